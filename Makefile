@@ -1,0 +1,98 @@
+# Penstock. `make run` builds and starts everything on this machine, `make test` proves it; `make help` lists the rest.
+
+GO        ?= go
+BUILD     := build
+BINARY    := $(BUILD)/penstock
+TOOLS     := $(BUILD)/tools
+VENV      := $(BUILD)/venv
+# remove_all_sd leaves out the Prometheus receiver's service discovery, 28 MB of cloud SDKs; static configs and files stay.
+TAGS      := remove_all_sd
+LDFLAGS   := -s -w
+PROFILE   ?= standalone
+PKGS      ?= ./...
+FUZZTIME  ?= 20s
+COMPONENTS = $(sort $(dir $(wildcard */*/metadata.yaml)))
+
+export PATH := $(CURDIR)/$(TOOLS):$(PATH)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: build ## Build and start (PROFILE=standalone, agent or gateway)
+	$(BINARY) --config profile:$(PROFILE)
+
+.PHONY: build
+build: $(BUILD)/src/main.go ## Build the distribution: build/penstock
+	cd $(BUILD)/src && CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o ../penstock .
+
+$(BUILD)/src/main.go: builder-config.yaml go.mod | $(TOOLS)/builder
+	rm -rf $(BUILD)/src
+	$(TOOLS)/builder --config builder-config.yaml --skip-compilation
+
+# The tools have a module of their own, so that nobody who takes one component gets them.
+$(TOOLS)/%: internal/tools/go.mod
+	cd internal/tools && $(GO) build -o ../../$(TOOLS)/ tool
+
+.PHONY: test
+test: lint check-generated unit build smoke ## Everything that needs only Go and a C compiler
+
+.PHONY: unit
+unit: ## Unit tests of the root module, with the race detector
+	$(GO) test -race -timeout 20m $(PKGS)
+
+.PHONY: smoke
+smoke: build ## The built binary, driven by a Go SDK
+	cd testbed && $(GO) test -count=1 -timeout 10m ./smoke/...
+
+.PHONY: testbed
+testbed: build $(VENV)/.ready ## The built binary against real SDKs and readers (fetches Python packages)
+	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 20m ./...
+
+.PHONY: testbed-full
+testbed-full: build $(VENV)/.ready backends ## Crash loops, load, real Prometheus, Loki and Kafka (an hour)
+	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 120m -tags full ./...
+
+.PHONY: backends
+backends: ## Build or fetch the real stores that testbed-full drives
+	$(MAKE) -C testbed/backends
+
+$(VENV)/.ready: testbed/sdk/python/requirements.txt
+	@command -v python3 >/dev/null || { echo 'make testbed needs python3 (3.9 or newer) with venv: the Python SDK and DuckDB run in it'; exit 1; }
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.PHONY: bench
+bench: ## Benchmarks beside the code, and against peers
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+	cd testbed && $(GO) test -run '^$$' -bench . -benchmem ./bench/...
+
+.PHONY: lint
+lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck over every module
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(CURDIR)/$(TOOLS)/staticcheck ./...
+	cd testbed && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
+
+.PHONY: generate
+generate: $(TOOLS)/mdatagen ## Generate metadata code and documentation from every metadata.yaml
+	$(GO) generate $(addprefix ./,$(addsuffix ...,$(COMPONENTS)))
+
+.PHONY: check-generated
+check-generated: generate ## Fail when generated files differ from what is committed
+	@changed=$$(git status --porcelain -- '*generated_*' '*/internal/metadata*' '*documentation.md' '*README.md'); \
+	[ -z "$$changed" ] || { echo "run 'make generate' and commit:"; echo "$$changed"; exit 1; }
+
+.PHONY: fuzz
+fuzz: ## Every fuzz test for FUZZTIME (20s)
+	@set -e; for f in $$(grep -rl --include='*_test.go' '^func Fuzz' $(filter-out $(BUILD),$(wildcard internal receivers processors exporters extensions providers))); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
+			echo "$$f $$name"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
+
+.PHONY: clean
+clean: ## Remove build output
+	rm -rf $(BUILD)

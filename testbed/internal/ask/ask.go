@@ -1,0 +1,157 @@
+// Package ask puts questions to the stores: PromQL over HTTP, SQL over the lake's Parquet files, and the collector's own
+// metrics. It answers with plain values, so that a test compares what was sent with what is stored.
+package ask
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/testbed/internal/process"
+)
+
+// patience bounds how long Eventually waits on a loaded machine.
+const patience = 60 * time.Second
+
+// Series is one element of an instant vector.
+type Series struct {
+	Labels map[string]string
+	Value  float64
+}
+
+// PromQL returns the instant vector that the API at address (host:port) answers for query, at time at (zero: now).
+func PromQL(address, query string, at time.Time) ([]Series, error) {
+	form := url.Values{"query": {query}}
+	if !at.IsZero() {
+		form.Set("time", strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64))
+	}
+	status, body, err := process.Fetch(context.Background(), "http://"+address+"/api/v1/query?"+form.Encode())
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("query %q: status %d: %s", query, status, body)
+	}
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return nil, fmt.Errorf("query %q: %w in %s", query, err, body)
+	}
+	var series []Series
+	for _, r := range answer.Data.Result {
+		text, _ := r.Value[1].(string)
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("query %q: value %v: %w", query, r.Value, err)
+		}
+		series = append(series, Series{Labels: r.Metric, Value: value})
+	}
+	return series, nil
+}
+
+// PromValue returns the single value that query answers now.
+func PromValue(address, query string) (float64, error) {
+	series, err := PromQL(address, query, time.Time{})
+	if err != nil {
+		return 0, err
+	}
+	if len(series) != 1 {
+		return 0, fmt.Errorf("query %q: %d series, want 1", query, len(series))
+	}
+	return series[0].Value, nil
+}
+
+// Python returns the interpreter that `make testbed` made, and skips nothing: a test that needs it fails without it.
+func Python(t testing.TB) string {
+	t.Helper()
+	path := os.Getenv("PENSTOCK_PYTHON")
+	require.NotEmpty(t, path, "PENSTOCK_PYTHON is not set: run this through `make testbed`")
+	return path
+}
+
+// sqlScript prints the rows of the query in argv as JSON, one list a row.
+const sqlScript = `
+import sys, json, duckdb
+rows = duckdb.connect().execute(sys.argv[1]).fetchall()
+print(json.dumps(rows, default=str))
+`
+
+// SQL returns the rows that DuckDB answers for query. Numbers come as float64, other types as strings.
+func SQL(t testing.TB, query string) ([][]any, error) {
+	t.Helper()
+	out, err := exec.Command(Python(t), "-c", sqlScript, query).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	var rows [][]any
+	if err := json.Unmarshal(out, &rows); err != nil {
+		return nil, fmt.Errorf("%w in %s", err, out)
+	}
+	return rows, nil
+}
+
+// Metric returns the sum over the collector's own series named name whose labels contain every text of with.
+// A metric that is not there yet counts as zero.
+func Metric(address, name string, with ...string) (float64, error) {
+	status, body, err := process.Fetch(context.Background(), "http://"+address+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	if status != http.StatusOK {
+		return 0, fmt.Errorf("metrics: status %d", status)
+	}
+	var sum float64
+lines:
+	for line := range strings.SplitSeq(body, "\n") {
+		rest, found := strings.CutPrefix(line, name)
+		if !found || rest == "" || (rest[0] != '{' && rest[0] != ' ') {
+			continue
+		}
+		for _, w := range with {
+			if !strings.Contains(rest, w) {
+				continue lines
+			}
+		}
+		fields := strings.Fields(line)
+		value, err := strconv.ParseFloat(fields[len(fields)-1], 64)
+		if err != nil {
+			return 0, fmt.Errorf("metrics: %q: %w", line, err)
+		}
+		sum += value
+	}
+	return sum, nil
+}
+
+// Eventually calls check until it returns nil, and fails the test with its last error when patience is over.
+func Eventually(t testing.TB, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			require.NoError(t, err, "not so within %s", patience)
+		}
+		<-tick.C
+	}
+}
