@@ -1,0 +1,24 @@
+// Package delivery is the contract between the source of a pipeline's records and the stateful components behind it:
+// who owns a partition's state, when it is saved, and when what was computed from it may leave.
+//
+// A [Session] stands for one partition. Whoever drives it (the worker of a journal partition, or [Local] where there is
+// no journal) repeats four steps:
+//
+//	deliver   the next records go down the pipeline, under a context made by [With]
+//	Advance   every component closes what is due into its outbox, in pipeline order
+//	Snapshot  all states are saved, outboxes included
+//	Flush     the outboxes are sent, in pipeline order
+//
+// Because nothing leaves before the snapshot that holds it, a crash can repeat a value but never send two different
+// values for one point in time. Components implement [Stateful] and meet their session with the first batch:
+//
+//	session, ok := delivery.From(ctx)
+//	if !ok {
+//		session = local.Session()
+//	}
+//	state, err := delivery.Join(session, id, newState)
+//	...
+//	leave := session.Enter()
+//	// work on state
+//	leave()
+package delivery

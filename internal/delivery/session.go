@@ -1,0 +1,292 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"time"
+)
+
+// ErrState is wrapped by every error about a state that can't be restored: damaged, of an unknown version, or of
+// another type.
+var ErrState = errors.New("state can't be restored")
+
+// Unbounded is the low watermark that the first component of a pipeline gets: no component stands before it, so it
+// closes by its own rules alone. It is the latest time that fits int64 nanoseconds (year 2262).
+func Unbounded() time.Time { return time.Unix(0, math.MaxInt64).UTC() }
+
+// Stateful is a component's state for one partition. The session's driver calls it from one goroutine, components in
+// pipeline order, and never while a batch is between [Session.Enter] and its end. Flush alone may run beside batches,
+// and only in a local session.
+//
+// What an implementation passes on at once, what it admits, expires or accumulates, depends on the records and their
+// order alone: never on batch bounds, the wall clock or a tick. Only Advance fills the outbox.
+//
+// An implementation that also has a method Close() gets that call, once, when its session ends: the state is void then
+// and nothing more may be emitted from it.
+type Stateful interface {
+	// Restore reads what Snapshot wrote, and goes on under the rules that are in it. It is called at most once, before
+	// anything else. An error leaves the value unusable. r ends where the state ends.
+	Restore(r io.Reader) error
+
+	// Advance closes what is due into the outbox. Nothing at or after low closes: the component before can still send
+	// it. out is this component's promise to the next one: nothing older than out will come from here any more, the
+	// outbox included (so while the outbox holds a value stamped t, out is at most t). now counts only when atEnd: the
+	// driver has read all there is. due tells whether the outbox holds anything; false: the state is as it was.
+	Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time)
+
+	// Snapshot writes everything, rules and outbox included. The writer is buffered by the session.
+	Snapshot(w io.Writer) error
+
+	// Flush sends the outbox downstream, in time order, then forgets it. On an error the outbox is kept as it is. ctx
+	// carries the session, as the batches do (in a local session it carries none).
+	Flush(ctx context.Context) error
+
+	// Adopt switches to the configured rules, for windows that start after the latest event time in the state. It is
+	// called at least once after each Restore.
+	Adopt()
+}
+
+// Settings describe a partition to [NewSession]; the zero value is a session of its own, begun now, with no state.
+type Settings struct {
+	// Label names the partition, the same in every run and on every host that may own it: "penstock.metrics-3" for a
+	// journal's, the instance id for a local one. Streams that components make up carry it, so that two partitions never
+	// write one series.
+	Label string
+
+	// Began is when the partition's state began: a cumulative stream that started later counts from zero with its
+	// first point. It travels with the checkpoint. Ignored when State holds one; the zero time means now.
+	Began time.Time
+
+	// State is the checkpoint to restore from, as [Session.Snapshot] wrote it; nil for a fresh start. Its bytes must
+	// not change while the session lives.
+	State []byte
+
+	// Refused decides what becomes of a state that can't be restored: nil lets that component start afresh, an error
+	// is returned from Join. A nil function returns the error. id is empty where the whole of State is damaged.
+	Refused func(id string, err error) error
+}
+
+// Session is what the components of a pipeline see of the partition that their records come from. Its lifetime is one
+// ownership of the partition: after a failure, or when the partition comes back, there is a new one with restored
+// states. Join, Enter and the accessors are safe for concurrent use; the driver's methods (Advance, Snapshot, Flush,
+// Adopt, Close) are for one goroutine.
+type Session struct {
+	label   string
+	began   time.Time
+	refused func(id string, err error) error
+
+	// gate is nil where the driver is the only source of batches.
+	gate *sync.RWMutex
+
+	mu       sync.RWMutex
+	members  []member          // guarded by mu; only grows until closed
+	restored map[string][]byte // guarded by mu; states that nobody has claimed yet
+	closed   bool              // guarded by mu
+}
+
+type member struct {
+	id    string
+	state Stateful
+}
+
+// NewSession returns a session whose batches all come from the goroutine that drives it. An error means that State is
+// damaged and Refused did not forgive it.
+func NewSession(set Settings) (*Session, error) {
+	s := &Session{label: set.Label, began: set.Began, refused: set.Refused}
+	if s.refused == nil {
+		s.refused = func(_ string, err error) error { return err }
+	}
+	if len(set.State) > 0 {
+		began, states, err := decode(set.State)
+		switch {
+		case err == nil:
+			s.began, s.restored = began, states
+		default:
+			if err := s.refused("", err); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
+	return s, nil
+}
+
+// Label returns the partition's name: see [Settings].
+func (s *Session) Label() string { return s.label }
+
+// Began returns when the partition's state began. A cumulative stream whose start time lies after it, and which the
+// state does not know, is new: its first point counts from zero. Any other first point is a baseline.
+func (s *Session) Began() time.Time { return s.began }
+
+// Enter brackets work on the state of a component; leave ends it. A checkpoint waits until all have left, so a batch
+// enters once (not once a point) and never holds it while it is handed downstream. Enter does not nest.
+func (s *Session) Enter() (leave func()) {
+	if s.gate == nil {
+		return func() {}
+	}
+	s.gate.RLock()
+	return s.gate.RUnlock
+}
+
+// Join returns the state of component id in s. The first call makes it with create and restores it; that order of
+// components is the pipeline order in which the driver calls them. After a refused restore that the session forgives,
+// create is called a second time. An error, which wraps [ErrState] where the state was at fault, must end the batch.
+func Join[T Stateful](s *Session, id string, create func() T) (T, error) {
+	var none T
+	s.mu.RLock()
+	state, ok := s.find(id)
+	s.mu.RUnlock()
+	if !ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if state, ok = s.find(id); !ok {
+			if s.closed {
+				return none, fmt.Errorf("session of partition %q has ended", s.label)
+			}
+			made, err := restore(s, id, create)
+			if err != nil {
+				return none, err
+			}
+			s.members = append(s.members, member{id: id, state: made})
+			return made, nil
+		}
+	}
+	typed, ok := state.(T)
+	if !ok {
+		return none, fmt.Errorf("component %q joined partition %q with state %T before, now with %T", id, s.label, state, none)
+	}
+	return typed, nil
+}
+
+// restore makes a state, with the checkpoint's content where there is one. s.mu is held.
+func restore[T Stateful](s *Session, id string, create func() T) (T, error) {
+	state := create()
+	data, ok := s.restored[id]
+	if !ok {
+		return state, nil
+	}
+	if err := state.Restore(bytes.NewReader(data)); err != nil {
+		err = fmt.Errorf("component %q of partition %q: %w: %w", id, s.label, ErrState, err)
+		if err := s.refused(id, err); err != nil {
+			return state, err
+		}
+		closeState(state)
+		state = create()
+	}
+	delete(s.restored, id)
+	return state, nil
+}
+
+// find returns the member called id. s.mu is held, for reading at least.
+func (s *Session) find(id string) (Stateful, bool) {
+	for _, m := range s.members {
+		if m.id == id {
+			return m.state, true
+		}
+	}
+	return nil, false
+}
+
+// list returns the members as they are now. The driver works on the copy, so that a component may join meanwhile.
+func (s *Session) list() []member {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.members[:len(s.members):len(s.members)]
+}
+
+// Unclaimed returns the ids of restored states whose component has not joined: after the first (empty) batch, those of
+// components that left the configuration. Snapshot keeps them, so that they are not lost before their component joins.
+func (s *Session) Unclaimed() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	ids := make([]string, 0, len(s.restored))
+	for id := range s.restored {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Forget drops the unclaimed state of id.
+func (s *Session) Forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.restored, id)
+}
+
+// Advance lets the components close what is due, in pipeline order, each under the low watermark of the one before.
+// due: at least one outbox holds something, so a checkpoint and Flush are next, and then Advance again until nothing
+// is due.
+func (s *Session) Advance(now time.Time, atEnd bool) (due bool) {
+	low := Unbounded()
+	for _, m := range s.list() {
+		d, out := m.state.Advance(now, atEnd, low)
+		due = due || d
+		if out.Before(low) {
+			low = out
+		}
+	}
+	return due
+}
+
+// Snapshot writes the states of all components, in the form that [Settings].State takes.
+func (s *Session) Snapshot(w io.Writer) error {
+	e := newEncoder(w, s.began)
+	for _, m := range s.list() {
+		if err := e.state(m.id, m.state.Snapshot); err != nil {
+			return fmt.Errorf("snapshot of component %q: %w", m.id, err)
+		}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for id, data := range s.restored {
+		err := e.state(id, func(w io.Writer) error { _, err := w.Write(data); return err })
+		if err != nil {
+			return fmt.Errorf("snapshot of component %q: %w", id, err)
+		}
+	}
+	return e.close()
+}
+
+// Flush sends the outboxes, in pipeline order, and stops at the first error. Call it only after the snapshot that holds
+// them is safe.
+func (s *Session) Flush(ctx context.Context) error {
+	for _, m := range s.list() {
+		if err := m.state.Flush(ctx); err != nil {
+			return fmt.Errorf("flush of component %q: %w", m.id, err)
+		}
+	}
+	return nil
+}
+
+// Adopt lets the components switch to the configured rules: once after a restore, when the records of the old rules
+// have been read (at once where there is no journal).
+func (s *Session) Adopt() {
+	for _, m := range s.list() {
+		m.state.Adopt()
+	}
+}
+
+// Close ends the session: states that have a method Close() are told, and later calls of Join fail. It emits and saves
+// nothing, and is safe to repeat.
+func (s *Session) Close() {
+	s.mu.Lock()
+	members := s.members
+	s.members, s.restored, s.closed = nil, nil, true
+	s.mu.Unlock()
+	for _, m := range members {
+		closeState(m.state)
+	}
+}
+
+func closeState(state Stateful) {
+	if c, ok := state.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
