@@ -76,7 +76,7 @@ func (s *GoSDK) Emit(t testing.TB, n int) {
 		latency.Record(spanCtx, float64(i)/1000)
 		var record log.Record
 		record.SetSeverity(log.SeverityInfo)
-		record.SetBody(log.StringValue(fmt.Sprintf("request %d", i)))
+		record.SetBody(attribute.StringValue(fmt.Sprintf("request %d", i)))
 		s.logging.Logger("testbed").Emit(spanCtx, record)
 		span.End()
 	}

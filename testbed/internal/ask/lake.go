@@ -1,0 +1,39 @@
+package ask
+
+import (
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/stretchr/testify/require"
+)
+
+// LakeRows returns how many rows of signal (logs, traces, metrics) the lake in directory lake holds, as the footers of its
+// finished files say.
+func LakeRows(t testing.TB, lake, signal string) int64 {
+	t.Helper()
+	var rows int64
+	for _, path := range LakeFiles(t, lake, signal) {
+		r, err := file.OpenParquetFile(path, false)
+		require.NoError(t, err, path)
+		rows += r.NumRows()
+		require.NoError(t, r.Close())
+	}
+	return rows
+}
+
+// LakeFiles returns the finished files of signal. A lake that is not there yet has none.
+func LakeFiles(t testing.TB, lake, signal string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(filepath.Join(lake, signal), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".parquet") {
+			files = append(files, path)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	return files
+}
