@@ -1,0 +1,57 @@
+package adminextension
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// indexPolicy lets the page use its own style sheet and nothing else.
+const indexPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+//go:embed index.html
+var indexText string
+
+var indexPage = template.Must(template.New("index").Parse(indexText))
+
+// instance is what the page says about the collector.
+type instance struct {
+	Name    string
+	Version string
+	Host    string
+	Since   time.Time
+}
+
+// entry is a line of the list; the fields are escaped by the template.
+type entry struct {
+	ID    string
+	Title string
+	Href  string
+}
+
+func (a *admin) serveIndex(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "the index is read only", http.StatusMethodNotAllowed)
+		return
+	}
+	var entries []entry
+	for _, m := range a.mounts.list() {
+		entries = append(entries, entry{ID: m.id, Title: m.title, Href: "./" + (&url.URL{Path: m.id}).EscapedPath() + "/"})
+	}
+	var page bytes.Buffer
+	if err := indexPage.Execute(&page, map[string]any{"Instance": a.instance, "Entries": entries}); err != nil {
+		a.set.Logger.Error("index page", zap.Error(err))
+		http.Error(w, "the index page could not be made; see the log", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", indexPolicy)
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(page.Bytes()) // the client has gone: nobody to tell
+}
