@@ -10,6 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Lake is the SQL table of signal in the lake at directory lake.
+func Lake(lake, signal string) string {
+	return "read_parquet('" + filepath.Join(lake, signal) + "/**/*.parquet', hive_partitioning = true, union_by_name = true)"
+}
+
 // LakeRows returns how many rows of signal (logs, traces, metrics) the lake in directory lake holds, as the footers of its
 // finished files say.
 func LakeRows(t testing.TB, lake, signal string) int64 {

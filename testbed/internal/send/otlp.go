@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -62,7 +63,7 @@ func Metrics(endpoint string, metrics pmetric.Metrics) (Answer, error) {
 	return Post(endpoint, "/v1/metrics", body, "Content-Type", "application/x-protobuf")
 }
 
-// LogBatch returns one request of n records of service whose attribute `id` counts up from first.
+// LogBatch returns one request of n records of service with the bodies "id <first>", "id <first+1>", ...
 func LogBatch(service string, first, n int) plog.Logs {
 	logs := plog.NewLogs()
 	resource := logs.ResourceLogs().AppendEmpty()
@@ -75,8 +76,8 @@ func LogBatch(service string, first, n int) plog.Logs {
 		r.SetObservedTimestamp(now)
 		r.SetSeverityNumber(plog.SeverityNumberInfo)
 		r.SetSeverityText("INFO")
-		r.Body().SetStr("a line of some length, as applications write them")
-		r.Attributes().PutInt("id", int64(first+i))
+		r.Body().SetStr("id " + strconv.Itoa(first+i))
+		r.Attributes().PutStr("http.route", "/cart/{id}")
 	}
 	return logs
 }
