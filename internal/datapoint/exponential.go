@@ -1,0 +1,322 @@
+package datapoint
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+const (
+	// MinScale is the coarsest scale: one bucket spans a factor of 2^2048, so any
+	// float64 fits into two buckets.
+	MinScale = -11
+	// MaxScale is the finest scale that is accepted, as in the OTLP data model.
+	MaxScale = 20
+	// DefaultMaxBuckets per sign is what OpenTelemetry SDKs use.
+	DefaultMaxBuckets = 160
+	// minBuckets is what MinScale can still be reduced to.
+	minBuckets = 2
+)
+
+// Buckets is one sign of an exponential histogram: Counts[i] counts what lies in
+// (base^(Offset+i), base^(Offset+i+1)], where base is 2^(2^-scale). The first and
+// the last count are not zero; without counts, Offset is 0.
+type Buckets struct {
+	Offset int32
+	Counts []uint64
+}
+
+// Exponential is an exponential histogram. The zero value is empty.
+type Exponential struct {
+	Moments
+	Scale         int32
+	ZeroCount     uint64
+	ZeroThreshold float64
+	Positive      Buckets
+	Negative      Buckets
+}
+
+// FromExponential copies dp, reduced to at most maxBuckets per sign (see
+// [Exponential.Reduce]). Malformed: a scale outside [MinScale, MaxScale], buckets
+// beyond what a float64 can reach, a negative zero threshold, buckets that don't
+// add up to the count.
+func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (Exponential, error) {
+	e := Exponential{
+		Moments: Moments{
+			Count: dp.Count(), Sum: dp.Sum(), Min: dp.Min(), Max: dp.Max(),
+			HasSum: dp.HasSum(), HasMin: dp.HasMin(), HasMax: dp.HasMax(),
+		},
+		Scale: dp.Scale(), ZeroCount: dp.ZeroCount(), ZeroThreshold: dp.ZeroThreshold(),
+	}
+	if e.Scale < MinScale || e.Scale > MaxScale {
+		return Exponential{}, fmt.Errorf("%w: scale %d", ErrMalformed, e.Scale)
+	}
+	if !(e.ZeroThreshold >= 0) || math.IsInf(e.ZeroThreshold, 1) {
+		return Exponential{}, fmt.Errorf("%w: zero threshold %v", ErrMalformed, e.ZeroThreshold)
+	}
+	var err error
+	if e.Positive, err = fromBuckets(dp.Positive(), e.Scale); err != nil {
+		return Exponential{}, err
+	}
+	if e.Negative, err = fromBuckets(dp.Negative(), e.Scale); err != nil {
+		return Exponential{}, err
+	}
+	if total := e.total(); total != e.Count {
+		return Exponential{}, fmt.Errorf("%w: buckets hold %d of %d", ErrMalformed, total, e.Count)
+	}
+	e.Reduce(maxBuckets)
+	return e, nil
+}
+
+func fromBuckets(src pmetric.ExponentialHistogramDataPointBuckets, scale int32) (Buckets, error) {
+	counts := src.BucketCounts()
+	lo, hi := 0, counts.Len()
+	for lo < hi && counts.At(lo) == 0 {
+		lo++
+	}
+	for hi > lo && counts.At(hi-1) == 0 {
+		hi--
+	}
+	if lo == hi {
+		return Buckets{}, nil
+	}
+	first, last := int64(src.Offset())+int64(lo), int64(src.Offset())+int64(hi-1)
+	// 2^-1074 is the smallest float64 above zero, 2^1024 is above the largest.
+	if least, most := shift(-1075, scale), shift(1024, scale); first < least || last > most {
+		return Buckets{}, fmt.Errorf("%w: buckets %d to %d at scale %d", ErrMalformed, first, last, scale)
+	}
+	b := Buckets{Offset: int32(first), Counts: make([]uint64, hi-lo)}
+	for i := range b.Counts {
+		b.Counts[i] = counts.At(lo + i)
+	}
+	return b, nil
+}
+
+// shift returns exponent * 2^scale, rounded down.
+func shift(exponent int64, scale int32) int64 {
+	if scale < 0 {
+		return exponent >> -scale
+	}
+	return exponent << scale
+}
+
+// Add merges o into e and keeps at most maxBuckets per sign (at least 2, see
+// [Exponential.Reduce]). The result has the smaller scale and the larger zero
+// threshold, and with equal thresholds does not depend on the order of merging.
+func (e *Exponential) Add(o Exponential, maxBuckets int) {
+	if e.empty() {
+		*e, o = o.clone(), Exponential{}
+	}
+	if o.empty() {
+		e.Reduce(maxBuckets)
+		return
+	}
+	o = align(e, o)
+	// Both are aligned, but far apart they may span more than memory holds: reduce
+	// by the joint span first, allocate afterwards.
+	by := max(reduction(maxBuckets, e.Positive, o.Positive), reduction(maxBuckets, e.Negative, o.Negative))
+	e.downscale(by)
+	o.downscale(by)
+	e.Positive.add(o.Positive)
+	e.Negative.add(o.Negative)
+	e.ZeroCount += o.ZeroCount
+	e.Moments.add(o.Moments)
+}
+
+// Sub returns the increase since prev, an earlier value of the same stream, at the
+// coarser of both scales. fell is true if a count is below what it was: then the
+// increase is meaningless.
+func (e Exponential) Sub(prev Exponential) (inc Exponential, fell bool) {
+	if prev.empty() {
+		return e.clone(), false
+	}
+	inc = e.clone()
+	prev = align(&inc, prev)
+	var fellMoments, fellPositive, fellNegative bool
+	inc.Moments, fellMoments = e.Moments.sub(prev.Moments)
+	inc.Positive, fellPositive = inc.Positive.sub(prev.Positive)
+	inc.Negative, fellNegative = inc.Negative.sub(prev.Negative)
+	fell = fellMoments || fellPositive || fellNegative || inc.ZeroCount < prev.ZeroCount
+	inc.ZeroCount -= prev.ZeroCount
+	return inc, fell
+}
+
+// Reduce lowers the scale until each sign has at most maxBuckets (at least 2).
+// Every step down joins neighbouring buckets in pairs, and squares the base.
+func (e *Exponential) Reduce(maxBuckets int) {
+	e.downscale(max(reduction(maxBuckets, e.Positive, Buckets{}), reduction(maxBuckets, e.Negative, Buckets{})))
+}
+
+// CopyTo sets count, sum, min, max, scale, zero count and threshold, and buckets.
+func (e Exponential) CopyTo(dp pmetric.ExponentialHistogramDataPoint) {
+	dp.SetCount(e.Count)
+	dp.RemoveSum()
+	dp.RemoveMin()
+	dp.RemoveMax()
+	if e.HasSum {
+		dp.SetSum(e.Sum)
+	}
+	if e.HasMin {
+		dp.SetMin(e.Min)
+	}
+	if e.HasMax {
+		dp.SetMax(e.Max)
+	}
+	dp.SetScale(e.Scale)
+	dp.SetZeroCount(e.ZeroCount)
+	dp.SetZeroThreshold(e.ZeroThreshold)
+	e.Positive.copyTo(dp.Positive())
+	e.Negative.copyTo(dp.Negative())
+}
+
+func (e Exponential) total() uint64 {
+	return e.ZeroCount + sum(e.Positive.Counts) + sum(e.Negative.Counts)
+}
+
+func (e Exponential) empty() bool { return e.Count == 0 && !e.HasSum }
+
+func (e Exponential) clone() Exponential {
+	e.Positive.Counts = slices.Clone(e.Positive.Counts)
+	e.Negative.Counts = slices.Clone(e.Negative.Counts)
+	return e
+}
+
+// align brings e and a copy of o, which it returns, to the smaller scale and to the
+// same zero threshold.
+func align(e *Exponential, o Exponential) Exponential {
+	o = o.clone()
+	if d := e.Scale - o.Scale; d > 0 {
+		e.downscale(d)
+	} else {
+		o.downscale(-d)
+	}
+	// Widening one zero bucket may have to swallow a whole bucket, and so pass the
+	// other's threshold; each round swallows at least one, so this ends.
+	for e.ZeroThreshold != o.ZeroThreshold {
+		if e.ZeroThreshold < o.ZeroThreshold {
+			e.widenZero(o.ZeroThreshold)
+		} else {
+			o.widenZero(e.ZeroThreshold)
+		}
+	}
+	return o
+}
+
+// widenZero moves every bucket that begins below threshold into the zero bucket,
+// whose threshold becomes at least that, or the end of the last such bucket with
+// anything in it.
+func (e *Exponential) widenZero(threshold float64) {
+	e.ZeroThreshold = threshold
+	for _, b := range []*Buckets{&e.Positive, &e.Negative} {
+		n := 0
+		for n < len(b.Counts) && lowerBound(b.Offset+int32(n), e.Scale) < e.ZeroThreshold {
+			if b.Counts[n] > 0 {
+				e.ZeroCount += b.Counts[n]
+				e.ZeroThreshold = max(e.ZeroThreshold, lowerBound(b.Offset+int32(n)+1, e.Scale))
+			}
+			n++
+		}
+		*b = Buckets{Offset: b.Offset + int32(n), Counts: b.Counts[n:]}.trim()
+	}
+}
+
+// lowerBound returns base^index, capped at the largest float64.
+func lowerBound(index, scale int32) float64 {
+	return min(math.Exp2(math.Ldexp(float64(index), int(-scale))), math.MaxFloat64)
+}
+
+// reduction returns by how much the scale must fall for both to fit into maxBuckets
+// together.
+func reduction(maxBuckets int, a, b Buckets) (by int32) {
+	maxBuckets = max(maxBuckets, minBuckets)
+	lo, hi, any := int64(math.MaxInt64), int64(math.MinInt64), false
+	for _, x := range [...]Buckets{a, b} {
+		if len(x.Counts) > 0 {
+			lo, hi, any = min(lo, int64(x.Offset)), max(hi, int64(x.Offset)+int64(len(x.Counts))-1), true
+		}
+	}
+	for any && hi-lo >= int64(maxBuckets) {
+		lo, hi, by = lo>>1, hi>>1, by+1
+	}
+	return by
+}
+
+func (e *Exponential) downscale(by int32) {
+	if by == 0 {
+		return
+	}
+	e.Scale -= by
+	e.Positive.downscale(by)
+	e.Negative.downscale(by)
+}
+
+// downscale joins 2^by neighbours into one, in place.
+func (b *Buckets) downscale(by int32) {
+	if len(b.Counts) == 0 {
+		return
+	}
+	first := b.Offset >> by
+	for i, c := range b.Counts {
+		b.Counts[i] = 0
+		b.Counts[(b.Offset+int32(i))>>by-first] += c
+	}
+	last := (b.Offset + int32(len(b.Counts)) - 1) >> by
+	b.Offset, b.Counts = first, b.Counts[:last-first+1]
+}
+
+// add merges o, which may become part of b.
+func (b *Buckets) add(o Buckets) {
+	if len(o.Counts) == 0 {
+		return
+	}
+	if len(b.Counts) == 0 {
+		*b = o
+		return
+	}
+	first := min(b.Offset, o.Offset)
+	last := max(b.Offset+int32(len(b.Counts)), o.Offset+int32(len(o.Counts)))
+	if int(last-first) > len(b.Counts) {
+		counts := make([]uint64, last-first)
+		copy(counts[b.Offset-first:], b.Counts)
+		b.Offset, b.Counts = first, counts
+	}
+	for i, c := range o.Counts {
+		b.Counts[o.Offset-b.Offset+int32(i)] += c
+	}
+}
+
+func (b Buckets) sub(prev Buckets) (inc Buckets, fell bool) {
+	inc = Buckets{Offset: b.Offset, Counts: slices.Clone(b.Counts)}
+	for i, c := range prev.Counts {
+		if c == 0 {
+			continue
+		}
+		at := int64(prev.Offset) + int64(i) - int64(b.Offset)
+		if at < 0 || at >= int64(len(inc.Counts)) || inc.Counts[at] < c {
+			return Buckets{}, true
+		}
+		inc.Counts[at] -= c
+	}
+	return inc.trim(), false
+}
+
+// trim cuts zeros off both ends.
+func (b Buckets) trim() Buckets {
+	for len(b.Counts) > 0 && b.Counts[0] == 0 {
+		b.Offset, b.Counts = b.Offset+1, b.Counts[1:]
+	}
+	for len(b.Counts) > 0 && b.Counts[len(b.Counts)-1] == 0 {
+		b.Counts = b.Counts[:len(b.Counts)-1]
+	}
+	if len(b.Counts) == 0 {
+		return Buckets{}
+	}
+	return b
+}
+
+func (b Buckets) copyTo(dst pmetric.ExponentialHistogramDataPointBuckets) {
+	dst.SetOffset(b.Offset)
+	dst.BucketCounts().FromRaw(b.Counts)
+}
