@@ -1,0 +1,61 @@
+package embeddedkafkaextension
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"go.opentelemetry.io/collector/component"
+)
+
+const (
+	minSegmentBytes = 1 << 20
+	// minSegments is how many segments the cap must have room for: half of it is one segment per partition.
+	minSegments = 16
+)
+
+// Config is the YAML configuration of the extension.
+type Config struct {
+	// Endpoint is the address to listen on, host:port. Only loopback addresses: there is no authentication. Default
+	// 127.0.0.1:9092.
+	Endpoint string `mapstructure:"endpoint"`
+	// Directory holds the log. Required. One process at a time.
+	Directory string `mapstructure:"directory"`
+	// MaxSize caps the log on disk, in bytes. Default 512 MiB. As much memory is needed to start after a crash.
+	MaxSize int64 `mapstructure:"max_size"`
+	// SegmentSize is the size of one file of a partition, in bytes; only whole files are deleted. Default 4 MiB.
+	SegmentSize int64 `mapstructure:"segment_size"`
+}
+
+var _ component.Config = (*Config)(nil)
+
+// Validate reports all problems of the configuration at once.
+func (c *Config) Validate() (err error) {
+	if e := validateEndpoint(c.Endpoint); e != nil {
+		err = errors.Join(err, fmt.Errorf("endpoint: %w", e))
+	}
+	if c.Directory == "" {
+		err = errors.Join(err, errors.New("directory: must be set: the log is kept there"))
+	}
+	if c.SegmentSize < minSegmentBytes {
+		err = errors.Join(err, fmt.Errorf("segment_size: %d is below %d", c.SegmentSize, minSegmentBytes))
+	} else if c.MaxSize < minSegments*c.SegmentSize {
+		err = errors.Join(err, fmt.Errorf("max_size: %d is below %d times segment_size (%d)", c.MaxSize, minSegments, minSegments*c.SegmentSize))
+	}
+	return err
+}
+
+func validateEndpoint(endpoint string) error {
+	host, port, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port: %w", endpoint, err)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port between 0 and 65535", endpoint)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not a loopback address: this broker knows no authentication; use a real Kafka beyond one machine", endpoint)
+	}
+	return nil
+}

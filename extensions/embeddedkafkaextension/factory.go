@@ -1,0 +1,29 @@
+package embeddedkafkaextension
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension"
+
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/metadata"
+)
+
+const (
+	defaultEndpoint    = "127.0.0.1:9092"
+	defaultMaxSize     = 512 << 20
+	defaultSegmentSize = 4 << 20
+)
+
+// NewFactory returns the factory of the embedded Kafka extension.
+func NewFactory() extension.Factory {
+	return extension.NewFactory(metadata.Type, createDefaultConfig, create, metadata.ExtensionStability)
+}
+
+func createDefaultConfig() component.Config {
+	return &Config{Endpoint: defaultEndpoint, MaxSize: defaultMaxSize, SegmentSize: defaultSegmentSize}
+}
+
+func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
+	return newKafka(cfg.(*Config), set)
+}

@@ -1,0 +1,426 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/broker"
+)
+
+const topic = "t"
+
+func settings(dir string) broker.Settings {
+	return broker.Settings{Address: "127.0.0.1:0", Directory: dir, MaxBytes: 64 << 20, SegmentBytes: 1 << 20, TrimInterval: 20 * time.Millisecond}
+}
+
+// open starts a broker that is closed with the test, unless crash was called for it.
+func open(t *testing.T, set broker.Settings) *running {
+	t.Helper()
+	b, err := broker.Open(set)
+	require.NoError(t, err)
+	r := &running{Broker: b, set: set}
+	t.Cleanup(r.close)
+	return r
+}
+
+type running struct {
+	*broker.Broker
+	set    broker.Settings
+	closed bool
+}
+
+func (r *running) close() {
+	if !r.closed {
+		r.closed = true
+		if err := r.Close(); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// crash returns a copy of the directory as a kill -9 at this moment would leave it.
+func (r *running) crash(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "crashed")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(r.set.Directory)))
+	r.close()
+	return dir
+}
+
+func (r *running) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(r.Address()), kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MetadataMinAge(10 * time.Millisecond)}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (r *running) create(t *testing.T, configs map[string]*string) {
+	t.Helper()
+	_, err := kadm.NewClient(r.client(t)).CreateTopic(t.Context(), 1, 1, configs, topic)
+	require.NoError(t, err)
+}
+
+func record(v string) *kgo.Record { return &kgo.Record{Topic: topic, Value: []byte(v)} }
+
+func produce(t *testing.T, c *kgo.Client, values ...string) {
+	t.Helper()
+	for _, v := range values {
+		require.NoError(t, c.ProduceSync(t.Context(), record(v)).FirstErr())
+	}
+}
+
+// read returns the committed values of the topic from its start to its end.
+func (r *running) read(t *testing.T) (values []string) {
+	t.Helper()
+	ctx := t.Context()
+	c := r.client(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	adm := kadm.NewClient(c)
+	starts, err := adm.ListStartOffsets(ctx, topic)
+	require.NoError(t, err)
+	ends, err := adm.ListCommittedOffsets(ctx, topic)
+	require.NoError(t, err)
+	start, _ := starts.Lookup(topic, 0)
+	end, _ := ends.Lookup(topic, 0)
+	// A last transactional record makes the end known: control records are not returned.
+	for next := start.Offset; next < end.Offset; {
+		polled, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		fetches := c.PollFetches(polled)
+		cancel()
+		n := 0
+		fetches.EachRecord(func(rec *kgo.Record) {
+			n++
+			values = append(values, string(rec.Value))
+			next = rec.Offset + 1
+		})
+		if n == 0 && errors.Is(fetches.Err0(), context.DeadlineExceeded) {
+			break // Only control records are left.
+		}
+		require.NoError(t, fetches.Err0())
+	}
+	return values
+}
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	open(t, settings(dir))
+	_, err := broker.Open(settings(dir))
+	require.ErrorIs(t, err, broker.ErrLocked)
+}
+
+func TestRecordsAndOffsetsSurvive(t *testing.T) {
+	for _, how := range []string{"close", "crash"} {
+		t.Run(how, func(t *testing.T) {
+			r := open(t, settings(t.TempDir()))
+			r.create(t, nil)
+			produce(t, r.client(t), "a", "b", "c")
+			commit(t, r, 2)
+			set := r.set
+			if how == "crash" {
+				set.Directory = r.crash(t)
+			} else {
+				r.close()
+			}
+			again := open(t, set)
+			assert.Equal(t, []string{"a", "b", "c"}, again.read(t))
+			assert.Equal(t, int64(2), committed(t, again))
+		})
+	}
+}
+
+func commit(t *testing.T, r *running, at int64) {
+	t.Helper()
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(topic, 0, at, -1)
+	require.NoError(t, kadm.NewClient(r.client(t)).CommitAllOffsets(t.Context(), "g", offsets))
+}
+
+func committed(t *testing.T, r *running) int64 {
+	t.Helper()
+	all, err := kadm.NewClient(r.client(t)).FetchOffsets(t.Context(), "g")
+	require.NoError(t, err)
+	o, _ := all.Lookup(topic, 0)
+	return o.At
+}
+
+// Trap: kfake skips a torn entry at the end of groups.log, appends behind it, and after the next crash stops reading at
+// the torn one.
+func TestCommitsBehindATornEntrySurvive(t *testing.T) {
+	r := open(t, settings(t.TempDir()))
+	r.create(t, nil)
+	produce(t, r.client(t), "a", "b", "c")
+	commit(t, r, 1)
+	set := r.set
+	set.Directory = r.crash(t)
+	appendTo(t, filepath.Join(set.Directory, "groups.log"), []byte{40, 0, 0, 0, 1, 2, 3, 4, 1, 0, '{'})
+
+	again := open(t, set)
+	assert.EqualValues(t, 11, again.Repaired().TornBytes)
+	commit(t, again, 3)
+	set.Directory = again.crash(t)
+	assert.Equal(t, int64(3), committed(t, open(t, set)))
+}
+
+// Trap: the same in pids.log takes back a fence.
+func TestFencesBehindATornEntrySurvive(t *testing.T) {
+	r := open(t, settings(t.TempDir()))
+	r.create(t, nil)
+	first := fence(t, r)
+	set := r.set
+	set.Directory = r.crash(t)
+	appendTo(t, filepath.Join(set.Directory, "pids.log"), []byte{40, 0, 0, 0, 1, 2, 3, 4, 1, 0, '{'})
+
+	again := open(t, set)
+	second := fence(t, again)
+	set.Directory = again.crash(t)
+	third := fence(t, open(t, set))
+	assert.Less(t, first, second)
+	assert.Less(t, second, third)
+}
+
+func fence(t *testing.T, r *running) int16 {
+	t.Helper()
+	_, epoch, err := r.client(t, kgo.TransactionalID("x")).ProducerID(t.Context())
+	require.NoError(t, err)
+	return epoch
+}
+
+func appendTo(t *testing.T, name string, raw []byte) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.Write(raw)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+// Trap: kfake aborts a transaction that a crash cut off in memory only. When its producer commits another one and the
+// process dies again, the marker of that one commits both.
+func TestAnInterruptedTransactionStaysAborted(t *testing.T) {
+	r := open(t, settings(t.TempDir()))
+	r.create(t, nil)
+	c := r.client(t, kgo.TransactionalID("x"))
+	require.NoError(t, c.BeginTransaction())
+	produce(t, c, "never committed")
+	set := r.set
+	set.Directory = r.crash(t)
+
+	again := open(t, set)
+	assert.Equal(t, 1, again.Repaired().Aborted)
+	c = again.client(t, kgo.TransactionalID("x"))
+	require.NoError(t, c.BeginTransaction())
+	produce(t, c, "committed")
+	require.NoError(t, c.EndTransaction(t.Context(), kgo.TryCommit))
+	assert.Equal(t, []string{"committed"}, again.read(t))
+	set.Directory = again.crash(t)
+
+	assert.Equal(t, []string{"committed"}, open(t, set).read(t))
+}
+
+// Trap: an index that a crash tore describes the wrong batches ever after, and data of open transactions shows.
+func TestATornIndexIsRebuilt(t *testing.T) {
+	r := open(t, settings(t.TempDir()))
+	r.create(t, nil)
+	produce(t, r.client(t), "plain")
+	set := r.set
+	set.Directory = r.crash(t)
+	index := filepath.Join(set.Directory, "partitions", topic+"-0", "0.idx")
+	require.NoError(t, os.Truncate(index, 7))
+
+	again := open(t, set)
+	assert.Equal(t, 1, again.Repaired().Indexes)
+	c := again.client(t, kgo.TransactionalID("x"))
+	require.NoError(t, c.BeginTransaction())
+	produce(t, c, "never committed")
+	set.Directory = again.crash(t)
+	assert.Equal(t, []string{"plain"}, open(t, set).read(t))
+}
+
+func TestATornRecordIsCut(t *testing.T) {
+	r := open(t, settings(t.TempDir()))
+	r.create(t, nil)
+	produce(t, r.client(t), "a", "b")
+	set := r.set
+	set.Directory = r.crash(t)
+	segment := filepath.Join(set.Directory, "partitions", topic+"-0", "0.dat")
+	raw, err := os.ReadFile(segment)
+	require.NoError(t, err)
+	appendTo(t, segment, raw[:len(raw)/2-3]) // the beginning of another batch
+
+	again := open(t, set)
+	assert.EqualValues(t, len(raw)/2-3, again.Repaired().TornBytes)
+	produce(t, again.client(t), "c")
+	assert.Equal(t, []string{"a", "b", "c"}, again.read(t))
+}
+
+// Trap: kfake cuts everything off behind a flipped byte.
+func TestDamageIsRefusedAndCanBeSetAside(t *testing.T) {
+	set := settings(t.TempDir())
+	set.SegmentBytes = 1 << 10
+	r := open(t, set)
+	r.create(t, nil)
+	value := strings.Repeat("x", 600)
+	produce(t, r.client(t), value+"0", value+"1", value+"2", value+"3")
+	set.Directory = r.crash(t)
+	dir := filepath.Join(set.Directory, "partitions", topic+"-0")
+	segment := filepath.Join(dir, "0.dat")
+	raw, err := os.ReadFile(segment)
+	require.NoError(t, err)
+	raw[100]++
+	require.NoError(t, os.WriteFile(segment, raw, 0o644))
+
+	_, err = broker.Open(set)
+	var damage *broker.DamageError
+	require.ErrorAs(t, err, &damage)
+	assert.Equal(t, segment, damage.File)
+	assert.Zero(t, damage.Position)
+
+	require.NoError(t, os.Rename(segment, filepath.Join(t.TempDir(), "0.dat")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "0.idx")))
+	assert.Equal(t, []string{value + "2", value + "3"}, open(t, set).read(t))
+}
+
+// Trap: a partition that retention has emptied starts again at offset 0, and consumers skip what comes. Here retention
+// leaves the segment that is written to, also after a restart (trap: kfake's own retention is not armed then).
+func TestRetentionNeverEmptiesAPartition(t *testing.T) {
+	set := settings(t.TempDir())
+	set.SegmentBytes = 1 << 10
+	r := open(t, set)
+	short := "1"
+	r.create(t, map[string]*string{"retention.ms": &short})
+	value := strings.Repeat("x", 600)
+	c := r.client(t)
+	produce(t, c, value+"0", value+"1")
+	set.Directory = r.crash(t)
+
+	again := open(t, set)
+	c = again.client(t)
+	produce(t, c, value+"2", value+"3", value+"4")
+	adm := kadm.NewClient(c)
+	require.Eventually(t, func() bool {
+		starts, err := adm.ListStartOffsets(t.Context(), topic)
+		start, _ := starts.Lookup(topic, 0)
+		return err == nil && start.Offset == 4
+	}, 10*time.Second, 5*time.Millisecond)
+	set.Directory = again.crash(t)
+
+	last := open(t, set)
+	produce(t, last.client(t), "5")
+	ends, err := kadm.NewClient(last.client(t)).ListEndOffsets(t.Context(), topic)
+	require.NoError(t, err)
+	end, _ := ends.Lookup(topic, 0)
+	assert.Equal(t, int64(6), end.Offset)
+	assert.Equal(t, []string{value + "4", "5"}, last.read(t))
+}
+
+func TestFullRefusesUntilConsumersMoveOn(t *testing.T) {
+	set := settings(t.TempDir())
+	set.MaxBytes, set.SegmentBytes = 64<<10, 4<<10
+	r := open(t, set)
+	r.create(t, nil)
+	commit(t, r, 0)
+	c := r.client(t, kgo.RecordRetries(0), kgo.UnknownTopicRetries(0))
+	value := strings.Repeat("x", 2000)
+	acknowledged := int64(0)
+	var err error
+	for range 1000 {
+		if err = c.ProduceSync(t.Context(), record(value)).FirstErr(); err != nil {
+			break
+		}
+		acknowledged++
+	}
+	require.ErrorIs(t, err, kerr.ThrottlingQuotaExceeded)
+	assert.True(t, r.Full())
+	assert.Len(t, r.read(t), int(acknowledged), "nothing that a group has not consumed is deleted")
+
+	tx := r.client(t, kgo.TransactionalID("checkpoint"))
+	require.NoError(t, tx.BeginTransaction())
+	produce(t, tx, "a checkpoint")
+	require.NoError(t, tx.EndTransaction(t.Context(), kgo.TryCommit))
+
+	commit(t, r, acknowledged)
+	require.Eventually(t, func() bool { return !r.Full() }, 10*time.Second, 5*time.Millisecond)
+	produce(t, r.client(t), "room again")
+	assert.Less(t, len(r.read(t)), int(acknowledged))
+}
+
+// Topics that keep their records for ever hold consumers' states: nobody but their owner trims them.
+func TestTopicsThatKeepForEverAreNotTrimmed(t *testing.T) {
+	set := settings(t.TempDir())
+	set.MaxBytes, set.SegmentBytes = 32<<10, 1<<10
+	r := open(t, set)
+	keep := "-1"
+	r.create(t, map[string]*string{"retention.ms": &keep})
+	value := strings.Repeat("x", 600)
+	n := 0
+	for c := r.client(t, kgo.RecordRetries(0)); c.ProduceSync(t.Context(), record(value)).FirstErr() == nil; n++ {
+	}
+	assert.Len(t, r.read(t), n)
+}
+
+func TestWhatKfakeDoesBadlyIsRefused(t *testing.T) {
+	set := settings(t.TempDir())
+	r := open(t, set)
+	adm := kadm.NewClient(r.client(t))
+	compact := "compact"
+	_, err := adm.CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &compact}, "c")
+	require.ErrorIs(t, err, kerr.InvalidConfig)
+	_, err = adm.CreateTopic(t.Context(), 33, 1, nil, "many") // 64 MiB / 2 / 1 MiB = 32
+	require.ErrorIs(t, err, kerr.InvalidPartitions)
+	r.create(t, nil)
+	altered, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "cleanup.policy", Value: &compact}}, topic)
+	require.NoError(t, err)
+	require.ErrorIs(t, altered[0].Err, kerr.InvalidConfig)
+}
+
+// What the follower's checkpoints rest on.
+func TestAFencedProducerCannotCommit(t *testing.T) {
+	r := open(t, settings(t.TempDir()))
+	r.create(t, nil)
+	old := r.client(t, kgo.TransactionalID("x"))
+	require.NoError(t, old.BeginTransaction())
+	produce(t, old, "of the old owner")
+
+	next := r.client(t, kgo.TransactionalID("x"))
+	require.NoError(t, next.BeginTransaction())
+	produce(t, next, "of the new owner")
+	require.Error(t, old.EndTransaction(t.Context(), kgo.TryCommit))
+	require.NoError(t, next.EndTransaction(t.Context(), kgo.TryCommit))
+	assert.Equal(t, []string{"of the new owner"}, r.read(t))
+}
+
+// TestKilledWhileWriting kills the process again and again while it writes. Every acknowledged record must be there;
+// a record can be there twice, because kfake writes producers' sequences only when it is closed.
+func TestKilledWhileWriting(t *testing.T) {
+	dir := t.TempDir()
+	acknowledged := map[string]bool{}
+	for round := range 5 {
+		writeUntilKilled(t, dir, round, acknowledged)
+	}
+	set := settings(dir)
+	r := open(t, set)
+	found := map[string]bool{}
+	for _, v := range r.read(t) {
+		found[v] = true
+	}
+	missing := 0
+	for v := range acknowledged {
+		if !found[v] {
+			missing++
+		}
+	}
+	assert.Zero(t, missing)
+	t.Logf("%d acknowledged, %d found", len(acknowledged), len(found))
+}

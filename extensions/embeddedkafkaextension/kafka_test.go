@@ -1,0 +1,130 @@
+package embeddedkafkaextension_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/extension/extensiontest"
+
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
+)
+
+func start(t *testing.T, dir, endpoint string) extension.Extension {
+	t.Helper()
+	factory := embeddedkafkaextension.NewFactory()
+	cfg := factory.CreateDefaultConfig().(*embeddedkafkaextension.Config)
+	cfg.Directory, cfg.Endpoint = dir, endpoint
+	require.NoError(t, confmap.Validate(cfg))
+	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
+	require.NoError(t, err)
+	require.NoError(t, ext.Start(t.Context(), componenttest.NewNopHost()))
+	return ext
+}
+
+func freeEndpoint(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestRecordsSurviveARestart(t *testing.T) {
+	dir, endpoint := filepath.Join(t.TempDir(), "kafka"), freeEndpoint(t)
+	ext := start(t, dir, endpoint)
+	c, err := kgo.NewClient(kgo.SeedBrokers(endpoint), kgo.ProducerLinger(0))
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = kadm.NewClient(c).CreateTopic(t.Context(), 4, 1, nil, "t")
+	require.NoError(t, err)
+	require.NoError(t, c.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("kept")}).FirstErr())
+	require.NoError(t, ext.Shutdown(t.Context()))
+	require.NoError(t, ext.Shutdown(t.Context()), "repeated")
+
+	ext = start(t, dir, endpoint)
+	defer func() { require.NoError(t, ext.Shutdown(context.Background())) }()
+	reader, err := kgo.NewClient(kgo.SeedBrokers(endpoint), kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	require.NoError(t, err)
+	defer reader.Close()
+	records := reader.PollFetches(t.Context()).Records()
+	require.Len(t, records, 1)
+	assert.Equal(t, "kept", string(records[0].Value))
+}
+
+func TestShutdownWithoutStart(t *testing.T) {
+	factory := embeddedkafkaextension.NewFactory()
+	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig())
+	require.NoError(t, err)
+	require.NoError(t, ext.Shutdown(t.Context()))
+}
+
+func TestATakenPortIsSaid(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	factory := embeddedkafkaextension.NewFactory()
+	cfg := factory.CreateDefaultConfig().(*embeddedkafkaextension.Config)
+	cfg.Directory, cfg.Endpoint = t.TempDir(), l.Addr().String()
+	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
+	require.NoError(t, err)
+	require.ErrorContains(t, ext.Start(t.Context(), componenttest.NewNopHost()), l.Addr().String())
+	require.NoError(t, ext.Shutdown(t.Context()))
+}
+
+func TestConfig(t *testing.T) {
+	conf, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"embedded_kafka":           "",
+		"embedded_kafka/nowhere":   "directory: must be set",
+		"embedded_kafka/outside":   `endpoint: "0.0.0.0:9092" is not a loopback address`,
+		"embedded_kafka/no_port":   `endpoint: "127.0.0.1" is not host:port`,
+		"embedded_kafka/small":     "max_size: 1048576 is below 16 times segment_size",
+		"embedded_kafka/segments":  "segment_size: 1000 is below 1048576",
+		"embedded_kafka/localhost": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			sub, err := conf.Sub(name)
+			require.NoError(t, err)
+			cfg := embeddedkafkaextension.NewFactory().CreateDefaultConfig()
+			require.NoError(t, sub.Unmarshal(cfg))
+			err = confmap.Validate(cfg)
+			if want == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+func TestReadmeExamplesLoad(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
+	require.Len(t, blocks, 2)
+	for _, block := range blocks {
+		parsed, err := confmap.NewRetrievedFromYAML(block[1])
+		require.NoError(t, err)
+		whole, err := parsed.AsConf()
+		require.NoError(t, err)
+		sub, err := whole.Sub("extensions::embedded_kafka")
+		require.NoError(t, err)
+		cfg := embeddedkafkaextension.NewFactory().CreateDefaultConfig()
+		require.NoError(t, sub.Unmarshal(cfg))
+		assert.NoError(t, confmap.Validate(cfg))
+	}
+}
+
