@@ -1,0 +1,143 @@
+package embeddedtsdbextension
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
+)
+
+// Config is the extension's configuration.
+type Config struct {
+	// HTTP is the listener of the API: endpoint (default 127.0.0.1:9090), tls, auth, cors and the other keys of confighttp.
+	HTTP confighttp.ServerConfig `mapstructure:",squash"`
+	// Directory holds blocks and write-ahead log. Required; made if it is missing; used by one process at a time.
+	Directory string `mapstructure:"directory"`
+	// Retention says when blocks are dropped.
+	Retention RetentionConfig `mapstructure:"retention"`
+	// OutOfOrderWindow is how far behind a series' newest sample a sample may come. Default 30m; zero takes samples in order only.
+	OutOfOrderWindow time.Duration `mapstructure:"out_of_order_window"`
+	// WALCompression is snappy (default), zstd or none.
+	WALCompression string `mapstructure:"wal_compression"`
+	// MaxSeries bounds the series in memory: samples of further ones are refused. Default 2000000; zero is no bound.
+	MaxSeries uint64 `mapstructure:"max_series"`
+	// MaxExemplars is the size of the ring of exemplars in memory. Default 100000; zero stores none.
+	MaxExemplars int64 `mapstructure:"max_exemplars"`
+	// StartTimeZeroSamples stores a zero at the start time that comes with a sample, so that increase() sees the first one. Default false.
+	StartTimeZeroSamples bool `mapstructure:"start_time_zero_samples"`
+	// Query bounds PromQL.
+	Query QueryConfig `mapstructure:"query"`
+	// AdminAPI enables deletion of series, cleaning of tombstones and snapshots over HTTP. Default false.
+	AdminAPI bool `mapstructure:"admin_api"`
+	// RuleFiles are paths or patterns of Prometheus rule files, read at start. Default none.
+	RuleFiles []string `mapstructure:"rule_files"`
+	// EvaluationInterval is for groups of rules that name none. Default 1m.
+	EvaluationInterval time.Duration `mapstructure:"evaluation_interval"`
+	// Alertmanagers are the URLs that firing alerts are sent to (API v2). Default none.
+	Alertmanagers []string `mapstructure:"alertmanagers"`
+	// ExternalURL is where users reach this API; alerts link to it. Default http://<endpoint>.
+	ExternalURL string `mapstructure:"external_url"`
+}
+
+// RetentionConfig says when blocks are dropped: as soon as either bound is passed.
+type RetentionConfig struct {
+	// Time is the age. Default 360h (15 days); zero is no bound.
+	Time time.Duration `mapstructure:"time"`
+	// Size is in bytes and counts blocks, write-ahead log and memory-mapped chunks. Default 0, no bound.
+	Size int64 `mapstructure:"size"`
+}
+
+// QueryConfig bounds what one query, and all of them, may cost.
+type QueryConfig struct {
+	// Timeout ends a query. Default 2m.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// MaxSamples is how many samples one query may hold in memory, about 16 bytes each. Default 50000000.
+	MaxSamples int `mapstructure:"max_samples"`
+	// MaxConcurrency is how many queries run at once; others wait. Default 20.
+	MaxConcurrency int `mapstructure:"max_concurrency"`
+	// LookbackDelta is how long a series without a new sample keeps its value. Default 5m.
+	LookbackDelta time.Duration `mapstructure:"lookback_delta"`
+}
+
+var _ component.Config = (*Config)(nil)
+
+// Validate reports every problem, each by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{key}, args...)...))
+	}
+	if c.Directory == "" {
+		bad("directory", "must be set")
+	}
+	if c.HTTP.NetAddr.Endpoint == "" {
+		bad("endpoint", "must be set")
+	}
+	if len(c.HTTP.CompressionAlgorithms) > 0 {
+		bad("compression_algorithms", "must not be set: remote write and remote read fix theirs (snappy)")
+	}
+	if c.Retention.Time != 0 && c.Retention.Time < 2*time.Hour {
+		bad("retention::time", "%s is shorter than a block (2h)", c.Retention.Time)
+	}
+	if c.Retention.Size < 0 {
+		bad("retention::size", "%d is negative", c.Retention.Size)
+	}
+	if c.OutOfOrderWindow < 0 {
+		bad("out_of_order_window", "%s is negative", c.OutOfOrderWindow)
+	}
+	if !slices.Contains(database.Compressions, c.WALCompression) {
+		bad("wal_compression", "%q is none of %q", c.WALCompression, database.Compressions)
+	}
+	if c.MaxExemplars < 0 {
+		bad("max_exemplars", "%d is negative", c.MaxExemplars)
+	}
+	if c.Query.Timeout <= 0 {
+		bad("query::timeout", "%s is not positive", c.Query.Timeout)
+	}
+	if w := c.HTTP.WriteTimeout; w > 0 && c.Query.Timeout > w {
+		bad("query::timeout", "%s is longer than write_timeout (%s)", c.Query.Timeout, w)
+	}
+	if c.Query.MaxSamples <= 0 {
+		bad("query::max_samples", "%d is not positive", c.Query.MaxSamples)
+	}
+	if c.Query.MaxConcurrency <= 0 {
+		bad("query::max_concurrency", "%d is not positive", c.Query.MaxConcurrency)
+	}
+	if c.Query.LookbackDelta <= 0 {
+		bad("query::lookback_delta", "%s is not positive", c.Query.LookbackDelta)
+	}
+	if c.EvaluationInterval <= 0 {
+		bad("evaluation_interval", "%s is not positive", c.EvaluationInterval)
+	}
+	if err := database.CheckRules(c.RuleFiles); err != nil {
+		bad("rule_files", "%w", err)
+	}
+	for _, s := range c.Alertmanagers {
+		if err := checkURL(s); err != nil {
+			bad("alertmanagers", "%w", err)
+		}
+	}
+	if c.ExternalURL != "" {
+		if err := checkURL(c.ExternalURL); err != nil {
+			bad("external_url", "%w", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil {
+		return err
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("%q is not a URL with http or https and a host", s)
+	}
+	return nil
+}

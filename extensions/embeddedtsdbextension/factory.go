@@ -1,0 +1,44 @@
+package embeddedtsdbextension
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/extension"
+
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
+)
+
+// NewFactory returns the factory of embedded_tsdb.
+func NewFactory() extension.Factory {
+	return extension.NewFactory(metadata.Type, createDefaultConfig, create, metadata.ExtensionStability)
+}
+
+func createDefaultConfig() component.Config {
+	server := confighttp.NewDefaultServerConfig()
+	server.NetAddr.Endpoint = "127.0.0.1:9090"
+	server.ReadTimeout = 5 * time.Minute
+	server.WriteTimeout = 5 * time.Minute // longer than the longest query
+	server.MaxRequestBodySize = 32 << 20  // what Prometheus' receiver takes
+	return &Config{
+		HTTP:             server,
+		Retention:        RetentionConfig{Time: 15 * 24 * time.Hour},
+		OutOfOrderWindow: 30 * time.Minute,
+		WALCompression:   "snappy",
+		MaxSeries:        2_000_000,
+		MaxExemplars:     100_000,
+		Query: QueryConfig{
+			Timeout:        2 * time.Minute,
+			MaxSamples:     50_000_000,
+			MaxConcurrency: 20,
+			LookbackDelta:  5 * time.Minute,
+		},
+		EvaluationInterval: time.Minute,
+	}
+}
+
+func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
+	return newExtension(cfg.(*Config), set)
+}

@@ -1,0 +1,181 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// maxAhead is how far in the future a sample may be: the bound of Prometheus' remote write receiver. Without it one sample
+// of tomorrow makes the head refuse today's.
+const maxAhead = 10 * time.Minute
+
+// Refusal is why a sample was not taken.
+type Refusal int
+
+// The refusals, in the order of Refusals.
+const (
+	Duplicate Refusal = iota
+	Future
+	Invalid
+	OutOfBounds
+	OutOfOrder
+	SeriesLimit
+	TooOld
+	numRefusals
+)
+
+var refusalNames = [numRefusals]string{"duplicate", "future", "invalid", "out_of_bounds", "out_of_order", "series_limit", "too_old"}
+
+// String is the value of the attribute `reason`.
+func (r Refusal) String() string { return refusalNames[r] }
+
+// refusedError is a refusal that is ours and not the storage's. It unwraps to a storage error, so that the HTTP receiver
+// answers 400 and not 500, which a client would repeat for ever.
+type refusedError struct {
+	refusal Refusal
+	text    string
+}
+
+func (e *refusedError) Error() string  { return e.text }
+func (e *refusedError) Reason() string { return e.refusal.String() }
+func (e *refusedError) Unwrap() error  { return storage.ErrOutOfBounds }
+
+func refusalOf(err error) (Refusal, bool) {
+	var ours *refusedError
+	var badHistogram histogram.Error
+	switch {
+	case errors.As(err, &ours):
+		return ours.refusal, true
+	case errors.Is(err, storage.ErrOutOfOrderSample):
+		return OutOfOrder, true
+	case errors.Is(err, storage.ErrTooOldSample):
+		return TooOld, true
+	case errors.Is(err, storage.ErrOutOfBounds):
+		return OutOfBounds, true
+	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
+		return Duplicate, true
+	case errors.Is(err, tsdb.ErrInvalidSample), errors.As(err, &badHistogram):
+		return Invalid, true
+	}
+	return 0, false
+}
+
+// gate is what stands before the storage on every way in. Safe for concurrent use.
+type gate struct {
+	db        *tsdb.DB
+	maxSeries uint64
+	families  *families
+	refused   [numRefusals]atomic.Int64
+}
+
+// counted counts err if it is a refusal, and returns it.
+func (g *gate) counted(err error) error {
+	if err == nil {
+		return nil
+	}
+	if r, ok := refusalOf(err); ok {
+		g.refused[r].Add(1)
+	}
+	return err
+}
+
+// full reports whether ls would be one series too many; app knows which exist.
+func (g *gate) full(app any, ls labels.Labels) bool {
+	if g.maxSeries == 0 || g.db.Head().NumSeries() < g.maxSeries {
+		return false
+	}
+	known, ok := app.(storage.GetRef)
+	if !ok {
+		return true
+	}
+	ref, _ := known.GetRef(ls, ls.Hash())
+	return ref == 0
+}
+
+func (g *gate) errFull() error {
+	return &refusedError{SeriesLimit, fmt.Sprintf("the storage has its max_series of %d series", g.maxSeries)}
+}
+
+// AppenderV2 is the way in for this process: it takes what remote write would take.
+func (g *gate) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	return &appenderV2{AppenderV2: g.db.AppenderV2(ctx), gate: g, maxTime: time.Now().Add(maxAhead).UnixMilli()}
+}
+
+// Appender is the way in for the remote write handler, which has looked at times and labels itself.
+func (g *gate) Appender(ctx context.Context) storage.Appender {
+	return &appender{Appender: g.db.Appender(ctx), gate: g}
+}
+
+type appenderV2 struct {
+	storage.AppenderV2
+	gate    *gate
+	maxTime int64 // milliseconds since 1970
+}
+
+// Append takes one sample. Labels, metadata and the bound on series are looked at only when ref is zero: a caller that
+// keeps references pays for them once per series.
+func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
+	if t > a.maxTime {
+		return 0, a.gate.counted(&refusedError{Future, "timestamp is too far in the future"})
+	}
+	if ref == 0 {
+		if err := check(ls); err != nil {
+			return 0, a.gate.counted(err)
+		}
+		if a.gate.full(a.AppenderV2, ls) {
+			return 0, a.gate.counted(a.gate.errFull())
+		}
+		if opts.MetricFamilyName != "" {
+			a.gate.families.put(opts.MetricFamilyName, opts.Metadata)
+		}
+	}
+	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
+	return ref, a.gate.counted(err)
+}
+
+func check(ls labels.Labels) error {
+	if !ls.Has(model.MetricNameLabel) || !ls.IsValid(model.UTF8Validation) {
+		return &refusedError{Invalid, "invalid metric name or labels"}
+	}
+	if name, twice := ls.HasDuplicateLabelNames(); twice {
+		return &refusedError{Invalid, fmt.Sprintf("label %q twice", name)}
+	}
+	return nil
+}
+
+type appender struct {
+	storage.Appender
+	gate *gate
+}
+
+func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v float64) (storage.SeriesRef, error) {
+	if ref == 0 && a.gate.full(a.Appender, ls) {
+		return 0, a.gate.counted(a.gate.errFull())
+	}
+	ref, err := a.Appender.Append(ref, ls, t, v)
+	return ref, a.gate.counted(err)
+}
+
+func (a *appender) AppendHistogram(ref storage.SeriesRef, ls labels.Labels, t int64, h *histogram.Histogram, fh *histogram.FloatHistogram) (storage.SeriesRef, error) {
+	if ref == 0 && a.gate.full(a.Appender, ls) {
+		return 0, a.gate.counted(a.gate.errFull())
+	}
+	ref, err := a.Appender.AppendHistogram(ref, ls, t, h, fh)
+	return ref, a.gate.counted(err)
+}
+
+// UpdateMetadata keeps the metadata for the API; the storage would only write it to its log.
+func (a *appender) UpdateMetadata(ref storage.SeriesRef, ls labels.Labels, m metadata.Metadata) (storage.SeriesRef, error) {
+	a.gate.families.put(familyName(ls.Get(model.MetricNameLabel), m.Type), m)
+	return ref, nil
+}
