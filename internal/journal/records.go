@@ -1,0 +1,196 @@
+package journal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/penstockhq/penstock/internal/journal/wire"
+)
+
+// TenantAttribute is the resource attribute that names the tenant where client metadata does not.
+const TenantAttribute = "tenant.id"
+
+// separator stands between the parts of a key.
+const separator = "\x00"
+
+// Source says whose a resource is.
+type Source struct {
+	Tenant string
+	// Name is the rest of the key before sharding; empty for traces, whose key is the trace's.
+	Name string
+}
+
+// SourceOf returns the source of a resource with attributes attrs. tenant comes from client metadata; if it is empty the
+// resource's own attribute counts, else DefaultTenant.
+func SourceOf(signal Signal, tenant string, attrs pcommon.Map) Source {
+	if tenant == "" {
+		if v, ok := attrs.Get(TenantAttribute); ok && v.AsString() != "" {
+			tenant = v.AsString()
+		} else {
+			tenant = DefaultTenant
+		}
+	}
+	s := Source{Tenant: tenant}
+	switch signal {
+	case Metrics:
+		s.Name = text(attrs, "service.namespace") + separator + text(attrs, "service.name")
+	case Logs:
+		s.Name = strings.Join([]string{text(attrs, "service.namespace"), text(attrs, "service.name"), text(attrs, "host.name")}, separator)
+	}
+	return s
+}
+
+func text(attrs pcommon.Map, key string) string {
+	v, ok := attrs.Get(key)
+	if !ok {
+		return ""
+	}
+	return v.AsString()
+}
+
+// Batch is one request on its way into the journal.
+type Batch struct {
+	Signal Signal
+	// Request is the encoded OTLP export request.
+	Request []byte
+	// Sources are those of the request's resources, in order.
+	Sources  []Source
+	Metadata map[string][]string
+	Received time.Time
+}
+
+// Records takes b apart into records of one tenant and key with at most maxBytes of value, in an order that keeps each
+// key's items in theirs. tooLarge are records with a single item that is longer.
+func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record, err error) {
+	type group struct {
+		source  Source
+		request []byte
+	}
+	var groups []group
+	index := make(map[Source]int, 1)
+	n := 0
+	err = wire.Fields(b.Request, func(f wire.Field) bool {
+		if f.Number != 1 || n >= len(b.Sources) {
+			n++
+			return true
+		}
+		source := b.Sources[n]
+		n++
+		if i, ok := index[source]; ok {
+			groups[i].request = append(groups[i].request, f.Raw...)
+			return true
+		}
+		index[source] = len(groups)
+		groups = append(groups, group{source, f.Raw[:len(f.Raw):len(f.Raw)]}) // the capacity makes append copy
+		return true
+	})
+	if err == nil && n != len(b.Sources) {
+		err = fmt.Errorf("%d resources for %d sources: %w", n, len(b.Sources), wire.ErrMalformed)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, g := range groups {
+		shards, requests, err := b.shard(g.request, layout)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, request := range requests {
+			r := Record{Tenant: g.source.Tenant, Key: g.source.Tenant + separator + g.source.Name, Partition: -1, Metadata: b.Metadata, Received: b.Received}
+			switch {
+			case b.Signal == Traces:
+				// Hashing so few keys again would leave partitions empty: the bucket is the partition.
+				r.Partition = shards[i]
+				r.Key += strconv.Itoa(int(shards[i]))
+			case b.Signal == Metrics && layout.Shards > 1:
+				r.Key += separator + strconv.Itoa(int(shards[i]))
+			}
+			pieces, large, err := wire.Split(request, paths[b.Signal], maxBytes)
+			if err != nil {
+				return nil, nil, err
+			}
+			records, tooLarge = with(records, r, pieces), with(tooLarge, r, large)
+		}
+	}
+	return records, tooLarge, nil
+}
+
+var paths = map[Signal]wire.Path{Metrics: wire.MetricPoints, Logs: wire.LogRecords, Traces: wire.Spans}
+
+func with(records []Record, like Record, values [][]byte) []Record {
+	for _, v := range values {
+		like.Value = v
+		records = append(records, like)
+	}
+	return records
+}
+
+// shard takes a request of one source apart by what decides the partition below the source.
+func (b *Batch) shard(request []byte, layout Layout) ([]int32, [][]byte, error) {
+	switch {
+	case b.Signal == Traces:
+		return wire.Group(request, wire.Spans, func(span wire.Item) int32 {
+			return int32(xxhash.Sum64(traceID(span.Bytes)) % uint64(layout.Partitions))
+		})
+	case b.Signal == Metrics && layout.Shards > 1:
+		return wire.Group(request, wire.MetricPoints, func(point wire.Item) int32 {
+			return int32(seriesHash(point) % uint64(layout.Shards))
+		})
+	}
+	return []int32{0}, [][]byte{request}, nil
+}
+
+// traceID returns the trace_id of an encoded span.
+func traceID(span []byte) (id []byte) {
+	_ = wire.Fields(span, func(f wire.Field) bool {
+		if f.Number == 1 {
+			id = f.Bytes
+		}
+		return f.Number != 1
+	})
+	return id
+}
+
+// Field numbers in metrics.proto.
+const (
+	metricName        = 1
+	metricExponential = 10
+	metricHistogram   = 9
+	attributes        = 7 // of number and summary points
+	attributesOfHist  = 9
+	attributesOfExpo  = 1
+	levelOfMetric     = 3 // in Item.Around: request, resource, scope, metric, data
+)
+
+// seriesHash hashes what makes the series of a data point within its source: metric name and attributes, in any order.
+func seriesHash(point wire.Item) uint64 {
+	var sum uint64
+	_ = wire.Fields(point.Around[levelOfMetric], func(f wire.Field) bool {
+		if f.Number == metricName {
+			sum = xxhash.Sum64(f.Bytes)
+		}
+		return f.Number != metricName
+	})
+	field := attributes
+	switch point.Kind {
+	case metricHistogram:
+		field = attributesOfHist
+	case metricExponential:
+		field = attributesOfExpo
+	}
+	_ = wire.Fields(point.Bytes, func(f wire.Field) bool {
+		if f.Number == field {
+			sum += xxhash.Sum64(f.Bytes)
+		}
+		return true
+	})
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], sum)
+	return xxhash.Sum64(b[:])
+}
