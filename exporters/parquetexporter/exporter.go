@@ -1,0 +1,158 @@
+package parquetexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+)
+
+// encoder is rows.Logs, rows.Metrics or rows.Traces.
+type encoder[D any] interface {
+	Split(batch D, tenant string, limit int) *rows.Plan
+	Write(w io.Writer, p rows.Partition) error
+	Release()
+}
+
+// parquetExporter writes batches of one signal. Concurrent pushes don't share an encoder.
+type parquetExporter[D any] struct {
+	signal   string
+	config   *Config
+	logger   *zap.Logger
+	metrics  *metadata.TelemetryBuilder
+	attr     metric.MeasurementOption
+	encoders sync.Pool
+	dir      *lake.Dir // set by Start
+}
+
+func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal string, newEncoder func() E) (*parquetExporter[D], error) {
+	tb, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &parquetExporter[D]{
+		signal:   signal,
+		config:   c,
+		logger:   set.Logger,
+		metrics:  tb,
+		attr:     metric.WithAttributeSet(attribute.NewSet(attribute.String("signal", signal))),
+		encoders: sync.Pool{New: func() any { return newEncoder() }},
+	}, nil
+}
+
+// Start opens the lake and removes what writers that died have left.
+func (e *parquetExporter[D]) Start(context.Context, component.Host) error {
+	root, err := e.config.root()
+	if err != nil {
+		return err
+	}
+	dir, removed, err := lake.Open(root)
+	if err != nil {
+		return fmt.Errorf("url: %q: %w", e.config.URL, err)
+	}
+	e.dir = dir
+	if removed > 0 {
+		e.logger.Info("Removed unfinished files of an earlier run; their batches were not acknowledged", zap.Int("files", removed))
+	}
+	return nil
+}
+
+// Shutdown closes the lake.
+func (e *parquetExporter[D]) Shutdown(context.Context) error {
+	e.metrics.Shutdown()
+	return e.dir.Close()
+}
+
+// push writes a batch and returns when all of its files are durable. After an error the caller repeats the batch; files that were
+// already written are then replaced by themselves, because their names follow from their content.
+func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
+	enc := e.encoders.Get().(encoder[D])
+	defer func() {
+		enc.Release()
+		e.encoders.Put(enc)
+	}()
+	plan := enc.Split(batch, clientTenant(ctx), e.config.MaxPartitions)
+	written, refused := 0, 0
+	var encodeErrs error
+	for _, p := range plan.Partitions {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := e.writeFile(ctx, enc, p)
+		var ioErr *lake.IOError
+		switch {
+		case err == nil:
+			written++
+		case errors.As(err, &ioErr):
+			return err
+		default:
+			// The same rows would fail again for ever and hold up everything behind them.
+			refused += p.Rows
+			e.logger.Error("Refused rows that can't be encoded", zap.String("tenant", p.Tenant), zap.Time("hour", p.Hour),
+				zap.Int("rows", p.Rows), zap.Error(err))
+			encodeErrs = errors.Join(encodeErrs, err)
+		}
+	}
+	e.refuse(ctx, "encode", refused)
+	e.account(ctx, plan)
+	if written == 0 && encodeErrs != nil {
+		return consumererror.NewPermanent(encodeErrs)
+	}
+	return nil
+}
+
+func (e *parquetExporter[D]) writeFile(ctx context.Context, enc encoder[D], p rows.Partition) error {
+	begin := time.Now()
+	w, err := e.dir.Write(lake.PartitionDir(e.signal, p.Hour, p.Tenant), batchName(ctx), func(w io.Writer) error {
+		return enc.Write(w, p)
+	})
+	if err != nil {
+		return err
+	}
+	e.metrics.ExporterParquetWriteDuration.Record(ctx, time.Since(begin).Seconds(), e.attr)
+	e.metrics.ExporterParquetFiles.Add(ctx, 1, e.attr)
+	e.metrics.ExporterParquetRows.Add(ctx, int64(p.Rows), e.attr)
+	e.metrics.ExporterParquetBytes.Add(ctx, w.Bytes, e.attr)
+	return nil
+}
+
+// account counts what a batch that is done with did not write, or wrote elsewhere.
+func (e *parquetExporter[D]) account(ctx context.Context, plan *rows.Plan) {
+	e.refuse(ctx, "no_points", plan.NoPoints)
+	for reason, n := range map[string]int{"implausible_time": plan.Implausible, "too_many_partitions": plan.Folded} {
+		if n > 0 {
+			e.metrics.ExporterParquetUndated.Add(ctx, int64(n), e.attr, metric.WithAttributes(attribute.String("reason", reason)))
+		}
+	}
+}
+
+func (e *parquetExporter[D]) refuse(ctx context.Context, reason string, n int) {
+	if n > 0 {
+		e.metrics.ExporterParquetRefused.Add(ctx, int64(n), e.attr, metric.WithAttributes(attribute.String("reason", reason)))
+	}
+}
+
+// clientTenant is the tenant that the client named, or empty.
+func clientTenant(ctx context.Context) string {
+	if v := client.FromContext(ctx).Metadata.Get(tenantMetadata); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// batchName names the files of a batch. Empty: by their content. A batch from the journal will be named by its range here.
+func batchName(context.Context) string { return "" }

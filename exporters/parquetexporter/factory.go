@@ -1,0 +1,87 @@
+package parquetexporter
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+)
+
+// NewFactory returns the factory of the parquet exporter.
+func NewFactory() exporter.Factory {
+	return exporter.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		exporter.WithLogs(createLogs, metadata.LogsStability),
+		exporter.WithMetrics(createMetrics, metadata.MetricsStability),
+		exporter.WithTraces(createTraces, metadata.TracesStability),
+	)
+}
+
+func createDefaultConfig() component.Config {
+	retry := configretry.NewDefaultBackOffConfig()
+	retry.MaxElapsedTime = 0
+	batch := exporterhelper.BatchConfig{
+		FlushTimeout: 30 * time.Second,
+		Sizer:        exporterhelper.RequestSizerTypeItems,
+		MinSize:      250_000,
+		MaxSize:      250_000,
+	}
+	batch.Partition.MetadataKeys = []string{tenantMetadata}
+	return &Config{
+		MaxAge:        30 * time.Second,
+		MaxRows:       250_000,
+		MaxPartitions: 256,
+		Timeout:       exporterhelper.TimeoutConfig{Timeout: 0},
+		Retry:         retry,
+		Queue: configoptional.Default(exporterhelper.QueueBatchConfig{
+			Sizer:        exporterhelper.RequestSizerTypeBytes,
+			QueueSize:    1 << 30,
+			NumConsumers: 1,
+			Batch:        configoptional.Some(batch),
+		}),
+	}
+}
+
+func createLogs(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Logs, error) {
+	e, err := newExporter(set, config.(*Config), "logs", rows.NewLogs)
+	if err != nil {
+		return nil, err
+	}
+	return exporterhelper.NewLogs(ctx, set, config, e.push, options(e, config.(*Config))...)
+}
+
+func createMetrics(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Metrics, error) {
+	e, err := newExporter(set, config.(*Config), "metrics", rows.NewMetrics)
+	if err != nil {
+		return nil, err
+	}
+	return exporterhelper.NewMetrics(ctx, set, config, e.push, options(e, config.(*Config))...)
+}
+
+func createTraces(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Traces, error) {
+	e, err := newExporter(set, config.(*Config), "traces", rows.NewTraces)
+	if err != nil {
+		return nil, err
+	}
+	return exporterhelper.NewTraces(ctx, set, config, e.push, options(e, config.(*Config))...)
+}
+
+func options(e component.Component, c *Config) []exporterhelper.Option {
+	return []exporterhelper.Option{
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
+		exporterhelper.WithStart(e.Start),
+		exporterhelper.WithShutdown(e.Shutdown),
+		exporterhelper.WithTimeout(c.Timeout),
+		exporterhelper.WithRetry(c.Retry),
+		exporterhelper.WithQueue(c.Queue),
+	}
+}

@@ -1,0 +1,146 @@
+package columnar
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+)
+
+const (
+	// ChunkRows is how many rows are buffered before they go to the encoders: small enough for the CPU's cache.
+	ChunkRows = 1024
+	// RowGroupRows bounds a row group; engines read row groups in parallel and prune by them.
+	RowGroupRows = 128 * ChunkRows
+	// RowGroupBytes bounds the encoded size of a row group, checked at each chunk, for wide rows.
+	RowGroupBytes = 32 << 20
+)
+
+// FileSettings say what is known about a file before its first row.
+type FileSettings struct {
+	// Rows that will come; sizes the bloom filters.
+	Rows int
+	// SortedBy names the leaf columns the rows are sorted by, ascending, nulls first.
+	SortedBy []string
+	// Metadata is written to the footer.
+	Metadata map[string]string
+	// CreatedBy names the writing application and version.
+	CreatedBy string
+}
+
+// File writes the rows of one Parquet file: fill the columns of a row, call EndRow, repeat, Close. A failed write to the
+// underlying writer ends the file; the error is returned by EndRow or Close.
+type File struct {
+	t        *Table
+	w        *file.Writer
+	rg       file.BufferedRowGroupWriter
+	chunk    int // rows in the column buffers
+	groupLen int // rows already in rg
+}
+
+// NewFile begins a file. Whatever an earlier, failed File left in the buffers is dropped.
+func (t *Table) NewFile(w io.Writer, s FileSettings) (*File, error) {
+	for _, l := range t.leaves {
+		l.reset()
+	}
+	var meta metadata.KeyValueMetadata
+	for _, k := range slices.Sorted(maps.Keys(s.Metadata)) {
+		if err := meta.Append(k, s.Metadata[k]); err != nil {
+			return nil, fmt.Errorf("append metadata %s: %w", k, err)
+		}
+	}
+	fw, err := file.NewParquetWriterWithError(struct{ io.Writer }{w}, t.schema(), file.WithWriterProps(t.properties(s)), file.WithWriteMetadata(meta))
+	if err != nil {
+		return nil, err
+	}
+	return &File{t: t, w: fw}, nil
+}
+
+func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
+	opts := []parquet.WriterProperty{
+		parquet.WithCompression(compress.Codecs.Zstd),
+		parquet.WithCreatedBy(s.CreatedBy),
+		parquet.WithBatchSize(ChunkRows),
+	}
+	ndv := int64(max(1, min(s.Rows, RowGroupRows)))
+	for _, l := range t.leaves {
+		i := l.info()
+		if i.flags&Bloom != 0 {
+			opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, ndv))
+		}
+		if i.flags&Unique != 0 {
+			opts = append(opts, parquet.WithDictionaryFor(i.path, false))
+			if i.phys == parquet.Types.Int64 {
+				opts = append(opts, parquet.WithEncodingFor(i.path, parquet.Encodings.DeltaBinaryPacked))
+			}
+		}
+	}
+	sorting := make([]parquet.SortingColumn, len(s.SortedBy))
+	for i, path := range s.SortedBy {
+		sorting[i] = parquet.SortingColumn{ColumnIdx: int32(t.leafIndex(path)), NullsFirst: true}
+	}
+	return parquet.NewWriterProperties(append(opts, parquet.WithSortingColumns(sorting))...)
+}
+
+// EndRow completes a row, to which every column must have been given its values.
+func (f *File) EndRow() error {
+	if f.chunk++; f.chunk < ChunkRows {
+		return nil
+	}
+	return f.flush()
+}
+
+// Pending is the number of rows that still point to the caller's memory; 0 after a chunk has been encoded.
+func (f *File) Pending() int { return f.chunk }
+
+func (f *File) flush() error {
+	if f.chunk == 0 {
+		return nil
+	}
+	if f.rg == nil {
+		var err error
+		if f.rg, err = f.w.AppendBufferedRowGroupChecked(); err != nil {
+			return fmt.Errorf("begin row group: %w", err)
+		}
+	}
+	for i, l := range f.t.leaves {
+		cw, err := f.rg.Column(i)
+		if err != nil {
+			return err
+		}
+		if err := l.flush(cw); err != nil {
+			return err
+		}
+	}
+	f.groupLen += f.chunk
+	f.chunk = 0
+	if f.groupLen+ChunkRows > RowGroupRows || f.rg.TotalBytesWritten() > RowGroupBytes {
+		return f.endGroup()
+	}
+	return nil
+}
+
+func (f *File) endGroup() error {
+	if f.rg == nil {
+		return nil
+	}
+	err := f.rg.Close()
+	f.rg, f.groupLen = nil, 0
+	return err
+}
+
+// Close writes what is buffered and the footer. The underlying writer stays open.
+func (f *File) Close() error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	if err := f.endGroup(); err != nil {
+		return err
+	}
+	return f.w.Close()
+}

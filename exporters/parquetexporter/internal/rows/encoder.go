@@ -1,0 +1,111 @@
+// Package rows turns OTLP batches into the rows of the lake's tables: one for logs, one for spans, one for the data points of
+// all metric types. The tables are described, column by column, in schema.md of the component; nothing of a record is lost: what a
+// column's type can't carry exactly is in the column exact as well.
+//
+// An encoder is used in two steps: Split divides a batch into partitions, Write encodes one of them. In between it holds the
+// batch by reference, which must not change. Encoders are not safe for concurrent use; after Release they serve the next batch.
+package rows
+
+import (
+	"io"
+
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// SchemaVersion is written to each file's footer as penstock.schema = <signal>/<version>. Columns are only added within a
+// version; readers that merge files by column name go on working.
+const SchemaVersion = "1"
+
+// encoder is what the three signals share.
+type encoder struct {
+	planner
+	collector
+	signal   string
+	table    *columnar.Table
+	sortedBy []string
+	time     *intColumn
+	nanos    *intColumn
+	origins  *originColumns
+	exactCol *stringColumn
+}
+
+// begin declares the columns that come first.
+func (e *encoder) begin(signal string, nanos string, sortedBy ...string) *columnar.Group {
+	e.signal, e.sortedBy = signal, sortedBy
+	e.table = columnar.NewTable()
+	g := e.table.Root()
+	e.time = g.Timestamp("time", columnar.Required|columnar.Unique)
+	e.nanos = g.Int64(nanos, columnar.Required|columnar.Unique)
+	return g
+}
+
+// end declares the columns that come last.
+func (e *encoder) end(g *columnar.Group) {
+	e.origins = newOriginColumns(g)
+	e.exactCol = g.Binary("exact", columnar.Unique)
+}
+
+// Columns describes the table: "name type" for each column, in file order.
+func (e *encoder) Columns() []string { return e.table.Describe() }
+
+// tenantOf applies the tenant rule: client metadata, else the resource, else default.
+func (e *encoder) tenantOf(client string, res pcommon.Resource) int32 {
+	if client == "" {
+		if v, ok := res.Attributes().Get(tenantAttribute); ok {
+			client = v.AsString()
+		}
+	}
+	if client == "" {
+		client = "default"
+	}
+	return e.tenant(client)
+}
+
+// write encodes a partition. row puts the columns of one row, apart from the origin's, and returns where it comes from.
+func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) error {
+	f, err := e.table.NewFile(w, columnar.FileSettings{
+		Rows:     p.Rows,
+		SortedBy: e.sortedBy,
+		Metadata: map[string]string{"penstock.schema": e.signal + "/" + SchemaVersion, "penstock.tenant": p.Tenant},
+	})
+	if err != nil {
+		return err
+	}
+	e.arena.reset()
+	for _, o := range e.order[p.begin : p.begin+p.Rows] {
+		e.exact = e.exact[:0]
+		s := row(o.row)
+		e.time.Put(int64(o.time / 1000))
+		e.origins.put(s)
+		e.putExact(s.exact)
+		if err := f.EndRow(); err != nil {
+			return err
+		}
+		if f.Pending() == 0 {
+			e.arena.reset()
+		}
+	}
+	return f.Close()
+}
+
+// putExact joins what origin and record add to the column exact: a KeyValueList is the concatenation of its entries.
+func (e *encoder) putExact(origin []byte) {
+	if len(origin)+len(e.exact) == 0 {
+		e.exactCol.Null()
+		return
+	}
+	mark := e.mark()
+	e.b = append(append(e.b, origin...), e.exact...)
+	e.exactCol.Put(e.since(mark))
+}
+
+// putID puts an id in hex, or null for one of zeros.
+func (e *encoder) putID(c *stringColumn, id []byte, empty bool) {
+	if empty {
+		c.Null()
+	} else {
+		c.Put(e.id(id))
+	}
+}
