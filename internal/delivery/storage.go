@@ -1,0 +1,28 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+)
+
+// OpenStorage returns the client of owner in the storage extension id. name tells several states of one component
+// apart. The errors are meant for the person who wrote the configuration; the key they name is "storage".
+func OpenStorage(ctx context.Context, host component.Host, id component.ID, kind component.Kind, owner component.ID, name string) (storage.Client, error) {
+	ext, ok := host.GetExtensions()[id]
+	if !ok {
+		return nil, fmt.Errorf("storage: no extension %q is configured under service::extensions", id)
+	}
+	from, ok := ext.(storage.Extension)
+	if !ok {
+		return nil, fmt.Errorf("storage: extension %q does not store anything", id)
+	}
+	client, err := from.GetClient(ctx, kind, owner, name)
+	if err != nil {
+		return nil, fmt.Errorf("storage: the state of %q in %q can't be opened; if another process, or another pipeline with the same "+
+			"component id, has it open, give each one a directory or an id of its own (%s/a, %s/b): %w", owner, id, owner.Type(), owner.Type(), err)
+	}
+	return client, nil
+}
