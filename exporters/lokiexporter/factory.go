@@ -1,0 +1,87 @@
+package lokiexporter
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
+)
+
+// NewFactory returns the factory of the loki exporter.
+func NewFactory() exporter.Factory {
+	return exporter.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		exporter.WithLogs(createLogs, metadata.LogsStability),
+	)
+}
+
+func createDefaultConfig() component.Config {
+	client := confighttp.NewDefaultClientConfig()
+	client.Timeout = 30 * time.Second
+	retry := configretry.NewDefaultBackOffConfig()
+	retry.MaxElapsedTime = 0 // what was accepted is not given up
+	queue := exporterhelper.NewDefaultQueueConfig()
+	queue.NumConsumers = 1 // more would let one batch overtake another
+	return &Config{
+		ClientConfig:       client,
+		RetryConfig:        retry,
+		QueueConfig:        configoptional.Default(queue),
+		Encoding:           encodingProtobuf,
+		Line:               lineBody,
+		StructuredMetadata: true,
+		Labels: []LabelConfig{
+			{Name: "service_name", Resource: []string{"service.name"}, Value: unknownService},
+			{Name: "service_namespace", Resource: []string{"service.namespace"}},
+			{Name: "deployment_environment", Resource: []string{"deployment.environment.name", "deployment.environment"}},
+			{Name: "level", Severity: true},
+		},
+		LabelGuard: LabelGuardConfig{
+			MaxStreams:   4000, // below Loki's 5000: moving a label makes new streams
+			MaxTenants:   1000,
+			IdleTimeout:  time.Hour,
+			ReleaseAfter: 24 * time.Hour,
+		},
+		Tenant: TenantConfig{MetadataKey: "x-scope-orgid", ResourceAttribute: "tenant.id", Default: "default"},
+		Limits: LimitsConfig{
+			RequestBytes:         1 << 20,
+			LineBytes:            256 << 10,
+			LabelNames:           15,
+			LabelValueBytes:      2048,
+			MetadataPairs:        128,
+			MetadataBytes:        64 << 10,
+			MaxAge:               7 * 24 * time.Hour,
+			MaxAhead:             10 * time.Minute,
+			MaxBehind:            time.Hour,
+			StreamBytesPerSecond: 3 << 20,
+			StreamBurstBytes:     15 << 20,
+		},
+		OnLongLine:      longLineSplit,
+		OnOutsideWindow: outsideDrop,
+		OnIdentical:     identicalNudge,
+	}
+}
+
+func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
+	c := cfg.(*Config)
+	e, err := newLokiExporter(c, set)
+	if err != nil {
+		return nil, err
+	}
+	return exporterhelper.NewLogs(ctx, set, cfg, e.push,
+		exporterhelper.WithStart(e.start),
+		exporterhelper.WithShutdown(e.shutdown),
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
+		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}), // timeout counts for each request
+		exporterhelper.WithRetry(c.RetryConfig),
+		exporterhelper.WithQueue(c.QueueConfig),
+	)
+}

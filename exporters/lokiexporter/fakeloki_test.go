@@ -1,0 +1,176 @@
+package lokiexporter
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/golang/snappy"
+	"github.com/grafana/loki/pkg/push"
+	"github.com/stretchr/testify/require"
+)
+
+// sent is one entry as Loki sees it.
+type sent struct {
+	Tenant   string            `json:"tenant,omitempty"`
+	Stream   string            `json:"stream"`
+	Time     int64             `json:"time"`
+	Line     string            `json:"line"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// arrival is one request.
+type arrival struct {
+	tenant  string
+	streams []string
+	entries []sent
+	header  http.Header
+}
+
+type reply struct {
+	status     int
+	body       string
+	retryAfter string
+	refused    bool // nothing was stored
+}
+
+// fakeLoki stores what it accepts. answer decides on each request, nil accepts all.
+type fakeLoki struct {
+	t      *testing.T
+	server *httptest.Server
+
+	mu       sync.Mutex
+	answer   func(arrival) reply
+	arrivals []arrival
+	stored   []sent
+}
+
+func newFakeLoki(t *testing.T, answer func(arrival) reply) *fakeLoki {
+	f := &fakeLoki{t: t, answer: answer}
+	f.server = httptest.NewServer(f)
+	t.Cleanup(f.server.Close)
+	return f
+}
+
+func (f *fakeLoki) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a, err := decode(r)
+	if err != nil || r.URL.Path != pushPath {
+		f.t.Errorf("%s: %v", r.URL.Path, err)
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.arrivals = append(f.arrivals, a)
+	answer := reply{status: http.StatusNoContent}
+	if f.answer != nil {
+		answer = f.answer(a)
+	}
+	if !answer.refused {
+		f.stored = append(f.stored, a.entries...)
+	}
+	if answer.retryAfter != "" {
+		w.Header().Set("Retry-After", answer.retryAfter)
+	}
+	w.WriteHeader(answer.status)
+	_, _ = io.WriteString(w, answer.body)
+}
+
+func decode(r *http.Request) (arrival, error) {
+	a := arrival{tenant: r.Header.Get(tenantHeader), header: r.Header}
+	var request push.PushRequest
+	if r.Header.Get("Content-Type") == "application/json" {
+		zip, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return a, err
+		}
+		if err := decodeJSON(zip, &request); err != nil {
+			return a, err
+		}
+	} else {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return a, err
+		}
+		plain, err := snappy.Decode(nil, body)
+		if err != nil {
+			return a, err
+		}
+		if err := request.Unmarshal(plain); err != nil {
+			return a, err
+		}
+	}
+	for _, s := range request.Streams {
+		a.streams = append(a.streams, s.Labels)
+		for _, e := range s.Entries {
+			entry := sent{Tenant: a.tenant, Stream: s.Labels, Time: e.Timestamp.UnixNano(), Line: e.Line}
+			for _, p := range e.StructuredMetadata {
+				if entry.Metadata == nil {
+					entry.Metadata = make(map[string]string)
+				}
+				if _, ok := entry.Metadata[p.Name]; ok {
+					return a, fmt.Errorf("metadata %q is there twice", p.Name)
+				}
+				entry.Metadata[p.Name] = p.Value
+			}
+			a.entries = append(a.entries, entry)
+		}
+	}
+	return a, nil
+}
+
+// decodeJSON reads the JSON form, streams as labels in the order of fmt's maps.
+func decodeJSON(r io.Reader, request *push.PushRequest) error {
+	var in struct {
+		Streams []struct {
+			Stream map[string]string
+			Values [][]json.RawMessage
+		}
+	}
+	if err := json.NewDecoder(r).Decode(&in); err != nil {
+		return err
+	}
+	for _, s := range in.Streams {
+		stream := push.Stream{Labels: fmt.Sprint(s.Stream)}
+		for _, v := range s.Values {
+			var e push.Entry
+			var nanos string
+			if err := json.Unmarshal(v[0], &nanos); err != nil {
+				return err
+			}
+			if err := json.Unmarshal(v[1], &e.Line); err != nil {
+				return err
+			}
+			if len(v) > 2 {
+				if err := json.Unmarshal(v[2], &e.StructuredMetadata); err != nil {
+					return err
+				}
+			}
+			stream.Entries = append(stream.Entries, e)
+		}
+		request.Streams = append(request.Streams, stream)
+	}
+	return nil
+}
+
+func (f *fakeLoki) lines() (lines []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.stored {
+		lines = append(lines, e.Line)
+	}
+	return lines
+}
+
+func (f *fakeLoki) requireArrivals(n int) []arrival {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	require.Len(f.t, f.arrivals, n)
+	return f.arrivals
+}

@@ -1,0 +1,231 @@
+package lokiexporter
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
+)
+
+// tellInterval is the least time between two log messages about refused entries.
+const tellInterval = 10 * time.Second
+
+// lokiExporter sends each push before it returns, on the caller's goroutine.
+type lokiExporter struct {
+	cfg     *Config
+	set     exporter.Settings
+	policy  *policy
+	tenants *tenants
+	tb      *metadata.TelemetryBuilder
+	pusher  *pusher
+	now     func() time.Time
+
+	translators sync.Pool // of *translator
+	requests    sync.Pool // of *[]byte
+	told        atomic.Int64
+}
+
+func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) {
+	tb, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	policy := newPolicy(cfg.Labels, cfg.Limits.LabelValueBytes)
+	e := &lokiExporter{
+		cfg: cfg, set: set, policy: policy, tb: tb, now: time.Now,
+		tenants: newTenants(guard.Settings{
+			MaxStreams:  cfg.LabelGuard.MaxStreams,
+			Idle:        cfg.LabelGuard.IdleTimeout,
+			Release:     cfg.LabelGuard.ReleaseAfter,
+			MaxBehind:   cfg.Limits.MaxBehind,
+			StreamRate:  float64(cfg.Limits.StreamBytesPerSecond),
+			StreamBurst: float64(cfg.Limits.StreamBurstBytes),
+			Render:      policy.render,
+		}, cfg.LabelGuard.MaxTenants),
+	}
+	e.translators.New = func() any { return newTranslator(cfg, policy, e.tellMove) }
+	return e, nil
+}
+
+func (e *lokiExporter) start(ctx context.Context, host component.Host) error {
+	url, err := pushURL(e.cfg.ClientConfig.Endpoint)
+	if err != nil {
+		return fmt.Errorf("endpoint: %w", err)
+	}
+	settings := e.cfg.ClientConfig
+	settings.Compression = ""
+	httpClient, err := settings.ToClient(ctx, host.GetExtensions(), e.set.TelemetrySettings)
+	if err != nil {
+		return err
+	}
+	e.pusher = &pusher{http: httpClient, url: url, encoding: e.cfg.Encoding}
+	observe := func(pick func(count, streams, moved int64) int64) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(pick(e.tenants.size()))
+			return nil
+		}
+	}
+	for _, err := range []error{
+		e.tb.RegisterExporterLokiTenantsCallback(observe(func(count, _, _ int64) int64 { return count })),
+		e.tb.RegisterExporterLokiStreamsCallback(observe(func(_, streams, _ int64) int64 { return streams })),
+		e.tb.RegisterExporterLokiMovedLabelsCallback(observe(func(_, _, moved int64) int64 { return moved })),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *lokiExporter) shutdown(context.Context) error {
+	e.tb.Shutdown()
+	if e.pusher != nil {
+		e.pusher.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// push sends ld and returns when Loki has answered for all of it. What has to be sent
+// again comes back in the error, and nothing else; what Loki refused for good is counted.
+func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
+	now := e.now()
+	t := e.translators.Get().(*translator)
+	t.reset(now)
+	defer func() {
+		t.release()
+		e.translators.Put(t)
+	}()
+	s := &sending{exporter: e, ctx: ctx, now: now, splits: maxSplits}
+	batches := e.translate(ctx, ld, t, s)
+	s.arena = t.arena
+	e.countChanges(ctx, t)
+	for _, b := range batches {
+		s.batch(b)
+	}
+	e.countSent(ctx, s)
+	return s.result(ld)
+}
+
+// translate makes a batch for each tenant in ld.
+func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, t *translator, s *sending) []*batch {
+	fromClient, isSet := clientTenant(ctx, e.cfg.Tenant.MetadataKey)
+	var batches []*batch
+	byTenant := make(map[string]*batch)
+	resources := ld.ResourceLogs()
+	for i := range resources.Len() {
+		rl := resources.At(i)
+		tenant := fromClient
+		if !isSet {
+			tenant = e.resourceTenant(rl)
+		}
+		if tenant != "" && !validTenant(tenant) {
+			n := countRecords(rl)
+			s.refuse(reasonTenant, int64(n), fmt.Sprintf("tenant %q is not one that Loki takes", tenant))
+			s.records += int32(n)
+			continue
+		}
+		b, ok := byTenant[tenant]
+		if !ok {
+			b = &batch{tenant: tenant, guard: e.tenants.get(tenant), byText: make(map[string]*stream)}
+			byTenant[tenant] = b
+			batches = append(batches, b)
+		}
+		s.records = t.add(rl, b, s.records)
+	}
+	if t.outsideTime > 0 {
+		s.refuse(reasonOutsideWindow, t.outsideTime, "time is outside of limits.max_age and limits.max_ahead")
+	}
+	for _, b := range batches {
+		for _, st := range b.streams {
+			st.sort()
+			if e.cfg.OnIdentical == identicalNudge {
+				t.changes.nudged += int64(st.nudge(t.arena))
+			}
+		}
+	}
+	return batches
+}
+
+func clientTenant(ctx context.Context, key string) (string, bool) {
+	if key == "" {
+		return "", false
+	}
+	for _, tenant := range client.FromContext(ctx).Metadata.Get(key) {
+		if tenant != "" {
+			return tenant, true
+		}
+	}
+	return "", false
+}
+
+func (e *lokiExporter) resourceTenant(rl plog.ResourceLogs) string {
+	if v, ok := rl.Resource().Attributes().Get(e.cfg.Tenant.ResourceAttribute); ok && v.AsString() != "" {
+		return v.AsString()
+	}
+	return e.cfg.Tenant.Default
+}
+
+func countRecords(rl plog.ResourceLogs) (n int) {
+	scopes := rl.ScopeLogs()
+	for i := range scopes.Len() {
+		n += scopes.At(i).LogRecords().Len()
+	}
+	return n
+}
+
+func (e *lokiExporter) countChanges(ctx context.Context, t *translator) {
+	for _, c := range []struct {
+		change string
+		n      int64
+	}{
+		{"line_split", t.changes.split},
+		{"line_truncated", t.changes.truncated},
+		{"metadata_cut", t.changes.metadataCut},
+		{"nudged", t.changes.nudged},
+		{"restamped", t.changes.restamped},
+	} {
+		if c.n > 0 {
+			e.tb.ExporterLokiChangedEntries.Add(ctx, c.n, metric.WithAttributes(attribute.String("change", c.change)))
+		}
+	}
+}
+
+func (e *lokiExporter) countSent(ctx context.Context, s *sending) {
+	if s.accepted > 0 {
+		e.tb.ExporterLokiAcceptedEntries.Add(ctx, s.accepted)
+	}
+	if s.bytes > 0 {
+		e.tb.ExporterLokiRequestBytes.Add(ctx, s.bytes, metric.WithAttributes(attribute.String("encoding", e.cfg.Encoding)))
+	}
+}
+
+// tellRefusal counts, and logs one example in a while.
+func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
+	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, metric.WithAttributes(attribute.String("reason", string(reason))))
+	now, last := e.now().UnixNano(), e.told.Load()
+	if now-last >= int64(tellInterval) && e.told.CompareAndSwap(last, now) {
+		e.set.Logger.Warn("Loki does not have these entries, and they are not tried again",
+			zap.String("reason", string(reason)), zap.Int64("entries", n), zap.String("example", example))
+	}
+}
+
+func (e *lokiExporter) tellMove(tenant string, m guard.Move) {
+	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1)
+	e.set.Logger.Warn("A label has too many values: it is structured metadata now",
+		zap.String("tenant", tenant), zap.String("label", e.cfg.Labels[m.Label].Name),
+		zap.Int("values", m.Values), zap.Int("streams", m.Streams), zap.Int("label_guard.max_streams", e.cfg.LabelGuard.MaxStreams),
+		zap.Duration("label_guard.release_after", e.cfg.LabelGuard.ReleaseAfter))
+}

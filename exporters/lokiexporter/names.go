@@ -1,0 +1,76 @@
+package lokiexporter
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/otlptranslator"
+)
+
+// maxNames bounds the attribute names remembered by one translator: about 150 bytes each.
+const maxNames = 8192
+
+// name is a structured metadata name as Loki stores it. Attributes that Loki
+// would store under the same name share one, so their collision is seen: Loki keeps the last value only.
+type name struct {
+	text string
+	// entry is the last entry that used the name, shared the last scope whose shared pairs have it.
+	entry, shared uint64
+}
+
+// names turns attribute names into Loki's: the same rules that Loki applies when it
+// stores them, so that it finds nothing to change. Not safe for concurrent use.
+type names struct {
+	byKey  map[string]*name
+	byText map[string]*name
+}
+
+func newNames() *names {
+	return &names{byKey: make(map[string]*name), byText: make(map[string]*name)}
+}
+
+// trim forgets all names when there are too many. Only between entries.
+func (n *names) trim() {
+	if len(n.byKey) > maxNames {
+		clear(n.byKey)
+		clear(n.byText)
+	}
+}
+
+func (n *names) of(key string) *name {
+	if known, ok := n.byKey[key]; ok {
+		return known
+	}
+	named := n.text(normalizeName(key))
+	n.byKey[strings.Clone(key)] = named
+	return named
+}
+
+func (n *names) text(text string) *name {
+	named, ok := n.byText[text]
+	if !ok {
+		named = &name{text: text}
+		n.byText[text] = named
+	}
+	return named
+}
+
+// free returns the first of text_2, text_3, ... that taken refuses not.
+func (n *names) free(text string, taken func(*name) bool) *name {
+	for i := 2; ; i++ {
+		if candidate := n.text(text + "_" + strconv.Itoa(i)); !taken(candidate) {
+			return candidate
+		}
+	}
+}
+
+// normalizeName never fails: a name that Loki can't store would make it refuse
+// the whole request.
+func normalizeName(key string) string {
+	namer := otlptranslator.LabelNamer{}
+	text, err := namer.Build(key)
+	if err != nil {
+		return "unnamed"
+	}
+	return text
+}

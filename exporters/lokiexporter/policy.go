@@ -1,0 +1,173 @@
+package lokiexporter
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/line"
+)
+
+const (
+	// unknownService is what Loki itself calls a stream without a service name.
+	unknownService = "unknown_service"
+	noLabels       = `{service_name="` + unknownService + `"}`
+)
+
+// policy says which attributes become stream labels. It does not change and is safe for concurrent use.
+type policy struct {
+	labels     []LabelConfig
+	byName     []int // positions in labels, sorted by label name
+	dynamic    []int // labels that need the record: they have record or severity
+	valueBytes int
+}
+
+func newPolicy(labels []LabelConfig, valueBytes int) *policy {
+	p := &policy{labels: labels, valueBytes: valueBytes}
+	for i, l := range labels {
+		p.byName = append(p.byName, i)
+		if len(l.Record) > 0 || l.Severity {
+			p.dynamic = append(p.dynamic, i)
+		}
+	}
+	slices.SortFunc(p.byName, func(a, b int) int { return cmp.Compare(labels[a].Name, labels[b].Name) })
+	return p
+}
+
+// render writes the labels that are not moved as text, as Loki itself writes them.
+func (p *policy) render(values []string, moved guard.Moved) string {
+	buf := make([]byte, 0, 128)
+	buf = append(buf, '{')
+	for _, i := range p.byName {
+		if values[i] == "" || moved.Has(i) {
+			continue
+		}
+		if len(buf) > 1 {
+			buf = append(buf, ", "...)
+		}
+		buf = append(buf, p.labels[i].Name...)
+		buf = append(buf, '=')
+		buf = strconv.AppendQuote(buf, values[i])
+	}
+	if len(buf) == 1 {
+		return noLabels
+	}
+	return string(append(buf, '}'))
+}
+
+// labelMap is what render wrote, as a map.
+func labelMap(text string) map[string]string {
+	labels := make(map[string]string)
+	for text = strings.TrimPrefix(text, "{"); text != "" && text != "}"; {
+		name, rest, _ := strings.Cut(text, "=")
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			break
+		}
+		value, err := strconv.Unquote(quoted)
+		if err != nil {
+			break
+		}
+		labels[name] = value
+		text = strings.TrimPrefix(rest[len(quoted):], ", ")
+	}
+	return labels
+}
+
+// resource fills in what the resource alone says: the values of all labels, and
+// the attributes that need not be repeated as metadata because they are labels in full.
+func (p *policy) resource(attributes pcommon.Map, values []string) (used map[string]bool) {
+	for i, l := range p.labels {
+		values[i] = l.Value
+		for _, key := range l.Resource {
+			v, ok := attributes.Get(key)
+			if !ok {
+				continue
+			}
+			text, whole := p.value(v)
+			if text == "" {
+				continue
+			}
+			values[i] = text
+			if whole && len(l.Record) == 0 && !l.Severity {
+				if used == nil {
+					used = make(map[string]bool, len(p.labels))
+				}
+				used[key] = true
+			}
+			break
+		}
+	}
+	return used
+}
+
+// record overwrites the values that the record decides. used gets the position
+// of each label's attribute key, -1 where no attribute is a label in full.
+func (p *policy) record(lr plog.LogRecord, resourceValues, values []string, used []string) {
+	for at, i := range p.dynamic {
+		l := p.labels[i]
+		values[i], used[at] = resourceValues[i], ""
+		fromResource := len(l.Resource) > 0 && resourceValues[i] != l.Value
+		if l.Severity && !fromResource {
+			if level := levelOf(lr); level != "" {
+				values[i] = level
+			}
+		}
+		for _, key := range l.Record {
+			v, ok := lr.Attributes().Get(key)
+			if !ok {
+				continue
+			}
+			text, whole := p.value(v)
+			if text == "" {
+				continue
+			}
+			values[i] = text
+			if whole {
+				used[at] = key
+			}
+			break
+		}
+	}
+}
+
+// value is v as a label value; whole is false when it had to be cut or repaired.
+func (p *policy) value(v pcommon.Value) (text string, whole bool) {
+	full := v.AsString()
+	text = line.Truncate(strings.ToValidUTF8(full, "\uFFFD"), p.valueBytes)
+	return text, text == full
+}
+
+var levels = [...]string{"trace", "debug", "info", "warn", "error", "fatal"}
+
+// levelOf is bounded: one of levels, or empty. Severity numbers come in fours
+// (https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber).
+func levelOf(lr plog.LogRecord) string {
+	if n := lr.SeverityNumber(); n >= 1 && n <= 24 {
+		return levels[(n-1)/4]
+	}
+	text := lr.SeverityText()
+	if text == "" || len(text) > len("information") {
+		return ""
+	}
+	switch strings.ToLower(text) {
+	case "trace":
+		return "trace"
+	case "debug":
+		return "debug"
+	case "info", "information", "notice":
+		return "info"
+	case "warn", "warning":
+		return "warn"
+	case "error", "err":
+		return "error"
+	case "fatal", "critical", "crit", "alert", "emerg", "emergency", "panic":
+		return "fatal"
+	}
+	return ""
+}

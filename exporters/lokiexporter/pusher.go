@@ -1,0 +1,148 @@
+package lokiexporter
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+)
+
+// maxAnswerBytes bounds what is read of a refusal: Loki lists each message once, but
+// messages name times and streams, so there can be many.
+const maxAnswerBytes = 4 << 20
+
+// answer is Loki's to one request, or that of what stands in front of it.
+type answer struct {
+	status     int
+	body       string // of anything but a success
+	retryAfter time.Duration
+}
+
+func (a answer) accepted() bool { return a.status/100 == 2 }
+
+// retryable answers say nothing against the data: too much, not now, not here, or the
+// sender may not send. A token that expired must not cost what was accepted.
+func (a answer) retryable() bool {
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return a.status >= 500 || a.status/100 == 3
+}
+
+// pusher posts push requests. Safe for concurrent use.
+type pusher struct {
+	http     *http.Client
+	url      string
+	encoding string
+
+	buffers sync.Pool // of *[]byte
+	gzips   sync.Pool // of *gzip.Writer
+}
+
+// encode compresses a request that wire.AppendStream wrote. The caller gives the result to free.
+func (c *pusher) encode(request []byte) ([]byte, error) {
+	var dst []byte
+	if kept, ok := c.buffers.Get().(*[]byte); ok {
+		dst = *kept
+	}
+	if c.encoding == encodingProtobuf {
+		if need := s2.MaxEncodedLen(len(request)); cap(dst) < need {
+			dst = make([]byte, need)
+		}
+		return s2.EncodeSnappy(dst[:cap(dst)], request), nil
+	}
+	document, err := wire.JSON(request, labelMap)
+	if err != nil {
+		return nil, err
+	}
+	out := bytes.NewBuffer(dst[:0])
+	zip, ok := c.gzips.Get().(*gzip.Writer)
+	if !ok {
+		zip = gzip.NewWriter(nil)
+	}
+	defer c.gzips.Put(zip)
+	zip.Reset(out)
+	if _, err := zip.Write(document); err != nil {
+		return nil, err
+	}
+	if err := zip.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func (c *pusher) free(body []byte) { c.buffers.Put(&body) }
+
+// post sends an encoded request. err means that there is no answer.
+func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func() time.Time) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if c.encoding == encodingProtobuf {
+		req.Header.Set("Content-Type", "application/x-protobuf")
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Encoding", "gzip")
+	}
+	if tenant != "" {
+		req.Header.Set(tenantHeader, tenant)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer{}, fmt.Errorf("push to %s: %w", c.url, err)
+	}
+	defer resp.Body.Close()
+	a := answer{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now())}
+	if a.accepted() {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswerBytes)) // so that the connection is used again
+		return a, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
+	if err != nil {
+		return answer{}, fmt.Errorf("push to %s: read answer %d: %w", c.url, resp.StatusCode, err)
+	}
+	a.body = strings.TrimSpace(string(text))
+	return a, nil
+}
+
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3). 0: none, or nonsense.
+func retryAfter(value string, now time.Time) time.Duration {
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+// statusError is an answer that is no success.
+type statusError struct {
+	answer answer
+	tenant string
+}
+
+func (e *statusError) Error() string {
+	const maxText = 512
+	text := e.answer.body
+	if len(text) > maxText {
+		text = text[:maxText] + "..."
+	}
+	return fmt.Sprintf("loki answered %d to tenant %q: %s", e.answer.status, e.tenant, text)
+}

@@ -1,0 +1,280 @@
+package lokiexporter
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+)
+
+// maxSplits bounds the extra requests that one push makes to find the entries
+// that a server refuses without saying which.
+const maxSplits = 64
+
+// Reasons that are found here, beside those that Loki gives.
+const (
+	reasonOutsideWindow refusal.Reason = "outside_window"
+	reasonTenant        refusal.Reason = "tenant"
+	reasonTooLarge      refusal.Reason = "too_large"
+	reasonRequest       refusal.Reason = "request"
+)
+
+// sending is one push on its way: what was accepted, refused, and has to be tried again.
+type sending struct {
+	exporter *lokiExporter
+	ctx      context.Context
+	arena    []byte
+	now      time.Time
+	records  int32 // of the push
+	splits   int
+
+	accepted, refused, bytes int64
+	refusal                  string
+
+	again   map[int32]int64 // record to its entry's time where that was changed, else 0
+	err     error
+	retryIn time.Duration
+}
+
+// batch sends one tenant's entries, one request after the other, so no stream overtakes itself.
+func (s *sending) batch(b *batch) {
+	p := packer{limit: s.exporter.cfg.Limits.RequestBytes}
+	var risky []*stream
+	for _, st := range b.streams {
+		if len(st.entries) == 0 {
+			continue
+		}
+		if b.guard.Risky(st.Stream, st.entries[0].nanos, bytesOf(st.entries), s.now) {
+			risky = append(risky, st)
+			continue
+		}
+		p.add(st, false)
+	}
+	for _, st := range risky {
+		p.add(st, true)
+	}
+	p.close()
+	for i, r := range p.requests {
+		if !s.send(b, r) {
+			for _, rest := range p.requests[i+1:] {
+				s.later(rest)
+			}
+			return
+		}
+	}
+}
+
+// send sends one request, in parts if need be. false: this tenant can't go on now.
+func (s *sending) send(b *batch, r request) bool {
+	r, held := r.holdBack()
+	s.later(held)
+	if len(r) == 0 {
+		return true
+	}
+	a, err := s.post(b, r)
+	switch {
+	case err != nil:
+		s.failed(r, err, 0)
+		return false
+	case a.accepted():
+		s.accept(b, r, int64(r.entries()))
+		return true
+	case a.status == http.StatusBadRequest:
+		return s.badRequest(b, r, a)
+	case a.status == http.StatusRequestEntityTooLarge:
+		if first, second, ok := r.split(); ok {
+			return s.sendAll(b, first, second)
+		}
+		s.refuse(reasonTooLarge, 1, a.body)
+		return true
+	case a.status == http.StatusTooManyRequests:
+		return s.tooMany(b, r, a)
+	case a.retryable():
+		s.failed(r, &statusError{a, b.tenant}, a.retryAfter)
+		return false
+	default:
+		s.refuse(reasonRequest, int64(r.entries()), (&statusError{a, b.tenant}).Error())
+		return true
+	}
+}
+
+func (s *sending) sendAll(b *batch, requests ...request) bool {
+	for i, r := range requests {
+		if !s.send(b, r) {
+			for _, rest := range requests[i+1:] {
+				s.later(rest)
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// badRequest counts what Loki names and takes the rest for stored. An answer
+// that is not Loki's says nothing about the rest: the request is sent again in
+// halves, which Loki does not store twice, until the refused entries are alone.
+func (s *sending) badRequest(b *batch, r request, a answer) bool {
+	refusals, understood := refusal.Parse(a.body)
+	if !understood {
+		if first, second, ok := r.split(); ok && s.splits > 0 {
+			s.splits--
+			return s.sendAll(b, first, second)
+		}
+		s.refuse(refusal.Other, int64(r.entries()), a.body)
+		return true
+	}
+	left := int64(r.entries())
+	for _, f := range refusals {
+		n := min(left, int64(refusedEntries(r, f)))
+		left -= n
+		s.refuse(f.Reason, n, a.body)
+	}
+	s.accept(b, r, left)
+	return true
+}
+
+// refusedEntries is how many entries of r a refusal is about. Loki names streams by
+// their labels; when it has added some, a request with one stream is still clear.
+func refusedEntries(r request, f refusal.Refusal) int {
+	if !f.WholeStream {
+		return f.Count
+	}
+	for _, part := range r {
+		if part.stream.Labels == f.Stream || len(r) == 1 {
+			return part.to - part.from
+		}
+	}
+	return f.Count
+}
+
+// tooMany is a 429. About the tenant's rate it concerns all that follows; about
+// one stream only that one, but Loki names one stream of several at most, so
+// several are sent again one by one.
+func (s *sending) tooMany(b *batch, r request, a answer) bool {
+	refusals, understood := refusal.Parse(a.body)
+	oneStream := understood && (refusals[0].Reason == refusal.StreamLimit || refusals[0].Reason == refusal.StreamRate)
+	if oneStream && len(r) > 1 {
+		return s.sendAll(b, r.byStream()...)
+	}
+	s.failed(r, &statusError{a, b.tenant}, a.retryAfter)
+	if !oneStream {
+		return false
+	}
+	if refusals[0].Reason == refusal.StreamLimit {
+		b.guard.Full(r[0].stream.Stream, s.now)
+	}
+	r[0].stream.failed = true
+	return true
+}
+
+// post encodes and sends.
+func (s *sending) post(b *batch, r request) (answer, error) {
+	if err := s.ctx.Err(); err != nil {
+		return answer{}, err
+	}
+	c := s.exporter.pusher
+	plain, ok := s.exporter.requests.Get().(*[]byte)
+	if !ok {
+		plain = new([]byte)
+	}
+	defer s.exporter.requests.Put(plain)
+	*plain = s.encode((*plain)[:0], r)
+	body, err := c.encode(*plain)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := c.post(s.ctx, b.tenant, body, s.exporter.now)
+	if err == nil {
+		// Only now: without an answer the transport may still read the body.
+		s.bytes += int64(len(body))
+		c.free(body)
+	}
+	return a, err
+}
+
+func (s *sending) encode(dst []byte, r request) []byte {
+	var entries []wire.Entry
+	for _, part := range r {
+		entries = entries[:0]
+		for _, e := range part.entries() {
+			entries = append(entries, wire.Entry{Nanos: e.nanos, Body: s.arena[e.start:e.end]})
+		}
+		dst = wire.AppendStream(dst, part.stream.Labels, entries)
+	}
+	return dst
+}
+
+func bytesOf(entries []entry) (n int) {
+	for i := range entries {
+		n += entries[i].end - entries[i].start
+	}
+	return n
+}
+
+// accept notes that Loki has n of r's entries.
+func (s *sending) accept(b *batch, r request, n int64) {
+	s.accepted += n
+	if n == 0 {
+		return
+	}
+	for _, part := range r {
+		entries := part.entries()
+		b.guard.Accepted(part.stream.Stream, entries[len(entries)-1].nanos, bytesOf(entries), s.now)
+	}
+}
+
+func (s *sending) refuse(reason refusal.Reason, n int64, example string) {
+	s.refused += n
+	s.refusal = example
+	s.exporter.tellRefusal(s.ctx, reason, n, example)
+}
+
+// failed notes that r is to be sent again, and why.
+func (s *sending) failed(r request, err error, retryIn time.Duration) {
+	s.err = errors.Join(s.err, err)
+	s.retryIn = max(s.retryIn, retryIn)
+	s.later(r)
+}
+
+// later notes that r is to be sent again.
+func (s *sending) later(r request) {
+	if s.again == nil {
+		s.again = make(map[int32]int64)
+	}
+	for _, part := range r {
+		part.stream.failed = true
+		for _, e := range part.entries() {
+			if e.nudged {
+				s.again[e.record] = e.nanos
+			} else if _, ok := s.again[e.record]; !ok {
+				s.again[e.record] = 0
+			}
+		}
+	}
+}
+
+// result is what the push returns: nil when nothing is left to do, an error that
+// carries the records to send again, or a permanent one when Loki refused everything.
+func (s *sending) result(ld plog.Logs) error {
+	if s.err == nil {
+		if s.refused > 0 && s.accepted == 0 {
+			return consumererror.NewPermanent(errors.New(s.refusal))
+		}
+		return nil
+	}
+	err := s.err
+	if s.retryIn > 0 {
+		err = exporterhelper.NewThrottleRetry(err, s.retryIn)
+	}
+	if len(s.again) == int(s.records) {
+		return err
+	}
+	return consumererror.NewLogs(err, pick(ld, s.again))
+}

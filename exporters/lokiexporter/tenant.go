@@ -1,0 +1,78 @@
+package lokiexporter
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
+)
+
+const (
+	tenantHeader   = "X-Scope-OrgID"
+	maxTenantBytes = 150
+)
+
+// validTenant says whether Loki takes this tenant id (source: dskit, tenant.ValidTenantID).
+// A bad one is never sent as another tenant: that would show it to strangers.
+func validTenant(id string) bool {
+	if id == "" || len(id) > maxTenantBytes || id == "." || id == ".." {
+		return false
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '!', c == '-', c == '_', c == '.', c == '*', c == '\'', c == '(', c == ')':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// tenants holds a guard for each of the limit most recently used tenants. A
+// tenant that was forgotten begins again: its streams are new, its labels not moved. Safe
+// for concurrent use.
+type tenants struct {
+	settings guard.Settings
+	limit    int
+
+	mu   sync.Mutex
+	byID map[string]*list.Element
+	used list.List // of *tenantEntry, most recent first
+}
+
+type tenantEntry struct {
+	id    string
+	guard *guard.Tenant
+}
+
+func newTenants(settings guard.Settings, limit int) *tenants {
+	return &tenants{settings: settings, limit: limit, byID: make(map[string]*list.Element)}
+}
+
+func (t *tenants) get(id string) *guard.Tenant {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, ok := t.byID[id]; ok {
+		t.used.MoveToFront(e)
+		return e.Value.(*tenantEntry).guard
+	}
+	if len(t.byID) >= t.limit {
+		oldest := t.used.Back()
+		delete(t.byID, t.used.Remove(oldest).(*tenantEntry).id)
+	}
+	entry := &tenantEntry{id: id, guard: guard.NewTenant(t.settings)}
+	t.byID[id] = t.used.PushFront(entry)
+	return entry.guard
+}
+
+// size returns tenants, their streams and their moved labels.
+func (t *tenants) size() (count, streams, moved int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for e := t.used.Front(); e != nil; e = e.Next() {
+		s, m := e.Value.(*tenantEntry).guard.Size()
+		count, streams, moved = count+1, streams+int64(s), moved+int64(m)
+	}
+	return count, streams, moved
+}
