@@ -1,0 +1,163 @@
+// Package inflight takes a queue's requests in flight back into its read range, so that a queue that starts after a crash
+// finds them by reading on and has nothing to recover.
+//
+// A persistent queue of exporterhelper numbers its requests. Those in [read, write) wait; those that consumers hold ("dispatched")
+// lie below read, in any order and with gaps where later requests were finished first. Moving the dispatched ones
+// together directly below read, each in one transaction, and then setting read back below them, in one transaction too, leaves every
+// request in the queue exactly once at every moment.
+package inflight
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Numbers of the fields of exporterhelper's message PersistentMetadata (internal/queue/meta.proto, v0.159).
+const (
+	fieldReadIndex  = protowire.Number(3)
+	fieldWriteIndex = protowire.Number(4)
+	fieldDispatched = protowire.Number(5)
+)
+
+// ErrMalformed says that bytes are not the metadata of a queue in a form that this package knows.
+var ErrMalformed = errors.New("malformed queue metadata")
+
+// Metadata is the state of a queue. It is not safe for concurrent use.
+type Metadata struct {
+	read, write uint64
+	dispatched  []uint64 // ascending, distinct, all below read
+	rest        []byte   // fields that only the queue understands, as they were
+}
+
+// Move is a request to be stored under another number.
+type Move struct {
+	From, To uint64
+}
+
+// Parse reads the queue's own encoding. Fields that it does not know are kept for Append. The result does not alias encoded.
+func Parse(encoded []byte) (Metadata, error) {
+	var m Metadata
+	for len(encoded) > 0 {
+		number, kind, tagLen := protowire.ConsumeTag(encoded)
+		if tagLen < 0 {
+			return Metadata{}, fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(tagLen))
+		}
+		valueLen := protowire.ConsumeFieldValue(number, kind, encoded[tagLen:])
+		if valueLen < 0 {
+			return Metadata{}, fmt.Errorf("%w: field %d: %w", ErrMalformed, number, protowire.ParseError(valueLen))
+		}
+		field, value := encoded[:tagLen+valueLen], encoded[tagLen:tagLen+valueLen]
+		encoded = encoded[len(field):]
+		if number < fieldReadIndex || number > fieldDispatched {
+			m.rest = append(m.rest, field...)
+			continue
+		}
+		indexes, err := fixed64s(kind, value)
+		if err != nil {
+			return Metadata{}, fmt.Errorf("%w: field %d: %w", ErrMalformed, number, err)
+		}
+		switch {
+		case number == fieldDispatched:
+			m.dispatched = append(m.dispatched, indexes...)
+		case len(indexes) != 1:
+			return Metadata{}, fmt.Errorf("%w: field %d is a list", ErrMalformed, number)
+		case number == fieldReadIndex:
+			m.read = indexes[0]
+		default:
+			m.write = indexes[0]
+		}
+	}
+	if m.read > m.write {
+		return Metadata{}, fmt.Errorf("%w: read index %d is past write index %d", ErrMalformed, m.read, m.write)
+	}
+	slices.Sort(m.dispatched)
+	m.dispatched = slices.Compact(m.dispatched)
+	if n := len(m.dispatched); n > 0 && m.dispatched[n-1] >= m.read {
+		return Metadata{}, fmt.Errorf("%w: request %d is dispatched and not yet read", ErrMalformed, m.dispatched[n-1])
+	}
+	return m, nil
+}
+
+// fixed64s decodes a single or packed value.
+func fixed64s(kind protowire.Type, value []byte) ([]uint64, error) {
+	if kind == protowire.BytesType {
+		value, _ = protowire.ConsumeBytes(value)
+	} else if kind != protowire.Fixed64Type {
+		return nil, fmt.Errorf("wire type %d instead of fixed64", kind)
+	}
+	if len(value)%8 != 0 {
+		return nil, fmt.Errorf("%d bytes are not a list of fixed64", len(value))
+	}
+	indexes := make([]uint64, 0, len(value)/8)
+	for len(value) > 0 {
+		index, _ := protowire.ConsumeFixed64(value)
+		indexes = append(indexes, index)
+		value = value[8:]
+	}
+	return indexes, nil
+}
+
+// Append appends the queue's encoding of m to b.
+func (m *Metadata) Append(b []byte) []byte {
+	b = append(b, m.rest...)
+	b = protowire.AppendTag(b, fieldReadIndex, protowire.Fixed64Type)
+	b = protowire.AppendFixed64(b, m.read)
+	b = protowire.AppendTag(b, fieldWriteIndex, protowire.Fixed64Type)
+	b = protowire.AppendFixed64(b, m.write)
+	if len(m.dispatched) == 0 {
+		return b
+	}
+	b = protowire.AppendTag(b, fieldDispatched, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(len(m.dispatched))*8)
+	for _, index := range m.dispatched {
+		b = protowire.AppendFixed64(b, index)
+	}
+	return b
+}
+
+// Dispatched returns the numbers of the requests in flight, ascending. It is the caller's.
+func (m *Metadata) Dispatched() []uint64 {
+	return slices.Clone(m.dispatched)
+}
+
+// Forget takes a request that is no longer stored out of those in flight.
+func (m *Metadata) Forget(index uint64) {
+	if at, found := slices.BinarySearch(m.dispatched, index); found {
+		m.dispatched = slices.Delete(m.dispatched, at, at+1)
+	}
+}
+
+// NextMove returns a move that brings the requests in flight closer together and keeps their order, or false when they lie
+// without a gap directly below the read index. The number it moves to is free, and larger than the one it moves from.
+func (m *Metadata) NextMove() (Move, bool) {
+	to := m.read
+	for _, from := range slices.Backward(m.dispatched) {
+		to--
+		if from != to {
+			return Move{From: from, To: to}, true
+		}
+	}
+	return Move{}, false
+}
+
+// After returns what m is once move, its NextMove, has been carried out. It shares nothing with m that either changes.
+func (m *Metadata) After(move Move) Metadata {
+	next := *m
+	next.dispatched = slices.Clone(m.dispatched)
+	if at, found := slices.BinarySearch(next.dispatched, move.From); found {
+		next.dispatched[at] = move.To
+	}
+	return next
+}
+
+// Rewind sets the read index back to the first request in flight; none is in flight any more. Numbers between them that are not
+// stored are then read as missing.
+func (m *Metadata) Rewind() {
+	if len(m.dispatched) > 0 {
+		m.read = m.dispatched[0]
+		m.dispatched = nil
+	}
+}
