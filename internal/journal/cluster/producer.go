@@ -1,0 +1,115 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/semaphore"
+)
+
+// ErrBusy says that as much as may wait for Kafka is waiting.
+var ErrBusy = errors.New("too much is waiting for Kafka")
+
+// Producer writes records and waits until all in-sync replicas have them. It is safe for concurrent use.
+//
+// Memory: the records in flight, at most the bytes that it was made with; and the client's own, about 1 MiB a broker.
+type Producer struct {
+	client *kgo.Client // plain records
+	large  *kgo.Client // dead letters
+	room   *semaphore.Weighted
+	bytes  int64
+	used   atomic.Int64
+}
+
+// NewProducer returns a producer on options opts that lets at most inFlight bytes of keys and values wait for Kafka.
+// maxMessage is the topic's max.message.bytes. Records go where their Partition says; where it is -1, where Kafka's
+// default hash of the key says.
+func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, error) {
+	opts = append(opts[:len(opts):len(opts)],
+		kgo.RecordPartitioner(byKey{kgo.StickyKeyPartitioner(nil)}),
+		kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()),
+		kgo.MaxBufferedRecords(1<<30)) // the bound is in bytes, here
+	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxMessage))...)
+	if err != nil {
+		return nil, err
+	}
+	large, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(DeadLetterBytes))...)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &Producer{client: client, large: large, room: semaphore.NewWeighted(inFlight), bytes: inFlight}, nil
+}
+
+// Write writes records and returns when each is written or has failed. failed names those that can never be written,
+// because the brokers find them too large; err, if any, is about others, which may or may not have been written.
+// [ErrBusy] means that nothing was tried.
+func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*kgo.Record, err error) {
+	size := int64(0)
+	for _, r := range records {
+		size += int64(len(r.Key) + len(r.Value))
+	}
+	size = min(size, p.bytes)
+	if !p.room.TryAcquire(size) {
+		return nil, ErrBusy
+	}
+	p.used.Add(size)
+	defer func() {
+		p.room.Release(size)
+		p.used.Add(-size)
+	}()
+	for _, r := range p.client.ProduceSync(ctx, records...) {
+		switch {
+		case r.Err == nil:
+		case errors.Is(r.Err, kerr.MessageTooLarge):
+			failed = append(failed, r.Record)
+		case err == nil:
+			err = fmt.Errorf("write to %s: %w", r.Record.Topic, r.Err)
+		}
+	}
+	return failed, err
+}
+
+// WriteLarge writes records of up to DeadLetterBytes and waits.
+func (p *Producer) WriteLarge(ctx context.Context, records ...*kgo.Record) error {
+	if err := p.large.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return fmt.Errorf("write dead letters: %w", err)
+	}
+	return nil
+}
+
+// InFlight returns how many bytes are waiting for Kafka.
+func (p *Producer) InFlight() int64 { return p.used.Load() }
+
+// Client returns the client of p, to ask brokers with.
+func (p *Producer) Client() *kgo.Client { return p.client }
+
+// Close gives up what is in flight.
+func (p *Producer) Close() {
+	p.client.Close()
+	p.large.Close()
+}
+
+// byKey takes a record's partition where it has one.
+type byKey struct{ kgo.Partitioner }
+
+func (b byKey) ForTopic(topic string) kgo.TopicPartitioner {
+	return byKeyOf{b.Partitioner.ForTopic(topic)}
+}
+
+type byKeyOf struct{ kgo.TopicPartitioner }
+
+// RequiresConsistency is always true: a partition that is down must not divert a series to another one.
+func (byKeyOf) RequiresConsistency(*kgo.Record) bool { return true }
+
+func (b byKeyOf) Partition(r *kgo.Record, n int) int {
+	if r.Partition >= 0 {
+		return int(r.Partition)
+	}
+	return b.TopicPartitioner.Partition(r, n)
+}

@@ -1,0 +1,280 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstockhq/penstock/internal/journal"
+)
+
+// DeadLetterBytes is the largest record that the dead letter topic takes: more than any request that a receiver lets in.
+const DeadLetterBytes = 32 << 20
+
+const (
+	minISR          = "min.insync.replicas"
+	unclean         = "unclean.leader.election.enable"
+	retention       = "retention.ms"
+	policy          = "cleanup.policy"
+	maxMessageBytes = "max.message.bytes"
+	keepForEver     = "-1"
+	deleteRecords   = "delete"
+)
+
+// TopicsConfig is what topics are made with, and checked against.
+type TopicsConfig struct {
+	// Partitions of a journal topic; fixed once it is made. Default 12.
+	Partitions int32 `mapstructure:"partitions"`
+	// Shards that the series of one service are spread over, metrics only; fixed once the topic is made. Default 1.
+	Shards int32 `mapstructure:"shards"`
+	// ReplicationFactor of topics that are made. Default 3.
+	ReplicationFactor int16 `mapstructure:"replication_factor"`
+	// MinInsyncReplicas of topics that are made: how many brokers have a record before it counts as written. Default 2.
+	MinInsyncReplicas int `mapstructure:"min_insync_replicas"`
+	// Retention of topics that are made: how far back a replay can go. Default 168h.
+	Retention time.Duration `mapstructure:"retention"`
+	// SurviveOutage is how long a sink may be down without loss: topics that keep less refuse the start. Default 24h.
+	SurviveOutage time.Duration `mapstructure:"survive_outage"`
+	// AllowWeakDurability starts in spite of settings under which acknowledged records can be lost. For one machine.
+	AllowWeakDurability bool `mapstructure:"allow_weak_durability"`
+}
+
+// DefaultTopicsConfig returns the defaults.
+func DefaultTopicsConfig() TopicsConfig {
+	return TopicsConfig{Partitions: 12, Shards: 1, ReplicationFactor: 3, MinInsyncReplicas: 2, Retention: 7 * 24 * time.Hour, SurviveOutage: 24 * time.Hour}
+}
+
+// Validate reports all problems at once.
+func (c *TopicsConfig) Validate() (err error) {
+	if c.Partitions < 1 {
+		err = errors.Join(err, fmt.Errorf("partitions: %d must be at least 1", c.Partitions))
+	}
+	if c.Shards < 1 {
+		err = errors.Join(err, fmt.Errorf("shards: %d must be at least 1", c.Shards))
+	}
+	if c.ReplicationFactor < 1 {
+		err = errors.Join(err, fmt.Errorf("replication_factor: %d must be at least 1", c.ReplicationFactor))
+	}
+	if c.MinInsyncReplicas < 1 || c.MinInsyncReplicas > int(c.ReplicationFactor) {
+		err = errors.Join(err, fmt.Errorf("min_insync_replicas: %d must be between 1 and replication_factor (%d)", c.MinInsyncReplicas, c.ReplicationFactor))
+	}
+	if c.Retention <= 0 || c.SurviveOutage <= 0 {
+		err = errors.Join(err, fmt.Errorf("retention, survive_outage: %s and %s must be positive", c.Retention, c.SurviveOutage))
+	}
+	if !c.AllowWeakDurability {
+		if c.MinInsyncReplicas < 2 {
+			err = errors.Join(err, fmt.Errorf("min_insync_replicas: with %d the loss of one broker loses acknowledged records; set allow_weak_durability if that is meant", c.MinInsyncReplicas))
+		}
+		if c.Retention < c.SurviveOutage {
+			err = errors.Join(err, fmt.Errorf("retention: %s is shorter than survive_outage (%s); set allow_weak_durability if that is meant", c.Retention, c.SurviveOutage))
+		}
+	}
+	return err
+}
+
+// ErrRefused is wrapped by errors that no retry mends: the configuration and the topics contradict each other.
+var ErrRefused = errors.New("topics refused")
+
+// Ensure makes the journal's topic for signal, the dead letter and the layout topic where they are missing, and checks
+// what is there against c. Errors that wrap [ErrRefused] are final; others mean that Kafka could not be asked.
+//
+// maxMessage is the topic's max.message.bytes.
+func Ensure(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, c TopicsConfig) (layout journal.Layout, maxMessage int32, err error) {
+	adm := kadm.NewClient(client)
+	want := journal.Layout{Partitions: c.Partitions, Shards: c.Shards, Keys: journal.KeysVersion}
+	if signal != journal.Metrics {
+		want.Shards = 1
+	}
+	topic := signal.Topic(prefix)
+	ms := strconv.FormatInt(c.Retention.Milliseconds(), 10)
+	common := map[string]*string{
+		policy: kadm.StringPtr(deleteRecords), unclean: kadm.StringPtr("false"), minISR: kadm.StringPtr(strconv.Itoa(c.MinInsyncReplicas)),
+	}
+	for _, t := range []struct {
+		name       string
+		partitions int32
+		configs    map[string]*string
+	}{
+		{journal.LayoutTopic(prefix), 1, with(common, retention, keepForEver)},
+		{journal.DeadLetterTopic(prefix), 1, with(with(common, retention, ms), maxMessageBytes, strconv.Itoa(DeadLetterBytes))},
+		{topic, c.Partitions, with(common, retention, ms)},
+	} {
+		if err := create(ctx, adm, t.name, t.partitions, c.ReplicationFactor, t.configs); err != nil {
+			return want, 0, err
+		}
+	}
+	// Brokers, and the client's cache, come to know new topics one after the other.
+	if err := untilKnown(ctx, func() (err error) {
+		maxMessage, err = check(ctx, adm, topic, want, c)
+		return err
+	}); err != nil {
+		return want, 0, err
+	}
+	var have journal.Layout
+	err = untilKnown(ctx, func() (err error) {
+		have, err = fixLayout(ctx, client, prefix, signal, want)
+		return err
+	})
+	if err != nil {
+		return want, 0, err
+	}
+	if err := have.Check(topic, want); err != nil {
+		return want, 0, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return want, maxMessage, nil
+}
+
+// untilKnown repeats do while brokers don't know a topic that was just made.
+func untilKnown(ctx context.Context, do func() error) error {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := do()
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+func with(configs map[string]*string, key, value string) map[string]*string {
+	out := map[string]*string{key: &value}
+	for k, v := range configs {
+		out[k] = v
+	}
+	return out
+}
+
+// create makes a topic if it is missing.
+func create(ctx context.Context, adm *kadm.Client, topic string, partitions int32, replicas int16, configs map[string]*string) error {
+	have, err := adm.ListTopics(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("ask for topic %s: %w", topic, err)
+	}
+	if have.Has(topic) {
+		return nil
+	}
+	_, err = adm.CreateTopic(ctx, partitions, replicas, configs, topic)
+	switch {
+	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
+		return nil
+	case kerr.IsRetriable(err) || errors.Is(err, context.DeadlineExceeded) || !isKafka(err):
+		return fmt.Errorf("make topic %s: %w", topic, err)
+	}
+	return fmt.Errorf("%w: make topic %s: %w", ErrRefused, topic, err)
+}
+
+func isKafka(err error) bool {
+	var k *kerr.Error
+	return errors.As(err, &k)
+}
+
+// check compares a topic with what the promise rests on, and returns its max.message.bytes.
+func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Layout, c TopicsConfig) (maxMessage int32, err error) {
+	details, err := adm.ListTopics(ctx, topic)
+	if err == nil {
+		err = details.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask for topic %s: %w", topic, err)
+	}
+	have := want
+	have.Partitions = int32(len(details[topic].Partitions))
+	if err := have.Check(topic, want); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	described, err := adm.DescribeTopicConfigs(ctx, topic)
+	if err == nil {
+		_, err = described.On(topic, nil)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask for the settings of topic %s: %w", topic, err)
+	}
+	settings := map[string]string{}
+	rc, _ := described.On(topic, nil)
+	for _, kv := range rc.Configs {
+		settings[kv.Key] = kv.MaybeValue()
+	}
+	var problems error
+	if settings[policy] != "" && settings[policy] != deleteRecords {
+		return 0, fmt.Errorf("%w: topic %s has %s=%s; a journal needs %s", ErrRefused, topic, policy, settings[policy], deleteRecords)
+	}
+	replicas := details[topic].Partitions.NumReplicas()
+	if n, err := strconv.Atoi(settings[minISR]); err == nil && (n < 2 || replicas < 2) {
+		problems = errors.Join(problems, fmt.Errorf("%d replicas and %s=%d: the loss of one broker loses acknowledged records", replicas, minISR, n))
+	}
+	if settings[unclean] == "true" {
+		problems = errors.Join(problems, fmt.Errorf("%s=true: a replica without the last records can become leader", unclean))
+	}
+	if n, err := strconv.ParseInt(settings[retention], 10, 64); err == nil && n >= 0 && time.Duration(n)*time.Millisecond < c.SurviveOutage {
+		problems = errors.Join(problems, fmt.Errorf("%s=%d is shorter than survive_outage (%s)", retention, n, c.SurviveOutage))
+	}
+	if problems != nil && !c.AllowWeakDurability {
+		return 0, fmt.Errorf("%w: topic %s: %w; change the topic, or set allow_weak_durability", ErrRefused, topic, problems)
+	}
+	n, err := strconv.ParseInt(settings[maxMessageBytes], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%s of topic %s: %w", maxMessageBytes, topic, err)
+	}
+	return int32(n), nil
+}
+
+// fixLayout returns the layout that was recorded first for signal, and records want if none was.
+func fixLayout(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, want journal.Layout) (journal.Layout, error) {
+	have, err := readLayout(ctx, client, prefix, signal)
+	if err != nil || have != nil {
+		return deref(have), err
+	}
+	value, err := json.Marshal(want)
+	if err != nil {
+		return want, err
+	}
+	record := &kgo.Record{Topic: journal.LayoutTopic(prefix), Partition: -1, Key: []byte(signal), Value: value}
+	if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
+		return want, fmt.Errorf("record the layout of %s: %w", signal, err)
+	}
+	have, err = readLayout(ctx, client, prefix, signal) // Another gateway may have been first.
+	if err == nil && have == nil {
+		err = fmt.Errorf("the layout of %s was recorded and is not there", signal)
+	}
+	return deref(have), err
+}
+
+func deref(l *journal.Layout) journal.Layout {
+	if l == nil {
+		return journal.Layout{}
+	}
+	return *l
+}
+
+// ReadLayout returns the layout of a journal topic as it was made; [ErrRefused] where it has none.
+func ReadLayout(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal) (journal.Layout, error) {
+	have, err := readLayout(ctx, client, prefix, signal)
+	if err == nil && have == nil {
+		err = fmt.Errorf("%w: no kafka_replay processor has made the %s topics with prefix %s", ErrRefused, signal, prefix)
+	}
+	return deref(have), err
+}
+
+// readLayout returns the first layout recorded for signal, nil if there is none.
+func readLayout(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal) (*journal.Layout, error) {
+	var found *journal.Layout
+	err := ReadAll(ctx, client, journal.LayoutTopic(prefix), 0, func(r *kgo.Record) {
+		var l journal.Layout
+		if found == nil && string(r.Key) == string(signal) && json.Unmarshal(r.Value, &l) == nil {
+			found = &l
+		}
+	})
+	return found, err
+}
