@@ -18,6 +18,9 @@ import (
 // version; readers that merge files by column name go on working.
 const SchemaVersion = "1"
 
+// createdBy has the form that parquet-java parses: without it Spark would not trust the statistics.
+const createdBy = "penstock version " + SchemaVersion + ".0.0"
+
 // encoder is what the three signals share.
 type encoder struct {
 	planner
@@ -66,9 +69,10 @@ func (e *encoder) tenantOf(client string, res pcommon.Resource) int32 {
 // write encodes a partition. row puts the columns of one row, apart from the origin's, and returns where it comes from.
 func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) error {
 	f, err := e.table.NewFile(w, columnar.FileSettings{
-		Rows:     p.Rows,
-		SortedBy: e.sortedBy,
-		Metadata: map[string]string{"penstock.schema": e.signal + "/" + SchemaVersion, "penstock.tenant": p.Tenant},
+		Rows:      p.Rows,
+		SortedBy:  e.sortedBy,
+		CreatedBy: createdBy,
+		Metadata:  map[string]string{"penstock.schema": e.signal + "/" + SchemaVersion, "penstock.tenant": p.Tenant},
 	})
 	if err != nil {
 		return err
