@@ -1,0 +1,122 @@
+package piiscrubberprocessor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+)
+
+const (
+	maxDecryptBytes  = 1 << 20
+	maxDecryptValues = 1000
+)
+
+// mounter is what an extension that serves admin pages offers.
+type mounter interface {
+	Mount(id, title string, h http.Handler) (unmount func(), err error)
+}
+
+// decrypter answers POST /decrypt on the admin endpoint and writes an audit line for each request, without any value.
+type decrypter struct {
+	id        string
+	keys      *protect.Keyring
+	log       *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+}
+
+type decryptRequest struct {
+	Tenant string   `json:"tenant"` // whose values they are; empty means "default"
+	Reason string   `json:"reason"` // required, for the audit line
+	Values []string `json:"values"` // tokens and ciphertexts
+}
+
+type decryptResult struct {
+	Value string `json:"value,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// mount registers with the first extension that serves admin pages; without one there is no endpoint.
+func (d *decrypter) mount(host component.Host) (unmount func(), err error) {
+	for _, e := range host.GetExtensions() {
+		if m, ok := e.(mounter); ok {
+			mux := http.NewServeMux()
+			mux.HandleFunc("POST /decrypt", d.decrypt)
+			mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(w, "POST /%s/decrypt {\"tenant\": \"default\", \"reason\": \"...\", \"values\": [\"[ENC:...]\"]}\n", d.id)
+			})
+			return m.Mount(d.id, "PII scrubber: decrypt", mux)
+		}
+	}
+	return nil, nil
+}
+
+func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
+	var req decryptRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDecryptBytes)).Decode(&req); err != nil {
+		http.Error(w, "body: want {\"tenant\", \"reason\", \"values\"} in JSON", http.StatusBadRequest)
+		return
+	}
+	if req.Reason == "" {
+		http.Error(w, "reason: must say why, it is written to the audit log", http.StatusBadRequest)
+		return
+	}
+	if n := len(req.Values); n == 0 || n > maxDecryptValues {
+		http.Error(w, fmt.Sprintf("values: want 1 to %d, got %d", maxDecryptValues, n), http.StatusBadRequest)
+		return
+	}
+	if req.Tenant == "" {
+		req.Tenant = "default"
+	}
+	results := make([]decryptResult, len(req.Values))
+	refused := 0
+	for i, v := range req.Values {
+		plain, err := d.keys.Decrypt(req.Tenant, v)
+		if err != nil {
+			refused++
+			results[i].Error = reasonOf(err)
+			continue
+		}
+		results[i].Value = plain
+	}
+	d.audit(r, &req, refused)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := json.NewEncoder(w).Encode(map[string]any{"results": results}); err != nil {
+		d.log.Debug("decrypt: the client went away", zap.String("audit", "pii"))
+	}
+}
+
+// audit is written before the answer: who asked, why, for how much.
+func (d *decrypter) audit(r *http.Request, req *decryptRequest, refused int) {
+	user, _, _ := r.BasicAuth()
+	d.log.Info("decrypted PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.String("user", user),
+		zap.String("tenant", req.Tenant), zap.String("reason", req.Reason),
+		zap.Int("decrypted", len(req.Values)-refused), zap.Int("refused", refused))
+	add := func(outcome string, n int) {
+		if n > 0 {
+			d.telemetry.ProcessorPiiScrubberDecrypts.Add(context.WithoutCancel(r.Context()), int64(n), metric.WithAttributes(attribute.String("outcome", outcome)))
+		}
+	}
+	add("decrypted", len(req.Values)-refused)
+	add("refused", refused)
+}
+
+// reasonOf names an error without repeating the input.
+func reasonOf(err error) string {
+	for _, known := range []error{protect.ErrNoMark, protect.ErrUnknownKey, protect.ErrHashed, protect.ErrTampered} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "failed"
+}

@@ -1,0 +1,72 @@
+package piiscrubberprocessor
+
+import (
+	"regexp"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
+)
+
+// build makes the scrubber that a validated configuration describes.
+func (c *Config) build() (*scrub.Scrubber, error) {
+	keys, err := c.keyring()
+	if err != nil {
+		return nil, err
+	}
+	s := scrub.Settings{
+		Rules:         map[detect.Kind]protect.Rule{},
+		Names:         map[detect.Kind]string{},
+		SensitiveRule: c.SensitiveKeys.Rule.rule(),
+		BuiltinKeys:   c.SensitiveKeys.Builtin,
+		SensitiveKeys: c.SensitiveKeys.Keys,
+		AllowKeys:     c.Allow.Keys,
+		Include:       c.Include,
+		Exclude:       c.Exclude,
+		RewriteKeys:   c.Places.AttributeKeys,
+		MaxDepth:      c.Limits.MaxDepth,
+		MaxBytes:      c.Limits.MaxValueBytes,
+		FailClosed:    c.Limits.OnLimit == "redact",
+		Keys:          keys,
+	}
+	for _, v := range c.Allow.Values {
+		re, err := regexp.Compile(`^(?:` + v + `)$`)
+		if err != nil {
+			return nil, err
+		}
+		s.AllowValues = append(s.AllowValues, re)
+	}
+	o := detect.Options{Regions: c.PhoneRegions, SpecialAddresses: c.SpecialAddresses}
+	for i, name := range detect.Names() {
+		k := detect.Kind(i)
+		rule, named := c.Detectors[name]
+		if !named {
+			if rule = c.DefaultAction; !detect.Precise.Has(k) {
+				continue
+			}
+		}
+		s.Rules[k], s.Names[k] = rule.rule(), name
+		if s.Rules[k].Action != protect.Off {
+			o.Detectors = o.Detectors.With(k)
+		}
+	}
+	for i := range c.Custom {
+		x := &c.Custom[i]
+		custom, err := detect.NewCustom(x.Pattern, x.Validator, x.Keywords, x.Within)
+		if err != nil {
+			return nil, err
+		}
+		rule := x.Rule
+		if rule.Action == "" {
+			rule = c.DefaultAction
+		}
+		if rule.rule().Action == protect.Off {
+			continue
+		}
+		k := detect.FirstCustom + detect.Kind(len(o.Custom))
+		s.Rules[k], s.Names[k] = rule.rule(), x.Name
+		o.Custom = append(o.Custom, custom)
+	}
+	s.Scanner = detect.New(o)
+	return scrub.New(s), nil
+}

@@ -1,0 +1,306 @@
+package piiscrubberprocessor
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configopaque"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+)
+
+// Config of pii_scrubber. The default finds every precise kind of personal data and secret, everywhere, and redacts it.
+type Config struct {
+	// DefaultAction is done by detectors that Detectors doesn't name. Default: redact. "off" leaves only the named ones.
+	DefaultAction RuleConfig `mapstructure:"default_action"`
+
+	// Detectors by name: an action, or a block with an action and its settings.
+	Detectors map[string]RuleConfig `mapstructure:"detectors"`
+
+	// Custom are further detectors, each an RE2 pattern. Default: none.
+	Custom []CustomConfig `mapstructure:"custom"`
+
+	// SensitiveKeys are attribute keys whose values go whole.
+	SensitiveKeys SensitiveKeysConfig `mapstructure:"sensitive_keys"`
+
+	// Allow says what stays.
+	Allow AllowConfig `mapstructure:"allow"`
+
+	// Keys for hash, tokenize and encrypt. The first makes new values, all read old ones: rotation puts a new one in front. An
+	// entry whose secret is empty doesn't exist, so that a profile can name an unset variable.
+	Keys []KeyConfig `mapstructure:"keys"`
+
+	// Places that are scrubbed.
+	Places PlacesConfig `mapstructure:"places"`
+
+	// Include are the paths that are scrubbed, '*' standing for anything: "attributes.user.*", "resource.host.name",
+	// "body.request.*". Default: empty, all.
+	Include []string `mapstructure:"include"`
+
+	// Exclude are the paths that are not scrubbed. Default: none.
+	Exclude []string `mapstructure:"exclude"`
+
+	// PhoneRegions are the ISO 3166 codes whose national telephone numbers are known.
+	PhoneRegions []string `mapstructure:"phone_regions"`
+
+	// SpecialAddresses includes IP addresses that belong to no one outside: private, loopback, documentation. Default: false.
+	SpecialAddresses bool `mapstructure:"special_addresses"`
+
+	// Limits bound the work per value.
+	Limits LimitsConfig `mapstructure:"limits"`
+}
+
+// RuleConfig is an action and its settings; in YAML an action's name alone will do.
+type RuleConfig struct {
+	// Action is one of redact, mask, hash, tokenize, encrypt, drop, count, off.
+	Action string `mapstructure:"action"`
+	// KeepFirst is how many letters and digits mask keeps at the beginning. Default: 0.
+	KeepFirst int `mapstructure:"keep_first"`
+	// KeepLast is how many letters and digits mask keeps at the end. Default: 0.
+	KeepLast int `mapstructure:"keep_last"`
+}
+
+// UnmarshalText takes the short form, an action's name.
+func (r *RuleConfig) UnmarshalText(text []byte) error {
+	*r = RuleConfig{Action: string(text)}
+	return nil
+}
+
+// CustomConfig is a detector of the user's own.
+type CustomConfig struct {
+	// Name of the detector: lower-case letters, digits (four at most) and underscores.
+	Name string `mapstructure:"name"`
+	// Pattern in RE2 syntax. If it has a group, the first group is the finding.
+	Pattern string `mapstructure:"pattern"`
+	// Validator is one of luhn, mod97, verhoeff. Default: none.
+	Validator string `mapstructure:"validator"`
+	// Keywords of which one must be near, in any case. Default: none.
+	Keywords []string `mapstructure:"keywords"`
+	// Within is how near, in bytes. Default: 64.
+	Within int `mapstructure:"within"`
+	// Rule is the action and its settings. Default: default_action.
+	Rule RuleConfig `mapstructure:",squash"`
+}
+
+// SensitiveKeysConfig says which values go whole because of their key.
+type SensitiveKeysConfig struct {
+	// Rule is the action and its settings. Default: redact.
+	Rule RuleConfig `mapstructure:",squash"`
+	// Builtin uses the built-in names: passwords, tokens, authorization, cookies and the like, in any spelling. Default: true.
+	Builtin bool `mapstructure:"builtin"`
+	// Keys are further attribute keys, whole, in any case. Default: none.
+	Keys []string `mapstructure:"keys"`
+}
+
+// AllowConfig says what stays.
+type AllowConfig struct {
+	// Keys of attributes that are not looked at, '*' standing for anything. Default: none.
+	Keys []string `mapstructure:"keys"`
+	// Values are RE2 patterns; a finding that one of them matches whole stays. Default: none.
+	Values []string `mapstructure:"values"`
+}
+
+// KeyConfig is a secret with a name.
+type KeyConfig struct {
+	// ID is written into the values: lower-case letters, digits (four at most) and dashes, 32 at most.
+	ID string `mapstructure:"id"`
+	// Secret is at least 32 bytes in base64, best from an environment variable or a file.
+	Secret configopaque.String `mapstructure:"secret"`
+}
+
+// PlacesConfig switches places on and off. All are on but AttributeKeys.
+type PlacesConfig struct {
+	// Resource attributes.
+	Resource bool `mapstructure:"resource"`
+	// Scope names, versions and attributes.
+	Scope bool `mapstructure:"scope"`
+	// Attributes of log records, spans, data points and samples.
+	Attributes bool `mapstructure:"attributes"`
+	// Body of log records.
+	Body bool `mapstructure:"body"`
+	// SpanNames, and names of log events.
+	SpanNames bool `mapstructure:"span_names"`
+	// StatusMessages of spans, and their trace state.
+	StatusMessages bool `mapstructure:"status_messages"`
+	// Events of spans, names and attributes.
+	Events bool `mapstructure:"events"`
+	// Links of spans, attributes and trace state.
+	Links bool `mapstructure:"links"`
+	// Exemplars' attributes.
+	Exemplars bool `mapstructure:"exemplars"`
+	// Descriptions and metadata of metrics.
+	Descriptions bool `mapstructure:"descriptions"`
+	// AttributeKeys looks into the keys of attributes as well. Default: false.
+	AttributeKeys bool `mapstructure:"attribute_keys"`
+}
+
+// LimitsConfig bounds the work per value.
+type LimitsConfig struct {
+	// MaxDepth is how many maps and arrays deep a value is searched. Default: 64.
+	MaxDepth int `mapstructure:"max_depth"`
+	// MaxValueBytes is the longest text that is searched. Default: 4194304 (4 MiB).
+	MaxValueBytes int `mapstructure:"max_value_bytes"`
+	// OnLimit is redact (what can't be searched is replaced whole) or pass. Default: redact.
+	OnLimit string `mapstructure:"on_limit"`
+}
+
+var (
+	nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+	keyForm  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+)
+
+func createDefaultConfig() component.Config {
+	return &Config{
+		DefaultAction: RuleConfig{Action: "redact"},
+		SensitiveKeys: SensitiveKeysConfig{Rule: RuleConfig{Action: "redact"}, Builtin: true},
+		Places: PlacesConfig{Resource: true, Scope: true, Attributes: true, Body: true, SpanNames: true, StatusMessages: true,
+			Events: true, Links: true, Exemplars: true, Descriptions: true},
+		PhoneRegions: []string{"US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "PL", "PT", "IE", "IN", "BR", "MX", "AU", "JP", "CN"},
+		Limits:       LimitsConfig{MaxDepth: 64, MaxValueBytes: 4 << 20, OnLimit: "redact"},
+	}
+}
+
+// Validate reports all problems at once.
+func (c *Config) Validate() error {
+	keyring, err := c.keyring()
+	keyed := keyring != nil && keyring.Len() > 0
+	errs := errors.Join(err, c.DefaultAction.validate("default_action", keyed), c.SensitiveKeys.Rule.validate("sensitive_keys", keyed), c.validateKeys())
+	for _, name := range sortedNames(c.Detectors) {
+		key := "detectors::" + name
+		if _, ok := detect.KindOf(name); !ok {
+			errs = errors.Join(errs, fmt.Errorf("%s: no such detector, want one of %s", key, strings.Join(detect.Names(), ", ")))
+			continue
+		}
+		rule := c.Detectors[name]
+		errs = errors.Join(errs, rule.validate(key, keyed))
+	}
+	errs = errors.Join(errs, c.validateCustom(keyed))
+	for i, v := range c.Allow.Values {
+		if _, err := regexp.Compile(v); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("allow::values[%d]: %q: %w", i, v, err))
+		}
+	}
+	known := phonenumbers.GetSupportedRegions()
+	for i, r := range c.PhoneRegions {
+		if !known[r] {
+			errs = errors.Join(errs, fmt.Errorf("phone_regions[%d]: %q is no ISO 3166 code with telephone numbers", i, r))
+		}
+	}
+	if c.Limits.MaxDepth < 1 {
+		errs = errors.Join(errs, fmt.Errorf("limits::max_depth: must be at least 1, got %d", c.Limits.MaxDepth))
+	}
+	if c.Limits.MaxValueBytes < 1024 {
+		errs = errors.Join(errs, fmt.Errorf("limits::max_value_bytes: must be at least 1024, got %d", c.Limits.MaxValueBytes))
+	}
+	if c.Limits.OnLimit != "redact" && c.Limits.OnLimit != "pass" {
+		errs = errors.Join(errs, fmt.Errorf("limits::on_limit: must be redact or pass, got %q", c.Limits.OnLimit))
+	}
+	return errs
+}
+
+func (c *Config) validateCustom(keyed bool) (errs error) {
+	seen := map[string]bool{"sensitive_key": true, "limit": true}
+	for i := range c.Custom {
+		x := &c.Custom[i]
+		key := fmt.Sprintf("custom[%d]", i)
+		_, builtin := detect.KindOf(x.Name)
+		switch {
+		case !nameForm.MatchString(x.Name) || manyDigits(x.Name):
+			errs = errors.Join(errs, fmt.Errorf("%s::name: want lower-case letters, underscores and up to four digits, got %q", key, x.Name))
+		case builtin || seen[x.Name]:
+			errs = errors.Join(errs, fmt.Errorf("%s::name: %q is taken", key, x.Name))
+		}
+		seen[x.Name] = true
+		if _, err := detect.NewCustom(x.Pattern, x.Validator, x.Keywords, x.Within); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("%s::pattern: %q: %w", key, x.Pattern, err))
+		}
+		if x.Within < 0 {
+			errs = errors.Join(errs, fmt.Errorf("%s::within: must not be negative, got %d", key, x.Within))
+		}
+		if x.Rule.Action != "" {
+			errs = errors.Join(errs, x.Rule.validate(key, keyed))
+		}
+	}
+	return errs
+}
+
+func (c *Config) validateKeys() (errs error) {
+	for i, k := range c.Keys {
+		if !keyForm.MatchString(k.ID) || manyDigits(k.ID) {
+			errs = errors.Join(errs, fmt.Errorf("keys[%d]::id: want lower-case letters, dashes and up to four digits, got %q", i, k.ID))
+		}
+	}
+	return errs
+}
+
+func manyDigits(s string) bool {
+	n := 0
+	for _, r := range s {
+		if r >= '0' && r <= '9' {
+			n++
+		}
+	}
+	return n > 4
+}
+
+func (r *RuleConfig) validate(key string, keyed bool) error {
+	a, err := protect.ParseAction(r.Action)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	if a.Keyed() && !keyed {
+		return fmt.Errorf("%s: action %q needs a key: set keys (a hash without one is reversed by trying all values)", key, r.Action)
+	}
+	if r.KeepFirst < 0 || r.KeepLast < 0 {
+		return fmt.Errorf("%s: keep_first and keep_last must not be negative, got %d and %d", key, r.KeepFirst, r.KeepLast)
+	}
+	if a != protect.Mask && r.KeepFirst+r.KeepLast > 0 {
+		return fmt.Errorf("%s: keep_first and keep_last belong to mask, not to %q", key, r.Action)
+	}
+	return nil
+}
+
+// rule translates a validated RuleConfig.
+func (r *RuleConfig) rule() protect.Rule {
+	a, _ := protect.ParseAction(r.Action)
+	return protect.Rule{Action: a, KeepFirst: r.KeepFirst, KeepLast: r.KeepLast}
+}
+
+// keyring decodes the secrets; nil without any. Its errors name the key, never the secret.
+func (c *Config) keyring() (*protect.Keyring, error) {
+	var keys []protect.Key
+	for i, k := range c.Keys {
+		if k.Secret == "" {
+			continue
+		}
+		secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(k.Secret)))
+		if err != nil {
+			return nil, fmt.Errorf("keys[%d]::secret: not base64 (the value is not shown)", i)
+		}
+		keys = append(keys, protect.Key{ID: k.ID, Secret: secret})
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	ring, err := protect.NewKeyring(keys)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	return ring, nil
+}
+
+func sortedNames(m map[string]RuleConfig) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,126 @@
+package detect
+
+// cardLayouts are the ways in which card numbers are grouped, by the length of the first group. Those with odd set are used by
+// other numbers too and count only in the company of a word like "card".
+var cardLayouts = [9][]cardLayout{
+	4: {
+		{groups: []uint8{4, 4, 4, 4}}, {groups: []uint8{4, 6, 5}}, {groups: []uint8{4, 6, 4}},
+		{groups: []uint8{4, 4, 4, 4, 3}}, {groups: []uint8{4, 4, 4, 4, 2}}, {groups: []uint8{4, 4, 4, 4, 1}},
+		{groups: []uint8{4, 4, 4, 1}}, {groups: []uint8{4, 4, 5}, odd: true}, {groups: []uint8{4, 4, 4, 3}, odd: true},
+		{groups: []uint8{4, 4, 4, 2}, odd: true}, {groups: []uint8{4, 4, 8}, odd: true}, {groups: []uint8{4, 12}, odd: true},
+	},
+	5: {{groups: []uint8{5, 5, 5}, odd: true}},
+	6: {{groups: []uint8{6, 13}, odd: true}, {groups: []uint8{6, 10}, odd: true}, {groups: []uint8{6, 6, 4}, odd: true}, {groups: []uint8{6, 4, 6}, odd: true}},
+	8: {{groups: []uint8{8, 8}, odd: true}},
+}
+
+type cardLayout struct {
+	groups []uint8
+	odd    bool
+}
+
+var (
+	cardWords = words{"card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "maestro",
+		"diners", "jcb", "unionpay", "ccnum", "kreditkarte", "karte", "kartennummer", "carte", "tarjeta", "cartão", "cartao", "carta", "kort",
+		"creditcard", "kaart", "卡", "カード"}
+	notCardWords = words{"order", "ord", "trace", "span", "uuid", "guid", "request", "req", "invoice", "inv", "tracking", "shipment", "parcel",
+		"ticket", "timestamp", "time", "ts", "epoch", "nonce", "seq", "sequence", "offset", "session", "sku", "ean", "gtin", "upc", "isbn", "barcode",
+		"imei", "imsi", "iccid", "serial", "hash", "checksum", "build", "revision", "commit", "size", "duration", "elapsed", "latency", "counter",
+		"count", "batch", "job", "thread", "correlation", "parent", "partition", "snowflake", "bestellung", "commande", "pedido", "rechnung",
+		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma"}
+)
+
+// card looks for a payment card number that begins with the run t[i:j].
+func (sc *scan) card(i, j int) int {
+	t, n := sc.t, j-i
+	if n < len(cardLayouts) && (cardLayouts[n] == nil || separatorMark(t, j) == 0) || n > 19 || n > 8 && n < 12 {
+		return 0
+	}
+	if n < len(cardLayouts) {
+		return sc.groupedCard(i, j)
+	}
+	if inOpaque(t, i, j) || at(t, i-1) == '.' && is(at(t, i-2), cDigit) || at(t, j) == '.' && is(at(t, j+1), cDigit) && !zeros(t, j+1) {
+		return 0
+	}
+	var d number
+	d.addAll(t[i:j])
+	common, known := cardPrefix(d)
+	if !known || !luhn(d) {
+		return 0
+	}
+	if sc.near(i, j, cardWords) {
+		return sc.found(PaymentCard, i, j)
+	}
+	if !common || sc.labelled(i, notCardWords) {
+		return 0
+	}
+	return sc.found(PaymentCard, i, j)
+}
+
+func zeros(t string, i int) bool {
+	j := i
+	for at(t, j) == '0' {
+		j++
+	}
+	return j > i && !is(at(t, j), cAlnum)
+}
+
+func (sc *scan) groupedCard(i, first int) int {
+	t := sc.t
+	for _, l := range cardLayouts[first-i] {
+		var d number
+		d.addAll(t[i:first])
+		end := first
+		for _, g := range l.groups[1:] {
+			s := separator(t, end)
+			if s == 0 || !isNumber(t, end+s, int(g)) {
+				end = 0
+				break
+			}
+			d.addAll(t[end+s : end+s+int(g)])
+			end += s + int(g)
+		}
+		if end == 0 || is(at(t, end), cAlnum) || inOpaque(t, i, end) {
+			continue
+		}
+		if _, known := cardPrefix(d); !known || !luhn(d) || l.odd && !sc.near(i, end, cardWords) {
+			continue
+		}
+		return sc.found(PaymentCard, i, end)
+	}
+	return 0
+}
+
+// cardPrefix reports whether a scheme issues numbers with this prefix and length (ISO/IEC 7812 issuer ranges as the schemes publish
+// them), and whether that combination is common: a bare number needs no context then.
+func cardPrefix(d number) (common, known bool) {
+	if d.n < 12 || d.n > 19 {
+		return false, false
+	}
+	p2, p3, p4, p6 := d.value(0, 2), d.value(0, 3), d.value(0, 4), d.value(0, 6)
+	n := d.n
+	long := n >= 16 && n <= 19
+	switch {
+	case d.b[0] == '4': // Visa
+		return n == 16 || n == 13, n == 13 || n == 16 || n == 19
+	case p2 >= 51 && p2 <= 55, p4 >= 2221 && p4 <= 2720: // Mastercard
+		return n == 16, n == 16
+	case p2 == 34, p2 == 37: // American Express
+		return n == 15, n == 15
+	case p3 >= 300 && p3 <= 305, p4 == 3095, p2 == 36, p2 == 38, p2 == 39: // Diners Club
+		return n == 14, n == 14 || long
+	case p4 == 6011, p3 >= 644 && p3 <= 649, p2 == 65: // Discover
+		return n == 16, long
+	case p4 >= 3528 && p4 <= 3589: // JCB
+		return n == 16, long
+	case p2 == 62, p2 == 81: // UnionPay
+		return n == 16 || n == 19 && p2 == 62, long
+	case p4 >= 2200 && p4 <= 2204: // Mir
+		return n == 16, long
+	case p4 == 5018, p4 == 5020, p4 == 5038, p4 == 5893, p4 == 6304, p4 == 6759, p4 >= 6761 && p4 <= 6763, p2 == 50, p2 >= 56 && p2 <= 58, p2 == 67: // Maestro
+		return n == 16, n >= 12
+	case p2 == 60, p2 == 82, p3 == 508, p4 == 9792, p3 >= 637 && p3 <= 639, p3 == 636, p6 == 627780: // RuPay, Troy, InstaPayment, Elo
+		return n == 16, n == 16
+	}
+	return false, false
+}

@@ -1,0 +1,117 @@
+package detect
+
+import "strings"
+
+// How far a word may stand from what it gives meaning to, in bytes.
+const (
+	before = 48
+	after  = 20
+)
+
+// words are lower-case words that give context. One of up to four letters must stand alone ("tel" is not "telemetry");
+// longer ones may be the beginning of a word ("phone" in "phoneNumber").
+type words []string
+
+// in reports whether one of w begins a word of t[from:to].
+func (w words) in(t string, from, to int) bool {
+	from, to = max(from, 0), min(to, len(t))
+	for i := from; i < to; i++ {
+		if !is(t[i], cLetter) && t[i] < 0x80 {
+			continue
+		}
+		// A word begins behind a non-letter, and at the hump of camelCase.
+		if i > 0 && is(t[i-1], cLetter) && !(is(t[i], cUpper) && is(t[i-1], cLower)) {
+			continue
+		}
+		for _, word := range w {
+			if lower(t[i]) != word[0] || !foldAt(t[:to], i, word) {
+				continue
+			}
+			if next := at(t, i+len(word)); len(word) > 4 || !is(next, cLower) && !(is(next, cUpper) && is(t[i+len(word)-1], cUpper)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// near reports whether the key, or the text around t[start:end], holds one of w.
+func (sc *scan) near(start, end int, w words) bool {
+	return w.in(sc.key, 0, len(sc.key)) || w.in(sc.t, start-before, start) || w.in(sc.t, end, end+after)
+}
+
+// labelled reports whether what stands at start is named by one of w: the label right before it ("order no: 123"), or, at the
+// beginning of the text, the key.
+func (sc *scan) labelled(start int, w words) bool {
+	i := start
+	for i > 0 && start-i < 8 && !is(sc.t[i-1], cWord) && sc.t[i-1] < 0x80 && sc.t[i-1] != ',' && sc.t[i-1] != ';' && sc.t[i-1] != '\n' {
+		i--
+	}
+	if i == 0 {
+		return w.in(sc.key, 0, len(sc.key))
+	}
+	// The label is a word or two: "order_id", "Order No.", "order number is".
+	from := i
+	for range 3 {
+		from = runBack(sc.t, from, cKey, 32)
+		if from == 0 || sc.t[from-1] != ' ' || !fillers.in(sc.t, from, i) {
+			break
+		}
+		from--
+	}
+	return w.in(sc.t, from, i)
+}
+
+var fillers = words{"no", "nr", "number", "id", "is", "was", "num", "code", "ref"}
+
+// inOpaque reports whether t[start:end] is part of a longer token of hexadecimal digits, dashes and such: a UUID, a hash, a
+// trace id, a base64 blob. Separators of the finding itself have been consumed already.
+func inOpaque(t string, start, end int) bool {
+	if is(at(t, start-1), cAlnum) || is(at(t, end), cAlnum) {
+		return true
+	}
+	// "550e8400-e29b-41d4-a716-446655440000": hexadecimal groups on the other side of a dash.
+	if at(t, start-1) == '-' {
+		from := runBack(t, start-1, cHex, 13)
+		if n := start - 1 - from; (n == 4 || n == 8 || n == 12) && !is(at(t, from-1), cWord) && (n == 8 || at(t, from-1) == '-') && hasHexLetter(t[from:start-1]) {
+			return true
+		}
+		if uuidBefore(t, start) {
+			return true
+		}
+	}
+	if at(t, end) == '-' {
+		to := run(t, end+1, cHex, 13)
+		if n := to - end - 1; (n == 4 || n == 12) && hasHexLetter(t[end+1:to]) && !is(at(t, to), cWord) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasHexLetter(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' })
+}
+
+// uuidBefore reports whether the last groups of a UUID (8-4-4-4-12) may begin at start.
+func uuidBefore(t string, start int) bool {
+	for _, back := range [...]int{9, 14, 19, 24} {
+		if uuidAt(t, start-back) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// uuidAt returns the end of the UUID that starts at i, 0 if there is none.
+func uuidAt(t string, i int) int {
+	if i < 0 || i+36 > len(t) || t[i+8] != '-' || t[i+13] != '-' || t[i+18] != '-' || t[i+23] != '-' {
+		return 0
+	}
+	for j := i; j < i+36; j++ {
+		if !is(t[j], cHex) && t[j] != '-' {
+			return 0
+		}
+	}
+	return i + 36
+}

@@ -1,0 +1,180 @@
+package detect
+
+import (
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// TokenDomain ends the domain of a mail address that stands for another (tokenize). Nothing under .invalid is an address.
+const TokenDomain = ".tok.invalid"
+
+const maxLocal, maxDomain = 64, 253 // octets, RFC 5321 section 4.5.3.1
+
+// at handles '@': a mail address, or a DSN like user:password@tcp(host).
+func (sc *scan) at(i int) int {
+	if sc.on.Has(URLCredentials) {
+		if end := sc.dsn(i); end > i {
+			return end
+		}
+	}
+	if sc.on.Has(Email) {
+		return sc.email(i, i+1)
+	}
+	return i + 1
+}
+
+// email looks for an address whose '@' is t[i:dom]: "@", or "%40" in URLs.
+func (sc *scan) email(i, dom int) int {
+	start := localStart(sc.t, i)
+	if start == i {
+		return dom
+	}
+	end := domainEnd(sc.t, dom)
+	if end == 0 {
+		return dom
+	}
+	local, domain := sc.t[start:i], sc.t[dom:end]
+	if local == "git" && at(sc.t, end) == ':' || !mailDomain(domain) {
+		return dom
+	}
+	return sc.found(Email, start, end)
+}
+
+// localStart returns where the local part that ends before i starts, i if there is none.
+func localStart(t string, i int) int {
+	if i > 0 && t[i-1] == '"' {
+		return quotedLocal(t, i)
+	}
+	j := runBack(t, i, cLocal, maxLocal)
+	// An apostrophe inside a name belongs to it: o'brien@.
+	if j > 1 && i-j > 1 && t[j-1] == '\'' && is(t[j-2], cLetter) && is(t[j], cLetter) {
+		k := runBack(t, j-1, cLocal, maxLocal-(i-j))
+		if k < 1 || t[k-1] != '\'' { // a quote in front means that the apostrophe is one too
+			j = k
+		}
+	}
+	// "%3Da@b.c": what an escape in front stands for is not part of the address.
+	for k := i - 3; k >= j; k-- {
+		if t[k] == '%' {
+			if is(t[k+1], cHex) && is(t[k+2], cHex) && !strings.EqualFold(t[k:k+3], "%2b") {
+				j = k + 3
+				break
+			}
+		}
+	}
+	for j < i && (t[j] == '.' || t[j] == '-' || t[j] == '%' || t[j] == '+') {
+		j++
+	}
+	// A log line's non-ASCII punctuation in front (quotes, colons, brackets of full width) isn't part of the address.
+	for k := i - 1; k >= j+2; k-- {
+		if t[k-2] == 0xE2 && t[k-1] == 0x80 || t[k-2] == 0xE3 && t[k-1] == 0x80 || t[k-2] == 0xEF && t[k-1] == 0xBC && t[k] < 0xA1 {
+			j = k + 1
+			break
+		}
+	}
+	if j < i && t[i-1] == '.' {
+		return i
+	}
+	return j
+}
+
+// quotedLocal finds the opening quote of a quoted local part ("john doe"@example.com).
+func quotedLocal(t string, i int) int {
+	escaped := i > 1 && t[i-2] == '\\'
+	last := i - 2
+	if escaped {
+		last--
+	}
+	for j := last; j >= 0 && i-j <= maxLocal; j-- {
+		if t[j] < ' ' || strings.IndexByte(",{}[]:;", t[j]) >= 0 {
+			return i
+		}
+		if t[j] == '"' {
+			if j == last {
+				return i
+			}
+			if escaped && j > 0 && t[j-1] == '\\' {
+				j--
+			}
+			if is(at(t, j-1), cWord) {
+				return i
+			}
+			return j
+		}
+	}
+	return i
+}
+
+// domainEnd returns the end of the domain, or address literal, at i; 0 if there is none.
+func domainEnd(t string, i int) int {
+	if at(t, i) == '[' {
+		for j := i + 1; j < len(t) && j < i+50; j++ {
+			if t[j] == ']' && j > i+7 {
+				return j + 1
+			}
+			if !is(t[j], cHex) && t[j] != '.' && t[j] != ':' && !foldAt(t[:i+6], i+1, "ipv6:") {
+				return 0
+			}
+		}
+		return 0
+	}
+	end, dot, label := 0, 0, i
+	limit := min(len(t), i+maxDomain+1)
+	for j := i; ; j++ {
+		if j < limit && (is(t[j], cAlnum) || t[j] >= 0x80 || t[j] == '-' && j > label) {
+			continue
+		}
+		stop := j
+		for stop > label && t[stop-1] == '-' { // "a@b.com-": the dash isn't the domain's
+			stop--
+		}
+		stop = trimWide(t, label, stop)
+		if stop > label && dot > 0 {
+			end = stop
+		}
+		if stop == label || stop != j || j >= limit || t[j] != '.' {
+			return end
+		}
+		dot, label = j, j+1
+	}
+}
+
+// trimWide cuts non-ASCII punctuation (U+2010 to U+203F, ideographic and full-width marks) off a label.
+func trimWide(t string, from, end int) int {
+	for j := from; j+2 < end; j++ {
+		if t[j] == 0xE2 && t[j+1] == 0x80 || t[j] == 0xE3 && t[j+1] == 0x80 || t[j] == 0xEF && t[j+1] == 0xBC && t[j+2] < 0xA1 {
+			return j
+		}
+	}
+	return end
+}
+
+// mailDomain reports whether mail could go to domain: its last label is a top-level domain that exists, or one that private
+// networks and examples use. So "icon@2x.png" and "getty@tty1.service" aren't addresses. Nothing under .invalid (RFC 2606) is:
+// our own tokens live there.
+func mailDomain(domain string) bool {
+	if domain[0] == '[' {
+		return true
+	}
+	top := domain[strings.LastIndexByte(domain, '.')+1:]
+	if len(top) < 2 || is(top[0], cDigit) {
+		return false
+	}
+	if top[0] >= 0x80 || foldAt(top, 0, "xn--") {
+		return true
+	}
+	top = strings.ToLower(top)
+	switch top {
+	case "invalid":
+		return false
+	case "local", "localdomain", "internal", "intranet", "lan", "corp", "home", "private", "example", "test":
+		return true
+	case "zip", "mov", "sh", "py", "rs", "so", "md", "pl", "ps": // top-level domains, and file names more often
+		if is(domain[0], cDigit) {
+			return false
+		}
+	}
+	_, icann := publicsuffix.PublicSuffix(top)
+	return icann
+}

@@ -1,0 +1,188 @@
+package detect
+
+const (
+	maxGroup = 10 // digits of the first group of a layout
+	maxBare  = 18
+)
+
+// idRule is a national identifier: how it is written and how it is checked.
+type idRule struct {
+	kind Kind
+	// layouts: 'd' a digit, 'A' a letter, 'x' either, anything else itself. A leading '?' asks for context; so does a bare run of
+	// digits, unless its rule is precise.
+	layouts []string
+	// bare are the lengths in which it is written without separators, digits only.
+	bare []int
+	// precise: the check alone is proof enough for a bare run.
+	precise bool
+	valid   func(number) bool
+	words   words
+}
+
+type layout struct {
+	rule    *idRule
+	form    string
+	back    int // characters in front of the first digit
+	context bool
+}
+
+var idRules = [...]idRule{
+	{kind: USSSN, layouts: []string{"ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN,
+		words: words{"ssn", "ssns", "social security", "social", "socialsecurity", "taxpayer", "itin", "tin"}},
+	{kind: UKNHS, layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
+		words: words{"nhs", "patient", "national health"}},
+	{kind: UKNINO, layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AAddddddA"}, valid: validNINO,
+		words: words{"nino", "national insurance", "nationalinsurance", "insurance number", "ni", "nin"}},
+	{kind: DETaxID, layouts: []string{"dd ddd ddd ddd", "?dd/ddd/ddd/ddd", "?dd-ddd-ddd-ddd"}, bare: []int{11}, valid: validDETaxID,
+		words: words{"steuer", "idnr", "tax", "tin", "identifikationsnummer", "steueridentifikationsnummer", "taxid"}},
+	{kind: FRNIR, layouts: []string{"d dd dd dd ddd ddd dd", "d dd dd dx ddd ddd dd", "d-dd-dd-dd-ddd-ddd-dd", "d dd dd dd ddd ddd-dd"}, bare: []int{15}, precise: true, valid: validNIR,
+		words: words{"nir", "sécurité", "securite", "insee", "sécu", "secu"}},
+	{kind: ESDNI, layouts: []string{"dddddddd-A", "?ddddddddA", "AdddddddA", "A-ddddddd-A"}, valid: validDNI,
+		words: words{"dni", "nif", "nie", "identidad", "documento"}},
+	{kind: ITFiscalCode, layouts: []string{"AAAAAAxxAxxAxxxA", "AAA AAA xxAxx AxxxA"}, valid: validFiscalCode,
+		words: words{"fiscale", "cf"}},
+	{kind: NLBSN, layouts: []string{"?dddd.dd.ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validBSN,
+		words: words{"bsn", "burgerservicenummer", "sofi"}},
+	{kind: BENRN, layouts: []string{"dd.dd.dd-ddd.dd", "?dd.dd.dd ddd dd"}, bare: []int{11}, valid: validNRN,
+		words: words{"rijksregister", "registre national", "nrn", "niss", "insz", "national register"}},
+	{kind: CHAHV, layouts: []string{"ddd.dddd.dddd.dd", "?ddd dddd dddd dd"}, bare: []int{13}, precise: true, valid: validAHV,
+		words: words{"ahv", "avs", "sozialversicherung"}},
+	{kind: PLPESEL, bare: []int{11}, valid: validPESEL, words: words{"pesel"}},
+	{kind: SEPersonnummer, layouts: []string{"dddddd-dddd", "dddddddd-dddd", "?dddddd+dddd"}, bare: []int{10, 12}, valid: validPersonnummer,
+		words: words{"personnummer", "personal identity", "pnr"}},
+	{kind: FIHETU, layouts: []string{"dddddd-dddx", "ddddddAdddx"}, valid: validHETU, words: words{"hetu", "henkilötunnus", "henkilotunnus"}},
+	{kind: CASIN, layouts: []string{"ddd-ddd-ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validSIN,
+		words: words{"sin", "nas", "social insurance", "assurance sociale"}},
+	{kind: BRCPF, layouts: []string{"ddd.ddd.ddd-dd", "?ddd ddd ddd dd"}, bare: []int{11}, valid: validCPF, words: words{"cpf"}},
+	{kind: INAadhaar, layouts: []string{"?dddd dddd dddd", "?dddd-dddd-dddd"}, bare: []int{12}, valid: validAadhaar,
+		words: words{"aadhaar", "aadhar", "uidai", "uid", "आधार"}},
+	{kind: CNResidentID, layouts: []string{"dddddddddddddddddA"}, bare: []int{18}, precise: true, valid: validCNResident,
+		words: words{"身份证", "resident"}},
+	{kind: KRRRN, layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, words: words{"rrn", "주민등록번호", "resident registration"}},
+	{kind: SGNRIC, layouts: []string{"AdddddddA"}, valid: validNRIC, words: words{"nric", "fin"}},
+}
+
+var idKinds = func() (s Set) {
+	for i := range idRules {
+		s = s.With(idRules[i].kind)
+	}
+	return s
+}()
+
+// useIDs indexes the layouts of the enabled kinds by the length of their first run of digits.
+func (s *Scanner) useIDs() {
+	for i := range idRules {
+		r := &idRules[i]
+		if !s.on.Has(r.kind) {
+			continue
+		}
+		for _, form := range r.layouts {
+			l := layout{rule: r, form: form}
+			if form[0] == '?' {
+				l.context, l.form = true, form[1:]
+			}
+			for is(l.form[l.back], cUpper) || l.form[l.back] == ' ' || l.form[l.back] == '-' {
+				l.back++
+			}
+			n := l.back
+			for n < len(l.form) && l.form[n] == 'd' {
+				n++
+			}
+			if n -= l.back; n > maxGroup || n == 0 {
+				n = 0 // of any length
+			}
+			s.ids[n] = append(s.ids[n], l)
+		}
+		for _, n := range r.bare {
+			s.bareIDs[n] = append(s.bareIDs[n], r)
+		}
+	}
+}
+
+// nationalID looks for an identifier at the run of digits t[i:j].
+func (sc *scan) nationalID(i, j int) int {
+	n := j - i
+	if n <= maxGroup {
+		for k := range sc.ids[n] {
+			if end := sc.formatted(&sc.ids[n][k], i); end > 0 {
+				return end
+			}
+		}
+	}
+	for k := range sc.ids[0] {
+		if end := sc.formatted(&sc.ids[0][k], i); end > 0 {
+			return end
+		}
+	}
+	if n <= maxBare && len(sc.bareIDs[n]) > 0 && !is(at(sc.t, i-1), cLetter) {
+		return sc.bareID(i, j)
+	}
+	return 0
+}
+
+func (sc *scan) bareID(i, j int) int {
+	t := sc.t
+	if is(at(t, j), cAlnum) || at(t, i-1) == '.' || at(t, j) == '.' && is(at(t, j+1), cDigit) || inOpaque(t, i, j) {
+		return 0
+	}
+	var d number
+	d.addAll(t[i:j])
+	for _, r := range sc.bareIDs[j-i] {
+		if r.valid(d) && (r.precise && !sc.labelled(i, notCardWords) || sc.near(i, j, r.words)) {
+			return sc.found(r.kind, i, j)
+		}
+	}
+	return 0
+}
+
+// formatted tries one layout whose first digit is at i.
+func (sc *scan) formatted(l *layout, i int) int {
+	t, start := sc.t, i-l.back
+	end := start + len(l.form)
+	if start < 0 || end > len(t) {
+		return 0
+	}
+	var d number
+	spaced := false
+	for k := 0; k < len(l.form); k++ {
+		c := t[start+k]
+		switch f := l.form[k]; f {
+		case 'd':
+			if !is(c, cDigit) {
+				return 0
+			}
+		case 'A':
+			if !is(c, cLetter) {
+				return 0
+			}
+		case 'x':
+			if !is(c, cAlnum) {
+				return 0
+			}
+		default:
+			if c != f {
+				return 0
+			}
+			spaced = spaced || f == ' '
+			continue
+		}
+		if is(c, cLower) {
+			c -= 32
+		}
+		d.add(c)
+	}
+	if is(at(t, end), cWord) || is(at(t, start-1), cWord) || inOpaque(t, start, end) || !isolated(t, start, end) && !(spaced && sc.near(start, end, l.rule.words)) {
+		return 0
+	}
+	// Lower-case letters are how hexadecimal is written.
+	if len(l.form) == d.n && is(t[end-1], cLower) && !sc.near(start, end, l.rule.words) {
+		return 0
+	}
+	if !l.rule.valid(d) || l.context && !sc.near(start, end, l.rule.words) {
+		return 0
+	}
+	if l.rule.kind == UKNHS && sc.near(start, end, phoneWords) {
+		return 0
+	}
+	return sc.found(l.rule.kind, start, end)
+}

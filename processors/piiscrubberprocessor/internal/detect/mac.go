@@ -1,0 +1,51 @@
+package detect
+
+// macAt returns the end of six pairs of hexadecimal digits at i, separated by t[i+2]; 0 if there is none, if it is part of
+// something longer (a fingerprint), or if it is nobody's: all zeros, broadcast, the documentation range of RFC 7042.
+func macAt(t string, i int) int {
+	const n = 17
+	if i < 0 || i+n > len(t) || is(at(t, i-1), cWord) {
+		return 0
+	}
+	sep := t[i+2]
+	var or, and byte = 0, 0xFF
+	for k := 0; k < n; k += 3 {
+		if !is(t[i+k], cHex) || !is(t[i+k+1], cHex) || k < 15 && t[i+k+2] != sep {
+			return 0
+		}
+		b := hexValue(t[i+k])<<4 | hexValue(t[i+k+1])
+		or, and = or|b, and&b
+	}
+	if is(at(t, i+n), cWord) || at(t, i+n) == sep && is(at(t, i+n+1), cHex) || at(t, i-1) == sep && is(at(t, i-2), cHex) {
+		return 0
+	}
+	if or == 0 || and == 0xFF || t[i:i+2] == "00" && t[i+3:i+5] == "00" && foldAt(t, i+6, "5e") && t[i+9:i+11] == "00" && t[i+12:i+14] == "53" {
+		return 0
+	}
+	return i + n
+}
+
+// dottedMAC returns the end of a Cisco-style address (aabb.ccdd.eeff) at i, 0 if there is none.
+func dottedMAC(t string, i int) int {
+	const n = 14
+	if i < 0 || i+n > len(t) || is(at(t, i-1), cWord) || at(t, i-1) == '.' || is(at(t, i+n), cWord) {
+		return 0
+	}
+	letters := false
+	for k := 0; k < n; k++ {
+		if k%5 == 4 {
+			if t[i+k] != '.' {
+				return 0
+			}
+			continue
+		}
+		if !is(t[i+k], cHex) {
+			return 0
+		}
+		letters = letters || is(t[i+k], cLetter)
+	}
+	if at(t, i+n) == '.' && is(at(t, i+n+1), cAlnum) || !letters { // four digits, a dot, four digits: numbers of some kind
+		return 0
+	}
+	return i + n
+}

@@ -1,0 +1,186 @@
+package detect
+
+const maxDigits = 24 // digits of the longest number that is looked at
+
+// number is a candidate's characters without separators. It goes to validators by value, so that it needn't be allocated.
+type number struct {
+	b [maxDigits]byte
+	n int
+}
+
+func (d *number) add(c byte) {
+	if d.n < maxDigits {
+		d.b[d.n] = c
+		d.n++
+	}
+}
+
+func (d *number) addAll(s string) {
+	for i := 0; i < len(s); i++ {
+		d.add(s[i])
+	}
+}
+
+// digit returns the value of the i-th character, a digit.
+func (d *number) digit(i int) int { return int(d.b[i] - '0') }
+
+// value returns the number in characters from to to, all digits.
+func (d *number) value(from, to int) (v int) {
+	for i := from; i < to; i++ {
+		v = v*10 + d.digit(i)
+	}
+	return v
+}
+
+// digits handles a run of digits that starts at i.
+func (sc *scan) digits(i int) int {
+	t := sc.t
+	j := run(t, i, cDigit, len(t))
+	n := j - i
+	if is(at(t, i-1), cDigit) { // the middle of a run whose beginning was part of a finding
+		return j
+	}
+	if is(at(t, i-1), cLetter) {
+		return sc.afterLetter(i, j)
+	}
+	if n == 4 {
+		if end := dateEnd(t, i); end > 0 {
+			return end
+		}
+	}
+	if n == 8 && at(t, j) == '-' {
+		if end := uuidAt(t, i); end > 0 {
+			return end
+		}
+	}
+	if n <= 3 && at(t, j) == '.' && sc.on.Has(IPv4) {
+		if end := sc.ipv4(i); end > i {
+			return end
+		}
+	}
+	if sc.on.Has(PaymentCard) {
+		if end := sc.card(i, j); end > i {
+			return end
+		}
+	}
+	if end := sc.nationalID(i, j); end > i {
+		return end
+	}
+	if sc.on.Has(Phone) {
+		if end := sc.phoneNational(i, j); end > i {
+			return end
+		}
+	}
+	return j
+}
+
+// afterLetter handles a run of digits t[i:j] behind a letter: an IBAN, an id that begins with letters, "%2B" and a phone number.
+func (sc *scan) afterLetter(i, j int) int {
+	t := sc.t
+	if sc.on.Has(IBAN) && j-i >= 2 && is(at(t, i-2), cLetter) && !is(at(t, i-3), cWord) {
+		if end := sc.iban(i - 2); end > i {
+			return end
+		}
+	}
+	if sc.on.Has(Phone) && i >= 3 && t[i-3] == '%' && t[i-2] == '2' && lower(t[i-1]) == 'b' {
+		if end := sc.international(i-3, i); end > i {
+			return end
+		}
+	}
+	if end := sc.nationalID(i, j); end > i {
+		return end
+	}
+	return j
+}
+
+// dateEnd returns the end of a date (2024-01-15, 2024/01/15), and of the time behind it, at i; 0 if there is none.
+func dateEnd(t string, i int) int {
+	sep := at(t, i+4)
+	if sep != '-' && sep != '/' || at(t, i+7) != sep || !isNumber(t, i+5, 2) || !isNumber(t, i+8, 2) || t[i] > '2' || t[i+5] > '1' || t[i+8] > '3' {
+		return 0
+	}
+	end := i + 10
+	if is(at(t, end), cDigit) || at(t, end) == sep {
+		return 0
+	}
+	if c := at(t, end); (c == 'T' || c == ' ') && isNumber(t, end+1, 2) && at(t, end+3) == ':' && isNumber(t, end+4, 2) {
+		end += 6
+		if at(t, end) == ':' && isNumber(t, end+1, 2) {
+			end += 3
+		}
+		if c := at(t, end); (c == '.' || c == ',') && is(at(t, end+1), cDigit) {
+			end = run(t, end+1, cDigit, 12)
+		}
+	}
+	return end
+}
+
+func isNumber(t string, i, n int) bool {
+	if i < 0 || i+n > len(t) {
+		return false
+	}
+	for k := i; k < i+n; k++ {
+		if !is(t[k], cDigit) {
+			return false
+		}
+	}
+	return true
+}
+
+// separator returns the length of what may stand between two groups of digits at i: one mark, or one between two spaces; 0 if
+// there is none.
+func separator(t string, i int) int {
+	n := separatorMark(t, i)
+	if n > 0 && t[i] == ' ' {
+		if m := separatorMark(t, i+1); m > 0 && t[i+1] != ' ' && at(t, i+1+m) == ' ' {
+			return m + 2
+		}
+		if at(t, i+1) == ' ' {
+			return 2
+		}
+	}
+	return n
+}
+
+func separatorMark(t string, i int) int {
+	switch at(t, i) {
+	case ' ', '-', '.', '_', '/':
+		return 1
+	case 0xC2: // no-break space
+		if at(t, i+1) == 0xA0 {
+			return 2
+		}
+	case 0xE2: // hyphens and dashes U+2010 to U+2015, thin and narrow spaces
+		if c := at(t, i+2); at(t, i+1) == 0x80 && (c >= 0x90 && c <= 0x95 || c == 0x89 || c == 0xAF) {
+			return 3
+		}
+	}
+	return 0
+}
+
+// isolated reports whether no further digits stand next to t[start:end] behind one separator.
+func isolated(t string, start, end int) bool {
+	if n := separatorMark(t, end); n > 0 && is(at(t, end+n), cDigit) {
+		return false
+	}
+	switch at(t, start-1) {
+	case ' ', '-', '.', '/', '_':
+		return !is(at(t, start-2), cDigit)
+	}
+	return true
+}
+
+// luhn is the check of ISO/IEC 7812-1 annex B.
+func luhn(d number) bool {
+	sum := 0
+	for i := range d.n {
+		v := d.digit(d.n - 1 - i)
+		if i&1 == 1 {
+			if v *= 2; v > 9 {
+				v -= 9
+			}
+		}
+		sum += v
+	}
+	return d.n > 1 && sum%10 == 0
+}

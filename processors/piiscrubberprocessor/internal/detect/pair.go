@@ -1,0 +1,458 @@
+package detect
+
+import "strings"
+
+const (
+	maxKeyName = 64   // bytes of a pair's key that are looked at
+	maxValue   = 4096 // bytes of a pair's value that go; more is no password
+)
+
+// How the value of a named secret is delimited.
+type secretStyle uint8
+
+const (
+	notSecret secretStyle = iota
+	plainSecret
+	weakSecret // a word with other meanings: the value must look random
+	authSecret // "Bearer x", "Basic x"
+	cookieSecret
+)
+
+type secretName struct {
+	name  string
+	style secretStyle
+	whole bool // must be a component of its own: "pass", not "bypass"
+}
+
+// secretNames are the ends of keys whose values are secrets, lower-case and without separators, by their last byte.
+var secretNames = func() (t [256][]secretName) {
+	add := func(style secretStyle, whole bool, names ...string) {
+		for _, n := range names {
+			last := n[len(n)-1]
+			t[last] = append(t[last], secretName{n, style, whole})
+		}
+	}
+	add(plainSecret, false, "password", "passwd", "passphrase", "passwort", "kennwort", "contraseña", "contrasena", "senha",
+		"motdepasse", "wachtwoord", "пароль", "密码", "パスワード",
+		"clientsecret", "appsecret", "apisecret", "consumersecret", "sharedsecret", "secretkey", "secretaccesskey", "apikey",
+		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
+		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
+		"storagekey", "authkey", "credential", "secretid")
+	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid")
+	add(weakSecret, true, "pass", "secret", "token", "credentials")
+	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
+	add(cookieSecret, true, "cookie", "setcookie")
+	return t
+}()
+
+// queryNames are names of query parameters that carry secrets, beside secretNames.
+var queryNames = map[string]secretStyle{
+	"sig": plainSecret, "signature": plainSecret, "x-amz-signature": plainSecret, "x-amz-credential": plainSecret,
+	"x-amz-security-token": plainSecret, "x-goog-signature": plainSecret, "x-goog-credential": plainSecret, "hmac": plainSecret,
+	"samlresponse": plainSecret, "samlrequest": plainSecret, "assertion": plainSecret, "client_assertion": plainSecret, "jwt": plainSecret,
+	"token": plainSecret, "secret": plainSecret, "auth": plainSecret, "pass": plainSecret, "sid": plainSecret,
+	"key": weakSecret, "code": weakSecret, "session": weakSecret, "session_id": weakSecret, "sessionid": weakSecret, "ticket": weakSecret,
+}
+
+// queryStyle tells what kind of secret the query parameter name carries.
+func queryStyle(name string) secretStyle {
+	var buf [24]byte
+	if len(name) > len(buf) {
+		return notSecret
+	}
+	for i := 0; i < len(name); i++ {
+		buf[i] = lower(name[i])
+	}
+	return queryNames[string(buf[:len(name)])]
+}
+
+// nameStyle tells what kind of secret the key name stands for.
+func nameStyle(name string) secretStyle {
+	if len(name) < 2 {
+		return notSecret
+	}
+	for _, s := range secretNames[lower(name[len(name)-1])] {
+		if hasNameEnd(name, s) {
+			return s.style
+		}
+	}
+	return notSecret
+}
+
+// hasNameEnd reports whether name ends with s.name, letter case and the separators '_', '-', '.' aside.
+func hasNameEnd(name string, s secretName) bool {
+	i, j := len(name), len(s.name)
+	for j > 0 {
+		if i == 0 {
+			return false
+		}
+		c := name[i-1]
+		if c == '_' || c == '-' || c == '.' || c == ' ' {
+			i--
+			continue
+		}
+		if lower(c) != s.name[j-1] {
+			return false
+		}
+		i, j = i-1, j-1
+	}
+	// A component begins at the start, behind a separator or a digit, or at the hump of camelCase.
+	return !s.whole || i == 0 || !is(name[i-1], cLetter) || is(name[i], cUpper) && is(name[i-1], cLower)
+}
+
+// SecretKey reports whether the value under an attribute key is a secret: the key's last component
+// ("http.request.header.authorization") is a password, a token, a cookie or the like in any spelling. Where the word has other
+// meanings ("pass", "token"), value must look like one: six digits, or six characters.
+func SecretKey(key, value string) bool {
+	style := nameStyle(key)
+	return style != notSecret && (style != weakSecret || weakValue(value))
+}
+
+// SecretFlag reports whether arg is a command line flag ("--password") whose value is the next argument.
+func SecretFlag(arg string) bool {
+	return len(arg) > 3 && arg[0] == '-' && strings.IndexByte(arg, '=') < 0 && run(arg, 0, cKey, maxKeyName) == len(arg) && nameStyle(arg) != notSecret
+}
+
+func (sc *scan) equal(i int) int {
+	if at(sc.t, i+1) == '=' { // a comparison
+		return i + 2
+	}
+	if c := at(sc.t, i-1); c == '!' || c == '<' || c == '>' {
+		return i + 1
+	}
+	return sc.pair(i)
+}
+
+// pair looks for a key and a value around the separator t[sep]: "k=v", "k: v", `"k":"v"`, "k => v", `{\"k\":\"v\"}`.
+func (sc *scan) pair(sep int) int {
+	t := sc.t
+	end, quoted := sep, false
+	if end > 0 && t[end-1] == ':' { // :=
+		end--
+	}
+	for end > 0 && sep-end < 8 && t[end-1] == ' ' {
+		end--
+	}
+	if c := at(t, end-1); c == '"' || c == '\'' || c == '`' || c == ']' {
+		end, quoted = end-1, true
+		if end > 0 && t[end-1] == '\\' {
+			end--
+		} else if c := at(t, end-1); end > 0 && (c == '"' || c == '\'') {
+			end--
+		}
+	}
+	start := end
+	for start > 0 && end-start < maxKeyName && (is(t[start-1], cKey) || t[start-1] >= 0x80) {
+		start--
+	}
+	name := t[start:end]
+	style := notSecret
+	kind := Password
+	if sc.on.Has(Password) || sc.on.Has(AzureKey) || sc.on.Has(AWSKey) {
+		style = nameStyle(name)
+		if style == notSecret && len(name) == 5 && foldAt(t, start-7, "mot de passe") {
+			style = plainSecret
+		}
+	}
+	if t[sep] == '=' && sc.on.Has(URLSecret) {
+		if c := at(t, start-1); c == '?' || c == '&' || c == ';' && strings.HasSuffix(t[:start], "&amp;") {
+			if q := queryStyle(name); q != notSecret || style != notSecret {
+				return sc.query(sep+1, style == notSecret && q == weakSecret)
+			}
+		}
+	}
+	if style == notSecret {
+		return sep + 1
+	}
+	switch {
+	case hasNameEnd(name, secretName{name: "accountkey"}), hasNameEnd(name, secretName{name: "sharedaccesskey"}):
+		kind = AzureKey
+	case hasNameEnd(name, secretName{name: "secretaccesskey"}):
+		kind = AWSKey
+	}
+	if !sc.on.Has(kind) {
+		if kind = Password; !sc.on.Has(Password) {
+			return sep + 1
+		}
+	}
+	return sc.value(sep, name, style, kind, quoted)
+}
+
+// query takes the value of a query parameter; a weak name asks for a value that looks random.
+func (sc *scan) query(i int, weak bool) int {
+	end := i
+	for end < len(sc.t) && end-i < maxValue && !queryEnd(sc.t[end]) {
+		end++
+	}
+	v := sc.t[i:end]
+	if placeholder(v) || weak && (len(v) < 8 || digitRun(v) == 0 && len(v) < 20) {
+		return i
+	}
+	return sc.found(URLSecret, i, end)
+}
+
+func queryEnd(c byte) bool {
+	return c <= ' ' || c == '&' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c == ')' || c == ']' || c == '}' || c == ',' || c == ';'
+}
+
+// value takes the value behind the separator.
+func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuoted bool) int {
+	t := sc.t
+	i := sep + 1
+	if at(t, i) == '>' || at(t, i) == '=' { // =>, :=
+		i++
+	}
+	spaced := false
+	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 16 {
+		i, spaced = i+1, true
+	}
+	if end := Mark(t, i); end > 0 {
+		return end
+	}
+	start, end := i, 0
+	quoted := true
+	switch c := at(t, i); {
+	case c == '"' || c == '\'' || c == '`':
+		start = i + 1
+		end = quoteEnd(t, start, c)
+	case c == '\\' && (at(t, i+1) == '"' || at(t, i+1) == '\''):
+		start = i + 2
+		end = escapedQuoteEnd(t, start, t[i+1])
+	default:
+		quoted = false
+		switch style {
+		case cookieSecret:
+			end = cookieEnd(t, i)
+		case authSecret:
+			end = authEnd(t, i)
+		default:
+			end = plainEnd(t, i)
+		}
+	}
+	if end <= start {
+		return i
+	}
+	v := t[start:end]
+	if placeholder(v) || !quoted && t[sep] == ':' && at(t, sep+1) == ':' {
+		return i
+	}
+	if !quoted && (code(v, at(t, end)) || spaced && strings.EqualFold(v, name)) {
+		return i
+	}
+	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
+		return i
+	}
+	if style == weakSecret && !weakValue(v) {
+		return i
+	}
+	if style == plainSecret && len(v) > 0 && v[0] == '/' && (strings.HasSuffix(name, "PWD") || strings.HasSuffix(name, "pwd")) { // a directory
+		return i
+	}
+	return sc.found(kind, start, end)
+}
+
+// quoteEnd returns where the string that begins at i ends: before the quote, or where the line does.
+func quoteEnd(t string, i int, quote byte) int {
+	limit := min(len(t), i+maxValue)
+	for j := i; j < limit; j++ {
+		switch t[j] {
+		case '\\':
+			j++
+		case quote:
+			return j
+		case '\n':
+			return j
+		}
+	}
+	return limit
+}
+
+// escapedQuoteEnd is quoteEnd inside of a string: the end is a backslash and the quote.
+func escapedQuoteEnd(t string, i int, quote byte) int {
+	limit := min(len(t), i+maxValue)
+	for j := i; j < limit; j++ {
+		if t[j] == quote {
+			return j
+		}
+		if t[j] == '\\' {
+			if at(t, j+1) == quote {
+				return j
+			}
+			j++
+		}
+	}
+	return limit
+}
+
+// plainEnd returns where a value without quotes ends: at white space or a quote, and at punctuation if what follows it is the
+// end, white space or another key.
+func plainEnd(t string, i int) int {
+	limit := min(len(t), i+maxValue)
+	for j := i; j < limit; j++ {
+		switch c := t[j]; {
+		case c <= ' ', c == '"', c == '\'', c == '`', c == '<', c == '>':
+			return j
+		case c == '\\' && (at(t, j+1) == 'n' || at(t, j+1) == 'r' || at(t, j+1) == 't' || at(t, j+1) == '"'):
+			return j
+		case c == ',', c == ';', c == '&', c == ')', c == '}', c == ']', c == '|':
+			if next := at(t, j+1); next <= ' ' || strings.IndexByte("\"'`,;)}]|", next) >= 0 {
+				return j
+			}
+			if k := run(t, j+1, cKey, 40); k > j+1 && (at(t, k) == '=' || at(t, k) == ':') {
+				return j
+			}
+		}
+	}
+	// A full stop ends the sentence.
+	if limit > i+1 && t[limit-1] == '.' && limit == len(t) {
+		limit--
+	}
+	return limit
+}
+
+// cookieEnd takes name=value pairs joined by "; " and the attributes of Set-Cookie.
+func cookieEnd(t string, i int) int {
+	end := i
+	for j := i; ; {
+		k := j
+		for k < len(t) && k-i < maxValue && t[k] > ' ' && t[k] != ';' && t[k] != '"' && t[k] != '\'' && t[k] != '\\' {
+			k++
+		}
+		if k == j {
+			return end
+		}
+		end = k
+		if at(t, k) != ';' || at(t, k+1) != ' ' || k-i >= maxValue {
+			return end
+		}
+		j = k + 2
+	}
+}
+
+// authEnd takes a scheme and its credentials, or the one token that stands there.
+func authEnd(t string, i int) int {
+	end := plainEnd(t, i)
+	if end < len(t) && t[end] == ' ' && run(t, i, cLetter|cDigit, 32) == end || strings.HasPrefix(t[i:end], "AWS4-HMAC") {
+		for _, scheme := range [...]string{"basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm", "hawk", "key", "aws"} {
+			if end-i == len(scheme) && foldAt(t, i, scheme) {
+				return plainEnd(t, end+1)
+			}
+		}
+	}
+	return end
+}
+
+// bearer looks for "Bearer <token>" that no header name precedes.
+func (sc *scan) bearer(i int) int {
+	if !foldAt(sc.t, i, "bearer ") || is(at(sc.t, i-1), cWord) {
+		return 0
+	}
+	start := i + len("bearer ")
+	end := start
+	for end < len(sc.t) && end-start < maxValue && (is(sc.t[end], cBase64) || strings.IndexByte(".~+/=", sc.t[end]) >= 0) { // RFC 6750 section 2.1
+		end++
+	}
+	for end > start && sc.t[end-1] == '.' {
+		end--
+	}
+	if v := sc.t[start:end]; len(v) < 12 || placeholder(v) || digitRun(v) == 0 && len(v) < 24 {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// flag looks for "--password value" (the dashes are at i).
+func (sc *scan) flag(i int) int {
+	t := sc.t
+	if at(t, i-1) > ' ' && at(t, i-1) != '"' && at(t, i-1) != '\'' {
+		return 0
+	}
+	end := run(t, i, cKey, maxKeyName)
+	if at(t, end) != ' ' || !SecretFlag(t[i:end]) {
+		return 0
+	}
+	return sc.value(end, t[i:end], plainSecret, Password, true)
+}
+
+// placeholder reports whether v says that the secret isn't here.
+func placeholder(v string) bool {
+	if v == "" || Mark(v, 0) == len(v) || strings.HasSuffix(v, TokenDomain) {
+		return true
+	}
+	switch v[0] {
+	case '$':
+		return len(v) == 1 || v[1] == '{' || v[1] == '(' || is(v[1], cLetter) && run(v, 1, cWord, len(v)) == len(v)
+	case '{':
+		return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "{}")
+	case '<':
+		return true
+	case '%':
+		return len(v) == 2 || at(v, 1) == '(' || at(v, 1) == '{' || v[len(v)-1] == '%'
+	case '[':
+		return strings.HasSuffix(v, "]") && run(v, 1, cWord, 40) == len(v)-1 || v == "["
+	}
+	if strings.Trim(v, v[:1]) == "" && (v[0] == '*' || v[0] == 'x' || v[0] == 'X' || v[0] == '.' || v[0] == '-' || v[0] == '#' || v[0] == '?' || v[0] == '_' || v[0] >= 0x80) {
+		return true
+	}
+	return len(v) <= 12 && placeholderWords.exact(v)
+}
+
+var placeholderWords = words{"null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
+	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
+	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
+	"must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic"}
+
+func (w words) exact(v string) bool {
+	for _, word := range w {
+		if len(v) == len(word) && foldAt(v, 0, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// code reports whether an unquoted value is an expression: a call, a field, an index.
+func code(v string, next byte) bool {
+	i := run(v, 0, cWord, len(v))
+	if i > 0 && i < len(v) && (v[i] == '(' || v[i] == '[') && is(v[0], cLetter) {
+		return true
+	}
+	if next == '(' {
+		return true
+	}
+	dots := 0
+	for j := 0; j < len(v); j++ {
+		switch {
+		case v[j] == '.' && j > 0 && j < len(v)-1:
+			dots++
+		case v[j] != '_' && !is(v[j], cLetter):
+			return false
+		}
+	}
+	return dots > 0
+}
+
+// prose reports whether an unquoted value behind "key: " or "key = " is the first word of a sentence.
+func prose(v string, next byte, keyQuoted bool) bool {
+	if keyQuoted || next == 0 || next == '\n' || next == '\r' || next == ',' || next == ';' || next == '}' || next == '"' || next == '\\' {
+		return false
+	}
+	for i := 0; i < len(v); i++ {
+		if !is(v[i], cLower) && !(i == 0 && is(v[i], cUpper)) {
+			return false
+		}
+	}
+	return true
+}
+
+// weakValue reports whether the value of "token", "secret" or "pass" is one rather than a count or a name.
+func weakValue(v string) bool {
+	n := digitRun(v)
+	if n == len(v) {
+		return n >= 6
+	}
+	if len(v) >= 6 {
+		return true
+	}
+	return n > 0 && len(v) >= 4
+}

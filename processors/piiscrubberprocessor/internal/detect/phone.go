@@ -1,0 +1,264 @@
+package detect
+
+import (
+	"github.com/nyaruka/phonenumbers"
+)
+
+const (
+	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
+	maxDialGroups    = 8
+)
+
+var (
+	phoneWords = words{"phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tlf", "fax", "msisdn",
+		"whatsapp", "sms", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
+		"电话", "手机", "電話", "携帯", "телефон"}
+	phoneWeakWords = words{"mobile", "mobil", "cell", "call", "callback", "caller", "dial", "dialed", "dialled", "contact", "ring", "hotline", "reach",
+		"anrufen", "anruf", "appeler", "llamar", "bellen"}
+	notPhoneWords = words{"id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
+		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration"}
+)
+
+// dial is a telephone number as it is written: its digits, and where each group of them ends.
+type dial struct {
+	digits [maxDial + 2]byte
+	n      int
+	groups int
+	size   [maxDialGroups]int // digits in the group
+	upto   [maxDialGroups]int // digits up to the end of the group
+	end    [maxDialGroups]int // where the group ends in the text
+}
+
+// readDial reads groups of digits from i on. More than E.164 allows end the reading.
+func readDial(t string, i int) (d dial) {
+	for d.groups < maxDialGroups {
+		j := run(t, i, cDigit, maxDial+2)
+		if j == i || d.n+j-i > maxDial+1 {
+			return d
+		}
+		copy(d.digits[d.n:], t[i:j])
+		d.n += j - i
+		d.size[d.groups], d.upto[d.groups], d.end[d.groups] = j-i, d.n, j
+		d.groups++
+		k := j
+		for k < j+3 && k < len(t) && dialSeparator(t[k]) {
+			k++
+		}
+		if n := separatorMark(t, k); n > 1 && k == j {
+			k += n
+		}
+		if k == j || !is(at(t, k), cDigit) {
+			return d
+		}
+		i = k
+	}
+	return d
+}
+
+func dialSeparator(c byte) bool {
+	return c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/'
+}
+
+// phoneInternational handles '+': an E.164 number, its separators aside.
+func (sc *scan) phoneInternational(i int) int {
+	first := i + 1
+	if at(sc.t, first) == '(' || at(sc.t, first) == ' ' {
+		first++
+	}
+	if !is(at(sc.t, first), cDigit) || is(at(sc.t, i-1), cAlnum) || at(sc.t, i-1) == '+' {
+		return i + 1
+	}
+	if end := sc.international(i, first); end > i {
+		return end
+	}
+	return i + 1
+}
+
+// international reads the number at first, whose prefix ("+", "%2B", "00") begins at start.
+func (sc *scan) international(start, first int) int {
+	if sc.t[first] == '0' {
+		return 0
+	}
+	d := readDial(sc.t, first)
+	if d.groups > 1 && d.size[0] >= 9 { // written as one word: what follows is something else
+		d.groups = 1
+	}
+	for g := d.groups - 1; g >= 0; g-- {
+		if d.upto[g] < 8 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) && lower(at(sc.t, d.end[g])) != 'x' {
+			continue
+		}
+		if validNumber(&d, d.upto[g], "", false) {
+			return sc.foundPhone(start, d.end[g])
+		}
+	}
+	// Not assigned, yet shaped and long enough: fictional numbers, fresh ranges.
+	for g := d.groups - 1; g >= 0; g-- {
+		if d.upto[g] < 9 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) {
+			continue
+		}
+		if (g >= 2 || sc.near(start, d.end[g], phoneWords)) && validNumber(&d, d.upto[g], "", true) {
+			return sc.foundPhone(start, d.end[g])
+		}
+	}
+	return 0
+}
+
+// phoneParen handles '(': an area code in parentheses.
+func (sc *scan) phoneParen(i int) int {
+	t := sc.t
+	if at(t, i+1) == '+' {
+		return i + 1
+	}
+	j := run(t, i+1, cDigit, 6)
+	if n := j - i - 1; n < 2 || n > 5 || at(t, j) != ')' || is(at(t, i-1), cWord) {
+		return i + 1
+	}
+	d := readDial(t, i+1)
+	for g := d.groups - 1; g > 0; g-- {
+		if d.upto[g] < 9 || d.upto[g] > 12 || is(at(t, d.end[g]), cWord) && lower(at(t, d.end[g])) != 'x' {
+			continue
+		}
+		if g == 2 && d.size[0] == 3 && d.size[1] == 3 && d.size[2] == 4 || sc.validAnywhere(&d, d.upto[g]) {
+			return sc.foundPhone(i, d.end[g])
+		}
+	}
+	return i + 1
+}
+
+// phoneNational looks for a national number that begins with the run t[i:j]: in a format that says so, or with context.
+func (sc *scan) phoneNational(i, j int) int {
+	t := sc.t
+	if j-i > maxDial || j-i < minDial && separatorMark(t, j) == 0 && at(t, j) != ')' && at(t, j) != '(' {
+		return 0
+	}
+	if c := at(t, i-1); c == '.' || c == ':' && is(at(t, i-2), cDigit) || c == '_' || c == '$' || c == '-' && is(at(t, i-2), cAlnum) || c == '+' {
+		return 0
+	}
+	d := readDial(t, i)
+	if d.n < minDial {
+		return 0
+	}
+	for g := d.groups - 1; g >= 0; g-- {
+		n, end := d.upto[g], d.end[g]
+		if n < minDial || n > maxDial || inOpaque(t, i, end) && !(lower(at(t, end)) == 'x' && is(at(t, end+1), cDigit)) || at(t, end) == ':' && is(at(t, end+1), cDigit) {
+			continue
+		}
+		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
+			continue
+		}
+		if d.digits[0] == '0' && d.digits[1] == '0' && n >= 11 && n-2 <= maxDial && (g > 0 || sc.near(i, end, phoneWords)) {
+			rest := dialFrom(&d, 2, n)
+			if validNumber(&rest, rest.n, "", g >= 2) {
+				return sc.foundPhone(i, end)
+			}
+		}
+		if formattedPhone(&d, g) && isolated(t, i, end) {
+			if d.digits[0] != '0' || sc.validAnywhere(&d, n) {
+				return sc.foundPhone(i, end)
+			}
+		}
+		if sc.phoneContext(&d, g, i, end) {
+			return sc.foundPhone(i, end)
+		}
+	}
+	return 0
+}
+
+// phoneContext reports whether words around a number say that it is one to call.
+func (sc *scan) phoneContext(d *dial, g, i, end int) bool {
+	n := d.upto[g]
+	if sc.labelled(i, phoneWords) {
+		return !sc.labelled(i, notPhoneWords)
+	}
+	strong := sc.near(i, end, phoneWords)
+	if !strong && (g == 0 && d.digits[0] != '0' || !sc.near(i, end, phoneWeakWords)) {
+		return false
+	}
+	return n >= 9 && !sc.labelled(i, notPhoneWords) && sc.validAnywhere(d, n)
+}
+
+// formattedPhone: groupings that little else uses. North American 3-3-4 with possible codes; with a trunk zero those of the
+// larger European countries, Japan, Australia.
+func formattedPhone(d *dial, g int) bool {
+	size := d.size[:g+1]
+	match := func(want ...int) bool {
+		if len(size) != len(want) {
+			return false
+		}
+		for k := range want {
+			if size[k] != want[k] {
+				return false
+			}
+		}
+		return true
+	}
+	if match(3, 3, 4) && d.digits[0] >= '2' && d.digits[3] >= '2' {
+		return true
+	}
+	if match(1, 3, 3, 4) && d.digits[0] == '1' && d.digits[1] >= '2' && d.digits[4] >= '2' {
+		return true
+	}
+	if d.digits[0] != '0' || d.digits[1] == '0' {
+		return false
+	}
+	return match(2, 2, 2, 2, 2) || match(5, 6) || match(5, 3, 3) || match(4, 3, 4) || match(3, 4, 4) || match(5, 5) || match(4, 3, 3) ||
+		match(4, 7) || match(4, 8) || match(3, 8) || match(3, 7) || match(2, 8) || match(3, 3, 2, 2) || match(4, 2, 2, 2) || match(2, 4, 4) ||
+		match(3, 3, 4)
+}
+
+// validAnywhere reports whether the first n digits are a national number in one of the configured regions.
+func (sc *scan) validAnywhere(d *dial, n int) bool {
+	for _, region := range sc.regions {
+		if validNumber(d, n, region, false) {
+			return true
+		}
+	}
+	return false
+}
+
+func dialFrom(d *dial, from, to int) (rest dial) {
+	rest.n = copy(rest.digits[:], d.digits[from:to])
+	return rest
+}
+
+// validNumber asks libphonenumber's rules about the first n digits: international if region is empty. possible asks for length
+// and country code only.
+func validNumber(d *dial, n int, region string, possible bool) bool {
+	var text [maxDial + 3]byte
+	text[0] = '+'
+	copy(text[1:], d.digits[:n])
+	from := 0
+	if region != "" {
+		from = 1
+	}
+	parsed, err := phonenumbers.Parse(string(text[from:n+1]), region)
+	if err != nil {
+		return false
+	}
+	if possible {
+		return phonenumbers.IsPossibleNumber(parsed)
+	}
+	return phonenumbers.IsValidNumber(parsed)
+}
+
+// foundPhone takes an extension along.
+func (sc *scan) foundPhone(start, end int) int {
+	t, j := sc.t, end
+	if at(t, j) == ' ' {
+		j++
+	}
+	for _, word := range [...]string{"extension", "ext.", "ext", "x"} {
+		if !foldAt(t, j, word) {
+			continue
+		}
+		k := j + len(word)
+		if at(t, k) == ' ' {
+			k++
+		}
+		if e := run(t, k, cDigit, 7); e > k && e-k <= 6 && !is(at(t, e), cAlnum) {
+			end = e
+		}
+		break
+	}
+	return sc.found(Phone, start, end)
+}

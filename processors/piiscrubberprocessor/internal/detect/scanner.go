@@ -1,0 +1,238 @@
+// Package detect finds personal data and secrets in text.
+//
+// One pass over the bytes looks every byte up in a table; a byte that can betray something (a digit, '@', ':', '=', the rarest
+// byte of a vendor's prefix) calls the detectors that care, which look a bounded distance to both sides, parse, and validate
+// (checksums, issuing rules, decoding). So time is linear in the length of the text whatever it holds, and nothing is allocated
+// unless something is found, except by the phone detector, whose validator (libphonenumber's rules) allocates per candidate.
+package detect
+
+import (
+	"strings"
+)
+
+// Options choose what a Scanner looks for. The zero value looks for nothing.
+type Options struct {
+	// Detectors is the set of built-in detectors.
+	Detectors Set
+	// Regions are the ISO 3166 codes whose national phone numbers are known. Each costs a validation per candidate.
+	Regions []string
+	// SpecialAddresses includes IP addresses that belong to no one outside: private, loopback, link-local, documentation.
+	SpecialAddresses bool
+	// MinEntropy is the threshold of HighEntropy in bits per character; 0 means 4.
+	MinEntropy float64
+	// Custom are patterns of the user's own. Their kinds begin with FirstCustom.
+	Custom []Custom
+}
+
+// Scanner finds spans. It is immutable and safe for concurrent use.
+type Scanner struct {
+	table    [256]anchor
+	on       Set
+	regions  []string
+	special  bool
+	entropy  float64
+	custom   []Custom
+	literals [256][]literal
+	ids      [maxGroup + 1][]layout
+	bareIDs  [maxBare + 1][]*idRule
+}
+
+// New builds a Scanner. It panics never; patterns are compiled by NewCustom.
+func New(o Options) *Scanner {
+	s := &Scanner{on: o.Detectors, regions: o.Regions, special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom}
+	if s.entropy == 0 {
+		s.entropy = 4
+	}
+	set := func(a anchor, when Set, bytes string) {
+		if !s.on.Any(when) {
+			return
+		}
+		for i := 0; i < len(bytes); i++ {
+			s.table[bytes[i]] = a
+		}
+	}
+	of := func(kinds ...Kind) (x Set) {
+		for _, k := range kinds {
+			x = x.With(k)
+		}
+		return x
+	}
+	s.useLiterals()
+	set(aDigit, of(Phone, PaymentCard, IBAN, IPv4)|idKinds, "0123456789")
+	set(aAt, of(Email, URLCredentials), "@")
+	set(aPercent, of(Email), "%")
+	set(aColon, of(IPv6, MAC, URLCredentials, Password, VendorToken), ":")
+	set(aEqual, of(Password, URLSecret, AzureKey, AWSKey), "=")
+	set(aPlus, of(Phone), "+")
+	set(aParen, of(Phone), "(")
+	set(aDash, of(MAC, PrivateKey, Password)|literalKinds, "-")
+	set(aDot, of(MAC), ".")
+	set(aBearer, of(Password), "bB")
+	set(aJ, of(JWT), "J")
+	if s.on != 0 {
+		s.table['['] = aBracket
+	}
+	s.useIDs()
+	return s
+}
+
+// scan is the state of one Scan: it lives on the stack.
+type scan struct {
+	*Scanner
+	t, key string
+	out    []Span
+	base   int // len(out) when the scan began: older spans belong to the caller
+	atPos  int // position of the first '@' at or after the last question, so that a text is searched once
+	endPos int // the same for "-----END"
+}
+
+// Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
+// label) that the text was found under: it counts as context ("phone", "ssn"); empty if there is none.
+func (s *Scanner) Scan(dst []Span, key, text string) []Span {
+	sc := scan{Scanner: s, t: text, key: key, out: dst, base: len(dst), atPos: -1, endPos: -1}
+	if s.on != 0 {
+		for i := 0; i < len(text); {
+			if a := s.table[text[i]]; a != none {
+				i = sc.look(i, a)
+			} else {
+				i++
+			}
+		}
+		if s.on.Has(HighEntropy) {
+			sc.highEntropy()
+		}
+	}
+	for k := range s.custom {
+		sc.customSpans(k)
+	}
+	return sc.out
+}
+
+// look asks the detectors of anchor a at i and returns where the scan goes on, always behind i.
+func (sc *scan) look(i int, a anchor) int {
+	switch a {
+	case aDigit:
+		return sc.digits(i)
+	case aAt:
+		return sc.at(i)
+	case aPercent:
+		if at(sc.t, i+1) == '4' && at(sc.t, i+2) == '0' {
+			return sc.email(i, i+3)
+		}
+	case aColon:
+		return sc.colon(i)
+	case aEqual:
+		return sc.equal(i)
+	case aPlus:
+		return sc.phoneInternational(i)
+	case aParen:
+		return sc.phoneParen(i)
+	case aDash:
+		return sc.dash(i)
+	case aDot:
+		if sc.on.Has(MAC) && is(at(sc.t, i-1), cHex) {
+			if end := dottedMAC(sc.t, i-4); end > 0 {
+				return sc.found(MAC, i-4, end)
+			}
+		}
+		return sc.literal(i)
+	case aBracket:
+		if end := Mark(sc.t, i); end > 0 {
+			return end
+		}
+	case aBearer:
+		if end := sc.bearer(i); end > i {
+			return end
+		}
+		return sc.literal(i)
+	case aJ:
+		if end := sc.jwt(i); end > i {
+			return end
+		}
+		return sc.literal(i)
+	case aLiteral:
+		return sc.literal(i)
+	}
+	return i + 1
+}
+
+// found records a finding and returns its end. What it covers of earlier findings it replaces; a partial overlap becomes
+// one finding, so that no byte of either is left.
+func (sc *scan) found(k Kind, start, end int) int {
+	for n := len(sc.out); n > sc.base && sc.out[n-1].End > start; n = len(sc.out) {
+		last := sc.out[n-1]
+		if last.Start < start {
+			if end > last.End {
+				sc.out[n-1].End = end
+			}
+			return max(end, last.End)
+		}
+		sc.out = sc.out[:n-1]
+		end = max(end, last.End)
+	}
+	sc.out = append(sc.out, Span{start, end, k})
+	return end
+}
+
+// firstAt returns the position of the first '@' at or after i, len(t) if there is none. Questions come with growing i, so all
+// of them together search the text once.
+func (sc *scan) firstAt(i int) int {
+	if sc.atPos < i {
+		if n := strings.IndexByte(sc.t[i:], '@'); n >= 0 {
+			sc.atPos = i + n
+		} else {
+			sc.atPos = len(sc.t)
+		}
+	}
+	return sc.atPos
+}
+
+// Mark reports where a mark that this processor wrote ends, 0 if none starts at i. A mark is "[REDACTED:name]" or
+// "[ENC:name:key:letters]", "[TOK:...]", "[HMAC:...]". Its payload is letters from 'a' to 'p' alone, so it can't smuggle a
+// number or an address past the scanner.
+func Mark(t string, i int) int {
+	for _, m := range markHeads {
+		if !strings.HasPrefix(t[i:], m) {
+			continue
+		}
+		j := i + len(m)
+		name := run(t, j, cWord, 64)
+		if name == j || !is(t[j], cLower) || digitRun(t[j:name]) > 4 {
+			return 0
+		}
+		if m == markHeads[0] {
+			if at(t, name) == ']' {
+				return name + 1
+			}
+			return 0
+		}
+		key := run(t, name+1, cWord|cBase64, 33)
+		if at(t, name) != ':' || at(t, key) != ':' || digitRun(t[name+1:key]) > 4 {
+			return 0
+		}
+		end := key + 1
+		for end < len(t) && t[end] >= 'a' && t[end] <= 'p' {
+			end++
+		}
+		if end > key+16 && at(t, end) == ']' {
+			return end + 1
+		}
+		return 0
+	}
+	return 0
+}
+
+// maxMark is how far back the beginning of a mark is looked for, in bytes.
+const maxMark = 1 << 12
+
+var markHeads = [...]string{"[REDACTED:", "[ENC:", "[TOK:", "[HMAC:"}
+
+// digitRun returns the number of digits in s.
+func digitRun(s string) (n int) {
+	for i := 0; i < len(s); i++ {
+		if is(s[i], cDigit) {
+			n++
+		}
+	}
+	return n
+}

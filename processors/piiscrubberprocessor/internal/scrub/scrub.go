@@ -1,0 +1,263 @@
+// Package scrub applies detectors and actions to pdata values: text, maps and arrays of any depth, numbers that spell something.
+package scrub
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+)
+
+// Settings of a Scrubber.
+type Settings struct {
+	Scanner *detect.Scanner
+	// Rules and Names by detector: built-in kinds first, then custom ones from detect.FirstCustom on.
+	Rules map[detect.Kind]protect.Rule
+	Names map[detect.Kind]string
+	// SensitiveRule is applied to whole values under sensitive keys; Off turns that off.
+	SensitiveRule protect.Rule
+	// BuiltinKeys uses detect.SecretKey; SensitiveKeys are further keys, matched in any case against the whole key.
+	BuiltinKeys   bool
+	SensitiveKeys []string
+	// AllowKeys are attribute keys whose values nobody looks at; '*' stands for anything.
+	AllowKeys []string
+	// AllowValues are findings that stay.
+	AllowValues []*regexp.Regexp
+	// Include and Exclude are paths ("resource.host.name", "body.user.*"); without Include all are included.
+	Include, Exclude []string
+	// RewriteKeys looks into attribute keys too.
+	RewriteKeys bool
+	// MaxDepth of nesting and MaxBytes of one text; what is beyond is redacted whole if FailClosed, else passed unseen.
+	MaxDepth, MaxBytes int
+	FailClosed         bool
+	Keys               *protect.Keyring
+}
+
+// Sensitive is the kind under which values of sensitive keys are counted.
+const Sensitive detect.Kind = detect.FirstCustom - 1
+
+// Scrubber holds the rules. It is immutable and safe for concurrent use; the work is done by a Batch.
+type Scrubber struct {
+	Settings
+	rules     []protect.Rule // by kind
+	names     []string       // by kind
+	sensitive map[string]bool
+	paths     bool
+}
+
+// New prepares s for use.
+func New(s Settings) *Scrubber {
+	n := int(detect.FirstCustom)
+	for k := range s.Names {
+		n = max(n, int(k)+1)
+	}
+	x := &Scrubber{Settings: s, rules: make([]protect.Rule, n), names: make([]string, n), sensitive: map[string]bool{},
+		paths: len(s.Include)+len(s.Exclude) > 0}
+	for k, r := range s.Rules {
+		x.rules[k] = r
+	}
+	for k, name := range s.Names {
+		x.names[k] = name
+	}
+	x.rules[Sensitive], x.names[Sensitive] = s.SensitiveRule, "sensitive_key"
+	for _, k := range s.SensitiveKeys {
+		x.sensitive[strings.ToLower(k)] = true
+	}
+	return x
+}
+
+// Limit tells why a value was not looked into.
+type Limit uint8
+
+// The reasons, and how many there are.
+const (
+	Depth Limit = iota
+	Size
+	Binary
+	Limits
+)
+
+// Tally counts what a Batch did: findings by kind, and values that were not looked into.
+type Tally struct {
+	Found  []int64
+	Missed [Limits]int64
+}
+
+// Each calls f with every kind that has findings.
+func (b *Batch) Each(f func(name string, action protect.Action, n int64)) {
+	for k, n := range b.Found {
+		if n > 0 {
+			f(b.s.names[k], b.s.rules[k].Action, n)
+		}
+	}
+}
+
+// Batch scrubs the values of one batch. It is not safe for concurrent use; a Batch may be used again after Reset.
+type Batch struct {
+	Tally
+	// Tenant scopes hashes, tokens and ciphertexts.
+	Tenant string
+	s      *Scrubber
+	spans  []detect.Span
+	buf    []byte
+	path   []byte
+}
+
+// NewBatch returns an empty Batch.
+func (s *Scrubber) NewBatch() *Batch {
+	return &Batch{s: s, Tally: Tally{Found: make([]int64, len(s.rules))}}
+}
+
+// Reset forgets counts and tenant. Buffers that grew large go too.
+func (b *Batch) Reset() {
+	clear(b.Found)
+	b.Missed = [Limits]int64{}
+	b.Tenant = ""
+	if cap(b.buf) > 1<<16 {
+		b.buf = nil
+	}
+	if cap(b.spans) > 1<<10 {
+		b.spans = nil
+	}
+}
+
+// outcome of scrubbing one value.
+type outcome uint8
+
+const (
+	kept outcome = iota
+	changed
+	dropped
+)
+
+// Text scrubs a text that no attribute holds: a span name, a status message. path is "place" or "place.key". The answer is "",
+// true if a finding's action is drop.
+func (b *Batch) Text(path, text string) (string, bool) {
+	if b.s.paths && !b.s.selected(path) {
+		return text, false
+	}
+	switch out, o := b.text("", text); o {
+	case changed:
+		return out, true
+	case dropped:
+		return "", true
+	default:
+		return text, false
+	}
+}
+
+// text scrubs text under an attribute key.
+func (b *Batch) text(key, text string) (string, outcome) {
+	s := b.s
+	if len(text) > s.MaxBytes {
+		b.Missed[Size]++
+		if s.FailClosed {
+			return "[REDACTED:limit]", changed
+		}
+		return text, kept
+	}
+	b.spans = s.Scanner.Scan(b.spans[:0], key, text)
+	if len(b.spans) == 0 {
+		return text, kept
+	}
+	from, o := 0, kept
+	b.buf = b.buf[:0]
+	for _, sp := range b.spans {
+		v := text[sp.Start:sp.End]
+		if s.allowed(v) {
+			continue
+		}
+		b.Found[sp.Kind]++
+		rule := s.rules[sp.Kind]
+		switch rule.Action {
+		case protect.Count:
+			continue
+		case protect.Drop:
+			o = dropped
+			continue
+		}
+		b.buf = append(b.buf, text[from:sp.Start]...)
+		b.buf = b.apply(b.buf, sp.Kind, rule, v)
+		from = sp.End
+		o = max(o, changed)
+	}
+	if o != changed {
+		return text, o
+	}
+	b.buf = append(b.buf, text[from:]...)
+	if string(b.buf) == text { // a mask that was there before
+		return text, kept
+	}
+	return string(b.buf), changed
+}
+
+// apply appends what is kept of v.
+func (b *Batch) apply(dst []byte, k detect.Kind, r protect.Rule, v string) []byte {
+	name := b.s.names[k]
+	switch r.Action {
+	case protect.Mask:
+		return protect.AppendMasked(dst, v, r.KeepFirst, r.KeepLast)
+	case protect.Hash:
+		return b.s.Keys.AppendHashed(dst, b.Tenant, name, v)
+	case protect.Tokenize:
+		return b.s.Keys.AppendToken(dst, b.Tenant, k, name, v)
+	case protect.Encrypt:
+		return b.s.Keys.AppendEncrypted(dst, b.Tenant, name, v)
+	default:
+		return protect.AppendRedacted(dst, name)
+	}
+}
+
+func (s *Scrubber) allowed(v string) bool {
+	for _, re := range s.AllowValues {
+		if re.MatchString(v) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Scrubber) allowedKey(key string) bool {
+	for _, g := range s.AllowKeys {
+		if match(g, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// selected reports whether path is included and not excluded.
+func (s *Scrubber) selected(path string) bool {
+	in := len(s.Include) == 0
+	for _, g := range s.Include {
+		in = in || match(g, path)
+	}
+	for _, g := range s.Exclude {
+		in = in && !match(g, path)
+	}
+	return in
+}
+
+// match reports whether s matches glob, in which '*' stands for any bytes, none included. It takes len(glob)*len(s) steps at most.
+func match(glob, s string) bool {
+	star, mark, i, j := -1, 0, 0, 0
+	for i < len(s) {
+		switch {
+		case j < len(glob) && glob[j] == '*':
+			star, mark = j, i
+			j++
+		case j < len(glob) && glob[j] == s[i]:
+			i, j = i+1, j+1
+		case star >= 0:
+			mark++
+			i, j = mark, star+1
+		default:
+			return false
+		}
+	}
+	for j < len(glob) && glob[j] == '*' {
+		j++
+	}
+	return j == len(glob)
+}

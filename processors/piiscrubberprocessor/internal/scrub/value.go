@@ -1,0 +1,268 @@
+package scrub
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// Map scrubs attributes. path names them where paths are included or excluded.
+func (b *Batch) Map(path string, m pcommon.Map) {
+	b.path = append(b.path[:0], path...)
+	b.mapAt(m, 0)
+}
+
+// Value scrubs a value that no attribute holds, a log body.
+func (b *Batch) Value(path string, v pcommon.Value) {
+	b.path = append(b.path[:0], path...)
+	if b.value("", v, 0) == dropped {
+		pcommon.NewValueEmpty().CopyTo(v)
+	}
+}
+
+// Attribute scrubs the value of one attribute that no map holds.
+func (b *Batch) Attribute(path, key string, v pcommon.Value) {
+	b.path = append(b.path[:0], path...)
+	if b.attribute(key, key, v, 0) == dropped {
+		pcommon.NewValueEmpty().CopyTo(v)
+	}
+}
+
+func (b *Batch) mapAt(m pcommon.Map, depth int) {
+	named := ""
+	if depth > 0 {
+		named = entryName(m)
+	}
+	m.RemoveIf(func(k string, v pcommon.Value) bool {
+		key := k
+		if named != "" && (k == "value" || k == "Value") {
+			key = named
+		}
+		return b.attribute(k, key, v, depth) == dropped
+	})
+	if b.s.RewriteKeys {
+		b.rewriteKeys(m)
+	}
+}
+
+// entryName returns what an entry of a list of pairs is called: {"name": "Authorization", "value": "..."}.
+func entryName(m pcommon.Map) string {
+	for _, k := range [...]string{"name", "key", "Name", "Key", "header"} {
+		if v, ok := m.Get(k); ok && v.Type() == pcommon.ValueTypeStr {
+			return v.Str()
+		}
+	}
+	return ""
+}
+
+// attribute scrubs the value under k, which key describes.
+func (b *Batch) attribute(k, key string, v pcommon.Value, depth int) outcome {
+	s := b.s
+	if len(s.AllowKeys) > 0 && s.allowedKey(k) {
+		return kept
+	}
+	n := len(b.path)
+	if s.paths {
+		b.path = append(append(b.path, '.'), k...)
+		defer func() { b.path = b.path[:n] }()
+	}
+	if s.SensitiveRule.Action != protect.Off && b.isSensitive(key, v) && (!s.paths || s.selected(string(b.path))) {
+		return b.whole(v)
+	}
+	return b.value(key, v, depth)
+}
+
+// isSensitive reports whether v goes whole because of its key. A flag or an absent value is no secret.
+func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
+	t := v.Type()
+	if t == pcommon.ValueTypeBool || t == pcommon.ValueTypeEmpty || t == pcommon.ValueTypeDouble {
+		return false
+	}
+	if len(b.s.sensitive) > 0 && b.s.sensitive[strings.ToLower(key)] {
+		return true
+	}
+	if !b.s.BuiltinKeys {
+		return false
+	}
+	sample := "long enough"
+	var num [20]byte
+	switch t {
+	case pcommon.ValueTypeStr:
+		sample = v.Str()
+	case pcommon.ValueTypeInt:
+		sample = view(strconv.AppendInt(num[:0], v.Int(), 10))
+	}
+	return detect.SecretKey(key, sample)
+}
+
+// whole replaces a value by what its rule keeps of it.
+func (b *Batch) whole(v pcommon.Value) outcome {
+	text := v.AsString()
+	if text == "" || detect.Mark(text, 0) == len(text) || strings.HasSuffix(text, detect.TokenDomain) || b.s.allowed(text) {
+		return kept
+	}
+	if t := v.Type(); (t == pcommon.ValueTypeSlice || t == pcommon.ValueTypeMap) && (text == "[]" || text == "{}") {
+		return kept
+	}
+	rule := b.s.rules[Sensitive]
+	switch rule.Action {
+	case protect.Count:
+		b.Found[Sensitive]++
+		return kept
+	case protect.Drop:
+		b.Found[Sensitive]++
+		return dropped
+	}
+	b.buf = b.apply(b.buf[:0], Sensitive, rule, text)
+	b.Found[Sensitive]++
+	if string(b.buf) == text {
+		return kept
+	}
+	v.SetStr(string(b.buf))
+	return changed
+}
+
+// value scrubs v, which stands under key.
+func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
+	s := b.s
+	if s.paths && v.Type() != pcommon.ValueTypeMap && v.Type() != pcommon.ValueTypeSlice && !s.selected(string(b.path)) {
+		return kept
+	}
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		out, o := b.text(key, v.Str())
+		if o == changed {
+			v.SetStr(out)
+		}
+		return o
+	case pcommon.ValueTypeInt:
+		var num [20]byte
+		return b.number(key, strconv.AppendInt(num[:0], v.Int(), 10), v)
+	case pcommon.ValueTypeDouble:
+		// JSON has no integers: a card number may arrive as 4111111111111111.0, exact up to 2^53.
+		if f := v.Double(); f >= 1e6 && f < 1<<53 && f == math.Trunc(f) {
+			var num [20]byte
+			return b.number(key, strconv.AppendInt(num[:0], int64(f), 10), v)
+		}
+	case pcommon.ValueTypeBytes:
+		return b.bytes(key, v)
+	case pcommon.ValueTypeMap:
+		if depth++; depth > s.MaxDepth {
+			return b.tooDeep(v)
+		}
+		b.mapAt(v.Map(), depth)
+	case pcommon.ValueTypeSlice:
+		if depth++; depth > s.MaxDepth {
+			return b.tooDeep(v)
+		}
+		b.slice(key, v.Slice(), depth)
+	}
+	return kept
+}
+
+// slice scrubs the elements; behind "--password" in a list of arguments the next one goes whole.
+func (b *Batch) slice(key string, list pcommon.Slice, depth int) {
+	flag := false
+	for i := range list.Len() {
+		v := list.At(i)
+		o := kept
+		if flag && b.s.SensitiveRule.Action != protect.Off && v.Type() == pcommon.ValueTypeStr {
+			o = b.whole(v)
+			flag = false
+		} else {
+			flag = v.Type() == pcommon.ValueTypeStr && b.s.BuiltinKeys && detect.SecretFlag(v.Str())
+			o = b.value(key, v, depth)
+		}
+		if o == dropped { // positions stay
+			pcommon.NewValueEmpty().CopyTo(v)
+		}
+	}
+}
+
+// number scrubs an integer. It changes as a whole, and becomes a string.
+func (b *Batch) number(key string, digits []byte, v pcommon.Value) outcome {
+	if len(digits) < 7 {
+		return kept
+	}
+	out, o := b.text(key, view(digits))
+	if o == changed {
+		v.SetStr(out)
+	}
+	return o
+}
+
+// bytes scrubs bytes that are UTF-8 text. Others are counted, not searched.
+func (b *Batch) bytes(key string, v pcommon.Value) outcome {
+	raw := v.Bytes()
+	n := raw.Len()
+	if n == 0 {
+		return kept
+	}
+	if n > b.s.MaxBytes {
+		b.Missed[Size]++
+		if b.s.FailClosed {
+			raw.FromRaw([]byte("[REDACTED:limit]"))
+			return changed
+		}
+		return kept
+	}
+	text := raw.AsRaw()
+	if !utf8.Valid(text) {
+		b.Missed[Binary]++
+		return kept
+	}
+	out, o := b.text(key, view(text))
+	if o == changed {
+		raw.FromRaw([]byte(out))
+	}
+	return o
+}
+
+func (b *Batch) tooDeep(v pcommon.Value) outcome {
+	b.Missed[Depth]++
+	if !b.s.FailClosed {
+		return kept
+	}
+	v.SetStr("[REDACTED:limit]")
+	return changed
+}
+
+// rewriteKeys scrubs the keys of m. Two keys that become one are told apart by a suffix, so that no value is lost.
+func (b *Batch) rewriteKeys(m pcommon.Map) {
+	dirty := false
+	for k := range m.All() {
+		if b.spans = b.s.Scanner.Scan(b.spans[:0], "", k); len(b.spans) > 0 {
+			dirty = true
+			break
+		}
+	}
+	if !dirty {
+		return
+	}
+	out := pcommon.NewMap()
+	out.EnsureCapacity(m.Len())
+	for k, v := range m.All() {
+		key, o := b.text("", k)
+		if o == dropped {
+			continue
+		}
+		base := key
+		for n := 2; ; n++ {
+			if _, taken := out.Get(key); !taken {
+				break
+			}
+			key = base + "#" + strconv.Itoa(n)
+		}
+		v.CopyTo(out.PutEmpty(key))
+	}
+	out.MoveTo(m)
+}
+
+// view lends b as a string, which lives as long as nobody writes to b.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,151 @@
+package piiscrubberprocessor
+
+import (
+	"context"
+	"sync"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
+)
+
+// Values of the attribute signal.
+const signalLogs, signalTraces, signalMetrics, signalProfiles = "logs", "traces", "metrics", "profiles"
+
+// scrubber is the processor of all pipelines that name one component ID. Batches come concurrently.
+type scrubber struct {
+	cfg       *Config
+	scrub     *scrub.Scrubber
+	telemetry *metadata.TelemetryBuilder
+	batches   sync.Pool // *scrub.Batch
+	admin     *decrypter
+
+	mu      sync.Mutex
+	started int // guarded by mu: pipelines that run
+	unmount func()
+	closed  func() // forgets this scrubber
+}
+
+func newScrubber(set component.TelemetrySettings, id component.ID, cfg *Config, closed func()) (*scrubber, error) {
+	built, err := cfg.build()
+	if err != nil {
+		return nil, err
+	}
+	telemetry, err := metadata.NewTelemetryBuilder(set)
+	if err != nil {
+		return nil, err
+	}
+	s := &scrubber{cfg: cfg, scrub: built, telemetry: telemetry, closed: closed}
+	s.batches.New = func() any { return built.NewBatch() }
+	if built.Keys != nil {
+		s.admin = &decrypter{id: id.String(), keys: built.Keys, log: set.Logger, telemetry: telemetry}
+	}
+	return s, nil
+}
+
+// start registers the decrypt endpoint with the first pipeline that starts.
+func (s *scrubber) start(_ context.Context, host component.Host) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started++; s.started > 1 || s.admin == nil {
+		return nil
+	}
+	unmount, err := s.admin.mount(host)
+	s.unmount = unmount
+	return err
+}
+
+// shutdown with the last pipeline takes the endpoint away.
+func (s *scrubber) shutdown(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started == 0 { // never started, or stopped before
+		s.telemetry.Shutdown()
+		s.closed()
+		return nil
+	}
+	if s.started--; s.started > 0 {
+		return nil
+	}
+	if s.unmount != nil {
+		s.unmount()
+		s.unmount = nil
+	}
+	s.telemetry.Shutdown()
+	s.closed()
+	return nil
+}
+
+// pass scrubs one batch: each is called with it, and what it did is counted under signal.
+func (s *scrubber) pass(ctx context.Context, signal string, each func(*scrub.Batch)) {
+	b := s.batches.Get().(*scrub.Batch)
+	each(b)
+	s.count(ctx, signal, b)
+	b.Reset()
+	s.batches.Put(b)
+}
+
+func (s *scrubber) count(ctx context.Context, signal string, b *scrub.Batch) {
+	sig := attribute.String("signal", signal)
+	b.Each(func(name string, action protect.Action, n int64) {
+		s.telemetry.ProcessorPiiScrubberFindings.Add(ctx, n, metric.WithAttributes(
+			attribute.String("action", action.String()), attribute.String("detector", name), sig))
+	})
+	for reason, n := range b.Missed {
+		if n == 0 {
+			continue
+		}
+		outcome := "passed"
+		if s.scrub.FailClosed && scrub.Limit(reason) != scrub.Binary {
+			outcome = "redacted"
+		}
+		s.telemetry.ProcessorPiiScrubberUnscanned.Add(ctx, n, metric.WithAttributes(
+			attribute.String("outcome", outcome), attribute.String("reason", reasons[reason]), sig))
+	}
+}
+
+var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scrub.Binary: "binary"}
+
+// resource scrubs what all signals share, the same way for each, so that joins still hold. The tenant is read first.
+func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resource) {
+	b.Tenant = tenant(ctx, r)
+	if s.cfg.Places.Resource {
+		b.Map("resource", r.Attributes())
+	}
+}
+
+func (s *scrubber) scope(b *scrub.Batch, sc pcommon.InstrumentationScope) {
+	if !s.cfg.Places.Scope {
+		return
+	}
+	replace(b, "scope.name", sc.Name(), sc.SetName)
+	replace(b, "scope.version", sc.Version(), sc.SetVersion)
+	b.Map("scope.attributes", sc.Attributes())
+}
+
+// replace scrubs a text that is reached by a getter and a setter.
+func replace(b *scrub.Batch, path, text string, set func(string)) {
+	if text == "" {
+		return
+	}
+	if out, changed := b.Text(path, text); changed {
+		set(out)
+	}
+}
+
+// tenant: client metadata, else the resource, else "default".
+func tenant(ctx context.Context, r pcommon.Resource) string {
+	if v := client.FromContext(ctx).Metadata.Get("x-scope-orgid"); len(v) > 0 && v[0] != "" {
+		return v[0]
+	}
+	if v, ok := r.Attributes().Get("tenant.id"); ok && v.AsString() != "" {
+		return v.AsString()
+	}
+	return "default"
+}

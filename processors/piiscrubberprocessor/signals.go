@@ -1,0 +1,137 @@
+package piiscrubberprocessor
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
+)
+
+func (s *scrubber) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
+	s.pass(ctx, signalLogs, func(b *scrub.Batch) {
+		for _, rl := range ld.ResourceLogs().All() {
+			s.resource(ctx, b, rl.Resource())
+			for _, sl := range rl.ScopeLogs().All() {
+				s.scope(b, sl.Scope())
+				for _, r := range sl.LogRecords().All() {
+					s.record(b, r)
+				}
+			}
+		}
+	})
+	return ld, nil
+}
+
+func (s *scrubber) record(b *scrub.Batch, r plog.LogRecord) {
+	p := &s.cfg.Places
+	if p.Body {
+		b.Value("body", r.Body())
+		replace(b, "severity_text", r.SeverityText(), r.SetSeverityText)
+	}
+	if p.Attributes {
+		b.Map("attributes", r.Attributes())
+	}
+	if p.SpanNames {
+		replace(b, "event_name", r.EventName(), r.SetEventName)
+	}
+}
+
+func (s *scrubber) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
+	s.pass(ctx, signalTraces, func(b *scrub.Batch) {
+		for _, rs := range td.ResourceSpans().All() {
+			s.resource(ctx, b, rs.Resource())
+			for _, ss := range rs.ScopeSpans().All() {
+				s.scope(b, ss.Scope())
+				for _, sp := range ss.Spans().All() {
+					s.span(b, sp)
+				}
+			}
+		}
+	})
+	return td, nil
+}
+
+func (s *scrubber) span(b *scrub.Batch, sp ptrace.Span) {
+	p := &s.cfg.Places
+	if p.SpanNames {
+		replace(b, "name", sp.Name(), sp.SetName)
+	}
+	if p.StatusMessages {
+		replace(b, "status.message", sp.Status().Message(), sp.Status().SetMessage)
+		replace(b, "trace_state", sp.TraceState().AsRaw(), sp.TraceState().FromRaw)
+	}
+	if p.Attributes {
+		b.Map("attributes", sp.Attributes())
+	}
+	if p.Events {
+		for _, e := range sp.Events().All() {
+			replace(b, "events.name", e.Name(), e.SetName)
+			b.Map("events.attributes", e.Attributes())
+		}
+	}
+	if p.Links {
+		for _, l := range sp.Links().All() {
+			replace(b, "links.trace_state", l.TraceState().AsRaw(), l.TraceState().FromRaw)
+			b.Map("links.attributes", l.Attributes())
+		}
+	}
+}
+
+func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
+	s.pass(ctx, signalMetrics, func(b *scrub.Batch) {
+		for _, rm := range md.ResourceMetrics().All() {
+			s.resource(ctx, b, rm.Resource())
+			for _, sm := range rm.ScopeMetrics().All() {
+				s.scope(b, sm.Scope())
+				for _, m := range sm.Metrics().All() {
+					s.metric(b, m)
+				}
+			}
+		}
+	})
+	return md, nil
+}
+
+func (s *scrubber) metric(b *scrub.Batch, m pmetric.Metric) {
+	if s.cfg.Places.Descriptions {
+		replace(b, "description", m.Description(), m.SetDescription)
+		b.Map("metadata", m.Metadata())
+	}
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		for _, p := range m.Gauge().DataPoints().All() {
+			s.point(b, p.Attributes(), p.Exemplars())
+		}
+	case pmetric.MetricTypeSum:
+		for _, p := range m.Sum().DataPoints().All() {
+			s.point(b, p.Attributes(), p.Exemplars())
+		}
+	case pmetric.MetricTypeHistogram:
+		for _, p := range m.Histogram().DataPoints().All() {
+			s.point(b, p.Attributes(), p.Exemplars())
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		for _, p := range m.ExponentialHistogram().DataPoints().All() {
+			s.point(b, p.Attributes(), p.Exemplars())
+		}
+	case pmetric.MetricTypeSummary:
+		for _, p := range m.Summary().DataPoints().All() {
+			s.point(b, p.Attributes(), pmetric.NewExemplarSlice())
+		}
+	}
+}
+
+func (s *scrubber) point(b *scrub.Batch, attributes pcommon.Map, exemplars pmetric.ExemplarSlice) {
+	if s.cfg.Places.Attributes {
+		b.Map("attributes", attributes)
+	}
+	if s.cfg.Places.Exemplars {
+		for _, e := range exemplars.All() {
+			b.Map("exemplars.attributes", e.FilteredAttributes())
+		}
+	}
+}
