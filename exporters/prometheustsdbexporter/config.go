@@ -1,0 +1,121 @@
+package prometheustsdbexporter
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+)
+
+var (
+	protocols  = []string{"auto", "1.0", "2.0"}
+	strategies = []otlptranslator.TranslationStrategyOption{
+		otlptranslator.UnderscoreEscapingWithSuffixes, otlptranslator.UnderscoreEscapingWithoutSuffixes,
+		otlptranslator.NoUTF8EscapingWithSuffixes, otlptranslator.NoTranslation,
+	}
+)
+
+// Config is the exporter's configuration. Exactly one of endpoint and tsdb is set.
+type Config struct {
+	// HTTP says where and how to write: endpoint (the URL of remote write), tls, auth, headers, timeout (of one request,
+	// default 30s) and the other keys of confighttp.
+	HTTP confighttp.ClientConfig `mapstructure:",squash"`
+	// TSDB is the embedded_tsdb extension to write into, in process, instead of endpoint.
+	TSDB component.ID `mapstructure:"tsdb"`
+
+	// Queue is exporterhelper's. Default: on, in memory, one consumer.
+	Queue configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+	// Retry is exporterhelper's. Default: on, without end.
+	Retry configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+
+	// Protocol is the version of remote write: auto (default: 2.0, and 1.0 where the receiver doesn't speak it), 1.0 or 2.0.
+	Protocol string `mapstructure:"protocol"`
+	// MaxSamples bounds a request. Default 5000.
+	MaxSamples int `mapstructure:"max_samples"`
+	// MaxBytes bounds a request before compression, in bytes. Default 8388608.
+	MaxBytes int `mapstructure:"max_bytes"`
+	// MaxShards bounds the requests in flight. Default 8.
+	MaxShards int `mapstructure:"max_shards"`
+
+	// Translation says how metrics become series.
+	Translation TranslationConfig `mapstructure:"translation"`
+	// MaxFuture is how far ahead of the clock a point may be; further ones are refused. Default 10m.
+	MaxFuture time.Duration `mapstructure:"max_future"`
+}
+
+// TranslationConfig says how metrics become series.
+type TranslationConfig struct {
+	// Strategy is one of otlptranslator's. Default UnderscoreEscapingWithSuffixes.
+	Strategy otlptranslator.TranslationStrategyOption `mapstructure:"strategy"`
+	// Namespace goes before every metric name. Default none.
+	Namespace string `mapstructure:"namespace"`
+	// ExternalLabels are put on every series that has no such label. Default none.
+	ExternalLabels map[string]string `mapstructure:"external_labels"`
+	// TargetInfo makes a target_info series of each resource. Default true.
+	TargetInfo bool `mapstructure:"target_info"`
+	// PromoteResourceAttributes become labels of every series. Default none.
+	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
+	// PromoteAllResourceAttributes makes labels of all of them. Default false.
+	PromoteAllResourceAttributes bool `mapstructure:"promote_all_resource_attributes"`
+	// ScopeLabels adds otel_scope_name, _version, _schema_url and the scope's attributes. Default false.
+	ScopeLabels bool `mapstructure:"scope_labels"`
+	// CustomBuckets sends explicit histograms as native ones with custom buckets: one series each. Default false.
+	CustomBuckets bool `mapstructure:"custom_buckets"`
+}
+
+var _ component.Config = (*Config)(nil)
+
+// Validate reports every problem, each by its key.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: "+format, append([]any{key}, args...)...))
+	}
+	switch inProcess := c.TSDB != (component.ID{}); {
+	case inProcess && c.HTTP.Endpoint != "":
+		bad("tsdb", "%q and endpoint %q exclude each other", c.TSDB, c.HTTP.Endpoint)
+	case !inProcess:
+		u, err := url.Parse(c.HTTP.Endpoint)
+		if err != nil {
+			bad("endpoint", "%w", err)
+		} else if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			bad("endpoint", "%q is not a URL with http or https and a host (or set tsdb)", c.HTTP.Endpoint)
+		}
+	}
+	if c.HTTP.Compression != "" && c.HTTP.Compression != "snappy" {
+		bad("compression", "%q: remote write is always snappy", c.HTTP.Compression)
+	}
+	if c.Queue.HasValue() && c.Queue.Get().NumConsumers > 1 {
+		bad("sending_queue::num_consumers", "%d would reorder the samples of a series: leave it at 1, max_shards makes it parallel", c.Queue.Get().NumConsumers)
+	}
+	if !slices.Contains(protocols, c.Protocol) {
+		bad("protocol", "%q is none of %q", c.Protocol, protocols)
+	}
+	if c.MaxSamples <= 0 {
+		bad("max_samples", "%d is not positive", c.MaxSamples)
+	}
+	if c.MaxBytes <= 0 {
+		bad("max_bytes", "%d is not positive", c.MaxBytes)
+	}
+	if c.MaxShards <= 0 {
+		bad("max_shards", "%d is not positive", c.MaxShards)
+	}
+	if c.MaxFuture <= 0 {
+		bad("max_future", "%s is not positive", c.MaxFuture)
+	}
+	if !slices.Contains(strategies, c.Translation.Strategy) {
+		bad("translation::strategy", "%q is none of %q", c.Translation.Strategy, strategies)
+	}
+	if c.Translation.CustomBuckets && c.Protocol == "1.0" {
+		bad("translation::custom_buckets", "needs remote write 2.0 or tsdb")
+	}
+	return errors.Join(errs...)
+}

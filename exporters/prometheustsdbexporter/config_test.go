@@ -1,0 +1,83 @@
+package prometheustsdbexporter
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/otlptranslator"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+)
+
+func load(t *testing.T, conf *confmap.Conf) *Config {
+	t.Helper()
+	cfg := createDefaultConfig()
+	require.NoError(t, conf.Unmarshal(cfg))
+	return cfg.(*Config)
+}
+
+func TestFullConfig(t *testing.T) {
+	conf, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	cfg := load(t, conf)
+	require.NoError(t, confmap.Validate(cfg))
+	assert.Equal(t, 10*time.Second, cfg.HTTP.Timeout)
+	assert.Equal(t, TranslationConfig{
+		Strategy: otlptranslator.NoTranslation, Namespace: "acme", ExternalLabels: map[string]string{"region": "eu"},
+		PromoteResourceAttributes: []string{"k8s.pod.name"}, ScopeLabels: true, CustomBuckets: true,
+	}, cfg.Translation)
+	assert.Equal(t, []any{"2.0", 1000, 1 << 20, 4, 5 * time.Minute}, []any{cfg.Protocol, cfg.MaxSamples, cfg.MaxBytes, cfg.MaxShards, cfg.MaxFuture})
+}
+
+func TestInvalidConfigNamesTheKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		yaml map[string]any
+		want string
+	}{
+		"nowhere to":        {map[string]any{"endpoint": ""}, `endpoint: "" is not a URL`},
+		"no URL":            {map[string]any{"endpoint": "localhost:9090"}, `endpoint: "localhost:9090" is not a URL`},
+		"both":              {map[string]any{"tsdb": "embedded_tsdb"}, `tsdb: "embedded_tsdb" and endpoint "http://x/" exclude each other`},
+		"compression":       {map[string]any{"compression": "gzip"}, `compression: "gzip": remote write is always snappy`},
+		"consumers":         {map[string]any{"sending_queue": map[string]any{"num_consumers": 2}}, "sending_queue::num_consumers: 2 would reorder"},
+		"protocol":          {map[string]any{"protocol": "3.0"}, `protocol: "3.0" is none of`},
+		"samples":           {map[string]any{"max_samples": 0}, "max_samples: 0 is not positive"},
+		"bytes":             {map[string]any{"max_bytes": -1}, "max_bytes: -1 is not positive"},
+		"shards":            {map[string]any{"max_shards": 0}, "max_shards: 0 is not positive"},
+		"future":            {map[string]any{"max_future": "0s"}, "max_future: 0s is not positive"},
+		"strategy":          {map[string]any{"translation": map[string]any{"strategy": "x"}}, `translation::strategy: "x" is none of`},
+		"buckets over 1.0":  {map[string]any{"protocol": "1.0", "translation": map[string]any{"custom_buckets": true}}, "translation::custom_buckets: needs"},
+		"exporterhelper's":  {map[string]any{"sending_queue": map[string]any{"queue_size": 0}}, "sending_queue"},
+		"retry's, as given": {map[string]any{"retry_on_failure": map[string]any{"multiplier": -1}}, "retry_on_failure"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			yaml := map[string]any{"endpoint": "http://x/"}
+			maps.Copy(yaml, c.yaml)
+			require.ErrorContains(t, confmap.Validate(load(t, confmap.NewFromStringMap(yaml))), c.want)
+		})
+	}
+}
+
+// TestREADME loads every example of the README.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	require.Len(t, blocks, 3)
+	for _, b := range blocks {
+		block, _, _ := strings.Cut(b, "```")
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(block), 0o600))
+		conf, err := confmaptest.LoadConf(file)
+		require.NoError(t, err)
+		sub, err := conf.Sub("exporters::prometheus_tsdb")
+		require.NoError(t, err)
+		require.NotEmpty(t, sub.ToStringMap())
+		require.NoError(t, confmap.Validate(load(t, sub)))
+	}
+}

@@ -1,0 +1,145 @@
+package prometheustsdbexporter
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
+)
+
+// outcome is what a sink made of a batch. Counts are final, also when the batch comes again.
+type outcome struct {
+	sent    int            // samples
+	refused map[string]int // samples by reason
+	told    string         // what the sink said to one of the refused
+}
+
+// sink takes samples. The error, if any, is temporary: the batch comes again, and what is done already is not done twice.
+type sink interface {
+	write(ctx context.Context, samples []sample.Sample) (outcome, error)
+}
+
+// tsdbExporter translates batches and gives them to its sink, on the caller's goroutine.
+type tsdbExporter struct {
+	cfg        *Config
+	set        exporter.Settings
+	telemetry  *metadata.TelemetryBuilder
+	translator *translate.Translator
+	sink       sink // from start on
+}
+
+func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
+	t, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	tr := cfg.Translation
+	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, translator: translate.New(translate.Settings{
+		Strategy:       tr.Strategy,
+		Namespace:      tr.Namespace,
+		ExternalLabels: tr.ExternalLabels,
+		TargetInfo:     tr.TargetInfo,
+		Promote:        tr.PromoteResourceAttributes,
+		PromoteAll:     tr.PromoteAllResourceAttributes,
+		ScopeLabels:    tr.ScopeLabels,
+		CustomBuckets:  tr.CustomBuckets,
+		MaxFuture:      cfg.MaxFuture,
+	})}, nil
+}
+
+func (e *tsdbExporter) start(ctx context.Context, host component.Host) error {
+	if e.cfg.TSDB != (component.ID{}) {
+		s, err := newProcessSink(e.cfg.TSDB, host)
+		e.sink = s
+		return err
+	}
+	client, err := e.cfg.HTTP.ToClient(ctx, host.GetExtensions(), e.set.TelemetrySettings)
+	if err != nil {
+		return err
+	}
+	e.sink = newRemoteSink(e.cfg, client, e.set.BuildInfo)
+	return nil
+}
+
+func (e *tsdbExporter) shutdown(context.Context) error {
+	e.telemetry.Shutdown()
+	return nil
+}
+
+func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
+	b, err := e.translator.Translate(ctx, md, time.Now())
+	if err != nil {
+		return err
+	}
+	if len(b.Samples) > 0 {
+		o, err := e.sink.write(ctx, b.Samples)
+		e.count(ctx, o)
+		if err != nil {
+			var again *remotewrite.RetryError
+			if errors.As(err, &again) && again.After > 0 {
+				return exporterhelper.NewThrottleRetry(err, again.After)
+			}
+			return err
+		}
+	}
+	for r, n := range b.Refused { // only now: a batch that comes again is translated again
+		if n > 0 {
+			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), reason(translate.Reason(r).String()))
+		}
+	}
+	return nil
+}
+
+func (e *tsdbExporter) count(ctx context.Context, o outcome) {
+	if o.sent > 0 {
+		e.telemetry.ExporterPrometheusTsdbSentSamples.Add(ctx, int64(o.sent))
+	}
+	for why, n := range o.refused {
+		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), reason(why))
+	}
+	if o.told != "" {
+		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.told))
+	}
+}
+
+func reason(why string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", why)))
+}
+
+// remoteSink writes over HTTP.
+type remoteSink struct{ writer *remotewrite.Writer }
+
+func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) *remoteSink {
+	protocol := map[string]remotewrite.Protocol{"auto": remotewrite.Auto, "1.0": remotewrite.Only1, "2.0": remotewrite.Only2}[cfg.Protocol]
+	return &remoteSink{remotewrite.NewWriter(
+		&remotewrite.Client{HTTP: client, URL: cfg.HTTP.Endpoint, UserAgent: build.Command + "/" + build.Version},
+		remotewrite.Settings{
+			Protocol: protocol, MaxSamples: cfg.MaxSamples, MaxBytes: cfg.MaxBytes, MaxShards: cfg.MaxShards, Metadata: true,
+		},
+	)}
+}
+
+func (s *remoteSink) write(ctx context.Context, samples []sample.Sample) (outcome, error) {
+	r, err := s.writer.Write(ctx, samples, nil)
+	o := outcome{sent: r.Sent.All(), told: r.RefusedFor}
+	if len(r.Refused) > 0 {
+		o.refused = make(map[string]int, len(r.Refused))
+		for why, n := range r.Refused {
+			o.refused[string(why)] = n
+		}
+	}
+	return o, err
+}

@@ -1,0 +1,315 @@
+package prometheustsdbexporter
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/storage/remote"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadatatest"
+)
+
+// database is Prometheus' own storage, with its remote write receiver.
+type database struct {
+	t      *testing.T
+	db     *tsdb.DB
+	engine *promql.Engine
+	write  http.Handler
+}
+
+func newDatabase(t *testing.T, versions ...remoteapi.WriteMessageType) *database {
+	t.Helper()
+	opts := tsdb.DefaultOptions()
+	opts.EnableExemplarStorage, opts.MaxExemplars = true, 100
+	db, err := tsdb.Open(t.TempDir(), promslog.NewNopLogger(), nil, opts, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return &database{
+		t: t, db: db,
+		engine: promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})}),
+		write:  remote.NewWriteHandler(promslog.NewNopLogger(), prometheus.NewRegistry(), db, versions, false, false, false),
+	}
+}
+
+// values asks for an instant and returns each result by its labels.
+func (d *database) values(query string, at time.Time) map[string]string {
+	d.t.Helper()
+	q, err := d.engine.NewInstantQuery(d.t.Context(), d.db, nil, query, at)
+	require.NoError(d.t, err)
+	defer q.Close()
+	vector, err := q.Exec(d.t.Context()).Vector()
+	require.NoError(d.t, err)
+	got := map[string]string{}
+	for _, s := range vector {
+		if s.H != nil {
+			got[s.Metric.String()] = s.H.String()
+			continue
+		}
+		got[s.Metric.String()] = strconv.FormatFloat(s.F, 'g', -1, 64)
+	}
+	return got
+}
+
+// Extension side, for writing in process.
+func (*database) Start(context.Context, component.Host) error { return nil }
+func (*database) Shutdown(context.Context) error              { return nil }
+func (d *database) Appender(ctx context.Context) (storage.AppenderV2, error) {
+	return d.db.AppenderV2(ctx), nil
+}
+
+type host map[component.ID]component.Component
+
+func (h host) GetExtensions() map[component.ID]component.Component { return h }
+
+// export starts an exporter without queue and gives it md.
+func export(t *testing.T, cfg *Config, h component.Host, mds ...pmetric.Metrics) (*componenttest.Telemetry, error) {
+	t.Helper()
+	require.NoError(t, cfg.Validate())
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := exportertest.NewNopSettings(metadata.Type)
+	set.TelemetrySettings = tel.NewTelemetrySettings()
+	e, err := NewFactory().CreateMetrics(t.Context(), set, cfg)
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), h))
+	defer func() { require.NoError(t, e.Shutdown(t.Context())) }()
+	for _, md := range mds {
+		err = errors.Join(err, e.ConsumeMetrics(t.Context(), md))
+	}
+	return tel, err
+}
+
+func noQueue(edit func(*Config)) *Config {
+	cfg := createDefaultConfig().(*Config)
+	cfg.Queue = configoptional.None[exporterhelper.QueueBatchConfig]()
+	cfg.Retry.InitialInterval = time.Millisecond
+	edit(cfg)
+	return cfg
+}
+
+// allTypes has a metric of each type, at t.
+func allTypes(t time.Time) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "shop")
+	ms := rm.ScopeMetrics().AppendEmpty().Metrics()
+	at, start := pcommon.NewTimestampFromTime(t), pcommon.NewTimestampFromTime(t.Add(-time.Minute))
+
+	m := ms.AppendEmpty()
+	m.SetName("temperature")
+	p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+	p.SetTimestamp(at)
+	p.SetDoubleValue(21.5)
+
+	m = ms.AppendEmpty()
+	m.SetName("orders")
+	m.SetDescription("Orders taken.")
+	m.SetEmptySum().SetIsMonotonic(true)
+	m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	p = m.Sum().DataPoints().AppendEmpty()
+	p.SetTimestamp(at)
+	p.SetStartTimestamp(start)
+	p.SetIntValue(42)
+	x := p.Exemplars().AppendEmpty()
+	x.SetTimestamp(at)
+	x.SetIntValue(3)
+	x.SetTraceID([16]byte{1})
+
+	m = ms.AppendEmpty()
+	m.SetName("latency")
+	m.SetUnit("s")
+	m.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	h := m.Histogram().DataPoints().AppendEmpty()
+	h.SetTimestamp(at)
+	h.SetStartTimestamp(start)
+	h.SetCount(4)
+	h.SetSum(10)
+	h.ExplicitBounds().FromRaw([]float64{1, 5})
+	h.BucketCounts().FromRaw([]uint64{1, 2, 1})
+
+	m = ms.AppendEmpty()
+	m.SetName("size")
+	m.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	e := m.ExponentialHistogram().DataPoints().AppendEmpty()
+	e.SetTimestamp(at)
+	e.SetStartTimestamp(start)
+	e.SetCount(6)
+	e.SetSum(12)
+	e.SetZeroCount(1)
+	e.Positive().BucketCounts().FromRaw([]uint64{2, 3})
+
+	m = ms.AppendEmpty()
+	m.SetName("wait")
+	s := m.SetEmptySummary().DataPoints().AppendEmpty()
+	s.SetTimestamp(at)
+	s.SetCount(5)
+	s.SetSum(7)
+	q := s.QuantileValues().AppendEmpty()
+	q.SetQuantile(0.5)
+	q.SetValue(1.25)
+	return md
+}
+
+var wantAllTypes = map[string]string{
+	`{__name__="temperature", job="shop"}`:                       "21.5",
+	`{__name__="orders_total", job="shop"}`:                      "42",
+	`{__name__="latency_seconds_count", job="shop"}`:             "4",
+	`{__name__="latency_seconds_sum", job="shop"}`:               "10",
+	`{__name__="latency_seconds_bucket", job="shop", le="1"}`:    "1",
+	`{__name__="latency_seconds_bucket", job="shop", le="5"}`:    "3",
+	`{__name__="latency_seconds_bucket", job="shop", le="+Inf"}`: "4",
+	`{__name__="size", job="shop"}`:                              "{count:6, sum:12, [-1e-128,1e-128]:1, (1,2]:2, (2,4]:3}",
+	`{__name__="wait", job="shop", quantile="0.5"}`:              "1.25",
+	`{__name__="wait_count", job="shop"}`:                        "5",
+	`{__name__="wait_sum", job="shop"}`:                          "7",
+}
+
+func TestEveryTypeArrives(t *testing.T) {
+	now := time.Now()
+	v1, v2 := remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType
+	for name, c := range map[string]struct {
+		speaks   []remoteapi.WriteMessageType
+		protocol string
+	}{
+		"1.0":                      {[]remoteapi.WriteMessageType{v1, v2}, "1.0"},
+		"2.0":                      {[]remoteapi.WriteMessageType{v1, v2}, "2.0"},
+		"auto to a 2.0 receiver":   {[]remoteapi.WriteMessageType{v1, v2}, "auto"},
+		"auto to a 1.0 receiver":   {[]remoteapi.WriteMessageType{v1}, "auto"},
+		"in process, without HTTP": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newDatabase(t, c.speaks...)
+			h := host{}
+			cfg := noQueue(func(cfg *Config) {
+				if c.protocol == "" {
+					cfg.TSDB = component.MustNewID("embedded_tsdb")
+					h[cfg.TSDB] = db
+					return
+				}
+				srv := httptest.NewServer(db.write)
+				t.Cleanup(srv.Close)
+				cfg.HTTP.Endpoint, cfg.Protocol = srv.URL, c.protocol
+			})
+			tel, err := export(t, cfg, h, allTypes(now))
+			require.NoError(t, err)
+			assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
+			eq, err := db.db.ExemplarQuerier(t.Context())
+			require.NoError(t, err)
+			found, err := eq.Select(0, now.Add(time.Hour).UnixMilli(), []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "__name__", "orders_total")})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			assert.InDelta(t, 3, found[0].Exemplars[0].Value, 0)
+			metadatatest.AssertEqualExporterPrometheusTsdbSentSamples(t, tel,
+				[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes))}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+		})
+	}
+}
+
+// notReady refuses the first calls, as a database does that reads its log.
+type notReady struct {
+	*database
+	refuse atomic.Int32
+}
+
+func (n *notReady) Appender(ctx context.Context) (storage.AppenderV2, error) {
+	if n.refuse.Add(-1) >= 0 {
+		return nil, errors.New("not ready")
+	}
+	return n.database.Appender(ctx)
+}
+
+func TestNotReadyIsRetriedAndNothingLost(t *testing.T) {
+	now := time.Now()
+	t.Run("in process", func(t *testing.T) {
+		db := &notReady{database: newDatabase(t)}
+		db.refuse.Store(3)
+		cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") })
+		_, err := export(t, cfg, host{cfg.TSDB: db}, allTypes(now))
+		require.NoError(t, err)
+		assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
+	})
+	t.Run("over HTTP", func(t *testing.T) {
+		db := newDatabase(t, remoteapi.WriteV2MessageType)
+		var refuse atomic.Int32
+		refuse.Store(3)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refuse.Add(-1) >= 0 {
+				http.Error(w, "not ready", http.StatusServiceUnavailable)
+				return
+			}
+			db.write.ServeHTTP(w, r)
+		}))
+		defer srv.Close()
+		_, err := export(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint = srv.URL }), host{}, allTypes(now))
+		require.NoError(t, err)
+		assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
+	})
+}
+
+func TestRefusalsAreCountedAndDontFail(t *testing.T) {
+	now := time.Now()
+	for _, inProcess := range []bool{false, true} {
+		db := newDatabase(t, remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType)
+		h := host{}
+		cfg := noQueue(func(cfg *Config) {
+			if inProcess {
+				cfg.TSDB = component.MustNewID("embedded_tsdb")
+				h[cfg.TSDB] = db
+				return
+			}
+			srv := httptest.NewServer(db.write)
+			t.Cleanup(srv.Close)
+			cfg.HTTP.Endpoint = srv.URL
+		})
+		old := allTypes(now.Add(-time.Second))
+		p := old.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().AppendEmpty()
+		p.SetIntValue(1) // no time
+		tel, err := export(t, cfg, h, allTypes(now), old)
+		require.NoError(t, err)
+		assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
+		why := func(r string) attribute.Set { return attribute.NewSet(attribute.String("reason", r)) }
+		metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
+			[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: why("out_of_order")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+		metadatatest.AssertEqualExporterPrometheusTsdbRefusedDatapoints(t, tel,
+			[]metricdata.DataPoint[int64]{{Value: 1, Attributes: why("no_time")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	}
+}
+
+func TestMissingExtensionStopsStartup(t *testing.T) {
+	cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewIDWithName("embedded_tsdb", "x") })
+	e, err := NewFactory().CreateMetrics(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(t, err)
+	require.ErrorContains(t, e.Start(t.Context(), host{}), `tsdb: extension "embedded_tsdb/x" is not in service::extensions`)
+	other := &struct {
+		component.StartFunc
+		component.ShutdownFunc
+	}{}
+	require.ErrorContains(t, e.Start(t.Context(), host{cfg.TSDB: other}), "doesn't take samples")
+}

@@ -1,0 +1,63 @@
+package prometheustsdbexporter
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+)
+
+// NewFactory returns the factory of prometheus_tsdb.
+func NewFactory() exporter.Factory {
+	return exporter.NewFactory(metadata.Type, createDefaultConfig,
+		exporter.WithMetrics(createMetrics, metadata.MetricsStability))
+}
+
+func createDefaultConfig() component.Config {
+	client := confighttp.NewDefaultClientConfig()
+	client.Timeout = 30 * time.Second
+	client.MaxIdleConnsPerHost = 64 // as many as there are shards; the library's 2 would reconnect all the time
+	queue := exporterhelper.NewDefaultQueueConfig()
+	queue.NumConsumers = 1 // more would reorder the samples of a series
+	retry := configretry.NewDefaultBackOffConfig()
+	retry.MaxElapsedTime = 0 // without end: giving up is losing
+	return &Config{
+		HTTP:       client,
+		Queue:      configoptional.Some(queue),
+		Retry:      retry,
+		Protocol:   "auto",
+		MaxSamples: 5000,
+		MaxBytes:   8 << 20,
+		MaxShards:  8,
+		MaxFuture:  10 * time.Minute,
+		Translation: TranslationConfig{
+			Strategy:   otlptranslator.UnderscoreEscapingWithSuffixes,
+			TargetInfo: true,
+		},
+	}
+}
+
+func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
+	c := cfg.(*Config)
+	e, err := newExporter(c, set)
+	if err != nil {
+		return nil, err
+	}
+	return exporterhelper.NewMetrics(ctx, set, cfg, e.push,
+		exporterhelper.WithStart(e.start),
+		exporterhelper.WithShutdown(e.shutdown),
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
+		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}), // of one request, not of a batch: see Config.HTTP
+		exporterhelper.WithQueue(c.Queue),
+		exporterhelper.WithRetry(c.Retry),
+	)
+}

@@ -1,0 +1,111 @@
+package remotewrite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxErrorBody bounds what is read of a refusal: it names the samples that were refused.
+const maxErrorBody = 8 << 10
+
+// Counts are samples, native histograms and exemplars.
+type Counts struct{ Samples, Histograms, Exemplars int }
+
+// All is the number of samples of both kinds.
+func (c Counts) All() int { return c.Samples + c.Histograms }
+
+// Response is a receiver's answer.
+type Response struct {
+	Status     int
+	Body       string        // of a refusal, shortened
+	RetryAfter time.Duration // 0: not said
+	Written    Counts        // V2
+	Confirmed  bool          // V2: the receiver said what it wrote, so it speaks 2.0
+}
+
+// OK reports whether the receiver took the request.
+func (r Response) OK() bool { return r.Status/100 == 2 }
+
+// Retryable reports whether the specification lets a sender send the request again: after 5xx and 429.
+func (r Response) Retryable() bool {
+	return r.Status/100 == 5 || r.Status == http.StatusTooManyRequests
+}
+
+// Client posts requests to one URL. Safe for concurrent use.
+type Client struct {
+	HTTP      *http.Client
+	URL       string
+	UserAgent string
+}
+
+// Send posts a compressed request of version v. header is added to it. An error means that there was no answer.
+func (c *Client) Send(ctx context.Context, v Version, payload []byte, header http.Header) (Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(payload))
+	if err != nil {
+		return Response{}, fmt.Errorf("make the request: %w", err)
+	}
+	for k, vs := range header {
+		req.Header[k] = vs
+	}
+	req.Header.Set("Content-Encoding", "snappy")
+	req.Header.Set("Content-Type", contentType(v))
+	req.Header.Set("User-Agent", c.UserAgent)
+	req.Header.Set("X-Prometheus-Remote-Write-Version", v.String())
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return Response{}, fmt.Errorf("remote write: %w", err)
+	}
+	defer resp.Body.Close()
+	r := Response{Status: resp.StatusCode}
+	if !r.OK() {
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		if err != nil {
+			text = append(text, " (cut off)"...)
+		}
+		r.Body = strings.TrimSpace(string(text))
+		r.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is used again
+	if v == V2 {
+		r.Written.Samples = written(resp.Header, "X-Prometheus-Remote-Write-Samples-Written", &r.Confirmed)
+		r.Written.Histograms = written(resp.Header, "X-Prometheus-Remote-Write-Histograms-Written", &r.Confirmed)
+		r.Written.Exemplars = written(resp.Header, "X-Prometheus-Remote-Write-Exemplars-Written", &r.Confirmed)
+	}
+	return r, nil
+}
+
+func contentType(v Version) string {
+	if v == V2 {
+		return "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+	}
+	return "application/x-protobuf"
+}
+
+func written(h http.Header, name string, confirmed *bool) int {
+	n, err := strconv.Atoi(h.Get(name))
+	if err != nil || n < 0 {
+		return 0
+	}
+	*confirmed = true
+	return n
+}
+
+// retryAfter reads both forms of RFC 9110, 10.2.3: seconds and a date.
+func retryAfter(s string, now time.Time) time.Duration {
+	if s == "" {
+		return 0
+	}
+	if seconds, err := strconv.Atoi(s); err == nil {
+		return time.Duration(max(seconds, 0)) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}

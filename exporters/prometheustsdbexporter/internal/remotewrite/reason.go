@@ -1,0 +1,84 @@
+package remotewrite
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Reason is why a receiver refused samples.
+type Reason string
+
+// The reasons.
+const (
+	BadRequest   Reason = "bad_request"   // 400 with a text that none of the others matches
+	Duplicate    Reason = "duplicate"     // another value at that time is stored
+	Future       Reason = "future"        // too far ahead
+	Invalid      Reason = "invalid"       // labels, names or histograms that the receiver doesn't take
+	Limit        Reason = "limit"         // a limit of the tenant, on series most of all
+	NotFound     Reason = "not_found"     // no receiver at that URL
+	OutOfBounds  Reason = "out_of_bounds" // older than the receiver's head
+	OutOfOrder   Reason = "out_of_order"  // older than what the series has
+	TooLarge     Reason = "too_large"     // 413
+	TooOld       Reason = "too_old"       // older than the receiver's out-of-order window
+	Unauthorized Reason = "unauthorized"  // 401, 403
+	Unsupported  Reason = "unsupported"   // 415 to version 1.0
+	Unconfirmed  Reason = "unconfirmed"   // 2.0 was answered with success for fewer samples than were sent
+)
+
+// texts are what receivers write: Prometheus (storage/errors), Mimir and Cortex (err-mimir-*), Thanos, VictoriaMetrics.
+// The first that is found wins, so the special ones come first.
+var texts = []struct {
+	part   string
+	reason Reason
+}{
+	{"too far in the future", Future},
+	{"too-far-in-future", Future},
+	{"too old sample", TooOld},
+	{"sample-timestamp-too-old", TooOld},
+	{"sample-too-old", TooOld},
+	{"too far in the past", TooOld},
+	{"duplicate sample", Duplicate},
+	{"sample-duplicate-timestamp", Duplicate},
+	{"new-value-for-timestamp", Duplicate},
+	{"out of order", OutOfOrder},
+	{"out-of-order", OutOfOrder},
+	{"out of bounds", OutOfBounds},
+	{"max-series", Limit},
+	{"max_series", Limit},
+	{"limit", Limit},
+	{"too large", TooLarge},
+	{"invalid", Invalid},
+	{"histogram", Invalid},
+	{"label", Invalid},
+	{"missing-metric-name", Invalid},
+}
+
+// ReasonOf tells why a request was refused.
+func ReasonOf(status int, body string) Reason {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return Unauthorized
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return NotFound
+	case http.StatusRequestEntityTooLarge:
+		return TooLarge
+	case http.StatusUnsupportedMediaType:
+		return Unsupported
+	}
+	body = strings.ToLower(body)
+	for _, t := range texts {
+		if strings.Contains(body, t.part) {
+			return t.reason
+		}
+	}
+	return BadRequest
+}
+
+// OfOneSample reports whether r is about single samples, so that the others of the request may be taken.
+func (r Reason) OfOneSample() bool {
+	switch r {
+	case Duplicate, Future, Invalid, OutOfBounds, OutOfOrder, TooOld, Limit, BadRequest:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,342 @@
+package remotewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+)
+
+const (
+	// searchRequests bounds how many requests look for the refused samples of one 1.0 request.
+	searchRequests = 256
+	// maxDelivered bounds what is remembered of batches that are to be repeated: 8 bytes a request.
+	maxDelivered = 1 << 16
+	// retry2 is when a receiver that spoke 1.0 is asked for 2.0 again.
+	retry2 = time.Hour
+)
+
+// Protocol says which versions a Writer speaks.
+type Protocol int
+
+// The protocols.
+const (
+	Auto  Protocol = iota // 2.0, and 1.0 with a receiver that doesn't speak it
+	Only1                 // 1.0
+	Only2                 // 2.0
+)
+
+// Settings bound what a Writer sends.
+type Settings struct {
+	Protocol   Protocol
+	MaxSamples int // in a request
+	MaxBytes   int // of a request before compression; one sample may be larger
+	MaxShards  int // requests in flight, over all batches
+	Metadata   bool
+}
+
+// RetryError says that not everything could be delivered and that the batch is to be written again: what was delivered is
+// remembered and not sent twice.
+type RetryError struct {
+	After time.Duration // as the receiver wants it; 0: not said
+	Err   error
+}
+
+func (e *RetryError) Error() string { return e.Err.Error() }
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// Result is what became of a batch so far. It counts every sample once, however often the batch is repeated.
+type Result struct {
+	Sent       Counts // taken by the receiver
+	Requests   map[Version]int
+	Bytes      map[Version]int // compressed
+	Refused    map[Reason]int  // samples
+	RefusedFor string          // what the receiver said to one of them
+}
+
+func (r *Result) add(o Result) {
+	r.Sent.Samples += o.Sent.Samples
+	r.Sent.Histograms += o.Sent.Histograms
+	r.Sent.Exemplars += o.Sent.Exemplars
+	for v, n := range o.Requests {
+		r.Requests[v] += n
+	}
+	for v, n := range o.Bytes {
+		r.Bytes[v] += n
+	}
+	for why, n := range o.Refused {
+		r.Refused[why] += n
+	}
+	if o.RefusedFor != "" {
+		r.RefusedFor = o.RefusedFor
+	}
+}
+
+func newResult() Result {
+	return Result{Requests: map[Version]int{}, Bytes: map[Version]int{}, Refused: map[Reason]int{}}
+}
+
+// Writer writes batches: the samples of a series go through one shard in the order of their times, shards work side by
+// side, and their number follows the size of the batch. Safe for concurrent use; callers who give the samples of one series
+// from two goroutines give up their order.
+type Writer struct {
+	client   *Client
+	set      Settings
+	slots    chan struct{} // one for each request in flight
+	encoders sync.Pool     // of *encoding
+	oldSince atomic.Int64  // when the receiver was found to speak 1.0 only, Unix nanoseconds; 0: it wasn't
+
+	mu        sync.Mutex
+	delivered map[uint64]struct{} // hashes of the requests that are done, of batches to be repeated; guarded by mu
+}
+
+type encoding struct {
+	Encoder
+	payload []byte
+}
+
+// NewWriter returns a writer over client.
+func NewWriter(client *Client, set Settings) *Writer {
+	return &Writer{
+		client: client, set: set, slots: make(chan struct{}, set.MaxShards),
+		encoders:  sync.Pool{New: func() any { return &encoding{} }},
+		delivered: make(map[uint64]struct{}),
+	}
+}
+
+// batch is one call of Write.
+type batch struct {
+	w       *Writer
+	samples []sample.Sample
+	header  http.Header
+
+	mu     sync.Mutex
+	result Result   // guarded by mu
+	done   []uint64 // hashes of requests; guarded by mu
+}
+
+// Write delivers samples, which it doesn't change, with header on every request. The error is a *RetryError, or nil once
+// every sample is delivered or refused.
+func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http.Header) (Result, error) {
+	b := &batch{w: w, samples: samples, header: header, result: newResult()}
+	shards := b.shards()
+	errs := make([]error, len(shards))
+	var wg sync.WaitGroup
+	for i, shard := range shards[1:] {
+		wg.Go(func() { errs[i+1] = b.writeShard(ctx, shard) })
+	}
+	errs[0] = b.writeShard(ctx, shards[0])
+	wg.Wait()
+	err := joined(errs)
+	w.remember(b.done, err != nil)
+	return b.result, err
+}
+
+// shards divides the batch by series, each part in the order of time.
+func (b *batch) shards() [][]int32 {
+	n := min(max(len(b.samples)/b.w.set.MaxSamples, 1), b.w.set.MaxShards)
+	shards := make([][]int32, n)
+	for i := range shards {
+		shards[i] = make([]int32, 0, len(b.samples)/n+len(b.samples)/(4*n)+1)
+	}
+	for i := range b.samples {
+		s := b.samples[i].Hash % uint64(n)
+		shards[s] = append(shards[s], int32(i))
+	}
+	byTime := func(i, j int32) int { return int(b.samples[i].Time - b.samples[j].Time) }
+	for _, s := range shards {
+		if !slices.IsSortedFunc(s, byTime) {
+			slices.SortStableFunc(s, byTime)
+		}
+	}
+	return shards
+}
+
+// writeShard sends the shard's requests one after the other, up to the first that must be repeated.
+func (b *batch) writeShard(ctx context.Context, shard []int32) error {
+	for len(shard) > 0 {
+		budget := searchRequests
+		n, err := b.write(ctx, shard, &budget)
+		if err != nil {
+			return err
+		}
+		shard = shard[n:]
+	}
+	return nil
+}
+
+// write sends one request with the first of shard, and returns how many they were. budget is how many more requests may be
+// spent on finding what of them is refused.
+func (b *batch) write(ctx context.Context, shard []int32, budget *int) (int, error) {
+	e := b.w.encoders.Get().(*encoding)
+	defer b.w.encoders.Put(e)
+	for {
+		version := b.w.version()
+		n := b.encode(e, shard, version)
+		e.payload = e.Finish(e.payload)
+		hash := xxhash.Sum64(e.payload)
+		if b.known(hash) {
+			return n, nil
+		}
+		resp, err := b.send(ctx, version, e)
+		if err != nil {
+			return 0, &RetryError{Err: err}
+		}
+		if resp.Retryable() {
+			return 0, &RetryError{After: resp.RetryAfter, Err: fmt.Errorf("the receiver answers %d: %s", resp.Status, resp.Body)}
+		}
+		if b.w.fellBack(version, resp) {
+			continue
+		}
+		if version == V1 && !resp.OK() && n > 1 && ReasonOf(resp.Status, resp.Body).OfOneSample() && *budget > 1 {
+			return n, b.search(ctx, shard[:n], budget)
+		}
+		b.finish(hash, e.Counts(), version, len(e.payload), resp)
+		return n, nil
+	}
+}
+
+// search sends the halves of a 1.0 request that was refused for some of its samples: such a receiver may have dropped all.
+func (b *batch) search(ctx context.Context, shard []int32, budget *int) error {
+	half := len(shard) / 2
+	for _, part := range [][]int32{shard[:half], shard[half:]} {
+		for len(part) > 0 {
+			*budget--
+			n, err := b.write(ctx, part, budget)
+			if err != nil {
+				return err
+			}
+			part = part[n:]
+		}
+	}
+	return nil
+}
+
+// encode fills e with the first samples of shard, within the bounds of a request, and returns their number.
+func (b *batch) encode(e *encoding, shard []int32, v Version) int {
+	e.Reset(v)
+	for i, at := range shard {
+		if i > 0 && (i >= b.w.set.MaxSamples || e.Size() >= b.w.set.MaxBytes) {
+			return i
+		}
+		s := &b.samples[at]
+		e.Add(s)
+		if b.w.set.Metadata {
+			e.AddFamily(s.Family)
+		}
+	}
+	return len(shard)
+}
+
+func (b *batch) send(ctx context.Context, v Version, e *encoding) (Response, error) {
+	select {
+	case b.w.slots <- struct{}{}:
+	case <-ctx.Done():
+		return Response{}, ctx.Err()
+	}
+	defer func() { <-b.w.slots }()
+	return b.w.client.Send(ctx, v, e.payload, b.header)
+}
+
+// finish accounts for a request that will not be sent again.
+func (b *batch) finish(hash uint64, sent Counts, v Version, size int, resp Response) {
+	r := newResult()
+	r.Requests[v], r.Bytes[v] = 1, size
+	switch {
+	case v == V1 && resp.OK():
+		r.Sent = sent
+	case v == V2 && resp.Confirmed:
+		r.Sent = resp.Written
+	}
+	if missing := sent.All() - r.Sent.All(); missing > 0 {
+		why := Unconfirmed
+		if !resp.OK() {
+			why = ReasonOf(resp.Status, resp.Body)
+		}
+		r.Refused[why] = missing
+		r.RefusedFor = fmt.Sprintf("%d: %s", resp.Status, resp.Body)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.result.add(r)
+	b.done = append(b.done, hash)
+}
+
+// known reports whether an earlier attempt has delivered the request.
+func (b *batch) known(hash uint64) bool {
+	b.w.mu.Lock()
+	_, ok := b.w.delivered[hash]
+	b.w.mu.Unlock()
+	if ok {
+		b.mu.Lock()
+		b.done = append(b.done, hash)
+		b.mu.Unlock()
+	}
+	return ok
+}
+
+// remember keeps what a batch that comes again has delivered, and forgets it once the batch is done.
+func (w *Writer) remember(done []uint64, again bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, hash := range done {
+		if !again {
+			delete(w.delivered, hash)
+		} else if len(w.delivered) < maxDelivered {
+			w.delivered[hash] = struct{}{}
+		}
+	}
+}
+
+// version is the one to speak now.
+func (w *Writer) version() Version {
+	switch w.set.Protocol {
+	case Only1:
+		return V1
+	case Only2:
+		return V2
+	}
+	since := w.oldSince.Load()
+	if since == 0 || time.Since(time.Unix(0, since)) > retry2 {
+		return V2
+	}
+	return V1
+}
+
+// fellBack reports whether resp says that the receiver doesn't speak 2.0, so that the request is to be sent as 1.0: it
+// answers 415, or success without saying what it wrote.
+func (w *Writer) fellBack(v Version, resp Response) bool {
+	if v != V2 || w.set.Protocol != Auto {
+		return false
+	}
+	if resp.Status == http.StatusUnsupportedMediaType || (resp.OK() && !resp.Confirmed) {
+		w.oldSince.Store(time.Now().UnixNano())
+		return true
+	}
+	w.oldSince.Store(0)
+	return false
+}
+
+// joined is one RetryError for all that failed, with the longest wait that was asked for.
+func joined(errs []error) error {
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
+	}
+	all := &RetryError{Err: err}
+	for _, e := range errs {
+		var r *RetryError
+		if errors.As(e, &r) {
+			all.After = max(all.After, r.After)
+		}
+	}
+	return all
+}

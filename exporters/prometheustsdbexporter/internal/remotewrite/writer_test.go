@@ -1,0 +1,299 @@
+package remotewrite_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gogo/protobuf/proto"
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+)
+
+// receiver answers as its func says, and keeps what it answered with success, by series.
+type receiver struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []string           // version and number of samples of each
+	stored   map[string][]int64 // times by series
+}
+
+// got is a request as a receiver sees it.
+type got struct {
+	*http.Request
+	v2     bool
+	series []string
+	times  []int64
+}
+
+func newReceiver(t *testing.T, answer func(w http.ResponseWriter, g got) (stored bool)) *receiver {
+	t.Helper()
+	r := &receiver{stored: map[string][]int64{}}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		g := decode(req)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		version := "1"
+		if g.v2 {
+			version = "2"
+		}
+		r.requests = append(r.requests, fmt.Sprintf("%s:%d", version, len(g.times)))
+		if answer(w, g) {
+			for i, s := range g.series {
+				r.stored[s] = append(r.stored[s], g.times[i])
+			}
+		}
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func decode(req *http.Request) got {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		panic(err)
+	}
+	raw, err := snappy.Decode(nil, body)
+	if err != nil {
+		panic(err)
+	}
+	g := got{Request: req, v2: req.Header.Get("X-Prometheus-Remote-Write-Version") == "2.0.0"}
+	b := labels.NewScratchBuilder(0)
+	if g.v2 {
+		var m writev2.Request
+		if err := proto.Unmarshal(raw, &m); err != nil {
+			panic(err)
+		}
+		for _, ts := range m.Timeseries {
+			ls, err := ts.ToLabels(&b, m.Symbols)
+			if err != nil {
+				panic(err)
+			}
+			g.series, g.times = append(g.series, ls.String()), append(g.times, ts.Samples[0].Timestamp)
+		}
+		return g
+	}
+	var m prompb.WriteRequest
+	if err := proto.Unmarshal(raw, &m); err != nil {
+		panic(err)
+	}
+	for _, ts := range m.Timeseries {
+		g.series, g.times = append(g.series, ts.ToLabels(&b, nil).String()), append(g.times, ts.Samples[0].Timestamp)
+	}
+	return g
+}
+
+func (r *receiver) writer(p remotewrite.Protocol, shards int) *remotewrite.Writer {
+	return remotewrite.NewWriter(
+		&remotewrite.Client{HTTP: r.Client(), URL: r.URL, UserAgent: "test/1"},
+		remotewrite.Settings{Protocol: p, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: shards},
+	)
+}
+
+func confirm(w http.ResponseWriter, n int) {
+	w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", strconv.Itoa(n))
+}
+
+// series makes n samples at time at, of n series.
+func series(n int, at int64) []sample.Sample {
+	s := make([]sample.Sample, n)
+	for i := range s {
+		s[i] = sample.Sample{Labels: labels.FromStrings("__name__", fmt.Sprintf("m%d", i)), Time: at}
+		s[i].Hash = s[i].Labels.Hash()
+	}
+	return s
+}
+
+func (r *receiver) all() (n int) {
+	for _, times := range r.stored {
+		n += len(times)
+	}
+	return n
+}
+
+func TestHeadersOfBothVersions(t *testing.T) {
+	for _, c := range []struct {
+		protocol               remotewrite.Protocol
+		version, contentType   string
+		wantSent, wantRequests int
+	}{
+		{remotewrite.Only1, "0.1.0", "application/x-protobuf", 3, 1},
+		{remotewrite.Only2, "2.0.0", "application/x-protobuf;proto=io.prometheus.write.v2.Request", 3, 1},
+	} {
+		r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+			assert.Equal(t, http.MethodPost, g.Method)
+			assert.Equal(t, "snappy", g.Header.Get("Content-Encoding"))
+			assert.Equal(t, c.contentType, g.Header.Get("Content-Type"))
+			assert.Equal(t, c.version, g.Header.Get("X-Prometheus-Remote-Write-Version"))
+			assert.Equal(t, "test/1", g.Header.Get("User-Agent"))
+			assert.Equal(t, "team", g.Header.Get("X-Scope-OrgID"))
+			confirm(w, len(g.times))
+			return true
+		})
+		res, err := r.writer(c.protocol, 1).Write(t.Context(), series(3, 1), http.Header{"X-Scope-Orgid": {"team"}})
+		require.NoError(t, err)
+		assert.Equal(t, remotewrite.Counts{Samples: c.wantSent}, res.Sent)
+		assert.Len(t, r.requests, c.wantRequests)
+	}
+}
+
+func TestFallsBackToVersion1(t *testing.T) {
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"415":                          func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnsupportedMediaType) },
+		"success without confirmation": func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+				if g.v2 {
+					answer(w)
+				}
+				return !g.v2
+			})
+			w := r.writer(remotewrite.Auto, 1)
+			for range 2 {
+				_, err := w.Write(t.Context(), series(3, 1), nil)
+				require.NoError(t, err)
+			}
+			assert.Equal(t, []string{"2:3", "1:3", "1:3"}, r.requests, "asked for once")
+		})
+	}
+}
+
+func TestNothingIsLostOrSentTwiceWhenABatchComesAgain(t *testing.T) {
+	failing := true
+	calls := 0
+	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+		if calls++; failing && calls%3 == 0 {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return false
+		}
+		confirm(w, len(g.times))
+		return true
+	})
+	w := r.writer(remotewrite.Auto, 4)
+	samples := series(200, 1)
+	sent := 0
+	res, err := w.Write(t.Context(), samples, nil)
+	sent += res.Sent.All()
+	var again *remotewrite.RetryError
+	require.ErrorAs(t, err, &again)
+	assert.Equal(t, 7*time.Second, again.After)
+	assert.Positive(t, sent, "the test means a part that is delivered")
+	failing = false
+	res, err = w.Write(t.Context(), samples, nil)
+	require.NoError(t, err)
+	sent += res.Sent.All()
+	assert.Equal(t, 200, sent)
+	assert.Len(t, r.stored, 200)
+	assert.Equal(t, 200, r.all(), "none twice")
+	// A batch that is done is forgotten: the same samples are then another batch.
+	_, err = w.Write(t.Context(), samples, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 400, r.all())
+}
+
+func TestSamplesOfASeriesStayInOrder(t *testing.T) {
+	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+		confirm(w, len(g.times))
+		return true
+	})
+	w := r.writer(remotewrite.Auto, 8)
+	var samples []sample.Sample
+	for at := range int64(50) {
+		samples = append(samples, series(20, 50-at)...) // newest first
+	}
+	_, err := w.Write(t.Context(), samples, nil)
+	require.NoError(t, err)
+	for s, times := range r.stored {
+		require.Len(t, times, 50)
+		require.IsIncreasing(t, times, s)
+	}
+	for _, req := range r.requests {
+		assert.LessOrEqual(t, len(req), len("2:10"))
+	}
+}
+
+func TestOnlyRefusedSamplesAreLostInVersion1(t *testing.T) {
+	bad := map[string]bool{`{__name__="m3"}`: true, `{__name__="m17"}`: true}
+	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+		for _, s := range g.series {
+			if bad[s] {
+				http.Error(w, "out of order sample", http.StatusBadRequest) // and all is rolled back, as by Prometheus
+				return false
+			}
+		}
+		return true
+	})
+	res, err := r.writer(remotewrite.Only1, 2).Write(t.Context(), series(40, 1), nil)
+	require.NoError(t, err)
+	assert.Equal(t, 38, res.Sent.All())
+	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 2}, res.Refused)
+	assert.Equal(t, 38, r.all())
+}
+
+func TestRefusalsAreCountedByReason(t *testing.T) {
+	for _, c := range []struct {
+		status    int
+		body      string
+		confirmed int
+		want      map[remotewrite.Reason]int
+		retry     bool
+	}{
+		{status: 204, confirmed: 5, want: map[remotewrite.Reason]int{}},
+		{status: 204, confirmed: 3, want: map[remotewrite.Reason]int{remotewrite.Unconfirmed: 2}},
+		{status: 400, body: "out of order sample for series m1", confirmed: 4, want: map[remotewrite.Reason]int{remotewrite.OutOfOrder: 1}},
+		{status: 400, body: "duplicate sample for timestamp", confirmed: 4, want: map[remotewrite.Reason]int{remotewrite.Duplicate: 1}},
+		{status: 400, body: "per-user series limit of 10 exceeded (err-mimir-max-series-per-user)", want: map[remotewrite.Reason]int{remotewrite.Limit: 5}},
+		{status: 400, body: "invalid metric name", want: map[remotewrite.Reason]int{remotewrite.Invalid: 5}},
+		{status: 400, body: "?", want: map[remotewrite.Reason]int{remotewrite.BadRequest: 5}},
+		{status: 401, want: map[remotewrite.Reason]int{remotewrite.Unauthorized: 5}},
+		{status: 404, want: map[remotewrite.Reason]int{remotewrite.NotFound: 5}},
+		{status: 413, want: map[remotewrite.Reason]int{remotewrite.TooLarge: 5}},
+		{status: 429, retry: true}, {status: 500, retry: true}, {status: 503, retry: true},
+	} {
+		t.Run(fmt.Sprint(c.status, c.body), func(t *testing.T) {
+			r := newReceiver(t, func(w http.ResponseWriter, _ got) bool {
+				confirm(w, c.confirmed)
+				w.WriteHeader(c.status)
+				_, err := io.WriteString(w, c.body)
+				return err == nil
+			})
+			res, err := r.writer(remotewrite.Only2, 1).Write(t.Context(), series(5, 1), nil)
+			if c.retry {
+				var again *remotewrite.RetryError
+				require.ErrorAs(t, err, &again)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, c.want, res.Refused)
+		})
+	}
+}
+
+func TestNoAnswerIsRetried(t *testing.T) {
+	r := newReceiver(t, func(http.ResponseWriter, got) bool { return true })
+	w := r.writer(remotewrite.Auto, 1)
+	r.Close()
+	_, err := w.Write(t.Context(), series(1, 1), nil)
+	var again *remotewrite.RetryError
+	require.ErrorAs(t, err, &again)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = w.Write(ctx, series(1, 1), nil)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,30 @@
+// Package sample holds what stands between translation and sending: one sample of one Prometheus series.
+package sample
+
+import (
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
+)
+
+// Family is the metric family that a series belongs to.
+type Family struct {
+	Name string
+	metadata.Metadata
+}
+
+// Sample is one value of one series. Nobody changes it once it is made.
+type Sample struct {
+	Labels labels.Labels
+	Hash   uint64 // of Labels: chooses the shard
+	Start  int64  // milliseconds since 1970, 0: unknown
+	Time   int64  // milliseconds since 1970
+	Value  float64
+
+	Histogram      *histogram.Histogram // instead of Value, if not nil
+	FloatHistogram *histogram.FloatHistogram
+
+	Exemplars []exemplar.Exemplar
+	Family    *Family // shared by the samples of a metric
+}

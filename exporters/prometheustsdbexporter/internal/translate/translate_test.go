@@ -1,0 +1,220 @@
+package translate_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
+)
+
+var now = time.Unix(1_800_000_000, 0)
+
+func defaults() translate.Settings {
+	return translate.Settings{Strategy: otlptranslator.UnderscoreEscapingWithSuffixes, MaxFuture: 10 * time.Minute}
+}
+
+// shop makes metrics of one resource.
+func shop(fill func(pmetric.MetricSlice)) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "shop")
+	rm.Resource().Attributes().PutStr("service.instance.id", "1")
+	rm.Resource().Attributes().PutStr("k8s.pod.name", "shop-1")
+	sm := rm.ScopeMetrics().AppendEmpty()
+	sm.Scope().SetName("lib")
+	fill(sm.Metrics())
+	return md
+}
+
+func gauge(ms pmetric.MetricSlice, name string, at ...time.Time) pmetric.NumberDataPointSlice {
+	m := ms.AppendEmpty()
+	m.SetName(name)
+	ps := m.SetEmptyGauge().DataPoints()
+	for i, t := range at {
+		p := ps.AppendEmpty()
+		p.SetDoubleValue(float64(i))
+		if !t.IsZero() {
+			p.SetTimestamp(pcommon.NewTimestampFromTime(t))
+		}
+	}
+	return ps
+}
+
+func names(samples []sample.Sample) (all []string) {
+	for _, s := range samples {
+		all = append(all, s.Labels.String())
+	}
+	return all
+}
+
+func run(t *testing.T, s translate.Settings, md pmetric.Metrics) translate.Batch {
+	t.Helper()
+	md.MarkReadOnly() // it may be shared
+	b, err := translate.New(s).Translate(t.Context(), md, now)
+	require.NoError(t, err)
+	return b
+}
+
+func TestOneBadPointCostsItself(t *testing.T) {
+	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
+		gauge(ms, "good", now)
+		gauge(ms, "mixed", now, time.Time{}, now.Add(time.Hour), now.Add(time.Second))
+		gauge(ms, "empty")
+		gauge(ms, "unnamed_label", now, now, now).At(1).Attributes().PutStr("", "x")
+		ms.AppendEmpty().SetName("typeless")
+		sum := ms.AppendEmpty()
+		sum.SetName("delta")
+		sum.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+		sum.Sum().DataPoints().AppendEmpty()
+		sum.Sum().DataPoints().AppendEmpty()
+		sum = ms.AppendEmpty()
+		sum.SetName("unspecified")
+		sum.SetEmptySum().DataPoints().AppendEmpty()
+	}))
+	assert.Equal(t, []string{
+		`{__name__="good", instance="1", job="shop"}`,
+		`{__name__="mixed", instance="1", job="shop"}`,
+		`{__name__="mixed", instance="1", job="shop"}`,
+		`{__name__="unnamed_label", instance="1", job="shop"}`,
+		`{__name__="unnamed_label", instance="1", job="shop"}`,
+	}, names(b.Samples))
+	assert.Equal(t, [translate.NumReasons]int{
+		translate.DeltaTemporality: 2, translate.Future: 1, translate.NoTemporality: 1, translate.NoTime: 1, translate.Untranslatable: 1,
+	}, b.Refused)
+}
+
+func TestTargetInfoIsBounded(t *testing.T) {
+	s := defaults()
+	s.TargetInfo = true
+	b := run(t, s, shop(func(ms pmetric.MetricSlice) {
+		gauge(ms, "old", time.Unix(1, 0))
+		gauge(ms, "new", now)
+	}))
+	assert.Less(t, len(b.Samples), 600, "57 years are 12 million times half a lookback")
+	b = run(t, s, shop(func(ms pmetric.MetricSlice) {
+		gauge(ms, "a", now).At(0).Attributes().PutStr("", "x") // every metric alone, but target_info once
+		gauge(ms, "b", now)
+		gauge(ms, "c", now)
+	}))
+	assert.Equal(t, []string{
+		`{__name__="b", instance="1", job="shop"}`,
+		`{__name__="target_info", instance="1", job="shop", k8s_pod_name="shop-1"}`,
+		`{__name__="c", instance="1", job="shop"}`,
+	}, names(b.Samples))
+}
+
+func TestStrategies(t *testing.T) {
+	for strategy, want := range map[otlptranslator.TranslationStrategyOption]string{
+		otlptranslator.UnderscoreEscapingWithSuffixes:    `{__name__="http_requests_seconds_total", http_route="/", instance="1", job="shop"}`,
+		otlptranslator.UnderscoreEscapingWithoutSuffixes: `{__name__="http_requests", http_route="/", instance="1", job="shop"}`,
+		otlptranslator.NoUTF8EscapingWithSuffixes:        `{__name__="http.requests_seconds_total", "http.route"="/", instance="1", job="shop"}`,
+		otlptranslator.NoTranslation:                     `{__name__="http.requests", "http.route"="/", instance="1", job="shop"}`,
+	} {
+		s := defaults()
+		s.Strategy = strategy
+		b := run(t, s, shop(func(ms pmetric.MetricSlice) {
+			m := ms.AppendEmpty()
+			m.SetName("http.requests")
+			m.SetUnit("s")
+			sum := m.SetEmptySum()
+			sum.SetIsMonotonic(true)
+			sum.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+			p := sum.DataPoints().AppendEmpty()
+			p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			p.Attributes().PutStr("http.route", "/")
+		}))
+		assert.Equal(t, []string{want}, names(b.Samples), strategy)
+	}
+}
+
+func TestLabelsOfResourceAndScope(t *testing.T) {
+	s := defaults()
+	s.Promote = []string{"k8s.pod.name"}
+	s.ScopeLabels = true
+	s.ExternalLabels = map[string]string{"region": "eu", "job": "not over the resource's"}
+	s.Namespace = "acme"
+	b := run(t, s, shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now) }))
+	assert.Equal(t, []string{
+		`{__name__="acme_x", instance="1", job="shop", k8s_pod_name="shop-1", otel_scope_name="lib", region="eu"}`,
+	}, names(b.Samples))
+}
+
+func TestNoRecordedValueIsStale(t *testing.T) {
+	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
+		gauge(ms, "gone", now).At(0).SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+		h := ms.AppendEmpty()
+		h.SetName("h")
+		h.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		p := h.Histogram().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+	}))
+	require.Len(t, b.Samples, 3)
+	for _, s := range b.Samples {
+		assert.True(t, value.IsStaleNaN(s.Value), s.Labels)
+	}
+}
+
+func TestExemplarsOfBucketsAreTheirOwn(t *testing.T) {
+	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
+		m := ms.AppendEmpty()
+		m.SetName("h")
+		m.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		p := m.Histogram().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.SetCount(3)
+		p.ExplicitBounds().FromRaw([]float64{1, 2})
+		p.BucketCounts().FromRaw([]uint64{1, 1, 1})
+		for _, v := range []float64{0.5, 1.5, 9} {
+			x := p.Exemplars().AppendEmpty()
+			x.SetDoubleValue(v)
+			x.SetTimestamp(p.Timestamp())
+			x.SetTraceID([16]byte{1})
+		}
+	}))
+	got := map[string]float64{}
+	for _, s := range b.Samples {
+		if len(s.Exemplars) > 0 {
+			require.Len(t, s.Exemplars, 1)
+			got[s.Labels.Get("le")] = s.Exemplars[0].Value
+			assert.Equal(t, strings.Repeat("0", 30), s.Exemplars[0].Labels.Get("trace_id")[2:])
+		}
+	}
+	assert.Equal(t, map[string]float64{"1": 0.5, "2": 1.5, "+Inf": 9}, got)
+}
+
+func TestCancelledContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := translate.New(defaults()).Translate(ctx, shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now) }), now)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func FuzzTranslate(f *testing.F) {
+	seed, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now, time.Time{}) }))
+	require.NoError(f, err)
+	f.Add(seed)
+	tr := translate.New(translate.Settings{Strategy: otlptranslator.UnderscoreEscapingWithSuffixes, TargetInfo: true, PromoteAll: true, ScopeLabels: true, CustomBuckets: true})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		md, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(raw)
+		if err != nil {
+			return
+		}
+		md.MarkReadOnly()
+		b, err := tr.Translate(t.Context(), md, now)
+		require.NoError(t, err)
+		for _, s := range b.Samples {
+			require.NotZero(t, s.Labels.Get("__name__"))
+		}
+	})
+}

@@ -1,0 +1,107 @@
+package prometheustsdbexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/storage"
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+)
+
+// transactionSamples bounds what one transaction holds in memory.
+const transactionSamples = 20_000
+
+// appendable is what an extension offers that takes samples in process. The error is temporary.
+type appendable interface {
+	Appender(ctx context.Context) (storage.AppenderV2, error)
+}
+
+// processSink writes into an extension of the same collector.
+type processSink struct{ to appendable }
+
+func newProcessSink(id component.ID, host component.Host) (*processSink, error) {
+	ext, ok := host.GetExtensions()[id]
+	if !ok {
+		return nil, fmt.Errorf("tsdb: extension %q is not in service::extensions", id)
+	}
+	to, ok := ext.(appendable)
+	if !ok {
+		return nil, fmt.Errorf("tsdb: extension %q doesn't take samples", id)
+	}
+	return &processSink{to}, nil
+}
+
+func (s *processSink) write(ctx context.Context, samples []sample.Sample) (outcome, error) {
+	all := outcome{refused: map[string]int{}}
+	for len(samples) > 0 {
+		n := min(len(samples), transactionSamples)
+		refused, told, err := s.transaction(ctx, samples[:n])
+		if err != nil {
+			return outcome{}, err // counted when it comes again
+		}
+		all.sent += n
+		for why, k := range refused {
+			all.refused[why] += k
+			all.sent -= k
+		}
+		if told != nil {
+			all.told = told.Error()
+		}
+		samples = samples[n:]
+	}
+	return all, nil
+}
+
+// transaction appends and commits. One sample that is refused doesn't touch the others.
+func (s *processSink) transaction(ctx context.Context, samples []sample.Sample) (map[string]int, error, error) {
+	app, err := s.to.Appender(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var told error
+	refused := map[string]int{}
+	for i := range samples {
+		x := &samples[i]
+		opts := storage.AppendV2Options{Exemplars: x.Exemplars}
+		if x.Family != nil {
+			opts.MetricFamilyName, opts.Metadata = x.Family.Name, x.Family.Metadata
+		}
+		_, err := app.Append(0, x.Labels, x.Start, x.Time, x.Value, x.Histogram, x.FloatHistogram, opts)
+		var partial *storage.AppendPartialError
+		if err == nil || errors.As(err, &partial) { // exemplars alone were refused
+			continue
+		}
+		told = err
+		refused[refusal(err)]++
+	}
+	if err := app.Commit(); err != nil {
+		return nil, nil, fmt.Errorf("commit: %w", err)
+	}
+	return refused, told, nil
+}
+
+// refusal is the reason in an appender's error: the storage's own errors, or what the error itself tells.
+func refusal(err error) string {
+	var tells interface{ Reason() string }
+	var badHistogram histogram.Error
+	switch {
+	case errors.As(err, &tells):
+		return tells.Reason()
+	case errors.Is(err, storage.ErrOutOfOrderSample):
+		return string(remotewrite.OutOfOrder)
+	case errors.Is(err, storage.ErrTooOldSample):
+		return string(remotewrite.TooOld)
+	case errors.Is(err, storage.ErrOutOfBounds):
+		return string(remotewrite.OutOfBounds)
+	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
+		return string(remotewrite.Duplicate)
+	case errors.As(err, &badHistogram):
+		return string(remotewrite.Invalid)
+	}
+	return "other"
+}
