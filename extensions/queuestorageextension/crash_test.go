@@ -241,4 +241,3 @@ type hostWith struct {
 func (h hostWith) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{storageID: h.storage}
 }
-

@@ -1,0 +1,92 @@
+package profileprovider
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"maps"
+
+	"go.opentelemetry.io/collector/confmap"
+)
+
+//go:embed fragments/*.yaml
+var files embed.FS
+
+// compose merges the fragments that apply, in order. Maps merge key by key, lists are appended, so a fragment can
+// add a processor to a pipeline or an exporter to another.
+func compose(fragments []fragment, around surroundings) (map[string]any, error) {
+	whole := map[string]any{}
+	for _, f := range fragments {
+		if f.when != nil && !f.when(around) {
+			continue
+		}
+		part, err := load(f.name)
+		if err != nil {
+			return nil, err
+		}
+		merge(whole, part)
+		if f.fill != nil {
+			merge(whole, f.fill(around))
+		}
+	}
+	return whole, dropUnfed(whole)
+}
+
+func load(name string) (map[string]any, error) {
+	text, err := files.ReadFile("fragments/" + name + ".yaml")
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := confmap.NewRetrievedFromYAML(text)
+	if err != nil {
+		return nil, fmt.Errorf("fragment %s: %w", name, err)
+	}
+	raw, err := parsed.AsRaw()
+	if err != nil {
+		return nil, fmt.Errorf("fragment %s: %w", name, err)
+	}
+	part, ok := raw.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("fragment %s: not a map", name)
+	}
+	return part, nil
+}
+
+// merge adds part to whole, which then shares memory with it.
+func merge(whole, part map[string]any) {
+	for key, value := range part {
+		switch old := whole[key].(type) {
+		case map[string]any:
+			if add, ok := value.(map[string]any); ok {
+				merge(old, add)
+				continue
+			}
+		case []any:
+			if add, ok := value.([]any); ok {
+				whole[key] = append(old, add...)
+				continue
+			}
+		}
+		whole[key] = value
+	}
+}
+
+// dropUnfed removes pipelines that hand on to sinks of which there are none for their signal: what is received for them would be
+// lost. A client that sends such a signal is told that it is not served.
+func dropUnfed(conf map[string]any) error {
+	service, _ := conf["service"].(map[string]any)
+	pipelines, _ := service["pipelines"].(map[string]any)
+	fed := map[string]bool{}
+	for id, p := range pipelines {
+		if contains(p, "receivers", forward) {
+			fed[signalOf(id)] = true
+		}
+	}
+	maps.DeleteFunc(pipelines, func(id string, p any) bool {
+		return contains(p, "exporters", forward) && !fed[signalOf(id)]
+	})
+	if len(pipelines) == 0 {
+		return errors.New("nothing would take the data: set " + sinkVariables())
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+// Package profileprovider holds Penstock's built-in configurations: `--config profile:standalone`, `profile:agent`,
+// `profile:gateway`. They are ordinary collector YAML, put together from fragments when the collector starts.
+package profileprovider

@@ -1,0 +1,118 @@
+package profileprovider
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// forward is the connector between pipelines that receive and pipelines that store.
+const forward = "forward"
+
+// off switches a sink off that a profile has by default.
+const off = "off"
+
+// fragment is a piece of a profile: fragments/<name>.yaml.
+type fragment struct {
+	name string
+	// when says whether the fragment applies; nil: always.
+	when func(surroundings) bool
+	// fill adds what YAML can't say; nil: nothing.
+	fill func(surroundings) map[string]any
+}
+
+// sinks store or pass on. Each has pipelines and a queue on disk of its own, so one that is down delays no other.
+var sinks = []fragment{
+	{name: "sink_lake", when: func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }},
+	{name: "sink_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
+	{name: "sink_loki", when: set("PENSTOCK_LOKI_URL")},
+	{name: "sink_otlp", when: set("PENSTOCK_OTLP_EXPORT_ENDPOINT")},
+}
+
+// profiles maps names to fragments, in the order in which processors stand in a pipeline.
+var profiles = map[string][]fragment{
+	"standalone": slices.Concat([]fragment{
+		{name: "common"},
+		{name: "memory_server"},
+		{name: "intake_otlp"},
+		{name: "intake_host_metrics", fill: hostIdentity},
+		{name: "sink_tsdb"},
+	}, sinks),
+	"gateway": slices.Concat([]fragment{
+		{name: "common"},
+		{name: "memory_server"},
+		{name: "intake_otlp"},
+	}, sinks),
+}
+
+func profileNames() []string {
+	return slices.Sorted(maps.Keys(profiles))
+}
+
+func sinkVariables() string {
+	return "PENSTOCK_LAKE_URL, PENSTOCK_REMOTE_WRITE_URL, PENSTOCK_LOKI_URL or PENSTOCK_OTLP_EXPORT_ENDPOINT"
+}
+
+func set(variable string) func(surroundings) bool {
+	return func(s surroundings) bool { return s.isSet(variable) }
+}
+
+// hostIdentity names the machine as the instance, besides the attributes of every host: Prometheus tells hosts apart by that.
+func hostIdentity(s surroundings) map[string]any {
+	return insertAttributes("resource/host", append(hostAttributes(s),
+		[2]string{"service.instance.id", "${env:PENSTOCK_INSTANCE_ID:-" + literal(s.hostName) + "}"}))
+}
+
+// hostAttributes is what is known of this machine: attribute and value.
+func hostAttributes(s surroundings) [][2]string {
+	return [][2]string{
+		{"host.name", literal(s.hostName)},
+		{"host.id", literal(s.hostID)},
+		{"os.type", osType()},
+		{"deployment.environment.name", s.reference("PENSTOCK_ENVIRONMENT")},
+	}
+}
+
+// insertAttributes makes a resource processor. Attributes that data has already stay; empty values are left out.
+func insertAttributes(processor string, attributes [][2]string) map[string]any {
+	var actions []any
+	for _, a := range attributes {
+		if a[1] != "" {
+			actions = append(actions, map[string]any{"key": a[0], "value": a[1], "action": "insert"})
+		}
+	}
+	return map[string]any{"processors": map[string]any{processor: map[string]any{"attributes": actions}}}
+}
+
+// reference is the text that the resolver replaces by the variable's value; empty when it has none.
+func (s surroundings) reference(variable string) string {
+	if !s.isSet(variable) {
+		return ""
+	}
+	return "${env:" + variable + "}"
+}
+
+// osType is the operating system under the name that semantic conventions give it.
+func osType() string {
+	switch runtime.GOOS {
+	case "dragonfly":
+		return "dragonflybsd"
+	case "zos":
+		return "z_os"
+	default:
+		return runtime.GOOS
+	}
+}
+
+func signalOf(pipeline string) string {
+	signal, _, _ := strings.Cut(pipeline, "/")
+	return signal
+}
+
+// contains says whether a pipeline's list (receivers or exporters) names the component.
+func contains(pipeline any, list, component string) bool {
+	parts, _ := pipeline.(map[string]any)
+	ids, _ := parts[list].([]any)
+	return slices.Contains(ids, any(component))
+}

@@ -1,0 +1,70 @@
+package profileprovider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/featuregate"
+)
+
+const (
+	schemeName = "profile"
+
+	// synchronousEmitter makes log receivers wait for the pipeline's answer before they go on reading; without it an
+	// asynchronous buffer lies between, which a crash empties. Configuration can't set a feature gate, so a profile does.
+	synchronousEmitter = "stanza.synchronousLogEmitter"
+)
+
+// provider is stateless: two Retrieves of one profile in one environment give the same configuration.
+type provider struct {
+	env func(name string) (value string, set bool)
+}
+
+var _ confmap.Provider = (*provider)(nil)
+
+// NewFactory returns the factory of the provider for `profile:<name>`.
+func NewFactory() confmap.ProviderFactory {
+	return confmap.NewProviderFactory(newProvider)
+}
+
+// Scheme is what stands before the colon.
+func (*provider) Scheme() string { return schemeName }
+
+// Retrieve returns the configuration of the profile that uri names. References to environment variables in it are expanded later,
+// after everything that the command line adds has been merged over it.
+func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	name, ok := strings.CutPrefix(uri, schemeName+":")
+	if !ok {
+		return nil, fmt.Errorf("%q is not of the form %s:<name>", uri, schemeName)
+	}
+	fragments, ok := profiles[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no profile %q; the profiles are %s", name, strings.Join(profileNames(), ", "))
+	}
+	if err := setGate(synchronousEmitter); err != nil {
+		return nil, err
+	}
+	conf, err := compose(fragments, p.surroundings())
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", name, err)
+	}
+	return confmap.NewRetrieved(conf)
+}
+
+// Shutdown has nothing to release.
+func (*provider) Shutdown(context.Context) error { return nil }
+
+// setGate enables the gate. A binary without log receivers does not have it, and needs nothing then.
+func setGate(id string) error {
+	known := false
+	featuregate.GlobalRegistry().VisitAll(func(gate *featuregate.Gate) { known = known || gate.ID() == id })
+	if !known {
+		return nil
+	}
+	if err := featuregate.GlobalRegistry().Set(id, true); err != nil {
+		return fmt.Errorf("feature gate %s: %w", id, err)
+	}
+	return nil
+}

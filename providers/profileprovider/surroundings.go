@@ -1,0 +1,79 @@
+package profileprovider
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+)
+
+// surroundings is what the machine decides about a profile.
+type surroundings struct {
+	env      func(name string) (value string, set bool)
+	hostName string
+	hostID   string // empty where the machine has none
+	journal  bool   // there is a systemd journal, and journalctl to read it
+}
+
+func newProvider(confmap.ProviderSettings) confmap.Provider {
+	return &provider{env: os.LookupEnv}
+}
+
+func (p *provider) surroundings() surroundings {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown"
+	}
+	return surroundings{env: p.env, hostName: name, hostID: machineID(), journal: hasJournal()}
+}
+
+// isSet says whether the variable has a value that is not empty.
+func (s surroundings) isSet(variable string) bool {
+	value, _ := s.env(variable)
+	return strings.TrimSpace(value) != ""
+}
+
+// list splits the comma-separated value of the variable.
+func (s surroundings) list(variable string) []any {
+	value, _ := s.env(variable)
+	var all []any
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			all = append(all, literal(item))
+		}
+	}
+	return all
+}
+
+// machineID is the id that semantic conventions name for host.id on Linux. It costs a file read, where the detectors of
+// resourcedetection cost 56 MB of binary.
+func machineID() string {
+	for _, path := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
+		if id, err := os.ReadFile(path); err == nil {
+			return strings.TrimSpace(string(id))
+		}
+	}
+	return ""
+}
+
+func hasJournal() bool {
+	if runtime.GOOS != "linux" {
+		return false
+	}
+	if _, err := exec.LookPath("journalctl"); err != nil {
+		return false
+	}
+	for _, dir := range []string{"/var/log/journal", "/run/log/journal"} {
+		if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// literal keeps the resolver from expanding a value.
+func literal(value string) string {
+	return strings.ReplaceAll(value, "$", "$$")
+}
