@@ -1,0 +1,273 @@
+package kafkareplayprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/processors/kafkareplayprocessor/internal/metadata"
+)
+
+const (
+	tenantKey = "x-scope-orgid"
+	// prepareWait is how long Start waits for Kafka before it goes on without, and retryEvery how often it then asks.
+	prepareWait = 3 * time.Second
+	retryEvery  = 2 * time.Second
+	// retryAfter is what refused clients are told.
+	retryAfter = time.Second
+	// recordOverhead is kept free in a topic's max.message.bytes for headers, key and framing.
+	recordOverhead = 16 << 10
+	// metadataAge lets the client that makes topics see them soon.
+	metadataAge = 50 * time.Millisecond
+	stage       = "append"
+	tooLarge    = "too_large"
+)
+
+// appender writes the requests of one signal. It is safe for concurrent use.
+type appender struct {
+	signal    journal.Signal
+	cfg       *Config
+	set       component.TelemetrySettings
+	telemetry *metadata.TelemetryBuilder
+	labels    metric.MeasurementOption
+	keys      []string // of client metadata, lower-case
+
+	ready atomic.Pointer[target] // nil until Kafka was asked
+	stop  context.CancelFunc
+	wg    sync.WaitGroup
+}
+
+// target is where to write, once known.
+type target struct {
+	producer *cluster.Producer
+	topic    string
+	layout   journal.Layout
+	maxBytes int
+}
+
+func newAppender(signal journal.Signal, cfg *Config, set processor.Settings) (*appender, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	a := &appender{
+		signal: signal, cfg: cfg, set: set.TelemetrySettings, telemetry: telemetry,
+		labels: metric.WithAttributeSet(attribute.NewSet(attribute.String("signal", string(signal)))),
+	}
+	for _, k := range cfg.MetadataKeys {
+		if k = strings.ToLower(k); k != tenantKey {
+			a.keys = append(a.keys, k)
+		}
+	}
+	return a, nil
+}
+
+func (a *appender) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+// Start makes and checks the topics. While Kafka can't be reached it refuses requests, retryably, and asks on.
+func (a *appender) Start(ctx context.Context, host component.Host) error {
+	err := a.telemetry.RegisterProcessorKafkaReplayInFlightCallback(func(_ context.Context, o metric.Int64Observer) error {
+		if t := a.ready.Load(); t != nil {
+			o.Observe(t.producer.InFlight(), a.labels)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
+	err = a.prepare(ctx)
+	if err == nil || errors.Is(err, cluster.ErrRefused) || errors.Is(err, errOptions) {
+		return err
+	}
+	a.set.Logger.Warn("Kafka can't be reached; requests are refused until it can", zap.Error(err))
+	componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
+	a.wg.Go(func() { a.prepareUntilDone(ctx, host) })
+	return nil
+}
+
+func (a *appender) prepareUntilDone(ctx context.Context, host component.Host) {
+	ticker := time.NewTicker(retryEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		switch err := a.prepare(ctx); {
+		case err == nil:
+			a.set.Logger.Info("Kafka is there: requests are taken")
+			componentstatus.ReportStatus(host, componentstatus.NewEvent(componentstatus.StatusOK))
+			return
+		case errors.Is(err, cluster.ErrRefused):
+			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
+			return
+		}
+	}
+}
+
+var errOptions = errors.New("kafka client")
+
+// prepare connects and sets a.ready.
+func (a *appender) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, prepareWait)
+	defer cancel()
+	opts, err := a.cfg.Kafka.Options(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOptions, err)
+	}
+	asking, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOptions, err)
+	}
+	defer asking.Close()
+	layout, maxMessage, err := cluster.Ensure(ctx, asking, a.cfg.Kafka.TopicPrefix, a.signal, a.cfg.Topics)
+	if err != nil {
+		return err
+	}
+	producer, err := cluster.NewProducer(opts, a.cfg.MaxInFlight, maxMessage)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOptions, err)
+	}
+	a.ready.Store(&target{
+		producer: producer, topic: a.signal.Topic(a.cfg.Kafka.TopicPrefix), layout: layout,
+		maxBytes: min(a.cfg.MaxRecord, int(maxMessage)-recordOverhead),
+	})
+	return nil
+}
+
+// Shutdown waits for nothing: receivers have stopped, and every request that came has been answered.
+func (a *appender) Shutdown(context.Context) error {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.wg.Wait()
+	if t := a.ready.Swap(nil); t != nil {
+		t.producer.Close()
+	}
+	a.telemetry.Shutdown()
+	return nil
+}
+
+// write returns when Kafka has the request, or with an error that tells the client to send it again.
+func (a *appender) write(ctx context.Context, request []byte, sources []journal.Source, items int) error {
+	t := a.ready.Load()
+	if t == nil {
+		return a.refuse(ctx, "not_ready", errors.New("the journal's Kafka could not be reached yet"))
+	}
+	began := time.Now()
+	batch := &journal.Batch{Signal: a.signal, Request: request, Sources: sources, Metadata: a.metadata(ctx), Received: began}
+	records, large, err := batch.Records(t.layout, t.maxBytes)
+	if err != nil {
+		return consumererror.NewPermanent(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+	defer cancel()
+	toWrite := make([]*kgo.Record, len(records))
+	bytes := int64(0)
+	for i := range records {
+		toWrite[i] = records[i].Kafka(t.topic)
+		bytes += int64(len(records[i].Value))
+	}
+	failed, err := t.producer.Write(ctx, toWrite)
+	if err != nil {
+		return a.refuse(ctx, reason(ctx, err), err)
+	}
+	written := len(records) - len(failed)
+	for i := range large {
+		failed = append(failed, large[i].Kafka(t.topic))
+	}
+	if len(failed) > 0 {
+		err := a.bury(ctx, t, failed)
+		if errors.Is(err, kerr.MessageTooLarge) {
+			return consumererror.NewPermanent(fmt.Errorf("an item is larger than even the dead letter takes (%d bytes): %w", cluster.DeadLetterBytes, err))
+		}
+		if err != nil {
+			return a.refuse(ctx, reason(ctx, err), err)
+		}
+	}
+	a.telemetry.ProcessorKafkaReplayAppendDuration.Record(ctx, time.Since(began).Seconds(), a.labels)
+	a.telemetry.ProcessorKafkaReplayAppendedRecords.Add(ctx, int64(written), a.labels)
+	a.telemetry.ProcessorKafkaReplayAppendedItems.Add(ctx, int64(items), a.labels)
+	a.telemetry.ProcessorKafkaReplayAppendedBytes.Add(ctx, bytes, a.labels)
+	return nil
+}
+
+// bury keeps records that are too large for the journal in the dead letter.
+func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record) error {
+	letters := make([]*kgo.Record, len(records))
+	for i, r := range records {
+		letters[i] = journal.DeadLetter(a.cfg.Kafka.TopicPrefix, stage, tooLarge, r, false)
+	}
+	if err := t.producer.WriteLarge(ctx, letters...); err != nil {
+		return err
+	}
+	a.telemetry.ProcessorKafkaReplayDeadLetters.Add(ctx, int64(len(letters)), a.labels)
+	a.set.Logger.Warn("records larger than the topic takes went to the dead letter", zap.Int("records", len(letters)))
+	return nil
+}
+
+func reason(ctx context.Context, err error) string {
+	switch {
+	case errors.Is(err, cluster.ErrBusy):
+		return "busy"
+	case ctx.Err() != nil:
+		return "timeout"
+	}
+	return "kafka"
+}
+
+// refuse counts, and returns an error that becomes 503 with Retry-After, or UNAVAILABLE with RetryInfo.
+func (a *appender) refuse(ctx context.Context, reason string, err error) error {
+	a.telemetry.ProcessorKafkaReplayRefusedRequests.Add(ctx, 1, a.labels, metric.WithAttributes(attribute.String("reason", reason)))
+	s := status.New(codes.Unavailable, "journal: "+err.Error())
+	detailed, detailErr := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+	if detailErr != nil {
+		return s.Err()
+	}
+	return detailed.Err()
+}
+
+func tenantOf(ctx context.Context) string {
+	if values := client.FromContext(ctx).Metadata.Get(tenantKey); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func (a *appender) metadata(ctx context.Context) map[string][]string {
+	if len(a.keys) == 0 {
+		return nil
+	}
+	all := client.FromContext(ctx).Metadata
+	kept := map[string][]string{}
+	for _, k := range a.keys {
+		if values := all.Get(k); len(values) > 0 {
+			kept[k] = values
+		}
+	}
+	return kept
+}
