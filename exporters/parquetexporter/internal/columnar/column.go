@@ -3,18 +3,15 @@ package columnar
 import (
 	"fmt"
 
-	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 )
 
 type columnWriter = file.ColumnChunkWriter
 
-// Column buffers the values of one leaf column for the rows of the current chunk. Byte values are kept by reference until the
-// chunk is flushed: the caller must not change them before the File is closed.
+// Column buffers the values of one leaf column of numbers or booleans for the rows of the current chunk.
 type Column[T any] struct {
 	leafInfo
 	maxDef int16 // definition level of a present value
-	nested bool  // below a list or map: repetition levels exist
 
 	values []T
 	defs   []int16 // nil when maxDef is 0
@@ -63,8 +60,11 @@ func (c *Column[T]) PutAll(n int, at func(int) T) {
 	}
 }
 
+func (c *Column[T]) buffered() int { return 0 }
+
+func (c *Column[T]) finish(columnWriter) error { return nil }
+
 func (c *Column[T]) reset() {
-	clear(c.values) // they point into the batch
 	c.values, c.defs, c.reps = c.values[:0], c.defs[:0], c.reps[:0]
 }
 
@@ -79,8 +79,6 @@ func (c *Column[T]) flush(w columnWriter) error {
 	}
 	var err error
 	switch w := w.(type) {
-	case *file.ByteArrayColumnChunkWriter:
-		_, err = w.WriteBatch(any(c.values).([]parquet.ByteArray), defs, reps)
 	case *file.Int64ColumnChunkWriter:
 		_, err = w.WriteBatch(any(c.values).([]int64), defs, reps)
 	case *file.Int32ColumnChunkWriter:

@@ -17,7 +17,7 @@ const (
 	ChunkRows = 1024
 	// RowGroupRows bounds a row group; engines read row groups in parallel and prune by them.
 	RowGroupRows = 128 * ChunkRows
-	// RowGroupBytes bounds the encoded size of a row group, checked at each chunk, for wide rows.
+	// RowGroupBytes bounds what is held of a row group, encoded pages and dictionary indices, checked at each chunk.
 	RowGroupBytes = 32 << 20
 )
 
@@ -64,6 +64,7 @@ func (t *Table) NewFile(w io.Writer, s FileSettings) (*File, error) {
 func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
 	opts := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
+		parquet.WithCompressionLevel(1), // on encoded columns as small as the default level, and faster (BenchmarkLogs)
 		parquet.WithCreatedBy(s.CreatedBy),
 		parquet.WithBatchSize(ChunkRows),
 	}
@@ -72,6 +73,9 @@ func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
 		i := l.info()
 		if i.flags&Bloom != 0 {
 			opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, ndv))
+		}
+		if i.nested || i.flags&NoStats != 0 {
+			opts = append(opts, parquet.WithStatsFor(i.path, false))
 		}
 		if i.flags&Unique != 0 {
 			opts = append(opts, parquet.WithDictionaryFor(i.path, false))
@@ -119,15 +123,31 @@ func (f *File) flush() error {
 	}
 	f.groupLen += f.chunk
 	f.chunk = 0
-	if f.groupLen+ChunkRows > RowGroupRows || f.rg.TotalBytesWritten() > RowGroupBytes {
+	if f.groupLen+ChunkRows > RowGroupRows || f.rg.TotalBytesWritten()+f.t.buffered() > RowGroupBytes {
 		return f.endGroup()
 	}
 	return nil
 }
 
+func (t *Table) buffered() (bytes int64) {
+	for _, l := range t.leaves {
+		bytes += int64(l.buffered())
+	}
+	return bytes
+}
+
 func (f *File) endGroup() error {
 	if f.rg == nil {
 		return nil
+	}
+	for i, l := range f.t.leaves {
+		cw, err := f.rg.Column(i)
+		if err != nil {
+			return err
+		}
+		if err := l.finish(cw); err != nil {
+			return err
+		}
 	}
 	err := f.rg.Close()
 	f.rg, f.groupLen = nil, 0

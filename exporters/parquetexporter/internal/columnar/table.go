@@ -24,6 +24,8 @@ const (
 	Required Flags = 1 << iota
 	// Unique values: a dictionary would only cost time. Integers become DELTA_BINARY_PACKED, strings PLAIN.
 	Unique
+	// NoStats leaves the minimum and maximum out, for what nobody compares. Nested columns never have them.
+	NoStats
 	// Bloom adds a bloom filter for equality searches.
 	Bloom
 )
@@ -31,14 +33,20 @@ const (
 // leaf is what a File needs of a column, whatever its type.
 type leaf interface {
 	info() *leafInfo
+	// flush takes the end of a chunk: the values of its rows must not be referred to any more.
 	flush(w columnWriter) error
+	// finish takes the end of a row group.
+	finish(w columnWriter) error
+	// buffered is the memory that flush left for finish, in bytes.
+	buffered() int
 	reset()
 }
 
 type leafInfo struct {
-	path  string
-	flags Flags
-	phys  parquet.Type
+	path   string
+	flags  Flags
+	phys   parquet.Type
+	nested bool // below a list or map: repetition levels exist
 }
 
 // Table is a schema and the buffers of its columns. It serves one File at a time and is not safe for concurrent use.
@@ -76,13 +84,13 @@ func (g *Group) Def() int16 { return g.def }
 func (g *Group) Rep() int16 { return g.rep }
 
 // String declares a UTF-8 column. What is put there must be valid UTF-8: readers refuse whole files over it.
-func (g *Group) String(name string, flags Flags) *Column[Bytes] {
-	return declare[Bytes](g, name, flags, parquet.Types.ByteArray, schema.StringLogicalType{})
+func (g *Group) String(name string, flags Flags) *Text {
+	return declareText(g, name, flags, schema.StringLogicalType{})
 }
 
 // Binary declares a binary column.
-func (g *Group) Binary(name string, flags Flags) *Column[Bytes] {
-	return declare[Bytes](g, name, flags, parquet.Types.ByteArray, schema.NoLogicalType{})
+func (g *Group) Binary(name string, flags Flags) *Text {
+	return declareText(g, name, flags, schema.NoLogicalType{})
 }
 
 // Int64 declares a 64-bit integer column.
@@ -131,7 +139,7 @@ func ListOf[T any](g *Group, name string, declare func(*Group, string, Flags) *C
 }
 
 // Map declares a required map from string to optional string.
-func (g *Group) Map(name string) (key, value *Column[Bytes]) {
+func (g *Group) Map(name string) (key, value *Text) {
 	kv := &Group{t: g.t, path: g.child(name, "key_value"), def: g.def + 1, rep: g.rep + 1}
 	key, value = kv.String("key", Required), kv.String("value", 0)
 	g.nodes = append(g.nodes, func() schema.Node {
@@ -154,20 +162,38 @@ func (g *Group) fields() schema.FieldList {
 }
 
 func declare[T any](g *Group, name string, flags Flags, phys parquet.Type, logical schema.LogicalType) *Column[T] {
-	c := &Column[T]{
-		leafInfo: leafInfo{path: strings.Join(g.child(name), "."), flags: flags, phys: phys},
-		maxDef:   g.def, nested: g.rep > 0,
+	c := &Column[T]{leafInfo: g.leaf(name, flags, phys, logical), maxDef: g.maxDef(flags)}
+	g.t.leaves = append(g.t.leaves, c)
+	return c
+}
+
+func declareText(g *Group, name string, flags Flags, logical schema.LogicalType) *Text {
+	t := &Text{
+		leafInfo: g.leaf(name, flags, parquet.Types.ByteArray, logical),
+		maxDef:   g.maxDef(flags), slotDef: g.def,
 	}
-	repetition := parquet.Repetitions.Required
-	if flags&Required == 0 {
-		c.maxDef++
-		repetition = parquet.Repetitions.Optional
+	g.t.leaves = append(g.t.leaves, t)
+	return t
+}
+
+// maxDef is the definition level of a present value of a column in this group.
+func (g *Group) maxDef(flags Flags) int16 {
+	if flags&Required != 0 {
+		return g.def
+	}
+	return g.def + 1
+}
+
+// leaf adds a primitive column to the schema.
+func (g *Group) leaf(name string, flags Flags, phys parquet.Type, logical schema.LogicalType) leafInfo {
+	repetition := parquet.Repetitions.Optional
+	if flags&Required != 0 {
+		repetition = parquet.Repetitions.Required
 	}
 	g.nodes = append(g.nodes, func() schema.Node {
 		return schema.MustPrimitive(schema.NewPrimitiveNodeLogical(name, repetition, logical, phys, -1, -1))
 	})
-	g.t.leaves = append(g.t.leaves, c)
-	return c
+	return leafInfo{path: strings.Join(g.child(name), "."), flags: flags, phys: phys, nested: g.rep > 0}
 }
 
 func (t *Table) schema() *schema.GroupNode {

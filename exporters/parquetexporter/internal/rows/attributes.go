@@ -7,7 +7,7 @@ import (
 )
 
 type (
-	stringColumn = columnar.Column[columnar.Bytes]
+	stringColumn = columnar.Text
 	intColumn    = columnar.Column[int64]
 )
 
@@ -49,6 +49,26 @@ func (c *mapColumns) put(e *entries, rep int16, nested bool) {
 			c.value.NullAt(rep)
 		}
 		rep = c.next
+	}
+}
+
+// putShared is put for the map of one row that many rows share.
+func (c *mapColumns) putShared(e *entries) {
+	putShared(c.types, e.types)
+	if len(e.keys) == 0 {
+		c.key.MissingAt(0, 0)
+		c.value.MissingAt(0, 0)
+		return
+	}
+	rep := int16(0)
+	for i, k := range e.keys {
+		c.key.PutSharedAt(k, rep)
+		if v := e.values[i]; v != nil {
+			c.value.PutSharedAt(v, rep)
+		} else {
+			c.value.NullAt(rep)
+		}
+		rep = 1
 	}
 }
 

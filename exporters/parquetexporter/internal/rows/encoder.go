@@ -47,7 +47,7 @@ func (e *encoder) begin(signal string, nanos string, sortedBy ...string) *column
 // end declares the columns that come last.
 func (e *encoder) end(g *columnar.Group) {
 	e.origins = newOriginColumns(g)
-	e.exactCol = g.Binary("exact", columnar.Unique)
+	e.exactCol = g.Binary("exact", columnar.Unique|columnar.NoStats)
 }
 
 // Columns describes the table: "name type" for each column, in file order.

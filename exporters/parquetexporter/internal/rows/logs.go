@@ -38,7 +38,7 @@ func NewLogs() *Logs {
 	e.observed = g.Int64("observed_time_unix_nano", columnar.Required|columnar.Unique)
 	e.severityNumber = g.Int32("severity_number", columnar.Required)
 	e.severityText = g.String("severity_text", 0)
-	e.body = g.String("body", columnar.Unique)
+	e.body = g.String("body", columnar.Unique|columnar.NoStats)
 	e.bodyType = g.String("body_type", 0)
 	e.eventName = g.String("event_name", 0)
 	e.traceID = g.String("trace_id", columnar.Unique|columnar.Bloom)

@@ -158,15 +158,15 @@ func (e *Metrics) Write(w io.Writer, p Partition) error {
 }
 
 func (e *Metrics) putMetric(m *metric) {
-	e.c.name.Put(m.name)
-	e.c.kind.Put(bytesOf(enum(metricTypes, int32(m.Type()))))
-	putOptional(e.c.description, m.description)
-	putOptional(e.c.unit, m.unit)
-	putOptional(e.c.temporality, m.temporality)
+	e.c.name.PutShared(m.name)
+	e.c.kind.PutShared(bytesOf(enum(metricTypes, int32(m.Type()))))
+	putShared(e.c.description, m.description)
+	putShared(e.c.unit, m.unit)
+	putShared(e.c.temporality, m.temporality)
 	if m.Type() == pmetric.MetricTypeSum {
 		e.c.monotonic.Put(m.Sum().IsMonotonic())
 	} else {
 		e.c.monotonic.Null()
 	}
-	e.c.metadata.put(&m.metadata, 0, false)
+	e.c.metadata.putShared(&m.metadata)
 }

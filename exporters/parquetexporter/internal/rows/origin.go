@@ -64,16 +64,16 @@ func newOriginColumns(g *columnar.Group) *originColumns {
 func (c *originColumns) put(s *scope) {
 	r := s.resource
 	for i, v := range r.promoted {
-		putOptional(c.promoted[i], v)
+		putShared(c.promoted[i], v)
 	}
-	c.rest.put(&r.rest, 0, false)
+	c.rest.putShared(&r.rest)
 	c.resourceDropped.Put(r.dropped)
-	putOptional(c.resourceURL, r.schemaURL)
-	putOptional(c.scopeName, s.name)
-	putOptional(c.scopeVersion, s.version)
-	c.scopeRest.put(&s.rest, 0, false)
+	putShared(c.resourceURL, r.schemaURL)
+	putShared(c.scopeName, s.name)
+	putShared(c.scopeVersion, s.version)
+	c.scopeRest.putShared(&s.rest)
 	c.scopeDropped.Put(s.dropped)
-	putOptional(c.scopeURL, s.schemaURL)
+	putShared(c.scopeURL, s.schemaURL)
 }
 
 func (c *collector) resource(res pcommon.Resource, schemaURL string) *resource {

@@ -135,6 +135,15 @@ func putOptional(c *stringColumn, v []byte) {
 	}
 }
 
+// putShared is putOptional for a value that many rows share.
+func putShared(c *stringColumn, v []byte) {
+	if v == nil {
+		c.Null()
+	} else {
+		c.PutShared(v)
+	}
+}
+
 // putText puts s, or null for an empty string: OTLP's string fields don't tell unset from empty.
 func putText(c *stringColumn, col *collector, path, s string) {
 	if s == "" {
