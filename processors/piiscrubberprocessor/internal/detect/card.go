@@ -57,6 +57,16 @@ func (sc *scan) card(i, j int) int {
 	return sc.found(PaymentCard, i, j)
 }
 
+// gluedCard is card for a run that letters precede which say that it is one.
+func (sc *scan) gluedCard(i, j int) int {
+	var d number
+	d.addAll(sc.t[i:j])
+	if _, known := cardPrefix(d); !known || !luhn(d) || is(at(sc.t, j), cAlnum) {
+		return 0
+	}
+	return sc.found(PaymentCard, i, j)
+}
+
 func zeros(t string, i int) bool {
 	j := i
 	for at(t, j) == '0' {

@@ -19,6 +19,9 @@ const (
 	aBearer  // 'b', 'B'
 	aJ       // eyJ
 	aDot     // dotted MAC
+	aElement // '>'
+	aQuote   // '\''
+	aQuery   // '?'
 )
 
 // Character classes, one bit each, in charClass.

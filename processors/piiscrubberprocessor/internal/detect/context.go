@@ -5,7 +5,7 @@ import "strings"
 // How far a word may stand from what it gives meaning to, in bytes.
 const (
 	before = 48
-	after  = 20
+	after  = 32
 )
 
 // words are lower-case words that give context. One of up to four letters must stand alone ("tel" is not "telemetry");
@@ -24,7 +24,7 @@ func (w words) in(t string, from, to int) bool {
 			continue
 		}
 		for _, word := range w {
-			if lower(t[i]) != word[0] || !foldAt(t[:to], i, word) {
+			if lower(t[i]) != word[0] || !wordAt(t[:to], i, word) {
 				continue
 			}
 			if next := at(t, i+len(word)); len(word) > 4 || !is(next, cLower) && !(is(next, cUpper) && is(t[i+len(word)-1], cUpper)) {
@@ -33,6 +33,19 @@ func (w words) in(t string, from, to int) bool {
 		}
 	}
 	return false
+}
+
+// wordAt is foldAt; a blank in word is any of the characters that join words in keys.
+func wordAt(t string, i int, word string) bool {
+	if i+len(word) > len(t) {
+		return false
+	}
+	for j := 0; j < len(word); j++ {
+		if c := t[i+j]; lower(c) != word[j] && !(word[j] == ' ' && (c == '_' || c == '-' || c == '.')) {
+			return false
+		}
+	}
+	return true
 }
 
 // near reports whether the key, or the text around t[start:end], holds one of w.
@@ -48,7 +61,7 @@ func (sc *scan) labelled(start int, w words) bool {
 		i--
 	}
 	if i == 0 {
-		return w.in(sc.key, 0, len(sc.key))
+		return w.in(sc.key, strings.LastIndexByte(sc.key, '.')+1, len(sc.key))
 	}
 	// The label is a word or two: "order_id", "Order No.", "order number is".
 	from := i

@@ -66,11 +66,10 @@ func localStart(t string, i int) int {
 	for j < i && (t[j] == '.' || t[j] == '-' || t[j] == '%' || t[j] == '+') {
 		j++
 	}
-	// A log line's non-ASCII punctuation in front (quotes, colons, brackets of full width) isn't part of the address.
-	for k := i - 1; k >= j+2; k-- {
-		if t[k-2] == 0xE2 && t[k-1] == 0x80 || t[k-2] == 0xE3 && t[k-1] == 0x80 || t[k-2] == 0xEF && t[k-1] == 0xBC && t[k] < 0xA1 {
-			j = k + 1
-			break
+	// Quotes, brackets and colons beyond ASCII are no part of an address.
+	for k := j; k < i; k++ {
+		if n := wideMark(t, k); n > 0 {
+			j = k + n
 		}
 	}
 	if j < i && t[i-1] == '.' {
@@ -140,14 +139,38 @@ func domainEnd(t string, i int) int {
 	}
 }
 
-// trimWide cuts non-ASCII punctuation (U+2010 to U+203F, ideographic and full-width marks) off a label.
+// trimWide cuts non-ASCII punctuation off a label, and what follows it.
 func trimWide(t string, from, end int) int {
-	for j := from; j+2 < end; j++ {
-		if t[j] == 0xE2 && t[j+1] == 0x80 || t[j] == 0xE3 && t[j+1] == 0x80 || t[j] == 0xEF && t[j+1] == 0xBC && t[j+2] < 0xA1 {
+	for j := from; j < end; j++ {
+		if wideMark(t, j) > 0 {
 			return j
 		}
 	}
 	return end
+}
+
+// wideMark returns the length of the non-ASCII punctuation mark at i, 0 if there is none: Latin-1 signs, general punctuation,
+// ideographic and full-width marks.
+func wideMark(t string, i int) int {
+	switch t[i] {
+	case 0xC2:
+		if c := at(t, i+1); c != 0xAA && c != 0xB5 && c != 0xBA {
+			return 2
+		}
+	case 0xE2:
+		if c := at(t, i+1); c >= 0x80 && c <= 0xAF {
+			return 3
+		}
+	case 0xE3:
+		if at(t, i+1) == 0x80 {
+			return 3
+		}
+	case 0xEF:
+		if c := at(t, i+2); at(t, i+1) == 0xBC && (c <= 0x8F || c >= 0x9A && c <= 0xA0) || at(t, i+1) == 0xBD && c >= 0x9B {
+			return 3
+		}
+	}
+	return 0
 }
 
 // mailDomain reports whether mail could go to domain: its last label is a top-level domain that exists, or one that private

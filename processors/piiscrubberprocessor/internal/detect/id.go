@@ -28,7 +28,7 @@ type layout struct {
 
 var idRules = [...]idRule{
 	{kind: USSSN, layouts: []string{"ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN,
-		words: words{"ssn", "ssns", "social security", "social", "socialsecurity", "taxpayer", "itin", "tin"}},
+		words: words{"ssn", "ssns", "social security", "socialsecurity", "taxpayer", "itin", "tin"}},
 	{kind: UKNHS, layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
 		words: words{"nhs", "patient", "national health"}},
 	{kind: UKNINO, layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AAddddddA"}, valid: validNINO,
@@ -99,48 +99,57 @@ func (s *Scanner) useIDs() {
 	}
 }
 
-// nationalID looks for an identifier at the run of digits t[i:j].
+// nationalID looks for an identifier at the run of digits t[i:j]. If it could be several, the one whose name stands near is it.
 func (sc *scan) nationalID(i, j int) int {
+	var best Span
 	n := j - i
 	if n <= maxGroup {
 		for k := range sc.ids[n] {
-			if end := sc.formatted(&sc.ids[n][k], i); end > 0 {
-				return end
+			if sc.formatted(&sc.ids[n][k], i, &best) {
+				return sc.found(best.Kind, best.Start, best.End)
 			}
 		}
 	}
 	for k := range sc.ids[0] {
-		if end := sc.formatted(&sc.ids[0][k], i); end > 0 {
-			return end
+		if sc.formatted(&sc.ids[0][k], i, &best) {
+			return sc.found(best.Kind, best.Start, best.End)
 		}
 	}
-	if n <= maxBare && len(sc.bareIDs[n]) > 0 && !is(at(sc.t, i-1), cLetter) {
-		return sc.bareID(i, j)
+	if n <= maxBare && len(sc.bareIDs[n]) > 0 && !is(at(sc.t, i-1), cLetter) && sc.bareID(i, j, &best) || best.End > 0 {
+		return sc.found(best.Kind, best.Start, best.End)
 	}
 	return 0
 }
 
-func (sc *scan) bareID(i, j int) int {
+// bareID tries the rules for t[i:j] without separators. Like formatted it leaves what it finds in best, and is sure if context says so.
+func (sc *scan) bareID(i, j int, best *Span) (sure bool) {
 	t := sc.t
 	if is(at(t, j), cAlnum) || at(t, i-1) == '.' || at(t, j) == '.' && is(at(t, j+1), cDigit) || inOpaque(t, i, j) {
-		return 0
+		return false
 	}
 	var d number
 	d.addAll(t[i:j])
 	for _, r := range sc.bareIDs[j-i] {
-		if r.valid(d) && (r.precise && !sc.labelled(i, notCardWords) || sc.near(i, j, r.words)) {
-			return sc.found(r.kind, i, j)
+		if !r.valid(d) {
+			continue
+		}
+		if sc.near(i, j, r.words) {
+			*best = Span{i, j, r.kind}
+			return true
+		}
+		if r.precise && best.End == 0 && !sc.labelled(i, notCardWords) {
+			*best = Span{i, j, r.kind}
 		}
 	}
-	return 0
+	return false
 }
 
-// formatted tries one layout whose first digit is at i.
-func (sc *scan) formatted(l *layout, i int) int {
+// formatted tries one layout whose first digit is at i. The first that fits becomes best; it is sure if context says so too.
+func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	t, start := sc.t, i-l.back
 	end := start + len(l.form)
 	if start < 0 || end > len(t) {
-		return 0
+		return false
 	}
 	var d number
 	spaced := false
@@ -149,19 +158,19 @@ func (sc *scan) formatted(l *layout, i int) int {
 		switch f := l.form[k]; f {
 		case 'd':
 			if !is(c, cDigit) {
-				return 0
+				return false
 			}
 		case 'A':
 			if !is(c, cLetter) {
-				return 0
+				return false
 			}
 		case 'x':
 			if !is(c, cAlnum) {
-				return 0
+				return false
 			}
 		default:
 			if c != f {
-				return 0
+				return false
 			}
 			spaced = spaced || f == ' '
 			continue
@@ -171,18 +180,24 @@ func (sc *scan) formatted(l *layout, i int) int {
 		}
 		d.add(c)
 	}
-	if is(at(t, end), cWord) || is(at(t, start-1), cWord) || inOpaque(t, start, end) || !isolated(t, start, end) && !(spaced && sc.near(start, end, l.rule.words)) {
-		return 0
+	if is(at(t, end), cWord) || is(at(t, start-1), cWord) || inOpaque(t, start, end) || !l.rule.valid(d) {
+		return false
 	}
-	// Lower-case letters are how hexadecimal is written.
-	if len(l.form) == d.n && is(t[end-1], cLower) && !sc.near(start, end, l.rule.words) {
-		return 0
+	named := sc.near(start, end, l.rule.words)
+	if !named && l.rule.kind == SEPersonnummer && d.n == 12 && t[start] == '2' { // 20240115-1030 is a time
+		return false
 	}
-	if !l.rule.valid(d) || l.context && !sc.near(start, end, l.rule.words) {
-		return 0
+	if !named && l.context || !isolated(t, start, end) && !(spaced && named) {
+		return false
+	}
+	if len(l.form) == d.n && is(t[end-1], cLower) && !named { // lower-case letters are how hexadecimal is written
+		return false
 	}
 	if l.rule.kind == UKNHS && sc.near(start, end, phoneWords) {
-		return 0
+		return false
 	}
-	return sc.found(l.rule.kind, start, end)
+	if named || best.End == 0 {
+		*best = Span{start, end, l.rule.kind}
+	}
+	return named
 }

@@ -38,7 +38,7 @@ func specialIPv4(ip [4]byte) bool {
 	return true
 }
 
-var versionWords = words{"version", "ver", "v", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "assembly"}
+var versionWords = words{"version", "ver", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "assembly"}
 
 // ipv4 looks for an address at the digit i.
 func (sc *scan) ipv4(i int) int {
@@ -85,7 +85,7 @@ func ipv6At(t string, i int) (head [2]uint16, end int) {
 		}
 		if at(t, j) == '.' && groups > 0 {
 			_, e := ipv4At(t, i)
-			if e == 0 && at(t, j+1) == 0 || e == 0 && is(at(t, j+1), cDigit) {
+			if e == 0 && is(at(t, j+1), cDigit) {
 				return head, 0
 			}
 			if e > 0 {

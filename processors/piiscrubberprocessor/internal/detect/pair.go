@@ -113,6 +113,34 @@ func SecretFlag(arg string) bool {
 	return len(arg) > 3 && arg[0] == '-' && strings.IndexByte(arg, '=') < 0 && run(arg, 0, cKey, maxKeyName) == len(arg) && nameStyle(arg) != notSecret
 }
 
+// specific looks whether the value t[start:end] of a pair is of a more telling kind: a private key, a JWT, a vendor's token. It
+// returns where the scan goes on, 0 if it is not.
+func (sc *scan) specific(start, end int) int {
+	t := sc.t
+	if sc.on.Has(PrivateKey) && strings.HasPrefix(t[start:], beginMark) {
+		return start // the value may be many lines
+	}
+	found := 0
+	if sc.on.Has(JWT) && strings.HasPrefix(t[start:end], "eyJ") {
+		found = sc.jwt(start + 2)
+	}
+	for k := start; k < end && k < start+12 && found == 0; k++ {
+		if len(sc.literals[t[k]]) > 0 {
+			if e := sc.literal(k); e > k+1 {
+				found = e
+			}
+		}
+	}
+	if found == 0 {
+		return 0
+	}
+	last := &sc.out[len(sc.out)-1]
+	if last.Start == start || last.Kind == AzureKey {
+		last.Start, last.End = start, max(last.End, end)
+	}
+	return last.End
+}
+
 func (sc *scan) equal(i int) int {
 	if at(sc.t, i+1) == '=' { // a comparison
 		return i + 2
@@ -156,7 +184,8 @@ func (sc *scan) pair(sep int) int {
 	}
 	if t[sep] == '=' && sc.on.Has(URLSecret) {
 		if c := at(t, start-1); c == '?' || c == '&' || c == ';' && strings.HasSuffix(t[:start], "&amp;") {
-			if q := queryStyle(name); q != notSecret || style != notSecret {
+			// In the body of a form a password is a password; in a URL it is part of the query.
+			if q := queryStyle(name); (q != notSecret || style != notSecret) && (c == '?' || style == notSecret || sc.inQuery(sep)) {
 				return sc.query(sep+1, style == notSecret && q == weakSecret)
 			}
 		}
@@ -178,11 +207,32 @@ func (sc *scan) pair(sep int) int {
 	return sc.value(sep, name, style, kind, quoted)
 }
 
+// inQuery reports whether a '?' stands in front of t[i] in the same word.
+func (sc *scan) inQuery(i int) bool { return i < sc.queryEnd }
+
+// question handles '?': it remembers how far its word goes.
+func (sc *scan) question(i int) int {
+	if i >= sc.queryEnd {
+		end := i
+		for end < len(sc.t) && end-i < 1<<13 && sc.t[end] > ' ' && sc.t[end] != '"' {
+			end++
+		}
+		sc.queryEnd = end
+	}
+	return i + 1
+}
+
 // query takes the value of a query parameter; a weak name asks for a value that looks random.
 func (sc *scan) query(i int, weak bool) int {
 	end := i
 	for end < len(sc.t) && end-i < maxValue && !queryEnd(sc.t[end]) {
 		end++
+	}
+	if end == i {
+		return i
+	}
+	if special := sc.specific(i, end); special > 0 {
+		return special
 	}
 	v := sc.t[i:end]
 	if placeholder(v) || weak && (len(v) < 8 || digitRun(v) == 0 && len(v) < 20) {
@@ -224,13 +274,21 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 		case cookieSecret:
 			end = cookieEnd(t, i)
 		case authSecret:
-			end = authEnd(t, i)
+			start, end = authValue(t, i)
 		default:
 			end = plainEnd(t, i)
 		}
 	}
+	if quoted && style == authSecret {
+		if from, _ := authValue(t[:end], start); from > start {
+			start = from
+		}
+	}
 	if end <= start {
 		return i
+	}
+	if special := sc.specific(start, end); special > 0 {
+		return special
 	}
 	v := t[start:end]
 	if placeholder(v) || !quoted && t[sep] == ':' && at(t, sep+1) == ':' {
@@ -329,18 +387,20 @@ func cookieEnd(t string, i int) int {
 	}
 }
 
-// authEnd takes a scheme and its credentials, or the one token that stands there.
-func authEnd(t string, i int) int {
-	end := plainEnd(t, i)
-	if end < len(t) && t[end] == ' ' && run(t, i, cLetter|cDigit, 32) == end || strings.HasPrefix(t[i:end], "AWS4-HMAC") {
-		for _, scheme := range [...]string{"basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm", "hawk", "key", "aws"} {
+// authValue finds the credentials behind a scheme, which stays, or the one token that stands there.
+func authValue(t string, i int) (start, end int) {
+	end = plainEnd(t, i)
+	if at(t, end) == ' ' {
+		for _, scheme := range authSchemes {
 			if end-i == len(scheme) && foldAt(t, i, scheme) {
-				return plainEnd(t, end+1)
+				return end + 1, plainEnd(t, end+1)
 			}
 		}
 	}
-	return end
+	return i, end
 }
+
+var authSchemes = [...]string{"basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm", "hawk", "key", "aws", "aws4-hmac-sha256"}
 
 // bearer looks for "Bearer <token>" that no header name precedes.
 func (sc *scan) bearer(i int) int {
@@ -348,6 +408,9 @@ func (sc *scan) bearer(i int) int {
 		return 0
 	}
 	start := i + len("bearer ")
+	if sc.on.Has(JWT) && strings.HasPrefix(sc.t[start:], "eyJ") { // its own detector knows it better
+		return 0
+	}
 	end := start
 	for end < len(sc.t) && end-start < maxValue && (is(sc.t[end], cBase64) || strings.IndexByte(".~+/=", sc.t[end]) >= 0) { // RFC 6750 section 2.1
 		end++
@@ -356,6 +419,54 @@ func (sc *scan) bearer(i int) int {
 		end--
 	}
 	if v := sc.t[start:end]; len(v) < 12 || placeholder(v) || digitRun(v) == 0 && len(v) < 24 {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// element looks for "<password>value</password>" ('>' is at i).
+func (sc *scan) element(i int) int {
+	start := runBack(sc.t, i, cKey, maxKeyName)
+	if start == i || at(sc.t, start-1) != '<' && at(sc.t, start-1) != ':' || nameStyle(sc.t[start:i]) == notSecret {
+		return i + 1
+	}
+	end := i + 1
+	for end < len(sc.t) && end-i < maxValue && sc.t[end] != '<' && sc.t[end] != '\n' {
+		end++
+	}
+	if end == i+1 || at(sc.t, end) != '<' || placeholder(sc.t[i+1:end]) {
+		return i + 1
+	}
+	if next := sc.specific(i+1, end); next > 0 {
+		return next
+	}
+	return sc.found(Password, i+1, end)
+}
+
+// quote looks for "IDENTIFIED BY 'value'" and "PASSWORD 'value'" of SQL (the quote is at i).
+func (sc *scan) quote(i int) int {
+	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") {
+		return i + 1
+	}
+	end := quoteEnd(sc.t, i+1, '\'')
+	if end == i+1 || at(sc.t, end) != '\'' || placeholder(sc.t[i+1:end]) {
+		return i + 1
+	}
+	return sc.found(Password, i+1, end)
+}
+
+// userFlag looks for the credentials of "curl -u user:password" (the dash is at i).
+func (sc *scan) userFlag(i int) int {
+	t := sc.t
+	if at(t, i-1) != ' ' || at(t, i+2) != ' ' || !(words{"curl", "wget", "http"}).in(t, i-before, i) {
+		return 0
+	}
+	start := i + 3
+	if c := at(t, start); c == '"' || c == '\'' {
+		start++
+	}
+	end := plainEnd(t, start)
+	if k := strings.IndexByte(t[start:end], ':'); k < 1 || start+k+1 == end || placeholder(t[start+k+1:end]) {
 		return 0
 	}
 	return sc.found(Password, start, end)
@@ -389,7 +500,7 @@ func placeholder(v string) bool {
 	case '%':
 		return len(v) == 2 || at(v, 1) == '(' || at(v, 1) == '{' || v[len(v)-1] == '%'
 	case '[':
-		return strings.HasSuffix(v, "]") && run(v, 1, cWord, 40) == len(v)-1 || v == "["
+		return run(strings.TrimSuffix(v, "]"), 1, cWord, 40) >= len(v)-1
 	}
 	if strings.Trim(v, v[:1]) == "" && (v[0] == '*' || v[0] == 'x' || v[0] == 'X' || v[0] == '.' || v[0] == '-' || v[0] == '#' || v[0] == '?' || v[0] == '_' || v[0] >= 0x80) {
 		return true
@@ -413,7 +524,10 @@ func (w words) exact(v string) bool {
 
 // code reports whether an unquoted value is an expression: a call, a field, an index.
 func code(v string, next byte) bool {
-	i := run(v, 0, cWord, len(v))
+	i := 0
+	for i < len(v) && (is(v[i], cWord) || v[i] == '.') {
+		i++
+	}
 	if i > 0 && i < len(v) && (v[i] == '(' || v[i] == '[') && is(v[0], cLetter) {
 		return true
 	}

@@ -19,6 +19,11 @@ func (sc *scan) dash(i int) int {
 			}
 		}
 	}
+	if at(t, i+1) == 'u' && sc.on.Has(Password) {
+		if end := sc.userFlag(i); end > i {
+			return end
+		}
+	}
 	if sc.on.Has(MAC) && is(at(t, i-1), cHex) && at(t, i+3) == '-' {
 		if end := macAt(t, i-2); end > 0 {
 			return sc.found(MAC, i-2, end)

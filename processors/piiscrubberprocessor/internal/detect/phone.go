@@ -96,7 +96,7 @@ func (sc *scan) international(start, first int) int {
 		if d.upto[g] < 9 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) {
 			continue
 		}
-		if (g >= 2 || sc.near(start, d.end[g], phoneWords)) && validNumber(&d, d.upto[g], "", true) {
+		if (g >= 2 || d.upto[g] > 10 || sc.near(start, d.end[g], phoneWords)) && validNumber(&d, d.upto[g], "", true) {
 			return sc.foundPhone(start, d.end[g])
 		}
 	}
@@ -152,7 +152,7 @@ func (sc *scan) phoneNational(i, j int) int {
 				return sc.foundPhone(i, end)
 			}
 		}
-		if formattedPhone(&d, g) && isolated(t, i, end) {
+		if formattedPhone(&d, g) && isolated(t, i, end) && !sc.labelled(i, notPhoneWords) {
 			if d.digits[0] != '0' || sc.validAnywhere(&d, n) {
 				return sc.foundPhone(i, end)
 			}
@@ -171,7 +171,7 @@ func (sc *scan) phoneContext(d *dial, g, i, end int) bool {
 		return !sc.labelled(i, notPhoneWords)
 	}
 	strong := sc.near(i, end, phoneWords)
-	if !strong && (g == 0 && d.digits[0] != '0' || !sc.near(i, end, phoneWeakWords)) {
+	if !strong && (g == 0 && d.digits[0] != '0' && !sc.labelled(i, phoneWeakWords) || !sc.near(i, end, phoneWeakWords)) {
 		return false
 	}
 	return n >= 9 && !sc.labelled(i, notPhoneWords) && sc.validAnywhere(d, n)

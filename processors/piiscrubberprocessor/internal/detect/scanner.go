@@ -68,6 +68,9 @@ func New(o Options) *Scanner {
 	set(aDash, of(MAC, PrivateKey, Password)|literalKinds, "-")
 	set(aDot, of(MAC), ".")
 	set(aBearer, of(Password), "bB")
+	set(aElement, of(Password), ">")
+	set(aQuote, of(Password), "'")
+	set(aQuery, of(URLSecret), "?")
 	set(aJ, of(JWT), "J")
 	if s.on != 0 {
 		s.table['['] = aBracket
@@ -84,6 +87,8 @@ type scan struct {
 	base   int // len(out) when the scan began: older spans belong to the caller
 	atPos  int // position of the first '@' at or after the last question, so that a text is searched once
 	endPos int // the same for "-----END"
+	// queryEnd is where the word that holds the last '?' ends.
+	queryEnd int
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
@@ -150,6 +155,12 @@ func (sc *scan) look(i int, a anchor) int {
 			return end
 		}
 		return sc.literal(i)
+	case aElement:
+		return sc.element(i)
+	case aQuote:
+		return sc.quote(i)
+	case aQuery:
+		return sc.question(i)
 	case aLiteral:
 		return sc.literal(i)
 	}

@@ -93,7 +93,7 @@ func (sc *scan) credentials(i int) int {
 	if colon+1 == last && !mixed(t[i:colon]) { // no password; a token in front of the colon still is one
 		return 0
 	}
-	return sc.found(URLCredentials, i, last)
+	return max(last+1, sc.found(URLCredentials, i, last)) // behind the '@'
 }
 
 func authorityEnd(c byte) bool {
@@ -122,5 +122,5 @@ func (sc *scan) dsn(i int) int {
 	if k := strings.IndexByte(t[start:i], sep); k < 1 || k == i-start-1 {
 		return 0
 	}
-	return sc.found(URLCredentials, start, i)
+	return max(i+1, sc.found(URLCredentials, start, i))
 }

@@ -1,0 +1,115 @@
+package corpus_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+)
+
+var (
+	update = flag.Bool("update", false, "write testdata/corpus.jsonl")
+	misses = flag.Int("misses", 0, "print so many lines that were not scored right")
+	seed   = flag.Uint64("seed", 0, "score a corpus of this seed instead of the committed one")
+)
+
+const (
+	file        = "testdata/corpus.jsonl.gz"
+	fileSeed    = 20261124
+	perDetector = 120
+)
+
+func committed(t *testing.T) []corpus.Line {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	var lines []corpus.Line
+	sc := bufio.NewScanner(z)
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
+		var l corpus.Line
+		require.NoError(t, json.Unmarshal(sc.Bytes(), &l))
+		lines = append(lines, l)
+	}
+	require.NoError(t, sc.Err())
+	return lines
+}
+
+// The committed file is what the committed generator makes.
+func TestCommitted(t *testing.T) {
+	lines := corpus.Generate(fileSeed, perDetector)
+	if *update {
+		var b bytes.Buffer
+		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		require.NoError(t, err)
+		enc := json.NewEncoder(z)
+		for _, l := range lines {
+			require.NoError(t, enc.Encode(l))
+		}
+		require.NoError(t, z.Close())
+		require.NoError(t, os.WriteFile(file, b.Bytes(), 0o644))
+	}
+	assert.Equal(t, lines, committed(t), "run go test ./internal/corpus -run TestCommitted -update")
+}
+
+func find(s *detect.Scanner) func(corpus.Line) []corpus.Span {
+	return func(l corpus.Line) (spans []corpus.Span) {
+		for _, sp := range s.Scan(nil, l.Key, l.Text) {
+			spans = append(spans, corpus.Span{Start: sp.Start, End: sp.End, Detector: sp.Kind.String()})
+		}
+		return spans
+	}
+}
+
+// TestScores prints precision, recall and F1 per detector and holds them to the goal.
+func TestScores(t *testing.T) {
+	lines := committed(t)
+	if *seed != 0 {
+		lines = corpus.Generate(*seed, perDetector)
+	}
+	s := detect.New(detect.Options{Detectors: detect.Precise,
+		Regions: []string{"US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "PL", "PT", "IE", "IN", "BR", "MX", "AU", "JP", "CN"}})
+	scores := corpus.Evaluate(lines, find(s))
+	var out strings.Builder
+	fmt.Fprintf(&out, "\n%-18s %6s %10s %10s %8s\n", "detector", "lines", "precision", "recall", "F1")
+	for _, sc := range scores {
+		fmt.Fprintf(&out, "%-18s %6d %10.4f %10.4f %8.4f\n", sc.Detector, sc.Lines, sc.Precision(), sc.Recall(), sc.F1())
+		assert.GreaterOrEqual(t, sc.Recall(), 0.98, "recall of %s", sc.Detector)
+		assert.GreaterOrEqual(t, sc.Precision(), 0.95, "precision of %s", sc.Detector)
+	}
+	t.Log(out.String())
+	printMisses(t, lines, find(s))
+}
+
+func printMisses(t *testing.T, lines []corpus.Line, find func(corpus.Line) []corpus.Span) {
+	t.Helper()
+	n := 0
+	for _, l := range lines {
+		if got := find(l); n < *misses && !assert.ObjectsAreEqual(l.Spans, got) {
+			n++
+			t.Logf("key %q text %q\n  want %s\n  got  %s", l.Key, l.Text, show(l, l.Spans), show(l, got))
+		}
+	}
+}
+
+func show(l corpus.Line, spans []corpus.Span) string {
+	var parts []string
+	for _, s := range spans {
+		parts = append(parts, s.Detector+" "+l.Text[s.Start:s.End])
+	}
+	return strings.Join(parts, " | ")
+}
