@@ -39,6 +39,18 @@ var profiles = map[string][]fragment{
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "sink_tsdb"},
 	}, sinks),
+	"agent": {
+		{name: "common"},
+		{name: "memory_agent"},
+		{name: "intake_otlp"},
+		{name: "intake_host_metrics", fill: hostIdentity},
+		{name: "intake_statsd"},
+		{name: "sink_gateway"},
+		{name: "sink_gateway_files", when: readsFiles},
+		{name: "log_fields", when: set("PENSTOCK_LOG_FILES")},
+		{name: "intake_log_files", when: set("PENSTOCK_LOG_FILES"), fill: logFiles},
+		{name: "intake_journald", when: hasJournal},
+	},
 	"gateway": slices.Concat([]fragment{
 		{name: "common"},
 		{name: "memory_server"},
@@ -58,21 +70,34 @@ func set(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return s.isSet(variable) }
 }
 
-// hostIdentity names the machine as the instance, besides the attributes of every host: Prometheus tells hosts apart by that.
-func hostIdentity(s surroundings) map[string]any {
-	return insertAttributes("resource/host", append(hostAttributes(s),
-		[2]string{"service.instance.id", "${env:PENSTOCK_INSTANCE_ID:-" + literal(s.hostName) + "}"}))
-}
-
-// hostAttributes is what is known of this machine: attribute and value.
-func hostAttributes(s surroundings) [][2]string {
-	return [][2]string{
+// hostAttributes says where data comes from.
+func hostAttributes(s surroundings) map[string]any {
+	return insertAttributes("resource/host", [][2]string{
 		{"host.name", literal(s.hostName)},
 		{"host.id", literal(s.hostID)},
 		{"os.type", osType()},
 		{"deployment.environment.name", s.reference("PENSTOCK_ENVIRONMENT")},
-	}
+	})
 }
+
+// hostIdentity makes the machine an instance of the service `host`: Prometheus tells machines apart by that.
+func hostIdentity(s surroundings) map[string]any {
+	conf := insertAttributes("resource/host_metrics", [][2]string{
+		{"service.name", "host"},
+		{"service.instance.id", "${env:PENSTOCK_INSTANCE_ID:-" + literal(s.hostName) + "}"},
+	})
+	merge(conf, hostAttributes(s))
+	return conf
+}
+
+// logFiles names the files to read.
+func logFiles(s surroundings) map[string]any {
+	return map[string]any{"receivers": map[string]any{"file_log": map[string]any{"include": s.list("PENSTOCK_LOG_FILES")}}}
+}
+
+func hasJournal(s surroundings) bool { return s.journal }
+
+func readsFiles(s surroundings) bool { return s.journal || s.isSet("PENSTOCK_LOG_FILES") }
 
 // insertAttributes makes a resource processor. Attributes that data has already stay; empty values are left out.
 func insertAttributes(processor string, attributes [][2]string) map[string]any {

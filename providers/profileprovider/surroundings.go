@@ -26,7 +26,7 @@ func (p *provider) surroundings() surroundings {
 	if err != nil {
 		name = "unknown"
 	}
-	return surroundings{env: p.env, hostName: name, hostID: machineID(), journal: hasJournal()}
+	return surroundings{env: p.env, hostName: name, hostID: machineID(), journal: findJournal()}
 }
 
 // isSet says whether the variable has a value that is not empty.
@@ -58,7 +58,7 @@ func machineID() string {
 	return ""
 }
 
-func hasJournal() bool {
+func findJournal() bool {
 	if runtime.GOOS != "linux" {
 		return false
 	}
