@@ -15,6 +15,7 @@ type batch struct {
 	guard   *guard.Tenant
 	streams []*stream
 	byText  map[string]*stream
+	spare   *[][]entry // slices to begin streams with
 }
 
 // stream is the entries of one stream in a batch.
@@ -39,6 +40,10 @@ func (b *batch) stream(s *guard.Stream) *stream {
 	known, ok := b.byText[s.Labels]
 	if !ok {
 		known = &stream{Stream: s}
+		if last := len(*b.spare) - 1; last >= 0 {
+			known.entries = (*b.spare)[last]
+			*b.spare = (*b.spare)[:last]
+		}
 		b.byText[s.Labels] = known
 		b.streams = append(b.streams, known)
 	}

@@ -2,8 +2,10 @@ package lokiexporter
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -21,6 +23,7 @@ import (
 
 // usualLogs makes resources × records of a web service: 8 resource and 6 record attributes.
 func usualLogs(resources, records int) plog.Logs {
+	random := rand.New(rand.NewPCG(1, 2))
 	ld := plog.NewLogs()
 	begin := time.Now()
 	for r := range resources {
@@ -41,16 +44,21 @@ func usualLogs(resources, records int) plog.Logs {
 			lr.SetTimestamp(pcommon.NewTimestampFromTime(begin.Add(time.Duration(i) * time.Microsecond)))
 			lr.SetSeverityNumber(plog.SeverityNumber(9 + 4*(i%3)))
 			lr.SetSeverityText("INFO")
-			lr.SetTraceID([16]byte{byte(i), byte(i >> 8), 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
-			lr.SetSpanID([8]byte{byte(i), byte(i >> 8), 3, 4, 5, 6, 7, 8})
-			lr.Body().SetStr(fmt.Sprintf("GET /api/v1/orders/%d handled in %d ms, 3 rows from the replica, cache miss for key order:%d", i, i%97, i))
+			var id [24]byte
+			for at := 0; at < len(id); at += 8 {
+				binary.LittleEndian.PutUint64(id[at:], random.Uint64())
+			}
+			lr.SetTraceID([16]byte(id[:16]))
+			lr.SetSpanID([8]byte(id[16:]))
+			order := random.IntN(100000)
+			lr.Body().SetStr(fmt.Sprintf("GET /api/v1/orders/%d handled in %d ms, 3 rows from the replica, cache miss for key order:%d", order, i%97, order))
 			a := lr.Attributes()
 			a.PutStr("http.request.method", "GET")
 			a.PutStr("http.route", "/api/v1/orders/{id}")
 			a.PutInt("http.response.status_code", 200)
 			a.PutInt("duration_ms", int64(i%97))
-			a.PutStr("user.id", fmt.Sprintf("user-%d", i%1000))
-			a.PutStr("client.address", "10.1.2.3")
+			a.PutStr("user.id", fmt.Sprintf("user-%d", random.IntN(1000)))
+			a.PutStr("client.address", fmt.Sprintf("10.1.%d.%d", random.IntN(200), random.IntN(200)))
 		}
 	}
 	return ld
@@ -108,23 +116,21 @@ func BenchmarkTranslate(b *testing.B) {
 	e.pusher = &pusher{encoding: encodingProtobuf}
 	b.Run("penstock", func(b *testing.B) {
 		b.ReportAllocs()
-		var plain []byte
-		t := e.translators.Get().(*translator)
+		w := e.workspace()
 		for b.Loop() {
 			now := time.Now()
-			t.reset(now)
-			s := &sending{exporter: e, ctx: b.Context(), now: now}
-			batches := e.translate(b.Context(), ld, t, s)
-			s.arena = t.arena
+			w.reset(now)
+			s := &sending{exporter: e, ctx: b.Context(), workspace: w, now: now}
+			batches := e.translate(b.Context(), ld, w, s)
 			for _, st := range batches[0].streams {
-				plain = s.encode(plain[:0], request{{st, 0, len(st.entries)}})
-				body, err := e.pusher.encode(plain)
-				if err != nil {
+				w.plain = s.encode(w.plain[:0], request{{st, 0, len(st.entries)}})
+				var err error
+				if w.compressed, err = e.pusher.encode(w.compressed, w.plain); err != nil {
 					b.Fatal(err)
 				}
-				e.pusher.free(body)
 			}
-			t.release()
+			w.recycle(batches)
+			w.release()
 		}
 	})
 	b.Run("push types", func(b *testing.B) {

@@ -3,7 +3,7 @@ package lokiexporter
 import (
 	"context"
 	"fmt"
-	"sync"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -33,9 +33,10 @@ type lokiExporter struct {
 	pusher  *pusher
 	now     func() time.Time
 
-	translators sync.Pool // of *translator
-	requests    sync.Pool // of *[]byte
-	told        atomic.Int64
+	// spaces are kept from one push to the next. A sync.Pool would lose them with each garbage
+	// collection, which comes every few pushes: growing the arena again costs as much as filling it.
+	spaces chan *workspace
+	told   atomic.Int64
 }
 
 func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) {
@@ -45,7 +46,7 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 	}
 	policy := newPolicy(cfg.Labels, cfg.Limits.LabelValueBytes)
 	e := &lokiExporter{
-		cfg: cfg, set: set, policy: policy, tb: tb, now: time.Now,
+		cfg: cfg, set: set, policy: policy, tb: tb, now: time.Now, spaces: make(chan *workspace, runtime.GOMAXPROCS(0)),
 		tenants: newTenants(guard.Settings{
 			MaxStreams:  cfg.LabelGuard.MaxStreams,
 			Idle:        cfg.LabelGuard.IdleTimeout,
@@ -56,8 +57,48 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 			Render:      policy.render,
 		}, cfg.LabelGuard.MaxTenants),
 	}
-	e.translators.New = func() any { return newTranslator(cfg, policy, e.tellMove) }
 	return e, nil
+}
+
+// workspace is the memory that one push needs.
+type workspace struct {
+	*translator
+	plain, compressed []byte
+	spare             [][]entry // emptied slices of streams
+}
+
+// Most slices of entries kept from one push to the next, and the most entries in one: 40 bytes each.
+const (
+	maxSpare        = 64
+	maxSpareEntries = 8192
+)
+
+// recycle takes back the memory of sent batches.
+func (w *workspace) recycle(batches []*batch) {
+	for _, b := range batches {
+		for _, st := range b.streams {
+			if len(w.spare) < maxSpare && cap(st.entries) <= maxSpareEntries {
+				w.spare = append(w.spare, st.entries[:0])
+			}
+		}
+	}
+}
+
+func (e *lokiExporter) workspace() *workspace {
+	select {
+	case w := <-e.spaces:
+		return w
+	default:
+		return &workspace{translator: newTranslator(e.cfg, e.policy, e.tellMove)}
+	}
+}
+
+func (e *lokiExporter) keep(w *workspace) {
+	w.release()
+	select {
+	case e.spaces <- w:
+	default:
+	}
 }
 
 func (e *lokiExporter) start(ctx context.Context, host component.Host) error {
@@ -102,25 +143,22 @@ func (e *lokiExporter) shutdown(context.Context) error {
 // again comes back in the error, and nothing else; what Loki refused for good is counted.
 func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	now := e.now()
-	t := e.translators.Get().(*translator)
-	t.reset(now)
-	defer func() {
-		t.release()
-		e.translators.Put(t)
-	}()
-	s := &sending{exporter: e, ctx: ctx, now: now, splits: maxSplits}
-	batches := e.translate(ctx, ld, t, s)
-	s.arena = t.arena
-	e.countChanges(ctx, t)
+	w := e.workspace()
+	defer e.keep(w)
+	w.reset(now)
+	s := &sending{exporter: e, ctx: ctx, workspace: w, now: now, splits: maxSplits}
+	batches := e.translate(ctx, ld, w, s)
+	e.countChanges(ctx, w.translator)
 	for _, b := range batches {
 		s.batch(b)
 	}
 	e.countSent(ctx, s)
+	w.recycle(batches)
 	return s.result(ld)
 }
 
 // translate makes a batch for each tenant in ld.
-func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, t *translator, s *sending) []*batch {
+func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace, s *sending) []*batch {
 	fromClient, isSet := clientTenant(ctx, e.cfg.Tenant.MetadataKey)
 	var batches []*batch
 	byTenant := make(map[string]*batch)
@@ -139,20 +177,20 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, t *translato
 		}
 		b, ok := byTenant[tenant]
 		if !ok {
-			b = &batch{tenant: tenant, guard: e.tenants.get(tenant), byText: make(map[string]*stream)}
+			b = &batch{tenant: tenant, guard: e.tenants.get(tenant), byText: make(map[string]*stream), spare: &w.spare}
 			byTenant[tenant] = b
 			batches = append(batches, b)
 		}
-		s.records = t.add(rl, b, s.records)
+		s.records = w.add(rl, b, s.records)
 	}
-	if t.outsideTime > 0 {
-		s.refuse(reasonOutsideWindow, t.outsideTime, "time is outside of limits.max_age and limits.max_ahead")
+	if w.outsideTime > 0 {
+		s.refuse(reasonOutsideWindow, w.outsideTime, "time is outside of limits.max_age and limits.max_ahead")
 	}
 	for _, b := range batches {
 		for _, st := range b.streams {
 			st.sort()
 			if e.cfg.OnIdentical == identicalNudge {
-				t.changes.nudged += int64(st.nudge(t.arena))
+				w.changes.nudged += int64(st.nudge(w.arena))
 			}
 		}
 	}

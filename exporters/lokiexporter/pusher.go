@@ -47,16 +47,11 @@ type pusher struct {
 	url      string
 	encoding string
 
-	buffers sync.Pool // of *[]byte
-	gzips   sync.Pool // of *gzip.Writer
+	gzips sync.Pool // of *gzip.Writer
 }
 
-// encode compresses a request that wire.AppendStream wrote. The caller gives the result to free.
-func (c *pusher) encode(request []byte) ([]byte, error) {
-	var dst []byte
-	if kept, ok := c.buffers.Get().(*[]byte); ok {
-		dst = *kept
-	}
+// encode compresses a request that wire.AppendStream wrote, into dst's memory where that suffices.
+func (c *pusher) encode(dst, request []byte) ([]byte, error) {
 	if c.encoding == encodingProtobuf {
 		if need := s2.MaxEncodedLen(len(request)); cap(dst) < need {
 			dst = make([]byte, need)
@@ -82,8 +77,6 @@ func (c *pusher) encode(request []byte) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
-
-func (c *pusher) free(body []byte) { c.buffers.Put(&body) }
 
 // post sends an encoded request. err means that there is no answer.
 func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func() time.Time) (answer, error) {

@@ -30,10 +30,10 @@ const (
 type sending struct {
 	exporter *lokiExporter
 	ctx      context.Context
-	arena    []byte
-	now      time.Time
-	records  int32 // of the push
-	splits   int
+	*workspace
+	now     time.Time
+	records int32 // of the push
+	splits  int
 
 	accepted, refused, bytes int64
 	refusal                  string
@@ -179,24 +179,19 @@ func (s *sending) post(b *batch, r request) (answer, error) {
 	if err := s.ctx.Err(); err != nil {
 		return answer{}, err
 	}
-	c := s.exporter.pusher
-	plain, ok := s.exporter.requests.Get().(*[]byte)
-	if !ok {
-		plain = new([]byte)
-	}
-	defer s.exporter.requests.Put(plain)
-	*plain = s.encode((*plain)[:0], r)
-	body, err := c.encode(*plain)
+	s.plain = s.encode(s.plain[:0], r)
+	body, err := s.exporter.pusher.encode(s.compressed, s.plain)
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := c.post(s.ctx, b.tenant, body, s.exporter.now)
-	if err == nil {
-		// Only now: without an answer the transport may still read the body.
-		s.bytes += int64(len(body))
-		c.free(body)
+	s.compressed = body
+	a, err := s.exporter.pusher.post(s.ctx, b.tenant, body, s.exporter.now)
+	if err != nil {
+		s.compressed = nil // without an answer the transport may still read it
+		return answer{}, err
 	}
-	return a, err
+	s.bytes += int64(len(body))
+	return a, nil
 }
 
 func (s *sending) encode(dst []byte, r request) []byte {

@@ -78,7 +78,7 @@ func newTranslator(cfg *Config, p *policy, onMove func(string, guard.Move)) *tra
 
 // reset prepares for another push.
 func (t *translator) reset(now time.Time) {
-	const keepArena = 16 << 20
+	const keepArena = 8 << 20
 	if cap(t.arena) > keepArena {
 		t.arena = nil
 	}
