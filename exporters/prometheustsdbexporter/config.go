@@ -3,6 +3,7 @@ package prometheustsdbexporter
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 var (
 	protocols  = []string{"auto", "1.0", "2.0"}
+	reserved   = []string{"Content-Encoding", "Content-Type", "User-Agent", "X-Prometheus-Remote-Write-Version"}
 	strategies = []otlptranslator.TranslationStrategyOption{
 		otlptranslator.UnderscoreEscapingWithSuffixes, otlptranslator.UnderscoreEscapingWithoutSuffixes,
 		otlptranslator.NoUTF8EscapingWithSuffixes, otlptranslator.NoTranslation,
@@ -44,6 +46,13 @@ type Config struct {
 	MaxBytes int `mapstructure:"max_bytes"`
 	// MaxShards bounds the requests in flight. Default 8.
 	MaxShards int `mapstructure:"max_shards"`
+
+	// IsolateRefused looks, with a 1.0 receiver, for the samples of a request that it refuses for their times, and sends the
+	// others again: Prometheus drops a request whole. Default true.
+	IsolateRefused bool `mapstructure:"isolate_refused"`
+	// TenantHeader carries the tenant, X-Scope-OrgID for Mimir: client metadata x-scope-orgid, else the resource attribute
+	// tenant.id, else "default". Default "": no header.
+	TenantHeader string `mapstructure:"tenant_header"`
 
 	// Translation says how metrics become series.
 	Translation TranslationConfig `mapstructure:"translation"`
@@ -92,6 +101,14 @@ func (c *Config) Validate() error {
 	}
 	if c.HTTP.Compression != "" && c.HTTP.Compression != "snappy" {
 		bad("compression", "%q: remote write is always snappy", c.HTTP.Compression)
+	}
+	for name := range c.HTTP.Headers.Iter {
+		if slices.Contains(reserved, http.CanonicalHeaderKey(name)) {
+			bad("headers", "%q is reserved by remote write", name)
+		}
+	}
+	if slices.Contains(reserved, http.CanonicalHeaderKey(c.TenantHeader)) {
+		bad("tenant_header", "%q is reserved by remote write", c.TenantHeader)
 	}
 	if c.Queue.HasValue() && c.Queue.Get().NumConsumers > 1 {
 		bad("sending_queue::num_consumers", "%d would reorder the samples of a series: leave it at 1, max_shards makes it parallel", c.Queue.Get().NumConsumers)

@@ -44,6 +44,8 @@ func TestInvalidConfigNamesTheKey(t *testing.T) {
 		"no URL":            {map[string]any{"endpoint": "localhost:9090"}, `endpoint: "localhost:9090" is not a URL`},
 		"both":              {map[string]any{"tsdb": "embedded_tsdb"}, `tsdb: "embedded_tsdb" and endpoint "http://x/" exclude each other`},
 		"compression":       {map[string]any{"compression": "gzip"}, `compression: "gzip": remote write is always snappy`},
+		"reserved header":   {map[string]any{"headers": map[string]any{"user-agent": "x"}}, `headers: "user-agent" is reserved`},
+		"reserved tenant":   {map[string]any{"tenant_header": "content-type"}, `tenant_header: "content-type" is reserved`},
 		"consumers":         {map[string]any{"sending_queue": map[string]any{"num_consumers": 2}}, "sending_queue::num_consumers: 2 would reorder"},
 		"protocol":          {map[string]any{"protocol": "3.0"}, `protocol: "3.0" is none of`},
 		"samples":           {map[string]any{"max_samples": 0}, "max_samples: 0 is not positive"},

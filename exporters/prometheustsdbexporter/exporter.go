@@ -27,9 +27,9 @@ type outcome struct {
 	told    string         // what the sink said to one of the refused
 }
 
-// sink takes samples. The error, if any, is temporary: the batch comes again, and what is done already is not done twice.
+// sink takes samples; header goes with a request, if there is one. The error, if any, is temporary: the batch comes again, and what is done already is not done twice.
 type sink interface {
-	write(ctx context.Context, samples []sample.Sample) (outcome, error)
+	write(ctx context.Context, samples []sample.Sample, header http.Header) (outcome, error)
 }
 
 // tsdbExporter translates batches and gives them to its sink, on the caller's goroutine.
@@ -80,12 +80,21 @@ func (e *tsdbExporter) shutdown(context.Context) error {
 }
 
 func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
+	if e.cfg.TenantHeader == "" {
+		return e.pushTenant(ctx, nil, md)
+	}
+	return eachTenant(ctx, md, func(tenant string, md pmetric.Metrics) error {
+		return e.pushTenant(ctx, http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}, md)
+	})
+}
+
+func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pmetric.Metrics) error {
 	b, err := e.translator.Translate(ctx, md, time.Now())
 	if err != nil {
 		return err
 	}
 	if len(b.Samples) > 0 {
-		o, err := e.sink.write(ctx, b.Samples)
+		o, err := e.sink.write(ctx, b.Samples, header)
 		e.count(ctx, o)
 		if err != nil {
 			var again *remotewrite.RetryError
@@ -127,13 +136,13 @@ func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) 
 	return &remoteSink{remotewrite.NewWriter(
 		&remotewrite.Client{HTTP: client, URL: cfg.HTTP.Endpoint, UserAgent: build.Command + "/" + build.Version},
 		remotewrite.Settings{
-			Protocol: protocol, MaxSamples: cfg.MaxSamples, MaxBytes: cfg.MaxBytes, MaxShards: cfg.MaxShards, Metadata: true,
+			Protocol: protocol, MaxSamples: cfg.MaxSamples, MaxBytes: cfg.MaxBytes, MaxShards: cfg.MaxShards, Metadata: true, Isolate: cfg.IsolateRefused,
 		},
 	)}
 }
 
-func (s *remoteSink) write(ctx context.Context, samples []sample.Sample) (outcome, error) {
-	r, err := s.writer.Write(ctx, samples, nil)
+func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header) (outcome, error) {
+	r, err := s.writer.Write(ctx, samples, header)
 	o := outcome{sent: r.Sent.All(), told: r.RefusedFor}
 	if len(r.Refused) > 0 {
 		o.refused = make(map[string]int, len(r.Refused))

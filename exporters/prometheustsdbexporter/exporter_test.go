@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configoptional"
@@ -312,4 +314,43 @@ func TestMissingExtensionStopsStartup(t *testing.T) {
 		component.ShutdownFunc
 	}{}
 	require.ErrorContains(t, e.Start(t.Context(), host{cfg.TSDB: other}), "doesn't take samples")
+}
+
+func TestTenants(t *testing.T) {
+	now := time.Now()
+	var mu sync.Mutex
+	got := map[string][]string{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		tenant := r.Header.Get("X-Scope-OrgID")
+		got[tenant] = append(got[tenant], r.Header.Get("X-Prometheus-Remote-Write-Version"))
+		if tenant == "b" && len(got[tenant]) == 1 {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", "11")
+	}))
+	defer srv.Close()
+	md := pmetric.NewMetrics()
+	for _, tenant := range []string{"a", "", "b", "a"} {
+		allTypes(now).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+		if tenant != "" {
+			md.ResourceMetrics().At(md.ResourceMetrics().Len()-1).Resource().Attributes().PutStr("tenant.id", tenant)
+		}
+	}
+	cfg := noQueue(func(cfg *Config) { cfg.HTTP.Endpoint, cfg.TenantHeader = srv.URL, "x-scope-orgid" })
+	_, err := export(t, cfg, host{}, md)
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]string{"a": {"2.0.0"}, "b": {"2.0.0", "2.0.0"}, "default": {"2.0.0"}}, got, "one tenant's limit repeats no other's")
+
+	clear(got)
+	require.NoError(t, eachTenant(client.NewContext(t.Context(), client.Info{
+		Metadata: client.NewMetadata(map[string][]string{"X-Scope-OrgID": {"sender"}}),
+	}), md, func(tenant string, part pmetric.Metrics) error {
+		got[tenant] = nil
+		assert.Equal(t, 4, part.ResourceMetrics().Len())
+		return nil
+	}))
+	assert.Contains(t, got, "sender", "client metadata comes first")
 }

@@ -39,6 +39,8 @@ func createDefaultConfig() component.Config {
 		MaxBytes:   8 << 20,
 		MaxShards:  8,
 		MaxFuture:  10 * time.Minute,
+
+		IsolateRefused: true,
 		Translation: TranslationConfig{
 			Strategy:   otlptranslator.UnderscoreEscapingWithSuffixes,
 			TargetInfo: true,

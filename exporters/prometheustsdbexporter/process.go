@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/storage"
@@ -36,7 +37,7 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 	return &processSink{to}, nil
 }
 
-func (s *processSink) write(ctx context.Context, samples []sample.Sample) (outcome, error) {
+func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header) (outcome, error) {
 	all := outcome{refused: map[string]int{}}
 	for len(samples) > 0 {
 		n := min(len(samples), transactionSamples)
@@ -101,7 +102,7 @@ func refusal(err error) string {
 	case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
 		return string(remotewrite.Duplicate)
 	case errors.As(err, &badHistogram):
-		return string(remotewrite.Invalid)
+		return string(remotewrite.BadHistogram)
 	}
 	return "other"
 }

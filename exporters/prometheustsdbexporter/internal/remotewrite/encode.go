@@ -9,6 +9,8 @@ package remotewrite
 import (
 	"encoding/binary"
 	"math"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/common/model"
@@ -123,10 +125,10 @@ func (e *Encoder) AddFamily(f *sample.Family) {
 	}
 	p = appendString(p, 2, f.Name)
 	if f.Help != "" {
-		p = appendString(p, 4, f.Help)
+		p = appendText(p, 4, f.Help)
 	}
 	if f.Unit != "" {
-		p = appendString(p, 5, f.Unit)
+		p = appendText(p, 5, f.Unit)
 	}
 	e.part = p
 	e.head = appendMessage(e.head, 3, p)
@@ -134,7 +136,7 @@ func (e *Encoder) AddFamily(f *sample.Family) {
 
 func (e *Encoder) addV1(s *sample.Sample) {
 	b := e.series[:0]
-	s.Labels.Range(func(l labels.Label) { b = e.appendLabel(b, l) })
+	s.Labels.Range(func(l labels.Label) { b = appendLabel(b, l) })
 	if s.Histogram != nil || s.FloatHistogram != nil {
 		e.part = appendHistogram(e.part[:0], s, V1)
 		b = appendMessage(b, 4, e.part)
@@ -144,18 +146,17 @@ func (e *Encoder) addV1(s *sample.Sample) {
 	}
 	for _, x := range s.Exemplars {
 		p := e.part[:0]
-		x.Labels.Range(func(l labels.Label) {
-			p = appendTag(p, 1, length)
-			p = binary.AppendUvarint(p, uint64(labelSize(l)))
-			p = appendString(appendString(p, 1, l.Name), 2, l.Value)
-		})
+		x.Labels.Range(func(l labels.Label) { p = appendLabel(p, l) })
 		e.part = appendSampleFields(p, x.Value, x.Ts, 2, 3)
 		b = appendMessage(b, 3, e.part)
 	}
 	e.series = b
 }
 
-func (e *Encoder) appendLabel(b []byte, l labels.Label) []byte {
+func appendLabel(b []byte, l labels.Label) []byte {
+	if !utf8.ValidString(l.Value) {
+		l.Value = strings.ToValidUTF8(l.Value, "\uFFFD")
+	}
 	b = appendTag(b, 1, length)
 	b = binary.AppendUvarint(b, uint64(labelSize(l)))
 	return appendString(appendString(b, 1, l.Name), 2, l.Value)
@@ -216,7 +217,7 @@ func (e *Encoder) symbol(s string) uint32 {
 	}
 	ref := uint32(len(e.symbols))
 	e.symbols[s] = ref
-	e.head = appendString(e.head, 4, s)
+	e.head = appendText(e.head, 4, s)
 	return ref
 }
 
@@ -270,6 +271,14 @@ func appendVarint(b []byte, field int, v uint64) []byte {
 
 func appendFixed(b []byte, field int, bits uint64) []byte {
 	return binary.LittleEndian.AppendUint64(appendTag(b, field, fixed), bits)
+}
+
+// appendText writes a string of the user's: protobuf takes UTF-8 only, OTLP clients don't always send it.
+func appendText(b []byte, field int, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	return appendString(b, field, s)
 }
 
 func appendString(b []byte, field int, s string) []byte {

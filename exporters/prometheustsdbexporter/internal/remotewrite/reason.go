@@ -11,9 +11,10 @@ type Reason string
 // The reasons.
 const (
 	BadRequest   Reason = "bad_request"   // 400 with a text that none of the others matches
+	BadHistogram Reason = "bad_histogram" // a native histogram that contradicts itself
 	Duplicate    Reason = "duplicate"     // another value at that time is stored
 	Future       Reason = "future"        // too far ahead
-	Invalid      Reason = "invalid"       // labels, names or histograms that the receiver doesn't take
+	Invalid      Reason = "invalid"       // labels or names that the receiver doesn't take
 	Limit        Reason = "limit"         // a limit of the tenant, on series most of all
 	NotFound     Reason = "not_found"     // no receiver at that URL
 	OutOfBounds  Reason = "out_of_bounds" // older than the receiver's head
@@ -47,8 +48,8 @@ var texts = []struct {
 	{"max_series", Limit},
 	{"limit", Limit},
 	{"too large", TooLarge},
+	{"histogram", BadHistogram},
 	{"invalid", Invalid},
-	{"histogram", Invalid},
 	{"label", Invalid},
 	{"missing-metric-name", Invalid},
 }
@@ -74,10 +75,11 @@ func ReasonOf(status int, body string) Reason {
 	return BadRequest
 }
 
-// OfOneSample reports whether r is about single samples, so that the others of the request may be taken.
-func (r Reason) OfOneSample() bool {
+// ofOneSample reports whether r is about the time or the form of single samples, so that the others of the request may be
+// taken.
+func (r Reason) ofOneSample() bool {
 	switch r {
-	case Duplicate, Future, Invalid, OutOfBounds, OutOfOrder, TooOld, Limit, BadRequest:
+	case Duplicate, Future, BadHistogram, OutOfBounds, OutOfOrder, TooOld:
 		return true
 	}
 	return false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,10 +38,11 @@ const (
 // Settings bound what a Writer sends.
 type Settings struct {
 	Protocol   Protocol
-	MaxSamples int // in a request
-	MaxBytes   int // of a request before compression; one sample may be larger
-	MaxShards  int // requests in flight, over all batches
-	Metadata   bool
+	MaxSamples int  // in a request
+	MaxBytes   int  // of a request before compression; one sample may be larger
+	MaxShards  int  // requests in flight, over all batches
+	Metadata   bool // 1.0: families in the requests
+	Isolate    bool // 1.0: look for the refused samples of a request, and deliver the others
 }
 
 // RetryError says that not everything could be delivered and that the batch is to be written again: what was delivered is
@@ -117,6 +119,7 @@ type batch struct {
 	w       *Writer
 	samples []sample.Sample
 	header  http.Header
+	salt    uint64 // of header: equal requests of two tenants are two
 
 	mu     sync.Mutex
 	result Result   // guarded by mu
@@ -127,6 +130,9 @@ type batch struct {
 // every sample is delivered or refused.
 func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http.Header) (Result, error) {
 	b := &batch{w: w, samples: samples, header: header, result: newResult()}
+	for name, values := range header {
+		b.salt ^= xxhash.Sum64String(name + ":" + strings.Join(values, ","))
+	}
 	shards := b.shards()
 	errs := make([]error, len(shards))
 	var wg sync.WaitGroup
@@ -182,7 +188,7 @@ func (b *batch) write(ctx context.Context, shard []int32, budget *int) (int, err
 		version := b.w.version()
 		n := b.encode(e, shard, version)
 		e.payload = e.Finish(e.payload)
-		hash := xxhash.Sum64(e.payload)
+		hash := xxhash.Sum64(e.payload) ^ b.salt
 		if b.known(hash) {
 			return n, nil
 		}
@@ -196,7 +202,7 @@ func (b *batch) write(ctx context.Context, shard []int32, budget *int) (int, err
 		if b.w.fellBack(version, resp) {
 			continue
 		}
-		if version == V1 && !resp.OK() && n > 1 && ReasonOf(resp.Status, resp.Body).OfOneSample() && *budget > 1 {
+		if b.w.set.Isolate && version == V1 && !resp.OK() && n > 1 && *budget > 1 && ReasonOf(resp.Status, resp.Body).ofOneSample() {
 			return n, b.search(ctx, shard[:n], budget)
 		}
 		b.finish(hash, e.Counts(), version, len(e.payload), resp)

@@ -99,7 +99,7 @@ func decode(req *http.Request) got {
 func (r *receiver) writer(p remotewrite.Protocol, shards int) *remotewrite.Writer {
 	return remotewrite.NewWriter(
 		&remotewrite.Client{HTTP: r.Client(), URL: r.URL, UserAgent: "test/1"},
-		remotewrite.Settings{Protocol: p, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: shards},
+		remotewrite.Settings{Protocol: p, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: shards, Isolate: true},
 	)
 }
 

@@ -195,6 +195,11 @@ func (c *converter) Append(_ storage.SeriesRef, ls labels.Labels, st, t int64, v
 	var exemplars []exemplar.Exemplar
 	if len(opts.Exemplars) > 0 {
 		exemplars = slices.Clone(opts.Exemplars) // the converter uses the slice again
+		for i := range exemplars {
+			if !exemplars[i].HasTs { // remote write wants one; the point's is the closest there is
+				exemplars[i].Ts, exemplars[i].HasTs = t, true
+			}
+		}
 	}
 	c.samples = append(c.samples, sample.Sample{
 		Labels: ls, Hash: ls.Hash(), Start: st, Time: t, Value: v, Histogram: h, FloatHistogram: fh,
