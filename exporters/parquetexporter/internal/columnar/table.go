@@ -131,7 +131,7 @@ func (g *Group) List(name string) *Group {
 // ListOf declares a required list of required values of one type; declare names the type: g.ListOf("x", (*Group).Int64).
 func ListOf[T any](g *Group, name string, declare func(*Group, string, Flags) *Column[T]) *Column[T] {
 	e := &Group{t: g.t, path: g.child(name, "list"), def: g.def + 1, rep: g.rep + 1}
-	c := declare(e, "element", Required)
+	c := declare(e, "element", Required|Unique)
 	g.nodes = append(g.nodes, func() schema.Node {
 		return schema.MustGroup(schema.ListOfWithName(name, e.fields()[0], parquet.Repetitions.Required, -1))
 	})

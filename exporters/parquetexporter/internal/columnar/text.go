@@ -226,6 +226,11 @@ type dictionary struct {
 	text    []byte
 	offsets []int32 // of the words in text, and its length
 	shared  [sharedSlots]sharedWord
+
+	// follow guesses the next word from the last one: the keys of attribute maps come in the same order row after row, and a
+	// comparison is cheaper than a hash.
+	follow []int32
+	last   int32
 }
 
 // sharedWord remembers the number of the value at an address.
@@ -242,9 +247,23 @@ func (d *dictionary) word(id int32) Bytes {
 }
 
 func (d *dictionary) id(v Bytes) int32 {
-	if id, ok := d.index[string(v)]; ok {
-		return id
+	if len(d.follow) > 0 {
+		if guess := d.follow[d.last]; string(d.word(guess)) == string(v) {
+			d.last = guess
+			return guess
+		}
 	}
+	id, ok := d.index[string(v)]
+	if !ok {
+		id = d.add(v)
+	}
+	d.follow[d.last] = id
+	d.last = id
+	return id
+}
+
+// add numbers a new word.
+func (d *dictionary) add(v Bytes) int32 {
 	if d.index == nil {
 		d.index = map[string]int32{}
 	}
@@ -252,6 +271,7 @@ func (d *dictionary) id(v Bytes) int32 {
 		d.offsets = append(d.offsets, 0)
 	}
 	id := int32(len(d.offsets) - 1)
+	d.follow = append(d.follow, id)
 	begin := len(d.text)
 	d.text = append(d.text, v...)
 	d.offsets = append(d.offsets, int32(len(d.text)))
@@ -284,4 +304,5 @@ func (d *dictionary) reset() {
 	clear(d.index)
 	clear(d.shared[:])
 	d.text, d.offsets = d.text[:0], d.offsets[:0]
+	d.follow, d.last = d.follow[:0], 0
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Each benchmark encodes the same batch three ways: into this package's table, and into what contrib's file exporter writes with
-// compression: zstd, OTLP as JSON and as protobuf. Compare the rows/s of one run; file sizes are in B/row.
+// compression: zstd, OTLP as JSON and as protobuf; logs also by Arrow records (peer_test.go). Compare the rows/s of one run; file sizes are in B/row.
 
 const benchRows = 100_000
 
@@ -59,6 +59,7 @@ func benchOTLP[D any](b *testing.B, data D, marshal func(D) ([]byte, error)) {
 func BenchmarkLogs(b *testing.B) {
 	ld := sampleLogs(benchRows)
 	b.Run("parquet", func(b *testing.B) { benchParquet(b, ld, rows.NewLogs()) })
+	b.Run("arrow_records", func(b *testing.B) { benchArrow(b, ld) })
 	b.Run("json_zstd", func(b *testing.B) { benchOTLP(b, ld, (&plog.JSONMarshaler{}).MarshalLogs) })
 	b.Run("otlp_zstd", func(b *testing.B) { benchOTLP(b, ld, (&plog.ProtoMarshaler{}).MarshalLogs) })
 }
