@@ -73,6 +73,8 @@ require (
 	google.golang.org/grpc v1.83.2
 )
 
+require go.opentelemetry.io/collector/confmap/provider/envprovider v1.65.0 // indirect
+
 require (
 	cloud.google.com/go/auth v0.20.0 // indirect
 	cloud.google.com/go/auth/oauth2adapt v0.2.8 // indirect

@@ -1,0 +1,276 @@
+package profileprovider_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
+	"go.opentelemetry.io/collector/featuregate"
+
+	"github.com/penstockhq/penstock/exporters/lokiexporter"
+	"github.com/penstockhq/penstock/exporters/parquetexporter"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
+	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
+	"github.com/penstockhq/penstock/extensions/queuestorageextension"
+	"github.com/penstockhq/penstock/providers/profileprovider"
+)
+
+// The gate that stanza registers in a binary with log receivers.
+var emitterGate = featuregate.GlobalRegistry().MustRegister("stanza.synchronousLogEmitter", featuregate.StageAlpha)
+
+// everything is an environment in which every sink and source exists.
+var everything = map[string]string{
+	"PENSTOCK_REMOTE_WRITE_URL":     "http://127.0.0.1:9090/api/v1/write",
+	"PENSTOCK_LOKI_URL":             "http://127.0.0.1:3100",
+	"PENSTOCK_OTLP_EXPORT_ENDPOINT": "127.0.0.1:4319",
+	"PENSTOCK_LOG_FILES":            "/var/log/*.log,/srv/$app/*.log",
+	"PENSTOCK_ENVIRONMENT":          "test",
+}
+
+// factories makes the configurations of the components in this module.
+var factories = map[string]map[string]component.Factory{
+	"exporters": {
+		"loki":            lokiexporter.NewFactory(),
+		"parquet":         parquetexporter.NewFactory(),
+		"prometheus_tsdb": prometheustsdbexporter.NewFactory(),
+	},
+	"extensions": {
+		"admin":         adminextension.NewFactory(),
+		"embedded_tsdb": embeddedtsdbextension.NewFactory(),
+		"queue_storage": queuestorageextension.NewFactory(),
+	},
+}
+
+func TestProfilesAreWholeAndValid(t *testing.T) {
+	for _, profile := range []string{"standalone", "agent", "gateway"} {
+		for name, env := range map[string]map[string]string{"plain": nil, "everything": everything} {
+			t.Run(profile+"/"+name, func(t *testing.T) {
+				conf := resolve(t, env, "profile:"+profile)
+				assertWhole(t, conf)
+				for kind, known := range factories {
+					for id, factory := range known {
+						if conf.IsSet(kind + "::" + id) {
+							sub, err := conf.Sub(kind + "::" + id)
+							require.NoError(t, err)
+							cfg := factory.CreateDefaultConfig()
+							require.NoError(t, sub.Unmarshal(cfg), id)
+							assert.NoError(t, confmap.Validate(cfg), id)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// assertWhole checks that pipelines and components refer to each other without a gap or a leftover.
+func assertWhole(t *testing.T, conf *confmap.Conf) {
+	t.Helper()
+	used := map[string]bool{}
+	for id, p := range pipelines(t, conf) {
+		receivers, _ := p["receivers"].([]any)
+		exporters, _ := p["exporters"].([]any)
+		processors, _ := p["processors"].([]any)
+		assert.NotEmpty(t, receivers, id)
+		assert.NotEmpty(t, exporters, id)
+		for list, kind := range map[string][]any{"receivers": receivers, "processors": processors, "exporters": exporters} {
+			for _, ref := range kind {
+				key := list + "::" + ref.(string)
+				if ref == "forward" {
+					key = "connectors::forward"
+				}
+				assert.True(t, conf.IsSet(key), "%s of pipeline %s", key, id)
+				used[key] = true
+			}
+		}
+		if slices.Contains(receivers, any("otlp")) {
+			assert.Equal(t, "memory_limiter", processors[0], "%s takes from clients: its limits come first", id)
+		}
+	}
+	for _, ref := range conf.Get("service::extensions").([]any) {
+		used["extensions::"+ref.(string)] = true
+	}
+	for _, kind := range []string{"receivers", "processors", "exporters", "extensions", "connectors"} {
+		sub, err := conf.Sub(kind)
+		require.NoError(t, err)
+		for id := range sub.ToStringMap() {
+			assert.True(t, used[kind+"::"+id], "%s::%s is used by nothing", kind, id)
+		}
+	}
+	assert.NotContains(t, fmt.Sprint(conf.ToStringMap()), "${", "every reference is resolved")
+	assert.False(t, conf.IsSet("receivers::otlp::protocols::http::include_metadata"), "queues on disk would write tokens")
+}
+
+func TestASinkIsThereWhenItsVariableIsSet(t *testing.T) {
+	lake := []string{"logs/lake", "metrics/lake", "traces/lake"}
+	intake := []string{"logs", "metrics", "traces"}
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want []string
+	}{
+		"none":         {nil, slices.Concat(intake, lake)},
+		"empty":        {map[string]string{"PENSTOCK_LOKI_URL": " "}, slices.Concat(intake, lake)},
+		"loki":         {map[string]string{"PENSTOCK_LOKI_URL": "http://loki:3100"}, slices.Concat(intake, lake, []string{"logs/loki"})},
+		"only loki":    {map[string]string{"PENSTOCK_LOKI_URL": "http://loki:3100", "PENSTOCK_LAKE_URL": "off"}, []string{"logs", "logs/loki"}},
+		"remote write": {map[string]string{"PENSTOCK_REMOTE_WRITE_URL": "http://m/push"}, slices.Concat(intake, lake, []string{"metrics/remote_write"})},
+		"otlp": {map[string]string{"PENSTOCK_OTLP_EXPORT_ENDPOINT": "tempo:4317", "PENSTOCK_LAKE_URL": "off"},
+			slices.Concat(intake, []string{"logs/otlp", "metrics/otlp", "traces/otlp"})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := slices.Collect(maps.Keys(pipelines(t, resolve(t, c.env, "profile:gateway"))))
+			assert.ElementsMatch(t, c.want, got)
+		})
+	}
+}
+
+func TestValuesComeFromTheEnvironment(t *testing.T) {
+	conf := resolve(t, map[string]string{
+		"PENSTOCK_DATA_DIR": "/data", "PENSTOCK_TELEMETRY_PORT": "9999", "PENSTOCK_OTLP_GRPC_ENDPOINT": "0.0.0.0:4317",
+		"PENSTOCK_LOG_FILES": " /var/log/*.log ,, /srv/$app/*.log", "PENSTOCK_ENVIRONMENT": "prod", "PENSTOCK_INSTANCE_ID": "node-1",
+	}, "profile:agent")
+	for key, want := range map[string]any{
+		"extensions::queue_storage::directory":                 "/data/queue",
+		"extensions::file_storage/offsets::directory":          "/data/offsets",
+		"receivers::otlp::protocols::grpc::endpoint":           "0.0.0.0:4317",
+		"receivers::file_log::include":                         []any{"/var/log/*.log", "/srv/$app/*.log"},
+		"exporters::otlp_grpc/gateway::endpoint":               "penstock-gateway:4317",
+		"extensions::health_check::endpoint":                   "127.0.0.1:13133",
+		"receivers::file_log::retry_on_failure::enabled":       true,
+		"exporters::otlp_grpc/files::sending_queue::storage":   "queue_storage",
+		"exporters::otlp_grpc/gateway::sending_queue::sizer":   "bytes",
+		"exporters::otlp_grpc/gateway::sending_queue::storage": "queue_storage",
+	} {
+		assert.Equal(t, want, conf.Get(key), key)
+	}
+	readers := conf.Get("service::telemetry::metrics::readers").([]any)
+	pull := confmap.NewFromStringMap(readers[0].(map[string]any))
+	assert.Equal(t, 9999, pull.Get("pull::exporter::prometheus::port"))
+	attributes := fmt.Sprint(conf.Get("processors::resource/host::attributes"), conf.Get("processors::resource/host_metrics::attributes"))
+	for _, part := range []string{"host.name", "os.type", "deployment.environment.name", "value:prod", "value:node-1"} {
+		assert.Contains(t, attributes, part)
+	}
+	lake := resolve(t, map[string]string{"PENSTOCK_DATA_DIR": "/data"}, "profile:standalone")
+	assert.Equal(t, "/data/lake", lake.Get("exporters::parquet::url"))
+}
+
+func TestFurtherConfigurationsMergeOver(t *testing.T) {
+	conf := resolve(t, nil, "profile:standalone", "test:exporters: {debug: {}}\n"+
+		"service: {pipelines: {logs/debug: {receivers: [forward], exporters: [debug]}}}\n"+
+		"processors: {memory_limiter: {limit_percentage: 50}}")
+	assert.Equal(t, 50, conf.Get("processors::memory_limiter::limit_percentage"))
+	assert.Equal(t, 20, conf.Get("processors::memory_limiter::spike_limit_percentage"))
+	assertWhole(t, conf)
+}
+
+func TestUnknownProfileNamesTheKnownOnes(t *testing.T) {
+	provider := profileprovider.NewFactory().Create(confmap.ProviderSettings{})
+	require.NoError(t, confmaptest.ValidateProviderScheme(provider))
+	for _, uri := range []string{"profile:", "profile:sidecar"} {
+		_, err := provider.Retrieve(t.Context(), uri, nil)
+		assert.ErrorContains(t, err, "the profiles are agent, gateway, standalone")
+	}
+	_, err := provider.Retrieve(t.Context(), "file:agent", nil)
+	assert.ErrorContains(t, err, `"file:agent" is not of the form profile:<name>`)
+	assert.NoError(t, provider.Shutdown(t.Context()))
+}
+
+func TestNoSinkAtAllIsAnError(t *testing.T) {
+	t.Setenv("PENSTOCK_LAKE_URL", "off")
+	_, err := profileprovider.NewFactory().Create(confmap.ProviderSettings{}).Retrieve(t.Context(), "profile:gateway", nil)
+	assert.ErrorContains(t, err, "set PENSTOCK_LAKE_URL, PENSTOCK_REMOTE_WRITE_URL, PENSTOCK_LOKI_URL or PENSTOCK_OTLP_EXPORT_ENDPOINT")
+}
+
+func TestLogReceiversWaitForThePipeline(t *testing.T) {
+	require.NoError(t, featuregate.GlobalRegistry().Set(emitterGate.ID(), false))
+	resolve(t, nil, "profile:agent")
+	assert.True(t, emitterGate.IsEnabled())
+}
+
+// The README's table of variables is complete and has no others.
+func TestReadmeNamesEveryVariable(t *testing.T) {
+	name := regexp.MustCompile(`PENSTOCK_[A-Z_]+`)
+	inCode := map[string]bool{}
+	for _, pattern := range []string{"*.go", "fragments/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, variable := range name.FindAllString(string(text), -1) {
+				inCode[variable] = true
+			}
+		}
+	}
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	inReadme := map[string]bool{}
+	for _, line := range strings.Split(string(readme), "\n") {
+		if strings.HasPrefix(line, "| `PENSTOCK_") {
+			inReadme[name.FindString(line)] = true
+		}
+	}
+	assert.Equal(t, slices.Sorted(maps.Keys(inCode)), slices.Sorted(maps.Keys(inReadme)))
+}
+
+// resolve does what the collector does with --config, in an environment of PENSTOCK_ variables.
+func resolve(t *testing.T, env map[string]string, uris ...string) *confmap.Conf {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "PENSTOCK_") {
+			t.Setenv(name, "") // restores it after the test
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
+		URIs: uris,
+		ProviderFactories: []confmap.ProviderFactory{
+			profileprovider.NewFactory(), envprovider.NewFactory(), confmap.NewProviderFactory(newInline),
+		},
+	})
+	require.NoError(t, err)
+	conf, err := resolver.Resolve(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, resolver.Shutdown(t.Context()))
+	return conf
+}
+
+func pipelines(t *testing.T, conf *confmap.Conf) map[string]map[string]any {
+	t.Helper()
+	sub, err := conf.Sub("service::pipelines")
+	require.NoError(t, err)
+	all := map[string]map[string]any{}
+	for id, p := range sub.ToStringMap() {
+		all[id] = p.(map[string]any)
+	}
+	return all
+}
+
+// inline is a provider for YAML in the URI, `test:<yaml>`.
+type inline struct{}
+
+func newInline(confmap.ProviderSettings) confmap.Provider { return inline{} }
+
+func (inline) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	return confmap.NewRetrievedFromYAML([]byte(strings.TrimPrefix(uri, "test:")))
+}
+func (inline) Scheme() string                 { return "test" }
+func (inline) Shutdown(context.Context) error { return nil }
