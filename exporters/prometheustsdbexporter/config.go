@@ -56,8 +56,19 @@ type Config struct {
 
 	// Translation says how metrics become series.
 	Translation TranslationConfig `mapstructure:"translation"`
+	// Delta says how delta metrics become cumulative.
+	Delta DeltaConfig `mapstructure:"delta"`
 	// MaxFuture is how far ahead of the clock a point may be; further ones are refused. Default 10m.
 	MaxFuture time.Duration `mapstructure:"max_future"`
+}
+
+// DeltaConfig bounds the running totals of delta streams.
+type DeltaConfig struct {
+	// MaxStreams bounds the streams whose totals are kept, a partition of the journal or, without one, the process. Points of
+	// further ones are refused. Default 200000; zero refuses all delta points.
+	MaxStreams int `mapstructure:"max_streams"`
+	// IdleTimeout forgets a stream that had no point for longer, by the time of points; it begins again from zero. Default 1h.
+	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 }
 
 // TranslationConfig says how metrics become series.
@@ -124,6 +135,12 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxShards <= 0 {
 		bad("max_shards", "%d is not positive", c.MaxShards)
+	}
+	if c.Delta.MaxStreams < 0 {
+		bad("delta::max_streams", "%d is negative", c.Delta.MaxStreams)
+	}
+	if c.Delta.IdleTimeout <= 0 {
+		bad("delta::idle_timeout", "%s is not positive", c.Delta.IdleTimeout)
 	}
 	if c.MaxFuture <= 0 {
 		bad("max_future", "%s is not positive", c.MaxFuture)

@@ -52,6 +52,8 @@ func TestInvalidConfigNamesTheKey(t *testing.T) {
 		"bytes":             {map[string]any{"max_bytes": -1}, "max_bytes: -1 is not positive"},
 		"shards":            {map[string]any{"max_shards": 0}, "max_shards: 0 is not positive"},
 		"future":            {map[string]any{"max_future": "0s"}, "max_future: 0s is not positive"},
+		"streams":           {map[string]any{"delta": map[string]any{"max_streams": -1}}, "delta::max_streams: -1 is negative"},
+		"idle":              {map[string]any{"delta": map[string]any{"idle_timeout": "0s"}}, "delta::idle_timeout: 0s is not positive"},
 		"strategy":          {map[string]any{"translation": map[string]any{"strategy": "x"}}, `translation::strategy: "x" is none of`},
 		"buckets over 1.0":  {map[string]any{"protocol": "1.0", "translation": map[string]any{"custom_buckets": true}}, "translation::custom_buckets: needs"},
 		"exporterhelper's":  {map[string]any{"sending_queue": map[string]any{"queue_size": 0}}, "sending_queue"},

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
 )
@@ -41,6 +42,7 @@ func createDefaultConfig() component.Config {
 		MaxFuture:  10 * time.Minute,
 
 		IsolateRefused: true,
+		Delta:          DeltaConfig{MaxStreams: 200_000, IdleTimeout: time.Hour},
 		Translation: TranslationConfig{
 			Strategy:   otlptranslator.UnderscoreEscapingWithSuffixes,
 			TargetInfo: true,
@@ -54,7 +56,7 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewMetrics(ctx, set, cfg, e.push,
+	next, err := exporterhelper.NewMetrics(ctx, set, cfg, e.push,
 		exporterhelper.WithStart(e.start),
 		exporterhelper.WithShutdown(e.shutdown),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
@@ -62,4 +64,12 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 		exporterhelper.WithQueue(c.Queue),
 		exporterhelper.WithRetry(c.Retry),
 	)
+	if err != nil || c.Delta.MaxStreams == 0 {
+		return next, err
+	}
+	d := newDeltaExporter(next, e, set)
+	return d, e.telemetry.RegisterExporterPrometheusTsdbDeltaStreamsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(d.streams.Load())
+		return nil
+	})
 }

@@ -3,10 +3,12 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/trace"
 
 	"go.opentelemetry.io/collector/component"
@@ -26,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                                   metric.Meter
 	mu                                      sync.Mutex
 	registrations                           []metric.Registration
+	ExporterPrometheusTsdbDeltaStreams      metric.Int64ObservableGauge
 	ExporterPrometheusTsdbRefusedDatapoints metric.Int64Counter
 	ExporterPrometheusTsdbRefusedSamples    metric.Int64Counter
 	ExporterPrometheusTsdbSentSamples       metric.Int64Counter
@@ -40,6 +43,31 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterExporterPrometheusTsdbDeltaStreamsCallback sets callback for observable ExporterPrometheusTsdbDeltaStreams metric.
+func (builder *TelemetryBuilder) RegisterExporterPrometheusTsdbDeltaStreamsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterPrometheusTsdbDeltaStreams, obs: o})
+		return nil
+	}, builder.ExporterPrometheusTsdbDeltaStreams)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -60,6 +88,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ExporterPrometheusTsdbDeltaStreams, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_prometheus_tsdb_delta_streams",
+		metric.WithDescription("Delta streams whose running totals are kept. [Alpha]"),
+		metric.WithUnit("{stream}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRefusedDatapoints, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_refused_datapoints",
 		metric.WithDescription("Data points that can't become samples, and are not sent. [Alpha]"),

@@ -1,0 +1,111 @@
+package prometheustsdbexporter
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+// orders is a delta of v, at time t.
+func orders(t time.Time, v int64) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "shop")
+	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("orders")
+	m.SetEmptySum().SetIsMonotonic(true)
+	m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	p := m.Sum().DataPoints().AppendEmpty()
+	p.SetTimestamp(pcommon.NewTimestampFromTime(t))
+	p.SetStartTimestamp(pcommon.NewTimestampFromTime(t.Add(-10 * time.Second)))
+	p.SetIntValue(v)
+	md.MarkReadOnly()
+	return md
+}
+
+func running(t *testing.T, cfg *Config, h component.Host) exporter.Metrics {
+	t.Helper()
+	e, err := NewFactory().CreateMetrics(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), h))
+	t.Cleanup(func() { require.NoError(t, e.Shutdown(context.Background())) })
+	return e
+}
+
+func TestRetriesAddADeltaOnce(t *testing.T) {
+	now := time.Now()
+	db := newDatabase(t, remoteapi.WriteV2MessageType)
+	failures := 3
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if failures--; failures >= 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		db.write.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+
+	e := running(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint = srv.URL }), componenttest.NewNopHost())
+	require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-20*time.Second), 5)), "retried inside")
+	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "5"}, db.values("orders_total", now))
+
+	e = running(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint, cfg.Retry.Enabled = srv.URL, false }), componenttest.NewNopHost())
+	require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-10*time.Second), 5)))
+	failures = 1
+	batch := orders(now, 7)
+	require.Error(t, e.ConsumeMetrics(t.Context(), batch))
+	require.NoError(t, e.ConsumeMetrics(t.Context(), batch), "retried by the sender")
+	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "12"}, db.values("orders_total", now))
+}
+
+// A worker that dies after a checkpoint reads the records behind it again: every sample comes with the value that it had.
+func TestTotalsBelongToThePartition(t *testing.T) {
+	now := time.Now()
+	db := newDatabase(t)
+	cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") })
+	e := running(t, cfg, host{cfg.TSDB: db})
+
+	began := func(state []byte) *delivery.Session {
+		s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0", State: state})
+		require.NoError(t, err)
+		require.NoError(t, e.ConsumeMetrics(delivery.With(t.Context(), s), pmetric.NewMetrics()), "the empty batch of an assignment")
+		return s
+	}
+	first := began(nil)
+	consume := func(s *delivery.Session, v int64, ago time.Duration) {
+		require.NoError(t, e.ConsumeMetrics(delivery.With(t.Context(), s), orders(now.Add(-ago), v)))
+	}
+	consume(first, 5, 30*time.Second)
+	var checkpoint bytes.Buffer
+	require.False(t, first.Advance(now, true))
+	require.NoError(t, first.Snapshot(&checkpoint))
+	consume(first, 7, 20*time.Second)
+	first.Close()
+
+	second := began(checkpoint.Bytes())
+	assert.Empty(t, second.Unclaimed())
+	consume(second, 7, 20*time.Second)
+	consume(second, 1, 10*time.Second)
+	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "13"}, db.values("orders_total", now))
+	assert.Equal(t, map[string]string{`{job="shop"}`: "3"}, db.values("count_over_time(orders_total[1m])", now), "a sample a point")
+	other, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-1"})
+	require.NoError(t, err)
+	consume(other, 100, 0)
+	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "100"}, db.values("orders_total", now), "partitions share nothing")
+}

@@ -1,0 +1,114 @@
+package accumulate
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/penstockhq/penstock/internal/streamkey"
+)
+
+// version is the first byte of a snapshot. After it: latest, swept, and per table the number of streams, then each stream's
+// key, start, last and value. Integers are varints.
+const version = 1
+
+var errCorrupt = errors.New("not a snapshot of running totals")
+
+type encoder struct {
+	w   io.Writer
+	buf []byte
+	err error
+}
+
+func (e *encoder) write() {
+	if e.err == nil {
+		_, e.err = e.w.Write(e.buf)
+	}
+	e.buf = e.buf[:0]
+}
+
+func (e *encoder) header(latest, swept int64) {
+	e.buf = append(e.buf, version)
+	e.buf = binary.AppendVarint(binary.AppendVarint(e.buf, latest), swept)
+	e.write()
+}
+
+func encodeTable[V any](e *encoder, t table[V], value func(V, []byte) []byte) {
+	e.buf = binary.AppendUvarint(e.buf, uint64(len(t.streams)))
+	e.write()
+	for key, s := range t.streams {
+		e.buf = key.Append(e.buf)
+		e.buf = binary.AppendVarint(binary.AppendVarint(e.buf, s.start), s.last)
+		e.buf = value(s.value, e.buf)
+		e.write()
+	}
+}
+
+type decoder struct {
+	b   []byte
+	err error
+}
+
+func newDecoder(r io.Reader) (*decoder, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) == 0 || b[0] != version {
+		return nil, fmt.Errorf("%w of version %d", errCorrupt, version)
+	}
+	return &decoder{b: b[1:]}, nil
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) fail() {
+	if d.err == nil {
+		d.err = errCorrupt
+	}
+	d.b = nil
+}
+
+func (d *decoder) header() (latest, swept int64) { return d.varint(), d.varint() }
+
+func decodeTable[V any](d *decoder, t table[V], value func(*V, []byte) ([]byte, error)) {
+	n, size := binary.Uvarint(d.b)
+	if size <= 0 {
+		d.fail()
+		return
+	}
+	d.b = d.b[size:]
+	for range n {
+		if d.err != nil || len(d.b) < 16 {
+			d.fail()
+			return
+		}
+		key := streamkey.Decode(d.b)
+		d.b = d.b[16:]
+		var s stream[V]
+		s.start, s.last = d.varint(), d.varint()
+		rest, err := value(&s.value, d.b)
+		if err != nil {
+			d.err = errors.Join(d.err, err)
+			return
+		}
+		d.b = rest
+		t.streams[key] = s
+	}
+}
+
+func (d *decoder) end() error {
+	if d.err == nil && len(d.b) > 0 {
+		d.fail()
+	}
+	return d.err
+}
