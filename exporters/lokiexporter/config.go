@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,9 @@ type Config struct {
 	// OnOutsideWindow is drop (counted) or restamp: sent at the present time, with the
 	// record's own as structured metadata original_timestamp.
 	OnOutsideWindow string `mapstructure:"on_outside_window"`
+	// LateLabel is the label of entries older than limits.max_behind: its value is the window of that length that
+	// they belong to, which keeps Loki from refusing them. Empty: late entries go to the stream of the others.
+	LateLabel string `mapstructure:"late_label"`
 	// OnIdentical is nudge or keep: Loki stores entries of one stream that are equal in time, line and
 	// metadata once; nudge makes the later ones 1 ns later.
 	OnIdentical string `mapstructure:"on_identical"`
@@ -172,6 +176,12 @@ func (c *Config) Validate() error {
 	if c.Tenant.Default != "" && !validTenant(c.Tenant.Default) {
 		fail("tenant.default: %q: Loki takes up to %d letters, digits and !-_.*'()", c.Tenant.Default, maxTenantBytes)
 	}
+	if key := c.Tenant.MetadataKey; key != "" && c.QueueConfig.HasValue() && c.QueueConfig.Get().Batch.HasValue() {
+		keys := c.QueueConfig.Get().Batch.Get().Partition.MetadataKeys
+		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, key) }) {
+			fail("sending_queue.batch.partition.metadata_keys: %q needs %q (tenant.metadata_key), or batches would lose their tenant", keys, key)
+		}
+	}
 	errs = errors.Join(errs, c.validateLabels(), c.LabelGuard.validate(), c.Limits.validate())
 	return errs
 }
@@ -179,10 +189,18 @@ func (c *Config) Validate() error {
 func (c *Config) validateLabels() error {
 	var errs error
 	fail := func(format string, args ...any) { errs = errors.Join(errs, fmt.Errorf(format, args...)) }
-	if len(c.Labels) > c.Limits.LabelNames {
-		fail("labels: %d are more than limits.label_names (%d)", len(c.Labels), c.Limits.LabelNames)
-	}
+	count := len(c.Labels)
 	seen := make(map[string]bool)
+	if c.LateLabel != "" {
+		count++
+		seen[c.LateLabel] = true
+		if !labelName.MatchString(c.LateLabel) || strings.HasPrefix(c.LateLabel, "__") {
+			fail("late_label: %q is not a label name that Loki takes", c.LateLabel)
+		}
+	}
+	if count > c.Limits.LabelNames {
+		fail("labels: %d with late_label are more than limits.label_names (%d)", count, c.Limits.LabelNames)
+	}
 	for i, l := range c.Labels {
 		switch {
 		case !labelName.MatchString(l.Name) || strings.HasPrefix(l.Name, "__"):

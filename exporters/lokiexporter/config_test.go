@@ -71,7 +71,12 @@ func TestInvalidConfig(t *testing.T) {
 		{"reserved label", func(c *Config) { c.Labels[0].Name = "__name__" }, `labels[0].name: "__name__"`},
 		{"label twice", func(c *Config) { c.Labels[1].Name = c.Labels[0].Name }, `labels[1].name: "service_name" is there twice`},
 		{"label without source", func(c *Config) { c.Labels[0] = LabelConfig{Name: "a"} }, `labels[0]: "a" needs one of`},
-		{"too many labels", func(c *Config) { c.Limits.LabelNames = 3 }, "labels: 4 are more than limits.label_names (3)"},
+		{"too many labels", func(c *Config) { c.Limits.LabelNames = 4 }, "labels: 5 with late_label are more than limits.label_names (4)"},
+		{"late label", func(c *Config) { c.LateLabel = "a b" }, `late_label: "a b"`},
+		{"late label twice", func(c *Config) { c.LateLabel = "level" }, `labels[3].name: "level" is there twice`},
+		{"tenants mixed by the queue", func(c *Config) {
+			c.QueueConfig.GetOrInsertDefault().Batch.GetOrInsertDefault().Partition.MetadataKeys = nil
+		}, "sending_queue.batch.partition.metadata_keys: [] needs \"x-scope-orgid\""},
 		{"no streams", func(c *Config) { c.LabelGuard.MaxStreams = 0 }, "label_guard.max_streams: 0"},
 		{"no tenants", func(c *Config) { c.LabelGuard.MaxTenants = -1 }, "label_guard.max_tenants: -1"},
 		{"idle", func(c *Config) { c.LabelGuard.IdleTimeout = 0 }, "label_guard.idle_timeout: 0s"},

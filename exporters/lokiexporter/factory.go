@@ -31,6 +31,9 @@ func createDefaultConfig() component.Config {
 	retry.MaxElapsedTime = 0 // what was accepted is not given up
 	queue := exporterhelper.NewDefaultQueueConfig()
 	queue.NumConsumers = 1 // more would let one batch overtake another
+	batch := exporterhelper.BatchConfig{FlushTimeout: 200 * time.Millisecond, Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 8192}
+	batch.Partition.MetadataKeys = []string{tenantMetadataKey}
+	queue.Batch = configoptional.Default(batch)
 	return &Config{
 		ClientConfig:       client,
 		RetryConfig:        retry,
@@ -50,7 +53,7 @@ func createDefaultConfig() component.Config {
 			IdleTimeout:  time.Hour,
 			ReleaseAfter: 24 * time.Hour,
 		},
-		Tenant: TenantConfig{MetadataKey: "x-scope-orgid", ResourceAttribute: "tenant.id", Default: "default"},
+		Tenant: TenantConfig{MetadataKey: tenantMetadataKey, ResourceAttribute: "tenant.id", Default: "default"},
 		Limits: LimitsConfig{
 			RequestBytes:         1 << 20,
 			LineBytes:            256 << 10,
@@ -64,6 +67,7 @@ func createDefaultConfig() component.Config {
 			StreamBytesPerSecond: 3 << 20,
 			StreamBurstBytes:     15 << 20,
 		},
+		LateLabel:       "late",
 		OnLongLine:      longLineSplit,
 		OnOutsideWindow: outsideDrop,
 		OnIdentical:     identicalNudge,

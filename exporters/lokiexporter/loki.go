@@ -18,6 +18,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
 )
 
 // tellInterval is the least time between two log messages about refused entries.
@@ -44,7 +45,7 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 	if err != nil {
 		return nil, err
 	}
-	policy := newPolicy(cfg.Labels, cfg.Limits.LabelValueBytes)
+	policy := newPolicy(cfg)
 	e := &lokiExporter{
 		cfg: cfg, set: set, policy: policy, tb: tb, now: time.Now, spaces: make(chan *workspace, runtime.GOMAXPROCS(0)),
 		tenants: newTenants(guard.Settings{
@@ -55,6 +56,7 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 			StreamRate:  float64(cfg.Limits.StreamBytesPerSecond),
 			StreamBurst: float64(cfg.Limits.StreamBurstBytes),
 			Render:      policy.render,
+			Last:        policy.movedLast(),
 		}, cfg.LabelGuard.MaxTenants),
 	}
 	return e, nil
@@ -64,7 +66,8 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 type workspace struct {
 	*translator
 	plain, compressed []byte
-	spare             [][]entry // emptied slices of streams
+	entries           []wire.Entry // of the stream that is being encoded
+	spare             [][]entry    // emptied slices of streams
 }
 
 // Most slices of entries kept from one push to the next, and the most entries in one: 40 bytes each.
@@ -263,7 +266,7 @@ func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n
 func (e *lokiExporter) tellMove(tenant string, m guard.Move) {
 	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1)
 	e.set.Logger.Warn("A label has too many values: it is structured metadata now",
-		zap.String("tenant", tenant), zap.String("label", e.cfg.Labels[m.Label].Name),
+		zap.String("tenant", tenant), zap.String("label", e.policy.labels[m.Label].Name),
 		zap.Int("values", m.Values), zap.Int("streams", m.Streams), zap.Int("label_guard.max_streams", e.cfg.LabelGuard.MaxStreams),
 		zap.Duration("label_guard.release_after", e.cfg.LabelGuard.ReleaseAfter))
 }

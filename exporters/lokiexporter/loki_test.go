@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
@@ -117,7 +119,7 @@ func TestTranslation(t *testing.T) {
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			h := start(t, nil, func(cfg *Config) {
-				cfg.Limits.MaxAge = 0 // the records have fixed times
+				cfg.Limits.MaxAge, cfg.LateLabel = 0, "" // the records have fixed times
 				file := filepath.Join(folder, "config.yaml")
 				if _, err := os.Stat(file); err == nil {
 					conf, err := confmaptest.LoadConf(file)
@@ -275,7 +277,7 @@ func TestRetryAfter(t *testing.T) {
 
 // Streams that Loki may refuse are sent alone, because of several it reports one at most.
 func TestUnknownStreamsAreSentAlone(t *testing.T) {
-	h := start(t, nil, nil)
+	h := start(t, nil, func(cfg *Config) { cfg.LateLabel = "" })
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/1", "b/2", "c/3")))
 	h.loki.requireArrivals(3)
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/4", "b/5", "c/6")))
@@ -413,6 +415,41 @@ func mustInt(t *testing.T, s string) (n int64) {
 	return n
 }
 
+// Late entries have streams of their own, none longer than Loki takes.
+func TestLate(t *testing.T) {
+	h := start(t, nil, nil)
+	lines := make([]string, 10)
+	for i := range lines {
+		lines[i] = fmt.Sprint("a/", i)
+	}
+	ld := logs(lines...)
+	now := time.Now()
+	for i, lr := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+		lr.SetTimestamp(pcommon.NewTimestampFromTime(now.Add(-time.Duration(i)*20*time.Minute - time.Minute)))
+	}
+	require.NoError(t, h.ConsumeLogs(t.Context(), ld))
+	require.Len(t, h.loki.stored, 10)
+	span := map[string][2]int64{}
+	for _, e := range h.loki.stored {
+		at := time.Unix(0, e.Time)
+		assert.NotContains(t, e.Metadata, "late")
+		if now.Sub(at) <= time.Hour {
+			assert.Equal(t, `{service_name="a"}`, e.Stream)
+			continue
+		}
+		assert.Equal(t, fmt.Sprintf(`{late="%s", service_name="a"}`, at.UTC().Truncate(time.Hour).Format(time.RFC3339)), e.Stream)
+		s, ok := span[e.Stream]
+		if !ok {
+			s = [2]int64{e.Time, e.Time}
+		}
+		span[e.Stream] = [2]int64{min(s[0], e.Time), max(s[1], e.Time)}
+	}
+	for stream, s := range span {
+		assert.LessOrEqual(t, s[1]-s[0], int64(time.Hour), stream)
+	}
+	assert.GreaterOrEqual(t, len(span), 2)
+}
+
 // Requests stay below limits.request_bytes, and a stream's entries stay in order across them.
 func TestRequestSize(t *testing.T) {
 	h := start(t, nil, func(cfg *Config) {
@@ -442,4 +479,40 @@ func TestCancelledCallerGetsAnError(t *testing.T) {
 	err := h.ConsumeLogs(ctx, logs("a/1"))
 	require.Error(t, err)
 	assert.False(t, consumererror.IsPermanent(err))
+}
+
+func TestTLSAndHeaders(t *testing.T) {
+	var got http.Header
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	h := start(t, nil, func(cfg *Config) {
+		cfg.ClientConfig.Endpoint = server.URL
+		cfg.ClientConfig.TLS.InsecureSkipVerify = true
+		cfg.ClientConfig.Headers.Set("Authorization", "Bearer secret")
+	})
+	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/1")))
+	assert.Equal(t, "Bearer secret", got.Get("Authorization"))
+	assert.Equal(t, "application/x-protobuf", got.Get("Content-Type"))
+}
+
+// With a queue the caller does not wait, and what is queued is sent before the end.
+func TestQueue(t *testing.T) {
+	loki := newFakeLoki(t, nil)
+	cfg := createDefaultConfig().(*Config)
+	cfg.ClientConfig.Endpoint = loki.server.URL
+	conf := confmap.NewFromStringMap(map[string]any{"sending_queue": map[string]any{"queue_size": 100}})
+	require.NoError(t, conf.Unmarshal(cfg))
+	exporter, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(t, err)
+	require.NoError(t, exporter.Start(t.Context(), componenttest.NewNopHost()))
+	var want []string
+	for i := range 20 {
+		want = append(want, fmt.Sprint(i))
+		require.NoError(t, exporter.ConsumeLogs(t.Context(), logs("a/"+want[i])))
+	}
+	require.NoError(t, exporter.Shutdown(t.Context()))
+	assert.Equal(t, want, loki.lines())
 }

@@ -23,27 +23,53 @@ type name struct {
 type names struct {
 	byKey  map[string]*name
 	byText map[string]*name
+	// last is what the entry before asked for, in order. Records of one scope mostly have the
+	// same attributes in the same order, and comparing costs a tenth of hashing.
+	last []lastName
+	at   int
 }
+
+type lastName struct {
+	key  string
+	name *name
+}
+
+// maxLast bounds names.last.
+const maxLast = 64
 
 func newNames() *names {
 	return &names{byKey: make(map[string]*name), byText: make(map[string]*name)}
 }
 
-// trim forgets all names when there are too many. Only between entries.
-func (n *names) trim() {
+// next begins an entry. It forgets all names when there are too many.
+func (n *names) next() {
+	n.at = 0
 	if len(n.byKey) > maxNames {
 		clear(n.byKey)
 		clear(n.byText)
+		n.last = n.last[:0]
 	}
 }
 
 func (n *names) of(key string) *name {
-	if known, ok := n.byKey[key]; ok {
-		return known
+	at := n.at
+	n.at++
+	if at < len(n.last) && n.last[at].key == key {
+		return n.last[at].name
 	}
-	named := n.text(normalizeName(key))
-	n.byKey[strings.Clone(key)] = named
-	return named
+	known, ok := n.byKey[key]
+	if !ok {
+		key = strings.Clone(key)
+		known = n.text(normalizeName(key))
+		n.byKey[key] = known
+	}
+	switch {
+	case at < len(n.last):
+		n.last[at] = lastName{key, known}
+	case at == len(n.last) && at < maxLast:
+		n.last = append(n.last, lastName{key, known})
+	}
+	return known
 }
 
 func (n *names) text(text string) *name {

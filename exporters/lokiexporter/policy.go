@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -25,10 +26,19 @@ type policy struct {
 	byName     []int // positions in labels, sorted by label name
 	dynamic    []int // labels that need the record: they have record or severity
 	valueBytes int
+	// late is the position of the label for late entries, -1 for none; behind what makes them late.
+	late   int
+	behind time.Duration
 }
 
-func newPolicy(labels []LabelConfig, valueBytes int) *policy {
-	p := &policy{labels: labels, valueBytes: valueBytes}
+func newPolicy(cfg *Config) *policy {
+	p := &policy{valueBytes: cfg.Limits.LabelValueBytes, late: -1, behind: cfg.Limits.MaxBehind}
+	labels := slices.Clone(cfg.Labels)
+	if cfg.LateLabel != "" && p.behind > 0 {
+		p.late = len(labels)
+		labels = append(labels, LabelConfig{Name: cfg.LateLabel})
+	}
+	p.labels = labels
 	for i, l := range labels {
 		p.byName = append(p.byName, i)
 		if len(l.Record) > 0 || l.Severity {
@@ -58,6 +68,37 @@ func (p *policy) render(values []string, moved guard.Moved) string {
 		return noLabels
 	}
 	return string(append(buf, '}'))
+}
+
+// lateWindow is the beginning (ns) of the window that a late time belongs to, 0 for one that is not late.
+//
+// Loki refuses what lies further than max_behind behind the newest entry of its stream. After an
+// outage, when one journal partition has caught up and another has not, and in a replay, that would be
+// most of the data. Windows no longer than max_behind, each a stream of its own, are never refused for it.
+func (p *policy) lateWindow(nanos int64, now time.Time) int64 {
+	if p.late < 0 || now.UnixNano()-nanos <= int64(p.behind) {
+		return 0
+	}
+	return nanos - nanos%int64(p.behind)
+}
+
+// setLate sets the value of the label for late entries.
+func (p *policy) setLate(values []string, window int64) {
+	if p.late < 0 {
+		return
+	}
+	values[p.late] = ""
+	if window != 0 {
+		values[p.late] = time.Unix(0, window).UTC().Format(time.RFC3339)
+	}
+}
+
+// movedLast are the labels that the guard moves only when no other is left.
+func (p *policy) movedLast() guard.Moved {
+	if p.late < 0 {
+		return 0
+	}
+	return 1 << p.late
 }
 
 // labelMap is what render wrote, as a map.

@@ -195,14 +195,14 @@ func (s *sending) post(b *batch, r request) (answer, error) {
 }
 
 func (s *sending) encode(dst []byte, r request) []byte {
-	var entries []wire.Entry
 	for _, part := range r {
-		entries = entries[:0]
+		s.entries = s.entries[:0]
 		for _, e := range part.entries() {
-			entries = append(entries, wire.Entry{Nanos: e.nanos, Body: s.arena[e.start:e.end]})
+			s.entries = append(s.entries, wire.Entry{Nanos: e.nanos, Body: s.arena[e.start:e.end]})
 		}
-		dst = wire.AppendStream(dst, part.stream.Labels, entries)
+		dst = wire.AppendStream(dst, part.stream.Labels, s.entries)
 	}
+	clear(s.entries)
 	return dst
 }
 

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	tenantHeader   = "X-Scope-OrgID"
-	maxTenantBytes = 150
+	tenantHeader      = "X-Scope-OrgID"
+	tenantMetadataKey = "x-scope-orgid"
+	maxTenantBytes    = 150
 )
 
 // validTenant says whether Loki takes this tenant id (source: dskit, tenant.ValidTenantID).

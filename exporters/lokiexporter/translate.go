@@ -1,6 +1,7 @@
 package lokiexporter
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -108,8 +109,7 @@ func (t *translator) add(rl plog.ResourceLogs, b *batch, first int32) int32 {
 		records := sl.LogRecords()
 		for j := range records.Len() {
 			lr := records.At(j)
-			t.names.trim()
-			t.record(lr, t.target(lr, b), first)
+			t.record(lr, b, first)
 			first++
 		}
 	}
@@ -153,16 +153,18 @@ func (t *translator) share(key, value string) {
 	t.sharedBytes += len(n.text) + len(value)
 }
 
-// target finds the stream of a record.
-func (t *translator) target(lr plog.LogRecord, b *batch) *target {
+// target finds the stream of a record of this time.
+func (t *translator) target(lr plog.LogRecord, nanos int64, b *batch) *target {
 	t.policy.record(lr, t.resourceValues, t.values, t.used)
-	t.key = t.key[:0]
+	window := t.policy.lateWindow(nanos, t.now)
+	t.key = binary.LittleEndian.AppendUint64(t.key[:0], uint64(window))
 	for _, i := range t.policy.dynamic {
 		t.key = append(append(t.key, t.values[i]...), 0)
 	}
 	if known, ok := t.targets[string(t.key)]; ok {
 		return known
 	}
+	t.policy.setLate(t.values, window)
 	admitted, moved, moves := b.guard.Admit(t.values, t.now)
 	for _, m := range moves {
 		t.onMove(b.tenant, m)
@@ -181,12 +183,13 @@ func (t *translator) target(lr plog.LogRecord, b *batch) *target {
 }
 
 // record writes one record as an entry, or as several when its line is split.
-func (t *translator) record(lr plog.LogRecord, to *target, position int32) {
+func (t *translator) record(lr plog.LogRecord, b *batch, position int32) {
 	nanos, original, ok := t.time(lr)
 	if !ok {
 		t.outsideTime++
 		return
 	}
+	to := t.target(lr, nanos, b)
 	text := t.text(lr)
 	limit := t.cfg.Limits.LineBytes
 	if limit == 0 || len(text) <= limit {
@@ -236,6 +239,7 @@ func (t *translator) entry(lr plog.LogRecord, to *target, text string, nanos int
 // has take precedence over its scope's, those over its resource's.
 func (t *translator) metadata(lr plog.LogRecord, moved []pair) {
 	t.generation++
+	t.names.next()
 	if id := lr.TraceID(); !id.IsEmpty() {
 		t.put("trace_id", hex.EncodeToString(id[:]))
 	}

@@ -369,7 +369,7 @@ func TestHiddenRefusal(t *testing.T) {
 		"Loki reports the refusal now: sending streams alone could end")
 	require.Len(t, query(t, server, `{service_name="trap"}`), 1)
 
-	p := exporter(t, server)
+	p := exporter(t, server, `late_label: ""`)
 	first := plog.NewLogs()
 	record(first, "late", now, "new")
 	record(first, "calm", now, "new")
@@ -383,6 +383,28 @@ func TestHiddenRefusal(t *testing.T) {
 	assert.Equal(t, 1.0, got)
 	assert.Len(t, query(t, server, `{service_name="late"}`), 1)
 	assert.Len(t, query(t, server, `{service_name="calm"}`), 2)
+}
+
+// Two days are sent again, newest first, into streams that have newer entries already: Loki refuses none.
+func TestReplayOfOldData(t *testing.T) {
+	server := loki.Start(t, loki.Settings{})
+	p := exporter(t, server)
+	now := time.Now()
+	const hours, perHour = 48, 20
+	for h := range hours {
+		ld := plog.NewLogs()
+		for i := range perHour {
+			age := time.Duration(h)*time.Hour + time.Duration((i*7)%perHour)*3*time.Minute
+			record(ld, "a", now.Add(-age), fmt.Sprintf("%d/%d", h, i))
+		}
+		accepted(t, p, ld)
+	}
+	entries, err := server.Query(t.Context(), tenant, `{service_name="a"}`, now.Add(-(hours+1)*time.Hour), now.Add(time.Minute))
+	require.NoError(t, err)
+	assert.Len(t, entries, hours*perHour)
+	refused, err := ask.Metric(p.Telemetry(), "otelcol_exporter_loki_refused_entries")
+	require.NoError(t, err)
+	assert.Zero(t, refused)
 }
 
 func pushRaw(t *testing.T, server *loki.Server, streams ...push.Stream) int {

@@ -20,8 +20,8 @@ const MaxLabels = 64
 // Moved is a set of label positions that are not labels for now.
 type Moved uint64
 
-// Has tells whether label i is moved.
-func (m Moved) Has(i int) bool { return m&(1<<i) != 0 }
+// Has tells whether label i is in m; -1 never is.
+func (m Moved) Has(i int) bool { return i >= 0 && m&(1<<i) != 0 }
 
 // Settings are the same for all tenants.
 type Settings struct {
@@ -37,6 +37,8 @@ type Settings struct {
 	// StreamRate is what the store takes for one stream, in bytes a second, and StreamBurst in
 	// one go. 0: any rate.
 	StreamRate, StreamBurst float64
+	// Last are labels that are moved only when no other is left.
+	Last Moved
 	// Render gives the text of the labels that are not in moved.
 	Render func(values []string, moved Moved) string
 }
@@ -139,14 +141,14 @@ func (t *Tenant) makeRoomLocked(now time.Time, incoming []string, moves *[]Move)
 func (t *Tenant) widestLocked(incoming []string) (label, distinct int) {
 	label = -1
 	for i := range incoming {
-		if t.moved.Has(i) {
+		if t.moved.Has(i) || (t.set.Last.Has(i) && label >= 0) {
 			continue
 		}
 		values := map[string]struct{}{incoming[i]: {}}
 		for _, s := range t.streams {
 			values[s.values[i]] = struct{}{}
 		}
-		if len(values) > 1 && len(values) > distinct {
+		if len(values) > 1 && (len(values) > distinct || t.set.Last.Has(label)) {
 			label, distinct = i, len(values)
 		}
 	}

@@ -65,6 +65,22 @@ func TestBound(t *testing.T) {
 	}
 }
 
+func TestLastIsMovedLast(t *testing.T) {
+	for _, last := range []int{0, 1} {
+		set := settings(4)
+		set.Last = 1 << last
+		tenant := guard.NewTenant(set)
+		var order []int
+		for i := range 20 {
+			_, _, moves := tenant.Admit([]string{fmt.Sprint(i), fmt.Sprint(i)}, start)
+			for _, m := range moves {
+				order = append(order, m.Label)
+			}
+		}
+		assert.Equal(t, []int{1 - last, last}, order, "and it is moved when nothing else helps")
+	}
+}
+
 func TestIdleStreamsMakeRoom(t *testing.T) {
 	tenant := guard.NewTenant(settings(2))
 	tenant.Admit([]string{"x", "1"}, start)
