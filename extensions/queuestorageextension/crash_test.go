@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
-	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -58,21 +57,22 @@ type life struct {
 	holds func(id int64) bool
 	// offers are the requests that a client sends.
 	offers []int64
+	host   component.Host // nil: one that does nothing
 }
 
 // run lets the process live until it has nothing more to do, or dies. It must be called in a synctest bubble.
 func (l life) run(t *testing.T, book *ledger) {
 	t.Helper()
 	ctx := context.Background()
+	host := l.host
+	if host == nil {
+		host = componenttest.NewNopHost()
+	}
 	var files storage.Extension = l.process
 	if !l.stock {
-		factory := queuestorageextension.NewFactory()
-		cfg := factory.CreateDefaultConfig().(*queuestorageextension.Config)
-		cfg.Directory = t.TempDir()
-		ext, err := factory.Create(ctx, extensiontest.NewNopSettings(factory.Type()), cfg)
-		require.NoError(t, err)
+		ext := newExtension(t, t.TempDir())
 		queuestorageextension.ReplaceFiles(ext, l.process)
-		require.NoError(t, ext.Start(ctx, componenttest.NewNopHost()))
+		require.NoError(t, ext.Start(ctx, host))
 		defer func() { assert.NoError(t, ext.Shutdown(ctx)) }()
 		files = ext.(storage.Extension)
 	}
@@ -95,7 +95,7 @@ func (l life) run(t *testing.T, book *ledger) {
 		}
 		return nil
 	})
-	if err := logs.Start(ctx, hostWith{componenttest.NewNopHost(), files}); err != nil {
+	if err := logs.Start(ctx, hostWith{host, files}); err != nil {
 		require.False(t, l.process.whileAlive(func() {}), "a start fails only when the process dies: %v", err)
 		return
 	}
@@ -186,7 +186,7 @@ func killAtEvery(t *testing.T, batch, withEffect bool, deaths int, holds func(in
 	}
 }
 
-func newExporter(t *testing.T, batch bool, push func(context.Context, plog.Logs) error) exporter.Logs {
+func newExporter(t testing.TB, batch bool, push func(context.Context, plog.Logs) error) exporter.Logs {
 	t.Helper()
 	queue := exporterhelper.NewDefaultQueueConfig()
 	queue.StorageID = &storageID
