@@ -2,11 +2,14 @@ package parquetexporter
 
 import (
 	"context"
+	"errors"
+	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -26,6 +30,7 @@ import (
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadatatest"
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -206,6 +211,51 @@ func TestStorageErrorIsRetriedUntilItPasses(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Len(t, h.files(), 1)
 	require.Empty(t, h.temporary())
+}
+
+func TestConcurrentBatches(t *testing.T) {
+	h := newHarness(t)
+	e := h.logs()
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 25 {
+				assert.NoError(t, e.ConsumeLogs(context.Background(), logsAt("", at(noon)+uint64(g*100+i))))
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, h.files(), 100)
+	metadatatest.AssertEqualExporterParquetRows(t, h.tel, sum("logs", "", 100), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+}
+
+// failingEncoder can't encode the rows of some tenants.
+type failingEncoder struct {
+	*rows.Logs
+	refuse func(tenant string) bool
+}
+
+func (f failingEncoder) Write(w io.Writer, p rows.Partition) error {
+	if f.refuse(p.Tenant) {
+		return errors.New("no way")
+	}
+	return f.Logs.Write(w, p)
+}
+
+func TestRowsThatCannotBeEncodedAreCountedAndTheOthersLive(t *testing.T) {
+	h := newHarness(t)
+	refuse := func(tenant string) bool { return tenant == "bad" }
+	e, err := newExporter(h.set, h.cfg, "logs", func() failingEncoder { return failingEncoder{rows.NewLogs(), refuse} })
+	require.NoError(t, err)
+	require.NoError(t, e.Start(context.Background(), componenttest.NewNopHost()))
+	batch := logsAt("bad", at(noon), at(noon)+1)
+	logsAt("good", at(noon)).ResourceLogs().MoveAndAppendTo(batch.ResourceLogs())
+	require.NoError(t, e.push(context.Background(), batch))
+	require.Equal(t, []string{"logs/date=2026-11-24/hour=12/tenant=good"}, h.files())
+	require.True(t, consumererror.IsPermanent(e.push(context.Background(), logsAt("bad", at(noon)))))
+	metadatatest.AssertEqualExporterParquetRefused(t, h.tel, sum("logs", "encode", 3), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	require.NoError(t, e.Shutdown(context.Background()))
+	require.NoError(t, e.Shutdown(context.Background()), "repeated")
 }
 
 func TestStartNamesTheKeyWhenTheLakeCannotBeMade(t *testing.T) {

@@ -148,6 +148,9 @@ func (f *File) endGroup() error {
 		if err := l.finish(cw); err != nil {
 			return err
 		}
+		if err := cw.Close(); err != nil { // one by one: the encoder's copy of the indices goes before the next one comes
+			return fmt.Errorf("encode column %s: %w", l.info().path, err)
+		}
 	}
 	err := f.rg.Close()
 	f.rg, f.groupLen = nil, 0

@@ -7,7 +7,9 @@
 package rows
 
 import (
+	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
 
@@ -67,7 +69,14 @@ func (e *encoder) tenantOf(client string, res pcommon.Resource) int32 {
 }
 
 // write encodes a partition. row puts the columns of one row, apart from the origin's, and returns where it comes from.
-func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) error {
+//
+// A panic below comes back as an error: whatever a client sent must not end the process.
+func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("encode %s: panic: %v\n%s", e.signal, r, debug.Stack())
+		}
+	}()
 	f, err := e.table.NewFile(w, columnar.FileSettings{
 		Rows:      p.Rows,
 		SortedBy:  e.sortedBy,

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"io"
+	"slices"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
 
@@ -53,6 +54,8 @@ func NewLogs() *Logs {
 // Split divides ld; tenant is the client's, or empty; limit is the number of dated partitions.
 func (e *Logs) Split(ld plog.Logs, tenant string, limit int) *Plan {
 	e.Release()
+	n := ld.LogRecordCount()
+	e.rows, e.order = slices.Grow(e.rows, n), slices.Grow(e.order, n)
 	for _, rl := range ld.ResourceLogs().All() {
 		res := e.collector.resource(rl.Resource(), rl.SchemaUrl())
 		res.tenant = e.tenantOf(tenant, rl.Resource())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+	"slices"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
 
@@ -64,6 +65,8 @@ func NewMetrics() *Metrics {
 // Split divides md; tenant is the client's, or empty; limit is the number of dated partitions.
 func (e *Metrics) Split(md pmetric.Metrics, tenant string, limit int) *Plan {
 	e.Release()
+	n := md.DataPointCount()
+	e.rows, e.order = slices.Grow(e.rows, n), slices.Grow(e.order, n)
 	for _, rm := range md.ResourceMetrics().All() {
 		res := e.collector.resource(rm.Resource(), rm.SchemaUrl())
 		res.tenant = e.tenantOf(tenant, rm.Resource())

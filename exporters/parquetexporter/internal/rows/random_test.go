@@ -19,7 +19,8 @@ import (
 // random makes telemetry that holds every field, every oddity, and every absence.
 type random struct {
 	*rand.Rand
-	t *testing.T
+	t     *testing.T
+	scale int // multiplies the number of records
 }
 
 func pick[T any](r random, of ...T) T { return of[r.IntN(len(of))] }
@@ -149,7 +150,7 @@ func (r random) logs() plog.Logs {
 			sl := rl.ScopeLogs().AppendEmpty()
 			sl.SetSchemaUrl(r.str())
 			r.scope(sl.Scope())
-			for range r.IntN(8) {
+			for range r.IntN(8) * r.scale {
 				lr := sl.LogRecords().AppendEmpty()
 				lr.SetTimestamp(r.time())
 				lr.SetObservedTimestamp(r.time())
@@ -178,7 +179,7 @@ func (r random) traces() ptrace.Traces {
 			ss := rs.ScopeSpans().AppendEmpty()
 			ss.SetSchemaUrl(r.str())
 			r.scope(ss.Scope())
-			for range r.IntN(6) {
+			for range r.IntN(6) * r.scale {
 				r.span(ss.Spans().AppendEmpty())
 			}
 		}
@@ -230,7 +231,7 @@ func (r random) metrics() pmetric.Metrics {
 			sm := rm.ScopeMetrics().AppendEmpty()
 			sm.SetSchemaUrl(r.str())
 			r.scope(sm.Scope())
-			for range r.IntN(6) {
+			for range r.IntN(6) * r.scale {
 				r.metric(sm.Metrics().AppendEmpty())
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
 )
 
@@ -23,8 +24,11 @@ const batches = 300
 
 func generators(t *testing.T, run func(t *testing.T, r random)) {
 	for seed := range uint64(batches) {
-		run(t, random{rand.New(rand.NewPCG(seed, 1)), t})
+		run(t, random{rand.New(rand.NewPCG(seed, 1)), t, 1})
 	}
+	// Larger than the chunks in which columns are encoded, so that memory is used again.
+	run(t, random{rand.New(rand.NewPCG(1, 2)), t, 5 * columnar.ChunkRows / 20})
+	run(t, random{rand.New(rand.NewPCG(2, 2)), t, 5 * columnar.ChunkRows / 20})
 }
 
 type writer interface {

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"io"
+	"slices"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
 
@@ -92,6 +93,8 @@ func NewTraces() *Traces {
 // Split divides td; tenant is the client's, or empty; limit is the number of dated partitions.
 func (e *Traces) Split(td ptrace.Traces, tenant string, limit int) *Plan {
 	e.Release()
+	n := td.SpanCount()
+	e.rows, e.order = slices.Grow(e.rows, n), slices.Grow(e.order, n)
 	for _, rs := range td.ResourceSpans().All() {
 		res := e.collector.resource(rs.Resource(), rs.SchemaUrl())
 		res.tenant = e.tenantOf(tenant, rs.Resource())
