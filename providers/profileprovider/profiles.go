@@ -33,14 +33,14 @@ var sinks = []fragment{
 // profiles maps names to fragments, in the order in which processors stand in a pipeline.
 var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
-		{name: "common"},
+		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
 		{name: "intake_otlp"},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "sink_tsdb"},
 	}, sinks),
 	"agent": {
-		{name: "common"},
+		{name: "common", fill: ownIdentity},
 		{name: "memory_agent"},
 		{name: "intake_otlp"},
 		{name: "intake_host_metrics", fill: hostIdentity},
@@ -52,7 +52,7 @@ var profiles = map[string][]fragment{
 		{name: "intake_journald", when: hasJournal},
 	},
 	"gateway": slices.Concat([]fragment{
-		{name: "common"},
+		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
 		{name: "intake_otlp"},
 	}, sinks),
@@ -70,6 +70,13 @@ func set(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return s.isSet(variable) }
 }
 
+// ownIdentity is the instance under which the collector reports about itself.
+func ownIdentity(s surroundings) map[string]any {
+	return map[string]any{"service": map[string]any{"telemetry": map[string]any{"resource": map[string]any{
+		"service.instance.id": s.instanceID(),
+	}}}}
+}
+
 // hostAttributes says where data comes from.
 func hostAttributes(s surroundings) map[string]any {
 	return insertAttributes("resource/host", [][2]string{
@@ -84,7 +91,7 @@ func hostAttributes(s surroundings) map[string]any {
 func hostIdentity(s surroundings) map[string]any {
 	conf := insertAttributes("resource/host_metrics", [][2]string{
 		{"service.name", "host"},
-		{"service.instance.id", "${env:PENSTOCK_INSTANCE_ID:-" + literal(s.hostName) + "}"},
+		{"service.instance.id", s.instanceID()},
 	})
 	merge(conf, hostAttributes(s))
 	return conf
@@ -108,6 +115,11 @@ func insertAttributes(processor string, attributes [][2]string) map[string]any {
 		}
 	}
 	return map[string]any{"processors": map[string]any{processor: map[string]any{"attributes": actions}}}
+}
+
+// instanceID is the text that the resolver replaces by the instance's id.
+func (s surroundings) instanceID() string {
+	return "${env:PENSTOCK_INSTANCE_ID:-" + literal(s.hostName) + "}"
 }
 
 // reference is the text that the resolver replaces by the variable's value; empty when it has none.

@@ -25,6 +25,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/adminextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
+	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/providers/profileprovider"
 )
 
@@ -51,6 +52,7 @@ var factories = map[string]map[string]component.Factory{
 		"admin":         adminextension.NewFactory(),
 		"embedded_tsdb": embeddedtsdbextension.NewFactory(),
 		"queue_storage": queuestorageextension.NewFactory(),
+		"retry_hint":    retryhintextension.NewFactory(),
 	},
 }
 
