@@ -26,6 +26,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
+	"github.com/penstockhq/penstock/extensions/udpdropsextension"
 	"github.com/penstockhq/penstock/providers/profileprovider"
 )
 
@@ -53,6 +54,7 @@ var factories = map[string]map[string]component.Factory{
 		"embedded_tsdb": embeddedtsdbextension.NewFactory(),
 		"queue_storage": queuestorageextension.NewFactory(),
 		"retry_hint":    retryhintextension.NewFactory(),
+		"udp_drops":     udpdropsextension.NewFactory(),
 	},
 }
 
