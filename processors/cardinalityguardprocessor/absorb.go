@@ -1,0 +1,338 @@
+package cardinalityguardprocessor
+
+import (
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
+)
+
+const (
+	overflowAttribute  = "otel.metric.overflow"
+	partitionAttribute = "penstock.partition"
+
+	// lastResortSpare is how many streams a metric may have past its reserve: the last resort, for each unit and type
+	// that the metric comes in.
+	lastResortSpare = 64
+	lastResort      = -1
+)
+
+// absorber folds the limited points of one batch.
+type absorber struct {
+	p      *partition
+	r      *rules
+	t      *tally
+	in     *limited
+	origin *origin
+	rm     pmetric.ResourceMetrics
+	sm     pmetric.ScopeMetrics
+	m      pmetric.Metric
+	agg    fold.Aggregation
+	mono   bool
+}
+
+// absorb merges what split took out into the overflow streams.
+func (p *partition) absorb(in *limited, t *tally) {
+	a := absorber{p: p, r: p.rules.Load(), t: t, in: in}
+	next := 0
+	for i := range in.metrics.ResourceMetrics().Len() {
+		a.rm = in.metrics.ResourceMetrics().At(i)
+		for j := range a.rm.ScopeMetrics().Len() {
+			a.sm = a.rm.ScopeMetrics().At(j)
+			for k := range a.sm.Metrics().Len() {
+				a.m, a.origin = a.sm.Metrics().At(k), &in.origins[next]
+				next++
+				a.metric()
+			}
+		}
+	}
+}
+
+func (a *absorber) metric() {
+	cumulative := a.origin.temporality != pmetric.AggregationTemporalityDelta
+	a.agg, a.mono = fold.Delta, true
+	if cumulative {
+		a.agg = fold.Running
+	}
+	switch a.m.Type() {
+	case pmetric.MetricTypeGauge:
+		a.agg, a.mono = a.r.gauge, false
+		a.numbers(a.m.Gauge().DataPoints())
+	case pmetric.MetricTypeSum:
+		a.mono = a.m.Sum().IsMonotonic()
+		a.numbers(a.m.Sum().DataPoints())
+	case pmetric.MetricTypeHistogram:
+		dps := a.m.Histogram().DataPoints()
+		for i := range dps.Len() {
+			dp := dps.At(i)
+			if dp.Flags().NoRecordedValue() {
+				a.dropNoValue()
+				continue
+			}
+			v, err := fold.FromHistogram(dp)
+			if err != nil {
+				a.dropMalformed()
+				continue
+			}
+			a.point(i, dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), v, dp.Exemplars())
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		dps := a.m.ExponentialHistogram().DataPoints()
+		for i := range dps.Len() {
+			dp := dps.At(i)
+			if dp.Flags().NoRecordedValue() {
+				a.dropNoValue()
+				continue
+			}
+			v, err := fold.FromExponential(dp)
+			if err != nil {
+				a.dropMalformed()
+				continue
+			}
+			a.point(i, dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), v, dp.Exemplars())
+		}
+	case pmetric.MetricTypeSummary:
+		a.agg = fold.Running
+		dps := a.m.Summary().DataPoints()
+		for i := range dps.Len() {
+			dp := dps.At(i)
+			if dp.Flags().NoRecordedValue() {
+				a.dropNoValue()
+				continue
+			}
+			a.t.quantiles += int64(dp.QuantileValues().Len())
+			a.point(i, dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), fold.FromSummary(dp), pmetric.ExemplarSlice{})
+		}
+	}
+}
+
+func (a *absorber) numbers(dps pmetric.NumberDataPointSlice) {
+	for i := range dps.Len() {
+		dp := dps.At(i)
+		if dp.Flags().NoRecordedValue() || dp.ValueType() == pmetric.NumberDataPointValueTypeEmpty {
+			a.dropNoValue()
+			continue
+		}
+		a.point(i, dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), fold.FromNumber(dp), dp.Exemplars())
+	}
+}
+
+func (a *absorber) dropNoValue() {
+	a.t.dropped++
+	a.t.noValue++
+}
+
+func (a *absorber) dropMalformed() {
+	a.t.dropped++
+	a.t.malformed++
+}
+
+// point folds the i-th point of the present metric.
+func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, v fold.Value, exemplars pmetric.ExemplarSlice) {
+	n := a.origin.node
+	attrsKey := streamkey.Attributes(attrs)
+	pt := fold.Point{
+		Key: attrsKey.In(a.origin.metricKey), Start: int64(start), Time: a.p.bounded(int64(at)), Value: v,
+		Exemplars: exemplars, Since: max(a.p.session.Began().UnixNano(), a.origin.admissionEdge),
+	}
+	sh := a.p.fold.Lock(n.ID)
+	defer sh.Unlock()
+	var s *fold.Stream
+	if a.agg == fold.Running {
+		s = sh.Folded(pt.Key)
+	}
+	if s == nil {
+		if s = a.stream(sh, attrs, attrsKey, a.origin.levels[i], v.Kind); s == nil {
+			a.t.dropped++
+			a.t.overflow++
+			return
+		}
+	}
+	o := sh.Fold(s, pt)
+	a.t.folded++
+	a.count(o)
+}
+
+func (a *absorber) count(o fold.Outcome) {
+	if o.Step == datapoint.Baseline {
+		a.t.lostBaseline++
+	}
+	if o.Unknown {
+		a.t.lostBounds++
+	}
+	if o.Late {
+		a.t.late++
+	}
+	if o.Coarsened {
+		a.t.coarsened++
+	}
+	if o.Evicted {
+		a.t.evicted++
+	}
+}
+
+// stream returns the overflow stream for a point: one that exists on any level of the verdict, the narrowest first, so
+// that streams keep what they stand for; else a new one, on the widest level; past all budgets the last resort.
+func (a *absorber) stream(sh *fold.Shard, attrs pcommon.Map, attrsKey streamkey.Key, level admission.Level, kind fold.Kind) *fold.Stream {
+	g := &a.origin.node.Growth
+	verdict := g.Verdict()
+	if verdict == nil && level == admission.Denied {
+		only := &admission.Verdict{Ends: []int{0}}
+		key := a.residual(attrs, attrsKey, only, 0)
+		if s := sh.Stream(key); s != nil {
+			return s
+		}
+		if a.p.tree.Take(a.origin.node) == admission.None {
+			return sh.Add(a.identity(key, attrs, only, 0, kind, true))
+		}
+	}
+	verdict = g.Judge(a.origin.node.Series.Used(), a.origin.lists.protects)
+	for level := range verdict.Ends {
+		if s := sh.Stream(a.residual(attrs, attrsKey, verdict, level)); s != nil {
+			return s
+		}
+	}
+	for {
+		last := len(verdict.Ends) - 1
+		key := a.residual(attrs, attrsKey, verdict, last)
+		if s := sh.Stream(key); s != nil {
+			return s
+		}
+		room, full := sh.Room(a.origin.node.ID, last)
+		if room {
+			return sh.Add(a.identity(key, attrs, verdict, last, kind, false))
+		}
+		if full {
+			break
+		}
+		wider, ok := g.Widen(a.origin.lists.protects)
+		if !ok {
+			break
+		}
+		verdict = wider
+	}
+	key := a.residual(attrs, attrsKey, verdict, lastResort)
+	if s := sh.Stream(key); s != nil {
+		return s
+	}
+	if !sh.Spare(a.origin.node.ID, lastResortSpare) {
+		return nil
+	}
+	return sh.Add(a.identity(key, attrs, verdict, lastResort, kind, false))
+}
+
+// removes says whether a level takes a data point attribute away.
+func (a *absorber) removes(name string, v *admission.Verdict, level int) bool {
+	return level == lastResort || a.origin.lists.denies(name) || v.Removes(name, level)
+}
+
+// removesResource says the same of a resource attribute.
+func (a *absorber) removesResource(name string, v *admission.Verdict, level int) bool {
+	if level == lastResort {
+		return !protectedResource[resourcePrefix+name]
+	}
+	for _, guilty := range v.Names[:v.Ends[level]] {
+		if strings.TrimPrefix(guilty, resourcePrefix) == name && len(guilty) != len(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// overflowKey keeps overflow streams apart from all others.
+var overflowKey = streamkey.Key{Hi: 0x6f766572666c6f77, Lo: 0x70656e73746f636b}
+
+// residual returns the key of what is left of a stream on a level.
+func (a *absorber) residual(attrs pcommon.Map, attrsKey streamkey.Key, v *admission.Verdict, level int) streamkey.Key {
+	_, _, metric := a.parts(v, level)
+	if level == lastResort {
+		attrsKey = streamkey.Key{}
+	} else {
+		for name, value := range attrs.All() {
+			if a.removes(name, v, level) {
+				attrsKey = attrsKey.Minus(streamkey.Attribute(name, value))
+			}
+		}
+	}
+	return attrsKey.In(metric).In(overflowKey)
+}
+
+// parts returns the keys of resource, scope and metric as a level leaves them.
+func (a *absorber) parts(v *admission.Verdict, level int) (resource, scope, metric streamkey.Key) {
+	for name, value := range a.origin.resource.Attributes().All() {
+		if !a.removesResource(name, v, level) {
+			resource = resource.Plus(streamkey.Attribute(name, value))
+		}
+	}
+	if level != lastResort {
+		scope = a.origin.scopeKey
+	}
+	// Tenants from client metadata are no part of the resource.
+	resource = resource.In(tenantKey(a.origin.tenant))
+	return resource, scope, streamkey.Metric(resource, scope, a.m)
+}
+
+// identity describes a new overflow stream.
+func (a *absorber) identity(key streamkey.Key, attrs pcommon.Map, v *admission.Verdict, level int, kind fold.Kind, owned bool) fold.Identity {
+	id := fold.Identity{
+		Key: key, Node: a.origin.node.ID, Kind: kind, Aggregation: a.agg, Monotonic: a.mono, Owned: owned,
+		Tenant: strings.Clone(a.origin.tenant), FromClient: a.in.fromClient, Template: pmetric.NewMetrics(),
+	}
+	id.Resource, id.Scope, id.Metric = a.parts(v, level)
+	rm := id.Template.ResourceMetrics().AppendEmpty()
+	for name, value := range a.origin.resource.Attributes().All() {
+		if !a.removesResource(name, v, level) {
+			value.CopyTo(rm.Resource().Attributes().PutEmpty(strings.Clone(name)))
+		}
+	}
+	rm.SetSchemaUrl(strings.Clone(a.rm.SchemaUrl()))
+	sm := rm.ScopeMetrics().AppendEmpty()
+	if level != lastResort {
+		a.sm.Scope().CopyTo(sm.Scope())
+		sm.SetSchemaUrl(a.sm.SchemaUrl())
+	}
+	m := sm.Metrics().AppendEmpty()
+	m.SetName(a.m.Name())
+	m.SetDescription(a.m.Description())
+	m.SetUnit(a.m.Unit())
+	a.m.Metadata().CopyTo(m.Metadata())
+	to := emptyPoint(a.m, m)
+	if level != lastResort {
+		for name, value := range attrs.All() {
+			if !a.removes(name, v, level) {
+				value.CopyTo(to.PutEmpty(name))
+			}
+		}
+	}
+	to.PutBool(overflowAttribute, true)
+	to.PutStr(partitionAttribute, a.p.session.Label())
+	return id
+}
+
+// emptyPoint gives to the type of from and one point, whose attributes it returns.
+func emptyPoint(from, to pmetric.Metric) pcommon.Map {
+	switch from.Type() {
+	case pmetric.MetricTypeGauge:
+		return to.SetEmptyGauge().DataPoints().AppendEmpty().Attributes()
+	case pmetric.MetricTypeSum:
+		sum := to.SetEmptySum()
+		sum.SetAggregationTemporality(from.Sum().AggregationTemporality())
+		sum.SetIsMonotonic(from.Sum().IsMonotonic())
+		return sum.DataPoints().AppendEmpty().Attributes()
+	case pmetric.MetricTypeHistogram:
+		h := to.SetEmptyHistogram()
+		h.SetAggregationTemporality(from.Histogram().AggregationTemporality())
+		return h.DataPoints().AppendEmpty().Attributes()
+	case pmetric.MetricTypeExponentialHistogram:
+		h := to.SetEmptyExponentialHistogram()
+		h.SetAggregationTemporality(from.ExponentialHistogram().AggregationTemporality())
+		return h.DataPoints().AppendEmpty().Attributes()
+	default:
+		return to.SetEmptySummary().DataPoints().AppendEmpty().Attributes()
+	}
+}

@@ -1,0 +1,271 @@
+package admission
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Level is a level of the budget tree, and the reason why a new series is limited.
+type Level uint8
+
+// The levels, from the root down, and what else can limit a series.
+const (
+	None      Level = iota // admitted
+	Total                  // limits.series
+	Tenant                 // limits.series_per_tenant
+	Service                // limits.series_per_service
+	Metric                 // limits.series_per_metric
+	Attribute              // limits.values_per_attribute
+	Growing                // the metric is limited already, and the series has an attribute that makes it grow
+	Denied                 // the attribute lists do not let the series through as it is
+	Names                  // too many metrics: limits.metrics
+)
+
+// String returns the level as counters name it.
+func (l Level) String() string {
+	return [...]string{"none", "total", "tenant", "service", "metric", "attribute", "growing", "denied", "metrics"}[l]
+}
+
+// Limits are the budgets that hold for one metric, in active series; 0 is none.
+type Limits struct {
+	Total, Tenant, Service, Metric int64
+	// Values is the budget of distinct values of one attribute.
+	Values uint64
+	// Extra is what the caller's rules say beside.
+	Extra any
+}
+
+// Counter is one budget of the tree.
+type Counter struct {
+	used   atomic.Int64
+	warned atomic.Uint32 // window of the last warning, plus 1
+	nodes  int           // that count here; guarded by Tree.mu
+}
+
+// Used returns the number of active series.
+func (c *Counter) Used() int64 { return c.used.Load() }
+
+// take uses one place if fewer than limit are used (0: any number).
+func (c *Counter) take(limit int64) bool {
+	if n := c.used.Add(1); limit > 0 && n > limit {
+		c.used.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Node is one metric of one service of one tenant: where series are counted. Identical names of different types or units
+// share one.
+type Node struct {
+	Tenant, Service, Metric string
+	ID                      uint32 // below 2²⁴
+
+	Series Counter
+
+	tenant, service *Counter
+	limits          atomic.Pointer[Limits]
+	Growth          Growth
+}
+
+// Limits returns the budgets that hold for n.
+func (n *Node) Limits() Limits { return *n.limits.Load() }
+
+// TenantUsed and ServiceUsed return the active series of the levels above n.
+func (n *Node) TenantUsed() int64 { return n.tenant.Used() }
+
+// ServiceUsed returns the active series of n's service.
+func (n *Node) ServiceUsed() int64 { return n.service.Used() }
+
+// Tree holds the nodes. Reading it takes one shared lock a metric, none a point. A node costs about 400 bytes and its
+// names; [Growth] says what it adds once it grows.
+type Tree struct {
+	total  Counter
+	rules  func(tenant, service, metric string) Limits
+	max    int
+	warn   func(Warning)
+	window atomic.Uint32
+
+	mu       sync.RWMutex
+	nodes    map[nodeName]*Node  // guarded by mu
+	list     []*Node             // by ID; nil where a node has gone; guarded by mu
+	free     []uint32            // guarded by mu
+	tenants  map[string]*Counter // guarded by mu
+	services map[nodeName]*Counter
+}
+
+type nodeName struct{ tenant, service, metric string }
+
+// Warning says that a budget is nearly used up.
+type Warning struct {
+	Level                   Level
+	Tenant, Service, Metric string // empty where the level stands above
+	Used, Limit             int64
+}
+
+// NewTree returns a tree of at most maxNodes metrics. limits gives the budgets of a metric; warn is told, once a budget
+// and window, when a budget is used to four fifths, and must not block.
+func NewTree(maxNodes int, limits func(tenant, service, metric string) Limits, warn func(Warning)) *Tree {
+	return &Tree{
+		rules: limits, max: min(maxNodes, 1<<24-1), warn: warn,
+		nodes: map[nodeName]*Node{}, tenants: map[string]*Counter{}, services: map[nodeName]*Counter{},
+	}
+}
+
+// Node returns the node of a metric and makes it if there is room; else nil.
+func (t *Tree) Node(tenant, service, metric string) *Node {
+	name := nodeName{tenant, service, metric}
+	t.mu.RLock()
+	n := t.nodes[name]
+	t.mu.RUnlock()
+	if n != nil {
+		return n
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n = t.nodes[name]; n != nil {
+		return n
+	}
+	if len(t.nodes) >= t.max {
+		return nil
+	}
+	id := uint32(len(t.list))
+	if k := len(t.free); k > 0 {
+		id, t.free = t.free[k-1], t.free[:k-1]
+	} else {
+		t.list = append(t.list, nil)
+	}
+	return t.insertLocked(name, id)
+}
+
+func (t *Tree) insertLocked(name nodeName, id uint32) *Node {
+	n := &Node{
+		Tenant: clone(name.tenant), Service: clone(name.service), Metric: clone(name.metric), ID: id,
+		tenant: counter(t.tenants, clone(name.tenant)), service: counter(t.services, nodeName{clone(name.tenant), clone(name.service), ""}),
+	}
+	n.tenant.nodes++
+	n.service.nodes++
+	limits := t.rules(n.Tenant, n.Service, n.Metric)
+	n.limits.Store(&limits)
+	t.nodes[nodeName{n.Tenant, n.Service, n.Metric}] = n
+	t.list[id] = n
+	return n
+}
+
+// clone cuts a name loose from the batch it came with, which would stay in memory otherwise.
+func clone(s string) string { return string([]byte(s)) }
+
+func counter[K comparable](m map[K]*Counter, k K) *Counter {
+	c := m[k]
+	if c == nil {
+		c = &Counter{}
+		m[k] = c
+	}
+	return c
+}
+
+// Take uses a place in every budget of n, or in none: then it returns the level that has no place left.
+func (t *Tree) Take(n *Node) Level {
+	l := n.limits.Load()
+	if !n.Series.take(l.Metric) {
+		return Metric
+	}
+	if !n.service.take(l.Service) {
+		n.Series.used.Add(-1)
+		return Service
+	}
+	if !n.tenant.take(l.Tenant) {
+		n.Series.used.Add(-1)
+		n.service.used.Add(-1)
+		return Tenant
+	}
+	if !t.total.take(l.Total) {
+		n.Series.used.Add(-1)
+		n.service.used.Add(-1)
+		n.tenant.used.Add(-1)
+		return Total
+	}
+	t.warnIfNear(&t.total, l.Total, Warning{Level: Total})
+	t.warnIfNear(n.tenant, l.Tenant, Warning{Level: Tenant, Tenant: n.Tenant})
+	t.warnIfNear(n.service, l.Service, Warning{Level: Service, Tenant: n.Tenant, Service: n.Service})
+	t.warnIfNear(&n.Series, l.Metric, Warning{Level: Metric, Tenant: n.Tenant, Service: n.Service, Metric: n.Metric})
+	return None
+}
+
+func (t *Tree) warnIfNear(c *Counter, limit int64, w Warning) {
+	used := c.used.Load()
+	if limit <= 0 || used*5 < limit*4 {
+		return
+	}
+	window := t.window.Load() + 1
+	if last := c.warned.Load(); last != window && c.warned.CompareAndSwap(last, window) {
+		w.Used, w.Limit = used, limit
+		t.warn(w)
+	}
+}
+
+// Give returns the place of a series that has left. id is that of a node which has series.
+func (t *Tree) Give(id uint32) {
+	t.mu.RLock()
+	n := t.list[id]
+	t.mu.RUnlock()
+	n.Series.used.Add(-1)
+	n.service.used.Add(-1)
+	n.tenant.used.Add(-1)
+	t.total.used.Add(-1)
+}
+
+// TotalUsed returns the number of active series.
+func (t *Tree) TotalUsed() int64 { return t.total.used.Load() }
+
+// NextWindow lets every budget warn again.
+func (t *Tree) NextWindow() { t.window.Add(1) }
+
+// Refresh asks for the limits of all nodes again, after the rules behind them have changed.
+func (t *Tree) Refresh() {
+	t.Each(func(n *Node) {
+		limits := t.rules(n.Tenant, n.Service, n.Metric)
+		n.limits.Store(&limits)
+	})
+}
+
+// Each calls f for every node, in the order of their ids. f must not call the tree.
+func (t *Tree) Each(f func(*Node)) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, n := range t.list {
+		if n != nil {
+			f(n)
+		}
+	}
+}
+
+// Get returns the node with this id, nil if there is none.
+func (t *Tree) Get(id uint32) *Node {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if int(id) >= len(t.list) {
+		return nil
+	}
+	return t.list[id]
+}
+
+// Prune removes the nodes that hold no series and that idle reports as unused otherwise. No batch may hold a node
+// meanwhile.
+func (t *Tree) Prune(idle func(*Node) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, n := range t.list {
+		if n == nil || n.Series.Used() > 0 || !idle(n) {
+			continue
+		}
+		delete(t.nodes, nodeName{n.Tenant, n.Service, n.Metric})
+		t.list[id] = nil
+		t.free = append(t.free, uint32(id))
+		if n.tenant.nodes--; n.tenant.nodes == 0 {
+			delete(t.tenants, n.Tenant)
+		}
+		if n.service.nodes--; n.service.nodes == 0 {
+			delete(t.services, nodeName{n.Tenant, n.Service, ""})
+		}
+	}
+}

@@ -1,0 +1,316 @@
+package fold
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/window"
+)
+
+// errCorrupt is wrapped by the errors of Decode.
+var errCorrupt = errors.New("corrupt encoding")
+
+const (
+	flagMonotonic = 1 << iota
+	flagOwned
+	flagFromClient
+	flagSent
+)
+
+// Append writes the whole state to b. Whoever stores it versions it.
+func (f *Fold) Append(b []byte) ([]byte, error) {
+	for i := range f.shards {
+		var err error
+		if b, err = f.shards[i].append(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (sh *Shard) append(b []byte) ([]byte, error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	b = binary.AppendVarint(b, sh.closed)
+	b = binary.AppendVarint(b, sh.contributors.horizon)
+
+	// Streams that expired are written too while contributors point at them: as gone.
+	numbers := map[*Stream]uint64{}
+	var streams []*Stream
+	number := func(s *Stream) uint64 {
+		n, ok := numbers[s]
+		if !ok {
+			n = uint64(len(streams))
+			numbers[s] = n
+			streams = append(streams, s)
+		}
+		return n
+	}
+	for _, s := range sh.streams {
+		number(s)
+	}
+	live := len(streams)
+
+	var rest []byte
+	rest = binary.AppendUvarint(rest, uint64(sh.contributors.len()))
+	for i := sh.contributors.oldest; i != 0; i = sh.contributors.slots[i].newer {
+		c := &sh.contributors.slots[i]
+		rest = c.key.Append(rest)
+		rest = binary.AppendVarint(rest, c.start)
+		rest = binary.AppendVarint(rest, c.time-c.start)
+		rest = binary.AppendUvarint(rest, number(c.stream))
+		rest = c.value.append(rest)
+	}
+	all := append(sh.retiring[:len(sh.retiring):len(sh.retiring)], sh.panes)
+	rest = binary.AppendUvarint(rest, uint64(len(all)))
+	for _, panes := range all {
+		rest = binary.AppendVarint(rest, int64(panes.Width()))
+		rest = binary.AppendUvarint(rest, uint64(panes.Len()))
+		for start, members := range panes.All() {
+			rest = binary.AppendVarint(rest, start)
+			rest = binary.AppendUvarint(rest, uint64(len(*members)))
+			for s, p := range *members {
+				rest = binary.AppendUvarint(rest, number(s))
+				rest = binary.AppendUvarint(rest, p.count)
+				rest = binary.AppendVarint(rest, p.time)
+				rest = p.value.append(rest)
+				rest = datapoint.AppendExemplars(rest, p.exemplars)
+			}
+		}
+	}
+
+	b = binary.AppendUvarint(b, uint64(live))
+	b = binary.AppendUvarint(b, uint64(len(streams)))
+	for _, s := range streams {
+		var err error
+		if b, err = s.append(b); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, rest...), nil
+}
+
+func (s *Stream) append(b []byte) ([]byte, error) {
+	b = s.Key.Append(b)
+	b = s.Resource.Append(b)
+	b = s.Scope.Append(b)
+	b = s.Metric.Append(b)
+	b = binary.AppendUvarint(b, uint64(s.Node))
+	var flags byte
+	for flag, on := range map[byte]bool{flagMonotonic: s.Monotonic, flagOwned: s.Owned, flagFromClient: s.FromClient, flagSent: s.sent} {
+		if on {
+			flags |= flag
+		}
+	}
+	b = append(b, byte(s.Aggregation), flags)
+	b = binary.AppendUvarint(b, uint64(len(s.Tenant)))
+	b = append(b, s.Tenant...)
+	b = binary.AppendVarint(b, s.start)
+	b = binary.AppendVarint(b, s.seen)
+	b = s.total.append(b)
+	template, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(s.Template)
+	if err != nil {
+		return nil, fmt.Errorf("overflow stream: %w", err)
+	}
+	b = binary.AppendUvarint(b, uint64(len(template)))
+	return append(b, template...), nil
+}
+
+// Decode reads what Append wrote into an empty fold, and returns what follows it. After an error the fold is
+// unusable. Panes keep the width that they were opened with.
+func (f *Fold) Decode(b []byte) (rest []byte, err error) {
+	r := &reader{b: b}
+	for i := range f.shards {
+		f.shards[i].decode(r)
+		if r.err != nil {
+			return nil, fmt.Errorf("fold: %w", r.err)
+		}
+	}
+	return r.b, nil
+}
+
+func (sh *Shard) decode(r *reader) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.closed, sh.contributors.horizon = r.varint(), r.varint()
+	live, n := r.uvarint(), r.uvarint()
+	var streams []*Stream
+	for i := uint64(0); i < n && r.err == nil; i++ {
+		s := r.stream()
+		streams = append(streams, s)
+		if s.gone = i >= live; s.gone {
+			continue
+		}
+		sh.streams[s.Key] = s
+		if !s.Owned {
+			sh.perMetric[s.Node]++
+			sh.f.streams.Add(1)
+		}
+	}
+	stream := func() *Stream {
+		i := r.uvarint()
+		if i >= uint64(len(streams)) {
+			r.fail("stream number")
+			return &Stream{}
+		}
+		return streams[i]
+	}
+	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
+		key := r.key()
+		start := r.varint()
+		c := contributor{start: start, time: start + r.varint(), stream: stream(), value: r.value()}
+		if r.err == nil && c.value.Kind != c.stream.Kind {
+			r.fail("contributor's kind")
+		}
+		if _, twice := sh.contributors.index[key]; twice || r.err != nil {
+			r.fail("contributor")
+			return
+		}
+		to := sh.contributors.add(key)
+		to.start, to.time, to.value, to.stream = c.start, c.time, c.value, c.stream
+		sh.f.contributors.Add(1)
+	}
+	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
+		width := r.varint()
+		if width <= 0 {
+			r.fail("pane width")
+			return
+		}
+		panes := window.NewPanes[map[*Stream]*pane](time.Duration(width))
+		for m := r.uvarint(); m > 0 && r.err == nil; m-- {
+			at, _ := panes.At(r.varint())
+			*at = map[*Stream]*pane{}
+			for k := r.uvarint(); k > 0 && r.err == nil; k-- {
+				s := stream()
+				p := &pane{count: r.uvarint(), time: r.varint(), value: r.value(), exemplars: r.exemplars()}
+				if r.err == nil && p.value.Kind != s.Kind {
+					r.fail("pane's kind")
+				}
+				(*at)[s] = p
+				s.open++
+			}
+		}
+		if n == 1 {
+			sh.panes = panes
+		} else {
+			sh.retiring = append(sh.retiring, panes)
+		}
+	}
+}
+
+// reader takes a state apart. After the first error everything reads as zero.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", what, errCorrupt)
+	}
+	r.b = nil
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail("number")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail("number")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.fail("length")
+		return nil
+	}
+	p := r.b[:n]
+	r.b = r.b[n:]
+	return p
+}
+
+func (r *reader) key() (k streamkey.Key) {
+	if p := r.bytes(16); p != nil {
+		k = streamkey.Decode(p)
+	}
+	return k
+}
+
+func (r *reader) value() (v Value) {
+	v, rest, err := decodeValue(r.b)
+	if err != nil {
+		r.fail("value")
+		return Value{}
+	}
+	r.b = rest
+	return v
+}
+
+func (r *reader) exemplars() pmetric.ExemplarSlice {
+	s := pmetric.NewExemplarSlice()
+	rest, err := datapoint.DecodeExemplars(r.b, s)
+	if err != nil {
+		r.fail("exemplars")
+		return s
+	}
+	r.b = rest
+	return s
+}
+
+func (r *reader) stream() *Stream {
+	s := &Stream{}
+	s.Key, s.Resource, s.Scope, s.Metric = r.key(), r.key(), r.key(), r.key()
+	s.Node = uint32(r.uvarint())
+	p := r.bytes(2)
+	if p == nil {
+		return s
+	}
+	s.Aggregation = Aggregation(p[0])
+	s.Monotonic, s.Owned = p[1]&flagMonotonic != 0, p[1]&flagOwned != 0
+	s.FromClient, s.sent = p[1]&flagFromClient != 0, p[1]&flagSent != 0
+	s.Tenant = string(r.bytes(r.uvarint()))
+	s.start, s.seen = r.varint(), r.varint()
+	s.total = r.value()
+	s.Kind = s.total.Kind
+	template, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(r.bytes(r.uvarint()))
+	if r.err == nil && (err != nil || !isTemplate(template, s.Kind)) {
+		r.fail("overflow stream")
+	}
+	s.Template = template
+	return s
+}
+
+// isTemplate says whether m has one resource, scope, metric and point, of a type whose values are of that kind.
+func isTemplate(m pmetric.Metrics, kind Kind) bool {
+	if m.ResourceMetrics().Len() != 1 || m.ResourceMetrics().At(0).ScopeMetrics().Len() != 1 || m.MetricCount() != 1 || m.DataPointCount() != 1 {
+		return false
+	}
+	switch m.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Type() {
+	case pmetric.MetricTypeGauge, pmetric.MetricTypeSum:
+		return kind == Number
+	case pmetric.MetricTypeHistogram:
+		return kind == Histogram
+	case pmetric.MetricTypeExponentialHistogram:
+		return kind == Exponential
+	default:
+		return kind == Summary
+	}
+}

@@ -1,0 +1,353 @@
+package fold
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/window"
+)
+
+const shards = 16
+
+// Limits bound a fold's memory.
+type Limits struct {
+	Streams          int // overflow streams in all
+	StreamsPerMetric int
+	Contributors     int // streams whose last value is remembered
+	Exemplars        int // a stream and pane
+}
+
+// Fold holds overflow streams. It is sharded by metric: metrics in different shards don't wait for each other. It is safe
+// for concurrent use, except for Advance, Expire, Append and Decode, which are for the driver of the session and
+// need that no batch is at work.
+type Fold struct {
+	limits       Limits
+	began        int64
+	streams      atomic.Int64
+	contributors atomic.Int64
+	shards       [shards]Shard
+}
+
+// Shard is a part of the overflow streams, locked by [Fold.Lock].
+type Shard struct {
+	f  *Fold
+	mu sync.Mutex
+
+	streams      map[streamkey.Key]*Stream // guarded by mu, as are all below
+	perMetric    map[uint32]int
+	contributors *contributors
+	panes        *window.Panes[map[*Stream]*pane]
+	retiring     []*window.Panes[map[*Stream]*pane] // of former widths, oldest first
+	closed       int64                              // no pane may begin before
+}
+
+// Point is a data point to fold.
+type Point struct {
+	Key         streamkey.Key // of the stream that it came from
+	Start, Time int64         // Unix nanoseconds
+	Value       Value
+	Exemplars   pmetric.ExemplarSlice
+	// Since: an unknown cumulative stream that began before this may have been counted before.
+	Since int64
+}
+
+// Outcome says what became of a point.
+type Outcome struct {
+	Step      datapoint.Step // of a Running aggregation; else Grown
+	Unknown   bool           // the increase can't be known and is lost, for another reason than Step's
+	Late      bool           // its pane was closed: a later one has it
+	Coarsened bool           // histograms with different bounds: resolution was lost
+	Evicted   bool           // another contributor was forgotten for it
+}
+
+// New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: no total
+// starts before.
+func New(limits Limits, width time.Duration, began int64) *Fold {
+	f := &Fold{limits: limits, began: began}
+	for i := range f.shards {
+		f.shards[i] = Shard{
+			f: f, streams: map[streamkey.Key]*Stream{}, perMetric: map[uint32]int{}, contributors: newContributors(),
+			panes: window.NewPanes[map[*Stream]*pane](width),
+		}
+	}
+	return f
+}
+
+// Limits returns the bounds.
+func (f *Fold) Limits() Limits { return f.limits }
+
+// Streams returns how many overflow streams there are, those in their metric's own budget aside.
+func (f *Fold) Streams() int64 { return f.streams.Load() }
+
+// Contributors returns how many streams' last values are remembered.
+func (f *Fold) Contributors() int64 { return f.contributors.Load() }
+
+// Lock returns the shard of a metric, locked.
+func (f *Fold) Lock(node uint32) *Shard {
+	sh := &f.shards[node%shards]
+	sh.mu.Lock()
+	return sh
+}
+
+// Unlock ends what Lock began.
+func (sh *Shard) Unlock() { sh.mu.Unlock() }
+
+// Folded returns the overflow stream that the stream called key goes into, if it is a known contributor.
+func (sh *Shard) Folded(key streamkey.Key) *Stream {
+	i, ok := sh.contributors.index[key]
+	if !ok || sh.contributors.slots[i].stream.gone {
+		return nil
+	}
+	return sh.contributors.slots[i].stream
+}
+
+// Horizon returns the newest time of all contributors that have been forgotten.
+func (sh *Shard) Horizon() int64 { return sh.contributors.horizon }
+
+// Stream returns the overflow stream called key, nil if there is none.
+func (sh *Shard) Stream(key streamkey.Key) *Stream { return sh.streams[key] }
+
+// Room says whether the metric may have another overflow stream on a level of its verdict: the first level may use
+// half of the reserve, the next one a half of what is left, and so on, so that there is always room for wider ones. full
+// is true when no level has room, because all metrics together have used up theirs.
+func (sh *Shard) Room(node uint32, level int) (room, full bool) {
+	if sh.f.streams.Load() >= int64(sh.f.limits.Streams) {
+		return false, true
+	}
+	part := sh.f.limits.StreamsPerMetric >> min(level+1, 30)
+	return sh.perMetric[node] < sh.f.limits.StreamsPerMetric-part, false
+}
+
+// Spare says whether the metric has fewer than extra streams past its reserve.
+func (sh *Shard) Spare(node uint32, extra int) bool {
+	return sh.perMetric[node] < sh.f.limits.StreamsPerMetric+extra
+}
+
+// Add makes an overflow stream, without asking for room. key must be new.
+func (sh *Shard) Add(id Identity) *Stream {
+	s := &Stream{Identity: id, total: Zero(id.Kind)}
+	sh.streams[id.Key] = s
+	if !id.Owned {
+		sh.perMetric[id.Node]++
+		sh.f.streams.Add(1)
+	}
+	return s
+}
+
+// Fold merges p into s.
+func (sh *Shard) Fold(s *Stream, p Point) (o Outcome) {
+	o.Step = datapoint.Grown
+	inc := p.Value
+	if s.Aggregation == Running {
+		var counts bool
+		if inc, counts = sh.increase(s, &p, &o); !counts {
+			return o
+		}
+	}
+	o.Late = p.Time < sh.closed
+	to := sh.pane(s, p.Time)
+	o.Coarsened = to.add(s, inc, p.Time)
+	if p.Exemplars != (pmetric.ExemplarSlice{}) && sh.f.limits.Exemplars > 0 {
+		datapoint.AddExemplars(to.exemplars, p.Exemplars, sh.f.limits.Exemplars)
+	}
+	return o
+}
+
+// pane returns what s has in the open pane for t.
+func (sh *Shard) pane(s *Stream, t int64) *pane {
+	at, fresh := sh.panes.At(max(t, sh.closed))
+	if fresh {
+		*at = map[*Stream]*pane{}
+	}
+	p := (*at)[s]
+	if p == nil {
+		p = &pane{value: Zero(s.Kind), exemplars: pmetric.NewExemplarSlice()}
+		(*at)[s] = p
+		s.open++
+		start := max(window.Align(max(t, sh.closed), sh.panes.Width()), sh.f.began)
+		if s.start == 0 || start < s.start && !s.sent {
+			s.start = start
+		}
+	}
+	s.seen = max(s.seen, t)
+	return p
+}
+
+// increase returns what p adds to s, and remembers p. counts is false for a repeated or overtaken point.
+func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bool) {
+	c := sh.contributors.find(p.Key)
+	if c == nil {
+		o.Evicted = sh.makeRoom()
+		c = sh.contributors.add(p.Key)
+		sh.f.contributors.Add(1)
+		c.start, c.time, c.value, c.stream = p.Start, p.Time, p.Value, s
+		if !s.Monotonic {
+			return p.Value, true // The sum of the latest values has no need of a beginning.
+		}
+		since := p.Since
+		if h := sh.contributors.horizon; h >= since {
+			since = h + 1
+		}
+		if o.Step = datapoint.First(p.Start, p.Time, since); o.Step == datapoint.Baseline {
+			return Zero(s.Kind), true
+		}
+		return p.Value.withoutRange(), true
+	}
+	if p.Time <= c.time {
+		o.Step = datapoint.Stale
+		return inc, false
+	}
+	prev := *c
+	c.start, c.time, c.value, c.stream = p.Start, p.Time, p.Value, s
+	inc, fell, ok := p.Value.Sub(prev.value)
+	if !s.Monotonic {
+		if prev.stream != s {
+			sh.takeBack(prev, p.Time)
+			return p.Value, true
+		}
+		return inc, true
+	}
+	switch o.Step = datapoint.Follow(prev.start, prev.time, p.Start, p.Time, fell); {
+	case o.Step == datapoint.Reset:
+		return p.Value.withoutRange(), true
+	case !ok:
+		o.Unknown = true
+		return Zero(s.Kind), true
+	}
+	return inc.withoutRange(), true
+}
+
+// takeBack removes a contributor's latest value from the sum that it was in.
+func (sh *Shard) takeBack(c contributor, at int64) {
+	if c.stream.Monotonic || c.stream.gone {
+		return
+	}
+	minus, _, _ := Zero(Number).Sub(c.value)
+	sh.pane(c.stream, at).add(c.stream, minus, at)
+}
+
+// makeRoom forgets the oldest contributor of the shard if all places are taken.
+func (sh *Shard) makeRoom() (evicted bool) {
+	if sh.f.contributors.Load() < int64(sh.f.limits.Contributors) {
+		return false
+	}
+	c, ok := sh.contributors.forgetOldest()
+	if ok {
+		sh.f.contributors.Add(-1)
+		sh.takeBack(c, c.time)
+	}
+	return ok
+}
+
+// Expire forgets contributors and overflow streams without a point since before; owned is told about streams that gave
+// back a place in their metric's budget.
+func (f *Fold) Expire(before int64, owned func(node uint32)) {
+	for i := range f.shards {
+		sh := &f.shards[i]
+		sh.mu.Lock()
+		for c := sh.contributors.peekOldest(); c != nil && c.time < before; c = sh.contributors.peekOldest() {
+			gone, _ := sh.contributors.forgetOldest()
+			f.contributors.Add(-1)
+			sh.takeBack(gone, before)
+		}
+		for key, s := range sh.streams {
+			if s.seen >= before || s.open > 0 {
+				continue
+			}
+			s.gone = true
+			delete(sh.streams, key)
+			if s.Owned {
+				owned(s.Node)
+				continue
+			}
+			f.streams.Add(-1)
+			if sh.perMetric[s.Node]--; sh.perMetric[s.Node] == 0 {
+				delete(sh.perMetric, s.Node)
+			}
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// Uses says whether the metric has overflow streams.
+func (f *Fold) Uses(node uint32) bool {
+	sh := f.Lock(node)
+	defer sh.Unlock()
+	return sh.perMetric[node] > 0
+}
+
+// Advance closes the panes that end at or before mark, and returns them written, in time order. closed is the earliest
+// time that a later call can still write.
+func (f *Fold) Advance(mark int64) (out []Batch, closed int64) {
+	var list []due
+	closed = mark
+	for i := range f.shards {
+		sh := &f.shards[i]
+		sh.mu.Lock()
+		for len(sh.retiring) > 0 {
+			list = sh.take(sh.retiring[0], mark, list)
+			if sh.retiring[0].Len() > 0 {
+				break
+			}
+			sh.retiring = sh.retiring[1:]
+		}
+		if len(sh.retiring) == 0 {
+			list = sh.take(sh.panes, mark, list)
+			sh.closed = max(sh.closed, window.Align(mark, sh.panes.Width()))
+			closed = min(closed, sh.closed)
+		} else if start, ok := sh.retiring[0].Oldest(); ok {
+			closed = min(closed, start)
+		}
+		sh.mu.Unlock()
+	}
+	return batches(list), closed
+}
+
+// take removes closed panes and brings the totals up to date; the points themselves are written at once for
+// running totals, which go on changing.
+func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, list []due) []due {
+	for start, members := range panes.Take(mark) {
+		for s, p := range members {
+			s.open--
+			d := due{stream: s, pane: p, start: start, end: start + int64(panes.Width())}
+			if s.Aggregation == Running {
+				if !s.sent && s.Monotonic {
+					// The total begins with a point of its own: a store that knows no start times sees the first increase.
+					list = append(list, due{stream: s, pane: &pane{exemplars: pmetric.NewExemplarSlice()}, start: s.start, end: s.start + 1, total: p.value.zeroed()})
+				}
+				s.total.Add(p.value)
+				s.sent = true
+				d.total = s.total.clone()
+			}
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// SetWidth changes the width of panes that begin after those that are open now.
+func (f *Fold) SetWidth(width time.Duration) {
+	for i := range f.shards {
+		sh := &f.shards[i]
+		sh.mu.Lock()
+		if old := sh.panes; old.Width() != width {
+			last := sh.closed
+			for start := range old.All() {
+				last = max(last, start+int64(old.Width()))
+			}
+			if old.Len() > 0 {
+				sh.retiring = append(sh.retiring, old)
+			}
+			sh.panes = window.NewPanes[map[*Stream]*pane](width)
+			if sh.closed = window.Align(last, width); sh.closed < last {
+				sh.closed += int64(width)
+			}
+		}
+		sh.mu.Unlock()
+	}
+}

@@ -1,0 +1,98 @@
+package fold
+
+import (
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+)
+
+// Aggregation says what becomes of values that meet in one overflow stream.
+type Aggregation uint8
+
+// The aggregations. Last, Min, Max and Mean are for gauges.
+const (
+	// Delta adds values up within a pane.
+	Delta Aggregation = iota
+	// Running adds changes up for ever; a pane's point is the total.
+	Running
+	Last
+	Min
+	Max
+	Mean
+)
+
+// Identity is what an overflow stream is.
+type Identity struct {
+	Key         streamkey.Key // of the whole
+	Node        uint32        // the metric that it counts against
+	Kind        Kind
+	Aggregation Aggregation
+	// Monotonic: the values of contributors only grow, and a fall is a reset. Otherwise a fall is a change like others.
+	Monotonic bool
+	// Owned streams stand in the budget of their metric, not in the reserve for overflow.
+	Owned bool
+	// Tenant, and whether it is known from client metadata, so that the points must travel with it.
+	Tenant     string
+	FromClient bool
+	// Template holds one resource, scope and metric with one point, which has attributes and no value. The
+	// stream owns it.
+	Template pmetric.Metrics
+	// Resource, Scope and Metric tell templates apart that share these parts.
+	Resource, Scope, Metric streamkey.Key
+}
+
+// Stream is an overflow stream. It belongs to one [Shard].
+type Stream struct {
+	Identity
+	total Value // of closed panes; Running only
+	start int64 // of the total
+	seen  int64 // newest event time
+	sent  bool  // a pane of it has closed, so start stays
+	open  int   // panes with something of it
+	gone  bool  // expired: contributors may still point here
+}
+
+// pane is what a stream has got in one pane.
+type pane struct {
+	value     Value
+	count     uint64 // points, for the mean
+	time      int64  // of the newest point, for the last
+	exemplars pmetric.ExemplarSlice
+}
+
+// add merges a point or an increase.
+func (p *pane) add(s *Stream, v Value, at int64) (coarsened bool) {
+	p.count++
+	first := p.count == 1
+	switch s.Aggregation {
+	case Last:
+		if first || at >= p.time {
+			p.value.Num = v.Num
+		}
+	case Min:
+		if first || v.Num.Less(p.value.Num) {
+			p.value.Num = v.Num
+		}
+	case Max:
+		if first || p.value.Num.Less(v.Num) {
+			p.value.Num = v.Num
+		}
+	default:
+		coarsened = p.value.Add(v)
+	}
+	p.time = max(p.time, at)
+	return coarsened
+}
+
+// write sets times and value of the last point of m, which has the stream's form.
+func (d due) write(m pmetric.Metric) {
+	v, begin := d.pane.value, d.start
+	switch d.stream.Aggregation {
+	case Running:
+		v, begin = d.total, d.stream.start
+	case Mean:
+		v.Num = datapoint.Float(v.Num.Float64() / float64(max(d.pane.count, 1)))
+	}
+	stamp(m, begin, d.end-1, v, d.pane.exemplars)
+}

@@ -1,0 +1,469 @@
+package cardinalityguardprocessor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processortest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
+)
+
+var epoch = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// ledger adds up increases of streams as a store would: deltas as they are, cumulative streams by start, reset and order.
+type ledger struct {
+	t       testing.TB
+	streams map[streamkey.Key]*seenStream
+	total   map[string]float64 // by metric
+	latest  map[string]map[streamkey.Key]float64
+}
+
+type seenStream struct {
+	start, time int64
+	value       []float64
+}
+
+func newLedger(t testing.TB) *ledger {
+	return &ledger{t: t, streams: map[streamkey.Key]*seenStream{}, total: map[string]float64{}, latest: map[string]map[streamkey.Key]float64{}}
+}
+
+// add books a batch.
+func (l *ledger) add(md pmetric.Metrics) {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				key := streamkey.Metric(streamkey.Resource(rm.Resource()), streamkey.Scope(sm.Scope()), m)
+				delta, mono := false, true
+				book := func(attrs pcommon.Map, start, at pcommon.Timestamp, v ...float64) {
+					l.point(m.Name(), streamkey.Stream(key, attrs), int64(start), int64(at), v, delta, mono)
+				}
+				switch m.Type() {
+				case pmetric.MetricTypeSum:
+					delta, mono = m.Sum().AggregationTemporality() == pmetric.AggregationTemporalityDelta, m.Sum().IsMonotonic()
+					for _, dp := range m.Sum().DataPoints().All() {
+						book(dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), datapoint.FromNumber(dp).Float64())
+					}
+				case pmetric.MetricTypeHistogram:
+					delta = m.Histogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta
+					for _, dp := range m.Histogram().DataPoints().All() {
+						v := []float64{float64(dp.Count()), dp.Sum()}
+						for _, c := range dp.BucketCounts().All() {
+							v = append(v, float64(c))
+						}
+						book(dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), v...)
+					}
+				case pmetric.MetricTypeExponentialHistogram:
+					delta = m.ExponentialHistogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta
+					for _, dp := range m.ExponentialHistogram().DataPoints().All() {
+						book(dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), float64(dp.Count()), dp.Sum(), float64(dp.ZeroCount()))
+					}
+				case pmetric.MetricTypeSummary:
+					for _, dp := range m.Summary().DataPoints().All() {
+						book(dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), float64(dp.Count()), dp.Sum())
+					}
+				}
+			}
+		}
+	}
+}
+
+func (l *ledger) point(metric string, key streamkey.Key, start, at int64, v []float64, delta, mono bool) {
+	inc := func(from []float64) {
+		for i := range v {
+			d := v[i]
+			if i < len(from) {
+				d -= from[i]
+			}
+			l.total[fmt.Sprint(metric, "/", i)] += d
+		}
+	}
+	s := l.streams[key]
+	if delta {
+		inc(nil)
+		if s == nil {
+			l.streams[key] = &seenStream{time: at}
+		}
+		return
+	}
+	if s == nil {
+		l.streams[key] = &seenStream{start, at, v}
+		if !mono {
+			inc(nil)
+		} else if datapoint.First(start, at, epoch.UnixNano()) == datapoint.Begun {
+			inc(nil)
+		}
+		return
+	}
+	fell := false
+	for i := range v {
+		fell = fell || v[i] < s.value[i] && i != 1
+	}
+	if !mono {
+		if at > s.time {
+			inc(s.value)
+			*s = seenStream{start, at, v}
+		}
+		return
+	}
+	switch datapoint.Follow(s.start, s.time, start, at, fell) {
+	case datapoint.Stale:
+		return
+	case datapoint.Reset:
+		inc(nil)
+	default:
+		inc(s.value)
+	}
+	*s = seenStream{start, at, v}
+}
+
+// rig drives a guard as the worker of a journal does, so that nothing depends on the clock.
+type rig struct {
+	t       *testing.T
+	cfg     *Config
+	tel     *componenttest.Telemetry
+	sink    *refusing
+	guard   processor.Metrics
+	session *delivery.Session
+	ctx     context.Context
+}
+
+// refusing books what it takes in, and refuses when told to.
+type refusing struct {
+	*ledger
+	refuse   func() error
+	overflow map[streamkey.Key]int64 // newest time of every overflow stream
+}
+
+func (*refusing) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (r *refusing) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
+	if md.DataPointCount() == 0 {
+		return nil
+	}
+	if err := r.refuse(); err != nil {
+		return err
+	}
+	r.add(md)
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				r.checkOverflow(streamkey.Metric(streamkey.Resource(rm.Resource()), streamkey.Scope(sm.Scope()), m), m)
+			}
+		}
+	}
+	return nil
+}
+
+// checkOverflow checks that the times of every overflow stream go up, and nothing comes twice.
+func (r *refusing) checkOverflow(metric streamkey.Key, m pmetric.Metric) {
+	check := func(attrs pcommon.Map, at pcommon.Timestamp) {
+		if _, ok := attrs.Get(overflowAttribute); !ok {
+			return
+		}
+		key := streamkey.Stream(metric, attrs)
+		require.Greater(r.t, int64(at), r.overflow[key])
+		r.overflow[key] = int64(at)
+	}
+	switch m.Type() {
+	case pmetric.MetricTypeSum:
+		for _, dp := range m.Sum().DataPoints().All() {
+			check(dp.Attributes(), dp.Timestamp())
+		}
+	case pmetric.MetricTypeGauge:
+		for _, dp := range m.Gauge().DataPoints().All() {
+			check(dp.Attributes(), dp.Timestamp())
+		}
+	case pmetric.MetricTypeHistogram:
+		for _, dp := range m.Histogram().DataPoints().All() {
+			check(dp.Attributes(), dp.Timestamp())
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		for _, dp := range m.ExponentialHistogram().DataPoints().All() {
+			check(dp.Attributes(), dp.Timestamp())
+		}
+	case pmetric.MetricTypeSummary:
+		for _, dp := range m.Summary().DataPoints().All() {
+			check(dp.Attributes(), dp.Timestamp())
+		}
+	}
+}
+
+func newRig(t *testing.T, cfg *Config) *rig {
+	g := &rig{t: t, cfg: cfg, tel: componenttest.NewTelemetry()}
+	g.sink = &refusing{ledger: newLedger(t), refuse: func() error { return nil }, overflow: map[streamkey.Key]int64{}}
+	g.start(nil)
+	return g
+}
+
+func (g *rig) start(state []byte) {
+	g.t.Helper()
+	set := processortest.NewNopSettings(metadata.Type)
+	set.TelemetrySettings = g.tel.NewTelemetrySettings()
+	var err error
+	g.guard, err = NewFactory().CreateMetrics(g.t.Context(), set, g.cfg, g.sink)
+	require.NoError(g.t, err)
+	require.NoError(g.t, g.guard.Start(g.t.Context(), componenttest.NewNopHost()))
+	g.session, err = delivery.NewSession(delivery.Settings{Label: "p.metrics-0", Began: epoch, State: state})
+	require.NoError(g.t, err)
+	g.ctx = delivery.With(g.t.Context(), g.session)
+	require.NoError(g.t, g.guard.ConsumeMetrics(g.ctx, pmetric.NewMetrics()))
+	for g.session.Flush(g.ctx) != nil {
+	}
+	g.session.Adopt()
+}
+
+func (g *rig) consume(md pmetric.Metrics) {
+	g.t.Helper()
+	for {
+		sent := pmetric.NewMetrics()
+		md.CopyTo(sent)
+		if g.guard.ConsumeMetrics(g.ctx, sent) == nil {
+			return
+		}
+	}
+}
+
+// advance closes what is due, and sends it once it is saved.
+func (g *rig) advance(now time.Time, atEnd bool) {
+	g.t.Helper()
+	for g.session.Advance(now, atEnd) {
+		for g.session.Flush(g.ctx) != nil {
+		}
+	}
+}
+
+func (g *rig) restart() {
+	g.t.Helper()
+	var state bytes.Buffer
+	require.NoError(g.t, g.session.Snapshot(&state))
+	g.session.Close()
+	require.NoError(g.t, g.guard.Shutdown(g.t.Context()))
+	g.start(state.Bytes())
+}
+
+func (g *rig) end() {
+	g.t.Helper()
+	g.advance(delivery.Unbounded(), true)
+	g.session.Close()
+	require.NoError(g.t, g.guard.Shutdown(g.t.Context()))
+	require.NoError(g.t, g.tel.Shutdown(context.Background()))
+}
+
+// count returns the value of an internal counter, summed over its attributes.
+func (g *rig) count(name string) (sum int64) {
+	g.t.Helper()
+	m, err := g.tel.GetMetric("otelcol_processor_cardinality_guard_" + name)
+	if err != nil {
+		return 0
+	}
+	if data, ok := m.Data.(metricdata.Sum[int64]); ok {
+		for _, dp := range data.DataPoints {
+			sum += dp.Value
+		}
+	}
+	return sum
+}
+
+func testConfig(change func(*Config)) *Config {
+	cfg := createDefaultConfig().(*Config)
+	cfg.Report.Interval = 0
+	change(cfg)
+	return cfg
+}
+
+// sender is one random stream. Its values are whole numbers, so that sums are exact in any order.
+type sender struct {
+	route, user string
+	start, now  int64
+	count       [3]uint64 // buckets
+	level       int64     // of an up-down counter
+}
+
+var bounds = []float64{1, 10}
+
+func (s *sender) write(m pmetric.Metric, form string) {
+	attrs := func(a pcommon.Map) {
+		a.PutStr("route", s.route)
+		a.PutStr("user_id", s.user)
+	}
+	total := s.count[0] + s.count[1] + s.count[2]
+	temporality := pmetric.AggregationTemporalityCumulative
+	if strings.HasSuffix(form, "delta") {
+		temporality = pmetric.AggregationTemporalityDelta
+	}
+	switch form {
+	case "sum", "sum delta", "updown":
+		m.SetEmptySum().SetAggregationTemporality(temporality)
+		m.Sum().SetIsMonotonic(form != "updown")
+		dp := m.Sum().DataPoints().AppendEmpty()
+		attrs(dp.Attributes())
+		dp.SetStartTimestamp(pcommon.Timestamp(s.start))
+		dp.SetTimestamp(pcommon.Timestamp(s.now))
+		dp.SetIntValue(int64(total))
+		if form == "updown" {
+			dp.SetIntValue(s.level)
+		}
+	case "histogram", "histogram delta":
+		m.SetEmptyHistogram().SetAggregationTemporality(temporality)
+		dp := m.Histogram().DataPoints().AppendEmpty()
+		attrs(dp.Attributes())
+		dp.SetStartTimestamp(pcommon.Timestamp(s.start))
+		dp.SetTimestamp(pcommon.Timestamp(s.now))
+		dp.ExplicitBounds().FromRaw(bounds)
+		dp.BucketCounts().FromRaw(s.count[:])
+		dp.SetCount(total)
+		dp.SetSum(float64(5*s.count[1] + 20*s.count[2]))
+	case "exponential", "exponential delta":
+		m.SetEmptyExponentialHistogram().SetAggregationTemporality(temporality)
+		dp := m.ExponentialHistogram().DataPoints().AppendEmpty()
+		attrs(dp.Attributes())
+		dp.SetStartTimestamp(pcommon.Timestamp(s.start))
+		dp.SetTimestamp(pcommon.Timestamp(s.now))
+		dp.SetScale(int32(len(s.route) % 3))
+		dp.SetZeroCount(s.count[0])
+		dp.Positive().SetOffset(2)
+		dp.Positive().BucketCounts().FromRaw(s.count[1:])
+		dp.SetCount(total)
+		dp.SetSum(float64(5*s.count[1] + 20*s.count[2]))
+	case "summary":
+		dp := m.SetEmptySummary().DataPoints().AppendEmpty()
+		attrs(dp.Attributes())
+		dp.SetStartTimestamp(pcommon.Timestamp(s.start))
+		dp.SetTimestamp(pcommon.Timestamp(s.now))
+		dp.SetCount(total)
+		dp.SetSum(float64(5*s.count[1] + 20*s.count[2]))
+		q := dp.QuantileValues().AppendEmpty()
+		q.SetQuantile(0.5)
+	}
+}
+
+// step lets a stream grow, or begin again.
+func (s *sender) step(r *rand.Rand, at int64, form string) {
+	delta := strings.HasSuffix(form, "delta")
+	switch {
+	case delta:
+		s.start, s.count = s.now, [3]uint64{}
+	case s.start == 0 || r.IntN(30) == 0:
+		s.start, s.count = at-1, [3]uint64{}
+	}
+	s.now = at
+	for i := range s.count {
+		s.count[i] += r.Uint64N(4)
+	}
+	s.level = r.Int64N(100) - 50
+}
+
+// The invariant: the increase over all output streams is that over all inputs, whatever is folded, whatever is
+// refused and sent again, and whenever the guard restarts; and the series stay within their budgets.
+func TestIncreaseIsPreserved(t *testing.T) {
+	forms := []string{"sum", "sum delta", "updown", "histogram", "histogram delta", "exponential", "exponential delta", "summary"}
+	for _, form := range forms {
+		for seed := range uint64(12) {
+			t.Run(fmt.Sprintf("%s/%d", form, seed), func(t *testing.T) { testIncrease(t, form, seed) })
+		}
+	}
+}
+
+func testIncrease(t *testing.T, form string, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	cfg := testConfig(func(c *Config) {
+		c.Limits.SeriesPerMetric = 1 + r.Int64N(40)
+		c.Limits.OverflowStreamsPerMetric = 1 + r.IntN(8)
+		if r.IntN(4) == 0 {
+			c.Limits.OverflowStreams = 1
+		}
+		if r.IntN(4) == 0 {
+			c.Limits.ValuesPerAttribute = 5
+		}
+		if r.IntN(4) == 0 {
+			c.Attributes = []AttributesConfig{{Metric: "req*", Deny: []string{"user_id"}}}
+		}
+		c.FlushInterval = time.Duration(1+r.IntN(30)) * time.Second
+	})
+	g := newRig(t, cfg)
+	in := newLedger(t)
+	failing := r.IntN(2) == 0
+	g.sink.refuse = func() error {
+		if failing && r.IntN(4) == 0 {
+			return errors.New("try again")
+		}
+		return nil
+	}
+	var senders []*sender
+	now := epoch.UnixNano() + 2
+	var held []pmetric.Metrics // to arrive late
+	for range 400 {
+		now += r.Int64N(int64(6 * time.Second))
+		md := pmetric.NewMetrics()
+		for range 1 + r.IntN(4) {
+			if len(senders) < 100 && r.IntN(2) == 0 {
+				senders = append(senders, &sender{route: fmt.Sprint("/", r.IntN(4)), user: fmt.Sprint("u", len(senders))})
+			}
+			if len(senders) == 0 {
+				continue
+			}
+			s := senders[r.IntN(len(senders))]
+			now++
+			s.step(r, now, form)
+			rm := md.ResourceMetrics().AppendEmpty()
+			rm.Resource().Attributes().PutStr("service.name", "checkout")
+			m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+			m.SetName("requests")
+			s.write(m, form)
+		}
+		if r.IntN(10) == 0 {
+			held = append(held, md)
+			continue
+		}
+		in.add(md)
+		g.consume(md)
+		if len(held) > 0 && r.IntN(5) == 0 {
+			in.add(held[0])
+			g.consume(held[0])
+			held = held[1:]
+		}
+		switch r.IntN(12) {
+		case 0:
+			g.advance(time.Unix(0, now), false)
+		case 1:
+			g.advance(time.Unix(0, now+int64(time.Minute)), true)
+		case 2:
+			g.restart()
+		}
+	}
+	for _, md := range held {
+		in.add(md)
+		g.consume(md)
+	}
+	assert.Positive(t, g.count("limited_points"))
+	assert.Zero(t, g.count("lost_increases"))
+	assert.Zero(t, g.count("dropped_points"))
+	g.end()
+	require.NotEmpty(t, in.total)
+	for name, want := range in.total {
+		assert.InDelta(t, want, g.sink.total[name], math.Abs(want)*1e-12, name)
+	}
+	spare := 1
+	assert.NotEmpty(t, g.sink.overflow)
+	budget := int(cfg.Limits.SeriesPerMetric) + cfg.Limits.OverflowStreamsPerMetric + spare
+	assert.LessOrEqual(t, len(g.sink.streams), budget)
+}

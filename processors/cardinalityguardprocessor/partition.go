@@ -1,0 +1,243 @@
+package cardinalityguardprocessor
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/window"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
+)
+
+// maxAhead is how far a point may be ahead of the clock; what is further counts as now.
+const maxAhead = 10 * time.Minute
+
+// partition is the guard's state for one partition.
+type partition struct {
+	g       *guard
+	session *delivery.Session
+	listed  sync.Once // in g.partitions
+	rules   atomic.Pointer[rules]
+
+	tree  *admission.Tree
+	table *admission.Table
+	clock *admission.Clock
+	fold  *fold.Fold
+
+	// edges are the clock's times of the last generations, the present one last.
+	edges [admission.Generations]int64 // changed by the batch that moves the clock, one at a time
+	turns uint32                       // generations so far; likewise
+	// admissionEdge: a cumulative stream that began before it may have been admitted once and idle since.
+	admissionEdge atomic.Int64
+	turning       atomic.Bool
+	newest        atomic.Int64 // newest event time, within bounds
+
+	// What follows belongs to the driver of the session.
+	outbox   []fold.Batch
+	seen     int64     // newest, when Advance saw it change
+	seenAt   time.Time // and when that was
+	reported int64     // time of the last report
+	sweep    uint32    // turns, when nodes were pruned
+}
+
+var _ delivery.Stateful = (*partition)(nil)
+
+func newPartition(g *guard, s *delivery.Session) *partition {
+	p := &partition{g: g, session: s, table: admission.NewTable()}
+	l := g.cfg.Limits
+	p.rules.Store(g.rules)
+	p.tree = admission.NewTree(l.Metrics, func(tenant, service, metric string) admission.Limits {
+		return p.rules.Load().limitsOf(tenant, service, metric)
+	}, g.tel.warn)
+	p.clock = admission.NewClock(int64(g.rules.IdleTimeout) / admission.Generations)
+	p.fold = fold.New(fold.Limits{
+		Streams: l.OverflowStreams, StreamsPerMetric: l.OverflowStreamsPerMetric, Contributors: l.Contributors, Exemplars: g.cfg.Exemplars,
+	}, g.rules.FlushInterval, s.Began().UnixNano())
+	return p
+}
+
+// Close ends the partition: see delivery.Stateful.
+func (p *partition) Close() { p.g.leave(p) }
+
+func (p *partition) activeSeries() int64    { return p.tree.TotalUsed() }
+func (p *partition) contributors() int64    { return p.fold.Contributors() }
+func (p *partition) overflowStreams() int64 { return p.fold.Streams() }
+
+// tenantKey keeps resources of tenants apart that are known from client metadata only.
+func tenantKey(tenant string) streamkey.Key {
+	v := pcommon.NewValueStr(tenant)
+	return streamkey.Attribute(tenantAttribute, v)
+}
+
+// vote shows the clock the time of a resource's first point, and turns to the next generation when it moves. voted is
+// false for a metric without a point that has a time.
+func (p *partition) vote(m pmetric.Metric) (voted bool) {
+	t := firstTime(m)
+	if t <= 0 {
+		return false
+	}
+	if p.clock.Vote(t) {
+		p.turn()
+	}
+	t = p.bounded(t)
+	for {
+		newest := p.newest.Load()
+		if t <= newest || p.newest.CompareAndSwap(newest, t) {
+			return true
+		}
+	}
+}
+
+// bounded moves a time that is too far ahead of the clock back to it.
+func (p *partition) bounded(t int64) int64 {
+	step := int64(p.rules.Load().IdleTimeout) / admission.Generations
+	if now := p.clock.Now(); t > now+2*step+int64(maxAhead) {
+		return now
+	}
+	return t
+}
+
+func firstTime(m pmetric.Metric) int64 {
+	switch {
+	case points(m) == 0:
+		return 0
+	case m.Type() == pmetric.MetricTypeGauge:
+		return int64(m.Gauge().DataPoints().At(0).Timestamp())
+	case m.Type() == pmetric.MetricTypeSum:
+		return int64(m.Sum().DataPoints().At(0).Timestamp())
+	case m.Type() == pmetric.MetricTypeHistogram:
+		return int64(m.Histogram().DataPoints().At(0).Timestamp())
+	case m.Type() == pmetric.MetricTypeExponentialHistogram:
+		return int64(m.ExponentialHistogram().DataPoints().At(0).Timestamp())
+	default:
+		return int64(m.Summary().DataPoints().At(0).Timestamp())
+	}
+}
+
+// turn begins the next generation: idle series, contributors and overflow streams go. A turn that finds another one at
+// work leaves it to that one.
+func (p *partition) turn() {
+	if !p.turning.CompareAndSwap(false, true) {
+		return
+	}
+	defer p.turning.Store(false)
+	now := p.clock.Now()
+	if p.table.Advance(p.tree.Give) > 0 {
+		// What left now had its last point before the oldest edge, or a little later by a clock of its own.
+		p.admissionEdge.Store(max(p.admissionEdge.Load(), p.edges[1]))
+	}
+	copy(p.edges[:], p.edges[1:])
+	p.edges[len(p.edges)-1] = now
+	p.fold.Expire(now-int64(p.rules.Load().IdleTimeout), p.tree.Give)
+	if p.turns++; p.turns%admission.Generations == 0 {
+		p.tree.NextWindow()
+		p.tree.Each(func(n *admission.Node) { n.Growth.Rotate() })
+	}
+}
+
+// Advance closes panes: up to the newest event time less one pane's width, for points that come a little later; at the
+// end of the input, time goes on from there with the clock on the wall, but not past it.
+func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
+	r := p.rules.Load()
+	newest := p.newest.Load()
+	if newest == 0 {
+		return len(p.outbox) > 0, p.promise(low)
+	}
+	if newest != p.seen {
+		p.seen, p.seenAt = newest, now
+	}
+	mark := newest
+	switch {
+	case now.Equal(delivery.Unbounded()):
+		mark = now.UnixNano() // The last chance to send anything.
+	case atEnd:
+		mark = newest + int64(now.Sub(p.seenAt))
+		if wall := now.UnixNano(); mark > wall {
+			mark = wall
+		}
+		mark -= int64(r.FlushInterval)
+	default:
+		mark -= int64(r.FlushInterval)
+	}
+	mark = min(mark, low.UnixNano())
+	closed, _ := p.close(mark)
+	p.report(r, mark)
+	if p.sweep != p.turns {
+		p.sweep = p.turns
+		p.tree.Prune(func(n *admission.Node) bool { return !n.Growth.Busy() && !p.fold.Uses(n.ID) })
+	}
+	if c := time.Unix(0, closed); c.Before(low) {
+		low = c
+	}
+	return len(p.outbox) > 0, p.promise(low)
+}
+
+// close moves what panes hold up to mark into the outbox.
+func (p *partition) close(mark int64) (closed int64, any bool) {
+	batches, closed := p.fold.Advance(mark)
+	p.outbox = append(p.outbox, batches...)
+	return closed, len(batches) > 0
+}
+
+// promise returns the earliest time of what can still be sent, the outbox included.
+func (p *partition) promise(low time.Time) time.Time {
+	for _, b := range p.outbox {
+		if t := time.Unix(0, b.Time); t.Before(low) {
+			low = t
+		}
+	}
+	return low
+}
+
+// Flush sends the outbox. What is refused for good is dropped and counted, what can be tried again is kept; a batch that
+// has been sent is not sent again after a later one fails.
+func (p *partition) Flush(ctx context.Context) error {
+	for len(p.outbox) > 0 {
+		b := p.outbox[0]
+		to := ctx
+		if b.FromClient {
+			info := client.FromContext(ctx)
+			info.Metadata = client.NewMetadata(map[string][]string{tenantHeader: {b.Tenant}})
+			to = client.NewContext(ctx, info)
+		}
+		sent := pmetric.NewMetrics()
+		b.Metrics.CopyTo(sent) // Downstream may change what it gets, and after an error the batch goes again.
+		if err := p.g.next.ConsumeMetrics(to, sent); err != nil {
+			if _, journal := delivery.From(ctx); journal || !consumererror.IsPermanent(err) {
+				return err
+			}
+			p.g.tel.add(ctx, &tally{downstream: int64(b.Metrics.DataPointCount())})
+			p.g.set.Logger.Error("Overflow streams were refused for good", zap.Error(err))
+		}
+		p.outbox[0] = fold.Batch{}
+		p.outbox = p.outbox[1:]
+	}
+	p.outbox = nil
+	return nil
+}
+
+// Adopt switches to the configured rules. Open panes keep their width; those that begin after them have the new one.
+func (p *partition) Adopt() {
+	r := p.g.rules
+	if p.rules.Load() == r {
+		return
+	}
+	p.rules.Store(r)
+	p.tree.Refresh()
+	p.fold.SetWidth(r.FlushInterval)
+	if now := p.clock.Now(); now != 0 {
+		step := int64(r.IdleTimeout) / admission.Generations
+		p.clock = admission.NewClock(step)
+		p.clock.Load(window.Align(now, time.Duration(step)))
+	}
+}

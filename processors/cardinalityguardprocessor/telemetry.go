@@ -1,0 +1,147 @@
+package cardinalityguardprocessor
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
+)
+
+const (
+	levels = int(admission.Names) + 1
+	// maxWarningsLogged bounds the log lines a minute; all warnings are counted.
+	maxWarningsLogged = 20
+)
+
+// tally counts what happens in one batch.
+type tally struct {
+	passed, folded, dropped, observed int64
+
+	limited [levels]int64 // by the budget
+	refused [levels]int64 // dropped, by the budget
+
+	malformed, noValue, overflow, downstream int64
+
+	lostBaseline, lostBounds int64
+	late, coarsened, evicted int64
+	quantiles, ambiguous     int64
+}
+
+// telemetry writes tallies to the internal metrics.
+type telemetry struct {
+	b   *metadata.TelemetryBuilder
+	log *zap.Logger
+
+	outcome, level, reason, loss map[string][]metric.AddOption
+
+	minute atomic.Int64 // of the warnings logged
+	logged atomic.Int64
+}
+
+func newTelemetry(b *metadata.TelemetryBuilder, log *zap.Logger) *telemetry {
+	t := &telemetry{b: b, log: log}
+	t.outcome = options("outcome", "passed", "folded", "dropped", "observed")
+	t.loss = options("reason", "baseline", "bounds")
+	var names []string
+	for l := range levels {
+		names = append(names, admission.Level(l).String())
+	}
+	t.level = options("level", names...)
+	t.reason = options("reason", append(names, "malformed", "no_value", "overflow", "refused")...)
+	return t
+}
+
+// options makes the options of a counter once, so that counting does not allocate.
+func options(key string, values ...string) map[string][]metric.AddOption {
+	m := map[string][]metric.AddOption{}
+	for _, v := range values {
+		m[v] = []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String(key, v)))}
+	}
+	return m
+}
+
+// observe registers the gauges.
+func (t *telemetry) observe(each func(func(*partition))) error {
+	gauge := func(of func(*partition) int64) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			var sum int64
+			each(func(p *partition) { sum += of(p) })
+			o.Observe(sum)
+			return nil
+		}
+	}
+	if err := t.b.RegisterProcessorCardinalityGuardActiveSeriesCallback(gauge((*partition).activeSeries)); err != nil {
+		return err
+	}
+	if err := t.b.RegisterProcessorCardinalityGuardContributorsCallback(gauge((*partition).contributors)); err != nil {
+		return err
+	}
+	return t.b.RegisterProcessorCardinalityGuardOverflowStreamsCallback(gauge((*partition).overflowStreams))
+}
+
+func (t *telemetry) shutdown() { t.b.Shutdown() }
+
+func (t *telemetry) add(ctx context.Context, n *tally) {
+	add := func(c metric.Int64Counter, v int64, opts []metric.AddOption) {
+		if v > 0 {
+			c.Add(ctx, v, opts...)
+		}
+	}
+	points, dropped := t.b.ProcessorCardinalityGuardPoints, t.b.ProcessorCardinalityGuardDroppedPoints
+	add(points, n.passed, t.outcome["passed"])
+	if n.folded|n.dropped|n.observed|n.ambiguous|n.downstream == 0 {
+		return
+	}
+	add(points, n.folded, t.outcome["folded"])
+	add(points, n.dropped, t.outcome["dropped"])
+	add(points, n.observed, t.outcome["observed"])
+	for l := range levels {
+		name := admission.Level(l).String()
+		add(t.b.ProcessorCardinalityGuardLimitedPoints, n.limited[l], t.level[name])
+		add(dropped, n.refused[l], t.reason[name])
+	}
+	add(dropped, n.malformed, t.reason["malformed"])
+	add(dropped, n.noValue, t.reason["no_value"])
+	add(dropped, n.overflow, t.reason["overflow"])
+	add(dropped, n.downstream, t.reason["refused"])
+	add(t.b.ProcessorCardinalityGuardLostIncreases, n.lostBaseline, t.loss["baseline"])
+	add(t.b.ProcessorCardinalityGuardLostIncreases, n.lostBounds, t.loss["bounds"])
+	add(t.b.ProcessorCardinalityGuardLatePoints, n.late, nil)
+	add(t.b.ProcessorCardinalityGuardCoarsenedPoints, n.coarsened, nil)
+	add(t.b.ProcessorCardinalityGuardEvictedContributors, n.evicted, nil)
+	add(t.b.ProcessorCardinalityGuardDroppedQuantiles, n.quantiles, nil)
+	add(t.b.ProcessorCardinalityGuardAmbiguousSeries, n.ambiguous, nil)
+}
+
+// warn tells that a budget is nearly used up.
+func (t *telemetry) warn(w admission.Warning) {
+	t.b.ProcessorCardinalityGuardWarnings.Add(context.Background(), 1, t.level[w.Level.String()]...)
+	if minute := time.Now().Unix() / 60; t.minute.Swap(minute) != minute {
+		t.logged.Store(0)
+	}
+	if t.logged.Add(1) > maxWarningsLogged {
+		return
+	}
+	t.log.Warn("A budget of series is used to 80 % or more",
+		zap.Stringer("budget", w.Level), zap.Int64("used", w.Used), zap.Int64("limit", w.Limit),
+		zap.String("tenant", w.Tenant), zap.String("service", w.Service), zap.String("metric", w.Metric))
+}
+
+// failed counts and logs a failed step of the local session.
+func (t *telemetry) failed(step delivery.Failure, err error) {
+	t.b.ProcessorCardinalityGuardFailures.Add(context.Background(), 1,
+		metric.WithAttributeSet(attribute.NewSet(attribute.String("step", string(step)))))
+	switch step {
+	case delivery.FailedRestore:
+		t.log.Error("The saved state can't be used: starting afresh. Series are admitted anew, and folded totals begin at zero", zap.Error(err))
+	default:
+		t.log.Warn("Local session: trying again", zap.String("step", string(step)), zap.Error(err))
+	}
+}
