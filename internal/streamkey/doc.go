@@ -5,8 +5,8 @@
 // 128-bit collision: among n streams about n²/2¹²⁹, which for 100 million streams is 1.5e-23. So a key is used as the
 // identity itself, without comparing what it was made of.
 //
-// That holds for data nobody made to collide. Who can choose attributes and searches for collisions on purpose can find
-// them (a sum of hashes is weak against that), and then merges streams of their own resource only.
+// That holds for data nobody made to collide. Whoever chooses attributes and searches for collisions on purpose can find
+// them, as a sum of hashes is weak against that, and so merge streams whose attributes they control.
 //
 // Source: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 package streamkey

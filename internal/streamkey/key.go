@@ -84,6 +84,11 @@ func Attribute(name string, v pcommon.Value) Key {
 	return pair(text(name), Value(v), kindAttribute)
 }
 
+// StringAttribute returns the key of an attribute whose value is a string.
+func StringAttribute(name, value string) Key {
+	return pair(text(name), text(value), kindAttribute)
+}
+
 // Value returns the key of a value. It is meant to be compared with those of other values of the same attribute.
 func Value(v pcommon.Value) Key {
 	switch v.Type() {

@@ -150,6 +150,10 @@ func TestKeysSpread(t *testing.T) {
 	}
 }
 
+func TestStringAttribute(t *testing.T) {
+	assert.Equal(t, streamkey.Attributes(attributes(t, map[string]any{"a": "b"})), streamkey.StringAttribute("a", "b"))
+}
+
 func TestAppendDecode(t *testing.T) {
 	k := streamkey.Key{Hi: 0x0102030405060708, Lo: 0xf1f2f3f4f5f6f7f8}
 	b := k.Append(nil)

@@ -208,6 +208,7 @@ func (r *refusing) checkOverflow(metric streamkey.Key, m pmetric.Metric) {
 }
 
 func newRig(t *testing.T, cfg *Config) *rig {
+	cfg.Journal = journalRequired // Batches come with the session of the rig.
 	g := &rig{t: t, cfg: cfg, tel: componenttest.NewTelemetry()}
 	g.sink = &refusing{ledger: newLedger(t), refuse: func() error { return nil }, overflow: map[streamkey.Key]int64{}}
 	g.start(nil)

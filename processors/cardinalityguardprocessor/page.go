@@ -1,5 +1,58 @@
 package cardinalityguardprocessor
 
-import "net/http"
+import (
+	"cmp"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"slices"
 
-func (g *guard) page() http.Handler { return http.NotFoundHandler() }
+	"go.uber.org/zap"
+)
+
+// pageTop is how many metrics and attributes a tenant has on the page.
+const pageTop = 50
+
+var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Cardinality guard</title>
+<style>body{font:14px/1.5 system-ui,sans-serif;margin:2em;max-width:70em}table{border-collapse:collapse;margin:0 0 2em}
+th,td{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums}</style>
+</head><body>
+<h1>Cardinality guard</h1>
+<p>The same <a href="report.json">as JSON</a>. Distinct values are estimated, and counted from a thousand series on (or a tenth of the metric's budget).</p>
+{{range .}}<h2>{{.Partition}}</h2>
+<p>{{.Series}} active series{{if .Limit}} of {{.Limit}}{{end}}, {{.OverflowStreams}} overflow streams, {{.Contributors}} contributors.</p>
+{{range .Tenants}}<h3>Tenant {{.Tenant}}: {{.Series}} series{{if .Limit}} of {{.Limit}}{{end}}</h3>
+<table><tr><th>Service</th><th>Metric</th><th>Series</th><th>Budget</th><th>Folded away</th></tr>
+{{range .Metrics}}<tr><td>{{.Service}}</td><td>{{.Metric}}</td><td class="n">{{.Series}}</td><td class="n">{{if .Limit}}{{.Limit}}{{else}}none{{end}}</td><td>{{range .Folded}}{{.}} {{end}}</td></tr>
+{{end}}</table>
+{{if .Attributes}}<table><tr><th>Service</th><th>Metric</th><th>Attribute</th><th>Values</th></tr>
+{{range .Attributes}}<tr><td>{{.Service}}</td><td>{{.Metric}}</td><td>{{.Attribute}}</td><td class="n">{{.Values}}</td></tr>
+{{end}}</table>{{end}}{{end}}{{else}}<p>No partition is at work here.</p>{{end}}
+</body></html>
+`))
+
+// page returns the handler for the admin extension: the page at /, the same as JSON at /report.json.
+func (g *guard) page() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if err := pageTemplate.Execute(w, g.reports()); err != nil {
+			g.set.Logger.Debug("Page not sent", zap.Error(err))
+		}
+	})
+	mux.HandleFunc("GET /report.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(map[string]any{"partitions": g.reports()}); err != nil {
+			g.set.Logger.Debug("Report not sent", zap.Error(err))
+		}
+	})
+	return mux
+}
+
+func (g *guard) reports() []partitionReport {
+	list := []partitionReport{}
+	g.each(func(p *partition) { list = append(list, p.summary(pageTop)) })
+	slices.SortFunc(list, func(a, b partitionReport) int { return cmp.Compare(a.Partition, b.Partition) })
+	return list
+}

@@ -8,7 +8,6 @@ import (
 
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/consumer/consumererror"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 
@@ -75,8 +74,7 @@ func (p *partition) overflowStreams() int64 { return p.fold.Streams() }
 
 // tenantKey keeps resources of tenants apart that are known from client metadata only.
 func tenantKey(tenant string) streamkey.Key {
-	v := pcommon.NewValueStr(tenant)
-	return streamkey.Attribute(tenantAttribute, v)
+	return streamkey.StringAttribute(tenantAttribute, tenant)
 }
 
 // vote shows the clock the time of a resource's first point, and turns to the next generation when it moves. voted is
@@ -171,7 +169,7 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 	}
 	mark = min(mark, low.UnixNano())
 	closed, _ := p.close(mark)
-	p.report(r, mark)
+	p.report(mark)
 	if p.sweep != p.turns {
 		p.sweep = p.turns
 		p.tree.Prune(func(n *admission.Node) bool { return !n.Growth.Busy() && !p.fold.Uses(n.ID) })

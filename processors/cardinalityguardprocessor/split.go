@@ -107,7 +107,7 @@ func (s *splitter) resource(rm pmetric.ResourceMetrics, tenant string) {
 		}
 	}
 	service := text(attrs, "service.name")
-	resourceKey := streamkey.Resource(rm.Resource())
+	resourceKey := streamkey.Resource(rm.Resource()).In(tenantKey(tenant))
 	voted := false
 	for i := range rm.ScopeMetrics().Len() {
 		s.sm, s.haveSM = rm.ScopeMetrics().At(i), false
@@ -306,10 +306,12 @@ func (s *splitter) admit(key streamkey.Key, attrs pcommon.Map, start int64) admi
 		ambiguous = s.cumulative && start <= sh.Horizon()
 		sh.Unlock()
 		if folded {
+			n.Growth.Touch()
 			return admission.Growing
 		}
 	}
 	if s.verdict != nil && s.accused(attrs) {
+		n.Growth.Touch()
 		s.note(attrs)
 		return admission.Growing
 	}

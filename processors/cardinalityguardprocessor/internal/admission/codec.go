@@ -118,7 +118,7 @@ func (g *Growth) append(b []byte) ([]byte, error) {
 		for _, end := range v.Ends {
 			b = binary.AppendUvarint(b, uint64(end))
 		}
-		b = binary.AppendUvarint(b, uint64(g.idle))
+		b = binary.AppendUvarint(b, uint64(g.idle.Load()))
 	}
 	b = binary.AppendUvarint(b, uint64(len(g.values)))
 	for name, d := range g.values {
@@ -203,7 +203,7 @@ func (r *reader) growth(g *Growth) {
 			r.fail("verdict")
 			return
 		}
-		g.idle = int(min(r.uvarint(), verdictWindows))
+		g.idle.Store(int32(min(r.uvarint(), verdictWindows)))
 		g.verdict.Store(v)
 	}
 	for n := r.uvarint(); n > 0 && r.err == nil; n-- {

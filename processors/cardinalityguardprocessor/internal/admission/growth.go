@@ -34,10 +34,10 @@ const (
 // Note. The zero value is ready. It is safe for concurrent use, and Verdict takes no lock.
 type Growth struct {
 	verdict atomic.Pointer[Verdict]
+	idle    atomic.Int32 // windows since a series was last limited under the verdict
 
 	mu     sync.Mutex
 	values map[string]*distinct // guarded by mu
-	idle   int                  // windows since the last fold; guarded by mu
 }
 
 // distinct counts the values of one attribute.
@@ -116,7 +116,7 @@ func (g *Growth) Rotate() {
 		d.count()
 	}
 	if g.verdict.Load() != nil {
-		if g.idle++; g.idle >= verdictWindows {
+		if g.idle.Add(1) >= verdictWindows {
 			g.verdict.Store(nil)
 		}
 	}
@@ -161,13 +161,16 @@ func (g *Growth) Verdict() *Verdict { return g.verdict.Load() }
 // Load sets the verdict, for a restored state.
 func (g *Growth) Load(v *Verdict) { g.verdict.Store(v) }
 
+// Touch notes that a series is limited, which keeps the verdict alive.
+func (g *Growth) Touch() { g.idle.Store(0) }
+
 // Judge returns the verdict, and makes it if there is none, for a metric with that many series. Protected attributes are
-// never guilty. A verdict may name nobody: nothing is known yet, and level 0 removes nothing. Judge also notes that a
-// series is folded, which keeps the verdict alive.
+// never guilty. A verdict may name nobody: nothing is known yet, and level 0 removes nothing. Judge
+// touches.
 func (g *Growth) Judge(series int64, protected func(string) bool) *Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.idle = 0
+	g.Touch()
 	if v := g.verdict.Load(); v != nil {
 		return v
 	}
@@ -194,7 +197,7 @@ func (g *Growth) Accuse(name string) *Verdict {
 }
 
 func (g *Growth) accuseLocked(name string) *Verdict {
-	g.idle = 0
+	g.Touch()
 	old := g.verdict.Load()
 	switch {
 	case old == nil:

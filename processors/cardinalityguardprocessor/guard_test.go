@@ -1,0 +1,399 @@
+package cardinalityguardprocessor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor/processortest"
+
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
+)
+
+// requests returns one delta sum "requests" of service checkout, with a point a user.
+func requests(at time.Time, users ...string) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "checkout")
+	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("requests")
+	sum := m.SetEmptySum()
+	sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	sum.SetIsMonotonic(true)
+	for _, user := range users {
+		dp := sum.DataPoints().AppendEmpty()
+		dp.SetTimestamp(pcommon.NewTimestampFromTime(at))
+		dp.SetIntValue(1)
+		dp.Attributes().PutStr("user_id", user)
+		dp.Attributes().PutStr("method", "GET")
+	}
+	return md
+}
+
+func users(from, to int) (list []string) {
+	for i := from; i < to; i++ {
+		list = append(list, fmt.Sprintf("user-%d", i))
+	}
+	return list
+}
+
+// seriesOf returns the attributes of all points as sorted text.
+func seriesOf(batches []pmetric.Metrics) (list []string) {
+	for _, md := range batches {
+		for _, rm := range md.ResourceMetrics().All() {
+			for _, sm := range rm.ScopeMetrics().All() {
+				for _, m := range sm.Metrics().All() {
+					for _, dp := range m.Sum().DataPoints().All() {
+						list = append(list, fmt.Sprint(dp.Attributes().AsRaw(), "=", dp.IntValue()))
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestFoldRemovesTheGuiltyAttribute(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 20 }))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch.Add(time.Second), users(0, 20)...))
+	g.consume(requests(epoch.Add(2*time.Second), users(20, 50)...))
+	assert.Equal(t, 20, sink.DataPointCount(), "what is admitted passes at once")
+	sink.Reset()
+	g.advance(epoch, true)
+	g.advance(epoch.Add(time.Minute), true)
+	assert.Equal(t, []string{"map[method:GET otel.metric.overflow:true penstock.partition:p.metrics-0]=30"}, seriesOf(sink.AllMetrics()))
+
+	got := sink.AllMetrics()[0].ResourceMetrics().At(0)
+	assert.Equal(t, map[string]any{"service.name": "checkout"}, got.Resource().Attributes().AsRaw())
+	dp := got.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+	assert.Equal(t, epoch.Add(15*time.Second-1), dp.Timestamp().AsTime(), "the last nanosecond of the pane")
+	assert.EqualValues(t, 30, g.count("limited_points"))
+}
+
+func TestDropAndObserve(t *testing.T) {
+	for mode, want := range map[string]int{onLimitDrop: 5, onLimitObserve: 20} {
+		t.Run(mode, func(t *testing.T) {
+			g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 5, mode }))
+			assert.Equal(t, mode != onLimitObserve, g.guard.Capabilities().MutatesData)
+			sink := &consumertest.MetricsSink{}
+			g.guard.(*guard).next = sink
+			g.consume(requests(epoch.Add(time.Second), users(0, 20)...))
+			g.advance(epoch.Add(time.Hour), true)
+			assert.Equal(t, want, sink.DataPointCount())
+			assert.EqualValues(t, 15, g.count("limited_points"))
+			assert.EqualValues(t, 20-want, g.count("dropped_points"))
+		})
+	}
+}
+
+// Every level limits, and counts under its name.
+func TestLevels(t *testing.T) {
+	one := int64(1)
+	cases := map[string]func(*Config){
+		"total":     func(c *Config) { c.Limits.Series = 3 },
+		"tenant":    func(c *Config) { c.Limits.SeriesPerTenant = 3 },
+		"service":   func(c *Config) { c.Limits.SeriesPerService = 3 },
+		"metric":    func(c *Config) { c.Limits.SeriesPerMetric = 3 },
+		"attribute": func(c *Config) { c.Limits.ValuesPerAttribute = 3 },
+		"denied":    func(c *Config) { c.Attributes = []AttributesConfig{{Metric: "*", Allow: []string{"method"}}} },
+		"metrics": func(c *Config) {
+			c.Limits.Metrics = 1
+		},
+	}
+	for level, change := range cases {
+		t.Run(level, func(t *testing.T) {
+			g := newRig(t, testConfig(func(c *Config) {
+				change(c)
+				c.OnLimit = onLimitDrop
+				c.Overrides = []OverrideConfig{{Metric: "other", Limits: OverrideLimitsConfig{SeriesPerMetric: &one}}}
+			}))
+			if level == "metrics" {
+				other := requests(epoch.Add(time.Second), "x")
+				other.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("first")
+				g.consume(other)
+			}
+			g.consume(requests(epoch.Add(time.Second), users(0, 20)...))
+			m, err := g.tel.GetMetric("otelcol_processor_cardinality_guard_dropped_points")
+			require.NoError(t, err)
+			assert.Contains(t, fmt.Sprint(m.Data), level)
+		})
+	}
+}
+
+func TestOverridesAndTenants(t *testing.T) {
+	many, few := int64(50), int64(2)
+	g := newRig(t, testConfig(func(c *Config) {
+		c.Limits.SeriesPerMetric, c.OnLimit = 5, onLimitDrop
+		c.Overrides = []OverrideConfig{
+			{Service: "check*", Metric: "req*", Limits: OverrideLimitsConfig{SeriesPerMetric: &many}},
+			{Tenant: "small", Limits: OverrideLimitsConfig{SeriesPerTenant: &few}},
+		}
+	}))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch.Add(time.Second), users(0, 60)...))
+	assert.Equal(t, 50, sink.DataPointCount(), "the override holds")
+
+	sink.Reset()
+	ctx := g.ctx
+	g.ctx = client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(map[string][]string{tenantHeader: {"small"}})})
+	g.consume(requests(epoch.Add(time.Second), users(0, 60)...))
+	assert.Equal(t, 2, sink.DataPointCount(), "a tenant by client metadata has a budget of its own")
+
+	sink.Reset()
+	g.ctx = ctx
+	md := requests(epoch.Add(time.Second), users(0, 60)...)
+	md.ResourceMetrics().At(0).Resource().Attributes().PutStr(tenantAttribute, "third")
+	g.consume(md)
+	assert.Equal(t, 50, sink.DataPointCount(), "a tenant by resource attribute too")
+}
+
+// Folded points of a tenant that is known from client metadata travel with that metadata.
+func TestTenantOfOverflowStreams(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 1 }))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	plain := g.ctx
+	for _, tenant := range []string{"a", "b"} {
+		g.ctx = client.NewContext(plain, client.Info{Metadata: client.NewMetadata(map[string][]string{tenantHeader: {tenant}})})
+		g.consume(requests(epoch.Add(time.Second), users(0, 5)...))
+	}
+	sink.Reset()
+	g.ctx = plain
+	g.advance(epoch, true)
+	g.advance(epoch.Add(time.Minute), true)
+	var tenants []string
+	for _, ctx := range sink.Contexts() {
+		tenants = append(tenants, client.FromContext(ctx).Metadata.Get(tenantHeader)...)
+	}
+	assert.ElementsMatch(t, []string{"a", "b"}, tenants)
+	for _, s := range seriesOf(sink.AllMetrics()) {
+		assert.Contains(t, s, "=4", "tenants are not merged: %s", seriesOf(sink.AllMetrics()))
+	}
+}
+
+// A metric that grows slowly and for ever does not get the places of its own idle series: of 600 random ids the same 60
+// pass, and later none.
+func TestConstantGrowth(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 60, onLimitDrop }))
+	passed := 0
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	for minute := range 600 {
+		g.consume(requests(epoch.Add(time.Duration(minute)*time.Minute), users(minute, minute+1)...))
+		if minute == 59 {
+			passed = sink.DataPointCount()
+		}
+	}
+	assert.Equal(t, 60, passed)
+	assert.Equal(t, 60, sink.DataPointCount())
+}
+
+// Idle series free their place; series that go on keep it.
+func TestIdleSeriesFreeTheirPlace(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 2, onLimitDrop }))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch, "stays", "goes"))
+	for minute := range 3 * 60 {
+		g.consume(requests(epoch.Add(time.Duration(minute)*time.Minute), "stays"))
+	}
+	sink.Reset()
+	at := epoch.Add(3 * time.Hour)
+	g.consume(requests(at, "new"))
+	g.consume(requests(at, "stays"))
+	g.consume(requests(at, "another"))
+	assert.Equal(t, 2, sink.DataPointCount())
+	assert.EqualValues(t, 1, g.count("dropped_points"))
+}
+
+func TestWarnsOnceABudgetAndWindow(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.Limits.Series = 10, 0 }))
+	g.consume(requests(epoch, users(0, 7)...))
+	assert.EqualValues(t, 0, g.count("warnings"))
+	g.consume(requests(epoch, users(7, 9)...))
+	g.consume(requests(epoch, users(9, 30)...))
+	assert.EqualValues(t, 1, g.count("warnings"))
+}
+
+// The values of the first two series, a tenth of the budget, are not counted.
+func TestReportGoesDownThePipeline(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) {
+		c.Limits.SeriesPerMetric, c.Report.Interval = 20, time.Minute
+	}))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch.Add(20*time.Second), users(0, 50)...))
+	g.advance(epoch.Add(30*time.Second), true)
+	sink.Reset()
+	g.consume(requests(epoch.Add(90*time.Second), users(0, 50)...))
+	g.advance(epoch.Add(91*time.Second), true)
+	var got []string
+	for _, md := range sink.AllMetrics() {
+		for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+			if m.Type() == pmetric.MetricTypeGauge {
+				dp := m.Gauge().DataPoints().At(0)
+				assert.Equal(t, epoch.Add(time.Minute-1), dp.Timestamp().AsTime())
+				attribute, _ := dp.Attributes().AsRaw()["attribute"].(string)
+				got = append(got, fmt.Sprint(m.Name(), " ", attribute, " ", dp.IntValue(), " ", dp.DoubleValue()))
+			}
+		}
+	}
+	assert.Equal(t, []string{
+		"penstock.cardinality.series  20 0", "penstock.cardinality.metric.series  20 0", "penstock.cardinality.metric.usage  0 1",
+		"penstock.cardinality.attribute.values user_id 48 0", "penstock.cardinality.overflow.streams  1 0",
+	}, got)
+}
+
+// admin is a host with an admin extension and a storage.
+type host struct {
+	extensions map[component.ID]component.Component
+}
+
+func (h host) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+type fakeAdmin struct {
+	component.Component
+	mounted map[string]http.Handler
+}
+
+func (a *fakeAdmin) Mount(id, _ string, h http.Handler) (func(), error) {
+	a.mounted[id] = h
+	return func() { delete(a.mounted, id) }, nil
+}
+
+func TestAdminPage(t *testing.T) {
+	admin := &fakeAdmin{mounted: map[string]http.Handler{}}
+	set := processortest.NewNopSettings(metadata.Type)
+	g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.InstanceID = 20, "here" }), set, consumertest.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, g.Start(t.Context(), host{map[component.ID]component.Component{component.MustNewID("admin"): admin}}))
+	require.NoError(t, g.ConsumeMetrics(t.Context(), requests(epoch, users(0, 50)...)))
+	h := admin.mounted[set.ID.String()]
+	require.NotNil(t, h)
+	ask := func(path string) string {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		require.Equal(t, http.StatusOK, w.Code)
+		body, err := io.ReadAll(w.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	page := ask("/")
+	assert.Contains(t, page, "<td>checkout</td><td>requests</td><td class=\"n\">20</td>")
+	assert.Contains(t, page, "user_id")
+	var got struct{ Partitions []partitionReport }
+	require.NoError(t, json.Unmarshal([]byte(ask("/report.json")), &got))
+	require.Len(t, got.Partitions, 1)
+	assert.Equal(t, "here", got.Partitions[0].Partition)
+	assert.Equal(t, []string{"user_id"}, got.Partitions[0].Tenants[0].Metrics[0].Folded)
+	require.NoError(t, g.Shutdown(t.Context()))
+	assert.Empty(t, admin.mounted)
+}
+
+func TestJournalRequired(t *testing.T) {
+	g, err := newGuard(testConfig(func(c *Config) { c.Journal = journalRequired }), processortest.NewNopSettings(metadata.Type), consumertest.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, g.Start(t.Context(), componenttest.NewNopHost()))
+	assert.ErrorIs(t, g.ConsumeMetrics(t.Context(), requests(epoch, "a")), errNoSession)
+	require.NoError(t, g.Shutdown(t.Context()))
+}
+
+// disk is a storage extension in memory.
+type disk struct {
+	component.Component
+	storage.Client
+	values map[string][]byte
+	open   bool
+}
+
+func (d *disk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+	if d.open {
+		return nil, errors.New("timeout")
+	}
+	d.open = true
+	return d, nil
+}
+
+func (d *disk) Get(_ context.Context, key string) ([]byte, error) { return d.values[key], nil }
+
+func (d *disk) Batch(_ context.Context, ops ...*storage.Operation) error {
+	for _, op := range ops {
+		if op.Type == storage.Delete {
+			delete(d.values, op.Key)
+		} else {
+			d.values[op.Key] = slices.Clone(op.Value)
+		}
+	}
+	return nil
+}
+
+func (d *disk) Close(context.Context) error { d.open = false; return nil }
+
+// Without a journal the state is in a storage extension: after a restart the same series are admitted, and the same
+// are folded. A state that is damaged is given up with a reason.
+func TestLocalStateSurvivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id := component.MustNewID("file_storage")
+		d := &disk{values: map[string][]byte{}}
+		tel := componenttest.NewTelemetry()
+		sink := &consumertest.MetricsSink{}
+		start := func() *guard {
+			set := processortest.NewNopSettings(metadata.Type)
+			set.TelemetrySettings = tel.NewTelemetrySettings()
+			g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.Storage, c.InstanceID = 5, &id, "here" }), set, sink)
+			require.NoError(t, err)
+			require.NoError(t, g.Start(t.Context(), host{map[component.ID]component.Component{id: d}}))
+			return g
+		}
+		g := start()
+		second, err := newGuard(g.cfg, processortest.NewNopSettings(metadata.Type), sink)
+		require.NoError(t, err)
+		assert.ErrorContains(t, second.Start(t.Context(), host{map[component.ID]component.Component{id: d}}), "another process, or another pipeline")
+
+		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now(), users(0, 10)...)))
+		require.NoError(t, g.Shutdown(t.Context()))
+		g = start()
+		sink.Reset()
+		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now(), users(5, 10)...)))
+		assert.Zero(t, sink.DataPointCount(), "the folded are still folded")
+		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now(), users(0, 5)...)))
+		assert.Equal(t, 5, sink.DataPointCount(), "the admitted are still admitted")
+		sink.Reset()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, []string{"map[method:GET otel.metric.overflow:true penstock.partition:here]=10"}, seriesOf(sink.AllMetrics()),
+			"what was folded before and after the restart is one value")
+		require.NoError(t, g.Shutdown(t.Context()))
+
+		d.values["chunk.000000"][20] ^= 1
+		g = start()
+		sink.Reset()
+		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now(), users(5, 10)...)))
+		assert.Equal(t, 5, sink.DataPointCount(), "a fresh start")
+		m, err := tel.GetMetric("otelcol_processor_cardinality_guard_failures")
+		require.NoError(t, err)
+		assert.Contains(t, fmt.Sprint(m.Data), "restore")
+		require.NoError(t, g.Shutdown(t.Context()))
+	})
+}
