@@ -230,6 +230,9 @@ func (p *Process) Admin() string { return p.env["PENSTOCK_ADMIN_ENDPOINT"] }
 // Telemetry is the address of the collector's own Prometheus endpoint as host:port.
 func (p *Process) Telemetry() string { return "127.0.0.1:" + p.env["PENSTOCK_TELEMETRY_PORT"] }
 
+// Variable is the value of a variable that was set for the child.
+func (p *Process) Variable(name string) string { return p.env[name] }
+
 // DataDir is the child's data directory.
 func (p *Process) DataDir() string { return p.dir }
 
