@@ -1,0 +1,297 @@
+package fold_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
+)
+
+const (
+	width  = 10 * time.Second
+	second = int64(time.Second)
+	began  = 1000 * second
+)
+
+var limits = fold.Limits{Streams: 100, StreamsPerMetric: 10, Contributors: 1000, Exemplars: 2}
+
+func key(n uint64) streamkey.Key { return streamkey.Key{Hi: n, Lo: ^n} }
+
+// identity is that of a counter, or for a gauge aggregation of a gauge.
+func identity(n uint64, agg fold.Aggregation, monotonic bool) fold.Identity {
+	id := fold.Identity{Key: key(n), Metric: key(n), Node: 1, Aggregation: agg, Monotonic: monotonic, Template: pmetric.NewMetrics()}
+	m := id.Template.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("requests")
+	if agg > fold.Running {
+		m.SetEmptyGauge().DataPoints().AppendEmpty()
+		return id
+	}
+	m.SetEmptySum().DataPoints().AppendEmpty()
+	return id
+}
+
+func number(v int64) fold.Value {
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetIntValue(v)
+	return fold.FromNumber(dp)
+}
+
+func point(contributor uint64, start, at, v int64) fold.Point {
+	return fold.Point{Key: key(1000 + contributor), Start: began + start*second, Time: began + at*second, Value: number(v), Since: began}
+}
+
+// put folds points into the stream called n and returns the last outcome.
+func put(f *fold.Fold, id fold.Identity, points ...fold.Point) (o fold.Outcome) {
+	sh := f.Lock(id.Node)
+	defer sh.Unlock()
+	s := sh.Stream(id.Key)
+	if s == nil {
+		s = sh.Add(id)
+	}
+	for _, p := range points {
+		o = sh.Fold(s, p)
+	}
+	return o
+}
+
+// sent returns time and value of all points, as seconds since began: "9.999:5".
+func sent(batches []fold.Batch) (list []string) {
+	for _, b := range batches {
+		m := b.Metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
+		dps := pmetric.NewNumberDataPointSlice()
+		if m.Type() == pmetric.MetricTypeSum {
+			dps = m.Sum().DataPoints()
+		} else {
+			dps = m.Gauge().DataPoints()
+		}
+		for _, dp := range dps.All() {
+			at := time.Duration(int64(dp.Timestamp()) - began)
+			list = append(list, fmt.Sprintf("%v:%v", at.Truncate(time.Millisecond), datapoint.FromNumber(dp).Float64()))
+		}
+	}
+	return list
+}
+
+func TestRunningTotals(t *testing.T) {
+	cases := []struct {
+		name      string
+		monotonic bool
+		points    []fold.Point
+		want      []string
+		last      datapoint.Step
+	}{
+		{"two contributors that are new", true, []fold.Point{point(1, 1, 2, 5), point(2, 1, 3, 7)}, []string{"0s:0", "9.999s:12"}, datapoint.Begun},
+		{"older than we: a baseline", true, []fold.Point{point(1, -9, 2, 500), point(1, -9, 3, 503)}, []string{"0s:0", "9.999s:3"}, datapoint.Grown},
+		{"reset", true, []fold.Point{point(1, 1, 2, 5), point(1, 1, 3, 2)}, []string{"0s:0", "9.999s:7"}, datapoint.Reset},
+		{"overtaken", true, []fold.Point{point(1, 1, 4, 9), point(1, 1, 3, 5)}, []string{"0s:0", "9.999s:9"}, datapoint.Stale},
+		{"later pane", true, []fold.Point{point(1, 1, 2, 5), point(1, 1, 12, 6)}, []string{"0s:0", "9.999s:5", "19.999s:6"}, datapoint.Grown},
+		{"sum of latest values", false, []fold.Point{point(1, -9, 2, 50), point(2, -9, 3, 7), point(1, -9, 4, 20)}, []string{"9.999s:27"}, datapoint.Grown},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			f := fold.New(limits, width, began)
+			o := put(f, identity(1, fold.Running, c.monotonic), c.points...)
+			assert.Equal(t, c.last, o.Step)
+			batches, _ := f.Advance(began + 100*second)
+			assert.Equal(t, c.want, sent(batches))
+		})
+	}
+}
+
+func TestGaugesAndDeltas(t *testing.T) {
+	for agg, want := range map[fold.Aggregation][]string{
+		fold.Delta: {"9.999s:12", "19.999s:1"}, fold.Last: {"9.999s:2", "19.999s:1"}, fold.Min: {"9.999s:2", "19.999s:1"},
+		fold.Max: {"9.999s:7", "19.999s:1"}, fold.Mean: {"9.999s:4", "19.999s:1"},
+	} {
+		f := fold.New(limits, width, began)
+		put(f, identity(1, agg, true), point(1, 0, 5, 2), point(2, 0, 3, 7), point(3, 0, 4, 3), point(1, 0, 15, 1))
+		batches, _ := f.Advance(began + 100*second)
+		assert.Equal(t, want, sent(batches), "aggregation %d", agg)
+	}
+}
+
+// What comes for a closed pane goes into the oldest open one.
+func TestLatePointsMoveOn(t *testing.T) {
+	f := fold.New(limits, width, began)
+	id := identity(1, fold.Delta, true)
+	put(f, id, point(1, 0, 5, 2))
+	batches, closed := f.Advance(began + 12*second)
+	assert.Equal(t, []string{"9.999s:2"}, sent(batches))
+	assert.Equal(t, began+10*second, closed)
+	o := put(f, id, point(1, 0, 6, 3))
+	assert.True(t, o.Late)
+	batches, _ = f.Advance(began + 20*second)
+	assert.Equal(t, []string{"19.999s:3"}, sent(batches))
+}
+
+// An unknown stream that began before the newest one that was forgotten may be that one: it is no increase.
+func TestForgottenContributorsAreNotCountedTwice(t *testing.T) {
+	small := limits
+	small.Contributors = 2
+	f := fold.New(small, width, began)
+	id := identity(1, fold.Running, true)
+	assert.False(t, put(f, id, point(1, 1, 2, 5), point(2, 1, 3, 7)).Evicted)
+	assert.True(t, put(f, id, point(3, 4, 5, 1)).Evicted)
+	o := put(f, id, point(1, 1, 6, 6))
+	assert.Equal(t, datapoint.Baseline, o.Step, "it was counted up to 5 before")
+	assert.Equal(t, datapoint.Begun, put(f, id, point(4, 6, 7, 1)).Step, "this one began after all that were forgotten")
+	assert.EqualValues(t, 2, f.Contributors())
+}
+
+func TestExpire(t *testing.T) {
+	f := fold.New(limits, width, began)
+	put(f, identity(1, fold.Running, false), point(1, 0, 1, 50), point(2, 0, 30, 7))
+	f.Advance(began + 40*second)
+	f.Expire(began+20*second, func(uint32) { t.Error("no stream has left") })
+	assert.EqualValues(t, 1, f.Contributors())
+	batches, _ := f.Advance(began + 100*second)
+	assert.Equal(t, []string{"49.999s:7"}, sent(batches), "the value of one that left is taken back")
+
+	owned := identity(2, fold.Delta, true)
+	owned.Owned = true
+	put(f, owned, point(1, 0, 101, 1))
+	f.Advance(began + 200*second)
+	var left []uint32
+	f.Expire(began+150*second, func(node uint32) { left = append(left, node) })
+	assert.Equal(t, []uint32{1}, left)
+	assert.EqualValues(t, 1, f.Streams(), "the first one has still to tell that its last contributor left")
+}
+
+// Every level of a verdict may use half of what the ones before left.
+func TestRoom(t *testing.T) {
+	few := limits
+	few.StreamsPerMetric, few.Streams = 8, 9
+	f := fold.New(few, width, began)
+	add := func(node uint32, level int) (n int) {
+		sh := f.Lock(node)
+		defer sh.Unlock()
+		for {
+			room, full := sh.Room(node, level)
+			if !room || full {
+				return n
+			}
+			id := identity(uint64(node)*1000+uint64(level)*100+uint64(n), fold.Delta, true)
+			id.Node = node
+			sh.Add(id)
+			n++
+		}
+	}
+	assert.Equal(t, 4, add(1, 0))
+	assert.Equal(t, 2, add(1, 1))
+	assert.Equal(t, 1, add(1, 2))
+	assert.Equal(t, 2, add(2, 0), "all metrics together have used up the reserve")
+}
+
+// Panes that are open keep their width; new ones begin behind them.
+func TestWidthChanges(t *testing.T) {
+	f := fold.New(limits, width, began)
+	id := identity(1, fold.Delta, true)
+	put(f, id, point(1, 0, 5, 2), point(1, 0, 15, 3))
+	f.SetWidth(time.Minute)
+	put(f, id, point(1, 0, 16, 4), point(1, 0, 70, 5))
+	batches, _ := f.Advance(began + 500*second)
+	// 1000 s is 16:40 past the epoch: minutes end 20 s later.
+	assert.Equal(t, []string{"9.999s:2", "19.999s:3", "1m19.999s:9"}, sent(batches))
+}
+
+func TestAppendDecode(t *testing.T) {
+	f := fold.New(limits, width, began)
+	for n := range uint64(20) {
+		id := identity(n, fold.Aggregation(n%6), n%2 == 0)
+		id.Node = uint32(n)
+		id.Tenant, id.FromClient = "tenant", n%3 == 0
+		p := point(n, 1, int64(n), int64(n))
+		p.Exemplars = pmetric.NewExemplarSlice()
+		p.Exemplars.AppendEmpty().SetTimestamp(pcommon.Timestamp(p.Time))
+		put(f, id, p, point(n+100, 1, 3, 7))
+	}
+	f.Advance(began + 10*second)
+	data, err := f.Append(nil)
+	require.NoError(t, err)
+	g := fold.New(limits, width, began)
+	rest, err := g.Decode(append(data, "rest"...))
+	require.NoError(t, err)
+	assert.Equal(t, "rest", string(rest))
+	assert.Equal(t, f.Streams(), g.Streams())
+	assert.Equal(t, f.Contributors(), g.Contributors())
+	for _, x := range []*fold.Fold{f, g} {
+		for n := range uint64(20) {
+			id := identity(n, fold.Aggregation(n%6), n%2 == 0)
+			id.Node = uint32(n)
+			put(x, id, point(n, 1, 22, int64(n)+5))
+		}
+	}
+	want, _ := f.Advance(began + 100*second)
+	got, _ := g.Advance(began + 100*second)
+	require.Len(t, got, len(want))
+	for i := range want {
+		assert.Equal(t, want[i].Time, got[i].Time)
+		assert.Equal(t, marshal(t, want[i].Metrics), marshal(t, got[i].Metrics))
+	}
+	for cut := range len(data) {
+		if _, err := fold.New(limits, width, began).Decode(data[:cut]); err == nil {
+			t.Fatalf("cut at %d: no error", cut)
+		}
+	}
+}
+
+func marshal(t *testing.T, md pmetric.Metrics) string {
+	t.Helper()
+	data, err := (&pmetric.JSONMarshaler{}).MarshalMetrics(md)
+	require.NoError(t, err)
+	return string(data)
+}
+
+func FuzzDecode(f *testing.F) {
+	x := fold.New(limits, width, began)
+	put(x, identity(1, fold.Running, true), point(1, 1, 2, 5), point(2, 1, 13, 5))
+	data, _ := x.Append(nil)
+	f.Add(data)
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		x := fold.New(limits, width, began)
+		if _, err := x.Decode(data); err == nil {
+			x.Advance(began + 100*second)
+		}
+	})
+}
+
+// The memory formula of the README, measured.
+func TestContributorBytes(t *testing.T) {
+	const n = 200_000
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	many := limits
+	many.Contributors = n
+	f := fold.New(many, width, began)
+	id := identity(1, fold.Running, true)
+	before := heap()
+	for i := range uint64(n) {
+		put(f, id, point(i, 1, 2, 1))
+	}
+	per := float64(heap()-before) / n
+	t.Logf("%.0f bytes a contributor", per)
+	assert.Less(t, per, 220.0)
+	runtime.KeepAlive(f)
+}
+
+func ExampleFold() {
+	f := fold.New(limits, width, began)
+	put(f, identity(1, fold.Running, true), point(1, 1, 2, 5), point(2, 1, 3, 7), point(1, 1, 12, 6))
+	batches, _ := f.Advance(began + 20*second)
+	fmt.Println(sent(batches))
+	// Output: [0s:0 9.999s:12 19.999s:13]
+}
