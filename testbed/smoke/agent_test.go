@@ -262,3 +262,70 @@ func reconcile(bodies map[string]int, n int) (missing, doubled int) {
 	}
 	return missing, doubled
 }
+
+// CRI splits long lines. A crash between the parts can cost those that were read, never the rest.
+func TestAgentKilledBetweenThePartsOfALine(t *testing.T) {
+	dir := t.TempDir()
+	g := gateway.New(t)
+	p := agent(t, g, dir)
+	p.Begin(t)
+	p.AwaitHealthy(t)
+	path := filepath.Join(dir, "cri.log")
+	appendTo(t, path, "2026-11-24T05:00:06Z stdout F whole\n2026-11-24T05:00:07Z stdout P first,\n")
+	ask.Eventually(t, func() error {
+		if g.Bodies()["whole"] == 0 {
+			return fmt.Errorf("the line before is not there")
+		}
+		return nil
+	})
+	p.Kill()
+	appendTo(t, path, "2026-11-24T05:00:08Z stdout F second\n")
+	p.Begin(t)
+	p.AwaitHealthy(t)
+	ask.Eventually(t, func() error {
+		for body := range g.Bodies() {
+			if strings.HasSuffix(body, "second") {
+				t.Logf("after a kill between the parts: %q", body)
+				return nil
+			}
+		}
+		return fmt.Errorf("the last part is not there")
+	})
+	p.Terminate(t)
+}
+
+// A stop costs what StatsD has counted since the last interval, and nothing that was sent before it.
+func TestAgentStoppedLosesOneStatsDInterval(t *testing.T) {
+	g := gateway.New(t)
+	p := agent(t, g, t.TempDir())
+	p.Begin(t)
+	p.AwaitHealthy(t)
+	conn, err := net.Dial("udp", p.Variable("PENSTOCK_STATSD_ENDPOINT"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("hits:100|c"))
+	require.NoError(t, err)
+	ask.Eventually(t, func() error {
+		if got := g.Sum("hits"); got != 100 {
+			return fmt.Errorf("%v hits", got)
+		}
+		return nil
+	})
+	_, err = conn.Write([]byte("hits:10|c"))
+	require.NoError(t, err)
+	p.Terminate(t)
+	p.Begin(t)
+	p.AwaitHealthy(t)
+	got := g.Sum("hits")
+	assert.True(t, got == 100 || got == 110, "%v hits", got)
+	p.Terminate(t)
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	_, err = file.WriteString(text)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+}
