@@ -26,6 +26,7 @@ type fragment struct {
 var sinks = []fragment{
 	{name: "sink_lake", when: func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }},
 	{name: "sink_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
+	{name: "guard_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
 	{name: "sink_loki", when: set("PENSTOCK_LOKI_URL")},
 	{name: "sink_otlp", when: set("PENSTOCK_OTLP_EXPORT_ENDPOINT")},
 }
@@ -37,7 +38,9 @@ var profiles = map[string][]fragment{
 		{name: "memory_server"},
 		{name: "intake_otlp"},
 		{name: "intake_host_metrics", fill: hostIdentity},
+		{name: "state_storage"},
 		{name: "sink_tsdb"},
+		{name: "guard_tsdb"},
 	}, sinks),
 	"agent": {
 		{name: "common", fill: ownIdentity},
@@ -55,6 +58,7 @@ var profiles = map[string][]fragment{
 		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
 		{name: "intake_otlp"},
+		{name: "state_storage", when: set("PENSTOCK_REMOTE_WRITE_URL")},
 	}, sinks),
 }
 

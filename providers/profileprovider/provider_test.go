@@ -27,6 +27,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
+	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
 )
 
@@ -48,6 +49,12 @@ var factories = map[string]map[string]component.Factory{
 		"loki":            lokiexporter.NewFactory(),
 		"parquet":         parquetexporter.NewFactory(),
 		"prometheus_tsdb": prometheustsdbexporter.NewFactory(),
+
+		"prometheus_tsdb/remote_write": prometheustsdbexporter.NewFactory(),
+	},
+	"processors": {
+		"cardinality_guard/tsdb":         cardinalityguardprocessor.NewFactory(),
+		"cardinality_guard/remote_write": cardinalityguardprocessor.NewFactory(),
 	},
 	"extensions": {
 		"admin":         adminextension.NewFactory(),
