@@ -24,6 +24,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/extensions/adminextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
@@ -59,6 +60,7 @@ var factories = map[string]map[string]component.Factory{
 	"extensions": {
 		"admin":         adminextension.NewFactory(),
 		"embedded_tsdb": embeddedtsdbextension.NewFactory(),
+		"nesting_limit": nestinglimitextension.NewFactory(),
 		"queue_storage": queuestorageextension.NewFactory(),
 		"retry_hint":    retryhintextension.NewFactory(),
 		"udp_drops":     udpdropsextension.NewFactory(),
