@@ -65,8 +65,8 @@ type Outcome struct {
 	Evicted   bool           // another contributor was forgotten for it
 }
 
-// New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: no total
-// starts before.
+// New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: in the pane of
+// that time totals start then, not before.
 func New(limits Limits, width time.Duration, began int64) *Fold {
 	f := &Fold{limits: limits, began: began}
 	for i := range f.shards {
@@ -169,7 +169,10 @@ func (sh *Shard) pane(s *Stream, t int64) *pane {
 		p = &pane{value: Zero(s.Kind), exemplars: pmetric.NewExemplarSlice()}
 		(*at)[s] = p
 		s.open++
-		start := max(window.Align(max(t, sh.closed), sh.panes.Width()), sh.f.began)
+		start := window.Align(max(t, sh.closed), sh.panes.Width())
+		if b := sh.f.began; start < b && b < start+int64(sh.panes.Width()) {
+			start = b
+		}
 		if s.start == 0 || start < s.start && !s.sent {
 			s.start = start
 		}

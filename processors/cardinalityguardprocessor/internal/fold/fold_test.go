@@ -119,6 +119,22 @@ func TestGaugesAndDeltas(t *testing.T) {
 	}
 }
 
+// A total starts with its first pane, but not before the state did; what is older than the state starts where it lies.
+func TestStartOfTotals(t *testing.T) {
+	for began, want := range map[int64][]string{
+		began - 100*second: {"0s:0", "9.999s:5"},
+		began + 4*second:   {"4s:0", "9.999s:5"},
+		began + 100*second: {"0s:0", "9.999s:5"},
+	} {
+		f := fold.New(limits, width, began)
+		p := point(1, 1, 5, 5)
+		p.Since = 0
+		put(f, identity(1, fold.Running, true), p)
+		batches, _ := f.Advance(began + 1000*second)
+		assert.Equal(t, want, sent(batches))
+	}
+}
+
 // What comes for a closed pane goes into the oldest open one.
 func TestLatePointsMoveOn(t *testing.T) {
 	f := fold.New(limits, width, began)
