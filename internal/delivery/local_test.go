@@ -190,14 +190,16 @@ func TestLocalKeepsWhatDownstreamRefuses(t *testing.T) {
 		d, f := newDisk(), &failures{}
 		l, a := openLocal(t, d, f)
 		l.Start()
+		down := errors.New("down")
+		a.refuse.Store(&down)
 		leave := l.Session().Enter()
-		a.sum, a.refuse = 5, errors.New("down")
+		a.sum = 5
 		leave()
 		time.Sleep(10500 * time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, 1, d.writes, "trying again saves nothing again")
 		assert.Len(t, f.steps, 10)
-		a.refuse = nil
+		a.refuse.Store(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.Equal(t, []uint64{5}, a.sent)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ type adder struct {
 	sent        []uint64
 	adopted     int
 	closed      int
-	refuse      error // of Flush
+	refuse      atomic.Pointer[error] // of Flush
 }
 
 func (a *adder) Restore(r io.Reader) error {
@@ -52,8 +53,8 @@ func (a *adder) Snapshot(w io.Writer) error {
 }
 
 func (a *adder) Flush(context.Context) error {
-	if a.refuse != nil {
-		return a.refuse
+	if err := a.refuse.Load(); err != nil {
+		return *err
 	}
 	if a.outbox > 0 {
 		a.sent = append(a.sent, a.outbox)
@@ -207,10 +208,12 @@ func TestFlushStopsAtTheFirstError(t *testing.T) {
 	s := session(t, delivery.Settings{})
 	a, _ := delivery.Join(s, "guard", newAdder)
 	b, _ := delivery.Join(s, "rollup", newAdder)
-	a.outbox, b.outbox, a.refuse = 1, 2, errors.New("no")
+	no := errors.New("no")
+	a.outbox, b.outbox = 1, 2
+	a.refuse.Store(&no)
 	require.ErrorContains(t, s.Flush(context.Background()), `component "guard": no`)
 	assert.Empty(t, b.sent)
-	a.refuse = nil
+	a.refuse.Store(nil)
 	require.NoError(t, s.Flush(context.Background()))
 	assert.Equal(t, []uint64{1}, a.sent)
 	assert.Equal(t, []uint64{2}, b.sent)

@@ -1,6 +1,7 @@
 package cardinalityguardprocessor
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -98,4 +99,33 @@ func BenchmarkFolded(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(points), "ns/point")
 		})
 	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint("series=", n), func(b *testing.B) {
+			g := benchGuard(b, func(*Config) {})
+			for _, md := range load8(n, pmetric.AggregationTemporalityCumulative) {
+				require.NoError(b, g.ConsumeMetrics(b.Context(), md))
+			}
+			var buf bytes.Buffer
+			for b.Loop() {
+				buf.Reset()
+				require.NoError(b, g.here.session.Snapshot(&buf))
+			}
+			b.ReportMetric(float64(buf.Len())/float64(n), "B/series")
+		})
+	}
+	b.Run("contributors=100000", func(b *testing.B) {
+		g := benchGuard(b, func(c *Config) { c.Limits.SeriesPerMetric = 1 })
+		for _, md := range load8(100_000, pmetric.AggregationTemporalityCumulative) {
+			require.NoError(b, g.ConsumeMetrics(b.Context(), md))
+		}
+		var buf bytes.Buffer
+		for b.Loop() {
+			buf.Reset()
+			require.NoError(b, g.here.session.Snapshot(&buf))
+		}
+		b.ReportMetric(float64(buf.Len())/100_000, "B/contributor")
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -396,4 +398,43 @@ func TestLocalStateSurvivesARestart(t *testing.T) {
 		assert.Contains(t, fmt.Sprint(m.Data), "restore")
 		require.NoError(t, g.Shutdown(t.Context()))
 	})
+}
+
+// Batches that come at the same time are counted once each: nothing is lost between admission, folding and the ticks of the
+// local session.
+func TestConcurrentBatches(t *testing.T) {
+	sink := newLedger(t)
+	g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.InstanceID = 100, "here" }),
+		processortest.NewNopSettings(metadata.Type), &locked{ledger: sink})
+	require.NoError(t, err)
+	require.NoError(t, g.Start(t.Context(), componenttest.NewNopHost()))
+	const senders, batches, points = 4, 200, 20
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for b := range batches {
+				from := (b * 7 % 50) * (s + 1)
+				assert.NoError(t, g.ConsumeMetrics(context.Background(), requests(time.Now(), users(from, from+points)...)))
+			}
+		})
+	}
+	wg.Wait()
+	assert.EqualValues(t, 100, g.here.activeSeries())
+	require.NoError(t, g.Shutdown(t.Context()))
+	assert.EqualValues(t, senders*batches*points, sink.total["requests/0"])
+}
+
+// locked is a ledger for several senders.
+type locked struct {
+	mu sync.Mutex
+	*ledger
+}
+
+func (*locked) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (l *locked) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(md)
+	return nil
 }

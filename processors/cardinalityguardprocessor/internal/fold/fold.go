@@ -197,7 +197,7 @@ func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bo
 			since = h + 1
 		}
 		if o.Step = datapoint.First(p.Start, p.Time, since); o.Step == datapoint.Baseline {
-			return Zero(s.Kind), true
+			return p.Value.zeroed(), true // So that a histogram has its buckets from the start.
 		}
 		return p.Value.withoutRange(), true
 	}
@@ -210,8 +210,7 @@ func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bo
 	inc, fell, ok := p.Value.Sub(prev.value)
 	if !s.Monotonic {
 		if prev.stream != s {
-			sh.takeBack(prev, p.Time)
-			return p.Value, true
+			return p.Value, true // The former stream has expired, and this one's share of it.
 		}
 		return inc, true
 	}

@@ -1,0 +1,197 @@
+package delivery
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// checkpointChunkBytes is the size of one state record: well below what any broker takes by default.
+const checkpointChunkBytes = 512 << 10
+
+const checkpointVersion = 1
+
+// ErrIncomplete says that the state topic holds something, but no whole checkpoint. It is never taken for a fresh start:
+// one that began empty would pass what had been folded.
+var ErrIncomplete = errors.New("the state topic holds no whole checkpoint")
+
+// Bounds are the offsets of consecutive records: from First up to, not including, Next.
+type Bounds struct{ First, Next int64 }
+
+// Checkpoint is everything by which a worker resumes.
+type Checkpoint struct {
+	// Next is the offset behind the last record that the states hold.
+	Next int64
+	// Ranges begin at Next and must be delivered first, with these bounds.
+	Ranges []Bounds
+	// Seen are the ids of the records below Next that can still come again.
+	Seen []SeenRecord
+	// SeenUntil is the latest journal time among the records below Next.
+	SeenUntil time.Time
+	// State is what [Session.Snapshot] wrote.
+	State []byte
+}
+
+// StateRecord is a record of the state topic.
+type StateRecord struct {
+	Offset     int64 // set by the store, when read
+	Key, Value []byte
+}
+
+// Generation tells checkpoints apart: those of one owner by number, those of two by nonce.
+type Generation struct{ Number, Nonce uint64 }
+
+// A checkpoint is, in the state topic, chunks and behind them the manifest that makes them valid. Keys are a kind, the
+// generation and the chunk's index; the manifest's value is, little endian: version uint8, chunks uint32, length uint64,
+// xxhash64 of all chunks.
+const (
+	kindChunk    = 'c'
+	kindManifest = 'm'
+	keyBytes     = 1 + 8 + 8 + 4
+	manifestSize = 1 + 4 + 8 + 8
+)
+
+func stateKey(kind byte, g Generation, index int) []byte {
+	k := make([]byte, 0, keyBytes)
+	k = append(k, kind)
+	k = binary.BigEndian.AppendUint64(k, g.Number)
+	k = binary.BigEndian.AppendUint64(k, g.Nonce)
+	return binary.BigEndian.AppendUint32(k, uint32(index))
+}
+
+// Records encodes c for the state topic, to be written in one transaction.
+func (c *Checkpoint) Records(g Generation) []StateRecord {
+	data := c.encode()
+	sum, length := xxhash.Sum64(data), len(data)
+	var records []StateRecord
+	for n := 0; len(data) > 0; n++ {
+		size := min(len(data), checkpointChunkBytes)
+		records = append(records, StateRecord{Key: stateKey(kindChunk, g, n), Value: data[:size:size]})
+		data = data[size:]
+	}
+	manifest := append(make([]byte, 0, manifestSize), checkpointVersion)
+	manifest = binary.LittleEndian.AppendUint32(manifest, uint32(len(records)))
+	manifest = binary.LittleEndian.AppendUint64(manifest, uint64(length))
+	manifest = binary.LittleEndian.AppendUint64(manifest, sum)
+	return append(records, StateRecord{Key: stateKey(kindManifest, g, 0), Value: manifest})
+}
+
+// encode writes, little endian: next, seen until, the ranges, the seen ids, the state.
+func (c *Checkpoint) encode() []byte {
+	b := make([]byte, 0, 32+len(c.Ranges)*16+len(c.Seen)*32+len(c.State))
+	b = binary.LittleEndian.AppendUint64(b, uint64(c.Next))
+	b = binary.LittleEndian.AppendUint64(b, uint64(c.SeenUntil.UnixNano()))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Ranges)))
+	for _, r := range c.Ranges {
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.First))
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.Next))
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Seen)))
+	for _, s := range c.Seen {
+		b = append(b, s.ID[:]...)
+		b = binary.LittleEndian.AppendUint64(b, uint64(s.Offset))
+		b = binary.LittleEndian.AppendUint64(b, uint64(s.Time.UnixNano()))
+	}
+	return append(b, c.State...)
+}
+
+func decodeCheckpoint(data []byte) (*Checkpoint, error) {
+	c := &Checkpoint{}
+	r := bytes.NewReader(data)
+	var n uint32
+	var next, until int64
+	read := func(v any) error { return binary.Read(r, binary.LittleEndian, v) }
+	if err := errors.Join(read(&next), read(&until), read(&n)); err != nil {
+		return nil, err
+	}
+	c.Next, c.SeenUntil = next, time.Unix(0, until)
+	if int64(n)*16 > int64(r.Len()) {
+		return nil, fmt.Errorf("%d ranges in %d bytes", n, r.Len())
+	}
+	c.Ranges = make([]Bounds, n)
+	if err := errors.Join(read(c.Ranges), read(&n)); err != nil {
+		return nil, err
+	}
+	if int64(n)*32 > int64(r.Len()) {
+		return nil, fmt.Errorf("%d ids in %d bytes", n, r.Len())
+	}
+	c.Seen = make([]SeenRecord, n)
+	at := len(data) - r.Len()
+	for i := range c.Seen {
+		s := data[at+32*i:]
+		c.Seen[i] = SeenRecord{ID: RecordID(s[:16]), Offset: int64(binary.LittleEndian.Uint64(s[16:])), Time: time.Unix(0, int64(binary.LittleEndian.Uint64(s[24:])))}
+	}
+	c.State = data[at+32*int(n):]
+	return c, nil
+}
+
+// Restored is what a state topic's partition holds.
+type Restored struct {
+	// Checkpoint is the last whole one; nil for a fresh start.
+	Checkpoint *Checkpoint
+	Generation Generation
+	// First is the offset of its first record.
+	First int64
+}
+
+// restorer picks the last whole checkpoint out of the committed records of a partition, in order.
+type restorer struct {
+	chunks   map[Generation][]StateRecord
+	last     Restored
+	torn     bool // the last manifest's checkpoint was not whole
+	anything bool
+}
+
+func newRestorer() *restorer { return &restorer{chunks: map[Generation][]StateRecord{}} }
+
+func (d *restorer) add(r StateRecord) error {
+	d.anything = true
+	if len(r.Key) != keyBytes {
+		return fmt.Errorf("offset %d of the state topic holds a record that is not ours", r.Offset)
+	}
+	g := Generation{Number: binary.BigEndian.Uint64(r.Key[1:]), Nonce: binary.BigEndian.Uint64(r.Key[9:])}
+	switch r.Key[0] {
+	case kindChunk:
+		if index := int(binary.BigEndian.Uint32(r.Key[17:])); index == len(d.chunks[g]) { // Another is a repetition, or its predecessor was trimmed.
+			d.chunks[g] = append(d.chunks[g], r)
+		}
+	case kindManifest:
+		chunks := d.chunks[g]
+		clear(d.chunks) // What has no manifest yet never gets one: one owner writes at a time.
+		if len(r.Value) < manifestSize || r.Value[0] != checkpointVersion {
+			return fmt.Errorf("checkpoint at offset %d is of version %v, this one reads %d", r.Offset, r.Value[:min(1, len(r.Value))], checkpointVersion)
+		}
+		d.last = Restored{}
+		d.torn = true
+		var data []byte
+		for _, c := range chunks {
+			data = append(data, c.Value...)
+		}
+		if len(chunks) != int(binary.LittleEndian.Uint32(r.Value[1:])) || len(data) != int(binary.LittleEndian.Uint64(r.Value[5:])) ||
+			xxhash.Sum64(data) != binary.LittleEndian.Uint64(r.Value[13:]) {
+			return nil
+		}
+		c, err := decodeCheckpoint(data)
+		if err != nil {
+			return fmt.Errorf("checkpoint at offset %d: %w", r.Offset, err)
+		}
+		d.last = Restored{Checkpoint: c, Generation: g, First: chunks[0].Offset}
+		d.torn = false
+	default:
+		return fmt.Errorf("offset %d of the state topic holds a record of unknown kind %q", r.Offset, r.Key[0])
+	}
+	return nil
+}
+
+// result returns what was found. empty: nothing was ever written to the partition, or none of it committed and nothing
+// trimmed.
+func (d *restorer) result(empty bool) (Restored, error) {
+	if d.torn || (d.last.Checkpoint == nil && (d.anything || !empty)) {
+		return Restored{}, ErrIncomplete
+	}
+	return d.last, nil
+}

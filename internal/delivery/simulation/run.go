@@ -1,0 +1,301 @@
+package simulation
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+// Variant is a way to do it wrong. The simulation must find each.
+type Variant string
+
+// The ways to do it wrong that are the worker's or its surroundings'; others are wrong components.
+const (
+	Right            Variant = ""
+	NoFencing        Variant = "no fencing"
+	ReadBeforeFence  Variant = "read before fence"
+	RetryInPlace     Variant = "retry in place"
+	DedupByWallClock Variant = "dedup by wall clock"
+)
+
+// Options of a run.
+type Options struct {
+	// Pipeline makes a process's components, in front of sink. run counts the processes: a component can take another
+	// configuration in each. Everything that goes in as a delta sum must come out at sink as samples of the same total.
+	Pipeline func(run int, sink consumer.Metrics) consumer.Metrics
+	// Variant is a mistake to make.
+	Variant Variant
+	// Steps of faults before everything is let run to its end; 0 means 400.
+	Steps int
+	// Records of the log; 0 means 60.
+	Records int
+	// RecordRanges: see [delivery.WorkerSettings].
+	RecordRanges bool
+	// NoZombies leaves out processes that stop and wake late.
+	NoZombies bool
+	// Trace adds what happened to the error.
+	Trace bool
+}
+
+const (
+	defaultSteps   = 400
+	defaultRecords = 60
+	finalSteps     = 20000
+	processesLimit = 40
+	dedupWindow    = 10 * time.Minute
+	// When the run is over: nothing comes any more, and the clock has passed whatever can be open.
+	idleReads  = 20
+	settleTime = time.Hour
+)
+
+// ErrViolation is wrapped by what Run returns when the promise was broken.
+var ErrViolation = errors.New("violation")
+
+// Run runs the schedule of seed.
+func Run(seed uint64, o Options) error {
+	if o.Steps == 0 {
+		o.Steps = defaultSteps
+	}
+	if o.Records == 0 {
+		o.Records = defaultRecords
+	}
+	s := &schedule{o: o, w: &world{
+		rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), now: time.Unix(1_000_000, 0), variant: o.Variant, tracing: o.Trace,
+		sink: sink{values: map[sample]int64{}},
+	}}
+	defer func() {
+		for _, p := range s.processes {
+			p.end()
+		}
+	}()
+	err := s.run()
+	if err != nil && o.Trace {
+		err = fmt.Errorf("%w\n%s", err, strings.Join(s.w.trace, "\n"))
+	}
+	if err != nil {
+		return fmt.Errorf("seed %d: %w", seed, err)
+	}
+	return nil
+}
+
+type schedule struct {
+	o         Options
+	w         *world
+	processes []*process
+	owner     *process // the one that the group assigned the partition to
+	started   int
+	truth     int64
+	sent      int
+	sentTime  time.Time // event time of the latest record
+}
+
+func (s *schedule) run() error {
+	s.assign()
+	for range s.o.Steps {
+		s.disturb()
+		s.advance()
+		if len(s.w.sink.conflicts) > 0 {
+			return s.verdict()
+		}
+	}
+	// Everything heals. Who sleeps wakes, and must do no harm.
+	for s.sent < s.o.Records {
+		s.send()
+	}
+	for _, p := range s.processes {
+		p.asleep = 0
+	}
+	s.w.sink.fail, s.w.failSave, s.w.loseAnswer = sinkWell, false, false
+	for range finalSteps {
+		if !s.advance() {
+			s.assign()
+		}
+		if s.owner != nil && s.owner.idle > 0 {
+			s.w.now = s.w.now.Add(time.Duration(1+s.w.rng.IntN(300)) * time.Second)
+		}
+		if s.w.now.Sub(s.sentTime) < settleTime && s.owner != nil {
+			s.owner.idle = min(s.owner.idle, 1)
+		}
+		if s.owner != nil && s.owner.idle > idleReads {
+			return s.verdict()
+		}
+	}
+	return fmt.Errorf("%w: nobody reaches the end of the log", ErrViolation)
+}
+
+func (s *schedule) verdict() error {
+	if len(s.w.sink.conflicts) > 0 {
+		return fmt.Errorf("%w: two values for one sample: %s", ErrViolation, s.w.sink.conflicts[0])
+	}
+	if got := s.w.sink.total(); got != s.truth {
+		return fmt.Errorf("%w: the sink holds %d, the log %d", ErrViolation, got, s.truth)
+	}
+	return nil
+}
+
+// disturb does one thing that happens to machines, most often nothing.
+func (s *schedule) disturb() {
+	r := s.w.rng
+	switch n := r.IntN(100); {
+	case n < 18 && s.sent < s.o.Records:
+		s.send()
+	case n < 30:
+		s.w.now = s.w.now.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
+	case n < 31:
+		s.w.now = s.w.now.Add(time.Duration(r.IntN(200)) * time.Second)
+	case n < 34:
+		s.w.sink.fail = sinkFault(1 + r.IntN(3))
+	case n < 36:
+		s.w.failSave = true
+	case n < 37:
+		s.w.loseAnswer = true
+	case n < 39 && s.owner != nil:
+		s.w.logf("kill %s", s.owner.name)
+		s.owner.end()
+		s.remove(s.owner)
+		s.assign()
+	case n < 41 && s.owner != nil && s.started < processesLimit:
+		s.w.logf("move from %s in good order", s.owner.name)
+		s.owner.worker.Stop()
+		s.owner = nil
+		s.assign()
+	case n < 44 && s.owner != nil && !s.o.NoZombies && s.started < processesLimit:
+		s.w.logf("%s stops, another takes over", s.owner.name)
+		s.owner.asleep = r.IntN(300)
+		s.assign()
+	}
+}
+
+// advance lets one process do one step. false: there is none that owns the partition.
+func (s *schedule) advance() bool {
+	var awake []*process
+	for _, p := range s.processes {
+		if p.asleep > 0 {
+			p.asleep--
+		} else {
+			awake = append(awake, p)
+		}
+	}
+	if len(awake) > 0 {
+		p := awake[s.w.rng.IntN(len(awake))]
+		if _, ok := p.resume(); !ok {
+			s.remove(p)
+			if p == s.owner || s.owner == nil {
+				s.assign()
+			}
+		}
+	}
+	return s.owner != nil
+}
+
+func (s *schedule) remove(p *process) {
+	for i, q := range s.processes {
+		if p == q {
+			s.processes = append(s.processes[:i], s.processes[i+1:]...)
+		}
+	}
+}
+
+// assign starts a process that owns the partition. The owner before does not know.
+func (s *schedule) assign() {
+	run := s.started
+	s.started++
+	p := &process{w: s.w, name: fmt.Sprint("p", run)}
+	seq := func(yield func(struct{}) bool) {
+		p.yield = yield
+		defer func() {
+			if r := recover(); r != nil && r != any(killed{}) {
+				panic(r)
+			}
+		}()
+		head := s.o.Pipeline(run, p.input())
+		p.worker = delivery.NewWorker(delivery.WorkerSettings{
+			Label: "partition", Source: p, Store: p, Clock: p, Observer: p, Interval: 10 * time.Second, RecordRanges: s.o.RecordRanges,
+			DedupWindow: dedupWindow, DedupMax: 1000, Nonce: uint64(run),
+			Deliver: func(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+				return s.deliver(ctx, p, head, records)
+			},
+			Permanent: func(error) bool { return false },
+			Bury:      func(context.Context, delivery.Record, error) error { return nil },
+		})
+		if !yield(struct{}{}) {
+			return
+		}
+		err := p.worker.Run(context.Background())
+		s.w.logf("%s ended: %v", p.name, err)
+	}
+	p.resume, p.end = iter.Pull(iter.Seq[struct{}](seq))
+	s.owner = p
+	s.processes = append(s.processes, p)
+	p.resume() // as far as having a worker
+}
+
+func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metrics, records []delivery.Record) error {
+	batch := pmetric.NewMetrics()
+	for _, r := range records {
+		for _, rm := range r.Payload.(pmetric.Metrics).ResourceMetrics().All() {
+			rm.CopyTo(batch.ResourceMetrics().AppendEmpty())
+		}
+	}
+	err := head.ConsumeMetrics(ctx, batch)
+	for tries := 0; err != nil && s.o.Variant == RetryInPlace && tries < 10; tries++ {
+		p.effect("retry in place")
+		err = head.ConsumeMetrics(ctx, batch)
+	}
+	return err
+}
+
+// send appends a record to the log: a few points of a few series, mostly in order of time; sometimes the same request
+// again, as a client sends it that got no answer.
+func (s *schedule) send() {
+	r := s.w.rng
+	s.sent++
+	if n := len(s.w.log); n > 0 && r.IntN(8) == 0 {
+		again := s.w.log[n-1-r.IntN(min(n, 5))]
+		if s.w.now.Sub(again.first) < dedupWindow {
+			again.time = s.w.now
+			s.w.log = append(s.w.log, again)
+			return
+		}
+	}
+	if s.sentTime.Before(s.w.now) {
+		s.sentTime = s.w.now
+	}
+	s.sentTime = s.sentTime.Add(time.Duration(r.IntN(15)) * time.Second)
+	md := pmetric.NewMetrics()
+	for range 1 + r.IntN(3) {
+		// The nanoseconds make samples unique.
+		at := s.sentTime.Add(-time.Duration(r.IntN(4)*r.IntN(4)*r.IntN(10)) * time.Second).Add(time.Duration(s.sent<<8+md.DataPointCount()) * time.Nanosecond)
+		value := int64(1 + r.IntN(1_000_000))
+		p := NewPoint(md, "requests", at, value)
+		p.Attributes().PutInt("series", int64(r.IntN(6)))
+		s.truth += value
+	}
+	var id delivery.RecordID
+	binary.LittleEndian.PutUint64(id[:], uint64(s.sent))
+	s.w.log = append(s.w.log, entry{metrics: md, id: id, time: s.w.now, first: s.w.now})
+}
+
+// NewPoint adds a delta sum with one point to md and returns it.
+func NewPoint(md pmetric.Metrics, name string, at time.Time, value int64) pmetric.NumberDataPoint {
+	m := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName(name)
+	sum := m.SetEmptySum()
+	sum.SetIsMonotonic(true)
+	sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	p := sum.DataPoints().AppendEmpty()
+	p.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	p.SetIntValue(value)
+	return p
+}

@@ -1,0 +1,109 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+// sample is what a store keeps one value for.
+type sample struct {
+	series string
+	time   pcommon.Timestamp
+}
+
+// sink is a store: it takes a sample again, and remembers when one comes with another value.
+type sink struct {
+	values    map[sample]int64
+	conflicts []string
+	// fail is what the next request meets.
+	fail sinkFault
+}
+
+type sinkFault int
+
+const (
+	sinkWell       sinkFault = iota
+	sinkRefuses              // nothing is taken
+	sinkTakesHalf            // some samples are taken, then an error
+	sinkLosesReply           // everything is taken, and an error returned
+)
+
+// input is p's view of the sink, for the end of its pipeline.
+func (p *process) input() consumer.Metrics {
+	c, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+		if md.DataPointCount() == 0 {
+			return nil
+		}
+		p.effect("sink: request")
+		fault := p.w.sink.fail
+		p.w.sink.fail = sinkWell
+		if fault == sinkRefuses {
+			return errFault
+		}
+		left := md.DataPointCount()
+		if fault == sinkTakesHalf {
+			left = p.w.rng.IntN(left)
+		}
+		if p.w.tracing {
+			EachPoint(md, func(m pmetric.Metric, dp pmetric.NumberDataPoint) {
+				p.w.logf("%s sink takes %s%v %s %d", p.name, m.Name(), dp.Attributes().AsRaw(), dp.Timestamp().AsTime().Format("15:04:05.000000000"), dp.IntValue())
+			})
+		}
+		p.w.sink.take(md, left)
+		p.effect("sink: answer")
+		if fault != sinkWell {
+			return errFault
+		}
+		return nil
+	})
+	if err != nil {
+		panic(err) // no function was given: a mistake here
+	}
+	return c
+}
+
+func (s *sink) take(md pmetric.Metrics, left int) {
+	EachPoint(md, func(m pmetric.Metric, p pmetric.NumberDataPoint) {
+		if left == 0 {
+			return
+		}
+		left--
+		at := sample{fmt.Sprint(m.Name(), p.Attributes().AsRaw()), p.Timestamp()}
+		if have, ok := s.values[at]; ok && have != p.IntValue() {
+			s.conflicts = append(s.conflicts, fmt.Sprintf("%s at %s was %d, now %d", at.series, at.time.AsTime().Format("15:04:05.000000000"), have, p.IntValue()))
+		}
+		s.values[at] = p.IntValue()
+	})
+}
+
+// total is the sum of all samples.
+func (s *sink) total() (sum int64) {
+	for _, v := range s.values {
+		sum += v
+	}
+	return sum
+}
+
+// EachPoint calls each for every data point of the sums and gauges in md.
+func EachPoint(md pmetric.Metrics, each func(pmetric.Metric, pmetric.NumberDataPoint)) {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				switch m.Type() {
+				case pmetric.MetricTypeSum:
+					for _, p := range m.Sum().DataPoints().All() {
+						each(m, p)
+					}
+				case pmetric.MetricTypeGauge:
+					for _, p := range m.Gauge().DataPoints().All() {
+						each(m, p)
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+var errFault = errors.New("fault")
+
+// entry is a record of the log.
+type entry struct {
+	metrics pmetric.Metrics
+	id      delivery.RecordID
+	time    time.Time // in the journal
+	first   time.Time // when the request was first sent
+}
+
+// stateEntry is a record of the state topic.
+type stateEntry struct {
+	record delivery.StateRecord
+	txn    int // index in world.txns
+}
+
+type txnStatus int
+
+const (
+	txnOpen txnStatus = iota
+	txnCommitted
+	txnAborted
+)
+
+// world is everything outside the processes.
+type world struct {
+	rng     *rand.Rand
+	now     time.Time
+	log     []entry
+	state   []stateEntry
+	trimmed int64 // of the state topic
+	txns    []txnStatus
+	epoch   int // the latest producer epoch
+	variant Variant
+	trace   []string
+	tracing bool
+
+	sink sink
+
+	// Faults that the next call meets.
+	failSave, loseAnswer bool
+}
+
+func (w *world) logf(format string, args ...any) {
+	if w.tracing {
+		w.trace = append(w.trace, fmt.Sprintf(format, args...))
+	}
+}
+
+// process is one run of the collector, with one worker of the partition at a time.
+type process struct {
+	w      *world
+	name   string
+	yield  func(struct{}) bool
+	resume func() (struct{}, bool)
+	end    func()
+	worker *delivery.Worker
+	asleep int // steps for which it does not run
+	epoch  int
+	dead   bool
+	idle   int // empty reads at the end of the log, in a row
+	saved  []delivery.StateRecord
+}
+
+// killed unwinds a process that dies.
+type killed struct{}
+
+// effect is a point at which the process can be stopped, for a while or for ever.
+func (p *process) effect(what string) {
+	p.w.logf("%s %s", p.name, what)
+	if !p.yield(struct{}{}) {
+		panic(killed{})
+	}
+}
+
+// Now implements delivery.Clock.
+func (p *process) Now() time.Time { return p.w.now }
+
+// Wait implements delivery.Clock: time passes by the scheduler only.
+func (p *process) Wait(ctx context.Context, _ time.Duration) error {
+	p.effect("wait")
+	return ctx.Err()
+}
+
+// Start implements delivery.Source.
+func (p *process) Start(context.Context) (int64, time.Time, error) { return 0, time.Unix(0, 0), nil }
+
+// End implements delivery.Source.
+func (p *process) End(context.Context) (int64, error) {
+	p.effect("end")
+	return int64(len(p.w.log)), nil
+}
+
+// Read implements delivery.Source: a random number of records.
+func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
+	p.effect("read")
+	left := int64(len(p.w.log)) - from
+	n := min(left, int64(1+p.w.rng.IntN(6)))
+	if n <= 0 {
+		p.idle++
+		return delivery.Range{Bounds: delivery.Bounds{First: from, Next: from}, AtEnd: true}, nil
+	}
+	p.idle = 0
+	return p.records(from, from+n), nil
+}
+
+// ReadExactly implements delivery.Source.
+func (p *process) ReadExactly(_ context.Context, b delivery.Bounds) (delivery.Range, error) {
+	p.effect("read exactly")
+	return p.records(b.First, b.Next), nil
+}
+
+func (p *process) records(first, next int64) delivery.Range {
+	r := delivery.Range{Bounds: delivery.Bounds{First: first, Next: next}, AtEnd: next == int64(len(p.w.log))}
+	for o := first; o < next; o++ {
+		e := p.w.log[o]
+		at := e.time
+		if p.w.variant == DedupByWallClock {
+			at = p.w.now
+		}
+		r.Records = append(r.Records, delivery.Record{Offset: o, Time: at, ID: e.id, Payload: e.metrics})
+	}
+	return r
+}
+
+// Fence implements delivery.Store.
+func (p *process) Fence(context.Context) error {
+	if p.w.variant == ReadBeforeFence {
+		p.effect("load early")
+		p.saved = p.w.committed()
+	}
+	p.effect("fence")
+	if p.w.variant == NoFencing {
+		return nil
+	}
+	p.w.epoch++
+	p.epoch = p.w.epoch
+	for i, s := range p.w.txns {
+		if s == txnOpen {
+			p.w.txns[i] = txnAborted
+		}
+	}
+	return nil
+}
+
+// committed returns what a read-committed consumer sees.
+func (w *world) committed() (records []delivery.StateRecord) {
+	for i, e := range w.state {
+		if int64(i) >= w.trimmed && w.txns[e.txn] == txnCommitted {
+			r := e.record
+			r.Offset = int64(i)
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// Load implements delivery.Store.
+func (p *process) Load(_ context.Context, each func(delivery.StateRecord) error) (bool, error) {
+	p.effect("load")
+	records := p.w.committed()
+	if p.w.variant == ReadBeforeFence {
+		records = p.saved
+	}
+	for _, r := range records {
+		if err := each(r); err != nil {
+			return false, err
+		}
+	}
+	return len(records) == 0 && p.w.trimmed == 0, nil
+}
+
+// Save implements delivery.Store: begin, write, commit, answer, with a stop between any two.
+func (p *process) Save(_ context.Context, records []delivery.StateRecord) (int64, error) {
+	p.effect("save: begin")
+	if p.fenced() {
+		return 0, delivery.ErrFenced
+	}
+	txn := len(p.w.txns)
+	p.w.txns = append(p.w.txns, txnOpen)
+	first := int64(len(p.w.state))
+	for i, r := range records {
+		if i > 0 || p.w.rng.IntN(4) == 0 {
+			p.effect("save: write")
+		}
+		if p.fenced() {
+			return 0, delivery.ErrFenced
+		}
+		p.w.state = append(p.w.state, stateEntry{record: r, txn: txn})
+	}
+	p.effect("save: commit")
+	if p.fenced() {
+		return 0, delivery.ErrFenced
+	}
+	if p.w.failSave {
+		p.w.failSave = false
+		p.w.txns[txn] = txnAborted
+		return 0, errFault
+	}
+	p.w.txns[txn] = txnCommitted
+	if p.w.loseAnswer {
+		p.w.loseAnswer = false
+		return 0, errFault
+	}
+	p.effect("save: answered")
+	return first, nil
+}
+
+func (p *process) fenced() bool { return p.w.variant != NoFencing && p.epoch != p.w.epoch }
+
+// Trim implements delivery.Store.
+func (p *process) Trim(_ context.Context, offset int64) error {
+	p.effect("trim")
+	p.w.trimmed = max(p.w.trimmed, offset)
+	return nil
+}
+
+// The process is its own observer: the trace has all.
+
+func (p *process) Restored(offset int64, fresh bool) {
+	p.idle = 0
+	p.w.logf("%s restored at %d, fresh %t", p.name, offset, fresh)
+}
+func (p *process) Delivered(b delivery.Bounds, records, duplicates int) {
+	p.w.logf("%s delivered %v: %d, %d duplicates", p.name, b, records, duplicates)
+}
+func (p *process) Lost(b delivery.Bounds) { p.w.logf("%s lost %v", p.name, b) }
+func (p *process) Checkpointed(next int64, _ int, _ time.Duration) {
+	p.w.logf("%s checkpointed %d", p.name, next)
+}
+func (p *process) Unclaimed(ids []string)    { p.w.logf("%s unclaimed %v", p.name, ids) }
+func (p *process) Buried(o int64, err error) { p.w.logf("%s buried %d: %v", p.name, o, err) }
+func (p *process) Failed(err error)          { p.w.logf("%s failed: %v", p.name, err) }

@@ -1,0 +1,404 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrFenced says that another worker owns the partition.
+var ErrFenced = errors.New("another worker owns the partition")
+
+// Record is what a worker has to know of a record of the journal.
+type Record struct {
+	Offset int64
+	Time   time.Time // in the journal
+	ID     RecordID
+	// Payload is for Deliver.
+	Payload any
+}
+
+// Range is consecutive records.
+type Range struct {
+	Bounds
+	Records []Record
+	// AtEnd: there was nothing behind Next when the records were read.
+	AtEnd bool
+}
+
+// Source is a partition of the journal. Its methods are called from the worker's goroutine.
+type Source interface {
+	// Start returns the first offset that is left, and the journal time of the record there (or now, if there is none).
+	Start(ctx context.Context) (int64, time.Time, error)
+	// End returns the offset behind the last record.
+	End(ctx context.Context) (int64, error)
+	// Read returns what comes at and behind from, waiting a tick at most: an empty range says whether the end was reached.
+	// Where retention has passed from, First is where the records go on.
+	Read(ctx context.Context, from int64) (Range, error)
+	// ReadExactly returns all records between bounds that are left.
+	ReadExactly(ctx context.Context, bounds Bounds) (Range, error)
+}
+
+// Store is a partition of the state topic.
+type Store interface {
+	// Fence makes the caller the owner: no Save of an earlier owner succeeds from now on.
+	Fence(ctx context.Context) error
+	// Load calls each for every committed record, in order. empty: the partition never held a committed record.
+	Load(ctx context.Context, each func(StateRecord) error) (empty bool, err error)
+	// Save writes records in one transaction and returns the offset of the first. ErrFenced means that there is another
+	// owner; any other error, that nobody knows whether they were written.
+	Save(ctx context.Context, records []StateRecord) (int64, error)
+	// Trim deletes what is below offset. A failure does no harm.
+	Trim(ctx context.Context, offset int64) error
+}
+
+// Clock tells the time and waits.
+type Clock interface {
+	Now() time.Time
+	// Wait returns after d, or with ctx's error.
+	Wait(ctx context.Context, d time.Duration) error
+}
+
+// Observer is told what a worker does, from its goroutine. It must not block.
+type Observer interface {
+	// Restored: the worker resumes at offset; fresh: for the first time.
+	Restored(offset int64, fresh bool)
+	// Delivered: the records of a range went down the pipeline, without the duplicates among them.
+	Delivered(b Bounds, records, duplicates int)
+	// Lost: retention passed records that were not delivered.
+	Lost(b Bounds)
+	// Checkpointed: everything below next is safe.
+	Checkpointed(next int64, bytes int, took time.Duration)
+	// Unclaimed: states of components that are not in the pipeline any more; they are kept.
+	Unclaimed(ids []string)
+	// Buried: a record was set aside, because the pipeline refuses it for ever.
+	Buried(offset int64, err error)
+	// Failed: the worker begins again from its last checkpoint, after a pause.
+	Failed(err error)
+}
+
+// WorkerSettings describe a worker. All are required but where a zero value is described.
+type WorkerSettings struct {
+	// Label names the partition, for [Settings].Label.
+	Label    string
+	Source   Source
+	Store    Store
+	Clock    Clock
+	Observer Observer
+	// Deliver sends records down the pipeline; ctx carries the session. Without records it lets the components join.
+	// It returns when the pipeline is done with them. What it returns for records of one range must not depend on how the
+	// log is cut into ranges.
+	Deliver func(ctx context.Context, b Bounds, records []Record) error
+	// Permanent tells errors of Deliver that no repetition mends.
+	Permanent func(error) bool
+	// Bury keeps a record that the pipeline refuses for ever, with the reason. It may be called again for the same record.
+	Bury func(ctx context.Context, r Record, reason error) error
+	// Interval is the longest time between checkpoints while records come.
+	Interval time.Duration
+	// RecordRanges saves a range's bounds before it is delivered, so that it comes again with the same bounds.
+	RecordRanges bool
+	// DedupWindow is how far back repeated records are found; 0: not at all.
+	DedupWindow time.Duration
+	// DedupMax bounds the ids kept for that.
+	DedupMax int
+	// Nonce tells this worker's checkpoints from those of others.
+	Nonce uint64
+}
+
+const (
+	// checkpointRate is how many bytes of checkpoint a worker writes each second at most while nothing is due: a small
+	// state is saved every second, a large one every interval.
+	checkpointRate = 1 << 20
+	minInterval    = time.Second
+	minBackoff     = 500 * time.Millisecond
+	maxBackoff     = 30 * time.Second
+	// cheapBytes is the largest checkpoint that is written when the partition goes elsewhere.
+	cheapBytes = 8 << 20
+)
+
+// Worker delivers one partition, as its only source of records, and keeps the state of what stands behind it. See
+// DELIVERY in the documentation for what goes wrong without each step.
+type Worker struct {
+	set  WorkerSettings
+	stop chan struct{}
+
+	session *Session
+	seen    *seen
+	next    int64
+	ranges  []Bounds // recorded, not yet delivered
+	gen     Generation
+	previous,
+	first int64 // offsets of the first records of the last two checkpoints
+	saved     time.Time
+	savedSize int
+	dirty     bool // something was delivered since
+	adoptAt   int64
+	adopted   bool
+	poison    poison
+}
+
+// NewWorker returns a worker that has not begun.
+func NewWorker(set WorkerSettings) *Worker {
+	return &Worker{set: set, stop: make(chan struct{})}
+}
+
+// Stop asks Run to end between two ranges, with a last checkpoint if that is cheap. It must be called once.
+func (w *Worker) Stop() { close(w.stop) }
+
+// Run delivers until Stop, ctx ends or another worker owns the partition (ErrFenced). After any other error it begins
+// again from the last checkpoint: what is in memory may hold half of a range.
+func (w *Worker) Run(ctx context.Context) error {
+	backoff := minBackoff
+	for {
+		from := w.next
+		err := w.own(ctx)
+		if w.session != nil {
+			w.session.Close()
+			w.session = nil
+		}
+		switch {
+		case err == nil || errors.Is(err, ErrFenced):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		w.set.Observer.Failed(err)
+		if w.next > from {
+			backoff = minBackoff
+		}
+		if err := w.set.Clock.Wait(ctx, backoff); err != nil {
+			return err
+		}
+		if w.stopped() {
+			return nil
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+func (w *Worker) stopped() bool {
+	select {
+	case <-w.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// own is one ownership: from the fence to the first error.
+func (w *Worker) own(ctx context.Context) error {
+	ctx, err := w.restore(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range w.ranges {
+		r, err := w.set.Source.ReadExactly(ctx, b)
+		if err != nil {
+			return err
+		}
+		if r.First > b.First { // Part of it is gone: what is left goes under the name of the whole.
+			w.set.Observer.Lost(Bounds{First: b.First, Next: min(r.First, b.Next)})
+		}
+		if err := w.deliver(ctx, Range{Bounds: b, Records: r.Records}); err != nil {
+			return err
+		}
+		w.ranges = w.ranges[1:]
+	}
+	for {
+		if w.stopped() {
+			return w.leave(ctx)
+		}
+		if err := w.step(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// restore fences, reads the last checkpoint and sends its outbox. It returns the context that carries the session.
+func (w *Worker) restore(ctx context.Context) (context.Context, error) {
+	if err := w.set.Store.Fence(ctx); err != nil {
+		return ctx, fmt.Errorf("fence: %w", err)
+	}
+	found := newRestorer()
+	empty, err := w.set.Store.Load(ctx, found.add)
+	if err != nil {
+		return ctx, fmt.Errorf("load checkpoint: %w", err)
+	}
+	restored, err := found.result(empty)
+	if err != nil {
+		return ctx, err
+	}
+	begin, began, err := w.set.Source.Start(ctx)
+	if err != nil {
+		return ctx, fmt.Errorf("start of the journal: %w", err)
+	}
+	c, fresh := restored.Checkpoint, restored.Checkpoint == nil
+	if fresh {
+		c = &Checkpoint{Next: begin, SeenUntil: time.Unix(0, 0)}
+	}
+	end, err := w.set.Source.End(ctx)
+	if err != nil {
+		return ctx, fmt.Errorf("end of the journal: %w", err)
+	}
+	if c.Next > end {
+		return ctx, fmt.Errorf("the checkpoint resumes at offset %d and the journal ends at %d: records were lost, or the topic was made anew", c.Next, end)
+	}
+	w.session, err = NewSession(Settings{Label: w.set.Label, Began: began, State: c.State})
+	if err != nil {
+		return ctx, err
+	}
+	w.gen = Generation{Number: restored.Generation.Number, Nonce: w.set.Nonce}
+	w.first, w.previous = restored.First, restored.First
+	w.next, w.ranges = c.Next, c.Ranges
+	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, c.SeenUntil)
+	w.saved, w.savedSize, w.dirty = w.set.Clock.Now(), len(c.State), false
+	w.adoptAt, w.adopted = end, fresh
+	if fresh {
+		if err := w.save(ctx); err != nil {
+			return ctx, err
+		}
+	}
+	w.set.Observer.Restored(w.next, fresh)
+	ctx = With(ctx, w.session)
+	if err := w.set.Deliver(ctx, Bounds{w.next, w.next}, nil); err != nil {
+		return ctx, fmt.Errorf("join: %w", err)
+	}
+	if ids := w.session.Unclaimed(); len(ids) > 0 {
+		w.set.Observer.Unclaimed(ids)
+	}
+	return ctx, w.session.Flush(ctx)
+}
+
+// step delivers one range, and closes, saves and sends what is due.
+func (w *Worker) step(ctx context.Context) error {
+	r, err := w.set.Source.Read(ctx, w.next)
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	if r.First > w.next {
+		w.set.Observer.Lost(Bounds{First: w.next, Next: r.First})
+		w.next, w.dirty = r.First, true
+	}
+	if !w.set.RecordRanges {
+		r = w.poison.cut(r)
+	}
+	if w.set.RecordRanges && len(r.Records) > 0 {
+		w.ranges = []Bounds{r.Bounds}
+		if err := w.save(ctx); err != nil {
+			return err
+		}
+	}
+	if r.Next > r.First {
+		if err := w.deliver(ctx, r); err != nil {
+			return err
+		}
+		w.ranges = nil
+	}
+	if !w.adopted && w.next >= w.adoptAt {
+		if err := w.adopt(ctx); err != nil {
+			return err
+		}
+	}
+	return w.settle(ctx, r.AtEnd)
+}
+
+// deliver sends a range down the pipeline, without what was delivered before.
+func (w *Worker) deliver(ctx context.Context, r Range) error {
+	fresh := r.Records[:0:0]
+	duplicates := 0
+	for _, rec := range r.Records {
+		if w.poison.is(rec.Offset) {
+			continue
+		}
+		if w.seen.again(SeenRecord{ID: rec.ID, Offset: rec.Offset, Time: rec.Time}) {
+			duplicates++
+		} else {
+			fresh = append(fresh, rec)
+		}
+	}
+	if len(fresh) > 0 {
+		if err := w.set.Deliver(ctx, r.Bounds, fresh); err != nil {
+			if w.set.Permanent(err) && ctx.Err() == nil {
+				err = errors.Join(err, w.bury(ctx, r.Bounds, fresh, err))
+			}
+			return fmt.Errorf("deliver offsets %d to %d: %w", r.First, r.Next, err)
+		}
+	}
+	w.next, w.dirty = r.Next, true
+	w.set.Observer.Delivered(r.Bounds, len(fresh), duplicates)
+	return nil
+}
+
+// settle closes what is due; saves if anything is, or if it is time; then sends it.
+func (w *Worker) settle(ctx context.Context, atEnd bool) error {
+	for {
+		now := w.set.Clock.Now()
+		due := w.session.Advance(now, atEnd)
+		if !due && !(w.dirty && now.Sub(w.saved) >= w.interval()) {
+			return nil
+		}
+		if err := w.save(ctx); err != nil {
+			return err
+		}
+		if !due {
+			return nil
+		}
+		if err := w.session.Flush(ctx); err != nil {
+			return err
+		}
+		w.dirty = true // The outbox went: the next checkpoint need not send it again.
+	}
+}
+
+func (w *Worker) interval() time.Duration {
+	return min(w.set.Interval, max(minInterval, time.Duration(w.savedSize)*time.Second/checkpointRate))
+}
+
+// adopt lets the components switch to the configured rules. Until now the records were taken as the last run took them,
+// so a second reading of them agrees with it. From here on the rules differ, so this must be on record first.
+func (w *Worker) adopt(ctx context.Context) error {
+	w.session.Adopt()
+	w.adopted = true
+	return w.save(ctx)
+}
+
+// leave ends an ownership in good order.
+func (w *Worker) leave(ctx context.Context) error {
+	if !w.dirty || w.savedSize > cheapBytes {
+		return nil
+	}
+	return w.save(ctx)
+}
+
+// save writes a checkpoint.
+func (w *Worker) save(ctx context.Context) error {
+	began := w.set.Clock.Now()
+	var state bytes.Buffer
+	if err := w.session.Snapshot(&state); err != nil {
+		return err
+	}
+	c := &Checkpoint{Next: w.next, Ranges: w.ranges, Seen: w.seen.queue, SeenUntil: w.seen.latest, State: state.Bytes()}
+	w.gen.Number++
+	records := c.Records(w.gen)
+	first, err := w.set.Store.Save(ctx, records)
+	if err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	w.savedSize = 0
+	for _, r := range records {
+		w.savedSize += len(r.Value)
+	}
+	w.saved, w.dirty = began, false
+	w.previous, w.first = w.first, first
+	w.poison.forget(w.next)
+	w.set.Observer.Checkpointed(w.next, w.savedSize, w.set.Clock.Now().Sub(began))
+	if w.previous > 0 {
+		return ignore(w.set.Store.Trim(ctx, w.previous))
+	}
+	return nil
+}
+
+// ignore gives up an error that does no harm: what was not trimmed goes with the next trim.
+func ignore(error) error { return nil }
