@@ -172,7 +172,10 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 	p.report(mark)
 	if p.sweep != p.turns {
 		p.sweep = p.turns
-		p.tree.Prune(func(n *admission.Node) bool { return !n.Growth.Busy() && !p.fold.Uses(n.ID) })
+		recent := p.clock.Now() - 2*int64(r.IdleTimeout)/admission.Generations
+		p.tree.Prune(func(n *admission.Node) bool {
+			return n.Seen.Load() < recent && !n.Growth.Busy() && !p.fold.Uses(n.ID)
+		})
 	}
 	if c := time.Unix(0, closed); c.Before(low) {
 		low = c

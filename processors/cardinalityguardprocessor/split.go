@@ -119,6 +119,9 @@ func (s *splitter) resource(rm pmetric.ResourceMetrics, tenant string) {
 				scopeKey: scopeKey, metricKey: streamkey.Metric(resourceKey, scopeKey, s.m),
 			}
 			if s.origin.node != nil {
+				if now := s.p.clock.Now(); s.origin.node.Seen.Load() != now {
+					s.origin.node.Seen.Store(now)
+				}
 				s.limits = s.origin.node.Limits()
 				s.origin.lists, _ = s.limits.Extra.(*lists)
 				s.verdict = s.origin.node.Growth.Verdict()

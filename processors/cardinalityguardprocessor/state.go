@@ -3,20 +3,18 @@ package cardinalityguardprocessor
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/cursor"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
 // stateVersion is that of the format below. A release reads its own and the one before.
 const stateVersion = 1
-
-var errState = errors.New("corrupt state")
 
 // Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree,
 // table; fold; outbox. Parts of variable length have their length before them.
@@ -26,7 +24,7 @@ func (p *partition) Snapshot(w io.Writer) error {
 		return err
 	}
 	b := binary.AppendUvarint(nil, stateVersion)
-	b = append(binary.AppendUvarint(b, uint64(len(rules))), rules...)
+	b = cursor.AppendBlock(b, rules)
 	for _, v := range append(p.edges[:], p.newest.Load(), p.admissionEdge.Load(), p.clock.Now(), p.reported, int64(p.turns)) {
 		b = binary.AppendVarint(b, v)
 	}
@@ -47,9 +45,9 @@ func (p *partition) Snapshot(w io.Writer) error {
 			return fmt.Errorf("outbox: %w", err)
 		}
 		b = binary.AppendVarint(b, o.Time)
-		b = append(binary.AppendUvarint(b, uint64(len(o.Tenant))), o.Tenant...)
+		b = cursor.AppendBlock(b, o.Tenant)
 		b = append(b, boolByte(o.FromClient))
-		b = append(binary.AppendUvarint(b, uint64(len(data))), data...)
+		b = cursor.AppendBlock(b, data)
 	}
 	_, err = w.Write(b)
 	return err
@@ -68,13 +66,13 @@ func (p *partition) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	d := decoder{b: data}
-	if v := d.uvarint(); d.err != nil || v != stateVersion {
+	d := cursor.New(data)
+	if v := d.Uvarint(); d.Err() != nil || v != stateVersion {
 		return fmt.Errorf("version %d, this release reads %d", v, stateVersion)
 	}
-	raw := d.bytes(d.uvarint())
-	if d.err != nil {
-		return d.err
+	raw := d.Block()
+	if d.Err() != nil {
+		return d.Err()
 	}
 	rules, err := decodeRules(raw)
 	if err != nil {
@@ -83,31 +81,30 @@ func (p *partition) Restore(r io.Reader) error {
 	p.rules.Store(rules)
 	p.clock = admission.NewClock(int64(rules.IdleTimeout) / admission.Generations)
 	for i := range p.edges {
-		p.edges[i] = d.varint()
+		p.edges[i] = d.Varint()
 	}
-	p.newest.Store(d.varint())
-	p.admissionEdge.Store(d.varint())
-	p.clock.Load(d.varint())
-	p.reported = d.varint()
-	p.turns = uint32(d.varint())
-	if d.err != nil {
-		return d.err
+	p.newest.Store(d.Varint())
+	p.admissionEdge.Store(d.Varint())
+	p.clock.Load(d.Varint())
+	p.reported = d.Varint()
+	p.turns = uint32(d.Varint())
+	if d.Err() != nil {
+		return d.Err()
 	}
 	p.sweep = p.turns
-	if d.b, err = admission.Load(d.b, p.tree, p.table); err != nil {
+	rest, err := admission.Load(d.Rest(), p.tree, p.table)
+	if err != nil {
 		return err
 	}
 	p.fold = fold.New(p.fold.Limits(), rules.FlushInterval, p.session.Began().UnixNano())
-	if d.b, err = p.fold.Decode(d.b); err != nil {
+	if rest, err = p.fold.Decode(rest); err != nil {
 		return err
 	}
-	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
-		o := fold.Batch{Time: d.varint(), Tenant: string(d.bytes(d.uvarint()))}
-		if flag := d.bytes(1); flag != nil {
-			o.FromClient = flag[0] == 1
-		}
-		data := d.bytes(d.uvarint())
-		if d.err != nil {
+	d.Skip(rest)
+	for n := d.Uvarint(); n > 0 && d.Err() == nil; n-- {
+		o := fold.Batch{Time: d.Varint(), Tenant: d.String(), FromClient: d.Byte() == 1}
+		data := d.Block()
+		if d.Err() != nil {
 			break
 		}
 		if o.Metrics, err = (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(data); err != nil {
@@ -115,50 +112,8 @@ func (p *partition) Restore(r io.Reader) error {
 		}
 		p.outbox = append(p.outbox, o)
 	}
-	if d.err == nil && len(d.b) > 0 {
-		return fmt.Errorf("%d bytes behind the end: %w", len(d.b), errState)
+	if d.Err() == nil && len(d.Rest()) > 0 {
+		return fmt.Errorf("%d bytes behind the end: %w", len(d.Rest()), cursor.ErrCorrupt)
 	}
-	return d.err
-}
-
-type decoder struct {
-	b   []byte
-	err error
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) bytes(n uint64) []byte {
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return nil
-	}
-	b := d.b[:n]
-	d.b = d.b[n:]
-	return b
-}
-
-func (d *decoder) fail() {
-	if d.err == nil {
-		d.err = fmt.Errorf("it ends early: %w", errState)
-	}
-	d.b = nil
+	return d.Err()
 }

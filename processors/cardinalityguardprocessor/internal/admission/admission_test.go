@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeebo/xxh3"
 
+	"github.com/penstockhq/penstock/internal/cursor"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 )
 
@@ -280,7 +281,7 @@ func TestSaveLoad(t *testing.T) {
 		}
 		tree3, table3 := made()
 		_, err := admission.Load(data[:cut], tree3, table3)
-		require.ErrorIs(t, err, admission.ErrCorrupt, "cut at %d", cut)
+		require.ErrorIs(t, err, cursor.ErrCorrupt, "cut at %d", cut)
 	}
 }
 

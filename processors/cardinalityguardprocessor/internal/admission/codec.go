@@ -3,15 +3,13 @@ package admission
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/axiomhq/hyperloglog"
-)
 
-// ErrCorrupt is wrapped by the errors of Load.
-var ErrCorrupt = errors.New("corrupt encoding")
+	"github.com/penstockhq/penstock/internal/cursor"
+)
 
 // Save writes tree and table: the nodes with their ids, verdicts and sketches, then 8 bytes a series with the metric's id
 // and the age. Whoever stores it versions it. No batch may be at work.
@@ -22,7 +20,7 @@ func Save(w io.Writer, tree *Tree, table *Table) error {
 	b := binary.AppendUvarint(nil, uint64(len(nodes)))
 	for _, n := range nodes {
 		b = binary.AppendUvarint(b, uint64(n.ID))
-		b = appendString(appendString(appendString(b, n.Tenant), n.Service), n.Metric)
+		b = cursor.AppendBlock(cursor.AppendBlock(cursor.AppendBlock(b, n.Tenant), n.Service), n.Metric)
 		var err error
 		if b, err = n.Growth.append(b); err != nil {
 			return err
@@ -43,35 +41,35 @@ func Save(w io.Writer, tree *Tree, table *Table) error {
 	return bw.Flush()
 }
 
-// Load reads what Save wrote into an empty tree and table, and returns what follows it. Series are counted as they were, also
+// Load reads what Save wrote into an empty tree and table, and returns what follows it. Its errors wrap cursor.ErrCorrupt. Series are counted as they were, also
 // past limits that have become smaller. After an error both are unusable.
 func Load(data []byte, tree *Tree, table *Table) (rest []byte, err error) {
-	r := &reader{b: data}
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-		id := r.uvarint()
-		name := nodeName{r.string(), r.string(), r.string()}
-		if r.err != nil || !tree.load(name, id) {
-			r.fail("metric")
+	r := reader{cursor.New(data)}
+	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
+		id := r.Uvarint()
+		name := nodeName{r.String(), r.String(), r.String()}
+		if r.Err() != nil || !tree.load(name, id) {
+			r.Fail("metric")
 			break
 		}
 		r.growth(&tree.Get(uint32(id)).Growth)
 	}
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-		fp, id, age := r.uint64(), r.uvarint(), r.bytes(1)
-		if r.err != nil {
+	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
+		fp, id, age := r.Uint64(), r.Uvarint(), r.Byte()
+		if r.Err() != nil {
 			break
 		}
 		node := tree.Get(uint32(min(id, 1<<24)))
-		if node == nil || !table.Load(fp, node.ID, age[0]) {
-			r.fail("series")
+		if node == nil || !table.Load(fp, node.ID, age) {
+			r.Fail("series")
 			break
 		}
 		tree.put(node)
 	}
-	if r.err != nil {
-		return nil, fmt.Errorf("admission: %w", r.err)
+	if r.Err() != nil {
+		return nil, fmt.Errorf("admission: %w", r.Err())
 	}
-	return r.b, nil
+	return r.Rest(), nil
 }
 
 // load makes a node under a given id.
@@ -112,7 +110,7 @@ func (g *Growth) append(b []byte) ([]byte, error) {
 	} else {
 		b = binary.AppendUvarint(append(b, 1), uint64(len(v.Names)))
 		for _, name := range v.Names {
-			b = appendString(b, name)
+			b = cursor.AppendBlock(b, name)
 		}
 		b = binary.AppendUvarint(b, uint64(len(v.Ends)))
 		for _, end := range v.Ends {
@@ -122,7 +120,7 @@ func (g *Growth) append(b []byte) ([]byte, error) {
 	}
 	b = binary.AppendUvarint(b, uint64(len(g.values)))
 	for name, d := range g.values {
-		b = appendString(b, name)
+		b = cursor.AppendBlock(b, name)
 		for _, sk := range []*hyperloglog.Sketch{d.now, d.before} {
 			if sk == nil {
 				b = append(b, 0)
@@ -132,88 +130,45 @@ func (g *Growth) append(b []byte) ([]byte, error) {
 			if err != nil {
 				return nil, fmt.Errorf("sketch of %q: %w", name, err)
 			}
-			b = append(binary.AppendUvarint(b, uint64(len(data))), data...)
+			b = cursor.AppendBlock(b, data)
 		}
 	}
 	return b, nil
 }
 
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
+// reader reads the parts of a tree.
+type reader struct{ *cursor.Reader }
 
-// reader takes a state apart. After the first error everything reads as zero.
-type reader struct {
-	b   []byte
-	err error
-}
-
-func (r *reader) fail(what string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%s: %w", what, ErrCorrupt)
-	}
-	r.b = nil
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail("number")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uint64() uint64 {
-	if b := r.bytes(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *reader) bytes(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.fail("length")
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
-func (r *reader) string() string { return string(r.bytes(r.uvarint())) }
-
-func (r *reader) growth(g *Growth) {
-	if flag := r.bytes(1); flag != nil && flag[0] == 1 {
+func (r reader) growth(g *Growth) {
+	if r.Byte() == 1 {
 		v := &Verdict{}
-		for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-			v.Names = append(v.Names, r.string())
+		for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
+			v.Names = append(v.Names, r.String())
 		}
 		last := uint64(0)
-		for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-			end := r.uvarint()
+		for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
+			end := r.Uvarint()
 			if end < last || end > uint64(len(v.Names)) {
-				r.fail("verdict")
+				r.Fail("verdict")
 			}
 			last = end
 			v.Ends = append(v.Ends, int(end))
 		}
 		if len(v.Ends) == 0 {
-			r.fail("verdict")
+			r.Fail("verdict")
 			return
 		}
-		g.idle.Store(int32(min(r.uvarint(), verdictWindows)))
+		g.idle.Store(int32(min(r.Uvarint(), verdictWindows)))
 		g.verdict.Store(v)
 	}
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-		name := r.string()
+	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
+		name := r.String()
 		d := &distinct{now: r.sketch(), before: r.sketch()}
-		if r.err != nil {
+		if r.Err() != nil {
 			return
 		}
 		if d.now == nil || len(g.values) >= maxAttributes {
-			r.fail("sketches")
+			r.Fail("sketches")
 			return
 		}
 		if g.values == nil {
@@ -224,18 +179,18 @@ func (r *reader) growth(g *Growth) {
 	}
 }
 
-func (r *reader) sketch() *hyperloglog.Sketch {
-	data := r.bytes(r.uvarint())
+func (r reader) sketch() *hyperloglog.Sketch {
+	data := r.Block()
 	if len(data) == 0 {
 		return nil
 	}
 	sk := &hyperloglog.Sketch{}
 	if err := sk.UnmarshalBinary(data); err != nil {
-		r.fail("sketch")
+		r.Fail("sketch")
 		return nil
 	}
 	if err := sk.Merge(newSketch()); err != nil {
-		r.fail("sketch") // Of another precision.
+		r.Fail("sketch") // Of another precision.
 		return nil
 	}
 	return sk

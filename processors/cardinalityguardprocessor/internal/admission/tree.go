@@ -61,6 +61,8 @@ type Node struct {
 	ID                      uint32 // below 2²⁴
 
 	Series Counter
+	// Seen is the clock's time of the last batch with this metric: who sets it holds the node until then, at least.
+	Seen atomic.Int64
 
 	tenant, service *Counter
 	limits          atomic.Pointer[Limits]
@@ -249,8 +251,7 @@ func (t *Tree) Get(id uint32) *Node {
 	return t.list[id]
 }
 
-// Prune removes the nodes that hold no series and that idle reports as unused otherwise. No batch may hold a node
-// meanwhile.
+// Prune removes the nodes that hold no series and that idle reports as unused otherwise: a batch may still hold others.
 func (t *Tree) Prune(idle func(*Node) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

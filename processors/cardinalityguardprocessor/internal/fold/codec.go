@@ -2,19 +2,16 @@ package fold
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/cursor"
 	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/window"
 )
-
-// errCorrupt is wrapped by the errors of Decode.
-var errCorrupt = errors.New("corrupt encoding")
 
 const (
 	flagMonotonic = 1 << iota
@@ -109,8 +106,7 @@ func (s *Stream) append(b []byte) ([]byte, error) {
 		}
 	}
 	b = append(b, byte(s.Aggregation), flags)
-	b = binary.AppendUvarint(b, uint64(len(s.Tenant)))
-	b = append(b, s.Tenant...)
+	b = cursor.AppendBlock(b, s.Tenant)
 	b = binary.AppendVarint(b, s.start)
 	b = binary.AppendVarint(b, s.seen)
 	b = s.total.append(b)
@@ -118,30 +114,29 @@ func (s *Stream) append(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("overflow stream: %w", err)
 	}
-	b = binary.AppendUvarint(b, uint64(len(template)))
-	return append(b, template...), nil
+	return cursor.AppendBlock(b, template), nil
 }
 
 // Decode reads what Append wrote into an empty fold, and returns what follows it. After an error the fold is
 // unusable. Panes keep the width that they were opened with.
 func (f *Fold) Decode(b []byte) (rest []byte, err error) {
-	r := &reader{b: b}
+	r := reader{cursor.New(b)}
 	for i := range f.shards {
 		f.shards[i].decode(r)
-		if r.err != nil {
-			return nil, fmt.Errorf("fold: %w", r.err)
+		if r.Err() != nil {
+			return nil, fmt.Errorf("fold: %w", r.Err())
 		}
 	}
-	return r.b, nil
+	return r.Rest(), nil
 }
 
-func (sh *Shard) decode(r *reader) {
+func (sh *Shard) decode(r reader) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.closed, sh.contributors.horizon = r.varint(), r.varint()
-	live, n := r.uvarint(), r.uvarint()
+	sh.closed, sh.contributors.horizon = r.Varint(), r.Varint()
+	live, n := r.Uvarint(), r.Uvarint()
 	var streams []*Stream
-	for i := uint64(0); i < n && r.err == nil; i++ {
+	for i := uint64(0); i < n && r.Err() == nil; i++ {
 		s := r.stream()
 		streams = append(streams, s)
 		if s.gone = i >= live; s.gone {
@@ -154,43 +149,43 @@ func (sh *Shard) decode(r *reader) {
 		}
 	}
 	stream := func() *Stream {
-		i := r.uvarint()
+		i := r.Uvarint()
 		if i >= uint64(len(streams)) {
-			r.fail("stream number")
+			r.Fail("stream number")
 			return &Stream{}
 		}
 		return streams[i]
 	}
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
+	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
 		key := r.key()
-		start := r.varint()
-		c := contributor{start: start, time: start + r.varint(), stream: stream(), value: r.value()}
-		if r.err == nil && c.value.Kind != c.stream.Kind {
-			r.fail("contributor's kind")
+		start := r.Varint()
+		c := contributor{start: start, time: start + r.Varint(), stream: stream(), value: r.value()}
+		if r.Err() == nil && c.value.Kind != c.stream.Kind {
+			r.Fail("contributor's kind")
 		}
-		if _, twice := sh.contributors.index[key]; twice || r.err != nil {
-			r.fail("contributor")
+		if _, twice := sh.contributors.index[key]; twice || r.Err() != nil {
+			r.Fail("contributor")
 			return
 		}
 		to := sh.contributors.add(key)
 		to.start, to.time, to.value, to.stream = c.start, c.time, c.value, c.stream
 		sh.f.contributors.Add(1)
 	}
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
-		width := r.varint()
+	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
+		width := r.Varint()
 		if width <= 0 {
-			r.fail("pane width")
+			r.Fail("pane width")
 			return
 		}
 		panes := window.NewPanes[map[*Stream]*pane](time.Duration(width))
-		for m := r.uvarint(); m > 0 && r.err == nil; m-- {
-			at, _ := panes.At(r.varint())
+		for m := r.Uvarint(); m > 0 && r.Err() == nil; m-- {
+			at, _ := panes.At(r.Varint())
 			*at = map[*Stream]*pane{}
-			for k := r.uvarint(); k > 0 && r.err == nil; k-- {
+			for k := r.Uvarint(); k > 0 && r.Err() == nil; k-- {
 				s := stream()
-				p := &pane{count: r.uvarint(), time: r.varint(), value: r.value(), exemplars: r.exemplars()}
-				if r.err == nil && p.value.Kind != s.Kind {
-					r.fail("pane's kind")
+				p := &pane{count: r.Uvarint(), time: r.Varint(), value: r.value(), exemplars: r.exemplars()}
+				if r.Err() == nil && p.value.Kind != s.Kind {
+					r.Fail("pane's kind")
 				}
 				(*at)[s] = p
 				s.open++
@@ -204,95 +199,55 @@ func (sh *Shard) decode(r *reader) {
 	}
 }
 
-// reader takes a state apart. After the first error everything reads as zero.
-type reader struct {
-	b   []byte
-	err error
-}
+// reader reads the parts of a fold.
+type reader struct{ *cursor.Reader }
 
-func (r *reader) fail(what string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%s: %w", what, errCorrupt)
-	}
-	r.b = nil
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail("number")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail("number")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) bytes(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.fail("length")
-		return nil
-	}
-	p := r.b[:n]
-	r.b = r.b[n:]
-	return p
-}
-
-func (r *reader) key() (k streamkey.Key) {
-	if p := r.bytes(16); p != nil {
+func (r reader) key() (k streamkey.Key) {
+	if p := r.Bytes(16); p != nil {
 		k = streamkey.Decode(p)
 	}
 	return k
 }
 
-func (r *reader) value() (v Value) {
-	v, rest, err := decodeValue(r.b)
+func (r reader) value() (v Value) {
+	v, rest, err := decodeValue(r.Rest())
 	if err != nil {
-		r.fail("value")
+		r.Fail("value")
 		return Value{}
 	}
-	r.b = rest
+	r.Skip(rest)
 	return v
 }
 
-func (r *reader) exemplars() pmetric.ExemplarSlice {
+func (r reader) exemplars() pmetric.ExemplarSlice {
 	s := pmetric.NewExemplarSlice()
-	rest, err := datapoint.DecodeExemplars(r.b, s)
+	rest, err := datapoint.DecodeExemplars(r.Rest(), s)
 	if err != nil {
-		r.fail("exemplars")
+		r.Fail("exemplars")
 		return s
 	}
-	r.b = rest
+	r.Skip(rest)
 	return s
 }
 
-func (r *reader) stream() *Stream {
+func (r reader) stream() *Stream {
 	s := &Stream{}
 	s.Key, s.Resource, s.Scope, s.Metric = r.key(), r.key(), r.key(), r.key()
-	s.Node = uint32(r.uvarint())
-	p := r.bytes(2)
+	s.Node = uint32(r.Uvarint())
+	p := r.Bytes(2)
 	if p == nil {
 		return s
 	}
 	s.Aggregation = Aggregation(p[0])
 	s.Monotonic, s.Owned = p[1]&flagMonotonic != 0, p[1]&flagOwned != 0
 	s.FromClient, s.sent = p[1]&flagFromClient != 0, p[1]&flagSent != 0
-	s.Tenant = string(r.bytes(r.uvarint()))
-	s.start, s.seen = r.varint(), r.varint()
+	s.Tenant = r.String()
+	s.start, s.seen = r.Varint(), r.Varint()
 	s.total = r.value()
 	s.Kind = s.total.Kind
-	template, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(r.bytes(r.uvarint()))
-	if r.err == nil && (err != nil || !isTemplate(template, s.Kind)) {
-		r.fail("overflow stream")
+	template, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(r.Block())
+	if r.Err() == nil && (err != nil || !isTemplate(template, s.Kind)) {
+		r.Fail("overflow stream")
 	}
 	s.Template = template
 	return s

@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/cursor"
 	"github.com/penstockhq/penstock/internal/datapoint"
 )
 
@@ -151,7 +152,7 @@ func (v Value) append(b []byte) []byte {
 
 func decodeValue(b []byte) (v Value, rest []byte, err error) {
 	if len(b) == 0 || b[0] > byte(Summary) {
-		return v, nil, fmt.Errorf("value: %w", errCorrupt)
+		return v, nil, fmt.Errorf("value: %w", cursor.ErrCorrupt)
 	}
 	v = Zero(Kind(b[0]))
 	switch b = b[1:]; v.Kind {
