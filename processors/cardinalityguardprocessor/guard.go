@@ -77,6 +77,9 @@ func (g *guard) openLocal(ctx context.Context, host component.Host) error {
 		}
 		set.Label = name
 	}
+	if name := g.set.ID.Name(); name != "" {
+		set.Label += "/" + name // Two guards of one process never write one series either.
+	}
 	if g.cfg.Storage != nil {
 		var client storage.Client
 		client, err := delivery.OpenStorage(ctx, host, *g.cfg.Storage, component.KindProcessor, g.set.ID, "state")

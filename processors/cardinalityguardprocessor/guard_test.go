@@ -287,6 +287,7 @@ func (a *fakeAdmin) Mount(id, _ string, h http.Handler) (func(), error) {
 func TestAdminPage(t *testing.T) {
 	admin := &fakeAdmin{mounted: map[string]http.Handler{}}
 	set := processortest.NewNopSettings(metadata.Type)
+	set.ID = component.NewIDWithName(metadata.Type, "edge")
 	g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.InstanceID = 20, "here" }), set, consumertest.NewNop())
 	require.NoError(t, err)
 	require.NoError(t, g.Start(t.Context(), host{map[component.ID]component.Component{component.MustNewID("admin"): admin}}))
@@ -307,7 +308,7 @@ func TestAdminPage(t *testing.T) {
 	var got struct{ Partitions []partitionReport }
 	require.NoError(t, json.Unmarshal([]byte(ask("/report.json")), &got))
 	require.Len(t, got.Partitions, 1)
-	assert.Equal(t, "here", got.Partitions[0].Partition)
+	assert.Equal(t, "here/edge", got.Partitions[0].Partition)
 	assert.Equal(t, []string{"user_id"}, got.Partitions[0].Tenants[0].Metrics[0].Folded)
 	require.NoError(t, g.Shutdown(t.Context()))
 	assert.Empty(t, admin.mounted)
