@@ -70,7 +70,7 @@ func nhs(g gen) (string, bool) {
 }
 
 func nino(g gen) (string, bool) {
-	s := g.from("ABCEGHJKLMNPRSTWXYZ", 1) + g.from("ABCEHJLMPRSWXY", 1)
+	s := g.from("ABCEHJLMPRSWXY", 1) + g.from("ACEHJLMPRSWXY", 1)
 	d := g.digits(6)
 	if g.IntN(2) == 0 {
 		return s + " " + groups(d, " ", 2, 2, 2) + " " + g.from("ABCD", 1), false

@@ -76,7 +76,7 @@ func zeros(t string, i int) bool {
 }
 
 func (sc *scan) groupedCard(i, first int) int {
-	t := sc.t
+	t, best := sc.t, 0
 	for _, l := range cardLayouts[first-i] {
 		var d number
 		d.addAll(t[i:first])
@@ -90,15 +90,21 @@ func (sc *scan) groupedCard(i, first int) int {
 			d.addAll(t[end+s : end+s+int(g)])
 			end += s + int(g)
 		}
-		if end == 0 || is(at(t, end), cAlnum) || inOpaque(t, i, end) {
+		if end <= best || is(at(t, end), cAlnum) || inOpaque(t, i, end) {
 			continue
 		}
 		if _, known := cardPrefix(d); !known || !luhn(d) || l.odd && !sc.near(i, end, cardWords) {
 			continue
 		}
-		return sc.found(PaymentCard, i, end)
+		best = end
+		if d.b[0] != '6' || d.n > 16 { // numbers of 19 digits that begin like one of 16 are UnionPay's
+			break
+		}
 	}
-	return 0
+	if best == 0 {
+		return 0
+	}
+	return sc.found(PaymentCard, i, best)
 }
 
 // cardPrefix reports whether a scheme issues numbers with this prefix and length (ISO/IEC 7812 issuer ranges as the schemes publish

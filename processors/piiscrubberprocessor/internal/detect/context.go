@@ -17,6 +17,11 @@ func (w words) in(t string, from, to int) bool {
 	from, to = max(from, 0), min(to, len(t))
 	for i := from; i < to; i++ {
 		if !is(t[i], cLetter) && t[i] < 0x80 {
+			if t[i] == '[' {
+				if end := Mark(t, i); end > 0 {
+					i = end - 1
+				}
+			}
 			continue
 		}
 		// A word begins behind a non-letter, and at the hump of camelCase.
@@ -27,7 +32,7 @@ func (w words) in(t string, from, to int) bool {
 			if lower(t[i]) != word[0] || !wordAt(t[:to], i, word) {
 				continue
 			}
-			if next := at(t, i+len(word)); len(word) > 4 || !is(next, cLower) && !(is(next, cUpper) && is(t[i+len(word)-1], cUpper)) {
+			if next := at(t, i+len(word)); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[i+len(word)-1], cUpper)) {
 				return true
 			}
 		}
@@ -49,8 +54,30 @@ func wordAt(t string, i int, word string) bool {
 }
 
 // near reports whether the key, or the text around t[start:end], holds one of w.
-func (sc *scan) near(start, end int, w words) bool {
-	return w.in(sc.key, 0, len(sc.key)) || w.in(sc.t, start-before, start) || w.in(sc.t, end, end+after)
+func (sc *scan) near(start, end int, w words) bool { return sc.nearer(start, end, w, after) }
+
+// nearer is near with another reach behind the finding. Our own marks give no context: what is found next to one was not found
+// because of it.
+func (sc *scan) nearer(start, end int, w words, reach int) bool {
+	low := max(0, start-before)
+	if n := markAround(sc.t, low); n > 0 {
+		low = n
+	}
+	return w.in(sc.key, 0, len(sc.key)) || w.in(sc.t, low, start) || w.in(sc.t, end, end+reach)
+}
+
+// markAround returns the end of the mark that t[i] is inside of, 0 if there is none.
+func markAround(t string, i int) int {
+	if i >= len(t) {
+		return 0
+	}
+	low := max(0, i-maxMark)
+	if open := strings.LastIndexByte(t[low:i+1], '['); open >= 0 {
+		if end := Mark(t, low+open); end > i {
+			return end
+		}
+	}
+	return 0
 }
 
 // labelled reports whether what stands at start is named by one of w: the label right before it ("order no: 123"), or, at the
@@ -59,6 +86,9 @@ func (sc *scan) labelled(start int, w words) bool {
 	i := start
 	for i > 0 && start-i < 8 && !is(sc.t[i-1], cWord) && sc.t[i-1] < 0x80 && sc.t[i-1] != ',' && sc.t[i-1] != ';' && sc.t[i-1] != '\n' {
 		i--
+	}
+	if i > 0 && sc.t[i-1] == ']' || i < start && sc.t[i] == ']' && markAround(sc.t, i) > 0 {
+		return false
 	}
 	if i == 0 {
 		return w.in(sc.key, strings.LastIndexByte(sc.key, '.')+1, len(sc.key))

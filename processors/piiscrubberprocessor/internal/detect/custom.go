@@ -103,7 +103,7 @@ func (c *Custom) accepts(sc *scan, start, end int) bool {
 			return false
 		}
 	}
-	if inMark(sc.t, start) || inMark(sc.t, end-1) {
+	if markAround(sc.t, start) > 0 || markAround(sc.t, end-1) > 0 {
 		return false
 	}
 	if c.valid != nil {
@@ -119,13 +119,6 @@ func (c *Custom) accepts(sc *scan, start, end int) bool {
 		return c.valid(d)
 	}
 	return true
-}
-
-// inMark reports whether t[i] is inside of a mark that this processor wrote.
-func inMark(t string, i int) bool {
-	low := max(0, i-maxMark)
-	open := strings.LastIndexByte(t[low:i+1], '[')
-	return open >= 0 && Mark(t, low+open) > i
 }
 
 func containsFold(t string, keywords []string) bool {

@@ -50,7 +50,8 @@ func localStart(t string, i int) int {
 	// An apostrophe inside a name belongs to it: o'brien@.
 	if j > 1 && i-j > 1 && t[j-1] == '\'' && is(t[j-2], cLetter) && is(t[j], cLetter) {
 		k := runBack(t, j-1, cLocal, maxLocal-(i-j))
-		if k < 1 || t[k-1] != '\'' { // a quote in front means that the apostrophe is one too
+		// A quote in front means that the apostrophe is one too, unless there is another behind.
+		if k < 1 || t[k-1] != '\'' || at(t, run(t, i+1, cKey, maxDomain)) == '\'' {
 			j = k
 		}
 	}
@@ -112,7 +113,7 @@ func domainEnd(t string, i int) int {
 			if t[j] == ']' && j > i+7 {
 				return j + 1
 			}
-			if !is(t[j], cHex) && t[j] != '.' && t[j] != ':' && !foldAt(t[:i+6], i+1, "ipv6:") {
+			if !is(t[j], cHex) && t[j] != '.' && t[j] != ':' && !foldAt(t, i+1, "ipv6:") {
 				return 0
 			}
 		}

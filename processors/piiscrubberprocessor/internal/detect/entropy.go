@@ -33,7 +33,7 @@ func (sc *scan) random(i, end int) bool {
 		count[c]++
 		classes |= charClass[c] & (cDigit | cUpper | cLower)
 	}
-	if classes != cDigit|cUpper|cLower || Mark(sc.t, i-1) > 0 {
+	if classes != cDigit|cUpper|cLower {
 		return false
 	}
 	h := 0.0

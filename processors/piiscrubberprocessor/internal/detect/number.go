@@ -90,7 +90,7 @@ func (sc *scan) afterLetter(i, j int) int {
 	if n := j - i; sc.on.Has(PaymentCard) && n >= 12 && n <= 19 {
 		// "%B4111..." of a magnetic stripe, "card4111...".
 		from := runBack(t, i, cLetter, 20)
-		if i-from == 1 && t[from] == 'B' && at(t, from-1) == '%' || from < i && cardWords.in(t, from, i) {
+		if i-from == 1 && t[from] == 'B' && at(t, from-1) == '%' || from < i && cardWords.exact(t[from:i]) {
 			if end := sc.gluedCard(i, j); end > i {
 				return end
 			}

@@ -294,7 +294,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if placeholder(v) || !quoted && t[sep] == ':' && at(t, sep+1) == ':' {
 		return i
 	}
-	if !quoted && (code(v, at(t, end)) || spaced && strings.EqualFold(v, name)) {
+	if !quoted && (code(v, at(t, end)) || spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
 		return i
 	}
 	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
@@ -418,11 +418,13 @@ func (sc *scan) bearer(i int) int {
 	for end > start && sc.t[end-1] == '.' {
 		end--
 	}
-	if v := sc.t[start:end]; len(v) < 12 || placeholder(v) || digitRun(v) == 0 && len(v) < 24 {
+	if v := sc.t[start:end]; len(v) < 12 || placeholder(v) || len(v) < 24 && strings.IndexFunc(v[1:], isUpperOrDigit) < 0 {
 		return 0
 	}
 	return sc.found(Password, start, end)
 }
+
+func isUpperOrDigit(r rune) bool { return r < 0x80 && is(byte(r), cUpper|cDigit) }
 
 // element looks for "<password>value</password>" ('>' is at i).
 func (sc *scan) element(i int) int {
@@ -536,10 +538,12 @@ func code(v string, next byte) bool {
 	}
 	dots := 0
 	for j := 0; j < len(v); j++ {
-		switch {
-		case v[j] == '.' && j > 0 && j < len(v)-1:
+		switch c := v[j]; {
+		case c == '.' && j > 0 && j < len(v)-1:
 			dots++
-		case v[j] != '_' && !is(v[j], cLetter):
+		case c != '_' && !is(c, cLetter):
+			return false
+		case is(c, cUpper) && (!is(at(v, j+1), cLower) || !is(at(v, j-1), cLower)): // a hump of camelCase, no random letter
 			return false
 		}
 	}

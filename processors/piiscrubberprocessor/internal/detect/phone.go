@@ -7,6 +7,7 @@ import (
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
 	maxDialGroups    = 8
+	phoneAfter       = 12 // bytes behind a number in which a word may say that it is one
 )
 
 var (
@@ -170,8 +171,8 @@ func (sc *scan) phoneContext(d *dial, g, i, end int) bool {
 	if sc.labelled(i, phoneWords) {
 		return !sc.labelled(i, notPhoneWords)
 	}
-	strong := sc.near(i, end, phoneWords)
-	if !strong && (g == 0 && d.digits[0] != '0' && !sc.labelled(i, phoneWeakWords) || !sc.near(i, end, phoneWeakWords)) {
+	strong := sc.nearer(i, end, phoneWords, phoneAfter)
+	if !strong && (g == 0 && d.digits[0] != '0' && !sc.labelled(i, phoneWeakWords) || !sc.nearer(i, end, phoneWeakWords, phoneAfter)) {
 		return false
 	}
 	return n >= 9 && !sc.labelled(i, notPhoneWords) && sc.validAnywhere(d, n)

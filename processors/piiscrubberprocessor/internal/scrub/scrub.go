@@ -102,6 +102,7 @@ type Batch struct {
 	spans  []detect.Span
 	buf    []byte
 	path   []byte
+	again  bool
 }
 
 // NewBatch returns an empty Batch.
@@ -157,6 +158,26 @@ func (b *Batch) text(key, text string) (string, outcome) {
 		}
 		return text, kept
 	}
+	out, o := b.round(key, text, true)
+	// What stood next to a finding may count only now ("a number with no other number beside it"): again until nothing changes, so
+	// that a second scrubber finds nothing.
+	for n := 0; n < maxRounds && o == changed && b.again; n++ {
+		next, o := b.round(key, out, false)
+		if o == dropped {
+			return "", dropped
+		}
+		out = next
+	}
+	return out, o
+}
+
+// maxRounds bounds how often a text with findings is searched again.
+const maxRounds = 4
+
+// round scrubs text once. b.again tells whether another round may find more. Dry runs are counted in the first round only.
+func (b *Batch) round(key, text string, first bool) (string, outcome) {
+	s := b.s
+	b.again = false
 	b.spans = s.Scanner.Scan(b.spans[:0], key, text)
 	if len(b.spans) == 0 {
 		return text, kept
@@ -168,27 +189,33 @@ func (b *Batch) text(key, text string) (string, outcome) {
 		if s.allowed(v) {
 			continue
 		}
-		b.Found[sp.Kind]++
 		rule := s.rules[sp.Kind]
-		switch rule.Action {
-		case protect.Count:
+		if rule.Action == protect.Count {
+			if first {
+				b.Found[sp.Kind]++
+			}
 			continue
-		case protect.Drop:
+		}
+		if rule.Action == protect.Drop {
+			b.Found[sp.Kind]++
 			o = dropped
 			continue
 		}
+		n := len(b.buf) + sp.Start - from
 		b.buf = append(b.buf, text[from:sp.Start]...)
 		b.buf = b.apply(b.buf, sp.Kind, rule, v)
 		from = sp.End
+		if string(b.buf[n:]) == v { // masked before
+			continue
+		}
+		b.Found[sp.Kind]++
 		o = max(o, changed)
 	}
 	if o != changed {
 		return text, o
 	}
+	b.again = true
 	b.buf = append(b.buf, text[from:]...)
-	if string(b.buf) == text { // a mask that was there before
-		return text, kept
-	}
 	return string(b.buf), changed
 }
 
