@@ -71,7 +71,6 @@ type process struct {
 	worker *delivery.Worker
 	asleep int // steps for which it does not run
 	epoch  int
-	dead   bool
 	idle   int // empty reads at the end of the log, in a row
 	saved  []delivery.StateRecord
 }

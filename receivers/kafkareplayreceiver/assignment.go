@@ -1,0 +1,273 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+)
+
+const (
+	stage     = "follow"
+	tenantKey = "x-scope-orgid"
+)
+
+// assignment is a partition while this member owns it.
+type assignment struct {
+	f         *follower
+	partition int32
+	source    *partition.Source // of the worker's goroutine
+	cancel    context.CancelFunc
+	done      chan struct{}
+
+	mu     sync.Mutex
+	worker *delivery.Worker // guarded by mu; nil between two
+	ended  bool             // guarded by mu
+
+	saved     atomic.Int64 // -1 before the first checkpoint
+	lag       atomic.Int64 // -1 while unknown
+	committed int64        // guarded by f.mu
+}
+
+// begin starts to deliver partition p. f.mu is held.
+func (f *follower) begin(ctx context.Context, p int32) *assignment {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &assignment{f: f, partition: p, cancel: cancel, done: make(chan struct{}), committed: -1}
+	a.saved.Store(-1)
+	a.lag.Store(-1)
+	go func() {
+		defer close(a.done)
+		a.run(ctx)
+	}()
+	return a
+}
+
+// stop ends it between two ranges, or after grace in the middle of one.
+func (a *assignment) stop(grace time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return
+	}
+	a.ended = true
+	if a.worker != nil {
+		a.worker.Stop()
+	}
+	if grace == 0 || a.worker == nil {
+		a.cancel()
+		return
+	}
+	time.AfterFunc(grace, a.cancel)
+}
+
+// run delivers until stop. A worker that was fenced ends; another begins only when the group confirms that the partition
+// is still this member's, or two members would fence each other in turns.
+func (a *assignment) run(ctx context.Context) {
+	defer a.cancel()
+	for {
+		err := a.deliver(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		a.f.set.Logger.Warn("a partition is delivered elsewhere, or can't be", zap.Int32("partition", a.partition), zap.Error(err))
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(retryEvery + rand.N(retryEvery)):
+			}
+			next := max(a.saved.Load(), 0)
+			if a.f.commitOffsets(ctx, map[int32]kgo.EpochOffset{a.partition: {Epoch: -1, Offset: next}}) == nil {
+				break
+			}
+		}
+	}
+}
+
+// deliver runs one worker.
+func (a *assignment) deliver(ctx context.Context) error {
+	f := a.f
+	limits := f.cfg.Follow.Range
+	source, err := partition.NewSource(f.asking, f.topic, a.partition,
+		partition.Limits{Records: limits.MaxRecords, Bytes: limits.MaxBytes, Wait: limits.MaxWait}, a.decode)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	a.source = source
+	store := partition.NewStore(f.asking, f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), a.partition)
+	defer store.Close()
+	worker := delivery.NewWorker(delivery.WorkerSettings{
+		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), Source: source, Store: store, Clock: clock{}, Observer: a,
+		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded,
+		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Nonce: rand.Uint64(),
+	})
+	a.mu.Lock()
+	if a.ended {
+		a.mu.Unlock()
+		return nil
+	}
+	a.worker = worker
+	a.mu.Unlock()
+	err = worker.Run(ctx)
+	a.mu.Lock()
+	a.worker = nil
+	a.mu.Unlock()
+	return err
+}
+
+type clock struct{}
+
+func (clock) Now() time.Time { return time.Now() }
+
+func (clock) Wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// item is the payload of a record on its way to the pipeline.
+type item struct {
+	record  journal.Record
+	kafka   *kgo.Record
+	request any
+	err     error // it can't be decoded
+}
+
+func (a *assignment) decode(k *kgo.Record) delivery.Record {
+	out := delivery.Record{Offset: k.Offset, Time: k.Timestamp}
+	it := &item{kafka: k}
+	out.Payload = it
+	if it.record, it.err = journal.FromKafka(k); it.err != nil {
+		return out
+	}
+	var fine bool
+	if it.request, fine, it.err = a.f.head.decode(k.Value); it.err == nil && fine {
+		out.ID = delivery.RecordID(it.record.ID())
+	}
+	return out
+}
+
+// send passes records on, in order, one batch for each run of records with the same tenant and client metadata. A batch
+// is a copy of nothing: what fails is decoded again.
+func (a *assignment) send(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+	if len(records) == 0 {
+		return a.f.head.consume(ctx, nil)
+	}
+	var batch []any
+	var of *journal.Record
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		meta := maps.Clone(of.Metadata)
+		if meta == nil {
+			meta = map[string][]string{}
+		}
+		meta[tenantKey] = []string{of.Tenant}
+		err := a.f.head.consume(client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)}), batch)
+		batch = nil
+		return err
+	}
+	for _, r := range records {
+		it := r.Payload.(*item)
+		if it.err != nil {
+			if err := a.letter(ctx, it.kafka, "decode", it.err); err != nil {
+				return err
+			}
+			continue
+		}
+		if of != nil && (of.Tenant != it.record.Tenant || !maps.EqualFunc(of.Metadata, it.record.Metadata, equal)) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		of = &it.record
+		batch = append(batch, it.request)
+	}
+	return flush()
+}
+
+func equal(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) error {
+	return a.letter(ctx, r.Payload.(*item).kafka, "refused", reason)
+}
+
+// letter keeps a record in the dead letter.
+func (a *assignment) letter(ctx context.Context, k *kgo.Record, reason string, cause error) error {
+	err := a.f.letter.WriteLarge(ctx, journal.DeadLetter(a.f.cfg.Kafka.TopicPrefix, stage, reason+": "+cause.Error(), k, true))
+	if err != nil {
+		return err
+	}
+	a.f.telemetry.ReceiverKafkaReplayDeadLetters.Add(ctx, 1, metric.WithAttributes(a.f.label, attribute.String("reason", reason)))
+	return nil
+}
+
+var _ delivery.Observer = (*assignment)(nil)
+
+func (a *assignment) Restored(offset int64, fresh bool) {
+	a.f.set.Logger.Info("a partition is followed", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
+}
+
+func (a *assignment) Delivered(b delivery.Bounds, records, duplicates int) {
+	a.lag.Store(a.source.Behind(b.Next))
+	with := metric.WithAttributes(a.f.label)
+	a.f.telemetry.ReceiverKafkaReplayDeliveredRecords.Add(context.Background(), int64(records), with)
+	a.f.telemetry.ReceiverKafkaReplayDuplicateRecords.Add(context.Background(), int64(duplicates), with)
+}
+
+func (a *assignment) Lost(b delivery.Bounds) {
+	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), b.Next-b.First, metric.WithAttributes(a.f.label))
+	a.f.set.Logger.Error("retention passed records that were not delivered", zap.Int32("partition", a.partition),
+		zap.Int64("first", b.First), zap.Int64("next", b.Next))
+}
+
+func (a *assignment) Checkpointed(next int64, _ int, _ time.Duration) {
+	a.saved.Store(next)
+	a.f.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(a.f.label))
+}
+
+func (a *assignment) Unclaimed(ids []string) {
+	a.f.set.Logger.Warn("the checkpoint holds states of components that are not in the pipeline; they are kept", zap.Strings("components", ids))
+}
+
+func (a *assignment) Buried(offset int64, err error) {
+	a.f.set.Logger.Error("a record was refused for good and is in the dead letter", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Error(err))
+}
+
+func (a *assignment) Failed(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, metric.WithAttributes(a.f.label))
+	a.f.set.Logger.Warn("a partition begins again from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))
+}

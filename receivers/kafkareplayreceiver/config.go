@@ -1,0 +1,96 @@
+package kafkareplayreceiver
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+)
+
+// Config is the YAML configuration of the receiver.
+type Config struct {
+	// Kafka is where the journal is: brokers, topic_prefix, tls, sasl.
+	Kafka cluster.Config `mapstructure:",squash"`
+	// Follow delivers the journal as it grows.
+	Follow FollowConfig `mapstructure:"follow"`
+}
+
+// FollowConfig is how to follow.
+type FollowConfig struct {
+	// Group names the sink: one group, one pipeline, one exporter. Required. The Kafka group is <prefix>.<signal>.<group>.
+	Group string `mapstructure:"group"`
+	// InstanceID makes the member static: it keeps its partitions over a restart shorter than session_timeout. Default none.
+	InstanceID string `mapstructure:"instance_id"`
+	// SessionTimeout is how long a member may be silent before its partitions go elsewhere. Default 10s.
+	SessionTimeout time.Duration `mapstructure:"session_timeout"`
+	// CheckpointInterval is the longest time between checkpoints; small states are saved more often. Default 1m.
+	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
+	// DedupWindow is how far back repeated records are found, in the journal's time; 0: not at all. Default 10m.
+	DedupWindow time.Duration `mapstructure:"dedup_window"`
+	// DedupMaxRecords bounds the records remembered for that, for each partition, about 100 bytes each. Default 100000.
+	DedupMaxRecords int `mapstructure:"dedup_max_records"`
+	// Range bounds what is delivered at once.
+	Range RangeConfig `mapstructure:"range"`
+}
+
+// RangeConfig bounds ranges.
+type RangeConfig struct {
+	// MaxRecords of a range. Default 1000.
+	MaxRecords int `mapstructure:"max_records"`
+	// MaxBytes of a range, before it is decoded; one fetch (4 MiB) and one record more are possible. Default 1 MiB.
+	MaxBytes int `mapstructure:"max_bytes"`
+	// MaxWait is how long a range may wait for more records once it has one. Default 0: not at all.
+	MaxWait time.Duration `mapstructure:"max_wait"`
+	// Recorded saves the bounds of each range before it is delivered, so that it comes again with the same bounds after a
+	// failure. For sinks that name what they write by range. Default false.
+	Recorded bool `mapstructure:"recorded"`
+}
+
+var groupName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+
+var _ component.Config = (*Config)(nil)
+
+func createDefaultConfig() component.Config {
+	return &Config{Kafka: cluster.DefaultConfig(), Follow: FollowConfig{
+		SessionTimeout: 10 * time.Second, CheckpointInterval: time.Minute, DedupWindow: 10 * time.Minute, DedupMaxRecords: 100_000,
+		Range: RangeConfig{MaxRecords: 1000, MaxBytes: 1 << 20},
+	}}
+}
+
+// Validate reports all problems at once.
+func (c *Config) Validate() error { return c.Kafka.Validate() }
+
+// Validate reports all problems at once.
+func (c *FollowConfig) Validate() (err error) {
+	if !groupName.MatchString(c.Group) {
+		err = errors.Join(err, fmt.Errorf("group: %q must be 1 to 64 letters, digits, dashes and underscores", c.Group))
+	}
+	if c.SessionTimeout < 6*time.Second || c.SessionTimeout > 5*time.Minute {
+		err = errors.Join(err, fmt.Errorf("session_timeout: %s must be between 6s and 5m", c.SessionTimeout))
+	}
+	if c.CheckpointInterval < time.Second {
+		err = errors.Join(err, fmt.Errorf("checkpoint_interval: %s must be at least 1s", c.CheckpointInterval))
+	}
+	if c.DedupWindow < 0 {
+		err = errors.Join(err, fmt.Errorf("dedup_window: %s must not be negative", c.DedupWindow))
+	}
+	if c.DedupMaxRecords < 1 {
+		err = errors.Join(err, fmt.Errorf("dedup_max_records: %d must be at least 1", c.DedupMaxRecords))
+	}
+	return err
+}
+
+// Validate reports all problems at once.
+func (c *RangeConfig) Validate() (err error) {
+	if c.MaxRecords < 1 || c.MaxBytes < 1 {
+		err = errors.Join(err, fmt.Errorf("max_records, max_bytes: %d and %d must be at least 1", c.MaxRecords, c.MaxBytes))
+	}
+	if c.MaxWait < 0 {
+		err = errors.Join(err, fmt.Errorf("max_wait: %s must not be negative", c.MaxWait))
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package kafkareplayreceiver_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+
+	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
+)
+
+func TestReadmeExamplesLoad(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
+	require.Len(t, blocks, 2)
+	for _, block := range blocks {
+		parsed, err := confmap.NewRetrievedFromYAML(block[1])
+		require.NoError(t, err)
+		whole, err := parsed.AsConf()
+		require.NoError(t, err)
+		sub, err := whole.Sub("receivers::kafka_replay")
+		require.NoError(t, err)
+		cfg := kafkareplay.NewFactory().CreateDefaultConfig()
+		require.NoError(t, sub.Unmarshal(cfg))
+		assert.NoError(t, confmap.Validate(cfg))
+	}
+}
+
+func TestWrongConfigurationNamesTheKey(t *testing.T) {
+	for want, change := range map[string]func(*kafkareplay.Config){
+		"brokers: must name":                  func(c *kafkareplay.Config) { c.Kafka.Brokers = nil },
+		`follow: group: "" must be`:           func(c *kafkareplay.Config) { c.Follow.Group = "" },
+		"follow: session_timeout: 1s must be": func(c *kafkareplay.Config) { c.Follow.SessionTimeout = time.Second },
+		"follow: checkpoint_interval: 0s":     func(c *kafkareplay.Config) { c.Follow.CheckpointInterval = 0 },
+		"follow: dedup_window: -1s must not":  func(c *kafkareplay.Config) { c.Follow.DedupWindow = -time.Second },
+		"follow: dedup_max_records: 0 must":   func(c *kafkareplay.Config) { c.Follow.DedupMaxRecords = 0 },
+		"follow::range: max_records, max_byt": func(c *kafkareplay.Config) { c.Follow.Range.MaxRecords = 0 },
+		"follow::range: max_wait: -1s must":   func(c *kafkareplay.Config) { c.Follow.Range.MaxWait = -time.Second },
+	} {
+		cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
+		cfg.Kafka.Brokers, cfg.Follow.Group = []string{"127.0.0.1:9092"}, "g"
+		require.NoError(t, confmap.Validate(cfg))
+		change(cfg)
+		assert.ErrorContains(t, confmap.Validate(cfg), want)
+	}
+	sub := confmap.NewFromStringMap(map[string]any{"brokers": []any{"127.0.0.1:9092"}, "jobs": map[string]any{}})
+	assert.ErrorContains(t, sub.Unmarshal(kafkareplay.NewFactory().CreateDefaultConfig()), "jobs")
+}

@@ -1,0 +1,265 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
+)
+
+const (
+	askTimeout  = 10 * time.Second
+	retryEvery  = 2 * time.Second
+	metadataAge = 200 * time.Millisecond
+	// commitEvery is how often the group's offsets follow the checkpoints. They are for lag and retention only.
+	commitEvery = time.Second
+	// handOver is how long a worker may take to finish a range when its partition goes elsewhere.
+	handOver = 5 * time.Second
+)
+
+// follower is one group's member for one signal. The group assigns partitions; each gets a worker.
+type follower struct {
+	cfg       *Config
+	head      head
+	topic     string
+	host      component.Host
+	set       component.TelemetrySettings
+	telemetry *metadata.TelemetryBuilder
+	label     attribute.KeyValue
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	// Set once, by connect.
+	asking *kgo.Client // asks brokers, and is the mould of the workers' clients
+	group  *kgo.Client // assigns partitions; fetches nothing
+	letter *cluster.Producer
+
+	mu       sync.Mutex
+	assigned map[int32]*assignment // guarded by mu
+}
+
+func newFollower(cfg *Config, set receiver.Settings, head head) (*follower, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &follower{
+		cfg: cfg, head: head, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
+		label: attribute.String("signal", string(head.signal())), assigned: map[int32]*assignment{},
+	}, nil
+}
+
+// Start joins the group in the background: Kafka or the journal's topics may come later.
+func (f *follower) Start(ctx context.Context, host component.Host) error {
+	f.host = host
+	opts, err := f.cfg.Kafka.Options(ctx)
+	if err != nil {
+		return err
+	}
+	if f.asking, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...); err != nil {
+		return err
+	}
+	err = f.telemetry.RegisterReceiverKafkaReplayLagCallback(func(_ context.Context, o metric.Int64Observer) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for p, a := range f.assigned {
+			if lag := a.lag.Load(); lag >= 0 {
+				o.Observe(lag, metric.WithAttributes(f.label, attribute.Int("partition", int(p))))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
+	f.wg.Go(func() {
+		if f.connect(ctx) {
+			f.commit(ctx)
+		}
+	})
+	return nil
+}
+
+// connect repeats until the group is joined; false: it is not to be any more.
+func (f *follower) connect(ctx context.Context) bool {
+	ticker := time.NewTicker(retryEvery)
+	defer ticker.Stop()
+	for {
+		err := f.join(ctx)
+		if err == nil {
+			componentstatus.ReportStatus(f.host, componentstatus.NewEvent(componentstatus.StatusOK))
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		f.set.Logger.Warn("the journal can't be followed yet", zap.Error(err))
+		componentstatus.ReportStatus(f.host, componentstatus.NewRecoverableErrorEvent(err))
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+}
+
+// join makes the state topic and becomes a member of the group.
+func (f *follower) join(ctx context.Context) error {
+	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	prefix, signal := f.cfg.Kafka.TopicPrefix, f.head.signal()
+	if err := cluster.EnsureState(ask, f.asking, prefix, signal, f.cfg.Follow.Group); err != nil {
+		return err
+	}
+	letter, err := cluster.NewProducer(f.asking.Opts(), cluster.DeadLetterBytes, cluster.DeadLetterBytes)
+	if err != nil {
+		return err
+	}
+	opts := append(f.asking.Opts(), kgo.ConsumerGroup(signal.Group(prefix, f.cfg.Follow.Group)), kgo.ConsumeTopics(f.topic),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.Follow.SessionTimeout),
+		kgo.HeartbeatInterval(f.cfg.Follow.SessionTimeout/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.assign(ctx, p[f.topic]) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(p[f.topic], handOver) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(p[f.topic], 0) }))
+	if f.cfg.Follow.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(f.cfg.Follow.InstanceID))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.letter = letter
+	if f.group, err = kgo.NewClient(opts...); err != nil {
+		letter.Close()
+		return fmt.Errorf("join the group: %w", err)
+	}
+	f.group.PauseFetchTopics(f.topic) // The workers fetch: where to resume is in their checkpoints.
+	return nil
+}
+
+func (f *follower) assign(ctx context.Context, partitions []int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range partitions {
+		if ctx.Err() == nil && f.assigned[p] == nil {
+			f.assigned[p] = f.begin(ctx, p)
+		}
+	}
+}
+
+// revoke ends the workers of partitions; grace is for a last checkpoint.
+func (f *follower) revoke(partitions []int32, grace time.Duration) {
+	var ending []*assignment
+	f.mu.Lock()
+	for _, p := range partitions {
+		if a := f.assigned[p]; a != nil {
+			ending = append(ending, a)
+			delete(f.assigned, p)
+		}
+	}
+	f.mu.Unlock()
+	end(ending, grace)
+}
+
+// end asks all to stop, and cancels those that take longer than grace.
+func end(all []*assignment, grace time.Duration) {
+	for _, a := range all {
+		a.stop(grace)
+	}
+	for _, a := range all {
+		<-a.done
+	}
+}
+
+// commit lets the group's offsets follow the checkpoints until ctx ends.
+func (f *follower) commit(ctx context.Context) {
+	ticker := time.NewTicker(commitEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := f.commitOnce(ctx); err != nil && ctx.Err() == nil {
+				f.set.Logger.Debug("the group's offsets were not committed", zap.Error(err))
+			}
+		}
+	}
+}
+
+func (f *follower) commitOnce(ctx context.Context) error {
+	offsets := map[int32]kgo.EpochOffset{}
+	f.mu.Lock()
+	for p, a := range f.assigned {
+		if next := a.saved.Load(); next >= 0 && next != a.committed {
+			offsets[p] = kgo.EpochOffset{Epoch: -1, Offset: next}
+			a.committed = next
+		}
+	}
+	f.mu.Unlock()
+	if len(offsets) == 0 {
+		return nil
+	}
+	return f.commitOffsets(ctx, offsets)
+}
+
+// commitOffsets commits as a member: brokers refuse one that is not a member any more.
+func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.EpochOffset) (failed error) {
+	f.group.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{f.topic: offsets},
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+			failed = err
+			if resp == nil {
+				return
+			}
+			for _, t := range resp.Topics {
+				for _, p := range t.Partitions {
+					failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
+				}
+			}
+		})
+	return failed
+}
+
+// Shutdown ends the workers, with a last checkpoint where that is cheap, and leaves the group (a static member stays).
+func (f *follower) Shutdown(context.Context) error {
+	if f.stop == nil {
+		f.telemetry.Shutdown()
+		return nil
+	}
+	f.mu.Lock()
+	var all []*assignment
+	for _, a := range f.assigned {
+		all = append(all, a)
+	}
+	f.mu.Unlock()
+	end(all, handOver)
+	if f.group != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		defer cancel()
+		_ = f.commitOnce(ctx) // for lag only
+	}
+	f.stop()
+	f.wg.Wait()
+	if f.group != nil {
+		f.group.Close()
+		f.letter.Close()
+	}
+	f.asking.Close()
+	f.telemetry.Shutdown()
+	f.stop = nil
+	return nil
+}

@@ -1,0 +1,232 @@
+package kafkareplayreceiver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
+)
+
+// world is a Kafka with a journal of logs in four partitions.
+type world struct {
+	kafka *kfake.Cluster
+	c     *kgo.Client
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	k, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(time.Second))
+	require.NoError(t, err)
+	t.Cleanup(k.Close)
+	c, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.MetadataMinAge(20*time.Millisecond), kgo.ProducerLinger(0))
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	topics := cluster.DefaultTopicsConfig()
+	topics.Partitions = 4
+	_, _, err = cluster.Ensure(t.Context(), c, "p", journal.Logs, topics)
+	require.NoError(t, err)
+	return &world{k, c}
+}
+
+// write appends a record for each body.
+func (w *world) write(t *testing.T, tenant string, bodies ...string) {
+	t.Helper()
+	for _, b := range bodies {
+		ld := plog.NewLogs()
+		l := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		l.Body().SetStr(b)
+		l.SetObservedTimestamp(1)
+		value, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+		require.NoError(t, err)
+		r := journal.Record{Tenant: tenant, Key: b, Value: value, Received: time.Now()}
+		require.NoError(t, w.c.ProduceSync(t.Context(), r.Kafka("p.logs")).FirstErr())
+	}
+}
+
+// sink counts bodies by tenant, and answers what fail says.
+type sink struct {
+	mu   sync.Mutex
+	seen map[string]int
+	fail func(body string) error
+}
+
+func newSink() *sink { return &sink{seen: map[string]int{}} }
+
+func (s *sink) consumer(t *testing.T) consumer.Logs {
+	t.Helper()
+	c, err := consumer.NewLogs(func(ctx context.Context, ld plog.Logs) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		tenant := client.FromContext(ctx).Metadata.Get("x-scope-orgid")
+		for _, rl := range ld.ResourceLogs().All() {
+			for _, l := range rl.ScopeLogs().At(0).LogRecords().All() {
+				if s.fail != nil {
+					if err := s.fail(l.Body().Str()); err != nil {
+						return err
+					}
+				}
+				s.seen[fmt.Sprint(tenant, l.Body().Str())]++
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	return c
+}
+
+func (s *sink) waitFor(t *testing.T, n int) map[string]int {
+	t.Helper()
+	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.seen) >= n }, 30*time.Second, 5*time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]int{}
+	for k, v := range s.seen {
+		out[k] = v
+	}
+	return out
+}
+
+func (w *world) follow(t *testing.T, group string, s *sink) receiver.Logs {
+	t.Helper()
+	factory := kafkareplay.NewFactory()
+	cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
+	cfg.Kafka.Brokers = w.kafka.ListenAddrs()
+	cfg.Kafka.TopicPrefix = "p"
+	cfg.Follow.Group = group
+	require.NoError(t, confmap.Validate(cfg))
+	r, err := factory.CreateLogs(t.Context(), receivertest.NewNopSettings(factory.Type()), cfg, s.consumer(t))
+	require.NoError(t, err)
+	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
+	return r
+}
+
+func bodies(prefix string, n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprint(prefix, i))
+	}
+	return all
+}
+
+func TestEverythingIsDeliveredOnceAndARestartResumes(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "acme", bodies("a", 40)...)
+	s := newSink()
+	r := w.follow(t, "loki", s)
+	w.write(t, "acme", bodies("b", 20)...)
+	s.waitFor(t, 60)
+	require.NoError(t, r.Shutdown(t.Context()))
+	w.write(t, "other", bodies("c", 20)...)
+	w.follow(t, "loki", s)
+	seen := s.waitFor(t, 80)
+	for body, n := range seen {
+		assert.Equal(t, 1, n, body)
+	}
+	assert.Contains(t, seen, "[acme]a0")
+	assert.Contains(t, seen, "[other]c0")
+}
+
+func TestARequestThatComesTwiceIsDeliveredOnce(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "acme", "same", "same", "same")
+	w.write(t, "other", "same")
+	s := newSink()
+	w.follow(t, "loki", s)
+	w.write(t, "acme", bodies("end", 20)...)
+	assert.Equal(t, 1, s.waitFor(t, 22)["[acme]same"])
+}
+
+func TestTwoMembersShareAndALeavingOneHandsOver(t *testing.T) {
+	w := newWorld(t)
+	one, two := newSink(), newSink()
+	first := w.follow(t, "loki", one)
+	w.write(t, "t", bodies("a", 20)...)
+	one.waitFor(t, 20)
+	w.follow(t, "loki", two)
+	n := 0
+	require.Eventually(t, func() bool {
+		n++
+		w.write(t, "t", bodies(fmt.Sprint("b", n, "-"), 4)...)
+		two.mu.Lock()
+		defer two.mu.Unlock()
+		return len(two.seen) > 0
+	}, 30*time.Second, 50*time.Millisecond)
+	require.NoError(t, first.Shutdown(t.Context()))
+	w.write(t, "t", bodies("c", 20)...)
+	require.Eventually(t, func() bool {
+		one.mu.Lock()
+		two.mu.Lock()
+		defer one.mu.Unlock()
+		defer two.mu.Unlock()
+		return len(one.seen)+len(two.seen) >= 40+4*n
+	}, 30*time.Second, 5*time.Millisecond)
+	for body := range one.seen {
+		assert.NotContains(t, two.seen, body)
+	}
+}
+
+func TestASinkThatFailsGetsItAgainAndOthersDoNotWait(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 20)...)
+	down, up := newSink(), newSink()
+	failing := true
+	down.fail = func(string) error {
+		if failing {
+			return errors.New("down")
+		}
+		return nil
+	}
+	w.follow(t, "down", down)
+	w.follow(t, "up", up)
+	up.waitFor(t, 20)
+	down.mu.Lock()
+	assert.Empty(t, down.seen)
+	failing = false
+	down.mu.Unlock()
+	down.waitFor(t, 20)
+}
+
+func TestWhatCannotBeReadOrIsRefusedGoesToTheDeadLetter(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 10)...)
+	require.NoError(t, w.c.ProduceSync(t.Context(), &kgo.Record{Topic: "p.logs", Key: []byte("k"), Value: []byte("not protobuf")}).FirstErr())
+	w.write(t, "t", bodies("b", 10)...)
+	s := newSink()
+	s.fail = func(body string) error {
+		if body == "b3" {
+			return consumererror.NewPermanent(errors.New("never"))
+		}
+		return nil
+	}
+	w.follow(t, "loki", s)
+	assert.NotContains(t, s.waitFor(t, 19), "[t]b3")
+	var letters []string
+	require.NoError(t, cluster.ReadAll(t.Context(), w.c, "p.deadletter", 0, func(r *kgo.Record) {
+		for _, h := range r.Headers {
+			if h.Key == journal.HeaderReason {
+				letters = append(letters, string(h.Value[:7]))
+			}
+		}
+	}))
+	assert.Contains(t, letters, "decode:")
+	assert.Contains(t, letters, "refused")
+}

@@ -1,0 +1,127 @@
+// Package partition connects delivery's worker to Kafka: the journal's partition as its source, the state topic's as its
+// store.
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+)
+
+// transactionTimeout bounds a checkpoint; the broker aborts it then.
+const transactionTimeout = time.Minute
+
+var _ delivery.Store = (*Store)(nil)
+
+// Store is a partition of a state topic. It is for one goroutine.
+type Store struct {
+	asking    *kgo.Client // shared; consumes nothing
+	opts      []kgo.Opt
+	topic     string
+	partition int32
+	owner     *kgo.Client // nil before Fence and after an error
+}
+
+// NewStore returns the store of topic's partition. asking is shared and stays its owner's.
+func NewStore(asking *kgo.Client, topic string, partition int32) *Store {
+	return &Store{asking: asking, opts: asking.Opts(), topic: topic, partition: partition}
+}
+
+// Close gives up what is in flight.
+func (s *Store) Close() {
+	if s.owner != nil {
+		s.owner.Close()
+		s.owner = nil
+	}
+}
+
+// Fence begins a new epoch of the transactional id, which belongs to the partition: with it the brokers refuse whoever
+// has an older one. A client that met an error is never used again: it could give itself a new epoch.
+func (s *Store) Fence(ctx context.Context) error {
+	s.Close()
+	owner, err := kgo.NewClient(append(s.opts[:len(s.opts):len(s.opts)],
+		kgo.TransactionalID(fmt.Sprintf("%s-%d", s.topic, s.partition)), kgo.TransactionTimeout(transactionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()))...)
+	if err != nil {
+		return err
+	}
+	if _, _, err := owner.ProducerID(ctx); err != nil {
+		owner.Close()
+		return err
+	}
+	s.owner = owner
+	return nil
+}
+
+// Load implements delivery.Store.
+func (s *Store) Load(ctx context.Context, each func(delivery.StateRecord) error) (empty bool, err error) {
+	starts, err := kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return false, err
+	}
+	start, _ := starts.Lookup(s.topic, s.partition)
+	records := 0
+	var failed error
+	err = cluster.ReadAll(ctx, s.asking, s.topic, s.partition, func(r *kgo.Record) {
+		records++
+		if failed == nil {
+			failed = each(delivery.StateRecord{Offset: r.Offset, Key: r.Key, Value: r.Value})
+		}
+	})
+	return records == 0 && start.Offset == 0, errors.Join(err, failed)
+}
+
+// Save implements delivery.Store.
+func (s *Store) Save(ctx context.Context, records []delivery.StateRecord) (int64, error) {
+	if s.owner == nil {
+		return 0, errors.New("not the owner: fence first")
+	}
+	first, err := s.save(ctx, records)
+	if err == nil {
+		return first, nil
+	}
+	s.Close()
+	for _, fenced := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.TransactionCoordinatorFenced} {
+		if errors.Is(err, fenced) {
+			return 0, fmt.Errorf("%w: %w", delivery.ErrFenced, err)
+		}
+	}
+	return 0, err
+}
+
+func (s *Store) save(ctx context.Context, records []delivery.StateRecord) (int64, error) {
+	if err := s.owner.BeginTransaction(); err != nil {
+		return 0, err
+	}
+	out := make([]*kgo.Record, len(records))
+	for i, r := range records {
+		out[i] = &kgo.Record{Topic: s.topic, Partition: s.partition, Key: r.Key, Value: r.Value}
+	}
+	if err := s.owner.ProduceSync(ctx, out...).FirstErr(); err != nil {
+		return 0, err
+	}
+	return out[0].Offset, s.owner.EndTransaction(ctx, kgo.TryCommit)
+}
+
+// Trim implements delivery.Store.
+func (s *Store) Trim(ctx context.Context, offset int64) error {
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(s.topic, s.partition, offset, -1)
+	deleted, err := kadm.NewClient(s.asking).DeleteRecords(ctx, offsets)
+	if err != nil {
+		return err
+	}
+	return deleted.Error()
+}

@@ -1,0 +1,131 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/penstockhq/penstock/internal/journal"
+)
+
+// head is the pipeline's first consumer, for requests that are encoded.
+type head interface {
+	// decode reads a request. fine tells whether equal bytes mean the same request: it has an item with a time finer
+	// than a second.
+	decode(request []byte) (payload any, fine bool, err error)
+	// consume sends payloads on as one batch; none is an empty batch. The payloads are used up.
+	consume(ctx context.Context, payloads []any) error
+	signal() journal.Signal
+}
+
+// fineTime reports whether t says more than a second: two different requests then hardly have equal bytes.
+func fineTime(t pcommon.Timestamp) bool { return t%1_000_000_000 != 0 }
+
+type metricsHead struct{ next consumer.Metrics }
+
+func (metricsHead) signal() journal.Signal { return journal.Metrics }
+
+func (metricsHead) decode(request []byte) (any, bool, error) {
+	md, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(request)
+	if err != nil {
+		return nil, false, err
+	}
+	return md, fineMetrics(md), nil
+}
+
+func fineMetrics(md pmetric.Metrics) bool {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				if fineMetric(m) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func fineMetric(m pmetric.Metric) bool {
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		return fineAny(m.Gauge().DataPoints().Len(), func(i int) pcommon.Timestamp { return m.Gauge().DataPoints().At(i).Timestamp() })
+	case pmetric.MetricTypeSum:
+		return fineAny(m.Sum().DataPoints().Len(), func(i int) pcommon.Timestamp { return m.Sum().DataPoints().At(i).Timestamp() })
+	case pmetric.MetricTypeHistogram:
+		return fineAny(m.Histogram().DataPoints().Len(), func(i int) pcommon.Timestamp { return m.Histogram().DataPoints().At(i).Timestamp() })
+	case pmetric.MetricTypeExponentialHistogram:
+		return fineAny(m.ExponentialHistogram().DataPoints().Len(), func(i int) pcommon.Timestamp { return m.ExponentialHistogram().DataPoints().At(i).Timestamp() })
+	case pmetric.MetricTypeSummary:
+		return fineAny(m.Summary().DataPoints().Len(), func(i int) pcommon.Timestamp { return m.Summary().DataPoints().At(i).Timestamp() })
+	}
+	return false
+}
+
+func fineAny(n int, at func(int) pcommon.Timestamp) bool {
+	for i := range n {
+		if fineTime(at(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h metricsHead) consume(ctx context.Context, payloads []any) error {
+	all := pmetric.NewMetrics()
+	for _, p := range payloads {
+		p.(pmetric.Metrics).ResourceMetrics().MoveAndAppendTo(all.ResourceMetrics())
+	}
+	return h.next.ConsumeMetrics(ctx, all)
+}
+
+type logsHead struct{ next consumer.Logs }
+
+func (logsHead) signal() journal.Signal { return journal.Logs }
+
+func (logsHead) decode(request []byte) (any, bool, error) {
+	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(request)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, rl := range ld.ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, l := range sl.LogRecords().All() {
+				if l.ObservedTimestamp() != 0 || fineTime(l.Timestamp()) {
+					return ld, true, nil
+				}
+			}
+		}
+	}
+	return ld, false, nil
+}
+
+func (h logsHead) consume(ctx context.Context, payloads []any) error {
+	all := plog.NewLogs()
+	for _, p := range payloads {
+		p.(plog.Logs).ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
+	}
+	return h.next.ConsumeLogs(ctx, all)
+}
+
+type tracesHead struct{ next consumer.Traces }
+
+func (tracesHead) signal() journal.Signal { return journal.Traces }
+
+// decode: a span has an id, so equal bytes are the same span.
+func (tracesHead) decode(request []byte) (any, bool, error) {
+	td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(request)
+	return td, true, err
+}
+
+func (h tracesHead) consume(ctx context.Context, payloads []any) error {
+	all := ptrace.NewTraces()
+	for _, p := range payloads {
+		p.(ptrace.Traces).ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
+	}
+	return h.next.ConsumeTraces(ctx, all)
+}
