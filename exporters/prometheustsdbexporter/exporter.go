@@ -93,6 +93,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	if err != nil {
 		return err
 	}
+	defer e.translator.Release(b)
 	if len(b.Samples) > 0 {
 		o, err := e.sink.write(ctx, b.Samples, header)
 		e.count(ctx, o)

@@ -54,9 +54,16 @@ type Encoder struct {
 	whole   []byte // scratch: what is compressed
 
 	symbols  map[string]uint32 // V2
+	last     []reference       // V2: the labels of the series before
 	families map[string]struct{}
 
 	samples, histograms, exemplars int
+}
+
+// reference is a label as symbols.
+type reference struct {
+	label       labels.Label
+	name, value uint32
 }
 
 // Reset begins a request.
@@ -69,6 +76,7 @@ func (e *Encoder) Reset(v Version) {
 		e.families = make(map[string]struct{})
 	}
 	clear(e.symbols)
+	e.last = e.last[:0]
 	clear(e.families)
 	if v == V2 {
 		e.symbol("") // the first is empty, so that optional references may be 0
@@ -167,7 +175,7 @@ func labelSize(l labels.Label) int {
 }
 
 func (e *Encoder) addV2(s *sample.Sample) {
-	e.refs = e.references(e.refs[:0], s.Labels)
+	e.refs = e.seriesReferences(e.refs[:0], s.Labels)
 	b := appendMessage(e.series[:0], 1, e.refs)
 	if s.Histogram != nil || s.FloatHistogram != nil {
 		e.part = appendHistogram(e.part[:0], s, V2)
@@ -202,11 +210,30 @@ func (e *Encoder) addV2(s *sample.Sample) {
 	e.series = b
 }
 
-// references appends the packed symbol references of ls: name, value, name, value, ...
+// seriesReferences appends the packed symbol references of a series: name, value, name, value, ... A series shares most
+// labels with the one before it, and comparing them is a good deal cheaper than looking them up.
+func (e *Encoder) seriesReferences(dst []byte, ls labels.Labels) []byte {
+	i := 0
+	ls.Range(func(l labels.Label) {
+		if i == len(e.last) {
+			e.last = append(e.last, reference{l, e.symbol(l.Name), e.symbol(l.Value)})
+		}
+		r := &e.last[i]
+		if r.label.Name != l.Name {
+			r.label.Name, r.name = l.Name, e.symbol(l.Name)
+		}
+		if r.label.Value != l.Value {
+			r.label.Value, r.value = l.Value, e.symbol(l.Value)
+		}
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(r.name)), uint64(r.value))
+		i++
+	})
+	return dst
+}
+
 func (e *Encoder) references(dst []byte, ls labels.Labels) []byte {
 	ls.Range(func(l labels.Label) {
-		dst = binary.AppendUvarint(dst, uint64(e.symbol(l.Name)))
-		dst = binary.AppendUvarint(dst, uint64(e.symbol(l.Value)))
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(e.symbol(l.Name))), uint64(e.symbol(l.Value)))
 	})
 	return dst
 }

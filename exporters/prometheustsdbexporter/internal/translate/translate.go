@@ -28,6 +28,8 @@ const (
 	maxTargetInfo = 500
 	// converterUses is how often a converter is used before its cache of label names is thrown away.
 	converterUses = 256
+	// maxSlab bounds the memory that waits for the next batch: samples of about 150 bytes.
+	maxSlab = 1 << 18
 )
 
 // Reason is why a data point was refused before anything was sent.
@@ -68,6 +70,7 @@ type Translator struct {
 	settings  prometheusremotewrite.Settings
 	maxFuture time.Duration
 	pool      sync.Pool // of *converter
+	slabs     sync.Pool // of *[]sample.Sample
 }
 
 // New returns a translator.
@@ -94,6 +97,7 @@ func New(s Settings) *Translator {
 		t.settings.PromoteResourceAttributes = nil
 	}
 	t.pool.New = func() any { return newConverter() }
+	t.slabs.New = func() any { return new([]sample.Sample) }
 	return t
 }
 
@@ -116,7 +120,8 @@ func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time
 
 	c := t.pool.Get().(*converter)
 	defer t.release(c)
-	c.samples = make([]sample.Sample, 0, in.points+in.points/8)
+	slab := t.slabs.Get().(*[]sample.Sample)
+	c.samples = slices.Grow((*slab)[:0], in.points)
 	err := c.convert(ctx, md, set)
 	if err != nil && ctx.Err() == nil {
 		// Rare and slow: one error ends a whole metric, so every metric and then every point is tried alone.
@@ -132,7 +137,21 @@ func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time
 		c.samples = distinct(c.samples)
 	}
 	b.Samples, c.samples = c.samples, nil
-	return b, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		t.Release(b)
+		return Batch{}, err
+	}
+	return b, nil
+}
+
+// Release gives the memory of b's samples back. What they point to may be kept.
+func (t *Translator) Release(b Batch) {
+	if cap(b.Samples) > maxSlab {
+		return
+	}
+	clear(b.Samples)
+	s := b.Samples[:0]
+	t.slabs.Put(&s)
 }
 
 // distinct leaves out what a series has twice at one time: target_info, once metrics are converted alone.
