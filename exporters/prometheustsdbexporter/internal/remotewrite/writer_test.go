@@ -297,3 +297,16 @@ func TestNoAnswerIsRetried(t *testing.T) {
 	_, err = w.Write(ctx, series(1, 1), nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestWithoutIsolationARefusedRequestIsSentOnce(t *testing.T) {
+	r := newReceiver(t, func(w http.ResponseWriter, _ got) bool {
+		http.Error(w, "out of order sample", http.StatusBadRequest)
+		return false
+	})
+	w := remotewrite.NewWriter(&remotewrite.Client{HTTP: r.Client(), URL: r.URL},
+		remotewrite.Settings{Protocol: remotewrite.Only1, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 1})
+	res, err := w.Write(t.Context(), series(5, 1), nil)
+	require.NoError(t, err)
+	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 5}, res.Refused)
+	assert.Equal(t, []string{"1:5"}, r.requests)
+}

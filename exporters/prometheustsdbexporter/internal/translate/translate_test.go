@@ -218,3 +218,16 @@ func FuzzTranslate(f *testing.F) {
 		}
 	})
 }
+
+func TestExemplarWithoutTimeGetsItsPoints(t *testing.T) {
+	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
+		m := ms.AppendEmpty()
+		m.SetName("x")
+		m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		p := m.Sum().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.Exemplars().AppendEmpty().SetIntValue(1)
+	}))
+	require.Len(t, b.Samples[0].Exemplars, 1)
+	assert.Equal(t, now.UnixMilli(), b.Samples[0].Exemplars[0].Ts)
+}
