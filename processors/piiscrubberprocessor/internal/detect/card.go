@@ -1,23 +1,30 @@
 package detect
 
-// cardLayouts are the ways in which card numbers are grouped, by the length of the first group. Those with odd set are used by
-// other numbers too and count only in the company of a word like "card".
-var cardLayouts = [9][]cardLayout{
-	4: {
-		{groups: []uint8{4, 4, 4, 4}}, {groups: []uint8{4, 6, 5}}, {groups: []uint8{4, 6, 4}},
-		{groups: []uint8{4, 4, 4, 4, 3}}, {groups: []uint8{4, 4, 4, 4, 2}}, {groups: []uint8{4, 4, 4, 4, 1}},
-		{groups: []uint8{4, 4, 4, 1}}, {groups: []uint8{4, 4, 5}, odd: true}, {groups: []uint8{4, 4, 4, 3}, odd: true},
-		{groups: []uint8{4, 4, 4, 2}, odd: true}, {groups: []uint8{4, 4, 8}, odd: true}, {groups: []uint8{4, 12}, odd: true},
-	},
-	5: {{groups: []uint8{5, 5, 5}, odd: true}},
-	6: {{groups: []uint8{6, 13}, odd: true}, {groups: []uint8{6, 10}, odd: true}, {groups: []uint8{6, 6, 4}, odd: true}, {groups: []uint8{6, 4, 6}, odd: true}},
-	8: {{groups: []uint8{8, 8}, odd: true}},
-}
-
+// cardLayout is a way in which card numbers are grouped. An odd one is used by other numbers too, and counts only in the company
+// of a word like "card".
 type cardLayout struct {
 	groups []uint8
+	digits int
 	odd    bool
 }
+
+// cardLayouts lists the layouts by the length of the first group.
+var cardLayouts = func() (t [9][]cardLayout) {
+	add := func(odd bool, groups ...uint8) {
+		digits := 0
+		for _, g := range groups {
+			digits += int(g)
+		}
+		t[groups[0]] = append(t[groups[0]], cardLayout{groups, digits, odd})
+	}
+	for _, g := range [][]uint8{{4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}, {4, 4, 4, 4, 3}, {4, 4, 4, 4, 2}, {4, 4, 4, 4, 1}, {4, 4, 4, 1}} {
+		add(false, g...)
+	}
+	for _, g := range [][]uint8{{4, 4, 5}, {4, 4, 4, 3}, {4, 4, 4, 2}, {4, 4, 8}, {4, 12}, {5, 5, 5}, {6, 13}, {6, 10}, {6, 6, 4}, {6, 4, 6}, {8, 8}} {
+		add(true, g...)
+	}
+	return t
+}()
 
 var (
 	cardWords = words{"card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "maestro",
@@ -75,29 +82,44 @@ func zeros(t string, i int) bool {
 	return j > i && !is(at(t, j), cAlnum)
 }
 
+// groupedCard compares the groups of digits that begin with the run t[i:first] with the layouts.
 func (sc *scan) groupedCard(i, first int) int {
-	t, best := sc.t, 0
-	for _, l := range cardLayouts[first-i] {
-		var d number
-		d.addAll(t[i:first])
-		end := first
-		for _, g := range l.groups[1:] {
-			s := separator(t, end)
-			if s == 0 || !isNumber(t, end+s, int(g)) {
-				end = 0
-				break
-			}
-			d.addAll(t[end+s : end+s+int(g)])
-			end += s + int(g)
+	const most = 5
+	var d number
+	var size, ends, upto [most]int
+	t, n := sc.t, 0
+	d.addAll(t[i:first])
+	size[0], ends[0], upto[0] = first-i, first, d.n
+	for n = 1; n < most; n++ {
+		s := separator(t, ends[n-1])
+		if s == 0 {
+			break
 		}
-		if end <= best || is(at(t, end), cAlnum) || inOpaque(t, i, end) {
+		from := ends[n-1] + s
+		end := run(t, from, cDigit, maxDigits)
+		if end == from || d.n+end-from > 19 {
+			break
+		}
+		d.addAll(t[from:end])
+		size[n], ends[n], upto[n] = end-from, end, d.n
+	}
+	if d.n < 13 {
+		return 0
+	}
+	best := 0
+	for _, l := range cardLayouts[first-i] {
+		k := len(l.groups) - 1
+		if k >= n || upto[k] != l.digits || !sameSizes(size[:k+1], l.groups) {
 			continue
 		}
-		if _, known := cardPrefix(d); !known || !luhn(d) || l.odd && !sc.near(i, end, cardWords) {
+		c := d
+		c.n = upto[k]
+		end := ends[k]
+		if _, known := cardPrefix(c); !known || !luhn(c) || end <= best || inOpaque(t, i, end) || l.odd && !sc.near(i, end, cardWords) {
 			continue
 		}
 		best = end
-		if d.b[0] != '6' || d.n > 16 { // numbers of 19 digits that begin like one of 16 are UnionPay's
+		if c.b[0] != '6' || c.n > 16 { // numbers of 19 digits that begin like one of 16 are UnionPay's
 			break
 		}
 	}
@@ -105,6 +127,15 @@ func (sc *scan) groupedCard(i, first int) int {
 		return 0
 	}
 	return sc.found(PaymentCard, i, best)
+}
+
+func sameSizes(size []int, groups []uint8) bool {
+	for k, g := range groups {
+		if size[k] != int(g) {
+			return false
+		}
+	}
+	return true
 }
 
 // cardPrefix reports whether a scheme issues numbers with this prefix and length (ISO/IEC 7812 issuer ranges as the schemes publish

@@ -71,9 +71,12 @@ func markAround(t string, i int) int {
 	if i >= len(t) {
 		return 0
 	}
-	low := max(0, i-maxMark)
-	if open := strings.LastIndexByte(t[low:i+1], '['); open >= 0 {
-		if end := Mark(t, low+open); end > i {
+	j := i
+	for j > 0 && i-j < maxMark && (is(t[j], cKey) || t[j] == ':' || t[j] == ']' && j == i) {
+		j--
+	}
+	if t[j] == '[' {
+		if end := Mark(t, j); end > i {
 			return end
 		}
 	}

@@ -22,7 +22,8 @@ type idRule struct {
 type layout struct {
 	rule    *idRule
 	form    string
-	back    int // characters in front of the first digit
+	back    int  // characters in front of the first digit
+	next    byte // what stands behind the first digits, 0 if a letter or a digit may
 	context bool
 }
 
@@ -88,6 +89,9 @@ func (s *Scanner) useIDs() {
 			for n < len(l.form) && l.form[n] == 'd' {
 				n++
 			}
+			if c := at(l.form, n); c != 'A' && c != 'x' {
+				l.next = c
+			}
 			if n -= l.back; n > maxGroup || n == 0 {
 				n = 0 // of any length
 			}
@@ -104,8 +108,9 @@ func (sc *scan) nationalID(i, j int) int {
 	var best Span
 	n := j - i
 	if n <= maxGroup {
+		next := at(sc.t, j)
 		for k := range sc.ids[n] {
-			if sc.formatted(&sc.ids[n][k], i, &best) {
+			if l := &sc.ids[n][k]; (l.next == 0 || l.next == next) && sc.formatted(l, i, &best) {
 				return sc.found(best.Kind, best.Start, best.End)
 			}
 		}

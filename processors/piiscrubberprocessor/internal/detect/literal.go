@@ -18,6 +18,9 @@ type literal struct {
 	valid  func(string) bool // of the body; nil: any
 }
 
+// maxToken is the longest body that is taken, in bytes.
+const maxToken = 1 << 10
+
 // The formats are those that the vendors document or that their own scanners publish.
 var literals = [...]literal{
 	{kind: AWSKey, prefix: "AKIA", anchor: 1, chars: cUpper | cDigit, min: 16, max: 16},
@@ -110,12 +113,13 @@ func (sc *scan) literal(i int) int {
 			continue
 		}
 		start := p - l.back
-		if is(at(sc.t, start-1), cAlnum) || l.back > 0 && !azureHead(sc.t[start:p]) {
+		// Inside of a body that was looked at there is no beginning: a text full of prefixes would be read once for each.
+		if c := at(sc.t, start-1); start > 0 && (is(c, cAlnum|l.chars) || c == '.' && l.extra != "") || l.back > 0 && !azureHead(sc.t[start:p]) {
 			continue
 		}
 		body := p + len(l.prefix)
-		end := body
-		for end < len(sc.t) && (is(sc.t[end], l.chars) || l.extra != "" && strings.IndexByte(l.extra, sc.t[end]) >= 0) {
+		end, limit := body, min(len(sc.t), body+maxToken)
+		for end < limit && (is(sc.t[end], l.chars) || l.extra != "" && strings.IndexByte(l.extra, sc.t[end]) >= 0) {
 			end++
 		}
 		for end > body && (sc.t[end-1] == '.' || sc.t[end-1] == '/') { // of the sentence

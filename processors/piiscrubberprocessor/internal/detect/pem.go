@@ -52,10 +52,11 @@ func (sc *scan) privateKey(i int) int {
 		}
 	}
 	limit := sc.endPos
-	j := body
+	j := max(body, min(sc.pemRun, limit)) // read already, for a beginning further in front
 	for j < limit && (is(t[j], cBase64) || t[j] <= ' ' || strings.IndexByte("+/=\\:,.()@<>|\"'", t[j]) >= 0 || t[j] >= 0x80) {
 		j++
 	}
+	sc.pemRun = j
 	if j == limit && limit < len(t) {
 		// The END line: its label, five dashes.
 		j += len(endMark)

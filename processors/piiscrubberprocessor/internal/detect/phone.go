@@ -88,7 +88,7 @@ func (sc *scan) international(start, first int) int {
 		if d.upto[g] < 8 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) && lower(at(sc.t, d.end[g])) != 'x' {
 			continue
 		}
-		if validNumber(&d, d.upto[g], "", false) {
+		if sc.validAbroad(&d, d.upto[g], false) {
 			return sc.foundPhone(start, d.end[g])
 		}
 	}
@@ -97,7 +97,7 @@ func (sc *scan) international(start, first int) int {
 		if d.upto[g] < 9 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) {
 			continue
 		}
-		if (g >= 2 || d.upto[g] > 10 || sc.near(start, d.end[g], phoneWords)) && validNumber(&d, d.upto[g], "", true) {
+		if (g >= 2 || d.upto[g] > 10 || sc.near(start, d.end[g], phoneWords)) && sc.validAbroad(&d, d.upto[g], true) {
 			return sc.foundPhone(start, d.end[g])
 		}
 	}
@@ -139,6 +139,7 @@ func (sc *scan) phoneNational(i, j int) int {
 	if d.n < minDial {
 		return 0
 	}
+	var c dialContext
 	for g := d.groups - 1; g >= 0; g-- {
 		n, end := d.upto[g], d.end[g]
 		if n < minDial || n > maxDial || inOpaque(t, i, end) && !(lower(at(t, end)) == 'x' && is(at(t, end+1), cDigit)) || at(t, end) == ':' && is(at(t, end+1), cDigit) {
@@ -147,9 +148,9 @@ func (sc *scan) phoneNational(i, j int) int {
 		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
 			continue
 		}
-		if d.digits[0] == '0' && d.digits[1] == '0' && n >= 11 && n-2 <= maxDial && (g > 0 || sc.near(i, end, phoneWords)) {
+		if d.digits[0] == '0' && d.digits[1] == '0' && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, phoneWords, phoneAfter)) {
 			rest := dialFrom(&d, 2, n)
-			if validNumber(&rest, rest.n, "", g >= 2) {
+			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)
 			}
 		}
@@ -158,24 +159,60 @@ func (sc *scan) phoneNational(i, j int) int {
 				return sc.foundPhone(i, end)
 			}
 		}
-		if sc.phoneContext(&d, g, i, end) {
+		if !c.read {
+			c = sc.readContext(i)
+		}
+		if sc.phoneContext(&c, &d, g) {
 			return sc.foundPhone(i, end)
 		}
 	}
 	return 0
 }
 
-// phoneContext reports whether words around a number say that it is one to call.
-func (sc *scan) phoneContext(d *dial, g, i, end int) bool {
-	n := d.upto[g]
-	if sc.labelled(i, phoneWords) {
-		return !sc.labelled(i, notPhoneWords)
+// dialContext is what the words in front of a number, or its key, say about it.
+type dialContext struct {
+	read                     bool
+	label, weakLabel, not    bool // of the label right in front
+	strongBefore, weakBefore bool
+}
+
+func (sc *scan) readContext(i int) dialContext {
+	if sc.key == "" && !hasLetter(sc.t[max(0, i-before):i]) { // numbers among numbers
+		return dialContext{read: true}
 	}
-	strong := sc.nearer(i, end, phoneWords, phoneAfter)
-	if !strong && (g == 0 && d.digits[0] != '0' && !sc.labelled(i, phoneWeakWords) || !sc.nearer(i, end, phoneWeakWords, phoneAfter)) {
+	return dialContext{
+		read:         true,
+		label:        sc.labelled(i, phoneWords),
+		weakLabel:    sc.labelled(i, phoneWeakWords),
+		not:          sc.labelled(i, notPhoneWords),
+		strongBefore: sc.nearer(i, i, phoneWords, 0),
+		weakBefore:   sc.nearer(i, i, phoneWeakWords, 0),
+	}
+}
+
+func hasLetter(t string) bool {
+	for i := 0; i < len(t); i++ {
+		if is(t[i], cLetter) || t[i] >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+// phoneContext reports whether words around the number of groups 0 to g say that it is one to call.
+func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
+	if c.not {
 		return false
 	}
-	return n >= 9 && !sc.labelled(i, notPhoneWords) && sc.validAnywhere(d, n)
+	if c.label {
+		return true
+	}
+	end := d.end[g]
+	strong := c.strongBefore || phoneWords.in(sc.t, end, end+phoneAfter)
+	if !strong && (g == 0 && d.digits[0] != '0' && !c.weakLabel || !c.weakBefore && !phoneWeakWords.in(sc.t, end, end+phoneAfter)) {
+		return false
+	}
+	return d.upto[g] >= 9 && sc.validAnywhere(d, d.upto[g])
 }
 
 // formattedPhone: groupings that little else uses. North American 3-3-4 with possible codes; with a trunk zero those of the
@@ -210,11 +247,16 @@ func formattedPhone(d *dial, g int) bool {
 // validAnywhere reports whether the first n digits are a national number in one of the configured regions.
 func (sc *scan) validAnywhere(d *dial, n int) bool {
 	for _, region := range sc.regions {
-		if validNumber(d, n, region, false) {
+		if plausible(region, d, n) && (!sc.spend() || validNumber(d, n, region, false)) {
 			return true
 		}
 	}
 	return false
+}
+
+// validAbroad asks the same of an international number; possible asks for length and country code only.
+func (sc *scan) validAbroad(d *dial, n int, possible bool) bool {
+	return callingCode(d) && (!sc.spend() || validNumber(d, n, "", possible))
 }
 
 func dialFrom(d *dial, from, to int) (rest dial) {

@@ -87,8 +87,10 @@ type scan struct {
 	base   int // len(out) when the scan began: older spans belong to the caller
 	atPos  int // position of the first '@' at or after the last question, so that a text is searched once
 	endPos int // the same for "-----END"
+	pemRun int // what may be part of a key was read up to here
 	// queryEnd is where the word that holds the last '?' ends.
-	queryEnd int
+	queryEnd    int
+	validations int // of telephone numbers, so far
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another

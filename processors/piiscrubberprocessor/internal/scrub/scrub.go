@@ -110,15 +110,21 @@ func (s *Scrubber) NewBatch() *Batch {
 	return &Batch{s: s, Tally: Tally{Found: make([]int64, len(s.rules))}}
 }
 
+// What a Batch keeps of its buffers for the next one: 4 MiB and 6 MiB.
+const (
+	keepBytes = 4 << 20
+	keepSpans = 1 << 18
+)
+
 // Reset forgets counts and tenant. Buffers that grew large go too.
 func (b *Batch) Reset() {
 	clear(b.Found)
 	b.Missed = [Limits]int64{}
 	b.Tenant = ""
-	if cap(b.buf) > 1<<16 {
+	if cap(b.buf) > keepBytes {
 		b.buf = nil
 	}
-	if cap(b.spans) > 1<<10 {
+	if cap(b.spans) > keepSpans {
 		b.spans = nil
 	}
 }
@@ -183,7 +189,9 @@ func (b *Batch) round(key, text string, first bool) (string, outcome) {
 		return text, kept
 	}
 	from, o := 0, kept
-	b.buf = b.buf[:0]
+	if b.buf = b.buf[:0]; cap(b.buf) < len(text) {
+		b.buf = make([]byte, 0, len(text)+len(text)/4)
+	}
 	for _, sp := range b.spans {
 		v := text[sp.Start:sp.End]
 		if s.allowed(v) {
