@@ -171,7 +171,11 @@ func (sc *scan) look(i int, a anchor) int {
 
 // found records a finding and returns its end. What it covers of earlier findings it replaces; a partial overlap becomes
 // one finding, so that no byte of either is left.
+// What begins with a mark of ours was found before.
 func (sc *scan) found(k Kind, start, end int) int {
+	if mark := Mark(sc.t, start); mark > 0 {
+		return mark
+	}
 	for n := len(sc.out); n > sc.base && sc.out[n-1].End > start; n = len(sc.out) {
 		last := sc.out[n-1]
 		if last.Start < start {

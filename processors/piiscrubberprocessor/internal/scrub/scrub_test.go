@@ -1,0 +1,185 @@
+package scrub_test
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
+)
+
+// settings have every detector do one action.
+func settings(tb testing.TB, rule protect.Rule) scrub.Settings {
+	tb.Helper()
+	keys, err := protect.NewKeyring([]protect.Key{{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)}})
+	require.NoError(tb, err)
+	s := scrub.Settings{
+		Scanner:       detect.New(detect.Options{Detectors: detect.Precise, Regions: []string{"US", "DE"}}),
+		Rules:         map[detect.Kind]protect.Rule{},
+		Names:         map[detect.Kind]string{},
+		SensitiveRule: rule,
+		BuiltinKeys:   true,
+		MaxDepth:      8,
+		MaxBytes:      1 << 20,
+		FailClosed:    true,
+		Keys:          keys,
+	}
+	for i, n := range detect.Names() {
+		s.Rules[detect.Kind(i)], s.Names[detect.Kind(i)] = rule, n
+	}
+	return s
+}
+
+func TestActions(t *testing.T) {
+	const in = "mail jane@example.com now"
+	for action, want := range map[protect.Action]string{
+		protect.Redact:   `^mail \[REDACTED:email\] now$`,
+		protect.Mask:     `^mail \*{4}@\*{7}\.\*{3} now$`,
+		protect.Hash:     `^mail \[HMAC:email:k1:[a-p]{32}\] now$`,
+		protect.Tokenize: `^mail [a-p]{64}@k1\.tok\.invalid now$`,
+		protect.Encrypt:  `^mail \[ENC:email:k1:[a-p]{64}\] now$`,
+		protect.Count:    `^` + in + `$`,
+	} {
+		b := scrub.New(settings(t, protect.Rule{Action: action})).NewBatch()
+		v := pcommon.NewValueStr(in)
+		b.Value("body", v)
+		assert.Regexp(t, regexp.MustCompile(want), v.Str(), action)
+		assert.EqualValues(t, 1, b.Found[detect.Email], action)
+	}
+	b := scrub.New(settings(t, protect.Rule{Action: protect.Drop})).NewBatch()
+	m := pcommon.NewMap()
+	m.PutStr("a", in)
+	m.PutStr("password", "hunter2")
+	m.PutStr("keep", "x")
+	b.Map("attributes", m)
+	assert.Equal(t, map[string]any{"keep": "x"}, m.AsRaw())
+}
+
+// Nested deeper than allowed, longer than allowed: replaced and counted, or passed and counted; a thousand levels are no harm.
+func TestLimits(t *testing.T) {
+	deep := func() (pcommon.Map, pcommon.Map) {
+		m := pcommon.NewMap()
+		inner := m
+		for range 1000 {
+			inner = inner.PutEmptyMap("m")
+		}
+		inner.PutStr("x", "jane@example.com")
+		return m, inner
+	}
+	for _, closed := range []bool{true, false} {
+		s := settings(t, protect.Rule{})
+		s.FailClosed = closed
+		b := scrub.New(s).NewBatch()
+		m, inner := deep()
+		b.Map("attributes", m)
+		assert.EqualValues(t, 1, b.Missed[scrub.Depth])
+		text := pcommon.NewValueMap()
+		m.CopyTo(text.Map())
+		assert.Equal(t, closed, strings.Contains(text.AsString(), "[REDACTED:limit]"))
+		if !closed {
+			v, ok := inner.Get("x")
+			require.True(t, ok)
+			assert.Equal(t, "jane@example.com", v.Str())
+		}
+
+		long := pcommon.NewValueStr(strings.Repeat("x", s.MaxBytes) + "jane@example.com")
+		b.Value("body", long)
+		raw := pcommon.NewValueBytes()
+		raw.Bytes().FromRaw(bytes.Repeat([]byte("x"), s.MaxBytes+1))
+		b.Value("body", raw)
+		assert.EqualValues(t, 2, b.Missed[scrub.Size])
+		assert.Equal(t, closed, long.Str() == "[REDACTED:limit]")
+		assert.Equal(t, closed, string(raw.Bytes().AsRaw()) == "[REDACTED:limit]")
+
+		latin := pcommon.NewValueBytes()
+		latin.Bytes().FromRaw([]byte("\xff\xfe"))
+		b.Value("body", latin)
+		assert.EqualValues(t, 1, b.Missed[scrub.Binary])
+	}
+}
+
+func TestPathsAndAllowLists(t *testing.T) {
+	s := settings(t, protect.Rule{})
+	s.Exclude = []string{"attributes.raw.*", "body"}
+	s.AllowKeys = []string{"k8s.*"}
+	s.AllowValues = []*regexp.Regexp{regexp.MustCompile(`^support@example\.com$`)}
+	s.SensitiveKeys = []string{"User.Full_Name"}
+	b := scrub.New(s).NewBatch()
+	m := pcommon.NewMap()
+	m.PutEmptyMap("raw").PutStr("x", "jane@example.com")
+	m.PutStr("k8s.x", "jane@example.com")
+	m.PutStr("a", "support@example.com jane@example.com")
+	m.PutStr("user.full_name", "Jane Doe")
+	m.PutBool("password", true)
+	m.PutStr("token", "12")
+	m.PutInt("order", 4111111111111111)
+	m.PutInt("n", 4111111111111111)
+	b.Map("attributes", m)
+	assert.Equal(t, map[string]any{
+		"raw": map[string]any{"x": "jane@example.com"}, "k8s.x": "jane@example.com", "a": "support@example.com [REDACTED:email]",
+		"user.full_name": "[REDACTED:sensitive_key]", "password": true, "token": "12", "order": int64(4111111111111111), "n": "[REDACTED:payment_card]",
+	}, m.AsRaw())
+	body := pcommon.NewValueStr("jane@example.com")
+	b.Value("body", body)
+	assert.Equal(t, "jane@example.com", body.Str())
+
+	s = settings(t, protect.Rule{})
+	s.Include = []string{"attributes.only"}
+	b = scrub.New(s).NewBatch()
+	m = pcommon.NewMap()
+	m.PutStr("only", "jane@example.com")
+	m.PutStr("other", "jane@example.com")
+	b.Map("attributes", m)
+	assert.Equal(t, map[string]any{"only": "[REDACTED:email]", "other": "jane@example.com"}, m.AsRaw())
+}
+
+// Keys that become one stay two.
+func TestKeys(t *testing.T) {
+	s := settings(t, protect.Rule{})
+	s.RewriteKeys = true
+	b := scrub.New(s).NewBatch()
+	m := pcommon.NewMap()
+	m.PutInt("seen.jane@example.com", 1)
+	m.PutInt("seen.john@example.com", 2)
+	b.Map("attributes", m)
+	assert.Len(t, m.AsRaw(), 2)
+	assert.NotContains(t, keysOf(m), "example.com")
+}
+
+func keysOf(m pcommon.Map) string {
+	var all []string
+	for k := range m.All() {
+		all = append(all, k)
+	}
+	return strings.Join(all, " ")
+}
+
+// Whatever the text, scrubbing it twice is scrubbing it once, under every action.
+func FuzzIdempotent(f *testing.F) {
+	f.Add("", "415-555-2671 4111 1111 1111 1111 jane@example.com")
+	f.Add("phone", "4155552671 +14155552671")
+	f.Add("", `{"password":"hunter2","Authorization":"Bearer abcdef0123456789"} postgres://u:p@h/d?token=abcdefgh12345678`)
+	f.Add("", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- DE89370400440532013000")
+	var all []*scrub.Scrubber
+	for _, rule := range []protect.Rule{{Action: protect.Redact}, {Action: protect.Mask, KeepFirst: 1, KeepLast: 4}, {Action: protect.Hash}, {Action: protect.Tokenize}, {Action: protect.Encrypt}} {
+		all = append(all, scrub.New(settings(f, rule)))
+	}
+	f.Fuzz(func(t *testing.T, key, text string) {
+		for _, s := range all {
+			once := pcommon.NewMap()
+			once.PutStr(key, text)
+			s.NewBatch().Map("attributes", once)
+			twice := pcommon.NewMap()
+			once.CopyTo(twice)
+			s.NewBatch().Map("attributes", twice)
+			require.Equal(t, once.AsRaw(), twice.AsRaw(), "%s", s.SensitiveRule.Action)
+		}
+	})
+}
