@@ -34,7 +34,7 @@ var (
 		"ticket", "timestamp", "time", "ts", "epoch", "nonce", "seq", "sequence", "offset", "session", "sku", "ean", "gtin", "upc", "isbn", "barcode",
 		"imei", "imsi", "iccid", "serial", "hash", "checksum", "build", "revision", "commit", "size", "duration", "elapsed", "latency", "counter",
 		"count", "batch", "job", "thread", "correlation", "parent", "partition", "snowflake", "bestellung", "commande", "pedido", "rechnung",
-		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma"}
+		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file"}
 )
 
 // card looks for a payment card number that begins with the run t[i:j].

@@ -172,11 +172,20 @@ func isolated(t string, start, end int) bool {
 	if n := separatorMark(t, end); n > 0 && is(at(t, end+n), cDigit) {
 		return false
 	}
+	if at(t, start-1) == ' ' && hexPair(t, start-3) || at(t, end) == ' ' && hexPair(t, end+1) {
+		return false
+	}
 	switch at(t, start-1) {
 	case ' ', '-', '.', '/', '_':
 		return !is(at(t, start-2), cDigit)
 	}
 	return true
+}
+
+// hexPair reports whether two hexadecimal digits stand alone at i, one of them a letter and one not: a dump of bytes.
+func hexPair(t string, i int) bool {
+	a, b := at(t, i), at(t, i+1)
+	return is(a, cHex) && is(b, cHex) && is(a, cLetter) != is(b, cLetter) && !is(at(t, i-1), cWord) && !is(at(t, i+2), cWord)
 }
 
 // luhn is the check of ISO/IEC 7812-1 annex B.

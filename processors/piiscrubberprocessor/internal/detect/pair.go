@@ -494,7 +494,7 @@ func placeholder(v string) bool {
 	}
 	switch v[0] {
 	case '$':
-		return len(v) == 1 || v[1] == '{' || v[1] == '(' || is(v[1], cLetter) && run(v, 1, cWord, len(v)) == len(v)
+		return len(v) == 1 || v[1] == '{' || v[1] == '(' || variable(v[1:])
 	case '{':
 		return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "{}")
 	case '<':
@@ -508,6 +508,18 @@ func placeholder(v string) bool {
 		return true
 	}
 	return len(v) <= 12 && placeholderWords.exact(v)
+}
+
+// variable reports whether v is the name of a variable: letters of one case.
+func variable(v string) bool {
+	var seen uint8
+	for i := 0; i < len(v); i++ {
+		if !is(v[i], cWord) {
+			return false
+		}
+		seen |= charClass[v[i]] & cLetter
+	}
+	return is(v[0], cWord) && seen != cLetter && seen != 0
 }
 
 var placeholderWords = words{"null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
