@@ -127,4 +127,3 @@ func TestReadmeExamplesLoad(t *testing.T) {
 		assert.NoError(t, confmap.Validate(cfg))
 	}
 }
-
