@@ -1,0 +1,14 @@
+package aggregate
+
+import "time"
+
+// count tells how many measurements there were; of a sum, how many points.
+var count = Aggregate{
+	name:  "count",
+	needs: func(Kind) (need, bool) { return 0, true },
+	out: func(Kind) Output {
+		return Output{Form: Flow, Unit: noUnit, Whole: true, Value: valueOfCount}
+	},
+}
+
+func valueOfCount(c Cell, _ time.Duration) float64 { return float64(c.Count()) }

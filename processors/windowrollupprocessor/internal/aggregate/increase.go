@@ -1,0 +1,22 @@
+package aggregate
+
+// increase is by how much a counter, or the count of a histogram or summary, has grown.
+var increase = Aggregate{
+	name: "increase",
+	needs: func(k Kind) (need, bool) {
+		if isIncrement(k) {
+			return needSum, true
+		}
+		return 0, k != Gauge
+	},
+	out: func(k Kind) Output {
+		switch k {
+		case Counter:
+			return Output{Form: Flow, Unit: sameUnit, Value: valueOfSum}
+		case Net:
+			return Output{Form: NetFlow, Unit: sameUnit, Value: valueOfSum}
+		default:
+			return Output{Form: Flow, Unit: noUnit, Whole: true, Value: valueOfCount}
+		}
+	},
+}

@@ -1,0 +1,23 @@
+package aggregate
+
+import "time"
+
+// rate is the increase per second of the window, however much of it the points cover.
+var rate = Aggregate{
+	name:  "rate",
+	needs: increase.needs,
+	out: func(k Kind) Output {
+		grown := increase.out(k)
+		return Output{
+			Unit:  func(unit string) string { return perSecond(grown.Unit(unit)) },
+			Value: func(c Cell, window time.Duration) float64 { return grown.Value(c, window) / window.Seconds() },
+		}
+	},
+}
+
+func perSecond(unit string) string {
+	if unit == "" {
+		unit = "1"
+	}
+	return unit + "/s"
+}

@@ -1,0 +1,124 @@
+package rollup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/window"
+	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
+)
+
+// Spec is everything that decides what comes out. It is saved with the state.
+type Spec struct {
+	Settings
+	Rules []Rule
+}
+
+// OnLate says what becomes of a point whose pane has closed.
+type OnLate string
+
+// What can become of a late point.
+const (
+	Drop    OnLate = "drop"
+	Route   OnLate = "route"
+	Correct OnLate = "correct"
+)
+
+// Settings hold for all rules.
+type Settings struct {
+	// AllowedLateness is how long a pane stays open after the watermark has passed its end.
+	AllowedLateness time.Duration
+	// IdleTimeout is how far a source may fall behind before it no longer holds back the
+	// watermark, and how long the input may be silent before the clock closes what is open.
+	IdleTimeout time.Duration
+	// MaxFuture is how far ahead of the clock a point may be.
+	MaxFuture time.Duration
+	// ProcessingTime puts points into windows by the time of their arrival.
+	ProcessingTime bool
+	OnLate         OnLate
+	// CorrectFor is how long after its end a window can be corrected.
+	CorrectFor time.Duration
+	// StreamTimeout is how long a stream without points is remembered, in event time.
+	StreamTimeout time.Duration
+	// MaxStreams bounds output streams, MaxInputStreams cumulative input streams, MaxSources the
+	// sources of the watermark.
+	MaxStreams, MaxInputStreams, MaxSources int
+	// MaxBuckets bounds a sketch, and an exponential histogram per sign.
+	MaxBuckets int
+	// Cumulative makes additive values running totals.
+	Cumulative bool
+}
+
+// Rule is one way to roll up the metrics that it matches.
+type Rule struct {
+	Match      Match
+	Windows    []window.Spec
+	By         []string
+	Without    []string
+	Aggregates []string
+	KeepRaw    bool
+	MaxStreams int
+}
+
+// maxPanesPerWindow bounds what one stream can hold of one hopping window.
+const maxPanesPerWindow = 1000
+
+// Validate reports all that is wrong with r, each problem beginning with the key.
+func (r Rule) Validate() error {
+	errs := r.Match.validate()
+	if len(r.Windows) == 0 {
+		errs = errors.Join(errs, errors.New("windows: at least one is needed"))
+	}
+	sizes := map[time.Duration]bool{}
+	for i, w := range r.Windows {
+		if err := w.Validate(); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("windows::%d: %w", i, err))
+			continue
+		}
+		if w.Size/w.Hop > maxPanesPerWindow {
+			errs = errors.Join(errs, fmt.Errorf("windows::%d::hop: %v is too small for size %v: at most %d hops a window", i, w.Hop, w.Size, maxPanesPerWindow))
+		}
+		if sizes[w.Size] {
+			errs = errors.Join(errs, fmt.Errorf("windows::%d::size: %v is there twice", i, w.Size))
+		}
+		sizes[w.Size] = true
+	}
+	if errs == nil && baseWidth(r.Windows) < time.Second {
+		errs = fmt.Errorf("windows: their sizes and hops have only %v in common, so panes would be that short: at least 1s", baseWidth(r.Windows))
+	}
+	if len(r.By) > 0 && len(r.Without) > 0 {
+		errs = errors.Join(errs, errors.New("by, without: give one of them"))
+	}
+	if len(r.Aggregates) == 0 {
+		errs = errors.Join(errs, errors.New("aggregates: at least one is needed"))
+	}
+	seen := map[string]bool{}
+	for i, name := range r.Aggregates {
+		a, err := aggregate.Parse(name)
+		if err != nil {
+			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %w", i, err))
+			continue
+		}
+		if seen[name] {
+			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %q is there twice", i, name))
+		}
+		seen[name] = true
+		if kinds := r.Match.kinds(); !slices.ContainsFunc(kinds, a.AppliesTo) {
+			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %q tells nothing about metrics of type %v", i, name, r.Match.Types))
+		}
+	}
+	if r.MaxStreams < 0 {
+		errs = errors.Join(errs, fmt.Errorf("max_streams: must not be negative, is %d", r.MaxStreams))
+	}
+	return errs
+}
+
+// baseWidth returns the widest pane that all windows are made of.
+func baseWidth(windows []window.Spec) (width time.Duration) {
+	for _, w := range windows {
+		width = window.GCD(width, w.Hop)
+	}
+	return width
+}

@@ -1,0 +1,148 @@
+package rollup
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/window"
+)
+
+// runs remembers the newest point of every cumulative input stream. They belong to the state and not to a
+// rule: an increase is computed once however many rules want it, and a change of rules does not
+// lose one.
+type runs struct {
+	shards [shards]runShard
+	count  atomic.Int64
+}
+
+type runShard struct {
+	mu     sync.Mutex
+	number map[streamkey.Key]run[datapoint.Number]
+	// The others are large anyhow, so they are held by pointer.
+	histogram   map[streamkey.Key]*run[datapoint.Histogram]
+	exponential map[streamkey.Key]*run[datapoint.Exponential]
+	summary     map[streamkey.Key]*run[datapoint.Summary]
+
+	// forgotten is the time of the newest point of any stream that was forgotten. A stream that
+	// started before it may be one of those, so its first point is no news.
+	forgotten int64
+}
+
+type run[V any] struct {
+	start, time int64
+	value       V
+}
+
+func newRuns() *runs {
+	r := &runs{}
+	for i := range r.shards {
+		r.shards[i] = runShard{
+			number:      map[streamkey.Key]run[datapoint.Number]{},
+			histogram:   map[streamkey.Key]*run[datapoint.Histogram]{},
+			exponential: map[streamkey.Key]*run[datapoint.Exponential]{},
+			summary:     map[streamkey.Key]*run[datapoint.Summary]{},
+			forgotten:   window.Never,
+		}
+	}
+	return r
+}
+
+func (r *runs) shard(k streamkey.Key) *runShard { return &r.shards[k.Hi>>(64-shardBits)] }
+
+// first decides a stream that is not known; full is true if there is no room for it.
+func (r *runs) first(sh *runShard, start, time, began int64, limit int) (step datapoint.Step, full bool) {
+	if r.count.Add(1) > int64(limit) {
+		r.count.Add(-1)
+		return datapoint.Baseline, true
+	}
+	if sh.forgotten != window.Never {
+		began = max(began, sh.forgotten+1)
+	}
+	return datapoint.First(start, time, began), false
+}
+
+// number returns the increase that v brings.
+func (r *runs) number(k streamkey.Key, v datapoint.Number, start, time, began int64, limit int) (inc datapoint.Number, step datapoint.Step, full bool) {
+	sh := r.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	prev, ok := sh.number[k]
+	if !ok {
+		if step, full = r.first(sh, start, time, began, limit); full {
+			return inc, step, true
+		}
+		inc = v
+	} else {
+		var fell bool
+		inc, fell = v.Sub(prev.value)
+		if step = datapoint.Follow(prev.start, prev.time, start, time, fell); step == datapoint.Reset {
+			inc = v
+		}
+	}
+	if step != datapoint.Stale {
+		sh.number[k] = run[datapoint.Number]{start: start, time: time, value: v}
+	}
+	return inc, step, false
+}
+
+// increase is number for the others. sub returns the increase since a value, whether it fell, and whether
+// the two can be compared at all; if not, the point is a new baseline.
+func increase[V any](r *runs, of func(*runShard) map[streamkey.Key]*run[V], sub func(v, prev V) (inc V, fell, ok bool),
+	k streamkey.Key, v V, start, time, began int64, limit int,
+) (inc V, step datapoint.Step, full bool) {
+	sh := r.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	streams := of(sh)
+	prev, known := streams[k]
+	if !known {
+		if step, full = r.first(sh, start, time, began, limit); full {
+			return inc, step, true
+		}
+		streams[k] = &run[V]{start: start, time: time, value: v}
+		return v, step, false
+	}
+	inc, fell, ok := sub(v, prev.value)
+	switch step = datapoint.Follow(prev.start, prev.time, start, time, fell); {
+	case step == datapoint.Stale:
+		return inc, step, false
+	case step == datapoint.Reset:
+		inc = v
+	case !ok:
+		step = datapoint.Baseline
+	}
+	prev.start, prev.time, prev.value = start, time, v
+	return inc, step, false
+}
+
+// forget drops streams without a point since horizon, and returns how many.
+func (r *runs) forget(horizon int64) (n int) {
+	for i := range r.shards {
+		sh := &r.shards[i]
+		sh.mu.Lock()
+		for k, x := range sh.number {
+			if x.time < horizon {
+				delete(sh.number, k)
+				sh.forgotten = max(sh.forgotten, x.time)
+				n++
+			}
+		}
+		n += forgetOf(sh, sh.histogram, horizon) + forgetOf(sh, sh.exponential, horizon) + forgetOf(sh, sh.summary, horizon)
+		sh.mu.Unlock()
+	}
+	r.count.Add(-int64(n))
+	return n
+}
+
+func forgetOf[V any](sh *runShard, streams map[streamkey.Key]*run[V], horizon int64) (n int) {
+	for k, x := range streams {
+		if x.time < horizon {
+			delete(streams, k)
+			sh.forgotten = max(sh.forgotten, x.time)
+			n++
+		}
+	}
+	return n
+}

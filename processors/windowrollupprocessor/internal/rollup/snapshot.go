@@ -1,0 +1,370 @@
+package rollup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/window"
+	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
+)
+
+// snapshotVersion is the first byte of a state. Readers keep knowing the version before it.
+const snapshotVersion = 1
+
+// ErrState is wrapped by Restore's errors: not a state of this component, or damaged.
+var ErrState = errors.New("rollup state")
+
+// Snapshot writes all of s. It is large: about as much as the cells in memory, and the names once.
+func (s *State) Snapshot(w io.Writer) error {
+	e := &encoder{w: w}
+	e.b = append(e.b, snapshotVersion)
+	e.json(s.spec)
+	e.varint(s.mark)
+	e.varint(s.lastNewest)
+	e.varint(s.sweptAt)
+	e.b = s.water.Append(e.b)
+	for _, n := range []*interner{s.names, s.idents, s.metrics} {
+		e.uvarint(uint64(len(n.entries)))
+		for _, x := range n.entries {
+			e.text(x.text)
+		}
+	}
+	s.runs.encode(e)
+	e.uvarint(uint64(len(s.engines)))
+	place := map[*engine]int{}
+	for i, x := range s.engines {
+		place[x] = i
+		x.encode(e)
+	}
+	e.uvarint(uint64(len(s.outbox)))
+	for _, c := range s.outbox {
+		plan := c.e.tables[c.kind].plan
+		for _, n := range []int{place[c.e], int(c.kind), c.shard, c.window} {
+			e.uvarint(uint64(n))
+		}
+		e.varint(c.start)
+		e.frame(plan, &c.frame)
+		e.bool(c.totals != nil)
+		if c.totals != nil {
+			e.frame(plan, c.totals)
+		}
+	}
+	e.flush(0)
+	return e.err
+}
+
+// Restore replaces s by what Snapshot wrote, under the rules that are in it; see Adopt. After an error s is
+// unusable.
+func (s *State) Restore(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if len(b) == 0 || b[0] != snapshotVersion {
+		return fmt.Errorf("%w: version %v, this release reads %d", ErrState, b[:min(len(b), 1)], snapshotVersion)
+	}
+	d := &decoder{b: b[1:]}
+	var spec Spec
+	d.json(&spec)
+	if d.err != nil {
+		return d.err
+	}
+	s.reset(spec)
+	s.mark, s.lastNewest, s.sweptAt = d.varint(), d.varint(), d.varint()
+	if d.err == nil {
+		d.b, d.err = s.water.Decode(d.b)
+	}
+	for _, n := range []*interner{s.names, s.idents, s.metrics} {
+		for range d.length() {
+			n.entries = append(n.entries, internEntry{text: d.text()})
+		}
+	}
+	s.runs.decode(d)
+	for range d.length() {
+		if e := s.decodeEngine(d); d.err == nil {
+			s.engines = append(s.engines, e)
+		}
+	}
+	for range d.length() {
+		place, kind, shard, win := d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
+		if place >= uint64(len(s.engines)) || kind >= uint64(aggregate.Kinds) || shard >= shards ||
+			win >= uint64(len(s.engines[place].rule.Windows)) {
+			d.fail("outbox")
+			break
+		}
+		c := closing{rule: int(place), e: s.engines[place], kind: aggregate.Kind(kind), shard: int(shard), window: int(win), start: d.varint()}
+		t := c.e.tables[c.kind]
+		c.frame = d.frame(t.plan, len(t.shards[shard].slots))
+		if d.bool() {
+			totals := d.frame(t.plan, len(t.shards[shard].slots))
+			c.totals = &totals
+		}
+		s.outbox = append(s.outbox, c)
+	}
+	if d.err == nil && len(d.b) > 0 {
+		d.fail("end")
+	}
+	for _, n := range []*interner{s.names, s.idents, s.metrics} {
+		n.collect()
+	}
+	return d.err
+}
+
+// Adopt switches to the configured rules. A rule that stays as it is goes on; another makes the windows that start
+// after the newest event time seen, and the old one those before.
+func (s *State) Adopt() {
+	cut := s.water.Newest()
+	var wanted []*engine
+	old := s.engines
+	s.engines = nil
+	for _, r := range s.configured.Rules {
+		e := newEngine(r, s.configured.Settings, cut)
+		for i, o := range old {
+			if o != nil && o.until == forever && o.identity() == e.identity() {
+				e, old[i] = o, nil
+				break
+			}
+		}
+		wanted = append(wanted, e)
+	}
+	for _, o := range old {
+		if o == nil {
+			continue
+		}
+		if cut == window.Never {
+			continue // it has nothing
+		}
+		o.until, o.takesAll = min(o.until, cut), false
+		s.engines = append(s.engines, o)
+	}
+	s.engines = append(s.engines, wanted...)
+	for i := range s.outbox {
+		for j, e := range s.engines {
+			if s.outbox[i].e == e {
+				s.outbox[i].rule = j
+			}
+		}
+	}
+	if set := s.configured.Settings; set.IdleTimeout != s.spec.IdleTimeout || set.MaxSources != s.spec.MaxSources {
+		water := window.NewWatermark(set.IdleTimeout, set.MaxSources)
+		if _, err := water.Decode(s.water.Append(nil)); err == nil {
+			s.water = water
+		}
+	}
+	s.spec = s.configured
+	clear(s.cache)
+}
+
+// identity is equal for two engines that do the same.
+func (e *engine) identity() string {
+	b, err := json.Marshal(struct {
+		Rule       Rule
+		Cumulative bool
+		CorrectFor int64
+	}{e.rule, e.cumulative, e.correctFor})
+	if err != nil { // nothing in it can fail
+		panic(err)
+	}
+	return string(b)
+}
+
+func (e *engine) encode(w *encoder) {
+	w.json(e.rule)
+	w.bool(e.cumulative)
+	w.varint(e.correctFor)
+	w.varint(e.from)
+	w.varint(e.until)
+	for _, t := range e.tables {
+		for i := range t.shards {
+			t.shards[i].encode(w, t.plan)
+		}
+	}
+}
+
+func (s *State) decodeEngine(d *decoder) *engine {
+	var r Rule
+	d.json(&r)
+	set := Settings{Cumulative: d.bool(), OnLate: Correct, CorrectFor: time.Duration(d.varint())}
+	from, until := d.varint(), d.varint()
+	if d.err == nil {
+		d.err = r.Validate()
+	}
+	if d.err != nil {
+		return nil
+	}
+	e := newEngine(r, set, from)
+	e.until, e.takesAll = until, e.takesAll && until == forever
+	for _, t := range e.tables {
+		for i := range t.shards {
+			s.decodeShard(d, e, t, &t.shards[i])
+		}
+	}
+	return e
+}
+
+func (sh *shard) encode(w *encoder, p *aggregate.Plan) {
+	w.uvarint(uint64(len(sh.slots)))
+	for _, x := range sh.slots {
+		w.bool(x.metric != freeSlot)
+		if x.metric == freeSlot {
+			continue
+		}
+		w.text(x.values)
+		w.b = x.key.Append(w.b)
+		w.varint(x.lastSeen)
+		w.varint(x.born)
+		for _, id := range []uint32{x.names, x.ident, x.metric} {
+			w.uvarint(uint64(id))
+		}
+		w.bool(x.overflow)
+	}
+	w.uvarint(uint64(len(sh.free)))
+	for _, i := range sh.free {
+		w.uvarint(uint64(i))
+	}
+	w.panes(p, sh.panes)
+	for _, c := range sh.windows {
+		w.panes(p, c.open)
+		w.varint(c.next)
+		w.frame(p, &c.totals)
+		if c.kept == nil {
+			continue
+		}
+		w.uvarint(uint64(c.kept.Len()))
+		for start, k := range c.kept.All() {
+			w.varint(start)
+			w.frame(p, &k.frame)
+			w.uvarint(uint64(len(k.dirty)))
+			for slot := range k.dirty {
+				w.uvarint(uint64(slot))
+			}
+		}
+	}
+}
+
+func (s *State) decodeShard(d *decoder, e *engine, t *table, sh *shard) {
+	for range d.length() {
+		x := slot{metric: freeSlot}
+		if d.bool() {
+			x.values = d.text()
+			x.key = d.key()
+			x.lastSeen, x.born = d.varint(), d.varint()
+			x.names, x.ident, x.metric = s.names.restored(d), s.idents.restored(d), s.metrics.restored(d)
+			x.overflow = d.bool()
+			sh.index[x.key] = uint32(len(sh.slots))
+			if x.overflow {
+				e.folded.Add(1)
+			} else {
+				e.streams.Add(1)
+				s.streams.Add(1)
+			}
+		}
+		sh.slots = append(sh.slots, x)
+	}
+	n := len(sh.slots)
+	for range d.length() {
+		i := d.uvarint()
+		if i >= uint64(n) {
+			d.fail("free slot")
+			return
+		}
+		sh.free = append(sh.free, uint32(i))
+	}
+	d.panes(t.plan, n, sh.panes)
+	for _, c := range sh.windows {
+		d.panes(t.plan, n, c.open)
+		c.next = d.varint()
+		c.totals = d.frame(t.plan, n)
+		if c.kept == nil {
+			continue
+		}
+		for range d.length() {
+			k, _ := c.kept.At(d.varint())
+			k.frame = d.frame(t.plan, n)
+			for range d.length() {
+				if k.dirty == nil {
+					k.dirty = map[uint32]struct{}{}
+				}
+				k.dirty[uint32(d.uvarint())] = struct{}{}
+			}
+		}
+	}
+}
+
+func (r *runs) encode(w *encoder) {
+	for i := range r.shards {
+		sh := &r.shards[i]
+		w.varint(sh.forgotten)
+		w.uvarint(uint64(len(sh.number)))
+		for k, x := range sh.number {
+			w.run(k, x.start, x.time)
+			w.b = x.value.Append(w.b)
+		}
+		encodeRuns(w, sh.histogram, datapoint.Histogram.Append)
+		encodeRuns(w, sh.exponential, datapoint.Exponential.Append)
+		encodeRuns(w, sh.summary, datapoint.Summary.Append)
+	}
+}
+
+func encodeRuns[V any](w *encoder, streams map[streamkey.Key]*run[V], value func(V, []byte) []byte) {
+	w.uvarint(uint64(len(streams)))
+	for k, x := range streams {
+		w.run(k, x.start, x.time)
+		w.b = value(x.value, w.b)
+	}
+}
+
+func (r *runs) decode(d *decoder) {
+	n := 0
+	for i := range r.shards {
+		sh := &r.shards[i]
+		sh.forgotten = d.varint()
+		for range d.length() {
+			k, start, t := d.run()
+			var v datapoint.Number
+			d.value(v.Decode)
+			sh.number[k] = run[datapoint.Number]{start, t, v}
+		}
+		decodeRuns(d, sh.histogram, (*datapoint.Histogram).Decode)
+		decodeRuns(d, sh.exponential, (*datapoint.Exponential).Decode)
+		decodeRuns(d, sh.summary, (*datapoint.Summary).Decode)
+		n += len(sh.number) + len(sh.histogram) + len(sh.exponential) + len(sh.summary)
+	}
+	r.count.Store(int64(n))
+}
+
+func decodeRuns[V any](d *decoder, streams map[streamkey.Key]*run[V], value func(*V, []byte) ([]byte, error)) {
+	for range d.length() {
+		k, start, t := d.run()
+		x := &run[V]{start: start, time: t}
+		d.value(func(b []byte) ([]byte, error) { return value(&x.value, b) })
+		streams[k] = x
+	}
+}
+
+// restored reads a number that is in use.
+func (n *interner) restored(d *decoder) uint32 {
+	id := d.uvarint()
+	if id >= uint64(len(n.entries)) {
+		d.fail("name")
+		return 0
+	}
+	n.entries[id].refs++
+	return uint32(id)
+}
+
+// collect makes the numbers in use known, and frees the others, after all users are restored.
+func (n *interner) collect() {
+	for i, x := range n.entries {
+		if x.refs == 0 {
+			n.free = append(n.free, uint32(i))
+			continue
+		}
+		n.ids[x.text] = uint32(i)
+	}
+}
