@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/prometheus/storage"
 	"go.opentelemetry.io/collector/component"
@@ -27,8 +28,12 @@ var errNotReady = errors.New("embedded_tsdb: not ready: the write-ahead log is b
 
 var _ extension.Extension = (*tsdbExtension)(nil)
 
-// tsdbExtension owns the directory, the listener and the database. Start returns at once: the database opens beside it,
-// and until then HTTP answers 503 and Appender errNotReady.
+// startGrace is how long Start waits for the database. A small one is open by then, so the first samples and queries of a
+// new installation are not refused; a large one goes on beside the rest of the start, which stays well under a second.
+const startGrace = 300 * time.Millisecond
+
+// tsdbExtension owns the directory, the listener and the database. The database opens beside the rest of the collector:
+// after Start, HTTP may still answer 503 and Appender errNotReady.
 type tsdbExtension struct {
 	cfg       *Config
 	set       extension.Settings
@@ -55,7 +60,7 @@ func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
 	return &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{})}, nil
 }
 
-// Start locks the directory, listens, and opens the database in the background.
+// Start locks the directory, listens, and opens the database, in the background if it takes longer than startGrace.
 func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err error) {
 	e.unlock, err = database.Lock(e.cfg.Directory)
 	if err != nil {
@@ -87,6 +92,11 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 		}
 	})
 	e.working.Go(func() { e.open(host, listener.Addr()) })
+	select {
+	case <-e.opened:
+	case <-time.After(startGrace):
+	case <-ctx.Done():
+	}
 	return nil
 }
 

@@ -77,7 +77,7 @@ func set(variable string) func(surroundings) bool {
 // ownIdentity is the instance under which the collector reports about itself.
 func ownIdentity(s surroundings) map[string]any {
 	return map[string]any{"service": map[string]any{"telemetry": map[string]any{"resource": map[string]any{
-		"service.instance.id": s.instanceID(),
+		"attributes": []any{map[string]any{"name": "service.instance.id", "value": s.instanceID()}},
 	}}}}
 }
 
