@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/otlptranslator"
@@ -64,6 +65,9 @@ type Config struct {
 
 // DeltaConfig bounds the running totals of delta streams.
 type DeltaConfig struct {
+	// Native sends delta points as they are, as samples of unknown type, for databases whose queries add them up. Default
+	// false: they become cumulative.
+	Native bool `mapstructure:"native"`
 	// MaxStreams bounds the streams whose totals are kept, a partition of the journal or, without one, the process. Points of
 	// further ones are refused. Default 200000; zero refuses all delta points.
 	MaxStreams int `mapstructure:"max_streams"`
@@ -89,6 +93,9 @@ type TranslationConfig struct {
 	ScopeLabels bool `mapstructure:"scope_labels"`
 	// CustomBuckets sends explicit histograms as native ones with custom buckets: one series each. Default false.
 	CustomBuckets bool `mapstructure:"custom_buckets"`
+	// TrackedSeries bounds the series of which is remembered what stream they come from, so that streams that become one
+	// series are found. Default 500000; zero doesn't look.
+	TrackedSeries int `mapstructure:"tracked_series"`
 }
 
 var _ component.Config = (*Config)(nil)
@@ -124,6 +131,12 @@ func (c *Config) Validate() error {
 	if c.Queue.HasValue() && c.Queue.Get().NumConsumers > 1 {
 		bad("sending_queue::num_consumers", "%d would reorder the samples of a series: leave it at 1, max_shards makes it parallel", c.Queue.Get().NumConsumers)
 	}
+	if c.TenantHeader != "" && c.Queue.HasValue() && c.Queue.Get().Batch.HasValue() {
+		keys := c.Queue.Get().Batch.Get().Partition.MetadataKeys
+		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, tenantMetadata) }) {
+			bad("sending_queue::batch::partition::metadata_keys", "%q needs %q with tenant_header, or batches would lose their tenant", keys, tenantMetadata)
+		}
+	}
 	if !slices.Contains(protocols, c.Protocol) {
 		bad("protocol", "%q is none of %q", c.Protocol, protocols)
 	}
@@ -147,6 +160,9 @@ func (c *Config) Validate() error {
 	}
 	if !slices.Contains(strategies, c.Translation.Strategy) {
 		bad("translation::strategy", "%q is none of %q", c.Translation.Strategy, strategies)
+	}
+	if c.Translation.TrackedSeries < 0 {
+		bad("translation::tracked_series", "%d is negative", c.Translation.TrackedSeries)
 	}
 	if c.Translation.CustomBuckets && c.Protocol == "1.0" {
 		bad("translation::custom_buckets", "needs remote write 2.0 or tsdb")

@@ -77,7 +77,7 @@ func (d *deltaExporter) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) 
 	if accumulate.HasDelta(md) {
 		leave := session.Enter()
 		var refused accumulate.Refused
-		md, refused = d.apply(t, md)
+		md, refused = d.apply(t, md, session.Now())
 		leave()
 		d.count(ctx, refused)
 	}
@@ -92,7 +92,7 @@ func (d *deltaExporter) consumeLocal(ctx context.Context, md pmetric.Metrics) er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	md, refused := d.apply(d.local, md)
+	md, refused := d.apply(d.local, md, time.Now())
 	if err := d.Metrics.ConsumeMetrics(ctx, md); err != nil {
 		d.local.Undo()
 		d.local.count()
@@ -102,10 +102,11 @@ func (d *deltaExporter) consumeLocal(ctx context.Context, md pmetric.Metrics) er
 	return nil
 }
 
-func (d *deltaExporter) apply(t *totals, md pmetric.Metrics) (pmetric.Metrics, accumulate.Refused) {
+// apply leaves out what lies too far ahead of now, which is the journal's: a second reading must come to the same totals.
+func (d *deltaExporter) apply(t *totals, md pmetric.Metrics, now time.Time) (pmetric.Metrics, accumulate.Refused) {
 	own := pmetric.NewMetrics()
 	md.CopyTo(own)
-	refused := t.Apply(own, time.Now().Add(d.e.cfg.MaxFuture))
+	refused := t.Apply(own, now.Add(d.e.cfg.MaxFuture))
 	t.count()
 	return own, refused
 }

@@ -17,8 +17,12 @@ import (
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadatatest"
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -108,4 +112,70 @@ func TestTotalsBelongToThePartition(t *testing.T) {
 	require.NoError(t, err)
 	consume(other, 100, 0)
 	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "100"}, db.values("orders_total", now), "partitions share nothing")
+}
+
+// After a crash the journal is read again from the checkpoint on. A database without an out-of-order window refuses what it
+// has; that is no loss, and is not counted as one. What is refused of new records is.
+func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
+	now := time.Now()
+	for _, inProcess := range []bool{false, true} {
+		db := newDatabase(t, remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType)
+		h := host{}
+		cfg := noQueue(func(cfg *Config) {
+			if inProcess {
+				cfg.TSDB = component.MustNewID("embedded_tsdb")
+				h[cfg.TSDB] = db
+				return
+			}
+			srv := httptest.NewServer(db.write)
+			t.Cleanup(srv.Close)
+			cfg.HTTP.Endpoint, cfg.Protocol = srv.URL, "1.0"
+		})
+		tel := componenttest.NewTelemetry()
+		t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+		set := exportertest.NewNopSettings(metadata.Type)
+		set.TelemetrySettings = tel.NewTelemetrySettings()
+		e, err := NewFactory().CreateMetrics(t.Context(), set, cfg)
+		require.NoError(t, err)
+		require.NoError(t, e.Start(t.Context(), h))
+
+		session := func(again bool) context.Context {
+			s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0"})
+			require.NoError(t, err)
+			s.Deliver(now, again)
+			return delivery.With(t.Context(), s)
+		}
+		first, second := session(false), session(true)
+		for _, ctx := range []context.Context{first, second} {
+			for ago := 5; ago > 0; ago-- {
+				require.NoError(t, e.ConsumeMetrics(ctx, orders(now.Add(-time.Duration(ago)*time.Second), 1)))
+			}
+		}
+		late := session(false)
+		require.NoError(t, e.ConsumeMetrics(late, orders(now.Add(-time.Minute), 1)))
+		require.NoError(t, e.Shutdown(t.Context()))
+
+		ignore := []metricdatatest.Option{metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars()}
+		metadatatest.AssertEqualExporterPrometheusTsdbRedeliveredSamples(t, tel, []metricdata.DataPoint[int64]{{Value: 4}}, ignore...) // the newest is no error
+		metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
+			[]metricdata.DataPoint[int64]{{Value: 1, Attributes: attribute.NewSet(attribute.String("reason", "out_of_order"))}}, ignore...)
+		assert.Equal(t, map[string]string{`{job="shop"}`: "5"}, db.values("count_over_time(orders_total[2m])", now))
+	}
+}
+
+// A point too far ahead is left out of the total by the clock of the journal, so that it is left out again when the journal
+// is read again, later.
+func TestTotalsDontDependOnWhenTheJournalIsRead(t *testing.T) {
+	written := time.Now().Add(-time.Hour) // the records; the journal is read now
+	db := newDatabase(t)
+	cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") })
+	e := running(t, cfg, host{cfg.TSDB: db})
+	s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0"})
+	require.NoError(t, err)
+	s.Deliver(written, false)
+	ctx := delivery.With(t.Context(), s)
+	require.NoError(t, e.ConsumeMetrics(ctx, orders(written.Add(-time.Second), 5)))
+	require.NoError(t, e.ConsumeMetrics(ctx, orders(written.Add(20*time.Minute), 100)), "was too far ahead when it was written")
+	require.NoError(t, e.ConsumeMetrics(ctx, orders(written.Add(time.Second), 7)))
+	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "12"}, db.values("orders_total", written.Add(time.Minute)))
 }

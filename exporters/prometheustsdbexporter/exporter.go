@@ -18,18 +18,21 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 // outcome is what a sink made of a batch. Counts are final, also when the batch comes again.
 type outcome struct {
-	sent    int            // samples
-	refused map[string]int // samples by reason
-	told    string         // what the sink said to one of the refused
+	sent        int            // samples
+	redelivered int            // samples that were stored before
+	refused     map[string]int // samples by reason
+	told        string         // what the sink said to one of the refused
 }
 
-// sink takes samples; header goes with a request, if there is one. The error, if any, is temporary: the batch comes again, and what is done already is not done twice.
+// sink takes samples; header goes with a request, if there is one. again: the samples may have been written before. The
+// error, if any, is temporary: the batch comes again, and what is done already is not done twice.
 type sink interface {
-	write(ctx context.Context, samples []sample.Sample, header http.Header) (outcome, error)
+	write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error)
 }
 
 // tsdbExporter translates batches and gives them to its sink, on the caller's goroutine.
@@ -38,7 +41,9 @@ type tsdbExporter struct {
 	set        exporter.Settings
 	telemetry  *metadata.TelemetryBuilder
 	translator *translate.Translator
-	sink       sink // from start on
+	collisions *collisions // nil: not looked for
+	sink       sink        // from start on
+	refusals   seldom      // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -47,7 +52,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		return nil, err
 	}
 	tr := cfg.Translation
-	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, translator: translate.New(translate.Settings{
+	e := &tsdbExporter{cfg: cfg, set: set, telemetry: t, translator: translate.New(translate.Settings{
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
@@ -57,7 +62,13 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		ScopeLabels:    tr.ScopeLabels,
 		CustomBuckets:  tr.CustomBuckets,
 		MaxFuture:      cfg.MaxFuture,
-	})}, nil
+		Delta:          cfg.Delta.Native,
+		Streams:        tr.TrackedSeries > 0,
+	})}
+	if tr.TrackedSeries > 0 {
+		e.collisions = newCollisions(tr.TrackedSeries)
+	}
+	return e, nil
 }
 
 func (e *tsdbExporter) start(ctx context.Context, host component.Host) error {
@@ -70,8 +81,12 @@ func (e *tsdbExporter) start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	e.sink = newRemoteSink(e.cfg, client, e.set.BuildInfo)
-	return nil
+	remote := newRemoteSink(e.cfg, client, e.set.BuildInfo)
+	e.sink = remote
+	return e.telemetry.RegisterExporterPrometheusTsdbShardsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(int64(remote.writer.Shards()))
+		return nil
+	})
 }
 
 func (e *tsdbExporter) shutdown(context.Context) error {
@@ -89,13 +104,21 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 }
 
 func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pmetric.Metrics) error {
-	b, err := e.translator.Translate(ctx, md, time.Now())
+	now, again := time.Now(), false
+	if session, ok := delivery.From(ctx); ok {
+		now, again = session.Now(), session.Again()
+	}
+	b, err := e.translator.Translate(ctx, md, now)
 	if err != nil {
 		return err
 	}
 	defer e.translator.Release(b)
-	if len(b.Samples) > 0 {
-		o, err := e.sink.write(ctx, b.Samples, header)
+	samples, found := b.Samples, found{}
+	if e.collisions != nil {
+		samples, found = e.collisions.look(samples, header.Get(e.cfg.TenantHeader))
+	}
+	if len(samples) > 0 {
+		o, err := e.sink.write(ctx, samples, header, again)
 		e.count(ctx, o)
 		if err != nil {
 			var again *remotewrite.RetryError
@@ -105,11 +128,13 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 			return err
 		}
 	}
-	for r, n := range b.Refused { // only now: a batch that comes again is translated again
+	// Only now: a batch that comes again is translated and looked through again.
+	for r, n := range b.Refused {
 		if n > 0 {
 			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), reason(translate.Reason(r).String()))
 		}
 	}
+	e.countCollisions(ctx, found)
 	return nil
 }
 
@@ -117,10 +142,13 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	if o.sent > 0 {
 		e.telemetry.ExporterPrometheusTsdbSentSamples.Add(ctx, int64(o.sent))
 	}
+	if o.redelivered > 0 {
+		e.telemetry.ExporterPrometheusTsdbRedeliveredSamples.Add(ctx, int64(o.redelivered))
+	}
 	for why, n := range o.refused {
 		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), reason(why))
 	}
-	if o.told != "" {
+	if o.told != "" && e.refusals.due() {
 		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.told))
 	}
 }
@@ -135,16 +163,16 @@ type remoteSink struct{ writer *remotewrite.Writer }
 func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) *remoteSink {
 	protocol := map[string]remotewrite.Protocol{"auto": remotewrite.Auto, "1.0": remotewrite.Only1, "2.0": remotewrite.Only2}[cfg.Protocol]
 	return &remoteSink{remotewrite.NewWriter(
-		&remotewrite.Client{HTTP: client, URL: cfg.HTTP.Endpoint, UserAgent: build.Command + "/" + build.Version},
+		remotewrite.NewClient(client, cfg.HTTP.Endpoint, build.Command+"/"+build.Version),
 		remotewrite.Settings{
 			Protocol: protocol, MaxSamples: cfg.MaxSamples, MaxBytes: cfg.MaxBytes, MaxShards: cfg.MaxShards, Metadata: true, Isolate: cfg.IsolateRefused,
 		},
 	)}
 }
 
-func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header) (outcome, error) {
-	r, err := s.writer.Write(ctx, samples, header)
-	o := outcome{sent: r.Sent.All(), told: r.RefusedFor}
+func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error) {
+	r, err := s.writer.Write(ctx, samples, header, again)
+	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, told: r.RefusedFor}
 	if len(r.Refused) > 0 {
 		o.refused = make(map[string]int, len(r.Refused))
 		for why, n := range r.Refused {

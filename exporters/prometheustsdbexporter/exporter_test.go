@@ -2,6 +2,7 @@ package prometheustsdbexporter
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +26,8 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configauth"
+	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
@@ -33,6 +36,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadatatest"
@@ -353,4 +358,146 @@ func TestTenants(t *testing.T) {
 		return nil
 	}))
 	assert.Contains(t, got, "sender", "client metadata comes first")
+}
+
+// counter makes a point of orders for each of pods, at t.
+func counter(t, start time.Time, pods ...string) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	for _, pod := range pods {
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", "shop")
+		rm.Resource().Attributes().PutStr("k8s.pod.name", pod)
+		m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		m.SetName("orders")
+		m.SetEmptySum().SetIsMonotonic(true)
+		m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		p := m.Sum().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(t))
+		p.SetStartTimestamp(pcommon.NewTimestampFromTime(start))
+		p.SetIntValue(int64(len(pod)))
+	}
+	return md
+}
+
+func TestStreamsThatBecomeOneSeriesAreTold(t *testing.T) {
+	now := time.Now()
+	start := now.Add(-time.Hour)
+	batches := []pmetric.Metrics{
+		counter(now.Add(-4*time.Second), start, "one", "other"), // at one time: a series has one value
+		counter(now.Add(-3*time.Second), start, "other"),        // interleaves
+		counter(now.Add(-2*time.Second), start, "one"),
+		counter(now.Add(-1*time.Second), now.Add(-2*time.Second), "one, started again"),
+	}
+	dot := counter(now, start, "one, started again")
+	dot.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("or.ders")
+	under := counter(now.Add(time.Second), start, "one, started again")
+	under.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("or_ders")
+	batches = append(batches, dot, under)
+
+	db := newDatabase(t, remoteapi.WriteV2MessageType)
+	srv := httptest.NewServer(db.write)
+	t.Cleanup(srv.Close)
+	log, logs := observer.New(zap.WarnLevel)
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := exportertest.NewNopSettings(metadata.Type)
+	set.TelemetrySettings = tel.NewTelemetrySettings()
+	set.Logger = zap.New(log)
+	e, err := NewFactory().CreateMetrics(t.Context(), set, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint = srv.URL }))
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), host{}))
+	for _, md := range batches {
+		require.NoError(t, e.ConsumeMetrics(t.Context(), md))
+	}
+	require.NoError(t, e.Shutdown(t.Context()))
+
+	metadatatest.AssertEqualExporterPrometheusTsdbCollidingSamples(t, tel,
+		[]metricdata.DataPoint[int64]{{Value: 3}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
+		[]metricdata.DataPoint[int64]{{Value: 1, Attributes: attribute.NewSet(attribute.String("reason", "collision"))}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	told := logs.FilterMessageSnippet("Several streams have become one series").All()
+	require.Len(t, told, 1, "once in a while")
+	assert.Equal(t, `{__name__="orders_total", job="shop"}`, told[0].ContextMap()["series"])
+	assert.Equal(t, map[string]string{`{job="shop"}`: "4"}, db.values("count_over_time(orders_total[1m])", now))
+}
+
+// Delta points go as they are where that is wanted: samples of unknown type, histograms that PromQL may add up.
+func TestNativeDeltas(t *testing.T) {
+	now := time.Now()
+	db := newDatabase(t, remoteapi.WriteV2MessageType)
+	srv := httptest.NewServer(db.write)
+	t.Cleanup(srv.Close)
+	var batches []pmetric.Metrics
+	for i := range 3 {
+		md := allTypes(now.Add(time.Duration(i-2) * time.Second))
+		for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+			switch m.Type() {
+			case pmetric.MetricTypeSum:
+				m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+			case pmetric.MetricTypeHistogram:
+				m.Histogram().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+			case pmetric.MetricTypeExponentialHistogram:
+				m.ExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+			}
+		}
+		batches = append(batches, md)
+	}
+	_, err := export(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint, cfg.Delta.Native = srv.URL, true }), host{}, batches...)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{`{job="shop"}`: "126"}, db.values("sum_over_time(orders_total[1m])", now))
+	assert.Equal(t, map[string]string{`{job="shop"}`: "12"}, db.values("sum_over_time(latency_seconds_count[1m])", now))
+	assert.Equal(t, map[string]string{`{job="shop"}`: "{count:18, sum:36, [-1e-128,1e-128]:3, (1,2]:6, (2,4]:9}"}, db.values("sum_over_time(size[1m])", now))
+}
+
+// bearer is an auth extension.
+type bearer struct {
+	component.StartFunc
+	component.ShutdownFunc
+}
+
+func (bearer) RoundTripper(base http.RoundTripper) (http.RoundTripper, error) {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer secret")
+		return base.RoundTrip(r)
+	}), nil
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
+	now := time.Now()
+	db := newDatabase(t, remoteapi.WriteV2MessageType)
+	var protocols []int
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols = append(protocols, r.ProtoMajor)
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		db.write.ServeHTTP(w, r)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	auth := component.MustNewID("bearertokenauth")
+	cfg := noQueue(func(cfg *Config) {
+		cfg.HTTP.Endpoint = srv.URL
+		cfg.HTTP.TLS.CAPem = configopaque.String(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+		cfg.HTTP.Auth = configoptional.Some(configauth.Config{AuthenticatorID: auth})
+	})
+	_, err := export(t, cfg, host{auth: bearer{}}, allTypes(now))
+	require.NoError(t, err)
+	assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
+	assert.Equal(t, []int{2}, protocols)
+
+	// Without the extension the receiver says no: counted, and the rest of the world goes on.
+	cfg.HTTP.Auth = configoptional.None[configauth.Config]()
+	tel, err := export(t, cfg, host{}, allTypes(now.Add(time.Second)))
+	require.NoError(t, err)
+	metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
+		[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: attribute.NewSet(attribute.String("reason", "unauthorized"))}},
+		metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }

@@ -29,6 +29,9 @@ func createDefaultConfig() component.Config {
 	client.MaxIdleConnsPerHost = 64 // as many as there are shards; the library's 2 would reconnect all the time
 	queue := exporterhelper.NewDefaultQueueConfig()
 	queue.NumConsumers = 1 // more would reorder the samples of a series
+	batch := exporterhelper.BatchConfig{Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 8192, FlushTimeout: 200 * time.Millisecond}
+	batch.Partition.MetadataKeys = []string{tenantMetadata}
+	queue.Batch = configoptional.Default(batch)
 	retry := configretry.NewDefaultBackOffConfig()
 	retry.MaxElapsedTime = 0 // without end: giving up is losing
 	return &Config{
@@ -44,8 +47,9 @@ func createDefaultConfig() component.Config {
 		IsolateRefused: true,
 		Delta:          DeltaConfig{MaxStreams: 200_000, IdleTimeout: time.Hour},
 		Translation: TranslationConfig{
-			Strategy:   otlptranslator.UnderscoreEscapingWithSuffixes,
-			TargetInfo: true,
+			Strategy:      otlptranslator.UnderscoreEscapingWithSuffixes,
+			TargetInfo:    true,
+			TrackedSeries: 500_000,
 		},
 	}
 }
@@ -64,7 +68,7 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 		exporterhelper.WithQueue(c.Queue),
 		exporterhelper.WithRetry(c.Retry),
 	)
-	if err != nil || c.Delta.MaxStreams == 0 {
+	if err != nil || c.Delta.MaxStreams == 0 || c.Delta.Native {
 		return next, err
 	}
 	d := newDeltaExporter(next, e, set)

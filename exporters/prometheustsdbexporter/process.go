@@ -37,7 +37,7 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 	return &processSink{to}, nil
 }
 
-func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header) (outcome, error) {
+func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, again bool) (outcome, error) {
 	all := outcome{refused: map[string]int{}}
 	for len(samples) > 0 {
 		n := min(len(samples), transactionSamples)
@@ -47,10 +47,14 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 		}
 		all.sent += n
 		for why, k := range refused {
-			all.refused[why] += k
 			all.sent -= k
+			if again && remotewrite.Reason(why).OfOlderSample() {
+				all.redelivered += k
+				continue
+			}
+			all.refused[why] += k
 		}
-		if told != nil {
+		if told != nil && len(all.refused) > 0 {
 			all.told = told.Error()
 		}
 		samples = samples[n:]

@@ -83,6 +83,10 @@ type Session struct {
 	// gate is nil where the driver is the only source of batches.
 	gate *sync.RWMutex
 
+	// Of the batch that is under way. Written by the driver between batches.
+	again bool
+	now   time.Time
+
 	mu       sync.RWMutex
 	members  []member          // guarded by mu; only grows until closed
 	restored map[string][]byte // guarded by mu; states that nobody has claimed yet
@@ -124,6 +128,22 @@ func (s *Session) Label() string { return s.label }
 // Began returns when the partition's state began. A cumulative stream whose start time lies after it, and which the
 // state does not know, is new: its first point counts from zero. Any other first point is a baseline.
 func (s *Session) Began() time.Time { return s.began }
+
+// Again reports whether what is delivered now may have been delivered before, by another owner of the partition or by this
+// one: what a sink refuses of it as older than what it has, it has.
+func (s *Session) Again() bool { return s.again }
+
+// Now returns when the newest record of the batch that is delivered now was written to the journal. It is the clock for what
+// has to come out the same when the record is read again. It is the wall clock's time where there is no journal.
+func (s *Session) Now() time.Time {
+	if s.now.IsZero() {
+		return time.Now()
+	}
+	return s.now
+}
+
+// Deliver tells what the next batch is, for [Session.Again] and [Session.Now]. It is for the driver.
+func (s *Session) Deliver(now time.Time, again bool) { s.now, s.again = now, again }
 
 // Enter brackets work on the state of a component; leave ends it. A checkpoint waits until all have left, so a batch
 // enters once (not once a point) and never holds it while it is handed downstream. Enter does not nest.

@@ -136,7 +136,9 @@ type Worker struct {
 	dirty     bool // something was delivered since
 	adoptAt   int64
 	adopted   bool
-	poison    poison
+	// againUntil: records below it may have gone down the pipeline before.
+	againUntil int64
+	poison     poison
 }
 
 // NewWorker returns a worker that has not begun.
@@ -255,6 +257,11 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, c.SeenUntil)
 	w.saved, w.savedSize, w.dirty = w.set.Clock.Now(), len(c.State), false
 	w.adoptAt, w.adopted = end, fresh
+	w.againUntil = end
+	if fresh {
+		w.againUntil = begin
+	}
+	w.session.Deliver(time.Time{}, !fresh) // the outbox may have been sent
 	if fresh {
 		if err := w.save(ctx); err != nil {
 			return ctx, err
@@ -319,6 +326,7 @@ func (w *Worker) deliver(ctx context.Context, r Range) error {
 		}
 	}
 	if len(fresh) > 0 {
+		w.session.Deliver(fresh[len(fresh)-1].Time, r.First < w.againUntil)
 		if err := w.set.Deliver(ctx, r.Bounds, fresh); err != nil {
 			if w.set.Permanent(err) && ctx.Err() == nil {
 				err = errors.Join(err, w.bury(ctx, r.Bounds, fresh, err))

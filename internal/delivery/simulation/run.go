@@ -98,6 +98,8 @@ type schedule struct {
 	truth     int64
 	sent      int
 	sentTime  time.Time // event time of the latest record
+	passed    int64     // offset behind the last record that an owner gave to the pipeline
+	unsaid    error     // a record came again, and the session didn't say so
 }
 
 func (s *schedule) run() error {
@@ -135,6 +137,9 @@ func (s *schedule) run() error {
 }
 
 func (s *schedule) verdict() error {
+	if s.unsaid != nil {
+		return s.unsaid
+	}
 	if len(s.w.sink.conflicts) > 0 {
 		return fmt.Errorf("%w: two values for one sample: %s", ErrViolation, s.w.sink.conflicts[0])
 	}
@@ -242,6 +247,12 @@ func (s *schedule) assign() {
 }
 
 func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metrics, records []delivery.Record) error {
+	if session, ok := delivery.From(ctx); len(records) > 0 && p == s.owner { // a zombie can't know
+		if first := records[0].Offset; !ok || first < s.passed && !session.Again() {
+			s.unsaid = fmt.Errorf("%w: offset %d was delivered before, and the session doesn't say so", ErrViolation, first)
+		}
+		s.passed = max(s.passed, records[len(records)-1].Offset+1)
+	}
 	batch := pmetric.NewMetrics()
 	for _, r := range records {
 		for _, rm := range r.Payload.(pmetric.Metrics).ResourceMetrics().All() {

@@ -25,13 +25,16 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                                   metric.Meter
-	mu                                      sync.Mutex
-	registrations                           []metric.Registration
-	ExporterPrometheusTsdbDeltaStreams      metric.Int64ObservableGauge
-	ExporterPrometheusTsdbRefusedDatapoints metric.Int64Counter
-	ExporterPrometheusTsdbRefusedSamples    metric.Int64Counter
-	ExporterPrometheusTsdbSentSamples       metric.Int64Counter
+	meter                                    metric.Meter
+	mu                                       sync.Mutex
+	registrations                            []metric.Registration
+	ExporterPrometheusTsdbCollidingSamples   metric.Int64Counter
+	ExporterPrometheusTsdbDeltaStreams       metric.Int64ObservableGauge
+	ExporterPrometheusTsdbRedeliveredSamples metric.Int64Counter
+	ExporterPrometheusTsdbRefusedDatapoints  metric.Int64Counter
+	ExporterPrometheusTsdbRefusedSamples     metric.Int64Counter
+	ExporterPrometheusTsdbSentSamples        metric.Int64Counter
+	ExporterPrometheusTsdbShards             metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -51,6 +54,21 @@ func (builder *TelemetryBuilder) RegisterExporterPrometheusTsdbDeltaStreamsCallb
 		cb(ctx, &observerInt64{inst: builder.ExporterPrometheusTsdbDeltaStreams, obs: o})
 		return nil
 	}, builder.ExporterPrometheusTsdbDeltaStreams)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterPrometheusTsdbShardsCallback sets callback for observable ExporterPrometheusTsdbShards metric.
+func (builder *TelemetryBuilder) RegisterExporterPrometheusTsdbShardsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterPrometheusTsdbShards, obs: o})
+		return nil
+	}, builder.ExporterPrometheusTsdbShards)
 	if err != nil {
 		return err
 	}
@@ -88,10 +106,22 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ExporterPrometheusTsdbCollidingSamples, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheus_tsdb_colliding_samples",
+		metric.WithDescription("Samples that were sent although another stream's samples lie between those of their series. [Alpha]"),
+		metric.WithUnit("{sample}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbDeltaStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_prometheus_tsdb_delta_streams",
 		metric.WithDescription("Delta streams whose running totals are kept. [Alpha]"),
 		metric.WithUnit("{stream}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusTsdbRedeliveredSamples, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheus_tsdb_redelivered_samples",
+		metric.WithDescription("Samples that were sent again and refused because they are stored already. [Alpha]"),
+		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRefusedDatapoints, err = builder.meter.Int64Counter(
@@ -110,6 +140,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_prometheus_tsdb_sent_samples",
 		metric.WithDescription("Samples that the receiver or the storage took. [Alpha]"),
 		metric.WithUnit("{sample}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusTsdbShards, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_prometheus_tsdb_shards",
+		metric.WithDescription("Requests that may be in flight; fewer than max_shards where the receiver can't keep up. [Alpha]"),
+		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

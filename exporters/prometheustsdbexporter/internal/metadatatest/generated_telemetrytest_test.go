@@ -24,10 +24,22 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterExporterPrometheusTsdbShardsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	tb.ExporterPrometheusTsdbCollidingSamples.Add(context.Background(), 1)
+	tb.ExporterPrometheusTsdbRedeliveredSamples.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRefusedDatapoints.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRefusedSamples.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbSentSamples.Add(context.Background(), 1)
+	AssertEqualExporterPrometheusTsdbCollidingSamples(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbDeltaStreams(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterPrometheusTsdbRedeliveredSamples(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbRefusedDatapoints(t, testTel,
@@ -37,6 +49,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbSentSamples(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterPrometheusTsdbShards(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 

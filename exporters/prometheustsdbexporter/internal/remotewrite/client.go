@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// maxErrorBody bounds what is read of a refusal: it names the samples that were refused.
-const maxErrorBody = 8 << 10
+const (
+	// maxErrorBody bounds what is read of a refusal: it names the samples that were refused.
+	maxErrorBody = 8 << 10
+	maxRedirects = 5
+)
 
 // Counts are samples, native histograms and exemplars.
 type Counts struct{ Samples, Histograms, Exemplars int }
@@ -32,21 +35,35 @@ type Response struct {
 // OK reports whether the receiver took the request.
 func (r Response) OK() bool { return r.Status/100 == 2 }
 
-// Retryable reports whether the specification lets a sender send the request again: after 5xx and 429.
+// Retryable reports whether the request is to be sent again: after 5xx and 429, as the specification lets a sender do, and
+// after a redirection that can't be followed: the endpoint is wrong, and nothing is wrong with the samples.
 func (r Response) Retryable() bool {
-	return r.Status/100 == 5 || r.Status == http.StatusTooManyRequests
+	return r.Status/100 == 5 || r.Status/100 == 3 || r.Status == http.StatusTooManyRequests
 }
 
 // Client posts requests to one URL. Safe for concurrent use.
 type Client struct {
-	HTTP      *http.Client
-	URL       string
-	UserAgent string
+	http      *http.Client
+	url       string
+	userAgent string
+}
+
+// NewClient returns a client for url. A redirection is followed only where it keeps the method: net/http makes a GET of a
+// POST that is answered 301, and a page that is found there would pass for a receiver that took the samples.
+func NewClient(client *http.Client, url, userAgent string) *Client {
+	own := *client
+	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+		if next.Method != http.MethodPost || len(before) > maxRedirects {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	return &Client{&own, url, userAgent}
 }
 
 // Send posts a compressed request of version v. header is added to it. An error means that there was no answer.
 func (c *Client) Send(ctx context.Context, v Version, payload []byte, header http.Header) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(payload))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(payload))
 	if err != nil {
 		return Response{}, fmt.Errorf("make the request: %w", err)
 	}
@@ -55,9 +72,9 @@ func (c *Client) Send(ctx context.Context, v Version, payload []byte, header htt
 	}
 	req.Header.Set("Content-Encoding", "snappy")
 	req.Header.Set("Content-Type", contentType(v))
-	req.Header.Set("User-Agent", c.UserAgent)
+	req.Header.Set("User-Agent", c.userAgent)
 	req.Header.Set("X-Prometheus-Remote-Write-Version", v.String())
-	resp, err := c.HTTP.Do(req)
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, fmt.Errorf("remote write: %w", err)
 	}
@@ -69,6 +86,9 @@ func (c *Client) Send(ctx context.Context, v Version, payload []byte, header htt
 			text = append(text, " (cut off)"...)
 		}
 		r.Body = strings.TrimSpace(string(text))
+		if to := resp.Header.Get("Location"); to != "" {
+			r.Body = "see " + to
+		}
 		r.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is used again

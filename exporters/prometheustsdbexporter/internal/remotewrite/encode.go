@@ -162,9 +162,7 @@ func (e *Encoder) addV1(s *sample.Sample) {
 }
 
 func appendLabel(b []byte, l labels.Label) []byte {
-	if !utf8.ValidString(l.Value) {
-		l.Value = strings.ToValidUTF8(l.Value, "\uFFFD")
-	}
+	l.Name, l.Value = valid(l.Name), valid(l.Value)
 	b = appendTag(b, 1, length)
 	b = binary.AppendUvarint(b, uint64(labelSize(l)))
 	return appendString(appendString(b, 1, l.Name), 2, l.Value)
@@ -300,13 +298,15 @@ func appendFixed(b []byte, field int, bits uint64) []byte {
 	return binary.LittleEndian.AppendUint64(appendTag(b, field, fixed), bits)
 }
 
-// appendText writes a string of the user's: protobuf takes UTF-8 only, OTLP clients don't always send it.
-func appendText(b []byte, field int, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
+// valid is s in UTF-8: protobuf takes nothing else, OTLP clients don't always send it.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return appendString(b, field, s)
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
+
+func appendText(b []byte, field int, s string) []byte { return appendString(b, field, valid(s)) }
 
 func appendString(b []byte, field int, s string) []byte {
 	b = binary.AppendUvarint(appendTag(b, field, length), uint64(len(s)))

@@ -84,3 +84,12 @@ func (r Reason) ofOneSample() bool {
 	}
 	return false
 }
+
+// OfOlderSample reports whether r is what a sample is refused for that is stored already, with newer ones behind it.
+func (r Reason) OfOlderSample() bool {
+	switch r {
+	case Duplicate, OutOfBounds, OutOfOrder, TooOld:
+		return true
+	}
+	return false
+}

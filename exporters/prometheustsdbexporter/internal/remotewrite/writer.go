@@ -62,6 +62,8 @@ type Result struct {
 	Bytes      map[Version]int // compressed
 	Refused    map[Reason]int  // samples
 	RefusedFor string          // what the receiver said to one of them
+	// Redelivered samples had been sent before, and were refused now for that reason.
+	Redelivered int
 }
 
 func (r *Result) add(o Result) {
@@ -80,25 +82,36 @@ func (r *Result) add(o Result) {
 	if o.RefusedFor != "" {
 		r.RefusedFor = o.RefusedFor
 	}
+	r.Redelivered += o.Redelivered
 }
 
 func newResult() Result {
 	return Result{Requests: map[Version]int{}, Bytes: map[Version]int{}, Refused: map[Reason]int{}}
 }
 
-// Writer writes batches: the samples of a series go through one shard in the order of their times, shards work side by
-// side, and their number follows the size of the batch. Safe for concurrent use; callers who give the samples of one series
+// Writer writes batches: the samples of a series go through one shard in the order of their times, and shards work side by
+// side. Their number follows the size of the batch, so that a batch that comes again is divided as before; how many requests
+// are in flight follows what the receiver bears. Safe for concurrent use; callers who give the samples of one series
 // from two goroutines give up their order.
 type Writer struct {
 	client   *Client
 	set      Settings
-	slots    chan struct{} // one for each request in flight
-	encoders sync.Pool     // of *encoding
-	oldSince atomic.Int64  // when the receiver was found to speak 1.0 only, Unix nanoseconds; 0: it wasn't
+	limit    *limiter
+	encoders sync.Pool    // of *encoding
+	oldSince atomic.Int64 // when the receiver was found to speak 1.0 only, Unix nanoseconds; 0: it wasn't
 
-	mu        sync.Mutex
-	delivered map[uint64]struct{} // hashes of the requests that are done, of batches to be repeated; guarded by mu
+	mu    sync.Mutex
+	marks map[uint64]mark // by the hashes of the requests of batches that come again; guarded by mu
 }
+
+// mark is what is known of a request that was sent.
+type mark byte
+
+const (
+	refused   mark = iota // and divided: its parts have marks of their own
+	tried                 // nobody knows what became of it
+	delivered             // or refused for good
+)
 
 type encoding struct {
 	Encoder
@@ -108,11 +121,14 @@ type encoding struct {
 // NewWriter returns a writer over client.
 func NewWriter(client *Client, set Settings) *Writer {
 	return &Writer{
-		client: client, set: set, slots: make(chan struct{}, set.MaxShards),
-		encoders:  sync.Pool{New: func() any { return &encoding{} }},
-		delivered: make(map[uint64]struct{}),
+		client: client, set: set, limit: newLimiter(set.MaxShards),
+		encoders: sync.Pool{New: func() any { return &encoding{} }},
+		marks:    make(map[uint64]mark),
 	}
 }
+
+// Shards is how many requests may be in flight now.
+func (w *Writer) Shards() int { return w.limit.current() }
 
 // batch is one call of Write.
 type batch struct {
@@ -122,13 +138,20 @@ type batch struct {
 	salt    uint64 // of header: equal requests of two tenants are two
 
 	mu     sync.Mutex
-	result Result   // guarded by mu
-	done   []uint64 // hashes of requests; guarded by mu
+	result Result    // guarded by mu
+	marks  []request // guarded by mu
 }
 
-// Write delivers samples, which it doesn't change, with header on every request. The error is a *RetryError, or nil once
-// every sample is delivered or refused.
-func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http.Header) (Result, error) {
+// request is what became of one.
+type request struct {
+	hash uint64
+	mark mark
+}
+
+// Write delivers samples, which it doesn't change, with header on every request. again: they may have been written before,
+// by another process; what is refused as older than the series' newest sample is then taken for stored. The error is a
+// *RetryError, or nil once every sample is delivered or refused.
+func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (Result, error) {
 	b := &batch{w: w, samples: samples, header: header, result: newResult()}
 	for name, values := range header {
 		b.salt ^= xxhash.Sum64String(name + ":" + strings.Join(values, ","))
@@ -137,18 +160,18 @@ func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http
 	errs := make([]error, len(shards))
 	var wg sync.WaitGroup
 	for i, shard := range shards[1:] {
-		wg.Go(func() { errs[i+1] = b.writeShard(ctx, shard) })
+		wg.Go(func() { errs[i+1] = b.writeShard(ctx, shard, again) })
 	}
-	errs[0] = b.writeShard(ctx, shards[0])
+	errs[0] = b.writeShard(ctx, shards[0], again)
 	wg.Wait()
 	err := joined(errs)
-	w.remember(b.done, err != nil)
+	w.remember(b.marks, err != nil)
 	return b.result, err
 }
 
 // shards divides the batch by series, each part in the order of time.
 func (b *batch) shards() [][]int32 {
-	n := min(max(len(b.samples)/b.w.set.MaxSamples, 1), b.w.set.MaxShards)
+	n := min(max(2*len(b.samples)/b.w.set.MaxSamples, 1), b.w.set.MaxShards) // a request at least half full each
 	shards := make([][]int32, n)
 	for i := range shards {
 		shards[i] = make([]int32, 0, len(b.samples)/n+len(b.samples)/(4*n)+1)
@@ -167,10 +190,10 @@ func (b *batch) shards() [][]int32 {
 }
 
 // writeShard sends the shard's requests one after the other, up to the first that must be repeated.
-func (b *batch) writeShard(ctx context.Context, shard []int32) error {
+func (b *batch) writeShard(ctx context.Context, shard []int32, again bool) error {
 	for len(shard) > 0 {
 		budget := searchRequests
-		n, err := b.write(ctx, shard, &budget)
+		n, err := b.write(ctx, shard, again, &budget)
 		if err != nil {
 			return err
 		}
@@ -181,7 +204,7 @@ func (b *batch) writeShard(ctx context.Context, shard []int32) error {
 
 // write sends one request with the first of shard, and returns how many they were. budget is how many more requests may be
 // spent on finding what of them is refused.
-func (b *batch) write(ctx context.Context, shard []int32, budget *int) (int, error) {
+func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *int) (int, error) {
 	e := b.w.encoders.Get().(*encoding)
 	defer b.w.encoders.Put(e)
 	for {
@@ -189,34 +212,52 @@ func (b *batch) write(ctx context.Context, shard []int32, budget *int) (int, err
 		n := b.encode(e, shard, version)
 		e.payload = e.Finish(e.payload)
 		hash := xxhash.Sum64(e.payload) ^ b.salt
-		if b.known(hash) {
+		switch b.known(hash) {
+		case delivered:
 			return n, nil
+		case tried:
+			again = true
 		}
 		resp, err := b.send(ctx, version, e)
 		if err != nil {
+			b.mark(hash, tried)
 			return 0, &RetryError{Err: err}
 		}
 		if resp.Retryable() {
+			if resp.Status/100 == 5 {
+				b.mark(hash, tried)
+			}
 			return 0, &RetryError{After: resp.RetryAfter, Err: fmt.Errorf("the receiver answers %d: %s", resp.Status, resp.Body)}
 		}
 		if b.w.fellBack(version, resp) {
 			continue
 		}
-		if b.w.set.Isolate && version == V1 && !resp.OK() && n > 1 && *budget > 1 && ReasonOf(resp.Status, resp.Body).ofOneSample() {
-			return n, b.search(ctx, shard[:n], budget)
+		if n > 1 && *budget > 1 && b.divisible(version, resp) {
+			b.mark(hash, refused)
+			return n, b.search(ctx, shard[:n], again, budget)
 		}
-		b.finish(hash, e.Counts(), version, len(e.payload), resp)
+		b.finish(hash, e.Counts(), version, len(e.payload), resp, again)
 		return n, nil
 	}
 }
 
-// search sends the halves of a 1.0 request that was refused for some of its samples: such a receiver may have dropped all.
-func (b *batch) search(ctx context.Context, shard []int32, budget *int) error {
+// divisible reports whether parts of a refused request may be taken: it is too large, or a 1.0 request of which some
+// samples are refused, and such a receiver may have dropped all.
+func (b *batch) divisible(v Version, resp Response) bool {
+	if resp.OK() {
+		return false
+	}
+	why := ReasonOf(resp.Status, resp.Body)
+	return why == TooLarge && !resp.Confirmed || b.w.set.Isolate && v == V1 && why.ofOneSample()
+}
+
+// search sends the halves of a request.
+func (b *batch) search(ctx context.Context, shard []int32, again bool, budget *int) error {
 	half := len(shard) / 2
 	for _, part := range [][]int32{shard[:half], shard[half:]} {
 		for len(part) > 0 {
 			*budget--
-			n, err := b.write(ctx, part, budget)
+			n, err := b.write(ctx, part, again, budget)
 			if err != nil {
 				return err
 			}
@@ -243,17 +284,17 @@ func (b *batch) encode(e *encoding, shard []int32, v Version) int {
 }
 
 func (b *batch) send(ctx context.Context, v Version, e *encoding) (Response, error) {
-	select {
-	case b.w.slots <- struct{}{}:
-	case <-ctx.Done():
-		return Response{}, ctx.Err()
+	if err := b.w.limit.acquire(ctx); err != nil {
+		return Response{}, err
 	}
-	defer func() { <-b.w.slots }()
-	return b.w.client.Send(ctx, v, e.payload, b.header)
+	began := time.Now()
+	resp, err := b.w.client.Send(ctx, v, e.payload, b.header)
+	b.w.limit.release(began, err == nil && !resp.Retryable() || ctx.Err() != nil)
+	return resp, err
 }
 
 // finish accounts for a request that will not be sent again.
-func (b *batch) finish(hash uint64, sent Counts, v Version, size int, resp Response) {
+func (b *batch) finish(hash uint64, sent Counts, v Version, size int, resp Response, again bool) {
 	r := newResult()
 	r.Requests[v], r.Bytes[v] = 1, size
 	switch {
@@ -267,37 +308,46 @@ func (b *batch) finish(hash uint64, sent Counts, v Version, size int, resp Respo
 		if !resp.OK() {
 			why = ReasonOf(resp.Status, resp.Body)
 		}
-		r.Refused[why] = missing
-		r.RefusedFor = fmt.Sprintf("%d: %s", resp.Status, resp.Body)
+		if again && why.OfOlderSample() {
+			r.Redelivered = missing
+		} else {
+			r.Refused[why] = missing
+			r.RefusedFor = fmt.Sprintf("%d: %s", resp.Status, resp.Body)
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.result.add(r)
-	b.done = append(b.done, hash)
+	b.marks = append(b.marks, request{hash, delivered})
 }
 
-// known reports whether an earlier attempt has delivered the request.
-func (b *batch) known(hash uint64) bool {
+// known is the mark that an earlier attempt has left on the request.
+func (b *batch) known(hash uint64) mark {
 	b.w.mu.Lock()
-	_, ok := b.w.delivered[hash]
+	m := b.w.marks[hash]
 	b.w.mu.Unlock()
-	if ok {
-		b.mu.Lock()
-		b.done = append(b.done, hash)
-		b.mu.Unlock()
+	if m == delivered {
+		b.mark(hash, delivered)
 	}
-	return ok
+	return m
 }
 
-// remember keeps what a batch that comes again has delivered, and forgets it once the batch is done.
-func (w *Writer) remember(done []uint64, again bool) {
+func (b *batch) mark(hash uint64, m mark) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.marks = append(b.marks, request{hash, m})
+}
+
+// remember keeps what is known of the requests of a batch that comes again, and forgets it once the batch is done.
+func (w *Writer) remember(requests []request, again bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, hash := range done {
-		if !again {
-			delete(w.delivered, hash)
-		} else if len(w.delivered) < maxDelivered {
-			w.delivered[hash] = struct{}{}
+	for _, r := range requests {
+		switch {
+		case !again:
+			delete(w.marks, r.hash)
+		case r.mark != refused && len(w.marks) < maxDelivered:
+			w.marks[r.hash] = r.mark
 		}
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,7 +100,7 @@ func decode(req *http.Request) got {
 
 func (r *receiver) writer(p remotewrite.Protocol, shards int) *remotewrite.Writer {
 	return remotewrite.NewWriter(
-		&remotewrite.Client{HTTP: r.Client(), URL: r.URL, UserAgent: "test/1"},
+		remotewrite.NewClient(r.Client(), r.URL, "test/1"),
 		remotewrite.Settings{Protocol: p, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: shards, Isolate: true},
 	)
 }
@@ -143,7 +145,7 @@ func TestHeadersOfBothVersions(t *testing.T) {
 			confirm(w, len(g.times))
 			return true
 		})
-		res, err := r.writer(c.protocol, 1).Write(t.Context(), series(3, 1), http.Header{"X-Scope-Orgid": {"team"}})
+		res, err := r.writer(c.protocol, 1).Write(t.Context(), series(3, 1), http.Header{"X-Scope-Orgid": {"team"}}, false)
 		require.NoError(t, err)
 		assert.Equal(t, remotewrite.Counts{Samples: c.wantSent}, res.Sent)
 		assert.Len(t, r.requests, c.wantRequests)
@@ -164,7 +166,7 @@ func TestFallsBackToVersion1(t *testing.T) {
 			})
 			w := r.writer(remotewrite.Auto, 1)
 			for range 2 {
-				_, err := w.Write(t.Context(), series(3, 1), nil)
+				_, err := w.Write(t.Context(), series(3, 1), nil, false)
 				require.NoError(t, err)
 			}
 			assert.Equal(t, []string{"2:3", "1:3", "1:3"}, r.requests, "asked for once")
@@ -187,21 +189,21 @@ func TestNothingIsLostOrSentTwiceWhenABatchComesAgain(t *testing.T) {
 	w := r.writer(remotewrite.Auto, 4)
 	samples := series(200, 1)
 	sent := 0
-	res, err := w.Write(t.Context(), samples, nil)
+	res, err := w.Write(t.Context(), samples, nil, false)
 	sent += res.Sent.All()
 	var again *remotewrite.RetryError
 	require.ErrorAs(t, err, &again)
 	assert.Equal(t, 7*time.Second, again.After)
 	assert.Positive(t, sent, "the test means a part that is delivered")
 	failing = false
-	res, err = w.Write(t.Context(), samples, nil)
+	res, err = w.Write(t.Context(), samples, nil, false)
 	require.NoError(t, err)
 	sent += res.Sent.All()
 	assert.Equal(t, 200, sent)
 	assert.Len(t, r.stored, 200)
 	assert.Equal(t, 200, r.all(), "none twice")
 	// A batch that is done is forgotten: the same samples are then another batch.
-	_, err = w.Write(t.Context(), samples, nil)
+	_, err = w.Write(t.Context(), samples, nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, 400, r.all())
 }
@@ -216,7 +218,7 @@ func TestSamplesOfASeriesStayInOrder(t *testing.T) {
 	for at := range int64(50) {
 		samples = append(samples, series(20, 50-at)...) // newest first
 	}
-	_, err := w.Write(t.Context(), samples, nil)
+	_, err := w.Write(t.Context(), samples, nil, false)
 	require.NoError(t, err)
 	for s, times := range r.stored {
 		require.Len(t, times, 50)
@@ -238,7 +240,7 @@ func TestOnlyRefusedSamplesAreLostInVersion1(t *testing.T) {
 		}
 		return true
 	})
-	res, err := r.writer(remotewrite.Only1, 2).Write(t.Context(), series(40, 1), nil)
+	res, err := r.writer(remotewrite.Only1, 2).Write(t.Context(), series(40, 1), nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, 38, res.Sent.All())
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 2}, res.Refused)
@@ -272,7 +274,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 				_, err := io.WriteString(w, c.body)
 				return err == nil
 			})
-			res, err := r.writer(remotewrite.Only2, 1).Write(t.Context(), series(5, 1), nil)
+			res, err := r.writer(remotewrite.Only2, 1).Write(t.Context(), series(5, 1), nil, false)
 			if c.retry {
 				var again *remotewrite.RetryError
 				require.ErrorAs(t, err, &again)
@@ -288,13 +290,13 @@ func TestNoAnswerIsRetried(t *testing.T) {
 	r := newReceiver(t, func(http.ResponseWriter, got) bool { return true })
 	w := r.writer(remotewrite.Auto, 1)
 	r.Close()
-	_, err := w.Write(t.Context(), series(1, 1), nil)
+	_, err := w.Write(t.Context(), series(1, 1), nil, false)
 	var again *remotewrite.RetryError
 	require.ErrorAs(t, err, &again)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = w.Write(ctx, series(1, 1), nil)
+	_, err = w.Write(ctx, series(1, 1), nil, false)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -303,10 +305,140 @@ func TestWithoutIsolationARefusedRequestIsSentOnce(t *testing.T) {
 		http.Error(w, "out of order sample", http.StatusBadRequest)
 		return false
 	})
-	w := remotewrite.NewWriter(&remotewrite.Client{HTTP: r.Client(), URL: r.URL},
+	w := remotewrite.NewWriter(remotewrite.NewClient(r.Client(), r.URL, "test/1"),
 		remotewrite.Settings{Protocol: remotewrite.Only1, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 1})
-	res, err := w.Write(t.Context(), series(5, 1), nil)
+	res, err := w.Write(t.Context(), series(5, 1), nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 5}, res.Refused)
 	assert.Equal(t, []string{"1:5"}, r.requests)
+}
+
+// A receiver that was busy answers some requests with 503, and had stored one of them; another answer is lost. What is
+// refused of those requests the second time is stored already.
+func TestWhatIsRefusedWhenItComesAgainIsRedelivered(t *testing.T) {
+	newest := map[string]int64{}
+	calls := 0
+	var r *receiver
+	r = newReceiver(t, func(w http.ResponseWriter, g got) bool {
+		calls++
+		stored, late := 0, 0
+		for i, s := range g.series {
+			if g.times[i] <= newest[s] {
+				late++
+				continue
+			}
+			newest[s] = g.times[i]
+			stored++
+		}
+		switch calls {
+		case 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 2:
+			panic(http.ErrAbortHandler)
+		default:
+			confirm(w, stored)
+			if late > 0 {
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, "out of order sample")
+			}
+		}
+		return true
+	})
+	w := r.writer(remotewrite.Only2, 1)
+	samples := append(series(5, 1), series(5, 2)...)
+	for range 2 {
+		var again *remotewrite.RetryError
+		_, err := w.Write(t.Context(), samples, nil, false)
+		require.ErrorAs(t, err, &again)
+	}
+	res, err := w.Write(t.Context(), samples, nil, false)
+	require.NoError(t, err)
+	assert.Equal(t, 10, res.Redelivered)
+	assert.Empty(t, res.Refused)
+
+	// The batch is done: the same samples are new ones now, unless the caller knows better.
+	res, err = w.Write(t.Context(), samples, nil, false)
+	require.NoError(t, err)
+	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 10}, res.Refused)
+	res, err = w.Write(t.Context(), samples, nil, true)
+	require.NoError(t, err)
+	assert.Equal(t, 10, res.Redelivered)
+	assert.Empty(t, res.Refused)
+}
+
+func TestTooLargeRequestsAreDivided(t *testing.T) {
+	for _, p := range []remotewrite.Protocol{remotewrite.Only1, remotewrite.Only2} {
+		r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+			if len(g.times) > 3 || slices.Contains(g.series, `{__name__="m9"}`) {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return false
+			}
+			confirm(w, len(g.times))
+			return true
+		})
+		res, err := r.writer(p, 1).Write(t.Context(), series(10, 1), nil, false)
+		require.NoError(t, err)
+		assert.Equal(t, 9, res.Sent.All())
+		assert.Equal(t, map[remotewrite.Reason]int{remotewrite.TooLarge: 1}, res.Refused, "a single sample that is too large")
+	}
+}
+
+func TestRedirections(t *testing.T) {
+	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+		confirm(w, len(g.times))
+		return true
+	})
+	for status, follows := range map[int]bool{307: true, 308: true, 301: false, 302: false} {
+		from := httptest.NewServer(http.RedirectHandler(r.URL, status))
+		w := remotewrite.NewWriter(remotewrite.NewClient(from.Client(), from.URL, "test/1"),
+			remotewrite.Settings{Protocol: remotewrite.Only2, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 1})
+		res, err := w.Write(t.Context(), series(1, int64(status)), nil, false)
+		from.Close()
+		if follows {
+			require.NoError(t, err)
+			assert.Equal(t, 1, res.Sent.All())
+			continue
+		}
+		var again *remotewrite.RetryError
+		require.ErrorAs(t, err, &again, "a GET would be answered with a page")
+		assert.ErrorContains(t, err, r.URL)
+	}
+}
+
+// The receiver bears two requests at once. The writer finds that out, and goes up again when it bears more.
+func TestRequestsInFlightFollowTheReceiver(t *testing.T) {
+	var inFlight, most, bears atomic.Int32
+	bears.Store(2)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		defer inFlight.Add(-1)
+		n := inFlight.Add(1)
+		most.Store(max(most.Load(), n))
+		_, _ = io.Copy(io.Discard, req.Body)
+		if n > bears.Load() {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		time.Sleep(time.Millisecond) // the time that a receiver takes
+		confirm(w, 1<<20)
+	}))
+	t.Cleanup(srv.Close)
+	w := remotewrite.NewWriter(remotewrite.NewClient(srv.Client(), srv.URL, "test/1"),
+		remotewrite.Settings{Protocol: remotewrite.Only2, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 8})
+	write := func(at int64) {
+		for {
+			_, err := w.Write(t.Context(), series(200, at), nil, false)
+			if err == nil {
+				return
+			}
+		}
+	}
+	assert.Equal(t, 8, w.Shards())
+	write(1)
+	assert.LessOrEqual(t, w.Shards(), 4)
+	bears.Store(100)
+	for at := int64(2); w.Shards() < 8; at++ {
+		require.Less(t, at, int64(100))
+		write(at)
+	}
+	assert.LessOrEqual(t, most.Load(), int32(8))
 }

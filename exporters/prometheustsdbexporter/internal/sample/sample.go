@@ -18,6 +18,7 @@ type Family struct {
 type Sample struct {
 	Labels labels.Labels
 	Hash   uint64 // of Labels: chooses the shard
+	Stream uint64 // of the OTLP stream that it comes from, without its values; 0: not known
 	Start  int64  // milliseconds since 1970, 0: unknown
 	Time   int64  // milliseconds since 1970
 	Value  float64

@@ -34,14 +34,15 @@ func (in inspection) span() time.Duration {
 }
 
 // inspect looks whether md holds anything that the converter must not see: points at no time or far ahead (one such point
-// beside a current one makes millions of target_info samples), metrics without points or temporality, delta points.
-func inspect(md pmetric.Metrics, latest time.Time) inspection {
+// beside a current one makes millions of target_info samples), metrics without points or temporality, delta points
+// unless delta.
+func inspect(md pmetric.Metrics, latest time.Time, delta bool) inspection {
 	in := inspection{clean: true, earliest: math.MaxUint64}
 	limit := pcommon.NewTimestampFromTime(latest)
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
-				if _, ok := unsupported(m); ok {
+				if _, ok := unsupported(m, delta); ok {
 					in.clean = false
 					continue
 				}
@@ -79,8 +80,8 @@ func look[P timed](in *inspection, ps points[P], limit pcommon.Timestamp) {
 	}
 }
 
-// unsupported reports whether none of m's points can be sent, and why.
-func unsupported(m pmetric.Metric) (Reason, bool) {
+// unsupported reports whether none of m's points can be sent, and why. delta: delta points can.
+func unsupported(m pmetric.Metric, delta bool) (Reason, bool) {
 	var t pmetric.AggregationTemporality
 	switch m.Type() {
 	case pmetric.MetricTypeSum:
@@ -98,21 +99,21 @@ func unsupported(m pmetric.Metric) (Reason, bool) {
 	case pmetric.AggregationTemporalityCumulative:
 		return 0, false
 	case pmetric.AggregationTemporalityDelta:
-		return DeltaTemporality, true
+		return DeltaTemporality, !delta
 	default:
 		return NoTemporality, true
 	}
 }
 
 // cleaned is a copy of md without what inspect objects to; refused counts the points that are missing in it.
-func cleaned(md pmetric.Metrics, latest time.Time, refused *[NumReasons]int) pmetric.Metrics {
+func cleaned(md pmetric.Metrics, latest time.Time, delta bool, refused *[NumReasons]int) pmetric.Metrics {
 	c := pmetric.NewMetrics()
 	md.CopyTo(c)
 	limit := pcommon.NewTimestampFromTime(latest)
 	for _, rm := range c.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
 			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool {
-				if r, ok := unsupported(m); ok {
+				if r, ok := unsupported(m, delta); ok {
 					refused[r] += count(m)
 					return true
 				}

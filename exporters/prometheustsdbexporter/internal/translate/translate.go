@@ -63,12 +63,15 @@ type Settings struct {
 	KeepIdentifying  bool              // service.name and others stay on target_info
 	MaxFuture        time.Duration     // how far ahead a point may be
 	TypeAndUnitLabel bool              // __type__ and __unit__ labels
+	Delta            bool              // delta points as they are, of unknown type; false refuses them
+	Streams          bool              // tell the stream of each sample
 }
 
 // Translator translates batches. Safe for concurrent use.
 type Translator struct {
 	settings  prometheusremotewrite.Settings
 	maxFuture time.Duration
+	streams   bool
 	pool      sync.Pool // of *converter
 	slabs     sync.Pool // of *[]sample.Sample
 }
@@ -77,6 +80,7 @@ type Translator struct {
 func New(s Settings) *Translator {
 	t := &Translator{
 		maxFuture: s.MaxFuture,
+		streams:   s.Streams,
 		settings: prometheusremotewrite.Settings{
 			Namespace:                         s.Namespace,
 			ExternalLabels:                    s.ExternalLabels,
@@ -87,6 +91,7 @@ func New(s Settings) *Translator {
 			ConvertHistogramsToNHCB:           s.CustomBuckets,
 			PromoteScopeMetadata:              s.ScopeLabels,
 			EnableTypeAndUnitLabels:           s.TypeAndUnitLabel,
+			AllowDeltaTemporality:             s.Delta,
 			LabelNameUnderscoreSanitization:   true,
 			PromoteResourceAttributes: prometheusremotewrite.NewPromoteResourceAttributes(config.OTLPConfig{
 				PromoteAllResourceAttributes: s.PromoteAll, PromoteResourceAttributes: s.Promote,
@@ -111,15 +116,16 @@ type Batch struct {
 // the context's.
 func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time.Time) (Batch, error) {
 	var b Batch
-	in := inspect(md, now.Add(t.maxFuture))
+	in := inspect(md, now.Add(t.maxFuture), t.settings.AllowDeltaTemporality)
 	if !in.clean {
-		md = cleaned(md, now.Add(t.maxFuture), &b.Refused)
+		md = cleaned(md, now.Add(t.maxFuture), t.settings.AllowDeltaTemporality, &b.Refused)
 	}
 	set := t.settings
 	set.LookbackDelta = max(lookback, 2*in.span()/maxTargetInfo)
 
 	c := t.pool.Get().(*converter)
 	defer t.release(c)
+	c.utf8, c.streams, c.repeated = t.settings.AllowUTF8, t.streams, 0
 	slab := t.slabs.Get().(*[]sample.Sample)
 	c.samples = slices.Grow((*slab)[:0], in.points)
 	err := c.convert(ctx, md, set)
@@ -137,6 +143,7 @@ func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time
 		c.samples = distinct(c.samples)
 	}
 	b.Samples, c.samples = c.samples, nil
+	b.Refused[Untranslatable] += c.repeated
 	if err := ctx.Err(); err != nil {
 		t.Release(b)
 		return Batch{}, err
@@ -181,9 +188,13 @@ func (t *Translator) release(c *converter) {
 // converter collects what Prometheus' converter appends.
 type converter struct {
 	*prometheusremotewrite.PrometheusConverter
-	uses    int
-	samples []sample.Sample
-	family  *sample.Family
+	uses     int
+	samples  []sample.Sample
+	family   *sample.Family
+	utf8     bool
+	streams  bool
+	cursor   cursor
+	repeated int // samples with a label twice
 }
 
 func newConverter() *converter {
@@ -200,7 +211,16 @@ func (c *converter) convert(ctx context.Context, md pmetric.Metrics, set prometh
 			c.PrometheusConverter = prometheusremotewrite.NewPrometheusConverter(c)
 		}
 	}()
+	first := len(c.samples)
+	if c.streams {
+		c.cursor.reset(md, set.ConvertHistogramsToNHCB)
+	}
 	_, err = c.FromMetrics(ctx, md, set)
+	if c.streams && !c.cursor.exact() {
+		for i := range c.samples[first:] {
+			c.samples[first+i].Stream = 0
+		}
+	}
 	return err
 }
 
@@ -208,6 +228,16 @@ var _ storage.AppenderV2 = (*converter)(nil)
 
 // Append takes a sample from the converter. It never fails: an error would drop the rest of the metric.
 func (c *converter) Append(_ storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
+	var stream uint64
+	if c.streams {
+		stream = c.cursor.next(opts)
+	}
+	if c.utf8 { // an attribute that is there twice; where names are translated, the converter joins their values
+		if _, twice := ls.HasDuplicateLabelNames(); twice {
+			c.repeated++
+			return 0, nil
+		}
+	}
 	if c.family == nil || c.family.Name != opts.MetricFamilyName || c.family.Metadata != opts.Metadata {
 		c.family = &sample.Family{Name: opts.MetricFamilyName, Metadata: opts.Metadata}
 	}
@@ -221,7 +251,7 @@ func (c *converter) Append(_ storage.SeriesRef, ls labels.Labels, st, t int64, v
 		}
 	}
 	c.samples = append(c.samples, sample.Sample{
-		Labels: ls, Hash: ls.Hash(), Start: st, Time: t, Value: v, Histogram: h, FloatHistogram: fh,
+		Labels: ls, Hash: ls.Hash(), Stream: stream, Start: st, Time: t, Value: v, Histogram: h, FloatHistogram: fh,
 		Exemplars: exemplars, Family: c.family,
 	})
 	return 0, nil

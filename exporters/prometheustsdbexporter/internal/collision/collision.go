@@ -1,0 +1,113 @@
+// Package collision finds series that two OTLP streams have become: two processes without service.instance.id, two scopes
+// with one metric, a.b beside a_b. Their samples interleave into one line that jumps between two truths.
+package collision
+
+const (
+	ways = 4 // entries that a series' hash can lie in
+	// minEntries is what a table begins with.
+	minEntries = 1 << 12
+	// freeChange is how long a series without start times has to keep its stream before it may change it unnoticed, in
+	// milliseconds: a process that was started again is a new stream, two that alternate are a collision.
+	freeChange = 10 * 60 * 1000
+)
+
+// Verdict is what a sample is to its series.
+type Verdict int
+
+// The verdicts.
+const (
+	Alone    Verdict = iota // of the stream that the series had, or of its successor
+	Mixed                   // another stream's before and, by its start, at the same time
+	SameTime                // another stream's at the same time: a series has one value at a time
+)
+
+// entry is a series. Times are Unix milliseconds.
+type entry struct {
+	series, stream uint64
+	last           int64 // newest sample
+	changed        int64 // when the stream changed without a start time to explain it; 0: never
+}
+
+// Table remembers the stream of each series, of max series at most: 32 bytes each. It grows with what it sees; past max
+// the series that were silent for longest are forgotten, and their collisions go unnoticed. Not safe for concurrent use.
+type Table struct {
+	max     int
+	entries []entry // a power of two
+	used    int
+}
+
+// New returns a table for max series, rounded up to a power of two.
+func New(max int) *Table { return &Table{max: max} }
+
+// Check tells what a sample of stream at time is to series, and remembers it. start is when its stream began, 0 if that is
+// unknown. Older samples than the series' newest tell nothing and change nothing, so a batch may be checked again.
+func (t *Table) Check(series, stream uint64, start, time int64) Verdict {
+	if t.used >= len(t.entries)-len(t.entries)/4 && len(t.entries) < t.max {
+		t.grow()
+	}
+	e := t.entry(series)
+	if e.stream == 0 || e.series != series {
+		if e.stream == 0 {
+			t.used++
+		}
+		*e = entry{series: series, stream: stream, last: time}
+		return Alone
+	}
+	if e.stream == stream {
+		e.last = max(e.last, time)
+		return Alone
+	}
+	switch {
+	case time == e.last:
+		return SameTime
+	case time < e.last:
+		return Alone
+	case start != 0:
+		v := Mixed
+		if start >= e.last {
+			v = Alone // a successor
+		}
+		e.stream, e.last = stream, time
+		return v
+	}
+	v := Alone
+	if e.changed != 0 && time-e.changed < freeChange {
+		v = Mixed
+	}
+	e.stream, e.last, e.changed = stream, time, time
+	return v
+}
+
+// entry returns the one that series has, or else the one that it gets: a free one, or that of the series which was silent
+// for longest.
+func (t *Table) entry(series uint64) *entry {
+	first := int(series) & (len(t.entries) - 1) &^ (ways - 1)
+	bucket := t.entries[first : first+ways]
+	oldest := &bucket[0]
+	for i := range bucket {
+		e := &bucket[i]
+		if e.stream == 0 || e.series == series {
+			return e
+		}
+		if e.last < oldest.last {
+			oldest = e
+		}
+	}
+	return oldest
+}
+
+func (t *Table) grow() {
+	old := t.entries
+	t.entries = make([]entry, max(minEntries, 2*len(old)))
+	t.used = 0
+	for _, e := range old {
+		if e.stream == 0 {
+			continue
+		}
+		to := t.entry(e.series)
+		if to.stream == 0 {
+			t.used++
+		}
+		*to = e
+	}
+}
