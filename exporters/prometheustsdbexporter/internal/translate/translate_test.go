@@ -1,7 +1,10 @@
 package translate_test
 
 import (
+	"bytes"
 	"context"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
@@ -230,4 +234,125 @@ func TestExemplarWithoutTimeGetsItsPoints(t *testing.T) {
 	}))
 	require.Len(t, b.Samples[0].Exemplars, 1)
 	assert.Equal(t, now.UnixMilli(), b.Samples[0].Exemplars[0].Ts)
+}
+
+// OTLP's wire format can hold an attribute twice; a series can't.
+func TestNoLabelTwice(t *testing.T) {
+	raw := pmetricotlp.NewExportRequestFromMetrics(shop(func(ms pmetric.MetricSlice) {
+		a := gauge(ms, "x", now).At(0).Attributes()
+		a.PutStr("key.a", "1")
+		a.PutStr("key.b", "2")
+		gauge(ms, "y", now)
+	}))
+	body, err := raw.MarshalProto()
+	require.NoError(t, err)
+	body = bytes.ReplaceAll(body, []byte("key.b"), []byte("key.a"))
+	twice := pmetricotlp.NewExportRequest()
+	require.NoError(t, twice.UnmarshalProto(body))
+
+	s := defaults()
+	assert.Equal(t, `{__name__="x", instance="1", job="shop", key_a="1;2"}`, run(t, s, twice.Metrics()).Samples[0].Labels.String())
+	s.Strategy = otlptranslator.NoTranslation
+	twice = pmetricotlp.NewExportRequest()
+	require.NoError(t, twice.UnmarshalProto(body))
+	b := run(t, s, twice.Metrics())
+	assert.Equal(t, []string{`{__name__="y", instance="1", job="shop"}`}, names(b.Samples))
+	assert.Equal(t, 1, b.Refused[translate.Untranslatable])
+}
+
+// Each sample knows its stream, whatever the types: those of one stream the same, those of others another.
+func TestSamplesKnowTheirStream(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		md := pmetric.NewMetrics()
+		want := map[string]int{} // samples by the description, which is the stream here
+		streams := 0
+		for range 1 + r.IntN(3) {
+			rm := md.ResourceMetrics().AppendEmpty()
+			rm.Resource().Attributes().PutStr("service.name", "shop")
+			rm.Resource().Attributes().PutInt("pid", r.Int64())
+			for range r.IntN(3) {
+				sm := rm.ScopeMetrics().AppendEmpty()
+				sm.Scope().SetName(strconv.Itoa(r.IntN(1e9)))
+				for range r.IntN(4) {
+					streams++
+					m := sm.Metrics().AppendEmpty()
+					m.SetName("name" + strings.Repeat(".", streams))
+					m.SetDescription(strconv.Itoa(streams))
+					want[m.Description()] = fillPoints(r, m)
+				}
+			}
+		}
+		s := defaults()
+		s.Streams, s.TargetInfo, s.CustomBuckets = true, r.IntN(2) == 0, r.IntN(2) == 0
+		if s.CustomBuckets {
+			s.TargetInfo = true
+		}
+		b := run(t, s, md)
+		of := map[uint64]string{}
+		for _, x := range b.Samples {
+			if x.Labels.Get("__name__") == "target_info" {
+				require.Zero(t, x.Stream)
+				continue
+			}
+			require.NotZero(t, x.Stream)
+			if help, ok := of[x.Stream]; ok {
+				require.Equal(t, help, x.Family.Help)
+			}
+			of[x.Stream] = x.Family.Help
+		}
+		filled := 0
+		for _, n := range want {
+			if n > 0 {
+				filled++
+			}
+		}
+		require.Len(t, of, filled)
+	}
+}
+
+// fillPoints gives m a type and some points, and returns how many.
+func fillPoints(r *rand.Rand, m pmetric.Metric) int {
+	n := r.IntN(3)
+	at := pcommon.NewTimestampFromTime(now)
+	switch r.IntN(5) {
+	case 0:
+		m.SetEmptyGauge()
+		for range n {
+			m.Gauge().DataPoints().AppendEmpty().SetTimestamp(at)
+		}
+	case 1:
+		m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		for range n {
+			m.Sum().DataPoints().AppendEmpty().SetTimestamp(at)
+		}
+	case 2:
+		m.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		for range n {
+			p := m.Histogram().DataPoints().AppendEmpty()
+			p.SetTimestamp(at)
+			if r.IntN(2) == 0 {
+				p.SetSum(1)
+			}
+			p.ExplicitBounds().FromRaw([]float64{1, 2, 3}[:r.IntN(4)])
+			p.BucketCounts().FromRaw([]uint64{0, 0, 0, 0}[:r.IntN(5)])
+		}
+	case 3:
+		m.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		for range n {
+			p := m.ExponentialHistogram().DataPoints().AppendEmpty()
+			p.SetTimestamp(at)
+			p.Positive().BucketCounts().FromRaw([]uint64{1, 2})
+		}
+	default:
+		m.SetEmptySummary()
+		for range n {
+			p := m.Summary().DataPoints().AppendEmpty()
+			p.SetTimestamp(at)
+			for range r.IntN(3) {
+				p.QuantileValues().AppendEmpty().SetQuantile(r.Float64())
+			}
+		}
+	}
+	return n
 }
