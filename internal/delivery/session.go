@@ -58,6 +58,11 @@ type Settings struct {
 	// write one series.
 	Label string
 
+	// SpreadBy are the resource attributes, beside the tenant, by which streams are spread over partitions; "*" stands for
+	// every attribute, of points too. Empty where there is one partition. A component that merges streams which differ in
+	// one of these would write one series from several partitions.
+	SpreadBy []string
+
 	// Began is when the partition's state began: a cumulative stream that started later counts from zero with its
 	// first point. It travels with the checkpoint. Ignored when State holds one; the zero time means now.
 	Began time.Time
@@ -77,6 +82,7 @@ type Settings struct {
 // Adopt, Close) are for one goroutine.
 type Session struct {
 	label   string
+	spread  []string
 	began   time.Time
 	refused func(id string, err error) error
 
@@ -101,7 +107,7 @@ type member struct {
 // NewSession returns a session whose batches all come from the goroutine that drives it. An error means that State is
 // damaged and Refused did not forgive it.
 func NewSession(set Settings) (*Session, error) {
-	s := &Session{label: set.Label, began: set.Began, refused: set.Refused}
+	s := &Session{label: set.Label, spread: set.SpreadBy, began: set.Began, refused: set.Refused}
 	if s.refused == nil {
 		s.refused = func(_ string, err error) error { return err }
 	}
@@ -124,6 +130,9 @@ func NewSession(set Settings) (*Session, error) {
 
 // Label returns the partition's name: see [Settings].
 func (s *Session) Label() string { return s.label }
+
+// SpreadBy returns what streams are spread over partitions by: see [Settings].
+func (s *Session) SpreadBy() []string { return s.spread }
 
 // Began returns when the partition's state began. A cumulative stream whose start time lies after it, and which the
 // state does not know, is new: its first point counts from zero. Any other first point is a baseline.

@@ -82,7 +82,9 @@ type Observer interface {
 // WorkerSettings describe a worker. All are required but where a zero value is described.
 type WorkerSettings struct {
 	// Label names the partition, for [Settings].Label.
-	Label    string
+	Label string
+	// SpreadBy says what decides a record's partition, for [Settings].SpreadBy.
+	SpreadBy []string
 	Source   Source
 	Store    Store
 	Clock    Clock
@@ -247,7 +249,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	if c.Next > end {
 		return ctx, fmt.Errorf("the checkpoint resumes at offset %d and the journal ends at %d: records were lost, or the topic was made anew", c.Next, end)
 	}
-	w.session, err = NewSession(Settings{Label: w.set.Label, Began: began, State: c.State})
+	w.session, err = NewSession(Settings{Label: w.set.Label, SpreadBy: w.set.SpreadBy, Began: began, State: c.State})
 	if err != nil {
 		return ctx, err
 	}

@@ -27,6 +27,7 @@ var sinks = []fragment{
 	{name: "sink_lake", when: func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }},
 	{name: "sink_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
 	{name: "guard_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
+	{name: "rollup_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
 	{name: "sink_loki", when: set("PENSTOCK_LOKI_URL")},
 	{name: "sink_otlp", when: set("PENSTOCK_OTLP_EXPORT_ENDPOINT")},
 }
@@ -41,6 +42,7 @@ var profiles = map[string][]fragment{
 		{name: "state_storage"},
 		{name: "sink_tsdb"},
 		{name: "guard_tsdb"},
+		{name: "rollup_tsdb"},
 	}, sinks),
 	"agent": {
 		{name: "common", fill: ownIdentity},

@@ -29,6 +29,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
+	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
 )
 
@@ -56,6 +57,8 @@ var factories = map[string]map[string]component.Factory{
 	"processors": {
 		"cardinality_guard/tsdb":         cardinalityguardprocessor.NewFactory(),
 		"cardinality_guard/remote_write": cardinalityguardprocessor.NewFactory(),
+		"window_rollup/tsdb":             windowrollupprocessor.NewFactory(),
+		"window_rollup/remote_write":     windowrollupprocessor.NewFactory(),
 	},
 	"extensions": {
 		"admin":         adminextension.NewFactory(),

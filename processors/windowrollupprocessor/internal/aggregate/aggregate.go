@@ -122,7 +122,8 @@ func hasBuckets(k Kind) bool { return k == Histogram || k == Exponential }
 
 func sameUnit(unit string) string { return unit }
 
-func noUnit(string) string { return "1" }
+// measurements is the unit of what is counted.
+func measurements(string) string { return "{measurement}" }
 
 // Plan is what a set of aggregates needs for one kind of stream, and how they are written.
 type Plan struct {

@@ -7,7 +7,7 @@ var count = Aggregate{
 	name:  "count",
 	needs: func(Kind) (need, bool) { return 0, true },
 	out: func(Kind) Output {
-		return Output{Form: Flow, Unit: noUnit, Whole: true, Value: valueOfCount}
+		return Output{Form: Flow, Unit: measurements, Whole: true, Value: valueOfCount}
 	},
 }
 

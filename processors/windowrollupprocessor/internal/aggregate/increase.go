@@ -16,7 +16,7 @@ var increase = Aggregate{
 		case Net:
 			return Output{Form: NetFlow, Unit: sameUnit, Value: valueOfSum}
 		default:
-			return Output{Form: Flow, Unit: noUnit, Whole: true, Value: valueOfCount}
+			return Output{Form: Flow, Unit: measurements, Whole: true, Value: valueOfCount}
 		}
 	},
 }

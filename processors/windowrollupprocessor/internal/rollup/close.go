@@ -33,18 +33,22 @@ func (c closing) end() int64 { return c.start + int64(c.spec().Size) }
 
 // Advance closes what is due, as delivery.Stateful asks for it. The clock counts only atEnd, and only as the time
 // that has passed since the last new point: then everything comes to its end that would have if the input
-// had gone on. So an old log is rolled up as if it were live.
+// had gone on. So an old log is rolled up as if it were live. The last nanosecond of int64 as now closes whatever is open.
 func (s *State) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	newest := s.water.Newest()
 	if newest != s.lastNewest || s.activeAt.IsZero() {
 		s.lastNewest, s.activeAt = newest, now
 	}
 	mark := s.water.Mark()
-	if atEnd && newest != window.Never {
-		silence := now.Sub(s.activeAt)
-		mark = max(mark, add(newest, int64(silence))-int64(s.spec.IdleTimeout))
-	}
-	if mark != window.Never {
+	switch {
+	case newest == window.Never:
+	case now.UnixNano() == math.MaxInt64:
+		mark = low.UnixNano()
+	default:
+		if atEnd {
+			silence := now.Sub(s.activeAt)
+			mark = max(mark, add(newest, int64(silence))-int64(s.spec.IdleTimeout))
+		}
 		mark = min(mark-int64(s.spec.AllowedLateness), low.UnixNano())
 	}
 	if mark > s.mark {
@@ -197,11 +201,11 @@ func (c *closer) hop(i int, w window.Spec) {
 	for {
 		oldest, ok := col.open.Oldest()
 		if !ok {
-			return
+			break
 		}
 		end := col.firstEnd(w, oldest)
 		if end > c.mark {
-			return
+			break
 		}
 		var merged frame
 		for start, f := range col.open.All() {
@@ -214,6 +218,8 @@ func (c *closer) hop(i int, w window.Spec) {
 		for range col.open.Take(end - int64(w.Size) + int64(w.Hop)) { // in no later window
 		}
 	}
+	// Empty windows are over as well: a late point must not bring them back.
+	col.next = max(col.next, add(window.Align(c.mark, w.Hop), int64(w.Hop)))
 }
 
 // out puts a window into the outbox, if the rule is responsible for it.
@@ -223,7 +229,7 @@ func (c *closer) out(i int, start int64, f frame) {
 	}
 	set, col := &c.s.spec.Settings, c.sh.windows[i]
 	var totals *frame
-	if c.e.cumulative {
+	if c.e.temporality == Cumulative {
 		col.totals.merge(c.t.plan, &f, set.MaxBuckets)
 		copied := col.totals.pick(c.t.plan, slotsOf(&f, c.t.plan), set.MaxBuckets)
 		totals = &copied

@@ -30,7 +30,6 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 	if !ok {
 		if e.folded.Add(1) > maxOverflowStreams {
 			e.folded.Add(-1)
-			b.out.Lost[StreamLimit]++
 			return false
 		}
 		attributes := pcommon.NewMap()
@@ -71,7 +70,7 @@ func (b *batch) slotOf(k streamkey.Key, start int64, attributes pcommon.Map, g g
 }
 
 // describe writes tenant, resource, scope and metric of a slot, and returns the tenant.
-func (s *State) describe(x slot, rm pmetric.ResourceMetrics, scope pcommon.InstrumentationScope) (tenant string) {
+func (s *State) describe(x *slot, rm pmetric.ResourceMetrics, scope pcommon.InstrumentationScope) (tenant string) {
 	ident := s.idents.text(x.ident)
 	tenant, ident, _ = cutString(ident)
 	var names, values string

@@ -9,18 +9,17 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// Raw returns a copy of what of md is to be passed on whatever Add does: metrics that no rule wants, and those whose rule
-// keeps the raw points. Where a sender may repeat a batch, this goes downstream before Add counts it: a batch that is
-// refused there is not counted, and can be repeated.
-func (s *State) Raw(md pmetric.Metrics, now time.Time) pmetric.Metrics {
+// Passed is what Add has to know of an earlier Raw.
+type Passed struct {
+	mark int64 // what was late by then has been routed
+}
+
+// Raw returns a copy of what of md is to be passed on whatever Add does: metrics that no rule wants, those whose rule
+// keeps the raw points, and late points that are routed. Where a sender may repeat a batch, this goes downstream before
+// Add counts it: a batch that is refused there is not counted, and can be repeated.
+func (s *State) Raw(md pmetric.Metrics, now time.Time) (pmetric.Metrics, *Passed) {
 	raw := pmetric.NewMetrics()
-	b := batch{s: s, set: &s.spec.Settings}
-	at := func(t pcommon.Timestamp) int64 {
-		if s.spec.ProcessingTime {
-			return now.UnixNano()
-		}
-		return int64(t)
-	}
+	b := s.newBatch(now)
 	for _, rm := range md.ResourceMetrics().All() {
 		b.attributes = rm.Resource().Attributes()
 		rawRM := raw.ResourceMetrics().AppendEmpty()
@@ -33,7 +32,7 @@ func (s *State) Raw(md pmetric.Metrics, now time.Time) pmetric.Metrics {
 				}
 				rawM := rawSM.Metrics().AppendEmpty()
 				m.CopyTo(rawM)
-				if len(b.candidates) > 0 && !b.keepRaw(rawM, at) {
+				if len(b.candidates) > 0 && !b.keepRaw(rawM) {
 					rawSM.Metrics().RemoveIf(func(m pmetric.Metric) bool { return m == rawM })
 				}
 			}
@@ -45,11 +44,14 @@ func (s *State) Raw(md pmetric.Metrics, now time.Time) pmetric.Metrics {
 		rawRM.SetSchemaUrl(rm.SchemaUrl())
 	}
 	raw.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().Len() == 0 })
-	return raw
+	return raw, &Passed{mark: s.mark}
 }
 
 // keepsNothing says, without looking at points, that a rule takes all of them and no rule keeps them.
 func (b *batch) keepsNothing() bool {
+	if b.set.OnLate == Route {
+		return false
+	}
 	takesAll := false
 	for _, e := range b.candidates {
 		if e.rule.KeepRaw {
@@ -61,39 +63,52 @@ func (b *batch) keepsNothing() bool {
 }
 
 // keepRaw removes the points that are not kept, and says whether any are left.
-func (b *batch) keepRaw(m pmetric.Metric, at func(pcommon.Timestamp) int64) bool {
-	number := func(dps pmetric.NumberDataPointSlice, kind aggregate.Kind) bool {
-		dps.RemoveIf(func(dp pmetric.NumberDataPoint) bool { return !b.want(kind, at(dp.Timestamp()), dp.Attributes()) })
-		return dps.Len() > 0
-	}
+func (b *batch) keepRaw(m pmetric.Metric) bool {
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
-		return number(m.Gauge().DataPoints(), aggregate.Gauge)
+		return keepPoints(b, m.Gauge().DataPoints(), aggregate.Gauge)
 	case pmetric.MetricTypeSum:
 		kind, _, ok := kindOfSum(m.Sum())
 		if !ok {
 			kind = aggregate.Counter
 		}
-		return number(m.Sum().DataPoints(), kind)
+		return keepPoints(b, m.Sum().DataPoints(), kind)
 	case pmetric.MetricTypeHistogram:
-		dps := m.Histogram().DataPoints()
-		dps.RemoveIf(func(dp pmetric.HistogramDataPoint) bool {
-			return !b.want(aggregate.Histogram, at(dp.Timestamp()), dp.Attributes())
-		})
-		return dps.Len() > 0
+		return keepPoints(b, m.Histogram().DataPoints(), aggregate.Histogram)
 	case pmetric.MetricTypeExponentialHistogram:
-		dps := m.ExponentialHistogram().DataPoints()
-		dps.RemoveIf(func(dp pmetric.ExponentialHistogramDataPoint) bool {
-			return !b.want(aggregate.Exponential, at(dp.Timestamp()), dp.Attributes())
-		})
-		return dps.Len() > 0
+		return keepPoints(b, m.ExponentialHistogram().DataPoints(), aggregate.Exponential)
 	case pmetric.MetricTypeSummary:
-		dps := m.Summary().DataPoints()
-		dps.RemoveIf(func(dp pmetric.SummaryDataPoint) bool {
-			return !b.want(aggregate.Summary, at(dp.Timestamp()), dp.Attributes())
-		})
-		return dps.Len() > 0
+		return keepPoints(b, m.Summary().DataPoints(), aggregate.Summary)
 	default:
 		return true
 	}
+}
+
+type dataPoint interface {
+	Timestamp() pcommon.Timestamp
+	Flags() pmetric.DataPointFlags
+	Attributes() pcommon.Map
+}
+
+func keepPoints[P dataPoint](b *batch, points interface {
+	RemoveIf(func(P) bool)
+	Len() int
+}, kind aggregate.Kind) bool {
+	points.RemoveIf(func(p P) bool {
+		at := b.eventTime(p.Timestamp())
+		return !b.want(kind, at, p.Attributes()) && !b.routes(at, p.Flags(), p.Attributes())
+	})
+	return points.Len() > 0
+}
+
+// routes says whether a point that is not kept goes on as a late one, and marks it.
+func (b *batch) routes(at int64, flags pmetric.DataPointFlags, attributes pcommon.Map) bool {
+	if b.set.OnLate != Route {
+		return false
+	}
+	if _, bad := b.refusal(at, flags); bad || !b.allLate(at, b.s.mark) {
+		return false
+	}
+	attributes.PutBool(LateAttribute, true)
+	return true
 }

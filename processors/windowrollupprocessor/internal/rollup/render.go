@@ -17,6 +17,17 @@ const WindowAttribute = "rollup.window"
 // Outbox returns the number of windows in the outbox, per rule, window, type and shard.
 func (s *State) Outbox() int { return len(s.outbox) }
 
+// OutboxPoints returns about how many points Render will send.
+func (s *State) OutboxPoints() (n int) {
+	for _, c := range s.outbox {
+		plan := c.e.tables[c.kind].plan
+		for range c.frame.cells(plan) {
+			n += len(plan.Outputs)
+		}
+	}
+	return n
+}
+
 // Render hands the outbox to send in pieces of about maxPoints, in time order, a tenant at a time; tenant is
 // what Add was given. Then it forgets the outbox. If send fails the outbox stays as it is, and
 // the next call goes on with the piece that failed.
@@ -75,7 +86,7 @@ func (r *renderer) closing(c closing) error {
 		if c.totals != nil {
 			total = c.totals.cell(plan, slot)
 		}
-		r.cell(c, slots[slot], plan, cell, total)
+		r.cell(c, &slots[slot], plan, cell, total)
 	}
 	return nil
 }
@@ -96,13 +107,17 @@ func (r *renderer) flush() error {
 	return nil
 }
 
-// cell writes all outputs of one stream in one window.
-func (r *renderer) cell(c closing, x slot, plan *aggregate.Plan, cell, total aggregate.Cell) {
+// cell writes all outputs of one stream in one window. Of x it reads only what never changes while the slot is in use:
+// batches are at work beside it.
+func (r *renderer) cell(c closing, x *slot, plan *aggregate.Plan, cell, total aggregate.Cell) {
 	t := r.tenant(x)
 	size := c.spec().Size
 	label := FormatWindow(size)
 	names := r.s.names.text(x.names)
 	for _, out := range plan.Outputs {
+		if c.e.temporality == PerWindow && out.Form != aggregate.Distribution {
+			out = perWindow(out)
+		}
 		from, source := c.start, cell
 		if out.Form.Additive() && c.totals != nil {
 			from, source = x.born, total
@@ -126,6 +141,22 @@ func (r *renderer) cell(c closing, x slot, plan *aggregate.Plan, cell, total agg
 		attributes.PutStr(WindowAttribute, label)
 		r.points++
 	}
+}
+
+// perWindow returns out as a gauge. There a count of what has the unit 1 has none: 1 is for ratios.
+func perWindow(out aggregate.Output) aggregate.Output {
+	if !out.Form.Additive() {
+		return out
+	}
+	unit := out.Unit
+	out.Form = aggregate.Level
+	out.Unit = func(of string) string {
+		if u := unit(of); u != "1" {
+			return u
+		}
+		return ""
+	}
+	return out
 }
 
 func number(m pmetric.Metric, out aggregate.Output, v float64, start, end int64) pcommon.Map {
@@ -166,7 +197,7 @@ func distribution(m pmetric.Metric, c aggregate.Cell, maxBuckets int, start, end
 	return dp.Attributes()
 }
 
-func (r *renderer) tenant(x slot) *tenantMetrics {
+func (r *renderer) tenant(x *slot) *tenantMetrics {
 	tenant, _, _ := cutString(r.s.idents.text(x.ident))
 	for _, t := range r.tenants {
 		if t.tenant == tenant {
@@ -181,7 +212,7 @@ func (r *renderer) tenant(x slot) *tenantMetrics {
 	return t
 }
 
-func (t *tenantMetrics) metric(s *State, x slot, k aggregate.Kind, out aggregate.Output, cumulative bool) pmetric.Metric {
+func (t *tenantMetrics) metric(s *State, x *slot, k aggregate.Kind, out aggregate.Output, cumulative bool) pmetric.Metric {
 	id := outputMetric{x.ident, x.metric, k, out.Name}
 	if m, ok := t.metrics[id]; ok {
 		return m

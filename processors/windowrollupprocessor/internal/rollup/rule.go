@@ -47,9 +47,23 @@ type Settings struct {
 	MaxStreams, MaxInputStreams, MaxSources int
 	// MaxBuckets bounds a sketch, and an exponential histogram per sign.
 	MaxBuckets int
-	// Cumulative makes additive values running totals.
-	Cumulative bool
+	// Temporality says how additive values are written.
+	Temporality Temporality
 }
+
+// Temporality says how values are written that can be added up over windows: sums, counts, increases, histograms.
+type Temporality string
+
+// The temporalities.
+const (
+	// Delta: the value of the window.
+	Delta Temporality = "delta"
+	// Cumulative: the running total since the stream's first window.
+	Cumulative Temporality = "cumulative"
+	// PerWindow: a gauge with the value of the window, so that what makes running totals of deltas leaves it as it
+	// is. Histograms, which can't be gauges, are deltas.
+	PerWindow Temporality = "gauge"
+)
 
 // Rule is one way to roll up the metrics that it matches.
 type Rule struct {
@@ -60,6 +74,18 @@ type Rule struct {
 	Aggregates []string
 	KeepRaw    bool
 	MaxStreams int
+}
+
+// Keeps says whether the output streams of r keep the attribute; "*" asks for all.
+func (r Rule) Keeps(attribute string) bool {
+	switch {
+	case len(r.By) > 0:
+		return slices.Contains(r.By, attribute)
+	case len(r.Without) > 0:
+		return attribute != "*" && !slices.Contains(r.Without, attribute)
+	default:
+		return true
+	}
 }
 
 // maxPanesPerWindow bounds what one stream can hold of one hopping window.

@@ -25,6 +25,7 @@ func (s *State) Snapshot(w io.Writer) error {
 	e.b = append(e.b, snapshotVersion)
 	e.json(s.spec)
 	e.varint(s.mark)
+	e.varint(s.latest)
 	e.varint(s.lastNewest)
 	e.varint(s.sweptAt)
 	e.b = s.water.Append(e.b)
@@ -75,7 +76,7 @@ func (s *State) Restore(r io.Reader) error {
 		return d.err
 	}
 	s.reset(spec)
-	s.mark, s.lastNewest, s.sweptAt = d.varint(), d.varint(), d.varint()
+	s.mark, s.latest, s.lastNewest, s.sweptAt = d.varint(), d.varint(), d.varint(), d.varint()
 	if d.err == nil {
 		d.b, d.err = s.water.Decode(d.b)
 	}
@@ -116,9 +117,9 @@ func (s *State) Restore(r io.Reader) error {
 }
 
 // Adopt switches to the configured rules. A rule that stays as it is goes on; another makes the windows that start
-// after the newest event time seen, and the old one those before.
+// after the latest event time seen, and the old one those before.
 func (s *State) Adopt() {
-	cut := s.water.Newest()
+	cut := s.latest
 	var wanted []*engine
 	old := s.engines
 	s.engines = nil
@@ -163,10 +164,10 @@ func (s *State) Adopt() {
 // identity is equal for two engines that do the same.
 func (e *engine) identity() string {
 	b, err := json.Marshal(struct {
-		Rule       Rule
-		Cumulative bool
-		CorrectFor int64
-	}{e.rule, e.cumulative, e.correctFor})
+		Rule        Rule
+		Temporality Temporality
+		CorrectFor  int64
+	}{e.rule, e.temporality, e.correctFor})
 	if err != nil { // nothing in it can fail
 		panic(err)
 	}
@@ -175,7 +176,7 @@ func (e *engine) identity() string {
 
 func (e *engine) encode(w *encoder) {
 	w.json(e.rule)
-	w.bool(e.cumulative)
+	w.text(string(e.temporality))
 	w.varint(e.correctFor)
 	w.varint(e.from)
 	w.varint(e.until)
@@ -189,7 +190,7 @@ func (e *engine) encode(w *encoder) {
 func (s *State) decodeEngine(d *decoder) *engine {
 	var r Rule
 	d.json(&r)
-	set := Settings{Cumulative: d.bool(), OnLate: Correct, CorrectFor: time.Duration(d.varint())}
+	set := Settings{Temporality: Temporality(d.text()), OnLate: Correct, CorrectFor: time.Duration(d.varint())}
 	from, until := d.varint(), d.varint()
 	if d.err == nil {
 		d.err = r.Validate()

@@ -25,7 +25,7 @@ type engine struct {
 	base        time.Duration // width of the panes that points go into
 	feeds       []int         // per window: the tumbling window that it is merged from, -1: panes
 	takesAll    bool          // of a metric that it matches; as long as from and until are open
-	cumulative  bool          // Settings.Cumulative when the rule began
+	temporality Temporality   // Settings.Temporality when the rule began
 	correctFor  int64         // Settings.CorrectFor when the rule began; 0 if it corrects nothing
 	keepFor     int64         // how long after its end a pane can still be needed
 	tables      [aggregate.Kinds]*table
@@ -73,7 +73,7 @@ const forever = 1<<63 - 1
 type collector struct {
 	open   *window.Panes[frame]
 	next   int64                   // hopping: end of the first window that is not closed
-	totals frame                   // running totals since a stream was born; only if the rule is cumulative
+	totals frame                   // running totals since a stream was born; only if the rule is Cumulative
 	kept   *window.Panes[keptPane] // closed windows by start; only if the rule corrects
 }
 
@@ -83,7 +83,7 @@ type keptPane struct {
 }
 
 func newEngine(r Rule, set Settings, from int64) *engine {
-	e := &engine{rule: r, from: from, until: forever, base: baseWidth(r.Windows), feeds: make([]int, len(r.Windows)), cumulative: set.Cumulative}
+	e := &engine{rule: r, from: from, until: forever, base: baseWidth(r.Windows), feeds: make([]int, len(r.Windows)), temporality: set.Temporality}
 	if set.OnLate == Correct {
 		e.correctFor = int64(set.CorrectFor)
 	}

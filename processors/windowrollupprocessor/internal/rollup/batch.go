@@ -1,0 +1,278 @@
+package rollup
+
+import (
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/window"
+	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
+)
+
+// Add takes a batch in. tenant is the sender's from the request's metadata, empty if there is none; now is the time of
+// arrival. What is left in md afterwards is to be passed on: metrics that no rule wants, or whose rule
+// keeps the raw points, and late points that are routed. With passed, what Raw returned is downstream already, and
+// is not left.
+func (s *State) Add(md pmetric.Metrics, tenant string, now time.Time, passed *Passed) (out Outcome) {
+	b := s.newBatch(now)
+	b.tenant, b.passed, b.out = tenant, passed, &out
+	if tenant != "" {
+		b.tenantKey = keyOfText("tenant", tenant)
+	}
+	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
+		if rm.ScopeMetrics().Len() == 0 {
+			return false
+		}
+		b.enterResource(rm.Resource().Attributes())
+		rm.ScopeMetrics().RemoveIf(func(sm pmetric.ScopeMetrics) bool {
+			if sm.Metrics().Len() == 0 {
+				return false
+			}
+			b.scope, b.scopeKey, b.kept = sm.Scope(), streamkey.Scope(sm.Scope()), b.kept[:0]
+			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return !b.metric(m) })
+			return sm.Metrics().Len() == 0
+		})
+		b.observe()
+		return rm.ScopeMetrics().Len() == 0
+	})
+	return out
+}
+
+// batch is the state of one Add.
+type batch struct {
+	s      *State
+	set    *Settings
+	out    *Outcome
+	tenant string
+	now    int64
+
+	tenantKey streamkey.Key
+	passed    *Passed
+
+	// of the resource
+	attributes pcommon.Map
+	resource   streamkey.Key // all of it: also names the source
+	newest     int64         // of its points, but not past now
+	latest     int64         // of those that were taken in
+	kept       []keptResource
+
+	// of the scope
+	scope    pcommon.InstrumentationScope
+	scopeKey streamkey.Key
+
+	// of the metric
+	m          pmetric.Metric
+	metricKey  streamkey.Key
+	streams    streamkey.Key // of the metric in its scope and resource
+	candidates []*engine
+
+	// of the point
+	wanted []*engine
+	input  streamkey.Key // the input stream; zero before it is needed
+}
+
+// keptResource is what an engine keeps of the resource.
+type keptResource struct {
+	e   *engine
+	key streamkey.Key
+}
+
+func (s *State) newBatch(now time.Time) *batch {
+	return &batch{s: s, set: &s.spec.Settings, now: now.UnixNano()}
+}
+
+func (b *batch) enterResource(attributes pcommon.Map) {
+	b.attributes, b.newest, b.latest = attributes, window.Never, window.Never
+	b.resource = streamkey.Attributes(attributes).Plus(b.tenantKey)
+	b.kept = b.kept[:0]
+}
+
+// observe tells the watermark how far the resource has come.
+func (b *batch) observe() {
+	if b.newest == window.Never {
+		return
+	}
+	b.s.wmu.Lock()
+	b.s.water.Observe(b.resource.Lo|1, b.newest)
+	b.s.latest = max(b.s.latest, b.latest)
+	b.s.wmu.Unlock()
+}
+
+// keptOf returns the key of what e keeps of tenant and resource.
+func (b *batch) keptOf(e *engine) streamkey.Key {
+	for _, x := range b.kept {
+		if x.e == e {
+			return x.key
+		}
+	}
+	k := keyOf(b.attributes, e.group.keepsOfResource).Plus(b.tenantKey)
+	if e.group.by == nil {
+		k = b.scopeKey.In(k)
+	}
+	b.kept = append(b.kept, keptResource{e, k})
+	return k
+}
+
+// metric takes one metric in, and says whether any of it is to be passed on.
+func (b *batch) metric(m pmetric.Metric) bool {
+	found := b.s.lookUp(m)
+	b.m, b.metricKey, b.candidates = m, found.key, found.engines
+	b.streams = b.metricKey.In(b.scopeKey.In(b.resource))
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		dps := m.Gauge().DataPoints()
+		n := dps.Len()
+		dps.RemoveIf(func(dp pmetric.NumberDataPoint) bool { return !b.number(dp, aggregate.Gauge, false) })
+		return n == 0 || dps.Len() > 0
+	case pmetric.MetricTypeSum:
+		dps := m.Sum().DataPoints()
+		n := dps.Len()
+		kind, cumulative, ok := kindOfSum(m.Sum())
+		dps.RemoveIf(func(dp pmetric.NumberDataPoint) bool {
+			if !ok {
+				return !b.refuse(dp.Timestamp(), dp.Attributes(), NoTemporality)
+			}
+			return !b.number(dp, kind, cumulative)
+		})
+		return n == 0 || dps.Len() > 0
+	case pmetric.MetricTypeHistogram:
+		dps := m.Histogram().DataPoints()
+		n := dps.Len()
+		temporality := m.Histogram().AggregationTemporality()
+		dps.RemoveIf(func(dp pmetric.HistogramDataPoint) bool { return !b.explicit(dp, temporality) })
+		return n == 0 || dps.Len() > 0
+	case pmetric.MetricTypeExponentialHistogram:
+		dps := m.ExponentialHistogram().DataPoints()
+		n := dps.Len()
+		temporality := m.ExponentialHistogram().AggregationTemporality()
+		dps.RemoveIf(func(dp pmetric.ExponentialHistogramDataPoint) bool { return !b.exponential(dp, temporality) })
+		return n == 0 || dps.Len() > 0
+	case pmetric.MetricTypeSummary:
+		dps := m.Summary().DataPoints()
+		n := dps.Len()
+		dps.RemoveIf(func(dp pmetric.SummaryDataPoint) bool { return !b.summary(dp) })
+		return n == 0 || dps.Len() > 0
+	default:
+		return true
+	}
+}
+
+func kindOfSum(sum pmetric.Sum) (kind aggregate.Kind, cumulative, ok bool) {
+	switch t := sum.AggregationTemporality(); {
+	case t == pmetric.AggregationTemporalityDelta && sum.IsMonotonic():
+		return aggregate.Counter, false, true
+	case t == pmetric.AggregationTemporalityDelta:
+		return aggregate.Net, false, true
+	case t == pmetric.AggregationTemporalityCumulative && sum.IsMonotonic():
+		return aggregate.Counter, true, true
+	case t == pmetric.AggregationTemporalityCumulative:
+		return aggregate.Gauge, false, true
+	default:
+		return 0, false, false
+	}
+}
+
+// begin finds the engines that want the point. raw says whether it is passed on; take, whether any engine
+// takes it in. It counts why not.
+func (b *batch) begin(kind aggregate.Kind, ts pcommon.Timestamp, flags pmetric.DataPointFlags, attributes pcommon.Map) (at int64, raw, take bool) {
+	b.out.Points++
+	at = b.eventTime(ts)
+	if !b.ahead(at) && at != 0 {
+		b.newest = max(b.newest, min(at, b.now))
+	}
+	raw = b.want(kind, at, attributes)
+	keep := raw && b.passed == nil
+	if len(b.wanted) == 0 {
+		b.out.Unmatched++
+		return at, keep, false
+	}
+	if why, bad := b.refusal(at, flags); bad {
+		b.out.lose(why)
+		return at, keep, false
+	}
+	if b.allLate(at, b.s.mark) {
+		return at, b.late(at, attributes, raw) || keep, false
+	}
+	b.latest = max(b.latest, at)
+	return at, keep, true
+}
+
+// eventTime returns the time by which a point is put into windows.
+func (b *batch) eventTime(ts pcommon.Timestamp) int64 {
+	if b.set.ProcessingTime {
+		return b.now
+	}
+	return int64(ts)
+}
+
+// ahead says whether a time is too far in the future.
+func (b *batch) ahead(at int64) bool { return at > b.now+int64(b.set.MaxFuture) || at < 0 }
+
+// refusal says why no window can have a point, whatever its value.
+func (b *batch) refusal(at int64, flags pmetric.DataPointFlags) (why Reason, bad bool) {
+	switch {
+	case flags.NoRecordedValue():
+		return NoValue, true
+	case at == 0:
+		return NoTime, true
+	case b.ahead(at):
+		return Future, true
+	default:
+		return 0, false
+	}
+}
+
+// want finds the engines that want a point of a candidate metric, and says whether the raw point is kept.
+func (b *batch) want(kind aggregate.Kind, at int64, attributes pcommon.Map) (raw bool) {
+	b.wanted, b.input = b.wanted[:0], streamkey.Key{}
+	for _, e := range b.candidates {
+		if len(e.tables[kind].plan.Outputs) > 0 && e.covers(at) &&
+			(len(e.rule.Match.Attributes) == 0 || e.rule.Match.attributes(b.attributes, attributes)) {
+			b.wanted = append(b.wanted, e)
+			raw = raw || e.rule.KeepRaw
+		}
+	}
+	return raw || len(b.wanted) == 0
+}
+
+// allLate says whether no engine can use a point of that time once everything up to mark has closed.
+func (b *batch) allLate(at, mark int64) bool {
+	return !slices.ContainsFunc(b.wanted, func(e *engine) bool { return !e.late(at, mark) || e.correctable(at, mark) })
+}
+
+// late counts a late point, and says whether it is to be passed on as such: not if it is kept anyway, and not if
+// Raw has returned it.
+func (b *batch) late(at int64, attributes pcommon.Map, raw bool) (routed bool) {
+	b.missed()
+	if b.set.OnLate != Route || raw {
+		b.out.Lost++
+		b.out.Why[Late] += len(b.wanted)
+		return false
+	}
+	b.out.Routed++
+	if b.passed != nil && b.allLate(at, b.passed.mark) {
+		return false
+	}
+	attributes.PutBool(LateAttribute, true)
+	return true
+}
+
+// missed notes that the metric has a late point.
+func (b *batch) missed() {
+	if b.out.LateBy == nil {
+		b.out.LateBy = map[string]int{}
+	}
+	b.out.LateBy[b.m.Name()]++
+}
+
+// refuse counts a point that can't be rolled up, and says whether it is passed on.
+func (b *batch) refuse(ts pcommon.Timestamp, attributes pcommon.Map, why Reason) (raw bool) {
+	_, raw, take := b.begin(aggregate.Counter, ts, pmetric.DefaultDataPointFlags, attributes)
+	if take {
+		b.out.lose(why)
+	}
+	return raw
+}

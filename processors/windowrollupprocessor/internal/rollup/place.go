@@ -1,0 +1,77 @@
+package rollup
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/penstockhq/penstock/internal/streamkey"
+)
+
+// add puts p into the panes of all engines that want it. Some may have closed theirs, while another with longer
+// panes takes it.
+func (b *batch) add(p *point, attributes pcommon.Map) {
+	rolled, missed := false, false
+	for _, e := range b.wanted {
+		isLate := e.late(p.at, b.s.mark)
+		if isLate && !e.correctable(p.at, b.s.mark) {
+			b.out.Why[Late]++
+			missed = true
+			continue
+		}
+		var k streamkey.Key
+		if e.group.all() {
+			k = b.inputStream(attributes)
+		} else {
+			k = keyOf(attributes, e.group.keeps).In(b.keptOf(e).In(b.metricKey))
+		}
+		if b.addTo(e, e.tables[p.kind], k, p, attributes, isLate) {
+			rolled = true
+		} else {
+			b.out.Why[StreamLimit]++
+		}
+	}
+	if missed {
+		b.missed()
+	}
+	if rolled {
+		b.out.Rolled++
+	} else {
+		b.out.Lost++
+	}
+}
+
+func (b *batch) addTo(e *engine, t *table, k streamkey.Key, p *point, attributes pcommon.Map, isLate bool) bool {
+	sh := t.shard(k)
+	sh.mu.Lock()
+	slot, ok := sh.index[k]
+	if !ok {
+		if !b.room(e) {
+			sh.mu.Unlock()
+			return b.overflow(e, t, p, isLate)
+		}
+		slot = sh.newSlot(b.newSlot(e, k, p.at, attributes))
+	}
+	b.put(e, t, sh, slot, p, isLate)
+	sh.mu.Unlock()
+	return true
+}
+
+func (b *batch) put(e *engine, t *table, sh *shard, slot uint32, p *point, isLate bool) {
+	if isLate {
+		e.correct(t, sh, slot, p, b.s.mark, b.set.MaxBuckets)
+		b.out.Corrected++
+	} else if t.add(sh, slot, p, b.set.MaxBuckets) {
+		b.out.Coarsened++
+	}
+}
+
+// room takes a place for one more stream, if there is one.
+func (b *batch) room(e *engine) bool {
+	if b.s.streams.Add(1) <= int64(b.set.MaxStreams) {
+		if n := e.streams.Add(1); e.rule.MaxStreams == 0 || n <= int64(e.rule.MaxStreams) {
+			return true
+		}
+		e.streams.Add(-1)
+	}
+	b.s.streams.Add(-1)
+	return false
+}

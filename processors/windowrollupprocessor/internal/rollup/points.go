@@ -1,0 +1,176 @@
+package rollup
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
+)
+
+// point is one data point on its way into panes.
+type point struct {
+	kind          aggregate.Kind
+	at            int64
+	value, latest float64 // numbers
+	histogram     datapoint.Histogram
+	exponential   datapoint.Exponential
+	summary       datapoint.Summary
+}
+
+func (p *point) addTo(c aggregate.Cell, maxBuckets int) (coarsened bool) {
+	switch p.kind {
+	case aggregate.Histogram:
+		return c.Explicit(p.histogram)
+	case aggregate.Exponential:
+		c.Exponential(p.exponential, maxBuckets)
+	case aggregate.Summary:
+		c.Summary(p.summary)
+	default:
+		c.Number(p.value, p.latest, p.at, maxBuckets)
+	}
+	return false
+}
+
+func (b *batch) number(dp pmetric.NumberDataPoint, kind aggregate.Kind, cumulative bool) (raw bool) {
+	at, raw, take := b.begin(kind, dp.Timestamp(), dp.Flags(), dp.Attributes())
+	if !take {
+		return raw
+	}
+	v := datapoint.FromNumber(dp)
+	f := v.Float64()
+	if f-f != 0 { // NaN or infinite
+		b.out.lose(NotFinite)
+		return raw
+	}
+	p := point{kind: kind, at: at, value: f, latest: f}
+	if cumulative {
+		inc, step, full := b.s.runs.number(b.inputStream(dp.Attributes()), v,
+			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+		if !b.counts(step, full) {
+			return raw
+		}
+		p.value = inc.Float64()
+	}
+	b.add(&p, dp.Attributes())
+	return raw
+}
+
+func (b *batch) explicit(dp pmetric.HistogramDataPoint, temporality pmetric.AggregationTemporality) (raw bool) {
+	at, raw, take := b.begin(aggregate.Histogram, dp.Timestamp(), dp.Flags(), dp.Attributes())
+	if !take {
+		return raw
+	}
+	h, err := datapoint.FromHistogram(dp)
+	if err != nil {
+		b.out.lose(Malformed)
+		return raw
+	}
+	if h.Sum-h.Sum != 0 {
+		h.HasSum, h.Sum = false, 0
+	}
+	p := point{kind: aggregate.Histogram, at: at, histogram: h}
+	switch temporality {
+	case pmetric.AggregationTemporalityDelta:
+	case pmetric.AggregationTemporalityCumulative:
+		inc, step, full := increase(b.s.runs, func(sh *runShard) map[streamkey.Key]*run[datapoint.Histogram] { return sh.histogram },
+			datapoint.Histogram.Sub, b.inputStream(dp.Attributes()), h,
+			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+		if !b.counts(step, full) {
+			return raw
+		}
+		p.histogram = inc
+	default:
+		b.out.lose(NoTemporality)
+		return raw
+	}
+	b.add(&p, dp.Attributes())
+	return raw
+}
+
+func (b *batch) exponential(dp pmetric.ExponentialHistogramDataPoint, temporality pmetric.AggregationTemporality) (raw bool) {
+	at, raw, take := b.begin(aggregate.Exponential, dp.Timestamp(), dp.Flags(), dp.Attributes())
+	if !take {
+		return raw
+	}
+	e, err := datapoint.FromExponential(dp, b.set.MaxBuckets)
+	if err != nil {
+		b.out.lose(Malformed)
+		return raw
+	}
+	if e.Sum-e.Sum != 0 {
+		e.HasSum, e.Sum = false, 0
+	}
+	p := point{kind: aggregate.Exponential, at: at, exponential: e}
+	switch temporality {
+	case pmetric.AggregationTemporalityDelta:
+	case pmetric.AggregationTemporalityCumulative:
+		inc, step, full := increase(b.s.runs, func(sh *runShard) map[streamkey.Key]*run[datapoint.Exponential] { return sh.exponential },
+			func(v, prev datapoint.Exponential) (datapoint.Exponential, bool, bool) {
+				inc, fell := v.Sub(prev)
+				return inc, fell, true
+			},
+			b.inputStream(dp.Attributes()), e,
+			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+		if !b.counts(step, full) {
+			return raw
+		}
+		p.exponential = inc
+	default:
+		b.out.lose(NoTemporality)
+		return raw
+	}
+	b.add(&p, dp.Attributes())
+	return raw
+}
+
+func (b *batch) summary(dp pmetric.SummaryDataPoint) (raw bool) {
+	at, raw, take := b.begin(aggregate.Summary, dp.Timestamp(), dp.Flags(), dp.Attributes())
+	if !take {
+		return raw
+	}
+	v := datapoint.FromSummary(dp)
+	if v.Sum-v.Sum != 0 {
+		b.out.lose(NotFinite)
+		return raw
+	}
+	inc, step, full := increase(b.s.runs, func(sh *runShard) map[streamkey.Key]*run[datapoint.Summary] { return sh.summary },
+		func(v, prev datapoint.Summary) (datapoint.Summary, bool, bool) {
+			inc, fell := v.Sub(prev)
+			return inc, fell, true
+		},
+		b.inputStream(dp.Attributes()), v,
+		int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+	if !b.counts(step, full) {
+		return raw
+	}
+	b.add(&point{kind: aggregate.Summary, at: at, summary: inc}, dp.Attributes())
+	return raw
+}
+
+// counts notes what a cumulative point is, and says whether it brings an increase.
+func (b *batch) counts(step datapoint.Step, full bool) bool {
+	switch {
+	case full:
+		b.out.lose(StreamLimit)
+		return false
+	case step == datapoint.Baseline:
+		b.out.lose(Baseline)
+		return false
+	case step == datapoint.Stale:
+		b.out.lose(Stale)
+		return false
+	case step == datapoint.Reset:
+		b.out.Resets++
+	}
+	return true
+}
+
+// inputStream identifies the stream that the point belongs to.
+func (b *batch) inputStream(attributes pcommon.Map) streamkey.Key {
+	if b.input == (streamkey.Key{}) {
+		b.input = streamkey.Stream(b.streams, attributes)
+	}
+	return b.input
+}
