@@ -37,6 +37,8 @@ var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
 		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
+		{name: "scrub"},
+		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp"},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "state_storage"},
@@ -47,6 +49,8 @@ var profiles = map[string][]fragment{
 	"agent": {
 		{name: "common", fill: ownIdentity},
 		{name: "memory_agent"},
+		{name: "scrub"},
+		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp"},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "intake_statsd"},
@@ -59,6 +63,8 @@ var profiles = map[string][]fragment{
 	"gateway": slices.Concat([]fragment{
 		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
+		{name: "scrub"},
+		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp"},
 		{name: "state_storage", when: set("PENSTOCK_REMOTE_WRITE_URL")},
 	}, sinks),

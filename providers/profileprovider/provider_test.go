@@ -29,6 +29,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
 )
@@ -43,6 +44,7 @@ var everything = map[string]string{
 	"PENSTOCK_OTLP_EXPORT_ENDPOINT": "127.0.0.1:4319",
 	"PENSTOCK_LOG_FILES":            "/var/log/*.log,/srv/$app/*.log",
 	"PENSTOCK_ENVIRONMENT":          "test",
+	"PENSTOCK_PII_KEY":              "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 }
 
 // factories makes the configurations of the components in this module.
@@ -59,6 +61,7 @@ var factories = map[string]map[string]component.Factory{
 		"cardinality_guard/remote_write": cardinalityguardprocessor.NewFactory(),
 		"window_rollup/tsdb":             windowrollupprocessor.NewFactory(),
 		"window_rollup/remote_write":     windowrollupprocessor.NewFactory(),
+		"pii_scrubber":                   piiscrubberprocessor.NewFactory(),
 	},
 	"extensions": {
 		"admin":         adminextension.NewFactory(),

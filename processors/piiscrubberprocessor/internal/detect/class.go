@@ -22,6 +22,7 @@ const (
 	aElement // '>'
 	aQuote   // '\''
 	aQuery   // '?'
+	aWide    // the first byte of a full-width colon
 )
 
 // Character classes, one bit each, in charClass.

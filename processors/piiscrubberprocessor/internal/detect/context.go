@@ -94,7 +94,11 @@ func (sc *scan) labelled(start int, w words) bool {
 		return false
 	}
 	if i == 0 {
-		return w.in(sc.key, strings.LastIndexByte(sc.key, '.')+1, len(sc.key))
+		last := strings.LastIndexByte(sc.key, '.') + 1
+		if last > 0 && fillers.exact(sc.key[last:]) { // "order.id"
+			last = strings.LastIndexByte(sc.key[:last-1], '.') + 1
+		}
+		return w.in(sc.key, last, len(sc.key))
 	}
 	// The label is a word or two: "order_id", "Order No.", "order number is".
 	from := i
@@ -113,7 +117,7 @@ var fillers = words{"no", "nr", "number", "id", "is", "was", "num", "code", "ref
 // inOpaque reports whether t[start:end] is part of a longer token of hexadecimal digits, dashes and such: a UUID, a hash, a
 // trace id, a base64 blob. Separators of the finding itself have been consumed already.
 func inOpaque(t string, start, end int) bool {
-	if is(at(t, start-1), cAlnum) || is(at(t, end), cAlnum) {
+	if is(at(t, start-1), cAlnum) && !escaped(t, start) || is(at(t, end), cAlnum) {
 		return true
 	}
 	// "550e8400-e29b-41d4-a716-446655440000": hexadecimal groups on the other side of a dash.

@@ -35,7 +35,7 @@ func (sc *scan) email(i, dom int) int {
 		return dom
 	}
 	local, domain := sc.t[start:i], sc.t[dom:end]
-	if local == "git" && at(sc.t, end) == ':' || !mailDomain(domain) {
+	if local == "git" && at(sc.t, end) == ':' || strings.HasSuffix(sc.t[:start], "://") || !mailDomain(domain) {
 		return dom
 	}
 	return sc.found(Email, start, end)
@@ -73,10 +73,24 @@ func localStart(t string, i int) int {
 			j = k + n
 		}
 	}
+	// Where words are not set apart by blanks: "ユーザーtanaka@".
+	for k := i - 1; k > j && t[i-1] < 0x80; k-- {
+		if t[k-1] >= 0x80 {
+			if t[k] < 0x80 && eastAsian(t, k) {
+				j = k
+			}
+			break
+		}
+	}
 	if j < i && t[i-1] == '.' {
 		return i
 	}
 	return j
+}
+
+// eastAsian reports whether the character that ends before i is Chinese, Japanese or Korean.
+func eastAsian(t string, i int) bool {
+	return i >= 3 && t[i-3] >= 0xE3 && t[i-3] <= 0xED
 }
 
 // quotedLocal finds the opening quote of a quoted local part ("john doe"@example.com).
@@ -130,6 +144,9 @@ func domainEnd(t string, i int) int {
 			stop--
 		}
 		stop = trimWide(t, label, stop)
+		if stop == j && !(at(t, j) == '.' && is(at(t, j+1), cAlnum)) { // "example.jpが"
+			stop = asciiEnd(t, label, stop)
+		}
 		if stop > label && dot > 0 {
 			end = stop
 		}
@@ -138,6 +155,19 @@ func domainEnd(t string, i int) int {
 		}
 		dot, label = j, j+1
 	}
+}
+
+// asciiEnd cuts a label that begins with ASCII where East Asian characters follow.
+func asciiEnd(t string, from, end int) int {
+	if from >= end || t[from] >= 0x80 {
+		return end
+	}
+	for j := from; j < end; j++ {
+		if t[j] >= 0xE3 && t[j] <= 0xED {
+			return j
+		}
+	}
+	return end
 }
 
 // trimWide cuts non-ASCII punctuation off a label, and what follows it.
@@ -155,19 +185,19 @@ func trimWide(t string, from, end int) int {
 func wideMark(t string, i int) int {
 	switch t[i] {
 	case 0xC2:
-		if c := at(t, i+1); c != 0xAA && c != 0xB5 && c != 0xBA {
+		if c := at(t, i+1); c >= 0x80 && c != 0xAA && c != 0xB5 && c != 0xBA {
 			return 2
 		}
 	case 0xE2:
-		if c := at(t, i+1); c >= 0x80 && c <= 0xAF {
+		if c := at(t, i+1); c >= 0x80 && c <= 0xAF && at(t, i+2) >= 0x80 {
 			return 3
 		}
 	case 0xE3:
-		if at(t, i+1) == 0x80 {
+		if at(t, i+1) == 0x80 && at(t, i+2) >= 0x80 {
 			return 3
 		}
 	case 0xEF:
-		if c := at(t, i+2); at(t, i+1) == 0xBC && (c <= 0x8F || c >= 0x9A && c <= 0xA0) || at(t, i+1) == 0xBD && c >= 0x9B {
+		if c := at(t, i+2); at(t, i+1) == 0xBC && (c >= 0x80 && c <= 0x8F || c >= 0x9A && c <= 0xA0) || at(t, i+1) == 0xBD && c >= 0x9B {
 			return 3
 		}
 	}

@@ -185,7 +185,7 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 		}
 		d.add(c)
 	}
-	if is(at(t, end), cWord) || is(at(t, start-1), cWord) || inOpaque(t, start, end) || !l.rule.valid(d) {
+	if is(at(t, end), cWord) || is(at(t, start-1), cWord) && !escaped(t, start) || inOpaque(t, start, end) || !l.rule.valid(d) {
 		return false
 	}
 	named := sc.near(start, end, l.rule.words)
@@ -198,7 +198,7 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if len(l.form) == d.n && is(t[end-1], cLower) && !named { // lower-case letters are how hexadecimal is written
 		return false
 	}
-	if l.rule.kind == UKNHS && sc.near(start, end, phoneWords) {
+	if l.rule.kind == UKNHS && !named && (sc.near(start, end, phoneWords) || sc.near(start, end, phoneWeakWords)) {
 		return false
 	}
 	if named || best.End == 0 {

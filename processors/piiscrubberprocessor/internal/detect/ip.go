@@ -1,5 +1,7 @@
 package detect
 
+import "strings"
+
 // ipv4At parses a dotted quad at i and returns its end, 0 if there is none. Octets have no leading zeros (RFC 6943 3.1.1).
 func ipv4At(t string, i int) (ip [4]byte, end int) {
 	for n := 0; n < 4; n++ {
@@ -55,6 +57,9 @@ func (sc *scan) ipv4(i int) int {
 		return 0
 	}
 	if at(sc.t, end) == '/' && is(at(sc.t, end+1), cDigit) && ip[3] == 0 { // a network
+		return 0
+	}
+	if prev == '=' && strings.IndexByte("=<>~!", at(sc.t, i-2)) >= 0 && i > 1 || prev == '^' || prev == '~' { // foo==1.2.3.4
 		return 0
 	}
 	if sc.labelled(i, versionWords) {

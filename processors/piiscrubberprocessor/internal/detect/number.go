@@ -1,5 +1,7 @@
 package detect
 
+import "strings"
+
 const maxDigits = 24 // digits of the longest number that is looked at
 
 // number is a candidate's characters without separators. It goes to validators by value, so that it needn't be allocated.
@@ -37,10 +39,19 @@ func (sc *scan) digits(i int) int {
 	t := sc.t
 	j := run(t, i, cDigit, len(t))
 	n := j - i
-	if is(at(t, i-1), cDigit) { // the middle of a run whose beginning was part of a finding
+	if is(at(t, i-1), cDigit) && !escaped(t, i) { // the middle of a run whose beginning was part of a finding
 		return j
 	}
-	if is(at(t, i-1), cLetter) {
+	if at(t, i-1) == '%' && n > 2 { // "%204111...": the escape's digits aren't the number's
+		return i + 2
+	}
+	if escaped(t, i) {
+		if foldAt(t, i-3, "%2b") && sc.on.Has(Phone) {
+			if end := sc.international(i-3, i); end > i {
+				return end
+			}
+		}
+	} else if is(at(t, i-1), cLetter) {
 		return sc.afterLetter(i, j)
 	}
 	if n == 4 {
@@ -74,16 +85,16 @@ func (sc *scan) digits(i int) int {
 	return j
 }
 
-// afterLetter handles a run of digits t[i:j] behind a letter: an IBAN, an id that begins with letters, "%2B" and a phone number.
+// escaped reports whether a percent-encoded byte ends before i.
+func escaped(t string, i int) bool {
+	return i >= 3 && t[i-3] == '%' && is(t[i-2], cHex) && is(t[i-1], cHex)
+}
+
+// afterLetter handles a run of digits t[i:j] behind a letter: an IBAN, an id that begins with letters.
 func (sc *scan) afterLetter(i, j int) int {
 	t := sc.t
 	if sc.on.Has(IBAN) && j-i >= 2 && is(at(t, i-2), cLetter) && !is(at(t, i-3), cWord) {
 		if end := sc.iban(i - 2); end > i {
-			return end
-		}
-	}
-	if sc.on.Has(Phone) && i >= 3 && t[i-3] == '%' && t[i-2] == '2' && lower(t[i-1]) == 'b' {
-		if end := sc.international(i-3, i); end > i {
 			return end
 		}
 	}
@@ -167,19 +178,33 @@ func separatorMark(t string, i int) int {
 	return 0
 }
 
-// isolated reports whether no further digits stand next to t[start:end] behind one separator.
+// isolated reports whether no further digits stand next to t[start:end] behind one separator. Blanks separate columns: they count
+// only where the number itself is written with them, and not behind a time of day.
 func isolated(t string, start, end int) bool {
-	if n := separatorMark(t, end); n > 0 && is(at(t, end+n), cDigit) {
+	spaced := strings.IndexByte(t[start:end], ' ') >= 0
+	if n := separatorMark(t, end); n > 0 && is(at(t, end+n), cDigit) && (spaced || t[end] != ' ') {
 		return false
 	}
 	if at(t, start-1) == ' ' && hexPair(t, start-3) || at(t, end) == ' ' && hexPair(t, end+1) {
 		return false
 	}
 	switch at(t, start-1) {
-	case ' ', '-', '.', '/', '_':
+	case ' ':
+		return !spaced || !is(at(t, start-2), cDigit) || clockBefore(t, start-1)
+	case '-', '.', '/', '_':
 		return !is(at(t, start-2), cDigit)
 	}
 	return true
+}
+
+// clockBefore reports whether a time of day ("10:22:33", "10:22:33.123") ends before i.
+func clockBefore(t string, i int) bool {
+	from := runBack(t, i, cDigit, 9)
+	if c := at(t, from-1); c == '.' || c == ',' {
+		i = from - 1
+		from = runBack(t, i, cDigit, 3)
+	}
+	return i-from == 2 && at(t, from-1) == ':' && is(at(t, from-2), cDigit)
 }
 
 // hexPair reports whether two hexadecimal digits stand alone at i, one of them a letter and one not: a dump of bytes.

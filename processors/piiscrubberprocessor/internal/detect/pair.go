@@ -7,6 +7,8 @@ const (
 	maxValue   = 4096 // bytes of a pair's value that go; more is no password
 )
 
+const wideColon = "：" // U+FF1A
+
 // How the value of a named secret is delimited.
 type secretStyle uint8
 
@@ -14,6 +16,7 @@ const (
 	notSecret secretStyle = iota
 	plainSecret
 	weakSecret // a word with other meanings: the value must look random
+	pinSecret  // digits only
 	authSecret // "Bearer x", "Basic x"
 	cookieSecret
 )
@@ -37,8 +40,9 @@ var secretNames = func() (t [256][]secretName) {
 		"clientsecret", "appsecret", "apisecret", "consumersecret", "sharedsecret", "secretkey", "secretaccesskey", "apikey",
 		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
 		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
-		"storagekey", "authkey", "credential", "secretid")
+		"storagekey", "authkey", "credential", "secretid", "secretkeybase", "redisauth")
 	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid")
+	add(pinSecret, true, "pin", "pincode", "pinnumber")
 	add(weakSecret, true, "pass", "secret", "token", "credentials")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
@@ -69,6 +73,9 @@ func queryStyle(name string) secretStyle {
 // nameStyle tells what kind of secret the key name stands for.
 func nameStyle(name string) secretStyle {
 	if len(name) < 2 {
+		return notSecret
+	}
+	if hasNameEnd(name, secretName{name: "publickeytoken"}) { // of a .NET assembly
 		return notSecret
 	}
 	for _, s := range secretNames[lower(name[len(name)-1])] {
@@ -104,8 +111,20 @@ func hasNameEnd(name string, s secretName) bool {
 // ("http.request.header.authorization") is a password, a token, a cookie or the like in any spelling. Where the word has other
 // meanings ("pass", "token"), value must look like one: six digits, or six characters.
 func SecretKey(key, value string) bool {
-	style := nameStyle(key)
-	return style != notSecret && (style != weakSecret || weakValue(value))
+	return fits(nameStyle(key), value)
+}
+
+// fits reports whether v can be a secret of this style.
+func fits(style secretStyle, v string) bool {
+	switch style {
+	case notSecret:
+		return false
+	case weakSecret:
+		return weakValue(v)
+	case pinSecret:
+		return len(v) >= 4 && len(v) <= 12 && digitRun(v) == len(v)
+	}
+	return true
 }
 
 // SecretFlag reports whether arg is a command line flag ("--password") whose value is the next argument.
@@ -135,6 +154,9 @@ func (sc *scan) specific(start, end int) int {
 		return 0
 	}
 	last := &sc.out[len(sc.out)-1]
+	if last.Kind == AWSKey { // "Credential=AKIA.../20261120/eu-west-1/s3/aws4_request"
+		return last.End
+	}
 	if last.Start == start || last.Kind == AzureKey {
 		last.Start, last.End = start, max(last.End, end)
 	}
@@ -152,9 +174,12 @@ func (sc *scan) equal(i int) int {
 }
 
 // pair looks for a key and a value around the separator t[sep]: "k=v", "k: v", `"k":"v"`, "k => v", `{\"k\":\"v\"}`.
-func (sc *scan) pair(sep int) int {
+func (sc *scan) pair(sep int) int { return sc.pairOf(sep, sep) }
+
+// pairOf is pair for a separator that begins at end and whose last byte is t[sep].
+func (sc *scan) pairOf(end, sep int) int {
 	t := sc.t
-	end, quoted := sep, false
+	quoted := false
 	if end > 0 && t[end-1] == ':' { // :=
 		end--
 	}
@@ -190,6 +215,11 @@ func (sc *scan) pair(sep int) int {
 			}
 		}
 	}
+	if style == notSecret && len(name) == 5 && foldAt(t, start, "value") {
+		if name = entryName(t, start); name != "" {
+			style = nameStyle(name)
+		}
+	}
 	if style == notSecret {
 		return sep + 1
 	}
@@ -205,6 +235,30 @@ func (sc *scan) pair(sep int) int {
 		}
 	}
 	return sc.value(sep, name, style, kind, quoted)
+}
+
+// entryName returns what the entry is called whose value's key begins at i: {"name": "DB_PASSWORD", "value": "..."}, <add
+// key="password" value="..."/>, "- name: DB_PASSWORD\n  value: ...". Empty if there is no name.
+func entryName(t string, i int) string {
+	const gap = " \t\r\n,\"'\\"
+	end := i
+	for end > 0 && i-end < 64 && strings.IndexByte(gap, t[end-1]) >= 0 {
+		end--
+	}
+	from := runBack(t, end, cKey, maxKeyName)
+	k := from
+	for k > 0 && from-k < 8 && strings.IndexByte(" :=\"'\\", t[k-1]) >= 0 {
+		k--
+	}
+	if end == i || from == end || k == from || strings.IndexByte(t[k:from], ':') < 0 && strings.IndexByte(t[k:from], '=') < 0 {
+		return ""
+	}
+	for _, label := range [...]string{"name", "key"} {
+		if foldAt(t, k-len(label), label) && !is(at(t, k-len(label)-1), cKey) {
+			return t[from:end]
+		}
+	}
+	return ""
 }
 
 // inQuery reports whether a '?' stands in front of t[i] in the same word.
@@ -300,7 +354,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
 		return i
 	}
-	if style == weakSecret && !weakValue(v) {
+	if !fits(style, v) {
 		return i
 	}
 	if style == plainSecret && len(v) > 0 && v[0] == '/' && (strings.HasSuffix(name, "PWD") || strings.HasSuffix(name, "pwd")) { // a directory

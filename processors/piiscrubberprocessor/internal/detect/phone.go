@@ -148,7 +148,7 @@ func (sc *scan) phoneNational(i, j int) int {
 		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
 			continue
 		}
-		if d.digits[0] == '0' && d.digits[1] == '0' && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, phoneWords, phoneAfter)) {
+		if d.digits[0] == '0' && d.digits[1] == '0' && d.size[0] >= 2 && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, phoneWords, phoneAfter)) {
 			rest := dialFrom(&d, 2, n)
 			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)

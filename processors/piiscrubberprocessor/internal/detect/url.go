@@ -42,7 +42,7 @@ func (sc *scan) colon(i int) int {
 func (sc *scan) telegram(i int) int {
 	start := runBack(sc.t, i, cDigit, 11)
 	end := run(sc.t, i+1, cBase64, 37)
-	if n := i - start; n < 8 || n > 10 || end-i-1 != 35 || is(at(sc.t, start-1), cLetter) {
+	if n := i - start; n < 8 || n > 10 || end-i-1 != 35 || is(at(sc.t, start-1), cLetter) && !foldAt(sc.t, start-3, "bot") {
 		return 0
 	}
 	return sc.found(VendorToken, start, end)
