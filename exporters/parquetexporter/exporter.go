@@ -11,6 +11,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/delivery"
 
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
@@ -37,6 +38,8 @@ type parquetExporter[D any] struct {
 	attr     metric.MeasurementOption
 	encoders sync.Pool
 	dir      *lake.Dir // set by Start
+
+	unrecorded sync.Once
 }
 
 func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal string, newEncoder func() E) (*parquetExporter[D], error) {
@@ -78,8 +81,12 @@ func (e *parquetExporter[D]) Shutdown(context.Context) error {
 }
 
 // push writes a batch and returns when all of its files are durable. After an error the caller repeats the batch; files that were
-// already written are then replaced by themselves, because their names follow from their content.
+// already written are then replaced by themselves, because their names follow from their content, or from their range of the journal.
 func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
+	name := batchName(ctx)
+	if name == "" {
+		e.warnUnrecorded(ctx)
+	}
 	enc := e.encoders.Get().(encoder[D])
 	defer func() {
 		enc.Release()
@@ -92,7 +99,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := e.writeFile(ctx, enc, p)
+		err := e.writeFile(ctx, enc, name, p)
 		var ioErr *lake.IOError
 		switch {
 		case err == nil:
@@ -115,9 +122,18 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 	return nil
 }
 
-func (e *parquetExporter[D]) writeFile(ctx context.Context, enc encoder[D], p rows.Partition) error {
+// warnUnrecorded says, once, that a journal's ranges come without names.
+func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
+	if _, journal := delivery.From(ctx); journal {
+		e.unrecorded.Do(func() {
+			e.logger.Warn("Rows can be written twice after a crash: set follow::range::recorded of the kafka_replay receiver before this exporter")
+		})
+	}
+}
+
+func (e *parquetExporter[D]) writeFile(ctx context.Context, enc encoder[D], name string, p rows.Partition) error {
 	begin := time.Now()
-	w, err := e.dir.Write(lake.PartitionDir(e.signal, p.Hour, p.Tenant), batchName(ctx), func(w io.Writer) error {
+	w, err := e.dir.Write(lake.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
 		return enc.Write(w, p)
 	})
 	if err != nil {
@@ -154,5 +170,16 @@ func clientTenant(ctx context.Context) string {
 	return ""
 }
 
-// batchName names the files of a batch. Empty: by their content. A batch from the journal will be named by its range here.
-func batchName(context.Context) string { return "" }
+// batchName names the files of a batch. From the journal: by its range, so that a second delivery replaces the first. Empty: by their
+// content.
+func batchName(ctx context.Context) string {
+	session, ok := delivery.From(ctx)
+	if !ok {
+		return ""
+	}
+	part, ok := delivery.PartOf(ctx)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s-%020d-%020d-%d", session.Label(), part.First, part.Next, part.Index)
+}

@@ -27,10 +27,13 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadatatest"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -138,6 +141,46 @@ func TestRepeatedBatchReplacesItself(t *testing.T) {
 	require.Len(t, h.files(), 2)
 	require.NoError(t, e.ConsumeLogs(context.Background(), logsAt("", at(noon)+1)))
 	require.Len(t, h.files(), 3)
+}
+
+// A range of the journal that is delivered twice (another process died in the middle) replaces its files, even where the writer's
+// version has made other bytes of it; other ranges, and other batches of the range, stand beside it.
+func TestARangeDeliveredTwiceReplacesItsFiles(t *testing.T) {
+	h := newHarness(t)
+	e := h.logs()
+	session, err := delivery.NewSession(delivery.Settings{Label: "penstock.logs-3"})
+	require.NoError(t, err)
+	deliver := func(first, next int64, index int, times ...uint64) {
+		ctx := delivery.WithPart(delivery.With(context.Background(), session), delivery.Part{Bounds: delivery.Bounds{First: first, Next: next}, Index: index})
+		require.NoError(t, e.ConsumeLogs(ctx, logsAt("", times...)))
+	}
+	deliver(100, 200, 0, at(noon), at(noon.Add(time.Hour)))
+	deliver(100, 200, 1, at(noon))
+	deliver(200, 300, 0, at(noon))
+	before := h.files()
+	require.Len(t, before, 4)
+
+	deliver(100, 200, 0, at(noon.Add(time.Second)), at(noon.Add(time.Hour)))
+	assert.Equal(t, before, h.files())
+	_, err = os.Stat(filepath.Join(h.root, "logs/date=2026-11-24/hour=12/tenant=default",
+		"penstock.logs-3-00000000000000000100-00000000000000000200-0.parquet"))
+	assert.NoError(t, err)
+}
+
+// Without recorded ranges there is no name to replace, and whoever set it up is told.
+func TestAJournalWithoutRecordedRangesIsWarnedAbout(t *testing.T) {
+	h := newHarness(t)
+	core, logs := observer.New(zap.WarnLevel)
+	h.set.Logger = zap.New(core)
+	e := h.logs()
+	session, err := delivery.NewSession(delivery.Settings{Label: "penstock.logs-3"})
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, e.ConsumeLogs(delivery.With(context.Background(), session), logsAt("", at(noon))))
+	}
+	assert.Len(t, h.files(), 1, "named by content")
+	require.Equal(t, 1, logs.Len())
+	assert.Contains(t, logs.All()[0].Message, "follow::range::recorded")
 }
 
 func TestAbsurdTimesDoNotMakeDirectories(t *testing.T) {

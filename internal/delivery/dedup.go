@@ -26,6 +26,8 @@ type seen struct {
 	known  map[RecordID]struct{}
 	queue  []SeenRecord // in order of offset
 	latest time.Time    // the latest journal time
+	// evicted is what was given up since takeEvicted.
+	evicted []SeenRecord
 }
 
 func newSeen(window time.Duration, max int, restored []SeenRecord, latest time.Time) *seen {
@@ -49,6 +51,7 @@ func (s *seen) again(r SeenRecord) bool {
 		delete(s.known, s.queue[drop].ID)
 		drop++
 	}
+	s.evicted = append(s.evicted, s.queue[:drop]...)
 	s.queue = s.queue[drop:]
 	if _, ok := s.known[r.ID]; ok {
 		return true
@@ -56,4 +59,11 @@ func (s *seen) again(r SeenRecord) bool {
 	s.known[r.ID] = struct{}{}
 	s.queue = append(s.queue, r)
 	return false
+}
+
+// takeEvicted returns what was given up since the last call.
+func (s *seen) takeEvicted() []SeenRecord {
+	evicted := s.evicted
+	s.evicted = nil
+	return evicted
 }

@@ -139,7 +139,7 @@ func (s *Session) SpreadBy() []string { return s.spread }
 func (s *Session) Began() time.Time { return s.began }
 
 // Again reports whether what is delivered now may have been delivered before, by another owner of the partition or by this
-// one: what a sink refuses of it as older than what it has, it has.
+// one: what a sink refuses of it as older than what it has, it has. Where several ranges are in flight it says so of all.
 func (s *Session) Again() bool { return s.again }
 
 // Now returns when the newest record of the batch that is delivered now was written to the journal. It is the clock for what
@@ -229,6 +229,10 @@ func (s *Session) list() []member {
 	defer s.mu.RUnlock()
 	return s.members[:len(s.members):len(s.members)]
 }
+
+// Stateful reports whether a component keeps a state in s. Without one the order of batches of different senders means
+// nothing.
+func (s *Session) Stateful() bool { return len(s.list()) > 0 }
 
 // Unclaimed returns the ids of restored states whose component has not joined: after the first (empty) batch, those of
 // components that left the configuration. Snapshot keeps them, so that they are not lost before their component joins.

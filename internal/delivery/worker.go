@@ -79,6 +79,19 @@ type Observer interface {
 	Failed(err error)
 }
 
+// Tasks runs functions beside a worker.
+type Tasks interface {
+	// Go runs f.
+	Go(f func())
+	// Await returns when done is closed.
+	Await(done <-chan struct{})
+}
+
+type goroutines struct{}
+
+func (goroutines) Go(f func())                { go f() }
+func (goroutines) Await(done <-chan struct{}) { <-done }
+
 // WorkerSettings describe a worker. All are required but where a zero value is described.
 type WorkerSettings struct {
 	// Label names the partition, for [Settings].Label.
@@ -101,6 +114,11 @@ type WorkerSettings struct {
 	Interval time.Duration
 	// RecordRanges saves a range's bounds before it is delivered, so that it comes again with the same bounds.
 	RecordRanges bool
+	// InFlight is how many ranges are delivered at once, where no component keeps a state; 0 means 1. A crash repeats as
+	// many.
+	InFlight int
+	// Tasks runs the deliveries where InFlight is above 1; nil means goroutines.
+	Tasks Tasks
 	// DedupWindow is how far back repeated records are found; 0: not at all.
 	DedupWindow time.Duration
 	// DedupMax bounds the ids kept for that.
@@ -121,15 +139,18 @@ const (
 )
 
 // Worker delivers one partition, as its only source of records, and keeps the state of what stands behind it. See
-// DELIVERY in the documentation for what goes wrong without each step.
+// docs/delivery.md for what goes wrong without each step.
 type Worker struct {
-	set  WorkerSettings
-	stop chan struct{}
+	set    WorkerSettings
+	stop   chan struct{}
+	finish chan struct{}
 
 	session *Session
 	seen    *seen
-	next    int64
-	ranges  []Bounds // recorded, not yet delivered
+	read    int64     // what was read lies below
+	next    int64     // what was delivered lies below
+	flights []*flight // the ranges between
+	ranges  []Bounds  // recorded, not yet delivered
 	gen     Generation
 	previous,
 	first int64 // offsets of the first records of the last two checkpoints
@@ -145,11 +166,17 @@ type Worker struct {
 
 // NewWorker returns a worker that has not begun.
 func NewWorker(set WorkerSettings) *Worker {
-	return &Worker{set: set, stop: make(chan struct{})}
+	if set.Tasks == nil {
+		set.Tasks = goroutines{}
+	}
+	return &Worker{set: set, stop: make(chan struct{}), finish: make(chan struct{})}
 }
 
 // Stop asks Run to end between two ranges, with a last checkpoint if that is cheap. It must be called once.
 func (w *Worker) Stop() { close(w.stop) }
+
+// Finish asks Run to end when it has delivered what the log holds by now. It must be called once.
+func (w *Worker) Finish() { close(w.finish) }
 
 // Run delivers until Stop, ctx ends or another worker owns the partition (ErrFenced). After any other error it begins
 // again from the last checkpoint: what is in memory may hold half of a range.
@@ -175,16 +202,16 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.set.Clock.Wait(ctx, backoff); err != nil {
 			return err
 		}
-		if w.stopped() {
+		if closed(w.stop) || closed(w.finish) {
 			return nil
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
-func (w *Worker) stopped() bool {
+func closed(c chan struct{}) bool {
 	select {
-	case <-w.stop:
+	case <-c:
 		return true
 	default:
 		return false
@@ -197,6 +224,11 @@ func (w *Worker) own(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		w.abandon()
+	}()
 	for _, b := range w.ranges {
 		r, err := w.set.Source.ReadExactly(ctx, b)
 		if err != nil {
@@ -205,13 +237,17 @@ func (w *Worker) own(ctx context.Context) error {
 		if r.First > b.First { // Part of it is gone: what is left goes under the name of the whole.
 			w.set.Observer.Lost(Bounds{First: b.First, Next: min(r.First, b.Next)})
 		}
-		if err := w.deliver(ctx, Range{Bounds: b, Records: r.Records}); err != nil {
+		if err := w.launch(ctx, Range{Bounds: b, Records: r.Records}); err != nil {
 			return err
 		}
-		w.ranges = w.ranges[1:]
 	}
-	for {
-		if w.stopped() {
+	for end := int64(-1); ; {
+		if end < 0 && closed(w.finish) {
+			if end, err = w.set.Source.End(ctx); err != nil {
+				return fmt.Errorf("end of the journal: %w", err)
+			}
+		}
+		if closed(w.stop) || (end >= 0 && w.read >= end) {
 			return w.leave(ctx)
 		}
 		if err := w.step(ctx); err != nil {
@@ -255,7 +291,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	}
 	w.gen = Generation{Number: restored.Generation.Number, Nonce: w.set.Nonce}
 	w.first, w.previous = restored.First, restored.First
-	w.next, w.ranges = c.Next, c.Ranges
+	w.read, w.next, w.ranges, w.flights = c.Next, c.Next, c.Ranges, nil
 	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, c.SeenUntil)
 	w.saved, w.savedSize, w.dirty = w.set.Clock.Now(), len(c.State), false
 	w.adoptAt, w.adopted = end, fresh
@@ -263,7 +299,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	if fresh {
 		w.againUntil = begin
 	}
-	w.session.Deliver(time.Time{}, !fresh) // the outbox may have been sent
+	w.session.Deliver(time.Time{}, !fresh || w.set.InFlight > 1) // the outbox may have been sent
 	if fresh {
 		if err := w.save(ctx); err != nil {
 			return ctx, err
@@ -282,28 +318,36 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 
 // step delivers one range, and closes, saves and sends what is due.
 func (w *Worker) step(ctx context.Context) error {
-	r, err := w.set.Source.Read(ctx, w.next)
+	r, err := w.set.Source.Read(ctx, w.read)
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	if r.First > w.next {
-		w.set.Observer.Lost(Bounds{First: w.next, Next: r.First})
-		w.next, w.dirty = r.First, true
+	if r.First > w.read {
+		if err := w.landAll(ctx); err != nil {
+			return err
+		}
+		w.set.Observer.Lost(Bounds{First: w.read, Next: r.First})
+		w.read, w.next, w.dirty = r.First, r.First, true
 	}
 	if !w.set.RecordRanges {
 		r = w.poison.cut(r)
 	}
 	if w.set.RecordRanges && len(r.Records) > 0 {
-		w.ranges = []Bounds{r.Bounds}
+		if err := w.makeRoom(ctx); err != nil {
+			return err
+		}
+		w.ranges = append(w.ranges[:len(w.ranges):len(w.ranges)], r.Bounds)
 		if err := w.save(ctx); err != nil {
 			return err
 		}
 	}
 	if r.Next > r.First {
-		if err := w.deliver(ctx, r); err != nil {
+		if err := w.launch(ctx, r); err != nil {
 			return err
 		}
-		w.ranges = nil
+	}
+	if err := w.landDone(ctx); err != nil {
+		return err
 	}
 	if !w.adopted && w.next >= w.adoptAt {
 		if err := w.adopt(ctx); err != nil {
@@ -311,34 +355,6 @@ func (w *Worker) step(ctx context.Context) error {
 		}
 	}
 	return w.settle(ctx, r.AtEnd)
-}
-
-// deliver sends a range down the pipeline, without what was delivered before.
-func (w *Worker) deliver(ctx context.Context, r Range) error {
-	fresh := r.Records[:0:0]
-	duplicates := 0
-	for _, rec := range r.Records {
-		if w.poison.is(rec.Offset) {
-			continue
-		}
-		if w.seen.again(SeenRecord{ID: rec.ID, Offset: rec.Offset, Time: rec.Time}) {
-			duplicates++
-		} else {
-			fresh = append(fresh, rec)
-		}
-	}
-	if len(fresh) > 0 {
-		w.session.Deliver(fresh[len(fresh)-1].Time, r.First < w.againUntil)
-		if err := w.set.Deliver(ctx, r.Bounds, fresh); err != nil {
-			if w.set.Permanent(err) && ctx.Err() == nil {
-				err = errors.Join(err, w.bury(ctx, r.Bounds, fresh, err))
-			}
-			return fmt.Errorf("deliver offsets %d to %d: %w", r.First, r.Next, err)
-		}
-	}
-	w.next, w.dirty = r.Next, true
-	w.set.Observer.Delivered(r.Bounds, len(fresh), duplicates)
-	return nil
 }
 
 // settle closes what is due; saves if anything is, or if it is time; then sends it.
@@ -376,6 +392,9 @@ func (w *Worker) adopt(ctx context.Context) error {
 
 // leave ends an ownership in good order.
 func (w *Worker) leave(ctx context.Context) error {
+	if err := w.landAll(ctx); err != nil {
+		return err
+	}
 	if !w.dirty || w.savedSize > cheapBytes {
 		return nil
 	}
@@ -389,7 +408,8 @@ func (w *Worker) save(ctx context.Context) error {
 	if err := w.session.Snapshot(&state); err != nil {
 		return err
 	}
-	c := &Checkpoint{Next: w.next, Ranges: w.ranges, Seen: w.seen.queue, SeenUntil: w.seen.latest, State: state.Bytes()}
+	c := &Checkpoint{Next: w.next, Ranges: w.ranges, State: state.Bytes()}
+	c.Seen, c.SeenUntil = w.seenBelow()
 	w.gen.Number++
 	records := c.Records(w.gen)
 	first, err := w.set.Store.Save(ctx, records)

@@ -33,3 +33,19 @@ func (have Layout) Check(topic string, want Layout) error {
 	return fmt.Errorf("%s; series would change partition. To migrate: configure another topic_prefix here, let the followers of the old one "+
 		"read to its end, then move them", what)
 }
+
+// SpreadBy returns the resource attributes, beside the tenant, by which the streams of signal are spread over partitions:
+// "*" where a stream's own attributes count too, none where there is one partition.
+func (have Layout) SpreadBy(signal Signal) []string {
+	switch {
+	case have.Partitions == 1:
+		return nil
+	case signal == Metrics && have.Shards > 1:
+		return []string{"*"}
+	case signal == Metrics:
+		return []string{"service.namespace", "service.name"}
+	case signal == Logs:
+		return []string{"service.namespace", "service.name", "host.name"}
+	}
+	return []string{"*"}
+}

@@ -72,11 +72,20 @@ func merge(whole, part map[string]any) {
 }
 
 // dropUnfed removes pipelines that hand on to sinks of which there are none for their signal: what is received for them would be
-// lost. A client that sends such a signal is told that it is not served.
+// lost. A client that sends such a signal is told that it is not served. A Kafka counts as a sink, since others can follow it; the one
+// in this process does not: it would fill up.
 func dropUnfed(conf map[string]any) error {
 	service, _ := conf["service"].(map[string]any)
 	pipelines, _ := service["pipelines"].(map[string]any)
-	fed := map[string]bool{}
+	fed, followed := map[string]bool{}, map[string]bool{}
+	for id, p := range pipelines {
+		followed[signalOf(id)] = followed[signalOf(id)] || follows(p)
+	}
+	extensions, _ := conf["extensions"].(map[string]any)
+	_, embedded := extensions["embedded_kafka"]
+	maps.DeleteFunc(pipelines, func(id string, p any) bool {
+		return embedded && contains(p, "processors", journal) && !followed[signalOf(id)]
+	})
 	for id, p := range pipelines {
 		if contains(p, "receivers", forward) {
 			fed[signalOf(id)] = true

@@ -10,6 +10,9 @@ import (
 // forward is the connector between pipelines that receive and pipelines that store.
 const forward = "forward"
 
+// journal is the processor that writes Kafka, and the receiver that follows it.
+const journal = "kafka_replay"
+
 // off switches a sink off that a profile has by default.
 const off = "off"
 
@@ -22,14 +25,24 @@ type fragment struct {
 	fill func(surroundings) map[string]any
 }
 
-// sinks store or pass on. Each has pipelines and a queue on disk of its own, so one that is down delays no other.
-var sinks = []fragment{
-	{name: "sink_lake", when: func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }},
-	{name: "sink_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
-	{name: "guard_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
-	{name: "rollup_remote_write", when: set("PENSTOCK_REMOTE_WRITE_URL")},
-	{name: "sink_loki", when: set("PENSTOCK_LOKI_URL")},
-	{name: "sink_otlp", when: set("PENSTOCK_OTLP_EXPORT_ENDPOINT")},
+// sinks store or pass on. Each waits for itself, in a queue on disk or as a group of the journal's, so one that is down delays no
+// other.
+var sinks = slices.Concat(
+	sink("lake", func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }, "sink_lake"),
+	sink("remote_write", set("PENSTOCK_REMOTE_WRITE_URL"), "sink_remote_write", "guard_remote_write", "rollup_remote_write"),
+	sink("loki", set("PENSTOCK_LOKI_URL"), "sink_loki"),
+	sink("otlp", set("PENSTOCK_OTLP_EXPORT_ENDPOINT"), "sink_otlp"),
+)
+
+// sink is the fragments of one sink: what it is made of, and how it is fed.
+func sink(name string, when func(surroundings) bool, parts ...string) []fragment {
+	var all []fragment
+	for _, part := range parts {
+		all = append(all, fragment{name: part, when: when})
+	}
+	return append(all,
+		fragment{name: "queue_" + name, when: func(s surroundings) bool { return when(s) && !s.journaled() }},
+		fragment{name: "follow_" + name, when: func(s surroundings) bool { return when(s) && s.journaled() }, fill: follower(name)})
 }
 
 // profiles maps names to fragments, in the order in which processors stand in a pipeline.
@@ -41,13 +54,16 @@ var profiles = map[string][]fragment{
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp"},
 		{name: "intake_host_metrics", fill: hostIdentity},
-		{name: "state_storage"},
+		{name: "journal", fill: journalBrokers},
+		{name: "journal_embedded", when: surroundings.embedsKafka},
 		{name: "sink_tsdb"},
 		{name: "guard_tsdb"},
 		{name: "rollup_tsdb"},
+		{name: "follow_tsdb", fill: follower("tsdb")},
 	}, sinks),
 	"agent": {
 		{name: "common", fill: ownIdentity},
+		{name: "queue_storage"},
 		{name: "memory_agent"},
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
@@ -66,7 +82,9 @@ var profiles = map[string][]fragment{
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp"},
-		{name: "state_storage", when: set("PENSTOCK_REMOTE_WRITE_URL")},
+		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
+		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
+		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
 	}, sinks),
 }
 
@@ -75,11 +93,41 @@ func profileNames() []string {
 }
 
 func sinkVariables() string {
-	return "PENSTOCK_LAKE_URL, PENSTOCK_REMOTE_WRITE_URL, PENSTOCK_LOKI_URL or PENSTOCK_OTLP_EXPORT_ENDPOINT"
+	return "PENSTOCK_LAKE_URL, PENSTOCK_REMOTE_WRITE_URL, PENSTOCK_LOKI_URL, PENSTOCK_OTLP_EXPORT_ENDPOINT or PENSTOCK_KAFKA_BROKERS"
 }
 
 func set(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return s.isSet(variable) }
+}
+
+// journaled says whether what is received goes into Kafka first, and sinks follow it.
+func (s surroundings) journaled() bool {
+	return s.profile == "standalone" || s.isSet("PENSTOCK_KAFKA_BROKERS")
+}
+
+// embedsKafka says whether that Kafka is in this process.
+func (s surroundings) embedsKafka() bool { return !s.isSet("PENSTOCK_KAFKA_BROKERS") }
+
+// brokers is the text that the resolver replaces by the brokers' addresses.
+func (s surroundings) brokers() string {
+	if s.embedsKafka() {
+		return "${env:PENSTOCK_KAFKA_ENDPOINT:-127.0.0.1:9092}"
+	}
+	return "${env:PENSTOCK_KAFKA_BROKERS}"
+}
+
+// journalBrokers says where the journal is written.
+func journalBrokers(s surroundings) map[string]any {
+	return map[string]any{"processors": map[string]any{journal: map[string]any{"brokers": s.brokers()}}}
+}
+
+// follower makes the receiver kafka_replay/<group>, which follows the journal for one sink.
+func follower(group string) func(surroundings) map[string]any {
+	return func(s surroundings) map[string]any {
+		return map[string]any{"receivers": map[string]any{journal + "/" + group: map[string]any{
+			"brokers": s.brokers(), "follow": map[string]any{"group": group},
+		}}}
+	}
 }
 
 // ownIdentity is the instance under which the collector reports about itself.
@@ -157,6 +205,13 @@ func osType() string {
 func signalOf(pipeline string) string {
 	signal, _, _ := strings.Cut(pipeline, "/")
 	return signal
+}
+
+// follows says whether a pipeline takes from the journal.
+func follows(pipeline any) bool {
+	parts, _ := pipeline.(map[string]any)
+	ids, _ := parts["receivers"].([]any)
+	return slices.ContainsFunc(ids, func(id any) bool { text, _ := id.(string); return strings.HasPrefix(text, journal+"/") })
 }
 
 // contains says whether a pipeline's list (receivers or exporters) names the component.

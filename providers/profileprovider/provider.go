@@ -46,7 +46,7 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 	if err := setGate(synchronousEmitter); err != nil {
 		return nil, err
 	}
-	conf, err := compose(fragments, p.surroundings())
+	conf, err := compose(fragments, p.surroundings(name))
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}

@@ -23,15 +23,18 @@ import (
 	"github.com/penstockhq/penstock/exporters/parquetexporter"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
+	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
 // The gate that stanza registers in a binary with log receivers.
@@ -47,6 +50,15 @@ var everything = map[string]string{
 	"PENSTOCK_PII_KEY":              "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 }
 
+// journaled is everything behind a Kafka of somebody else's.
+var journaled = with(everything, "PENSTOCK_KAFKA_BROKERS", "kafka-0:9092,kafka-1:9092")
+
+func with(env map[string]string, name, value string) map[string]string {
+	all := map[string]string{name: value}
+	maps.Copy(all, env)
+	return all
+}
+
 // factories makes the configurations of the components in this module.
 var factories = map[string]map[string]component.Factory{
 	"exporters": {
@@ -56,7 +68,15 @@ var factories = map[string]map[string]component.Factory{
 
 		"prometheus_tsdb/remote_write": prometheustsdbexporter.NewFactory(),
 	},
+	"receivers": {
+		"kafka_replay/lake":         kafkareplayreceiver.NewFactory(),
+		"kafka_replay/loki":         kafkareplayreceiver.NewFactory(),
+		"kafka_replay/otlp":         kafkareplayreceiver.NewFactory(),
+		"kafka_replay/remote_write": kafkareplayreceiver.NewFactory(),
+		"kafka_replay/tsdb":         kafkareplayreceiver.NewFactory(),
+	},
 	"processors": {
+		"kafka_replay":                   kafkareplayprocessor.NewFactory(),
 		"cardinality_guard/tsdb":         cardinalityguardprocessor.NewFactory(),
 		"cardinality_guard/remote_write": cardinalityguardprocessor.NewFactory(),
 		"window_rollup/tsdb":             windowrollupprocessor.NewFactory(),
@@ -64,18 +84,19 @@ var factories = map[string]map[string]component.Factory{
 		"pii_scrubber":                   piiscrubberprocessor.NewFactory(),
 	},
 	"extensions": {
-		"admin":         adminextension.NewFactory(),
-		"embedded_tsdb": embeddedtsdbextension.NewFactory(),
-		"nesting_limit": nestinglimitextension.NewFactory(),
-		"queue_storage": queuestorageextension.NewFactory(),
-		"retry_hint":    retryhintextension.NewFactory(),
-		"udp_drops":     udpdropsextension.NewFactory(),
+		"admin":          adminextension.NewFactory(),
+		"embedded_kafka": embeddedkafkaextension.NewFactory(),
+		"embedded_tsdb":  embeddedtsdbextension.NewFactory(),
+		"nesting_limit":  nestinglimitextension.NewFactory(),
+		"queue_storage":  queuestorageextension.NewFactory(),
+		"retry_hint":     retryhintextension.NewFactory(),
+		"udp_drops":      udpdropsextension.NewFactory(),
 	},
 }
 
 func TestProfilesAreWholeAndValid(t *testing.T) {
 	for _, profile := range []string{"standalone", "agent", "gateway"} {
-		for name, env := range map[string]map[string]string{"plain": nil, "everything": everything} {
+		for name, env := range map[string]map[string]string{"plain": nil, "everything": everything, "journaled": journaled} {
 			t.Run(profile+"/"+name, func(t *testing.T) {
 				conf := resolve(t, env, "profile:"+profile)
 				assertWhole(t, conf)
@@ -130,7 +151,17 @@ func assertWhole(t *testing.T, conf *confmap.Conf) {
 		}
 	}
 	assert.NotContains(t, fmt.Sprint(conf.ToStringMap()), "${", "every reference is resolved")
-	assert.False(t, conf.IsSet("receivers::otlp::protocols::http::include_metadata"), "queues on disk would write tokens")
+	if !conf.IsSet("processors::kafka_replay") {
+		assert.False(t, conf.IsSet("receivers::otlp::protocols::http::include_metadata"), "queues on disk would write tokens")
+		return
+	}
+	for id, p := range pipelines(t, conf) {
+		if exporters := p["exporters"].([]any); exporters[0] != "forward" && exporters[0] != "nop" {
+			sub, err := conf.Sub("exporters::" + exporters[0].(string))
+			require.NoError(t, err)
+			assert.False(t, sub.IsSet("sending_queue::storage"), "%s: the journal is the queue", id)
+		}
+	}
 }
 
 func TestASinkIsThereWhenItsVariableIsSet(t *testing.T) {
@@ -151,6 +182,11 @@ func TestASinkIsThereWhenItsVariableIsSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := slices.Collect(maps.Keys(pipelines(t, resolve(t, c.env, "profile:gateway"))))
 			assert.ElementsMatch(t, c.want, got)
+
+			behind := resolve(t, with(c.env, "PENSTOCK_KAFKA_BROKERS", "kafka:9092"), "profile:gateway")
+			got = slices.Collect(maps.Keys(pipelines(t, behind)))
+			want := slices.DeleteFunc(slices.Clone(c.want), func(id string) bool { return !strings.Contains(id, "/") })
+			assert.ElementsMatch(t, slices.Concat(want, intake, []string{"logs/journal", "metrics/journal", "traces/journal"}), got)
 		})
 	}
 }
@@ -209,7 +245,31 @@ func TestUnknownProfileNamesTheKnownOnes(t *testing.T) {
 func TestNoSinkAtAllIsAnError(t *testing.T) {
 	t.Setenv("PENSTOCK_LAKE_URL", "off")
 	_, err := profileprovider.NewFactory().Create(confmap.ProviderSettings{}).Retrieve(t.Context(), "profile:gateway", nil)
-	assert.ErrorContains(t, err, "set PENSTOCK_LAKE_URL, PENSTOCK_REMOTE_WRITE_URL, PENSTOCK_LOKI_URL or PENSTOCK_OTLP_EXPORT_ENDPOINT")
+	assert.ErrorContains(t, err, "set PENSTOCK_LAKE_URL, PENSTOCK_REMOTE_WRITE_URL, PENSTOCK_LOKI_URL, PENSTOCK_OTLP_EXPORT_ENDPOINT or PENSTOCK_KAFKA_BROKERS")
+}
+
+// An embedded journal takes only what somebody follows: the rest would fill it up.
+func TestStandaloneTakesWhatASinkFollows(t *testing.T) {
+	conf := resolve(t, map[string]string{"PENSTOCK_LAKE_URL": "off"}, "profile:standalone")
+	got := slices.Collect(maps.Keys(pipelines(t, conf)))
+	assert.ElementsMatch(t, []string{"metrics", "metrics/host", "metrics/journal", "metrics/tsdb"}, got)
+	assertWhole(t, conf)
+}
+
+func TestTheJournalIsWhereTheBrokersAre(t *testing.T) {
+	conf := resolve(t, journaled, "profile:standalone")
+	cfg := kafkareplayreceiver.NewFactory().CreateDefaultConfig().(*kafkareplayreceiver.Config)
+	sub, err := conf.Sub("receivers::kafka_replay/tsdb")
+	require.NoError(t, err)
+	require.NoError(t, sub.Unmarshal(cfg))
+	assert.Equal(t, []string{"kafka-0:9092", "kafka-1:9092"}, cfg.Kafka.Brokers)
+	assert.Equal(t, "tsdb", cfg.Follow.Group)
+	assert.False(t, conf.IsSet("extensions::embedded_kafka"))
+
+	conf = resolve(t, map[string]string{"PENSTOCK_KAFKA_ENDPOINT": "127.0.0.1:19092"}, "profile:standalone")
+	assert.Equal(t, "127.0.0.1:19092", conf.Get("extensions::embedded_kafka::endpoint"))
+	assert.Equal(t, "127.0.0.1:19092", conf.Get("processors::kafka_replay::brokers"))
+	assert.Equal(t, "127.0.0.1:19092", conf.Get("receivers::kafka_replay/lake::brokers"))
 }
 
 func TestLogReceiversWaitForThePipeline(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 // surroundings is what the machine decides about a profile.
 type surroundings struct {
+	profile  string // its name
 	env      func(name string) (value string, set bool)
 	hostName string
 	hostID   string // empty where the machine has none
@@ -21,12 +22,12 @@ func newProvider(confmap.ProviderSettings) confmap.Provider {
 	return &provider{env: os.LookupEnv}
 }
 
-func (p *provider) surroundings() surroundings {
+func (p *provider) surroundings(profile string) surroundings {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "unknown"
 	}
-	return surroundings{env: p.env, hostName: name, hostID: machineID(), journal: findJournal()}
+	return surroundings{profile: profile, env: p.env, hostName: name, hostID: machineID(), journal: findJournal()}
 }
 
 // isSet says whether the variable has a value that is not empty.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,13 +32,13 @@ const (
 type assignment struct {
 	f         *follower
 	partition int32
-	source    *partition.Source // of the worker's goroutine
 	cancel    context.CancelFunc
 	done      chan struct{}
 
 	mu     sync.Mutex
-	worker *delivery.Worker // guarded by mu; nil between two
-	ended  bool             // guarded by mu
+	worker *delivery.Worker  // guarded by mu; nil between two
+	source *partition.Source // guarded by mu; its methods but Hurry are the worker's
+	ended  bool              // guarded by mu
 
 	saved     atomic.Int64 // -1 before the first checkpoint
 	lag       atomic.Int64 // -1 while unknown
@@ -57,8 +58,8 @@ func (f *follower) begin(ctx context.Context, p int32) *assignment {
 	return a
 }
 
-// stop ends it between two ranges, or after grace in the middle of one.
-func (a *assignment) stop(grace time.Duration) {
+// end asks the worker to end, as how says, and cancels it after grace.
+func (a *assignment) end(how func(*delivery.Worker), grace time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ended {
@@ -66,7 +67,8 @@ func (a *assignment) stop(grace time.Duration) {
 	}
 	a.ended = true
 	if a.worker != nil {
-		a.worker.Stop()
+		how(a.worker)
+		a.source.Hurry()
 	}
 	if grace == 0 || a.worker == nil {
 		a.cancel()
@@ -75,7 +77,7 @@ func (a *assignment) stop(grace time.Duration) {
 	time.AfterFunc(grace, a.cancel)
 }
 
-// run delivers until stop. A worker that was fenced ends; another begins only when the group confirms that the partition
+// run delivers until end. A worker that was fenced ends; another begins only when the group confirms that the partition
 // is still this member's, or two members would fence each other in turns.
 func (a *assignment) run(ctx context.Context) {
 	defer a.cancel()
@@ -104,17 +106,16 @@ func (a *assignment) deliver(ctx context.Context) error {
 	f := a.f
 	limits := f.cfg.Follow.Range
 	source, err := partition.NewSource(f.asking, f.topic, a.partition,
-		partition.Limits{Records: limits.MaxRecords, Bytes: limits.MaxBytes, Wait: limits.MaxWait}, a.decode)
+		partition.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait}, a.decode)
 	if err != nil {
 		return err
 	}
 	defer source.Close()
-	a.source = source
 	store := partition.NewStore(f.asking, f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), a.partition)
 	defer store.Close()
 	worker := delivery.NewWorker(delivery.WorkerSettings{
-		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), Source: source, Store: store, Clock: clock{}, Observer: a,
-		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded,
+		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), SpreadBy: f.spreadBy, Source: source, Store: store, Clock: clock{}, Observer: a,
+		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.inFlight(),
 		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Nonce: rand.Uint64(),
 	})
 	a.mu.Lock()
@@ -122,7 +123,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 		a.mu.Unlock()
 		return nil
 	}
-	a.worker = worker
+	a.worker, a.source = worker, source
 	a.mu.Unlock()
 	err = worker.Run(ctx)
 	a.mu.Lock()
@@ -166,27 +167,14 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	return out
 }
 
-// send passes records on, in order, one batch for each run of records with the same tenant and client metadata. A batch
-// is a copy of nothing: what fails is decoded again.
-func (a *assignment) send(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+// send passes records on, one batch for each tenant and client metadata. A batch is a copy of nothing: what fails is
+// decoded again.
+func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 	if len(records) == 0 {
 		return a.f.head.consume(ctx, nil)
 	}
-	var batch []any
-	var of *journal.Record
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		meta := maps.Clone(of.Metadata)
-		if meta == nil {
-			meta = map[string][]string{}
-		}
-		meta[tenantKey] = []string{of.Tenant}
-		err := a.f.head.consume(client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)}), batch)
-		batch = nil
-		return err
-	}
+	session, _ := delivery.From(ctx)
+	var batches []*batch
 	for _, r := range records {
 		it := r.Payload.(*item)
 		if it.err != nil {
@@ -195,27 +183,46 @@ func (a *assignment) send(ctx context.Context, _ delivery.Bounds, records []deli
 			}
 			continue
 		}
-		if of != nil && (of.Tenant != it.record.Tenant || !maps.EqualFunc(of.Metadata, it.record.Metadata, equal)) {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		of = &it.record
-		batch = append(batch, it.request)
+		batches = it.into(batches, session.Stateful())
 	}
-	return flush()
+	for i, batch := range batches {
+		of := batch.of
+		meta := maps.Clone(of.Metadata)
+		if meta == nil {
+			meta = map[string][]string{}
+		}
+		meta[tenantKey] = []string{of.Tenant}
+		with := client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)})
+		if a.f.cfg.Follow.Range.Recorded {
+			with = delivery.WithPart(with, delivery.Part{Bounds: b, Index: i})
+		}
+		if err := a.f.head.consume(with, batch.requests); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func equal(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
+// batch is requests of one sender, in order.
+type batch struct {
+	of       *journal.Record
+	requests []any
+}
+
+// into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
+// come in: there only the last batch takes another request.
+func (it *item) into(all []*batch, inOrder bool) []*batch {
+	for i := len(all) - 1; i >= 0; i-- {
+		of := all[i].of
+		if of.Tenant == it.record.Tenant && maps.EqualFunc(of.Metadata, it.record.Metadata, slices.Equal) {
+			all[i].requests = append(all[i].requests, it.request)
+			return all
+		}
+		if inOrder {
+			break
 		}
 	}
-	return true
+	return append(all, &batch{of: &it.record, requests: []any{it.request}})
 }
 
 func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) error {

@@ -33,6 +33,9 @@ type FollowConfig struct {
 	DedupWindow time.Duration `mapstructure:"dedup_window"`
 	// DedupMaxRecords bounds the records remembered for that, for each partition, about 100 bytes each. Default 100000.
 	DedupMaxRecords int `mapstructure:"dedup_max_records"`
+	// InFlight is how many ranges of a partition are delivered at once, where nothing behind keeps a state; a crash repeats
+	// as many. Metrics: always one, for their order. Default 4.
+	InFlight int `mapstructure:"in_flight"`
 	// Range bounds what is delivered at once.
 	Range RangeConfig `mapstructure:"range"`
 }
@@ -41,8 +44,11 @@ type FollowConfig struct {
 type RangeConfig struct {
 	// MaxRecords of a range. Default 1000.
 	MaxRecords int `mapstructure:"max_records"`
-	// MaxBytes of a range, before it is decoded; one fetch (4 MiB) and one record more are possible. Default 1 MiB.
+	// MaxBytes of a range, before it is decoded; a larger record is a range of its own. Default 1 MiB.
 	MaxBytes int `mapstructure:"max_bytes"`
+	// MaxTotal of the ranges of all partitions that a receiver is assigned: each gets its share, if that is below max_bytes.
+	// Default 128 MiB.
+	MaxTotal int `mapstructure:"max_total"`
 	// MaxWait is how long a range may wait for more records once it has one. Default 0: not at all.
 	MaxWait time.Duration `mapstructure:"max_wait"`
 	// Recorded saves the bounds of each range before it is delivered, so that it comes again with the same bounds after a
@@ -57,7 +63,7 @@ var _ component.Config = (*Config)(nil)
 func createDefaultConfig() component.Config {
 	return &Config{Kafka: cluster.DefaultConfig(), Follow: FollowConfig{
 		SessionTimeout: 10 * time.Second, CheckpointInterval: time.Minute, DedupWindow: 10 * time.Minute, DedupMaxRecords: 100_000,
-		Range: RangeConfig{MaxRecords: 1000, MaxBytes: 1 << 20},
+		InFlight: 4, Range: RangeConfig{MaxRecords: 1000, MaxBytes: 1 << 20, MaxTotal: 128 << 20},
 	}}
 }
 
@@ -81,13 +87,16 @@ func (c *FollowConfig) Validate() (err error) {
 	if c.DedupMaxRecords < 1 {
 		err = errors.Join(err, fmt.Errorf("dedup_max_records: %d must be at least 1", c.DedupMaxRecords))
 	}
+	if c.InFlight < 1 {
+		err = errors.Join(err, fmt.Errorf("in_flight: %d must be at least 1", c.InFlight))
+	}
 	return err
 }
 
 // Validate reports all problems at once.
 func (c *RangeConfig) Validate() (err error) {
-	if c.MaxRecords < 1 || c.MaxBytes < 1 {
-		err = errors.Join(err, fmt.Errorf("max_records, max_bytes: %d and %d must be at least 1", c.MaxRecords, c.MaxBytes))
+	if c.MaxRecords < 1 || c.MaxBytes < 1 || c.MaxTotal < 1 {
+		err = errors.Join(err, fmt.Errorf("max_records, max_bytes, max_total: %d, %d and %d must be at least 1", c.MaxRecords, c.MaxBytes, c.MaxTotal))
 	}
 	if c.MaxWait < 0 {
 		err = errors.Join(err, fmt.Errorf("max_wait: %s must not be negative", c.MaxWait))

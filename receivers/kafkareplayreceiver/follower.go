@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,12 +18,15 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
 )
 
 const (
 	askTimeout  = 10 * time.Second
+	firstRetry  = 50 * time.Millisecond
 	retryEvery  = 2 * time.Second
 	metadataAge = 200 * time.Millisecond
 	// commitEvery is how often the group's offsets follow the checkpoints. They are for lag and retention only.
@@ -48,6 +52,8 @@ type follower struct {
 	asking *kgo.Client // asks brokers, and is the mould of the workers' clients
 	group  *kgo.Client // assigns partitions; fetches nothing
 	letter *cluster.Producer
+	// spreadBy decides which partition a stream is in.
+	spreadBy []string
 
 	mu       sync.Mutex
 	assigned map[int32]*assignment // guarded by mu
@@ -98,9 +104,7 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 
 // connect repeats until the group is joined; false: it is not to be any more.
 func (f *follower) connect(ctx context.Context) bool {
-	ticker := time.NewTicker(retryEvery)
-	defer ticker.Stop()
-	for {
+	for pause := firstRetry; ; pause = min(2*pause, retryEvery) {
 		err := f.join(ctx)
 		if err == nil {
 			componentstatus.ReportStatus(f.host, componentstatus.NewEvent(componentstatus.StatusOK))
@@ -109,12 +113,12 @@ func (f *follower) connect(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		f.set.Logger.Warn("the journal can't be followed yet", zap.Error(err))
-		componentstatus.ReportStatus(f.host, componentstatus.NewRecoverableErrorEvent(err))
-		select {
-		case <-ctx.Done():
+		if pause == retryEvery { // The processor that makes the topics may start after this receiver.
+			f.set.Logger.Warn("the journal can't be followed yet", zap.Error(err))
+			componentstatus.ReportStatus(f.host, componentstatus.NewRecoverableErrorEvent(err))
+		}
+		if (clock{}).Wait(ctx, pause) != nil {
 			return false
-		case <-ticker.C:
 		}
 	}
 }
@@ -124,14 +128,15 @@ func (f *follower) join(ctx context.Context) error {
 	ask, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	prefix, signal := f.cfg.Kafka.TopicPrefix, f.head.signal()
-	if err := cluster.EnsureState(ask, f.asking, prefix, signal, f.cfg.Follow.Group); err != nil {
+	layout, err := cluster.EnsureState(ask, f.asking, prefix, signal, f.cfg.Follow.Group)
+	if err != nil {
 		return err
 	}
 	letter, err := cluster.NewProducer(f.asking.Opts(), cluster.DeadLetterBytes, cluster.DeadLetterBytes)
 	if err != nil {
 		return err
 	}
-	opts := append(f.asking.Opts(), kgo.ConsumerGroup(signal.Group(prefix, f.cfg.Follow.Group)), kgo.ConsumeTopics(f.topic),
+	opts := append(slices.Clip(f.asking.Opts()), kgo.ConsumerGroup(signal.Group(prefix, f.cfg.Follow.Group)), kgo.ConsumeTopics(f.topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.Follow.SessionTimeout),
 		kgo.HeartbeatInterval(f.cfg.Follow.SessionTimeout/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.assign(ctx, p[f.topic]) }),
@@ -142,7 +147,7 @@ func (f *follower) join(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.letter = letter
+	f.letter, f.spreadBy = letter, layout.SpreadBy(signal)
 	if f.group, err = kgo.NewClient(opts...); err != nil {
 		letter.Close()
 		return fmt.Errorf("join the group: %w", err)
@@ -172,13 +177,13 @@ func (f *follower) revoke(partitions []int32, grace time.Duration) {
 		}
 	}
 	f.mu.Unlock()
-	end(ending, grace)
+	end(ending, (*delivery.Worker).Stop, grace)
 }
 
-// end asks all to stop, and cancels those that take longer than grace.
-func end(all []*assignment, grace time.Duration) {
+// end asks all to end, and cancels those that take longer than grace.
+func end(all []*assignment, how func(*delivery.Worker), grace time.Duration) {
 	for _, a := range all {
-		a.stop(grace)
+		a.end(how, grace)
 	}
 	for _, a := range all {
 		<-a.done
@@ -234,7 +239,24 @@ func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.Epoc
 	return failed
 }
 
-// Shutdown ends the workers, with a last checkpoint where that is cheap, and leaves the group (a static member stays).
+// rangeBytes is a partition's share of what may be in memory.
+func (f *follower) rangeBytes() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	share := f.cfg.Follow.Range.MaxTotal / max(1, len(f.assigned)) / f.inFlight()
+	return min(f.cfg.Follow.Range.MaxBytes, share)
+}
+
+// inFlight is how many ranges of a partition may be on their way: the samples of a series must stay in order.
+func (f *follower) inFlight() int {
+	if f.head.signal() == journal.Metrics {
+		return 1
+	}
+	return f.cfg.Follow.InFlight
+}
+
+// Shutdown delivers what the journal holds by now, as far as that goes quickly, and leaves the group (a static member
+// stays).
 func (f *follower) Shutdown(context.Context) error {
 	if f.stop == nil {
 		f.telemetry.Shutdown()
@@ -246,7 +268,7 @@ func (f *follower) Shutdown(context.Context) error {
 		all = append(all, a)
 	}
 	f.mu.Unlock()
-	end(all, handOver)
+	end(all, (*delivery.Worker).Finish, handOver)
 	if f.group != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		defer cancel()

@@ -65,3 +65,17 @@ func TestGatewayWithAFullQueueTellsWhenToComeBack(t *testing.T) {
 		return err
 	})
 }
+
+// With a Kafka that can't be reached the gateway is up at once, and tells clients to come back.
+func TestGatewayWithoutItsKafkaTellsWhenToComeBack(t *testing.T) {
+	dead := process.FreePorts(t, 1)[0]
+	p := process.Start(t, process.Settings{Configs: []string{"profile:gateway"}, Env: map[string]string{"PENSTOCK_KAFKA_BROKERS": dead}})
+	answer, err := send.Logs(p.HTTP(), send.LogBatch("load", 0, 100))
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusServiceUnavailable, answer.Status, answer.Body)
+	assert.Contains(t, answer.Body, "journal")
+	seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	assert.Positive(t, seconds)
+	p.Terminate(t)
+}

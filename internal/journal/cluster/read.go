@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -35,10 +36,10 @@ func ReadAll(ctx context.Context, client *kgo.Client, topic string, partition in
 	if start.Offset >= end.Offset {
 		return nil
 	}
-	reader, err := kgo.NewClient(append(client.Opts(),
+	reader, err := kgo.NewClient(slices.Concat(client.Opts(), []kgo.Opt{
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(start.Offset)}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), // control records show that the end is reached
-	)...)
+	})...)
 	if err != nil {
 		return err
 	}

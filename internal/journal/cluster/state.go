@@ -12,15 +12,18 @@ import (
 )
 
 // EnsureState makes the state topic of the followers called group if it is missing: as many partitions and replicas as
-// the journal's topic has, kept for ever (its owners trim it). It returns [ErrRefused] where there is no journal topic yet,
-// or where the two don't match.
-func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, group string) error {
+// the journal's topic has, kept for ever (its owners trim it). It returns the journal's layout, or [ErrRefused] where there
+// is no journal topic yet, or where the two don't match.
+func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, group string) (journal.Layout, error) {
 	layout, err := ReadLayout(ctx, client, prefix, signal)
 	if err != nil {
-		return err
+		return layout, err
 	}
+	return layout, ensureState(ctx, client, layout, signal.Topic(prefix), signal.StateTopic(prefix, group))
+}
+
+func ensureState(ctx context.Context, client *kgo.Client, layout journal.Layout, topic, state string) error {
 	adm := kadm.NewClient(client)
-	topic, state := signal.Topic(prefix), signal.StateTopic(prefix, group)
 	details, err := adm.ListTopics(ctx, topic)
 	if err == nil {
 		err = details.Error()

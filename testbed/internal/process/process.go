@@ -86,7 +86,7 @@ func New(t testing.TB, settings Settings) *Process {
 	if settings.DataDir == "" {
 		settings.DataDir = t.TempDir()
 	}
-	ports := FreePorts(t, 6)
+	ports := FreePorts(t, 7)
 	p := &Process{settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
 		"PENSTOCK_DATA_DIR":           settings.DataDir,
 		"PENSTOCK_OTLP_GRPC_ENDPOINT": ports[0],
@@ -94,6 +94,7 @@ func New(t testing.TB, settings Settings) *Process {
 		"PENSTOCK_HEALTH_ENDPOINT":    ports[2],
 		"PENSTOCK_TSDB_ENDPOINT":      ports[3],
 		"PENSTOCK_ADMIN_ENDPOINT":     ports[4],
+		"PENSTOCK_KAFKA_ENDPOINT":     ports[6],
 		"PENSTOCK_TELEMETRY_PORT":     ports[5][strings.LastIndexByte(ports[5], ':')+1:],
 	}}
 	for k, v := range settings.Env {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -199,11 +200,12 @@ func (b *Broker) problem(err error) {
 }
 
 // problemLogger passes on what kfake says at level error or warn: it goes on
-// after such things, silently to its callers.
+// after such things, silently to its callers. That something took some
+// milliseconds is none: a flush to disk does.
 type problemLogger struct{ problem func(error) }
 
 func (l problemLogger) Logf(level kfake.LogLevel, format string, args ...any) {
-	if l.problem != nil && (level == kfake.LogLevelError || level == kfake.LogLevelWarn) {
+	if l.problem != nil && (level == kfake.LogLevelError || level == kfake.LogLevelWarn) && !strings.Contains(format, " slow ") {
 		l.problem(fmt.Errorf("kfake: "+format, args...))
 	}
 }

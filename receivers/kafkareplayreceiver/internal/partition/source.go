@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -16,7 +17,7 @@ const (
 	// tick is how long Read waits for records.
 	tick = time.Second
 	// fetchBytes bounds what one fetch holds; a larger record is fetched all the same.
-	fetchBytes = 4 << 20
+	fetchBytes = 1 << 20
 )
 
 var _ delivery.Source = (*Source)(nil)
@@ -24,12 +25,13 @@ var _ delivery.Source = (*Source)(nil)
 // Limits bound a range.
 type Limits struct {
 	Records int
-	Bytes   int
+	// Bytes may change while the source is read; a range with a larger record has that one only.
+	Bytes func() int
 	// Wait is how long after its first record a range may wait for more; 0: not at all.
 	Wait time.Duration
 }
 
-// Source is a partition of the journal. It is for one goroutine, and holds at most two fetches.
+// Source is a partition of the journal. It holds a range and at most three fetches. All but Hurry is for one goroutine.
 type Source struct {
 	asking    *kgo.Client // shared; consumes nothing
 	reader    *kgo.Client
@@ -37,26 +39,37 @@ type Source struct {
 	partition int32
 	limits    Limits
 	decode    func(*kgo.Record) delivery.Record
-	at        int64 // what the reader gives next; -1: it must seek
-	end       int64 // the latest end heard of
+	pending   []*kgo.Record // polled, and too much for the last range
+	at        int64         // what comes next; -1: the reader must seek
+	end       int64         // the latest end heard of
+	hurried   context.Context
+	hurry     context.CancelFunc
 }
 
 // NewSource returns the source of topic's partition; decode makes what the pipeline takes.
 func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record) (*Source, error) {
-	reader, err := kgo.NewClient(append(asking.Opts(),
+	reader, err := kgo.NewClient(slices.Concat(asking.Opts(), []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick))...)
+		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick)})...)
 	if err != nil {
 		return nil, err
 	}
-	return &Source{asking: asking, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}, nil
+	s := &Source{asking: asking, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}
+	s.hurried, s.hurry = context.WithCancel(context.Background())
+	return s, nil
 }
+
+// Hurry ends the waiting for more records of the range at hand, and of all to come. It may be called from any goroutine.
+func (s *Source) Hurry() { s.hurry() }
 
 // Behind returns how many offsets lie between next and the latest end heard of.
 func (s *Source) Behind(next int64) int64 { return max(0, s.end-next) }
 
 // Close ends reading.
-func (s *Source) Close() { s.reader.Close() }
+func (s *Source) Close() {
+	s.hurry()
+	s.reader.Close()
+}
 
 // Start implements delivery.Source.
 func (s *Source) Start(ctx context.Context) (int64, time.Time, error) {
@@ -105,7 +118,7 @@ func (s *Source) seek(ctx context.Context, offset int64) error {
 	offset = max(offset, start)
 	s.reader.RemoveConsumePartitions(map[string][]int32{s.topic: {s.partition}})
 	s.reader.AddConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: {s.partition: kgo.NewOffset().At(offset)}})
-	s.at = offset
+	s.pending, s.at = nil, offset
 	return nil
 }
 
@@ -117,71 +130,105 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 		}
 	}
 	r := delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
-	bytes := 0
-	wait := tick
-	for {
-		polled, err := s.poll(ctx, wait, s.limits.Records-len(r.Records), &r, &bytes)
-		if err != nil {
-			s.at = -1
-			return delivery.Range{}, err
+	most := s.limits.Bytes()
+	if err := s.poll(ctx, tick); err != nil {
+		return r, err
+	}
+	full, bytes := s.take(&r, most, 0)
+	if r.Next == r.First {
+		end, err := s.End(ctx) // Only an answer says that there is nothing: silence can be a broker that is away.
+		r.AtEnd = err == nil && r.Next >= end
+		return r, err
+	}
+	for until := time.Now().Add(s.limits.Wait); !full; {
+		left := time.Until(until)
+		if left <= 0 || s.hurried.Err() != nil || ctx.Err() != nil {
+			break
 		}
-		s.at = r.Next
-		if r.Next == r.First {
-			end, err := s.End(ctx) // Only an answer says that there is nothing: silence can be a broker that is away.
-			r.AtEnd = err == nil && r.Next >= end
+		waiting, cancel := context.WithTimeout(ctx, left)
+		stop := context.AfterFunc(s.hurried, cancel)
+		err := s.poll(waiting, left)
+		stop()
+		cancel()
+		if err != nil {
 			return r, err
 		}
-		if s.limits.Wait == 0 || !polled || len(r.Records) >= s.limits.Records || bytes >= s.limits.Bytes {
-			return r, nil
-		}
-		wait = s.limits.Wait
+		full, bytes = s.take(&r, most, bytes)
 	}
+	r.AtEnd = len(s.pending) == 0 && r.Next >= s.end
+	return r, nil
 }
 
-// poll adds what comes within wait to r; false: nothing came.
-func (s *Source) poll(ctx context.Context, wait time.Duration, most int, r *delivery.Range, bytes *int) (bool, error) {
+// poll waits for records, unless some are pending.
+func (s *Source) poll(ctx context.Context, wait time.Duration) error {
+	if len(s.pending) > 0 {
+		return nil
+	}
 	polled, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	fetches := s.reader.PollRecords(polled, most)
+	fetches := s.reader.PollFetches(polled)
 	var failed error
 	fetches.EachError(func(_ string, _ int32, err error) {
-		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		if polled.Err() == nil || !errors.Is(err, polled.Err()) {
 			failed = err
 		}
 	})
 	if failed != nil {
-		return false, failed
+		s.at = -1
+		return failed
 	}
-	before := r.Next
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		for _, rec := range p.Records {
-			r.Next = rec.Offset + 1
-			if !rec.Attrs.IsControl() {
-				r.Records = append(r.Records, s.decode(rec))
-				*bytes += len(rec.Value)
-			}
-		}
+		s.pending = append(s.pending, p.Records...)
 		s.end = p.LastStableOffset
-		r.AtEnd = r.Next >= s.end
 	})
-	return r.Next > before, nil
+	return nil
+}
+
+// take moves pending records into r, as long as it has at most most bytes. full: no more would go in.
+func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
+	for i, rec := range s.pending {
+		if len(r.Records) > 0 && (bytes+len(rec.Value) > most || len(r.Records) >= s.limits.Records) {
+			s.pending = s.pending[i:]
+			return true, bytes
+		}
+		if !rec.Attrs.IsControl() {
+			r.Records = append(r.Records, s.decode(rec))
+			bytes += len(rec.Value)
+		}
+		r.Next = rec.Offset + 1
+		s.at = r.Next
+	}
+	s.pending = nil
+	return len(r.Records) >= s.limits.Records || bytes >= most, bytes
 }
 
 // ReadExactly implements delivery.Source. It waits until the whole range was read.
 func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (delivery.Range, error) {
-	if err := s.seek(ctx, b.First); err != nil {
-		return delivery.Range{}, err
-	}
-	r := delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
-	bytes := 0
-	defer func() { s.at = -1 }() // The reader may be past the range.
-	for r.Next < b.Next {
-		if _, err := s.poll(ctx, tick, s.limits.Records, &r, &bytes); err != nil {
+	if s.at != b.First {
+		if err := s.seek(ctx, b.First); err != nil {
 			return delivery.Range{}, err
 		}
 	}
-	for len(r.Records) > 0 && r.Records[len(r.Records)-1].Offset >= b.Next {
-		r.Records = r.Records[:len(r.Records)-1]
+	r := delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
+	for r.Next < b.Next {
+		if err := s.poll(ctx, tick); err != nil {
+			return delivery.Range{}, err
+		}
+		if err := ctx.Err(); err != nil {
+			return delivery.Range{}, err
+		}
+		for i, rec := range s.pending {
+			if rec.Offset >= b.Next {
+				s.pending, r.Next, s.at = s.pending[i:], b.Next, b.Next
+				return r, nil
+			}
+			if !rec.Attrs.IsControl() {
+				r.Records = append(r.Records, s.decode(rec))
+			}
+			r.Next = rec.Offset + 1
+			s.at = r.Next
+		}
+		s.pending = nil
 	}
 	return r, nil
 }

@@ -1,0 +1,144 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// flight is a range on its way down the pipeline.
+type flight struct {
+	Bounds
+	fresh      []Record // without what was delivered before
+	duplicates int
+	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
+	evicted []SeenRecord // what it gave up for them
+	latest  time.Time
+	done    chan struct{} // closed when err is valid
+	err     error
+}
+
+// inFlight is how many ranges may be on their way at once. A state is at one offset, so where there is one: one.
+func (w *Worker) inFlight() int {
+	if w.session.Stateful() {
+		return 1
+	}
+	return max(1, w.set.InFlight)
+}
+
+// launch sends a range down the pipeline, without what was delivered before. Where only one may be in flight it is
+// delivered when launch returns.
+func (w *Worker) launch(ctx context.Context, r Range) error {
+	if err := w.makeRoom(ctx); err != nil {
+		return err
+	}
+	f := &flight{Bounds: r.Bounds, latest: w.seen.latest, done: make(chan struct{})}
+	for _, rec := range r.Records {
+		if w.poison.is(rec.Offset) {
+			continue
+		}
+		if w.seen.again(SeenRecord{ID: rec.ID, Offset: rec.Offset, Time: rec.Time}) {
+			f.duplicates++
+		} else {
+			f.fresh = append(f.fresh, rec)
+		}
+	}
+	f.evicted = w.seen.takeEvicted()
+	w.read = r.Next
+	w.flights = append(w.flights, f)
+	deliver := func() {
+		defer close(f.done)
+		if len(f.fresh) > 0 {
+			f.err = w.set.Deliver(ctx, f.Bounds, f.fresh)
+		}
+	}
+	if w.inFlight() > 1 {
+		w.set.Tasks.Go(deliver)
+		return nil
+	}
+	if len(f.fresh) > 0 {
+		w.session.Deliver(f.fresh[len(f.fresh)-1].Time, r.First < w.againUntil)
+	}
+	deliver()
+	return w.land(ctx)
+}
+
+// makeRoom waits until one more range may be launched.
+func (w *Worker) makeRoom(ctx context.Context) error {
+	for len(w.flights) >= w.inFlight() {
+		if err := w.land(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// landDone lands what has been delivered, in order.
+func (w *Worker) landDone(ctx context.Context) error {
+	for len(w.flights) > 0 && closed(w.flights[0].done) {
+		if err := w.land(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Worker) landAll(ctx context.Context) error {
+	for len(w.flights) > 0 {
+		if err := w.land(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// land waits for the lowest range in flight.
+func (w *Worker) land(ctx context.Context) error {
+	f := w.flights[0]
+	if !closed(f.done) {
+		w.set.Tasks.Await(f.done)
+	}
+	if err := f.err; err != nil {
+		if w.set.Permanent(err) && ctx.Err() == nil {
+			err = errors.Join(err, w.bury(ctx, f.Bounds, f.fresh, err))
+		}
+		return fmt.Errorf("deliver offsets %d to %d: %w", f.First, f.Next, err)
+	}
+	w.flights = w.flights[1:]
+	w.next, w.dirty = f.Next, true
+	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
+		w.ranges = w.ranges[1:]
+	}
+	w.set.Observer.Delivered(f.Bounds, len(f.fresh), f.duplicates)
+	return nil
+}
+
+// abandon waits for what is in flight; its context has ended.
+func (w *Worker) abandon() {
+	for _, f := range w.flights {
+		if !closed(f.done) {
+			w.set.Tasks.Await(f.done)
+		}
+	}
+	w.flights = nil
+}
+
+// seenBelow returns the window of de-duplication as it was at w.next: with what was read since in it, those records would
+// be taken for repetitions of themselves when they are read again; without what went since, others would pass twice.
+func (w *Worker) seenBelow() ([]SeenRecord, time.Time) {
+	if len(w.flights) == 0 {
+		return w.seen.queue, w.seen.latest
+	}
+	var all []SeenRecord
+	for _, f := range w.flights {
+		all = append(all, f.evicted...)
+	}
+	for _, r := range w.seen.queue {
+		if r.Offset < w.next {
+			all = append(all, r)
+		}
+	}
+	return slices.DeleteFunc(all, func(r SeenRecord) bool { return r.Offset >= w.next }), w.flights[0].latest
+}
