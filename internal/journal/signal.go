@@ -25,3 +25,6 @@ func DeadLetterTopic(prefix string) string { return prefix + ".deadletter" }
 
 // LayoutTopic holds what is fixed when topics are made: <prefix>.layout.
 func LayoutTopic(prefix string) string { return prefix + ".layout" }
+
+// JobsTopic holds what replay jobs there are, of the receivers called name: <prefix>.jobs.<name>.
+func JobsTopic(prefix, name string) string { return prefix + ".jobs." + name }

@@ -186,13 +186,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 		batches = it.into(batches, session.Stateful())
 	}
 	for i, batch := range batches {
-		of := batch.of
-		meta := maps.Clone(of.Metadata)
-		if meta == nil {
-			meta = map[string][]string{}
-		}
-		meta[tenantKey] = []string{of.Tenant}
-		with := client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)})
+		with := asSender(ctx, batch.of)
 		if a.f.cfg.Follow.Range.Recorded {
 			with = delivery.WithPart(with, delivery.Part{Bounds: b, Index: i})
 		}
@@ -223,6 +217,16 @@ func (it *item) into(all []*batch, inOrder bool) []*batch {
 		}
 	}
 	return append(all, &batch{of: &it.record, requests: []any{it.request}})
+}
+
+// asSender returns a context that carries what is known of who sent r.
+func asSender(ctx context.Context, r *journal.Record) context.Context {
+	meta := maps.Clone(r.Metadata)
+	if meta == nil {
+		meta = map[string][]string{}
+	}
+	meta[tenantKey] = []string{r.Tenant}
+	return client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)})
 }
 
 func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
@@ -15,8 +16,10 @@ import (
 type Config struct {
 	// Kafka is where the journal is: brokers, topic_prefix, tls, sasl.
 	Kafka cluster.Config `mapstructure:",squash"`
-	// Follow delivers the journal as it grows.
+	// Follow delivers the journal as it grows. Either follow or jobs must be set.
 	Follow FollowConfig `mapstructure:"follow"`
+	// Jobs replays past ranges, as users ask for them.
+	Jobs configoptional.Optional[JobsConfig] `mapstructure:"jobs"`
 }
 
 // FollowConfig is how to follow.
@@ -61,17 +64,42 @@ var groupName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 var _ component.Config = (*Config)(nil)
 
 func createDefaultConfig() component.Config {
-	return &Config{Kafka: cluster.DefaultConfig(), Follow: FollowConfig{
+	return &Config{Kafka: cluster.DefaultConfig(), Jobs: configoptional.Default(defaultJobsConfig()), Follow: FollowConfig{
 		SessionTimeout: 10 * time.Second, CheckpointInterval: time.Minute, DedupWindow: 10 * time.Minute, DedupMaxRecords: 100_000,
 		InFlight: 4, Range: RangeConfig{MaxRecords: 1000, MaxBytes: 1 << 20, MaxTotal: 128 << 20},
 	}}
 }
 
 // Validate reports all problems at once.
-func (c *Config) Validate() error { return c.Kafka.Validate() }
+func (c *Config) Validate() error {
+	err := c.Kafka.Validate()
+	switch {
+	case !c.Jobs.HasValue():
+		err = errors.Join(err, prefixed("follow", c.Follow.validate()))
+	case c.Follow.Group != "":
+		err = errors.Join(err, errors.New("jobs: has no meaning beside follow; give it a receiver of its own"))
+	}
+	return err
+}
 
-// Validate reports all problems at once.
-func (c *FollowConfig) Validate() (err error) {
+// prefixed names the key that each problem is below.
+func prefixed(key string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", key, err)
+		}
+		return err
+	}
+	var all error
+	for _, e := range joined.Unwrap() {
+		all = errors.Join(all, prefixed(key, e))
+	}
+	return all
+}
+
+// validate reports all problems at once. It is not called where follow is not meant.
+func (c *FollowConfig) validate() (err error) {
 	if !groupName.MatchString(c.Group) {
 		err = errors.Join(err, fmt.Errorf("group: %q must be 1 to 64 letters, digits, dashes and underscores", c.Group))
 	}

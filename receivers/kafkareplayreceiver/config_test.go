@@ -48,6 +48,27 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 		change(cfg)
 		assert.ErrorContains(t, confmap.Validate(cfg), want)
 	}
-	sub := confmap.NewFromStringMap(map[string]any{"brokers": []any{"127.0.0.1:9092"}, "jobs": map[string]any{}})
-	assert.ErrorContains(t, sub.Unmarshal(kafkareplay.NewFactory().CreateDefaultConfig()), "jobs")
+	for want, jobs := range map[string]map[string]any{
+		"jobs: has no meaning beside follow":             {},
+		"jobs: workers: 0 must be":                       {"workers": 0},
+		"jobs: live_lag: 0 must be":                      {"live_lag": 0},
+		"jobs: checkpoint_interval: 0s must":             {"checkpoint_interval": "0s"},
+		"jobs: dedup_window: -1s must":                   {"dedup_window": "-1s"},
+		"jobs: dedup_max_records: 0 must":                {"dedup_max_records": 0},
+		"jobs: windows: 1ms must":                        {"windows": []any{"1ms"}},
+		"jobs: run: 0: id: must be set":                  {"run": []any{map[string]any{"from": "-1h"}}},
+		"jobs: run::0: from: must be set":                {"run": []any{map[string]any{"id": "a"}}},
+		"jobs: targets::0: type: \"tape\" must be":       {"targets": []any{map[string]any{"type": "tape"}}},
+		"jobs: targets::0: endpoint: \"\" is not a URL":  {"targets": []any{map[string]any{"type": "loki"}}},
+		"jobs: targets::0: signal: must be set for type": {"targets": []any{map[string]any{"type": "other"}}},
+		"jobs: targets::0: max_age: -1s must not":        {"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_age": "-1s"}}},
+	} {
+		cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
+		require.NoError(t, confmap.NewFromStringMap(map[string]any{"brokers": []any{"127.0.0.1:9092"}, "jobs": jobs}).Unmarshal(cfg))
+		if len(jobs) == 0 {
+			require.NoError(t, confmap.Validate(cfg))
+			cfg.Follow.Group = "g"
+		}
+		assert.ErrorContains(t, confmap.Validate(cfg), want)
+	}
 }

@@ -12,20 +12,31 @@ import (
 
 // NewFactory returns the factory of the Kafka replay receiver.
 func NewFactory() receiver.Factory {
+	c := &creator{shared{all: map[*Config]*jobs{}}}
 	return receiver.NewFactory(metadata.Type, createDefaultConfig,
-		receiver.WithMetrics(createMetrics, metadata.MetricsStability),
-		receiver.WithLogs(createLogs, metadata.LogsStability),
-		receiver.WithTraces(createTraces, metadata.TracesStability))
+		receiver.WithMetrics(c.metrics, metadata.MetricsStability),
+		receiver.WithLogs(c.logs, metadata.LogsStability),
+		receiver.WithTraces(c.traces, metadata.TracesStability))
 }
 
-func createMetrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	return newFollower(cfg.(*Config), set, metricsHead{next})
+// creator makes a follower for each pipeline, or the jobs of all that name one receiver.
+type creator struct{ shared shared }
+
+func (c *creator) metrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
+	return c.create(set, cfg.(*Config), metricsHead{next})
 }
 
-func createLogs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
-	return newFollower(cfg.(*Config), set, logsHead{next})
+func (c *creator) logs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
+	return c.create(set, cfg.(*Config), logsHead{next})
 }
 
-func createTraces(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
-	return newFollower(cfg.(*Config), set, tracesHead{next})
+func (c *creator) traces(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
+	return c.create(set, cfg.(*Config), tracesHead{next})
+}
+
+func (c *creator) create(set receiver.Settings, cfg *Config, h head) (component.Component, error) {
+	if cfg.Jobs.HasValue() {
+		return c.shared.of(cfg, set, h)
+	}
+	return newFollower(cfg, set, h)
 }

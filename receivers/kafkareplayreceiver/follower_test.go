@@ -64,12 +64,13 @@ func (w *world) write(t *testing.T, tenant string, bodies ...string) {
 
 // sink counts bodies by tenant, and answers what fail says.
 type sink struct {
-	mu   sync.Mutex
-	seen map[string]int
-	fail func(body string) error
+	mu    sync.Mutex
+	seen  map[string]int
+	marks map[string]int // values of penstock.replay.id
+	fail  func(body string) error
 }
 
-func newSink() *sink { return &sink{seen: map[string]int{}} }
+func newSink() *sink { return &sink{seen: map[string]int{}, marks: map[string]int{}} }
 
 func (s *sink) consumer(t *testing.T) consumer.Logs {
 	t.Helper()
@@ -85,6 +86,9 @@ func (s *sink) consumer(t *testing.T) consumer.Logs {
 					}
 				}
 				s.seen[fmt.Sprint(tenant, l.Body().Str())]++
+				if id, ok := l.Attributes().Get("penstock.replay.id"); ok {
+					s.marks[id.Str()]++
+				}
 			}
 		}
 		return nil

@@ -19,25 +19,32 @@ func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal 
 	if err != nil {
 		return layout, err
 	}
-	return layout, ensureState(ctx, client, layout, signal.Topic(prefix), signal.StateTopic(prefix, group))
+	return layout, beside(ctx, client, signal.Topic(prefix), signal.StateTopic(prefix, group), layout.Partitions)
 }
 
-func ensureState(ctx context.Context, client *kgo.Client, layout journal.Layout, topic, state string) error {
+// EnsureLog makes a topic of one partition if it is missing, with as many replicas as the journal's layout topic, kept for
+// ever. Where there is no journal yet it returns an error that time may mend.
+func EnsureLog(ctx context.Context, client *kgo.Client, prefix, topic string) error {
+	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1)
+}
+
+// beside makes topic name if it is missing, with the replicas and in-sync replicas of topic like.
+func beside(ctx context.Context, client *kgo.Client, like, name string, partitions int32) error {
 	adm := kadm.NewClient(client)
-	details, err := adm.ListTopics(ctx, topic)
+	details, err := adm.ListTopics(ctx, like)
 	if err == nil {
 		err = details.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("ask for topic %s: %w", topic, err)
+		return fmt.Errorf("ask for topic %s: %w", like, err)
 	}
-	described, err := adm.DescribeTopicConfigs(ctx, topic)
+	described, err := adm.DescribeTopicConfigs(ctx, like)
 	if err != nil {
-		return fmt.Errorf("ask for the settings of topic %s: %w", topic, err)
+		return fmt.Errorf("ask for the settings of topic %s: %w", like, err)
 	}
-	rc, err := described.On(topic, nil)
+	rc, err := described.On(like, nil)
 	if err != nil {
-		return fmt.Errorf("ask for the settings of topic %s: %w", topic, err)
+		return fmt.Errorf("ask for the settings of topic %s: %w", like, err)
 	}
 	configs := map[string]*string{policy: kadm.StringPtr(deleteRecords), retention: kadm.StringPtr(keepForEver), unclean: kadm.StringPtr("false")}
 	for _, kv := range rc.Configs {
@@ -45,16 +52,16 @@ func ensureState(ctx context.Context, client *kgo.Client, layout journal.Layout,
 			configs[minISR] = kv.Value
 		}
 	}
-	if err := create(ctx, adm, state, layout.Partitions, int16(details[topic].Partitions.NumReplicas()), configs); err != nil {
+	if err := create(ctx, adm, name, partitions, int16(details[like].Partitions.NumReplicas()), configs); err != nil {
 		return err
 	}
 	return untilKnown(ctx, func() error {
-		have, err := adm.ListTopics(ctx, state)
+		have, err := adm.ListTopics(ctx, name)
 		if err == nil {
 			err = have.Error()
 		}
-		if err == nil && len(have[state].Partitions) != int(layout.Partitions) {
-			err = errors.Join(ErrRefused, fmt.Errorf("state topic %s has %d partitions, the journal %d", state, len(have[state].Partitions), layout.Partitions))
+		if err == nil && len(have[name].Partitions) != int(partitions) {
+			err = errors.Join(ErrRefused, fmt.Errorf("topic %s has %d partitions, not %d", name, len(have[name].Partitions), partitions))
 		}
 		return err
 	})

@@ -33,6 +33,9 @@ type TelemetryBuilder struct {
 	ReceiverKafkaReplayDeliveredRecords metric.Int64Counter
 	ReceiverKafkaReplayDuplicateRecords metric.Int64Counter
 	ReceiverKafkaReplayFailures         metric.Int64Counter
+	ReceiverKafkaReplayJobItems         metric.Int64Counter
+	ReceiverKafkaReplayJobRecords       metric.Int64Counter
+	ReceiverKafkaReplayJobs             metric.Int64ObservableGauge
 	ReceiverKafkaReplayLag              metric.Int64ObservableGauge
 	ReceiverKafkaReplayLostRecords      metric.Int64Counter
 }
@@ -46,6 +49,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterReceiverKafkaReplayJobsCallback sets callback for observable ReceiverKafkaReplayJobs metric.
+func (builder *TelemetryBuilder) RegisterReceiverKafkaReplayJobsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverKafkaReplayJobs, obs: o})
+		return nil
+	}, builder.ReceiverKafkaReplayJobs)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterReceiverKafkaReplayLagCallback sets callback for observable ReceiverKafkaReplayLag metric.
@@ -119,6 +137,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_receiver_kafka_replay_failures",
 		metric.WithDescription("Errors after which a partition began again from its last checkpoint. [Alpha]"),
 		metric.WithUnit("{failure}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayJobItems, err = builder.meter.Int64Counter(
+		"otelcol_receiver_kafka_replay_job_items",
+		metric.WithDescription("Data points, log records and spans that jobs have read in selected records. [Alpha]"),
+		metric.WithUnit("{item}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayJobRecords, err = builder.meter.Int64Counter(
+		"otelcol_receiver_kafka_replay_job_records",
+		metric.WithDescription("Records that jobs have read. After a failure some are read again. [Alpha]"),
+		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayJobs, err = builder.meter.Int64ObservableGauge(
+		"otelcol_receiver_kafka_replay_jobs",
+		metric.WithDescription("Replay jobs that are known. [Alpha]"),
+		metric.WithUnit("{job}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLag, err = builder.meter.Int64ObservableGauge(

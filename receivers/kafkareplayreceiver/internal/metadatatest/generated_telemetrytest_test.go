@@ -20,6 +20,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	require.NoError(t, tb.RegisterReceiverKafkaReplayJobsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterReceiverKafkaReplayLagCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -29,6 +33,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ReceiverKafkaReplayDeliveredRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayDuplicateRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayFailures.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayJobItems.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayJobRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayLostRecords.Add(context.Background(), 1)
 	AssertEqualReceiverKafkaReplayCheckpoints(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -43,6 +49,15 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayFailures(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayJobItems(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayJobRecords(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayJobs(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayLag(t, testTel,

@@ -1,0 +1,261 @@
+// Package joblog keeps replay jobs in a topic of one partition that all instances read and write. Users' wants may be
+// written by any of them; jobs are run by the one that leads.
+package joblog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+)
+
+const (
+	// compactAfter is how many entries a log may have before it is written anew.
+	compactAfter = 5000
+	session      = 10 * time.Second
+	pause        = time.Second
+)
+
+// Log is the topic, and the board that it makes. It is safe for concurrent use.
+type Log struct {
+	asking *kgo.Client // shared; consumes nothing
+	writer *kgo.Client
+	topic  string
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	board   replay.Board  // guarded by mu
+	start   int64         // first offset read; guarded by mu
+	applied int64         // the board has what is below; guarded by mu
+	changed chan struct{} // closed with the next entry; guarded by mu
+}
+
+// Open makes the topic if it is missing, reads what it holds, and goes on following it until Close.
+func Open(ctx context.Context, asking *kgo.Client, prefix, topic string) (*Log, error) {
+	if err := cluster.EnsureLog(ctx, asking, prefix, topic); err != nil {
+		return nil, err
+	}
+	spans, err := partition.Extent(ctx, asking, topic)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{asking: asking, topic: topic, changed: make(chan struct{}), start: spans[0].Start, applied: spans[0].Start}
+	err = cluster.ReadAll(ctx, asking, topic, 0, l.apply)
+	if err != nil {
+		return nil, err
+	}
+	l.writer, err = kgo.NewClient(append(slices.Clip(asking.Opts()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...)
+	if err != nil {
+		return nil, err
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l.stop = stop
+	l.wg.Go(func() { l.follow(following) })
+	return l, nil
+}
+
+// apply takes a record of the topic. What is not ours is passed over.
+func (l *Log) apply(r *kgo.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.Offset < l.applied {
+		return
+	}
+	l.applied = r.Offset + 1
+	var e replay.Entry
+	if !r.Attrs.IsControl() && json.Unmarshal(r.Value, &e) == nil {
+		l.board.Apply(e)
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *Log) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		l.mu.Lock()
+		from := l.applied
+		l.mu.Unlock()
+		reader, err := partition.NewReader(l.asking, l.topic, 0, from)
+		if err != nil {
+			return // options that made one client make another
+		}
+		for ctx.Err() == nil {
+			fetches := reader.PollFetches(ctx)
+			var failed error
+			fetches.EachError(func(_ string, _ int32, err error) { failed = err })
+			fetches.EachRecord(l.apply)
+			if failed != nil {
+				break
+			}
+		}
+		reader.Close()
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Append writes an entry and returns when the board has it.
+func (l *Log) Append(ctx context.Context, e replay.Entry) error {
+	offset, err := l.write(ctx, e)
+	if err != nil {
+		return err
+	}
+	for {
+		l.mu.Lock()
+		applied, changed := l.applied, l.changed
+		l.mu.Unlock()
+		if applied > offset {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (l *Log) write(ctx context.Context, entries ...replay.Entry) (first int64, err error) {
+	records := make([]*kgo.Record, len(entries))
+	for i, e := range entries {
+		value, err := json.Marshal(e)
+		if err != nil {
+			return 0, err
+		}
+		records[i] = &kgo.Record{Topic: l.topic, Key: []byte(e.ID), Value: value}
+	}
+	if err := l.writer.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return 0, fmt.Errorf("write to %s: %w", l.topic, err)
+	}
+	return records[0].Offset, nil
+}
+
+// Read calls f with the board, which f must not keep.
+func (l *Log) Read(f func(*replay.Board)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(&l.board)
+}
+
+// Changed returns a channel that is closed with the next entry.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// Compact writes the board anew and deletes what is before, once the log is long. It is for the leader; what others write
+// at the same moment makes it do nothing.
+func (l *Log) Compact(ctx context.Context) error {
+	var entries []replay.Entry
+	l.mu.Lock()
+	applied, length := l.applied, l.applied-l.start
+	if length >= compactAfter {
+		for _, j := range l.board.Jobs() {
+			whole := *j
+			entries = append(entries, replay.Entry{ID: j.Spec.ID, At: time.Now().UTC(), Job: &whole})
+		}
+	}
+	l.mu.Unlock()
+	if length < compactAfter {
+		return nil
+	}
+	trim := applied - 1 // Something stays, or the partition would begin at 0 again in an embedded Kafka.
+	if len(entries) > 0 {
+		first, err := l.write(ctx, entries...)
+		if err != nil || first != applied {
+			return err
+		}
+		trim = first
+	}
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(l.topic, 0, trim, -1)
+	deleted, err := kadm.NewClient(l.asking).DeleteRecords(ctx, offsets)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err == nil {
+		l.mu.Lock()
+		l.start = trim
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// Close ends following.
+func (l *Log) Close() {
+	l.stop()
+	l.wg.Wait()
+	l.writer.Close()
+}
+
+// Lead takes part in the election of the leader called group until ctx ends: lead is called with a context that ends when
+// another one leads, and must return soon after.
+func (l *Log) Lead(ctx context.Context, group string, lead func(context.Context)) error {
+	var (
+		mu   sync.Mutex
+		end  context.CancelFunc
+		gone chan struct{}
+	)
+	begin := func(context.Context, *kgo.Client, map[string][]int32) {
+		mu.Lock()
+		defer mu.Unlock()
+		if end != nil {
+			return
+		}
+		leading, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		end, gone = cancel, done
+		go func() {
+			defer close(done)
+			lead(leading)
+		}()
+	}
+	stop := func(context.Context, *kgo.Client, map[string][]int32) {
+		mu.Lock()
+		cancel, done := end, gone
+		end = nil
+		mu.Unlock()
+		if cancel != nil {
+			cancel()
+			<-done
+		}
+	}
+	member, err := kgo.NewClient(append(slices.Clip(l.asking.Opts()), kgo.ConsumerGroup(group), kgo.ConsumeTopics(l.topic),
+		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.OnPartitionsAssigned(begin), kgo.OnPartitionsRevoked(stop), kgo.OnPartitionsLost(stop))...)
+	if err != nil {
+		return err
+	}
+	member.PauseFetchTopics(l.topic)
+	<-ctx.Done()
+	stop(ctx, nil, nil)
+	member.Close()
+	return nil
+}
+
+// DeleteTopic deletes a topic; one that is not there is no error.
+func DeleteTopic(ctx context.Context, asking *kgo.Client, topic string) error {
+	deleted, err := kadm.NewClient(asking).DeleteTopics(ctx, topic)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil
+	}
+	return err
+}

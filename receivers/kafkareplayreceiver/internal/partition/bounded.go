@@ -1,0 +1,95 @@
+package partition
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+var (
+	_ delivery.Source = (*Bounded)(nil)
+	_ delivery.Clock  = (*Clock)(nil)
+)
+
+// Clock is the time on the wall until the end of a job's range, and then [delivery.Unbounded]: all windows and panes close.
+type Clock struct{ ended atomic.Bool }
+
+// Now implements delivery.Clock.
+func (c *Clock) Now() time.Time {
+	if c.ended.Load() {
+		return delivery.Unbounded()
+	}
+	return time.Now()
+}
+
+// Wait implements delivery.Clock.
+func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Bounded is a range of offsets of a partition. At its end the worker gets one look at the time on the wall (components
+// measure from there), one at the end of time, and then done is called.
+type Bounded struct {
+	Source      *Source
+	First, Next int64
+	// Began is when the range begins: streams that started later are new in it.
+	Began time.Time
+	Clock *Clock
+	// Done is called when everything was delivered, closed and sent.
+	Done func()
+
+	looks int
+}
+
+// Start implements delivery.Source. What retention has taken of the range is found by Read.
+func (b *Bounded) Start(context.Context) (int64, time.Time, error) {
+	b.looks = 0
+	b.Clock.ended.Store(false)
+	return b.First, b.Began, nil
+}
+
+// End implements delivery.Source.
+func (b *Bounded) End(context.Context) (int64, error) { return b.Next, nil }
+
+// Read implements delivery.Source.
+func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) {
+	if from >= b.Next {
+		b.looks++
+		switch b.looks {
+		case 1:
+		case 2:
+			b.Clock.ended.Store(true)
+		default:
+			b.Done()
+		}
+		return delivery.Range{Bounds: delivery.Bounds{First: from, Next: from}, AtEnd: true}, nil
+	}
+	r, err := b.Source.Read(ctx, from)
+	if err != nil {
+		return r, err
+	}
+	return b.cut(r), nil
+}
+
+// ReadExactly implements delivery.Source.
+func (b *Bounded) ReadExactly(ctx context.Context, bounds delivery.Bounds) (delivery.Range, error) {
+	return b.Source.ReadExactly(ctx, bounds)
+}
+
+func (b *Bounded) cut(r delivery.Range) delivery.Range {
+	r.AtEnd = false
+	r.First, r.Next = min(r.First, b.Next), min(r.Next, b.Next)
+	for len(r.Records) > 0 && r.Records[len(r.Records)-1].Offset >= b.Next {
+		r.Records = r.Records[:len(r.Records)-1]
+	}
+	return r
+}

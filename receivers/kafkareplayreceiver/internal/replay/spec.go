@@ -1,0 +1,265 @@
+package replay
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/journal"
+)
+
+// Sources of a job.
+const (
+	Journal    = "journal"
+	DeadLetter = "deadletter"
+)
+
+// What the times of a range are compared with.
+const (
+	Received = "received" // when the journal took a record
+	Event    = "event"    // the times of data points, log records and spans
+)
+
+// DefaultLate is how much later than its event times a record may have come into the journal.
+const DefaultLate = time.Hour
+
+// now is the end of a range that ends when the job is made.
+const now = "now"
+
+// Spec is what a user asks for: the body of POST /v1/replays, or an entry of `run` in YAML.
+type Spec struct {
+	// ID names the job. Default: made of the time. Required in YAML, where it says whether the job was made before.
+	ID string `json:"id,omitempty" mapstructure:"id"`
+	// Signal is metrics, logs or traces. Default: the receiver's, if it has one pipeline.
+	Signal journal.Signal `json:"signal,omitempty" mapstructure:"signal"`
+	// Source is journal (default) or deadletter.
+	Source string `json:"source,omitempty" mapstructure:"source"`
+	// From and To bound the range: [from, to). RFC 3339, or an age such as -48h; to: now by default.
+	From string `json:"from,omitempty" mapstructure:"from"`
+	To   string `json:"to,omitempty" mapstructure:"to"`
+	// By is what From and To bound: received (default) or event. Rollup windows and replace need event.
+	By string `json:"by,omitempty" mapstructure:"by"`
+	// Late is, by event, how much later a record may have been received. Default 1h.
+	Late string `json:"late,omitempty" mapstructure:"late"`
+	// Offsets bound the range instead of times: partitions that are not named are not read.
+	Offsets []Span `json:"offsets,omitempty" mapstructure:"offsets"`
+	// Tenants, Keys and Headers select records: one of the tenants, one of the keys, all headers. Keys are compared part by
+	// part (tenant/namespace/service/...), with * and ?; a pattern with fewer parts stands for what begins with them.
+	Tenants []string          `json:"tenants,omitempty" mapstructure:"tenants"`
+	Keys    []string          `json:"keys,omitempty" mapstructure:"keys"`
+	Headers map[string]string `json:"headers,omitempty" mapstructure:"headers"`
+	// Condition is an OTTL condition on data points, log records or spans: only those that meet it are replayed.
+	Condition string `json:"condition,omitempty" mapstructure:"condition"`
+	// RecordsPerSecond and BytesPerSecond bound the rate. Default 0: no bound.
+	RecordsPerSecond int64 `json:"records_per_second,omitempty" mapstructure:"records_per_second"`
+	BytesPerSecond   int64 `json:"bytes_per_second,omitempty" mapstructure:"bytes_per_second"`
+	// Yield slows the job down while live groups lag. Default true.
+	Yield *bool `json:"yield,omitempty" mapstructure:"yield"`
+	// Mark sets penstock.replay.id on every item. On metrics that makes new series. Default false.
+	Mark bool `json:"mark,omitempty" mapstructure:"mark"`
+	// Replace deletes in the targets what the job is about to write. Default: not.
+	Replace *Replace `json:"replace,omitempty" mapstructure:"replace"`
+	// Force makes the job in spite of what the preflight found.
+	Force bool `json:"force,omitempty" mapstructure:"force"`
+	// DryRun answers what the job would do. It has no meaning in YAML.
+	DryRun bool `json:"dry_run,omitempty" mapstructure:"-"`
+}
+
+// Replace says what to delete first.
+type Replace struct {
+	// Match are series selectors. Default: the series of the services that the job replays whole.
+	Match []string `json:"match,omitempty" mapstructure:"match"`
+}
+
+// Span is a range of offsets of one partition: from First up to, not including, Next.
+type Span struct {
+	Partition int32 `json:"partition" mapstructure:"partition"`
+	First     int64 `json:"first" mapstructure:"first"`
+	Next      int64 `json:"next" mapstructure:"next"`
+}
+
+var validID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+// Validate reports all problems at once, each by its key.
+func (s *Spec) Validate() (err error) {
+	bad := func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) }
+	if s.ID != "" && !validID.MatchString(s.ID) {
+		bad("id: %q must be 1 to 40 lower-case letters, digits and dashes", s.ID)
+	}
+	if !slices.Contains([]journal.Signal{"", journal.Metrics, journal.Logs, journal.Traces}, s.Signal) {
+		bad("signal: %q must be metrics, logs or traces", s.Signal)
+	}
+	if !slices.Contains([]string{"", Journal, DeadLetter}, s.Source) {
+		bad("source: %q must be %s or %s", s.Source, Journal, DeadLetter)
+	}
+	if !slices.Contains([]string{"", Received, Event}, s.By) {
+		bad("by: %q must be %s or %s", s.By, Received, Event)
+	}
+	if s.Late != "" {
+		if d, e := time.ParseDuration(s.Late); e != nil || d < 0 {
+			bad("late: %q is not a duration such as 1h", s.Late)
+		}
+	}
+	switch {
+	case len(s.Offsets) == 0 && s.From == "":
+		bad("from: must be set, or offsets")
+	case len(s.Offsets) > 0 && (s.From != "" || s.To != ""):
+		bad("offsets: have no meaning beside from and to")
+	}
+	for key, text := range map[string]string{"from": s.From, "to": s.To} {
+		if _, e := moment(text, time.Now()); e != nil {
+			bad("%s: %w", key, e)
+		}
+	}
+	seen := map[int32]bool{}
+	for _, o := range s.Offsets {
+		if o.Partition < 0 || o.First < 0 || o.Next <= o.First {
+			bad("offsets: partition %d from %d to %d must be numbers from 0 on, and next behind first", o.Partition, o.First, o.Next)
+		}
+		if seen[o.Partition] {
+			bad("offsets: partition %d stands there twice", o.Partition)
+		}
+		seen[o.Partition] = true
+	}
+	for _, k := range s.Keys {
+		if _, e := path.Match(k, ""); e != nil || k == "" {
+			bad("keys: %q is not a pattern", k)
+		}
+	}
+	for h, pattern := range s.Headers {
+		if _, e := path.Match(pattern, ""); e != nil {
+			bad("headers: %s: %q is not a pattern", h, pattern)
+		}
+	}
+	if s.RecordsPerSecond < 0 || s.BytesPerSecond < 0 {
+		bad("records_per_second, bytes_per_second: %d and %d must not be negative", s.RecordsPerSecond, s.BytesPerSecond)
+	}
+	if s.Replace != nil {
+		if s.Signal != "" && s.Signal != journal.Metrics {
+			bad("replace: %s can't be replaced: their stores have no deletion that waits; mark them instead", s.Signal)
+		}
+		if len(s.Offsets) > 0 {
+			bad("replace: needs from and to, not offsets: what is deleted is a range of time")
+		}
+		if s.By == Received {
+			bad("replace: needs by: event, so that what is deleted is what is written")
+		}
+		if s.Source == DeadLetter {
+			bad("replace: dead letters are not all of a range")
+		}
+	}
+	return err
+}
+
+// Range is when a job's range begins and ends, and what its times are compared with.
+type Range struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Event: From and To bound event times; records are read from ReadFrom to ReadTo by their time in the journal.
+	Event    bool      `json:"event"`
+	ReadFrom time.Time `json:"read_from"`
+	ReadTo   time.Time `json:"read_to"`
+	// Widened: From or To were moved to a boundary of windows.
+	Widened bool `json:"widened,omitempty"`
+}
+
+// ahead is how far a sender's clock may be ahead of the journal's.
+const ahead = 10 * time.Minute
+
+// Resolve makes times of what s says at the given moment. windows are the sizes of rollup windows behind the job: the range
+// widens to boundaries of all of them, but not past at. A Spec with offsets has no Range.
+func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
+	from, err := moment(s.From, at)
+	if err != nil {
+		return Range{}, fmt.Errorf("from: %w", err)
+	}
+	to, err := moment(cmp.Or(s.To, now), at)
+	if err != nil {
+		return Range{}, fmt.Errorf("to: %w", err)
+	}
+	r := Range{From: from.Truncate(time.Millisecond), To: to.Truncate(time.Millisecond), Event: s.By == Event || s.Replace != nil || len(windows) > 0}
+	if len(windows) > 0 {
+		if s.By == Received {
+			return Range{}, errors.New("by: rollup windows stand behind this receiver, so a range is one of event times")
+		}
+		r.widen(at, windows)
+	}
+	if !r.To.After(r.From) {
+		return Range{}, fmt.Errorf("to: %s is not behind from (%s)", r.To.Format(time.RFC3339Nano), r.From.Format(time.RFC3339Nano))
+	}
+	if r.From.After(at) {
+		return Range{}, fmt.Errorf("from: %s lies in the future", r.From.Format(time.RFC3339Nano))
+	}
+	r.ReadFrom, r.ReadTo = r.From, r.To
+	if r.Event {
+		late := DefaultLate
+		if s.Late != "" {
+			if late, err = time.ParseDuration(s.Late); err != nil {
+				return Range{}, fmt.Errorf("late: %w", err)
+			}
+		}
+		r.ReadFrom, r.ReadTo = r.From.Add(-ahead), r.To.Add(late)
+	}
+	if r.ReadTo.After(at) {
+		r.ReadTo = at
+	}
+	return r, nil
+}
+
+// widen moves the bounds to multiples of every window. An end that is not over yet moves back instead.
+func (r *Range) widen(at time.Time, windows []time.Duration) {
+	size := int64(1)
+	for _, w := range windows {
+		size = multiple(size, int64(w))
+	}
+	from, to := floor(r.From.UnixNano(), size), floor(r.To.UnixNano()+size-1, size)
+	if to > at.UnixNano() {
+		to = floor(at.UnixNano(), size)
+	}
+	r.Widened = from != r.From.UnixNano() || to != r.To.UnixNano()
+	r.From, r.To = time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+}
+
+func floor(t, size int64) int64 {
+	rest := t % size
+	if rest < 0 {
+		rest += size
+	}
+	return t - rest
+}
+
+// multiple returns the least common multiple.
+func multiple(a, b int64) int64 {
+	x, y := a, b
+	for y != 0 {
+		x, y = y, x%y
+	}
+	return a / x * b
+}
+
+// Contains says whether an item with event time t belongs to the range.
+func (r *Range) Contains(t time.Time) bool { return !t.Before(r.From) && t.Before(r.To) }
+
+// moment reads a point in time; an empty text is at.
+func moment(text string, at time.Time) (time.Time, error) {
+	switch {
+	case text == "" || text == now:
+		return at.UTC(), nil
+	case strings.HasPrefix(text, "-"):
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%q is not an age such as -48h", text)
+		}
+		return at.Add(d).UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is not a time such as 2006-01-02T15:04:05Z, nor an age such as -48h", text)
+	}
+	return t.UTC(), nil
+}

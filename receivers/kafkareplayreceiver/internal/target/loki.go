@@ -1,0 +1,89 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/collector/confmap"
+)
+
+// What Loki's documentation gives as defaults.
+const (
+	lokiMaxAge      = 7 * 24 * time.Hour
+	lokiMaxChunkAge = 2 * time.Hour
+)
+
+// Loki is a Loki.
+type Loki struct {
+	Label  string
+	URL    string // without a path
+	Client *http.Client
+	MaxAge time.Duration // 0: as it says itself
+}
+
+var _ Target = (*Loki)(nil)
+
+// Name implements Target.
+func (l *Loki) Name() string { return l.Label }
+
+// Oldest implements Target: an entry may be half of max_chunk_age behind the newest of its stream (assumed to be live),
+// and reject_old_samples_max_age behind the clock.
+func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL+"/config", nil)
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	body, err := read(l.Client.Do(req))
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	parsed, err := confmap.NewRetrievedFromYAML(body)
+	if err != nil {
+		return time.Time{}, "", fmt.Errorf("its configuration: %w", err)
+	}
+	conf, err := parsed.AsConf()
+	if err != nil {
+		return time.Time{}, "", fmt.Errorf("its configuration: %w", err)
+	}
+	chunk, err := durationAt(conf, "ingester::max_chunk_age", lokiMaxChunkAge)
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	oldest := now.Add(-chunk / 2)
+	why := fmt.Sprintf("ingester.max_chunk_age is %s, and an entry may be half of that behind its stream's newest", chunk)
+	if reject, ok := conf.Get("limits_config::reject_old_samples").(bool); !ok || reject {
+		age, err := durationAt(conf, "limits_config::reject_old_samples_max_age", lokiMaxAge)
+		if err != nil {
+			return time.Time{}, "", err
+		}
+		if limit := now.Add(-age); limit.After(oldest) {
+			oldest, why = limit, fmt.Sprintf("limits_config.reject_old_samples_max_age is %s", age)
+		}
+	}
+	oldest, why = bounded(oldest, why, now, l.MaxAge)
+	return oldest, why, nil
+}
+
+func durationAt(conf *confmap.Conf, key string, missing time.Duration) (time.Duration, error) {
+	text, ok := conf.Get(key).(string)
+	if !ok {
+		return missing, nil
+	}
+	d, err := promDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", key, err)
+	}
+	return d, nil
+}
+
+// CanReplace implements Target. Loki deletes by a compactor that runs hours later, and would take what was replayed too.
+func (l *Loki) CanReplace(context.Context, time.Time, time.Time) error {
+	return fmt.Errorf("%w: %s carries deletions out hours later, and would delete what was replayed", ErrCannotReplace, l.Label)
+}
+
+// Replace implements Target.
+func (l *Loki) Replace(ctx context.Context, _ []string, from, to time.Time) error {
+	return l.CanReplace(ctx, from, to)
+}

@@ -1,0 +1,226 @@
+package target
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/confmap"
+)
+
+// Flags that /api/v1/status/flags tells. The second is embedded_tsdb's: its deletion moves what it touches out of the head first.
+const (
+	flagAdmin       = "web.enable-admin-api"
+	flagCompacts    = "storage.tsdb.delete-compacts-head"
+	rollupLabel     = "rollup_window"
+	windowKey       = "storage::tsdb::out_of_order_time_window"
+	emptyHeadMillis = math.MaxInt64
+)
+
+// Prometheus is a Prometheus, or an embedded_tsdb.
+type Prometheus struct {
+	Label  string
+	URL    string // without a path
+	Client *http.Client
+	MaxAge time.Duration // 0: as it says itself
+}
+
+var _ Target = (*Prometheus)(nil)
+
+// Name implements Target.
+func (p *Prometheus) Name() string { return p.Label }
+
+// Oldest implements Target: a sample may be as far behind the newest of all series as the out-of-order window is wide.
+func (p *Prometheus) Oldest(ctx context.Context, now time.Time) (time.Time, string, error) {
+	var answer struct{ YAML string }
+	if err := p.get(ctx, "/api/v1/status/config", nil, &answer); err != nil {
+		return time.Time{}, "", err
+	}
+	window, err := outOfOrderWindow(answer.YAML)
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	head, err := p.head(ctx)
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	var oldest time.Time
+	why := ""
+	if head.MinTime != emptyHeadMillis { // An empty head takes anything.
+		newest := time.UnixMilli(head.MaxTime).UTC()
+		oldest = newest.Add(-window)
+		why = fmt.Sprintf("storage.tsdb.out_of_order_time_window is %s, and its newest sample is of %s", window, newest.Format(time.RFC3339))
+	}
+	oldest, why = bounded(oldest, why, now, p.MaxAge)
+	return oldest, why, nil
+}
+
+func outOfOrderWindow(yaml string) (time.Duration, error) {
+	parsed, err := confmap.NewRetrievedFromYAML([]byte(yaml))
+	if err != nil {
+		return 0, fmt.Errorf("its configuration: %w", err)
+	}
+	conf, err := parsed.AsConf()
+	if err != nil {
+		return 0, fmt.Errorf("its configuration: %w", err)
+	}
+	text, ok := conf.Get(windowKey).(string)
+	if !ok {
+		return 0, nil
+	}
+	return promDuration(text)
+}
+
+// promDuration reads 1w2d3h4m5s6ms.
+func promDuration(text string) (total time.Duration, err error) {
+	units := map[string]time.Duration{
+		"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
+		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
+	}
+	for rest := text; rest != ""; {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, err := strconv.ParseInt(rest[:digits], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%q is not a duration", text)
+		}
+		rest = rest[digits:]
+		letters := len(rest) - len(strings.TrimLeft(rest, "mshdwy"))
+		unit, ok := units[rest[:letters]]
+		if !ok && n != 0 {
+			return 0, fmt.Errorf("%q is not a duration", text)
+		}
+		total += time.Duration(n) * unit
+		rest = rest[letters:]
+	}
+	return total, nil
+}
+
+type headStats struct{ MinTime, MaxTime int64 }
+
+func (p *Prometheus) head(ctx context.Context) (headStats, error) {
+	var answer struct{ HeadStats headStats }
+	err := p.get(ctx, "/api/v1/status/tsdb", url.Values{"limit": {"1"}}, &answer)
+	return answer.HeadStats, err
+}
+
+// CanReplace implements Target. What Prometheus deletes in its head it hides by tombstones, also from what is written
+// there later, until the head becomes a block: so the range must have left the head.
+func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
+	var flags map[string]string
+	if err := p.get(ctx, "/api/v1/status/flags", nil, &flags); err != nil {
+		return fmt.Errorf("%w: %s can't be asked: %w", ErrCannotReplace, p.Label, err)
+	}
+	if flags[flagAdmin] != "true" {
+		return fmt.Errorf("%w: the admin API of %s is off: start Prometheus with --web.enable-admin-api, set admin_api on embedded_tsdb", ErrCannotReplace, p.Label)
+	}
+	if flags[flagCompacts] == "true" {
+		return nil
+	}
+	head, err := p.head(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %s can't be asked: %w", ErrCannotReplace, p.Label, err)
+	}
+	if to.UnixMilli() >= head.MinTime {
+		return fmt.Errorf("%w: %s has what is newer than %s in its head, where deletions also hide what is written afterwards; "+
+			"let the range end before that, or wait until it is a block (two to three hours)", ErrCannotReplace, p.Label, time.UnixMilli(head.MinTime).UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Replace implements Target.
+func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.Time) error {
+	for _, part := range []struct {
+		matcher    string
+		start, end int64 // both included, as the API has it
+	}{
+		{rollupLabel + `=""`, from.UnixMilli(), to.UnixMilli() - 1},
+		{rollupLabel + `!=""`, from.UnixMilli() + 1, to.UnixMilli()},
+	} {
+		var selectors []string
+		for _, m := range match {
+			selectors = append(selectors, narrow(m, part.matcher))
+		}
+		form := url.Values{"match[]": selectors, "start": {seconds(part.start)}, "end": {seconds(part.end)}}
+		if err := p.post(ctx, "/api/v1/admin/tsdb/delete_series", form, nil); err != nil {
+			return fmt.Errorf("delete in %s: %w", p.Label, err)
+		}
+		for _, s := range selectors {
+			left, err := p.count(ctx, s, part.start, part.end)
+			if err != nil {
+				return fmt.Errorf("look whether %s has deleted all: %w", p.Label, err)
+			}
+			if left > 0 {
+				return fmt.Errorf("%s still has %d samples of %s after the deletion: they came out of order and are in its head; "+
+					"try again when it is a block (two hours)", p.Label, left, s)
+			}
+		}
+	}
+	return nil
+}
+
+// narrow adds a matcher to a selector.
+func narrow(selector, matcher string) string {
+	s := strings.TrimSpace(selector)
+	if !strings.HasSuffix(s, "}") {
+		return s + "{" + matcher + "}"
+	}
+	s = strings.TrimRight(strings.TrimSuffix(s, "}"), " ,")
+	if !strings.HasSuffix(s, "{") {
+		s += ","
+	}
+	return s + matcher + "}"
+}
+
+func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 3, 64) }
+
+// count returns how many samples selector has from start to end, both included.
+func (p *Prometheus) count(ctx context.Context, selector string, start, end int64) (int64, error) {
+	query := fmt.Sprintf("sum(count_over_time(%s[%dms]))", selector, end-start+1)
+	var answer struct {
+		Result []struct{ Value [2]any }
+	}
+	if err := p.post(ctx, "/api/v1/query", url.Values{"query": {query}, "time": {seconds(end)}}, &answer); err != nil {
+		return 0, err
+	}
+	if len(answer.Result) == 0 {
+		return 0, nil
+	}
+	text, _ := answer.Result[0].Value[1].(string)
+	n, err := strconv.ParseFloat(text, 64)
+	return int64(n), err
+}
+
+func (p *Prometheus) get(ctx context.Context, path string, query url.Values, data any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	return p.do(req, data)
+}
+
+func (p *Prometheus) post(ctx context.Context, path string, form url.Values, data any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return p.do(req, data)
+}
+
+func (p *Prometheus) do(req *http.Request, data any) error {
+	body, err := read(p.Client.Do(req))
+	if err != nil || data == nil {
+		return err
+	}
+	answer := struct{ Data any }{data}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return fmt.Errorf("%s: %w", req.URL.Path, err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+// Package target asks the stores that a replay writes to how far back they take data, and deletes there what a replay is
+// about to write again.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 4 << 20
+
+// ErrCannotReplace says that a store has no deletion that a replay could rely on.
+var ErrCannotReplace = errors.New("can't replace")
+
+// Target is a store.
+type Target interface {
+	// Name is how users know it.
+	Name() string
+	// Oldest returns the oldest time that it takes at now; the zero time: any. why says what sets that bound.
+	Oldest(ctx context.Context, now time.Time) (oldest time.Time, why string, err error)
+	// CanReplace returns an error that wraps ErrCannotReplace where Replace of [from, to) would not do.
+	CanReplace(ctx context.Context, from, to time.Time) error
+	// Replace deletes what match selects in [from, to), and of rollups, whose samples are stamped with the end of their
+	// window, in (from, to]. It returns when queries don't see it any more.
+	Replace(ctx context.Context, match []string, from, to time.Time) error
+}
+
+// Fixed is a store that can't be asked: its bound is configured.
+type Fixed struct {
+	Label  string
+	MaxAge time.Duration // 0: none
+}
+
+var _ Target = (*Fixed)(nil)
+
+// Name implements Target.
+func (f *Fixed) Name() string { return f.Label }
+
+// Oldest implements Target.
+func (f *Fixed) Oldest(_ context.Context, now time.Time) (time.Time, string, error) {
+	if f.MaxAge == 0 {
+		return time.Time{}, "", nil
+	}
+	return now.Add(-f.MaxAge), fmt.Sprintf("max_age is %s", f.MaxAge), nil
+}
+
+// CanReplace implements Target.
+func (f *Fixed) CanReplace(context.Context, time.Time, time.Time) error {
+	return fmt.Errorf("%w: %s has no deletion API that is known here", ErrCannotReplace, f.Label)
+}
+
+// Replace implements Target.
+func (f *Fixed) Replace(ctx context.Context, _ []string, from, to time.Time) error {
+	return f.CanReplace(ctx, from, to)
+}
+
+// bounded tightens an answer by a configured age.
+func bounded(oldest time.Time, why string, now time.Time, maxAge time.Duration) (time.Time, string) {
+	if limit := now.Add(-maxAge); maxAge > 0 && limit.After(oldest) {
+		return limit, fmt.Sprintf("max_age is %s", maxAge)
+	}
+	return oldest, why
+}
+
+func read(resp *http.Response, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		return body, fmt.Errorf("%s %s: %s: %.200s", resp.Request.Method, resp.Request.URL.Path, resp.Status, body)
+	}
+	return body, nil
+}

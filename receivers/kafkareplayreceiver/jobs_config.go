@@ -1,0 +1,144 @@
+package kafkareplayreceiver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/config/confighttp"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
+)
+
+// Types of targets.
+const (
+	targetPrometheus = "prometheus"
+	targetLoki       = "loki"
+	targetOther      = "other"
+)
+
+// JobsConfig is how to replay past ranges.
+type JobsConfig struct {
+	// Windows are the sizes of rollup windows in these pipelines: ranges widen to their boundaries. Default none.
+	Windows []time.Duration `mapstructure:"windows"`
+	// Targets are the stores that these pipelines write to, to be asked what they accept. Default none.
+	Targets []TargetConfig `mapstructure:"targets"`
+	// Run are jobs to be run once, by their id. Default none.
+	Run []replay.Spec `mapstructure:"run"`
+	// Workers is how many partitions are read at once, of all jobs together. Default 4.
+	Workers int `mapstructure:"workers"`
+	// LiveLag is how many records a live group of the same signal may be behind before jobs yield to it. Default 10000.
+	LiveLag int64 `mapstructure:"live_lag"`
+	// CheckpointInterval is the longest time between a job's checkpoints. Default 1m.
+	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
+	// DedupWindow is how far back repeated records are found, as for follow. Default 10m.
+	DedupWindow time.Duration `mapstructure:"dedup_window"`
+	// DedupMaxRecords bounds the records remembered for that, for each partition at work. Default 100000.
+	DedupMaxRecords int `mapstructure:"dedup_max_records"`
+}
+
+// TargetConfig is a store.
+type TargetConfig struct {
+	// Type is prometheus (embedded_tsdb too), loki or other.
+	Type string `mapstructure:"type"`
+	// Signal that the store takes. Default metrics for prometheus, logs for loki; required for other.
+	Signal journal.Signal `mapstructure:"signal"`
+	// MaxAge is how far back it takes data. Default 0: as it says itself, and any where it can't be asked.
+	MaxAge time.Duration `mapstructure:"max_age"`
+	// HTTP is how to ask it: endpoint (http://127.0.0.1:9090), auth, tls, headers. Required but for other.
+	HTTP confighttp.ClientConfig `mapstructure:",squash"`
+}
+
+func defaultJobsConfig() JobsConfig {
+	return JobsConfig{
+		Workers: 4, LiveLag: 10_000, CheckpointInterval: time.Minute, DedupWindow: 10 * time.Minute, DedupMaxRecords: 100_000,
+	}
+}
+
+// Validate reports all problems at once.
+func (c *JobsConfig) Validate() (err error) {
+	bad := func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) }
+	for _, w := range c.Windows {
+		if w < time.Second || w > 31*24*time.Hour {
+			bad("windows: %s must be between 1s and 744h", w)
+		}
+	}
+	if c.Workers < 1 {
+		bad("workers: %d must be at least 1", c.Workers)
+	}
+	if c.LiveLag < 1 {
+		bad("live_lag: %d must be at least 1", c.LiveLag)
+	}
+	if c.CheckpointInterval < time.Second {
+		bad("checkpoint_interval: %s must be at least 1s", c.CheckpointInterval)
+	}
+	if c.DedupWindow < 0 {
+		bad("dedup_window: %s must not be negative", c.DedupWindow)
+	}
+	if c.DedupMaxRecords < 1 {
+		bad("dedup_max_records: %d must be at least 1", c.DedupMaxRecords)
+	}
+	ids := map[string]bool{}
+	for i := range c.Run {
+		id := c.Run[i].ID
+		if id == "" {
+			bad("run: %d: id: must be set, so that the job is run once", i)
+		}
+		if ids[id] {
+			bad("run: %d: id: %q stands there twice", i, id)
+		}
+		ids[id] = true
+	}
+	return err
+}
+
+// Validate reports all problems at once.
+func (c *TargetConfig) Validate() (err error) {
+	switch c.Type {
+	case targetPrometheus, targetLoki:
+		if u, e := url.Parse(c.HTTP.Endpoint); e != nil || u.Host == "" {
+			err = errors.Join(err, fmt.Errorf("endpoint: %q is not a URL such as http://127.0.0.1:9090", c.HTTP.Endpoint))
+		}
+	case targetOther:
+		if c.Signal == "" {
+			err = errors.Join(err, errors.New("signal: must be set for type other"))
+		}
+	default:
+		err = errors.Join(err, fmt.Errorf("type: %q must be %s, %s or %s", c.Type, targetPrometheus, targetLoki, targetOther))
+	}
+	if !slices.Contains([]journal.Signal{"", journal.Metrics, journal.Logs, journal.Traces}, c.Signal) {
+		err = errors.Join(err, fmt.Errorf("signal: %q must be metrics, logs or traces", c.Signal))
+	}
+	if c.MaxAge < 0 {
+		err = errors.Join(err, fmt.Errorf("max_age: %s must not be negative", c.MaxAge))
+	}
+	return err
+}
+
+func (c *TargetConfig) signal() journal.Signal {
+	switch {
+	case c.Signal != "":
+		return c.Signal
+	case c.Type == targetLoki:
+		return journal.Logs
+	}
+	return journal.Metrics
+}
+
+// store returns the target that c describes.
+func (c *TargetConfig) store(client *http.Client) target.Target {
+	base := strings.TrimRight(c.HTTP.Endpoint, "/")
+	switch c.Type {
+	case targetPrometheus:
+		return &target.Prometheus{Label: base, URL: base, Client: client, MaxAge: c.MaxAge}
+	case targetLoki:
+		return &target.Loki{Label: base, URL: base, Client: client, MaxAge: c.MaxAge}
+	}
+	return &target.Fixed{Label: "other (" + string(c.Signal) + ")", MaxAge: c.MaxAge}
+}

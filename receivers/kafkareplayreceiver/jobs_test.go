@@ -1,0 +1,379 @@
+package kafkareplayreceiver_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
+)
+
+// adminHost is a host with an extension on which components mount their pages.
+type adminHost struct {
+	component.Host
+	mu     sync.Mutex
+	mounts map[string]http.Handler // guarded by mu
+}
+
+func newAdminHost() *adminHost {
+	return &adminHost{Host: componenttest.NewNopHost(), mounts: map[string]http.Handler{}}
+}
+
+func (h *adminHost) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("admin"): h}
+}
+
+func (h *adminHost) Start(context.Context, component.Host) error { return nil }
+func (h *adminHost) Shutdown(context.Context) error              { return nil }
+
+func (h *adminHost) Mount(id, _ string, handler http.Handler) (func(), error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mounts[id] != nil {
+		return nil, errors.New("taken")
+	}
+	h.mounts[id] = handler
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.mounts, id)
+	}, nil
+}
+
+// ask sends a request to the API as the admin extension would pass it on, and returns the decoded answer.
+func (h *adminHost) ask(t *testing.T, method, path, body string) (int, map[string]any) {
+	t.Helper()
+	h.mu.Lock()
+	handler := h.mounts["v1"]
+	h.mu.Unlock()
+	require.NotNil(t, handler)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	var out map[string]any
+	if w.Body.Len() > 0 {
+		require.NoError(t, json.NewDecoder(bytes.NewReader(w.Body.Bytes())).Decode(&out), w.Body.String())
+	}
+	return w.Code, out
+}
+
+// create posts a job as soon as the API is ready.
+func (h *adminHost) create(t *testing.T, body string) (int, map[string]any) {
+	t.Helper()
+	var status int
+	var out map[string]any
+	require.Eventually(t, func() bool {
+		status, out = h.ask(t, "POST", "/replays", body)
+		return status != http.StatusServiceUnavailable
+	}, 20*time.Second, 20*time.Millisecond)
+	return status, out
+}
+
+func (h *adminHost) job(t *testing.T, id string) map[string]any {
+	t.Helper()
+	status, out := h.ask(t, "GET", "/replays/"+id, "")
+	require.Equal(t, http.StatusOK, status, out)
+	return out
+}
+
+func (h *adminHost) await(t *testing.T, id, phase string) map[string]any {
+	t.Helper()
+	var last map[string]any
+	require.Eventually(t, func() bool {
+		last = h.job(t, id)
+		return last["status"].(map[string]any)["phase"] == phase
+	}, 30*time.Second, 20*time.Millisecond, "%v", last)
+	return last
+}
+
+func counts(job map[string]any) map[string]any {
+	return job["status"].(map[string]any)["counts"].(map[string]any)
+}
+
+// replay starts a receiver with jobs for logs.
+func (w *world) replay(t *testing.T, host component.Host, s *sink, change func(*kafkareplay.Config)) receiver.Logs {
+	t.Helper()
+	factory := kafkareplay.NewFactory()
+	cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{}}).Unmarshal(cfg))
+	cfg.Kafka.Brokers = w.kafka.ListenAddrs()
+	cfg.Kafka.TopicPrefix = "p"
+	if change != nil {
+		change(cfg)
+	}
+	require.NoError(t, confmap.Validate(cfg))
+	set := receivertest.NewNopSettings(factory.Type())
+	set.ID = component.MustNewIDWithName("kafka_replay", "jobs")
+	r, err := factory.CreateLogs(t.Context(), set, cfg, s.consumer(t))
+	require.NoError(t, err)
+	require.NoError(t, r.Start(t.Context(), host))
+	t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
+	return r
+}
+
+func (w *world) writeAt(t *testing.T, tenant, key string, at time.Time, bodies ...string) {
+	t.Helper()
+	for _, b := range bodies {
+		ld := plog.NewLogs()
+		l := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		l.Body().SetStr(b)
+		l.SetObservedTimestamp(1)
+		value, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+		require.NoError(t, err)
+		r := journal.Record{Tenant: tenant, Key: key, Value: value, Received: at}
+		k := r.Kafka("p.logs")
+		k.Timestamp = at
+		require.NoError(t, w.c.ProduceSync(t.Context(), k).FirstErr())
+	}
+}
+
+func TestAJobReplaysARangeOfTimeAndNothingElse(t *testing.T) {
+	w := newWorld(t)
+	base := time.Now().Add(-3 * time.Hour).Truncate(time.Second)
+	w.writeAt(t, "acme", "acme\x00\x00shop", base, bodies("before", 5)...)
+	w.writeAt(t, "acme", "acme\x00\x00shop", base.Add(time.Hour), bodies("in", 20)...)
+	w.writeAt(t, "other", "other\x00\x00shop", base.Add(time.Hour), bodies("foreign", 5)...)
+	w.writeAt(t, "acme", "acme\x00\x00shop", base.Add(2*time.Hour), bodies("after", 5)...)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+
+	spec := fmt.Sprintf(`{"id":"tuesday","from":%q,"to":%q,"tenants":["acme"],"keys":["*/*/sh*"]`,
+		base.Add(30*time.Minute).Format(time.RFC3339), base.Add(90*time.Minute).Format(time.RFC3339))
+	status, dry := host.create(t, spec+`,"dry_run":true}`)
+	require.Equal(t, http.StatusOK, status, dry)
+	estimate := dry["estimate"].(map[string]any)
+	assert.EqualValues(t, 20, estimate["records"])
+	assert.Equal(t, true, estimate["exact"])
+	assert.Len(t, estimate["sample"], 5)
+	_, all := host.ask(t, "GET", "/replays", "")
+	assert.Empty(t, all["replays"], "a dry run is no job")
+
+	status, made := host.create(t, spec+`}`)
+	require.Equal(t, http.StatusCreated, status, made)
+	done := host.await(t, "tuesday", "done")
+	assert.EqualValues(t, 20, counts(done)["records"])
+	assert.EqualValues(t, 20, counts(done)["items"])
+	assert.EqualValues(t, 1, done["progress"])
+	want := map[string]int{}
+	for _, b := range bodies("in", 20) {
+		want["[acme]"+b] = 1
+	}
+	assert.Equal(t, want, s.waitFor(t, 20))
+
+	require.Eventually(t, func() bool { // what a job kept goes with its end
+		topics, err := kadm.NewClient(w.c).ListTopics(t.Context())
+		return err == nil && !slices.Contains(topics.Names(), "p.logs.state.replay-tuesday")
+	}, 10*time.Second, 20*time.Millisecond)
+	status, again := host.create(t, spec+`}`)
+	assert.Equal(t, http.StatusConflict, status, again)
+	status, _ = host.ask(t, "DELETE", "/replays/tuesday", "")
+	assert.Contains(t, []int{http.StatusAccepted, http.StatusNoContent}, status)
+	require.Eventually(t, func() bool {
+		status, _ := host.ask(t, "GET", "/replays/tuesday", "")
+		return status == http.StatusNotFound
+	}, 10*time.Second, 20*time.Millisecond)
+}
+
+func TestAJobGoesOnAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 200)...)
+	host, s := newAdminHost(), newSink()
+	r := w.replay(t, host, s, nil)
+	status, made := host.create(t, `{"id":"slow","from":"-1h","records_per_second":60}`)
+	require.Equal(t, http.StatusCreated, status, made)
+	s.waitFor(t, 80)
+	require.NoError(t, r.Shutdown(t.Context()))
+	s.mu.Lock()
+	before := len(s.seen)
+	s.mu.Unlock()
+	require.Less(t, before, 200)
+	host = newAdminHost()
+	w.replay(t, host, s, nil)
+	for body, n := range s.waitFor(t, 200) {
+		assert.Equal(t, 1, n, body)
+	}
+	require.Eventually(t, func() bool { // until the new one has read the log
+		status, _ := host.ask(t, "GET", "/replays/slow", "")
+		return status == http.StatusOK
+	}, 20*time.Second, 20*time.Millisecond)
+	assert.EqualValues(t, 200, counts(host.await(t, "slow", "done"))["records"])
+}
+
+func TestPauseResumeAndCancel(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 400)...)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	status, made := host.create(t, `{"id":"j","from":"-1h","records_per_second":50}`)
+	require.Equal(t, http.StatusCreated, status, made)
+	s.waitFor(t, 10)
+	status, _ = host.ask(t, "POST", "/replays/j/pause", "")
+	require.Equal(t, http.StatusAccepted, status)
+	host.await(t, "j", "paused")
+	s.mu.Lock()
+	paused := len(s.seen)
+	s.mu.Unlock()
+	assert.Less(t, paused, 380)
+	status, _ = host.ask(t, "POST", "/replays/j/resume", "")
+	require.Equal(t, http.StatusAccepted, status)
+	s.waitFor(t, paused+20)
+	status, _ = host.ask(t, "POST", "/replays/j/cancel", "")
+	require.Equal(t, http.StatusAccepted, status)
+	host.await(t, "j", "cancelled")
+	status, out := host.ask(t, "POST", "/replays/j/resume", "")
+	assert.Equal(t, http.StatusConflict, status)
+	assert.Equal(t, "the job is cancelled", out["error"])
+}
+
+func TestAConditionAndAMark(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 10)...)
+	w.write(t, "t", bodies("b", 10)...)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	status, out := host.create(t, `{"from":"-1h","condition":"nonsense =="}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, out["error"], "condition:")
+	status, out = host.create(t, `{"id":"b","from":"-1h","mark":true,"condition":"IsMatch(log.body, \"^b\")"}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	done := host.await(t, "b", "done")
+	assert.EqualValues(t, 10, counts(done)["records"])
+	assert.EqualValues(t, 10, counts(done)["outside"])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	assert.Len(t, s.seen, 10)
+	assert.Contains(t, s.seen, "[t]b3")
+	assert.Equal(t, map[string]int{"b": 10}, s.marks)
+}
+
+func TestOffsetsAndDeadLetters(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 40)...)
+	failing := newSink()
+	failing.fail = func(body string) error {
+		if body == "a3" || body == "a5" {
+			return consumererror.NewPermanent(errors.New("never"))
+		}
+		return nil
+	}
+	w.follow(t, "loki", failing)
+	failing.waitFor(t, 38)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	status, out := host.create(t, `{"id":"letters","from":"-1h","source":"deadletter","headers":{"penstock-reason":"refused*"}}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	host.await(t, "letters", "done")
+	assert.Equal(t, map[string]int{"[t]a3": 1, "[t]a5": 1}, s.waitFor(t, 2))
+
+	status, out = host.create(t, `{"id":"few","offsets":[{"partition":1,"first":2,"next":5}]}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	assert.EqualValues(t, 3, counts(host.await(t, "few", "done"))["records"])
+	status, out = host.create(t, `{"offsets":[{"partition":1,"first":2,"next":5000}]}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, out["error"], "offsets: partition 1 of p.logs ends at")
+}
+
+func TestThePreflightRefusesWhatRetentionHasTaken(t *testing.T) {
+	w := newWorld(t)
+	w.writeAt(t, "t", "k", time.Now().Add(-2*time.Hour), bodies("old", 10)...)
+	w.writeAt(t, "t", "k", time.Now().Add(-time.Hour), bodies("new", 10)...)
+	ends, err := kadm.NewClient(w.c).ListEndOffsets(t.Context(), "p.logs")
+	require.NoError(t, err)
+	trim := kadm.Offsets{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset == 20 {
+			trim.AddOffset("p.logs", o.Partition, 10, -1)
+		}
+	})
+	_, err = kadm.NewClient(w.c).DeleteRecords(t.Context(), trim)
+	require.NoError(t, err)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	status, out := host.create(t, `{"id":"r","from":"-3h"}`)
+	require.Equal(t, http.StatusConflict, status, out)
+	assert.Contains(t, fmt.Sprint(out["problems"]), "retention: partition")
+	status, out = host.create(t, `{"id":"r","from":"-3h","force":true}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	assert.EqualValues(t, 10, counts(host.await(t, "r", "done"))["records"])
+	assert.Contains(t, fmt.Sprint(host.job(t, "r")["warnings"]), "retention")
+}
+
+func TestAConfiguredJobRunsOnce(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 10)...)
+	s := newSink()
+	once := func(c *kafkareplay.Config) {
+		require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{
+			"run": []any{map[string]any{"id": "once", "from": "-1h"}},
+		}}).Unmarshal(c))
+	}
+	host := newAdminHost()
+	r := w.replay(t, host, s, once)
+	s.waitFor(t, 10)
+	host.await(t, "once", "done")
+	require.NoError(t, r.Shutdown(t.Context()))
+	host = newAdminHost()
+	w.replay(t, host, s, once)
+	status, out := host.create(t, `{"id":"marker","from":"-1h","tenants":["nobody"]}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	host.await(t, "marker", "done")
+	for body, n := range s.waitFor(t, 10) {
+		assert.Equal(t, 1, n, body)
+	}
+}
+
+func TestThePageListsJobs(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 10)...)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	_, _ = host.create(t, `{"id":"shown","from":"-1h"}`)
+	host.await(t, "shown", "done")
+	rec := httptest.NewRecorder()
+	host.mounts["kafka_replay/jobs"].ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	assert.Equal(t, http.StatusOK, rec.Code)
+	assert.Contains(t, rec.Body.String(), "shown")
+	assert.Contains(t, rec.Body.String(), "done")
+}
+
+func TestWrongRequestsNameTheKey(t *testing.T) {
+	w := newWorld(t)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	for body, want := range map[string]string{
+		`{"from":"-1h","surprise":1}`:            "surprise",
+		`{}`:                                     "from: must be set",
+		`{"from":"yesterday"}`:                   "from:",
+		`{"from":"-1h","to":"-2h"}`:              "to:",
+		`{"from":"-1h","signal":"traces"}`:       "signal: this receiver stands in no pipeline for traces",
+		`{"from":"-1h","replace":{}}`:            "replace: logs can't be replaced",
+		`{"from":"-1h","id":"Not good"}`:         "id:",
+		`{"from":"-1h","keys":["["]}`:            "keys:",
+		`{"from":"-1h","source":"lake"}`:         "source:",
+		`{"offsets":[{"partition":9,"next":1}]}`: "offsets: p.logs has no partition 9",
+	} {
+		status, out := host.create(t, body)
+		assert.Equal(t, http.StatusBadRequest, status, body)
+		assert.Contains(t, out["error"], want, body)
+	}
+}
