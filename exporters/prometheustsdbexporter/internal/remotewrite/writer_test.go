@@ -318,8 +318,7 @@ func TestWithoutIsolationARefusedRequestIsSentOnce(t *testing.T) {
 func TestWhatIsRefusedWhenItComesAgainIsRedelivered(t *testing.T) {
 	newest := map[string]int64{}
 	calls := 0
-	var r *receiver
-	r = newReceiver(t, func(w http.ResponseWriter, g got) bool {
+	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
 		calls++
 		stored, late := 0, 0
 		for i, s := range g.series {
