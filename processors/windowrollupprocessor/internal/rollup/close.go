@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// markStep is how far the mark moves at least when nothing closes by it.
+// markStep is how far the mark moves at least when nothing closes by it, in event time.
 const markStep = int64(time.Minute)
 
 // closing is a closed window of one shard in the outbox. Its cells don't change any more.
@@ -63,9 +63,12 @@ func (s *State) closeUpTo(mark int64) (changed bool) {
 		if s.mark != window.Never && mark < add(s.mark, markStep) {
 			return false
 		}
-		s.mark = mark
-		return true
+		if !s.dirty.Load() {
+			s.mark = mark
+			return true
+		}
 	}
+	s.dirty.Store(false)
 	s.forget()
 	s.sent = 0 // what is added may come between
 	for i, e := range s.engines {
@@ -90,7 +93,8 @@ func (s *State) closeUpTo(mark int64) (changed bool) {
 	return true
 }
 
-// anyDue says whether a pane, a window or a correction would come out.
+// anyDue says whether a pane or a window would come out. Corrections alone are no reason, or every late point would cost a
+// checkpoint: they go with the next closing, or when the mark has moved by markStep.
 func (s *State) anyDue(mark int64) bool {
 	for _, e := range s.engines {
 		for _, t := range e.tables {
@@ -111,14 +115,6 @@ func (sh *shard) due(e *engine, mark int64) bool {
 	for i, c := range sh.windows {
 		if oldest, ok := c.open.Oldest(); ok && c.firstEnd(e.rule.Windows[i], oldest) <= mark {
 			return true
-		}
-		if c.kept == nil {
-			continue
-		}
-		for _, k := range c.kept.All() {
-			if len(k.dirty) > 0 {
-				return true
-			}
 		}
 	}
 	return false

@@ -58,6 +58,7 @@ func (b *batch) addTo(e *engine, t *table, k streamkey.Key, p *point, attributes
 func (b *batch) put(e *engine, t *table, sh *shard, slot uint32, p *point, isLate bool) {
 	if isLate {
 		e.correct(t, sh, slot, p, b.s.mark, b.set.MaxBuckets)
+		b.s.dirty.Store(true)
 		b.out.Corrected++
 	} else if t.add(sh, slot, p, b.set.MaxBuckets) {
 		b.out.Coarsened++

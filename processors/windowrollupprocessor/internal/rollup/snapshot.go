@@ -290,6 +290,7 @@ func (s *State) decodeShard(d *decoder, e *engine, t *table, sh *shard) {
 			for range d.length() {
 				if k.dirty == nil {
 					k.dirty = map[uint32]struct{}{}
+					s.dirty.Store(true)
 				}
 				k.dirty[uint32(d.uvarint())] = struct{}{}
 			}

@@ -39,7 +39,8 @@ type State struct {
 	// mark: everything that ends at or before it has closed. It moves in Advance only.
 	mark   int64
 	outbox []closing
-	sent   int // pieces of the outbox that have been taken downstream already
+	sent   int         // pieces of the outbox that have been taken downstream already
+	dirty  atomic.Bool // a closed window has been corrected since
 
 	lastNewest int64     // newest event time at the last Advance
 	activeAt   time.Time // when it last moved

@@ -95,8 +95,11 @@ func (s *Sketch) Merge(o *Sketch, maxBuckets int) {
 }
 
 // AddExponential adds the buckets of an OTLP histogram. A finer scale is brought down to Scale, a
-// coarser one brings the sketch down. The zero bucket counts as zero.
+// coarser one brings the sketch down, unless it is empty. The zero bucket counts as zero.
 func (s *Sketch) AddExponential(e datapoint.Exponential, maxBuckets int) {
+	if e.ZeroCount == 0 && len(e.Positive.Counts) == 0 && len(e.Negative.Counts) == 0 {
+		return
+	}
 	for Scale-int32(s.coarser) > e.Scale {
 		s.coarsen()
 	}
