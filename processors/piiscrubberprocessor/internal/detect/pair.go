@@ -36,7 +36,8 @@ var secretNames = func() (t [256][]secretName) {
 		}
 	}
 	add(plainSecret, false, "password", "passwd", "passphrase", "passwort", "kennwort", "contraseña", "contrasena", "senha",
-		"motdepasse", "wachtwoord", "пароль", "密码", "パスワード",
+		"motdepasse", "wachtwoord", "пароль", "Пароль", "密码", "密碼", "パスワード", "비밀번호", "hasło", "heslo", "parola", "lösenord",
+		"adgangskode", "salasana", "jelszó", "şifre", "mậtkhẩu",
 		"clientsecret", "appsecret", "apisecret", "consumersecret", "sharedsecret", "secretkey", "secretaccesskey", "apikey",
 		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
 		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
@@ -189,7 +190,9 @@ func (sc *scan) pairOf(end, sep int) int {
 	if c := at(t, end-1); c == '"' || c == '\'' || c == '`' || c == ']' {
 		end, quoted = end-1, true
 		if end > 0 && t[end-1] == '\\' {
-			end--
+			for end > 0 && t[end-1] == '\\' && sep-end < 24 {
+				end--
+			}
 		} else if c := at(t, end-1); end > 0 && (c == '"' || c == '\'') {
 			end--
 		}
@@ -313,15 +316,19 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if end := Mark(t, i); end > 0 {
 		return end
 	}
+	if at(t, i) == '[' && (at(t, i+1) == '"' || at(t, i+1) == '\'') { // a list of one
+		i++
+	}
 	start, end := i, 0
 	quoted := true
+	slashes := backslashes(t, i)
 	switch c := at(t, i); {
 	case c == '"' || c == '\'' || c == '`':
 		start = i + 1
 		end = quoteEnd(t, start, c)
-	case c == '\\' && (at(t, i+1) == '"' || at(t, i+1) == '\''):
-		start = i + 2
-		end = escapedQuoteEnd(t, start, t[i+1])
+	case slashes > 0 && (at(t, i+slashes) == '"' || at(t, i+slashes) == '\''):
+		start = i + slashes + 1
+		end = escapedQuoteEnd(t, start, slashes, t[start-1])
 	default:
 		quoted = false
 		switch style {
@@ -345,7 +352,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 		return special
 	}
 	v := t[start:end]
-	if placeholder(v) || !quoted && t[sep] == ':' && at(t, sep+1) == ':' {
+	if placeholder(v) || !quoted && t[sep] == ':' && (at(t, sep+1) == ':' || v[0] == '{') {
 		return i
 	}
 	if !quoted && (code(v, at(t, end)) || spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
@@ -379,21 +386,26 @@ func quoteEnd(t string, i int, quote byte) int {
 	return limit
 }
 
-// escapedQuoteEnd is quoteEnd inside of a string: the end is a backslash and the quote.
-func escapedQuoteEnd(t string, i int, quote byte) int {
+// escapedQuoteEnd is quoteEnd inside of a string, or of a string in a string: the end is the quote behind as many backslashes as the
+// beginning has, or fewer.
+func escapedQuoteEnd(t string, i, slashes int, quote byte) int {
 	limit := min(len(t), i+maxValue)
 	for j := i; j < limit; j++ {
-		if t[j] == quote {
+		n := backslashes(t, j)
+		if at(t, j+n) == quote && n <= slashes {
 			return j
 		}
-		if t[j] == '\\' {
-			if at(t, j+1) == quote {
-				return j
-			}
-			j++
-		}
+		j += n
 	}
 	return limit
+}
+
+// backslashes counts those that begin at i, up to fifteen.
+func backslashes(t string, i int) (n int) {
+	for n < 15 && at(t, i+n) == '\\' {
+		n++
+	}
+	return n
 }
 
 // plainEnd returns where a value without quotes ends: at white space or a quote, and at punctuation if what follows it is the
@@ -499,9 +511,10 @@ func (sc *scan) element(i int) int {
 	return sc.found(Password, i+1, end)
 }
 
-// quote looks for "IDENTIFIED BY 'value'" and "PASSWORD 'value'" of SQL (the quote is at i).
+// quote looks for "IDENTIFIED BY 'value'", "PASSWORD 'value'" and "SET PASSWORD ... = 'value'" of SQL (the quote is at i).
 func (sc *scan) quote(i int) int {
-	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") {
+	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") &&
+		!(at(sc.t, i-2) == '=' && (words{"set password"}).in(sc.t, i-2*maxKeyName, i)) {
 		return i + 1
 	}
 	end := quoteEnd(sc.t, i+1, '\'')
@@ -511,21 +524,67 @@ func (sc *scan) quote(i int) int {
 	return sc.found(Password, i+1, end)
 }
 
-// userFlag looks for the credentials of "curl -u user:password" (the dash is at i).
-func (sc *scan) userFlag(i int) int {
+// toolFlag is a short flag of a command whose value is a secret: "sshpass -p x", "mysql -px", "curl -u user:x".
+type toolFlag struct {
+	letter   byte
+	tools    words
+	attached bool // the value follows without a blank
+	user     bool // a user and a colon stand in front
+}
+
+var toolFlags = [...]toolFlag{
+	{letter: 'u', tools: words{"curl", "wget", "http", "xh"}, user: true},
+	{letter: 'p', tools: words{"docker login", "podman login", "helm registry", "sshpass", "mongo", "mongodump", "az login"}},
+	{letter: 'p', tools: words{"mysql", "mysqldump", "mysqladmin", "mariadb", "sshpass", "7z"}, attached: true},
+	{letter: 'a', tools: words{"redis-cli"}},
+	{letter: 'w', tools: words{"ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"}},
+	{letter: 'P', tools: words{"sqlcmd", "bcp"}},
+}
+
+// shortFlag looks for the value of a short flag (the dash is at i).
+func (sc *scan) shortFlag(i int) int {
 	t := sc.t
-	if at(t, i-1) != ' ' || at(t, i+2) != ' ' || !(words{"curl", "wget", "http"}).in(t, i-before, i) {
+	if at(t, i-1) != ' ' {
 		return 0
 	}
-	start := i + 3
-	if c := at(t, start); c == '"' || c == '\'' {
-		start++
+	for k := range toolFlags {
+		f := &toolFlags[k]
+		if at(t, i+1) != f.letter || (at(t, i+2) != ' ') != f.attached || at(t, i+2) <= ' ' && f.attached || !f.tools.in(t, i-before, i) {
+			continue
+		}
+		start := i + 2
+		if !f.attached {
+			start++
+		}
+		if end := sc.flagValue(start, f.user); end > start {
+			return end
+		}
 	}
-	end := plainEnd(t, start)
-	if k := strings.IndexByte(t[start:end], ':'); k < 1 || start+k+1 == end || placeholder(t[start+k+1:end]) {
+	return 0
+}
+
+// flagValue takes the value of a flag that begins at i; with user, what stands in front of it has a colon.
+func (sc *scan) flagValue(i int, user bool) int {
+	t := sc.t
+	end := 0
+	if c := at(t, i); c == '"' || c == '\'' {
+		i++
+		end = quoteEnd(t, i, c)
+	} else {
+		end = plainEnd(t, i)
+	}
+	password := i
+	if user {
+		n := strings.IndexByte(t[i:end], ':')
+		if n < 1 {
+			return 0
+		}
+		password = i + n + 1
+	}
+	if v := t[password:end]; placeholder(v) || v[0] == '-' {
 		return 0
 	}
-	return sc.found(Password, start, end)
+	return sc.found(Password, i, end)
 }
 
 // flag looks for "--password value" (the dashes are at i).
@@ -535,7 +594,13 @@ func (sc *scan) flag(i int) int {
 		return 0
 	}
 	end := run(t, i, cKey, maxKeyName)
-	if at(t, end) != ' ' || !SecretFlag(t[i:end]) {
+	if at(t, end) != ' ' {
+		return 0
+	}
+	if name := t[i:end]; (name == "--user" || name == "--proxy-user") && toolFlags[0].tools.in(t, i-before, i) {
+		return sc.flagValue(end+1, true)
+	}
+	if !SecretFlag(t[i:end]) {
 		return 0
 	}
 	return sc.value(end, t[i:end], plainSecret, Password, true)

@@ -19,8 +19,8 @@ func (sc *scan) dash(i int) int {
 			}
 		}
 	}
-	if at(t, i+1) == 'u' && sc.on.Has(Password) {
-		if end := sc.userFlag(i); end > i {
+	if is(at(t, i+1), cLetter) && sc.on.Has(Password) {
+		if end := sc.shortFlag(i); end > i {
 			return end
 		}
 	}

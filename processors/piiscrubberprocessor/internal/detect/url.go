@@ -81,6 +81,9 @@ func (sc *scan) credentials(i int) int {
 			return 0
 		}
 	}
+	if k := run(t, colon+1, cDigit, 6); colon >= 0 && k > colon+1 && (at(t, k) == ';' || at(t, k) == ',') { // host:port;user=x;password=y@z
+		return 0
+	}
 	if colon < 0 || colon > last {
 		// A user alone is no secret ("ssh://git@host"), a long token in its place is.
 		if last-i < 20 || !mixed(t[i:last]) {
