@@ -115,8 +115,8 @@ func (p *planter) traces(spans int) ptrace.Traces {
 	ss := rs.ScopeSpans().AppendEmpty()
 	for i := range spans {
 		sp := ss.Spans().AppendEmpty()
-		sp.SetTraceID([16]byte{1, byte(i), byte(i >> 8)})
-		sp.SetSpanID([8]byte{2, byte(i), byte(i >> 8)})
+		sp.SetTraceID([16]byte{1, byte(i), byte(i >> 8), 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE}) // no "40000000"
+		sp.SetSpanID([8]byte{2, byte(i), byte(i >> 8), 0xEE, 0xEE})
 		sp.SetStartTimestamp(pcommon.NewTimestampFromTime(time.Now()))
 		sp.SetEndTimestamp(sp.StartTimestamp() + 1000)
 		sp.SetName(p.next())
@@ -291,7 +291,7 @@ func plantAndSearch(t *testing.T, key, rules string, records, spans, points int)
 		search("log", strings.ReplaceAll(p.Log(), key, "canary key"))
 	}
 
-	cmd := exec.Command(process.Binary(t), "print-config", "--feature-gates=otelcol.printInitialConfig", "--config", "profile:standalone", "--config", config)
+	cmd := exec.Command(process.Binary(t), "print-config", "--config", "profile:standalone", "--config", config)
 	cmd.Env = append(os.Environ(), "PENSTOCK_PII_KEY="+key)
 	cmd.Dir = t.TempDir()
 	printed, err := cmd.CombinedOutput()
