@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 var (
 	update = flag.Bool("update", false, "write testdata/corpus.jsonl")
 	misses = flag.Int("misses", 0, "print so many lines that were not scored right")
+	other  = flag.String("file", "", "score a corpus of your own, JSON lines as in testdata, instead of the committed one")
 	seed   = flag.Uint64("seed", 0, "score a corpus of this seed instead of the committed one")
 )
 
@@ -37,8 +39,12 @@ func committed(t *testing.T) []corpus.Line {
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	require.NoError(t, err)
-	var lines []corpus.Line
-	sc := bufio.NewScanner(z)
+	return read(t, z)
+}
+
+func read(t *testing.T, r io.Reader) (lines []corpus.Line) {
+	t.Helper()
+	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
 		var l corpus.Line
@@ -82,11 +88,17 @@ func scanner() *detect.Scanner {
 
 // TestScores prints precision, recall and F1 per detector on the generated corpus and holds them to the goal.
 func TestScores(t *testing.T) {
-	lines := committed(t)
-	if *seed != 0 {
-		lines = corpus.Generate(*seed, perDetector)
+	switch {
+	case *other != "":
+		f, err := os.Open(*other)
+		require.NoError(t, err)
+		defer f.Close()
+		score(t, read(t, f))
+	case *seed != 0:
+		score(t, corpus.Generate(*seed, perDetector))
+	default:
+		score(t, committed(t))
 	}
-	score(t, lines)
 }
 
 // TestHandWritten does the same for texts that no generator made: formats and look-alikes as people and programs write them.

@@ -158,8 +158,8 @@ func cardPrefix(d number) (common, known bool) {
 		return n == 14, n == 14 || long
 	case p4 == 6011, p3 >= 644 && p3 <= 649, p2 == 65: // Discover
 		return n == 16, long
-	case p4 >= 3528 && p4 <= 3589: // JCB
-		return n == 16, long
+	case p2 == 35: // JCB: 3528 to 3589
+		return n == 16 && p4 >= 3528 && p4 <= 3589, long
 	case p2 == 62, p2 == 81: // UnionPay
 		return n == 16 || n == 19 && p2 == 62, long
 	case p4 >= 2200 && p4 <= 2204: // Mir

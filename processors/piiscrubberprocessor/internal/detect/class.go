@@ -22,6 +22,7 @@ const (
 	aElement // '>'
 	aQuote   // '\''
 	aQuery   // '?'
+	aProse   // the 'w' of "password"
 	aWide    // the first byte of a full-width colon
 )
 

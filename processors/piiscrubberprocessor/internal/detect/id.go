@@ -16,7 +16,16 @@ type idRule struct {
 	// precise: the check alone is proof enough for a bare run.
 	precise bool
 	valid   func(number) bool
+	named   func(number) bool // instead of valid, where words say what it is; nil: valid
 	words   words
+}
+
+// check returns the rule's check.
+func (r *idRule) check(named bool) func(number) bool {
+	if named && r.named != nil {
+		return r.named
+	}
+	return r.valid
 }
 
 type layout struct {
@@ -32,11 +41,11 @@ var idRules = [...]idRule{
 		words: words{"ssn", "ssns", "social security", "socialsecurity", "taxpayer", "itin", "tin"}},
 	{kind: UKNHS, layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
 		words: words{"nhs", "patient", "national health"}},
-	{kind: UKNINO, layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AAddddddA"}, valid: validNINO,
+	{kind: UKNINO, layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AA dddddd A", "?AAddddddA"}, valid: validNINO, named: shapedNINO,
 		words: words{"nino", "national insurance", "nationalinsurance", "insurance number", "ni", "nin"}},
 	{kind: DETaxID, layouts: []string{"dd ddd ddd ddd", "?dd/ddd/ddd/ddd", "?dd-ddd-ddd-ddd"}, bare: []int{11}, valid: validDETaxID,
 		words: words{"steuer", "idnr", "tax", "tin", "identifikationsnummer", "steueridentifikationsnummer", "taxid"}},
-	{kind: FRNIR, layouts: []string{"d dd dd dd ddd ddd dd", "d dd dd dx ddd ddd dd", "d-dd-dd-dd-ddd-ddd-dd", "d dd dd dd ddd ddd-dd"}, bare: []int{15}, precise: true, valid: validNIR,
+	{kind: FRNIR, layouts: []string{"d dd dd dd ddd ddd dd", "d dd dd dx ddd ddd dd", "d-dd-dd-dd-ddd-ddd-dd", "d dd dd dd ddd ddd-dd", "ddddddAdddddddd"}, bare: []int{15}, precise: true, valid: validNIR,
 		words: words{"nir", "sécurité", "securite", "insee", "sécu", "secu"}},
 	{kind: ESDNI, layouts: []string{"dddddddd-A", "?ddddddddA", "AdddddddA", "A-ddddddd-A"}, valid: validDNI,
 		words: words{"dni", "nif", "nie", "identidad", "documento"}},
@@ -59,7 +68,7 @@ var idRules = [...]idRule{
 		words: words{"aadhaar", "aadhar", "uidai", "uid", "आधार"}},
 	{kind: CNResidentID, layouts: []string{"dddddddddddddddddA"}, bare: []int{18}, precise: true, valid: validCNResident,
 		words: words{"身份证", "resident"}},
-	{kind: KRRRN, layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, words: words{"rrn", "주민등록번호", "resident registration"}},
+	{kind: KRRRN, layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, named: shapedRRN, words: words{"rrn", "주민등록번호", "resident registration"}},
 	{kind: SGNRIC, layouts: []string{"AdddddddA"}, valid: validNRIC, words: words{"nric", "fin"}},
 }
 
@@ -185,10 +194,16 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 		}
 		d.add(c)
 	}
-	if is(at(t, end), cWord) || is(at(t, start-1), cWord) && !escaped(t, start) || inOpaque(t, start, end) || !l.rule.valid(d) {
+	if is(at(t, end), cWord) || is(at(t, start-1), cWord) && !escaped(t, start) || inOpaque(t, start, end) {
+		return false
+	}
+	if l.rule.named == nil && !l.rule.valid(d) {
 		return false
 	}
 	named := sc.near(start, end, l.rule.words)
+	if !l.rule.check(named)(d) {
+		return false
+	}
 	if !named && l.rule.kind == SEPersonnummer && d.n == 12 && t[start] == '2' { // 20240115-1030 is a time
 		return false
 	}

@@ -46,6 +46,9 @@ func validNINO(d number) bool {
 	return true
 }
 
+// shapedNINO is what a number that is called one must be: prefixes for tests (ZZ) and temporary ones (suffix T) too.
+func shapedNINO(d number) bool { return d.b[8] <= 'D' || d.b[8] == 'T' }
+
 // validDETaxID: ISO 7064 mod 11,10; among the first ten digits one occurs two or three times, all others at most once.
 func validDETaxID(d number) bool {
 	if d.b[0] == '0' {
@@ -248,6 +251,11 @@ func validCNResident(d number) bool {
 func validRRN(d number) bool {
 	sum := weighted(d, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 	return date(d.value(2, 4), d.value(4, 6)) && d.b[6] >= '1' && d.b[6] <= '8' && (11-sum%11)%10 == d.digit(12)
+}
+
+// shapedRRN is what a number that is called one must be: since October 2020 there is no check digit.
+func shapedRRN(d number) bool {
+	return date(d.value(2, 4), d.value(4, 6)) && d.b[6] >= '1' && d.b[6] <= '8'
 }
 
 // validNRIC: weights 2 7 6 5 4 3 2, an offset for later series, a letter by series.

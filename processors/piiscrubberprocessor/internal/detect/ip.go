@@ -40,7 +40,7 @@ func specialIPv4(ip [4]byte) bool {
 	return true
 }
 
-var versionWords = words{"version", "ver", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "assembly"}
+var versionWords = words{"version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "assembly"}
 
 // ipv4 looks for an address at the digit i.
 func (sc *scan) ipv4(i int) int {
@@ -123,6 +123,26 @@ func ipv6At(t string, i int) (head [2]uint16, end int) {
 	return head, i
 }
 
+// wideGroups reports whether an address outside of what has been given out so far is written as nothing else is: four groups or
+// more, two of them of three digits or more.
+func wideGroups(t string) bool {
+	groups, wide, n := 0, 0, 0
+	for i := 0; i <= len(t); i++ {
+		if is(at(t, i), cHex) {
+			n++
+			continue
+		}
+		if n > 0 {
+			groups++
+		}
+		if n > 2 {
+			wide++
+		}
+		n = 0
+	}
+	return groups >= 4 && wide >= 2
+}
+
 func hexValue(c byte) byte {
 	switch {
 	case c <= '9':
@@ -143,7 +163,8 @@ func (sc *scan) ipv6(i int) int {
 	if end == 0 || end-start < 3 {
 		return 0
 	}
-	global := i-start == 4 && head[0]>>13 == 1 // 2000::/3
+	global := i-start == 4 && head[0]>>13 == 1 || // 2000::/3
+		head[0]>>8 > 0 && head[0]>>9 != 0xFC>>1 && head[0]>>6 != 0xFE80>>6 && head[0]>>8 != 0xFF && wideGroups(sc.t[start:end])
 	documentation := head[0] == 0x2001 && head[1] == 0xdb8 || head[0] == 0x3fff && head[1] < 0x1000
 	if !sc.special && (!global || documentation) {
 		return 0

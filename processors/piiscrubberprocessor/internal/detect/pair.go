@@ -490,6 +490,69 @@ func (sc *scan) bearer(i int) int {
 	return sc.found(Password, start, end)
 }
 
+// sentence looks for "the password is x", "password x", "passwd (x)" (the 'w' is at i). Without a separator only what can't be a word
+// is taken: letters and digits mixed.
+func (sc *scan) sentence(i int) int {
+	t := sc.t
+	end := 0
+	switch {
+	case foldAt(t, i-4, "password"):
+		end = i + 4
+	case foldAt(t, i-4, "passwd"):
+		end = i + 2
+	case foldAt(t, i-1, "pwd") && !is(at(t, i-2), cLetter):
+		end = i + 2
+	default:
+		return 0
+	}
+	if at(t, end) != ' ' {
+		return 0
+	}
+	end++
+	for _, verb := range [...]string{"is ", "was ", "to "} {
+		if foldAt(t, end, verb) {
+			end += len(verb)
+			break
+		}
+	}
+	start := end
+	switch at(t, start) {
+	case '(', '"', '\'':
+		start++
+	}
+	end = plainEnd(t, start)
+	for end > start && strings.IndexByte(".,;:!)", t[end-1]) >= 0 {
+		end--
+	}
+	v := t[start:end]
+	if len(v) < 6 || len(v) > 64 || !passwordLike(v) || placeholder(v) || code(v, at(t, end)) {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// passwordLike reports whether v has a digit and a letter, and either two kinds of letters, or a sign, or eight characters; and isn't
+// the name of an algorithm, an address or a path.
+func passwordLike(v string) bool {
+	var seen uint8
+	signs := 0
+	for i := 0; i < len(v); i++ {
+		seen |= charClass[v[i]] & (cDigit | cUpper | cLower)
+		if strings.IndexByte("!#$%^&*?~", v[i]) >= 0 {
+			signs++
+		}
+		if v[i] == '/' || v[i] == '=' || v[i] == ':' || v[i] == '@' {
+			return false
+		}
+	}
+	if seen&cDigit == 0 || seen&cLetter == 0 || algorithms.in(v, 0, len(v)) {
+		return false
+	}
+	return seen == cDigit|cLetter || signs > 0 || len(v) >= 8
+}
+
+var algorithms = words{"sha", "sha1", "sha256", "sha512", "md5", "bcrypt", "argon2", "pbkdf2", "scrypt", "scram", "aes", "aes256", "base64", "utf8", "oauth2", "sha224", "sha384", "argon2id", "argon2i"}
+
 func isUpperOrDigit(r rune) bool { return r < 0x80 && is(byte(r), cUpper|cDigit) }
 
 // element looks for "<password>value</password>" ('>' is at i).

@@ -12,10 +12,11 @@ const (
 
 var (
 	phoneWords = words{"phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tlf", "fax", "msisdn",
-		"whatsapp", "sms", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
+		"whatsapp", "sms", "telefonnummer", "puhelin", "전화", "फ़ोन", "هاتف", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
 		"电话", "手机", "電話", "携帯", "телефон"}
 	phoneWeakWords = words{"mobile", "mobil", "cell", "call", "callback", "caller", "dial", "dialed", "dialled", "contact", "ring", "hotline", "reach",
 		"anrufen", "anruf", "appeler", "llamar", "bellen"}
+	mobileWords   = words{"mobile", "mobil", "mobiel", "cell"}
 	notPhoneWords = words{"id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
 		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration"}
 )
@@ -107,7 +108,10 @@ func (sc *scan) international(start, first int) int {
 // phoneParen handles '(': an area code in parentheses.
 func (sc *scan) phoneParen(i int) int {
 	t := sc.t
-	if at(t, i+1) == '+' {
+	if at(t, i+1) == '+' { // "(+358) 40 123 4567"
+		if d := readDial(t, i+2); d.groups > 1 && at(t, d.end[0]) == ')' && !is(at(t, d.end[d.groups-1]), cWord) && sc.validAbroad(&d, d.n, true) {
+			return sc.foundPhone(i, d.end[d.groups-1])
+		}
 		return i + 1
 	}
 	j := run(t, i+1, cDigit, 6)
@@ -116,10 +120,10 @@ func (sc *scan) phoneParen(i int) int {
 	}
 	d := readDial(t, i+1)
 	for g := d.groups - 1; g > 0; g-- {
-		if d.upto[g] < 9 || d.upto[g] > 12 || is(at(t, d.end[g]), cWord) && lower(at(t, d.end[g])) != 'x' {
+		if d.upto[g] < 9 || d.upto[g] > 13 || is(at(t, d.end[g]), cWord) && lower(at(t, d.end[g])) != 'x' {
 			continue
 		}
-		if g == 2 && d.size[0] == 3 && d.size[1] == 3 && d.size[2] == 4 || sc.validAnywhere(&d, d.upto[g]) {
+		if g == 2 && d.size[0] == 3 && d.size[1] == 3 && d.size[2] == 4 || sc.validAnywhere(&d, d.upto[g]) || sc.validAbroad(&d, d.upto[g], false) {
 			return sc.foundPhone(i, d.end[g])
 		}
 	}
@@ -173,6 +177,7 @@ func (sc *scan) phoneNational(i, j int) int {
 type dialContext struct {
 	read                     bool
 	label, weakLabel, not    bool // of the label right in front
+	value                    bool // the label is the key of a pair that means a number: "mobile: 3577 8068"
 	strongBefore, weakBefore bool
 }
 
@@ -184,10 +189,20 @@ func (sc *scan) readContext(i int) dialContext {
 		read:         true,
 		label:        sc.labelled(i, phoneWords),
 		weakLabel:    sc.labelled(i, phoneWeakWords),
+		value:        sc.pairValue(i) && sc.labelled(i, mobileWords),
 		not:          sc.labelled(i, notPhoneWords),
 		strongBefore: sc.nearer(i, i, phoneWords, 0),
 		weakBefore:   sc.nearer(i, i, phoneWeakWords, 0),
 	}
+}
+
+// pairValue reports whether a key and a separator, quotes aside, stand in front of i.
+func (sc *scan) pairValue(i int) bool {
+	for i > 0 && (sc.t[i-1] == ' ' || sc.t[i-1] == '"' || sc.t[i-1] == '\'' || sc.t[i-1] == '\\') {
+		i--
+	}
+	c := at(sc.t, i-1)
+	return c == ':' || c == '=' || i == 0 && sc.key != ""
 }
 
 func hasLetter(t string) bool {
@@ -204,7 +219,7 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
 	if c.not {
 		return false
 	}
-	if c.label {
+	if c.label || c.value && d.upto[g] >= 8 {
 		return true
 	}
 	end := d.end[g]

@@ -72,6 +72,7 @@ func New(o Options) *Scanner {
 	set(aQuote, of(Password), "'")
 	set(aQuery, of(URLSecret), "?")
 	set(aJ, of(JWT), "J")
+	set(aProse, of(Password), "wW")
 	set(aWide, of(Password), wideColon[:1])
 	if s.on != 0 {
 		s.table['['] = aBracket
@@ -164,6 +165,10 @@ func (sc *scan) look(i int, a anchor) int {
 		return sc.quote(i)
 	case aQuery:
 		return sc.question(i)
+	case aProse:
+		if end := sc.sentence(i); end > i {
+			return end
+		}
 	case aWide:
 		if strings.HasPrefix(sc.t[i:], wideColon) {
 			return sc.pairOf(i, i+len(wideColon)-1)
