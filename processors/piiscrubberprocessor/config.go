@@ -162,8 +162,9 @@ func createDefaultConfig() component.Config {
 		SensitiveKeys: SensitiveKeysConfig{Rule: RuleConfig{Action: "redact"}, Builtin: true},
 		Places: PlacesConfig{Resource: true, Scope: true, Attributes: true, Body: true, SpanNames: true, StatusMessages: true,
 			Events: true, Links: true, Exemplars: true, Descriptions: true},
-		PhoneRegions: []string{"US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "PL", "PT", "IE", "IN", "BR", "MX", "AU", "JP", "CN"},
-		Limits:       LimitsConfig{MaxDepth: 64, MaxValueBytes: 4 << 20, OnLimit: "redact"},
+		PhoneRegions: []string{"US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "PL", "PT", "IE", "IN", "BR", "MX", "AU", "JP", "CN", "FI", "CZ",
+			"GR", "TR", "RU", "UA", "RO", "IL", "ZA", "KR", "NZ"},
+		Limits: LimitsConfig{MaxDepth: 64, MaxValueBytes: 4 << 20, OnLimit: "redact"},
 	}
 }
 

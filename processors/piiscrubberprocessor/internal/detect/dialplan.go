@@ -31,6 +31,17 @@ var plans = map[string][]plan{
 	"MX": {{first: "123456789", min: 10, max: 10}},
 	"AU": {{trunk: true, first: "234578", min: 9, max: 9}, {first: "1", min: 6, max: 10}},
 	"JP": {{trunk: true, first: "123456789", min: 9, max: 10}},
+	"FI": {{trunk: true, first: "123456789", min: 5, max: 11}},
+	"CZ": {{first: "23456789", min: 9, max: 9}},
+	"GR": {{first: "26", min: 10, max: 10}},
+	"TR": {{trunk: true, first: "23458", min: 10, max: 10}, {first: "2345", min: 10, max: 10}},
+	"RU": {{first: "8", min: 11, max: 11}, {first: "9", min: 10, max: 10}},
+	"UA": {{trunk: true, first: "34569", min: 9, max: 9}},
+	"RO": {{trunk: true, first: "237", min: 9, max: 9}},
+	"IL": {{trunk: true, first: "2345789", min: 8, max: 9}},
+	"ZA": {{trunk: true, first: "12345678", min: 9, max: 9}},
+	"KR": {{trunk: true, first: "123456789", min: 8, max: 10}},
+	"NZ": {{trunk: true, first: "2346789", min: 8, max: 10}},
 	"CN": {{first: "1", min: 11, max: 11}, {trunk: true, first: "123456789", min: 9, max: 11}},
 }
 

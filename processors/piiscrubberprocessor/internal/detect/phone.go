@@ -95,10 +95,10 @@ func (sc *scan) international(start, first int) int {
 	}
 	// Not assigned, yet shaped and long enough: fictional numbers, fresh ranges.
 	for g := d.groups - 1; g >= 0; g-- {
-		if d.upto[g] < 9 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) {
+		if d.upto[g] < 9 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) && lower(at(sc.t, d.end[g])) != 'x' {
 			continue
 		}
-		if (g >= 2 || d.upto[g] > 10 || sc.near(start, d.end[g], phoneWords)) && sc.validAbroad(&d, d.upto[g], true) {
+		if (g >= 2 || d.upto[g] >= 10 || sc.near(start, d.end[g], phoneWords)) && sc.validAbroad(&d, d.upto[g], true) {
 			return sc.foundPhone(start, d.end[g])
 		}
 	}
