@@ -1,9 +1,12 @@
 package detect
 
-import "github.com/nyaruka/phonenumbers"
+import (
+	"strings"
 
-// plan says what a region's national numbers begin with and how long they are, trunk prefix aside. It is the cheap question before
-// libphonenumber's, which takes microseconds and allocates.
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
+)
+
+// plan says what a region's national numbers begin with and how long they are, trunk prefix aside: how people there write them.
 type plan struct {
 	trunk    bool   // a 0 comes first
 	first    string // what the number begins with, behind the 0
@@ -45,11 +48,35 @@ var plans = map[string][]plan{
 	"CN": {{first: "1", min: 11, max: 11}, {trunk: true, first: "123456789", min: 9, max: 11}},
 }
 
-// plausible reports whether the first n digits of d fit a plan of region; a region without a plan takes all.
-func plausible(region string, d *dial, n int) bool {
-	list, ok := plans[region]
-	for i := range list {
-		p := &list[i]
+// regionPlan is how numbers are dialled, and which there are, in one region.
+type regionPlan struct {
+	plans []plan
+	dial  *dialplan.Plan
+}
+
+// regionPlans prepares the plans of regions; those that have none are left out.
+func regionPlans(regions []string) (list []regionPlan) {
+	for _, r := range regions {
+		if d := dialplan.ForRegion(r); d != nil {
+			list = append(list, regionPlan{plans[r], d})
+		}
+	}
+	return list
+}
+
+// valid reports whether the first n digits of d, dialled inside the region, reach a number.
+func (r *regionPlan) valid(d *dial, n int) bool {
+	national := d.digits[:n]
+	if len(r.plans) == 0 {
+		return r.dial.Valid(national) || r.dial.Valid(r.dial.Strip(national))
+	}
+	return r.plausible(d, n) && r.dial.Valid(r.dial.Strip(national))
+}
+
+// plausible reports whether the first n digits of d fit one of the plans: a number without the 0 that belongs in front is none.
+func (r *regionPlan) plausible(d *dial, n int) bool {
+	for i := range r.plans {
+		p := &r.plans[i]
 		from := 0
 		if p.trunk {
 			if d.digits[0] != '0' {
@@ -60,38 +87,9 @@ func plausible(region string, d *dial, n int) bool {
 		if n-from < p.min || n-from > p.max {
 			continue
 		}
-		for k := range len(p.first) {
-			if p.first[k] == d.digits[from] {
-				return true
-			}
-		}
-	}
-	return !ok
-}
-
-var callingCodes = phonenumbers.GetSupportedCallingCodes()
-
-// callingCode reports whether d begins with a country's calling code.
-func callingCode(d *dial) bool {
-	code := 0
-	for i := 0; i < 3 && i < d.n; i++ {
-		code = code*10 + int(d.digits[i]-'0')
-		if callingCodes[code] {
+		if strings.IndexByte(p.first, d.digits[from]) >= 0 {
 			return true
 		}
 	}
 	return false
-}
-
-// Validations that a text may cost: a few, and one for each so many bytes. They are by far the dearest thing that the scanner
-// does. A text that asks for more is full of candidates, and then what looks like a number is taken for one.
-const (
-	freeValidations    = 8
-	bytesPerValidation = 128
-)
-
-// spend takes one validation off the budget; false when it is used up.
-func (sc *scan) spend() bool {
-	sc.validations++
-	return sc.validations <= freeValidations+len(sc.t)/bytesPerValidation
 }

@@ -1,8 +1,6 @@
 package detect
 
-import (
-	"github.com/nyaruka/phonenumbers"
-)
+import "github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
 
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
@@ -261,8 +259,8 @@ func formattedPhone(d *dial, g int) bool {
 
 // validAnywhere reports whether the first n digits are a national number in one of the configured regions.
 func (sc *scan) validAnywhere(d *dial, n int) bool {
-	for _, region := range sc.regions {
-		if plausible(region, d, n) && (!sc.spend() || validNumber(d, n, region, false)) {
+	for i := range sc.regions {
+		if sc.regions[i].valid(d, n) {
 			return true
 		}
 	}
@@ -271,32 +269,20 @@ func (sc *scan) validAnywhere(d *dial, n int) bool {
 
 // validAbroad asks the same of an international number; possible asks for length and country code only.
 func (sc *scan) validAbroad(d *dial, n int, possible bool) bool {
-	return callingCode(d) && (!sc.spend() || validNumber(d, n, "", possible))
+	p, code := dialplan.ForNumber(d.digits[:n])
+	if p == nil {
+		return false
+	}
+	national := d.digits[code:n]
+	if possible {
+		return p.Possible(national) || p.Possible(p.Strip(national))
+	}
+	return p.Valid(national) || p.Valid(p.Strip(national)) // "+49 (0)30 ..."
 }
 
 func dialFrom(d *dial, from, to int) (rest dial) {
 	rest.n = copy(rest.digits[:], d.digits[from:to])
 	return rest
-}
-
-// validNumber asks libphonenumber's rules about the first n digits: international if region is empty. possible asks for length
-// and country code only.
-func validNumber(d *dial, n int, region string, possible bool) bool {
-	var text [maxDial + 3]byte
-	text[0] = '+'
-	copy(text[1:], d.digits[:n])
-	from := 0
-	if region != "" {
-		from = 1
-	}
-	parsed, err := phonenumbers.Parse(string(text[from:n+1]), region)
-	if err != nil {
-		return false
-	}
-	if possible {
-		return phonenumbers.IsPossibleNumber(parsed)
-	}
-	return phonenumbers.IsValidNumber(parsed)
 }
 
 // foundPhone takes an extension along.

@@ -3,7 +3,7 @@
 // One pass over the bytes looks every byte up in a table; a byte that can betray something (a digit, '@', ':', '=', the rarest
 // byte of a vendor's prefix) calls the detectors that care, which look a bounded distance to both sides, parse, and validate
 // (checksums, issuing rules, decoding). So time is linear in the length of the text whatever it holds, and nothing is allocated
-// unless something is found, except by the phone detector, whose validator (libphonenumber's rules) allocates per candidate.
+// unless something is found.
 package detect
 
 import (
@@ -14,7 +14,7 @@ import (
 type Options struct {
 	// Detectors is the set of built-in detectors.
 	Detectors Set
-	// Regions are the ISO 3166 codes whose national phone numbers are known. Each costs a validation per candidate.
+	// Regions are the ISO 3166 codes whose national phone numbers are known.
 	Regions []string
 	// SpecialAddresses includes IP addresses that belong to no one outside: private, loopback, link-local, documentation.
 	SpecialAddresses bool
@@ -28,7 +28,7 @@ type Options struct {
 type Scanner struct {
 	table    [256]anchor
 	on       Set
-	regions  []string
+	regions  []regionPlan
 	special  bool
 	entropy  float64
 	custom   []Custom
@@ -39,7 +39,7 @@ type Scanner struct {
 
 // New builds a Scanner. It panics never; patterns are compiled by NewCustom.
 func New(o Options) *Scanner {
-	s := &Scanner{on: o.Detectors, regions: o.Regions, special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom}
+	s := &Scanner{on: o.Detectors, regions: regionPlans(o.Regions), special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom}
 	if s.entropy == 0 {
 		s.entropy = 4
 	}
@@ -91,8 +91,7 @@ type scan struct {
 	endPos int // the same for "-----END"
 	pemRun int // what may be part of a key was read up to here
 	// queryEnd is where the word that holds the last '?' ends.
-	queryEnd    int
-	validations int // of telephone numbers, so far
+	queryEnd int
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
