@@ -27,14 +27,14 @@ var cardLayouts = func() (t [9][]cardLayout) {
 }()
 
 var (
-	cardWords = words{"card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "maestro",
+	cardWords = wordsOf("card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "maestro",
 		"diners", "jcb", "unionpay", "ccnum", "kreditkarte", "karte", "kartennummer", "carte", "tarjeta", "cartão", "cartao", "carta", "kort",
-		"creditcard", "kaart", "卡", "カード"}
-	notCardWords = words{"order", "ord", "trace", "span", "uuid", "guid", "request", "req", "invoice", "inv", "tracking", "shipment", "parcel",
+		"creditcard", "kaart", "卡", "カード")
+	notCardWords = wordsOf("order", "ord", "trace", "span", "uuid", "guid", "request", "req", "invoice", "inv", "tracking", "shipment", "parcel",
 		"ticket", "timestamp", "time", "ts", "epoch", "nonce", "seq", "sequence", "offset", "session", "sku", "ean", "gtin", "upc", "isbn", "barcode",
 		"imei", "imsi", "iccid", "serial", "hash", "checksum", "build", "revision", "commit", "size", "duration", "elapsed", "latency", "counter",
 		"count", "batch", "job", "thread", "correlation", "parent", "partition", "snowflake", "bestellung", "commande", "pedido", "rechnung",
-		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file"}
+		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file")
 )
 
 // card looks for a payment card number that begins with the run t[i:j].
@@ -55,10 +55,10 @@ func (sc *scan) card(i, j int) int {
 	if !known || !luhn(d) {
 		return 0
 	}
-	if sc.near(i, j, cardWords) {
+	if sc.near(i, j, &cardWords) {
 		return sc.found(PaymentCard, i, j)
 	}
-	if !common || sc.labelled(i, notCardWords) {
+	if !common || sc.labelled(i, &notCardWords) {
 		return 0
 	}
 	return sc.found(PaymentCard, i, j)
@@ -115,7 +115,7 @@ func (sc *scan) groupedCard(i, first int) int {
 		c := d
 		c.n = upto[k]
 		end := ends[k]
-		if _, known := cardPrefix(c); !known || !luhn(c) || end <= best || inOpaque(t, i, end) || l.odd && !sc.near(i, end, cardWords) {
+		if _, known := cardPrefix(c); !known || !luhn(c) || end <= best || inOpaque(t, i, end) || l.odd && !sc.near(i, end, &cardWords) {
 			continue
 		}
 		best = end

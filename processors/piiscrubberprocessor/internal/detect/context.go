@@ -10,10 +10,21 @@ const (
 
 // words are lower-case words that give context. One of up to four letters must stand alone ("tel" is not "telemetry");
 // longer ones may be the beginning of a word ("phone" in "phoneNumber").
-type words []string
+type words struct {
+	list  []string
+	first [4]uint64 // the set of their first bytes
+}
+
+func wordsOf(list ...string) words {
+	w := words{list: list}
+	for _, word := range list {
+		w.first[word[0]>>6] |= 1 << (word[0] & 63)
+	}
+	return w
+}
 
 // in reports whether one of w begins a word of t[from:to].
-func (w words) in(t string, from, to int) bool {
+func (w *words) in(t string, from, to int) bool {
 	from, to = max(from, 0), min(to, len(t))
 	for i := from; i < to; i++ {
 		if !is(t[i], cLetter) && t[i] < 0x80 {
@@ -24,12 +35,16 @@ func (w words) in(t string, from, to int) bool {
 			}
 			continue
 		}
+		first := lower(t[i])
+		if w.first[first>>6]&(1<<(first&63)) == 0 {
+			continue
+		}
 		// A word begins behind a non-letter, and at the hump of camelCase.
 		if i > 0 && is(t[i-1], cLetter) && !(is(t[i], cUpper) && is(t[i-1], cLower)) {
 			continue
 		}
-		for _, word := range w {
-			if lower(t[i]) != word[0] || !wordAt(t[:to], i, word) {
+		for _, word := range w.list {
+			if first != word[0] || !wordAt(t[:to], i, word) {
 				continue
 			}
 			if next := at(t, i+len(word)); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[i+len(word)-1], cUpper)) {
@@ -54,17 +69,42 @@ func wordAt(t string, i int, word string) bool {
 }
 
 // near reports whether the key, or the text around t[start:end], holds one of w.
-func (sc *scan) near(start, end int, w words) bool { return sc.nearer(start, end, w, after) }
+func (sc *scan) near(start, end int, w *words) bool { return sc.nearer(start, end, w, after) }
 
 // nearer is near with another reach behind the finding. Our own marks give no context: what is found next to one was not found
 // because of it.
-func (sc *scan) nearer(start, end int, w words, reach int) bool {
+func (sc *scan) nearer(start, end int, w *words, reach int) bool {
 	low := max(0, start-before)
+	if sc.key == "" && !sc.letters(low, end+reach) { // numbers among numbers
+		return false
+	}
 	if n := markAround(sc.t, low); n > 0 {
 		low = n
 	}
 	return w.in(sc.key, 0, len(sc.key)) || w.in(sc.t, low, start) || w.in(sc.t, end, end+reach)
 }
+
+// letters reports whether t[from:to] holds a letter. What was found free of them is remembered, so that numbers among numbers don't
+// read their surroundings again and again.
+func (sc *scan) letters(from, to int) bool {
+	from, to = max(from, 0), min(to, len(sc.t))
+	if from > sc.plainTo || to < sc.plainFrom {
+		sc.plainFrom, sc.plainTo = from, from
+	}
+	for ; sc.plainFrom > from; sc.plainFrom-- {
+		if letter(sc.t[sc.plainFrom-1]) {
+			return true
+		}
+	}
+	for ; sc.plainTo < to; sc.plainTo++ {
+		if letter(sc.t[sc.plainTo]) {
+			return true
+		}
+	}
+	return false
+}
+
+func letter(c byte) bool { return is(c, cLetter) || c >= 0x80 }
 
 // markAround returns the end of the mark that t[i] is inside of, 0 if there is none.
 func markAround(t string, i int) int {
@@ -85,7 +125,7 @@ func markAround(t string, i int) int {
 
 // labelled reports whether what stands at start is named by one of w: the label right before it ("order no: 123"), or, at the
 // beginning of the text, the key.
-func (sc *scan) labelled(start int, w words) bool {
+func (sc *scan) labelled(start int, w *words) bool {
 	i := start
 	for i > 0 && start-i < 8 && !is(sc.t[i-1], cWord) && sc.t[i-1] < 0x80 && sc.t[i-1] != ',' && sc.t[i-1] != ';' && sc.t[i-1] != '\n' {
 		i--
@@ -112,7 +152,7 @@ func (sc *scan) labelled(start int, w words) bool {
 	return w.in(sc.t, from, i)
 }
 
-var fillers = words{"no", "nr", "number", "id", "is", "was", "num", "code", "ref"}
+var fillers = wordsOf("no", "nr", "number", "id", "is", "was", "num", "code", "ref")
 
 // inOpaque reports whether t[start:end] is part of a longer token of hexadecimal digits, dashes and such: a UUID, a hash, a
 // trace id, a base64 blob. Separators of the finding itself have been consumed already.

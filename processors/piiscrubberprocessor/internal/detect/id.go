@@ -38,38 +38,38 @@ type layout struct {
 
 var idRules = [...]idRule{
 	{kind: USSSN, layouts: []string{"ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN,
-		words: words{"ssn", "ssns", "social security", "socialsecurity", "taxpayer", "itin", "tin"}},
+		words: wordsOf("ssn", "ssns", "social security", "socialsecurity", "taxpayer", "itin", "tin")},
 	{kind: UKNHS, layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
-		words: words{"nhs", "patient", "national health"}},
+		words: wordsOf("nhs", "patient", "national health")},
 	{kind: UKNINO, layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AA dddddd A", "?AAddddddA"}, valid: validNINO, named: shapedNINO,
-		words: words{"nino", "national insurance", "nationalinsurance", "insurance number", "ni", "nin"}},
+		words: wordsOf("nino", "national insurance", "nationalinsurance", "insurance number", "ni", "nin")},
 	{kind: DETaxID, layouts: []string{"dd ddd ddd ddd", "?dd/ddd/ddd/ddd", "?dd-ddd-ddd-ddd"}, bare: []int{11}, valid: validDETaxID,
-		words: words{"steuer", "idnr", "tax", "tin", "identifikationsnummer", "steueridentifikationsnummer", "taxid"}},
+		words: wordsOf("steuer", "idnr", "tax", "tin", "identifikationsnummer", "steueridentifikationsnummer", "taxid")},
 	{kind: FRNIR, layouts: []string{"d dd dd dd ddd ddd dd", "d dd dd dx ddd ddd dd", "d-dd-dd-dd-ddd-ddd-dd", "d dd dd dd ddd ddd-dd", "ddddddAdddddddd"}, bare: []int{15}, precise: true, valid: validNIR,
-		words: words{"nir", "sécurité", "securite", "insee", "sécu", "secu"}},
+		words: wordsOf("nir", "sécurité", "securite", "insee", "sécu", "secu")},
 	{kind: ESDNI, layouts: []string{"dddddddd-A", "?ddddddddA", "AdddddddA", "A-ddddddd-A"}, valid: validDNI,
-		words: words{"dni", "nif", "nie", "identidad", "documento"}},
+		words: wordsOf("dni", "nif", "nie", "identidad", "documento")},
 	{kind: ITFiscalCode, layouts: []string{"AAAAAAxxAxxAxxxA", "AAA AAA xxAxx AxxxA"}, valid: validFiscalCode,
-		words: words{"fiscale", "cf"}},
+		words: wordsOf("fiscale", "cf")},
 	{kind: NLBSN, layouts: []string{"?dddd.dd.ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validBSN,
-		words: words{"bsn", "burgerservicenummer", "sofi"}},
+		words: wordsOf("bsn", "burgerservicenummer", "sofi")},
 	{kind: BENRN, layouts: []string{"dd.dd.dd-ddd.dd", "?dd.dd.dd ddd dd"}, bare: []int{11}, valid: validNRN,
-		words: words{"rijksregister", "registre national", "nrn", "niss", "insz", "national register"}},
+		words: wordsOf("rijksregister", "registre national", "nrn", "niss", "insz", "national register")},
 	{kind: CHAHV, layouts: []string{"ddd.dddd.dddd.dd", "?ddd dddd dddd dd"}, bare: []int{13}, precise: true, valid: validAHV,
-		words: words{"ahv", "avs", "sozialversicherung"}},
-	{kind: PLPESEL, bare: []int{11}, valid: validPESEL, words: words{"pesel"}},
-	{kind: FIHETU, layouts: []string{"dddddd-dddx", "ddddddAdddx"}, valid: validHETU, words: words{"hetu", "henkilötunnus", "henkilotunnus"}},
+		words: wordsOf("ahv", "avs", "sozialversicherung")},
+	{kind: PLPESEL, bare: []int{11}, valid: validPESEL, words: wordsOf("pesel")},
+	{kind: FIHETU, layouts: []string{"dddddd-dddx", "ddddddAdddx"}, valid: validHETU, words: wordsOf("hetu", "henkilötunnus", "henkilotunnus")},
 	{kind: SEPersonnummer, layouts: []string{"dddddd-dddd", "dddddddd-dddd", "?dddddd+dddd"}, bare: []int{10, 12}, valid: validPersonnummer,
-		words: words{"personnummer", "personal identity", "pnr"}},
+		words: wordsOf("personnummer", "personal identity", "pnr")},
 	{kind: CASIN, layouts: []string{"ddd-ddd-ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validSIN,
-		words: words{"sin", "nas", "social insurance", "assurance sociale"}},
-	{kind: BRCPF, layouts: []string{"ddd.ddd.ddd-dd", "?ddd ddd ddd dd"}, bare: []int{11}, valid: validCPF, words: words{"cpf"}},
+		words: wordsOf("sin", "nas", "social insurance", "assurance sociale")},
+	{kind: BRCPF, layouts: []string{"ddd.ddd.ddd-dd", "?ddd ddd ddd dd"}, bare: []int{11}, valid: validCPF, words: wordsOf("cpf")},
 	{kind: INAadhaar, layouts: []string{"?dddd dddd dddd", "?dddd-dddd-dddd"}, bare: []int{12}, valid: validAadhaar,
-		words: words{"aadhaar", "aadhar", "uidai", "uid", "आधार"}},
+		words: wordsOf("aadhaar", "aadhar", "uidai", "uid", "आधार")},
 	{kind: CNResidentID, layouts: []string{"dddddddddddddddddA"}, bare: []int{18}, precise: true, valid: validCNResident,
-		words: words{"身份证", "resident"}},
-	{kind: KRRRN, layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, named: shapedRRN, words: words{"rrn", "주민등록번호", "resident registration"}},
-	{kind: SGNRIC, layouts: []string{"AdddddddA"}, valid: validNRIC, words: words{"nric", "fin"}},
+		words: wordsOf("身份证", "resident")},
+	{kind: KRRRN, layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, named: shapedRRN, words: wordsOf("rrn", "주민등록번호", "resident registration")},
+	{kind: SGNRIC, layouts: []string{"AdddddddA"}, valid: validNRIC, words: wordsOf("nric", "fin")},
 }
 
 var idKinds = func() (s Set) {
@@ -147,11 +147,11 @@ func (sc *scan) bareID(i, j int, best *Span) (sure bool) {
 		if !r.valid(d) {
 			continue
 		}
-		if sc.near(i, j, r.words) {
+		if sc.near(i, j, &r.words) {
 			*best = Span{i, j, r.kind}
 			return true
 		}
-		if r.precise && best.End == 0 && !sc.labelled(i, notCardWords) {
+		if r.precise && best.End == 0 && !sc.labelled(i, &notCardWords) {
 			*best = Span{i, j, r.kind}
 		}
 	}
@@ -197,10 +197,10 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if is(at(t, end), cWord) || is(at(t, start-1), cWord) && !escaped(t, start) || inOpaque(t, start, end) {
 		return false
 	}
-	if l.rule.named == nil && !l.rule.valid(d) {
+	if l.context && sc.key == "" && !sc.letters(start-before, end+after) || l.rule.named == nil && !l.rule.valid(d) {
 		return false
 	}
-	named := sc.near(start, end, l.rule.words)
+	named := sc.near(start, end, &l.rule.words)
 	if !l.rule.check(named)(d) {
 		return false
 	}
@@ -213,7 +213,7 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if len(l.form) == d.n && is(t[end-1], cLower) && !named { // lower-case letters are how hexadecimal is written
 		return false
 	}
-	if l.rule.kind == UKNHS && !named && (sc.near(start, end, phoneWords) || sc.near(start, end, phoneWeakWords)) {
+	if l.rule.kind == UKNHS && !named && (sc.near(start, end, &phoneWords) || sc.near(start, end, &phoneWeakWords)) {
 		return false
 	}
 	if named || best.End == 0 {

@@ -551,7 +551,7 @@ func passwordLike(v string) bool {
 	return seen == cDigit|cLetter || signs > 0 || len(v) >= 8
 }
 
-var algorithms = words{"sha", "sha1", "sha256", "sha512", "md5", "bcrypt", "argon2", "pbkdf2", "scrypt", "scram", "aes", "aes256", "base64", "utf8", "oauth2", "sha224", "sha384", "argon2id", "argon2i"}
+var algorithms = wordsOf("sha", "sha1", "sha256", "sha512", "md5", "bcrypt", "argon2", "pbkdf2", "scrypt", "scram", "aes", "aes256", "base64", "utf8", "oauth2", "sha224", "sha384", "argon2id", "argon2i")
 
 func isUpperOrDigit(r rune) bool { return r < 0x80 && is(byte(r), cUpper|cDigit) }
 
@@ -574,10 +574,12 @@ func (sc *scan) element(i int) int {
 	return sc.found(Password, i+1, end)
 }
 
+var setPassword = wordsOf("set password")
+
 // quote looks for "IDENTIFIED BY 'value'", "PASSWORD 'value'" and "SET PASSWORD ... = 'value'" of SQL (the quote is at i).
 func (sc *scan) quote(i int) int {
 	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") &&
-		!(at(sc.t, i-2) == '=' && (words{"set password"}).in(sc.t, i-2*maxKeyName, i)) {
+		!(at(sc.t, i-2) == '=' && setPassword.in(sc.t, i-2*maxKeyName, i)) {
 		return i + 1
 	}
 	end := quoteEnd(sc.t, i+1, '\'')
@@ -596,12 +598,12 @@ type toolFlag struct {
 }
 
 var toolFlags = [...]toolFlag{
-	{letter: 'u', tools: words{"curl", "wget", "http", "xh"}, user: true},
-	{letter: 'p', tools: words{"docker login", "podman login", "helm registry", "sshpass", "mongo", "mongodump", "az login"}},
-	{letter: 'p', tools: words{"mysql", "mysqldump", "mysqladmin", "mariadb", "sshpass", "7z"}, attached: true},
-	{letter: 'a', tools: words{"redis-cli"}},
-	{letter: 'w', tools: words{"ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"}},
-	{letter: 'P', tools: words{"sqlcmd", "bcp"}},
+	{letter: 'u', tools: wordsOf("curl", "wget", "http", "xh"), user: true},
+	{letter: 'p', tools: wordsOf("docker login", "podman login", "helm registry", "sshpass", "mongo", "mongodump", "az login")},
+	{letter: 'p', tools: wordsOf("mysql", "mysqldump", "mysqladmin", "mariadb", "sshpass"), attached: true},
+	{letter: 'a', tools: wordsOf("redis-cli")},
+	{letter: 'w', tools: wordsOf("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami")},
+	{letter: 'P', tools: wordsOf("sqlcmd", "bcp")},
 }
 
 // shortFlag looks for the value of a short flag (the dash is at i).
@@ -704,13 +706,13 @@ func variable(v string) bool {
 	return is(v[0], cWord) && seen != cLetter && seen != 0
 }
 
-var placeholderWords = words{"null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
+var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
 	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
 	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
-	"must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic"}
+	"must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
 
-func (w words) exact(v string) bool {
-	for _, word := range w {
+func (w *words) exact(v string) bool {
+	for _, word := range w.list {
 		if len(v) == len(word) && foldAt(v, 0, word) {
 			return true
 		}

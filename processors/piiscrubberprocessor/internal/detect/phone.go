@@ -9,14 +9,14 @@ const (
 )
 
 var (
-	phoneWords = words{"phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tlf", "fax", "msisdn",
+	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tlf", "fax", "msisdn",
 		"whatsapp", "sms", "telefonnummer", "puhelin", "전화", "फ़ोन", "هاتف", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
-		"电话", "手机", "電話", "携帯", "телефон"}
-	phoneWeakWords = words{"mobile", "mobil", "cell", "call", "callback", "caller", "dial", "dialed", "dialled", "contact", "ring", "hotline", "reach",
-		"anrufen", "anruf", "appeler", "llamar", "bellen"}
-	mobileWords   = words{"mobile", "mobil", "mobiel", "cell"}
-	notPhoneWords = words{"id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
-		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration"}
+		"电话", "手机", "電話", "携帯", "телефон", "Телефон")
+	phoneWeakWords = wordsOf("mobile", "mobil", "cell", "call", "callback", "caller", "dial", "dialed", "dialled", "contact", "ring", "hotline", "reach",
+		"anrufen", "anruf", "appeler", "llamar", "bellen")
+	mobileWords   = wordsOf("mobile", "mobil", "mobiel", "cell")
+	notPhoneWords = wordsOf("id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
+		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration")
 )
 
 // dial is a telephone number as it is written: its digits, and where each group of them ends.
@@ -40,6 +40,9 @@ func readDial(t string, i int) (d dial) {
 		d.n += j - i
 		d.size[d.groups], d.upto[d.groups], d.end[d.groups] = j-i, d.n, j
 		d.groups++
+		if d.groups == 4 && d.n == 4 { // 1 2 3 4: a list
+			return d
+		}
 		k := j
 		for k < j+3 && k < len(t) && dialSeparator(t[k]) {
 			k++
@@ -96,7 +99,7 @@ func (sc *scan) international(start, first int) int {
 		if d.upto[g] < 9 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) && lower(at(sc.t, d.end[g])) != 'x' {
 			continue
 		}
-		if (g >= 2 || d.upto[g] >= 10 || sc.near(start, d.end[g], phoneWords)) && sc.validAbroad(&d, d.upto[g], true) {
+		if (g >= 2 || d.upto[g] >= 10 || sc.near(start, d.end[g], &phoneWords)) && sc.validAbroad(&d, d.upto[g], true) {
 			return sc.foundPhone(start, d.end[g])
 		}
 	}
@@ -150,13 +153,13 @@ func (sc *scan) phoneNational(i, j int) int {
 		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
 			continue
 		}
-		if d.digits[0] == '0' && d.digits[1] == '0' && d.size[0] >= 2 && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, phoneWords, phoneAfter)) {
+		if d.digits[0] == '0' && d.digits[1] == '0' && d.size[0] >= 2 && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) {
 			rest := dialFrom(&d, 2, n)
 			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)
 			}
 		}
-		if formattedPhone(&d, g) && isolated(t, i, end) && !sc.labelled(i, notPhoneWords) {
+		if formattedPhone(&d, g) && isolated(t, i, end) && !sc.labelled(i, &notPhoneWords) {
 			if d.digits[0] != '0' || sc.validAnywhere(&d, n) {
 				return sc.foundPhone(i, end)
 			}
@@ -180,17 +183,17 @@ type dialContext struct {
 }
 
 func (sc *scan) readContext(i int) dialContext {
-	if sc.key == "" && !hasLetter(sc.t[max(0, i-before):i]) { // numbers among numbers
+	if sc.key == "" && !sc.letters(i-before, i) { // numbers among numbers
 		return dialContext{read: true}
 	}
 	return dialContext{
 		read:         true,
-		label:        sc.labelled(i, phoneWords),
-		weakLabel:    sc.labelled(i, phoneWeakWords),
-		value:        sc.pairValue(i) && sc.labelled(i, mobileWords),
-		not:          sc.labelled(i, notPhoneWords),
-		strongBefore: sc.nearer(i, i, phoneWords, 0),
-		weakBefore:   sc.nearer(i, i, phoneWeakWords, 0),
+		label:        sc.labelled(i, &phoneWords),
+		weakLabel:    sc.labelled(i, &phoneWeakWords),
+		value:        sc.pairValue(i) && sc.labelled(i, &mobileWords),
+		not:          sc.labelled(i, &notPhoneWords),
+		strongBefore: sc.nearer(i, i, &phoneWords, 0),
+		weakBefore:   sc.nearer(i, i, &phoneWeakWords, 0),
 	}
 }
 
@@ -203,15 +206,6 @@ func (sc *scan) pairValue(i int) bool {
 	return c == ':' || c == '=' || i == 0 && sc.key != ""
 }
 
-func hasLetter(t string) bool {
-	for i := 0; i < len(t); i++ {
-		if is(t[i], cLetter) || t[i] >= 0x80 {
-			return true
-		}
-	}
-	return false
-}
-
 // phoneContext reports whether words around the number of groups 0 to g say that it is one to call.
 func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
 	if c.not {
@@ -221,11 +215,14 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
 		return true
 	}
 	end := d.end[g]
+	if d.upto[g] < 9 || !c.strongBefore && !c.weakBefore && !sc.letters(end, end+phoneAfter) {
+		return false
+	}
 	strong := c.strongBefore || phoneWords.in(sc.t, end, end+phoneAfter)
 	if !strong && (g == 0 && d.digits[0] != '0' && !c.weakLabel || !c.weakBefore && !phoneWeakWords.in(sc.t, end, end+phoneAfter)) {
 		return false
 	}
-	return d.upto[g] >= 9 && sc.validAnywhere(d, d.upto[g])
+	return sc.validAnywhere(d, d.upto[g])
 }
 
 // formattedPhone: groupings that little else uses. North American 3-3-4 with possible codes; with a trunk zero those of the

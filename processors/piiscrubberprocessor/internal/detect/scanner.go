@@ -92,6 +92,8 @@ type scan struct {
 	pemRun int // what may be part of a key was read up to here
 	// queryEnd is where the word that holds the last '?' ends.
 	queryEnd int
+	// t[plainFrom:plainTo] holds no letter.
+	plainFrom, plainTo int
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
