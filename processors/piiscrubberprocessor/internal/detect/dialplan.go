@@ -54,6 +54,41 @@ type regionPlan struct {
 	dial  *dialplan.Plan
 }
 
+// regionSet finds the regions in which a number may be dialled: by its length and its first two digits.
+type regionSet struct {
+	all   []regionPlan
+	shape [maxDial + 3][100][]uint8
+}
+
+func newRegionSet(regions []string) *regionSet {
+	s := &regionSet{all: regionPlans(regions)}
+	for n := minDial; n < len(s.shape); n++ {
+		for head := range 100 {
+			d := dial{n: n}
+			d.digits[0], d.digits[1] = byte('0'+head/10), byte('0'+head%10)
+			for i := range s.all {
+				if r := &s.all[i]; len(r.plans) == 0 || r.plausible(&d, n) {
+					s.shape[n][head] = append(s.shape[n][head], uint8(i))
+				}
+			}
+		}
+	}
+	return s
+}
+
+// valid reports whether the first n digits of d are a number in one of the regions.
+func (s *regionSet) valid(d *dial, n int) bool {
+	if n < minDial || n >= len(s.shape) {
+		return false
+	}
+	for _, i := range s.shape[n][int(d.digits[0]-'0')*10+int(d.digits[1]-'0')] {
+		if s.all[i].valid(d.digits[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
 // regionPlans prepares the plans of regions; those that have none are left out.
 func regionPlans(regions []string) (list []regionPlan) {
 	for _, r := range regions {
@@ -64,13 +99,9 @@ func regionPlans(regions []string) (list []regionPlan) {
 	return list
 }
 
-// valid reports whether the first n digits of d, dialled inside the region, reach a number.
-func (r *regionPlan) valid(d *dial, n int) bool {
-	national := d.digits[:n]
-	if len(r.plans) == 0 {
-		return r.dial.Valid(national) || r.dial.Valid(r.dial.Strip(national))
-	}
-	return r.plausible(d, n) && r.dial.Valid(r.dial.Strip(national))
+// valid reports whether plausible digits, dialled inside the region, reach a number.
+func (r *regionPlan) valid(digits []byte) bool {
+	return r.dial.Valid(r.dial.Strip(digits)) || len(r.plans) == 0 && r.dial.Valid(digits)
 }
 
 // plausible reports whether the first n digits of d fit one of the plans: a number without the 0 that belongs in front is none.

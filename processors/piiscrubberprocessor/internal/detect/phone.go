@@ -31,6 +31,7 @@ type dial struct {
 
 // readDial reads groups of digits from i on. More than E.164 allows end the reading.
 func readDial(t string, i int) (d dial) {
+	area := at(t, i-1) == '(' // there is one area code
 	for d.groups < maxDialGroups {
 		j := run(t, i, cDigit, maxDial+2)
 		if j == i || d.n+j-i > maxDial+1 {
@@ -45,6 +46,12 @@ func readDial(t string, i int) (d dial) {
 		}
 		k := j
 		for k < j+3 && k < len(t) && dialSeparator(t[k]) {
+			if t[k] == '(' {
+				if area {
+					return d
+				}
+				area = true
+			}
 			k++
 		}
 		if n := separatorMark(t, k); n > 1 && k == j {
@@ -228,6 +235,9 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
 // formattedPhone: groupings that little else uses. North American 3-3-4 with possible codes; with a trunk zero those of the
 // larger European countries, Japan, Australia.
 func formattedPhone(d *dial, g int) bool {
+	if g > 4 {
+		return false
+	}
 	size := d.size[:g+1]
 	match := func(want ...int) bool {
 		if len(size) != len(want) {
@@ -256,12 +266,7 @@ func formattedPhone(d *dial, g int) bool {
 
 // validAnywhere reports whether the first n digits are a national number in one of the configured regions.
 func (sc *scan) validAnywhere(d *dial, n int) bool {
-	for i := range sc.regions {
-		if sc.regions[i].valid(d, n) {
-			return true
-		}
-	}
-	return false
+	return sc.regions.valid(d, n)
 }
 
 // validAbroad asks the same of an international number; possible asks for length and country code only.

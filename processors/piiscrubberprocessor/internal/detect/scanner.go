@@ -28,7 +28,7 @@ type Options struct {
 type Scanner struct {
 	table    [256]anchor
 	on       Set
-	regions  []regionPlan
+	regions  *regionSet
 	special  bool
 	entropy  float64
 	custom   []Custom
@@ -39,7 +39,7 @@ type Scanner struct {
 
 // New builds a Scanner. It panics never; patterns are compiled by NewCustom.
 func New(o Options) *Scanner {
-	s := &Scanner{on: o.Detectors, regions: regionPlans(o.Regions), special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom}
+	s := &Scanner{on: o.Detectors, regions: newRegionSet(o.Regions), special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom}
 	if s.entropy == 0 {
 		s.entropy = 4
 	}
