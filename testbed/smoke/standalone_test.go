@@ -109,6 +109,14 @@ func TestProfilesStart(t *testing.T) {
 	for _, profile := range []string{"standalone", "agent", "gateway"} {
 		t.Run(profile, func(t *testing.T) {
 			p := process.Start(t, process.Settings{Configs: []string{"profile:" + profile}})
+			// The collector turns healthy just before it listens for signals; an uptime of a second is behind that.
+			ask.Eventually(t, func() error {
+				up, err := ask.Metric(p.Telemetry(), "otelcol_process_uptime")
+				if err == nil && up < 1 {
+					err = fmt.Errorf("up for %v s", up)
+				}
+				return err
+			})
 			p.Terminate(t)
 			assert.NotContains(t, p.Log(), "\terror\t", "a clean run logs no error")
 		})
