@@ -41,9 +41,9 @@ type tsdbExporter struct {
 	set        exporter.Settings
 	telemetry  *metadata.TelemetryBuilder
 	translator *translate.Translator
-	collisions *collisions // nil: not looked for
-	sink       sink        // from start on
-	refusals   seldom      // log messages
+	sieve      *sieve
+	sink       sink   // from start on
+	refusals   seldom // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -52,7 +52,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		return nil, err
 	}
 	tr := cfg.Translation
-	e := &tsdbExporter{cfg: cfg, set: set, telemetry: t, translator: translate.New(translate.Settings{
+	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, sieve: newSieve(tr.TrackedSeries), translator: translate.New(translate.Settings{
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
@@ -64,11 +64,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		MaxFuture:      cfg.MaxFuture,
 		Delta:          cfg.Delta.Native,
 		Streams:        tr.TrackedSeries > 0,
-	})}
-	if tr.TrackedSeries > 0 {
-		e.collisions = newCollisions(tr.TrackedSeries)
-	}
-	return e, nil
+	})}, nil
 }
 
 func (e *tsdbExporter) start(ctx context.Context, host component.Host) error {
@@ -113,10 +109,8 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 		return err
 	}
 	defer e.translator.Release(b)
-	samples, found := b.Samples, found{}
-	if e.collisions != nil {
-		samples, found = e.collisions.look(samples, header.Get(e.cfg.TenantHeader))
-	}
+	tenant := header.Get(e.cfg.TenantHeader)
+	samples, found := e.sieve.look(b.Samples, tenant)
 	if len(samples) > 0 {
 		o, err := e.sink.write(ctx, samples, header, again)
 		e.count(ctx, o)
@@ -128,6 +122,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 			return err
 		}
 	}
+	e.sieve.sent(samples, tenant)
 	// Only now: a batch that comes again is translated and looked through again.
 	for r, n := range b.Refused {
 		if n > 0 {

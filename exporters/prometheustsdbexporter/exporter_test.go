@@ -501,3 +501,25 @@ func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: attribute.NewSet(attribute.String("reason", "unauthorized"))}},
 		metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }
+
+// A point that comes late has a resource, but is no news of it: the target_info that the translation makes for its time
+// would be out of order.
+func TestALatePointMakesNoOldTargetInfo(t *testing.T) {
+	now := time.Now()
+	db := newDatabase(t, remoteapi.WriteV1MessageType)
+	srv := httptest.NewServer(db.write)
+	t.Cleanup(srv.Close)
+	batch := func(ago time.Duration, name string) pmetric.Metrics {
+		md := allTypes(now.Add(-ago))
+		md.ResourceMetrics().At(0).Resource().Attributes().PutStr("host.name", "h")
+		for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+			m.SetName(name + m.Name())
+		}
+		return md
+	}
+	tel, err := export(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint = srv.URL }), host{}, batch(0, ""), batch(time.Minute, "late_"))
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{`{__name__="target_info", host_name="h", job="shop"}`: "1"}, db.values("target_info", now))
+	_, err = tel.GetMetric("otelcol_exporter_prometheus_tsdb_refused_samples")
+	require.Error(t, err, "nothing was refused")
+}

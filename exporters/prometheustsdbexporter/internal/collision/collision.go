@@ -78,6 +78,17 @@ func (t *Table) Check(series, stream uint64, start, time int64) Verdict {
 	return v
 }
 
+// Newest is the time of the newest sample of series that was given to Check; ok is false for a series that is not known.
+func (t *Table) Newest(series uint64) (at int64, ok bool) {
+	if t.used == 0 {
+		return 0, false
+	}
+	if e := t.entry(series); e.stream != 0 && e.series == series {
+		return e.last, true
+	}
+	return 0, false
+}
+
 // entry returns the one that series has, or else the one that it gets: a free one, or that of the series which was silent
 // for longest.
 func (t *Table) entry(series uint64) *entry {
