@@ -102,7 +102,7 @@ func (s *sieve) sent(samples []sample.Sample, tenant string) {
 	}
 }
 
-func isTargetInfo(x *sample.Sample) bool { return x.Family != nil && x.Family.Name == "target_info" }
+func isTargetInfo(x *sample.Sample) bool { return x.Family != nil && x.Family.TargetInfo }
 
 func saltOf(tenant string) uint64 {
 	if tenant == "" {

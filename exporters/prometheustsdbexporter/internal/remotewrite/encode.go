@@ -9,10 +9,8 @@ package remotewrite
 import (
 	"encoding/binary"
 	"math"
-	"strings"
-	"unicode/utf8"
 
-	"github.com/golang/snappy"
+	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -55,6 +53,8 @@ type Encoder struct {
 
 	symbols  map[string]uint32 // V2
 	last     []reference       // V2: the labels of the series before
+	family   *sample.Family    // V2: whose metadata is in meta
+	meta     []byte
 	families map[string]struct{}
 
 	samples, histograms, exemplars int
@@ -76,7 +76,7 @@ func (e *Encoder) Reset(v Version) {
 		e.families = make(map[string]struct{})
 	}
 	clear(e.symbols)
-	e.last = e.last[:0]
+	e.last, e.family = e.last[:0], nil
 	clear(e.families)
 	if v == V2 {
 		e.symbol("") // the first is empty, so that optional references may be 0
@@ -115,7 +115,10 @@ func timeseriesField(v Version) int {
 // Finish returns the request, compressed with snappy's block format, in dst's memory if it fits.
 func (e *Encoder) Finish(dst []byte) []byte {
 	e.whole = append(append(e.whole[:0], e.head...), e.body...)
-	return snappy.Encode(dst[:cap(dst)], e.whole)
+	if need := s2.MaxEncodedLen(len(e.whole)); cap(dst) < need {
+		dst = make([]byte, need)
+	}
+	return s2.EncodeSnappy(dst[:cap(dst)], e.whole)
 }
 
 // AddFamily adds a family's metadata to a V1 request, once. V2 has it in every series.
@@ -133,10 +136,10 @@ func (e *Encoder) AddFamily(f *sample.Family) {
 	}
 	p = appendString(p, 2, f.Name)
 	if f.Help != "" {
-		p = appendText(p, 4, f.Help)
+		p = appendString(p, 4, f.Help)
 	}
 	if f.Unit != "" {
-		p = appendText(p, 5, f.Unit)
+		p = appendString(p, 5, f.Unit)
 	}
 	e.part = p
 	e.head = appendMessage(e.head, 3, p)
@@ -162,7 +165,6 @@ func (e *Encoder) addV1(s *sample.Sample) {
 }
 
 func appendLabel(b []byte, l labels.Label) []byte {
-	l.Name, l.Value = valid(l.Name), valid(l.Value)
 	b = appendTag(b, 1, length)
 	b = binary.AppendUvarint(b, uint64(labelSize(l)))
 	return appendString(appendString(b, 1, l.Name), 2, l.Value)
@@ -191,21 +193,29 @@ func (e *Encoder) addV2(s *sample.Sample) {
 		e.part = appendSampleFields(p, x.Value, x.Ts, 2, 3)
 		b = appendMessage(b, 4, e.part)
 	}
-	if f := s.Family; f != nil && !f.IsEmpty() {
-		p := e.part[:0]
-		if t := metricType(f.Type); t != 0 {
-			p = appendVarint(p, 1, t)
-		}
-		if f.Help != "" {
-			p = appendVarint(p, 3, uint64(e.symbol(f.Help)))
-		}
-		if f.Unit != "" {
-			p = appendVarint(p, 4, uint64(e.symbol(f.Unit)))
-		}
-		e.part = p
-		b = appendMessage(b, 5, p)
+	if s.Family != nil && !s.Family.IsEmpty() {
+		b = appendMessage(b, 5, e.metadata(s.Family))
 	}
 	e.series = b
+}
+
+// metadata is f's message. Series of a family come together.
+func (e *Encoder) metadata(f *sample.Family) []byte {
+	if e.family == f {
+		return e.meta
+	}
+	m := e.meta[:0]
+	if t := metricType(f.Type); t != 0 {
+		m = appendVarint(m, 1, t)
+	}
+	if f.Help != "" {
+		m = appendVarint(m, 3, uint64(e.symbol(f.Help)))
+	}
+	if f.Unit != "" {
+		m = appendVarint(m, 4, uint64(e.symbol(f.Unit)))
+	}
+	e.family, e.meta = f, m
+	return m
 }
 
 // seriesReferences appends the packed symbol references of a series: name, value, name, value, ... A series shares most
@@ -242,7 +252,7 @@ func (e *Encoder) symbol(s string) uint32 {
 	}
 	ref := uint32(len(e.symbols))
 	e.symbols[s] = ref
-	e.head = appendText(e.head, 4, s)
+	e.head = appendString(e.head, 4, s)
 	return ref
 }
 
@@ -297,16 +307,6 @@ func appendVarint(b []byte, field int, v uint64) []byte {
 func appendFixed(b []byte, field int, bits uint64) []byte {
 	return binary.LittleEndian.AppendUint64(appendTag(b, field, fixed), bits)
 }
-
-// valid is s in UTF-8: protobuf takes nothing else, OTLP clients don't always send it.
-func valid(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
-func appendText(b []byte, field int, s string) []byte { return appendString(b, field, valid(s)) }
 
 func appendString(b []byte, field int, s string) []byte {
 	b = binary.AppendUvarint(appendTag(b, field, length), uint64(len(s)))

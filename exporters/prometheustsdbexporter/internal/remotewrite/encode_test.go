@@ -177,13 +177,3 @@ func TestFamilyIsToldOnceInVersion1(t *testing.T) {
 	require.NoError(t, proto.Unmarshal(encode(t, remotewrite.V1, []sample.Sample{s, s}), &req))
 	assert.Equal(t, []prompb.MetricMetadata{{Type: prompb.MetricMetadata_SUMMARY, MetricFamilyName: "orders", Help: "Orders.", Unit: "1"}}, req.Metadata)
 }
-
-func TestWhatIsNotUTF8IsReplaced(t *testing.T) {
-	s := sample.Sample{Labels: labels.FromStrings("__name__", "m", "path", "a\xffb"), Time: 1}
-	var one prompb.WriteRequest
-	require.NoError(t, proto.Unmarshal(encode(t, remotewrite.V1, []sample.Sample{s}), &one))
-	assert.Equal(t, "a\uFFFDb", one.Timeseries[0].Labels[1].Value)
-	var two writev2.Request
-	require.NoError(t, proto.Unmarshal(encode(t, remotewrite.V2, []sample.Sample{s}), &two))
-	assert.Contains(t, two.Symbols, "a\uFFFDb")
-}

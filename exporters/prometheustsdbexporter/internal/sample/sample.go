@@ -12,9 +12,10 @@ import (
 type Family struct {
 	Name string
 	metadata.Metadata
+	TargetInfo bool // made of a resource, by nobody's point
 }
 
-// Sample is one value of one series. Nobody changes it once it is made.
+// Sample is one value of one series. Its texts are UTF-8. Nobody changes it once it is made.
 type Sample struct {
 	Labels labels.Labels
 	Hash   uint64 // of Labels: chooses the shard

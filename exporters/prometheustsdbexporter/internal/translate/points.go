@@ -1,82 +1,90 @@
 package translate
 
 import (
+	"cmp"
+	"encoding/hex"
 	"math"
-	"time"
+	"slices"
+	"strconv"
+	"unicode/utf8"
 
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/model/value"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// timed is a data point of any type.
-type timed interface{ Timestamp() pcommon.Timestamp }
+const (
+	// maxExemplarRunes bounds an exemplar's labels: https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md#exemplars
+	maxExemplarRunes = 128
+	// maxBounds bounds the remembered texts of bucket bounds and quantiles.
+	maxBounds = 4096
+)
 
-// points is a slice of data points of any type.
-type points[P timed] interface {
-	Len() int
-	At(i int) P
-	RemoveIf(f func(P) bool)
+var stale = math.Float64frombits(value.StaleNaN)
+
+// metricKind is what a metric's name depends on.
+type metricKind struct {
+	name, unit string
+	kind       otlptranslator.MetricType
 }
 
-// inspection is what a look over a batch tells.
-type inspection struct {
-	clean    bool // nothing must be taken out
-	points   int
-	earliest pcommon.Timestamp
-	latest   pcommon.Timestamp
-}
-
-func (in inspection) span() time.Duration {
-	if in.latest <= in.earliest {
-		return 0
+// metric translates a metric.
+func (c *converter) metric(m pmetric.Metric) {
+	n := count(m)
+	if n == 0 {
+		return
 	}
-	return time.Duration(min(uint64(in.latest-in.earliest), math.MaxInt64))
-}
-
-// inspect looks whether md holds anything that the converter must not see: points at no time or far ahead (one such point
-// beside a current one makes millions of target_info samples), metrics without points or temporality, delta points
-// unless delta.
-func inspect(md pmetric.Metrics, latest time.Time, delta bool) inspection {
-	in := inspection{clean: true, earliest: math.MaxUint64}
-	limit := pcommon.NewTimestampFromTime(latest)
-	for _, rm := range md.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			for _, m := range sm.Metrics().All() {
-				if _, ok := unsupported(m, delta); ok {
-					in.clean = false
-					continue
-				}
-				switch m.Type() {
-				case pmetric.MetricTypeGauge:
-					look(&in, m.Gauge().DataPoints(), limit)
-				case pmetric.MetricTypeSum:
-					look(&in, m.Sum().DataPoints(), limit)
-				case pmetric.MetricTypeHistogram:
-					look(&in, m.Histogram().DataPoints(), limit)
-				case pmetric.MetricTypeExponentialHistogram:
-					look(&in, m.ExponentialHistogram().DataPoints(), limit)
-				case pmetric.MetricTypeSummary:
-					look(&in, m.Summary().DataPoints(), limit)
-				}
+	if why, ok := unsupported(m, c.t.set.Delta); ok {
+		c.refused[why] += n
+		return
+	}
+	name, err := c.metricName(m)
+	if err != nil {
+		c.refused[Untranslatable] += n
+		return
+	}
+	if c.t.set.Streams {
+		k := streamkey.Metric(c.resourceKey, c.scopeKey, m)
+		c.metricKey = k.Hi ^ k.Lo
+	}
+	var units otlptranslator.UnitNamer
+	f := c.family(sample.Family{Name: name, Metadata: metadata.Metadata{Type: typeOf(m), Unit: valid(units.Build(m.Unit())), Help: valid(m.Description())}})
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		c.numbers(f, m.Gauge().DataPoints())
+	case pmetric.MetricTypeSum:
+		c.numbers(f, m.Sum().DataPoints())
+	case pmetric.MetricTypeHistogram:
+		delta := m.Histogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta
+		for _, p := range m.Histogram().DataPoints().All() {
+			switch {
+			case !c.timely(p.Timestamp()):
+			case c.t.set.CustomBuckets:
+				c.native(f, p, customBuckets(p, delta))
+			default:
+				c.histogram(f, p)
 			}
 		}
-	}
-	return in
-}
-
-func look[P timed](in *inspection, ps points[P], limit pcommon.Timestamp) {
-	n := ps.Len()
-	if n == 0 {
-		in.clean = false
-	}
-	in.points += n
-	for i := range n {
-		t := ps.At(i).Timestamp()
-		if t == 0 || t > limit {
-			in.clean = false
-			continue
+	case pmetric.MetricTypeExponentialHistogram:
+		delta := m.ExponentialHistogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta
+		for _, p := range m.ExponentialHistogram().DataPoints().All() {
+			if c.timely(p.Timestamp()) {
+				c.native(f, p, exponential(p, delta))
+			}
 		}
-		in.earliest, in.latest = min(in.earliest, t), max(in.latest, t)
+	case pmetric.MetricTypeSummary:
+		for _, p := range m.Summary().DataPoints().All() {
+			if c.timely(p.Timestamp()) {
+				c.summary(f, p)
+			}
+		}
 	}
 }
 
@@ -90,10 +98,8 @@ func unsupported(m pmetric.Metric, delta bool) (Reason, bool) {
 		t = m.Histogram().AggregationTemporality()
 	case pmetric.MetricTypeExponentialHistogram:
 		t = m.ExponentialHistogram().AggregationTemporality()
-	case pmetric.MetricTypeGauge, pmetric.MetricTypeSummary:
+	default:
 		return 0, false
-	default: // a metric without data has no points either
-		return Untranslatable, true
 	}
 	switch t {
 	case pmetric.AggregationTemporalityCumulative:
@@ -103,51 +109,6 @@ func unsupported(m pmetric.Metric, delta bool) (Reason, bool) {
 	default:
 		return NoTemporality, true
 	}
-}
-
-// cleaned is a copy of md without what inspect objects to; refused counts the points that are missing in it.
-func cleaned(md pmetric.Metrics, latest time.Time, delta bool, refused *[NumReasons]int) pmetric.Metrics {
-	c := pmetric.NewMetrics()
-	md.CopyTo(c)
-	limit := pcommon.NewTimestampFromTime(latest)
-	for _, rm := range c.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool {
-				if r, ok := unsupported(m, delta); ok {
-					refused[r] += count(m)
-					return true
-				}
-				switch m.Type() {
-				case pmetric.MetricTypeGauge:
-					clean(m.Gauge().DataPoints(), limit, refused)
-				case pmetric.MetricTypeSum:
-					clean(m.Sum().DataPoints(), limit, refused)
-				case pmetric.MetricTypeHistogram:
-					clean(m.Histogram().DataPoints(), limit, refused)
-				case pmetric.MetricTypeExponentialHistogram:
-					clean(m.ExponentialHistogram().DataPoints(), limit, refused)
-				case pmetric.MetricTypeSummary:
-					clean(m.Summary().DataPoints(), limit, refused)
-				}
-				return count(m) == 0
-			})
-		}
-	}
-	return c
-}
-
-func clean[P timed](ps points[P], limit pcommon.Timestamp, refused *[NumReasons]int) {
-	ps.RemoveIf(func(p P) bool {
-		switch t := p.Timestamp(); {
-		case t == 0:
-			refused[NoTime]++
-			return true
-		case t > limit:
-			refused[Future]++
-			return true
-		}
-		return false
-	})
 }
 
 func count(m pmetric.Metric) int {
@@ -166,54 +127,254 @@ func count(m pmetric.Metric) int {
 	return 0
 }
 
-// eachAlone gives try every metric of md alone, and where that fails every point of the metric alone, and returns how many
-// points failed.
-func eachAlone(md pmetric.Metrics, try func(pmetric.Metrics) bool) (failed int) {
-	for _, rm := range md.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			for _, m := range sm.Metrics().All() {
-				one := pmetric.NewMetrics()
-				r := one.ResourceMetrics().AppendEmpty()
-				rm.Resource().CopyTo(r.Resource())
-				r.SetSchemaUrl(rm.SchemaUrl())
-				s := r.ScopeMetrics().AppendEmpty()
-				sm.Scope().CopyTo(s.Scope())
-				s.SetSchemaUrl(sm.SchemaUrl())
-				m.CopyTo(s.Metrics().AppendEmpty())
-				if try(one) {
-					continue
-				}
-				for i := range count(m) {
-					copyPoint(m, s.Metrics().At(0), i)
-					if !try(one) {
-						failed++
-					}
+func (c *converter) metricName(m pmetric.Metric) (string, error) {
+	k := metricKind{name: m.Name(), unit: m.Unit()}
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		k.kind = otlptranslator.MetricTypeGauge
+	case pmetric.MetricTypeSum:
+		k.kind = otlptranslator.MetricTypeNonMonotonicCounter
+		if m.Sum().IsMonotonic() {
+			k.kind = otlptranslator.MetricTypeMonotonicCounter
+		}
+	case pmetric.MetricTypeHistogram:
+		k.kind = otlptranslator.MetricTypeHistogram
+	case pmetric.MetricTypeExponentialHistogram:
+		k.kind = otlptranslator.MetricTypeExponentialHistogram
+	case pmetric.MetricTypeSummary:
+		k.kind = otlptranslator.MetricTypeSummary
+	}
+	if name, ok := c.metricNames[k]; ok {
+		return name, nil
+	}
+	name, err := c.metricNamer.Build(otlptranslator.Metric{Name: valid(k.name), Unit: k.unit, Type: k.kind})
+	if err != nil {
+		return "", err
+	}
+	c.metricNames[k] = name
+	return name, nil
+}
+
+// typeOf is the type that Prometheus knows a metric by. For deltas it has none.
+func typeOf(m pmetric.Metric) model.MetricType {
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		return model.MetricTypeGauge
+	case pmetric.MetricTypeSummary:
+		return model.MetricTypeSummary
+	case pmetric.MetricTypeSum:
+		switch {
+		case m.Sum().AggregationTemporality() == pmetric.AggregationTemporalityDelta:
+			return model.MetricTypeUnknown
+		case m.Sum().IsMonotonic():
+			return model.MetricTypeCounter
+		}
+		return model.MetricTypeGauge
+	case pmetric.MetricTypeHistogram:
+		if m.Histogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta {
+			return model.MetricTypeUnknown
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		if m.ExponentialHistogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta {
+			return model.MetricTypeUnknown
+		}
+	}
+	return model.MetricTypeHistogram
+}
+
+// family is f, one and the same for all metrics that are alike.
+func (c *converter) family(f sample.Family) *sample.Family {
+	if known, ok := c.families[f]; ok {
+		return known
+	}
+	c.families[f] = &f
+	return &f
+}
+
+// timely reports whether a point's time can be sent, and counts it if not. Absurd times are kept away from everything: one
+// point at no time beside a current one would be decades of target_info.
+func (c *converter) timely(t pcommon.Timestamp) bool {
+	switch {
+	case t == 0:
+		c.refused[NoTime]++
+		return false
+	case t > c.limit:
+		c.refused[Future]++
+		return false
+	}
+	if c.latest == 0 || t < c.earliest {
+		c.earliest = t
+	}
+	c.latest = max(c.latest, t)
+	return true
+}
+
+// point is a data point of any type.
+type point interface {
+	Attributes() pcommon.Map
+	Timestamp() pcommon.Timestamp
+	StartTimestamp() pcommon.Timestamp
+	Flags() pmetric.DataPointFlags
+}
+
+// begin reads a point's attributes and returns its plan and what its samples have in common, or counts it and returns nil.
+func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Timestamp) (*plan, sample.Sample) {
+	c.attributes(m)
+	p := c.plan(noExtra)
+	if p.bad {
+		c.refused[Untranslatable]++
+		return nil, sample.Sample{}
+	}
+	s := sample.Sample{Time: milliseconds(at), Family: f}
+	if start <= at { // one that begins after its point is nonsense
+		s.Start = milliseconds(start)
+	}
+	if c.t.set.Streams {
+		s.Stream = c.metricKey ^ p.hash | 1
+	}
+	return p, s
+}
+
+// add appends a sample of the series that has these labels.
+func (c *converter) add(s sample.Sample, p *plan, name, more string, v float64) {
+	s.Labels = c.labels(p, name, more)
+	s.Hash = s.Labels.Hash()
+	s.Value = v
+	c.samples = append(c.samples, s)
+}
+
+func (c *converter) numbers(f *sample.Family, ps pmetric.NumberDataPointSlice) {
+	for _, p := range ps.All() {
+		if !c.timely(p.Timestamp()) {
+			continue
+		}
+		plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
+		if plan == nil {
+			continue
+		}
+		var v float64
+		switch {
+		case p.Flags().NoRecordedValue():
+			v = stale
+		case p.ValueType() == pmetric.NumberDataPointValueTypeInt:
+			v = float64(p.IntValue())
+		default:
+			v = p.DoubleValue()
+		}
+		if p.Exemplars().Len() > 0 {
+			s.Exemplars = c.exemplars(p.Exemplars(), s.Time)
+		}
+		c.add(s, plan, f.Name, "", v)
+	}
+}
+
+// histogram makes the classic series of an explicit histogram.
+func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
+	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
+	if plan == nil {
+		return
+	}
+	number := func(v float64) float64 { return v }
+	if p.Flags().NoRecordedValue() {
+		number = func(float64) float64 { return stale }
+	}
+	if p.HasSum() {
+		c.add(s, plan, f.Name+"_sum", "", number(p.Sum()))
+	}
+	c.add(s, plan, f.Name+"_count", "", number(float64(p.Count())))
+	var exemplars []exemplar.Exemplar
+	if p.Exemplars().Len() > 0 {
+		exemplars = c.exemplars(p.Exemplars(), s.Time)
+		slices.SortStableFunc(exemplars, func(a, b exemplar.Exemplar) int { return cmp.Compare(a.Value, b.Value) })
+	}
+	buckets, name := c.plan(le), f.Name+"_bucket"
+	bounds, counts := p.ExplicitBounds(), p.BucketCounts()
+	var below uint64
+	for i := range min(bounds.Len(), counts.Len()) {
+		bound := bounds.At(i)
+		below += counts.At(i)
+		n := 0
+		for n < len(exemplars) && exemplars[n].Value <= bound {
+			n++
+		}
+		s.Exemplars, exemplars = exemplars[:n:n], exemplars[n:]
+		c.add(s, buckets, name, c.bound(bound), number(float64(below)))
+	}
+	s.Exemplars = exemplars
+	c.add(s, buckets, name, "+Inf", number(float64(p.Count())))
+}
+
+func (c *converter) summary(f *sample.Family, p pmetric.SummaryDataPoint) {
+	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
+	if plan == nil {
+		return
+	}
+	number := func(v float64) float64 { return v }
+	if p.Flags().NoRecordedValue() {
+		number = func(float64) float64 { return stale }
+	}
+	c.add(s, plan, f.Name+"_sum", "", number(p.Sum()))
+	c.add(s, plan, f.Name+"_count", "", number(float64(p.Count())))
+	quantiles := c.plan(quantile)
+	for _, q := range p.QuantileValues().All() {
+		c.add(s, quantiles, f.Name, c.bound(q.Quantile()), number(q.Value()))
+	}
+}
+
+// bound is a bucket's bound or a quantile as a label.
+func (c *converter) bound(v float64) string {
+	if s, ok := c.bounds[v]; ok {
+		return s
+	}
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if len(c.bounds) < maxBounds {
+		c.bounds[v] = s
+	}
+	return s
+}
+
+// exemplars translates those of a point at time t. Remote write wants each to have a time; the point's is the closest there is.
+func (c *converter) exemplars(xs pmetric.ExemplarSlice, t int64) []exemplar.Exemplar {
+	out := make([]exemplar.Exemplar, 0, xs.Len())
+	for _, x := range xs.All() {
+		e := exemplar.Exemplar{Ts: t, HasTs: true}
+		if at := milliseconds(x.Timestamp()); at != 0 {
+			e.Ts = at
+		}
+		switch x.ValueType() {
+		case pmetric.ExemplarValueTypeInt:
+			e.Value = float64(x.IntValue())
+		case pmetric.ExemplarValueTypeDouble:
+			e.Value = x.DoubleValue()
+		default:
+			c.refused[BadExemplar]++
+			continue
+		}
+		c.builder.Reset()
+		runes := 0
+		add := func(name, v string) {
+			runes += utf8.RuneCountInString(name) + utf8.RuneCountInString(v)
+			c.builder.Add(name, v)
+		}
+		if id := x.TraceID(); !id.IsEmpty() {
+			add("trace_id", hex.EncodeToString(id[:]))
+		}
+		if id := x.SpanID(); !id.IsEmpty() {
+			add("span_id", hex.EncodeToString(id[:]))
+		}
+		for name, v := range x.FilteredAttributes().All() {
+			runes += utf8.RuneCountInString(name) + utf8.RuneCountInString(v.AsString())
+		}
+		if runes <= maxExemplarRunes {
+			for name, v := range x.FilteredAttributes().All() {
+				if v := text(v); name != "" && v != "" {
+					c.builder.Add(valid(name), v)
 				}
 			}
 		}
+		c.builder.Sort()
+		e.Labels = c.builder.Labels()
+		out = append(out, e)
 	}
-	return failed
-}
-
-// copyPoint makes to what from is, with point i alone.
-func copyPoint(from, to pmetric.Metric, i int) {
-	switch from.Type() {
-	case pmetric.MetricTypeGauge:
-		from.Gauge().DataPoints().At(i).CopyTo(to.SetEmptyGauge().DataPoints().AppendEmpty())
-	case pmetric.MetricTypeSum:
-		sum := to.SetEmptySum()
-		sum.SetAggregationTemporality(from.Sum().AggregationTemporality())
-		sum.SetIsMonotonic(from.Sum().IsMonotonic())
-		from.Sum().DataPoints().At(i).CopyTo(sum.DataPoints().AppendEmpty())
-	case pmetric.MetricTypeHistogram:
-		h := to.SetEmptyHistogram()
-		h.SetAggregationTemporality(from.Histogram().AggregationTemporality())
-		from.Histogram().DataPoints().At(i).CopyTo(h.DataPoints().AppendEmpty())
-	case pmetric.MetricTypeExponentialHistogram:
-		h := to.SetEmptyExponentialHistogram()
-		h.SetAggregationTemporality(from.ExponentialHistogram().AggregationTemporality())
-		from.ExponentialHistogram().DataPoints().At(i).CopyTo(h.DataPoints().AppendEmpty())
-	case pmetric.MetricTypeSummary:
-		from.Summary().DataPoints().At(i).CopyTo(to.SetEmptySummary().DataPoints().AppendEmpty())
-	}
+	return out
 }

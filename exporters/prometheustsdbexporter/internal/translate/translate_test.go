@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,14 +108,14 @@ func TestTargetInfoIsBounded(t *testing.T) {
 	}))
 	assert.Less(t, len(b.Samples), 600, "57 years are 12 million times half a lookback")
 	b = run(t, s, shop(func(ms pmetric.MetricSlice) {
-		gauge(ms, "a", now).At(0).Attributes().PutStr("", "x") // every metric alone, but target_info once
+		gauge(ms, "a", now).At(0).Attributes().PutStr("", "x")
 		gauge(ms, "b", now)
 		gauge(ms, "c", now)
 	}))
 	assert.Equal(t, []string{
 		`{__name__="b", instance="1", job="shop"}`,
-		`{__name__="target_info", instance="1", job="shop", k8s_pod_name="shop-1"}`,
 		`{__name__="c", instance="1", job="shop"}`,
+		`{__name__="target_info", instance="1", job="shop", k8s_pod_name="shop-1"}`,
 	}, names(b.Samples))
 }
 
@@ -355,4 +357,35 @@ func fillPoints(r *rand.Rand, m pmetric.Metric) int {
 		}
 	}
 	return n
+}
+
+func TestWhatIsNotUTF8IsReplaced(t *testing.T) {
+	for _, strategy := range []otlptranslator.TranslationStrategyOption{otlptranslator.UnderscoreEscapingWithSuffixes, otlptranslator.NoTranslation} {
+		s := defaults()
+		s.Strategy, s.TargetInfo, s.PromoteAll, s.ScopeLabels = strategy, true, true, true
+		md := shop(func(ms pmetric.MetricSlice) {
+			p := gauge(ms, "na\xffme", now).At(0)
+			ms.At(0).SetDescription("he\xfflp")
+			ms.At(0).SetUnit("u\xff")
+			p.Attributes().PutStr("key\xff", "va\xfflue")
+			x := p.Exemplars().AppendEmpty()
+			x.SetIntValue(1)
+			x.FilteredAttributes().PutStr("k\xff", "v\xff")
+		})
+		md.ResourceMetrics().At(0).Resource().Attributes().PutStr("r\xff", "v\xff")
+		md.ResourceMetrics().At(0).Resource().Attributes().PutStr("service.name", "sh\xffop")
+		md.ResourceMetrics().At(0).ScopeMetrics().At(0).Scope().SetVersion("1\xff")
+		b := run(t, s, md)
+		require.Len(t, b.Samples, 2)
+		for _, x := range b.Samples {
+			all := []string{x.Family.Name, x.Family.Help, x.Family.Unit}
+			x.Labels.Range(func(l labels.Label) { all = append(all, l.Name, l.Value) })
+			for _, e := range x.Exemplars {
+				e.Labels.Range(func(l labels.Label) { all = append(all, l.Name, l.Value) })
+			}
+			for _, text := range all {
+				assert.True(t, utf8.ValidString(text), "%q", text)
+			}
+		}
+	}
 }

@@ -1,0 +1,251 @@
+package translate
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/otlptranslator"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+	"github.com/penstockhq/penstock/internal/streamkey"
+)
+
+const (
+	serviceName      = "service.name"
+	serviceNamespace = "service.namespace"
+	serviceInstance  = "service.instance.id"
+	targetInfo       = "target_info"
+)
+
+// converter translates one batch at a time, resource by resource, and keeps what it learned about names.
+type converter struct {
+	t    *Translator
+	uses int
+	utf8 bool
+
+	labelNamer  otlptranslator.LabelNamer
+	metricNamer otlptranslator.MetricNamer
+	labelNames  map[string]string
+	metricNames map[metricKind]string
+	families    map[sample.Family]*sample.Family
+	bounds      map[float64]string
+
+	// Of the batch.
+	limit   pcommon.Timestamp // later points are refused
+	samples []sample.Sample
+	refused [NumReasons]int
+	infos   map[info]struct{} // what target_info has
+
+	// Of the resource.
+	resource         []labels.Label // job and instance
+	promoted         []labels.Label
+	resourceKey      streamkey.Key
+	earliest, latest pcommon.Timestamp // of its points; latest 0: it has none
+
+	// Of the scope.
+	scope    constants
+	scopeKey streamkey.Key
+	plans    [numExtras][]*plan
+
+	// Of the metric.
+	metricKey uint64
+
+	// Of the point.
+	names, values []string
+	builder       labels.ScratchBuilder
+}
+
+// info is a sample of target_info.
+type info struct {
+	series uint64
+	at     int64
+}
+
+func newConverter(t *Translator) *converter {
+	s := t.set.Strategy
+	return &converter{
+		t: t, utf8: !s.ShouldEscape(),
+		labelNamer:  otlptranslator.LabelNamer{UTF8Allowed: !s.ShouldEscape(), UnderscoreLabelSanitization: true},
+		metricNamer: otlptranslator.MetricNamer{Namespace: t.set.Namespace, WithMetricSuffixes: s.ShouldAddSuffixes(), UTF8Allowed: !s.ShouldEscape()},
+		labelNames:  make(map[string]string),
+		metricNames: make(map[metricKind]string),
+		families:    make(map[sample.Family]*sample.Family),
+		bounds:      make(map[float64]string),
+		infos:       make(map[info]struct{}),
+		builder:     labels.NewScratchBuilder(16),
+	}
+}
+
+// forgetBatch drops what belongs to the batch.
+func (c *converter) forgetBatch() {
+	c.samples, c.refused = nil, [NumReasons]int{}
+	c.resource, c.promoted, c.scope = nil, nil, constants{}
+	c.plans = [numExtras][]*plan{}
+	clear(c.infos)
+	clear(c.names[:cap(c.names)])
+	clear(c.values[:cap(c.values)])
+	c.builder = labels.NewScratchBuilder(16)
+}
+
+func (c *converter) resourceMetrics(rm pmetric.ResourceMetrics) {
+	attributes := rm.Resource().Attributes()
+	c.resource = identity(attributes)
+	c.earliest, c.latest = 0, 0
+	if c.t.set.Streams {
+		c.resourceKey = streamkey.Resource(rm.Resource())
+	}
+	promoted, ok := c.promote(attributes)
+	for _, sm := range rm.ScopeMetrics().All() {
+		var scope map[string]string
+		if ok {
+			scope, ok = c.scopeLabels(sm)
+		}
+		if !ok {
+			for _, m := range sm.Metrics().All() {
+				c.refused[Untranslatable] += count(m)
+			}
+			ok = promoted != nil
+			continue
+		}
+		if c.t.set.Streams {
+			c.scopeKey = streamkey.Scope(sm.Scope())
+		}
+		c.enter(promoted, scope)
+		for _, m := range sm.Metrics().All() {
+			c.metric(m)
+		}
+	}
+	if c.t.set.TargetInfo && c.latest != 0 {
+		c.targetInfo(attributes)
+	}
+}
+
+// identity is job and instance.
+func identity(attributes pcommon.Map) (ls []labels.Label) {
+	if v, ok := attributes.Get(serviceInstance); ok && text(v) != "" {
+		ls = append(ls, labels.Label{Name: model.InstanceLabel, Value: text(v)})
+	}
+	if v, ok := attributes.Get(serviceName); ok {
+		job := text(v)
+		if ns, ok := attributes.Get(serviceNamespace); ok {
+			job = text(ns) + "/" + job
+		}
+		if job != "" {
+			ls = append(ls, labels.Label{Name: model.JobLabel, Value: job})
+		}
+	}
+	return ls
+}
+
+// promote returns the labels that attributes of the resource become, not nil unless one of their names can't be one.
+func (c *converter) promote(attributes pcommon.Map) (map[string]string, bool) {
+	ls := map[string]string{}
+	if !c.t.set.PromoteAll && len(c.t.promote) == 0 {
+		return ls, true
+	}
+	for name, v := range attributes.All() {
+		if _, wanted := c.t.promote[name]; !wanted && !c.t.set.PromoteAll {
+			continue
+		}
+		l, err := c.labelName(name)
+		if err != nil {
+			return nil, false
+		}
+		put(ls, l, text(v))
+	}
+	return ls, true
+}
+
+// scopeLabels returns the labels of a scope, or nil; false if one of its attributes' names can't be one.
+func (c *converter) scopeLabels(sm pmetric.ScopeMetrics) (map[string]string, bool) {
+	if !c.t.set.ScopeLabels || sm.Scope().Name() == "" {
+		return nil, true
+	}
+	ls := map[string]string{}
+	for name, v := range sm.Scope().Attributes().All() {
+		l, err := c.labelName("otel_scope_" + name)
+		if err != nil {
+			return nil, false
+		}
+		put(ls, l, text(v))
+	}
+	ls["otel_scope_name"] = valid(sm.Scope().Name())
+	ls["otel_scope_version"] = valid(sm.Scope().Version()) // empty: not even an attribute of that name
+	ls["otel_scope_schema_url"] = valid(sm.SchemaUrl())
+	return ls, true
+}
+
+// put sets a label; an empty value is none.
+func put(ls map[string]string, name, value string) {
+	if value == "" {
+		delete(ls, name)
+	} else {
+		ls[name] = value
+	}
+}
+
+// enter begins a scope.
+func (c *converter) enter(promoted, scope map[string]string) {
+	for i := range c.plans {
+		c.plans[i] = c.plans[i][:0]
+	}
+	c.scope = constants{wins: slices.Clone(c.resource)}
+	for _, name := range slices.Sorted(maps.Keys(promoted)) {
+		c.scope.fill = append(c.scope.fill, labels.Label{Name: name, Value: promoted[name]})
+	}
+	c.scope.fill = append(c.scope.fill, c.t.external...) // where it is promoted as well, the first stays
+	for _, name := range slices.Sorted(maps.Keys(scope)) {
+		c.scope.wins = append(c.scope.wins, labels.Label{Name: name, Value: scope[name]})
+	}
+}
+
+// targetInfo appends the resource's attributes as a series, from the earliest to the latest of its points, close enough that
+// a query finds it in between.
+func (c *converter) targetInfo(attributes pcommon.Map) {
+	c.names, c.values = c.names[:0], c.values[:0]
+	for name, v := range attributes.All() {
+		switch name {
+		case model.MetricNameLabel, serviceName, serviceNamespace, serviceInstance:
+			continue
+		}
+		c.names, c.values = append(c.names, name), append(c.values, text(v))
+	}
+	if len(c.names) == 0 {
+		return // job and instance alone tell nothing
+	}
+	p := c.newPlan(c.names, &constants{wins: c.resource, fill: c.t.external}, noExtra)
+	if p.bad {
+		return // its points were sent; the attributes that have no name are the sender's
+	}
+	name := targetInfo
+	if c.t.set.Namespace != "" {
+		name = c.t.set.Namespace + "_" + name
+	}
+	family := c.family(sample.Family{Name: name, Metadata: metadata.Metadata{Type: model.MetricTypeGauge, Help: "Target metadata"}, TargetInfo: true})
+	ls := c.labels(p, name, "")
+	if ls.Get(model.JobLabel) == "" && ls.Get(model.InstanceLabel) == "" {
+		return // nothing to join it by
+	}
+	hash := ls.Hash()
+	step := pcommon.Timestamp(max(lookback/2, time.Duration(c.latest-c.earliest)/maxTargetInfo))
+	add := func(t pcommon.Timestamp) {
+		at := info{hash, milliseconds(t)}
+		if _, ok := c.infos[at]; !ok {
+			c.infos[at] = struct{}{}
+			c.samples = append(c.samples, sample.Sample{Labels: ls, Hash: hash, Time: at.at, Value: 1, Family: family})
+		}
+	}
+	for t := c.earliest; t < c.latest; t += step {
+		add(t)
+	}
+	add(c.latest)
+}
+
+// milliseconds is how Prometheus counts time.
+func milliseconds(t pcommon.Timestamp) int64 { return int64(t / 1e6) }
