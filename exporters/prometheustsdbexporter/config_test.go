@@ -76,7 +76,7 @@ func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	require.Len(t, blocks, 3)
+	require.Len(t, blocks, 2)
 	for _, b := range blocks {
 		block, _, _ := strings.Cut(b, "```")
 		file := filepath.Join(t.TempDir(), "config.yaml")
