@@ -144,7 +144,7 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 	defer sh.Unlock()
 	var s *fold.Stream
 	if a.agg == fold.Running {
-		s = sh.Folded(pt.Key)
+		s, _ = sh.Folded(pt.Key)
 	}
 	if s == nil {
 		if s = a.stream(sh, attrs, attrsKey, a.origin.levels[i], v.Kind); s == nil {
@@ -154,6 +154,10 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 		}
 	}
 	o := sh.Fold(s, pt)
+	if o.Refused {
+		a.dropMalformed()
+		return
+	}
 	a.t.folded++
 	a.count(o)
 }
@@ -171,16 +175,13 @@ func (a *absorber) count(o fold.Outcome) {
 	if o.Coarsened {
 		a.t.coarsened++
 	}
-	if o.Evicted {
-		a.t.evicted++
-	}
+	a.t.evicted += int64(o.Evicted)
 }
 
 // stream returns the overflow stream for a point: one that exists on any level of the verdict, the narrowest first, so
 // that streams keep what they stand for; else a new one, on the widest level; past all budgets the last resort.
 func (a *absorber) stream(sh *fold.Shard, attrs pcommon.Map, attrsKey streamkey.Key, level admission.Level, kind fold.Kind) *fold.Stream {
-	g := &a.origin.node.Growth
-	verdict := g.Verdict()
+	verdict := a.origin.node.Growth.Verdict()
 	if verdict == nil && level == admission.Denied {
 		only := &admission.Verdict{Ends: []int{0}}
 		key := a.residual(attrs, attrsKey, only, 0)
@@ -191,7 +192,7 @@ func (a *absorber) stream(sh *fold.Shard, attrs pcommon.Map, attrsKey streamkey.
 			return sh.Add(a.identity(key, attrs, only, 0, kind, true))
 		}
 	}
-	verdict = g.Judge(a.origin.node.Series.Used(), a.origin.lists.protects)
+	verdict = a.p.judge(a.origin.node, a.origin.lists)
 	for level := range verdict.Ends {
 		if s := sh.Stream(a.residual(attrs, attrsKey, verdict, level)); s != nil {
 			return s
@@ -210,7 +211,7 @@ func (a *absorber) stream(sh *fold.Shard, attrs pcommon.Map, attrsKey streamkey.
 		if full {
 			break
 		}
-		wider, ok := g.Widen(a.origin.lists.protects)
+		wider, ok := a.p.widen(a.origin.node, a.origin.lists)
 		if !ok {
 			break
 		}

@@ -25,6 +25,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor/processortest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
@@ -209,6 +211,71 @@ func TestConstantGrowth(t *testing.T) {
 	}
 	assert.Equal(t, 60, passed)
 	assert.Equal(t, 60, sink.DataPointCount())
+}
+
+// Growth that was a burst, as when all pods are replaced, is forgiven: once what comes would fit in, it is let in again.
+func TestAMetricRecoversFromABurst(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 60, onLimitDrop }))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	for minute := range 5 * 60 {
+		at := epoch.Add(time.Duration(minute) * time.Minute)
+		g.consume(requests(at, users(minute/30*10, minute/30*10+10)...)) // Ten pods, replaced every half hour.
+		if minute == 40 {
+			g.consume(requests(at, users(1000, 1100)...))
+			sink.Reset()
+		}
+		if minute == 4*60 {
+			sink.Reset()
+		}
+	}
+	assert.Equal(t, 10*59, sink.DataPointCount(), "the pods of the last hour pass")
+}
+
+// A budget that was made wider holds at once: the verdict of the old one must not keep out what now has a place.
+func TestAWiderBudgetHoldsAtOnce(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 20, onLimitDrop }))
+	g.consume(requests(epoch.Add(time.Second), users(0, 50)...))
+	g.restart()
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch.Add(2*time.Second), users(20, 50)...))
+	assert.Zero(t, sink.DataPointCount(), "under the same rules the same series are limited")
+	g.cfg.Limits.SeriesPerMetric = 200
+	g.restart()
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch.Add(3*time.Second), users(20, 50)...))
+	assert.Equal(t, 30, sink.DataPointCount())
+}
+
+// Whoever looks for the culprit finds it in the log: what is nearly used up, by what, and then what is folded.
+func TestTheLogNamesTheCulprit(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 100 }))
+	g.guard.(*guard).tel.log = zap.New(core)
+	g.consume(requests(epoch.Add(time.Second), users(0, 90)...))
+	g.consume(requests(epoch.Add(time.Second), users(90, 120)...))
+	require.Equal(t, 2, logs.Len())
+	near, past := logs.All()[0].ContextMap(), logs.All()[1].ContextMap()
+	assert.Subset(t, near, map[string]any{"budget": "metric", "service": "checkout", "metric": "requests", "used": int64(80), "limit": int64(100)})
+	assert.Subset(t, near["most_values"], map[string]any{"attribute": "user_id"})
+	assert.Subset(t, past, map[string]any{"service": "checkout", "metric": "requests", "attributes": []any{"user_id"}, "on_limit": "fold"})
+}
+
+// A point without a time is not the beginning of time: overflow streams are stamped with the present.
+func TestPointsWithoutATime(t *testing.T) {
+	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 1 }))
+	sink := &consumertest.MetricsSink{}
+	g.guard.(*guard).next = sink
+	g.consume(requests(epoch.Add(time.Second), users(0, 5)...))
+	g.consume(requests(time.Unix(0, 0), users(5, 10)...))
+	sink.Reset()
+	g.advance(epoch, true)
+	g.advance(epoch.Add(time.Minute), true)
+	require.Len(t, sink.AllMetrics(), 1)
+	dp := sink.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+	assert.Equal(t, epoch.Add(15*time.Second-1), dp.Timestamp().AsTime())
+	assert.EqualValues(t, 9, dp.IntValue())
 }
 
 // Idle series free their place; series that go on keep it.
@@ -398,6 +465,41 @@ func TestLocalStateSurvivesARestart(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, fmt.Sprint(m.Data), "restore")
 		require.NoError(t, g.Shutdown(t.Context()))
+	})
+}
+
+// Without a storage everything is sent on shutdown. A guard that starts in the same pane has later stamps, so a store takes both.
+func TestRestartWithoutStorageInTheSamePane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &consumertest.MetricsSink{}
+		for range 2 {
+			time.Sleep(time.Millisecond) // As a start takes at least.
+			g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.InstanceID = 1, "here" }), processortest.NewNopSettings(metadata.Type), sink)
+			require.NoError(t, err)
+			require.NoError(t, g.Start(t.Context(), componenttest.NewNopHost()))
+			time.Sleep(time.Second)
+			md := requests(time.Now(), users(0, 5)...)
+			sum := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum()
+			sum.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+			for _, dp := range sum.DataPoints().All() {
+				dp.SetStartTimestamp(pcommon.NewTimestampFromTime(time.Now().Add(-time.Millisecond)))
+			}
+			require.NoError(t, g.ConsumeMetrics(t.Context(), md))
+			require.NoError(t, g.Shutdown(t.Context()))
+		}
+		var times []time.Time
+		var values []int64
+		for _, md := range sink.AllMetrics() {
+			for _, dp := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+				if _, ok := dp.Attributes().Get(overflowAttribute); ok {
+					times, values = append(times, dp.Timestamp().AsTime()), append(values, dp.IntValue())
+				}
+			}
+		}
+		assert.Equal(t, []int64{0, 4, 0, 4}, values)
+		for i := range times[1:] {
+			assert.True(t, times[i].Before(times[i+1]), "%v", times)
+		}
 	})
 }
 

@@ -34,7 +34,13 @@ type ledger struct {
 	t       testing.TB
 	streams map[streamkey.Key]*seenStream
 	total   map[string]float64 // by metric
-	latest  map[string]map[streamkey.Key]float64
+	// samples, if not nil, are those taken so far: the same one again changes nothing, another value for one is an error.
+	samples map[sample][]float64
+}
+
+type sample struct {
+	series streamkey.Key
+	at     int64
 }
 
 type seenStream struct {
@@ -43,7 +49,7 @@ type seenStream struct {
 }
 
 func newLedger(t testing.TB) *ledger {
-	return &ledger{t: t, streams: map[streamkey.Key]*seenStream{}, total: map[string]float64{}, latest: map[string]map[streamkey.Key]float64{}}
+	return &ledger{t: t, streams: map[streamkey.Key]*seenStream{}, total: map[string]float64{}}
 }
 
 // add books a batch.
@@ -74,7 +80,11 @@ func (l *ledger) add(md pmetric.Metrics) {
 				case pmetric.MetricTypeExponentialHistogram:
 					delta = m.ExponentialHistogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta
 					for _, dp := range m.ExponentialHistogram().DataPoints().All() {
-						book(dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), float64(dp.Count()), dp.Sum(), float64(dp.ZeroCount()))
+						var buckets float64
+						for _, c := range dp.Positive().BucketCounts().All() {
+							buckets += float64(c)
+						}
+						book(dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), float64(dp.Count()), dp.Sum(), float64(dp.ZeroCount()), buckets)
 					}
 				case pmetric.MetricTypeSummary:
 					for _, dp := range m.Summary().DataPoints().All() {
@@ -87,6 +97,13 @@ func (l *ledger) add(md pmetric.Metrics) {
 }
 
 func (l *ledger) point(metric string, key streamkey.Key, start, at int64, v []float64, delta, mono bool) {
+	if l.samples != nil {
+		if was, again := l.samples[sample{key, at}]; again {
+			require.Equal(l.t, was, v, "two values for one sample of %s", metric)
+			return
+		}
+		l.samples[sample{key, at}] = v
+	}
 	inc := func(from []float64) {
 		for i := range v {
 			d := v[i]
@@ -144,6 +161,9 @@ type rig struct {
 	guard   processor.Metrics
 	session *delivery.Session
 	ctx     context.Context
+
+	saved []byte            // the last checkpoint
+	log   []pmetric.Metrics // consumed since then
 }
 
 // refusing books what it takes in, and refuses when told to.
@@ -151,6 +171,7 @@ type refusing struct {
 	*ledger
 	refuse   func() error
 	overflow map[streamkey.Key]int64 // newest time of every overflow stream
+	stamped  map[sample]bool         // all their times
 }
 
 func (*refusing) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
@@ -173,13 +194,17 @@ func (r *refusing) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
 	return nil
 }
 
-// checkOverflow checks that the times of every overflow stream go up, and nothing comes twice.
+// checkOverflow checks that the times of every overflow stream go up, and nothing comes twice (unless a crash repeats it).
 func (r *refusing) checkOverflow(metric streamkey.Key, m pmetric.Metric) {
 	check := func(attrs pcommon.Map, at pcommon.Timestamp) {
 		if _, ok := attrs.Get(overflowAttribute); !ok {
 			return
 		}
 		key := streamkey.Stream(metric, attrs)
+		if r.samples != nil && r.stamped[sample{key, int64(at)}] {
+			return
+		}
+		r.stamped[sample{key, int64(at)}] = true
 		require.Greater(r.t, int64(at), r.overflow[key])
 		r.overflow[key] = int64(at)
 	}
@@ -210,7 +235,7 @@ func (r *refusing) checkOverflow(metric streamkey.Key, m pmetric.Metric) {
 func newRig(t *testing.T, cfg *Config) *rig {
 	cfg.Journal = journalRequired // Batches come with the session of the rig.
 	g := &rig{t: t, cfg: cfg, tel: componenttest.NewTelemetry()}
-	g.sink = &refusing{ledger: newLedger(t), refuse: func() error { return nil }, overflow: map[streamkey.Key]int64{}}
+	g.sink = &refusing{ledger: newLedger(t), refuse: func() error { return nil }, overflow: map[streamkey.Key]int64{}, stamped: map[sample]bool{}}
 	g.start(nil)
 	return g
 }
@@ -234,6 +259,7 @@ func (g *rig) start(state []byte) {
 
 func (g *rig) consume(md pmetric.Metrics) {
 	g.t.Helper()
+	g.log = append(g.log, md)
 	for {
 		sent := pmetric.NewMetrics()
 		md.CopyTo(sent)
@@ -243,10 +269,40 @@ func (g *rig) consume(md pmetric.Metrics) {
 	}
 }
 
+// checkpoint saves the state: the records so far need not be read again.
+func (g *rig) checkpoint() {
+	g.t.Helper()
+	var state bytes.Buffer
+	require.NoError(g.t, g.session.Snapshot(&state))
+	g.saved, g.log = state.Bytes(), nil
+}
+
+// crash goes back to the last checkpoint, and reads the records since then once more, in other batches.
+func (g *rig) crash(r *rand.Rand) {
+	g.t.Helper()
+	g.session.Close()
+	require.NoError(g.t, g.guard.Shutdown(g.t.Context()))
+	log := g.log
+	g.log = nil
+	g.start(g.saved)
+	for len(log) > 0 {
+		n := 1 + r.IntN(len(log))
+		md := pmetric.NewMetrics()
+		for _, part := range log[:n] {
+			for _, rm := range part.ResourceMetrics().All() {
+				rm.CopyTo(md.ResourceMetrics().AppendEmpty())
+			}
+		}
+		log = log[n:]
+		g.consume(md)
+	}
+}
+
 // advance closes what is due, and sends it once it is saved.
 func (g *rig) advance(now time.Time, atEnd bool) {
 	g.t.Helper()
 	for g.session.Advance(now, atEnd) {
+		g.checkpoint()
 		for g.session.Flush(g.ctx) != nil {
 		}
 	}
@@ -254,11 +310,10 @@ func (g *rig) advance(now time.Time, atEnd bool) {
 
 func (g *rig) restart() {
 	g.t.Helper()
-	var state bytes.Buffer
-	require.NoError(g.t, g.session.Snapshot(&state))
+	g.checkpoint()
 	g.session.Close()
 	require.NoError(g.t, g.guard.Shutdown(g.t.Context()))
-	g.start(state.Bytes())
+	g.start(g.saved)
 }
 
 // finish closes everything.
@@ -312,15 +367,15 @@ func (s *sender) write(m pmetric.Metric, form string) {
 		temporality = pmetric.AggregationTemporalityDelta
 	}
 	switch form {
-	case "sum", "sum delta", "updown":
+	case "sum", "sum delta", "updown", "updown delta":
 		m.SetEmptySum().SetAggregationTemporality(temporality)
-		m.Sum().SetIsMonotonic(form != "updown")
+		m.Sum().SetIsMonotonic(!strings.HasPrefix(form, "updown"))
 		dp := m.Sum().DataPoints().AppendEmpty()
 		attrs(dp.Attributes())
 		dp.SetStartTimestamp(pcommon.Timestamp(s.start))
 		dp.SetTimestamp(pcommon.Timestamp(s.now))
 		dp.SetIntValue(int64(total))
-		if form == "updown" {
+		if strings.HasPrefix(form, "updown") {
 			dp.SetIntValue(s.level)
 		}
 	case "histogram", "histogram delta":
@@ -339,7 +394,7 @@ func (s *sender) write(m pmetric.Metric, form string) {
 		attrs(dp.Attributes())
 		dp.SetStartTimestamp(pcommon.Timestamp(s.start))
 		dp.SetTimestamp(pcommon.Timestamp(s.now))
-		dp.SetScale(int32(len(s.route) % 3))
+		dp.SetScale(int32(len(s.user) % 3)) // Streams of different scale meet.
 		dp.SetZeroCount(s.count[0])
 		dp.Positive().SetOffset(2)
 		dp.Positive().BucketCounts().FromRaw(s.count[1:])
@@ -376,11 +431,11 @@ func (s *sender) step(r *rand.Rand, at int64, form string) {
 // The invariant: the increase over all output streams is that over all inputs, whatever is folded, whatever is
 // refused and sent again, and whenever the guard restarts; and the series stay within their budgets.
 func TestIncreaseIsPreserved(t *testing.T) {
-	forms := []string{"sum", "sum delta", "updown", "histogram", "histogram delta", "exponential", "exponential delta", "summary"}
+	forms := []string{"sum", "sum delta", "updown", "updown delta", "histogram", "histogram delta", "exponential", "exponential delta", "summary"}
 	for _, form := range forms {
 		for seed := range uint64(12) {
 			t.Run(fmt.Sprintf("%s/%d", form, seed), func(t *testing.T) {
-				g, in := testIncrease(t, form, seed, func(*Config) {}, 0)
+				g, in := testIncrease(t, form, seed, func(*Config) {}, 0, false)
 				assert.Zero(t, g.count("lost_increases"))
 				require.NotEmpty(t, in.total)
 				for name, want := range in.total {
@@ -388,6 +443,21 @@ func TestIncreaseIsPreserved(t *testing.T) {
 				}
 				budget := int(g.cfg.Limits.SeriesPerMetric) + g.cfg.Limits.OverflowStreamsPerMetric + 1 // The last resort.
 				assert.LessOrEqual(t, len(g.sink.streams), budget)
+			})
+		}
+	}
+}
+
+// A crash goes back to the last checkpoint, and the records since then come again, in other batches. The store sees samples
+// twice, never two values for one, and the increase is right.
+func TestIncreaseIsPreservedOverCrashes(t *testing.T) {
+	for _, form := range []string{"sum", "sum delta", "updown", "histogram", "exponential delta", "summary"} {
+		for seed := range uint64(12) {
+			t.Run(fmt.Sprintf("%s/%d", form, seed), func(t *testing.T) {
+				g, in := testIncrease(t, form, seed, func(*Config) {}, 0, true)
+				for name, want := range in.total {
+					assert.InDelta(t, want, g.sink.total[name], math.Abs(want)*1e-12, name)
+				}
 			})
 		}
 	}
@@ -403,7 +473,7 @@ func TestLossesAreCounted(t *testing.T) {
 			g, in := testIncrease(t, form, seed, func(c *Config) {
 				c.IdleTimeout = 4 * c.FlushInterval
 				c.Limits.Contributors = 1 + int(seed)
-			}, 40)
+			}, 40, false)
 			want, got := in.total["requests/0"], g.sink.total["requests/0"]
 			if g.count("ambiguous_series") == 0 {
 				assert.LessOrEqual(t, got, want)
@@ -421,8 +491,8 @@ func TestLossesAreCounted(t *testing.T) {
 }
 
 // testIncrease sends random streams through a guard that restarts and is refused; one in gaps steps (0: none) is a gap of
-// two idle times.
-func testIncrease(t *testing.T, form string, seed uint64, change func(*Config), gaps int) (*rig, *ledger) {
+// two idle times. With crashes, it also goes back to its last checkpoint.
+func testIncrease(t *testing.T, form string, seed uint64, change func(*Config), gaps int, crashes bool) (*rig, *ledger) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
 	cfg := testConfig(func(c *Config) {
@@ -441,6 +511,10 @@ func testIncrease(t *testing.T, form string, seed uint64, change func(*Config), 
 		change(c)
 	})
 	g := newRig(t, cfg)
+	if crashes {
+		g.sink.samples = map[sample][]float64{}
+		g.checkpoint()
+	}
 	in := newLedger(t)
 	failing := r.IntN(2) == 0
 	g.sink.refuse = func() error {
@@ -492,6 +566,10 @@ func testIncrease(t *testing.T, form string, seed uint64, change func(*Config), 
 			g.advance(time.Unix(0, now+int64(time.Minute)), true)
 		case 2:
 			g.restart()
+		case 3:
+			if crashes {
+				g.crash(r)
+			}
 		}
 	}
 	for _, md := range held {

@@ -38,6 +38,7 @@ type partition struct {
 	turns uint32                       // generations so far; likewise
 	// admissionEdge: a cumulative stream that began before it may have been admitted once and idle since.
 	admissionEdge atomic.Int64
+	windowStart   atomic.Int64 // the edge of the last turn that began a window
 	turning       atomic.Bool
 	newest        atomic.Int64 // newest event time, within bounds
 
@@ -96,10 +97,10 @@ func (p *partition) vote(m pmetric.Metric) (voted bool) {
 	}
 }
 
-// bounded moves a time that is too far ahead of the clock back to it.
+// bounded moves a time that is too far ahead of the clock back to it; a point without a time counts as now, too.
 func (p *partition) bounded(t int64) int64 {
 	step := int64(p.rules.Load().IdleTimeout) / admission.Generations
-	if now := p.clock.Now(); t > now+2*step+int64(maxAhead) {
+	if now := p.clock.Now(); t > now+2*step+int64(maxAhead) || t <= 0 {
 		return now
 	}
 	return t
@@ -138,8 +139,36 @@ func (p *partition) turn() {
 	p.edges[len(p.edges)-1] = now
 	p.fold.Expire(now-int64(p.rules.Load().IdleTimeout), p.tree.Give)
 	if p.turns++; p.turns%admission.Generations == 0 {
+		p.windowStart.Store(now)
 		p.tree.NextWindow()
-		p.tree.Each(func(n *admission.Node) { n.Growth.Rotate() })
+	}
+}
+
+// judge, accuse and widen change the verdict about a metric, and tell it.
+func (p *partition) judge(n *admission.Node, l *lists) *admission.Verdict {
+	before := n.Growth.Verdict()
+	v := n.Growth.Judge(n.Series.Used(), l.protects)
+	p.tell(n, before, v)
+	return v
+}
+
+func (p *partition) accuse(n *admission.Node, attribute string) *admission.Verdict {
+	before := n.Growth.Verdict()
+	v := n.Growth.Accuse(attribute)
+	p.tell(n, before, v)
+	return v
+}
+
+func (p *partition) widen(n *admission.Node, l *lists) (v *admission.Verdict, ok bool) {
+	before := n.Growth.Verdict()
+	v, ok = n.Growth.Widen(l.protects)
+	p.tell(n, before, v)
+	return v, ok
+}
+
+func (p *partition) tell(n *admission.Node, before, v *admission.Verdict) {
+	if v != before && len(v.Names) > 0 {
+		p.g.tel.judged(n, v.Names, p.rules.Load().OnLimit)
 	}
 }
 
@@ -154,21 +183,17 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 	if newest != p.seen {
 		p.seen, p.seenAt = newest, now
 	}
-	mark := newest
-	switch {
-	case now.Equal(delivery.Unbounded()):
-		mark = now.UnixNano() // The last chance to send anything.
-	case atEnd:
-		mark = newest + int64(now.Sub(p.seenAt))
-		if wall := now.UnixNano(); mark > wall {
-			mark = wall
-		}
-		mark -= int64(r.FlushInterval)
-	default:
-		mark -= int64(r.FlushInterval)
+	if now.Equal(delivery.Unbounded()) { // The last chance to send anything.
+		p.outbox = append(p.outbox, p.fold.Finish()...)
+		return len(p.outbox) > 0, p.promise(low)
 	}
-	mark = min(mark, low.UnixNano())
-	closed, _ := p.close(mark)
+	mark := newest
+	if atEnd {
+		mark = min(newest+int64(now.Sub(p.seenAt)), now.UnixNano())
+	}
+	mark = min(mark-int64(r.FlushInterval), low.UnixNano())
+	batches, closed := p.fold.Advance(mark)
+	p.outbox = append(p.outbox, batches...)
 	p.report(mark)
 	if p.sweep != p.turns {
 		p.sweep = p.turns
@@ -181,13 +206,6 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 		low = c
 	}
 	return len(p.outbox) > 0, p.promise(low)
-}
-
-// close moves what panes hold up to mark into the outbox.
-func (p *partition) close(mark int64) (closed int64, any bool) {
-	batches, closed := p.fold.Advance(mark)
-	p.outbox = append(p.outbox, batches...)
-	return closed, len(batches) > 0
 }
 
 // promise returns the earliest time of what can still be sent, the outbox included.
@@ -230,11 +248,16 @@ func (p *partition) Flush(ctx context.Context) error {
 // Adopt switches to the configured rules. Open panes keep their width; those that begin after them have the new one.
 func (p *partition) Adopt() {
 	r := p.g.rules
-	if p.rules.Load() == r {
+	old := p.rules.Load()
+	if old == r {
 		return
 	}
 	p.rules.Store(r)
 	p.tree.Refresh()
+	if !old.equal(r) {
+		// The old rules' verdicts would go on keeping series out of budgets that have become wider.
+		p.tree.Each(func(n *admission.Node) { n.Growth.Acquit() })
+	}
 	p.fold.SetWidth(r.FlushInterval)
 	if now := p.clock.Now(); now != 0 {
 		step := int64(r.IdleTimeout) / admission.Generations

@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
-	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/window"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
@@ -100,7 +99,7 @@ func insertTop[T any](list []T, v T, limit int, order func(a, b T) int) []T {
 // report puts the report into the outbox when the mark has passed the end of another interval.
 func (p *partition) report(mark int64) {
 	every := p.g.cfg.Report.Interval
-	if every <= 0 || mark == delivery.Unbounded().UnixNano() {
+	if every <= 0 {
 		return
 	}
 	end := window.Align(mark, every)

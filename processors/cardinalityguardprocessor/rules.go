@@ -1,6 +1,7 @@
 package cardinalityguardprocessor
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -76,6 +77,13 @@ func newRules(c *Config) *rules {
 	}
 	r.compile()
 	return r
+}
+
+// equal says whether both decide alike.
+func (r *rules) equal(o *rules) bool {
+	a, errA := json.Marshal(r)
+	b, errB := json.Marshal(o)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 // decodeRules reads rules from a state.

@@ -305,27 +305,32 @@ func (s *splitter) admit(key streamkey.Key, attrs pcommon.Map, start int64) admi
 	ambiguous := false
 	if s.p.fold.Streams() > 0 {
 		sh := s.p.fold.Lock(n.ID)
-		folded := sh.Folded(key) != nil
+		folded, last := sh.Folded(key)
 		ambiguous = s.cumulative && start <= sh.Horizon()
 		sh.Unlock()
-		if folded {
-			n.Growth.Touch()
+		if folded != nil {
+			n.Growth.Limit(key.Hi)
+			if last < s.p.windowStart.Load() {
+				s.note(attrs) // Once a window is enough.
+			}
 			return admission.Growing
 		}
 	}
 	if s.verdict != nil && s.accused(attrs) {
-		n.Growth.Touch()
+		n.Growth.Limit(key.Hi)
 		s.note(attrs)
 		return admission.Growing
 	}
 	if s.verdict != nil || s.limits.Values > 0 || n.Series.Used() >= notingFrom(s.limits.Metric) {
 		if name, over := s.note(attrs); over {
-			s.verdict = n.Growth.Accuse(name)
+			n.Growth.Limit(key.Hi)
+			s.verdict = s.p.accuse(n, name)
 			return admission.Attribute
 		}
 	}
 	if level := s.p.tree.Take(n); level != admission.None {
-		s.verdict = n.Growth.Judge(n.Series.Used(), s.origin.lists.protects)
+		s.verdict = s.p.judge(n, s.origin.lists)
+		n.Growth.Limit(key.Hi)
 		s.note(attrs)
 		return level
 	}
@@ -367,8 +372,11 @@ func (s *splitter) note(attrs pcommon.Map) (name string, over bool) {
 	g := &s.origin.node.Growth
 	count := func(n string, v pcommon.Value) {
 		values := g.Note(n, streamkey.Value(v).Hi)
-		if s.limits.Values > 0 && values > s.limits.Values && !s.origin.lists.protects(n) {
-			name, over = n, true
+		if s.limits.Values > 0 && !s.origin.lists.protects(n) {
+			s.p.tree.Values(s.origin.node, n, values)
+			if values > s.limits.Values {
+				name, over = n, true
+			}
 		}
 	}
 	for n, v := range s.rm.Resource().Attributes().All() {

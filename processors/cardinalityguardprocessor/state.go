@@ -13,8 +13,8 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// stateVersion is that of the format below. A release reads its own and the one before.
-const stateVersion = 1
+// stateVersion is that of the format below. A release reads its own and that of the release before.
+const stateVersion = 2
 
 // Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree,
 // table; fold; outbox. Parts of variable length have their length before them.
@@ -92,6 +92,7 @@ func (p *partition) Restore(r io.Reader) error {
 		return d.Err()
 	}
 	p.sweep = p.turns
+	p.windowStart.Store(p.edges[len(p.edges)-1-int(p.turns%admission.Generations)])
 	rest, err := admission.Load(d.Rest(), p.tree, p.table)
 	if err != nil {
 		return err

@@ -120,18 +120,43 @@ func (t *telemetry) add(ctx context.Context, n *tally) {
 	add(t.b.ProcessorCardinalityGuardAmbiguousSeries, n.ambiguous, nil)
 }
 
-// warn tells that a budget is nearly used up.
-func (t *telemetry) warn(w admission.Warning) {
-	t.b.ProcessorCardinalityGuardWarnings.Add(context.Background(), 1, t.level[w.Level.String()]...)
+// mayLog bounds the log lines about budgets; all warnings are counted.
+func (t *telemetry) mayLog() bool {
 	if minute := time.Now().Unix() / 60; t.minute.Swap(minute) != minute {
 		t.logged.Store(0)
 	}
-	if t.logged.Add(1) > maxWarningsLogged {
+	return t.logged.Add(1) <= maxWarningsLogged
+}
+
+// warn tells that a budget is nearly used up, and by what.
+func (t *telemetry) warn(w admission.Warning) {
+	t.b.ProcessorCardinalityGuardWarnings.Add(context.Background(), 1, t.level[w.Level.String()]...)
+	if !t.mayLog() {
 		return
 	}
-	t.log.Warn("A budget of series is used to 80 % or more",
-		zap.Stringer("budget", w.Level), zap.Int64("used", w.Used), zap.Int64("limit", w.Limit),
-		zap.String("tenant", w.Tenant), zap.String("service", w.Service), zap.String("metric", w.Metric))
+	fields := []zap.Field{zap.Stringer("budget", w.Level), zap.Int64("used", w.Used), zap.Int64("limit", w.Limit)}
+	for key, value := range map[string]string{"tenant": w.Tenant, "service": w.Service, "metric": w.Metric, "attribute": w.Attribute} {
+		if value != "" {
+			fields = append(fields, zap.String(key, value))
+		}
+	}
+	if w.Most != nil {
+		fields = append(fields, zap.Dict("most_series", zap.String("service", w.Most.Service), zap.String("metric", w.Most.Metric),
+			zap.Int64("series", w.Most.Series.Used())))
+		if counts := w.Most.Growth.Distinct(); len(counts) > 0 {
+			fields = append(fields, zap.Dict("most_values", zap.String("attribute", counts[0].Name), zap.Uint64("values", counts[0].Values)))
+		}
+	}
+	t.log.Warn("A budget is used to 80 % or more", fields...)
+}
+
+// judged tells which attributes a metric's growth is put down to.
+func (t *telemetry) judged(n *admission.Node, attributes []string, onLimit string) {
+	if t.mayLog() {
+		t.log.Warn("A metric is past a budget: see on_limit for what becomes of series with these attributes", zap.String("on_limit", onLimit),
+			zap.String("tenant", n.Tenant), zap.String("service", n.Service), zap.String("metric", n.Metric),
+			zap.Int64("series", n.Series.Used()), zap.Strings("attributes", attributes))
+	}
 }
 
 // failed counts and logs a failed step of the local session.

@@ -191,19 +191,99 @@ func TestEstimatesAreWithinTheirError(t *testing.T) {
 	}
 }
 
-func TestVerdictEndsWhenNothingIsFolded(t *testing.T) {
-	var g admission.Growth
-	for i := range 100 {
-		g.Note("user_id", fingerprint(i))
+// noted returns a tree with one metric, in which n values of user_id were counted.
+func noted(l admission.Limits, n int, warn func(admission.Warning)) (*admission.Tree, *admission.Node) {
+	tree := admission.NewTree(10, limits(l), warn)
+	node := tree.Node("t", "s", "m")
+	for i := range n {
+		node.Growth.Note("user_id", fingerprint(i))
 	}
-	g.Judge(100, noneProtected)
-	g.Rotate()
-	g.Touch()
-	g.Rotate()
-	assert.NotNil(t, g.Verdict())
-	g.Rotate()
-	assert.Nil(t, g.Verdict())
-	assert.False(t, g.Busy())
+	return tree, node
+}
+
+func TestVerdictEndsWhenNothingIsLimited(t *testing.T) {
+	tree, n := noted(admission.Limits{}, 100, func(admission.Warning) {})
+	n.Growth.Judge(100, noneProtected)
+	tree.NextWindow()
+	assert.NotNil(t, n.Growth.Verdict())
+	tree.NextWindow()
+	assert.Nil(t, n.Growth.Verdict())
+	assert.False(t, n.Growth.Busy())
+}
+
+// A verdict holds while what is limited in a window would not find room beside what is active, on any level.
+func TestVerdictEndsWhenThereIsRoom(t *testing.T) {
+	cases := []struct {
+		name            string
+		limits          admission.Limits
+		active, limited int
+		holds           bool
+	}{
+		{"room for all", admission.Limits{Metric: 100}, 30, 40, false},
+		{"more active and limited than three quarters", admission.Limits{Metric: 100}, 40, 40, true},
+		{"the service is full", admission.Limits{Metric: 100, Service: 80}, 30, 40, true},
+		{"the tenant is full", admission.Limits{Tenant: 80}, 30, 40, true},
+		{"all is full", admission.Limits{Total: 80}, 30, 40, true},
+		{"the attribute has too many values", admission.Limits{Values: 60}, 30, 40, true},
+		{"no budget any more", admission.Limits{}, 300, 400, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			tree, n := noted(c.limits, 50, func(admission.Warning) {})
+			for range c.active {
+				require.Equal(t, admission.None, tree.Take(n))
+			}
+			n.Growth.Judge(int64(c.active), noneProtected)
+			for i := range 3 * c.limited { // Some of them again and again.
+				n.Growth.Limit(fingerprint(i % c.limited))
+			}
+			tree.NextWindow()
+			assert.Equal(t, c.holds, n.Growth.Verdict() != nil)
+		})
+	}
+}
+
+// A budget warns once a window, and says which metric has most of it.
+func TestWarnings(t *testing.T) {
+	var got []string
+	tree, n := noted(admission.Limits{Total: 20, Tenant: 15, Service: 10, Metric: 5, Values: 50}, 30, func(w admission.Warning) {
+		most := ""
+		if w.Most != nil {
+			most = w.Most.Metric
+		}
+		got = append(got, fmt.Sprintf("%v %s/%s/%s/%s %d of %d %s", w.Level, w.Tenant, w.Service, w.Metric, w.Attribute, w.Used, w.Limit, most))
+	})
+	other := tree.Node("t", "s", "other")
+	for range 4 {
+		tree.Take(n)
+	}
+	for range 5 {
+		tree.Take(other)
+	}
+	for range 2 {
+		tree.Take(tree.Node("t", "second", "m"))
+		tree.Take(tree.Node("u", "s", "m"))
+		tree.Take(tree.Node("u", "s", "other"))
+		tree.Take(tree.Node("t", "second", "third"))
+	}
+	tree.Values(n, "user_id", 39)
+	tree.Values(n, "user_id", 40)
+	tree.Values(n, "user_id", 45)
+	want := []string{
+		"metric t/s/m/ 4 of 5 m", "service t/s// 8 of 10 m", "metric t/s/other/ 4 of 5 other",
+		"tenant t/// 12 of 15 other", "total /// 16 of 20 other", "attribute t/s/m/user_id 40 of 50 ",
+	}
+	assert.ElementsMatch(t, want, got)
+	tree.Values(n, "user_id", 60)
+	tree.Take(other)
+	assert.Len(t, got, len(want), "once a window")
+	tree.NextWindow()
+	tree.Values(n, "user_id", 60)
+	assert.Len(t, got, len(want)+1)
+	for i := range 9 {
+		tree.Node("t", "s", fmt.Sprint("metric ", i))
+	}
+	assert.Equal(t, "metrics /// 8 of 10 ", got[len(got)-1])
 }
 
 const step = int64(15 * time.Minute)

@@ -96,7 +96,7 @@ func (t *Tree) load(name nodeName, id uint64) bool {
 
 // put counts a series of n, whatever the limits.
 func (t *Tree) put(n *Node) {
-	for _, c := range []*Counter{&n.Series, n.service, n.tenant, &t.total} {
+	for _, c := range n.counters(t) {
 		c.used.Add(1)
 	}
 }
@@ -116,24 +116,34 @@ func (g *Growth) append(b []byte) ([]byte, error) {
 		for _, end := range v.Ends {
 			b = binary.AppendUvarint(b, uint64(end))
 		}
-		b = binary.AppendUvarint(b, uint64(g.idle.Load()))
+		b = binary.AppendUvarint(b, uint64(g.idle))
+	}
+	b, err := appendSketch(b, g.limited)
+	if err != nil {
+		return nil, err
 	}
 	b = binary.AppendUvarint(b, uint64(len(g.values)))
 	for name, d := range g.values {
 		b = cursor.AppendBlock(b, name)
 		for _, sk := range []*hyperloglog.Sketch{d.now, d.before} {
-			if sk == nil {
-				b = append(b, 0)
-				continue
+			if b, err = appendSketch(b, sk); err != nil {
+				return nil, fmt.Errorf("values of %q: %w", name, err)
 			}
-			data, err := sk.MarshalBinary()
-			if err != nil {
-				return nil, fmt.Errorf("sketch of %q: %w", name, err)
-			}
-			b = cursor.AppendBlock(b, data)
 		}
 	}
 	return b, nil
+}
+
+// appendSketch writes a block, an empty one for nil.
+func appendSketch(b []byte, sk *hyperloglog.Sketch) ([]byte, error) {
+	if sk == nil {
+		return append(b, 0), nil
+	}
+	data, err := sk.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("sketch: %w", err)
+	}
+	return cursor.AppendBlock(b, data), nil
 }
 
 // reader reads the parts of a tree.
@@ -158,9 +168,10 @@ func (r reader) growth(g *Growth) {
 			r.Fail("verdict")
 			return
 		}
-		g.idle.Store(int32(min(r.Uvarint(), verdictWindows)))
+		g.idle = int32(min(r.Uvarint(), verdictWindows))
 		g.verdict.Store(v)
 	}
+	g.limited = r.sketch()
 	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
 		name := r.String()
 		d := &distinct{now: r.sketch(), before: r.sketch()}

@@ -18,6 +18,9 @@ const (
 	guiltyShare = 10
 	// verdictWindows is how many windows without a fold end a verdict.
 	verdictWindows = 2
+	// calm is how full, in quarters, a budget may be with all that was limited in a window, for the verdict to end. Series stay for
+	// up to 5/4 of a window, so growth that reaches the budget at all limits more than 4/5 of it in every window.
+	calm = 3
 )
 
 // Growth finds out which attributes make a metric grow, and remembers the verdict. Values are counted by HyperLogLog
@@ -27,24 +30,27 @@ const (
 // one with the most values is (a product of harmless attributes). When what is left without the guilty ones still grows
 // past its own budget, the one with the next most values joins them: [Growth.Widen].
 //
-// A verdict holds while series are folded under it, and ends after two windows without one. So an attribute that
-// grows slowly but for ever does not get the places of its own idle series again and again.
+// A verdict ends after two windows in which nothing was limited, or after one in which the series that were limited, distinct
+// ones by HyperLogLog, would have fit in beside those that are active: see [Tree.NextWindow]. So an attribute that grows slowly but for ever
+// does not get the places of its own idle series again and again, and a metric that grew once, when pods were replaced, recovers.
 //
-// Memory: up to 64 attributes with two sketches of at most 2 KiB each; small sketches are sparse. Nothing before the first
-// Note. The zero value is ready. It is safe for concurrent use, and Verdict takes no lock.
+// Memory: up to 64 attributes with two sketches of at most 2 KiB each, and one for the series; small sketches are sparse. Nothing before the
+// first Note. The zero value is ready. It is safe for concurrent use, and Verdict takes no lock.
 type Growth struct {
 	verdict atomic.Pointer[Verdict]
-	idle    atomic.Int32 // windows since a series was last limited under the verdict
 
-	mu     sync.Mutex
-	values map[string]*distinct // guarded by mu
+	mu      sync.Mutex
+	idle    int32                // windows since a series was last limited; guarded by mu, as are all here
+	values  map[string]*distinct // by attribute
+	limited *hyperloglog.Sketch  // series that were limited in this window; nil for none
 }
 
 // distinct counts the values of one attribute.
 type distinct struct {
 	now, before *hyperloglog.Sketch
 	estimate    uint64
-	fresh       int // notes since estimate was made
+	fresh       int    // notes since estimate was made
+	warned      uint32 // window of the last warning, plus 1
 }
 
 func newSketch() *hyperloglog.Sketch {
@@ -104,21 +110,61 @@ func (g *Growth) Noting() bool {
 	return len(g.values) > 0
 }
 
-// Rotate begins the next window.
-func (g *Growth) Rotate() {
+// Limit notes that a series was limited, by its hash, which keeps the verdict alive.
+func (g *Growth) Limit(series uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.limited == nil {
+		g.limited = newSketch()
+	}
+	g.limited.InsertHash(series)
+	g.idle = 0
+}
+
+// mayWarn says, once a window, that a warning about an attribute's values may be given.
+func (g *Growth) mayWarn(name string, window uint32) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := g.values[name]
+	if d == nil || d.warned == window {
+		return false
+	}
+	d.warned = window
+	return true
+}
+
+// limitedSeries returns about how many distinct series were limited in this window.
+func (g *Growth) limitedSeries() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limited == nil {
+		return 0
+	}
+	return int64(g.limited.Estimate())
+}
+
+// rotate begins the next window. fits says that all the series that were limited in this one would have found a place, and
+// maxValues is the budget of an attribute's values, 0 for none: what was guilty of more is still.
+func (g *Growth) rotate(fits bool, maxValues uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if v := g.verdict.Load(); v != nil {
+		for _, name := range v.Names {
+			if d := g.values[name]; d != nil && maxValues > 0 && d.now.Estimate() > maxValues*calm/4 {
+				fits = false
+			}
+		}
+		if g.idle++; g.idle >= verdictWindows || fits && g.limited != nil {
+			g.verdict.Store(nil)
+		}
+	}
+	g.limited = nil
 	for name, d := range g.values {
 		if d.before, d.now = d.now, newSketch(); d.before.Estimate() == 0 {
 			delete(g.values, name)
 			continue
 		}
 		d.count()
-	}
-	if g.verdict.Load() != nil {
-		if g.idle.Add(1) >= verdictWindows {
-			g.verdict.Store(nil)
-		}
 	}
 }
 
@@ -158,19 +204,15 @@ func (v *Verdict) Removes(name string, level int) bool {
 // Verdict returns the present verdict, nil if there is none.
 func (g *Growth) Verdict() *Verdict { return g.verdict.Load() }
 
-// Load sets the verdict, for a restored state.
-func (g *Growth) Load(v *Verdict) { g.verdict.Store(v) }
-
-// Touch notes that a series is limited, which keeps the verdict alive.
-func (g *Growth) Touch() { g.idle.Store(0) }
+// Acquit ends the verdict, after the rules have changed.
+func (g *Growth) Acquit() { g.verdict.Store(nil) }
 
 // Judge returns the verdict, and makes it if there is none, for a metric with that many series. Protected attributes are
-// never guilty. A verdict may name nobody: nothing is known yet, and level 0 removes nothing. Judge
-// touches.
+// never guilty. A verdict may name nobody: nothing is known yet, and level 0 removes nothing.
 func (g *Growth) Judge(series int64, protected func(string) bool) *Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.Touch()
+	g.idle = 0
 	if v := g.verdict.Load(); v != nil {
 		return v
 	}
@@ -197,7 +239,7 @@ func (g *Growth) Accuse(name string) *Verdict {
 }
 
 func (g *Growth) accuseLocked(name string) *Verdict {
-	g.Touch()
+	g.idle = 0
 	old := g.verdict.Load()
 	switch {
 	case old == nil:

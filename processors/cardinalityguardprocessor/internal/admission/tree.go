@@ -93,19 +93,22 @@ type Tree struct {
 	free     []uint32            // guarded by mu
 	tenants  map[string]*Counter // guarded by mu
 	services map[nodeName]*Counter
+	names    Counter // its warnings
 }
 
 type nodeName struct{ tenant, service, metric string }
 
 // Warning says that a budget is nearly used up.
 type Warning struct {
-	Level                   Level
-	Tenant, Service, Metric string // empty where the level stands above
-	Used, Limit             int64
+	Level                              Level
+	Tenant, Service, Metric, Attribute string // empty where the level stands above
+	Used, Limit                        int64
+	// Most is the metric with most of the series that are counted there; nil for Attribute and Names.
+	Most *Node
 }
 
 // NewTree returns a tree of at most maxNodes metrics. limits gives the budgets of a metric; warn is told, once a budget
-// and window, when a budget is used to four fifths, and must not block.
+// and window, when a budget is used to four fifths, and must neither block nor call the tree.
 func NewTree(maxNodes int, limits func(tenant, service, metric string) Limits, warn func(Warning)) *Tree {
 	return &Tree{
 		rules: limits, max: min(maxNodes, 1<<24-1), warn: warn,
@@ -150,6 +153,10 @@ func (t *Tree) insertLocked(name nodeName, id uint32) *Node {
 	n.limits.Store(&limits)
 	t.nodes[nodeName{n.Tenant, n.Service, n.Metric}] = n
 	t.list[id] = n
+	t.names.used.Store(int64(len(t.nodes)))
+	if max := int64(t.max); t.near(&t.names, max) {
+		t.warn(Warning{Level: Names, Used: t.names.Used(), Limit: max})
+	}
 	return n
 }
 
@@ -186,22 +193,50 @@ func (t *Tree) Take(n *Node) Level {
 		n.tenant.used.Add(-1)
 		return Total
 	}
-	t.warnIfNear(&t.total, l.Total, Warning{Level: Total})
-	t.warnIfNear(n.tenant, l.Tenant, Warning{Level: Tenant, Tenant: n.Tenant})
-	t.warnIfNear(n.service, l.Service, Warning{Level: Service, Tenant: n.Tenant, Service: n.Service})
-	t.warnIfNear(&n.Series, l.Metric, Warning{Level: Metric, Tenant: n.Tenant, Service: n.Service, Metric: n.Metric})
+	if t.near(&t.total, l.Total) {
+		t.warnMost(Warning{Level: Total, Used: t.TotalUsed(), Limit: l.Total})
+	}
+	if t.near(n.tenant, l.Tenant) {
+		t.warnMost(Warning{Level: Tenant, Tenant: n.Tenant, Used: n.TenantUsed(), Limit: l.Tenant})
+	}
+	if t.near(n.service, l.Service) {
+		t.warnMost(Warning{Level: Service, Tenant: n.Tenant, Service: n.Service, Used: n.ServiceUsed(), Limit: l.Service})
+	}
+	if t.near(&n.Series, l.Metric) {
+		t.warn(Warning{Level: Metric, Tenant: n.Tenant, Service: n.Service, Metric: n.Metric, Used: n.Series.Used(), Limit: l.Metric, Most: n})
+	}
 	return None
 }
 
-func (t *Tree) warnIfNear(c *Counter, limit int64, w Warning) {
-	used := c.used.Load()
-	if limit <= 0 || used*5 < limit*4 {
-		return
+// near says, once a window, that a budget is used to four fifths.
+func (t *Tree) near(c *Counter, limit int64) bool {
+	if limit <= 0 || c.used.Load()*5 < limit*4 {
+		return false
 	}
 	window := t.window.Load() + 1
-	if last := c.warned.Load(); last != window && c.warned.CompareAndSwap(last, window) {
-		w.Used, w.Limit = used, limit
-		t.warn(w)
+	last := c.warned.Load()
+	return last != window && c.warned.CompareAndSwap(last, window)
+}
+
+// warnMost warns about the budget of a tenant, of a service, or of all.
+func (t *Tree) warnMost(w Warning) {
+	t.Each(func(n *Node) {
+		within := (w.Level < Tenant || n.Tenant == w.Tenant) && (w.Level < Service || n.Service == w.Service)
+		if within && (w.Most == nil || n.Series.Used() > w.Most.Series.Used()) {
+			w.Most = n
+		}
+	})
+	t.warn(w)
+}
+
+// Values notes that an attribute of n has about so many distinct values, and warns as all budgets do.
+func (t *Tree) Values(n *Node, attribute string, values uint64) {
+	limit := n.Limits().Values
+	if limit > 0 && values*5 >= limit*4 && n.Growth.mayWarn(attribute, t.window.Load()+1) {
+		t.warn(Warning{
+			Level: Attribute, Tenant: n.Tenant, Service: n.Service, Metric: n.Metric, Attribute: clone(attribute),
+			Used: int64(values), Limit: int64(limit),
+		})
 	}
 }
 
@@ -210,17 +245,41 @@ func (t *Tree) Give(id uint32) {
 	t.mu.RLock()
 	n := t.list[id]
 	t.mu.RUnlock()
-	n.Series.used.Add(-1)
-	n.service.used.Add(-1)
-	n.tenant.used.Add(-1)
-	t.total.used.Add(-1)
+	for _, c := range n.counters(t) {
+		c.used.Add(-1)
+	}
 }
 
 // TotalUsed returns the number of active series.
 func (t *Tree) TotalUsed() int64 { return t.total.used.Load() }
 
-// NextWindow lets every budget warn again.
-func (t *Tree) NextWindow() { t.window.Add(1) }
+// NextWindow begins the next window: every budget may warn again, values are counted anew, and verdicts end where every budget
+// has come to have room for what was limited.
+func (t *Tree) NextWindow() {
+	t.window.Add(1)
+	limited := map[*Counter]int64{}
+	t.Each(func(n *Node) {
+		if series := n.Growth.limitedSeries(); series > 0 {
+			for _, c := range n.counters(t) {
+				limited[c] += series
+			}
+		}
+	})
+	t.Each(func(n *Node) {
+		l := n.Limits()
+		fits := true
+		for i, c := range n.counters(t) {
+			limit := [...]int64{l.Metric, l.Service, l.Tenant, l.Total}[i]
+			fits = fits && (limit == 0 || (c.Used()+limited[c])*4 <= limit*calm)
+		}
+		n.Growth.rotate(fits, l.Values)
+	})
+}
+
+// counters returns the budgets of n, from the metric's up.
+func (n *Node) counters(t *Tree) [4]*Counter {
+	return [...]*Counter{&n.Series, n.service, n.tenant, &t.total}
+}
 
 // Refresh asks for the limits of all nodes again, after the rules behind them have changed.
 func (t *Tree) Refresh() {

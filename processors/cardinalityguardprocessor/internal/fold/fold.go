@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,8 @@ type Limits struct {
 }
 
 // Fold holds overflow streams. It is sharded by metric: metrics in different shards don't wait for each other. It is safe
-// for concurrent use, except for Advance, Expire, Append and Decode, which are for the driver of the session and
-// need that no batch is at work.
+// for concurrent use, except for Advance, Finish, SetWidth, Append and Decode, which are for the driver of the session
+// and need that no batch is at work.
 type Fold struct {
 	limits       Limits
 	began        int64
@@ -62,7 +63,8 @@ type Outcome struct {
 	Unknown   bool           // the increase can't be known and is lost, for another reason than Step's
 	Late      bool           // its pane was closed: a later one has it
 	Coarsened bool           // histograms with different bounds: resolution was lost
-	Evicted   bool           // another contributor was forgotten for it
+	Evicted   int            // how many other contributors were forgotten for it
+	Refused   bool           // a Running aggregation got a value that is not finite: nothing has changed
 }
 
 // New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: in the pane of
@@ -97,13 +99,14 @@ func (f *Fold) Lock(node uint32) *Shard {
 // Unlock ends what Lock began.
 func (sh *Shard) Unlock() { sh.mu.Unlock() }
 
-// Folded returns the overflow stream that the stream called key goes into, if it is a known contributor.
-func (sh *Shard) Folded(key streamkey.Key) *Stream {
+// Folded returns the overflow stream that the stream called key goes into, if it is a known contributor, and the time of its
+// last point.
+func (sh *Shard) Folded(key streamkey.Key) (s *Stream, last int64) {
 	i, ok := sh.contributors.index[key]
 	if !ok || sh.contributors.slots[i].stream.gone {
-		return nil
+		return nil, 0
 	}
-	return sh.contributors.slots[i].stream
+	return sh.contributors.slots[i].stream, sh.contributors.slots[i].time
 }
 
 // Horizon returns the newest time of all contributors that have been forgotten.
@@ -144,6 +147,10 @@ func (sh *Shard) Fold(s *Stream, p Point) (o Outcome) {
 	o.Step = datapoint.Grown
 	inc := p.Value
 	if s.Aggregation == Running {
+		if !inc.finite() {
+			o.Refused = true // One such value would stay in the total for ever.
+			return o
+		}
 		var counts bool
 		if inc, counts = sh.increase(s, &p, &o); !counts {
 			return o
@@ -184,8 +191,8 @@ func (sh *Shard) pane(s *Stream, t int64) *pane {
 // increase returns what p adds to s, and remembers p. counts is false for a repeated or overtaken point.
 func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bool) {
 	c := sh.contributors.find(p.Key)
+	o.Evicted = sh.makeRoom(c == nil)
 	if c == nil {
-		o.Evicted = sh.makeRoom()
 		c = sh.contributors.add(p.Key)
 		sh.f.contributors.Add(1)
 		c.start, c.time, c.value, c.stream = p.Start, p.Time, p.Value, s
@@ -233,17 +240,22 @@ func (sh *Shard) takeBack(c contributor, at int64) {
 	sh.pane(c.stream, at).add(c.stream, minus, at)
 }
 
-// makeRoom forgets the oldest contributor of the shard if all places are taken.
-func (sh *Shard) makeRoom() (evicted bool) {
-	if sh.f.contributors.Load() < int64(sh.f.limits.Contributors) {
-		return false
-	}
-	c, ok := sh.contributors.forgetOldest()
-	if ok {
+// makeRoom keeps to the limit of contributors, before another one comes in if adding. The one of this shard that was not
+// seen for longest goes; but a shard always has a fair share: while others hold more than theirs, it may pass the limit, by one
+// share at most, and they pay with their next point. So one metric's explosion can't take the memory of all others.
+func (sh *Shard) makeRoom(adding bool) (evicted int) {
+	limit := int64(sh.f.limits.Contributors)
+	fair := max(limit/shards, 1)
+	for {
+		all, here := sh.f.contributors.Load(), int64(sh.contributors.len())
+		if all < limit || all == limit && !adding || here == 0 || here < fair && all < limit+fair || !adding && here <= fair {
+			return evicted
+		}
+		c, _ := sh.contributors.forgetOldest()
 		sh.f.contributors.Add(-1)
 		sh.takeBack(c, c.time)
+		evicted++
 	}
-	return ok
 }
 
 // Expire forgets contributors and overflow streams without a point since before; owned is told about streams that gave
@@ -285,21 +297,30 @@ func (f *Fold) Uses(node uint32) bool {
 
 // Advance closes the panes that end at or before mark, and returns them written, in time order. closed is the earliest
 // time that a later call can still write.
-func (f *Fold) Advance(mark int64) (out []Batch, closed int64) {
+func (f *Fold) Advance(mark int64) (out []Batch, closed int64) { return f.advance(mark, false) }
+
+// Finish closes all panes. They are stamped with the newest time in them, not with their end: another fold may go on in the same
+// panes after a restart, and its stamps must be later.
+func (f *Fold) Finish() []Batch {
+	out, _ := f.advance(math.MaxInt64, true)
+	return out
+}
+
+func (f *Fold) advance(mark int64, last bool) (out []Batch, closed int64) {
 	var list []due
 	closed = mark
 	for i := range f.shards {
 		sh := &f.shards[i]
 		sh.mu.Lock()
 		for len(sh.retiring) > 0 {
-			list = sh.take(sh.retiring[0], mark, list)
+			list = sh.take(sh.retiring[0], mark, last, list)
 			if sh.retiring[0].Len() > 0 {
 				break
 			}
 			sh.retiring = sh.retiring[1:]
 		}
 		if len(sh.retiring) == 0 {
-			list = sh.take(sh.panes, mark, list)
+			list = sh.take(sh.panes, mark, last, list)
 			sh.closed = max(sh.closed, window.Align(mark, sh.panes.Width()))
 			closed = min(closed, sh.closed)
 		} else if start, ok := sh.retiring[0].Oldest(); ok {
@@ -312,11 +333,15 @@ func (f *Fold) Advance(mark int64) (out []Batch, closed int64) {
 
 // take removes closed panes and brings the totals up to date; the points themselves are written at once for
 // running totals, which go on changing.
-func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, list []due) []due {
+func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last bool, list []due) []due {
 	for start, members := range panes.Take(mark) {
+		end := start + int64(panes.Width())
+		if last {
+			end = min(end, newestIn(start, members)+1)
+		}
 		for s, p := range members {
 			s.open--
-			d := due{stream: s, pane: p, start: start, end: start + int64(panes.Width())}
+			d := due{stream: s, pane: p, start: start, end: end}
 			if s.Aggregation == Running {
 				if !s.sent && s.Monotonic {
 					// The total begins with a point of its own: a store that knows no start times sees the first increase.
@@ -330,6 +355,18 @@ func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, list [
 		}
 	}
 	return list
+}
+
+// newestIn returns the newest time in a pane that begins at start, behind the first points of totals that begin in it.
+func newestIn(start int64, members map[*Stream]*pane) (newest int64) {
+	newest = start
+	for s, p := range members {
+		newest = max(newest, p.time)
+		if !s.sent {
+			newest = max(newest, s.start+1)
+		}
+	}
+	return newest
 }
 
 // SetWidth changes the width of panes that begin after those that are open now.

@@ -2,6 +2,7 @@ package fold_test
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 	"time"
@@ -155,12 +156,66 @@ func TestForgottenContributorsAreNotCountedTwice(t *testing.T) {
 	small.Contributors = 2
 	f := fold.New(small, width, began)
 	id := identity(1, fold.Running, true)
-	assert.False(t, put(f, id, point(1, 1, 2, 5), point(2, 1, 3, 7)).Evicted)
-	assert.True(t, put(f, id, point(3, 4, 5, 1)).Evicted)
+	assert.Zero(t, put(f, id, point(1, 1, 2, 5), point(2, 1, 3, 7)).Evicted)
+	assert.Equal(t, 1, put(f, id, point(3, 4, 5, 1)).Evicted)
 	o := put(f, id, point(1, 1, 6, 6))
 	assert.Equal(t, datapoint.Baseline, o.Step, "it was counted up to 5 before")
 	assert.Equal(t, datapoint.Begun, put(f, id, point(4, 6, 7, 1)).Step, "this one began after all that were forgotten")
 	assert.EqualValues(t, 2, f.Contributors())
+}
+
+// A metric that has taken all places can't keep another one from being counted: every shard has a fair share, the bound is passed by
+// one share at most, and who has more than a share pays.
+func TestContributorsOfOneMetricLeaveRoomForOthers(t *testing.T) {
+	small := limits
+	small.Contributors = 160 // A share is 10.
+	f := fold.New(small, width, began)
+	one, other := identity(1, fold.Running, true), identity(2, fold.Running, true)
+	other.Node = 2
+	for c := range uint64(200) {
+		put(f, one, point(c, 1, 2, 5))
+	}
+	assert.EqualValues(t, 160, f.Contributors())
+	for at := range int64(5) {
+		for c := range uint64(10) {
+			o := put(f, other, point(500+c, 1, 3+at, 7*(at+1)))
+			assert.Zero(t, o.Evicted)
+			assert.LessOrEqual(t, f.Contributors(), int64(170))
+		}
+	}
+	assert.Equal(t, 10, put(f, one, point(199, 1, 3, 5)).Evicted, "the metric with more than its share pays")
+	assert.EqualValues(t, 160, f.Contributors())
+	assert.Equal(t, 1, put(f, other, point(600, 1, 3, 5)).Evicted, "past its share it pays itself")
+	put(f, one, point(300, 1, 3, 5))
+	assert.EqualValues(t, 160, f.Contributors())
+}
+
+// What is left at the end is stamped with its newest time, so that who goes on in the same pane has later stamps.
+func TestFinish(t *testing.T) {
+	f := fold.New(limits, width, began)
+	put(f, identity(1, fold.Running, true), point(1, 1, 3, 5), point(1, 1, 12, 6))
+	assert.Equal(t, []string{"0s:0", "3s:5", "12s:6"}, sent(f.Finish()))
+
+	f = fold.New(limits, width, began+4*second)
+	p := point(1, 1, 3, 5)
+	p.Since = 0
+	put(f, identity(1, fold.Running, true), p)
+	assert.Equal(t, []string{"4s:0", "4s:5"}, sent(f.Finish()), "one nanosecond behind the first point")
+}
+
+// One contributor's infinity would stay in a total for ever.
+func TestTotalsStayFinite(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1)} {
+		f := fold.New(limits, width, began)
+		p := point(1, 1, 3, 0)
+		dp := pmetric.NewNumberDataPoint()
+		dp.SetDoubleValue(v)
+		p.Value = fold.FromNumber(dp)
+		assert.True(t, put(f, identity(1, fold.Running, true), point(1, 1, 2, 5), p).Refused)
+		put(f, identity(1, fold.Running, true), point(1, 1, 4, 7))
+		batches, _ := f.Advance(began + 10*second)
+		assert.Equal(t, []string{"0s:0", "9.999s:7"}, sent(batches))
+	}
 }
 
 func TestExpire(t *testing.T) {

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"math"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -110,6 +111,22 @@ func (v Value) withoutRange() Value {
 	}
 	v.ext = &e
 	return v
+}
+
+// finite says whether v is made of numbers that can be added up.
+func (v Value) finite() bool {
+	var f float64
+	switch v.Kind {
+	case Number:
+		f = v.Num.Float64()
+	case Histogram:
+		f = v.ext.hist.Sum
+	case Exponential:
+		f = v.ext.exp.Sum
+	case Summary:
+		f = v.ext.sum.Sum
+	}
+	return !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
 // clone returns a value that shares nothing with v.
