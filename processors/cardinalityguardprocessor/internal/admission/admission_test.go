@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +69,39 @@ func TestTableAgainstMap(t *testing.T) {
 		table.Advance(func(uint32) {})
 		require.Equal(t, len(want), table.Len())
 	}
+}
+
+// Batches look up without a lock while others add, and generations pass: what is seen in every generation never leaves, and a series
+// is added once.
+func TestTableIsSafeForConcurrentUse(t *testing.T) {
+	table := admission.NewTable()
+	const n, rounds = 3000, 3 * admission.Generations
+	var added [n]atomic.Int32
+	for range rounds {
+		var wg sync.WaitGroup
+		for worker := range 4 {
+			wg.Go(func() {
+				for i := range n {
+					i := (i + worker*n/4) % n
+					if table.See(fingerprint(i)) == admission.Unknown && table.Add(fingerprint(i), uint32(i)) {
+						added[i].Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		wg.Go(func() { // Beside the turn, they all go on.
+			for i := range n {
+				assert.NotEqual(t, admission.Unknown, table.See(fingerprint(i)))
+			}
+		})
+		assert.Zero(t, table.Advance(func(uint32) {}))
+		wg.Wait()
+	}
+	for i := range added {
+		assert.EqualValues(t, 1, added[i].Load())
+	}
+	assert.Equal(t, n, table.Len())
 }
 
 // The memory promise of Table, measured.

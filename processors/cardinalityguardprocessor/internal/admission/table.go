@@ -3,6 +3,7 @@ package admission
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 )
 
 // Table is the set of active series, each with the number of the metric it counts against and the generation of its last
-// point. It is safe for concurrent use; each of its 64 shards has a lock of its own.
+// point. It is safe for concurrent use; each of its 64 shards has a lock of its own, which a series that is known doesn't take.
 //
 // A series is known by a 64-bit fingerprint, so among n active series a new one is taken for known, and let through
 // uncounted, with probability n/2⁶⁴ (5e-14 for a million). No value is ever computed from this.
@@ -29,27 +30,33 @@ type Table struct {
 }
 
 type tableShard struct {
-	mu    sync.Mutex
-	slots []slot // open addressing, linear probing; guarded by mu
-	used  int    // guarded by mu
-	gen   uint8  // current generation, 1 to generationCycle; guarded by mu
-	_     [64]byte
+	// slots are read without the lock: what is in a slot stays there, and whoever makes room makes a new array.
+	slots atomic.Pointer[[]slot] // replaced under mu
+	gen   atomic.Uint32          // current generation, 1 to generationCycle; changed under mu
+
+	mu   sync.Mutex
+	used int // guarded by mu
+	_    [64]byte
 }
 
-// slot is 12 bytes: as two uint32 the fingerprint needs no padding.
+// slot is 12 bytes: as two uint32 the fingerprint needs no padding. It is empty while meta is 0, and meta is written last.
 type slot struct {
 	hi, lo uint32
-	meta   uint32 // metric number << 8 | generation
+	meta   uint32 // metric number << 8 | generation; atomic
 }
 
-func (s slot) fingerprint() uint64 { return uint64(s.hi)<<32 | uint64(s.lo) }
-func (s slot) generation() uint8   { return uint8(s.meta) }
+func (s *slot) fingerprint() uint64 { return uint64(s.hi)<<32 | uint64(s.lo) }
+
+func (s *slot) load() (meta uint32) { return atomic.LoadUint32(&s.meta) }
+
+func generation(meta uint32) uint32 { return meta & 0xff }
 
 // NewTable returns an empty table in generation 1.
 func NewTable() *Table {
 	t := &Table{}
 	for i := range t.shards {
-		t.shards[i].gen = 1
+		t.shards[i].gen.Store(1)
+		t.shards[i].slots.Store(new([]slot))
 	}
 	return t
 }
@@ -69,16 +76,28 @@ const (
 // See looks a series up and notes that it is active.
 func (t *Table) See(fp uint64) Sighting {
 	sh := &t.shards[fp>>(64-shardBits)]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	s := sh.find(fp)
-	if s == nil || s.meta == 0 {
+	s := find(*sh.slots.Load(), fp)
+	if s == nil {
 		return Unknown
 	}
-	if s.generation() == sh.gen {
+	switch meta := s.load(); {
+	case meta == 0:
+		return Unknown
+	case generation(meta) == sh.gen.Load():
 		return Known
 	}
-	s.meta = s.meta&^0xff | uint32(sh.gen)
+	return sh.refresh(fp)
+}
+
+// refresh notes the first point in a generation. It takes the lock, lest a new array is being made without it.
+func (sh *tableShard) refresh(fp uint64) Sighting {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := find(*sh.slots.Load(), fp)
+	if s == nil || s.meta == 0 {
+		return Unknown // It has just left.
+	}
+	atomic.StoreUint32(&s.meta, s.meta&^0xff|sh.gen.Load())
 	return Refreshed
 }
 
@@ -88,7 +107,7 @@ func (t *Table) Add(fp uint64, metric uint32) (added bool) {
 	sh := &t.shards[fp>>(64-shardBits)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.add(fp, metric, sh.gen)
+	return sh.add(fp, metric, sh.gen.Load())
 }
 
 // Advance begins the next generation and removes the series that have been idle for [Generations] of them. left is
@@ -117,9 +136,10 @@ func (t *Table) Each(f func(fp uint64, metric uint32, age uint8)) {
 	for i := range t.shards {
 		sh := &t.shards[i]
 		sh.mu.Lock()
-		for _, s := range sh.slots {
-			if s.meta != 0 {
-				f(s.fingerprint(), s.meta>>8, sh.age(s.generation()))
+		slots := *sh.slots.Load()
+		for i := range slots {
+			if s := &slots[i]; s.meta != 0 {
+				f(s.fingerprint(), s.meta>>8, sh.age(s.meta))
 			}
 		}
 		sh.mu.Unlock()
@@ -132,12 +152,12 @@ func (t *Table) Load(fp uint64, metric uint32, age uint8) (added bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	age = min(age, Generations)
-	return sh.add(fp, metric, uint8((int(sh.gen)-1+generationCycle-int(age))%generationCycle)+1)
+	return sh.add(fp, metric, (sh.gen.Load()-1+generationCycle-uint32(age))%generationCycle+1)
 }
 
-// find returns the slot that holds fp, or the empty one where it would go; nil in a shard without slots.
-func (sh *tableShard) find(fp uint64) *slot {
-	n := uint64(len(sh.slots))
+// find returns the slot that holds fp, or the empty one where it would go; nil where there are no slots.
+func find(slots []slot, fp uint64) *slot {
+	n := uint64(len(slots))
 	if n == 0 {
 		return nil
 	}
@@ -145,8 +165,8 @@ func (sh *tableShard) find(fp uint64) *slot {
 	at, _ := bits.Mul64(fp<<shardBits, n)
 	hi, lo := uint32(fp>>32), uint32(fp)
 	for {
-		s := &sh.slots[at]
-		if s.meta == 0 || (s.hi == hi && s.lo == lo) {
+		s := &slots[at]
+		if s.load() == 0 || (s.hi == hi && s.lo == lo) {
 			return s
 		}
 		if at++; at == n {
@@ -155,15 +175,17 @@ func (sh *tableShard) find(fp uint64) *slot {
 	}
 }
 
-func (sh *tableShard) add(fp uint64, metric uint32, gen uint8) bool {
-	if sh.used+1 > len(sh.slots)*4/5 {
-		sh.resize(max(minSlots, len(sh.slots)*3/2), nil)
+func (sh *tableShard) add(fp uint64, metric, gen uint32) bool {
+	slots := *sh.slots.Load()
+	if sh.used+1 > len(slots)*4/5 {
+		slots = sh.resize(max(minSlots, len(slots)*3/2), nil)
 	}
-	s := sh.find(fp)
+	s := find(slots, fp)
 	if s.meta != 0 {
 		return false
 	}
-	*s = slot{hi: uint32(fp >> 32), lo: uint32(fp), meta: metric<<8 | uint32(gen)}
+	s.hi, s.lo = uint32(fp>>32), uint32(fp)
+	atomic.StoreUint32(&s.meta, metric<<8|gen)
 	sh.used++
 	return true
 }
@@ -171,9 +193,10 @@ func (sh *tableShard) add(fp uint64, metric uint32, gen uint8) bool {
 func (sh *tableShard) advance(left func(metric uint32)) (removed int) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.gen = sh.gen%generationCycle + 1
-	for i := range sh.slots {
-		if s := &sh.slots[i]; s.meta != 0 && sh.age(s.generation()) > Generations {
+	sh.gen.Store(sh.gen.Load()%generationCycle + 1)
+	slots := *sh.slots.Load()
+	for i := range slots {
+		if s := &slots[i]; s.meta != 0 && sh.age(s.meta) > Generations {
 			left(s.meta >> 8)
 			removed++
 		}
@@ -181,23 +204,25 @@ func (sh *tableShard) advance(left func(metric uint32)) (removed int) {
 	if removed > 0 {
 		// Made to measure: a shard that has become small gives its memory back.
 		size := max(minSlots, (sh.used-removed)*3/2)
-		sh.resize(min(size, len(sh.slots)), func(s slot) bool { return sh.age(s.generation()) <= Generations })
+		sh.resize(min(size, len(slots)), func(s *slot) bool { return sh.age(s.meta) <= Generations })
 	}
 	return removed
 }
 
 // resize moves the series that keep wants (nil: all) into a new array.
-func (sh *tableShard) resize(size int, keep func(slot) bool) {
-	old := sh.slots
-	sh.slots, sh.used = make([]slot, size), 0
-	for _, s := range old {
-		if s.meta != 0 && (keep == nil || keep(s)) {
-			*sh.find(s.fingerprint()) = s
+func (sh *tableShard) resize(size int, keep func(*slot) bool) []slot {
+	old, slots := *sh.slots.Load(), make([]slot, size)
+	sh.used = 0
+	for i := range old {
+		if s := &old[i]; s.meta != 0 && (keep == nil || keep(s)) {
+			*find(slots, s.fingerprint()) = *s
 			sh.used++
 		}
 	}
+	sh.slots.Store(&slots)
+	return slots
 }
 
-func (sh *tableShard) age(gen uint8) uint8 {
-	return uint8((int(sh.gen) - int(gen) + generationCycle) % generationCycle)
+func (sh *tableShard) age(meta uint32) uint8 {
+	return uint8((sh.gen.Load() - generation(meta) + generationCycle) % generationCycle)
 }
