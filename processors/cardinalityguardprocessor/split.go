@@ -195,11 +195,21 @@ func (s *splitter) metric() {
 	}
 }
 
+// keysAhead is how many points' keys are made before the first of them is looked up: a lookup waits for memory, and
+// several in a row wait together.
+const keysAhead = 32
+
 // sift decides about the points of one metric. open makes the metric that it is given one of the same type.
 func sift[S slice[P], P point[P]](s *splitter, dps S, open func(*splitter, pmetric.Metric) S) {
-	for i := range dps.Len() {
+	var keys [keysAhead]streamkey.Key
+	for i, n := 0, dps.Len(); i < n; i++ {
+		if i%keysAhead == 0 {
+			for j := i; j < min(i+keysAhead, n); j++ {
+				keys[j-i] = streamkey.Stream(s.origin.metricKey, dps.At(j).Attributes())
+			}
+		}
 		dp := dps.At(i)
-		level := s.decide(dp.Attributes(), int64(dp.StartTimestamp()))
+		level := s.decide(keys[i%keysAhead], dp.Attributes(), int64(dp.StartTimestamp()))
 		if level == admission.None {
 			s.t.passed++
 			continue
@@ -224,7 +234,8 @@ func extract[S slice[P], P point[P]](s *splitter, dps S, first int, level admiss
 			return false
 		}
 		if i > first {
-			level = s.decide(dp.Attributes(), int64(dp.StartTimestamp()))
+			key := streamkey.Stream(s.origin.metricKey, dp.Attributes())
+			level = s.decide(key, dp.Attributes(), int64(dp.StartTimestamp()))
 		}
 		if level == admission.None {
 			s.t.passed++
@@ -274,7 +285,7 @@ func (s *splitter) place() pmetric.Metric {
 }
 
 // decide admits a point's series, or says why not.
-func (s *splitter) decide(attrs pcommon.Map, start int64) admission.Level {
+func (s *splitter) decide(key streamkey.Key, attrs pcommon.Map, start int64) admission.Level {
 	n := s.origin.node
 	if n == nil {
 		return admission.Names
@@ -286,7 +297,6 @@ func (s *splitter) decide(attrs pcommon.Map, start int64) admission.Level {
 			}
 		}
 	}
-	key := streamkey.Stream(s.origin.metricKey, attrs)
 	switch s.p.table.See(key.Lo) {
 	case admission.Known:
 		return admission.None
