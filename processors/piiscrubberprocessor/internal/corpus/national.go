@@ -224,7 +224,7 @@ func sin(g gen) (string, bool) {
 	case 1:
 		return groups(s, " ", 3, 3, 3), true
 	default:
-		return groups(s, "-", 3, 3, 3), false
+		return groups(s, "-", 3, 3, 3), true
 	}
 }
 

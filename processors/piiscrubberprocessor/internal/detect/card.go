@@ -58,7 +58,7 @@ func (sc *scan) card(i, j int) int {
 	if sc.near(i, j, &cardWords) {
 		return sc.found(PaymentCard, i, j)
 	}
-	if !common || sc.labelled(i, &notCardWords) {
+	if !common || d.n == 13 && validEAN(d) || sc.labelled(i, &notCardWords) {
 		return 0
 	}
 	return sc.found(PaymentCard, i, j)
@@ -165,7 +165,7 @@ func cardPrefix(d number) (common, known bool) {
 	case p4 >= 2200 && p4 <= 2204: // Mir
 		return n == 16, long
 	case p4 == 5018, p4 == 5020, p4 == 5038, p4 == 5893, p4 == 6304, p4 == 6759, p4 >= 6761 && p4 <= 6763, p2 == 50, p2 >= 56 && p2 <= 58, p2 == 67: // Maestro
-		return n == 16, n >= 12
+		return false, n >= 12
 	case p2 == 60, p2 == 82, p3 == 508, p4 == 9792, p3 >= 637 && p3 <= 639, p3 == 636, p6 == 627780: // RuPay, Troy, InstaPayment, Elo
 		return n == 16, n == 16
 	}

@@ -1,5 +1,7 @@
 package detect
 
+import "strings"
+
 const (
 	maxGroup = 10 // digits of the first group of a layout
 	maxBare  = 18
@@ -61,7 +63,7 @@ var idRules = [...]idRule{
 	{kind: FIHETU, layouts: []string{"dddddd-dddx", "ddddddAdddx"}, valid: validHETU, words: wordsOf("hetu", "henkilötunnus", "henkilotunnus")},
 	{kind: SEPersonnummer, layouts: []string{"dddddd-dddd", "dddddddd-dddd", "?dddddd+dddd"}, bare: []int{10, 12}, valid: validPersonnummer,
 		words: wordsOf("personnummer", "personal identity", "pnr")},
-	{kind: CASIN, layouts: []string{"ddd-ddd-ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validSIN,
+	{kind: CASIN, layouts: []string{"?ddd-ddd-ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validSIN,
 		words: wordsOf("sin", "nas", "social insurance", "assurance sociale")},
 	{kind: BRCPF, layouts: []string{"ddd.ddd.ddd-dd", "?ddd ddd ddd dd"}, bare: []int{11}, valid: validCPF, words: wordsOf("cpf")},
 	{kind: INAadhaar, layouts: []string{"?dddd dddd dddd", "?dddd-dddd-dddd"}, bare: []int{12}, valid: validAadhaar,
@@ -204,7 +206,7 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if !l.rule.check(named)(d) {
 		return false
 	}
-	if !named && l.rule.kind == SEPersonnummer && d.n == 12 && t[start] == '2' { // 20240115-1030 is a time
+	if !named && (l.rule.kind == SEPersonnummer || l.rule.kind == FIHETU) && stamp(t[start:end]) {
 		return false
 	}
 	if !named && l.context || !isolated(t, start, end) && !(spaced && named) {
@@ -220,4 +222,19 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 		*best = Span{start, end, l.rule.kind}
 	}
 	return named
+}
+
+// stamp reports whether s reads as a date of this century and a time of day: 240115-1030, 20240115-1030.
+func stamp(s string) bool {
+	day, clock, _ := strings.Cut(s, "-")
+	if len(day) == 8 && day[:2] == "20" {
+		day = day[2:]
+	}
+	if len(day) != 6 || len(clock) != 4 {
+		return false
+	}
+	var d number
+	d.addAll(day)
+	d.addAll(clock)
+	return allDigits(d) && d.value(0, 2) >= 10 && d.value(0, 2) < 40 && date(d.value(2, 4), d.value(4, 6)) && d.value(6, 8) < 24 && d.value(8, 10) < 60
 }

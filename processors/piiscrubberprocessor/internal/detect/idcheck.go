@@ -147,8 +147,11 @@ func validNRN(d number) bool {
 
 // validAHV: country 756 and an EAN-13 check digit.
 func validAHV(d number) bool {
-	return d.value(0, 3) == 756 && weighted(d, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)%10 == 0
+	return d.value(0, 3) == 756 && validEAN(d)
 }
+
+// validEAN: the check digit of EAN-13.
+func validEAN(d number) bool { return weighted(d, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)%10 == 0 }
 
 // date reports whether year, month and day could be a birthday.
 func date(month, day int) bool { return month >= 1 && month <= 12 && day >= 1 && day <= 31 }

@@ -160,7 +160,7 @@ func (sc *scan) phoneNational(i, j int) int {
 		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
 			continue
 		}
-		if d.digits[0] == '0' && d.digits[1] == '0' && d.size[0] >= 2 && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) {
+		if abroadPrefix(&d) && isolated(t, i, end) && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) {
 			rest := dialFrom(&d, 2, n)
 			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)
@@ -179,6 +179,14 @@ func (sc *scan) phoneNational(i, j int) int {
 		}
 	}
 	return 0
+}
+
+// abroadPrefix reports whether d begins with 00 and, in the same group, nothing or a calling code.
+func abroadPrefix(d *dial) bool {
+	if d.digits[0] != '0' || d.digits[1] != '0' || d.size[0] < 2 {
+		return false
+	}
+	return d.size[0] != 3 || d.digits[2] == '1' || d.digits[2] == '7'
 }
 
 // dialContext is what the words in front of a number, or its key, say about it.
