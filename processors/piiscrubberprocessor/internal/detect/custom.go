@@ -103,7 +103,7 @@ func (c *Custom) accepts(sc *scan, start, end int) bool {
 			return false
 		}
 	}
-	if markAround(sc.t, start) > 0 || markAround(sc.t, end-1) > 0 {
+	if markAround(sc.t, start) > 0 || markAround(sc.t, end-1) > 0 || mailToken(sc.t, start, end) {
 		return false
 	}
 	if c.valid != nil {
@@ -119,6 +119,19 @@ func (c *Custom) accepts(sc *scan, start, end int) bool {
 		return c.valid(d)
 	}
 	return true
+}
+
+// mailToken reports whether t[start:end] is part of a mail address that tokenize wrote.
+func mailToken(t string, start, end int) bool {
+	at := strings.IndexByte(t[start:min(len(t), end+maxToken)], '@') + start
+	if at < start && start > 0 {
+		at = strings.LastIndexByte(t[max(0, start-maxDomain):start], '@') + max(0, start-maxDomain)
+	}
+	if at < 0 || at >= len(t) || t[at] != '@' {
+		return false
+	}
+	low, high := runBack(t, at, cLower, maxToken), run(t, at+1, cKey, maxDomain)
+	return low < end && start < high && strings.HasSuffix(t[at:high], TokenDomain)
 }
 
 func containsFold(t string, keywords []string) bool {

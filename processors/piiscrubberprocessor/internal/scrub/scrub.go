@@ -102,6 +102,7 @@ type Batch struct {
 	spans  []detect.Span
 	buf    []byte
 	path   []byte
+	num    [20]byte // digits of a number
 	again  bool
 }
 

@@ -39,16 +39,37 @@ func (b *Batch) mapAt(m pcommon.Map, depth int) {
 	if depth > 0 {
 		named = entryName(m)
 	}
-	m.RemoveIf(func(k string, v pcommon.Value) bool {
+	var gone []int // by position; most maps lose nothing, and RemoveIf's closure would be allocated for each of them
+	i := 0
+	for k, v := range m.All() {
 		key := k
 		if named != "" && (k == "value" || k == "Value") {
 			key = named
 		}
-		return b.attribute(k, key, v, depth) == dropped
-	})
+		if b.attribute(k, key, v, depth) == dropped {
+			gone = append(gone, i)
+		}
+		i++
+	}
+	if gone != nil {
+		removeAt(m, gone)
+	}
 	if b.s.RewriteKeys {
 		b.rewriteKeys(m)
 	}
+}
+
+// removeAt removes the entries at positions, which ascend.
+func removeAt(m pcommon.Map, positions []int) {
+	i := -1
+	m.RemoveIf(func(string, pcommon.Value) bool {
+		i++
+		if len(positions) == 0 || positions[0] != i {
+			return false
+		}
+		positions = positions[1:]
+		return true
+	})
 }
 
 // entryName returns what an entry of a list of pairs is called: {"name": "Authorization", "value": "..."}.
@@ -91,12 +112,11 @@ func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 		return false
 	}
 	sample := "long enough"
-	var num [20]byte
 	switch t {
 	case pcommon.ValueTypeStr:
 		sample = v.Str()
 	case pcommon.ValueTypeInt:
-		sample = view(strconv.AppendInt(num[:0], v.Int(), 10))
+		sample = view(strconv.AppendInt(b.num[:0], v.Int(), 10))
 	}
 	return detect.SecretKey(key, sample)
 }
@@ -142,13 +162,11 @@ func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
 		}
 		return o
 	case pcommon.ValueTypeInt:
-		var num [20]byte
-		return b.number(key, strconv.AppendInt(num[:0], v.Int(), 10), v)
+		return b.number(key, strconv.AppendInt(b.num[:0], v.Int(), 10), v)
 	case pcommon.ValueTypeDouble:
 		// JSON has no integers: a card number may arrive as 4111111111111111.0, exact up to 2^53.
 		if f := v.Double(); f >= 1e6 && f < 1<<53 && f == math.Trunc(f) {
-			var num [20]byte
-			return b.number(key, strconv.AppendInt(num[:0], int64(f), 10), v)
+			return b.number(key, strconv.AppendInt(b.num[:0], int64(f), 10), v)
 		}
 	case pcommon.ValueTypeBytes:
 		return b.bytes(key, v)
@@ -247,19 +265,19 @@ func (b *Batch) rewriteKeys(m pcommon.Map) {
 	}
 	out := pcommon.NewMap()
 	out.EnsureCapacity(m.Len())
+	used := make(map[string]int, m.Len()) // how often a key came, and which are taken
 	for k, v := range m.All() {
 		key, o := b.text("", k)
 		if o == dropped {
 			continue
 		}
 		base := key
-		for n := 2; ; n++ {
-			if _, taken := out.Get(key); !taken {
-				break
-			}
-			key = base + "#" + strconv.Itoa(n)
+		for n := used[base]; n > 0 && used[key] > 0; n++ {
+			key = base + "#" + strconv.Itoa(n+1)
+			used[base] = n + 1
 		}
-		v.CopyTo(out.PutEmpty(key))
+		used[key]++
+		v.MoveTo(out.PutEmpty(key))
 	}
 	out.MoveTo(m)
 }
