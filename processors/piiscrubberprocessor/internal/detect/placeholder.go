@@ -1,0 +1,103 @@
+package detect
+
+import "strings"
+
+// placeholder reports whether v says that the secret isn't here.
+func placeholder(v string) bool {
+	if v == "" || Mark(v, 0) == len(v) || strings.HasSuffix(v, TokenDomain) {
+		return true
+	}
+	switch v[0] {
+	case '$':
+		return len(v) == 1 || v[1] == '{' || v[1] == '(' || variable(v[1:])
+	case '{':
+		return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "{}")
+	case '<':
+		return true
+	case '%':
+		return len(v) == 2 || at(v, 1) == '(' || at(v, 1) == '{' || v[len(v)-1] == '%'
+	case '[':
+		return run(strings.TrimSuffix(v, "]"), 1, cWord, 40) >= len(v)-1
+	}
+	if strings.Trim(v, v[:1]) == "" && (v[0] == '*' || v[0] == 'x' || v[0] == 'X' || v[0] == '.' || v[0] == '-' || v[0] == '#' || v[0] == '?' || v[0] == '_' || v[0] >= 0x80) {
+		return true
+	}
+	return len(v) <= 12 && placeholderWords.exact(v)
+}
+
+// variable reports whether v is the name of a variable: letters of one case.
+func variable(v string) bool {
+	var seen uint8
+	for i := 0; i < len(v); i++ {
+		if !is(v[i], cWord) {
+			return false
+		}
+		seen |= charClass[v[i]] & cLetter
+	}
+	return is(v[0], cWord) && seen != cLetter && seen != 0
+}
+
+var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
+	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
+	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
+	"must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
+
+func (w *words) exact(v string) bool {
+	for _, word := range w.list {
+		if len(v) == len(word) && foldAt(v, 0, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// code reports whether an unquoted value is an expression: a call, a field, an index.
+func code(v string, next byte) bool {
+	i := 0
+	for i < len(v) && (is(v[i], cWord) || v[i] == '.') {
+		i++
+	}
+	if i > 0 && i < len(v) && (v[i] == '(' || v[i] == '[') && is(v[0], cLetter) {
+		return true
+	}
+	if next == '(' {
+		return true
+	}
+	dots := 0
+	for j := 0; j < len(v); j++ {
+		switch c := v[j]; {
+		case c == '.' && j > 0 && j < len(v)-1:
+			dots++
+		case c != '_' && !is(c, cLetter):
+			return false
+		case is(c, cUpper) && (!is(at(v, j+1), cLower) || !is(at(v, j-1), cLower)): // a hump of camelCase, no random letter
+			return false
+		}
+	}
+	return dots > 0
+}
+
+// prose reports whether an unquoted value behind "key: " or "key = " is the first word of a sentence.
+func prose(v string, next byte, keyQuoted bool) bool {
+	if keyQuoted || next == 0 || next == '\n' || next == '\r' || next == ',' || next == ';' || next == '}' || next == '"' || next == '\\' {
+		return false
+	}
+	for i := 0; i < len(v); i++ {
+		if !is(v[i], cLower) && !(i == 0 && is(v[i], cUpper)) {
+			return false
+		}
+	}
+	return true
+}
+
+// weakValue reports whether the value of "token", "secret" or "pass" is one rather than a count or a name.
+func weakValue(v string) bool {
+	n := digitRun(v)
+	if n == len(v) {
+		return n >= 6
+	}
+	if len(v) >= 6 {
+		return true
+	}
+	return n > 0 && len(v) >= 4
+}

@@ -1,0 +1,127 @@
+package detect
+
+import "strings"
+
+// How the value of a named secret is delimited.
+type secretStyle uint8
+
+const (
+	notSecret secretStyle = iota
+	plainSecret
+	weakSecret // a word with other meanings: the value must look random
+	pinSecret  // digits only
+	authSecret // "Bearer x", "Basic x"
+	cookieSecret
+)
+
+type secretName struct {
+	name  string
+	style secretStyle
+	whole bool // must be a component of its own: "pass", not "bypass"
+}
+
+// secretNames are the ends of keys whose values are secrets, lower-case and without separators, by their last byte.
+var secretNames = func() (t [256][]secretName) {
+	add := func(style secretStyle, whole bool, names ...string) {
+		for _, n := range names {
+			last := n[len(n)-1]
+			t[last] = append(t[last], secretName{n, style, whole})
+		}
+	}
+	add(plainSecret, false, "password", "passwd", "passphrase", "passwort", "kennwort", "contraseña", "contrasena", "senha",
+		"motdepasse", "wachtwoord", "пароль", "Пароль", "密码", "密碼", "パスワード", "비밀번호", "hasło", "heslo", "parola", "lösenord",
+		"adgangskode", "salasana", "jelszó", "şifre", "mậtkhẩu",
+		"clientsecret", "appsecret", "apisecret", "consumersecret", "sharedsecret", "secretkey", "secretaccesskey", "apikey",
+		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
+		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
+		"storagekey", "authkey", "credential", "secretid", "secretkeybase", "redisauth")
+	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid")
+	add(pinSecret, true, "pin", "pincode", "pinnumber")
+	add(weakSecret, true, "pass", "secret", "token", "credentials")
+	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
+	add(cookieSecret, true, "cookie", "setcookie")
+	return t
+}()
+
+// queryNames are names of query parameters that carry secrets, beside secretNames.
+var queryNames = map[string]secretStyle{
+	"sig": plainSecret, "signature": plainSecret, "x-amz-signature": plainSecret, "x-amz-credential": plainSecret,
+	"x-amz-security-token": plainSecret, "x-goog-signature": plainSecret, "x-goog-credential": plainSecret, "hmac": plainSecret,
+	"samlresponse": plainSecret, "samlrequest": plainSecret, "assertion": plainSecret, "client_assertion": plainSecret, "jwt": plainSecret,
+	"token": plainSecret, "secret": plainSecret, "auth": plainSecret, "pass": plainSecret, "sid": plainSecret,
+	"key": weakSecret, "code": weakSecret, "session": weakSecret, "session_id": weakSecret, "sessionid": weakSecret, "ticket": weakSecret,
+}
+
+// queryStyle tells what kind of secret the query parameter name carries.
+func queryStyle(name string) secretStyle {
+	var buf [24]byte
+	if len(name) > len(buf) {
+		return notSecret
+	}
+	for i := 0; i < len(name); i++ {
+		buf[i] = lower(name[i])
+	}
+	return queryNames[string(buf[:len(name)])]
+}
+
+// nameStyle tells what kind of secret the key name stands for.
+func nameStyle(name string) secretStyle {
+	if len(name) < 2 {
+		return notSecret
+	}
+	if hasNameEnd(name, secretName{name: "publickeytoken"}) { // of a .NET assembly
+		return notSecret
+	}
+	for _, s := range secretNames[lower(name[len(name)-1])] {
+		if hasNameEnd(name, s) {
+			return s.style
+		}
+	}
+	return notSecret
+}
+
+// hasNameEnd reports whether name ends with s.name, letter case and the separators '_', '-', '.' aside.
+func hasNameEnd(name string, s secretName) bool {
+	i, j := len(name), len(s.name)
+	for j > 0 {
+		if i == 0 {
+			return false
+		}
+		c := name[i-1]
+		if c == '_' || c == '-' || c == '.' || c == ' ' {
+			i--
+			continue
+		}
+		if lower(c) != s.name[j-1] {
+			return false
+		}
+		i, j = i-1, j-1
+	}
+	// A component begins at the start, behind a separator or a digit, or at the hump of camelCase.
+	return !s.whole || i == 0 || !is(name[i-1], cLetter) || is(name[i], cUpper) && is(name[i-1], cLower)
+}
+
+// SecretKey reports whether the value under an attribute key is a secret: the key's last component
+// ("http.request.header.authorization") is a password, a token, a cookie or the like in any spelling. Where the word has other
+// meanings ("pass", "token"), value must look like one: six digits, or six characters.
+func SecretKey(key, value string) bool {
+	return fits(nameStyle(key), value)
+}
+
+// fits reports whether v can be a secret of this style.
+func fits(style secretStyle, v string) bool {
+	switch style {
+	case notSecret:
+		return false
+	case weakSecret:
+		return weakValue(v)
+	case pinSecret:
+		return len(v) >= 4 && len(v) <= 12 && digitRun(v) == len(v)
+	}
+	return true
+}
+
+// SecretFlag reports whether arg is a command line flag ("--password") whose value is the next argument.
+func SecretFlag(arg string) bool {
+	return len(arg) > 3 && arg[0] == '-' && strings.IndexByte(arg, '=') < 0 && run(arg, 0, cKey, maxKeyName) == len(arg) && nameStyle(arg) != notSecret
+}
