@@ -40,7 +40,8 @@ func specialIPv4(ip [4]byte) bool {
 	return true
 }
 
-var versionWords = wordsOf("version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "assembly")
+var versionWords = wordsOf("version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "upgrading", "upgraded",
+	"downgrade", "downgrading", "package", "installed", "assembly")
 
 // ipv4 looks for an address at the digit i.
 func (sc *scan) ipv4(i int) int {
@@ -62,7 +63,7 @@ func (sc *scan) ipv4(i int) int {
 	if prev == '=' && strings.IndexByte("=<>~!", at(sc.t, i-2)) >= 0 && i > 1 || prev == '^' || prev == '~' { // foo==1.2.3.4
 		return 0
 	}
-	if sc.labelled(i, &versionWords) {
+	if sc.labelled(i, &versionWords) || ip[0] < 20 && ip[1] < 100 && ip[2] < 100 && ip[3] < 100 && versionWords.in(sc.t, i-before, i) {
 		return 0
 	}
 	return sc.found(IPv4, i, end)

@@ -185,8 +185,8 @@ func isolated(t string, start, end int) bool {
 	if n := separatorMark(t, end); n > 0 && is(at(t, end+n), cDigit) && (spaced || t[end] != ' ') {
 		return false
 	}
-	if at(t, start-1) == ' ' && (hexPair(t, start-3) || hexPair(t, start-6) && hexLetters(t, start-3)) ||
-		at(t, end) == ' ' && (hexPair(t, end+1) || hexLetters(t, end+1) && hexPair(t, end+4)) {
+	if at(t, start-1) == ' ' && (hexPair(t, start-3) || hexByte(t, start-6) && hexByte(t, start-3) && !isNumber(t, start-3, 2)) ||
+		at(t, end) == ' ' && (hexPair(t, end+1) || hexByte(t, end+1) && hexByte(t, end+4) && !isNumber(t, end+1, 2)) {
 		return false
 	}
 	switch at(t, start-1) {
@@ -210,14 +210,12 @@ func clockBefore(t string, i int) bool {
 
 // hexPair reports whether two hexadecimal digits stand alone at i, one of them a letter and one not: a dump of bytes.
 func hexPair(t string, i int) bool {
-	a, b := at(t, i), at(t, i+1)
-	return is(a, cHex) && is(b, cHex) && is(a, cLetter) != is(b, cLetter) && !is(at(t, i-1), cWord) && !is(at(t, i+2), cWord)
+	return hexByte(t, i) && is(t[i], cLetter) != is(t[i+1], cLetter)
 }
 
-// hexLetters reports whether two of the letters a to f stand alone at i.
-func hexLetters(t string, i int) bool {
-	a, b := at(t, i), at(t, i+1)
-	return is(a, cHex) && is(b, cHex) && is(a, cLetter) && is(b, cLetter) && !is(at(t, i-1), cWord) && !is(at(t, i+2), cWord)
+// hexByte reports whether two hexadecimal digits stand alone at i.
+func hexByte(t string, i int) bool {
+	return is(at(t, i), cHex) && is(at(t, i+1), cHex) && !is(at(t, i-1), cWord) && !is(at(t, i+2), cWord)
 }
 
 // luhn is the check of ISO/IEC 7812-1 annex B.

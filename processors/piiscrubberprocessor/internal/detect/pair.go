@@ -60,7 +60,7 @@ func (sc *scan) pairOf(end, sep int) int {
 	if end > 0 && t[end-1] == ':' { // :=
 		end--
 	}
-	for end > 0 && sep-end < 8 && t[end-1] == ' ' {
+	for end > 0 && sep-end < 8 && (t[end-1] == ' ' || t[end-1] == '\t') {
 		end--
 	}
 	if c := at(t, end-1); c == '"' || c == '\'' || c == '`' || c == ']' {

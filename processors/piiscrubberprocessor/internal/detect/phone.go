@@ -160,14 +160,14 @@ func (sc *scan) phoneNational(i, j int) int {
 		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
 			continue
 		}
-		if abroadPrefix(&d) && isolated(t, i, end) && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) {
+		if abroadPrefix(&d) && isolated(t, i, end) && !(g == 2 && n == 12 && d.size[0] == 4 && d.size[1] == 4) && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) {
 			rest := dialFrom(&d, 2, n)
 			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)
 			}
 		}
 		if formattedPhone(&d, g) && isolated(t, i, end) && !sc.labelled(i, &notPhoneWords) {
-			if d.digits[0] != '0' || sc.validAnywhere(&d, n) {
+			if northAmerican(&d, g) || sc.validAnywhere(&d, n) {
 				return sc.foundPhone(i, end)
 			}
 		}
@@ -240,8 +240,19 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
 	return sc.validAnywhere(d, d.upto[g])
 }
 
-// formattedPhone: groupings that little else uses. North American 3-3-4 with possible codes; with a trunk zero those of the
-// larger European countries, Japan, Australia.
+// northAmerican: 3-3-4 with codes that can be, or that behind a 1. Fictional numbers count.
+func northAmerican(d *dial, g int) bool {
+	switch g {
+	case 2:
+		return d.size[0] == 3 && d.size[1] == 3 && d.size[2] == 4 && d.digits[0] >= '2' && d.digits[3] >= '2'
+	case 3:
+		return d.size[0] == 1 && d.size[1] == 3 && d.size[2] == 3 && d.size[3] == 4 && d.digits[0] == '1' && d.digits[1] >= '2' && d.digits[4] >= '2'
+	}
+	return false
+}
+
+// formattedPhone: groupings that little else uses. North America, Russian, Chinese and Brazilian mobiles; with a trunk zero those of
+// Europe, Japan, Australia.
 func formattedPhone(d *dial, g int) bool {
 	if g > 4 {
 		return false
@@ -258,10 +269,15 @@ func formattedPhone(d *dial, g int) bool {
 		}
 		return true
 	}
-	if match(3, 3, 4) && d.digits[0] >= '2' && d.digits[3] >= '2' {
+	if northAmerican(d, g) {
 		return true
 	}
-	if match(1, 3, 3, 4) && d.digits[0] == '1' && d.digits[1] >= '2' && d.digits[4] >= '2' {
+	switch {
+	case d.digits[0] == '8' && d.digits[1] == '9' && match(1, 3, 3, 2, 2): // Russia
+		return true
+	case d.digits[0] == '1' && d.digits[1] >= '3' && match(3, 4, 4): // China
+		return true
+	case d.digits[0] >= '1' && d.digits[1] >= '1' && d.digits[2] == '9' && match(2, 5, 4): // Brazil
 		return true
 	}
 	if d.digits[0] != '0' || d.digits[1] == '0' {
@@ -269,7 +285,7 @@ func formattedPhone(d *dial, g int) bool {
 	}
 	return match(2, 2, 2, 2, 2) || match(5, 6) || match(5, 3, 3) || match(4, 3, 4) || match(3, 4, 4) || match(5, 5) || match(4, 3, 3) ||
 		match(4, 7) || match(4, 8) || match(3, 8) || match(3, 7) || match(2, 8) || match(3, 3, 2, 2) || match(4, 2, 2, 2) || match(2, 4, 4) ||
-		match(3, 3, 4)
+		match(3, 3, 4) || match(2, 3, 4) || match(2, 3, 3, 2) || match(2, 3, 2, 2) || match(4, 3, 2, 2)
 }
 
 // validAnywhere reports whether the first n digits are a national number in one of the configured regions.

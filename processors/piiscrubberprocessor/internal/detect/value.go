@@ -114,6 +114,8 @@ func plainEnd(t string, i int) int {
 	limit := min(len(t), i+maxValue)
 	for j := i; j < limit; j++ {
 		switch c := t[j]; {
+		case c <= ' ' && j > i+1 && t[j-1] == '.': // a full stop ends the sentence
+			return j - 1
 		case c <= ' ', c == '"', c == '\'', c == '`', c == '<', c == '>':
 			return j
 		case c == '\\' && (at(t, j+1) == 'n' || at(t, j+1) == 'r' || at(t, j+1) == 't' || at(t, j+1) == '"'):
@@ -127,7 +129,6 @@ func plainEnd(t string, i int) int {
 			}
 		}
 	}
-	// A full stop ends the sentence.
 	if limit > i+1 && t[limit-1] == '.' && limit == len(t) {
 		limit--
 	}
