@@ -143,6 +143,60 @@ func entryName(t string, i int) string {
 // inQuery reports whether a '?' stands in front of t[i] in the same word.
 func (sc *scan) inQuery(i int) bool { return i < sc.queryEnd }
 
+// encodedPair is pair where '=' or ':' are percent-encoded (the '%' is at i): "next=%2Fcb%3Ftoken%3Dabc%26x%3D1",
+// "%22password%22%3A%22x%22".
+func (sc *scan) encodedPair(i int) int {
+	t := sc.t
+	c := lower(at(t, i+2))
+	if c != 'd' && c != 'a' {
+		return i + 1
+	}
+	end := i
+	if strings.HasSuffix(t[:end], "%22") {
+		end -= 3
+	}
+	name := t[runBack(t, end, cKey, maxKeyName):end]
+	for _, escape := range [...]string{"22", "26", "3F", "3f"} { // of what stands in front of the name
+		if strings.HasPrefix(name, escape) && at(t, end-len(name)-1) == '%' {
+			name = name[2:]
+			break
+		}
+	}
+	kind, style := Password, nameStyle(name)
+	if c == 'd' {
+		if kind = URLSecret; style == notSecret {
+			style = queryStyle(name)
+		}
+	}
+	if style == notSecret || !sc.on.Has(kind) {
+		return i + 3
+	}
+	start := i + 3
+	if strings.HasPrefix(t[start:], "%22") {
+		start += 3
+	}
+	end = start
+	for end < len(t) && end-start < maxValue && !queryEnd(t[end]) {
+		if n := at(t, end+1); t[end] == '%' && n == '2' {
+			if n := lower(at(t, end+2)); n == '2' || n == '6' || n == 'c' || n == '0' { // a quote, '&', ',', a blank
+				break
+			}
+		}
+		end++
+	}
+	if end == start {
+		return start
+	}
+	if special := sc.specific(start, end); special > 0 {
+		return special
+	}
+	v := t[start:end]
+	if placeholder(v) || !fits(style, v) || style == weakSecret && (len(v) < 8 || digitRun(v) == 0 && len(v) < 20) {
+		return start
+	}
+	return sc.found(kind, start, end)
+}
+
 // question handles '?': it remembers how far its word goes.
 func (sc *scan) question(i int) int {
 	if i >= sc.queryEnd {

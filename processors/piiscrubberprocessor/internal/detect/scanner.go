@@ -60,7 +60,7 @@ func New(o Options) *Scanner {
 	s.useLiterals()
 	set(aDigit, of(Phone, PaymentCard, IBAN, IPv4)|idKinds, "0123456789")
 	set(aAt, of(Email, URLCredentials), "@")
-	set(aPercent, of(Email), "%")
+	set(aPercent, of(Email, Password, URLSecret), "%")
 	set(aColon, of(IPv6, MAC, URLCredentials, Password, VendorToken), ":")
 	set(aEqual, of(Password, URLSecret, AzureKey, AWSKey), "=")
 	set(aPlus, of(Phone), "+")
@@ -126,8 +126,11 @@ func (sc *scan) look(i int, a anchor) int {
 	case aAt:
 		return sc.at(i)
 	case aPercent:
-		if at(sc.t, i+1) == '4' && at(sc.t, i+2) == '0' {
+		switch {
+		case at(sc.t, i+1) == '4' && at(sc.t, i+2) == '0' && sc.on.Has(Email):
 			return sc.email(i, i+3)
+		case at(sc.t, i+1) == '3':
+			return sc.encodedPair(i)
 		}
 	case aColon:
 		return sc.colon(i)

@@ -16,6 +16,9 @@ import (
 // MinSecret is the shortest secret that a key may be made from, in bytes.
 const MinSecret = 32
 
+// maxMail is the longest value whose token is a mail address, in bytes: more than an address can have.
+const maxMail = 512
+
 // Errors of Decrypt.
 var (
 	ErrNoMark     = errors.New("not a token or ciphertext of pii_scrubber")
@@ -106,7 +109,7 @@ func (r *Keyring) AppendEncrypted(dst []byte, tenant, name, v string) []byte {
 func (r *Keyring) AppendToken(dst []byte, tenant string, kind detect.Kind, name, v string) []byte {
 	k := &r.keys[0]
 	sealed := k.seal(tenant, v)
-	if kind != detect.Email {
+	if kind != detect.Email || len(v) > maxMail {
 		return appendMark(dst, "TOK", name, k.id, sealed)
 	}
 	dst = appendLetters(dst, sealed)
