@@ -2,6 +2,7 @@ package scrub_test
 
 import (
 	"bytes"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
@@ -205,16 +207,42 @@ func TestCustomPatternsLeaveTokens(t *testing.T) {
 	assert.Equal(t, once, twice)
 }
 
+// everyAction is a scrubber for each action that changes values.
+func everyAction(tb testing.TB) (all []*scrub.Scrubber) {
+	tb.Helper()
+	for _, rule := range []protect.Rule{{Action: protect.Redact}, {Action: protect.Mask, KeepFirst: 1, KeepLast: 4}, {Action: protect.Hash}, {Action: protect.Tokenize}, {Action: protect.Encrypt}} {
+		all = append(all, scrub.New(settings(tb, rule)))
+	}
+	return all
+}
+
+// What people and programs write is scrubbed once for all, under every action.
+func TestIdempotentOnTheCorpora(t *testing.T) {
+	f, err := os.Open("../corpus/testdata/handwritten.txt")
+	require.NoError(t, err)
+	defer f.Close()
+	lines, err := corpus.Handwritten(f)
+	require.NoError(t, err)
+	lines = append(lines, corpus.Generate(7, 30)...)
+	for _, s := range everyAction(t) {
+		b := s.NewBatch()
+		for _, l := range lines {
+			v := pcommon.NewValueStr(l.Text)
+			b.Attribute("attributes", l.Key, v)
+			once := v.Str()
+			b.Attribute("attributes", l.Key, v)
+			assert.Equal(t, once, v.Str(), "%s: %s", s.SensitiveRule.Action, l.Text)
+		}
+	}
+}
+
 // Whatever the text, scrubbing it twice is scrubbing it once, under every action.
 func FuzzIdempotent(f *testing.F) {
 	f.Add("", "415-555-2671 4111 1111 1111 1111 jane@example.com")
 	f.Add("phone", "4155552671 +14155552671")
 	f.Add("", `{"password":"hunter2","Authorization":"Bearer abcdef0123456789"} postgres://u:p@h/d?token=abcdefgh12345678`)
 	f.Add("", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- DE89370400440532013000")
-	var all []*scrub.Scrubber
-	for _, rule := range []protect.Rule{{Action: protect.Redact}, {Action: protect.Mask, KeepFirst: 1, KeepLast: 4}, {Action: protect.Hash}, {Action: protect.Tokenize}, {Action: protect.Encrypt}} {
-		all = append(all, scrub.New(settings(f, rule)))
-	}
+	all := everyAction(f)
 	f.Fuzz(func(t *testing.T, key, text string) {
 		for _, s := range all {
 			once := pcommon.NewMap()
