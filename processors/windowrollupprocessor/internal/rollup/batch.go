@@ -66,6 +66,7 @@ type batch struct {
 	// of the metric
 	m          pmetric.Metric
 	metricKey  streamkey.Key
+	metricText []byte        // nil until a stream needs it
 	streams    streamkey.Key // of the metric in its scope and resource
 	candidates []*engine
 
@@ -74,10 +75,11 @@ type batch struct {
 	input  streamkey.Key // the input stream; zero before it is needed
 }
 
-// keptResource is what an engine keeps of the resource.
+// keptResource is what an engine keeps of tenant, resource and scope.
 type keptResource struct {
-	e   *engine
-	key streamkey.Key
+	e     *engine
+	key   streamkey.Key
+	ident []byte // nil until a stream needs it
 }
 
 func (s *State) newBatch(now time.Time) *batch {
@@ -101,25 +103,25 @@ func (b *batch) observe() {
 	b.s.wmu.Unlock()
 }
 
-// keptOf returns the key of what e keeps of tenant and resource.
-func (b *batch) keptOf(e *engine) streamkey.Key {
-	for _, x := range b.kept {
-		if x.e == e {
-			return x.key
+// keptOf returns what e keeps. The pointer is good until the next call.
+func (b *batch) keptOf(e *engine) *keptResource {
+	for i := range b.kept {
+		if b.kept[i].e == e {
+			return &b.kept[i]
 		}
 	}
 	k := keyOf(b.attributes, e.group.keepsOfResource).Plus(b.tenantKey)
 	if e.group.by == nil {
 		k = b.scopeKey.In(k)
 	}
-	b.kept = append(b.kept, keptResource{e, k})
-	return k
+	b.kept = append(b.kept, keptResource{e: e, key: k})
+	return &b.kept[len(b.kept)-1]
 }
 
 // metric takes one metric in, and says whether any of it is to be passed on.
 func (b *batch) metric(m pmetric.Metric) bool {
 	found := b.s.lookUp(m)
-	b.m, b.metricKey, b.candidates = m, found.key, found.engines
+	b.m, b.metricKey, b.candidates, b.metricText = m, found.key, found.engines, nil
 	b.streams = b.metricKey.In(b.scopeKey.In(b.resource))
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:

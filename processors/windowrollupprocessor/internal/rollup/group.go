@@ -78,19 +78,30 @@ const (
 	tagTrue
 )
 
-// encodeAttributes writes what keep keeps, ordered by name.
+type attribute struct {
+	name  string
+	value pcommon.Value
+}
+
+// encodeAttributes writes what keep keeps, ordered by name. Of several with one name the first counts.
 func encodeAttributes(m pcommon.Map, keep func(string) bool) (names, values []byte) {
-	kept := make([]string, 0, 16)
-	for name := range m.All() {
+	if m.Len() == 0 {
+		return nil, nil
+	}
+	kept := make([]attribute, 0, 16)
+	for name, v := range m.All() {
 		if keep == nil || keep(name) {
-			kept = append(kept, name)
+			kept = append(kept, attribute{name, v})
 		}
 	}
-	slices.Sort(kept)
-	for _, name := range slices.Compact(kept) {
-		v, _ := m.Get(name)
-		names = appendString(names, name)
-		values = encodeValue(values, v)
+	slices.SortStableFunc(kept, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
+	names, values = make([]byte, 0, 256), make([]byte, 0, 256)
+	for i, a := range kept {
+		if i > 0 && a.name == kept[i-1].name {
+			continue
+		}
+		names = appendString(names, a.name)
+		values = encodeValue(values, a.value)
 	}
 	return names, values
 }
@@ -111,9 +122,11 @@ func encodeValue(b []byte, v pcommon.Value) []byte {
 	}
 }
 
-// decodeAttributes puts what encodeAttributes wrote into m. The strings come from this package or from a state
-// whose checksum was right, so what does not fit is only left out.
+// decodeAttributes puts what encodeAttributes wrote into m, which shares the strings' memory. They come from this
+// package or from a state whose checksum was right, so what does not fit is only left out.
 func decodeAttributes(names, values string, m pcommon.Map) {
+	const usual = 12
+	m.EnsureCapacity(usual)
 	for {
 		name, rest, ok := cutString(names)
 		if !ok || values == "" {
@@ -128,7 +141,7 @@ func decodeAttributes(names, values string, m pcommon.Map) {
 			if v, values, ok = cutString(values); !ok {
 				return
 			}
-			m.PutStr(name, strings.Clone(v))
+			m.PutStr(name, v)
 		case tagInt:
 			v, n := binary.Varint([]byte(values[:min(len(values), binary.MaxVarintLen64)]))
 			if n <= 0 {

@@ -35,7 +35,7 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 		attributes := pcommon.NewMap()
 		attributes.PutBool(OverflowAttribute, true)
 		attributes.PutStr(PartitionAttribute, b.s.label)
-		slot = sh.newSlot(b.slotOf(k, window.Align(p.at, e.base), attributes, grouping{}, onlyTenant, false))
+		slot = sh.newSlot(b.slotOf(k, window.Align(p.at, e.base), attributes, nil, b.identity(onlyTenant, false)))
 		sh.slots[slot].overflow = true
 	}
 	b.put(e, t, sh, slot, p, isLate)
@@ -47,12 +47,30 @@ func onlyTenant(name string) bool { return name == tenantAttribute }
 
 // newSlot describes the output stream of the point at hand.
 func (b *batch) newSlot(e *engine, k streamkey.Key, at int64, attributes pcommon.Map) slot {
-	return b.slotOf(k, window.Align(at, e.base), attributes, e.group, e.group.keepsOfResource, e.group.by == nil && e.group.without == nil)
+	kept := b.keptOf(e)
+	if kept.ident == nil {
+		kept.ident = b.identity(e.group.keepsOfResource, e.group.by == nil)
+	}
+	keeps := e.group.keeps
+	if e.group.all() {
+		keeps = nil
+	}
+	return b.slotOf(k, window.Align(at, e.base), attributes, keeps, kept.ident)
 }
 
-func (b *batch) slotOf(k streamkey.Key, start int64, attributes pcommon.Map, g grouping, keepsOfResource func(string) bool, keepScope bool) slot {
-	names, values := encodeAttributes(attributes, g.keeps)
+func (b *batch) slotOf(k streamkey.Key, start int64, attributes pcommon.Map, keeps func(string) bool, ident []byte) slot {
+	names, values := encodeAttributes(attributes, keeps)
+	if b.metricText == nil {
+		b.metricText = appendString(appendString(appendString(nil, b.m.Name()), b.m.Unit()), b.m.Description())
+	}
+	return slot{
+		values: string(values), key: k, lastSeen: start, born: start,
+		names: b.s.names.acquire(names), ident: b.s.idents.acquire(ident), metric: b.s.metrics.acquire(b.metricText),
+	}
+}
 
+// identity is the text of tenant, resource and scope, as much as is kept of them.
+func (b *batch) identity(keepsOfResource func(string) bool, keepScope bool) []byte {
 	ident := appendString(nil, b.tenant)
 	rn, rv := encodeAttributes(b.attributes, keepsOfResource)
 	ident = appendString(appendString(ident, string(rn)), string(rv))
@@ -61,12 +79,7 @@ func (b *batch) slotOf(k streamkey.Key, start int64, attributes pcommon.Map, g g
 		sn, sv := encodeAttributes(b.scope.Attributes(), nil)
 		ident = appendString(appendString(ident, string(sn)), string(sv))
 	}
-
-	metric := appendString(appendString(appendString(nil, b.m.Name()), b.m.Unit()), b.m.Description())
-	return slot{
-		values: string(values), key: k, lastSeen: start, born: start,
-		names: b.s.names.acquire(names), ident: b.s.idents.acquire(ident), metric: b.s.metrics.acquire(metric),
-	}
+	return ident
 }
 
 // describe writes tenant, resource, scope and metric of a slot, and returns the tenant.

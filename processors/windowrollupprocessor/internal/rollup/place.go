@@ -21,7 +21,7 @@ func (b *batch) add(p *point, attributes pcommon.Map) {
 		if e.group.all() {
 			k = b.inputStream(attributes)
 		} else {
-			k = keyOf(attributes, e.group.keeps).In(b.keptOf(e).In(b.metricKey))
+			k = keyOf(attributes, e.group.keeps).In(b.keptOf(e).key.In(b.metricKey))
 		}
 		if b.addTo(e, e.tables[p.kind], k, p, attributes, isLate) {
 			rolled = true

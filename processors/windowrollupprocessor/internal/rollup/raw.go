@@ -27,7 +27,7 @@ func (s *State) Raw(md pmetric.Metrics, now time.Time) (pmetric.Metrics, *Passed
 			rawSM := rawRM.ScopeMetrics().AppendEmpty()
 			for _, m := range sm.Metrics().All() {
 				b.candidates = s.lookUp(m).engines
-				if b.keepsNothing() {
+				if b.keepsNothing(kindOf(m)) {
 					continue
 				}
 				rawM := rawSM.Metrics().AppendEmpty()
@@ -48,7 +48,7 @@ func (s *State) Raw(md pmetric.Metrics, now time.Time) (pmetric.Metrics, *Passed
 }
 
 // keepsNothing says, without looking at points, that a rule takes all of them and no rule keeps them.
-func (b *batch) keepsNothing() bool {
+func (b *batch) keepsNothing(kind aggregate.Kind) bool {
 	if b.set.OnLate == Route {
 		return false
 	}
@@ -57,7 +57,7 @@ func (b *batch) keepsNothing() bool {
 		if e.rule.KeepRaw {
 			return false
 		}
-		takesAll = takesAll || e.takesAll
+		takesAll = takesAll || e.takesAll && len(e.tables[kind].plan.Outputs) > 0
 	}
 	return takesAll
 }
@@ -68,11 +68,7 @@ func (b *batch) keepRaw(m pmetric.Metric) bool {
 	case pmetric.MetricTypeGauge:
 		return keepPoints(b, m.Gauge().DataPoints(), aggregate.Gauge)
 	case pmetric.MetricTypeSum:
-		kind, _, ok := kindOfSum(m.Sum())
-		if !ok {
-			kind = aggregate.Counter
-		}
-		return keepPoints(b, m.Sum().DataPoints(), kind)
+		return keepPoints(b, m.Sum().DataPoints(), kindOf(m))
 	case pmetric.MetricTypeHistogram:
 		return keepPoints(b, m.Histogram().DataPoints(), aggregate.Histogram)
 	case pmetric.MetricTypeExponentialHistogram:
@@ -81,6 +77,25 @@ func (b *batch) keepRaw(m pmetric.Metric) bool {
 		return keepPoints(b, m.Summary().DataPoints(), aggregate.Summary)
 	default:
 		return true
+	}
+}
+
+// kindOf returns what the points of m mean. A metric without a type has none.
+func kindOf(m pmetric.Metric) aggregate.Kind {
+	switch m.Type() {
+	case pmetric.MetricTypeSum:
+		if kind, _, ok := kindOfSum(m.Sum()); ok {
+			return kind
+		}
+		return aggregate.Counter
+	case pmetric.MetricTypeHistogram:
+		return aggregate.Histogram
+	case pmetric.MetricTypeExponentialHistogram:
+		return aggregate.Exponential
+	case pmetric.MetricTypeSummary:
+		return aggregate.Summary
+	default:
+		return aggregate.Gauge
 	}
 }
 

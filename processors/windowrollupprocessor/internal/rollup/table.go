@@ -24,7 +24,7 @@ type engine struct {
 	group       grouping
 	base        time.Duration // width of the panes that points go into
 	feeds       []int         // per window: the tumbling window that it is merged from, -1: panes
-	takesAll    bool          // of a metric that it matches; as long as from and until are open
+	takesAll    bool          // of a metric that it matches and has aggregates for; as long as from and until are open
 	temporality Temporality   // Settings.Temporality when the rule began
 	correctFor  int64         // Settings.CorrectFor when the rule began; 0 if it corrects nothing
 	keepFor     int64         // how long after its end a pane can still be needed
@@ -115,7 +115,6 @@ func newEngine(r Rule, set Settings, from int64) *engine {
 	e.takesAll = from == window.Never && len(r.Match.Attributes) == 0
 	for k := range aggregate.Kinds {
 		t := &table{plan: aggregate.NewPlan(aggregates, k)}
-		e.takesAll = e.takesAll && len(t.plan.Outputs) > 0
 		for i := range t.shards {
 			sh := &t.shards[i]
 			sh.index = map[streamkey.Key]uint32{}

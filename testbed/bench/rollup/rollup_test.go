@@ -1,0 +1,329 @@
+package rollup
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaMetrics/lib/prompb"
+	"github.com/VictoriaMetrics/VictoriaMetrics/lib/streamaggr"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/intervalprocessor"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processortest"
+	"golang.org/x/sys/unix"
+
+	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
+)
+
+const (
+	batchPoints = 1000
+	rounds      = 4 // points of a stream in the window
+	attributes  = 8
+)
+
+// work is what both sides do.
+type work struct {
+	name    string
+	counter bool
+	ours    string // aggregates, and by
+	theirs  string // outputs, and by
+	peer    func(testing.TB, work, *input) side
+}
+
+var works = []work{
+	{"counters", true, "aggregates: [increase, last]", "outputs: [increase, last]", newVictoria},
+	{"counters-by-3", true, "aggregates: [increase], by: [service.name, attribute.2, attribute.5]", "outputs: [increase], by: [service.name, attribute.2, attribute.5]", newVictoria},
+	{"gauges", false, "aggregates: [avg, min, max, last, count]", "outputs: [avg, min, max, last, count_samples]", newVictoria},
+	{"gauges-p50-p99", false, "aggregates: [p50, p99]", `outputs: ["quantiles(0.5,0.99)"]`, newVictoria},
+	{"interval", true, "aggregates: [last]", "", newInterval},
+}
+
+// side is one of the two. push takes the points of a round and returns the CPU time that took; flush closes the window.
+type side struct {
+	push  func(round int) time.Duration
+	flush func() (points int, took time.Duration)
+}
+
+// BenchmarkAgainst fills a window with four points of every stream and closes it. Making the input is not timed. Reported are
+// medians: nanoseconds a point, of ours and of the peer, and how many times faster ours is, closing included.
+func BenchmarkAgainst(b *testing.B) {
+	for _, w := range works {
+		for _, streams := range []int{10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/streams=%d", w.name, streams), func(b *testing.B) {
+				input := newInput(w, streams)
+				var ours, theirs, ratio []float64
+				for b.Loop() {
+					o := fill(b, newOurs(b, w, input), streams)
+					t := fill(b, w.peer(b, w, input), streams)
+					ours, theirs, ratio = append(ours, o), append(theirs, t), append(ratio, t/o)
+				}
+				b.ReportMetric(median(ours), "ns/point")
+				b.ReportMetric(median(theirs), "peer-ns/point")
+				b.ReportMetric(median(ratio), "x-faster")
+			})
+		}
+	}
+}
+
+// BenchmarkBytes tells the live heap that a stream with one open window takes: after a round, and for what further windows add
+// see the component's own benchmark.
+func BenchmarkBytes(b *testing.B) {
+	for _, w := range works {
+		for _, streams := range []int{10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/streams=%d", w.name, streams), func(b *testing.B) {
+				input := newInput(w, streams)
+				var ours, theirs, ratio []float64
+				for b.Loop() {
+					o := held(streams, func() side { return newOurs(b, w, input) })
+					t := held(streams, func() side { return w.peer(b, w, input) })
+					ours, theirs, ratio = append(ours, o), append(theirs, t), append(ratio, t/o)
+				}
+				b.ReportMetric(median(ours), "B/stream")
+				b.ReportMetric(median(theirs), "peer-B/stream")
+				b.ReportMetric(median(ratio), "x-smaller")
+			})
+		}
+	}
+}
+
+// fill returns the time a point takes.
+func fill(tb testing.TB, s side, streams int) float64 {
+	tb.Helper()
+	var total time.Duration
+	for round := range rounds {
+		total += s.push(round)
+	}
+	points, took := s.flush()
+	require.Positive(tb, points)
+	return float64((total + took).Nanoseconds()) / float64(streams*rounds)
+}
+
+// held returns the bytes that a stream takes before the window closes.
+func held(streams int, start func() side) float64 {
+	before := live()
+	s := start()
+	for round := range 2 {
+		s.push(round)
+	}
+	after := live()
+	s.flush()
+	return float64(after-before) / float64(streams)
+}
+
+func live() int64 {
+	runtime.GC()
+	runtime.GC() // What pools hold goes with the second.
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// input makes the points of all streams, in either form.
+type input struct {
+	work
+	begin   time.Time
+	batches int
+	otlp    []pmetric.Metrics     // templates; each push gets a copy
+	prom    [][]prompb.TimeSeries // reused: a push only reads them
+}
+
+func newInput(w work, streams int) *input {
+	in := &input{work: w, begin: time.Now().Truncate(time.Hour), batches: streams / batchPoints}
+	for batch := range in.batches {
+		if w.theirs != "" {
+			in.prom = append(in.prom, series(batch))
+		}
+		in.otlp = append(in.otlp, in.metrics(batch))
+	}
+	return in
+}
+
+func labels(i int) (names, values []string) {
+	for k := range attributes - 1 {
+		names, values = append(names, fmt.Sprint("attribute.", k)), append(values, fmt.Sprint("value-", i%(k+2)))
+	}
+	return append(names, "client.id"), append(values, fmt.Sprintf("client-%07d", i))
+}
+
+func (in *input) metrics(batch int) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "orders")
+	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("http.requests")
+	for i := batch * batchPoints; i < (batch+1)*batchPoints; i++ {
+		dp := in.points(m).AppendEmpty()
+		names, values := labels(i)
+		for k := range names {
+			dp.Attributes().PutStr(names[k], values[k])
+		}
+	}
+	return md
+}
+
+// points returns those of m, which becomes a counter or a gauge.
+func (in *input) points(m pmetric.Metric) pmetric.NumberDataPointSlice {
+	switch {
+	case m.Type() == pmetric.MetricTypeSum:
+		return m.Sum().DataPoints()
+	case m.Type() == pmetric.MetricTypeGauge:
+		return m.Gauge().DataPoints()
+	case in.counter:
+		m.SetEmptySum().SetIsMonotonic(true)
+		m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		return m.Sum().DataPoints()
+	default:
+		return m.SetEmptyGauge().DataPoints()
+	}
+}
+
+// value of stream i in a round: counters grow, gauges spread over three powers of ten.
+func value(i, round int) float64 { return float64((i*7919+round*104729)%1000 + 1000*round) }
+
+func (in *input) at(round int) time.Time {
+	return in.begin.Add(time.Duration(round) * 15 * time.Second)
+}
+
+// batch returns a copy with the values of a round.
+func (in *input) batch(batch, round int) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	in.otlp[batch].CopyTo(md)
+	points := in.points(md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0))
+	for i, dp := range points.All() {
+		dp.SetStartTimestamp(pcommon.NewTimestampFromTime(in.begin))
+		dp.SetTimestamp(pcommon.NewTimestampFromTime(in.at(round)))
+		dp.SetDoubleValue(value(batch*batchPoints+i, round))
+	}
+	return md
+}
+
+func series(batch int) []prompb.TimeSeries {
+	var list []prompb.TimeSeries
+	for i := batch * batchPoints; i < (batch+1)*batchPoints; i++ {
+		names, values := labels(i)
+		ls := []prompb.Label{{Name: "__name__", Value: "http.requests"}}
+		for k := range names {
+			ls = append(ls, prompb.Label{Name: names[k], Value: values[k]})
+		}
+		ls = append(ls, prompb.Label{Name: "service.name", Value: "orders"})
+		slices.SortFunc(ls, func(a, b prompb.Label) int { return strings.Compare(a.Name, b.Name) })
+		list = append(list, prompb.TimeSeries{Labels: ls, Samples: []prompb.Sample{{}}})
+	}
+	return list
+}
+
+// newOurs is window_rollup without storage: its shutdown closes and sends everything.
+func newOurs(tb testing.TB, w work, in *input) side {
+	tb.Helper()
+	cfg := windowrollupprocessor.NewFactory().CreateDefaultConfig()
+	text := "instance_id: bench\nrules: [{windows: [{size: 1h}], keep_raw: false, " + w.ours + "}]"
+	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+	require.NoError(tb, err)
+	conf, err := retrieved.AsConf()
+	require.NoError(tb, err)
+	require.NoError(tb, conf.Unmarshal(cfg))
+	require.NoError(tb, confmap.Validate(cfg))
+	return processorSide(tb, windowrollupprocessor.NewFactory(), cfg, in)
+}
+
+// newInterval is contrib's interval processor, which keeps the newest point of each stream; its shutdown sends them.
+func newInterval(tb testing.TB, _ work, in *input) side {
+	tb.Helper()
+	cfg := intervalprocessor.NewFactory().CreateDefaultConfig()
+	cfg.(*intervalprocessor.Config).Interval = time.Hour
+	return processorSide(tb, intervalprocessor.NewFactory(), cfg, in)
+}
+
+func processorSide(tb testing.TB, factory processor.Factory, cfg component.Config, in *input) side {
+	tb.Helper()
+	sent := 0
+	next, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+		sent += md.DataPointCount()
+		return nil
+	})
+	require.NoError(tb, err)
+	p, err := factory.CreateMetrics(tb.Context(), processortest.NewNopSettings(factory.Type()), cfg, next)
+	require.NoError(tb, err)
+	require.NoError(tb, p.Start(tb.Context(), componenttest.NewNopHost()))
+	return side{
+		push: func(round int) time.Duration {
+			copies := make([]pmetric.Metrics, in.batches)
+			for batch := range copies {
+				copies[batch] = in.batch(batch, round)
+			}
+			return spent(func() {
+				for _, md := range copies {
+					if err := p.ConsumeMetrics(tb.Context(), md); err != nil {
+						panic(err)
+					}
+				}
+			})
+		},
+		flush: func() (int, time.Duration) {
+			took := spent(func() { require.NoError(tb, p.Shutdown(context.Background())) })
+			return sent, took
+		},
+	}
+}
+
+// newVictoria is the stream aggregation of vmagent.
+func newVictoria(tb testing.TB, w work, in *input) side {
+	tb.Helper()
+	sent := 0
+	config := "[{interval: 1h, " + w.theirs + "}]"
+	aggregators, err := streamaggr.LoadFromData([]byte(config), func(tss []prompb.TimeSeries) { sent += len(tss) },
+		&streamaggr.Options{FlushOnShutdown: true, NoAlignFlushToInterval: true}, "bench")
+	require.NoError(tb, err)
+	var matched []uint32
+	return side{
+		push: func(round int) time.Duration {
+			for batch, list := range in.prom {
+				for i := range list {
+					list[i].Samples[0] = prompb.Sample{Value: value(batch*batchPoints+i, round), Timestamp: in.at(round).UnixMilli()}
+				}
+			}
+			return spent(func() {
+				for _, list := range in.prom {
+					matched = aggregators.Push(list, matched)
+				}
+			})
+		},
+		flush: func() (int, time.Duration) {
+			took := spent(aggregators.MustStop)
+			return sent, took
+		},
+	}
+}
+
+// spent returns the CPU time of the process for f, which neither other processes nor the garbage of making the input
+// change.
+func spent(f func()) time.Duration {
+	runtime.GC()
+	before := cpu()
+	f()
+	return cpu() - before
+}
+
+func cpu() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
