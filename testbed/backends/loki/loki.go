@@ -28,7 +28,8 @@ import (
 const startTimeout = 90 * time.Second
 
 // The waiting that a cluster needs is turned off, and ingesters are asked for data of any age, because chunks are in
-// the store only later. Everything that decides about what is accepted has Loki's defaults, unless a test sets it.
+// the store only later (one process asks them for the last two and a half hours only, whatever query_ingesters_within says,
+// unless query_store_max_look_back_period is negative). Everything that decides about what is accepted has Loki's defaults, unless a test sets it.
 var config = template.Must(template.New("loki.yaml").Parse(`
 auth_enabled: true
 analytics: {reporting_enabled: false}
@@ -46,6 +47,7 @@ common:
   storage: {filesystem: {chunks_directory: {{.Dir}}/chunks, rules_directory: {{.Dir}}/rules}}
 ingester:
   lifecycler: {min_ready_duration: 0s, final_sleep: 0s}
+  query_store_max_look_back_period: -1ns
 querier: {query_ingesters_within: 0s}
 schema_config:
   configs: [{from: "2020-10-24", store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}]

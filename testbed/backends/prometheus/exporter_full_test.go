@@ -372,3 +372,69 @@ func TestOnlyWhatIsRefusedIsLost(t *testing.T) {
 		})
 	}
 }
+
+// deltas makes a point of each of n series, at t: series i grows by i+1.
+func deltas(t time.Time, n int) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	rm := md.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "shop")
+	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("steps")
+	m.SetEmptySum().SetIsMonotonic(true)
+	m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	for i := range n {
+		p := m.Sum().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(t))
+		p.SetStartTimestamp(pcommon.NewTimestampFromTime(t.Add(-time.Second)))
+		p.SetIntValue(int64(i + 1))
+		p.Attributes().PutInt("i", int64(i))
+	}
+	return md
+}
+
+// The journal of the standalone profile drives a remote Prometheus that takes nothing out of order. Both are killed in the
+// middle. Every delta is in the totals once, each sample is there with one value, and what was read and sent again is told
+// apart from what is lost.
+func TestDeltasThroughTheJournal(t *testing.T) {
+	const rounds, series = 60, 100
+	server := prometheus.New(t, prometheus.Three)
+	p := process.Start(t, process.Settings{Env: map[string]string{
+		"PENSTOCK_REMOTE_WRITE_URL": "http://" + server.Address + "/api/v1/write", "PENSTOCK_LAKE_URL": "off",
+	}})
+	base := time.Now().Add(-5 * time.Minute).Truncate(time.Second)
+	for round := range rounds {
+		switch round {
+		case rounds / 4, rounds / 2:
+			p.Kill()
+			p.Restart(t)
+		case 3 * rounds / 4:
+			server.Kill()
+			server.Run(t)
+		}
+		ask.Eventually(t, func() error { // as a client does that wasn't answered
+			answer, err := send.Metrics(p.HTTP(), deltas(base.Add(time.Duration(round)*time.Second), series))
+			if err == nil && answer.Status != http.StatusOK {
+				err = fmt.Errorf("status %d: %s", answer.Status, answer.Body)
+			}
+			return err
+		})
+	}
+	ask.Eventually(t, func() error {
+		got, err := ask.PromValue(server.Address, "sum(count_over_time(steps_total[30m]))")
+		if err == nil && got != rounds*series {
+			err = fmt.Errorf("%v samples", got)
+		}
+		return err
+	})
+	for i, values := range matrix(t, server.Address, "steps_total[30m]") {
+		step, err := strconv.Atoi(i)
+		require.NoError(t, err)
+		require.Len(t, values, rounds)
+		for round, v := range values {
+			require.Equal(t, strconv.Itoa((step+1)*(round+1)), v, "series %s", i)
+		}
+	}
+	assert.Zero(t, metric(t, p, "refused_samples", "remote_write"))
+	assert.Zero(t, metric(t, p, "refused_datapoints", "remote_write"))
+	t.Logf("%v samples redelivered since the last start", metric(t, p, "redelivered_samples", "remote_write"))
+}

@@ -29,7 +29,7 @@ import (
 
 const (
 	rounds   = 5
-	requests = 200 // a run, of perBatch records each
+	requests = 100 // a run, of perBatch records each
 	services = 4
 	perBatch = 1000
 )
