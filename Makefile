@@ -55,7 +55,7 @@ smoke: build ## The built binary, driven by a Go SDK
 	cd testbed && $(GO) test -count=1 -timeout 10m ./smoke/...
 
 .PHONY: testbed
-testbed: build $(VENV)/.ready ## The built binary against real SDKs and readers (fetches Python packages)
+testbed: build $(VENV)/.ready kafka ## The built binary against real SDKs and readers (fetches Python packages and Kafka)
 	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: testbed-full
@@ -65,6 +65,10 @@ testbed-full: build $(VENV)/.ready backends ## Crash loops, load, real Prometheu
 .PHONY: backends
 backends: ## Build or fetch the real stores that testbed-full drives
 	$(MAKE) -C testbed/backends
+
+.PHONY: kafka
+kafka: ## Fetch Apache Kafka's jars from Maven (needs mvn and Java 17)
+	$(MAKE) -C testbed/backends kafka
 
 $(VENV)/.ready: testbed/sdk/python/requirements.txt
 	@command -v python3 >/dev/null || { echo 'make testbed needs python3 (3.9 or newer) with venv: the Python SDK and DuckDB run in it'; exit 1; }

@@ -84,15 +84,15 @@ func (e *parquetExporter[D]) Shutdown(context.Context) error {
 // already written are then replaced by themselves, because their names follow from their content, or from their range of the journal.
 func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 	name := batchName(ctx)
-	if name == "" {
-		e.warnUnrecorded(ctx)
-	}
 	enc := e.encoders.Get().(encoder[D])
 	defer func() {
 		enc.Release()
 		e.encoders.Put(enc)
 	}()
 	plan := enc.Split(batch, clientTenant(ctx), e.config.MaxPartitions)
+	if name == "" && len(plan.Partitions) > 0 {
+		e.warnUnrecorded(ctx)
+	}
 	written, refused := 0, 0
 	var encodeErrs error
 	for _, p := range plan.Partitions {

@@ -13,6 +13,9 @@ const forward = "forward"
 // journal is the processor that writes Kafka, and the receiver that follows it.
 const journal = "kafka_replay"
 
+// topicPrefix is the text that the resolver replaces by what begins all names in Kafka.
+const topicPrefix = "${env:PENSTOCK_KAFKA_TOPIC_PREFIX:-penstock}"
+
 // off switches a sink off that a profile has by default.
 const off = "off"
 
@@ -118,14 +121,14 @@ func (s surroundings) brokers() string {
 
 // journalBrokers says where the journal is written.
 func journalBrokers(s surroundings) map[string]any {
-	return map[string]any{"processors": map[string]any{journal: map[string]any{"brokers": s.brokers()}}}
+	return map[string]any{"processors": map[string]any{journal: map[string]any{"brokers": s.brokers(), "topic_prefix": topicPrefix}}}
 }
 
 // follower makes the receiver kafka_replay/<group>, which follows the journal for one sink.
 func follower(group string) func(surroundings) map[string]any {
 	return func(s surroundings) map[string]any {
 		return map[string]any{"receivers": map[string]any{journal + "/" + group: map[string]any{
-			"brokers": s.brokers(), "follow": map[string]any{"group": group},
+			"brokers": s.brokers(), "topic_prefix": topicPrefix, "follow": map[string]any{"group": group},
 		}}}
 	}
 }

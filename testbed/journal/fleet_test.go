@@ -1,0 +1,271 @@
+package journal
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/penstockhq/penstock/testbed/backends/kafka"
+	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/testbed/internal/send"
+)
+
+const (
+	logsPerRequest   = 100
+	pointsPerRequest = 60
+	services         = 4
+	users            = 300 // of each service
+	// everySeries requests in a row have a point of each series.
+	everySeries = services * users / pointsPerRequest
+)
+
+// quick makes everything wait less than it does by default; windows wait longer than any outage here lasts. The budget is below the
+// number of series, so most are folded.
+const quick = `
+receivers:
+  kafka_replay/lake: {follow: {session_timeout: 6s, range: {max_wait: 1s}}}
+  kafka_replay/remote_write: {follow: {session_timeout: 6s}}
+processors:
+  kafka_replay: {topics: {partitions: 6}, timeout: 5s}
+  cardinality_guard/remote_write: {limits: {series_per_metric: 100}, flush_interval: 1s}
+  window_rollup/remote_write:
+    allowed_lateness: 20s
+    idle_timeout: 20s
+    rules: [{match: {metric: hits}, windows: [{size: 5s}], by: [service.namespace, service.name], aggregates: [increase]}]
+`
+
+// store is a TSDB in a process of its own.
+const store = `
+extensions:
+  health_check: {endpoint: "${env:PENSTOCK_HEALTH_ENDPOINT}"}
+  embedded_tsdb: {endpoint: "${env:PENSTOCK_TSDB_ENDPOINT}", directory: "${env:PENSTOCK_DATA_DIR}/tsdb"}
+receivers:
+  otlp: {protocols: {http: {endpoint: "${env:PENSTOCK_OTLP_HTTP_ENDPOINT}"}}}
+exporters:
+  nop:
+service:
+  extensions: [health_check, embedded_tsdb]
+  telemetry: {metrics: {level: none}}
+  pipelines: {metrics: {receivers: [otlp], exporters: [nop]}}
+`
+
+// fleet is gateways that share a Kafka, a lake and a TSDB, and clients that send to them.
+type fleet struct {
+	t      testing.TB
+	kafka  *kafka.Cluster
+	lake   string
+	prefix string
+	config string
+	store  *process.Process
+
+	mu sync.Mutex
+	up []*process.Process // guarded by mu; where clients send
+
+	clients  sync.WaitGroup
+	stop     chan struct{}
+	requests atomic.Int64 // begun
+	logs     atomic.Int64 // acknowledged requests
+	metrics  atomic.Int64
+	refused  atomic.Int64 // answers other than 200
+}
+
+func newFleet(t testing.TB, k *kafka.Cluster) *fleet {
+	t.Helper()
+	dir := t.TempDir()
+	f := &fleet{t: t, kafka: k, lake: filepath.Join(dir, "lake"), prefix: strings.ToLower(t.Name()), config: filepath.Join(dir, "quick.yaml"), stop: make(chan struct{})}
+	require.NoError(t, os.WriteFile(f.config, []byte(quick), 0o600))
+	path := filepath.Join(dir, "store.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(store), 0o600))
+	f.store = process.Start(t, process.Settings{Configs: []string{path}})
+	return f
+}
+
+// gateway starts one more. env adds variables.
+func (f *fleet) gateway(env ...string) *process.Process {
+	f.t.Helper()
+	all := map[string]string{
+		"PENSTOCK_KAFKA_BROKERS": strings.Join(f.kafka.Addresses(), ","), "PENSTOCK_KAFKA_TOPIC_PREFIX": f.prefix,
+		"PENSTOCK_LAKE_URL": f.lake, "PENSTOCK_REMOTE_WRITE_URL": "http://" + f.store.TSDB() + "/api/v1/write",
+	}
+	for i := 0; i < len(env); i += 2 {
+		all[env[i]] = env[i+1]
+	}
+	p := process.Start(f.t, process.Settings{Configs: []string{"profile:gateway", f.config}, Env: all})
+	f.join(p)
+	return p
+}
+
+func (f *fleet) join(p *process.Process) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.up = append(f.up, p)
+}
+
+// leave takes p from what clients send to.
+func (f *fleet) leave(p *process.Process) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var left []*process.Process
+	for _, q := range f.up {
+		if p != q {
+			left = append(left, q)
+		}
+	}
+	f.up = left
+}
+
+// load starts clients. Each sends a request again, byte for byte and to whichever gateway is next, until one answers 200: as SDKs
+// behind a load balancer do.
+func (f *fleet) load(clients int) {
+	for range clients {
+		f.clients.Go(func() {
+			for !f.over() {
+				f.both(int(f.requests.Add(1)) - 1)
+			}
+		})
+	}
+}
+
+func (f *fleet) both(n int) {
+	f.until200("/v1/logs", logRequest(n), n, &f.logs)
+	f.until200("/v1/metrics", metricRequest(n), n, &f.metrics)
+}
+
+func (f *fleet) over() bool {
+	select {
+	case <-f.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (f *fleet) until200(path string, body []byte, n int, acknowledged *atomic.Int64) {
+	for try := n; ; try++ {
+		f.mu.Lock()
+		endpoint := ""
+		if len(f.up) > 0 {
+			endpoint = f.up[try%len(f.up)].HTTP()
+		}
+		f.mu.Unlock()
+		if endpoint != "" {
+			answer, err := send.Post(endpoint, path, body, "Content-Type", "application/x-protobuf")
+			if err == nil && answer.Status == 200 {
+				acknowledged.Add(1)
+				return
+			}
+			f.refused.Add(1)
+		}
+		time.Sleep(50 * time.Millisecond) // a client's pause before it tries again
+	}
+}
+
+// passes waits until more requests have been acknowledged.
+func (f *fleet) passes(more int64) {
+	f.t.Helper()
+	goal := f.metrics.Load() + more
+	ask.Eventually(f.t, func() error {
+		if n := f.metrics.Load(); n < goal {
+			return fmt.Errorf("%d requests acknowledged, waiting for %d", n, goal)
+		}
+		return nil
+	})
+}
+
+// reconcile stops the clients and compares what they sent with what the stores have.
+func (f *fleet) reconcile() {
+	f.t.Helper()
+	close(f.stop)
+	f.clients.Wait()
+	// A request that had to be repeated has older points than those that passed it: a TSDB refuses a total that is older than what
+	// it has, and the next one includes it. So there is a next one.
+	for range everySeries {
+		f.both(int(f.requests.Add(1)) - 1)
+	}
+	n := f.requests.Load()
+	require.Equal(f.t, n, f.logs.Load())
+	require.Equal(f.t, n, f.metrics.Load())
+	f.t.Logf("%d requests of each signal, %d times refused", n, f.refused.Load())
+
+	rows := n * logsPerRequest
+	eventually(f.t, "log rows in the lake", func() (float64, error) { return float64(ask.LakeRows(f.t, f.lake, "logs")), nil }, float64(rows))
+	answer, err := ask.SQL(f.t, `select count(*), count(distinct body) from `+ask.Lake(f.lake, "logs"))
+	require.NoError(f.t, err)
+	require.Equal(f.t, [][]any{{float64(rows), float64(rows)}}, answer, "log records: all, and distinct")
+
+	points := float64(n * pointsPerRequest)
+	eventually(f.t, "metric rows in the lake", func() (float64, error) { return float64(ask.LakeRows(f.t, f.lake, "metrics")), nil }, points)
+	for what, query := range map[string]string{
+		"the counters' total, folded series included": `sum(max_over_time(hits_total[1h]))`,
+		"the windows' total":                          `sum(sum_over_time(hits_increase{rollup_window="5s"}[1h]))`,
+	} {
+		eventually(f.t, what, func() (float64, error) { return ask.PromValue(f.store.TSDB(), query) }, points)
+	}
+	folded, err := ask.PromValue(f.store.TSDB(), `sum(max_over_time(hits_total{otel_metric_overflow="true"}[1h]))`)
+	require.NoError(f.t, err)
+	require.Greater(f.t, folded, points/10, "the budget folds")
+	f.t.Logf("%.0f points: %.0f folded, totals exact", points, folded)
+}
+
+// eventually waits until value is want; past it, it fails at once.
+func eventually(t testing.TB, what string, value func() (float64, error), want float64) {
+	t.Helper()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(2 * time.Minute); ; <-tick.C {
+		got, err := value()
+		if err == nil && got == want {
+			return
+		}
+		require.False(t, err == nil && got > want, "%s: %v, sent were %v", what, got, want)
+		require.True(t, time.Now().Before(end), "%s: %v of %v, error %v", what, got, want, err)
+	}
+}
+
+// logRequest is request n: bodies that no other has, from one of some hosts.
+func logRequest(n int) []byte {
+	logs := send.LogBatch("load", n*logsPerRequest, logsPerRequest)
+	logs.ResourceLogs().At(0).Resource().Attributes().PutStr("host.name", fmt.Sprint("host-", n%8))
+	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
+// metricRequest is request n: each point adds one to a counter of some user of some service.
+func metricRequest(n int) []byte {
+	md := pmetric.NewMetrics()
+	resource := md.ResourceMetrics().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.name", fmt.Sprint("load-", n%services))
+	m := resource.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("hits")
+	sum := m.SetEmptySum()
+	sum.SetIsMonotonic(true)
+	sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	now := time.Now()
+	for i := range pointsPerRequest {
+		p := sum.DataPoints().AppendEmpty()
+		p.SetStartTimestamp(pcommon.NewTimestampFromTime(now.Add(-time.Second)))
+		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.Attributes().PutInt("user_id", int64((n*pointsPerRequest+i)%users))
+		p.SetIntValue(1)
+	}
+	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()
+	if err != nil {
+		panic(err)
+	}
+	return body
+}

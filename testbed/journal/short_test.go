@@ -1,0 +1,44 @@
+package journal
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/penstockhq/penstock/testbed/backends/kafka"
+)
+
+// Everything that can end does, while clients send: a gateway is killed, a broker is killed and its partitions' leaders move, a
+// gateway stops for so long that others take its partitions and then wakes up, one joins and one leaves.
+func TestTotalsSurviveWhatHappensToMachines(t *testing.T) {
+	k := kafka.Start(t, 3)
+	f := newFleet(t, k)
+	first, second := f.gateway(), f.gateway()
+	f.load(4)
+	f.passes(50)
+
+	first.Kill()
+	f.passes(50)
+	first.Restart(t)
+
+	k.Kill(0)
+	f.passes(50)
+	k.Restart(t, 0)
+
+	second.Signal(t, syscall.SIGSTOP)
+	f.leave(second)
+	f.passes(50)
+	time.Sleep(8 * time.Second) // longer than its session: it is a zombie now
+	second.Signal(t, syscall.SIGCONT)
+	f.join(second)
+	f.passes(50)
+
+	third := f.gateway()
+	f.passes(50)
+	f.leave(first)
+	first.Terminate(t)
+	f.passes(50)
+	f.reconcile()
+	second.Terminate(t)
+	third.Terminate(t)
+}
