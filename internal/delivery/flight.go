@@ -13,6 +13,7 @@ type flight struct {
 	Bounds
 	fresh      []Record // without what was delivered before
 	duplicates int
+	newest     time.Time // journal time of the last record
 	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
 	evicted []SeenRecord // what it gave up for them
 	latest  time.Time
@@ -44,6 +45,9 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 		} else {
 			f.fresh = append(f.fresh, rec)
 		}
+	}
+	if n := len(r.Records); n > 0 {
+		f.newest = r.Records[n-1].Time
 	}
 	f.evicted = w.seen.takeEvicted()
 	w.read = r.Next
@@ -111,7 +115,7 @@ func (w *Worker) land(ctx context.Context) error {
 	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
 		w.ranges = w.ranges[1:]
 	}
-	w.set.Observer.Delivered(f.Bounds, len(f.fresh), f.duplicates)
+	w.set.Observer.Delivered(f.Bounds, f.newest, len(f.fresh), f.duplicates)
 	return nil
 }
 

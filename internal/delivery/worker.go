@@ -65,8 +65,9 @@ type Clock interface {
 type Observer interface {
 	// Restored: the worker resumes at offset; fresh: for the first time.
 	Restored(offset int64, fresh bool)
-	// Delivered: the records of a range went down the pipeline, without the duplicates among them.
-	Delivered(b Bounds, records, duplicates int)
+	// Delivered: the records of a range went down the pipeline, without the duplicates among them. newest is the journal time
+	// of its last record, zero if it has none.
+	Delivered(b Bounds, newest time.Time, records, duplicates int)
 	// Lost: retention passed records that were not delivered.
 	Lost(b Bounds)
 	// Checkpointed: everything below next is safe.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -41,7 +41,9 @@ type assignment struct {
 	ended  bool              // guarded by mu
 
 	saved     atomic.Int64 // -1 before the first checkpoint
-	lag       atomic.Int64 // -1 while unknown
+	next      atomic.Int64 // what was delivered lies below; -1 while unknown
+	newest    atomic.Int64 // Unix ns; the journal time of the newest record below next
+	passed    atomic.Int64 // what the pipeline was given lies below
 	committed int64        // guarded by f.mu
 }
 
@@ -50,7 +52,7 @@ func (f *follower) begin(ctx context.Context, p int32) *assignment {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &assignment{f: f, partition: p, cancel: cancel, done: make(chan struct{}), committed: -1}
 	a.saved.Store(-1)
-	a.lag.Store(-1)
+	a.next.Store(-1)
 	go func() {
 		defer close(a.done)
 		a.run(ctx)
@@ -106,7 +108,8 @@ func (a *assignment) deliver(ctx context.Context) error {
 	f := a.f
 	limits := f.cfg.Follow.Range
 	source, err := partition.NewSource(f.asking, f.topic, a.partition,
-		partition.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait}, a.decode)
+		partition.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
+			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }}, a.decode, kgo.WithHooks(fetchTimer{f}))
 	if err != nil {
 		return err
 	}
@@ -115,7 +118,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 	defer store.Close()
 	worker := delivery.NewWorker(delivery.WorkerSettings{
 		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), SpreadBy: f.spreadBy, Source: source, Store: store, Clock: clock{}, Observer: a,
-		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.inFlight(),
+		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
 		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Nonce: rand.Uint64(),
 	})
 	a.mu.Lock()
@@ -173,6 +176,9 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	if len(records) == 0 {
 		return a.f.head.consume(ctx, nil)
 	}
+	a.f.inFlight.Add(int64(len(records)))
+	defer a.f.inFlight.Add(-int64(len(records)))
+	a.countAgain(ctx, records)
 	session, _ := delivery.From(ctx)
 	var batches []*batch
 	for _, r := range records {
@@ -194,7 +200,23 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			return err
 		}
 	}
+	a.f.telemetry.ReceiverKafkaReplayDeliveryDelay.Record(ctx, time.Since(records[0].Time).Seconds(), a.f.with())
 	return nil
+}
+
+// countAgain counts the records that this member gave to the pipeline before.
+func (a *assignment) countAgain(ctx context.Context, records []delivery.Record) {
+	passed := a.passed.Load()
+	again := 0
+	for again < len(records) && records[again].Offset < passed {
+		again++
+	}
+	if again > 0 {
+		a.f.telemetry.ReceiverKafkaReplayRedeliveredRecords.Add(ctx, int64(again), a.f.with())
+	}
+	for next := records[len(records)-1].Offset + 1; passed < next && !a.passed.CompareAndSwap(passed, next); {
+		passed = a.passed.Load()
+	}
 }
 
 // batch is requests of one sender, in order.
@@ -239,32 +261,40 @@ func (a *assignment) letter(ctx context.Context, k *kgo.Record, reason string, c
 	if err != nil {
 		return err
 	}
-	a.f.telemetry.ReceiverKafkaReplayDeadLetters.Add(ctx, 1, metric.WithAttributes(a.f.label, attribute.String("reason", reason)))
+	a.f.telemetry.ReceiverKafkaReplayDeadLetters.Add(ctx, 1, a.f.with(attribute.String("reason", reason)))
 	return nil
 }
 
 var _ delivery.Observer = (*assignment)(nil)
 
 func (a *assignment) Restored(offset int64, fresh bool) {
+	a.next.Store(offset)
+	a.newest.CompareAndSwap(0, time.Now().UnixNano())
 	a.f.set.Logger.Info("a partition is followed", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
-func (a *assignment) Delivered(b delivery.Bounds, records, duplicates int) {
-	a.lag.Store(a.source.Behind(b.Next))
-	with := metric.WithAttributes(a.f.label)
-	a.f.telemetry.ReceiverKafkaReplayDeliveredRecords.Add(context.Background(), int64(records), with)
-	a.f.telemetry.ReceiverKafkaReplayDuplicateRecords.Add(context.Background(), int64(duplicates), with)
+func (a *assignment) Delivered(b delivery.Bounds, newest time.Time, records, duplicates int) {
+	a.next.Store(b.Next)
+	if !newest.IsZero() {
+		a.newest.Store(newest.UnixNano())
+	}
+	a.f.telemetry.ReceiverKafkaReplayDeliveredRecords.Add(context.Background(), int64(records), a.f.with())
+	a.f.telemetry.ReceiverKafkaReplayDuplicateRecords.Add(context.Background(), int64(duplicates), a.f.with())
 }
 
 func (a *assignment) Lost(b delivery.Bounds) {
-	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), b.Next-b.First, metric.WithAttributes(a.f.label))
+	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), b.Next-b.First, a.f.with())
 	a.f.set.Logger.Error("retention passed records that were not delivered", zap.Int32("partition", a.partition),
 		zap.Int64("first", b.First), zap.Int64("next", b.Next))
+	componentstatus.ReportStatus(a.f.host, componentstatus.NewRecoverableErrorEvent(
+		fmt.Errorf("retention passed offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, a.f.topic, a.partition)))
 }
 
-func (a *assignment) Checkpointed(next int64, _ int, _ time.Duration) {
+func (a *assignment) Checkpointed(next int64, bytes int, took time.Duration) {
 	a.saved.Store(next)
-	a.f.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(a.f.label))
+	a.f.telemetry.ReceiverKafkaReplayCheckpointBytes.Add(context.Background(), int64(bytes), a.f.with())
+	a.f.telemetry.ReceiverKafkaReplayCheckpointDuration.Record(context.Background(), took.Seconds(), a.f.with())
+	a.f.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, a.f.with())
 }
 
 func (a *assignment) Unclaimed(ids []string) {
@@ -279,6 +309,6 @@ func (a *assignment) Failed(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, metric.WithAttributes(a.f.label))
+	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, a.f.with())
 	a.f.set.Logger.Warn("a partition begins again from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -15,7 +17,6 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -43,7 +44,7 @@ type follower struct {
 	host      component.Host
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
-	label     attribute.KeyValue
+	labels    []attribute.KeyValue
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -57,6 +58,9 @@ type follower struct {
 
 	mu       sync.Mutex
 	assigned map[int32]*assignment // guarded by mu
+	ends     kadm.ListedOffsets    // guarded by mu; of the topic's partitions
+	asked    time.Time             // guarded by mu; when ends was asked for
+	inFlight atomic.Int64          // records
 }
 
 func newFollower(cfg *Config, set receiver.Settings, head head) (*follower, error) {
@@ -66,7 +70,7 @@ func newFollower(cfg *Config, set receiver.Settings, head head) (*follower, erro
 	}
 	return &follower{
 		cfg: cfg, head: head, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
-		label: attribute.String("signal", string(head.signal())), assigned: map[int32]*assignment{},
+		labels: []attribute.KeyValue{attribute.String("signal", string(head.signal())), attribute.String("group", cfg.Follow.Group)}, assigned: map[int32]*assignment{},
 	}, nil
 }
 
@@ -80,23 +84,13 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 	if f.asking, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...); err != nil {
 		return err
 	}
-	err = f.telemetry.RegisterReceiverKafkaReplayLagCallback(func(_ context.Context, o metric.Int64Observer) error {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		for p, a := range f.assigned {
-			if lag := a.lag.Load(); lag >= 0 {
-				o.Observe(lag, metric.WithAttributes(f.label, attribute.Int("partition", int(p))))
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := f.register(); err != nil {
 		return err
 	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.wg.Go(func() {
 		if f.connect(ctx) {
-			f.commit(ctx)
+			f.keep(ctx)
 		}
 	})
 	return nil
@@ -190,8 +184,8 @@ func end(all []*assignment, how func(*delivery.Worker), grace time.Duration) {
 	}
 }
 
-// commit lets the group's offsets follow the checkpoints until ctx ends.
-func (f *follower) commit(ctx context.Context) {
+// keep lets the group's offsets follow the checkpoints, and hears of the partitions' ends, until ctx ends.
+func (f *follower) keep(ctx context.Context) {
 	ticker := time.NewTicker(commitEvery)
 	defer ticker.Stop()
 	for {
@@ -199,9 +193,9 @@ func (f *follower) commit(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := f.commitOnce(ctx); err != nil && ctx.Err() == nil {
-				f.set.Logger.Debug("the group's offsets were not committed", zap.Error(err))
-			}
+		}
+		if err := errors.Join(f.commitOnce(ctx), f.hear(ctx)); err != nil && ctx.Err() == nil {
+			f.set.Logger.Debug("the group's offsets were not committed, or the journal's end is unknown", zap.Error(err))
 		}
 	}
 }
@@ -243,12 +237,12 @@ func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.Epoc
 func (f *follower) rangeBytes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	share := f.cfg.Follow.Range.MaxTotal / max(1, len(f.assigned)) / f.inFlight()
+	share := f.cfg.Follow.Range.MaxTotal / max(1, len(f.assigned)) / f.maxInFlight()
 	return min(f.cfg.Follow.Range.MaxBytes, share)
 }
 
-// inFlight is how many ranges of a partition may be on their way: the samples of a series must stay in order.
-func (f *follower) inFlight() int {
+// maxInFlight is how many ranges of a partition may be on their way: the samples of a series must stay in order.
+func (f *follower) maxInFlight() int {
 	if f.head.signal() == journal.Metrics {
 		return 1
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
@@ -20,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
@@ -68,6 +70,7 @@ type sink struct {
 	seen  map[string]int
 	marks map[string]int // values of penstock.replay.id
 	fail  func(body string) error
+	gate  func() // nil, or what each batch passes first
 }
 
 func newSink() *sink { return &sink{seen: map[string]int{}, marks: map[string]int{}} }
@@ -75,6 +78,9 @@ func newSink() *sink { return &sink{seen: map[string]int{}, marks: map[string]in
 func (s *sink) consumer(t *testing.T) consumer.Logs {
 	t.Helper()
 	c, err := consumer.NewLogs(func(ctx context.Context, ld plog.Logs) error {
+		if s.gate != nil && ld.LogRecordCount() > 0 {
+			s.gate()
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		tenant := client.FromContext(ctx).Metadata.Get("x-scope-orgid")
@@ -111,13 +117,21 @@ func (s *sink) waitFor(t *testing.T, n int) map[string]int {
 
 func (w *world) follow(t *testing.T, group string, s *sink) receiver.Logs {
 	t.Helper()
+	return w.followWith(t, group, s, componenttest.NewNopTelemetrySettings(), func(*kafkareplay.Config) {})
+}
+
+func (w *world) followWith(t *testing.T, group string, s *sink, telemetry component.TelemetrySettings, change func(*kafkareplay.Config)) receiver.Logs {
+	t.Helper()
 	factory := kafkareplay.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
 	cfg.Kafka.Brokers = w.kafka.ListenAddrs()
 	cfg.Kafka.TopicPrefix = "p"
 	cfg.Follow.Group = group
+	change(cfg)
 	require.NoError(t, confmap.Validate(cfg))
-	r, err := factory.CreateLogs(t.Context(), receivertest.NewNopSettings(factory.Type()), cfg, s.consumer(t))
+	set := receivertest.NewNopSettings(factory.Type())
+	set.TelemetrySettings = telemetry
+	r, err := factory.CreateLogs(t.Context(), set, cfg, s.consumer(t))
 	require.NoError(t, err)
 	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
@@ -233,4 +247,92 @@ func TestWhatCannotBeReadOrIsRefusedGoesToTheDeadLetter(t *testing.T) {
 	}))
 	assert.Contains(t, letters, "decode:")
 	assert.Contains(t, letters, "refused")
+}
+
+// A sink that is down: lag grows in records and seconds, though nothing is delivered; when it is back, what comes again is counted.
+func TestLagGrowsWhileASinkIsDown(t *testing.T) {
+	w := newWorld(t)
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	s := newSink()
+	down := true
+	s.fail = func(body string) error {
+		if down && body != "first" {
+			return errors.New("down")
+		}
+		return nil
+	}
+	w.write(t, "t", "first")
+	w.followWith(t, "loki", s, tel.NewTelemetrySettings(), func(*kafkareplay.Config) {})
+	s.waitFor(t, 1)
+	w.write(t, "t", bodies("a", 40)...)
+	value := func(name string) (sum float64) {
+		m, err := tel.GetMetric(name)
+		if err != nil {
+			return -1
+		}
+		switch data := m.Data.(type) {
+		case metricdata.Gauge[int64]:
+			for _, p := range data.DataPoints {
+				sum += float64(p.Value)
+			}
+		case metricdata.Sum[int64]:
+			for _, p := range data.DataPoints {
+				sum += float64(p.Value)
+			}
+		case metricdata.Gauge[float64]:
+			for _, p := range data.DataPoints {
+				sum = max(sum, p.Value)
+			}
+		case metricdata.Histogram[float64]:
+			for _, p := range data.DataPoints {
+				sum += float64(p.Count)
+			}
+		}
+		return sum
+	}
+	require.Eventually(t, func() bool { return value("otelcol_receiver_kafka_replay_lag") >= 40 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return value("otelcol_receiver_kafka_replay_lag_duration") > 0.1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return value("otelcol_receiver_kafka_replay_redelivered_records") > 0 }, 30*time.Second, 10*time.Millisecond)
+	s.mu.Lock()
+	down = false
+	s.mu.Unlock()
+	s.waitFor(t, 41)
+	for name, want := range map[string]float64{"lag": 0, "lag_duration": 0, "in_flight": 0} {
+		require.Eventually(t, func() bool { return value("otelcol_receiver_kafka_replay_"+name) == want }, 30*time.Second, 10*time.Millisecond, name)
+	}
+	for _, name := range []string{"delivery_delay", "fetch_duration", "checkpoint_duration", "checkpoint_bytes", "failures"} {
+		assert.Positive(t, value("otelcol_receiver_kafka_replay_"+name), name)
+	}
+}
+
+// Logs are delivered several ranges at a time: the sink answers none of the first before it has more of them than there are
+// partitions. All are delivered once.
+func TestRangesOfLogsAreDeliveredTogether(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 200)...)
+	s := newSink()
+	const partitions, inFlight = 4, 3
+	var mu sync.Mutex
+	enough := sync.NewCond(&mu)
+	together, most := 0, 0
+	s.gate = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		together++
+		most = max(most, together)
+		for most <= partitions {
+			enough.Wait()
+		}
+		enough.Broadcast()
+		together--
+	}
+	w.followWith(t, "loki", s, componenttest.NewNopTelemetrySettings(), func(cfg *kafkareplay.Config) {
+		cfg.Follow.Range.MaxRecords = 5
+		cfg.Follow.InFlight = inFlight
+	})
+	for body, n := range s.waitFor(t, 200) {
+		assert.Equal(t, 1, n, body)
+	}
+	assert.LessOrEqual(t, most, partitions*inFlight)
 }

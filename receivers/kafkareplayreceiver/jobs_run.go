@@ -548,7 +548,7 @@ func (p *part) Restored(offset int64, fresh bool) {
 	p.r.j.set.Logger.Info("a partition is replayed", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
-func (p *part) Delivered(b delivery.Bounds, _, duplicates int) {
+func (p *part) Delivered(b delivery.Bounds, _ time.Time, _, duplicates int) {
 	p.next.Store(b.Next)
 	p.count(&replay.Counts{Duplicates: int64(duplicates)})
 	p.settled()
@@ -567,7 +567,7 @@ func (p *part) Lost(b delivery.Bounds) {
 }
 
 func (p *part) Checkpointed(int64, int, time.Duration) {
-	p.r.j.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal))))
+	p.r.j.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)), attribute.String("group", "jobs")))
 }
 
 func (p *part) Unclaimed([]string) {}

@@ -234,7 +234,7 @@ func (p *process) Restored(offset int64, fresh bool) {
 	p.idle = 0
 	p.w.logf("%s restored at %d, fresh %t", p.name, offset, fresh)
 }
-func (p *process) Delivered(b delivery.Bounds, records, duplicates int) {
+func (p *process) Delivered(b delivery.Bounds, _ time.Time, records, duplicates int) {
 	p.w.logf("%s delivered %v: %d, %d duplicates", p.name, b, records, duplicates)
 }
 func (p *process) Lost(b delivery.Bounds) { p.w.logf("%s lost %v", p.name, b) }

@@ -25,19 +25,26 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                               metric.Meter
-	mu                                  sync.Mutex
-	registrations                       []metric.Registration
-	ReceiverKafkaReplayCheckpoints      metric.Int64Counter
-	ReceiverKafkaReplayDeadLetters      metric.Int64Counter
-	ReceiverKafkaReplayDeliveredRecords metric.Int64Counter
-	ReceiverKafkaReplayDuplicateRecords metric.Int64Counter
-	ReceiverKafkaReplayFailures         metric.Int64Counter
-	ReceiverKafkaReplayJobItems         metric.Int64Counter
-	ReceiverKafkaReplayJobRecords       metric.Int64Counter
-	ReceiverKafkaReplayJobs             metric.Int64ObservableGauge
-	ReceiverKafkaReplayLag              metric.Int64ObservableGauge
-	ReceiverKafkaReplayLostRecords      metric.Int64Counter
+	meter                                 metric.Meter
+	mu                                    sync.Mutex
+	registrations                         []metric.Registration
+	ReceiverKafkaReplayCheckpointBytes    metric.Int64Counter
+	ReceiverKafkaReplayCheckpointDuration metric.Float64Histogram
+	ReceiverKafkaReplayCheckpoints        metric.Int64Counter
+	ReceiverKafkaReplayDeadLetters        metric.Int64Counter
+	ReceiverKafkaReplayDeliveredRecords   metric.Int64Counter
+	ReceiverKafkaReplayDeliveryDelay      metric.Float64Histogram
+	ReceiverKafkaReplayDuplicateRecords   metric.Int64Counter
+	ReceiverKafkaReplayFailures           metric.Int64Counter
+	ReceiverKafkaReplayFetchDuration      metric.Float64Histogram
+	ReceiverKafkaReplayInFlight           metric.Int64ObservableGauge
+	ReceiverKafkaReplayJobItems           metric.Int64Counter
+	ReceiverKafkaReplayJobRecords         metric.Int64Counter
+	ReceiverKafkaReplayJobs               metric.Int64ObservableGauge
+	ReceiverKafkaReplayLag                metric.Int64ObservableGauge
+	ReceiverKafkaReplayLagDuration        metric.Float64ObservableGauge
+	ReceiverKafkaReplayLostRecords        metric.Int64Counter
+	ReceiverKafkaReplayRedeliveredRecords metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -49,6 +56,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterReceiverKafkaReplayInFlightCallback sets callback for observable ReceiverKafkaReplayInFlight metric.
+func (builder *TelemetryBuilder) RegisterReceiverKafkaReplayInFlightCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverKafkaReplayInFlight, obs: o})
+		return nil
+	}, builder.ReceiverKafkaReplayInFlight)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterReceiverKafkaReplayJobsCallback sets callback for observable ReceiverKafkaReplayJobs metric.
@@ -81,6 +103,21 @@ func (builder *TelemetryBuilder) RegisterReceiverKafkaReplayLagCallback(cb metri
 	return nil
 }
 
+// RegisterReceiverKafkaReplayLagDurationCallback sets callback for observable ReceiverKafkaReplayLagDuration metric.
+func (builder *TelemetryBuilder) RegisterReceiverKafkaReplayLagDurationCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ReceiverKafkaReplayLagDuration, obs: o})
+		return nil
+	}, builder.ReceiverKafkaReplayLagDuration)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 type observerInt64 struct {
 	embedded.Int64Observer
 	inst metric.Int64Observable
@@ -89,6 +126,16 @@ type observerInt64 struct {
 
 func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
 	oi.obs.ObserveInt64(oi.inst, value, opts...)
+}
+
+type observerFloat64 struct {
+	embedded.Float64Observer
+	inst metric.Float64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerFloat64) Observe(value float64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveFloat64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -109,6 +156,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ReceiverKafkaReplayCheckpointBytes, err = builder.meter.Int64Counter(
+		"otelcol_receiver_kafka_replay_checkpoint_bytes",
+		metric.WithDescription("Bytes of checkpoints, before compression. [Alpha]"),
+		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayCheckpointDuration, err = builder.meter.Float64Histogram(
+		"otelcol_receiver_kafka_replay_checkpoint_duration",
+		metric.WithDescription("Time that a checkpoint took, from its snapshot to the broker's answer. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}...),
+	)
+	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayCheckpoints, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_checkpoints",
 		metric.WithDescription("Checkpoints written. [Alpha]"),
@@ -127,6 +187,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayDeliveryDelay, err = builder.meter.Float64Histogram(
+		"otelcol_receiver_kafka_replay_delivery_delay",
+		metric.WithDescription("Age of the oldest record of a range when the pipeline had taken it, since it was written to the journal. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}...),
+	)
+	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayDuplicateRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_duplicate_records",
 		metric.WithDescription("Records left out because they repeat one of the de-duplication window. [Alpha]"),
@@ -137,6 +204,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_receiver_kafka_replay_failures",
 		metric.WithDescription("Errors after which a partition began again from its last checkpoint. [Alpha]"),
 		metric.WithUnit("{failure}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayFetchDuration, err = builder.meter.Float64Histogram(
+		"otelcol_receiver_kafka_replay_fetch_duration",
+		metric.WithDescription("Time that brokers took to answer a fetch with records. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayInFlight, err = builder.meter.Int64ObservableGauge(
+		"otelcol_receiver_kafka_replay_in_flight",
+		metric.WithDescription("Records on their way through the pipeline. [Alpha]"),
+		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayJobItems, err = builder.meter.Int64Counter(
@@ -163,9 +243,21 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayLagDuration, err = builder.meter.Float64ObservableGauge(
+		"otelcol_receiver_kafka_replay_lag_duration",
+		metric.WithDescription("Time between now and the newest record that was delivered, where there are newer ones; else 0. [Alpha]"),
+		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLostRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_lost_records",
 		metric.WithDescription("Offsets that retention passed before they were delivered. [Alpha]"),
+		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayRedeliveredRecords, err = builder.meter.Int64Counter(
+		"otelcol_receiver_kafka_replay_redelivered_records",
+		metric.WithDescription("Records that the pipeline was given again after a failure. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)

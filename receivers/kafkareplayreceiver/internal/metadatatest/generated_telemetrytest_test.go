@@ -20,6 +20,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	require.NoError(t, tb.RegisterReceiverKafkaReplayInFlightCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterReceiverKafkaReplayJobsCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -28,14 +32,29 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterReceiverKafkaReplayLagDurationCallback(func(_ context.Context, observer metric.Float64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	tb.ReceiverKafkaReplayCheckpointBytes.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayCheckpointDuration.Record(context.Background(), 1)
 	tb.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayDeadLetters.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayDeliveredRecords.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayDeliveryDelay.Record(context.Background(), 1)
 	tb.ReceiverKafkaReplayDuplicateRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayFailures.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayFetchDuration.Record(context.Background(), 1)
 	tb.ReceiverKafkaReplayJobItems.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayJobRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayLostRecords.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayRedeliveredRecords.Add(context.Background(), 1)
+	AssertEqualReceiverKafkaReplayCheckpointBytes(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayCheckpointDuration(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayCheckpoints(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -45,10 +64,19 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualReceiverKafkaReplayDeliveredRecords(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayDeliveryDelay(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayDuplicateRecords(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayFailures(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayFetchDuration(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayInFlight(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayJobItems(t, testTel,
@@ -63,7 +91,13 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualReceiverKafkaReplayLag(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayLagDuration(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayLostRecords(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayRedeliveredRecords(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 

@@ -29,6 +29,9 @@ type Limits struct {
 	Bytes func() int
 	// Wait is how long after its first record a range may wait for more; 0: not at all.
 	Wait time.Duration
+	// End is the end of the partition, if it was asked for after since; nil: the source asks for itself, every second while
+	// nothing comes.
+	End func(since time.Time) (offset int64, known bool)
 }
 
 // Source is a partition of the journal. It holds a range and at most three fetches. All but Hurry is for one goroutine.
@@ -46,9 +49,10 @@ type Source struct {
 	hurry     context.CancelFunc
 }
 
-// NewSource returns the source of topic's partition; decode makes what the pipeline takes.
-func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record) (*Source, error) {
-	reader, err := kgo.NewClient(slices.Concat(asking.Opts(), []kgo.Opt{
+// NewSource returns the source of topic's partition; decode makes what the pipeline takes. further are options for the
+// client that reads.
+func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Source, error) {
+	reader, err := kgo.NewClient(slices.Concat(asking.Opts(), further, []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick)})...)
 	if err != nil {
@@ -61,9 +65,6 @@ func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits,
 
 // Hurry ends the waiting for more records of the range at hand, and of all to come. It may be called from any goroutine.
 func (s *Source) Hurry() { s.hurry() }
-
-// Behind returns how many offsets lie between next and the latest end heard of.
-func (s *Source) Behind(next int64) int64 { return max(0, s.end-next) }
 
 // Close ends reading.
 func (s *Source) Close() {
@@ -131,12 +132,19 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	}
 	r := delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
 	most := s.limits.Bytes()
+	began := time.Now()
 	if err := s.poll(ctx, tick); err != nil {
 		return r, err
 	}
 	full, bytes := s.take(&r, most, 0)
 	if r.Next == r.First {
-		end, err := s.End(ctx) // Only an answer says that there is nothing: silence can be a broker that is away.
+		// Only an answer says that there is nothing: silence can be a broker that is away.
+		if s.limits.End != nil {
+			end, known := s.limits.End(began)
+			r.AtEnd = known && r.Next >= end
+			return r, ctx.Err()
+		}
+		end, err := s.End(ctx)
 		r.AtEnd = err == nil && r.Next >= end
 		return r, err
 	}

@@ -1,0 +1,103 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// emptyFetch is the size up to which an answer to a fetch holds no records: it says how long nothing came.
+const emptyFetch = 256
+
+// with returns the follower's attributes and further ones.
+func (f *follower) with(further ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributes(append(f.labels[:len(f.labels):len(f.labels)], further...)...)
+}
+
+// register lets the gauges ask the follower.
+func (f *follower) register() error {
+	return errors.Join(
+		f.telemetry.RegisterReceiverKafkaReplayLagCallback(func(_ context.Context, o metric.Int64Observer) error {
+			f.eachLag(func(p int32, records int64, _ time.Duration) {
+				o.Observe(records, f.with(attribute.Int("partition", int(p))))
+			})
+			return nil
+		}),
+		f.telemetry.RegisterReceiverKafkaReplayLagDurationCallback(func(_ context.Context, o metric.Float64Observer) error {
+			f.eachLag(func(p int32, _ int64, age time.Duration) {
+				o.Observe(age.Seconds(), f.with(attribute.Int("partition", int(p))))
+			})
+			return nil
+		}),
+		f.telemetry.RegisterReceiverKafkaReplayInFlightCallback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(f.inFlight.Load(), f.with())
+			return nil
+		}))
+}
+
+// eachLag calls each for every partition whose worker has begun.
+func (f *follower) eachLag(each func(partition int32, records int64, age time.Duration)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p, a := range f.assigned {
+		next := a.next.Load()
+		end, ok := f.ends.Lookup(f.topic, p)
+		if next < 0 || !ok {
+			continue
+		}
+		records, age := max(0, end.Offset-next), time.Duration(0)
+		if records > 0 {
+			age = time.Since(time.Unix(0, a.newest.Load()))
+		}
+		each(p, records, age)
+	}
+}
+
+// hear asks where the assigned partitions end.
+func (f *follower) hear(ctx context.Context) error {
+	f.mu.Lock()
+	idle := len(f.assigned) == 0
+	f.mu.Unlock()
+	if idle {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	asked := time.Now()
+	ends, err := kadm.NewClient(f.asking).ListCommittedOffsets(ctx, f.topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends, f.asked = ends, asked
+	return nil
+}
+
+// end returns where partition p ends, if that was asked after since.
+func (f *follower) end(p int32, since time.Time) (int64, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	end, ok := f.ends.Lookup(f.topic, p)
+	return end.Offset, ok && f.asked.After(since)
+}
+
+var _ kgo.HookBrokerE2E = (*fetchTimer)(nil)
+
+// fetchTimer records how long brokers take to send records.
+type fetchTimer struct{ f *follower }
+
+func (t fetchTimer) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	if key == int16(kmsg.Fetch) && e2e.Err() == nil && e2e.BytesRead > emptyFetch {
+		t.f.telemetry.ReceiverKafkaReplayFetchDuration.Record(context.Background(), e2e.DurationE2E().Seconds(), t.f.with())
+	}
+}
