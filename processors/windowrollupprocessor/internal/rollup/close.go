@@ -64,6 +64,7 @@ func (s *State) closeUpTo(mark int64) (changed bool) {
 			return false
 		}
 		if !s.dirty.Load() {
+			s.forget()
 			s.mark = mark
 			return true
 		}

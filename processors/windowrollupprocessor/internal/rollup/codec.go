@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/window"
@@ -119,6 +120,16 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
+// time reads the start of a pane or window. Far ones, which no point can have, would overflow.
+func (d *decoder) time() int64 {
+	t := d.varint()
+	if t < 0 || t > math.MaxInt64/2 {
+		d.fail("a time")
+		return 0
+	}
+	return t
+}
+
 func (d *decoder) key() streamkey.Key {
 	const size = 16
 	if len(d.b) < size {
@@ -196,7 +207,7 @@ func (d *decoder) frame(p *aggregate.Plan, slots int) (f frame) {
 
 func (d *decoder) panes(p *aggregate.Plan, slots int, panes *window.Panes[frame]) {
 	for range d.length() {
-		start := d.varint()
+		start := d.time()
 		f := d.frame(p, slots)
 		into, _ := panes.At(start)
 		*into = f

@@ -51,6 +51,15 @@ type Settings struct {
 	Temporality Temporality
 }
 
+// leastBuckets is what a sketch can still be reduced to.
+const leastBuckets = 8
+
+// sound says whether the bounds make sense, of settings that were not validated with a configuration.
+func (s *Settings) sound() bool {
+	return s.AllowedLateness >= 0 && s.IdleTimeout > 0 && s.MaxFuture >= 0 && s.CorrectFor >= 0 && s.StreamTimeout > 0 &&
+		s.MaxStreams > 0 && s.MaxInputStreams > 0 && s.MaxSources > 0 && s.MaxBuckets >= leastBuckets
+}
+
 // Temporality says how values are written that can be added up over windows: sums, counts, increases, histograms.
 type Temporality string
 

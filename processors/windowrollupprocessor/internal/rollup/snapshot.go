@@ -75,6 +75,9 @@ func (s *State) Restore(r io.Reader) error {
 	if d.err != nil {
 		return d.err
 	}
+	if !spec.sound() {
+		return fmt.Errorf("%w: settings %+v", ErrState, spec.Settings)
+	}
 	s.reset(spec)
 	s.mark, s.latest, s.lastNewest, s.sweptAt = d.varint(), d.varint(), d.varint(), d.varint()
 	if d.err == nil {
@@ -98,7 +101,7 @@ func (s *State) Restore(r io.Reader) error {
 			d.fail("outbox")
 			break
 		}
-		c := closing{rule: int(place), e: s.engines[place], kind: aggregate.Kind(kind), shard: int(shard), window: int(win), start: d.varint()}
+		c := closing{rule: int(place), e: s.engines[place], kind: aggregate.Kind(kind), shard: int(shard), window: int(win), start: d.time()}
 		t := c.e.tables[c.kind]
 		c.frame = d.frame(t.plan, len(t.shards[shard].slots))
 		if d.bool() {
@@ -285,7 +288,7 @@ func (s *State) decodeShard(d *decoder, e *engine, t *table, sh *shard) {
 			continue
 		}
 		for range d.length() {
-			k, _ := c.kept.At(d.varint())
+			k, _ := c.kept.At(d.time())
 			k.frame = d.frame(t.plan, n)
 			for range d.length() {
 				if k.dirty == nil {
