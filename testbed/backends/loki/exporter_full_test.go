@@ -489,3 +489,52 @@ func TestLongAndIdenticalLines(t *testing.T) {
 	assert.True(t, joined.String() == long, "%d parts of %d bytes", len(parts), joined.Len())
 	assert.Len(t, query(t, server, `{service_name="same"}`), 5)
 }
+
+// The journal of the standalone profile drives Loki. Both are killed in the middle: every acknowledged line is there, and
+// what was read and sent again is stored once.
+func TestLogsThroughTheJournal(t *testing.T) {
+	const batches, size = 40, 250
+	server := loki.Start(t, loki.Settings{})
+	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": server.URL(), "PENSTOCK_LAKE_URL": "off"}})
+	base := time.Now().Add(-10 * time.Minute).Truncate(time.Second)
+	for b := range batches {
+		switch b {
+		case batches / 4, batches / 2:
+			p.Kill()
+			p.Restart(t)
+		case 3 * batches / 4:
+			server.Kill()
+			server.Run(t)
+		}
+		ld := plog.NewLogs()
+		for i := range size {
+			n := b*size + i
+			record(ld, fmt.Sprint("service-", n%3), base.Add(time.Duration(n)*time.Millisecond), fmt.Sprintf("%06d", n))
+		}
+		ask.Eventually(t, func() error { // as a client does that wasn't answered
+			answer, err := send.Logs(p.HTTP(), ld)
+			if err == nil && answer.Status != http.StatusOK {
+				err = fmt.Errorf("status %d: %s", answer.Status, answer.Body)
+			}
+			return err
+		})
+	}
+	lines := map[string]int{}
+	ask.Eventually(t, func() error {
+		clear(lines)
+		entries, err := server.Query(t.Context(), tenant, `{service_name=~"service-.*"}`, base.Add(-time.Hour), time.Now())
+		for _, e := range entries {
+			lines[e.Line]++
+		}
+		if err == nil && len(lines) != batches*size {
+			err = fmt.Errorf("%d lines", len(lines))
+		}
+		return err
+	})
+	for line, n := range lines {
+		require.Equal(t, 1, n, line)
+	}
+	refused, err := ask.Metric(p.Telemetry(), "otelcol_exporter_loki_refused_entries")
+	require.NoError(t, err)
+	assert.Zero(t, refused)
+}
