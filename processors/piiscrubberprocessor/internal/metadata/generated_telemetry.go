@@ -62,19 +62,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorPiiScrubberDecrypts, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_decrypts",
-		metric.WithDescription("Values that the admin endpoint was asked to decrypt. [Alpha] [Alpha]"),
+		metric.WithDescription("Values that the admin endpoint was asked to decrypt. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberFindings, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_findings",
-		metric.WithDescription("Findings, by what was done with them. [Alpha] [Alpha]"),
+		metric.WithDescription("Findings, by what was done with them. [Alpha]"),
 		metric.WithUnit("{finding}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberUnscanned, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_unscanned",
-		metric.WithDescription("Values that were nested too deep, too large, or not text, and what became of them. [Alpha] [Alpha]"),
+		metric.WithDescription("Values that were nested too deep, too large, or not text, and what became of them. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualProcessorPiiScrubberDecrypts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_decrypts",
-		Description: "Values that the admin endpoint was asked to decrypt. [Alpha] [Alpha]",
+		Description: "Values that the admin endpoint was asked to decrypt. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualProcessorPiiScrubberDecrypts(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorPiiScrubberFindings(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_findings",
-		Description: "Findings, by what was done with them. [Alpha] [Alpha]",
+		Description: "Findings, by what was done with them. [Alpha]",
 		Unit:        "{finding}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualProcessorPiiScrubberFindings(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorPiiScrubberUnscanned(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_unscanned",
-		Description: "Values that were nested too deep, too large, or not text, and what became of them. [Alpha] [Alpha]",
+		Description: "Values that were nested too deep, too large, or not text, and what became of them. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
