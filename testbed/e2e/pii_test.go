@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,7 +197,7 @@ service:
 const piiKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 // Ten thousand secrets in every place of every signal: none is in the TSDB, the lake, the log of the process (with all data printed
-// to it), its metrics or its printed configuration. With the scrubber off they are in each store, so the search finds what is there.
+// to it), its metrics, its printed configuration or any other file of it. With the scrubber off they are in each store, so the search finds what is there.
 func TestPlantedSecretsAreNowhere(t *testing.T) {
 	for name, key := range map[string]string{"with a key": piiKey, "without": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -222,7 +223,7 @@ func plantAndSearch(t *testing.T, key, rules string, records, spans, points int)
 	config := filepath.Join(t.TempDir(), "pii.yaml")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, overlay, rules), 0o600))
 	settings := process.Settings{Configs: []string{"profile:standalone", config}, Env: map[string]string{"PENSTOCK_PII_KEY": key},
-		Args: []string{"--set=exporters::parquet::max_age=1s"}}
+		Args: []string{"--set=receivers::kafka_replay/lake::follow::range::max_wait=500ms"}}
 	p := process.Start(t, settings)
 
 	plant := &planter{}
@@ -286,6 +287,14 @@ func plantAndSearch(t *testing.T, key, rules string, records, spans, points int)
 			search("lake "+signal, row[0].(string))
 		}
 	}
+	require.NoError(t, filepath.WalkDir(p.DataDir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		search("disk", string(content)) // queues, journal and write-ahead logs, as far as they aren't compressed
+		return err
+	}))
 	search("log", p.Log())
 	if key != "" {
 		search("log", strings.ReplaceAll(p.Log(), key, "canary key"))
