@@ -224,7 +224,8 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	return named
 }
 
-// stamp reports whether s reads as a date of this century and a time of day: 240115-1030, 20240115-1030.
+// stamp reports whether s reads as a date of these years (2018 to 2032) and a time of day: 240115-1030, 20240115-1030. Of the
+// numbers of people, one in fifty does.
 func stamp(s string) bool {
 	day, clock, _ := strings.Cut(s, "-")
 	if len(day) == 8 && day[:2] == "20" {
@@ -236,5 +237,5 @@ func stamp(s string) bool {
 	var d number
 	d.addAll(day)
 	d.addAll(clock)
-	return allDigits(d) && d.value(0, 2) >= 10 && d.value(0, 2) < 40 && date(d.value(2, 4), d.value(4, 6)) && d.value(6, 8) < 24 && d.value(8, 10) < 60
+	return allDigits(d) && d.value(0, 2) >= 18 && d.value(0, 2) <= 32 && date(d.value(2, 4), d.value(4, 6)) && d.value(6, 8) < 24 && d.value(8, 10) < 60
 }
