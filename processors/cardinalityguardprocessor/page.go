@@ -13,24 +13,27 @@ import (
 // pageTop is how many metrics and attributes a tenant has on the page.
 const pageTop = 50
 
-var pageTemplate = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"near": near[int64], "nearValues": near[uint64]}).Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Cardinality guard</title>
 <style>body{font:14px/1.5 system-ui,sans-serif;margin:2em;max-width:70em}table{border-collapse:collapse;margin:0 0 2em}
-th,td{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums}</style>
+th,td{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}.n{text-align:right;font-variant-numeric:tabular-nums}tr.near{background:#fff3d6}</style>
 </head><body>
 <h1>Cardinality guard</h1>
-<p>The same <a href="report.json">as JSON</a>. Distinct values are estimated, and counted from a thousand series on (or a tenth of the metric's budget).</p>
+<p>The same <a href="report.json">as JSON</a>. Distinct values are estimated, and counted from a thousand series on (or a tenth of the metric's budget). Marked: at 80 % of a budget or more.</p>
 {{range .}}<h2>{{.Partition}}</h2>
 <p>{{.Series}} active series{{if .Limit}} of {{.Limit}}{{end}}, {{.OverflowStreams}} overflow streams, {{.Contributors}} contributors.</p>
 {{range .Tenants}}<h3>Tenant {{.Tenant}}: {{.Series}} series{{if .Limit}} of {{.Limit}}{{end}}</h3>
-<table><tr><th>Service</th><th>Metric</th><th>Series</th><th>Budget</th><th>Folded away</th></tr>
-{{range .Metrics}}<tr><td>{{.Service}}</td><td>{{.Metric}}</td><td class="n">{{.Series}}</td><td class="n">{{if .Limit}}{{.Limit}}{{else}}none{{end}}</td><td>{{range .Folded}}{{.}} {{end}}</td></tr>
+<table><tr><th>Service</th><th>Metric</th><th class="n">Series</th><th class="n">Budget</th><th>Folded away</th></tr>
+{{range .Metrics}}<tr{{if near .Series .Limit}} class="near"{{end}}><td>{{.Service}}</td><td>{{.Metric}}</td><td class="n">{{.Series}}</td><td class="n">{{if .Limit}}{{.Limit}}{{else}}none{{end}}</td><td>{{range .Folded}}{{.}} {{end}}</td></tr>
 {{end}}</table>
-{{if .Attributes}}<table><tr><th>Service</th><th>Metric</th><th>Attribute</th><th>Values</th></tr>
-{{range .Attributes}}<tr><td>{{.Service}}</td><td>{{.Metric}}</td><td>{{.Attribute}}</td><td class="n">{{.Values}}</td></tr>
+{{if .Attributes}}<table><tr><th>Service</th><th>Metric</th><th>Attribute</th><th class="n">Values</th><th class="n">Budget</th></tr>
+{{range .Attributes}}<tr{{if nearValues .Values .Limit}} class="near"{{end}}><td>{{.Service}}</td><td>{{.Metric}}</td><td>{{.Attribute}}</td><td class="n">{{.Values}}</td><td class="n">{{if .Limit}}{{.Limit}}{{else}}none{{end}}</td></tr>
 {{end}}</table>{{end}}{{end}}{{else}}<p>No partition is at work here.</p>{{end}}
 </body></html>
 `))
+
+// near says whether a budget, 0 for none, is used to four fifths.
+func near[N int64 | uint64](used, limit N) bool { return limit > 0 && used*5 >= limit*4 }
 
 // page returns the handler for the admin extension: the page at /, the same as JSON at /report.json.
 func (g *guard) page() http.Handler {
