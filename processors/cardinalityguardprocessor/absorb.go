@@ -34,11 +34,18 @@ type absorber struct {
 	m      pmetric.Metric
 	agg    fold.Aggregation
 	mono   bool
+
+	leave func() // of the session
+	done  int    // points since it was entered
 }
+
+// pointsAtOnce is how many points are folded before a checkpoint may come between: it holds up all batches that wait for it.
+const pointsAtOnce = 64
 
 // absorb merges what split took out into the overflow streams.
 func (p *partition) absorb(in *limited, t *tally) {
-	a := absorber{p: p, r: p.rules.Load(), t: t, in: in}
+	a := absorber{p: p, r: p.rules.Load(), t: t, in: in, leave: p.session.Enter()}
+	defer func() { a.leave() }()
 	next := 0
 	for i := range in.metrics.ResourceMetrics().Len() {
 		a.rm = in.metrics.ResourceMetrics().At(i)
@@ -134,6 +141,10 @@ func (a *absorber) dropMalformed() {
 
 // point folds the i-th point of the present metric.
 func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, v fold.Value, exemplars pmetric.ExemplarSlice) {
+	if a.done++; a.done > pointsAtOnce {
+		a.leave()
+		a.leave, a.done = a.p.session.Enter(), 1
+	}
 	n := a.origin.node
 	attrsKey := streamkey.Attributes(attrs)
 	pt := fold.Point{
