@@ -2,6 +2,7 @@ package lokiexporter
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -11,8 +12,11 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 // NewFactory returns the factory of the loki exporter.
@@ -80,7 +84,7 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewLogs(ctx, set, cfg, e.push,
+	next, err := exporterhelper.NewLogs(ctx, set, cfg, e.push,
 		exporterhelper.WithStart(e.start),
 		exporterhelper.WithShutdown(e.shutdown),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
@@ -88,4 +92,25 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 		exporterhelper.WithRetry(c.RetryConfig),
 		exporterhelper.WithQueue(c.QueueConfig),
 	)
+	if c.QueueConfig.HasValue() {
+		next = &queued{Logs: next, logger: set.Logger}
+	}
+	return next, err
+}
+
+// queued tells, once, that its queue breaks the promise of a journal before it.
+type queued struct {
+	exporter.Logs
+	logger *zap.Logger
+	once   sync.Once
+}
+
+// ConsumeLogs puts ld into the queue.
+func (q *queued) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
+	if _, ok := delivery.From(ctx); ok {
+		q.once.Do(func() {
+			q.logger.Error("sending_queue: behind a journal it loses what it holds when the process is killed: leave it out")
+		})
+	}
+	return q.Logs.ConsumeLogs(ctx, ld)
 }

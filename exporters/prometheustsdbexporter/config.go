@@ -59,6 +59,9 @@ type Config struct {
 	Translation TranslationConfig `mapstructure:"translation"`
 	// Delta says how delta metrics become cumulative.
 	Delta DeltaConfig `mapstructure:"delta"`
+	// StaleAfter ends a series that has had no sample for longer, by the time of points, with a stale marker right behind its
+	// last one. Needs translation::tracked_series. Default 0: series are left to PromQL's lookback.
+	StaleAfter time.Duration `mapstructure:"stale_after"`
 	// MaxFuture is how far ahead of the clock a point may be; further ones are refused. Default 10m.
 	MaxFuture time.Duration `mapstructure:"max_future"`
 }
@@ -157,6 +160,12 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxFuture <= 0 {
 		bad("max_future", "%s is not positive", c.MaxFuture)
+	}
+	if c.StaleAfter < 0 {
+		bad("stale_after", "%s is negative", c.StaleAfter)
+	}
+	if c.StaleAfter > 0 && c.Translation.TrackedSeries == 0 {
+		bad("stale_after", "%s needs translation::tracked_series", c.StaleAfter)
 	}
 	if !slices.Contains(strategies, c.Translation.Strategy) {
 		bad("translation::strategy", "%q is none of %q", c.Translation.Strategy, strategies)

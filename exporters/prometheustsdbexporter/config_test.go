@@ -59,6 +59,8 @@ func TestInvalidConfigNamesTheKey(t *testing.T) {
 		"batches of tenants": {map[string]any{"tenant_header": "X-Scope-OrgID", "sending_queue": map[string]any{
 			"batch": map[string]any{"partition": map[string]any{"metadata_keys": []string{"other"}}},
 		}}, `sending_queue::batch::partition::metadata_keys: ["other"] needs "x-scope-orgid"`},
+		"stale":             {map[string]any{"stale_after": "-1s"}, "stale_after: -1s is negative"},
+		"stale, untracked":  {map[string]any{"stale_after": "5m", "translation": map[string]any{"tracked_series": 0}}, "stale_after: 5m0s needs translation::tracked_series"},
 		"buckets over 1.0":  {map[string]any{"protocol": "1.0", "translation": map[string]any{"custom_buckets": true}}, "translation::custom_buckets: needs"},
 		"exporterhelper's":  {map[string]any{"sending_queue": map[string]any{"queue_size": 0}}, "sending_queue"},
 		"retry's, as given": {map[string]any{"retry_on_failure": map[string]any{"multiplier": -1}}, "retry_on_failure"},

@@ -8,7 +8,6 @@ import (
 
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/accumulate"
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -24,7 +23,6 @@ type deltaExporter struct {
 	set     accumulate.Settings
 	streams atomic.Int64 // over all partitions
 
-	warn  sync.Once
 	mu    sync.Mutex
 	local *totals // without a journal; guarded by mu
 }
@@ -64,11 +62,6 @@ func (d *deltaExporter) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) 
 	session, ok := delivery.From(ctx)
 	if !ok {
 		return d.consumeLocal(ctx, md)
-	}
-	if d.e.cfg.Queue.HasValue() {
-		d.warn.Do(func() {
-			d.e.set.Logger.Error("sending_queue: behind a journal it loses what it holds when the process is killed: set enabled: false", zap.Stringer("exporter", d.e.set.ID))
-		})
 	}
 	t, err := delivery.Join(session, d.id, d.newTotals)
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadatatest"
@@ -178,4 +180,24 @@ func TestTotalsDontDependOnWhenTheJournalIsRead(t *testing.T) {
 	require.NoError(t, e.ConsumeMetrics(ctx, orders(written.Add(20*time.Minute), 100)), "was too far ahead when it was written")
 	require.NoError(t, e.ConsumeMetrics(ctx, orders(written.Add(time.Second), 7)))
 	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "12"}, db.values("orders_total", written.Add(time.Minute)))
+}
+
+func TestAQueueBehindAJournalIsTold(t *testing.T) {
+	log, logs := observer.New(zap.ErrorLevel)
+	set := exportertest.NewNopSettings(metadata.Type)
+	set.Logger = zap.New(log)
+	cfg := createDefaultConfig().(*Config)
+	cfg.TSDB = component.MustNewID("embedded_tsdb")
+	e, err := NewFactory().CreateMetrics(t.Context(), set, cfg)
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), host{cfg.TSDB: newDatabase(t)}))
+	defer func() { require.NoError(t, e.Shutdown(context.Background())) }()
+	require.NoError(t, e.ConsumeMetrics(t.Context(), orders(time.Now(), 1)))
+	require.Empty(t, logs.All(), "without a journal a queue is right")
+	s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0"})
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, e.ConsumeMetrics(delivery.With(t.Context(), s), pmetric.NewMetrics()))
+	}
+	require.Len(t, logs.FilterMessageSnippet("sending_queue: behind a journal").All(), 1)
 }

@@ -52,7 +52,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		return nil, err
 	}
 	tr := cfg.Translation
-	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, sieve: newSieve(tr.TrackedSeries), translator: translate.New(translate.Settings{
+	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, sieve: newSieve(tr.TrackedSeries, cfg.StaleAfter), translator: translate.New(translate.Settings{
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
@@ -100,9 +100,9 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 }
 
 func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pmetric.Metrics) error {
-	now, again := time.Now(), false
+	now, again, partition := time.Now(), false, ""
 	if session, ok := delivery.From(ctx); ok {
-		now, again = session.Now(), session.Again()
+		now, again, partition = session.Now(), session.Again(), session.Label()
 	}
 	b, err := e.translator.Translate(ctx, md, now)
 	if err != nil {
@@ -111,8 +111,9 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	defer e.translator.Release(b)
 	tenant := header.Get(e.cfg.TenantHeader)
 	samples, found := e.sieve.look(b.Samples, tenant)
-	if len(samples) > 0 {
-		o, err := e.sink.write(ctx, samples, header, again)
+	markers := e.sieve.ended(samples, partition, tenant)
+	if len(samples)+len(markers) > 0 {
+		o, err := e.sink.write(ctx, append(samples, markers...), header, again)
 		e.count(ctx, o)
 		if err != nil {
 			var again *remotewrite.RetryError
@@ -122,7 +123,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 			return err
 		}
 	}
-	e.sieve.sent(samples, tenant)
+	e.sieve.sent(samples, markers, partition, tenant)
 	// Only now: a batch that comes again is translated and looked through again.
 	for r, n := range b.Refused {
 		if n > 0 {

@@ -523,3 +523,25 @@ func TestALatePointMakesNoOldTargetInfo(t *testing.T) {
 	_, err = tel.GetMetric("otelcol_exporter_prometheus_tsdb_refused_samples")
 	require.Error(t, err, "nothing was refused")
 }
+
+// A series that has ended is stale right behind its last sample, not five minutes later.
+func TestEndedSeriesBecomeStaleWhenTold(t *testing.T) {
+	start := time.Now().Add(-time.Hour)
+	db := newDatabase(t, remoteapi.WriteV2MessageType)
+	srv := httptest.NewServer(db.write)
+	t.Cleanup(srv.Close)
+	other := func(ago time.Duration) pmetric.Metrics {
+		md := pmetric.NewMetrics()
+		m := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		m.SetName("goes_on")
+		p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(start.Add(ago)))
+		return md
+	}
+	_, err := export(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint, cfg.StaleAfter = srv.URL, 2*time.Minute }), host{},
+		allTypes(start), other(time.Minute), other(2*time.Minute), other(3*time.Minute))
+	require.NoError(t, err)
+	assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, start))
+	assert.Empty(t, db.values(`{job="shop"}`, start.Add(time.Second)))
+	assert.Len(t, db.values(`goes_on`, start.Add(4*time.Minute)), 1)
+}

@@ -2,6 +2,7 @@ package prometheustsdbexporter
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/otlptranslator"
@@ -12,9 +13,12 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 // NewFactory returns the factory of prometheus_tsdb.
@@ -68,6 +72,9 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 		exporterhelper.WithQueue(c.Queue),
 		exporterhelper.WithRetry(c.Retry),
 	)
+	if c.Queue.HasValue() {
+		next = &queued{Metrics: next, logger: set.Logger}
+	}
 	if err != nil || c.Delta.MaxStreams == 0 || c.Delta.Native {
 		return next, err
 	}
@@ -76,4 +83,21 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 		o.Observe(d.streams.Load())
 		return nil
 	})
+}
+
+// queued tells, once, that its queue breaks the promise of a journal before it.
+type queued struct {
+	exporter.Metrics
+	logger *zap.Logger
+	once   sync.Once
+}
+
+// ConsumeMetrics puts md into the queue.
+func (q *queued) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	if _, ok := delivery.From(ctx); ok {
+		q.once.Do(func() {
+			q.logger.Error("sending_queue: behind a journal it loses what it holds when the process is killed: set enabled: false")
+		})
+	}
+	return q.Metrics.ConsumeMetrics(ctx, md)
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/collision"
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/ending"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
@@ -27,18 +28,22 @@ func (s *seldom) due() bool {
 // maxTargets bounds the target_info series whose newest time is remembered: 32 bytes each.
 const maxTargets = 1 << 16
 
-// sieve looks at the samples of a batch before they are sent. It finds series that are written by two streams, and takes
-// out what the receiver could only refuse.
+// sieve looks at the samples of a batch before they are sent. It finds series that are written by two streams, takes out
+// what the receiver could only refuse, and adds the markers of series that have ended.
 type sieve struct {
 	told seldom
 
 	mu      sync.Mutex
 	streams *collision.Table // guarded by mu; nil: collisions are not looked for
 	targets *collision.Table // guarded by mu; of target_info, what was sent
+	endings *ending.Tracker  // guarded by mu; nil: series are left to end by themselves
 }
 
-func newSieve(tracked int) *sieve {
+func newSieve(tracked int, staleAfter time.Duration) *sieve {
 	s := &sieve{targets: collision.New(maxTargets)}
+	if staleAfter > 0 {
+		s.endings = ending.New(staleAfter.Milliseconds(), tracked)
+	}
 	if tracked > 0 {
 		s.streams = collision.New(tracked)
 	}
@@ -90,11 +95,24 @@ func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, f
 	return samples[:kept], f
 }
 
-// sent remembers the newest target_info. Only now: a batch that comes again is to be the same.
-func (s *sieve) sent(samples []sample.Sample, tenant string) {
+// ended are the markers of series that have ended by the time of samples, the next ones from partition.
+func (s *sieve) ended(samples []sample.Sample, partition, tenant string) []sample.Sample {
+	if s.endings == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.endings.Ended(partition+tenant, samples, saltOf(tenant))
+}
+
+// sent remembers what is with the receiver. Only now: a batch that comes again is to be the same.
+func (s *sieve) sent(samples, markers []sample.Sample, partition, tenant string) {
 	salt := saltOf(tenant)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.endings != nil {
+		s.endings.Sent(partition+tenant, samples, markers, salt)
+	}
 	for i := range samples {
 		if x := &samples[i]; isTargetInfo(x) {
 			s.targets.Check(x.Hash^salt, 1, 0, x.Time)

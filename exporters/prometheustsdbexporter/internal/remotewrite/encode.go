@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
@@ -58,6 +59,7 @@ type Encoder struct {
 	families map[string]struct{}
 
 	samples, histograms, exemplars int
+	unsupported                    int // samples that this version can't carry
 }
 
 // reference is a label as symbols.
@@ -70,7 +72,7 @@ type reference struct {
 func (e *Encoder) Reset(v Version) {
 	e.version = v
 	e.body, e.head = e.body[:0], e.head[:0]
-	e.samples, e.histograms, e.exemplars = 0, 0, 0
+	e.samples, e.histograms, e.exemplars, e.unsupported = 0, 0, 0, 0
 	if e.symbols == nil {
 		e.symbols = make(map[string]uint32, 256)
 		e.families = make(map[string]struct{})
@@ -89,8 +91,16 @@ func (e *Encoder) Size() int { return len(e.head) + len(e.body) }
 // Counts are what the request holds so far.
 func (e *Encoder) Counts() Counts { return Counts{e.samples, e.histograms, e.exemplars} }
 
+// Unsupported is how many samples were left out, because the version has no custom buckets: older receivers would take them
+// for exponential ones.
+func (e *Encoder) Unsupported() int { return e.unsupported }
+
 // Add adds a sample. Samples of a series are added in the order of their times.
 func (e *Encoder) Add(s *sample.Sample) {
+	if e.version == V1 && s.Histogram != nil && s.Histogram.Schema == histogram.CustomBucketsSchema {
+		e.unsupported++
+		return
+	}
 	if e.version == V2 {
 		e.addV2(s)
 	} else {

@@ -22,7 +22,7 @@ const (
 	TooLarge     Reason = "too_large"     // 413
 	TooOld       Reason = "too_old"       // older than the receiver's out-of-order window
 	Unauthorized Reason = "unauthorized"  // 401, 403
-	Unsupported  Reason = "unsupported"   // 415 to version 1.0
+	Unsupported  Reason = "unsupported"   // 415 to version 1.0, or what that version can't carry
 	Unconfirmed  Reason = "unconfirmed"   // 2.0 was answered with success for fewer samples than were sent
 )
 

@@ -212,11 +212,18 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 		n := b.encode(e, shard, version)
 		e.payload = e.Finish(e.payload)
 		hash := xxhash.Sum64(e.payload) ^ b.salt
+		if e.Counts().All() == 0 {
+			hash ^= b.samples[shard[0]].Hash ^ uint64(b.samples[shard[0]].Time)
+		}
 		switch b.known(hash) {
 		case delivered:
 			return n, nil
 		case tried:
 			again = true
+		}
+		if e.Counts().All() == 0 {
+			b.finish(hash, e, version, 0, Response{Status: http.StatusNoContent}, again)
+			return n, nil
 		}
 		resp, err := b.send(ctx, version, e)
 		if err != nil {
@@ -236,7 +243,7 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 			b.mark(hash, refused)
 			return n, b.search(ctx, shard[:n], again, budget)
 		}
-		b.finish(hash, e.Counts(), version, len(e.payload), resp, again)
+		b.finish(hash, e, version, len(e.payload), resp, again)
 		return n, nil
 	}
 }
@@ -294,8 +301,8 @@ func (b *batch) send(ctx context.Context, v Version, e *encoding) (Response, err
 }
 
 // finish accounts for a request that will not be sent again.
-func (b *batch) finish(hash uint64, sent Counts, v Version, size int, resp Response, again bool) {
-	r := newResult()
+func (b *batch) finish(hash uint64, e *encoding, v Version, size int, resp Response, again bool) {
+	r, sent := newResult(), e.Counts()
 	r.Requests[v], r.Bytes[v] = 1, size
 	switch {
 	case v == V1 && resp.OK():
@@ -313,6 +320,12 @@ func (b *batch) finish(hash uint64, sent Counts, v Version, size int, resp Respo
 		} else {
 			r.Refused[why] = missing
 			r.RefusedFor = fmt.Sprintf("%d: %s", resp.Status, resp.Body)
+		}
+	}
+	if n := e.Unsupported(); n > 0 {
+		r.Refused[Unsupported] += n
+		if r.RefusedFor == "" {
+			r.RefusedFor = "remote write 1.0 has no histograms with custom buckets"
 		}
 	}
 	b.mu.Lock()

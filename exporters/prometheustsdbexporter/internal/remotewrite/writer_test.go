@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gogo/protobuf/proto"
 	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
@@ -84,7 +84,7 @@ func decode(req *http.Request) got {
 			if err != nil {
 				panic(err)
 			}
-			g.series, g.times = append(g.series, ls.String()), append(g.times, ts.Samples[0].Timestamp)
+			g.series, g.times = append(g.series, ls.String()), append(g.times, timeOf(ts))
 		}
 		return g
 	}
@@ -96,6 +96,14 @@ func decode(req *http.Request) got {
 		g.series, g.times = append(g.series, ts.ToLabels(&b, nil).String()), append(g.times, ts.Samples[0].Timestamp)
 	}
 	return g
+}
+
+// timeOf is the time of a series' only sample.
+func timeOf(ts writev2.TimeSeries) int64 {
+	if len(ts.Histograms) > 0 {
+		return ts.Histograms[0].Timestamp
+	}
+	return ts.Samples[0].Timestamp
 }
 
 func (r *receiver) writer(p remotewrite.Protocol, shards int) *remotewrite.Writer {
@@ -404,40 +412,34 @@ func TestRedirections(t *testing.T) {
 	}
 }
 
-// The receiver bears two requests at once. The writer finds that out, and goes up again when it bears more.
-func TestRequestsInFlightFollowTheReceiver(t *testing.T) {
-	var inFlight, most, bears atomic.Int32
-	bears.Store(2)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		defer inFlight.Add(-1)
-		n := inFlight.Add(1)
-		most.Store(max(most.Load(), n))
-		_, _ = io.Copy(io.Discard, req.Body)
-		if n > bears.Load() {
-			w.WriteHeader(http.StatusTooManyRequests)
-			return
+// A receiver that fell back to 1.0 doesn't know custom buckets: they are left out and counted, once, and the others go.
+func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
+	busy := true
+	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
+		if g.v2 {
+			w.WriteHeader(http.StatusUnsupportedMediaType)
+			return false
 		}
-		time.Sleep(time.Millisecond) // the time that a receiver takes
-		confirm(w, 1<<20)
-	}))
-	t.Cleanup(srv.Close)
-	w := remotewrite.NewWriter(remotewrite.NewClient(srv.Client(), srv.URL, "test/1"),
-		remotewrite.Settings{Protocol: remotewrite.Only2, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 8})
-	write := func(at int64) {
-		for {
-			_, err := w.Write(t.Context(), series(200, at), nil, false)
-			if err == nil {
-				return
-			}
+		if busy {
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
+		return !busy
+	})
+	samples := series(30, 1)
+	for i := range samples[:25] {
+		samples[i].Histogram = &histogram.Histogram{Schema: histogram.CustomBucketsSchema, CustomValues: []float64{1}}
 	}
-	assert.Equal(t, 8, w.Shards())
-	write(1)
-	assert.LessOrEqual(t, w.Shards(), 4)
-	bears.Store(100)
-	for at := int64(2); w.Shards() < 8; at++ {
-		require.Less(t, at, int64(100))
-		write(at)
-	}
-	assert.LessOrEqual(t, most.Load(), int32(8))
+	w := r.writer(remotewrite.Auto, 1)
+	refused := 0
+	res, err := w.Write(t.Context(), samples, nil, false)
+	var again *remotewrite.RetryError
+	require.ErrorAs(t, err, &again)
+	refused += res.Refused[remotewrite.Unsupported]
+	busy = false
+	res, err = w.Write(t.Context(), samples, nil, false)
+	require.NoError(t, err)
+	refused += res.Refused[remotewrite.Unsupported]
+	assert.Equal(t, 25, refused)
+	assert.Equal(t, 5, res.Sent.All())
+	assert.Equal(t, 5, r.all())
 }

@@ -1,0 +1,131 @@
+// Package ending finds series that have ended, and makes the stale markers that tell so.
+//
+// A scrape sees when a series is gone. Whoever pushes just stops, and PromQL goes on showing the last value for its lookback,
+// five minutes by default. Source: https://prometheus.io/docs/specs/prw/remote_write_spec/#stale-markers
+package ending
+
+import (
+	"math"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+)
+
+// sweeps is how often in the time that ends a series all are looked at.
+const sweeps = 4
+
+// Tracker remembers the last sample of each series, of max series at most: about 100 bytes each, and the labels. Series are
+// measured by the time of points, and those of a source by that source's, so that one that lags behind ends nothing. Not safe
+// for concurrent use.
+type Tracker struct {
+	after   int64 // milliseconds
+	max     int
+	series  map[uint64]*series
+	sources map[string]*source
+}
+
+// series is what is known of one.
+type series struct {
+	labels labels.Labels
+	hash   uint64
+	family *sample.Family
+	native bool
+	last   int64
+	from   *source
+}
+
+// source is what samples come from in the order of time, more or less: a partition.
+type source struct{ latest, swept int64 }
+
+// New returns a tracker: a series ends after so many milliseconds without a sample.
+func New(after int64, max int) *Tracker {
+	return &Tracker{after: after, max: max, series: make(map[uint64]*series), sources: make(map[string]*source)}
+}
+
+// Ended returns a stale marker for each series of from that has ended by the time of samples, the next ones from there. It
+// stands one millisecond behind the series' last sample: should the series go on after all, nothing of it is out of order.
+// salt tells apart series of different tenants. Until Sent it returns the same.
+func (t *Tracker) Ended(from string, samples []sample.Sample, salt uint64) (markers []sample.Sample) {
+	s, latest := t.progress(from, samples)
+	if !t.due(s, latest) {
+		return nil
+	}
+	var alive map[uint64]struct{}
+	for key, x := range t.series {
+		if x.from != s || latest-x.last <= t.after {
+			continue
+		}
+		if alive == nil {
+			alive = make(map[uint64]struct{}, len(samples))
+			for i := range samples {
+				alive[samples[i].Hash^salt] = struct{}{}
+			}
+		}
+		if _, ok := alive[key]; ok {
+			continue
+		}
+		marker := sample.Sample{Labels: x.labels, Hash: x.hash, Time: x.last + 1, Family: x.family}
+		if stale := math.Float64frombits(value.StaleNaN); x.native {
+			marker.Histogram = &histogram.Histogram{Sum: stale}
+		} else {
+			marker.Value = stale
+		}
+		markers = append(markers, marker)
+	}
+	return markers
+}
+
+// Sent tells that samples and markers are with the receiver.
+func (t *Tracker) Sent(from string, samples, markers []sample.Sample, salt uint64) {
+	s, latest := t.progress(from, samples)
+	if t.due(s, latest) {
+		s.swept = latest
+	}
+	s.latest = latest
+	for i := range markers {
+		delete(t.series, markers[i].Hash^salt)
+	}
+	for i := range samples {
+		t.see(&samples[i], s, salt)
+	}
+}
+
+func (t *Tracker) see(x *sample.Sample, from *source, salt uint64) {
+	key := x.Hash ^ salt
+	known, ok := t.series[key]
+	switch {
+	case IsStale(x): // the sender has told
+		delete(t.series, key)
+	case ok:
+		known.last, known.from = max(known.last, x.Time), from
+	case len(t.series) < t.max:
+		t.series[key] = &series{x.Labels, x.Hash, x.Family, x.Histogram != nil, x.Time, from}
+	}
+}
+
+// IsStale reports whether x is a stale marker.
+func IsStale(x *sample.Sample) bool {
+	if x.Histogram != nil {
+		return value.IsStaleNaN(x.Histogram.Sum)
+	}
+	return value.IsStaleNaN(x.Value)
+}
+
+// progress returns the source and how far it is with samples.
+func (t *Tracker) progress(from string, samples []sample.Sample) (*source, int64) {
+	s, ok := t.sources[from]
+	if !ok {
+		s = &source{}
+		t.sources[from] = s
+	}
+	latest := s.latest
+	for i := range samples {
+		latest = max(latest, samples[i].Time)
+	}
+	return s, latest
+}
+
+func (t *Tracker) due(s *source, latest int64) bool { return latest-s.swept >= t.after/sweeps }
