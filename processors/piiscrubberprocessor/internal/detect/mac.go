@@ -32,6 +32,9 @@ func dottedMAC(t string, i int) int {
 		return 0
 	}
 	letters := false
+	if foldAt(t, i, "0000.5e00.53") { // for documentation (RFC 7042)
+		return 0
+	}
 	for k := 0; k < n; k++ {
 		if k%5 == 4 {
 			if t[i+k] != '.' {

@@ -1,6 +1,10 @@
 package detect
 
-import "github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
+import (
+	"strings"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
+)
 
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
@@ -32,6 +36,7 @@ type dial struct {
 // readDial reads groups of digits from i on. More than E.164 allows end the reading.
 func readDial(t string, i int) (d dial) {
 	area := at(t, i-1) == '(' // there is one area code
+	dots, others := false, false
 	for d.groups < maxDialGroups {
 		j := run(t, i, cDigit, maxDial+2)
 		if j == i || d.n+j-i > maxDial+1 {
@@ -60,6 +65,11 @@ func readDial(t string, i int) (d dial) {
 		if k == j || !is(at(t, k), cDigit) {
 			return d
 		}
+		// Dots go with nothing else, and not in front of a single digit: 252.227-7013, +35236450.6.
+		dot := strings.IndexByte(t[j:k], '.') >= 0
+		if dots, others = dots || dot, others || !dot; dots && others || dot && (k > j+1 || !is(at(t, k+1), cDigit)) {
+			return d
+		}
 		i = k
 	}
 	return d
@@ -78,6 +88,9 @@ func (sc *scan) phoneInternational(i int) int {
 	if !is(at(sc.t, first), cDigit) || is(at(sc.t, i-1), cAlnum) || at(sc.t, i-1) == '+' {
 		return i + 1
 	}
+	if at(sc.t, i+1) == ' ' && at(sc.t, i-1) == ' ' && (is(at(sc.t, i-2), cWord) || at(sc.t, i-2) == ')') { // a sum
+		return i + 1
+	}
 	if end := sc.international(i, first); end > i {
 		return end
 	}
@@ -92,6 +105,9 @@ func (sc *scan) international(start, first int) int {
 	d := readDial(sc.t, first)
 	if d.groups > 1 && d.size[0] >= 9 { // written as one word: what follows is something else
 		d.groups = 1
+	}
+	if last := d.end[d.groups-1]; at(sc.t, last) == '.' && is(at(sc.t, last+1), cDigit) { // a decimal
+		return 0
 	}
 	for g := d.groups - 1; g >= 0; g-- {
 		if d.upto[g] < 8 || d.upto[g] > maxDial || is(at(sc.t, d.end[g]), cWord) && lower(at(sc.t, d.end[g])) != 'x' {
@@ -240,6 +256,16 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
 	return sc.validAnywhere(d, d.upto[g])
 }
 
+// counting reports whether pairs of digits count up: 06 07 08 09 10.
+func counting(d *dial) bool {
+	for k := 2; k+1 < d.n; k += 2 {
+		if int(d.digits[k]-'0')*10+int(d.digits[k+1]-'0') != int(d.digits[k-2]-'0')*10+int(d.digits[k-1]-'0')+1 {
+			return false
+		}
+	}
+	return true
+}
+
 // northAmerican: 3-3-4 with codes that can be, or that behind a 1. Fictional numbers count.
 func northAmerican(d *dial, g int) bool {
 	switch g {
@@ -283,7 +309,7 @@ func formattedPhone(d *dial, g int) bool {
 	if d.digits[0] != '0' || d.digits[1] == '0' {
 		return false
 	}
-	return match(2, 2, 2, 2, 2) || match(5, 6) || match(5, 3, 3) || match(4, 3, 4) || match(3, 4, 4) || match(5, 5) || match(4, 3, 3) ||
+	return match(2, 2, 2, 2, 2) && !counting(d) || match(5, 6) || match(5, 3, 3) || match(4, 3, 4) || match(3, 4, 4) || match(5, 5) || match(4, 3, 3) ||
 		match(4, 7) || match(4, 8) || match(3, 8) || match(3, 7) || match(2, 8) || match(3, 3, 2, 2) || match(4, 2, 2, 2) || match(2, 4, 4) ||
 		match(3, 3, 4) || match(2, 3, 4) || match(2, 3, 3, 2) || match(2, 3, 2, 2) || match(4, 3, 2, 2)
 }

@@ -40,7 +40,7 @@ func variable(v string) bool {
 var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
 	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
 	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
-	"must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
+	"read", "write", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
 
 func (w *words) exact(v string) bool {
 	for _, word := range w.list {
@@ -70,7 +70,7 @@ func code(v string, next byte) bool {
 			dots++
 		case c != '_' && !is(c, cLetter):
 			return false
-		case is(c, cUpper) && (!is(at(v, j+1), cLower) || !is(at(v, j-1), cLower)): // a hump of camelCase, no random letter
+		case is(c, cUpper) && (!is(at(v, j+1), cLower) || j > 0 && v[j-1] != '.' && !is(v[j-1], cLower)): // a hump of camelCase, no random letter
 			return false
 		}
 	}

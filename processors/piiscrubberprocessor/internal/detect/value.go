@@ -55,13 +55,13 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if placeholder(v) || !quoted && t[sep] == ':' && (at(t, sep+1) == ':' || v[0] == '{') {
 		return i
 	}
-	if !quoted && (code(v, at(t, end)) || spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
+	if !quoted && (code(v, at(t, end)) || strings.HasPrefix(name, "self.") || strings.HasPrefix(name, "this.") || spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
 		return i
 	}
 	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
 		return i
 	}
-	if !fits(style, v) {
+	if !fits(style, v) || len(v) < 3 || style == cookieSecret && strings.IndexByte(v, '=') < 0 || strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://") {
 		return i
 	}
 	if style == plainSecret && len(v) > 0 && v[0] == '/' && (strings.HasSuffix(name, "PWD") || strings.HasSuffix(name, "pwd")) { // a directory
