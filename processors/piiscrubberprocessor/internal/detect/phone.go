@@ -106,6 +106,9 @@ func (sc *scan) international(start, first int) int {
 	if d.groups > 1 && d.size[0] >= 9 { // written as one word: what follows is something else
 		d.groups = 1
 	}
+	if d.groups == 0 { // longer than a telephone number
+		return 0
+	}
 	if last := d.end[d.groups-1]; at(sc.t, last) == '.' && is(at(sc.t, last+1), cDigit) { // a decimal
 		return 0
 	}
