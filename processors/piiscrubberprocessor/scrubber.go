@@ -110,7 +110,7 @@ func (s *scrubber) count(ctx context.Context, signal string, b *scrub.Batch) {
 	}
 }
 
-var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scrub.Binary: "binary"}
+var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scrub.Binary: "binary", scrub.Failed: "error"}
 
 // resource scrubs what all signals share, the same way for each, so that joins still hold. The tenant is read first.
 func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resource) {

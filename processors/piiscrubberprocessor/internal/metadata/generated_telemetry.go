@@ -74,7 +74,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberUnscanned, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_unscanned",
-		metric.WithDescription("Values that were nested too deep, too large, or not text, and what became of them. [Alpha]"),
+		metric.WithDescription("Values that were nested too deep, too large, not text, or that a detector failed on, and what became of them. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)

@@ -56,7 +56,7 @@ func AssertEqualProcessorPiiScrubberFindings(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorPiiScrubberUnscanned(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_unscanned",
-		Description: "Values that were nested too deep, too large, or not text, and what became of them. [Alpha]",
+		Description: "Values that were nested too deep, too large, not text, or that a detector failed on, and what became of them. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

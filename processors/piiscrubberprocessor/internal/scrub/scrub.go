@@ -75,6 +75,7 @@ const (
 	Depth Limit = iota
 	Size
 	Binary
+	Failed // a detector panicked: a bug, which must cost neither the process nor the data's secrecy
 	Limits
 )
 
@@ -185,7 +186,13 @@ const maxRounds = 4
 func (b *Batch) round(key, text string, first bool) (string, outcome) {
 	s := b.s
 	b.again = false
-	b.spans = s.Scanner.Scan(b.spans[:0], key, text)
+	if !b.scan(key, text) {
+		b.Missed[Failed]++
+		if s.FailClosed {
+			return "[REDACTED:limit]", changed
+		}
+		return text, kept
+	}
 	if len(b.spans) == 0 {
 		return text, kept
 	}
@@ -226,6 +233,13 @@ func (b *Batch) round(key, text string, first bool) (string, outcome) {
 	b.again = true
 	b.buf = append(b.buf, text[from:]...)
 	return string(b.buf), changed
+}
+
+// scan looks for findings in text; false if a detector panicked.
+func (b *Batch) scan(key, text string) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	b.spans = b.s.Scanner.Scan(b.spans[:0], key, text)
+	return true
 }
 
 // apply appends what is kept of v.

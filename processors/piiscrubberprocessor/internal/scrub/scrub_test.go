@@ -142,6 +142,20 @@ func TestPathsAndAllowLists(t *testing.T) {
 	assert.Equal(t, map[string]any{"only": "[REDACTED:email]", "other": "jane@example.com"}, m.AsRaw())
 }
 
+// A detector that panics costs neither the process nor the secret.
+func TestPanic(t *testing.T) {
+	s := settings(t, protect.Rule{})
+	s.Scanner = nil
+	for _, closed := range []bool{true, false} {
+		s.FailClosed = closed
+		b := scrub.New(s).NewBatch()
+		out, changed := b.Text("name", "jane@example.com")
+		assert.Equal(t, closed, changed)
+		assert.Equal(t, closed, out == "[REDACTED:limit]")
+		assert.EqualValues(t, 1, b.Missed[scrub.Failed])
+	}
+}
+
 // Keys that become one stay two.
 func TestKeys(t *testing.T) {
 	s := settings(t, protect.Rule{})
@@ -250,7 +264,9 @@ func FuzzIdempotent(f *testing.F) {
 			s.NewBatch().Map("attributes", once)
 			twice := pcommon.NewMap()
 			once.CopyTo(twice)
-			s.NewBatch().Map("attributes", twice)
+			b := s.NewBatch()
+			b.Map("attributes", twice)
+			require.Zero(t, b.Missed[scrub.Failed])
 			require.Equal(t, once.AsRaw(), twice.AsRaw(), "%s", s.SensitiveRule.Action)
 		}
 	})

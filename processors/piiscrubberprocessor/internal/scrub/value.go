@@ -255,7 +255,7 @@ func (b *Batch) tooDeep(v pcommon.Value) outcome {
 func (b *Batch) rewriteKeys(m pcommon.Map) {
 	dirty := false
 	for k := range m.All() {
-		if b.spans = b.s.Scanner.Scan(b.spans[:0], "", k); len(b.spans) > 0 {
+		if !b.scan("", k) || len(b.spans) > 0 {
 			dirty = true
 			break
 		}
