@@ -92,6 +92,10 @@ var literals = [...]literal{
 	{kind: VendorToken, prefix: "rubygems_", anchor: 8, chars: cHex, min: 48, max: 48},
 	{kind: VendorToken, prefix: "gsk_", anchor: 3, chars: cAlnum, min: 40, max: 64},
 	{kind: VendorToken, prefix: "ntn_", anchor: 3, chars: cAlnum, min: 40, max: 60},
+	{kind: VendorToken, prefix: "pplx-", anchor: 4, chars: cAlnum, min: 40, max: 64},
+	{kind: VendorToken, prefix: "sbp_", anchor: 3, chars: cHex, min: 40, max: 40},
+	{kind: VendorToken, prefix: "nfp_", anchor: 3, chars: cAlnum, min: 36, max: 40},
+	{kind: VendorToken, prefix: "dor_v1_", anchor: 3, chars: cHex, min: 64, max: 64},
 	{kind: VendorToken, prefix: "xai-", anchor: 3, chars: cAlnum, min: 64, max: 90},
 }
 

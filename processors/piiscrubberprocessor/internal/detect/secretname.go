@@ -9,6 +9,7 @@ const (
 	notSecret secretStyle = iota
 	plainSecret
 	weakSecret // a word with other meanings: the value must look random
+	passSecret // "pass", which tests and cards do too
 	pinSecret  // digits only
 	authSecret // "Bearer x", "Basic x"
 	cookieSecret
@@ -37,7 +38,8 @@ var secretNames = func() (t [256][]secretName) {
 		"storagekey", "authkey", "credential", "secretid", "secretkeybase", "redisauth")
 	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid")
 	add(pinSecret, true, "pin", "pincode", "pinnumber")
-	add(weakSecret, true, "pass", "secret", "token", "credentials")
+	add(passSecret, true, "pass")
+	add(weakSecret, true, "secret", "token", "credentials")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
 	return t
@@ -115,6 +117,8 @@ func fits(style secretStyle, v string) bool {
 		return false
 	case weakSecret:
 		return weakValue(v)
+	case passSecret:
+		return weakValue(v) || len(v) >= 4 && digitRun(v) == 0
 	case pinSecret:
 		return len(v) >= 4 && len(v) <= 12 && digitRun(v) == len(v)
 	}
