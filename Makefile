@@ -44,11 +44,15 @@ $(TOOLS)/%: internal/tools/go.mod
 	cd internal/tools && $(GO) build -o ../../$(TOOLS)/ tool
 
 .PHONY: test
-test: lint check-generated unit build smoke ## Everything that needs only Go and a C compiler
+test: lint check-generated unit simulation build smoke ## Everything that needs only Go and a C compiler
 
 .PHONY: unit
 unit: ## Unit tests of the root module, with the race detector
 	$(GO) test -race -timeout 20m $(PKGS)
+
+.PHONY: simulation
+simulation: ## 11 100 schedules of crashes, zombies and lost answers against the code that delivers (a minute)
+	$(GO) test -count=1 ./internal/delivery/simulation
 
 .PHONY: smoke
 smoke: build ## The built binary, driven by a Go SDK

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -42,6 +41,10 @@ type Options struct {
 	Records int
 	// RecordRanges: see [delivery.WorkerSettings].
 	RecordRanges bool
+	// InFlight: see [delivery.WorkerSettings].
+	InFlight int
+	// DedupMax bounds the window of de-duplication; 0 means 1000. A request that it has forgotten is not sent again.
+	DedupMax int
 	// NoZombies leaves out processes that stop and wake late.
 	NoZombies bool
 	// Trace adds what happened to the error.
@@ -58,6 +61,13 @@ const (
 	idleReads  = 20
 	settleTime = time.Hour
 )
+
+func (o *Options) dedupMax() int {
+	if o.DedupMax == 0 {
+		return 1000
+	}
+	return o.DedupMax
+}
 
 // ErrViolation is wrapped by what Run returns when the promise was broken.
 var ErrViolation = errors.New("violation")
@@ -123,7 +133,9 @@ func (s *schedule) run() error {
 		if !s.advance() {
 			s.assign()
 		}
-		if s.owner != nil && s.owner.idle > 0 {
+		// The clock moves between two looks at the log only: a checkpoint takes no minutes.
+		if s.owner != nil && s.owner.looked {
+			s.owner.looked = false
 			s.w.now = s.w.now.Add(time.Duration(1+s.w.rng.IntN(300)) * time.Second)
 		}
 		if s.w.now.Sub(s.sentTime) < settleTime && s.owner != nil {
@@ -194,7 +206,7 @@ func (s *schedule) advance() bool {
 	}
 	if len(awake) > 0 {
 		p := awake[s.w.rng.IntN(len(awake))]
-		if _, ok := p.resume(); !ok {
+		if !p.resume() {
 			s.remove(p)
 			if p == s.owner || s.owner == nil {
 				s.assign()
@@ -217,30 +229,21 @@ func (s *schedule) assign() {
 	run := s.started
 	s.started++
 	p := &process{w: s.w, name: fmt.Sprint("p", run)}
-	seq := func(yield func(struct{}) bool) {
-		p.yield = yield
-		defer func() {
-			if r := recover(); r != nil && r != any(killed{}) {
-				panic(r)
-			}
-		}()
+	p.start(func() {
 		head := s.o.Pipeline(run, p.input())
 		p.worker = delivery.NewWorker(delivery.WorkerSettings{
 			Label: "partition", Source: p, Store: p, Clock: p, Observer: p, Interval: 10 * time.Second, RecordRanges: s.o.RecordRanges,
-			DedupWindow: dedupWindow, DedupMax: 1000, Nonce: uint64(run),
+			InFlight: s.o.InFlight, Tasks: p, DedupWindow: dedupWindow, DedupMax: s.o.dedupMax(), Nonce: uint64(run),
 			Deliver: func(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
 				return s.deliver(ctx, p, head, records)
 			},
 			Permanent: func(error) bool { return false },
 			Bury:      func(context.Context, delivery.Record, error) error { return nil },
 		})
-		if !yield(struct{}{}) {
-			return
-		}
+		p.effect("begin")
 		err := p.worker.Run(context.Background())
 		s.w.logf("%s ended: %v", p.name, err)
-	}
-	p.resume, p.end = iter.Pull(iter.Seq[struct{}](seq))
+	})
 	s.owner = p
 	s.processes = append(s.processes, p)
 	p.resume() // as far as having a worker

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -65,23 +67,85 @@ func (w *world) logf(format string, args ...any) {
 type process struct {
 	w      *world
 	name   string
+	worker *delivery.Worker
+	// threads are what runs in the process, one at a time; the first is the worker's.
+	threads []*thread
+	running *thread
+	asleep  int // steps for which it does not run
+	epoch   int
+	idle    int  // empty reads at the end of the log, in a row
+	looked  bool // idle has risen
+	saved   []delivery.StateRecord
+}
+
+// thread is a goroutine of a process, as a coroutine: it runs until its next effect.
+type thread struct {
 	yield  func(struct{}) bool
 	resume func() (struct{}, bool)
 	end    func()
-	worker *delivery.Worker
-	asleep int // steps for which it does not run
-	epoch  int
-	idle   int // empty reads at the end of the log, in a row
-	saved  []delivery.StateRecord
 }
 
 // killed unwinds a process that dies.
 type killed struct{}
 
+// start makes a thread that runs f when it is resumed.
+func (p *process) start(f func()) {
+	t := &thread{}
+	t.resume, t.end = iter.Pull(func(yield func(struct{}) bool) {
+		t.yield = yield
+		defer func() {
+			if r := recover(); r != nil && r != any(killed{}) {
+				panic(r)
+			}
+		}()
+		f()
+	})
+	p.threads = append(p.threads, t)
+}
+
+// resume lets one thread go on to its next effect; false: the worker's has ended.
+func (p *process) resume() bool {
+	i := 0
+	if len(p.threads) > 1 {
+		i = p.w.rng.IntN(len(p.threads))
+	}
+	p.running = p.threads[i]
+	if _, ok := p.running.resume(); !ok {
+		if i == 0 {
+			return false
+		}
+		p.threads = slices.Delete(p.threads, i, i+1)
+	}
+	return true
+}
+
+// end kills the process.
+func (p *process) end() {
+	for _, t := range slices.Backward(p.threads) {
+		p.running = t
+		t.end()
+	}
+}
+
+// Go implements delivery.Tasks.
+func (p *process) Go(f func()) { p.start(f) }
+
+// Await implements delivery.Tasks.
+func (p *process) Await(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		default:
+			p.effect("await")
+		}
+	}
+}
+
 // effect is a point at which the process can be stopped, for a while or for ever.
 func (p *process) effect(what string) {
 	p.w.logf("%s %s", p.name, what)
-	if !p.yield(struct{}{}) {
+	if !p.running.yield(struct{}{}) {
 		panic(killed{})
 	}
 }
@@ -111,6 +175,7 @@ func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
 	n := min(left, int64(1+p.w.rng.IntN(6)))
 	if n <= 0 {
 		p.idle++
+		p.looked = true
 		return delivery.Range{Bounds: delivery.Bounds{First: from, Next: from}, AtEnd: true}, nil
 	}
 	p.idle = 0
