@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -389,6 +391,47 @@ func TestAdminAPI(t *testing.T) {
 			assert.Len(t, s.values("kept", now), 1)
 		})
 	}
+}
+
+// Prometheus itself hides by the tombstones of a deletion in its head what is written there afterwards, and leaves
+// out-of-order samples of the head.
+func TestWhatIsWrittenAfterADeletionStays(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	cfg.AdminAPI, cfg.OutOfOrderWindow = true, 12*time.Hour
+	s := start(t, cfg)
+	block := time.Now().Truncate(2 * time.Hour) // what is newer is refused by those who ask
+	at := func(minutes int) time.Time { return block.Add(time.Duration(minutes) * time.Minute) }
+	write := func(minutes int, value float64) {
+		code, _, text := s.write(v1(at(minutes), map[string]float64{"wrong": value}), contentV1)
+		require.Equal(t, http.StatusNoContent, code, text)
+	}
+	for m := -300; m <= 0; m += 10 {
+		write(m, 1)
+	}
+	write(-95, 1) // out of order
+	code, _, text := s.do(http.MethodPost, fmt.Sprintf("/api/v1/admin/tsdb/delete_series?match[]=wrong&start=%d&end=%d", at(-200).Unix(), at(-10).Unix()), nil, nil)
+	require.Equal(t, http.StatusNoContent, code, text)
+	assert.Empty(t, s.values("count_over_time(wrong[191m])", at(-10)))
+	for m := -200; m <= -10; m += 2 { // enough for chunks on disk
+		write(m, 2)
+	}
+	right := func() {
+		t.Helper()
+		assert.Equal(t, []string{"192"}, slices.Collect(maps.Values(s.values("sum_over_time(wrong[191m])", at(-10)))))
+		assert.Equal(t, []string{"203"}, slices.Collect(maps.Values(s.values("sum_over_time(wrong[301m])", at(0)))))
+	}
+	right()
+	require.NoError(t, s.ext.Shutdown(t.Context()))
+	s = start(t, cfg)
+	right()
+}
+
+func TestTheAPITellsWhatAReplayAsks(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	cfg.AdminAPI, cfg.OutOfOrderWindow = true, 50*time.Hour
+	s := start(t, cfg)
+	assert.Contains(t, s.get("/api/v1/status/config"), "out_of_order_time_window: 2d2h")
+	assert.Contains(t, s.get("/api/v1/status/flags"), `"web.enable-admin-api":"true"`)
 }
 
 func TestRulesRecordAndAlert(t *testing.T) {

@@ -57,8 +57,7 @@ func newHandler(s Settings, a api) http.Handler {
 		func(context.Context) v1.ScrapePoolsRetriever { return noScraping{} },
 		func(context.Context) v1.TargetRetriever { return noScraping{a.gate.families} },
 		func(context.Context) v1.AlertmanagerRetriever { return a.alerting.notifier },
-		func() config.Config { return config.Config{GlobalConfig: config.DefaultGlobalConfig} },
-		map[string]string{},
+		s.config, s.flags(),
 		v1.GlobalURLOptions{ListenAddress: s.ListenAddress, Host: host(s.ExternalURL), Scheme: "http"},
 		func(f http.HandlerFunc) http.HandlerFunc { return f }, // made only when all is ready
 		admin{a.db, a.stats}, s.Directory, s.AdminAPI, false, 0,

@@ -46,6 +46,9 @@ func Open(s Settings, loading *Loading) (*DB, error) {
 	reg := prometheus.NewRegistry()
 	stats := tsdb.NewDBStats()
 	loading.stats.Store(stats)
+	if err := forgetDeleted(s.Directory); err != nil {
+		return nil, err
+	}
 	db, err := tsdb.Open(s.Directory, s.Logger, reg, s.tsdbOptions(), stats)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", s.Directory, err)

@@ -21,6 +21,7 @@ const (
 	rollupLabel     = "rollup_window"
 	windowKey       = "storage::tsdb::out_of_order_time_window"
 	emptyHeadMillis = math.MaxInt64
+	blockMillis     = 2 * 3600 * 1000
 )
 
 // Prometheus is a Prometheus, or an embedded_tsdb.
@@ -119,16 +120,20 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	if flags[flagAdmin] != "true" {
 		return fmt.Errorf("%w: the admin API of %s is off: start Prometheus with --web.enable-admin-api, set admin_api on embedded_tsdb", ErrCannotReplace, p.Label)
 	}
-	if flags[flagCompacts] == "true" {
-		return nil
-	}
 	head, err := p.head(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %s can't be asked: %w", ErrCannotReplace, p.Label, err)
 	}
-	if to.UnixMilli() >= head.MinTime {
+	if head.MinTime == emptyHeadMillis {
+		return nil
+	}
+	begins := head.MinTime // of what can't be replaced
+	if flags[flagCompacts] == "true" {
+		begins = head.MaxTime - head.MaxTime%blockMillis
+	}
+	if to.UnixMilli() >= begins {
 		return fmt.Errorf("%w: %s has what is newer than %s in its head, where deletions also hide what is written afterwards; "+
-			"let the range end before that, or wait until it is a block (two to three hours)", ErrCannotReplace, p.Label, time.UnixMilli(head.MinTime).UTC().Format(time.RFC3339))
+			"let the range end before that, or wait until it is a block (two to three hours)", ErrCannotReplace, p.Label, time.UnixMilli(begins).UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -1,0 +1,58 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// Delete deletes samples, and before the head's last two-hour block it deletes nothing else: what is written there
+// afterwards stays. The storage alone hides what it deletes in its head by tombstones, which hide later samples too, and
+// leaves out-of-order samples that are still in the head. So what the head has of such blocks is written to disk first.
+func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) error {
+	if err := a.CompactOOOHead(ctx); err != nil {
+		return fmt.Errorf("write out-of-order samples to a block: %w", err)
+	}
+	if err := markDeletion(a.Dir()); err != nil {
+		return err
+	}
+	head := a.Head()
+	end := head.MaxTime() - mod(head.MaxTime(), tsdb.DefaultBlockDuration) // Chunks don't reach over it.
+	for from := head.MinTime(); from < end && head.OverlapsClosedInterval(mint, maxt); from = head.MinTime() {
+		to := from - mod(from, tsdb.DefaultBlockDuration) + tsdb.DefaultBlockDuration - 1
+		head.WaitForAppendersOverlapping(to)
+		if err := a.CompactHead(tsdb.NewRangeHead(head, from, to)); err != nil {
+			return fmt.Errorf("write the head to a block: %w", err)
+		}
+		if head.MinTime() <= from {
+			break
+		}
+	}
+	return a.DB.Delete(ctx, mint, maxt, ms...)
+}
+
+func mod(t, size int64) int64 { return ((t % size) + size) % size }
+
+// flags is what the API tells of the flags that Prometheus' binary would have been started with: whoever wants to rewrite a
+// range asks it. The second is ours, see admin.Delete.
+func (s Settings) flags() map[string]string {
+	return map[string]string{
+		"web.enable-admin-api":              strconv.FormatBool(s.AdminAPI),
+		"storage.tsdb.delete-compacts-head": "true",
+	}
+}
+
+// config is what the API tells of the configuration file.
+func (s Settings) config() config.Config {
+	return config.Config{
+		GlobalConfig: config.DefaultGlobalConfig,
+		StorageConfig: config.StorageConfig{TSDBConfig: &config.TSDBConfig{
+			OutOfOrderTimeWindow: s.OutOfOrderWindow.Milliseconds(), OutOfOrderTimeWindowFlag: model.Duration(s.OutOfOrderWindow),
+		}},
+	}
+}
