@@ -48,6 +48,12 @@ func sink(name string, when func(surroundings) bool, parts ...string) []fragment
 		fragment{name: "follow_" + name, when: func(s surroundings) bool { return when(s) && s.journaled() }, fill: follower(name)})
 }
 
+// replays let past ranges go to sinks again, each signal to one.
+var replays = []fragment{
+	{name: "jobs_loki", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_LOKI_URL") }, fill: jobs},
+	{name: "jobs_otlp", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_OTLP_EXPORT_ENDPOINT") }, fill: jobs},
+}
+
 // profiles maps names to fragments, in the order in which processors stand in a pipeline.
 var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
@@ -63,7 +69,8 @@ var profiles = map[string][]fragment{
 		{name: "guard_tsdb"},
 		{name: "rollup_tsdb"},
 		{name: "follow_tsdb", fill: follower("tsdb")},
-	}, sinks),
+		{name: "jobs_tsdb", fill: jobs},
+	}, sinks, replays),
 	"agent": {
 		{name: "common", fill: ownIdentity},
 		{name: "queue_storage"},
@@ -88,7 +95,9 @@ var profiles = map[string][]fragment{
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
 		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
 		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
-	}, sinks),
+	}, sinks, replays, []fragment{
+		{name: "jobs_remote_write", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }, fill: jobs},
+	}),
 }
 
 func profileNames() []string {
@@ -131,6 +140,13 @@ func follower(group string) func(surroundings) map[string]any {
 			"brokers": s.brokers(), "topic_prefix": topicPrefix, "follow": map[string]any{"group": group},
 		}}}
 	}
+}
+
+// jobs makes the receiver kafka_replay/jobs, which replays past ranges of the journal.
+func jobs(s surroundings) map[string]any {
+	return map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{
+		"brokers": s.brokers(), "topic_prefix": topicPrefix,
+	}}}
 }
 
 // ownIdentity is the instance under which the collector reports about itself.

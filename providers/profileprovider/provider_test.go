@@ -69,6 +69,7 @@ var factories = map[string]map[string]component.Factory{
 		"prometheus_tsdb/remote_write": prometheustsdbexporter.NewFactory(),
 	},
 	"receivers": {
+		"kafka_replay/jobs":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/lake":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/loki":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/otlp":         kafkareplayreceiver.NewFactory(),

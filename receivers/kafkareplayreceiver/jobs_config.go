@@ -25,7 +25,7 @@ const (
 
 // JobsConfig is how to replay past ranges.
 type JobsConfig struct {
-	// Windows are the sizes of rollup windows in these pipelines: ranges widen to their boundaries. Default none.
+	// Windows are the sizes of rollup windows in the pipeline of metrics: ranges widen to their boundaries. Default none.
 	Windows []time.Duration `mapstructure:"windows"`
 	// Targets are the stores that these pipelines write to, to be asked what they accept. Default none.
 	Targets []TargetConfig `mapstructure:"targets"`

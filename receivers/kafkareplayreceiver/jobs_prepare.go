@@ -61,7 +61,11 @@ func (j *jobs) prepare(ctx context.Context, s replay.Spec, by string) (job *repl
 	}
 	job = &replay.Job{Spec: s, Created: at.UTC(), By: by, Want: replay.Run, Status: replay.Status{Phase: replay.Waiting}}
 	if len(s.Offsets) == 0 {
-		r, err := s.Resolve(at, j.conf.Windows)
+		var windows []time.Duration
+		if s.Signal == journal.Metrics {
+			windows = j.conf.Windows
+		}
+		r, err := s.Resolve(at, windows)
 		if err != nil {
 			return nil, nil, invalid(err)
 		}

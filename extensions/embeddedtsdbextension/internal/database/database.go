@@ -46,12 +46,18 @@ func Open(s Settings, loading *Loading) (*DB, error) {
 	reg := prometheus.NewRegistry()
 	stats := tsdb.NewDBStats()
 	loading.stats.Store(stats)
-	if err := forgetDeleted(s.Directory); err != nil {
+	floor, err := forgetDeleted(s.Directory)
+	if err != nil {
 		return nil, err
 	}
 	db, err := tsdb.Open(s.Directory, s.Logger, reg, s.tsdbOptions(), stats)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", s.Directory, err)
+	}
+	if floor != 0 {
+		if err := db.Head().Truncate(floor); err != nil {
+			return nil, errors.Join(fmt.Errorf("pass over what was deleted: %w", err), db.Close())
+		}
 	}
 	d, err := assemble(s, db, stats, reg)
 	if err != nil {

@@ -14,12 +14,10 @@ import (
 // Delete deletes samples, and before the head's last two-hour block it deletes nothing else: what is written there
 // afterwards stays. The storage alone hides what it deletes in its head by tombstones, which hide later samples too, and
 // leaves out-of-order samples that are still in the head. So what the head has of such blocks is written to disk first.
+// Then the blocks are written without what is deleted: a query that begins before a tombstone and ends in it panics.
 func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) error {
 	if err := a.CompactOOOHead(ctx); err != nil {
 		return fmt.Errorf("write out-of-order samples to a block: %w", err)
-	}
-	if err := markDeletion(a.Dir()); err != nil {
-		return err
 	}
 	head := a.Head()
 	end := head.MaxTime() - mod(head.MaxTime(), tsdb.DefaultBlockDuration) // Chunks don't reach over it.
@@ -33,7 +31,13 @@ func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Match
 			break
 		}
 	}
-	return a.DB.Delete(ctx, mint, maxt, ms...)
+	if err := markDeletion(a.Dir(), min(end, head.MinTime())); err != nil {
+		return err
+	}
+	if err := a.DB.Delete(ctx, mint, maxt, ms...); err != nil {
+		return err
+	}
+	return a.CleanTombstones()
 }
 
 func mod(t, size int64) int64 { return ((t % size) + size) % size }

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,76 +12,100 @@ import (
 	"strconv"
 )
 
-// Out-of-order chunks that were written to blocks stay in the head's chunk files, and a restart reads them again. That
-// does no harm, but after a deletion they would bring back what was deleted. So a deletion leaves a mark with the last
-// chunk file of its time; while such a file is still there, the next start removes the chunk files, and the logs, which
-// hold everything that is not in blocks, make them anew.
 const (
-	deletionMark = "deletion_mark"
+	deletionMark = "deletion_mark.json"
 	headChunks   = "chunks_head"
 )
 
-// markDeletion must be called after out-of-order samples were written to blocks, and before anything is deleted.
-func markDeletion(dir string) error {
-	files, err := chunkFiles(dir)
-	if err != nil || len(files) == 0 {
+// deletion is what a start has to know of the last deletion, or it would bring back what was deleted: head chunks and logs
+// still hold what had become blocks, and only the blocks that are left tell the storage how much of that to pass over.
+type deletion struct {
+	// ChunkFile is the last of the head's chunk files at the time. All out-of-order chunks in it and before are in blocks.
+	ChunkFile int `json:"chunk_file"`
+	// Floor is where the head began: nothing older came in order since. Milliseconds since 1970.
+	Floor int64 `json:"floor"`
+}
+
+// readDeletion returns the zero value where nothing was deleted.
+func readDeletion(dir string) (d deletion, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, deletionMark))
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &d)
+	}
+	if err != nil {
+		return d, fmt.Errorf("read the mark of a deletion: %w", err)
+	}
+	return d, nil
+}
+
+func (d deletion) write(dir string) error {
+	text, err := json.Marshal(d)
+	if err != nil {
 		return err
 	}
-	last := slices.Max(slices.Collect(maps.Keys(files)))
 	temporary := filepath.Join(dir, deletionMark+".tmp")
 	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("mark the deletion: %w", err)
+	if err == nil {
+		_, err = f.Write(text)
+		err = errors.Join(err, f.Sync(), f.Close())
 	}
-	_, err = f.WriteString(strconv.Itoa(last))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	if err == nil {
 		err = os.Rename(temporary, filepath.Join(dir, deletionMark))
 	}
 	if err != nil {
-		return fmt.Errorf("mark the deletion: %w", err)
+		return fmt.Errorf("mark a deletion: %w", err)
 	}
 	return nil
 }
 
-// forgetDeleted must be called before the database is opened. Repeated after a crash in the middle it does the rest.
-func forgetDeleted(dir string) error {
-	mark := filepath.Join(dir, deletionMark)
-	text, err := os.ReadFile(mark)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the mark of a deletion: %w", err)
-	}
-	last, err := strconv.Atoi(string(text))
-	if err != nil {
-		return fmt.Errorf("mark of a deletion %s: %w", mark, err)
-	}
+// markDeletion must be called when all that may be deleted is in blocks, and before it is deleted.
+func markDeletion(dir string, floor int64) error {
 	files, err := chunkFiles(dir)
 	if err != nil {
 		return err
 	}
+	before, err := readDeletion(dir)
+	if err != nil {
+		return err
+	}
+	d := deletion{ChunkFile: before.ChunkFile, Floor: max(before.Floor, floor)}
+	for n := range files {
+		d.ChunkFile = max(d.ChunkFile, n)
+	}
+	return d.write(dir)
+}
+
+// forgetDeleted must be called before the database is opened: it removes the head's chunk files while one of the time of
+// the deletion is left. The logs hold everything that is not in blocks, and make them anew. Repeated after a crash in the
+// middle it does the rest. It returns the floor, to which the head must be truncated then.
+func forgetDeleted(dir string) (floor int64, err error) {
+	d, err := readDeletion(dir)
+	if err != nil || d.ChunkFile == 0 {
+		return d.Floor, err
+	}
+	files, err := chunkFiles(dir)
+	if err != nil {
+		return 0, err
+	}
 	numbers := slices.Sorted(maps.Keys(files))
-	if len(numbers) > 0 && numbers[0] <= last {
+	if len(numbers) > 0 && numbers[0] <= d.ChunkFile {
 		for _, n := range slices.Backward(numbers) { // The oldest goes last: until then this is not done.
 			if err := os.Remove(files[n]); err != nil {
-				return fmt.Errorf("remove deleted chunks: %w", err)
+				return 0, fmt.Errorf("remove deleted chunks: %w", err)
 			}
 		}
 	}
-	if err := os.Remove(mark); err != nil {
-		return fmt.Errorf("remove the mark of a deletion: %w", err)
-	}
-	return nil
+	d.ChunkFile = 0
+	return d.Floor, d.write(dir)
 }
 
-// chunkFiles returns the head's chunk files by number.
+// chunkFiles returns the head's chunk files by number, from 1 on.
 func chunkFiles(dir string) (map[int]string, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, headChunks))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list the head's chunk files: %w", err)
 	}
 	files := map[int]string{}

@@ -138,32 +138,35 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	return nil
 }
 
-// Replace implements Target.
+// Replace implements Target. It also has the blocks cleaned: with tombstones in them, queries that end in a deleted range
+// fail (a panic in Prometheus 3.13).
 func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.Time) error {
-	for _, part := range []struct {
-		matcher    string
+	type deletion struct {
+		selector   string
 		start, end int64 // both included, as the API has it
-	}{
-		{rollupLabel + `=""`, from.UnixMilli(), to.UnixMilli() - 1},
-		{rollupLabel + `!=""`, from.UnixMilli() + 1, to.UnixMilli()},
-	} {
-		var selectors []string
-		for _, m := range match {
-			selectors = append(selectors, narrow(m, part.matcher))
-		}
-		form := url.Values{"match[]": selectors, "start": {seconds(part.start)}, "end": {seconds(part.end)}}
+	}
+	var all []deletion
+	for _, m := range match {
+		all = append(all, deletion{narrow(m, rollupLabel+`=""`), from.UnixMilli(), to.UnixMilli() - 1},
+			deletion{narrow(m, rollupLabel+`!=""`), from.UnixMilli() + 1, to.UnixMilli()})
+	}
+	for _, d := range all {
+		form := url.Values{"match[]": {d.selector}, "start": {seconds(d.start)}, "end": {seconds(d.end)}}
 		if err := p.post(ctx, "/api/v1/admin/tsdb/delete_series", form, nil); err != nil {
 			return fmt.Errorf("delete in %s: %w", p.Label, err)
 		}
-		for _, s := range selectors {
-			left, err := p.count(ctx, s, part.start, part.end)
-			if err != nil {
-				return fmt.Errorf("look whether %s has deleted all: %w", p.Label, err)
-			}
-			if left > 0 {
-				return fmt.Errorf("%s still has %d samples of %s after the deletion: they came out of order and are in its head; "+
-					"try again when it is a block (two hours)", p.Label, left, s)
-			}
+	}
+	if err := p.post(ctx, "/api/v1/admin/tsdb/clean_tombstones", nil, nil); err != nil {
+		return fmt.Errorf("clean the blocks of %s: %w", p.Label, err)
+	}
+	for _, d := range all {
+		left, err := p.count(ctx, d.selector, d.start, d.end)
+		if err != nil {
+			return fmt.Errorf("look whether %s has deleted all: %w", p.Label, err)
+		}
+		if left > 0 {
+			return fmt.Errorf("%s still has %d samples of %s after the deletion: they came out of order and are in its head; "+
+				"try again when it is a block (two hours)", p.Label, left, d.selector)
 		}
 	}
 	return nil
