@@ -17,7 +17,7 @@ func TestReadmeExamplesLoad(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 2)
+	require.Len(t, blocks, 3)
 	for _, block := range blocks {
 		parsed, err := confmap.NewRetrievedFromYAML(block[1])
 		require.NoError(t, err)

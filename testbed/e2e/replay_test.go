@@ -146,7 +146,9 @@ func TestTuesdayIsReplayedWithAWiderBudget(t *testing.T) {
 	p.Kill()
 	p.Wait(t)
 	p.Restart(t)
-	ask.Eventually(t, func() error { return sameAt(p, `shop_requests_total{job="cart"}`, tuesday.Add(time.Hour), 5, before+during/2) })
+	ask.Eventually(t, func() error {
+		return sameAt(p, `shop_requests_total{job="cart"}`, tuesday.Add(time.Hour), 5, before+during/2)
+	})
 	right()
 	require.NoError(t, jobIs(t, p, "tuesday", "done"))
 }

@@ -1,0 +1,150 @@
+package target_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
+)
+
+var thursday = time.Date(2026, 11, 26, 10, 20, 0, 0, time.UTC)
+
+// store answers as Prometheus or Loki would; what was asked of it stands in asked.
+type store struct {
+	*httptest.Server
+	answers map[string]string
+	asked   []string
+}
+
+func newStore(t *testing.T, answers map[string]string) *store {
+	t.Helper()
+	s := &store{answers: answers}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		s.asked = append(s.asked, fmt.Sprint(r.URL.Path, r.Form["match[]"], r.Form["query"], r.Form["start"], r.Form["end"]))
+		text, ok := s.answers[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprint(w, text)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func head(from, to time.Time) string {
+	return fmt.Sprintf(`{"data":{"headStats":{"minTime":%d,"maxTime":%d}}}`, from.UnixMilli(), to.UnixMilli())
+}
+
+func prometheus(s *store) *target.Prometheus {
+	return &target.Prometheus{Label: "prom", URL: s.URL, Client: http.DefaultClient}
+}
+
+func TestHowFarBackPrometheusTakesSamples(t *testing.T) {
+	for name, c := range map[string]struct {
+		config, head string
+		maxAge       time.Duration
+		want         time.Time
+	}{
+		"no window":          {"global: {}", head(thursday.Add(-2*time.Hour), thursday), 0, thursday},
+		"a window":           {"storage: {tsdb: {out_of_order_time_window: 1d2h}}", head(thursday.Add(-2*time.Hour), thursday), 0, thursday.Add(-26 * time.Hour)},
+		"behind its newest":  {"storage: {tsdb: {out_of_order_time_window: 30m}}", head(thursday.Add(-9*time.Hour), thursday.Add(-8*time.Hour)), 0, thursday.Add(-8*time.Hour - 30*time.Minute)},
+		"an empty head":      {"global: {}", `{"data":{"headStats":{"minTime":9223372036854775807,"maxTime":-9223372036854775808}}}`, 0, time.Time{}},
+		"a narrower max_age": {"storage: {tsdb: {out_of_order_time_window: 1w}}", head(thursday.Add(-2*time.Hour), thursday), time.Hour, thursday.Add(-time.Hour)},
+	} {
+		s := newStore(t, map[string]string{"/api/v1/status/config": fmt.Sprintf(`{"data":{"yaml":%q}}`, c.config), "/api/v1/status/tsdb": c.head})
+		p := prometheus(s)
+		p.MaxAge = c.maxAge
+		oldest, _, err := p.Oldest(t.Context(), thursday)
+		require.NoError(t, err, name)
+		assert.True(t, c.want.Equal(oldest), "%s: %s", name, oldest)
+	}
+	_, _, err := prometheus(newStore(t, nil)).Oldest(t.Context(), thursday)
+	assert.ErrorContains(t, err, "404")
+}
+
+func TestWherePrometheusCanReplace(t *testing.T) {
+	from := thursday.Add(-48 * time.Hour)
+	for name, c := range map[string]struct {
+		flags, head string
+		to          time.Time
+		want        string
+	}{
+		"the admin API is off":                 {`{"data":{"web.enable-admin-api":"false"}}`, head(thursday.Add(-2*time.Hour), thursday), thursday.Add(-24 * time.Hour), "--web.enable-admin-api"},
+		"the range is in blocks":               {`{"data":{"web.enable-admin-api":"true"}}`, head(thursday.Add(-2*time.Hour), thursday), thursday.Add(-24 * time.Hour), ""},
+		"the range reaches into the head":      {`{"data":{"web.enable-admin-api":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-24 * time.Hour), "in its head"},
+		"the embedded one writes blocks first": {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-24 * time.Hour), ""},
+		"but not the last":                     {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-10 * time.Minute), "newer than 2026-11-26T10:00:00Z"},
+	} {
+		err := prometheus(newStore(t, map[string]string{"/api/v1/status/flags": c.flags, "/api/v1/status/tsdb": c.head})).CanReplace(t.Context(), from, c.to)
+		if c.want == "" {
+			assert.NoError(t, err, name)
+			continue
+		}
+		assert.ErrorIs(t, err, target.ErrCannotReplace, name)
+		assert.ErrorContains(t, err, c.want, name)
+	}
+	mimir := newStore(t, nil)
+	assert.ErrorIs(t, prometheus(mimir).CanReplace(t.Context(), from, thursday), target.ErrCannotReplace, "it has no such API")
+}
+
+func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
+	s := newStore(t, map[string]string{
+		"/api/v1/admin/tsdb/delete_series": "", "/api/v1/admin/tsdb/clean_tombstones": "", "/api/v1/query": `{"data":{"result":[]}}`,
+	})
+	from, to := time.Unix(1000, 0), time.Unix(2000, 0)
+	require.NoError(t, prometheus(s).Replace(t.Context(), []string{`{job="shop"}`, "up"}, from, to))
+	assert.Equal(t, []string{
+		`/api/v1/admin/tsdb/delete_series[{job="shop",rollup_window=""}] [] [1000.000] [1999.999]`,
+		`/api/v1/admin/tsdb/delete_series[{job="shop",rollup_window!=""}] [] [1000.001] [2000.000]`,
+		`/api/v1/admin/tsdb/delete_series[up{rollup_window=""}] [] [1000.000] [1999.999]`,
+		`/api/v1/admin/tsdb/delete_series[up{rollup_window!=""}] [] [1000.001] [2000.000]`,
+		`/api/v1/admin/tsdb/clean_tombstones[] [] [] []`,
+		`/api/v1/query[] [sum(count_over_time({job="shop",rollup_window=""}[1000000ms]))] [] []`,
+		`/api/v1/query[] [sum(count_over_time({job="shop",rollup_window!=""}[1000000ms]))] [] []`,
+		`/api/v1/query[] [sum(count_over_time(up{rollup_window=""}[1000000ms]))] [] []`,
+		`/api/v1/query[] [sum(count_over_time(up{rollup_window!=""}[1000000ms]))] [] []`,
+	}, s.asked)
+	s.answers["/api/v1/query"] = `{"data":{"result":[{"value":[1,"7"]}]}}`
+	assert.ErrorContains(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to), "still has 7 samples")
+}
+
+func TestHowFarBackLokiTakesEntries(t *testing.T) {
+	for name, c := range map[string]struct {
+		config string
+		want   time.Duration
+	}{
+		"defaults":                            {"auth_enabled: false", time.Hour},
+		"half of max_chunk_age":               {"ingester: {max_chunk_age: 6h}", 3 * time.Hour},
+		"old samples are refused":             {"ingester: {max_chunk_age: 800h}\nlimits_config: {reject_old_samples: true, reject_old_samples_max_age: 1w}", 168 * time.Hour},
+		"old samples are refused, by default": {"ingester: {max_chunk_age: 800h}", 168 * time.Hour},
+		"old samples are taken":               {"ingester: {max_chunk_age: 800h}\nlimits_config: {reject_old_samples: false}", 400 * time.Hour},
+	} {
+		s := newStore(t, map[string]string{"/config": c.config})
+		l := &target.Loki{Label: "loki", URL: s.URL, Client: http.DefaultClient}
+		oldest, why, err := l.Oldest(t.Context(), thursday)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.want, thursday.Sub(oldest), name)
+		assert.NotEmpty(t, why, name)
+		assert.ErrorIs(t, l.CanReplace(t.Context(), thursday, thursday), target.ErrCannotReplace)
+		assert.ErrorIs(t, l.Replace(t.Context(), nil, thursday, thursday), target.ErrCannotReplace)
+	}
+}
+
+func TestAConfiguredAge(t *testing.T) {
+	oldest, why, err := (&target.Fixed{Label: "tempo", MaxAge: time.Hour}).Oldest(t.Context(), thursday)
+	require.NoError(t, err)
+	assert.Equal(t, thursday.Add(-time.Hour), oldest)
+	assert.Equal(t, "max_age is 1h0m0s", why)
+	oldest, _, err = (&target.Fixed{Label: "tempo"}).Oldest(t.Context(), thursday)
+	require.NoError(t, err)
+	assert.True(t, oldest.IsZero())
+	assert.ErrorIs(t, (&target.Fixed{}).Replace(t.Context(), nil, thursday, thursday), target.ErrCannotReplace)
+}
