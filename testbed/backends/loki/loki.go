@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
 // startTimeout is how long a start with a replay of the log may take on a loaded machine.
@@ -285,11 +287,11 @@ func (s *Server) get(ctx context.Context, tenant, path string, query url.Values)
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for i, address := range process.FreePorts(t, n) {
+		_, port, err := net.SplitHostPort(address)
 		require.NoError(t, err)
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports[i], err = strconv.Atoi(port)
+		require.NoError(t, err)
 	}
 	return ports
 }

@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip"
+
+	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
 // Gateway is safe for concurrent use.
@@ -34,7 +36,7 @@ type Gateway struct {
 // New returns a gateway that listens until the test ends.
 func New(t testing.TB) *Gateway {
 	t.Helper()
-	g := &Gateway{Address: "127.0.0.1:0"}
+	g := &Gateway{Address: process.FreePorts(t, 1)[0]}
 	g.Start(t)
 	t.Cleanup(func() { g.Stop(t) })
 	return g

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -258,16 +260,34 @@ func Fetch(ctx context.Context, url string) (int, string, error) {
 	return resp.StatusCode, string(body), err
 }
 
-// FreePorts returns n loopback addresses that nothing listens on. Another process can take one before it is used; the
-// kernel hands out ephemeral ports in turn, which makes that rare.
+// FreePorts returns n loopback addresses that nothing listens on, and that are this test's until it ends. They lie below
+// the ports that the kernel gives to outgoing connections: one of those may take a port while the process that should listen there
+// is down.
 func FreePorts(t testing.TB, n int) []string {
 	t.Helper()
-	addresses := make([]string, n)
-	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const lowest, count = 20_000, 12_000
+	claims := filepath.Join(os.TempDir(), fmt.Sprintf("penstock-test-ports-%d", os.Getuid()))
+	require.NoError(t, os.MkdirAll(claims, 0o755))
+	addresses := make([]string, 0, n)
+	for tries := 0; len(addresses) < n; tries++ {
+		require.Less(t, tries, 1000, "no free ports from %d to %d", lowest, lowest+count-1)
+		port := lowest + rand.IntN(count)
+		// Another test process must not choose it between this look and the child's start: the lock goes with this process.
+		claim, err := os.OpenFile(filepath.Join(claims, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o600)
 		require.NoError(t, err)
-		defer l.Close()
-		addresses[i] = l.Addr().String()
+		if syscall.Flock(int(claim.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+			_ = claim.Close()
+			continue
+		}
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = claim.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = claim.Close() })
+		addresses = append(addresses, address)
 	}
 	return addresses
 }
