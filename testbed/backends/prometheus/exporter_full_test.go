@@ -438,3 +438,24 @@ func TestDeltasThroughTheJournal(t *testing.T) {
 	assert.Zero(t, metric(t, p, "refused_datapoints", "remote_write"))
 	t.Logf("%v samples redelivered since the last start", metric(t, p, "redelivered_samples", "remote_write"))
 }
+
+// An old Prometheus doesn't know custom buckets and would store them as exponential ones: they are counted, and not sent.
+func TestCustomBucketsDontGoToAnOldPrometheus(t *testing.T) {
+	server := prometheus.New(t, prometheus.Debian, features[prometheus.Debian])
+	p := exporter(t, "http://"+server.Address, "translation: {custom_buckets: true}")
+	now := time.Now().Add(-time.Second)
+	accepted(t, p, everyType(now, pmetric.AggregationTemporalityCumulative))
+	ask.Eventually(t, func() error {
+		if n := metric(t, p, "refused_samples", `reason="unsupported"`); n != 1 {
+			return fmt.Errorf("%v refused", n)
+		}
+		return nil
+	})
+	got, err := ask.PromQL(server.Address, `count by (__name__) ({job="shop",__name__=~"orders_total|size|latency_seconds"})`, now.Add(time.Second))
+	require.NoError(t, err)
+	names := map[string]bool{}
+	for _, s := range got {
+		names[s.Labels["__name__"]] = true
+	}
+	assert.Equal(t, map[string]bool{"orders_total": true, "size": true}, names)
+}

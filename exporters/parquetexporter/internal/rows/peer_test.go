@@ -78,9 +78,10 @@ func arrowLogs(b *testing.B, w io.Writer, ld plog.Logs) {
 func benchArrow(b *testing.B, ld plog.Logs) {
 	b.ReportAllocs()
 	var out counter
+	begin := cpu(b)
 	for b.Loop() {
 		out.n = 0
 		arrowLogs(b, &out, ld)
 	}
-	report(b, out.n)
+	report(b, out.n, begin)
 }
