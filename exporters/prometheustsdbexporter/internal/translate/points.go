@@ -151,6 +151,7 @@ func (c *converter) metricName(m pmetric.Metric) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	name = valid(name) // units can be cut in the middle of a letter
 	c.metricNames[k] = name
 	return name, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/histogram"
@@ -55,12 +56,13 @@ func texts(samples []sample.Sample) []string {
 	return all
 }
 
+var strategies = []otlptranslator.TranslationStrategyOption{
+	otlptranslator.UnderscoreEscapingWithSuffixes, otlptranslator.UnderscoreEscapingWithoutSuffixes,
+	otlptranslator.NoUTF8EscapingWithSuffixes, otlptranslator.NoTranslation,
+}
+
 // Whatever the metrics and the settings: the samples are those of Prometheus' own converter.
 func TestSamplesArePrometheus(t *testing.T) {
-	strategies := []otlptranslator.TranslationStrategyOption{
-		otlptranslator.UnderscoreEscapingWithSuffixes, otlptranslator.UnderscoreEscapingWithoutSuffixes,
-		otlptranslator.NoUTF8EscapingWithSuffixes, otlptranslator.NoTranslation,
-	}
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s := translate.Settings{
@@ -296,4 +298,30 @@ func TestBucketsStayWhereTheyAre(t *testing.T) {
 		}
 		require.Equal(t, want, got, "seed %d", seed)
 	}
+}
+
+// Whatever decodes is translated or refused, and every sample can be stored.
+func TestDamagedMetrics(t *testing.T) {
+	decoded := 0
+	for seed := range uint64(5000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		raw, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(randomMetrics(r, true))
+		require.NoError(t, err)
+		for range 1 + r.IntN(8) {
+			raw[r.IntN(len(raw))] = byte(r.IntN(256))
+		}
+		md, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(raw)
+		if err != nil {
+			continue
+		}
+		decoded++
+		b := run(t, translate.Settings{Strategy: strategies[r.IntN(len(strategies))], MaxFuture: time.Hour, TargetInfo: true, PromoteAll: true, ScopeLabels: true, CustomBuckets: r.IntN(2) == 0, Delta: true, Streams: true}, md)
+		for _, s := range b.Samples {
+			require.True(t, s.Labels.IsValid(model.UTF8Validation), "seed %d: %s", seed, s.Labels)
+			_, twice := s.Labels.HasDuplicateLabelNames()
+			require.False(t, twice, "seed %d: %s", seed, s.Labels)
+			require.NotEmpty(t, s.Labels.Get("__name__"), seed)
+		}
+	}
+	require.Greater(t, decoded, 1000)
 }
