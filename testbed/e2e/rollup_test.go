@@ -312,3 +312,58 @@ func exactQuantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[int(q*float64(len(sorted)-1))]
 }
+
+// A newcomer sends requests with an SDK's defaults and finds them by the minute, with nothing configured. Raw points stay.
+func TestStandaloneRollsUp(t *testing.T) {
+	p := process.Start(t, process.Settings{})
+	begin := time.Now().Truncate(time.Minute).Add(-3 * time.Minute)
+	const perPoint = 7
+	for step := range 18 { // three minutes, and a start of the fourth so that the third is complete
+		at := begin.Add(time.Duration(step) * 12 * time.Second)
+		if at.After(time.Now()) {
+			break
+		}
+		md := pmetric.NewMetrics()
+		for instance := range 2 {
+			rm := md.ResourceMetrics().AppendEmpty()
+			rm.Resource().Attributes().PutStr("service.name", "checkout")
+			rm.Resource().Attributes().PutStr("service.instance.id", fmt.Sprint(instance))
+			m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+			m.SetName("http.server.request.duration")
+			m.SetUnit("s")
+			m.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+			dp := m.Histogram().DataPoints().AppendEmpty()
+			dp.SetStartTimestamp(pcommon.NewTimestampFromTime(at.Add(-12 * time.Second)))
+			dp.SetTimestamp(pcommon.NewTimestampFromTime(at))
+			dp.ExplicitBounds().FromRaw([]float64{0.1, 0.2})
+			dp.BucketCounts().FromRaw([]uint64{0, perPoint, 0})
+			dp.SetCount(perPoint)
+			dp.SetSum(perPoint * 0.15)
+			dp.Attributes().PutStr("http.route", "/pay")
+			dp.Attributes().PutStr("network.peer.address", fmt.Sprint("10.0.0.", step))
+		}
+		sendAll(t, p, md)
+	}
+	end := begin.Add(time.Minute)
+	want := map[string]float64{
+		`http_server_request_duration_increase{job="checkout",http_route="/pay",rollup_window="1m"}`:    2 * 5 * perPoint,
+		`http_server_request_duration_p50_seconds{job="checkout",http_route="/pay",rollup_window="1m"}`: 0.15,
+		`http_server_request_duration_avg_seconds{job="checkout",http_route="/pay",rollup_window="1m"}`: 0.15,
+		`count(http_server_request_duration_seconds_count{job="checkout"})`:                             2 * 6, // an instant includes its end
+	}
+	ask.Eventually(t, func() error {
+		for query, v := range want {
+			got, err := valueAt(p.TSDB(), query, end)
+			if err != nil {
+				return err
+			}
+			if !(math.Abs(got-v) < 1e-9) {
+				return fmt.Errorf("%s is %v, want %v", query, got, v)
+			}
+		}
+		return nil
+	})
+	_, page, err := process.Fetch(t.Context(), "http://"+p.Admin()+"/window_rollup/tsdb/report.json")
+	require.NoError(t, err)
+	assert.Contains(t, page, `"partition":"penstock.metrics-`)
+}
