@@ -3,6 +3,7 @@ package rollup
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -76,6 +77,7 @@ func (r *renderer) closing(c closing) error {
 	slots := sh.slots // those in the outbox stay as they are; new ones go behind, or into free places
 	sh.mu.Unlock()
 	plan := c.e.tables[c.kind].plan
+	outputs, label := outputsOf(c), FormatWindow(c.spec().Size)
 	for slot, cell := range c.frame.cells(plan) {
 		if r.points >= r.maxPoints {
 			if err := r.flush(); err != nil {
@@ -86,7 +88,7 @@ func (r *renderer) closing(c closing) error {
 		if c.totals != nil {
 			total = c.totals.cell(plan, slot)
 		}
-		r.cell(c, &slots[slot], plan, cell, total)
+		r.cell(c, &slots[slot], outputs, label, cell, total)
 	}
 	return nil
 }
@@ -109,15 +111,11 @@ func (r *renderer) flush() error {
 
 // cell writes all outputs of one stream in one window. Of x it reads only what never changes while the slot is in use:
 // batches are at work beside it.
-func (r *renderer) cell(c closing, x *slot, plan *aggregate.Plan, cell, total aggregate.Cell) {
+func (r *renderer) cell(c closing, x *slot, outputs []aggregate.Output, label string, cell, total aggregate.Cell) {
 	t := r.tenant(x)
 	size := c.spec().Size
-	label := FormatWindow(size)
-	names := r.s.names.text(x.names)
-	for _, out := range plan.Outputs {
-		if c.e.temporality == PerWindow && out.Form != aggregate.Distribution {
-			out = perWindow(out)
-		}
+	var first pcommon.Map // of the stream's points: the others have the same attributes
+	for _, out := range outputs {
 		from, source := c.start, cell
 		if out.Form.Additive() && c.totals != nil {
 			from, source = x.born, total
@@ -137,10 +135,30 @@ func (r *renderer) cell(c closing, x *slot, plan *aggregate.Plan, cell, total ag
 		} else {
 			attributes = number(m, out, v, from, c.end())
 		}
-		decodeAttributes(names, x.values, attributes)
-		attributes.PutStr(WindowAttribute, label)
+		if first == (pcommon.Map{}) {
+			decodeAttributes(r.s.names.text(x.names), x.values, attributes)
+			attributes.PutStr(WindowAttribute, label)
+			first = attributes
+		} else {
+			first.CopyTo(attributes)
+		}
 		r.points++
 	}
+}
+
+// outputsOf returns how the aggregates of c are written.
+func outputsOf(c closing) []aggregate.Output {
+	outputs := c.e.tables[c.kind].plan.Outputs
+	if c.e.temporality != PerWindow {
+		return outputs
+	}
+	outputs = slices.Clone(outputs)
+	for i, out := range outputs {
+		if out.Form != aggregate.Distribution {
+			outputs[i] = perWindow(out)
+		}
+	}
+	return outputs
 }
 
 // perWindow returns out as a gauge. There a count of what has the unit 1 has none: 1 is for ratios.
