@@ -47,6 +47,7 @@ func (p *partition) Restore(r io.Reader) error { return p.state.Restore(r) }
 // Advance closes windows.
 func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	due, out = p.state.Advance(now, atEnd, low)
+	p.w.tel.merged(p.state.Merged()) // those of the last Render as well
 	p.note()
 	return due, out
 }

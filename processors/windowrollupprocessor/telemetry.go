@@ -157,6 +157,16 @@ func mostLate(points map[string]int, most int) []lateMetric {
 	return list[:min(len(list), most)]
 }
 
+// merged counts what merging has cost.
+func (t *telemetry) merged(coarsened, blurred int) {
+	if coarsened > 0 {
+		t.b.ProcessorWindowRollupCoarsenedPoints.Add(context.Background(), int64(coarsened))
+	}
+	if blurred > 0 {
+		t.b.ProcessorWindowRollupBlurredWindows.Add(context.Background(), int64(blurred))
+	}
+}
+
 // emitted counts points of windows that were taken downstream.
 func (t *telemetry) emitted(ctx context.Context, n int) {
 	t.b.ProcessorWindowRollupEmittedPoints.Add(ctx, int64(n))

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                                metric.Meter
 	mu                                   sync.Mutex
 	registrations                        []metric.Registration
+	ProcessorWindowRollupBlurredWindows  metric.Int64Counter
 	ProcessorWindowRollupCoarsenedPoints metric.Int64Counter
 	ProcessorWindowRollupCorrectedPoints metric.Int64Counter
 	ProcessorWindowRollupEmittedPoints   metric.Int64Counter
@@ -154,9 +155,15 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ProcessorWindowRollupBlurredWindows, err = builder.meter.Int64Counter(
+		"otelcol_processor_window_rollup_blurred_windows",
+		metric.WithDescription("Streams in windows whose percentiles have more than the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha] [Alpha]"),
+		metric.WithUnit("{window}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_coarsened_points",
-		metric.WithDescription("Histograms whose bounds differ from those of their window; buckets that not all have are merged. [Alpha] [Alpha]"),
+		metric.WithDescription("Histograms, of points or of smaller windows, whose bounds differ from those of their window; buckets that not all have are merged. [Alpha] [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)

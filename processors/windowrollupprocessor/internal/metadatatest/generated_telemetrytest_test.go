@@ -36,6 +36,7 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.ProcessorWindowRollupBlurredWindows.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupCoarsenedPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupCorrectedPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupEmittedPoints.Add(context.Background(), 1)
@@ -47,6 +48,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ProcessorWindowRollupPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupRefusedPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupResets.Add(context.Background(), 1)
+	AssertEqualProcessorWindowRollupBlurredWindows(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorWindowRollupCoarsenedPoints(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())

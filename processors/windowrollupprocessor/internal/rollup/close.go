@@ -179,7 +179,7 @@ func (c *closer) bySize() []int {
 // taken as it is.
 func (c *closer) collect(i int, start int64, f frame) {
 	into, _ := c.sh.windows[i].open.At(start)
-	into.merge(c.t.plan, &f, c.s.spec.MaxBuckets)
+	c.s.coarsened += into.merge(c.t.plan, &f, c.s.spec.MaxBuckets)
 }
 
 // closed takes a window of a tumbling kind that is complete: it goes out, and into those that it feeds.
@@ -207,7 +207,7 @@ func (c *closer) hop(i int, w window.Spec) {
 		var merged frame
 		for start, f := range col.open.All() {
 			if start < end {
-				merged.merge(c.t.plan, f, c.s.spec.MaxBuckets)
+				c.s.coarsened += merged.merge(c.t.plan, f, c.s.spec.MaxBuckets)
 			}
 		}
 		c.out(i, end-int64(w.Size), merged)

@@ -114,6 +114,9 @@ func (r *renderer) flush() error {
 func (r *renderer) cell(c closing, x *slot, outputs []aggregate.Output, label string, cell, total aggregate.Cell) {
 	t := r.tenant(x)
 	size := c.spec().Size
+	if cell.Sketch != nil && cell.Sketch.Coarse() {
+		r.s.blurred++
+	}
 	var first pcommon.Map // of the stream's points: the others have the same attributes
 	for _, out := range outputs {
 		from, source := c.start, cell

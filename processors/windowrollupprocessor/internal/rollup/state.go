@@ -42,6 +42,9 @@ type State struct {
 	sent   int         // pieces of the outbox that have been taken downstream already
 	dirty  atomic.Bool // a closed window has been corrected since
 
+	coarsened int // histograms that lost bounds when windows were merged, not told yet
+	blurred   int // windows whose percentiles have more than the stated error, not told yet
+
 	lastNewest int64     // newest event time at the last Advance
 	activeAt   time.Time // when it last moved
 	sweptAt    int64     // event time of the last look for forgotten streams
@@ -119,4 +122,12 @@ func (s *State) Status() Status {
 		st.Streams += e.folded.Load()
 	}
 	return st
+}
+
+// Merged tells what merging has cost since it was last called, after Advance and Render: histograms that lost bounds, and
+// windows whose percentiles have more than the stated error, because there were too many buckets or the input was coarser.
+func (s *State) Merged() (coarsened, blurred int) {
+	coarsened, blurred = s.coarsened, s.blurred
+	s.coarsened, s.blurred = 0, 0
+	return coarsened, blurred
 }

@@ -510,3 +510,21 @@ func Example() {
 	// temperature.avg 23 at 12:01:00
 	// temperature.max 27 at 12:01:00
 }
+
+// What merging costs is told: bounds that not all histograms of a window have, and percentiles beyond the stated error.
+func TestMergingIsTold(t *testing.T) {
+	five := window.Spec{Size: 5 * time.Minute, Hop: 5 * time.Minute}
+	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute, five}, By: []string{"route"}, Aggregates: []string{"p50"}}))
+	for i, bounds := range [][]float64{{1, 2}, {2, 3}} { // of two minutes, so no point meets another
+		e := event{s: &stream{form: deltaHistogram, route: "/"}, at: epoch + int64(i)*60*second, samples: []float64{2}, bounds: bounds}
+		assert.Zero(t, b.state.Add(metrics([]event{e}), "", time.Unix(0, epoch), nil).Coarsened)
+	}
+	for i := range 400 { // far apart: more than 160 buckets
+		e := event{s: &stream{form: gauge, route: "/"}, at: epoch, value: math.Ldexp(1, i)}
+		b.state.Add(metrics([]event{e}), "", time.Unix(0, epoch), nil)
+	}
+	b.close()
+	coarsened, blurred := b.state.Merged()
+	assert.Equal(t, 1, coarsened)
+	assert.Equal(t, 2, blurred, "the minute and the five minutes of the gauge")
+}

@@ -153,6 +153,9 @@ func (s *Sketch) Error() float64 {
 	return (base - 1) / (base + 1)
 }
 
+// Coarse says whether quantiles have a larger error than [MaxRelativeError].
+func (s *Sketch) Coarse() bool { return s.coarser > 0 }
+
 // Len returns the number of buckets.
 func (s *Sketch) Len() int { return len(s.buckets) }
 
