@@ -323,7 +323,7 @@ func TestLowWatermark(t *testing.T) {
 
 // What Raw returns is what Add would leave, and Add leaves nothing after it; the windows are the same either way.
 func TestRawIsWhatAddLeaves(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(seeds) {
 		whole, w := newRun(t, seed, never)
 		split, _ := newRun(t, seed, never)
 		var held []event

@@ -342,8 +342,6 @@ func pass(t *testing.T, seed uint64, restart func() bool) *run {
 
 func restartsNever(f func() bool) bool { return !f() }
 
-const seeds = 250
-
 // Random streams of all types, with resets, reordering, repetitions, late points and silent sources, under random rules:
 // every window has the value that its definition gives, no window is sent twice or left out, and each point is accounted
 // for.

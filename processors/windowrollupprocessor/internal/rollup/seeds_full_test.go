@@ -1,0 +1,5 @@
+//go:build full
+
+package rollup_test
+
+const seeds = 3000
