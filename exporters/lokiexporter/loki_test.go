@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configauth"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
@@ -483,10 +487,13 @@ func TestCancelledCallerGetsAnError(t *testing.T) {
 
 func TestTLSAndHeaders(t *testing.T) {
 	var got http.Header
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = r.Header
+	var protocol int
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, protocol = r.Header, r.ProtoMajor
 		w.WriteHeader(http.StatusNoContent)
 	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
 	defer server.Close()
 	h := start(t, nil, func(cfg *Config) {
 		cfg.ClientConfig.Endpoint = server.URL
@@ -496,6 +503,70 @@ func TestTLSAndHeaders(t *testing.T) {
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/1")))
 	assert.Equal(t, "Bearer secret", got.Get("Authorization"))
 	assert.Equal(t, "application/x-protobuf", got.Get("Content-Type"))
+	assert.Equal(t, 2, protocol)
+}
+
+// bearer is an auth extension.
+type bearer struct {
+	component.StartFunc
+	component.ShutdownFunc
+}
+
+func (bearer) RoundTripper(base http.RoundTripper) (http.RoundTripper, error) {
+	return withToken{base}, nil
+}
+
+type withToken struct{ base http.RoundTripper }
+
+func (w withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer secret")
+	return w.base.RoundTrip(r)
+}
+
+type host map[component.ID]component.Component
+
+func (h host) GetExtensions() map[component.ID]component.Component { return h }
+
+func TestAuthExtension(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	auth := component.MustNewID("bearertokenauth")
+	cfg := createDefaultConfig().(*Config)
+	cfg.ClientConfig.Endpoint = server.URL
+	cfg.ClientConfig.Auth = configoptional.Some(configauth.Config{AuthenticatorID: auth})
+	e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(t, err)
+	require.ErrorContains(t, e.Start(t.Context(), host{}), "bearertokenauth", "the extension is not there")
+	require.NoError(t, e.Start(t.Context(), host{auth: bearer{}}))
+	defer func() { require.NoError(t, e.Shutdown(context.Background())) }()
+	require.NoError(t, e.ConsumeLogs(t.Context(), logs("a/1")))
+	assert.Equal(t, []string{"Bearer secret"}, got)
+}
+
+// TestRulesNameTests: every test that push_api.md names is there.
+func TestRulesNameTests(t *testing.T) {
+	page, err := os.ReadFile("push_api.md")
+	require.NoError(t, err)
+	var code []byte
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "../../testbed/backends/loki/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			require.NoError(t, err)
+			code = append(code, text...)
+		}
+	}
+	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(page, -1)
+	require.Greater(t, len(names), 20)
+	for _, n := range names {
+		assert.Contains(t, string(code), "func "+string(n[1])+"(")
+	}
 }
 
 // With a queue the caller does not wait, and what is queued is sent before the end.

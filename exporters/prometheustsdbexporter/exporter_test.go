@@ -6,6 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -544,4 +547,32 @@ func TestEndedSeriesBecomeStaleWhenTold(t *testing.T) {
 	assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, start))
 	assert.Empty(t, db.values(`{job="shop"}`, start.Add(time.Second)))
 	assert.Len(t, db.values(`goes_on`, start.Add(4*time.Minute)), 1)
+}
+
+// Every test that remote_write.md names is there.
+func TestClausesNameTests(t *testing.T) {
+	page, err := os.ReadFile("remote_write.md")
+	require.NoError(t, err)
+	var code []byte
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "../../testbed/sender/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			require.NoError(t, err)
+			code = append(code, text...)
+		}
+	}
+	names := regexp.MustCompile("`(Test\\w+)`").FindAllSubmatch(page, -1)
+	require.Greater(t, len(names), 20)
+	for _, n := range names {
+		assert.Contains(t, string(code), "func "+string(n[1])+"(")
+	}
+	cases := regexp.MustCompile("sender `([^`]+)`(?:, `([^`]+)`)?").FindAllSubmatch(page, -1)
+	require.NotEmpty(t, cases)
+	for _, c := range cases {
+		for _, name := range c[1:] {
+			assert.Contains(t, string(code), `{"`+string(name))
+		}
+	}
 }

@@ -71,6 +71,7 @@ func newConverter(t *Translator) *converter {
 	s := t.set.Strategy
 	return &converter{
 		t: t, utf8: !s.ShouldEscape(),
+		//lint:ignore SA1019 Prometheus' own OTLP endpoint sets it too: the same attribute is to be the same label in both.
 		labelNamer:  otlptranslator.LabelNamer{UTF8Allowed: !s.ShouldEscape(), UnderscoreLabelSanitization: true},
 		metricNamer: otlptranslator.MetricNamer{Namespace: t.set.Namespace, WithMetricSuffixes: s.ShouldAddSuffixes(), UTF8Allowed: !s.ShouldEscape()},
 		labelNames:  make(map[string]string),
