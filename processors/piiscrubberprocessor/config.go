@@ -182,7 +182,7 @@ func (c *Config) Validate() error {
 		rule := c.Detectors[name]
 		errs = errors.Join(errs, rule.validate(key, keyed))
 	}
-	errs = errors.Join(errs, c.validateCustom(keyed))
+	errs = errors.Join(errs, c.validateCustom(keyed), validatePaths("include", c.Include), validatePaths("exclude", c.Exclude))
 	for i, v := range c.Allow.Values {
 		if _, err := regexp.Compile(v); err != nil {
 			errs = errors.Join(errs, fmt.Errorf("allow::values[%d]: %q: %w", i, v, err))
@@ -202,6 +202,21 @@ func (c *Config) Validate() error {
 	}
 	if c.Limits.OnLimit != "redact" && c.Limits.OnLimit != "pass" {
 		errs = errors.Join(errs, fmt.Errorf("limits::on_limit: must be redact or pass, got %q", c.Limits.OnLimit))
+	}
+	return errs
+}
+
+// roots are what a path may begin with.
+var roots = []string{"resource", "scope", "attributes", "body", "severity_text", "event_name", "name", "status", "trace_state", "events", "links",
+	"exemplars", "description", "metadata", "strings"}
+
+// validatePaths refuses paths that nothing can match: a slip in include would let everything through.
+func validatePaths(key string, paths []string) (errs error) {
+	for i, p := range paths {
+		root, _, _ := strings.Cut(p, ".")
+		if !strings.Contains(root, "*") && !slices.Contains(roots, root) {
+			errs = errors.Join(errs, fmt.Errorf("%s[%d]: %q begins with none of %s", key, i, p, strings.Join(roots, ", ")))
+		}
 	}
 	return errs
 }

@@ -62,6 +62,8 @@ func TestInvalidConfig(t *testing.T) {
 		{"keys: [{id: k1, secret: '%%%'}]", "keys[0]::secret: not base64"},
 		{"keys: [{id: k1, secret: c2hvcnQ=}]", `key "k1": the secret has 5 bytes`},
 		{"keys: [{id: 'a b', secret: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=}]", "keys[0]::id"},
+		{"include: ['atributes.*']", `include[0]: "atributes.*" begins with none of resource, scope, attributes`},
+		{"exclude: ['', '*.ok', body.x]", `exclude[0]: "" begins with none of`},
 		{"phone_regions: [XX]", `phone_regions[0]: "XX"`},
 		{"limits: {max_depth: 0}", "limits::max_depth"},
 		{"limits: {max_value_bytes: 3}", "limits::max_value_bytes"},

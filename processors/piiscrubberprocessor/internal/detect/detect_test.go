@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
@@ -171,4 +172,15 @@ var cases = []struct{ kind, text, key string }{
 	{text: "password: string, invalid password: must be longer, if password == x; password := getPassword(); pass: 12, fail: 3; password=${PW}"},
 	{text: `PWD=/home/x compass=north tokens: 1234 password=**** "password": null, password: [REDACTED:password]`},
 	{text: "[REDACTED:email] [ENC:email:k1:abcdefghijklmnopabcdefghijklmnop]"},
+}
+
+func ExampleScanner_Scan() {
+	s := detect.New(detect.Options{Detectors: detect.Precise, Regions: []string{"US"}})
+	text := "jane@example.com paid with 4111 1111 1111 1111, order 4111111111111111"
+	for _, sp := range s.Scan(nil, "", text) {
+		fmt.Println(sp.Kind, text[sp.Start:sp.End])
+	}
+	// Output:
+	// email jane@example.com
+	// payment_card 4111 1111 1111 1111
 }

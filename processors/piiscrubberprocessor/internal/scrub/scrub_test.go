@@ -2,6 +2,7 @@ package scrub_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -270,4 +271,22 @@ func FuzzIdempotent(f *testing.F) {
 			require.Equal(t, once.AsRaw(), twice.AsRaw(), "%s", s.SensitiveRule.Action)
 		}
 	})
+}
+
+func ExampleBatch_Map() {
+	s := scrub.New(scrub.Settings{
+		Scanner:       detect.New(detect.Options{Detectors: detect.Precise}),
+		Names:         map[detect.Kind]string{detect.Email: "email"},
+		SensitiveRule: protect.Rule{Action: protect.Redact},
+		BuiltinKeys:   true,
+		MaxDepth:      64,
+		MaxBytes:      1 << 20,
+	})
+	m := pcommon.NewMap()
+	m.PutStr("message", "mail to jane@example.com")
+	m.PutStr("db.password", "hunter2")
+	m.PutInt("status", 200)
+	s.NewBatch().Map("attributes", m)
+	fmt.Println(m.AsRaw())
+	// Output: map[db.password:[REDACTED:sensitive_key] message:mail to [REDACTED:email] status:200]
 }
