@@ -179,7 +179,8 @@ func (sc *scan) phoneNational(i, j int) int {
 		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
 			continue
 		}
-		if abroadPrefix(&d) && isolated(t, i, end) && !(g == 2 && n == 12 && d.size[0] == 4 && d.size[1] == 4) && n >= 11 && n-2 <= maxDial && (g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) {
+		if n >= 11 && n-2 <= maxDial && abroadPrefix(&d) && !(g == 2 && n == 12 && d.size[0] == 4 && d.size[1] == 4) &&
+			(g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) && isolated(t, i, end) {
 			rest := dialFrom(&d, 2, n)
 			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)
@@ -202,7 +203,7 @@ func (sc *scan) phoneNational(i, j int) int {
 
 // abroadPrefix reports whether d begins with 00 and, in the same group, nothing or a calling code.
 func abroadPrefix(d *dial) bool {
-	if d.digits[0] != '0' || d.digits[1] != '0' || d.size[0] < 2 {
+	if d.digits[0] != '0' || d.digits[1] != '0' || d.digits[2] == '0' || d.size[0] < 2 {
 		return false
 	}
 	return d.size[0] != 3 || d.digits[2] == '1' || d.digits[2] == '7'
