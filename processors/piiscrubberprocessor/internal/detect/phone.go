@@ -1,10 +1,6 @@
 package detect
 
-import (
-	"strings"
-
-	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
-)
+import "github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
 
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
@@ -46,16 +42,20 @@ func readDial(t string, i int) (d dial) {
 		d.n += j - i
 		d.size[d.groups], d.upto[d.groups], d.end[d.groups] = j-i, d.n, j
 		d.groups++
-		if d.groups == 4 && d.n == 4 { // 1 2 3 4: a list
+		if d.groups == 4 && d.n == 4 || d.groups == 6 && d.n < 10 { // 1 2 3 4: a list
 			return d
 		}
 		k := j
+		dot := false
 		for k < j+3 && k < len(t) && dialSeparator(t[k]) {
-			if t[k] == '(' {
+			switch t[k] {
+			case '(':
 				if area {
 					return d
 				}
 				area = true
+			case '.':
+				dot = true
 			}
 			k++
 		}
@@ -66,7 +66,6 @@ func readDial(t string, i int) (d dial) {
 			return d
 		}
 		// Dots go with nothing else, and not in front of a single digit: 252.227-7013, +35236450.6.
-		dot := strings.IndexByte(t[j:k], '.') >= 0
 		if dots, others = dots || dot, others || !dot; dots && others || dot && (k > j+1 || !is(at(t, k+1), cDigit)) {
 			return d
 		}
