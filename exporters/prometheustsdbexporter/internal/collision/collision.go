@@ -6,8 +6,8 @@ const (
 	ways = 4 // entries that a series' hash can lie in
 	// minEntries is what a table begins with.
 	minEntries = 1 << 12
-	// freeChange is how long a series without start times has to keep its stream before it may change it unnoticed, in
-	// milliseconds: a process that was started again is a new stream, two that alternate are a collision.
+	// freeChange is how long a series has to keep its stream before it may change it unnoticed, in milliseconds: a process that
+	// was started again is a new stream, and so is one whose resource got another attribute; two that alternate are a collision.
 	freeChange = 10 * 60 * 1000
 )
 
@@ -25,7 +25,7 @@ const (
 type entry struct {
 	series, stream uint64
 	last           int64 // newest sample
-	changed        int64 // when the stream changed without a start time to explain it; 0: never
+	changed        int64 // when the stream changed without a start to explain it; 0: never
 }
 
 // Table remembers the stream of each series, of max series at most: 32 bytes each. It grows with what it sees; past max
@@ -62,13 +62,9 @@ func (t *Table) Check(series, stream uint64, start, time int64) Verdict {
 		return SameTime
 	case time < e.last:
 		return Alone
-	case start != 0:
-		v := Mixed
-		if start >= e.last {
-			v = Alone // a successor
-		}
+	case start != 0 && start >= e.last: // a successor
 		e.stream, e.last = stream, time
-		return v
+		return Alone
 	}
 	v := Alone
 	if e.changed != 0 && time-e.changed < freeChange {

@@ -27,12 +27,13 @@ func TestCheck(t *testing.T) {
 			{a, 5, 10, collision.Alone}, {b, 10, 11, collision.Alone}, {b, 10, 12, collision.Alone}, {c, 12, 13, collision.Alone},
 		},
 		"two counters alternate": {
-			{a, 5, 10, collision.Alone}, {b, 6, 11, collision.Mixed}, {a, 5, 12, collision.Mixed}, {b, 6, 13, collision.Mixed},
+			{a, 5, 10, collision.Alone}, {b, 6, 11, collision.Alone}, {a, 5, 12, collision.Mixed}, {b, 6, 13, collision.Mixed},
 		},
-		"two at one time":             {{a, 5, 10, collision.Alone}, {b, 6, 10, collision.SameTime}, {a, 5, 11, collision.Alone}, {b, 6, 11, collision.SameTime}},
-		"a gauge changes its process": {{a, 0, 10, collision.Alone}, {b, 0, 11, collision.Alone}, {b, 0, 12, collision.Alone}, {c, 0, 30, collision.Alone}},
-		"two gauges alternate":        {{a, 0, 10, collision.Alone}, {b, 0, 11, collision.Alone}, {a, 0, 12, collision.Mixed}, {b, 0, 13, collision.Mixed}},
-		"what is older tells nothing": {{a, 5, 10, collision.Alone}, {b, 6, 9, collision.Alone}, {a, 5, 11, collision.Alone}},
+		"a resource gets an attribute": {{a, 5, 10, collision.Alone}, {b, 5, 11, collision.Alone}, {b, 5, 12, collision.Alone}},
+		"two at one time":              {{a, 5, 10, collision.Alone}, {b, 6, 10, collision.SameTime}, {a, 5, 11, collision.Alone}, {b, 6, 11, collision.SameTime}},
+		"a gauge changes its process":  {{a, 0, 10, collision.Alone}, {b, 0, 11, collision.Alone}, {b, 0, 12, collision.Alone}, {c, 0, 30, collision.Alone}},
+		"two gauges alternate":         {{a, 0, 10, collision.Alone}, {b, 0, 11, collision.Alone}, {a, 0, 12, collision.Mixed}, {b, 0, 13, collision.Mixed}},
+		"what is older tells nothing":  {{a, 5, 10, collision.Alone}, {b, 6, 9, collision.Alone}, {a, 5, 11, collision.Alone}},
 		"a batch that comes again tells the same": {
 			{a, 5, 10, collision.Alone}, {b, 6, 10, collision.SameTime}, {b, 10, 11, collision.Alone},
 			{a, 5, 10, collision.Alone}, {b, 10, 11, collision.Alone}, {b, 10, 12, collision.Alone},
@@ -57,7 +58,9 @@ func TestSeriesAreApart(t *testing.T) {
 	}
 	missed := 0
 	for series := range uint64(10_000) {
-		if table.Check((series+1)*0x9E3779B97F4A7C15, 100, 1, 10) != collision.Mixed {
+		h := (series + 1) * 0x9E3779B97F4A7C15
+		table.Check(h, 100, 1, 10)
+		if table.Check(h, 101, 1, 11) != collision.Mixed {
 			missed++
 		}
 	}
@@ -72,8 +75,11 @@ func TestSilentSeriesAreForgotten(t *testing.T) {
 		table.Check((series+1)*0x9E3779B97F4A7C15, 1, 1, int64(series)+1)
 		table.Check(1, 5, 1, int64(series)+1)
 	}
-	assert.Equal(t, collision.Mixed, table.Check(1, 6, 1, 1<<40))
-	assert.Equal(t, collision.Alone, table.Check(0x9E3779B97F4A7C15, 2, 1, 1<<40), "forgotten long ago")
+	newest, ok := table.Newest(1)
+	assert.True(t, ok)
+	assert.EqualValues(t, 100*kept, newest)
+	_, ok = table.Newest(0x9E3779B97F4A7C15)
+	assert.False(t, ok, "forgotten long ago")
 }
 
 func BenchmarkCheck(b *testing.B) {
