@@ -17,7 +17,7 @@ func TestUserIDExplosionIntoPrometheus(t *testing.T) {
 			address := prometheus.Start(t)
 			p := process.Start(t, process.Settings{Configs: []string{guardedConfig(t,
 				"endpoint: http://"+address+"/api/v1/write, max_shards: 1", "", "")}})
-			explode(t, p, address, restart)
+			explode(t, p, address, explosion{partition: "gateway-1", page: "cardinality_guard", restart: restarts[restart]})
 		})
 	}
 }

@@ -56,9 +56,38 @@ func TestUserIDExplosion(t *testing.T) {
 		t.Run(fmt.Sprintf("embedded TSDB, restart %v", restart), func(t *testing.T) {
 			p := process.Start(t, process.Settings{Configs: []string{guardedConfig(t, "tsdb: embedded_tsdb",
 				`  embedded_tsdb: {endpoint: "${env:PENSTOCK_TSDB_ENDPOINT}", directory: "${env:PENSTOCK_DATA_DIR}/tsdb"}`, ", embedded_tsdb")}})
-			explode(t, p, p.TSDB(), restart)
+			explode(t, p, p.TSDB(), explosion{partition: "gateway-1", page: "cardinality_guard", restart: restarts[restart]})
 		})
 	}
+	// Behind the journal even a crash costs nothing.
+	t.Run("standalone, killed", func(t *testing.T) {
+		// Host metrics are of now, and would make the history late.
+		p := process.Start(t, process.Settings{Args: []string{"--set=receivers::host_metrics::initial_delay=1h",
+			fmt.Sprintf("--set=processors::cardinality_guard/tsdb::limits::series_per_metric=%d", explosionBudget),
+			"--set=processors::cardinality_guard/tsdb::limits::overflow_streams_per_metric=50",
+			fmt.Sprintf("--set=processors::cardinality_guard/tsdb::flush_interval=%s", explosionFlush),
+		}})
+		explode(t, p, p.TSDB(), explosion{partition: "penstock.metrics-0", page: "cardinality_guard/tsdb", restart: func(t *testing.T, p *process.Process) {
+			p.Kill()
+			p.Restart(t)
+		}})
+	})
+}
+
+// explosion says what differs between the ways that the same points go.
+type explosion struct {
+	partition string                             // that overflow streams name
+	page      string                             // of the guard, on the admin extension
+	restart   func(*testing.T, *process.Process) // in the middle
+}
+
+// restarts are what happens in the middle, by whether anything does.
+var restarts = map[bool]func(*testing.T, *process.Process){
+	false: func(*testing.T, *process.Process) {},
+	true: func(t *testing.T, p *process.Process) {
+		p.Terminate(t)
+		p.Restart(t)
+	},
 }
 
 func guardedConfig(t *testing.T, sink, extension, started string) string {
@@ -69,7 +98,7 @@ func guardedConfig(t *testing.T, sink, extension, started string) string {
 }
 
 // explode sends the history of twenty-five minutes, which ends now, and compares the answers of the store at tsdb.
-func explode(t *testing.T, p *process.Process, tsdb string, restart bool) {
+func explode(t *testing.T, p *process.Process, tsdb string, x explosion) {
 	t.Helper()
 	begin := time.Now().Add(-explosionSteps * explosionStep).Truncate(explosionStep)
 	born := make([]time.Time, 0, explosionUsers)
@@ -77,9 +106,8 @@ func explode(t *testing.T, p *process.Process, tsdb string, restart bool) {
 	sent := map[time.Time]float64{}   // the sum of all counters, by the end of the step
 	byCode := map[time.Time]float64{} // of those with code 500
 	for step := range explosionSteps {
-		if restart && step == explosionSteps/2 {
-			p.Terminate(t)
-			p.Restart(t)
+		if step == explosionSteps/2 {
+			x.restart(t, p)
 		}
 		at := begin.Add(time.Duration(step)*explosionStep + time.Second)
 		for len(born) < min(explosionUsers, (step+1)*explosionUsers*2/explosionSteps) {
@@ -130,11 +158,11 @@ func explode(t *testing.T, p *process.Process, tsdb string, restart bool) {
 	for _, s := range series {
 		if s.Labels["otel_metric_overflow"] == "true" {
 			assert.Empty(t, s.Labels["user_id"])
-			assert.Equal(t, "gateway-1", s.Labels["penstock_partition"])
+			assert.Equal(t, x.partition, s.Labels["penstock_partition"])
 			assert.NotEmpty(t, s.Labels["code"], "innocent labels stay")
 		}
 	}
-	_, page, err := process.Fetch(t.Context(), "http://"+p.Admin()+"/cardinality_guard/report.json")
+	_, page, err := process.Fetch(t.Context(), "http://"+p.Admin()+"/"+x.page+"/report.json")
 	require.NoError(t, err)
 	assert.Contains(t, page, `"folded":["user_id"]`)
 }
