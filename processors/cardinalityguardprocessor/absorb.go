@@ -122,11 +122,27 @@ func (a *absorber) numbers(dps pmetric.NumberDataPointSlice) {
 	for i := range dps.Len() {
 		dp := dps.At(i)
 		if dp.Flags().NoRecordedValue() || dp.ValueType() == pmetric.NumberDataPointValueTypeEmpty {
-			a.dropNoValue()
+			if !a.end(dp.Attributes(), dp.Timestamp()) {
+				a.dropNoValue()
+			}
 			continue
 		}
 		a.point(i, dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), fold.FromNumber(dp), dp.Exemplars())
 	}
+}
+
+// end takes a stream that has no value any more out of a sum of latest values.
+func (a *absorber) end(attrs pcommon.Map, at pcommon.Timestamp) bool {
+	if a.agg != fold.Running || a.mono {
+		return false
+	}
+	sh := a.p.fold.Lock(a.origin.node.ID)
+	defer sh.Unlock()
+	if !sh.End(streamkey.Stream(a.origin.metricKey, attrs), a.p.bounded(int64(at))) {
+		return false
+	}
+	a.t.folded++
+	return true
 }
 
 func (a *absorber) dropNoValue() {

@@ -59,19 +59,24 @@ func (c *contributors) add(key streamkey.Key) *contributor {
 	return &c.slots[i]
 }
 
-// forgetOldest removes the one that has been out of use for longest.
+// forgetOldest removes the one that has been out of use for longest. What is forgotten so raises the horizon.
 func (c *contributors) forgetOldest() (gone contributor, ok bool) {
-	i := c.oldest
-	if i == 0 {
+	if c.oldest == 0 {
 		return gone, false
 	}
-	gone = c.slots[i]
+	gone = c.forget(c.oldest)
 	c.horizon = max(c.horizon, gone.time)
+	return gone, true
+}
+
+// forget removes the contributor in slot i.
+func (c *contributors) forget(i uint32) contributor {
+	gone := c.slots[i]
 	c.unlink(i)
 	delete(c.index, gone.key)
 	c.slots[i] = contributor{}
 	c.free = append(c.free, i)
-	return gone, true
+	return gone
 }
 
 // peekOldest returns the one that has been out of use for longest.

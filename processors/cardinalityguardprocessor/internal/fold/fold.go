@@ -231,6 +231,18 @@ func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bo
 	return inc.withoutRange(), true
 }
 
+// End says that a stream has no value any more, from at on: it leaves the sum of latest values that it is in. ok is false if
+// there is none: increases stay.
+func (sh *Shard) End(key streamkey.Key, at int64) (ok bool) {
+	i, known := sh.contributors.index[key]
+	if !known || sh.contributors.slots[i].stream.Monotonic || at <= sh.contributors.slots[i].time {
+		return false
+	}
+	sh.takeBack(sh.contributors.forget(i), at)
+	sh.f.contributors.Add(-1)
+	return true
+}
+
 // takeBack removes a contributor's latest value from the sum that it was in.
 func (sh *Shard) takeBack(c contributor, at int64) {
 	if c.stream.Monotonic || c.stream.gone {

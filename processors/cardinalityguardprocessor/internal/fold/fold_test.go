@@ -203,6 +203,21 @@ func TestFinish(t *testing.T) {
 	assert.Equal(t, []string{"4s:0", "4s:5"}, sent(f.Finish()), "one nanosecond behind the first point")
 }
 
+// A stream that says that it has no value any more leaves the sum of latest values, and no increase that it had.
+func TestEnd(t *testing.T) {
+	for monotonic, want := range map[bool][]string{true: {"0s:0", "9.999s:12"}, false: {"9.999s:7"}} {
+		f := fold.New(limits, width, began)
+		put(f, identity(1, fold.Running, monotonic), point(1, 1, 2, 5), point(2, 1, 3, 7))
+		sh := f.Lock(1)
+		assert.False(t, sh.End(key(1001), began+second), "an overtaken end")
+		assert.Equal(t, !monotonic, sh.End(key(1001), began+4*second))
+		assert.False(t, sh.End(key(1003), began+4*second), "not known")
+		sh.Unlock()
+		batches, _ := f.Advance(began + 10*second)
+		assert.Equal(t, want, sent(batches))
+	}
+}
+
 // One contributor's infinity would stay in a total for ever.
 func TestTotalsStayFinite(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1)} {
