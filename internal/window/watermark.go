@@ -22,7 +22,7 @@ import (
 //	watermark ------------------^
 //
 // So the watermark depends on the points alone, and on where in their sequence it
-// is asked for; only [Watermark.Tick] brings in a clock, for the end of the input.
+// is asked for.
 //
 // It never goes back. A source that comes back from idleness is late for what
 // is closed, as anything is.
@@ -91,14 +91,6 @@ func (w *Watermark) Mark() int64 {
 	}
 	w.mark = max(w.mark, least)
 	return w.mark
-}
-
-// Tick raises the watermark to now less the idle time: at the end of the input
-// every source has been silent for that long, or is about to be.
-func (w *Watermark) Tick(now int64) {
-	if w.newest != Never {
-		w.mark = max(w.mark, now-w.idle)
-	}
 }
 
 // Sources returns the number of sources that are not idle.

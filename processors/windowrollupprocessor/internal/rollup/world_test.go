@@ -58,13 +58,12 @@ func (s *stream) id() string { return fmt.Sprint(s.form, s.service, s.host, s.ro
 // event is one data point. value is a number's; samples are what a histogram or summary has seen, since its start if
 // it is cumulative.
 type event struct {
-	s           *stream
-	at, start   int64
-	value       float64
-	samples     []float64
-	bounds      []float64
-	noValue     bool
-	description string
+	s         *stream
+	at, start int64
+	value     float64
+	samples   []float64
+	bounds    []float64
+	noValue   bool
 }
 
 // world makes events: resets, reordering, repetitions, late ones, sources that fall silent.
