@@ -91,3 +91,16 @@ func TestREADME(t *testing.T) {
 		require.NoError(t, confmap.Validate(load(t, sub)))
 	}
 }
+
+// A batch that is asked for, without saying how, is of points and keeps tenants apart.
+func TestDefaultBatch(t *testing.T) {
+	cfg := load(t, confmap.NewFromStringMap(map[string]any{"endpoint": "http://x/", "tenant_header": "X-Scope-OrgID", "sending_queue": map[string]any{
+		"sizer": "bytes", "queue_size": 1 << 30, "batch": map[string]any{"sizer": "items"},
+	}}))
+	require.NoError(t, confmap.Validate(cfg))
+	batch := cfg.Queue.Get().Batch.Get()
+	assert.EqualValues(t, 8192, batch.MinSize)
+	assert.Equal(t, 200*time.Millisecond, batch.FlushTimeout)
+	assert.Equal(t, []string{"x-scope-orgid"}, batch.Partition.MetadataKeys)
+	assert.False(t, createDefaultConfig().(*Config).Queue.Get().Batch.HasValue(), "not unless it is asked for")
+}
