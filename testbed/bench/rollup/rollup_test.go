@@ -52,6 +52,7 @@ var works = []work{
 // side is one of the two. push takes the points of a round and returns the CPU time that took; flush closes the window.
 type side struct {
 	push  func(round int) time.Duration
+	take  func(pmetric.Metrics) // of a processor: one batch
 	flush func() (points int, took time.Duration)
 }
 
@@ -73,6 +74,40 @@ func BenchmarkAgainst(b *testing.B) {
 				b.ReportMetric(median(ratio), "x-faster")
 			})
 		}
+	}
+}
+
+// BenchmarkLinear is ours alone, up to a million streams: CPU of the thread for a point of a stream that is known, with batches
+// that are made one after the other, since all at once would fill the memory; and of the process for a closed value.
+func BenchmarkLinear(b *testing.B) {
+	for _, streams := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			in := &input{work: works[0], begin: time.Now().Truncate(time.Hour), batches: streams / batchPoints}
+			in.settings = "max_streams: 2000000\n"
+			var point, closed []float64
+			for b.Loop() {
+				s := newOurs(b, in.work, in)
+				var took time.Duration
+				for round := range 3 {
+					for batch := range in.batches {
+						md := in.metrics(batch)
+						in.set(md, batch, round)
+						before := cpu(unix.RUSAGE_THREAD)
+						s.take(md)
+						if round > 0 {
+							took += cpu(unix.RUSAGE_THREAD) - before
+						}
+					}
+				}
+				points, flushed := s.flush()
+				point = append(point, float64(took.Nanoseconds())/float64(2*streams))
+				closed = append(closed, float64(flushed.Nanoseconds())/float64(points))
+			}
+			b.ReportMetric(median(point), "ns/point")
+			b.ReportMetric(median(closed), "ns/closed")
+		})
 	}
 }
 
@@ -132,10 +167,11 @@ func live() int64 {
 // input makes the points of all streams, in either form.
 type input struct {
 	work
-	begin   time.Time
-	batches int
-	otlp    []pmetric.Metrics     // templates; each push gets a copy
-	prom    [][]prompb.TimeSeries // reused: a push only reads them
+	settings string // of ours, beside the rule
+	begin    time.Time
+	batches  int
+	otlp     []pmetric.Metrics     // templates; each push gets a copy
+	prom     [][]prompb.TimeSeries // reused: a push only reads them
 }
 
 func newInput(w work, streams int) *input {
@@ -199,13 +235,18 @@ func (in *input) at(round int) time.Time {
 func (in *input) batch(batch, round int) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	in.otlp[batch].CopyTo(md)
+	in.set(md, batch, round)
+	return md
+}
+
+// set gives the points of a batch the values of a round.
+func (in *input) set(md pmetric.Metrics, batch, round int) {
 	points := in.points(md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0))
 	for i, dp := range points.All() {
 		dp.SetStartTimestamp(pcommon.NewTimestampFromTime(in.begin))
 		dp.SetTimestamp(pcommon.NewTimestampFromTime(in.at(round)))
 		dp.SetDoubleValue(value(batch*batchPoints+i, round))
 	}
-	return md
 }
 
 func series(batch int) []prompb.TimeSeries {
@@ -227,7 +268,7 @@ func series(batch int) []prompb.TimeSeries {
 func newOurs(tb testing.TB, w work, in *input) side {
 	tb.Helper()
 	cfg := windowrollupprocessor.NewFactory().CreateDefaultConfig()
-	text := "instance_id: bench\nrules: [{windows: [{size: 1h}], keep_raw: false, " + w.ours + "}]"
+	text := in.settings + "instance_id: bench\nrules: [{windows: [{size: 1h}], keep_raw: false, " + w.ours + "}]"
 	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
 	require.NoError(tb, err)
 	conf, err := retrieved.AsConf()
@@ -256,6 +297,11 @@ func processorSide(tb testing.TB, factory processor.Factory, cfg component.Confi
 	p, err := factory.CreateMetrics(tb.Context(), processortest.NewNopSettings(factory.Type()), cfg, next)
 	require.NoError(tb, err)
 	require.NoError(tb, p.Start(tb.Context(), componenttest.NewNopHost()))
+	take := func(md pmetric.Metrics) {
+		if err := p.ConsumeMetrics(tb.Context(), md); err != nil {
+			panic(err)
+		}
+	}
 	return side{
 		push: func(round int) time.Duration {
 			copies := make([]pmetric.Metrics, in.batches)
@@ -264,12 +310,11 @@ func processorSide(tb testing.TB, factory processor.Factory, cfg component.Confi
 			}
 			return spent(func() {
 				for _, md := range copies {
-					if err := p.ConsumeMetrics(tb.Context(), md); err != nil {
-						panic(err)
-					}
+					take(md)
 				}
 			})
 		},
+		take: take,
 		flush: func() (int, time.Duration) {
 			took := spent(func() { require.NoError(tb, p.Shutdown(context.Background())) })
 			return sent, took
@@ -310,14 +355,14 @@ func newVictoria(tb testing.TB, w work, in *input) side {
 // change.
 func spent(f func()) time.Duration {
 	runtime.GC()
-	before := cpu()
+	before := cpu(unix.RUSAGE_SELF)
 	f()
-	return cpu() - before
+	return cpu(unix.RUSAGE_SELF) - before
 }
 
-func cpu() time.Duration {
+func cpu(who int) time.Duration {
 	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+	if err := unix.Getrusage(who, &u); err != nil {
 		panic(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
