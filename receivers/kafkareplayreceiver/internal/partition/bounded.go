@@ -37,7 +37,7 @@ func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
 }
 
 // Bounded is a range of offsets of a partition. At its end the worker gets one look at the time on the wall (components
-// measure from there), one at the end of time, and then done is called.
+// measure from there), one at the end of time, and then done is called. While a range is delivered the next one is read.
 type Bounded struct {
 	Source      *Source
 	First, Next int64
@@ -48,10 +48,26 @@ type Bounded struct {
 	Done func()
 
 	looks int
+	next  chan read // of the range that is being read ahead; nil: none is
+	from  int64     // where that range begins
+}
+
+type read struct {
+	r   delivery.Range
+	err error
+}
+
+// Close waits until nothing is read any more. The context of Read must have ended, or Source's Hurry have been called.
+func (b *Bounded) Close() {
+	if b.next != nil {
+		<-b.next
+		b.next = nil
+	}
 }
 
 // Start implements delivery.Source. What retention has taken of the range is found by Read.
 func (b *Bounded) Start(context.Context) (int64, time.Time, error) {
+	b.Close()
 	b.looks = 0
 	b.Clock.ended.Store(false)
 	return b.First, b.Began, nil
@@ -73,15 +89,37 @@ func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) 
 		}
 		return delivery.Range{Bounds: delivery.Bounds{First: from, Next: from}, AtEnd: true}, nil
 	}
-	r, err := b.Source.Read(ctx, from)
-	if err != nil {
-		return r, err
+	got := b.read(ctx, from)
+	if got.err != nil {
+		return got.r, got.err
 	}
-	return b.cut(r), nil
+	r := b.cut(got.r)
+	if r.Next < b.Next {
+		b.next, b.from = make(chan read, 1), r.Next
+		go func(next chan<- read, from int64) {
+			r, err := b.Source.Read(ctx, from)
+			next <- read{r, err}
+		}(b.next, b.from)
+	}
+	return r, nil
+}
+
+// read returns the range that was read ahead, if that is the one.
+func (b *Bounded) read(ctx context.Context, from int64) read {
+	if b.next != nil {
+		got := <-b.next
+		b.next = nil
+		if b.from == from {
+			return got
+		}
+	}
+	r, err := b.Source.Read(ctx, from)
+	return read{r, err}
 }
 
 // ReadExactly implements delivery.Source.
 func (b *Bounded) ReadExactly(ctx context.Context, bounds delivery.Bounds) (delivery.Range, error) {
+	b.Close()
 	return b.Source.ReadExactly(ctx, bounds)
 }
 

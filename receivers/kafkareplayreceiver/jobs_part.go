@@ -1,0 +1,301 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
+)
+
+// part is one partition of a run.
+type part struct {
+	r    *run
+	span replay.Span
+	next atomic.Int64
+
+	mu     sync.Mutex
+	worker *delivery.Worker // guarded by mu; nil but at work
+	asked  bool             // to stop; guarded by mu
+	counts replay.Counts    // guarded by mu
+}
+
+func (p *part) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.worker != nil && !p.asked {
+		p.worker.Stop()
+	}
+	p.asked = true
+}
+
+// run delivers the partition, when there is room for one more worker.
+func (p *part) run(ctx context.Context) error {
+	r := p.r
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.quit:
+		return nil
+	case r.j.room <- struct{}{}:
+		defer func() { <-r.j.room }()
+	}
+	source, err := partition.NewSource(r.j.asking, r.topic, p.span.Partition, r.limits(), p.decode)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	store := partition.NewStore(r.j.asking, r.job.Spec.Signal.StateTopic(r.j.cfg.Kafka.TopicPrefix, stateGroup(r.job.Spec.ID)), p.span.Partition)
+	defer store.Close()
+	end := &partition.Clock{}
+	bounded := &partition.Bounded{Source: source, First: p.span.First, Next: p.span.Next, Began: r.job.Created, Clock: end, Done: p.stop}
+	if r.job.Range != nil {
+		bounded.Began = r.job.Range.From
+	}
+	worker := delivery.NewWorker(delivery.WorkerSettings{
+		Label: fmt.Sprintf("%s-%d@%s", r.topic, p.span.Partition, r.job.Spec.ID), Source: bounded, Store: store, Clock: end, Observer: p,
+		Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Interval: r.j.conf.CheckpointInterval,
+		DedupWindow: r.j.conf.DedupWindow, DedupMax: r.j.conf.DedupMaxRecords, Nonce: rand.Uint64(),
+	})
+	p.mu.Lock()
+	if p.asked {
+		p.mu.Unlock()
+		return nil
+	}
+	p.worker = worker
+	p.mu.Unlock()
+	err = worker.Run(ctx)
+	source.Hurry()
+	bounded.Close()
+	p.mu.Lock()
+	p.worker = nil
+	p.mu.Unlock()
+	return err
+}
+
+// limits bounds ranges such that all workers together have about a second's worth of the rate in hand: pausing waits for
+// no more.
+func (r *run) limits() partition.Limits {
+	records, bytes := int64(jobRangeRecords), int64(jobRangeBytes)
+	workers := int64(r.j.conf.Workers)
+	if rate := r.job.Spec.RecordsPerSecond; rate > 0 {
+		records = min(records, max(1, rate/workers))
+	}
+	if rate := r.job.Spec.BytesPerSecond; rate > 0 {
+		bytes = min(bytes, max(1, rate/workers))
+	}
+	return partition.Limits{Records: int(records), Bytes: func() int { return int(bytes) }}
+}
+
+// jobItem is a record on its way to the pipeline.
+type jobItem struct {
+	item
+	skip    bool // not selected
+	counted selection.Counted
+}
+
+func (p *part) decode(k *kgo.Record) delivery.Record {
+	out := delivery.Record{Offset: k.Offset, Time: k.Timestamp}
+	it := &jobItem{item: item{kafka: k}}
+	out.Payload = it
+	it.record, it.err = journal.FromKafka(k)
+	if it.skip = !p.r.records.Match(&it.record, k.Timestamp, func(name string) (string, bool) { return header(k, name) }); it.skip || it.err != nil {
+		return out
+	}
+	var fine bool
+	if it.request, fine, it.err = p.r.head.decode(k.Value); it.err != nil {
+		return out
+	}
+	if fine {
+		out.ID = delivery.RecordID(it.record.ID())
+	}
+	it.counted = p.r.items.Apply(context.Background(), it.request)
+	return out
+}
+
+func header(k *kgo.Record, name string) (string, bool) {
+	for _, h := range k.Headers {
+		if h.Key == name {
+			return string(h.Value), true
+		}
+	}
+	return "", false
+}
+
+// send passes on what is selected of a range.
+func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+	if len(records) == 0 {
+		if session, ok := delivery.From(ctx); ok { // Before the pipeline's components, so that their states don't wait for it.
+			if _, err := delivery.Join(session, countsID, p.newTally); err != nil {
+				return err
+			}
+		}
+		return p.r.head.consume(ctx, nil)
+	}
+	var n replay.Counts
+	var batches []*batch
+	for _, rec := range records {
+		it := rec.Payload.(*jobItem)
+		switch {
+		case it.skip:
+			n.Filtered++
+			continue
+		case it.err != nil:
+			n.Undecodable++
+			continue
+		}
+		n.Outside += int64(it.counted.Left)
+		if it.counted.Kept == 0 {
+			n.Filtered++
+			continue
+		}
+		n.Records++
+		n.Bytes += int64(len(it.kafka.Value))
+		n.Items += int64(it.counted.Kept)
+		batches = it.into(batches, true)
+	}
+	if err := p.r.wait(ctx, n.Records, n.Bytes); err != nil {
+		return err
+	}
+	began := time.Now()
+	for _, b := range batches {
+		if err := p.r.head.consume(asSender(ctx, b.of), b.requests); err != nil {
+			return err
+		}
+	}
+	p.count(&n)
+	return p.r.worked(ctx, time.Since(began))
+}
+
+// count adds what became of a range.
+func (p *part) count(n *replay.Counts) {
+	p.mu.Lock()
+	p.counts.Add(n)
+	p.mu.Unlock()
+	t := p.r.j.telemetry
+	signal := attribute.String("signal", string(p.r.job.Spec.Signal))
+	add := func(to metric.Int64Counter, n int64, outcome string) {
+		if n != 0 {
+			to.Add(context.Background(), n, metric.WithAttributes(signal, attribute.String("outcome", outcome)))
+		}
+	}
+	records, items := t.ReceiverKafkaReplayJobRecords, t.ReceiverKafkaReplayJobItems
+	add(records, n.Records, "delivered")
+	add(records, n.Filtered, "filtered")
+	add(records, n.Duplicates, "duplicate")
+	add(records, n.Undecodable, "undecodable")
+	add(records, n.Refused, "refused")
+	add(records, n.Lost, "lost")
+	add(items, n.Items, "delivered")
+	add(items, n.Outside, "filtered")
+}
+
+func (p *part) counted() replay.Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
+}
+
+// countsID is the tally's in the checkpoint.
+const countsID = "kafka_replay/counts"
+
+// tally keeps a partition's counts in its checkpoint. Refused records are not in it: a worker that leaves one out begins
+// again from the checkpoint before.
+type tally struct{ p *part }
+
+var _ delivery.Stateful = (*tally)(nil)
+
+// newTally begins to count at 0, or where Restore says.
+func (p *part) newTally() *tally {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts = replay.Counts{Refused: p.counts.Refused}
+	return &tally{p}
+}
+
+func (t *tally) Restore(r io.Reader) error {
+	var c replay.Counts
+	if err := json.NewDecoder(r).Decode(&c); err != nil {
+		return err
+	}
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	c.Refused = t.p.counts.Refused
+	t.p.counts = c
+	return nil
+}
+
+func (t *tally) Snapshot(w io.Writer) error {
+	c := t.p.counted()
+	return json.NewEncoder(w).Encode(&c)
+}
+
+func (*tally) Advance(_ time.Time, _ bool, low time.Time) (bool, time.Time) { return false, low }
+func (*tally) Flush(context.Context) error                                  { return nil }
+func (*tally) Adopt()                                                       {}
+
+// bury only counts: the record is still where the job read it.
+func (p *part) bury(_ context.Context, _ delivery.Record, reason error) error {
+	p.count(&replay.Counts{Refused: 1})
+	p.r.j.set.Logger.Warn("a record of a job was refused for good", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
+	return nil
+}
+
+var _ delivery.Observer = (*part)(nil)
+
+func (p *part) Restored(offset int64, fresh bool) {
+	p.next.Store(offset)
+	p.r.j.set.Logger.Info("a partition is replayed", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
+}
+
+func (p *part) Delivered(b delivery.Bounds, _ time.Time, _, duplicates int) {
+	p.next.Store(b.Next)
+	p.count(&replay.Counts{Duplicates: int64(duplicates)})
+	p.settled()
+}
+
+// settled forgets the last error: it goes on.
+func (p *part) settled() {
+	p.r.mu.Lock()
+	defer p.r.mu.Unlock()
+	p.r.reason = ""
+}
+
+func (p *part) Lost(b delivery.Bounds) {
+	p.next.Store(b.Next)
+	p.count(&replay.Counts{Lost: b.Next - b.First})
+}
+
+func (p *part) Checkpointed(int64, int, time.Duration) {
+	p.r.j.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)), attribute.String("group", "jobs")))
+}
+
+func (p *part) Unclaimed([]string) {}
+
+func (p *part) Buried(int64, error) {}
+
+func (p *part) Failed(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	p.r.mu.Lock()
+	p.r.reason = fmt.Sprintf("partition %d tries again: %v", p.span.Partition, err)
+	p.r.mu.Unlock()
+	p.r.j.set.Logger.Warn("a job begins a partition again from its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
+}
