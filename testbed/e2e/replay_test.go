@@ -104,11 +104,23 @@ func TestTuesdayIsReplayedWithAWiderBudget(t *testing.T) {
 	assert.EqualValues(t, during, estimate["records"], estimate)
 	assert.EqualValues(t, during*replayRoutes, estimate["items"], estimate)
 
-	status, made := replays(t, p, http.MethodPost, "", job+`}`)
+	status, made := replays(t, p, http.MethodPost, "", job+`,"records_per_second":60}`)
 	require.Equal(t, http.StatusCreated, status, made)
+	ask.Eventually(t, func() error {
+		_, job := replays(t, p, http.MethodGet, "/tuesday", "")
+		if progress, _ := job["progress"].(float64); progress < 0.2 {
+			return fmt.Errorf("%v", job)
+		}
+		return nil
+	})
+	require.Error(t, jobIs(t, p, "tuesday", "done"))
+	p.Kill() // in the middle of it
+	p.Wait(t)
+	p.Restart(t)
 	ask.Eventually(t, func() error { return jobIs(t, p, "tuesday", "done") })
 	_, done := replays(t, p, http.MethodGet, "/tuesday", "")
 	assert.Equal(t, []any{`{job="checkout"}`}, done["status"].(map[string]any)["replaced"])
+	assert.EqualValues(t, during*replayRoutes, done["status"].(map[string]any)["counts"].(map[string]any)["items"], "what was read again counts once")
 
 	right := func() {
 		for step := range during { // every sample of the range
