@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension"
 	"go.uber.org/zap"
 )
@@ -23,6 +25,7 @@ type admin struct {
 	instance instance
 
 	mounts mounts
+	conf   atomic.Pointer[confmap.Conf] // nil until the collector tells
 
 	server *http.Server
 	served sync.WaitGroup
@@ -59,6 +62,16 @@ func newAdmin(cfg *Config, set extension.Settings) *admin {
 func (a *admin) Mount(id, title string, h http.Handler) (unmount func(), err error) {
 	return a.mounts.add(id, title, h)
 }
+
+// NotifyConfig is how the collector tells an extension its configuration, before pipelines start.
+func (a *admin) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
+	a.conf.Store(conf)
+	return nil
+}
+
+// EffectiveConfig returns the collector's configuration without defaults, nil if nobody told it. It is for components that have to
+// know what they are connected to; it is never shown.
+func (a *admin) EffectiveConfig() *confmap.Conf { return a.conf.Load() }
 
 // Start opens the listener, so a taken port or a bad certificate stops the collector here.
 func (a *admin) Start(ctx context.Context, host component.Host) error {

@@ -38,6 +38,7 @@ const (
 
 // follower is one group's member for one signal. The group assigns partitions; each gets a worker.
 type follower struct {
+	id        component.ID
 	cfg       *Config
 	head      head
 	topic     string
@@ -69,7 +70,7 @@ func newFollower(cfg *Config, set receiver.Settings, head head) (*follower, erro
 		return nil, err
 	}
 	return &follower{
-		cfg: cfg, head: head, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
+		id: set.ID, cfg: cfg, head: head, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
 		labels: []attribute.KeyValue{attribute.String("signal", string(head.signal())), attribute.String("group", cfg.Follow.Group)}, assigned: map[int32]*assignment{},
 	}, nil
 }
@@ -77,6 +78,9 @@ func newFollower(cfg *Config, set receiver.Settings, head head) (*follower, erro
 // Start joins the group in the background: Kafka or the journal's topics may come later.
 func (f *follower) Start(ctx context.Context, host component.Host) error {
 	f.host = host
+	if err := checkBehind(host, f.id, string(f.head.signal())); err != nil {
+		return err
+	}
 	opts, err := f.cfg.Kafka.Options(ctx)
 	if err != nil {
 		return err

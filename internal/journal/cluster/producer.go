@@ -32,7 +32,8 @@ func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, e
 	opts = append(opts[:len(opts):len(opts)],
 		kgo.RecordPartitioner(byKey{kgo.StickyKeyPartitioner(nil)}),
 		kgo.ProducerLinger(0),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()),
+		// The lowest level: a few percent larger, and half of the time.
+		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(1<<30)) // the bound is in bytes, here
 	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxMessage))...)
 	if err != nil {

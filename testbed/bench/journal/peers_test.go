@@ -1,0 +1,167 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor/processortest"
+
+	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
+	"github.com/penstockhq/penstock/testbed/backends/kafka"
+	"github.com/penstockhq/penstock/testbed/internal/send"
+)
+
+const (
+	callers    = 64 // requests that wait for an answer at once
+	writesEach = 4000
+)
+
+// BenchmarkWrite compares how many requests a second are in Kafka, on all in-sync replicas, before they are answered: our processor and
+// contrib's exporter with acks=all, both without a queue.
+func BenchmarkWrite(b *testing.B) {
+	k := kafka.Start(b, 3)
+	factory := kafkareplayprocessor.NewFactory()
+	cfg := factory.CreateDefaultConfig()
+	require.NoError(b, confmap.NewFromStringMap(map[string]any{"brokers": addresses(k)}).Unmarshal(cfg))
+	ours, err := factory.CreateLogs(b.Context(), processortest.NewNopSettings(factory.Type()), cfg, consumertest.NewNop())
+	require.NoError(b, err)
+	require.NoError(b, ours.Start(b.Context(), componenttest.NewNopHost()))
+	b.Cleanup(func() { _ = ours.Shutdown(context.Background()) })
+
+	peer := kafkaexporter.NewFactory()
+	peerConfig := peer.CreateDefaultConfig()
+	topic(b, k, "peer")
+	require.NoError(b, confmap.NewFromStringMap(map[string]any{
+		"brokers": addresses(k), "logs": map[string]any{"topic": "peer", "encoding": "otlp_proto"}, "sending_queue": map[string]any{"enabled": false},
+		"producer": map[string]any{"required_acks": -1, "compression": "zstd"}, "partition_logs_by_resource_attributes": true,
+	}).Unmarshal(peerConfig))
+	theirs, err := peer.CreateLogs(b.Context(), exportertest.NewNopSettings(peer.Type()), peerConfig)
+	require.NoError(b, err)
+	require.NoError(b, theirs.Start(b.Context(), componenttest.NewNopHost()))
+	b.Cleanup(func() { _ = theirs.Shutdown(context.Background()) })
+
+	compare(b, "journal", "kafkaexporter",
+		func(i int) error { return ours.ConsumeLogs(context.Background(), batchOf(i)) },
+		func(i int) error { return theirs.ConsumeLogs(context.Background(), batchOf(i)) })
+}
+
+// BenchmarkClients compares the clients under the journal's way of writing: a record of an encoded request (about 5 KB), acks=all,
+// idempotent, zstd, each write waited for.
+func BenchmarkClients(b *testing.B) {
+	k := kafka.Start(b, 3)
+	topic(b, k, "franz")
+	topic(b, k, "sarama")
+	franz, err := kgo.NewClient(kgo.SeedBrokers(k.Addresses()...), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()))
+	require.NoError(b, err)
+	b.Cleanup(franz.Close)
+	config := sarama.NewConfig()
+	config.Version = sarama.V2_8_0_0
+	config.Producer.RequiredAcks = sarama.WaitForAll
+	config.Producer.Idempotent = true
+	config.Net.MaxOpenRequests = 1 // as idempotence demands of it
+	config.Producer.Compression = sarama.CompressionZSTD
+	config.Producer.Return.Successes = true
+	theirs, err := sarama.NewSyncProducer(k.Addresses(), config)
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = theirs.Close() })
+	compare(b, "franz-go", "sarama",
+		func(i int) error {
+			key, value := record(i)
+			return franz.ProduceSync(context.Background(), &kgo.Record{Topic: "franz", Key: key, Value: value}).FirstErr()
+		},
+		func(i int) error {
+			key, value := record(i)
+			_, _, err := theirs.SendMessage(&sarama.ProducerMessage{Topic: "sarama", Key: sarama.ByteEncoder(key), Value: sarama.ByteEncoder(value)})
+			return err
+		})
+}
+
+// compare reports writes a second and the client's CPU for each, and the ratios of interleaved runs.
+func compare(b *testing.B, ours, theirs string, write, peer func(int) error) {
+	b.Helper()
+	run(b, write)
+	run(b, peer)
+	var rates, peerRates, faster, cheaper []float64
+	for b.Loop() {
+		rate, cpu := run(b, write)
+		peerRate, peerCPU := run(b, peer)
+		rates, peerRates = append(rates, rate), append(peerRates, peerRate)
+		faster, cheaper = append(faster, rate/peerRate), append(cheaper, peerCPU/cpu)
+	}
+	b.ReportMetric(median(rates), ours+"/s")
+	b.ReportMetric(median(peerRates), theirs+"/s")
+	b.ReportMetric(median(faster), "x-rate")
+	b.ReportMetric(median(cheaper), "x-less-cpu")
+	b.ReportMetric(0, "ns/op")
+}
+
+func run(b *testing.B, write func(int) error) (rate, cpu float64) {
+	b.Helper()
+	var wg sync.WaitGroup
+	var failed atomic.Pointer[error]
+	began, used := time.Now(), ownCPU(b)
+	for c := range callers {
+		wg.Go(func() {
+			for i := range writesEach / callers {
+				if err := write(c*writesEach + i); err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	if err := failed.Load(); err != nil {
+		require.NoError(b, *err)
+	}
+	n := float64(writesEach / callers * callers)
+	return n / took.Seconds(), (ownCPU(b) - used).Seconds() / n
+}
+
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// batchOf is a request of fifty records from one of fifty hosts.
+func batchOf(i int) plog.Logs {
+	logs := send.LogBatch("load", i, 50)
+	logs.ResourceLogs().At(0).Resource().Attributes().PutStr("host.name", fmt.Sprint("host-", rand.IntN(50)))
+	return logs
+}
+
+func record(i int) (key, value []byte) {
+	value, err := (&plog.ProtoMarshaler{}).MarshalLogs(batchOf(i))
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Appendf(nil, "default\x00shop\x00host-%d", i%50), value
+}
+
+func topic(b *testing.B, k *kafka.Cluster, name string) {
+	b.Helper()
+	min := "2"
+	_, err := kadm.NewClient(k.Client()).CreateTopic(b.Context(), 12, 3, map[string]*string{"min.insync.replicas": &min}, name)
+	require.NoError(b, err)
+}
+
+func addresses(k *kafka.Cluster) string { return strings.Join(k.Addresses(), ",") }
