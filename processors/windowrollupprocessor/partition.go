@@ -85,7 +85,7 @@ func (p *partition) Flush(ctx context.Context) error {
 			if journal || !consumererror.IsPermanent(err) {
 				return err
 			}
-			p.w.tel.refused(ctx, n, err)
+			p.w.tel.refused(ctx, "window", n, err)
 			return nil
 		}
 		p.w.tel.emitted(ctx, n)

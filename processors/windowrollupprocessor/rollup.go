@@ -205,7 +205,7 @@ func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metric
 				return err
 			}
 			// Late points that became late since Raw. The batch is counted: it must not come again for them.
-			w.tel.refused(ctx, left, err)
+			w.tel.refused(ctx, "routed", left, err)
 		}
 	}
 	return nil

@@ -173,9 +173,9 @@ func (t *telemetry) emitted(ctx context.Context, n int) {
 }
 
 // refused counts points that were refused downstream and can't come again.
-func (t *telemetry) refused(ctx context.Context, n int, err error) {
-	t.b.ProcessorWindowRollupRefusedPoints.Add(ctx, int64(n))
-	t.log.Error("Points were refused downstream, and dropped", zap.Int("points", n), zap.Error(err))
+func (t *telemetry) refused(ctx context.Context, what string, n int, err error) {
+	t.b.ProcessorWindowRollupRefusedPoints.Add(ctx, int64(n), with("reason", what)...)
+	t.log.Error("Points were refused downstream, and dropped", zap.String("reason", what), zap.Int("points", n), zap.Error(err))
 }
 
 // flushed notes how long a flush took, which should be shorter than the shortest window.

@@ -367,3 +367,52 @@ func TestStandaloneRollsUp(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, page, `"partition":"penstock.metrics-`)
 }
+
+// Killed again and again, between what was acknowledged and what was closed, the standalone profile counts every request once:
+// by the minute, delta points included, and no window has two values.
+func TestRollupsCountOnceOverKills(t *testing.T) {
+	p := process.Start(t, process.Settings{})
+	rnd := rand.New(rand.NewPCG(3, 4))
+	const steps, kills = 60, 6
+	begin := time.Now().Truncate(time.Minute).Add(-time.Duration(steps) * 20 * time.Second)
+	want := map[time.Time]float64{}
+	for step := range steps {
+		at := begin.Add(time.Duration(step) * 20 * time.Second)
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", "kiosk")
+		m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		m.SetName("tickets")
+		m.SetEmptySum().SetIsMonotonic(true)
+		m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+		for counter := range 5 {
+			n := int64(1 + rnd.IntN(9))
+			dp := m.Sum().DataPoints().AppendEmpty()
+			dp.SetTimestamp(pcommon.NewTimestampFromTime(at.Add(time.Duration(rnd.IntN(1e9)))))
+			dp.SetIntValue(n)
+			dp.Attributes().PutInt("counter", int64(counter))
+			want[at.Truncate(time.Minute).Add(time.Minute)] += float64(n)
+		}
+		sendAll(t, p, md)
+		if step%(steps/kills) == steps/kills-1 {
+			p.Kill()
+			p.Restart(t)
+		}
+	}
+	last := begin.Add(time.Duration(steps-1) * 20 * time.Second).Truncate(time.Minute) // the end of the last whole minute
+	ask.Eventually(t, func() error {
+		for at := begin.Truncate(time.Minute).Add(time.Minute); !at.After(last); at = at.Add(time.Minute) {
+			got, err := valueAt(p.TSDB(), `tickets_increase{job="kiosk",rollup_window="1m"}`, at)
+			if err != nil {
+				return err
+			}
+			if got != want[at] {
+				return fmt.Errorf("%s: %v, sent %v", at.Format(time.TimeOnly), got, want[at])
+			}
+		}
+		return nil
+	})
+	refused, err := ask.Metric(p.Telemetry(), "otelcol_extension_embedded_tsdb_refused_samples_total", `reason="duplicate"`)
+	require.NoError(t, err)
+	assert.Zero(t, refused, "two values for one window")
+}
