@@ -26,8 +26,8 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// What every planted secret holds, so that one of them is found wherever it went.
-var canaries = []string{"canary", "40000000", "+1415555", "536-90-"}
+// What every planted secret holds, so that one of them is found wherever it went. None is what a float may end in (0.44000000000000006).
+var canaries = []string{"canary", "49293911", "+1415555", "536-90-"}
 
 // planter hides secrets, each once, and counts them.
 type planter struct{ n int }
@@ -48,7 +48,7 @@ func (p *planter) next() string {
 	case 5:
 		return fmt.Sprintf(`{"api_key":"canary%d!","x":1}`, n)
 	case 6:
-		return fmt.Sprintf("card %d declined", luhn(4000_0000_0000_000+n))
+		return fmt.Sprintf("card %d declined", luhn(4929_3911_0000_000+n))
 	case 7:
 		return fmt.Sprintf("call +1415555%04d back", n%10000)
 	default:
@@ -79,7 +79,7 @@ func (p *planter) fill(m pcommon.Map) {
 	m.PutEmptySlice("list").AppendEmpty().SetEmptySlice().AppendEmpty().SetStr(p.next())
 	p.n += 2
 	m.PutStr("db.password", fmt.Sprintf("canary%d", p.n))
-	m.PutInt("pan", int64(luhn(4000_0000_0000_000+p.n)))
+	m.PutInt("pan", int64(luhn(4929_3911_0000_000+p.n)))
 }
 
 func (p *planter) logs(records int) plog.Logs {
@@ -116,7 +116,7 @@ func (p *planter) traces(spans int) ptrace.Traces {
 	ss := rs.ScopeSpans().AppendEmpty()
 	for i := range spans {
 		sp := ss.Spans().AppendEmpty()
-		sp.SetTraceID([16]byte{1, byte(i), byte(i >> 8), 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE}) // no "40000000"
+		sp.SetTraceID([16]byte{1, byte(i), byte(i >> 8), 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE}) // no "49293911"
 		sp.SetSpanID([8]byte{2, byte(i), byte(i >> 8), 0xEE, 0xEE})
 		sp.SetStartTimestamp(pcommon.NewTimestampFromTime(time.Now()))
 		sp.SetEndTimestamp(sp.StartTimestamp() + 1000)
