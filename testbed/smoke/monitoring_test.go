@@ -157,7 +157,7 @@ func documented(t *testing.T) catalog {
 
 var (
 	metricHeading = regexp.MustCompile(`(?m)^### (otelcol_\S+)$`)
-	attributeRow  = regexp.MustCompile("(?m)^\\| ([a-z_.]+) \\| .* \\| (Any [A-Za-z]+|[A-Za-z]+: .*?) \\|")
+	attributeRow  = regexp.MustCompile(`(?m)^\| ([a-z_.]+) \| .* \| (Any [A-Za-z]+|[A-Za-z]+: .*?) \|`)
 	enumValue     = regexp.MustCompile("``([^`]+)``")
 )
 
