@@ -32,12 +32,14 @@ type encoder struct {
 	w   io.Writer // feeds sum as well
 	sum *xxhash.Digest
 	out io.Writer
+	buf *bufio.Writer // for one state after the other
 	err error
 }
 
 func newEncoder(w io.Writer, began time.Time) *encoder {
 	e := &encoder{sum: xxhash.New(), out: w}
 	e.w = io.MultiWriter(w, e.sum)
+	e.buf = bufio.NewWriterSize(chunkWriter{e}, chunkBytes)
 	header := append([]byte(magic), formatVersion)
 	e.write(binary.LittleEndian.AppendUint64(header, uint64(began.UnixNano())))
 	return e
@@ -54,11 +56,10 @@ func (e *encoder) write(p []byte) {
 func (e *encoder) state(id string, fill func(io.Writer) error) error {
 	head := binary.LittleEndian.AppendUint16([]byte{tagState}, uint16(len(id)))
 	e.write(append(head, id...))
-	buffered := bufio.NewWriterSize(chunkWriter{e}, chunkBytes)
-	if err := fill(buffered); err != nil {
+	if err := fill(e.buf); err != nil {
 		return err
 	}
-	if err := buffered.Flush(); err != nil {
+	if err := e.buf.Flush(); err != nil {
 		return err
 	}
 	e.write(make([]byte, 4))
