@@ -107,7 +107,7 @@ func (d *deltaExporter) apply(t *totals, md pmetric.Metrics, now time.Time) (pme
 func (d *deltaExporter) count(ctx context.Context, refused accumulate.Refused) {
 	for r, n := range refused {
 		if n > 0 {
-			d.e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), reason(accumulate.Reason(r).String()))
+			d.e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), d.e.reason(accumulate.Reason(r).String()))
 		}
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"go.uber.org/zap"
@@ -136,6 +135,7 @@ func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
 		tel := componenttest.NewTelemetry()
 		t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
 		set := exportertest.NewNopSettings(metadata.Type)
+		set.ID = component.NewID(metadata.Type)
 		set.TelemetrySettings = tel.NewTelemetrySettings()
 		e, err := NewFactory().CreateMetrics(t.Context(), set, cfg)
 		require.NoError(t, err)
@@ -158,9 +158,9 @@ func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
 		require.NoError(t, e.Shutdown(t.Context()))
 
 		ignore := []metricdatatest.Option{metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars()}
-		metadatatest.AssertEqualExporterPrometheusTsdbRedeliveredSamples(t, tel, []metricdata.DataPoint[int64]{{Value: 4}}, ignore...) // the newest is no error
+		metadatatest.AssertEqualExporterPrometheusTsdbRedeliveredSamples(t, tel, []metricdata.DataPoint[int64]{{Value: 4, Attributes: of("")}}, ignore...) // the newest is no error
 		metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
-			[]metricdata.DataPoint[int64]{{Value: 1, Attributes: attribute.NewSet(attribute.String("reason", "out_of_order"))}}, ignore...)
+			[]metricdata.DataPoint[int64]{{Value: 1, Attributes: of("out_of_order")}}, ignore...)
 		assert.Equal(t, map[string]string{`{job="shop"}`: "5"}, db.values("count_over_time(orders_total[2m])", now))
 	}
 }
@@ -185,6 +185,7 @@ func TestTotalsDontDependOnWhenTheJournalIsRead(t *testing.T) {
 func TestAQueueBehindAJournalIsTold(t *testing.T) {
 	log, logs := observer.New(zap.ErrorLevel)
 	set := exportertest.NewNopSettings(metadata.Type)
+	set.ID = component.NewID(metadata.Type)
 	set.Logger = zap.New(log)
 	cfg := createDefaultConfig().(*Config)
 	cfg.TSDB = component.MustNewID("embedded_tsdb")

@@ -80,7 +80,7 @@ func (e *tsdbExporter) start(ctx context.Context, host component.Host) error {
 	remote := newRemoteSink(e.cfg, client, e.set.BuildInfo)
 	e.sink = remote
 	return e.telemetry.RegisterExporterPrometheusTsdbShardsCallback(func(_ context.Context, o metric.Int64Observer) error {
-		o.Observe(int64(remote.writer.Shards()))
+		o.Observe(int64(remote.writer.Shards()), e.self())
 		return nil
 	})
 }
@@ -127,7 +127,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	// Only now: a batch that comes again is translated and looked through again.
 	for r, n := range b.Refused {
 		if n > 0 {
-			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), reason(translate.Reason(r).String()))
+			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(translate.Reason(r).String()))
 		}
 	}
 	e.countCollisions(ctx, found)
@@ -136,21 +136,26 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 
 func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	if o.sent > 0 {
-		e.telemetry.ExporterPrometheusTsdbSentSamples.Add(ctx, int64(o.sent))
+		e.telemetry.ExporterPrometheusTsdbSentSamples.Add(ctx, int64(o.sent), e.self())
 	}
 	if o.redelivered > 0 {
-		e.telemetry.ExporterPrometheusTsdbRedeliveredSamples.Add(ctx, int64(o.redelivered))
+		e.telemetry.ExporterPrometheusTsdbRedeliveredSamples.Add(ctx, int64(o.redelivered), e.self())
 	}
 	for why, n := range o.refused {
-		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), reason(why))
+		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), e.reason(why))
 	}
 	if o.told != "" && e.refusals.due() {
 		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.told))
 	}
 }
 
-func reason(why string) metric.MeasurementOption {
-	return metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", why)))
+// self tells this exporter's numbers from those of others: a standalone collector may have two.
+func (e *tsdbExporter) self() metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", e.set.ID.String())))
+}
+
+func (e *tsdbExporter) reason(why string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", e.set.ID.String()), attribute.String("reason", why)))
 }
 
 // remoteSink writes over HTTP.

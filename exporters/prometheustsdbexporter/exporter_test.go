@@ -105,6 +105,7 @@ func export(t *testing.T, cfg *Config, h component.Host, mds ...pmetric.Metrics)
 	tel := componenttest.NewTelemetry()
 	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
 	set := exportertest.NewNopSettings(metadata.Type)
+	set.ID = component.NewID(metadata.Type)
 	set.TelemetrySettings = tel.NewTelemetrySettings()
 	e, err := NewFactory().CreateMetrics(t.Context(), set, cfg)
 	require.NoError(t, err)
@@ -114,6 +115,15 @@ func export(t *testing.T, cfg *Config, h component.Host, mds ...pmetric.Metrics)
 		err = errors.Join(err, e.ConsumeMetrics(t.Context(), md))
 	}
 	return tel, err
+}
+
+// of are the attributes of the exporter's metrics; reason "": of those without one.
+func of(reason string) attribute.Set {
+	self := attribute.String("exporter", "prometheus_tsdb")
+	if reason == "" {
+		return attribute.NewSet(self)
+	}
+	return attribute.NewSet(self, attribute.String("reason", reason))
 }
 
 func noQueue(edit func(*Config)) *Config {
@@ -237,7 +247,7 @@ func TestEveryTypeArrives(t *testing.T) {
 			require.Len(t, found, 1)
 			assert.InDelta(t, 3, found[0].Exemplars[0].Value, 0)
 			metadatatest.AssertEqualExporterPrometheusTsdbSentSamples(t, tel,
-				[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes))}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+				[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: of("")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 		})
 	}
 }
@@ -304,11 +314,10 @@ func TestRefusalsAreCountedAndDontFail(t *testing.T) {
 		tel, err := export(t, cfg, h, allTypes(now), old)
 		require.NoError(t, err)
 		assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
-		why := func(r string) attribute.Set { return attribute.NewSet(attribute.String("reason", r)) }
 		metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
-			[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: why("out_of_order")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+			[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: of("out_of_order")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 		metadatatest.AssertEqualExporterPrometheusTsdbRefusedDatapoints(t, tel,
-			[]metricdata.DataPoint[int64]{{Value: 1, Attributes: why("no_time")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+			[]metricdata.DataPoint[int64]{{Value: 1, Attributes: of("no_time")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	}
 }
 
@@ -406,6 +415,7 @@ func TestStreamsThatBecomeOneSeriesAreTold(t *testing.T) {
 	tel := componenttest.NewTelemetry()
 	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
 	set := exportertest.NewNopSettings(metadata.Type)
+	set.ID = component.NewID(metadata.Type)
 	set.TelemetrySettings = tel.NewTelemetrySettings()
 	set.Logger = zap.New(log)
 	e, err := NewFactory().CreateMetrics(t.Context(), set, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint = srv.URL }))
@@ -417,9 +427,9 @@ func TestStreamsThatBecomeOneSeriesAreTold(t *testing.T) {
 	require.NoError(t, e.Shutdown(t.Context()))
 
 	metadatatest.AssertEqualExporterPrometheusTsdbCollidingSamples(t, tel,
-		[]metricdata.DataPoint[int64]{{Value: 2}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+		[]metricdata.DataPoint[int64]{{Value: 2, Attributes: of("")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
-		[]metricdata.DataPoint[int64]{{Value: 1, Attributes: attribute.NewSet(attribute.String("reason", "collision"))}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+		[]metricdata.DataPoint[int64]{{Value: 1, Attributes: of("collision")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	told := logs.FilterMessageSnippet("Several streams have become one series").All()
 	require.Len(t, told, 1, "once in a while")
 	assert.Equal(t, `{__name__="orders_total", job="shop"}`, told[0].ContextMap()["series"])
@@ -503,7 +513,7 @@ func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 	tel, err := export(t, cfg, host{}, allTypes(now.Add(time.Second)))
 	require.NoError(t, err)
 	metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
-		[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: attribute.NewSet(attribute.String("reason", "unauthorized"))}},
+		[]metricdata.DataPoint[int64]{{Value: int64(len(wantAllTypes)), Attributes: of("unauthorized")}},
 		metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }
 

@@ -80,7 +80,7 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 	}
 	d := newDeltaExporter(next, e, set)
 	return d, e.telemetry.RegisterExporterPrometheusTsdbDeltaStreamsCallback(func(_ context.Context, o metric.Int64Observer) error {
-		o.Observe(d.streams.Load())
+		o.Observe(d.streams.Load(), e.self())
 		return nil
 	})
 }

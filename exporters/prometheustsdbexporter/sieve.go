@@ -134,10 +134,10 @@ func (e *tsdbExporter) countCollisions(ctx context.Context, f found) {
 		return
 	}
 	if f.mixed > 0 {
-		e.telemetry.ExporterPrometheusTsdbCollidingSamples.Add(ctx, int64(f.mixed))
+		e.telemetry.ExporterPrometheusTsdbCollidingSamples.Add(ctx, int64(f.mixed), e.self())
 	}
 	if f.refused > 0 {
-		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(f.refused), reason("collision"))
+		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(f.refused), e.reason("collision"))
 	}
 	if e.sieve.told.due() {
 		e.set.Logger.Warn("Several streams have become one series: set service.instance.id, or promote the resource attribute that differs, "+
