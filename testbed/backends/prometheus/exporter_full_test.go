@@ -441,9 +441,9 @@ func TestDeltasThroughTheJournal(t *testing.T) {
 			require.Equal(t, strconv.Itoa((step+1)*(round+1)), v, "series %s", i)
 		}
 	}
-	assert.Zero(t, metric(t, p, "refused_samples", "remote_write"))
-	assert.Zero(t, metric(t, p, "refused_datapoints", "remote_write"))
-	t.Logf("%v samples redelivered since the last start", metric(t, p, "redelivered_samples", "remote_write"))
+	assert.Zero(t, metric(t, p, "refused_samples", `exporter="prometheus_tsdb/remote_write"`))
+	assert.Zero(t, metric(t, p, "refused_datapoints", `exporter="prometheus_tsdb/remote_write"`))
+	t.Logf("%v samples redelivered since the last start", metric(t, p, "redelivered_samples", `exporter="prometheus_tsdb/remote_write"`))
 }
 
 // An old Prometheus doesn't know custom buckets and would store them as exponential ones: they are counted, and not sent.
