@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -376,4 +377,68 @@ func TestWrongRequestsNameTheKey(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, status, body)
 		assert.Contains(t, out["error"], want, body)
 	}
+}
+
+func TestAJobGivesWayToALiveGroupThatLags(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 200)...)
+	live := newSink()
+	var down atomic.Bool
+	down.Store(true)
+	live.fail = func(string) error {
+		if down.Load() {
+			return errors.New("down")
+		}
+		return nil
+	}
+	w.follow(t, "loki", live)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, func(c *kafkareplay.Config) { c.Jobs.Get().LiveLag = 50 })
+	status, made := host.create(t, `{"id":"polite","from":"-1h","records_per_second":10}`)
+	require.Equal(t, http.StatusCreated, status, made)
+	yielding := func() string {
+		text, _ := host.job(t, "polite")["status"].(map[string]any)["yielding"].(string)
+		return text
+	}
+	require.Eventually(t, func() bool { return strings.Contains(yielding(), "p.logs.loki, 200 records behind") }, 30*time.Second, 20*time.Millisecond)
+	down.Store(false)
+	live.waitFor(t, 200)
+	require.Eventually(t, func() bool { return yielding() == "" }, 30*time.Second, 20*time.Millisecond)
+}
+
+func TestSeveralReceiversHaveAddressesOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	host := newAdminHost()
+	factory := kafkareplay.NewFactory()
+	for _, name := range []string{"a", "b"} {
+		cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
+		require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{}}).Unmarshal(cfg))
+		cfg.Kafka.Brokers, cfg.Kafka.TopicPrefix = w.kafka.ListenAddrs(), "p"
+		set := receivertest.NewNopSettings(factory.Type())
+		set.ID = component.MustNewIDWithName("kafka_replay", name)
+		r, err := factory.CreateLogs(t.Context(), set, cfg, newSink().consumer(t))
+		require.NoError(t, err)
+		require.NoError(t, r.Start(t.Context(), host))
+		t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
+	}
+	status, out := host.ask(t, "GET", "/replays", "")
+	assert.Equal(t, http.StatusMultipleChoices, status)
+	assert.Equal(t, []any{"/kafka_replay/a/v1/replays", "/kafka_replay/b/v1/replays"}, out["addresses"])
+}
+
+// Two instances know the same jobs; when the one that runs them goes, the other goes on.
+func TestAnotherInstanceTakesOver(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 300)...)
+	one, two, s := newAdminHost(), newAdminHost(), newSink()
+	first := w.replay(t, one, s, nil)
+	status, made := one.create(t, `{"id":"j","from":"-1h","records_per_second":60}`)
+	require.Equal(t, http.StatusCreated, status, made)
+	w.replay(t, two, s, nil)
+	s.waitFor(t, 20)
+	require.NoError(t, first.Shutdown(t.Context()))
+	for body, n := range s.waitFor(t, 300) {
+		assert.Equal(t, 1, n, body)
+	}
+	assert.EqualValues(t, 300, counts(two.await(t, "j", "done"))["records"])
 }

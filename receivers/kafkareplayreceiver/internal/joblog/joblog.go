@@ -211,10 +211,10 @@ func (l *Log) Lead(ctx context.Context, group string, lead func(context.Context)
 		end  context.CancelFunc
 		gone chan struct{}
 	)
-	begin := func(context.Context, *kgo.Client, map[string][]int32) {
+	begin := func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 		mu.Lock()
 		defer mu.Unlock()
-		if end != nil {
+		if end != nil || len(partitions[l.topic]) == 0 { // A member that gets nothing is told that too.
 			return
 		}
 		leading, cancel := context.WithCancel(ctx)
@@ -225,7 +225,7 @@ func (l *Log) Lead(ctx context.Context, group string, lead func(context.Context)
 			lead(leading)
 		}()
 	}
-	stop := func(context.Context, *kgo.Client, map[string][]int32) {
+	stop := func() {
 		mu.Lock()
 		cancel, done := end, gone
 		end = nil
@@ -235,15 +235,20 @@ func (l *Log) Lead(ctx context.Context, group string, lead func(context.Context)
 			<-done
 		}
 	}
+	lose := func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+		if len(partitions[l.topic]) > 0 {
+			stop()
+		}
+	}
 	member, err := kgo.NewClient(append(slices.Clip(l.asking.Opts()), kgo.ConsumerGroup(group), kgo.ConsumeTopics(l.topic),
 		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.OnPartitionsAssigned(begin), kgo.OnPartitionsRevoked(stop), kgo.OnPartitionsLost(stop))...)
+		kgo.OnPartitionsAssigned(begin), kgo.OnPartitionsRevoked(lose), kgo.OnPartitionsLost(lose))...)
 	if err != nil {
 		return err
 	}
 	member.PauseFetchTopics(l.topic)
 	<-ctx.Done()
-	stop(ctx, nil, nil)
+	stop()
 	member.Close()
 	return nil
 }
