@@ -118,7 +118,7 @@ func (e *lokiExporter) start(ctx context.Context, host component.Host) error {
 	e.pusher = &pusher{http: httpClient, url: url, encoding: e.cfg.Encoding}
 	observe := func(pick func(count, streams, moved int64) int64) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(pick(e.tenants.size()))
+			o.Observe(pick(e.tenants.size()), e.self())
 			return nil
 		}
 	}
@@ -239,23 +239,28 @@ func (e *lokiExporter) countChanges(ctx context.Context, t *translator) {
 		{"restamped", t.changes.restamped},
 	} {
 		if c.n > 0 {
-			e.tb.ExporterLokiChangedEntries.Add(ctx, c.n, metric.WithAttributes(attribute.String("change", c.change)))
+			e.tb.ExporterLokiChangedEntries.Add(ctx, c.n, e.self(attribute.String("change", c.change)))
 		}
 	}
 }
 
 func (e *lokiExporter) countSent(ctx context.Context, s *sending) {
 	if s.accepted > 0 {
-		e.tb.ExporterLokiAcceptedEntries.Add(ctx, s.accepted)
+		e.tb.ExporterLokiAcceptedEntries.Add(ctx, s.accepted, e.self())
 	}
 	if s.bytes > 0 {
-		e.tb.ExporterLokiRequestBytes.Add(ctx, s.bytes, metric.WithAttributes(attribute.String("encoding", e.cfg.Encoding)))
+		e.tb.ExporterLokiRequestBytes.Add(ctx, s.bytes, e.self(attribute.String("encoding", e.cfg.Encoding)))
 	}
+}
+
+// self tells this exporter's numbers from those of another one.
+func (e *lokiExporter) self(more ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributes(append(more, attribute.String("exporter", e.set.ID.String()))...)
 }
 
 // tellRefusal counts, and logs one example in a while.
 func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
-	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, metric.WithAttributes(attribute.String("reason", string(reason))))
+	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, e.self(attribute.String("reason", string(reason))))
 	now, last := e.now().UnixNano(), e.told.Load()
 	if now-last >= int64(tellInterval) && e.told.CompareAndSwap(last, now) {
 		e.set.Logger.Warn("Loki does not have these entries, and they are not tried again",
@@ -264,7 +269,7 @@ func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n
 }
 
 func (e *lokiExporter) tellMove(tenant string, m guard.Move) {
-	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1)
+	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1, e.self())
 	e.set.Logger.Warn("A label has too many values: it is structured metadata now",
 		zap.String("tenant", tenant), zap.String("label", e.policy.labels[m.Label].Name),
 		zap.Int("values", m.Values), zap.Int("streams", m.Streams), zap.Int("label_guard.max_streams", e.cfg.LabelGuard.MaxStreams),

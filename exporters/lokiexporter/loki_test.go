@@ -27,7 +27,6 @@ import (
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
@@ -64,7 +63,7 @@ func start(t *testing.T, answer func(arrival) reply, change func(*Config)) *harn
 	return &harness{Logs: logs, loki: loki, tel: tel}
 }
 
-// counted returns a counter's values by their only attribute.
+// counted returns a counter's values by their only attribute beside the exporter's id.
 func (h *harness) counted(t *testing.T, name string) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
@@ -77,7 +76,9 @@ func (h *harness) counted(t *testing.T, name string) map[string]int64 {
 	for _, p := range sum.DataPoints {
 		var key string
 		for _, kv := range p.Attributes.ToSlice() {
-			key = kv.Value.AsString()
+			if kv.Key != "exporter" {
+				key = kv.Value.AsString()
+			}
 		}
 		out[key] = p.Value
 	}
@@ -90,7 +91,7 @@ func (h *harness) gauge(t *testing.T, name string) int64 {
 	require.NoError(t, err)
 	points := m.Data.(metricdata.Gauge[int64]).DataPoints
 	require.Len(t, points, 1)
-	require.Equal(t, *attribute.EmptySet(), points[0].Attributes)
+	require.Equal(t, 1, points[0].Attributes.Len(), "the exporter's id alone")
 	return points[0].Value
 }
 
