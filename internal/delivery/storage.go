@@ -3,10 +3,43 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 )
+
+// Owner is the processor that a local session belongs to.
+type Owner struct {
+	ID component.ID
+	// InstanceID tells this process from others; empty: the host name.
+	InstanceID string
+	// Storage is the extension that keeps the state; nil keeps it in memory only.
+	Storage *component.ID
+}
+
+// OpenOwned opens the local session of owner: [OpenLocal] with the label and the storage that its configuration names.
+func OpenOwned(ctx context.Context, host component.Host, owner Owner, set LocalSettings) (*Local, error) {
+	set.Label = owner.InstanceID
+	if set.Label == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("instance_id: not set, and the host name is not known: %w", err)
+		}
+		set.Label = name
+	}
+	if name := owner.ID.Name(); name != "" {
+		set.Label += "/" + name // Two of one type in one process never write one series either.
+	}
+	if owner.Storage != nil {
+		client, err := OpenStorage(ctx, host, *owner.Storage, component.KindProcessor, owner.ID, "state")
+		if err != nil {
+			return nil, err
+		}
+		set.Client = client
+	}
+	return OpenLocal(ctx, set)
+}
 
 // OpenStorage returns the client of owner in the storage extension id. name tells several states of one component
 // apart. The errors are meant for the person who wrote the configuration; the key they name is "storage".

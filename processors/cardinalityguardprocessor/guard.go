@@ -3,14 +3,11 @@ package cardinalityguardprocessor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 	"go.uber.org/zap"
@@ -69,26 +66,8 @@ func (g *guard) Start(ctx context.Context, host component.Host) error {
 }
 
 func (g *guard) openLocal(ctx context.Context, host component.Host) error {
-	set := delivery.LocalSettings{Label: g.cfg.InstanceID, Interval: g.cfg.CheckpointInterval, Failed: g.tel.failed}
-	if set.Label == "" {
-		name, err := os.Hostname()
-		if err != nil {
-			return fmt.Errorf("instance_id: not set, and the host name is not known: %w", err)
-		}
-		set.Label = name
-	}
-	if name := g.set.ID.Name(); name != "" {
-		set.Label += "/" + name // Two guards of one process never write one series either.
-	}
-	if g.cfg.Storage != nil {
-		var client storage.Client
-		client, err := delivery.OpenStorage(ctx, host, *g.cfg.Storage, component.KindProcessor, g.set.ID, "state")
-		if err != nil {
-			return err
-		}
-		set.Client = client
-	}
-	local, err := delivery.OpenLocal(ctx, set)
+	owner := delivery.Owner{ID: g.set.ID, InstanceID: g.cfg.InstanceID, Storage: g.cfg.Storage}
+	local, err := delivery.OpenOwned(ctx, host, owner, delivery.LocalSettings{Interval: g.cfg.CheckpointInterval, Failed: g.tel.failed})
 	if err != nil {
 		return err
 	}

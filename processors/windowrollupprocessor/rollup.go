@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,7 +12,6 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 
@@ -74,26 +72,8 @@ func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 }
 
 func (w *windowRollup) openLocal(ctx context.Context, host component.Host) error {
-	set := delivery.LocalSettings{Label: w.cfg.InstanceID, Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed}
-	if set.Label == "" {
-		name, err := os.Hostname()
-		if err != nil {
-			return fmt.Errorf("instance_id: not set, and the host name is not known: %w", err)
-		}
-		set.Label = name
-	}
-	if name := w.set.ID.Name(); name != "" {
-		set.Label += "/" + name // Two rollups of one process never write one series either.
-	}
-	if w.cfg.Storage != nil {
-		var client storage.Client
-		client, err := delivery.OpenStorage(ctx, host, *w.cfg.Storage, component.KindProcessor, w.set.ID, "state")
-		if err != nil {
-			return err
-		}
-		set.Client = client
-	}
-	local, err := delivery.OpenLocal(ctx, set)
+	owner := delivery.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
+	local, err := delivery.OpenOwned(ctx, host, owner, delivery.LocalSettings{Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed})
 	if err != nil {
 		return err
 	}
