@@ -130,85 +130,85 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorCardinalityGuardActiveSeries, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_cardinality_guard_active_series",
-		metric.WithDescription("Series that are admitted. [Alpha] [Alpha]"),
+		metric.WithDescription("Series that are admitted. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardAmbiguousSeries, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_ambiguous_series",
-		metric.WithDescription("Cumulative series that were admitted and may have been folded before, when a contributor had been idle; stores that take their first value as an increase count it twice. [Alpha] [Alpha]"),
+		metric.WithDescription("Cumulative series that were admitted and may have been folded before, when a contributor had been idle; stores that take their first value as an increase count it twice. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_coarsened_points",
-		metric.WithDescription("Folded histograms whose bounds differ from those of their stream; buckets that not all have are merged. [Alpha] [Alpha]"),
+		metric.WithDescription("Folded histograms whose bounds differ from those of their stream; buckets that not all have are merged. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardContributors, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_cardinality_guard_contributors",
-		metric.WithDescription("Folded streams whose last value is remembered. [Alpha] [Alpha]"),
+		metric.WithDescription("Folded streams whose last value is remembered. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardDroppedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_dropped_points",
-		metric.WithDescription("Points that were dropped. [Alpha] [Alpha]"),
+		metric.WithDescription("Points that were dropped. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardDroppedQuantiles, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_dropped_quantiles",
-		metric.WithDescription("Quantiles of folded summaries, which can't be merged. [Alpha] [Alpha]"),
+		metric.WithDescription("Quantiles of folded summaries, which can't be merged. [Alpha]"),
 		metric.WithUnit("{quantile}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardEvictedContributors, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_evicted_contributors",
-		metric.WithDescription("Contributors that were forgotten because limits::contributors is used up. Their next points lose one increase. [Alpha] [Alpha]"),
+		metric.WithDescription("Contributors that were forgotten because limits::contributors is used up. Their next points lose one increase. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardFailures, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_failures",
-		metric.WithDescription("Steps of the local session that failed. [Alpha] [Alpha]"),
+		metric.WithDescription("Steps of the local session that failed. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLatePoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_late_points",
-		metric.WithDescription("Folded points whose pane was closed, so a later one has them. [Alpha] [Alpha]"),
+		metric.WithDescription("Folded points whose pane was closed, so a later one has them. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLimitedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_limited_points",
-		metric.WithDescription("Points of series that are past a budget, whatever on_limit makes of them. [Alpha] [Alpha]"),
+		metric.WithDescription("Points of series that are past a budget, whatever on_limit makes of them. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLostIncreases, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_lost_increases",
-		metric.WithDescription("Folded cumulative points whose increase is not known and not counted. [Alpha] [Alpha]"),
+		metric.WithDescription("Folded cumulative points whose increase is not known and not counted. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardOverflowStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_cardinality_guard_overflow_streams",
-		metric.WithDescription("Overflow streams. [Alpha] [Alpha]"),
+		metric.WithDescription("Overflow streams. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_points",
-		metric.WithDescription("Points that were received, by what became of them. [Alpha] [Alpha]"),
+		metric.WithDescription("Points that were received, by what became of them. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardWarnings, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_warnings",
-		metric.WithDescription("Budgets that were found used to 80 %; once a budget and idle_timeout. [Alpha] [Alpha]"),
+		metric.WithDescription("Budgets that were found used to 80 %; once a budget and idle_timeout. [Alpha]"),
 		metric.WithUnit("{warning}"),
 	)
 	errs = errors.Join(errs, err)

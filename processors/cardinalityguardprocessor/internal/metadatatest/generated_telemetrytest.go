@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualProcessorCardinalityGuardActiveSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_active_series",
-		Description: "Series that are admitted. [Alpha] [Alpha]",
+		Description: "Series that are admitted. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -38,7 +38,7 @@ func AssertEqualProcessorCardinalityGuardActiveSeries(t *testing.T, tt *componen
 func AssertEqualProcessorCardinalityGuardAmbiguousSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_ambiguous_series",
-		Description: "Cumulative series that were admitted and may have been folded before, when a contributor had been idle; stores that take their first value as an increase count it twice. [Alpha] [Alpha]",
+		Description: "Cumulative series that were admitted and may have been folded before, when a contributor had been idle; stores that take their first value as an increase count it twice. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -54,7 +54,7 @@ func AssertEqualProcessorCardinalityGuardAmbiguousSeries(t *testing.T, tt *compo
 func AssertEqualProcessorCardinalityGuardCoarsenedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_coarsened_points",
-		Description: "Folded histograms whose bounds differ from those of their stream; buckets that not all have are merged. [Alpha] [Alpha]",
+		Description: "Folded histograms whose bounds differ from those of their stream; buckets that not all have are merged. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -70,7 +70,7 @@ func AssertEqualProcessorCardinalityGuardCoarsenedPoints(t *testing.T, tt *compo
 func AssertEqualProcessorCardinalityGuardContributors(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_contributors",
-		Description: "Folded streams whose last value is remembered. [Alpha] [Alpha]",
+		Description: "Folded streams whose last value is remembered. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -84,7 +84,7 @@ func AssertEqualProcessorCardinalityGuardContributors(t *testing.T, tt *componen
 func AssertEqualProcessorCardinalityGuardDroppedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_dropped_points",
-		Description: "Points that were dropped. [Alpha] [Alpha]",
+		Description: "Points that were dropped. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -100,7 +100,7 @@ func AssertEqualProcessorCardinalityGuardDroppedPoints(t *testing.T, tt *compone
 func AssertEqualProcessorCardinalityGuardDroppedQuantiles(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_dropped_quantiles",
-		Description: "Quantiles of folded summaries, which can't be merged. [Alpha] [Alpha]",
+		Description: "Quantiles of folded summaries, which can't be merged. [Alpha]",
 		Unit:        "{quantile}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -116,7 +116,7 @@ func AssertEqualProcessorCardinalityGuardDroppedQuantiles(t *testing.T, tt *comp
 func AssertEqualProcessorCardinalityGuardEvictedContributors(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_evicted_contributors",
-		Description: "Contributors that were forgotten because limits::contributors is used up. Their next points lose one increase. [Alpha] [Alpha]",
+		Description: "Contributors that were forgotten because limits::contributors is used up. Their next points lose one increase. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -132,7 +132,7 @@ func AssertEqualProcessorCardinalityGuardEvictedContributors(t *testing.T, tt *c
 func AssertEqualProcessorCardinalityGuardFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_failures",
-		Description: "Steps of the local session that failed. [Alpha] [Alpha]",
+		Description: "Steps of the local session that failed. [Alpha]",
 		Unit:        "{failure}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -148,7 +148,7 @@ func AssertEqualProcessorCardinalityGuardFailures(t *testing.T, tt *componenttes
 func AssertEqualProcessorCardinalityGuardLatePoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_late_points",
-		Description: "Folded points whose pane was closed, so a later one has them. [Alpha] [Alpha]",
+		Description: "Folded points whose pane was closed, so a later one has them. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -164,7 +164,7 @@ func AssertEqualProcessorCardinalityGuardLatePoints(t *testing.T, tt *componentt
 func AssertEqualProcessorCardinalityGuardLimitedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_limited_points",
-		Description: "Points of series that are past a budget, whatever on_limit makes of them. [Alpha] [Alpha]",
+		Description: "Points of series that are past a budget, whatever on_limit makes of them. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -180,7 +180,7 @@ func AssertEqualProcessorCardinalityGuardLimitedPoints(t *testing.T, tt *compone
 func AssertEqualProcessorCardinalityGuardLostIncreases(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_lost_increases",
-		Description: "Folded cumulative points whose increase is not known and not counted. [Alpha] [Alpha]",
+		Description: "Folded cumulative points whose increase is not known and not counted. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -196,7 +196,7 @@ func AssertEqualProcessorCardinalityGuardLostIncreases(t *testing.T, tt *compone
 func AssertEqualProcessorCardinalityGuardOverflowStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_overflow_streams",
-		Description: "Overflow streams. [Alpha] [Alpha]",
+		Description: "Overflow streams. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -210,7 +210,7 @@ func AssertEqualProcessorCardinalityGuardOverflowStreams(t *testing.T, tt *compo
 func AssertEqualProcessorCardinalityGuardPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_points",
-		Description: "Points that were received, by what became of them. [Alpha] [Alpha]",
+		Description: "Points that were received, by what became of them. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -226,7 +226,7 @@ func AssertEqualProcessorCardinalityGuardPoints(t *testing.T, tt *componenttest.
 func AssertEqualProcessorCardinalityGuardWarnings(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_warnings",
-		Description: "Budgets that were found used to 80 %; once a budget and idle_timeout. [Alpha] [Alpha]",
+		Description: "Budgets that were found used to 80 %; once a budget and idle_timeout. [Alpha]",
 		Unit:        "{warning}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

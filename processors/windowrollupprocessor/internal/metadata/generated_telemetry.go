@@ -157,98 +157,98 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorWindowRollupBlurredWindows, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_blurred_windows",
-		metric.WithDescription("Streams in windows whose percentiles have more than the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha] [Alpha]"),
+		metric.WithDescription("Streams in windows whose percentiles have more than the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_coarsened_points",
-		metric.WithDescription("Histograms, of points or of smaller windows, whose bounds differ from those of their window; buckets that not all have are merged. [Alpha] [Alpha]"),
+		metric.WithDescription("Histograms, of points or of smaller windows, whose bounds differ from those of their window; buckets that not all have are merged. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupCorrectedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_corrected_points",
-		metric.WithDescription("Late points that changed a window which had been sent (on_late correct). [Alpha] [Alpha]"),
+		metric.WithDescription("Late points that changed a window which had been sent (on_late correct). [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupEmittedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_emitted_points",
-		metric.WithDescription("Points of closed windows that were taken downstream. [Alpha] [Alpha]"),
+		metric.WithDescription("Points of closed windows that were taken downstream. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFailures, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_failures",
-		metric.WithDescription("Steps of the local session that failed. [Alpha] [Alpha]"),
+		metric.WithDescription("Steps of the local session that failed. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFlushDuration, err = builder.meter.Float64Histogram(
 		"otelcol_processor_window_rollup_flush_duration",
-		metric.WithDescription("How long it took to send what had closed. [Alpha] [Alpha]"),
+		metric.WithDescription("How long it took to send what had closed. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.01, 0.1, 1, 5, 10, 30, 60, 300}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFlushOverruns, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_flush_overruns",
-		metric.WithDescription("Flushes that took longer than the shortest window or hop. Nothing is lost by it; windows come late. [Alpha] [Alpha]"),
+		metric.WithDescription("Flushes that took longer than the shortest window or hop. Nothing is lost by it; windows come late. [Alpha]"),
 		metric.WithUnit("{flush}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFoldedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_folded_points",
-		metric.WithDescription("Points that went into an overflow stream, because there was no room for theirs; once for each rule. [Alpha] [Alpha]"),
+		metric.WithDescription("Points that went into an overflow stream, because there was no room for theirs; once for each rule. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupInputStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_window_rollup_input_streams",
-		metric.WithDescription("Cumulative streams whose last value is remembered. [Alpha] [Alpha]"),
+		metric.WithDescription("Cumulative streams whose last value is remembered. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupLostPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_lost_points",
-		metric.WithDescription("Points that a rule does without, by reason; late and stream_limit count once for each such rule. [Alpha] [Alpha]"),
+		metric.WithDescription("Points that a rule does without, by reason; late and stream_limit count once for each such rule. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_points",
-		metric.WithDescription("Points that were received, by what became of them. [Alpha] [Alpha]"),
+		metric.WithDescription("Points that were received, by what became of them. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupRefusedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_refused_points",
-		metric.WithDescription("Points that were refused downstream for good, where there is no journal, and so were dropped. [Alpha] [Alpha]"),
+		metric.WithDescription("Points that were refused downstream for good, where there is no journal, and so were dropped. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupResets, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_resets",
-		metric.WithDescription("Cumulative points that began again, whose whole value counts as increase. [Alpha] [Alpha]"),
+		metric.WithDescription("Cumulative points that began again, whose whole value counts as increase. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupSources, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_window_rollup_sources",
-		metric.WithDescription("Sources that the watermark follows. [Alpha] [Alpha]"),
+		metric.WithDescription("Sources that the watermark follows. [Alpha]"),
 		metric.WithUnit("{source}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_window_rollup_streams",
-		metric.WithDescription("Streams that come out, over all rules. [Alpha] [Alpha]"),
+		metric.WithDescription("Streams that come out, over all rules. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupWatermarkLag, err = builder.meter.Float64ObservableGauge(
 		"otelcol_processor_window_rollup_watermark_lag",
-		metric.WithDescription("How far what has closed lies behind the newest point, of the partition where that is most. [Alpha] [Alpha]"),
+		metric.WithDescription("How far what has closed lies behind the newest point, of the partition where that is most. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
