@@ -59,7 +59,7 @@ func (j *jobs) prepare(ctx context.Context, s replay.Spec, by string) (job *repl
 	if s.ID == "" {
 		s.ID = fmt.Sprintf("%s-%04x", at.UTC().Format("20060102-150405"), rand.N(1<<16))
 	}
-	job = &replay.Job{Spec: s, Created: at.UTC(), By: by, Want: replay.Run, Status: replay.Status{Phase: replay.Waiting}}
+	job = &replay.Job{Spec: s, Created: at.UTC(), By: by, Spans: []replay.Span{}, Want: replay.Run, Status: replay.Status{Phase: replay.Waiting}}
 	if len(s.Offsets) == 0 {
 		var windows []time.Duration
 		if s.Signal == journal.Metrics {

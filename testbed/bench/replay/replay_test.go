@@ -25,12 +25,12 @@ const (
 	partitions = 4
 	senders    = 8
 	series     = 1000 // of each sender, a request each
-	requests   = 60   // of each sender
+	requests   = 110  // of each sender
 	step       = 30 * time.Second
 )
 
-// BenchmarkReplay sends half an hour of two days ago through standalone, waits until the TSDB has it, and replays the same
-// offsets, while nothing comes in: pairs, one after the other, in one process. Each iteration is a pair of another half hour. The
+// BenchmarkReplay sends an hour of two days ago through standalone, waits until the TSDB has it, and replays the same
+// offsets, while nothing comes in: pairs, one after the other, in one process. Each iteration is a pair of another hour. The
 // rate of live delivery is from the first request to the last sample; that of the replay is the job's from start to end.
 func BenchmarkReplay(b *testing.B) {
 	p := process.Start(b, process.Settings{
