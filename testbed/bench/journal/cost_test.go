@@ -26,9 +26,9 @@ import (
 )
 
 const (
-	requestsPerRun    = 400
+	requestsPerRun    = 800
 	recordsPerRequest = 200
-	senders           = 8
+	senders           = 32
 )
 
 // The same way in and out for all: OTLP over HTTP in, OTLP over HTTP with zstd out.
@@ -38,7 +38,7 @@ extensions:
   health_check: {endpoint: "${env:PENSTOCK_HEALTH_ENDPOINT}"}
 receivers:
   otlp: {protocols: {http: {endpoint: "${env:PENSTOCK_OTLP_HTTP_ENDPOINT}"}}}
-  kafka_replay: {brokers: [%[1]s], topic_prefix: %[2]s, follow: {group: out}}
+  kafka_replay: {brokers: [%[1]s], topic_prefix: %[2]s, follow: {group: out, range: {max_wait: 200ms}}}
 processors:
   kafka_replay: {brokers: [%[1]s], topic_prefix: %[2]s}
 exporters:

@@ -29,8 +29,8 @@ import (
 )
 
 const (
-	callers    = 64 // requests that wait for an answer at once
-	writesEach = 4000
+	callers    = 256 // requests that wait for an answer at once
+	writesEach = 10240
 )
 
 // BenchmarkWrite compares how many requests a second are in Kafka, on all in-sync replicas, before they are answered: our processor and
@@ -68,7 +68,7 @@ func BenchmarkClients(b *testing.B) {
 	k := kafka.Start(b, 3)
 	topic(b, k, "franz")
 	topic(b, k, "sarama")
-	franz, err := kgo.NewClient(kgo.SeedBrokers(k.Addresses()...), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()))
+	franz, err := kgo.NewClient(kgo.SeedBrokers(k.Addresses()...), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()))
 	require.NoError(b, err)
 	b.Cleanup(franz.Close)
 	config := sarama.NewConfig()
