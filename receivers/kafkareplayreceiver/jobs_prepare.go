@@ -19,6 +19,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
 )
 
 const (
@@ -168,13 +169,14 @@ func (r *run) replace(ctx context.Context) ([]string, error) {
 		if t.signal != r.job.Spec.Signal {
 			continue
 		}
-		if err := t.CanReplace(ctx, r.job.Range.From, r.job.Range.To); err != nil {
-			return nil, fmt.Errorf("replace: %w", err)
+		err := t.CanReplace(ctx, r.job.Range.From, r.job.Range.To)
+		if err == nil && len(match) > 0 {
+			err = t.Replace(ctx, match, r.job.Range.From, r.job.Range.To)
 		}
-		if len(match) == 0 {
-			continue
+		if err != nil && !errors.Is(err, target.ErrLeft) && !errors.Is(err, target.ErrCannotReplace) {
+			err = fmt.Errorf("%w: %w", errLater, err) // A part may be deleted: giving up would leave a hole.
 		}
-		if err := t.Replace(ctx, match, r.job.Range.From, r.job.Range.To); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("replace: %w", err)
 		}
 		r.j.audit("replace", r.job.Spec.ID, r.j.instance, nil)
@@ -228,8 +230,11 @@ func (r *run) services(ctx context.Context) ([]string, error) {
 			}
 			return failed == nil
 		})
-		if err = errors.Join(err, failed); err != nil {
-			return nil, err
+		if failed != nil {
+			return nil, failed
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errLater, err)
 		}
 	}
 	var match []string

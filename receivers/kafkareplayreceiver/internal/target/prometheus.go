@@ -115,14 +115,14 @@ func (p *Prometheus) head(ctx context.Context) (headStats, error) {
 func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	var flags map[string]string
 	if err := p.get(ctx, "/api/v1/status/flags", nil, &flags); err != nil {
-		return fmt.Errorf("%w: %s can't be asked: %w", ErrCannotReplace, p.Label, err)
+		return fmt.Errorf("%s can't be asked: %w", p.Label, err)
 	}
 	if flags[flagAdmin] != "true" {
 		return fmt.Errorf("%w: the admin API of %s is off: start Prometheus with --web.enable-admin-api, set admin_api on embedded_tsdb", ErrCannotReplace, p.Label)
 	}
 	head, err := p.head(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %s can't be asked: %w", ErrCannotReplace, p.Label, err)
+		return fmt.Errorf("%s can't be asked: %w", p.Label, err)
 	}
 	if head.MinTime == emptyHeadMillis {
 		return nil
@@ -165,8 +165,8 @@ func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.
 			return fmt.Errorf("look whether %s has deleted all: %w", p.Label, err)
 		}
 		if left > 0 {
-			return fmt.Errorf("%s still has %d samples of %s after the deletion: they came out of order and are in its head; "+
-				"try again when it is a block (two hours)", p.Label, left, d.selector)
+			return fmt.Errorf("%w: %s still has %d of %s: they came out of order and are in its head; "+
+				"try again when it is a block (two hours)", ErrLeft, p.Label, left, d.selector)
 		}
 	}
 	return nil

@@ -17,16 +17,21 @@ const maxAnswer = 4 << 20
 // ErrCannotReplace says that a store has no deletion that a replay could rely on.
 var ErrCannotReplace = errors.New("can't replace")
 
+// ErrLeft says that something is left after a deletion.
+var ErrLeft = errors.New("samples are left after the deletion")
+
 // Target is a store.
 type Target interface {
 	// Name is how users know it.
 	Name() string
 	// Oldest returns the oldest time that it takes at now; the zero time: any. why says what sets that bound.
 	Oldest(ctx context.Context, now time.Time) (oldest time.Time, why string, err error)
-	// CanReplace returns an error that wraps ErrCannotReplace where Replace of [from, to) would not do.
+	// CanReplace returns an error that wraps ErrCannotReplace where Replace of [from, to) would not do, another where the
+	// store can't be asked.
 	CanReplace(ctx context.Context, from, to time.Time) error
 	// Replace deletes what match selects in [from, to), and of rollups, whose samples are stamped with the end of their
-	// window, in (from, to]. It returns when queries don't see it any more.
+	// window, in (from, to]. It returns when queries don't see it any more; ErrLeft where they do. Other errors leave it
+	// open what was deleted: it can be repeated.
 	Replace(ctx context.Context, match []string, from, to time.Time) error
 }
 
@@ -75,6 +80,9 @@ func read(resp *http.Response, err error) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusNotFound {
+		return body, fmt.Errorf("%w: %s: %s", ErrCannotReplace, resp.Request.URL.Path, resp.Status)
 	}
 	if resp.StatusCode/100 != 2 {
 		return body, fmt.Errorf("%s %s: %s: %.200s", resp.Request.Method, resp.Request.URL.Path, resp.Status, body)

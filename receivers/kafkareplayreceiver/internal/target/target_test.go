@@ -93,6 +93,8 @@ func TestWherePrometheusCanReplace(t *testing.T) {
 	}
 	mimir := newStore(t, nil)
 	assert.ErrorIs(t, prometheus(mimir).CanReplace(t.Context(), from, thursday), target.ErrCannotReplace, "it has no such API")
+	mimir.Close()
+	assert.NotErrorIs(t, prometheus(mimir).CanReplace(t.Context(), from, thursday), target.ErrCannotReplace, "it may come back")
 }
 
 func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
@@ -113,7 +115,9 @@ func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
 		`/api/v1/query[] [sum(count_over_time(up{rollup_window!=""}[1000000ms]))] [] []`,
 	}, s.asked)
 	s.answers["/api/v1/query"] = `{"data":{"result":[{"value":[1,"7"]}]}}`
-	assert.ErrorContains(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to), "still has 7 samples")
+	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to), target.ErrLeft)
+	delete(s.answers, "/api/v1/admin/tsdb/delete_series")
+	assert.NotErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to), target.ErrLeft)
 }
 
 func TestHowFarBackLokiTakesEntries(t *testing.T) {
