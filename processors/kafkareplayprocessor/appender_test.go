@@ -254,7 +254,25 @@ func TestKafkaThatLosesItsReplicasIsARetryableError(t *testing.T) {
 	metadatatest.AssertEqualProcessorKafkaReplayRefusedRequests(t, w.tel, []metricdata.DataPoint[int64]{
 		{Attributes: attribute.NewSet(attribute.String("signal", "metrics"), attribute.String("reason", "timeout")), Value: 1}}, metricdatatest.IgnoreTimestamp())
 	down.Store(false)
-	require.NoError(t, p.ConsumeMetrics(t.Context(), gauges("a")))
+	// The first is still on its way, and what comes behind waits for it.
+	require.Eventually(t, func() bool { return p.ConsumeMetrics(t.Context(), gauges("a")) == nil }, 30*time.Second, 20*time.Millisecond)
+}
+
+// A broker that does not answer holds up nobody for longer than the timeout, though it may have the record already.
+func TestKafkaThatDoesNotAnswerIsARetryableError(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Timeout = 300 * time.Millisecond
+	p := w.metrics(t)
+	silent := make(chan struct{})
+	w.kafka.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.kafka.SleepControl(func() { <-silent })
+		return nil, nil, false
+	})
+	began := time.Now()
+	requireRetryable(t, p.ConsumeMetrics(t.Context(), gauges("a")))
+	close(silent)
+	assert.Less(t, time.Since(began), 10*time.Second)
+	require.Eventually(t, func() bool { return p.ConsumeMetrics(t.Context(), gauges("a")) == nil }, 30*time.Second, 20*time.Millisecond)
 }
 
 func TestAStartWithoutKafkaRefusesRequestsUntilItIsThere(t *testing.T) {

@@ -60,17 +60,20 @@ func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*
 		return nil, ErrBusy
 	}
 	p.used.Add(size)
-	defer func() {
+	w := send(ctx, p.client, records, func() {
 		p.room.Release(size)
 		p.used.Add(-size)
-	}()
-	for _, r := range p.client.ProduceSync(ctx, records...) {
-		switch {
-		case r.Err == nil:
-		case errors.Is(r.Err, kerr.MessageTooLarge):
-			failed = append(failed, r.Record)
+	})
+	if err := w.wait(ctx); err != nil {
+		return nil, fmt.Errorf("write %d records: %w", len(records), err)
+	}
+	for i, r := range records {
+		switch e := w.errs[i]; {
+		case e == nil:
+		case errors.Is(e, kerr.MessageTooLarge):
+			failed = append(failed, r)
 		case err == nil:
-			err = fmt.Errorf("write to %s: %w", r.Record.Topic, r.Err)
+			err = fmt.Errorf("write to %s: %w", r.Topic, e)
 		}
 	}
 	return failed, err
@@ -78,10 +81,55 @@ func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*
 
 // WriteLarge writes records of up to DeadLetterBytes and waits.
 func (p *Producer) WriteLarge(ctx context.Context, records ...*kgo.Record) error {
-	if err := p.large.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	w := send(ctx, p.large, records, func() {})
+	err := w.wait(ctx)
+	if err == nil {
+		for _, e := range w.errs {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write dead letters: %w", err)
 	}
 	return nil
+}
+
+// written is records on their way. errs are theirs, once all are done.
+type written struct {
+	done chan struct{}
+	errs []error
+}
+
+// send begins to write records, and calls release when the client is done with the last.
+func send(ctx context.Context, client *kgo.Client, records []*kgo.Record, release func()) *written {
+	w := &written{done: make(chan struct{}), errs: make([]error, len(records))}
+	var left atomic.Int64
+	left.Store(int64(len(records)))
+	for i, r := range records {
+		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
+			w.errs[i] = err
+			if left.Add(-1) == 0 {
+				release()
+				close(w.done)
+			}
+		})
+	}
+	if len(records) == 0 {
+		release()
+		close(w.done)
+	}
+	return w
+}
+
+// wait returns when all records are done, or with ctx's error. The client does not give up what brokers may have already, so
+// it can go on for longer than ctx: without in-sync replicas, until they are back.
+func (w *written) wait(ctx context.Context) error {
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // InFlight returns how many bytes are waiting for Kafka.
