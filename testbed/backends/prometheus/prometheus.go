@@ -80,9 +80,15 @@ func Start(t testing.TB, args ...string) (address string) {
 // New is Start for any release.
 func New(t testing.TB, r Release, args ...string) *Server {
 	t.Helper()
+	return Configured(t, r, "global: {}\n", args...)
+}
+
+// Configured is New with a configuration, in YAML.
+func Configured(t testing.TB, r Release, config string, args ...string) *Server {
+	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "prometheus.yml")
-	require.NoError(t, os.WriteFile(path, []byte("global: {}\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
 	s := &Server{Address: process.FreePorts(t, 1)[0], binary: Binary(t, r), dir: dir}
 	s.args = append([]string{
 		"--config.file=" + path, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
