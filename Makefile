@@ -51,12 +51,12 @@ SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexport
              internal/delivery/simulation processors/windowrollupprocessor/internal/rollup
 
 .PHONY: unit
-unit: ## Unit tests of the root module, with the race detector; 11 100 simulated schedules of crashes and lost answers
+unit: ## Unit tests of the root module, with the race detector; 27 500 simulated schedules of crashes and lost answers
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 20m $(addprefix ./,$(SERIAL))
 
 .PHONY: simulation
-simulation: ## The simulated schedules alone (a minute)
+simulation: ## The simulated schedules alone (three minutes)
 	$(GO) test -count=1 ./internal/delivery/simulation
 
 .PHONY: smoke

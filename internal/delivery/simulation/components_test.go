@@ -59,8 +59,7 @@ func (r *running) rollup(next consumer.Metrics) consumer.Metrics {
 	}, next)
 }
 
-// TestTheComponentsCountOnce runs the schedules with cardinality_guard and window_rollup as they are. They cost ten times what the models
-// do, so there are fewer.
+// TestTheComponentsCountOnce runs the schedules, 10 000, with cardinality_guard and window_rollup as they are.
 func TestTheComponentsCountOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		pipeline func(*running) pipeline
@@ -81,7 +80,7 @@ func TestTheComponentsCountOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, *schedules/10, func(seed uint64) error {
+			each(t, *schedules, func(seed uint64) error {
 				r := &running{t: t}
 				defer r.shutdown()
 				o := c.options
