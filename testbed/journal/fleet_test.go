@@ -115,19 +115,6 @@ func (f *fleet) join(p *process.Process) {
 	f.up = append(f.up, p)
 }
 
-// leave takes p from what clients send to.
-func (f *fleet) leave(p *process.Process) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var left []*process.Process
-	for _, q := range f.up {
-		if p != q {
-			left = append(left, q)
-		}
-	}
-	f.up = left
-}
-
 // load starts clients. Each sends a request again, byte for byte and to whichever gateway is next, until one answers 200: as SDKs
 // behind a load balancer do.
 func (f *fleet) load(clients int) {

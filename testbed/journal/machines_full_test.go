@@ -1,3 +1,5 @@
+//go:build full
+
 package journal
 
 import (
@@ -6,6 +8,7 @@ import (
 	"time"
 
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
+	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
 // Everything that can end does, while clients send: a gateway is killed, a broker is killed and its partitions' leaders move, a
@@ -41,4 +44,17 @@ func TestTotalsSurviveWhatHappensToMachines(t *testing.T) {
 	f.reconcile()
 	second.Terminate(t)
 	third.Terminate(t)
+}
+
+// leave takes p from what clients send to.
+func (f *fleet) leave(p *process.Process) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var left []*process.Process
+	for _, q := range f.up {
+		if p != q {
+			left = append(left, q)
+		}
+	}
+	f.up = left
 }
