@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -68,6 +70,29 @@ func TestJSON(t *testing.T) {
 	p.Terminate(t)
 	assert.EqualValues(t, 1, ask.LakeRows(t, p.Lake(), "logs"))
 	assert.EqualValues(t, 1, ask.LakeRows(t, p.Lake(), "traces"))
+}
+
+// Requests overtake each other where clients repeat them and gateways share the work. A delta that comes late counts all the same.
+func TestOvertakenDeltasCount(t *testing.T) {
+	p := process.Start(t, process.Settings{})
+	now := time.Now()
+	for _, ago := range []time.Duration{40 * time.Second, 20 * time.Second, 30 * time.Second} {
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", "shop")
+		m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		m.SetName("orders")
+		m.SetEmptySum().SetIsMonotonic(true)
+		m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+		dp := m.Sum().DataPoints().AppendEmpty()
+		dp.SetStartTimestamp(pcommon.NewTimestampFromTime(now.Add(-ago - 10*time.Second)))
+		dp.SetTimestamp(pcommon.NewTimestampFromTime(now.Add(-ago)))
+		dp.SetIntValue(int64(ago / time.Second))
+		answer, err := send.Metrics(p.HTTP(), md)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	}
+	ask.Eventually(t, func() error { return wantValue(p, `orders_total{job="shop"}`, 90) })
 }
 
 // A token that a client sends must not reach the disk: queues keep what they are given.

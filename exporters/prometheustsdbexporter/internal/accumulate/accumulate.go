@@ -17,21 +17,27 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// maxBuckets bounds an exponential histogram, per sign: what SDKs use.
-const maxBuckets = 160
+const (
+	// maxBuckets bounds an exponential histogram, per sign: what SDKs use.
+	maxBuckets = 160
+	// lateStep is how far behind its stream's newest sample the total is stamped that includes a late point: the next time
+	// that Prometheus can tell apart.
+	lateStep = int64(time.Millisecond)
+)
 
 // Reason is why a delta point was refused.
 type Reason int
 
 // The reasons, in the order of their names.
 const (
-	OutOfOrder  Reason = iota // not newer than the stream's last point: late, or sent twice
+	OutOfOrder  Reason = iota // older than what is remembered of streams
+	Repeated                  // of the time of one of its stream's last points: sent twice
 	Malformed                 // a histogram that contradicts itself
 	StreamLimit               // a new stream, and MaxStreams are kept
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"delta_out_of_order", "delta_malformed", "delta_stream_limit"}
+var reasonNames = [NumReasons]string{"delta_out_of_order", "delta_repeated", "delta_malformed", "delta_stream_limit"}
 
 // String is the value of the attribute `reason`.
 func (r Reason) String() string { return reasonNames[r] }
@@ -39,18 +45,19 @@ func (r Reason) String() string { return reasonNames[r] }
 // Settings bound a State.
 type Settings struct {
 	MaxStreams int           // over all types
-	Idle       time.Duration // in event time: a stream without points for longer is forgotten and begins again from zero
+	Idle       time.Duration // in event time: a stream without points for longer is forgotten and begins again from zero; later points are refused
 }
 
 // Refused counts points by reason.
 type Refused [NumReasons]int
 
-// State holds the running totals of one partition. Memory: about 100 bytes a stream of numbers, 150 and 8 a bucket for
+// State holds the running totals of one partition. Memory: about 160 bytes a stream of numbers, 220 and 16 a bucket for
 // histograms. Not safe for concurrent use.
 type State struct {
 	set          Settings
 	latest       int64 // the newest time of any point, Unix nanoseconds
 	swept        int64 // latest at the last sweep
+	strict       bool  // until Adopt: late points are refused, as the version that wrote the state did
 	numbers      table[datapoint.Number]
 	histograms   table[datapoint.Histogram]
 	exponentials table[datapoint.Exponential]
@@ -111,9 +118,10 @@ func isDelta(m pmetric.Metric) bool {
 	return false
 }
 
-// Apply makes the delta metrics of md cumulative, in place, and takes out the points that it refuses. Points without a time
-// or later than limit are left as they are and change nothing: the translation refuses them. Until the next Apply, Undo
-// takes it all back.
+// Apply makes the delta metrics of md cumulative, in place, and takes out the points that it refuses. A late point becomes a
+// total at the end of its stream, not at its own time, where another total stands: increases shift, sums stay right. Points
+// without a time or later than limit are left as they are and change nothing: the translation refuses them. Until the next
+// Apply, Undo takes it all back.
 func (s *State) Apply(md pmetric.Metrics, limit time.Time) (refused Refused) {
 	s.numbers.undo, s.histograms.undo, s.exponentials.undo = nil, nil, nil
 	a := application{State: s, limit: pcommon.NewTimestampFromTime(limit), refused: &refused}
@@ -183,6 +191,7 @@ type point interface {
 	Timestamp() pcommon.Timestamp
 	StartTimestamp() pcommon.Timestamp
 	SetStartTimestamp(pcommon.Timestamp)
+	SetTimestamp(pcommon.Timestamp)
 	Flags() pmetric.DataPointFlags
 }
 
@@ -199,17 +208,32 @@ func apply[P point, V interface{ CopyTo(P) }](a *application, t *table[V], key s
 	now := int64(p.Timestamp())
 	a.sweep(now)
 	old, known := t.streams[key]
+	late := known && now <= old.last
 	switch {
-	case known && now <= old.last:
+	case old.counted(now):
+		a.refused[Repeated]++
+		return false
+	case late && (a.strict || now < a.latest-int64(a.set.Idle)):
 		a.refused[OutOfOrder]++
 		return false
 	case !known && a.Streams() >= a.set.MaxStreams:
 		a.refused[StreamLimit]++
 		return false
 	}
-	next := t.add(key, old, known, int64(p.StartTimestamp()), now, increase)
+	at := now
+	if late {
+		at = old.last + lateStep
+	}
+	next := old.with(now, at, increase)
+	if known {
+		next.value = t.sum(old.value, increase)
+	} else {
+		next.start = int64(p.StartTimestamp())
+	}
+	t.put(key, old, known, next)
 	next.value.CopyTo(p)
 	p.SetStartTimestamp(pcommon.Timestamp(next.start))
+	p.SetTimestamp(pcommon.Timestamp(at))
 	return true
 }
 
@@ -232,8 +256,8 @@ func (*State) Advance(_ time.Time, _ bool, low time.Time) (bool, time.Time) { re
 // Flush has nothing to send.
 func (*State) Flush(context.Context) error { return nil }
 
-// Adopt changes nothing: the bounds are not part of the state.
-func (*State) Adopt() {}
+// Adopt lets late points count, where the state was of a version that refused them. The bounds are not part of the state.
+func (s *State) Adopt() { s.strict = false }
 
 // Snapshot writes the totals.
 func (s *State) Snapshot(w io.Writer) error {
@@ -251,6 +275,7 @@ func (s *State) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	s.strict = d.version < version
 	s.latest, s.swept = d.header()
 	decodeTable(d, s.numbers, (*datapoint.Number).Decode)
 	decodeTable(d, s.histograms, (*datapoint.Histogram).Decode)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -62,11 +63,80 @@ func TestOneTotalAPoint(t *testing.T) {
 	md := delta(p{"a", 1, 5}, p{"b", 1, 7}, p{"a", 2, 1}, p{"a", 2, 9}, p{"a", 1, 9}, p{"c", 1, 1}, p{"d", 1, 1})
 	refused := s.Apply(md, limit)
 	assert.Equal(t, []string{"a@0-1=5", "b@0-1=7", "a@0-2=6", "c@0-1=1"}, totals(md))
-	assert.Equal(t, accumulate.Refused{accumulate.OutOfOrder: 2, accumulate.StreamLimit: 1}, refused)
+	assert.Equal(t, accumulate.Refused{accumulate.Repeated: 2, accumulate.StreamLimit: 1}, refused)
 	assert.Equal(t, 3, s.Streams())
 	m := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
 	assert.Equal(t, pmetric.AggregationTemporalityCumulative, m.Sum().AggregationTemporality())
 	assert.False(t, accumulate.HasDelta(md))
+}
+
+// A point that was overtaken counts: with the next sample, not with a second value for a time that has one.
+func TestLatePointsCount(t *testing.T) {
+	s := accumulate.New(set)
+	md := delta(p{"a", 10, 5}, p{"a", 12, 1}, p{"a", 11, 2}, p{"a", 9, 4}, p{"a", 11, 2}, p{"a", 13, 1})
+	refused := s.Apply(md, limit)
+	assert.Equal(t, accumulate.Refused{accumulate.Repeated: 1}, refused)
+	assert.Equal(t, []string{"a@9-10=5", "a@9-12=6", "a@9-12=8", "a@9-12=12", "a@9-13=13"}, totals(md))
+	var times []time.Duration
+	for _, dp := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+		times = append(times, dp.Timestamp().AsTime().Sub(epoch))
+	}
+	assert.Equal(t, []time.Duration{10 * time.Minute, 12 * time.Minute, 12*time.Minute + time.Millisecond, 12*time.Minute + 2*time.Millisecond, 13 * time.Minute}, times)
+}
+
+func TestPointsOlderThanWhatIsRememberedAreRefused(t *testing.T) {
+	s := accumulate.New(set)
+	refused := s.Apply(delta(p{"a", 100, 5}, p{"a", 39, 1}, p{"a", 40, 1}), limit)
+	assert.Equal(t, accumulate.Refused{accumulate.OutOfOrder: 1}, refused)
+}
+
+// However points overtake each other, each that is not a repetition of the last ones counts once, and times go up.
+func TestTotalsAreRightInAnyOrder(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		s := accumulate.New(set)
+		var points []p
+		want := map[string]int64{}
+		for at := range 40 {
+			x := p{fmt.Sprint(r.IntN(3)), at, r.Int64N(100)}
+			points = append(points, x)
+			want[x.stream] += x.v
+		}
+		for range 30 {
+			i := r.IntN(len(points) - 4)
+			j := i + r.IntN(5)
+			points[i], points[j] = points[j], points[i]
+		}
+		for i := 4; i < len(points); i += 1 + r.IntN(9) {
+			points = append(points[:i:i], append([]p{points[i-1-r.IntN(4)]}, points[i:]...)...) // sent twice
+		}
+		got, last := map[string]int64{}, map[string]pcommon.Timestamp{}
+		md := delta(points...)
+		refused := s.Apply(md, limit)
+		require.Equal(t, len(points)-40, refused[accumulate.Repeated])
+		for _, dp := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+			stream, _ := dp.Attributes().Get("stream")
+			require.Greater(t, dp.Timestamp(), last[stream.Str()])
+			got[stream.Str()], last[stream.Str()] = dp.IntValue(), dp.Timestamp()
+		}
+		require.Equal(t, want, got, "seed %d", seed)
+	}
+}
+
+// A state of the version before goes on as that version did until the records are read that it may have seen.
+func TestFormerStates(t *testing.T) {
+	raw, err := os.ReadFile("testdata/v1.state")
+	require.NoError(t, err)
+	s := accumulate.New(set)
+	require.NoError(t, s.Restore(bytes.NewReader(raw))) // a: 5 in minute 1, 6 in minute 3
+	md := delta(p{"a", 2, 1}, p{"a", 3, 6}, p{"a", 4, 1})
+	refused := s.Apply(md, limit)
+	assert.Equal(t, accumulate.Refused{accumulate.OutOfOrder: 1, accumulate.Repeated: 1}, refused)
+	assert.Equal(t, []string{"a@0-4=12"}, totals(md))
+	s.Adopt()
+	md = delta(p{"a", 2, 1})
+	s.Apply(md, limit)
+	assert.Equal(t, []string{"a@0-4=13"}, totals(md))
 }
 
 func TestIdleStreamsBeginAgain(t *testing.T) {

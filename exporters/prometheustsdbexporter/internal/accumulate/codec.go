@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
 // version is the first byte of a snapshot. After it: latest, swept, and per table the number of streams, then each stream's
-// key, start, last and value. Integers are varints.
-const version = 1
+// key, start, last, the number of recent times, how far each lies before last, and value. Integers are varints. Version 1 has
+// no recent times.
+const version = 2
 
 var errCorrupt = errors.New("not a snapshot of running totals")
 
@@ -40,14 +42,29 @@ func encodeTable[V any](e *encoder, t table[V], value func(V, []byte) []byte) {
 	for key, s := range t.streams {
 		e.buf = key.Append(e.buf)
 		e.buf = binary.AppendVarint(binary.AppendVarint(e.buf, s.start), s.last)
+		e.buf = s.appendRecent(e.buf)
 		e.buf = value(s.value, e.buf)
 		e.write()
 	}
 }
 
+// appendRecent writes the recent times that are known: those before the first 0.
+func (s *stream[V]) appendRecent(b []byte) []byte {
+	n := slices.Index(s.recent[:], 0)
+	if n < 0 {
+		n = remembered
+	}
+	b = binary.AppendVarint(b, int64(n))
+	for _, t := range s.recent[:n] {
+		b = binary.AppendVarint(b, s.last-t)
+	}
+	return b
+}
+
 type decoder struct {
-	b   []byte
-	err error
+	version byte
+	b       []byte
+	err     error
 }
 
 func newDecoder(r io.Reader) (*decoder, error) {
@@ -55,10 +72,10 @@ func newDecoder(r io.Reader) (*decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) == 0 || b[0] != version {
-		return nil, fmt.Errorf("%w of version %d", errCorrupt, version)
+	if len(b) == 0 || b[0] < 1 || b[0] > version {
+		return nil, fmt.Errorf("%w of version 1 to %d", errCorrupt, version)
 	}
-	return &decoder{b: b[1:]}, nil
+	return &decoder{version: b[0], b: b[1:]}, nil
 }
 
 func (d *decoder) varint() int64 {
@@ -96,6 +113,7 @@ func decodeTable[V any](d *decoder, t table[V], value func(*V, []byte) ([]byte, 
 		d.b = d.b[16:]
 		var s stream[V]
 		s.start, s.last = d.varint(), d.varint()
+		s.decodeRecent(d)
 		rest, err := value(&s.value, d.b)
 		if err != nil {
 			d.err = errors.Join(d.err, err)
@@ -103,6 +121,21 @@ func decodeTable[V any](d *decoder, t table[V], value func(*V, []byte) ([]byte, 
 		}
 		d.b = rest
 		t.streams[key] = s
+	}
+}
+
+func (s *stream[V]) decodeRecent(d *decoder) {
+	if d.version == 1 {
+		s.recent[0] = s.last
+		return
+	}
+	n := d.varint()
+	if n < 0 || n > remembered {
+		d.fail()
+		return
+	}
+	for i := range n {
+		s.recent[i] = s.last - d.varint()
 	}
 }
 
