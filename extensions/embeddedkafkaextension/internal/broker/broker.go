@@ -42,7 +42,7 @@ type Settings struct {
 	// Directory holds the log; it is made if it is missing.
 	Directory string
 	// MaxBytes caps the log on disk. Consumed records are deleted, oldest first, before it is reached; then produce
-	// requests are refused until consumers move on.
+	// requests are refused until consumers move on. A part of it is reserved for each topic that deletes its records.
 	MaxBytes int64
 	// SegmentBytes is the size at which a partition begins a new file; only whole files are deleted.
 	SegmentBytes int64
@@ -66,7 +66,8 @@ type Broker struct {
 
 	bytes      atomic.Int64
 	partitions atomic.Int64
-	full       atomic.Bool // no room for records
+	rooms      atomic.Pointer[rooms]
+	full       atomic.Bool // no room for records of any topic
 	exhausted  atomic.Bool // nor for consumers' checkpoints
 
 	stop context.CancelFunc
@@ -77,6 +78,7 @@ type Broker struct {
 // [ErrLocked], or a [DamageError], wrapped.
 func Open(set Settings) (_ *Broker, err error) {
 	b := &Broker{set: set, done: make(chan struct{})}
+	b.rooms.Store(&rooms{})
 	if err := os.MkdirAll(set.Directory, 0o750); err != nil {
 		return nil, err
 	}
@@ -178,8 +180,8 @@ func (b *Broker) Repaired() Repair { return b.repair }
 // Bytes is the size of the log on disk as of the last look.
 func (b *Broker) Bytes() int64 { return b.bytes.Load() }
 
-// Full reports whether produce requests are being refused.
-func (b *Broker) Full() bool { return b.full.Load() }
+// Full reports whether produce requests are being refused, of some topic at least.
+func (b *Broker) Full() bool { return b.full.Load() || b.rooms.Load().full() }
 
 // Close stops serving, writes everything out and unlocks the directory. It
 // must be called once.

@@ -356,6 +356,37 @@ func TestFullRefusesUntilConsumersMoveOn(t *testing.T) {
 	assert.Less(t, len(r.read(t)), int(acknowledged))
 }
 
+// A sink that takes nothing fills its topic's part; clients of the other signals don't notice.
+func TestAFullTopicStopsNoOther(t *testing.T) {
+	set := settings(t.TempDir())
+	set.MaxBytes, set.SegmentBytes = 256<<10, 4<<10
+	r := open(t, set)
+	r.create(t, nil)
+	_, err := kadm.NewClient(r.client(t)).CreateTopic(t.Context(), 1, 1, nil, "other")
+	require.NoError(t, err)
+	commit(t, r, 0)
+	other := kadm.Offsets{}
+	other.AddOffset("other", 0, 0, -1)
+	require.NoError(t, kadm.NewClient(r.client(t)).CommitAllOffsets(t.Context(), "g", other))
+	r.close()
+	r = open(t, set) // It looks at the topics before it serves.
+	c := r.client(t, kgo.RecordRetries(0))
+	fill := func(topic string) (bytes int) {
+		for range 1000 {
+			value := strings.Repeat("x", 2000)
+			if err := c.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte(value)}).FirstErr(); err != nil {
+				require.ErrorIs(t, err, kerr.ThrottlingQuotaExceeded)
+				return bytes
+			}
+			bytes += len(value)
+		}
+		return bytes
+	}
+	assert.InDelta(t, 3*set.MaxBytes/4, fill(topic), 16<<10)
+	assert.True(t, r.Full())
+	assert.InDelta(t, set.MaxBytes/4, fill("other"), 16<<10)
+}
+
 // Topics that keep their records for ever hold consumers' states: nobody but their owner trims them.
 func TestTopicsThatKeepForEverAreNotTrimmed(t *testing.T) {
 	set := settings(t.TempDir())

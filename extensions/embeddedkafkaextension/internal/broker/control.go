@@ -32,7 +32,11 @@ func (b *Broker) control() {
 // refuseProduce answers a retryable error when there is no room. Transactions
 // are consumers' checkpoints: they free room in the end, and go on longer.
 func (b *Broker) refuseProduce(req *kmsg.ProduceRequest) kmsg.Response {
-	if !b.full.Load() || (req.TransactionID != nil && !b.exhausted.Load()) {
+	room := !b.full.Load() && b.rooms.Load().take(req)
+	if req.TransactionID != nil {
+		room = !b.exhausted.Load()
+	}
+	if room {
 		size := int64(0)
 		for _, t := range req.Topics {
 			for _, p := range t.Partitions {
@@ -52,7 +56,7 @@ func (b *Broker) refuseProduce(req *kmsg.ProduceRequest) kmsg.Response {
 			rp := kmsg.NewProduceResponseTopicPartition()
 			rp.Partition = p.Partition
 			rp.ErrorCode = kerr.ThrottlingQuotaExceeded.Code
-			rp.ErrorMessage = kmsg.StringPtr("embedded_kafka: max_size is reached, or the disk is full, and no group has consumed enough to delete")
+			rp.ErrorMessage = kmsg.StringPtr("embedded_kafka: the topic's part of max_size is used up, or the disk is full, and no group has consumed enough to delete")
 			rp.BaseOffset = -1
 			rt.Partitions = append(rt.Partitions, rp)
 		}

@@ -23,6 +23,7 @@ const fullAt = 0.9
 // segment is one file of a partition's log.
 type segment struct {
 	topic     string
+	id        [16]byte // of the topic
 	partition int32
 	end       int64 // first offset behind it; 0: it is written to and stays
 	bytes     int64
@@ -36,16 +37,16 @@ type segment struct {
 // plan says which closed segments go: those older than their topic keeps its
 // records, and then, oldest first, as many consumed ones as it takes to get
 // under limit bytes. It returns up to which offset each partition goes, and
-// how many bytes are left. segments of a partition are in order of offsets.
+// which segments stay. segments of a partition are in order of offsets.
 //
 // The segment that is being written always stays, so no partition is ever
 // emptied: kfake would start it again at offset 0.
-func plan(segments []segment, limit int64, now time.Time) (map[string]map[int32]int64, int64) {
+func plan(segments []segment, limit int64, now time.Time) (upTo map[string]map[int32]int64, stay []segment) {
 	left := int64(0)
 	for _, s := range segments {
 		left += s.bytes
 	}
-	upTo := map[string]map[int32]int64{}
+	upTo = map[string]map[int32]int64{}
 	drop := func(s segment) {
 		if upTo[s.topic] == nil {
 			upTo[s.topic] = map[int32]int64{}
@@ -64,31 +65,34 @@ func plan(segments []segment, limit int64, now time.Time) (map[string]map[int32]
 		switch {
 		case s.end == 0 || kept[p]:
 			kept[p] = true
+			stay = append(stay, s)
 		case s.age > 0 && now.Sub(s.written) > s.age:
 			drop(s)
 		case s.consumed:
 			candidates = append(candidates, s)
 		default:
 			kept[p] = true
+			stay = append(stay, s)
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b segment) int { return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.end, b.end)) })
-	for _, s := range candidates {
+	for i, s := range candidates {
 		if left <= limit {
+			stay = append(stay, candidates[i:]...)
 			break
 		}
 		drop(s)
 	}
-	return upTo, left
+	return upTo, stay
 }
 
-// trim deletes what plan says and notes whether the broker is full.
+// trim deletes what plan says and notes how much room there is.
 func (b *Broker) trim(ctx context.Context) error {
 	segments, err := b.segments(ctx)
 	if err != nil {
 		return err
 	}
-	upTo, left := plan(segments, int64(fullAt*float64(b.set.MaxBytes)), time.Now())
+	upTo, stay := plan(segments, int64(fullAt*float64(b.set.MaxBytes)), time.Now())
 	offsets := kadm.Offsets{}
 	for topic, partitions := range upTo {
 		for p, at := range partitions {
@@ -108,6 +112,11 @@ func (b *Broker) trim(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("free space of %s: %w", b.set.Directory, err)
 	}
+	left := int64(0)
+	for _, s := range stay {
+		left += s.bytes
+	}
+	b.rooms.Store(newRooms(stay, b.set.MaxBytes))
 	b.bytes.Store(left)
 	b.full.Store(left >= b.set.MaxBytes || free < reserveBytes)
 	b.exhausted.Store(left >= 2*b.set.MaxBytes || free < reserveBytes/4)
@@ -149,12 +158,15 @@ func (b *Broker) segments(ctx context.Context) ([]segment, error) {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
+			if len(bases) == 0 { // So that it has its share.
+				out = append(out, segment{topic: t.Topic, id: t.ID, partition: p, age: ages[t.Topic], consumed: true})
+			}
 			for i, base := range bases {
 				info, err := os.Stat(filepath.Join(dir, segmentName(base)))
 				if err != nil {
 					continue // Deleted since: its bytes are gone as well.
 				}
-				s := segment{topic: t.Topic, partition: p, bytes: info.Size(), written: info.ModTime(), age: ages[t.Topic]}
+				s := segment{topic: t.Topic, id: t.ID, partition: p, bytes: info.Size(), written: info.ModTime(), age: ages[t.Topic]}
 				if i+1 < len(bases) {
 					s.end = bases[i+1]
 				}

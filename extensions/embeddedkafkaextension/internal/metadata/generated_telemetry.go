@@ -104,7 +104,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionEmbeddedKafkaFull, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_embedded_kafka_full",
-		metric.WithDescription("1 while produce requests are refused because the log has reached max_size or the disk is full. [Alpha]"),
+		metric.WithDescription("1 while produce requests of some topic are refused because its part of max_size is used up or the disk is full. [Alpha]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)

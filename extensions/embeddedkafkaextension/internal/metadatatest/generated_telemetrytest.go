@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionEmbeddedKafkaFull(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_kafka_full",
-		Description: "1 while produce requests are refused because the log has reached max_size or the disk is full. [Alpha]",
+		Description: "1 while produce requests of some topic are refused because its part of max_size is used up or the disk is full. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
