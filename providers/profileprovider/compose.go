@@ -1,6 +1,7 @@
 package profileprovider
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ func compose(fragments []fragment, around surroundings) (map[string]any, error) 
 		if f.when != nil && !f.when(around) {
 			continue
 		}
-		part, err := load(f.name)
+		part, err := load(f)
 		if err != nil {
 			return nil, err
 		}
@@ -32,22 +33,22 @@ func compose(fragments []fragment, around surroundings) (map[string]any, error) 
 	return whole, dropUnfed(whole)
 }
 
-func load(name string) (map[string]any, error) {
-	text, err := files.ReadFile("fragments/" + name + ".yaml")
+func load(f fragment) (map[string]any, error) {
+	text, err := files.ReadFile("fragments/" + f.name + ".yaml")
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := confmap.NewRetrievedFromYAML(text)
+	parsed, err := confmap.NewRetrievedFromYAML(bytes.ReplaceAll(text, []byte("<sink>"), []byte(f.sink)))
 	if err != nil {
-		return nil, fmt.Errorf("fragment %s: %w", name, err)
+		return nil, fmt.Errorf("fragment %s: %w", f.name, err)
 	}
 	raw, err := parsed.AsRaw()
 	if err != nil {
-		return nil, fmt.Errorf("fragment %s: %w", name, err)
+		return nil, fmt.Errorf("fragment %s: %w", f.name, err)
 	}
 	part, ok := raw.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("fragment %s: not a map", name)
+		return nil, fmt.Errorf("fragment %s: not a map", f.name)
 	}
 	return part, nil
 }

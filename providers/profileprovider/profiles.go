@@ -22,6 +22,8 @@ const off = "off"
 // fragment is a piece of a profile: fragments/<name>.yaml.
 type fragment struct {
 	name string
+	// sink stands in the file's place of <sink>.
+	sink string
 	// when says whether the fragment applies; nil: always.
 	when func(surroundings) bool
 	// fill adds what YAML can't say; nil: nothing.
@@ -32,7 +34,7 @@ type fragment struct {
 // other.
 var sinks = slices.Concat(
 	sink("lake", func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }, "sink_lake"),
-	sink("remote_write", set("PENSTOCK_REMOTE_WRITE_URL"), "sink_remote_write", "guard_remote_write", "rollup_remote_write"),
+	sink("remote_write", set("PENSTOCK_REMOTE_WRITE_URL"), "sink_remote_write", "guard", "rollup"),
 	sink("loki", set("PENSTOCK_LOKI_URL"), "sink_loki"),
 	sink("otlp", set("PENSTOCK_OTLP_EXPORT_ENDPOINT"), "sink_otlp"),
 )
@@ -41,7 +43,7 @@ var sinks = slices.Concat(
 func sink(name string, when func(surroundings) bool, parts ...string) []fragment {
 	var all []fragment
 	for _, part := range parts {
-		all = append(all, fragment{name: part, when: when})
+		all = append(all, fragment{name: part, sink: name, when: when})
 	}
 	return append(all,
 		fragment{name: "queue_" + name, when: func(s surroundings) bool { return when(s) && !s.journaled() }},
@@ -66,8 +68,8 @@ var profiles = map[string][]fragment{
 		{name: "journal", fill: journalBrokers},
 		{name: "journal_embedded", when: surroundings.embedsKafka},
 		{name: "sink_tsdb"},
-		{name: "guard_tsdb"},
-		{name: "rollup_tsdb"},
+		{name: "guard", sink: "tsdb"},
+		{name: "rollup", sink: "tsdb"},
 		{name: "follow_tsdb", fill: follower("tsdb")},
 		{name: "jobs_tsdb", fill: jobs},
 	}, sinks, replays),
