@@ -31,15 +31,16 @@ type encoder[D any] interface {
 
 // parquetExporter writes batches of one signal. Concurrent pushes don't share an encoder.
 type parquetExporter[D any] struct {
+	id       string
 	signal   string
 	config   *Config
 	logger   *zap.Logger
 	metrics  *metadata.TelemetryBuilder
 	attr     metric.MeasurementOption
 	encoders sync.Pool
-	dir      *lake.Dir // set by Start
+	lakes    lakes // set by Start
 
-	unrecorded sync.Once
+	unrecorded, formerly sync.Once
 }
 
 func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal string, newEncoder func() E) (*parquetExporter[D], error) {
@@ -48,6 +49,7 @@ func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal s
 		return nil, err
 	}
 	return &parquetExporter[D]{
+		id:       set.ID.String(),
 		signal:   signal,
 		config:   c,
 		logger:   set.Logger,
@@ -67,7 +69,8 @@ func (e *parquetExporter[D]) Start(context.Context, component.Host) error {
 	if err != nil {
 		return fmt.Errorf("url: %q: %w", e.config.URL, err)
 	}
-	e.dir = dir
+	e.lakes.configured = layout{Root: dir.Root(), MaxPartitions: e.config.MaxPartitions}
+	e.lakes.dir = dir
 	if removed > 0 {
 		e.logger.Info("Removed unfinished files of an earlier run; their batches were not acknowledged", zap.Int("files", removed))
 	}
@@ -77,19 +80,27 @@ func (e *parquetExporter[D]) Start(context.Context, component.Host) error {
 // Shutdown closes the lake.
 func (e *parquetExporter[D]) Shutdown(context.Context) error {
 	e.metrics.Shutdown()
-	return e.dir.Close()
+	return e.lakes.close()
 }
 
 // push writes a batch and returns when all of its files are durable. After an error the caller repeats the batch; files that were
 // already written are then replaced by themselves, because their names follow from their content, or from their range of the journal.
 func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
+	rules, err := e.layout(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := e.lakes.open(rules.Root)
+	if err != nil {
+		return err
+	}
 	name := batchName(ctx)
 	enc := e.encoders.Get().(encoder[D])
 	defer func() {
 		enc.Release()
 		e.encoders.Put(enc)
 	}()
-	plan := enc.Split(batch, clientTenant(ctx), e.config.MaxPartitions)
+	plan := enc.Split(batch, clientTenant(ctx), rules.MaxPartitions)
 	if name == "" && len(plan.Partitions) > 0 {
 		e.warnUnrecorded(ctx)
 	}
@@ -99,7 +110,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := e.writeFile(ctx, enc, name, p)
+		err := e.writeFile(ctx, dir, enc, name, p)
 		var ioErr *lake.IOError
 		switch {
 		case err == nil:
@@ -122,6 +133,29 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 	return nil
 }
 
+// layout returns what is in force for the batch. A range of the journal that was begun under another configuration comes again
+// under that one: its files then replace those of the first time.
+func (e *parquetExporter[D]) layout(ctx context.Context) (layout, error) {
+	session, ok := delivery.From(ctx)
+	if !ok {
+		return e.lakes.configured, nil
+	}
+	rules, err := delivery.Join(session, e.id, func() *delivery.Rules[layout] { return delivery.NewRules(e.lakes.configured) })
+	switch {
+	case errors.Is(err, delivery.ErrEnded): // A queue in between has kept it too long: repeating it here would never end.
+		return layout{}, consumererror.NewPermanent(err)
+	case err != nil:
+		return layout{}, err
+	}
+	l := rules.InForce()
+	if l != e.lakes.configured {
+		e.formerly.Do(func() {
+			e.logger.Info("Ranges that were begun under another configuration are completed under it", zap.String("root", l.Root), zap.Int("max_partitions", l.MaxPartitions))
+		})
+	}
+	return l, nil
+}
+
 // warnUnrecorded says, once, that a journal's ranges come without names.
 func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
 	if _, journal := delivery.From(ctx); journal {
@@ -131,9 +165,9 @@ func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
 	}
 }
 
-func (e *parquetExporter[D]) writeFile(ctx context.Context, enc encoder[D], name string, p rows.Partition) error {
+func (e *parquetExporter[D]) writeFile(ctx context.Context, dir *lake.Dir, enc encoder[D], name string, p rows.Partition) error {
 	begin := time.Now()
-	w, err := e.dir.Write(lake.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
+	w, err := dir.Write(lake.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
 		return enc.Write(w, p)
 	})
 	if err != nil {

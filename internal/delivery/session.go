@@ -15,6 +15,9 @@ import (
 // another type.
 var ErrState = errors.New("state can't be restored")
 
+// ErrEnded is wrapped by the error of Join after Close. The batch comes again, in the session that follows.
+var ErrEnded = errors.New("the session has ended")
+
 // Unbounded is the low watermark that the first component of a pipeline gets: no component stands before it, so it
 // closes by its own rules alone. It is the latest time that fits int64 nanoseconds (year 2262).
 func Unbounded() time.Time { return time.Unix(0, math.MaxInt64).UTC() }
@@ -47,7 +50,7 @@ type Stateful interface {
 	Flush(ctx context.Context) error
 
 	// Adopt switches to the configured rules, for windows that start after the latest event time in the state. It is
-	// called at least once after each Restore.
+	// called at least once after each Restore, also where the component has joined late.
 	Adopt()
 }
 
@@ -96,6 +99,7 @@ type Session struct {
 	mu       sync.RWMutex
 	members  []member          // guarded by mu; only grows until closed
 	restored map[string][]byte // guarded by mu; states that nobody has claimed yet
+	pending  bool              // guarded by mu; a member was restored since Adopt
 	closed   bool              // guarded by mu
 }
 
@@ -177,7 +181,7 @@ func Join[T Stateful](s *Session, id string, create func() T) (T, error) {
 		defer s.mu.Unlock()
 		if state, ok = s.find(id); !ok {
 			if s.closed {
-				return none, fmt.Errorf("session of partition %q has ended", s.label)
+				return none, fmt.Errorf("partition %q: %w", s.label, ErrEnded)
 			}
 			made, err := restore(s, id, create)
 			if err != nil {
@@ -208,6 +212,8 @@ func restore[T Stateful](s *Session, id string, create func() T) (T, error) {
 		}
 		closeState(state)
 		state = create()
+	} else {
+		s.pending = true
 	}
 	delete(s.restored, id)
 	return state, nil
@@ -230,9 +236,16 @@ func (s *Session) list() []member {
 	return s.members[:len(s.members):len(s.members)]
 }
 
-// Stateful reports whether a component keeps a state in s. Without one the order of batches of different senders means
-// nothing.
-func (s *Session) Stateful() bool { return len(s.list()) > 0 }
+// Stateful reports whether a component keeps a state of the records in s, and not [Rules] alone. Without one the order of
+// batches of different senders means nothing.
+func (s *Session) Stateful() bool {
+	for _, m := range s.list() {
+		if _, ok := m.state.(interface{ stateless() }); !ok {
+			return true
+		}
+	}
+	return false
+}
 
 // Unclaimed returns the ids of restored states whose component has not joined: after the first (empty) batch, those of
 // components that left the configuration. Snapshot keeps them, so that they are not lost before their component joins.
@@ -298,9 +311,19 @@ func (s *Session) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Adopt lets the components switch to the configured rules: once after a restore, when the records of the old rules
-// have been read (at once where there is no journal).
+// Pending reports whether a component goes on under restored rules: it was restored, and Adopt was not called since.
+func (s *Session) Pending() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.pending
+}
+
+// Adopt lets the components switch to the configured rules: after a restore, when the records of the old rules have been
+// read (at once where there is no journal).
 func (s *Session) Adopt() {
+	s.mu.Lock()
+	s.pending = false
+	s.mu.Unlock()
 	for _, m := range s.list() {
 		m.state.Adopt()
 	}

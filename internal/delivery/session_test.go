@@ -226,7 +226,7 @@ func TestClosedSessionTakesNobody(t *testing.T) {
 	s.Close()
 	assert.Equal(t, 1, a.closed)
 	_, err := delivery.Join(s, "guard", newAdder)
-	assert.ErrorContains(t, err, "has ended")
+	assert.ErrorIs(t, err, delivery.ErrEnded)
 }
 
 func FuzzDecode(f *testing.F) {

@@ -158,8 +158,9 @@ type Worker struct {
 	saved     time.Time
 	savedSize int
 	dirty     bool // something was delivered since
-	adoptAt   int64
-	adopted   bool
+	// What lies below may have been taken before, under the rules of the last run: a state has seen the records up to
+	// stateUntil, and of the recorded ranges up to rangesUntil some of what was written may be there.
+	stateUntil, rangesUntil int64
 	// againUntil: records below it may have gone down the pipeline before.
 	againUntil int64
 	poison     poison
@@ -242,6 +243,9 @@ func (w *Worker) own(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.adopt(ctx); err != nil {
+		return err
+	}
 	for end := int64(-1); ; {
 		if end < 0 && closed(w.finish) {
 			if end, err = w.set.Source.End(ctx); err != nil {
@@ -295,7 +299,10 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	w.read, w.next, w.ranges, w.flights = c.Next, c.Next, c.Ranges, nil
 	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, c.SeenUntil)
 	w.saved, w.savedSize, w.dirty = w.set.Clock.Now(), len(c.State), false
-	w.adoptAt, w.adopted = end, fresh
+	w.stateUntil, w.rangesUntil = end, c.Next
+	if n := len(c.Ranges); n > 0 {
+		w.rangesUntil = c.Ranges[n-1].Next
+	}
 	w.againUntil = end
 	if fresh {
 		w.againUntil = begin
@@ -350,10 +357,8 @@ func (w *Worker) step(ctx context.Context) error {
 	if err := w.landDone(ctx); err != nil {
 		return err
 	}
-	if !w.adopted && w.next >= w.adoptAt {
-		if err := w.adopt(ctx); err != nil {
-			return err
-		}
+	if err := w.adopt(ctx); err != nil {
+		return err
 	}
 	return w.settle(ctx, r.AtEnd)
 }
@@ -383,11 +388,21 @@ func (w *Worker) interval() time.Duration {
 	return min(w.set.Interval, max(minInterval, time.Duration(w.savedSize)*time.Second/checkpointRate))
 }
 
-// adopt lets the components switch to the configured rules. Until now the records were taken as the last run took them,
-// so a second reading of them agrees with it. From here on the rules differ, so this must be on record first.
+// adopt lets the components switch to the configured rules, once the records that were taken before have been taken as they
+// were then, so that a second reading of them agrees with the first. From here on the rules differ, so this must be on
+// record before the next range.
 func (w *Worker) adopt(ctx context.Context) error {
+	until := w.rangesUntil
+	if w.session.Stateful() {
+		until = w.stateUntil
+	}
+	if w.read < until || !w.session.Pending() {
+		return nil
+	}
+	if err := w.landAll(ctx); err != nil {
+		return err
+	}
 	w.session.Adopt()
-	w.adopted = true
 	return w.save(ctx)
 }
 

@@ -24,6 +24,7 @@ const (
 	wallClock            mistake = "wall-clock time"
 	expiryInTick         mistake = "expiry in a tick"
 	latenessByRecord     mistake = "lateness by record"
+	layoutAtOnce         mistake = "a new layout for a recorded range"
 )
 
 const (

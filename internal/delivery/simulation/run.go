@@ -234,7 +234,10 @@ func (s *schedule) assign() {
 		p.worker = delivery.NewWorker(delivery.WorkerSettings{
 			Label: "partition", Source: p, Store: p, Clock: p, Observer: p, Interval: 10 * time.Second, RecordRanges: s.o.RecordRanges,
 			InFlight: s.o.InFlight, Tasks: p, DedupWindow: dedupWindow, DedupMax: s.o.dedupMax(), Nonce: uint64(run),
-			Deliver: func(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+			Deliver: func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
+				if s.o.RecordRanges {
+					ctx = delivery.WithPart(ctx, delivery.Part{Bounds: b})
+				}
 				return s.deliver(ctx, p, head, records)
 			},
 			Permanent: func(error) bool { return false },

@@ -37,15 +37,24 @@ func changing(run int, sink consumer.Metrics) consumer.Metrics {
 	return newFold(newWindow(sink, none), 1+run%4, none)
 }
 
+// relaid is a lake, with another layout in each process.
+func relaid(wrong mistake) pipeline {
+	return func(run int, sink consumer.Metrics) consumer.Metrics {
+		return &lake{next: sink, configured: 1 + run%4, wrong: wrong}
+	}
+}
+
 // TestEverythingIsCountedOnce is DELIVERY's promise, with models of the components.
 func TestEverythingIsCountedOnce(t *testing.T) {
 	for name, o := range map[string]simulation.Options{
-		"guard":                     {Pipeline: foldOnly(none)},
-		"rollup":                    {Pipeline: windowOnly(none)},
-		"guard and rollup":          {Pipeline: both(none)},
-		"recorded ranges":           {Pipeline: both(none), RecordRanges: true},
-		"ranges in flight":          {Pipeline: passing, InFlight: 3},
-		"recorded ranges in flight": {Pipeline: passing, InFlight: 3, RecordRanges: true},
+		"guard":                                  {Pipeline: foldOnly(none)},
+		"rollup":                                 {Pipeline: windowOnly(none)},
+		"guard and rollup":                       {Pipeline: both(none)},
+		"recorded ranges":                        {Pipeline: both(none), RecordRanges: true},
+		"ranges in flight":                       {Pipeline: passing, InFlight: 3},
+		"recorded ranges in flight":              {Pipeline: passing, InFlight: 3, RecordRanges: true},
+		"a lake, another layout in each process": {Pipeline: relaid(none), RecordRanges: true},
+		"a lake, another layout in each process, and ranges in flight": {Pipeline: relaid(none), RecordRanges: true, InFlight: 3},
 		// What a zombie of the old rules passes raw is the documented exception.
 		"changed rules": {Pipeline: changing, NoZombies: true},
 	} {
@@ -87,6 +96,7 @@ func TestMistakesAreFound(t *testing.T) {
 		string(emitBeforeCheckpoint):                     {Pipeline: foldOnly(emitBeforeCheckpoint)},
 		string(wallClock):                                {Pipeline: both(wallClock)},
 		string(expiryInTick):                             {Pipeline: foldOnly(expiryInTick)},
+		string(layoutAtOnce):                             {Pipeline: relaid(layoutAtOnce), RecordRanges: true, InFlight: 3},
 		string(latenessByRecord):                         {Pipeline: both(latenessByRecord)},
 	} {
 		t.Run(name, func(t *testing.T) {

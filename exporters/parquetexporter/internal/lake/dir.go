@@ -47,6 +47,12 @@ type Dir struct {
 	known map[string]struct{} // directories whose entry in their parent is durable
 }
 
+// Exists reports whether root is a lake that somebody has opened for writing before.
+func Exists(root string) bool {
+	info, err := os.Stat(filepath.Join(root, tmpDir))
+	return err == nil && info.IsDir()
+}
+
 // Open creates root where it is missing, removes the temporary files of writers that are gone, and returns how many of them it
 // removed.
 func Open(root string) (*Dir, int, error) {
@@ -78,6 +84,9 @@ func Open(root string) (*Dir, int, error) {
 	}
 	return d, removed, nil
 }
+
+// Root is the absolute path of the lake.
+func (d *Dir) Root() string { return d.root }
 
 // removeAbandoned deletes every writer's directory whose lock can be taken: its process is gone.
 func removeAbandoned(tmp string) (files int, err error) {
