@@ -12,13 +12,11 @@
 // Because nothing leaves before the snapshot that holds it, a crash can repeat a value but never send two different
 // values for one point in time. Components implement [Stateful] and meet their session with the first batch:
 //
-//	session, ok := delivery.From(ctx)
-//	if !ok {
-//		session = local.Session()
-//	}
-//	state, err := delivery.Join(session, id, newState)
+//	states := delivery.NewPartitions(id, newState) // and states.Open where batches come without a journal
 //	...
-//	leave := session.Enter()
+//	state, _, err := states.Of(ctx)
+//	...
+//	leave := state.session.Enter()
 //	// work on state
 //	leave()
 package delivery

@@ -28,6 +28,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
 
@@ -385,7 +386,7 @@ func TestJournalRequired(t *testing.T) {
 	g, err := newGuard(testConfig(func(c *Config) { c.Journal = journalRequired }), processortest.NewNopSettings(metadata.Type), consumertest.NewNop())
 	require.NoError(t, err)
 	require.NoError(t, g.Start(t.Context(), componenttest.NewNopHost()))
-	assert.ErrorIs(t, g.ConsumeMetrics(t.Context(), requests(epoch, "a")), errNoSession)
+	assert.ErrorIs(t, g.ConsumeMetrics(t.Context(), requests(epoch, "a")), delivery.ErrNoSession)
 	require.NoError(t, g.Shutdown(t.Context()))
 }
 
@@ -522,9 +523,18 @@ func TestConcurrentBatches(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	assert.EqualValues(t, 100, g.here.activeSeries())
+	assert.EqualValues(t, 100, local(t, g).activeSeries())
 	require.NoError(t, g.Shutdown(t.Context()))
 	assert.EqualValues(t, senders*batches*points, sink.total["requests/0"])
+}
+
+// local is the state of the local session.
+func local(t testing.TB, g *guard) *partition {
+	t.Helper()
+	p, journal, err := g.partitions.Of(t.Context())
+	require.NoError(t, err)
+	require.False(t, journal)
+	return p
 }
 
 // locked is a ledger for several senders.

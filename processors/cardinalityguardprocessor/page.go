@@ -55,7 +55,7 @@ func (g *guard) page() http.Handler {
 
 func (g *guard) reports() []partitionReport {
 	list := []partitionReport{}
-	g.each(func(p *partition) { list = append(list, p.summary(pageTop)) })
+	g.partitions.Each(func(p *partition) { list = append(list, p.summary(pageTop)) })
 	slices.SortFunc(list, func(a, b partitionReport) int { return cmp.Compare(a.Partition, b.Partition) })
 	return list
 }

@@ -2,7 +2,6 @@ package cardinalityguardprocessor
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +24,6 @@ const maxAhead = 10 * time.Minute
 type partition struct {
 	g       *guard
 	session *delivery.Session
-	listed  sync.Once // in g.partitions
 	rules   atomic.Pointer[rules]
 
 	tree  *admission.Tree
@@ -65,9 +63,6 @@ func newPartition(g *guard, s *delivery.Session) *partition {
 	}, g.rules.FlushInterval, s.Began().UnixNano())
 	return p
 }
-
-// Close ends the partition: see delivery.Stateful.
-func (p *partition) Close() { p.g.leave(p) }
 
 func (p *partition) activeSeries() int64    { return p.tree.TotalUsed() }
 func (p *partition) contributors() int64    { return p.fold.Contributors() }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 )
@@ -20,11 +21,6 @@ const (
 	maxDecryptBytes  = 1 << 20
 	maxDecryptValues = 1000
 )
-
-// mounter is what an extension that serves admin pages offers.
-type mounter interface {
-	Mount(id, title string, h http.Handler) (unmount func(), err error)
-}
 
 // decrypter answers POST /decrypt on the admin endpoint and writes an audit line for each request, without any value.
 type decrypter struct {
@@ -47,17 +43,16 @@ type decryptResult struct {
 
 // mount registers with the first extension that serves admin pages; without one there is no endpoint.
 func (d *decrypter) mount(host component.Host) (unmount func(), err error) {
-	for _, e := range host.GetExtensions() {
-		if m, ok := e.(mounter); ok {
-			mux := http.NewServeMux()
-			mux.HandleFunc("POST /decrypt", d.decrypt)
-			mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-				fmt.Fprintf(w, "POST /%s/decrypt {\"tenant\": \"default\", \"reason\": \"...\", \"values\": [\"[ENC:...]\"]}\n", d.id)
-			})
-			return m.Mount(d.id, "PII scrubber: decrypt", mux)
-		}
+	m, ok := admin.Find(host)
+	if !ok {
+		return nil, nil
 	}
-	return nil, nil
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /decrypt", d.decrypt)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "POST /%s/decrypt {\"tenant\": \"default\", \"reason\": \"...\", \"values\": [\"[ENC:...]\"]}\n", d.id)
+	})
+	return m.Mount(d.id, "PII scrubber: decrypt", mux)
 }
 
 func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/window"
@@ -50,7 +49,7 @@ type partitionReport struct {
 
 func (w *windowRollup) report() report {
 	r := report{Partitions: []partitionReport{}, Late: w.tel.lateMetrics()}
-	w.each(func(p *partition) {
+	w.partitions.Each(func(p *partition) {
 		s := p.status.Load()
 		r.Partitions = append(r.Partitions, partitionReport{
 			Partition: p.session.Label(), Streams: s.Streams, InputStreams: s.InputStreams, Sources: s.Sources,
@@ -84,25 +83,4 @@ func (w *windowRollup) page() http.Handler {
 		}
 	})
 	return mux
-}
-
-// mounter is what an admin extension offers.
-type mounter interface {
-	Mount(id, title string, h http.Handler) (unmount func(), err error)
-}
-
-func (w *windowRollup) mount(host component.Host) {
-	for _, ext := range host.GetExtensions() {
-		m, ok := ext.(mounter)
-		if !ok {
-			continue
-		}
-		unmount, err := m.Mount(w.set.ID.String(), "Window rollup", w.page())
-		if err != nil {
-			w.set.Logger.Warn("No admin page", zap.Error(err))
-			return
-		}
-		w.unmount = unmount
-		return
-	}
 }

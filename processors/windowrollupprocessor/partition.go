@@ -3,7 +3,6 @@ package windowrollupprocessor
 import (
 	"context"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,6 @@ type partition struct {
 	w       *windowRollup
 	session *delivery.Session
 	state   *rollup.State
-	listed  sync.Once // in w.partitions
 
 	status atomic.Pointer[rollup.Status] // as of the last Advance
 }
@@ -37,9 +35,6 @@ func (p *partition) note() {
 	status := p.state.Status()
 	p.status.Store(&status)
 }
-
-// Close ends the partition: see delivery.Stateful.
-func (p *partition) Close() { p.w.leave(p) }
 
 // Restore reads what Snapshot wrote.
 func (p *partition) Restore(r io.Reader) error { return p.state.Restore(r) }

@@ -2,10 +2,8 @@ package windowrollupprocessor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
@@ -22,8 +21,6 @@ import (
 
 // tenantHeader is the client metadata that names the tenant.
 const tenantHeader = "x-scope-orgid"
-
-var errNoSession = errors.New("window_rollup: the batch has no session: journal is required, and no follower of a journal stands before this processor, or one that is asynchronous stands between")
 
 // windowRollup is the processor. The state is in its partitions: one for every partition of the journal that is worked
 // on here, or the local one.
@@ -34,13 +31,9 @@ type windowRollup struct {
 	next consumer.Metrics
 	tel  *telemetry
 
-	local    *delivery.Local
-	here     *partition // of local
-	unmount  func()
-	stopping atomic.Bool
-
-	mu         sync.Mutex
-	partitions map[*partition]struct{} // guarded by mu
+	partitions *delivery.Partitions[*partition]
+	unmount    func()
+	stopping   atomic.Bool
 }
 
 var _ processor.Metrics = (*windowRollup)(nil)
@@ -50,9 +43,9 @@ func newWindowRollup(cfg *Config, set processor.Settings, next consumer.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	w := &windowRollup{cfg: cfg, spec: cfg.spec(), set: set, next: next, partitions: map[*partition]struct{}{}}
-	w.tel = newTelemetry(builder, set.Logger)
-	return w, w.tel.observe(w.each)
+	w := &windowRollup{cfg: cfg, spec: cfg.spec(), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
+	w.partitions = delivery.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(w, s) })
+	return w, w.tel.observe(w.partitions.Each)
 }
 
 // Capabilities says that batches are changed.
@@ -63,25 +56,13 @@ func (*windowRollup) Capabilities() consumer.Capabilities {
 // Start opens the local session, unless batches must come with one, and the page on the admin extension.
 func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 	if w.cfg.Journal != journalRequired {
-		if err := w.openLocal(ctx, host); err != nil {
+		owner := delivery.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
+		err := w.partitions.Open(ctx, host, owner, delivery.LocalSettings{Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed})
+		if err != nil {
 			return err
 		}
 	}
-	w.mount(host)
-	return nil
-}
-
-func (w *windowRollup) openLocal(ctx context.Context, host component.Host) error {
-	owner := delivery.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
-	local, err := delivery.OpenOwned(ctx, host, owner, delivery.LocalSettings{Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed})
-	if err != nil {
-		return err
-	}
-	w.local = local
-	if w.here, err = w.join(local.Session()); err != nil {
-		return err
-	}
-	local.Start()
+	w.unmount = admin.Mount(host, w.set.ID, "Window rollup", w.page(), w.set.Logger)
 	return nil
 }
 
@@ -92,28 +73,9 @@ func (w *windowRollup) Shutdown(ctx context.Context) error {
 		w.unmount = nil
 	}
 	w.stopping.Store(true) // The rest of the outbox goes without a pace.
-	var err error
-	if w.local != nil {
-		err = w.local.Shutdown(ctx)
-	}
+	err := w.partitions.Shutdown(ctx)
 	w.tel.shutdown()
 	return err
-}
-
-// join returns the state of a session's partition.
-func (w *windowRollup) join(s *delivery.Session) (*partition, error) {
-	if err := w.fits(s.SpreadBy()); err != nil {
-		return nil, err
-	}
-	p, err := delivery.Join(s, w.set.ID.String(), func() *partition { return newPartition(w, s) })
-	if err == nil {
-		p.listed.Do(func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.partitions[p] = struct{}{}
-		})
-	}
-	return p, err
 }
 
 // fits refuses rules that would merge streams of several partitions: each would write its share under the same name.
@@ -129,48 +91,32 @@ func (w *windowRollup) fits(spreadBy []string) error {
 	return nil
 }
 
-// leave forgets a partition whose session has ended.
-func (w *windowRollup) leave(p *partition) {
-	w.mu.Lock()
-	delete(w.partitions, p)
-	w.mu.Unlock()
-}
-
-// each calls f for every partition.
-func (w *windowRollup) each(f func(*partition)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for p := range w.partitions {
-		f(p)
-	}
-}
-
 // ConsumeMetrics rolls a batch up, and passes on what no rule takes away.
 func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	empty := md.DataPointCount() == 0
 	tenant := tenantOf(ctx)
-	if session, ok := delivery.From(ctx); ok {
-		p, err := w.join(session)
-		if err != nil {
-			return err
-		}
+	p, journal, err := w.partitions.Of(ctx)
+	if err == nil {
+		err = w.fits(p.session.SpreadBy())
+	}
+	if err != nil {
+		return fmt.Errorf("window_rollup: %w", err)
+	}
+	if journal {
 		// What fails downstream fails the whole range, and the worker goes back to the last checkpoint.
 		return w.roll(ctx, p, md, tenant, nil, empty)
 	}
-	if w.here == nil {
-		return errNoSession
-	}
 	// A batch that is refused downstream comes again. So what passes goes first, and what is rolled up is counted only when
 	// that has been taken.
-	leave := w.here.session.Enter()
-	raw, passed := w.here.state.Raw(md, time.Now())
+	leave := p.session.Enter()
+	raw, passed := p.state.Raw(md, time.Now())
 	leave()
 	if raw.DataPointCount() > 0 || empty {
 		if err := w.next.ConsumeMetrics(ctx, raw); err != nil {
 			return err
 		}
 	}
-	return w.roll(ctx, w.here, md, tenant, passed, false)
+	return w.roll(ctx, p, md, tenant, passed, false)
 }
 
 // roll adds md to p and passes on what is left of it.

@@ -1,0 +1,67 @@
+package delivery_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+func adders() *delivery.Partitions[*adder] {
+	return delivery.NewPartitions(component.MustNewID("adder"), func(*delivery.Session) *adder { return newAdder() })
+}
+
+func listed(l *delivery.Partitions[*adder]) (all []*adder) {
+	l.Each(func(a *adder) { all = append(all, a) })
+	return all
+}
+
+func TestPartitionsAreListedWhileTheirSessionLives(t *testing.T) {
+	l := adders()
+	first, second := session(t, delivery.Settings{Label: "p-0"}), session(t, delivery.Settings{Label: "p-1"})
+	a, journal, err := l.Of(delivery.With(t.Context(), first))
+	require.NoError(t, err)
+	assert.True(t, journal)
+	b, _, err := l.Of(delivery.With(t.Context(), second))
+	require.NoError(t, err)
+	again, _, err := l.Of(delivery.With(t.Context(), first))
+	require.NoError(t, err)
+	assert.Same(t, a, again)
+	assert.ElementsMatch(t, []*adder{a, b}, listed(l))
+	first.Close()
+	assert.Equal(t, 1, a.closed)
+	assert.Equal(t, []*adder{b}, listed(l))
+	_, _, err = l.Of(delivery.With(t.Context(), first))
+	require.Error(t, err)
+}
+
+func TestAStateThatIsNotRestoredIsNotListed(t *testing.T) {
+	full := session(t, delivery.Settings{})
+	_, err := delivery.Join(full, "adder", func() *blob { return &blob{data: []byte("of another type")} })
+	require.NoError(t, err)
+	l := adders()
+	_, _, err = l.Of(delivery.With(t.Context(), session(t, delivery.Settings{State: snapshot(t, full)})))
+	require.ErrorIs(t, err, delivery.ErrState)
+	assert.Empty(t, listed(l))
+}
+
+func TestWithoutAJournalThereIsTheLocalPartitionOrNone(t *testing.T) {
+	l := adders()
+	_, _, err := l.Of(context.Background())
+	require.ErrorIs(t, err, delivery.ErrNoSession)
+	require.NoError(t, l.Shutdown(t.Context()))
+
+	owner := delivery.Owner{ID: component.MustNewID("adder"), InstanceID: "here"}
+	require.NoError(t, l.Open(t.Context(), componenttest.NewNopHost(), owner, delivery.LocalSettings{Failed: func(delivery.Failure, error) {}}))
+	a, journal, err := l.Of(context.Background())
+	require.NoError(t, err)
+	assert.False(t, journal)
+	assert.Equal(t, []*adder{a}, listed(l))
+	require.NoError(t, l.Shutdown(t.Context()))
+	assert.Empty(t, listed(l))
+}
