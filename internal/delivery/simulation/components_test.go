@@ -5,13 +5,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/internal/delivery/simulation"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
@@ -20,7 +28,7 @@ import (
 // running is the real components of one schedule: they have things to release.
 type running struct {
 	t   testing.TB
-	all []processor.Metrics
+	all []component.Component
 }
 
 func (r *running) make(factory processor.Factory, yaml map[string]any, next consumer.Metrics) consumer.Metrics {
@@ -59,7 +67,58 @@ func (r *running) rollup(next consumer.Metrics) consumer.Metrics {
 	}, next)
 }
 
-// TestTheComponentsCountOnce runs the schedules, 10 000, with cardinality_guard and window_rollup as they are.
+// tsdb makes deltas cumulative, and writes them to next.
+func (r *running) tsdb(next consumer.Metrics) consumer.Metrics {
+	factory := prometheustsdbexporter.NewFactory()
+	cfg := factory.CreateDefaultConfig()
+	require.NoError(r.t, confmap.NewFromStringMap(map[string]any{
+		"tsdb": "store", "sending_queue": map[string]any{"enabled": false}, "retry_on_failure": map[string]any{"enabled": false},
+		"translation": map[string]any{"target_info": false},
+	}).Unmarshal(cfg))
+	require.NoError(r.t, confmap.Validate(cfg))
+	set := exportertest.NewNopSettings(factory.Type())
+	set.ID = component.NewID(factory.Type()) // the same in every process
+	e, err := factory.CreateMetrics(context.Background(), set, cfg)
+	require.NoError(r.t, err)
+	require.NoError(r.t, e.Start(context.Background(), store{next}))
+	r.all = append(r.all, e)
+	return e
+}
+
+// store is a host with a TSDB, which is next.
+type store struct{ next consumer.Metrics }
+
+func (s store) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("store"): s}
+}
+func (store) Start(context.Context, component.Host) error { return nil }
+func (store) Shutdown(context.Context) error              { return nil }
+
+func (s store) Appender(ctx context.Context) (storage.AppenderV2, error) {
+	return &transaction{ctx: ctx, next: s.next, samples: pmetric.NewMetrics()}, nil
+}
+
+// transaction collects samples as points of gauges.
+type transaction struct {
+	storage.AppenderV2
+	ctx     context.Context
+	next    consumer.Metrics
+	samples pmetric.Metrics
+}
+
+func (t *transaction) Append(ref storage.SeriesRef, series labels.Labels, _, at int64, v float64, _ *histogram.Histogram, _ *histogram.FloatHistogram, _ storage.AppendV2Options) (storage.SeriesRef, error) {
+	m := t.samples.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName(series.String())
+	p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+	p.SetTimestamp(pcommon.NewTimestampFromTime(time.UnixMilli(at)))
+	p.SetIntValue(int64(v))
+	return ref, nil
+}
+
+func (t *transaction) Commit() error { return t.next.ConsumeMetrics(t.ctx, t.samples) }
+
+// TestTheComponentsCountOnce runs the schedules, 12 500, with cardinality_guard, window_rollup and prometheus_tsdb's totals as
+// they are.
 func TestTheComponentsCountOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		pipeline func(*running) pipeline
@@ -71,8 +130,11 @@ func TestTheComponentsCountOnce(t *testing.T) {
 		"rollup": {pipeline: func(r *running) pipeline {
 			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.rollup(sink) }
 		}},
-		"guard and rollup": {pipeline: func(r *running) pipeline {
-			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.guard(2, r.rollup(sink)) }
+		"totals": {options: simulation.Options{Totals: true}, pipeline: func(r *running) pipeline {
+			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.tsdb(sink) }
+		}},
+		"guard, rollup and totals": {options: simulation.Options{Totals: true}, pipeline: func(r *running) pipeline {
+			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.guard(2, r.rollup(r.tsdb(sink))) }
 		}},
 		"changed rules": {options: simulation.Options{NoZombies: true}, pipeline: func(r *running) pipeline {
 			return func(run int, sink consumer.Metrics) consumer.Metrics { return r.guard(1+run%4, r.rollup(sink)) }

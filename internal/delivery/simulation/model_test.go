@@ -42,10 +42,10 @@ type point struct {
 	Value int64
 }
 
-// component is a model of guard or rollup: the adapter around a state.
-type component struct {
+// modelled is guard or rollup as a model: the adapter around a state.
+type modelled struct {
 	id   string
-	make func(c *component, s *delivery.Session) modelState
+	make func(c *modelled, s *delivery.Session) modelState
 	next consumer.Metrics
 }
 
@@ -55,9 +55,9 @@ type modelState interface {
 	take(m pmetric.Metric, p pmetric.NumberDataPoint) (point, bool)
 }
 
-func (c *component) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+func (c *modelled) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
-func (c *component) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+func (c *modelled) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	session, _ := delivery.From(ctx)
 	state, err := delivery.Join(session, c.id, func() modelState { return c.make(c, session) })
 	if err != nil {
@@ -82,7 +82,7 @@ func send(ctx context.Context, next consumer.Metrics, points []point) error {
 
 // fold is a guard: so many series pass, the rest is folded into panes.
 type fold struct {
-	c       *component
+	c       *modelled
 	session *delivery.Session
 	wrong   mistake
 	limit   int // configured
@@ -194,7 +194,7 @@ func (f *fold) Flush(ctx context.Context) error {
 
 // window is a rollup: sums in windows; what is late passes by itself.
 type window struct {
-	c      *component
+	c      *modelled
 	wrong  mistake
 	Open   map[int64]int64 // by end, Unix seconds
 	Closed time.Time
@@ -257,13 +257,13 @@ func (x *window) Flush(ctx context.Context) error {
 }
 
 func newFold(next consumer.Metrics, limit int, wrong mistake) consumer.Metrics {
-	return &component{id: "fold", next: next, make: func(c *component, s *delivery.Session) modelState {
+	return &modelled{id: "fold", next: next, make: func(c *modelled, s *delivery.Session) modelState {
 		return &fold{c: c, session: s, wrong: wrong, limit: limit, Limit: limit, Active: map[string]time.Time{}, Panes: map[int64]int64{}}
 	}}
 }
 
 func newWindow(next consumer.Metrics, wrong mistake) consumer.Metrics {
-	return &component{id: "window", next: next, make: func(c *component, _ *delivery.Session) modelState {
+	return &modelled{id: "window", next: next, make: func(c *modelled, _ *delivery.Session) modelState {
 		return &window{c: c, wrong: wrong, Open: map[int64]int64{}}
 	}}
 }

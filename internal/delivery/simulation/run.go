@@ -33,6 +33,8 @@ type Options struct {
 	// Pipeline makes a process's components, in front of sink. run counts the processes: a component can take another
 	// configuration in each. Everything that goes in as a delta sum must come out at sink as samples of the same total.
 	Pipeline func(run int, sink consumer.Metrics) consumer.Metrics
+	// Totals: what comes out are running totals instead, and the last one of each series counts.
+	Totals bool
 	// Variant is a mistake to make.
 	Variant Variant
 	// Steps of faults before everything is let run to its end; 0 means 400.
@@ -155,7 +157,7 @@ func (s *schedule) verdict() error {
 	if len(s.w.sink.conflicts) > 0 {
 		return fmt.Errorf("%w: two values for one sample: %s", ErrViolation, s.w.sink.conflicts[0])
 	}
-	if got := s.w.sink.total(); got != s.truth {
+	if got := s.w.sink.total(s.o.Totals); got != s.truth {
 		return fmt.Errorf("%w: the sink holds %d, the log %d", ErrViolation, got, s.truth)
 	}
 	return nil

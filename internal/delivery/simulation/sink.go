@@ -81,10 +81,16 @@ func (s *sink) take(md pmetric.Metrics, left int) {
 	})
 }
 
-// total is the sum of all samples.
-func (s *sink) total() (sum int64) {
-	for _, v := range s.values {
-		sum += v
+// total is the sum of all samples or, if they are running totals, of the last one of each series.
+func (s *sink) total(running bool) (sum int64) {
+	last := map[string]pcommon.Timestamp{}
+	for at := range s.values {
+		last[at.series] = max(last[at.series], at.time)
+	}
+	for at, v := range s.values {
+		if !running || at.time == last[at.series] {
+			sum += v
+		}
 	}
 	return sum
 }

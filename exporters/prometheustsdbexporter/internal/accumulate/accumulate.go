@@ -20,9 +20,8 @@ import (
 const (
 	// maxBuckets bounds an exponential histogram, per sign: what SDKs use.
 	maxBuckets = 160
-	// lateStep is how far behind its stream's newest sample the total is stamped that includes a late point: the next time
-	// that Prometheus can tell apart.
-	lateStep = int64(time.Millisecond)
+	// tick is what Prometheus tells times apart by.
+	tick = int64(time.Millisecond)
 )
 
 // Reason is why a delta point was refused.
@@ -119,7 +118,8 @@ func isDelta(m pmetric.Metric) bool {
 }
 
 // Apply makes the delta metrics of md cumulative, in place, and takes out the points that it refuses. A late point becomes a
-// total at the end of its stream, not at its own time, where another total stands: increases shift, sums stay right. Points
+// total at the end of its stream, a millisecond behind the newest, since another total stands at its own time: increases
+// shift, sums stay right. So does the second point of one millisecond. Points
 // without a time or later than limit are left as they are and change nothing: the translation refuses them. Until the next
 // Apply, Undo takes it all back.
 func (s *State) Apply(md pmetric.Metrics, limit time.Time) (refused Refused) {
@@ -221,8 +221,8 @@ func apply[P point, V interface{ CopyTo(P) }](a *application, t *table[V], key s
 		return false
 	}
 	at := now
-	if late {
-		at = old.last + lateStep
+	if known && now/tick <= old.last/tick {
+		at = old.last + tick
 	}
 	next := old.with(now, at, increase)
 	if known {

@@ -84,6 +84,17 @@ func TestLatePointsCount(t *testing.T) {
 	assert.Equal(t, []time.Duration{10 * time.Minute, 12 * time.Minute, 12*time.Minute + time.Millisecond, 12*time.Minute + 2*time.Millisecond, 13 * time.Minute}, times)
 }
 
+// Prometheus has one sample a millisecond.
+func TestPointsOfOneMillisecond(t *testing.T) {
+	s := accumulate.New(set)
+	md := delta(p{"a", 1, 5}, p{"a", 1, 2}, p{"a", 2, 1})
+	points := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints()
+	points.At(1).SetTimestamp(points.At(1).Timestamp() + 1)
+	assert.Zero(t, s.Apply(md, limit))
+	assert.Equal(t, []string{"a@0-1=5", "a@0-1=7", "a@0-2=8"}, totals(md))
+	assert.Equal(t, points.At(0).Timestamp().AsTime().Add(time.Millisecond), points.At(1).Timestamp().AsTime())
+}
+
 func TestPointsOlderThanWhatIsRememberedAreRefused(t *testing.T) {
 	s := accumulate.New(set)
 	refused := s.Apply(delta(p{"a", 100, 5}, p{"a", 39, 1}, p{"a", 40, 1}), limit)
