@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
 	"go.opentelemetry.io/collector/confmap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
@@ -153,6 +155,55 @@ func TestSASL(t *testing.T) {
 			require.Error(t, client(t, &config).Ping(t.Context()))
 		})
 	}
+}
+
+// hooks counts the records that are buffered.
+type hooks struct{ buffered chan struct{} }
+
+func (h hooks) OnProduceRecordPartitioned(*kgo.Record, int32) { h.buffered <- struct{}{} }
+
+func TestWhatComesMeanwhileSharesTheNextRequest(t *testing.T) {
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "p.logs"))
+	require.NoError(t, err)
+	t.Cleanup(k.Close)
+	const writers = 50
+	buffered := hooks{make(chan struct{}, writers+10)}
+	// Without rounds the records would linger.
+	p, err := cluster.NewProducer([]kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...), kgo.ProducerLinger(time.Minute), kgo.WithHooks(buffered)}, 1<<20, 1<<20)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	write := func(i int) error {
+		_, err := p.Write(t.Context(), []*kgo.Record{{Topic: "p.logs", Partition: -1, Key: []byte{byte(i)}, Value: []byte("v")}})
+		return err
+	}
+	var all errgroup.Group
+	all.Go(func() error { return write(0) })
+	<-buffered.buffered
+	require.NoError(t, p.Client().Flush(t.Context())) // The topic was unknown when the round began.
+	require.NoError(t, all.Wait())                    // From here on the client would have five requests in flight.
+
+	var requests atomic.Int64
+	held, release := make(chan struct{}, 1), make(chan struct{})
+	k.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		if requests.Add(1) == 1 {
+			held <- struct{}{}
+			k.SleepControl(func() { <-release })
+		}
+		return nil, nil, false
+	})
+	all.Go(func() error { return write(0) })
+	<-held
+	<-buffered.buffered
+	for i := range writers {
+		all.Go(func() error { return write(i) })
+	}
+	for range writers {
+		<-buffered.buffered
+	}
+	close(release)
+	require.NoError(t, all.Wait())
+	assert.EqualValues(t, 2, requests.Load())
 }
 
 func TestConfigIsChecked(t *testing.T) {

@@ -4,17 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/penstockhq/penstock/internal/journal/cluster/internal/rounds"
 )
+
+// maxLinger is how long a record waits for requests that are under way, at most: a broker that does not answer holds up the
+// others no longer than this.
+const maxLinger = 10 * time.Millisecond
 
 // ErrBusy says that as much as may wait for Kafka is waiting.
 var ErrBusy = errors.New("too much is waiting for Kafka")
 
 // Producer writes records and waits until all in-sync replicas have them. It is safe for concurrent use.
+//
+// What is written while nothing is under way is sent at once; what comes meanwhile shares the next requests, one for each broker.
+// A produce request costs the brokers, leader and followers, more than the records in it.
 //
 // Memory: the records in flight, at most the bytes that it was made with; and the client's own, about 1 MiB a broker.
 type Producer struct {
@@ -23,28 +34,32 @@ type Producer struct {
 	room   *semaphore.Weighted
 	bytes  int64
 	used   atomic.Int64
+	rounds *rounds.Rounds
 }
 
 // NewProducer returns a producer on options opts that lets at most inFlight bytes of keys and values wait for Kafka.
 // maxMessage is the topic's max.message.bytes. Records go where their Partition says; where it is -1, where Kafka's
 // default hash of the key says.
 func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, error) {
-	opts = append(opts[:len(opts):len(opts)],
+	opts = slices.Clip(slices.Concat([]kgo.Opt{kgo.ProducerLinger(maxLinger)}, opts, []kgo.Opt{
 		kgo.RecordPartitioner(byKey{kgo.StickyKeyPartitioner(nil)}),
-		kgo.ProducerLinger(0),
 		// The lowest level: a few percent larger, and half of the time.
 		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()),
-		kgo.MaxBufferedRecords(1<<30)) // the bound is in bytes, here
+		kgo.MaxBufferedRecords(1 << 30)})) // the bound is in bytes, here
 	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxMessage))...)
 	if err != nil {
 		return nil, err
 	}
-	large, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(DeadLetterBytes))...)
+	large, err := kgo.NewClient(append(opts, kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(DeadLetterBytes))...)
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	return &Producer{client: client, large: large, room: semaphore.NewWeighted(inFlight), bytes: inFlight}, nil
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	// A flush that does not wait ends the lingering of all that is buffered.
+	all := rounds.New(func() { _ = client.Flush(ended) })
+	return &Producer{client: client, large: large, room: semaphore.NewWeighted(inFlight), bytes: inFlight, rounds: all}, nil
 }
 
 // Write writes records and returns when each is written or has failed. failed names those that can never be written,
@@ -60,10 +75,13 @@ func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*
 		return nil, ErrBusy
 	}
 	p.used.Add(size)
+	var place rounds.Writer
 	w := send(ctx, p.client, records, func() {
+		p.rounds.Leave(&place)
 		p.room.Release(size)
 		p.used.Add(-size)
 	})
+	p.rounds.Join(&place)
 	if err := w.wait(ctx); err != nil {
 		return nil, fmt.Errorf("write %d records: %w", len(records), err)
 	}

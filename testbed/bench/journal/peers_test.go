@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,8 +30,10 @@ import (
 )
 
 const (
-	callers    = 256 // requests that wait for an answer at once
-	writesEach = 10240
+	manyCallers   = 256 // requests that wait for an answer at once
+	writesOfMany  = 10240
+	writesOfFewer = 5120
+	writesOfOne   = 300
 )
 
 // BenchmarkWrite compares how many requests a second are in Kafka, on all in-sync replicas, before they are answered: our processor and
@@ -57,9 +60,13 @@ func BenchmarkWrite(b *testing.B) {
 	require.NoError(b, theirs.Start(b.Context(), componenttest.NewNopHost()))
 	b.Cleanup(func() { _ = theirs.Shutdown(context.Background()) })
 
-	compare(b, "journal", "kafkaexporter",
-		func(i int) error { return ours.ConsumeLogs(context.Background(), batchOf(i)) },
-		func(i int) error { return theirs.ConsumeLogs(context.Background(), batchOf(i)) })
+	for _, c := range []struct{ callers, writes int }{{1, writesOfOne}, {64, writesOfFewer}, {manyCallers, writesOfMany}} {
+		b.Run(fmt.Sprintf("callers=%d", c.callers), func(b *testing.B) {
+			compare(b, c.callers, c.writes, "journal", "kafkaexporter",
+				func(i int) error { return ours.ConsumeLogs(context.Background(), batchOf(i)) },
+				func(i int) error { return theirs.ConsumeLogs(context.Background(), batchOf(i)) })
+		})
+	}
 }
 
 // BenchmarkClients compares the clients under the journal's way of writing: a record of an encoded request (about 5 KB), acks=all,
@@ -81,7 +88,7 @@ func BenchmarkClients(b *testing.B) {
 	theirs, err := sarama.NewSyncProducer(k.Addresses(), config)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = theirs.Close() })
-	compare(b, "franz-go", "sarama",
+	compare(b, manyCallers, writesOfMany, "franz-go", "sarama",
 		func(i int) error {
 			key, value := record(i)
 			return franz.ProduceSync(context.Background(), &kgo.Record{Topic: "franz", Key: key, Value: value}).FirstErr()
@@ -93,36 +100,54 @@ func BenchmarkClients(b *testing.B) {
 		})
 }
 
-// compare reports writes a second and the client's CPU for each, and the ratios of interleaved runs.
-func compare(b *testing.B, ours, theirs string, write, peer func(int) error) {
+// compare reports writes a second, the client's CPU for each and how long half of them took at most, and the ratios of interleaved runs.
+func compare(b *testing.B, callers, writes int, ours, theirs string, write, peer func(int) error) {
 	b.Helper()
-	run(b, write)
-	run(b, peer)
-	var rates, peerRates, faster, cheaper []float64
+	run(b, callers, writes, write)
+	run(b, callers, writes, peer)
+	var all, peers []outcome
 	for b.Loop() {
-		rate, cpu := run(b, write)
-		peerRate, peerCPU := run(b, peer)
-		rates, peerRates = append(rates, rate), append(peerRates, peerRate)
-		faster, cheaper = append(faster, rate/peerRate), append(cheaper, peerCPU/cpu)
+		all, peers = append(all, run(b, callers, writes, write)), append(peers, run(b, callers, writes, peer))
 	}
-	b.ReportMetric(median(rates), ours+"/s")
-	b.ReportMetric(median(peerRates), theirs+"/s")
-	b.ReportMetric(median(faster), "x-rate")
-	b.ReportMetric(median(cheaper), "x-less-cpu")
+	for name, of := range map[string][]outcome{ours: all, theirs: peers} {
+		b.ReportMetric(medianOf(len(of), func(i int) float64 { return of[i].rate }), name+"/s")
+		b.ReportMetric(medianOf(len(of), func(i int) float64 { return of[i].p50.Seconds() * 1000 }), name+"-p50-ms")
+	}
+	b.ReportMetric(medianOf(len(all), func(i int) float64 { return all[i].rate / peers[i].rate }), "x-rate")
+	b.ReportMetric(medianOf(len(all), func(i int) float64 { return peers[i].cpu / all[i].cpu }), "x-less-cpu")
 	b.ReportMetric(0, "ns/op")
 }
 
-func run(b *testing.B, write func(int) error) (rate, cpu float64) {
+func medianOf(n int, of func(int) float64) float64 {
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = of(i)
+	}
+	return median(values)
+}
+
+// outcome is what one run measured.
+type outcome struct {
+	rate float64 // writes a second
+	cpu  float64 // seconds for each
+	p50  time.Duration
+}
+
+func run(b *testing.B, callers, writes int, write func(int) error) outcome {
 	b.Helper()
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
+	each := writes / callers
+	latencies := make([]time.Duration, callers*each)
 	began, used := time.Now(), ownCPU(b)
 	for c := range callers {
 		wg.Go(func() {
-			for i := range writesEach / callers {
-				if err := write(c*writesEach + i); err != nil {
+			for i := range each {
+				sent := time.Now()
+				if err := write(c*writes + i); err != nil {
 					failed.Store(&err)
 				}
+				latencies[c*each+i] = time.Since(sent)
 			}
 		})
 	}
@@ -131,8 +156,9 @@ func run(b *testing.B, write func(int) error) (rate, cpu float64) {
 	if err := failed.Load(); err != nil {
 		require.NoError(b, *err)
 	}
-	n := float64(writesEach / callers * callers)
-	return n / took.Seconds(), (ownCPU(b) - used).Seconds() / n
+	slices.Sort(latencies)
+	n := float64(len(latencies))
+	return outcome{n / took.Seconds(), (ownCPU(b) - used).Seconds() / n, latencies[len(latencies)/2]}
 }
 
 func ownCPU(b *testing.B) time.Duration {
