@@ -12,7 +12,7 @@ import (
 
 // NewFactory returns the factory of the Kafka replay receiver.
 func NewFactory() receiver.Factory {
-	c := &creator{shared{all: map[*Config]*jobs{}}}
+	c := &creator{shared: shared{all: map[*Config]*jobs{}}, rosters: rosters{all: map[*Config]*roster{}}}
 	return receiver.NewFactory(metadata.Type, createDefaultConfig,
 		receiver.WithMetrics(c.metrics, metadata.MetricsStability),
 		receiver.WithLogs(c.logs, metadata.LogsStability),
@@ -20,7 +20,10 @@ func NewFactory() receiver.Factory {
 }
 
 // creator makes a follower for each pipeline, or the jobs of all that name one receiver.
-type creator struct{ shared shared }
+type creator struct {
+	shared  shared
+	rosters rosters
+}
 
 func (c *creator) metrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
 	return c.create(set, cfg.(*Config), metricsHead{next})
@@ -38,5 +41,5 @@ func (c *creator) create(set receiver.Settings, cfg *Config, h head) (component.
 	if cfg.Jobs.HasValue() {
 		return c.shared.of(cfg, set, h)
 	}
-	return newFollower(cfg, set, h)
+	return newFollower(cfg, set, h, c.rosters.of(cfg))
 }

@@ -32,6 +32,8 @@ const (
 	metadataAge = 200 * time.Millisecond
 	// commitEvery is how often the group's offsets follow the checkpoints. They are for lag and retention only.
 	commitEvery = time.Second
+	// heartbeatEvery bounds how late a member hears that partitions are to move, however long its session is.
+	heartbeatEvery = 3 * time.Second
 	// handOver is how long a worker may take to finish a range when its partition goes elsewhere.
 	handOver = 5 * time.Second
 )
@@ -46,9 +48,11 @@ type follower struct {
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
 	labels    []attribute.KeyValue
+	roster    *roster
 
-	stop context.CancelFunc
-	wg   sync.WaitGroup
+	quitting sync.Mutex         // one at a time quits
+	stop     context.CancelFunc // guarded by quitting; nil when nothing runs
+	wg       sync.WaitGroup
 
 	// Set once, by connect.
 	asking *kgo.Client // asks brokers, and is the mould of the workers' clients
@@ -64,13 +68,13 @@ type follower struct {
 	inFlight atomic.Int64          // records
 }
 
-func newFollower(cfg *Config, set receiver.Settings, head head) (*follower, error) {
+func newFollower(cfg *Config, set receiver.Settings, head head, roster *roster) (*follower, error) {
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
 	return &follower{
-		id: set.ID, cfg: cfg, head: head, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
+		id: set.ID, cfg: cfg, head: head, roster: roster, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
 		labels: []attribute.KeyValue{attribute.String("signal", string(head.signal())), attribute.String("group", cfg.Follow.Group)}, assigned: map[int32]*assignment{},
 	}, nil
 }
@@ -89,6 +93,11 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	if err := f.register(); err != nil {
+		return err
+	}
+	f.quitting.Lock()
+	defer f.quitting.Unlock()
+	if err := f.roster.add(f, host); err != nil {
 		return err
 	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -134,9 +143,9 @@ func (f *follower) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opts := append(slices.Clip(f.asking.Opts()), kgo.ConsumerGroup(signal.Group(prefix, f.cfg.Follow.Group)), kgo.ConsumeTopics(f.topic),
+	opts := append(slices.Clip(f.asking.Opts()), kgo.ConsumerGroup(f.groupName()), kgo.ConsumeTopics(f.topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.Follow.SessionTimeout),
-		kgo.HeartbeatInterval(f.cfg.Follow.SessionTimeout/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.HeartbeatInterval(min(f.cfg.Follow.SessionTimeout/4, heartbeatEvery)), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.assign(ctx, p[f.topic]) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(p[f.topic], handOver) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(p[f.topic], 0) }))
@@ -256,18 +265,31 @@ func (f *follower) maxInFlight() int {
 // Shutdown delivers what the journal holds by now, as far as that goes quickly, and leaves the group (a static member
 // stays).
 func (f *follower) Shutdown(context.Context) error {
+	f.roster.remove(f)
+	f.quit()
+	if f.asking != nil {
+		f.asking.Close()
+	}
+	f.telemetry.Shutdown()
+	return nil
+}
+
+// quit ends following. It is safe to repeat, and without Start.
+func (f *follower) quit() {
+	f.quitting.Lock()
+	defer f.quitting.Unlock()
 	if f.stop == nil {
-		f.telemetry.Shutdown()
-		return nil
+		return
 	}
 	f.mu.Lock()
 	var all []*assignment
 	for _, a := range f.assigned {
 		all = append(all, a)
 	}
+	group := f.group
 	f.mu.Unlock()
 	end(all, (*delivery.Worker).Finish, handOver)
-	if f.group != nil {
+	if group != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		defer cancel()
 		_ = f.commitOnce(ctx) // for lag only
@@ -278,8 +300,9 @@ func (f *follower) Shutdown(context.Context) error {
 		f.group.Close()
 		f.letter.Close()
 	}
-	f.asking.Close()
-	f.telemetry.Shutdown()
 	f.stop = nil
-	return nil
+}
+
+func (f *follower) groupName() string {
+	return f.head.signal().Group(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group)
 }

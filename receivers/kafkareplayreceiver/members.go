@@ -1,0 +1,252 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"go.opentelemetry.io/collector/component"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/journal"
+)
+
+var (
+	errNoMember   = errors.New("no member of the group has this instance id")
+	errNotStatic  = errors.New("a member without follow::instance_id leaves its group when it stops: there is nothing to do")
+	errOwnMember  = errors.New("this is the member that was asked: POST leave instead")
+	errNotStarted = errors.New("the receiver has not started, or has stopped")
+)
+
+// Member is a member of a receiver's group, as the API shows it.
+type Member struct {
+	Signal     journal.Signal `json:"signal"`
+	InstanceID string         `json:"instance_id,omitempty"`
+	ClientID   string         `json:"client_id"`
+	Host       string         `json:"host"`
+	Partitions []int32        `json:"partitions"`
+}
+
+// rosters finds the roster of a receiver that stands in several pipelines.
+type rosters struct {
+	mu  sync.Mutex
+	all map[*Config]*roster // guarded by mu
+}
+
+func (r *rosters) of(cfg *Config) *roster {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all[cfg] == nil {
+		r.all[cfg] = &roster{}
+	}
+	return r.all[cfg]
+}
+
+// roster is the followers of one receiver that run, one for each pipeline, and their API on the admin extension: a static
+// member stays in its group when it stops, so whoever takes one away for good has to say so.
+type roster struct {
+	mu      sync.Mutex
+	running []*follower // guarded by mu
+	unmount func()      // guarded by mu; nil without the API
+}
+
+// add puts the API on the admin extension, if there is one, with the first follower.
+func (r *roster) add(f *follower, host component.Host) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ext := range host.GetExtensions() {
+		m, ok := ext.(mounter)
+		if !ok || r.unmount != nil {
+			continue
+		}
+		unmount, err := m.Mount(f.id.String(), "Members of group "+f.cfg.Follow.Group, r.handler())
+		if err != nil {
+			return err
+		}
+		r.unmount = unmount
+	}
+	r.running = append(r.running, f)
+	return nil
+}
+
+// remove takes the API away with the last follower.
+func (r *roster) remove(f *follower) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(r.running, f); i >= 0 {
+		r.running = slices.Delete(r.running, i, i+1)
+	}
+	if len(r.running) == 0 && r.unmount != nil {
+		r.unmount()
+		r.unmount = nil
+	}
+}
+
+func (r *roster) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", r.serveMembers)
+	mux.HandleFunc("GET /v1/members", r.serveMembers)
+	mux.HandleFunc("POST /v1/leave", r.serveLeave)
+	mux.HandleFunc("DELETE /v1/members/{instance}", r.serveRemove)
+	return http.TimeoutHandler(mux, askLimit, `{"error":"Kafka took too long to answer"}`)
+}
+
+// each calls do for all followers at once and joins the errors.
+func (r *roster) each(do func(*follower) error) error {
+	r.mu.Lock()
+	running := slices.Clone(r.running)
+	r.mu.Unlock()
+	if len(running) == 0 {
+		return errNotStarted
+	}
+	errs := make([]error, len(running))
+	var wg sync.WaitGroup
+	for i, f := range running {
+		wg.Go(func() { errs[i] = do(f) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (r *roster) serveMembers(w http.ResponseWriter, req *http.Request) {
+	var mu sync.Mutex
+	all := []Member{}
+	err := r.each(func(f *follower) error {
+		members, err := f.members(req.Context())
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, members...)
+		return err
+	})
+	if err != nil {
+		answerMembers(w, err)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"members": all})
+}
+
+// serveLeave ends following until the next start. It is not undone when the client goes.
+func (r *roster) serveLeave(w http.ResponseWriter, req *http.Request) {
+	by := caller(req)
+	answerMembers(w, r.each(func(f *follower) error {
+		err := f.leave(context.WithoutCancel(req.Context()))
+		f.audit("leave", f.cfg.Follow.InstanceID, by, err)
+		return err
+	}))
+}
+
+// serveRemove takes a member that is gone out of the group. One that lives joins again by itself.
+func (r *roster) serveRemove(w http.ResponseWriter, req *http.Request) {
+	instance, by := req.PathValue("instance"), caller(req)
+	found := false
+	var mu sync.Mutex
+	err := r.each(func(f *follower) error {
+		err := errOwnMember
+		if instance != f.cfg.Follow.InstanceID {
+			err = f.remove(req.Context(), instance)
+		}
+		f.audit("remove", instance, by, err)
+		mu.Lock()
+		defer mu.Unlock()
+		found = found || err == nil
+		if errors.Is(err, errNoMember) { // It may have been in the group of another signal.
+			err = nil
+		}
+		return err
+	})
+	if err == nil && !found {
+		err = errNoMember
+	}
+	answerMembers(w, err)
+}
+
+func answerMembers(w http.ResponseWriter, err error) {
+	status := http.StatusBadGateway
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case errors.Is(err, errNotStatic), errors.Is(err, errOwnMember):
+		status = http.StatusConflict
+	case errors.Is(err, errNoMember):
+		status = http.StatusNotFound
+	case errors.Is(err, errNotStarted):
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, map[string]string{"error": err.Error()})
+}
+
+func (f *follower) audit(action, instance, by string, err error) {
+	fields := []zap.Field{zap.String("action", action), zap.String("group", f.groupName()), zap.String("instance_id", instance), zap.String("by", by), zap.Bool("done", err == nil)}
+	if err != nil {
+		fields = append(fields, zap.Error(err))
+	}
+	f.set.Logger.Named("audit").Info("group member", fields...)
+}
+
+// leave ends following as Shutdown does, and then takes the static member out of the group, so that its partitions go at
+// once. It may be repeated.
+func (f *follower) leave(ctx context.Context) error {
+	if f.cfg.Follow.InstanceID == "" {
+		return errNotStatic
+	}
+	f.quit()
+	err := f.remove(ctx, f.cfg.Follow.InstanceID)
+	if errors.Is(err, errNoMember) {
+		return nil
+	}
+	return err
+}
+
+// remove takes a static member out of the group.
+func (f *follower) remove(ctx context.Context, instance string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	left, err := kadm.NewClient(f.asking).LeaveGroup(ctx, kadm.LeaveGroup(f.groupName()).InstanceIDs(instance).Reason("it is gone for good"))
+	if err == nil {
+		err = left.Error()
+	}
+	switch {
+	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.GroupIDNotFound):
+		return errNoMember
+	case err != nil:
+		return fmt.Errorf("remove %s from group %s: %w", instance, f.groupName(), err)
+	}
+	return nil
+}
+
+// members asks who is in the group.
+func (f *follower) members(ctx context.Context) ([]Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	described, err := kadm.NewClient(f.asking).DescribeGroups(ctx, f.groupName())
+	if err == nil {
+		err = described.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe group %s: %w", f.groupName(), err)
+	}
+	var all []Member
+	for _, m := range described[f.groupName()].Members {
+		member := Member{Signal: f.head.signal(), ClientID: m.ClientID, Host: m.ClientHost, Partitions: []int32{}}
+		if m.InstanceID != nil {
+			member.InstanceID = *m.InstanceID
+		}
+		if assigned, ok := m.Assigned.AsConsumer(); ok {
+			for _, t := range assigned.Topics {
+				member.Partitions = append(member.Partitions, t.Partitions...)
+			}
+		}
+		slices.Sort(member.Partitions)
+		all = append(all, member)
+	}
+	return all, nil
+}
