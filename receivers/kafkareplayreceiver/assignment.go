@@ -13,7 +13,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/client"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
@@ -283,15 +282,18 @@ func (a *assignment) Delivered(b delivery.Bounds, newest time.Time, records, dup
 }
 
 func (a *assignment) Lost(b delivery.Bounds) {
-	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), b.Next-b.First, a.f.with())
+	n := a.f.lost(a.partition, b)
+	if n == 0 {
+		return
+	}
+	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), n, a.f.with())
 	a.f.set.Logger.Error("retention passed records that were not delivered", zap.Int32("partition", a.partition),
 		zap.Int64("first", b.First), zap.Int64("next", b.Next))
-	componentstatus.ReportStatus(a.f.host, componentstatus.NewRecoverableErrorEvent(
-		fmt.Errorf("retention passed offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, a.f.topic, a.partition)))
 }
 
 func (a *assignment) Checkpointed(next int64, bytes int, took time.Duration) {
 	a.saved.Store(next)
+	a.f.passed(a.partition, next)
 	a.f.telemetry.ReceiverKafkaReplayCheckpointBytes.Add(context.Background(), int64(bytes), a.f.with())
 	a.f.telemetry.ReceiverKafkaReplayCheckpointDuration.Record(context.Background(), took.Seconds(), a.f.with())
 	a.f.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, a.f.with())

@@ -66,6 +66,7 @@ type follower struct {
 	ends     kadm.ListedOffsets    // guarded by mu; of the topic's partitions
 	asked    time.Time             // guarded by mu; when ends was asked for
 	inFlight atomic.Int64          // records
+	gaps     gaps
 }
 
 func newFollower(cfg *Config, set receiver.Settings, head head, roster *roster) (*follower, error) {
@@ -147,8 +148,8 @@ func (f *follower) join(ctx context.Context) error {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.Follow.SessionTimeout),
 		kgo.HeartbeatInterval(min(f.cfg.Follow.SessionTimeout/4, heartbeatEvery)), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.assign(ctx, p[f.topic]) }),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(p[f.topic], handOver) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(p[f.topic], 0) }))
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(ctx, p[f.topic], handOver) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(ctx, p[f.topic], 0) }))
 	if f.cfg.Follow.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(f.cfg.Follow.InstanceID))
 	}
@@ -174,7 +175,7 @@ func (f *follower) assign(ctx context.Context, partitions []int32) {
 }
 
 // revoke ends the workers of partitions; grace is for a last checkpoint.
-func (f *follower) revoke(partitions []int32, grace time.Duration) {
+func (f *follower) revoke(ctx context.Context, partitions []int32, grace time.Duration) {
 	var ending []*assignment
 	f.mu.Lock()
 	for _, p := range partitions {
@@ -185,6 +186,9 @@ func (f *follower) revoke(partitions []int32, grace time.Duration) {
 	}
 	f.mu.Unlock()
 	end(ending, (*delivery.Worker).Stop, grace)
+	if ctx.Err() == nil { // else the component stops, and has no status of its own any more
+		f.leaveGap(partitions)
+	}
 }
 
 // end asks all to end, and cancels those that take longer than grace.
