@@ -3,9 +3,7 @@
 package journal
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,7 +38,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 	points += pointsPerRequest
 	sent := time.Now()
 	eventually(t, "live series", func() (float64, error) { return ask.PromValue(strict.Address, `count(hits_total) > bool 0`) }, 1)
-	status, answer := replays(t, p, http.MethodPost, "", `{"from":"-1h"}`)
+	status, answer := askReplays(t, p, http.MethodPost, "", `{"from":"-1h"}`)
 	assert.Equal(t, http.StatusConflict, status)
 	assert.Contains(t, fmt.Sprint(answer["problems"]), "out_of_order_time_window")
 	f.leave(p)
@@ -49,7 +47,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 	late := prometheus.Configured(t, prometheus.Debian, "storage: {tsdb: {out_of_order_time_window: 6h}}\n")
 	p = f.before(late.Address)
 	ask.Eventually(t, func() error { // A window that is not over is not replayed.
-		_, answer := replays(t, p, http.MethodPost, "", `{"from":"-1h","dry_run":true}`)
+		_, answer := askReplays(t, p, http.MethodPost, "", `{"from":"-1h","dry_run":true}`)
 		span, _ := answer["range"].(map[string]any)
 		to, err := time.Parse(time.RFC3339, fmt.Sprint(span["to"]))
 		if err == nil && to.Before(sent) {
@@ -57,7 +55,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 		}
 		return err
 	})
-	status, answer = replays(t, p, http.MethodPost, "", `{"id":"past","from":"-1h"}`)
+	status, answer = askReplays(t, p, http.MethodPost, "", `{"id":"past","from":"-1h"}`)
 	require.Equal(t, http.StatusCreated, status, "%v", answer)
 	k.Kill(1)
 	for what, query := range map[string]string{
@@ -67,7 +65,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 		eventually(t, what, func() (float64, error) { return ask.PromValue(late.Address, query) }, points)
 	}
 	ask.Eventually(t, func() error {
-		_, answer := replays(t, p, http.MethodGet, "/past", "")
+		_, answer := askReplays(t, p, http.MethodGet, "/past", "")
 		if s := fmt.Sprint(answer["status"]); !strings.Contains(s, "done") {
 			return fmt.Errorf("%v", answer)
 		}
@@ -90,30 +88,4 @@ func (f *fleet) before(tsdb string) *process.Process {
 	})
 	f.join(p)
 	return p
-}
-
-// replays calls the API until it is there.
-func replays(t *testing.T, p *process.Process, method, path, body string) (status int, answer map[string]any) {
-	t.Helper()
-	ask.Eventually(t, func() error {
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.Admin()+"/v1/replays"+path, strings.NewReader(body))
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err
-		}
-		if resp.StatusCode == http.StatusServiceUnavailable {
-			return fmt.Errorf("not there yet: %s", text)
-		}
-		status, answer = resp.StatusCode, nil
-		return json.Unmarshal(text, &answer)
-	})
-	return status, answer
 }

@@ -1,5 +1,8 @@
 // Package joblog keeps replay jobs in a topic of one partition that all instances read and write. Users' wants may be
 // written by any of them; jobs are run by the one that leads.
+//
+// The leader keeps the topic short, see [Log.Compact]: an embedded Kafka does not compact, and a Kafka that is told to keep the
+// last record of each key must find nothing to drop, because an entry adds to those before it. So no two have one key.
 package joblog
 
 import (
@@ -7,8 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,8 +26,10 @@ import (
 )
 
 const (
-	// compactAfter is how many entries a log may have before it is written anew.
+	// compactAfter is how many entries a log may have before it is written anew, and againAfter how many more come before that
+	// is tried again.
 	compactAfter = 5000
+	againAfter   = 500
 	session      = 10 * time.Second
 	pause        = time.Second
 )
@@ -32,12 +39,15 @@ type Log struct {
 	asking *kgo.Client // shared; consumes nothing
 	writer *kgo.Client
 	topic  string
+	nonce  uint64 // with written, makes keys
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 
+	written atomic.Uint64
+
 	mu      sync.Mutex
 	board   replay.Board  // guarded by mu
-	start   int64         // first offset read; guarded by mu
+	start   int64         // Compact counts from here: the first offset, or later after a try that failed; guarded by mu
 	applied int64         // the board has what is below; guarded by mu
 	changed chan struct{} // closed with the next entry; guarded by mu
 }
@@ -51,7 +61,7 @@ func Open(ctx context.Context, asking *kgo.Client, prefix, topic string) (*Log, 
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{asking: asking, topic: topic, changed: make(chan struct{}), start: spans[0].Start, applied: spans[0].Start}
+	l := &Log{asking: asking, topic: topic, nonce: rand.Uint64(), changed: make(chan struct{}), start: spans[0].Start, applied: spans[0].Start}
 	err = cluster.ReadAll(ctx, asking, topic, 0, l.apply)
 	if err != nil {
 		return nil, err
@@ -110,7 +120,7 @@ func (l *Log) follow(ctx context.Context) {
 
 // Append writes an entry and returns when the board has it.
 func (l *Log) Append(ctx context.Context, e replay.Entry) error {
-	offset, err := l.write(ctx, e)
+	offset, _, err := l.write(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -129,19 +139,20 @@ func (l *Log) Append(ctx context.Context, e replay.Entry) error {
 	}
 }
 
-func (l *Log) write(ctx context.Context, entries ...replay.Entry) (first int64, err error) {
+// write returns the offsets of the first and the last entry.
+func (l *Log) write(ctx context.Context, entries ...replay.Entry) (first, last int64, err error) {
 	records := make([]*kgo.Record, len(entries))
 	for i, e := range entries {
 		value, err := json.Marshal(e)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		records[i] = &kgo.Record{Topic: l.topic, Key: []byte(e.ID), Value: value}
+		records[i] = &kgo.Record{Topic: l.topic, Key: fmt.Appendf(nil, "%s %016x-%d", e.ID, l.nonce, l.written.Add(1)), Value: value}
 	}
 	if err := l.writer.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return 0, fmt.Errorf("write to %s: %w", l.topic, err)
+		return 0, 0, fmt.Errorf("write to %s: %w", l.topic, err)
 	}
-	return records[0].Offset, nil
+	return records[0].Offset, records[len(records)-1].Offset, nil
 }
 
 // Read calls f with the board, which f must not keep.
@@ -158,8 +169,9 @@ func (l *Log) Changed() <-chan struct{} {
 	return l.changed
 }
 
-// Compact writes the board anew and deletes what is before, once the log is long. It is for the leader; what others write
-// at the same moment makes it do nothing.
+// Compact writes the board anew and deletes what is before, once the log is long. It is for the leader. What others write
+// before or between makes it delete nothing: who reads from there on would miss it, or take it for something said of a job
+// that is not there yet.
 func (l *Log) Compact(ctx context.Context) error {
 	var entries []replay.Entry
 	l.mu.Lock()
@@ -167,8 +179,10 @@ func (l *Log) Compact(ctx context.Context) error {
 	if length >= compactAfter {
 		for _, j := range l.board.Jobs() {
 			whole := *j
+			whole.History = slices.Clone(j.History) // The board goes on while this is written.
 			entries = append(entries, replay.Entry{ID: j.Spec.ID, At: time.Now().UTC(), Job: &whole})
 		}
+		l.start = applied - compactAfter + againAfter // if this fails
 	}
 	l.mu.Unlock()
 	if length < compactAfter {
@@ -176,8 +190,8 @@ func (l *Log) Compact(ctx context.Context) error {
 	}
 	trim := applied - 1 // Something stays, or the partition would begin at 0 again in an embedded Kafka.
 	if len(entries) > 0 {
-		first, err := l.write(ctx, entries...)
-		if err != nil || first != applied {
+		first, last, err := l.write(ctx, entries...)
+		if err != nil || first != applied || last != first+int64(len(entries))-1 {
 			return err
 		}
 		trim = first
