@@ -62,6 +62,8 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 		"jobs: targets::0: endpoint: \"\" is not a URL":  {"targets": []any{map[string]any{"type": "loki"}}},
 		"jobs: targets::0: signal: must be set for type": {"targets": []any{map[string]any{"type": "other"}}},
 		"jobs: targets::0: max_age: -1s must not":        {"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_age": "-1s"}}},
+		"max_behind: -1s must not be negative":           {"targets": []any{map[string]any{"type": "loki", "endpoint": "http://loki:3100", "max_behind": "-1s"}}},
+		"max_behind: has a meaning for type loki only":   {"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_behind": "1h"}}},
 	} {
 		cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
 		require.NoError(t, confmap.NewFromStringMap(map[string]any{"brokers": []any{"127.0.0.1:9092"}, "jobs": jobs}).Unmarshal(cfg))

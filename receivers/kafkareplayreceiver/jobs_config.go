@@ -51,6 +51,9 @@ type TargetConfig struct {
 	Signal journal.Signal `mapstructure:"signal"`
 	// MaxAge is how far back it takes data. Default 0: as it says itself, and any where it can't be asked.
 	MaxAge time.Duration `mapstructure:"max_age"`
+	// MaxBehind is, for loki, the exporter's limits.max_behind: entries older than that get a stream of their own (late_label).
+	// Without late_label: longer than any replay goes back. Default 0: 1h, as there.
+	MaxBehind time.Duration `mapstructure:"max_behind"`
 	// HTTP is how to ask it: endpoint (http://127.0.0.1:9090), auth, tls, headers. Required but for other.
 	HTTP confighttp.ClientConfig `mapstructure:",squash"`
 }
@@ -118,6 +121,12 @@ func (c *TargetConfig) Validate() (err error) {
 	if c.MaxAge < 0 {
 		err = errors.Join(err, fmt.Errorf("max_age: %s must not be negative", c.MaxAge))
 	}
+	if c.MaxBehind < 0 {
+		err = errors.Join(err, fmt.Errorf("max_behind: %s must not be negative", c.MaxBehind))
+	}
+	if c.MaxBehind > 0 && c.Type != targetLoki {
+		err = errors.Join(err, fmt.Errorf("max_behind: has a meaning for type %s only", targetLoki))
+	}
 	return err
 }
 
@@ -138,7 +147,7 @@ func (c *TargetConfig) store(client *http.Client) target.Target {
 	case targetPrometheus:
 		return &target.Prometheus{Label: base, URL: base, Client: client, MaxAge: c.MaxAge}
 	case targetLoki:
-		return &target.Loki{Label: base, URL: base, Client: client, MaxAge: c.MaxAge}
+		return &target.Loki{Label: base, URL: base, Client: client, MaxAge: c.MaxAge, MaxBehind: c.MaxBehind}
 	}
 	return &target.Fixed{Label: "other (" + string(c.Signal) + ")", MaxAge: c.MaxAge}
 }

@@ -67,6 +67,8 @@ func (j *jobs) makeConfigured(ctx context.Context, log *joblog.Log, specs []repl
 		case err != nil:
 			job = &replay.Job{Spec: s, Created: time.Now().UTC(), By: "configuration"}
 			job.Status = replay.Status{Phase: replay.Failed, Reason: err.Error()}
+		case len(problems) > 0 && s.Force:
+			job.Warnings = problems
 		case len(problems) > 0:
 			job.Status = replay.Status{Phase: replay.Failed, Reason: strings.Join(problems, "; ")}
 		}

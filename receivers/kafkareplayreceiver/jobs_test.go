@@ -343,6 +343,22 @@ func TestAConfiguredJobRunsOnce(t *testing.T) {
 	}
 }
 
+func TestAConfiguredJobHeedsThePreflightUnlessForced(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 10)...)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, func(c *kafkareplay.Config) {
+		require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{
+			"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_age": "1m"}},
+			"run":     []any{map[string]any{"id": "careful", "from": "-1h"}, map[string]any{"id": "forced", "from": "-1h", "force": true}},
+		}}).Unmarshal(c))
+	})
+	s.waitFor(t, 10)
+	assert.EqualValues(t, 10, counts(host.await(t, "forced", "done"))["records"])
+	assert.Contains(t, fmt.Sprint(host.job(t, "forced")["warnings"]), "max_age is 1m0s")
+	assert.Contains(t, fmt.Sprint(host.await(t, "careful", "failed")), "max_age is 1m0s")
+}
+
 func TestThePageListsJobs(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 10)...)

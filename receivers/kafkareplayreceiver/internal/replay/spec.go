@@ -140,8 +140,11 @@ func (s *Spec) Validate() (err error) {
 		bad("records_per_second, bytes_per_second: %d and %d must not be negative", s.RecordsPerSecond, s.BytesPerSecond)
 	}
 	if s.Replace != nil {
-		if s.Signal != "" && s.Signal != journal.Metrics {
-			bad("replace: %s can't be replaced: their stores have no deletion that waits; mark them instead", s.Signal)
+		switch s.Signal {
+		case journal.Logs:
+			bad("replace: logs can't be replaced: Loki carries deletions out hours later, and would delete what was replayed; mark it instead")
+		case journal.Traces:
+			bad("replace: traces can't be replaced: no store of them deletes a range; mark what is replayed instead")
 		}
 		if len(s.Offsets) > 0 {
 			bad("replace: needs from and to, not offsets: what is deleted is a range of time")

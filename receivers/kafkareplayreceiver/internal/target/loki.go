@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -9,10 +10,11 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// What Loki's documentation gives as defaults.
+// What Loki's documentation gives as defaults, and our exporter's limits.max_behind.
 const (
 	lokiMaxAge      = 7 * 24 * time.Hour
 	lokiMaxChunkAge = 2 * time.Hour
+	lokiMaxBehind   = time.Hour
 )
 
 // Loki is a Loki.
@@ -21,6 +23,8 @@ type Loki struct {
 	URL    string // without a path
 	Client *http.Client
 	MaxAge time.Duration // 0: as it says itself
+	// MaxBehind is the age from which the exporter gives entries a stream of their own. 0: 1h.
+	MaxBehind time.Duration
 }
 
 var _ Target = (*Loki)(nil)
@@ -28,8 +32,9 @@ var _ Target = (*Loki)(nil)
 // Name implements Target.
 func (l *Loki) Name() string { return l.Label }
 
-// Oldest implements Target: an entry may be half of max_chunk_age behind the newest of its stream (assumed to be live),
-// and reject_old_samples_max_age behind the clock.
+// Oldest implements Target: an entry may be reject_old_samples_max_age behind the clock, and half of max_chunk_age behind the
+// newest of its stream (assumed to be live). That bounds nothing where older entries get a stream of their own. Limits of single
+// tenants (overrides) are not asked for.
 func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL+"/config", nil)
 	if err != nil {
@@ -51,8 +56,12 @@ func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, er
 	if err != nil {
 		return time.Time{}, "", err
 	}
-	oldest := now.Add(-chunk / 2)
-	why := fmt.Sprintf("ingester.max_chunk_age is %s, and an entry may be half of that behind its stream's newest", chunk)
+	var oldest time.Time
+	var why string
+	if behind := cmp.Or(l.MaxBehind, lokiMaxBehind); chunk/2 < behind {
+		oldest = now.Add(-chunk / 2)
+		why = fmt.Sprintf("ingester.max_chunk_age is %s, an entry may be half of that behind its stream's newest, and max_behind is %s", chunk, behind)
+	}
 	if reject, ok := conf.Get("limits_config::reject_old_samples").(bool); !ok || reject {
 		age, err := durationAt(conf, "limits_config::reject_old_samples_max_age", lokiMaxAge)
 		if err != nil {
@@ -80,7 +89,7 @@ func durationAt(conf *confmap.Conf, key string, missing time.Duration) (time.Dur
 
 // CanReplace implements Target. Loki deletes by a compactor that runs hours later, and would take what was replayed too.
 func (l *Loki) CanReplace(context.Context, time.Time, time.Time) error {
-	return fmt.Errorf("%w: %s carries deletions out hours later, and would delete what was replayed", ErrCannotReplace, l.Label)
+	return fmt.Errorf("%w: %s carries deletions out hours later, and would delete what was replayed: mark it instead", ErrCannotReplace, l.Label)
 }
 
 // Replace implements Target.

@@ -123,20 +123,27 @@ func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
 func TestHowFarBackLokiTakesEntries(t *testing.T) {
 	for name, c := range map[string]struct {
 		config string
-		want   time.Duration
+		behind time.Duration
+		want   time.Duration // 0: any
 	}{
-		"defaults":                            {"auth_enabled: false", time.Hour},
-		"half of max_chunk_age":               {"ingester: {max_chunk_age: 6h}", 3 * time.Hour},
-		"old samples are refused":             {"ingester: {max_chunk_age: 800h}\nlimits_config: {reject_old_samples: true, reject_old_samples_max_age: 1w}", 168 * time.Hour},
-		"old samples are refused, by default": {"ingester: {max_chunk_age: 800h}", 168 * time.Hour},
-		"old samples are taken":               {"ingester: {max_chunk_age: 800h}\nlimits_config: {reject_old_samples: false}", 400 * time.Hour},
+		"defaults":                              {"auth_enabled: false", 0, 168 * time.Hour},
+		"old samples are refused":               {"limits_config: {reject_old_samples: true, reject_old_samples_max_age: 2h}", 0, 2 * time.Hour},
+		"old samples are taken":                 {"limits_config: {reject_old_samples: false}", 0, 0},
+		"late entries in the stream of others":  {"ingester: {max_chunk_age: 6h}", 8760 * time.Hour, 3 * time.Hour},
+		"late entries in streams that are long": {"ingester: {max_chunk_age: 1h}", 0, 30 * time.Minute},
+		"late entries in streams short enough":  {"ingester: {max_chunk_age: 1h}", 30 * time.Minute, 168 * time.Hour},
+		"both":                                  {"ingester: {max_chunk_age: 800h}\nlimits_config: {reject_old_samples_max_age: 1w}", 8760 * time.Hour, 168 * time.Hour},
 	} {
 		s := newStore(t, map[string]string{"/config": c.config})
-		l := &target.Loki{Label: "loki", URL: s.URL, Client: http.DefaultClient}
+		l := &target.Loki{Label: "loki", URL: s.URL, Client: http.DefaultClient, MaxBehind: c.behind}
 		oldest, why, err := l.Oldest(t.Context(), thursday)
 		require.NoError(t, err, name)
-		assert.Equal(t, c.want, thursday.Sub(oldest), name)
-		assert.NotEmpty(t, why, name)
+		if c.want == 0 {
+			assert.True(t, oldest.IsZero(), name)
+		} else {
+			assert.Equal(t, c.want, thursday.Sub(oldest), name)
+			assert.NotEmpty(t, why, name)
+		}
 		assert.ErrorIs(t, l.CanReplace(t.Context(), thursday, thursday), target.ErrCannotReplace)
 		assert.ErrorIs(t, l.Replace(t.Context(), nil, thursday, thursday), target.ErrCannotReplace)
 	}
