@@ -65,6 +65,7 @@ func Start(t testing.TB, n int) *Cluster {
 	id := make([]byte, 16)
 	_, err := rand.Read(id)
 	require.NoError(t, err)
+	id[0] &= 0x7f // An id that begins with a dash is an option to Kafka's tool.
 	c := &Cluster{jars: Jars(t), dir: t.TempDir(), id: base64.RawURLEncoding.EncodeToString(id)}
 	ports := process.FreePorts(t, 2*n)
 	var voters []string
