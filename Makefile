@@ -51,7 +51,7 @@ SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexport
              internal/delivery/simulation processors/windowrollupprocessor/internal/rollup
 
 .PHONY: unit
-unit: ## Unit tests of the root module, with the race detector; 32 500 simulated schedules of crashes and lost answers
+unit: ## Unit tests of the root module, with the race detector; 35 000 simulated schedules of crashes and lost answers
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 20m $(addprefix ./,$(SERIAL))
 
