@@ -64,13 +64,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 	} {
 		eventually(t, what, func() (float64, error) { return ask.PromValue(late.Address, query) }, points)
 	}
-	ask.Eventually(t, func() error {
-		_, answer := askReplays(t, p, http.MethodGet, "/past", "")
-		if s := fmt.Sprint(answer["status"]); !strings.Contains(s, "done") {
-			return fmt.Errorf("%v", answer)
-		}
-		return nil
-	})
+	done(t, p, "past")
 }
 
 // before starts a gateway in front of another TSDB, whose jobs ask it.
