@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -75,6 +76,45 @@ func TestTopicsAreMadeOnceWithWhatThePromiseRestsOn(t *testing.T) {
 	read, err := cluster.ReadLayout(t.Context(), c, "p", journal.Metrics)
 	require.NoError(t, err)
 	assert.Equal(t, int32(4), read.Partitions)
+}
+
+// A broker that has not heard of a topic yet is asked again, for the journal and for what is made beside it.
+func TestABrokerThatDoesNotKnowATopicYetIsAskedAgain(t *testing.T) {
+	k, err := kfake.NewCluster(kfake.NumBrokers(3))
+	require.NoError(t, err)
+	t.Cleanup(k.Close)
+	config := cluster.DefaultConfig()
+	config.Brokers = k.ListenAddrs()
+	c := client(t, &config)
+	var asked atomic.Int64
+	unknown := func() { // for the first question from now on
+		k.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			asked.Add(1)
+			request := r.(*kmsg.DescribeConfigsRequest)
+			response := request.ResponseKind().(*kmsg.DescribeConfigsResponse)
+			for _, resource := range request.Resources {
+				answer := kmsg.NewDescribeConfigsResponseResource()
+				answer.ResourceType, answer.ResourceName, answer.ErrorCode = resource.ResourceType, resource.ResourceName, kerr.UnknownTopicOrPartition.Code
+				response.Resources = append(response.Resources, answer)
+			}
+			return response, nil, true
+		})
+	}
+	unknown()
+	_, maxMessage, err := cluster.Ensure(t.Context(), c, "p", journal.Logs, topics())
+	require.NoError(t, err)
+	assert.EqualValues(t, 1048588, maxMessage)
+	unknown()
+	_, err = cluster.EnsureState(t.Context(), c, "p", journal.Logs, "g")
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, asked.Load())
+	described, err := kadm.NewClient(c).DescribeTopicConfigs(t.Context(), journal.Logs.StateTopic("p", "g"))
+	require.NoError(t, err)
+	for _, kv := range described[0].Configs {
+		if kv.Key == "min.insync.replicas" {
+			assert.Equal(t, "2", kv.MaybeValue())
+		}
+	}
 }
 
 func TestTopicsThatBreakThePromiseAreRefused(t *testing.T) {

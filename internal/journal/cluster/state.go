@@ -38,19 +38,17 @@ func beside(ctx context.Context, client *kgo.Client, like, name string, partitio
 	if err != nil {
 		return fmt.Errorf("ask for topic %s: %w", like, err)
 	}
-	described, err := adm.DescribeTopicConfigs(ctx, like)
+	var settings map[string]string
+	err = untilKnown(ctx, func() (err error) {
+		settings, err = settingsOf(ctx, adm, like)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("ask for the settings of topic %s: %w", like, err)
-	}
-	rc, err := described.On(like, nil)
-	if err != nil {
-		return fmt.Errorf("ask for the settings of topic %s: %w", like, err)
+		return err
 	}
 	configs := map[string]*string{policy: kadm.StringPtr(deleteRecords), retention: kadm.StringPtr(keepForEver), unclean: kadm.StringPtr("false")}
-	for _, kv := range rc.Configs {
-		if kv.Key == minISR {
-			configs[minISR] = kv.Value
-		}
+	if n, ok := settings[minISR]; ok {
+		configs[minISR] = &n
 	}
 	if err := create(ctx, adm, name, partitions, int16(details[like].Partitions.NumReplicas()), configs); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -194,17 +195,9 @@ func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Lay
 	if err := have.Check(topic, want); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	described, err := adm.DescribeTopicConfigs(ctx, topic)
-	if err == nil {
-		_, err = described.On(topic, nil)
-	}
+	settings, err := settingsOf(ctx, adm, topic)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the settings of topic %s: %w", topic, err)
-	}
-	settings := map[string]string{}
-	rc, _ := described.On(topic, nil)
-	for _, kv := range rc.Configs {
-		settings[kv.Key] = kv.MaybeValue()
+		return 0, err
 	}
 	var problems error
 	if settings[policy] != "" && settings[policy] != deleteRecords {
@@ -228,6 +221,24 @@ func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Lay
 		return 0, fmt.Errorf("%s of topic %s: %w", maxMessageBytes, topic, err)
 	}
 	return int32(n), nil
+}
+
+// settingsOf returns a topic's settings, defaults included. A broker that doesn't know the topic yet answers with an error beside
+// it, and no settings: kerr.UnknownTopicOrPartition.
+func settingsOf(ctx context.Context, adm *kadm.Client, topic string) (map[string]string, error) {
+	described, err := adm.DescribeTopicConfigs(ctx, topic)
+	var rc kadm.ResourceConfig
+	if err == nil {
+		rc, err = described.On(topic, nil)
+	}
+	if err = cmp.Or(err, rc.Err); err != nil {
+		return nil, fmt.Errorf("ask for the settings of topic %s: %w", topic, err)
+	}
+	settings := map[string]string{}
+	for _, kv := range rc.Configs {
+		settings[kv.Key] = kv.MaybeValue()
+	}
+	return settings, nil
 }
 
 // fixLayout returns the layout that was recorded first for signal, and records want if none was.
