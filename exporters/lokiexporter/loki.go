@@ -19,6 +19,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 // tellInterval is the least time between two log messages about refused entries.
@@ -156,6 +157,7 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 		s.batch(b)
 	}
 	e.countSent(ctx, s)
+	delivery.Refuse(ctx, s.refused)
 	w.recycle(batches)
 	return s.result(ld)
 }

@@ -30,6 +30,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 // harness is an exporter in front of a fake Loki.
@@ -188,12 +189,18 @@ func TestAnswers(t *testing.T) {
 				}
 				return tc.answer
 			}, nil)
-			err := h.ConsumeLogs(t.Context(), logs("a/1", "a/2", "a/3"))
+			ctx, refusals := delivery.WithRefusals(t.Context())
+			err := h.ConsumeLogs(ctx, logs("a/1", "a/2", "a/3"))
 			if tc.permanent {
 				require.True(t, consumererror.IsPermanent(err), "%v", err)
 			} else {
 				require.NoError(t, err)
 			}
+			var refused int64
+			for _, n := range tc.refused {
+				refused += n
+			}
+			assert.Equal(t, refused, refusals.Count(), "what a journal is told")
 			if tc.again {
 				assert.Equal(t, []string{"1", "2", "3"}, h.loki.lines())
 				assert.Equal(t, 3, requests)

@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
@@ -71,7 +72,8 @@ type sink struct {
 	seen  map[string]int
 	marks map[string]int // values of penstock.replay.id
 	fail  func(body string) error
-	gate  func() // nil, or what each batch passes first
+	gate  func()                 // nil, or what each batch passes first
+	drops func(body string) bool // nil, or what is refused of a batch that is taken
 }
 
 func newSink() *sink { return &sink{seen: map[string]int{}, marks: map[string]int{}} }
@@ -91,6 +93,10 @@ func (s *sink) consumer(t *testing.T) consumer.Logs {
 					if err := s.fail(l.Body().Str()); err != nil {
 						return err
 					}
+				}
+				if s.drops != nil && s.drops(l.Body().Str()) {
+					delivery.Refuse(ctx, 1)
+					continue
 				}
 				s.seen[fmt.Sprint(tenant, l.Body().Str())]++
 				if id, ok := l.Attributes().Get("penstock.replay.id"); ok {

@@ -174,11 +174,14 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 		return err
 	}
 	began := time.Now()
+	ctx, refusals := delivery.WithRefusals(ctx)
 	for _, b := range batches {
 		if err := p.r.head.consume(asSender(ctx, b.of), b.requests); err != nil {
 			return err
 		}
 	}
+	n.RefusedItems = min(n.Items, refusals.Count()) // A sink may count more: it splits items, or there are several.
+	n.Items -= n.RefusedItems
 	p.count(&n)
 	return p.r.worked(ctx, time.Since(began))
 }
@@ -203,6 +206,7 @@ func (p *part) count(n *replay.Counts) {
 	add(records, n.Refused, "refused")
 	add(records, n.Lost, "lost")
 	add(items, n.Items, "delivered")
+	add(items, n.RefusedItems, "refused")
 	add(items, n.Outside, "filtered")
 }
 

@@ -267,6 +267,21 @@ func TestAConditionAndAMark(t *testing.T) {
 	assert.Equal(t, map[string]int{"b": 10}, s.marks)
 }
 
+// A sink that takes a batch, and refuses a part of it.
+func TestWhatASinkRefusesIsNotCountedAsDelivered(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 40)...)
+	host, s := newAdminHost(), newSink()
+	s.drops = func(body string) bool { return body == "a3" || body == "a5" }
+	w.replay(t, host, s, nil)
+	status, out := host.create(t, `{"id":"j","from":"-1h"}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	done := counts(host.await(t, "j", "done"))
+	assert.EqualValues(t, 40, done["records"])
+	assert.EqualValues(t, 38, done["items"])
+	assert.EqualValues(t, 2, done["refused_items"])
+}
+
 func TestOffsetsAndDeadLetters(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 40)...)

@@ -95,15 +95,16 @@ type Progress struct {
 
 // Counts are what became of records and items. They are part of a partition's checkpoint, so what is read again counts once.
 type Counts struct {
-	Records     int64 `json:"records"`     // delivered
-	Bytes       int64 `json:"bytes"`       // of their values
-	Items       int64 `json:"items"`       // data points, log records or spans in them
-	Filtered    int64 `json:"filtered"`    // records that the selection left out
-	Outside     int64 `json:"outside"`     // items outside the range or not meeting the condition
-	Duplicates  int64 `json:"duplicates"`  // records that repeat another
-	Undecodable int64 `json:"undecodable"` // records that can't be read
-	Refused     int64 `json:"refused"`     // records that the pipeline refuses for good
-	Lost        int64 `json:"lost"`        // offsets that retention passed
+	Records      int64 `json:"records"`       // delivered
+	Bytes        int64 `json:"bytes"`         // of their values
+	Items        int64 `json:"items"`         // data points, log records or spans in them that no sink refused
+	RefusedItems int64 `json:"refused_items"` // those in them that a sink refused for good
+	Filtered     int64 `json:"filtered"`      // records that the selection left out
+	Outside      int64 `json:"outside"`       // items outside the range or not meeting the condition
+	Duplicates   int64 `json:"duplicates"`    // records that repeat another
+	Undecodable  int64 `json:"undecodable"`   // records that can't be read
+	Refused      int64 `json:"refused"`       // records that the pipeline refuses for good
+	Lost         int64 `json:"lost"`          // offsets that retention passed
 }
 
 // Add adds other to c.
@@ -111,6 +112,7 @@ func (c *Counts) Add(other *Counts) {
 	c.Records += other.Records
 	c.Bytes += other.Bytes
 	c.Items += other.Items
+	c.RefusedItems += other.RefusedItems
 	c.Filtered += other.Filtered
 	c.Outside += other.Outside
 	c.Duplicates += other.Duplicates
