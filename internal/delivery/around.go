@@ -44,7 +44,7 @@ type Store interface {
 	// Save writes records in one transaction and returns the offset of the first. ErrFenced means that there is another
 	// owner; any other error, that nobody knows whether they were written.
 	Save(ctx context.Context, records []StateRecord) (int64, error)
-	// Trim deletes what is below offset. A failure does no harm.
+	// Trim deletes what is below offset, now or with a later call. A failure does no harm.
 	Trim(ctx context.Context, offset int64) error
 }
 

@@ -18,6 +18,10 @@ const (
 	tick = time.Second
 	// fetchBytes bounds what one fetch holds; a larger record is fetched all the same.
 	fetchBytes = 1 << 20
+	// nap is how long a range that waits looks away, so that a fetch brings more than a record; lastLook is when it stops
+	// doing so.
+	nap      = 200 * time.Millisecond
+	lastLook = 10 * time.Millisecond
 )
 
 var _ delivery.Source = (*Source)(nil)
@@ -153,7 +157,10 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 		if left <= 0 || s.hurried.Err() != nil || ctx.Err() != nil {
 			break
 		}
-		waiting, cancel := context.WithTimeout(ctx, left)
+		if left > lastLook && r.Next >= s.end { // all was read that there was
+			s.rest(ctx, min(nap, left-lastLook))
+		}
+		waiting, cancel := context.WithDeadline(ctx, until)
 		stop := context.AfterFunc(s.hurried, cancel)
 		err := s.poll(waiting, left)
 		stop()
@@ -165,6 +172,17 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	}
 	r.AtEnd = len(s.pending) == 0 && r.Next >= s.end
 	return r, nil
+}
+
+// rest returns after d, when ctx ends or when Hurry is called.
+func (s *Source) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.hurried.Done():
+	}
 }
 
 // poll waits for records, unless some are pending.

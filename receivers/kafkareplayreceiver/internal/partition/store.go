@@ -16,8 +16,14 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
-// transactionTimeout bounds a checkpoint; the broker aborts it then.
-const transactionTimeout = time.Minute
+const (
+	// transactionTimeout bounds a checkpoint; the broker aborts it then.
+	transactionTimeout = time.Minute
+	// trimAfter is how many bytes may be left untrimmed. Brokers take up to a second for a trim, until it has got around to all
+	// replicas, and the worker waits for it. A checkpoint counts for minCheckpoint at least: a restore reads all that there are.
+	trimAfter     = 1 << 20
+	minCheckpoint = 32 << 10
+)
 
 var _ delivery.Store = (*Store)(nil)
 
@@ -28,6 +34,7 @@ type Store struct {
 	topic     string
 	partition int32
 	owner     *kgo.Client // nil before Fence and after an error
+	untrimmed int         // bytes, since the last trim
 }
 
 // NewStore returns the store of topic's partition. asking is shared and stays its owner's.
@@ -50,7 +57,7 @@ func (s *Store) Fence(ctx context.Context) error {
 	owner, err := kgo.NewClient(append(s.opts[:len(s.opts):len(s.opts)],
 		kgo.TransactionalID(fmt.Sprintf("%s-%d", s.topic, s.partition)), kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()))...)
+		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()))...)
 	if err != nil {
 		return err
 	}
@@ -106,17 +113,24 @@ func (s *Store) save(ctx context.Context, records []delivery.StateRecord) (int64
 		return 0, err
 	}
 	out := make([]*kgo.Record, len(records))
+	bytes := 0
 	for i, r := range records {
+		bytes += len(r.Key) + len(r.Value)
 		out[i] = &kgo.Record{Topic: s.topic, Partition: s.partition, Key: r.Key, Value: r.Value}
 	}
 	if err := s.owner.ProduceSync(ctx, out...).FirstErr(); err != nil {
 		return 0, err
 	}
+	s.untrimmed += max(bytes, minCheckpoint)
 	return out[0].Offset, s.owner.EndTransaction(ctx, kgo.TryCommit)
 }
 
-// Trim implements delivery.Store.
+// Trim implements delivery.Store. It puts off what is not worth it yet.
 func (s *Store) Trim(ctx context.Context, offset int64) error {
+	if s.untrimmed < trimAfter {
+		return nil
+	}
+	s.untrimmed = 0
 	offsets := kadm.Offsets{}
 	offsets.AddOffset(s.topic, s.partition, offset, -1)
 	deleted, err := kadm.NewClient(s.asking).DeleteRecords(ctx, offsets)

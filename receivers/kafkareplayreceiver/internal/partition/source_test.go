@@ -1,0 +1,84 @@
+package partition_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+)
+
+const topic = "p.logs"
+
+// source returns a client of a Kafka with one partition, and a source of it whose ranges have at most records records and wait.
+func source(t *testing.T, records int, wait time.Duration) (*kfake.Cluster, *kgo.Client, *partition.Source) {
+	t.Helper()
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	require.NoError(t, err)
+	t.Cleanup(k.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.MetadataMinAge(10*time.Millisecond))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	s, err := partition.NewSource(client, topic, 0, partition.Limits{Records: records, Bytes: func() int { return 1 << 20 }, Wait: wait},
+		func(r *kgo.Record) delivery.Record { return delivery.Record{Offset: r.Offset} })
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return k, client, s
+}
+
+func produce(t *testing.T, client *kgo.Client, n int) {
+	t.Helper()
+	for range n {
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("v")}).FirstErr())
+	}
+}
+
+func TestRecordsThatARangeWaitsForShareFetches(t *testing.T) {
+	const records = 500
+	k, client, s := source(t, records, time.Hour)
+	var fetches atomic.Int64
+	k.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		fetches.Add(1)
+		return nil, nil, false
+	})
+	produce(t, client, 1)
+	done := make(chan error, 1)
+	var r delivery.Range
+	go func() {
+		var err error
+		r, err = s.Read(t.Context(), 0)
+		done <- err
+	}()
+	produce(t, client, records-1) // each when the one before is written
+	require.NoError(t, <-done)
+	assert.Equal(t, delivery.Bounds{First: 0, Next: records}, r.Bounds)
+	assert.Len(t, r.Records, records)
+	assert.Less(t, fetches.Load(), int64(records/5))
+}
+
+func TestARangeOfABacklogWaitsForNothing(t *testing.T) {
+	_, client, s := source(t, 10, time.Hour)
+	produce(t, client, 30)
+	for at := int64(0); at < 30; at += 10 {
+		r, err := s.Read(t.Context(), at)
+		require.NoError(t, err)
+		assert.Equal(t, delivery.Bounds{First: at, Next: at + 10}, r.Bounds)
+	}
+}
+
+func TestAHurriedRangeEnds(t *testing.T) {
+	_, client, s := source(t, 10, time.Hour)
+	produce(t, client, 1)
+	s.Hurry()
+	r, err := s.Read(t.Context(), 0)
+	require.NoError(t, err)
+	assert.Equal(t, delivery.Bounds{First: 0, Next: 1}, r.Bounds)
+}
