@@ -38,7 +38,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 			}
 			var state bytes.Buffer
 			var wrote, restored time.Duration
-			encoder, err := zstd.NewWriter(nil)
+			encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest)) // as the store
 			require.NoError(b, err)
 			compressed := 0
 			n := 0

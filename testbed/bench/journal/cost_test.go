@@ -28,7 +28,7 @@ import (
 const (
 	requestsPerRun    = 800
 	recordsPerRequest = 200
-	senders           = 32
+	defaultWait       = "100ms" // the receiver's
 )
 
 // The same way in and out for all: OTLP over HTTP in, OTLP over HTTP with zstd out.
@@ -38,7 +38,7 @@ extensions:
   health_check: {endpoint: "${env:PENSTOCK_HEALTH_ENDPOINT}"}
 receivers:
   otlp: {protocols: {http: {endpoint: "${env:PENSTOCK_OTLP_HTTP_ENDPOINT}"}}}
-  kafka_replay: {brokers: [%[1]s], topic_prefix: %[2]s, follow: {group: out, range: {max_wait: 200ms}}}
+  kafka_replay: {brokers: [%[1]s], topic_prefix: %[2]s, follow: {group: out, range: {max_wait: %[4]s}}}
 processors:
   kafka_replay: {brokers: [%[1]s], topic_prefix: %[2]s}
 exporters:
@@ -54,32 +54,40 @@ service:
 	following = appending + "    logs/out: {receivers: [kafka_replay], exporters: [otlp_http]}\n"
 )
 
-// BenchmarkCPU compares the CPU of the process, brokers excluded, for each log record: passed on, appended to the journal, appended and
-// followed.
+// BenchmarkCPU compares the CPU of the process, brokers excluded, for each log record: passed on; appended to the journal; appended and
+// followed, as by default and with the profiles' wait for logs; with that many senders at once.
 func BenchmarkCPU(b *testing.B) {
 	k := kafka.Start(b, 3)
 	all := map[string]*gateway{}
-	for name, pipelines := range map[string]string{"pass": passing, "append": appending, "follow": following} {
-		all[name] = newGateway(b, k, name, pipelines)
-		all[name].awaitReady(b)
-		all[name].spend(b, name != "append") // warm
+	for _, g := range []struct{ name, pipelines, wait string }{
+		{"pass", passing, defaultWait}, {"append", appending, defaultWait}, {"follow", following, defaultWait}, {"follow200ms", following, "200ms"},
+	} {
+		all[g.name] = newGateway(b, k, g.name, g.pipelines, g.wait)
+		all[g.name].awaitReady(b)
+		all[g.name].spend(b, 32, g.name != "append") // warm
 	}
-	spent := map[string][]float64{}
-	var appended, followed []float64
-	for b.Loop() {
-		round := map[string]float64{}
-		for name, g := range all {
-			round[name] = g.spend(b, name != "append")
-			spent[name] = append(spent[name], round[name])
-		}
-		appended, followed = append(appended, round["append"]/round["pass"]), append(followed, round["follow"]/round["pass"])
+	for _, senders := range []int{8, 32} {
+		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
+			spent, ratios := map[string][]float64{}, map[string][]float64{}
+			for b.Loop() {
+				round := map[string]float64{}
+				for name, g := range all {
+					round[name] = g.spend(b, senders, name != "append")
+				}
+				for name, ns := range round {
+					spent[name] = append(spent[name], ns)
+					ratios[name] = append(ratios[name], ns/round["pass"])
+				}
+			}
+			for name := range all {
+				b.ReportMetric(median(spent[name]), name+"-ns/record")
+				if name != "pass" {
+					b.ReportMetric(median(ratios[name]), name+"/pass")
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
-	for name, ns := range spent {
-		b.ReportMetric(median(ns), name+"-ns/record")
-	}
-	b.ReportMetric(median(appended), "append/pass")
-	b.ReportMetric(median(followed), "follow/pass")
-	b.ReportMetric(0, "ns/op")
 }
 
 type gateway struct {
@@ -88,7 +96,7 @@ type gateway struct {
 	sent    int
 }
 
-func newGateway(b *testing.B, k *kafka.Cluster, name, pipelines string) *gateway {
+func newGateway(b *testing.B, k *kafka.Cluster, name, pipelines, wait string) *gateway {
 	b.Helper()
 	g := &gateway{}
 	decoder, err := zstd.NewReader(nil)
@@ -111,7 +119,7 @@ func newGateway(b *testing.B, k *kafka.Cluster, name, pipelines string) *gateway
 		}
 	}))
 	b.Cleanup(sink.Close)
-	text := fmt.Sprintf(head, strings.Join(k.Addresses(), ","), name, sink.URL) + pipelines
+	text := fmt.Sprintf(head, strings.Join(k.Addresses(), ","), name, sink.URL, wait) + pipelines
 	path := filepath.Join(b.TempDir(), "pipeline.yaml")
 	require.NoError(b, os.WriteFile(path, []byte(text), 0o600))
 	// The same garbage collection for all, whatever lives.
@@ -132,7 +140,7 @@ func (g *gateway) awaitReady(b *testing.B) {
 }
 
 // spend sends requests that were never sent before and returns the CPU for each record, in nanoseconds, when all have arrived.
-func (g *gateway) spend(b *testing.B, arrives bool) float64 {
+func (g *gateway) spend(b *testing.B, senders int, arrives bool) float64 {
 	b.Helper()
 	var bodies [][]byte
 	for range requestsPerRun {
