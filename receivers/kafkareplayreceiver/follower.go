@@ -98,9 +98,7 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 	}
 	f.quitting.Lock()
 	defer f.quitting.Unlock()
-	if err := f.roster.add(f, host); err != nil {
-		return err
-	}
+	f.roster.add(f, host)
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.wg.Go(func() {
 		if f.connect(ctx) {

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 )
 
@@ -35,30 +36,22 @@ var page = template.Must(template.New("jobs").Funcs(template.FuncMap{
 	"time": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 }).Parse(pageText))
 
-// mounter is the admin extension, as far as it is needed here.
-type mounter interface {
-	Mount(id, title string, h http.Handler) (unmount func(), err error)
-}
-
 // mount puts the API on the admin extension, if there is one: below the receiver's id, and at /v1/replays as long as no
 // other receiver has jobs.
 func (j *jobs) mount(host component.Host) error {
-	for _, ext := range host.GetExtensions() {
-		m, ok := ext.(mounter)
-		if !ok {
-			continue
-		}
-		unmount, err := m.Mount(j.id.String(), "Replay jobs", j.handler())
-		if err != nil {
-			return err
-		}
-		j.unmount = append(j.unmount, unmount)
-		if unmount, err := m.Mount("v1", "Replay jobs, by their short address", withPrefix("/v1", j.shared.short())); err == nil {
-			j.unmount = append(j.unmount, unmount)
-		} // else another receiver was first, and answers for both
+	m, ok := admin.Find(host)
+	if !ok {
+		j.set.Logger.Info("no admin extension: replay jobs can only be configured")
 		return nil
 	}
-	j.set.Logger.Info("no admin extension: replay jobs can only be configured")
+	unmount, err := m.Mount(j.id.String(), "Replay jobs", j.handler())
+	if err != nil {
+		return err
+	}
+	j.unmount = append(j.unmount, unmount)
+	if unmount, err := m.Mount("v1", "Replay jobs, by their short address", withPrefix("/v1", j.shared.short())); err == nil {
+		j.unmount = append(j.unmount, unmount)
+	} // else another receiver was first, and answers for both
 	return nil
 }
 

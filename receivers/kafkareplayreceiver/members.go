@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
@@ -52,38 +53,29 @@ func (r *rosters) of(cfg *Config) *roster {
 type roster struct {
 	mu      sync.Mutex
 	running []*follower // guarded by mu
-	unmount func()      // guarded by mu; nil without the API
+	unmount func()      // guarded by mu; set while one runs
 }
 
 // add puts the API on the admin extension, if there is one, with the first follower.
-func (r *roster) add(f *follower, host component.Host) error {
+func (r *roster) add(f *follower, host component.Host) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, ext := range host.GetExtensions() {
-		m, ok := ext.(mounter)
-		if !ok || r.unmount != nil {
-			continue
-		}
-		unmount, err := m.Mount(f.id.String(), "Members of group "+f.cfg.Follow.Group, r.handler())
-		if err != nil {
-			return err
-		}
-		r.unmount = unmount
+	if len(r.running) == 0 {
+		r.unmount = admin.Mount(host, f.id, "Members of group "+f.cfg.Follow.Group, r.handler(), f.set.Logger)
 	}
 	r.running = append(r.running, f)
-	return nil
 }
 
-// remove takes the API away with the last follower.
+// remove takes the API away with the last follower. It may be repeated.
 func (r *roster) remove(f *follower) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if i := slices.Index(r.running, f); i >= 0 {
-		r.running = slices.Delete(r.running, i, i+1)
+	i := slices.Index(r.running, f)
+	if i < 0 {
+		return
 	}
-	if len(r.running) == 0 && r.unmount != nil {
+	if r.running = slices.Delete(r.running, i, i+1); len(r.running) == 0 {
 		r.unmount()
-		r.unmount = nil
 	}
 }
 
