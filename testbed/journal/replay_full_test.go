@@ -64,7 +64,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 	} {
 		eventually(t, what, func() (float64, error) { return ask.PromValue(late.Address, query) }, points)
 	}
-	done(t, p, "past")
+	finished(t, p, "past")
 }
 
 // before starts a gateway in front of another TSDB, whose jobs ask it.
