@@ -57,7 +57,7 @@ unit: ## Unit tests of the root module, with the race detector; 35 000 simulated
 
 .PHONY: simulation
 simulation: ## The simulated schedules alone (three minutes)
-	$(GO) test -count=1 ./internal/delivery/simulation
+	$(GO) test -count=1 -timeout 20m ./internal/delivery/simulation
 
 .PHONY: smoke
 smoke: build ## The built binary, driven by a Go SDK
