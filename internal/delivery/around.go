@@ -70,7 +70,7 @@ type Observer interface {
 	Unclaimed(ids []string)
 	// Buried: a record was set aside, because the pipeline refuses it for ever.
 	Buried(offset int64, err error)
-	// Failed: the worker begins again from its last checkpoint, after a pause.
+	// Failed: the worker begins again from its last checkpoint; after a pause, unless it came closer to a refused record.
 	Failed(err error)
 }
 

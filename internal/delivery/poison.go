@@ -8,6 +8,24 @@ import "context"
 type poison struct {
 	until   int64 // record by record up to here
 	offsets map[int64]struct{}
+	closer  bool // a refusal has just been narrowed down
+}
+
+// narrowed says, once, that the worker begins again because it came closer to a refused record: there is nothing to wait for.
+func (p *poison) narrowed() bool {
+	was := p.closer
+	p.closer = false
+	return was
+}
+
+// behind says whether a record below next was left out since the last checkpoint.
+func (p *poison) behind(next int64) bool {
+	for o := range p.offsets {
+		if o < next {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *poison) is(offset int64) bool {
@@ -37,6 +55,7 @@ func (p *poison) cut(r Range) Range {
 // A longer range is gone through record by record next time.
 func (w *Worker) bury(ctx context.Context, b Bounds, records []Record, reason error) error {
 	if len(records) > 1 && !w.set.RecordRanges {
+		w.poison.closer = b.Next > w.poison.until
 		w.poison.until = max(w.poison.until, b.Next)
 		return nil
 	}
@@ -50,5 +69,6 @@ func (w *Worker) bury(ctx context.Context, b Bounds, records []Record, reason er
 		w.poison.offsets[r.Offset] = struct{}{}
 		w.set.Observer.Buried(r.Offset, reason)
 	}
+	w.poison.closer = true
 	return nil
 }

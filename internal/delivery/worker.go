@@ -119,8 +119,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		if w.next > from {
 			backoff = minBackoff
 		}
-		if err := w.set.Clock.Wait(ctx, backoff); err != nil {
-			return err
+		if !w.poison.narrowed() {
+			if err := w.set.Clock.Wait(ctx, backoff); err != nil {
+				return err
+			}
 		}
 		if closed(w.stop) || closed(w.finish) {
 			return nil
@@ -286,7 +288,7 @@ func (w *Worker) settle(ctx context.Context, atEnd bool) error {
 	for {
 		now := w.set.Clock.Now()
 		due := w.session.Advance(now, atEnd)
-		if !due && !(w.dirty && now.Sub(w.saved) >= w.interval()) {
+		if !due && !(w.dirty && (now.Sub(w.saved) >= w.interval() || w.leftOut())) {
 			return nil
 		}
 		if err := w.save(ctx); err != nil {
@@ -301,6 +303,9 @@ func (w *Worker) settle(ctx context.Context, atEnd bool) error {
 		w.dirty = true // The outbox went: the next checkpoint need not send it again.
 	}
 }
+
+// leftOut says that a small checkpoint is worth it, so that the next refused record doesn't send all up to here again.
+func (w *Worker) leftOut() bool { return w.savedSize < checkpointRate && w.poison.behind(w.next) }
 
 func (w *Worker) interval() time.Duration {
 	return min(w.set.Interval, max(minInterval, time.Duration(w.savedSize)*time.Second/checkpointRate))
