@@ -135,19 +135,25 @@ func TestProfilesStart(t *testing.T) {
 	for _, profile := range []string{"standalone", "agent", "gateway"} {
 		t.Run(profile, func(t *testing.T) {
 			p := process.Start(t, process.Settings{Configs: []string{"profile:" + profile}})
-			// The collector turns healthy just before it listens for signals: a scrape of itself is behind that. Not later: the
-			// first host metrics, on their way while it stops, are kept in the queue, which the collector logs as an error.
-			ask.Eventually(t, func() error {
-				up, err := ask.Metric(p.Telemetry(), "otelcol_process_uptime")
-				if err == nil && up == 0 {
-					err = errors.New("no uptime yet")
-				}
-				return err
-			})
+			// Not later: the first host metrics, on their way while it stops, are kept in the queue, which the collector logs as an error.
+			awaitSignals(t, p)
 			p.Terminate(t)
 			assert.NotContains(t, p.Log(), "\terror\t", "a clean run logs no error")
 		})
 	}
+}
+
+// awaitSignals waits until SIGTERM ends p in good order: the collector turns healthy just before it listens for signals, and a
+// scrape of itself is behind that.
+func awaitSignals(t *testing.T, p *process.Process) {
+	t.Helper()
+	ask.Eventually(t, func() error {
+		up, err := ask.Metric(p.Telemetry(), "otelcol_process_uptime")
+		if err == nil && up == 0 {
+			err = errors.New("no uptime yet")
+		}
+		return err
+	})
 }
 
 // wantValue reports how the single answer to query differs from want.
