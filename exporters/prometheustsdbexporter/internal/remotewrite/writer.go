@@ -45,50 +45,6 @@ type Settings struct {
 	Isolate    bool // 1.0: look for the refused samples of a request, and deliver the others
 }
 
-// RetryError says that not everything could be delivered and that the batch is to be written again: what was delivered is
-// remembered and not sent twice.
-type RetryError struct {
-	After time.Duration // as the receiver wants it; 0: not said
-	Err   error
-}
-
-func (e *RetryError) Error() string { return e.Err.Error() }
-func (e *RetryError) Unwrap() error { return e.Err }
-
-// Result is what became of a batch so far. It counts every sample once, however often the batch is repeated.
-type Result struct {
-	Sent       Counts // taken by the receiver
-	Requests   map[Version]int
-	Bytes      map[Version]int // compressed
-	Refused    map[Reason]int  // samples
-	RefusedFor string          // what the receiver said to one of them
-	// Redelivered samples had been sent before, and were refused now for that reason.
-	Redelivered int
-}
-
-func (r *Result) add(o Result) {
-	r.Sent.Samples += o.Sent.Samples
-	r.Sent.Histograms += o.Sent.Histograms
-	r.Sent.Exemplars += o.Sent.Exemplars
-	for v, n := range o.Requests {
-		r.Requests[v] += n
-	}
-	for v, n := range o.Bytes {
-		r.Bytes[v] += n
-	}
-	for why, n := range o.Refused {
-		r.Refused[why] += n
-	}
-	if o.RefusedFor != "" {
-		r.RefusedFor = o.RefusedFor
-	}
-	r.Redelivered += o.Redelivered
-}
-
-func newResult() Result {
-	return Result{Requests: map[Version]int{}, Bytes: map[Version]int{}, Refused: map[Reason]int{}}
-}
-
 // Writer writes batches: the samples of a series go through one shard in the order of their times, and shards work side by
 // side. Their number follows the size of the batch, so that a batch that comes again is divided as before; how many requests
 // are in flight follows what the receiver bears. Safe for concurrent use; callers who give the samples of one series

@@ -47,26 +47,6 @@ type Shard struct {
 	closed       int64                              // no pane may begin before
 }
 
-// Point is a data point to fold.
-type Point struct {
-	Key         streamkey.Key // of the stream that it came from
-	Start, Time int64         // Unix nanoseconds
-	Value       Value
-	Exemplars   pmetric.ExemplarSlice
-	// Since: an unknown cumulative stream that began before this may have been counted before.
-	Since int64
-}
-
-// Outcome says what became of a point.
-type Outcome struct {
-	Step      datapoint.Step // of a Running aggregation; else Grown
-	Unknown   bool           // the increase can't be known and is lost, for another reason than Step's
-	Late      bool           // its pane was closed: a later one has it
-	Coarsened bool           // histograms with different bounds: resolution was lost
-	Evicted   int            // how many other contributors were forgotten for it
-	Refused   bool           // a Running aggregation got a value that is not finite: nothing has changed
-}
-
 // New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: in the pane of
 // that time totals start then, not before.
 func New(limits Limits, width time.Duration, began int64) *Fold {
