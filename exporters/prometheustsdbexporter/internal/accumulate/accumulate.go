@@ -119,9 +119,8 @@ func isDelta(m pmetric.Metric) bool {
 
 // Apply makes the delta metrics of md cumulative, in place, and takes out the points that it refuses. A late point becomes a
 // total at the end of its stream, a millisecond behind the newest, since another total stands at its own time: increases
-// shift, sums stay right. So does the second point of one millisecond. Points
-// without a time or later than limit are left as they are and change nothing: the translation refuses them. Until the next
-// Apply, Undo takes it all back.
+// shift, sums stay right. So does the second point of one millisecond. Points without a time or later than limit are left as
+// they are and change nothing: the translation refuses them. Until the next Apply, Undo takes it all back.
 func (s *State) Apply(md pmetric.Metrics, limit time.Time) (refused Refused) {
 	s.numbers.undo, s.histograms.undo, s.exponentials.undo = nil, nil, nil
 	a := application{State: s, limit: pcommon.NewTimestampFromTime(limit), refused: &refused}
@@ -224,12 +223,13 @@ func apply[P point, V interface{ CopyTo(P) }](a *application, t *table[V], key s
 	if known && now/tick <= old.last/tick {
 		at = old.last + tick
 	}
-	next := old.with(now, at, increase)
+	total := increase
 	if known {
-		next.value = t.sum(old.value, increase)
+		total = t.sum(old.value, increase)
 	} else {
-		next.start = int64(p.StartTimestamp())
+		old.start = int64(p.StartTimestamp())
 	}
+	next := old.with(now, at, total)
 	t.put(key, old, known, next)
 	next.value.CopyTo(p)
 	p.SetStartTimestamp(pcommon.Timestamp(next.start))
@@ -262,7 +262,7 @@ func (s *State) Adopt() { s.strict = false }
 // Snapshot writes the totals.
 func (s *State) Snapshot(w io.Writer) error {
 	e := encoder{w: w}
-	e.header(s.latest, s.swept)
+	e.header(s.latest, s.swept, s.strict)
 	encodeTable(&e, s.numbers, datapoint.Number.Append)
 	encodeTable(&e, s.histograms, datapoint.Histogram.Append)
 	encodeTable(&e, s.exponentials, datapoint.Exponential.Append)
@@ -275,8 +275,7 @@ func (s *State) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	s.strict = d.version < version
-	s.latest, s.swept = d.header()
+	s.latest, s.swept, s.strict = d.header()
 	decodeTable(d, s.numbers, (*datapoint.Number).Decode)
 	decodeTable(d, s.histograms, (*datapoint.Histogram).Decode)
 	decodeTable(d, s.exponentials, (*datapoint.Exponential).Decode)

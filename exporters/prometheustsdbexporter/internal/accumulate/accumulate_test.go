@@ -140,6 +140,10 @@ func TestFormerStates(t *testing.T) {
 	require.NoError(t, err)
 	s := accumulate.New(set)
 	require.NoError(t, s.Restore(bytes.NewReader(raw))) // a: 5 in minute 1, 6 in minute 3
+	var b bytes.Buffer
+	require.NoError(t, s.Snapshot(&b), "and a crash before that is so")
+	s = accumulate.New(set)
+	require.NoError(t, s.Restore(&b))
 	md := delta(p{"a", 2, 1}, p{"a", 3, 6}, p{"a", 4, 1})
 	refused := s.Apply(md, limit)
 	assert.Equal(t, accumulate.Refused{accumulate.OutOfOrder: 1, accumulate.Repeated: 1}, refused)

@@ -10,9 +10,9 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// version is the first byte of a snapshot. After it: latest, swept, and per table the number of streams, then each stream's
-// key, start, last, the number of recent times, how far each lies before last, and value. Integers are varints. Version 1 has
-// no recent times.
+// version is the first byte of a snapshot. After it: latest, swept, 1 if it is strict else 0, and per table the number of streams,
+// then each stream's key, start, last, the number of recent times, how far each lies before last, and value. Integers are
+// varints. Version 1 has no recent times, and is always strict.
 const version = 2
 
 var errCorrupt = errors.New("not a snapshot of running totals")
@@ -30,9 +30,14 @@ func (e *encoder) write() {
 	e.buf = e.buf[:0]
 }
 
-func (e *encoder) header(latest, swept int64) {
+func (e *encoder) header(latest, swept int64, strict bool) {
 	e.buf = append(e.buf, version)
 	e.buf = binary.AppendVarint(binary.AppendVarint(e.buf, latest), swept)
+	if strict {
+		e.buf = binary.AppendVarint(e.buf, 1)
+	} else {
+		e.buf = binary.AppendVarint(e.buf, 0)
+	}
 	e.write()
 }
 
@@ -95,7 +100,10 @@ func (d *decoder) fail() {
 	d.b = nil
 }
 
-func (d *decoder) header() (latest, swept int64) { return d.varint(), d.varint() }
+func (d *decoder) header() (latest, swept int64, strict bool) {
+	latest, swept = d.varint(), d.varint()
+	return latest, swept, d.version == 1 || d.varint() != 0
+}
 
 func decodeTable[V any](d *decoder, t table[V], value func(*V, []byte) ([]byte, error)) {
 	n, size := binary.Uvarint(d.b)
