@@ -32,9 +32,11 @@ func (b *Broker) control() {
 // refuseProduce answers a retryable error when there is no room. Transactions
 // are consumers' checkpoints: they free room in the end, and go on longer.
 func (b *Broker) refuseProduce(req *kmsg.ProduceRequest) kmsg.Response {
-	room := !b.full.Load() && b.rooms.Load().take(req)
+	var room bool
 	if req.TransactionID != nil {
 		room = !b.exhausted.Load()
+	} else {
+		room = !b.full.Load() && b.rooms.Load().take(req)
 	}
 	if room {
 		size := int64(0)
