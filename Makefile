@@ -32,12 +32,19 @@ run: build ## Build and start (PROFILE=standalone, agent or gateway)
 	$(BINARY) --config profile:$(PROFILE)
 
 .PHONY: build
-build: $(BUILD)/src/main.go ## Build the distribution: build/penstock
+build: $(BUILD)/src/run.go ## Build the distribution: build/penstock
 	cd $(BUILD)/src && CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS) -o ../penstock .
 
-$(BUILD)/src/main.go: builder-config.yaml go.mod | $(TOOLS)/builder
+# ocb generates the program from the manifest, and our run() takes the place of the generated one: that makes the command
+# line the one of internal/command. run.go goes away again when its modules can't be fetched, so that make tries again.
+COMMAND   := github.com/penstockhq/penstock/internal/command
+$(BUILD)/src/run.go: builder-config.yaml go.mod internal/command/go.mod internal/command/_main/run.go | $(TOOLS)/builder
 	rm -rf $(BUILD)/src
 	$(TOOLS)/builder --config builder-config.yaml --skip-compilation
+	rm $(BUILD)/src/main_others.go $(BUILD)/src/main_windows.go
+	cd $(BUILD)/src && $(GO) mod edit -require $(COMMAND)@v0.1.0 -replace $(COMMAND)=../../internal/command
+	cp internal/command/_main/run.go $@
+	cd $(BUILD)/src && $(GO) mod tidy || { rm $(notdir $@); exit 1; }
 
 # The tools have a module of their own, so that nobody who takes one component gets them.
 $(TOOLS)/%: internal/tools/go.mod
@@ -51,9 +58,10 @@ SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexport
              internal/delivery/simulation processors/windowrollupprocessor/internal/rollup
 
 .PHONY: unit
-unit: ## Unit tests of the root module, with the race detector; 35 000 simulated schedules of crashes and lost answers
+unit: ## Unit tests of the components and the commands, with the race detector; 35 000 simulated schedules of crashes and lost answers
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 20m $(addprefix ./,$(SERIAL))
+	cd internal/command && $(GO) test -race ./...
 
 .PHONY: simulation
 simulation: ## The simulated schedules alone (three minutes)
@@ -100,6 +108,8 @@ lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck over every module
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(CURDIR)/$(TOOLS)/staticcheck ./...
+	cd internal/command && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
+	cd internal/command && GOOS=windows $(GO) vet ./... && GOOS=darwin $(GO) vet ./...
 	cd testbed && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 
 .PHONY: generate

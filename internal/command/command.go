@@ -1,0 +1,80 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/otelcol"
+)
+
+// configFlag is the flag of the collector that names a configuration.
+const configFlag = "config"
+
+// start is one way to start, for people who don't know any.
+type start struct{ args, does string }
+
+var starts = []start{
+	{"--config profile:standalone", "everything on this machine; needs no other service"},
+	{"--config profile:agent", "reads this machine's logs and metrics, sends them to a gateway"},
+	{"--config profile:gateway", "receives from agents and SDKs, writes to the stores that are set"},
+	{"--config my-config.yaml", "a configuration of your own"},
+}
+
+// New returns the root command of the distribution: otelcol's, with a message that says what to type where the
+// collector needs a configuration and gets none, and a help text that begins with what people look for.
+func New(set otelcol.CollectorSettings) *cobra.Command {
+	root := otelcol.NewCommand(set)
+	root.Short = set.BuildInfo.Description
+	root.Example = examples(root)
+	root.Args = noStrangers
+	root.SetUsageFunc(usage)
+	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
+		needConfig(root)
+		for _, cmd := range root.Commands() {
+			if cmd.Flags().Lookup(configFlag) != nil {
+				needConfig(cmd)
+			}
+		}
+	}
+	return root
+}
+
+// runInteractive reads the arguments of the process and does what they say.
+func runInteractive(set otelcol.CollectorSettings) error {
+	return New(set).Execute()
+}
+
+// needConfig makes cmd answer with what to type when it is called without a configuration.
+func needConfig(cmd *cobra.Command) {
+	next := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed(configFlag) {
+			return fmt.Errorf("no configuration is given. Type one of these:\n\n%s\n\n%s --help lists all flags and commands",
+				examples(cmd), cmd.Root().Name())
+		}
+		return next(cmd, args)
+	}
+}
+
+// noStrangers refuses arguments of the root command: what isn't a flag there is a command that doesn't exist.
+func noStrangers(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	similar := ""
+	if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
+		similar = " (did you mean " + strings.Join(names, " or ") + "?)"
+	}
+	return fmt.Errorf("there is no command %q%s. A configuration follows --config:\n\n%s\n\n%s --help lists all flags and commands",
+		args[0], similar, examples(cmd), cmd.Name())
+}
+
+// examples lists the ways to start as calls of cmd, in two columns.
+func examples(cmd *cobra.Command) string {
+	lines := make([]string, len(starts))
+	for i, s := range starts {
+		lines[i] = fmt.Sprintf("  %s %-27s  %s", cmd.CommandPath(), s.args, s.does)
+	}
+	return strings.Join(lines, "\n")
+}
