@@ -75,8 +75,12 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 	if c.Queue.HasValue() {
 		next = &queued{Metrics: next, logger: set.Logger}
 	}
-	if err != nil || c.Delta.MaxStreams == 0 || c.Delta.Native {
-		return next, err
+	if err != nil {
+		return nil, err
+	}
+	next = newSynced(next, e, set)
+	if c.Delta.MaxStreams == 0 || c.Delta.Native {
+		return next, nil
 	}
 	d := newDeltaExporter(next, e, set)
 	return d, e.telemetry.RegisterExporterPrometheusTsdbDeltaStreamsCallback(func(_ context.Context, o metric.Int64Observer) error {

@@ -39,6 +39,10 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 
 func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, again bool) (outcome, error) {
 	all := outcome{refused: map[string]int{}}
+	run, err := s.runNow()
+	if err != nil {
+		return outcome{}, err
+	}
 	for len(samples) > 0 {
 		n := min(len(samples), transactionSamples)
 		refused, told, err := s.transaction(ctx, samples[:n])
@@ -58,6 +62,9 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 			all.told = told.Error()
 		}
 		samples = samples[n:]
+	}
+	if err := s.syncAlone(ctx, run); err != nil {
+		return outcome{}, err
 	}
 	return all, nil
 }

@@ -21,6 +21,9 @@ type Config struct {
 	Directory string `mapstructure:"directory"`
 	// Retention says when blocks are dropped.
 	Retention RetentionConfig `mapstructure:"retention"`
+	// DiskReserve is how many bytes of the file system stay free: below, samples are refused for the time being, and the storage isn't
+	// opened. Default 268435456 (256 MiB); zero is no reserve.
+	DiskReserve int64 `mapstructure:"disk_reserve"`
 	// OutOfOrderWindow is how far behind a series' newest sample a sample may come. Default 30m; zero takes samples in order only.
 	OutOfOrderWindow time.Duration `mapstructure:"out_of_order_window"`
 	// WALCompression is snappy (default), zstd or none.
@@ -87,6 +90,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Retention.Size < 0 {
 		bad("retention::size", "%d is negative", c.Retention.Size)
+	}
+	if c.DiskReserve < 0 {
+		bad("disk_reserve", "%d is negative", c.DiskReserve)
 	}
 	if c.OutOfOrderWindow < 0 {
 		bad("out_of_order_window", "%s is negative", c.OutOfOrderWindow)

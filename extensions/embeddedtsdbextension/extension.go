@@ -11,16 +11,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/prometheus/storage"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/room"
 )
 
 // errNotReady is temporary: whoever gets it comes again.
@@ -32,6 +31,9 @@ var _ extension.Extension = (*tsdbExtension)(nil)
 // new installation are not refused; a large one goes on beside the rest of the start, which stays well under a second.
 const startGrace = 300 * time.Millisecond
 
+// roomAge bounds how often the file system is asked for its room.
+const roomAge = 200 * time.Millisecond
+
 // tsdbExtension owns the directory, the listener and the database. The database opens beside the rest of the collector:
 // after Start, HTTP may still answer 503 and Appender errNotReady.
 type tsdbExtension struct {
@@ -40,13 +42,17 @@ type tsdbExtension struct {
 	telemetry *metadata.TelemetryBuilder
 
 	db      atomic.Pointer[database.DB]
-	failed  atomic.Pointer[error] // why the database could not be opened
+	failed  atomic.Pointer[error] // why the database is not open
 	loading database.Loading
 
 	openDatabase func(database.Settings, *database.Loading) (*database.DB, error) // database.Open, but in tests
-	opened       chan struct{}                                                    // closed when opening has ended
+	opened       chan struct{}                                                    // closed when it was opened for the first time, or given up
+	opening      sync.Once
+	look         func(string) (room.State, error) // room.Look, but in tests
+	roomAge      time.Duration                    // for how long its answer counts
+	stop         chan struct{}                    // closed by Shutdown
 
-	unlock  func() error
+	unlock  func() error // set by Start, or by keep
 	server  *http.Server
 	working sync.WaitGroup // opening, serving
 	stopped atomic.Bool
@@ -57,17 +63,19 @@ func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{})}, nil
+	return &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{}),
+		look: room.Look, roomAge: roomAge, stop: make(chan struct{})}, nil
 }
 
-// Start locks the directory, listens, and opens the database, in the background if it takes longer than startGrace.
+// Start locks the directory, listens, and opens the database, in the background if it takes longer than startGrace. A disk that is full
+// or read-only doesn't stop the start: the database is opened when that is over.
 func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err error) {
 	e.unlock, err = database.Lock(e.cfg.Directory)
-	if err != nil {
+	if err != nil && !temporary(err) {
 		return fmt.Errorf("directory: %w", err)
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && e.unlock != nil {
 			err = errors.Join(err, e.unlock())
 			e.unlock = nil
 		}
@@ -91,28 +99,13 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
 		}
 	})
-	e.working.Go(func() { e.open(host, listener.Addr()) })
+	e.working.Go(func() { e.keep(host, listener.Addr()) })
 	select {
 	case <-e.opened:
 	case <-time.After(startGrace):
 	case <-ctx.Done():
 	}
 	return nil
-}
-
-// open reads the write-ahead log. A failure leaves the rest of the collector at work: what is meant for the storage waits
-// in the queues of those who write.
-func (e *tsdbExtension) open(host component.Host, addr net.Addr) {
-	defer close(e.opened)
-	db, err := e.openDatabase(e.settings(addr), &e.loading)
-	if err != nil {
-		e.failed.Store(&err)
-		e.set.Logger.Error("The storage can't be opened: samples are kept by who sends them, queries are refused", zap.Error(err))
-		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
-		return
-	}
-	e.db.Store(db)
-	e.set.Logger.Info("The storage is open", zap.String("address", addr.String()), zap.Int64("series", db.Series()))
 }
 
 func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
@@ -127,6 +120,7 @@ func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
 	}
 	return database.Settings{
 		Directory:            c.Directory,
+		Room:                 room.NewGuard(c.Directory, uint64(c.DiskReserve), e.roomAge, e.look).Check,
 		Retention:            c.Retention.Time,
 		RetentionBytes:       c.Retention.Size,
 		OutOfOrderWindow:     c.OutOfOrderWindow,
@@ -147,17 +141,6 @@ func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
 		Version:              prometheusVersion(),
 		Logger:               newLogger(e.set.Logger),
 	}
-}
-
-// Appender returns an appender for samples of this process: one transaction, used by one goroutine, ended by Commit or
-// Rollback. It takes what remote write would take (at most ten minutes in the future, valid labels, max_series). The error
-// is temporary: the write-ahead log is being read, or the storage is shut down.
-func (e *tsdbExtension) Appender(ctx context.Context) (storage.AppenderV2, error) {
-	db := e.db.Load()
-	if db == nil {
-		return nil, e.unavailable()
-	}
-	return db.Appender(ctx), nil
 }
 
 func (e *tsdbExtension) unavailable() error {
@@ -183,6 +166,16 @@ func (e *tsdbExtension) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "embedded_tsdb is ready.\n")
 		return
 	}
+	ctx, done, ok := db.Use(r.Context())
+	if !ok {
+		e.comeAgain(w, database.ErrClosing)
+		return
+	}
+	defer done()
+	if r = r.WithContext(ctx); r.URL.Path == writePath {
+		e.serveWrite(db, w, r)
+		return
+	}
 	db.Handler().ServeHTTP(w, r)
 }
 
@@ -199,7 +192,8 @@ func (e *tsdbExtension) Shutdown(ctx context.Context) error {
 	if e.stopped.Swap(true) {
 		return nil
 	}
-	e.telemetry.Shutdown()
+	defer e.telemetry.Shutdown()
+	close(e.stop)
 	var errs error
 	if e.server != nil {
 		errs = errors.Join(errs, e.server.Shutdown(ctx))
@@ -215,7 +209,11 @@ func (e *tsdbExtension) Shutdown(ctx context.Context) error {
 		return errors.Join(errs, fmt.Errorf("the storage was still being opened: %w", ctx.Err()))
 	}
 	if db := e.db.Swap(nil); db != nil {
-		errs = errors.Join(errs, db.Close())
+		if db.Broken() != nil {
+			errs = errors.Join(errs, db.CutBack())
+		} else {
+			errs = errors.Join(errs, db.Close())
+		}
 	}
 	if e.unlock != nil {
 		errs = errors.Join(errs, e.unlock())

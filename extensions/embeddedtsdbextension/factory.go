@@ -24,6 +24,7 @@ func createDefaultConfig() component.Config {
 	server.MaxRequestBodySize = 32 << 20  // what Prometheus' receiver takes
 	return &Config{
 		HTTP:             server,
+		DiskReserve:      256 << 20,
 		Retention:        RetentionConfig{Time: 15 * 24 * time.Hour},
 		OutOfOrderWindow: 30 * time.Minute,
 		WALCompression:   "snappy",

@@ -2,10 +2,11 @@
 // who owns a partition's state, when it is saved, and when what was computed from it may leave.
 //
 // A [Session] stands for one partition. Whoever drives it (the worker of a journal partition, or [Local] where there is
-// no journal) repeats four steps:
+// no journal) repeats five steps:
 //
 //	deliver   the next records go down the pipeline, under a context made by [With]
 //	Advance   every component closes what is due into its outbox, in pipeline order
+//	Sync      sinks that answer before their data is durable make it so (behind a journal)
 //	Snapshot  all states are saved, outboxes included
 //	Flush     the outboxes are sent, in pipeline order
 //

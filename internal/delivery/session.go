@@ -29,7 +29,8 @@ func Unbounded() time.Time { return time.Unix(0, math.MaxInt64).UTC() }
 // What an implementation passes on at once, what it admits, expires or accumulates, depends on the records and their
 // order alone: never on batch bounds, the wall clock or a tick. Only Advance fills the outbox.
 //
-// An implementation that also has a method Close() gets that call, once, when its session ends: the state is void then
+// An implementation that also has a method Sync(ctx context.Context) error gets that call before each Snapshot: see [Barrier].
+// One that also has a method Close() gets that call, once, when its session ends: the state is void then
 // and nothing more may be emitted from it.
 type Stateful interface {
 	// Restore reads what Snapshot wrote, and goes on under the rules that are in it. It is called at most once, before
@@ -279,6 +280,21 @@ func (s *Session) Advance(now time.Time, atEnd bool) (due bool) {
 		}
 	}
 	return due
+}
+
+// Sync returns when the sinks have made durable what they took: those whose state has a method Sync(context.Context) error, as
+// [Barrier] has. After an error no checkpoint may be saved.
+func (s *Session) Sync(ctx context.Context) error {
+	for _, m := range s.list() {
+		sink, ok := m.state.(interface{ Sync(context.Context) error })
+		if !ok {
+			continue
+		}
+		if err := sink.Sync(ctx); err != nil {
+			return fmt.Errorf("sync of component %q: %w", m.id, err)
+		}
+	}
+	return nil
 }
 
 // Snapshot writes the states of all components, in the form that [Settings].State takes.

@@ -340,9 +340,13 @@ func (w *Worker) leave(ctx context.Context) error {
 	return w.save(ctx)
 }
 
-// save writes a checkpoint.
+// save writes a checkpoint, once the sinks have made durable what it no longer holds: records below next, and outboxes that
+// were sent.
 func (w *Worker) save(ctx context.Context) error {
 	began := w.set.Clock.Now()
+	if err := w.session.Sync(ctx); err != nil {
+		return err
+	}
 	var state bytes.Buffer
 	if err := w.session.Snapshot(&state); err != nil {
 		return err

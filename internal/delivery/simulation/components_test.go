@@ -117,7 +117,7 @@ func (t *transaction) Append(ref storage.SeriesRef, series labels.Labels, _, at 
 
 func (t *transaction) Commit() error { return t.next.ConsumeMetrics(t.ctx, t.samples) }
 
-// TestTheComponentsCountOnce runs the schedules, 12 500, with cardinality_guard, window_rollup and prometheus_tsdb's totals as
+// TestTheComponentsCountOnce runs the schedules, 15 000, with cardinality_guard, window_rollup and prometheus_tsdb's totals as
 // they are.
 func TestTheComponentsCountOnce(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -134,6 +134,9 @@ func TestTheComponentsCountOnce(t *testing.T) {
 			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.tsdb(sink) }
 		}},
 		"guard, rollup and totals": {options: simulation.Options{Totals: true}, pipeline: func(r *running) pipeline {
+			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.guard(2, r.rollup(r.tsdb(sink))) }
+		}},
+		"guard, rollup and totals, and a sink that forgets": {options: simulation.Options{Totals: true, Forgets: true}, pipeline: func(r *running) pipeline {
 			return func(_ int, sink consumer.Metrics) consumer.Metrics { return r.guard(2, r.rollup(r.tsdb(sink))) }
 		}},
 		"changed rules": {options: simulation.Options{NoZombies: true}, pipeline: func(r *running) pipeline {

@@ -26,6 +26,10 @@ const (
 	ReadBeforeFence  Variant = "read before fence"
 	RetryInPlace     Variant = "retry in place"
 	DedupByWallClock Variant = "dedup by wall clock"
+	// NoBarrier saves checkpoints before the sink's data is durable.
+	NoBarrier Variant = "checkpoint before sync"
+	// BarrierForgetsCuts syncs what a sink has left, and says nothing of what it lost.
+	BarrierForgetsCuts Variant = "sync after a cut"
 )
 
 // Options of a run.
@@ -47,6 +51,9 @@ type Options struct {
 	InFlight int
 	// DedupMax bounds the window of de-duplication; 0 means 1000. A request that it has forgotten is not sent again.
 	DedupMax int
+	// Forgets: the sink answers before its data is durable, and loses what was not at a power cut, which takes all processes with it,
+	// and after a failed sync.
+	Forgets bool
 	// NoZombies leaves out processes that stop and wake late.
 	NoZombies bool
 	// Trace adds what happened to the error.
@@ -84,7 +91,7 @@ func Run(seed uint64, o Options) error {
 	}
 	s := &schedule{o: o, w: &world{
 		rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), now: time.Unix(1_000_000, 0), variant: o.Variant, tracing: o.Trace,
-		sink: sink{values: map[sample]int64{}},
+		sink: sink{values: map[sample]int64{}, durable: map[sample]int64{}, forgets: o.Forgets},
 	}}
 	defer func() {
 		for _, p := range s.processes {
@@ -118,6 +125,9 @@ func (s *schedule) run() error {
 	s.assign()
 	for range s.o.Steps {
 		s.disturb()
+		if s.o.Forgets {
+			s.disturbSink()
+		}
 		s.advance()
 		if len(s.w.sink.conflicts) > 0 {
 			return s.verdict()
@@ -130,7 +140,7 @@ func (s *schedule) run() error {
 	for _, p := range s.processes {
 		p.asleep = 0
 	}
-	s.w.sink.fail, s.w.failSave, s.w.loseAnswer = sinkWell, false, false
+	s.w.sink.fail, s.w.sink.failSync, s.w.failSave, s.w.loseAnswer = sinkWell, false, false, false
 	for range finalSteps {
 		if !s.advance() {
 			s.assign()
@@ -193,6 +203,25 @@ func (s *schedule) disturb() {
 		s.w.logf("%s stops, another takes over", s.owner.name)
 		s.owner.asleep = r.IntN(300)
 		s.assign()
+	}
+}
+
+// disturbSink takes from the sink what is not durable.
+func (s *schedule) disturbSink() {
+	switch n := s.w.rng.IntN(200); {
+	case n < 2:
+		s.w.logf("power cut")
+		for _, p := range s.processes {
+			p.end()
+		}
+		s.processes = nil
+		s.w.sink.cut()
+		s.assign()
+	case n < 4:
+		s.w.sink.failSync = true
+	case n < 5: // by the sync of another partition
+		s.w.logf("the sink loses what is not durable")
+		s.w.sink.cut()
 	}
 }
 

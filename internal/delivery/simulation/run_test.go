@@ -55,6 +55,9 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 		"recorded ranges in flight":              {Pipeline: passing, InFlight: 3, RecordRanges: true},
 		"a lake, another layout in each process": {Pipeline: relaid(none), RecordRanges: true},
 		"a lake, another layout in each process, and ranges in flight": {Pipeline: relaid(none), RecordRanges: true, InFlight: 3},
+		"a sink that forgets":                       {Pipeline: both(none), Forgets: true},
+		"a sink that forgets, and ranges in flight": {Pipeline: passing, InFlight: 3, Forgets: true},
+		"a sink that forgets, and recorded ranges":  {Pipeline: both(none), RecordRanges: true, Forgets: true},
 		// What a zombie of the old rules passes raw is the documented exception.
 		"changed rules": {Pipeline: changing, NoZombies: true},
 	} {
@@ -91,6 +94,8 @@ func TestMistakesAreFound(t *testing.T) {
 		string(simulation.ReadBeforeFence):               {Pipeline: both(none), Variant: simulation.ReadBeforeFence},
 		string(simulation.RetryInPlace):                  {Pipeline: both(none), Variant: simulation.RetryInPlace},
 		string(simulation.DedupByWallClock):              {Pipeline: both(none), Variant: simulation.DedupByWallClock},
+		string(simulation.NoBarrier):                     {Pipeline: both(none), Variant: simulation.NoBarrier, Forgets: true},
+		string(simulation.BarrierForgetsCuts):            {Pipeline: both(none), Variant: simulation.BarrierForgetsCuts, Forgets: true},
 		"components: " + string(simulation.NoFencing):    {Variant: simulation.NoFencing},
 		"components: " + string(simulation.RetryInPlace): {Variant: simulation.RetryInPlace},
 		string(emitBeforeCheckpoint):                     {Pipeline: foldOnly(emitBeforeCheckpoint)},

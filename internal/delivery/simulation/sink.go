@@ -3,10 +3,13 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 // sample is what a store keeps one value for.
@@ -21,6 +24,51 @@ type sink struct {
 	conflicts []string
 	// fail is what the next request meets.
 	fail sinkFault
+
+	// Of a sink that answers before its data is durable:
+	forgets bool
+	durable map[sample]int64 // what the last sync made safe
+	cuts    int              // how often it lost what was not
+	// failSync: the next sync fails, and so does the sink: what was not durable is gone.
+	failSync bool
+}
+
+// cut loses what is not durable: a power cut does it, or a store that can't tell what it wrote after a failed sync.
+func (s *sink) cut() {
+	s.values = maps.Clone(s.durable)
+	s.cuts++
+}
+
+// join makes the sink's barrier part of the session that a batch came with.
+func (p *process) join(ctx context.Context) error {
+	session, ok := delivery.From(ctx)
+	if !p.w.sink.forgets || !ok || p.w.variant == NoBarrier {
+		return nil
+	}
+	_, err := delivery.Join(session, "sink", func() *delivery.Barrier {
+		cuts := p.w.sink.cuts
+		return delivery.NewBarrier(session, func(context.Context) (string, error) { return p.sync(cuts) })
+	})
+	return err
+}
+
+// sync makes durable what was there when it began. cuts is how many cuts there had been when the session joined.
+func (p *process) sync(cuts int) (string, error) {
+	s := &p.w.sink
+	taken := maps.Clone(s.values)
+	p.effect("sink: sync")
+	if s.failSync {
+		s.failSync = false
+		s.cut()
+	}
+	if s.cuts != cuts && p.w.variant != BarrierForgetsCuts {
+		return "", errFault
+	}
+	if s.cuts == cuts { // else what was taken is gone
+		maps.Copy(s.durable, taken)
+	}
+	p.effect("sink: synced")
+	return fmt.Sprint(len(s.durable)), nil
 }
 
 type sinkFault int
@@ -34,7 +82,10 @@ const (
 
 // input is p's view of the sink, for the end of its pipeline.
 func (p *process) input() consumer.Metrics {
-	c, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+	c, err := consumer.NewMetrics(func(ctx context.Context, md pmetric.Metrics) error {
+		if err := p.join(ctx); err != nil {
+			return err
+		}
 		if md.DataPointCount() == 0 {
 			return nil
 		}

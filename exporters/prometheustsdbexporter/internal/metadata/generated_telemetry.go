@@ -30,6 +30,7 @@ type TelemetryBuilder struct {
 	registrations                            []metric.Registration
 	ExporterPrometheusTsdbCollidingSamples   metric.Int64Counter
 	ExporterPrometheusTsdbDeltaStreams       metric.Int64ObservableGauge
+	ExporterPrometheusTsdbLostRanges         metric.Int64Counter
 	ExporterPrometheusTsdbRedeliveredSamples metric.Int64Counter
 	ExporterPrometheusTsdbRefusedDatapoints  metric.Int64Counter
 	ExporterPrometheusTsdbRefusedSamples     metric.Int64Counter
@@ -116,6 +117,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_prometheus_tsdb_delta_streams",
 		metric.WithDescription("Delta streams whose running totals are kept. [Alpha]"),
 		metric.WithUnit("{stream}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusTsdbLostRanges, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheus_tsdb_lost_ranges",
+		metric.WithDescription("Ranges of the journal whose samples the storage had made durable, and may have lost; the log names each with the replay that refills it. [Alpha]"),
+		metric.WithUnit("{range}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRedeliveredSamples, err = builder.meter.Int64Counter(

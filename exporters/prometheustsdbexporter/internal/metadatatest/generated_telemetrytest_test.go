@@ -29,6 +29,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.ExporterPrometheusTsdbCollidingSamples.Add(context.Background(), 1)
+	tb.ExporterPrometheusTsdbLostRanges.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRedeliveredSamples.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRefusedDatapoints.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRefusedSamples.Add(context.Background(), 1)
@@ -37,6 +38,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbDeltaStreams(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterPrometheusTsdbLostRanges(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbRedeliveredSamples(t, testTel,

@@ -73,6 +73,8 @@ func refusalOf(err error) (Refusal, bool) {
 // gate is what stands before the storage on every way in. Safe for concurrent use.
 type gate struct {
 	db        *tsdb.DB
+	barrier   *barrier
+	room      func() error
 	maxSeries uint64
 	families  *families
 	refused   [numRefusals]atomic.Int64
@@ -104,6 +106,22 @@ func (g *gate) full(app any, ls labels.Labels) bool {
 
 func (g *gate) errFull() error {
 	return &refusedError{SeriesLimit, fmt.Sprintf("the storage has its max_series of %d series", g.maxSeries)}
+}
+
+// admit says why nothing may be written now. The error is temporary.
+func (g *gate) admit() error {
+	if err := g.barrier.check(); err != nil {
+		return err
+	}
+	return g.room()
+}
+
+// commit writes a transaction, unless nothing may be written.
+func (g *gate) commit(transaction storage.AppenderTransaction) error {
+	if err := g.admit(); err != nil {
+		return errors.Join(err, transaction.Rollback())
+	}
+	return g.barrier.commit(transaction.Commit)
 }
 
 // AppenderV2 is the way in for this process: it takes what remote write would take.
@@ -143,6 +161,9 @@ func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64
 	return ref, a.gate.counted(err)
 }
 
+// Commit writes what was appended to the log. It isn't durable before the next barrier.
+func (a *appenderV2) Commit() error { return a.gate.commit(a.AppenderV2) }
+
 func check(ls labels.Labels) error {
 	if !ls.Has(model.MetricNameLabel) || !ls.IsValid(model.UTF8Validation) {
 		return &refusedError{Invalid, "invalid metric name or labels"}
@@ -157,6 +178,9 @@ type appender struct {
 	storage.Appender
 	gate *gate
 }
+
+// Commit writes what was appended to the log. It isn't durable before the next barrier.
+func (a *appender) Commit() error { return a.gate.commit(a.Appender) }
 
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v float64) (storage.SeriesRef, error) {
 	if ref == 0 && a.gate.full(a.Appender, ls) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +14,12 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
+
+// ErrClosing is temporary: the storage is being closed, perhaps to be opened again.
+var ErrClosing = errors.New("the storage is being closed")
 
 // Loading follows an Open that runs. Safe for concurrent use.
 type Loading struct {
@@ -32,7 +38,13 @@ func (l *Loading) Progress() (first, last, current int) {
 
 // DB is an open database with everything that works on it. Safe for concurrent use.
 type DB struct {
+	dir      string
 	db       *tsdb.DB
+	barrier  *barrier
+	identity identity
+	users    sync.RWMutex    // held for reading by who uses the storage from outside
+	using    context.Context // ends with Close
+	closing  sync.Once       // of CutBack
 	gate     *gate
 	alerting *alerting
 	tracker  *promql.ActiveQueryTracker
@@ -42,14 +54,39 @@ type DB struct {
 
 // Open reads the write-ahead log and blocks until that is done: about 15 s and 1.4 GB for a million series after a kill.
 // It can't be interrupted; loading says how far it is.
-func Open(s Settings, loading *Loading) (*DB, error) {
-	reg := prometheus.NewRegistry()
-	stats := tsdb.NewDBStats()
-	loading.stats.Store(stats)
+//
+// What an earlier process wrote and did not fsync is durable when Open returns.
+func Open(s Settings, loading *Loading) (_ *DB, err error) {
+	if s.Room == nil {
+		s.Room = func() error { return nil }
+	}
+	if s.OpenFile == nil {
+		s.OpenFile = wal.Open
+	}
+	if err := s.Room(); err != nil {
+		return nil, err
+	}
 	floor, err := forgetDeleted(s.Directory)
 	if err != nil {
 		return nil, err
 	}
+	p, err := prepare(s.Directory, s.Logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil && p.before.Run != "" { // Nobody has met this run, and only so many are remembered.
+			err = errors.Join(err, p.before.write(s.Directory))
+		}
+	}()
+	d, err := open(s, loading, floor, p)
+	return d, err
+}
+
+func open(s Settings, loading *Loading, floor int64, p prepared) (*DB, error) {
+	reg := &catcher{Registerer: prometheus.NewRegistry()}
+	stats := tsdb.NewDBStats()
+	loading.stats.Store(stats)
 	db, err := tsdb.Open(s.Directory, s.Logger, reg, s.tsdbOptions(), stats)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", s.Directory, err)
@@ -59,14 +96,25 @@ func Open(s Settings, loading *Loading) (*DB, error) {
 			return nil, errors.Join(fmt.Errorf("pass over what was deleted: %w", err), db.Close())
 		}
 	}
-	d, err := assemble(s, db, stats, reg)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
+	if p.rebuilt {
+		// Marks in the log of out-of-order samples say which of them are in chunk files. These are new: the marks would mean others.
+		if err := db.CompactOOOHead(context.Background()); err != nil {
+			return nil, errors.Join(fmt.Errorf("write out-of-order samples to blocks: %w", err), db.Close())
+		}
 	}
+	b, err := newBarrier(s.Directory, reg.failed, s.OpenFile)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make the logs durable: %w", err), db.Close())
+	}
+	d, err := assemble(s, db, b, stats, reg.Registerer.(*prometheus.Registry))
+	if err != nil {
+		return nil, errors.Join(err, db.Close(), b.close())
+	}
+	d.identity = p.identity
 	return d, nil
 }
 
-func assemble(s Settings, db *tsdb.DB, stats *tsdb.DBStats, reg *prometheus.Registry) (*DB, error) {
+func assemble(s Settings, db *tsdb.DB, b *barrier, stats *tsdb.DBStats, reg *prometheus.Registry) (*DB, error) {
 	tracker, err := promql.NewActiveQueryTracker(s.Directory, s.QueryConcurrency, s.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("open the list of active queries: %w", err)
@@ -83,14 +131,14 @@ func assemble(s Settings, db *tsdb.DB, stats *tsdb.DBStats, reg *prometheus.Regi
 		EnableNegativeOffset:     true,
 		Parser:                   parser.NewParser(parser.Options{}),
 	})
-	g := &gate{db: db, maxSeries: s.MaxSeries, families: newFamilies()}
+	g := &gate{db: db, barrier: b, room: s.Room, maxSeries: s.MaxSeries, families: newFamilies()}
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := startAlerting(ctx, s, db, g, engine, reg)
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, tracker.Close())
 	}
-	d := &DB{db: db, gate: g, alerting: a, tracker: tracker, cancel: cancel}
+	d := &DB{dir: s.Directory, db: db, barrier: b, using: ctx, gate: g, alerting: a, tracker: tracker, cancel: cancel}
 	d.handler = newHandler(s, api{db: db, stats: stats, gate: g, engine: engine, alerting: a, registry: reg, started: time.Now()})
 	return d, nil
 }
@@ -98,9 +146,39 @@ func assemble(s Settings, db *tsdb.DB, stats *tsdb.DBStats, reg *prometheus.Regi
 // Handler serves Prometheus' HTTP API.
 func (d *DB) Handler() http.Handler { return d.handler }
 
-// Appender takes samples from this process, under the bounds of remote write. Refused samples are counted here; the error
-// tells the reason (interface{ Reason() string }, or one of storage's).
-func (d *DB) Appender(ctx context.Context) storage.AppenderV2 { return d.gate.AppenderV2(ctx) }
+// Appender takes samples from this process, under the bounds of remote write: one transaction, ended by Commit or Rollback. Refused
+// samples are counted here; the error of Append tells the reason (interface{ Reason() string }, or one of storage's). The error of
+// Appender and of Commit is temporary: there is no room, or the storage is being closed.
+func (d *DB) Appender(ctx context.Context) (storage.AppenderV2, error) {
+	_, done, ok := d.Use(ctx)
+	if !ok {
+		return nil, ErrClosing
+	}
+	if err := d.Admit(); err != nil {
+		done()
+		return nil, err
+	}
+	return &transaction{AppenderV2: d.gate.AppenderV2(ctx), done: done}, nil
+}
+
+// transaction is an appender that keeps the storage open.
+type transaction struct {
+	storage.AppenderV2
+	done func()
+	once sync.Once
+}
+
+// Commit ends the transaction.
+func (t *transaction) Commit() error {
+	defer t.once.Do(t.done)
+	return t.AppenderV2.Commit()
+}
+
+// Rollback ends the transaction.
+func (t *transaction) Rollback() error {
+	defer t.once.Do(t.done)
+	return t.AppenderV2.Rollback()
+}
 
 // Series is the number of series in memory.
 func (d *DB) Series() int64 { return int64(d.db.Head().NumSeries()) }
@@ -119,11 +197,4 @@ func (d *DB) Refused(f func(r Refusal, samples int64)) {
 	for r := range numRefusals {
 		f(r, d.gate.refused[r].Load())
 	}
-}
-
-// Close ends rules, alerts and queries, and closes the storage. Appenders must be finished.
-func (d *DB) Close() error {
-	d.alerting.stop()
-	d.cancel()
-	return errors.Join(d.db.Close(), d.tracker.Close())
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
+
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
 
 // longestBlock is the longest span of time that compaction puts into one block, as in Prometheus' own binary.
@@ -19,6 +21,10 @@ var Compressions = []string{compression.Snappy, compression.Zstd, compression.No
 type Settings struct {
 	// Directory holds blocks and write-ahead log. The caller holds its lock (see Lock) from before Open until after Close.
 	Directory string
+	// Room says why nothing may be written now: the disk is full, or read-only. nil: there is always room.
+	Room func() error
+	// OpenFile opens segments of the logs for their fsync; nil is wal.Open.
+	OpenFile func(name string) (wal.File, error)
 	// Retention drops blocks by age; zero keeps them.
 	Retention time.Duration
 	// RetentionBytes drops the oldest blocks by size of the whole directory; zero keeps them.

@@ -29,8 +29,10 @@ type TelemetryBuilder struct {
 	mu                                  sync.Mutex
 	registrations                       []metric.Registration
 	ExtensionEmbeddedTsdbDiskSize       metric.Int64ObservableGauge
+	ExtensionEmbeddedTsdbLogFailures    metric.Int64Counter
 	ExtensionEmbeddedTsdbReady          metric.Int64ObservableGauge
 	ExtensionEmbeddedTsdbRefusedSamples metric.Int64ObservableCounter
+	ExtensionEmbeddedTsdbRefusedWrites  metric.Int64Counter
 	ExtensionEmbeddedTsdbSeries         metric.Int64ObservableGauge
 }
 
@@ -139,6 +141,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedTsdbLogFailures, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_tsdb_log_failures",
+		metric.WithDescription("Failed writes and fsyncs of the storage's logs, after each of which it was cut back to what was durable and opened again. [Alpha]"),
+		metric.WithUnit("{failure}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbReady, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_embedded_tsdb_ready",
 		metric.WithDescription("1 once the write-ahead log is read and queries and samples are taken, else 0. [Alpha]"),
@@ -149,6 +157,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_embedded_tsdb_refused_samples",
 		metric.WithDescription("Samples that the storage refused, over HTTP and in process. [Alpha]"),
 		metric.WithUnit("{sample}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedTsdbRefusedWrites, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_tsdb_refused_writes",
+		metric.WithDescription("Remote write requests and transactions of this process that were refused for the time being. [Alpha]"),
+		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbSeries, err = builder.meter.Int64ObservableGauge(

@@ -1,0 +1,168 @@
+package prometheustsdbexporter
+
+import (
+	"context"
+
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+// durable is what an extension offers whose samples are durable only some time after their commit. Its errors are temporary, but gone.
+type durable interface {
+	// Run names the time since the storage was opened; it changes when something that was committed may have been lost.
+	Run() (string, error)
+	// Sync returns when everything that was committed in run is durable, and where the storage's log ends.
+	Sync(ctx context.Context, run string) (position string, err error)
+	// Holds tells whether the storage still has what was durable at a position; if not, gone says why.
+	Holds(position string) (gone error, err error)
+}
+
+// synced makes the storage's barrier part of each journal partition's session, so that a checkpoint is saved only behind it, and
+// compares what the storage has with what the checkpoint says it had.
+type synced struct {
+	exporter.Metrics
+	e    *tsdbExporter
+	id   string
+	host component.Host
+}
+
+func newSynced(next exporter.Metrics, e *tsdbExporter, set exporter.Settings) *synced {
+	return &synced{Metrics: next, e: e, id: "exporter/" + set.ID.String() + "/store"}
+}
+
+// Start keeps the host, for the status.
+func (s *synced) Start(ctx context.Context, host component.Host) error {
+	s.host = host
+	return s.Metrics.Start(ctx, host)
+}
+
+// ConsumeMetrics joins the session that md came with before anything is written.
+func (s *synced) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	if err := s.join(ctx); err != nil {
+		return err
+	}
+	return s.Metrics.ConsumeMetrics(ctx, md)
+}
+
+// member is a storage's barrier in one session.
+type member struct {
+	*delivery.Barrier
+	run     string // of the storage when the session joined
+	checked bool
+}
+
+func (s *synced) join(ctx context.Context) error {
+	sink, ok := s.e.sink.(*processSink)
+	if !ok {
+		return nil
+	}
+	storage, ok := sink.to.(durable)
+	if !ok {
+		return nil
+	}
+	session, ok := delivery.From(ctx)
+	if !ok {
+		return nil
+	}
+	run, err := storage.Run()
+	if err != nil {
+		return err
+	}
+	m, err := delivery.Join(session, s.id, func() *member {
+		return &member{run: run, Barrier: delivery.NewBarrier(session, func(ctx context.Context) (string, error) { return storage.Sync(ctx, run) })}
+	})
+	if err != nil || m.checked {
+		return err
+	}
+	if err := s.check(storage, session, m.Restored()); err != nil {
+		return err
+	}
+	m.checked = true
+	return nil
+}
+
+// check tells when the storage has less than the checkpoint says. The journal may still have what is missing.
+func (s *synced) check(storage durable, session *delivery.Session, marks []delivery.Mark) error {
+	var why error
+	from := time.Time{}
+	for i := len(marks) - 1; i >= 0; i-- {
+		gone, err := storage.Holds(marks[i].Position)
+		if err != nil {
+			return err
+		}
+		if gone == nil {
+			from = marks[i].At
+			break
+		}
+		if why == nil {
+			why = gone
+		}
+	}
+	if why == nil {
+		return nil
+	}
+	lost := doubt{Partition: session.Label(), From: from, To: marks[len(marks)-1].At, Why: why}
+	s.e.telemetry.ExporterPrometheusTsdbLostRanges.Add(context.Background(), 1, s.e.self())
+	s.e.set.Logger.Error("The storage has lost samples that it had made durable", zap.String("partition", lost.Partition),
+		zap.Time("from", lost.From), zap.Time("to", lost.To), zap.String("refill", lost.job()), zap.Error(why))
+	componentstatus.ReportStatus(s.host, componentstatus.NewRecoverableErrorEvent(lost))
+	return nil
+}
+
+// doubt is a range of the journal whose samples the storage may not have. A zero From is the journal's begin.
+type doubt struct {
+	Partition string
+	From, To  time.Time
+	Why       error
+}
+
+// job is the replay that writes the range again.
+func (d doubt) job() string {
+	from := d.From
+	if from.IsZero() {
+		from = time.Unix(0, 0)
+	}
+	to := d.To.Add(2 * time.Second) // whole seconds, and the end is excluded
+	return fmt.Sprintf(`POST /v1/replays {"signal":"metrics","from":%q,"to":%q}`, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+}
+
+func (d doubt) Error() string {
+	from := "the journal's begin"
+	if !d.From.IsZero() {
+		from = d.From.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("samples of partition %s that were journaled from %s to %s may be missing in the storage: %v; refill them with %s",
+		d.Partition, from, d.To.UTC().Format(time.RFC3339), d.Why, d.job())
+}
+
+func (d doubt) Unwrap() error { return d.Why }
+
+// syncAlone makes durable what was written for a batch that belongs to no journal: nobody else does it, and its sender forgets it.
+func (s *processSink) syncAlone(ctx context.Context, run string) error {
+	if _, journal := delivery.From(ctx); journal {
+		return nil
+	}
+	storage, ok := s.to.(durable)
+	if !ok {
+		return nil
+	}
+	_, err := storage.Sync(ctx, run)
+	return err
+}
+
+// runNow is the storage's run, or empty where it has none.
+func (s *processSink) runNow() (string, error) {
+	storage, ok := s.to.(durable)
+	if !ok {
+		return "", nil
+	}
+	return storage.Run()
+}

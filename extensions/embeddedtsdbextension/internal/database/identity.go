@@ -1,0 +1,172 @@
+package database
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
+)
+
+const (
+	identityFile = "penstock.json"
+	// maxRuns bounds how many earlier runs a directory knows. A position of an older one counts as unknown.
+	maxRuns = 64
+	// bootFile names the boot of the machine, on Linux.
+	bootFile = "/proc/sys/kernel/random/boot_id"
+)
+
+// ends are where both logs of the head end.
+type ends struct {
+	WAL wal.Position `json:"wal"`
+	WBL wal.Position `json:"wbl"`
+}
+
+// run is one time that the logs were open, and where they ended afterwards.
+type run struct {
+	ID   string `json:"run"`
+	Ends ends   `json:"ends"`
+}
+
+// identity says which database a directory holds, and what became of its logs. It is in a file of its own.
+type identity struct {
+	ID string `json:"id"`
+	// Run is the run that is open, or was when the process ended.
+	Run string `json:"run"`
+	// Clean: that run was closed in good order.
+	Clean bool `json:"clean"`
+	// Boot is the machine's boot that the run belongs to; empty where it isn't known.
+	Boot string `json:"boot,omitempty"`
+	// Earlier are the runs before, oldest first.
+	Earlier []run `json:"earlier,omitempty"`
+}
+
+func randomID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}
+
+// readIdentity returns a new identity where there is none. A file that can't be read as one is set aside, which lost names.
+func readIdentity(dir string) (i identity, lost string, err error) {
+	file := filepath.Join(dir, identityFile)
+	text, err := os.ReadFile(file)
+	if err == nil {
+		if json.Unmarshal(text, &i) == nil && i.ID != "" {
+			return i, "", nil
+		}
+		lost = file + ".damaged"
+		if err := os.Rename(file, lost); err != nil {
+			return i, "", fmt.Errorf("set aside a damaged %s: %w", identityFile, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return i, "", fmt.Errorf("read %s: %w", identityFile, err)
+	}
+	return identity{ID: randomID()}, lost, nil
+}
+
+// begin starts a run. The one before ended at before.
+func (i *identity) begin(before ends) {
+	if i.Run != "" {
+		i.Earlier = append(i.Earlier, run{i.Run, before})
+		i.Earlier = slices.Delete(i.Earlier, 0, max(0, len(i.Earlier)-maxRuns))
+	}
+	i.Run, i.Clean, i.Boot = randomID(), false, boot()
+}
+
+func boot() string {
+	text, err := os.ReadFile(bootFile)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// write replaces the file, durably.
+func (i *identity) write(dir string) error {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return err
+	}
+	if err := writeDurably(filepath.Join(dir, identityFile), text); err != nil {
+		return fmt.Errorf("write %s: %w", identityFile, err)
+	}
+	return nil
+}
+
+// writeDurably replaces a file as a whole.
+func writeDurably(name string, content []byte) error {
+	temporary := name + ".tmp"
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, name); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// position is where the logs of a database ended in one of its runs.
+type position struct {
+	ID   string `json:"id"`
+	Run  string `json:"run"`
+	Ends ends   `json:"ends"`
+}
+
+func (p position) String() string {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // numbers and strings always encode
+	}
+	return string(text)
+}
+
+// GoneError says that the storage doesn't hold all that it held at a position.
+type GoneError struct{ Reason string }
+
+func (e *GoneError) Error() string { return e.Reason }
+
+// holds compares a position with what the runs of i left. now is where the logs end in the run that is open.
+func (i *identity) holds(text string, now ends) error {
+	var p position
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return fmt.Errorf("position %q: %w", text, err)
+	}
+	left := now
+	switch at := slices.IndexFunc(i.Earlier, func(r run) bool { return r.ID == p.Run }); {
+	case p.ID != i.ID:
+		return &GoneError{fmt.Sprintf("the storage is another one (%s, and was %s): its directory was emptied or replaced", i.ID, p.ID)}
+	case p.Run == i.Run:
+	case at >= 0:
+		left = i.Earlier[at].Ends
+	case len(i.Earlier) == maxRuns:
+		return &GoneError{fmt.Sprintf("the position is of a run that is not among the storage's last %d", maxRuns)}
+	default:
+		return &GoneError{"the position is of a run that the storage doesn't know: its directory was restored from a backup"}
+	}
+	for _, log := range []struct {
+		name      string
+		was, left wal.Position
+	}{{"write-ahead log", p.Ends.WAL, left.WAL}, {"write-behind log (out-of-order samples)", p.Ends.WBL, left.WBL}} {
+		if log.left.Before(log.was) {
+			return &GoneError{fmt.Sprintf("the %s ended at %v, and was durable up to %v: it was cut, emptied or restored from a backup", log.name, log.left, log.was)}
+		}
+	}
+	return nil
+}

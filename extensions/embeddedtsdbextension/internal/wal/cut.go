@@ -1,0 +1,70 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Removed is what a cut took from a log.
+type Removed struct {
+	Bytes    int64
+	Segments int
+}
+
+// Cut ends the log in dir at end, durably: what lies behind goes. Segments behind the one of end move to aside, if that is not empty
+// and they hold anything; else they are removed. Repeated after a failure it does the rest.
+func Cut(dir string, end Position, aside string) (r Removed, err error) {
+	all, err := numbers(dir)
+	if err != nil {
+		return r, err
+	}
+	for i := len(all) - 1; i >= 0 && all[i] >= end.Segment; i-- { // from the end, so that numbers stay sequential
+		file := name(dir, all[i])
+		info, err := os.Stat(file)
+		if err != nil {
+			return r, err
+		}
+		switch {
+		case all[i] == end.Segment && info.Size() <= end.Offset:
+			continue
+		case all[i] == end.Segment:
+			r.Bytes += info.Size() - end.Offset
+			err = truncate(file, end.Offset)
+		case aside != "" && info.Size() > 0:
+			r.Bytes += info.Size()
+			r.Segments++
+			err = move(file, aside)
+		default:
+			r.Bytes += info.Size()
+			r.Segments++
+			err = os.Remove(file)
+		}
+		if err != nil {
+			return r, fmt.Errorf("cut segment %d: %w", all[i], err)
+		}
+	}
+	if len(all) == 0 {
+		return r, nil
+	}
+	return r, syncDir(dir)
+}
+
+func truncate(file string, size int64) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+}
+
+func move(file, aside string) error {
+	if err := os.MkdirAll(aside, 0o750); err != nil {
+		return err
+	}
+	if err := os.Rename(file, filepath.Join(aside, filepath.Base(file))); err != nil {
+		return err
+	}
+	return syncDir(aside)
+}

@@ -1,0 +1,76 @@
+// Package wal makes the segments of Prometheus' write-ahead logs durable, and looks them over before Prometheus opens them.
+//
+// A log is a directory of files named by ascending numbers. Only the last one grows, by appends. Prometheus writes them; this package
+// holds descriptors of its own, because Linux reports a failed write-back once to every descriptor that was open then.
+package wal
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// Position is the end of a log: so many bytes of that segment. The zero value lies before everything but an empty first segment.
+type Position struct {
+	Segment int   `json:"segment"`
+	Offset  int64 `json:"offset"`
+}
+
+// Before reports whether p lies before q.
+func (p Position) Before(q Position) bool {
+	return cmp.Or(cmp.Compare(p.Segment, q.Segment), cmp.Compare(p.Offset, q.Offset)) < 0
+}
+
+// String is segment and offset.
+func (p Position) String() string { return fmt.Sprintf("segment %d, byte %d", p.Segment, p.Offset) }
+
+// None is the end of a log without segments.
+func None() Position { return Position{Segment: -1} }
+
+func name(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("%08d", n)) }
+
+// numbers returns the segments of dir in order; none if there is no such directory.
+func numbers(dir string) ([]int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if os.IsNotExist(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	var all []int
+	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil && e.Type().IsRegular() {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// End returns where the log in dir ends.
+func End(dir string) (Position, error) {
+	all, err := numbers(dir)
+	if err != nil || len(all) == 0 {
+		return None(), err
+	}
+	n := all[len(all)-1]
+	info, err := os.Stat(name(dir, n))
+	if err != nil {
+		return None(), err
+	}
+	return Position{n, info.Size()}, nil
+}
+
+// syncDir makes the entries of dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }() // nothing was written through it
+	return d.Sync()
+}

@@ -1,0 +1,97 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// maxMarks bounds what a checkpoint keeps of a sink's earlier positions.
+const maxMarks = 16
+
+// Mark is where a sink's own log ended when everything of the journal up to At was durable in it.
+type Mark struct {
+	// At is the journal time of the newest record that was delivered.
+	At time.Time `json:"at"`
+	// Position is what the sink calls that place.
+	Position string `json:"position"`
+	// Number counts the marks of a partition.
+	Number int64 `json:"number"`
+}
+
+// Barrier is the state of a sink that answers before its data is durable: a store in this process with a log of its own. The
+// worker calls Sync before each checkpoint, for everything below the checkpoint's offset, and saves nothing after an error. The
+// checkpoint carries the sink's position then, so that a sink that has less after a restart is noticed.
+//
+// A sink registers it by joining the session: Join(s, id, func() *Barrier { return NewBarrier(s, sync) }). A checkpoint keeps the
+// last mark and older ones at doubling distances, 16 at most. Ranges may be in flight beside it: see [Session.Stateful].
+type Barrier struct {
+	session  *Session
+	sync     func(ctx context.Context) (position string, err error)
+	marks    []Mark // oldest first
+	restored []Mark
+}
+
+var _ Stateful = (*Barrier)(nil)
+
+// NewBarrier returns the barrier of a sink in s. sync returns when everything is durable that the sink had taken when it was
+// called. It must return an error when the sink has lost any of what it took since NewBarrier, even if all that is left is durable:
+// the worker then delivers again from its last checkpoint, in another session.
+func NewBarrier(s *Session, sync func(ctx context.Context) (position string, err error)) *Barrier {
+	return &Barrier{session: s, sync: sync}
+}
+
+// Restored returns the marks of the checkpoint that the session began with, oldest first.
+func (b *Barrier) Restored() []Mark { return b.restored }
+
+// Sync makes durable what the sink has taken.
+func (b *Barrier) Sync(ctx context.Context) error {
+	position, err := b.sync(ctx)
+	if err != nil {
+		return err
+	}
+	m := Mark{At: b.session.Now(), Position: position}
+	if n := len(b.marks); n > 0 {
+		m.Number = b.marks[n-1].Number + 1
+	}
+	b.marks = thin(append(b.marks, m), maxMarks, func(older Mark) int64 { return m.Number - older.Number })
+	return nil
+}
+
+// thin drops what lies close to its neighbours, so that distances from the last element double, and the oldest beyond max. age is an
+// element's distance from the last one.
+func thin[T any](all []T, max int, age func(T) int64) []T {
+	for i := len(all) - 2; i > 0; i-- {
+		if age(all[i-1]) <= 2*age(all[i+1]) {
+			all = slices.Delete(all, i, i+1)
+		}
+	}
+	return all[len(all)-min(len(all), max):]
+}
+
+// Restore implements Stateful.
+func (b *Barrier) Restore(r io.Reader) error {
+	if err := json.NewDecoder(r).Decode(&b.restored); err != nil {
+		return fmt.Errorf("marks of a sink: %w", err)
+	}
+	b.marks = slices.Clone(b.restored)
+	return nil
+}
+
+// Snapshot implements Stateful.
+func (b *Barrier) Snapshot(w io.Writer) error { return json.NewEncoder(w).Encode(b.marks) }
+
+// Advance implements Stateful: nothing is held back.
+func (b *Barrier) Advance(_ time.Time, _ bool, low time.Time) (bool, time.Time) { return false, low }
+
+// Flush implements Stateful: there is no outbox.
+func (b *Barrier) Flush(context.Context) error { return nil }
+
+// Adopt implements Stateful: there are no rules.
+func (b *Barrier) Adopt() {}
+
+// stateless: see Rules.
+func (b *Barrier) stateless() {}
