@@ -166,7 +166,7 @@ func github(g gen) (string, bool) {
 }
 
 func aws(g gen) (string, bool) {
-	return pick(g, "AKIA", "ASIA") + g.from(upper+"234567", 16), false
+	return pick(g, "AKIA", "ASIA", "ABIA", "ACCA") + g.from(upper+"234567", 16), false
 }
 
 func gcp(g gen) (string, bool) {
@@ -194,8 +194,11 @@ func stripe(g gen) (string, bool) {
 }
 
 func openai(g gen) (string, bool) {
-	return pick(g, "sk-"+g.from(alnum, 20)+"T3BlbkFJ"+g.from(alnum, 20), "sk-proj-"+g.from(alnum, 20)+"_"+g.from(base64ch, 60)+g.from(alnum, 1),
-		"sk-ant-api03-"+g.from(alnum, 40)+"-"+g.from(alnum, 45)+"AA"), false
+	return pick(g, "sk-"+g.from(alnum, 20)+"T3BlbkFJ"+g.from(alnum, 20), "sk-proj-"+g.from(alnum, 20)+"_"+g.from(base64ch, 60)+g.from(alnum, 1)), false
+}
+
+func anthropic(g gen) (string, bool) {
+	return "sk-ant-" + pick(g, "api03", "admin01") + "-" + g.from(alnum, 40) + "-" + g.from(alnum, 45) + "AA", false
 }
 
 func vendor(g gen) (string, bool) {
@@ -242,6 +245,7 @@ var kinds = []kind{
 	{detector: "slack_token", value: slack, labels: []string{"slack", "bot", "hook"}},
 	{detector: "stripe_key", value: stripe, labels: []string{"stripe", "payments"}},
 	{detector: "openai_key", value: openai, labels: []string{"openai", "llm", "model"}},
+	{detector: "anthropic_key", value: anthropic, labels: []string{"anthropic", "llm", "model"}},
 	{detector: "vendor_token", value: vendor, labels: []string{"publish", "deploy", "integration"}},
 	{detector: "private_key", whole: privateKey},
 	{detector: "password", whole: pairs},

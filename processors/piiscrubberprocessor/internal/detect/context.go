@@ -48,7 +48,7 @@ func (w *words) in(t string, from, to int) bool {
 				continue
 			}
 			end := wordAt(t[:to], i, word)
-			if end == 0 {
+			if end == 0 || len(word) <= 4 && i > 0 && is(t[i-1], cDigit) && word[0] < 0x80 && !escapedDigit(t, i) { // "2cc" of a hash
 				continue
 			}
 			if next := at(t, end); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[end-1], cUpper)) {
@@ -58,6 +58,9 @@ func (w *words) in(t string, from, to int) bool {
 	}
 	return false
 }
+
+// escapedDigit reports whether the digit in front of i is the end of a percent-encoded byte: "%22ssn".
+func escapedDigit(t string, i int) bool { return i >= 3 && t[i-3] == '%' }
 
 // wordAt returns the end of word at i, in any case; 0 if it is not there. A blank in word is one of the characters that join words in
 // keys, or nothing: "tax id" is "tax_id", "tax-id", "taxId".

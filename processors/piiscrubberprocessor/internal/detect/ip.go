@@ -164,7 +164,7 @@ func isLetter(r rune) bool { return r < 0x80 && is(byte(r), cLetter) }
 // the beginning of a name ("93-184-41-253.rev.example.net"). With HostNames also behind a prefix and with dots.
 func (sc *scan) reverseIPv4(i int) int {
 	ip, end := quadAt(sc.t, i)
-	if end == 0 || at(sc.t, end) != '.' && at(sc.t, end) != '-' || !sc.special && specialIPv4(ip) {
+	if end == 0 || at(sc.t, end) != '.' && at(sc.t, end) != '-' {
 		return 0
 	}
 	if foldAt(sc.t, end, ".in-addr.arpa") {
@@ -173,8 +173,11 @@ func (sc *scan) reverseIPv4(i int) int {
 		}
 		return 0
 	}
+	if !sc.special && specialIPv4(ip) {
+		return 0
+	}
 	// Dots are an address's own; a name that begins with it is one of HostNames.
-	if (sc.hosts || at(sc.t, i-1) == 0 || !is(at(sc.t, i-1), cWord)) && hostTail(sc.t, end) {
+	if sc.hosts && !is(at(sc.t, i-1), cWord) && hostTail(sc.t, end) {
 		return sc.found(IPv4, i, end)
 	}
 	return 0

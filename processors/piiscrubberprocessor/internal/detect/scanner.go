@@ -37,6 +37,7 @@ type Scanner struct {
 	entropy  float64
 	custom   []Custom
 	literals [256][]literal
+	prior    [256][4]uint64 // by anchor, the bytes that stand in front of it in a prefix
 	ids      [maxGroup + 1][]layout
 	bareIDs  [maxBare + 1][]*idRule
 	homeIDs  Set // precise bare identifiers of IDRegions
@@ -75,7 +76,7 @@ func New(o Options) *Scanner {
 	set(aLine, of(Password), "\n")
 	set(aAuth, of(Password), "H")
 	set(aDash, of(MAC, PrivateKey, Password)|literalKinds, "-")
-	set(aDot, of(MAC), ".")
+	set(aDot, of(MAC, VendorToken), ".")
 	set(aBearer, of(Password), "bB")
 	set(aElement, of(Password), ">")
 	set(aQuote, of(Password), "'")
@@ -175,6 +176,9 @@ func (sc *scan) look(i int, a anchor) int {
 			if end := dottedMAC(sc.t, i-4); end > 0 {
 				return sc.found(MAC, i-4, end)
 			}
+		}
+		if end := sc.discord(i); end > i {
+			return end
 		}
 		return sc.literal(i)
 	case aBracket:

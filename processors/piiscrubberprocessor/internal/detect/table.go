@@ -79,7 +79,7 @@ func (sc *scan) row(from, end int, c *columns) bool {
 	}
 	n := 0
 	for i := from; i <= end; n++ {
-		start, stop := i, i
+		start, stop := i, -1
 		for start < end && (t[start] == ' ' || t[start] == '\t' && c.sep != '\t') {
 			start++
 		}
@@ -97,7 +97,7 @@ func (sc *scan) row(from, end int, c *columns) bool {
 		for i < end && t[i] != c.sep {
 			i++
 		}
-		if stop < start {
+		if stop < 0 {
 			stop = i
 		}
 		if c.secret&(1<<n) != 0 && n < c.count {
