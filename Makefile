@@ -55,7 +55,8 @@ test: lint check-generated unit build smoke ## Everything that needs only Go and
 
 # Packages of one goroutine whose random tests are long: a race detector finds nothing there and takes twenty times as long.
 SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexporter/internal/rows \
-             internal/delivery/simulation processors/windowrollupprocessor/internal/rollup
+             internal/delivery/simulation processors/piiscrubberprocessor/internal/corpus \
+             processors/windowrollupprocessor/internal/rollup
 
 .PHONY: unit
 unit: ## Unit tests of the components and the commands, with the race detector; 35 000 simulated schedules of crashes and lost answers

@@ -29,6 +29,8 @@ type Line struct {
 // gen is the source of chance; everything follows from its seed.
 type gen struct{ *rand.Rand }
 
+func newGen(seed uint64) gen { return gen{rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))} }
+
 func pick[T any](g gen, list ...T) T { return list[g.IntN(len(list))] }
 
 func (g gen) from(alphabet string, n int) string {
@@ -65,7 +67,7 @@ func fill(form, value, detector string) Line {
 
 // Generate makes the corpus: perDetector lines for each detector, and half as many for each kind of negative.
 func Generate(seed uint64, perDetector int) []Line {
-	g := gen{rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))}
+	g := newGen(seed)
 	var lines []Line
 	for _, k := range kinds {
 		for range perDetector {

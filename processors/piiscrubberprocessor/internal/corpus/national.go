@@ -73,7 +73,7 @@ func nino(g gen) (string, bool) {
 	s := g.from("ABCEHJLMPRSWXY", 1) + g.from("ACEHJLMPRSWXY", 1)
 	d := g.digits(6)
 	if g.IntN(2) == 0 {
-		return s + " " + groups(d, " ", 2, 2, 2) + " " + g.from("ABCD", 1), false
+		return s + " " + groups(d, " ", 2, 2, 2) + " " + g.from("ABCD", 1), true
 	}
 	return s + d + g.from("ABCD", 1), true
 }
@@ -101,7 +101,7 @@ func deTaxID(g gen) (string, bool) {
 	}
 	s += fmt.Sprint((11 - p) % 10)
 	if g.IntN(2) == 0 {
-		return groups(s, " ", 2, 3, 3, 3), false
+		return groups(s, " ", 2, 3, 3, 3), true
 	}
 	return s, true
 }
@@ -114,7 +114,7 @@ func nir(g gen) (string, bool) {
 	}
 	s += fmt.Sprintf("%02d", 97-r)
 	if g.IntN(2) == 0 {
-		return s, false
+		return s, true
 	}
 	return groups(s, " ", 1, 2, 2, 2, 3, 3, 2), false
 }
@@ -124,11 +124,11 @@ func dni(g gen) (string, bool) {
 	if g.IntN(3) == 0 {
 		n := g.between(0, 9999999)
 		c := g.IntN(3)
-		return fmt.Sprintf("%c%07d%c", "XYZ"[c], n, letters[(c*10000000+n)%23]), false
+		return fmt.Sprintf("%c%07d%c", "XYZ"[c], n, letters[(c*10000000+n)%23]), true
 	}
 	n := g.between(10000000, 99999999)
 	if g.IntN(3) == 0 {
-		return fmt.Sprintf("%d-%c", n, letters[n%23]), false
+		return fmt.Sprintf("%d-%c", n, letters[n%23]), true
 	}
 	return fmt.Sprintf("%d%c", n, letters[n%23]), true
 }
@@ -153,7 +153,7 @@ func codiceFiscale(g gen) (string, bool) {
 			sum += int(c - '0')
 		}
 	}
-	return s + string(rune('A'+sum%26)), false
+	return s + string(rune('A'+sum%26)), true
 }
 
 func bsn(g gen) (string, bool) {
@@ -175,7 +175,7 @@ func nrn(g gen) (string, bool) {
 	if g.IntN(2) == 0 {
 		return s, true
 	}
-	return s[:2] + "." + s[2:4] + "." + s[4:6] + "-" + s[6:9] + "." + s[9:], false
+	return s[:2] + "." + s[2:4] + "." + s[4:6] + "-" + s[6:9] + "." + s[9:], true
 }
 
 func ahv(g gen) (string, bool) {
@@ -183,7 +183,7 @@ func ahv(g gen) (string, bool) {
 		return dot(s, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)%10 == 0
 	})
 	if g.IntN(2) == 0 {
-		return s, false
+		return s, true
 	}
 	return groups(s, ".", 3, 4, 4, 2), false
 }
@@ -200,11 +200,11 @@ func personnummer(g gen) (string, bool) {
 	s := withLuhn(y + m + d + g.digits(3))
 	switch g.IntN(3) {
 	case 0:
-		return "19" + s[:6] + "-" + s[6:], false
+		return "19" + s[:6] + "-" + s[6:], true
 	case 1:
 		return s, true
 	default:
-		return s[:6] + "-" + s[6:], false
+		return s[:6] + "-" + s[6:], true
 	}
 }
 
@@ -213,7 +213,7 @@ func hetu(g gen) (string, bool) {
 	n := fmt.Sprintf("%03d", g.between(2, 899))
 	v := 0
 	fmt.Sscan(strings.TrimLeft(d+m+y+n, "0"), &v)
-	return d + m + y + pick(g, "-", "A") + n + string("0123456789ABCDEFHJKLMNPRSTUVWXY"[v%31]), false
+	return d + m + y + pick(g, "-", "A") + n + string("0123456789ABCDEFHJKLMNPRSTUVWXY"[v%31]), true
 }
 
 func sin(g gen) (string, bool) {
@@ -244,7 +244,7 @@ func cpf(g gen) (string, bool) {
 	if g.IntN(3) == 0 {
 		return s, true
 	}
-	return s[:3] + "." + s[3:6] + "." + s[6:9] + "-" + s[9:], false
+	return s[:3] + "." + s[3:6] + "." + s[6:9] + "-" + s[9:], true
 }
 
 // aadhaar uses Verhoeff's published tables.
@@ -268,7 +268,7 @@ func aadhaar(g gen) (string, bool) {
 func residentID(g gen) (string, bool) {
 	s := pick(g, "110105", "310101", "440305", "510104") + fmt.Sprint(g.between(1950, 2010)) + fmt.Sprintf("%02d%02d", g.between(1, 12), g.between(1, 28)) + g.digits(3)
 	sum := dot(s, 7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-	return s + string("10X98765432"[sum%11]), false
+	return s + string("10X98765432"[sum%11]), true
 }
 
 func rrn(g gen) (string, bool) {
@@ -276,7 +276,7 @@ func rrn(g gen) (string, bool) {
 	s := until(func() string { return y + m + d + fmt.Sprint(g.between(1, 4)) + g.digits(5) }, 1, func(s string) bool {
 		return (11-dot(s, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)%11)%10 == int(s[12]-'0')
 	})
-	return s[:6] + "-" + s[6:], false
+	return s[:6] + "-" + s[6:], true
 }
 
 func nric(g gen) (string, bool) {
@@ -284,12 +284,12 @@ func nric(g gen) (string, bool) {
 	sum := dot(d, 2, 7, 6, 5, 4, 3, 2)
 	switch pick(g, 'S', 'T', 'F', 'G') {
 	case 'S':
-		return "S" + d + string("JZIHGFEDCBA"[sum%11]), false
+		return "S" + d + string("JZIHGFEDCBA"[sum%11]), true
 	case 'T':
-		return "T" + d + string("JZIHGFEDCBA"[(sum+4)%11]), false
+		return "T" + d + string("JZIHGFEDCBA"[(sum+4)%11]), true
 	case 'F':
-		return "F" + d + string("XWUTRQPNMLK"[sum%11]), false
+		return "F" + d + string("XWUTRQPNMLK"[sum%11]), true
 	default:
-		return "G" + d + string("XWUTRQPNMLK"[(sum+4)%11]), false
+		return "G" + d + string("XWUTRQPNMLK"[(sum+4)%11]), true
 	}
 }

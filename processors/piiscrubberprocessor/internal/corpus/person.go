@@ -61,13 +61,13 @@ func phone(g gen) (string, bool) {
 	case 5:
 		return us + ex + line, true
 	case 6:
-		return "1-" + us + "-" + ex + "-" + line, false
+		return "1-" + us + "-" + ex + "-" + line, true
 	case 7:
 		return "+44 20 79" + two() + " " + line, false
 	case 8:
-		return "07700 900" + g.digits(3), false
+		return "07700 900" + g.digits(3), true
 	case 9:
-		return "020 7946 0" + g.digits(3), false
+		return "020 7946 0" + g.digits(3), true
 	case 10:
 		return "+447911" + g.digits(6), false
 	case 11:
@@ -75,15 +75,15 @@ func phone(g gen) (string, bool) {
 	case 12:
 		return "+49 (0)89 " + fmt.Sprint(g.between(200000, 999999)), false
 	case 13:
-		return "0171 " + fmt.Sprint(g.between(2000000, 9999999)), false
+		return "0171 " + fmt.Sprint(g.between(2000000, 9999999)), true
 	case 14:
 		return "030/" + fmt.Sprint(g.between(200000, 999999)), true
 	case 15:
 		return "+33 6 " + strings.Join([]string{two(), two(), two(), two()}, " "), false
 	case 16:
-		return "06" + " " + strings.Join([]string{two(), two(), two(), two()}, pick(g, " ")), false
+		return "06" + " " + strings.Join([]string{two(), two(), two(), two()}, pick(g, " ")), true
 	case 17:
-		return "01." + strings.Join([]string{"4" + g.digits(1), two(), two(), two()}, "."), false
+		return "01." + strings.Join([]string{"4" + g.digits(1), two(), two(), two()}, "."), true
 	case 18:
 		return "+34 6" + two() + " " + g.digits(3) + " " + g.digits(3), false
 	case 19:
@@ -137,32 +137,32 @@ func card(g gen) (string, bool) {
 	case 0: // American Express
 		n := withLuhn(pick(g, "34", "37") + g.digits(12))
 		if sep != "" {
-			return groups(n, sep, 4, 6, 5), false
+			return groups(n, sep, 4, 6, 5), true
 		}
-		return n, false
+		return n, true
 	case 1: // Diners Club
 		n := withLuhn(pick(g, "300", "305", "36", "38") + g.digits(13)[:13])
 		n = withLuhn(n[:13])
 		if sep != "" {
-			return groups(n, sep, 4, 6, 4), false
+			return groups(n, sep, 4, 6, 4), true
 		}
-		return n, false
+		return n, true
 	case 2: // 13 digits
-		return withLuhn("4" + g.digits(11)), false
+		return withLuhn("4" + g.digits(11)), true
 	case 3: // 19 digits
 		n := withLuhn(pick(g, "62", "4") + g.digits(18)[:17])
 		n = withLuhn(n[:18])
 		if sep != "" {
-			return groups(n, sep, 4, 4, 4, 4, 3), false
+			return groups(n, sep, 4, 4, 4, 4, 3), true
 		}
-		return n, n[0] != '6'
+		return n, true
 	default:
 		prefix := pick(g, "4", "4", "51", "55", "2221", "2720", "6011", "65", "3530", "62", "644", "2200", "6521")
 		n := withLuhn(prefix + g.digits(15-len(prefix)))
 		if sep != "" {
-			return groups(n, sep, 4, 4, 4, 4), false
+			return groups(n, sep, 4, 4, 4, 4), true
 		}
-		return n, false
+		return n, true
 	}
 }
 

@@ -166,7 +166,7 @@ func github(g gen) (string, bool) {
 }
 
 func aws(g gen) (string, bool) {
-	return pick(g, "AKIA", "ASIA") + g.from(upper+"234567", 16), false
+	return pick(g, "AKIA", "ASIA", "ABIA", "ACCA") + g.from(upper+"234567", 16), false
 }
 
 func gcp(g gen) (string, bool) {
@@ -194,8 +194,11 @@ func stripe(g gen) (string, bool) {
 }
 
 func openai(g gen) (string, bool) {
-	return pick(g, "sk-"+g.from(alnum, 20)+"T3BlbkFJ"+g.from(alnum, 20), "sk-proj-"+g.from(alnum, 20)+"_"+g.from(base64ch, 60)+g.from(alnum, 1),
-		"sk-ant-api03-"+g.from(alnum, 40)+"-"+g.from(alnum, 45)+"AA"), false
+	return pick(g, "sk-"+g.from(alnum, 20)+"T3BlbkFJ"+g.from(alnum, 20), "sk-proj-"+g.from(alnum, 20)+"_"+g.from(base64ch, 60)+g.from(alnum, 1)), false
+}
+
+func anthropic(g gen) (string, bool) {
+	return "sk-ant-" + pick(g, "api03", "admin01") + "-" + g.from(alnum, 40) + "-" + g.from(alnum, 45) + "AA", false
 }
 
 func vendor(g gen) (string, bool) {
@@ -215,19 +218,19 @@ var kinds = []kind{
 	{detector: "de_tax_id", value: deTaxID, labels: []string{"Steuer-ID", "steuerliche IdNr", "tax id", "tax_id", "Steueridentifikationsnummer"}},
 	{detector: "fr_nir", value: nir, labels: []string{"NIR", "numéro de sécurité sociale", "insee"}},
 	{detector: "es_dni", value: dni, labels: []string{"DNI", "NIF", "NIE", "documento"}},
-	{detector: "it_fiscal_code", value: codiceFiscale, labels: []string{"codice fiscale", "CF", "codice_fiscale"}},
+	{detector: "it_fiscal_code", value: codiceFiscale, labels: []string{"codice fiscale", "codiceFiscale", "codice_fiscale"}},
 	{detector: "nl_bsn", value: bsn, labels: []string{"BSN", "burgerservicenummer", "bsn"}},
 	{detector: "be_nrn", value: nrn, labels: []string{"rijksregisternummer", "NISS", "registre national"}},
 	{detector: "ch_ahv", value: ahv, labels: []string{"AHV", "AVS", "AHV-Nr"}},
 	{detector: "pl_pesel", value: pesel, labels: []string{"PESEL", "pesel"}},
 	{detector: "se_personnummer", value: personnummer, labels: []string{"personnummer", "Personnummer"}},
 	{detector: "fi_hetu", value: hetu, labels: []string{"hetu", "henkilötunnus"}},
-	{detector: "ca_sin", value: sin, labels: []string{"SIN", "social insurance number", "NAS"}},
+	{detector: "ca_sin", value: sin, labels: []string{"SIN number", "social insurance number", "assurance sociale"}},
 	{detector: "br_cpf", value: cpf, labels: []string{"CPF", "cpf"}},
 	{detector: "in_aadhaar", value: aadhaar, labels: []string{"aadhaar", "Aadhaar number", "UIDAI"}},
 	{detector: "cn_resident_id", value: residentID, labels: []string{"身份证", "resident id", "id_card"}},
 	{detector: "kr_rrn", value: rrn, labels: []string{"rrn", "주민등록번호"}},
-	{detector: "sg_nric", value: nric, labels: []string{"NRIC", "FIN"}},
+	{detector: "sg_nric", value: nric, labels: []string{"NRIC", "nric_no"}},
 	{detector: "ipv4", value: ipv4, labels: []string{"client", "ip", "remote_addr", "peer", "src"}},
 	{detector: "ipv6", value: ipv6, labels: []string{"client", "ip", "remote_addr", "peer", "src"}},
 	{detector: "mac", value: mac, labels: []string{"mac", "hwaddr", "device", "lladdr"}},
@@ -242,6 +245,7 @@ var kinds = []kind{
 	{detector: "slack_token", value: slack, labels: []string{"slack", "bot", "hook"}},
 	{detector: "stripe_key", value: stripe, labels: []string{"stripe", "payments"}},
 	{detector: "openai_key", value: openai, labels: []string{"openai", "llm", "model"}},
+	{detector: "anthropic_key", value: anthropic, labels: []string{"anthropic", "llm", "model"}},
 	{detector: "vendor_token", value: vendor, labels: []string{"publish", "deploy", "integration"}},
 	{detector: "private_key", whole: privateKey},
 	{detector: "password", whole: pairs},

@@ -1,7 +1,9 @@
 package detect
 
-// cardLayout is a way in which card numbers are grouped. An odd one is used by other numbers too, and counts only in the company
-// of a word like "card".
+import "strings"
+
+// cardLayout is a way in which card numbers are grouped. An odd one is used by other numbers too, and counts only where the card is
+// named.
 type cardLayout struct {
 	groups []uint8
 	digits int
@@ -27,9 +29,16 @@ var cardLayouts = func() (t [9][]cardLayout) {
 }()
 
 var (
-	cardWords = wordsOf("card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "maestro",
-		"diners", "jcb", "unionpay", "ccnum", "kreditkarte", "karte", "kartennummer", "carte", "tarjeta", "cartão", "cartao", "carta", "kort",
-		"creditcard", "kaart", "卡", "カード")
+	// cardWords name a card.
+	cardWords = wordsOf("card", "cards", "cc", "credit", "debit", "ccnum", "cardnumber", "kreditkarte", "karte", "karten", "kartennummer", "carte", "tarjeta", "cartão",
+		"cartao", "carta", "kort", "creditcard", "kaart", "карта", "карты", "карте", "카드", "卡", "カード", "primary account", "cardno", "rupay card")
+	// panWords name one where they are the key.
+	panWords = wordsOf("pan", "pans", "track")
+	// payWords are evidence that a number that passes all checks is one.
+	payWords = wordsOf("charge", "charged", "charging", "payment", "payments", "refund", "refunded", "authoris", "authoriz", "declin", "cvc", "cvv", "cvc2", "cvv2", "zahlung", "paiement", "pago", "pagamento")
+	// idEnds are the ends of keys under which no number is a card, whatever stands beside.
+	idEnds = wordsOf("id", "ids", "ref", "refs", "entity", "rows", "row", "offset", "count", "block", "uuid", "guid")
+
 	notCardWords = wordsOf("order", "ord", "trace", "span", "uuid", "guid", "request", "req", "invoice", "inv", "tracking", "shipment", "parcel",
 		"ticket", "timestamp", "time", "ts", "epoch", "nonce", "seq", "sequence", "offset", "session", "sku", "ean", "gtin", "upc", "isbn", "barcode",
 		"imei", "imsi", "iccid", "serial", "hash", "checksum", "build", "revision", "commit", "size", "duration", "elapsed", "latency", "counter",
@@ -37,10 +46,24 @@ var (
 		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file")
 )
 
+// brands are names of schemes; they count as a name where issuer and length fit.
+var brands = [...]struct {
+	words words
+	fits  func(number) bool
+}{
+	{wordsOf("visa"), func(d number) bool { return d.b[0] == '4' }},
+	{wordsOf("mastercard", "master card"), func(d number) bool { return d.n == 16 && (d.b[0] == '5' || d.b[0] == '2') }},
+	{wordsOf("amex", "american express"), func(d number) bool { return d.n == 15 && d.b[0] == '3' }},
+	{wordsOf("diners"), func(d number) bool { return d.b[0] == '3' }},
+	{wordsOf("discover", "maestro", "unionpay", "union pay", "rupay"), func(d number) bool { return d.b[0] >= '5' }},
+	{wordsOf("jcb"), func(d number) bool { return d.value(0, 2) == 35 }},
+	{wordsOf("mir", "мир"), func(d number) bool { return d.value(0, 2) == 22 }},
+}
+
 // card looks for a payment card number that begins with the run t[i:j].
 func (sc *scan) card(i, j int) int {
 	t, n := sc.t, j-i
-	if n < len(cardLayouts) && (cardLayouts[n] == nil || separatorMark(t, j) == 0) || n > 19 || n > 8 && n < 12 {
+	if n < len(cardLayouts) && (cardLayouts[n] == nil || cardSeparator(t, j) == 0) || n > 19 || n > 8 && n < 12 {
 		return 0
 	}
 	if n < len(cardLayouts) {
@@ -52,16 +75,113 @@ func (sc *scan) card(i, j int) int {
 	var d number
 	d.addAll(t[i:j])
 	common, known := cardPrefix(d)
-	if !known || !luhn(d) {
-		return 0
-	}
-	if sc.near(i, j, &cardWords) {
-		return sc.found(PaymentCard, i, j)
-	}
-	if !common || d.n == 13 && validEAN(d) || sc.labelled(i, &notCardWords) {
+	if !known || !luhn(d) || !sc.isCard(i, j, d, !common || d.n != 16 && d.n != 15 && d.n != 14) || sc.labelled(i, &notCardWords) {
 		return 0
 	}
 	return sc.found(PaymentCard, i, j)
+}
+
+// isCard reports whether what surrounds the number t[i:j], which passes all checks, says that it is a card's. One random number of
+// sixteen digits in thirty-five passes them. strict asks for a name, where less is evidence enough otherwise.
+func (sc *scan) isCard(i, j int, d number, strict bool) bool {
+	t := sc.t
+	if c := at(t, i-1); c == '_' || c == '-' {
+		return false
+	}
+	if c := at(t, j); c == '_' || c == '-' {
+		return false
+	}
+	if sc.idKey(i) {
+		return false
+	}
+	if at(t, i-1) == '/' && !escaped(t, i) { // a path: only under its name, "/cards/4111..."
+		from := runBack(t, i-1, cLetter, 12)
+		return cardWords.exact(t[from : i-1])
+	}
+	if at(t, j) == '/' && !is(at(t, j+1), cDigit) {
+		return false
+	}
+	if expiryBehind(t, j) || sc.near(i, j, &cardWords) || panWords.exact(lastWord(sc.name(i))) || sc.upperPAN(i, j) {
+		return true
+	}
+	for k := range brands {
+		if b := &brands[k]; b.fits(d) && sc.near(i, j, &b.words) {
+			return true
+		}
+	}
+	return !strict && sc.near(i, j, &payWords)
+}
+
+// idKey reports whether the word in front of start, or the key, ends in one that is for numbers of other things.
+func (sc *scan) idKey(start int) bool {
+	t, i := sc.t, start
+	for i > 0 && start-i < 8 && !is(t[i-1], cWord) && t[i-1] < 0x80 && t[i-1] != ',' && t[i-1] != ';' && t[i-1] != '\n' {
+		i--
+	}
+	name := sc.key
+	if i > 0 {
+		name = t[runBack(t, i, cKey, maxKeyName):i]
+	} else if i == 0 && start > 8 {
+		return false
+	}
+	name = lastWord(name)
+	return name != "" && idEnds.exact(name)
+}
+
+// lastWord returns the last component of a key: "id" of "orderId", "order_id", "order.id".
+func lastWord(key string) string {
+	i := len(key)
+	for i > 0 && is(key[i-1], cLetter) {
+		i--
+		if is(key[i], cUpper) && i > 0 && is(key[i-1], cLower) {
+			break
+		}
+	}
+	return key[i:]
+}
+
+// upperPAN reports whether "PAN" in capitals stands near: as a word of other languages it is written small.
+func (sc *scan) upperPAN(i, j int) bool {
+	low, high := max(0, i-before), min(len(sc.t), j+after)
+	for _, part := range [...]string{sc.t[low:i], sc.t[j:high], sc.key} {
+		for n := strings.Index(part, "PAN"); n >= 0; {
+			if !is(at(part, n-1), cAlnum) && !is(at(part, n+3), cAlnum) {
+				return true
+			}
+			m := strings.Index(part[n+3:], "PAN")
+			if m < 0 {
+				break
+			}
+			n += m + 3
+		}
+	}
+	return false
+}
+
+// expiryBehind reports whether the month and year in which a card expires stand right behind j: "12/27", "12/2027", "12|2027", "=2712"
+// of a magnetic stripe.
+func expiryBehind(t string, j int) bool {
+	if at(t, j) == '=' && isNumber(t, j+1, 4) && t[j+3] <= '1' && is(at(t, j+5), cDigit) {
+		return true
+	}
+	if at(t, j) == '"' || at(t, j) == '\'' {
+		j++
+	}
+	k := j
+	for k < j+3 && (at(t, k) == ' ' || at(t, k) == ',' || at(t, k) == ';' || at(t, k) == '|' || at(t, k) == '\t' || at(t, k) == ':' || at(t, k) == '"' || at(t, k) == '^') {
+		k++
+	}
+	if k == j || !isNumber(t, k, 2) || t[k] > '1' || t[k] == '1' && t[k+1] > '2' || t[k:k+2] == "00" {
+		return false
+	}
+	if c := at(t, k+2); c != '/' && c != '|' && c != '-' {
+		return false
+	}
+	end := run(t, k+3, cDigit, 5)
+	if is(at(t, end), cWord) || at(t, end) == '/' || at(t, end) == '-' {
+		return false
+	}
+	return end-k-3 == 2 && t[k+3] >= '2' || end-k-3 == 4 && t[k+3:k+5] == "20"
 }
 
 // gluedCard is card for a run that letters precede which say that it is one.
@@ -82,6 +202,22 @@ func zeros(t string, i int) bool {
 	return j > i && !is(at(t, j), cAlnum)
 }
 
+// cardSeparator is separator, and what a blank becomes in a form and in a URL.
+func cardSeparator(t string, i int) int {
+	switch at(t, i) {
+	case '+':
+		return 1
+	case '%':
+		if at(t, i+1) == '2' && (at(t, i+2) == '0' || at(t, i+2) == 'D' || at(t, i+2) == 'd') {
+			return 3
+		}
+		return 0
+	case '\n':
+		return 1
+	}
+	return separator(t, i)
+}
+
 // groupedCard compares the groups of digits that begin with the run t[i:first] with the layouts.
 func (sc *scan) groupedCard(i, first int) int {
 	const most = 5
@@ -91,7 +227,7 @@ func (sc *scan) groupedCard(i, first int) int {
 	d.addAll(t[i:first])
 	size[0], ends[0], upto[0] = first-i, first, d.n
 	for n = 1; n < most; n++ {
-		s := separator(t, ends[n-1])
+		s := cardSeparator(t, ends[n-1])
 		if s == 0 {
 			break
 		}
@@ -115,7 +251,8 @@ func (sc *scan) groupedCard(i, first int) int {
 		c := d
 		c.n = upto[k]
 		end := ends[k]
-		if _, known := cardPrefix(c); !known || !luhn(c) || end <= best || inOpaque(t, i, end) || l.odd && !sc.near(i, end, &cardWords) {
+		common, known := cardPrefix(c)
+		if !known || !luhn(c) || end <= best || inOpaque(t, i, end) || !sc.isCard(i, end, c, l.odd || !common || c.n > 16 || c.n == 13 || crowded(t, i, end)) {
 			continue
 		}
 		best = end
@@ -127,6 +264,22 @@ func (sc *scan) groupedCard(i, first int) int {
 		return 0
 	}
 	return sc.found(PaymentCard, i, best)
+}
+
+// crowded reports whether more numbers stand beside t[i:end].
+func crowded(t string, i, end int) bool {
+	n := cardSeparator(t, end)
+	if c := at(t, end); n == 0 && (c == ',' || c == ';' || c == '\t' || c == '|' || c == ':') {
+		n = 1
+	}
+	if n > 0 && is(at(t, end+n), cDigit) || at(t, end) == ',' && at(t, end+1) == ' ' && is(at(t, end+2), cDigit) {
+		return true
+	}
+	k := i
+	for k > 0 && i-k < 2 && !is(t[k-1], cWord) {
+		k--
+	}
+	return k < i && is(at(t, k-1), cDigit)
 }
 
 func sameSizes(size []int, groups []uint8) bool {

@@ -23,6 +23,9 @@ const (
 	aQuote   // '\''
 	aQuery   // '?'
 	aProse   // the 'w' of "password"
+	aEscape  // '\\' and '#' of escapes
+	aLine    // a line's end
+	aAuth    // the 'H' of "AUTH"
 	aWide    // the first byte of a full-width colon
 )
 

@@ -44,10 +44,14 @@ func (w *words) in(t string, from, to int) bool {
 			continue
 		}
 		for _, word := range w.list {
-			if first != word[0] || !wordAt(t[:to], i, word) {
+			if first != word[0] {
 				continue
 			}
-			if next := at(t, i+len(word)); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[i+len(word)-1], cUpper)) {
+			end := wordAt(t[:to], i, word)
+			if end == 0 || len(word) <= 4 && i > 0 && is(t[i-1], cDigit) && word[0] < 0x80 && !escapedDigit(t, i) { // "2cc" of a hash
+				continue
+			}
+			if next := at(t, end); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[end-1], cUpper)) {
 				return true
 			}
 		}
@@ -55,17 +59,23 @@ func (w *words) in(t string, from, to int) bool {
 	return false
 }
 
-// wordAt is foldAt; a blank in word is any of the characters that join words in keys.
-func wordAt(t string, i int, word string) bool {
-	if i+len(word) > len(t) {
-		return false
-	}
+// escapedDigit reports whether the digit in front of i is the end of a percent-encoded byte: "%22ssn".
+func escapedDigit(t string, i int) bool { return i >= 3 && t[i-3] == '%' }
+
+// wordAt returns the end of word at i, in any case; 0 if it is not there. A blank in word is one of the characters that join words in
+// keys, or nothing: "tax id" is "tax_id", "tax-id", "taxId".
+func wordAt(t string, i int, word string) int {
 	for j := 0; j < len(word); j++ {
-		if c := t[i+j]; lower(c) != word[j] && !(word[j] == ' ' && (c == '_' || c == '-' || c == '.')) {
-			return false
+		switch c := at(t, i); {
+		case word[j] == ' ' && (c == '_' || c == '-' || c == '.' || c == ' ' || c == '+'):
+		case word[j] == ' ':
+			continue
+		case i >= len(t) || lower(c) != word[j]:
+			return 0
 		}
+		i++
 	}
-	return true
+	return i
 }
 
 // near reports whether the key, or the text around t[start:end], holds one of w.
@@ -150,6 +160,51 @@ func (sc *scan) labelled(start int, w *words) bool {
 		from--
 	}
 	return w.in(sc.t, from, i)
+}
+
+// named reports whether a word that has other meanings names what stands at start: it is the whole key, or the last of its
+// components, and ':' or '=' stands between them ("sin: 130 692 544", "cell=..."), nothing else.
+func (sc *scan) named(start int, w *words) bool {
+	name := sc.name(start)
+	if n := strings.LastIndexByte(name, '.'); n >= 0 {
+		if name = name[n+1:]; strings.EqualFold(name, "uid") { // of Kubernetes and of processes
+			return false
+		}
+	}
+	return name != "" && w.exact(name)
+}
+
+// name returns the key in front of start if only ':', '=', quotes and blanks stand between them, or the attribute's key at the
+// beginning of a text.
+func (sc *scan) name(start int) string {
+	t, i, sep := sc.t, start, false
+	for i > 0 && start-i < 12 {
+		switch c := t[i-1]; {
+		case c == ':' || c == '=':
+			sep = true
+		case c == '>' && at(t, i-2) == '=' || c == '"' || c == '\'' || c == '\\' || c == ' ' || c == '(' || c == '[':
+		case c == '2' && strings.HasSuffix(t[:i], "%22"), (c == 'A' || c == 'a' || c == 'D' || c == 'd') && i > 2 && t[i-2] == '3' && t[i-3] == '%':
+			sep = sep || c != '2'
+			i -= 2
+		default:
+			if !sep {
+				return ""
+			}
+			from := i
+			for from > 0 && i-from < maxKeyName && (is(t[from-1], cKey) || t[from-1] >= 0x80) {
+				from--
+			}
+			if strings.HasPrefix(t[max(0, from-1):], "%22") && i-from > 2 {
+				from += 2
+			}
+			return t[from:i]
+		}
+		i--
+	}
+	if i == 0 {
+		return sc.key
+	}
+	return ""
 }
 
 var fillers = wordsOf("no", "nr", "number", "id", "is", "was", "num", "code", "ref")

@@ -41,6 +41,21 @@ func (sc *scan) email(i, dom int) int {
 	return sc.found(Email, start, end)
 }
 
+// escapedAt handles an '@' that JSON, HTML or a second percent-encoding wrote as an escape (the first byte is at i): \u0040, &#64;, %2540.
+func (sc *scan) escapedAt(i int) int {
+	for _, form := range atForms {
+		if form[0] == sc.t[i] && foldAt(sc.t, i, form) {
+			return sc.email(i, i+len(form))
+		}
+		if form[0] == '&' && sc.t[i] == '#' && foldAt(sc.t, i-1, form) {
+			return sc.email(i-1, i-1+len(form))
+		}
+	}
+	return i + 1
+}
+
+var atForms = [...]string{`\u0040`, `\x40`, "&#64;", "&#x40;", "%2540"}
+
 // localStart returns where the local part that ends before i starts, i if there is none.
 func localStart(t string, i int) int {
 	if i > 0 && t[i-1] == '"' {

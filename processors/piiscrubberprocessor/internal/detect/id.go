@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const (
 	maxGroup = 10 // digits of the first group of a layout
@@ -10,16 +13,21 @@ const (
 // idRule is a national identifier: how it is written and how it is checked.
 type idRule struct {
 	kind Kind
-	// layouts: 'd' a digit, 'A' a letter, 'x' either, anything else itself. A leading '?' asks for context; so does a bare run of
-	// digits, unless its rule is precise.
+	// country is the ISO 3166 code under which Options.IDRegions names it.
+	country string
+	// layouts: 'd' a digit, 'A' a letter, 'x' either, anything else itself. One letter's check digit is passed by one random number in
+	// 10 to 31, so a layout asks for a word beside it, or for its country in IDRegions. A leading '?' asks for the word even then; a
+	// leading '!' needs none: the form is this number's own, and random values of it pass less than once in a thousand, or nothing but
+	// its form is known of it.
 	layouts []string
-	// bare are the lengths in which it is written without separators, digits only.
-	bare []int
-	// precise: the check alone is proof enough for a bare run.
+	// bare are the lengths in which it is written without separators, digits only: named, or precise and in IDRegions.
+	bare    []int
 	precise bool
 	valid   func(number) bool
 	named   func(number) bool // instead of valid, where words say what it is; nil: valid
 	words   words
+	// weak words have other meanings: they count as the whole key in front of ':' or '='.
+	weak words
 }
 
 // check returns the rule's check.
@@ -39,39 +47,50 @@ type layout struct {
 }
 
 var idRules = [...]idRule{
-	{kind: USSSN, layouts: []string{"ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN,
-		words: wordsOf("ssn", "ssns", "social security", "socialsecurity", "taxpayer", "itin", "tin")},
-	{kind: UKNHS, layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
-		words: wordsOf("nhs", "patient", "national health")},
-	{kind: UKNINO, layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AA dddddd A", "?AAddddddA"}, valid: validNINO, named: shapedNINO,
-		words: wordsOf("nino", "national insurance", "nationalinsurance", "insurance number", "ni", "nin")},
-	{kind: DETaxID, layouts: []string{"dd ddd ddd ddd", "?dd/ddd/ddd/ddd", "?dd-ddd-ddd-ddd"}, bare: []int{11}, valid: validDETaxID,
-		words: wordsOf("steuer", "idnr", "tax", "tin", "identifikationsnummer", "steueridentifikationsnummer", "taxid")},
-	{kind: FRNIR, layouts: []string{"d dd dd dd ddd ddd dd", "d dd dd dx ddd ddd dd", "d-dd-dd-dd-ddd-ddd-dd", "d dd dd dd ddd ddd-dd", "ddddddAdddddddd"}, bare: []int{15}, precise: true, valid: validNIR,
-		words: wordsOf("nir", "sécurité", "securite", "insee", "sécu", "secu")},
-	{kind: ESDNI, layouts: []string{"dddddddd-A", "?ddddddddA", "AdddddddA", "A-ddddddd-A"}, valid: validDNI,
+	{kind: USSSN, country: "US", layouts: []string{"!ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN, named: validTaxpayer,
+		words: wordsOf("ssn", "ssns", "social security", "taxpayer", "itin", "tax payer"), weak: wordsOf("tin", "ss")},
+	{kind: UKNHS, country: "GB", layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
+		words: wordsOf("nhs", "national health"), weak: wordsOf("patient", "patient_id", "patientid")},
+	{kind: UKNINO, country: "GB", layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AA dddddd A", "?AAddddddA"}, valid: validNINO, named: shapedNINO,
+		words: wordsOf("nino", "national insurance", "insurance number", "ni number", "ni no", "ni num"), weak: wordsOf("ni", "nin")},
+	{kind: DETaxID, country: "DE", layouts: []string{"dd ddd ddd ddd", "?dd/ddd/ddd/ddd", "?dd-ddd-ddd-ddd"}, bare: []int{11}, valid: validDETaxID,
+		words: wordsOf("steuer", "idnr", "tax id", "tax no", "tax num", "tax ident", "identifikationsnummer"), weak: wordsOf("tin")},
+	{kind: FRNIR, country: "FR", layouts: []string{"!d dd dd dd ddd ddd dd", "!d dd dd dx ddd ddd dd", "!d-dd-dd-dd-ddd-ddd-dd", "!d dd dd dd ddd ddd-dd", "ddddddAdddddddd"}, bare: []int{15}, precise: true, valid: validNIR,
+		named: shapedNIR, words: wordsOf("nir", "sécurité", "securite", "insee", "sécu", "secu")},
+	{kind: ESDNI, country: "ES", layouts: []string{"dddddddd-A", "?ddddddddA", "AdddddddA", "A-ddddddd-A"}, valid: validDNI,
 		words: wordsOf("dni", "nif", "nie", "identidad", "documento")},
-	{kind: ITFiscalCode, layouts: []string{"AAAAAAxxAxxAxxxA", "AAA AAA xxAxx AxxxA"}, valid: validFiscalCode,
-		words: wordsOf("fiscale", "cf")},
-	{kind: NLBSN, layouts: []string{"?dddd.dd.ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validBSN,
+	{kind: ITFiscalCode, country: "IT", layouts: []string{"AAAAAAxxAxxAxxxA", "AAA AAA xxAxx AxxxA"}, valid: validFiscalCode,
+		words: wordsOf("fiscale", "codfisc", "cod fisc", "codice fisc"), weak: wordsOf("cf")},
+	{kind: NLBSN, country: "NL", layouts: []string{"?dddd.dd.ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validBSN,
 		words: wordsOf("bsn", "burgerservicenummer", "sofi")},
-	{kind: BENRN, layouts: []string{"dd.dd.dd-ddd.dd", "?dd.dd.dd ddd dd"}, bare: []int{11}, valid: validNRN,
+	{kind: BENRN, country: "BE", layouts: []string{"dd.dd.dd-ddd.dd", "?dd.dd.dd ddd dd"}, bare: []int{11}, valid: validNRN,
 		words: wordsOf("rijksregister", "registre national", "nrn", "niss", "insz", "national register")},
-	{kind: CHAHV, layouts: []string{"ddd.dddd.dddd.dd", "?ddd dddd dddd dd"}, bare: []int{13}, precise: true, valid: validAHV,
+	{kind: CHAHV, country: "CH", layouts: []string{"!ddd.dddd.dddd.dd", "?ddd dddd dddd dd"}, bare: []int{13}, precise: true, valid: validAHV,
 		words: wordsOf("ahv", "avs", "sozialversicherung")},
-	{kind: PLPESEL, bare: []int{11}, valid: validPESEL, words: wordsOf("pesel")},
-	{kind: FIHETU, layouts: []string{"dddddd-dddx", "ddddddAdddx"}, valid: validHETU, words: wordsOf("hetu", "henkilötunnus", "henkilotunnus")},
-	{kind: SEPersonnummer, layouts: []string{"dddddd-dddd", "dddddddd-dddd", "?dddddd+dddd"}, bare: []int{10, 12}, valid: validPersonnummer,
-		words: wordsOf("personnummer", "personal identity", "pnr")},
-	{kind: CASIN, layouts: []string{"?ddd-ddd-ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validSIN,
-		words: wordsOf("sin", "nas", "social insurance", "assurance sociale")},
-	{kind: BRCPF, layouts: []string{"ddd.ddd.ddd-dd", "?ddd ddd ddd dd"}, bare: []int{11}, valid: validCPF, words: wordsOf("cpf")},
-	{kind: INAadhaar, layouts: []string{"?dddd dddd dddd", "?dddd-dddd-dddd"}, bare: []int{12}, valid: validAadhaar,
-		words: wordsOf("aadhaar", "aadhar", "uidai", "uid", "आधार")},
-	{kind: CNResidentID, layouts: []string{"dddddddddddddddddA"}, bare: []int{18}, precise: true, valid: validCNResident,
-		words: wordsOf("身份证", "resident")},
-	{kind: KRRRN, layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, named: shapedRRN, words: wordsOf("rrn", "주민등록번호", "resident registration")},
-	{kind: SGNRIC, layouts: []string{"AdddddddA"}, valid: validNRIC, words: wordsOf("nric", "fin")},
+	{kind: PLPESEL, country: "PL", bare: []int{11}, valid: validPESEL, words: wordsOf("pesel")},
+	{kind: FIHETU, country: "FI", layouts: []string{"dddddd-dddx", "ddddddAdddx"}, valid: validHETU, words: wordsOf("hetu", "henkilötunnus", "henkilotunnus")},
+	{kind: SEPersonnummer, country: "SE", layouts: []string{"dddddd-dddd", "dddddddd-dddd", "?dddddd+dddd"}, bare: []int{10, 12}, valid: validPersonnummer,
+		words: wordsOf("personnummer", "personnr", "person nr", "personal identity", "pnr")},
+	{kind: CASIN, country: "CA", layouts: []string{"?ddd-ddd-ddd", "?ddd ddd ddd"}, bare: []int{9}, valid: validSIN,
+		words: wordsOf("social insurance", "assurance sociale", "sin number", "sin no", "sin num", "sin card"), weak: wordsOf("sin", "nas")},
+	{kind: BRCPF, country: "BR", layouts: []string{"ddd.ddd.ddd-dd", "?ddd ddd ddd dd"}, bare: []int{11}, valid: validCPF, words: wordsOf("cpf")},
+	{kind: INAadhaar, country: "IN", layouts: []string{"?dddd dddd dddd", "?dddd-dddd-dddd"}, bare: []int{12}, valid: validAadhaar,
+		words: wordsOf("aadhaar", "aadhar", "adhaar", "uidai", "आधार"), weak: wordsOf("uid")},
+	{kind: CNResidentID, country: "CN", layouts: []string{"dddddddddddddddddA"}, bare: []int{18}, precise: true, valid: validCNResident,
+		words: wordsOf("身份证", "身份證", "resident id", "resident card", "resident no", "resident num", "identity card", "id card", "idcard", "citizen id"), weak: wordsOf("resident")},
+	{kind: KRRRN, country: "KR", layouts: []string{"dddddd-ddddddd"}, bare: []int{13}, valid: validRRN, named: shapedRRN, words: wordsOf("rrn", "주민등록번호", "resident reg")},
+	{kind: SGNRIC, country: "SG", layouts: []string{"AdddddddA"}, valid: validNRIC, words: wordsOf("nric"), weak: wordsOf("fin")},
+}
+
+// IDRegions lists the countries whose identifiers are known.
+func IDRegions() (list []string) {
+	for i := range idRules {
+		if c := idRules[i].country; !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 var idKinds = func() (s Set) {
@@ -81,18 +100,19 @@ var idKinds = func() (s Set) {
 	return s
 }()
 
-// useIDs indexes the layouts of the enabled kinds by the length of their first run of digits.
-func (s *Scanner) useIDs() {
+// useIDs indexes the layouts of the enabled kinds by the length of their first run of digits. The identifiers of regions need no word.
+func (s *Scanner) useIDs(regions []string) {
 	for i := range idRules {
 		r := &idRules[i]
 		if !s.on.Has(r.kind) {
 			continue
 		}
+		home := slices.Contains(regions, r.country)
+		if home && r.precise {
+			s.homeIDs = s.homeIDs.With(r.kind)
+		}
 		for _, form := range r.layouts {
-			l := layout{rule: r, form: form}
-			if form[0] == '?' {
-				l.context, l.form = true, form[1:]
-			}
+			l := layout{rule: r, form: strings.TrimLeft(form, "?!"), context: form[0] != '!' && (!home || form[0] == '?')}
 			for is(l.form[l.back], cUpper) || l.form[l.back] == ' ' || l.form[l.back] == '-' {
 				l.back++
 			}
@@ -146,14 +166,14 @@ func (sc *scan) bareID(i, j int, best *Span) (sure bool) {
 	var d number
 	d.addAll(t[i:j])
 	for _, r := range sc.bareIDs[j-i] {
-		if !r.valid(d) {
+		if !r.check(true)(d) {
 			continue
 		}
-		if sc.near(i, j, &r.words) {
+		if sc.near(i, j, &r.words) || len(r.weak.list) > 0 && sc.named(i, &r.weak) {
 			*best = Span{i, j, r.kind}
 			return true
 		}
-		if r.precise && best.End == 0 && !sc.labelled(i, &notCardWords) {
+		if sc.homeIDs.Has(r.kind) && best.End == 0 && !sc.labelled(i, &notCardWords) {
 			*best = Span{i, j, r.kind}
 		}
 	}
@@ -199,17 +219,17 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if is(at(t, end), cWord) || is(at(t, start-1), cWord) && !escaped(t, start) || inOpaque(t, start, end) {
 		return false
 	}
-	if l.context && sc.key == "" && !sc.letters(start-before, end+after) || l.rule.named == nil && !l.rule.valid(d) {
+	if l.context && sc.key == "" && !sc.letters(start-before, start) && !sc.letters(end, end+after) || l.rule.named == nil && !l.rule.valid(d) {
 		return false
 	}
-	named := sc.near(start, end, &l.rule.words)
+	named := sc.near(start, end, &l.rule.words) || len(l.rule.weak.list) > 0 && sc.named(start, &l.rule.weak)
 	if !l.rule.check(named)(d) {
 		return false
 	}
 	if !named && (l.rule.kind == SEPersonnummer || l.rule.kind == FIHETU) && stamp(t[start:end]) {
 		return false
 	}
-	if !named && l.context || !isolated(t, start, end) && !(spaced && named) {
+	if !named && (l.context || glued(t, start, end)) || !isolated(t, start, end) && !(spaced && named) {
 		return false
 	}
 	if len(l.form) == d.n && is(t[end-1], cLower) && !named { // lower-case letters are how hexadecimal is written
@@ -222,6 +242,21 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 		*best = Span{start, end, l.rule.kind}
 	}
 	return named
+}
+
+// glued reports whether t[start:end] is part of a longer id or of a path: a dash, an underscore or a slash joins it to something.
+func glued(t string, start, end int) bool {
+	switch at(t, start-1) {
+	case '-', '_', '/', '.', '#':
+		return !escaped(t, start)
+	}
+	switch at(t, end) {
+	case '-', '_', '/':
+		return true
+	case '.', ':':
+		return is(at(t, end+1), cAlnum)
+	}
+	return false
 }
 
 // stamp reports whether s reads as a date of these years (2018 to 2032) and a time of day: 240115-1030, 20240115-1030. Of the

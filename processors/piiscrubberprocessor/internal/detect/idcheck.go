@@ -10,6 +10,13 @@ func validSSN(d number) bool {
 		!(area == 78 && group == 5 && serial == 1120) && !(area == 219 && group == 9 && serial == 9999)
 }
 
+// validTaxpayer is validSSN, or an individual taxpayer number of the IRS: 9xx, and a group of 50 to 65, 70 to 88, 90 to 92, 94 to 99.
+// Nothing tells one of those from another number, so only where it is named.
+func validTaxpayer(d number) bool {
+	group := d.value(3, 5)
+	return validSSN(d) || d.b[0] == '9' && (group >= 50 && group <= 65 || group >= 70 && group <= 88 || group >= 90 && group != 93)
+}
+
 // weighted returns the sum of digit i times w[i].
 func weighted(d number, w ...int) (sum int) {
 	for i, f := range w {
@@ -75,8 +82,13 @@ func validDETaxID(d number) bool {
 	return multiple == 1 && (11-p)%10 == d.digit(10)
 }
 
-// validNIR: sex, year, month, department, commune, order, key = 97 - number mod 97; Corsica's 2A and 2B count as 19 and 18.
+// validNIR is what stands without a name: a man's or a woman's, and a month of birth that is known.
 func validNIR(d number) bool {
+	return shapedNIR(d) && d.b[0] <= '2' && d.value(3, 5) <= 12
+}
+
+// shapedNIR: sex, year, month, department, commune, order, key = 97 - number mod 97; Corsica's 2A and 2B count as 19 and 18.
+func shapedNIR(d number) bool {
 	if d.n != 15 || strings.IndexByte("123478", d.b[0]) < 0 {
 		return false
 	}

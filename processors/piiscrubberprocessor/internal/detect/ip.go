@@ -40,33 +40,209 @@ func specialIPv4(ip [4]byte) bool {
 	return true
 }
 
-var versionWords = wordsOf("version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "upgrading", "upgraded",
-	"downgrade", "downgrading", "package", "installed", "assembly")
+var (
+	versionWords = wordsOf("version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "upgrading", "upgraded",
+		"downgrade", "downgrading", "downgraded", "package", "installed", "assembly", "patch", "sdk")
+	// addressWords say that what stands beside is an address, whatever it looks like.
+	addressWords = wordsOf("ip", "ips", "ipv4", "addr", "address", "addresses", "host", "hosts", "client", "server", "peer", "from", "src", "dst", "remote", "source", "destination",
+		"gateway", "nameserver", "dns", "resolver", "to", "by", "via", "ping", "forwarded", "for", "node", "dial", "connect", "connected", "connection", "listen", "inet", "ban", "banned", "blocked",
+		"block", "allow", "deny", "resolved", "rhost", "laddr", "raddr", "sender", "router", "proxy", "upstream", "origin", "at", "on", "with", "and", "real", "login", "user", "attack", "attacker")
+	hostWords = wordsOf("host", "hosts", "localhost", "client", "server", "peer", "addr", "address", "node", "remote", "from", "ip", "src", "dst", "socket", "inet", "unknown", "endpoint", "proxy", "user", "id")
+)
 
 // ipv4 looks for an address at the digit i.
 func (sc *scan) ipv4(i int) int {
-	prev := at(sc.t, i-1)
-	if prev == '.' || prev == '-' && is(at(sc.t, i-2), cAlnum) {
+	t := sc.t
+	prev := at(t, i-1)
+	if prev == '.' || prev == '-' && is(at(t, i-2), cAlnum) {
 		return 0
 	}
-	ip, end := ipv4At(sc.t, i)
-	if end == 0 || !sc.special && specialIPv4(ip) {
-		return 0
+	ip, end := ipv4At(t, i)
+	if end == 0 {
+		return sc.reverseIPv4(i)
 	}
-	// nginx/1.25.3.1 is a product; host/198.51.7.2:443 (Java) an address.
-	if prev == '/' && is(at(sc.t, i-2), cLetter) && at(sc.t, end) != ':' {
-		return 0
-	}
-	if at(sc.t, end) == '/' && is(at(sc.t, end+1), cDigit) && ip[3] == 0 { // a network
-		return 0
-	}
-	if prev == '=' && strings.IndexByte("=<>~!", at(sc.t, i-2)) >= 0 && i > 1 || prev == '^' || prev == '~' { // foo==1.2.3.4
-		return 0
-	}
-	if sc.labelled(i, &versionWords) || ip[0] < 20 && ip[1] < 100 && ip[2] < 100 && ip[3] < 100 && versionWords.in(sc.t, i-before, i) {
+	if !sc.special && specialIPv4(ip) || sc.versionQuad(ip, i, end) {
 		return 0
 	}
 	return sc.found(IPv4, i, end)
+}
+
+// versionQuad reports whether the four numbers t[i:end] are a version, an object identifier, a network: nothing that somebody is
+// reached at.
+func (sc *scan) versionQuad(ip [4]byte, i, end int) bool {
+	t, prev, next := sc.t, at(sc.t, i-1), at(sc.t, end)
+	if next == '/' && is(at(t, end+1), cDigit) && ip[3] == 0 { // a network
+		return true
+	}
+	if ip[3] == 0 && next == ' ' && (foldAt(t, end+1, "netmask") || foldAt(t, end+1, "mask") || specialNext(t, end+1)) {
+		return true
+	}
+	if prev == '=' && strings.IndexByte("=<>~!", at(t, i-2)) >= 0 && i > 1 || prev == '^' || prev == '~' { // foo==1.2.3.4
+		return true
+	}
+	if next == ':' && is(at(t, end+1), cDigit) { // a port
+		return false
+	}
+	if prev == ':' && coordinates(t, i-1) || sc.labelled(i, &versionWords) {
+		return true
+	}
+	if prev == '_' || next == '-' && is(at(t, end+1), cAlnum) || next == '+' && is(at(t, end+1), cAlnum) {
+		return true
+	}
+	if upgraded(t, i) {
+		return true
+	}
+	low := ip[0] < 32 && ip[1] < 32 && ip[2] < 32 && ip[3] < 32
+	if prev == '/' && is(at(t, i-2), cAlnum) {
+		// "nginx/1.25.3.1" is a product, "db1/93.184.41.253" of Java and "/ban/93.184.41.253" hold addresses.
+		from := runBack(t, i-1, cKey, 64)
+		word := t[from : i-1]
+		switch {
+		case at(t, from-1) == '/' && from > 0 || strings.IndexByte(word, '.') >= 0 || hostWords.exact(word):
+			return low && !resolver(ip) && !sc.near(i, end, &addressWords)
+		case is(word[0], cUpper) || ip[0] < 32:
+			return true
+		}
+		return false
+	}
+	if prev == ' ' || prev == '/' && at(t, i-2) == ' ' {
+		word := i - 1
+		from := runBack(t, word, cKey, 32)
+		if name := t[from:word]; len(name) > 1 && !addressWords.exact(name) {
+			// "Chrome 47.0.150.50", "sysUpTime 2.1.4.3": a name, and numbers as releases have them.
+			if products.exact(name) || ip[0] < 16 && ip[1] < 16 && ip[2] < 100 || is(name[0], cUpper) && (ip[1] == 0 || ip[2] == 0) {
+				return true
+			}
+		}
+	}
+	// Four small numbers: one address in twenty thousand, and most version numbers.
+	return low && !resolver(ip) && !sc.near(i, end, &addressWords)
+}
+
+// resolver reports whether ip is one of the public resolvers that everybody writes down.
+func resolver(ip [4]byte) bool {
+	switch ip {
+	case [4]byte{8, 8, 8, 8}, [4]byte{8, 8, 4, 4}, [4]byte{1, 1, 1, 1}, [4]byte{1, 0, 0, 1}, [4]byte{9, 9, 9, 9}:
+		return true
+	}
+	return false
+}
+
+var upgrades = wordsOf("upgrade", "upgraded", "upgrading", "downgrade", "downgraded", "downgrading", "bumped", "bump", "migrated")
+
+// upgraded reports whether "upgraded from" or "upgraded from 1.2.3.4 to" ends before i.
+func upgraded(t string, i int) bool {
+	return (foldAt(t, i-5, "from ") || foldAt(t, i-3, "to ")) && upgrades.in(t, i-before, i)
+}
+
+var products = wordsOf("chrome", "chromium", "firefox", "safari", "edge", "edg", "opera", "opr", "msie", "trident", "webkit", "java", "jdk", "jre", "jvm", "openjdk", "python", "ruby", "php", "perl", "go", "rust",
+	"nodejs", "npm", "nginx", "apache", "httpd", "tomcat", "jetty", "mysql", "mariadb", "postgresql", "postgres", "oracle", "mongodb", "redis", "kafka", "elasticsearch", "kernel", "linux",
+	"windows", "android", "ios", "macos", "openssl", "curl", "wget", "docker", "kubernetes", "openssh", "bios", "uefi", "office", "teams", "outlook", "acrobat", "flash", "silverlight")
+
+// specialNext reports whether another quad follows that belongs to no one: the rest of a row of a routing table.
+func specialNext(t string, i int) bool {
+	for at(t, i) == ' ' {
+		i++
+	}
+	ip, end := ipv4At(t, i)
+	return end > 0 && specialIPv4(ip)
+}
+
+// coordinates reports whether "group:artifact:" ends at the colon t[i].
+func coordinates(t string, i int) bool {
+	from := runBack(t, i, cKey, 64)
+	if from == i || at(t, from-1) != ':' || !strings.ContainsFunc(t[from:i], isLetter) {
+		return false
+	}
+	group := runBack(t, from-1, cKey, 96)
+	return group < from-1 && is(t[group], cLetter) && (strings.IndexByte(t[group:from-1], '.') > 0 || strings.IndexByte(t[from:i], '-') > 0 || at(t, group-1) == ':')
+}
+
+func isLetter(r rune) bool { return r < 0x80 && is(byte(r), cLetter) }
+
+// reverseIPv4 looks for an address in the name of a host: backwards in front of in-addr.arpa, and, dashes between its numbers, at
+// the beginning of a name ("93-184-41-253.rev.example.net"). With HostNames also behind a prefix and with dots.
+func (sc *scan) reverseIPv4(i int) int {
+	ip, end := quadAt(sc.t, i)
+	if end == 0 || at(sc.t, end) != '.' && at(sc.t, end) != '-' {
+		return 0
+	}
+	if foldAt(sc.t, end, ".in-addr.arpa") {
+		if reversed := [4]byte{ip[3], ip[2], ip[1], ip[0]}; sc.special || !specialIPv4(reversed) {
+			return sc.found(IPv4, i, end)
+		}
+		return 0
+	}
+	if !sc.special && specialIPv4(ip) {
+		return 0
+	}
+	// Dots are an address's own; a name that begins with it is one of HostNames.
+	if sc.hosts && !is(at(sc.t, i-1), cWord) && hostTail(sc.t, end) {
+		return sc.found(IPv4, i, end)
+	}
+	return 0
+}
+
+// dashedIPv4 looks for an address with dashes at i, where a host's name begins, or, with HostNames, behind a prefix.
+func (sc *scan) dashedIPv4(i int) int {
+	t := sc.t
+	if prev := at(t, i-1); prev == '-' || prev == '.' {
+		if !sc.hosts || !is(at(t, i-2), cAlnum) {
+			return 0
+		}
+	} else if is(prev, cWord) && !(sc.hosts && is(prev, cLetter)) {
+		return 0
+	}
+	ip, end := dashedQuad(t, i)
+	if end == 0 || at(t, end) != '.' || !sc.special && specialIPv4(ip) || !hostTail(t, end) {
+		return 0
+	}
+	return sc.found(IPv4, i, end)
+}
+
+// hostTail reports whether the labels of a domain follow at i: ".rev.example.net", two of them and no digits first in the last.
+func hostTail(t string, i int) bool {
+	labels := 0
+	for (at(t, i) == '.' || at(t, i) == '-' && labels == 0) && is(at(t, i+1), cAlnum) {
+		end := i + 1
+		for is(at(t, end), cAlnum) || at(t, end) == '-' {
+			end++
+		}
+		if labels++; labels > 8 {
+			return true
+		}
+		if at(t, end) != '.' || !is(at(t, end+1), cAlnum) {
+			return labels >= 2 && end-i > 2 && !is(at(t, end), cWord) && run(t, i+1, cLetter, 24) == end
+		}
+		i = end
+	}
+	return false
+}
+
+// quadAt is ipv4At where anything may follow.
+func quadAt(t string, i int) (ip [4]byte, end int) { return quad(t, i, '.') }
+
+// dashedQuad parses 93-184-41-253.
+func dashedQuad(t string, i int) (ip [4]byte, end int) { return quad(t, i, '-') }
+
+func quad(t string, i int, sep byte) (ip [4]byte, end int) {
+	for n := 0; n < 4; n++ {
+		j, v := i, 0
+		for ; j < len(t) && j < i+3 && is(t[j], cDigit); j++ {
+			v = v*10 + int(t[j]-'0')
+		}
+		if j == i || v > 255 || is(at(t, j), cDigit) {
+			return ip, 0
+		}
+		ip[n] = byte(v)
+		if i = j; n < 3 {
+			if at(t, i) != sep {
+				return ip, 0
+			}
+			i++
+		}
+	}
+	return ip, i
 }
 
 // ipv6At parses an IPv6 address (RFC 4291 section 2.2) at i. It returns the first two groups and the end, 0 if there is none.
@@ -144,6 +320,12 @@ func wideGroups(t string) bool {
 	return groups >= 4 && wide >= 2
 }
 
+// inID reports whether dashes or underscores join t[start:end] to something on both sides.
+func inID(t string, start, end int) bool {
+	before, behind := at(t, start-1), at(t, end)
+	return (before == '-' || before == '_') && is(at(t, start-2), cAlnum) && (behind == '-' || behind == '_') && is(at(t, end+1), cAlnum)
+}
+
 func hexValue(c byte) byte {
 	switch {
 	case c <= '9':
@@ -170,7 +352,7 @@ func (sc *scan) ipv6(i int) int {
 	if !sc.special && (!global || documentation) {
 		return 0
 	}
-	if sc.special && !global && end-start < 6 {
+	if sc.special && !global && end-start < 6 || inID(sc.t, start, end) {
 		return 0
 	}
 	return sc.found(IPv6, start, end)

@@ -42,6 +42,7 @@ const (
 	SlackToken
 	StripeKey
 	OpenAIKey
+	AnthropicKey
 	VendorToken
 	PrivateKey
 	Password
@@ -58,7 +59,7 @@ var kindNames = [builtins]string{
 	"pl_pesel", "se_personnummer", "fi_hetu", "ca_sin", "br_cpf", "in_aadhaar", "cn_resident_id", "kr_rrn", "sg_nric",
 	"ipv4", "ipv6", "mac",
 	"jwt", "url_credentials", "url_secret",
-	"aws_key", "gcp_key", "azure_key", "github_token", "gitlab_token", "slack_token", "stripe_key", "openai_key",
+	"aws_key", "gcp_key", "azure_key", "github_token", "gitlab_token", "slack_token", "stripe_key", "openai_key", "anthropic_key",
 	"vendor_token", "private_key", "password", "high_entropy",
 }
 

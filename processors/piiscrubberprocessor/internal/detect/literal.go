@@ -16,91 +16,14 @@ type literal struct {
 	min    int               // length of the body
 	max    int               // 0: no limit
 	valid  func(string) bool // of the body; nil: any
+	head   func(string) bool // of what stands in front of the prefix
 }
 
 // maxToken is the longest body that is taken, in bytes.
 const maxToken = 1 << 10
 
-// The formats are those that the vendors document or that their own scanners publish.
-var literals = [...]literal{
-	{kind: AWSKey, prefix: "AKIA", anchor: 1, chars: cUpper | cDigit, min: 16, max: 16},
-	{kind: AWSKey, prefix: "ASIA", anchor: 1, chars: cUpper | cDigit, min: 16, max: 16},
-	{kind: GCPKey, prefix: "AIza", anchor: 2, chars: cBase64, min: 35, max: 35},
-	{kind: GCPKey, prefix: "GOCSPX-", anchor: 6, chars: cBase64, min: 20, max: 40},
-	{kind: GCPKey, prefix: "ya29.", anchor: 4, chars: cBase64, extra: ".", min: 20},
-	{kind: AzureKey, prefix: "Q~", anchor: 1, back: 4, chars: cBase64, extra: ".~", min: 31, max: 34},
-	{kind: GitHubToken, prefix: "ghp_", anchor: 3, chars: cAlnum, min: 36, max: 36, valid: githubChecksum},
-	{kind: GitHubToken, prefix: "gho_", anchor: 3, chars: cAlnum, min: 36, max: 36, valid: githubChecksum},
-	{kind: GitHubToken, prefix: "ghu_", anchor: 3, chars: cAlnum, min: 36, max: 36, valid: githubChecksum},
-	{kind: GitHubToken, prefix: "ghs_", anchor: 3, chars: cAlnum, min: 36, max: 36, valid: githubChecksum},
-	{kind: GitHubToken, prefix: "ghr_", anchor: 3, chars: cAlnum, min: 36, max: 36, valid: githubChecksum},
-	{kind: GitHubToken, prefix: "github_pat_", anchor: 10, chars: cWord, min: 82, max: 82},
-	{kind: GitLabToken, prefix: "glpat-", anchor: 5, chars: cBase64, extra: ".", min: 20, max: 300},
-	{kind: GitLabToken, prefix: "gldt-", anchor: 4, chars: cBase64, extra: ".", min: 20, max: 300},
-	{kind: GitLabToken, prefix: "glrt-", anchor: 4, chars: cBase64, extra: ".", min: 20, max: 300},
-	{kind: GitLabToken, prefix: "glptt-", anchor: 5, chars: cBase64, min: 40, max: 40},
-	{kind: GitLabToken, prefix: "glcbt-", anchor: 5, chars: cBase64, min: 20, max: 80},
-	{kind: GitLabToken, prefix: "glft-", anchor: 4, chars: cBase64, min: 20, max: 20},
-	{kind: GitLabToken, prefix: "glsoat-", anchor: 6, chars: cBase64, min: 20, max: 20},
-	{kind: GitLabToken, prefix: "gloas-", anchor: 5, chars: cBase64, min: 20, max: 80},
-	{kind: GitLabToken, prefix: "glimt-", anchor: 5, chars: cBase64, min: 20, max: 40},
-	{kind: GitLabToken, prefix: "glagent-", anchor: 7, chars: cBase64, min: 20, max: 80},
-	{kind: GitLabToken, prefix: "glffct-", anchor: 6, chars: cBase64, min: 20, max: 40},
-	{kind: SlackToken, prefix: "xoxb-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xoxp-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xoxa-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xoxr-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xoxs-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xoxe-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xoxe.xoxp-", anchor: 9, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "xapp-", anchor: 4, chars: cBase64, min: 10},
-	{kind: SlackToken, prefix: "hooks.slack.com/services/", anchor: 5, chars: cAlnum, extra: "/", min: 30, max: 80},
-	{kind: StripeKey, prefix: "sk_live_", anchor: 2, chars: cAlnum, min: 16},
-	{kind: StripeKey, prefix: "sk_test_", anchor: 2, chars: cAlnum, min: 16},
-	{kind: StripeKey, prefix: "rk_live_", anchor: 2, chars: cAlnum, min: 16},
-	{kind: StripeKey, prefix: "rk_test_", anchor: 2, chars: cAlnum, min: 16},
-	{kind: StripeKey, prefix: "pk_live_", anchor: 2, chars: cAlnum, min: 16},
-	{kind: StripeKey, prefix: "pk_test_", anchor: 2, chars: cAlnum, min: 16},
-	{kind: StripeKey, prefix: "whsec_", anchor: 5, chars: cAlnum, extra: "+/=", min: 24},
-	{kind: OpenAIKey, prefix: "sk-", anchor: 2, chars: cBase64, min: 20, valid: mixed},
-	{kind: VendorToken, prefix: "npm_", anchor: 3, chars: cAlnum, min: 36, max: 36},
-	{kind: VendorToken, prefix: "pypi-AgE", anchor: 4, chars: cBase64, min: 50},
-	{kind: VendorToken, prefix: "SG.", anchor: 1, chars: cBase64, extra: ".", min: 60, max: 70, valid: oneDot},
-	{kind: VendorToken, prefix: "SK", anchor: 1, chars: cHex, min: 32, max: 32, valid: mixed},
-	{kind: VendorToken, prefix: "dop_v1_", anchor: 3, chars: cHex, min: 64, max: 64},
-	{kind: VendorToken, prefix: "doo_v1_", anchor: 3, chars: cHex, min: 64, max: 64},
-	{kind: VendorToken, prefix: "shpat_", anchor: 5, chars: cHex, min: 32, max: 32},
-	{kind: VendorToken, prefix: "shpss_", anchor: 5, chars: cHex, min: 32, max: 32},
-	{kind: VendorToken, prefix: "shpca_", anchor: 5, chars: cHex, min: 32, max: 32},
-	{kind: VendorToken, prefix: "hf_", anchor: 2, chars: cAlnum, min: 34, max: 40},
-	{kind: VendorToken, prefix: "dapi", anchor: 2, chars: cHex, extra: "-", min: 32, max: 34},
-	{kind: VendorToken, prefix: "hvs.", anchor: 3, chars: cBase64, min: 24},
-	{kind: VendorToken, prefix: "hvb.", anchor: 3, chars: cBase64, min: 24},
-	{kind: VendorToken, prefix: "AGE-SECRET-KEY-1", anchor: 3, chars: cUpper | cDigit, min: 58, max: 58},
-	{kind: VendorToken, prefix: "key-", anchor: 3, chars: cHex, min: 32, max: 32},
-	{kind: VendorToken, prefix: "NRAK-", anchor: 4, chars: cUpper | cDigit, min: 27, max: 27},
-	{kind: VendorToken, prefix: "sq0atp-", anchor: 6, chars: cBase64, min: 22, max: 22},
-	{kind: VendorToken, prefix: "sq0csp-", anchor: 6, chars: cBase64, min: 43, max: 43},
-	{kind: VendorToken, prefix: "glsa_", anchor: 4, chars: cWord, min: 41, max: 41},
-	{kind: VendorToken, prefix: "glc_", anchor: 3, chars: cBase64, extra: "+/=", min: 32},
-	{kind: VendorToken, prefix: "pscale_tkn_", anchor: 6, chars: cBase64, extra: ".", min: 32},
-	{kind: VendorToken, prefix: "lin_api_", anchor: 3, chars: cAlnum, min: 32, max: 64},
-	{kind: VendorToken, prefix: "PMAK-", anchor: 4, chars: cBase64, min: 50, max: 70},
-	{kind: VendorToken, prefix: "ATATT3", anchor: 4, chars: cBase64, extra: "=", min: 40},
-	{kind: VendorToken, prefix: "dckr_pat_", anchor: 4, chars: cBase64, min: 20, max: 40},
-	{kind: VendorToken, prefix: "sntrys_", anchor: 6, chars: cBase64, extra: "+/=", min: 40},
-	{kind: VendorToken, prefix: "rubygems_", anchor: 8, chars: cHex, min: 48, max: 48},
-	{kind: VendorToken, prefix: "gsk_", anchor: 3, chars: cAlnum, min: 40, max: 64},
-	{kind: VendorToken, prefix: "ntn_", anchor: 3, chars: cAlnum, min: 40, max: 60},
-	{kind: VendorToken, prefix: "pplx-", anchor: 4, chars: cAlnum, min: 40, max: 64},
-	{kind: VendorToken, prefix: "sbp_", anchor: 3, chars: cHex, min: 40, max: 40},
-	{kind: VendorToken, prefix: "nfp_", anchor: 3, chars: cAlnum, min: 36, max: 40},
-	{kind: VendorToken, prefix: "dor_v1_", anchor: 3, chars: cHex, min: 64, max: 64},
-	{kind: VendorToken, prefix: "xai-", anchor: 3, chars: cAlnum, min: 64, max: 90},
-}
-
 const literalKinds = Set(1<<AWSKey | 1<<GCPKey | 1<<AzureKey | 1<<GitHubToken | 1<<GitLabToken | 1<<SlackToken | 1<<StripeKey |
-	1<<OpenAIKey | 1<<VendorToken)
+	1<<OpenAIKey | 1<<AnthropicKey | 1<<JWT | 1<<VendorToken)
 
 // useLiterals enters the prefixes of the enabled kinds into the table.
 func (s *Scanner) useLiterals() {
@@ -108,13 +31,25 @@ func (s *Scanner) useLiterals() {
 		if s.on.Has(l.kind) {
 			c := l.prefix[l.anchor]
 			s.table[c] = aLiteral
+			if l.back == 4 {
+				l.head = azureHead
+			}
 			s.literals[c] = append(s.literals[c], l)
+			if l.anchor == 0 {
+				s.prior[c] = [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+			} else {
+				p := l.prefix[l.anchor-1]
+				s.prior[c][p>>6] |= 1 << (p & 63)
+			}
 		}
 	}
 }
 
 // literal compares the prefixes that t[i] betrays.
 func (sc *scan) literal(i int) int {
+	if p := at(sc.t, i-1); sc.prior[sc.t[i]][p>>6]&(1<<(p&63)) == 0 { // of no prefix
+		return i + 1
+	}
 	list := sc.literals[sc.t[i]]
 	for k := range list {
 		l := &list[k]
@@ -124,7 +59,7 @@ func (sc *scan) literal(i int) int {
 		}
 		start := p - l.back
 		// Inside of a body that was looked at there is no beginning: a text full of prefixes would be read once for each.
-		if c := at(sc.t, start-1); start > 0 && (is(c, cAlnum|l.chars) || c == '.' && l.extra != "") || l.back > 0 && !azureHead(sc.t[start:p]) {
+		if c := at(sc.t, start-1); start > 0 && (is(c, cAlnum|l.chars) || c == '.' && l.extra != "") || l.head != nil && !l.head(sc.t[start:p]) {
 			continue
 		}
 		body := p + len(l.prefix)
@@ -191,3 +126,62 @@ func mixed(s string) bool {
 }
 
 func oneDot(s string) bool { return strings.Count(s, ".") == 1 }
+
+// secretKeyGroups: the groups of a secret key of 1Password: 6, 11 or 6 and 5, then three of 5.
+func secretKeyGroups(s string) bool {
+	n := strings.Count(s, "-")
+	return (n == 4 && len(s) == 6+11+15+4 || n == 5 && len(s) == 6+6+5+15+5 || n == 5 && len(s) == 6+25+5) && at(s, 6) == '-' && digitRun(s) > 0
+}
+
+// hexHead: thirty-two hexadecimal digits, letters among them.
+func hexHead(s string) bool { return run(s, 0, cHex, 32) == 32 && hasHexLetter(s) }
+
+// digitAndLetter reports whether s holds both.
+func digitAndLetter(s string) bool {
+	n := digitRun(s)
+	return n > 0 && strings.ContainsFunc(s, isLetter)
+}
+
+// jwtInside reports whether s, the base64 of a text that begins with "eyJ", is that of a JWT: what follows its "ZXlK" decodes to
+// more base64 and a dot.
+func jwtInside(s string) bool {
+	var header [160]byte
+	n, bits, acc := 0, 0, uint32(0)
+	for i := 0; i < len(s) && n < len(header); i++ {
+		v := base64Value(s[i])
+		if v == 0xFF {
+			break
+		}
+		acc, bits = acc<<6|uint32(v), bits+6
+		if bits >= 8 {
+			bits -= 8
+			c := byte(acc >> bits)
+			if c == '.' {
+				return n > 12 && joseHeader("eyJ"+string(header[:n]))
+			}
+			if !is(c, cBase64) {
+				return false
+			}
+			header[n] = c
+			n++
+		}
+	}
+	return false
+}
+
+// discord looks for a bot's token: the id in base64, six characters, 27 or more (the first dot is at i).
+func (sc *scan) discord(i int) int {
+	t := sc.t
+	if at(t, i+7) != '.' || !sc.on.Has(VendorToken) {
+		return 0
+	}
+	start := runBack(t, i, cBase64, 29)
+	if n := i - start; n < 23 || n > 28 || t[start] < 'M' || t[start] > 'O' || is(at(t, start-1), cBase64) || run(t, i+1, cBase64, 6) != i+7 {
+		return 0
+	}
+	end := run(t, i+8, cBase64, 40)
+	if n := end - i - 8; n < 27 || n > 39 || !digitAndLetter(t[start:i]) {
+		return 0
+	}
+	return sc.found(VendorToken, start, end)
+}

@@ -25,6 +25,17 @@ func macAt(t string, i int) int {
 	return i + n
 }
 
+var macWords = wordsOf("mac", "macs", "hwaddr", "hardware", "ether", "lladdr", "bssid", "ethernet", "physical", "macaddr", "bluetooth", "chaddr", "wwn")
+
+// mac takes the address at i if one of its digits is a letter, or a word says what it is: 17:34:27:09:46:59 is two times of day.
+func (sc *scan) mac(i int) int {
+	end := macAt(sc.t, i)
+	if end == 0 || inID(sc.t, i, end) || !hasHexLetter(sc.t[i:end]) && !sc.near(i, end, &macWords) {
+		return 0
+	}
+	return sc.found(MAC, i, end)
+}
+
 // dottedMAC returns the end of a Cisco-style address (aabb.ccdd.eeff) at i, 0 if there is none.
 func dottedMAC(t string, i int) int {
 	const n = 14

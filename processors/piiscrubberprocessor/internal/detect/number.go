@@ -69,6 +69,11 @@ func (sc *scan) digits(i int) int {
 			return end
 		}
 	}
+	if n <= 3 && at(t, j) == '-' && sc.on.Has(IPv4) {
+		if end := sc.dashedIPv4(i); end > i {
+			return end
+		}
+	}
 	if sc.on.Has(PaymentCard) {
 		if end := sc.card(i, j); end > i {
 			return end

@@ -56,50 +56,39 @@ func (sc *scan) pair(sep int) int { return sc.pairOf(sep, sep) }
 // pairOf is pair for a separator that begins at end and whose last byte is t[sep].
 func (sc *scan) pairOf(end, sep int) int {
 	t := sc.t
-	quoted := false
-	if end > 0 && t[end-1] == ':' { // :=
-		end--
-	}
-	for end > 0 && sep-end < 8 && (t[end-1] == ' ' || t[end-1] == '\t') {
-		end--
-	}
-	if c := at(t, end-1); c == '"' || c == '\'' || c == '`' || c == ']' {
-		end, quoted = end-1, true
-		if end > 0 && t[end-1] == '\\' {
-			for end > 0 && t[end-1] == '\\' && sep-end < 24 {
-				end--
-			}
-		} else if c := at(t, end-1); end > 0 && (c == '"' || c == '\'') {
+	if c := at(t, end-1); end > 0 && (c == ':' || c == '?' || c == '|' && at(t, end-2) == '|') && t[sep] == '=' { // :=, ?=, ||=
+		for end > 0 && (t[end-1] == ':' || t[end-1] == '?' || t[end-1] == '|') {
 			end--
 		}
 	}
-	start := end
-	for start > 0 && end-start < maxKeyName && (is(t[start-1], cKey) || t[start-1] >= 0x80) {
-		start--
-	}
+	start, end, quoted := keyBefore(t, end, sep)
 	name := t[start:end]
 	style := notSecret
 	kind := Password
-	if sc.on.Has(Password) || sc.on.Has(AzureKey) || sc.on.Has(AWSKey) {
+	secrets := sc.on.Has(Password) || sc.on.Has(AzureKey) || sc.on.Has(AWSKey)
+	if secrets {
 		style = nameStyle(name)
-		if style == notSecret && len(name) == 5 && foldAt(t, start-7, "mot de passe") {
-			style = plainSecret
+		if style == notSecret {
+			start, name, style = sc.otherName(start, end, sep, style)
+		}
+		if style == pinSecret && hardware(t, end) || style == weakSecret && t[sep] == ':' && at(t, start-1) == ':' { // of an ARN
+			return sep + 1
 		}
 	}
 	if t[sep] == '=' && sc.on.Has(URLSecret) {
-		if c := at(t, start-1); c == '?' || c == '&' || c == ';' && strings.HasSuffix(t[:start], "&amp;") {
+		c := at(t, start-1)
+		first := start == 0 && queryKey(sc.key)
+		if c == '?' || first || c == '&' || c == ';' && strings.HasSuffix(t[:start], "&amp;") {
 			// In the body of a form a password is a password; in a URL it is part of the query.
-			if q := queryStyle(name); (q != notSecret || style != notSecret) && (c == '?' || style == notSecret || sc.inQuery(sep)) {
-				return sc.query(sep+1, style == notSecret && q == weakSecret)
+			if q := queryStyle(name); (q != notSecret || style != notSecret) && (c == '?' || first || style == notSecret || sc.inQuery(sep) || queryKey(sc.key)) {
+				return sc.query(sep+1, q == weakSecret && style == notSecret)
 			}
 		}
 	}
-	if style == notSecret && len(name) == 5 && foldAt(t, start, "value") {
-		if name = entryName(t, start); name != "" {
-			style = nameStyle(name)
-		}
+	if style == dataSecret {
+		return sc.secretData(sep)
 	}
-	if style == notSecret {
+	if style == notSecret || !secrets {
 		return sep + 1
 	}
 	switch {
@@ -114,6 +103,88 @@ func (sc *scan) pairOf(end, sep int) int {
 		}
 	}
 	return sc.value(sep, name, style, kind, quoted)
+}
+
+// keyBefore finds the key that ends before end, blanks, quotes and colours aside.
+func keyBefore(t string, end, sep int) (start, stop int, quoted bool) {
+	for end > 0 && sep-end < 8 && (t[end-1] == ' ' || t[end-1] == '\t') {
+		end--
+	}
+	end = colourBefore(t, end)
+	switch c := at(t, end-1); c {
+	case '"', '\'', '`', ']':
+		end, quoted = end-1, true
+		switch c := at(t, end-1); {
+		case end > 0 && c == '\\':
+			for end > 0 && t[end-1] == '\\' && sep-end < 24 {
+				end--
+			}
+		case end > 0 && (c == '"' || c == '\'' || c == '['):
+			end--
+		}
+	case ';', '2', '7':
+		for _, form := range quoteForms {
+			if strings.HasSuffix(t[:end], form) {
+				end, quoted = end-len(form), true
+				break
+			}
+		}
+	}
+	start = end
+	for start > 0 && end-start < maxKeyName && (is(t[start-1], cKey) || t[start-1] >= 0x80) {
+		start--
+	}
+	if quoted && start > 0 && (t[start-1] == '\\' && foldAt(t, start, "u0022") || t[start-1] == '\\' && foldAt(t, start, "x22")) {
+		start += strings.IndexByte(t[start:end], '2') + 1
+		if at(t, start) == '2' {
+			start++
+		}
+	}
+	return min(start, end), end, quoted
+}
+
+// otherName looks for a secret's name where the key t[start:end] is none itself: "mot de passe", a type ("password: String = ..."), the name
+// of an entry whose value this is.
+func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, secretStyle) {
+	t := sc.t
+	name := t[start:end]
+	switch {
+	case len(name) == 5 && foldAt(t, start-7, "mot de passe"):
+		return start, name, plainSecret
+	case len(name) == 5 && foldAt(t, start, "value"):
+		if entry := entryName(t, start); entry != "" {
+			return start, entry, nameStyle(entry)
+		}
+	case t[sep] == '=' && start > 1 && typeNames.exact(name):
+		next := sep + 1
+		for at(t, next) == ' ' {
+			next++
+		}
+		if c := at(t, next); c != '"' && c != '\'' && c != '`' && c != '@' {
+			break
+		}
+		i := start
+		for i > 0 && start-i < 16 && (t[i-1] == ' ' || t[i-1] == ':' || t[i-1] == '*' || t[i-1] == '&' || t[i-1] == '?' || t[i-1] == '<') {
+			i--
+		}
+		from := runBack(t, i, cKey, maxKeyName)
+		if s := nameStyle(t[from:i]); s != notSecret && from < i {
+			return from, t[from:i], s
+		}
+	}
+	return start, name, style
+}
+
+var typeNames = wordsOf("string", "str", "text", "varchar", "char", "nsstring", "std.string", "securestring", "java.lang.string", "object", "any", "charsequence", "bytes", "rune", "byte")
+
+// queryKey reports whether the value under an attribute key is the query of a URL, without its '?'.
+func queryKey(key string) bool {
+	const query = "query"
+	if n := len(key) - len("_string"); n > 0 && foldAt(key, n, "_string") {
+		key = key[:n]
+	}
+	n := len(key) - len(query)
+	return n >= 0 && foldAt(key, n, query) && (n == 0 || key[n-1] == '.' || key[n-1] == '_') && key != "db.query"
 }
 
 // entryName returns what the entry is called whose value's key begins at i: {"name": "DB_PASSWORD", "value": "..."}, <add
@@ -152,6 +223,9 @@ func (sc *scan) encodedPair(i int) int {
 		return i + 1
 	}
 	end := i
+	for strings.HasSuffix(t[:end], "%20") {
+		end -= 3
+	}
 	if strings.HasSuffix(t[:end], "%22") {
 		end -= 3
 	}
@@ -172,6 +246,12 @@ func (sc *scan) encodedPair(i int) int {
 		return i + 3
 	}
 	start := i + 3
+	for strings.HasPrefix(t[start:], "%20") || at(t, start) == '+' {
+		start++
+		if t[start-1] == '%' {
+			start += 2
+		}
+	}
 	if strings.HasPrefix(t[start:], "%22") {
 		start += 3
 	}
@@ -191,7 +271,7 @@ func (sc *scan) encodedPair(i int) int {
 		return special
 	}
 	v := t[start:end]
-	if placeholder(v) || !fits(style, v) || style == weakSecret && (len(v) < 8 || digitRun(v) == 0 && len(v) < 20) {
+	if placeholder(v) || style == weakSecret && !randomLooking(v) || style != authSecret && !fits(style, v) {
 		return start
 	}
 	return sc.found(kind, start, end)
@@ -222,7 +302,7 @@ func (sc *scan) query(i int, weak bool) int {
 		return special
 	}
 	v := sc.t[i:end]
-	if placeholder(v) || weak && (len(v) < 8 || digitRun(v) == 0 && len(v) < 20) {
+	if placeholder(v) || weak && !randomLooking(v) {
 		return i
 	}
 	return sc.found(URLSecret, i, end)

@@ -25,8 +25,8 @@ func (sc *scan) dash(i int) int {
 		}
 	}
 	if sc.on.Has(MAC) && is(at(t, i-1), cHex) && at(t, i+3) == '-' {
-		if end := macAt(t, i-2); end > 0 {
-			return sc.found(MAC, i-2, end)
+		if end := sc.mac(i - 2); end > 0 {
+			return end
 		}
 	}
 	return sc.literal(i)

@@ -9,12 +9,15 @@ const (
 )
 
 var (
-	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tlf", "fax", "msisdn",
+	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tél", "tlf", "mobiel", "mobilnummer", "mobilfunk", "fax", "msisdn",
 		"whatsapp", "sms", "telefonnummer", "puhelin", "전화", "फ़ोन", "هاتف", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
 		"电话", "手机", "電話", "携帯", "телефон", "Телефон")
-	phoneWeakWords = wordsOf("mobile", "mobil", "cell", "call", "callback", "caller", "dial", "dialed", "dialled", "contact", "ring", "hotline", "reach",
-		"anrufen", "anruf", "appeler", "llamar", "bellen")
-	mobileWords   = wordsOf("mobile", "mobil", "mobiel", "cell")
+	phoneWeakWords = wordsOf("mobile", "mobil", "callback", "caller", "dial", "dialed", "dialled", "hotline", "reach me", "call me", "call us", "ring me", "cell phone",
+		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from")
+	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
+	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
+		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")
+	mobileWords   = wordsOf("mobile", "mobil", "mobiel")
 	notPhoneWords = wordsOf("id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
 		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration")
 )
@@ -145,11 +148,22 @@ func (sc *scan) phoneParen(i int) int {
 		return i + 1
 	}
 	d := readDial(t, i+1)
+	var c dialContext
 	for g := d.groups - 1; g > 0; g-- {
-		if d.upto[g] < 9 || d.upto[g] > 13 || is(at(t, d.end[g]), cWord) && lower(at(t, d.end[g])) != 'x' {
+		if d.upto[g] < 8 || d.upto[g] > 13 || is(at(t, d.end[g]), cWord) && lower(at(t, d.end[g])) != 'x' {
 			continue
 		}
-		if g == 2 && d.size[0] == 3 && d.size[1] == 3 && d.size[2] == 4 || sc.validAnywhere(&d, d.upto[g]) || sc.validAbroad(&d, d.upto[g], false) {
+		start := i
+		if c := at(t, i-1); (c == ' ' || c == '-' || c == '.') && at(t, i-2) == '1' && !is(at(t, i-3), cWord) && at(t, i-3) != '.' && at(t, i-3) != '-' { // "1 (800) ..."
+			start = i - 2
+		}
+		if g == 2 && d.size[0] == 3 && d.size[1] == 3 && d.size[2] == 4 && !glued(t, start, d.end[g]) {
+			return sc.foundPhone(start, d.end[g])
+		}
+		if !c.read {
+			c = sc.readContext(i)
+		}
+		if sc.phoneContext(&c, &d, g, i) {
 			return sc.foundPhone(i, d.end[g])
 		}
 	}
@@ -179,21 +193,19 @@ func (sc *scan) phoneNational(i, j int) int {
 			continue
 		}
 		if n >= 11 && n-2 <= maxDial && abroadPrefix(&d) && !(g == 2 && n == 12 && d.size[0] == 4 && d.size[1] == 4) &&
-			(g > 0 || sc.nearer(i, end, &phoneWords, phoneAfter)) && isolated(t, i, end) {
+			(sc.nearer(i, end, &phoneWords, phoneAfter) || sc.named(i, &phoneKeys) || sc.nearer(i, end, &phoneWeakWords, 0)) && isolated(t, i, end) {
 			rest := dialFrom(&d, 2, n)
 			if sc.validAbroad(&rest, rest.n, g >= 2) {
 				return sc.foundPhone(i, end)
 			}
 		}
-		if formattedPhone(&d, g) && isolated(t, i, end) && !sc.labelled(i, &notPhoneWords) {
-			if northAmerican(&d, g) || sc.validAnywhere(&d, n) {
-				return sc.foundPhone(i, end)
-			}
+		if g == 2 && northAmerican(&d, g) && sameSeparators(t, &d) && isolated(t, i, end) && !glued(t, i, end) && !sc.labelled(i, &notPhoneWords) {
+			return sc.foundPhone(i, end)
 		}
 		if !c.read {
 			c = sc.readContext(i)
 		}
-		if sc.phoneContext(&c, &d, g) {
+		if sc.phoneContext(&c, &d, g, i) {
 			return sc.foundPhone(i, end)
 		}
 	}
@@ -212,6 +224,7 @@ func abroadPrefix(d *dial) bool {
 type dialContext struct {
 	read                     bool
 	label, weakLabel, not    bool // of the label right in front
+	key                      bool // the whole key is a word of other meanings
 	value                    bool // the label is the key of a pair that means a number: "mobile: 3577 8068"
 	strongBefore, weakBefore bool
 }
@@ -226,6 +239,7 @@ func (sc *scan) readContext(i int) dialContext {
 		weakLabel:    sc.labelled(i, &phoneWeakWords),
 		value:        sc.pairValue(i) && sc.labelled(i, &mobileWords),
 		not:          sc.labelled(i, &notPhoneWords),
+		key:          sc.named(i, &phoneKeys),
 		strongBefore: sc.nearer(i, i, &phoneWords, 0),
 		weakBefore:   sc.nearer(i, i, &phoneWeakWords, 0),
 	}
@@ -241,32 +255,31 @@ func (sc *scan) pairValue(i int) bool {
 }
 
 // phoneContext reports whether words around the number of groups 0 to g say that it is one to call.
-func (sc *scan) phoneContext(c *dialContext, d *dial, g int) bool {
-	if c.not {
+func (sc *scan) phoneContext(c *dialContext, d *dial, g, start int) bool {
+	end := d.end[g]
+	if c.not || at(sc.t, end) == '-' && is(at(sc.t, end+1), cAlnum) || at(sc.t, end) == '_' {
 		return false
 	}
 	if c.label || c.value && d.upto[g] >= 8 {
 		return true
 	}
-	end := d.end[g]
-	if d.upto[g] < 9 || !c.strongBefore && !c.weakBefore && !sc.letters(end, end+phoneAfter) {
+	if !isolated(sc.t, start, end) {
+		return false
+	}
+	if c.key {
+		return d.upto[g] >= 8 && sc.validAnywhere(d, d.upto[g])
+	}
+	if d.upto[g] < 8 || !c.strongBefore && !c.weakBefore && !sc.letters(end, end+phoneAfter) {
 		return false
 	}
 	strong := c.strongBefore || phoneWords.in(sc.t, end, end+phoneAfter)
-	if !strong && (g == 0 && d.digits[0] != '0' && !c.weakLabel || !c.weakBefore && !phoneWeakWords.in(sc.t, end, end+phoneAfter)) {
+	if !strong && (g == 0 && !c.weakLabel || d.upto[g] < 9 || !c.weakBefore && !phoneWeakWords.in(sc.t, end, end+phoneAfter)) {
+		return false
+	}
+	if glued(sc.t, start, end) && !c.weakLabel {
 		return false
 	}
 	return sc.validAnywhere(d, d.upto[g])
-}
-
-// counting reports whether pairs of digits count up: 06 07 08 09 10.
-func counting(d *dial) bool {
-	for k := 2; k+1 < d.n; k += 2 {
-		if int(d.digits[k]-'0')*10+int(d.digits[k+1]-'0') != int(d.digits[k-2]-'0')*10+int(d.digits[k-1]-'0')+1 {
-			return false
-		}
-	}
-	return true
 }
 
 // northAmerican: 3-3-4 with codes that can be, or that behind a 1. Fictional numbers count.
@@ -280,41 +293,10 @@ func northAmerican(d *dial, g int) bool {
 	return false
 }
 
-// formattedPhone: groupings that little else uses. North America, Russian, Chinese and Brazilian mobiles; with a trunk zero those of
-// Europe, Japan, Australia.
-func formattedPhone(d *dial, g int) bool {
-	if g > 4 {
-		return false
-	}
-	size := d.size[:g+1]
-	match := func(want ...int) bool {
-		if len(size) != len(want) {
-			return false
-		}
-		for k := range want {
-			if size[k] != want[k] {
-				return false
-			}
-		}
-		return true
-	}
-	if northAmerican(d, g) {
-		return true
-	}
-	switch {
-	case d.digits[0] == '8' && d.digits[1] == '9' && match(1, 3, 3, 2, 2): // Russia
-		return true
-	case d.digits[0] == '1' && d.digits[1] >= '3' && match(3, 4, 4): // China
-		return true
-	case d.digits[0] >= '1' && d.digits[1] >= '1' && d.digits[2] == '9' && match(2, 5, 4): // Brazil
-		return true
-	}
-	if d.digits[0] != '0' || d.digits[1] == '0' {
-		return false
-	}
-	return match(2, 2, 2, 2, 2) && !counting(d) || match(5, 6) || match(5, 3, 3) || match(4, 3, 4) || match(3, 4, 4) || match(5, 5) || match(4, 3, 3) ||
-		match(4, 7) || match(4, 8) || match(3, 8) || match(3, 7) || match(2, 8) || match(3, 3, 2, 2) || match(4, 2, 2, 2) || match(2, 4, 4) ||
-		match(3, 3, 4) || match(2, 3, 4) || match(2, 3, 3, 2) || match(2, 3, 2, 2) || match(4, 3, 2, 2)
+// sameSeparators reports whether one character, and the same, stands between the groups: 415-555-2671, not 415-555/2671.
+func sameSeparators(t string, d *dial) bool {
+	a, b := d.end[0], d.end[1]
+	return d.end[1]-a == d.size[1]+1 && d.end[2]-b == d.size[2]+1 && t[a] == t[b] && t[a] != '/' && t[a] != '(' && t[a] != ')'
 }
 
 // validAnywhere reports whether the first n digits are a national number in one of the configured regions.

@@ -24,8 +24,8 @@ func (sc *scan) bearer(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// sentence looks for "the password is x", "password x", "passwd (x)" (the 'w' is at i). Without a separator only what can't be a word
-// is taken: letters and digits mixed.
+// sentence looks for "the password is x", "password x", "passwd (x)", "password for bob: x", "password changed from x to y" (the 'w'
+// is at i). Without a separator only what can't be a word is taken: letters and digits mixed.
 func (sc *scan) sentence(i int) int {
 	t := sc.t
 	end := 0
@@ -43,26 +43,95 @@ func (sc *scan) sentence(i int) int {
 		return 0
 	}
 	end++
-	for _, verb := range [...]string{"is ", "was ", "to "} {
-		if foldAt(t, end, verb) {
-			end += len(verb)
-			break
+	owned := false
+	if foldAt(t, end, "for ") || foldAt(t, end, "of ") {
+		if end = owner(t, run(t, end, cLetter, 3)+1); end == 0 {
+			return 0
+		}
+		owned = true
+	}
+	for _, word := range [...]string{"has been ", "was ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now "} {
+		if foldAt(t, end, word) {
+			end += len(word)
 		}
 	}
-	start := end
-	switch at(t, start) {
-	case '(', '"', '\'':
-		start++
+	if foldAt(t, end, "from ") {
+		if stop := sc.spoken(end+len("from "), owned); stop > 0 {
+			end = stop
+			if at(t, end) == '"' || at(t, end) == '\'' {
+				end++
+			}
+			if !foldAt(t, end, " to ") {
+				return end
+			}
+			return max(end, sc.spoken(end+len(" to "), owned))
+		}
+		return 0
 	}
-	end = plainEnd(t, start)
-	for end > start && strings.IndexByte(".,;:!)", t[end-1]) >= 0 {
+	if foldAt(t, end, "to ") {
+		end += len("to ")
+	}
+	return sc.spoken(end, owned)
+}
+
+// owner skips "user root" or "bob", and ':' or '=' behind it; 0 if nobody is named.
+func owner(t string, i int) int {
+	for _, word := range [...]string{"the ", "user ", "account ", "login ", "database ", "db ", "role "} {
+		if foldAt(t, i, word) {
+			i += len(word)
+		}
+	}
+	quoted := 0
+	if c := at(t, i); c == '"' || c == '\'' || c == '`' {
+		quoted = 1
+	}
+	end := i + quoted
+	for end < len(t) && end-i < maxKeyName && (is(t[end], cKey) || t[end] == '@' || t[end] >= 0x80 || t[end] == '\\' || t[end] == '[' || t[end] == ']' && end > i) {
+		end++
+	}
+	if end == i+quoted {
+		return 0
+	}
+	end += quoted
+	if c := at(t, end); c == ':' || c == '=' {
+		end++
+	} else if at(t, end) == ' ' && (at(t, end+1) == '=' || at(t, end+1) == ':') {
+		end += 2
+	}
+	if at(t, end) != ' ' {
+		return 0
+	}
+	return end + 1
+}
+
+// spoken takes the password that stands at i of a sentence; with owned the sentence says whose it is. It returns its end, 0 if there is
+// none.
+func (sc *scan) spoken(i int, owned bool) int {
+	t := sc.t
+	start, end := i, 0
+	switch c := at(t, start); c {
+	case '(', '"', '\'', '`':
+		start++
+		end = plainEnd(t, start)
+	default:
+		end = plainEnd(t, start)
+	}
+	for end > start && strings.IndexByte(".,;:!)", t[end-1]) >= 0 && !(owned && t[end-1] == '!') {
 		end--
 	}
 	v := t[start:end]
-	if len(v) < 6 || len(v) > 64 || !passwordLike(v) || placeholder(v) || code(v, at(t, end)) {
+	if len(v) > 64 || placeholder(v) || code(t, start, end) {
 		return 0
 	}
-	return sc.found(Password, start, end)
+	if len(v) >= 6 && passwordLike(v) || owned && len(v) >= 6 && !oneWord(v) && signed(v) {
+		return sc.found(Password, start, end)
+	}
+	return 0
+}
+
+// signed reports whether v holds letters and a sign that words and numbers don't.
+func signed(v string) bool {
+	return strings.ContainsFunc(v, isLetter) && strings.ContainsAny(v, "!#$%^&*?~+=|{}<>@")
 }
 
 // passwordLike reports whether v has a digit and a letter, and either two kinds of letters, or a sign, or eight characters; and isn't
@@ -89,23 +158,52 @@ var algorithms = wordsOf("sha", "sha1", "sha256", "sha512", "md5", "bcrypt", "ar
 
 func isUpperOrDigit(r rune) bool { return r < 0x80 && is(byte(r), cUpper|cDigit) }
 
-// element looks for "<password>value</password>" ('>' is at i).
+// element looks for "<password>value</password>" ('>' is at i); the value may stand on a line of its own.
 func (sc *scan) element(i int) int {
-	start := runBack(sc.t, i, cKey, maxKeyName)
-	if start == i || at(sc.t, start-1) != '<' && at(sc.t, start-1) != ':' || nameStyle(sc.t[start:i]) == notSecret {
+	t := sc.t
+	start := runBack(t, i, cKey, maxKeyName)
+	if start == i || at(t, start-1) != '<' && at(t, start-1) != ':' {
 		return i + 1
 	}
-	end := i + 1
-	for end < len(sc.t) && end-i < maxValue && sc.t[end] != '<' && sc.t[end] != '\n' {
+	style := nameStyle(t[start:i])
+	if style == notSecret {
+		return i + 1
+	}
+	from := i + 1
+	for from < len(t) && from-i < 128 && t[from] <= ' ' {
+		from++
+	}
+	if strings.HasPrefix(t[from:], "<![CDATA[") {
+		from += len("<![CDATA[")
+	}
+	end := from
+	for end < len(t) && end-from < maxValue && t[end] != '<' && t[end] != '\n' {
 		end++
 	}
-	if end == i+1 || at(sc.t, end) != '<' || placeholder(sc.t[i+1:end]) {
+	if at(t, end) == '\n' && strings.TrimLeft(t[end:min(len(t), end+128)], " \t\r\n") == "" || end == from {
 		return i + 1
 	}
-	if next := sc.specific(i+1, end); next > 0 {
+	next := end
+	for next < len(t) && next-end < 128 && t[next] <= ' ' {
+		next++
+	}
+	if at(t, next) != '<' {
+		return i + 1
+	}
+	for end > from && (t[end-1] <= ' ' || strings.HasSuffix(t[from:end], "]]>")) {
+		if t[end-1] == '>' {
+			end -= 3
+			continue
+		}
+		end--
+	}
+	if end == from || placeholder(t[from:end]) || !fits(style, t[from:end]) && style != cookieSecret {
+		return i + 1
+	}
+	if next := sc.specific(from, end); next > 0 {
 		return next
 	}
-	return sc.found(Password, i+1, end)
+	return sc.found(Password, from, end)
 }
 
 var setPassword = wordsOf("set password")
@@ -122,3 +220,68 @@ func (sc *scan) quote(i int) int {
 	}
 	return sc.found(Password, i+1, end)
 }
+
+// auth looks for the command of Redis that logs in (the 'H' is at i): "AUTH x" and "AUTH user x" beside its name, in the answer of
+// MONITOR ("AUTH" "x"), and the credentials behind "AUTH PLAIN" of mail servers.
+func (sc *scan) auth(i int) int {
+	t := sc.t
+	if i < 3 || t[i-3:i+1] != "AUTH" || is(at(t, i-4), cWord) {
+		return 0
+	}
+	end := i + 1
+	if at(t, end) == '"' {
+		end++
+	}
+	if at(t, end) != ' ' {
+		return 0
+	}
+	start := end + 1
+	for _, mail := range [...]string{"PLAIN ", "LOGIN ", "XOAUTH2 ", "CRAM-MD5 "} {
+		if strings.HasPrefix(t[start:], mail) {
+			start += len(mail)
+			stop := start
+			for stop < len(t) && (is(t[stop], cAlnum) || t[stop] == '+' || t[stop] == '/' || t[stop] == '=') {
+				stop++
+			}
+			if stop-start >= 8 && (digitRun(t[start:stop]) > 0 || t[stop-1] == '=') {
+				return sc.found(Password, start, stop)
+			}
+			return 0
+		}
+	}
+	quoted := at(t, i+1) == '"' && at(t, start) == '"'
+	if !quoted && !redisWords.in(t, i-before, i) && !redisWords.in(sc.key, 0, len(sc.key)) {
+		return 0
+	}
+	for range 2 { // one argument is the password, of two the second is
+		if at(t, start) == '"' || at(t, start) == '\'' {
+			start++
+		}
+		end = plainEnd(t, start)
+		next := end
+		if c := at(t, next); c == '"' || c == '\'' {
+			next++
+		}
+		if at(t, next) != ' ' || !(at(t, next+1) == '"' || is(at(t, next+1), cAlnum)) || quoted && at(t, next+1) != '"' {
+			break
+		}
+		stop := plainEnd(t, next+1)
+		if at(t, next+1) == '"' {
+			stop = plainEnd(t, next+2)
+		}
+		if stop-next < 5 || !quoted && oneWord(t[next+1:stop]) {
+			break
+		}
+		start = next + 1
+	}
+	v := t[start:end]
+	if len(v) < 3 || placeholder(v) || authAnswers.exact(v) || code(t, start, end) {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+var (
+	redisWords  = wordsOf("redis", "rediss", "valkey", "keydb", "sentinel", "jedis", "lettuce")
+	authAnswers = wordsOf("failed", "error", "called", "command", "required", "ok", "without", "with", "wrongpass", "success", "succeeded", "needed", "denied", "timeout", "attempt", "attempts", "enabled", "disabled", "for", "is", "was", "token", "user", "header")
+)

@@ -40,7 +40,7 @@ func variable(v string) bool {
 var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
 	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
 	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
-	"read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
+	"denied", "granted", "allowed", "refused", "rejected", "accepted", "anonymous", "verified", "mismatch", "rotated", "revoked", "cancelled", "canceled", "requested", "read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
 
 func (w *words) exact(v string) bool {
 	for _, word := range w.list {
@@ -51,14 +51,28 @@ func (w *words) exact(v string) bool {
 	return false
 }
 
-// code reports whether an unquoted value is an expression: a call, a field, an index.
-func code(v string, next byte) bool {
+// code reports whether the unquoted value t[start:end] is an expression: a call, a field, an index.
+func code(t string, start, end int) bool {
+	v, next := t[start:end], at(t, end)
 	i := 0
 	for i < len(v) && (is(v[i], cWord) || v[i] == '.') {
 		i++
 	}
-	if i > 0 && i < len(v) && (v[i] == '(' || v[i] == '[') && is(v[0], cLetter) {
-		return true
+	if i > 0 && i < len(v) && is(v[0], cLetter) {
+		switch v[i] {
+		case '(':
+			if call(t, start+i) {
+				return true
+			}
+		case '[':
+			if i == len(v)-1 || strings.IndexByte(v[i:], ']') > 0 {
+				return true
+			}
+		case '{':
+			if j := run(v, i+1, cWord, len(v)); j < len(v) && (v[j] == '=' || v[j] == ':') || i == len(v)-1 { // "Token{type=...}"
+				return true
+			}
+		}
 	}
 	if next == '(' {
 		return true
@@ -77,6 +91,29 @@ func code(v string, next byte) bool {
 	return dots > 0
 }
 
+// maxCall is how long the arguments of a call may be, in bytes.
+const maxCall = 128
+
+// call reports whether arguments stand behind the parenthesis t[i] and another closes it: blanks only behind commas.
+func call(t string, i int) bool {
+	depth := 0
+	for j := i; j < len(t) && j < i+maxCall; j++ {
+		switch c := t[j]; {
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				return true
+			}
+		case c == '\n':
+			return false
+		case c == ' ' && t[j-1] != ',' && t[j-1] != '(' && at(t, j+1) != ')':
+			return false
+		}
+	}
+	return false
+}
+
 // prose reports whether an unquoted value behind "key: " or "key = " is the first word of a sentence.
 func prose(v string, next byte, keyQuoted bool) bool {
 	if keyQuoted || next == 0 || next == '\n' || next == '\r' || next == ',' || next == ';' || next == '}' || next == '"' || next == '\\' {
@@ -88,16 +125,4 @@ func prose(v string, next byte, keyQuoted bool) bool {
 		}
 	}
 	return true
-}
-
-// weakValue reports whether the value of "token", "secret" or "pass" is one rather than a count or a name.
-func weakValue(v string) bool {
-	n := digitRun(v)
-	if n == len(v) {
-		return n >= 6
-	}
-	if len(v) >= 6 {
-		return true
-	}
-	return n > 0 && len(v) >= 4
 }

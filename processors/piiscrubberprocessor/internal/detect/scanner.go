@@ -16,6 +16,10 @@ type Options struct {
 	Detectors Set
 	// Regions are the ISO 3166 codes whose national phone numbers are known.
 	Regions []string
+	// IDRegions are the ISO 3166 codes of countries whose national identifiers count without a word beside them.
+	IDRegions []string
+	// HostNames includes IP addresses that are spelled in the host names of providers: ec2-93-184-41-253.compute.example.net.
+	HostNames bool
 	// SpecialAddresses includes IP addresses that belong to no one outside: private, loopback, link-local, documentation.
 	SpecialAddresses bool
 	// MinEntropy is the threshold of HighEntropy in bits per character; 0 means 4.
@@ -33,13 +37,16 @@ type Scanner struct {
 	entropy  float64
 	custom   []Custom
 	literals [256][]literal
+	prior    [256][4]uint64 // by anchor, the bytes that stand in front of it in a prefix
 	ids      [maxGroup + 1][]layout
 	bareIDs  [maxBare + 1][]*idRule
+	homeIDs  Set // precise bare identifiers of IDRegions
+	hosts    bool
 }
 
 // New builds a Scanner. It panics never; patterns are compiled by NewCustom.
 func New(o Options) *Scanner {
-	s := &Scanner{on: o.Detectors, regions: newRegionSet(o.Regions), special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom}
+	s := &Scanner{on: o.Detectors, regions: newRegionSet(o.Regions), special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom, hosts: o.HostNames}
 	if s.entropy == 0 {
 		s.entropy = 4
 	}
@@ -64,9 +71,12 @@ func New(o Options) *Scanner {
 	set(aColon, of(IPv6, MAC, URLCredentials, Password, VendorToken), ":")
 	set(aEqual, of(Password, URLSecret, AzureKey, AWSKey), "=")
 	set(aPlus, of(Phone), "+")
-	set(aParen, of(Phone), "(")
+	set(aParen, of(Phone, Password), "(")
+	set(aEscape, of(Email), "\\#")
+	set(aLine, of(Password), "\n")
+	set(aAuth, of(Password), "H")
 	set(aDash, of(MAC, PrivateKey, Password)|literalKinds, "-")
-	set(aDot, of(MAC), ".")
+	set(aDot, of(MAC, VendorToken), ".")
 	set(aBearer, of(Password), "bB")
 	set(aElement, of(Password), ">")
 	set(aQuote, of(Password), "'")
@@ -77,7 +87,7 @@ func New(o Options) *Scanner {
 	if s.on != 0 {
 		s.table['['] = aBracket
 	}
-	s.useIDs()
+	s.useIDs(o.IDRegions)
 	return s
 }
 
@@ -94,6 +104,11 @@ type scan struct {
 	queryEnd int
 	// t[plainFrom:plainTo] holds no letter.
 	plainFrom, plainTo int
+	lineStart          int // where the line began that the last newline ended
+	tableEnd           int // lines up to here are rows of a table
+	// extra are findings that are known before the scan comes to them: values of tables and rows, in order.
+	extra   []Span
+	secrets docKind // whether the text is the manifest of a Kubernetes Secret
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
@@ -107,6 +122,9 @@ func (s *Scanner) Scan(dst []Span, key, text string) []Span {
 			} else {
 				i++
 			}
+		}
+		if len(sc.extra) > 0 {
+			sc.out = merge(append(sc.out, sc.extra...), sc.base)
 		}
 		if s.on.Has(HighEntropy) {
 			sc.highEntropy()
@@ -125,8 +143,19 @@ func (sc *scan) look(i int, a anchor) int {
 		return sc.digits(i)
 	case aAt:
 		return sc.at(i)
+	case aEscape:
+		return sc.escapedAt(i)
+	case aLine:
+		return sc.line(i)
+	case aAuth:
+		if end := sc.auth(i); end > i {
+			return end
+		}
+		return sc.literal(i)
 	case aPercent:
 		switch {
+		case at(sc.t, i+1) == '2' && at(sc.t, i+2) == '5' && sc.on.Has(Email):
+			return sc.escapedAt(i)
 		case at(sc.t, i+1) == '4' && at(sc.t, i+2) == '0' && sc.on.Has(Email):
 			return sc.email(i, i+3)
 		case at(sc.t, i+1) == '3':
@@ -139,7 +168,7 @@ func (sc *scan) look(i int, a anchor) int {
 	case aPlus:
 		return sc.phoneInternational(i)
 	case aParen:
-		return sc.phoneParen(i)
+		return sc.paren(i)
 	case aDash:
 		return sc.dash(i)
 	case aDot:
@@ -147,6 +176,9 @@ func (sc *scan) look(i int, a anchor) int {
 			if end := dottedMAC(sc.t, i-4); end > 0 {
 				return sc.found(MAC, i-4, end)
 			}
+		}
+		if end := sc.discord(i); end > i {
+			return end
 		}
 		return sc.literal(i)
 	case aBracket:

@@ -13,6 +13,7 @@ const (
 	pinSecret  // digits only
 	authSecret // "Bearer x", "Basic x"
 	cookieSecret
+	dataSecret // the values of a Kubernetes Secret
 )
 
 type secretName struct {
@@ -35,13 +36,15 @@ var secretNames = func() (t [256][]secretName) {
 		"clientsecret", "appsecret", "apisecret", "consumersecret", "sharedsecret", "secretkey", "secretaccesskey", "apikey",
 		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
 		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
-		"storagekey", "authkey", "credential", "secretid", "secretkeybase", "redisauth")
+		"storagekey", "authkey", "credential", "passkey", "connectionstring", "jwtsecret", "signingsecret", "webhooksecret", "hmacsecret", "cookiesecret", "sessionsecret",
+		"tokensecret", "oauthsecret", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth")
 	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid")
 	add(pinSecret, true, "pin", "pincode", "pinnumber")
 	add(passSecret, true, "pass")
 	add(weakSecret, true, "secret", "token", "credentials")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
+	add(dataSecret, true, "data", "stringdata")
 	return t
 }()
 
@@ -105,24 +108,73 @@ func hasNameEnd(name string, s secretName) bool {
 
 // SecretKey reports whether the value under an attribute key is a secret: the key's last component
 // ("http.request.header.authorization") is a password, a token, a cookie or the like in any spelling. Where the word has other
-// meanings ("pass", "token"), value must look like one: six digits, or six characters.
+// meanings ("pass", "token", "pin"), value must look like one.
 func SecretKey(key, value string) bool {
-	return fits(nameStyle(key), value)
+	style := nameStyle(key)
+	if style == pinSecret && hardware(key, len(key)) {
+		return false
+	}
+	return fits(style, value)
 }
 
-// fits reports whether v can be a secret of this style.
+// fits reports whether v, which is written as the value of a key, can be a secret of this style.
 func fits(style secretStyle, v string) bool {
 	switch style {
-	case notSecret:
+	case notSecret, dataSecret:
 		return false
 	case weakSecret:
-		return weakValue(v)
+		return assigned(v)
 	case passSecret:
-		return weakValue(v) || len(v) >= 4 && digitRun(v) == 0
+		return assigned(v) || digitRun(v) > 0 && digitRun(v) < len(v) && len(v) >= 4 || len(v) >= 4 && digitRun(v) == 0 || digitRun(v) == len(v) && len(v) >= 6
 	case pinSecret:
 		return len(v) >= 4 && len(v) <= 12 && digitRun(v) == len(v)
+	case authSecret:
+		scheme, _, two := strings.Cut(v, " ")
+		return !oneWord(v) && (!two || schemed(scheme) || randomLooking(scheme)) || len(v) >= 24 && !two
 	}
 	return true
+}
+
+// schemed reports whether v is a scheme of HTTP authentication.
+func schemed(v string) bool {
+	for _, s := range authSchemes {
+		if strings.EqualFold(v, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// The other pins: of chips and boards; and the words before a pin that is somebody's.
+var (
+	hardwareWords = wordsOf("gpio", "led", "cs", "irq", "clk", "clock", "sda", "scl", "mosi", "miso", "tx", "rx", "rst", "reset", "board", "chip", "adc", "pwm", "io", "int", "interrupt", "pwr", "power",
+		"output", "input", "digital", "analog", "bcm", "port", "header", "connector", "enable", "dc", "busy", "row", "col", "data", "bus", "trigger", "echo", "sensor", "relay", "servo", "motor", "button", "switch")
+	pinOwners = wordsOf("your", "my", "his", "her", "the", "their", "user", "card", "atm", "sim", "debit", "credit", "security", "door", "bank", "login", "new", "old", "current", "account", "customer", "access",
+		"entry", "unlock", "personal", "phone", "voicemail", "alarm", "wallet", "app", "banking", "member", "employee", "temporary", "a", "and", "with", "with")
+)
+
+// hardware reports whether the pin that t[:end] names is one of a chip: "gpio pin", "led_pin", "csPin".
+func hardware(t string, end int) bool {
+	i := end
+	for i > 0 && end-i < 12 && is(t[i-1], cLetter) { // "pin", or "csPin"
+		i--
+		if is(t[i], cUpper) && i > 0 && is(t[i-1], cLower) {
+			break
+		}
+	}
+	if i == 0 || !is(t[i-1], cLetter) && t[i-1] != '_' && t[i-1] != '-' && t[i-1] != '.' && t[i-1] != ' ' {
+		return false
+	}
+	joined := is(t[i-1], cLetter)
+	if !joined {
+		i--
+	}
+	from := runBack(t, i, cLetter|cDigit, 24)
+	word := t[from:i]
+	if hardwareWords.exact(strings.TrimRight(word, "0123456789")) {
+		return true
+	}
+	return !joined && at(t, i) == ' ' && word != "" && !pinOwners.exact(word)
 }
 
 // SecretFlag reports whether arg is a command line flag ("--password") whose value is the next argument.

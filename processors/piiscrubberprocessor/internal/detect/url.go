@@ -17,8 +17,8 @@ func (sc *scan) colon(i int) int {
 	}
 	if is(at(t, i-1), cHex) || at(t, i+1) == ':' {
 		if sc.on.Has(MAC) {
-			if end := macAt(t, i-2); end > 0 {
-				return sc.found(MAC, i-2, end)
+			if end := sc.mac(i - 2); end > 0 {
+				return end
 			}
 		}
 		if sc.on.Has(IPv6) {

@@ -13,6 +13,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 16 {
 		i, spaced = i+1, true
 	}
+	i = skipColour(t, i)
 	if end := Mark(t, i); end > 0 {
 		return end
 	}
@@ -29,6 +30,14 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	case slashes > 0 && (at(t, i+slashes) == '"' || at(t, i+slashes) == '\''):
 		start = i + slashes + 1
 		end = escapedQuoteEnd(t, start, slashes, t[start-1])
+	case c == '&' || c == '\\':
+		if q := encodedQuote(t, i); q > 0 {
+			start = i + q
+			if end = start + max(0, strings.Index(t[start:min(len(t), start+maxValue)], t[i:start])); end > start {
+				break
+			}
+		}
+		start, end, quoted = i, plainEnd(t, i), false
 	default:
 		quoted = false
 		switch style {
@@ -52,22 +61,44 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 		return special
 	}
 	v := t[start:end]
-	if placeholder(v) || !quoted && t[sep] == ':' && (at(t, sep+1) == ':' || v[0] == '{') {
+	if placeholder(v) || len(v) < 3 || strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://") {
 		return i
 	}
-	if !quoted && (code(v, at(t, end)) || strings.HasPrefix(name, "self.") || strings.HasPrefix(name, "this.") || spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
+	if !quoted && (t[sep] == ':' && (at(t, sep+1) == ':' || v[0] == '{') || code(t, start, end) || strings.HasPrefix(name, "self.") || strings.HasPrefix(name, "this.") ||
+		spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
+		return i
+	}
+	if !sc.believable(style, start, end, i, !quoted && !keyQuoted && spaced) {
 		return i
 	}
 	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
 		return i
 	}
-	if !fits(style, v) || len(v) < 3 || style == cookieSecret && strings.IndexByte(v, '=') < 0 || strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://") {
-		return i
-	}
-	if style == plainSecret && len(v) > 0 && v[0] == '/' && (strings.HasSuffix(name, "PWD") || strings.HasSuffix(name, "pwd")) { // a directory
+	if style == plainSecret && v[0] == '/' && (strings.HasSuffix(name, "PWD") || strings.HasSuffix(name, "pwd")) { // a directory
 		return i
 	}
 	return sc.found(kind, start, end)
+}
+
+// believable reports whether the value t[start:end], which begins at from, scheme included, can be a secret of this style. In a
+// sentence ("unexpected token: SEMICOLON") a word of other meanings asks for more than in a pair.
+func (sc *scan) believable(style secretStyle, start, end, from int, sentence bool) bool {
+	v := sc.t[start:end]
+	switch style {
+	case weakSecret:
+		if sentence {
+			return randomLooking(v)
+		}
+	case passSecret:
+		if sentence && digitRun(v) == 0 {
+			return false
+		}
+	case authSecret:
+		return start-from > 1 || !oneWord(v) && digitRun(v) > 0 || len(v) >= 24
+	case cookieSecret:
+		return strings.IndexByte(v, '=') >= 0
+	}
+	return fits(style, v)
 }
 
 // quoteEnd returns where the string that begins at i ends: before the quote, or where the line does.
@@ -109,17 +140,38 @@ func backslashes(t string, i int) (n int) {
 }
 
 // plainEnd returns where a value without quotes ends: at white space or a quote, and at punctuation if what follows it is the
-// end, white space or another key.
+// end, white space or another key. What is opened inside of the value is closed inside of it.
 func plainEnd(t string, i int) int {
 	limit := min(len(t), i+maxValue)
+	var open [3]int // of ( [ {
 	for j := i; j < limit; j++ {
 		switch c := t[j]; {
 		case c <= ' ' && j > i+1 && t[j-1] == '.': // a full stop ends the sentence
 			return j - 1
-		case c <= ' ', c == '"', c == '\'', c == '`', c == '<', c == '>':
+		case c <= ' ', c == '"', c == '\'', c == '`':
 			return j
-		case c == '\\' && (at(t, j+1) == 'n' || at(t, j+1) == 'r' || at(t, j+1) == 't' || at(t, j+1) == '"'):
+		case c == '<':
+			if n := at(t, j+1); n == '/' || n == '!' || is(n, cLetter) && strings.IndexByte(t[j:min(limit, j+64)], '>') > 0 {
+				return j
+			}
+		case c == '>':
+			if n := at(t, j+1); n <= ' ' || n == '<' || strings.IndexByte("\"',;)}]|", n) >= 0 {
+				return j
+			}
+		case c == '\\' && (at(t, j+1) == 'n' || at(t, j+1) == 'r' || at(t, j+1) == 't' || at(t, j+1) == '"' || skipColour(t, j) > j):
 			return j
+		case c == '(':
+			open[0]++
+		case c == '[':
+			open[1]++
+		case c == '{':
+			open[2]++
+		case c == ')' && open[0] > 0:
+			open[0]--
+		case c == ']' && open[1] > 0:
+			open[1]--
+		case c == '}' && open[2] > 0:
+			open[2]--
 		case c == ',', c == ';', c == '&', c == ')', c == '}', c == ']', c == '|':
 			if next := at(t, j+1); next <= ' ' || strings.IndexByte("\"'`,;)}]|", next) >= 0 {
 				return j
@@ -134,6 +186,72 @@ func plainEnd(t string, i int) int {
 	}
 	return limit
 }
+
+// skipColour returns the end of the escape sequences of a terminal that begin at i, i if there are none: ESC [ 3 1 m, ESC itself or
+// as the languages write it.
+func skipColour(t string, i int) int {
+	for {
+		j := i
+		switch at(t, j) {
+		case 0x1b:
+			j++
+		case '\\':
+			for _, form := range [...]string{`\u001b`, `\x1b`, `\033`, `\e`} {
+				if foldAt(t, j, form) {
+					j += len(form)
+					break
+				}
+			}
+		}
+		if j == i || at(t, j) != '[' {
+			return i
+		}
+		for j++; is(at(t, j), cDigit) || at(t, j) == ';'; j++ {
+		}
+		if at(t, j) != 'm' {
+			return i
+		}
+		i = j + 1
+	}
+}
+
+// colourBefore returns where the escape sequence begins that ends before i, i if none does.
+func colourBefore(t string, i int) int {
+	if at(t, i-1) != 'm' {
+		return i
+	}
+	for j := i - 2; j >= 0 && i-j < 24; j-- {
+		switch {
+		case is(t[j], cDigit) || t[j] == ';' || t[j] == '[':
+		case t[j] == 0x1b:
+			if skipColour(t, j) == i {
+				return j
+			}
+			return i
+		case t[j] == '\\':
+			if skipColour(t, j) == i {
+				return j
+			}
+			return i
+		case t[j] == 'x' || t[j] == 'u' || t[j] == 'b' || t[j] == 'B' || t[j] == 'e':
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// encodedQuote returns the length of the quote at i that HTML or JSON wrote as an escape, 0 if there is none.
+func encodedQuote(t string, i int) int {
+	for _, form := range quoteForms {
+		if foldAt(t, i, form) {
+			return len(form)
+		}
+	}
+	return 0
+}
+
+var quoteForms = [...]string{"&quot;", "&#34;", "&#x22;", `\u0022`, `\x22`, "&#39;", `\u0027`}
 
 // cookieEnd takes name=value pairs joined by "; " and the attributes of Set-Cookie.
 func cookieEnd(t string, i int) int {

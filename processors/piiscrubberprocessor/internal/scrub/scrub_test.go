@@ -123,11 +123,12 @@ func TestPathsAndAllowLists(t *testing.T) {
 	m.PutBool("password", true)
 	m.PutStr("token", "12")
 	m.PutInt("order", 4111111111111111)
+	m.PutInt("pan", 4111111111111111)
 	m.PutInt("n", 4111111111111111)
 	b.Map("attributes", m)
 	assert.Equal(t, map[string]any{
 		"raw": map[string]any{"x": "jane@example.com"}, "k8s.x": "jane@example.com", "a": "support@example.com [REDACTED:email]",
-		"user.full_name": "[REDACTED:sensitive_key]", "password": true, "token": "12", "order": int64(4111111111111111), "n": "[REDACTED:payment_card]",
+		"user.full_name": "[REDACTED:sensitive_key]", "password": true, "token": "12", "order": int64(4111111111111111), "pan": "[REDACTED:payment_card]", "n": int64(4111111111111111),
 	}, m.AsRaw())
 	body := pcommon.NewValueStr("jane@example.com")
 	b.Value("body", body)

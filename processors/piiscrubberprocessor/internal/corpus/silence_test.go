@@ -1,0 +1,111 @@
+package corpus_test
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
+)
+
+var (
+	perShape = flag.Int("per-shape", 100_000, "random values of each shape")
+	perClass = flag.Int("per-class", 3_000, "lines of each class of telemetry")
+	rates    = flag.Bool("rates", false, "print the rate of each shape and class")
+)
+
+// maxRate of harmless values that may be touched.
+const maxRate = 0.001
+
+// carriers are where an identifier stands, with no word beside it that says what it is. The first is an attribute's value.
+var carriers = []struct{ name, form string }{
+	{"attribute", "{}"}, {"text", "saw {} in 35ms"}, {"id-{}-x", "started id-{}-x now"}, {"path", "GET /v1/items/{}/view HTTP/1.1"},
+}
+
+type touched struct {
+	name  string
+	rate  float64
+	kinds map[string]int
+	line  string
+}
+
+// silence counts in how many of n lines that next makes the scanner finds something.
+func silence(s *detect.Scanner, name, key string, n int, next func() string) touched {
+	t := touched{name: name, kinds: map[string]int{}}
+	hits := 0
+	var spans []detect.Span
+	for range n {
+		line := next()
+		if spans = s.Scan(spans[:0], key, line); len(spans) > 0 {
+			hits++
+			t.kinds[spans[0].Kind.String()]++
+			t.line = line
+		}
+	}
+	t.rate = float64(hits) / float64(n)
+	return t
+}
+
+func report(t *testing.T, all []touched) {
+	t.Helper()
+	slices.SortStableFunc(all, func(a, b touched) int {
+		return strings.Compare(fmt.Sprintf("%9.6f", b.rate), fmt.Sprintf("%9.6f", a.rate))
+	})
+	for _, x := range all {
+		if *rates {
+			t.Logf("%8.4f %%  %-60s %v", 100*x.rate, x.name, x.kinds)
+		}
+		assert.LessOrEqual(t, x.rate, maxRate, "%s: %v, such as %q", x.name, x.kinds, x.line)
+	}
+}
+
+// Random values of every shape stay: in text, inside of an id, in a path, as an attribute.
+func TestRandomIDsStay(t *testing.T) {
+	s := scanner()
+	shapes := corpus.Shapes()
+	assert.GreaterOrEqual(t, len(shapes), 150)
+	var all []touched
+	for i, shape := range shapes {
+		for c, carrier := range carriers {
+			key := ""
+			if c == 0 {
+				key = "app.value"
+			}
+			all = append(all, silence(s, shape+" in "+carrier.name, key, *perShape/len(carriers), corpus.Fill(carrier.form, shape, uint64(i*len(carriers)+c))))
+		}
+	}
+	report(t, all)
+}
+
+// What no check tells from the data itself is taken where it stands free, and stays inside of a longer id. The README states the rates.
+func TestRatesOfTheThings(t *testing.T) {
+	s := scanner()
+	for i, shape := range corpus.TheThings() {
+		for c, carrier := range carriers {
+			x := silence(s, shape+" in "+carrier.name, "", 10_000, corpus.Fill(carrier.form, shape, uint64(i*len(carriers)+c)))
+			if *rates {
+				t.Logf("%8.4f %%  %-60s %v", 100*x.rate, x.name, x.kinds)
+			}
+			if carrier.name == "id-{}-x" {
+				assert.LessOrEqual(t, x.rate, maxRate, x.name)
+			}
+		}
+	}
+}
+
+// Telemetry values that hold nothing stay.
+func TestTelemetryStays(t *testing.T) {
+	s := scanner()
+	classes := corpus.Telemetry(1)
+	assert.GreaterOrEqual(t, len(classes), 150)
+	var all []touched
+	for _, c := range classes {
+		all = append(all, silence(s, c.Name, c.Key, *perClass, c.Next))
+	}
+	report(t, all)
+}

@@ -1,0 +1,117 @@
+package detect
+
+// randomLooking reports whether v is what a generator of secrets makes rather than what people and programs call things: an
+// identifier (user-661, E1023_TIMEOUT, TokenType), a dotted name, a path, a count, a word. Of random values of eight letters and
+// digits one in eight reads as a name, of sixteen one in a thousand.
+func randomLooking(v string) bool {
+	if len(v) < 6 {
+		return false
+	}
+	changes, letters, numbers, longest := 0, 0, 0, 0
+	part := 0 // where the current part begins
+	for i := 0; i <= len(v); i++ {
+		if i < len(v) && is(v[i], cAlnum) {
+			if is(v[i], cDigit) {
+				numbers++
+			} else {
+				letters++
+			}
+			if i > part && odd(v, i, part) {
+				changes++
+			}
+			continue
+		}
+		longest = max(longest, i-part)
+		part = i + 1
+		if i < len(v) && v[i] != '.' && v[i] != '-' && v[i] != '_' && v[i] != '/' && v[i] != ':' && v[i] != '+' && v[i] != '=' && v[i] != '~' && v[i] != '%' {
+			if i > 0 && i < len(v)-1 { // a sign inside of a word: no name has one
+				changes++
+			}
+		}
+	}
+	switch {
+	case numbers == len(v): // a count, a position, a time
+		return false
+	case changes >= 2:
+		return true
+	case changes == 1 && letters > 0:
+		return longest >= 6 && (numbers >= 2 || len(v) >= 12)
+	}
+	return longest >= 24 && numbers > 0 || longest == len(v) && longest >= 14 && numbers >= 4 && letters >= 4
+}
+
+// odd reports whether the character i of v doesn't follow the one in front as names have it: digits follow letters at the end
+// ("user661"), capitals begin words ("getToken"), words hold vowels.
+func odd(v string, i, part int) bool {
+	prev, c := v[i-1], v[i]
+	switch {
+	case is(prev, cDigit) && is(c, cLetter):
+		return true
+	case is(prev, cLower) && is(c, cUpper):
+		return !(is(at(v, i+1), cLower) && is(at(v, i+2), cLower)) // a hump of two letters or more
+	case is(prev, cUpper) && is(c, cLower) && i-part > 1 && is(v[i-2], cUpper):
+		return !(is(at(v, i+1), cLower)) // "XMLParser"
+	case is(prev, cLetter) && is(c, cLetter) && i-part >= 4:
+		return consonants(v, i) >= 5
+	}
+	return false
+}
+
+// consonants counts those that end with v[i].
+func consonants(v string, i int) (n int) {
+	for ; i >= 0 && is(v[i], cLetter); i-- {
+		switch lower(v[i]) {
+		case 'a', 'e', 'i', 'o', 'u', 'y':
+			return n
+		}
+		n++
+	}
+	return n
+}
+
+// assigned reports whether v, which is written as a value ("secret=hunter2", {"token":"hunter2"}) and not in a sentence, can be the
+// secret itself: random, or letters and digits that aren't an enumeration's, a path's or a dotted name's.
+func assigned(v string) bool {
+	if randomLooking(v) {
+		return true
+	}
+	n := digitRun(v)
+	if n == 0 || n == len(v) || len(v) < 6 {
+		return n == 0 && len(v) >= 20 && !dotted(v)
+	}
+	capitals, signs := 0, 0
+	for i := 0; i < len(v); i++ {
+		switch {
+		case is(v[i], cUpper):
+			capitals++
+		case v[i] == '/' || v[i] == '.' || v[i] == '-' || v[i] == '_' || v[i] == ':' || v[i] == '[' || v[i] == '(' || v[i] == '{':
+			signs++
+		}
+	}
+	return signs == 0 && capitals < len(v)-n
+}
+
+// dotted reports whether v is made of words with dots, dashes, underscores or slashes between them.
+func dotted(v string) bool {
+	seps := 0
+	for i := 0; i < len(v); i++ {
+		switch {
+		case is(v[i], cAlnum):
+		case v[i] == '.' || v[i] == '-' || v[i] == '_' || v[i] == '/' || v[i] == ':':
+			seps++
+		default:
+			return false
+		}
+	}
+	return seps > 0
+}
+
+// oneWord reports whether v is letters only, as a word is written.
+func oneWord(v string) bool {
+	for i := 0; i < len(v); i++ {
+		if !is(v[i], cLetter) && !(i > 0 && (v[i] == '-' || v[i] == '_' || v[i] == ',' || v[i] == '!' || v[i] == '.')) {
+			return false
+		}
+	}
+	return true
+}
