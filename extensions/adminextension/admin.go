@@ -96,16 +96,14 @@ func (a *admin) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	if !httpguard.Loopback(listener.Addr()) {
-		if err := a.cfg.checkAnonymous(listener.Addr().String()); err != nil {
-			return errors.Join(err, listener.Close())
-		}
+	if err := a.cfg.access().CheckAddress(listener.Addr()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	a.server, err = a.cfg.ServerConfig.ToServer(ctx, host.GetExtensions(), a.set, a.handler(listener.Addr()))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if !a.cfg.authenticated() && !httpguard.Loopback(listener.Addr()) {
+	if !a.cfg.access().Authenticated && !httpguard.Loopback(listener.Addr()) {
 		a.set.Logger.Warn("allow_anonymous: everybody who reaches this address can use the admin pages",
 			zap.Stringer("address", listener.Addr()))
 	}
@@ -146,8 +144,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 		}
 		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)
 	})
-	rules := httpguard.Rules{LocalNames: httpguard.Loopback(address) && !a.cfg.authenticated()}
-	return rules.Handler(route, func(r *http.Request, reason httpguard.Reason) { a.refused(r, string(reason)) })
+	return a.cfg.access().Rules(address).Handler(route, func(r *http.Request, reason httpguard.Reason) { a.refused(r, string(reason)) })
 }
 
 // refused counts.

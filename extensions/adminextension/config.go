@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 
-	"github.com/penstockhq/penstock/internal/httpguard"
+	"github.com/penstockhq/penstock/internal/listener"
 )
 
 // Config is the YAML configuration of the extension.
@@ -36,23 +36,7 @@ func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(endpoint); err != nil {
 		return fmt.Errorf("endpoint: %q is not host:port: %w", endpoint, err)
 	}
-	if httpguard.Beyond(endpoint) {
-		return c.checkAnonymous(endpoint)
-	}
-	return nil
+	return c.access().CheckEndpoint(endpoint)
 }
 
-// checkAnonymous returns why the extension must not listen at address, which other machines reach.
-func (c *Config) checkAnonymous(address string) error {
-	if c.authenticated() || c.AllowAnonymous {
-		return nil
-	}
-	return fmt.Errorf("allow_anonymous: %q is reachable from other machines and has no auth: set auth (or tls::client_ca_file), "+
-		"a loopback endpoint, or allow_anonymous: true", address)
-}
-
-// authenticated says whether every request is checked: by an extension, or by its client certificate.
-func (c *Config) authenticated() bool {
-	tls := c.ServerConfig.TLS
-	return c.ServerConfig.Auth.HasValue() || tls.HasValue() && tls.Get().ClientCAFile != ""
-}
+func (c *Config) access() listener.Access { return listener.Of(&c.ServerConfig, c.AllowAnonymous) }
