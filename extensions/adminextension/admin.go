@@ -14,15 +14,23 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/extensions/adminextension/internal/metadata"
+	"github.com/penstockhq/penstock/extensions/adminextension/internal/token"
+	"github.com/penstockhq/penstock/internal/httpguard"
 )
 
 // admin serves what components mount. They find it among the host's extensions by the method Mount alone, so they
 // depend on an interface of their own and not on this package. All methods are safe for concurrent use.
 type admin struct {
-	cfg      *Config
-	set      component.TelemetrySettings
-	instance instance
+	cfg       *Config
+	set       component.TelemetrySettings
+	telemetry *metadata.TelemetryBuilder
+	instance  instance
+	token     token.Token // set by Start
 
 	mounts mounts
 	conf   atomic.Pointer[confmap.Conf] // nil until the collector tells
@@ -33,21 +41,27 @@ type admin struct {
 
 var _ extension.Extension = (*admin)(nil)
 
-func newAdmin(cfg *Config, set extension.Settings) *admin {
+func newAdmin(cfg *Config, set extension.Settings) (*admin, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown host"
 	}
 	return &admin{
-		cfg: cfg,
-		set: set.TelemetrySettings,
+		cfg:       cfg,
+		set:       set.TelemetrySettings,
+		telemetry: telemetry,
 		instance: instance{
-			Name:    set.BuildInfo.Description,
+			Name:    title(set.BuildInfo.Command),
+			About:   set.BuildInfo.Description,
 			Version: set.BuildInfo.Version,
 			Host:    host,
 			Since:   time.Now().UTC().Truncate(time.Second),
 		},
-	}
+	}, nil
 }
 
 // Mount serves h under /<id>/ with that prefix stripped, and lists id and title on the index page. id is normally the text of
@@ -73,18 +87,24 @@ func (a *admin) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
 // know what they are connected to; it is never shown.
 func (a *admin) EffectiveConfig() *confmap.Conf { return a.conf.Load() }
 
-// Start opens the listener, so a taken port or a bad certificate stops the collector here.
+// Start opens the token and the listener, so a bad token, a taken port or a bad certificate stops the collector here.
 func (a *admin) Start(ctx context.Context, host component.Host) error {
+	if err := a.openToken(); err != nil {
+		return err
+	}
 	listener, err := a.cfg.ServerConfig.ToListener(ctx)
 	if err != nil {
 		return err
+	}
+	if err := a.cfg.access().CheckAddress(listener.Addr()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	a.server, err = a.cfg.ServerConfig.ToServer(ctx, host.GetExtensions(), a.set, a.handler(listener.Addr()))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if !a.cfg.ServerConfig.Auth.HasValue() && !isLoopback(listener.Addr()) {
-		a.set.Logger.Warn("anybody who reaches this address can use the admin pages: set auth, or a loopback endpoint",
+	if !a.cfg.access().Authenticated && !httpguard.Loopback(listener.Addr()) {
+		a.set.Logger.Warn("allow_anonymous: everybody who reaches this address can use the admin pages",
 			zap.Stringer("address", listener.Addr()))
 	}
 	a.set.Logger.Info("admin pages", zap.Stringer("address", listener.Addr()))
@@ -98,6 +118,7 @@ func (a *admin) Start(ctx context.Context, host component.Host) error {
 
 // Shutdown closes the listener, waits for requests in flight until ctx ends, then cuts them.
 func (a *admin) Shutdown(ctx context.Context) error {
+	a.telemetry.Shutdown()
 	if a.server == nil {
 		return nil
 	}
@@ -118,49 +139,16 @@ func (a *admin) handler(address net.Addr) http.Handler {
 			return
 		}
 		if found, ok := a.mounts.find(r.URL.Path); ok {
-			found.ServeHTTP(w, r)
+			found.ServeHTTP(w, a.markOwn(r))
 			return
 		}
 		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)
 	})
-	guarded := http.NewCrossOriginProtection().Handler(route)
-	if a.cfg.ServerConfig.Auth.HasValue() || !isLoopback(address) {
-		return guarded
-	}
-	return localOnly(guarded)
+	return a.cfg.access().Rules(address).Handler(route, func(r *http.Request, reason httpguard.Reason) { a.refused(r, string(reason)) })
 }
 
-// localOnly refuses requests whose Host is a name other than localhost. A listener on loopback without authentication trusts
-// who reaches it; a web page that lets its own name resolve to 127.0.0.1 (DNS rebinding) would be trusted too.
-func localOnly(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := r.Host
-		if host, _, err := net.SplitHostPort(r.Host); err == nil {
-			name = host
-		}
-		if name != "localhost" && net.ParseIP(trimBrackets(name)) == nil {
-			http.Error(w, "on a loopback endpoint without auth the Host header must be localhost or an IP address",
-				http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func trimBrackets(host string) string {
-	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' {
-		return host[1 : len(host)-1]
-	}
-	return host
-}
-
-func isLoopback(address net.Addr) bool {
-	switch a := address.(type) {
-	case *net.TCPAddr:
-		return a.IP.IsLoopback()
-	case *net.UnixAddr:
-		return true
-	default:
-		return false
-	}
+// refused counts.
+func (a *admin) refused(r *http.Request, reason string) {
+	a.telemetry.ExtensionAdminRefusedRequests.Add(context.WithoutCancel(r.Context()), 1,
+		metric.WithAttributes(attribute.String("reason", reason)))
 }

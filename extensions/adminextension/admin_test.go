@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	collectorclient "go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
@@ -225,11 +226,16 @@ func TestConfig(t *testing.T) {
 type doorkeeper struct {
 	component.StartFunc
 	component.ShutdownFunc
+	subject string // empty: it knows no names
 }
 
-func (doorkeeper) Authenticate(ctx context.Context, headers map[string][]string) (context.Context, error) {
+func (d doorkeeper) Authenticate(ctx context.Context, headers map[string][]string) (context.Context, error) {
 	if got := headers["Authorization"]; len(got) == 1 && got[0] == "open sesame" {
-		return ctx, nil
+		info := collectorclient.FromContext(ctx)
+		if d.subject != "" {
+			info.Auth = authenticated{d.subject}
+		}
+		return collectorclient.NewContext(ctx, info), nil
 	}
 	return ctx, errors.New("closed")
 }

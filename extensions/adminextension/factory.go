@@ -24,5 +24,5 @@ func createDefaultConfig() component.Config {
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
-	return newAdmin(cfg.(*Config), set), nil
+	return newAdmin(cfg.(*Config), set)
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 )
@@ -21,10 +23,20 @@ var indexPage = template.Must(template.New("index").Parse(indexText))
 
 // instance is what the page says about the collector.
 type instance struct {
-	Name    string
+	Name    string // the distribution's
+	About   string
 	Version string
 	Host    string
 	Since   time.Time
+}
+
+// title is how a distribution's command is written in a heading: Penstock.
+func title(command string) string {
+	if command == "" {
+		return "Collector"
+	}
+	first, size := utf8.DecodeRuneInString(command)
+	return string(unicode.ToUpper(first)) + command[size:]
 }
 
 // entry is a line of the list; the fields are escaped by the template.

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
+	"github.com/penstockhq/penstock/internal/listener"
 )
 
 // Config is the extension's configuration.
@@ -36,8 +37,10 @@ type Config struct {
 	StartTimeZeroSamples bool `mapstructure:"start_time_zero_samples"`
 	// Query bounds PromQL.
 	Query QueryConfig `mapstructure:"query"`
-	// AdminAPI enables deletion of series, cleaning of tombstones and snapshots over HTTP. Default false.
+	// AdminAPI enables deletion of series, cleaning of tombstones and snapshots over HTTP, for who has the admin token. Default false.
 	AdminAPI bool `mapstructure:"admin_api"`
+	// AllowAnonymous lets the API listen beyond loopback without auth: everybody who reaches it reads and writes. Default false.
+	AllowAnonymous bool `mapstructure:"allow_anonymous"`
 	// RuleFiles are paths or patterns of Prometheus rule files, read at start. Default none.
 	RuleFiles []string `mapstructure:"rule_files"`
 	// EvaluationInterval is for groups of rules that name none. Default 1m.
@@ -81,6 +84,9 @@ func (c *Config) Validate() error {
 	}
 	if c.HTTP.NetAddr.Endpoint == "" {
 		bad("endpoint", "must be set")
+	}
+	if err := c.access().CheckEndpoint(c.HTTP.NetAddr.Endpoint); err != nil {
+		errs = append(errs, err)
 	}
 	if len(c.HTTP.CompressionAlgorithms) > 0 {
 		bad("compression_algorithms", "must not be set: remote write and remote read fix theirs (snappy)")
@@ -136,6 +142,8 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+func (c *Config) access() listener.Access { return listener.Of(&c.HTTP, c.AllowAnonymous) }
 
 func checkURL(s string) error {
 	u, err := url.Parse(s)

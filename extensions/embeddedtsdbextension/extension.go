@@ -54,6 +54,7 @@ type tsdbExtension struct {
 
 	unlock  func() error // set by Start, or by keep
 	server  *http.Server
+	address net.Addr       // where it listens, set by Start
 	working sync.WaitGroup // opening, serving
 	stopped atomic.Bool
 }
@@ -86,13 +87,17 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 	// No decoders: the handlers of remote write and read decompress, as their specifications say.
 	server := e.cfg.HTTP
 	server.CompressionAlgorithms = []string{}
-	e.server, err = server.ToServer(ctx, host.GetExtensions(), e.set.TelemetrySettings, http.HandlerFunc(e.serve))
-	if err != nil {
-		return fmt.Errorf("set up the HTTP server: %w", err)
-	}
 	listener, err := server.ToListener(ctx)
 	if err != nil {
 		return fmt.Errorf("endpoint: listen on %q: %w", server.NetAddr.Endpoint, err)
+	}
+	e.address = listener.Addr()
+	if err := e.cfg.access().CheckAddress(e.address); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	e.server, err = server.ToServer(ctx, host.GetExtensions(), e.set.TelemetrySettings, e.guarded(host))
+	if err != nil {
+		return errors.Join(fmt.Errorf("set up the HTTP server: %w", err), listener.Close())
 	}
 	e.working.Go(func() {
 		if err := e.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

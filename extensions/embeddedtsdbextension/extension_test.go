@@ -31,6 +31,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -68,6 +69,11 @@ func testConfig(t *testing.T, dir string) *Config {
 // launch starts the extension without waiting for its database.
 func launch(t *testing.T, cfg *Config, prepare func(*tsdbExtension)) *server {
 	t.Helper()
+	return launchIn(t, cfg, componenttest.NewNopHost(), prepare)
+}
+
+func launchIn(t *testing.T, cfg *Config, host component.Host, prepare func(*tsdbExtension)) *server {
+	t.Helper()
 	require.NoError(t, cfg.Validate())
 	tel := componenttest.NewTelemetry()
 	set := extensiontest.NewNopSettings(metadata.Type)
@@ -78,7 +84,7 @@ func launch(t *testing.T, cfg *Config, prepare func(*tsdbExtension)) *server {
 	if prepare != nil {
 		prepare(e)
 	}
-	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, e.Start(t.Context(), host))
 	s := &server{t: t, ext: e, url: "http://" + cfg.HTTP.NetAddr.Endpoint, tel: tel}
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
@@ -91,6 +97,14 @@ func launch(t *testing.T, cfg *Config, prepare func(*tsdbExtension)) *server {
 func start(t *testing.T, cfg *Config) *server {
 	t.Helper()
 	s := launch(t, cfg, nil)
+	<-s.ext.opened
+	return s
+}
+
+// startIn starts the extension beside others.
+func startIn(t *testing.T, cfg *Config, host component.Host) *server {
+	t.Helper()
+	s := launchIn(t, cfg, host, nil)
 	<-s.ext.opened
 	return s
 }
@@ -377,10 +391,10 @@ func TestAdminAPI(t *testing.T) {
 		t.Run(strconv.FormatBool(enabled), func(t *testing.T) {
 			cfg := testConfig(t, t.TempDir())
 			cfg.AdminAPI = enabled
-			s := start(t, cfg)
+			s := startIn(t, cfg, adminHost)
 			code, _, text := s.write(v1(now, map[string]float64{"gone": 1, "kept": 2}), contentV1)
 			require.Equal(t, http.StatusNoContent, code, text)
-			code, _, text = s.do(http.MethodPost, remove, nil, nil)
+			code, _, text = s.do(http.MethodPost, remove, nil, withToken)
 			if !enabled {
 				assert.Contains(t, text, "admin APIs disabled")
 				assert.Len(t, s.values("gone", now), 1)
@@ -398,7 +412,7 @@ func TestAdminAPI(t *testing.T) {
 func TestWhatIsWrittenAfterADeletionStays(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	cfg.AdminAPI, cfg.OutOfOrderWindow = true, 12*time.Hour
-	s := start(t, cfg)
+	s := startIn(t, cfg, adminHost)
 	block := time.Now().Truncate(2 * time.Hour) // what is newer is refused by those who ask
 	at := func(minutes int) time.Time { return block.Add(time.Duration(minutes) * time.Minute) }
 	write := func(minutes int, value float64) {
@@ -409,7 +423,7 @@ func TestWhatIsWrittenAfterADeletionStays(t *testing.T) {
 		write(m, 1)
 	}
 	write(-95, 1) // out of order
-	code, _, text := s.do(http.MethodPost, fmt.Sprintf("/api/v1/admin/tsdb/delete_series?match[]=wrong&start=%d&end=%d", at(-200).Unix(), at(-10).Unix()), nil, nil)
+	code, _, text := s.do(http.MethodPost, fmt.Sprintf("/api/v1/admin/tsdb/delete_series?match[]=wrong&start=%d&end=%d", at(-200).Unix(), at(-10).Unix()), nil, withToken)
 	require.Equal(t, http.StatusNoContent, code, text)
 	assert.Empty(t, s.values("count_over_time(wrong[191m])", at(-10)))
 	for m := -200; m <= -10; m += 2 { // enough for chunks on disk

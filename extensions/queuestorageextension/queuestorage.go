@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	directoryPermissions = 0o750
+	directoryPermissions = 0o700
 	lockName             = "owner.lock"
 )
 
@@ -133,14 +133,14 @@ func (q *queueStorage) openFiles(ctx context.Context) (storage.Extension, error)
 // takeDirectory locks the directory. The lock ends with the process, however that ends.
 func (q *queueStorage) takeDirectory() error {
 	path := filepath.Join(q.cfg.Directory, lockName)
-	q.lock = flock.New(path, flock.SetPermissions(0o640))
+	q.lock = flock.New(path, flock.SetPermissions(0o600))
 	taken, err := q.lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("directory: lock %q: %w", path, err)
 	}
 	if taken {
 		// The number only helps whoever meets the lock.
-		_ = os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o640)
+		_ = os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
 		return nil
 	}
 	owner := ""

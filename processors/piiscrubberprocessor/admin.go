@@ -1,10 +1,13 @@
 package piiscrubberprocessor
 
 import (
+	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 
 	"go.opentelemetry.io/collector/component"
@@ -22,9 +25,21 @@ const (
 	maxDecryptValues = 1000
 )
 
+//go:embed decrypt.html
+var pageText string
+
+//go:embed decrypt.js
+var pageScript string
+
+var (
+	page   = template.Must(template.New("decrypt").Parse(pageText))
+	script = admin.NewScript(pageScript)
+)
+
 // decrypter answers POST /decrypt on the admin endpoint and writes an audit line for each request, without any value.
 type decrypter struct {
 	id        string
+	admin     admin.Authorizer // set by mount
 	keys      *protect.Keyring
 	log       *zap.Logger
 	telemetry *metadata.TelemetryBuilder
@@ -47,15 +62,34 @@ func (d *decrypter) mount(host component.Host) (unmount func(), err error) {
 	if !ok {
 		return nil, nil
 	}
+	d.admin = admin.FindAuthorizer(host)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /decrypt", d.decrypt)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "POST /%s/decrypt {\"tenant\": \"default\", \"reason\": \"...\", \"values\": [\"[ENC:...]\"]}\n", d.id)
-	})
+	mux.HandleFunc("GET /{$}", d.servePage)
 	return m.Mount(d.id, "PII scrubber: decrypt", mux)
 }
 
+func (d *decrypter) servePage(w http.ResponseWriter, _ *http.Request) {
+	var out bytes.Buffer
+	if err := page.Execute(&out, map[string]any{"ID": d.id, "Script": script.Text}); err != nil {
+		d.log.Error("page of decryption", zap.Error(err))
+		http.Error(w, "the page could not be made; see the log", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", script.Policy)
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(out.Bytes()) // the browser is gone
+}
+
 func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
+	who, err := d.admin.Authorize(r)
+	if err != nil {
+		d.log.Info("refused to decrypt PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.Error(err))
+		admin.Challenge(w.Header())
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
 	var req decryptRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDecryptBytes)).Decode(&req); err != nil {
 		http.Error(w, "body: want {\"tenant\", \"reason\", \"values\"} in JSON", http.StatusBadRequest)
@@ -83,7 +117,7 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 		}
 		results[i].Value = plain
 	}
-	d.audit(r, &req, refused)
+	d.audit(r, who, &req, refused)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.NewEncoder(w).Encode(map[string]any{"results": results}); err != nil {
@@ -92,9 +126,8 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 }
 
 // audit is written before the answer: who asked, why, for how much.
-func (d *decrypter) audit(r *http.Request, req *decryptRequest, refused int) {
-	user, _, _ := r.BasicAuth()
-	d.log.Info("decrypted PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.String("user", user),
+func (d *decrypter) audit(r *http.Request, who string, req *decryptRequest, refused int) {
+	d.log.Info("decrypted PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.String("user", who),
 		zap.String("tenant", req.Tenant), zap.String("reason", req.Reason),
 		zap.Int("decrypted", len(req.Values)-refused), zap.Int("refused", refused))
 	add := func(outcome string, n int) {

@@ -32,6 +32,14 @@ func (h *adminHost) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("admin"): h}
 }
 
+// Authorize knows one token, and bob, who has it.
+func (h *adminHost) Authorize(r *http.Request) (string, error) {
+	if r.Header.Get("Authorization") != "Bearer right" {
+		return "", errors.New("needs the admin token")
+	}
+	return "bob", nil
+}
+
 func (h *adminHost) Mount(id, _ string, handler http.Handler) (func(), error) {
 	if h.mounted[id] != nil {
 		return nil, errors.New("taken")
@@ -72,11 +80,20 @@ func TestDecryptEndpoint(t *testing.T) {
 	for name := range host.mounted {
 		id = name
 	}
-	ask := func(body string) *httptest.ResponseRecorder {
+	askWith := func(token, body string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		host.mounted[id].ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/decrypt", strings.NewReader(body)))
+		r := httptest.NewRequest(http.MethodPost, "/decrypt", strings.NewReader(body))
+		r.Header.Set("Authorization", token)
+		host.mounted[id].ServeHTTP(w, r)
 		return w
 	}
+	ask := func(body string) *httptest.ResponseRecorder { return askWith("Bearer right", body) }
+	for _, token := range []string{"", "Bearer wrong", "Basic Ym9iOmJvYg=="} {
+		w := askWith(token, `{"tenant":"acme","reason":"case 17","values":["`+mark+`"]}`)
+		assert.Equal(t, http.StatusUnauthorized, w.Code, token)
+		assert.NotContains(t, w.Body.String(), "jane")
+	}
+	assert.Empty(t, logs.FilterMessage("decrypted PII").All())
 	w := ask(`{"tenant":"acme","reason":"case 17","values":["` + mark + `","nonsense"]}`)
 	require.Equal(t, http.StatusOK, w.Code)
 	var answer struct{ Results []decryptResult }
@@ -94,8 +111,9 @@ func TestDecryptEndpoint(t *testing.T) {
 		assert.Contains(t, w.Body.String(), want)
 	}
 
-	lines := logs.FilterField(zap.String("audit", "pii_decrypt")).All()
+	lines := logs.FilterMessage("decrypted PII").FilterField(zap.String("audit", "pii_decrypt")).All()
 	require.Len(t, lines, 2)
+	assert.Equal(t, "bob", lines[0].ContextMap()["user"], "the name that was authorized, not one that is claimed")
 	assert.Equal(t, "case 17", lines[0].ContextMap()["reason"])
 	assert.EqualValues(t, 1, lines[0].ContextMap()["decrypted"])
 	assert.EqualValues(t, 1, lines[0].ContextMap()["refused"])
@@ -107,6 +125,12 @@ func TestDecryptEndpoint(t *testing.T) {
 	m, err := tel.GetMetric("otelcol_processor_pii_scrubber_decrypts")
 	require.NoError(t, err)
 	assert.Len(t, sumPoints(t, m), 2, "decrypted and refused")
+
+	page := httptest.NewRecorder()
+	host.mounted[id].ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.Equal(t, http.StatusOK, page.Code)
+	assert.Contains(t, page.Body.String(), "<script>"+string(script.Text)+"</script>", "what the policy allows, as it is")
+	assert.Equal(t, script.Policy, page.Header().Get("Content-Security-Policy"))
 
 	require.NoError(t, p.Shutdown(context.Background()))
 	assert.Len(t, host.mounted, 1)

@@ -63,7 +63,7 @@ var profiles = map[string][]fragment{
 		{name: "memory_server"},
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
-		{name: "intake_otlp"},
+		{name: "intake_otlp", fill: corsOrigins},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "journal", fill: journalBrokers},
 		{name: "journal_embedded", when: surroundings.embedsKafka},
@@ -79,7 +79,7 @@ var profiles = map[string][]fragment{
 		{name: "memory_agent"},
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
-		{name: "intake_otlp"},
+		{name: "intake_otlp", fill: corsOrigins},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "intake_statsd"},
 		{name: "sink_gateway"},
@@ -93,7 +93,7 @@ var profiles = map[string][]fragment{
 		{name: "memory_server"},
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
-		{name: "intake_otlp"},
+		{name: "intake_otlp", fill: corsOrigins},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
 		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
 		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
@@ -168,6 +168,16 @@ func hostAttributes(s surroundings) map[string]any {
 	})
 }
 
+// corsOrigins lets the pages of some origins send OTLP over HTTP. http_guard refuses those of all others.
+func corsOrigins(s surroundings) map[string]any {
+	if !s.isSet("PENSTOCK_CORS_ORIGINS") {
+		return nil
+	}
+	return map[string]any{"receivers": map[string]any{"otlp": map[string]any{"protocols": map[string]any{"http": map[string]any{
+		"cors": map[string]any{"allowed_origins": s.list("PENSTOCK_CORS_ORIGINS"), "allowed_headers": []any{"*"}, "max_age": 7200},
+	}}}}}
+}
+
 // hostIdentity makes the machine an instance of the service `host`: Prometheus tells machines apart by that.
 func hostIdentity(s surroundings) map[string]any {
 	conf := insertAttributes("resource/host_metrics", [][2]string{
@@ -175,6 +185,10 @@ func hostIdentity(s surroundings) map[string]any {
 		{"service.instance.id", s.instanceID()},
 	})
 	merge(conf, hostAttributes(s))
+	if runtime.GOOS == "linux" {
+		// The receiver's default, but without its warning in a container: what it sees of the machine there is meant.
+		merge(conf, map[string]any{"receivers": map[string]any{"host_metrics": map[string]any{"root_path": "/"}}})
+	}
 	return conf
 }
 

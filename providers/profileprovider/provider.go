@@ -15,6 +15,9 @@ const (
 	// synchronousEmitter makes log receivers wait for the pipeline's answer before they go on reading; without it an
 	// asynchronous buffer lies between, which a crash empties. Configuration can't set a feature gate, so a profile does.
 	synchronousEmitter = "stanza.synchronousLogEmitter"
+
+	// componentStatus gives health_check the form of configuration in which a middleware can guard its listener.
+	componentStatus = "extension.healthcheck.useComponentStatus"
 )
 
 // provider is stateless: two Retrieves of one profile in one environment give the same configuration.
@@ -43,9 +46,12 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 	if !ok {
 		return nil, fmt.Errorf("there is no profile %q; the profiles are %s", name, strings.Join(profileNames(), ", "))
 	}
-	if err := setGate(synchronousEmitter); err != nil {
-		return nil, err
+	for _, gate := range []string{synchronousEmitter, componentStatus} {
+		if err := setGate(gate); err != nil {
+			return nil, err
+		}
 	}
+	closeToOthers()
 	conf, err := compose(fragments, p.surroundings(name))
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
@@ -56,7 +62,7 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 // Shutdown has nothing to release.
 func (*provider) Shutdown(context.Context) error { return nil }
 
-// setGate enables the gate. A binary without log receivers does not have it, and needs nothing then.
+// setGate enables the gate. A binary without the component that asks for it does not have it, and needs nothing then.
 func setGate(id string) error {
 	known := false
 	featuregate.GlobalRegistry().VisitAll(func(gate *featuregate.Gate) { known = known || gate.ID() == id })

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
@@ -25,6 +26,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/adminextension"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
+	"github.com/penstockhq/penstock/extensions/httpguardextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
@@ -88,6 +90,7 @@ var factories = map[string]map[string]component.Factory{
 		"admin":          adminextension.NewFactory(),
 		"embedded_kafka": embeddedkafkaextension.NewFactory(),
 		"embedded_tsdb":  embeddedtsdbextension.NewFactory(),
+		"http_guard":     httpguardextension.NewFactory(),
 		"nesting_limit":  nestinglimitextension.NewFactory(),
 		"queue_storage":  queuestorageextension.NewFactory(),
 		"retry_hint":     retryhintextension.NewFactory(),
@@ -198,16 +201,18 @@ func TestValuesComeFromTheEnvironment(t *testing.T) {
 		"PENSTOCK_LOG_FILES": " /var/log/*.log ,, /srv/$app/*.log", "PENSTOCK_ENVIRONMENT": "prod", "PENSTOCK_INSTANCE_ID": "node-1",
 	}, "profile:agent")
 	for key, want := range map[string]any{
-		"extensions::queue_storage::directory":                 "/data/queue",
-		"extensions::file_storage/offsets::directory":          "/data/offsets",
-		"receivers::otlp::protocols::grpc::endpoint":           "0.0.0.0:4317",
-		"receivers::file_log::include":                         []any{"/var/log/*.log", "/srv/$app/*.log"},
-		"exporters::otlp_grpc/gateway::endpoint":               "penstock-gateway:4317",
-		"extensions::health_check::endpoint":                   "127.0.0.1:13133",
-		"receivers::file_log::retry_on_failure::enabled":       true,
-		"exporters::otlp_grpc/files::sending_queue::storage":   "queue_storage",
-		"exporters::otlp_grpc/gateway::sending_queue::sizer":   "bytes",
-		"exporters::otlp_grpc/gateway::sending_queue::storage": "queue_storage",
+		"extensions::queue_storage::directory":                    "/data/queue",
+		"extensions::file_storage/offsets::directory":             "/data/offsets",
+		"receivers::otlp::protocols::grpc::endpoint":              "0.0.0.0:4317",
+		"receivers::file_log::include":                            []any{"/var/log/*.log", "/srv/$app/*.log"},
+		"exporters::otlp_grpc/gateway::endpoint":                  "penstock-gateway:4317",
+		"extensions::health_check::http::endpoint":                "127.0.0.1:13133",
+		"extensions::admin::token_file":                           "/data/admin-token",
+		"extensions::file_storage/offsets::directory_permissions": "0700",
+		"receivers::file_log::retry_on_failure::enabled":          true,
+		"exporters::otlp_grpc/files::sending_queue::storage":      "queue_storage",
+		"exporters::otlp_grpc/gateway::sending_queue::sizer":      "bytes",
+		"exporters::otlp_grpc/gateway::sending_queue::storage":    "queue_storage",
 	} {
 		assert.Equal(t, want, conf.Get(key), key)
 	}
@@ -277,6 +282,41 @@ func TestLogReceiversWaitForThePipeline(t *testing.T) {
 	require.NoError(t, featuregate.GlobalRegistry().Set(emitterGate.ID(), false))
 	resolve(t, nil, "profile:agent")
 	assert.True(t, emitterGate.IsEnabled())
+}
+
+// Every HTTP server of a profile has the guard: as a middleware, or inside.
+func TestEveryListenerIsGuarded(t *testing.T) {
+	inside := []string{"extensions::admin", "extensions::embedded_tsdb"}
+	other := []string{"receivers::otlp::protocols::grpc", "extensions::embedded_kafka", "receivers::statsd"} // no HTTP, or not a browser's
+	for _, profile := range []string{"standalone", "agent", "gateway"} {
+		conf := resolve(t, everything, "profile:"+profile)
+		found := 0
+		for _, key := range conf.AllKeys() {
+			server, ok := strings.CutSuffix(key, "::endpoint")
+			if !ok || strings.HasPrefix(key, "exporters::") || strings.Contains(key, "::targets") ||
+				slices.Contains(inside, server) || slices.Contains(other, server) {
+				continue
+			}
+			found++
+			assert.Contains(t, fmt.Sprint(conf.Get(server+"::middlewares")), "id:http_guard", "%s: %s", profile, server)
+		}
+		assert.Equal(t, 2, found, "%s: OTLP over HTTP and health", profile)
+		assert.Contains(t, conf.Get("service::extensions"), "http_guard")
+	}
+}
+
+func TestOriginsOfPagesAreListed(t *testing.T) {
+	const cors = "receivers::otlp::protocols::http::cors"
+	assert.False(t, resolve(t, nil, "profile:gateway").IsSet(cors))
+	for _, profile := range []string{"standalone", "agent", "gateway"} {
+		conf := resolve(t, map[string]string{"PENSTOCK_CORS_ORIGINS": "https://a.example, http://localhost:3000"}, "profile:"+profile)
+		assert.Equal(t, []any{"https://a.example", "http://localhost:3000"}, conf.Get(cors+"::allowed_origins"))
+		assert.Equal(t, []any{"*"}, conf.Get(cors+"::allowed_headers"))
+		sub, err := conf.Sub(cors)
+		require.NoError(t, err)
+		server := confighttp.NewDefaultCORSConfig()
+		require.NoError(t, sub.Unmarshal(&server))
+	}
 }
 
 // The README's table of variables is complete and has no others.

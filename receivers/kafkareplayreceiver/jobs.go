@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
@@ -89,9 +90,10 @@ type jobs struct {
 	wg   sync.WaitGroup
 
 	// Set by start.
-	asking  *kgo.Client
-	targets []targetOf
-	unmount []func()
+	asking     *kgo.Client
+	targets    []targetOf
+	unmount    []func()
+	authorizer admin.Authorizer
 
 	mu    sync.Mutex
 	heads map[journal.Signal]head // of pipelines that were started; guarded by mu
@@ -150,6 +152,9 @@ func (j *jobs) start(ctx context.Context, host component.Host, h head) error {
 			if client.Timeout == 0 {
 				client.Timeout = targetTimeout
 			}
+		}
+		if local := localTransport(t, host); local != nil {
+			client = &http.Client{Transport: local, Timeout: targetTimeout}
 		}
 		j.targets = append(j.targets, targetOf{t.store(client), t.signal()})
 	}

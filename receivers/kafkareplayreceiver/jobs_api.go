@@ -1,13 +1,10 @@
 package kafkareplayreceiver
 
 import (
-	"bytes"
 	"cmp"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -25,20 +22,13 @@ import (
 const (
 	maxBody = 64 << 10
 	// askLimit bounds what a request may take, dry runs included; admin's write_timeout is 30s.
-	askLimit   = 25 * time.Second
-	pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+	askLimit = 25 * time.Second
 )
-
-//go:embed jobs.html
-var pageText string
-
-var page = template.Must(template.New("jobs").Funcs(template.FuncMap{
-	"time": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-}).Parse(pageText))
 
 // mount puts the API on the admin extension, if there is one: below the receiver's id, and at /v1/replays as long as no
 // other receiver has jobs.
 func (j *jobs) mount(host component.Host) error {
+	j.authorizer = admin.FindAuthorizer(host)
 	m, ok := admin.Find(host)
 	if !ok {
 		j.set.Logger.Info("no admin extension: replay jobs can only be configured")
@@ -87,6 +77,8 @@ func (j *jobs) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", j.servePage)
 	mux.HandleFunc("GET /v1/{$}", j.servePage)
+	mux.HandleFunc("GET /new", j.serveNew("v1/replays"))
+	mux.HandleFunc("GET /v1/new", j.serveNew("replays"))
 	mux.HandleFunc("GET /v1/replays", j.serveList)
 	mux.HandleFunc("POST /v1/replays", j.serveCreate)
 	mux.HandleFunc("GET /v1/replays/{id}", j.serveOne)
@@ -180,11 +172,9 @@ func (j *jobs) serveCreate(w http.ResponseWriter, r *http.Request) {
 		answerError(w, err)
 		return
 	}
-	var s replay.Spec
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		answerError(w, invalid(fmt.Errorf("body: %w", err)))
+	s, err := readSpec(w, r)
+	if err != nil {
+		answerError(w, invalid(err))
 		return
 	}
 	by := caller(r)
@@ -204,6 +194,17 @@ func (j *jobs) serveCreate(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"range": job.Range, "spans": job.Spans, "problems": nonNil(problems), "estimate": e})
 		return
 	}
+	if job.Spec.Replace != nil {
+		who, err := j.authorizer.Authorize(r)
+		if err != nil {
+			j.audit("refuse", job.Spec.ID, by, err, zap.Any("spec", s))
+			admin.Challenge(w.Header())
+			answer(w, http.StatusUnauthorized, map[string]string{"error": "replace: " + err.Error()})
+			return
+		}
+		by = at(who, r)
+		job.By = by
+	}
 	if len(problems) > 0 && !job.Spec.Force {
 		j.audit("refuse", job.Spec.ID, by, errors.New(strings.Join(problems, "; ")), zap.Any("spec", s))
 		answer(w, http.StatusConflict, map[string]any{"error": "refused by the preflight; force: true runs it all the same", "problems": problems})
@@ -221,6 +222,24 @@ func (j *jobs) serveCreate(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Location", "./replays/"+job.Spec.ID)
 	answer(w, http.StatusCreated, v)
+}
+
+// readSpec decodes a request's body. The error repeats nothing of it.
+func readSpec(w http.ResponseWriter, r *http.Request) (s replay.Spec, err error) {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	var kind *json.UnmarshalTypeError
+	var large *http.MaxBytesError
+	switch err = d.Decode(&s); {
+	case err == nil:
+		return s, nil
+	case errors.As(err, &large):
+		return s, fmt.Errorf("body: is larger than %d bytes", maxBody)
+	case errors.As(err, &kind):
+		return s, fmt.Errorf("%s: must be of type %s", cmp.Or(kind.Field, "body"), kind.Type)
+	default:
+		return s, fmt.Errorf("body: must be one job in JSON, with no other members than a job has (at byte %d)", d.InputOffset())
+	}
 }
 
 func nonNil(s []string) []string {
@@ -263,22 +282,15 @@ func (j *jobs) serveWant(want replay.Want) http.HandlerFunc {
 }
 
 // caller says who asks: who the authenticator says, and from where.
-func caller(r *http.Request) string {
-	info := client.FromContext(r.Context())
-	who := ""
-	if info.Auth != nil {
-		for _, name := range []string{"subject", "username", "sub"} {
-			if v, ok := info.Auth.GetAttribute(name).(string); ok && v != "" {
-				who = v
-				break
-			}
-		}
-	}
+func caller(r *http.Request) string { return at(cmp.Or(admin.Name(r.Context()), "somebody"), r) }
+
+// at says where a client is.
+func at(who string, r *http.Request) string {
 	from := r.RemoteAddr
-	if info.Addr != nil {
-		from = info.Addr.String()
+	if addr := client.FromContext(r.Context()).Addr; addr != nil {
+		from = addr.String()
 	}
-	return strings.TrimSpace(cmp.Or(who, "somebody") + " at " + from)
+	return who + " at " + from
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -304,17 +316,4 @@ func answerError(w http.ResponseWriter, err error) {
 		status = http.StatusServiceUnavailable
 	}
 	answer(w, status, map[string]string{"error": err.Error()})
-}
-
-func (j *jobs) servePage(w http.ResponseWriter, _ *http.Request) {
-	all, err := j.views()
-	var out bytes.Buffer
-	if e := page.Execute(&out, map[string]any{"ID": j.id.String(), "Jobs": all, "Error": err, "Signals": j.signals(), "Now": time.Now()}); e != nil {
-		j.set.Logger.Error("page of jobs", zap.Error(e))
-		http.Error(w, "the page could not be made; see the log", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", pagePolicy)
-	_, _ = w.Write(out.Bytes()) // the browser is gone
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/penstockhq/penstock/internal/journal"
@@ -138,6 +139,24 @@ func (c *TargetConfig) signal() journal.Signal {
 		return journal.Logs
 	}
 	return journal.Metrics
+}
+
+// localTransport leads to a TSDB in this process, if it is what listens at t's endpoint; otherwise it is nil. What a job deletes there
+// needs no token, and auth and TLS of the listener don't matter.
+func localTransport(t *TargetConfig, host component.Host) http.RoundTripper {
+	if t.Type != targetPrometheus {
+		return nil
+	}
+	for _, e := range host.GetExtensions() {
+		if local, ok := e.(interface {
+			LocalAPI(endpoint string) (http.Handler, bool)
+		}); ok {
+			if handler, ok := local.LocalAPI(t.HTTP.Endpoint); ok {
+				return target.InProcess(handler)
+			}
+		}
+	}
+	return nil
 }
 
 // store returns the target that c describes.

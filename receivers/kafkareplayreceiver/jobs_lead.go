@@ -3,7 +3,6 @@ package kafkareplayreceiver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -93,7 +92,7 @@ func (j *jobs) add(ctx context.Context, log *joblog.Log, job *replay.Job) error 
 	var err error
 	switch {
 	case taken:
-		err = fmt.Errorf("id: there is a job %q already", job.Spec.ID)
+		err = errors.New("id: there is a job of this name already")
 	case open >= maxOpen:
 		err = errTooMany
 	default:

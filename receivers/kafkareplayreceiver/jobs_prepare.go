@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
@@ -40,6 +41,9 @@ type invalidError struct{ error }
 func (e *invalidError) Unwrap() error { return e.error }
 
 func invalid(err error) error { return &invalidError{err} }
+
+// errCondition repeats nothing of the condition, which the parser's error would.
+var errCondition = errors.New("condition: must be an OTTL condition on the data points, log records or spans of this signal; the log says what is wrong")
 
 // prepare makes a job of what somebody asks for. problems are what the preflight found: reasons not to run it.
 func (j *jobs) prepare(ctx context.Context, s replay.Spec, by string) (job *replay.Job, problems []string, err error) {
@@ -73,7 +77,8 @@ func (j *jobs) prepare(ctx context.Context, s replay.Spec, by string) (job *repl
 		job.Range = &r
 	}
 	if _, err := j.itemsOf(job); err != nil {
-		return nil, nil, invalid(err)
+		j.set.Logger.Info("refused the condition of a replay job", zap.Error(err))
+		return nil, nil, invalid(errCondition)
 	}
 	if err := j.place(ctx, job, &problems); err != nil {
 		return nil, nil, err
@@ -321,7 +326,7 @@ type Sample struct {
 func (j *jobs) estimate(ctx context.Context, job *replay.Job) (*Estimate, error) {
 	items, err := j.itemsOf(job)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalid(errCondition)
 	}
 	records, h, topic := recordsOf(job, j.cfg.Kafka.TopicPrefix), j.headOf(job.Spec.Signal), j.sourceTopic(&job.Spec)
 	e := &Estimate{Sample: []Sample{}}

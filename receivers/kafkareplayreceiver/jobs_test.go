@@ -22,11 +22,13 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
 	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
@@ -386,6 +388,16 @@ func TestThePageListsJobs(t *testing.T) {
 	assert.Equal(t, http.StatusOK, rec.Code)
 	assert.Contains(t, rec.Body.String(), "shown")
 	assert.Contains(t, rec.Body.String(), "done")
+	assert.Contains(t, rec.Body.String(), `href="./new"`)
+
+	// The form sends to the API of its own address.
+	for mount, url := range map[string]string{"kafka_replay/jobs": "v1/replays", "v1": "replays"} {
+		rec := httptest.NewRecorder()
+		host.mounts[mount].ServeHTTP(rec, httptest.NewRequest("GET", "/new", nil))
+		assert.Equal(t, http.StatusOK, rec.Code, mount)
+		assert.Contains(t, rec.Body.String(), `data-url="`+url+`"`, mount)
+		assert.Contains(t, rec.Header().Get("Content-Security-Policy"), "script-src 'sha256-", mount)
+	}
 }
 
 func TestWrongRequestsNameTheKey(t *testing.T) {
@@ -393,7 +405,10 @@ func TestWrongRequestsNameTheKey(t *testing.T) {
 	host, s := newAdminHost(), newSink()
 	w.replay(t, host, s, nil)
 	for body, want := range map[string]string{
-		`{"from":"-1h","surprise":1}`:            "surprise",
+		`{"from":"-1h","surprise":1}`:            "body: must be one job in JSON, with no other members",
+		`{"from":"-1h"`:                          "body: must be one job in JSON",
+		`{"from":1}`:                             "from: must be of type string",
+		`{"from":"-1h","condition":"surprise("}`: "condition: must be an OTTL condition",
 		`{}`:                                     "from: must be set",
 		`{"from":"yesterday"}`:                   "from:",
 		`{"from":"-1h","to":"-2h"}`:              "to:",
@@ -407,7 +422,82 @@ func TestWrongRequestsNameTheKey(t *testing.T) {
 		status, out := host.create(t, body)
 		assert.Equal(t, http.StatusBadRequest, status, body)
 		assert.Contains(t, out["error"], want, body)
+		assert.NotContains(t, out["error"], "surprise", "an answer repeats nothing of the request")
 	}
+	status, out := host.create(t, `{"id":"`+strings.Repeat("surprise", 10_000)+`"}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Equal(t, "body: is larger than 65536 bytes", out["error"])
+}
+
+// tsdbHost has an admin extension that knows a token, and a TSDB of this process that listens at tsdb.example:9090.
+type tsdbHost struct {
+	*adminHost
+	deleted atomic.Int64
+}
+
+func (h *tsdbHost) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("admin"): h}
+}
+
+func (h *tsdbHost) Authorize(r *http.Request) (string, error) {
+	if r.Header.Get("Authorization") != "Bearer right" {
+		return "", errors.New("needs the admin token")
+	}
+	return "bob", nil
+}
+
+func (h *tsdbHost) LocalAPI(endpoint string) (http.Handler, bool) {
+	mux := http.NewServeMux()
+	for path, answer := range map[string]string{
+		"/api/v1/status/config": `{"data":{"yaml":"storage: {tsdb: {out_of_order_time_window: 1w}}"}}`,
+		"/api/v1/status/tsdb":   `{"data":{"headStats":{"minTime":9223372036854775807}}}`,
+		"/api/v1/status/flags":  `{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`,
+		"/api/v1/query":         `{"data":{"result":[]}}`,
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) })
+	}
+	mux.HandleFunc("POST /api/v1/admin/tsdb/delete_series", func(http.ResponseWriter, *http.Request) { h.deleted.Add(1) })
+	mux.HandleFunc("POST /api/v1/admin/tsdb/clean_tombstones", func(http.ResponseWriter, *http.Request) {})
+	return mux, endpoint == "http://tsdb.example:9090"
+}
+
+// What a replay replaces is deleted in the TSDB of this process without a token or a connection; who asks for it needs the token.
+func TestReplaceNeedsTheAdminToken(t *testing.T) {
+	w := newWorld(t)
+	_, _, err := cluster.Ensure(t.Context(), w.c, "p", journal.Metrics, cluster.DefaultTopicsConfig())
+	require.NoError(t, err)
+	host := &tsdbHost{adminHost: newAdminHost()}
+	factory := kafkareplay.NewFactory()
+	cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{
+		"targets": []any{map[string]any{"type": "prometheus", "endpoint": "http://tsdb.example:9090"}},
+	}}).Unmarshal(cfg))
+	cfg.Kafka.Brokers, cfg.Kafka.TopicPrefix = w.kafka.ListenAddrs(), "p"
+	r, err := factory.CreateMetrics(t.Context(), receivertest.NewNopSettings(factory.Type()), cfg, consumertest.NewNop())
+	require.NoError(t, err)
+	require.NoError(t, r.Start(t.Context(), host))
+	t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
+
+	const job = `{"id":"j","from":"-3h","to":"-1h","replace":{"match":["up"]}`
+	status, dry := host.create(t, job+`,"dry_run":true}`)
+	require.Equal(t, http.StatusOK, status, "it changes nothing: %v", dry)
+	post := func(token string) int {
+		request := httptest.NewRequest(http.MethodPost, "/replays", strings.NewReader(job+"}"))
+		request.Header.Set("Authorization", token)
+		answer := httptest.NewRecorder()
+		host.mounts["v1"].ServeHTTP(answer, request)
+		return answer.Code
+	}
+	assert.Equal(t, http.StatusUnauthorized, post(""))
+	assert.Equal(t, http.StatusUnauthorized, post("Bearer wrong"))
+	assert.Zero(t, host.deleted.Load())
+	_, all := host.ask(t, http.MethodGet, "/replays", "")
+	assert.Empty(t, all["replays"])
+
+	require.Equal(t, http.StatusCreated, post("Bearer right"))
+	done := host.await(t, "j", "done")
+	assert.Contains(t, done["by"], "bob at ", "the name that was authorized")
+	assert.Positive(t, host.deleted.Load())
 }
 
 func TestAJobGivesWayToALiveGroupThatLags(t *testing.T) {

@@ -202,14 +202,14 @@ func (d *Dir) makeDurableLocked(dir string) error {
 	if parent == dir {
 		return nil
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return &IOError{"create directory", err}
 		}
 		if err := d.makeDurableLocked(parent); err != nil {
 			return err
 		}
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return &IOError{"create directory", err}
 		}
 	}

@@ -15,13 +15,13 @@ var ErrInUse = errors.New("in use by another process (or by another embedded_tsd
 // Lock makes directory if it is missing and takes the lock that Prometheus itself takes there, so that neither a second
 // collector nor a Prometheus works in it. The file stays after release: removing it would let two owners hold two files.
 func Lock(directory string) (release func() error, err error) {
-	if err := os.MkdirAll(directory, 0o750); err != nil {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make %q: %w", directory, err)
 	}
 	name := filepath.Join(directory, "lock")
 	l, _, err := fileutil.Flock(name)
 	if err != nil {
-		if f, openErr := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640); openErr != nil {
+		if f, openErr := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); openErr != nil {
 			return nil, fmt.Errorf("lock %q: %w", directory, openErr)
 		} else if closeErr := f.Close(); closeErr != nil {
 			return nil, fmt.Errorf("lock %q: %w", directory, closeErr)

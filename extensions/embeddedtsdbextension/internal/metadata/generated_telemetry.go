@@ -25,15 +25,16 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                               metric.Meter
-	mu                                  sync.Mutex
-	registrations                       []metric.Registration
-	ExtensionEmbeddedTsdbDiskSize       metric.Int64ObservableGauge
-	ExtensionEmbeddedTsdbLogFailures    metric.Int64Counter
-	ExtensionEmbeddedTsdbReady          metric.Int64ObservableGauge
-	ExtensionEmbeddedTsdbRefusedSamples metric.Int64ObservableCounter
-	ExtensionEmbeddedTsdbRefusedWrites  metric.Int64Counter
-	ExtensionEmbeddedTsdbSeries         metric.Int64ObservableGauge
+	meter                                metric.Meter
+	mu                                   sync.Mutex
+	registrations                        []metric.Registration
+	ExtensionEmbeddedTsdbDiskSize        metric.Int64ObservableGauge
+	ExtensionEmbeddedTsdbLogFailures     metric.Int64Counter
+	ExtensionEmbeddedTsdbReady           metric.Int64ObservableGauge
+	ExtensionEmbeddedTsdbRefusedRequests metric.Int64Counter
+	ExtensionEmbeddedTsdbRefusedSamples  metric.Int64ObservableCounter
+	ExtensionEmbeddedTsdbRefusedWrites   metric.Int64Counter
+	ExtensionEmbeddedTsdbSeries          metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -151,6 +152,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_embedded_tsdb_ready",
 		metric.WithDescription("1 once the write-ahead log is read and queries and samples are taken, else 0. [Alpha]"),
 		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedTsdbRefusedRequests, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_tsdb_refused_requests",
+		metric.WithDescription("HTTP requests that were refused before they reached the API. [Alpha]"),
+		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbRefusedSamples, err = builder.meter.Int64ObservableCounter(

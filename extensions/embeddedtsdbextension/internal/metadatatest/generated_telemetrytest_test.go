@@ -37,6 +37,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.ExtensionEmbeddedTsdbLogFailures.Add(context.Background(), 1)
+	tb.ExtensionEmbeddedTsdbRefusedRequests.Add(context.Background(), 1)
 	tb.ExtensionEmbeddedTsdbRefusedWrites.Add(context.Background(), 1)
 	AssertEqualExtensionEmbeddedTsdbDiskSize(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -45,6 +46,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedTsdbReady(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionEmbeddedTsdbRefusedRequests(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedTsdbRefusedSamples(t, testTel,

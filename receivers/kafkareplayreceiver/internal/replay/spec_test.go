@@ -88,16 +88,33 @@ func TestSpecsThatContradictThemselves(t *testing.T) {
 		"offsets: have no meaning":    {From: "-1h", Offsets: []replay.Span{{Next: 1}}},
 		"offsets: partition 0 stands": {Offsets: []replay.Span{{Next: 1}, {Next: 2}}},
 		"and next behind first":       {Offsets: []replay.Span{{First: 1, Next: 1}}},
-		"by: \"arrival\"":             {From: "-1h", By: "arrival"},
-		"late: \"soon\"":              {From: "-1h", By: "event", Late: "soon"},
+		"by: must be received":        {From: "-1h", By: "arrival"},
+		"late: must be a duration":    {From: "-1h", By: "event", Late: "soon"},
 		"records_per_second":          {From: "-1h", RecordsPerSecond: -1},
-		"headers: h:":                 {From: "-1h", Headers: map[string]string{"h": "["}},
+		"headers: a value is not a":   {From: "-1h", Headers: map[string]string{"h": "["}},
 		"replace: needs by: event":    {From: "-1h", By: "received", Replace: &replay.Replace{}},
 		"replace: needs from and to":  {Offsets: []replay.Span{{Next: 1}}, Replace: &replay.Replace{}},
 		"replace: dead letters":       {From: "-1h", Source: "deadletter", Replace: &replay.Replace{}},
 		"replace: logs can't":         {From: "-1h", Signal: "logs", Replace: &replay.Replace{}},
 	} {
 		assert.ErrorContains(t, s.Validate(), want)
+	}
+}
+
+// The errors answer requests: they repeat nothing that a client sent.
+func TestErrorsRepeatNoText(t *testing.T) {
+	const text = "S3cret["
+	for key, s := range map[string]replay.Spec{
+		"id": {ID: text}, "signal": {Signal: text}, "source": {Source: text}, "from": {From: text}, "to": {From: "-1h", To: text},
+		"from: must be an age": {From: "-" + text}, "by": {By: text}, "late": {Late: text}, "keys": {Keys: []string{text}},
+		"headers": {Headers: map[string]string{text: text}},
+	} {
+		err := s.Validate()
+		assert.ErrorContains(t, err, key)
+		assert.NotContains(t, err.Error(), "S3cret", key)
+		if _, err = s.Resolve(thursday, nil); err != nil {
+			assert.NotContains(t, err.Error(), "S3cret", key)
+		}
 	}
 }
 

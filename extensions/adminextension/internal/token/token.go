@@ -1,0 +1,107 @@
+// Package token keeps the secret that allows what can't be undone in a file.
+package token
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	randomBytes = 32
+	minChars    = 32   // of a token that somebody else wrote
+	maxChars    = 4096 // of the whole file
+)
+
+// Token is a secret in memory, as its hash. The zero value allows nothing. Safe for concurrent use.
+type Token struct {
+	hash [sha256.Size]byte
+	set  bool
+}
+
+// Allows compares in a time that does not depend on the secret.
+func (t Token) Allows(given string) bool {
+	hash := sha256.Sum256([]byte(given))
+	return subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.set
+}
+
+// Open returns the token in the file at path. If there is none, it writes 32 random bytes in hex, mode 0600, in directories of mode
+// 0700, whatever the umask; made says so. A crash leaves no half of a token, and of several processes that start together all
+// return the same.
+func Open(path string) (t Token, made bool, err error) {
+	t, err = read(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return t, false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return Token{}, false, err
+	}
+	if made, err = write(path); err != nil {
+		return Token{}, false, err
+	}
+	t, err = read(path)
+	return t, made, err
+}
+
+// Readable says whether other users than the owner can read the file.
+func Readable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&0o077 != 0
+}
+
+func read(path string) (Token, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Token{}, err
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxChars+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return Token{}, err
+	}
+	text := strings.TrimSpace(string(content))
+	switch {
+	case len(text) < minChars:
+		return Token{}, fmt.Errorf("%q has %d characters, a token must have %d; delete the file to get a new one", path, len(text), minChars)
+	case len(content) > maxChars:
+		return Token{}, fmt.Errorf("%q is longer than %d bytes", path, maxChars)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return Token{}, fmt.Errorf("%q is not one line of printable ASCII", path)
+	}
+	return Token{hash: sha256.Sum256([]byte(text)), set: true}, nil
+}
+
+// write makes the file under another name and links it: the link fails if somebody else was first, and then theirs counts.
+func write(path string) (made bool, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".admin-token-*") // 0600
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+	var secret [randomBytes]byte
+	_, _ = rand.Read(secret[:]) // It ends the process rather than fail.
+	_, err = file.WriteString(hex.EncodeToString(secret[:]) + "\n")
+	if err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close()); err != nil {
+		return false, err
+	}
+	if err := os.Link(file.Name(), path); errors.Is(err, os.ErrExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return true, syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

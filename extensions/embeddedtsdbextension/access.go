@@ -1,0 +1,105 @@
+package embeddedtsdbextension
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/httpguard"
+)
+
+// adminPrefix begins what deletes series, cleans tombstones and takes snapshots. All of it is POST or PUT.
+const adminPrefix = "/api/v1/admin/"
+
+// guarded keeps web pages of other sites out, and lets through to the admin API only who has the admin token.
+func (e *tsdbExtension) guarded(host component.Host) http.Handler {
+	authorizer := admin.FindAuthorizer(host)
+	open := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e.cfg.AdminAPI && strings.HasPrefix(path.Clean(r.URL.Path)+"/", adminPrefix) {
+			who, err := authorizer.Authorize(r)
+			if errors.Is(err, admin.ErrNobody) && e.cfg.access().Authenticated {
+				who, err = admin.Name(r.Context()), nil // The listener's own authentication is all there is.
+			}
+			if err != nil {
+				e.countRefused(r, "token")
+				admin.Challenge(w.Header())
+				apiError(w, http.StatusUnauthorized, "unauthorized", err.Error())
+				return
+			}
+			e.set.Logger.Named("audit").Info("admin API", zap.String("path", path.Clean(r.URL.Path)), zap.String("by", who), zap.String("remote", r.RemoteAddr))
+		}
+		e.serve(w, r)
+	})
+	return e.cfg.access().Rules(e.address).Handler(open, func(r *http.Request, reason httpguard.Reason) { e.countRefused(r, string(reason)) })
+}
+
+func (e *tsdbExtension) countRefused(r *http.Request, reason string) {
+	e.telemetry.ExtensionEmbeddedTsdbRefusedRequests.Add(context.WithoutCancel(r.Context()), 1,
+		metric.WithAttributes(attribute.String("reason", reason)))
+}
+
+// apiError answers as Prometheus' API does.
+func apiError(w http.ResponseWriter, status int, kind, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "errorType": kind, "error": message}) // the client is gone
+}
+
+// LocalAPI returns the API for this process, without authentication, token and guard, if this extension is what listens at endpoint (a URL).
+// The handler answers 503 until the storage is open. It may be called from when Start has returned.
+func (e *tsdbExtension) LocalAPI(endpoint string) (h http.Handler, ok bool) {
+	u, err := url.Parse(endpoint)
+	if err != nil || strings.Trim(u.Path, "/") != "" {
+		return nil, false
+	}
+	own, err := netip.ParseAddrPort(addressOf(e.address))
+	if err != nil {
+		return nil, false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if _, ownPort, _ := net.SplitHostPort(own.String()); port != ownPort || !reaches(u.Hostname(), own.Addr().Unmap()) {
+		return nil, false
+	}
+	return http.HandlerFunc(e.serve), true
+}
+
+func addressOf(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// reaches says whether a connection from this machine to host (localhost or an address) comes to a listener at own.
+func reaches(host string, own netip.Addr) bool {
+	anyLocal := own.IsLoopback() || own.IsUnspecified()
+	if strings.EqualFold(host, "localhost") {
+		return anyLocal
+	}
+	to, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return false
+	case to.Unmap() == own:
+		return true
+	case to.IsUnspecified(): // The kernel connects to loopback.
+		return anyLocal
+	default:
+		return to.IsLoopback() && own.IsUnspecified()
+	}
+}

@@ -1,0 +1,54 @@
+package admin_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component/componenttest"
+
+	"github.com/penstockhq/penstock/internal/admin"
+)
+
+type attributes map[string]any
+
+func (a attributes) GetAttribute(name string) any { return a[name] }
+
+func (attributes) GetAttributeNames() []string { return nil }
+
+func TestNameIsWhatTheAuthenticatorKnows(t *testing.T) {
+	for want, auth := range map[string]client.AuthData{
+		"oidc":  attributes{"subject": "oidc", "raw": "secret"},
+		"basic": attributes{"username": "basic", "raw": "secret"},
+		"sub":   attributes{"sub": "sub", "email": "mail"},
+		"":      attributes{"raw": "secret", "subject": 5},
+	} {
+		assert.Equal(t, want, admin.Name(client.NewContext(t.Context(), client.Info{Auth: auth})))
+	}
+	assert.Empty(t, admin.Name(context.Background()))
+}
+
+func TestWithoutAdminExtensionNobodyIsAuthorized(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.SetBasicAuth("root", "root")
+	who, err := admin.FindAuthorizer(componenttest.NewNopHost()).Authorize(r)
+	assert.ErrorIs(t, err, admin.ErrNobody)
+	assert.Empty(t, who)
+}
+
+// The policy lets a browser run exactly this script, which keeps the token in no URL and for one tab.
+func TestScript(t *testing.T) {
+	s := admin.NewScript("post('decrypt', {});")
+	hash := sha256.Sum256([]byte(s.Text))
+	assert.Contains(t, s.Policy, "script-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'")
+	assert.Contains(t, s.Policy, "default-src 'none'")
+	assert.Contains(t, s.Text, "sessionStorage")
+	assert.NotContains(t, s.Text, "localStorage")
+	assert.NotContains(t, s.Text, "</script")
+	assert.NotContains(t, s.Text, "innerHTML")
+}

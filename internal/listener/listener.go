@@ -1,0 +1,55 @@
+// Package listener decides, for HTTP listeners that the collector's confighttp opens, whether strangers may reach them, and what the
+// guard in front of them refuses.
+package listener
+
+import (
+	"fmt"
+	"net"
+
+	"go.opentelemetry.io/collector/config/confighttp"
+
+	"github.com/penstockhq/penstock/internal/httpguard"
+)
+
+// Access is how a listener is configured. The zero value is a loopback listener without authentication.
+type Access struct {
+	// Authenticated listeners check every request: by an extension, or by the client's certificate.
+	Authenticated bool
+	// AllowAnonymous permits other machines to use a listener without authentication.
+	AllowAnonymous bool
+}
+
+// Of returns how c is configured.
+func Of(c *confighttp.ServerConfig, allowAnonymous bool) Access {
+	certificates := c.TLS.HasValue() && c.TLS.Get().ClientCAFile != ""
+	return Access{Authenticated: c.Auth.HasValue() || certificates, AllowAnonymous: allowAnonymous}
+}
+
+// CheckEndpoint returns an error when a configured host:port must not be listened at. What a name resolves to is left to CheckAddress.
+func (a Access) CheckEndpoint(endpoint string) error {
+	if !httpguard.Beyond(endpoint) {
+		return nil
+	}
+	return a.anonymous(endpoint)
+}
+
+// CheckAddress returns an error when the listener must not be served at the address that it has.
+func (a Access) CheckAddress(address net.Addr) error {
+	if httpguard.Loopback(address) {
+		return nil
+	}
+	return a.anonymous(address.String())
+}
+
+func (a Access) anonymous(address string) error {
+	if a.Authenticated || a.AllowAnonymous {
+		return nil
+	}
+	return fmt.Errorf("allow_anonymous: %q is reachable from other machines and has no auth: set auth (or tls::client_ca_file), "+
+		"a loopback endpoint, or allow_anonymous: true", address)
+}
+
+// Rules are those of a listener at address on which pages are served, or answers are read by programs.
+func (a Access) Rules(address net.Addr) httpguard.Rules {
+	return httpguard.Rules{LocalNames: httpguard.Loopback(address) && !a.Authenticated}
+}

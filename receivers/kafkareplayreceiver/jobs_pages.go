@@ -1,0 +1,56 @@
+package kafkareplayreceiver
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/admin"
+)
+
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+
+//go:embed jobs.html
+var pageText string
+
+//go:embed jobs_new.html
+var newPageText string
+
+//go:embed jobs_new.js
+var newPageScript string
+
+var (
+	page = template.Must(template.New("jobs").Funcs(template.FuncMap{
+		"time": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	}).Parse(pageText))
+	newPage = template.Must(template.New("new").Parse(newPageText))
+	script  = admin.NewScript(newPageScript)
+)
+
+func (j *jobs) servePage(w http.ResponseWriter, _ *http.Request) {
+	all, err := j.views()
+	j.show(w, page, pagePolicy, map[string]any{"ID": j.id.String(), "Jobs": all, "Error": err, "Signals": j.signals(), "Now": time.Now()})
+}
+
+// serveNew serves the form for a job, which is sent to url.
+func (j *jobs) serveNew(url string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		j.show(w, newPage, script.Policy, map[string]any{"ID": j.id.String(), "URL": url, "Script": script.Text})
+	}
+}
+
+func (j *jobs) show(w http.ResponseWriter, what *template.Template, policy string, content map[string]any) {
+	var out bytes.Buffer
+	if err := what.Execute(&out, content); err != nil {
+		j.set.Logger.Error("page of jobs", zap.Error(err))
+		http.Error(w, "the page could not be made; see the log", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", policy)
+	_, _ = w.Write(out.Bytes()) // the browser is gone
+}
