@@ -199,7 +199,7 @@ func TestValuesComeFromTheEnvironment(t *testing.T) {
 	}, "profile:agent")
 	for key, want := range map[string]any{
 		"extensions::queue_storage::directory":                 "/data/queue",
-		"extensions::file_storage/offsets::directory":          "/data/offsets",
+		"extensions::queue_storage/offsets::directory":         "/data/offsets",
 		"receivers::otlp::protocols::grpc::endpoint":           "0.0.0.0:4317",
 		"receivers::file_log::include":                         []any{"/var/log/*.log", "/srv/$app/*.log"},
 		"exporters::otlp_grpc/gateway::endpoint":               "penstock-gateway:4317",
