@@ -70,26 +70,32 @@ func TestUnknownMetadataStopsTheStart(t *testing.T) {
 	assert.ErrorContains(t, err, "recover the queue of exporter sink for logs: malformed queue metadata")
 }
 
-// Who is not a queue gets file_storage as it is.
-func TestOtherClientsPassThrough(t *testing.T) {
-	started := open(t, (&disk{}).process())
-	for _, kind := range []component.Kind{component.KindReceiver, component.KindProcessor} {
-		client, err := started.GetClient(t.Context(), kind, component.MustNewID("own"), "logs")
+// Queues and others store and read alike; a failed read is tried again, and ends the collector, for queues alone.
+func TestEveryOwnerStoresAndReads(t *testing.T) {
+	hard := (&disk{}).process()
+	started := open(t, hard)
+	for _, tt := range []struct {
+		kind component.Kind
+		name string
+	}{{component.KindReceiver, "logs"}, {component.KindProcessor, "logs"}, {component.KindExporter, "state"}, {component.KindExporter, "logs"}} {
+		client, err := started.GetClient(t.Context(), tt.kind, component.MustNewID("own"), tt.name)
 		require.NoError(t, err)
-		assert.IsType(t, &file{}, client)
+		require.NoError(t, client.Set(t.Context(), "key", []byte("value")))
+		value, err := client.Get(t.Context(), "key")
+		require.NoError(t, err)
+		assert.Equal(t, "value", string(value))
+		if tt.name != "logs" || tt.kind != component.KindExporter {
+			hard.fail = func([]*storage.Operation) error { return errBroken }
+			_, err := client.Get(t.Context(), "key")
+			require.ErrorIs(t, err, errBroken)
+			hard.fail = nil
+		}
+		require.NoError(t, client.Delete(t.Context(), "key"))
+		value, err = client.Get(t.Context(), "key")
+		require.NoError(t, err)
+		assert.Nil(t, value)
+		require.NoError(t, client.Close(t.Context()))
 	}
-	client, err := started.GetClient(t.Context(), component.KindExporter, component.MustNewID("own"), "state")
-	require.NoError(t, err)
-	assert.IsType(t, &file{}, client)
-	client, err = started.GetClient(t.Context(), component.KindExporter, component.MustNewID("own"), "logs")
-	require.NoError(t, err)
-	assert.IsNotType(t, &file{}, client)
-	require.NoError(t, client.Set(t.Context(), "key", []byte("value")))
-	value, err := client.Get(t.Context(), "key")
-	require.NoError(t, err)
-	assert.Equal(t, "value", string(value))
-	require.NoError(t, client.Delete(t.Context(), "key"))
-	require.NoError(t, client.Close(t.Context()))
 }
 
 func TestGetClientNeedsAStart(t *testing.T) {

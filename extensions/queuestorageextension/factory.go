@@ -19,5 +19,5 @@ func createDefaultConfig() component.Config {
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
-	return newQueueStorage(cfg.(*Config), set), nil
+	return newQueueStorage(cfg.(*Config), set)
 }

@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/metadata"
 )
 
 const (
@@ -37,6 +39,8 @@ type queueStorage struct {
 	// firstWait is the pause before a failed read is tried again.
 	firstWait time.Duration
 
+	telemetry *metadata.TelemetryBuilder
+
 	lock  *flock.Flock
 	files storage.Extension
 	host  component.Host
@@ -44,10 +48,14 @@ type queueStorage struct {
 
 var _ storage.Extension = (*queueStorage)(nil)
 
-func newQueueStorage(cfg *Config, set extension.Settings) *queueStorage {
-	q := &queueStorage{cfg: cfg, set: set, firstWait: defaultFirstWait}
+func newQueueStorage(cfg *Config, set extension.Settings) (*queueStorage, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	q := &queueStorage{cfg: cfg, set: set, firstWait: defaultFirstWait, telemetry: telemetry}
 	q.open = q.openFiles
-	return q
+	return q, nil
 }
 
 // Start takes the directory. It is an error when another process, or another extension of this one, has it.
@@ -71,6 +79,7 @@ func (q *queueStorage) Start(ctx context.Context, host component.Host) error {
 
 // Shutdown gives the directory back. Clients must be closed.
 func (q *queueStorage) Shutdown(ctx context.Context) error {
+	q.telemetry.Shutdown()
 	if q.files == nil {
 		return nil
 	}
@@ -79,22 +88,29 @@ func (q *queueStorage) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// GetClient opens the file of one queue. When the queue was left with requests in flight, they are put back among those
+// GetClient opens the file of one component. A damaged file is set aside and a new one made: see [queueStorage.examine]. When the queue was left with requests in flight, they are put back among those
 // that wait first; an error means that this failed and that nothing was lost by it.
 func (q *queueStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
 	if q.files == nil {
 		return nil, errNotStarted
 	}
-	client, err := q.files.GetClient(ctx, kind, id, name)
+	o := owner{kind, id, name}
+	path := q.path(o)
+	found, err := q.examine(path, o)
+	if err != nil {
+		return nil, err
+	}
+	file, err := q.openFile(ctx, path, o)
 	if err != nil {
 		return nil, fmt.Errorf("open the storage of %s %s in %q (is it open elsewhere?): %w",
 			strings.ToLower(kind.String()), id, q.cfg.Directory, err)
 	}
+	client := &sealedClient{file: file, damaged: q.damagedValue(path, o)}
 	if !isQueue(kind, name) {
 		return client, nil
 	}
 	log := q.set.Logger.With(zap.Stringer("exporter", id), zap.String("signal", name))
-	if err := takeBack(ctx, client, log); err != nil {
+	if err := q.takeBack(ctx, client, found, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("recover the queue of exporter %s for %s: %w", id, name, err), client.Close(ctx))
 	}
 	return &queueClient{file: client, log: log, firstWait: q.firstWait, fatal: func(err error) {

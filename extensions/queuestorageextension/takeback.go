@@ -3,6 +3,7 @@ package queuestorageextension
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
@@ -14,18 +15,28 @@ import (
 // metadataKey is where exporterhelper's persistent queue keeps its state.
 const metadataKey = "qmv0"
 
-// takeBack puts the requests in flight of a queue that nobody has open back among those that wait. The queue would do so itself,
-// but deletes them all before it stores the first again: killed in between it loses them. Here every step is one
-// transaction that leaves each request in the queue once. The order of the requests is kept where they lie together.
-func takeBack(ctx context.Context, client storage.Client, log *zap.Logger) error {
+// takeBack makes a queue that nobody has open ready to be read on. Its requests in flight are put back among those that wait:
+// the queue would do so itself, but deletes them all before it stores the first again, and killed in between it loses them. Here
+// every step is one transaction that leaves each request in the queue once. The order of the requests is kept where they lie
+// together. Where the queue's own state does not agree with the requests that are stored, all of those that are stored are put
+// back. found may be nil: then the state is trusted.
+func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, found *contents, log *zap.Logger) error {
 	encoded, err := client.Get(ctx, metadataKey)
 	if err != nil {
 		return fmt.Errorf("read the queue's metadata: %w", err)
 	}
-	if len(encoded) == 0 {
-		return nil
-	}
 	state, err := inflight.Parse(encoded)
+	if found != nil && (len(encoded) > 0 || !found.legacy) {
+		if missing, agrees := compare(state, found.requests); err != nil || !agrees {
+			q.count(reasonRequests)
+			log.Error("The queue's state does not agree with the requests in its file. All that are in the file are sent, some perhaps again",
+				zap.Int("requests", len(found.requests)), zap.Uint64("may_be_lost", missing), zap.Int("unknown_keys", found.foreign), zap.Error(err))
+			state, err = state.Holding(found.requests), nil
+			if len(found.requests) == 0 {
+				return client.Set(ctx, metadataKey, state.Append(nil))
+			}
+		}
+	}
 	if err != nil {
 		return err // the queue itself would begin anew, on top of what is stored
 	}
@@ -36,7 +47,7 @@ func takeBack(ctx context.Context, client storage.Client, log *zap.Logger) error
 		if value, err := client.Get(ctx, itemKey(index)); err != nil {
 			return fmt.Errorf("read request %d: %w", index, err)
 		} else if value == nil {
-			state.Forget(index) // finished and deleted, and killed before that was noted
+			state.Forget(index) // finished and deleted, and killed before that was noted; or damaged
 		}
 	}
 	count := len(state.Dispatched())
@@ -50,6 +61,25 @@ func takeBack(ctx context.Context, client storage.Client, log *zap.Logger) error
 	}
 	log.Info("requests that were in flight are in the queue again", zap.Int("requests", count))
 	return nil
+}
+
+// compare says whether the requests of state are those that are stored, and how many of the former are not. A request in flight may be
+// missing: it was sent.
+func compare(state inflight.Metadata, stored []uint64) (missing uint64, agrees bool) {
+	read, write := state.Waiting()
+	dispatched := state.Dispatched()
+	waiting := uint64(0)
+	agrees = true
+	for _, index := range stored {
+		switch _, inFlight := slices.BinarySearch(dispatched, index); {
+		case read <= index && index < write:
+			waiting++
+		case !inFlight:
+			agrees = false
+		}
+	}
+	missing = write - read - waiting
+	return missing, agrees && missing == 0
 }
 
 // closeGaps moves the requests in flight together directly below the read index.

@@ -201,18 +201,17 @@ func TestValuesComeFromTheEnvironment(t *testing.T) {
 		"PENSTOCK_LOG_FILES": " /var/log/*.log ,, /srv/$app/*.log", "PENSTOCK_ENVIRONMENT": "prod", "PENSTOCK_INSTANCE_ID": "node-1",
 	}, "profile:agent")
 	for key, want := range map[string]any{
-		"extensions::queue_storage::directory":                    "/data/queue",
-		"extensions::file_storage/offsets::directory":             "/data/offsets",
-		"receivers::otlp::protocols::grpc::endpoint":              "0.0.0.0:4317",
-		"receivers::file_log::include":                            []any{"/var/log/*.log", "/srv/$app/*.log"},
-		"exporters::otlp_grpc/gateway::endpoint":                  "penstock-gateway:4317",
-		"extensions::health_check::http::endpoint":                "127.0.0.1:13133",
-		"extensions::admin::token_file":                           "/data/admin-token",
-		"extensions::file_storage/offsets::directory_permissions": "0700",
-		"receivers::file_log::retry_on_failure::enabled":          true,
-		"exporters::otlp_grpc/files::sending_queue::storage":      "queue_storage",
-		"exporters::otlp_grpc/gateway::sending_queue::sizer":      "bytes",
-		"exporters::otlp_grpc/gateway::sending_queue::storage":    "queue_storage",
+		"extensions::queue_storage::directory":                 "/data/queue",
+		"extensions::queue_storage/offsets::directory":         "/data/offsets",
+		"receivers::otlp::protocols::grpc::endpoint":           "0.0.0.0:4317",
+		"receivers::file_log::include":                         []any{"/var/log/*.log", "/srv/$app/*.log"},
+		"exporters::otlp_grpc/gateway::endpoint":               "penstock-gateway:4317",
+		"extensions::health_check::http::endpoint":             "127.0.0.1:13133",
+		"extensions::admin::token_file":                        "/data/admin-token",
+		"receivers::file_log::retry_on_failure::enabled":       true,
+		"exporters::otlp_grpc/files::sending_queue::storage":   "queue_storage",
+		"exporters::otlp_grpc/gateway::sending_queue::sizer":   "bytes",
+		"exporters::otlp_grpc/gateway::sending_queue::storage": "queue_storage",
 	} {
 		assert.Equal(t, want, conf.Get(key), key)
 	}

@@ -161,3 +161,17 @@ func (m *Metadata) Rewind() {
 		m.dispatched = nil
 	}
 }
+
+// Waiting returns the numbers of the requests that wait: from read up to, not including, write.
+func (m *Metadata) Waiting() (read, write uint64) { return m.read, m.write }
+
+// Holding returns the metadata of a queue in which requests, ascending, are all in flight and none waits. The queue's other fields
+// are those of m.
+func (m *Metadata) Holding(requests []uint64) Metadata {
+	next := Metadata{dispatched: slices.Clone(requests), rest: m.rest}
+	if n := len(requests); n > 0 {
+		next.read = requests[n-1] + 1
+		next.write = next.read
+	}
+	return next
+}

@@ -1,0 +1,97 @@
+// Package durable writes and moves files so that a crash or a power cut leaves the old file or the new one, never a part of
+// either, and sets damaged files aside under a name that says so.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// asideMark stands between the name of a file that was set aside and the time.
+const asideMark = ".damaged-"
+
+// WriteFile makes the file at path hold data: it writes a temporary file beside it, fsyncs that, renames it and fsyncs the
+// directory. On an error path is what it was.
+func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return Rename(f.Name(), path)
+}
+
+// Rename moves a file durably: the directories of both names are fsynced.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	err := SyncDir(filepath.Dir(to))
+	if filepath.Dir(from) != filepath.Dir(to) {
+		err = errors.Join(err, SyncDir(filepath.Dir(from)))
+	}
+	return err
+}
+
+// SyncDir makes the names in dir durable. Windows has no such call: there the file system's own log has to do.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// SetAside renames the file at path to a name of its own beside it, <name>.damaged-<time>, and returns that. What opens path
+// afterwards finds nothing.
+func SetAside(path string, now time.Time) (aside string, err error) {
+	if aside, err = asideName(path, now); err != nil {
+		return "", err
+	}
+	return aside, Rename(path, aside)
+}
+
+// WriteAside writes data as a file that was set aside from path, and returns its name.
+func WriteAside(path string, now time.Time, data []byte) (aside string, err error) {
+	if aside, err = asideName(path, now); err != nil {
+		return "", err
+	}
+	return aside, WriteFile(aside, data, 0o600)
+}
+
+// asideName is a name that no file has.
+func asideName(path string, now time.Time) (string, error) {
+	base := path + asideMark + now.UTC().Format("20060102T150405Z")
+	for n := 1; n < 10_000; n++ {
+		name := base
+		if n > 1 {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%s: too many files that were set aside", base)
+}
+
+// IsAside reports whether name is that of a file that was set aside.
+func IsAside(name string) bool { return strings.Contains(filepath.Base(name), asideMark) }
