@@ -40,7 +40,13 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 			}
 			e.set.Logger.Named("audit").Info("admin API", zap.String("path", path.Clean(r.URL.Path)), zap.String("by", who), zap.String("remote", r.RemoteAddr))
 		}
-		e.serve(w, r)
+		if r.Method != http.MethodPost && r.Method != http.MethodPut {
+			e.serve(w, r)
+			return
+		}
+		quiet := &quietWriter{ResponseWriter: w, write: path.Clean(r.URL.Path) == writePath}
+		e.serve(quiet, r)
+		quiet.finish()
 	})
 	return e.cfg.access().Rules(e.address).Handler(open, func(r *http.Request, reason httpguard.Reason) { e.countRefused(r, string(reason)) })
 }
