@@ -69,7 +69,7 @@ type contents struct {
 	foreign  int      // keys that no queue writes
 }
 
-func (c *contents) add(key []byte) {
+func (c *contents) add(key []byte, _ func() ([]byte, error)) error {
 	switch k := string(key); k {
 	case metadataKey:
 	case "ri", "wi", "di":
@@ -77,10 +77,11 @@ func (c *contents) add(key []byte) {
 	default:
 		if n, err := strconv.ParseUint(k, 10, 62); err == nil && itemKey(n) == k {
 			c.requests = append(c.requests, n)
-			return
+			return nil
 		}
 		c.foreign++
 	}
+	return nil
 }
 
 // examine checks the file at path before it is opened. One that is damaged is set aside: contents are nil then, as they are

@@ -6,7 +6,7 @@ import (
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
-	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/seal"
+	"github.com/penstockhq/penstock/internal/seal"
 )
 
 // sealedClient keeps a checksum with each value, because the file below has none. A value that doesn't match its own is given to

@@ -65,8 +65,12 @@ type meta struct {
 	highWater, trans uint64
 }
 
+// Visit is called with each key of a file, and a function that reads its value. key is valid during the call, value until the check
+// returns.
+type Visit func(key []byte, value func() ([]byte, error)) error
+
 // CheckFile is [Check] for the file at path. Nobody may write the file meanwhile.
-func CheckFile(path, bucket string, visit func(key []byte)) (Report, error) {
+func CheckFile(path, bucket string, visit Visit) (Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Report{}, err
@@ -80,8 +84,8 @@ func CheckFile(path, bucket string, visit func(key []byte)) (Report, error) {
 }
 
 // Check walks the tree in a file of size bytes, and calls visit, if it is not nil, with every key of the one bucket that the file
-// has. A *[Damage] tells what is wrong. It reads the first page of every node, not the values; key is valid during the call.
-func Check(r io.ReaderAt, size int64, bucket string, visit func(key []byte)) (Report, error) {
+// has, and returns its errors. A *[Damage] tells what is wrong. It reads the first page of every node, and a value when visit asks.
+func Check(r io.ReaderAt, size int64, bucket string, visit Visit) (Report, error) {
 	if size == 0 {
 		return Report{}, &Damage{Empty, "the file is empty"}
 	}

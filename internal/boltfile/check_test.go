@@ -47,7 +47,12 @@ func TestWhatBboltWritesPasses(t *testing.T) {
 
 		size := int64(0)
 		found := map[string]bool{}
-		report, err := boltfile.CheckFile(path, "default", func(key []byte) { found[string(key)] = true })
+		report, err := boltfile.CheckFile(path, "default", func(key []byte, value func() ([]byte, error)) error {
+			found[string(key)] = true
+			b, err := value()
+			assert.Equal(t, make([]byte, kept[string(key)]), b)
+			return err
+		})
 		require.NoError(t, err)
 		for key, value := range kept {
 			size += int64(len(key) + value)

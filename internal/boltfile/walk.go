@@ -11,7 +11,7 @@ type walker struct {
 	r      io.ReaderAt
 	meta   meta
 	bucket string
-	visit  func(key []byte)
+	visit  Visit
 
 	seen   []uint64 // bitmap of pages that belong to something
 	inner  uint64   // the root page of the bucket; 0: it is inline, or there is none
@@ -218,14 +218,19 @@ func (w *walker) inline(id uint64, b []byte) error {
 }
 
 // entry takes a value of the bucket.
-func (w *walker) entry(p page, flags uint32, key []byte, _, size int64) error {
+func (w *walker) entry(p page, flags uint32, key []byte, at, size int64) error {
 	if flags != 0 || len(key) == 0 {
 		return damaged(p.id, "it holds a bucket in the bucket %q", w.bucket)
 	}
 	w.report.Values++
 	w.report.Bytes += int64(len(key)) + size
-	if w.visit != nil {
-		w.visit(key)
+	if w.visit == nil {
+		return nil
 	}
-	return nil
+	r := w.r
+	return w.visit(key, func() ([]byte, error) {
+		value := make([]byte, size)
+		_, err := r.ReadAt(value, at)
+		return value, err
+	})
 }

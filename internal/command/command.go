@@ -29,6 +29,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 	root.Example = examples(root)
 	root.Args = noStrangers
 	root.SetUsageFunc(usage)
+	root.AddCommand(newRepairCommand())
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)
 		for _, cmd := range root.Commands() {

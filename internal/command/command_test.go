@@ -109,8 +109,8 @@ func TestHelpBeginsWithWhatPeopleLookFor(t *testing.T) {
 	require.NoError(t, err)
 	last := -1
 	for _, part := range []string{
-		"a collector", "Usage:", "penstock --config profile:standalone", "Flags:", "--config location", "--set key=value",
-		"Commands:", "components", "featuregate", "print-config", "validate", "Feature gates", "--feature-gates list",
+		"a collector", "Usage:", "Examples:", "penstock --config profile:standalone", "Flags:", "--config location", "--set key=value",
+		"Commands:", "components", "featuregate", "print-config", "repair", "validate", "Feature gates", "--feature-gates list",
 	} {
 		at := strings.Index(printed, part)
 		require.Greater(t, at, last, "%q must follow what is before it in:\n%s", part, printed)

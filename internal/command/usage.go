@@ -23,7 +23,7 @@ func usage(cmd *cobra.Command) error {
 		fmt.Fprintf(&b, "  %s <command>\n", cmd.CommandPath())
 	}
 	if cmd.HasExample() {
-		fmt.Fprintf(&b, "\nStart:\n%s\n", cmd.Example)
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
 	}
 	own, gates := splitFlags(cmd.LocalFlags())
 	if own.HasAvailableFlags() {

@@ -68,6 +68,17 @@ func SetAside(path string, now time.Time) (aside string, err error) {
 	return aside, Rename(path, aside)
 }
 
+// SetAsideIn is [SetAside] into another directory of the same file system, which is made when it is missing.
+func SetAsideIn(dir, path string, now time.Time) (aside string, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if aside, err = asideName(filepath.Join(dir, filepath.Base(path)), now); err != nil {
+		return "", err
+	}
+	return aside, Rename(path, aside)
+}
+
 // WriteAside writes data as a file that was set aside from path, and returns its name.
 func WriteAside(path string, now time.Time, data []byte) (aside string, err error) {
 	if aside, err = asideName(path, now); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/seal"
+	"github.com/penstockhq/penstock/internal/seal"
 )
 
 func Example() {

@@ -1,0 +1,194 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/penstockhq/penstock/internal/command/internal/repair"
+	"github.com/penstockhq/penstock/internal/durable"
+)
+
+// A range of the journal that lost a file comes back in three steps: repair sets the file aside and writes a configuration; the
+// collector, started with that, runs a job that writes the rows of the whole range below _refill/<range>; repair then moves what
+// belongs where the file was into its place. The rows of the range in other files stay where they are, so none is there twice.
+
+// part is what the name of a file behind a journal says.
+type part struct {
+	dir       string // below the root: <signal>/date=.../hour=.../tenant=...
+	base      string // the name up to the end of the range: <topic>-<partition>-<first>-<next>
+	signal    string
+	topic     string
+	partition int
+	first     uint64
+	next      uint64
+}
+
+var rangeName = regexp.MustCompile(`^(((.+)-(\d+))-(\d{20})-(\d{20}))-(?:refilled-)?\d+\.parquet`)
+
+// parseName reads the path of a file below the root. ok is false where its name is not that of a range.
+func parseName(rel string) (p part, ok bool) {
+	p = part{dir: filepath.Dir(rel)}
+	p.signal, _, _ = strings.Cut(filepath.ToSlash(rel), "/")
+	m := rangeName.FindStringSubmatch(filepath.Base(rel))
+	if m == nil {
+		return p, false
+	}
+	p.base, p.topic = m[1], m[3]
+	p.partition, _ = strconv.Atoi(m[4])
+	p.first, _ = strconv.ParseUint(m[5], 10, 64)
+	p.next, _ = strconv.ParseUint(m[6], 10, 64)
+	return p, p.signal == "logs" || p.signal == "metrics" || p.signal == "traces"
+}
+
+// rows says what was in the file.
+func (p part) rows() string {
+	text := "rows of " + filepath.ToSlash(p.dir)
+	if p.base != "" {
+		text += fmt.Sprintf(", from offsets %d to %d of partition %d of %s", p.first, p.next-1, p.partition, p.topic)
+	}
+	return text
+}
+
+// id names the range in a configuration.
+func (p part) id() string {
+	return p.signal + "_" + fmt.Sprintf("%d_%d_%d", p.partition, p.first, p.next)
+}
+
+// writeRefill writes the configuration of a job that delivers the range into a lake of its own. It reads the journal that the profiles
+// name; in another configuration the brokers have to be set.
+func (l *lake) writeRefill(path string, p part) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	root, err := filepath.Abs(filepath.Join(l.set.Root, refillDir, p.base))
+	if err != nil {
+		return err
+	}
+	prefix := strings.TrimSuffix(p.topic, "."+p.signal)
+	text := fmt.Sprintf(`# Reads %s again into %s.
+# Written by penstock repair: start penstock with this file behind its other configurations, once, and repair again.
+receivers:
+  kafka_replay/refill_%[3]s:
+    brokers: "${env:PENSTOCK_KAFKA_BROKERS:-${env:PENSTOCK_KAFKA_ENDPOINT:-127.0.0.1:9092}}"
+    topic_prefix: %[4]q
+    jobs:
+      run:
+        - {id: refill_%[3]s, signal: %[5]s, offsets: [{partition: %[6]d, first: %[7]d, next: %[8]d}]}
+exporters:
+  parquet/refill_%[3]s:
+    url: %[9]q
+service:
+  pipelines:
+    %[5]s/refill_%[3]s:
+      receivers: [kafka_replay/refill_%[3]s]
+      exporters: [parquet/refill_%[3]s]
+`, p.rows(), root, p.id(), prefix, p.signal, p.partition, p.first, p.next, root)
+	return durable.WriteFile(path, []byte(text), 0o600)
+}
+
+// refilled finds the ranges that a job has written, and proposes to move what is missing into its place.
+func (l *lake) refilled() ([]repair.Finding, error) {
+	configs, err := sorted(filepath.Join(l.set.Root, refillDir, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var found []repair.Finding
+	for _, config := range configs {
+		f, err := l.refill(strings.TrimSuffix(config, ".yaml"))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, f...)
+	}
+	return found, nil
+}
+
+// place is a directory of the lake that misses rows of a range.
+type place struct {
+	part
+	aside string   // the damaged file
+	rows  []string // what a job has written for it
+}
+
+// refill proposes what is to be done with the rows below from, the directory of one range.
+func (l *lake) refill(from string) ([]repair.Finding, error) {
+	damaged, err := sorted(filepath.Join(l.set.Root, damagedDir, "*", "*", "*", "*", filepath.Base(from)+"-*"))
+	if err != nil {
+		return nil, err
+	}
+	var places []place
+	seen := map[string]bool{}
+	read := 0
+	for _, path := range damaged {
+		rel, err := filepath.Rel(filepath.Join(l.set.Root, damagedDir), path)
+		if err != nil {
+			return nil, err
+		}
+		p, ok := parseName(rel)
+		if !ok || seen[p.dir] {
+			continue
+		}
+		seen[p.dir] = true
+		rows, err := sorted(filepath.Join(from, p.dir, "*"+extension))
+		if err != nil {
+			return nil, err
+		}
+		read += len(rows)
+		places = append(places, place{p, path, rows})
+	}
+	if len(places) == 0 {
+		return nil, nil
+	}
+	if read == 0 {
+		return []repair.Finding{{Path: places[0].aside, Damage: "set aside earlier", Lost: places[0].part.rows(),
+			Follows: fmt.Sprintf("they were not read again yet. While the journal has the offsets: start penstock once as always with --config %s.yaml "+
+				"behind the others, wait for its job, and repair again. To leave them lost, delete that file", from)}}, nil
+	}
+	return []repair.Finding{{Path: from, Damage: "rows that were lost were read again from the journal: " + places[0].part.rows(),
+		Action: fmt.Sprintf("move %d files into %d directories of the lake", read, len(places)), Follows: "the rows are in the lake again",
+		Mend: func(context.Context) (string, error) { return l.moveIn(from, places) }}}, nil
+}
+
+// moveIn moves the rows of a range to where they are missing, and ends its refill. Files of the range that are left there are
+// set aside: the new ones have all of its rows.
+func (l *lake) moveIn(from string, places []place) (string, error) {
+	moved := 0
+	for _, p := range places {
+		for _, path := range p.rows {
+			if text, err := examine(path, true); err != nil {
+				return "", err
+			} else if text != "" {
+				return "", fmt.Errorf("%s: %s", path, text)
+			}
+		}
+		to := filepath.Join(l.set.Root, p.dir)
+		old, err := sorted(filepath.Join(to, p.base+"-*"+extension))
+		if err != nil {
+			return "", err
+		}
+		if len(p.rows) == 0 {
+			old = nil
+		}
+		for _, path := range old {
+			if _, err := l.setAside(path, filepath.Join(p.dir, filepath.Base(path))); err != nil {
+				return "", err
+			}
+		}
+		for i, path := range p.rows {
+			if err := durable.Rename(path, filepath.Join(to, fmt.Sprintf("%s-refilled-%d%s", p.base, i, extension))); err != nil {
+				return "", err
+			}
+			moved++
+		}
+	}
+	done := fmt.Sprintf("moved %d files", moved)
+	if err := os.Remove(from + ".yaml"); err != nil {
+		return done, err
+	}
+	return done, os.RemoveAll(from)
+}

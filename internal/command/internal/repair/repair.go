@@ -1,0 +1,125 @@
+// Package repair runs checks over the stores below a data directory while nothing else has them open, and does what they
+// propose. It knows no store: each kind of store brings a [Check].
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Check looks after the stores of one kind.
+type Check struct {
+	// Name is the kind of store, in the words of the documentation.
+	Name string
+	// Open takes the locks of the stores of this kind, so that no process opens them before Close. An error that wraps
+	// [ErrInUse] says who has one. Stores is nil where there are none.
+	Open func(ctx context.Context) (Stores, error)
+}
+
+// Stores are the stores of one kind, locked.
+type Stores interface {
+	// Find reads them, changes nothing, and returns how many it read and what is wrong.
+	Find(ctx context.Context) (checked int, found []Finding, err error)
+	// Close gives the locks back.
+	Close() error
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	// Path is the file.
+	Path string
+	// Damage says what is known about the file, and nothing else.
+	Damage string
+	// Lost says what may have been in it.
+	Lost string
+	// Action says what Mend does, as an order: "rename it to ...".
+	Action string
+	// Follows says what is so afterwards, and what is left to do.
+	Follows string
+	// Mend does what Action says, and returns what was done, with names. nil: nothing can be done here.
+	Mend func(ctx context.Context) (done string, err error)
+}
+
+// ErrInUse is wrapped by Open's errors about a store that a process has open.
+var ErrInUse = errors.New("in use")
+
+// Result counts what [Run] found.
+type Result struct{ Checked, Found, Mended int }
+
+// Left is how many findings are as they were.
+func (r Result) Left() int { return r.Found - r.Mended }
+
+// Run opens the stores of all checks, then prints what is found to w and, with apply, mends it. All locks are held until it returns. An
+// error says that it could not look, or not everywhere; findings are no error.
+func Run(ctx context.Context, w io.Writer, checks []Check, apply bool) (result Result, err error) {
+	opened := make([]Stores, len(checks))
+	defer func() {
+		for _, stores := range opened {
+			if stores != nil {
+				err = errors.Join(err, stores.Close())
+			}
+		}
+	}()
+	for i, check := range checks {
+		stores, err := check.Open(ctx)
+		if errors.Is(err, ErrInUse) {
+			return Result{}, fmt.Errorf("%s: %w; stop that process first", check.Name, err)
+		} else if err != nil {
+			return Result{}, fmt.Errorf("%s: %w", check.Name, err)
+		}
+		opened[i] = stores
+	}
+	var failed error
+	for i, check := range checks {
+		if opened[i] == nil {
+			continue
+		}
+		checked, found, err := opened[i].Find(ctx)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", check.Name, err))
+		}
+		result.Checked += checked
+		result.Found += len(found)
+		_, _ = fmt.Fprintf(w, "%s: %d checked, %d damaged\n", check.Name, checked, len(found))
+		for _, f := range found {
+			mended, err := report(ctx, w, f, apply)
+			failed = errors.Join(failed, err)
+			if mended {
+				result.Mended++
+			}
+		}
+	}
+	return result, failed
+}
+
+// report prints a finding and mends it, with apply.
+func report(ctx context.Context, w io.Writer, f Finding, apply bool) (mended bool, err error) {
+	line := func(name, text string) {
+		if text != "" {
+			_, _ = fmt.Fprintf(w, "  %-13s %s\n", name+":", text)
+		}
+	}
+	_, _ = fmt.Fprintf(w, "\n%s\n", f.Path)
+	line("damage", f.Damage)
+	line("may be lost", f.Lost)
+	switch {
+	case f.Mend == nil:
+		line("to do", f.Follows)
+	case !apply:
+		line("would", f.Action)
+		line("then", f.Follows)
+	default:
+		done, err := f.Mend(ctx)
+		if err != nil {
+			line("failed", err.Error())
+			return false, fmt.Errorf("%s: %w", f.Path, err)
+		}
+		line("done", done)
+		line("then", f.Follows)
+		mended = true
+	}
+	_, _ = fmt.Fprintln(w)
+	return mended, nil
+}
