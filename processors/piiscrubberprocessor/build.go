@@ -23,7 +23,6 @@ func (c *Config) build() (*scrub.Scrubber, error) {
 		AllowKeys:     c.Allow.Keys,
 		Include:       c.Include,
 		Exclude:       c.Exclude,
-		RewriteKeys:   c.Places.AttributeKeys,
 		MaxDepth:      c.Limits.MaxDepth,
 		MaxBytes:      c.Limits.MaxValueBytes,
 		FailClosed:    c.Limits.OnLimit == "redact",
@@ -36,7 +35,7 @@ func (c *Config) build() (*scrub.Scrubber, error) {
 		}
 		s.AllowValues = append(s.AllowValues, re)
 	}
-	o := detect.Options{Regions: c.PhoneRegions, SpecialAddresses: c.SpecialAddresses}
+	o := detect.Options{Regions: c.PhoneRegions, IDRegions: c.IDRegions, HostNames: c.HostNames, SpecialAddresses: c.SpecialAddresses}
 	for i, name := range detect.Names() {
 		k := detect.Kind(i)
 		rule, named := c.Detectors[name]
@@ -68,5 +67,11 @@ func (c *Config) build() (*scrub.Scrubber, error) {
 		o.Custom = append(o.Custom, custom)
 	}
 	s.Scanner = detect.New(o)
+	switch c.Places.AttributeKeys {
+	case keysAll:
+		s.KeyScanner = s.Scanner
+	case keysTokens:
+		s.KeyScanner, s.KeyTokens = detect.New(detect.Options{Detectors: o.Detectors & detect.Tokens}), true
+	}
 	return scrub.New(s), nil
 }

@@ -65,6 +65,8 @@ func TestInvalidConfig(t *testing.T) {
 		{"include: ['atributes.*']", `include[0]: "atributes.*" begins with none of resource, scope, attributes`},
 		{"exclude: ['', '*.ok', body.x]", `exclude[0]: "" begins with none of`},
 		{"phone_regions: [XX]", `phone_regions[0]: "XX"`},
+		{"id_regions: [ES, XX]", `id_regions[1]: "XX": no identifier of it is known, want BE, BR, CA`},
+		{"places: {attribute_keys: some}", `places::attribute_keys: must be tokens, all or off, got "some"`},
 		{"limits: {max_depth: 0}", "limits::max_depth"},
 		{"limits: {max_value_bytes: 3}", "limits::max_value_bytes"},
 		{"limits: {on_limit: explode}", `limits::on_limit: must be redact or pass, got "explode"`},

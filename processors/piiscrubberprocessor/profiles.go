@@ -38,8 +38,10 @@ func (p *profiles) ConsumeProfiles(ctx context.Context, pd pprofile.Profiles) er
 		for i := pd.ResourceProfiles().Len() - 1; i >= 0; i-- {
 			rp := pd.ResourceProfiles().At(i)
 			s.resource(ctx, b, rp.Resource())
+			s.schema(b, rp, s.cfg.Places.Resource)
 			for _, sp := range rp.ScopeProfiles().All() {
 				s.scope(b, sp.Scope())
+				s.schema(b, sp, s.cfg.Places.Scope)
 			}
 		}
 		texts := pd.Dictionary().StringTable()

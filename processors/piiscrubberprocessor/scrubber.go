@@ -129,6 +129,16 @@ func (s *scrubber) scope(b *scrub.Batch, sc pcommon.InstrumentationScope) {
 	b.Map("scope.attributes", sc.Attributes())
 }
 
+// schema scrubs a schema URL, which may hold credentials.
+func (s *scrubber) schema(b *scrub.Batch, of interface {
+	SchemaUrl() string
+	SetSchemaUrl(string)
+}, on bool) {
+	if on {
+		replace(b, "schema_url", of.SchemaUrl(), of.SetSchemaUrl)
+	}
+}
+
 // replace scrubs a text that is reached by a getter and a setter.
 func replace(b *scrub.Batch, path, text string, set func(string)) {
 	if text == "" {

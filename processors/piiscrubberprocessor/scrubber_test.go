@@ -39,6 +39,7 @@ func plant(m pcommon.Map) {
 	header.PutStr("name", "Authorization")
 	header.PutStr("value", "canary-hunter2")
 	m.PutEmptySlice("http.request.header.cookie").AppendEmpty().SetStr("a=canary-hunter2")
+	m.PutStr("canary@victim.example.com.seen", "1")
 	m.PutStr("clean", "GET /orders/550e8400-e29b-41d4-a716-446655440000 200")
 }
 
@@ -95,6 +96,8 @@ func TestLogs(t *testing.T) {
 	plant(sl.Scope().Attributes())
 	r := sl.LogRecords().AppendEmpty()
 	r.Body().SetStr("login by " + canary)
+	rl.SetSchemaUrl("https://bob:canary-hunter2@schemas.example.com/1.2")
+	sl.SetSchemaUrl("https://bob:canary-hunter2@schemas.example.com/1.2")
 	r.SetEventName(canary)
 	r.SetSeverityText(canary)
 	plant(r.Attributes())
@@ -129,6 +132,8 @@ func TestTraces(t *testing.T) {
 	plant(sp.Attributes())
 	e := sp.Events().AppendEmpty()
 	e.SetName(canary)
+	rs.SetSchemaUrl("https://bob:canary-hunter2@schemas.example.com/1.2")
+	ss.SetSchemaUrl("https://bob:canary-hunter2@schemas.example.com/1.2")
 	plant(e.Attributes())
 	l := sp.Links().AppendEmpty()
 	l.TraceState().FromRaw("v=" + canary)
@@ -164,6 +169,10 @@ func TestMetrics(t *testing.T) {
 	plant(eh.Exemplars().AppendEmpty().FilteredAttributes())
 	plant(ms.AppendEmpty().SetEmptySummary().DataPoints().AppendEmpty().Attributes())
 	ms.At(0).SetDescription("asked by " + canary)
+	ms.At(1).SetName("requests." + canary)
+	ms.At(1).SetUnit("{" + canary + "}")
+	rm.SetSchemaUrl("https://bob:canary-hunter2@schemas.example.com/1.2")
+	rm.ScopeMetrics().At(0).SetSchemaUrl("https://bob:canary-hunter2@schemas.example.com/1.2")
 	plant(ms.At(0).Metadata())
 
 	require.NoError(t, p.ConsumeMetrics(context.Background(), md))

@@ -15,8 +15,10 @@ func (s *scrubber) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 	s.pass(ctx, signalLogs, func(b *scrub.Batch) {
 		for _, rl := range ld.ResourceLogs().All() {
 			s.resource(ctx, b, rl.Resource())
+			s.schema(b, rl, s.cfg.Places.Resource)
 			for _, sl := range rl.ScopeLogs().All() {
 				s.scope(b, sl.Scope())
+				s.schema(b, sl, s.cfg.Places.Scope)
 				for _, r := range sl.LogRecords().All() {
 					s.record(b, r)
 				}
@@ -44,8 +46,10 @@ func (s *scrubber) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces,
 	s.pass(ctx, signalTraces, func(b *scrub.Batch) {
 		for _, rs := range td.ResourceSpans().All() {
 			s.resource(ctx, b, rs.Resource())
+			s.schema(b, rs, s.cfg.Places.Resource)
 			for _, ss := range rs.ScopeSpans().All() {
 				s.scope(b, ss.Scope())
+				s.schema(b, ss, s.cfg.Places.Scope)
 				for _, sp := range ss.Spans().All() {
 					s.span(b, sp)
 				}
@@ -85,8 +89,10 @@ func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 	s.pass(ctx, signalMetrics, func(b *scrub.Batch) {
 		for _, rm := range md.ResourceMetrics().All() {
 			s.resource(ctx, b, rm.Resource())
+			s.schema(b, rm, s.cfg.Places.Resource)
 			for _, sm := range rm.ScopeMetrics().All() {
 				s.scope(b, sm.Scope())
+				s.schema(b, sm, s.cfg.Places.Scope)
 				for _, m := range sm.Metrics().All() {
 					s.metric(b, m)
 				}
@@ -98,6 +104,8 @@ func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 
 func (s *scrubber) metric(b *scrub.Batch, m pmetric.Metric) {
 	if s.cfg.Places.Descriptions {
+		replace(b, "name", m.Name(), m.SetName)
+		replace(b, "unit", m.Unit(), m.SetUnit)
 		replace(b, "description", m.Description(), m.SetDescription)
 		b.Map("metadata", m.Metadata())
 	}

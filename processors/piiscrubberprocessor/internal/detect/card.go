@@ -31,7 +31,7 @@ var cardLayouts = func() (t [9][]cardLayout) {
 var (
 	// cardWords name a card.
 	cardWords = wordsOf("card", "cards", "cc", "credit", "debit", "ccnum", "cardnumber", "kreditkarte", "karte", "karten", "kartennummer", "carte", "tarjeta", "cartão",
-		"cartao", "carta", "kort", "creditcard", "kaart", "карта", "карты", "карте", "카드", "卡", "カード", "primary account", "cardno", "rupay card")
+		"cartao", "carta", "kort", "creditcard", "kaart", "карта", "карты", "карте", "카드", "卡", "カード", "primary account", "cardno", "rupay card").remembered(cardMemo)
 	// panWords name one where they are the key.
 	panWords = wordsOf("pan", "pans", "track")
 	// payWords are evidence that a number that passes all checks is one.
@@ -63,7 +63,14 @@ var brands = [...]struct {
 // card looks for a payment card number that begins with the run t[i:j].
 func (sc *scan) card(i, j int) int {
 	t, n := sc.t, j-i
+	switch t[i] { // the first digit of issuers
+	case '0', '1', '7':
+		return 0
+	}
 	if n < len(cardLayouts) && (cardLayouts[n] == nil || cardSeparator(t, j) == 0) || n > 19 || n > 8 && n < 12 {
+		return 0
+	}
+	if sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers: nothing says that this is one
 		return 0
 	}
 	if n < len(cardLayouts) {

@@ -13,18 +13,44 @@ const (
 type words struct {
 	list  []string
 	first [4]uint64 // the set of their first bytes
+	memo  int       // its place in scan.memos, 0 if none
+	long  int       // length of the longest with a blank
+}
+
+// memo remembers how far a text was read for words, and behind where the last of them begins: candidates that stand close together ask for the
+// same bytes again and again.
+type memo struct{ to, last int }
+
+// memos of a scan.
+const (
+	phoneMemo = 1 + iota
+	phoneWeakMemo
+	cardMemo
+	memoEnd
+)
+
+// remembered gives w a place in the memos of a scan.
+func (w words) remembered(place int) words {
+	w.memo = place
+	return w
 }
 
 func wordsOf(list ...string) words {
 	w := words{list: list}
 	for _, word := range list {
 		w.first[word[0]>>6] |= 1 << (word[0] & 63)
+		if strings.IndexByte(word, ' ') > 0 {
+			w.long = max(w.long, len(word))
+		}
 	}
 	return w
 }
 
 // in reports whether one of w begins a word of t[from:to].
-func (w *words) in(t string, from, to int) bool {
+func (w *words) in(t string, from, to int) bool { return w.next(t, from, to) >= 0 }
+
+// next returns where the first of w in t[from:to] begins, -1 if there is none.
+func (w *words) next(t string, from, to int) int {
 	from, to = max(from, 0), min(to, len(t))
 	for i := from; i < to; i++ {
 		if !is(t[i], cLetter) && t[i] < 0x80 {
@@ -52,11 +78,36 @@ func (w *words) in(t string, from, to int) bool {
 				continue
 			}
 			if next := at(t, end); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[end-1], cUpper)) {
-				return true
+				return i
 			}
 		}
 	}
-	return false
+	return -1
+}
+
+// before reports whether one of w stands in t[low:start]. Questions come with growing start, so all of them together read the text once.
+func (sc *scan) before(w *words, low, start int) bool {
+	if w.memo == 0 {
+		return w.in(sc.t, low, start)
+	}
+	m := &sc.memos[w.memo]
+	if m.to > start || m.to < low { // gone back, or far ahead
+		m.to, m.last = low, 0
+	}
+	from := m.to - w.long // a word may have been cut off there
+	for from > low && m.to-from < 32 && letter(sc.t[from-1]) {
+		from--
+	}
+	if from = max(from, low); from > low {
+		if n := markAround(sc.t, from); n > 0 {
+			from = n
+		}
+	}
+	for p := w.next(sc.t, from, start); p >= 0; p = w.next(sc.t, p+1, start) {
+		m.last = p + 1
+	}
+	m.to = start
+	return m.last > low
 }
 
 // escapedDigit reports whether the digit in front of i is the end of a percent-encoded byte: "%22ssn".
@@ -91,7 +142,7 @@ func (sc *scan) nearer(start, end int, w *words, reach int) bool {
 	if n := markAround(sc.t, low); n > 0 {
 		low = n
 	}
-	return w.in(sc.key, 0, len(sc.key)) || w.in(sc.t, low, start) || w.in(sc.t, end, end+reach)
+	return w.in(sc.key, 0, len(sc.key)) || sc.before(w, low, start) || w.in(sc.t, end, end+reach)
 }
 
 // letters reports whether t[from:to] holds a letter. What was found free of them is remembered, so that numbers among numbers don't
@@ -114,7 +165,8 @@ func (sc *scan) letters(from, to int) bool {
 	return false
 }
 
-func letter(c byte) bool { return is(c, cLetter) || c >= 0x80 }
+// letter reports whether c is part of a word, or of a date behind a card's number.
+func letter(c byte) bool { return is(c, cLetter) || c >= 0x80 || c == '/' || c == '|' || c == '=' }
 
 // markAround returns the end of the mark that t[i] is inside of, 0 if there is none.
 func markAround(t string, i int) int {
@@ -135,22 +187,27 @@ func markAround(t string, i int) int {
 
 // labelled reports whether what stands at start is named by one of w: the label right before it ("order no: 123"), or, at the
 // beginning of the text, the key.
-func (sc *scan) labelled(start int, w *words) bool {
+func (sc *scan) labelled(start int, w *words) bool { return w.in(sc.label(start), 0, maxLabel) }
+
+const maxLabel = 1 << 10 // bytes of a label or a key that are looked at
+
+// label returns the word or two right in front of start ("order_id", "Order No.", "order number is"), or, at the beginning of the
+// text, the last components of the key; empty if there is none.
+func (sc *scan) label(start int) string {
 	i := start
 	for i > 0 && start-i < 8 && !is(sc.t[i-1], cWord) && sc.t[i-1] < 0x80 && sc.t[i-1] != ',' && sc.t[i-1] != ';' && sc.t[i-1] != '\n' {
 		i--
 	}
 	if i > 0 && sc.t[i-1] == ']' || i < start && sc.t[i] == ']' && markAround(sc.t, i) > 0 {
-		return false
+		return ""
 	}
 	if i == 0 {
 		last := strings.LastIndexByte(sc.key, '.') + 1
 		if last > 0 && fillers.exact(sc.key[last:]) { // "order.id"
 			last = strings.LastIndexByte(sc.key[:last-1], '.') + 1
 		}
-		return w.in(sc.key, last, len(sc.key))
+		return sc.key[last:]
 	}
-	// The label is a word or two: "order_id", "Order No.", "order number is".
 	from := i
 	for range 3 {
 		from = runBack(sc.t, from, cKey, 32)
@@ -159,7 +216,7 @@ func (sc *scan) labelled(start int, w *words) bool {
 		}
 		from--
 	}
-	return w.in(sc.t, from, i)
+	return sc.t[from:i]
 }
 
 // named reports whether a word that has other meanings names what stands at start: it is the whole key, or the last of its

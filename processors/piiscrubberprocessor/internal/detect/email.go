@@ -34,12 +34,34 @@ func (sc *scan) email(i, dom int) int {
 	if end == 0 {
 		return dom
 	}
-	local, domain := sc.t[start:i], sc.t[dom:end]
-	if local == "git" && at(sc.t, end) == ':' || strings.HasSuffix(sc.t[:start], "://") || !mailDomain(domain) {
+	local := sc.t[start:i]
+	if local == "git" && at(sc.t, end) == ':' || strings.HasSuffix(sc.t[:start], "://") {
 		return dom
+	}
+	if !mailDomain(sc.t[dom:end]) {
+		if end = innerDomain(sc.t, dom, end); end == 0 {
+			return dom
+		}
 	}
 	return sc.found(Email, start, end)
 }
+
+// innerDomain returns where the domain ends that something else was joined to with a dot: "jane@example.com.Then", a key like
+// "seen.jane@example.com.count"; 0 if it has none under a well-known top-level domain.
+func innerDomain(t string, from, end int) int {
+	if strings.HasSuffix(t[from:end], TokenDomain) {
+		return 0
+	}
+	for n := strings.LastIndexByte(t[from:end], '.'); n > 0; n = strings.LastIndexByte(t[from:end], '.') {
+		end = from + n
+		if k := strings.LastIndexByte(t[from:end], '.'); k > 0 && commonDomains.exact(t[from+k+1:end]) {
+			return end
+		}
+	}
+	return 0
+}
+
+var commonDomains = wordsOf("com", "org", "net", "edu", "gov", "mil", "info", "io", "de", "fr", "uk", "it", "es", "nl", "eu", "ru", "cn", "jp", "br", "in", "ch", "at", "be", "se", "pl", "ca", "au")
 
 // escapedAt handles an '@' that JSON, HTML or a second percent-encoding wrote as an escape (the first byte is at i): \u0040, &#64;, %2540.
 func (sc *scan) escapedAt(i int) int {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	maxGroup = 10 // digits of the first group of a layout
+	maxGroup = 17 // digits of the first group of a layout
 	maxBare  = 18
 )
 
@@ -43,6 +43,7 @@ type layout struct {
 	form    string
 	back    int  // characters in front of the first digit
 	next    byte // what stands behind the first digits, 0 if a letter or a digit may
+	letter  bool // a letter stands in front of the first digits
 	context bool
 }
 
@@ -100,6 +101,40 @@ var idKinds = func() (s Set) {
 	return s
 }()
 
+// layoutIndex finds the layouts that a run of digits and what stands behind it may begin.
+type layoutIndex struct {
+	at    [maxGroup + 1][256]uint8 // of lists, by the length of the run and the byte behind it
+	lists [][]layout               // the first is empty
+}
+
+func (x *layoutIndex) add(n int, l layout) {
+	if x.lists == nil {
+		x.lists = make([][]layout, 1)
+	}
+	for next := range 256 {
+		if l.next != 0 && byte(next) != l.next || l.next == 0 && !is(byte(next), cAlnum) {
+			continue
+		}
+		// Equal sets share a list: the layouts come in order, so each byte's list only grows.
+		k := x.at[n][next]
+		list := append(slices.Clip(x.listAt(k)), l)
+		x.at[n][next] = x.intern(list)
+	}
+}
+
+func (x *layoutIndex) listAt(k uint8) []layout { return x.lists[k] }
+
+// intern returns the number of list.
+func (x *layoutIndex) intern(list []layout) uint8 {
+	for k, have := range x.lists {
+		if slices.EqualFunc(have, list, func(a, b layout) bool { return a.rule == b.rule && a.form == b.form }) {
+			return uint8(k)
+		}
+	}
+	x.lists = append(x.lists, list)
+	return uint8(len(x.lists) - 1)
+}
+
 // useIDs indexes the layouts of the enabled kinds by the length of their first run of digits. The identifiers of regions need no word.
 func (s *Scanner) useIDs(regions []string) {
 	for i := range idRules {
@@ -116,6 +151,7 @@ func (s *Scanner) useIDs(regions []string) {
 			for is(l.form[l.back], cUpper) || l.form[l.back] == ' ' || l.form[l.back] == '-' {
 				l.back++
 			}
+			l.letter = l.back > 0 && l.form[l.back-1] == 'A'
 			n := l.back
 			for n < len(l.form) && l.form[n] == 'd' {
 				n++
@@ -126,7 +162,7 @@ func (s *Scanner) useIDs(regions []string) {
 			if n -= l.back; n > maxGroup || n == 0 {
 				n = 0 // of any length
 			}
-			s.ids[n] = append(s.ids[n], l)
+			s.ids.add(n, l)
 		}
 		for _, n := range r.bare {
 			s.bareIDs[n] = append(s.bareIDs[n], r)
@@ -138,17 +174,23 @@ func (s *Scanner) useIDs(regions []string) {
 func (sc *scan) nationalID(i, j int) int {
 	var best Span
 	n := j - i
-	if n <= maxGroup {
-		next := at(sc.t, j)
-		for k := range sc.ids[n] {
-			if l := &sc.ids[n][k]; (l.next == 0 || l.next == next) && sc.formatted(l, i, &best) {
+	lettered := is(at(sc.t, i-1), cLetter)
+	for _, run := range [...]int{n, 0} {
+		if run > maxGroup {
+			continue
+		}
+		k := sc.ids.at[run][at(sc.t, j)]
+		if run == 0 {
+			if !lettered {
+				continue
+			}
+			k = sc.ids.at[0]['A']
+		}
+		list := sc.ids.lists[k]
+		for k := range list {
+			if l := &list[k]; (!l.letter || lettered) && sc.formatted(l, i, &best) {
 				return sc.found(best.Kind, best.Start, best.End)
 			}
-		}
-	}
-	for k := range sc.ids[0] {
-		if sc.formatted(&sc.ids[0][k], i, &best) {
-			return sc.found(best.Kind, best.Start, best.End)
 		}
 	}
 	if n <= maxBare && len(sc.bareIDs[n]) > 0 && !is(at(sc.t, i-1), cLetter) && sc.bareID(i, j, &best) || best.End > 0 {

@@ -90,6 +90,9 @@ type Set uint64
 // Precise holds every detector whose matches are checked by more than their shape: all but HighEntropy.
 const Precise = Set(1<<builtins-1) &^ (1 << HighEntropy)
 
+// Tokens holds the detectors whose findings have a form of their own, which no word need name: what a key of an attribute may hold.
+const Tokens = Set(1<<Email|1<<JWT|1<<URLCredentials|1<<PrivateKey) | literalKinds
+
 // With returns s and k.
 func (s Set) With(k Kind) Set { return s | 1<<k }
 

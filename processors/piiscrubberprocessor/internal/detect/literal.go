@@ -7,16 +7,17 @@ import (
 
 // literal is a credential with a fixed prefix. It is betrayed by one byte of the prefix, chosen to be rare in text.
 type literal struct {
-	kind   Kind
-	prefix string
-	anchor int               // which byte of prefix betrays it
-	back   int               // bytes of the token that stand in front of the prefix
-	chars  uint8             // class of the body
-	extra  string            // further bytes of the body
-	min    int               // length of the body
-	max    int               // 0: no limit
-	valid  func(string) bool // of the body; nil: any
-	head   func(string) bool // of what stands in front of the prefix
+	kind      Kind
+	prefix    string
+	anchor    int               // which byte of prefix betrays it
+	back      int               // bytes of the token that stand in front of the prefix
+	chars     uint8             // class of the body
+	extra     string            // further bytes of the body
+	min       int               // length of the body
+	max       int               // 0: no limit
+	valid     func(string) bool // of the body; nil: any
+	head      func(string) bool // of what stands in front of the prefix
+	headChars uint8             // class of its last byte
 }
 
 // maxToken is the longest body that is taken, in bytes.
@@ -25,32 +26,66 @@ const maxToken = 1 << 10
 const literalKinds = Set(1<<AWSKey | 1<<GCPKey | 1<<AzureKey | 1<<GitHubToken | 1<<GitLabToken | 1<<SlackToken | 1<<StripeKey |
 	1<<OpenAIKey | 1<<AnthropicKey | 1<<JWT | 1<<VendorToken)
 
+// literalIndex finds the prefixes that a byte and the one in front of it belong to.
+type literalIndex struct {
+	row   [256]uint8   // of next, by the anchor; 0: no anchor
+	next  [][256]uint8 // of lists, by the byte in front of the anchor
+	lists [][]literal  // the first is empty
+}
+
+func (x *literalIndex) add(l literal) {
+	if x.row[l.prefix[l.anchor]] == 0 {
+		if len(x.next) == 0 {
+			x.next, x.lists = make([][256]uint8, 1), make([][]literal, 1)
+		}
+		x.row[l.prefix[l.anchor]] = uint8(len(x.next))
+		x.next = append(x.next, [256]uint8{})
+	}
+	next := &x.next[x.row[l.prefix[l.anchor]]]
+	enter := func(prior byte) {
+		if next[prior] == 0 {
+			next[prior] = uint8(len(x.lists))
+			x.lists = append(x.lists, nil)
+		}
+		x.lists[next[prior]] = append(x.lists[next[prior]], l)
+	}
+	if l.anchor > 0 {
+		enter(l.prefix[l.anchor-1])
+		return
+	}
+	for prior := range 256 { // what may stand in front of the token
+		if !is(byte(prior), cAlnum) || l.back > 0 && is(byte(prior), l.headChars) {
+			enter(byte(prior))
+		}
+	}
+}
+
+// of returns the literals whose anchor is t[i].
+func (x *literalIndex) of(t string, i int) []literal {
+	r := x.row[t[i]]
+	if r == 0 {
+		return nil
+	}
+	k := x.next[r][at(t, i-1)]
+	if k == 0 {
+		return nil
+	}
+	return x.lists[k]
+}
+
 // useLiterals enters the prefixes of the enabled kinds into the table.
 func (s *Scanner) useLiterals() {
 	for _, l := range literals {
 		if s.on.Has(l.kind) {
-			c := l.prefix[l.anchor]
-			s.table[c] = aLiteral
-			if l.back == 4 {
-				l.head = azureHead
-			}
-			s.literals[c] = append(s.literals[c], l)
-			if l.anchor == 0 {
-				s.prior[c] = [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
-			} else {
-				p := l.prefix[l.anchor-1]
-				s.prior[c][p>>6] |= 1 << (p & 63)
-			}
+			s.table[l.prefix[l.anchor]] = aLiteral
+			s.literals.add(l)
 		}
 	}
 }
 
 // literal compares the prefixes that t[i] betrays.
 func (sc *scan) literal(i int) int {
-	if p := at(sc.t, i-1); sc.prior[sc.t[i]][p>>6]&(1<<(p&63)) == 0 { // of no prefix
-		return i + 1
-	}
-	list := sc.literals[sc.t[i]]
+	list := sc.literals.of(sc.t, i)
 	for k := range list {
 		l := &list[k]
 		p := i - l.anchor

@@ -21,7 +21,7 @@ func (sc *scan) specific(start, end int) int {
 		found = sc.jwt(start + 2)
 	}
 	for k := start; k < end && k < start+12 && found == 0; k++ {
-		if len(sc.literals[t[k]]) > 0 {
+		if sc.literals.row[t[k]] != 0 {
 			if e := sc.literal(k); e > k+1 {
 				found = e
 			}

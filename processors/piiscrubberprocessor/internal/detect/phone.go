@@ -11,9 +11,9 @@ const (
 var (
 	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tél", "tlf", "mobiel", "mobilnummer", "mobilfunk", "fax", "msisdn",
 		"whatsapp", "sms", "telefonnummer", "puhelin", "전화", "फ़ोन", "هاتف", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
-		"电话", "手机", "電話", "携帯", "телефон", "Телефон")
+		"电话", "手机", "電話", "携帯", "телефон", "Телефон").remembered(phoneMemo)
 	phoneWeakWords = wordsOf("mobile", "mobil", "callback", "caller", "dial", "dialed", "dialled", "hotline", "reach me", "call me", "call us", "ring me", "cell phone",
-		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from")
+		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from").remembered(phoneWeakMemo)
 	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
 	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
 		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")
@@ -179,6 +179,9 @@ func (sc *scan) phoneNational(i, j int) int {
 	if c := at(t, i-1); c == '.' || c == ':' && is(at(t, i-2), cDigit) || c == '_' || c == '$' || c == '-' && is(at(t, i-2), cAlnum) || c == '+' {
 		return 0
 	}
+	if j-i != 3 && sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers, and no 3-3-4
+		return 0
+	}
 	d := readDial(t, i)
 	if d.n < minDial {
 		return 0
@@ -233,16 +236,22 @@ func (sc *scan) readContext(i int) dialContext {
 	if sc.key == "" && !sc.letters(i-before, i) { // numbers among numbers
 		return dialContext{read: true}
 	}
-	return dialContext{
-		read:         true,
-		label:        sc.labelled(i, &phoneWords),
-		weakLabel:    sc.labelled(i, &phoneWeakWords),
-		value:        sc.pairValue(i) && sc.labelled(i, &mobileWords),
-		not:          sc.labelled(i, &notPhoneWords),
-		key:          sc.named(i, &phoneKeys),
-		strongBefore: sc.nearer(i, i, &phoneWords, 0),
-		weakBefore:   sc.nearer(i, i, &phoneWeakWords, 0),
+	c := dialContext{read: true}
+	if label := sc.label(i); label != "" {
+		if c.not = notPhoneWords.in(label, 0, maxLabel); c.not {
+			return c
+		}
+		if c.label = phoneWords.in(label, 0, maxLabel); c.label {
+			return c
+		}
+		c.weakLabel = phoneWeakWords.in(label, 0, maxLabel)
+		c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
 	}
+	c.key = sc.named(i, &phoneKeys)
+	if c.strongBefore = sc.nearer(i, i, &phoneWords, 0); !c.strongBefore {
+		c.weakBefore = sc.nearer(i, i, &phoneWeakWords, 0)
+	}
+	return c
 }
 
 // pairValue reports whether a key and a separator, quotes aside, stand in front of i.

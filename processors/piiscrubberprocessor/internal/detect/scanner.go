@@ -36,9 +36,8 @@ type Scanner struct {
 	special  bool
 	entropy  float64
 	custom   []Custom
-	literals [256][]literal
-	prior    [256][4]uint64 // by anchor, the bytes that stand in front of it in a prefix
-	ids      [maxGroup + 1][]layout
+	literals literalIndex
+	ids      layoutIndex
 	bareIDs  [maxBare + 1][]*idRule
 	homeIDs  Set // precise bare identifiers of IDRegions
 	hosts    bool
@@ -108,6 +107,7 @@ type scan struct {
 	tableEnd           int // lines up to here are rows of a table
 	// extra are findings that are known before the scan comes to them: values of tables and rows, in order.
 	extra   []Span
+	memos   [memoEnd]memo
 	secrets docKind // whether the text is the manifest of a Kubernetes Secret
 }
 

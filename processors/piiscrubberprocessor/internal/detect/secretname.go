@@ -77,7 +77,11 @@ func nameStyle(name string) secretStyle {
 	if hasNameEnd(name, secretName{name: "publickeytoken"}) { // of a .NET assembly
 		return notSecret
 	}
+	prev := lower(name[len(name)-2])
 	for _, s := range secretNames[lower(name[len(name)-1])] {
+		if p := s.name[len(s.name)-2]; p != prev && is(prev, cLetter) {
+			continue
+		}
 		if hasNameEnd(name, s) {
 			return s.style
 		}

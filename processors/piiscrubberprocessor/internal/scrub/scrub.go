@@ -26,8 +26,10 @@ type Settings struct {
 	AllowValues []*regexp.Regexp
 	// Include and Exclude are paths ("resource.host.name", "body.user.*"); without Include all are included.
 	Include, Exclude []string
-	// RewriteKeys looks into attribute keys too.
-	RewriteKeys bool
+	// KeyScanner looks into attribute keys; nil: nobody does. KeyTokens says that it finds e-mail addresses and tokens only, which
+	// short keys can't hold.
+	KeyScanner *detect.Scanner
+	KeyTokens  bool
 	// MaxDepth of nesting and MaxBytes of one text; what is beyond is redacted whole if FailClosed, else passed unseen.
 	MaxDepth, MaxBytes int
 	FailClosed         bool
@@ -166,11 +168,16 @@ func (b *Batch) text(key, text string) (string, outcome) {
 		}
 		return text, kept
 	}
-	out, o := b.round(key, text, true)
+	return b.search(s.Scanner, key, text)
+}
+
+// search scrubs what scanner finds in text.
+func (b *Batch) search(scanner *detect.Scanner, key, text string) (string, outcome) {
+	out, o := b.round(scanner, key, text, true)
 	// What stood next to a finding may count only now ("a number with no other number beside it"): again until nothing changes, so
 	// that a second scrubber finds nothing.
 	for n := 0; n < maxRounds && o == changed && b.again; n++ {
-		next, o := b.round(key, out, false)
+		next, o := b.round(scanner, key, out, false)
 		if o == dropped {
 			return "", dropped
 		}
@@ -183,10 +190,10 @@ func (b *Batch) text(key, text string) (string, outcome) {
 const maxRounds = 4
 
 // round scrubs text once. b.again tells whether another round may find more. Dry runs are counted in the first round only.
-func (b *Batch) round(key, text string, first bool) (string, outcome) {
+func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (string, outcome) {
 	s := b.s
 	b.again = false
-	if !b.scan(key, text) {
+	if !b.scan(scanner, key, text) {
 		b.Missed[Failed]++
 		if s.FailClosed {
 			return "[REDACTED:limit]", changed
@@ -236,9 +243,9 @@ func (b *Batch) round(key, text string, first bool) (string, outcome) {
 }
 
 // scan looks for findings in text; false if a detector panicked.
-func (b *Batch) scan(key, text string) (ok bool) {
+func (b *Batch) scan(scanner *detect.Scanner, key, text string) (ok bool) {
 	defer func() { ok = recover() == nil }()
-	b.spans = b.s.Scanner.Scan(b.spans[:0], key, text)
+	b.spans = scanner.Scan(b.spans[:0], key, text)
 	return true
 }
 

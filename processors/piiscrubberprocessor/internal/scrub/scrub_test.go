@@ -161,7 +161,7 @@ func TestPanic(t *testing.T) {
 // Keys that become one stay two.
 func TestKeys(t *testing.T) {
 	s := settings(t, protect.Rule{})
-	s.RewriteKeys = true
+	s.KeyScanner = s.Scanner
 	b := scrub.New(s).NewBatch()
 	m := pcommon.NewMap()
 	m.PutInt("seen.jane@example.com", 1)
@@ -169,6 +169,37 @@ func TestKeys(t *testing.T) {
 	b.Map("attributes", m)
 	assert.Len(t, m.AsRaw(), 2)
 	assert.NotContains(t, keysOf(m), "example.com")
+}
+
+// E-mail addresses and tokens go from keys by default; a key that only looks like a telephone number stays.
+func TestTokensInKeys(t *testing.T) {
+	s := settings(t, protect.Rule{})
+	s.KeyScanner, s.KeyTokens = detect.New(detect.Options{Detectors: detect.Tokens}), true
+	b := scrub.New(s).NewBatch()
+	m := pcommon.NewMap()
+	m.PutInt("jane@example.com", 1)
+	m.PutInt("limits.sk_live_4eC39HqLyjWDarjtT1zdp7dc", 2)
+	m.PutInt("calls.415-555-2671.in.the.last.hour", 3)
+	m.PutInt("http.response.status_code.of.upstream", 4)
+	b.Map("attributes", m)
+	assert.Equal(t, map[string]any{"[REDACTED:email]": int64(1), "limits.[REDACTED:stripe_key]": int64(2), "calls.415-555-2671.in.the.last.hour": int64(3),
+		"http.response.status_code.of.upstream": int64(4)}, m.AsRaw())
+}
+
+// Text that isn't a string is searched: numbers under a secret's key, bytes in an older encoding.
+func TestOtherTypes(t *testing.T) {
+	b := scrub.New(settings(t, protect.Rule{})).NewBatch()
+	m := pcommon.NewMap()
+	m.PutDouble("pin", 4821)
+	m.PutDouble("password", 123456)
+	m.PutDouble("password_age", 12.5)
+	m.PutInt("pan", 4111111111111111)
+	m.PutInt("seq", 4111111111111111)
+	m.PutEmptyBytes("latin").FromRaw([]byte("J\xfcrgen jane@example.com"))
+	b.Map("attributes", m)
+	assert.Equal(t, map[string]any{"pin": "[REDACTED:sensitive_key]", "password": "[REDACTED:sensitive_key]", "password_age": 12.5, "pan": "[REDACTED:payment_card]",
+		"seq": int64(4111111111111111), "latin": []byte("J\xfcrgen [REDACTED:email]")}, m.AsRaw())
+	assert.EqualValues(t, 1, b.Missed[scrub.Binary])
 }
 
 func keysOf(m pcommon.Map) string {

@@ -54,7 +54,7 @@ func (b *Batch) mapAt(m pcommon.Map, depth int) {
 	if gone != nil {
 		removeAt(m, gone)
 	}
-	if b.s.RewriteKeys {
+	if b.s.KeyScanner != nil {
 		b.rewriteKeys(m)
 	}
 }
@@ -102,7 +102,7 @@ func (b *Batch) attribute(k, key string, v pcommon.Value, depth int) outcome {
 // isSensitive reports whether v goes whole because of its key. A flag or an absent value is no secret.
 func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 	t := v.Type()
-	if t == pcommon.ValueTypeBool || t == pcommon.ValueTypeEmpty || t == pcommon.ValueTypeDouble {
+	if t == pcommon.ValueTypeBool || t == pcommon.ValueTypeEmpty {
 		return false
 	}
 	if len(b.s.sensitive) > 0 && b.s.sensitive[strings.ToLower(key)] {
@@ -117,6 +117,12 @@ func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 		sample = v.Str()
 	case pcommon.ValueTypeInt:
 		sample = view(strconv.AppendInt(b.num[:0], v.Int(), 10))
+	case pcommon.ValueTypeDouble: // JSON has no integers
+		f := v.Double()
+		if f < 0 || f >= 1<<53 || f != math.Trunc(f) {
+			return false
+		}
+		sample = view(strconv.AppendInt(b.num[:0], int64(f), 10))
 	}
 	return detect.SecretKey(key, sample)
 }
@@ -215,7 +221,8 @@ func (b *Batch) number(key string, digits []byte, v pcommon.Value) outcome {
 	return o
 }
 
-// bytes scrubs bytes that are UTF-8 text. Others are counted, not searched.
+// bytes scrubs bytes. What isn't UTF-8 is searched as ASCII is written in Latin-1 and its like, and counted: in UTF-16 or compressed
+// nothing is found.
 func (b *Batch) bytes(key string, v pcommon.Value) outcome {
 	raw := v.Bytes()
 	n := raw.Len()
@@ -233,7 +240,6 @@ func (b *Batch) bytes(key string, v pcommon.Value) outcome {
 	text := raw.AsRaw()
 	if !utf8.Valid(text) {
 		b.Missed[Binary]++
-		return kept
 	}
 	out, o := b.text(key, view(text))
 	if o == changed {
@@ -251,11 +257,17 @@ func (b *Batch) tooDeep(v pcommon.Value) outcome {
 	return changed
 }
 
+// shortKey is the length below which a key holds no token.
+const shortKey = 20
+
 // rewriteKeys scrubs the keys of m. Two keys that become one are told apart by a suffix, so that no value is lost.
 func (b *Batch) rewriteKeys(m pcommon.Map) {
 	dirty := false
 	for k := range m.All() {
-		if !b.scan("", k) || len(b.spans) > 0 {
+		if b.s.KeyTokens && len(k) < shortKey && strings.IndexByte(k, '@') < 0 && strings.IndexByte(k, '%') < 0 {
+			continue
+		}
+		if !b.scan(b.s.KeyScanner, "", k) || len(b.spans) > 0 {
 			dirty = true
 			break
 		}
@@ -267,7 +279,7 @@ func (b *Batch) rewriteKeys(m pcommon.Map) {
 	out.EnsureCapacity(m.Len())
 	used := make(map[string]int, m.Len()) // how often a key came, and which are taken
 	for k, v := range m.All() {
-		key, o := b.text("", k)
+		key, o := b.search(b.s.KeyScanner, "", k)
 		if o == dropped {
 			continue
 		}
