@@ -13,7 +13,7 @@ const Grace = 5 * time.Second
 // Watch follows one thing. Attempts to reach it may run at once: any that works ends the outage. It is safe for concurrent
 // use, starts nothing and takes the time from its callers.
 type Watch struct {
-	after time.Duration
+	after, every time.Duration
 
 	mu    sync.Mutex
 	since time.Time // guarded by mu; zero: it is there
@@ -33,8 +33,8 @@ type Outage struct {
 	First bool
 }
 
-// New returns a Watch that reports an outage once it has lasted for after, and again in each further after.
-func New(after time.Duration) *Watch { return &Watch{after: after} }
+// New returns a Watch that reports an outage once it has lasted for after, 0: at once, and again in each further every.
+func New(after, every time.Duration) *Watch { return &Watch{after: after, every: every} }
 
 // Failed notes that an attempt has failed.
 func (w *Watch) Failed(now time.Time, cause error) { w.FailedSince(now, cause) }
@@ -66,7 +66,7 @@ func (w *Watch) Worked(now time.Time) (over Outage, told bool) {
 func (w *Watch) Due(now time.Time) (Outage, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.since.IsZero() || now.Sub(w.since) < w.after || (!w.told.IsZero() && now.Sub(w.told) < w.after) {
+	if w.since.IsZero() || now.Sub(w.since) < w.after || (!w.told.IsZero() && now.Sub(w.told) < w.every) {
 		return Outage{}, false
 	}
 	o := w.at(now)

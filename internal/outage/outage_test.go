@@ -12,7 +12,7 @@ import (
 )
 
 func TestOneLineAfterAMinuteOneAMinuteAndOneWhenItIsOver(t *testing.T) {
-	w := outage.New(time.Minute)
+	w := outage.New(time.Minute, time.Minute)
 	began := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	var lines []string
 	for second := range 200 {
@@ -32,7 +32,7 @@ func TestOneLineAfterAMinuteOneAMinuteAndOneWhenItIsOver(t *testing.T) {
 }
 
 func TestAnAttemptThatWorksEndsAnOutageThatNobodyHasReadOf(t *testing.T) {
-	w := outage.New(time.Minute)
+	w := outage.New(time.Minute, time.Minute)
 	began := time.Unix(1000, 0)
 	w.Failed(began, errors.New("x"))
 	_, told := w.Worked(began.Add(59 * time.Second))
@@ -43,7 +43,7 @@ func TestAnAttemptThatWorksEndsAnOutageThatNobodyHasReadOf(t *testing.T) {
 }
 
 func TestTheStatusOfAnOutageComesBeforeItsFirstLine(t *testing.T) {
-	w := outage.New(time.Minute)
+	w := outage.New(time.Minute, time.Minute)
 	began := time.Unix(1000, 0)
 	w.FailedSince(began, errors.New("no answer"))
 	_, bad := w.Now(began.Add(outage.Grace-1), outage.Grace)
@@ -53,8 +53,20 @@ func TestTheStatusOfAnOutageComesBeforeItsFirstLine(t *testing.T) {
 	assert.EqualError(t, o.Cause, "no answer")
 }
 
+func TestAnOutageThatMattersAtOnceIsReportedAtOnce(t *testing.T) {
+	w := outage.New(0, time.Minute)
+	began := time.Unix(1000, 0)
+	w.Failed(began, errors.New("full"))
+	o, due := w.Due(began)
+	assert.True(t, due && o.First)
+	_, due = w.Due(began.Add(59 * time.Second))
+	assert.False(t, due)
+	o, due = w.Due(began.Add(time.Minute))
+	assert.True(t, due && !o.First)
+}
+
 func Example() {
-	w := outage.New(time.Minute)
+	w := outage.New(time.Minute, time.Minute)
 	noon := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	w.Failed(noon, errors.New("connection refused"))
 	if o, due := w.Due(noon.Add(time.Minute)); due {
