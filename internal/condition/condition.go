@@ -62,3 +62,10 @@ func (s *Set) reportLocked() {
 	}
 	componentstatus.ReportStatus(s.host, componentstatus.NewRecoverableErrorEvent(all))
 }
+
+// Report reports the status as it is: OK without a reason.
+func (s *Set) Report() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reportLocked()
+}

@@ -88,3 +88,24 @@ func (w *Watch) Now(now time.Time, d time.Duration) (Outage, bool) {
 func (w *Watch) at(now time.Time) Outage {
 	return Outage{Since: w.since, Lasted: now.Sub(w.since), Cause: w.cause}
 }
+
+// Lines keeps components that meet the same outage from saying it each. It is safe for concurrent use. Memory: one entry for
+// each key, so keys come from the configuration.
+type Lines struct {
+	mu   sync.Mutex
+	last map[string]time.Time // guarded by mu
+}
+
+// Allow reports whether nothing was allowed under key in the last every; then the caller writes its line.
+func (l *Lines) Allow(key string, now time.Time, every time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, ok := l.last[key]; ok && now.Sub(last) < every {
+		return false
+	}
+	if l.last == nil {
+		l.last = map[string]time.Time{}
+	}
+	l.last[key] = now
+	return true
+}

@@ -74,3 +74,12 @@ func Example() {
 	}
 	// Output: away for 1m0s because of connection refused
 }
+
+func TestComponentsThatMeetOneOutageShareItsLine(t *testing.T) {
+	var l outage.Lines
+	began := time.Unix(1000, 0)
+	assert.True(t, l.Allow("kafka:9092", began, time.Minute))
+	assert.False(t, l.Allow("kafka:9092", began.Add(59*time.Second), time.Minute))
+	assert.True(t, l.Allow("other:9092", began.Add(59*time.Second), time.Minute))
+	assert.True(t, l.Allow("kafka:9092", began.Add(time.Minute), time.Minute))
+}
