@@ -129,6 +129,11 @@ func (a *assignment) giveUp(until int64) {
 
 // lostByChoice notes a gap that the follower made, until a checkpoint holds it: before that the records may still be delivered.
 func (a *assignment) lostByChoice(b delivery.Bounds) bool {
+	a.mu.Lock()
+	if a.source != nil {
+		a.floor.Store(max(a.floor.Load(), a.source.GivenUp()))
+	}
+	a.mu.Unlock()
 	if b.Next > a.floor.Load() {
 		return false
 	}

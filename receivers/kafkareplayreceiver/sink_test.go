@@ -126,6 +126,36 @@ func (x *watched) lost(reason string) int64 {
 	return 0
 }
 
+// gauge returns the largest value of a gauge.
+func (x *watched) gauge(name string) (value float64) {
+	m, err := x.tel.GetMetric("otelcol_receiver_kafka_replay_" + name)
+	if err != nil {
+		return -1
+	}
+	switch data := m.Data.(type) {
+	case metricdata.Gauge[int64]:
+		for _, p := range data.DataPoints {
+			value = max(value, float64(p.Value))
+		}
+	case metricdata.Gauge[float64]:
+		for _, p := range data.DataPoints {
+			value = max(value, p.Value)
+		}
+	}
+	return value
+}
+
+func oneLine(t *testing.T, body string) []byte {
+	t.Helper()
+	ld := plog.NewLogs()
+	l := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	l.Body().SetStr(body)
+	l.SetObservedTimestamp(1)
+	value, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+	require.NoError(t, err)
+	return value
+}
+
 func eventually(t *testing.T, ok func() bool, about ...any) {
 	t.Helper()
 	require.Eventually(t, ok, 40*time.Second, 5*time.Millisecond, about...)
@@ -135,12 +165,31 @@ func eventually(t *testing.T, ok func() bool, about ...any) {
 type exporter struct {
 	tells bool // it says what becomes of its attempts
 	mu    sync.Mutex
-	up    chan struct{} // closed: the sink is there
-	seen  map[string]int
+	up    chan struct{}  // guarded by mu; closed: the sink is there
+	seen  map[string]int // guarded by mu; by body
 }
 
 func newExporter(tells bool) *exporter {
 	return &exporter{tells: tells, up: make(chan struct{}), seen: map[string]int{}}
+}
+
+// open and shut let the sink come and go.
+func (e *exporter) open() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.up)
+}
+
+func (e *exporter) shut() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.up = make(chan struct{})
+}
+
+func (e *exporter) there() chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.up
 }
 
 func (e *exporter) consumer(t *testing.T) consumer.Logs {
@@ -154,7 +203,7 @@ func (e *exporter) consumer(t *testing.T) consumer.Logs {
 				delivery.Attempted(ctx, "loki/main", errors.New("dial tcp 127.0.0.1:3100: connect: connection refused"))
 			}
 			select {
-			case <-e.up:
+			case <-e.there():
 				waiting = false
 			case <-ctx.Done():
 				return errors.New("request is cancelled or timed out")
@@ -204,7 +253,7 @@ func TestASinkThatIsAwayIsNamedWithCauseAndRoom(t *testing.T) {
 			assert.Contains(t, line, "the journal has room for 60 MiB more of p.logs, 2 m at the present rate, then clients are refused")
 			eventually(t, func() bool { return x.host.reported() == "StatusRecoverableError: "+c.status })
 
-			close(e.up)
+			e.open()
 			eventually(t, func() bool { return x.host.reported() == "StatusOK" && e.count() == 1 })
 			lines := x.errors()
 			assert.Contains(t, lines[len(lines)-1], "takes logs again")
@@ -249,7 +298,9 @@ func TestAKafkaThatIsAwayIsOneLine(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
 	}
 	for _, h := range hosts {
-		eventually(t, func() bool { return strings.HasPrefix(h.reported(), "StatusRecoverableError: the journal can't be followed: ") })
+		eventually(t, func() bool {
+			return strings.HasPrefix(h.reported(), "StatusRecoverableError: the journal can't be followed: ")
+		})
 	}
 	require.NotEmpty(t, logs.All())
 	for _, e := range logs.All() {

@@ -82,6 +82,9 @@ func (s *Source) GiveUp(offset int64) {
 	}
 }
 
+// GivenUp returns the offset below which nothing more is read: what GiveUp said, or the end of a recorded range behind it.
+func (s *Source) GivenUp() int64 { return s.floor.Load() }
+
 // Hurry ends the waiting for records that is under way, and the waiting for more records of all ranges to come. It may be called
 // from any goroutine.
 func (s *Source) Hurry() { s.hurry() }
