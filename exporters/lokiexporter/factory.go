@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
+	"github.com/penstockhq/penstock/internal/attempts"
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -84,8 +85,9 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	next, err := exporterhelper.NewLogs(ctx, set, cfg, e.push,
-		exporterhelper.WithStart(e.start),
+	tries, quiet := attempts.New(set)
+	next, err := exporterhelper.NewLogs(ctx, quiet, cfg, attempts.Push(tries, e.push),
+		exporterhelper.WithStart(tries.Start(e.start)),
 		exporterhelper.WithShutdown(e.shutdown),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
 		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}), // timeout counts for each request

@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/attempts"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configoptional"
@@ -56,7 +57,8 @@ func createLogs(ctx context.Context, set exporter.Settings, config component.Con
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewLogs(ctx, set, config, e.push, options(e, config.(*Config))...)
+	tries, quiet := attempts.New(set)
+	return exporterhelper.NewLogs(ctx, quiet, config, attempts.Push(tries, e.push), options(e, tries, config.(*Config))...)
 }
 
 func createMetrics(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Metrics, error) {
@@ -64,7 +66,8 @@ func createMetrics(ctx context.Context, set exporter.Settings, config component.
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewMetrics(ctx, set, config, e.push, options(e, config.(*Config))...)
+	tries, quiet := attempts.New(set)
+	return exporterhelper.NewMetrics(ctx, quiet, config, attempts.Push(tries, e.push), options(e, tries, config.(*Config))...)
 }
 
 func createTraces(ctx context.Context, set exporter.Settings, config component.Config) (exporter.Traces, error) {
@@ -72,13 +75,14 @@ func createTraces(ctx context.Context, set exporter.Settings, config component.C
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewTraces(ctx, set, config, e.push, options(e, config.(*Config))...)
+	tries, quiet := attempts.New(set)
+	return exporterhelper.NewTraces(ctx, quiet, config, attempts.Push(tries, e.push), options(e, tries, config.(*Config))...)
 }
 
-func options(e component.Component, c *Config) []exporterhelper.Option {
+func options(e component.Component, tries *attempts.Attempts, c *Config) []exporterhelper.Option {
 	return []exporterhelper.Option{
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
-		exporterhelper.WithStart(e.Start),
+		exporterhelper.WithStart(tries.Start(e.Start)),
 		exporterhelper.WithShutdown(e.Shutdown),
 		exporterhelper.WithTimeout(c.Timeout),
 		exporterhelper.WithRetry(c.Retry),

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
+	"github.com/penstockhq/penstock/internal/attempts"
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -64,8 +65,9 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 	if err != nil {
 		return nil, err
 	}
-	next, err := exporterhelper.NewMetrics(ctx, set, cfg, e.push,
-		exporterhelper.WithStart(e.start),
+	tries, quiet := attempts.New(set)
+	next, err := exporterhelper.NewMetrics(ctx, quiet, cfg, attempts.Push(tries, e.push),
+		exporterhelper.WithStart(tries.Start(e.start)),
 		exporterhelper.WithShutdown(e.shutdown),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
 		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}), // of one request, not of a batch: see Config.HTTP

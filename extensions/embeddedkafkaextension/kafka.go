@@ -2,6 +2,7 @@ package embeddedkafkaextension
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -23,7 +24,8 @@ type kafka struct {
 	cfg       *Config
 	log       *zap.Logger
 	telemetry *metadata.TelemetryBuilder
-	broker    *broker.Broker // nil before Start and after Shutdown
+	broker    *broker.Broker                // nil before Start and after Shutdown
+	serving   atomic.Pointer[broker.Broker] // the same, for JournalRoom
 }
 
 func newKafka(cfg *Config, set extension.Settings) (*kafka, error) {
@@ -47,6 +49,7 @@ func (k *kafka) Start(ctx context.Context, _ component.Host) error {
 		return err
 	}
 	k.broker = b
+	k.serving.Store(b)
 	if r := b.Repaired(); r != (broker.Repair{}) {
 		k.log.Info("repaired the log after a crash; nothing acknowledged was lost",
 			zap.Int64("torn_bytes", r.TornBytes), zap.Int("indexes", r.Indexes), zap.Int("aborted_transactions", r.Aborted))
@@ -80,5 +83,6 @@ func (k *kafka) Shutdown(context.Context) error {
 	}
 	b := k.broker
 	k.broker = nil
+	k.serving.Store(nil)
 	return b.Close()
 }

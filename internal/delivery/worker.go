@@ -256,6 +256,9 @@ func (w *Worker) step(ctx context.Context) error {
 		}
 		w.set.Observer.Lost(Bounds{First: w.read, Next: r.First})
 		w.read, w.next, w.dirty = r.First, r.First, true
+		if err := w.save(ctx); err != nil { // Behind the gap a sink that is away can keep the worker from saving for long.
+			return err
+		}
 	}
 	if !w.set.RecordRanges {
 		r = w.poison.cut(r)

@@ -43,6 +43,7 @@ const (
 	metadataAge = 50 * time.Millisecond
 	stage       = "append"
 	tooLarge    = "too_large"
+	full        = "full"
 )
 
 // appender writes the requests of one signal. It is safe for concurrent use.
@@ -54,9 +55,10 @@ type appender struct {
 	labels    metric.MeasurementOption
 	keys      []string // of client metadata, lower-case
 
-	ready atomic.Pointer[target] // nil until Kafka was asked
-	stop  context.CancelFunc
-	wg    sync.WaitGroup
+	ready  atomic.Pointer[target] // nil until Kafka was asked
+	health *health                // from Start on
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 // target is where to write, once known.
@@ -97,14 +99,18 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
+	a.health = newHealth(a, host)
 	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	err = a.prepare(ctx)
-	if err == nil || errors.Is(err, cluster.ErrRefused) || errors.Is(err, errOptions) {
+	if errors.Is(err, cluster.ErrRefused) || errors.Is(err, errOptions) {
 		return err
 	}
-	a.set.Logger.Warn("Kafka can't be reached; requests are refused until it can", zap.Error(err))
-	componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
-	a.wg.Go(func() { a.prepareUntilDone(ctx, host) })
+	if err != nil {
+		a.set.Logger.Warn("Kafka can't be reached; requests are refused until it can", zap.Error(err))
+		a.health.failed(err)
+		a.wg.Go(func() { a.prepareUntilDone(ctx, host) })
+	}
+	a.wg.Go(func() { a.health.run(ctx) })
 	return nil
 }
 
@@ -120,11 +126,13 @@ func (a *appender) prepareUntilDone(ctx context.Context, host component.Host) {
 		switch err := a.prepare(ctx); {
 		case err == nil:
 			a.set.Logger.Info("Kafka is there: requests are taken")
-			componentstatus.ReportStatus(host, componentstatus.NewEvent(componentstatus.StatusOK))
+			a.health.worked()
 			return
 		case errors.Is(err, cluster.ErrRefused):
 			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
 			return
+		default:
+			a.health.failed(err)
 		}
 	}
 }
@@ -176,7 +184,10 @@ func (a *appender) Shutdown(context.Context) error {
 func (a *appender) write(ctx context.Context, request []byte, sources []journal.Source, items int) error {
 	t := a.ready.Load()
 	if t == nil {
-		return a.refuse(ctx, "not_ready", errors.New("the journal's Kafka could not be reached yet"))
+		return a.refuse(ctx, "not_ready", fmt.Errorf("journal: Kafka (%s) could not be reached yet", a.health.brokers), retryAfter)
+	}
+	if why, ok := a.health.refusal(); !ok {
+		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
 	}
 	began := time.Now()
 	batch := &journal.Batch{Signal: a.signal, Request: request, Sources: sources, Metadata: a.metadata(ctx), Received: began}
@@ -186,6 +197,8 @@ func (a *appender) write(ctx context.Context, request []byte, sources []journal.
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
+	ctx, release := a.health.bound(ctx)
+	defer release()
 	toWrite := make([]*kgo.Record, len(records))
 	bytes := int64(0)
 	for i := range records {
@@ -194,8 +207,9 @@ func (a *appender) write(ctx context.Context, request []byte, sources []journal.
 	}
 	failed, err := t.producer.Write(ctx, toWrite)
 	if err != nil {
-		return a.refuse(ctx, reason(ctx, err), err)
+		return a.unwritten(ctx, len(records), err)
 	}
+	a.health.worked()
 	written := len(records) - len(failed)
 	for i := range large {
 		failed = append(failed, large[i].Kafka(t.topic))
@@ -206,7 +220,7 @@ func (a *appender) write(ctx context.Context, request []byte, sources []journal.
 			return consumererror.NewPermanent(fmt.Errorf("an item is larger than even the dead letter takes (%d bytes): %w", cluster.DeadLetterBytes, err))
 		}
 		if err != nil {
-			return a.refuse(ctx, reason(ctx, err), err)
+			return a.unwritten(ctx, len(failed), err)
 		}
 	}
 	a.telemetry.ProcessorKafkaReplayAppendDuration.Record(ctx, time.Since(began).Seconds(), a.labels)
@@ -230,21 +244,33 @@ func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record) e
 	return nil
 }
 
-func reason(ctx context.Context, err error) string {
+// unwritten refuses a request of which not all is written.
+func (a *appender) unwritten(ctx context.Context, records int, err error) error {
 	switch {
 	case errors.Is(err, cluster.ErrBusy):
-		return "busy"
-	case ctx.Err() != nil:
-		return "timeout"
+		return a.refuse(ctx, "busy", fmt.Errorf("journal: %w", err), retryAfter)
+	case errors.Is(context.Cause(ctx), errFull):
+		why, ok := a.health.refusal()
+		if ok { // It has room again meanwhile.
+			return a.refuse(ctx, full, fmt.Errorf("%w", errFull), retryAfter)
+		}
+		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = a.health.unconfirmed(records, a.cfg.Timeout)
+		a.health.failed(err)
+		return a.refuse(ctx, "timeout", fmt.Errorf("journal: %w", err), retryAfter)
+	case ctx.Err() != nil: // The client has gone: that says nothing about Kafka.
+		return a.refuse(ctx, "timeout", fmt.Errorf("journal: %w", err), retryAfter)
 	}
-	return "kafka"
+	a.health.failed(err)
+	return a.refuse(ctx, "kafka", fmt.Errorf("journal: %w", err), retryAfter)
 }
 
 // refuse counts, and returns an error that becomes 503 with Retry-After, or UNAVAILABLE with RetryInfo.
-func (a *appender) refuse(ctx context.Context, reason string, err error) error {
+func (a *appender) refuse(ctx context.Context, reason string, err error, after time.Duration) error {
 	a.telemetry.ProcessorKafkaReplayRefusedRequests.Add(ctx, 1, a.labels, metric.WithAttributes(attribute.String("reason", reason)))
-	s := status.New(codes.Unavailable, "journal: "+err.Error())
-	detailed, detailErr := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+	s := status.New(codes.Unavailable, err.Error())
+	detailed, detailErr := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	if detailErr != nil {
 		return s.Err()
 	}

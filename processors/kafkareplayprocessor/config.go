@@ -20,6 +20,7 @@ const (
 	defaultTimeout     = 10 * time.Second
 	defaultMaxInFlight = 64 << 20
 	defaultMaxRecord   = 900 << 10
+	defaultOutageAfter = time.Minute
 	minRecord          = 16 << 10
 	maxRecord          = 16 << 20
 )
@@ -42,6 +43,9 @@ type Config struct {
 	// MaxRecord is the size above which a request is split, in bytes before compression. The topic's max.message.bytes
 	// counts as well. Default 900 KiB.
 	MaxRecord int `mapstructure:"max_record_size"`
+	// OutageAfter is how long Kafka may be away before the log says so as an error, and how long it is from one such line to the
+	// next, there and while the journal is full. Default 1m.
+	OutageAfter time.Duration `mapstructure:"outage_after"`
 }
 
 var _ component.Config = (*Config)(nil)
@@ -50,6 +54,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		Kafka: cluster.DefaultConfig(), Topics: cluster.DefaultTopicsConfig(), Delivery: deliveryAppend,
 		Timeout: defaultTimeout, MaxInFlight: defaultMaxInFlight, MaxRecord: defaultMaxRecord,
+		OutageAfter: defaultOutageAfter,
 	}
 }
 
@@ -61,6 +66,9 @@ func (c *Config) Validate() (err error) {
 	}
 	if c.Timeout <= 0 {
 		err = errors.Join(err, fmt.Errorf("timeout: %s must be positive", c.Timeout))
+	}
+	if c.OutageAfter <= 0 {
+		err = errors.Join(err, fmt.Errorf("outage_after: %s must be positive", c.OutageAfter))
 	}
 	if c.MaxInFlight < 1<<20 {
 		err = errors.Join(err, fmt.Errorf("max_in_flight: %d is below 1 MiB", c.MaxInFlight))

@@ -36,14 +36,19 @@ type assignment struct {
 
 	mu     sync.Mutex
 	worker *delivery.Worker  // guarded by mu; nil between two
-	source *partition.Source // guarded by mu; its methods but Hurry are the worker's
+	source *partition.Source // guarded by mu; its methods but Hurry and GiveUp are the worker's
 	ended  bool              // guarded by mu
 
 	saved     atomic.Int64 // -1 before the first checkpoint
 	next      atomic.Int64 // what was delivered lies below; -1 while unknown
 	newest    atomic.Int64 // Unix ns; the journal time of the newest record below next
 	passed    atomic.Int64 // what the pipeline was given lies below
-	committed int64        // guarded by f.mu
+	caughtUp  atomic.Int64 // Unix ns; all that the journal held then has been delivered; 0: unknown
+	floor     atomic.Int64 // what lies below and was not delivered is given up
+	sends     sends
+	committed int64 // guarded by f.mu
+
+	gaveUp []delivery.Bounds // the worker's; gaps that no checkpoint holds yet
 }
 
 // begin starts to deliver partition p. f.mu is held.
@@ -113,6 +118,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 		return err
 	}
 	defer source.Close()
+	source.GiveUp(a.floor.Load())
 	store := partition.NewStore(f.asking, f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), a.partition)
 	defer store.Close()
 	worker := delivery.NewWorker(delivery.WorkerSettings{
@@ -127,9 +133,9 @@ func (a *assignment) deliver(ctx context.Context) error {
 	}
 	a.worker, a.source = worker, source
 	a.mu.Unlock()
-	err = worker.Run(ctx)
+	err = worker.Run(delivery.WithAttempts(ctx, f.sink.attempted))
 	a.mu.Lock()
-	a.worker = nil
+	a.worker, a.source = nil, nil
 	a.mu.Unlock()
 	return err
 }
@@ -179,6 +185,8 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	defer a.f.inFlight.Add(-int64(len(records)))
 	a.countAgain(ctx, records)
 	session, _ := delivery.From(ctx)
+	ctx, done := a.sends.begin(ctx, records[0].Offset, records[0].Time)
+	defer done()
 	var batches []*batch
 	for _, r := range records {
 		it := r.Payload.(*item)
@@ -196,6 +204,12 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			with = delivery.WithPart(with, delivery.Part{Bounds: b, Index: i})
 		}
 		if err := a.f.head.consume(with, batch.requests); err != nil {
+			if errors.Is(context.Cause(ctx), errGaveUp) {
+				return errGaveUp
+			}
+			if ctx.Err() == nil && !consumererror.IsPermanent(err) {
+				a.f.sink.attempted("", err) // An exporter of others tells nothing of its attempts.
+			}
 			return err
 		}
 	}
@@ -269,6 +283,7 @@ var _ delivery.Observer = (*assignment)(nil)
 func (a *assignment) Restored(offset int64, fresh bool) {
 	a.next.Store(offset)
 	a.newest.CompareAndSwap(0, time.Now().UnixNano())
+	a.gaveUp = nil
 	a.f.set.Logger.Info("a partition is followed", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
@@ -277,22 +292,29 @@ func (a *assignment) Delivered(b delivery.Bounds, newest time.Time, records, dup
 	if !newest.IsZero() {
 		a.newest.Store(newest.UnixNano())
 	}
+	if records > 0 {
+		a.f.sink.worked()
+	}
 	a.f.telemetry.ReceiverKafkaReplayDeliveredRecords.Add(context.Background(), int64(records), a.f.with())
 	a.f.telemetry.ReceiverKafkaReplayDuplicateRecords.Add(context.Background(), int64(duplicates), a.f.with())
 }
 
 func (a *assignment) Lost(b delivery.Bounds) {
+	if a.lostByChoice(b) {
+		return
+	}
 	n := a.f.lost(a.partition, b)
 	if n == 0 {
 		return
 	}
-	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), n, a.f.with())
+	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), n, a.f.with(attribute.String("reason", "retention")))
 	a.f.set.Logger.Error("retention passed records that were not delivered", zap.Int32("partition", a.partition),
 		zap.Int64("first", b.First), zap.Int64("next", b.Next))
 }
 
 func (a *assignment) Checkpointed(next int64, bytes int, took time.Duration) {
 	a.saved.Store(next)
+	a.countGivenUp(next)
 	a.f.passed(a.partition, next)
 	a.f.telemetry.ReceiverKafkaReplayCheckpointBytes.Add(context.Background(), int64(bytes), a.f.with())
 	a.f.telemetry.ReceiverKafkaReplayCheckpointDuration.Record(context.Background(), took.Seconds(), a.f.with())
@@ -308,9 +330,13 @@ func (a *assignment) Buried(offset int64, err error) {
 }
 
 func (a *assignment) Failed(err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errGaveUp) {
 		return
 	}
 	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, a.f.with())
-	a.f.set.Logger.Warn("a partition begins again from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))
+	level := zap.WarnLevel
+	if !a.f.roster.lines.Allow("again "+a.f.groupName(), time.Now(), a.f.cfg.Follow.OutageAfter) { // Others say the same.
+		level = zap.DebugLevel
+	}
+	a.f.set.Logger.Log(level, "a partition begins again from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))
 }

@@ -39,6 +39,13 @@ type FollowConfig struct {
 	// InFlight is how many ranges of a partition are delivered at once, where nothing behind keeps a state; a crash repeats
 	// as many. Metrics: always one, for their order. Default 4.
 	InFlight int `mapstructure:"in_flight"`
+	// OnFull says what becomes of records that the sink does not take when the journal is full: hold (clients of this signal are
+	// refused until it takes them) or best_effort (the oldest are given up, counted). best_effort needs embedded_kafka. Default
+	// hold.
+	OnFull string `mapstructure:"on_full"`
+	// OutageAfter is how long the sink or Kafka may be away before the log says so as an error, and how long it is from one such
+	// line to the next. Default 1m.
+	OutageAfter time.Duration `mapstructure:"outage_after"`
 	// Range bounds what is delivered at once.
 	Range RangeConfig `mapstructure:"range"`
 }
@@ -67,7 +74,7 @@ var _ component.Config = (*Config)(nil)
 func createDefaultConfig() component.Config {
 	return &Config{Kafka: cluster.DefaultConfig(), Jobs: configoptional.Default(defaultJobsConfig()), Follow: FollowConfig{
 		SessionTimeout: 10 * time.Second, CheckpointInterval: time.Minute, DedupWindow: 10 * time.Minute, DedupMaxRecords: 100_000,
-		InFlight: 4, Range: RangeConfig{MaxRecords: 1000, MaxBytes: 1 << 20, MaxTotal: 128 << 20, MaxWait: 100 * time.Millisecond},
+		InFlight: 4, OnFull: onFullHold, OutageAfter: time.Minute, Range: RangeConfig{MaxRecords: 1000, MaxBytes: 1 << 20, MaxTotal: 128 << 20, MaxWait: 100 * time.Millisecond},
 	}}
 }
 
@@ -118,6 +125,12 @@ func (c *FollowConfig) validate() (err error) {
 	}
 	if c.InFlight < 1 {
 		err = errors.Join(err, fmt.Errorf("in_flight: %d must be at least 1", c.InFlight))
+	}
+	if c.OnFull != onFullHold && c.OnFull != onFullBestEffort {
+		err = errors.Join(err, fmt.Errorf("on_full: %q must be %s or %s", c.OnFull, onFullHold, onFullBestEffort))
+	}
+	if c.OutageAfter <= 0 {
+		err = errors.Join(err, fmt.Errorf("outage_after: %s must be positive", c.OutageAfter))
 	}
 	return err
 }

@@ -33,14 +33,16 @@ func TestReadmeExamplesLoad(t *testing.T) {
 
 func TestWrongConfigurationNamesTheKey(t *testing.T) {
 	for want, change := range map[string]func(*kafkareplay.Config){
-		"brokers: must name":                  func(c *kafkareplay.Config) { c.Kafka.Brokers = nil },
-		`follow: group: "" must be`:           func(c *kafkareplay.Config) { c.Follow.Group = "" },
-		"follow: session_timeout: 1s must be": func(c *kafkareplay.Config) { c.Follow.SessionTimeout = time.Second },
-		"follow: checkpoint_interval: 0s":     func(c *kafkareplay.Config) { c.Follow.CheckpointInterval = 0 },
-		"follow: dedup_window: -1s must not":  func(c *kafkareplay.Config) { c.Follow.DedupWindow = -time.Second },
-		"follow: dedup_max_records: 0 must":   func(c *kafkareplay.Config) { c.Follow.DedupMaxRecords = 0 },
-		"follow::range: max_records, max_byt": func(c *kafkareplay.Config) { c.Follow.Range.MaxRecords = 0 },
-		"follow::range: max_wait: -1s must":   func(c *kafkareplay.Config) { c.Follow.Range.MaxWait = -time.Second },
+		"brokers: must name":                   func(c *kafkareplay.Config) { c.Kafka.Brokers = nil },
+		`follow: group: "" must be`:            func(c *kafkareplay.Config) { c.Follow.Group = "" },
+		"follow: session_timeout: 1s must be":  func(c *kafkareplay.Config) { c.Follow.SessionTimeout = time.Second },
+		"follow: checkpoint_interval: 0s":      func(c *kafkareplay.Config) { c.Follow.CheckpointInterval = 0 },
+		"follow: dedup_window: -1s must not":   func(c *kafkareplay.Config) { c.Follow.DedupWindow = -time.Second },
+		"follow: dedup_max_records: 0 must":    func(c *kafkareplay.Config) { c.Follow.DedupMaxRecords = 0 },
+		`follow: on_full: "drop" must be hold`: func(c *kafkareplay.Config) { c.Follow.OnFull = "drop" },
+		"follow: outage_after: 0s must be":     func(c *kafkareplay.Config) { c.Follow.OutageAfter = 0 },
+		"follow::range: max_records, max_byt":  func(c *kafkareplay.Config) { c.Follow.Range.MaxRecords = 0 },
+		"follow::range: max_wait: -1s must":    func(c *kafkareplay.Config) { c.Follow.Range.MaxWait = -time.Second },
 	} {
 		cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
 		cfg.Kafka.Brokers, cfg.Follow.Group = []string{"127.0.0.1:9092"}, "g"

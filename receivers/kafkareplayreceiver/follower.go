@@ -14,14 +14,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/condition"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/internal/outage"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
 )
 
@@ -49,6 +50,12 @@ type follower struct {
 	telemetry *metadata.TelemetryBuilder
 	labels    []attribute.KeyValue
 	roster    *roster
+
+	// Set by Start.
+	status     *condition.Set
+	sink       *sink
+	bestEffort *bestEffort   // nil: records are held
+	kafka      *outage.Watch // whether brokers answer
 
 	quitting sync.Mutex         // one at a time quits
 	stop     context.CancelFunc // guarded by quitting; nil when nothing runs
@@ -93,6 +100,10 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 	if f.asking, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...); err != nil {
 		return err
 	}
+	if f.bestEffort, err = newBestEffort(&f.cfg.Follow, host); err != nil {
+		return err
+	}
+	f.watch(host)
 	if err := f.register(); err != nil {
 		return err
 	}
@@ -108,21 +119,28 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
+// watch prepares what says that something is wrong.
+func (f *follower) watch(host component.Host) {
+	every := f.cfg.Follow.OutageAfter
+	f.status = condition.New(host)
+	f.kafka = outage.New(every, every)
+	f.sink = &sink{group: f.cfg.Follow.Group, topic: f.topic, signal: f.head.signal(), every: every, log: f.set.Logger, status: f.status, away: outage.New(every, every)}
+	f.sink.limited, _ = cluster.FindLimited(host)
+}
+
 // connect repeats until the group is joined; false: it is not to be any more.
 func (f *follower) connect(ctx context.Context) bool {
 	for pause := firstRetry; ; pause = min(2*pause, retryEvery) {
 		err := f.join(ctx)
 		if err == nil {
-			componentstatus.ReportStatus(f.host, componentstatus.NewEvent(componentstatus.StatusOK))
+			f.checkKafka(nil)
+			f.status.Report()
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
-		if pause == retryEvery { // The processor that makes the topics may start after this receiver.
-			f.set.Logger.Warn("the journal can't be followed yet", zap.Error(err))
-			componentstatus.ReportStatus(f.host, componentstatus.NewRecoverableErrorEvent(err))
-		}
+		f.checkKafka(err) // The processor that makes the topics may start after this receiver: that is no outage yet.
 		if (clock{}).Wait(ctx, pause) != nil {
 			return false
 		}
@@ -209,10 +227,40 @@ func (f *follower) keep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := errors.Join(f.commitOnce(ctx), f.hear(ctx)); err != nil && ctx.Err() == nil {
+		committed, heard := f.commitOnce(ctx), f.hear(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err := errors.Join(committed, heard); err != nil {
 			f.set.Logger.Debug("the group's offsets were not committed, or the journal's end is unknown", zap.Error(err))
 		}
+		f.checkKafka(heard)
+		f.look(time.Now())
 	}
+}
+
+// look tells what is wrong with the sink, and gives up what it can't take if that is wanted.
+func (f *follower) look(now time.Time) {
+	oldest, idle := f.oldestSend()
+	if idle {
+		f.sink.forget(now)
+	}
+	f.sink.look(now, oldest)
+	if f.bestEffort != nil {
+		f.bestEffort.look(f, now)
+	}
+}
+
+// oldestSend returns when the delivery that is under way for longest began, zero: none is; idle: no partition is assigned.
+func (f *follower) oldestSend() (oldest time.Time, idle bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.assigned {
+		if began, _ := a.sends.first(); !began.IsZero() && (oldest.IsZero() || began.Before(oldest)) {
+			oldest = began
+		}
+	}
+	return oldest, len(f.assigned) == 0
 }
 
 func (f *follower) commitOnce(ctx context.Context) error {

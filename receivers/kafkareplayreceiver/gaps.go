@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/collector/component/componentstatus"
-
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -45,8 +43,7 @@ func (g *gaps) close(partition int32, over func(end int64) bool) (last bool) {
 func (f *follower) lost(p int32, b delivery.Bounds) int64 {
 	n := f.gaps.add(p, b)
 	if n > 0 {
-		componentstatus.ReportStatus(f.host, componentstatus.NewRecoverableErrorEvent(
-			fmt.Errorf("retention passed offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, f.topic, p)))
+		f.status.Bad(keyGap, fmt.Sprintf("retention passed offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, f.topic, p))
 	}
 	return n
 }
@@ -58,7 +55,7 @@ func (f *follower) passed(p int32, next int64) {
 		last, known := f.end(p, time.Time{})
 		return next > end || (next == end && known && last == end)
 	}) {
-		componentstatus.ReportStatus(f.host, componentstatus.NewEvent(componentstatus.StatusOK))
+		f.status.Good(keyGap)
 	}
 }
 
@@ -66,7 +63,7 @@ func (f *follower) passed(p int32, next int64) {
 func (f *follower) leaveGap(partitions []int32) {
 	for _, p := range partitions {
 		if f.gaps.close(p, func(int64) bool { return true }) {
-			componentstatus.ReportStatus(f.host, componentstatus.NewEvent(componentstatus.StatusOK))
+			f.status.Good(keyGap)
 		}
 	}
 }

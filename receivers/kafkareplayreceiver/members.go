@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/outage"
 )
 
 var (
@@ -35,15 +36,16 @@ type Member struct {
 
 // rosters finds the roster of a receiver that stands in several pipelines.
 type rosters struct {
-	mu  sync.Mutex
-	all map[*Config]*roster // guarded by mu
+	lines outage.Lines // of all receivers
+	mu    sync.Mutex
+	all   map[*Config]*roster // guarded by mu
 }
 
 func (r *rosters) of(cfg *Config) *roster {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all[cfg] == nil {
-		r.all[cfg] = &roster{}
+		r.all[cfg] = &roster{lines: &r.lines}
 	}
 	return r.all[cfg]
 }
@@ -51,6 +53,8 @@ func (r *rosters) of(cfg *Config) *roster {
 // roster is the followers of one receiver that run, one for each pipeline, and their API on the admin extension: a static
 // member stays in its group when it stops, so whoever takes one away for good has to say so.
 type roster struct {
+	lines *outage.Lines
+
 	mu      sync.Mutex
 	running []*follower // guarded by mu
 	unmount func()      // guarded by mu; set while one runs

@@ -53,10 +53,19 @@ func (f *follower) eachLag(each func(partition int32, records int64, age time.Du
 		}
 		records, age := max(0, end.Offset-next), time.Duration(0)
 		if records > 0 {
-			age = time.Since(time.Unix(0, a.newest.Load()))
+			age = a.age(time.Now())
 		}
 		each(p, records, age)
 	}
+}
+
+// age returns how old the oldest record is that was not delivered. Of a record that was not read yet only the latest time is known
+// before which it can't have been written: when all was delivered that there was, or when the newest delivered one was written.
+func (a *assignment) age(now time.Time) time.Duration {
+	if _, oldest := a.sends.first(); !oldest.IsZero() {
+		return max(0, now.Sub(oldest))
+	}
+	return max(0, now.Sub(time.Unix(0, max(a.newest.Load(), a.caughtUp.Load()))))
 }
 
 // hear asks where the assigned partitions end.
@@ -80,6 +89,11 @@ func (f *follower) hear(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ends, f.asked = ends, asked
+	for p, a := range f.assigned {
+		if end, ok := ends.Lookup(f.topic, p); ok && a.next.Load() >= end.Offset {
+			a.caughtUp.Store(asked.UnixNano())
+		}
+	}
 	return nil
 }
 

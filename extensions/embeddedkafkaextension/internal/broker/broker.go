@@ -67,6 +67,7 @@ type Broker struct {
 	bytes      atomic.Int64
 	partitions atomic.Int64
 	rooms      atomic.Pointer[rooms]
+	notes      atomic.Pointer[notes]
 	full       atomic.Bool // no room for records of any topic
 	exhausted  atomic.Bool // nor for consumers' checkpoints
 
@@ -79,6 +80,7 @@ type Broker struct {
 func Open(set Settings) (_ *Broker, err error) {
 	b := &Broker{set: set, done: make(chan struct{})}
 	b.rooms.Store(&rooms{})
+	b.notes.Store(&notes{})
 	if err := os.MkdirAll(set.Directory, 0o750); err != nil {
 		return nil, err
 	}

@@ -11,11 +11,13 @@ import (
 type rooms struct {
 	byName map[string]*atomic.Int64
 	byID   map[[16]byte]*atomic.Int64
+	given  map[string]int64 // by topic, what it had at first
 }
 
 func newRooms(segments []segment, maxBytes int64) *rooms {
 	r := &rooms{byName: map[string]*atomic.Int64{}, byID: map[[16]byte]*atomic.Int64{}}
-	for topic, bytes := range share(segments, maxBytes) {
+	r.given = share(segments, maxBytes)
+	for topic, bytes := range r.given {
 		r.byName[topic] = &atomic.Int64{}
 		r.byName[topic].Store(bytes)
 	}

@@ -25,6 +25,7 @@ type segment struct {
 	topic     string
 	id        [16]byte // of the topic
 	partition int32
+	base      int64 // its first offset
 	end       int64 // first offset behind it; 0: it is written to and stays
 	bytes     int64
 	written   time.Time // last write
@@ -116,11 +117,11 @@ func (b *Broker) trim(ctx context.Context) error {
 	for _, s := range stay {
 		left += s.bytes
 	}
-	b.rooms.Store(newRooms(stay, b.set.MaxBytes))
+	before := b.rooms.Swap(newRooms(stay, b.set.MaxBytes))
 	b.bytes.Store(left)
 	b.full.Store(left >= b.set.MaxBytes || free < reserveBytes)
 	b.exhausted.Store(left >= 2*b.set.MaxBytes || free < reserveBytes/4)
-	return nil
+	return b.note(ctx, before, stay, free < reserveBytes, time.Now())
 }
 
 // segments lists every segment file with what is known about its topic.
@@ -166,7 +167,7 @@ func (b *Broker) segments(ctx context.Context) ([]segment, error) {
 				if err != nil {
 					continue // Deleted since: its bytes are gone as well.
 				}
-				s := segment{topic: t.Topic, id: t.ID, partition: p, bytes: info.Size(), written: info.ModTime(), age: ages[t.Topic]}
+				s := segment{topic: t.Topic, id: t.ID, partition: p, base: base, bytes: info.Size(), written: info.ModTime(), age: ages[t.Topic]}
 				if i+1 < len(bases) {
 					s.end = bases[i+1]
 				}

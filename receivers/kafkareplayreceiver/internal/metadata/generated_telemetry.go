@@ -245,13 +245,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLagDuration, err = builder.meter.Float64ObservableGauge(
 		"otelcol_receiver_kafka_replay_lag_duration",
-		metric.WithDescription("Time between now and the newest record that was delivered, where there are newer ones; else 0. [Alpha]"),
+		metric.WithDescription("Age of the oldest record that was not delivered yet; 0 where there is none. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLostRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_lost_records",
-		metric.WithDescription("Offsets that retention passed before they were delivered. [Alpha]"),
+		metric.WithDescription("Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)

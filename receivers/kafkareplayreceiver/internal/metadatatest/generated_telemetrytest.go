@@ -239,7 +239,7 @@ func AssertEqualReceiverKafkaReplayLag(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualReceiverKafkaReplayLagDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_lag_duration",
-		Description: "Time between now and the newest record that was delivered, where there are newer ones; else 0. [Alpha]",
+		Description: "Age of the oldest record that was not delivered yet; 0 where there is none. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -253,7 +253,7 @@ func AssertEqualReceiverKafkaReplayLagDuration(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverKafkaReplayLostRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_lost_records",
-		Description: "Offsets that retention passed before they were delivered. [Alpha]",
+		Description: "Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

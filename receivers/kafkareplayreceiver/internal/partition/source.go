@@ -1,10 +1,12 @@
 package partition
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -33,6 +35,8 @@ type Limits struct {
 	Bytes func() int
 	// Wait is how long after its first record a range may wait for more; 0: not at all.
 	Wait time.Duration
+	// Tick is how long Read waits for records. Default 1s.
+	Tick time.Duration
 	// End is the end of the partition, if it was asked for after since; nil: the source asks for itself, every second while
 	// nothing comes.
 	End func(since time.Time) (offset int64, known bool)
@@ -49,8 +53,11 @@ type Source struct {
 	pending   []*kgo.Record // polled, and too much for the last range
 	at        int64         // what comes next; -1: the reader must seek
 	end       int64         // the latest end heard of
+	floor     atomic.Int64  // what lies below and was not read is given up
 	hurried   context.Context
-	hurry     context.CancelFunc
+	// hurriedOnce: Hurry has ended the waiting for a first record, or there was none.
+	hurriedOnce bool
+	hurry       context.CancelFunc
 }
 
 // NewSource returns the source of topic's partition; decode makes what the pipeline takes. further are options for the
@@ -62,12 +69,24 @@ func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits,
 	if err != nil {
 		return nil, err
 	}
+	limits.Tick = cmp.Or(limits.Tick, tick)
 	s := &Source{asking: asking, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}
 	s.hurried, s.hurry = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Hurry ends the waiting for more records of the range at hand, and of all to come. It may be called from any goroutine.
+// GiveUp lets reading go on at offset, as if the log began there. It may be called from any goroutine.
+func (s *Source) GiveUp(offset int64) {
+	for have := s.floor.Load(); have < offset && !s.floor.CompareAndSwap(have, offset); {
+		have = s.floor.Load()
+	}
+}
+
+// GivenUp returns the offset below which nothing more is read: what GiveUp said, or the end of a recorded range behind it.
+func (s *Source) GivenUp() int64 { return s.floor.Load() }
+
+// Hurry ends the waiting for records that is under way, and the waiting for more records of all ranges to come. It may be called
+// from any goroutine.
 func (s *Source) Hurry() { s.hurry() }
 
 // Close ends reading.
@@ -129,7 +148,7 @@ func (s *Source) seek(ctx context.Context, offset int64) error {
 
 // Read implements delivery.Source.
 func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
-	if s.at != from {
+	if from = max(from, s.floor.Load()); s.at != from {
 		if err := s.seek(ctx, from); err != nil {
 			return delivery.Range{}, err
 		}
@@ -137,7 +156,7 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	r := delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
 	most := s.limits.Bytes()
 	began := time.Now()
-	if err := s.poll(ctx, tick); err != nil {
+	if err := s.first(ctx); err != nil {
 		return r, err
 	}
 	full, bytes := s.take(&r, most, 0)
@@ -172,6 +191,19 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	}
 	r.AtEnd = len(s.pending) == 0 && r.Next >= s.end
 	return r, nil
+}
+
+// first waits for the first records of a range. Hurry ends that once: a worker that reads on after it knows that there are some.
+func (s *Source) first(ctx context.Context) error {
+	if s.hurriedOnce {
+		return s.poll(ctx, s.limits.Tick)
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.hurried, cancel)()
+	err := s.poll(waiting, s.limits.Tick)
+	s.hurriedOnce = s.hurried.Err() != nil
+	return err
 }
 
 // rest returns after d, when ctx ends or when Hurry is called.
@@ -229,7 +261,15 @@ func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 }
 
 // ReadExactly implements delivery.Source. It waits until the whole range was read.
+//
+// A range of which a part is given up is given up whole: its files can be there, and a second time with fewer rows would replace
+// them.
 func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (delivery.Range, error) {
+	if s.floor.Load() > b.First {
+		s.GiveUp(b.Next)
+		s.at = -1
+		return delivery.Range{Bounds: delivery.Bounds{First: b.Next, Next: b.Next}}, nil
+	}
 	if s.at != b.First {
 		if err := s.seek(ctx, b.First); err != nil {
 			return delivery.Range{}, err

@@ -26,7 +26,8 @@ func source(t *testing.T, records int, wait time.Duration) (*kfake.Cluster, *kgo
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.MetadataMinAge(10*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	s, err := partition.NewSource(client, topic, 0, partition.Limits{Records: records, Bytes: func() int { return 1 << 20 }, Wait: wait},
+	limits := partition.Limits{Records: records, Bytes: func() int { return 1 << 20 }, Wait: wait, Tick: time.Hour}
+	s, err := partition.NewSource(client, topic, 0, limits,
 		func(r *kgo.Record) delivery.Record { return delivery.Record{Offset: r.Offset} })
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
@@ -80,5 +81,60 @@ func TestAHurriedRangeEnds(t *testing.T) {
 	s.Hurry()
 	r, err := s.Read(t.Context(), 0)
 	require.NoError(t, err)
+	if r.Next == 0 { // It did not wait for the fetch; the next one does.
+		r, err = s.Read(t.Context(), 0)
+		require.NoError(t, err)
+	}
 	assert.Equal(t, delivery.Bounds{First: 0, Next: 1}, r.Bounds)
+}
+
+// A follower that is to end does not wait until the next look at a journal that is quiet.
+func TestHurryEndsTheWaitingForAFirstRecord(t *testing.T) {
+	_, client, s := source(t, 10, 0)
+	produce(t, client, 1)
+	_, err := s.Read(t.Context(), 0)
+	require.NoError(t, err)
+	done := make(chan delivery.Range, 1)
+	go func() {
+		r, err := s.Read(t.Context(), 1)
+		assert.NoError(t, err)
+		done <- r
+	}()
+	s.Hurry()
+	assert.Equal(t, delivery.Bounds{First: 1, Next: 1}, (<-done).Bounds)
+	produce(t, client, 1)
+	r, err := s.Read(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Len(t, r.Records, 1, "what is there is read all the same")
+}
+
+func TestWhatIsGivenUpIsAGap(t *testing.T) {
+	_, client, s := source(t, 10, 0)
+	produce(t, client, 30)
+	s.GiveUp(17)
+	s.GiveUp(3)
+	r, err := s.Read(t.Context(), 0)
+	require.NoError(t, err)
+	assert.Equal(t, delivery.Bounds{First: 17, Next: 27}, r.Bounds)
+	s.GiveUp(20)
+	r, err = s.Read(t.Context(), 27)
+	require.NoError(t, err)
+	assert.Equal(t, delivery.Bounds{First: 27, Next: 30}, r.Bounds, "it was read before")
+}
+
+// Its files may be there. With fewer rows a second time they would replace them.
+func TestARecordedRangeIsGivenUpWhole(t *testing.T) {
+	_, client, s := source(t, 10, 0)
+	produce(t, client, 30)
+	s.GiveUp(15)
+	for _, c := range []struct{ recorded, got delivery.Bounds }{
+		{delivery.Bounds{First: 0, Next: 10}, delivery.Bounds{First: 10, Next: 10}},
+		{delivery.Bounds{First: 10, Next: 20}, delivery.Bounds{First: 20, Next: 20}},
+		{delivery.Bounds{First: 20, Next: 30}, delivery.Bounds{First: 20, Next: 30}},
+	} {
+		r, err := s.ReadExactly(t.Context(), c.recorded)
+		require.NoError(t, err)
+		assert.Equal(t, c.got, r.Bounds)
+		assert.Len(t, r.Records, int(c.got.Next-c.got.First))
+	}
 }

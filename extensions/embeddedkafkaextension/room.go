@@ -1,0 +1,23 @@
+package embeddedkafkaextension
+
+import (
+	"time"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+)
+
+var _ cluster.Limited = (*kafka)(nil)
+
+// JournalRoom returns how much more of topic the log takes, and which group keeps it from being deleted.
+func (k *kafka) JournalRoom(topic string) journal.Room {
+	b := k.serving.Load()
+	if b == nil {
+		return journal.Room{}
+	}
+	r := b.Room(topic, time.Now())
+	return journal.Room{
+		Full: r.Full, UsedBytes: r.Used, LimitBytes: r.Max, LeftBytes: r.Left, DiskFull: r.Disk,
+		Holder: r.Group, Behind: r.Behind, BytesPerSecond: r.Rate,
+	}
+}

@@ -1,0 +1,111 @@
+// Package outage decides when to say that something which should answer does not: a sink, a broker, a gateway. One line after it
+// has been away for a while, one in each further while, one when it is back.
+package outage
+
+import (
+	"sync"
+	"time"
+)
+
+// Grace is how long an outage may last before it counts as one in a component's status: a retry that helps is none.
+const Grace = 5 * time.Second
+
+// Watch follows one thing. Attempts to reach it may run at once: any that works ends the outage. It is safe for concurrent
+// use, starts nothing and takes the time from its callers.
+type Watch struct {
+	after, every time.Duration
+
+	mu    sync.Mutex
+	since time.Time // guarded by mu; zero: it is there
+	told  time.Time // guarded by mu; when Due last said so, zero: not in this outage
+	cause error     // guarded by mu; of the latest attempt
+}
+
+// Outage is one time of being away.
+type Outage struct {
+	// Since is when the first attempt failed.
+	Since time.Time
+	// Lasted is the time from Since until it was asked for.
+	Lasted time.Duration
+	// Cause is why the latest attempt failed.
+	Cause error
+	// First is set the first time that [Watch.Due] reports this outage.
+	First bool
+}
+
+// New returns a Watch that reports an outage once it has lasted for after, 0: at once, and again in each further every.
+func New(after, every time.Duration) *Watch { return &Watch{after: after, every: every} }
+
+// Failed notes that an attempt has failed.
+func (w *Watch) Failed(now time.Time, cause error) { w.FailedSince(now, cause) }
+
+// FailedSince notes that an attempt that began at since has failed, or has had no answer yet. An outage begins with the
+// earliest one; one that is known goes on.
+func (w *Watch) FailedSince(since time.Time, cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() {
+		w.since = since
+	}
+	w.cause = cause
+}
+
+// Worked notes that an attempt has worked. It returns the outage that ends with it; told says whether Due has reported it.
+func (w *Watch) Worked(now time.Time) (over Outage, told bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() {
+		return Outage{}, false
+	}
+	over, told = w.at(now), !w.told.IsZero()
+	w.since, w.told, w.cause = time.Time{}, time.Time{}, nil
+	return over, told
+}
+
+// Due returns the outage if it is time to report it.
+func (w *Watch) Due(now time.Time) (Outage, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() || now.Sub(w.since) < w.after || (!w.told.IsZero() && now.Sub(w.told) < w.every) {
+		return Outage{}, false
+	}
+	o := w.at(now)
+	o.First = w.told.IsZero()
+	w.told = now
+	return o, true
+}
+
+// Now returns the outage that there is, if it has lasted for at least d.
+func (w *Watch) Now(now time.Time, d time.Duration) (Outage, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() || now.Sub(w.since) < d {
+		return Outage{}, false
+	}
+	return w.at(now), true
+}
+
+func (w *Watch) at(now time.Time) Outage {
+	return Outage{Since: w.since, Lasted: now.Sub(w.since), Cause: w.cause}
+}
+
+// Lines keeps components that meet the same outage from saying it each. It is safe for concurrent use. Memory: one entry for
+// each key, so keys come from the configuration.
+type Lines struct {
+	mu   sync.Mutex
+	last map[string]time.Time // guarded by mu
+}
+
+// Allow reports whether nothing was allowed under key in the last every; then the caller writes its line.
+func (l *Lines) Allow(key string, now time.Time, every time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, ok := l.last[key]; ok && now.Sub(last) < every {
+		return false
+	}
+	if l.last == nil {
+		l.last = map[string]time.Time{}
+	}
+	l.last[key] = now
+	return true
+}

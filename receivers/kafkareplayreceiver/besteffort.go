@@ -1,0 +1,158 @@
+package kafkareplayreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/otel/attribute"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/internal/outage"
+)
+
+// Values of on_full.
+const (
+	onFullHold       = "hold"
+	onFullBestEffort = "best_effort"
+)
+
+const (
+	// giveUpShare is the part of its unread records that a follower gives up at once: enough to make room for a while, not more
+	// than a slow sink could have taken after all.
+	giveUpShare = 8
+	// settleTime is how long the journal may take to notice: the checkpoint, the group's commit and the look at the log's files are a
+	// second each.
+	settleTime = 4 * time.Second
+)
+
+// errGaveUp ends the delivery of records that the follower gives up.
+var errGaveUp = errors.New("the journal is full and on_full is best_effort: the oldest records are given up")
+
+// bestEffort lets a sink lose its oldest records while the journal is full because of it, so that the clients of its signal and
+// its other sinks go on. It is for the goroutine that looks; gaveUp is safe for concurrent use.
+type bestEffort struct {
+	room  cluster.Limited
+	last  time.Time     // when something was given up
+	times *outage.Watch // in which it happens
+
+	mu   sync.Mutex
+	lost int64 // guarded by mu; records since the times began
+}
+
+// newBestEffort returns nil where the sink holds its records.
+func newBestEffort(cfg *FollowConfig, host component.Host) (*bestEffort, error) {
+	if cfg.OnFull != onFullBestEffort {
+		return nil, nil
+	}
+	room, ok := cluster.FindLimited(host)
+	if !ok {
+		return nil, fmt.Errorf("follow: on_full: %q needs the journal in this process (extension embedded_kafka), which says when it is full; with a "+
+			"real Kafka the topic's retention.ms and retention.bytes decide what is given up", onFullBestEffort)
+	}
+	return &bestEffort{room: room, times: outage.New(0, cfg.OutageAfter)}, nil
+}
+
+// look gives up the oldest records if the journal is full because of this group.
+func (b *bestEffort) look(f *follower, now time.Time) {
+	room := b.room.JournalRoom(f.topic)
+	if room.Full && room.Holder == f.groupName() && now.Sub(b.last) >= settleTime {
+		b.last = now
+		b.times.Failed(now, errors.New(room.Describe(f.topic)))
+		f.status.Bad(keyBestEffort, fmt.Sprintf("%s loses its oldest %s: the journal is full, and on_full is best_effort", f.cfg.Follow.Group, f.head.signal()))
+		f.giveUp()
+	}
+	b.mu.Lock()
+	lost := b.lost
+	b.mu.Unlock()
+	if lost > 0 {
+		if o, due := b.times.Due(now); due {
+			f.set.Logger.Error(fmt.Sprintf("%s loses its oldest %s, because on_full is best_effort: %v. Repair or speed up the sink",
+				f.cfg.Follow.Group, f.head.signal(), o.Cause), zap.Int64("lost_records", lost), zap.Time("since", o.Since))
+		}
+	}
+	if now.Sub(b.last) >= max(f.cfg.Follow.OutageAfter, 2*settleTime) {
+		b.over(f, now, lost)
+	}
+}
+
+func (b *bestEffort) over(f *follower, now time.Time, lost int64) {
+	o, told := b.times.Worked(now)
+	if o.Since.IsZero() {
+		return
+	}
+	b.mu.Lock()
+	b.lost -= lost
+	b.mu.Unlock()
+	f.status.Good(keyBestEffort)
+	if told {
+		f.set.Logger.Error(f.cfg.Follow.Group+" loses nothing any more: the journal has room", zap.Int64("lost_records", lost), zap.Time("since", o.Since))
+	}
+}
+
+func (b *bestEffort) gaveUp(records int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost += records
+}
+
+// giveUp lets each partition go on behind a part of what it has not delivered.
+func (f *follower) giveUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p, a := range f.assigned {
+		next := a.next.Load()
+		end, ok := f.ends.Lookup(f.topic, p)
+		if lag := end.Offset - next; ok && next >= 0 && lag > 0 {
+			a.giveUp(next + max(1, lag/giveUpShare))
+		}
+	}
+}
+
+// giveUp makes the worker go on at offset until. It meets a gap there, as where retention has passed records, and puts it on
+// record before it goes on.
+func (a *assignment) giveUp(until int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.source == nil || a.ended {
+		return
+	}
+	a.floor.Store(max(until, a.floor.Load()))
+	a.source.GiveUp(until)
+	a.sends.giveUp(errGaveUp)
+}
+
+// lostByChoice notes a gap that the follower made, until a checkpoint holds it: before that the records may still be delivered.
+func (a *assignment) lostByChoice(b delivery.Bounds) bool {
+	a.mu.Lock()
+	if a.source != nil {
+		a.floor.Store(max(a.floor.Load(), a.source.GivenUp()))
+	}
+	a.mu.Unlock()
+	if b.Next > a.floor.Load() {
+		return false
+	}
+	a.gaveUp = append(a.gaveUp, b)
+	return true
+}
+
+// countGivenUp counts the gaps that a checkpoint at next holds.
+func (a *assignment) countGivenUp(next int64) {
+	lost := int64(0)
+	for len(a.gaveUp) > 0 && a.gaveUp[0].Next <= next {
+		lost += a.gaveUp[0].Next - a.gaveUp[0].First
+		a.gaveUp = a.gaveUp[1:]
+	}
+	if lost == 0 {
+		return
+	}
+	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), lost, a.f.with(attribute.String("reason", onFullBestEffort)))
+	if a.f.bestEffort != nil {
+		a.f.bestEffort.gaveUp(lost)
+	}
+}
