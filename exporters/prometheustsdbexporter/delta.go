@@ -2,16 +2,24 @@ package prometheustsdbexporter
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/accumulate"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/origin"
 )
+
+// releaseTick is how often, without a journal, increases are looked for that wait for a sample.
+const releaseTick = time.Second
 
 // deltaExporter accumulates delta points before queue and retry, so that what is tried again isn't added again. Behind a
 // journal the totals belong to the partition's session and survive with it. Without one they are in memory, and a restart
@@ -23,6 +31,9 @@ type deltaExporter struct {
 	set     accumulate.Settings
 	streams atomic.Int64 // over all partitions
 
+	stop    context.CancelFunc // nil unless it runs
+	release sync.WaitGroup
+
 	mu    sync.Mutex
 	local *totals // without a journal; guarded by mu
 }
@@ -30,31 +41,97 @@ type deltaExporter struct {
 func newDeltaExporter(next exporter.Metrics, e *tsdbExporter, set exporter.Settings) *deltaExporter {
 	d := &deltaExporter{Metrics: next, e: e, id: "exporter/" + set.ID.String()}
 	d.set = accumulate.Settings{MaxStreams: e.cfg.Delta.MaxStreams, Idle: e.cfg.Delta.IdleTimeout}
-	d.local = d.newTotals()
+	local := d.set
+	local.Undo = true
+	d.local = &totals{State: accumulate.New(local), d: d}
 	return d
 }
 
 // totals is the state of one partition, counted.
 type totals struct {
 	*accumulate.State
-	all     *atomic.Int64
+	d       *deltaExporter
 	counted int
 }
 
+var _ delivery.Stateful = (*totals)(nil)
+
 func (d *deltaExporter) newTotals() *totals {
-	return &totals{State: accumulate.New(d.set), all: &d.streams}
+	return &totals{State: accumulate.New(d.set), d: d}
 }
 
 func (t *totals) count() {
 	n := t.Streams()
-	t.all.Add(int64(n - t.counted))
+	t.d.streams.Add(int64(n - t.counted))
 	t.counted = n
 }
 
 // Close is called when the session has ended.
 func (t *totals) Close() {
-	t.all.Add(-int64(t.counted))
+	t.d.streams.Add(-int64(t.counted))
 	t.counted = 0
+}
+
+// Flush sends the samples of increases that found no free millisecond.
+func (t *totals) Flush(ctx context.Context) error {
+	for r, ok := t.Outbox(); ok; r, ok = t.Outbox() {
+		to := ctx
+		if r.Tenant != "" {
+			info := client.FromContext(ctx)
+			info.Metadata = client.NewMetadata(map[string][]string{tenantMetadata: {r.Tenant}})
+			to = client.NewContext(ctx, info)
+		}
+		sent := pmetric.NewMetrics()
+		r.Metrics.CopyTo(sent) // A queue takes what it gets, and after an error it goes again.
+		if err := t.d.Metrics.ConsumeMetrics(to, sent); err != nil {
+			return err
+		}
+		t.Sent()
+	}
+	return nil
+}
+
+// Start starts what stands behind, and the releases.
+func (d *deltaExporter) Start(ctx context.Context, host component.Host) error {
+	if err := d.Metrics.Start(ctx, host); err != nil {
+		return err
+	}
+	ctx, d.stop = context.WithCancel(context.Background())
+	d.release.Go(func() {
+		ticker := time.NewTicker(releaseTick)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				_ = d.releaseLocal(ctx, time.Now()) // What is refused is kept, and goes with the next tick.
+			}
+		}
+	})
+	return nil
+}
+
+// Shutdown sends what waits, and stops what stands behind.
+func (d *deltaExporter) Shutdown(ctx context.Context) error {
+	var err error
+	if d.stop != nil {
+		d.stop()
+		d.release.Wait()
+		d.stop = nil
+		err = d.releaseLocal(ctx, delivery.Unbounded())
+	}
+	return errors.Join(err, d.Metrics.Shutdown(ctx))
+}
+
+// releaseLocal sends samples for increases that have waited long enough, where there is no journal.
+func (d *deltaExporter) releaseLocal(ctx context.Context, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if due, _ := d.local.Advance(now, true, delivery.Unbounded()); !due {
+		return nil
+	}
+	return d.local.Flush(ctx)
 }
 
 // ConsumeMetrics makes delta metrics cumulative and passes all on. md is not changed.
@@ -69,10 +146,10 @@ func (d *deltaExporter) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) 
 	}
 	if accumulate.HasDelta(md) {
 		leave := session.Enter()
-		var refused accumulate.Refused
-		md, refused = d.apply(t, md, session.Now())
+		var o accumulate.Outcome
+		ctx, md, o = d.apply(ctx, t, md, session.Now())
 		leave()
-		d.count(ctx, refused)
+		d.count(ctx, o)
 	}
 	return d.Metrics.ConsumeMetrics(ctx, md)
 }
@@ -85,29 +162,60 @@ func (d *deltaExporter) consumeLocal(ctx context.Context, md pmetric.Metrics) er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	md, refused := d.apply(d.local, md, time.Now())
+	_, md, o := d.apply(ctx, d.local, md, time.Now())
 	if err := d.Metrics.ConsumeMetrics(ctx, md); err != nil {
 		d.local.Undo()
 		d.local.count()
 		return err
 	}
-	d.count(ctx, refused)
+	d.count(ctx, o)
 	return nil
 }
 
 // apply leaves out what lies too far ahead of now, which is the journal's: a second reading must come to the same totals.
-func (d *deltaExporter) apply(t *totals, md pmetric.Metrics, now time.Time) (pmetric.Metrics, accumulate.Refused) {
+func (d *deltaExporter) apply(ctx context.Context, t *totals, md pmetric.Metrics, now time.Time) (context.Context, pmetric.Metrics, accumulate.Outcome) {
 	own := pmetric.NewMetrics()
 	md.CopyTo(own)
-	refused := t.Apply(own, now.Add(d.e.cfg.MaxFuture))
+	b := accumulate.Batch{Limit: now.Add(d.e.cfg.MaxFuture), Records: origin.Of(ctx, md)}
+	if sent := client.FromContext(ctx).Metadata.Get(tenantMetadata); len(sent) > 0 {
+		b.Tenant = sent[0]
+	}
+	names := d.e.translator.Names(func(r pcommon.Resource) string {
+		switch {
+		case d.e.cfg.TenantHeader == "":
+			return ""
+		case b.Tenant != "":
+			return b.Tenant
+		}
+		return tenantOf(r)
+	})
+	defer names.Close()
+	b.Names = names
+	o := t.Apply(own, b)
 	t.count()
-	return own, refused
+	if b.Records != nil {
+		ctx = origin.Moved(ctx, own, b.Records)
+	}
+	return ctx, own, o
 }
 
-func (d *deltaExporter) count(ctx context.Context, refused accumulate.Refused) {
-	for r, n := range refused {
+func (d *deltaExporter) count(ctx context.Context, o accumulate.Outcome) {
+	t := d.e.telemetry
+	for r, n := range o.Refused {
 		if n > 0 {
-			d.e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), d.e.reason(accumulate.Reason(r).String()))
+			t.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), d.e.reason(accumulate.Reason(r).String()))
 		}
+	}
+	if o.NoSum > 0 {
+		t.ExporterPrometheusTsdbMissingSums.Add(ctx, int64(o.NoSum), d.e.reason("no_sum"))
+	}
+	if o.SumNotFinite > 0 {
+		t.ExporterPrometheusTsdbMissingSums.Add(ctx, int64(o.SumNotFinite), d.e.reason("not_finite"))
+	}
+	if o.Rebounded > 0 {
+		t.ExporterPrometheusTsdbRestartedTotals.Add(ctx, int64(o.Rebounded), d.e.reason("bounds"))
+	}
+	if o.Overflowed > 0 {
+		t.ExporterPrometheusTsdbRestartedTotals.Add(ctx, int64(o.Overflowed), d.e.reason("count_overflow"))
 	}
 }

@@ -6,9 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
@@ -165,19 +169,74 @@ func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
 	}
 }
 
-// Two gateways take turns for one client: a request that had to be repeated comes behind one that is newer.
+// newest is a TSDB that knows the last value that it was given.
+type newest struct {
+	storage.AppenderV2
+	value float64
+}
+
+func (*newest) Start(context.Context, component.Host) error            { return nil }
+func (*newest) Shutdown(context.Context) error                         { return nil }
+func (n *newest) Appender(context.Context) (storage.AppenderV2, error) { return n, nil }
+func (*newest) Commit() error                                          { return nil }
+func (n *newest) Append(ref storage.SeriesRef, _ labels.Labels, _, _ int64, v float64, _ *histogram.Histogram, _ *histogram.FloatHistogram, _ storage.AppendV2Options) (storage.SeriesRef, error) {
+	n.value = v
+	return ref, nil
+}
+
+// Two gateways take turns for one client: a request that had to be repeated comes behind one that is newer. It counts with
+// the next sample of its series, or with one of its own after a second: at the next checkpoint of a journal, or by a clock.
 func TestOvertakenDeltasCount(t *testing.T) {
 	now := time.Now()
-	db := newDatabase(t)
-	e := running(t, noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") }), host{component.MustNewID("embedded_tsdb"): db})
-	for _, x := range []struct {
-		ago time.Duration
-		v   int64
-	}{{40 * time.Second, 5}, {20 * time.Second, 7}, {30 * time.Second, 1}} {
-		require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-x.ago), x.v)))
-	}
-	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "13"}, db.values("orders_total", now))
-	assert.Equal(t, map[string]string{`{job="shop"}`: "0"}, db.values("resets(orders_total[1m])", now))
+	want := func(v string) map[string]string { return map[string]string{`{__name__="orders_total", job="shop"}`: v} }
+	overtaken := []pmetric.Metrics{orders(now.Add(-40*time.Second), 5), orders(now.Add(-20*time.Second), 7), orders(now.Add(-30*time.Second), 1)}
+	cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") })
+	t.Run("no journal", func(t *testing.T) {
+		db := newDatabase(t)
+		_, err := export(t, cfg, host{cfg.TSDB: db}, overtaken...) // what waits is sent at the end
+		require.NoError(t, err)
+		assert.Equal(t, want("13"), db.values("orders_total", now))
+		assert.Equal(t, map[string]string{`{job="shop"}`: "0"}, db.values("resets(orders_total[1m])", now))
+	})
+	t.Run("no journal, by the clock", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			db := &newest{}
+			e, err := NewFactory().CreateMetrics(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+			require.NoError(t, err)
+			require.NoError(t, e.Start(t.Context(), host{cfg.TSDB: db}))
+			now := time.Now()
+			for _, ago := range []time.Duration{40 * time.Second, 20 * time.Second, 30 * time.Second} {
+				require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-ago), 1)))
+			}
+			assert.InDelta(t, 2, db.value, 0)
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			assert.InDelta(t, 3, db.value, 0)
+			require.NoError(t, e.Shutdown(t.Context()))
+		})
+	})
+	t.Run("behind a journal", func(t *testing.T) {
+		db := newDatabase(t)
+		e := running(t, cfg, host{cfg.TSDB: db})
+		s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0"})
+		require.NoError(t, err)
+		ctx := delivery.With(t.Context(), s)
+		for _, md := range overtaken {
+			require.NoError(t, e.ConsumeMetrics(ctx, md))
+		}
+		assert.Equal(t, want("12"), db.values("orders_total", now))
+		require.False(t, s.Advance(now, true))
+		require.True(t, s.Advance(now.Add(time.Second), true))
+		var checkpoint bytes.Buffer
+		require.NoError(t, s.Snapshot(&checkpoint))
+		s, err = delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0", State: checkpoint.Bytes()})
+		require.NoError(t, err)
+		ctx = delivery.With(t.Context(), s)
+		require.NoError(t, e.ConsumeMetrics(ctx, pmetric.NewMetrics()), "the worker dies before it sends, and another one goes on")
+		require.NoError(t, s.Flush(ctx))
+		assert.Equal(t, want("13"), db.values("orders_total", now))
+		require.False(t, s.Advance(now.Add(time.Minute), true))
+	})
 }
 
 // A point too far ahead is left out of the total by the clock of the journal, so that it is left out again when the journal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -14,11 +15,13 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/collapse"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/origin"
 )
 
 // outcome is what a sink made of a batch. Counts are final, also when the batch comes again.
@@ -42,8 +45,9 @@ type tsdbExporter struct {
 	telemetry  *metadata.TelemetryBuilder
 	translator *translate.Translator
 	sieve      *sieve
-	sink       sink   // from start on
-	refusals   seldom // log messages
+	tables     sync.Pool // of *collapse.Table
+	sink       sink      // from start on
+	refusals   seldom    // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -52,7 +56,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		return nil, err
 	}
 	tr := cfg.Translation
-	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, sieve: newSieve(tr.TrackedSeries, cfg.StaleAfter), translator: translate.New(translate.Settings{
+	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, tables: sync.Pool{New: func() any { return new(collapse.Table) }}, sieve: newSieve(tr.TrackedSeries, cfg.StaleAfter), translator: translate.New(translate.Settings{
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
@@ -104,13 +108,14 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	if session, ok := delivery.From(ctx); ok {
 		now, again, partition = session.Now(), session.Again(), session.Label()
 	}
-	b, err := e.translator.Translate(ctx, md, now)
+	b, err := e.translator.Translate(ctx, md, now, origin.Of(ctx, md))
 	if err != nil {
 		return err
 	}
 	defer e.translator.Release(b)
 	tenant := header.Get(e.cfg.TenantHeader)
-	samples, found := e.sieve.look(b.Samples, tenant)
+	samples, dropped := e.collapse(b.Samples)
+	samples, found := e.sieve.look(samples, tenant)
 	markers := e.sieve.ended(samples, partition, tenant)
 	if len(samples)+len(markers) > 0 {
 		o, err := e.sink.write(ctx, append(samples, markers...), header, again)
@@ -125,6 +130,9 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	}
 	e.sieve.sent(samples, markers, partition, tenant)
 	// Only now: a batch that comes again is translated and looked through again.
+	if dropped > 0 {
+		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(dropped), e.reason(string(remotewrite.Duplicate)))
+	}
 	for r, n := range b.Refused {
 		if n > 0 {
 			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(translate.Reason(r).String()))
@@ -132,6 +140,13 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	}
 	e.countCollisions(ctx, found)
 	return nil
+}
+
+// collapse leaves one sample for each series and millisecond.
+func (e *tsdbExporter) collapse(samples []sample.Sample) (kept []sample.Sample, dropped int) {
+	t := e.tables.Get().(*collapse.Table)
+	defer e.tables.Put(t)
+	return t.Samples(samples)
 }
 
 func (e *tsdbExporter) count(ctx context.Context, o outcome) {

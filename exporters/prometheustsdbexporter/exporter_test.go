@@ -551,6 +551,7 @@ func TestEndedSeriesBecomeStaleWhenTold(t *testing.T) {
 		m.SetName("goes_on")
 		p := m.SetEmptyGauge().DataPoints().AppendEmpty()
 		p.SetTimestamp(pcommon.NewTimestampFromTime(start.Add(ago)))
+		p.SetIntValue(1)
 		return md
 	}
 	_, err := export(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint, cfg.StaleAfter = srv.URL, 2*time.Minute }), host{},

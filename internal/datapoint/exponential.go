@@ -63,7 +63,9 @@ func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (
 	if e.Negative, err = fromBuckets(dp.Negative(), e.Scale); err != nil {
 		return Exponential{}, err
 	}
-	if total := e.total(); total != e.Count {
+	positive, ok1 := exactSum(e.Positive.Counts)
+	negative, ok2 := exactSum(e.Negative.Counts)
+	if total, ok := exactSum([]uint64{e.ZeroCount, positive, negative}); !ok || !ok1 || !ok2 || total != e.Count {
 		return Exponential{}, fmt.Errorf("%w: buckets hold %d of %d", ErrMalformed, total, e.Count)
 	}
 	e.Reduce(maxBuckets)

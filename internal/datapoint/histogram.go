@@ -23,6 +23,7 @@ type Moments struct {
 	HasSum, HasMin, HasMax bool
 }
 
+// add keeps the sum of those that tell one, and the least and the greatest only while all tell theirs.
 func (m *Moments) add(o Moments) {
 	if m.Count == 0 && !m.HasSum && !m.HasMin && !m.HasMax {
 		*m = o
@@ -41,24 +42,51 @@ func (m *Moments) add(o Moments) {
 	} else {
 		m.Max = 0
 	}
-	if m.HasSum = m.HasSum && o.HasSum; m.HasSum {
-		m.Sum += o.Sum
-	} else {
-		m.Sum = 0
-	}
+	m.HasSum, m.Sum = m.HasSum || o.HasSum, m.Sum+o.Sum
 	m.Count += o.Count
 }
 
+// Gap says that one of m and o has a sum and the other has measurements but no sum: the sum of both together lacks those.
+func (m Moments) Gap(o Moments) bool {
+	return m.HasSum != o.HasSum && m.Count > 0 && o.Count > 0
+}
+
+// Overflows says that the counts of m and o together pass what 64 bits hold.
+func (m Moments) Overflows(o Moments) bool { return m.Count+o.Count < m.Count }
+
+// FiniteSum drops a sum that is not finite, which would stay in every total that it is added to, and says whether it did.
+func (m *Moments) FiniteSum() (dropped bool) {
+	if !m.HasSum || m.Sum-m.Sum == 0 {
+		return false
+	}
+	m.HasSum, m.Sum = false, 0
+	return true
+}
+
+// Carry gives m, the later value of a cumulative run, the sum of prev if it has none: the next point that tells its sum
+// then brings what the sum has grown by since prev.
+func (m *Moments) Carry(prev Moments) {
+	if !m.HasSum && prev.HasSum {
+		m.HasSum, m.Sum = true, prev.Sum
+	}
+}
+
 // sub leaves min and max out: those of a cumulative point are those of the whole
-// run, and say nothing about the time since prev. A sum may fall, as with negative
+// run, and say nothing about the time since prev, unless nothing was measured before. A sum may fall, as with negative
 // measurements; a count may not.
 func (m Moments) sub(prev Moments) (inc Moments, fell bool) {
-	inc = Moments{Count: m.Count - prev.Count, HasSum: m.HasSum && prev.HasSum}
+	inc = Moments{Count: m.Count - prev.Count, HasSum: m.HasSum && (prev.HasSum || prev.Count == 0)}
 	if inc.HasSum {
 		inc.Sum = m.Sum - prev.Sum
 	}
+	if prev.Count == 0 {
+		inc.Min, inc.HasMin, inc.Max, inc.HasMax = m.Min, m.HasMin, m.Max, m.HasMax
+	}
 	return inc, m.Count < prev.Count
 }
+
+// MaxBounds is how many bounds a histogram that was merged has at most.
+const MaxBounds = 512
 
 // Histogram is a histogram with explicit bounds. Bucket i counts what lies in
 // (Bounds[i-1], Bounds[i]]; the first and the last are open to infinity.
@@ -93,15 +121,18 @@ func FromHistogram(dp pmetric.HistogramDataPoint) (Histogram, error) {
 			return Histogram{}, fmt.Errorf("%w: bound %v at %d does not ascend", ErrMalformed, b, i)
 		}
 	}
-	if total := sum(h.Counts); total != h.Count {
+	if total, ok := exactSum(h.Counts); !ok || total != h.Count {
 		return Histogram{}, fmt.Errorf("%w: buckets hold %d of %d", ErrMalformed, total, h.Count)
 	}
 	return h, nil
 }
 
-// Add merges o into h, and copies what it keeps. Differing bounds are cut down to
-// those that both have: counts stay exact, resolution is lost, and coarsened is
-// true. It is the only cut for which the order of merging makes no difference.
+// Add merges o into h, and copies what it keeps. Where bounds differ, the result has
+// the bounds of both, and every measurement stays in the bucket whose upper bound is
+// that of the bucket it came in: the count below a bound is the number of
+// measurements that are known to lie below it. So the order of merging makes no
+// difference, and nothing is lost, up to MaxBounds bounds. Past them h keeps its
+// own, a measurement goes to the next one above, and coarsened is true.
 func (h *Histogram) Add(o Histogram) (coarsened bool) {
 	if len(o.Counts) == 0 {
 		return false
@@ -112,9 +143,12 @@ func (h *Histogram) Add(o Histogram) (coarsened bool) {
 	}
 	h.Moments.add(o.Moments)
 	if !slices.Equal(h.Bounds, o.Bounds) {
-		common := intersect(h.Bounds, o.Bounds)
-		h.Counts, o.Counts = coarsen(h.Bounds, h.Counts, common), coarsen(o.Bounds, o.Counts, common)
-		h.Bounds, coarsened = common, true
+		all := union(h.Bounds, o.Bounds)
+		if coarsened = len(all) > MaxBounds; coarsened {
+			all = h.Bounds
+		}
+		h.Counts, o.Counts = spread(h.Bounds, h.Counts, all), spread(o.Bounds, o.Counts, all)
+		h.Bounds = all
 	}
 	for i, c := range o.Counts {
 		h.Counts[i] += c
@@ -124,16 +158,18 @@ func (h *Histogram) Add(o Histogram) (coarsened bool) {
 
 // Sub returns the increase since prev, an earlier value of the same stream. fell is
 // true if the count or a bucket is below what it was. ok is false if the bounds
-// differ: then the increase can't be known, and h can only be a new baseline.
+// differ: then count and sum of the increase are known, but not where its
+// measurements lie, so all are in the last bucket.
 func (h Histogram) Sub(prev Histogram) (inc Histogram, fell, ok bool) {
 	if len(prev.Counts) == 0 {
 		return h.clone(), false, true
 	}
-	if !slices.Equal(h.Bounds, prev.Bounds) {
-		return Histogram{}, h.Count < prev.Count, false
-	}
 	inc.Moments, fell = h.Moments.sub(prev.Moments)
 	inc.Bounds, inc.Counts = slices.Clone(h.Bounds), make([]uint64, len(h.Counts))
+	if !slices.Equal(h.Bounds, prev.Bounds) {
+		inc.Counts[len(inc.Counts)-1] = inc.Count
+		return inc, fell, false
+	}
 	for i := range h.Counts {
 		inc.Counts[i] = h.Counts[i] - prev.Counts[i]
 		fell = fell || h.Counts[i] < prev.Counts[i]
@@ -165,31 +201,32 @@ func (h Histogram) clone() Histogram {
 	return h
 }
 
-func intersect(a, b []float64) []float64 {
-	var common []float64
-	for i, j := 0, 0; i < len(a) && j < len(b); {
+// union returns the bounds that are in a or in b.
+func union(a, b []float64) []float64 {
+	all := make([]float64, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
 		switch {
-		case a[i] < b[j]:
-			i++
-		case a[i] > b[j]:
-			j++
+		case a[0] < b[0]:
+			all, a = append(all, a[0]), a[1:]
+		case a[0] > b[0]:
+			all, b = append(all, b[0]), b[1:]
 		default:
-			common = append(common, a[i])
-			i, j = i+1, j+1
+			all, a, b = append(all, a[0]), a[1:], b[1:]
 		}
 	}
-	return common
+	return append(append(all, a...), b...)
 }
 
-// coarsen adds up the buckets between those bounds that are also in common.
-func coarsen(bounds []float64, counts []uint64, common []float64) []uint64 {
-	out := make([]uint64, len(common)+1)
+// spread puts the buckets between bounds into those between all: each into the first that ends at its upper bound or
+// above.
+func spread(bounds []float64, counts []uint64, all []float64) []uint64 {
+	out := make([]uint64, len(all)+1)
 	j := 0
 	for i, c := range counts {
-		out[j] += c
-		if i < len(bounds) && j < len(common) && bounds[i] == common[j] {
+		for j < len(all) && (i >= len(bounds) || all[j] < bounds[i]) {
 			j++
 		}
+		out[j] += c
 	}
 	return out
 }
@@ -199,4 +236,14 @@ func sum(counts []uint64) (total uint64) {
 		total += c
 	}
 	return total
+}
+
+// exactSum is sum; ok is false if 64 bits don't hold it.
+func exactSum(counts []uint64) (total uint64, ok bool) {
+	for _, c := range counts {
+		if total += c; total < c {
+			return total, false
+		}
+	}
+	return total, true
 }

@@ -54,17 +54,22 @@ func TestHistogramAdd(t *testing.T) {
 		{
 			"one has a bound more",
 			histogram([]float64{1, 2, 4}, 1, 2, 3, 4), histogram([]float64{1, 4}, 10, 20, 30),
-			histogram([]float64{1, 4}, 11, 25, 34), true,
+			histogram([]float64{1, 2, 4}, 11, 2, 23, 34), false,
 		},
 		{
 			"interleaved",
 			histogram([]float64{1, 3, 5}, 1, 2, 3, 4), histogram([]float64{2, 3, 6}, 10, 20, 30, 40),
-			histogram([]float64{3}, 33, 77), true,
+			histogram([]float64{1, 2, 3, 5, 6}, 1, 10, 22, 3, 30, 44), false,
 		},
 		{
 			"nothing in common",
-			histogram([]float64{1}, 1, 2), histogram([]float64{2}, 10, 20),
-			histogram(nil, 33), true,
+			histogram([]float64{1, 2}, 1, 2, 3), histogram([]float64{10, 20}, 10, 20, 30),
+			histogram([]float64{1, 2, 10, 20}, 1, 2, 10, 20, 33), false,
+		},
+		{
+			"one without bounds",
+			histogram([]float64{1, 2}, 1, 2, 3), histogram(nil, 10),
+			histogram([]float64{1, 2}, 1, 2, 13), false,
 		},
 		{
 			"onto nothing",
@@ -84,13 +89,93 @@ func TestHistogramAdd(t *testing.T) {
 	}
 }
 
-func TestMomentsAreKeptOnlyWhenBothHaveThem(t *testing.T) {
+// Of the bounds of many histograms each measurement keeps its own, in whatever order they are merged; past MaxBounds the
+// first ones stay, and no measurement is lost.
+func TestHistogramsOfManyBounds(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 9))
+		want, parts := map[float64]uint64{}, []datapoint.Histogram{}
+		for range 1 + rnd.IntN(6) {
+			var h datapoint.Histogram
+			for bound := rnd.IntN(4); bound < 20; bound += 1 + rnd.IntN(5) {
+				h.Bounds = append(h.Bounds, float64(bound))
+				h.Counts = append(h.Counts, rnd.Uint64N(5))
+				want[float64(bound)] += h.Counts[len(h.Counts)-1]
+			}
+			h.Counts = append(h.Counts, rnd.Uint64N(5))
+			want[math.Inf(1)] += h.Counts[len(h.Counts)-1]
+			for _, c := range h.Counts {
+				h.Count += c
+			}
+			parts = append(parts, h)
+		}
+		for range 2 {
+			var all datapoint.Histogram
+			for _, i := range rnd.Perm(len(parts)) {
+				require.False(t, all.Add(parts[i]))
+			}
+			for i, c := range all.Counts {
+				bound := math.Inf(1)
+				if i < len(all.Bounds) {
+					bound = all.Bounds[i]
+				}
+				require.Equal(t, want[bound], c, "seed %d, bound %v", seed, bound)
+			}
+		}
+	}
+	var all datapoint.Histogram
+	coarsened := false
+	for i := range 2 * datapoint.MaxBounds {
+		coarsened = all.Add(histogram([]float64{float64(i)}, 1, 1)) || coarsened
+	}
+	assert.True(t, coarsened)
+	assert.Len(t, all.Bounds, datapoint.MaxBounds)
+	assert.EqualValues(t, 4*datapoint.MaxBounds, all.Count)
+	var held uint64
+	for _, c := range all.Counts {
+		held += c
+	}
+	assert.Equal(t, all.Count, held)
+}
+
+// A sum goes on over points that tell none; what those measured is missing from it.
+func TestASumGoesOnOverAGap(t *testing.T) {
+	with := func(sum float64) datapoint.Histogram {
+		return datapoint.Histogram{Moments: datapoint.Moments{Count: 1, Sum: sum, HasSum: true}, Counts: []uint64{1}}
+	}
+	none := datapoint.Histogram{Moments: datapoint.Moments{Count: 1}, Counts: []uint64{1}}
+	var total datapoint.Histogram
+	for _, h := range []datapoint.Histogram{with(2), none, with(2)} {
+		total.Add(h)
+	}
+	assert.Equal(t, datapoint.Moments{Count: 3, Sum: 4, HasSum: true}, total.Moments)
+	assert.True(t, with(2).Gap(none.Moments))
+	assert.True(t, none.Gap(with(2).Moments))
+	assert.False(t, with(2).Gap(with(3).Moments))
+	assert.False(t, with(2).Gap(datapoint.Moments{}), "nothing was measured")
+
+	nan := with(math.NaN())
+	assert.True(t, nan.FiniteSum())
+	assert.Equal(t, none, nan)
+
+	// Of a cumulative run, the point behind the gap brings what the sum has grown by.
+	last := with(2)
+	gap := datapoint.Histogram{Moments: datapoint.Moments{Count: 2}, Counts: []uint64{2}}
+	gap.Carry(last.Moments)
+	inc, _, _ := gap.Sub(last)
+	assert.Equal(t, datapoint.Moments{Count: 1, HasSum: true}, inc.Moments)
+	next := datapoint.Histogram{Moments: datapoint.Moments{Count: 3, Sum: 9, HasSum: true}, Counts: []uint64{3}}
+	inc, _, _ = next.Sub(gap)
+	assert.Equal(t, datapoint.Moments{Count: 1, Sum: 7, HasSum: true}, inc.Moments)
+}
+
+func TestLeastAndGreatestAreKeptWhileAllHaveThem(t *testing.T) {
 	full := datapoint.Moments{Count: 2, Sum: 5, Min: 1, Max: 4, HasSum: true, HasMin: true, HasMax: true}
 	a := datapoint.Histogram{Moments: full, Counts: []uint64{2}}
 	a.Add(datapoint.Histogram{Moments: datapoint.Moments{Count: 1, Sum: 9, Min: 9, Max: 9, HasSum: true, HasMin: true, HasMax: true}, Counts: []uint64{1}})
 	assert.Equal(t, datapoint.Moments{Count: 3, Sum: 14, Min: 1, Max: 9, HasSum: true, HasMin: true, HasMax: true}, a.Moments)
-	a.Add(datapoint.Histogram{Moments: datapoint.Moments{Count: 1}, Counts: []uint64{1}})
-	assert.Equal(t, datapoint.Moments{Count: 4}, a.Moments)
+	a.Add(datapoint.Histogram{Moments: datapoint.Moments{Count: 1, Sum: 1, HasSum: true}, Counts: []uint64{1}})
+	assert.Equal(t, datapoint.Moments{Count: 4, Sum: 15, HasSum: true}, a.Moments)
 }
 
 func TestHistogramSub(t *testing.T) {
@@ -104,7 +189,9 @@ func TestHistogramSub(t *testing.T) {
 	assert.True(t, fell, "one bucket fell though the count grew")
 	assert.True(t, ok)
 
-	_, _, ok = histogram([]float64{1, 3}, 2, 2, 5).Sub(prev)
+	inc, fell, ok = histogram([]float64{1, 3}, 2, 2, 5).Sub(prev)
+	assert.Equal(t, histogram([]float64{1, 3}, 0, 0, 3), inc, "how many is known, and not where they lie")
+	assert.False(t, fell)
 	assert.False(t, ok, "other bounds")
 }
 
@@ -122,6 +209,7 @@ func TestFromHistogramRefusesContradictions(t *testing.T) {
 		"bounds repeat":     build(3, []float64{1, 1}, 1, 1, 1),
 		"bound is NaN":      build(2, []float64{math.NaN()}, 1, 1),
 		"count contradicts": build(9, []float64{1}, 1, 2),
+		"counts wrap":       build(1, []float64{1}, math.MaxUint64, 2),
 	} {
 		_, err := datapoint.FromHistogram(dp)
 		require.ErrorIs(t, err, datapoint.ErrMalformed, name)
@@ -291,6 +379,11 @@ func TestFromExponentialRefusesContradictions(t *testing.T) {
 		"below any float64":  func(dp point) { dp.Positive().SetOffset(-1076) },
 		"negative threshold": func(dp point) { dp.SetZeroThreshold(-1) },
 		"threshold is NaN":   func(dp point) { dp.SetZeroThreshold(math.NaN()) },
+		"threshold infinite": func(dp point) { dp.SetZeroThreshold(math.Inf(1)) },
+		"counts wrap": func(dp point) {
+			dp.SetZeroCount(2)
+			dp.Positive().BucketCounts().FromRaw([]uint64{math.MaxUint64})
+		},
 	} {
 		_, err := datapoint.FromExponential(build(change), 160)
 		require.ErrorIs(t, err, datapoint.ErrMalformed, name)

@@ -39,6 +39,12 @@ func (n Number) Float64() float64 {
 	return float64(int64(n.bits))
 }
 
+// Finite says whether n is neither infinite nor NaN.
+func (n Number) Finite() bool {
+	f := n.Float64()
+	return f-f == 0
+}
+
 // Add returns n + m.
 func (n Number) Add(m Number) Number {
 	if n.isFloat || m.isFloat {

@@ -181,8 +181,14 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 		}
 	}
 	o := sh.Fold(s, pt)
-	if o.Refused {
-		a.dropMalformed()
+	switch o.Refusal {
+	case fold.NotFinite:
+		a.t.dropped++
+		a.t.notFinite++
+		return
+	case fold.TooMany:
+		a.t.dropped++
+		a.t.countOverflow++
 		return
 	}
 	a.t.folded++
@@ -193,8 +199,11 @@ func (a *absorber) count(o fold.Outcome) {
 	if o.Step == datapoint.Baseline {
 		a.t.lostBaseline++
 	}
-	if o.Unknown {
-		a.t.lostBounds++
+	if o.SumNotFinite {
+		a.t.sumNotFinite++
+	}
+	if o.NoSum {
+		a.t.noSum++
 	}
 	if o.Late {
 		a.t.late++

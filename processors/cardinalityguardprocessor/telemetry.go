@@ -28,8 +28,10 @@ type tally struct {
 	refused [levels]int64 // dropped, by the budget
 
 	malformed, noValue, overflow, downstream int64
+	notFinite, countOverflow                 int64
 
-	lostBaseline, lostBounds int64
+	lostBaseline             int64
+	sumNotFinite, noSum      int64
 	late, coarsened, evicted int64
 	quantiles, ambiguous     int64
 }
@@ -39,7 +41,7 @@ type telemetry struct {
 	b   *metadata.TelemetryBuilder
 	log *zap.Logger
 
-	outcome, level, reason, loss map[string][]metric.AddOption
+	outcome, level, reason, loss, sums map[string][]metric.AddOption
 
 	minute atomic.Int64 // of the warnings logged
 	logged atomic.Int64
@@ -48,13 +50,14 @@ type telemetry struct {
 func newTelemetry(b *metadata.TelemetryBuilder, log *zap.Logger) *telemetry {
 	t := &telemetry{b: b, log: log}
 	t.outcome = options("outcome", "passed", "folded", "dropped", "observed")
-	t.loss = options("reason", "baseline", "bounds")
+	t.loss = options("reason", "baseline")
+	t.sums = options("reason", "no_sum", "not_finite")
 	var names []string
 	for l := range levels {
 		names = append(names, admission.Level(l).String())
 	}
 	t.level = options("level", names...)
-	t.reason = options("reason", append(names, "malformed", "no_value", "overflow", "refused")...)
+	t.reason = options("reason", append(names, "count_overflow", "malformed", "no_value", "not_finite", "overflow", "refused")...)
 	return t
 }
 
@@ -109,10 +112,13 @@ func (t *telemetry) add(ctx context.Context, n *tally) {
 	}
 	add(dropped, n.malformed, t.reason["malformed"])
 	add(dropped, n.noValue, t.reason["no_value"])
+	add(dropped, n.notFinite, t.reason["not_finite"])
+	add(dropped, n.countOverflow, t.reason["count_overflow"])
 	add(dropped, n.overflow, t.reason["overflow"])
 	add(dropped, n.downstream, t.reason["refused"])
 	add(t.b.ProcessorCardinalityGuardLostIncreases, n.lostBaseline, t.loss["baseline"])
-	add(t.b.ProcessorCardinalityGuardLostIncreases, n.lostBounds, t.loss["bounds"])
+	add(t.b.ProcessorCardinalityGuardMissingSums, n.noSum, t.sums["no_sum"])
+	add(t.b.ProcessorCardinalityGuardMissingSums, n.sumNotFinite, t.sums["not_finite"])
 	add(t.b.ProcessorCardinalityGuardLatePoints, n.late, nil)
 	add(t.b.ProcessorCardinalityGuardCoarsenedPoints, n.coarsened, nil)
 	add(t.b.ProcessorCardinalityGuardEvictedContributors, n.evicted, nil)

@@ -37,6 +37,8 @@ type telemetry struct {
 	outcome map[string][]metric.AddOption
 	reason  [rollup.Reasons][]metric.AddOption
 
+	noSum, sumNotFinite []metric.AddOption
+
 	mu     sync.Mutex
 	late   map[string]int // guarded by mu; since the start
 	recent map[string]int // guarded by mu; since the last log
@@ -44,7 +46,8 @@ type telemetry struct {
 }
 
 func newTelemetry(b *metadata.TelemetryBuilder, log *zap.Logger) *telemetry {
-	t := &telemetry{b: b, log: log, outcome: map[string][]metric.AddOption{}, late: map[string]int{}, recent: map[string]int{}}
+	t := &telemetry{b: b, log: log, outcome: map[string][]metric.AddOption{}, late: map[string]int{}, recent: map[string]int{},
+		noSum: with("reason", "no_sum"), sumNotFinite: with("reason", "not_finite")}
 	for _, name := range []string{"rolled", "unmatched", "routed", "lost"} {
 		t.outcome[name] = with("outcome", name)
 	}
@@ -112,6 +115,8 @@ func (t *telemetry) add(ctx context.Context, out *rollup.Outcome) {
 	add(t.b.ProcessorWindowRollupFoldedPoints, out.Folded, nil)
 	add(t.b.ProcessorWindowRollupCorrectedPoints, out.Corrected, nil)
 	add(t.b.ProcessorWindowRollupCoarsenedPoints, out.Coarsened, nil)
+	add(t.b.ProcessorWindowRollupMissingSums, out.NoSum, t.noSum)
+	add(t.b.ProcessorWindowRollupMissingSums, out.SumNotFinite, t.sumNotFinite)
 	if out.LateBy != nil {
 		t.tellLate(out.LateBy)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
 )
 
@@ -159,6 +160,8 @@ type item struct {
 	kafka   *kgo.Record
 	request any
 	err     error // it can't be decoded
+	// deduplicated: it is left out if it repeats another record.
+	deduplicated bool
 }
 
 func (a *assignment) decode(k *kgo.Record) delivery.Record {
@@ -171,6 +174,7 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	var fine bool
 	if it.request, fine, it.err = a.f.head.decode(k.Value); it.err == nil && fine {
 		out.ID = delivery.RecordID(it.record.ID())
+		it.deduplicated = a.f.cfg.Follow.DedupWindow > 0
 	}
 	return out
 }
@@ -199,7 +203,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 		batches = it.into(batches, session.Stateful())
 	}
 	for i, batch := range batches {
-		with := asSender(ctx, batch.of)
+		with := origin.WithRequests(asSender(ctx, batch.of), batch.deduplicated)
 		if a.f.cfg.Follow.Range.Recorded {
 			with = delivery.WithPart(with, delivery.Part{Bounds: b, Index: i})
 		}
@@ -234,8 +238,9 @@ func (a *assignment) countAgain(ctx context.Context, records []delivery.Record) 
 
 // batch is requests of one sender, in order.
 type batch struct {
-	of       *journal.Record
-	requests []any
+	of           *journal.Record
+	requests     []any
+	deduplicated []bool // of each request
 }
 
 // into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
@@ -244,14 +249,14 @@ func (it *item) into(all []*batch, inOrder bool) []*batch {
 	for i := len(all) - 1; i >= 0; i-- {
 		of := all[i].of
 		if of.Tenant == it.record.Tenant && maps.EqualFunc(of.Metadata, it.record.Metadata, slices.Equal) {
-			all[i].requests = append(all[i].requests, it.request)
+			all[i].requests, all[i].deduplicated = append(all[i].requests, it.request), append(all[i].deduplicated, it.deduplicated)
 			return all
 		}
 		if inOrder {
 			break
 		}
 	}
-	return append(all, &batch{of: &it.record, requests: []any{it.request}})
+	return append(all, &batch{of: &it.record, requests: []any{it.request}, deduplicated: []bool{it.deduplicated}})
 }
 
 // asSender returns a context that carries what is known of who sent r.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
@@ -124,6 +125,7 @@ func (p *part) decode(k *kgo.Record) delivery.Record {
 	}
 	if fine {
 		out.ID = delivery.RecordID(it.record.ID())
+		it.deduplicated = p.r.j.conf.DedupWindow > 0
 	}
 	it.counted = p.r.items.Apply(context.Background(), it.request)
 	return out
@@ -176,7 +178,7 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 	began := time.Now()
 	ctx, refusals := delivery.WithRefusals(ctx)
 	for _, b := range batches {
-		if err := p.r.head.consume(asSender(ctx, b.of), b.requests); err != nil {
+		if err := p.r.head.consume(origin.WithRequests(asSender(ctx, b.of), b.deduplicated), b.requests); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/origin"
 )
 
 // head is the pipeline's first consumer, for requests that are encoded.
@@ -77,10 +78,13 @@ func fineAny(n int, at func(int) pcommon.Timestamp) bool {
 
 func (h metricsHead) consume(ctx context.Context, payloads []any) error {
 	all := pmetric.NewMetrics()
-	for _, p := range payloads {
-		p.(pmetric.Metrics).ResourceMetrics().MoveAndAppendTo(all.ResourceMetrics())
+	parts := make([]origin.Part, 0, len(payloads))
+	for i, p := range payloads {
+		rms := p.(pmetric.Metrics).ResourceMetrics()
+		parts = append(parts, origin.Part{Resources: rms.Len(), Deduplicated: origin.Deduplicated(ctx, i)})
+		rms.MoveAndAppendTo(all.ResourceMetrics())
 	}
-	return h.next.ConsumeMetrics(ctx, all)
+	return h.next.ConsumeMetrics(origin.With(ctx, all, parts), all)
 }
 
 type logsHead struct{ next consumer.Logs }

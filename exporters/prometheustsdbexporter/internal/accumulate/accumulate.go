@@ -1,19 +1,23 @@
-// Package accumulate turns delta points into cumulative ones, one sample a point, with bounded state.
+// Package accumulate turns delta points into cumulative ones, with bounded state.
 //
-// What comes out depends on the points and their order alone, never on how they were cut into batches, so that a second
-// reading of a journal gives the same values. Source: https://opentelemetry.io/docs/specs/otel/metrics/data-model/#temporality
+// There is one total for each series that is written, and every stream that becomes the series adds to it: two processes
+// without service.instance.id, k="" beside no k, the integer 200 beside "200". Each point gets a sample of its own if a
+// millisecond is free for it: not before its own time, and at most maxLead later. Else its increase leaves with the next
+// sample of its series, or through the outbox.
+//
+// What comes out depends on the points, their order and the records they came in alone, never on how they were cut into
+// batches, so that a second reading of a journal gives the same values.
+// Source: https://opentelemetry.io/docs/specs/otel/metrics/data-model/#temporality
 package accumulate
 
 import (
-	"context"
-	"io"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/datapoint"
-	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
@@ -22,21 +26,26 @@ const (
 	maxBuckets = 160
 	// tick is what Prometheus tells times apart by.
 	tick = int64(time.Millisecond)
+	// maxLead is how many milliseconds a sample may stand behind its point's time. One more is left to the outbox.
+	maxLead = 9
 )
 
 // Reason is why a delta point was refused.
 type Reason int
 
-// The reasons, in the order of their names.
+// The reasons.
 const (
-	OutOfOrder  Reason = iota // older than what is remembered of streams
-	Repeated                  // of the time of one of its stream's last points: sent twice
-	Malformed                 // a histogram that contradicts itself
-	StreamLimit               // a new stream, and MaxStreams are kept
+	OutOfOrder    Reason = iota // older than what is remembered of series
+	Repeated                    // its stream had a point of that start, time and value: sent twice
+	Malformed                   // a histogram that contradicts itself
+	StreamLimit                 // a new stream, and MaxStreams are kept
+	NoValue                     // it has no value
+	NotFinite                   // its value is NaN or infinite, or would make the total so
+	CountOverflow               // the count of the total would pass 64 bits, and no millisecond is free to begin another
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"delta_out_of_order", "delta_repeated", "delta_malformed", "delta_stream_limit"}
+var reasonNames = [NumReasons]string{"delta_out_of_order", "delta_repeated", "delta_malformed", "delta_stream_limit", "no_value", "not_finite", "count_overflow"}
 
 // String is the value of the attribute `reason`.
 func (r Reason) String() string { return reasonNames[r] }
@@ -44,51 +53,63 @@ func (r Reason) String() string { return reasonNames[r] }
 // Settings bound a State.
 type Settings struct {
 	MaxStreams int           // over all types
-	Idle       time.Duration // in event time: a stream without points for longer is forgotten and begins again from zero; later points are refused
+	Idle       time.Duration // in event time: a series without points for longer is forgotten and begins again from zero; later points are refused
+	Undo       bool          // keep what Undo needs
 }
 
-// Refused counts points by reason.
-type Refused [NumReasons]int
+// Names tells which series points are written to.
+type Names interface {
+	// Series returns the key of the series that a point of m with these attributes becomes; of a histogram, of all its series
+	// together. ok is false if it becomes none: then the translation refuses it.
+	Series(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics, m pmetric.Metric, attributes pcommon.Map) (key streamkey.Key, ok bool)
+}
 
-// State holds the running totals of one partition. Memory: about 160 bytes a stream of numbers, 220 and 16 a bucket for
-// histograms. Not safe for concurrent use.
+// Batch is what is known of the metrics that are applied.
+type Batch struct {
+	Names   Names
+	Limit   time.Time       // later points are left as they are: the translation refuses them
+	Tenant  string          // from client metadata
+	Records []origin.Record // of each resource; nil without a journal
+}
+
+// Outcome counts what became of points.
+type Outcome struct {
+	Refused [NumReasons]int
+	// Points whose total goes on without their sum: it is missing where others have one, or not finite.
+	NoSum, SumNotFinite int
+	// Totals that began again, with a new start time: the bounds of a histogram changed, or its count passed 64 bits.
+	Rebounded, Overflowed int
+}
+
+// State holds the running totals of one partition. Not safe for concurrent use.
+//
+// Memory: about 330 bytes a stream of numbers that is a series of its own, 400 and 16 a bucket for histograms; 8 bytes for
+// each point past the eighth of a stream in an entry, of which the last two entries are remembered, up to maxMarks.
 type State struct {
-	set          Settings
-	latest       int64 // the newest time of any point, Unix nanoseconds
-	swept        int64 // latest at the last sweep
-	strict       bool  // until Adopt: late points are refused, as the version that wrote the state did
-	numbers      table[datapoint.Number]
-	histograms   table[datapoint.Histogram]
-	exponentials table[datapoint.Exponential]
-}
+	set    Settings
+	latest int64  // the newest time of any point, Unix nanoseconds
+	swept  int64  // latest at the last sweep
+	strict bool   // until Adopt: late points are refused, as version 1 did, which wrote the state
+	entry  uint32 // number of the metric at hand
+	batch  uint32 // number of the Apply at hand
+	marks  int    // beyond the first eight of each stream
 
-var _ delivery.Stateful = (*State)(nil)
+	numbers      family[datapoint.Number]
+	histograms   family[datapoint.Histogram]
+	exponentials family[datapoint.Exponential]
+
+	waitingAt time.Time // when Advance saw first that increases wait; zero: none do
+	outbox    []Release
+}
 
 // New returns an empty state.
 func New(set Settings) *State {
-	return &State{
-		set:          set,
-		numbers:      newTable(datapoint.Number.Add),
-		histograms:   newTable(addHistograms),
-		exponentials: newTable(addExponentials),
-	}
-}
-
-func addHistograms(a, b datapoint.Histogram) (sum datapoint.Histogram) {
-	sum.Add(a) // Add copies what it keeps, so a stays what it was
-	sum.Add(b)
-	return sum
-}
-
-func addExponentials(a, b datapoint.Exponential) (sum datapoint.Exponential) {
-	sum.Add(a, maxBuckets)
-	sum.Add(b, maxBuckets)
-	return sum
+	return &State{set: set, numbers: newFamily(numberArithmetic), histograms: newFamily(histogramArithmetic), exponentials: newFamily(exponentialArithmetic)}
 }
 
 // Streams is the number of streams that are kept.
 func (s *State) Streams() int {
-	return len(s.numbers.streams) + len(s.histograms.streams) + len(s.exponentials.streams)
+	return s.numbers.len() + s.histograms.len() + s.exponentials.len()
 }
 
 // HasDelta reports whether md holds anything for Apply.
@@ -117,23 +138,33 @@ func isDelta(m pmetric.Metric) bool {
 	return false
 }
 
-// Apply makes the delta metrics of md cumulative, in place, and takes out the points that it refuses. A late point becomes a
-// total at the end of its stream, a millisecond behind the newest, since another total stands at its own time: increases
-// shift, sums stay right. So does the second point of one millisecond. Points without a time or later than limit are left as
-// they are and change nothing: the translation refuses them. Until the next Apply, Undo takes it all back.
-func (s *State) Apply(md pmetric.Metrics, limit time.Time) (refused Refused) {
-	s.numbers.undo, s.histograms.undo, s.exponentials.undo = nil, nil, nil
-	a := application{State: s, limit: pcommon.NewTimestampFromTime(limit), refused: &refused}
-	for _, rm := range md.ResourceMetrics().All() {
-		resource := streamkey.Resource(rm.Resource())
+// Apply makes the delta metrics of md cumulative, in place. It takes out the points that it refuses, and those whose
+// increase leaves later. Points without a time or later than b.Limit are left as they are and change nothing: the
+// translation refuses them. Until the next Apply, Undo takes it all back, if the settings say so.
+func (s *State) Apply(md pmetric.Metrics, b Batch) (o Outcome) {
+	s.forgetUndo()
+	s.batch++
+	a := application{State: s, batch: b, limit: pcommon.NewTimestampFromTime(b.Limit), outcome: &o}
+	for i, rm := range md.ResourceMetrics().All() {
+		a.rm, a.deduplicated = rm, i < len(b.Records) && b.Records[i].Deduplicated
+		plain := streamkey.Resource(rm.Resource())
+		resource := plain
+		if b.Tenant != "" {
+			resource = plain.In(streamkey.StringAttribute("tenant", b.Tenant))
+		}
 		for _, sm := range rm.ScopeMetrics().All() {
 			scope := streamkey.Scope(sm.Scope())
+			a.sm = sm
 			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool {
-				return isDelta(m) && a.metric(streamkey.Metric(resource, scope, m), m) == 0
+				if !isDelta(m) {
+					return false
+				}
+				a.m, a.key, a.formerKey = m, streamkey.Metric(resource, scope, m), streamkey.Metric(plain, scope, m)
+				return a.metric() == 0
 			})
 		}
 	}
-	return refused
+	return o
 }
 
 // Undo takes back the last Apply: what came of it was not taken.
@@ -143,101 +174,11 @@ func (s *State) Undo() {
 	s.exponentials.rollback()
 }
 
-// application is one Apply.
-type application struct {
-	*State
-	limit   pcommon.Timestamp
-	refused *Refused
+func (s *State) forgetUndo() {
+	s.numbers.undo, s.histograms.undo, s.exponentials.undo = undo[datapoint.Number]{}, undo[datapoint.Histogram]{}, undo[datapoint.Exponential]{}
 }
 
-// metric makes m cumulative and returns how many points are left.
-func (a *application) metric(key streamkey.Key, m pmetric.Metric) int {
-	switch m.Type() {
-	case pmetric.MetricTypeSum:
-		ps := m.Sum().DataPoints()
-		ps.RemoveIf(func(p pmetric.NumberDataPoint) bool {
-			return !apply(a, &a.numbers, streamkey.Stream(key, p.Attributes()), p, fromNumber)
-		})
-		m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-		return ps.Len()
-	case pmetric.MetricTypeHistogram:
-		ps := m.Histogram().DataPoints()
-		ps.RemoveIf(func(p pmetric.HistogramDataPoint) bool {
-			return !apply(a, &a.histograms, streamkey.Stream(key, p.Attributes()), p, datapoint.FromHistogram)
-		})
-		m.Histogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-		return ps.Len()
-	default:
-		ps := m.ExponentialHistogram().DataPoints()
-		ps.RemoveIf(func(p pmetric.ExponentialHistogramDataPoint) bool {
-			return !apply(a, &a.exponentials, streamkey.Stream(key, p.Attributes()), p, fromExponential)
-		})
-		m.ExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-		return ps.Len()
-	}
-}
-
-func fromNumber(p pmetric.NumberDataPoint) (datapoint.Number, error) {
-	return datapoint.FromNumber(p), nil
-}
-
-func fromExponential(p pmetric.ExponentialHistogramDataPoint) (datapoint.Exponential, error) {
-	return datapoint.FromExponential(p, maxBuckets)
-}
-
-// point is a data point whose value is a V.
-type point interface {
-	Timestamp() pcommon.Timestamp
-	StartTimestamp() pcommon.Timestamp
-	SetStartTimestamp(pcommon.Timestamp)
-	SetTimestamp(pcommon.Timestamp)
-	Flags() pmetric.DataPointFlags
-}
-
-// apply adds p to its stream and makes it the total; false refuses it.
-func apply[P point, V interface{ CopyTo(P) }](a *application, t *table[V], key streamkey.Key, p P, read func(P) (V, error)) bool {
-	if p.Timestamp() == 0 || p.Timestamp() > a.limit || p.Flags().NoRecordedValue() {
-		return true
-	}
-	increase, err := read(p)
-	if err != nil {
-		a.refused[Malformed]++
-		return false
-	}
-	now := int64(p.Timestamp())
-	a.sweep(now)
-	old, known := t.streams[key]
-	late := known && now <= old.last
-	switch {
-	case old.counted(now):
-		a.refused[Repeated]++
-		return false
-	case late && (a.strict || now < a.latest-int64(a.set.Idle)):
-		a.refused[OutOfOrder]++
-		return false
-	case !known && a.Streams() >= a.set.MaxStreams:
-		a.refused[StreamLimit]++
-		return false
-	}
-	at := now
-	if known && now/tick <= old.last/tick {
-		at = old.last + tick
-	}
-	total := increase
-	if known {
-		total = t.sum(old.value, increase)
-	} else {
-		old.start = int64(p.StartTimestamp())
-	}
-	next := old.with(now, at, total)
-	t.put(key, old, known, next)
-	next.value.CopyTo(p)
-	p.SetStartTimestamp(pcommon.Timestamp(next.start))
-	p.SetTimestamp(pcommon.Timestamp(at))
-	return true
-}
-
-// sweep forgets idle streams, a few times in each idle period. It goes by the time of points alone.
+// sweep forgets what is idle, a few times in each idle period. It goes by the time of points alone.
 func (s *State) sweep(now int64) {
 	s.latest = max(s.latest, now)
 	if s.latest-s.swept < int64(s.set.Idle/4) {
@@ -245,39 +186,8 @@ func (s *State) sweep(now int64) {
 	}
 	s.swept = s.latest
 	before := s.latest - int64(s.set.Idle)
-	s.numbers.forget(before)
-	s.histograms.forget(before)
-	s.exponentials.forget(before)
+	s.marks -= s.numbers.forget(before) + s.histograms.forget(before) + s.exponentials.forget(before)
 }
-
-// Advance closes nothing: every sample leaves with its point.
-func (*State) Advance(_ time.Time, _ bool, low time.Time) (bool, time.Time) { return false, low }
-
-// Flush has nothing to send.
-func (*State) Flush(context.Context) error { return nil }
 
 // Adopt lets late points count, where the state was of a version that refused them. The bounds are not part of the state.
 func (s *State) Adopt() { s.strict = false }
-
-// Snapshot writes the totals.
-func (s *State) Snapshot(w io.Writer) error {
-	e := encoder{w: w}
-	e.header(s.latest, s.swept, s.strict)
-	encodeTable(&e, s.numbers, datapoint.Number.Append)
-	encodeTable(&e, s.histograms, datapoint.Histogram.Append)
-	encodeTable(&e, s.exponentials, datapoint.Exponential.Append)
-	return e.err
-}
-
-// Restore reads what Snapshot wrote.
-func (s *State) Restore(r io.Reader) error {
-	d, err := newDecoder(r)
-	if err != nil {
-		return err
-	}
-	s.latest, s.swept, s.strict = d.header()
-	decodeTable(d, s.numbers, (*datapoint.Number).Decode)
-	decodeTable(d, s.histograms, (*datapoint.Histogram).Decode)
-	decodeTable(d, s.exponentials, (*datapoint.Exponential).Decode)
-	return d.end()
-}

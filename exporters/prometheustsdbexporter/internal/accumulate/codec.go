@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/cursor"
+	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// version is the first byte of a snapshot. After it: latest, swept, 1 if it is strict else 0, and per table the number of streams,
-// then each stream's key, start, last, the number of recent times, how far each lies before last, and value. Integers are
-// varints. Version 1 has no recent times, and is always strict.
-const version = 2
+// version is the first byte of a snapshot. After it: latest, swept, 1 if it is strict else 0; for numbers, histograms and
+// exponential histograms their series, streams and former streams (each with their number before); the outbox. Integers are
+// varints, marks eight bytes. Version 1 has no recent times, and is always strict; versions 1 and 2 have a table of streams for
+// each type, see decodeFormer.
+const version = 3
 
 var errCorrupt = errors.New("not a snapshot of running totals")
 
@@ -30,126 +34,249 @@ func (e *encoder) write() {
 	e.buf = e.buf[:0]
 }
 
-func (e *encoder) header(latest, swept int64, strict bool) {
-	e.buf = append(e.buf, version)
-	e.buf = binary.AppendVarint(binary.AppendVarint(e.buf, latest), swept)
-	if strict {
-		e.buf = binary.AppendVarint(e.buf, 1)
-	} else {
-		e.buf = binary.AppendVarint(e.buf, 0)
+func (e *encoder) varints(all ...int64) {
+	for _, v := range all {
+		e.buf = binary.AppendVarint(e.buf, v)
 	}
-	e.write()
 }
 
-func encodeTable[V any](e *encoder, t table[V], value func(V, []byte) []byte) {
-	e.buf = binary.AppendUvarint(e.buf, uint64(len(t.streams)))
+func (e *encoder) metrics(md pmetric.Metrics) {
+	data, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
+	e.err = errors.Join(e.err, err)
+	e.buf = cursor.AppendBlock(e.buf, data)
+}
+
+// Snapshot writes everything.
+func (s *State) Snapshot(w io.Writer) error {
+	e := &encoder{w: w, buf: []byte{version}}
+	strict := int64(0)
+	if s.strict {
+		strict = 1
+	}
+	e.varints(s.latest, s.swept, strict)
+	encodeFamily(e, &s.numbers)
+	encodeFamily(e, &s.histograms)
+	encodeFamily(e, &s.exponentials)
+	e.varints(int64(len(s.outbox)))
+	for _, r := range s.outbox {
+		e.buf = cursor.AppendBlock(e.buf, r.Tenant)
+		e.metrics(r.Metrics)
+	}
 	e.write()
-	for key, s := range t.streams {
+	return e.err
+}
+
+func encodeFamily[V any](e *encoder, f *family[V]) {
+	e.varints(int64(len(f.series)))
+	numbers := make(map[*series[V]]int64, len(f.series))
+	for key, s := range f.series {
+		numbers[s] = int64(len(numbers))
 		e.buf = key.Append(e.buf)
-		e.buf = binary.AppendVarint(binary.AppendVarint(e.buf, s.start), s.last)
-		e.buf = s.appendRecent(e.buf)
-		e.buf = value(s.value, e.buf)
+		e.varints(s.start, s.last, s.seen-s.last)
+		e.buf = f.append(s.value, e.buf)
+		if s.waiting == nil {
+			e.buf = append(e.buf, 0)
+		} else {
+			e.buf = cursor.AppendBlock(append(e.buf, 1), s.waiting.tenant)
+			e.metrics(s.waiting.template)
+		}
+		e.write()
+	}
+	e.varints(int64(len(f.streams)))
+	for key, s := range f.streams {
+		e.buf = key.Append(e.buf)
+		e.varints(numbers[s.series], s.seen-s.series.seen, int64(s.n), int64(s.before))
+		s.appendMarks(e)
+		e.write()
+	}
+	e.varints(int64(len(f.former)))
+	for key, s := range f.former {
+		e.buf = key.Append(e.buf)
+		e.varints(s.start, s.last)
+		e.buf = f.append(s.value, e.buf)
 		e.write()
 	}
 }
 
-// appendRecent writes the recent times that are known: those before the first 0.
-func (s *stream[V]) appendRecent(b []byte) []byte {
-	n := slices.Index(s.recent[:], 0)
-	if n < 0 {
-		n = remembered
+// appendMarks writes the marks of a stream, the newest first.
+func (s *stream[V]) appendMarks(e *encoder) {
+	n := 0
+	for n < remembered && s.recent[n] != 0 {
+		n++
 	}
-	b = binary.AppendVarint(b, int64(n))
-	for _, t := range s.recent[:n] {
-		b = binary.AppendVarint(b, s.last-t)
+	e.varints(int64(n + len(s.older)))
+	for _, mark := range s.recent[:n] {
+		e.buf = binary.LittleEndian.AppendUint64(e.buf, mark)
 	}
-	return b
+	for i := len(s.older) - 1; i >= 0; i-- {
+		e.buf = binary.LittleEndian.AppendUint64(e.buf, s.older[i])
+	}
 }
 
 type decoder struct {
+	*cursor.Reader
 	version byte
-	b       []byte
-	err     error
 }
 
-func newDecoder(r io.Reader) (*decoder, error) {
+// Restore reads what Snapshot wrote, or what the versions before wrote.
+func (s *State) Restore(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(b) == 0 || b[0] < 1 || b[0] > version {
-		return nil, fmt.Errorf("%w of version 1 to %d", errCorrupt, version)
+		return fmt.Errorf("%w of version 1 to %d", errCorrupt, version)
 	}
-	return &decoder{version: b[0], b: b[1:]}, nil
+	d := &decoder{Reader: cursor.New(b[1:]), version: b[0]}
+	s.latest, s.swept = d.Varint(), d.Varint()
+	s.strict = d.version == 1 || d.Varint() != 0
+	s.marks += decodeFamily(d, &s.numbers) + decodeFamily(d, &s.histograms) + decodeFamily(d, &s.exponentials)
+	for n := d.outboxes(); n > 0 && d.Err() == nil; n-- {
+		s.outbox = append(s.outbox, Release{Tenant: d.String(), Metrics: d.metrics()})
+	}
+	for _, r := range s.outbox {
+		if d.Err() == nil && !wellFormed(r.Metrics) {
+			d.Fail("outbox")
+		}
+	}
+	if d.Err() == nil && len(d.Rest()) > 0 {
+		d.Fail("end")
+	}
+	if d.Err() != nil {
+		return fmt.Errorf("%w: %w", errCorrupt, d.Err())
+	}
+	return nil
 }
 
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
+func (d *decoder) outboxes() int64 {
+	if d.version < 3 {
 		return 0
 	}
-	d.b = d.b[n:]
+	return d.Varint()
+}
+
+func (d *decoder) key() (k streamkey.Key) {
+	if b := d.Bytes(16); b != nil {
+		k = streamkey.Decode(b)
+	}
+	return k
+}
+
+func (d *decoder) metrics() pmetric.Metrics {
+	md, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(d.Block())
+	if err != nil {
+		d.Fail("metrics")
+		return pmetric.NewMetrics()
+	}
+	return md
+}
+
+func decodeValue[V any](d *decoder, f *family[V]) (v V) {
+	rest, err := f.decode(&v, d.Rest())
+	if err != nil {
+		d.Fail("value")
+		return v
+	}
+	d.Skip(rest)
 	return v
 }
 
-func (d *decoder) fail() {
-	if d.err == nil {
-		d.err = errCorrupt
+// decodeFamily returns how many marks there are past the first eight of each stream.
+func decodeFamily[V any](d *decoder, f *family[V]) (marks int) {
+	if d.version < 3 {
+		decodeFormer(d, f)
+		return 0
 	}
-	d.b = nil
-}
-
-func (d *decoder) header() (latest, swept int64, strict bool) {
-	latest, swept = d.varint(), d.varint()
-	return latest, swept, d.version == 1 || d.varint() != 0
-}
-
-func decodeTable[V any](d *decoder, t table[V], value func(*V, []byte) ([]byte, error)) {
-	n, size := binary.Uvarint(d.b)
-	if size <= 0 {
-		d.fail()
-		return
-	}
-	d.b = d.b[size:]
-	for range n {
-		if d.err != nil || len(d.b) < 16 {
-			d.fail()
-			return
+	var all []*series[V]
+	for n := d.Varint(); n > 0 && d.Err() == nil; n-- {
+		s := &series[V]{key: d.key(), start: d.Varint(), last: d.Varint()}
+		s.seen = s.last + d.Varint()
+		s.value = decodeValue(d, f)
+		if d.Byte() != 0 {
+			s.waiting = &held{tenant: d.String(), template: d.metrics()}
+			if d.Err() == nil && !f.isTemplate(s.waiting.template) {
+				d.Fail("template")
+			}
+			f.waiting = append(f.waiting, s)
 		}
-		key := streamkey.Decode(d.b)
-		d.b = d.b[16:]
-		var s stream[V]
-		s.start, s.last = d.varint(), d.varint()
-		s.decodeRecent(d)
-		rest, err := value(&s.value, d.b)
-		if err != nil {
-			d.err = errors.Join(d.err, err)
-			return
-		}
-		d.b = rest
-		t.streams[key] = s
+		f.series[s.key] = s
+		all = append(all, s)
 	}
+	for n := d.Varint(); n > 0 && d.Err() == nil; n-- {
+		key, of := d.key(), d.Varint()
+		if of < 0 || of >= int64(len(all)) {
+			d.Fail("series")
+			return marks
+		}
+		s := &stream[V]{series: all[of]}
+		s.seen, s.n, s.before = s.series.seen+d.Varint(), int32(d.Varint()), int32(d.Varint())
+		s.decodeMarks(d)
+		f.streams[key] = s
+		marks += len(s.older)
+	}
+	for n := d.Varint(); n > 0 && d.Err() == nil; n-- {
+		key := d.key()
+		f.former[key] = formerStream[V]{start: d.Varint(), last: d.Varint(), value: decodeValue(d, f)}
+	}
+	return marks
 }
 
-func (s *stream[V]) decodeRecent(d *decoder) {
-	if d.version == 1 {
-		s.recent[0] = s.last
-		return
-	}
-	n := d.varint()
-	if n < 0 || n > remembered {
-		d.fail()
+func (s *stream[V]) decodeMarks(d *decoder) {
+	n := d.Varint()
+	if n < 0 || n > int64(len(d.Rest())/8) || s.n < 0 || s.before < 0 {
+		d.Fail("marks")
 		return
 	}
 	for i := range n {
-		s.recent[i] = s.last - d.varint()
+		mark := d.Uint64()
+		if i < remembered {
+			s.recent[i] = mark
+		} else {
+			s.older = append(s.older, mark)
+		}
+	}
+	for i, j := 0, len(s.older)-1; i < j; i, j = i+1, j-1 {
+		s.older[i], s.older[j] = s.older[j], s.older[i]
 	}
 }
 
-func (d *decoder) end() error {
-	if d.err == nil && len(d.b) > 0 {
-		d.fail()
+// isTemplate says whether md is the form of a sample whose value is a V.
+func (*family[V]) isTemplate(md pmetric.Metrics) bool {
+	if !wellFormed(md) || md.ResourceMetrics().Len() != 1 {
+		return false
 	}
-	return d.err
+	var v V
+	switch md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Type() {
+	case pmetric.MetricTypeSum:
+		_, ok := any(v).(datapoint.Number)
+		return ok
+	case pmetric.MetricTypeHistogram:
+		_, ok := any(v).(datapoint.Histogram)
+		return ok
+	default:
+		_, ok := any(v).(datapoint.Exponential)
+		return ok
+	}
+}
+
+// wellFormed says whether each resource of md has one scope with one metric of one point, of a type that can be a total.
+func wellFormed(md pmetric.Metrics) bool {
+	for _, rm := range md.ResourceMetrics().All() {
+		if rm.ScopeMetrics().Len() != 1 || rm.ScopeMetrics().At(0).Metrics().Len() != 1 {
+			return false
+		}
+		n := 0
+		switch m := rm.ScopeMetrics().At(0).Metrics().At(0); m.Type() {
+		case pmetric.MetricTypeSum:
+			n = m.Sum().DataPoints().Len()
+		case pmetric.MetricTypeHistogram:
+			n = m.Histogram().DataPoints().Len()
+		case pmetric.MetricTypeExponentialHistogram:
+			n = m.ExponentialHistogram().DataPoints().Len()
+		}
+		if n != 1 {
+			return false
+		}
+	}
+	return true
 }

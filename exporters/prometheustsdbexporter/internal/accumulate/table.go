@@ -6,65 +6,148 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// remembered is how many of a stream's last points are known again when they are sent twice.
-const remembered = 8
+const (
+	// remembered is how many of a stream's last points are known again when they are sent twice, whatever entries they come
+	// in. Of longer entries the last two are remembered whole.
+	remembered = 8
+	// maxMarks bounds what is remembered past the first eight points of all streams, 8 bytes each.
+	maxMarks = 1 << 20
+)
 
-// stream is a running total. Times are Unix nanoseconds; start 0 is unknown.
+// series is a running total. Times are Unix nanoseconds; start 0 is unknown.
+type series[V any] struct {
+	key     streamkey.Key
+	start   int64
+	last    int64 // of the newest sample
+	seen    int64 // of the newest point
+	value   V     // nobody changes it: a new total is a new value
+	waiting *held // what the sample that is still to leave looks like; nil if none is
+	touched uint32
+}
+
+// stream is what points come from: several may add to one series.
 type stream[V any] struct {
-	start, last int64             // of the total
-	recent      [remembered]int64 // times of the last points that came, the newest arrival first; 0: none
-	value       V                 // nobody changes it: a new total is a new value
+	series  *series[V]
+	seen    int64              // of the newest point
+	recent  [remembered]uint64 // marks of the last points, the newest first; 0: none
+	older   []uint64           // those before them, the newest last
+	entry   uint32             // of the newest point
+	n       int32              // points of that entry
+	before  int32              // points of the entry before it
+	touched uint32
+	was     streamkey.Key // in a state of version 1 or 2, while it is new
 }
 
-// counted says whether a point of time now was among the last ones.
-func (s stream[V]) counted(now int64) bool { return slices.Contains(s.recent[:], now) }
+// repeats says whether a point of the entry, with that mark, was there before: in another entry, since points of one never
+// repeat each other.
+func (s *stream[V]) repeats(entry uint32, mark uint64) bool {
+	own := 0
+	if s.entry == entry {
+		own = int(s.n)
+	}
+	if own < remembered && slices.Contains(s.recent[own:], mark) {
+		return true
+	}
+	return slices.Contains(s.older[:len(s.older)-min(max(own-remembered, 0), len(s.older))], mark)
+}
 
-// with returns s after a point of time now, with a total at at.
-func (s stream[V]) with(now, at int64, value V) stream[V] {
+// note remembers a point, and returns by how many marks s has grown past the first eight; full: it may not.
+func (s *stream[V]) note(entry uint32, mark uint64, full bool) (grown int) {
+	if s.entry != entry {
+		s.entry, s.before, s.n = entry, s.n, 0
+	}
+	s.n++
+	oldest, had := s.recent[remembered-1], len(s.older)
 	copy(s.recent[1:], s.recent[:])
-	s.recent[0], s.last, s.value = now, at, value
-	return s
+	s.recent[0] = mark
+	keep := int(s.before) + int(s.n)
+	switch {
+	case keep <= remembered:
+		s.older = nil
+		return -had
+	case oldest != 0:
+		s.older = append(s.older, oldest)
+	}
+	if full {
+		keep = had
+	}
+	s.older = s.older[max(len(s.older)-keep, 0):]
+	return len(s.older) - had
 }
 
-// change is what a stream was before.
-type change[V any] struct {
-	key   streamkey.Key
-	old   stream[V]
-	known bool
+// family holds what is of one type, and what the last Apply changed.
+type family[V any] struct {
+	arithmetic[V]
+	series  map[streamkey.Key]*series[V]
+	streams map[streamkey.Key]*stream[V]
+	former  map[streamkey.Key]formerStream[V] // of a state of version 1 or 2, until they have a series
+	waiting []*series[V]                      // those for which something waits, and others
+	undo    undo[V]
 }
 
-// table holds the streams whose values are of one type, and what the last Apply changed.
-type table[V any] struct {
-	sum     func(a, b V) V
-	streams map[streamkey.Key]stream[V]
-	undo    []change[V]
+// undo is what series and streams were before.
+type undo[V any] struct {
+	newSeries, newStreams []streamkey.Key
+	series                []saved[series[V]]
+	streams               []saved[stream[V]]
 }
 
-func newTable[V any](sum func(a, b V) V) table[V] {
-	return table[V]{sum: sum, streams: make(map[streamkey.Key]stream[V])}
+type saved[T any] struct {
+	of  *T
+	was T
 }
 
-func (t *table[V]) put(key streamkey.Key, old stream[V], known bool, next stream[V]) {
-	t.undo = append(t.undo, change[V]{key, old, known})
-	t.streams[key] = next
+func newFamily[V any](a arithmetic[V]) family[V] {
+	return family[V]{arithmetic: a, series: make(map[streamkey.Key]*series[V]), streams: make(map[streamkey.Key]*stream[V]), former: make(map[streamkey.Key]formerStream[V])}
 }
 
-func (t *table[V]) rollback() {
-	for i := len(t.undo) - 1; i >= 0; i-- {
-		if c := t.undo[i]; c.known {
-			t.streams[c.key] = c.old
-		} else {
-			delete(t.streams, c.key)
+func (f *family[V]) len() int { return len(f.streams) + len(f.former) }
+
+// save keeps what s was before the present Apply.
+func (f *family[V]) save(s *stream[V], batch uint32) {
+	if s.touched != batch {
+		f.undo.streams = append(f.undo.streams, saved[stream[V]]{s, *s})
+		s.touched = batch
+	}
+	if t := s.series; t.touched != batch {
+		f.undo.series = append(f.undo.series, saved[series[V]]{t, *t})
+		t.touched = batch
+	}
+}
+
+func (f *family[V]) rollback() {
+	for _, s := range f.undo.series {
+		*s.of = s.was
+	}
+	for _, s := range f.undo.streams {
+		*s.of = s.was
+	}
+	for _, key := range f.undo.newSeries {
+		delete(f.series, key)
+	}
+	for _, key := range f.undo.newStreams {
+		delete(f.streams, key)
+	}
+	f.undo = undo[V]{}
+}
+
+// forget drops what had its last point before, and returns how many marks past the first eight went.
+func (f *family[V]) forget(before int64) (marks int) {
+	for key, s := range f.streams {
+		if s.seen < before {
+			marks += len(s.older)
+			delete(f.streams, key)
 		}
 	}
-	t.undo = nil
-}
-
-// forget drops the streams whose last point is older than before.
-func (t *table[V]) forget(before int64) {
-	for key, s := range t.streams {
+	for key, s := range f.series {
+		if s.seen < before && s.waiting == nil {
+			delete(f.series, key)
+		}
+	}
+	for key, s := range f.former {
 		if s.last < before {
-			delete(t.streams, key)
+			delete(f.former, key)
 		}
 	}
+	return marks
 }

@@ -31,9 +31,11 @@ type TelemetryBuilder struct {
 	ExporterPrometheusTsdbCollidingSamples   metric.Int64Counter
 	ExporterPrometheusTsdbDeltaStreams       metric.Int64ObservableGauge
 	ExporterPrometheusTsdbLostRanges         metric.Int64Counter
+	ExporterPrometheusTsdbMissingSums        metric.Int64Counter
 	ExporterPrometheusTsdbRedeliveredSamples metric.Int64Counter
 	ExporterPrometheusTsdbRefusedDatapoints  metric.Int64Counter
 	ExporterPrometheusTsdbRefusedSamples     metric.Int64Counter
+	ExporterPrometheusTsdbRestartedTotals    metric.Int64Counter
 	ExporterPrometheusTsdbSentSamples        metric.Int64Counter
 	ExporterPrometheusTsdbShards             metric.Int64ObservableGauge
 }
@@ -125,6 +127,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{range}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusTsdbMissingSums, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheus_tsdb_missing_sums",
+		metric.WithDescription("Delta histograms that were added to a total without their sum, by reason. no_sum, the point has none and others of its series do; not_finite, it is NaN or infinite. Count and buckets are there. [Alpha]"),
+		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRedeliveredSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_redelivered_samples",
 		metric.WithDescription("Samples that were sent again and refused because they are stored already. [Alpha]"),
@@ -141,6 +149,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_prometheus_tsdb_refused_samples",
 		metric.WithDescription("Samples that the receiver or the storage refused, and that are not sent again. [Alpha]"),
 		metric.WithUnit("{sample}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusTsdbRestartedTotals, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheus_tsdb_restarted_totals",
+		metric.WithDescription("Running totals of delta histograms that began again with a new start time, by reason. bounds, the bounds of their points changed; count_overflow, the count would have passed 64 bits. [Alpha]"),
+		metric.WithUnit("{reset}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbSentSamples, err = builder.meter.Int64Counter(

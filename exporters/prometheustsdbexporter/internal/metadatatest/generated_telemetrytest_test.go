@@ -30,9 +30,11 @@ func TestSetupTelemetry(t *testing.T) {
 	}))
 	tb.ExporterPrometheusTsdbCollidingSamples.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbLostRanges.Add(context.Background(), 1)
+	tb.ExporterPrometheusTsdbMissingSums.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRedeliveredSamples.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRefusedDatapoints.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRefusedSamples.Add(context.Background(), 1)
+	tb.ExporterPrometheusTsdbRestartedTotals.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbSentSamples.Add(context.Background(), 1)
 	AssertEqualExporterPrometheusTsdbCollidingSamples(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -43,6 +45,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualExporterPrometheusTsdbLostRanges(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterPrometheusTsdbMissingSums(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbRedeliveredSamples(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -50,6 +55,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbRefusedSamples(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterPrometheusTsdbRestartedTotals(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbSentSamples(t, testTel,

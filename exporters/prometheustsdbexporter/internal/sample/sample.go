@@ -20,6 +20,7 @@ type Sample struct {
 	Labels labels.Labels
 	Hash   uint64 // of Labels: chooses the shard
 	Stream uint64 // of the OTLP stream that it comes from, without its values; 0: not known
+	Record int32  // number of the journal's record that it comes from, within the batch
 	Start  int64  // milliseconds since 1970, 0: unknown
 	Time   int64  // milliseconds since 1970
 	Value  float64

@@ -54,7 +54,8 @@ type plan struct {
 	names []string
 	hash  uint64 // of names
 	slots []slot // sorted by name
-	bad   bool   // there are no such labels
+	// unnamed is how many attributes have no name that can be a label: the series is without them.
+	unnamed int
 }
 
 // attributes reads the attributes of the next point.
@@ -117,9 +118,8 @@ func (c *converter) newPlan(names []string, shared *constants, x extra) *plan {
 		}
 		j, twice := at[name]
 		switch {
-		case err != nil || name == "" || twice && c.utf8:
-			p.bad = true
-			return p
+		case err != nil || name == "":
+			p.unnamed++
 		case twice:
 			p.slots[j].attributes = append(p.slots[j].attributes, i)
 		default:

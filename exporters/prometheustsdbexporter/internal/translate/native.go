@@ -34,9 +34,6 @@ func (c *converter) native(f *sample.Family, p nativePoint, h *histogram.Histogr
 		return
 	}
 	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
-	if plan == nil {
-		return
-	}
 	h.Count = p.Count()
 	if p.HasSum() {
 		h.Sum = p.Sum()

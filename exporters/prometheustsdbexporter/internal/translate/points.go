@@ -75,7 +75,11 @@ func (c *converter) metric(m pmetric.Metric) {
 	case pmetric.MetricTypeExponentialHistogram:
 		delta := m.ExponentialHistogram().AggregationTemporality() == pmetric.AggregationTemporalityDelta
 		for _, p := range m.ExponentialHistogram().DataPoints().All() {
-			if c.timely(p.Timestamp()) {
+			switch {
+			case !c.timely(p.Timestamp()):
+			case !(p.ZeroThreshold() >= 0) || math.IsInf(p.ZeroThreshold(), 1):
+				c.refused[Malformed]++
+			default:
 				c.native(f, p, exponential(p, delta))
 			}
 		}
@@ -218,15 +222,14 @@ type point interface {
 	Flags() pmetric.DataPointFlags
 }
 
-// begin reads a point's attributes and returns its plan and what its samples have in common, or counts it and returns nil.
+// begin reads a point's attributes and returns its plan and what its samples have in common.
 func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Timestamp) (*plan, sample.Sample) {
 	c.attributes(m)
 	p := c.plan(noExtra)
-	if p.bad {
-		c.refused[Untranslatable]++
-		return nil, sample.Sample{}
+	if p.unnamed > 0 {
+		c.refused[BadAttribute]++
 	}
-	s := sample.Sample{Time: milliseconds(at), Family: f}
+	s := sample.Sample{Time: milliseconds(at), Family: f, Record: c.record}
 	if start <= at { // one that begins after its point is nonsense
 		s.Start = milliseconds(start)
 	}
@@ -250,13 +253,13 @@ func (c *converter) numbers(f *sample.Family, ps pmetric.NumberDataPointSlice) {
 			continue
 		}
 		plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
-		if plan == nil {
-			continue
-		}
 		var v float64
 		switch {
 		case p.Flags().NoRecordedValue():
 			v = stale
+		case p.ValueType() == pmetric.NumberDataPointValueTypeEmpty:
+			c.refused[NoValue]++
+			continue
 		case p.ValueType() == pmetric.NumberDataPointValueTypeInt:
 			v = float64(p.IntValue())
 		default:
@@ -272,14 +275,11 @@ func (c *converter) numbers(f *sample.Family, ps pmetric.NumberDataPointSlice) {
 // histogram makes the classic series of an explicit histogram.
 func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
-	if plan == nil {
-		return
-	}
 	number := func(v float64) float64 { return v }
 	if p.Flags().NoRecordedValue() {
 		number = func(float64) float64 { return stale }
 	}
-	if p.HasSum() {
+	if p.HasSum() || p.Flags().NoRecordedValue() { // a point without a value tells no sum, and ends it
 		c.add(s, plan, f.Name+"_sum", "", number(p.Sum()))
 	}
 	c.add(s, plan, f.Name+"_count", "", number(float64(p.Count())))
@@ -307,9 +307,6 @@ func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 
 func (c *converter) summary(f *sample.Family, p pmetric.SummaryDataPoint) {
 	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
-	if plan == nil {
-		return
-	}
 	number := func(v float64) float64 { return v }
 	if p.Flags().NoRecordedValue() {
 		number = func(float64) float64 { return stale }
@@ -351,31 +348,46 @@ func (c *converter) exemplars(xs pmetric.ExemplarSlice, t int64) []exemplar.Exem
 			c.refused[BadExemplar]++
 			continue
 		}
-		c.builder.Reset()
-		runes := 0
-		add := func(name, v string) {
-			runes += utf8.RuneCountInString(name) + utf8.RuneCountInString(v)
-			c.builder.Add(name, v)
-		}
-		if id := x.TraceID(); !id.IsEmpty() {
-			add("trace_id", hex.EncodeToString(id[:]))
-		}
-		if id := x.SpanID(); !id.IsEmpty() {
-			add("span_id", hex.EncodeToString(id[:]))
-		}
-		for name, v := range x.FilteredAttributes().All() {
-			runes += utf8.RuneCountInString(name) + utf8.RuneCountInString(v.AsString())
-		}
-		if runes <= maxExemplarRunes {
-			for name, v := range x.FilteredAttributes().All() {
-				if v := text(v); name != "" && v != "" {
-					c.builder.Add(valid(name), v)
-				}
-			}
-		}
+		c.exemplarLabels(x)
 		c.builder.Sort()
 		e.Labels = c.builder.Labels()
 		out = append(out, e)
 	}
 	return out
+}
+
+// exemplarLabels puts the labels of x into the builder. Of two that have one name the first stays, the ids before all
+// attributes; attributes are left out together if they are too long.
+func (c *converter) exemplarLabels(x pmetric.Exemplar) {
+	c.builder.Reset()
+	c.exemplar = c.exemplar[:0]
+	runes := 0
+	add := func(name, v string) {
+		if name == "" || slices.Contains(c.exemplar, name) {
+			c.refused[ExemplarAttribute]++
+			return
+		}
+		c.exemplar = append(c.exemplar, name)
+		c.builder.Add(name, v)
+	}
+	if id := x.TraceID(); !id.IsEmpty() {
+		runes += len("trace_id") + 2*len(id)
+		add("trace_id", hex.EncodeToString(id[:]))
+	}
+	if id := x.SpanID(); !id.IsEmpty() {
+		runes += len("span_id") + 2*len(id)
+		add("span_id", hex.EncodeToString(id[:]))
+	}
+	for name, v := range x.FilteredAttributes().All() {
+		runes += utf8.RuneCountInString(name) + utf8.RuneCountInString(v.AsString())
+	}
+	if runes > maxExemplarRunes {
+		c.refused[ExemplarAttribute] += x.FilteredAttributes().Len()
+		return
+	}
+	for name, v := range x.FilteredAttributes().All() {
+		if v := text(v); v != "" {
+			add(valid(name), v)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package translate
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -43,8 +44,8 @@ type converter struct {
 	infos   map[info]struct{} // what target_info has
 
 	// Of the resource.
+	record           int32          // number of its record
 	resource         []labels.Label // job and instance
-	promoted         []labels.Label
 	resourceKey      streamkey.Key
 	earliest, latest pcommon.Timestamp // of its points; latest 0: it has none
 
@@ -58,6 +59,7 @@ type converter struct {
 
 	// Of the point.
 	names, values []string
+	exemplar      []string // names of the labels of the exemplar
 	builder       labels.ScratchBuilder
 }
 
@@ -86,38 +88,29 @@ func newConverter(t *Translator) *converter {
 // forgetBatch drops what belongs to the batch.
 func (c *converter) forgetBatch() {
 	c.samples, c.refused = nil, [NumReasons]int{}
-	c.resource, c.promoted, c.scope = nil, nil, constants{}
+	c.resource, c.scope = nil, constants{}
 	c.plans = [numExtras][]*plan{}
 	clear(c.infos)
 	clear(c.names[:cap(c.names)])
 	clear(c.values[:cap(c.values)])
+	clear(c.exemplar[:cap(c.exemplar)])
 	c.builder = labels.NewScratchBuilder(16)
 }
 
-func (c *converter) resourceMetrics(rm pmetric.ResourceMetrics) {
+// resourceMetrics translates the metrics of one resource, which came in the record of that number.
+func (c *converter) resourceMetrics(rm pmetric.ResourceMetrics, record int) {
 	attributes := rm.Resource().Attributes()
-	c.resource = identity(attributes)
+	c.resource, c.record = identity(attributes), int32(record)
 	c.earliest, c.latest = 0, 0
 	if c.t.set.Streams {
 		c.resourceKey = streamkey.Resource(rm.Resource())
 	}
-	promoted, ok := c.promote(attributes)
+	promoted := c.promote(attributes)
 	for _, sm := range rm.ScopeMetrics().All() {
-		var scope map[string]string
-		if ok {
-			scope, ok = c.scopeLabels(sm)
-		}
-		if !ok {
-			for _, m := range sm.Metrics().All() {
-				c.refused[Untranslatable] += count(m)
-			}
-			ok = promoted != nil
-			continue
-		}
 		if c.t.set.Streams {
 			c.scopeKey = streamkey.Scope(sm.Scope())
 		}
-		c.enter(promoted, scope)
+		c.enter(promoted, c.scopeLabels(sm))
 		for _, m := range sm.Metrics().All() {
 			c.metric(m)
 		}
@@ -144,66 +137,66 @@ func identity(attributes pcommon.Map) (ls []labels.Label) {
 	return ls
 }
 
-// promote returns the labels that attributes of the resource become, not nil unless one of their names can't be one.
-func (c *converter) promote(attributes pcommon.Map) (map[string]string, bool) {
-	ls := map[string]string{}
+// promote returns the labels that attributes of the resource become.
+func (c *converter) promote(attributes pcommon.Map) []labels.Label {
 	if !c.t.set.PromoteAll && len(c.t.promote) == 0 {
-		return ls, true
+		return nil
 	}
-	for name, v := range attributes.All() {
-		if _, wanted := c.t.promote[name]; !wanted && !c.t.set.PromoteAll {
-			continue
-		}
-		l, err := c.labelName(name)
-		if err != nil {
-			return nil, false
-		}
-		put(ls, l, text(v))
-	}
-	return ls, true
+	return c.joinedLabels(attributes, "", func(name string) bool {
+		_, wanted := c.t.promote[name]
+		return wanted || c.t.set.PromoteAll
+	})
 }
 
-// scopeLabels returns the labels of a scope, or nil; false if one of its attributes' names can't be one.
-func (c *converter) scopeLabels(sm pmetric.ScopeMetrics) (map[string]string, bool) {
+// scopeLabels returns the labels of a scope; an empty value removes the label.
+func (c *converter) scopeLabels(sm pmetric.ScopeMetrics) []labels.Label {
 	if !c.t.set.ScopeLabels || sm.Scope().Name() == "" {
-		return nil, true
+		return nil
 	}
-	ls := map[string]string{}
-	for name, v := range sm.Scope().Attributes().All() {
-		l, err := c.labelName("otel_scope_" + name)
-		if err != nil {
-			return nil, false
-		}
-		put(ls, l, text(v))
+	own := map[string]string{
+		"otel_scope_name":       valid(sm.Scope().Name()),
+		"otel_scope_version":    valid(sm.Scope().Version()), // empty: not even an attribute of that name
+		"otel_scope_schema_url": valid(sm.SchemaUrl()),
 	}
-	ls["otel_scope_name"] = valid(sm.Scope().Name())
-	ls["otel_scope_version"] = valid(sm.Scope().Version()) // empty: not even an attribute of that name
-	ls["otel_scope_schema_url"] = valid(sm.SchemaUrl())
-	return ls, true
+	ls := c.joinedLabels(sm.Scope().Attributes(), "otel_scope_", func(string) bool { return true })
+	ls = slices.DeleteFunc(ls, func(l labels.Label) bool { _, ok := own[l.Name]; return ok })
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		ls = append(ls, labels.Label{Name: name, Value: own[name]})
+	}
+	slices.SortFunc(ls, func(a, b labels.Label) int { return strings.Compare(a.Name, b.Name) })
+	return ls
 }
 
-// put sets a label; an empty value is none.
-func put(ls map[string]string, name, value string) {
-	if value == "" {
-		delete(ls, name)
-	} else {
-		ls[name] = value
+// joinedLabels returns the labels that attributes become, sorted. Where several become one label their values are joined, in
+// the order of the attributes' names: the rule for data points and target_info too. An empty value is no label.
+func (c *converter) joinedLabels(attributes pcommon.Map, prefix string, wanted func(name string) bool) (ls []labels.Label) {
+	c.names, c.values = c.names[:0], c.values[:0]
+	for name, v := range attributes.All() {
+		if wanted(name) {
+			c.names, c.values = append(c.names, prefix+name), append(c.values, text(v))
+		}
 	}
+	p := c.newPlan(c.names, &constants{}, noExtra)
+	if p.unnamed > 0 {
+		c.refused[BadAttribute]++
+	}
+	for i := range p.slots {
+		if s := &p.slots[i]; s.kind == fromPoint {
+			if v := c.joined(s.attributes); v != "" {
+				ls = append(ls, labels.Label{Name: s.name, Value: v})
+			}
+		}
+	}
+	return ls
 }
 
 // enter begins a scope.
-func (c *converter) enter(promoted, scope map[string]string) {
+func (c *converter) enter(promoted, scope []labels.Label) {
 	for i := range c.plans {
 		c.plans[i] = c.plans[i][:0]
 	}
-	c.scope = constants{wins: slices.Clone(c.resource)}
-	for _, name := range slices.Sorted(maps.Keys(promoted)) {
-		c.scope.fill = append(c.scope.fill, labels.Label{Name: name, Value: promoted[name]})
-	}
-	c.scope.fill = append(c.scope.fill, c.t.external...) // where it is promoted as well, the first stays
-	for _, name := range slices.Sorted(maps.Keys(scope)) {
-		c.scope.wins = append(c.scope.wins, labels.Label{Name: name, Value: scope[name]})
-	}
+	c.scope = constants{wins: append(slices.Clone(c.resource), scope...)}
+	c.scope.fill = append(slices.Clone(promoted), c.t.external...) // where it is promoted as well, the first stays
 }
 
 // targetInfo appends the resource's attributes as a series, from the earliest to the latest of its points, close enough that
@@ -221,8 +214,8 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 		return // job and instance alone tell nothing
 	}
 	p := c.newPlan(c.names, &constants{wins: c.resource, fill: c.t.external}, noExtra)
-	if p.bad {
-		return // its points were sent; the attributes that have no name are the sender's
+	if p.unnamed > 0 && len(c.t.promote) == 0 && !c.t.set.PromoteAll { // else promote has counted it
+		c.refused[BadAttribute]++
 	}
 	name := targetInfo
 	if c.t.set.Namespace != "" {
@@ -239,7 +232,7 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 		at := info{hash, milliseconds(t)}
 		if _, ok := c.infos[at]; !ok {
 			c.infos[at] = struct{}{}
-			c.samples = append(c.samples, sample.Sample{Labels: ls, Hash: hash, Time: at.at, Value: 1, Family: family})
+			c.samples = append(c.samples, sample.Sample{Labels: ls, Hash: hash, Record: c.record, Time: at.at, Value: 1, Family: family})
 		}
 	}
 	for t := c.earliest; t < c.latest; t += step {

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+	"github.com/penstockhq/penstock/internal/origin"
 )
 
 const (
@@ -36,16 +37,20 @@ type Reason int
 
 // The reasons, in the order of their names.
 const (
-	BadExemplar      Reason = iota // an exemplar without value; its point is sent
-	DeltaTemporality               // delta points, where nothing accumulates them
-	Future                         // its time is too far ahead
-	NoTemporality                  // sum or histogram without temporality
-	NoTime                         // its time is zero
-	Untranslatable                 // names of nothing but underscores, an attribute twice, scale below -4, ...
+	BadAttribute      Reason = iota // an attribute whose name can't be a label; its point is sent without it
+	BadExemplar                     // an exemplar without value; its point is sent
+	DeltaTemporality                // delta points, where nothing accumulates them
+	ExemplarAttribute               // an attribute of an exemplar that has the name of another or of its ids, or with which it is too long; the rest is sent
+	Future                          // its time is too far ahead
+	Malformed                       // a zero threshold that is infinite or no number
+	NoTemporality                   // sum or histogram without temporality
+	NoTime                          // its time is zero
+	NoValue                         // a number that has no value, and does not say that its series ends
+	Untranslatable                  // a name of nothing but underscores, a scale below -4, ...
 	NumReasons
 )
 
-var reasonNames = [NumReasons]string{"bad_exemplar", "delta_temporality", "future", "no_temporality", "no_time", "untranslatable"}
+var reasonNames = [NumReasons]string{"bad_attribute", "bad_exemplar", "delta_temporality", "exemplar_attribute", "future", "malformed", "no_temporality", "no_time", "no_value", "untranslatable"}
 
 // String is the value of the attribute `reason`.
 func (r Reason) String() string { return reasonNames[r] }
@@ -92,19 +97,23 @@ type Batch struct {
 	Refused [NumReasons]int // data points
 }
 
-// Translate converts md, which it doesn't change. Samples of one series come in the order of their points. The error is
-// the context's.
-func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time.Time) (Batch, error) {
+// Translate converts md, which it doesn't change. Samples of one series come in the order of their points. records are those
+// that md's resources came in; nil: they came in one. The error is the context's.
+func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time.Time, records []origin.Record) (Batch, error) {
 	c := t.pool.Get().(*converter)
 	defer t.put(c)
 	slab := t.slabs.Get().(*[]sample.Sample)
 	c.samples = slices.Grow((*slab)[:0], md.DataPointCount())
 	c.limit = pcommon.NewTimestampFromTime(now.Add(t.set.MaxFuture))
-	for _, rm := range md.ResourceMetrics().All() {
+	for i, rm := range md.ResourceMetrics().All() {
 		if ctx.Err() != nil {
 			break
 		}
-		c.resourceMetrics(rm)
+		record := 1
+		if i < len(records) {
+			record = records[i].Number
+		}
+		c.resourceMetrics(rm, record)
 	}
 	b := Batch{Samples: c.samples, Refused: c.refused}
 	if err := ctx.Err(); err != nil {

@@ -3,6 +3,7 @@ package translate_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
+	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
 var now = time.Unix(1_800_000_000, 0)
@@ -66,7 +68,7 @@ func names(samples []sample.Sample) (all []string) {
 func run(t *testing.T, s translate.Settings, md pmetric.Metrics) translate.Batch {
 	t.Helper()
 	md.MarkReadOnly() // it may be shared
-	b, err := translate.New(s).Translate(t.Context(), md, now)
+	b, err := translate.New(s).Translate(t.Context(), md, now, nil)
 	require.NoError(t, err)
 	return b
 }
@@ -76,7 +78,18 @@ func TestOneBadPointCostsItself(t *testing.T) {
 		gauge(ms, "good", now)
 		gauge(ms, "mixed", now, time.Time{}, now.Add(time.Hour), now.Add(time.Second))
 		gauge(ms, "empty")
-		gauge(ms, "unnamed_label", now, now, now).At(1).Attributes().PutStr("", "x")
+		unnamed := gauge(ms, "unnamed_label", now, now, now).At(2).Attributes()
+		unnamed.PutStr("", "x")
+		unnamed.PutStr("key", "kept")
+		gauge(ms, "untold").AppendEmpty().SetTimestamp(pcommon.NewTimestampFromTime(now))
+		thresholds := ms.AppendEmpty()
+		thresholds.SetName("thresholds")
+		thresholds.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		for _, threshold := range []float64{math.Inf(1), math.NaN(), -1} {
+			p := thresholds.ExponentialHistogram().DataPoints().AppendEmpty()
+			p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			p.SetZeroThreshold(threshold)
+		}
 		ms.AppendEmpty().SetName("typeless")
 		sum := ms.AppendEmpty()
 		sum.SetName("delta")
@@ -93,9 +106,11 @@ func TestOneBadPointCostsItself(t *testing.T) {
 		`{__name__="mixed", instance="1", job="shop"}`,
 		`{__name__="unnamed_label", instance="1", job="shop"}`,
 		`{__name__="unnamed_label", instance="1", job="shop"}`,
+		`{__name__="unnamed_label", instance="1", job="shop", key="kept"}`,
 	}, names(b.Samples))
 	assert.Equal(t, [translate.NumReasons]int{
-		translate.DeltaTemporality: 2, translate.Future: 1, translate.NoTemporality: 1, translate.NoTime: 1, translate.Untranslatable: 1,
+		translate.BadAttribute: 1, translate.DeltaTemporality: 2, translate.Future: 1, translate.Malformed: 3, translate.NoTemporality: 1, translate.NoTime: 1,
+		translate.NoValue: 1,
 	}, b.Refused)
 }
 
@@ -113,6 +128,7 @@ func TestTargetInfoIsBounded(t *testing.T) {
 		gauge(ms, "c", now)
 	}))
 	assert.Equal(t, []string{
+		`{__name__="a", instance="1", job="shop"}`,
 		`{__name__="b", instance="1", job="shop"}`,
 		`{__name__="c", instance="1", job="shop"}`,
 		`{__name__="target_info", instance="1", job="shop", k8s_pod_name="shop-1"}`,
@@ -137,6 +153,7 @@ func TestStrategies(t *testing.T) {
 			sum.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 			p := sum.DataPoints().AppendEmpty()
 			p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			p.SetIntValue(1)
 			p.Attributes().PutStr("http.route", "/")
 		}))
 		assert.Equal(t, []string{want}, names(b.Samples), strategy)
@@ -165,10 +182,93 @@ func TestNoRecordedValueIsStale(t *testing.T) {
 		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
 		p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 	}))
-	require.Len(t, b.Samples, 3)
+	require.Len(t, b.Samples, 4, "the sum too, which the point does not tell")
 	for _, s := range b.Samples {
 		assert.True(t, value.IsStaleNaN(s.Value), s.Labels)
 	}
+}
+
+// Attributes whose names become one label are joined, on points, in target_info and where they are promoted.
+func TestNamesThatMeetAreJoined(t *testing.T) {
+	s := defaults()
+	s.TargetInfo, s.ScopeLabels, s.Promote = true, true, []string{"a.b", "a_b", ""}
+	md := shop(func(ms pmetric.MetricSlice) {
+		p := gauge(ms, "x", now).At(0).Attributes()
+		p.PutStr("c_d", "2")
+		p.PutStr("c.d", "1")
+	})
+	resource := md.ResourceMetrics().At(0).Resource().Attributes()
+	resource.Remove("k8s.pod.name")
+	resource.PutStr("a_b", "2")
+	resource.PutStr("a.b", "1")
+	resource.PutStr("", "no name")
+	scope := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Scope().Attributes()
+	scope.PutStr("e_f", "2")
+	scope.PutStr("e.f", "1")
+	scope.PutStr("name", "not over the scope's own")
+	b := run(t, s, md)
+	assert.Equal(t, []string{
+		`{__name__="x", a_b="1;2", c_d="1;2", instance="1", job="shop", otel_scope_e_f="1;2", otel_scope_name="lib"}`,
+		`{__name__="target_info", a_b="1;2", instance="1", job="shop"}`,
+	}, names(b.Samples))
+	assert.Equal(t, 1, b.Refused[translate.BadAttribute], "once a resource")
+}
+
+// The ids of an exemplar are its own: an attribute of the same name is left out and counted.
+func TestNoExemplarLabelTwice(t *testing.T) {
+	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
+		ps := gauge(ms, "x", now, now)
+		for i := range 2 {
+			x := ps.At(i).Exemplars().AppendEmpty()
+			x.SetIntValue(1)
+			if i == 0 {
+				x.SetTraceID([16]byte{1})
+				x.SetSpanID([8]byte{2})
+			}
+			x.FilteredAttributes().PutStr("trace_id", "attribute")
+			x.FilteredAttributes().PutStr("span_id", "attribute")
+			x.FilteredAttributes().PutStr("user", "u")
+			x.FilteredAttributes().PutStr("", "no name")
+		}
+	}))
+	assert.Equal(t, `{span_id="0200000000000000", trace_id="01000000000000000000000000000000", user="u"}`, b.Samples[0].Exemplars[0].Labels.String())
+	assert.Equal(t, `{span_id="attribute", trace_id="attribute", user="u"}`, b.Samples[1].Exemplars[0].Labels.String())
+	assert.Equal(t, 4, b.Refused[translate.ExemplarAttribute])
+}
+
+// Streams that become one series have one name, and tenants that share nothing have two.
+func TestNamesAreThoseOfTheSeries(t *testing.T) {
+	tr := translate.New(defaults())
+	tenant := ""
+	names := tr.Names(func(pcommon.Resource) string { return tenant })
+	defer names.Close()
+	name := func(change func(resource, point pcommon.Map)) streamkey.Key {
+		md := shop(func(ms pmetric.MetricSlice) { gauge(ms, "a.b", now) })
+		rm := md.ResourceMetrics().At(0)
+		m := rm.ScopeMetrics().At(0).Metrics().At(0)
+		p := m.Gauge().DataPoints().At(0).Attributes()
+		p.PutStr("code", "200")
+		change(rm.Resource().Attributes(), p)
+		key, ok := names.Series(rm, rm.ScopeMetrics().At(0), m, p)
+		require.True(t, ok)
+		return key
+	}
+	one := name(func(_, _ pcommon.Map) {})
+	for _, same := range []func(resource, point pcommon.Map){
+		func(resource, _ pcommon.Map) { resource.PutInt("process.pid", 7) },
+		func(_, point pcommon.Map) { point.PutStr("k", "") },
+		func(_, point pcommon.Map) { point.PutInt("code", 200) },
+	} {
+		assert.Equal(t, one, name(same))
+	}
+	assert.NotEqual(t, one, name(func(resource, _ pcommon.Map) { resource.PutStr("service.instance.id", "2") }))
+	assert.NotEqual(t, one, name(func(_, point pcommon.Map) { point.PutStr("k", "v") }))
+	tenant = "acme"
+	assert.NotEqual(t, one, name(func(_, _ pcommon.Map) {}))
+	md := shop(func(ms pmetric.MetricSlice) { gauge(ms, "", now) })
+	sm := md.ResourceMetrics().At(0).ScopeMetrics().At(0)
+	_, ok := names.Series(md.ResourceMetrics().At(0), sm, sm.Metrics().At(0), pcommon.NewMap())
+	assert.False(t, ok, "a metric without a name becomes no series")
 }
 
 func TestExemplarsOfBucketsAreTheirOwn(t *testing.T) {
@@ -202,7 +302,7 @@ func TestExemplarsOfBucketsAreTheirOwn(t *testing.T) {
 func TestCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := translate.New(defaults()).Translate(ctx, shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now) }), now)
+	_, err := translate.New(defaults()).Translate(ctx, shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now) }), now, nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -217,7 +317,7 @@ func FuzzTranslate(f *testing.F) {
 			return
 		}
 		md.MarkReadOnly()
-		b, err := tr.Translate(t.Context(), md, now)
+		b, err := tr.Translate(t.Context(), md, now, nil)
 		require.NoError(t, err)
 		for _, s := range b.Samples {
 			require.NotZero(t, s.Labels.Get("__name__"))
@@ -232,6 +332,7 @@ func TestExemplarWithoutTimeGetsItsPoints(t *testing.T) {
 		m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 		p := m.Sum().DataPoints().AppendEmpty()
 		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.SetIntValue(1)
 		p.Exemplars().AppendEmpty().SetIntValue(1)
 	}))
 	require.Len(t, b.Samples[0].Exemplars, 1)
@@ -258,8 +359,7 @@ func TestNoLabelTwice(t *testing.T) {
 	twice = pmetricotlp.NewExportRequest()
 	require.NoError(t, twice.UnmarshalProto(body))
 	b := run(t, s, twice.Metrics())
-	assert.Equal(t, []string{`{__name__="y", instance="1", job="shop"}`}, names(b.Samples))
-	assert.Equal(t, 1, b.Refused[translate.Untranslatable])
+	assert.Equal(t, []string{`{__name__="x", instance="1", job="shop", "key.a"="1;2"}`, `{__name__="y", instance="1", job="shop"}`}, names(b.Samples))
 }
 
 // Each sample knows its stream, whatever the types: those of one stream the same, those of others another.
@@ -321,12 +421,16 @@ func fillPoints(r *rand.Rand, m pmetric.Metric) int {
 	case 0:
 		m.SetEmptyGauge()
 		for range n {
-			m.Gauge().DataPoints().AppendEmpty().SetTimestamp(at)
+			p := m.Gauge().DataPoints().AppendEmpty()
+			p.SetTimestamp(at)
+			p.SetIntValue(1)
 		}
 	case 1:
 		m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 		for range n {
-			m.Sum().DataPoints().AppendEmpty().SetTimestamp(at)
+			p := m.Sum().DataPoints().AppendEmpty()
+			p.SetTimestamp(at)
+			p.SetIntValue(1)
 		}
 	case 2:
 		m.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)

@@ -125,12 +125,14 @@ func (sh *Shard) Add(id Identity) *Stream {
 // Fold merges p into s.
 func (sh *Shard) Fold(s *Stream, p Point) (o Outcome) {
 	o.Step = datapoint.Grown
+	if m := p.Value.moments(); m != nil {
+		o.SumNotFinite = m.FiniteSum()
+	}
+	if o.Refusal = sh.refusal(s, p); o.Refusal != Taken {
+		return o
+	}
 	inc := p.Value
 	if s.Aggregation == Running {
-		if !inc.finite() {
-			o.Refused = true // One such value would stay in the total for ever.
-			return o
-		}
 		var counts bool
 		if inc, counts = sh.increase(s, &p, &o); !counts {
 			return o
@@ -138,11 +140,48 @@ func (sh *Shard) Fold(s *Stream, p Point) (o Outcome) {
 	}
 	o.Late = p.Time < sh.closed
 	to := sh.pane(s, p.Time)
-	o.Coarsened = to.add(s, inc, p.Time)
+	if m := inc.moments(); m != nil && !o.SumNotFinite {
+		o.NoSum = to.value.moments().Gap(*m) || s.total.moments().Gap(*m)
+	}
+	o.Coarsened = to.add(s, inc, p.Time) || o.Coarsened
 	if p.Exemplars != (pmetric.ExemplarSlice{}) && sh.f.limits.Exemplars > 0 {
 		datapoint.AddExemplars(to.exemplars, p.Exemplars, sh.f.limits.Exemplars)
 	}
 	return o
+}
+
+// refusal says whether p can be added to s, to what is in its pane, and to the total with it.
+func (sh *Shard) refusal(s *Stream, p Point) Refusal {
+	switch s.Aggregation {
+	case Last:
+		return Taken
+	case Min, Max:
+		if f := p.Value.Num.Float64(); f != f {
+			return NotFinite // neither less nor greater than anything
+		}
+		return Taken
+	}
+	if !p.Value.finite() {
+		return NotFinite
+	}
+	if to := sh.peek(s, p.Time); to != nil {
+		if r := to.value.refusal(p.Value); r != Taken {
+			return r
+		}
+	}
+	return s.total.refusal(p.Value)
+}
+
+// peek returns what s has in the open pane for t, nil if it has nothing.
+func (sh *Shard) peek(s *Stream, t int64) *pane {
+	if s.open == 0 {
+		return nil
+	}
+	at, fresh := sh.panes.At(max(t, sh.closed))
+	if fresh {
+		*at = map[*Stream]*pane{}
+	}
+	return (*at)[s]
 }
 
 // pane returns what s has in the open pane for t.
@@ -193,21 +232,20 @@ func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bo
 		return inc, false
 	}
 	prev := *c
-	c.start, c.time, c.value, c.stream = p.Start, p.Time, p.Value, s
-	inc, fell, ok := p.Value.Sub(prev.value)
+	v := p.Value.carried(prev.value)
+	c.start, c.time, c.value, c.stream = p.Start, p.Time, v, s
+	inc, fell, ok := v.Sub(prev.value)
 	if !s.Monotonic {
 		if prev.stream != s {
 			return p.Value, true // The former stream has expired, and this one's share of it.
 		}
 		return inc, true
 	}
-	switch o.Step = datapoint.Follow(prev.start, prev.time, p.Start, p.Time, fell); {
-	case o.Step == datapoint.Reset:
+	if o.Step = datapoint.Follow(prev.start, prev.time, p.Start, p.Time, fell); o.Step == datapoint.Reset {
+		c.value = p.Value
 		return p.Value.withoutRange(), true
-	case !ok:
-		o.Unknown = true
-		return Zero(s.Kind), true
 	}
+	o.Coarsened = !ok
 	return inc.withoutRange(), true
 }
 

@@ -218,18 +218,127 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// One contributor's infinity would stay in a total for ever.
+// A value that is not finite would stay in a total for ever, and spoil a pane whose deltas go into one downstream.
 func TestTotalsStayFinite(t *testing.T) {
-	for _, v := range []float64{math.NaN(), math.Inf(1)} {
-		f := fold.New(limits, width, began)
-		p := point(1, 1, 3, 0)
+	double := func(at int64, v float64) fold.Point {
 		dp := pmetric.NewNumberDataPoint()
 		dp.SetDoubleValue(v)
+		p := point(1, 1, at, 0)
 		p.Value = fold.FromNumber(dp)
-		assert.True(t, put(f, identity(1, fold.Running, true), point(1, 1, 2, 5), p).Refused)
-		put(f, identity(1, fold.Running, true), point(1, 1, 4, 7))
-		batches, _ := f.Advance(began + 10*second)
-		assert.Equal(t, []string{"0s:0", "9.999s:7"}, sent(batches))
+		return p
+	}
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for agg, want := range map[fold.Aggregation][]string{
+			fold.Running: {"0s:0", "9.999s:7"}, fold.Delta: {"9.999s:12"}, fold.Mean: {"9.999s:6"},
+		} {
+			f := fold.New(limits, width, began)
+			assert.Equal(t, fold.NotFinite, put(f, identity(1, agg, true), point(1, 1, 2, 5), double(3, v)).Refusal)
+			assert.Equal(t, fold.Taken, put(f, identity(1, agg, true), point(1, 1, 4, 7)).Refusal)
+			batches, _ := f.Advance(began + 10*second)
+			assert.Equal(t, want, sent(batches), "aggregation %d", agg)
+		}
+	}
+	for _, agg := range []fold.Aggregation{fold.Min, fold.Max} {
+		f := fold.New(limits, width, began)
+		assert.Equal(t, fold.NotFinite, put(f, identity(1, agg, false), double(3, math.NaN())).Refusal)
+		assert.Equal(t, fold.Taken, put(f, identity(1, agg, false), double(3, math.Inf(1))).Refusal, "the greatest there is")
+	}
+	f := fold.New(limits, width, began)
+	assert.Equal(t, fold.NotFinite, put(f, identity(1, fold.Delta, false), double(2, 1e308), double(3, 1e308)).Refusal, "two that are finite")
+}
+
+// histogramPoint is one with 2 measurements a bucket; sum 0 is none.
+func histogramPoint(contributor uint64, at int64, sum float64, counts []uint64, bounds ...float64) fold.Point {
+	dp := pmetric.NewHistogramDataPoint()
+	for _, c := range counts {
+		dp.SetCount(dp.Count() + c)
+	}
+	if sum != 0 {
+		dp.SetSum(sum)
+	}
+	dp.ExplicitBounds().FromRaw(bounds)
+	dp.BucketCounts().FromRaw(counts)
+	v, err := fold.FromHistogram(dp)
+	if err != nil {
+		panic(err)
+	}
+	p := point(contributor, 1, at, 0)
+	p.Value = v
+	return p
+}
+
+func histograms(agg fold.Aggregation) fold.Identity {
+	id := identity(1, agg, true)
+	id.Kind = fold.Histogram
+	id.Template.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetEmptyHistogram().DataPoints().AppendEmpty()
+	return id
+}
+
+// last returns the last histogram that is sent until then.
+func last(f *fold.Fold, until int64) pmetric.HistogramDataPoint {
+	batches, _ := f.Advance(began + until*second)
+	dps := batches[len(batches)-1].Metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Histogram().DataPoints()
+	return dps.At(dps.Len() - 1)
+}
+
+// A contributor with other bounds takes no bucket from the others: the stream has the bounds of all, now and in every later
+// pane.
+func TestContributorsWithOtherBounds(t *testing.T) {
+	for _, agg := range []fold.Aggregation{fold.Running, fold.Delta} {
+		f := fold.New(limits, width, began)
+		o := put(f, histograms(agg), histogramPoint(1, 2, 5, []uint64{1, 2, 3}, 1, 2), histogramPoint(2, 3, 50, []uint64{4, 5, 6}, 10, 20))
+		assert.False(t, o.Coarsened)
+		dp := last(f, 10)
+		assert.Equal(t, []float64{1, 2, 10, 20}, dp.ExplicitBounds().AsRaw())
+		assert.Equal(t, []uint64{1, 2, 4, 5, 9}, dp.BucketCounts().AsRaw())
+		assert.EqualValues(t, 21, dp.Count())
+	}
+	// A contributor that is deployed with other bounds, and says so with its start, counts whole; one that says nothing
+	// counts with what it grew by.
+	f := fold.New(limits, width, began)
+	deployed := histogramPoint(1, 13, 60, []uint64{7, 1, 0}, 10, 20)
+	deployed.Start = began + 12*second
+	grown := histogramPoint(1, 15, 61, []uint64{7, 1, 0, 1}, 10, 20, 30)
+	grown.Start = deployed.Start
+	put(f, histograms(fold.Running), histogramPoint(1, 2, 5, []uint64{1, 2, 3}, 1, 2))
+	assert.Equal(t, datapoint.Reset, put(f, histograms(fold.Running), deployed).Step)
+	assert.True(t, put(f, histograms(fold.Running), grown).Coarsened)
+	dp := last(f, 20)
+	assert.EqualValues(t, 6+8+1, dp.Count())
+	assert.InDelta(t, 5+60+1, dp.Sum(), 1e-9)
+}
+
+// A histogram without a sum, or with one that is not finite, ends no sum.
+func TestSumsGoOnOverGaps(t *testing.T) {
+	for _, agg := range []fold.Aggregation{fold.Running, fold.Delta} {
+		f := fold.New(limits, width, began)
+		bounds := []float64{1}
+		first := put(f, histograms(agg), histogramPoint(1, 2, 2, []uint64{1, 0}, bounds...))
+		none := put(f, histograms(agg), histogramPoint(2, 3, 0, []uint64{1, 0}, bounds...))
+		nan := put(f, histograms(agg), histogramPoint(3, 4, math.NaN(), []uint64{1, 0}, bounds...))
+		put(f, histograms(agg), histogramPoint(4, 5, 2, []uint64{1, 0}, bounds...))
+		assert.Equal(t, fold.Outcome{Step: first.Step}, first)
+		assert.True(t, none.NoSum)
+		assert.True(t, nan.SumNotFinite)
+		dp := last(f, 10)
+		assert.True(t, dp.HasSum())
+		assert.InDelta(t, 4, dp.Sum(), 1e-9)
+		assert.EqualValues(t, 4, dp.Count())
+	}
+	// The point behind the gap of a cumulative contributor brings the sum since the point before it.
+	f := fold.New(limits, width, began)
+	put(f, histograms(fold.Running), histogramPoint(1, 2, 2, []uint64{1, 0}, 1), histogramPoint(1, 3, 0, []uint64{2, 0}, 1),
+		histogramPoint(1, 4, 9, []uint64{3, 0}, 1))
+	assert.InDelta(t, 9, last(f, 10).Sum(), 1e-9)
+}
+
+func TestCountsDontWrap(t *testing.T) {
+	for _, agg := range []fold.Aggregation{fold.Running, fold.Delta} {
+		f := fold.New(limits, width, began)
+		half := []uint64{1 << 63, 0}
+		o := put(f, histograms(agg), histogramPoint(1, 2, 1, half, 1), histogramPoint(2, 3, 1, half, 1))
+		assert.Equal(t, fold.TooMany, o.Refusal)
+		assert.EqualValues(t, uint64(1<<63), last(f, 10).Count())
 	}
 }
 

@@ -17,12 +17,23 @@ type Point struct {
 	Since int64
 }
 
+// Refusal is why a point was not folded. A refused point changes nothing.
+type Refusal uint8
+
+// The refusals.
+const (
+	Taken     Refusal = iota // it was folded
+	NotFinite                // a value that is NaN or infinite, or would make the total so: it would stay in it for ever
+	TooMany                  // the count of a histogram would pass 64 bits
+)
+
 // Outcome says what became of a point.
 type Outcome struct {
 	Step      datapoint.Step // of a Running aggregation; else Grown
-	Unknown   bool           // the increase can't be known and is lost, for another reason than Step's
-	Late      bool           // its pane was closed: a later one has it
-	Coarsened bool           // histograms with different bounds: resolution was lost
-	Evicted   int            // how many other contributors were forgotten for it
-	Refused   bool           // a Running aggregation got a value that is not finite: nothing has changed
+	Refusal   Refusal
+	Late      bool // its pane was closed: a later one has it
+	Coarsened bool // histograms with different bounds: resolution was lost
+	Evicted   int  // how many other contributors were forgotten for it
+	// The sum of the overflow stream lacks the point's: it was not finite, or the point tells none and others do.
+	SumNotFinite, NoSum bool
 }

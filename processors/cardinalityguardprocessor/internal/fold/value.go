@@ -2,7 +2,6 @@ package fold
 
 import (
 	"fmt"
-	"math"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -58,7 +57,7 @@ func FromSummary(dp pmetric.SummaryDataPoint) Value {
 }
 
 // Add adds o, of the same kind, to v, which must own its memory: it was made by [Zero] or Add only. coarsened: the
-// bounds of two histograms differed, and resolution was lost.
+// bounds of two histograms were more than [datapoint.MaxBounds], and resolution was lost.
 func (v *Value) Add(o Value) (coarsened bool) {
 	switch v.Kind {
 	case Number:
@@ -82,8 +81,8 @@ func Zero(kind Kind) Value {
 	return v
 }
 
-// Sub returns the increase of v since prev. fell: a part of it is smaller than it was. ok is false if the increase can't
-// be known, because the bounds of a histogram have changed.
+// Sub returns the increase of v since prev. fell: a part of it is smaller than it was. ok is false if the bounds of a
+// histogram have changed: count and sum of the increase are right, and it lies in the last bucket.
 func (v Value) Sub(prev Value) (inc Value, fell, ok bool) {
 	inc, ok = Zero(v.Kind), true
 	switch v.Kind {
@@ -113,20 +112,65 @@ func (v Value) withoutRange() Value {
 	return v
 }
 
+// moments returns what is known beside the buckets of a histogram, nil for other kinds.
+func (v Value) moments() *datapoint.Moments {
+	switch v.Kind {
+	case Histogram:
+		return &v.ext.hist.Moments
+	case Exponential:
+		return &v.ext.exp.Moments
+	}
+	return nil
+}
+
 // finite says whether v is made of numbers that can be added up.
 func (v Value) finite() bool {
-	var f float64
 	switch v.Kind {
 	case Number:
-		f = v.Num.Float64()
-	case Histogram:
-		f = v.ext.hist.Sum
-	case Exponential:
-		f = v.ext.exp.Sum
+		return v.Num.Finite()
 	case Summary:
-		f = v.ext.sum.Sum
+		return v.ext.sum.Sum-v.ext.sum.Sum == 0
 	}
-	return !math.IsNaN(f) && !math.IsInf(f, 0)
+	f := v.moments().Sum
+	return f-f == 0
+}
+
+// carried returns v with the sum of prev, the contributor's value before, if v tells none.
+func (v Value) carried(prev Value) Value {
+	m := v.moments()
+	if m == nil || m.HasSum {
+		return v
+	}
+	e := *v.ext
+	v.ext = &e
+	v.moments().Carry(*prev.moments())
+	return v
+}
+
+// refusal says whether o can be added to v.
+func (v Value) refusal(o Value) Refusal {
+	switch v.Kind {
+	case Number:
+		if !v.Num.Add(o.Num).Finite() {
+			return NotFinite
+		}
+	case Summary:
+		if f := v.ext.sum.Sum + o.ext.sum.Sum; f-f != 0 {
+			return NotFinite
+		}
+		if v.ext.sum.Count+o.ext.sum.Count < o.ext.sum.Count {
+			return TooMany
+		}
+	default:
+		m, n := v.moments(), o.moments()
+		if f := m.Sum + n.Sum; f-f != 0 {
+			return NotFinite
+		}
+		if m.Overflows(*n) {
+			return TooMany
+		}
+	}
+	return Taken
 }
 
 // clone returns a value that shares nothing with v.

@@ -39,6 +39,7 @@ type TelemetryBuilder struct {
 	ProcessorCardinalityGuardLatePoints          metric.Int64Counter
 	ProcessorCardinalityGuardLimitedPoints       metric.Int64Counter
 	ProcessorCardinalityGuardLostIncreases       metric.Int64Counter
+	ProcessorCardinalityGuardMissingSums         metric.Int64Counter
 	ProcessorCardinalityGuardOverflowStreams     metric.Int64ObservableGauge
 	ProcessorCardinalityGuardPoints              metric.Int64Counter
 	ProcessorCardinalityGuardWarnings            metric.Int64Counter
@@ -142,7 +143,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_coarsened_points",
-		metric.WithDescription("Folded histograms whose bounds differ from those of their stream; buckets that not all have are merged. [Alpha]"),
+		metric.WithDescription("Folded histograms of which some measurements went to a higher bucket. The stream has 512 bounds already, or the bounds of a cumulative contributor changed, so that where its increase lies is not known. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -191,6 +192,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ProcessorCardinalityGuardLostIncreases, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_lost_increases",
 		metric.WithDescription("Folded cumulative points whose increase is not known and not counted. [Alpha]"),
+		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorCardinalityGuardMissingSums, err = builder.meter.Int64Counter(
+		"otelcol_processor_cardinality_guard_missing_sums",
+		metric.WithDescription("Histograms that were folded without their sum; count and buckets are there. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)

@@ -54,7 +54,7 @@ func AssertEqualProcessorCardinalityGuardAmbiguousSeries(t *testing.T, tt *compo
 func AssertEqualProcessorCardinalityGuardCoarsenedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_coarsened_points",
-		Description: "Folded histograms whose bounds differ from those of their stream; buckets that not all have are merged. [Alpha]",
+		Description: "Folded histograms of which some measurements went to a higher bucket. The stream has 512 bounds already, or the bounds of a cumulative contributor changed, so that where its increase lies is not known. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -189,6 +189,22 @@ func AssertEqualProcessorCardinalityGuardLostIncreases(t *testing.T, tt *compone
 		},
 	}
 	got, err := tt.GetMetric("otelcol_processor_cardinality_guard_lost_increases")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualProcessorCardinalityGuardMissingSums(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_processor_cardinality_guard_missing_sums",
+		Description: "Histograms that were folded without their sum; count and buckets are there. [Alpha]",
+		Unit:        "{datapoint}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_processor_cardinality_guard_missing_sums")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }

@@ -41,6 +41,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ProcessorCardinalityGuardLatePoints.Add(context.Background(), 1)
 	tb.ProcessorCardinalityGuardLimitedPoints.Add(context.Background(), 1)
 	tb.ProcessorCardinalityGuardLostIncreases.Add(context.Background(), 1)
+	tb.ProcessorCardinalityGuardMissingSums.Add(context.Background(), 1)
 	tb.ProcessorCardinalityGuardPoints.Add(context.Background(), 1)
 	tb.ProcessorCardinalityGuardWarnings.Add(context.Background(), 1)
 	AssertEqualProcessorCardinalityGuardActiveSeries(t, testTel,
@@ -74,6 +75,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorCardinalityGuardLostIncreases(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorCardinalityGuardMissingSums(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorCardinalityGuardOverflowStreams(t, testTel,

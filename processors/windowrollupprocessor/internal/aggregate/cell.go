@@ -75,7 +75,7 @@ func (c Cell) Number(v, latest float64, at int64, maxBuckets int) {
 	first := c.W[0] == 0
 	c.W[0]++
 	if c.sum >= 0 {
-		c.add(c.sum, v)
+		c.addSum(v)
 	}
 	if c.min >= 0 && (first || v < c.float(c.min)) {
 		c.set(c.min, v)
@@ -113,22 +113,25 @@ func (c Cell) Summary(s datapoint.Summary) {
 	c.moments(datapoint.Moments{Count: s.Count, Sum: s.Sum, HasSum: true})
 }
 
-// moments adds what histograms and summaries have in common. NaN stands for a sum, a least or a
-// greatest that one of the points did not have; it stays NaN. A point without measurements has
-// none by nature, and leaves them as they are.
+// moments adds what histograms and summaries have in common. NaN stands for a least or a greatest
+// that one of the points did not have; it stays NaN. A sum is NaN until a point has one, and goes on
+// over those that have none. A point without measurements has none by nature, and leaves them as
+// they are.
 func (c Cell) moments(m datapoint.Moments) {
 	first := c.W[c.count] == 0
 	c.W[0]++
+	if c.sum >= 0 {
+		switch {
+		case m.HasSum && (m.Count > 0 || m.Sum != 0): // what a cumulative point missed comes with the next, whatever that counts
+			c.addSum(m.Sum)
+		case !m.HasSum && m.Count > 0 && first && c.float(c.sum) == 0:
+			c.set(c.sum, math.NaN())
+		}
+	}
 	if m.Count == 0 {
 		return
 	}
 	c.W[c.count] += m.Count
-	if c.sum >= 0 {
-		if !m.HasSum {
-			m.Sum = math.NaN()
-		}
-		c.add(c.sum, m.Sum)
-	}
 	if c.min >= 0 {
 		if !m.HasMin {
 			m.Min = math.NaN()
@@ -166,7 +169,12 @@ func (c Cell) Merge(o Cell, maxBuckets int) (coarsened bool) {
 		c.W[c.count] += o.W[o.count]
 	}
 	if c.sum >= 0 {
-		c.add(c.sum, o.float(o.sum))
+		switch v := o.float(o.sum); {
+		case !math.IsNaN(v) && (!empty || v != 0):
+			c.addSum(v)
+		case math.IsNaN(v) && first && c.float(c.sum) == 0:
+			c.set(c.sum, v)
+		}
 	}
 	if c.min >= 0 && !empty {
 		if first {
@@ -219,9 +227,18 @@ func (c Cell) setLast(first bool, v float64, at int64) {
 	}
 }
 
+// addSum adds to a sum, which may be unknown so far. A sum that would pass what a float holds stays what it is.
+func (c Cell) addSum(v float64) {
+	switch sum := c.float(c.sum); {
+	case math.IsNaN(sum):
+		c.set(c.sum, v)
+	case !math.IsInf(sum+v, 0):
+		c.set(c.sum, sum+v)
+	}
+}
+
 func (c Cell) float(i int8) float64  { return math.Float64frombits(c.W[i]) }
 func (c Cell) set(i int8, v float64) { c.W[i] = math.Float64bits(v) }
-func (c Cell) add(i int8, v float64) { c.set(i, c.float(i)+v) }
 
 // ErrCorrupt is wrapped by Decode's errors.
 var ErrCorrupt = errors.New("corrupt cell")

@@ -38,6 +38,7 @@ type TelemetryBuilder struct {
 	ProcessorWindowRollupFoldedPoints    metric.Int64Counter
 	ProcessorWindowRollupInputStreams    metric.Int64ObservableGauge
 	ProcessorWindowRollupLostPoints      metric.Int64Counter
+	ProcessorWindowRollupMissingSums     metric.Int64Counter
 	ProcessorWindowRollupPoints          metric.Int64Counter
 	ProcessorWindowRollupRefusedPoints   metric.Int64Counter
 	ProcessorWindowRollupResets          metric.Int64Counter
@@ -163,7 +164,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_coarsened_points",
-		metric.WithDescription("Histograms, of points or of smaller windows, whose bounds differ from those of their window; buckets that not all have are merged. [Alpha]"),
+		metric.WithDescription("Histograms, of points or of smaller windows, of which some measurements went to a higher bucket. The window has 512 bounds already, or the bounds of a cumulative stream changed, so that where its increase lies is not known. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -213,6 +214,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ProcessorWindowRollupLostPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_lost_points",
 		metric.WithDescription("Points that a rule does without, by reason; late and stream_limit count once for each such rule. [Alpha]"),
+		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorWindowRollupMissingSums, err = builder.meter.Int64Counter(
+		"otelcol_processor_window_rollup_missing_sums",
+		metric.WithDescription("Histograms that were rolled up without their sum; count and buckets are there. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)

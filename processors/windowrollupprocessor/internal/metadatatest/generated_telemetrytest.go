@@ -40,7 +40,7 @@ func AssertEqualProcessorWindowRollupBlurredWindows(t *testing.T, tt *componentt
 func AssertEqualProcessorWindowRollupCoarsenedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_coarsened_points",
-		Description: "Histograms, of points or of smaller windows, whose bounds differ from those of their window; buckets that not all have are merged. [Alpha]",
+		Description: "Histograms, of points or of smaller windows, of which some measurements went to a higher bucket. The window has 512 bounds already, or the bounds of a cumulative stream changed, so that where its increase lies is not known. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -174,6 +174,22 @@ func AssertEqualProcessorWindowRollupLostPoints(t *testing.T, tt *componenttest.
 		},
 	}
 	got, err := tt.GetMetric("otelcol_processor_window_rollup_lost_points")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualProcessorWindowRollupMissingSums(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_processor_window_rollup_missing_sums",
+		Description: "Histograms that were rolled up without their sum; count and buckets are there. [Alpha]",
+		Unit:        "{datapoint}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_processor_window_rollup_missing_sums")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }

@@ -45,6 +45,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ProcessorWindowRollupFlushOverruns.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupFoldedPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupLostPoints.Add(context.Background(), 1)
+	tb.ProcessorWindowRollupMissingSums.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupRefusedPoints.Add(context.Background(), 1)
 	tb.ProcessorWindowRollupResets.Add(context.Background(), 1)
@@ -76,6 +77,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorWindowRollupLostPoints(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorWindowRollupMissingSums(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorWindowRollupPoints(t, testTel,

@@ -10,7 +10,7 @@ const (
 	NoTime                      // it has no time stamp
 	NoValue                     // it says that there is no value
 	NotFinite                   // NaN or infinite
-	Malformed                   // it contradicts itself
+	Malformed                   // it contradicts itself, or tells of more measurements than anything can count
 	NoTemporality               // neither delta nor cumulative
 	StreamLimit                 // no room for one more stream
 	Baseline                    // of a cumulative stream, the point that later ones are measured by
@@ -36,11 +36,13 @@ type Outcome struct {
 	// Why tells why a rule did not get a point. A point that is late, or finds no room, counts once for each rule that has
 	// to do without it, also where another one took it.
 	Why       [Reasons]int
-	Resets    int            // cumulative points that began again
-	Folded    int            // went into an overflow stream
-	Corrected int            // late, and corrected a window
-	Coarsened int            // histograms that lost bounds
-	LateBy    map[string]int // points that were late for a rule, by metric; nil if there are none
+	Resets    int // cumulative points that began again
+	Folded    int // went into an overflow stream
+	Corrected int // late, and corrected a window
+	Coarsened int // histograms of which measurements went to a higher bucket
+	// Histograms that were rolled up without their sum: it is not finite, or there is none.
+	SumNotFinite, NoSum int
+	LateBy              map[string]int // points that were late for a rule, by metric; nil if there are none
 }
 
 // lose counts a point that no rule gets.

@@ -9,6 +9,10 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
+// maxCount is how many measurements a point may tell of: what a float64 can count one by one. Thousands of such points fit
+// into the 64 bits of a window's count.
+const maxCount = 1 << 53
+
 // point is one data point on its way into panes.
 type point struct {
 	kind          aggregate.Kind
@@ -33,18 +37,25 @@ func (p *point) addTo(c aggregate.Cell, maxBuckets int) (coarsened bool) {
 	return false
 }
 
+// flagsOf returns the flags of a point; one without a value says that it has none, flag or not.
+func flagsOf(dp dataPoint) pmetric.DataPointFlags {
+	if n, ok := dp.(pmetric.NumberDataPoint); ok && n.ValueType() == pmetric.NumberDataPointValueTypeEmpty {
+		return dp.Flags().WithNoRecordedValue(true)
+	}
+	return dp.Flags()
+}
+
 func (b *batch) number(dp pmetric.NumberDataPoint, kind aggregate.Kind, cumulative bool) (raw bool) {
-	at, raw, take := b.begin(kind, dp.Timestamp(), dp.Flags(), dp.Attributes())
+	at, raw, take := b.begin(kind, dp.Timestamp(), flagsOf(dp), dp.Attributes())
 	if !take {
 		return raw
 	}
 	v := datapoint.FromNumber(dp)
-	f := v.Float64()
-	if f-f != 0 { // NaN or infinite
+	if !v.Finite() {
 		b.out.lose(NotFinite)
 		return raw
 	}
-	p := point{kind: kind, at: at, value: f, latest: f}
+	p := point{kind: kind, at: at, value: v.Float64(), latest: v.Float64()}
 	if cumulative {
 		inc, step, full := b.s.runs.number(b.inputStream(dp.Attributes()), v,
 			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
@@ -63,28 +74,29 @@ func (b *batch) explicit(dp pmetric.HistogramDataPoint, temporality pmetric.Aggr
 		return raw
 	}
 	h, err := datapoint.FromHistogram(dp)
-	if err != nil {
+	if err != nil || h.Count > maxCount {
 		b.out.lose(Malformed)
 		return raw
 	}
-	if h.Sum-h.Sum != 0 {
-		h.HasSum, h.Sum = false, 0
-	}
+	notFinite := h.FiniteSum()
 	p := point{kind: aggregate.Histogram, at: at, histogram: h}
 	switch temporality {
 	case pmetric.AggregationTemporalityDelta:
 	case pmetric.AggregationTemporalityCumulative:
-		inc, step, full := increase(b.s.runs, func(sh *runShard) map[streamkey.Key]*run[datapoint.Histogram] { return sh.histogram },
-			datapoint.Histogram.Sub, b.inputStream(dp.Attributes()), h,
+		inc, step, coarsened, full := increase(b.s.runs, histogramRuns, b.inputStream(dp.Attributes()), h,
 			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
 		if !b.counts(step, full) {
 			return raw
+		}
+		if coarsened {
+			b.out.Coarsened++
 		}
 		p.histogram = inc
 	default:
 		b.out.lose(NoTemporality)
 		return raw
 	}
+	b.noteSum(&p.histogram.Moments, notFinite)
 	b.add(&p, dp.Attributes())
 	return raw
 }
@@ -95,23 +107,16 @@ func (b *batch) exponential(dp pmetric.ExponentialHistogramDataPoint, temporalit
 		return raw
 	}
 	e, err := datapoint.FromExponential(dp, b.set.MaxBuckets)
-	if err != nil {
+	if err != nil || e.Count > maxCount {
 		b.out.lose(Malformed)
 		return raw
 	}
-	if e.Sum-e.Sum != 0 {
-		e.HasSum, e.Sum = false, 0
-	}
+	notFinite := e.FiniteSum()
 	p := point{kind: aggregate.Exponential, at: at, exponential: e}
 	switch temporality {
 	case pmetric.AggregationTemporalityDelta:
 	case pmetric.AggregationTemporalityCumulative:
-		inc, step, full := increase(b.s.runs, func(sh *runShard) map[streamkey.Key]*run[datapoint.Exponential] { return sh.exponential },
-			func(v, prev datapoint.Exponential) (datapoint.Exponential, bool, bool) {
-				inc, fell := v.Sub(prev)
-				return inc, fell, true
-			},
-			b.inputStream(dp.Attributes()), e,
+		inc, step, _, full := increase(b.s.runs, exponentialRuns, b.inputStream(dp.Attributes()), e,
 			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
 		if !b.counts(step, full) {
 			return raw
@@ -121,6 +126,7 @@ func (b *batch) exponential(dp pmetric.ExponentialHistogramDataPoint, temporalit
 		b.out.lose(NoTemporality)
 		return raw
 	}
+	b.noteSum(&p.exponential.Moments, notFinite)
 	b.add(&p, dp.Attributes())
 	return raw
 }
@@ -135,18 +141,27 @@ func (b *batch) summary(dp pmetric.SummaryDataPoint) (raw bool) {
 		b.out.lose(NotFinite)
 		return raw
 	}
-	inc, step, full := increase(b.s.runs, func(sh *runShard) map[streamkey.Key]*run[datapoint.Summary] { return sh.summary },
-		func(v, prev datapoint.Summary) (datapoint.Summary, bool, bool) {
-			inc, fell := v.Sub(prev)
-			return inc, fell, true
-		},
-		b.inputStream(dp.Attributes()), v,
+	if v.Count > maxCount {
+		b.out.lose(Malformed)
+		return raw
+	}
+	inc, step, _, full := increase(b.s.runs, summaryRuns, b.inputStream(dp.Attributes()), v,
 		int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
 	if !b.counts(step, full) {
 		return raw
 	}
 	b.add(&point{kind: aggregate.Summary, at: at, summary: inc}, dp.Attributes())
 	return raw
+}
+
+// noteSum counts a histogram whose window lacks its sum.
+func (b *batch) noteSum(m *datapoint.Moments, notFinite bool) {
+	switch {
+	case notFinite:
+		b.out.SumNotFinite++
+	case !m.HasSum && m.Count > 0:
+		b.out.NoSum++
+	}
 }
 
 // counts notes what a cumulative point is, and says whether it brings an increase.

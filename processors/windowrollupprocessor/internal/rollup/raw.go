@@ -111,7 +111,7 @@ func keepPoints[P dataPoint](b *batch, points interface {
 }, kind aggregate.Kind) bool {
 	points.RemoveIf(func(p P) bool {
 		at := b.eventTime(p.Timestamp())
-		return !b.want(kind, at, p.Attributes()) && !b.routes(at, p.Flags(), p.Attributes())
+		return !b.want(kind, at, p.Attributes()) && !b.routes(at, flagsOf(p), p.Attributes())
 	})
 	return points.Len() > 0
 }

@@ -19,7 +19,9 @@ type part struct {
 	samples       []float64
 	bounds        []float64
 	scale         int32
+	total         float64
 	sum, extrema  bool // are known
+	unplaced      bool // the bounds changed: all samples are in the last bucket
 }
 
 // reference keeps every part of every output stream, and computes windows when it is asked, from the definitions.
@@ -29,7 +31,8 @@ type reference struct {
 	sources map[string]int64
 	newest  int64
 	water   int64
-	last    map[string]event // by input stream
+	last    map[string]event   // by input stream
+	sums    map[string]float64 // of histograms, the last that was told
 	parts   []map[string][]part
 	lost    map[rollup.Reason]int
 	rolled  int
@@ -38,7 +41,7 @@ type reference struct {
 
 func newReference(spec rollup.Spec, began int64) *reference {
 	r := &reference{spec: spec, began: began, sources: map[string]int64{}, newest: math.MinInt64, water: math.MinInt64,
-		last: map[string]event{}, lost: map[rollup.Reason]int{}}
+		last: map[string]event{}, sums: map[string]float64{}, lost: map[rollup.Reason]int{}}
 	for range spec.Rules {
 		r.parts = append(r.parts, map[string][]part{})
 	}
@@ -87,6 +90,10 @@ func (r *reference) add(e event, mark int64) {
 		r.lost[rollup.Late] += len(wanted)
 		return
 	}
+	if e.infinite != 0 && e.s.form <= counter {
+		r.lost[rollup.NotFinite]++
+		return
+	}
 	p, why, ok := r.increase(e)
 	if !ok {
 		r.lost[why]++
@@ -113,15 +120,21 @@ func (r *reference) late(rule rollup.Rule, at, mark int64) bool {
 // increase is what a point says about the time since the one before it.
 func (r *reference) increase(e event) (p part, why rollup.Reason, ok bool) {
 	p = part{at: e.at, form: e.s.form, value: e.value, latest: e.value, samples: e.samples, bounds: e.bounds, scale: e.s.scale,
-		sum: !e.s.noSum || e.s.form != deltaHistogram && e.s.form != histogram, extrema: !e.s.noExtrema}
+		sum: e.s.form == summary || e.tellsSum(), total: sum(e.samples), extrema: !e.s.noExtrema}
 	if !e.s.form.cumulative() || e.s.form == upDown {
 		return p, 0, true
 	}
-	prev, known := r.last[e.s.id()]
+	id := e.s.id()
+	prev, known := r.last[id]
 	if known && e.at <= prev.at {
 		return p, rollup.Stale, false
 	}
-	r.last[e.s.id()] = e
+	r.last[id] = e
+	told, sumKnown := r.sums[id]
+	delete(r.sums, id)
+	if p.sum {
+		r.sums[id] = p.total
+	}
 	unknownStart := e.start == 0 || e.start >= e.at
 	switch {
 	case !known:
@@ -130,12 +143,21 @@ func (r *reference) increase(e event) (p part, why rollup.Reason, ok bool) {
 		return p, 0, true
 	case e.start > prev.start && e.start >= prev.at && !unknownStart:
 		return p, 0, true
-	default:
-		p.value -= prev.value
-		p.samples = e.samples[len(prev.samples):]
-		p.extrema = false
-		return p, 0, true
 	}
+	p.value -= prev.value
+	p.samples = e.samples[len(prev.samples):]
+	p.unplaced = !slices.Equal(e.bounds, prev.bounds)
+	p.extrema = p.extrema && len(prev.samples) == 0
+	switch {
+	case !sumKnown && p.sum && len(prev.samples) == 0:
+	case !sumKnown:
+		p.sum = false
+	case p.sum:
+		p.total -= told
+	default: // the next one that tells its sum brings what this one does not
+		p.sum, p.total, r.sums[id] = true, 0, told
+	}
+	return p, 0, true
 }
 
 // watermark is the least of the newest times of all sources that are not idle.
@@ -244,21 +266,25 @@ func compute(aggregate string, parts []part, w window.Spec) (result, bool) {
 	}
 	var all []float64
 	var total float64
-	hasSum, hasExtrema := true, true
+	hasSum, hasExtrema, measured := false, true, false
 	count := 0
 	for _, p := range parts {
 		if f <= counter {
 			all = append(all, p.value)
 			total += p.value
 			count++
+			hasSum = true
 			continue
 		}
 		all = append(all, p.samples...)
-		total += sum(p.samples)
 		count += len(p.samples)
-		hasSum = hasSum && (p.sum || len(p.samples) == 0)
+		measured = measured || len(p.samples) > 0
+		if p.sum && (len(p.samples) > 0 || p.total != 0) {
+			hasSum, total = true, total+p.total
+		}
 		hasExtrema = hasExtrema && (p.extrema || len(p.samples) == 0)
 	}
+	hasSum = hasSum || !measured
 	slices.Sort(all)
 	grown := float64(count)
 	if f <= counter {
@@ -292,8 +318,8 @@ func compute(aggregate string, parts []part, w window.Spec) (result, bool) {
 			return result{}, false
 		}
 		if f == histogram || f == deltaHistogram {
-			bounds := common(parts)
-			return result{buckets: bucketize(all, bounds), bounds: bounds, count: uint64(count)}, true
+			bounds := union(parts)
+			return result{buckets: bucketize(uppers(parts), bounds), bounds: bounds, count: uint64(count)}, true
 		}
 		return result{samples: all, count: uint64(count)}, true
 	default:
@@ -321,10 +347,12 @@ func quantile(aggregate string, parts []part, all []float64, hasExtrema bool) (r
 	exact := all[int(q*float64(len(all)-1))]
 	switch parts[0].form {
 	case histogram, deltaHistogram:
-		bounds := common(parts)
+		bounds := union(parts)
 		if len(bounds) == 0 && !hasExtrema {
 			return result{}, false
 		}
+		greatest := all[len(all)-1]
+		all = uppers(parts)
 		// By the number of samples a rank may fall on either side of a bucket's end.
 		i, j := int(math.Floor(q*float64(len(all))))-1, int(math.Ceil(q*float64(len(all))))
 		low, high := all[max(i, 0)], all[min(j, len(all)-1)]
@@ -337,9 +365,12 @@ func quantile(aggregate string, parts []part, all []float64, hasExtrema bool) (r
 		if l < len(bounds) {
 			r.high = bounds[l]
 		} else if hasExtrema {
-			r.high = all[len(all)-1]
+			r.high = max(greatest, r.low)
 		} else {
 			r.high = bounds[len(bounds)-1]
+		}
+		if hasExtrema { // what the extrema say is right, and the buckets may lie above
+			r.low = min(r.low, greatest)
 		}
 		return r, true
 	default:
@@ -354,11 +385,28 @@ func quantile(aggregate string, parts []part, all []float64, hasExtrema bool) (r
 	}
 }
 
-// common are the bounds that all histograms have.
-func common(parts []part) []float64 {
-	bounds := slices.Clone(parts[0].bounds)
-	for _, p := range parts[1:] {
-		bounds = slices.DeleteFunc(bounds, func(b float64) bool { return !slices.Contains(p.bounds, b) })
+// union are the bounds that any histogram has.
+func union(parts []part) (bounds []float64) {
+	for _, p := range parts {
+		bounds = append(bounds, p.bounds...)
 	}
-	return bounds
+	slices.Sort(bounds)
+	return slices.Compact(bounds)
+}
+
+// uppers are the bounds that the samples are known to lie below, in order.
+func uppers(parts []part) (all []float64) {
+	for _, p := range parts {
+		for _, v := range p.samples {
+			i, _ := slices.BinarySearch(p.bounds, v)
+			if i == len(p.bounds) || p.unplaced {
+				v = math.Inf(1)
+			} else {
+				v = p.bounds[i]
+			}
+			all = append(all, v)
+		}
+	}
+	slices.Sort(all)
+	return all
 }

@@ -87,34 +87,65 @@ func (r *runs) number(k streamkey.Key, v datapoint.Number, start, time, began in
 	return inc, step, false
 }
 
-// increase is number for the others. sub returns the increase since a value, whether it fell, and whether
-// the two can be compared at all; if not, the point is a new baseline.
-func increase[V any](r *runs, of func(*runShard) map[streamkey.Key]*run[V], sub func(v, prev V) (inc V, fell, ok bool),
-	k streamkey.Key, v V, start, time, began int64, limit int,
-) (inc V, step datapoint.Step, full bool) {
+// family is how the runs of one type of value are kept and compared.
+type family[V any] struct {
+	of func(*runShard) map[streamkey.Key]*run[V]
+	// sub returns the increase since a value, whether a part of it fell, and whether where it lies is known: count and sum
+	// are right anyhow.
+	sub func(v, prev V) (inc V, fell, ok bool)
+	// carry gives v what it does not tell and prev does.
+	carry func(v *V, prev V)
+}
+
+var (
+	histogramRuns = family[datapoint.Histogram]{
+		of:    func(sh *runShard) map[streamkey.Key]*run[datapoint.Histogram] { return sh.histogram },
+		sub:   datapoint.Histogram.Sub,
+		carry: func(v *datapoint.Histogram, prev datapoint.Histogram) { v.Carry(prev.Moments) },
+	}
+	exponentialRuns = family[datapoint.Exponential]{
+		of: func(sh *runShard) map[streamkey.Key]*run[datapoint.Exponential] { return sh.exponential },
+		sub: func(v, prev datapoint.Exponential) (datapoint.Exponential, bool, bool) {
+			inc, fell := v.Sub(prev)
+			return inc, fell, true
+		},
+		carry: func(v *datapoint.Exponential, prev datapoint.Exponential) { v.Carry(prev.Moments) },
+	}
+	summaryRuns = family[datapoint.Summary]{
+		of: func(sh *runShard) map[streamkey.Key]*run[datapoint.Summary] { return sh.summary },
+		sub: func(v, prev datapoint.Summary) (datapoint.Summary, bool, bool) {
+			inc, fell := v.Sub(prev)
+			return inc, fell, true
+		},
+		carry: func(*datapoint.Summary, datapoint.Summary) {},
+	}
+)
+
+// increase is number for the others. coarsened: where the increase lies is not known.
+func increase[V any](r *runs, f family[V], k streamkey.Key, v V, start, time, began int64, limit int) (inc V, step datapoint.Step, coarsened, full bool) {
 	sh := r.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	streams := of(sh)
+	streams := f.of(sh)
 	prev, known := streams[k]
 	if !known {
 		if step, full = r.first(sh, start, time, began, limit); full {
-			return inc, step, true
+			return inc, step, false, true
 		}
 		streams[k] = &run[V]{start: start, time: time, value: v}
-		return v, step, false
+		return v, step, false, false
 	}
-	inc, fell, ok := sub(v, prev.value)
-	switch step = datapoint.Follow(prev.start, prev.time, start, time, fell); {
-	case step == datapoint.Stale:
-		return inc, step, false
-	case step == datapoint.Reset:
-		inc = v
-	case !ok:
-		step = datapoint.Baseline
+	told := v
+	f.carry(&v, prev.value)
+	inc, fell, ok := f.sub(v, prev.value)
+	switch step = datapoint.Follow(prev.start, prev.time, start, time, fell); step {
+	case datapoint.Stale:
+		return inc, step, false, false
+	case datapoint.Reset:
+		inc, v, ok = told, told, true
 	}
 	prev.start, prev.time, prev.value = start, time, v
-	return inc, step, false
+	return inc, step, !ok, false
 }
 
 // forget drops streams without a point since horizon, and returns how many.

@@ -115,6 +115,43 @@ func (b *box) restart(spec rollup.Spec, adopt bool) {
 
 var visits = &stream{form: deltaCounter, service: "shop", host: "a", route: "/", code: "200"}
 
+// The issue of a value that is not there: a counter of 1000 and 1010 with nothing between has grown to 1010, and the
+// mean of 10 and 20 is 15.
+func TestWhatIsNotThereIsNoNumber(t *testing.T) {
+	for _, flag := range []bool{true, false} {
+		b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"avg", "increase"}}))
+		lost := 0
+		for i, values := range []map[form]float64{{counter: 1000, gauge: 10}, nil, {counter: 1010, gauge: 20}} {
+			for _, f := range []form{counter, gauge} {
+				s := *visits
+				s.form = f
+				e := event{s: &s, at: epoch + int64(i+1)*second, start: epoch, value: values[f], noValue: values == nil, untold: values == nil && !flag}
+				lost += b.state.Add(metrics([]event{e}), "", time.Unix(0, e.at), nil).Why[rollup.NoValue]
+			}
+		}
+		assert.Equal(t, []string{"metric.0.avg map[route:/] [0, 60) = 15", "metric.4.increase map[route:/] [0, 60) = 1010"}, b.close())
+		assert.Equal(t, 2, lost)
+	}
+}
+
+// A histogram without a sum, or with one that is not finite, ends no sum: not in its window, and not in a running total.
+func TestSumsGoOnOverGaps(t *testing.T) {
+	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum", "count"}},
+		func(s *rollup.Settings) { s.Temporality = rollup.Cumulative }))
+	var out rollup.Outcome
+	for i, e := range []event{{}, {noSum: true}, {infinite: math.NaN()}, {}, {noSum: true}, {}} {
+		e.s, e.at, e.samples, e.bounds = &stream{form: deltaHistogram, route: "/"}, epoch+int64(i)*25*second, []float64{2}, []float64{1}
+		o := b.state.Add(metrics([]event{e}), "", time.Unix(0, e.at), nil)
+		out.NoSum, out.SumNotFinite = out.NoSum+o.NoSum, out.SumNotFinite+o.SumNotFinite
+	}
+	assert.Equal(t, []string{
+		"metric.5.sum map[route:/] [0, 60) = 2", "metric.5.sum map[route:/] [0, 120) = 4", "metric.5.sum map[route:/] [0, 180) = 6",
+		"metric.5.count map[route:/] [0, 60) = 3", "metric.5.count map[route:/] [0, 120) = 5", "metric.5.count map[route:/] [0, 180) = 6",
+	}, b.close())
+	assert.Equal(t, 2, out.NoSum)
+	assert.Equal(t, 1, out.SumNotFinite)
+}
+
 // A running total starts with the stream's first window and adds up window for window, over restarts.
 func TestCumulative(t *testing.T) {
 	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum", "count"}},
@@ -167,13 +204,20 @@ func TestWhatIsWrongIsTold(t *testing.T) {
 		change func(pmetric.Metric)
 		why    rollup.Reason
 	}{
-		"no time":     {func(m pmetric.Metric) { first(m).SetTimestamp(0) }, rollup.NoTime},
-		"tomorrow":    {func(m pmetric.Metric) { first(m).SetTimestamp(first(m).Timestamp() + 24*3600*1e9) }, rollup.Future},
-		"year 2500":   {func(m pmetric.Metric) { first(m).SetTimestamp(math.MaxUint64 - 1) }, rollup.Future},
-		"no value":    {func(m pmetric.Metric) { first(m).SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true)) }, rollup.NoValue},
+		"no time":   {func(m pmetric.Metric) { first(m).SetTimestamp(0) }, rollup.NoTime},
+		"tomorrow":  {func(m pmetric.Metric) { first(m).SetTimestamp(first(m).Timestamp() + 24*3600*1e9) }, rollup.Future},
+		"year 2500": {func(m pmetric.Metric) { first(m).SetTimestamp(math.MaxUint64 - 1) }, rollup.Future},
+		"no value":  {func(m pmetric.Metric) { first(m).SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true)) }, rollup.NoValue},
+		"no value, untold": {func(m pmetric.Metric) {
+			dp := m.Sum().DataPoints().AppendEmpty()
+			first(m).Attributes().CopyTo(dp.Attributes())
+			dp.SetTimestamp(first(m).Timestamp())
+			m.Sum().DataPoints().RemoveIf(func(p pmetric.NumberDataPoint) bool { return p != dp })
+		}, rollup.NoValue},
 		"NaN":         {func(m pmetric.Metric) { first(m).SetDoubleValue(math.NaN()) }, rollup.NotFinite},
 		"infinite":    {func(m pmetric.Metric) { first(m).SetDoubleValue(math.Inf(-1)) }, rollup.NotFinite},
 		"temporality": {func(m pmetric.Metric) { m.Sum().SetAggregationTemporality(0) }, rollup.NoTemporality},
+		"too many":    {histogramOf(func(dp pmetric.HistogramDataPoint) { dp.SetCount(1 << 63) }), rollup.Malformed},
 		"malformed":   {histogramOf(func(dp pmetric.HistogramDataPoint) { dp.ExplicitBounds().FromRaw([]float64{1}) }), rollup.Malformed},
 		"baseline":    {func(m pmetric.Metric) { m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative) }, rollup.Baseline},
 	} {
@@ -511,11 +555,15 @@ func Example() {
 	// temperature.max 27 at 12:01:00
 }
 
-// What merging costs is told: bounds that not all histograms of a window have, and percentiles beyond the stated error.
+// What merging costs is told: more bounds than a histogram may have, and percentiles beyond the stated error.
 func TestMergingIsTold(t *testing.T) {
 	five := window.Spec{Size: 5 * time.Minute, Hop: 5 * time.Minute}
 	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute, five}, By: []string{"route"}, Aggregates: []string{"p50"}}))
-	for i, bounds := range [][]float64{{1, 2}, {2, 3}} { // of two minutes, so no point meets another
+	many := make([]float64, 512)
+	for i := range many {
+		many[i] = float64(i)
+	}
+	for i, bounds := range [][]float64{many, {2.5}} { // of two minutes, so no point meets another
 		e := event{s: &stream{form: deltaHistogram, route: "/"}, at: epoch + int64(i)*60*second, samples: []float64{2}, bounds: bounds}
 		assert.Zero(t, b.state.Add(metrics([]event{e}), "", time.Unix(0, epoch), nil).Coarsened)
 	}

@@ -43,7 +43,7 @@ type stream struct {
 	route, code      string
 	bounds           []float64
 	scale            int32
-	noSum, noExtrema bool
+	noSum, noExtrema bool // never
 	noStart          bool // counters only
 
 	start, last int64
@@ -64,7 +64,13 @@ type event struct {
 	samples   []float64
 	bounds    []float64
 	noValue   bool
+	untold    bool    // a number without a value and without the flag that says so
+	infinite  float64 // instead of a number, or of a histogram's sum; 0: no
+	noSum     bool
 }
+
+// tellsSum says whether the sum of a histogram can be used.
+func (e event) tellsSum() bool { return !e.noSum && e.infinite == 0 }
 
 // world makes events: resets, reordering, repetitions, late ones, sources that fall silent.
 type world struct {
@@ -83,13 +89,17 @@ func newWorld(rnd *rand.Rand) *world {
 			form: form(rnd.IntN(int(forms))), service: fmt.Sprint("service-", rnd.IntN(2)), host: fmt.Sprint("host-", rnd.IntN(3)),
 			route: fmt.Sprint("/", rnd.IntN(3)), code: fmt.Sprint(200 + rnd.IntN(2)), start: epoch - 2*second, last: epoch - second,
 			scale: int32(4 + rnd.IntN(5)), noSum: rnd.IntN(5) == 0, noExtrema: rnd.IntN(3) == 0, noStart: rnd.IntN(3) == 0,
-			bounds: [][]float64{{1, 2, 5, 10, 100}, {1, 5, 100}, {2, 5, 10}, {}}[min(rnd.IntN(8), 3)],
+			bounds: boundsOf(rnd),
 		}
 		if !slices.ContainsFunc(w.streams, func(o *stream) bool { return o.id() == s.id() }) {
 			w.streams = append(w.streams, s)
 		}
 	}
 	return w
+}
+
+func boundsOf(rnd *rand.Rand) []float64 {
+	return [][]float64{{1, 2, 5, 10, 100}, {1, 5, 100}, {2, 5, 10}, {}}[min(rnd.IntN(8), 3)]
 }
 
 // number is a multiple of a quarter, so that sums are exact in any order.
@@ -121,9 +131,16 @@ func (w *world) next() (event, bool) {
 	if s.form.cumulative() {
 		at = max(at, s.last+2) // a process has its own points in order; they are reordered on the way
 	}
-	e := event{s: s, at: at, start: s.last, bounds: s.bounds, noValue: w.rnd.IntN(80) == 0}
+	if w.rnd.IntN(30) == 0 {
+		s.bounds = boundsOf(w.rnd) // a deploy
+	}
+	e := event{s: s, at: at, start: s.last, bounds: s.bounds, noValue: w.rnd.IntN(80) == 0, noSum: s.noSum || w.rnd.IntN(10) == 0}
 	if e.noValue {
+		e.untold = s.form <= counter && w.rnd.IntN(2) == 0
 		return e, true
+	}
+	if s.form != summary && w.rnd.IntN(40) == 0 {
+		e.infinite = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[w.rnd.IntN(3)]
 	}
 	if s.form.cumulative() && s.form != upDown && w.rnd.IntN(10) == 0 {
 		s.start, s.total, s.samples = s.last+int64(w.rnd.IntN(2)), 0, nil
@@ -211,7 +228,7 @@ type settable interface {
 func (e event) describe(dp settable) {
 	dp.SetTimestamp(pcommon.Timestamp(e.at))
 	dp.SetStartTimestamp(pcommon.Timestamp(max(e.start, 0)))
-	dp.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(e.noValue))
+	dp.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(e.noValue && !e.untold))
 	dp.Attributes().PutStr("route", e.s.route)
 	dp.Attributes().PutStr("code", e.s.code)
 }
@@ -227,27 +244,21 @@ func (e event) write(m pmetric.Metric) {
 	case gauge:
 		dp := m.SetEmptyGauge().DataPoints().AppendEmpty()
 		e.describe(dp)
-		dp.SetDoubleValue(e.value)
+		e.setNumber(dp)
 	case upDown, deltaUpDown, deltaCounter, counter:
 		sum := m.SetEmptySum()
 		sum.SetAggregationTemporality(temporality)
 		sum.SetIsMonotonic(e.s.form == deltaCounter || e.s.form == counter)
 		dp := sum.DataPoints().AppendEmpty()
 		e.describe(dp)
-		if e.value == math.Trunc(e.value) {
-			dp.SetIntValue(int64(e.value))
-		} else {
-			dp.SetDoubleValue(e.value)
-		}
+		e.setNumber(dp)
 	case deltaHistogram, histogram:
 		h := m.SetEmptyHistogram()
 		h.SetAggregationTemporality(temporality)
 		dp := h.DataPoints().AppendEmpty()
 		e.describe(dp)
 		dp.SetCount(uint64(len(e.samples)))
-		if !e.s.noSum {
-			dp.SetSum(sum(e.samples))
-		}
+		e.setSum(dp)
 		if !e.s.noExtrema && len(e.samples) > 0 {
 			dp.SetMin(slices.Min(e.samples))
 			dp.SetMax(slices.Max(e.samples))
@@ -262,7 +273,7 @@ func (e event) write(m pmetric.Metric) {
 		dp := h.DataPoints().AppendEmpty()
 		e.describe(dp)
 		dp.SetCount(uint64(len(e.samples)))
-		dp.SetSum(sum(e.samples))
+		e.setSum(dp)
 		if !e.s.noExtrema && len(e.samples) > 0 {
 			dp.SetMin(slices.Min(e.samples))
 			dp.SetMax(slices.Max(e.samples))
@@ -283,6 +294,27 @@ func (e event) write(m pmetric.Metric) {
 		dp.SetCount(uint64(len(e.samples)))
 		dp.SetSum(sum(e.samples))
 		dp.QuantileValues().AppendEmpty().SetQuantile(0.5)
+	}
+}
+
+func (e event) setNumber(dp pmetric.NumberDataPoint) {
+	switch {
+	case e.untold:
+	case e.infinite != 0:
+		dp.SetDoubleValue(e.infinite)
+	case e.value == math.Trunc(e.value) && e.s.form != gauge:
+		dp.SetIntValue(int64(e.value))
+	default:
+		dp.SetDoubleValue(e.value)
+	}
+}
+
+func (e event) setSum(dp interface{ SetSum(float64) }) {
+	switch {
+	case e.infinite != 0:
+		dp.SetSum(e.infinite)
+	case !e.noSum:
+		dp.SetSum(sum(e.samples))
 	}
 }
 
