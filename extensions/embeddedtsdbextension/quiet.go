@@ -14,9 +14,6 @@ import (
 	"strings"
 )
 
-// writePath takes remote write. Its errors show whole series.
-const writePath = "/api/v1/write"
-
 // maxErrorBytes bounds the answer with an error.
 const maxErrorBytes = 16 << 20
 
@@ -34,7 +31,7 @@ var (
 // turn up in whatever keeps error messages. Success passes as it is written.
 type quietWriter struct {
 	http.ResponseWriter
-	write bool // a remote write
+	write bool // a remote write, whose errors show whole series
 	held  int  // the status of an error, which finish sends
 	body  bytes.Buffer
 }
