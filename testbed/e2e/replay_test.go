@@ -197,6 +197,7 @@ func replays(t *testing.T, p *process.Process, method, path, body string) (int, 
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.Admin()+"/v1/replays"+path, strings.NewReader(body))
 	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+p.AdminToken(t))
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()

@@ -252,6 +252,14 @@ func (p *Process) Variable(name string) string { return p.env[name] }
 // DataDir is the child's data directory.
 func (p *Process) DataDir() string { return p.dir }
 
+// AdminToken is what the admin extension has made at the first start.
+func (p *Process) AdminToken(t testing.TB) string {
+	t.Helper()
+	token, err := os.ReadFile(filepath.Join(p.dir, "admin-token"))
+	require.NoError(t, err)
+	return strings.TrimSpace(string(token))
+}
+
 // Lake is the default lake directory.
 func (p *Process) Lake() string { return filepath.Join(p.dir, "lake") }
 
