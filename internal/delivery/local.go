@@ -16,6 +16,9 @@ const (
 	// localChunkBytes is the size of one value in the storage extension.
 	localChunkBytes = 1 << 20
 	manifestKey     = "checkpoint"
+	// asideKey is where a checkpoint is kept that could not be read, as its chunks are under asideKey and their number: for a
+	// person, or a release that can read it. There is one; a later one replaces it.
+	asideKey        = "damaged"
 	defaultTick     = time.Second
 	defaultInterval = time.Minute
 )
@@ -68,7 +71,7 @@ type Local struct {
 }
 
 // OpenLocal reads the checkpoint in set.Client, if there is one, and returns the session for it. A state that can't be
-// read as a snapshot is reported as [FailedRestore] and replaced by a fresh start; an error means that the storage
+// read as a snapshot is reported as [FailedRestore], kept under another key and replaced by a fresh start; an error means that the storage
 // itself failed, and set.Client is closed then.
 func OpenLocal(ctx context.Context, set LocalSettings) (*Local, error) {
 	if set.Interval <= 0 {
@@ -82,7 +85,9 @@ func OpenLocal(ctx context.Context, set LocalSettings) (*Local, error) {
 	if err != nil {
 		return nil, errors.Join(err, set.Client.Close(ctx))
 	}
+	var aside sync.Once
 	l.session, err = NewSession(Settings{Label: set.Label, State: state, Refused: func(_ string, err error) error {
+		aside.Do(func() { err = errors.Join(err, l.setAside(state)) })
 		set.Failed(FailedRestore, err)
 		return nil
 	}})
@@ -246,6 +251,21 @@ func (l *Local) load(ctx context.Context) ([]byte, error) {
 		data = append(data, chunk...)
 	}
 	return data, nil
+}
+
+// setAside keeps the state that could not be read: the next checkpoint takes its place.
+func (l *Local) setAside(state []byte) error {
+	chunks := (len(state) + localChunkBytes - 1) / localChunkBytes
+	ops := []*storage.Operation{storage.SetOperation(asideKey, fmt.Appendf(nil, "%s, %d chunks", time.Now().UTC().Format(time.RFC3339), chunks))}
+	for n := range chunks {
+		size := min(len(state), localChunkBytes)
+		ops = append(ops, storage.SetOperation(fmt.Sprintf("%s.%06d", asideKey, n), state[:size]))
+		state = state[size:]
+	}
+	if err := l.set.Client.Batch(context.Background(), ops...); err != nil {
+		return fmt.Errorf("keep the state that was given up: %w", err)
+	}
+	return fmt.Errorf("the state that was given up is kept in the storage as %q", asideKey)
 }
 
 func chunkKey(i int) string { return fmt.Sprintf("chunk.%06d", i) }

@@ -251,9 +251,15 @@ func TestLocalChunks(t *testing.T) {
 	save(3 << 20)
 	assert.Empty(t, f.steps)
 
+	first := bytes.Clone(d.values["chunk.000000"])
 	delete(d.values, "chunk.000001")
 	save(10)
 	assert.Equal(t, []delivery.Failure{delivery.FailedRestore}, f.steps)
+	assert.Contains(t, string(d.values["damaged"]), "chunks", "what could not be read is kept")
+	assert.Equal(t, first, d.values["damaged.000000"])
+	f.steps = nil
+	save(10)
+	assert.Empty(t, f.steps)
 }
 
 func TestLocalFailsToOpenWhenStorageFails(t *testing.T) {

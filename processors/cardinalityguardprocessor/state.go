@@ -13,8 +13,12 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// stateVersion is that of the format below. A release reads its own and that of the release before.
-const stateVersion = 2
+// stateVersion is that of the format below. A release reads its own and that of the release before: see testdata/state. Version 1 is
+// the same but for [admission.FormatNoLimited].
+const (
+	stateVersion  = 2
+	formerVersion = 1
+)
 
 // Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree,
 // table; fold; outbox. Parts of variable length have their length before them.
@@ -67,8 +71,12 @@ func (p *partition) Restore(r io.Reader) error {
 		return err
 	}
 	d := cursor.New(data)
-	if v := d.Uvarint(); d.Err() != nil || v != stateVersion {
-		return fmt.Errorf("version %d, this release reads %d", v, stateVersion)
+	format := admission.FormatNewest
+	switch v := d.Uvarint(); {
+	case d.Err() == nil && v == formerVersion:
+		format = admission.FormatNoLimited
+	case d.Err() != nil || v != stateVersion:
+		return fmt.Errorf("version %d, this release reads %d and %d", v, formerVersion, stateVersion)
 	}
 	raw := d.Block()
 	if d.Err() != nil {
@@ -93,7 +101,7 @@ func (p *partition) Restore(r io.Reader) error {
 	}
 	p.sweep = p.turns
 	p.windowStart.Store(p.edges[len(p.edges)-1-int(p.turns%admission.Generations)])
-	rest, err := admission.Load(d.Rest(), p.tree, p.table)
+	rest, err := admission.Load(d.Rest(), format, p.tree, p.table)
 	if err != nil {
 		return err
 	}

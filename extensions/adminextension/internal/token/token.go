@@ -2,6 +2,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/durable"
 )
 
 const (
@@ -19,6 +23,9 @@ const (
 	minChars    = 32   // of a token that somebody else wrote
 	maxChars    = 4096 // of the whole file
 )
+
+// errDamaged is about what no person writes.
+var errDamaged = errors.New("damaged")
 
 // Token is a secret in memory, as its hash. The zero value allows nothing. Safe for concurrent use.
 type Token struct {
@@ -34,9 +41,15 @@ func (t Token) Allows(given string) bool {
 
 // Open returns the token in the file at path. If there is none, it writes 32 random bytes in hex, mode 0600, in directories of mode
 // 0700, whatever the umask; made says so. A crash leaves no half of a token, and of several processes that start together all
-// return the same.
+// return the same. A file that a crash or a disk has damaged (empty, or with a zero byte in it) is renamed to
+// <name>.damaged-<time>, and another token made: what the old one allowed, it allows no more.
 func Open(path string) (t Token, made bool, err error) {
 	t, err = read(path)
+	if errors.Is(err, errDamaged) {
+		if _, err = durable.SetAside(path, time.Now()); err == nil {
+			err = os.ErrNotExist
+		}
+	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return t, false, err
 	}
@@ -67,6 +80,8 @@ func read(path string) (Token, error) {
 	}
 	text := strings.TrimSpace(string(content))
 	switch {
+	case len(content) == 0 || bytes.IndexByte(content, 0) >= 0:
+		return Token{}, fmt.Errorf("%q is %w", path, errDamaged)
 	case len(text) < minChars:
 		return Token{}, fmt.Errorf("%q has %d characters, a token must have %d; delete the file to get a new one", path, len(text), minChars)
 	case len(content) > maxChars:

@@ -62,13 +62,11 @@ func TestOpenTakesATokenOfSomebodyElse(t *testing.T) {
 
 func TestOpenRefusesWhatIsNoToken(t *testing.T) {
 	for content, want := range map[string]string{
-		"":                                "has 0 characters, a token must have 32",
-		"\n":                              "has 0 characters",
-		"password":                        "has 8 characters",
-		strings.Repeat("a", 32) + " b":    "is not one line of printable ASCII",
-		strings.Repeat("a\n", 32):         "is not one line of printable ASCII",
-		strings.Repeat("a", 5000):         "is longer than 4096 bytes",
-		strings.Repeat("a", 31) + "\x00a": "is not one line of printable ASCII",
+		"\n":                           "has 0 characters, a token must have 32",
+		"password":                     "has 8 characters",
+		strings.Repeat("a", 32) + " b": "is not one line of printable ASCII",
+		strings.Repeat("a\n", 32):      "is not one line of printable ASCII",
+		strings.Repeat("a", 5000):      "is longer than 4096 bytes",
 	} {
 		path := filepath.Join(t.TempDir(), "token")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
@@ -78,6 +76,27 @@ func TestOpenRefusesWhatIsNoToken(t *testing.T) {
 		after, err := os.ReadFile(path)
 		require.NoError(t, err)
 		assert.Equal(t, content, string(after), "it stays as it is")
+	}
+}
+
+// An empty or zeroed file is what a power cut leaves. It is kept aside, and nothing that it may have said is allowed.
+func TestADamagedFileMakesAnotherToken(t *testing.T) {
+	for _, content := range []string{"", strings.Repeat("\x00", 65), strings.Repeat("a", 31) + "\x00a"} {
+		path := filepath.Join(t.TempDir(), "token")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		got, made, err := token.Open(path)
+		require.NoError(t, err)
+		assert.True(t, made)
+		assert.False(t, got.Allows(strings.TrimSpace(content)))
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.True(t, got.Allows(strings.TrimSpace(string(after))))
+		aside, err := filepath.Glob(path + ".damaged-*")
+		require.NoError(t, err)
+		require.Len(t, aside, 1)
+		kept, err := os.ReadFile(aside[0])
+		require.NoError(t, err)
+		assert.Equal(t, content, string(kept))
 	}
 }
 

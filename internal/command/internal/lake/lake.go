@@ -190,8 +190,8 @@ func decode(f *os.File, size int64, full bool) error {
 			if err != nil {
 				return fmt.Errorf("column %d of row group %d: %w", c, i, err)
 			}
-			for pages.Next() {
-				pages.Page().Release()
+			for pages.Next() { // which releases the page before
+				continue
 			}
 			if err := pages.Err(); err != nil && !errors.Is(err, io.EOF) {
 				return fmt.Errorf("column %d of row group %d: %w", c, i, err)
@@ -221,7 +221,7 @@ func (l *lake) damaged(path, text string) repair.Finding {
 	config := filepath.Join(l.set.Root, refillDir, part.base+".yaml")
 	f.Action += ", and write " + config
 	f.Follows = fmt.Sprintf("queries work again, without these rows. While the journal has the offsets, fetch them: start penstock once as always with "+
-		"--config %s behind the others, wait until its job is done (GET /kafka_replay/refill_%s/v1/replays at the admin address), stop it, "+
+		"--config %s behind the others, wait until its job is done (GET /kafka_replay/%s/v1/replays at the admin address), stop it, "+
 		"and run penstock repair --apply again", config, part.id())
 	f.Mend = func(context.Context) (string, error) {
 		if err := l.writeRefill(config, part); err != nil {

@@ -2,6 +2,8 @@ package lake
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,9 +56,15 @@ func (p part) rows() string {
 	return text
 }
 
-// id names the range in a configuration.
+// id names the range's components in a configuration.
 func (p part) id() string {
-	return p.signal + "_" + fmt.Sprintf("%d_%d_%d", p.partition, p.first, p.next)
+	return fmt.Sprintf("refill_%s_%d_%d_%d", p.signal, p.partition, p.first, p.next)
+}
+
+// job names the range's job, in at most 40 letters: offsets can be long.
+func (p part) job() string {
+	sum := sha256.Sum256([]byte(p.base))
+	return "refill-" + hex.EncodeToString(sum[:8])
 }
 
 // writeRefill writes the configuration of a job that delivers the range into a lake of its own. It reads the journal that the profiles
@@ -73,21 +81,21 @@ func (l *lake) writeRefill(path string, p part) error {
 	text := fmt.Sprintf(`# Reads %s again into %s.
 # Written by penstock repair: start penstock with this file behind its other configurations, once, and repair again.
 receivers:
-  kafka_replay/refill_%[3]s:
+  kafka_replay/%[3]s:
     brokers: "${env:PENSTOCK_KAFKA_BROKERS:-${env:PENSTOCK_KAFKA_ENDPOINT:-127.0.0.1:9092}}"
     topic_prefix: %[4]q
     jobs:
       run:
-        - {id: refill_%[3]s, signal: %[5]s, offsets: [{partition: %[6]d, first: %[7]d, next: %[8]d}]}
+        - {id: %[10]s, signal: %[5]s, offsets: [{partition: %[6]d, first: %[7]d, next: %[8]d}]}
 exporters:
-  parquet/refill_%[3]s:
+  parquet/%[3]s:
     url: %[9]q
 service:
   pipelines:
-    %[5]s/refill_%[3]s:
-      receivers: [kafka_replay/refill_%[3]s]
-      exporters: [parquet/refill_%[3]s]
-`, p.rows(), root, p.id(), prefix, p.signal, p.partition, p.first, p.next, root)
+    %[5]s/%[3]s:
+      receivers: [kafka_replay/%[3]s]
+      exporters: [parquet/%[3]s]
+`, p.rows(), root, p.id(), prefix, p.signal, p.partition, p.first, p.next, root, p.job())
 	return durable.WriteFile(path, []byte(text), 0o600)
 }
 

@@ -374,7 +374,7 @@ func TestSaveLoad(t *testing.T) {
 	require.NoError(t, admission.Save(&buf, tree, table))
 	data := buf.Bytes()
 	tree2, table2 := made()
-	rest, err := admission.Load(append(data, "rest"...), tree2, table2)
+	rest, err := admission.Load(append(data, "rest"...), admission.FormatNewest, tree2, table2)
 	require.NoError(t, err)
 	assert.Equal(t, "rest", string(rest))
 	assert.Equal(t, tree.TotalUsed(), tree2.TotalUsed())
@@ -395,7 +395,7 @@ func TestSaveLoad(t *testing.T) {
 			continue
 		}
 		tree3, table3 := made()
-		_, err := admission.Load(data[:cut], tree3, table3)
+		_, err := admission.Load(data[:cut], admission.FormatNewest, tree3, table3)
 		require.ErrorIs(t, err, cursor.ErrCorrupt, "cut at %d", cut)
 	}
 }
@@ -412,7 +412,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(buf.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tree, table := admission.NewTree(9, limits(admission.Limits{}), func(admission.Warning) {}), admission.NewTable()
-		if _, err := admission.Load(data, tree, table); err == nil {
+		if _, err := admission.Load(data, admission.FormatNewest, tree, table); err == nil {
 			require.EqualValues(t, table.Len(), tree.TotalUsed())
 		}
 	})

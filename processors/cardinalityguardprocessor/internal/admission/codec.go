@@ -41,10 +41,19 @@ func Save(w io.Writer, tree *Tree, table *Table) error {
 	return bw.Flush()
 }
 
-// Load reads what Save wrote into an empty tree and table, and returns what follows it. Its errors wrap cursor.ErrCorrupt. Series are counted as they were, also
-// past limits that have become smaller. After an error both are unusable.
-func Load(data []byte, tree *Tree, table *Table) (rest []byte, err error) {
-	r := reader{cursor.New(data)}
+// Format is a version of what Save writes.
+type Format int
+
+// The formats. Save writes the newest.
+const (
+	FormatNoLimited Format = 1 // without the sketch of the series that a budget keeps out: it begins empty
+	FormatNewest    Format = 2
+)
+
+// Load reads what Save wrote, in that format, into an empty tree and table, and returns what follows it. Its errors wrap
+// cursor.ErrCorrupt. Series are counted as they were, also past limits that have become smaller. After an error both are unusable.
+func Load(data []byte, format Format, tree *Tree, table *Table) (rest []byte, err error) {
+	r := reader{cursor.New(data), format}
 	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
 		id := r.Uvarint()
 		name := nodeName{r.String(), r.String(), r.String()}
@@ -147,7 +156,10 @@ func appendSketch(b []byte, sk *hyperloglog.Sketch) ([]byte, error) {
 }
 
 // reader reads the parts of a tree.
-type reader struct{ *cursor.Reader }
+type reader struct {
+	*cursor.Reader
+	format Format
+}
 
 func (r reader) growth(g *Growth) {
 	if r.Byte() == 1 {
@@ -171,7 +183,9 @@ func (r reader) growth(g *Growth) {
 		g.idle = int32(min(r.Uvarint(), verdictWindows))
 		g.verdict.Store(v)
 	}
-	g.limited = r.sketch()
+	if r.format > FormatNoLimited {
+		g.limited = r.sketch()
+	}
 	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
 		name := r.String()
 		d := &distinct{now: r.sketch(), before: r.sketch()}
