@@ -10,7 +10,6 @@ import (
 	"html/template"
 	"net/http"
 
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -54,19 +53,6 @@ type decryptRequest struct {
 type decryptResult struct {
 	Value string `json:"value,omitempty"`
 	Error string `json:"error,omitempty"`
-}
-
-// mount registers with the first extension that serves admin pages; without one there is no endpoint.
-func (d *decrypter) mount(host component.Host) (unmount func(), err error) {
-	m, ok := admin.Find(host)
-	if !ok {
-		return nil, nil
-	}
-	d.admin = admin.FindAuthorizer(host)
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /decrypt", d.decrypt)
-	mux.HandleFunc("GET /{$}", d.servePage)
-	return m.Mount(d.id, "PII scrubber: decrypt", mux)
 }
 
 func (d *decrypter) servePage(w http.ResponseWriter, _ *http.Request) {

@@ -175,7 +175,7 @@ func createDefaultConfig() component.Config {
 		Places: PlacesConfig{Resource: true, Scope: true, Attributes: true, Body: true, SpanNames: true, StatusMessages: true,
 			Events: true, Links: true, Exemplars: true, Descriptions: true, AttributeKeys: keysTokens},
 		PhoneRegions: []string{"US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "PL", "PT", "IE", "IN", "BR", "MX", "AU", "JP", "CN", "FI", "CZ",
-			"GR", "TR", "RU", "UA", "RO", "IL", "ZA", "KR", "NZ"},
+			"GR", "TR", "RU", "UA", "RO", "IL", "ZA", "KR", "NZ", "DK", "NO"},
 		Limits: LimitsConfig{MaxDepth: 64, MaxValueBytes: 4 << 20, OnLimit: "redact"},
 	}
 }

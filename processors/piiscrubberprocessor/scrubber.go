@@ -2,6 +2,7 @@ package piiscrubberprocessor
 
 import (
 	"context"
+	"net/http"
 	"sync"
 
 	"go.opentelemetry.io/collector/client"
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
@@ -24,7 +26,8 @@ type scrubber struct {
 	scrub     *scrub.Scrubber
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // *scrub.Batch
-	admin     *decrypter
+	preview   *previewer
+	decrypt   *decrypter // nil without keys
 
 	mu      sync.Mutex
 	started int // guarded by mu: pipelines that run
@@ -43,22 +46,46 @@ func newScrubber(set component.TelemetrySettings, id component.ID, cfg *Config, 
 	}
 	s := &scrubber{cfg: cfg, scrub: built, telemetry: telemetry, closed: closed}
 	s.batches.New = func() any { return built.NewBatch() }
+	if s.preview, err = newPreviewer(id.String(), built, set.Logger); err != nil {
+		return nil, err
+	}
 	if built.Keys != nil {
-		s.admin = &decrypter{id: id.String(), keys: built.Keys, log: set.Logger, telemetry: telemetry}
+		s.decrypt = &decrypter{id: id.String(), keys: built.Keys, log: set.Logger, telemetry: telemetry}
 	}
 	return s, nil
 }
 
-// start registers the decrypt endpoint with the first pipeline that starts.
+// start registers the pages with the first pipeline that starts.
 func (s *scrubber) start(_ context.Context, host component.Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.started++; s.started > 1 || s.admin == nil {
+	if s.started++; s.started > 1 {
 		return nil
 	}
-	unmount, err := s.admin.mount(host)
+	unmount, err := s.mount(host)
 	s.unmount = unmount
 	return err
+}
+
+// mount registers with the first extension that serves admin pages; without one there are no pages. With keys the first page decrypts.
+func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
+	m, ok := admin.Find(host)
+	if !ok {
+		return nil, nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /preview", s.preview.preview)
+	mux.HandleFunc("GET /preview", s.preview.servePage)
+	title := "PII scrubber: preview"
+	if s.decrypt == nil {
+		mux.HandleFunc("GET /{$}", s.preview.servePage)
+	} else {
+		title += ", decrypt"
+		s.decrypt.admin = admin.FindAuthorizer(host)
+		mux.HandleFunc("POST /decrypt", s.decrypt.decrypt)
+		mux.HandleFunc("GET /{$}", s.decrypt.servePage)
+	}
+	return m.Mount(s.preview.id, title, mux)
 }
 
 // shutdown with the last pipeline takes the endpoint away.

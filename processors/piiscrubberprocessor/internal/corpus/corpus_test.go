@@ -84,7 +84,7 @@ func find(s *detect.Scanner) func(corpus.Line) []corpus.Span {
 func scanner() *detect.Scanner {
 	return detect.New(detect.Options{Detectors: detect.Precise,
 		Regions: []string{"US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "PL", "PT", "IE", "IN", "BR", "MX", "AU", "JP", "CN", "FI", "CZ",
-			"GR", "TR", "RU", "UA", "RO", "IL", "ZA", "KR", "NZ"}})
+			"GR", "TR", "RU", "UA", "RO", "IL", "ZA", "KR", "NZ", "DK", "NO"}})
 }
 
 // TestScores prints precision, recall and F1 per detector on the generated corpus and holds them to the goal.

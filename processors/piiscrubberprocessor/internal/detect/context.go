@@ -195,7 +195,14 @@ const maxLabel = 1 << 10 // bytes of a label or a key that are looked at
 // text, the last components of the key; empty if there is none.
 func (sc *scan) label(start int) string {
 	i := start
-	for i > 0 && start-i < 8 && !is(sc.t[i-1], cWord) && sc.t[i-1] < 0x80 && sc.t[i-1] != ',' && sc.t[i-1] != ';' && sc.t[i-1] != '\n' {
+	for i > 0 && start-i < 12 {
+		if escaped(sc.t, i) { // %22%3A%22
+			i -= 3
+			continue
+		}
+		if start-i >= 8 || is(sc.t[i-1], cWord) || sc.t[i-1] >= 0x80 || sc.t[i-1] == ',' || sc.t[i-1] == ';' || sc.t[i-1] == '\n' {
+			break
+		}
 		i--
 	}
 	if i > 0 && sc.t[i-1] == ']' || i < start && sc.t[i] == ']' && markAround(sc.t, i) > 0 {

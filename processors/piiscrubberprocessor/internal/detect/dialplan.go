@@ -45,6 +45,8 @@ var plans = map[string][]plan{
 	"ZA": {{trunk: true, first: "12345678", min: 9, max: 9}},
 	"KR": {{trunk: true, first: "123456789", min: 8, max: 10}},
 	"NZ": {{trunk: true, first: "2346789", min: 8, max: 10}},
+	"DK": {{first: "23456789", min: 8, max: 8}},
+	"NO": {{first: "23456789", min: 8, max: 8}},
 	"CN": {{first: "1", min: 11, max: 11}, {trunk: true, first: "123456789", min: 9, max: 11}},
 }
 

@@ -1,25 +1,15 @@
 package detect
 
-import "github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
+import (
+	"strings"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
+)
 
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
 	maxDialGroups    = 8
 	phoneAfter       = 12 // bytes behind a number in which a word may say that it is one
-)
-
-var (
-	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tél", "tlf", "mobiel", "mobilnummer", "mobilfunk", "fax", "msisdn",
-		"whatsapp", "sms", "telefonnummer", "puhelin", "전화", "फ़ोन", "هاتف", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
-		"电话", "手机", "電話", "携帯", "телефон", "Телефон").remembered(phoneMemo)
-	phoneWeakWords = wordsOf("mobile", "mobil", "callback", "caller", "dial", "dialed", "dialled", "hotline", "reach me", "call me", "call us", "ring me", "cell phone",
-		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from").remembered(phoneWeakMemo)
-	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
-	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
-		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")
-	mobileWords   = wordsOf("mobile", "mobil", "mobiel")
-	notPhoneWords = wordsOf("id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
-		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration")
 )
 
 // dial is a telephone number as it is written: its digits, and where each group of them ends.
@@ -64,6 +54,11 @@ func readDial(t string, i int) (d dial) {
 		}
 		if n := separatorMark(t, k); n > 1 && k == j {
 			k += n
+		}
+		if k == j && at(t, k) == '+' { // a blank of a form
+			k++
+		} else if k == j && at(t, k) == '%' && at(t, k+1) == '2' && at(t, k+2) == '0' {
+			k += 3
 		}
 		if k == j || !is(at(t, k), cDigit) {
 			return d
@@ -173,7 +168,7 @@ func (sc *scan) phoneParen(i int) int {
 // phoneNational looks for a national number that begins with the run t[i:j]: in a format that says so, or with context.
 func (sc *scan) phoneNational(i, j int) int {
 	t := sc.t
-	if j-i > maxDial || j-i < minDial && separatorMark(t, j) == 0 && at(t, j) != ')' && at(t, j) != '(' {
+	if j-i > maxDial || j-i < minDial && separatorMark(t, j) == 0 && strings.IndexByte(")(+%", at(t, j)) < 0 {
 		return 0
 	}
 	if c := at(t, i-1); c == '.' || c == ':' && is(at(t, i-2), cDigit) || c == '_' || c == '$' || c == '-' && is(at(t, i-2), cAlnum) || c == '+' {
@@ -192,7 +187,7 @@ func (sc *scan) phoneNational(i, j int) int {
 		if n < minDial || n > maxDial || inOpaque(t, i, end) && !(lower(at(t, end)) == 'x' && is(at(t, end+1), cDigit)) || at(t, end) == ':' && is(at(t, end+1), cDigit) {
 			continue
 		}
-		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' {
+		if at(t, end) == '.' && is(at(t, end+1), cDigit) || at(t, end) == '%' && !(at(t, end+1) == '2' && (at(t, end+2) == '2' || at(t, end+2) == '6' || lower(at(t, end+2)) == 'c')) {
 			continue
 		}
 		if n >= 11 && n-2 <= maxDial && abroadPrefix(&d) && !(g == 2 && n == 12 && d.size[0] == 4 && d.size[1] == 4) &&
@@ -221,74 +216,6 @@ func abroadPrefix(d *dial) bool {
 		return false
 	}
 	return d.size[0] != 3 || d.digits[2] == '1' || d.digits[2] == '7'
-}
-
-// dialContext is what the words in front of a number, or its key, say about it.
-type dialContext struct {
-	read                     bool
-	label, weakLabel, not    bool // of the label right in front
-	key                      bool // the whole key is a word of other meanings
-	value                    bool // the label is the key of a pair that means a number: "mobile: 3577 8068"
-	strongBefore, weakBefore bool
-}
-
-func (sc *scan) readContext(i int) dialContext {
-	if sc.key == "" && !sc.letters(i-before, i) { // numbers among numbers
-		return dialContext{read: true}
-	}
-	c := dialContext{read: true}
-	if label := sc.label(i); label != "" {
-		if c.not = notPhoneWords.in(label, 0, maxLabel); c.not {
-			return c
-		}
-		if c.label = phoneWords.in(label, 0, maxLabel); c.label {
-			return c
-		}
-		c.weakLabel = phoneWeakWords.in(label, 0, maxLabel)
-		c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
-	}
-	c.key = sc.named(i, &phoneKeys)
-	if c.strongBefore = sc.nearer(i, i, &phoneWords, 0); !c.strongBefore {
-		c.weakBefore = sc.nearer(i, i, &phoneWeakWords, 0)
-	}
-	return c
-}
-
-// pairValue reports whether a key and a separator, quotes aside, stand in front of i.
-func (sc *scan) pairValue(i int) bool {
-	for i > 0 && (sc.t[i-1] == ' ' || sc.t[i-1] == '"' || sc.t[i-1] == '\'' || sc.t[i-1] == '\\') {
-		i--
-	}
-	c := at(sc.t, i-1)
-	return c == ':' || c == '=' || i == 0 && sc.key != ""
-}
-
-// phoneContext reports whether words around the number of groups 0 to g say that it is one to call.
-func (sc *scan) phoneContext(c *dialContext, d *dial, g, start int) bool {
-	end := d.end[g]
-	if c.not || at(sc.t, end) == '-' && is(at(sc.t, end+1), cAlnum) || at(sc.t, end) == '_' {
-		return false
-	}
-	if c.label || c.value && d.upto[g] >= 8 {
-		return true
-	}
-	if !isolated(sc.t, start, end) {
-		return false
-	}
-	if c.key {
-		return d.upto[g] >= 8 && sc.validAnywhere(d, d.upto[g])
-	}
-	if d.upto[g] < 8 || !c.strongBefore && !c.weakBefore && !sc.letters(end, end+phoneAfter) {
-		return false
-	}
-	strong := c.strongBefore || phoneWords.in(sc.t, end, end+phoneAfter)
-	if !strong && (g == 0 && !c.weakLabel || d.upto[g] < 9 || !c.weakBefore && !phoneWeakWords.in(sc.t, end, end+phoneAfter)) {
-		return false
-	}
-	if glued(sc.t, start, end) && !c.weakLabel {
-		return false
-	}
-	return sc.validAnywhere(d, d.upto[g])
 }
 
 // northAmerican: 3-3-4 with codes that can be, or that behind a 1. Fictional numbers count.
