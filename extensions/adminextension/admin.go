@@ -33,6 +33,7 @@ type admin struct {
 	token     token.Token // set by Start
 
 	mounts mounts
+	health health
 	conf   atomic.Pointer[confmap.Conf] // nil until the collector tells
 
 	server *http.Server
@@ -136,6 +137,10 @@ func (a *admin) handler(address net.Addr) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.URL.Path == "/" {
 			a.serveIndex(w, r)
+			return
+		}
+		if r.URL.Path == healthPath {
+			a.health.ServeHTTP(w, r)
 			return
 		}
 		if found, ok := a.mounts.find(r.URL.Path); ok {
