@@ -24,6 +24,9 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
+// seriesOfAShape is how many series a histogram has at least, for the bound on those whose bounds are remembered.
+const seriesOfAShape = 8
+
 // outcome is what a sink made of a batch. Counts are final, also when the batch comes again.
 type outcome struct {
 	sent        int            // samples
@@ -68,6 +71,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		MaxFuture:      cfg.MaxFuture,
 		Delta:          cfg.Delta.Native,
 		Streams:        tr.TrackedSeries > 0,
+		Shapes:         tr.TrackedSeries / seriesOfAShape,
 	})}, nil
 }
 

@@ -308,3 +308,38 @@ func TestWhatIsNotThereIsNoNumber(t *testing.T) {
 		})
 	}
 }
+
+// A window of an hour has two streams of an app that was started again in it. Levels of both at its end are no collision: one
+// series goes on, and a hint is counted. Two counters at one time still are.
+func TestARestartIsNoCollision(t *testing.T) {
+	now := time.Now().Truncate(time.Second).Add(-time.Second)
+	window := func(pid int64, level bool) pmetric.Metrics {
+		return request(func(resource pcommon.Map, m pmetric.Metric) {
+			resource.PutInt("process.pid", pid)
+			m.SetName("pool.avg")
+			ps := m.SetEmptyGauge().DataPoints()
+			if !level {
+				m.SetEmptySum().SetIsMonotonic(true)
+				m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+				ps = m.Sum().DataPoints()
+			}
+			p := ps.AppendEmpty()
+			p.SetStartTimestamp(pcommon.NewTimestampFromTime(now.Add(-time.Hour)))
+			p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			p.SetDoubleValue(float64(pid))
+		})
+	}
+	ways(t, func(t *testing.T, cfg *Config, h host, db *database) {
+		tel, err := export(t, cfg, h, window(1, true), window(2, true))
+		require.NoError(t, err)
+		assert.Equal(t, map[string]string{`{__name__="pool_avg", job="shop"}`: "1"}, db.values("pool_avg", now))
+		_, err = tel.GetMetric("otelcol_exporter_prometheus_tsdb_refused_samples")
+		require.Error(t, err, "nothing was refused")
+		metadatatest.AssertEqualExporterPrometheusTsdbCollidingSamples(t, tel, []metricdata.DataPoint[int64]{{Value: 1, Attributes: of("")}}, ignore...)
+	})
+	ways(t, func(t *testing.T, cfg *Config, h host, db *database) {
+		tel, err := export(t, cfg, h, window(1, false), window(2, false))
+		require.NoError(t, err)
+		metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel, []metricdata.DataPoint[int64]{{Value: 1, Attributes: of("collision")}}, ignore...)
+	})
+}

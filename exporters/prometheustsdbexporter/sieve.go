@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/prometheus/common/model"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/collision"
@@ -52,13 +53,13 @@ func newSieve(tracked int, staleAfter time.Duration) *sieve {
 
 // found is what collisions there are in a batch.
 type found struct {
-	mixed   int // samples that interleave with another stream's
+	mixed   int // samples that interleave with another stream's, and levels at the time of another's
 	refused int // samples taken out
 	series  string
 }
 
 // look checks samples. It takes out those for which the series has another stream's value at that time: the receiver would
-// refuse one of the two. And those of target_info that are older than what was sent: nobody sent them, the translation makes
+// refuse one of the two. Of a gauge that is a hint and no loss. And those of target_info that are older than what was sent: nobody sent them, the translation makes
 // one for the earliest point of a resource, and a late point is not the resource's news.
 func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, found) {
 	var f found
@@ -80,11 +81,14 @@ func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, f
 		if verdict != collision.Alone {
 			f.series = x.Labels.String()
 		}
-		if verdict == collision.SameTime {
+		switch {
+		case verdict == collision.SameTime && isLevel(x):
+			f.mixed++ // a process that was started again within a window: the series goes on with the first
+			continue
+		case verdict == collision.SameTime:
 			f.refused++
 			continue
-		}
-		if verdict == collision.Mixed {
+		case verdict == collision.Mixed:
 			f.mixed++
 		}
 		if kept < i {
@@ -119,6 +123,9 @@ func (s *sieve) sent(samples, markers []sample.Sample, partition, tenant string)
 		}
 	}
 }
+
+// isLevel reports whether x is a measurement: of two at one time either is true.
+func isLevel(x *sample.Sample) bool { return x.Family != nil && x.Family.Type == model.MetricTypeGauge }
 
 func isTargetInfo(x *sample.Sample) bool { return x.Family != nil && x.Family.TargetInfo }
 

@@ -292,6 +292,63 @@ func TestRemoteWriteBothVersions(t *testing.T) {
 	assert.Equal(t, http.StatusUnsupportedMediaType, code)
 }
 
+// refused is the samples that were refused, by reason.
+func (s *server) refused() map[string]int64 {
+	s.t.Helper()
+	t := s.t
+	refused, err := s.tel.GetMetric("otelcol_extension_embedded_tsdb_refused_samples")
+	require.NoError(t, err)
+	raw, err := json.Marshal(refused.Data)
+	require.NoError(t, err)
+	var data struct {
+		DataPoints []struct {
+			Attributes []struct{ Value struct{ Value string } }
+			Value      int64
+		}
+	}
+	require.NoError(t, json.Unmarshal(raw, &data))
+	got := map[string]int64{}
+	for _, p := range data.DataPoints {
+		got[p.Attributes[0].Value.Value] = p.Value
+	}
+	return got
+}
+
+// Remote write refuses labels and times before the storage sees them: 1.0 with 204 for labels, 2.0 with 400 and the rest kept.
+// Both are counted.
+func TestWhatRemoteWriteRefusesIsCounted(t *testing.T) {
+	s := start(t, testConfig(t, t.TempDir()))
+	now := time.Now()
+	bad := v1(now, map[string]float64{"good": 1})
+	bad.Timeseries = append(bad.Timeseries,
+		prompb.TimeSeries{Labels: []prompb.Label{{Name: "job", Value: "no name"}}, Samples: []prompb.Sample{{Value: 1, Timestamp: now.UnixMilli()}}},
+		prompb.TimeSeries{Labels: []prompb.Label{{Name: "__name__", Value: "twice"}, {Name: "a", Value: "1"}, {Name: "a", Value: "2"}}, Samples: []prompb.Sample{{Value: 1, Timestamp: now.UnixMilli()}}})
+	code, _, _ := s.write(bad, contentV1)
+	assert.Equal(t, http.StatusNoContent, code)
+	code, _, _ = s.write(v1(now.Add(time.Hour), map[string]float64{"ahead": 1}), contentV1)
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.EqualValues(t, 2, s.refused()["invalid"])
+	assert.EqualValues(t, 1, s.refused()["future"])
+
+	symbols := writev2.NewSymbolTable()
+	series := func(at time.Time, pairs ...string) (ts writev2.TimeSeries) {
+		for _, p := range pairs {
+			ts.LabelsRefs = append(ts.LabelsRefs, symbols.Symbolize(p))
+		}
+		ts.Samples = []writev2.Sample{{Value: 1, Timestamp: at.UnixMilli()}}
+		return ts
+	}
+	req := &writev2.Request{Timeseries: []writev2.TimeSeries{
+		series(now, "job", "no name"), series(now.Add(time.Hour), "__name__", "ahead"), series(now.Add(2*time.Hour), "__name__", "further ahead"), series(now, "__name__", "kept"),
+	}}
+	req.Symbols = symbols.Symbols()
+	code, _, _ = s.write(req, contentV2)
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.EqualValues(t, 3, s.refused()["invalid"])
+	assert.EqualValues(t, 3, s.refused()["future"])
+	assert.Len(t, s.values("{__name__=~\"good|kept\"}", now), 2)
+}
+
 func TestRefusedSamplesAreCountedByReason(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	cfg.MaxSeries = 2
@@ -324,21 +381,7 @@ func TestRefusedSamplesAreCountedByReason(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, code, "a client must not repeat it")
 	assert.Contains(t, text, "max_series")
 
-	refused, err := s.tel.GetMetric("otelcol_extension_embedded_tsdb_refused_samples")
-	require.NoError(t, err)
-	raw, err := json.Marshal(refused.Data)
-	require.NoError(t, err)
-	var data struct {
-		DataPoints []struct {
-			Attributes []struct{ Value struct{ Value string } }
-			Value      int64
-		}
-	}
-	require.NoError(t, json.Unmarshal(raw, &data))
-	got := map[string]int64{}
-	for _, p := range data.DataPoints {
-		got[p.Attributes[0].Value.Value] = p.Value
-	}
+	got := s.refused()
 	assert.Equal(t, map[string]int64{
 		"duplicate": 1, "future": 1, "invalid": 1, "out_of_bounds": 0, "out_of_order": 0, "series_limit": 2, "too_old": 1,
 	}, got)

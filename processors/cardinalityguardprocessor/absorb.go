@@ -207,6 +207,7 @@ func (a *absorber) count(o fold.Outcome) {
 	}
 	if o.Late {
 		a.t.late++
+		a.p.late.Add(1)
 	}
 	if o.Coarsened {
 		a.t.coarsened++

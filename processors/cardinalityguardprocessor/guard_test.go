@@ -373,6 +373,7 @@ func TestAdminPage(t *testing.T) {
 	page := ask("/")
 	assert.Contains(t, page, "<td>checkout</td><td>requests</td><td class=\"n\">20</td>")
 	assert.Contains(t, page, "user_id")
+	assert.Contains(t, page, "What is folded leaves up to 31 s after its time")
 	var got struct{ Partitions []partitionReport }
 	require.NoError(t, json.Unmarshal([]byte(ask("/report.json")), &got))
 	require.Len(t, got.Partitions, 1)

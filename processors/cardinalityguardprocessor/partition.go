@@ -39,6 +39,7 @@ type partition struct {
 	windowStart   atomic.Int64 // the edge of the last turn that began a window
 	turning       atomic.Bool
 	newest        atomic.Int64 // newest event time, within bounds
+	late          atomic.Int64 // points that came for a closed pane
 
 	// What follows belongs to the driver of the session.
 	outbox   []fold.Batch
@@ -67,6 +68,10 @@ func newPartition(g *guard, s *delivery.Session) *partition {
 func (p *partition) activeSeries() int64    { return p.tree.TotalUsed() }
 func (p *partition) contributors() int64    { return p.fold.Contributors() }
 func (p *partition) overflowStreams() int64 { return p.fold.Streams() }
+
+// foldedDelay is how long after its time a point leaves at the latest: a pane closes when the newest point lies a pane behind
+// its end, and the driver looks for that every second.
+func (p *partition) foldedDelay() time.Duration { return 2*p.rules.Load().FlushInterval + time.Second }
 
 // tenantKey keeps resources of tenants apart that are known from client metadata only.
 func tenantKey(tenant string) streamkey.Key {

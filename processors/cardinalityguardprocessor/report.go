@@ -18,12 +18,16 @@ const maxReportTenants = 100
 
 // partitionReport is what is told of a partition, as JSON and on the page.
 type partitionReport struct {
-	Partition       string         `json:"partition"`
-	Series          int64          `json:"series"`
-	Limit           int64          `json:"limit"`
-	OverflowStreams int64          `json:"overflow_streams"`
-	Contributors    int64          `json:"contributors"`
-	Tenants         []tenantReport `json:"tenants"`
+	Partition       string `json:"partition"`
+	Series          int64  `json:"series"`
+	Limit           int64  `json:"limit"`
+	OverflowStreams int64  `json:"overflow_streams"`
+	Contributors    int64  `json:"contributors"`
+	// FoldedDelay bounds, in seconds, how long after its time a folded point leaves, while points go on coming.
+	FoldedDelay float64 `json:"folded_delay_seconds"`
+	// LatePoints came for a pane that was closed, since the partition came here: a later pane has them.
+	LatePoints int64          `json:"late_points"`
+	Tenants    []tenantReport `json:"tenants"`
 }
 
 type tenantReport struct {
@@ -56,6 +60,7 @@ func (p *partition) summary(top int) partitionReport {
 	out := partitionReport{
 		Partition: p.session.Label(), Series: p.activeSeries(), Limit: p.rules.Load().Limits.Series,
 		OverflowStreams: p.overflowStreams(), Contributors: p.contributors(), Tenants: []tenantReport{},
+		FoldedDelay: p.foldedDelay().Seconds(), LatePoints: p.late.Load(),
 	}
 	tenants := map[string]*tenantReport{}
 	p.tree.Each(func(n *admission.Node) {

@@ -111,7 +111,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterPrometheusTsdbCollidingSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_colliding_samples",
-		metric.WithDescription("Samples that were sent although another stream's samples lie between those of their series. [Alpha]"),
+		metric.WithDescription("Samples that were sent although another stream's samples lie between those of their series, and those of gauges that were left out because another stream has one at their time. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) exporter.Settings {
 func AssertEqualExporterPrometheusTsdbCollidingSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_colliding_samples",
-		Description: "Samples that were sent although another stream's samples lie between those of their series. [Alpha]",
+		Description: "Samples that were sent although another stream's samples lie between those of their series, and those of gauges that were left out because another stream has one at their time. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

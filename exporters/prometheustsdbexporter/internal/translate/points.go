@@ -275,14 +275,15 @@ func (c *converter) numbers(f *sample.Family, ps pmetric.NumberDataPointSlice) {
 // histogram makes the classic series of an explicit histogram.
 func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
-	number := func(v float64) float64 { return v }
-	if p.Flags().NoRecordedValue() {
+	number, ended := func(v float64) float64 { return v }, p.Flags().NoRecordedValue()
+	if ended {
 		number = func(float64) float64 { return stale }
 	}
-	if p.HasSum() || p.Flags().NoRecordedValue() { // a point without a value tells no sum, and ends it
+	if p.HasSum() || ended { // a point without a value tells no sum, and ends it
 		c.add(s, plan, f.Name+"_sum", "", number(p.Sum()))
 	}
 	c.add(s, plan, f.Name+"_count", "", number(float64(p.Count())))
+	key := c.samples[len(c.samples)-1].Hash
 	var exemplars []exemplar.Exemplar
 	if p.Exemplars().Len() > 0 {
 		exemplars = c.exemplars(p.Exemplars(), s.Time)
@@ -303,19 +304,36 @@ func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 	}
 	s.Exemplars = exemplars
 	c.add(s, buckets, name, "+Inf", number(float64(p.Count())))
+	if !ended {
+		c.t.shapes.note(key, bounds)
+		return
+	}
+	s.Exemplars = nil
+	for _, bound := range c.t.shapes.missing(key, bounds) {
+		c.add(s, buckets, name, c.bound(bound), stale)
+	}
 }
 
 func (c *converter) summary(f *sample.Family, p pmetric.SummaryDataPoint) {
 	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
-	number := func(v float64) float64 { return v }
-	if p.Flags().NoRecordedValue() {
+	number, ended := func(v float64) float64 { return v }, p.Flags().NoRecordedValue()
+	if ended {
 		number = func(float64) float64 { return stale }
 	}
 	c.add(s, plan, f.Name+"_sum", "", number(p.Sum()))
 	c.add(s, plan, f.Name+"_count", "", number(float64(p.Count())))
-	quantiles := c.plan(quantile)
+	key := c.samples[len(c.samples)-1].Hash
+	labeled := c.plan(quantile)
 	for _, q := range p.QuantileValues().All() {
-		c.add(s, quantiles, f.Name, c.bound(q.Quantile()), number(q.Value()))
+		c.add(s, labeled, f.Name, c.bound(q.Quantile()), number(q.Value()))
+	}
+	shape := quantiles{p.QuantileValues().Len(), func(i int) float64 { return p.QuantileValues().At(i).Quantile() }}
+	if !ended {
+		c.t.shapes.note(key, shape)
+		return
+	}
+	for _, q := range c.t.shapes.missing(key, shape) {
+		c.add(s, labeled, f.Name, c.bound(q), stale)
 	}
 }
 

@@ -68,6 +68,7 @@ type Settings struct {
 	Delta          bool              // delta points as they are, of unknown type; false refuses them
 	Streams        bool              // tell the stream of each sample
 	MaxFuture      time.Duration     // how far ahead a point may be
+	Shapes         int               // histograms and summaries whose bounds and quantiles are remembered, for their end; 0: none
 }
 
 // Translator translates batches. Safe for concurrent use.
@@ -77,11 +78,12 @@ type Translator struct {
 	external []labels.Label // sorted
 	pool     sync.Pool      // of *converter
 	slabs    sync.Pool      // of *[]sample.Sample
+	shapes   shapes
 }
 
 // New returns a translator.
 func New(s Settings) *Translator {
-	t := &Translator{set: s, promote: make(map[string]struct{}, len(s.Promote))}
+	t := &Translator{set: s, promote: make(map[string]struct{}, len(s.Promote)), shapes: shapes{max: s.Shapes}}
 	for _, name := range s.Promote {
 		t.promote[name] = struct{}{}
 	}

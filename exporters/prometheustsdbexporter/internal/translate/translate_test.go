@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -186,6 +187,55 @@ func TestNoRecordedValueIsStale(t *testing.T) {
 	for _, s := range b.Samples {
 		assert.True(t, value.IsStaleNaN(s.Value), s.Labels)
 	}
+}
+
+// The end of a histogram or summary ends all of its series, also those that it does not tell.
+func TestTheEndOfAFamily(t *testing.T) {
+	s := defaults()
+	s.Shapes = 4
+	tr := translate.New(s)
+	family := func(ended, told bool) pmetric.Metrics {
+		return shop(func(ms pmetric.MetricSlice) {
+			h, q := ms.AppendEmpty(), ms.AppendEmpty()
+			h.SetName("h")
+			h.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+			p := h.Histogram().DataPoints().AppendEmpty()
+			p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(ended))
+			q.SetName("s")
+			v := q.SetEmptySummary().DataPoints().AppendEmpty()
+			v.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			v.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(ended))
+			if told {
+				p.ExplicitBounds().FromRaw([]float64{1, 2})
+				p.BucketCounts().FromRaw([]uint64{1, 2, 3})
+				v.QuantileValues().AppendEmpty().SetQuantile(0.5)
+			}
+			if !ended {
+				p.SetSum(1)
+			}
+		})
+	}
+	translated := func(md pmetric.Metrics) []sample.Sample {
+		b, err := tr.Translate(t.Context(), md, now, nil)
+		require.NoError(t, err)
+		return b.Samples
+	}
+	want := slices.Sorted(slices.Values(names(translated(family(false, true)))))
+	require.Len(t, want, 8)
+	for _, told := range []bool{true, false} {
+		ended := translated(family(true, told))
+		assert.Equal(t, want, slices.Sorted(slices.Values(names(ended))))
+		for _, x := range ended {
+			assert.True(t, value.IsStaleNaN(x.Value), x.Labels)
+		}
+	}
+	for i := range 10 { // others: the first is forgotten
+		md := family(false, true)
+		md.ResourceMetrics().At(0).Resource().Attributes().PutInt("service.instance.id", int64(i+2))
+		translated(md)
+	}
+	assert.Len(t, translated(family(true, false)), 5)
 }
 
 // Attributes whose names become one label are joined, on points, in target_info and where they are promoted.

@@ -80,7 +80,7 @@ func newHandler(s Settings, a api) http.Handler {
 	r := route.New()
 	apiV1.Register(r.WithPrefix("/api/v1"))
 	r.Get("/metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}).ServeHTTP)
-	return r
+	return a.gate.countingFuture(r)
 }
 
 func host(s string) string {

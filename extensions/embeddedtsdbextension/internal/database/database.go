@@ -42,9 +42,10 @@ type DB struct {
 	db       *tsdb.DB
 	barrier  *barrier
 	identity identity
-	users    sync.RWMutex    // held for reading by who uses the storage from outside
-	using    context.Context // ends with Close
-	closing  sync.Once       // of CutBack
+	users    sync.RWMutex        // held for reading by who uses the storage from outside
+	using    context.Context     // ends with Close
+	closing  sync.Once           // of CutBack
+	registry prometheus.Gatherer // of Prometheus' own metrics
 	gate     *gate
 	alerting *alerting
 	tracker  *promql.ActiveQueryTracker
@@ -138,7 +139,7 @@ func assemble(s Settings, db *tsdb.DB, b *barrier, stats *tsdb.DBStats, reg *pro
 		cancel()
 		return nil, errors.Join(err, tracker.Close())
 	}
-	d := &DB{dir: s.Directory, db: db, barrier: b, using: ctx, gate: g, alerting: a, tracker: tracker, cancel: cancel}
+	d := &DB{dir: s.Directory, db: db, barrier: b, using: ctx, registry: reg, gate: g, alerting: a, tracker: tracker, cancel: cancel}
 	d.handler = newHandler(s, api{db: db, stats: stats, gate: g, engine: engine, alerting: a, registry: reg, started: time.Now()})
 	return d, nil
 }
@@ -195,6 +196,10 @@ func (d *DB) Size() int64 {
 // Refused calls f with each reason and how many samples were refused for it.
 func (d *DB) Refused(f func(r Refusal, samples int64)) {
 	for r := range numRefusals {
-		f(r, d.gate.refused[r].Load())
+		n := d.gate.refused[r].Load()
+		if r == Invalid {
+			n += refusedByLabels(d.registry)
+		}
+		f(r, n)
 	}
 }
