@@ -59,7 +59,7 @@ SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexport
              processors/windowrollupprocessor/internal/rollup
 
 .PHONY: unit
-unit: ## Unit tests of the components and the commands, with the race detector; 35 000 simulated schedules of crashes and lost answers
+unit: ## Unit tests of the components and the commands, with the race detector; 57 500 simulated schedules of crashes, lost answers and cut logs
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 20m $(addprefix ./,$(SERIAL))
 	cd internal/command && $(GO) test -race ./...

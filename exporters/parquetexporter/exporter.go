@@ -41,6 +41,8 @@ type parquetExporter[D any] struct {
 	lakes    lakes // set by Start
 
 	unrecorded, formerly sync.Once
+	files                files
+	host                 component.Host
 }
 
 func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal string, newEncoder func() E) (*parquetExporter[D], error) {
@@ -60,7 +62,8 @@ func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal s
 }
 
 // Start opens the lake and removes what writers that died have left.
-func (e *parquetExporter[D]) Start(context.Context, component.Host) error {
+func (e *parquetExporter[D]) Start(_ context.Context, host component.Host) error {
+	e.host = host
 	root, err := e.config.root()
 	if err != nil {
 		return err
@@ -125,6 +128,9 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 			encodeErrs = errors.Join(encodeErrs, err)
 		}
 	}
+	if written > 0 && name != "" {
+		e.files.add(name)
+	}
 	e.refuse(ctx, "encode", refused)
 	e.account(ctx, plan)
 	if written == 0 && encodeErrs != nil {
@@ -140,13 +146,14 @@ func (e *parquetExporter[D]) layout(ctx context.Context) (layout, error) {
 	if !ok {
 		return e.lakes.configured, nil
 	}
-	rules, err := delivery.Join(session, e.id, func() *delivery.Rules[layout] { return delivery.NewRules(e.lakes.configured) })
+	rules, err := delivery.Join(session, e.id, func() *sessionRules { return &sessionRules{Rules: delivery.NewRules(e.lakes.configured)} })
 	switch {
 	case errors.Is(err, delivery.ErrEnded): // A queue in between has kept it too long: repeating it here would never end.
 		return layout{}, consumererror.NewPermanent(err)
 	case err != nil:
 		return layout{}, err
 	}
+	rules.once.Do(func() { e.checkFiles(ctx, session) })
 	l := rules.InForce()
 	if l != e.lakes.configured {
 		e.formerly.Do(func() {
@@ -202,18 +209,4 @@ func clientTenant(ctx context.Context) string {
 		return v[0]
 	}
 	return ""
-}
-
-// batchName names the files of a batch. From the journal: by its range, so that a second delivery replaces the first. Empty: by their
-// content.
-func batchName(ctx context.Context) string {
-	session, ok := delivery.From(ctx)
-	if !ok {
-		return ""
-	}
-	part, ok := delivery.PartOf(ctx)
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("%s-%020d-%020d-%d", session.Label(), part.First, part.Next, part.Index)
 }

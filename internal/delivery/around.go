@@ -18,6 +18,9 @@ type Record struct {
 type Range struct {
 	Bounds
 	Records []Record
+	// Last is the anchor of the last of Records; nil if there is none. A range that was shortened may still have the one of the
+	// whole.
+	Last *Anchor
 	// AtEnd: there was nothing behind Next when the records were read.
 	AtEnd bool
 }
@@ -31,6 +34,10 @@ type Source interface {
 	// Read returns what comes at and behind from, waiting a tick at most: an empty range says whether the end was reached.
 	// Where retention has passed from, First is where the records go on.
 	Read(ctx context.Context, from int64) (Range, error)
+	// Topic returns the id of the topic that the partition is of.
+	Topic(ctx context.Context) (TopicID, error)
+	// Look returns the anchor of the record at offset; ok: the partition has one there.
+	Look(ctx context.Context, offset int64) (a Anchor, ok bool, err error)
 	// ReadExactly returns all records between bounds that are left.
 	ReadExactly(ctx context.Context, bounds Bounds) (Range, error)
 }
@@ -41,6 +48,9 @@ type Store interface {
 	Fence(ctx context.Context) error
 	// Load calls each for every committed record, in order. empty: the partition never held a committed record.
 	Load(ctx context.Context, each func(StateRecord) error) (empty bool, err error)
+	// Committed returns the offset that the group has committed for the partition of the journal; ok: it has. It is the next offset
+	// of a checkpoint, not always of the last one.
+	Committed(ctx context.Context) (offset int64, ok bool, err error)
 	// Save writes records in one transaction and returns the offset of the first. ErrFenced means that there is another
 	// owner; any other error, that nobody knows whether they were written.
 	Save(ctx context.Context, records []StateRecord) (int64, error)
@@ -64,6 +74,11 @@ type Observer interface {
 	Delivered(b Bounds, newest time.Time, records, duplicates int)
 	// Lost: retention passed records that were not delivered.
 	Lost(b Bounds)
+	// Cut: the log doesn't hold all that the checkpoint was made behind. The worker resumes behind the last record that it does hold.
+	Cut(c Cut)
+	// Missing: the last checkpoint is gone or torn, which why tells, and there is no telling what was in it. The worker resumes at
+	// next: from an older one, or without a state where the group's offset says.
+	Missing(next int64, why error)
 	// Checkpointed: everything below next is safe.
 	Checkpointed(next int64, bytes int, took time.Duration)
 	// Unclaimed: states of components that are not in the pipeline any more; they are kept.

@@ -13,11 +13,12 @@ import (
 // checkpointChunkBytes is the size of one state record: well below what any broker takes by default.
 const checkpointChunkBytes = 512 << 10
 
-const checkpointVersion = 1
+// checkpointVersion is what is written; version 1, without what tells the log, is read too.
+const checkpointVersion = 2
 
-// ErrIncomplete says that the state topic holds something, but no whole checkpoint. It is never taken for a fresh start:
+// ErrIncomplete says that the state topic holds something, but its last checkpoint is not whole. It is never taken for a fresh start:
 // one that began empty would pass what had been folded.
-var ErrIncomplete = errors.New("the state topic holds no whole checkpoint")
+var ErrIncomplete = errors.New("the last checkpoint in the state topic is not whole")
 
 // Bounds are the offsets of consecutive records: from First up to, not including, Next.
 type Bounds struct{ First, Next int64 }
@@ -32,6 +33,11 @@ type Checkpoint struct {
 	Seen []SeenRecord
 	// SeenUntil is the latest journal time among the records below Next.
 	SeenUntil time.Time
+	// Topic is the id of the journal's topic, and LogGeneration how often its log was found cut.
+	Topic         TopicID
+	LogGeneration uint32
+	// Anchors are records that the log must hold: below Next, and the last of each range. Ascending.
+	Anchors []Anchor
 	// State is what [Session.Snapshot] wrote.
 	State []byte
 }
@@ -80,7 +86,7 @@ func (c *Checkpoint) Records(g Generation) []StateRecord {
 	return append(records, StateRecord{Key: stateKey(kindManifest, g, 0), Value: manifest})
 }
 
-// encode writes, little endian: next, seen until, the ranges, the seen ids, the state.
+// encode writes, little endian: next, seen until, the ranges, the seen ids, topic id, log generation, the anchors, the state.
 func (c *Checkpoint) encode() []byte {
 	b := make([]byte, 0, 32+len(c.Ranges)*16+len(c.Seen)*32+len(c.State))
 	b = binary.LittleEndian.AppendUint64(b, uint64(c.Next))
@@ -96,10 +102,18 @@ func (c *Checkpoint) encode() []byte {
 		b = binary.LittleEndian.AppendUint64(b, uint64(s.Offset))
 		b = binary.LittleEndian.AppendUint64(b, uint64(s.Time.UnixNano()))
 	}
+	b = append(b, c.Topic[:]...)
+	b = binary.LittleEndian.AppendUint32(b, c.LogGeneration)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Anchors)))
+	for _, a := range c.Anchors {
+		b = binary.LittleEndian.AppendUint64(b, uint64(a.Offset))
+		b = binary.LittleEndian.AppendUint32(b, uint32(a.Epoch))
+		b = binary.LittleEndian.AppendUint32(b, a.Sum)
+	}
 	return append(b, c.State...)
 }
 
-func decodeCheckpoint(data []byte) (*Checkpoint, error) {
+func decodeCheckpoint(data []byte, version byte) (*Checkpoint, error) {
 	c := &Checkpoint{}
 	r := bytes.NewReader(data)
 	var n uint32
@@ -125,8 +139,37 @@ func decodeCheckpoint(data []byte) (*Checkpoint, error) {
 		s := data[at+32*i:]
 		c.Seen[i] = SeenRecord{ID: RecordID(s[:16]), Offset: int64(binary.LittleEndian.Uint64(s[16:])), Time: time.Unix(0, int64(binary.LittleEndian.Uint64(s[24:])))}
 	}
-	c.State = data[at+32*int(n):]
+	rest := data[at+32*int(n):]
+	if version >= 2 {
+		var err error
+		if rest, err = c.decodeLog(rest); err != nil {
+			return nil, err
+		}
+	}
+	c.State = rest
 	return c, nil
+}
+
+// decodeLog reads what tells the log, and returns what is behind it.
+func (c *Checkpoint) decodeLog(data []byte) (rest []byte, err error) {
+	const head, each = 16 + 4 + 4, 8 + 4 + 4
+	if len(data) < head {
+		return nil, fmt.Errorf("it ends early: %d bytes", len(data))
+	}
+	c.Topic = TopicID(data[:16])
+	c.LogGeneration = binary.LittleEndian.Uint32(data[16:])
+	n := int64(binary.LittleEndian.Uint32(data[20:]))
+	data = data[head:]
+	if n*each > int64(len(data)) {
+		return nil, fmt.Errorf("%d anchors in %d bytes", n, len(data))
+	}
+	for range n {
+		c.Anchors = append(c.Anchors, Anchor{
+			Offset: int64(binary.LittleEndian.Uint64(data)), Epoch: int32(binary.LittleEndian.Uint32(data[8:])), Sum: binary.LittleEndian.Uint32(data[12:]),
+		})
+		data = data[each:]
+	}
+	return data, nil
 }
 
 // Restored is what a state topic's partition holds.
@@ -134,6 +177,8 @@ type Restored struct {
 	// Checkpoint is the last whole one; nil for a fresh start.
 	Checkpoint *Checkpoint
 	Generation Generation
+	// Highest is the highest number of a generation of which anything was found.
+	Highest uint64
 	// First is the offset of its first record.
 	First int64
 }
@@ -142,8 +187,9 @@ type Restored struct {
 type restorer struct {
 	chunks   map[Generation][]StateRecord
 	last     Restored
-	torn     bool // the last manifest's checkpoint was not whole
+	torn     bool // the last manifest's checkpoint is not whole; last is the one before then
 	anything bool
+	highest  uint64
 }
 
 func newRestorer() *restorer { return &restorer{chunks: map[Generation][]StateRecord{}} }
@@ -154,6 +200,7 @@ func (d *restorer) add(r StateRecord) error {
 		return fmt.Errorf("offset %d of the state topic holds a record that is not ours", r.Offset)
 	}
 	g := Generation{Number: binary.BigEndian.Uint64(r.Key[1:]), Nonce: binary.BigEndian.Uint64(r.Key[9:])}
+	d.highest = max(d.highest, g.Number)
 	switch r.Key[0] {
 	case kindChunk:
 		if index := int(binary.BigEndian.Uint32(r.Key[17:])); index == len(d.chunks[g]) { // Another is a repetition, or its predecessor was trimmed.
@@ -162,10 +209,9 @@ func (d *restorer) add(r StateRecord) error {
 	case kindManifest:
 		chunks := d.chunks[g]
 		clear(d.chunks) // What has no manifest yet never gets one: one owner writes at a time.
-		if len(r.Value) < manifestSize || r.Value[0] != checkpointVersion {
-			return fmt.Errorf("checkpoint at offset %d is of version %v, this one reads %d", r.Offset, r.Value[:min(1, len(r.Value))], checkpointVersion)
+		if len(r.Value) < manifestSize || r.Value[0] == 0 || r.Value[0] > checkpointVersion {
+			return fmt.Errorf("checkpoint at offset %d is of version %v, this one reads 1 to %d", r.Offset, r.Value[:min(1, len(r.Value))], checkpointVersion)
 		}
-		d.last = Restored{}
 		d.torn = true
 		var data []byte
 		for _, c := range chunks {
@@ -175,7 +221,7 @@ func (d *restorer) add(r StateRecord) error {
 			xxhash.Sum64(data) != binary.LittleEndian.Uint64(r.Value[13:]) {
 			return nil
 		}
-		c, err := decodeCheckpoint(data)
+		c, err := decodeCheckpoint(data, r.Value[0])
 		if err != nil {
 			return fmt.Errorf("checkpoint at offset %d: %w", r.Offset, err)
 		}
@@ -188,10 +234,11 @@ func (d *restorer) add(r StateRecord) error {
 }
 
 // result returns what was found. empty: nothing was ever written to the partition, or none of it committed and nothing
-// trimmed.
+// trimmed. With ErrIncomplete it returns the last checkpoint that is whole, if there is one.
 func (d *restorer) result(empty bool) (Restored, error) {
+	d.last.Highest = d.highest
 	if d.torn || (d.last.Checkpoint == nil && (d.anything || !empty)) {
-		return Restored{}, ErrIncomplete
+		return d.last, ErrIncomplete
 	}
 	return d.last, nil
 }

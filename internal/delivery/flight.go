@@ -13,6 +13,7 @@ type flight struct {
 	Bounds
 	fresh      []Record // without what was delivered before
 	duplicates int
+	last       *Anchor   // of its last record; nil: not known
 	newest     time.Time // journal time of the last record
 	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
 	evicted []SeenRecord // what it gave up for them
@@ -36,6 +37,9 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 		return err
 	}
 	f := &flight{Bounds: r.Bounds, latest: w.seen.latest, done: make(chan struct{})}
+	if last, ok := r.last(); ok {
+		f.last = &last
+	}
 	for _, rec := range r.Records {
 		if w.poison.is(rec.Offset) {
 			continue
@@ -112,6 +116,7 @@ func (w *Worker) land(ctx context.Context) error {
 	}
 	w.flights = w.flights[1:]
 	w.next, w.dirty = f.Next, true
+	w.anchors.deliver(f.Bounds, f.last)
 	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
 		w.ranges = w.ranges[1:]
 	}

@@ -60,6 +60,14 @@ func (l *log) Save(_ context.Context, records []delivery.StateRecord) (int64, er
 	return first, nil
 }
 
+func (l *log) Topic(context.Context) (delivery.TopicID, error) { return delivery.TopicID{1}, nil }
+
+func (l *log) Look(context.Context, int64) (delivery.Anchor, bool, error) {
+	return delivery.Anchor{}, false, nil
+}
+
+func (l *log) Committed(context.Context) (int64, bool, error) { return 0, false, nil }
+
 func (l *log) Trim(context.Context, int64) error { return nil }
 
 func (l *log) Now() time.Time { return time.Unix(0, 0) }
@@ -76,6 +84,8 @@ func (l *log) Delivered(b delivery.Bounds, _ time.Time, _, _ int) {
 	}
 }
 func (l *log) Lost(delivery.Bounds)                   {}
+func (l *log) Cut(delivery.Cut)                       {}
+func (l *log) Missing(int64, error)                   {}
 func (l *log) Checkpointed(int64, int, time.Duration) {}
 func (l *log) Unclaimed([]string)                     {}
 func (l *log) Buried(offset int64, _ error)           { l.buried = append(l.buried, offset) }

@@ -71,6 +71,13 @@ type Settings struct {
 	// first point. It travels with the checkpoint. Ignored when State holds one; the zero time means now.
 	Began time.Time
 
+	// Generation is how often the journal's log was found cut: see [Session.Generation].
+	Generation uint32
+
+	// Next and Ranges are where the checkpoint resumes, and the ranges that were begun there: see [Session.Resumed].
+	Next   int64
+	Ranges []Bounds
+
 	// State is the checkpoint to restore from, as [Session.Snapshot] wrote it; nil for a fresh start. Its bytes must
 	// not change while the session lives.
 	State []byte
@@ -88,6 +95,9 @@ type Session struct {
 	label   string
 	spread  []string
 	began   time.Time
+	logs    uint32
+	next    int64
+	ranges  []Bounds
 	refused func(id string, err error) error
 
 	// gate is nil where the driver is the only source of batches.
@@ -112,7 +122,7 @@ type member struct {
 // NewSession returns a session whose batches all come from the goroutine that drives it. An error means that State is
 // damaged and Refused did not forgive it.
 func NewSession(set Settings) (*Session, error) {
-	s := &Session{label: set.Label, spread: set.SpreadBy, began: set.Began, refused: set.Refused}
+	s := &Session{label: set.Label, spread: set.SpreadBy, began: set.Began, logs: set.Generation, next: set.Next, ranges: set.Ranges, refused: set.Refused}
 	if s.refused == nil {
 		s.refused = func(_ string, err error) error { return err }
 	}
@@ -142,6 +152,14 @@ func (s *Session) SpreadBy() []string { return s.spread }
 // Began returns when the partition's state began. A cumulative stream whose start time lies after it, and which the
 // state does not know, is new: its first point counts from zero. Any other first point is a baseline.
 func (s *Session) Began() time.Time { return s.began }
+
+// Generation counts how often the partition's log was found cut, replaced or made anew. An offset means one record within a generation
+// only: what is named by offsets must be named by it too, where it is above 0.
+func (s *Session) Generation() uint32 { return s.logs }
+
+// Resumed returns the offset below which the checkpoint has everything, and the ranges from there on whose delivery was begun. Nothing
+// else at or behind next was delivered, as far as the checkpoint tells. Zero without a journal.
+func (s *Session) Resumed() (next int64, begun []Bounds) { return s.next, s.ranges }
 
 // Again reports whether what is delivered now may have been delivered before, by another owner of the partition or by this
 // one: what a sink refuses of it as older than what it has, it has. Where several ranges are in flight it says so of all.

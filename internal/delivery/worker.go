@@ -82,6 +82,11 @@ type Worker struct {
 	// againUntil: records below it may have gone down the pipeline before.
 	againUntil int64
 	poison     poison
+
+	topic         TopicID
+	logGeneration uint32
+	anchors       anchors
+	incomplete    int // how often in a row the state topic held no whole checkpoint
 }
 
 // NewWorker returns a worker that has not begun.
@@ -159,7 +164,7 @@ func (w *Worker) own(ctx context.Context) error {
 		if r.First > b.First { // Part of it is gone: what is left goes under the name of the whole.
 			w.set.Observer.Lost(Bounds{First: b.First, Next: min(r.First, b.Next)})
 		}
-		if err := w.launch(ctx, Range{Bounds: b, Records: r.Records}); err != nil {
+		if err := w.launch(ctx, Range{Bounds: b, Records: r.Records, Last: r.Last}); err != nil {
 			return err
 		}
 	}
@@ -179,69 +184,6 @@ func (w *Worker) own(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// restore fences, reads the last checkpoint and sends its outbox. It returns the context that carries the session.
-func (w *Worker) restore(ctx context.Context) (context.Context, error) {
-	if err := w.set.Store.Fence(ctx); err != nil {
-		return ctx, fmt.Errorf("fence: %w", err)
-	}
-	found := newRestorer()
-	empty, err := w.set.Store.Load(ctx, found.add)
-	if err != nil {
-		return ctx, fmt.Errorf("load checkpoint: %w", err)
-	}
-	restored, err := found.result(empty)
-	if err != nil {
-		return ctx, err
-	}
-	begin, began, err := w.set.Source.Start(ctx)
-	if err != nil {
-		return ctx, fmt.Errorf("start of the journal: %w", err)
-	}
-	c, fresh := restored.Checkpoint, restored.Checkpoint == nil
-	if fresh {
-		c = &Checkpoint{Next: begin, SeenUntil: time.Unix(0, 0)}
-	}
-	end, err := w.set.Source.End(ctx)
-	if err != nil {
-		return ctx, fmt.Errorf("end of the journal: %w", err)
-	}
-	if c.Next > end {
-		return ctx, fmt.Errorf("the checkpoint resumes at offset %d and the journal ends at %d: records were lost, or the topic was made anew", c.Next, end)
-	}
-	w.session, err = NewSession(Settings{Label: w.set.Label, SpreadBy: w.set.SpreadBy, Began: began, State: c.State})
-	if err != nil {
-		return ctx, err
-	}
-	w.gen = Generation{Number: restored.Generation.Number, Nonce: w.set.Nonce}
-	w.first, w.previous = restored.First, restored.First
-	w.read, w.next, w.ranges, w.flights = c.Next, c.Next, c.Ranges, nil
-	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, c.SeenUntil)
-	w.saved, w.savedSize, w.dirty = w.set.Clock.Now(), len(c.State), false
-	w.stateUntil, w.rangesUntil = end, c.Next
-	if n := len(c.Ranges); n > 0 {
-		w.rangesUntil = c.Ranges[n-1].Next
-	}
-	w.againUntil = end
-	if fresh {
-		w.againUntil = begin
-	}
-	w.session.Deliver(time.Time{}, !fresh || w.set.InFlight > 1) // the outbox may have been sent
-	if fresh {
-		if err := w.save(ctx); err != nil {
-			return ctx, err
-		}
-	}
-	w.set.Observer.Restored(w.next, fresh)
-	ctx = With(ctx, w.session)
-	if err := w.set.Deliver(ctx, Bounds{w.next, w.next}, nil); err != nil {
-		return ctx, fmt.Errorf("join: %w", err)
-	}
-	if ids := w.session.Unclaimed(); len(ids) > 0 {
-		w.set.Observer.Unclaimed(ids)
-	}
-	return ctx, w.session.Flush(ctx)
 }
 
 // step delivers one range, and closes, saves and sends what is due.
@@ -268,6 +210,7 @@ func (w *Worker) step(ctx context.Context) error {
 			return err
 		}
 		w.ranges = append(w.ranges[:len(w.ranges):len(w.ranges)], r.Bounds)
+		w.anchors.record(r)
 		if err := w.save(ctx); err != nil {
 			return err
 		}
@@ -354,7 +297,7 @@ func (w *Worker) save(ctx context.Context) error {
 	if err := w.session.Snapshot(&state); err != nil {
 		return err
 	}
-	c := &Checkpoint{Next: w.next, Ranges: w.ranges, State: state.Bytes()}
+	c := &Checkpoint{Next: w.next, Ranges: w.ranges, State: state.Bytes(), Topic: w.topic, LogGeneration: w.logGeneration, Anchors: w.anchors.all()}
 	c.Seen, c.SeenUntil = w.seenBelow()
 	w.gen.Number++
 	records := c.Records(w.gen)

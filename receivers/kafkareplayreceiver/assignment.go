@@ -122,6 +122,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 	source.GiveUp(a.floor.Load())
 	store := partition.NewStore(f.asking, f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), a.partition)
 	defer store.Close()
+	store.Follows(f.groupName(), f.topic)
 	worker := delivery.NewWorker(delivery.WorkerSettings{
 		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), SpreadBy: f.spreadBy, Source: source, Store: store, Clock: clock{}, Observer: a,
 		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),

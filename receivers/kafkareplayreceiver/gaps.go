@@ -1,9 +1,13 @@
 package kafkareplayreceiver
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
 )
@@ -46,6 +50,32 @@ func (f *follower) lost(p int32, b delivery.Bounds) int64 {
 		f.status.Bad(keyGap, fmt.Sprintf("retention passed offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, f.topic, p))
 	}
 	return n
+}
+
+// Cut tells of records that the log had and lost. Status and log name them; the status is good again when what took their offsets is
+// delivered.
+func (a *assignment) Cut(c delivery.Cut) {
+	a.f.gaps.add(a.partition, c.Bounds)
+	lost := max(0, c.Next-c.First)
+	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), lost, a.f.with(attribute.String("reason", "log_cut")))
+	why := "cut"
+	if c.Was != c.Is && c.Was != (delivery.TopicID{}) {
+		why = "made anew or replaced"
+	}
+	err := fmt.Errorf("the log of %s-%d was %s: the records that had offsets %d to %d are gone from it, most of them delivered; what the log holds from offset %d on is delivered as new records",
+		a.f.topic, a.partition, why, c.First, c.Next, c.First)
+	a.f.status.Bad(keyGap, err.Error())
+	a.f.set.Logger.Error("The journal lost records that were delivered already", zap.Int32("partition", a.partition), zap.Int64("first", c.First), zap.Int64("next", c.Next),
+		zap.Uint32("log_generation", c.Generation), zap.Error(err))
+}
+
+// Missing tells of a state that is gone. The status stays bad until the next start: somebody has to look at what is doubled or begun anew.
+func (a *assignment) Missing(next int64, why error) {
+	a.f.telemetry.ReceiverKafkaReplayMissingCheckpoints.Add(context.Background(), 1, a.f.with())
+	err := fmt.Errorf("the checkpoint of %s-%d is missing (%w): delivery goes on at offset %d, from an older checkpoint or without the states of its components; "+
+		"records near it can be delivered twice, and totals, windows and limits can have begun anew", a.f.topic, a.partition, why, next)
+	a.f.status.Bad(keyCheckpoint, err.Error())
+	a.f.set.Logger.Error("A partition's checkpoint is missing", zap.Int32("partition", a.partition), zap.Int64("offset", next), zap.Error(err))
 }
 
 // passed makes the status good when next, which is on record, lies behind the last gap: something was delivered again, or nothing

@@ -288,6 +288,17 @@ func (p *part) Lost(b delivery.Bounds) {
 	p.count(&replay.Counts{Lost: b.Next - b.First})
 }
 
+func (p *part) Cut(c delivery.Cut) {
+	p.count(&replay.Counts{Lost: max(0, c.Next-c.First)})
+	p.r.j.set.Logger.Error("The journal lost records under a job", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition),
+		zap.Int64("first", c.First), zap.Int64("next", c.Next))
+}
+
+func (p *part) Missing(next int64, why error) {
+	p.r.j.set.Logger.Error("A job's checkpoint is missing; the job goes on from an older one, or from the begin of its range", zap.String("job", p.r.job.Spec.ID),
+		zap.Int32("partition", p.span.Partition), zap.Int64("offset", next), zap.Error(why))
+}
+
 func (p *part) Checkpointed(int64, int, time.Duration) {
 	p.r.j.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)), attribute.String("group", "jobs")))
 }

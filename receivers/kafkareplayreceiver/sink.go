@@ -19,6 +19,7 @@ import (
 // Keys of the reasons for a bad status.
 const (
 	keyGap        = "gap"
+	keyCheckpoint = "checkpoint"
 	keyKafka      = "kafka"
 	keySink       = "sink"
 	keyBestEffort = "best_effort"

@@ -35,9 +35,13 @@ func (l *lake) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 		directories = l.configured
 	}
 	part, named := delivery.PartOf(ctx)
+	generation := session.Generation()
+	if l.wrong == generationUnnamed {
+		generation = 0
+	}
 	files := map[string]int64{}
 	simulation.EachPoint(md, func(_ pmetric.Metric, p pmetric.NumberDataPoint) {
-		files[fmt.Sprintf("%d of %d/%v", p.IntValue()%int64(directories), directories, part)] += p.IntValue()
+		files[fmt.Sprintf("%d of %d/%d/%v", p.IntValue()%int64(directories), directories, generation, part)] += p.IntValue()
 	})
 	if len(files) > 0 && !named {
 		return fmt.Errorf("%w: a range without a name", simulation.ErrViolation)

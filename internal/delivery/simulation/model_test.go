@@ -25,6 +25,7 @@ const (
 	expiryInTick         mistake = "expiry in a tick"
 	latenessByRecord     mistake = "lateness by record"
 	layoutAtOnce         mistake = "a new layout for a recorded range"
+	generationUnnamed    mistake = "files named by offsets alone"
 )
 
 const (

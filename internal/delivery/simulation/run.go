@@ -30,6 +30,8 @@ const (
 	NoBarrier Variant = "checkpoint before sync"
 	// BarrierForgetsCuts syncs what a sink has left, and says nothing of what it lost.
 	BarrierForgetsCuts Variant = "sync after a cut"
+	// NoAnchors resumes at the offset of the checkpoint, whatever the log holds there.
+	NoAnchors Variant = "resume by offset alone"
 )
 
 // Options of a run.
@@ -54,6 +56,9 @@ type Options struct {
 	// Forgets: the sink answers before its data is durable, and loses what was not at a power cut, which takes all processes with it,
 	// and after a failed sync.
 	Forgets bool
+	// Cuts: the log loses records from its end, and grows again. What comes out is not summed up then: every record that the log
+	// holds in the end must have been delivered, and no sample may have had two values.
+	Cuts bool
 	// NoZombies leaves out processes that stop and wake late.
 	NoZombies bool
 	// Trace adds what happened to the error.
@@ -89,7 +94,7 @@ func Run(seed uint64, o Options) error {
 	if o.Records == 0 {
 		o.Records = defaultRecords
 	}
-	s := &schedule{o: o, w: &world{
+	s := &schedule{o: o, taken: map[delivery.RecordID]bool{}, w: &world{
 		rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), now: time.Unix(1_000_000, 0), variant: o.Variant, tracing: o.Trace,
 		sink: sink{values: map[sample]int64{}, durable: map[sample]int64{}, forgets: o.Forgets},
 	}}
@@ -116,9 +121,10 @@ type schedule struct {
 	started   int
 	truth     int64
 	sent      int
-	sentTime  time.Time // event time of the latest record
-	passed    int64     // offset behind the last record that an owner gave to the pipeline
-	unsaid    error     // a record came again, and the session didn't say so
+	sentTime  time.Time                  // event time of the latest record
+	passed    int64                      // offset behind the last record that an owner gave to the pipeline
+	unsaid    error                      // a record came again, and the session didn't say so
+	taken     map[delivery.RecordID]bool // what the pipeline took
 }
 
 func (s *schedule) run() error {
@@ -127,6 +133,9 @@ func (s *schedule) run() error {
 		s.disturb()
 		if s.o.Forgets {
 			s.disturbSink()
+		}
+		if s.o.Cuts && s.w.rng.IntN(150) == 0 {
+			s.cutLog()
 		}
 		s.advance()
 		if len(s.w.sink.conflicts) > 0 {
@@ -166,6 +175,14 @@ func (s *schedule) verdict() error {
 	}
 	if len(s.w.sink.conflicts) > 0 {
 		return fmt.Errorf("%w: two values for one sample: %s", ErrViolation, s.w.sink.conflicts[0])
+	}
+	if s.o.Cuts {
+		for o, e := range s.w.log {
+			if !s.taken[e.id] {
+				return fmt.Errorf("%w: offset %d of the log was never delivered", ErrViolation, o)
+			}
+		}
+		return nil
 	}
 	if got := s.w.sink.total(s.o.Totals); got != s.truth {
 		return fmt.Errorf("%w: the sink holds %d, the log %d", ErrViolation, got, s.truth)
@@ -223,6 +240,15 @@ func (s *schedule) disturbSink() {
 		s.w.logf("the sink loses what is not durable")
 		s.w.sink.cut()
 	}
+}
+
+// cutLog is a machine of the journal that comes back with less than it had. Processes that read meet it as an error.
+func (s *schedule) cutLog() {
+	n := len(s.w.log) - s.w.rng.IntN(min(len(s.w.log), 12)+1)
+	s.w.logf("the log is cut to %d of %d", n, len(s.w.log))
+	s.w.log = s.w.log[:n:n]
+	s.w.cuts++
+	s.passed = min(s.passed, int64(n)) // what comes behind is new
 }
 
 // advance lets one process do one step. false: there is none that owns the partition.
@@ -283,7 +309,7 @@ func (s *schedule) assign() {
 	p.resume() // as far as having a worker
 }
 
-func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metrics, records []delivery.Record) error {
+func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metrics, records []delivery.Record) (err error) {
 	if session, ok := delivery.From(ctx); len(records) > 0 && p == s.owner { // a zombie can't know
 		if first := records[0].Offset; !ok || first < s.passed && !session.Again() {
 			s.unsaid = fmt.Errorf("%w: offset %d was delivered before, and the session doesn't say so", ErrViolation, first)
@@ -296,7 +322,14 @@ func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metric
 			rm.CopyTo(batch.ResourceMetrics().AppendEmpty())
 		}
 	}
-	err := head.ConsumeMetrics(ctx, batch)
+	defer func() {
+		if err == nil {
+			for _, r := range records {
+				s.taken[r.ID] = true
+			}
+		}
+	}()
+	err = head.ConsumeMetrics(ctx, batch)
 	for tries := 0; err != nil && s.o.Variant == RetryInPlace && tries < 10; tries++ {
 		p.effect("retry in place")
 		err = head.ConsumeMetrics(ctx, batch)

@@ -43,6 +43,7 @@ type world struct {
 	rng     *rand.Rand
 	now     time.Time
 	log     []entry
+	cuts    int // how often the log was cut
 	state   []stateEntry
 	trimmed int64 // of the state topic
 	txns    []txnStatus
@@ -73,6 +74,7 @@ type process struct {
 	running *thread
 	asleep  int // steps for which it does not run
 	epoch   int
+	cuts    int  // of the log, at the last fence
 	idle    int  // empty reads at the end of the log, in a row
 	looked  bool // idle has risen
 	saved   []delivery.StateRecord
@@ -171,6 +173,9 @@ func (p *process) End(context.Context) (int64, error) {
 // Read implements delivery.Source: a random number of records.
 func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
 	p.effect("read")
+	if p.cuts != p.w.cuts { // the broker that cut its log was started anew
+		return delivery.Range{}, errFault
+	}
 	left := int64(len(p.w.log)) - from
 	n := min(left, int64(1+p.w.rng.IntN(6)))
 	if n <= 0 {
@@ -185,6 +190,9 @@ func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
 // ReadExactly implements delivery.Source.
 func (p *process) ReadExactly(_ context.Context, b delivery.Bounds) (delivery.Range, error) {
 	p.effect("read exactly")
+	if p.cuts != p.w.cuts || b.Next > int64(len(p.w.log)) {
+		return delivery.Range{}, errFault
+	}
 	return p.records(b.First, b.Next), nil
 }
 
@@ -198,8 +206,32 @@ func (p *process) records(first, next int64) delivery.Range {
 		}
 		r.Records = append(r.Records, delivery.Record{Offset: o, Time: at, ID: e.id, Payload: e.metrics})
 	}
+	if next > first && p.w.variant != NoAnchors {
+		last := p.anchor(next - 1)
+		r.Last = &last
+	}
 	return r
 }
+
+func (p *process) anchor(offset int64) delivery.Anchor {
+	e := p.w.log[offset]
+	return delivery.Anchor{Offset: offset, Sum: delivery.AnchorSum(e.id[:], nil, e.time)}
+}
+
+// Topic implements delivery.Source.
+func (p *process) Topic(context.Context) (delivery.TopicID, error) { return delivery.TopicID{1}, nil }
+
+// Look implements delivery.Source.
+func (p *process) Look(_ context.Context, offset int64) (delivery.Anchor, bool, error) {
+	p.effect("look")
+	if offset >= int64(len(p.w.log)) {
+		return delivery.Anchor{}, false, nil
+	}
+	return p.anchor(offset), true, nil
+}
+
+// Committed implements delivery.Store: the group's offset is never ahead of the checkpoint.
+func (p *process) Committed(context.Context) (int64, bool, error) { return 0, false, nil }
 
 // Fence implements delivery.Store.
 func (p *process) Fence(context.Context) error {
@@ -208,6 +240,7 @@ func (p *process) Fence(context.Context) error {
 		p.saved = p.w.committed()
 	}
 	p.effect("fence")
+	p.cuts = p.w.cuts
 	if p.w.variant == NoFencing {
 		return nil
 	}
@@ -303,6 +336,10 @@ func (p *process) Delivered(b delivery.Bounds, _ time.Time, records, duplicates 
 	p.w.logf("%s delivered %v: %d, %d duplicates", p.name, b, records, duplicates)
 }
 func (p *process) Lost(b delivery.Bounds) { p.w.logf("%s lost %v", p.name, b) }
+func (p *process) Cut(c delivery.Cut)     { p.w.logf("%s finds the log cut: %+v", p.name, c) }
+func (p *process) Missing(next int64, why error) {
+	p.w.logf("%s misses a checkpoint, resumes at %d: %v", p.name, next, why)
+}
 func (p *process) Checkpointed(next int64, _ int, _ time.Duration) {
 	p.w.logf("%s checkpointed %d", p.name, next)
 }

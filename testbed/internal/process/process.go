@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,6 +45,10 @@ type Settings struct {
 
 // Process is one run of the binary. Its ports stay the same over Restart.
 type Process struct {
+	// Under is a command that the next Begin starts the binary under, with its arguments: strace -D, for example. It must end by
+	// replacing itself by the binary.
+	Under []string
+
 	settings Settings
 	dir      string
 	env      map[string]string
@@ -121,7 +126,8 @@ func (p *Process) Begin(t testing.TB) {
 	for _, c := range p.settings.Configs {
 		args = append(args, "--config", c)
 	}
-	cmd := exec.Command(Binary(t), append(args, p.settings.Args...)...)
+	command := slices.Concat(p.Under, []string{Binary(t)}, args, p.settings.Args)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	for k, v := range p.env {
 		cmd.Env = append(cmd.Env, k+"="+v)

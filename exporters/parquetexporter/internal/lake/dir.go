@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -120,6 +121,21 @@ func (d *Dir) Close() error {
 	err := errors.Join(os.RemoveAll(d.tmp), os.Remove(d.lock.Path()), d.lock.Close())
 	d.lock = nil
 	return err
+}
+
+// Names calls each for the name of every file of a signal, without its extension, in no order. It costs one listing of all the
+// directories.
+func (d *Dir) Names(signal string, each func(name string)) error {
+	err := filepath.WalkDir(filepath.Join(d.root, signal), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return ignoreNotExist(err)
+		}
+		if name, ok := strings.CutSuffix(entry.Name(), extension); ok && !entry.IsDir() {
+			each(name)
+		}
+		return nil
+	})
+	return wrap("list "+signal, err)
 }
 
 // Written describes a file that is durable and visible.

@@ -23,15 +23,16 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                        metric.Meter
-	mu                           sync.Mutex
-	registrations                []metric.Registration
-	ExporterParquetBytes         metric.Int64Counter
-	ExporterParquetFiles         metric.Int64Counter
-	ExporterParquetRefused       metric.Int64Counter
-	ExporterParquetRows          metric.Int64Counter
-	ExporterParquetUndated       metric.Int64Counter
-	ExporterParquetWriteDuration metric.Float64Histogram
+	meter                          metric.Meter
+	mu                             sync.Mutex
+	registrations                  []metric.Registration
+	ExporterParquetBytes           metric.Int64Counter
+	ExporterParquetFiles           metric.Int64Counter
+	ExporterParquetRefused         metric.Int64Counter
+	ExporterParquetRepeatedOffsets metric.Int64Counter
+	ExporterParquetRows            metric.Int64Counter
+	ExporterParquetUndated         metric.Int64Counter
+	ExporterParquetWriteDuration   metric.Float64Histogram
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -79,6 +80,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_parquet_refused",
 		metric.WithDescription("Rows (reason=encode) and metrics without data points (reason=no_points) that were not written [Alpha]"),
 		metric.WithUnit("{row}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterParquetRepeatedOffsets, err = builder.meter.Int64Counter(
+		"otelcol_exporter_parquet_repeated_offsets",
+		metric.WithDescription("Offsets of the journal that the lake had rows of before and gets again, because their checkpoint was lost [Alpha]"),
+		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterParquetRows, err = builder.meter.Int64Counter(

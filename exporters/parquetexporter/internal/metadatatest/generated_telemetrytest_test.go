@@ -22,6 +22,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterParquetBytes.Add(context.Background(), 1)
 	tb.ExporterParquetFiles.Add(context.Background(), 1)
 	tb.ExporterParquetRefused.Add(context.Background(), 1)
+	tb.ExporterParquetRepeatedOffsets.Add(context.Background(), 1)
 	tb.ExporterParquetRows.Add(context.Background(), 1)
 	tb.ExporterParquetUndated.Add(context.Background(), 1)
 	tb.ExporterParquetWriteDuration.Record(context.Background(), 1)
@@ -32,6 +33,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterParquetRefused(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterParquetRepeatedOffsets(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterParquetRows(t, testTel,

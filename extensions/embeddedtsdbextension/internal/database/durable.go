@@ -96,9 +96,6 @@ func cutBack(dir string, i identity, durable ends) error {
 		dir string
 		end wal.Position
 	}{{walDir(dir), durable.WAL}, {wblDir(dir), durable.WBL}} {
-		if log.end == wal.None() {
-			continue
-		}
 		if _, err := wal.Cut(log.dir, log.end, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("cut %q back to what is durable: %w", log.dir, err)
 		}

@@ -82,6 +82,9 @@ func prepare(dir string, log *slog.Logger) (p prepared, err error) {
 			return p, err
 		}
 	}
+	if err := errors.Join(wal.DropEmpty(walDir(dir)), wal.DropEmpty(wblDir(dir))); err != nil {
+		return p, fmt.Errorf("remove empty segments: %w", err)
+	}
 	before, err := endsOf(dir)
 	if err != nil {
 		return p, err

@@ -14,7 +14,7 @@ type Removed struct {
 }
 
 // Cut ends the log in dir at end, durably: what lies behind goes. Segments behind the one of end move to aside, if that is not empty
-// and they hold anything; else they are removed. Repeated after a failure it does the rest.
+// and they hold anything; else they are removed. The first segment is emptied instead. Repeated after a failure it does the rest.
 func Cut(dir string, end Position, aside string) (r Removed, err error) {
 	all, err := numbers(dir)
 	if err != nil {
@@ -29,6 +29,9 @@ func Cut(dir string, end Position, aside string) (r Removed, err error) {
 		switch {
 		case all[i] == end.Segment && info.Size() <= end.Offset:
 			continue
+		case i == 0 && all[i] > end.Segment: // It stays, or the log would begin at 0 again, before its own checkpoint.
+			r.Bytes += info.Size()
+			err = truncate(file, 0)
 		case all[i] == end.Segment:
 			r.Bytes += info.Size() - end.Offset
 			err = truncate(file, end.Offset)
@@ -49,6 +52,25 @@ func Cut(dir string, end Position, aside string) (r Removed, err error) {
 		return r, nil
 	}
 	return r, syncDir(dir)
+}
+
+// DropEmpty removes the empty segments at the end of the log in dir, but the first segment: each open makes one, and a disk that fails
+// is opened often.
+func DropEmpty(dir string) error {
+	all, err := numbers(dir)
+	if err != nil {
+		return err
+	}
+	for i := len(all) - 1; i > 0; i-- {
+		info, err := os.Stat(name(dir, all[i]))
+		if err != nil || info.Size() > 0 {
+			return err
+		}
+		if err := os.Remove(name(dir, all[i])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func truncate(file string, size int64) error {

@@ -136,8 +136,12 @@ func (l *Log) Sync() error {
 	if err := l.syncEntries(); err != nil {
 		return err
 	}
+	for _, m := range l.measured {
+		if m.size > 0 {
+			l.end = Position{m.number, m.size}
+		}
+	}
 	if n := len(l.measured); n > 0 {
-		l.end = Position{l.measured[n-1].number, l.measured[n-1].size}
 		l.forget(n - 1)
 	}
 	return nil
@@ -183,7 +187,7 @@ func (l *Log) forget(n int) {
 	l.measured = l.measured[:0]
 }
 
-// End is how far the log is durable.
+// End is how far the log is durable: behind the last segment that holds anything.
 func (l *Log) End() Position { return l.end }
 
 // Close closes the descriptors.

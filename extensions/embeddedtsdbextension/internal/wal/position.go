@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// Position is the end of a log: so many bytes of that segment. The zero value lies before everything but an empty first segment.
+// Position is the end of a log: so many bytes, more than none, of that segment.
 type Position struct {
 	Segment int   `json:"segment"`
 	Offset  int64 `json:"offset"`
@@ -27,7 +27,7 @@ func (p Position) Before(q Position) bool {
 // String is segment and offset.
 func (p Position) String() string { return fmt.Sprintf("segment %d, byte %d", p.Segment, p.Offset) }
 
-// None is the end of a log without segments.
+// None is the end of a log that holds nothing.
 func None() Position { return Position{Segment: -1} }
 
 func name(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("%08d", n)) }
@@ -51,18 +51,22 @@ func numbers(dir string) ([]int, error) {
 	return all, nil
 }
 
-// End returns where the log in dir ends.
+// End returns where the log in dir ends: behind the last segment that holds anything.
 func End(dir string) (Position, error) {
 	all, err := numbers(dir)
-	if err != nil || len(all) == 0 {
-		return None(), err
-	}
-	n := all[len(all)-1]
-	info, err := os.Stat(name(dir, n))
 	if err != nil {
 		return None(), err
 	}
-	return Position{n, info.Size()}, nil
+	for _, n := range slices.Backward(all) {
+		info, err := os.Stat(name(dir, n))
+		if err != nil {
+			return None(), err
+		}
+		if info.Size() > 0 {
+			return Position{n, info.Size()}, nil
+		}
+	}
+	return None(), nil
 }
 
 // syncDir makes the entries of dir durable.

@@ -212,6 +212,37 @@ func TestAMissingSegmentIsADamage(t *testing.T) {
 	assert.ErrorContains(t, damage.Cause, "the next segment is 3")
 }
 
+func TestALogNeverBeginsAnew(t *testing.T) {
+	segments := func(dir string) (all []string) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			info, err := e.Info()
+			require.NoError(t, err)
+			all = append(all, fmt.Sprint(e.Name(), " ", info.Size()))
+		}
+		return all
+	}
+	dir := t.TempDir()
+	write := func(n, size int) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%08d", n)), make([]byte, size), 0o600))
+	}
+	write(6, 0)
+	write(7, 5)
+	write(8, 0)
+	write(9, 0)
+	end, err := wal.End(dir)
+	require.NoError(t, err)
+	require.Equal(t, wal.Position{Segment: 7, Offset: 5}, end)
+	require.NoError(t, wal.DropEmpty(dir))
+	assert.Equal(t, []string{"00000006 0", "00000007 5"}, segments(dir))
+	_, err = wal.Cut(dir, wal.None(), "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"00000006 0"}, segments(dir))
+	require.NoError(t, wal.DropEmpty(dir))
+	assert.Equal(t, []string{"00000006 0"}, segments(dir))
+}
+
 func TestCallersOfAGroupShareRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

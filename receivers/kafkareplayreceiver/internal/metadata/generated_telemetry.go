@@ -44,6 +44,7 @@ type TelemetryBuilder struct {
 	ReceiverKafkaReplayLag                metric.Int64ObservableGauge
 	ReceiverKafkaReplayLagDuration        metric.Float64ObservableGauge
 	ReceiverKafkaReplayLostRecords        metric.Int64Counter
+	ReceiverKafkaReplayMissingCheckpoints metric.Int64Counter
 	ReceiverKafkaReplayRedeliveredRecords metric.Int64Counter
 }
 
@@ -251,8 +252,14 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLostRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_lost_records",
-		metric.WithDescription("Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort. [Alpha]"),
+		metric.WithDescription("Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort; or whose records the log had and lost (most of those were delivered). [Alpha]"),
 		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverKafkaReplayMissingCheckpoints, err = builder.meter.Int64Counter(
+		"otelcol_receiver_kafka_replay_missing_checkpoints",
+		metric.WithDescription("Starts of a partition that found its last checkpoint torn or gone, and went on from an older one, or without a state at the group's offset. [Alpha]"),
+		metric.WithUnit("{start}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayRedeliveredRecords, err = builder.meter.Int64Counter(

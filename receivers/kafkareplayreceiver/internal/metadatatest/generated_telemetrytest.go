@@ -253,7 +253,7 @@ func AssertEqualReceiverKafkaReplayLagDuration(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverKafkaReplayLostRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_lost_records",
-		Description: "Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort. [Alpha]",
+		Description: "Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort; or whose records the log had and lost (most of those were delivered). [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -262,6 +262,22 @@ func AssertEqualReceiverKafkaReplayLostRecords(t *testing.T, tt *componenttest.T
 		},
 	}
 	got, err := tt.GetMetric("otelcol_receiver_kafka_replay_lost_records")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualReceiverKafkaReplayMissingCheckpoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_receiver_kafka_replay_missing_checkpoints",
+		Description: "Starts of a partition that found its last checkpoint torn or gone, and went on from an older one, or without a state at the group's offset. [Alpha]",
+		Unit:        "{start}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_receiver_kafka_replay_missing_checkpoints")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }

@@ -48,6 +48,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ReceiverKafkaReplayJobItems.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayJobRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayLostRecords.Add(context.Background(), 1)
+	tb.ReceiverKafkaReplayMissingCheckpoints.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayRedeliveredRecords.Add(context.Background(), 1)
 	AssertEqualReceiverKafkaReplayCheckpointBytes(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -95,6 +96,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayLostRecords(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverKafkaReplayMissingCheckpoints(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayRedeliveredRecords(t, testTel,

@@ -123,6 +123,15 @@ func (b *Bounded) ReadExactly(ctx context.Context, bounds delivery.Bounds) (deli
 	return b.Source.ReadExactly(ctx, bounds)
 }
 
+// Topic implements delivery.Source.
+func (b *Bounded) Topic(ctx context.Context) (delivery.TopicID, error) { return b.Source.Topic(ctx) }
+
+// Look implements delivery.Source.
+func (b *Bounded) Look(ctx context.Context, offset int64) (delivery.Anchor, bool, error) {
+	b.Close()
+	return b.Source.Look(ctx, offset)
+}
+
 func (b *Bounded) cut(r delivery.Range) delivery.Range {
 	r.AtEnd = false
 	r.First, r.Next = min(r.First, b.Next), min(r.Next, b.Next)

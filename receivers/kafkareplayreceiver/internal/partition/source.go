@@ -244,6 +244,8 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) error {
 
 // take moves pending records into r, as long as it has at most most bytes. full: no more would go in.
 func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
+	var last *kgo.Record
+	defer func() { setLast(r, last) }()
 	for i, rec := range s.pending {
 		if len(r.Records) > 0 && (bytes+len(rec.Value) > most || len(r.Records) >= s.limits.Records) {
 			s.pending = s.pending[i:]
@@ -252,6 +254,7 @@ func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 		if !rec.Attrs.IsControl() {
 			r.Records = append(r.Records, s.decode(rec))
 			bytes += len(rec.Value)
+			last = rec
 		}
 		r.Next = rec.Offset + 1
 		s.at = r.Next
@@ -264,7 +267,7 @@ func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 //
 // A range of which a part is given up is given up whole: its files can be there, and a second time with fewer rows would replace
 // them.
-func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (delivery.Range, error) {
+func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (r delivery.Range, err error) {
 	if s.floor.Load() > b.First {
 		s.GiveUp(b.Next)
 		s.at = -1
@@ -275,7 +278,9 @@ func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (delivery.R
 			return delivery.Range{}, err
 		}
 	}
-	r := delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
+	r = delivery.Range{Bounds: delivery.Bounds{First: s.at, Next: s.at}}
+	var last *kgo.Record
+	defer func() { setLast(&r, last) }()
 	for r.Next < b.Next {
 		if err := s.poll(ctx, tick); err != nil {
 			return delivery.Range{}, err
@@ -290,6 +295,7 @@ func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (delivery.R
 			}
 			if !rec.Attrs.IsControl() {
 				r.Records = append(r.Records, s.decode(rec))
+				last = rec
 			}
 			r.Next = rec.Offset + 1
 			s.at = r.Next

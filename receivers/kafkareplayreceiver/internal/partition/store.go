@@ -35,11 +35,35 @@ type Store struct {
 	partition int32
 	owner     *kgo.Client // nil before Fence and after an error
 	untrimmed int         // bytes, since the last trim
+
+	group, journal string // see Follows
 }
 
 // NewStore returns the store of topic's partition. asking is shared and stays its owner's.
 func NewStore(asking *kgo.Client, topic string, partition int32) *Store {
 	return &Store{asking: asking, opts: asking.Opts(), topic: topic, partition: partition}
+}
+
+// Follows names the group whose offsets for the journal's topic follow the checkpoints. Without it Committed knows nothing.
+func (s *Store) Follows(group, journal string) { s.group, s.journal = group, journal }
+
+// Committed implements delivery.Store.
+func (s *Store) Committed(ctx context.Context) (offset int64, ok bool, err error) {
+	if s.group == "" {
+		return 0, false, nil
+	}
+	all, err := kadm.NewClient(s.asking).FetchOffsets(ctx, s.group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	o, ok := all.Lookup(s.journal, s.partition)
+	if !ok || o.At < 0 {
+		return 0, false, nil
+	}
+	return o.At, o.Err == nil, o.Err
 }
 
 // Close gives up what is in flight.

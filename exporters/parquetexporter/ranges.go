@@ -1,0 +1,109 @@
+package parquetexporter
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+)
+
+// batchName names the files of a batch. From the journal: by its range, so that a second delivery replaces the first, and by the log's
+// generation, so that a record which took the offset of another one doesn't replace it. Empty: by their content.
+func batchName(ctx context.Context) string {
+	session, ok := delivery.From(ctx)
+	if !ok {
+		return ""
+	}
+	part, ok := delivery.PartOf(ctx)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s-%020d-%020d-%d", sourceName(session), part.First, part.Next, part.Index)
+}
+
+// sourceName is what the names of a partition's files begin with.
+func sourceName(session *delivery.Session) string {
+	if g := session.Generation(); g > 0 {
+		return fmt.Sprintf("%s-g%d", session.Label(), g)
+	}
+	return session.Label()
+}
+
+var rangeName = regexp.MustCompile(`^(.+)-(\d{20})-(\d{20})-\d+$`)
+
+// sessionRules are the layout in force in one session.
+type sessionRules struct {
+	*delivery.Rules[layout]
+	once sync.Once // of the check of the lake's files
+}
+
+// files knows, for each source of named files, the highest offset that the lake has rows below. It costs a listing of the lake, once, and
+// some 100 bytes for each partition and job that has files there.
+type files struct {
+	mu     sync.Mutex
+	listed bool             // guarded by mu
+	next   map[string]int64 // guarded by mu; by source
+}
+
+// add takes a file's name into account.
+func (f *files) add(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.addLocked(name)
+}
+
+func (f *files) addLocked(name string) {
+	m := rangeName.FindStringSubmatch(name)
+	if m == nil {
+		return
+	}
+	next, err := strconv.ParseInt(m[3], 10, 64)
+	if err != nil {
+		return
+	}
+	if f.next == nil {
+		f.next = map[string]int64{}
+	}
+	f.next[m[1]] = max(f.next[m[1]], next)
+}
+
+// below returns the offset that the rows of source's files lie below.
+func (f *files) below(source string, list func(each func(name string)) error) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.listed {
+		if err := list(f.addLocked); err != nil {
+			return 0, err
+		}
+		f.listed = true
+	}
+	return f.next[source], nil
+}
+
+// checkFiles tells when the lake has rows of offsets that the checkpoint knows nothing of: it is an older one, or there is none. What is
+// delivered from there on is cut into other ranges, so it is there twice.
+func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.Session) {
+	next, begun := session.Resumed()
+	if n := len(begun); n > 0 {
+		next = begun[n-1].Next
+	}
+	below, err := e.files.below(sourceName(session), func(each func(string)) error { return e.lakes.dir.Names(e.signal, each) })
+	if err != nil {
+		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint would not be noticed", zap.Error(err))
+		return
+	}
+	if below <= next {
+		return
+	}
+	e.metrics.ExporterParquetRepeatedOffsets.Add(ctx, below-next, e.attr)
+	err = fmt.Errorf("the lake has files of %s up to offset %d, and its checkpoint resumes at %d: the state topic was emptied or restored; rows of the offsets between are there twice now",
+		sourceName(session), below, next)
+	e.logger.Error("The lake has rows that the checkpoint doesn't know", zap.String("source", sourceName(session)), zap.Int64("resumed", next), zap.Int64("files_below", below), zap.Error(err))
+	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
+}
