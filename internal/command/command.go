@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/penstockhq/penstock/internal/umask"
 )
 
 // configFlag is the flag of the collector that names a configuration.
@@ -43,6 +45,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 
 // runInteractive reads the arguments of the process and does what they say.
 func runInteractive(set otelcol.CollectorSettings) error {
+	umask.Close() // before anything is written, whatever the configuration is
 	return New(set).Execute()
 }
 

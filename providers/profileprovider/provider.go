@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/featuregate"
+
+	"github.com/penstockhq/penstock/internal/umask"
 )
 
 const (
@@ -51,7 +53,7 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 			return nil, err
 		}
 	}
-	closeToOthers()
+	umask.Close() // configuration can't set it either
 	conf, err := compose(fragments, p.surroundings(name))
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)

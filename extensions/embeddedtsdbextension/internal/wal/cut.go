@@ -82,7 +82,7 @@ func truncate(file string, size int64) error {
 }
 
 func move(file, aside string) error {
-	if err := os.MkdirAll(aside, 0o750); err != nil {
+	if err := os.MkdirAll(aside, 0o700); err != nil {
 		return err
 	}
 	if err := os.Rename(file, filepath.Join(aside, filepath.Base(file))); err != nil {
