@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/durable"
 )
 
 const (
@@ -104,6 +105,11 @@ func (q *queueStorage) GetClient(ctx context.Context, kind component.Kind, id co
 	if err != nil {
 		return nil, fmt.Errorf("open the storage of %s %s in %q (is it open elsewhere?): %w",
 			strings.ToLower(kind.String()), id, q.cfg.Directory, err)
+	}
+	if found == nil && q.cfg.FSync { // bbolt makes the content of a new file durable, not its name
+		if err := durable.SyncDir(q.cfg.Directory); err != nil {
+			return nil, errors.Join(err, file.Close(ctx))
+		}
 	}
 	client := &sealedClient{file: file, damaged: q.damagedValue(path, o)}
 	if !isQueue(kind, name) {
