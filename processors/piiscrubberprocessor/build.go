@@ -8,14 +8,12 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
-// build makes the scrubber that a validated configuration describes.
-func (c *Config) build() (*scrub.Scrubber, error) {
-	keys, err := c.keyring()
-	if err != nil {
-		return nil, err
-	}
+// build makes the scrubber that a validated configuration describes. keys are those of the configuration, or the one of key_file, or
+// nil.
+func (c *Config) build(keys *protect.Keyring) (*scrub.Scrubber, error) {
 	s := scrub.Settings{
 		Rules:         map[detect.Kind]protect.Rule{},
+		IdentityRules: map[detect.Kind]protect.Rule{},
 		Names:         map[detect.Kind]string{},
 		SensitiveRule: c.SensitiveKeys.Rule.rule(),
 		BuiltinKeys:   c.SensitiveKeys.Builtin,
@@ -28,6 +26,14 @@ func (c *Config) build() (*scrub.Scrubber, error) {
 		FailClosed:    c.Limits.OnLimit == "redact",
 		Keys:          keys,
 	}
+	// told enters what replaces a constant that nobody asked for, where values tell streams apart.
+	told := func(k detect.Kind, rule protect.Rule) {
+		if keys != nil && rule.Action == protect.Redact {
+			s.IdentityRules[k] = protect.Rule{Action: protect.Hash}
+		}
+	}
+	told(scrub.Sensitive, s.SensitiveRule)
+	told(scrub.Beyond, protect.Rule{})
 	for _, v := range c.Allow.Values {
 		re, err := regexp.Compile(`^(?:` + v + `)$`)
 		if err != nil {
@@ -45,6 +51,12 @@ func (c *Config) build() (*scrub.Scrubber, error) {
 			}
 		}
 		s.Rules[k], s.Names[k] = rule.rule(), name
+		if !named {
+			told(k, s.Rules[k])
+			if keys != nil && s.Rules[k].Action == protect.Redact && (k == detect.IPv4 || k == detect.IPv6 || k == detect.MAC) {
+				s.Rules[k] = protect.Rule{Action: protect.Hash} // joins and distinct counts live
+			}
+		}
 		if s.Rules[k].Action != protect.Off {
 			o.Detectors = o.Detectors.With(k)
 		}
@@ -64,6 +76,9 @@ func (c *Config) build() (*scrub.Scrubber, error) {
 		}
 		k := detect.FirstCustom + detect.Kind(len(o.Custom))
 		s.Rules[k], s.Names[k] = rule.rule(), x.Name
+		if x.Rule.Action == "" {
+			told(k, s.Rules[k])
+		}
 		o.Custom = append(o.Custom, custom)
 	}
 	s.Scanner = detect.New(o)

@@ -37,6 +37,14 @@ type Config struct {
 	// entry whose secret is empty doesn't exist, so that a profile can name an unset variable.
 	Keys []KeyConfig `mapstructure:"keys"`
 
+	// KeyFile holds the key where Keys names none; the first start makes it, readable by its owner. Default: none. Without any key
+	// values that tell streams apart are redacted, and streams that become one are counted.
+	KeyFile string `mapstructure:"key_file"`
+
+	// Instances says that several collectors with this configuration share the streams of one sender, so that each must write the same
+	// hashes: a key that only this machine has is then worth a warning. Default: false.
+	Instances bool `mapstructure:"instances"`
+
 	// Places that are scrubbed.
 	Places PlacesConfig `mapstructure:"places"`
 
@@ -183,7 +191,7 @@ func createDefaultConfig() component.Config {
 // Validate reports all problems at once.
 func (c *Config) Validate() error {
 	keyring, err := c.keyring()
-	keyed := keyring != nil && keyring.Len() > 0
+	keyed := keyring != nil && keyring.Len() > 0 || c.KeyFile != ""
 	errs := errors.Join(err, c.DefaultAction.validate("default_action", keyed), c.SensitiveKeys.Rule.validate("sensitive_keys", keyed), c.validateKeys())
 	for _, name := range sortedNames(c.Detectors) {
 		key := "detectors::" + name

@@ -2,6 +2,7 @@ package piiscrubberprocessor
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 
@@ -10,8 +11,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/keyfile"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
@@ -22,8 +25,10 @@ const signalLogs, signalTraces, signalMetrics, signalProfiles = "logs", "traces"
 
 // scrubber is the processor of all pipelines that name one component ID. Batches come concurrently.
 type scrubber struct {
+	id        component.ID
 	cfg       *Config
-	scrub     *scrub.Scrubber
+	log       *zap.Logger
+	scrub     *scrub.Scrubber // set once more by start, with the key of a file
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // *scrub.Batch
 	preview   *previewer
@@ -32,39 +37,80 @@ type scrubber struct {
 	mu      sync.Mutex
 	started int // guarded by mu: pipelines that run
 	unmount func()
-	closed  func() // forgets this scrubber
+	closed  func()    // forgets this scrubber
+	merged  sync.Once // the warning about points that became one
 }
 
 func newScrubber(set component.TelemetrySettings, id component.ID, cfg *Config, closed func()) (*scrubber, error) {
-	built, err := cfg.build()
-	if err != nil {
-		return nil, err
-	}
 	telemetry, err := metadata.NewTelemetryBuilder(set)
 	if err != nil {
 		return nil, err
 	}
-	s := &scrubber{cfg: cfg, scrub: built, telemetry: telemetry, closed: closed}
-	s.batches.New = func() any { return built.NewBatch() }
-	if s.preview, err = newPreviewer(id.String(), built, set.Logger); err != nil {
+	s := &scrubber{id: id, cfg: cfg, log: set.Logger, telemetry: telemetry, closed: closed}
+	keys, err := cfg.keyring()
+	if err != nil {
 		return nil, err
 	}
-	if built.Keys != nil {
-		s.decrypt = &decrypter{id: id.String(), keys: built.Keys, log: set.Logger, telemetry: telemetry}
-	}
-	return s, nil
+	return s, s.use(keys)
 }
 
-// start registers the pages with the first pipeline that starts.
+// use builds what needs the keys.
+func (s *scrubber) use(keys *protect.Keyring) error {
+	built, err := s.cfg.build(keys)
+	if err != nil {
+		return err
+	}
+	s.scrub = built
+	s.batches.New = func() any { return built.NewBatch() }
+	if s.preview, err = newPreviewer(s.id.String(), built, s.log); err != nil {
+		return err
+	}
+	if keys != nil {
+		s.decrypt = &decrypter{id: s.id.String(), keys: keys, log: s.log, telemetry: s.telemetry}
+	}
+	return nil
+}
+
+// start opens the key file and registers the pages, with the first pipeline that starts.
 func (s *scrubber) start(_ context.Context, host component.Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started++; s.started > 1 {
 		return nil
 	}
+	if err := s.openKey(); err != nil {
+		return err
+	}
 	unmount, err := s.mount(host)
 	s.unmount = unmount
 	return err
+}
+
+// openKey takes the key of key_file where the configuration names none.
+func (s *scrubber) openKey() error {
+	if s.scrub.Keys != nil {
+		return nil
+	}
+	if s.cfg.KeyFile == "" {
+		s.log.Warn("no key: values that tell streams of metrics or resources apart are redacted, and streams may become one; set keys or key_file")
+		return nil
+	}
+	key, made, err := keyfile.Open(s.cfg.KeyFile)
+	if err != nil {
+		return fmt.Errorf("key_file: %w", err)
+	}
+	keys, err := protect.NewKeyring([]protect.Key{key})
+	if err != nil {
+		return fmt.Errorf("key_file: %w", err)
+	}
+	if made {
+		s.log.Info("key made: equal values have equal hashes as long as it stays; a new one starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
+	}
+	if s.cfg.Instances {
+		s.log.Warn("the key for hashes is in a file of this machine: several gateways need the same, or each names a series otherwise and sums double; set PENSTOCK_PII_KEY on all",
+			zap.String("file", s.cfg.KeyFile))
+	}
+	return s.use(keys)
 }
 
 // mount registers with the first extension that serves admin pages; without one there are no pages. With keys the first page decrypts.
@@ -143,7 +189,9 @@ var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scr
 func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resource) {
 	b.Tenant = tenant(ctx, r)
 	if s.cfg.Places.Resource {
+		b.Identify(true)
 		b.Map("resource", r.Attributes())
+		b.Identify(false)
 	}
 }
 
@@ -151,9 +199,11 @@ func (s *scrubber) scope(b *scrub.Batch, sc pcommon.InstrumentationScope) {
 	if !s.cfg.Places.Scope {
 		return
 	}
+	b.Identify(true)
 	replace(b, "scope.name", sc.Name(), sc.SetName)
 	replace(b, "scope.version", sc.Version(), sc.SetVersion)
 	b.Map("scope.attributes", sc.Attributes())
+	b.Identify(false)
 }
 
 // schema scrubs a schema URL, which may hold credentials.

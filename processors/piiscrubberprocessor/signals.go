@@ -94,7 +94,7 @@ func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 				s.scope(b, sm.Scope())
 				s.schema(b, sm, s.cfg.Places.Scope)
 				for _, m := range sm.Metrics().All() {
-					s.metric(b, m)
+					s.metric(ctx, b, m)
 				}
 			}
 		}
@@ -102,40 +102,53 @@ func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 	return md, nil
 }
 
-func (s *scrubber) metric(b *scrub.Batch, m pmetric.Metric) {
+func (s *scrubber) metric(ctx context.Context, b *scrub.Batch, m pmetric.Metric) {
 	if s.cfg.Places.Descriptions {
+		b.Identify(true)
 		replace(b, "name", m.Name(), m.SetName)
+		b.Identify(false)
 		replace(b, "unit", m.Unit(), m.SetUnit)
 		replace(b, "description", m.Description(), m.SetDescription)
 		b.Map("metadata", m.Metadata())
 	}
+	var c collapse
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
 		for _, p := range m.Gauge().DataPoints().All() {
-			s.point(b, p.Attributes(), p.Exemplars())
+			s.point(b, p.Attributes(), p.Exemplars(), &c)
 		}
+		merge(&c, m.Gauge().DataPoints())
 	case pmetric.MetricTypeSum:
 		for _, p := range m.Sum().DataPoints().All() {
-			s.point(b, p.Attributes(), p.Exemplars())
+			s.point(b, p.Attributes(), p.Exemplars(), &c)
 		}
+		merge(&c, m.Sum().DataPoints())
 	case pmetric.MetricTypeHistogram:
 		for _, p := range m.Histogram().DataPoints().All() {
-			s.point(b, p.Attributes(), p.Exemplars())
+			s.point(b, p.Attributes(), p.Exemplars(), &c)
 		}
+		merge(&c, m.Histogram().DataPoints())
 	case pmetric.MetricTypeExponentialHistogram:
 		for _, p := range m.ExponentialHistogram().DataPoints().All() {
-			s.point(b, p.Attributes(), p.Exemplars())
+			s.point(b, p.Attributes(), p.Exemplars(), &c)
 		}
+		merge(&c, m.ExponentialHistogram().DataPoints())
 	case pmetric.MetricTypeSummary:
 		for _, p := range m.Summary().DataPoints().All() {
-			s.point(b, p.Attributes(), pmetric.NewExemplarSlice())
+			s.point(b, p.Attributes(), pmetric.NewExemplarSlice(), &c)
 		}
+		merge(&c, m.Summary().DataPoints())
 	}
+	s.collapsed(ctx, m.Name(), &c)
 }
 
-func (s *scrubber) point(b *scrub.Batch, attributes pcommon.Map, exemplars pmetric.ExemplarSlice) {
+func (s *scrubber) point(b *scrub.Batch, attributes pcommon.Map, exemplars pmetric.ExemplarSlice, c *collapse) {
 	if s.cfg.Places.Attributes {
+		before := b.Constants
+		b.Identify(true)
 		b.Map("attributes", attributes)
+		b.Identify(false)
+		c.add(b.Constants > before, b.ConstantKey)
 	}
 	if s.cfg.Places.Exemplars {
 		for _, e := range exemplars.All() {

@@ -92,6 +92,7 @@ var profiles = map[string][]fragment{
 		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
 		{name: "scrub"},
+		{name: "scrub_instances"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: corsOrigins},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},

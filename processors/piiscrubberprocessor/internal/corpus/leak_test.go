@@ -45,8 +45,15 @@ var leaks = []leak{
 	{name: "encoded pair", forms: []string{"POST /log?body=%7B%22password%22%3A%20%22{S}%22%7D", "q=%22api_key%22%3A%22{S}%22", "d=%7B%22password%22:+%22x%22,%22client_secret%22%3A+%22{S}%22", "&quot;password&quot;:&quot;{S}&quot;", `\u0022password\u0022:\u0022{S}\u0022`}},
 	{name: "short token of a query", key: "url.query", forms: []string{"token={T}", "a=1&token={T}&b=2", "access_token={T}", "sig={T}&x=1"}},
 	{name: "JWT inside of base64", forms: []string{"session {J} ok", `{"blob":"{J}"}`, "x-data={J};"}},
+	{name: "full-width digits", forms: []string{"カード {F} 決済", "card {F} ok", "電話：{G}"}},
+	{name: "characters without width", forms: []string{"mail {Z} now", "from {Y} port 22"}},
+	{name: "wrapped lines", forms: []string{"To: {W}\n", "password={V}\n"}},
 	{name: "pin", forms: []string{"pin={N}", `{"pin":"{N}"}`, "card pin: {N}", "user_pin={N}", "your PIN: {N}"}},
 	{name: "attribute of another spelling", forms: []string{`dbPassword="{S}"`, "db-password={S}", "db.password: {S}", "DB_PASSWORD={S}", `"db_password": "{S}"`, `{\"dbPassword\":\"{S}\"}`, "%22dbPassword%22%3A%22{S}%22", `'db-password' => '{S}'`, "Db Password: {S}"}},
+}
+
+func fullWidth(s string) string {
+	return strings.Map(func(r rune) rune { return r - '!' + 0xFF01 }, s)
 }
 
 type maker struct{ *rand.Rand }
@@ -136,6 +143,18 @@ func (m maker) fill(form string) (text string, gone []string) {
 			v = c[:4] + arg + c[4:8] + arg + c[8:12] + arg + c[12:]
 		case kind == "M" && arg != "":
 			v = strings.ToLower(m.from(letters, 6)) + arg + strings.ToLower(m.from(letters, 5)) + ".com"
+		case kind == "F" && arg == "":
+			v = fullWidth(m.card())
+		case kind == "G" && arg == "":
+			v = fullWidth("090-1234-5" + m.from("0123456789", 3))
+		case kind == "Z" && arg == "":
+			v = strings.ToLower(m.from(letters, 4)) + "\u200b" + strings.ToLower(m.from(letters, 3)) + "@\u200dexample.com"
+		case kind == "Y" && arg == "":
+			v = fmt.Sprintf("%d.\u200b%d.%d.\ufeff%d", w, x, y, z)
+		case kind == "W" && arg == "":
+			v = strings.ToLower(m.from(letters, 6)) + "@exam=\nple.com"
+		case kind == "V" && arg == "":
+			v = m.secret() + "\\\n" + m.secret()
 		case kind == "J" && arg == "":
 			token := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"`+m.secret()+`"}`)) + "." + m.from(letters, 43)
 			v = base64.StdEncoding.EncodeToString([]byte(token))

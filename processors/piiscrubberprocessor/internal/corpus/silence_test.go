@@ -34,12 +34,16 @@ type touched struct {
 	line  string
 }
 
+// enough lines without any finding end a class early: at a rate of one in a thousand that happens once in 500 million times.
+const enough = 20_000
+
 // silence counts in how many of n lines that next makes the scanner finds something.
 func silence(s *detect.Scanner, name, key string, n int, next func() string) touched {
 	t := touched{name: name, kinds: map[string]int{}}
-	hits := 0
+	hits, lines := 0, 0
 	var spans []detect.Span
-	for range n {
+	for lines < n && (hits > 0 || lines < enough) {
+		lines++
 		line := next()
 		if spans = s.Scan(spans[:0], key, line); len(spans) > 0 {
 			hits++
@@ -47,7 +51,7 @@ func silence(s *detect.Scanner, name, key string, n int, next func() string) tou
 			t.line = line
 		}
 	}
-	t.rate = float64(hits) / float64(n)
+	t.rate = float64(hits) / float64(lines)
 	return t
 }
 
@@ -64,20 +68,22 @@ func report(t *testing.T, all []touched) {
 	}
 }
 
-// Random values of every shape stay: in text, inside of an id, in a path, as an attribute.
+// Random values of every shape stay: in text, inside of an id, in a path, as an attribute, in turn. The key says nothing.
 func TestRandomIDsStay(t *testing.T) {
 	s := scanner()
 	shapes := corpus.Shapes()
 	assert.GreaterOrEqual(t, len(shapes), 150)
 	var all []touched
 	for i, shape := range shapes {
+		var next []func() string
 		for c, carrier := range carriers {
-			key := ""
-			if c == 0 {
-				key = "app.value"
-			}
-			all = append(all, silence(s, shape+" in "+carrier.name, key, *perShape/len(carriers), corpus.Fill(carrier.form, shape, uint64(i*len(carriers)+c))))
+			next = append(next, corpus.Fill(carrier.form, shape, uint64(i*len(carriers)+c)))
 		}
+		k := 0
+		all = append(all, silence(s, shape, "app.value", *perShape, func() string {
+			k++
+			return next[k%len(next)]()
+		}))
 	}
 	report(t, all)
 }

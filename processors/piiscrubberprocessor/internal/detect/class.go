@@ -26,7 +26,7 @@ const (
 	aEscape  // '\\' and '#' of escapes
 	aLine    // a line's end
 	aAuth    // the 'H' of "AUTH"
-	aWide    // the first byte of a full-width colon
+	aWide    // the first bytes of full-width characters and of those without width
 )
 
 // Character classes, one bit each, in charClass.

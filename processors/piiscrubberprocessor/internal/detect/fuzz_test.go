@@ -51,6 +51,20 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// Each detector works alone: what it shares with others is there without them.
+func TestAlone(t *testing.T) {
+	for _, name := range detect.Names() {
+		k, _ := detect.KindOf(name)
+		s := detect.New(detect.Options{Detectors: detect.Set(0).With(k), Regions: []string{"US"}})
+		for _, c := range cases {
+			text, _ := unmark(c.text)
+			for _, sp := range s.Scan(nil, c.key, text) {
+				require.Equal(t, k, sp.Kind, "%s: %s", name, text)
+			}
+		}
+	}
+}
+
 // A clean text costs no allocation.
 func TestNoAllocation(t *testing.T) {
 	s := scanner()

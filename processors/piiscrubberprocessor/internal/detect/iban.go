@@ -73,14 +73,22 @@ func (sc *scan) iban(i int) int {
 
 // mod97 checks an IBAN (ISO 7064 mod 97-10, the first four characters moved to the end). b is upper-case.
 func mod97(b []byte) bool {
-	r := 0
-	for k := range b {
-		c := b[(k+4)%len(b)]
+	r := uint64(0)
+	step := func(c byte) {
 		if is(c, cDigit) {
-			r = (r*10 + int(c-'0')) % 97
+			r = r*10 + uint64(c-'0')
 		} else {
-			r = (r*100 + int(c-'A') + 10) % 97
+			r = r*100 + uint64(c-'A') + 10
+		}
+		if r >= 1<<56 {
+			r %= 97
 		}
 	}
-	return r == 1
+	for _, c := range b[4:] {
+		step(c)
+	}
+	for _, c := range b[:4] {
+		step(c)
+	}
+	return r%97 == 1
 }

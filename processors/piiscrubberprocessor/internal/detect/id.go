@@ -108,9 +108,6 @@ type layoutIndex struct {
 }
 
 func (x *layoutIndex) add(n int, l layout) {
-	if x.lists == nil {
-		x.lists = make([][]layout, 1)
-	}
 	for next := range 256 {
 		if l.next != 0 && byte(next) != l.next || l.next == 0 && !is(byte(next), cAlnum) {
 			continue
@@ -137,6 +134,7 @@ func (x *layoutIndex) intern(list []layout) uint8 {
 
 // useIDs indexes the layouts of the enabled kinds by the length of their first run of digits. The identifiers of regions need no word.
 func (s *Scanner) useIDs(regions []string) {
+	s.ids.lists = make([][]layout, 1)
 	for i := range idRules {
 		r := &idRules[i]
 		if !s.on.Has(r.kind) {

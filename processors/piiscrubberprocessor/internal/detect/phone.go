@@ -202,6 +202,9 @@ func (sc *scan) phoneNational(i, j int) int {
 		}
 		if !c.read {
 			c = sc.readContext(i)
+			if last := d.end[d.groups-1]; c.silent() && g > 0 && d.size[0] != 3 && !abroadPrefix(&d) && !sc.letters(d.end[0], last+phoneAfter) {
+				return 0
+			}
 		}
 		if sc.phoneContext(&c, &d, g, i) {
 			return sc.foundPhone(i, end)

@@ -25,6 +25,11 @@ type dialContext struct {
 	strongBefore, weakBefore bool
 }
 
+// silent reports whether nothing in front of a number says what it is.
+func (c *dialContext) silent() bool {
+	return !c.label && !c.weakLabel && !c.key && !c.value && !c.strongBefore && !c.weakBefore
+}
+
 func (sc *scan) readContext(i int) dialContext {
 	if sc.key == "" && !sc.letters(i-before, i) { // numbers among numbers
 		return dialContext{read: true}

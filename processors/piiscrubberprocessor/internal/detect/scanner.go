@@ -82,7 +82,7 @@ func New(o Options) *Scanner {
 	set(aQuery, of(URLSecret), "?")
 	set(aJ, of(JWT), "J")
 	set(aProse, of(Password), "wW")
-	set(aWide, of(Password), wideColon[:1])
+	set(aWide, ^Set(0), "\xEF\xE2")
 	if s.on != 0 {
 		s.table['['] = aBracket
 	}
@@ -108,6 +108,7 @@ type scan struct {
 	// extra are findings that are known before the scan comes to them: values of tables and rows, in order.
 	extra   []Span
 	memos   [memoEnd]memo
+	hidden  bool    // characters hide others: the text is searched as it is read too
 	secrets docKind // whether the text is the manifest of a Kubernetes Secret
 }
 
@@ -116,15 +117,9 @@ type scan struct {
 func (s *Scanner) Scan(dst []Span, key, text string) []Span {
 	sc := scan{Scanner: s, t: text, key: key, out: dst, base: len(dst), atPos: -1, endPos: -1}
 	if s.on != 0 {
-		for i := 0; i < len(text); {
-			if a := s.table[text[i]]; a != none {
-				i = sc.look(i, a)
-			} else {
-				i++
-			}
-		}
-		if len(sc.extra) > 0 {
-			sc.out = merge(append(sc.out, sc.extra...), sc.base)
+		sc.walk()
+		if sc.hidden {
+			sc.searchReadable()
 		}
 		if s.on.Has(HighEntropy) {
 			sc.highEntropy()
@@ -134,6 +129,20 @@ func (s *Scanner) Scan(dst []Span, key, text string) []Span {
 		sc.customSpans(k)
 	}
 	return sc.out
+}
+
+// walk asks the detectors at each byte that may betray something.
+func (sc *scan) walk() {
+	for i := 0; i < len(sc.t); {
+		if a := sc.table[sc.t[i]]; a != none {
+			i = sc.look(i, a)
+		} else {
+			i++
+		}
+	}
+	if len(sc.extra) > 0 {
+		sc.out = merge(append(sc.out, sc.extra...), sc.base)
+	}
 }
 
 // look asks the detectors of anchor a at i and returns where the scan goes on, always behind i.
@@ -206,9 +215,7 @@ func (sc *scan) look(i int, a anchor) int {
 			return end
 		}
 	case aWide:
-		if strings.HasPrefix(sc.t[i:], wideColon) {
-			return sc.pairOf(i, i+len(wideColon)-1)
-		}
+		return sc.wide(i)
 	case aLiteral:
 		return sc.literal(i)
 	}

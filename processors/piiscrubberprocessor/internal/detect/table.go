@@ -19,6 +19,9 @@ type columns struct {
 func (sc *scan) line(i int) int {
 	start := sc.lineStart
 	sc.lineStart = i + 1
+	if softBreak(sc.t, i-1) > 0 || at(sc.t, i-1) == '\r' && softBreak(sc.t, i-2) > 0 {
+		sc.hidden = true
+	}
 	if i < sc.tableEnd || i-start > maxHeader || i-start < 6 {
 		return i + 1
 	}

@@ -23,12 +23,13 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                         metric.Meter
-	mu                            sync.Mutex
-	registrations                 []metric.Registration
-	ProcessorPiiScrubberDecrypts  metric.Int64Counter
-	ProcessorPiiScrubberFindings  metric.Int64Counter
-	ProcessorPiiScrubberUnscanned metric.Int64Counter
+	meter                               metric.Meter
+	mu                                  sync.Mutex
+	registrations                       []metric.Registration
+	ProcessorPiiScrubberCollapsedPoints metric.Int64Counter
+	ProcessorPiiScrubberDecrypts        metric.Int64Counter
+	ProcessorPiiScrubberFindings        metric.Int64Counter
+	ProcessorPiiScrubberUnscanned       metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -60,6 +61,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ProcessorPiiScrubberCollapsedPoints, err = builder.meter.Int64Counter(
+		"otelcol_processor_pii_scrubber_collapsed_points",
+		metric.WithDescription("Data points that a constant in their attributes made one stream with others of the batch. [Alpha]"),
+		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberDecrypts, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_decrypts",
 		metric.WithDescription("Values that the admin endpoint was asked to decrypt. [Alpha]"),

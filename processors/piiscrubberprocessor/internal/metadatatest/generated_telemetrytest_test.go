@@ -19,9 +19,13 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	tb.ProcessorPiiScrubberCollapsedPoints.Add(context.Background(), 1)
 	tb.ProcessorPiiScrubberDecrypts.Add(context.Background(), 1)
 	tb.ProcessorPiiScrubberFindings.Add(context.Background(), 1)
 	tb.ProcessorPiiScrubberUnscanned.Add(context.Background(), 1)
+	AssertEqualProcessorPiiScrubberCollapsedPoints(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorPiiScrubberDecrypts(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())

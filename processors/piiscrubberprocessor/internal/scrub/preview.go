@@ -1,7 +1,5 @@
 package scrub
 
-import "github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
-
 // Finding is what a preview shows of one finding: where it stands in the text, in bytes, what is done with it, and why it is one.
 type Finding struct {
 	Detector string `json:"detector"`
@@ -22,11 +20,7 @@ func (b *Batch) Preview(text string) (string, []Finding) {
 			if s.allowed(v) {
 				continue
 			}
-			action := protect.Rule{}.Action
-			if int(sp.Kind) < len(s.rules) {
-				action = s.rules[sp.Kind].Action
-			}
-			findings = append(findings, Finding{s.names[sp.Kind], sp.Start, sp.End, action.String(), s.Scanner.Evidence("", text, sp)})
+			findings = append(findings, Finding{s.names[sp.Kind], sp.Start, sp.End, s.rules[sp.Kind].Action.String(), s.Scanner.Evidence("", text, sp)})
 		}
 	}
 	out, o := b.text("", text)

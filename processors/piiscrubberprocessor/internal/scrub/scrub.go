@@ -3,6 +3,7 @@ package scrub
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
@@ -15,6 +16,9 @@ type Settings struct {
 	// Rules and Names by detector: built-in kinds first, then custom ones from detect.FirstCustom on.
 	Rules map[detect.Kind]protect.Rule
 	Names map[detect.Kind]string
+	// IdentityRules replace Rules in what tells streams and resources apart, so that two of them don't become one: attributes of
+	// resources, scopes and data points. Kinds that are missing keep their rule. Those of Sensitive and Beyond are for whole values.
+	IdentityRules map[detect.Kind]protect.Rule
 	// SensitiveRule is applied to whole values under sensitive keys; Off turns that off.
 	SensitiveRule protect.Rule
 	// BuiltinKeys uses detect.SecretKey; SensitiveKeys are further keys, matched in any case against the whole key.
@@ -36,13 +40,17 @@ type Settings struct {
 	Keys               *protect.Keyring
 }
 
-// Sensitive is the kind under which values of sensitive keys are counted.
-const Sensitive detect.Kind = detect.FirstCustom - 1
+// Sensitive is the kind under which values of sensitive keys are counted, Beyond that of values which can't be searched.
+const (
+	Sensitive detect.Kind = detect.FirstCustom - 1
+	Beyond    detect.Kind = detect.FirstCustom - 2
+)
 
 // Scrubber holds the rules. It is immutable and safe for concurrent use; the work is done by a Batch.
 type Scrubber struct {
 	Settings
 	rules     []protect.Rule // by kind
+	identity  []protect.Rule // by kind, where values tell streams apart
 	names     []string       // by kind
 	sensitive map[string]bool
 	paths     bool
@@ -63,6 +71,11 @@ func New(s Settings) *Scrubber {
 		x.names[k] = name
 	}
 	x.rules[Sensitive], x.names[Sensitive] = s.SensitiveRule, "sensitive_key"
+	x.names[Beyond] = "limit"
+	x.identity = slices.Clone(x.rules)
+	for k, r := range s.IdentityRules {
+		x.identity[k] = r
+	}
 	for _, k := range s.SensitiveKeys {
 		x.sensitive[strings.ToLower(k)] = true
 	}
@@ -85,6 +98,8 @@ const (
 type Tally struct {
 	Found  []int64
 	Missed [Limits]int64
+	// Hashed counts findings in what tells streams apart, by kind; their rule may be another.
+	Hashed []int64
 }
 
 // Each calls f with every kind that has findings.
@@ -94,6 +109,31 @@ func (b *Batch) Each(f func(name string, action protect.Action, n int64)) {
 			f(b.s.names[k], b.s.rules[k].Action, n)
 		}
 	}
+	for k, n := range b.Hashed {
+		if n > 0 {
+			f(b.s.names[k], b.s.identity[k].Action, n)
+		}
+	}
+}
+
+// Identify says whether the values that follow tell streams or resources apart.
+func (b *Batch) Identify(on bool) { b.identify = on }
+
+// rule returns what is done with findings of a kind.
+func (b *Batch) rule(k detect.Kind) protect.Rule {
+	if b.identify {
+		return b.s.identity[k]
+	}
+	return b.s.rules[k]
+}
+
+// count counts a finding.
+func (b *Batch) count(k detect.Kind) {
+	if b.identify {
+		b.Hashed[k]++
+		return
+	}
+	b.Found[k]++
 }
 
 // Batch scrubs the values of one batch. It is not safe for concurrent use; a Batch may be used again after Reset.
@@ -107,11 +147,17 @@ type Batch struct {
 	path   []byte
 	num    [20]byte // digits of a number
 	again  bool
+
+	identify bool
+	// Constants counts the values that a constant, or less than they were, took the place of: what may have made two streams one.
+	// ConstantKey is the last attribute of them.
+	Constants   int64
+	ConstantKey string
 }
 
 // NewBatch returns an empty Batch.
 func (s *Scrubber) NewBatch() *Batch {
-	return &Batch{s: s, Tally: Tally{Found: make([]int64, len(s.rules))}}
+	return &Batch{s: s, Tally: Tally{Found: make([]int64, len(s.rules)), Hashed: make([]int64, len(s.rules))}}
 }
 
 // What a Batch keeps of its buffers for the next one: 4 MiB and 6 MiB.
@@ -123,6 +169,8 @@ const (
 // Reset forgets counts and tenant. Buffers that grew large go too.
 func (b *Batch) Reset() {
 	clear(b.Found)
+	clear(b.Hashed)
+	b.identify, b.Constants, b.ConstantKey = false, 0, ""
 	b.Missed = [Limits]int64{}
 	b.Tenant = ""
 	if cap(b.buf) > keepBytes {
@@ -164,7 +212,7 @@ func (b *Batch) text(key, text string) (string, outcome) {
 	if len(text) > s.MaxBytes {
 		b.Missed[Size]++
 		if s.FailClosed {
-			return "[REDACTED:limit]", changed
+			return b.beyond(key, text), changed
 		}
 		return text, kept
 	}
@@ -196,7 +244,7 @@ func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (st
 	if !b.scan(scanner, key, text) {
 		b.Missed[Failed]++
 		if s.FailClosed {
-			return "[REDACTED:limit]", changed
+			return b.beyond(key, text), changed
 		}
 		return text, kept
 	}
@@ -212,15 +260,16 @@ func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (st
 		if s.allowed(v) {
 			continue
 		}
-		rule := s.rules[sp.Kind]
+		rule := b.rule(sp.Kind)
 		if rule.Action == protect.Count {
 			if first {
-				b.Found[sp.Kind]++
+				b.count(sp.Kind)
 			}
 			continue
 		}
 		if rule.Action == protect.Drop {
-			b.Found[sp.Kind]++
+			b.count(sp.Kind)
+			b.constant(key, rule)
 			o = dropped
 			continue
 		}
@@ -231,7 +280,8 @@ func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (st
 		if string(b.buf[n:]) == v { // masked before
 			continue
 		}
-		b.Found[sp.Kind]++
+		b.count(sp.Kind)
+		b.constant(key, rule)
 		o = max(o, changed)
 	}
 	if o != changed {
@@ -264,6 +314,21 @@ func (b *Batch) apply(dst []byte, k detect.Kind, r protect.Rule, v string) []byt
 	default:
 		return protect.AppendRedacted(dst, name)
 	}
+}
+
+// constant remembers that a value under key is no longer told apart from others.
+func (b *Batch) constant(key string, rule protect.Rule) {
+	if !rule.Action.Keyed() {
+		b.Constants++
+		b.ConstantKey = key
+	}
+}
+
+// beyond returns what takes the place of a value that can't be searched.
+func (b *Batch) beyond(key, text string) string {
+	rule := b.rule(Beyond)
+	b.constant(key, rule)
+	return string(b.apply(nil, Beyond, rule, text))
 }
 
 func (s *Scrubber) allowed(v string) bool {

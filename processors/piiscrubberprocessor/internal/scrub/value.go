@@ -94,7 +94,7 @@ func (b *Batch) attribute(k, key string, v pcommon.Value, depth int) outcome {
 		defer func() { b.path = b.path[:n] }()
 	}
 	if s.SensitiveRule.Action != protect.Off && b.isSensitive(key, v) && (!s.paths || s.selected(string(b.path))) {
-		return b.whole(v)
+		return b.whole(key, v)
 	}
 	return b.value(key, v, depth)
 }
@@ -128,7 +128,7 @@ func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 }
 
 // whole replaces a value by what its rule keeps of it.
-func (b *Batch) whole(v pcommon.Value) outcome {
+func (b *Batch) whole(key string, v pcommon.Value) outcome {
 	text := v.AsString()
 	if text == "" || detect.Mark(text, 0) == len(text) || strings.HasSuffix(text, detect.TokenDomain) || b.s.allowed(text) {
 		return kept
@@ -136,17 +136,17 @@ func (b *Batch) whole(v pcommon.Value) outcome {
 	if t := v.Type(); (t == pcommon.ValueTypeSlice || t == pcommon.ValueTypeMap) && (text == "[]" || text == "{}") {
 		return kept
 	}
-	rule := b.s.rules[Sensitive]
+	rule := b.rule(Sensitive)
+	b.count(Sensitive)
 	switch rule.Action {
 	case protect.Count:
-		b.Found[Sensitive]++
 		return kept
 	case protect.Drop:
-		b.Found[Sensitive]++
+		b.constant(key, rule)
 		return dropped
 	}
 	b.buf = b.apply(b.buf[:0], Sensitive, rule, text)
-	b.Found[Sensitive]++
+	b.constant(key, rule)
 	if string(b.buf) == text {
 		return kept
 	}
@@ -178,12 +178,12 @@ func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
 		return b.bytes(key, v)
 	case pcommon.ValueTypeMap:
 		if depth++; depth > s.MaxDepth {
-			return b.tooDeep(v)
+			return b.tooDeep(key, v)
 		}
 		b.mapAt(v.Map(), depth)
 	case pcommon.ValueTypeSlice:
 		if depth++; depth > s.MaxDepth {
-			return b.tooDeep(v)
+			return b.tooDeep(key, v)
 		}
 		b.slice(key, v.Slice(), depth)
 	}
@@ -197,7 +197,7 @@ func (b *Batch) slice(key string, list pcommon.Slice, depth int) {
 		v := list.At(i)
 		o := kept
 		if flag && b.s.SensitiveRule.Action != protect.Off && v.Type() == pcommon.ValueTypeStr {
-			o = b.whole(v)
+			o = b.whole(key, v)
 			flag = false
 		} else {
 			flag = v.Type() == pcommon.ValueTypeStr && b.s.BuiltinKeys && detect.SecretFlag(v.Str())
@@ -232,7 +232,7 @@ func (b *Batch) bytes(key string, v pcommon.Value) outcome {
 	if n > b.s.MaxBytes {
 		b.Missed[Size]++
 		if b.s.FailClosed {
-			raw.FromRaw([]byte("[REDACTED:limit]"))
+			raw.FromRaw([]byte(b.beyond(key, view(raw.AsRaw()))))
 			return changed
 		}
 		return kept
@@ -248,12 +248,16 @@ func (b *Batch) bytes(key string, v pcommon.Value) outcome {
 	return o
 }
 
-func (b *Batch) tooDeep(v pcommon.Value) outcome {
+func (b *Batch) tooDeep(key string, v pcommon.Value) outcome {
 	b.Missed[Depth]++
 	if !b.s.FailClosed {
 		return kept
 	}
-	v.SetStr("[REDACTED:limit]")
+	text := ""
+	if b.rule(Beyond).Action.Keyed() {
+		text = v.AsString()
+	}
+	v.SetStr(b.beyond(key, text))
 	return changed
 }
 
