@@ -315,6 +315,7 @@ func TestConfig(t *testing.T) {
 		"kafka_replay/weak":      "topics: min_insync_replicas: with 1 the loss of one broker",
 		"kafka_replay/timeout":   "timeout: 0s must be positive",
 		"kafka_replay/in_flight": "max_in_flight: 5 is below 1 MiB",
+		"kafka_replay/outage":    "outage_after: 0s must be positive",
 		"kafka_replay/record":    "max_record_size: 1 must be between",
 		"kafka_replay/sasl":      `sasl: mechanism: "NTLM" must be one of`,
 		"kafka_replay/prefix":    `topic_prefix: "a b" must be`,

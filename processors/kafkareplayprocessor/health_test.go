@@ -216,7 +216,9 @@ func TestAKafkaThatDoesNotConfirmIsNamed(t *testing.T) {
 	line := p.log.FilterLevelExact(zap.ErrorLevel).All()[0]
 	assert.Contains(t, line.Message, "Kafka can't be reached")
 	assert.Equal(t, brokers, line.ContextMap()["brokers"])
-	eventually(t, func() bool { return strings.Contains(p.host.reported(), "Kafka ("+brokers+") can't be reached, metrics are refused") })
+	eventually(t, func() bool {
+		return strings.Contains(p.host.reported(), "Kafka ("+brokers+") can't be reached, metrics are refused")
+	})
 
 	mu.Lock()
 	down = false

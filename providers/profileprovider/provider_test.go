@@ -28,6 +28,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/httpguardextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
+	"github.com/penstockhq/penstock/extensions/outagewatchextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
@@ -92,6 +93,7 @@ var factories = map[string]map[string]component.Factory{
 		"embedded_tsdb":  embeddedtsdbextension.NewFactory(),
 		"http_guard":     httpguardextension.NewFactory(),
 		"nesting_limit":  nestinglimitextension.NewFactory(),
+		"outage_watch":   outagewatchextension.NewFactory(),
 		"queue_storage":  queuestorageextension.NewFactory(),
 		"retry_hint":     retryhintextension.NewFactory(),
 		"udp_drops":      udpdropsextension.NewFactory(),

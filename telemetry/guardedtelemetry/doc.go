@@ -1,4 +1,5 @@
-// Package guardedtelemetry is the collector's own telemetry, otelconftelemetry, with a guard in front of the Prometheus listener.
+// Package guardedtelemetry is the collector's own telemetry, otelconftelemetry, with a guard in front of the Prometheus listener
+// and a log in which retries and connections that fail don't repeat themselves.
 //
 // It has a module of its own, so that who takes one component does not get the collector's service with it. In an ocb manifest:
 //

@@ -14,17 +14,23 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/service/telemetry"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+
+	"github.com/penstockhq/penstock/internal/calm"
 )
 
 var errNoResource = errors.New("the collector's resource is needed for its metrics")
 
-// NewFactory returns otelconftelemetry's factory: the same configuration and the same metrics. Only its pull readers are served here.
+// NewFactory returns otelconftelemetry's factory: the same configuration and the same metrics. Only its pull readers are served
+// here, and its log is calmed: see package calm.
 func NewFactory() telemetry.Factory {
 	stock := otelconftelemetry.NewFactory()
 	return telemetry.NewFactory(
 		stock.CreateDefaultConfig,
 		telemetry.WithCreateResource(stock.CreateResource),
-		telemetry.WithCreateLogger(stock.CreateLogger),
+		telemetry.WithCreateLogger(func(ctx context.Context, set telemetry.LoggerSettings, cfg component.Config) (*zap.Logger, component.ShutdownFunc, error) {
+			set.ZapOptions = append(slices.Clip(set.ZapOptions), zap.WrapCore(calm.Log))
+			return stock.CreateLogger(ctx, set, cfg)
+		}),
 		telemetry.WithCreateTracerProvider(stock.CreateTracerProvider),
 		telemetry.WithCreateMeterProvider(func(ctx context.Context, set telemetry.MeterSettings, cfg component.Config) (telemetry.MeterProvider, error) {
 			return createMeterProvider(ctx, set, cfg.(*otelconftelemetry.Config), stock)

@@ -1,0 +1,24 @@
+package outagewatchextension
+
+import (
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+)
+
+// Config is the YAML configuration of the extension.
+type Config struct {
+	// After is how long a server must be away before the log says so, and how long it is from one line to the next. Default 1m.
+	After time.Duration `mapstructure:"after"`
+}
+
+var _ component.Config = (*Config)(nil)
+
+// Validate reports all problems of the configuration at once.
+func (c *Config) Validate() error {
+	if c.After <= 0 {
+		return fmt.Errorf("after: %s must be positive", c.After)
+	}
+	return nil
+}
