@@ -83,7 +83,7 @@ type Outcome struct {
 
 // State holds the running totals of one partition. Not safe for concurrent use.
 //
-// Memory: about 330 bytes a stream of numbers that is a series of its own, 400 and 16 a bucket for histograms; 8 bytes for
+// Memory: about 300 bytes a stream of numbers that is a series of its own, 380 and 16 a bucket for histograms; 8 bytes for
 // each point past the eighth of a stream in an entry, of which the last two entries are remembered, up to maxMarks.
 type State struct {
 	set    Settings

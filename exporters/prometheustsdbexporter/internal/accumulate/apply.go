@@ -135,7 +135,7 @@ func apply[P point, V valueOf[P]](a *application, f *family[V], p P, read func(P
 	}
 	v := f.judge(sr.value, &increase, first)
 	at, free := sr.free(now)
-	again := (v.rebounds || v.overflows) && free && at+tick <= now/tick*tick+maxLead*tick
+	again := (v.rebounds || v.overflows) && free && sr.waiting == nil && at+tick <= now/tick*tick+maxLead*tick
 	switch {
 	case v.refused:
 		return a.refuse(NotFinite)

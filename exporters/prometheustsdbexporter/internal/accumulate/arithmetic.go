@@ -79,6 +79,9 @@ func judgeMoments(total datapoint.Moments, increase *datapoint.Moments) (v verdi
 	}
 	v.noSum = !v.sumNotFinite && total.Gap(*increase)
 	v.overflows = total.Overflows(*increase)
+	if total.HasSum && !increase.HasSum { // so that the sum goes on, also where the total begins again
+		increase.HasSum, increase.Sum = true, 0
+	}
 	return v
 }
 

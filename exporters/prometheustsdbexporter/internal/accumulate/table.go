@@ -123,7 +123,10 @@ func (f *family[V]) rollback() {
 		*s.of = s.was
 	}
 	for _, key := range f.undo.newSeries {
-		delete(f.series, key)
+		if s := f.series[key]; s != nil {
+			s.waiting = nil // it may be in f.waiting
+			delete(f.series, key)
+		}
 	}
 	for _, key := range f.undo.newStreams {
 		delete(f.streams, key)
