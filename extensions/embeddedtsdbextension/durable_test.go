@@ -239,6 +239,33 @@ func TestAFailedFsyncIsNoAnswer(t *testing.T) {
 	assert.Contains(t, s.metric("otelcol_extension_embedded_tsdb_log_failures"), "1")
 }
 
+// TestAWriteThatFailsTearsNothing lets Prometheus write half of a record, as on a disk that is full, and have room again then. Without a cut
+// the next start found the torn record, and deleted all behind it.
+func TestAWriteThatFailsTearsNothing(t *testing.T) {
+	dir := t.TempDir()
+	s, host := faulty(t, dir, nil, nil)
+	require.Equal(t, 300, s.load(30, time.Now().Add(-10*time.Minute)))
+	end, err := wal.End(filepath.Join(dir, "wal"))
+	require.NoError(t, err)
+	// Who uses the storage keeps it open: it must not be closed while its files can't grow.
+	_, done, ok := s.ext.db.Load().Use(t.Context())
+	require.True(t, ok)
+	var old syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(end.Offset) + 20, Max: old.Max}))
+	code, _, text := s.write(v1(time.Now(), map[string]float64{"load_9_9": 1}), contentV1)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old))
+	done()
+	assert.GreaterOrEqual(t, code, 500, text)
+	require.ErrorIs(t, host.await(t, componentstatus.StatusRecoverableError).Err(), database.ErrBroken)
+	host.await(t, componentstatus.StatusOK)
+	require.Equal(t, 100, s.load(10, time.Now().Add(-5*time.Minute)))
+	assert.Equal(t, 400, s.count())
+	require.NoError(t, s.ext.Shutdown(t.Context()), "in good order")
+	s, _ = faulty(t, dir, nil, nil)
+	assert.Equal(t, 400, s.count())
+}
+
 func (s *server) metric(name string) string {
 	s.t.Helper()
 	m, err := s.tel.GetMetric(name)

@@ -110,6 +110,7 @@ func powerCut(t *testing.T, rng *rand.Rand) {
 		return err
 	})
 	ask.Eventually(t, func() error { return delivered(p, sent) })
+	require.NotContains(t, p.Log(), "The storage has lost samples", "the checkpoint is behind what is durable")
 	t.Logf("%s: %d requests acknowledged, %d not, %d times 100 by the journal; %d failures of the log", fault, acknowledged, refused, sent,
 		strings.Count(p.Log(), "A write to the storage's log failed"))
 }

@@ -137,7 +137,7 @@ func (l *Log) Sync() error {
 		return err
 	}
 	for _, m := range l.measured {
-		if m.size > 0 {
+		if m.size > 0 || l.end == None() {
 			l.end = Position{m.number, m.size}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// Position is the end of a log: so many bytes, more than none, of that segment.
+// Position is the end of a log: so many bytes of that segment.
 type Position struct {
 	Segment int   `json:"segment"`
 	Offset  int64 `json:"offset"`
@@ -27,7 +27,7 @@ func (p Position) Before(q Position) bool {
 // String is segment and offset.
 func (p Position) String() string { return fmt.Sprintf("segment %d, byte %d", p.Segment, p.Offset) }
 
-// None is the end of a log that holds nothing.
+// None is the end of a log without segments.
 func None() Position { return Position{Segment: -1} }
 
 func name(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("%08d", n)) }
@@ -51,7 +51,8 @@ func numbers(dir string) ([]int, error) {
 	return all, nil
 }
 
-// End returns where the log in dir ends: behind the last segment that holds anything.
+// End returns where the log in dir ends: behind the last segment that holds anything, or else before the first one. Prometheus removes
+// complete segments that it needs no more.
 func End(dir string) (Position, error) {
 	all, err := numbers(dir)
 	if err != nil {
@@ -66,7 +67,10 @@ func End(dir string) (Position, error) {
 			return Position{n, info.Size()}, nil
 		}
 	}
-	return None(), nil
+	if len(all) == 0 {
+		return None(), nil
+	}
+	return Position{all[0], 0}, nil
 }
 
 // syncDir makes the entries of dir durable.

@@ -241,6 +241,15 @@ func TestALogNeverBeginsAnew(t *testing.T) {
 	assert.Equal(t, []string{"00000006 0"}, segments(dir))
 	require.NoError(t, wal.DropEmpty(dir))
 	assert.Equal(t, []string{"00000006 0"}, segments(dir))
+	end, err = wal.End(dir)
+	require.NoError(t, err)
+	assert.Equal(t, wal.Position{Segment: 6}, end, "what was before was complete, and needed no more")
+	l, err := wal.Follow(dir, wal.Open)
+	require.NoError(t, err)
+	require.NoError(t, l.Measure())
+	require.NoError(t, l.Sync())
+	assert.Equal(t, end, l.End())
+	require.NoError(t, l.Close())
 }
 
 func TestCallersOfAGroupShareRuns(t *testing.T) {
