@@ -20,7 +20,7 @@ func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = "127.0.0.1:9090"
 	server.ReadHeaderTimeout = 10 * time.Second
-	server.ReadTimeout = time.Minute
+	server.ReadTimeout = 5 * time.Minute  // Go cancels a request's context then; bodies have bodyTimeout
 	server.WriteTimeout = 5 * time.Minute // longer than the longest query
 	server.MaxRequestBodySize = 32 << 20  // what Prometheus' receiver takes
 	return &Config{

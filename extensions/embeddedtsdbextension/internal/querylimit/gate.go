@@ -15,6 +15,9 @@ import (
 // for one, and there are other parameters.
 const formPerQuery = 4
 
+// bodyTimeout is how long the body of a request may take to arrive.
+const bodyTimeout = time.Minute
+
 // Gate lets a bounded number of requests read at once, and a bounded number wait. A request ends at its timeout, waiting included,
 // and as soon as Close is called. Safe for concurrent use.
 type Gate struct {
@@ -53,6 +56,8 @@ func (g *Gate) Wait(ctx context.Context) error {
 
 // ServeHTTP passes a request on to next once it is its turn.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported by recorders in tests
 	if !Reads(r.URL.Path) {
 		next.ServeHTTP(w, r)
 		return
@@ -74,6 +79,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handl
 			answer(w, http.StatusRequestEntityTooLarge, "bad_data", (&Error{BodySize, g.maxForm}).Error())
 			return
 		}
+	}
+	if isForm(r) || r.Method == http.MethodGet {
+		_ = control.SetReadDeadline(time.Time{}) // read to its end: Go would cancel the query when the deadline is over
 	}
 	next.ServeHTTP(w, r)
 }
