@@ -80,6 +80,15 @@ func limitHeap(s surroundings) {
 	}
 }
 
+// heapLimit is the memory that belongs to GOMEMLIMIT, which is meant to be most of it.
+func heapLimit() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if limit > math.MaxInt64/5 { // none
+		return limit
+	}
+	return limit / 4 * 5
+}
+
 // intakeBounds are what requests may take that are being read, or have been decoded and not answered: an eighth of the memory each, and
 // on somebody else's machine what fits into memory_limiter's share.
 func intakeBounds(s surroundings) map[string]any {

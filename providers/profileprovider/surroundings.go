@@ -28,7 +28,7 @@ func (p *provider) surroundings(profile string) surroundings {
 	if err != nil {
 		name = "unknown"
 	}
-	return surroundings{profile: profile, env: p.env, hostName: name, hostID: machineID(), memory: memory("/"), journal: findJournal()}
+	return surroundings{profile: profile, env: p.env, hostName: name, hostID: machineID(), memory: min(memory("/"), heapLimit()), journal: findJournal()}
 }
 
 // isSet says whether the variable has a value that is not empty.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,8 @@ type Settings struct {
 	Args []string
 	// Env is added to the variables that name free ports and the data directory, and wins over them.
 	Env map[string]string
+	// Wrapper is a command that starts the binary, which is appended to it with its arguments. Default: none.
+	Wrapper []string
 	// DataDir is PENSTOCK_DATA_DIR. Default: a directory that goes with the test.
 	DataDir string
 }
@@ -121,7 +124,9 @@ func (p *Process) Begin(t testing.TB) {
 	for _, c := range p.settings.Configs {
 		args = append(args, "--config", c)
 	}
-	cmd := exec.Command(Binary(t), append(args, p.settings.Args...)...)
+	line := append(slices.Clone(p.settings.Wrapper), Binary(t))
+	line = append(append(line, args...), p.settings.Args...)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	for k, v := range p.env {
 		cmd.Env = append(cmd.Env, k+"="+v)
