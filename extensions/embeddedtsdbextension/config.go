@@ -14,6 +14,13 @@ import (
 	"github.com/penstockhq/penstock/internal/listener"
 )
 
+// The parser takes stack for each level, and time in the square of the tokens: 17 s for the most.
+const (
+	mostLength = 16 << 20
+	mostDepth  = 10_000
+	mostTokens = 100_000
+)
+
 // Config is the extension's configuration.
 type Config struct {
 	// HTTP is the listener of the API: endpoint (default 127.0.0.1:9090), tls, auth, cors and the other keys of confighttp.
@@ -67,6 +74,18 @@ type QueryConfig struct {
 	MaxSamples int `mapstructure:"max_samples"`
 	// MaxConcurrency is how many queries run at once; others wait. Default 20.
 	MaxConcurrency int `mapstructure:"max_concurrency"`
+	// MaxWaiting is how many queries wait for others to end; further ones are refused. Default 100; zero refuses at once.
+	MaxWaiting int `mapstructure:"max_waiting"`
+	// MaxLength is how many bytes the text of a query may have, repetitions in its regular expressions written out; a form that
+	// carries one may have four times that. Default 131072.
+	MaxLength int `mapstructure:"max_length"`
+	// MaxDepth is how many brackets and signs in the text of a query may lie in each other. Default 128.
+	MaxDepth int `mapstructure:"max_depth"`
+	// MaxTokens is how many names, numbers, strings, operators and brackets the text of a query may have. Default 5000.
+	MaxTokens int `mapstructure:"max_tokens"`
+	// MaxSteps is how many points of subqueries the engine may visit for one series: the query's steps times the points of each of
+	// its nested subqueries. The engine can't be interrupted within a series. Default 500000000.
+	MaxSteps int `mapstructure:"max_steps"`
 	// LookbackDelta is how long a series without a new sample keeps its value. Default 5m.
 	LookbackDelta time.Duration `mapstructure:"lookback_delta"`
 }
@@ -120,6 +139,21 @@ func (c *Config) Validate() error {
 	}
 	if c.Query.MaxConcurrency <= 0 {
 		bad("query::max_concurrency", "%d is not positive", c.Query.MaxConcurrency)
+	}
+	if c.Query.MaxWaiting < 0 {
+		bad("query::max_waiting", "%d is negative", c.Query.MaxWaiting)
+	}
+	for key, bound := range map[string]struct{ value, most int }{
+		"query::max_length": {c.Query.MaxLength, mostLength},
+		"query::max_depth":  {c.Query.MaxDepth, mostDepth},
+		"query::max_tokens": {c.Query.MaxTokens, mostTokens},
+	} {
+		if bound.value < 1 || bound.value > bound.most {
+			bad(key, "%d is not between 1 and %d", bound.value, bound.most)
+		}
+	}
+	if c.Query.MaxSteps < 1 {
+		bad("query::max_steps", "%d is not positive", c.Query.MaxSteps)
 	}
 	if c.Query.LookbackDelta <= 0 {
 		bad("query::lookback_delta", "%s is not positive", c.Query.LookbackDelta)

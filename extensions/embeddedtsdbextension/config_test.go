@@ -28,7 +28,7 @@ func TestFullConfig(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:19090", cfg.HTTP.NetAddr.Endpoint)
 	assert.Equal(t, "/var/lib/penstock/tsdb", cfg.Directory)
 	assert.Equal(t, RetentionConfig{Time: 90 * 24 * time.Hour, Size: 50 << 30}, cfg.Retention)
-	assert.Equal(t, QueryConfig{Timeout: time.Minute, MaxSamples: 1000, MaxConcurrency: 4, LookbackDelta: time.Minute}, cfg.Query)
+	assert.Equal(t, QueryConfig{Timeout: time.Minute, MaxSamples: 1000, MaxConcurrency: 4, MaxWaiting: 5, MaxLength: 1000, MaxDepth: 10, MaxTokens: 100, MaxSteps: 1_000_000, LookbackDelta: time.Minute}, cfg.Query)
 	assert.Equal(t, []string{"testdata/rules.yaml"}, cfg.RuleFiles)
 	assert.Equal(t, []string{"https://alerts.example.com/am"}, cfg.Alertmanagers)
 }
@@ -49,6 +49,11 @@ func TestInvalidConfigNamesTheKey(t *testing.T) {
 		"timeout too long":    {map[string]any{"query": map[string]any{"timeout": "10m"}}, "query::timeout: 10m0s is longer than write_timeout"},
 		"samples":             {map[string]any{"query": map[string]any{"max_samples": 0}}, "query::max_samples: 0"},
 		"concurrency":         {map[string]any{"query": map[string]any{"max_concurrency": 0}}, "query::max_concurrency: 0"},
+		"waiting":             {map[string]any{"query": map[string]any{"max_waiting": -1}}, "query::max_waiting: -1 is negative"},
+		"length":              {map[string]any{"query": map[string]any{"max_length": 0}}, "query::max_length: 0 is not between 1 and 16777216"},
+		"depth":               {map[string]any{"query": map[string]any{"max_depth": 10001}}, "query::max_depth: 10001 is not between 1 and 10000"},
+		"tokens":              {map[string]any{"query": map[string]any{"max_tokens": 100001}}, "query::max_tokens: 100001 is not between 1 and 100000"},
+		"steps":               {map[string]any{"query": map[string]any{"max_steps": 0}}, "query::max_steps: 0 is not positive"},
 		"lookback":            {map[string]any{"query": map[string]any{"lookback_delta": "0s"}}, "query::lookback_delta: 0s"},
 		"interval":            {map[string]any{"evaluation_interval": "0s"}, "evaluation_interval: 0s"},
 		"no such rules":       {map[string]any{"rule_files": []any{"testdata/none*.yaml"}}, `rule_files: "testdata/none*.yaml" matches no file`},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/room"
 )
 
@@ -54,8 +55,10 @@ type tsdbExtension struct {
 
 	unlock  func() error // set by Start, or by keep
 	server  *http.Server
-	address net.Addr       // where it listens, set by Start
-	working sync.WaitGroup // opening, serving
+	address net.Addr // where it listens, set by Start
+	queries *querylimit.Gate
+	refused map[querylimit.Reason]*atomic.Int64 // queries, by reason
+	working sync.WaitGroup                      // opening, serving
 	stopped atomic.Bool
 }
 
@@ -64,8 +67,10 @@ func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{}),
-		look: room.Look, roomAge: roomAge, stop: make(chan struct{})}, nil
+	e := &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{}),
+		look: room.Look, roomAge: roomAge, stop: make(chan struct{})}
+	e.boundQueries()
+	return e, nil
 }
 
 // Start locks the directory, listens, and opens the database, in the background if it takes longer than startGrace. A disk that is full
@@ -137,6 +142,9 @@ func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
 		QueryMaxSamples:      c.Query.MaxSamples,
 		QueryConcurrency:     c.Query.MaxConcurrency,
 		Lookback:             c.Query.LookbackDelta,
+		QueryText:            c.Query.text(),
+		QueryMaxSteps:        c.Query.MaxSteps,
+		RefusedQuery:         e.refuseQuery,
 		AdminAPI:             c.AdminAPI,
 		RuleFiles:            c.RuleFiles,
 		EvaluationInterval:   c.EvaluationInterval,
@@ -181,7 +189,7 @@ func (e *tsdbExtension) serve(w http.ResponseWriter, r *http.Request) {
 		e.serveWrite(db, w, r)
 		return
 	}
-	db.Handler().ServeHTTP(w, r)
+	e.queries.ServeHTTP(w, r, db.Handler())
 }
 
 func (e *tsdbExtension) progress() string {
@@ -199,9 +207,9 @@ func (e *tsdbExtension) Shutdown(ctx context.Context) error {
 	}
 	defer e.telemetry.Shutdown()
 	close(e.stop)
-	var errs error
-	if e.server != nil {
-		errs = errors.Join(errs, e.server.Shutdown(ctx))
+	errs := e.stopServing(ctx)
+	if errors.Is(errs, errQueryRuns) {
+		return errs
 	}
 	done := make(chan struct{})
 	go func() {
@@ -247,6 +255,7 @@ func (e *tsdbExtension) observe() error {
 			o.Observe(ready)
 			return nil
 		}),
+		t.RegisterExtensionEmbeddedTsdbRefusedQueriesCallback(e.observeRefusedQueries),
 		t.RegisterExtensionEmbeddedTsdbRefusedSamplesCallback(func(_ context.Context, o metric.Int64Observer) error {
 			if db := e.db.Load(); db != nil {
 				db.Refused(func(r database.Refusal, n int64) {

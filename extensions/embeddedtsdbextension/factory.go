@@ -19,7 +19,8 @@ func NewFactory() extension.Factory {
 func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = "127.0.0.1:9090"
-	server.ReadTimeout = 5 * time.Minute
+	server.ReadHeaderTimeout = 10 * time.Second
+	server.ReadTimeout = 5 * time.Minute  // Go cancels a request's context then; bodies have bodyTimeout
 	server.WriteTimeout = 5 * time.Minute // longer than the longest query
 	server.MaxRequestBodySize = 32 << 20  // what Prometheus' receiver takes
 	return &Config{
@@ -34,6 +35,11 @@ func createDefaultConfig() component.Config {
 			Timeout:        2 * time.Minute,
 			MaxSamples:     50_000_000,
 			MaxConcurrency: 20,
+			MaxWaiting:     100,
+			MaxLength:      128 << 10,
+			MaxDepth:       128,
+			MaxTokens:      5000,
+			MaxSteps:       500_000_000,
 			LookbackDelta:  5 * time.Minute,
 		},
 		EvaluationInterval: time.Minute,

@@ -1,9 +1,13 @@
 package nestinglimitextension
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 )
 
 const (
@@ -16,14 +20,60 @@ type Config struct {
 	// MaxDepth is how many messages, or JSON objects and arrays, may lie in each other, 16 to 10000. An array or map in an
 	// attribute takes two (protobuf) or three (JSON). Default 250.
 	MaxDepth int `mapstructure:"max_depth"`
+	// MaxItems is how many log records, spans or data points a request may have. Default 500000.
+	MaxItems int `mapstructure:"max_items"`
+	// MaxResources is how many resources a request may have. Default 50000.
+	MaxResources int `mapstructure:"max_resources"`
+	// MaxScopes is how many scopes a request may have. Default 50000.
+	MaxScopes int `mapstructure:"max_scopes"`
+	// MaxAttributes is how many attributes one resource, scope, record, span or point may have, or entries one map. Default 4096.
+	MaxAttributes int `mapstructure:"max_attributes"`
+	// MaxDecodedSize is about how many bytes of memory a request may take once it is decoded. Default 134217728.
+	MaxDecodedSize int `mapstructure:"max_decoded_size"`
+	// MaxRequestSize is how many bytes a request over HTTP may have after decompression, if the receiver leaves that to this
+	// extension (compression_algorithms: []). Default 20971520.
+	MaxRequestSize int `mapstructure:"max_request_size"`
+	// MaxInFlight is how many bytes of memory all decoded requests may take that have not been answered; further ones are told
+	// to come back. Default 268435456.
+	MaxInFlight int64 `mapstructure:"max_in_flight"`
+	// MaxReading is how many bytes of all requests may have been read that are not complete. When they are used up, further ones
+	// are told to come back, and those that have been reading for more than two seconds are ended. Default 134217728.
+	MaxReading int64 `mapstructure:"max_reading"`
+	// ReadTimeout is how long a request may take to arrive, once its headers have. Default 30s.
+	ReadTimeout time.Duration `mapstructure:"read_timeout"`
 }
 
 var _ component.Config = (*Config)(nil)
 
 // Validate reports all problems of the configuration at once.
 func (c *Config) Validate() error {
+	var errs error
 	if c.MaxDepth < minDepth || c.MaxDepth > maxDepth {
-		return fmt.Errorf("max_depth: %d is not between %d and %d", c.MaxDepth, minDepth, maxDepth)
+		errs = errors.Join(errs, fmt.Errorf("max_depth: %d is not between %d and %d", c.MaxDepth, minDepth, maxDepth))
 	}
-	return nil
+	for _, key := range []struct {
+		name  string
+		value int64
+	}{
+		{"max_items", int64(c.MaxItems)}, {"max_resources", int64(c.MaxResources)}, {"max_scopes", int64(c.MaxScopes)},
+		{"max_attributes", int64(c.MaxAttributes)}, {"max_decoded_size", int64(c.MaxDecodedSize)}, {"max_request_size", int64(c.MaxRequestSize)},
+		{"max_in_flight", c.MaxInFlight},
+	} {
+		if key.value < 1 {
+			errs = errors.Join(errs, fmt.Errorf("%s: %d is not positive", key.name, key.value))
+		}
+	}
+	if c.MaxReading < 2*int64(c.MaxRequestSize) {
+		errs = errors.Join(errs, fmt.Errorf("max_reading: %d is less than twice max_request_size (%d): a request is held as it came and decompressed",
+			c.MaxReading, c.MaxRequestSize))
+	}
+	if c.ReadTimeout <= 0 {
+		errs = errors.Join(errs, fmt.Errorf("read_timeout: %s is not positive", c.ReadTimeout))
+	}
+	return errs
+}
+
+func (c *Config) limits() cost.Limits {
+	return cost.Limits{Depth: c.MaxDepth, Items: c.MaxItems, Resources: c.MaxResources, Scopes: c.MaxScopes,
+		Attributes: c.MaxAttributes, Size: c.MaxDecodedSize}
 }

@@ -1,40 +1,40 @@
 package nestinglimitextension
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/http"
+	"math/rand/v2"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
-	"google.golang.org/grpc"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/proto" // registers what is wrapped, unless somebody replaces it
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/nesting"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/metadata"
 )
 
-// Content types of OTLP/HTTP.
-const (
-	protobufType = "application/x-protobuf"
-	jsonType     = "application/json"
-)
+// patience is how long a request may take to arrive when there is no room for others.
+const patience = 2 * time.Second
 
-// nestingLimit looks at requests before they are decoded: decoders of OTLP recurse without a bound, and a Go process that runs
-// out of stack can't recover. It is stateless and safe for concurrent use.
+// nestingLimit looks at requests before they are decoded: decoders of OTLP recurse without a bound, and make hundreds of bytes of two.
+// It is safe for concurrent use.
 type nestingLimit struct {
 	component.StartFunc
-	component.ShutdownFunc
-	max int
+	cfg       *Config
+	limits    cost.Limits
+	telemetry *metadata.TelemetryBuilder
+	inFlight  *admission.Budget
+	reading   *admission.Readers
+	messages  *meteredPool
 }
 
 var (
@@ -43,83 +43,84 @@ var (
 	_ extensionmiddleware.HTTPServer = (*nestingLimit)(nil)
 )
 
-func (l *nestingLimit) tooDeep() error {
-	return fmt.Errorf("the request is nested more than %d deep", l.max)
-}
-
-// GetHTTPHandler returns what wraps a receiver's handler. The body has been decompressed and is bounded by then.
-func (l *nestingLimit) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
-	return func(_ context.Context, next http.Handler) (http.Handler, error) {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			exceeds := map[string]func([]byte, int) bool{
-				protobufType: nesting.ProtobufExceeds,
-				jsonType:     nesting.JSONExceeds,
-			}[mediaType(r)]
-			if exceeds == nil {
-				next.ServeHTTP(w, r)
-				return
-			}
-			body, err := io.ReadAll(r.Body)
-			if err == nil && exceeds(body, l.max) {
-				err = l.tooDeep()
-			}
-			if err != nil {
-				refuse(w, mediaType(r), err)
-				return
-			}
-			r.Body = readAgain{bytes.NewReader(body), r.Body}
-			next.ServeHTTP(w, r)
-		}), nil
-	}, nil
-}
-
-func mediaType(r *http.Request) string {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+func newNestingLimit(cfg *Config, set extension.Settings) (*nestingLimit, error) {
+	t, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
-		return ""
+		return nil, err
 	}
-	return kind
-}
-
-// refuse answers as OTLP wants it: 400 is not retryable, and the body is a Status in the request's encoding.
-func refuse(w http.ResponseWriter, kind string, cause error) {
-	marshal := proto.Marshal
-	if kind == jsonType {
-		marshal = protojson.Marshal
+	l := &nestingLimit{
+		cfg:       cfg,
+		limits:    cfg.limits(),
+		telemetry: t,
+		inFlight:  admission.NewBudget(cfg.MaxInFlight),
+		reading:   admission.NewReaders(cfg.MaxReading, patience),
 	}
-	answer, err := marshal(status.New(codes.InvalidArgument, cause.Error()).Proto())
-	if err != nil {
-		http.Error(w, cause.Error(), http.StatusBadRequest)
-		return
+	l.messages = newMeteredPool(cfg.MaxReading, l.reading)
+	return l, errors.Join(
+		t.RegisterExtensionNestingLimitInFlightCallback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(l.inFlight.Used())
+			return nil
+		}),
+		t.RegisterExtensionNestingLimitReadingCallback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(l.reading.Used() + l.messages.used.Load())
+			return nil
+		}))
+}
+
+// Shutdown ends the telemetry; requests hold nothing that outlives them.
+func (l *nestingLimit) Shutdown(context.Context) error {
+	l.telemetry.Shutdown()
+	return nil
+}
+
+// refusal is why a request is refused: a status that a client understands, with the reason that is counted.
+type refusal struct {
+	reason string
+	status *status.Status
+}
+
+// refuse counts a refusal.
+func (l *nestingLimit) refuse(r *refusal) *refusal {
+	l.telemetry.ExtensionNestingLimitRefusedRequests.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", r.reason)))
+	return r
+}
+
+// never tells a client that the request will not be taken, however often it is sent.
+func never(reason, text string) *refusal {
+	return &refusal{reason, status.New(codes.InvalidArgument, text)}
+}
+
+// later tells a client to come back: in a second or two, not all at the same moment.
+func later(reason, text string) *refusal {
+	s := status.New(codes.Unavailable, text)
+	delay := time.Second + rand.N(2*time.Second).Truncate(time.Second)
+	if hinted, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)}); err == nil {
+		s = hinted
 	}
-	w.Header().Set("Content-Type", kind)
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = w.Write(answer) // the client has gone: nobody to tell
+	return &refusal{reason, s}
 }
 
-// readAgain gives a body that was read to the next handler, which closes the original.
-type readAgain struct {
-	io.Reader
-	io.Closer
+func (l *nestingLimit) busy() *refusal {
+	return later("in_flight", fmt.Sprintf("requests in flight take %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
 }
 
-// GetGRPCServerOptions returns the codec of the server: interceptors come after decoding.
-func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
-	return []grpc.ServerOption{grpc.ForceServerCodecV2(&codec{CodecV2: encoding.GetCodecV2("proto"), limit: l})}, nil
+func (l *nestingLimit) crowded() *refusal {
+	return later("reading", fmt.Sprintf("requests that are being read take %d bytes of memory (max_reading)", l.cfg.MaxReading))
 }
 
-// codec is the registered one behind a look at what it decodes.
-type codec struct {
-	encoding.CodecV2
-	limit *nestingLimit
-}
-
-// Unmarshal refuses data that is nested too deeply; the client gets the code INTERNAL from grpc, which is not retryable.
-func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
-	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
-	defer whole.Free()
-	if nesting.ProtobufExceeds(whole.ReadOnlyData(), c.limit.max) {
-		return c.limit.tooDeep()
+// judge measures a request and takes its memory from what is left for requests in flight. The caller releases what is held.
+func (l *nestingLimit) judge(usage cost.Usage, err error, body int) (held int64, refused *refusal) {
+	var exceeded *cost.Exceeded
+	switch {
+	case errors.As(err, &exceeded):
+		return 0, never(string(exceeded.Reason), err.Error())
+	case err != nil:
+		return 0, never("malformed", err.Error())
 	}
-	return c.CodecV2.Unmarshal(mem.BufferSlice{whole}, v)
+	// Beside the decoded request there are its bytes, and the receiver's copy of them.
+	held, ok := l.inFlight.Acquire(int64(usage.Size) + 2*int64(body))
+	if !ok {
+		return 0, l.busy()
+	}
+	return held, nil
 }

@@ -63,12 +63,12 @@ var profiles = map[string][]fragment{
 		{name: "memory_server"},
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
-		{name: "intake_otlp", fill: corsOrigins},
+		{name: "intake_otlp", fill: intake},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "journal", fill: journalBrokers},
 		{name: "journal_embedded", when: surroundings.embedsKafka},
-		{name: "sink_tsdb"},
-		{name: "guard", sink: "tsdb"},
+		{name: "sink_tsdb", fill: tsdbBounds},
+		{name: "guard", sink: "tsdb", fill: guardBounds},
 		{name: "rollup", sink: "tsdb"},
 		{name: "follow_tsdb", fill: follower("tsdb")},
 		{name: "jobs_tsdb", fill: jobs},
@@ -79,7 +79,7 @@ var profiles = map[string][]fragment{
 		{name: "memory_agent"},
 		{name: "scrub"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
-		{name: "intake_otlp", fill: corsOrigins},
+		{name: "intake_otlp", fill: intake},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "intake_statsd"},
 		{name: "sink_gateway"},
@@ -94,7 +94,7 @@ var profiles = map[string][]fragment{
 		{name: "scrub"},
 		{name: "scrub_instances"},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
-		{name: "intake_otlp", fill: corsOrigins},
+		{name: "intake_otlp", fill: intake},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
 		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
 		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
@@ -167,6 +167,16 @@ func hostAttributes(s surroundings) map[string]any {
 		{"os.type", osType()},
 		{"deployment.environment.name", s.reference("PENSTOCK_ENVIRONMENT")},
 	})
+}
+
+// intake is what the machine and the environment say of the listeners of OTLP.
+func intake(s surroundings) map[string]any {
+	conf := corsOrigins(s)
+	if conf == nil {
+		conf = map[string]any{}
+	}
+	merge(conf, intakeBounds(s))
+	return conf
 }
 
 // corsOrigins lets the pages of some origins send OTLP over HTTP. http_guard refuses those of all others.

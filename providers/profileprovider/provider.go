@@ -54,7 +54,9 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 		}
 	}
 	umask.Close() // configuration can't set it either
-	conf, err := compose(fragments, p.surroundings(name))
+	around := p.surroundings(name)
+	limitHeap(around)
+	conf, err := compose(fragments, around)
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}

@@ -15,6 +15,7 @@ type surroundings struct {
 	env      func(name string) (value string, set bool)
 	hostName string
 	hostID   string // empty where the machine has none
+	memory   int64  // bytes that the process may use
 	journal  bool   // there is a systemd journal, and journalctl to read it
 }
 
@@ -27,7 +28,7 @@ func (p *provider) surroundings(profile string) surroundings {
 	if err != nil {
 		name = "unknown"
 	}
-	return surroundings{profile: profile, env: p.env, hostName: name, hostID: machineID(), journal: findJournal()}
+	return surroundings{profile: profile, env: p.env, hostName: name, hostID: machineID(), memory: min(memory("/"), heapLimit()), journal: findJournal()}
 }
 
 // isSet says whether the variable has a value that is not empty.

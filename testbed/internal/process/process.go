@@ -39,6 +39,8 @@ type Settings struct {
 	Args []string
 	// Env is added to the variables that name free ports and the data directory, and wins over them.
 	Env map[string]string
+	// Under is what [Process].Under begins with. Default: nothing.
+	Under []string
 	// DataDir is PENSTOCK_DATA_DIR. Default: a directory that goes with the test.
 	DataDir string
 }
@@ -97,7 +99,7 @@ func New(t testing.TB, settings Settings) *Process {
 		settings.DataDir = t.TempDir()
 	}
 	ports := FreePorts(t, 7)
-	p := &Process{settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
+	p := &Process{Under: settings.Under, settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
 		"PENSTOCK_DATA_DIR":           settings.DataDir,
 		"PENSTOCK_OTLP_GRPC_ENDPOINT": ports[0],
 		"PENSTOCK_OTLP_HTTP_ENDPOINT": ports[1],

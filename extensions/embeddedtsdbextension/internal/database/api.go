@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/tsdb"
@@ -43,7 +42,7 @@ type api struct {
 	db       *tsdb.DB
 	stats    *tsdb.DBStats
 	gate     *gate
-	engine   *promql.Engine
+	engine   promql.QueryEngine
 	alerting *alerting
 	registry *prometheus.Registry
 	started  time.Time
@@ -75,7 +74,7 @@ func newHandler(s Settings, a api) http.Handler {
 		true, // metadata reaches gate's appenders
 		nil, registry,
 		v1.OpenAPIOptions{ExternalURL: s.ExternalURL, Version: s.Version},
-		parser.NewParser(parser.Options{}),
+		s.boundedParser(),
 	)
 	r := route.New()
 	apiV1.Register(r.WithPrefix("/api/v1"))

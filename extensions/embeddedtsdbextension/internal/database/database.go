@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
@@ -120,27 +119,18 @@ func assemble(s Settings, db *tsdb.DB, b *barrier, stats *tsdb.DBStats, reg *pro
 	if err != nil {
 		return nil, fmt.Errorf("open the list of active queries: %w", err)
 	}
-	engine := promql.NewEngine(promql.EngineOpts{
-		Logger:                   s.Logger,
-		Reg:                      reg,
-		MaxSamples:               s.QueryMaxSamples,
-		Timeout:                  s.QueryTimeout,
-		ActiveQueryTracker:       tracker,
-		LookbackDelta:            s.Lookback,
-		NoStepSubqueryIntervalFn: func(int64) int64 { return s.EvaluationInterval.Milliseconds() },
-		EnableAtModifier:         true,
-		EnableNegativeOffset:     true,
-		Parser:                   parser.NewParser(parser.Options{}),
-	})
+	opts := s.engineOptions()
+	opts.Reg, opts.ActiveQueryTracker, opts.Parser = reg, tracker, s.boundedParser()
+	engine := promql.NewEngine(opts)
 	g := &gate{db: db, barrier: b, room: s.Room, maxSeries: s.MaxSeries, families: newFamilies()}
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := startAlerting(ctx, s, db, g, engine, reg)
+	a, err := startAlerting(ctx, s, db, g, s.rulesEngine(), reg)
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, tracker.Close())
 	}
 	d := &DB{dir: s.Directory, db: db, barrier: b, using: ctx, registry: reg, gate: g, alerting: a, tracker: tracker, cancel: cancel}
-	d.handler = newHandler(s, api{db: db, stats: stats, gate: g, engine: engine, alerting: a, registry: reg, started: time.Now()})
+	d.handler = newHandler(s, api{db: db, stats: stats, gate: g, engine: s.boundedEngine(engine), alerting: a, registry: reg, started: time.Now()})
 	return d, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
 
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
 
@@ -45,6 +46,10 @@ type Settings struct {
 	QueryMaxSamples  int
 	QueryConcurrency int
 	Lookback         time.Duration
+	// QueryText and QueryMaxSteps bound queries that come over HTTP; RefusedQuery is called with the reason for each that is refused.
+	QueryText     querylimit.Text
+	QueryMaxSteps int
+	RefusedQuery  func(querylimit.Reason)
 
 	// AdminAPI enables deletion and snapshots over HTTP.
 	AdminAPI bool

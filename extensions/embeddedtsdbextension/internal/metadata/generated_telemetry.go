@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	ExtensionEmbeddedTsdbDiskSize        metric.Int64ObservableGauge
 	ExtensionEmbeddedTsdbLogFailures     metric.Int64Counter
 	ExtensionEmbeddedTsdbReady           metric.Int64ObservableGauge
+	ExtensionEmbeddedTsdbRefusedQueries  metric.Int64ObservableCounter
 	ExtensionEmbeddedTsdbRefusedRequests metric.Int64Counter
 	ExtensionEmbeddedTsdbRefusedSamples  metric.Int64ObservableCounter
 	ExtensionEmbeddedTsdbRefusedWrites   metric.Int64Counter
@@ -69,6 +70,21 @@ func (builder *TelemetryBuilder) RegisterExtensionEmbeddedTsdbReadyCallback(cb m
 		cb(ctx, &observerInt64{inst: builder.ExtensionEmbeddedTsdbReady, obs: o})
 		return nil
 	}, builder.ExtensionEmbeddedTsdbReady)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExtensionEmbeddedTsdbRefusedQueriesCallback sets callback for observable ExtensionEmbeddedTsdbRefusedQueries metric.
+func (builder *TelemetryBuilder) RegisterExtensionEmbeddedTsdbRefusedQueriesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExtensionEmbeddedTsdbRefusedQueries, obs: o})
+		return nil
+	}, builder.ExtensionEmbeddedTsdbRefusedQueries)
 	if err != nil {
 		return err
 	}
@@ -152,6 +168,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_embedded_tsdb_ready",
 		metric.WithDescription("1 once the write-ahead log is read and queries and samples are taken, else 0. [Alpha]"),
 		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedTsdbRefusedQueries, err = builder.meter.Int64ObservableCounter(
+		"otelcol_extension_embedded_tsdb_refused_queries",
+		metric.WithDescription("Queries that were refused before Prometheus' parser saw them. [Alpha]"),
+		metric.WithUnit("{query}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbRefusedRequests, err = builder.meter.Int64Counter(

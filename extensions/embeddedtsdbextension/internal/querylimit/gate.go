@@ -1,0 +1,149 @@
+package querylimit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// formPerQuery is how much longer than the query's text the form that carries it may be: percent-encoding takes three bytes
+// for one, and there are other parameters.
+const formPerQuery = 4
+
+// bodyTimeout is how long the body of a request may take to arrive.
+const bodyTimeout = time.Minute
+
+// Gate lets a bounded number of requests read at once, and a bounded number wait. A request ends at its timeout, waiting included,
+// and as soon as Close is called. Safe for concurrent use.
+type Gate struct {
+	slots     chan struct{}
+	waiting   atomic.Int64
+	maxWait   int
+	maxForm   int
+	timeout   time.Duration
+	refused   func(Reason)
+	closing   context.Context
+	closeFunc context.CancelFunc
+}
+
+// NewGate returns a gate for at most running requests at once and waiting ones beside them; each ends after timeout. refused is called
+// once for each request that the gate refuses.
+func NewGate(running, waiting int, timeout time.Duration, text Text, refused func(Reason)) *Gate {
+	g := &Gate{slots: make(chan struct{}, running), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused}
+	g.closing, g.closeFunc = context.WithCancel(context.Background())
+	return g
+}
+
+// Close cancels all requests that run or wait, and those that come.
+func (g *Gate) Close() { g.closeFunc() }
+
+// Wait returns once no request runs, or with ctx's error. After Close; nothing may run when it has returned nil.
+func (g *Gate) Wait(ctx context.Context) error {
+	for range cap(g.slots) {
+		select {
+		case g.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// ServeHTTP passes a request on to next once it is its turn.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported by recorders in tests
+	if !Reads(r.URL.Path) {
+		next.ServeHTTP(w, r)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), g.timeout)
+	defer cancel()
+	defer context.AfterFunc(g.closing, cancel)()
+	if !g.enter(ctx, w) {
+		return
+	}
+	defer func() { <-g.slots }()
+	r = r.WithContext(ctx)
+	if isForm(r) {
+		// Go's own bound on the body is that of remote write. Later calls find the form parsed.
+		r.Body = http.MaxBytesReader(w, r.Body, int64(g.maxForm))
+		var tooLarge *http.MaxBytesError
+		if err := parseForm(r, int64(g.maxForm)); errors.As(err, &tooLarge) {
+			g.refused(BodySize)
+			answer(w, http.StatusRequestEntityTooLarge, "bad_data", (&Error{BodySize, g.maxForm}).Error())
+			return
+		}
+	}
+	if isForm(r) || r.Method == http.MethodGet {
+		_ = control.SetReadDeadline(time.Time{}) // read to its end: Go would cancel the query when the deadline is over
+	}
+	next.ServeHTTP(w, r)
+}
+
+// enter waits for a slot. It answers the request and returns false if there is none to be had.
+func (g *Gate) enter(ctx context.Context, w http.ResponseWriter) bool {
+	if ctx.Err() == nil {
+		select {
+		case g.slots <- struct{}{}:
+			return true
+		default:
+		}
+	}
+	defer g.waiting.Add(-1)
+	if g.waiting.Add(1) > int64(g.maxWait) {
+		g.refused(Busy)
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusServiceUnavailable, "unavailable", (&Error{Busy, g.maxWait}).Error())
+		return false
+	}
+	select {
+	case g.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		g.refused(Busy)
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusServiceUnavailable, "timeout", "the query waited for others until it timed out or was canceled (query::timeout, query::max_concurrency)")
+		return false
+	}
+}
+
+// Reads says whether a path belongs to the API's readers, which parse or run queries. Writes have bounds of their own, and a
+// stream of notifications lasts as long as its client likes.
+func Reads(path string) bool {
+	call, ok := strings.CutPrefix(path, "/api/v1/")
+	if !ok {
+		return false
+	}
+	return call != "write" && !strings.HasPrefix(call, "otlp/") && !strings.HasPrefix(call, "notifications")
+}
+
+// parseForm reads the form of either kind. Other errors than a too large body are the next handler's to tell.
+func parseForm(r *http.Request, limit int64) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	return r.ParseMultipartForm(limit)
+}
+
+func isForm(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && (kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data")
+}
+
+// answer writes an error in the form of Prometheus' API.
+func answer(w http.ResponseWriter, code int, kind, text string) {
+	body, err := json.Marshal(map[string]string{"status": "error", "errorType": kind, "error": text})
+	if err != nil {
+		http.Error(w, text, code)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // the client has gone: nobody to tell
+}

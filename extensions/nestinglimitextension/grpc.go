@@ -1,0 +1,180 @@
+package nestinglimitextension
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // registers what is wrapped, unless somebody replaces it
+	"google.golang.org/grpc/experimental"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/tap"
+
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
+)
+
+// GetGRPCServerOptions returns what bounds a server's requests. grpc decodes a request before it calls interceptors, and answers INTERNAL
+// if that fails. So the codec only notes its verdict; the stats handler, which is told of every end, ties it to the call and releases
+// what the call holds; and the interceptor answers.
+func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
+	c := &codec{CodecV2: encoding.GetCodecV2("proto"), limit: l}
+	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(c),
+		grpc.StatsHandler(&callHandler{codec: c}),
+		grpc.ChainUnaryInterceptor(intercept),
+		grpc.InTapHandle(l.tap),
+		grpc.SharedWriteBuffer(true), // an idle connection keeps none
+		grpc.ConnectionTimeout(l.cfg.ReadTimeout),
+		experimental.BufferPool(l.messages),
+	}, nil
+}
+
+// call is what a call holds, from its first header to its end.
+type call struct {
+	limit   *nestingLimit
+	reader  *admission.Reader
+	timer   *time.Timer
+	cancel  context.CancelFunc
+	forget  func() bool // the context no longer tells of its end
+	whole   atomic.Bool // the request is complete, or never will be
+	held    int64
+	refused *refusal
+}
+
+type callKey struct{}
+
+// tap sees a call when its headers have come. It runs in the connection's reader, so it must not block.
+func (l *nestingLimit) tap(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	if l.messages.full() {
+		l.messages.makeRoom()
+		return nil, l.refuse(l.crowded()).status.Err()
+	}
+	c := &call{limit: l}
+	ctx, c.cancel = context.WithCancel(context.WithValue(ctx, callKey{}, c))
+	c.timer = time.AfterFunc(l.cfg.ReadTimeout, c.abort)
+	c.reader = l.reading.Begin(time.Now(), c.abort)
+	// A stream that ends before it has become a call is told of by nothing else.
+	c.forget = context.AfterFunc(ctx, c.arrived)
+	return ctx, nil
+}
+
+// abort ends a call whose request takes too long to arrive. The client is told CANCELLED, which OTLP lets it repeat.
+func (c *call) abort() {
+	if !c.whole.Swap(true) {
+		c.limit.refuse(later("slow", ""))
+		c.cancel()
+	}
+}
+
+// arrived is called when the request is complete, or never will be.
+func (c *call) arrived() {
+	c.whole.Store(true)
+	c.timer.Stop()
+	c.reader.Done()
+}
+
+// ended releases what the call holds.
+func (c *call) ended() {
+	c.forget()
+	c.arrived()
+	c.cancel()
+	c.limit.inFlight.Release(c.held)
+	c.held = 0
+}
+
+// callHandler ties the codec's verdicts to calls.
+type callHandler struct {
+	codec *codec
+}
+
+func (h *callHandler) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (h *callHandler) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return
+	}
+	switch e := event.(type) {
+	case *stats.InPayload:
+		c.arrived()
+		if v, ok := h.codec.verdicts.LoadAndDelete(e.Payload); ok {
+			c.held, c.refused = v.(verdict).held, v.(verdict).refused
+		}
+	case *stats.End:
+		c.ended()
+	}
+}
+
+func (h *callHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (h *callHandler) HandleConn(context.Context, stats.ConnStats) {}
+
+// intercept answers a call whose request was refused.
+func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok && c.refused != nil {
+		return nil, c.limit.refuse(c.refused).status.Err()
+	}
+	return handler(ctx, req)
+}
+
+// verdict is what the codec found.
+type verdict struct {
+	held    int64
+	refused *refusal
+}
+
+// codec is the registered one behind a look at what it decodes.
+type codec struct {
+	encoding.CodecV2
+	limit    *nestingLimit
+	verdicts sync.Map // by the message; each is taken out again before the codec's caller goes on
+}
+
+// Unmarshal decodes what is admitted. For requests of OTLP it returns no error but leaves a verdict; for others the client gets INTERNAL
+// from grpc, which is not retryable.
+func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
+	whole := data.MaterializeToBuffer(c.limit.messages)
+	defer whole.Free()
+	body := whole.ReadOnlyData()
+	signal, known := signalOf(v)
+	usage, err := c.limit.limits.Protobuf(signal, body)
+	held, refused := c.limit.judge(usage, err, len(body))
+	if refused == nil {
+		if c.CodecV2.Unmarshal(mem.BufferSlice{whole}, v) != nil {
+			refused = never("malformed", "the request is not a valid message of OTLP")
+		}
+	}
+	if known {
+		c.verdicts.Store(v, verdict{held, refused})
+		return nil
+	}
+	c.limit.inFlight.Release(held) // its call is not known here
+	if refused != nil {
+		return errors.New(c.limit.refuse(refused).status.Message())
+	}
+	return nil
+}
+
+// requests are the messages of OTLP, by the names of pdata's types.
+var requests = map[string]cost.Signal{
+	"ExportLogsServiceRequest":     cost.Logs,
+	"ExportMetricsServiceRequest":  cost.Metrics,
+	"ExportTraceServiceRequest":    cost.Traces,
+	"ExportProfilesServiceRequest": cost.Other,
+}
+
+func signalOf(v any) (signal cost.Signal, known bool) {
+	t := reflect.TypeOf(v)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return cost.Other, false
+	}
+	signal, known = requests[t.Elem().Name()]
+	return signal, known
+}

@@ -1,0 +1,123 @@
+// Package decompress expands request bodies within bounds: of the output, of a window's memory, and of how many are expanded at
+// once. Expanding is work for a processor, so more at once than there are processors would only hold more memory.
+package decompress
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/golang/snappy"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// maxWindow is the largest window of zstd, in bytes: what its strongest level asks for when it does not know the size. A frame of a
+// few bytes may ask for 512 MiB.
+const maxWindow = 32 << 20
+
+// ErrUnknown says that the encoding is none of Encodings.
+var ErrUnknown = errors.New("unknown encoding")
+
+// ErrTooLarge says that the output is longer than it may be.
+var ErrTooLarge = errors.New("too large after decompression")
+
+// Encodings are the names of Content-Encoding that Body takes, as confighttp does.
+var Encodings = []string{"gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed", "lz4"}
+
+// slots holds a token for each expansion that runs, in the whole process: processors are the process's.
+var slots = make(chan struct{}, runtime.GOMAXPROCS(0))
+
+// Body expands body, to at most limit bytes. grow is called before more memory is taken, with how much; what it returns ends the
+// expansion. It waits for its turn until ctx ends.
+func Body(ctx context.Context, encoding string, body []byte, limit int, grow func(int) error) ([]byte, error) {
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-slots }()
+	if encoding == "snappy" && !bytes.HasPrefix(body, framed) {
+		return block(body, limit, grow)
+	}
+	r, err := reader(encoding, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return ReadAll(r, min(limit, 4*len(body)+512), limit, grow)
+}
+
+// framed begins a stream of snappy's framing format, which collectors used to send as "snappy".
+var framed = []byte("\xff\x06\x00\x00sNaPpY")
+
+func reader(encoding string, body io.Reader) (io.ReadCloser, error) {
+	switch encoding {
+	case "gzip":
+		return gzip.NewReader(body)
+	case "zlib", "deflate":
+		return zlib.NewReader(body)
+	case "zstd":
+		d, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	case "snappy", "x-snappy-framed":
+		return io.NopCloser(snappy.NewReader(body)), nil
+	case "lz4":
+		return io.NopCloser(lz4.NewReader(body)), nil
+	default:
+		return nil, fmt.Errorf("%w %q", ErrUnknown, encoding)
+	}
+}
+
+// block expands snappy's block format, which says at its beginning how long it is.
+func block(body []byte, limit int, grow func(int) error) ([]byte, error) {
+	n, err := snappy.DecodedLen(body)
+	if err != nil {
+		return nil, err
+	}
+	if n > limit {
+		return nil, ErrTooLarge
+	}
+	if err := grow(n); err != nil {
+		return nil, err
+	}
+	return snappy.Decode(nil, body)
+}
+
+// ReadAll reads r into one piece of memory that begins with size bytes and doubles as it fills, to at most limit bytes. grow is called
+// before more is taken, with how much.
+func ReadAll(r io.Reader, size, limit int, grow func(int) error) ([]byte, error) {
+	size = max(1, min(size, limit+1))
+	if err := grow(size); err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, size)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if len(b) > limit {
+			return nil, ErrTooLarge
+		}
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == cap(b) {
+			larger := min(2*cap(b), limit+1)
+			if err := grow(larger - cap(b)); err != nil {
+				return nil, err
+			}
+			b = append(make([]byte, 0, larger), b...)
+		}
+	}
+}

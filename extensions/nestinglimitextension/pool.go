@@ -1,0 +1,92 @@
+package nestinglimitextension
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"google.golang.org/grpc/mem"
+
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
+)
+
+// meteredPool counts the bytes of messages that are arriving, expanded or decoded. grpc takes memory for each piece of a message that
+// arrives and can't be refused any, so what there is too much of is ended.
+type meteredPool struct {
+	pool     mem.BufferPool
+	capacity int64
+	readers  *admission.Readers
+	used     atomic.Int64
+
+	mu  sync.Mutex
+	out map[weak.Pointer[[]byte]]lent // guarded by mu; what has been taken
+}
+
+// lent is a buffer that has been taken.
+type lent struct {
+	buffer  *[]byte
+	size    int64
+	cleanup runtime.Cleanup
+}
+
+var _ mem.BufferPool = (*meteredPool)(nil)
+
+func newMeteredPool(capacity int64, readers *admission.Readers) *meteredPool {
+	return &meteredPool{pool: mem.DefaultBufferPool(), capacity: capacity, readers: readers, out: map[weak.Pointer[[]byte]]lent{}}
+}
+
+// Get returns a buffer. Small ones are not counted: grpc does not give them back.
+func (p *meteredPool) Get(n int) *[]byte {
+	b := p.pool.Get(n)
+	if mem.IsBelowBufferPoolingThreshold(cap(*b)) {
+		return b
+	}
+	handle := new([]byte)
+	*handle = *b
+	key, l := weak.Make(handle), lent{buffer: b, size: int64(cap(*b))}
+	// grpc gives nothing back of what has arrived for a stream that is reset. The garbage collector notices.
+	l.cleanup = runtime.AddCleanup(handle, func(key weak.Pointer[[]byte]) { p.take(key) }, key)
+	p.mu.Lock()
+	p.out[key] = l
+	p.mu.Unlock()
+	if p.used.Add(l.size) > p.capacity {
+		p.makeRoom()
+	}
+	return handle
+}
+
+// Put takes a buffer back.
+func (p *meteredPool) Put(b *[]byte) {
+	l, ok := p.take(weak.Make(b))
+	if !ok {
+		p.pool.Put(b)
+		return
+	}
+	l.cleanup.Stop()
+	*l.buffer = *b
+	p.pool.Put(l.buffer)
+}
+
+// take strikes a buffer off what has been taken.
+func (p *meteredPool) take(key weak.Pointer[[]byte]) (lent, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.out[key]
+	delete(p.out, key)
+	p.used.Add(-l.size)
+	return l, ok
+}
+
+func (p *meteredPool) full() bool { return p.used.Load() > p.capacity }
+
+// makeRoom ends the calls that have been arriving for long; at twice the capacity all that are arriving, for there may be as many as
+// clients like to open.
+func (p *meteredPool) makeRoom() {
+	wait := patience
+	if p.used.Load() > 2*p.capacity {
+		wait = 0
+	}
+	p.readers.End(time.Now(), wait)
+}

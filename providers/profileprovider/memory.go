@@ -1,0 +1,134 @@
+package profileprovider
+
+import (
+	"bufio"
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+const (
+	mib = 1 << 20
+	gib = 1 << 30
+
+	// unknownMemory stands for a machine that does not tell: the bounds are those of a large one then.
+	unknownMemory = 64 * gib
+)
+
+// memory returns the bytes that the process may use: the smallest limit of its control groups, or the machine's memory. root is "/" but
+// in tests.
+func memory(root string) int64 {
+	total := int64(unknownMemory)
+	if info, err := os.ReadFile(filepath.Join(root, "proc/meminfo")); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "MemTotal:" {
+				if kib, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+					total = kib << 10
+				}
+			}
+		}
+	}
+	groups, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+	if err != nil {
+		return total
+	}
+	lines := bufio.NewScanner(bytes.NewReader(groups))
+	for lines.Scan() {
+		id, rest, _ := strings.Cut(lines.Text(), ":")
+		controllers, group, _ := strings.Cut(rest, ":")
+		switch {
+		case id == "0" && controllers == "": // the second version; a group's parents bound it too
+			for _, mount := range []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"} {
+				for at := group; ; at = filepath.Dir(at) {
+					total = min(total, limitIn(filepath.Join(root, mount, at, "memory.max")))
+					if at == "/" || at == "." {
+						break
+					}
+				}
+			}
+		case strings.Contains(","+controllers+",", ",memory,"):
+			// In a container the group is mounted at the top.
+			total = min(total, limitIn(filepath.Join(root, "sys/fs/cgroup/memory", group, "memory.limit_in_bytes")),
+				limitIn(filepath.Join(root, "sys/fs/cgroup/memory/memory.limit_in_bytes")))
+		}
+	}
+	return total
+}
+
+// limitIn reads a limit; a file that is missing or says "max" has none.
+func limitIn(file string) int64 {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return math.MaxInt64
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || n <= 0 {
+		return math.MaxInt64
+	}
+	return n
+}
+
+// limitHeap makes Go collect garbage more often when four fifths of the memory are in use. Without a limit the heap grows to twice
+// what is live before the next collection, and a container ends that needs half as much. GOMEMLIMIT of the user's own wins.
+func limitHeap(s surroundings) {
+	if !s.isSet("GOMEMLIMIT") {
+		debug.SetMemoryLimit(s.memory / 5 * 4)
+	}
+}
+
+// heapLimit is the memory that belongs to GOMEMLIMIT, which is meant to be most of it.
+func heapLimit() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if limit > math.MaxInt64/5 { // none
+		return limit
+	}
+	return limit / 4 * 5
+}
+
+// intakeBounds are what requests may take that are being read, or have been decoded and not answered: an eighth of the memory each, and
+// on somebody else's machine what fits into memory_limiter's share.
+func intakeBounds(s surroundings) map[string]any {
+	most := int64(gib)
+	if s.profile == "agent" {
+		most = 128 * mib
+	}
+	share := clamp(s.memory/8, 64*mib, most)
+	return map[string]any{"extensions": map[string]any{"nesting_limit": map[string]any{
+		"max_in_flight": share, "max_reading": min(share, 512*mib),
+	}}}
+}
+
+// seriesBounds are how many series the TSDB holds, at 4 KiB each, in a third of the memory, and the budget in front of it,
+// which folds before the TSDB has to refuse; rollups add series behind the budget.
+func (s surroundings) seriesBounds() (stored, budget int64) {
+	stored = clamp((s.memory-512*mib)/(12<<10), 10_000, 2_000_000)
+	return stored, min(stored/2, 1_000_000)
+}
+
+// tsdbBounds divides a quarter of the memory among the queries that run at once.
+func tsdbBounds(s surroundings) map[string]any {
+	const sampleSize = 16
+	queries := clamp(s.memory/(256*mib), 2, 20)
+	stored, _ := s.seriesBounds()
+	return map[string]any{"extensions": map[string]any{"embedded_tsdb": map[string]any{
+		"max_series": stored,
+		"query": map[string]any{
+			"max_concurrency": queries,
+			"max_samples":     clamp(s.memory/4/queries/sampleSize, 500_000, 50_000_000),
+		},
+	}}}
+}
+
+// guardBounds is the budget of series before the TSDB of this process.
+func guardBounds(s surroundings) map[string]any {
+	_, budget := s.seriesBounds()
+	return map[string]any{"processors": map[string]any{"cardinality_guard/tsdb": map[string]any{
+		"limits": map[string]any{"series": budget},
+	}}}
+}
+
+func clamp(n, least, most int64) int64 { return max(least, min(n, most)) }
