@@ -11,7 +11,6 @@ import (
 
 const (
 	defaultEndpoint    = "127.0.0.1:9092"
-	defaultMaxSize     = 512 << 20
 	defaultSegmentSize = 4 << 20
 )
 
@@ -21,7 +20,7 @@ func NewFactory() extension.Factory {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Endpoint: defaultEndpoint, MaxSize: defaultMaxSize, SegmentSize: defaultSegmentSize}
+	return &Config{Endpoint: defaultEndpoint, SegmentSize: defaultSegmentSize}
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {

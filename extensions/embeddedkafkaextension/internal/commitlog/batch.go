@@ -138,3 +138,22 @@ func place(raw []byte, first int64, epoch int32) {
 	binary.BigEndian.PutUint64(raw, uint64(first))
 	binary.BigEndian.PutUint32(raw[atEpoch:], uint32(epoch))
 }
+
+// Payload returns a batch that holds payload in place of records, for a log that no Kafka client reads.
+func Payload(payload []byte, millis int64) []byte {
+	raw := make([]byte, batchHeader, batchHeader+len(payload))
+	raw = append(raw, payload...)
+	binary.BigEndian.PutUint32(raw[atLength:], uint32(len(raw)-batchPrefix))
+	raw[atMagic] = magic
+	binary.BigEndian.PutUint64(raw[atFirstTime:], uint64(millis))
+	binary.BigEndian.PutUint64(raw[atMaxTime:], uint64(millis))
+	binary.BigEndian.PutUint64(raw[atProducer:], 1<<64-1)
+	binary.BigEndian.PutUint16(raw[atProdEpoch:], 1<<16-1)
+	binary.BigEndian.PutUint32(raw[atSequence:], 1<<32-1)
+	binary.BigEndian.PutUint32(raw[atRecords:], 1)
+	binary.BigEndian.PutUint32(raw[atCRC:], crc32.Checksum(raw[atAttributes:], castagnoli))
+	return raw
+}
+
+// PayloadOf returns what [Payload] was given.
+func PayloadOf(raw []byte) []byte { return raw[batchHeader:] }

@@ -206,3 +206,26 @@ func Unwrap(raw []byte, v any) error {
 	}
 	return json.Unmarshal(body, v)
 }
+
+// ReadLabel decodes what the owner of the partition in a directory keeps there, without opening it; ok is false if there is nothing
+// that can be trusted.
+func ReadLabel(fsys disk.FS, directory string, v any) (ok bool, err error) {
+	m, err := readMeta(fsys, directory)
+	if err != nil {
+		return false, err
+	}
+	return m.Label != nil && json.Unmarshal(m.Label, v) == nil, nil
+}
+
+// Adopt writes the partition's own file for segments that something else has written; existing ones stay.
+func Adopt(fsys disk.FS, directory string, label any, start int64) error {
+	body, err := json.Marshal(label)
+	if err != nil {
+		return err
+	}
+	raw, err := Wrap(meta{Label: body, Start: start, Closed: -1, Epochs: []epochStart{{}}})
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(fsys, filepath.Join(directory, metaName), raw)
+}
