@@ -265,6 +265,15 @@ func (b *Broker) partition(topic string, index int32) *partition {
 	return t.partitions[index]
 }
 
+// Queued returns how many batches of a partition wait to be written.
+func (b *Broker) Queued(topic string, index int32) int {
+	p := b.partition(topic, index)
+	if p == nil {
+		return 0
+	}
+	return p.log.Queued()
+}
+
 // allTopics lists all topics by name.
 func (b *Broker) allTopics() []*topic {
 	b.mu.RLock()

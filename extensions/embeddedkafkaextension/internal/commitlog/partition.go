@@ -122,6 +122,13 @@ func (p *Partition) Enqueue(raw []byte, b Batch) *Ticket {
 	return t
 }
 
+// Queued returns how many batches wait for a Commit.
+func (p *Partition) Queued() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue)
+}
+
 // Range returns the first offset that can be read, the last stable one, and the one behind the last.
 func (p *Partition) Range() (start, stable, end int64) {
 	p.mu.Lock()
