@@ -168,14 +168,14 @@ func (b *Broker) run() {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		if err := errors.Join(b.trim(now), b.expireTransactions(now), b.maintain()); err != nil && b.ctx.Err() == nil {
+		if err := errors.Join(b.trim(now), b.expireTransactions(now), b.Maintain()); err != nil && b.ctx.Err() == nil {
 			b.problem(err)
 		}
 	}
 }
 
-// maintain reports what readers found damaged.
-func (b *Broker) maintain() (err error) {
+// Maintain reports what readers found damaged since the last time. It is done in each TrimInterval.
+func (b *Broker) Maintain() (err error) {
 	for _, t := range b.allTopics() {
 		for _, p := range t.partitions {
 			found, e := p.log.Maintain()

@@ -459,3 +459,20 @@ func (f *file) Size() (int64, error) {
 }
 
 func (f *file) Close() error { return nil }
+
+// Copy returns another file system with the same content, all on disk.
+func (d *FS) Copy() *FS {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := &FS{rng: d.rng, directories: map[string]*directory{}}
+	for name, dir := range d.directories {
+		c := &directory{now: map[string]*node{}, durable: map[string]*node{}, made: true}
+		for file, n := range dir.now {
+			content := append([]byte{}, n.now...)
+			c.now[file] = &node{now: content, durable: content}
+			c.durable[file] = c.now[file]
+		}
+		out.directories[name] = c
+	}
+	return out
+}
