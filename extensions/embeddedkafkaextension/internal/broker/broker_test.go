@@ -406,3 +406,7 @@ func appendTo(t *testing.T, name string, raw []byte) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 }
+
+func kgoClient(address string) (*kgo.Client, error) {
+	return kgo.NewClient(kgo.SeedBrokers(address))
+}

@@ -291,11 +291,11 @@ func (p *Partition) begin(base int64) error {
 	name := filepath.Join(p.set.Directory, segmentName(base))
 	next, err := p.set.FS.Open(name, true)
 	if err == nil {
-		err = next.Truncate(0)
-		if err == nil {
-			err = next.Sync()
+		var size int64
+		if size, err = next.Size(); err == nil && size > 0 { // left by an attempt that failed
+			err = cut(next, 0)
 		}
-		if err == nil {
+		if err == nil { // The name of the seal in front, too.
 			err = p.set.FS.SyncDirectory(p.set.Directory)
 		}
 		if err == nil { // Entries of the segment in front are in its seal.

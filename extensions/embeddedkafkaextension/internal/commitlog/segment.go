@@ -82,7 +82,7 @@ func bases(fsys disk.FS, directory, suffix string) ([]int64, error) {
 	return out, nil
 }
 
-// writeSeal makes the seal of a segment.
+// writeSeal makes the seal of a segment. The caller syncs the directory.
 func writeSeal(fsys disk.FS, directory string, f facts, index []entry) error {
 	body, err := json.Marshal(f)
 	if err != nil {
@@ -96,7 +96,7 @@ func writeSeal(fsys disk.FS, directory string, f facts, index []entry) error {
 	for _, e := range index {
 		raw = e.appendTo(raw, f.Base)
 	}
-	if err := disk.WriteFile(fsys, filepath.Join(directory, sealName(f.Base)), raw); err != nil {
+	if err := disk.ReplaceFile(fsys, filepath.Join(directory, sealName(f.Base)), raw); err != nil {
 		return fmt.Errorf("seal segment %d: %w", f.Base, err)
 	}
 	return nil

@@ -138,6 +138,14 @@ func ReadFile(fsys FS, name string, most int64) ([]byte, error) {
 
 // WriteFile replaces a file: after a crash it has the old content or the new, and after a return without error the new.
 func WriteFile(fsys FS, name string, content []byte) error {
+	if err := ReplaceFile(fsys, name, content); err != nil {
+		return err
+	}
+	return fsys.SyncDirectory(filepath.Dir(name))
+}
+
+// ReplaceFile is WriteFile for a caller that syncs the directory itself.
+func ReplaceFile(fsys FS, name string, content []byte) error {
 	temporary := name + ".tmp"
 	f, err := fsys.Open(temporary, true)
 	if err != nil {
@@ -153,8 +161,5 @@ func WriteFile(fsys FS, name string, content []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := fsys.Rename(temporary, name); err != nil {
-		return err
-	}
-	return fsys.SyncDirectory(filepath.Dir(name))
+	return fsys.Rename(temporary, name)
 }
