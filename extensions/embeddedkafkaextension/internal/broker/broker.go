@@ -101,13 +101,7 @@ func Open(set Settings) (_ *Broker, err error) {
 	if set.FS == nil {
 		set.FS = disk.OS{}
 	}
-	b := &Broker{set: set, topics: map[string]*topic{}, byID: map[[16]byte]*topic{}, transactions: map[string]*ledger.Transaction{},
-		memory: semaphore.NewWeighted(requestsBytes)}
-	b.ctx, b.stop = context.WithCancel(context.Background())
-	b.rooms.Store(&rooms{})
-	b.notes.Store(&notes{})
-	b.groups.init(b)
-	b.producers.b = b
+	b := newBroker(set)
 	if err := set.FS.MakeDirectory(set.Directory); err != nil {
 		return nil, err
 	}
@@ -139,6 +133,17 @@ func Open(set Settings) (_ *Broker, err error) {
 	b.wg.Go(b.run)
 	b.wg.Go(b.serve)
 	return b, nil
+}
+
+func newBroker(set Settings) *Broker {
+	b := &Broker{set: set, topics: map[string]*topic{}, byID: map[[16]byte]*topic{}, transactions: map[string]*ledger.Transaction{},
+		memory: semaphore.NewWeighted(requestsBytes)}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.rooms.Store(&rooms{})
+	b.notes.Store(&notes{})
+	b.groups.init(b)
+	b.producers.b = b
+	return b
 }
 
 func (b *Broker) listen() (err error) {
