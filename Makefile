@@ -12,7 +12,7 @@ LDFLAGS   := -s -w
 # links all of them for one cast), cloud and Kubernetes clients, OpenAPI descriptions.
 COLD      := github.com/apache/arrow-go/v18/arrow/compute k8s.io sigs.k8s.io github.com/aws github.com/Azure cloud.google.com github.com/googleapis \
              github.com/pb33f github.com/google/gnostic-models gonum.org github.com/leodido google.golang.org/api go.yaml.in github.com/goccy/go-yaml \
-             github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kadm github.com/twmb/franz-go/pkg/kfake github.com/elastic/lunes
+             github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kadm github.com/elastic/lunes
 GCFLAGS   := $(foreach package,$(COLD),-gcflags=$(package)/...=-l)
 PROFILE   ?= standalone
 PKGS      ?= ./...

@@ -53,7 +53,7 @@ func (k *kafka) Start(ctx context.Context, _ component.Host) error {
 		return err
 	}
 	b, err := broker.Open(broker.Settings{
-		Address: k.cfg.Endpoint, Directory: k.cfg.Directory, MaxBytes: limit, SegmentBytes: int64(k.cfg.SegmentSize), TrimInterval: trimInterval,
+		Address: k.cfg.Endpoint, Directory: k.cfg.Directory, MaxBytes: limit, SegmentBytes: int64(k.cfg.segment(Size(limit))), TrimInterval: trimInterval,
 		Problem: func(err error) {
 			k.telemetry.ExtensionEmbeddedKafkaProblems.Add(ctx, 1)
 			k.log.Warn("the embedded broker has a problem", zap.Error(err))
@@ -77,7 +77,7 @@ func (k *kafka) limit() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("max_size: how much is free where %s is: %w", k.cfg.Directory, err)
 	}
-	limit := max(min(free/freeShare, maxDefaultSize), int64(minSegments*k.cfg.SegmentSize))
+	limit := max(min(free/freeShare, maxDefaultSize), int64(minSegments*k.cfg.segment(0)))
 	k.log.Info("max_size is not set: the log may take a quarter of what is free on the disk, at most 10 GiB", zap.Int64("max_size", limit))
 	return limit, nil
 }

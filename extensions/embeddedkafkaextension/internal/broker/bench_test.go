@@ -20,7 +20,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/broker"
 )
 
-// BenchmarkProduce compares the broker with kfake, which it has replaced, flushed to disk as it was: records of 5 KB that are each
+// BenchmarkProduce compares the broker with kfake, which it has replaced, each with its default segments and flushed to disk: records of 5 KB that are each
 // waited for, one partition, from some clients' goroutines at once.
 func BenchmarkProduce(b *testing.B) {
 	for _, writers := range []int{1, 16, 256} {
@@ -52,7 +52,7 @@ func startFor(b *testing.B, which string) (address string) {
 		b.Cleanup(k.Close)
 		return k.ListenAddrs()[0]
 	}
-	k, err := broker.Open(broker.Settings{Address: "127.0.0.1:0", Directory: b.TempDir(), MaxBytes: 16 << 30, SegmentBytes: 4 << 20, TrimInterval: time.Second})
+	k, err := broker.Open(broker.Settings{Address: "127.0.0.1:0", Directory: b.TempDir(), MaxBytes: 10 << 30, SegmentBytes: 16 << 20, TrimInterval: time.Second})
 	if err != nil {
 		b.Fatal(err)
 	}

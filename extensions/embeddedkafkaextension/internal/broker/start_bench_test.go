@@ -31,7 +31,7 @@ func (d lazyDisk) Open(name string, create bool) (disk.File, error) {
 // BenchmarkStart starts a broker with 10 GiB of journal, whose process was killed, and reports how much memory that takes, what is
 // given back meanwhile included. It needs as much disk.
 func BenchmarkStart(b *testing.B) {
-	set := broker.Settings{Address: "127.0.0.1:0", Directory: b.TempDir(), MaxBytes: 20 << 30, SegmentBytes: 4 << 20, TrimInterval: time.Hour, FS: lazyDisk{}}
+	set := broker.Settings{Address: "127.0.0.1:0", Directory: b.TempDir(), MaxBytes: 20 << 30, SegmentBytes: 16 << 20, TrimInterval: time.Hour, FS: lazyDisk{}}
 	r, err := broker.Open(set)
 	if err != nil {
 		b.Fatal(err)
@@ -70,7 +70,7 @@ func BenchmarkStart(b *testing.B) {
 
 func fill10GiB(b *testing.B, directory string) {
 	b.Helper()
-	log, _, err := commitlog.OpenPartition(commitlog.Settings{FS: lazyDisk{}, Directory: directory, SegmentBytes: 4 << 20, Now: time.Now})
+	log, _, err := commitlog.OpenPartition(commitlog.Settings{FS: lazyDisk{}, Directory: directory, SegmentBytes: 16 << 20, Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}
