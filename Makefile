@@ -12,7 +12,7 @@ LDFLAGS   := -s -w
 # links all of them for one cast), cloud and Kubernetes clients, OpenAPI descriptions.
 COLD      := github.com/apache/arrow-go/v18/arrow/compute k8s.io sigs.k8s.io github.com/aws github.com/Azure cloud.google.com github.com/googleapis \
              github.com/pb33f github.com/google/gnostic-models gonum.org github.com/leodido google.golang.org/api go.yaml.in github.com/goccy/go-yaml \
-             github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kadm github.com/twmb/franz-go/pkg/kfake github.com/elastic/lunes
+             github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kadm github.com/elastic/lunes
 GCFLAGS   := $(foreach package,$(COLD),-gcflags=$(package)/...=-l)
 PROFILE   ?= standalone
 PKGS      ?= ./...
@@ -56,7 +56,7 @@ test: lint check-generated unit build smoke ## Everything that needs only Go and
 # Packages of one goroutine whose random tests are long: a race detector finds nothing there and takes twenty times as long.
 SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexporter/internal/rows \
              internal/delivery/simulation processors/piiscrubberprocessor/internal/corpus \
-             processors/windowrollupprocessor/internal/rollup
+             processors/windowrollupprocessor/internal/rollup extensions/embeddedkafkaextension/internal/commitlog
 
 .PHONY: unit
 unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 57 500 simulated schedules of crashes, lost answers and cut logs

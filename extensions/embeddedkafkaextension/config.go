@@ -11,6 +11,12 @@ import (
 
 const (
 	minSegmentBytes = 1 << 20
+	// Without segment_size a segment is one segmentShare-th of max_size, within these bounds.
+	segmentShare        = 256
+	leastSegment   Size = 4 << 20
+	largestSegment Size = 16 << 20
+	// maxSegmentBytes bounds what a start reads of a partition.
+	maxSegmentBytes = 64 << 20
 	// minSegments is how many segments the cap must have room for: half of it is one segment per partition.
 	minSegments = 16
 )
@@ -22,10 +28,12 @@ type Config struct {
 	Endpoint string `mapstructure:"endpoint"`
 	// Directory holds the log. Required. One process at a time.
 	Directory string `mapstructure:"directory"`
-	// MaxSize caps the log on disk, in bytes. Default 512 MiB. As much memory is needed to start after a crash.
-	MaxSize int64 `mapstructure:"max_size"`
-	// SegmentSize is the size of one file of a partition, in bytes; only whole files are deleted. Default 4 MiB.
-	SegmentSize int64 `mapstructure:"segment_size"`
+	// MaxSize caps the log on disk: bytes, or a size like 10GiB. Default 0: a quarter of what is free on the disk when the extension
+	// starts, at most 10 GiB.
+	MaxSize Size `mapstructure:"max_size"`
+	// SegmentSize is the size of one file of a partition: bytes, or a size like 16MiB; only whole files are deleted. Default 0: a 256th of
+	// the cap, between 4 and 16 MiB.
+	SegmentSize Size `mapstructure:"segment_size"`
 }
 
 var _ component.Config = (*Config)(nil)
@@ -38,12 +46,20 @@ func (c *Config) Validate() (err error) {
 	if c.Directory == "" {
 		err = errors.Join(err, errors.New("directory: must be set: the log is kept there"))
 	}
-	if c.SegmentSize < minSegmentBytes {
-		err = errors.Join(err, fmt.Errorf("segment_size: %d is below %d", c.SegmentSize, minSegmentBytes))
-	} else if c.MaxSize < minSegments*c.SegmentSize {
-		err = errors.Join(err, fmt.Errorf("max_size: %d is below %d times segment_size (%d)", c.MaxSize, minSegments, minSegments*c.SegmentSize))
+	if c.SegmentSize != 0 && (c.SegmentSize < minSegmentBytes || c.SegmentSize > maxSegmentBytes) {
+		err = errors.Join(err, fmt.Errorf("segment_size: %s is not between %s and %s", c.SegmentSize, Size(minSegmentBytes), Size(maxSegmentBytes)))
+	} else if least := minSegments * c.segment(c.MaxSize); c.MaxSize != 0 && c.MaxSize < least {
+		err = errors.Join(err, fmt.Errorf("max_size (PENSTOCK_JOURNAL_SIZE in a profile): %s is below %d times segment_size (%s)", c.MaxSize, minSegments, least))
 	}
 	return err
+}
+
+// segment returns the size of a segment in a log of at most limit bytes.
+func (c *Config) segment(limit Size) Size {
+	if c.SegmentSize != 0 {
+		return c.SegmentSize
+	}
+	return min(max(limit/segmentShare, leastSegment), largestSegment)
 }
 
 func validateEndpoint(endpoint string) error {

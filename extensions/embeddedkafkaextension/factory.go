@@ -10,9 +10,7 @@ import (
 )
 
 const (
-	defaultEndpoint    = "127.0.0.1:9092"
-	defaultMaxSize     = 512 << 20
-	defaultSegmentSize = 4 << 20
+	defaultEndpoint = "127.0.0.1:9092"
 )
 
 // NewFactory returns the factory of the embedded Kafka extension.
@@ -21,7 +19,7 @@ func NewFactory() extension.Factory {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Endpoint: defaultEndpoint, MaxSize: defaultMaxSize, SegmentSize: defaultSegmentSize}
+	return &Config{Endpoint: defaultEndpoint}
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {

@@ -2,20 +2,29 @@ package embeddedkafkaextension
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/broker"
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/commitlog"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/metadata"
 )
 
 // trimInterval is the time between looks at the log's size and age. Between two looks the size is counted.
 const trimInterval = time.Second
+
+// Without max_size the log may take one freeShare-th of what is free on the disk, at most maxDefaultSize.
+const (
+	freeShare      = 4
+	maxDefaultSize = 10 << 30
+)
 
 var _ extension.Extension = (*kafka)(nil)
 
@@ -36,25 +45,52 @@ func newKafka(cfg *Config, set extension.Settings) (*kafka, error) {
 	return &kafka{cfg: cfg, log: set.Logger, telemetry: telemetry}, nil
 }
 
-// Start blocks until the log is repaired and loaded: about a second for each GB.
+// Start blocks until the log is open. It reads the last segment of each partition.
 func (k *kafka) Start(ctx context.Context, _ component.Host) error {
+	ctx = context.WithoutCancel(ctx)
+	limit, err := k.limit()
+	if err != nil {
+		return err
+	}
 	b, err := broker.Open(broker.Settings{
-		Address: k.cfg.Endpoint, Directory: k.cfg.Directory, MaxBytes: k.cfg.MaxSize, SegmentBytes: k.cfg.SegmentSize,
-		TrimInterval: trimInterval, Problem: func(err error) {
-			k.telemetry.ExtensionEmbeddedKafkaProblems.Add(context.WithoutCancel(ctx), 1)
+		Address: k.cfg.Endpoint, Directory: k.cfg.Directory, MaxBytes: limit, SegmentBytes: int64(k.cfg.segment(Size(limit))), TrimInterval: trimInterval,
+		Problem: func(err error) {
+			k.telemetry.ExtensionEmbeddedKafkaProblems.Add(ctx, 1)
 			k.log.Warn("the embedded broker has a problem", zap.Error(err))
 		},
+		Found: func(f commitlog.Finding) { k.found(ctx, f) },
 	})
 	if err != nil {
 		return err
 	}
 	k.broker = b
 	k.serving.Store(b)
-	if r := b.Repaired(); r != (broker.Repair{}) {
-		k.log.Info("repaired the log after a crash; nothing acknowledged was lost",
-			zap.Int64("torn_bytes", r.TornBytes), zap.Int("indexes", r.Indexes), zap.Int("aborted_transactions", r.Aborted))
-	}
 	return k.observe(b)
+}
+
+// limit returns how large the log may become.
+func (k *kafka) limit() (int64, error) {
+	if k.cfg.MaxSize > 0 {
+		return int64(k.cfg.MaxSize), nil
+	}
+	free, err := broker.Available(k.cfg.Directory)
+	if err != nil {
+		return 0, fmt.Errorf("max_size: how much is free where %s is: %w", k.cfg.Directory, err)
+	}
+	limit := max(min(free/freeShare, maxDefaultSize), int64(minSegments*k.cfg.segment(0)))
+	k.log.Info("max_size is not set: the log may take a quarter of what is free on the disk, at most 10 GiB", zap.Int64("max_size", limit))
+	return limit, nil
+}
+
+// found counts and logs what was not as the last process left it.
+func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
+	k.telemetry.ExtensionEmbeddedKafkaFindings.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(f.Kind))))
+	if f.Lost() > 0 {
+		k.telemetry.ExtensionEmbeddedKafkaLostRecords.Add(ctx, f.Lost(), metric.WithAttributes(attribute.String("reason", string(f.Kind))))
+		k.log.Error("records of the journal can't be read", zap.Stringer("finding", f), zap.Int64("records", f.Lost()))
+		return
+	}
+	k.log.Warn("the journal was not as the last process left it", zap.Stringer("finding", f))
 }
 
 func (k *kafka) observe(b *broker.Broker) error {
@@ -75,7 +111,7 @@ func (k *kafka) observe(b *broker.Broker) error {
 	})
 }
 
-// Shutdown closes the broker, so that the next start need not repair.
+// Shutdown closes the broker.
 func (k *kafka) Shutdown(context.Context) error {
 	k.telemetry.Shutdown()
 	if k.broker == nil {

@@ -91,8 +91,8 @@ func TestConfig(t *testing.T) {
 		"embedded_kafka/nowhere":   "directory: must be set",
 		"embedded_kafka/outside":   `endpoint: "0.0.0.0:9092" is not a loopback address`,
 		"embedded_kafka/no_port":   `endpoint: "127.0.0.1" is not host:port`,
-		"embedded_kafka/small":     "max_size: 1048576 is below 16 times segment_size",
-		"embedded_kafka/segments":  "segment_size: 1000 is below 1048576",
+		"embedded_kafka/small":     "max_size (PENSTOCK_JOURNAL_SIZE in a profile): 1MiB is below 16 times segment_size (64MiB)",
+		"embedded_kafka/segments":  "segment_size: 1000 is not between 1MiB and 64MiB",
 		"embedded_kafka/localhost": "",
 	} {
 		t.Run(name, func(t *testing.T) {

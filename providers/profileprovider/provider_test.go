@@ -279,6 +279,29 @@ func TestTheJournalIsWhereTheBrokersAre(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:19092", conf.Get("receivers::kafka_replay/lake::brokers"))
 }
 
+func TestTheSizeOfTheJournal(t *testing.T) {
+	for value, want := range map[string]string{"": "0", "10GiB": "10GiB", "1073741824": "1GiB", "1.5GiB": "max_size", "plenty": "max_size", "1MiB": "PENSTOCK_JOURNAL_SIZE"} {
+		t.Run(value, func(t *testing.T) {
+			env := map[string]string{}
+			if value != "" {
+				env["PENSTOCK_JOURNAL_SIZE"] = value
+			}
+			conf := resolve(t, env, "profile:standalone")
+			sub, err := conf.Sub("extensions::embedded_kafka")
+			require.NoError(t, err)
+			cfg := embeddedkafkaextension.NewFactory().CreateDefaultConfig().(*embeddedkafkaextension.Config)
+			if err = sub.Unmarshal(cfg); err == nil {
+				err = confmap.Validate(cfg)
+			}
+			if err != nil {
+				require.ErrorContains(t, err, want)
+				return
+			}
+			assert.Equal(t, want, cfg.MaxSize.String())
+		})
+	}
+}
+
 func TestLogReceiversWaitForThePipeline(t *testing.T) {
 	require.NoError(t, featuregate.GlobalRegistry().Set(emitterGate.ID(), false))
 	resolve(t, nil, "profile:agent")

@@ -1,7 +1,6 @@
-// Package broker runs franz-go's kfake as a broker for one machine: one
-// process, loopback, the log in a directory. kfake was written to test
-// clients; what it lacks for keeping data is done here, each item with a test:
-// a lock, repair before the start, trimming, a size cap, refusals.
+// Package broker is a Kafka broker for one machine: one process, loopback, its log in a directory. It speaks the part of the Kafka
+// protocol that producers (idempotent and transactional), consumers (alone and in groups) and administrators of a journal use; package
+// commitlog keeps the records, package ledger what is known beside them.
 package broker
 
 import (
@@ -9,33 +8,34 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/commitlog"
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/ledger"
 )
 
 const (
-	// forever is longer than any process runs: what kfake does by timers and does badly is put off until then.
-	forever = 10 * 365 * 24 * time.Hour
 	// reserveBytes must stay free on the disk; below a quarter of it nothing at all is written.
-	reserveBytes = 64 << 20
-	closedFile   = "closed-cleanly"
-	lockFile     = "penstock.lock"
-	clusterID    = "penstock-embedded"
+	reserveBytes    = 64 << 20
+	lockFile        = "penstock.lock"
+	ledgerDirectory = "ledger"
+	partitionsName  = "partitions"
+	clusterID       = "penstock-embedded"
+	nodeID          = 1
 )
 
 // ErrLocked says that another process has the directory open.
 var ErrLocked = errors.New("another process is using it")
 
-// Settings of a broker. All are required but Problem.
+// Settings of a broker. All are required but Problem, Found and FS.
 type Settings struct {
 	// Address to listen on, host and port; the host must be a loopback address. Port 0 takes a free one.
 	Address string
@@ -50,19 +50,39 @@ type Settings struct {
 	TrimInterval time.Duration
 	// Problem is told what goes wrong behind the scenes. It is called from the broker's goroutines and must not block.
 	Problem func(error)
+	// Found is told what was found damaged or missing, and what was put right; the same rules hold.
+	Found func(commitlog.Finding)
+	// FS is the file system; nil: the operating system's.
+	FS disk.FS
 }
 
 // Broker is a running broker. It is safe for concurrent use.
 //
-// Memory: about 100 B for each record batch kept, and while starting after a
-// crash as much as the log is large.
+// Memory: the index of each partition's last segment, 56 B a record batch; 80 B a segment; requests and answers that are under way, at
+// most 128 MiB of the former.
 type Broker struct {
-	set     Settings
-	repair  Repair
-	lock    *flock.Flock
-	cluster *kfake.Cluster
-	client  *kgo.Client
-	admin   *kadm.Client
+	set    Settings
+	lock   *flock.Flock
+	ledger *ledger.Ledger
+
+	mu     sync.RWMutex
+	topics map[string]*topic   // guarded by mu
+	byID   map[[16]byte]*topic // guarded by mu
+
+	// ending is held for reading from the check of a transactional batch until it is in its queue, and for writing while a
+	// transaction's end goes into the queues: so no batch comes behind the end.
+	ending       sync.RWMutex
+	transactions map[string]*ledger.Transaction // guarded by ending
+	producers    producerIDs
+
+	creating sync.Mutex // one at a time makes or deletes topics
+	groups   groups
+
+	listener net.Listener
+	host     string
+	port     int32
+	conns    connections
+	memory   *semaphore.Weighted
 
 	bytes      atomic.Int64
 	partitions atomic.Int64
@@ -71,20 +91,21 @@ type Broker struct {
 	full       atomic.Bool // no room for records of any topic
 	exhausted  atomic.Bool // nor for consumers' checkpoints
 
+	ctx  context.Context
 	stop context.CancelFunc
-	done chan struct{}
+	wg   sync.WaitGroup
 }
 
-// Open locks and repairs the directory and starts to serve. It returns
-// [ErrLocked], or a [DamageError], wrapped.
+// Open locks the directory, opens the log and starts to serve. It returns [ErrLocked], wrapped; damage is not an error.
 func Open(set Settings) (_ *Broker, err error) {
-	b := &Broker{set: set, done: make(chan struct{})}
-	b.rooms.Store(&rooms{})
-	b.notes.Store(&notes{})
-	if err := os.MkdirAll(set.Directory, 0o750); err != nil {
+	if set.FS == nil {
+		set.FS = disk.OS{}
+	}
+	b := newBroker(set)
+	if err := set.FS.MakeDirectory(set.Directory); err != nil {
 		return nil, err
 	}
-	b.lock = flock.New(filepath.Join(set.Directory, lockFile))
+	b.lock = flock.New(filepath.Join(set.Directory, lockFile), flock.SetPermissions(disk.FileMode))
 	locked, err := b.lock.TryLock()
 	if err == nil && !locked {
 		err = ErrLocked
@@ -94,90 +115,89 @@ func Open(set Settings) (_ *Broker, err error) {
 	}
 	defer func() {
 		if err != nil {
+			b.stop()
+			b.wg.Wait()
+			b.abandon()
 			err = errors.Join(err, b.lock.Unlock())
 		}
 	}()
-	mark := filepath.Join(set.Directory, closedFile)
-	_, missing := os.Stat(mark)
-	if b.repair, err = repair(set.Directory, missing != nil); err != nil {
-		return nil, fmt.Errorf("repair %s: %w", set.Directory, err)
-	}
-	if missing == nil {
-		if err := os.Remove(mark); err != nil {
-			return nil, err
-		}
-	}
-	host, port, err := net.SplitHostPort(set.Address)
-	if err != nil {
+	if err := b.load(); err != nil {
 		return nil, err
 	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, fmt.Errorf("port of %q: %w", set.Address, err)
-	}
-	b.cluster, err = kfake.NewCluster(
-		kfake.Ports(number),
-		kfake.ListenFn(func(network, address string) (net.Listener, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return net.Listen(network, net.JoinHostPort(host, port))
-		}),
-		kfake.ClusterID(clusterID), kfake.DataDir(set.Directory), kfake.SyncWrites(),
-		kfake.BrokerConfigs(map[string]string{
-			"default.replication.factor": "1",
-			"log.segment.bytes":          strconv.FormatInt(set.SegmentBytes, 10),
-			// kfake's own retention empties partitions, and its compaction is not atomic: never run them.
-			"log.cleaner.backoff.ms": strconv.FormatInt(forever.Milliseconds(), 10),
-			// A group's offsets protect its records from trimming, however long it is away.
-			"offsets.retention.minutes": strconv.FormatInt(int64(365*24*time.Hour/time.Minute), 10),
-		}),
-		kfake.WithLogger(problemLogger{set.Problem}),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("start on %s: %w", set.Address, err)
-	}
-	b.control()
-	b.client, err = kgo.NewClient(kgo.SeedBrokers(b.Address()), kgo.MetadataMinAge(min(set.TrimInterval, time.Second)))
-	if err != nil {
-		b.cluster.Close()
+	if err := b.trim(time.Now()); err != nil { // Known before the first record: is there room?
 		return nil, err
 	}
-	b.admin = kadm.NewClient(b.client)
-	ctx, cancel := context.WithCancel(context.Background())
-	b.stop = cancel
-	if err = b.trim(ctx); err != nil { // Known before the first record: is there room?
-		cancel()
-		b.client.Close()
-		b.cluster.Close()
+	if err := b.listen(); err != nil {
 		return nil, err
 	}
-	go b.run(ctx)
+	b.wg.Go(b.run)
+	b.wg.Go(b.serve)
 	return b, nil
 }
 
-func (b *Broker) run(ctx context.Context) {
-	defer close(b.done)
+func newBroker(set Settings) *Broker {
+	b := &Broker{set: set, topics: map[string]*topic{}, byID: map[[16]byte]*topic{}, transactions: map[string]*ledger.Transaction{},
+		memory: semaphore.NewWeighted(requestsBytes)}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.rooms.Store(&rooms{})
+	b.notes.Store(&notes{})
+	b.groups.init(b)
+	b.producers.b = b
+	return b
+}
+
+func (b *Broker) listen() (err error) {
+	if b.listener, err = net.Listen("tcp", b.set.Address); err != nil {
+		return fmt.Errorf("start on %s: %w", b.set.Address, err)
+	}
+	host, port, err := net.SplitHostPort(b.listener.Addr().String())
+	if err != nil {
+		return errors.Join(err, b.listener.Close())
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return errors.Join(err, b.listener.Close())
+	}
+	b.host, b.port = host, int32(n)
+	return nil
+}
+
+// run looks after size, age, transactions and sessions until Close.
+func (b *Broker) run() {
 	ticker := time.NewTicker(b.set.TrimInterval)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-b.ctx.Done():
 			return
 		case <-ticker.C:
-			if err := b.trim(ctx); err != nil && ctx.Err() == nil {
-				b.problem(err)
-			}
+		}
+		now := time.Now()
+		if err := errors.Join(b.trim(now), b.expireTransactions(now), b.Maintain()); err != nil && b.ctx.Err() == nil {
+			b.problem(err)
 		}
 	}
 }
 
-// Address is where the broker listens.
-func (b *Broker) Address() string { return b.cluster.ListenAddrs()[0] }
+// Maintain reports what readers found damaged since the last time. It is done in each TrimInterval.
+func (b *Broker) Maintain() (err error) {
+	for _, t := range b.allTopics() {
+		for _, p := range t.partitions {
+			found, e := p.log.Maintain()
+			err = errors.Join(err, e)
+			for _, f := range found {
+				b.found(f)
+			}
+			if len(found) > 0 {
+				p.wake()
+			}
+		}
+	}
+	return err
+}
 
-// Repaired is what Open had to put right.
-func (b *Broker) Repaired() Repair { return b.repair }
+// Address is where the broker listens.
+func (b *Broker) Address() string { return b.listener.Addr().String() }
 
 // Bytes is the size of the log on disk as of the last look.
 func (b *Broker) Bytes() int64 { return b.bytes.Load() }
@@ -185,16 +205,41 @@ func (b *Broker) Bytes() int64 { return b.bytes.Load() }
 // Full reports whether produce requests are being refused, of some topic at least.
 func (b *Broker) Full() bool { return b.full.Load() || b.rooms.Load().full() }
 
-// Close stops serving, writes everything out and unlocks the directory. It
-// must be called once.
+// Close stops serving, writes down where the logs end and unlocks the directory. It must be called once.
 func (b *Broker) Close() error {
-	b.stop()
-	<-b.done
-	b.client.Close()
-	b.cluster.Close()
-	mark := filepath.Join(b.set.Directory, closedFile)
-	err := os.WriteFile(mark, nil, 0o644)
+	b.stopServing()
+	err := b.ledger.Close()
+	for _, t := range b.allTopics() {
+		for _, p := range t.partitions {
+			err = errors.Join(err, p.log.Close())
+		}
+	}
 	return errors.Join(err, b.lock.Unlock())
+}
+
+func (b *Broker) stopServing() {
+	b.stop()
+	_ = b.listener.Close()
+	b.conns.closeAll()
+	b.wg.Wait()
+}
+
+// Abandon ends the broker as a kill of its process would: nothing more is written.
+func (b *Broker) Abandon() error {
+	b.stopServing()
+	b.abandon()
+	return b.lock.Unlock()
+}
+
+func (b *Broker) abandon() {
+	if b.ledger != nil {
+		b.ledger.Abandon()
+	}
+	for _, t := range b.allTopics() {
+		for _, p := range t.partitions {
+			p.log.Abandon()
+		}
+	}
 }
 
 func (b *Broker) problem(err error) {
@@ -203,13 +248,8 @@ func (b *Broker) problem(err error) {
 	}
 }
 
-// problemLogger passes on what kfake says at level error or warn: it goes on
-// after such things, silently to its callers. That something took some
-// milliseconds is none: a flush to disk does.
-type problemLogger struct{ problem func(error) }
-
-func (l problemLogger) Logf(level kfake.LogLevel, format string, args ...any) {
-	if l.problem != nil && (level == kfake.LogLevelError || level == kfake.LogLevelWarn) && !strings.Contains(format, " slow ") {
-		l.problem(fmt.Errorf("kfake: "+format, args...))
+func (b *Broker) found(f commitlog.Finding) {
+	if b.set.Found != nil {
+		b.set.Found(f)
 	}
 }

@@ -1,15 +1,11 @@
 package broker
 
 import (
-	"context"
-	"encoding/binary"
-	"fmt"
-	"io"
 	"math"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/commitlog"
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/ledger"
 )
 
 // rateOver is the time over which the rate of appends is averaged.
@@ -63,9 +59,9 @@ func (b *Broker) Room(topic string, now time.Time) Room {
 }
 
 // note finds holders and rates. before are the rooms as they were until now; segments are those that stay.
-func (b *Broker) note(ctx context.Context, before *rooms, segments []segment, disk bool, now time.Time) error {
+func (b *Broker) note(before *rooms, segments []segment, disk bool, now time.Time) {
 	old := b.notes.Load()
-	n := &notes{at: now, disk: disk, rates: map[string]float64{}}
+	n := &notes{at: now, disk: disk, rates: map[string]float64{}, holders: b.holders(segments)}
 	if passed := now.Sub(old.at); passed > 0 && !old.at.IsZero() {
 		weight := 1 - math.Exp(-passed.Seconds()/rateOver.Seconds())
 		for topic, left := range before.byName {
@@ -73,14 +69,11 @@ func (b *Broker) note(ctx context.Context, before *rooms, segments []segment, di
 			n.rates[topic] = old.rates[topic] + weight*(rate-old.rates[topic])
 		}
 	}
-	var err error
-	n.holders, err = b.holders(ctx, segments)
 	b.notes.Store(n)
-	return err
 }
 
-// holders asks nothing while all groups are in the last segments.
-func (b *Broker) holders(ctx context.Context, segments []segment) (map[string]holder, error) {
+// holders looks at nothing while all groups are in the last segments.
+func (b *Broker) holders(segments []segment) map[string]holder {
 	held := map[string]bool{}
 	for _, s := range segments {
 		if s.end > 0 && s.age > 0 && !s.consumed {
@@ -88,28 +81,25 @@ func (b *Broker) holders(ctx context.Context, segments []segment) (map[string]ho
 		}
 	}
 	if len(held) == 0 {
-		return nil, nil
-	}
-	groups, err := b.admin.ListGroups(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list groups: %w", err)
+		return nil
 	}
 	found, most := map[string]holder{}, map[string]int64{}
-	for _, g := range groups.Groups() {
-		committed, err := b.admin.FetchOffsets(ctx, g)
-		if err != nil {
-			return nil, fmt.Errorf("offsets of group %s: %w", g, err)
+	for _, g := range b.ledger.Groups() {
+		at := map[ledger.Partition]int64{}
+		offsets, _ := b.ledger.Offsets(g)
+		for _, o := range offsets {
+			at[o.Partition] = o.Offset
 		}
 		unread, oldest := map[string]int64{}, map[string]time.Time{}
 		for _, s := range segments {
-			at, reads := committed.Lookup(s.topic, s.partition)
-			if !held[s.topic] || !reads || (s.end > 0 && s.end <= at.At) {
+			next, reads := at[ledger.Partition{Topic: s.topic, Index: s.partition}]
+			if !held[s.topic] || !reads || (s.end > 0 && s.end <= next) {
 				continue
 			}
 			unread[s.topic] += s.bytes
-			if s.base <= at.At { // the segment that the group reads
-				written, err := writtenAt(b.segmentPath(s), at.At)
-				if err == nil && (oldest[s.topic].IsZero() || written.Before(oldest[s.topic])) {
+			if s.base <= next { // the segment that the group reads
+				written, ok := b.writtenAt(s, next)
+				if ok && (oldest[s.topic].IsZero() || written.Before(oldest[s.topic])) {
 					oldest[s.topic] = written
 				}
 			}
@@ -120,39 +110,20 @@ func (b *Broker) holders(ctx context.Context, segments []segment) (map[string]ho
 			}
 		}
 	}
-	return found, nil
+	return found
 }
 
-func (b *Broker) segmentPath(s segment) string {
-	return filepath.Join(b.set.Directory, "partitions", fmt.Sprintf("%s-%d", url.PathEscape(s.topic), s.partition), segmentName(s.base))
-}
-
-// writtenAt returns the time of the first record in the batch that holds offset. It reads headers only.
-func writtenAt(path string, offset int64) (time.Time, error) {
-	f, err := os.Open(path)
+// writtenAt returns the time of the first record in the batch that holds offset.
+func (b *Broker) writtenAt(s segment, offset int64) (time.Time, bool) {
+	p := b.partition(s.topic, s.partition)
+	if p == nil {
+		return time.Time{}, false
+	}
+	start, _, _ := p.log.Range()
+	read, err := p.log.Read(max(start, offset), 1, false)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, false
 	}
-	defer f.Close()
-	var h [batchHeader]byte
-	for at := int64(0); ; {
-		if _, err := f.ReadAt(h[:], at); err != nil {
-			return time.Time{}, err
-		}
-		first, length := int64(binary.BigEndian.Uint64(h[0:])), int64(binary.BigEndian.Uint32(h[8:]))
-		last := first + int64(binary.BigEndian.Uint32(h[batchLastAt:]))
-		if last >= offset {
-			return time.UnixMilli(int64(binary.BigEndian.Uint64(h[batchFirstTimeAt:]))), nil
-		}
-		if length <= 0 || length > maxBatchBytes {
-			return time.Time{}, io.ErrUnexpectedEOF
-		}
-		at += batchPrefix + length
-	}
+	batch, err := commitlog.Parse(read.Batches)
+	return time.UnixMilli(batch.FirstTime), err == nil
 }
-
-// Positions in a record batch of the Kafka log format, version 2, in bytes.
-const (
-	batchLastAt      = 23 // offset of the last record, from the first
-	batchFirstTimeAt = 27 // milliseconds since 1970
-)

@@ -10,21 +10,14 @@ import (
 // keep their records for ever.
 type rooms struct {
 	byName map[string]*atomic.Int64
-	byID   map[[16]byte]*atomic.Int64
 	given  map[string]int64 // by topic, what it had at first
 }
 
 func newRooms(segments []segment, maxBytes int64) *rooms {
-	r := &rooms{byName: map[string]*atomic.Int64{}, byID: map[[16]byte]*atomic.Int64{}}
-	r.given = share(segments, maxBytes)
+	r := &rooms{byName: map[string]*atomic.Int64{}, given: share(segments, maxBytes)}
 	for topic, bytes := range r.given {
 		r.byName[topic] = &atomic.Int64{}
 		r.byName[topic].Store(bytes)
-	}
-	for _, s := range segments {
-		if left := r.byName[s.topic]; left != nil {
-			r.byID[s.id] = left
-		}
 	}
 	return r
 }
@@ -36,9 +29,6 @@ func (r *rooms) take(req *kmsg.ProduceRequest) (ok bool) {
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		left := r.byName[t.Topic]
-		if left == nil {
-			left = r.byID[t.TopicID]
-		}
 		if left == nil {
 			continue
 		}

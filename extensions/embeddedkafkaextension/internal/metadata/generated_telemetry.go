@@ -25,12 +25,14 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                          metric.Meter
-	mu                             sync.Mutex
-	registrations                  []metric.Registration
-	ExtensionEmbeddedKafkaFull     metric.Int64ObservableGauge
-	ExtensionEmbeddedKafkaProblems metric.Int64Counter
-	ExtensionEmbeddedKafkaSize     metric.Int64ObservableGauge
+	meter                             metric.Meter
+	mu                                sync.Mutex
+	registrations                     []metric.Registration
+	ExtensionEmbeddedKafkaFindings    metric.Int64Counter
+	ExtensionEmbeddedKafkaFull        metric.Int64ObservableGauge
+	ExtensionEmbeddedKafkaLostRecords metric.Int64Counter
+	ExtensionEmbeddedKafkaProblems    metric.Int64Counter
+	ExtensionEmbeddedKafkaSize        metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -102,10 +104,22 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ExtensionEmbeddedKafkaFindings, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_kafka_findings",
+		metric.WithDescription("Places in the log that were not as the last process left them, logged with their text. [Alpha]"),
+		metric.WithUnit("{finding}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaFull, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_embedded_kafka_full",
 		metric.WithDescription("1 while produce requests of some topic are refused because its part of max_size is used up or the disk is full. [Alpha]"),
 		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedKafkaLostRecords, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_kafka_lost_records",
+		metric.WithDescription("Offsets of records that can't be read any more because their place on disk is damaged or missing; where offsets were taken in advance, the most that it can be. [Alpha]"),
+		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaProblems, err = builder.meter.Int64Counter(

@@ -28,8 +28,16 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.ExtensionEmbeddedKafkaFindings.Add(context.Background(), 1)
+	tb.ExtensionEmbeddedKafkaLostRecords.Add(context.Background(), 1)
 	tb.ExtensionEmbeddedKafkaProblems.Add(context.Background(), 1)
+	AssertEqualExtensionEmbeddedKafkaFindings(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedKafkaFull(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionEmbeddedKafkaLostRecords(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedKafkaProblems(t, testTel,
