@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/otelcol"
 
+	"github.com/penstockhq/penstock/internal/command/internal/program"
 	"github.com/penstockhq/penstock/internal/umask"
 )
 
@@ -43,10 +44,11 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 	return root
 }
 
-// runInteractive reads the arguments of the process and does what they say.
-func runInteractive(set otelcol.CollectorSettings) error {
+// Run is the program: it reads the arguments of the process, does what they say, and returns when that is done. Cobra has printed the
+// error that it returns. When Windows starts the process as a service, it is the collector.
+func Run(set otelcol.CollectorSettings) error {
 	umask.Close() // before anything is written, whatever the configuration is
-	return New(set).Execute()
+	return program.Run(set, func() error { return New(set).Execute() })
 }
 
 // needConfig makes cmd answer with what to type when it is called without a configuration.

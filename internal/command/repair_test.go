@@ -239,7 +239,9 @@ func parquetFile(t *testing.T, n int) []byte {
 	require.NoError(t, err)
 	var buf bytes.Buffer
 	w := file.NewParquetWriter(&buf, root)
-	c, err := w.AppendRowGroup().NextColumn()
+	group, err := w.AppendRowGroupChecked()
+	require.NoError(t, err)
+	c, err := group.NextColumn()
 	require.NoError(t, err)
 	values := make([]int64, n)
 	for i := range values {
