@@ -158,12 +158,23 @@ func TestRepairMovesRefilledRowsIn(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(lake, "logs", "*", "*", "*", "*.parquet"))
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []string{
-		filepath.Join(lake, hourDir, rangeName+"-refilled-0.parquet"),
+		filepath.Join(lake, hourDir, rangeName+"-0.parquet"),
 		filepath.Join(lake, hourDir, "8a590be68b5fd70bc0c2fd57459091af.parquet"),
 	}, names, "part 1 of the range is in the new file too, and hour 3 never was damaged")
 	printed, err = call(t, "repair", "--data-dir", dir)
 	require.NoError(t, err, printed)
 	assert.NoDirExists(t, refill)
+}
+
+// Offsets that the log has handed out twice can hold other records: they are not read again for a file of before.
+func TestRepairDoesNotRefillFromAnotherLog(t *testing.T) {
+	dir := dataDir(t)
+	write(t, filepath.Join(dir, "lake", hourDir, "penstock.logs-0-g1-00000000000000000050-00000000000000000100-0.parquet"), parquetFile(t, 50))
+	write(t, filepath.Join(dir, "lake", hourDir, rangeName+"-0.parquet"), nil)
+	printed, err := call(t, "repair", "--data-dir", dir, "--apply")
+	require.NoError(t, err, printed)
+	assert.Contains(t, printed, "(generation 0, now 1)")
+	assert.NoDirExists(t, filepath.Join(dir, "lake", "_refill"))
 }
 
 func TestRepairNeedsTheDirectoryForItself(t *testing.T) {

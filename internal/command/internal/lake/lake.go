@@ -55,6 +55,8 @@ func Check(set Settings) repair.Check {
 type lake struct {
 	set  Settings
 	gate *flock.Flock
+	// generations are the newest of each partition, as the names of files say.
+	generations map[string]int
 }
 
 // takeLocks keeps writers out: each has a locked file of its own below _tmp, made while it holds the gate.
@@ -94,7 +96,27 @@ func (l *lake) Close() error {
 
 // Find reads the footer of every file, and with Full all of it; and the files that were read again from the journal.
 func (l *lake) Find(ctx context.Context) (checked int, found []repair.Finding, err error) {
+	paths, err := l.list(ctx)
 	var failed error
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return checked, found, ctx.Err()
+		}
+		checked++
+		text, err := examine(path, l.set.Full)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", path, err))
+		} else if text != "" {
+			found = append(found, l.damaged(path, text))
+		}
+	}
+	refilled, rerr := l.refilled()
+	return checked, append(found, refilled...), errors.Join(err, rerr, failed)
+}
+
+// list returns the files of the lake, and learns the generations from their names.
+func (l *lake) list(ctx context.Context) (paths []string, err error) {
+	l.generations = map[string]int{}
 	err = filepath.WalkDir(l.set.Root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
@@ -110,17 +132,14 @@ func (l *lake) Find(ctx context.Context) (checked int, found []repair.Finding, e
 		case !d.Type().IsRegular() || filepath.Ext(path) != extension:
 			return nil
 		}
-		checked++
-		text, err := examine(path, l.set.Full)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", path, err))
-		} else if text != "" {
-			found = append(found, l.damaged(path, text))
+		paths = append(paths, path)
+		rel, err := filepath.Rel(l.set.Root, path)
+		if p, ok := parseName(rel); ok {
+			l.generations[p.source] = max(l.generations[p.source], p.generation)
 		}
-		return nil
+		return err
 	})
-	refilled, rerr := l.refilled()
-	return checked, append(found, refilled...), errors.Join(err, rerr, failed)
+	return paths, err
 }
 
 // examine says what is wrong with a file, nothing when it is whole. An error is the storage's.
@@ -215,6 +234,12 @@ func (l *lake) damaged(path, text string) repair.Finding {
 	f.Lost = part.rows()
 	if !ok {
 		f.Follows = "queries work again, without these rows. The file's name holds no range of a journal, so they can't be read again from one"
+		f.Mend = func(context.Context) (string, error) { return l.setAside(path, rel) }
+		return f
+	}
+	if newest := l.generations[part.source]; part.generation < newest {
+		f.Follows = fmt.Sprintf("queries work again, without these rows. The journal was cut after they were written (generation %d, now %d): "+
+			"its offsets can hold other records, so they can't be read again from it", part.generation, newest)
 		f.Mend = func(context.Context) (string, error) { return l.setAside(path, rel) }
 		return f
 	}

@@ -22,15 +22,18 @@ import (
 // part is what the name of a file behind a journal says.
 type part struct {
 	dir       string // below the root: <signal>/date=.../hour=.../tenant=...
-	base      string // the name up to the end of the range: <topic>-<partition>-<first>-<next>
+	base      string // the name up to the end of the range: <topic>-<partition>[-g<generation>]-<first>-<next>
+	source    string // <topic>-<partition>
 	signal    string
 	topic     string
 	partition int
 	first     uint64
 	next      uint64
+	// generation is how often the partition's log had been cut: offsets of an older one can hold other records now.
+	generation int
 }
 
-var rangeName = regexp.MustCompile(`^(((.+)-(\d+))-(\d{20})-(\d{20}))-(?:refilled-)?\d+\.parquet`)
+var rangeName = regexp.MustCompile(`^(((.+?)-(\d+))(?:-g(\d+))?-(\d{20})-(\d{20}))-(?:refilled-)?\d+\.parquet`)
 
 // parseName reads the path of a file below the root. ok is false where its name is not that of a range.
 func parseName(rel string) (p part, ok bool) {
@@ -40,10 +43,11 @@ func parseName(rel string) (p part, ok bool) {
 	if m == nil {
 		return p, false
 	}
-	p.base, p.topic = m[1], m[3]
+	p.base, p.source, p.topic = m[1], m[2], m[3]
 	p.partition, _ = strconv.Atoi(m[4])
-	p.first, _ = strconv.ParseUint(m[5], 10, 64)
-	p.next, _ = strconv.ParseUint(m[6], 10, 64)
+	p.generation, _ = strconv.Atoi(m[5])
+	p.first, _ = strconv.ParseUint(m[6], 10, 64)
+	p.next, _ = strconv.ParseUint(m[7], 10, 64)
 	return p, p.signal == "logs" || p.signal == "metrics" || p.signal == "traces"
 }
 
@@ -188,7 +192,12 @@ func (l *lake) moveIn(from string, places []place) (string, error) {
 			}
 		}
 		for i, path := range p.rows {
-			if err := durable.Rename(path, filepath.Join(to, fmt.Sprintf("%s-refilled-%d%s", p.base, i, extension))); err != nil {
+			// Under the name of the damaged file, so that a second delivery of the range replaces it.
+			name, _, _ := strings.Cut(filepath.Base(p.aside), ".damaged-")
+			if i > 0 {
+				name = fmt.Sprintf("%s-refilled-%d%s", p.base, i, extension)
+			}
+			if err := durable.Rename(path, filepath.Join(to, name)); err != nil {
 				return "", err
 			}
 			moved++
