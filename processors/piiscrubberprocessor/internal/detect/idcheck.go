@@ -228,16 +228,28 @@ func validAadhaar(d number) bool {
 
 // verhoeff is Verhoeff's check over the dihedral group D5.
 func verhoeff(d number) bool {
-	c := 0
+	c := uint8(0)
 	for i := range d.n {
-		v := d.digit(d.n - 1 - i)
-		for range i % 8 {
-			v = [10]int{1, 5, 7, 6, 2, 8, 3, 0, 9, 4}[v]
-		}
-		c = dihedral(c, v)
+		c = verhoeffStep[i&7][c][d.digit(d.n-1-i)]
 	}
 	return c == 0
 }
+
+// verhoeffStep holds, by place, the sum so far and the digit: the next sum.
+var verhoeffStep = func() (t [8][10][10]uint8) {
+	for place := range t {
+		for sum := range 10 {
+			for digit := range 10 {
+				v := digit
+				for range place {
+					v = [10]int{1, 5, 7, 6, 2, 8, 3, 0, 9, 4}[v]
+				}
+				t[place][sum][digit] = uint8(dihedral(sum, v))
+			}
+		}
+	}
+	return t
+}()
 
 // dihedral multiplies in D5: 0-4 are rotations, 5-9 reflections.
 func dihedral(a, b int) int {

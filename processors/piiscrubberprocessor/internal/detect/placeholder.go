@@ -43,6 +43,12 @@ var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefine
 	"denied", "granted", "allowed", "refused", "rejected", "accepted", "anonymous", "verified", "mismatch", "rotated", "revoked", "cancelled", "canceled", "requested", "read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
 
 func (w *words) exact(v string) bool {
+	if v == "" {
+		return false
+	}
+	if first := lower(v[0]); w.first[first>>6]&(1<<(first&63)) == 0 {
+		return false
+	}
 	for _, word := range w.list {
 		if len(v) == len(word) && foldAt(v, 0, word) {
 			return true
