@@ -46,6 +46,8 @@ type Dir struct {
 
 	mu    sync.Mutex
 	known map[string]struct{} // directories whose entry in their parent is durable
+
+	syncDir func(string) error // syncDir, but in tests
 }
 
 // Exists reports whether root is a lake that somebody has opened for writing before.
@@ -61,7 +63,7 @@ func Open(root string) (*Dir, int, error) {
 	if err != nil {
 		return nil, 0, &IOError{"resolve " + root, err}
 	}
-	d := &Dir{root: root, known: map[string]struct{}{}}
+	d := &Dir{root: root, known: map[string]struct{}{}, syncDir: syncDir}
 	tmp := filepath.Join(root, tmpDir)
 	if err := d.makeDurable(tmp); err != nil {
 		return nil, 0, err
@@ -196,7 +198,7 @@ func (d *Dir) publish(tmp, path string) error {
 		}
 		return &IOError{"rename into " + dir, err}
 	}
-	return wrap("sync "+dir, syncDir(dir))
+	return wrap("sync "+dir, d.syncDir(dir))
 }
 
 // makeDurable creates dir and its parents and fsyncs the parent of each directory that this Dir has not met before: one that
@@ -234,7 +236,7 @@ func (d *Dir) makeDurableLocked(dir string) error {
 			return err
 		}
 	}
-	if err := syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) { // the root's parent may be another's
+	if err := d.syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) { // the root's parent may be another's
 		return &IOError{"sync " + parent, err}
 	}
 	d.known[dir] = struct{}{}
