@@ -82,15 +82,15 @@ func (k *kafka) limit() (int64, error) {
 	return limit, nil
 }
 
-// found counts and logs what was not as the last process left it.
+// found counts and logs what was not as the last process left it. The finding is in the message: a sampling logger drops equal messages.
 func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
 	k.telemetry.ExtensionEmbeddedKafkaFindings.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(f.Kind))))
 	if f.Lost() > 0 {
 		k.telemetry.ExtensionEmbeddedKafkaLostRecords.Add(ctx, f.Lost(), metric.WithAttributes(attribute.String("reason", string(f.Kind))))
-		k.log.Error("records of the journal can't be read", zap.Stringer("finding", f), zap.Int64("records", f.Lost()))
+		k.log.Error("records of the journal can't be read: "+f.String(), zap.Int64("records", f.Lost()))
 		return
 	}
-	k.log.Warn("the journal was not as the last process left it", zap.Stringer("finding", f))
+	k.log.Warn("the journal was not as the last process left it: " + f.String())
 }
 
 func (k *kafka) observe(b *broker.Broker) error {

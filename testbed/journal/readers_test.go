@@ -18,6 +18,7 @@ import (
 
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
@@ -32,7 +33,7 @@ func TestOthersReadAndWriteTheJournal(t *testing.T) {
 	topic := f.prefix + ".logs"
 
 	t.Run("sarama", func(t *testing.T) {
-		value := readSarama(t, k, topic)
+		value := readSarama(t, k.Addresses(), topic)
 		logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(value)
 		require.NoError(t, err)
 		assert.Equal(t, 50, logs.LogRecordCount())
@@ -66,12 +67,35 @@ func TestOthersReadAndWriteTheJournal(t *testing.T) {
 	})
 }
 
+// The journal of one machine speaks the same protocol: Sarama reads it, and writes to it with idempotence.
+func TestSaramaReadsAndWritesTheEmbeddedJournal(t *testing.T) {
+	p := process.Start(t, process.Settings{})
+	answer, err := send.Logs(p.HTTP(), send.LogBatch("shop", 0, 50))
+	require.NoError(t, err)
+	require.Equal(t, 200, answer.Status, answer.Body)
+	addresses := []string{p.Variable("PENSTOCK_KAFKA_ENDPOINT")}
+	logs, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(readSarama(t, addresses, "penstock.logs"))
+	require.NoError(t, err)
+	assert.Equal(t, 50, logs.LogRecordCount())
+	config := sarama.NewConfig()
+	config.Version = sarama.V2_8_0_0
+	config.Producer.Idempotent, config.Producer.RequiredAcks, config.Net.MaxOpenRequests, config.Producer.Return.Successes = true, sarama.WaitForAll, 1, true
+	producer, err := sarama.NewSyncProducer(addresses, config)
+	require.NoError(t, err)
+	defer producer.Close()
+	for i := range int64(3) {
+		_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "penstock.deadletter", Value: sarama.StringEncoder("v")})
+		require.NoError(t, err)
+		assert.Equal(t, i, offset)
+	}
+}
+
 // readSarama returns the value of the topic's only record.
-func readSarama(t *testing.T, k *kafka.Cluster, topic string) []byte {
+func readSarama(t *testing.T, addresses []string, topic string) []byte {
 	t.Helper()
 	config := sarama.NewConfig()
 	config.Version = sarama.V2_8_0_0
-	client, err := sarama.NewConsumer(k.Addresses(), config)
+	client, err := sarama.NewConsumer(addresses, config)
 	require.NoError(t, err)
 	defer client.Close()
 	partitions, err := client.Partitions(topic)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,48 +15,9 @@ import (
 )
 
 const (
-	// producersAhead is how many producer ids one entry of the ledger covers.
-	producersAhead        = 1000
 	maxTransactionTimeout = 15 * time.Minute
 	maxTransactionalIDs   = 10_000
 )
-
-// producerIDs gives out producer ids.
-type producerIDs struct {
-	b     *Broker
-	mu    sync.Mutex
-	next  int64
-	taken int64 // ids below it are in the ledger as given
-}
-
-func (p *producerIDs) take() (int64, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.next == p.taken {
-		p.next = p.b.ledger.NextProducer()
-		if err := p.b.ledger.Write(ledger.Change{Producer: p.next + producersAhead}); err != nil {
-			return 0, err
-		}
-		p.taken = p.next + producersAhead
-	}
-	p.next++
-	return p.next - 1, nil
-}
-
-// checkProducer refuses whoever is not the latest owner of a transactional id.
-func checkProducer(x *ledger.Transaction, producer int64, epoch int16) *kerr.Error {
-	switch {
-	case x == nil || x.Producer != producer:
-		return kerr.InvalidProducerIDMapping
-	case x.Epoch > epoch:
-		return kerr.ProducerFenced
-	case x.Epoch < epoch:
-		return kerr.InvalidProducerEpoch
-	}
-	return nil
-}
-
-func has(x *ledger.Transaction, p ledger.Partition) bool { return slices.Contains(x.Partitions, p) }
 
 // keep writes a transaction to the ledger and puts it in its place. b.ending is held.
 func (b *Broker) keep(x ledger.Transaction) error {
