@@ -69,7 +69,7 @@ var profiles = map[string][]fragment{
 		{name: "journal_embedded", when: surroundings.embedsKafka},
 		{name: "sink_tsdb", fill: tsdbBounds},
 		{name: "guard", sink: "tsdb", fill: guardBounds},
-		{name: "rollup", sink: "tsdb"},
+		{name: "rollup", sink: "tsdb", fill: rollupBounds},
 		{name: "follow_tsdb", fill: follower("tsdb")},
 		{name: "jobs_tsdb", fill: jobs},
 	}, sinks, replays),
