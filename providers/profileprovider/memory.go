@@ -139,4 +139,8 @@ func rollupBounds(s surroundings) map[string]any {
 	}}}
 }
 
+// lakeRange is how many bytes of the journal make one file of the lake. Points of fifty bytes take ten times that while they are decoded and put
+// into rows, for each signal.
+func (s surroundings) lakeRange() int64 { return clamp(s.memory/128, 4*mib, 32*mib) }
+
 func clamp(n, least, most int64) int64 { return max(least, min(n, most)) }
