@@ -72,21 +72,21 @@ func limitIn(file string) int64 {
 	return n
 }
 
-// limitHeap makes Go collect garbage more often when four fifths of the memory are in use. Without a limit the heap grows to twice
+// limitHeap makes Go collect garbage more often when three quarters of the memory are in use. Without a limit the heap grows to twice
 // what is live before the next collection, and a container ends that needs half as much. GOMEMLIMIT of the user's own wins.
 func limitHeap(s surroundings) {
 	if !s.isSet("GOMEMLIMIT") {
-		debug.SetMemoryLimit(s.memory / 5 * 4)
+		debug.SetMemoryLimit(s.memory / 4 * 3)
 	}
 }
 
 // heapLimit is the memory that belongs to GOMEMLIMIT, which is meant to be most of it.
 func heapLimit() int64 {
 	limit := debug.SetMemoryLimit(-1)
-	if limit > math.MaxInt64/5 { // none
+	if limit > math.MaxInt64/4 { // none
 		return limit
 	}
-	return limit / 4 * 5
+	return limit / 3 * 4
 }
 
 // intakeBounds are what requests may take that are being read, or have been decoded and not answered: an eighth of the memory each, and
@@ -123,12 +123,24 @@ func tsdbBounds(s surroundings) map[string]any {
 	}}}
 }
 
-// guardBounds is the budget of series before the TSDB of this process.
+// guardBounds is the budget before the TSDB of this process. Each metric can have a stream beside its budget, into which the guard folds.
 func guardBounds(s surroundings) map[string]any {
 	_, budget := s.seriesBounds()
 	return map[string]any{"processors": map[string]any{"cardinality_guard/tsdb": map[string]any{
-		"limits": map[string]any{"series": budget},
+		"limits": map[string]any{"series": budget, "metrics": min(budget/2, 100_000)},
 	}}}
 }
+
+// rollupBounds are the streams that the rollup before the TSDB of this process keeps windows for.
+func rollupBounds(s surroundings) map[string]any {
+	_, budget := s.seriesBounds()
+	return map[string]any{"processors": map[string]any{"window_rollup/tsdb": map[string]any{
+		"max_streams": min(budget, 500_000), "max_input_streams": 2 * min(budget, 500_000),
+	}}}
+}
+
+// lakeRange is how many bytes of the journal make one file of the lake. Points of fifty bytes take ten times that while they are decoded and put
+// into rows, for each signal.
+func (s surroundings) lakeRange() int64 { return clamp(s.memory/128, 4*mib, 32*mib) }
 
 func clamp(n, least, most int64) int64 { return max(least, min(n, most)) }

@@ -69,7 +69,7 @@ var profiles = map[string][]fragment{
 		{name: "journal_embedded", when: surroundings.embedsKafka},
 		{name: "sink_tsdb", fill: tsdbBounds},
 		{name: "guard", sink: "tsdb", fill: guardBounds},
-		{name: "rollup", sink: "tsdb"},
+		{name: "rollup", sink: "tsdb", fill: rollupBounds},
 		{name: "follow_tsdb", fill: follower("tsdb")},
 		{name: "jobs_tsdb", fill: jobs},
 	}, sinks, replays),
@@ -139,8 +139,12 @@ func journalBrokers(s surroundings) map[string]any {
 // follower makes the receiver kafka_replay/<group>, which follows the journal for one sink.
 func follower(group string) func(surroundings) map[string]any {
 	return func(s surroundings) map[string]any {
+		follow := map[string]any{"group": group}
+		if group == "lake" {
+			follow["range"] = map[string]any{"max_bytes": s.lakeRange()}
+		}
 		return map[string]any{"receivers": map[string]any{journal + "/" + group: map[string]any{
-			"brokers": s.brokers(), "topic_prefix": topicPrefix, "follow": map[string]any{"group": group},
+			"brokers": s.brokers(), "topic_prefix": topicPrefix, "follow": follow,
 		}}}
 	}
 }

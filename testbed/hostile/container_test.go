@@ -19,7 +19,7 @@ const memory = 1 << 30
 // else with GOMEMLIMIT, from which profiles take how much memory there is; the resident size is looked at in either case.
 func start(t *testing.T) (p *process.Process, kernel bool) {
 	t.Helper()
-	settings := process.Settings{Env: map[string]string{"GOMEMLIMIT": strconv.Itoa(memory / 5 * 4)}, Args: []string{
+	settings := process.Settings{Env: map[string]string{"GOMEMLIMIT": strconv.Itoa(memory / 4 * 3)}, Args: []string{
 		"--set=processors::memory_limiter::limit_percentage=0", "--set=processors::memory_limiter::spike_limit_percentage=0",
 		"--set=processors::memory_limiter::limit_mib=768", "--set=processors::memory_limiter::spike_limit_mib=205"}}
 	if procs := makeGroup(t); procs != "" {
