@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstockhq/penstock/internal/command/internal/journal"
 	"github.com/penstockhq/penstock/internal/command/internal/lake"
 	"github.com/penstockhq/penstock/internal/command/internal/queues"
 	"github.com/penstockhq/penstock/internal/command/internal/repair"
@@ -35,6 +36,7 @@ func (r *repairing) checks() []repair.Check {
 		lakeDir = filepath.Join(r.dataDir, "lake")
 	}
 	return []repair.Check{
+		journal.Check(filepath.Join(r.dataDir, "kafka")),
 		queues.Check(r.dataDir, filepath.Join(r.dataDir, "kafka"), filepath.Join(r.dataDir, "tsdb"), lakeDir),
 		lake.Check(lake.Settings{Root: lakeDir, Full: r.full, Now: time.Now()}),
 	}
@@ -48,7 +50,7 @@ func newRepairCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Finds damaged files below a data directory, and mends what it can",
-		Long: `Finds damaged files below a data directory: queues, positions of receivers, states of processors, the lake.
+		Long: `Finds damaged files below a data directory: the journal, queues, positions of receivers, states of processors, the lake.
 
 Without --apply it changes nothing and says what it would do. It takes the locks of all stores, so the collector
 has to be stopped. Nothing is deleted: a damaged file is renamed, and its new name printed.

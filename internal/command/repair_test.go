@@ -14,7 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/extension/extensiontest"
 
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/internal/seal"
 )
 
@@ -32,7 +35,7 @@ func dataDir(t *testing.T) string {
 		write(t, filepath.Join(dir, path), queueFile(t))
 	}
 	write(t, filepath.Join(dir, "queue/owner.lock"), []byte("12\n"))
-	write(t, filepath.Join(dir, "kafka/topics.json"), nil) // the journal's check looks after these
+	write(t, filepath.Join(dir, "kafka/penstock.lock"), nil) // an empty journal
 	write(t, filepath.Join(dir, "lake", hourDir, rangeName+"-0.parquet"), parquetFile(t, 100))
 	write(t, filepath.Join(dir, "lake", hourDir, "8a590be68b5fd70bc0c2fd57459091af.parquet"), parquetFile(t, 10))
 	write(t, filepath.Join(dir, "lake/_tmp/lock"), nil)
@@ -47,6 +50,7 @@ func TestRepairOfAWholeDirectory(t *testing.T) {
 		require.NoError(t, err, printed)
 		assert.Contains(t, printed, "queues, positions and states: 4 checked, 0 damaged")
 		assert.Contains(t, printed, "lake: 2 checked, 0 damaged")
+		assert.Contains(t, printed, "journal: 1 checked, 0 damaged")
 		assert.Contains(t, printed, "nothing is damaged")
 	}
 	assert.Equal(t, before, content(t, dir))
@@ -101,6 +105,41 @@ func TestRepairFindsAndSetsAside(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The journal is mended by the next start, which needs no decision.
+func TestRepairSaysWhatTheNextStartDoesToTheJournal(t *testing.T) {
+	dir := dataDir(t)
+	runJournal(t, filepath.Join(dir, "kafka"))
+	printed, err := call(t, "repair", "--data-dir", dir)
+	require.NoError(t, err, printed)
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "kafka/ledger/partition.meta")))
+	before := content(t, dir)
+	printed, err = call(t, "repair", "--data-dir", dir)
+	require.Error(t, err)
+	assert.Contains(t, printed, "journal: 1 checked, 1 damaged")
+	assert.Contains(t, printed, "would:        leave it to the next start of the collector, which mends it")
+	assert.Contains(t, printed, "then:         no record is lost")
+	assert.Equal(t, before, content(t, dir))
+	printed, err = call(t, "repair", "--data-dir", dir, "--apply")
+	require.NoError(t, err, printed)
+
+	runJournal(t, filepath.Join(dir, "kafka"))
+	printed, err = call(t, "repair", "--data-dir", dir)
+	require.NoError(t, err, printed)
+}
+
+// runJournal starts and stops an embedded Kafka in directory.
+func runJournal(t *testing.T, directory string) {
+	t.Helper()
+	factory := embeddedkafkaextension.NewFactory()
+	cfg := factory.CreateDefaultConfig().(*embeddedkafkaextension.Config)
+	cfg.Directory, cfg.Endpoint = directory, "127.0.0.1:0"
+	kafka, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
+	require.NoError(t, err)
+	require.NoError(t, kafka.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, kafka.Shutdown(t.Context()))
 }
 
 func TestRepairMovesADamagedValueAside(t *testing.T) {
@@ -178,7 +217,7 @@ func TestRepairDoesNotRefillFromAnotherLog(t *testing.T) {
 }
 
 func TestRepairNeedsTheDirectoryForItself(t *testing.T) {
-	for _, path := range []string{"queue/owner.lock", "state/processor_cardinality_guard_remote_write_state", "lake/_tmp/w-1.lock"} {
+	for _, path := range []string{"kafka/penstock.lock", "queue/owner.lock", "state/processor_cardinality_guard_remote_write_state", "lake/_tmp/w-1.lock"} {
 		dir := dataDir(t)
 		lock := flock.New(filepath.Join(dir, path))
 		taken, err := lock.TryLock()

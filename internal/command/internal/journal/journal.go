@@ -1,0 +1,75 @@
+// Package journal checks the log of embedded_kafka.
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
+	"github.com/penstockhq/penstock/internal/command/internal/repair"
+)
+
+// lockFile is what embedded_kafka locks in its directory.
+const lockFile = "penstock.lock"
+
+// Check returns the check of the log in directory. A start of the collector mends all that can be mended, so the check says what the
+// next one will do, and what is gone.
+func Check(directory string) repair.Check {
+	return repair.Check{Name: "journal", Open: func(context.Context) (repair.Stores, error) {
+		if _, err := os.Stat(directory); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		lock := flock.New(filepath.Join(directory, lockFile), flock.SetPermissions(0o600))
+		taken, err := lock.TryLock()
+		if err != nil {
+			return nil, err
+		}
+		if !taken {
+			return nil, fmt.Errorf("%s is %w by a collector", directory, repair.ErrInUse)
+		}
+		return &log{directory, lock}, nil
+	}}
+}
+
+type log struct {
+	directory string
+	lock      *flock.Flock
+}
+
+// Close gives the directory back.
+func (l *log) Close() error { return l.lock.Close() }
+
+// Find reads every record.
+func (l *log) Find(context.Context) (int, []repair.Finding, error) {
+	places, err := embeddedkafkaextension.Check(l.directory)
+	found := make([]repair.Finding, len(places))
+	for i, p := range places {
+		found[i] = repair.Finding{Path: p.File, Damage: p.Text, Lost: lost(p.Records),
+			Action:  "leave it to the next start of the collector, which mends it",
+			Follows: follows(p.Records),
+			Mend: func(context.Context) (string, error) {
+				return "left to the next start of the collector, which mends it", nil
+			}}
+	}
+	return 1, found, err
+}
+
+func lost(records int64) string {
+	if records == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d records at most", records)
+}
+
+func follows(records int64) string {
+	if records == 0 {
+		return "no record is lost"
+	}
+	return "the followers pass over these records and count them as lost_records; everything else is delivered"
+}
