@@ -20,9 +20,11 @@ import (
 // trimInterval is the time between looks at the log's size and age. Between two looks the size is counted.
 const trimInterval = time.Second
 
-// Without max_size the log may take one freeShare-th of what is free on the disk, at most maxDefaultSize.
+// Without max_size the log may take one freeShare-th of what is free on the disk, at most maxDefaultSize. It may take minDefaultSize,
+// because the topics of a profile need as many segments; a disk that has less refuses by itself.
 const (
 	freeShare      = 4
+	minDefaultSize = 256 << 20
 	maxDefaultSize = 10 << 30
 )
 
@@ -77,7 +79,7 @@ func (k *kafka) limit() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("max_size: how much is free where %s is: %w", k.cfg.Directory, err)
 	}
-	limit := max(min(free/freeShare, maxDefaultSize), int64(minSegments*k.cfg.segment(0)))
+	limit := max(min(free/freeShare, maxDefaultSize), minDefaultSize, int64(minSegments*k.cfg.segment(0)))
 	k.log.Info("max_size is not set: the log may take a quarter of what is free on the disk, at most 10 GiB", zap.Int64("max_size", limit))
 	return limit, nil
 }

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
 func start(t *testing.T, dir, endpoint string) extension.Extension {
@@ -125,5 +126,29 @@ func TestReadmeExamplesLoad(t *testing.T) {
 		cfg := embeddedkafkaextension.NewFactory().CreateDefaultConfig()
 		require.NoError(t, sub.Unmarshal(cfg))
 		assert.NoError(t, confmap.Validate(cfg))
+	}
+}
+
+// Without max_size the cap comes from the disk, and is large enough for a profile's topics.
+func TestTheCapComesFromTheDisk(t *testing.T) {
+	ext := start(t, filepath.Join(t.TempDir(), "kafka"), freeEndpoint(t))
+	defer func() { require.NoError(t, ext.Shutdown(context.Background())) }()
+	limit := ext.(cluster.Limited).JournalRoom("t").LimitBytes
+	assert.GreaterOrEqual(t, limit, int64(256<<20))
+	assert.LessOrEqual(t, limit, int64(10<<30))
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]embeddedkafkaextension.Size{"0": 0, "1024": 1024, "1KiB": 1024, "512 MiB": 512 << 20, "10GiB": 10 << 30, "2TiB": 2 << 40} {
+		var s embeddedkafkaextension.Size
+		require.NoError(t, s.UnmarshalText([]byte(text)))
+		assert.Equal(t, want, s)
+		var again embeddedkafkaextension.Size
+		require.NoError(t, again.UnmarshalText([]byte(s.String())))
+		assert.Equal(t, s, again)
+	}
+	for _, text := range []string{"", "-1", "1.5GiB", "10GB", "9999999TiB", "plenty"} {
+		var s embeddedkafkaextension.Size
+		require.Error(t, s.UnmarshalText([]byte(text)), text)
 	}
 }
