@@ -305,11 +305,11 @@ func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 	s.Exemplars = exemplars
 	c.add(s, buckets, name, "+Inf", number(float64(p.Count())))
 	if !ended {
-		c.t.shapes.note(key, bounds)
+		note(&c.t.shapes, key, bounds)
 		return
 	}
 	s.Exemplars = nil
-	for _, bound := range c.t.shapes.missing(key, bounds) {
+	for _, bound := range missing(&c.t.shapes, key, bounds) {
 		c.add(s, buckets, name, c.bound(bound), stale)
 	}
 }
@@ -329,10 +329,10 @@ func (c *converter) summary(f *sample.Family, p pmetric.SummaryDataPoint) {
 	}
 	shape := quantiles{p.QuantileValues().Len(), func(i int) float64 { return p.QuantileValues().At(i).Quantile() }}
 	if !ended {
-		c.t.shapes.note(key, shape)
+		note(&c.t.shapes, key, shape)
 		return
 	}
-	for _, q := range c.t.shapes.missing(key, shape) {
+	for _, q := range missing(&c.t.shapes, key, shape) {
 		c.add(s, labeled, f.Name, c.bound(q), stale)
 	}
 }

@@ -22,7 +22,7 @@ type numbers interface {
 	At(int) float64
 }
 
-func equal(a []float64, b numbers) bool {
+func equal[N numbers](a []float64, b N) bool {
 	if len(a) != b.Len() {
 		return false
 	}
@@ -34,8 +34,8 @@ func equal(a []float64, b numbers) bool {
 	return true
 }
 
-// note remembers the shape of key.
-func (s *shapes) note(key uint64, shape numbers) {
+// note remembers the shape of key. It is no method, so that shape is not allocated.
+func note[N numbers](s *shapes, key uint64, shape N) {
 	if s.max == 0 {
 		return
 	}
@@ -61,7 +61,7 @@ func (s *shapes) note(key uint64, shape numbers) {
 }
 
 // missing returns what of the shape of key is not in told. Nobody changes it.
-func (s *shapes) missing(key uint64, told numbers) (rest []float64) {
+func missing[N numbers](s *shapes, key uint64, told N) (rest []float64) {
 	s.mu.Lock()
 	known, ok := s.now[key]
 	if !ok {
