@@ -193,7 +193,7 @@ func TestATransactionCommitsOffsets(t *testing.T) {
 	r.create(t, nil)
 	produce(t, r.client(t), "a", "b", "c")
 	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(r.Address()), kgo.TransactionalID("x"), kgo.ConsumerGroup("g"), kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(), kgo.ProducerLinger(0))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ProducerLinger(0))
 	require.NoError(t, err)
 	defer session.Close()
 	got := 0
