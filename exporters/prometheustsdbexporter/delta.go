@@ -18,8 +18,12 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// releaseTick is how often, without a journal, increases are looked for that wait for a sample.
-const releaseTick = time.Second
+const (
+	// releaseTick is how often, without a journal, increases are looked for that wait for a sample.
+	releaseTick = time.Second
+	// lastRelease is how long Shutdown tries to send them: a sink that is away for longer would hold it up for ever.
+	lastRelease = 5 * time.Second
+)
 
 // deltaExporter accumulates delta points before queue and retry, so that what is tried again isn't added again. Behind a
 // journal the totals belong to the partition's session and survive with it. Without one they are in memory, and a restart
@@ -119,7 +123,9 @@ func (d *deltaExporter) Shutdown(ctx context.Context) error {
 		d.stop()
 		d.release.Wait()
 		d.stop = nil
-		err = d.releaseLocal(ctx, delivery.Unbounded())
+		last, cancel := context.WithTimeout(ctx, lastRelease)
+		defer cancel()
+		err = d.releaseLocal(last, delivery.Unbounded())
 	}
 	return errors.Join(err, d.Metrics.Shutdown(ctx))
 }

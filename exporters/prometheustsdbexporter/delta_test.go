@@ -3,8 +3,11 @@ package prometheustsdbexporter
 import (
 	"bytes"
 	"context"
+	"errors"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,15 +175,23 @@ func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
 // newest is a TSDB that knows the last value that it was given.
 type newest struct {
 	storage.AppenderV2
-	value float64
+	bits atomic.Uint64
+	away atomic.Bool
 }
 
-func (*newest) Start(context.Context, component.Host) error            { return nil }
-func (*newest) Shutdown(context.Context) error                         { return nil }
-func (n *newest) Appender(context.Context) (storage.AppenderV2, error) { return n, nil }
-func (*newest) Commit() error                                          { return nil }
+func (n *newest) value() float64 { return math.Float64frombits(n.bits.Load()) }
+
+func (*newest) Start(context.Context, component.Host) error { return nil }
+func (*newest) Shutdown(context.Context) error              { return nil }
+func (n *newest) Appender(context.Context) (storage.AppenderV2, error) {
+	if n.away.Load() {
+		return nil, errors.New("not ready")
+	}
+	return n, nil
+}
+func (*newest) Commit() error { return nil }
 func (n *newest) Append(ref storage.SeriesRef, _ labels.Labels, _, _ int64, v float64, _ *histogram.Histogram, _ *histogram.FloatHistogram, _ storage.AppendV2Options) (storage.SeriesRef, error) {
-	n.value = v
+	n.bits.Store(math.Float64bits(v))
 	return ref, nil
 }
 
@@ -208,11 +219,13 @@ func TestOvertakenDeltasCount(t *testing.T) {
 			for _, ago := range []time.Duration{40 * time.Second, 20 * time.Second, 30 * time.Second} {
 				require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-ago), 1)))
 			}
-			assert.InDelta(t, 2, db.value, 0)
+			assert.InDelta(t, 2, db.value(), 0)
 			time.Sleep(3 * time.Second)
 			synctest.Wait()
-			assert.InDelta(t, 3, db.value, 0)
-			require.NoError(t, e.Shutdown(t.Context()))
+			assert.InDelta(t, 3, db.value(), 0)
+			require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-35*time.Second), 1)))
+			db.away.Store(true)
+			require.Error(t, e.Shutdown(t.Context()), "tries for a while to send what waits, and not for ever")
 		})
 	})
 	t.Run("behind a journal", func(t *testing.T) {
