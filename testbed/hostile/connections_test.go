@@ -79,16 +79,17 @@ func dial(t *testing.T, n int, say string, addresses ...string) {
 }
 
 func slow(t *testing.T, p *process.Process) {
-	dial(t, 200, "POST /v1/logs HTTP/1.1\r\nHost: a\r\nX-Slow: ", p.HTTP(), p.TSDB(), p.Admin(), p.Health(), p.Telemetry())
-	dial(t, 200, "POST /v1/logs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 20000000\r\n\r\n{", p.HTTP())
-	dial(t, 200, "POST /api/v1/query HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nquery=", p.TSDB())
+	dial(t, 200, "POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", p.HTTP(), p.TSDB(), p.Admin(), p.Health(), p.Telemetry())
+	dial(t, 200, "POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20000000\r\n\r\n{", p.HTTP())
+	dial(t, 200, "POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\nquery=", p.TSDB())
+	dial(t, 50, "POST /v1/logs HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 20000000\r\n\r\n{", p.HTTP(), p.TSDB()) // refused before the body is read
 	dial(t, 200, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", p.GRPC())
 }
 
 // slowBombs hold what they have sent, over HTTP what that would become if it were decompressed as it comes, and over gRPC 15 MiB each.
 func slowBombs(t *testing.T, p *process.Process) {
 	bomb := encode(t, "gzip", make([]byte, 19<<20))
-	head := fmt.Sprintf("POST /v1/logs HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(bomb)+1)
+	head := fmt.Sprintf("POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(bomb)+1)
 	dial(t, 100, head+string(bomb), p.HTTP())
 	half := bytes.Repeat([]byte("x"), 15<<20)
 	var all sync.WaitGroup
