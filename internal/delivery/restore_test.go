@@ -57,9 +57,9 @@ func (j *journal) Look(_ context.Context, o int64) (delivery.Anchor, bool, error
 	return j.anchor(o), true, nil
 }
 
-func (j *journal) Read(_ context.Context, from int64) (delivery.Range, error) {
+func (j *journal) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	from = max(from, j.begin)
-	return j.ReadExactly(nil, delivery.Bounds{First: from, Next: min(from+j.inRange, max(from, j.end()))})
+	return j.ReadExactly(ctx, delivery.Bounds{First: from, Next: min(from+j.inRange, max(from, j.end()))})
 }
 
 func (j *journal) ReadExactly(_ context.Context, b delivery.Bounds) (delivery.Range, error) {

@@ -71,5 +71,5 @@ func follows(records int64) string {
 	if records == 0 {
 		return "no record is lost"
 	}
-	return "the followers pass over these records and count them as lost_records; everything else is delivered"
+	return "the broker counts these records in extension_embedded_kafka_lost_records; everything else is delivered"
 }
