@@ -30,7 +30,6 @@ func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOptio
 		grpc.StatsHandler(&callHandler{codec: c}),
 		grpc.ChainUnaryInterceptor(intercept),
 		grpc.InTapHandle(l.tap),
-		grpc.SharedWriteBuffer(true), // an idle connection keeps none
 		grpc.ConnectionTimeout(l.cfg.ReadTimeout),
 		experimental.BufferPool(l.messages),
 	}, nil
