@@ -14,6 +14,7 @@ import (
 const (
 	dropLine    = "Exporting failed. Dropping data."
 	interrupted = "interrupted due to shutdown"
+	lateLine    = "discarding event received after shutdown"
 	connectLine = "addrConn.createTransport failed to connect to"
 
 	keyComponent = "otelcol.component.id"
@@ -38,6 +39,7 @@ type Watched interface {
 // Log returns the core of a collector's log, calmed. What it changes, at every level but debug:
 //
 //   - exporterhelper's line about each retry: one a minute for each component, and none where the error is [Watched];
+//   - health_check's lines about statuses at a stop, when it has ended before the others: none;
 //   - gRPC's lines about connections that fail: none, their calls fail with the same words;
 //   - exporterhelper's "Dropping data" at a stop, where the queue is on disk: a line that says that it is kept.
 //
@@ -80,7 +82,7 @@ func (l *log) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedE
 		l.seen.onDisk[l.component] = true
 		l.seen.mu.Unlock()
 	}
-	if e.Level >= zapcore.InfoLevel && l.Enabled(e.Level) && (e.Message == retryLine || strings.HasPrefix(e.Message, dropLine) || strings.Contains(e.Message, connectLine)) {
+	if e.Level >= zapcore.InfoLevel && l.Enabled(e.Level) && (e.Message == retryLine || e.Message == lateLine || strings.HasPrefix(e.Message, dropLine) || strings.Contains(e.Message, connectLine)) {
 		return ce.AddCore(e, l) // Write decides: it sees the fields.
 	}
 	return l.Core.Check(e, ce)
@@ -100,7 +102,7 @@ func (l *log) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		if n > 0 {
 			fields = append(fields[:len(fields):len(fields)], zap.Int("lines_left_out", n))
 		}
-	case strings.Contains(e.Message, connectLine):
+	case e.Message == lateLine, strings.Contains(e.Message, connectLine):
 		return l.quiet(e, fields)
 	case strings.HasPrefix(e.Message, dropLine) && l.seen.keeps(l.component) && stopped(fields):
 		e.Message, e.Level = keptLine, zapcore.InfoLevel

@@ -56,10 +56,12 @@ func TestWhatIsWatchedAndWhatItsCallsSayIsQuiet(t *testing.T) {
 		otlp.Info(retry, zap.Error(fmt.Errorf("attempt: %w", watchedError{errors.New("down")})))
 		const connect = `[core] [Channel #1 SubChannel #2]grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:1"}. Err: connection error`
 		root.Warn(connect, zap.Bool("grpc_log", true))
+		const late = "discarding event received after shutdown"
+		otlp.Info(late)
 		root.Warn("[transport] something else", zap.Bool("grpc_log", true))
 		want := []string{"warn [transport] something else"}
 		if level == zap.DebugLevel {
-			want = []string{"debug " + retry, "debug " + connect, "warn [transport] something else"}
+			want = []string{"debug " + retry, "debug " + connect, "debug " + late, "warn [transport] something else"}
 		}
 		assert.Equal(t, want, lines(logs))
 	}

@@ -35,6 +35,26 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	return Rename(f.Name(), path)
 }
 
+// Create makes the file at path hold data unless there is one already; made says which. The file is whole or absent at every moment, and of
+// several processes that call Create at once one makes it.
+func Create(path string, data []byte, perm fs.FileMode) (made bool, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close()); err != nil {
+		return false, err
+	}
+	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return true, SyncDir(filepath.Dir(path))
+}
+
 // Rename moves a file durably: the directories of both names are fsynced.
 func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {

@@ -95,15 +95,18 @@ func (s *scrubber) openKey() error {
 		s.log.Warn("no key: values that tell streams of metrics or resources apart are redacted, and streams may become one; set keys or key_file")
 		return nil
 	}
-	key, made, err := keyfile.Open(s.cfg.KeyFile)
+	key, err := keyfile.Open(s.cfg.KeyFile)
 	if err != nil {
 		return fmt.Errorf("key_file: %w", err)
 	}
-	keys, err := protect.NewKeyring([]protect.Key{key})
+	keys, err := protect.NewKeyring([]protect.Key{key.Key})
 	if err != nil {
 		return fmt.Errorf("key_file: %w", err)
 	}
-	if made {
+	if key.Aside != "" {
+		s.log.Error("the file of the key is damaged: it was renamed and another key made, so equal values have other hashes than before, and series whose values are hashed begin anew",
+			zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
+	} else if key.Made {
 		s.log.Info("key made: equal values have equal hashes as long as it stays; a new one starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
 	}
 	if s.cfg.Instances {

@@ -56,7 +56,7 @@ func Open(path string) (t Token, made bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return Token{}, false, err
 	}
-	if made, err = write(path); err != nil {
+	if made, err = durable.Create(path, fresh(), 0o600); err != nil {
 		return Token{}, false, err
 	}
 	t, err = read(path)
@@ -92,31 +92,8 @@ func read(path string) (Token, error) {
 	return Token{hash: sha256.Sum256([]byte(text)), set: true}, nil
 }
 
-// write makes the file under another name and links it: the link fails if somebody else was first, and then theirs counts.
-func write(path string) (made bool, err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), ".admin-token-*") // 0600
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+func fresh() []byte {
 	var secret [randomBytes]byte
 	_, _ = rand.Read(secret[:]) // It ends the process rather than fail.
-	_, err = file.WriteString(hex.EncodeToString(secret[:]) + "\n")
-	if err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close()); err != nil {
-		return false, err
-	}
-	if err := os.Link(file.Name(), path); errors.Is(err, os.ErrExist) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	return true, syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return []byte(hex.EncodeToString(secret[:]) + "\n")
 }

@@ -2,6 +2,7 @@
 package keyfile
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -12,54 +13,54 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/penstockhq/penstock/internal/durable"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 )
 
+// Opened is the key of a file, and what was done to get it.
+type Opened struct {
+	protect.Key
+	// Made: the file is new.
+	Made bool
+	// Aside is the name that a damaged file has now; empty: there was none.
+	Aside string
+}
+
 // Open returns the key in the file at path, and makes the file if there is none: base64 of protect.MinSecret random bytes, mode 0600.
-// Of two processes that make it at once both get the key of one. A file that holds no key is an error, never overwritten: another key
-// would start new series.
-func Open(path string) (key protect.Key, made bool, err error) {
+// Of two processes that make it at once both get the key of one. A file that a crash or a disk has damaged (empty, or with a zero byte in
+// it) is set aside, and another key is made. Any other file that holds no key is an error, and stays as it is.
+func Open(path string) (o Opened, err error) {
 	text, err := os.ReadFile(path)
+	if err == nil && (len(text) == 0 || bytes.IndexByte(text, 0) >= 0) {
+		if o.Aside, err = durable.SetAside(path, time.Now()); err == nil {
+			err = fs.ErrNotExist
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if made, err = create(path); err == nil {
+		if o.Made, err = create(path); err == nil {
 			text, err = os.ReadFile(path)
 		}
 	}
 	if err != nil {
-		return protect.Key{}, false, err
+		return Opened{}, err
 	}
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(secret) < protect.MinSecret {
-		return protect.Key{}, false, fmt.Errorf("%s: want base64 of at least %d bytes", path, protect.MinSecret)
+		return Opened{}, fmt.Errorf("%s: want base64 of at least %d bytes", path, protect.MinSecret)
 	}
-	return protect.Key{ID: Fingerprint(secret), Secret: secret}, made, nil
+	o.Key = protect.Key{ID: Fingerprint(secret), Secret: secret}
+	return o, nil
 }
 
-// create writes a new key beside path and links it there: the file is whole or absent.
 func create(path string) (made bool, err error) {
-	secret := make([]byte, protect.MinSecret)
-	if _, err := rand.Read(secret); err != nil {
-		return false, err
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".pii.key.*") // 0600
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // the link stays
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(secret) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return false, err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
-	} else if err != nil {
-		return false, nil // another process was first
-	}
-	return true, nil
+	secret := make([]byte, protect.MinSecret)
+	_, _ = rand.Read(secret) // It ends the process rather than fail.
+	return durable.Create(path, []byte(base64.StdEncoding.EncodeToString(secret)+"\n"), 0o600)
 }
 
 // Fingerprint names a key in the marks that it makes: "f" and eight letters from a to p. It tells keys apart and nothing about them.

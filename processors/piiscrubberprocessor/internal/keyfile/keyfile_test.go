@@ -3,6 +3,7 @@ package keyfile_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,18 +16,18 @@ import (
 // The key is made once, for its owner only; later starts read it.
 func TestOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "pii.key")
-	key, made, err := keyfile.Open(path)
+	key, err := keyfile.Open(path)
 	require.NoError(t, err)
-	assert.True(t, made)
+	assert.True(t, key.Made)
 	assert.Len(t, key.Secret, 32)
 	assert.Regexp(t, `^f[a-p]{8}$`, key.ID)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	again, made, err := keyfile.Open(path)
+	again, err := keyfile.Open(path)
 	require.NoError(t, err)
-	assert.False(t, made)
-	assert.Equal(t, key, again)
+	assert.False(t, again.Made)
+	assert.Equal(t, key.Key, again.Key)
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "nothing is left beside it")
@@ -39,7 +40,7 @@ func TestOpenAtOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range keys {
 		wait.Go(func() {
-			key, _, err := keyfile.Open(path)
+			key, err := keyfile.Open(path)
 			if assert.NoError(t, err) {
 				keys[i] = key.ID
 			}
@@ -51,15 +52,32 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
-// A damaged file stops the start: a new key would start new series.
-func TestDamaged(t *testing.T) {
-	for _, text := range []string{"", "no base64!", "c2hvcnQ="} {
+// A file that somebody wrote and that holds no key stops the start.
+func TestNoKey(t *testing.T) {
+	for _, text := range []string{"\n", "no base64!", "c2hvcnQ="} {
 		path := filepath.Join(t.TempDir(), "pii.key")
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		_, _, err := keyfile.Open(path)
+		_, err := keyfile.Open(path)
 		require.ErrorContains(t, err, "want base64 of at least 32 bytes")
 		left, err := os.ReadFile(path)
 		require.NoError(t, err)
 		assert.Equal(t, text, string(left))
+	}
+}
+
+// An empty or zeroed file is what a power cut leaves: it is kept aside.
+func TestDamaged(t *testing.T) {
+	for _, text := range []string{"", strings.Repeat("\x00", 45), "YWJj\x00"} {
+		path := filepath.Join(t.TempDir(), "pii.key")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		made, err := keyfile.Open(path)
+		require.NoError(t, err)
+		assert.True(t, made.Made)
+		kept, err := os.ReadFile(made.Aside)
+		require.NoError(t, err)
+		assert.Equal(t, text, string(kept))
+		again, err := keyfile.Open(path)
+		require.NoError(t, err)
+		assert.Equal(t, keyfile.Opened{Key: made.Key}, again)
 	}
 }
