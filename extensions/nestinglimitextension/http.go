@@ -31,8 +31,8 @@ const (
 	jsonType     = "application/json"
 )
 
-// firstRead is how much memory a body gets before anything of it has arrived, in bytes.
-const firstRead = 16 << 10
+// firstRead is how much memory a body gets at most for what its length promises, in bytes, before anything of it has arrived.
+const firstRead = 256 << 10
 
 // errCrowded says that there is no room for what is being read.
 var errCrowded = errors.New("no room")
@@ -98,7 +98,7 @@ func (l *nestingLimit) read(r *http.Request, reader *admission.Reader) ([]byte, 
 		}
 		return nil
 	}
-	// A length that is only promised gets no memory.
+	// A length that is only promised gets little memory.
 	body, err := decompress.ReadAll(r.Body, int(min(max(r.ContentLength+1, 1), firstRead)), l.cfg.MaxRequestSize, grow)
 	encoding := r.Header.Get("Content-Encoding")
 	if err != nil || encoding == "" || encoding == "identity" {
