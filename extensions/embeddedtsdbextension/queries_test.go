@@ -118,7 +118,11 @@ func TestShutdownDoesNotWaitForQueries(t *testing.T) {
 	s := start(t, cfg)
 	answer := s.ask(long)
 	for !strings.Contains(s.get("/metrics"), "\nprometheus_engine_queries 1\n") {
-		continue
+		select {
+		case code := <-answer:
+			require.FailNow(t, "the query ended before it was seen", code)
+		default:
+		}
 	}
 	require.NoError(t, s.ext.Shutdown(context.Background()))
 	assert.Contains(t, []int{0, 499, http.StatusServiceUnavailable}, <-answer)
