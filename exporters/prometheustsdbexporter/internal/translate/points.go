@@ -2,11 +2,9 @@ package translate
 
 import (
 	"cmp"
-	"encoding/hex"
 	"math"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
@@ -347,65 +345,4 @@ func (c *converter) bound(v float64) string {
 		c.bounds[v] = s
 	}
 	return s
-}
-
-// exemplars translates those of a point at time t. Remote write wants each to have a time; the point's is the closest there is.
-func (c *converter) exemplars(xs pmetric.ExemplarSlice, t int64) []exemplar.Exemplar {
-	out := make([]exemplar.Exemplar, 0, xs.Len())
-	for _, x := range xs.All() {
-		e := exemplar.Exemplar{Ts: t, HasTs: true}
-		if at := milliseconds(x.Timestamp()); at != 0 {
-			e.Ts = at
-		}
-		switch x.ValueType() {
-		case pmetric.ExemplarValueTypeInt:
-			e.Value = float64(x.IntValue())
-		case pmetric.ExemplarValueTypeDouble:
-			e.Value = x.DoubleValue()
-		default:
-			c.refused[BadExemplar]++
-			continue
-		}
-		c.exemplarLabels(x)
-		c.builder.Sort()
-		e.Labels = c.builder.Labels()
-		out = append(out, e)
-	}
-	return out
-}
-
-// exemplarLabels puts the labels of x into the builder. Of two that have one name the first stays, the ids before all
-// attributes; attributes are left out together if they are too long.
-func (c *converter) exemplarLabels(x pmetric.Exemplar) {
-	c.builder.Reset()
-	c.exemplar = c.exemplar[:0]
-	runes := 0
-	add := func(name, v string) {
-		if name == "" || slices.Contains(c.exemplar, name) {
-			c.refused[ExemplarAttribute]++
-			return
-		}
-		c.exemplar = append(c.exemplar, name)
-		c.builder.Add(name, v)
-	}
-	if id := x.TraceID(); !id.IsEmpty() {
-		runes += len("trace_id") + 2*len(id)
-		add("trace_id", hex.EncodeToString(id[:]))
-	}
-	if id := x.SpanID(); !id.IsEmpty() {
-		runes += len("span_id") + 2*len(id)
-		add("span_id", hex.EncodeToString(id[:]))
-	}
-	for name, v := range x.FilteredAttributes().All() {
-		runes += utf8.RuneCountInString(name) + utf8.RuneCountInString(v.AsString())
-	}
-	if runes > maxExemplarRunes {
-		c.refused[ExemplarAttribute] += x.FilteredAttributes().Len()
-		return
-	}
-	for name, v := range x.FilteredAttributes().All() {
-		if v := text(v); v != "" {
-			add(valid(name), v)
-		}
-	}
 }

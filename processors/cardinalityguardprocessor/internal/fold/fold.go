@@ -1,7 +1,6 @@
 package fold
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -323,80 +322,6 @@ func (f *Fold) Uses(node uint32) bool {
 	sh := f.Lock(node)
 	defer sh.Unlock()
 	return sh.perMetric[node] > 0
-}
-
-// Advance closes the panes that end at or before mark, and returns them written, in time order. closed is the earliest
-// time that a later call can still write.
-func (f *Fold) Advance(mark int64) (out []Batch, closed int64) { return f.advance(mark, false) }
-
-// Finish closes all panes. They are stamped with the newest time in them, not with their end: another fold may go on in the same
-// panes after a restart, and its stamps must be later.
-func (f *Fold) Finish() []Batch {
-	out, _ := f.advance(math.MaxInt64, true)
-	return out
-}
-
-func (f *Fold) advance(mark int64, last bool) (out []Batch, closed int64) {
-	var list []due
-	closed = mark
-	for i := range f.shards {
-		sh := &f.shards[i]
-		sh.mu.Lock()
-		for len(sh.retiring) > 0 {
-			list = sh.take(sh.retiring[0], mark, last, list)
-			if sh.retiring[0].Len() > 0 {
-				break
-			}
-			sh.retiring = sh.retiring[1:]
-		}
-		if len(sh.retiring) == 0 {
-			list = sh.take(sh.panes, mark, last, list)
-			sh.closed = max(sh.closed, window.Align(mark, sh.panes.Width()))
-			closed = min(closed, sh.closed)
-		} else if start, ok := sh.retiring[0].Oldest(); ok {
-			closed = min(closed, start)
-		}
-		sh.mu.Unlock()
-	}
-	return batches(list), closed
-}
-
-// take removes closed panes and brings the totals up to date; the points themselves are written at once for
-// running totals, which go on changing.
-func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last bool, list []due) []due {
-	for start, members := range panes.Take(mark) {
-		end := start + int64(panes.Width())
-		if last {
-			end = min(end, newestIn(start, members)+1)
-		}
-		for s, p := range members {
-			s.open--
-			d := due{stream: s, pane: p, start: start, end: end}
-			if s.Aggregation == Running {
-				if !s.sent && s.Monotonic {
-					// The total begins with a point of its own: a store that knows no start times sees the first increase.
-					list = append(list, due{stream: s, pane: &pane{exemplars: pmetric.NewExemplarSlice()}, start: s.start, end: s.start + 1, total: p.value.zeroed()})
-				}
-				s.total.Add(p.value)
-				s.sent = true
-				d.total = s.total.clone()
-			}
-			list = append(list, d)
-		}
-	}
-	return list
-}
-
-// newestIn returns the newest time in a pane that begins at start, behind the first points of totals that begin in it.
-func newestIn(start int64, members map[*Stream]*pane) (newest int64) {
-	newest = start
-	for s, p := range members {
-		newest = max(newest, p.time)
-		if !s.sent {
-			newest = max(newest, s.start+1)
-		}
-	}
-	return newest
 }
 
 // SetWidth changes the width of panes that begin after those that are open now.
