@@ -53,7 +53,6 @@ type node struct {
 	pending []change // since the last sync
 }
 
-
 // New returns an empty file system; seed decides what a crash leaves.
 func New(seed uint64) *FS {
 	return &FS{rng: rand.New(rand.NewPCG(seed, seed)), directories: map[string]*directory{}}
