@@ -19,6 +19,8 @@ import (
 	"sync"
 
 	"github.com/gofrs/flock"
+
+	"github.com/penstockhq/penstock/internal/durable"
 )
 
 const (
@@ -47,7 +49,7 @@ type Dir struct {
 	mu    sync.Mutex
 	known map[string]struct{} // directories whose entry in their parent is durable
 
-	syncDir func(string) error // syncDir, but in tests
+	syncDir func(string) error // durable.SyncDir, but in tests
 }
 
 // Exists reports whether root is a lake that somebody has opened for writing before.
@@ -63,7 +65,7 @@ func Open(root string) (*Dir, int, error) {
 	if err != nil {
 		return nil, 0, &IOError{"resolve " + root, err}
 	}
-	d := &Dir{root: root, known: map[string]struct{}{}, syncDir: syncDir}
+	d := &Dir{root: root, known: map[string]struct{}{}, syncDir: durable.SyncDir}
 	tmp := filepath.Join(root, tmpDir)
 	if err := d.makeDurable(tmp); err != nil {
 		return nil, 0, err
@@ -247,14 +249,6 @@ func (d *Dir) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.known)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // sink remembers the storage's error and how much was written, because an encoder between may reword the first.

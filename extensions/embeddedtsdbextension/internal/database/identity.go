@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
+	"github.com/penstockhq/penstock/internal/durable"
 )
 
 const (
@@ -62,8 +64,7 @@ func readIdentity(dir string) (i identity, lost string, err error) {
 		if json.Unmarshal(text, &i) == nil && i.ID != "" {
 			return i, "", nil
 		}
-		lost = file + ".damaged"
-		if err := os.Rename(file, lost); err != nil {
+		if lost, err = durable.SetAside(file, time.Now()); err != nil {
 			return i, "", fmt.Errorf("set aside a damaged %s: %w", identityFile, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -95,31 +96,10 @@ func (i *identity) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Join(dir, identityFile), text); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, identityFile), text, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", identityFile, err)
 	}
 	return nil
-}
-
-// writeDurably replaces a file as a whole.
-func writeDurably(name string, content []byte) error {
-	temporary := name + ".tmp"
-	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, name); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // position is where the logs of a database ended in one of its runs.

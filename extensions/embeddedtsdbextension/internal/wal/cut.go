@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/penstockhq/penstock/internal/durable"
 )
 
 // Removed is what a cut took from a log.
@@ -51,7 +53,7 @@ func Cut(dir string, end Position, aside string) (r Removed, err error) {
 	if len(all) == 0 {
 		return r, nil
 	}
-	return r, syncDir(dir)
+	return r, durable.SyncDir(dir)
 }
 
 // DropEmpty removes the empty segments at the end of the log in dir, but the first segment: each open makes one, and a disk that fails
@@ -88,5 +90,5 @@ func move(file, aside string) error {
 	if err := os.Rename(file, filepath.Join(aside, filepath.Base(file))); err != nil {
 		return err
 	}
-	return syncDir(aside)
+	return durable.SyncDir(aside)
 }

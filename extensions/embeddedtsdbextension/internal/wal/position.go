@@ -72,13 +72,3 @@ func End(dir string) (Position, error) {
 	}
 	return Position{all[0], 0}, nil
 }
-
-// syncDir makes the entries of dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }() // nothing was written through it
-	return d.Sync()
-}
