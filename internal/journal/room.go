@@ -53,7 +53,7 @@ func (r Room) Describe(topic string) string {
 	case r.Full && r.DiskFull:
 		return fmt.Sprintf("journal full (%d of %d MiB): the disk has no room left", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes))
 	case r.Full && r.Holder == "":
-		return fmt.Sprintf("journal full (%d of %d MiB): no consumer group reads %s", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes), topic)
+		return fmt.Sprintf("journal full (%d of %d MiB): records of %s arrive faster than they are read", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes), topic)
 	case r.Full:
 		return fmt.Sprintf("journal full (%d of %d MiB): %s is %s behind", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes), r.Follower(topic), Ago(r.Behind))
 	}

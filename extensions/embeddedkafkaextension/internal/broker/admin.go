@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -84,6 +85,10 @@ func (b *Broker) createTopics(q *kmsg.CreateTopicsRequest) kmsg.Response {
 	defer b.creating.Unlock()
 	for i := range q.Topics {
 		resp.Topics = append(resp.Topics, b.createTopic(&q.Topics[i], q.ValidateOnly))
+	}
+	// A topic without a share takes the whole log in the time until the next look, and the others are refused with it.
+	if err := b.trim(time.Now()); err != nil {
+		b.problem(err)
 	}
 	return resp
 }

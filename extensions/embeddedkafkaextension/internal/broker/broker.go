@@ -76,6 +76,7 @@ type Broker struct {
 	producers    producerIDs
 
 	creating sync.Mutex // one at a time makes or deletes topics
+	trimming sync.Mutex // one at a time deletes old records and shares the room; taken after creating
 	groups   groups
 
 	listener net.Listener

@@ -83,6 +83,8 @@ func plan(segments []segment, limit int64, now time.Time) (upTo map[string]map[i
 
 // trim deletes what plan says and notes how much room there is.
 func (b *Broker) trim(now time.Time) error {
+	b.trimming.Lock()
+	defer b.trimming.Unlock()
 	upTo, stay := plan(b.segments(), int64(fullAt*float64(b.set.MaxBytes)), now)
 	var err error
 	for topic, partitions := range upTo {
