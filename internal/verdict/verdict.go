@@ -1,0 +1,146 @@
+// Package verdict says what a status from a server means for the data that was sent: one table for HTTP and one for gRPC, for every
+// exporter and queue that must not lose what it took.
+//
+// A protocol's own list of "retryable" statuses is written for senders that may drop: OTLP and remote write count an expired token
+// among the refusals. Behind a journal or a queue on disk it is none: nothing is wrong with the data, and somebody mends the token.
+package verdict
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// Verdict is what a sender does after a status.
+type Verdict uint8
+
+const (
+	// Retry: the server can't take it now; the same request may pass later. The zero value, so that a status nobody knows loses nothing.
+	Retry Verdict = iota
+	// Accepted: the server has taken the request.
+	Accepted
+	// Operator: the server takes no request like this from this sender until somebody mends credentials, address, protocol or
+	// quota. The sender tries again without end and reports it.
+	Operator
+	// Data: the server has looked at the data and refuses it. Sending it again changes nothing.
+	Data
+)
+
+// String is the verdict as logs and attributes say it.
+func (v Verdict) String() string {
+	switch v {
+	case Accepted:
+		return "accepted"
+	case Operator:
+		return "operator"
+	case Data:
+		return "data"
+	}
+	return "retry"
+}
+
+// Answer is the meaning of one status.
+type Answer struct {
+	Verdict Verdict
+	// TooLarge: the request is larger than the server takes; its parts may pass. With Data: one item alone is refused for good.
+	TooLarge bool
+	// Doubtful: servers give this status for troubles of their own and for data that makes them stumble. If others pass meanwhile, divide
+	// the request and set the single item aside that still fails; never drop a whole request for it.
+	Doubtful bool
+}
+
+// Again reports whether the request is to be sent again as it is.
+func (a Answer) Again() bool { return a.Verdict == Retry || a.Verdict == Operator }
+
+// HTTP returns the meaning of an HTTP status (RFC 9110, OTLP/HTTP, remote write 2.0, Loki's push API). A redirection that reaches the
+// caller was not followed: the address is wrong.
+func HTTP(status int) Answer {
+	switch {
+	case status/100 == 2:
+		return Answer{Verdict: Accepted}
+	case status/100 == 5:
+		return serverHTTP(status)
+	case status/100 != 4: // 1xx, 3xx and what is no status: no server of this protocol
+		return Answer{Verdict: Operator}
+	}
+	switch status {
+	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests,
+		499: // nginx: the client went away
+		return Answer{Verdict: Retry}
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusNotAcceptable, http.StatusProxyAuthRequired, http.StatusGone, http.StatusLengthRequired, http.StatusPreconditionFailed,
+		http.StatusRequestURITooLong, http.StatusUnsupportedMediaType, http.StatusExpectationFailed, http.StatusMisdirectedRequest,
+		http.StatusUpgradeRequired, http.StatusPreconditionRequired, http.StatusRequestHeaderFieldsTooLarge,
+		http.StatusUnavailableForLegalReasons:
+		return Answer{Verdict: Operator}
+	case http.StatusRequestEntityTooLarge:
+		return Answer{Verdict: Data, TooLarge: true}
+	}
+	return Answer{Verdict: Data}
+}
+
+func serverHTTP(status int) Answer {
+	switch status {
+	case http.StatusInternalServerError:
+		return Answer{Verdict: Retry, Doubtful: true} // The collector's OTLP receiver answers 500 to permanent errors.
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusNetworkAuthenticationRequired:
+		return Answer{Verdict: Operator}
+	}
+	return Answer{Verdict: Retry}
+}
+
+// largerThanMax are the words with which gRPC libraries refuse a message for its size, under a code that also means "busy".
+var largerThanMax = []string{
+	"larger than max",        // grpc-go, and C++ and Python
+	"exceeds maximum size",   // grpc-java
+	"exceeds the configured", // grpc-dotnet
+	"message length too",     // tonic
+	"message too large",      // proxies
+	"request body too large",
+}
+
+// GRPC returns the meaning of a gRPC code with its message. The message matters for RESOURCE_EXHAUSTED alone: a server that is busy and
+// a message that is larger than it takes have that code in common.
+func GRPC(code codes.Code, message string) Answer {
+	switch code {
+	case codes.OK:
+		return Answer{Verdict: Accepted}
+	case codes.InvalidArgument, codes.AlreadyExists:
+		return Answer{Verdict: Data}
+	case codes.Unauthenticated, codes.PermissionDenied, codes.NotFound, codes.Unimplemented,
+		codes.FailedPrecondition: // by its definition: not before somebody has mended the server's state
+		return Answer{Verdict: Operator}
+	case codes.ResourceExhausted:
+		text := strings.ToLower(message)
+		for _, words := range largerThanMax {
+			if strings.Contains(text, words) {
+				return Answer{Verdict: Data, TooLarge: true}
+			}
+		}
+		return Answer{Verdict: Retry}
+	case codes.Internal, codes.Unknown:
+		return Answer{Verdict: Retry, Doubtful: true} // A handler's panic or plain error, a broken stream, a proxy's page.
+	}
+	// CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS, and codes that don't exist.
+	return Answer{Verdict: Retry}
+}
+
+// RetryAfter reads the header of that name: seconds or a date (RFC 9110, section 10.2.3). 0: there is none, it has passed, or it is
+// nonsense.
+func RetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.Atoi(value); err == nil {
+		const most = 1 << 31 // seconds; more would overflow a Duration
+		return time.Duration(min(max(seconds, 0), most)) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
