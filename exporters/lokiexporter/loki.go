@@ -157,7 +157,6 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 		s.batch(b)
 	}
 	e.countSent(ctx, s)
-	delivery.Refuse(ctx, s.refused)
 	w.recycle(batches)
 	return s.result(ld)
 }
@@ -263,6 +262,7 @@ func (e *lokiExporter) self(more ...attribute.KeyValue) metric.MeasurementOption
 // tellRefusal counts, and logs one example in a while.
 func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
 	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, e.self(attribute.String("reason", string(reason))))
+	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), string(reason), n, delivery.UnitItem)
 	now, last := e.now().UnixNano(), e.told.Load()
 	if now-last >= int64(tellInterval) && e.told.CompareAndSwap(last, now) {
 		e.set.Logger.Warn("Loki does not have these entries, and they are not tried again",

@@ -189,7 +189,8 @@ func TestAnswers(t *testing.T) {
 				}
 				return tc.answer
 			}, nil)
-			ctx, refusals := delivery.WithRefusals(t.Context())
+			outcome := &delivery.Outcome{}
+			ctx := delivery.Delivery{Outcome: outcome}.In(t.Context())
 			err := h.ConsumeLogs(ctx, logs("a/1", "a/2", "a/3"))
 			if tc.permanent {
 				require.True(t, consumererror.IsPermanent(err), "%v", err)
@@ -200,7 +201,7 @@ func TestAnswers(t *testing.T) {
 			for _, n := range tc.refused {
 				refused += n
 			}
-			assert.Equal(t, refused, refusals.Count(), "what a journal is told")
+			assert.Equal(t, refused, outcome.Refused(delivery.UnitItem), "what a journal is told")
 			if tc.again {
 				assert.Equal(t, []string{"1", "2", "3"}, h.loki.lines())
 				assert.Equal(t, 3, requests)

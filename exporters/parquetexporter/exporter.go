@@ -132,6 +132,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		e.files.add(name)
 	}
 	e.refuse(ctx, "encode", refused)
+	delivery.Of(ctx).Outcome.Refuse(e.id, "encode", int64(refused), delivery.UnitItem)
 	e.account(ctx, plan)
 	if written == 0 && encodeErrs != nil {
 		return consumererror.NewPermanent(encodeErrs)

@@ -16,15 +16,12 @@ import (
 // batchName names the files of a batch. From the journal: by its range, so that a second delivery replaces the first, and by the log's
 // generation, so that a record which took the offset of another one doesn't replace it. Empty: by their content.
 func batchName(ctx context.Context) string {
-	session, ok := delivery.From(ctx)
-	if !ok {
+	of := delivery.Of(ctx)
+	part := of.Part
+	if of.Session == nil || part == nil {
 		return ""
 	}
-	part, ok := delivery.PartOf(ctx)
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("%s-%020d-%020d-%d", sourceName(session), part.First, part.Next, part.Index)
+	return fmt.Sprintf("%s-%020d-%020d-%d", sourceName(of.Session), part.First, part.Next, part.Index)
 }
 
 // sourceName is what the names of a partition's files begin with.

@@ -208,9 +208,7 @@ func (d *deltaExporter) apply(ctx context.Context, t *totals, md pmetric.Metrics
 func (d *deltaExporter) count(ctx context.Context, o accumulate.Outcome) {
 	t := d.e.telemetry
 	for r, n := range o.Refused {
-		if n > 0 {
-			t.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), d.e.reason(accumulate.Reason(r).String()))
-		}
+		d.e.refuse(ctx, t.ExporterPrometheusTsdbRefusedDatapoints, accumulate.Reason(r).String(), n)
 	}
 	if o.NoSum > 0 {
 		t.ExporterPrometheusTsdbMissingSums.Add(ctx, int64(o.NoSum), d.e.reason("no_sum"))

@@ -134,13 +134,9 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	}
 	e.sieve.sent(samples, markers, partition, tenant)
 	// Only now: a batch that comes again is translated and looked through again.
-	if dropped > 0 {
-		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(dropped), e.reason(string(remotewrite.Duplicate)))
-	}
+	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, string(remotewrite.Duplicate), dropped)
 	for r, n := range b.Refused {
-		if n > 0 {
-			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(translate.Reason(r).String()))
-		}
+		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, translate.Reason(r).String(), n)
 	}
 	e.countCollisions(ctx, found)
 	return nil
@@ -161,10 +157,18 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 		e.telemetry.ExporterPrometheusTsdbRedeliveredSamples.Add(ctx, int64(o.redelivered), e.self())
 	}
 	for why, n := range o.refused {
-		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), e.reason(why))
+		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, why, n)
 	}
 	if o.told != "" && e.refusals.due() {
 		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.told))
+	}
+}
+
+// refuse counts points, or their samples, that are given up: for this exporter, and for the delivery that they came with.
+func (e *tsdbExporter) refuse(ctx context.Context, counter metric.Int64Counter, why string, n int) {
+	if n > 0 {
+		counter.Add(ctx, int64(n), e.reason(why))
+		delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), why, int64(n), delivery.UnitItem)
 	}
 }
 

@@ -143,9 +143,7 @@ func (e *tsdbExporter) countCollisions(ctx context.Context, f found) {
 	if f.mixed > 0 {
 		e.telemetry.ExporterPrometheusTsdbCollidingSamples.Add(ctx, int64(f.mixed), e.self())
 	}
-	if f.refused > 0 {
-		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(f.refused), e.reason("collision"))
-	}
+	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, "collision", f.refused)
 	if e.sieve.told.due() {
 		e.set.Logger.Warn("Several streams have become one series: set service.instance.id, or promote the resource attribute that differs, "+
 			"or turn on scope_labels", zap.String("series", f.series), zap.Int("interleaved", f.mixed), zap.Int("refused", f.refused))

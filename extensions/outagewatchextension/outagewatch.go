@@ -80,7 +80,7 @@ func (w *watch) failed(ctx context.Context, target string, err error) {
 	if o, bad := s.Now(now, outage.Grace); bad {
 		w.status.Bad(target, fmt.Sprintf("%s takes nothing: %s", target, status.Convert(o.Cause).Message()))
 	}
-	heard := delivery.Attempted(ctx, target, err)
+	heard := delivery.Of(ctx).Attempted(target, err)
 	if o, due := s.Due(now); due && !heard {
 		w.log.Error(fmt.Sprintf("%s has taken nothing for %s: %s. What is sent waits in the exporter's queue. Look at that server, at the network and at the "+
 			"exporter's endpoint", target, journal.Ago(o.Lasted), status.Convert(o.Cause).Message()), zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
@@ -88,7 +88,7 @@ func (w *watch) failed(ctx context.Context, target string, err error) {
 }
 
 func (w *watch) worked(ctx context.Context, target string) {
-	heard := delivery.Attempted(ctx, target, nil)
+	heard := delivery.Of(ctx).Attempted(target, nil)
 	o, told := w.server(target).Worked(time.Now())
 	if o.Since.IsZero() {
 		return

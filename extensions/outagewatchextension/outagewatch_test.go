@@ -117,10 +117,10 @@ func TestAFollowerIsToldInsteadOfTheLog(t *testing.T) {
 	answer := status.Error(codes.DeadlineExceeded, "slow")
 	call, _, logs := begin(t, time.Nanosecond, func() error { return answer })
 	var heard []error
-	ctx := delivery.WithAttempts(t.Context(), func(exporter string, err error) {
+	ctx := delivery.Delivery{Attempts: func(exporter string, err error) {
 		assert.Equal(t, target, exporter)
 		heard = append(heard, err)
-	})
+	}}.In(t.Context())
 	_ = call(ctx)
 	answer = status.Error(codes.Canceled, "the caller has gone")
 	_ = call(ctx)

@@ -60,7 +60,7 @@ func (a *Attempts) Made(ctx context.Context, err error) error {
 	}
 	now := time.Now()
 	if err == nil || consumererror.IsPermanent(err) {
-		heard := delivery.Attempted(ctx, a.id, nil)
+		heard := delivery.Of(ctx).Attempted(a.id, nil)
 		if o, told := a.watch.Worked(now); !o.Since.IsZero() {
 			a.status.Good(key)
 			if told && !heard {
@@ -73,7 +73,7 @@ func (a *Attempts) Made(ctx context.Context, err error) error {
 	if o, bad := a.watch.Now(now, outage.Grace); bad {
 		a.status.Bad(key, fmt.Sprintf("%s can't send: %v", a.id, o.Cause))
 	}
-	heard := delivery.Attempted(ctx, a.id, err)
+	heard := delivery.Of(ctx).Attempted(a.id, err)
 	if o, due := a.watch.Due(now); due && !heard {
 		a.log.Error("The sink has not answered for "+journal.Ago(o.Lasted)+". What is sent waits in the queue, if there is one; look at the "+
 			"sink, the network and the key endpoint", zap.Duration("away", o.Lasted.Round(time.Second)), zap.Error(o.Cause))

@@ -72,10 +72,10 @@ func TestAFollowerIsToldOfEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _, logs, _ := begin(zap.NewAtomicLevelAt(zap.InfoLevel))
 		var heard []error
-		ctx := delivery.WithAttempts(t.Context(), func(exporter string, err error) {
+		ctx := delivery.Delivery{Attempts: func(exporter string, err error) {
 			assert.Equal(t, "loki", exporter)
 			heard = append(heard, err)
-		})
+		}}.In(t.Context())
 		down := errors.New("down")
 		_ = a.Made(ctx, down)
 		time.Sleep(2 * time.Minute)

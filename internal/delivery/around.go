@@ -25,8 +25,8 @@ type Range struct {
 	AtEnd bool
 }
 
-// Source is a partition of the journal. Its methods are called from the worker's goroutine.
-type Source interface {
+// Log is a partition of the journal. Its methods are called from the worker's goroutine.
+type Log interface {
 	// Start returns the first offset that is left, and the journal time of the record there (or now, if there is none).
 	Start(ctx context.Context) (int64, time.Time, error)
 	// End returns the offset behind the last record.

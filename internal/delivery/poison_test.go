@@ -107,7 +107,7 @@ func (l *log) deliver(_ context.Context, _ delivery.Bounds, records []delivery.R
 func TestRefusedRecordsDelayNoOther(t *testing.T) {
 	l := &log{n: 300, refused: func(o int64) bool { return o%3 == 0 || (o >= 100 && o < 160) }, taken: map[int64]int{}}
 	w := delivery.NewWorker(delivery.WorkerSettings{
-		Label: "l", Source: l, Store: l, Clock: l, Observer: l, Deliver: l.deliver, Interval: time.Minute, DedupWindow: time.Hour, DedupMax: 1000,
+		Label: "l", Log: l, Store: l, Clock: l, Observer: l, Deliver: l.deliver, Interval: time.Minute, DedupWindow: time.Hour, DedupMax: 1000,
 		Permanent: func(err error) bool { return errors.Is(err, errNever) },
 		Bury:      func(context.Context, delivery.Record, error) error { return nil },
 	})

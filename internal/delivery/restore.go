@@ -45,7 +45,7 @@ func (w *Worker) load(ctx context.Context, begin, end int64) (b begun, err error
 	} else {
 		w.incomplete = 0
 	}
-	topic, err := w.set.Source.Topic(ctx)
+	topic, err := w.set.Log.Topic(ctx)
 	if err != nil {
 		return b, fmt.Errorf("id of the journal: %w", err)
 	}
@@ -89,7 +89,7 @@ func (w *Worker) compare(ctx context.Context, b *begun, topic TopicID, begin, en
 		if a.Offset >= end {
 			continue
 		}
-		is, ok, err := w.set.Source.Look(ctx, a.Offset)
+		is, ok, err := w.set.Log.Look(ctx, a.Offset)
 		if err != nil {
 			return fmt.Errorf("look for offset %d of the journal: %w", a.Offset, err)
 		}
@@ -160,11 +160,11 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	if err := w.set.Store.Fence(ctx); err != nil {
 		return ctx, fmt.Errorf("fence: %w", err)
 	}
-	begin, began, err := w.set.Source.Start(ctx)
+	begin, began, err := w.set.Log.Start(ctx)
 	if err != nil {
 		return ctx, fmt.Errorf("start of the journal: %w", err)
 	}
-	end, err := w.set.Source.End(ctx)
+	end, err := w.set.Log.End(ctx)
 	if err != nil {
 		return ctx, fmt.Errorf("end of the journal: %w", err)
 	}
@@ -172,7 +172,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return ctx, err
 	}
-	w.session, err = NewSession(Settings{Label: w.set.Label, SpreadBy: w.set.SpreadBy, Began: began, State: c.State, Generation: c.LogGeneration,
+	w.session, err = NewSession(Settings{Label: w.set.Label, Source: w.set.Source, SpreadBy: w.set.SpreadBy, Began: began, State: c.State, Generation: c.LogGeneration,
 		Next: c.Next, Ranges: c.Ranges})
 	if err != nil {
 		return ctx, err
@@ -192,7 +192,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 		w.set.Observer.Cut(*c.cut)
 	}
 	w.set.Observer.Restored(w.next, c.fresh)
-	ctx = With(ctx, w.session)
+	ctx = Delivery{Session: w.session, Attempts: w.set.Attempts}.In(ctx)
 	if err := w.set.Deliver(ctx, Bounds{w.next, w.next}, nil); err != nil {
 		return ctx, fmt.Errorf("join: %w", err)
 	}

@@ -127,7 +127,7 @@ func (j *journal) run(t *testing.T, until int64) {
 	t.Helper()
 	j.delivered, j.parts, j.cuts, j.missing, j.lost, j.failed, j.stopAt = nil, nil, nil, nil, nil, nil, until
 	j.worker = delivery.NewWorker(delivery.WorkerSettings{
-		Label: "p", Source: j, Store: j, Clock: j, Observer: j, Interval: time.Hour, RecordRanges: j.recorded, DedupWindow: time.Hour, DedupMax: 1000,
+		Label: "p", Log: j, Store: j, Clock: j, Observer: j, Interval: time.Hour, RecordRanges: j.recorded, DedupWindow: time.Hour, DedupMax: 1000,
 		Deliver: func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 			j.session, _ = delivery.From(ctx)
 			for _, r := range records {
@@ -271,7 +271,7 @@ func TestACheckpointOfVersion1IsRead(t *testing.T) {
 	j := &journal{records: texts("r", 70), topic: delivery.TopicID{1}, group: -1, inRange: 10, recorded: true}
 	require.NoError(t, json.Unmarshal(text, &j.state))
 	// Its state was no session's: only the worker's part is golden.
-	j.worker = delivery.NewWorker(delivery.WorkerSettings{Label: "p", Source: j, Store: j, Clock: j, Observer: j, Interval: time.Hour, Nonce: 1,
+	j.worker = delivery.NewWorker(delivery.WorkerSettings{Label: "p", Log: j, Store: j, Clock: j, Observer: j, Interval: time.Hour, Nonce: 1,
 		Deliver: func(context.Context, delivery.Bounds, []delivery.Record) error { return nil }, Permanent: func(error) bool { return false }})
 	ctx, cancel := context.WithCancel(t.Context())
 	j.cancel = cancel

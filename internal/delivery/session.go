@@ -1,7 +1,7 @@
 package delivery
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +62,9 @@ type Settings struct {
 	// write one series.
 	Label string
 
+	// Source says who delivers; empty means [Live].
+	Source Source
+
 	// SpreadBy are the resource attributes, beside the tenant, by which streams are spread over partitions; "*" stands for
 	// every attribute, of points too. Empty where there is one partition. A component that merges streams which differ in
 	// one of these would write one series from several partitions.
@@ -93,6 +96,7 @@ type Settings struct {
 // Adopt, Close) are for one goroutine.
 type Session struct {
 	label   string
+	source  Source
 	spread  []string
 	began   time.Time
 	logs    uint32
@@ -111,6 +115,7 @@ type Session struct {
 	members  []member          // guarded by mu; only grows until closed
 	restored map[string][]byte // guarded by mu; states that nobody has claimed yet
 	pending  bool              // guarded by mu; a member was restored since Adopt
+	leaving  []func()          // guarded by mu; called by Close
 	closed   bool              // guarded by mu
 }
 
@@ -122,7 +127,7 @@ type member struct {
 // NewSession returns a session whose batches all come from the goroutine that drives it. An error means that State is
 // damaged and Refused did not forgive it.
 func NewSession(set Settings) (*Session, error) {
-	s := &Session{label: set.Label, spread: set.SpreadBy, began: set.Began, logs: set.Generation, next: set.Next, ranges: set.Ranges, refused: set.Refused}
+	s := &Session{label: set.Label, source: cmp.Or(set.Source, Live), spread: set.SpreadBy, began: set.Began, logs: set.Generation, next: set.Next, ranges: set.Ranges, refused: set.Refused}
 	if s.refused == nil {
 		s.refused = func(_ string, err error) error { return err }
 	}
@@ -145,6 +150,9 @@ func NewSession(set Settings) (*Session, error) {
 
 // Label returns the partition's name: see [Settings].
 func (s *Session) Label() string { return s.label }
+
+// Source says who delivers: see [Settings].
+func (s *Session) Source() Source { return s.source }
 
 // SpreadBy returns what streams are spread over partitions by: see [Settings].
 func (s *Session) SpreadBy() []string { return s.spread }
@@ -185,67 +193,6 @@ func (s *Session) Enter() (leave func()) {
 	}
 	s.gate.RLock()
 	return s.gate.RUnlock
-}
-
-// Join returns the state of component id in s. The first call makes it with create and restores it; that order of
-// components is the pipeline order in which the driver calls them. After a refused restore that the session forgives,
-// create is called a second time. An error, which wraps [ErrState] where the state was at fault, must end the batch.
-func Join[T Stateful](s *Session, id string, create func() T) (T, error) {
-	var none T
-	s.mu.RLock()
-	state, ok := s.find(id)
-	s.mu.RUnlock()
-	if !ok {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if state, ok = s.find(id); !ok {
-			if s.closed {
-				return none, fmt.Errorf("partition %q: %w", s.label, ErrEnded)
-			}
-			made, err := restore(s, id, create)
-			if err != nil {
-				return none, err
-			}
-			s.members = append(s.members, member{id: id, state: made})
-			return made, nil
-		}
-	}
-	typed, ok := state.(T)
-	if !ok {
-		return none, fmt.Errorf("component %q joined partition %q with state %T before, now with %T", id, s.label, state, none)
-	}
-	return typed, nil
-}
-
-// restore makes a state, with the checkpoint's content where there is one. s.mu is held.
-func restore[T Stateful](s *Session, id string, create func() T) (T, error) {
-	state := create()
-	data, ok := s.restored[id]
-	if !ok {
-		return state, nil
-	}
-	if err := state.Restore(bytes.NewReader(data)); err != nil {
-		err = fmt.Errorf("component %q of partition %q: %w: %w", id, s.label, ErrState, err)
-		if err := s.refused(id, err); err != nil {
-			return state, err
-		}
-		closeState(state)
-		state = create()
-	} else {
-		s.pending = true
-	}
-	delete(s.restored, id)
-	return state, nil
-}
-
-// find returns the member called id. s.mu is held, for reading at least.
-func (s *Session) find(id string) (Stateful, bool) {
-	for _, m := range s.members {
-		if m.id == id {
-			return m.state, true
-		}
-	}
-	return nil, false
 }
 
 // list returns the members as they are now. The driver works on the copy, so that a component may join meanwhile.
@@ -367,12 +314,25 @@ func (s *Session) Adopt() {
 // nothing, and is safe to repeat.
 func (s *Session) Close() {
 	s.mu.Lock()
-	members := s.members
-	s.members, s.restored, s.closed = nil, nil, true
+	members, leaving := s.members, s.leaving
+	s.members, s.restored, s.leaving, s.closed = nil, nil, nil, true
 	s.mu.Unlock()
+	for _, f := range leaving {
+		f()
+	}
 	for _, m := range members {
 		closeState(m.state)
 	}
+}
+
+// onClose lets Close call f; false: the session has ended.
+func (s *Session) onClose(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.leaving = append(s.leaving, f)
+	}
+	return !s.closed
 }
 
 func closeState(state Stateful) {

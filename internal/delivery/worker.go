@@ -17,7 +17,11 @@ type WorkerSettings struct {
 	Label string
 	// SpreadBy says what decides a record's partition, for [Settings].SpreadBy.
 	SpreadBy []string
-	Source   Source
+	// Source says who delivers, for [Settings].Source; empty means [Live].
+	Source Source
+	// Attempts is told of each attempt to send, for [Delivery].Attempts; it may be nil.
+	Attempts func(exporter string, err error)
+	Log      Log
 	Store    Store
 	Clock    Clock
 	Observer Observer
@@ -157,7 +161,7 @@ func (w *Worker) own(ctx context.Context) error {
 		w.abandon()
 	}()
 	for _, b := range w.ranges {
-		r, err := w.set.Source.ReadExactly(ctx, b)
+		r, err := w.set.Log.ReadExactly(ctx, b)
 		if err != nil {
 			return err
 		}
@@ -173,7 +177,7 @@ func (w *Worker) own(ctx context.Context) error {
 	}
 	for end := int64(-1); ; {
 		if end < 0 && closed(w.finish) {
-			if end, err = w.set.Source.End(ctx); err != nil {
+			if end, err = w.set.Log.End(ctx); err != nil {
 				return fmt.Errorf("end of the journal: %w", err)
 			}
 		}
@@ -188,7 +192,7 @@ func (w *Worker) own(ctx context.Context) error {
 
 // step delivers one range, and closes, saves and sends what is due.
 func (w *Worker) step(ctx context.Context) error {
-	r, err := w.set.Source.Read(ctx, w.read)
+	r, err := w.set.Log.Read(ctx, w.read)
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}

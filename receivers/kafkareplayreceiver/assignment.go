@@ -124,7 +124,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 	defer store.Close()
 	store.Follows(f.groupName(), f.topic)
 	worker := delivery.NewWorker(delivery.WorkerSettings{
-		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), SpreadBy: f.spreadBy, Source: source, Store: store, Clock: clock{}, Observer: a,
+		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), SpreadBy: f.spreadBy, Source: delivery.Live, Attempts: f.sink.attempted, Log: source, Store: store, Clock: clock{}, Observer: a,
 		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
 		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Nonce: rand.Uint64(),
 	})
@@ -135,7 +135,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 	}
 	a.worker, a.source = worker, source
 	a.mu.Unlock()
-	err = worker.Run(delivery.WithAttempts(ctx, f.sink.attempted))
+	err = worker.Run(ctx)
 	a.mu.Lock()
 	a.worker, a.source = nil, nil
 	a.mu.Unlock()
@@ -189,7 +189,8 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	a.f.inFlight.Add(int64(len(records)))
 	defer a.f.inFlight.Add(-int64(len(records)))
 	a.countAgain(ctx, records)
-	session, _ := delivery.From(ctx)
+	of := delivery.Of(ctx)
+	of.Outcome = &delivery.Outcome{}
 	ctx, done := a.sends.begin(ctx, records[0].Offset, records[0].Time)
 	defer done()
 	var batches []*batch
@@ -201,13 +202,13 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			}
 			continue
 		}
-		batches = it.into(batches, session.Stateful())
+		batches = it.into(batches, of.Session.Stateful())
 	}
 	for i, batch := range batches {
-		with := origin.WithRequests(asSender(ctx, batch.of), batch.deduplicated)
 		if a.f.cfg.Follow.Range.Recorded {
-			with = delivery.WithPart(with, delivery.Part{Bounds: b, Index: i})
+			of.Part = &delivery.Part{Bounds: b, Index: i}
 		}
+		with := origin.WithRequests(asSender(of.In(ctx), batch.of), batch.deduplicated)
 		if err := a.f.head.consume(with, batch.requests); err != nil {
 			if errors.Is(context.Cause(ctx), errGaveUp) {
 				return errGaveUp

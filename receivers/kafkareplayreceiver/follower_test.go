@@ -95,7 +95,7 @@ func (s *sink) consumer(t *testing.T) consumer.Logs {
 					}
 				}
 				if s.drops != nil && s.drops(l.Body().Str()) {
-					delivery.Refuse(ctx, 1)
+					delivery.Of(ctx).Outcome.Refuse("sink", "dropped", 1, delivery.UnitItem)
 					continue
 				}
 				s.seen[fmt.Sprint(tenant, l.Body().Str())]++

@@ -70,7 +70,7 @@ func (p *part) run(ctx context.Context) error {
 		bounded.Began = r.job.Range.From
 	}
 	worker := delivery.NewWorker(delivery.WorkerSettings{
-		Label: fmt.Sprintf("%s-%d@%s", r.topic, p.span.Partition, r.job.Spec.ID), Source: bounded, Store: store, Clock: end, Observer: p,
+		Label: fmt.Sprintf("%s-%d@%s", r.topic, p.span.Partition, r.job.Spec.ID), Source: delivery.JobSource(r.job.Spec.ID, r.job.Created), Log: bounded, Store: store, Clock: end, Observer: p,
 		Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Interval: r.j.conf.CheckpointInterval,
 		DedupWindow: r.j.conf.DedupWindow, DedupMax: r.j.conf.DedupMaxRecords, Nonce: rand.Uint64(),
 	})
@@ -176,13 +176,15 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 		return err
 	}
 	began := time.Now()
-	ctx, refusals := delivery.WithRefusals(ctx)
+	of := delivery.Of(ctx)
+	of.Outcome = &delivery.Outcome{}
+	ctx = of.In(ctx)
 	for _, b := range batches {
 		if err := p.r.head.consume(origin.WithRequests(asSender(ctx, b.of), b.deduplicated), b.requests); err != nil {
 			return err
 		}
 	}
-	n.RefusedItems = min(n.Items, refusals.Count()) // A sink may count more: it splits items, or there are several.
+	n.RefusedItems = min(n.Items, of.Outcome.Refused(delivery.UnitItem)) // A sink may count more: it splits items, or there are several.
 	n.Items -= n.RefusedItems
 	p.count(&n)
 	return p.r.worked(ctx, time.Since(began))

@@ -200,7 +200,7 @@ func (e *exporter) consumer(t *testing.T) consumer.Logs {
 		}
 		for waiting := true; waiting; {
 			if e.tells {
-				delivery.Attempted(ctx, "loki/main", errors.New("dial tcp 127.0.0.1:3100: connect: connection refused"))
+				delivery.Of(ctx).Attempted("loki/main", errors.New("dial tcp 127.0.0.1:3100: connect: connection refused"))
 			}
 			select {
 			case <-e.there():
@@ -211,7 +211,7 @@ func (e *exporter) consumer(t *testing.T) consumer.Logs {
 			}
 		}
 		if e.tells {
-			delivery.Attempted(ctx, "loki/main", nil)
+			delivery.Of(ctx).Attempted("loki/main", nil)
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()

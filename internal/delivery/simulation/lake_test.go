@@ -34,7 +34,7 @@ func (l *lake) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	if l.wrong == layoutAtOnce {
 		directories = l.configured
 	}
-	part, named := delivery.PartOf(ctx)
+	part := delivery.Of(ctx).Part
 	generation := session.Generation()
 	if l.wrong == generationUnnamed {
 		generation = 0
@@ -43,7 +43,7 @@ func (l *lake) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	simulation.EachPoint(md, func(_ pmetric.Metric, p pmetric.NumberDataPoint) {
 		files[fmt.Sprintf("%d of %d/%d/%v", p.IntValue()%int64(directories), directories, generation, part)] += p.IntValue()
 	})
-	if len(files) > 0 && !named {
+	if len(files) > 0 && part == nil {
 		return fmt.Errorf("%w: a range without a name", simulation.ErrViolation)
 	}
 	var written []point

@@ -289,11 +289,13 @@ func (s *schedule) assign() {
 	p.start(func() {
 		head := s.o.Pipeline(run, p.input())
 		p.worker = delivery.NewWorker(delivery.WorkerSettings{
-			Label: "partition", Source: p, Store: p, Clock: p, Observer: p, Interval: 10 * time.Second, RecordRanges: s.o.RecordRanges,
+			Label: "partition", Log: p, Store: p, Clock: p, Observer: p, Interval: 10 * time.Second, RecordRanges: s.o.RecordRanges,
 			InFlight: s.o.InFlight, Tasks: p, DedupWindow: dedupWindow, DedupMax: s.o.dedupMax(), Nonce: uint64(run),
 			Deliver: func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 				if s.o.RecordRanges {
-					ctx = delivery.WithPart(ctx, delivery.Part{Bounds: b})
+					of := delivery.Of(ctx)
+					of.Part = &delivery.Part{Bounds: b}
+					ctx = of.In(ctx)
 				}
 				return s.deliver(ctx, p, head, records)
 			},

@@ -170,7 +170,7 @@ func (p *process) End(context.Context) (int64, error) {
 	return int64(len(p.w.log)), nil
 }
 
-// Read implements delivery.Source: a random number of records.
+// Read implements delivery.Log: a random number of records.
 func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
 	p.effect("read")
 	if p.cuts != p.w.cuts { // the broker that cut its log was started anew

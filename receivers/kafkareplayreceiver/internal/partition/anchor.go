@@ -22,7 +22,7 @@ func anchorOf(r *kgo.Record) delivery.Anchor {
 	return delivery.Anchor{Offset: r.Offset, Epoch: r.LeaderEpoch, Sum: delivery.AnchorSum(r.Key, r.Value, r.Timestamp)}
 }
 
-// Topic implements delivery.Source.
+// Topic implements delivery.Log.
 func (s *Source) Topic(ctx context.Context) (delivery.TopicID, error) {
 	topics, err := kadm.NewClient(s.asking).ListTopics(ctx, s.topic)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Source) Topic(ctx context.Context) (delivery.TopicID, error) {
 	return delivery.TopicID(t.ID), nil
 }
 
-// Look implements delivery.Source. A record that was compacted away, or is of an aborted transaction, is none.
+// Look implements delivery.Log. A record that was compacted away, or is of an aborted transaction, is none.
 func (s *Source) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok bool, err error) {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	_ delivery.Source = (*Bounded)(nil)
-	_ delivery.Clock  = (*Clock)(nil)
+	_ delivery.Log   = (*Bounded)(nil)
+	_ delivery.Clock = (*Clock)(nil)
 )
 
 // Clock is the time on the wall until the end of a job's range, and then [delivery.Unbounded]: all windows and panes close.
@@ -65,7 +65,7 @@ func (b *Bounded) Close() {
 	}
 }
 
-// Start implements delivery.Source. What retention has taken of the range is found by Read.
+// Start implements delivery.Log. What retention has taken of the range is found by Read.
 func (b *Bounded) Start(context.Context) (int64, time.Time, error) {
 	b.Close()
 	b.looks = 0
@@ -73,10 +73,10 @@ func (b *Bounded) Start(context.Context) (int64, time.Time, error) {
 	return b.First, b.Began, nil
 }
 
-// End implements delivery.Source.
+// End implements delivery.Log.
 func (b *Bounded) End(context.Context) (int64, error) { return b.Next, nil }
 
-// Read implements delivery.Source.
+// Read implements delivery.Log.
 func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	if from >= b.Next {
 		b.looks++
@@ -117,16 +117,16 @@ func (b *Bounded) read(ctx context.Context, from int64) read {
 	return read{r, err}
 }
 
-// ReadExactly implements delivery.Source.
+// ReadExactly implements delivery.Log.
 func (b *Bounded) ReadExactly(ctx context.Context, bounds delivery.Bounds) (delivery.Range, error) {
 	b.Close()
 	return b.Source.ReadExactly(ctx, bounds)
 }
 
-// Topic implements delivery.Source.
+// Topic implements delivery.Log.
 func (b *Bounded) Topic(ctx context.Context) (delivery.TopicID, error) { return b.Source.Topic(ctx) }
 
-// Look implements delivery.Source.
+// Look implements delivery.Log.
 func (b *Bounded) Look(ctx context.Context, offset int64) (delivery.Anchor, bool, error) {
 	b.Close()
 	return b.Source.Look(ctx, offset)

@@ -26,7 +26,7 @@ const (
 	lastLook = 10 * time.Millisecond
 )
 
-var _ delivery.Source = (*Source)(nil)
+var _ delivery.Log = (*Source)(nil)
 
 // Limits bound a range.
 type Limits struct {
@@ -95,7 +95,7 @@ func (s *Source) Close() {
 	s.reader.Close()
 }
 
-// Start implements delivery.Source.
+// Start implements delivery.Log.
 func (s *Source) Start(ctx context.Context) (int64, time.Time, error) {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Source) Start(ctx context.Context) (int64, time.Time, error) {
 	return start, time.Now(), nil
 }
 
-// End implements delivery.Source: the last stable offset.
+// End implements delivery.Log: the last stable offset.
 func (s *Source) End(ctx context.Context) (int64, error) {
 	return s.bound(kadm.NewClient(s.asking).ListCommittedOffsets(ctx, s.topic))
 }
@@ -146,7 +146,7 @@ func (s *Source) seek(ctx context.Context, offset int64) error {
 	return nil
 }
 
-// Read implements delivery.Source.
+// Read implements delivery.Log.
 func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	if from = max(from, s.floor.Load()); s.at != from {
 		if err := s.seek(ctx, from); err != nil {
@@ -263,7 +263,7 @@ func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 	return len(r.Records) >= s.limits.Records || bytes >= most, bytes
 }
 
-// ReadExactly implements delivery.Source. It waits until the whole range was read.
+// ReadExactly implements delivery.Log. It waits until the whole range was read.
 //
 // A range of which a part is given up is given up whole: its files can be there, and a second time with fewer rows would replace
 // them.
