@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 const pushPath = "/loki/api/v1/push"
@@ -174,7 +176,7 @@ func (c *Config) Validate() error {
 		fail("structured_metadata: false needs line: json, or attributes would be lost")
 	}
 	if c.Tenant.Default != "" && !validTenant(c.Tenant.Default) {
-		fail("tenant.default: %q: Loki takes up to %d letters, digits and !-_.*'()", c.Tenant.Default, maxTenantBytes)
+		fail("tenant.default: %q: Loki takes up to %d letters, digits and !-_.*'()", c.Tenant.Default, tenant.MaxBytes)
 	}
 	if key := c.Tenant.MetadataKey; key != "" && c.QueueConfig.HasValue() && c.QueueConfig.Get().Batch.HasValue() {
 		keys := c.QueueConfig.Get().Batch.Get().Partition.MetadataKeys

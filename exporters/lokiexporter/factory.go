@@ -18,6 +18,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
 	"github.com/penstockhq/penstock/internal/attempts"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 // NewFactory returns the factory of the loki exporter.
@@ -37,7 +38,7 @@ func createDefaultConfig() component.Config {
 	queue := exporterhelper.NewDefaultQueueConfig()
 	queue.NumConsumers = 1 // more would let one batch overtake another
 	batch := exporterhelper.BatchConfig{FlushTimeout: 200 * time.Millisecond, Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 8192}
-	batch.Partition.MetadataKeys = []string{tenantMetadataKey}
+	batch.Partition.MetadataKeys = []string{tenant.MetadataKey}
 	queue.Batch = configoptional.Default(batch)
 	return &Config{
 		ClientConfig:       client,
@@ -58,7 +59,7 @@ func createDefaultConfig() component.Config {
 			IdleTimeout:  time.Hour,
 			ReleaseAfter: 24 * time.Hour,
 		},
-		Tenant: TenantConfig{MetadataKey: tenantMetadataKey, ResourceAttribute: "tenant.id", Default: "default"},
+		Tenant: TenantConfig{MetadataKey: tenant.MetadataKey, ResourceAttribute: tenant.Attribute, Default: tenant.Default},
 		Limits: LimitsConfig{
 			RequestBytes:         1 << 20,
 			LineBytes:            256 << 10,

@@ -163,14 +163,14 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 
 // translate makes a batch for each tenant in ld.
 func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace, s *sending) []*batch {
-	fromClient, isSet := clientTenant(ctx, e.cfg.Tenant.MetadataKey)
+	fromClient := clientTenant(ctx, e.cfg.Tenant.MetadataKey)
 	var batches []*batch
 	byTenant := make(map[string]*batch)
 	resources := ld.ResourceLogs()
 	for i := range resources.Len() {
 		rl := resources.At(i)
 		tenant := fromClient
-		if !isSet {
+		if fromClient == "" {
 			tenant = e.resourceTenant(rl)
 		}
 		if tenant != "" && !validTenant(tenant) {
@@ -201,16 +201,12 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 	return batches
 }
 
-func clientTenant(ctx context.Context, key string) (string, bool) {
-	if key == "" {
-		return "", false
+// clientTenant is internal/tenant's rule with the key that is configured, as resourceTenant is with the attribute and the default.
+func clientTenant(ctx context.Context, key string) string {
+	if values := client.FromContext(ctx).Metadata.Get(key); key != "" && len(values) > 0 {
+		return values[0]
 	}
-	for _, tenant := range client.FromContext(ctx).Metadata.Get(key) {
-		if tenant != "" {
-			return tenant, true
-		}
-	}
-	return "", false
+	return ""
 }
 
 func (e *lokiExporter) resourceTenant(rl plog.ResourceLogs) string {

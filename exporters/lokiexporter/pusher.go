@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/internal/verdict"
 )
 
 // maxAnswerBytes bounds what is read of a refusal: Loki lists each message once, but
@@ -28,18 +28,11 @@ type answer struct {
 	retryAfter time.Duration
 }
 
-func (a answer) accepted() bool { return a.status/100 == 2 }
+func (a answer) accepted() bool { return verdict.HTTP(a.status).Verdict == verdict.Accepted }
 
 // retryable answers say nothing against the data: too much, not now, not here, or the
 // sender may not send. A token that expired must not cost what was accepted.
-func (a answer) retryable() bool {
-	switch a.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
-		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return true
-	}
-	return a.status >= 500 || a.status/100 == 3
-}
+func (a answer) retryable() bool { return verdict.HTTP(a.status).Again() }
 
 // pusher posts push requests. Safe for concurrent use.
 type pusher struct {
@@ -98,7 +91,7 @@ func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func(
 		return answer{}, fmt.Errorf("push to %s: %w", c.url, err)
 	}
 	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), now())}
+	a := answer{status: resp.StatusCode, retryAfter: verdict.RetryAfter(resp.Header.Get("Retry-After"), now())}
 	if a.accepted() {
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswerBytes)) // so that the connection is used again
 		return a, nil
@@ -109,20 +102,6 @@ func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func(
 	}
 	a.body = strings.TrimSpace(string(text))
 	return a, nil
-}
-
-// retryAfter reads seconds or a date (RFC 9110, section 10.2.3). 0: none, or nonsense.
-func retryAfter(value string, now time.Time) time.Duration {
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 // statusError is an answer that is no success.

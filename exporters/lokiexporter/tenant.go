@@ -5,18 +5,15 @@ import (
 	"sync"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-const (
-	tenantHeader      = "X-Scope-OrgID"
-	tenantMetadataKey = "x-scope-orgid"
-	maxTenantBytes    = 150
-)
+const tenantHeader = "X-Scope-OrgID"
 
-// validTenant says whether Loki takes this tenant id (source: dskit, tenant.ValidTenantID).
+// validTenant says whether Loki takes this tenant id (source: dskit, tenant.ValidTenantID), which allows less than the journal.
 // A bad one is never sent as another tenant: that would show it to strangers.
 func validTenant(id string) bool {
-	if id == "" || len(id) > maxTenantBytes || id == "." || id == ".." {
+	if tenant.Check(id) != nil {
 		return false
 	}
 	for i := range len(id) {

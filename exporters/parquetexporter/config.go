@@ -13,10 +13,9 @@ import (
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
-)
 
-// tenantMetadata is the client metadata key that names the tenant.
-const tenantMetadata = "x-scope-orgid"
+	"github.com/penstockhq/penstock/internal/tenant"
+)
 
 // Config is the YAML of the exporter.
 type Config struct {
@@ -127,9 +126,9 @@ func (c *Config) validateQueue() error {
 		errs = append(errs, fmt.Errorf("max_rows: %d conflicts with sending_queue::batch::sizer: %s; leave max_rows out",
 			c.MaxRows, batch.Sizer.String()))
 	}
-	if !slices.ContainsFunc(batch.Partition.MetadataKeys, func(k string) bool { return strings.EqualFold(k, tenantMetadata) }) {
+	if !slices.ContainsFunc(batch.Partition.MetadataKeys, func(k string) bool { return strings.EqualFold(k, tenant.MetadataKey) }) {
 		errs = append(errs, fmt.Errorf("sending_queue::batch::partition::metadata_keys: must contain %q, or merged batches lose their "+
-			"tenant; got %q", tenantMetadata, batch.Partition.MetadataKeys))
+			"tenant; got %q", tenant.MetadataKey, batch.Partition.MetadataKeys))
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 func load(t *testing.T, conf *confmap.Conf) (*Config, error) {
@@ -55,7 +57,7 @@ func TestConfigMaxAgeAndRowsSpeakForTheBatch(t *testing.T) {
 	assert.Equal(t, 10*time.Second, b.FlushTimeout)
 	assert.Equal(t, int64(5000), b.MinSize)
 	assert.Equal(t, int64(5000), b.MaxSize)
-	assert.Equal(t, []string{tenantMetadata}, b.Partition.MetadataKeys)
+	assert.Equal(t, []string{tenant.MetadataKey}, b.Partition.MetadataKeys)
 	assert.Equal(t, exporterhelper.RequestSizerTypeItems, b.Sizer)
 
 	c := loadFile(t, "parquet/batch")

@@ -12,8 +12,8 @@ import (
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
@@ -103,7 +103,8 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		enc.Release()
 		e.encoders.Put(enc)
 	}()
-	plan := enc.Split(batch, clientTenant(ctx), rules.MaxPartitions)
+	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
+	plan := enc.Split(batch, fromClient, rules.MaxPartitions)
 	if name == "" && len(plan.Partitions) > 0 {
 		e.warnUnrecorded(ctx)
 	}
@@ -202,12 +203,4 @@ func (e *parquetExporter[D]) refuse(ctx context.Context, reason string, n int) {
 	if n > 0 {
 		e.metrics.ExporterParquetRefused.Add(ctx, int64(n), e.attr, metric.WithAttributes(attribute.String("reason", reason)))
 	}
-}
-
-// clientTenant is the tenant that the client named, or empty.
-func clientTenant(ctx context.Context) string {
-	if v := client.FromContext(ctx).Metadata.Get(tenantMetadata); len(v) > 0 {
-		return v[0]
-	}
-	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
 	"github.com/penstockhq/penstock/internal/attempts"
+	"github.com/penstockhq/penstock/internal/tenant"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configoptional"
@@ -36,7 +37,7 @@ func createDefaultConfig() component.Config {
 		MinSize:      250_000,
 		MaxSize:      250_000,
 	}
-	batch.Partition.MetadataKeys = []string{tenantMetadata}
+	batch.Partition.MetadataKeys = []string{tenant.MetadataKey}
 	return &Config{
 		MaxAge:        30 * time.Second,
 		MaxRows:       250_000,

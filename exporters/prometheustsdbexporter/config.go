@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 var (
@@ -136,8 +138,8 @@ func (c *Config) Validate() error {
 	}
 	if c.TenantHeader != "" && c.Queue.HasValue() && c.Queue.Get().Batch.HasValue() {
 		keys := c.Queue.Get().Batch.Get().Partition.MetadataKeys
-		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, tenantMetadata) }) {
-			bad("sending_queue::batch::partition::metadata_keys", "%q needs %q with tenant_header, or batches would lose their tenant", keys, tenantMetadata)
+		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, tenant.MetadataKey) }) {
+			bad("sending_queue::batch::partition::metadata_keys", "%q needs %q with tenant_header, or batches would lose their tenant", keys, tenant.MetadataKey)
 		}
 	}
 	if !slices.Contains(protocols, c.Protocol) {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -16,6 +15,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/accumulate"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/origin"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 const (
@@ -81,9 +81,7 @@ func (t *totals) Flush(ctx context.Context) error {
 	for r, ok := t.Outbox(); ok; r, ok = t.Outbox() {
 		to := ctx
 		if r.Tenant != "" {
-			info := client.FromContext(ctx)
-			info.Metadata = client.NewMetadata(map[string][]string{tenantMetadata: {r.Tenant}})
-			to = client.NewContext(ctx, info)
+			to = tenant.With(ctx, r.Tenant)
 		}
 		sent := pmetric.NewMetrics()
 		r.Metrics.CopyTo(sent) // A queue takes what it gets, and after an error it goes again.
@@ -183,17 +181,13 @@ func (d *deltaExporter) apply(ctx context.Context, t *totals, md pmetric.Metrics
 	own := pmetric.NewMetrics()
 	md.CopyTo(own)
 	b := accumulate.Batch{Limit: now.Add(d.e.cfg.MaxFuture), Records: origin.Of(ctx, md)}
-	if sent := client.FromContext(ctx).Metadata.Get(tenantMetadata); len(sent) > 0 {
-		b.Tenant = sent[0]
-	}
+	b.Tenant, _ = tenant.Client(ctx) // eachTenant refuses a name that can't be one.
 	names := d.e.translator.Names(func(r pcommon.Resource) string {
-		switch {
-		case d.e.cfg.TenantHeader == "":
+		if d.e.cfg.TenantHeader == "" {
 			return ""
-		case b.Tenant != "":
-			return b.Tenant
 		}
-		return tenantOf(r)
+		name, _ := tenant.Of(b.Tenant, r.Attributes())
+		return name
 	})
 	defer names.Close()
 	b.Names = names

@@ -104,6 +104,11 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 	}
 	return eachTenant(ctx, md, func(tenant string, md pmetric.Metrics) error {
 		return e.pushTenant(ctx, http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}, md)
+	}, func(md pmetric.Metrics, why error) {
+		e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(md.DataPointCount()), e.reason("tenant"))
+		if e.refusals.due() {
+			e.set.Logger.Warn("Points were refused for their tenant; they are counted and not sent again", zap.Error(why))
+		}
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
 	"github.com/penstockhq/penstock/internal/attempts"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 // NewFactory returns the factory of prometheus_tsdb.
@@ -35,7 +36,7 @@ func createDefaultConfig() component.Config {
 	queue := exporterhelper.NewDefaultQueueConfig()
 	queue.NumConsumers = 1 // more would reorder the samples of a series
 	batch := exporterhelper.BatchConfig{Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 8192, FlushTimeout: 200 * time.Millisecond}
-	batch.Partition.MetadataKeys = []string{tenantMetadata}
+	batch.Partition.MetadataKeys = []string{tenant.MetadataKey}
 	queue.Batch = configoptional.Default(batch)
 	retry := configretry.NewDefaultBackOffConfig()
 	retry.MaxElapsedTime = 0 // without end: giving up is losing

@@ -4,45 +4,60 @@ import (
 	"context"
 	"errors"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/consumer/consumererror"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
-)
 
-// The tenant rule, the same in every component of Penstock.
-const (
-	tenantMetadata  = "x-scope-orgid"
-	tenantAttribute = "tenant.id"
-	defaultTenant   = "default"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 // eachTenant calls f with the metrics of each tenant, in the order in which they first appear. What belongs to one tenant,
-// the usual case, is not copied. The error holds the metrics of those tenants alone for which f failed.
-func eachTenant(ctx context.Context, md pmetric.Metrics, f func(tenant string, md pmetric.Metrics) error) error {
-	if sent := client.FromContext(ctx).Metadata.Get(tenantMetadata); len(sent) > 0 && sent[0] != "" {
-		return f(sent[0], md)
+// the usual case, is not copied. The error holds the metrics of those tenants alone for which f failed. badName gets the metrics of
+// those whose name can't be one: sent as another tenant's they would be shown to strangers. Behind a journal there are none.
+func eachTenant(ctx context.Context, md pmetric.Metrics, f func(name string, md pmetric.Metrics) error, badName func(pmetric.Metrics, error)) error {
+	fromClient, err := tenant.Client(ctx)
+	if err != nil {
+		badName(md, err)
+		return nil
 	}
-	var order []string
-	resources := map[string][]int{}
+	if fromClient != "" {
+		return f(fromClient, md)
+	}
+	type share struct {
+		name      string
+		bad       error
+		resources []int
+	}
+	var shares []*share
+	index := map[string]*share{}
 	for i, rm := range md.ResourceMetrics().All() {
-		t := tenantOf(rm.Resource())
-		if _, ok := resources[t]; !ok {
-			order = append(order, t)
+		name, err := tenant.Of("", rm.Resource().Attributes())
+		key := name
+		if err != nil {
+			key = "" // no tenant's name
 		}
-		resources[t] = append(resources[t], i)
+		s, ok := index[key]
+		if !ok {
+			s = &share{name: name, bad: err}
+			index[key] = s
+			shares = append(shares, s)
+		}
+		s.resources = append(s.resources, i)
 	}
-	if len(order) == 1 {
-		return f(order[0], md)
+	if len(shares) == 1 && shares[0].bad == nil {
+		return f(shares[0].name, md)
 	}
 	var errs error
 	failed := pmetric.NewMetrics()
-	for _, t := range order {
+	for _, s := range shares {
 		part := pmetric.NewMetrics()
-		for _, i := range resources[t] {
+		for _, i := range s.resources {
 			md.ResourceMetrics().At(i).CopyTo(part.ResourceMetrics().AppendEmpty())
 		}
-		if err := f(t, part); err != nil {
+		if s.bad != nil {
+			badName(part, s.bad)
+			continue
+		}
+		if err := f(s.name, part); err != nil {
 			errs = errors.Join(errs, err)
 			part.ResourceMetrics().MoveAndAppendTo(failed.ResourceMetrics())
 		}
@@ -51,13 +66,4 @@ func eachTenant(ctx context.Context, md pmetric.Metrics, f func(tenant string, m
 		return consumererror.NewMetrics(errs, failed)
 	}
 	return nil
-}
-
-func tenantOf(r pcommon.Resource) string {
-	if v, ok := r.Attributes().Get(tenantAttribute); ok {
-		if t := v.AsString(); t != "" {
-			return t
-		}
-	}
-	return defaultTenant
 }

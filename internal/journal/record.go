@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 // Headers of a record.
@@ -34,8 +36,6 @@ const (
 	ContentType = "application/x-protobuf"
 	// Schema is the version of the header set and of what a value is. A reader refuses a higher one.
 	Schema = 1
-	// DefaultTenant is who records belong to that name no tenant.
-	DefaultTenant = "default"
 )
 
 // ErrSchema says that a record was written by a later version of Penstock, in a form unknown here.
@@ -44,7 +44,10 @@ var ErrSchema = errors.New("unknown journal schema")
 // Record is one record of the journal.
 type Record struct {
 	Tenant string
-	Key    string
+	// BadTenant: the header names a tenant that can't be one, and Tenant is tenant.Default. Other writers and earlier releases
+	// wrote such records.
+	BadTenant bool
+	Key       string
 	// Partition is where the record must go, or -1: where Kafka's default hash of the key says.
 	Partition int32
 	// Value is one OTLP export request in protobuf.
@@ -74,7 +77,7 @@ func (r *Record) Kafka(topic string) *kgo.Record {
 // FromKafka reads what headers say. Records of other writers have none of ours: they are the default tenant's, received
 // when Kafka says. Content types other than protobuf and later schemas are errors.
 func FromKafka(k *kgo.Record) (Record, error) {
-	r := Record{Tenant: DefaultTenant, Key: string(k.Key), Partition: k.Partition, Value: k.Value, Received: k.Timestamp}
+	r := Record{Tenant: tenant.Default, Key: string(k.Key), Partition: k.Partition, Value: k.Value, Received: k.Timestamp}
 	for _, h := range k.Headers {
 		switch h.Key {
 		case HeaderContentType:
@@ -84,6 +87,9 @@ func FromKafka(k *kgo.Record) (Record, error) {
 			}
 		case HeaderTenant:
 			r.Tenant = string(h.Value)
+			if r.BadTenant = tenant.Check(r.Tenant) != nil; r.BadTenant {
+				r.Tenant = tenant.Default
+			}
 		case HeaderSchema:
 			if v, err := strconv.Atoi(string(h.Value)); err != nil || v > Schema {
 				return r, fmt.Errorf("%w %q, this version reads up to %d", ErrSchema, h.Value, Schema)

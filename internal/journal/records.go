@@ -11,10 +11,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/penstockhq/penstock/internal/journal/wire"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
-
-// TenantAttribute is the resource attribute that names the tenant where client metadata does not.
-const TenantAttribute = "tenant.id"
 
 // separator stands between the parts of a key.
 const separator = "\x00"
@@ -24,26 +22,25 @@ type Source struct {
 	Tenant string
 	// Name is the rest of the key before sharding; empty for traces, whose key is the trace's.
 	Name string
+	// Refused: the resource names a tenant that can't be one, and nothing of it is written.
+	Refused bool
 }
 
-// SourceOf returns the source of a resource with attributes attrs. tenant comes from client metadata; if it is empty the
-// resource's own attribute counts, else DefaultTenant.
-func SourceOf(signal Signal, tenant string, attrs pcommon.Map) Source {
-	if tenant == "" {
-		if v, ok := attrs.Get(TenantAttribute); ok && v.AsString() != "" {
-			tenant = v.AsString()
-		} else {
-			tenant = DefaultTenant
-		}
+// SourceOf returns the source of a resource with attributes attrs. fromClient is the tenant that client metadata names, or empty. An
+// error is the reason why the source is refused.
+func SourceOf(signal Signal, fromClient string, attrs pcommon.Map) (Source, error) {
+	name, err := tenant.Of(fromClient, attrs)
+	if err != nil {
+		return Source{Refused: true}, err
 	}
-	s := Source{Tenant: tenant}
+	s := Source{Tenant: name}
 	switch signal {
 	case Metrics:
 		s.Name = text(attrs, "service.namespace") + separator + text(attrs, "service.name")
 	case Logs:
 		s.Name = strings.Join([]string{text(attrs, "service.namespace"), text(attrs, "service.name"), text(attrs, "host.name")}, separator)
 	}
-	return s
+	return s, nil
 }
 
 func text(attrs pcommon.Map, key string) string {
@@ -82,6 +79,9 @@ func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record
 		}
 		source := b.Sources[n]
 		n++
+		if source.Refused {
+			return true
+		}
 		if i, ok := index[source]; ok {
 			groups[i].request = append(groups[i].request, f.Raw...)
 			return true

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
 
 var layout = journal.Layout{Partitions: 4, Shards: 1, Keys: journal.KeysVersion}
@@ -33,16 +35,46 @@ func TestSourceOf(t *testing.T) {
 		attrs  pcommon.Map
 		want   journal.Source
 	}{
-		"metrics":                   {journal.Metrics, "", resource("service.name", "shop", "host.name", "h"), journal.Source{"default", "\x00shop"}},
-		"namespace":                 {journal.Metrics, "", resource("service.name", "shop", "service.namespace", "eu"), journal.Source{"default", "eu\x00shop"}},
-		"logs by host":              {journal.Logs, "", resource("service.name", "shop", "host.name", "h"), journal.Source{"default", "\x00shop\x00h"}},
-		"traces by trace":           {journal.Traces, "", resource("service.name", "shop"), journal.Source{"default", ""}},
-		"tenant of the client":      {journal.Traces, "a", resource("tenant.id", "b"), journal.Source{"a", ""}},
-		"tenant of the resource":    {journal.Traces, "", resource("tenant.id", "b"), journal.Source{"b", ""}},
-		"an empty tenant is none":   {journal.Traces, "", resource("tenant.id", ""), journal.Source{"default", ""}},
-		"nothing known, all in one": {journal.Metrics, "", resource(), journal.Source{"default", "\x00"}},
+		"metrics":                   {journal.Metrics, "", resource("service.name", "shop", "host.name", "h"), journal.Source{Tenant: "default", Name: "\x00shop"}},
+		"namespace":                 {journal.Metrics, "", resource("service.name", "shop", "service.namespace", "eu"), journal.Source{Tenant: "default", Name: "eu\x00shop"}},
+		"logs by host":              {journal.Logs, "", resource("service.name", "shop", "host.name", "h"), journal.Source{Tenant: "default", Name: "\x00shop\x00h"}},
+		"traces by trace":           {journal.Traces, "", resource("service.name", "shop"), journal.Source{Tenant: "default", Name: ""}},
+		"tenant of the client":      {journal.Traces, "a", resource("tenant.id", "b"), journal.Source{Tenant: "a", Name: ""}},
+		"tenant of the resource":    {journal.Traces, "", resource("tenant.id", "b"), journal.Source{Tenant: "b", Name: ""}},
+		"an empty tenant is none":   {journal.Traces, "", resource("tenant.id", ""), journal.Source{Tenant: "default", Name: ""}},
+		"nothing known, all in one": {journal.Metrics, "", resource(), journal.Source{Tenant: "default", Name: "\x00"}},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, journal.SourceOf(c.signal, c.tenant, c.attrs)) })
+		t.Run(name, func(t *testing.T) {
+			got, err := journal.SourceOf(c.signal, c.tenant, c.attrs)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, got)
+		})
+	}
+}
+
+// A resource that names no possible tenant is left out of the records; the others of its request are not.
+func TestRefusedSourcesAreNotWritten(t *testing.T) {
+	b := batch(t, "a", "b", "c")
+	source, err := journal.SourceOf(journal.Metrics, "", resource("tenant.id", "b/../c"))
+	require.ErrorIs(t, err, tenant.ErrName)
+	assert.True(t, source.Refused)
+	b.Sources[1] = source
+	records, large, err := b.Records(journal.Layout{Partitions: 4, Shards: 1}, 1<<20)
+	require.NoError(t, err)
+	assert.Empty(t, large)
+	assert.Equal(t, map[string][]int64{"a": {0}, "c": {2}}, values(t, records))
+}
+
+// Records of other writers, or of an earlier release, may name a tenant that nobody would be let in with today.
+func TestRecordsOfImpossibleTenantsAreTheDefaults(t *testing.T) {
+	for name, bad := range map[string]bool{"a": false, "default": false, "a/b": true, "..": true, "": true, "a\nb": true, strings.Repeat("x", 151): true} {
+		r, err := journal.FromKafka((&journal.Record{Tenant: name}).Kafka("t"))
+		require.NoError(t, err)
+		assert.Equal(t, bad, r.BadTenant, name)
+		if bad {
+			name = "default"
+		}
+		assert.Equal(t, name, r.Tenant)
 	}
 }
 
@@ -59,7 +91,9 @@ func batch(t *testing.T, services ...string) *journal.Batch {
 		p := m.SetEmptyGauge().DataPoints().AppendEmpty()
 		p.SetIntValue(int64(i))
 		p.Attributes().PutInt("series", int64(i))
-		b.Sources = append(b.Sources, journal.SourceOf(journal.Metrics, "", rm.Resource().Attributes()))
+		source, err := journal.SourceOf(journal.Metrics, "", rm.Resource().Attributes())
+		require.NoError(t, err)
+		b.Sources = append(b.Sources, source)
 	}
 	var err error
 	b.Request, err = (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
@@ -159,7 +193,7 @@ func TestATraceGoesToOnePartition(t *testing.T) {
 	}
 	request, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
 	require.NoError(t, err)
-	b := &journal.Batch{Signal: journal.Traces, Request: request, Sources: []journal.Source{{"a", ""}, {"a", ""}, {"b", ""}}}
+	b := &journal.Batch{Signal: journal.Traces, Request: request, Sources: []journal.Source{{Tenant: "a"}, {Tenant: "a"}, {Tenant: "b"}}}
 	records, _, err := b.Records(layout, 1<<20)
 	require.NoError(t, err)
 	assert.Len(t, records, 8, "two tenants, four partitions")
@@ -264,7 +298,9 @@ func BenchmarkRecords(b *testing.B) {
 						p.Attributes().PutStr(fmt.Sprint("attribute", a), fmt.Sprint("value", i+a))
 					}
 				}
-				in.Sources = append(in.Sources, journal.SourceOf(journal.Metrics, "", rm.Resource().Attributes()))
+				source, err := journal.SourceOf(journal.Metrics, "", rm.Resource().Attributes())
+				require.NoError(b, err)
+				in.Sources = append(in.Sources, source)
 			}
 			in.Request, _ = (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
 			b.SetBytes(int64(len(in.Request)))

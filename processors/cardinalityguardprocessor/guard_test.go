@@ -29,6 +29,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
 
@@ -152,6 +153,7 @@ func TestOverridesAndTenants(t *testing.T) {
 		c.Overrides = []OverrideConfig{
 			{Service: "check*", Metric: "req*", Limits: OverrideLimitsConfig{SeriesPerMetric: &many}},
 			{Tenant: "small", Limits: OverrideLimitsConfig{SeriesPerTenant: &few}},
+			{Tenant: "42", Limits: OverrideLimitsConfig{SeriesPerTenant: &few}},
 		}
 	}))
 	sink := &consumertest.MetricsSink{}
@@ -161,16 +163,22 @@ func TestOverridesAndTenants(t *testing.T) {
 
 	sink.Reset()
 	ctx := g.ctx
-	g.ctx = client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(map[string][]string{tenantHeader: {"small"}})})
+	g.ctx = client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(map[string][]string{tenant.MetadataKey: {"small"}})})
 	g.consume(requests(epoch.Add(time.Second), users(0, 60)...))
 	assert.Equal(t, 2, sink.DataPointCount(), "a tenant by client metadata has a budget of its own")
 
 	sink.Reset()
 	g.ctx = ctx
 	md := requests(epoch.Add(time.Second), users(0, 60)...)
-	md.ResourceMetrics().At(0).Resource().Attributes().PutStr(tenantAttribute, "third")
+	md.ResourceMetrics().At(0).Resource().Attributes().PutStr(tenant.Attribute, "third")
 	g.consume(md)
 	assert.Equal(t, 50, sink.DataPointCount(), "a tenant by resource attribute too")
+
+	sink.Reset()
+	md = requests(epoch.Add(time.Second), users(0, 60)...)
+	md.ResourceMetrics().At(0).Resource().Attributes().PutInt(tenant.Attribute, 42)
+	g.consume(md)
+	assert.Equal(t, 2, sink.DataPointCount(), "whose name may be a number")
 }
 
 // Folded points of a tenant that is known from client metadata travel with that metadata.
@@ -179,8 +187,8 @@ func TestTenantOfOverflowStreams(t *testing.T) {
 	sink := &consumertest.MetricsSink{}
 	g.guard.(*guard).next = sink
 	plain := g.ctx
-	for _, tenant := range []string{"a", "b"} {
-		g.ctx = client.NewContext(plain, client.Info{Metadata: client.NewMetadata(map[string][]string{tenantHeader: {tenant}})})
+	for _, name := range []string{"a", "b"} {
+		g.ctx = tenant.With(plain, name)
 		g.consume(requests(epoch.Add(time.Second), users(0, 5)...))
 	}
 	sink.Reset()
@@ -189,7 +197,7 @@ func TestTenantOfOverflowStreams(t *testing.T) {
 	g.advance(epoch.Add(time.Minute), true)
 	var tenants []string
 	for _, ctx := range sink.Contexts() {
-		tenants = append(tenants, client.FromContext(ctx).Metadata.Get(tenantHeader)...)
+		tenants = append(tenants, client.FromContext(ctx).Metadata.Get(tenant.MetadataKey)...)
 	}
 	assert.ElementsMatch(t, []string{"a", "b"}, tenants)
 	for _, s := range seriesOf(sink.AllMetrics()) {

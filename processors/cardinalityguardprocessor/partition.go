@@ -5,13 +5,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/window"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
@@ -74,8 +74,8 @@ func (p *partition) overflowStreams() int64 { return p.fold.Streams() }
 func (p *partition) foldedDelay() time.Duration { return 2*p.rules.Load().FlushInterval + time.Second }
 
 // tenantKey keeps resources of tenants apart that are known from client metadata only.
-func tenantKey(tenant string) streamkey.Key {
-	return streamkey.StringAttribute(tenantAttribute, tenant)
+func tenantKey(name string) streamkey.Key {
+	return streamkey.StringAttribute(tenant.Attribute, name)
 }
 
 // vote shows the clock the time of a resource's first point, and turns to the next generation when it moves. voted is
@@ -225,9 +225,7 @@ func (p *partition) Flush(ctx context.Context) error {
 		b := p.outbox[0]
 		to := ctx
 		if b.FromClient {
-			info := client.FromContext(ctx)
-			info.Metadata = client.NewMetadata(map[string][]string{tenantHeader: {b.Tenant}})
-			to = client.NewContext(ctx, info)
+			to = tenant.With(ctx, b.Tenant)
 		}
 		sent := pmetric.NewMetrics()
 		b.Metrics.CopyTo(sent) // Downstream may change what it gets, and after an error the batch goes again.

@@ -3,18 +3,12 @@ package cardinalityguardprocessor
 import (
 	"context"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
-)
-
-const (
-	tenantHeader    = "x-scope-orgid"
-	tenantAttribute = "tenant.id"
-	defaultTenant   = "default"
 )
 
 // limited holds the points of a batch that may not pass, with the tree that they came in.
@@ -60,18 +54,15 @@ type splitter struct {
 // allocation.
 func (p *partition) split(ctx context.Context, md pmetric.Metrics, t *tally) *limited {
 	s := splitter{p: p, r: p.rules.Load(), t: t}
-	tenant, fromClient := "", false
-	if ids := client.FromContext(ctx).Metadata.Get(tenantHeader); len(ids) > 0 && ids[0] != "" {
-		tenant, fromClient = ids[0], true
-	}
+	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
 	rms := md.ResourceMetrics()
 	for i := range rms.Len() {
-		s.resource(rms.At(i), tenant)
+		s.resource(rms.At(i), fromClient)
 	}
 	if s.out == nil {
 		return nil
 	}
-	s.out.fromClient = fromClient
+	s.out.fromClient = fromClient != ""
 	rms.RemoveIf(func(rm pmetric.ResourceMetrics) bool {
 		rm.ScopeMetrics().RemoveIf(func(sm pmetric.ScopeMetrics) bool {
 			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return points(m) == 0 })
@@ -98,16 +89,12 @@ func points(m pmetric.Metric) int {
 	return 0
 }
 
-func (s *splitter) resource(rm pmetric.ResourceMetrics, tenant string) {
+func (s *splitter) resource(rm pmetric.ResourceMetrics, fromClient string) {
 	s.rm, s.haveRM = rm, false
 	attrs := rm.Resource().Attributes()
-	if tenant == "" {
-		if tenant = text(attrs, tenantAttribute); tenant == "" {
-			tenant = defaultTenant
-		}
-	}
+	name, _ := tenant.Of(fromClient, attrs)
 	service := text(attrs, "service.name")
-	resourceKey := streamkey.Resource(rm.Resource()).In(tenantKey(tenant))
+	resourceKey := streamkey.Resource(rm.Resource()).In(tenantKey(name))
 	voted := false
 	for i := range rm.ScopeMetrics().Len() {
 		s.sm, s.haveSM = rm.ScopeMetrics().At(i), false
@@ -115,7 +102,7 @@ func (s *splitter) resource(rm pmetric.ResourceMetrics, tenant string) {
 		for j := range s.sm.Metrics().Len() {
 			s.m = s.sm.Metrics().At(j)
 			s.origin = origin{
-				node: s.p.tree.Node(tenant, service, s.m.Name()), tenant: tenant, resource: rm.Resource(),
+				node: s.p.tree.Node(name, service, s.m.Name()), tenant: name, resource: rm.Resource(),
 				scopeKey: scopeKey, metricKey: streamkey.Metric(resourceKey, scopeKey, s.m),
 			}
 			if s.origin.node != nil {

@@ -27,11 +27,12 @@ import (
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/internal/outage"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor/internal/metadata"
 )
 
 const (
-	tenantKey = "x-scope-orgid"
 	// prepareWait is how long Start waits for Kafka before it goes on without, and retryEvery how often it then asks.
 	prepareWait = 3 * time.Second
 	retryEvery  = 2 * time.Second
@@ -54,6 +55,8 @@ type appender struct {
 	telemetry *metadata.TelemetryBuilder
 	labels    metric.MeasurementOption
 	keys      []string // of client metadata, lower-case
+
+	lines outage.Lines // log messages
 
 	ready  atomic.Pointer[target] // nil until Kafka was asked
 	health *health                // from Start on
@@ -79,7 +82,7 @@ func newAppender(signal journal.Signal, cfg *Config, set processor.Settings) (*a
 		labels: metric.WithAttributeSet(attribute.NewSet(attribute.String("signal", string(signal)))),
 	}
 	for _, k := range cfg.MetadataKeys {
-		if k = strings.ToLower(k); k != tenantKey {
+		if k = strings.ToLower(k); k != tenant.MetadataKey {
 			a.keys = append(a.keys, k)
 		}
 	}
@@ -180,8 +183,11 @@ func (a *appender) Shutdown(context.Context) error {
 	return nil
 }
 
-// write returns when Kafka has the request, or with an error that tells the client to send it again.
-func (a *appender) write(ctx context.Context, request []byte, sources []journal.Source, items int) error {
+// write returns when Kafka has the request, or with an error that tells the client to send it again, or what is wrong with all of it.
+func (a *appender) write(ctx context.Context, r *request) error {
+	if r.items == 0 {
+		return a.countRefused(ctx, r)
+	}
 	t := a.ready.Load()
 	if t == nil {
 		return a.refuse(ctx, "not_ready", fmt.Errorf("journal: Kafka (%s) could not be reached yet", a.health.brokers), retryAfter)
@@ -190,7 +196,7 @@ func (a *appender) write(ctx context.Context, request []byte, sources []journal.
 		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
 	}
 	began := time.Now()
-	batch := &journal.Batch{Signal: a.signal, Request: request, Sources: sources, Metadata: a.metadata(ctx), Received: began}
+	batch := &journal.Batch{Signal: a.signal, Request: r.encoded, Sources: r.sources, Metadata: a.metadata(ctx), Received: began}
 	records, large, err := batch.Records(t.layout, t.maxBytes)
 	if err != nil {
 		return consumererror.NewPermanent(err)
@@ -212,10 +218,16 @@ func (a *appender) write(ctx context.Context, request []byte, sources []journal.
 	a.health.worked()
 	written := len(records) - len(failed)
 	for i := range large {
+		bytes += int64(len(large[i].Value))
 		failed = append(failed, large[i].Kafka(t.topic))
 	}
+	deadItems := 0
 	if len(failed) > 0 {
-		err := a.bury(ctx, t, failed)
+		for _, k := range failed {
+			deadItems += itemsIn(a.signal, k.Value)
+			bytes -= int64(len(k.Value))
+		}
+		err := a.bury(ctx, t, failed, deadItems)
 		if errors.Is(err, kerr.MessageTooLarge) {
 			return consumererror.NewPermanent(fmt.Errorf("an item is larger than even the dead letter takes (%d bytes): %w", cluster.DeadLetterBytes, err))
 		}
@@ -225,13 +237,13 @@ func (a *appender) write(ctx context.Context, request []byte, sources []journal.
 	}
 	a.telemetry.ProcessorKafkaReplayAppendDuration.Record(ctx, time.Since(began).Seconds(), a.labels)
 	a.telemetry.ProcessorKafkaReplayAppendedRecords.Add(ctx, int64(written), a.labels)
-	a.telemetry.ProcessorKafkaReplayAppendedItems.Add(ctx, int64(items), a.labels)
+	a.telemetry.ProcessorKafkaReplayAppendedItems.Add(ctx, int64(r.items-deadItems), a.labels)
 	a.telemetry.ProcessorKafkaReplayAppendedBytes.Add(ctx, bytes, a.labels)
-	return nil
+	return a.countRefused(ctx, r)
 }
 
-// bury keeps records that are too large for the journal in the dead letter.
-func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record) error {
+// bury keeps records, which have so many items, in the dead letter: they are too large for the journal.
+func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record, items int) error {
 	letters := make([]*kgo.Record, len(records))
 	for i, r := range records {
 		letters[i] = journal.DeadLetter(a.cfg.Kafka.TopicPrefix, stage, tooLarge, r, false)
@@ -240,6 +252,7 @@ func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record) e
 		return err
 	}
 	a.telemetry.ProcessorKafkaReplayDeadLetters.Add(ctx, int64(len(letters)), a.labels)
+	a.telemetry.ProcessorKafkaReplayDeadLetterItems.Add(ctx, int64(items), a.labels)
 	a.set.Logger.Warn("records larger than the topic takes went to the dead letter", zap.Int("records", len(letters)))
 	return nil
 }
@@ -268,7 +281,7 @@ func (a *appender) unwritten(ctx context.Context, records int, err error) error 
 
 // refuse counts, and returns an error that becomes 503 with Retry-After, or UNAVAILABLE with RetryInfo.
 func (a *appender) refuse(ctx context.Context, reason string, err error, after time.Duration) error {
-	a.telemetry.ProcessorKafkaReplayRefusedRequests.Add(ctx, 1, a.labels, metric.WithAttributes(attribute.String("reason", reason)))
+	a.telemetry.ProcessorKafkaReplayRefusedRequests.Add(ctx, 1, a.reason(reason))
 	s := status.New(codes.Unavailable, err.Error())
 	detailed, detailErr := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	if detailErr != nil {
@@ -277,11 +290,8 @@ func (a *appender) refuse(ctx context.Context, reason string, err error, after t
 	return detailed.Err()
 }
 
-func tenantOf(ctx context.Context) string {
-	if values := client.FromContext(ctx).Metadata.Get(tenantKey); len(values) > 0 {
-		return values[0]
-	}
-	return ""
+func (a *appender) reason(why string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("signal", string(a.signal)), attribute.String("reason", why)))
 }
 
 func (a *appender) metadata(ctx context.Context) map[string][]string {

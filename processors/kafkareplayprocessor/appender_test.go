@@ -211,8 +211,76 @@ func TestWhatDoesNotFitIsKeptInTheDeadLetter(t *testing.T) {
 	}
 	assert.ElementsMatch(t, []int{5, 9000, 9000}, bodies("p.logs"))
 	assert.Equal(t, []int{20000}, bodies("p.deadletter"))
-	metadatatest.AssertEqualProcessorKafkaReplayDeadLetters(t, w.tel, []metricdata.DataPoint[int64]{
-		{Attributes: attribute.NewSet(attribute.String("signal", "logs")), Value: 1}}, metricdatatest.IgnoreTimestamp())
+	logs := attribute.NewSet(attribute.String("signal", "logs"))
+	metadatatest.AssertEqualProcessorKafkaReplayDeadLetters(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayDeadLetterItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 3}}, metricdatatest.IgnoreTimestamp())
+}
+
+// Records that the broker finds too large hold many items: they are counted as items too, and none of them as appended.
+func TestItemsOfRecordsThatTheBrokerRefuses(t *testing.T) {
+	w := newWorld(t)
+	p := w.logs(t)
+	w.kafka.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) { // the first one, for the journal
+		produce := req.(*kmsg.ProduceRequest)
+		resp := produce.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range produce.Topics {
+			answer := kmsg.NewProduceResponseTopic()
+			answer.Topic, answer.TopicID = topic.Topic, topic.TopicID
+			for _, partition := range topic.Partitions {
+				one := kmsg.NewProduceResponseTopicPartition()
+				one.Partition, one.ErrorCode = partition.Partition, kerr.MessageTooLarge.Code
+				answer.Partitions = append(answer.Partitions, one)
+			}
+			resp.Topics = append(resp.Topics, answer)
+		}
+		return resp, nil, true
+	})
+	ld := plog.NewLogs()
+	records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for range 5 {
+		records.AppendEmpty().Body().SetStr("x")
+	}
+	require.NoError(t, p.ConsumeLogs(t.Context(), ld))
+	logs := attribute.NewSet(attribute.String("signal", "logs"))
+	metadatatest.AssertEqualProcessorKafkaReplayDeadLetters(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayDeadLetterItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 5}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 0}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayAppendedBytes(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 0}}, metricdatatest.IgnoreTimestamp())
+}
+
+// A tenant's name that could be a path, break a header or has no end is refused here: with the whole request where metadata
+// names it, alone where a resource does.
+func TestImpossibleTenantsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	p := w.metrics(t)
+	err := p.ConsumeMetrics(from("x-scope-orgid", "a/b"), gauges("a", "b"))
+	assert.Equal(t, codes.InvalidArgument, status.Code(err))
+	assert.ErrorContains(t, err, `x-scope-orgid: not a tenant's name: "a/b" has a slash`)
+
+	md := gauges("a", "b", "c")
+	md.ResourceMetrics().At(0).Resource().Attributes().PutInt("tenant.id", 42)
+	md.ResourceMetrics().At(1).Resource().Attributes().PutStr("tenant.id", strings.Repeat("x", 151))
+	require.NoError(t, p.ConsumeMetrics(t.Context(), md), "the others are taken")
+
+	md = gauges("d")
+	md.ResourceMetrics().At(0).Resource().Attributes().PutStr("tenant.id", "..")
+	err = p.ConsumeMetrics(t.Context(), md)
+	assert.Equal(t, codes.InvalidArgument, status.Code(err), "nothing of it was taken")
+	assert.ErrorContains(t, err, "tenant.id")
+
+	var tenants []string
+	for _, k := range w.read(t, "p.metrics") {
+		r, err := journal.FromKafka(k)
+		require.NoError(t, err)
+		tenants = append(tenants, r.Tenant)
+	}
+	assert.ElementsMatch(t, []string{"42", "default"}, tenants)
+	metrics := attribute.String("signal", "metrics")
+	metadatatest.AssertEqualProcessorKafkaReplayRefusedItems(t, w.tel, []metricdata.DataPoint[int64]{
+		{Attributes: attribute.NewSet(metrics, attribute.String("reason", "tenant")), Value: 4}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{
+		{Attributes: attribute.NewSet(metrics), Value: 2}}, metricdatatest.IgnoreTimestamp())
 }
 
 // requireRetryable checks what makes the OTLP receiver answer 503 with Retry-After, or UNAVAILABLE with RetryInfo.

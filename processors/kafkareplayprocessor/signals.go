@@ -25,16 +25,21 @@ type metricsAppender struct {
 
 func (a *metricsAppender) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	if items := md.DataPointCount(); items > 0 {
-		request, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
+		r, err := a.receive(ctx, items)
 		if err != nil {
 			return err
 		}
-		tenant := tenantOf(ctx)
-		sources := make([]journal.Source, 0, md.ResourceMetrics().Len())
-		for _, r := range md.ResourceMetrics().All() {
-			sources = append(sources, journal.SourceOf(journal.Metrics, tenant, r.Resource().Attributes()))
+		for _, rm := range md.ResourceMetrics().All() {
+			r.add(rm.Resource().Attributes(), func() int {
+				one := pmetric.NewMetrics()
+				rm.CopyTo(one.ResourceMetrics().AppendEmpty())
+				return one.DataPointCount()
+			})
 		}
-		if err := a.write(ctx, request, sources, items); err != nil {
+		if r.encoded, err = (&pmetric.ProtoMarshaler{}).MarshalMetrics(md); err != nil {
+			return err
+		}
+		if err := a.write(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -51,16 +56,21 @@ type logsAppender struct {
 
 func (a *logsAppender) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 	if items := ld.LogRecordCount(); items > 0 {
-		request, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+		r, err := a.receive(ctx, items)
 		if err != nil {
 			return err
 		}
-		tenant := tenantOf(ctx)
-		sources := make([]journal.Source, 0, ld.ResourceLogs().Len())
-		for _, r := range ld.ResourceLogs().All() {
-			sources = append(sources, journal.SourceOf(journal.Logs, tenant, r.Resource().Attributes()))
+		for _, rl := range ld.ResourceLogs().All() {
+			r.add(rl.Resource().Attributes(), func() int {
+				one := plog.NewLogs()
+				rl.CopyTo(one.ResourceLogs().AppendEmpty())
+				return one.LogRecordCount()
+			})
 		}
-		if err := a.write(ctx, request, sources, items); err != nil {
+		if r.encoded, err = (&plog.ProtoMarshaler{}).MarshalLogs(ld); err != nil {
+			return err
+		}
+		if err := a.write(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -77,16 +87,21 @@ type tracesAppender struct {
 
 func (a *tracesAppender) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 	if items := td.SpanCount(); items > 0 {
-		request, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
+		r, err := a.receive(ctx, items)
 		if err != nil {
 			return err
 		}
-		tenant := tenantOf(ctx)
-		sources := make([]journal.Source, 0, td.ResourceSpans().Len())
-		for _, r := range td.ResourceSpans().All() {
-			sources = append(sources, journal.SourceOf(journal.Traces, tenant, r.Resource().Attributes()))
+		for _, rs := range td.ResourceSpans().All() {
+			r.add(rs.Resource().Attributes(), func() int {
+				one := ptrace.NewTraces()
+				rs.CopyTo(one.ResourceSpans().AppendEmpty())
+				return one.SpanCount()
+			})
 		}
-		if err := a.write(ctx, request, sources, items); err != nil {
+		if r.encoded, err = (&ptrace.ProtoMarshaler{}).MarshalTraces(td); err != nil {
+			return err
+		}
+		if err := a.write(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -94,4 +109,23 @@ func (a *tracesAppender) ConsumeTraces(ctx context.Context, td ptrace.Traces) er
 		return nil
 	}
 	return a.next.ConsumeTraces(ctx, td)
+}
+
+// itemsIn returns the data points, log records or spans of an encoded request.
+func itemsIn(signal journal.Signal, encoded []byte) int {
+	switch signal {
+	case journal.Metrics:
+		if md, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(encoded); err == nil {
+			return md.DataPointCount()
+		}
+	case journal.Logs:
+		if ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(encoded); err == nil {
+			return ld.LogRecordCount()
+		}
+	case journal.Traces:
+		if td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(encoded); err == nil {
+			return td.SpanCount()
+		}
+	}
+	return 0
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/otel/attribute"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/keyfile"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
@@ -190,7 +190,8 @@ var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scr
 
 // resource scrubs what all signals share, the same way for each, so that joins still hold. The tenant is read first.
 func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resource) {
-	b.Tenant = tenant(ctx, r)
+	fromClient, _ := tenant.Client(ctx)
+	b.Tenant, _ = tenant.Of(fromClient, r.Attributes()) // A name that can't be one is the default tenant's here.
 	if s.cfg.Places.Resource {
 		b.Identify(true)
 		b.Map("resource", r.Attributes())
@@ -227,15 +228,4 @@ func replace(b *scrub.Batch, path, text string, set func(string)) {
 	if out, changed := b.Text(path, text); changed {
 		set(out)
 	}
-}
-
-// tenant: client metadata, else the resource, else "default".
-func tenant(ctx context.Context, r pcommon.Resource) string {
-	if v := client.FromContext(ctx).Metadata.Get("x-scope-orgid"); len(v) > 0 && v[0] != "" {
-		return v[0]
-	}
-	if v, ok := r.Attributes().Get("tenant.id"); ok && v.AsString() != "" {
-		return v.AsString()
-	}
-	return "default"
 }

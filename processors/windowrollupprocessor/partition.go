@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
 )
 
@@ -65,16 +65,14 @@ func (p *partition) Flush(ctx context.Context) error {
 	if !journal && !p.w.stopping.Load() {
 		pace.total = p.state.OutboxPoints()
 	}
-	err := p.state.Render(p.w.cfg.Emit.BatchPoints, func(tenant string, md pmetric.Metrics) error {
+	err := p.state.Render(p.w.cfg.Emit.BatchPoints, func(fromClient string, md pmetric.Metrics) error {
 		n := md.DataPointCount()
 		if err := pace.wait(ctx, n); err != nil {
 			return err
 		}
 		to := ctx
-		if tenant != "" {
-			info := client.FromContext(ctx)
-			info.Metadata = client.NewMetadata(map[string][]string{tenantHeader: {tenant}})
-			to = client.NewContext(ctx, info)
+		if fromClient != "" {
+			to = tenant.With(ctx, fromClient)
 		}
 		if err := p.w.next.ConsumeMetrics(to, md); err != nil {
 			if journal || !consumererror.IsPermanent(err) {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -15,12 +14,10 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
 )
-
-// tenantHeader is the client metadata that names the tenant.
-const tenantHeader = "x-scope-orgid"
 
 // windowRollup is the processor. The state is in its partitions: one for every partition of the journal that is worked
 // on here, or the local one.
@@ -94,7 +91,7 @@ func (w *windowRollup) fits(spreadBy []string) error {
 // ConsumeMetrics rolls a batch up, and passes on what no rule takes away.
 func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	empty := md.DataPointCount() == 0
-	tenant := tenantOf(ctx)
+	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
 	p, journal, err := w.partitions.Of(ctx)
 	if err == nil {
 		err = w.fits(p.session.SpreadBy())
@@ -104,7 +101,7 @@ func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) e
 	}
 	if journal {
 		// What fails downstream fails the whole range, and the worker goes back to the last checkpoint.
-		return w.roll(ctx, p, md, tenant, nil, empty)
+		return w.roll(ctx, p, md, fromClient, nil, empty)
 	}
 	// A batch that is refused downstream comes again. So what passes goes first, and what is rolled up is counted only when
 	// that has been taken.
@@ -116,13 +113,13 @@ func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) e
 			return err
 		}
 	}
-	return w.roll(ctx, p, md, tenant, passed, false)
+	return w.roll(ctx, p, md, fromClient, passed, false)
 }
 
 // roll adds md to p and passes on what is left of it.
-func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metrics, tenant string, passed *rollup.Passed, always bool) error {
+func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metrics, fromClient string, passed *rollup.Passed, always bool) error {
 	leave := p.session.Enter()
-	out := p.state.Add(md, tenant, time.Now(), passed)
+	out := p.state.Add(md, fromClient, time.Now(), passed)
 	leave()
 	w.tel.add(ctx, &out)
 	if left := md.DataPointCount(); left > 0 || always {
@@ -135,12 +132,4 @@ func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metric
 		}
 	}
 	return nil
-}
-
-// tenantOf returns the tenant that client metadata names, if it does.
-func tenantOf(ctx context.Context) string {
-	if values := client.FromContext(ctx).Metadata.Get(tenantHeader); len(values) > 0 {
-		return values[0]
-	}
-	return ""
 }

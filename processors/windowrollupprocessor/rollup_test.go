@@ -16,7 +16,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
@@ -30,6 +29,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 )
 
@@ -245,15 +245,16 @@ func TestTenants(t *testing.T) {
 	var got []string
 	next, err := consumer.NewMetrics(func(ctx context.Context, md pmetric.Metrics) error {
 		if md.DataPointCount() > 0 {
-			got = append(got, tenantOf(ctx)+": "+lines([]pmetric.Metrics{md})[1])
+			name, err := tenant.Client(ctx)
+			require.NoError(t, err)
+			got = append(got, name+": "+lines([]pmetric.Metrics{md})[1])
 		}
 		return nil
 	})
 	require.NoError(t, err)
 	r := newRig(t, perMinute(), next)
-	for _, tenant := range []string{"red", "blue", "red"} {
-		ctx := client.NewContext(r.ctx, client.Info{Metadata: client.NewMetadata(map[string][]string{"X-Scope-OrgID": {tenant}})})
-		require.NoError(t, r.proc.ConsumeMetrics(ctx, requests(epoch, "a")))
+	for _, name := range []string{"red", "blue", "red"} {
+		require.NoError(t, r.proc.ConsumeMetrics(tenant.With(r.ctx, name), requests(epoch, "a")))
 	}
 	r.advance(delivery.Unbounded(), true)
 	slices.Sort(got)

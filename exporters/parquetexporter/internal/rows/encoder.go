@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+	"github.com/penstockhq/penstock/internal/tenant"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -55,17 +56,10 @@ func (e *encoder) end(g *columnar.Group) {
 // Columns describes the table: "name type" for each column, in file order.
 func (e *encoder) Columns() []string { return e.table.Describe() }
 
-// tenantOf applies the tenant rule: client metadata, else the resource, else default.
-func (e *encoder) tenantOf(client string, res pcommon.Resource) int32 {
-	if client == "" {
-		if v, ok := res.Attributes().Get(tenantAttribute); ok {
-			client = v.AsString()
-		}
-	}
-	if client == "" {
-		client = "default"
-	}
-	return e.tenant(client)
+// tenantOf returns the index of the resource's tenant. fromClient is what client metadata names, or empty.
+func (e *encoder) tenantOf(fromClient string, res pcommon.Resource) int32 {
+	name, _ := tenant.Of(fromClient, res.Attributes()) // A name that can't be one is the default tenant's here.
+	return e.tenant(name)
 }
 
 // write encodes a partition. row puts the columns of one row, apart from the origin's, and returns where it comes from.

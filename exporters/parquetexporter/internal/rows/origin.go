@@ -11,8 +11,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/xpdata/entity"
 )
 
-const tenantAttribute = "tenant.id"
-
 // resource is a resource turned into columns once for all its rows.
 type resource struct {
 	promoted  [len(promotedResource)][]byte // nil: absent

@@ -5,7 +5,9 @@
 package ending
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -17,14 +19,19 @@ import (
 // sweeps is how often in the time that ends a series all are looked at.
 const sweeps = 4
 
+// maxSources bounds the sources: partitions by tenants, 150 bytes each.
+const maxSources = 1 << 14
+
 // Tracker remembers the last sample of each series, of max series at most: about 100 bytes each, and the labels. Series are
 // measured by the time of points, and those of a source by that source's, so that one that lags behind ends nothing. Not safe
-// for concurrent use.
+// for concurrent use. Sources are bounded too: they contain a tenant, which a client can name. Past maxSources the one that has been
+// silent for longest is forgotten, with its series.
 type Tracker struct {
 	after   int64 // milliseconds
 	max     int
 	series  map[uint64]*series
 	sources map[string]*source
+	sent    uint64 // how often Sent was called
 }
 
 // series is what is known of one.
@@ -38,19 +45,25 @@ type series struct {
 }
 
 // source is what samples come from in the order of time, more or less: a partition.
-type source struct{ latest, swept int64 }
+type source struct {
+	latest, swept int64
+	used          uint64 // the number of the Sent that it was in last
+}
 
 // New returns a tracker: a series ends after so many milliseconds without a sample.
 func New(after int64, max int) *Tracker {
 	return &Tracker{after: after, max: max, series: make(map[uint64]*series), sources: make(map[string]*source)}
 }
 
+// Sources returns how many sources are known.
+func (t *Tracker) Sources() int { return len(t.sources) }
+
 // Ended returns a stale marker for each series of from that has ended by the time of samples, the next ones from there. It
 // stands one millisecond behind the series' last sample: should the series go on after all, nothing of it is out of order.
 // salt tells apart series of different tenants. Until Sent it returns the same.
 func (t *Tracker) Ended(from string, samples []sample.Sample, salt uint64) (markers []sample.Sample) {
 	s, latest := t.progress(from, samples)
-	if !t.due(s, latest) {
+	if s == nil || !t.due(s, latest) {
 		return nil
 	}
 	var alive map[uint64]struct{}
@@ -81,10 +94,14 @@ func (t *Tracker) Ended(from string, samples []sample.Sample, salt uint64) (mark
 // Sent tells that samples and markers are with the receiver.
 func (t *Tracker) Sent(from string, samples, markers []sample.Sample, salt uint64) {
 	s, latest := t.progress(from, samples)
+	if s == nil {
+		s = t.add(from)
+	}
 	if t.due(s, latest) {
 		s.swept = latest
 	}
-	s.latest = latest
+	t.sent++
+	s.latest, s.used = latest, t.sent
 	for i := range markers {
 		delete(t.series, markers[i].Hash^salt)
 	}
@@ -114,14 +131,42 @@ func IsStale(x *sample.Sample) bool {
 	return value.IsStaleNaN(x.Value)
 }
 
-// progress returns the source and how far it is with samples.
-func (t *Tracker) progress(from string, samples []sample.Sample) (*source, int64) {
-	s, ok := t.sources[from]
-	if !ok {
-		s = &source{}
-		t.sources[from] = s
+// add makes room for a source.
+func (t *Tracker) add(from string) *source {
+	if len(t.sources) >= maxSources {
+		t.forget()
 	}
-	latest := s.latest
+	s := &source{}
+	t.sources[from] = s
+	return s
+}
+
+// forget drops the sources that have been silent for longest, a quarter of all, and what came from them. Their series are left to PromQL's
+// lookback.
+func (t *Tracker) forget() {
+	used := make([]uint64, 0, len(t.sources))
+	for _, s := range t.sources {
+		used = append(used, s.used)
+	}
+	slices.Sort(used)
+	limit := used[len(used)/4]
+	gone := map[*source]bool{}
+	for name, s := range t.sources {
+		if s.used <= limit {
+			gone[s] = true
+			delete(t.sources, name)
+		}
+	}
+	maps.DeleteFunc(t.series, func(_ uint64, x *series) bool { return gone[x.from] })
+}
+
+// progress returns the source, nil if it is not known yet, and how far it is with samples.
+func (t *Tracker) progress(from string, samples []sample.Sample) (*source, int64) {
+	s := t.sources[from]
+	latest := int64(0)
+	if s != nil {
+		latest = s.latest
+	}
 	for i := range samples {
 		latest = max(latest, samples[i].Time)
 	}

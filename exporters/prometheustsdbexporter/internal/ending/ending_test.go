@@ -1,6 +1,7 @@
 package ending_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -77,4 +78,20 @@ func TestNativeHistogramsAndTheBound(t *testing.T) {
 	markers := tr.Ended("", next, 0)
 	assert.Len(t, markers, 1)
 	assert.True(t, value.IsStaleNaN(markers[0].Histogram.Sum))
+}
+
+// A client names its tenant, so it could make sources for ever. Those that were silent for longest go.
+func TestSourcesAreBounded(t *testing.T) {
+	tr := ending.New(5*minute, 1<<20)
+	push(t, tr, "kept", at(1, "a", "kept"))
+	most := 0
+	for i := range 40_000 {
+		tr.Sent(fmt.Sprint("tenant ", i), at(1, "x"), nil, uint64(i+1))
+		if i%1000 == 0 {
+			tr.Sent("kept", at(1, "kept"), nil, 0)
+		}
+		most = max(most, tr.Sources())
+	}
+	assert.LessOrEqual(t, most, 1<<14)
+	assert.Equal(t, []string{"a"}, push(t, tr, "kept", at(9, "kept")), "what is used stays")
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/verdict"
 )
 
 const (
@@ -35,10 +37,22 @@ type Response struct {
 // OK reports whether the receiver took the request.
 func (r Response) OK() bool { return r.Status/100 == 2 }
 
-// Retryable reports whether the request is to be sent again: after 5xx and 429, as the specification lets a sender do, and
-// after a redirection that can't be followed: the endpoint is wrong, and nothing is wrong with the samples.
-func (r Response) Retryable() bool {
-	return r.Status/100 == 5 || r.Status/100 == 3 || r.Status == http.StatusTooManyRequests
+// Retryable reports whether the request is to be sent again: the receiver can't take it now, or not before somebody has mended
+// credentials, address or protocol. An expired token says nothing about the samples.
+func (r Response) Retryable() bool { return verdict.HTTP(r.Status).Again() }
+
+// undecided reports whether some of a request may be stored although it is to be sent again.
+func (r Response) undecided() bool {
+	return verdict.HTTP(r.Status).Verdict == verdict.Retry && r.Status != http.StatusTooManyRequests
+}
+
+// err is the error of a request that is to be sent again.
+func (r Response) err() error {
+	if verdict.HTTP(r.Status).Verdict == verdict.Operator {
+		return fmt.Errorf("the receiver answers %d (%s); samples wait until credentials, address or permissions are mended: %s",
+			r.Status, http.StatusText(r.Status), r.Body)
+	}
+	return fmt.Errorf("the receiver answers %d: %s", r.Status, r.Body)
 }
 
 // Client posts requests to one URL. Safe for concurrent use.
@@ -89,7 +103,7 @@ func (c *Client) Send(ctx context.Context, v Version, payload []byte, header htt
 		if to := resp.Header.Get("Location"); to != "" {
 			r.Body = "see " + to
 		}
-		r.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		r.RetryAfter = verdict.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is used again
 	if v == V2 {
@@ -114,18 +128,4 @@ func written(h http.Header, name string, confirmed *bool) int {
 	}
 	*confirmed = true
 	return n
-}
-
-// retryAfter reads both forms of RFC 9110, 10.2.3: seconds and a date.
-func retryAfter(s string, now time.Time) time.Duration {
-	if s == "" {
-		return 0
-	}
-	if seconds, err := strconv.Atoi(s); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }

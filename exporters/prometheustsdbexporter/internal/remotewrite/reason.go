@@ -16,13 +16,11 @@ const (
 	Future       Reason = "future"        // too far ahead
 	Invalid      Reason = "invalid"       // labels or names that the receiver doesn't take
 	Limit        Reason = "limit"         // a limit of the tenant, on series most of all
-	NotFound     Reason = "not_found"     // no receiver at that URL
 	OutOfBounds  Reason = "out_of_bounds" // older than the receiver's head
 	OutOfOrder   Reason = "out_of_order"  // older than what the series has
 	TooLarge     Reason = "too_large"     // 413
 	TooOld       Reason = "too_old"       // older than the receiver's out-of-order window
-	Unauthorized Reason = "unauthorized"  // 401, 403
-	Unsupported  Reason = "unsupported"   // 415 to version 1.0, or what that version can't carry
+	Unsupported  Reason = "unsupported"   // version 1.0 can't carry it
 	Unconfirmed  Reason = "unconfirmed"   // 2.0 was answered with success for fewer samples than were sent
 )
 
@@ -54,17 +52,10 @@ var texts = []struct {
 	{"missing-metric-name", Invalid},
 }
 
-// ReasonOf tells why a request was refused.
+// ReasonOf tells why a request was refused, with a status that is a verdict on the data.
 func ReasonOf(status int, body string) Reason {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return Unauthorized
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return NotFound
-	case http.StatusRequestEntityTooLarge:
+	if status == http.StatusRequestEntityTooLarge {
 		return TooLarge
-	case http.StatusUnsupportedMediaType:
-		return Unsupported
 	}
 	body = strings.ToLower(body)
 	for _, t := range texts {

@@ -5,8 +5,9 @@ import "time"
 // RetryError says that not everything could be delivered and that the batch is to be written again: what was delivered is
 // remembered and not sent twice.
 type RetryError struct {
-	After time.Duration // as the receiver wants it; 0: not said
-	Err   error
+	After  time.Duration // as the receiver wants it; 0: not said
+	Status int           // that the receiver answered with; 0: there was no answer
+	Err    error
 }
 
 func (e *RetryError) Error() string { return e.Err.Error() }

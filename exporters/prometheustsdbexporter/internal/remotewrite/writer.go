@@ -186,14 +186,14 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 			b.mark(hash, tried)
 			return 0, &RetryError{Err: err}
 		}
-		if resp.Retryable() {
-			if resp.Status/100 == 5 {
-				b.mark(hash, tried)
-			}
-			return 0, &RetryError{After: resp.RetryAfter, Err: fmt.Errorf("the receiver answers %d: %s", resp.Status, resp.Body)}
-		}
 		if b.w.fellBack(version, resp) {
 			continue
+		}
+		if resp.Retryable() {
+			if resp.undecided() {
+				b.mark(hash, tried)
+			}
+			return 0, &RetryError{After: resp.RetryAfter, Status: resp.Status, Err: resp.err()}
 		}
 		if n > 1 && *budget > 1 && b.divisible(version, resp) {
 			b.mark(hash, refused)
@@ -346,7 +346,9 @@ func (w *Writer) fellBack(v Version, resp Response) bool {
 		w.oldSince.Store(time.Now().UnixNano())
 		return true
 	}
-	w.oldSince.Store(0)
+	if !resp.Retryable() {
+		w.oldSince.Store(0)
+	}
 	return false
 }
 
@@ -360,7 +362,7 @@ func joined(errs []error) error {
 	for _, e := range errs {
 		var r *RetryError
 		if errors.As(e, &r) {
-			all.After = max(all.After, r.After)
+			all.After, all.Status = max(all.After, r.After), max(all.Status, r.Status)
 		}
 	}
 	return all

@@ -270,10 +270,12 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 		{status: 400, body: "per-user series limit of 10 exceeded (err-mimir-max-series-per-user)", want: map[remotewrite.Reason]int{remotewrite.Limit: 5}},
 		{status: 400, body: "invalid metric name", want: map[remotewrite.Reason]int{remotewrite.Invalid: 5}},
 		{status: 400, body: "?", want: map[remotewrite.Reason]int{remotewrite.BadRequest: 5}},
-		{status: 401, want: map[remotewrite.Reason]int{remotewrite.Unauthorized: 5}},
-		{status: 404, want: map[remotewrite.Reason]int{remotewrite.NotFound: 5}},
 		{status: 413, want: map[remotewrite.Reason]int{remotewrite.TooLarge: 5}},
-		{status: 429, retry: true}, {status: 500, retry: true}, {status: 503, retry: true},
+		{status: 422, body: "?", want: map[remotewrite.Reason]int{remotewrite.BadRequest: 5}},
+		{status: 408, retry: true}, {status: 425, retry: true}, {status: 429, retry: true}, {status: 500, retry: true}, {status: 503, retry: true},
+		// What an operator can mend says nothing about the samples.
+		{status: 401, retry: true}, {status: 403, retry: true}, {status: 404, retry: true}, {status: 405, retry: true},
+		{status: 407, retry: true}, {status: 410, retry: true}, {status: 415, retry: true},
 	} {
 		t.Run(fmt.Sprint(c.status, c.body), func(t *testing.T) {
 			r := newReceiver(t, func(w http.ResponseWriter, _ got) bool {
@@ -286,6 +288,8 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 			if c.retry {
 				var again *remotewrite.RetryError
 				require.ErrorAs(t, err, &again)
+				assert.Equal(t, c.status, again.Status)
+				assert.Empty(t, res.Refused)
 				return
 			}
 			require.NoError(t, err)

@@ -32,8 +32,10 @@ type TelemetryBuilder struct {
 	ProcessorKafkaReplayAppendedBytes   metric.Int64Counter
 	ProcessorKafkaReplayAppendedItems   metric.Int64Counter
 	ProcessorKafkaReplayAppendedRecords metric.Int64Counter
+	ProcessorKafkaReplayDeadLetterItems metric.Int64Counter
 	ProcessorKafkaReplayDeadLetters     metric.Int64Counter
 	ProcessorKafkaReplayInFlight        metric.Int64ObservableGauge
+	ProcessorKafkaReplayRefusedItems    metric.Int64Counter
 	ProcessorKafkaReplayRefusedRequests metric.Int64Counter
 }
 
@@ -106,7 +108,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayAppendedItems, err = builder.meter.Int64Counter(
 		"otelcol_processor_kafka_replay_appended_items",
-		metric.WithDescription("Data points, log records and spans written. [Alpha]"),
+		metric.WithDescription("Data points, log records and spans written to the journal. Those in the dead letter are not among them. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
@@ -114,6 +116,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_processor_kafka_replay_appended_records",
 		metric.WithDescription("Records written to the journal. [Alpha]"),
 		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorKafkaReplayDeadLetterItems, err = builder.meter.Int64Counter(
+		"otelcol_processor_kafka_replay_dead_letter_items",
+		metric.WithDescription("Data points, log records and spans in records that are larger than the topic takes, kept in the dead letter topic. [Alpha]"),
+		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayDeadLetters, err = builder.meter.Int64Counter(
@@ -126,6 +134,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_processor_kafka_replay_in_flight",
 		metric.WithDescription("Bytes that wait for Kafka. [Alpha]"),
 		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorKafkaReplayRefusedItems, err = builder.meter.Int64Counter(
+		"otelcol_processor_kafka_replay_refused_items",
+		metric.WithDescription("Data points, log records and spans that were refused for good. The client was told, unless others of its request were taken. [Alpha]"),
+		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayRefusedRequests, err = builder.meter.Int64Counter(

@@ -28,7 +28,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ProcessorKafkaReplayAppendedBytes.Add(context.Background(), 1)
 	tb.ProcessorKafkaReplayAppendedItems.Add(context.Background(), 1)
 	tb.ProcessorKafkaReplayAppendedRecords.Add(context.Background(), 1)
+	tb.ProcessorKafkaReplayDeadLetterItems.Add(context.Background(), 1)
 	tb.ProcessorKafkaReplayDeadLetters.Add(context.Background(), 1)
+	tb.ProcessorKafkaReplayRefusedItems.Add(context.Background(), 1)
 	tb.ProcessorKafkaReplayRefusedRequests.Add(context.Background(), 1)
 	AssertEqualProcessorKafkaReplayAppendDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
@@ -42,10 +44,16 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualProcessorKafkaReplayAppendedRecords(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorKafkaReplayDeadLetterItems(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorKafkaReplayDeadLetters(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorKafkaReplayInFlight(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorKafkaReplayRefusedItems(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorKafkaReplayRefusedRequests(t, testTel,

@@ -11,10 +11,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/tenant"
 )
-
-// tenantAttribute stays on the resource whatever the grouping: tenants are never merged.
-const tenantAttribute = "tenant.id"
 
 // A grouping decides which attributes an output stream keeps. Without one (both nil) it keeps all.
 type grouping struct {
@@ -34,7 +32,8 @@ func (g grouping) keeps(name string) bool {
 	}
 }
 
-func (g grouping) keepsOfResource(name string) bool { return name == tenantAttribute || g.keeps(name) }
+// keepsOfResource keeps the tenant whatever the grouping: tenants are never merged.
+func (g grouping) keepsOfResource(name string) bool { return name == tenant.Attribute || g.keeps(name) }
 
 // keyOf returns the key of those attributes that keep keeps.
 func keyOf(m pcommon.Map, keep func(string) bool) (sum streamkey.Key) {

@@ -5,6 +5,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/window"
 )
 
@@ -43,7 +44,7 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 	return true
 }
 
-func onlyTenant(name string) bool { return name == tenantAttribute }
+func onlyTenant(name string) bool { return name == tenant.Attribute }
 
 // newSlot describes the output stream of the point at hand.
 func (b *batch) newSlot(e *engine, k streamkey.Key, at int64, attributes pcommon.Map) slot {

@@ -1,0 +1,67 @@
+package kafkareplayprocessor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/tenant"
+)
+
+const (
+	badTenant = "tenant" // the reason
+	tellEvery = time.Minute
+)
+
+// request is one client's request on its way into the journal.
+type request struct {
+	signal  journal.Signal
+	tenant  string // from client metadata, or empty
+	encoded []byte
+	sources []journal.Source // of its resources, in order
+	items   int              // that are to be written
+	refused int              // those whose resource names no valid tenant
+	why     error            // of one of the refused
+}
+
+// receive begins a request of so many items. A name in client metadata that can't be a tenant's refuses all of it.
+func (a *appender) receive(ctx context.Context, items int) (*request, error) {
+	name, err := tenant.Client(ctx)
+	if err != nil {
+		a.telemetry.ProcessorKafkaReplayRefusedItems.Add(ctx, int64(items), a.reason(badTenant))
+		return nil, status.Error(codes.InvalidArgument, fmt.Sprintf("%s: %v", tenant.MetadataKey, err))
+	}
+	return &request{signal: a.signal, tenant: name, items: items}, nil
+}
+
+// add takes the next resource; items counts what it has, and is called if the resource names a tenant that can't be one.
+func (r *request) add(attrs pcommon.Map, items func() int) {
+	source, err := journal.SourceOf(r.signal, r.tenant, attrs)
+	r.sources = append(r.sources, source)
+	if err != nil {
+		n := items()
+		r.items, r.refused, r.why = r.items-n, r.refused+n, err
+	}
+}
+
+// countRefused counts what of r was refused. The error is for a client none of whose items were taken.
+func (a *appender) countRefused(ctx context.Context, r *request) error {
+	if r.refused == 0 {
+		return nil
+	}
+	a.telemetry.ProcessorKafkaReplayRefusedItems.Add(ctx, int64(r.refused), a.reason(badTenant))
+	if a.lines.Allow(badTenant, time.Now(), tellEvery) {
+		a.set.Logger.Warn("Items were refused: their resource's "+tenant.Attribute+" can't be a tenant; this line comes once a minute at most",
+			zap.Int("refused", r.refused), zap.Int("taken", r.items), zap.Error(r.why))
+	}
+	if r.items > 0 {
+		return nil
+	}
+	return status.Error(codes.InvalidArgument, fmt.Sprintf("resource attribute %s: %v", tenant.Attribute, r.why))
+}
