@@ -54,7 +54,7 @@ func ssn(g gen) (string, bool) {
 	case 1:
 		return a + " " + b + " " + c, true
 	default:
-		return a + "-" + b + "-" + c, false
+		return a + "-" + b + "-" + c, true
 	}
 }
 

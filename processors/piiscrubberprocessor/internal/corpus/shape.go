@@ -116,8 +116,8 @@ func Shapes() (list []string) {
 	return append(list, shapeForms...)
 }
 
-// IsTheThing reports whether a shape is how the data itself is written: nothing tells 415-555-2671 from a telephone number, or
-// 536-90-4399 from a social security number. Shapes leaves these out; TheThings lists them.
+// IsTheThing reports whether a shape is how the data itself is written: nothing tells 415-555-2671 from a telephone
+// number. Shapes leaves these out; TheThings lists them.
 func IsTheThing(form string) bool {
 	if quad := strings.Split(form, "."); len(quad) == 4 { // four parts below 1000: an address if they are valid
 		return !strings.ContainsAny(form, "456789AXY")
@@ -132,7 +132,7 @@ func IsTheThing(form string) bool {
 
 // TheThings are the shapes whose free-standing values are taken for the data that is written so. The README states their rates.
 func TheThings() []string {
-	return []string{"O.O.O.O", "'2a02:'h*4':'h*4':'h*4'::'h", "hh:hh:hh:hh:hh:hh", "hh-hh-hh-hh-hh-hh", "d*3-d*3-d*4", "d*3.d*3.d*4", "d*3 d*3 d*4", "'('d*3') 'd*3-d*4", "d*3-dd-d*4"}
+	return []string{"O.O.O.O", "'2a02:'h*4':'h*4':'h*4'::'h", "hh:hh:hh:hh:hh:hh", "hh-hh-hh-hh-hh-hh", "d*3-d*3-d*4", "d*3.d*3.d*4", "d*3 d*3 d*4", "'('d*3') 'd*3-d*4"}
 }
 
 // shapeGroups are groupings of digits.

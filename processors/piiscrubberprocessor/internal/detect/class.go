@@ -27,6 +27,9 @@ const (
 	aLine    // a line's end
 	aAuth    // the 'H' of "AUTH"
 	aWide    // the first bytes of full-width characters and of those without width
+	aKeyword // the 'k' of "token" and "key"
+	aDollar  // the hash of a password
+	aAmp     // "&gt;"
 )
 
 // Character classes, one bit each, in charClass.

@@ -77,7 +77,7 @@ func (w *words) next(t string, from, to int) int {
 			if end == 0 || len(word) <= 4 && i > 0 && is(t[i-1], cDigit) && word[0] < 0x80 && !escapedDigit(t, i) { // "2cc" of a hash
 				continue
 			}
-			if next := at(t, end); len(word) > 4 || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[end-1], cUpper)) {
+			if next := at(t, end); len(word) > 4 && !continued(t, end, word) || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[end-1], cUpper)) {
 				return i
 			}
 		}
@@ -108,6 +108,21 @@ func (sc *scan) before(w *words, low, start int) bool {
 	}
 	m.to = start
 	return m.last > low
+}
+
+// continued reports whether what follows the beginning of a word makes another of it: "phonetic", "credits", "charger".
+func continued(t string, end int, word string) bool {
+	switch word {
+	case "phone":
+		return foldAt(t, end, "tic") || foldAt(t, end, "me")
+	case "credit":
+		return foldAt(t, end, "s") || foldAt(t, end, "or")
+	case "charge":
+		return foldAt(t, end, "r")
+	case "discover":
+		return is(at(t, end), cLetter)
+	}
+	return false
 }
 
 // escapedDigit reports whether the digit in front of i is the end of a percent-encoded byte: "%22ssn".

@@ -49,7 +49,7 @@ func (sc *scan) witness(f Span) string {
 	default:
 		for k := range idRules {
 			if r := &idRules[k]; r.kind == f.Kind {
-				lists = []*words{&r.words}
+				lists = []*words{&r.words, &r.kin}
 				if name := strings.ToLower(lastWord(sc.name(f.Start))); name != "" && r.weak.exact(name) {
 					return name
 				}

@@ -8,22 +8,36 @@ type toolFlag struct {
 	tools    words
 	attached bool // the value follows without a blank
 	user     bool // a user and a colon stand in front
+	pairs    bool // the value is pairs of a cookie
 }
 
 var toolFlags = [...]toolFlag{
 	{letter: 'u', tools: wordsOf("curl", "wget", "http", "xh"), user: true},
+	{letter: 'b', tools: wordsOf("curl"), pairs: true},
 	{letter: 'p', tools: wordsOf("docker login", "podman login", "helm registry", "sshpass", "mongo", "mongodump", "az login")},
 	{letter: 'p', tools: wordsOf("mysql", "mysqldump", "mysqladmin", "mariadb", "sshpass"), attached: true},
 	{letter: 'a', tools: wordsOf("redis-cli")},
+	{letter: 'A', tools: snmpTools},
+	{letter: 'X', tools: snmpTools},
 	{letter: 'w', tools: wordsOf("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami")},
 	{letter: 'P', tools: wordsOf("sqlcmd", "bcp")},
 }
+
+var snmpTools = wordsOf("snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap", "snmpstatus")
 
 // shortFlag looks for the value of a short flag (the dash is at i).
 func (sc *scan) shortFlag(i int) int {
 	t := sc.t
 	if at(t, i-1) != ' ' {
 		return 0
+	}
+	if is(at(t, i+4), cLetter) { // -storepass x, -password x
+		if end := run(t, i, cKey, maxKeyName); at(t, end) == ' ' && SecretFlag(t[i:end]) {
+			v := t[end+1 : plainEnd(t, end+1)]
+			if len(v) >= 4 && !placeholder(v) && !oneWord(v) && v[0] != '-' && !code(t, end+1, end+1+len(v)) {
+				return sc.found(Password, end+1, end+1+len(v))
+			}
+		}
 	}
 	for k := range toolFlags {
 		f := &toolFlags[k]
@@ -33,6 +47,9 @@ func (sc *scan) shortFlag(i int) int {
 		start := i + 2
 		if !f.attached {
 			start++
+		}
+		if f.pairs && strings.IndexByte(t[start:plainEnd(t, start+1)], '=') < 0 { // the name of a file
+			continue
 		}
 		if end := sc.flagValue(start, f.user); end > start {
 			return end

@@ -28,6 +28,8 @@ type idRule struct {
 	words   words
 	// weak words have other meanings: they count as the whole key in front of ':' or '='.
 	weak words
+	// kin are words of its surroundings: they count only for a number in the grouping that is its own, the first layout.
+	kin words
 }
 
 // check returns the rule's check.
@@ -44,12 +46,14 @@ type layout struct {
 	back    int  // characters in front of the first digit
 	next    byte // what stands behind the first digits, 0 if a letter or a digit may
 	letter  bool // a letter stands in front of the first digits
+	first   bool // it is the first of its rule
 	context bool
 }
 
 var idRules = [...]idRule{
-	{kind: USSSN, country: "US", layouts: []string{"!ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN, named: validTaxpayer,
-		words: wordsOf("ssn", "ssns", "social security", "taxpayer", "itin", "tax payer"), weak: wordsOf("tin", "ss")},
+	{kind: USSSN, country: "US", layouts: []string{"ddd-dd-dddd", "?ddd dd dddd", "?ddd.dd.dddd"}, bare: []int{9}, valid: validSSN, named: validTaxpayer,
+		words: wordsOf("ssn", "ssns", "social security", "taxpayer", "itin", "tax payer"), weak: wordsOf("tin", "ss", "social"),
+		kin: wordsOf("tax", "taxes", "irs", "w2", "payroll", "medicare", "medicaid", "dob", "birth", "birthday", "birthdate", "born", "applicant", "borrower", "claimant", "beneficiary", "spouse", "dependent", "employee", "identity", "identification")},
 	{kind: UKNHS, country: "GB", layouts: []string{"ddd ddd dddd", "?ddd-ddd-dddd"}, bare: []int{10}, valid: validNHS,
 		words: wordsOf("nhs", "national health"), weak: wordsOf("patient", "patient_id", "patientid")},
 	{kind: UKNINO, country: "GB", layouts: []string{"AA dd dd dd A", "AA-dd-dd-dd-A", "?AA dddddd A", "?AAddddddA"}, valid: validNINO, named: shapedNINO,
@@ -144,8 +148,8 @@ func (s *Scanner) useIDs(regions []string) {
 		if home && r.precise {
 			s.homeIDs = s.homeIDs.With(r.kind)
 		}
-		for _, form := range r.layouts {
-			l := layout{rule: r, form: strings.TrimLeft(form, "?!"), context: form[0] != '!' && (!home || form[0] == '?')}
+		for k, form := range r.layouts {
+			l := layout{rule: r, first: k == 0, form: strings.TrimLeft(form, "?!"), context: form[0] != '!' && (!home || form[0] == '?')}
 			for is(l.form[l.back], cUpper) || l.form[l.back] == ' ' || l.form[l.back] == '-' {
 				l.back++
 			}
@@ -262,7 +266,8 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if l.context && sc.key == "" && !sc.letters(start-before, start) && !sc.letters(end, end+after) || l.rule.named == nil && !l.rule.valid(d) {
 		return false
 	}
-	named := sc.near(start, end, &l.rule.words) || len(l.rule.weak.list) > 0 && sc.named(start, &l.rule.weak)
+	named := sc.near(start, end, &l.rule.words) || len(l.rule.weak.list) > 0 && sc.named(start, &l.rule.weak) ||
+		l.first && len(l.rule.kin.list) > 0 && sc.near(start, end, &l.rule.kin)
 	if !l.rule.check(named)(d) {
 		return false
 	}

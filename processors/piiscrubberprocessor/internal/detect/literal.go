@@ -23,8 +23,11 @@ type literal struct {
 // maxToken is the longest body that is taken, in bytes.
 const maxToken = 1 << 10
 
+// maxKeyBody is the longest private key in base64 of base64, in bytes.
+const maxKeyBody = 1 << 14
+
 const literalKinds = Set(1<<AWSKey | 1<<GCPKey | 1<<AzureKey | 1<<GitHubToken | 1<<GitLabToken | 1<<SlackToken | 1<<StripeKey |
-	1<<OpenAIKey | 1<<AnthropicKey | 1<<JWT | 1<<VendorToken)
+	1<<OpenAIKey | 1<<AnthropicKey | 1<<JWT | 1<<VendorToken | 1<<PrivateKey)
 
 // literalIndex finds the prefixes that a byte and the one in front of it belong to.
 type literalIndex struct {
@@ -99,6 +102,9 @@ func (sc *scan) literal(i int) int {
 		}
 		body := p + len(l.prefix)
 		end, limit := body, min(len(sc.t), body+maxToken)
+		if l.kind == PrivateKey {
+			limit = min(len(sc.t), body+maxKeyBody)
+		}
 		for end < limit && (is(sc.t[end], l.chars) || l.extra != "" && strings.IndexByte(l.extra, sc.t[end]) >= 0) {
 			end++
 		}
@@ -175,6 +181,40 @@ func hexHead(s string) bool { return run(s, 0, cHex, 32) == 32 && hasHexLetter(s
 func digitAndLetter(s string) bool {
 	n := digitRun(s)
 	return n > 0 && strings.ContainsFunc(s, isLetter)
+}
+
+// alnumHead: fourteen letters and digits, mixed.
+func alnumHead(s string) bool { return run(s, 0, cAlnum, 14) == 14 && digitAndLetter(s) }
+
+// threeKinds reports whether s holds a digit, a capital and a small letter.
+func threeKinds(s string) bool {
+	var seen uint8
+	for i := 0; i < len(s); i++ {
+		seen |= charClass[s[i]] & (cDigit | cUpper | cLower)
+	}
+	return seen == cDigit|cUpper|cLower
+}
+
+// resend: eight characters, an underscore, twenty-four.
+func resend(s string) bool { return at(s, 8) == '_' && threeKinds(s) }
+
+// airtable looks for a personal access token of Airtable: "pat" and fourteen characters, a dot (at i), sixty-four hexadecimal digits.
+func (sc *scan) airtable(i int) int {
+	t := sc.t
+	if at(t, i-17) != 'p' || at(t, i-16) != 'a' || at(t, i-15) != 't' || !sc.on.Has(VendorToken) || is(at(t, i-18), cWord) {
+		return 0
+	}
+	end := run(t, i+1, cHex, 65)
+	if end != i+65 || run(t, i-14, cAlnum, 14) != i || is(at(t, end), cWord) {
+		return 0
+	}
+	return sc.found(VendorToken, i-17, end)
+}
+
+// keyInside reports whether s, the base64 of a PEM block, says PRIVATE KEY in its label.
+func keyInside(s string) bool {
+	s = s[:min(len(s), 64)]
+	return strings.Contains(s, "UFJJVkFURSBLRV") || strings.Contains(s, "BSSVZBVEUgS0VZ") || strings.Contains(s, "QUklWQVRFIEtFW")
 }
 
 // jwtInside reports whether s, the base64 of a text that begins with "eyJ", is that of a JWT: what follows its "ZXlK" decodes to

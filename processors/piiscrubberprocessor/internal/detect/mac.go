@@ -1,5 +1,7 @@
 package detect
 
+import "strings"
+
 // macAt returns the end of six pairs of hexadecimal digits at i, separated by t[i+2]; 0 if there is none, if it is part of
 // something longer (a fingerprint), or if it is nobody's: all zeros, broadcast, the documentation range of RFC 7042.
 func macAt(t string, i int) int {
@@ -19,10 +21,19 @@ func macAt(t string, i int) int {
 	if is(at(t, i+n), cWord) || at(t, i+n) == sep && is(at(t, i+n+1), cHex) || at(t, i-1) == sep && is(at(t, i-2), cHex) {
 		return 0
 	}
+	if groupMAC(t[i : i+8]) {
+		return 0
+	}
 	if or == 0 || and == 0xFF || t[i:i+2] == "00" && t[i+3:i+5] == "00" && foldAt(t, i+6, "5e") && t[i+9:i+11] == "00" && t[i+12:i+14] == "53" {
 		return 0
 	}
 	return i + n
+}
+
+// groupMAC reports whether an address begins as those of groups do, which are no device's: IPv4 and IPv6 multicast, bridges, Cisco's own.
+func groupMAC(head string) bool {
+	return strings.HasPrefix(head, "33") && head[3:5] == "33" || head[0] == '0' && head[1] == '1' &&
+		(head[3:5] == "00" && (foldAt(head, 6, "5e") || foldAt(head, 6, "0c")) || head[3:5] == "80" && foldAt(head, 6, "c2"))
 }
 
 var macWords = wordsOf("mac", "macs", "hwaddr", "hardware", "ether", "lladdr", "bssid", "ethernet", "physical", "macaddr", "bluetooth", "chaddr", "wwn")

@@ -54,6 +54,9 @@ func (sc *scan) digits(i int) int {
 	} else if is(at(t, i-1), cLetter) {
 		return sc.afterLetter(i, j)
 	}
+	if n >= 4 && n <= 8 && sc.on.Has(Password) && sc.spokenCode(i, j) {
+		return sc.found(Password, i, j)
+	}
 	if n == 4 {
 		if end := dateEnd(t, i); end > 0 {
 			return end

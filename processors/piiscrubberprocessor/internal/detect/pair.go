@@ -61,6 +61,11 @@ func (sc *scan) pairOf(end, sep int) int {
 			end--
 		}
 	}
+	if t[sep] == '=' && sc.on.Has(Password) {
+		if stop := sc.part(sep); stop > 0 {
+			return stop
+		}
+	}
 	start, end, quoted := keyBefore(t, end, sep)
 	name := t[start:end]
 	style := notSecret
@@ -70,6 +75,8 @@ func (sc *scan) pairOf(end, sep int) int {
 		style = nameStyle(name)
 		if style == notSecret {
 			start, name, style = sc.otherName(start, end, sep, style)
+		} else if len(name) >= 20 && at(t, sep+1) <= ' ' && start < end && end == sep && randomLooking(name) && strings.IndexByte(name, '_') < 0 { // the end of base64
+			return sep + 1
 		}
 		if style == pinSecret && hardware(t, end) || style == weakSecret && t[sep] == ':' && at(t, start-1) == ':' { // of an ARN
 			return sep + 1
@@ -88,8 +95,16 @@ func (sc *scan) pairOf(end, sep int) int {
 	if style == dataSecret {
 		return sc.secretData(sep)
 	}
-	if style == notSecret || !secrets {
+	if style == notSecret && quoted && len(name) <= 2 && sc.on.Has(PrivateKey) {
+		if stop := sc.jwk(sep, name); stop > 0 {
+			return stop
+		}
+	}
+	if style == notSecret || !secrets || t[sep] == ':' && at(t, sep+1) == '?' && at(t, start-1) == '{' { // ${NAME:?message}
 		return sep + 1
+	}
+	if style == phraseSecret {
+		return max(sep+1, sc.phrase(sep+1))
 	}
 	switch {
 	case hasNameEnd(name, secretName{name: "accountkey"}), hasNameEnd(name, secretName{name: "sharedaccesskey"}):
@@ -122,6 +137,17 @@ func keyBefore(t string, end, sep int) (start, stop int, quoted bool) {
 		case end > 0 && (c == '"' || c == '\'' || c == '['):
 			end--
 		}
+	case 'D', 'd': // user%5Bpassword%5D=
+		if foldAt(t, end-3, "%5d") {
+			end, quoted = end-3, true
+			for start = end; start > 0 && end-start < maxKeyName && is(t[start-1], cKey); {
+				start--
+			}
+			if start > 0 && t[start-1] == '%' && foldAt(t, start, "5b") {
+				start += 2
+			}
+			return start, end, true
+		}
 	case ';', '2', '7':
 		for _, form := range quoteForms {
 			if strings.HasSuffix(t[:end], form) {
@@ -152,8 +178,25 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 	case len(name) == 5 && foldAt(t, start-7, "mot de passe"):
 		return start, name, plainSecret
 	case len(name) == 5 && foldAt(t, start, "value"):
-		if entry := entryName(t, start); entry != "" {
+		entry := entryName(t, start)
+		if entry == "" {
+			entry = entryBehind(t, sep)
+		}
+		if entry != "" {
 			return start, entry, nameStyle(entry)
+		}
+	case at(t, start-1) == ' ' && (name == "key" || name == "Key" || name == "KEY" || name == "phrase" || name == "code"): // "api key: x"
+		from := runBack(t, start-1, cWord, 24)
+		if spoken := t[from:end]; from < start-1 {
+			if s := nameStyle(spoken); s == plainSecret {
+				return from, spoken, weakSecret
+			} else if s != notSecret {
+				return from, spoken, s
+			}
+		}
+	case name == "default" && t[sep] == '=':
+		if block := blockName(t, start); block != "" {
+			return start, block, nameStyle(block)
 		}
 	case t[sep] == '=' && start > 1 && typeNames.exact(name):
 		next := sep + 1

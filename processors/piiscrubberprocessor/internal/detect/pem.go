@@ -23,6 +23,9 @@ func (sc *scan) dash(i int) int {
 		if end := sc.shortFlag(i); end > i {
 			return end
 		}
+		if end := sc.dashed(i); end > i {
+			return end
+		}
 	}
 	if sc.on.Has(MAC) && is(at(t, i-1), cHex) && at(t, i+3) == '-' {
 		if end := sc.mac(i - 2); end > 0 {

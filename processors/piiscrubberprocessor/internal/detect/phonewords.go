@@ -11,7 +11,10 @@ var (
 	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
 	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
 		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")
-	mobileWords   = wordsOf("mobile", "mobil", "mobiel")
+	mobileWords = wordsOf("mobile", "mobil", "mobiel")
+	// countWords say in front of bare digits that they count something.
+	countWords = wordsOf("depth", "clients", "users", "devices", "calls", "callers", "pages", "screens", "messages", "partition", "topic", "records", "rows", "items", "events", "online", "offline", "queued",
+		"sent", "delivered", "received", "pending", "failed", "sessions", "subscribers", "requests", "errors")
 	notPhoneWords = wordsOf("id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
 		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration")
 )
@@ -20,6 +23,7 @@ var (
 type dialContext struct {
 	read                     bool
 	label, weakLabel, not    bool // of the label right in front
+	counts                   bool // the label counts something
 	key                      bool // the whole key is a word of other meanings
 	value                    bool // the label is the key of a pair that means a number: "mobile: 3577 8068"
 	strongBefore, weakBefore bool
@@ -39,6 +43,7 @@ func (sc *scan) readContext(i int) dialContext {
 		if c.not = notPhoneWords.in(label, 0, maxLabel); c.not {
 			return c
 		}
+		c.counts = countWords.in(label, 0, maxLabel)
 		if c.label = phoneWords.in(label, 0, maxLabel); c.label {
 			return c
 		}
@@ -64,7 +69,7 @@ func (sc *scan) pairValue(i int) bool {
 // phoneContext reports whether words around the number of groups 0 to g say that it is one to call.
 func (sc *scan) phoneContext(c *dialContext, d *dial, g, start int) bool {
 	end := d.end[g]
-	if c.not || at(sc.t, end) == '-' && is(at(sc.t, end+1), cAlnum) || at(sc.t, end) == '_' {
+	if c.not || c.counts && g == 0 || at(sc.t, end) == '-' && is(at(sc.t, end+1), cAlnum) || at(sc.t, end) == '_' {
 		return false
 	}
 	if c.label || c.value && d.upto[g] >= 8 {

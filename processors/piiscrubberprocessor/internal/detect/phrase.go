@@ -4,10 +4,17 @@ import "strings"
 
 // bearer looks for "Bearer <token>" that no header name precedes.
 func (sc *scan) bearer(i int) int {
-	if !foldAt(sc.t, i, "bearer ") || is(at(sc.t, i-1), cWord) {
+	if !foldAt(sc.t, i, "bearer") || is(at(sc.t, i-1), cWord) {
 		return 0
 	}
-	start := i + len("bearer ")
+	start := i + len("bearer")
+	if at(sc.t, start) == ':' {
+		start++
+	}
+	if at(sc.t, start) != ' ' {
+		return 0
+	}
+	start++
 	if sc.on.Has(JWT) && strings.HasPrefix(sc.t[start:], "eyJ") { // its own detector knows it better
 		return 0
 	}
@@ -50,7 +57,7 @@ func (sc *scan) sentence(i int) int {
 		}
 		owned = true
 	}
-	for _, word := range [...]string{"has been ", "was ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now "} {
+	for _, word := range [...]string{"has been ", "was ", "is: ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now "} {
 		if foldAt(t, end, word) {
 			end += len(word)
 		}
@@ -70,6 +77,9 @@ func (sc *scan) sentence(i int) int {
 	}
 	if foldAt(t, end, "to ") {
 		end += len("to ")
+	}
+	if is(at(t, end), cDigit) && at(t, end+1) == ' ' { // how a router has it: password 7 0822455D0A16
+		end += 2
 	}
 	return sc.spoken(end, owned)
 }
@@ -162,14 +172,20 @@ func isUpperOrDigit(r rune) bool { return r < 0x80 && is(byte(r), cUpper|cDigit)
 func (sc *scan) element(i int) int {
 	t := sc.t
 	start := runBack(t, i, cKey, maxKeyName)
+	name := t[start:i]
 	if start == i || at(t, start-1) != '<' && at(t, start-1) != ':' {
-		return i + 1
+		name = attributed(t, i)
 	}
-	style := nameStyle(t[start:i])
+	from := i + 1
+	if name == "key" {
+		if k, of := listed(t, i); k > 0 {
+			from, name = k, of
+		}
+	}
+	style := nameStyle(name)
 	if style == notSecret {
 		return i + 1
 	}
-	from := i + 1
 	for from < len(t) && from-i < 128 && t[from] <= ' ' {
 		from++
 	}

@@ -11,13 +11,15 @@ func placeholder(v string) bool {
 	case '$':
 		return len(v) == 1 || v[1] == '{' || v[1] == '(' || variable(v[1:])
 	case '{':
-		return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "{}")
+		return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "{}") || strings.HasSuffix(v, "}") && (dotted(v[1:len(v)-1]) && run(v, 1, cWord|cKey, len(v)) == len(v)-1 && digitRun(v) == 0 || oneWord(v[1:len(v)-1]))
+	case '(': // (sensitive value)
+		return oneWord(strings.TrimSuffix(v[1:], ")"))
 	case '<':
 		return true
 	case '%':
 		return len(v) == 2 || at(v, 1) == '(' || at(v, 1) == '{' || v[len(v)-1] == '%'
 	case '[':
-		return run(strings.TrimSuffix(v, "]"), 1, cWord, 40) >= len(v)-1
+		return run(strings.TrimSuffix(v, "]"), 1, cWord, 40) >= len(v)-1 && !randomLooking(strings.TrimSuffix(v[1:], "]"))
 	}
 	if strings.Trim(v, v[:1]) == "" && (v[0] == '*' || v[0] == 'x' || v[0] == 'X' || v[0] == '.' || v[0] == '-' || v[0] == '#' || v[0] == '?' || v[0] == '_' || v[0] >= 0x80) {
 		return true
@@ -61,7 +63,7 @@ func (w *words) exact(v string) bool {
 func code(t string, start, end int) bool {
 	v, next := t[start:end], at(t, end)
 	i := 0
-	for i < len(v) && (is(v[i], cWord) || v[i] == '.') {
+	for i < len(v) && (is(v[i], cWord) || v[i] == '.' || v[i] == ':' && (at(v, i+1) == ':' || at(v, i-1) == ':')) {
 		i++
 	}
 	if i > 0 && i < len(v) && is(v[0], cLetter) {
@@ -80,7 +82,7 @@ func code(t string, start, end int) bool {
 			}
 		}
 	}
-	if next == '(' {
+	if next == '(' || next == ' ' && cmdlet(v) {
 		return true
 	}
 	dots := 0
@@ -95,6 +97,12 @@ func code(t string, start, end int) bool {
 		}
 	}
 	return dots > 0
+}
+
+// cmdlet reports whether v is the name of a command of PowerShell: ConvertTo-SecureString.
+func cmdlet(v string) bool {
+	verb, noun, found := strings.Cut(v, "-")
+	return found && len(verb) > 2 && run(v, 0, cLetter, 24) == len(verb) && run(noun, 0, cLetter, 40) == len(noun) && is(verb[0], cUpper) && is(at(noun, 0), cUpper) && is(verb[1], cLower)
 }
 
 // maxCall is how long the arguments of a call may be, in bytes.

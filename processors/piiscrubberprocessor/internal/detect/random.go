@@ -72,6 +72,9 @@ func consonants(v string, i int) (n int) {
 // assigned reports whether v, which is written as a value ("secret=hunter2", {"token":"hunter2"}) and not in a sentence, can be the
 // secret itself: random, or letters and digits that aren't an enumeration's, a path's or a dotted name's.
 func assigned(v string) bool {
+	if suffixed(v) {
+		return false
+	}
 	if randomLooking(v) {
 		return true
 	}

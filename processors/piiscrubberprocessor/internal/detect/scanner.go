@@ -83,6 +83,9 @@ func New(o Options) *Scanner {
 	set(aJ, of(JWT), "J")
 	set(aProse, of(Password), "wW")
 	set(aWide, ^Set(0), "\xEF\xE2")
+	set(aKeyword, of(Password), "kK")
+	set(aDollar, of(Password, VendorToken), "$")
+	set(aAmp, of(Password), "&")
 	if s.on != 0 {
 		s.table['['] = aBracket
 	}
@@ -189,6 +192,9 @@ func (sc *scan) look(i int, a anchor) int {
 		if end := sc.discord(i); end > i {
 			return end
 		}
+		if end := sc.airtable(i); end > i {
+			return end
+		}
 		return sc.literal(i)
 	case aBracket:
 		if end := Mark(sc.t, i); end > 0 {
@@ -218,6 +224,15 @@ func (sc *scan) look(i int, a anchor) int {
 		return sc.wide(i)
 	case aLiteral:
 		return sc.literal(i)
+	case aKeyword:
+		if end := sc.keyword(i); end > i {
+			return end
+		}
+		return sc.literal(i)
+	case aDollar:
+		return sc.dollar(i)
+	case aAmp:
+		return sc.escapedElement(i)
 	}
 	return i + 1
 }

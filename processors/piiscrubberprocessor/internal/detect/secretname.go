@@ -13,7 +13,9 @@ const (
 	pinSecret  // digits only
 	authSecret // "Bearer x", "Basic x"
 	cookieSecret
-	dataSecret // the values of a Kubernetes Secret
+	dataSecret   // the values of a Kubernetes Secret
+	phraseSecret // words of a wallet
+	basicSecret  // base64 of "user:password"
 )
 
 type secretName struct {
@@ -37,9 +39,11 @@ var secretNames = func() (t [256][]secretName) {
 		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
 		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
 		"storagekey", "authkey", "credential", "passkey", "connectionstring", "jwtsecret", "signingsecret", "webhooksecret", "hmacsecret", "cookiesecret", "sessionsecret",
-		"tokensecret", "oauthsecret", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth")
-	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid")
-	add(pinSecret, true, "pin", "pincode", "pinnumber")
+		"tokensecret", "oauthsecret", "enckey", "aeskey", "decryptionkey", "subscriptionkey", "presharedkey", "isakmpkey", "sharedkey", "storepass", "keypass", "sshpass", "rediscliauth", "aspnetsessionid", "connectsid", "clientkeydata", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth")
+	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid", "psk")
+	add(pinSecret, true, "pin", "pincode", "pinnumber", "mfacode", "otpcode", "totpcode", "2facode", "smscode", "verificationcode", "confirmationcode", "onetimecode")
+	add(phraseSecret, false, "mnemonic", "seedphrase", "recoveryphrase")
+	add(basicSecret, true, "auth")
 	add(passSecret, true, "pass")
 	add(weakSecret, true, "secret", "token", "credentials")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
@@ -126,6 +130,10 @@ func fits(style secretStyle, v string) bool {
 	switch style {
 	case notSecret, dataSecret:
 		return false
+	case phraseSecret:
+		return strings.Count(v, " ") >= 11
+	case basicSecret:
+		return basic(v)
 	case weakSecret:
 		return assigned(v)
 	case passSecret:
@@ -137,6 +145,29 @@ func fits(style secretStyle, v string) bool {
 		return !oneWord(v) && (!two || schemed(scheme) || randomLooking(scheme)) || len(v) >= 24 && !two
 	}
 	return true
+}
+
+// basic reports whether v is the base64 of a user, a colon and a password.
+func basic(v string) bool {
+	if len(v) < 8 || len(v) > maxValue {
+		return false
+	}
+	bits, acc, colon := 0, uint32(0), false
+	for i := 0; i < len(v) && v[i] != '='; i++ {
+		x := base64Value(v[i])
+		if x == 0xFF {
+			return false
+		}
+		if acc, bits = acc<<6|uint32(x), bits+6; bits >= 8 {
+			bits -= 8
+			c := byte(acc >> bits)
+			if c < ' ' || c == 0x7f {
+				return false
+			}
+			colon = colon || c == ':' && i > 1
+		}
+	}
+	return colon
 }
 
 // schemed reports whether v is a scheme of HTTP authentication.

@@ -7,11 +7,13 @@ const (
 	maxColumns = 64
 )
 
-// columns is the set of columns that hold secrets, by position, and what sets them apart.
+// columns are the sets of columns, by position, that hold secrets and those whose names say what their values are ("ssn", "card_number");
+// and what sets them apart.
 type columns struct {
-	secret uint64
-	count  int
-	sep    byte
+	secret, named uint64
+	count         int
+	sep           byte
+	line          string // the header
 }
 
 // line handles the end of a line (the newline is at i): if the line names the columns of a table and one of them is a secret's, its
@@ -26,7 +28,7 @@ func (sc *scan) line(i int) int {
 		return i + 1
 	}
 	c := header(sc.t[start:i])
-	if c.secret == 0 {
+	if c.secret|c.named == 0 {
 		return i + 1
 	}
 	t := sc.t
@@ -57,6 +59,7 @@ func header(line string) (c columns) {
 	if c.sep == 0 {
 		return c
 	}
+	c.line = line
 	for from := 0; from <= len(line) && c.count < maxColumns; c.count++ {
 		end := strings.IndexByte(line[from:], c.sep)
 		if end < 0 {
@@ -68,6 +71,8 @@ func header(line string) (c columns) {
 		}
 		if s := nameStyle(name); s != notSecret && s != dataSecret && s != cookieSecret && strings.Count(name, " ") < 3 {
 			c.secret |= 1 << c.count
+		} else if len(name) <= maxKeyName && tells(name) {
+			c.named |= 1 << c.count
 		}
 		from += end + 1
 	}
@@ -103,8 +108,8 @@ func (sc *scan) row(from, end int, c *columns) bool {
 		if stop < 0 {
 			stop = i
 		}
-		if c.secret&(1<<n) != 0 && n < c.count {
-			sc.cell(start, stop)
+		if n < c.count {
+			sc.column(c, n, start, stop)
 		}
 		i++
 		if n > c.count {
@@ -112,6 +117,63 @@ func (sc *scan) row(from, end int, c *columns) bool {
 		}
 	}
 	return n == c.count
+}
+
+// columnQuotes are what stands around the name of a column.
+const columnQuotes = " \t\r\n\"'`*[]\\"
+
+// column looks at the value t[start:end] of the n-th column.
+func (sc *scan) column(c *columns, n, start, end int) {
+	switch {
+	case c.secret&(1<<n) != 0:
+		sc.cell(start, end)
+	case c.named&(1<<n) != 0 && end-start <= maxHeader:
+		name := c.line
+		for range n {
+			name = name[strings.IndexByte(name, c.sep)+1:]
+		}
+		if k := strings.IndexByte(name, c.sep); k >= 0 {
+			name = name[:k]
+		}
+		sub := scan{Scanner: sc.Scanner, t: sc.t[start:end], key: strings.Trim(name, columnQuotes), atPos: -1, endPos: -1}
+		sub.walk()
+		for _, s := range sub.out {
+			sc.extra = append(sc.extra, Span{start + s.Start, start + s.End, s.Kind})
+		}
+	}
+}
+
+// columnWords are the words that say what a number is, by their first letter.
+var columnWords = func() (t [256]words) {
+	lists := []*words{&phoneWords, &cardWords, &panWords}
+	for i := range idRules {
+		lists = append(lists, &idRules[i].words, &idRules[i].weak)
+	}
+	var by [256][]string
+	for _, w := range lists {
+		for _, word := range w.list {
+			by[word[0]] = append(by[word[0]], word)
+		}
+	}
+	for c := range by {
+		if len(by[c]) > 0 {
+			t[c] = wordsOf(by[c]...)
+		}
+	}
+	return t
+}()
+
+// tells reports whether the name of a column says what its values are.
+func tells(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if !is(name[i], cLetter) && name[i] < 0x80 || i > 0 && is(name[i-1], cLetter) && !(is(name[i], cUpper) && is(name[i-1], cLower)) {
+			continue
+		}
+		if w := &columnWords[lower(name[i])]; len(w.list) > 0 && w.in(name, i, len(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // cell adds the value of a column that is a secret's.
@@ -232,14 +294,18 @@ func (sc *scan) values(i int) {
 		return
 	}
 	c := columns{}
-	for _, name := range strings.SplitN(t[from:k-1], ",", maxColumns) {
-		s := nameStyle(strings.Trim(name, " \t\r\n\"`[]\\"))
+	c.line, c.sep = t[from:k-1], ','
+	for _, name := range strings.SplitN(c.line, ",", maxColumns) {
+		name = strings.Trim(name, columnQuotes)
+		s := nameStyle(name)
 		if s != notSecret && s != dataSecret {
 			c.secret |= 1 << c.count
+		} else if tells(name) {
+			c.named |= 1 << c.count
 		}
 		c.count++
 	}
-	for c.secret != 0 && at(t, i) == '(' {
+	for c.secret|c.named != 0 && at(t, i) == '(' {
 		if i = sc.tuple(i+1, &c); i == 0 {
 			return
 		}
@@ -269,10 +335,10 @@ func (sc *scan) tuple(i int, c *columns) int {
 			if end >= len(t) {
 				end = len(t)
 			}
-			if c.secret&(1<<n) != 0 {
-				sc.cell(start, end-slashes)
-			}
+			sc.column(c, n, start, end-slashes)
 			i = end + 1
+		} else if start := i; c.named&(1<<n) != 0 && is(q, cDigit) {
+			sc.column(c, n, start, run(t, start, cKey, maxKeyName))
 		}
 		for i < len(t) && t[i] != ',' && t[i] != ')' && t[i] != '\n' {
 			i++

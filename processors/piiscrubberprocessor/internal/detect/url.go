@@ -33,6 +33,9 @@ func (sc *scan) colon(i int) int {
 		}
 	}
 	if sc.on.Has(Password) {
+		if end := sc.passFile(i); end > i {
+			return end
+		}
 		return sc.pair(i)
 	}
 	return i + 1
@@ -110,7 +113,7 @@ func (sc *scan) dsn(i int) int {
 	sep := byte(':')
 	switch {
 	case strings.HasPrefix(t[i+1:], "tcp("), strings.HasPrefix(t[i+1:], "unix("):
-	case strings.HasPrefix(t[i+1:], "//"):
+	case strings.HasPrefix(t[i+1:], "//"), oracle(t, i):
 		sep = '/'
 	default:
 		return 0
@@ -126,4 +129,16 @@ func (sc *scan) dsn(i int) int {
 		return 0
 	}
 	return max(i+1, sc.found(URLCredentials, start, i))
+}
+
+// oracle reports whether the '@' at i stands in a URL of Oracle's thin or thick driver, or behind the name of its client:
+// jdbc:oracle:thin:user/password@host:1521:SID.
+func oracle(t string, i int) bool {
+	low := max(0, i-128)
+	for _, head := range [...]string{"oracle:thin:", "oracle:oci:", "oracle:oci8:", "sqlplus "} {
+		if n := strings.LastIndex(t[low:i], head); n >= 0 && strings.IndexByte(t[low+n+len(head):i], ' ') < 0 {
+			return true
+		}
+	}
+	return false
 }

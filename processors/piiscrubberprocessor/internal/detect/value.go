@@ -17,8 +17,19 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if end := Mark(t, i); end > 0 {
 		return end
 	}
-	if at(t, i) == '[' && (at(t, i+1) == '"' || at(t, i+1) == '\'') { // a list of one
+	if at(t, i) == '[' && (at(t, i+1) == '"' || at(t, i+1) == '\'' || bracketed(t, i)) { // a list of one
 		i++
+	}
+	if at(t, i) == '\n' && t[i-1] == '>' { // ["password"]=>\n  string(12) "x"
+		for k := i + 1; k < len(t) && k-i < 64; k++ {
+			if k > i+6 && t[k] == '"' && t[k-1] == ' ' && t[k-2] == ')' {
+				i = k
+				break
+			}
+			if t[k] != ' ' && !is(t[k], cAlnum) && t[k] != '(' && t[k] != ')' {
+				break
+			}
+		}
 	}
 	start, end := i, 0
 	quoted := true
@@ -57,6 +68,9 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if end <= start {
 		return i
 	}
+	if style == authSecret && strings.IndexByte(t[start:end], ',') > 0 && strings.IndexByte(t[start:end], '=') > 0 {
+		return sc.found(kind, start, end)
+	}
 	if special := sc.specific(start, end); special > 0 {
 		return special
 	}
@@ -80,6 +94,20 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	return sc.found(kind, start, end)
 }
 
+// bracketed reports whether the list of one that begins at i holds credentials behind their scheme, or what looks random: Go's maps of
+// headers.
+func bracketed(t string, i int) bool {
+	end := i + 1
+	for end < len(t) && end-i < maxValue && t[end] != ']' && t[end] >= ' ' {
+		end++
+	}
+	if at(t, end) != ']' {
+		return false
+	}
+	scheme, _, two := strings.Cut(t[i+1:end], " ")
+	return two && schemed(scheme) || !two && randomLooking(scheme)
+}
+
 // believable reports whether the value t[start:end], which begins at from, scheme included, can be a secret of this style. In a
 // sentence ("unexpected token: SEMICOLON") a word of other meanings asks for more than in a pair.
 func (sc *scan) believable(style secretStyle, start, end, from int, sentence bool) bool {
@@ -87,7 +115,7 @@ func (sc *scan) believable(style secretStyle, start, end, from int, sentence boo
 	switch style {
 	case weakSecret:
 		if sentence {
-			return randomLooking(v)
+			return randomLooking(v) && !suffixed(v)
 		}
 	case passSecret:
 		if sentence && digitRun(v) == 0 {
@@ -277,12 +305,43 @@ func authValue(t string, i int) (start, end int) {
 	end = plainEnd(t, i)
 	if at(t, end) == ' ' {
 		for _, scheme := range authSchemes {
-			if end-i == len(scheme) && foldAt(t, i, scheme) {
-				return end + 1, plainEnd(t, end+1)
+			if end-i != len(scheme) || !foldAt(t, i, scheme) {
+				continue
 			}
+			if parameters := run(t, end+1, cKey, maxKeyName); at(t, parameters) == '=' && at(t, parameters+1) > ' ' && at(t, parameters+1) != '=' {
+				return end + 1, parametersEnd(t, end+1)
+			}
+			return end + 1, plainEnd(t, end+1)
 		}
 	}
 	return i, end
 }
 
-var authSchemes = [...]string{"basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm", "hawk", "key", "aws", "aws4-hmac-sha256"}
+// parametersEnd returns where the parameters of a scheme end that begin at i: username="bob", response="6629fae4"; with the line, or with
+// what isn't one of them.
+func parametersEnd(t string, i int) int {
+	end := i
+	for k := i; k < len(t) && k-i < maxValue; {
+		name := run(t, k, cKey, maxKeyName)
+		if name == k || at(t, name) != '=' {
+			return end
+		}
+		k = name + 1
+		if slashes := backslashes(t, k); at(t, k+slashes) == '"' {
+			k = escapedQuoteEnd(t, k+slashes+1, slashes, '"') + slashes + 1
+		} else {
+			for k < len(t) && t[k] > ' ' && t[k] != ',' && t[k] != '"' && t[k] != '\'' && t[k] != '\\' {
+				k++
+			}
+		}
+		end = min(k, len(t))
+		if at(t, end) != ',' {
+			return end
+		}
+		for k = end + 1; at(t, k) == ' '; k++ {
+		}
+	}
+	return end
+}
+
+var authSchemes = [...]string{"basic", "bearer", "digest", "token", "negotiate", "apikey", "ntlm", "hawk", "key", "aws", "aws4-hmac-sha256", "oauth", "signature", "sharedkey"}

@@ -1,0 +1,270 @@
+package detect
+
+import "strings"
+
+// maxTag is how far back the beginning of an element is looked for, in bytes.
+const maxTag = 256
+
+// part takes the value of a field of multipart/form-data whose name is a secret's: name="password" (the '=' is at sep), the rest of the
+// part's headers, an empty line, the value. It returns where the value ends, 0 if there is none.
+func (sc *scan) part(sep int) int {
+	t := sc.t
+	if !foldAt(t, sep-4, "name") || is(at(t, sep-5), cKey) {
+		return 0
+	}
+	slashes := backslashes(t, sep+1)
+	start := sep + 1 + slashes
+	if at(t, start) != '"' {
+		return 0
+	}
+	start++
+	end := run(t, start, cKey, maxKeyName)
+	if style := nameStyle(t[start:end]); end == start || style == notSecret || style == dataSecret || !strings.Contains(t[max(0, sep-64):sep], "form-data") {
+		return 0
+	}
+	limit := min(len(t), end+512)
+	for _, empty := range [...]string{"\r\n\r\n", "\n\n", `\r\n\r\n`, `\n\n`, `\\r\\n\\r\\n`} {
+		n := strings.Index(t[end:limit], empty)
+		if n < 0 {
+			continue
+		}
+		from := end + n + len(empty)
+		to := from
+		for to < len(t) && to-from < maxValue && t[to] != '\n' && t[to] != '\r' && !(t[to] == '\\' && (at(t, to+1) == 'r' || at(t, to+1) == 'n' || at(t, to+1) == '\\')) {
+			to++
+		}
+		if to == from || placeholder(t[from:to]) || strings.HasPrefix(t[from:to], "--") {
+			return 0
+		}
+		return sc.found(Password, from, to)
+	}
+	return 0
+}
+
+// attributed finds the name of the secret that the element whose tag ends at i ('>') holds: <password type="x">, <entry key="password">,
+// <wsse:Password Type="...">. Empty if it holds none.
+func attributed(t string, i int) string {
+	if c := at(t, i-1); c != '"' && c != '\'' {
+		return ""
+	}
+	open := i - 1
+	for open > 0 && i-open < maxTag && t[open] != '<' && t[open] != '>' {
+		open--
+	}
+	if t[open] != '<' {
+		return ""
+	}
+	name := t[open+1 : run(t, open+1, cKey, maxKeyName)]
+	if at(t, open+1+len(name)) == ':' { // a namespace
+		from := open + 2 + len(name)
+		name = t[from:run(t, from, cKey, maxKeyName)]
+	}
+	if nameStyle(name) != notSecret {
+		return name
+	}
+	for _, label := range [...]string{" name=", " key=", " id="} {
+		n := strings.Index(t[open:i], label)
+		if n < 0 {
+			continue
+		}
+		from := open + n + len(label) + 1
+		if from < i && (t[from-1] == '"' || t[from-1] == '\'') {
+			return t[from:run(t, from, cKey, maxKeyName)]
+		}
+	}
+	return ""
+}
+
+// listed looks at the '>' of <key> in a property list: <key>Password</key><string>x</string>. It returns where the value begins, 0 if the
+// key is no secret's.
+func listed(t string, i int) (from int, name string) {
+	if !strings.HasSuffix(t[:i+1], "<key>") {
+		return 0, ""
+	}
+	end := run(t, i+1, cKey, maxKeyName)
+	if name = t[i+1 : end]; nameStyle(name) == notSecret || !strings.HasPrefix(t[end:], "</key>") {
+		return 0, ""
+	}
+	k := end + len("</key>")
+	for at(t, k) != 0 && t[k] <= ' ' && k-end < 64 {
+		k++
+	}
+	if !strings.HasPrefix(t[k:], "<string>") {
+		return 0, ""
+	}
+	return k + len("<string>"), name
+}
+
+// escapedElement is element where HTML escaped it: &lt;password&gt;x&lt;/password&gt; (the '&' of "&gt;" is at i).
+func (sc *scan) escapedElement(i int) int {
+	t := sc.t
+	if !strings.HasPrefix(t[i:], "&gt;") {
+		return i + 1
+	}
+	start := runBack(t, i, cKey, maxKeyName)
+	if !strings.HasSuffix(t[:start], "&lt;") && at(t, start-1) != ':' {
+		return i + 1
+	}
+	style := nameStyle(t[start:i])
+	if style == notSecret {
+		return i + 1
+	}
+	from := i + len("&gt;")
+	n := strings.Index(t[from:min(len(t), from+maxValue)], "&lt;")
+	if n < 1 || placeholder(t[from:from+n]) || !fits(style, t[from:from+n]) {
+		return i + 1
+	}
+	return sc.found(Password, from, from+n)
+}
+
+// entryBehind returns what the entry is called whose value begins behind the separator: {"value": "...", "name": "DB_PASSWORD"}. Empty
+// if no name follows.
+func entryBehind(t string, sep int) string {
+	i := sep + 1
+	for at(t, i) == ' ' {
+		i++
+	}
+	slashes := backslashes(t, i)
+	if i += slashes; at(t, i) != '"' {
+		return ""
+	}
+	end := quoteEnd(t, i+1, '"')
+	if slashes > 0 {
+		end = escapedQuoteEnd(t, i+1, slashes, '"') + slashes
+	}
+	for k := end + 1; k < len(t) && k-end < 48; k++ {
+		switch c := t[k]; {
+		case c == ',' || c == '"' || c == '\\' || c <= ' ':
+		case foldAt(t, k, "name") || foldAt(t, k, "key"):
+			k = run(t, k, cLetter, 5)
+			for k < len(t) && strings.IndexByte("\"\\: ", t[k]) >= 0 {
+				k++
+			}
+			return t[k:run(t, k, cKey, maxKeyName)]
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+// blockName returns what a block of Terraform is called whose default is assigned at i: variable "db_password" { default = "x" }.
+func blockName(t string, i int) string {
+	low := max(0, i-maxTag)
+	n := strings.LastIndex(t[low:i], `variable "`)
+	if n < 0 || strings.IndexByte(t[low+n:i], '}') >= 0 {
+		return ""
+	}
+	from := low + n + len(`variable "`)
+	return t[from:run(t, from, cKey, maxKeyName)]
+}
+
+// jwk takes the private parts of a JSON Web Key (RFC 7517): the value of "d", "k" and the primes, where "kty" says that it is one.
+func (sc *scan) jwk(sep int, name string) int {
+	t := sc.t
+	switch name {
+	case "d", "k", "p", "q", "dp", "dq", "qi":
+	default:
+		return 0
+	}
+	start := sep + 1
+	for at(t, start) == ' ' {
+		start++
+	}
+	start += backslashes(t, start)
+	if at(t, start) != '"' {
+		return 0
+	}
+	start++
+	end := run(t, start, cBase64, maxValue)
+	if end-start < 20 || !strings.Contains(t[max(0, sep-maxHeader):min(len(t), end+maxHeader)], `"kty`) &&
+		!strings.Contains(t[max(0, sep-maxHeader):min(len(t), end+maxHeader)], `\"kty`) {
+		return 0
+	}
+	return sc.found(PrivateKey, start, end)
+}
+
+// passFile takes the password of a line of .pgpass, host:port:database:user:password (the first colon is at i).
+func (sc *scan) passFile(i int) int {
+	t := sc.t
+	if c := at(t, i+1); c != '5' && c != '6' && c != '*' {
+		return 0
+	}
+	port := run(t, i+1, cDigit, 6)
+	if at(t, i+1) == '*' {
+		port = i + 2
+	} else if port-i != 5 {
+		return 0
+	}
+	host := i
+	for host > 0 && i-host < 128 && (is(t[host-1], cKey) || t[host-1] == '*' || t[host-1] == '/') {
+		host--
+	}
+	if host == i || host > 0 && t[host-1] != '\n' && !strings.HasSuffix(t[:host], `\n`) {
+		return 0
+	}
+	k := port
+	for range 2 { // database and user
+		if at(t, k) != ':' {
+			return 0
+		}
+		from := k + 1
+		if k = run(t, from, cKey, maxKeyName); at(t, from) == '*' {
+			k = from + 1
+		}
+		if k == from {
+			return 0
+		}
+	}
+	if at(t, k) != ':' {
+		return 0
+	}
+	end := k + 1
+	for end < len(t) && end-k < 256 && t[end] > ' ' && !(t[end] == '\\' && at(t, end+1) == 'n') {
+		end++
+	}
+	if end == k+1 || at(t, end) == ' ' || placeholder(t[k+1:end]) {
+		return 0
+	}
+	return sc.found(Password, k+1, end)
+}
+
+// dashed looks for what a word with a dash says in front of a secret (the dash is at i): the community of SNMP, the text that PowerShell
+// makes a secret of, the lines of a key of PuTTY.
+func (sc *scan) dashed(i int) int {
+	t := sc.t
+	switch {
+	case foldAt(t, i, "-server community ") && foldAt(t, i-4, "snmp"):
+		start := i + len("-server community ")
+		if end := plainEnd(t, start); end > start && !placeholder(t[start:end]) {
+			return sc.found(Password, start, end)
+		}
+	case foldAt(t, i, "-securestring ") && foldAt(t, i-len("convertto"), "convertto"):
+		start := i + len("-securestring ")
+		if foldAt(t, start, "-string ") {
+			start += len("-string ")
+		}
+		if q := at(t, start); q == '"' || q == '\'' {
+			end := quoteEnd(t, start+1, q)
+			if v := t[start+1 : end]; v != "" && !placeholder(v) && v[0] != '$' {
+				return sc.found(Password, start+1, end)
+			}
+		}
+	case strings.HasPrefix(t[i:], "-Lines: ") && strings.HasSuffix(t[:i], "Private"):
+		start := run(t, i+len("-Lines: "), cDigit, 4)
+		for at(t, start) == '\r' || at(t, start) == '\n' {
+			start++
+		}
+		end := start
+		for end < len(t) && end-start < maxValue && (is(t[end], cAlnum) || strings.IndexByte("+/=\r\n", t[end]) >= 0) {
+			end++
+		}
+		if n := strings.LastIndexByte(t[start:end], '\n'); n > 0 { // the word of the next header
+			end = start + n
+		}
+		if end-start >= 20 {
+			return sc.found(PrivateKey, start, end)
+		}
+	}
+	return 0
+}

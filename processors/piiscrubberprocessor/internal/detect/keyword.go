@@ -1,0 +1,131 @@
+package detect
+
+import "strings"
+
+// keyword looks for a secret that only words name, without a separator (the 'k' of "token" or "key" is at i): "token x rejected", "api key
+// x", "API_TOKEN x". Words have other meanings, so the value must be one run of random-looking characters.
+func (sc *scan) keyword(i int) int {
+	t := sc.t
+	end := 0
+	switch {
+	case foldAt(t, i, "key "):
+		end = i + 3
+	case foldAt(t, i-2, "token "):
+		end = i + 3
+	default:
+		return 0
+	}
+	start := runBack(t, end, cKey, maxKeyName)
+	if style := nameStyle(t[start:end]); style == notSecret {
+		if start = runBack(t, start-1, cLetter, 16); start < 0 || end-start > 24 || nameStyle(t[start:end]) == notSecret { // "api key"
+			return 0
+		}
+	}
+	from := end + 1
+	if foldAt(t, from, "is ") {
+		from += len("is ")
+	}
+	if c := at(t, from); c == '"' || c == '\'' || c == '(' || c == '`' {
+		from++
+	}
+	stop := from
+	for stop < len(t) && stop-from < maxValue && (is(t[stop], cBase64) || strings.IndexByte("+/=", t[stop]) >= 0) {
+		stop++
+	}
+	if c := at(t, stop); c > ' ' && strings.IndexByte("\"'`).,;!]}", c) < 0 {
+		return 0
+	}
+	v := t[from:stop]
+	if special := sc.specific(from, stop); special > 0 {
+		return special
+	}
+	if uuidAt(t, from) == stop && !strings.Contains(t[start:end], " ") { // "token 1b4e28ba-...": more often an id than a secret
+		return 0
+	}
+	if len(v) < 10 || !digitAndLetter(v) || !randomLooking(v) || suffixed(v) {
+		return 0
+	}
+	return sc.found(Password, from, stop)
+}
+
+// suffixed reports whether v is a name that a program made unique: words, and a short random group at the end ("default-token-n1llr",
+// "prod/api-N3HkT2", "users_pkey_7f3a").
+func suffixed(v string) bool {
+	groups, from := 0, 0
+	for i := 0; i <= len(v); i++ {
+		if i < len(v) && v[i] != '-' && v[i] != '_' && v[i] != '/' && v[i] != '.' && v[i] != ':' {
+			continue
+		}
+		part := v[from:i]
+		switch {
+		case groups == 0 && !word(part):
+			return false
+		case digitRun(part) > 0 && len(part) > 10 || digitRun(part) == 0 && !word(part) && len(part) > 6:
+			return false
+		}
+		groups++
+		from = i + 1
+	}
+	return groups > 1
+}
+
+// word reports whether v reads as a word: letters, a vowel among them, no capital behind the first that isn't a hump.
+func word(v string) bool {
+	if len(v) < 2 || len(v) > 24 {
+		return false
+	}
+	vowel := len(v) <= 4
+	for i := 0; i < len(v); i++ {
+		if !is(v[i], cLetter) || i > 0 && odd(v, i, 0) {
+			return false
+		}
+		switch lower(v[i]) {
+		case 'a', 'e', 'i', 'o', 'u', 'y':
+			vowel = true
+		}
+	}
+	return vowel
+}
+
+// phrase takes the words of a wallet's seed phrase behind its name: twelve to twenty-four of them; 0 if fewer follow.
+func (sc *scan) phrase(i int) int {
+	t := sc.t
+	for at(t, i) == ' ' || at(t, i) == '"' || at(t, i) == '\'' {
+		i++
+	}
+	n, end := 0, i
+	for k := i; n < 24; n++ {
+		stop := run(t, k, cLower, 9)
+		if stop-k < 3 {
+			break
+		}
+		end = stop
+		if k = stop + 1; at(t, stop) != ' ' && at(t, stop) != ',' {
+			n++
+			break
+		}
+	}
+	if n < 12 {
+		return 0
+	}
+	return sc.found(Password, i, end)
+}
+
+var codeWords = wordsOf("verification", "confirmation", "security", "login", "one time", "authentication", "2fa", "mfa", "otp", "sms", "passcode", "access", "sign in", "your")
+
+// spokenCode reports whether words say that the digits t[i:j] are a code that lets somebody in: "Your verification code is 123456".
+func (sc *scan) spokenCode(i, j int) bool {
+	t := sc.t
+	if at(t, i-1) != ' ' || is(at(t, j), cWord) || (at(t, j) == '.' || at(t, j) == '-' || at(t, j) == ':') && is(at(t, j+1), cAlnum) {
+		return false
+	}
+	end := i - 1
+	if foldAt(t, end-3, " is") {
+		end -= 3
+	} else if at(t, end-1) == ':' {
+		end--
+	} else {
+		return foldAt(t, end-8, "2fa code") || foldAt(t, end-8, "sms code") || foldAt(t, end-8, "mfa code")
+	}
+	return foldAt(t, end-5, " code") && codeWords.in(t, end-5-24, end-5)
+}
