@@ -73,7 +73,7 @@ func (p *previewer) preview(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "text: at most 262144 bytes", http.StatusRequestEntityTooLarge)
 		return
 	}
-	text, findings := p.scrub.NewBatch().Preview(req.Text)
+	text, findings := p.scrub.NewBatch().Preview("", req.Text)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

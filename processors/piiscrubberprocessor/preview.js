@@ -41,3 +41,36 @@ form.addEventListener("submit", async (event) => {
     error.textContent = String(e);
   }
 });
+
+// list shows the captured lines; one that is chosen is shown below as a text that was entered is.
+function list(lines) {
+  const table = document.getElementById("lines");
+  table.textContent = "";
+  if (lines.length === 0) table.insertRow().insertCell().textContent = "nothing came";
+  for (const line of lines) {
+    const row = table.insertRow();
+    row.insertCell().textContent = line.key ? line.signal + ", " + line.key : line.signal;
+    row.insertCell().textContent = line.findings.map((f) => f.detector).join(", ");
+    const button = document.createElement("button");
+    button.textContent = "Show";
+    button.addEventListener("click", () => show(line.text, {text: line.scrubbed, findings: line.findings}));
+    row.insertCell().append(button);
+    row.insertCell().textContent = line.scrubbed;
+  }
+}
+
+const take = document.getElementById("capture");
+
+take.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const error = document.getElementById("error");
+  const {reason, lines, seconds, found} = take.elements;
+  error.textContent = "waiting";
+  try {
+    const {status, answer} = await post("capture", {reason: reason.value, lines: Number(lines.value), seconds: Number(seconds.value), found: found.checked});
+    error.textContent = status === 200 ? "" : answer.error || "status " + status;
+    if (status === 200) list(answer.lines);
+  } catch (e) {
+    error.textContent = String(e);
+  }
+});

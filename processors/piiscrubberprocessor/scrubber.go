@@ -32,6 +32,7 @@ type scrubber struct {
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // *scrub.Batch
 	preview   *previewer
+	capture   *capturer
 	decrypt   *decrypter // nil without keys
 
 	mu      sync.Mutex
@@ -65,6 +66,7 @@ func (s *scrubber) use(keys *protect.Keyring) error {
 	if s.preview, err = newPreviewer(s.id.String(), built, s.log); err != nil {
 		return err
 	}
+	s.capture = newCapturer(s.preview.scrub, s.log)
 	if keys != nil {
 		s.decrypt = &decrypter{id: s.id.String(), keys: keys, log: s.log, telemetry: s.telemetry}
 	}
@@ -125,12 +127,14 @@ func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /preview", s.preview.preview)
 	mux.HandleFunc("GET /preview", s.preview.servePage)
+	s.capture.admin = admin.FindAuthorizer(host)
+	mux.HandleFunc("POST /capture", s.capture.serve)
 	title := "PII scrubber: preview"
 	if s.decrypt == nil {
 		mux.HandleFunc("GET /{$}", s.preview.servePage)
 	} else {
 		title += ", decrypt"
-		s.decrypt.admin = admin.FindAuthorizer(host)
+		s.decrypt.admin = s.capture.admin
 		mux.HandleFunc("POST /decrypt", s.decrypt.decrypt)
 		mux.HandleFunc("GET /{$}", s.decrypt.servePage)
 	}
@@ -149,6 +153,7 @@ func (s *scrubber) shutdown(context.Context) error {
 	if s.started--; s.started > 0 {
 		return nil
 	}
+	s.capture.close()
 	if s.unmount != nil {
 		s.unmount()
 		s.unmount = nil
@@ -161,6 +166,7 @@ func (s *scrubber) shutdown(context.Context) error {
 // pass scrubs one batch: each is called with it, and what it did is counted under signal.
 func (s *scrubber) pass(ctx context.Context, signal string, each func(*scrub.Batch)) {
 	b := s.batches.Get().(*scrub.Batch)
+	b.Tap = s.capture.tap(signal)
 	each(b)
 	s.count(ctx, signal, b)
 	b.Reset()

@@ -1,5 +1,13 @@
 package scrub
 
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+)
+
+const evidenceOfKey = "the key says that the value is a secret"
+
 // Finding is what a preview shows of one finding: where it stands in the text, in bytes, what is done with it, and why it is one.
 type Finding struct {
 	Detector string `json:"detector"`
@@ -9,21 +17,31 @@ type Finding struct {
 	Evidence string `json:"evidence"`
 }
 
-// Preview scrubs text as the body of a log record is scrubbed and explains what it did. A finding whose action is drop leaves nothing of
+// Preview scrubs text as the value of the attribute key is scrubbed, or as the body of a log record if key is empty, and explains what it did. A finding whose action is drop leaves nothing of
 // the text. What is found only after something beside it went is in the text, not in the list.
-func (b *Batch) Preview(text string) (string, []Finding) {
+func (b *Batch) Preview(key, text string) (string, []Finding) {
 	s := b.s
 	findings := []Finding{}
-	if len(text) <= s.MaxBytes && b.scan(s.Scanner, "", text) {
+	if key != "" && s.SensitiveRule.Action != protect.Off && b.sensitiveText(key, text) {
+		v := pcommon.NewValueStr(text)
+		if b.whole(key, v) == dropped {
+			return "", append(findings, Finding{s.names[Sensitive], 0, len(text), s.SensitiveRule.Action.String(), evidenceOfKey})
+		}
+		if v.Str() != text || s.SensitiveRule.Action == protect.Count {
+			findings = append(findings, Finding{s.names[Sensitive], 0, len(text), s.SensitiveRule.Action.String(), evidenceOfKey})
+		}
+		return v.Str(), findings
+	}
+	if len(text) <= s.MaxBytes && b.scan(s.Scanner, key, text) {
 		for _, sp := range b.spans {
 			v := text[sp.Start:sp.End]
 			if s.allowed(v) {
 				continue
 			}
-			findings = append(findings, Finding{s.names[sp.Kind], sp.Start, sp.End, s.rules[sp.Kind].Action.String(), s.Scanner.Evidence("", text, sp)})
+			findings = append(findings, Finding{s.names[sp.Kind], sp.Start, sp.End, s.rules[sp.Kind].Action.String(), s.Scanner.Evidence(key, text, sp)})
 		}
 	}
-	out, o := b.text("", text)
+	out, o := b.text(key, text)
 	if o == dropped {
 		out = ""
 	}

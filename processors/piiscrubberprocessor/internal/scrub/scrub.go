@@ -141,12 +141,14 @@ type Batch struct {
 	Tally
 	// Tenant scopes hashes, tokens and ciphertexts.
 	Tenant string
-	s      *Scrubber
-	spans  []detect.Span
-	buf    []byte
-	path   []byte
-	num    [20]byte // digits of a number
-	again  bool
+	// Tap, if not nil, is handed every text that is searched, as it came, with the attribute's key and whether something was found.
+	Tap   func(key, text string, found bool)
+	s     *Scrubber
+	spans []detect.Span
+	buf   []byte
+	path  []byte
+	num   [20]byte // digits of a number
+	again bool
 
 	identify bool
 	// Constants counts the values that a constant, or less than they were, took the place of: what may have made two streams one.
@@ -172,7 +174,7 @@ func (b *Batch) Reset() {
 	clear(b.Hashed)
 	b.identify, b.Constants, b.ConstantKey = false, 0, ""
 	b.Missed = [Limits]int64{}
-	b.Tenant = ""
+	b.Tenant, b.Tap = "", nil
 	if cap(b.buf) > keepBytes {
 		b.buf = nil
 	}
@@ -247,6 +249,9 @@ func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (st
 			return b.beyond(key, text), changed
 		}
 		return text, kept
+	}
+	if b.Tap != nil && first && scanner == s.Scanner {
+		b.Tap(key, text, len(b.spans) > 0)
 	}
 	if len(b.spans) == 0 {
 		return text, kept

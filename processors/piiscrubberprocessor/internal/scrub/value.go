@@ -105,12 +105,6 @@ func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 	if t == pcommon.ValueTypeBool || t == pcommon.ValueTypeEmpty {
 		return false
 	}
-	if len(b.s.sensitive) > 0 && b.s.sensitive[strings.ToLower(key)] {
-		return true
-	}
-	if !b.s.BuiltinKeys {
-		return false
-	}
 	sample := "long enough"
 	switch t {
 	case pcommon.ValueTypeStr:
@@ -124,7 +118,15 @@ func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 		}
 		sample = view(strconv.AppendInt(b.num[:0], int64(f), 10))
 	}
-	return detect.SecretKey(key, sample)
+	return b.sensitiveText(key, sample)
+}
+
+// sensitiveText reports the same of a text.
+func (b *Batch) sensitiveText(key, text string) bool {
+	if len(b.s.sensitive) > 0 && b.s.sensitive[strings.ToLower(key)] {
+		return true
+	}
+	return b.s.BuiltinKeys && detect.SecretKey(key, text)
 }
 
 // whole replaces a value by what its rule keeps of it.
@@ -135,6 +137,9 @@ func (b *Batch) whole(key string, v pcommon.Value) outcome {
 	}
 	if t := v.Type(); (t == pcommon.ValueTypeSlice || t == pcommon.ValueTypeMap) && (text == "[]" || text == "{}") {
 		return kept
+	}
+	if b.Tap != nil {
+		b.Tap(key, text, true)
 	}
 	rule := b.rule(Sensitive)
 	b.count(Sensitive)
