@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
@@ -147,6 +148,8 @@ func TestJoinsHold(t *testing.T) {
 	require.NoError(t, err)
 	tp, err := f.CreateTraces(context.Background(), set, cfg, traces)
 	require.NoError(t, err)
+	require.NoError(t, lp.Start(context.Background(), componenttest.NewNopHost()))
+	require.NoError(t, tp.Start(context.Background(), componenttest.NewNopHost()))
 	require.NoError(t, lp.ConsumeLogs(context.Background(), tenantLogs("a")))
 	require.NoError(t, lp.ConsumeLogs(context.Background(), tenantLogs("b")))
 	require.NoError(t, tp.ConsumeTraces(context.Background(), tenantTraces("a")))

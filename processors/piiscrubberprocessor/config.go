@@ -41,6 +41,10 @@ type Config struct {
 	// values that tell streams apart are redacted, and streams that become one are counted.
 	KeyFile string `mapstructure:"key_file"`
 
+	// KeyExtension is the extension that shares one key among all collectors, where Keys name none. KeyFile then holds a copy. Default:
+	// none.
+	KeyExtension *component.ID `mapstructure:"key_extension"`
+
 	// Instances says that several collectors with this configuration share the streams of one sender, so that each must write the same
 	// hashes: a key that only this machine has is then worth a warning. Default: false.
 	Instances bool `mapstructure:"instances"`

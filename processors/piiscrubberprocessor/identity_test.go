@@ -2,15 +2,22 @@ package piiscrubberprocessor
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 )
@@ -166,4 +173,167 @@ func TestInstances(t *testing.T) {
 	r = passed(t, cfg, "jane@example.com")
 	assert.Empty(t, r.warnings())
 	assert.Contains(t, r.metrics[0]["user"], "[HMAC:email:k1:")
+}
+
+// sharing is an extension that shares a key.
+type sharing struct {
+	component.StartFunc
+	component.ShutdownFunc
+	mu    sync.Mutex
+	key   []byte
+	err   error
+	asked int
+}
+
+func (s *sharing) SharedKey(_ context.Context, own []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	if s.err != nil {
+		return nil, s.err
+	}
+	if s.key == nil {
+		s.key = own
+	}
+	return s.key, nil
+}
+
+func (s *sharing) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+var journalKey = component.MustNewID("journal_key")
+
+type hostWith map[component.ID]component.Component
+
+func (h hostWith) GetExtensions() map[component.ID]component.Component { return h }
+
+// gateway is a started processor of one gateway.
+type gateway struct {
+	processor.Metrics
+	t    *testing.T
+	sink *consumertest.MetricsSink
+	logs *observer.ObservedLogs
+	file string
+}
+
+func newGateway(t *testing.T, shared component.Component, file string, keys ...KeyConfig) *gateway {
+	t.Helper()
+	set, _ := settings(t)
+	core, logs := observer.New(zap.InfoLevel)
+	set.Logger = zap.New(core)
+	cfg := createDefaultConfig().(*Config)
+	cfg.KeyFile, cfg.KeyExtension, cfg.Keys = file, &journalKey, keys
+	g := &gateway{t: t, sink: new(consumertest.MetricsSink), logs: logs, file: file}
+	var err error
+	g.Metrics, err = NewFactory().CreateMetrics(t.Context(), set, cfg, g.sink)
+	require.NoError(t, err)
+	require.NoError(t, g.Start(t.Context(), hostWith{journalKey: shared}))
+	t.Cleanup(func() { assert.NoError(t, g.Shutdown(context.Background())) })
+	return g
+}
+
+// hash is what this gateway writes in place of an address.
+func (g *gateway) hash() any {
+	g.t.Helper()
+	g.sink.Reset()
+	require.NoError(g.t, g.ConsumeMetrics(g.t.Context(), visits("jane@example.com")))
+	v, _ := g.sink.AllMetrics()[0].ResourceMetrics().At(0).Resource().Attributes().Get("owner")
+	return v.Str()
+}
+
+func (g *gateway) warnings() (list []string) {
+	for _, l := range g.logs.FilterLevelExact(zap.WarnLevel).All() {
+		list = append(list, l.Message)
+	}
+	return list
+}
+
+// Gateways that share a key name a series alike, whoever is first; each keeps a copy, which brings the key back where it was lost.
+func TestGatewaysShareAKey(t *testing.T) {
+	shared := &sharing{}
+	one, two := filepath.Join(t.TempDir(), "pii.key"), filepath.Join(t.TempDir(), "pii.key")
+	first, second := newGateway(t, shared, one), newGateway(t, shared, two)
+	want := first.hash()
+	assert.Regexp(t, `^\[HMAC:email:f[a-p]{8}:[a-p]{32}\]$`, want)
+	assert.Equal(t, want, second.hash())
+	assert.Equal(t, want, newGateway(t, shared, "").hash(), "one that can't keep a copy too")
+	assert.Equal(t, want, newGateway(t, &sharing{}, two).hash(), "a copy is offered where there is no key any more")
+	assert.Empty(t, append(first.warnings(), second.warnings()...))
+}
+
+// A key that a gateway had alone becomes everybody's where there is none; where there is another it stays in its file, and a warning says so.
+func TestSharedAndOwnKey(t *testing.T) {
+	alone := createDefaultConfig().(*Config)
+	alone.KeyFile = filepath.Join(t.TempDir(), "pii.key")
+	before := passed(t, alone, "x").owner[0]
+	shared := &sharing{}
+	g := newGateway(t, shared, alone.KeyFile)
+	assert.Equal(t, before, g.hash(), "an update starts no new series")
+	assert.Empty(t, g.warnings())
+
+	other := createDefaultConfig().(*Config)
+	other.KeyFile = filepath.Join(t.TempDir(), "pii.key")
+	differs := passed(t, other, "x").owner[0]
+	g = newGateway(t, shared, other.KeyFile)
+	assert.Equal(t, before, g.hash())
+	require.Len(t, g.warnings(), 1)
+	assert.Contains(t, g.warnings()[0], "another than the one in key_file")
+	assert.Contains(t, g.warnings()[0], "set PENSTOCK_PII_KEY on all gateways")
+	assert.Equal(t, differs, passed(t, other, "x").owner[0], "the file is as it was")
+}
+
+// A configured key comes first, is shared with nobody, and one warning tells of another one that is.
+func TestSharedAndConfiguredKey(t *testing.T) {
+	configured := KeyConfig{ID: "k1", Secret: testKey}
+	shared := &sharing{}
+	g := newGateway(t, shared, "", configured)
+	assert.Contains(t, g.hash(), "[HMAC:email:k1:")
+	require.NoError(t, g.Shutdown(t.Context())) // it has looked
+	assert.Nil(t, shared.key)
+	assert.Empty(t, g.warnings())
+
+	newGateway(t, shared, "").hash()
+	g = newGateway(t, shared, "", configured)
+	assert.Contains(t, g.hash(), "[HMAC:email:k1:")
+	require.NoError(t, g.Shutdown(t.Context()))
+	require.Len(t, g.warnings(), 1)
+	assert.Contains(t, g.warnings()[0], "Set PENSTOCK_PII_KEY (keys) on all gateways")
+}
+
+// Until the key is known everything is refused for the time being: another key would start other series.
+func TestWithoutTheSharedKeyNothingPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := &sharing{err: errors.New("Kafka is away")}
+		g := newGateway(t, shared, "")
+		err := g.ConsumeMetrics(t.Context(), visits("jane@example.com"))
+		require.ErrorIs(t, err, errNoKeyYet)
+		assert.False(t, consumererror.IsPermanent(err))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.ErrorIs(t, g.ConsumeMetrics(t.Context(), visits("jane@example.com")), errNoKeyYet)
+		shared.fail(nil)
+		time.Sleep(shareEvery)
+		synctest.Wait()
+		assert.Contains(t, g.hash(), "[HMAC:email:f")
+		assert.Len(t, g.warnings(), 1)
+	})
+}
+
+// Another extension, or none, is an error of the start.
+func TestKeyExtensionMustShareAKey(t *testing.T) {
+	set, _ := settings(t)
+	cfg := createDefaultConfig().(*Config)
+	cfg.KeyExtension = &journalKey
+	for want, host := range map[string]hostWith{
+		`key_extension: "journal_key" is not among service::extensions`: {},
+		`key_extension: "journal_key" shares no key`:                    {journalKey: struct{ component.Component }{}},
+	} {
+		p, err := NewFactory().CreateMetrics(t.Context(), set, cfg, new(consumertest.MetricsSink))
+		require.NoError(t, err)
+		require.EqualError(t, p.Start(t.Context(), host), want)
+		require.NoError(t, p.Shutdown(t.Context()))
+	}
 }

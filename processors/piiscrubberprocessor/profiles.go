@@ -34,7 +34,7 @@ func (p *profiles) Capabilities() consumer.Capabilities {
 // in it are protected for the tenant of the first resource.
 func (p *profiles) ConsumeProfiles(ctx context.Context, pd pprofile.Profiles) error {
 	s := p.scrubber
-	s.pass(ctx, signalProfiles, func(b *scrub.Batch) {
+	err := s.pass(ctx, signalProfiles, func(b *scrub.Batch) {
 		for i := pd.ResourceProfiles().Len() - 1; i >= 0; i-- {
 			rp := pd.ResourceProfiles().At(i)
 			s.resource(ctx, b, rp.Resource())
@@ -60,5 +60,8 @@ func (p *profiles) ConsumeProfiles(ctx context.Context, pd pprofile.Profiles) er
 			}
 		}
 	})
+	if err != nil {
+		return err
+	}
 	return p.next.ConsumeProfiles(ctx, pd)
 }

@@ -2,9 +2,9 @@ package piiscrubberprocessor
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/tenant"
-	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/keyfile"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
@@ -28,16 +27,20 @@ type scrubber struct {
 	id        component.ID
 	cfg       *Config
 	log       *zap.Logger
-	scrub     *scrub.Scrubber // set once more by start, with the key of a file
+	scrub     *scrub.Scrubber // set once more with the key of a file or an extension
 	telemetry *metadata.TelemetryBuilder
 	batches   sync.Pool // *scrub.Batch
 	preview   *previewer
 	capture   *capturer
 	decrypt   *decrypter // nil without keys
 
+	ready  atomic.Bool // the keys are known; what is above is not written any more
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
 	mu      sync.Mutex
-	started int // guarded by mu: pipelines that run
-	unmount func()
+	started int       // guarded by mu: pipelines that run
+	unmount func()    // guarded by mu
 	closed  func()    // forgets this scrubber
 	merged  sync.Once // the warning about points that became one
 }
@@ -73,49 +76,22 @@ func (s *scrubber) use(keys *protect.Keyring) error {
 	return nil
 }
 
-// start opens the key file and registers the pages, with the first pipeline that starts.
-func (s *scrubber) start(_ context.Context, host component.Host) error {
+// start gets the key and registers the pages, with the first pipeline that starts.
+func (s *scrubber) start(ctx context.Context, host component.Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started++; s.started > 1 {
 		return nil
 	}
-	if err := s.openKey(); err != nil {
-		return err
-	}
-	unmount, err := s.mount(host)
-	s.unmount = unmount
-	return err
+	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return s.openKey(ctx, host)
 }
 
-// openKey takes the key of key_file where the configuration names none.
-func (s *scrubber) openKey() error {
-	if s.scrub.Keys != nil {
-		return nil
-	}
-	if s.cfg.KeyFile == "" {
-		s.log.Warn("no key: values that tell streams of metrics or resources apart are redacted, and streams may become one; set keys or key_file")
-		return nil
-	}
-	key, err := keyfile.Open(s.cfg.KeyFile)
-	if err != nil {
-		return fmt.Errorf("key_file: %w", err)
-	}
-	keys, err := protect.NewKeyring([]protect.Key{key.Key})
-	if err != nil {
-		return fmt.Errorf("key_file: %w", err)
-	}
-	if key.Aside != "" {
-		s.log.Error("the file of the key is damaged: it was renamed and another key made, so equal values have other hashes than before, and series whose values are hashed begin anew",
-			zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
-	} else if key.Made {
-		s.log.Info("key made: equal values have equal hashes as long as it stays; a new one starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
-	}
-	if s.cfg.Instances {
-		s.log.Warn("the key for hashes is in a file of this machine: several gateways need the same, or each names a series otherwise and sums double; set PENSTOCK_PII_KEY on all",
-			zap.String("file", s.cfg.KeyFile))
-	}
-	return s.use(keys)
+// beginLocked registers the pages and lets batches in: the keys are known. Guarded by mu.
+func (s *scrubber) beginLocked(host component.Host) (err error) {
+	s.unmount, err = s.mount(host)
+	s.ready.Store(err == nil)
+	return err
 }
 
 // mount registers with the first extension that serves admin pages; without one there are no pages. With keys the first page decrypts.
@@ -153,6 +129,10 @@ func (s *scrubber) shutdown(context.Context) error {
 	if s.started--; s.started > 0 {
 		return nil
 	}
+	s.cancel()
+	s.mu.Unlock() // the one that waits for the key may need it
+	s.wg.Wait()
+	s.mu.Lock()
 	s.capture.close()
 	if s.unmount != nil {
 		s.unmount()
@@ -163,14 +143,19 @@ func (s *scrubber) shutdown(context.Context) error {
 	return nil
 }
 
-// pass scrubs one batch: each is called with it, and what it did is counted under signal.
-func (s *scrubber) pass(ctx context.Context, signal string, each func(*scrub.Batch)) {
+// pass scrubs one batch: each is called with it, and what it did is counted under signal. Without a key nothing passes: the client
+// sends it again.
+func (s *scrubber) pass(ctx context.Context, signal string, each func(*scrub.Batch)) error {
+	if !s.ready.Load() {
+		return errNoKeyYet
+	}
 	b := s.batches.Get().(*scrub.Batch)
 	b.Tap = s.capture.tap(signal)
 	each(b)
 	s.count(ctx, signal, b)
 	b.Reset()
 	s.batches.Put(b)
+	return nil
 }
 
 func (s *scrubber) count(ctx context.Context, signal string, b *scrub.Batch) {

@@ -12,7 +12,7 @@ import (
 )
 
 func (s *scrubber) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
-	s.pass(ctx, signalLogs, func(b *scrub.Batch) {
+	err := s.pass(ctx, signalLogs, func(b *scrub.Batch) {
 		for _, rl := range ld.ResourceLogs().All() {
 			s.resource(ctx, b, rl.Resource())
 			s.schema(b, rl, s.cfg.Places.Resource)
@@ -25,7 +25,7 @@ func (s *scrubber) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 			}
 		}
 	})
-	return ld, nil
+	return ld, err
 }
 
 func (s *scrubber) record(b *scrub.Batch, r plog.LogRecord) {
@@ -43,7 +43,7 @@ func (s *scrubber) record(b *scrub.Batch, r plog.LogRecord) {
 }
 
 func (s *scrubber) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
-	s.pass(ctx, signalTraces, func(b *scrub.Batch) {
+	err := s.pass(ctx, signalTraces, func(b *scrub.Batch) {
 		for _, rs := range td.ResourceSpans().All() {
 			s.resource(ctx, b, rs.Resource())
 			s.schema(b, rs, s.cfg.Places.Resource)
@@ -56,7 +56,7 @@ func (s *scrubber) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces,
 			}
 		}
 	})
-	return td, nil
+	return td, err
 }
 
 func (s *scrubber) span(b *scrub.Batch, sp ptrace.Span) {
@@ -86,7 +86,7 @@ func (s *scrubber) span(b *scrub.Batch, sp ptrace.Span) {
 }
 
 func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
-	s.pass(ctx, signalMetrics, func(b *scrub.Batch) {
+	err := s.pass(ctx, signalMetrics, func(b *scrub.Batch) {
 		for _, rm := range md.ResourceMetrics().All() {
 			s.resource(ctx, b, rm.Resource())
 			s.schema(b, rm, s.cfg.Places.Resource)
@@ -99,7 +99,7 @@ func (s *scrubber) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 			}
 		}
 	})
-	return md, nil
+	return md, err
 }
 
 func (s *scrubber) metric(ctx context.Context, b *scrub.Batch, m pmetric.Metric) {

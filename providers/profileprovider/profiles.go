@@ -62,6 +62,7 @@ var profiles = map[string][]fragment{
 		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
 		{name: "scrub"},
+		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: intake},
 		{name: "intake_host_metrics", fill: hostIdentity},
@@ -92,7 +93,8 @@ var profiles = map[string][]fragment{
 		{name: "common", fill: ownIdentity},
 		{name: "memory_server"},
 		{name: "scrub"},
-		{name: "scrub_instances"},
+		{name: "scrub_instances", when: func(s surroundings) bool { return !s.sharesJournal() }},
+		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: intake},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
@@ -123,6 +125,9 @@ func (s surroundings) journaled() bool {
 // embedsKafka says whether that Kafka is in this process.
 func (s surroundings) embedsKafka() bool { return !s.isSet("PENSTOCK_KAFKA_BROKERS") }
 
+// sharesJournal says whether other gateways may write the same journal: one in this process is this machine's alone.
+func (s surroundings) sharesJournal() bool { return s.journaled() && !s.embedsKafka() }
+
 // brokers is the text that the resolver replaces by the brokers' addresses.
 func (s surroundings) brokers() string {
 	if s.embedsKafka() {
@@ -134,6 +139,11 @@ func (s surroundings) brokers() string {
 // journalBrokers says where the journal is written.
 func journalBrokers(s surroundings) map[string]any {
 	return map[string]any{"processors": map[string]any{journal: map[string]any{"brokers": s.brokers(), "topic_prefix": topicPrefix}}}
+}
+
+// keyBrokers says which journal holds the key that its gateways share.
+func keyBrokers(s surroundings) map[string]any {
+	return map[string]any{"extensions": map[string]any{"journal_key": map[string]any{"brokers": s.brokers(), "topic_prefix": topicPrefix}}}
 }
 
 // follower makes the receiver kafka_replay/<group>, which follows the journal for one sink.

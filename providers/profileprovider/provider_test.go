@@ -27,6 +27,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/httpguardextension"
+	"github.com/penstockhq/penstock/extensions/journalkeyextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/outagewatchextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
@@ -92,6 +93,7 @@ var factories = map[string]map[string]component.Factory{
 		"embedded_kafka": embeddedkafkaextension.NewFactory(),
 		"embedded_tsdb":  embeddedtsdbextension.NewFactory(),
 		"http_guard":     httpguardextension.NewFactory(),
+		"journal_key":    journalkeyextension.NewFactory(),
 		"nesting_limit":  nestinglimitextension.NewFactory(),
 		"outage_watch":   outagewatchextension.NewFactory(),
 		"queue_storage":  queuestorageextension.NewFactory(),

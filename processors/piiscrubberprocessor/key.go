@@ -1,0 +1,202 @@
+package piiscrubberprocessor
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/condition"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/keyfile"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
+)
+
+const (
+	// shareWait is how long the extension may take for an answer, and shareEvery how long it is between two questions.
+	shareWait  = 3 * time.Second
+	shareEvery = 2 * time.Second
+	// conditionKey is under which reason the component is unwell.
+	conditionKey = "key"
+)
+
+// errNoKeyYet is no permanent error: clients send again what it refuses.
+var errNoKeyYet = errors.New("pii_scrubber: the key that the gateways of the journal share is not known yet: Kafka could not be asked")
+
+// keySharer is what key_extension offers.
+type keySharer interface {
+	// SharedKey returns the key that all who share it use. If there is none it offers own, and returns what was recorded first. With own
+	// nil it only looks, and returns nil if there is none.
+	SharedKey(ctx context.Context, own []byte) ([]byte, error)
+}
+
+// openKey takes the configured key, else the one of key_extension, else the one of key_file. Guarded by mu.
+func (s *scrubber) openKey(ctx context.Context, host component.Host) error {
+	sharer, err := s.sharer(host)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.scrub.Keys != nil:
+		if sharer != nil {
+			s.wg.Go(func() { s.compare(ctx, sharer) })
+		}
+	case sharer != nil:
+		return s.share(ctx, host, sharer)
+	case s.cfg.KeyFile == "":
+		s.log.Warn("no key: values that tell streams of metrics or resources apart are redacted, and streams may become one; set keys or key_file")
+	default:
+		if err := s.openFile(); err != nil {
+			return fmt.Errorf("key_file: %w", err)
+		}
+	}
+	return s.beginLocked(host)
+}
+
+func (s *scrubber) sharer(host component.Host) (keySharer, error) {
+	if s.cfg.KeyExtension == nil {
+		return nil, nil
+	}
+	found, ok := host.GetExtensions()[*s.cfg.KeyExtension]
+	if !ok {
+		return nil, fmt.Errorf("key_extension: %q is not among service::extensions", s.cfg.KeyExtension)
+	}
+	sharer, ok := found.(keySharer)
+	if !ok {
+		return nil, fmt.Errorf("key_extension: %q shares no key", s.cfg.KeyExtension)
+	}
+	return sharer, nil
+}
+
+func (s *scrubber) useSecret(secret []byte) error {
+	keys, err := protect.NewKeyring([]protect.Key{{ID: keyfile.Fingerprint(secret), Secret: secret}})
+	if err != nil {
+		return err
+	}
+	return s.use(keys)
+}
+
+// openFile takes the key of key_file, which it makes if it is missing.
+func (s *scrubber) openFile() error {
+	key, err := keyfile.Open(s.cfg.KeyFile)
+	if err != nil {
+		return err
+	}
+	if key.Aside != "" {
+		s.log.Error("the file of the key is damaged: it was renamed and another key made, so equal values have other hashes than before, and series whose values are hashed begin anew",
+			zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
+	} else if key.Made {
+		s.log.Info("key made: equal values have equal hashes as long as it stays; a new one starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
+	}
+	if s.cfg.Instances {
+		s.log.Warn("the key for hashes is in a file of this machine: several gateways need the same, or each names a series otherwise and sums double; set PENSTOCK_PII_KEY on all",
+			zap.String("file", s.cfg.KeyFile))
+	}
+	return s.useSecret(key.Secret)
+}
+
+// share takes the key of the extension. While that has no answer batches are refused, and it is asked again. Guarded by mu.
+func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySharer) error {
+	kept, err := s.keptKey()
+	if err != nil {
+		return fmt.Errorf("key_file: %w", err)
+	}
+	own := kept
+	if own == nil {
+		own = keyfile.New()
+	}
+	ask := func() ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, shareWait)
+		defer cancel()
+		return sharer.SharedKey(ctx, own)
+	}
+	secret, err := ask()
+	if err == nil {
+		return s.beginSharedLocked(host, secret, kept)
+	}
+	s.log.Warn("the key that the gateways share is not known: what comes is refused until it is", zap.Error(err))
+	status := condition.New(host)
+	status.Bad(conditionKey, err.Error())
+	s.wg.Go(func() {
+		ticker := time.NewTicker(shareEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			secret, err := ask()
+			if err != nil {
+				status.Bad(conditionKey, err.Error())
+				continue
+			}
+			s.mu.Lock()
+			err = s.beginSharedLocked(host, secret, kept)
+			s.mu.Unlock()
+			if err != nil {
+				componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
+				return
+			}
+			status.Good(conditionKey)
+			return
+		}
+	})
+	return nil
+}
+
+// keptKey returns what key_file holds: this gateway's copy of the shared key, or the key that it had alone. nil: there is none.
+func (s *scrubber) keptKey() ([]byte, error) {
+	if s.cfg.KeyFile == "" {
+		return nil, nil
+	}
+	key, _, err := keyfile.Read(s.cfg.KeyFile)
+	if key.Aside != "" {
+		s.log.Error("the file with the copy of the shared key is damaged: it was renamed, and another copy will be made", zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile))
+	}
+	return key.Secret, err
+}
+
+// beginSharedLocked uses the shared key, and keeps a copy: if the one who shares it loses it, whoever has a copy offers it again. Guarded
+// by mu.
+func (s *scrubber) beginSharedLocked(host component.Host, secret, kept []byte) error {
+	if err := s.useSecret(secret); err != nil {
+		return fmt.Errorf("key_extension: %w", err)
+	}
+	id := keyfile.Fingerprint(secret)
+	switch {
+	case kept != nil && !bytes.Equal(kept, secret):
+		s.log.Warn("the key that the gateways share is another than the one in key_file: hashes are made with the shared one, and series that were hashed with the file's begin anew. "+
+			"Remove the file, and a copy of the shared key takes its place. For a key of your own set PENSTOCK_PII_KEY on all gateways",
+			zap.String("key", id), zap.String("key_in_file", keyfile.Fingerprint(kept)), zap.String("file", s.cfg.KeyFile))
+	case kept == nil && s.cfg.KeyFile != "":
+		if _, err := keyfile.Save(s.cfg.KeyFile, secret); err != nil {
+			s.log.Warn("no copy of the shared key can be kept: if it is lost, another one starts new series", zap.Error(err))
+		}
+	}
+	s.log.Info("hashes are made with the key that the gateways share", zap.String("key", id))
+	return s.beginLocked(host)
+}
+
+// compare tells where the extension has a key that is not among the configured ones: a gateway without those would hash with it.
+func (s *scrubber) compare(ctx context.Context, sharer keySharer) {
+	ctx, cancel := context.WithTimeout(ctx, shareWait)
+	defer cancel()
+	shared, err := sharer.SharedKey(ctx, nil)
+	if err != nil || shared == nil {
+		return // nothing rests on it
+	}
+	for _, k := range s.cfg.Keys {
+		if own, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(k.Secret))); err == nil && bytes.Equal(own, shared) {
+			return
+		}
+	}
+	s.log.Warn("hashes are made with the configured key, and the gateways share another one: those that have none configured use that, name series otherwise, and sums double. "+
+		"Set PENSTOCK_PII_KEY (keys) on all gateways; once all have it the shared one is not used", zap.String("shared_key", keyfile.Fingerprint(shared)))
+}
