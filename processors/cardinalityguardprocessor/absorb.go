@@ -190,6 +190,10 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 		a.t.dropped++
 		a.t.countOverflow++
 		return
+	case fold.TooLate:
+		a.t.dropped++
+		a.t.tooLate++
+		return
 	}
 	a.t.folded++
 	a.count(o)

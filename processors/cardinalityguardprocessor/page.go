@@ -22,7 +22,7 @@ th,td{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}.n{text-ali
 <p>The same <a href="report.json">as JSON</a>. Distinct values are estimated, and counted from a thousand series on (or a tenth of the metric's budget). Marked: at 80 % of a budget or more.</p>
 {{range .}}<h2>{{.Partition}}</h2>
 <p>{{.Series}} active series{{if .Limit}} of {{.Limit}}{{end}}, {{.OverflowStreams}} overflow streams, {{.Contributors}} contributors.
-What is folded leaves up to {{.FoldedDelay}} s after its time: until then sums over overflow streams lack it.{{if .LatePoints}} {{.LatePoints}} points came later than that, and are in a pane after their own.{{end}}</p>
+What is folded leaves up to {{.FoldedDelay}} s after its time: until then sums over overflow streams lack it.{{if .LatePoints}} {{.LatePoints}} points came later than that: what adds up is in a pane after their own, gauges keep their time.{{end}}</p>
 {{range .Tenants}}<h3>Tenant {{.Tenant}}: {{.Series}} series{{if .Limit}} of {{.Limit}}{{end}}</h3>
 <table><tr><th>Service</th><th>Metric</th><th class="n">Series</th><th class="n">Budget</th><th>Folded away</th></tr>
 {{range .Metrics}}<tr{{if near .Series .Limit}} class="near"{{end}}><td>{{.Service}}</td><td>{{.Metric}}</td><td class="n">{{.Series}}</td><td class="n">{{if .Limit}}{{.Limit}}{{else}}none{{end}}</td><td>{{range .Folded}}{{.}} {{end}}</td></tr>

@@ -25,7 +25,7 @@ type partitionReport struct {
 	Contributors    int64  `json:"contributors"`
 	// FoldedDelay bounds, in seconds, how long after its time a folded point leaves, while points go on coming.
 	FoldedDelay float64 `json:"folded_delay_seconds"`
-	// LatePoints came for a pane that was closed, since the partition came here: a later pane has them.
+	// LatePoints came for a pane that was closed, since the partition came here: a later pane has what adds up.
 	LatePoints int64          `json:"late_points"`
 	Tenants    []tenantReport `json:"tenants"`
 }

@@ -26,14 +26,14 @@ func (f *Fold) advance(mark int64, last bool) (out []Batch, closed int64) {
 		sh := &f.shards[i]
 		sh.mu.Lock()
 		for len(sh.retiring) > 0 {
-			list = sh.take(sh.retiring[0], mark, last, list)
+			list = sh.take(sh.retiring[0], mark, last, window.Never, list)
 			if sh.retiring[0].Len() > 0 {
 				break
 			}
 			sh.retiring = sh.retiring[1:]
 		}
 		if len(sh.retiring) == 0 {
-			list = sh.take(sh.panes, mark, last, list)
+			list = sh.take(sh.panes, mark, last, sh.closed, list)
 			sh.closed = max(sh.closed, window.Align(mark, sh.panes.Width()))
 			closed = min(closed, sh.closed)
 		} else if start, ok := sh.retiring[0].Oldest(); ok {
@@ -45,8 +45,8 @@ func (f *Fold) advance(mark int64, last bool) (out []Batch, closed int64) {
 }
 
 // take removes closed panes and brings the totals up to date; the points themselves are written at once for
-// running totals, which go on changing.
-func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last bool, list []due) []due {
+// running totals, which go on changing. Panes that end at or before closed were closed before: what is in them now is late.
+func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last bool, closed int64, list []due) []due {
 	for start, members := range panes.Take(mark) {
 		end := start + int64(panes.Width())
 		if last {
@@ -55,6 +55,10 @@ func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last b
 		for s, p := range members {
 			s.open--
 			d := due{stream: s, pane: p, start: start, end: end}
+			if end <= closed {
+				d.end = p.time + 1
+				sh.late--
+			}
 			if s.Aggregation == Running {
 				if !s.sent && s.Monotonic {
 					// The total begins with a point of its own: a store that knows no start times sees the first increase.

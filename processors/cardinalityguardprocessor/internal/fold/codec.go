@@ -179,7 +179,8 @@ func (sh *Shard) decode(r reader) {
 		}
 		panes := window.NewPanes[map[*Stream]*pane](time.Duration(width))
 		for m := r.Uvarint(); m > 0 && r.Err() == nil; m-- {
-			at, _ := panes.At(r.Varint())
+			start := r.Varint()
+			at, _ := panes.At(start)
 			*at = map[*Stream]*pane{}
 			for k := r.Uvarint(); k > 0 && r.Err() == nil; k-- {
 				s := stream()
@@ -189,6 +190,9 @@ func (sh *Shard) decode(r reader) {
 				}
 				(*at)[s] = p
 				s.open++
+				if n == 1 && start+width <= sh.closed {
+					sh.late++
+				}
 			}
 		}
 		if n == 1 {

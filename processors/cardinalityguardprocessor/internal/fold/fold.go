@@ -12,7 +12,11 @@ import (
 	"github.com/penstockhq/penstock/internal/window"
 )
 
-const shards = 16
+const (
+	shards = 16
+	// maxLate bounds what late gauges cost a shard until the next Advance: streams times panes, 400 bytes each.
+	maxLate = 2048
+)
 
 // Limits bound a fold's memory.
 type Limits struct {
@@ -43,7 +47,8 @@ type Shard struct {
 	contributors *contributors
 	panes        *window.Panes[map[*Stream]*pane]
 	retiring     []*window.Panes[map[*Stream]*pane] // of former widths, oldest first
-	closed       int64                              // no pane may begin before
+	closed       int64                              // no pane may begin before, but for late gauges
+	late         int                                // streams in panes that began before: see maxLate
 }
 
 // New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: in the pane of
@@ -151,6 +156,9 @@ func (sh *Shard) Fold(s *Stream, p Point) (o Outcome) {
 
 // refusal says whether p can be added to s, to what is in its pane, and to the total with it.
 func (sh *Shard) refusal(s *Stream, p Point) Refusal {
+	if s.gauge() && p.Time < sh.closed && sh.late >= maxLate && sh.peek(s, p.Time) == nil {
+		return TooLate
+	}
 	switch s.Aggregation {
 	case Last:
 		return Taken
@@ -176,16 +184,26 @@ func (sh *Shard) peek(s *Stream, t int64) *pane {
 	if s.open == 0 {
 		return nil
 	}
-	at, fresh := sh.panes.At(max(t, sh.closed))
+	at, fresh := sh.panes.At(sh.place(s, t))
 	if fresh {
 		*at = map[*Stream]*pane{}
 	}
 	return (*at)[s]
 }
 
+// place returns a time in the pane that a point of t goes into. What adds up moves on to the oldest open pane; the value of a gauge
+// says nothing about another time than its own.
+func (sh *Shard) place(s *Stream, t int64) int64 {
+	if s.gauge() {
+		return t
+	}
+	return max(t, sh.closed)
+}
+
 // pane returns what s has in the open pane for t.
 func (sh *Shard) pane(s *Stream, t int64) *pane {
-	at, fresh := sh.panes.At(max(t, sh.closed))
+	to := sh.place(s, t)
+	at, fresh := sh.panes.At(to)
 	if fresh {
 		*at = map[*Stream]*pane{}
 	}
@@ -194,7 +212,10 @@ func (sh *Shard) pane(s *Stream, t int64) *pane {
 		p = &pane{value: Zero(s.Kind), exemplars: pmetric.NewExemplarSlice()}
 		(*at)[s] = p
 		s.open++
-		start := window.Align(max(t, sh.closed), sh.panes.Width())
+		if to < sh.closed {
+			sh.late++
+		}
+		start := window.Align(to, sh.panes.Width())
 		if b := sh.f.began; start < b && b < start+int64(sh.panes.Width()) {
 			start = b
 		}

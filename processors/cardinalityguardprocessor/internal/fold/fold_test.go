@@ -150,6 +150,49 @@ func TestLatePointsMoveOn(t *testing.T) {
 	assert.Equal(t, []string{"19.999s:3"}, sent(batches))
 }
 
+// A late gauge is a point of its own time, and changes no later value; a restart between is none of its business.
+func TestLateGaugesKeepTheirTime(t *testing.T) {
+	for agg, want := range map[fold.Aggregation][]string{
+		fold.Last: {"3s:8", "16s:4", "39.999s:7"}, fold.Min: {"3s:8", "16s:1", "39.999s:7"}, fold.Max: {"3s:8", "16s:4", "39.999s:7"}, fold.Mean: {"3s:8", "16s:2.5", "39.999s:7"},
+	} {
+		f := fold.New(limits, width, began)
+		id := identity(1, agg, false)
+		put(f, id, point(1, 0, 25, 5))
+		batches, _ := f.Advance(began + 30*second)
+		assert.Equal(t, []string{"29.999s:5"}, sent(batches))
+		o := put(f, id, point(2, 0, 14, 1), point(2, 0, 3, 8), point(2, 0, 16, 4), point(1, 0, 35, 7))
+		assert.False(t, o.Late)
+		assert.True(t, put(f, id, point(3, 0, 3, 8)).Late)
+		state, err := f.Append(nil)
+		require.NoError(t, err)
+		restored := fold.New(limits, width, began)
+		_, err = restored.Decode(state)
+		require.NoError(t, err)
+		for _, f := range []*fold.Fold{f, restored} {
+			batches, _ = f.Advance(began + 40*second)
+			assert.Equal(t, want, sent(batches))
+		}
+	}
+}
+
+// What late gauges cost until the next Advance is bounded.
+func TestLateGaugesAreBounded(t *testing.T) {
+	f := fold.New(limits, width, began)
+	id := identity(1, fold.Last, false)
+	f.Advance(began + 100_000*second)
+	refused := 0
+	for range 2 {
+		for i := range int64(3000) {
+			if put(f, id, point(1, 0, 10*i, i)).Refusal == fold.TooLate {
+				refused++
+			}
+		}
+		batches, _ := f.Advance(began + 100_000*second)
+		assert.Len(t, batches, 2048)
+	}
+	assert.Equal(t, 2*(3000-2048), refused)
+}
+
 // An unknown stream that began before the newest one that was forgotten may be that one: it is no increase.
 func TestForgottenContributorsAreNotCountedTwice(t *testing.T) {
 	small := limits

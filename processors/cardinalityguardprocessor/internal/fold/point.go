@@ -25,13 +25,14 @@ const (
 	Taken     Refusal = iota // it was folded
 	NotFinite                // a value that is NaN or infinite, or would make the total so: it would stay in it for ever
 	TooMany                  // the count of a histogram would pass 64 bits
+	TooLate                  // a gauge whose pane is closed, and there are too many of them
 )
 
 // Outcome says what became of a point.
 type Outcome struct {
 	Step      datapoint.Step // of a Running aggregation; else Grown
 	Refusal   Refusal
-	Late      bool // its pane was closed: a later one has it
+	Late      bool // its pane was closed: a later one has it, or, of a gauge, a point of its own time
 	Coarsened bool // histograms with different bounds: resolution was lost
 	Evicted   int  // how many other contributors were forgotten for it
 	// The sum of the overflow stream lacks the point's: it was not finite, or the point tells none and others do.

@@ -53,6 +53,9 @@ type Stream struct {
 	gone  bool  // expired: contributors may still point here
 }
 
+// gauge says whether the values of s belong to their own time alone, and don't add up.
+func (s *Stream) gauge() bool { return s.Aggregation >= Last }
+
 // pane is what a stream has got in one pane.
 type pane struct {
 	value     Value

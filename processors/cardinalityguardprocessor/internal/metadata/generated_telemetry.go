@@ -179,7 +179,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLatePoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_late_points",
-		metric.WithDescription("Folded points whose pane was closed, so a later one has them. [Alpha]"),
+		metric.WithDescription("Folded points whose pane was closed. A later one has what adds up; a gauge keeps its own time. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)

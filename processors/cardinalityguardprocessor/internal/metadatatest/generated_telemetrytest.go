@@ -148,7 +148,7 @@ func AssertEqualProcessorCardinalityGuardFailures(t *testing.T, tt *componenttes
 func AssertEqualProcessorCardinalityGuardLatePoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_late_points",
-		Description: "Folded points whose pane was closed, so a later one has them. [Alpha]",
+		Description: "Folded points whose pane was closed. A later one has what adds up; a gauge keeps its own time. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
