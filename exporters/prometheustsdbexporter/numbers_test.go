@@ -343,3 +343,80 @@ func TestARestartIsNoCollision(t *testing.T) {
 		metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel, []metricdata.DataPoint[int64]{{Value: 1, Attributes: of("collision")}}, ignore...)
 	})
 }
+
+// A negative increase of a monotonic sum would make the total fall, and PromQL would count all of it once more.
+func TestWhatOnlyGrowsDoesNotFall(t *testing.T) {
+	now := time.Now()
+	for _, integers := range []bool{true, false} {
+		ways(t, func(t *testing.T, cfg *Config, h host, db *database) {
+			tel, err := export(t, cfg, h, request(func(_ pcommon.Map, m pmetric.Metric) {
+				for i, v := range []float64{1000, -1, 0, 10} {
+					deltas(m, now.Add(time.Duration(i-4)*time.Second), v)
+					if p := m.Sum().DataPoints().At(i); integers {
+						p.SetIntValue(int64(v))
+					}
+				}
+			}))
+			require.NoError(t, err)
+			assert.Equal(t, one("1010"), db.values("orders_total", now))
+			assert.Equal(t, map[string]string{`{job="shop"}`: "0"}, db.values("resets(orders_total[1m])", now))
+			metadatatest.AssertEqualExporterPrometheusTsdbRefusedDatapoints(t, tel, []metricdata.DataPoint[int64]{{Value: 1, Attributes: of("delta_malformed")}}, ignore...)
+		})
+	}
+}
+
+// sizes is a delta point of an exponential histogram.
+func sizes(at time.Time, fill func(pmetric.ExponentialHistogramDataPoint)) pmetric.Metrics {
+	return request(func(_ pcommon.Map, m pmetric.Metric) {
+		m.SetName("size")
+		m.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+		p := m.ExponentialHistogram().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(at))
+		p.SetStartTimestamp(pcommon.NewTimestampFromTime(at.Add(-10 * time.Second)))
+		fill(p)
+		p.SetCount(p.ZeroCount())
+		for _, n := range p.Positive().BucketCounts().All() {
+			p.SetCount(p.Count() + n)
+		}
+	})
+}
+
+// One odd point spoils no total for as long as its stream lives: one coarser than Prometheus has, one of zeros at another scale, one
+// whose zero bucket is as wide as the rest.
+func TestOneOddHistogram(t *testing.T) {
+	now := time.Now()
+	ordinary := func(p pmetric.ExponentialHistogramDataPoint) { // ten measurements in (4, 4.36]
+		p.SetScale(3)
+		p.Positive().SetOffset(16)
+		p.Positive().BucketCounts().FromRaw([]uint64{10})
+	}
+	for name, odd := range map[string]func(pmetric.ExponentialHistogramDataPoint){
+		"coarse": func(p pmetric.ExponentialHistogramDataPoint) {
+			p.SetScale(-10)
+			p.Positive().BucketCounts().FromRaw([]uint64{1})
+		},
+		"zeros, coarse": func(p pmetric.ExponentialHistogramDataPoint) { p.SetScale(-11); p.SetZeroCount(1) },
+		"zeros":         func(p pmetric.ExponentialHistogramDataPoint) { p.SetZeroCount(1) },
+		"threshold":     func(p pmetric.ExponentialHistogramDataPoint) { p.SetZeroThreshold(1e300); p.SetZeroCount(1) },
+	} {
+		ways(t, func(t *testing.T, cfg *Config, h host, db *database) {
+			mds := []pmetric.Metrics{sizes(now.Add(-210*time.Second), ordinary), sizes(now.Add(-200*time.Second), odd)}
+			for ago := 190 * time.Second; ago >= 0; ago -= 10 * time.Second {
+				mds = append(mds, sizes(now.Add(-ago), ordinary))
+			}
+			tel, err := export(t, cfg, h, mds...)
+			require.NoError(t, err)
+			_, err = tel.GetMetric("otelcol_exporter_prometheus_tsdb_refused_datapoints")
+			require.Error(t, err, "%s: nothing was refused", name)
+			grown := db.values("histogram_count(increase(size[2m]))", now)
+			require.Len(t, grown, 1, name)
+			assert.Equal(t, map[string]string{`{job="shop"}`: "0"}, db.values("resets(size[2m])", now), name)
+			p90 := db.values("histogram_quantile(0.9, rate(size[2m]))", now)
+			require.Len(t, p90, 1, name)
+			if name == "coarse" { // the total has that measurement, so it is as coarse as Prometheus can tell
+				return
+			}
+			assert.Regexp(t, `^4\.[0-3]`, p90[`{job="shop"}`], name)
+		})
+	}
+}

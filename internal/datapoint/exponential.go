@@ -14,6 +14,9 @@ const (
 	MinScale = -11
 	// MaxScale is the finest scale that is accepted, as in the OTLP data model.
 	MaxScale = 20
+	// CoarsestRead is the coarsest scale that a point is read at: Prometheus has no coarser one, and a total that took it on would keep it.
+	// At this scale 132 buckets reach every float64.
+	CoarsestRead = -4
 	// DefaultMaxBuckets per sign is what OpenTelemetry SDKs use.
 	DefaultMaxBuckets = 160
 	// minBuckets is what MinScale can still be reduced to.
@@ -39,7 +42,8 @@ type Exponential struct {
 }
 
 // FromExponential copies dp, reduced to at most maxBuckets per sign (see
-// [Exponential.Reduce]). Malformed: a scale outside [MinScale, MaxScale], buckets
+// [Exponential.Reduce]). Of a point coarser than [CoarsestRead] each bucket becomes the one of that scale that ends at
+// its upper bound. Malformed: a scale outside [MinScale, MaxScale], buckets
 // beyond what a float64 can reach, a negative zero threshold, buckets that don't
 // add up to the count.
 func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (Exponential, error) {
@@ -67,6 +71,9 @@ func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (
 	negative, ok2 := exactSum(e.Negative.Counts)
 	if total, ok := exactSum([]uint64{e.ZeroCount, positive, negative}); !ok || !ok1 || !ok2 || total != e.Count {
 		return Exponential{}, fmt.Errorf("%w: buckets hold %d of %d", ErrMalformed, total, e.Count)
+	}
+	if by := CoarsestRead - e.Scale; by > 0 {
+		e.Scale, e.Positive, e.Negative = CoarsestRead, e.Positive.refined(by), e.Negative.refined(by)
 	}
 	e.Reduce(maxBuckets)
 	return e, nil
@@ -105,8 +112,9 @@ func shift(exponent int64, scale int32) int64 {
 }
 
 // Add merges o into e and keeps at most maxBuckets per sign (at least 2, see
-// [Exponential.Reduce]). The result has the smaller scale and the larger zero
-// threshold, and with equal thresholds does not depend on the order of merging.
+// [Exponential.Reduce]). The result has the smaller scale, where one without buckets
+// has no say, and the larger zero threshold, and with equal thresholds does not depend
+// on the order of merging.
 func (e *Exponential) Add(o Exponential, maxBuckets int) {
 	if e.empty() {
 		*e, o = o.clone(), Exponential{}
@@ -179,6 +187,27 @@ func (e Exponential) total() uint64 {
 
 func (e Exponential) empty() bool { return e.Count == 0 && !e.HasSum }
 
+// bare says that e has no bucket but the one of zero: its scale means nothing.
+func (e Exponential) bare() bool { return len(e.Positive.Counts)+len(e.Negative.Counts) == 0 }
+
+// Swallows says whether adding o to e would move counts of either into the zero bucket that the other's threshold widens.
+func (e Exponential) Swallows(o Exponential) bool {
+	return e.beginsBelow(o.ZeroThreshold) || o.beginsBelow(e.ZeroThreshold)
+}
+
+// beginsBelow says whether a bucket of e begins below threshold, and e's own zero bucket ends there.
+func (e Exponential) beginsBelow(threshold float64) bool {
+	if threshold <= e.ZeroThreshold {
+		return false
+	}
+	for _, b := range [...]Buckets{e.Positive, e.Negative} {
+		if len(b.Counts) > 0 && lowerBound(b.Offset, e.Scale) < threshold {
+			return true
+		}
+	}
+	return false
+}
+
 func (e Exponential) clone() Exponential {
 	e.Positive.Counts = slices.Clone(e.Positive.Counts)
 	e.Negative.Counts = slices.Clone(e.Negative.Counts)
@@ -189,9 +218,14 @@ func (e Exponential) clone() Exponential {
 // same zero threshold.
 func align(e *Exponential, o Exponential) Exponential {
 	o = o.clone()
-	if d := e.Scale - o.Scale; d > 0 {
+	switch d := e.Scale - o.Scale; {
+	case e.bare() && !o.bare():
+		e.Scale = o.Scale
+	case o.bare() && !e.bare():
+		o.Scale = e.Scale
+	case d > 0:
 		e.downscale(d)
-	} else {
+	default:
 		o.downscale(-d)
 	}
 	// Widening one zero bucket may have to swallow a whole bucket, and so pass the
@@ -252,6 +286,23 @@ func (e *Exponential) downscale(by int32) {
 	e.Scale -= by
 	e.Positive.downscale(by)
 	e.Negative.downscale(by)
+}
+
+// refined returns b at a scale finer by that much: each count goes into the last of the buckets that its own one becomes, or the last
+// that a float64 reaches.
+func (b Buckets) refined(by int32) Buckets {
+	if len(b.Counts) == 0 {
+		return b
+	}
+	at := func(i int) int64 {
+		return min((int64(b.Offset)+int64(i)+1)<<by-1, shift(1024, CoarsestRead))
+	}
+	first, last := at(0), at(len(b.Counts)-1)
+	r := Buckets{Offset: int32(first), Counts: make([]uint64, last-first+1)}
+	for i, c := range b.Counts {
+		r.Counts[at(i)-first] += c
+	}
+	return r
 }
 
 // downscale joins 2^by neighbours into one, in place.

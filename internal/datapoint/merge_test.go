@@ -300,7 +300,8 @@ func TestExponentialAddIsBoundedAndOrderFree(t *testing.T) {
 		require.Equal(t, first, second, "seed %d", seed)
 		require.EqualValues(t, len(all), first.Count)
 		if len(all) > 0 {
-			want := exponentialOf(first.Scale, all...)
+			want := exponentialOf(max(first.Scale, datapoint.CoarsestRead), all...)
+			want.Reduce(maxBuckets)
 			require.Equal(t, want.Positive, first.Positive, "seed %d", seed)
 			require.Equal(t, want.Negative, first.Negative, "seed %d", seed)
 			require.Equal(t, want.ZeroCount, first.ZeroCount)
@@ -341,6 +342,61 @@ func TestExponentialZeroThreshold(t *testing.T) {
 	assert.EqualValues(t, 1+2+3, a.ZeroCount)
 	assert.Equal(t, datapoint.Buckets{Offset: 1, Counts: []uint64{1, 1, 1}}, a.Positive)
 	assert.EqualValues(t, 9, a.Count)
+}
+
+// A point coarser than Prometheus has is read at its coarsest scale: each measurement stays below the same bound.
+func TestACoarsePointSpoilsNoTotal(t *testing.T) {
+	for scale := int32(datapoint.MinScale); scale < 0; scale++ {
+		coarse := pmetric.NewExponentialHistogramDataPoint()
+		coarse.SetScale(scale)
+		coarse.SetCount(10)
+		coarse.SetZeroCount(1)
+		coarse.Positive().SetOffset(-1)
+		coarse.Positive().BucketCounts().FromRaw([]uint64{2, 3})
+		coarse.Negative().BucketCounts().FromRaw([]uint64{4})
+		e, err := datapoint.FromExponential(coarse, 160)
+		require.NoError(t, err)
+		assert.EqualValues(t, max(scale, datapoint.CoarsestRead), e.Scale)
+		var positive uint64
+		for i, n := range e.Positive.Counts {
+			if int(e.Positive.Offset)+i < 0 { // up to 1
+				positive += n
+			}
+		}
+		assert.EqualValues(t, 2, positive, "scale %d", scale)
+		total := exponentialOf(5, 1, 2, 3)
+		total.Add(e, 160)
+		assert.GreaterOrEqual(t, total.Scale, int32(datapoint.CoarsestRead))
+		assert.EqualValues(t, 13, total.Count)
+		assert.LessOrEqual(t, len(total.Positive.Counts), 160)
+	}
+	widest := exponentialOf(0, math.SmallestNonzeroFloat64, math.MaxFloat64)
+	widest.Reduce(160)
+	assert.GreaterOrEqual(t, widest.Scale, int32(datapoint.CoarsestRead), "nothing that is read can become coarser")
+}
+
+// One without buckets has no say in the scale, whatever it tells: SDKs report 0 for a histogram of zeros.
+func TestAScaleWithoutBucketsMeansNothing(t *testing.T) {
+	zeros := exponentialOf(-3, 0, 0)
+	for _, first := range []bool{false, true} {
+		a, b := exponentialOf(5, 1, 2, 3), zeros
+		if first {
+			a, b = zeros, a
+		}
+		a.Add(b, 160)
+		assert.EqualValues(t, 5, a.Scale)
+		assert.EqualValues(t, 5, a.Count)
+	}
+}
+
+func TestSwallows(t *testing.T) {
+	a := exponentialOf(0, 0, 2, 4) // buckets (1, 2], (2, 4]
+	for threshold, want := range map[float64]bool{0: false, 0.5: false, 1: false, 1.5: true, 1e300: true} {
+		b := exponentialOf(0, 0)
+		b.ZeroThreshold = threshold
+		assert.Equal(t, want, a.Swallows(b), threshold)
+		assert.Equal(t, want, b.Swallows(a), threshold)
+	}
 }
 
 func TestExponentialSub(t *testing.T) {

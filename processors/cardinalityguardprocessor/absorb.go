@@ -190,6 +190,9 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 		a.t.dropped++
 		a.t.countOverflow++
 		return
+	case fold.Negative:
+		a.dropMalformed()
+		return
 	case fold.TooLate:
 		a.t.dropped++
 		a.t.tooLate++

@@ -37,7 +37,7 @@ type Reason int
 const (
 	OutOfOrder    Reason = iota // older than what is remembered of series
 	Repeated                    // its stream had a point of that start, time and value: sent twice
-	Malformed                   // a histogram that contradicts itself
+	Malformed                   // a histogram that contradicts itself, or a negative increase of what only grows
 	StreamLimit                 // a new stream, and MaxStreams are kept
 	NoValue                     // it has no value
 	NotFinite                   // its value is NaN or infinite, or would make the total so

@@ -295,6 +295,7 @@ func TestTotalsStayFinite(t *testing.T) {
 		if bad == math.MaxFloat64 {
 			points(md).At(0).SetDoubleValue(bad)
 			points(md).At(2).SetDoubleValue(-bad)
+			md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().SetIsMonotonic(false)
 		}
 		assert.Equal(t, refused{accumulate.NotFinite: 1}, s.Apply(md, batch()).Refused, "%v", bad)
 		if bad != math.MaxFloat64 {

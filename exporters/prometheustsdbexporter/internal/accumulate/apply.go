@@ -51,8 +51,14 @@ func (a *application) metric() int {
 	switch a.m.Type() {
 	case pmetric.MetricTypeSum:
 		a.m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-		ps := a.m.Sum().DataPoints()
-		each(a, &a.numbers, ps, func(p pmetric.NumberDataPoint) (datapoint.Number, error) { return datapoint.FromNumber(p), nil })
+		ps, monotonic := a.m.Sum().DataPoints(), a.m.Sum().IsMonotonic()
+		each(a, &a.numbers, ps, func(p pmetric.NumberDataPoint) (datapoint.Number, error) {
+			v := datapoint.FromNumber(p)
+			if monotonic && v.Finite() && v.Less(datapoint.Int(0)) { // the total would fall, which says that it began again
+				return v, datapoint.ErrMalformed
+			}
+			return v, nil
+		})
 		return ps.Len()
 	case pmetric.MetricTypeHistogram:
 		a.m.Histogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)

@@ -62,8 +62,10 @@ var exponentialArithmetic = arithmetic[datapoint.Exponential]{
 		sum.Add(b, maxBuckets)
 		return sum
 	},
-	judge: func(total datapoint.Exponential, increase *datapoint.Exponential, _ bool) verdict {
-		return judgeMoments(total.Moments, &increase.Moments)
+	judge: func(total datapoint.Exponential, increase *datapoint.Exponential, first bool) verdict {
+		v := judgeMoments(total.Moments, &increase.Moments)
+		v.rebounds = !first && total.Swallows(*increase) // the zero bucket of a total never becomes narrower
+		return v
 	},
 	zeroed: func(e datapoint.Exponential) datapoint.Exponential {
 		return datapoint.Exponential{Moments: datapoint.Moments{HasSum: e.HasSum}, Scale: e.Scale, ZeroThreshold: e.ZeroThreshold}

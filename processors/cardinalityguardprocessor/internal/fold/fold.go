@@ -171,6 +171,9 @@ func (sh *Shard) refusal(s *Stream, p Point) Refusal {
 	if !p.Value.finite() {
 		return NotFinite
 	}
+	if s.Monotonic && s.Aggregation == Delta && p.Value.Kind == Number && p.Value.Num.Less(datapoint.Int(0)) {
+		return Negative
+	}
 	if to := sh.peek(s, p.Time); to != nil {
 		if r := to.value.refusal(p.Value); r != Taken {
 			return r

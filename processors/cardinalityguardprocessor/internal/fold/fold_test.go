@@ -175,6 +175,19 @@ func TestLateGaugesKeepTheirTime(t *testing.T) {
 	}
 }
 
+// A negative increase of what only grows would make totals fall; what may fall takes it.
+func TestWhatOnlyGrowsDoesNotFall(t *testing.T) {
+	for monotonic, want := range map[bool][]string{true: {"9.999s:5"}, false: {"9.999s:2"}} {
+		f := fold.New(limits, width, began)
+		id := identity(1, fold.Delta, monotonic)
+		put(f, id, point(1, 0, 5, 5))
+		o := put(f, id, point(2, 0, 6, -3))
+		assert.Equal(t, monotonic, o.Refusal == fold.Negative)
+		batches, _ := f.Advance(began + 12*second)
+		assert.Equal(t, want, sent(batches))
+	}
+}
+
 // What late gauges cost until the next Advance is bounded.
 func TestLateGaugesAreBounded(t *testing.T) {
 	f := fold.New(limits, width, began)

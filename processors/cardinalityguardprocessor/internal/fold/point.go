@@ -25,6 +25,7 @@ const (
 	Taken     Refusal = iota // it was folded
 	NotFinite                // a value that is NaN or infinite, or would make the total so: it would stay in it for ever
 	TooMany                  // the count of a histogram would pass 64 bits
+	Negative                 // an increase below 0 of what only grows
 	TooLate                  // a gauge whose pane is closed, and there are too many of them
 )
 

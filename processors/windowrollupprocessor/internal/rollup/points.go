@@ -55,6 +55,10 @@ func (b *batch) number(dp pmetric.NumberDataPoint, kind aggregate.Kind, cumulati
 		b.out.lose(NotFinite)
 		return raw
 	}
+	if kind == aggregate.Counter && !cumulative && v.Less(datapoint.Int(0)) { // what only grows has no such increase
+		b.out.lose(Malformed)
+		return raw
+	}
 	p := point{kind: kind, at: at, value: v.Float64(), latest: v.Float64()}
 	if cumulative {
 		inc, step, full := b.s.runs.number(b.inputStream(dp.Attributes()), v,

@@ -214,6 +214,7 @@ func TestWhatIsWrongIsTold(t *testing.T) {
 			dp.SetTimestamp(first(m).Timestamp())
 			m.Sum().DataPoints().RemoveIf(func(p pmetric.NumberDataPoint) bool { return p != dp })
 		}, rollup.NoValue},
+		"falls":       {func(m pmetric.Metric) { first(m).SetIntValue(-1) }, rollup.Malformed},
 		"NaN":         {func(m pmetric.Metric) { first(m).SetDoubleValue(math.NaN()) }, rollup.NotFinite},
 		"infinite":    {func(m pmetric.Metric) { first(m).SetDoubleValue(math.Inf(-1)) }, rollup.NotFinite},
 		"temporality": {func(m pmetric.Metric) { m.Sum().SetAggregationTemporality(0) }, rollup.NoTemporality},
