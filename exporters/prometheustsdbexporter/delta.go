@@ -204,6 +204,9 @@ func (d *deltaExporter) count(ctx context.Context, o accumulate.Outcome) {
 	for r, n := range o.Refused {
 		d.e.refuse(ctx, t.ExporterPrometheusTsdbRefusedDatapoints, accumulate.Reason(r).String(), n)
 	}
+	if o.Exemplars > 0 {
+		t.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(o.Exemplars), d.e.reason("exemplar_limit"))
+	}
 	if o.NoSum > 0 {
 		t.ExporterPrometheusTsdbMissingSums.Add(ctx, int64(o.NoSum), d.e.reason("no_sum"))
 	}

@@ -77,6 +77,8 @@ type Outcome struct {
 	Refused [NumReasons]int
 	// Points whose total goes on without their sum: it is missing where others have one, or not finite.
 	NoSum, SumNotFinite int
+	// Exemplars of points whose increases wait that there was no room for.
+	Exemplars int
 	// Totals that began again, with a new start time: the bounds of a histogram changed, or its count passed 64 bits.
 	Rebounded, Overflowed int
 }

@@ -33,6 +33,7 @@ type point interface {
 	SetStartTimestamp(pcommon.Timestamp)
 	SetTimestamp(pcommon.Timestamp)
 	Flags() pmetric.DataPointFlags
+	Exemplars() pmetric.ExemplarSlice
 }
 
 // valueOf is a V that can be written to a P.
@@ -163,8 +164,13 @@ func apply[P point, V valueOf[P]](a *application, f *family[V], p P, read func(P
 		sr.value = f.sum(sr.value, increase)
 	}
 	if !free {
-		hold(a, f, sr, p.Attributes())
+		hold(a, f, sr, p.Attributes(), p.Exemplars())
 		return false
+	}
+	if sr.waiting != nil { // its increase leaves with this sample, and so do its exemplars
+		for _, x := range sr.waiting.exemplars().All() {
+			x.CopyTo(p.Exemplars().AppendEmpty())
+		}
 	}
 	sr.last, sr.waiting = at, nil
 	set(p, sr.start, at, sr.value)

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -17,6 +18,8 @@ const (
 	waitStream = 100 * time.Microsecond
 	// maxWaiting is how many increases may wait.
 	maxWaiting = 4096
+	// maxHeldExemplars is how many exemplars wait with the increases of a series: the newest.
+	maxHeldExemplars = 8
 )
 
 // Release is samples for increases that no other sample has: cumulative metrics of one tenant.
@@ -25,15 +28,22 @@ type Release struct {
 	Metrics pmetric.Metrics
 }
 
-// held is the form of a sample that is still to leave: a metric with one point, which has attributes and no value.
+// held is the form of a sample that is still to leave: a metric with one point, which has attributes, exemplars and no value. It is
+// never changed, since Undo may bring it back.
 type held struct {
 	tenant   string
 	template pmetric.Metrics
 }
 
-// hold lets the increase of a point wait for the next sample of its series.
-func hold[V any](a *application, f *family[V], sr *series[V], attributes pcommon.Map) {
+// hold lets the increase of a point, and its exemplars, wait for the next sample of its series.
+func hold[V any](a *application, f *family[V], sr *series[V], attributes pcommon.Map, exemplars pmetric.ExemplarSlice) {
 	if sr.waiting != nil {
+		if exemplars.Len() > 0 {
+			more := &held{tenant: sr.waiting.tenant, template: pmetric.NewMetrics()}
+			sr.waiting.template.CopyTo(more.template)
+			a.outcome.Exemplars += more.keep(exemplars)
+			sr.waiting = more
+		}
 		return
 	}
 	h := &held{tenant: a.batch.Tenant, template: pmetric.NewMetrics()}
@@ -59,8 +69,29 @@ func hold[V any](a *application, f *family[V], sr *series[V], attributes pcommon
 		m.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 		attributes.CopyTo(m.ExponentialHistogram().DataPoints().AppendEmpty().Attributes())
 	}
+	a.outcome.Exemplars += h.keep(exemplars)
 	sr.waiting = h
 	f.waiting = append(f.waiting, sr)
+}
+
+// keep adds exemplars, and returns how many of all there is no room for.
+func (h *held) keep(exemplars pmetric.ExemplarSlice) (lost int) {
+	to := h.exemplars()
+	lost = max(to.Len()+exemplars.Len()-maxHeldExemplars, 0)
+	datapoint.AddExemplars(to, exemplars, maxHeldExemplars)
+	return lost
+}
+
+// exemplars are those of the only point.
+func (h *held) exemplars() pmetric.ExemplarSlice {
+	switch m := h.template.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0); m.Type() {
+	case pmetric.MetricTypeSum:
+		return m.Sum().DataPoints().At(0).Exemplars()
+	case pmetric.MetricTypeHistogram:
+		return m.Histogram().DataPoints().At(0).Exemplars()
+	default:
+		return m.ExponentialHistogram().DataPoints().At(0).Exemplars()
+	}
 }
 
 // Advance makes samples for the increases that have waited long enough, a millisecond behind the last of their series. At the
