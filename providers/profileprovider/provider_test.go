@@ -24,6 +24,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/parquetexporter"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/extensions/deadletterextension"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/httpguardextension"
@@ -96,6 +97,7 @@ var factories = map[string]map[string]component.Factory{
 		"journal_key":    journalkeyextension.NewFactory(),
 		"nesting_limit":  nestinglimitextension.NewFactory(),
 		"outage_watch":   outagewatchextension.NewFactory(),
+		"dead_letter":    deadletterextension.NewFactory(),
 		"queue_storage":  queuestorageextension.NewFactory(),
 		"retry_hint":     retryhintextension.NewFactory(),
 		"udp_drops":      udpdropsextension.NewFactory(),

@@ -1,0 +1,172 @@
+// Package letters keeps refused export requests as files in a bounded directory, one request a file, in the protobuf form in which
+// any OTLP/HTTP server takes them.
+package letters
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/durable"
+)
+
+const (
+	suffix = ".pb"
+	layout = "20060102T150405.000000000Z"
+)
+
+// ErrTooLarge says that a letter alone is larger than the directory may become.
+var ErrTooLarge = errors.New("larger than the whole directory may become")
+
+// Box is the directory. It is safe for concurrent use. Memory: some 100 bytes a file.
+type Box struct {
+	dir     string
+	maxSize int64
+
+	mu    sync.Mutex
+	files []file // guarded by mu; oldest first
+	size  int64  // guarded by mu; bytes
+	last  string // guarded by mu; the time in the name of the latest file
+}
+
+type file struct {
+	name string
+	size int64
+}
+
+// Letter is what the name of a file says.
+type Letter struct {
+	Signal string
+	Items  int
+	Reason string
+}
+
+// Open returns the box in dir, which it makes when missing. maxSize bounds the bytes of all letters. Files with other names stay.
+func Open(dir string, maxSize int64) (*Box, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir) // sorted, and so by time
+	if err != nil {
+		return nil, err
+	}
+	b := &Box{dir: dir, maxSize: maxSize}
+	for _, e := range entries {
+		if _, err := Parse(e.Name()); err != nil || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		b.files = append(b.files, file{e.Name(), info.Size()})
+		b.size += info.Size()
+		b.last, _, _ = strings.Cut(e.Name(), "-")
+	}
+	return b, nil
+}
+
+// Put stores body durably and returns the file's name. Where the bound is reached it removes the oldest letters first and returns
+// them. On an error nothing new is stored.
+func (b *Box) Put(now time.Time, l Letter, body []byte) (name string, removed []Letter, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size := int64(len(body))
+	if size > b.maxSize {
+		return "", nil, ErrTooLarge
+	}
+	b.forgetTakenLocked()
+	for b.size+size > b.maxSize {
+		oldest := b.files[0]
+		if err := os.Remove(filepath.Join(b.dir, oldest.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", removed, err
+		}
+		b.files, b.size = b.files[1:], b.size-oldest.size
+		was, _ := Parse(oldest.name)
+		removed = append(removed, was)
+	}
+	at := now.UTC().Format(layout)
+	for ; at <= b.last; now = now.Add(1) { // names are unique, and in the order of writing also when the clock steps back
+		if at = now.UTC().Format(layout); at <= b.last {
+			if last, err := time.Parse(layout, b.last); err == nil {
+				now = last
+			}
+		}
+	}
+	name = fmt.Sprintf("%s-%s-%d-%s%s", at, l.Signal, l.Items, l.Reason, suffix)
+	if err := durable.WriteFile(filepath.Join(b.dir, name), body, 0o600); err != nil {
+		return "", removed, err
+	}
+	b.files, b.size, b.last = append(b.files, file{name, size}), b.size+size, at
+	return name, removed, nil
+}
+
+// forgetTakenLocked forgets letters that somebody has moved or removed.
+func (b *Box) forgetTakenLocked() {
+	b.files = slices.DeleteFunc(b.files, func(f file) bool {
+		_, err := os.Lstat(filepath.Join(b.dir, f.name))
+		if errors.Is(err, fs.ErrNotExist) {
+			b.size -= f.size
+			return true
+		}
+		return false
+	})
+}
+
+// Names returns the letters that were there when the box was opened or were put since, oldest first.
+func (b *Box) Names() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names := make([]string, len(b.files))
+	for i, f := range b.files {
+		names[i] = f.name
+	}
+	return names
+}
+
+// Read returns the body of a letter.
+func (b *Box) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(b.dir, name)) }
+
+// Remove removes a letter.
+func (b *Box) Remove(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b.forgetTakenLocked()
+	return nil
+}
+
+// Size returns the bytes of all letters.
+func (b *Box) Size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.size
+}
+
+// Parse reads the name of a letter: <time>-<signal>-<items>-<reason>.pb.
+func Parse(name string) (Letter, error) {
+	base, ok := strings.CutSuffix(name, suffix)
+	parts := strings.Split(base, "-")
+	if !ok || len(parts) != 4 {
+		return Letter{}, fmt.Errorf("%q is no letter", name)
+	}
+	if _, err := time.Parse(layout, parts[0]); err != nil {
+		return Letter{}, fmt.Errorf("%q is no letter: %w", name, err)
+	}
+	items, err := strconv.Atoi(parts[2])
+	if err != nil {
+		return Letter{}, fmt.Errorf("%q is no letter: %w", name, err)
+	}
+	return Letter{Signal: parts[1], Items: items, Reason: parts[3]}, nil
+}

@@ -1,0 +1,157 @@
+package edge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
+	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/gateway"
+	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/testbed/internal/send"
+)
+
+// around returns 50 small records with one of size bytes in the middle.
+func around(first, size int) plog.Logs {
+	logs := send.LogBatch("edge", first, 51)
+	logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(25).Body().SetStr(
+		fmt.Sprintf("large %d ", first) + strings.Repeat("x", size))
+	return logs
+}
+
+func span(name string, size int) ptrace.Traces {
+	traces := ptrace.NewTraces()
+	rs := traces.ResourceSpans().AppendEmpty()
+	rs.Resource().Attributes().PutStr("service.name", "edge")
+	s := rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	s.SetName(name)
+	s.SetTraceID(pcommon.TraceID{1, byte(size), byte(size >> 8)})
+	s.SetSpanID(pcommon.SpanID{1, byte(size)})
+	now := time.Now()
+	s.SetStartTimestamp(pcommon.NewTimestampFromTime(now))
+	s.SetEndTimestamp(pcommon.NewTimestampFromTime(now))
+	s.Attributes().PutStr("payload", strings.Repeat("y", size))
+	return traces
+}
+
+// exemplars returns a metric whose single point has size bytes of exemplars.
+func exemplars(name string, size int) pmetric.Metrics {
+	metrics := pmetric.NewMetrics()
+	rm := metrics.ResourceMetrics().AppendEmpty()
+	rm.Resource().Attributes().PutStr("service.name", "edge")
+	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName(name)
+	p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+	now := pcommon.NewTimestampFromTime(time.Now())
+	p.SetTimestamp(now)
+	p.SetDoubleValue(1)
+	for range 100 {
+		e := p.Exemplars().AppendEmpty()
+		e.SetTimestamp(now)
+		e.SetDoubleValue(1)
+		e.FilteredAttributes().PutStr("text", strings.Repeat("z", size/100))
+	}
+	return metrics
+}
+
+func traces(t *testing.T, p *process.Process, traces ptrace.Traces) {
+	t.Helper()
+	body, err := ptraceotlp.NewExportRequestFromTraces(traces).MarshalProto()
+	require.NoError(t, err)
+	answer, err := send.Post(p.HTTP(), "/v1/traces", body, "Content-Type", "application/x-protobuf")
+	require.NoError(t, err)
+	require.Equal(t, 200, answer.Status, answer.Body)
+}
+
+func takes(t *testing.T, answer send.Answer, err error) {
+	t.Helper()
+	require.NoError(t, err)
+	require.Equal(t, 200, answer.Status, answer.Body)
+}
+
+const mib = 1 << 20
+
+// A record, a span or a point of 5 to 19 MiB comes through the agent's queue, and so do the small ones around it.
+func TestLargeItemsPassTheAgent(t *testing.T) {
+	g := gateway.New(t)
+	p := agent(t, g)
+	p.Begin(t)
+	p.AwaitHealthy(t)
+	sizes := []int{mib, 4 * mib, 5 * mib, 12 * mib, 19 * mib}
+	for i, size := range sizes {
+		answer, err := send.Logs(p.HTTP(), around(i*51, size))
+		takes(t, answer, err)
+		traces(t, p, span(fmt.Sprintf("span %d", i), size))
+		answer, err = send.Metrics(p.HTTP(), exemplars(fmt.Sprintf("metric_%d", i), size))
+		takes(t, answer, err)
+	}
+	// 1000 resources in one request, each with its own record.
+	many := plog.NewLogs()
+	for i := range 1000 {
+		send.LogBatch(fmt.Sprintf("service %d", i), 1000+i, 1).ResourceLogs().MoveAndAppendTo(many.ResourceLogs())
+	}
+	answer, err := send.Logs(p.HTTP(), many)
+	takes(t, answer, err)
+	ask.Eventually(t, func() error {
+		bodies, spans, metrics := g.Bodies(), g.Spans(), g.Metrics()
+		for i, size := range sizes {
+			large := 0
+			for body, n := range bodies {
+				if strings.HasPrefix(body, fmt.Sprintf("large %d ", i*51)) && len(body) > size {
+					large += n
+				}
+			}
+			if large != 1 || spans[fmt.Sprintf("span %d", i)] != 1 || metrics[fmt.Sprintf("metric_%d", i)] != 1 {
+				return fmt.Errorf("%d bytes: %d records, %d spans, %d metrics", size, large, spans[fmt.Sprintf("span %d", i)], metrics[fmt.Sprintf("metric_%d", i)])
+			}
+		}
+		if want := len(sizes)*51 + 1000; len(bodies) != want {
+			return fmt.Errorf("%d of %d records", len(bodies), want)
+		}
+		return nil
+	})
+	p.Terminate(t)
+}
+
+// A server of somebody else's takes 4 MiB: what is larger is a dead letter, alone.
+func TestAForeignServersLimitCostsTheItemAlone(t *testing.T) {
+	g := gateway.New(t)
+	g.Stop(t)
+	g.MaxMessage = 4 * mib
+	g.Start(t)
+	p := agent(t, g)
+	p.Begin(t)
+	p.AwaitHealthy(t)
+	answer, err := send.Logs(p.HTTP(), around(0, 5*mib))
+	takes(t, answer, err)
+	traces(t, p, span("too large", 5*mib))
+	traces(t, p, span("small", 10))
+	answer, err = send.Metrics(p.HTTP(), exemplars("too_large", 5*mib))
+	takes(t, answer, err)
+	ask.Eventually(t, func() error {
+		for _, signal := range []string{"logs", "metrics", "traces"} {
+			n, err := ask.Metric(p.Telemetry(), "otelcol_extension_dead_letter_items", `reason="too_large"`, `signal="`+signal+`"`)
+			if err == nil && n != 1 {
+				err = fmt.Errorf("%v %s are dead letters", n, signal)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if n := len(g.Bodies()); n != 50 || g.Spans()["small"] != 1 {
+			return fmt.Errorf("%d records, spans %v", n, g.Spans())
+		}
+		return nil
+	})
+	assert.Len(t, deadLetters(t, p)["too_large"], 1)
+	p.Terminate(t)
+}
