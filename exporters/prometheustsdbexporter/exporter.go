@@ -47,10 +47,11 @@ type tsdbExporter struct {
 	set        exporter.Settings
 	telemetry  *metadata.TelemetryBuilder
 	translator *translate.Translator
-	sieve      *sieve
+	sieves     *delivery.PerSource[*sieve]
 	tables     sync.Pool // of *collapse.Table
 	sink       sink      // from start on
 	refusals   seldom    // log messages
+	collisions seldom    // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -59,7 +60,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		return nil, err
 	}
 	tr := cfg.Translation
-	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, tables: sync.Pool{New: func() any { return new(collapse.Table) }}, sieve: newSieve(tr.TrackedSeries, cfg.StaleAfter), translator: translate.New(translate.Settings{
+	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, tables: sync.Pool{New: func() any { return new(collapse.Table) }}, sieves: delivery.NewPerSource(func() *sieve { return newSieve(tr.TrackedSeries, cfg.StaleAfter) }), translator: translate.New(translate.Settings{
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
@@ -105,7 +106,7 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 	return eachTenant(ctx, md, func(tenant string, md pmetric.Metrics) error {
 		return e.pushTenant(ctx, http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}, md)
 	}, func(md pmetric.Metrics, why error) {
-		e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(md.DataPointCount()), e.reason("tenant"))
+		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, "tenant", md.DataPointCount())
 		if e.refusals.due() {
 			e.set.Logger.Warn("Points were refused for their tenant; they are counted and not sent again", zap.Error(why))
 		}
@@ -124,8 +125,9 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	defer e.translator.Release(b)
 	tenant := header.Get(e.cfg.TenantHeader)
 	samples, dropped := e.collapse(b.Samples)
-	samples, found := e.sieve.look(samples, tenant)
-	markers := e.sieve.ended(samples, partition, tenant)
+	sieve := e.sieves.Of(ctx)
+	samples, found := sieve.look(samples, tenant)
+	markers := sieve.ended(samples, partition, tenant)
 	if len(samples)+len(markers) > 0 {
 		o, err := e.sink.write(ctx, append(samples, markers...), header, again)
 		e.count(ctx, o)
@@ -137,7 +139,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 			return err
 		}
 	}
-	e.sieve.sent(samples, markers, partition, tenant)
+	sieve.sent(samples, markers, partition, tenant)
 	// Only now: a batch that comes again is translated and looked through again.
 	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, string(remotewrite.Duplicate), dropped)
 	for r, n := range b.Refused {
@@ -187,11 +189,14 @@ func (e *tsdbExporter) reason(why string) metric.MeasurementOption {
 }
 
 // remoteSink writes over HTTP.
-type remoteSink struct{ writer *remotewrite.Writer }
+type remoteSink struct {
+	writer *remotewrite.Writer
+	marks  *delivery.PerSource[*remotewrite.Marks]
+}
 
 func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) *remoteSink {
 	protocol := map[string]remotewrite.Protocol{"auto": remotewrite.Auto, "1.0": remotewrite.Only1, "2.0": remotewrite.Only2}[cfg.Protocol]
-	return &remoteSink{remotewrite.NewWriter(
+	return &remoteSink{marks: delivery.NewPerSource(remotewrite.NewMarks), writer: remotewrite.NewWriter(
 		remotewrite.NewClient(client, cfg.HTTP.Endpoint, build.Command+"/"+build.Version),
 		remotewrite.Settings{
 			Protocol: protocol, MaxSamples: cfg.MaxSamples, MaxBytes: cfg.MaxBytes, MaxShards: cfg.MaxShards, Metadata: true, Isolate: cfg.IsolateRefused,
@@ -200,7 +205,7 @@ func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) 
 }
 
 func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error) {
-	r, err := s.writer.Write(ctx, samples, header, again)
+	r, err := s.writer.Write(ctx, s.marks.Of(ctx), samples, header, again)
 	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, told: r.RefusedFor}
 	if len(r.Refused) > 0 {
 		o.refused = make(map[string]int, len(r.Refused))

@@ -31,9 +31,9 @@ const maxTargets = 1 << 16
 
 // sieve looks at the samples of a batch before they are sent. It finds series that are written by two streams, takes out
 // what the receiver could only refuse, and adds the markers of series that have ended.
+//
+// It belongs to one source of batches: a job replays what is older than all that live delivery has sent.
 type sieve struct {
-	told seldom
-
 	mu      sync.Mutex
 	streams *collision.Table // guarded by mu; nil: collisions are not looked for
 	targets *collision.Table // guarded by mu; of target_info, what was sent
@@ -144,7 +144,7 @@ func (e *tsdbExporter) countCollisions(ctx context.Context, f found) {
 		e.telemetry.ExporterPrometheusTsdbCollidingSamples.Add(ctx, int64(f.mixed), e.self())
 	}
 	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, "collision", f.refused)
-	if e.sieve.told.due() {
+	if e.collisions.due() {
 		e.set.Logger.Warn("Several streams have become one series: set service.instance.id, or promote the resource attribute that differs, "+
 			"or turn on scope_labels", zap.String("series", f.series), zap.Int("interleaved", f.mixed), zap.Int("refused", f.refused))
 	}

@@ -19,7 +19,7 @@ import (
 const (
 	// searchRequests bounds how many requests look for the refused samples of one 1.0 request.
 	searchRequests = 256
-	// maxDelivered bounds what is remembered of batches that are to be repeated: 8 bytes a request.
+	// maxDelivered bounds what one Marks remembers: 9 bytes a request.
 	maxDelivered = 1 << 16
 	// retry2 is when a receiver that spoke 1.0 is asked for 2.0 again.
 	retry2 = time.Hour
@@ -55,10 +55,18 @@ type Writer struct {
 	limit    *limiter
 	encoders sync.Pool    // of *encoding
 	oldSince atomic.Int64 // when the receiver was found to speak 1.0 only, Unix nanoseconds; 0: it wasn't
-
-	mu    sync.Mutex
-	marks map[uint64]mark // by the hashes of the requests of batches that come again; guarded by mu
 }
+
+// Marks is what is known of the requests of batches that come again, so that what was delivered is not sent twice. It belongs to
+// whoever brings the batches again: when a batch is given up its marks must go with it, or the same requests, sent anew after the
+// receiver has deleted what it had, would be skipped. Safe for concurrent use.
+type Marks struct {
+	mu  sync.Mutex
+	all map[uint64]mark // by the requests' hashes; guarded by mu
+}
+
+// NewMarks returns empty Marks.
+func NewMarks() *Marks { return &Marks{all: make(map[uint64]mark)} }
 
 // mark is what is known of a request that was sent.
 type mark byte
@@ -79,7 +87,6 @@ func NewWriter(client *Client, set Settings) *Writer {
 	return &Writer{
 		client: client, set: set, limit: newLimiter(set.MaxShards),
 		encoders: sync.Pool{New: func() any { return &encoding{} }},
-		marks:    make(map[uint64]mark),
 	}
 }
 
@@ -89,6 +96,7 @@ func (w *Writer) Shards() int { return w.limit.current() }
 // batch is one call of Write.
 type batch struct {
 	w       *Writer
+	known   *Marks
 	samples []sample.Sample
 	header  http.Header
 	salt    uint64 // of header: equal requests of two tenants are two
@@ -104,11 +112,12 @@ type request struct {
 	mark mark
 }
 
-// Write delivers samples, which it doesn't change, with header on every request. again: they may have been written before,
+// Write delivers samples, which it doesn't change, with header on every request. known is what earlier calls with the same batch have
+// left, and takes what this one leaves. again: they may have been written before,
 // by another process; what is refused as older than the series' newest sample is then taken for stored. The error is a
 // *RetryError, or nil once every sample is delivered or refused.
-func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (Result, error) {
-	b := &batch{w: w, samples: samples, header: header, result: newResult()}
+func (w *Writer) Write(ctx context.Context, known *Marks, samples []sample.Sample, header http.Header, again bool) (Result, error) {
+	b := &batch{w: w, known: known, samples: samples, header: header, result: newResult()}
 	for name, values := range header {
 		b.salt ^= xxhash.Sum64String(name + ":" + strings.Join(values, ","))
 	}
@@ -121,7 +130,7 @@ func (w *Writer) Write(ctx context.Context, samples []sample.Sample, header http
 	errs[0] = b.writeShard(ctx, shards[0], again)
 	wg.Wait()
 	err := joined(errs)
-	w.remember(b.marks, err != nil)
+	known.remember(b.marks, err != nil)
 	return b.result, err
 }
 
@@ -171,7 +180,7 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 		if e.Counts().All() == 0 {
 			hash ^= b.samples[shard[0]].Hash ^ uint64(b.samples[shard[0]].Time)
 		}
-		switch b.known(hash) {
+		switch b.marked(hash) {
 		case delivered:
 			return n, nil
 		case tried:
@@ -290,11 +299,11 @@ func (b *batch) finish(hash uint64, e *encoding, v Version, size int, resp Respo
 	b.marks = append(b.marks, request{hash, delivered})
 }
 
-// known is the mark that an earlier attempt has left on the request.
-func (b *batch) known(hash uint64) mark {
-	b.w.mu.Lock()
-	m := b.w.marks[hash]
-	b.w.mu.Unlock()
+// marked is the mark that an earlier attempt has left on the request.
+func (b *batch) marked(hash uint64) mark {
+	b.known.mu.Lock()
+	m := b.known.all[hash]
+	b.known.mu.Unlock()
 	if m == delivered {
 		b.mark(hash, delivered)
 	}
@@ -308,15 +317,15 @@ func (b *batch) mark(hash uint64, m mark) {
 }
 
 // remember keeps what is known of the requests of a batch that comes again, and forgets it once the batch is done.
-func (w *Writer) remember(requests []request, again bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (k *Marks) remember(requests []request, again bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, r := range requests {
 		switch {
 		case !again:
-			delete(w.marks, r.hash)
-		case r.mark != refused && len(w.marks) < maxDelivered:
-			w.marks[r.hash] = r.mark
+			delete(k.all, r.hash)
+		case r.mark != refused && len(k.all) < maxDelivered:
+			k.all[r.hash] = r.mark
 		}
 	}
 }

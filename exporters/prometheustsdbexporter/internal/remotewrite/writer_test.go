@@ -153,7 +153,7 @@ func TestHeadersOfBothVersions(t *testing.T) {
 			confirm(w, len(g.times))
 			return true
 		})
-		res, err := r.writer(c.protocol, 1).Write(t.Context(), series(3, 1), http.Header{"X-Scope-Orgid": {"team"}}, false)
+		res, err := r.writer(c.protocol, 1).Write(t.Context(), remotewrite.NewMarks(), series(3, 1), http.Header{"X-Scope-Orgid": {"team"}}, false)
 		require.NoError(t, err)
 		assert.Equal(t, remotewrite.Counts{Samples: c.wantSent}, res.Sent)
 		assert.Len(t, r.requests, c.wantRequests)
@@ -174,7 +174,7 @@ func TestFallsBackToVersion1(t *testing.T) {
 			})
 			w := r.writer(remotewrite.Auto, 1)
 			for range 2 {
-				_, err := w.Write(t.Context(), series(3, 1), nil, false)
+				_, err := w.Write(t.Context(), remotewrite.NewMarks(), series(3, 1), nil, false)
 				require.NoError(t, err)
 			}
 			assert.Equal(t, []string{"2:3", "1:3", "1:3"}, r.requests, "asked for once")
@@ -195,23 +195,24 @@ func TestNothingIsLostOrSentTwiceWhenABatchComesAgain(t *testing.T) {
 		return true
 	})
 	w := r.writer(remotewrite.Auto, 4)
+	known := remotewrite.NewMarks()
 	samples := series(200, 1)
 	sent := 0
-	res, err := w.Write(t.Context(), samples, nil, false)
+	res, err := w.Write(t.Context(), known, samples, nil, false)
 	sent += res.Sent.All()
 	var again *remotewrite.RetryError
 	require.ErrorAs(t, err, &again)
 	assert.Equal(t, 7*time.Second, again.After)
 	assert.Positive(t, sent, "the test means a part that is delivered")
 	failing = false
-	res, err = w.Write(t.Context(), samples, nil, false)
+	res, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	sent += res.Sent.All()
 	assert.Equal(t, 200, sent)
 	assert.Len(t, r.stored, 200)
 	assert.Equal(t, 200, r.all(), "none twice")
 	// A batch that is done is forgotten: the same samples are then another batch.
-	_, err = w.Write(t.Context(), samples, nil, false)
+	_, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, 400, r.all())
 }
@@ -226,7 +227,7 @@ func TestSamplesOfASeriesStayInOrder(t *testing.T) {
 	for at := range int64(50) {
 		samples = append(samples, series(20, 50-at)...) // newest first
 	}
-	_, err := w.Write(t.Context(), samples, nil, false)
+	_, err := w.Write(t.Context(), remotewrite.NewMarks(), samples, nil, false)
 	require.NoError(t, err)
 	for s, times := range r.stored {
 		require.Len(t, times, 50)
@@ -248,7 +249,7 @@ func TestOnlyRefusedSamplesAreLostInVersion1(t *testing.T) {
 		}
 		return true
 	})
-	res, err := r.writer(remotewrite.Only1, 2).Write(t.Context(), series(40, 1), nil, false)
+	res, err := r.writer(remotewrite.Only1, 2).Write(t.Context(), remotewrite.NewMarks(), series(40, 1), nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, 38, res.Sent.All())
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 2}, res.Refused)
@@ -284,7 +285,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 				_, err := io.WriteString(w, c.body)
 				return err == nil
 			})
-			res, err := r.writer(remotewrite.Only2, 1).Write(t.Context(), series(5, 1), nil, false)
+			res, err := r.writer(remotewrite.Only2, 1).Write(t.Context(), remotewrite.NewMarks(), series(5, 1), nil, false)
 			if c.retry {
 				var again *remotewrite.RetryError
 				require.ErrorAs(t, err, &again)
@@ -302,13 +303,13 @@ func TestNoAnswerIsRetried(t *testing.T) {
 	r := newReceiver(t, func(http.ResponseWriter, got) bool { return true })
 	w := r.writer(remotewrite.Auto, 1)
 	r.Close()
-	_, err := w.Write(t.Context(), series(1, 1), nil, false)
+	_, err := w.Write(t.Context(), remotewrite.NewMarks(), series(1, 1), nil, false)
 	var again *remotewrite.RetryError
 	require.ErrorAs(t, err, &again)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = w.Write(ctx, series(1, 1), nil, false)
+	_, err = w.Write(ctx, remotewrite.NewMarks(), series(1, 1), nil, false)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -319,7 +320,7 @@ func TestWithoutIsolationARefusedRequestIsSentOnce(t *testing.T) {
 	})
 	w := remotewrite.NewWriter(remotewrite.NewClient(r.Client(), r.URL, "test/1"),
 		remotewrite.Settings{Protocol: remotewrite.Only1, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 1})
-	res, err := w.Write(t.Context(), series(5, 1), nil, false)
+	res, err := w.Write(t.Context(), remotewrite.NewMarks(), series(5, 1), nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 5}, res.Refused)
 	assert.Equal(t, []string{"1:5"}, r.requests)
@@ -356,22 +357,23 @@ func TestWhatIsRefusedWhenItComesAgainIsRedelivered(t *testing.T) {
 		return true
 	})
 	w := r.writer(remotewrite.Only2, 1)
+	known := remotewrite.NewMarks()
 	samples := append(series(5, 1), series(5, 2)...)
 	for range 2 {
 		var again *remotewrite.RetryError
-		_, err := w.Write(t.Context(), samples, nil, false)
+		_, err := w.Write(t.Context(), known, samples, nil, false)
 		require.ErrorAs(t, err, &again)
 	}
-	res, err := w.Write(t.Context(), samples, nil, false)
+	res, err := w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, 10, res.Redelivered)
 	assert.Empty(t, res.Refused)
 
 	// The batch is done: the same samples are new ones now, unless the caller knows better.
-	res, err = w.Write(t.Context(), samples, nil, false)
+	res, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 10}, res.Refused)
-	res, err = w.Write(t.Context(), samples, nil, true)
+	res, err = w.Write(t.Context(), known, samples, nil, true)
 	require.NoError(t, err)
 	assert.Equal(t, 10, res.Redelivered)
 	assert.Empty(t, res.Refused)
@@ -387,7 +389,7 @@ func TestTooLargeRequestsAreDivided(t *testing.T) {
 			confirm(w, len(g.times))
 			return true
 		})
-		res, err := r.writer(p, 1).Write(t.Context(), series(10, 1), nil, false)
+		res, err := r.writer(p, 1).Write(t.Context(), remotewrite.NewMarks(), series(10, 1), nil, false)
 		require.NoError(t, err)
 		assert.Equal(t, 9, res.Sent.All())
 		assert.Equal(t, map[remotewrite.Reason]int{remotewrite.TooLarge: 1}, res.Refused, "a single sample that is too large")
@@ -403,7 +405,7 @@ func TestRedirections(t *testing.T) {
 		from := httptest.NewServer(http.RedirectHandler(r.URL, status))
 		w := remotewrite.NewWriter(remotewrite.NewClient(from.Client(), from.URL, "test/1"),
 			remotewrite.Settings{Protocol: remotewrite.Only2, MaxSamples: 10, MaxBytes: 1 << 20, MaxShards: 1})
-		res, err := w.Write(t.Context(), series(1, int64(status)), nil, false)
+		res, err := w.Write(t.Context(), remotewrite.NewMarks(), series(1, int64(status)), nil, false)
 		from.Close()
 		if follows {
 			require.NoError(t, err)
@@ -434,13 +436,14 @@ func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
 		samples[i].Histogram = &histogram.Histogram{Schema: histogram.CustomBucketsSchema, CustomValues: []float64{1}}
 	}
 	w := r.writer(remotewrite.Auto, 1)
+	known := remotewrite.NewMarks()
 	refused := 0
-	res, err := w.Write(t.Context(), samples, nil, false)
+	res, err := w.Write(t.Context(), known, samples, nil, false)
 	var again *remotewrite.RetryError
 	require.ErrorAs(t, err, &again)
 	refused += res.Refused[remotewrite.Unsupported]
 	busy = false
-	res, err = w.Write(t.Context(), samples, nil, false)
+	res, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	refused += res.Refused[remotewrite.Unsupported]
 	assert.Equal(t, 25, refused)
