@@ -17,8 +17,8 @@ const (
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// MaxDepth is how many messages, or JSON objects and arrays, may lie in each other, 16 to 10000. An array or map in an
-	// attribute takes two (protobuf) or three (JSON). Default 250.
+	// MaxDepth is how many messages may lie in each other, 16 to 10000. An array or map in an attribute takes two. An item that
+	// is deeper is left out. Default 250.
 	MaxDepth int `mapstructure:"max_depth"`
 	// MaxItems is how many log records, spans or data points a request may have. Default 500000.
 	MaxItems int `mapstructure:"max_items"`
@@ -63,8 +63,8 @@ func (c *Config) Validate() error {
 			errs = errors.Join(errs, fmt.Errorf("%s: %d is not positive", key.name, key.value))
 		}
 	}
-	if c.MaxReading < 2*int64(c.MaxRequestSize) {
-		errs = errors.Join(errs, fmt.Errorf("max_reading: %d is less than twice max_request_size (%d): a request is held as it came and decompressed",
+	if c.MaxReading < 3*int64(c.MaxRequestSize) {
+		errs = errors.Join(errs, fmt.Errorf("max_reading: %d is less than three times max_request_size (%d): a request is held as it came, decompressed and as protobuf",
 			c.MaxReading, c.MaxRequestSize))
 	}
 	if c.ReadTimeout <= 0 {

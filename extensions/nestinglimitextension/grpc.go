@@ -18,6 +18,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
 )
 
 // GetGRPCServerOptions returns what bounds a server's requests. grpc decodes a request before it calls interceptors, and answers INTERNAL
@@ -37,14 +38,13 @@ func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOptio
 
 // call is what a call holds, from its first header to its end.
 type call struct {
-	limit   *nestingLimit
-	reader  *admission.Reader
-	timer   *time.Timer
-	cancel  context.CancelFunc
-	forget  func() bool // the context no longer tells of its end
-	whole   atomic.Bool // the request is complete, or never will be
-	held    int64
-	refused *refusal
+	limit  *nestingLimit
+	reader *admission.Reader
+	timer  *time.Timer
+	cancel context.CancelFunc
+	forget func() bool // the context no longer tells of its end
+	whole  atomic.Bool // the request is complete, or never will be
+	verdict
 }
 
 type callKey struct{}
@@ -104,7 +104,7 @@ func (h *callHandler) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	case *stats.InPayload:
 		c.arrived()
 		if v, ok := h.codec.verdicts.LoadAndDelete(e.Payload); ok {
-			c.held, c.refused = v.(verdict).held, v.(verdict).refused
+			c.verdict = v.(verdict)
 		}
 	case *stats.End:
 		c.ended()
@@ -115,18 +115,31 @@ func (h *callHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context
 
 func (h *callHandler) HandleConn(context.Context, stats.ConnStats) {}
 
-// intercept answers a call whose request was refused.
+// intercept answers a call whose request was refused, and writes the answer of one that was not.
 func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if c, ok := ctx.Value(callKey{}).(*call); ok && c.refused != nil {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if ok && c.refused != nil {
 		return nil, c.limit.refuse(c.refused).status.Err()
 	}
-	return handler(ctx, req)
+	resp, err := handler(ctx, req)
+	if err != nil || !ok || c.schema == 0 {
+		return resp, err
+	}
+	return &exported{response: resp, partial: c.partial}, nil
+}
+
+// exported is an answer with what this extension has to say: the codec writes it.
+type exported struct {
+	response any
+	partial  otlp.PartialSuccess
 }
 
 // verdict is what the codec found.
 type verdict struct {
 	held    int64
 	refused *refusal
+	schema  otlp.Signal
+	partial otlp.PartialSuccess
 }
 
 // codec is the registered one behind a look at what it decodes.
@@ -141,24 +154,59 @@ type codec struct {
 func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
 	whole := data.MaterializeToBuffer(c.limit.messages)
 	defer whole.Free()
-	body := whole.ReadOnlyData()
 	signal, known := signalOf(v)
-	usage, err := c.limit.limits.Protobuf(signal, body)
-	held, refused := c.limit.judge(usage, err, len(body))
-	if refused == nil {
-		if c.CodecV2.Unmarshal(mem.BufferSlice{whole}, v) != nil {
-			refused = never("malformed", "the request is not a valid message of OTLP")
-		}
-	}
+	in := &request{signal: signal, body: whole.ReadOnlyData()}
+	found := verdict{schema: in.schema()}
+	found.held, found.refused = c.decode(in, v)
+	found.partial = in.partial
 	if known {
-		c.verdicts.Store(v, verdict{held, refused})
+		c.verdicts.Store(v, found)
 		return nil
 	}
-	c.limit.inFlight.Release(held) // its call is not known here
-	if refused != nil {
-		return errors.New(c.limit.refuse(refused).status.Message())
+	c.limit.inFlight.Release(found.held) // its call is not known here
+	if found.refused != nil {
+		return errors.New(c.limit.refuse(found.refused).status.Message())
 	}
 	return nil
+}
+
+// decode decodes a request into v, without the items that can't be.
+func (c *codec) decode(in *request, v any) (held int64, refused *refusal) {
+	usage, refused := c.limit.measure(in)
+	if refused != nil {
+		return 0, refused
+	}
+	if held, refused = c.limit.hold(usage, len(in.body)); refused != nil {
+		return 0, refused
+	}
+	unmarshal := func() error { return c.CodecV2.Unmarshal(mem.BufferSlice{mem.SliceBuffer(in.body)}, v) }
+	err := unmarshal()
+	if err != nil && in.schema() != 0 && !in.sieved {
+		if refused := c.limit.sieve(in); refused != nil {
+			return held, refused
+		}
+		reflect.ValueOf(v).Elem().SetZero() // what was decoded before the error
+		err = unmarshal()
+	}
+	if err != nil {
+		return held, never("malformed", "the request is not a valid message of OTLP")
+	}
+	return held, nil
+}
+
+// Marshal writes an answer. The receiver's own says a partial success of nothing, which OTLP keeps for warnings.
+func (c *codec) Marshal(v any) (mem.BufferSlice, error) {
+	e, ok := v.(*exported)
+	if !ok {
+		return c.CodecV2.Marshal(v)
+	}
+	written, err := c.CodecV2.Marshal(e.response)
+	if err != nil {
+		return nil, err
+	}
+	defer written.Free()
+	partial := e.partial.Add(otlp.ParseResponse(written.Materialize()))
+	return mem.BufferSlice{mem.SliceBuffer(partial.Proto())}, nil
 }
 
 // requests are the messages of OTLP, by the names of pdata's types.

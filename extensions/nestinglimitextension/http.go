@@ -9,20 +9,13 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/extension/extensionmiddleware"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/decompress"
+	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 )
 
 // Content types of OTLP/HTTP.
@@ -41,33 +34,64 @@ var errCrowded = errors.New("no room")
 // if the receiver leaves that to others.
 func (l *nestingLimit) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			kind := mediaType(r)
-			if kind != protobufType && kind != jsonType {
-				next.ServeHTTP(w, r)
-				return
-			}
-			held, refused := l.admit(w, r, kind)
-			if refused != nil {
-				answer(w, kind, l.refuse(refused))
-				return
-			}
-			defer l.inFlight.Release(held)
-			next.ServeHTTP(&discreetWriter{ResponseWriter: w, kind: kind}, r)
-		}), nil
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, next) }), nil
 	}, nil
 }
 
-func mediaType(r *http.Request) string {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
+// serve lets next answer a request, and answers as OTLP wants it.
+func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	kind, params := mediaType(r)
+	if r.Method != http.MethodPost || kind != protobufType && kind != jsonType {
+		a := newAnswer()
+		next.ServeHTTP(a, r)
+		a.finish(w, kind, &request{})
+		return
 	}
-	return kind
+	if charset := params["charset"]; kind == jsonType && charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+		refuse(w, kind, l.refuse(unsupported("the request has a charset that is not utf-8")))
+		return
+	}
+	in, held, refused := l.admit(w, r, kind)
+	if refused != nil {
+		refuse(w, kind, l.refuse(refused))
+		return
+	}
+	defer func() { l.inFlight.Release(held) }()
+	original := r.Body
+	ask := func() *answer {
+		a := newAnswer()
+		r.Body = readAgain{bytes.NewReader(in.body), original}
+		r.ContentLength = int64(len(in.body))
+		next.ServeHTTP(a, r)
+		return a
+	}
+	if in.schema() != 0 {
+		r.Header.Set("Content-Type", protobufType)
+	}
+	a := ask()
+	// The receiver gives a request up that it can't decode, before anybody has seen any of it. Is it one item?
+	if a.code == http.StatusBadRequest && in.schema() != 0 && !in.sieved {
+		if refused := l.sieve(in); refused != nil {
+			refuse(w, kind, l.refuse(refused))
+			return
+		}
+		if in.partial.Rejected > 0 || in.partial.Message != "" {
+			a = ask()
+		}
+	}
+	a.finish(w, kind, in)
 }
 
-// admit reads the request, measures it, and leaves it to be read again.
-func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string) (held int64, refused *refusal) {
+func mediaType(r *http.Request) (kind string, params map[string]string) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return "", nil
+	}
+	return kind, params
+}
+
+// admit reads a request and measures it.
+func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string) (in *request, held int64, refused *refusal) {
 	control := http.NewResponseController(w)
 	var ended atomic.Bool
 	reader := l.reading.Begin(time.Now(), func() {
@@ -76,55 +100,84 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 	})
 	defer reader.Done()
 	_ = control.SetReadDeadline(time.Now().Add(l.cfg.ReadTimeout))
-	body, err := l.read(r, reader)
-	if err != nil {
-		return 0, l.unread(err, ended.Load())
-	}
-	_ = control.SetReadDeadline(time.Time{}) // else Go cancels the request when it is over, though all has been read
-	usage, err := l.measure(r.URL.Path, kind, body)
-	held, refused = l.judge(usage, err, len(body))
-	if refused == nil {
-		r.Body = readAgain{bytes.NewReader(body), r.Body}
-		r.ContentLength = int64(len(body))
-	}
-	return held, refused
-}
-
-// read returns the body, decompressed if it still has an encoding.
-func (l *nestingLimit) read(r *http.Request, reader *admission.Reader) ([]byte, error) {
 	grow := func(n int) error {
 		if !reader.Grow(time.Now(), int64(n)) {
 			return errCrowded
 		}
 		return nil
 	}
+	body, err := l.read(r, grow)
+	if err != nil {
+		return nil, 0, l.unread(err, ended.Load())
+	}
+	_ = control.SetReadDeadline(time.Time{}) // else Go cancels the request when it is over, though all has been read
+	signal, known := signalOfPath(r.URL.Path)
+	in = &request{signal: signal, body: body}
+	if kind == jsonType && in.schema() != 0 {
+		if refused := l.fromJSON(in, grow); refused != nil {
+			return nil, 0, refused
+		}
+	}
+	var usage cost.Usage
+	if known && (in.schema() != 0 || kind == protobufType) {
+		usage, refused = l.measure(in)
+	} else {
+		usage, refused = l.measureAny(kind, in)
+	}
+	if refused == nil {
+		held, refused = l.hold(usage, len(in.body))
+	}
+	return in, held, refused
+}
+
+// read returns the body, decompressed if it still has an encoding.
+func (l *nestingLimit) read(r *http.Request, grow func(int) error) ([]byte, error) {
+	encoding, err := contentEncoding(r.Header)
+	if err != nil {
+		return nil, err
+	}
 	// A length that is only promised gets little memory.
 	body, err := decompress.ReadAll(r.Body, int(min(max(r.ContentLength+1, 1), firstRead)), l.cfg.MaxRequestSize, grow)
-	encoding := r.Header.Get("Content-Encoding")
-	if err != nil || encoding == "" || encoding == "identity" {
+	r.Header.Del("Content-Encoding")
+	if err != nil || encoding == "" {
 		return body, err
 	}
-	if !slices.Contains(decompress.Encodings, encoding) {
-		return nil, decompress.ErrUnknown
-	}
-	r.Header.Del("Content-Encoding")
 	return decompress.Body(r.Context(), encoding, body, l.cfg.MaxRequestSize, grow)
+}
+
+// contentEncoding is the one encoding of a body, empty if it has none. Names are compared without regard to case, and x-gzip is gzip (RFC 9110, 8.4.1).
+func contentEncoding(h http.Header) (string, error) {
+	found := ""
+	for name := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		switch {
+		case name == "" || name == "identity":
+			continue
+		case name == "x-gzip":
+			name = "gzip"
+		}
+		if found != "" || !slices.Contains(decompress.Encodings, name) {
+			return "", decompress.ErrUnknown
+		}
+		found = name
+	}
+	return found, nil
 }
 
 // unread is the refusal for a body that could not be read.
 func (l *nestingLimit) unread(err error, ended bool) *refusal {
-	var tooLarge *http.MaxBytesError
+	var large *http.MaxBytesError
 	switch {
 	case ended:
 		return later("slow", "the request took too long to arrive while others waited (max_reading)")
 	case errors.Is(err, errCrowded):
 		return l.crowded()
-	case errors.As(err, &tooLarge):
-		return never("request_size", fmt.Sprintf("the request has more than %d bytes (the receiver's max_request_body_size)", tooLarge.Limit))
+	case errors.As(err, &large):
+		return tooLarge(fmt.Sprintf("the request has more than %d bytes (the receiver's max_request_body_size)", large.Limit))
 	case errors.Is(err, decompress.ErrTooLarge):
-		return never("request_size", fmt.Sprintf("the request has more than %d bytes (max_request_size)", l.cfg.MaxRequestSize))
+		return tooLarge(fmt.Sprintf("the request has more than %d bytes (max_request_size)", l.cfg.MaxRequestSize))
 	case errors.Is(err, decompress.ErrUnknown):
-		return never("encoding", "the request has an encoding that is none of "+strings.Join(decompress.Encodings, ", "))
+		return unsupported("the request has an encoding that is none of " + strings.Join(decompress.Encodings, ", "))
 	case errors.Is(err, context.Canceled):
 		return later("slow", "the request was canceled")
 	case isTimeout(err):
@@ -139,63 +192,44 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// measure tells what a body would cost. A path of the user's own choice does not tell the signal: what costs most holds then.
-func (l *nestingLimit) measure(path, kind string, body []byte) (cost.Usage, error) {
+// unsupported tells a client that its media type or encoding is not taken.
+func unsupported(text string) *refusal {
+	r := never("encoding", text)
+	r.code = http.StatusUnsupportedMediaType
+	return r
+}
+
+// signalOfPath tells the signal. A path of the user's own choice does not tell it.
+func signalOfPath(path string) (signal cost.Signal, known bool) {
+	switch {
+	case path == "/v1/logs":
+		return cost.Logs, true
+	case path == "/v1/metrics":
+		return cost.Metrics, true
+	case path == "/v1/traces":
+		return cost.Traces, true
+	default:
+		return cost.Other, strings.HasSuffix(path, "/profiles")
+	}
+}
+
+// measureAny measures a request whose signal is not known, or has no schema: what costs most holds.
+func (l *nestingLimit) measureAny(kind string, in *request) (cost.Usage, *refusal) {
 	measure := l.limits.Protobuf
 	if kind == jsonType {
 		measure = l.limits.JSON
 	}
-	signals := []cost.Signal{cost.Logs, cost.Metrics, cost.Traces}
-	switch {
-	case path == "/v1/logs":
-		signals = signals[:1]
-	case path == "/v1/metrics":
-		signals = signals[1:2]
-	case path == "/v1/traces":
-		signals = signals[2:]
-	case strings.HasSuffix(path, "/profiles"):
-		signals = []cost.Signal{cost.Other}
-	}
 	var most cost.Usage
-	for _, s := range signals {
-		usage, err := measure(s, body)
+	for _, s := range []cost.Signal{cost.Logs, cost.Metrics, cost.Traces, cost.Other} {
+		usage, err := measure(s, in.body)
 		if err != nil {
-			return usage, err
+			return usage, refusalOf(err)
 		}
 		if usage.Size > most.Size {
 			most = usage
 		}
 	}
 	return most, nil
-}
-
-// answer refuses as OTLP wants it: 400 is not retryable, 503 is; the body is a Status in the request's encoding.
-func answer(w http.ResponseWriter, kind string, r *refusal) {
-	code := http.StatusBadRequest
-	if r.status.Code() == codes.Unavailable {
-		code = http.StatusServiceUnavailable
-		for _, detail := range r.status.Details() {
-			if info, ok := detail.(*errdetails.RetryInfo); ok {
-				w.Header().Set("Retry-After", strconv.Itoa(int(info.GetRetryDelay().AsDuration()/time.Second)))
-			}
-		}
-	}
-	write(w, kind, code, r.status.Proto())
-}
-
-func write(w http.ResponseWriter, kind string, code int, message proto.Message) {
-	marshal := proto.Marshal
-	if kind == jsonType {
-		marshal = protojson.Marshal
-	}
-	text, err := marshal(message)
-	if err != nil {
-		w.WriteHeader(code)
-		return
-	}
-	w.Header().Set("Content-Type", kind)
-	w.WriteHeader(code)
-	_, _ = w.Write(text) // the client has gone: nobody to tell
 }
 
 // readAgain gives a body that was read to the next handler, which closes the original.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -25,7 +26,8 @@ import (
 // patience is how long a request may take to arrive when there is no room for others.
 const patience = 2 * time.Second
 
-// nestingLimit looks at requests before they are decoded: decoders of OTLP recurse without a bound, and make hundreds of bytes of two.
+// nestingLimit looks at requests before they are decoded: decoders of OTLP recurse without a bound, make hundreds of bytes of two, and
+// give a whole request up for one item.
 // It is safe for concurrent use.
 type nestingLimit struct {
 	component.StartFunc
@@ -77,6 +79,7 @@ func (l *nestingLimit) Shutdown(context.Context) error {
 type refusal struct {
 	reason string
 	status *status.Status
+	code   int // of HTTP; 0: what belongs to the status
 }
 
 // refuse counts a refusal.
@@ -87,7 +90,19 @@ func (l *nestingLimit) refuse(r *refusal) *refusal {
 
 // never tells a client that the request will not be taken, however often it is sent.
 func never(reason, text string) *refusal {
-	return &refusal{reason, status.New(codes.InvalidArgument, text)}
+	s := status.New(codes.InvalidArgument, text)
+	bad := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Description: text}}}
+	if detailed, err := s.WithDetails(bad); err == nil {
+		s = detailed
+	}
+	return &refusal{reason: reason, status: s}
+}
+
+// tooLarge tells a client that no request of this size is taken.
+func tooLarge(text string) *refusal {
+	r := never("request_size", text)
+	r.code = http.StatusRequestEntityTooLarge
+	return r
 }
 
 // later tells a client to come back: in a second or two, not all at the same moment.
@@ -97,7 +112,7 @@ func later(reason, text string) *refusal {
 	if hinted, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)}); err == nil {
 		s = hinted
 	}
-	return &refusal{reason, s}
+	return &refusal{reason: reason, status: s}
 }
 
 func (l *nestingLimit) busy() *refusal {
@@ -108,15 +123,8 @@ func (l *nestingLimit) crowded() *refusal {
 	return later("reading", fmt.Sprintf("requests that are being read take %d bytes of memory (max_reading)", l.cfg.MaxReading))
 }
 
-// judge measures a request and takes its memory from what is left for requests in flight. The caller releases what is held.
-func (l *nestingLimit) judge(usage cost.Usage, err error, body int) (held int64, refused *refusal) {
-	var exceeded *cost.Exceeded
-	switch {
-	case errors.As(err, &exceeded):
-		return 0, never(string(exceeded.Reason), err.Error())
-	case err != nil:
-		return 0, never("malformed", err.Error())
-	}
+// hold takes a request's memory from what is left for requests in flight. The caller releases what is held.
+func (l *nestingLimit) hold(usage cost.Usage, body int) (held int64, refused *refusal) {
 	// Beside the decoded request there are its bytes, and the receiver's copy of them.
 	held, ok := l.inFlight.Acquire(int64(usage.Size) + 2*int64(body))
 	if !ok {

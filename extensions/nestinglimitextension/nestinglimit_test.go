@@ -34,6 +34,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 )
@@ -114,19 +115,28 @@ func (l *limited) handler(next http.HandlerFunc) http.Handler {
 	return h
 }
 
-// receive answers as the receiver does: 400 with what the decoder says.
+// receive answers as the stock receiver does: a partial success of nothing, or 400 with what the decoder says.
 func receive(w http.ResponseWriter, r *http.Request) {
+	kind := r.Header.Get("Content-Type")
+	if r.Method != http.MethodPost {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		err = r.Body.Close()
 	}
-	if err == nil && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		err = plogotlp.NewExportRequest().UnmarshalJSON(body)
+	if err == nil && kind == "application/x-protobuf" {
+		err = plogotlp.NewExportRequest().UnmarshalProto(body)
 	}
+	w.Header().Set("Content-Type", kind)
 	if err != nil {
+		answer, _ := proto.Marshal(status.New(codes.InvalidArgument, err.Error()).Proto())
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, err.Error())
+		_, _ = w.Write(answer)
+		return
 	}
+	_, _ = io.WriteString(w, "\x0a\x00")
 }
 
 // resources is a request of n resources without anything in them.
@@ -149,7 +159,7 @@ func zipped(t *testing.T, text string) io.Reader {
 }
 
 func TestHTTP(t *testing.T) {
-	proto := func(r plogotlp.ExportRequest) io.Reader {
+	pbf := func(r plogotlp.ExportRequest) io.Reader {
 		b, err := r.MarshalProto()
 		require.NoError(t, err)
 		return bytes.NewReader(b)
@@ -159,30 +169,29 @@ func TestHTTP(t *testing.T) {
 		require.NoError(t, err)
 		return bytes.NewReader(b)
 	}
-	const pb, js = "application/x-protobuf", "application/json"
 	for name, c := range map[string]struct {
 		kind, encoding string
 		body           io.Reader
 		want           int
 		says, reason   string
 	}{
-		"protobuf":            {pb, "", proto(request(20)), http.StatusOK, "", ""},
-		"deep protobuf":       {pb, "", proto(request(1000)), http.StatusBadRequest, "nested more than 100 deep (max_depth)", "depth"},
+		"protobuf":            {pb, "", pbf(request(20)), http.StatusOK, "", ""},
+		"deep protobuf":       {pb, "", pbf(request(1000)), http.StatusBadRequest, "nested more than 100 deep (max_depth)", "depth"},
 		"JSON":                {js + "; charset=utf-8", "", json(request(20)), http.StatusOK, "", ""},
 		"deep JSON":           {js, "", json(request(1000)), http.StatusBadRequest, `"message":`, "depth"},
-		"resources":           {pb, "", proto(resources(51)), http.StatusBadRequest, "more than 50 resources (max_resources)", "resources"},
+		"resources":           {pb, "", pbf(resources(51)), http.StatusBadRequest, "more than 50 resources (max_resources)", "resources"},
 		"resources in JSON":   {js, "", json(resources(51)), http.StatusBadRequest, "more than 50 resources (max_resources)", "resources"},
 		"other types pass":    {"text/plain", "", strings.NewReader(strings.Repeat("[", 1000)), http.StatusOK, "", ""},
 		"not a type at all":   {";;", "", strings.NewReader("x"), http.StatusOK, "", ""},
 		"unreadable":          {js, "", iotest.ErrReader(errors.New("secret")), http.StatusBadRequest, "can't be read", "malformed"},
-		"too large":           {js, "", strings.NewReader(strings.Repeat(" ", 100_001)), http.StatusBadRequest, "more than 100000 bytes (max_request_size)", "request_size"},
+		"too large":           {js, "", strings.NewReader(strings.Repeat(" ", 100_001)), http.StatusRequestEntityTooLarge, "more than 100000 bytes (max_request_size)", "request_size"},
 		"gzip":                {js, "gzip", zipped(t, "{}"), http.StatusOK, "", ""},
-		"bomb in gzip":        {js, "gzip", zipped(t, strings.Repeat(" ", 10<<20)), http.StatusBadRequest, "more than 100000 bytes (max_request_size)", "request_size"},
-		"bomb in snappy":      {js, "snappy", bytes.NewReader(snappy.Encode(nil, make([]byte, 1<<20))), http.StatusBadRequest, "more than 100000 bytes", "request_size"},
+		"bomb in gzip":        {js, "gzip", zipped(t, strings.Repeat(" ", 10<<20)), http.StatusRequestEntityTooLarge, "more than 100000 bytes (max_request_size)", "request_size"},
+		"bomb in snappy":      {js, "snappy", bytes.NewReader(snappy.Encode(nil, make([]byte, 1<<20))), http.StatusRequestEntityTooLarge, "more than 100000 bytes", "request_size"},
 		"not gzip":            {js, "gzip", strings.NewReader("secret"), http.StatusBadRequest, "can't be read", "malformed"},
-		"an unknown encoding": {js, "br", strings.NewReader("secret"), http.StatusBadRequest, "none of gzip, zstd", "encoding"},
+		"an unknown encoding": {js, "br", strings.NewReader("secret"), http.StatusUnsupportedMediaType, "none of gzip, zstd", "encoding"},
 		"not JSON":            {js, "", strings.NewReader(`,"resourceLogs":[{}]`), http.StatusBadRequest, "not valid JSON", "malformed"},
-		"not OTLP":            {js, "", strings.NewReader(`{"resourceLogs":[{"schemaUrl":{"secret":1}}]}`), http.StatusBadRequest, "not valid OTLP", ""},
+		"not OTLP":            {js, "", strings.NewReader(`{"resourceLogs":[{"schemaUrl":{"secret":1}}]}`), http.StatusBadRequest, "resourceLogs[0].schemaUrl is not a string", "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := create(t, small())
@@ -391,17 +400,17 @@ func TestConfig(t *testing.T) {
 	}
 	assert.NoError(t, valid(func(*nestinglimitextension.Config) {}))
 	for want, change := range map[string]func(*nestinglimitextension.Config){
-		"max_depth: 15 is not between 16 and 10000":      func(c *nestinglimitextension.Config) { c.MaxDepth = 15 },
-		"max_depth: 10001 is not between":                func(c *nestinglimitextension.Config) { c.MaxDepth = 10001 },
-		"max_items: 0 is not positive":                   func(c *nestinglimitextension.Config) { c.MaxItems = 0 },
-		"max_resources: 0 is not positive":               func(c *nestinglimitextension.Config) { c.MaxResources = 0 },
-		"max_scopes: 0 is not positive":                  func(c *nestinglimitextension.Config) { c.MaxScopes = 0 },
-		"max_attributes: 0 is not positive":              func(c *nestinglimitextension.Config) { c.MaxAttributes = 0 },
-		"max_decoded_size: -1 is not positive":           func(c *nestinglimitextension.Config) { c.MaxDecodedSize = -1 },
-		"max_request_size: 0 is not positive":            func(c *nestinglimitextension.Config) { c.MaxRequestSize = 0 },
-		"max_in_flight: 0 is not positive":               func(c *nestinglimitextension.Config) { c.MaxInFlight = 0 },
-		"max_reading: 1 is less than twice max_request_": func(c *nestinglimitextension.Config) { c.MaxReading = 1 },
-		"read_timeout: 0s is not positive":               func(c *nestinglimitextension.Config) { c.ReadTimeout = 0 },
+		"max_depth: 15 is not between 16 and 10000":            func(c *nestinglimitextension.Config) { c.MaxDepth = 15 },
+		"max_depth: 10001 is not between":                      func(c *nestinglimitextension.Config) { c.MaxDepth = 10001 },
+		"max_items: 0 is not positive":                         func(c *nestinglimitextension.Config) { c.MaxItems = 0 },
+		"max_resources: 0 is not positive":                     func(c *nestinglimitextension.Config) { c.MaxResources = 0 },
+		"max_scopes: 0 is not positive":                        func(c *nestinglimitextension.Config) { c.MaxScopes = 0 },
+		"max_attributes: 0 is not positive":                    func(c *nestinglimitextension.Config) { c.MaxAttributes = 0 },
+		"max_decoded_size: -1 is not positive":                 func(c *nestinglimitextension.Config) { c.MaxDecodedSize = -1 },
+		"max_request_size: 0 is not positive":                  func(c *nestinglimitextension.Config) { c.MaxRequestSize = 0 },
+		"max_in_flight: 0 is not positive":                     func(c *nestinglimitextension.Config) { c.MaxInFlight = 0 },
+		"max_reading: 1 is less than three times max_request_": func(c *nestinglimitextension.Config) { c.MaxReading = 1 },
+		"read_timeout: 0s is not positive":                     func(c *nestinglimitextension.Config) { c.ReadTimeout = 0 },
 	} {
 		assert.ErrorContains(t, valid(change), want)
 	}
@@ -427,10 +436,12 @@ func TestReadmeExampleLoads(t *testing.T) {
 type counting struct {
 	plogotlp.UnimplementedGRPCServer
 	requests   atomic.Int64
+	records    atomic.Int64
 	busy, done chan struct{}
 }
 
-func (c *counting) Export(context.Context, plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+func (c *counting) Export(_ context.Context, r plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	c.records.Add(int64(r.Logs().LogRecordCount()))
 	if c.requests.Add(1) == 1 && c.busy != nil {
 		close(c.busy)
 		<-c.done

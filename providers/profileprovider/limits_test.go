@@ -67,7 +67,7 @@ func TestLimitsFitTogether(t *testing.T) {
 	body := n(limit + "max_request_size")
 	assert.Equal(t, body, n(grpc+"max_recv_msg_size_mib")<<20, "both protocols take the same")
 	assert.Equal(t, body, n(http+"max_request_body_size"))
-	assert.GreaterOrEqual(t, n(limit+"max_reading"), 2*body)
+	assert.GreaterOrEqual(t, n(limit+"max_reading"), 3*body)
 	assert.GreaterOrEqual(t, n(limit+"max_decoded_size"), 6*body, "an honest request takes less than six times its bytes")
 	assert.GreaterOrEqual(t, n(journal+"max_in_flight"), body, "the journal takes what the receiver takes")
 	assert.Less(t, n(journal+"max_record_size"), n("receivers::kafka_replay/tsdb::follow::range::max_bytes"))

@@ -44,9 +44,9 @@ func TestBadRequestsGetTheSpecificationsCodes(t *testing.T) {
 		{"no content type", "/v1/metrics", []byte("{}"), nil, http.StatusUnsupportedMediaType},
 		{"unknown path", "/v1/nothing", nil, []string{"Content-Type", protobuf}, http.StatusNotFound},
 		{"not gzip", "/v1/logs", []byte("plain"), []string{"Content-Type", protobuf, "Content-Encoding", "gzip"}, http.StatusBadRequest},
-		{"unknown encoding", "/v1/logs", []byte("plain"), []string{"Content-Type", protobuf, "Content-Encoding", "rot13"}, http.StatusBadRequest},
-		{"larger than the limit", "/v1/logs", make([]byte, 64<<20), []string{"Content-Type", protobuf}, http.StatusBadRequest},
-		{"small, but 1 GiB unpacked", "/v1/logs", zeros(t, 1<<30), []string{"Content-Type", protobuf, "Content-Encoding", "gzip"}, http.StatusBadRequest},
+		{"unknown encoding", "/v1/logs", []byte("plain"), []string{"Content-Type", protobuf, "Content-Encoding", "rot13"}, http.StatusUnsupportedMediaType},
+		{"larger than the limit", "/v1/logs", make([]byte, 64<<20), []string{"Content-Type", protobuf}, http.StatusRequestEntityTooLarge},
+		{"small, but 1 GiB unpacked", "/v1/logs", zeros(t, 1<<30), []string{"Content-Type", protobuf, "Content-Encoding", "gzip"}, http.StatusRequestEntityTooLarge},
 		{"values nested a million deep", "/v1/logs", nestedLog(2_000_000), []string{"Content-Type", protobuf}, http.StatusBadRequest},
 	}
 	for _, tt := range tests {

@@ -29,8 +29,17 @@ type frame struct {
 //
 // A message whose schema is unknown is measured as if everything in it that can be a message were one: it never counts as less
 // deep or smaller than a decoder would find it.
-func (l Limits) Protobuf(signal Signal, b []byte) (Usage, error) {
+func (l Limits) Protobuf(signal Signal, b []byte) (Usage, error) { return l.walk(signal, b, false) }
+
+// Frame measures the message in b without regard to Depth and Attributes, which single items exceed: whoever means to look at items one by
+// one learns whether there are too many of them. What lies deeper than Depth is not looked at.
+func (l Limits) Frame(signal Signal, b []byte) (Usage, error) { return l.walk(signal, b, true) }
+
+func (l Limits) walk(signal Signal, b []byte, frameOnly bool) (Usage, error) {
 	m := meter{limits: l}
+	if frameOnly {
+		m.limits.Attributes = len(b)
+	}
 	stack := make([]frame, 1, 32)
 	stack[0] = frame{end: len(b), kind: roots[signal]}
 	for pos := 0; ; {
@@ -74,6 +83,9 @@ func (l Limits) Protobuf(signal Signal, b []byte) (Usage, error) {
 			m.Size += sizeNumber * (next - start)
 		case f.form == message && next > start, f.form == guess && next > start:
 			if len(stack) >= l.Depth {
+				if frameOnly {
+					continue
+				}
 				return m.Usage, &Exceeded{Depth, l.Depth}
 			}
 			if f.form == guess {

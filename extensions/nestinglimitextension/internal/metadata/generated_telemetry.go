@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	ExtensionNestingLimitInFlight        metric.Int64ObservableGauge
 	ExtensionNestingLimitReading         metric.Int64ObservableGauge
 	ExtensionNestingLimitRefusedRequests metric.Int64Counter
+	ExtensionNestingLimitRejectedItems   metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -118,6 +119,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_nesting_limit_refused_requests",
 		metric.WithDescription("Requests that were refused before they were decoded. [Alpha]"),
 		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionNestingLimitRejectedItems, err = builder.meter.Int64Counter(
+		"otelcol_extension_nesting_limit_rejected_items",
+		metric.WithDescription("Log records, spans and data points that were left out of accepted requests; the answer, a partial success, names them. [Alpha]"),
+		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs
