@@ -100,6 +100,7 @@ func (b *batch) observe() {
 	b.s.wmu.Lock()
 	b.s.water.Observe(b.resource.Lo|1, b.newest)
 	b.s.latest = max(b.s.latest, b.latest)
+	b.s.slowest = min(b.s.slowest, b.newest)
 	b.s.wmu.Unlock()
 }
 

@@ -283,8 +283,12 @@ func (s *State) promise(low time.Time) time.Time {
 	return time.Unix(0, max(t, 0)).UTC()
 }
 
+// maxBehind is how far behind the newest point a sender may be for the stream timeout to be measured by its time.
+const maxBehind = 24 * time.Hour
+
 // forget frees what has had no points for the stream timeout, in event time, and rules that have ended. What
-// the outbox still needs stays.
+// the outbox still needs stays. The time is that of the sender that is furthest behind: by the others' time all its streams would be
+// forgotten while it sends, and the next point of each counter would be a baseline, its increment lost.
 func (s *State) forget() {
 	if len(s.outbox) > 0 || s.lastNewest == window.Never {
 		return
@@ -309,7 +313,11 @@ func (s *State) forget() {
 		return
 	}
 	s.sweptAt = s.lastNewest
-	horizon := s.lastNewest - timeout
+	s.wmu.Lock()
+	slowest := min(s.slowest, s.slowestBefore)
+	s.slowestBefore, s.slowest = s.slowest, math.MaxInt64
+	s.wmu.Unlock()
+	horizon := min(s.lastNewest, max(slowest, s.lastNewest-int64(maxBehind))) - timeout
 	s.runs.forget(horizon)
 	for _, e := range s.engines {
 		for _, t := range e.tables {

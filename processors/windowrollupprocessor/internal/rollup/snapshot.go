@@ -80,6 +80,7 @@ func (s *State) Restore(r io.Reader) error {
 	}
 	s.reset(spec)
 	s.mark, s.latest, s.lastNewest, s.sweptAt = d.varint(), d.varint(), d.varint(), d.varint()
+	s.slowestBefore = s.lastNewest - int64(maxBehind) // nobody knows: the first look spares all that it may have to
 	if d.err == nil {
 		d.b, d.err = s.water.Decode(d.b)
 	}

@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,8 @@ type State struct {
 	lastNewest int64     // newest event time at the last Advance
 	activeAt   time.Time // when it last moved
 	sweptAt    int64     // event time of the last look for forgotten streams
+
+	slowest, slowestBefore int64 // the event time of the sender that is furthest behind, since the last such look and in the time before it
 }
 
 // wanted is what is known of a metric.
@@ -77,6 +80,7 @@ func (s *State) reset(spec Spec) {
 	s.cache = map[metricID]wanted{}
 	s.streams.Store(0)
 	s.mark, s.latest, s.lastNewest, s.sweptAt, s.activeAt = window.Never, window.Never, window.Never, window.Never, time.Time{}
+	s.slowest, s.slowestBefore = math.MaxInt64, math.MaxInt64
 }
 
 // lookUp finds the engines that match m.

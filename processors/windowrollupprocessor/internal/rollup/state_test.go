@@ -308,6 +308,39 @@ func TestForgottenCounterBeginsWithABaseline(t *testing.T) {
 	assert.Equal(t, 1, b.add(&old, 151, 3610).Rolled)
 }
 
+// A sender that is hours behind sends its backlog beside others that are not. Its counters are not forgotten by the others' time:
+// each point that follows another one is an increment, also after a restart.
+func TestCountersOfASenderThatIsFarBehindLoseNoIncrement(t *testing.T) {
+	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, Aggregates: []string{"sum"}, Match: rollup.Match{Metric: "metric.4"}},
+		func(s *rollup.Settings) {
+			s.StreamTimeout, s.OnLate, s.CorrectFor = time.Hour, rollup.Correct, 12*time.Hour
+		})
+	b := newBox(t, spec)
+	behind := *visits
+	behind.form = counter
+	const hour = 3600
+	baselines := 0
+	for i := range int64(180) {
+		b.add(&stream{form: gauge, service: "clock", host: "a"}, 0, 4*hour+i*60)
+		out := b.add(&behind, float64(100+i), 60+i*60)
+		baselines += out.Why[rollup.Baseline]
+		b.advance()
+		if i == 90 {
+			var state bytes.Buffer
+			require.NoError(t, b.state.Snapshot(&state))
+			b.state = rollup.New(spec, "here", time.Unix(0, epoch))
+			require.NoError(t, b.state.Restore(&state))
+			b.state.Adopt()
+		}
+	}
+	assert.Zero(t, baselines, "of 180 points")
+	for at := int64(7 * hour); at < 9*hour; at += 60 {
+		b.add(&stream{form: gauge, service: "clock", host: "a"}, 0, at)
+		b.advance()
+	}
+	assert.Zero(t, b.state.Status().InputStreams, "once it is silent its streams go")
+}
+
 // Changed rules hold for windows that start after what was seen; those that had begun end under the old ones.
 func TestChangedRules(t *testing.T) {
 	old := specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}})
