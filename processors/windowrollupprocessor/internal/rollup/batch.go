@@ -31,13 +31,18 @@ func (s *State) Add(md pmetric.Metrics, tenant string, now time.Time, passed *Pa
 			if sm.Metrics().Len() == 0 {
 				return false
 			}
-			b.scope, b.scopeKey, b.kept = sm.Scope(), streamkey.Scope(sm.Scope()), b.kept[:0]
+			b.scope, b.scopeKey = sm.Scope(), streamkey.Scope(sm.Scope())
+			b.forgetKept()
 			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return !b.metric(m) })
 			return sm.Metrics().Len() == 0
 		})
 		b.observe()
 		return rm.ScopeMetrics().Len() == 0
 	})
+	b.forgetKept()
+	if b.chunk != nil {
+		s.release(b.chunk)
+	}
 	return out
 }
 
@@ -66,20 +71,39 @@ type batch struct {
 	// of the metric
 	m          pmetric.Metric
 	metricKey  streamkey.Key
-	metricText []byte        // nil until a stream needs it
 	streams    streamkey.Key // of the metric in its scope and resource
 	candidates []*engine
+
+	// of the streams that are made; metricID and the idents of kept are held until the end of what they belong to
+	metricText  []byte
+	metricID    uint32
+	metricNamed bool
+	encoder     attributeEncoder
+	packed      []byte
+	descriptor  lastDescriptor
 
 	// of the point
 	wanted []*engine
 	input  streamkey.Key // the input stream; zero before it is needed
+
+	chunk *chunk // of numbers; nil until there is one
+	raw   []bool // which of a metric's numbers are passed on
+}
+
+// lastDescriptor is the descriptor of the stream that was made last, of the same metric.
+type lastDescriptor struct {
+	known bool
+	id    uint32
+	of    descriptor
+	names []byte
 }
 
 // keptResource is what an engine keeps of tenant, resource and scope.
 type keptResource struct {
 	e     *engine
 	key   streamkey.Key
-	ident []byte // nil until a stream needs it
+	ident uint32 // interned, and held, if named: a stream needs it
+	named bool
 }
 
 func (s *State) newBatch(now time.Time) *batch {
@@ -89,6 +113,16 @@ func (s *State) newBatch(now time.Time) *batch {
 func (b *batch) enterResource(attributes pcommon.Map) {
 	b.attributes, b.newest, b.latest = attributes, window.Never, window.Never
 	b.resource = streamkey.Attributes(attributes).Plus(b.tenantKey)
+	b.forgetKept()
+}
+
+// forgetKept lets go of what engines keep of another scope.
+func (b *batch) forgetKept() {
+	for _, k := range b.kept {
+		if k.named {
+			b.s.idents.release(k.ident)
+		}
+	}
 	b.kept = b.kept[:0]
 }
 
@@ -122,23 +156,20 @@ func (b *batch) keptOf(e *engine) *keptResource {
 // metric takes one metric in, and says whether any of it is to be passed on.
 func (b *batch) metric(m pmetric.Metric) bool {
 	found := b.s.lookUp(m)
-	b.m, b.metricKey, b.candidates, b.metricText = m, found.key, found.engines, nil
+	b.m, b.metricKey, b.candidates = m, found.key, found.engines
+	defer b.forgetDescriptor()
 	b.streams = b.metricKey.In(b.scopeKey.In(b.resource))
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
-		dps := m.Gauge().DataPoints()
-		n := dps.Len()
-		dps.RemoveIf(func(dp pmetric.NumberDataPoint) bool { return !b.number(dp, aggregate.Gauge, false) })
-		return n == 0 || dps.Len() > 0
+		return b.numbers(m.Gauge().DataPoints(), aggregate.Gauge, false)
 	case pmetric.MetricTypeSum:
 		dps := m.Sum().DataPoints()
+		if kind, cumulative, ok := kindOfSum(m.Sum()); ok {
+			return b.numbers(dps, kind, cumulative)
+		}
 		n := dps.Len()
-		kind, cumulative, ok := kindOfSum(m.Sum())
 		dps.RemoveIf(func(dp pmetric.NumberDataPoint) bool {
-			if !ok {
-				return !b.refuse(dp.Timestamp(), dp.Attributes(), NoTemporality)
-			}
-			return !b.number(dp, kind, cumulative)
+			return !b.refuse(dp.Timestamp(), dp.Attributes(), NoTemporality)
 		})
 		return n == 0 || dps.Len() > 0
 	case pmetric.MetricTypeHistogram:

@@ -139,7 +139,7 @@ type closer struct {
 func (c *closer) run() {
 	for start, f := range c.sh.panes.Take(c.mark) {
 		for slot := range f.cells(c.t.plan) {
-			x := &c.sh.slots[slot]
+			x := c.sh.slots.at(slot)
 			x.lastSeen = max(x.lastSeen, start)
 		}
 		for i, w := range c.e.rule.Windows {
@@ -300,8 +300,9 @@ func (s *State) forget() {
 		s.streams.Add(-e.streams.Load())
 		for _, t := range e.tables {
 			for i := range t.shards {
-				for slot := range t.shards[i].slots {
-					s.releaseNames(&t.shards[i].slots[slot])
+				sh := &t.shards[i]
+				for slot := range sh.slots.n {
+					s.releaseNames(sh, sh.slots.at(slot))
 				}
 			}
 		}
@@ -329,43 +330,61 @@ func (s *State) forget() {
 }
 
 func (s *State) sweep(e *engine, t *table, sh *shard, horizon int64) {
-	for i := range sh.slots {
-		x := &sh.slots[i]
-		if x.metric == freeSlot || x.lastSeen >= horizon || add(x.lastSeen, e.keepFor+int64(e.base)) > s.mark {
+	for i := range sh.slots.n {
+		x := sh.slots.at(i)
+		if x.descriptor == freeSlot || x.lastSeen >= horizon || add(x.lastSeen, e.keepFor+int64(e.base)) > s.mark {
 			continue
 		}
 		open := false
 		for _, f := range sh.panes.All() {
-			open = open || f.has(t.plan, uint32(i))
+			open = open || f.has(t.plan, i)
 		}
 		if open {
 			continue
 		}
 		for _, c := range sh.windows {
-			if c.totals.has(t.plan, uint32(i)) {
-				c.totals.clear(t.plan, uint32(i))
+			if c.totals.has(t.plan, i) {
+				c.totals.clear(t.plan, i)
 			}
 		}
-		delete(sh.index, x.key)
-		if x.overflow {
+		sh.index.remove(i)
+		if s.descriptors.of(x.descriptor).overflow {
 			e.folded.Add(-1)
 		} else {
 			e.streams.Add(-1)
 			s.streams.Add(-1)
 		}
-		s.releaseNames(x)
-		sh.free = append(sh.free, uint32(i))
+		s.releaseNames(sh, x)
+		sh.free = append(sh.free, i)
+	}
+	if sh.texts.wasteful() {
+		sh.moveTexts()
 	}
 }
 
-func (s *State) releaseNames(x *slot) {
-	if x.metric == freeSlot {
+// moveTexts gives what is left of the texts a new home, smaller than the old one, so that there is room.
+func (sh *shard) moveTexts() {
+	old := sh.texts
+	sh.texts = texts{}
+	for i := range sh.slots.n {
+		if x := sh.slots.at(i); x.descriptor != freeSlot {
+			x.values, _ = sh.texts.put(textAt(old.chunks, x.values))
+		}
+	}
+}
+
+func (s *State) releaseNames(sh *shard, x *slot) {
+	if x.descriptor == freeSlot {
 		return
 	}
-	s.names.release(x.names)
-	s.idents.release(x.ident)
-	s.metrics.release(x.metric)
-	*x = slot{metric: freeSlot}
+	s.values.drop(textAt(sh.texts.chunks, x.values))
+	sh.texts.drop(x.values)
+	if f, gone := s.descriptors.release(x.descriptor); gone {
+		s.names.release(f.names)
+		s.idents.release(f.ident)
+		s.metrics.release(f.metric)
+	}
+	*x = slot{descriptor: freeSlot}
 }
 
 // add returns a + b for b >= 0, or the latest time there is.

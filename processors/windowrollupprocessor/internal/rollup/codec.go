@@ -48,6 +48,12 @@ func (e *encoder) text(s string) {
 	e.flush(encodeChunk)
 }
 
+func (e *encoder) bytes(b []byte) {
+	e.uvarint(uint64(len(b)))
+	e.b = append(e.b, b...)
+	e.flush(encodeChunk)
+}
+
 func (e *encoder) json(v any) {
 	raw, err := json.Marshal(v)
 	if err != nil && e.err == nil {
@@ -161,11 +167,14 @@ func (d *decoder) length() uint64 {
 	return n
 }
 
-func (d *decoder) text() string {
+func (d *decoder) text() string { return string(d.bytes()) }
+
+// bytes reads a text, which is good as long as the state that is read.
+func (d *decoder) bytes() []byte {
 	n := d.length()
-	s := string(d.b[:n])
+	b := d.b[:n]
 	d.b = d.b[n:]
-	return s
+	return b
 }
 
 func (d *decoder) json(v any) {

@@ -45,6 +45,16 @@ func keyOf(m pcommon.Map, keep func(string) bool) (sum streamkey.Key) {
 	return sum
 }
 
+// keyOf returns the key of the attributes that g keeps.
+func (g grouping) keyOf(m pcommon.Map) (sum streamkey.Key) {
+	for name, v := range m.All() {
+		if g.keeps(name) {
+			sum = sum.Plus(streamkey.Attribute(name, v))
+		}
+	}
+	return sum
+}
+
 // keyOfText returns the key of something that is no attribute; name tells what it is.
 func keyOfText(name, text string) streamkey.Key {
 	return streamkey.Attribute(name, pcommon.NewValueStr(text))
@@ -82,26 +92,31 @@ type attribute struct {
 	value pcommon.Value
 }
 
-// encodeAttributes writes what keep keeps, ordered by name. Of several with one name the first counts.
-func encodeAttributes(m pcommon.Map, keep func(string) bool) (names, values []byte) {
-	if m.Len() == 0 {
-		return nil, nil
-	}
-	kept := make([]attribute, 0, 16)
+// attributeEncoder has the memory that encoding takes.
+type attributeEncoder struct {
+	kept          []attribute
+	names, values []byte
+}
+
+// encodeAttributes writes what keep keeps, ordered by name. Of several with one name the first counts. What it returns is
+// good until the next call.
+func (a *attributeEncoder) encode(m pcommon.Map, keep func(string) bool) (names, values []byte) {
+	kept := a.kept[:0]
+	names, values = a.names[:0], a.values[:0]
 	for name, v := range m.All() {
 		if keep == nil || keep(name) {
 			kept = append(kept, attribute{name, v})
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
-	names, values = make([]byte, 0, 256), make([]byte, 0, 256)
-	for i, a := range kept {
-		if i > 0 && a.name == kept[i-1].name {
+	for i, x := range kept {
+		if i > 0 && x.name == kept[i-1].name {
 			continue
 		}
-		names = appendString(names, a.name)
-		values = encodeValue(values, a.value)
+		names = appendString(names, x.name)
+		values = encodeValue(values, x.value)
 	}
+	a.kept, a.names, a.values = kept, names, values
 	return names, values
 }
 
@@ -121,42 +136,45 @@ func encodeValue(b []byte, v pcommon.Value) []byte {
 	}
 }
 
-// decodeAttributes puts what encodeAttributes wrote into m, which shares the strings' memory. They come from this
+// decodeAttributes puts what an attributeEncoder wrote into m, which shares the strings' memory. They come from this
 // package or from a state whose checksum was right, so what does not fit is only left out.
 func decodeAttributes(names, values string, m pcommon.Map) {
-	const usual = 12
-	m.EnsureCapacity(usual)
-	for {
+	for values != "" {
 		name, rest, ok := cutString(names)
-		if !ok || values == "" {
+		if !ok {
 			return
 		}
 		names = rest
-		tag := values[0]
-		values = values[1:]
-		switch tag {
-		case tagString:
-			var v string
-			if v, values, ok = cutString(values); !ok {
-				return
-			}
-			m.PutStr(name, v)
-		case tagInt:
-			v, n := binary.Varint([]byte(values[:min(len(values), binary.MaxVarintLen64)]))
-			if n <= 0 {
-				return
-			}
-			m.PutInt(name, v)
-			values = values[n:]
-		case tagDouble:
-			if len(values) < 8 {
-				return
-			}
-			m.PutDouble(name, math.Float64frombits(binary.LittleEndian.Uint64([]byte(values[:8]))))
-			values = values[8:]
-		default:
-			m.PutBool(name, tag == tagTrue)
+		values = setValue(m.PutEmpty(name), values[0], values[1:])
+	}
+}
+
+// setValue sets v to the first of encoded values, whose tag has been read, and returns the others.
+func setValue(v pcommon.Value, tag byte, values string) (rest string) {
+	switch tag {
+	case tagString:
+		text, rest, ok := cutString(values)
+		if !ok {
+			return ""
 		}
+		v.SetStr(text)
+		return rest
+	case tagInt:
+		i, n := binary.Varint([]byte(values[:min(len(values), binary.MaxVarintLen64)]))
+		if n <= 0 {
+			return ""
+		}
+		v.SetInt(i)
+		return values[n:]
+	case tagDouble:
+		if len(values) < 8 {
+			return ""
+		}
+		v.SetDouble(math.Float64frombits(binary.LittleEndian.Uint64([]byte(values[:8]))))
+		return values[8:]
+	default:
+		v.SetBool(tag == tagTrue)
+		return values
 	}
 }
 

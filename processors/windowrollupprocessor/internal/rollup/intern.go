@@ -22,6 +22,10 @@ func newInterner() *interner { return &interner{ids: map[string]uint32{}} }
 func (n *interner) acquire(text []byte) uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.acquireLocked(text)
+}
+
+func (n *interner) acquireLocked(text []byte) uint32 {
 	if id, ok := n.ids[string(text)]; ok {
 		n.entries[id].refs++
 		return id
@@ -36,6 +40,13 @@ func (n *interner) acquire(text []byte) uint32 {
 	n.entries[id] = internEntry{text: s, refs: 1}
 	n.ids[s] = id
 	return id
+}
+
+// again counts one more user of id, which is in use.
+func (n *interner) again(id uint32) {
+	n.mu.Lock()
+	n.entries[id].refs++
+	n.mu.Unlock()
 }
 
 // release counts one user less.

@@ -27,7 +27,7 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 	sh := t.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	slot, ok := sh.index[k]
+	slot, ok := sh.index.find(k)
 	if !ok {
 		if e.folded.Add(1) > maxOverflowStreams {
 			e.folded.Add(-1)
@@ -36,8 +36,13 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 		attributes := pcommon.NewMap()
 		attributes.PutBool(OverflowAttribute, true)
 		attributes.PutStr(PartitionAttribute, b.s.label)
-		slot = sh.newSlot(b.slotOf(k, window.Align(p.at, e.base), attributes, nil, b.identity(onlyTenant, false)))
-		sh.slots[slot].overflow = true
+		ident := b.s.idents.acquire(b.identity(onlyTenant, false))
+		slot, ok = b.slotOf(sh, k, window.Align(p.at, e.base), attributes, nil, ident, true)
+		b.s.idents.release(ident)
+		if !ok {
+			e.folded.Add(-1)
+			return false
+		}
 	}
 	b.put(e, t, sh, slot, p, isLate)
 	b.out.Folded++
@@ -46,46 +51,77 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 
 func onlyTenant(name string) bool { return name == tenant.Attribute }
 
-// newSlot describes the output stream of the point at hand.
-func (b *batch) newSlot(e *engine, k streamkey.Key, at int64, attributes pcommon.Map) slot {
+// newSlot makes the output stream of the point at hand. ok is false if the shard, whose lock is held, has no room for its text.
+func (b *batch) newSlot(e *engine, sh *shard, k streamkey.Key, at int64, attributes pcommon.Map) (place uint32, ok bool) {
 	kept := b.keptOf(e)
-	if kept.ident == nil {
-		kept.ident = b.identity(e.group.keepsOfResource, e.group.by == nil)
+	if !kept.named {
+		kept.ident, kept.named = b.s.idents.acquire(b.identity(e.group.keepsOfResource, e.group.by == nil)), true
 	}
 	keeps := e.group.keeps
 	if e.group.all() {
 		keeps = nil
 	}
-	return b.slotOf(k, window.Align(at, e.base), attributes, keeps, kept.ident)
+	return b.slotOf(sh, k, window.Align(at, e.base), attributes, keeps, kept.ident, false)
 }
 
-func (b *batch) slotOf(k streamkey.Key, start int64, attributes pcommon.Map, keeps func(string) bool, ident []byte) slot {
-	names, values := encodeAttributes(attributes, keeps)
-	if b.metricText == nil {
-		b.metricText = appendString(appendString(appendString(nil, b.m.Name()), b.m.Unit()), b.m.Description())
+func (b *batch) slotOf(sh *shard, k streamkey.Key, start int64, attributes pcommon.Map, keeps func(string) bool, ident uint32, overflow bool) (place uint32, ok bool) {
+	names, encoded := b.encoder.encode(attributes, keeps)
+	b.packed = b.s.values.pack(b.packed[:0], encoded)
+	ref, ok := sh.texts.put(b.packed)
+	if !ok {
+		b.s.values.drop(b.packed)
+		return 0, false
 	}
-	return slot{
-		values: string(values), key: k, lastSeen: start, born: start,
-		names: b.s.names.acquire(names), ident: b.s.idents.acquire(ident), metric: b.s.metrics.acquire(b.metricText),
+	return sh.newSlot(k, slot{lastSeen: start, born: start, descriptor: b.descriptorOf(names, ident, overflow), values: ref}), true
+}
+
+// descriptorOf returns the number of a stream's descriptor, of which it is one more. Mostly it is that of the stream before.
+func (b *batch) descriptorOf(names []byte, ident uint32, overflow bool) uint32 {
+	last := &b.descriptor
+	if last.known && last.of.ident == ident && last.of.overflow == overflow && string(last.names) == string(names) {
+		b.s.descriptors.again(last.id)
+		return last.id
+	}
+	if !b.metricNamed {
+		b.metricText = appendString(appendString(appendString(b.metricText[:0], b.m.Name()), b.m.Unit()), b.m.Description())
+		b.metricID, b.metricNamed = b.s.metrics.acquire(b.metricText), true
+	}
+	f := descriptor{names: b.s.names.acquire(names), ident: ident, metric: b.metricID, overflow: overflow}
+	id, fresh := b.s.descriptors.acquire(f)
+	if fresh {
+		b.s.idents.again(ident)
+		b.s.metrics.again(b.metricID)
+	} else {
+		b.s.names.release(f.names) // the descriptor has it
+	}
+	last.id, last.of, last.known, last.names = id, f, true, append(last.names[:0], names...)
+	return id
+}
+
+// forgetDescriptor lets go of the metric at hand, and of the descriptor of its last stream.
+func (b *batch) forgetDescriptor() {
+	b.descriptor.known = false
+	if b.metricNamed {
+		b.s.metrics.release(b.metricID)
+		b.metricNamed = false
 	}
 }
 
 // identity is the text of tenant, resource and scope, as much as is kept of them.
 func (b *batch) identity(keepsOfResource func(string) bool, keepScope bool) []byte {
 	ident := appendString(nil, b.tenant)
-	rn, rv := encodeAttributes(b.attributes, keepsOfResource)
+	rn, rv := b.encoder.encode(b.attributes, keepsOfResource)
 	ident = appendString(appendString(ident, string(rn)), string(rv))
 	if keepScope {
 		ident = appendString(appendString(ident, b.scope.Name()), b.scope.Version())
-		sn, sv := encodeAttributes(b.scope.Attributes(), nil)
+		sn, sv := b.encoder.encode(b.scope.Attributes(), nil)
 		ident = appendString(appendString(ident, string(sn)), string(sv))
 	}
 	return ident
 }
 
-// describe writes tenant, resource, scope and metric of a slot, and returns the tenant.
-func (s *State) describe(x *slot, rm pmetric.ResourceMetrics, scope pcommon.InstrumentationScope) (tenant string) {
-	ident := s.idents.text(x.ident)
+// describe writes tenant, resource and scope of an identity, and returns the tenant.
+func describe(ident string, rm pmetric.ResourceMetrics, scope pcommon.InstrumentationScope) (tenant string) {
 	tenant, ident, _ = cutString(ident)
 	var names, values string
 	names, ident, _ = cutString(ident)

@@ -21,7 +21,7 @@ func (b *batch) add(p *point, attributes pcommon.Map) {
 		if e.group.all() {
 			k = b.inputStream(attributes)
 		} else {
-			k = keyOf(attributes, e.group.keeps).In(b.keptOf(e).key.In(b.metricKey))
+			k = e.group.keyOf(attributes).In(b.keptOf(e).key.In(b.metricKey))
 		}
 		if b.addTo(e, e.tables[p.kind], k, p, attributes, isLate) {
 			rolled = true
@@ -42,13 +42,17 @@ func (b *batch) add(p *point, attributes pcommon.Map) {
 func (b *batch) addTo(e *engine, t *table, k streamkey.Key, p *point, attributes pcommon.Map, isLate bool) bool {
 	sh := t.shard(k)
 	sh.mu.Lock()
-	slot, ok := sh.index[k]
+	slot, ok := sh.index.find(k)
 	if !ok {
-		if !b.room(e) {
-			sh.mu.Unlock()
-			return b.overflow(e, t, p, isLate)
+		if ok = b.room(e); ok {
+			if slot, ok = b.newSlot(e, sh, k, p.at, attributes); !ok {
+				b.giveUp(e)
+			}
 		}
-		slot = sh.newSlot(b.newSlot(e, k, p.at, attributes))
+	}
+	if !ok {
+		sh.mu.Unlock()
+		return b.overflow(e, t, p, isLate)
 	}
 	b.put(e, t, sh, slot, p, isLate)
 	sh.mu.Unlock()
@@ -75,4 +79,10 @@ func (b *batch) room(e *engine) bool {
 	}
 	b.s.streams.Add(-1)
 	return false
+}
+
+// giveUp gives a place back that room took.
+func (b *batch) giveUp(e *engine) {
+	e.streams.Add(-1)
+	b.s.streams.Add(-1)
 }

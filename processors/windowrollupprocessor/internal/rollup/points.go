@@ -39,37 +39,17 @@ func (p *point) addTo(c aggregate.Cell, maxBuckets int) (coarsened bool) {
 
 // flagsOf returns the flags of a point; one without a value says that it has none, flag or not.
 func flagsOf(dp dataPoint) pmetric.DataPointFlags {
-	if n, ok := dp.(pmetric.NumberDataPoint); ok && n.ValueType() == pmetric.NumberDataPointValueTypeEmpty {
-		return dp.Flags().WithNoRecordedValue(true)
+	if n, ok := dp.(pmetric.NumberDataPoint); ok {
+		return flagsOfNumber(n)
 	}
 	return dp.Flags()
 }
 
-func (b *batch) number(dp pmetric.NumberDataPoint, kind aggregate.Kind, cumulative bool) (raw bool) {
-	at, raw, take := b.begin(kind, dp.Timestamp(), flagsOf(dp), dp.Attributes())
-	if !take {
-		return raw
+func flagsOfNumber(dp pmetric.NumberDataPoint) pmetric.DataPointFlags {
+	if dp.ValueType() == pmetric.NumberDataPointValueTypeEmpty {
+		return dp.Flags().WithNoRecordedValue(true)
 	}
-	v := datapoint.FromNumber(dp)
-	if !v.Finite() {
-		b.out.lose(NotFinite)
-		return raw
-	}
-	if kind == aggregate.Counter && !cumulative && v.Less(datapoint.Int(0)) { // what only grows has no such increase
-		b.out.lose(Malformed)
-		return raw
-	}
-	p := point{kind: kind, at: at, value: v.Float64(), latest: v.Float64()}
-	if cumulative {
-		inc, step, full := b.s.runs.number(b.inputStream(dp.Attributes()), v,
-			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
-		if !b.counts(step, full) {
-			return raw
-		}
-		p.value = inc.Float64()
-	}
-	b.add(&p, dp.Attributes())
-	return raw
+	return dp.Flags()
 }
 
 func (b *batch) explicit(dp pmetric.HistogramDataPoint, temporality pmetric.AggregationTemporality) (raw bool) {

@@ -54,6 +54,15 @@ type renderer struct {
 	pieces  int // finished in this call
 	points  int // in tenants
 	tenants []*tenantMetrics
+
+	// of the closing at hand
+	c       closing
+	outputs []aggregate.Output
+	label   string
+	texts   [][]byte          // of the shard
+	shared  []internEntry     // of State.values
+	shape   *shape            // of the stream before
+	shapes  map[uint32]*shape // by descriptor
 }
 
 // tenantMetrics is what is collected for one tenant.
@@ -71,13 +80,27 @@ type outputMetric struct {
 	name          string
 }
 
+// shape is what the streams of a descriptor in one window have in common.
+type shape struct {
+	id         uint32
+	descriptor descriptor
+	attributes pcommon.Map      // in their order, the streams' own without values, then the window's
+	own        int              // number of the streams' own
+	metrics    []pmetric.Metric // of the outputs; zero until there is one
+}
+
 func (r *renderer) closing(c closing) error {
 	sh := &c.e.tables[c.kind].shards[c.shard]
 	sh.mu.Lock()
 	slots := sh.slots // those in the outbox stay as they are; new ones go behind, or into free places
+	r.texts = sh.texts.chunks
 	sh.mu.Unlock()
+	r.s.values.mu.RLock()
+	r.shared = r.s.values.entries // those in use stay as they are
+	r.s.values.mu.RUnlock()
 	plan := c.e.tables[c.kind].plan
-	outputs, label := outputsOf(c), FormatWindow(c.spec().Size)
+	r.c, r.outputs, r.label = c, outputsOf(c), FormatWindow(c.spec().Size)
+	r.shape, r.shapes = nil, map[uint32]*shape{}
 	for slot, cell := range c.frame.cells(plan) {
 		if r.points >= r.maxPoints {
 			if err := r.flush(); err != nil {
@@ -88,7 +111,7 @@ func (r *renderer) closing(c closing) error {
 		if c.totals != nil {
 			total = c.totals.cell(plan, slot)
 		}
-		r.cell(c, &slots[slot], outputs, label, cell, total)
+		r.cell(slots.at(slot), cell, total)
 	}
 	return nil
 }
@@ -106,19 +129,22 @@ func (r *renderer) flush() error {
 		r.s.sent++
 	}
 	r.tenants, r.points = nil, 0
+	for _, sp := range r.shapes {
+		clear(sp.metrics)
+	}
 	return nil
 }
 
 // cell writes all outputs of one stream in one window. Of x it reads only what never changes while the slot is in use:
 // batches are at work beside it.
-func (r *renderer) cell(c closing, x *slot, outputs []aggregate.Output, label string, cell, total aggregate.Cell) {
-	t := r.tenant(x)
-	size := c.spec().Size
+func (r *renderer) cell(x *slot, cell, total aggregate.Cell) {
+	c, size := &r.c, r.c.spec().Size
 	if cell.Sketch != nil && cell.Sketch.Coarse() {
 		r.s.blurred++
 	}
+	sp := r.shapeOf(x)
 	var first pcommon.Map // of the stream's points: the others have the same attributes
-	for _, out := range outputs {
+	for i, out := range r.outputs {
 		from, source := c.start, cell
 		if out.Form.Additive() && c.totals != nil {
 			from, source = x.born, total
@@ -131,7 +157,7 @@ func (r *renderer) cell(c closing, x *slot, outputs []aggregate.Output, label st
 		} else if source.Count() == 0 {
 			continue
 		}
-		m := t.metric(r.s, x, c.kind, out, c.totals != nil)
+		m := r.metric(sp, i)
 		var attributes pcommon.Map
 		if out.Form == aggregate.Distribution {
 			attributes = distribution(m, source, r.s.spec.MaxBuckets, from, c.end())
@@ -139,13 +165,57 @@ func (r *renderer) cell(c closing, x *slot, outputs []aggregate.Output, label st
 			attributes = number(m, out, v, from, c.end())
 		}
 		if first == (pcommon.Map{}) {
-			decodeAttributes(r.s.names.text(x.names), x.values, attributes)
-			attributes.PutStr(WindowAttribute, label)
+			sp.attributes.CopyTo(attributes)
+			r.setValues(sp, attributes, string(textAt(r.texts, x.values)))
 			first = attributes
 		} else {
 			first.CopyTo(attributes)
 		}
 		r.points++
+	}
+}
+
+// shapeOf returns the shape of a stream.
+func (r *renderer) shapeOf(x *slot) *shape {
+	if r.shape != nil && r.shape.id == x.descriptor {
+		return r.shape
+	}
+	sp, ok := r.shapes[x.descriptor]
+	if !ok {
+		sp = &shape{id: x.descriptor, descriptor: r.s.descriptors.of(x.descriptor), attributes: pcommon.NewMap(), metrics: make([]pmetric.Metric, len(r.outputs))}
+		sp.attributes.EnsureCapacity(16)
+		for names := r.s.names.text(sp.descriptor.names); names != ""; {
+			name, rest, ok := cutString(names)
+			if !ok {
+				break
+			}
+			names = rest
+			sp.attributes.PutEmpty(name)
+		}
+		sp.own = sp.attributes.Len()
+		sp.attributes.PutStr(WindowAttribute, r.label)
+		r.shapes[x.descriptor] = sp
+	}
+	r.shape = sp
+	return sp
+}
+
+// setValues gives attributes, made like the shape's, a stream's values, which share the memory of packed.
+func (r *renderer) setValues(sp *shape, attributes pcommon.Map, packed string) {
+	own := sp.own
+	for name, v := range attributes.All() {
+		if own--; own < 0 || packed == "" {
+			return
+		}
+		if name == WindowAttribute { // of the stream itself: the window's own has its place
+			v = pcommon.NewValueEmpty()
+		}
+		if id, shared, size := cutShared(packed); shared {
+			v.SetStr(r.shared[id].text)
+			packed = packed[size:]
+		} else {
+			packed = setValue(v, packed[0]>>1, packed[1:])
+		}
 	}
 }
 
@@ -218,8 +288,8 @@ func distribution(m pmetric.Metric, c aggregate.Cell, maxBuckets int, start, end
 	return dp.Attributes()
 }
 
-func (r *renderer) tenant(x *slot) *tenantMetrics {
-	tenant, _, _ := cutString(r.s.idents.text(x.ident))
+func (r *renderer) tenant(ident string) *tenantMetrics {
+	tenant, _, _ := cutString(ident)
 	for _, t := range r.tenants {
 		if t.tenant == tenant {
 			return t
@@ -233,28 +303,42 @@ func (r *renderer) tenant(x *slot) *tenantMetrics {
 	return t
 }
 
-func (t *tenantMetrics) metric(s *State, x *slot, k aggregate.Kind, out aggregate.Output, cumulative bool) pmetric.Metric {
-	id := outputMetric{x.ident, x.metric, k, out.Name}
-	if m, ok := t.metrics[id]; ok {
-		return m
+// metric returns the metric of output i of a shape.
+func (r *renderer) metric(sp *shape, i int) pmetric.Metric {
+	if sp.metrics[i] != (pmetric.Metric{}) {
+		return sp.metrics[i]
 	}
-	sm, ok := t.scopes[x.ident]
+	f, k, out := sp.descriptor, r.c.kind, r.outputs[i]
+	ident := r.s.idents.text(f.ident)
+	t := r.tenant(ident)
+	id := outputMetric{f.ident, f.metric, k, out.Name}
+	m, ok := t.metrics[id]
 	if !ok {
-		rm := t.md.ResourceMetrics().AppendEmpty()
-		sm = rm.ScopeMetrics().AppendEmpty()
-		s.describe(x, rm, sm.Scope())
-		t.scopes[x.ident] = sm
+		sm, ok := t.scopes[f.ident]
+		if !ok {
+			rm := t.md.ResourceMetrics().AppendEmpty()
+			sm = rm.ScopeMetrics().AppendEmpty()
+			describe(ident, rm, sm.Scope())
+			t.scopes[f.ident] = sm
+		}
+		m = sm.Metrics().AppendEmpty()
+		r.begin(m, r.s.metrics.text(f.metric), k, out)
+		t.metrics[id] = m
 	}
-	name, rest, _ := cutString(s.metrics.text(x.metric))
+	sp.metrics[i] = m
+	return m
+}
+
+// begin gives a metric of the output what it is beside its points; text is that of the stream's metric.
+func (r *renderer) begin(m pmetric.Metric, text string, k aggregate.Kind, out aggregate.Output) {
+	name, rest, _ := cutString(text)
 	unit, rest, _ := cutString(rest)
 	description, _, _ := cutString(rest)
-
-	m := sm.Metrics().AppendEmpty()
 	m.SetName(name + "." + out.Name)
 	m.SetUnit(out.Unit(unit))
 	m.SetDescription(description)
 	temporality := pmetric.AggregationTemporalityDelta
-	if cumulative {
+	if r.c.totals != nil {
 		temporality = pmetric.AggregationTemporalityCumulative
 	}
 	switch {
@@ -269,8 +353,6 @@ func (t *tenantMetrics) metric(s *State, x *slot, k aggregate.Kind, out aggregat
 		sum.SetIsMonotonic(out.Form == aggregate.Flow)
 		sum.SetAggregationTemporality(temporality)
 	}
-	t.metrics[id] = m
-	return m
 }
 
 // FormatWindow writes a duration in its largest whole unit: 90s, 1m, 1h, 1d.

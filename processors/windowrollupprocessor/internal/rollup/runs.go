@@ -19,7 +19,7 @@ type runs struct {
 
 type runShard struct {
 	mu     sync.Mutex
-	number map[streamkey.Key]run[datapoint.Number]
+	number numberRuns
 	// The others are large anyhow, so they are held by pointer.
 	histogram   map[streamkey.Key]*run[datapoint.Histogram]
 	exponential map[streamkey.Key]*run[datapoint.Exponential]
@@ -39,7 +39,6 @@ func newRuns() *runs {
 	r := &runs{}
 	for i := range r.shards {
 		r.shards[i] = runShard{
-			number:      map[streamkey.Key]run[datapoint.Number]{},
 			histogram:   map[streamkey.Key]*run[datapoint.Histogram]{},
 			exponential: map[streamkey.Key]*run[datapoint.Exponential]{},
 			summary:     map[streamkey.Key]*run[datapoint.Summary]{},
@@ -61,30 +60,6 @@ func (r *runs) first(sh *runShard, start, time, began int64, limit int) (step da
 		began = max(began, sh.forgotten+1)
 	}
 	return datapoint.First(start, time, began), false
-}
-
-// number returns the increase that v brings.
-func (r *runs) number(k streamkey.Key, v datapoint.Number, start, time, began int64, limit int) (inc datapoint.Number, step datapoint.Step, full bool) {
-	sh := r.shard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	prev, ok := sh.number[k]
-	if !ok {
-		if step, full = r.first(sh, start, time, began, limit); full {
-			return inc, step, true
-		}
-		inc = v
-	} else {
-		var fell bool
-		inc, fell = v.Sub(prev.value)
-		if step = datapoint.Follow(prev.start, prev.time, start, time, fell); step == datapoint.Reset {
-			inc = v
-		}
-	}
-	if step != datapoint.Stale {
-		sh.number[k] = run[datapoint.Number]{start: start, time: time, value: v}
-	}
-	return inc, step, false
 }
 
 // family is how the runs of one type of value are kept and compared.
@@ -153,14 +128,8 @@ func (r *runs) forget(horizon int64) (n int) {
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.Lock()
-		for k, x := range sh.number {
-			if x.time < horizon {
-				delete(sh.number, k)
-				sh.forgotten = max(sh.forgotten, x.time)
-				n++
-			}
-		}
-		n += forgetOf(sh, sh.histogram, horizon) + forgetOf(sh, sh.exponential, horizon) + forgetOf(sh, sh.summary, horizon)
+		n += sh.forgetNumbers(horizon) + forgetOf(sh, sh.histogram, horizon) +
+			forgetOf(sh, sh.exponential, horizon) + forgetOf(sh, sh.summary, horizon)
 		sh.mu.Unlock()
 	}
 	r.count.Add(-int64(n))

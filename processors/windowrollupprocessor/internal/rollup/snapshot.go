@@ -40,7 +40,7 @@ func (s *State) Snapshot(w io.Writer) error {
 	place := map[*engine]int{}
 	for i, x := range s.engines {
 		place[x] = i
-		x.encode(e)
+		s.encodeEngine(e, x)
 	}
 	e.uvarint(uint64(len(s.outbox)))
 	for _, c := range s.outbox {
@@ -104,9 +104,10 @@ func (s *State) Restore(r io.Reader) error {
 		}
 		c := closing{rule: int(place), e: s.engines[place], kind: aggregate.Kind(kind), shard: int(shard), window: int(win), start: d.time()}
 		t := c.e.tables[c.kind]
-		c.frame = d.frame(t.plan, len(t.shards[shard].slots))
+		n := int(t.shards[shard].slots.n)
+		c.frame = d.frame(t.plan, n)
 		if d.bool() {
-			totals := d.frame(t.plan, len(t.shards[shard].slots))
+			totals := d.frame(t.plan, n)
 			c.totals = &totals
 		}
 		s.outbox = append(s.outbox, c)
@@ -178,7 +179,7 @@ func (e *engine) identity() string {
 	return string(b)
 }
 
-func (e *engine) encode(w *encoder) {
+func (s *State) encodeEngine(w *encoder, e *engine) {
 	w.json(e.rule)
 	w.text(string(e.temporality))
 	w.varint(e.correctFor)
@@ -186,7 +187,7 @@ func (e *engine) encode(w *encoder) {
 	w.varint(e.until)
 	for _, t := range e.tables {
 		for i := range t.shards {
-			t.shards[i].encode(w, t.plan)
+			s.encodeShard(w, t.plan, &t.shards[i])
 		}
 	}
 }
@@ -212,21 +213,25 @@ func (s *State) decodeEngine(d *decoder) *engine {
 	return e
 }
 
-func (sh *shard) encode(w *encoder, p *aggregate.Plan) {
-	w.uvarint(uint64(len(sh.slots)))
-	for _, x := range sh.slots {
-		w.bool(x.metric != freeSlot)
-		if x.metric == freeSlot {
+func (s *State) encodeShard(w *encoder, p *aggregate.Plan, sh *shard) {
+	var unpacked []byte
+	w.uvarint(uint64(sh.slots.n))
+	for i := range sh.slots.n {
+		x := sh.slots.at(i)
+		w.bool(x.descriptor != freeSlot)
+		if x.descriptor == freeSlot {
 			continue
 		}
-		w.text(x.values)
-		w.b = x.key.Append(w.b)
+		unpacked = s.values.unpack(unpacked[:0], textAt(sh.texts.chunks, x.values))
+		w.bytes(unpacked)
+		w.b = sh.index.keys.at(i).Append(w.b)
 		w.varint(x.lastSeen)
 		w.varint(x.born)
-		for _, id := range []uint32{x.names, x.ident, x.metric} {
+		f := s.descriptors.of(x.descriptor)
+		for _, id := range []uint32{f.names, f.ident, f.metric} {
 			w.uvarint(uint64(id))
 		}
-		w.bool(x.overflow)
+		w.bool(f.overflow)
 	}
 	w.uvarint(uint64(len(sh.free)))
 	for _, i := range sh.free {
@@ -254,24 +259,18 @@ func (sh *shard) encode(w *encoder, p *aggregate.Plan) {
 
 func (s *State) decodeShard(d *decoder, e *engine, t *table, sh *shard) {
 	for range d.length() {
-		x := slot{metric: freeSlot}
-		if d.bool() {
-			x.values = d.text()
-			x.key = d.key()
-			x.lastSeen, x.born = d.varint(), d.varint()
-			x.names, x.ident, x.metric = s.names.restored(d), s.idents.restored(d), s.metrics.restored(d)
-			x.overflow = d.bool()
-			sh.index[x.key] = uint32(len(sh.slots))
-			if x.overflow {
-				e.folded.Add(1)
-			} else {
-				e.streams.Add(1)
-				s.streams.Add(1)
-			}
+		place := sh.slots.grow()
+		if x := sh.slots.at(place); d.bool() {
+			s.decodeSlot(d, e, sh, place)
+		} else {
+			x.descriptor = freeSlot
+			sh.index.skip()
 		}
-		sh.slots = append(sh.slots, x)
+		if d.err != nil {
+			return
+		}
 	}
-	n := len(sh.slots)
+	n := int(sh.slots.n)
 	for range d.length() {
 		i := d.uvarint()
 		if i >= uint64(n) {
@@ -302,13 +301,42 @@ func (s *State) decodeShard(d *decoder, e *engine, t *table, sh *shard) {
 	}
 }
 
+func (s *State) decodeSlot(d *decoder, e *engine, sh *shard, place uint32) {
+	x := sh.slots.at(place)
+	packed := s.values.pack(nil, d.bytes())
+	ref, ok := sh.texts.put(packed)
+	k := d.key()
+	x.values, x.lastSeen, x.born = ref, d.varint(), d.varint()
+	f := descriptor{names: s.names.restored(d), ident: s.idents.restored(d), metric: s.metrics.restored(d), overflow: d.bool()}
+	if !ok {
+		d.fail("the attributes of a stream")
+	}
+	if d.err != nil {
+		return
+	}
+	var fresh bool
+	if x.descriptor, fresh = s.descriptors.acquire(f); fresh {
+		s.names.again(f.names)
+		s.idents.again(f.ident)
+		s.metrics.again(f.metric)
+	}
+	sh.index.put(k, place)
+	if f.overflow {
+		e.folded.Add(1)
+	} else {
+		e.streams.Add(1)
+		s.streams.Add(1)
+	}
+}
+
 func (r *runs) encode(w *encoder) {
 	for i := range r.shards {
 		sh := &r.shards[i]
 		w.varint(sh.forgotten)
-		w.uvarint(uint64(len(sh.number)))
-		for k, x := range sh.number {
-			w.run(k, x.start, x.time)
+		w.uvarint(uint64(sh.number.len()))
+		for i := range sh.number.runs.n {
+			x := sh.number.runs.at(i)
+			w.run(*sh.number.index.keys.at(i), x.start, x.time)
 			w.b = x.value.Append(w.b)
 		}
 		encodeRuns(w, sh.histogram, datapoint.Histogram.Append)
@@ -334,12 +362,12 @@ func (r *runs) decode(d *decoder) {
 			k, start, t := d.run()
 			var v datapoint.Number
 			d.value(v.Decode)
-			sh.number[k] = run[datapoint.Number]{start, t, v}
+			sh.number.put(k, run[datapoint.Number]{start, t, v})
 		}
 		decodeRuns(d, sh.histogram, (*datapoint.Histogram).Decode)
 		decodeRuns(d, sh.exponential, (*datapoint.Exponential).Decode)
 		decodeRuns(d, sh.summary, (*datapoint.Summary).Decode)
-		n += len(sh.number) + len(sh.histogram) + len(sh.exponential) + len(sh.summary)
+		n += sh.number.len() + len(sh.histogram) + len(sh.exponential) + len(sh.summary)
 	}
 	r.count.Store(int64(n))
 }
@@ -353,14 +381,13 @@ func decodeRuns[V any](d *decoder, streams map[streamkey.Key]*run[V], value func
 	}
 }
 
-// restored reads a number that is in use.
+// restored reads a number that there is.
 func (n *interner) restored(d *decoder) uint32 {
 	id := d.uvarint()
 	if id >= uint64(len(n.entries)) {
 		d.fail("name")
 		return 0
 	}
-	n.entries[id].refs++
 	return uint32(id)
 }
 

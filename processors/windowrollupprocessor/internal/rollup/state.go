@@ -30,6 +30,10 @@ type State struct {
 	idents  *interner
 	metrics *interner
 
+	descriptors *descriptors
+	values      *values
+	chunks      sync.Pool // of *chunk
+
 	wmu    sync.Mutex
 	water  *window.Watermark // guarded by wmu
 	latest int64             // guarded by wmu; event time of the latest point that was taken in
@@ -76,6 +80,7 @@ func New(spec Spec, label string, began time.Time) *State {
 func (s *State) reset(spec Spec) {
 	s.spec, s.engines, s.outbox, s.sent = spec, nil, nil, 0
 	s.runs, s.names, s.idents, s.metrics = newRuns(), newInterner(), newInterner(), newInterner()
+	s.descriptors, s.values = newDescriptors(), newValues()
 	s.water = window.NewWatermark(spec.IdleTimeout, spec.MaxSources)
 	s.cache = map[metricID]wanted{}
 	s.streams.Store(0)

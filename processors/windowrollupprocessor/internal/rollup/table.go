@@ -42,9 +42,10 @@ type table struct {
 
 type shard struct {
 	mu    sync.Mutex
-	index map[streamkey.Key]uint32
-	slots []slot
+	index index
+	slots slab[slot]
 	free  []uint32
+	texts texts // of the slots
 
 	// panes are open. windows, by the rule's index, collect closed panes: of the window's hop, and so, for a
 	// tumbling window, of its size.
@@ -52,16 +53,12 @@ type shard struct {
 	windows []*collector
 }
 
-// slot is an output stream. A free one has no names.
+// slot is an output stream; the index has its key.
 type slot struct {
-	values   string // of its attributes
-	key      streamkey.Key
-	lastSeen int64  // start of the newest closed pane with a point in it; of its first pane before that
-	born     int64  // start of its first pane: where running totals begin
-	names    uint32 // interned: the attributes' names
-	ident    uint32 // interned: tenant, resource, scope
-	metric   uint32 // interned: name, unit, description
-	overflow bool   // stands for streams that found no room
+	lastSeen   int64  // start of the newest closed pane with a point in it; of its first pane before that
+	born       int64  // start of its first pane: where running totals begin
+	descriptor uint32 // State.descriptors; freeSlot if there is no stream
+	values     uint32 // shard.texts: of its attributes, packed
 }
 
 const freeSlot = ^uint32(0)
@@ -117,7 +114,6 @@ func newEngine(r Rule, set Settings, from int64) *engine {
 		t := &table{plan: aggregate.NewPlan(aggregates, k)}
 		for i := range t.shards {
 			sh := &t.shards[i]
-			sh.index = map[streamkey.Key]uint32{}
 			sh.panes = window.NewPanes[frame](e.base)
 			for _, w := range r.Windows {
 				c := &collector{open: window.NewPanes[frame](w.Hop), next: window.Never}
@@ -167,15 +163,15 @@ func (e *engine) correctable(t, mark int64) bool { return e.correctFor > 0 && t 
 func (t *table) shard(k streamkey.Key) *shard { return &t.shards[k.Hi>>(64-shardBits)] }
 
 // newSlot puts a stream into the shard, whose lock is held.
-func (sh *shard) newSlot(s slot) uint32 {
-	i := uint32(len(sh.slots))
+func (sh *shard) newSlot(k streamkey.Key, x slot) uint32 {
+	i := sh.slots.n
 	if last := len(sh.free) - 1; last >= 0 {
 		i, sh.free = sh.free[last], sh.free[:last]
-		sh.slots[i] = s
 	} else {
-		sh.slots = append(sh.slots, s)
+		sh.slots.grow()
 	}
-	sh.index[s.key] = i
+	*sh.slots.at(i) = x
+	sh.index.put(k, i)
 	return i
 }
 
@@ -188,7 +184,7 @@ func (t *table) add(sh *shard, slot uint32, p *point, maxBuckets int) (coarsened
 // correct adds p, whose pane has closed, to every window that it lies in: to those that have closed as a
 // correction, to others as the pane would have done it. The shard's lock is held.
 func (e *engine) correct(t *table, sh *shard, slot uint32, p *point, mark int64, maxBuckets int) {
-	x := &sh.slots[slot]
+	x := sh.slots.at(slot)
 	x.lastSeen = max(x.lastSeen, window.Align(p.at, e.base))
 	for i, w := range e.rule.Windows {
 		c := sh.windows[i]
