@@ -78,37 +78,49 @@ func BenchmarkAgainst(b *testing.B) {
 }
 
 // BenchmarkLinear is ours alone, up to a million streams: CPU of the thread for a point of a stream that is known, with batches
-// that are made one after the other, since all at once would fill the memory; and of the process for a closed value.
+// that are made one after the other, since all at once would fill the memory; and of the process for a closed value. The
+// streams come in the order of the round before, as most senders write them, or in another, as those that keep them in a hash
+// map do.
 func BenchmarkLinear(b *testing.B) {
-	for _, streams := range []int{10_000, 100_000, 1_000_000} {
-		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			in := &input{work: works[0], begin: time.Now().Truncate(time.Hour), batches: streams / batchPoints}
-			in.settings = "max_streams: 2000000\n"
-			var point, closed []float64
-			for b.Loop() {
-				s := newOurs(b, in.work, in)
-				var took time.Duration
-				for round := range 3 {
-					for batch := range in.batches {
-						md := in.metrics(batch)
-						in.set(md, batch, round)
-						before := cpu(unix.RUSAGE_THREAD)
-						s.take(md)
-						if round > 0 {
-							took += cpu(unix.RUSAGE_THREAD) - before
-						}
+	for _, shuffled := range []bool{false, true} {
+		for _, streams := range []int{10_000, 100_000, 1_000_000} {
+			linear(b, streams, shuffled)
+		}
+	}
+}
+
+func linear(b *testing.B, streams int, shuffled bool) {
+	b.Run(fmt.Sprintf("shuffled=%t/streams=%d", shuffled, streams), func(b *testing.B) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		in := &input{work: works[0], begin: time.Now().Truncate(time.Hour), batches: streams / batchPoints}
+		in.settings = "max_streams: 2000000\n"
+		var point, closed []float64
+		for b.Loop() {
+			s := newOurs(b, in.work, in)
+			var took time.Duration
+			for round := range 3 {
+				in.step = 1
+				if shuffled {
+					in.step = []int{1, 7919, 104729}[round] // primes, so that it is a permutation
+				}
+				for batch := range in.batches {
+					md := in.metrics(batch)
+					in.set(md, batch, round)
+					before := cpu(unix.RUSAGE_THREAD)
+					s.take(md)
+					if round > 0 {
+						took += cpu(unix.RUSAGE_THREAD) - before
 					}
 				}
-				points, flushed := s.flush()
-				point = append(point, float64(took.Nanoseconds())/float64(2*streams))
-				closed = append(closed, float64(flushed.Nanoseconds())/float64(points))
 			}
-			b.ReportMetric(median(point), "ns/point")
-			b.ReportMetric(median(closed), "ns/closed")
-		})
-	}
+			points, flushed := s.flush()
+			point = append(point, float64(took.Nanoseconds())/float64(2*streams))
+			closed = append(closed, float64(flushed.Nanoseconds())/float64(points))
+		}
+		b.ReportMetric(median(point), "ns/point")
+		b.ReportMetric(median(closed), "ns/closed")
+	})
 }
 
 // BenchmarkBytes tells the live heap that a stream with one open window takes: after a round, and for what further windows add
@@ -170,6 +182,7 @@ type input struct {
 	settings string // of ours, beside the rule
 	begin    time.Time
 	batches  int
+	step     int                   // between neighbours; 0 and 1: they come in order
 	otlp     []pmetric.Metrics     // templates; each push gets a copy
 	prom     [][]prompb.TimeSeries // reused: a push only reads them
 }
@@ -192,6 +205,9 @@ func labels(i int) (names, values []string) {
 	return append(names, "client.id"), append(values, fmt.Sprintf("client-%07d", i))
 }
 
+// stream returns the stream that comes at place i.
+func (in *input) stream(i int) int { return i * max(in.step, 1) % (in.batches * batchPoints) }
+
 func (in *input) metrics(batch int) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	rm := md.ResourceMetrics().AppendEmpty()
@@ -200,7 +216,7 @@ func (in *input) metrics(batch int) pmetric.Metrics {
 	m.SetName("http.requests")
 	for i := batch * batchPoints; i < (batch+1)*batchPoints; i++ {
 		dp := in.points(m).AppendEmpty()
-		names, values := labels(i)
+		names, values := labels(in.stream(i))
 		for k := range names {
 			dp.Attributes().PutStr(names[k], values[k])
 		}
@@ -245,7 +261,7 @@ func (in *input) set(md pmetric.Metrics, batch, round int) {
 	for i, dp := range points.All() {
 		dp.SetStartTimestamp(pcommon.NewTimestampFromTime(in.begin))
 		dp.SetTimestamp(pcommon.NewTimestampFromTime(in.at(round)))
-		dp.SetDoubleValue(value(batch*batchPoints+i, round))
+		dp.SetDoubleValue(value(in.stream(batch*batchPoints+i), round))
 	}
 }
 
