@@ -27,7 +27,7 @@ func (r *numberRuns) remove(place uint32) {
 	r.runs.drop()
 }
 
-// numbers replaces the points of a chunk, which are of cumulative sums, by their increases, and takes those out that bring
+// increases replaces the points of a chunk, which are of cumulative sums, by their increases, and takes those out that bring
 // none. All shards are locked for it: most points of a chunk lie in different ones.
 func (b *batch) increases(c *chunk) {
 	r := b.s.runs
