@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -67,6 +68,9 @@ func (p *partition) Flush(ctx context.Context) error {
 	}
 	err := p.state.Render(p.w.cfg.Emit.BatchPoints, func(fromClient string, md pmetric.Metrics) error {
 		n := md.DataPointCount()
+		if !journal {
+			sign(md, p.session.Label())
+		}
 		if err := pace.wait(ctx, n); err != nil {
 			return err
 		}
@@ -86,6 +90,41 @@ func (p *partition) Flush(ctx context.Context) error {
 	})
 	p.w.tel.flushed(ctx, time.Since(begin), p.w.cfg.shortest())
 	return err
+}
+
+// instanceAttribute is on every point of a rollup that was made without a journal: two collectors that get a part of a service each would
+// write one series otherwise, and a store keeps the first of two values for one time. Behind a journal a series has one partition.
+const instanceAttribute = "penstock.instance"
+
+// sign puts the instance on all points of md.
+func sign(md pmetric.Metrics, instance string) {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				switch m.Type() {
+				case pmetric.MetricTypeGauge:
+					signPoints(m.Gauge().DataPoints(), instance)
+				case pmetric.MetricTypeSum:
+					signPoints(m.Sum().DataPoints(), instance)
+				case pmetric.MetricTypeHistogram:
+					signPoints(m.Histogram().DataPoints(), instance)
+				case pmetric.MetricTypeExponentialHistogram:
+					signPoints(m.ExponentialHistogram().DataPoints(), instance)
+				case pmetric.MetricTypeSummary:
+					signPoints(m.Summary().DataPoints(), instance)
+				}
+			}
+		}
+	}
+}
+
+func signPoints[P interface{ Attributes() pcommon.Map }](points interface {
+	Len() int
+	At(int) P
+}, instance string) {
+	for i := range points.Len() {
+		points.At(i).Attributes().PutStr(instanceAttribute, instance)
+	}
 }
 
 // pacer spreads batches evenly over a time.

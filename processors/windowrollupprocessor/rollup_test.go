@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -418,6 +419,44 @@ func TestLocalStateSurvivesARestart(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, fmt.Sprint(m.Data), "restore")
 		require.NoError(t, w.Shutdown(t.Context()))
+	})
+}
+
+// Two collectors without a journal get a part of a service each and write into one store: each writes series of its own. A store keeps
+// the first of two values for one series and time, which made 4 of 44.
+func TestInstancesWithoutAJournalWriteNoSeriesTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stored := map[string]int64{}
+		next, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+			for _, rm := range md.ResourceMetrics().All() {
+				for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+					if m.Type() != pmetric.MetricTypeSum {
+						continue
+					}
+					for _, dp := range m.Sum().DataPoints().All() {
+						key := fmt.Sprint(m.Name(), rm.Resource().Attributes().AsRaw(), dp.Attributes().AsRaw(), dp.Timestamp())
+						assert.NotContains(t, stored, key)
+						stored[key] = int64(dp.DoubleValue()) + dp.IntValue()
+					}
+				}
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		at := time.Now()
+		for instance, users := range map[string][]string{"g1": {"a"}, "g2": {"b", "c", "d"}} {
+			w := startLocal(t, componenttest.NewTelemetry(), perMinute(func(c *Config) { c.InstanceID = instance }), next, componenttest.NewNopHost())
+			require.NoError(t, w.ConsumeMetrics(t.Context(), requests(at, users...)))
+			require.NoError(t, w.Shutdown(t.Context()))
+		}
+		total := int64(0)
+		for key, v := range stored {
+			assert.Contains(t, key, "penstock.instance:g")
+			if strings.HasPrefix(key, "requests.sum") {
+				total += v
+			}
+		}
+		assert.Equal(t, int64(4), total, "%v", stored)
 	})
 }
 
