@@ -187,9 +187,6 @@ func (sc *scan) jwk(sep int, name string) int {
 // passFile takes the password of a line of .pgpass, host:port:database:user:password (the first colon is at i).
 func (sc *scan) passFile(i int) int {
 	t := sc.t
-	if c := at(t, i+1); c != '5' && c != '6' && c != '*' {
-		return 0
-	}
 	port := run(t, i+1, cDigit, 6)
 	if at(t, i+1) == '*' {
 		port = i + 2
@@ -233,6 +230,9 @@ func (sc *scan) passFile(i int) int {
 // makes a secret of, the lines of a key of PuTTY.
 func (sc *scan) dashed(i int) int {
 	t := sc.t
+	if c := lower(at(t, i+1)); c != 's' && c != 'l' {
+		return 0
+	}
 	switch {
 	case foldAt(t, i, "-server community ") && foldAt(t, i-4, "snmp"):
 		start := i + len("-server community ")

@@ -177,28 +177,29 @@ func (sc *scan) nationalID(i, j int) int {
 	var best Span
 	n := j - i
 	lettered := is(at(sc.t, i-1), cLetter)
-	for _, run := range [...]int{n, 0} {
-		if run > maxGroup {
-			continue
+	if n <= maxGroup {
+		if list := sc.ids.at[n][at(sc.t, j)]; list != 0 && sc.laidOut(list, i, lettered, &best) {
+			return sc.found(best.Kind, best.Start, best.End)
 		}
-		k := sc.ids.at[run][at(sc.t, j)]
-		if run == 0 {
-			if !lettered {
-				continue
-			}
-			k = sc.ids.at[0]['A']
-		}
-		list := sc.ids.lists[k]
-		for k := range list {
-			if l := &list[k]; (!l.letter || lettered) && sc.formatted(l, i, &best) {
-				return sc.found(best.Kind, best.Start, best.End)
-			}
-		}
+	}
+	if lettered && sc.laidOut(sc.ids.at[0]['A'], i, true, &best) {
+		return sc.found(best.Kind, best.Start, best.End)
 	}
 	if n <= maxBare && len(sc.bareIDs[n]) > 0 && !is(at(sc.t, i-1), cLetter) && sc.bareID(i, j, &best) || best.End > 0 {
 		return sc.found(best.Kind, best.Start, best.End)
 	}
 	return 0
+}
+
+// laidOut tries a list of layouts whose first digit is at i; it is sure if context says so.
+func (sc *scan) laidOut(n uint8, i int, lettered bool, best *Span) (sure bool) {
+	list := sc.ids.lists[n]
+	for k := range list {
+		if l := &list[k]; (!l.letter || lettered) && sc.formatted(l, i, best) {
+			return true
+		}
+	}
+	return false
 }
 
 // bareID tries the rules for t[i:j] without separators. Like formatted it leaves what it finds in best, and is sure if context says so.

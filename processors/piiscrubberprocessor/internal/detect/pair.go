@@ -61,7 +61,7 @@ func (sc *scan) pairOf(end, sep int) int {
 			end--
 		}
 	}
-	if t[sep] == '=' && sc.on.Has(Password) {
+	if t[sep] == '=' && (at(t, sep+1) == '"' || at(t, sep+1) == '\\') && lower(at(t, sep-1)) == 'e' && sc.on.Has(Password) {
 		if stop := sc.part(sep); stop > 0 {
 			return stop
 		}

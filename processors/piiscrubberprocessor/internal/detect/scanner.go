@@ -136,11 +136,15 @@ func (s *Scanner) Scan(dst []Span, key, text string) []Span {
 
 // walk asks the detectors at each byte that may betray something.
 func (sc *scan) walk() {
-	for i := 0; i < len(sc.t); {
-		if a := sc.table[sc.t[i]]; a != none {
-			i = sc.look(i, a)
-		} else {
+	t, table := sc.t, &sc.table
+	for i := 0; i < len(t); {
+		switch a := table[t[i]]; a {
+		case none:
 			i++
+		case aDigit:
+			i = sc.digits(i)
+		default:
+			i = sc.look(i, a)
 		}
 	}
 	if len(sc.extra) > 0 {
@@ -151,8 +155,6 @@ func (sc *scan) walk() {
 // look asks the detectors of anchor a at i and returns where the scan goes on, always behind i.
 func (sc *scan) look(i int, a anchor) int {
 	switch a {
-	case aDigit:
-		return sc.digits(i)
 	case aAt:
 		return sc.at(i)
 	case aEscape:

@@ -33,8 +33,10 @@ func (sc *scan) colon(i int) int {
 		}
 	}
 	if sc.on.Has(Password) {
-		if end := sc.passFile(i); end > i {
-			return end
+		if c := at(t, i+1); c == '5' || c == '6' || c == '*' {
+			if end := sc.passFile(i); end > i {
+				return end
+			}
 		}
 		return sc.pair(i)
 	}
@@ -135,6 +137,13 @@ func (sc *scan) dsn(i int) int {
 // jdbc:oracle:thin:user/password@host:1521:SID.
 func oracle(t string, i int) bool {
 	low := max(0, i-128)
+	slash := i
+	for slash > 0 && i-slash < 64 && t[slash] != '/' && t[slash] > ' ' {
+		slash--
+	}
+	if t[slash] != '/' {
+		return false
+	}
 	for _, head := range [...]string{"oracle:thin:", "oracle:oci:", "oracle:oci8:", "sqlplus "} {
 		if n := strings.LastIndex(t[low:i], head); n >= 0 && strings.IndexByte(t[low+n+len(head):i], ' ') < 0 {
 			return true
