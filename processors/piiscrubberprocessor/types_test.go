@@ -1,0 +1,69 @@
+package piiscrubberprocessor
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// through sends a body and returns what is left of it.
+func through(t *testing.T, set func(pcommon.Value)) pcommon.Value {
+	t.Helper()
+	s, _ := settings(t)
+	sink := new(consumertest.LogsSink)
+	p, err := NewFactory().CreateLogs(context.Background(), s, createDefaultConfig(), sink)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(context.Background(), componenttest.NewNopHost()))
+	ld := plog.NewLogs()
+	set(ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body())
+	require.NoError(t, p.ConsumeLogs(context.Background(), ld))
+	require.NoError(t, p.Shutdown(context.Background()))
+	return sink.AllLogs()[0].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body()
+}
+
+// A number that stays keeps its type and every digit; one that goes becomes a string.
+func TestNumbersKeepTheirType(t *testing.T) {
+	for _, n := range []int64{0, -1, 42, 4155552671, 4111111111111112, 1710152553000000000, -9223372036854775808, 9223372036854775807} {
+		v := through(t, func(v pcommon.Value) { v.SetEmptyMap().PutInt("app.value", n) })
+		got, _ := v.Map().Get("app.value")
+		assert.Equal(t, pcommon.ValueTypeInt, got.Type(), n)
+		assert.Equal(t, n, got.Int())
+	}
+	for _, f := range []float64{0.1, 4111111111111112, 1e300, -2.5} {
+		v := through(t, func(v pcommon.Value) { v.SetEmptyMap().PutDouble("app.value", f) })
+		got, _ := v.Map().Get("app.value")
+		assert.Equal(t, pcommon.ValueTypeDouble, got.Type(), f)
+		assert.Equal(t, f, got.Double()) //nolint:testifylint // it must be the same
+	}
+	v := through(t, func(v pcommon.Value) {
+		v.SetEmptyMap().PutInt("card_number", 4111111111111111)
+		v.Map().PutDouble("pan", 4111111111111111)
+		v.Map().PutInt("ssn", 402119876)
+		v.Map().PutInt("user.pin", 4711)
+	})
+	assert.Equal(t, map[string]any{"card_number": "[REDACTED:payment_card]", "pan": "[REDACTED:payment_card]", "ssn": "[REDACTED:us_ssn]", "user.pin": "[REDACTED:sensitive_key]"}, v.Map().AsRaw())
+}
+
+// Bytes, lists, maps and JSON inside of JSON are searched as text is, and keep their type.
+func TestEveryTypeIsSearched(t *testing.T) {
+	const mail, left = `{"user":"jane@example.com","n":1}`, `{"user":"[REDACTED:email]","n":1}`
+	assert.Equal(t, left, through(t, func(v pcommon.Value) { v.SetStr(mail) }).Str())
+	assert.Equal(t, left, string(through(t, func(v pcommon.Value) { v.SetEmptyBytes().FromRaw([]byte(mail)) }).Bytes().AsRaw()))
+	assert.Equal(t, `{"body":"{\"password\":\"[REDACTED:password]\",\"x\":1}"}`,
+		through(t, func(v pcommon.Value) { v.SetStr(`{"body":"{\"password\":\"hunter2x\",\"x\":1}"}`) }).Str())
+	list := through(t, func(v pcommon.Value) {
+		s := v.SetEmptySlice()
+		s.AppendEmpty().SetStr(mail)
+		s.AppendEmpty().SetInt(7)
+		s.AppendEmpty().SetBool(true)
+		s.AppendEmpty().SetEmptyBytes().FromRaw([]byte(mail))
+		s.AppendEmpty().SetEmptyMap().PutEmptySlice("to").AppendEmpty().SetStr("jane@example.com")
+	})
+	assert.Equal(t, []any{left, int64(7), true, []byte(left), map[string]any{"to": []any{"[REDACTED:email]"}}}, list.Slice().AsRaw())
+}
