@@ -149,6 +149,9 @@ type Batch struct {
 	path  []byte
 	num   [20]byte // digits of a number
 	again bool
+	// searched says that the last scan went through; what it found is in spans.
+	searched bool
+	clean    *cleanSet
 
 	identify bool
 	// Constants counts the values that a constant, or less than they were, took the place of: what may have made two streams one.
@@ -159,7 +162,7 @@ type Batch struct {
 
 // NewBatch returns an empty Batch.
 func (s *Scrubber) NewBatch() *Batch {
-	return &Batch{s: s, Tally: Tally{Found: make([]int64, len(s.rules)), Hashed: make([]int64, len(s.rules))}}
+	return &Batch{s: s, clean: newCleanSet(), Tally: Tally{Found: make([]int64, len(s.rules)), Hashed: make([]int64, len(s.rules))}}
 }
 
 // What a Batch keeps of its buffers for the next one: 4 MiB and 6 MiB.
@@ -299,7 +302,10 @@ func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (st
 
 // scan looks for findings in text; false if a detector panicked.
 func (b *Batch) scan(scanner *detect.Scanner, key, text string) (ok bool) {
-	defer func() { ok = recover() == nil }()
+	defer func() {
+		ok = recover() == nil
+		b.searched = ok
+	}()
 	b.spans = scanner.Scan(b.spans[:0], key, text)
 	return true
 }

@@ -84,6 +84,27 @@ func entryName(m pcommon.Map) string {
 
 // attribute scrubs the value under k, which key describes.
 func (b *Batch) attribute(k, key string, v pcommon.Value, depth int) outcome {
+	if b.Tap != nil || v.Type() != pcommon.ValueTypeStr {
+		return b.anew(k, key, v, depth)
+	}
+	text := v.Str()
+	if len(text) > maxRemembered || text == "" {
+		return b.anew(k, key, v, depth)
+	}
+	hash, slot := b.clean.of(key, text)
+	if *slot == hash {
+		return kept
+	}
+	b.searched = false
+	o := b.anew(k, key, v, depth)
+	if o == kept && b.searched && len(b.spans) == 0 {
+		*slot = hash
+	}
+	return o
+}
+
+// anew is attribute for one that isn't known to be clean.
+func (b *Batch) anew(k, key string, v pcommon.Value, depth int) outcome {
 	s := b.s
 	if len(s.AllowKeys) > 0 && s.allowedKey(k) {
 		return kept

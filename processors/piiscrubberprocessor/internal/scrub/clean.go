@@ -1,0 +1,30 @@
+package scrub
+
+import "hash/maphash"
+
+const (
+	// cleanSlots is how many attributes a Batch remembers to be clean: 8 KiB.
+	cleanSlots = 1 << 10
+	// maxRemembered is the longest value that is remembered, in bytes.
+	maxRemembered = 128
+)
+
+// cleanSet remembers attributes in which nothing was found, by a hash of key and value: most attributes of telemetry repeat. Its seeds are
+// random, so nobody can make a value that is taken for another; by chance it happens once in 2^64 times.
+type cleanSet struct {
+	keys, values maphash.Seed
+	slots        [cleanSlots]uint64
+}
+
+func newCleanSet() *cleanSet {
+	return &cleanSet{keys: maphash.MakeSeed(), values: maphash.MakeSeed()}
+}
+
+// of returns the hash of an attribute, never zero, and its slot.
+func (c *cleanSet) of(key, value string) (hash uint64, slot *uint64) {
+	hash = maphash.String(c.keys, key)*0x9E3779B97F4A7C15 + maphash.String(c.values, value)
+	if hash == 0 {
+		hash = 1
+	}
+	return hash, &c.slots[hash%cleanSlots]
+}
