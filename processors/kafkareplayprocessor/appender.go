@@ -69,7 +69,20 @@ type target struct {
 	producer *cluster.Producer
 	topic    string
 	layout   journal.Layout
-	maxBytes int
+	maxBytes int // above it a request is divided
+	mostOne  int // the longest value that the topic takes: a single item may be that long
+}
+
+// divide separates records of one large item that the topic takes from those that it does not.
+func (t *target) divide(large []journal.Record) (fit, tooLong []journal.Record) {
+	for _, r := range large {
+		if len(r.Value) <= t.mostOne {
+			fit = append(fit, r)
+		} else {
+			tooLong = append(tooLong, r)
+		}
+	}
+	return fit, tooLong
 }
 
 func newAppender(signal journal.Signal, cfg *Config, set processor.Settings) (*appender, error) {
@@ -166,6 +179,7 @@ func (a *appender) prepare(ctx context.Context) error {
 	a.ready.Store(&target{
 		producer: producer, topic: a.signal.Topic(a.cfg.Kafka.TopicPrefix), layout: layout,
 		maxBytes: min(a.cfg.MaxRecord, int(maxMessage)-recordOverhead),
+		mostOne:  min(int(maxMessage), cluster.RecordBytes) - recordOverhead,
 	})
 	return nil
 }
@@ -205,6 +219,8 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	defer cancel()
 	ctx, release := a.health.bound(ctx)
 	defer release()
+	large, tooLong := t.divide(large)
+	records = append(records, large...)
 	toWrite := make([]*kgo.Record, len(records))
 	bytes := int64(0)
 	for i := range records {
@@ -217,9 +233,9 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	}
 	a.health.worked()
 	written := len(records) - len(failed)
-	for i := range large {
-		bytes += int64(len(large[i].Value))
-		failed = append(failed, large[i].Kafka(t.topic))
+	for i := range tooLong {
+		bytes += int64(len(tooLong[i].Value))
+		failed = append(failed, tooLong[i].Kafka(t.topic))
 	}
 	deadItems := 0
 	if len(failed) > 0 {

@@ -188,33 +188,71 @@ func TestEmptyRequestsLeaveNoRecord(t *testing.T) {
 	assert.Empty(t, w.read(t, "p.metrics"))
 }
 
-func TestWhatDoesNotFitIsKeptInTheDeadLetter(t *testing.T) {
-	w := newWorld(t)
-	w.cfg.MaxRecord = 16 << 10
+// lengths returns the lengths of the bodies in a topic, record by record.
+func (w *world) lengths(t *testing.T, topic string) (lengths []int) {
+	t.Helper()
+	for _, k := range w.read(t, topic) {
+		got, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(k.Value)
+		require.NoError(t, err)
+		for _, l := range got.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+			lengths = append(lengths, len(l.Body().Str()))
+		}
+	}
+	return lengths
+}
+
+func bodiesOf(lengths ...int) plog.Logs {
 	ld := plog.NewLogs()
 	records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
-	long := strings.Repeat("0123456789", 2000)
-	for _, body := range []string{"short", long, long[:9000], long[:9000]} {
-		records.AppendEmpty().Body().SetStr(body)
+	for _, n := range lengths {
+		records.AppendEmpty().Body().SetStr(strings.Repeat("0123456789", n/10))
 	}
-	require.NoError(t, w.logs(t).ConsumeLogs(t.Context(), ld))
-	bodies := func(topic string) (lengths []int) {
-		for _, k := range w.read(t, topic) {
-			assert.LessOrEqual(t, len(k.Value), 21<<10)
-			got, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(k.Value)
-			require.NoError(t, err)
-			for _, l := range got.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
-				lengths = append(lengths, len(l.Body().Str()))
-			}
-		}
-		return lengths
-	}
-	assert.ElementsMatch(t, []int{5, 9000, 9000}, bodies("p.logs"))
-	assert.Equal(t, []int{20000}, bodies("p.deadletter"))
+	return ld
+}
+
+// An item can't be divided: up to what a request may have it has a record of its own in the journal, beside its neighbours.
+func TestLargeItemsAreInTheJournal(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, w.logs(t).ConsumeLogs(t.Context(), bodiesOf(10, 1200_000, 20, 24<<20/10*10, 30)))
+	assert.ElementsMatch(t, []int{10, 20, 30, 1200_000, 24 << 20 / 10 * 10}, w.lengths(t, "p.logs"))
 	logs := attribute.NewSet(attribute.String("signal", "logs"))
-	metadatatest.AssertEqualProcessorKafkaReplayDeadLetters(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
-	metadatatest.AssertEqualProcessorKafkaReplayDeadLetterItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
-	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 3}}, metricdatatest.IgnoreTimestamp())
+	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 5}}, metricdatatest.IgnoreTimestamp())
+}
+
+// A topic of an older release that took less takes more after the start; one that we may not change keeps its limit.
+func TestWhatDoesNotFitIsKeptInTheDeadLetter(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		w := newWorld(t)
+		c, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...))
+		require.NoError(t, err)
+		_, err = kadm.NewClient(c).CreateTopic(t.Context(), 4, 3, map[string]*string{"max.message.bytes": kadm.StringPtr("30000"),
+			"cleanup.policy": kadm.StringPtr("delete"), "min.insync.replicas": kadm.StringPtr("2")}, "p.logs")
+		require.NoError(t, err)
+		c.Close()
+		if !allowed {
+			w.kafka.ControlKey(int16(kmsg.IncrementalAlterConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				w.kafka.KeepControl()
+				resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
+				for _, r := range req.(*kmsg.IncrementalAlterConfigsRequest).Resources {
+					one := kmsg.NewIncrementalAlterConfigsResponseResource()
+					one.ResourceType, one.ResourceName, one.ErrorCode = r.ResourceType, r.ResourceName, kerr.TopicAuthorizationFailed.Code
+					resp.Resources = append(resp.Resources, one)
+				}
+				return resp, nil, true
+			})
+		}
+		require.NoError(t, w.logs(t).ConsumeLogs(t.Context(), bodiesOf(10, 20000, 9000, 9000)))
+		if allowed {
+			assert.ElementsMatch(t, []int{10, 20000, 9000, 9000}, w.lengths(t, "p.logs"))
+			continue
+		}
+		assert.ElementsMatch(t, []int{10, 9000, 9000}, w.lengths(t, "p.logs"))
+		assert.Equal(t, []int{20000}, w.lengths(t, "p.deadletter"))
+		logs := attribute.NewSet(attribute.String("signal", "logs"))
+		metadatatest.AssertEqualProcessorKafkaReplayDeadLetters(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
+		metadatatest.AssertEqualProcessorKafkaReplayDeadLetterItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 1}}, metricdatatest.IgnoreTimestamp())
+		metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 3}}, metricdatatest.IgnoreTimestamp())
+	}
 }
 
 // Records that the broker finds too large hold many items: they are counted as items too, and none of them as appended.

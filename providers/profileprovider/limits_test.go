@@ -29,6 +29,21 @@ func effective(t *testing.T, conf *confmap.Conf, path string) any {
 	return all.Get(parts[2])
 }
 
+// exporterhelper drops an item above a batch's max_size, and the rest of its request.
+func TestNoBatchHasAnUpperBoundInBytes(t *testing.T) {
+	for _, profile := range []string{"profile:agent", "profile:gateway"} {
+		conf := resolve(t, map[string]string{"PENSTOCK_LOG_FILES": "/x", "PENSTOCK_OTLP_EXPORT_ENDPOINT": "x:1", "PENSTOCK_LOKI_URL": "http://x"}, profile)
+		exporters, err := conf.Sub("exporters")
+		require.NoError(t, err)
+		require.NotEmpty(t, exporters.ToStringMap())
+		for id := range exporters.ToStringMap() {
+			if fmt.Sprint(exporters.Get(id+"::sending_queue::batch::sizer")) == "bytes" {
+				assert.False(t, exporters.IsSet(id+"::sending_queue::batch::max_size"), id)
+			}
+		}
+	}
+}
+
 // docs/limits.md says what holds, and what each hop lets through the next one takes.
 func TestLimitsFitTogether(t *testing.T) {
 	conf := resolve(t, nil, "profile:standalone")
@@ -70,6 +85,7 @@ func TestLimitsFitTogether(t *testing.T) {
 	assert.GreaterOrEqual(t, n(limit+"max_reading"), 3*body)
 	assert.GreaterOrEqual(t, n(limit+"max_decoded_size"), 6*body, "an honest request takes less than six times its bytes")
 	assert.GreaterOrEqual(t, n(journal+"max_in_flight"), body, "the journal takes what the receiver takes")
+	assert.Greater(t, n("processors::pii_scrubber::limits::max_value_bytes"), body, "what is taken is searched, not redacted for its length")
 	assert.Less(t, n(journal+"max_record_size"), n("receivers::kafka_replay/tsdb::follow::range::max_bytes"))
 	assert.Greater(t, wait(http+"write_timeout"), wait(limit+"read_timeout")+wait(journal+"timeout"), "an answer is written before the connection ends")
 	assert.Less(t, n("processors::cardinality_guard/tsdb::limits::series"), n("extensions::embedded_tsdb::max_series"))

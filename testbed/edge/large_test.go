@@ -155,3 +155,39 @@ func TestAForeignServersLimitCostsTheItemAlone(t *testing.T) {
 	assert.Len(t, deadLetters(t, p)["too_large"], 1)
 	p.Terminate(t)
 }
+
+// The same items through the gateway's journal, and out of it again.
+func TestLargeItemsPassTheJournal(t *testing.T) {
+	g := gateway.New(t)
+	p := process.Start(t, process.Settings{Configs: []string{"profile:standalone"},
+		Args: []string{"--set=exporters::otlp_grpc/forward::compression=gzip"},
+		Env:  map[string]string{"PENSTOCK_OTLP_EXPORT_ENDPOINT": g.Address}})
+	sizes := []int{1_100_000, 5 * mib, 19 * mib}
+	for i, size := range sizes {
+		answer, err := send.Logs(p.HTTP(), around(i*51, size))
+		takes(t, answer, err)
+		traces(t, p, span(fmt.Sprintf("span %d", i), size))
+		answer, err = send.Metrics(p.HTTP(), exemplars(fmt.Sprintf("metric_%d", i), size))
+		takes(t, answer, err)
+	}
+	ask.Eventually(t, func() error {
+		bodies, spans, metrics := g.Bodies(), g.Spans(), g.Metrics()
+		if len(bodies) != len(sizes)*51 {
+			return fmt.Errorf("%d of %d records", len(bodies), len(sizes)*51)
+		}
+		for i := range sizes {
+			if spans[fmt.Sprintf("span %d", i)] != 1 || metrics[fmt.Sprintf("metric_%d", i)] != 1 {
+				return fmt.Errorf("spans %v, metrics %v", spans, metrics)
+			}
+		}
+		return nil
+	})
+	ask.Eventually(t, func() error { // and none is in the dead letter
+		n, err := ask.Metric(p.Telemetry(), "otelcol_processor_kafka_replay_dead_letters")
+		if err == nil && n != 0 {
+			err = fmt.Errorf("%v dead letters", n)
+		}
+		return err
+	})
+	p.Terminate(t)
+}

@@ -54,7 +54,7 @@ func TestTopicsAreMadeOnceWithWhatThePromiseRestsOn(t *testing.T) {
 		layout, maxMessage, err := cluster.Ensure(t.Context(), c, "p", journal.Metrics, topics())
 		require.NoError(t, err)
 		assert.Equal(t, journal.Layout{Partitions: 4, Shards: 1, Keys: journal.KeysVersion}, layout)
-		assert.EqualValues(t, 1048588, maxMessage)
+		assert.EqualValues(t, cluster.RecordBytes, maxMessage)
 	}
 	adm := kadm.NewClient(c)
 	described, err := adm.DescribeTopicConfigs(t.Context(), "p.metrics", "p.deadletter", "p.layout")
@@ -103,7 +103,7 @@ func TestABrokerThatDoesNotKnowATopicYetIsAskedAgain(t *testing.T) {
 	unknown()
 	_, maxMessage, err := cluster.Ensure(t.Context(), c, "p", journal.Logs, topics())
 	require.NoError(t, err)
-	assert.EqualValues(t, 1048588, maxMessage)
+	assert.EqualValues(t, cluster.RecordBytes, maxMessage)
 	unknown()
 	_, err = cluster.EnsureState(t.Context(), c, "p", journal.Logs, "g")
 	require.NoError(t, err)

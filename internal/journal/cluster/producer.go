@@ -19,6 +19,13 @@ import (
 // others no longer than this.
 const maxLinger = 10 * time.Millisecond
 
+const (
+	// batchBytes is as much as plain records share.
+	batchBytes = 1 << 20
+	// framing is kept free of that for headers.
+	framing = 16 << 10
+)
+
 // ErrBusy says that as much as may wait for Kafka is waiting.
 var ErrBusy = errors.New("too much is waiting for Kafka")
 
@@ -30,7 +37,8 @@ var ErrBusy = errors.New("too much is waiting for Kafka")
 // Memory: the records in flight, at most the bytes that it was made with; and the client's own, about 1 MiB a broker.
 type Producer struct {
 	client *kgo.Client // plain records
-	large  *kgo.Client // dead letters
+	large  *kgo.Client // records above batchBytes, one at a time, and dead letters
+	batch  int         // bytes of key and value up to which a record is a plain one
 	room   *semaphore.Weighted
 	bytes  int64
 	used   atomic.Int64
@@ -46,7 +54,8 @@ func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, e
 		// The lowest level: a few percent larger, and half of the time.
 		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(1 << 30)})) // the bound is in bytes, here
-	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(maxMessage))...)
+	batch := min(maxMessage, batchBytes)
+	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(batch))...)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +68,7 @@ func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, e
 	cancel()
 	// A flush that does not wait ends the lingering of all that is buffered.
 	all := rounds.New(func() { _ = client.Flush(ended) })
-	return &Producer{client: client, large: large, room: semaphore.NewWeighted(inFlight), bytes: inFlight, rounds: all}, nil
+	return &Producer{client: client, large: large, batch: int(batch) - framing, room: semaphore.NewWeighted(inFlight), bytes: inFlight, rounds: all}, nil
 }
 
 // Write writes records and returns when each is written or has failed. failed names those that can never be written,
@@ -76,7 +85,7 @@ func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*
 	}
 	p.used.Add(size)
 	var place rounds.Writer
-	w := send(ctx, p.client, records, func() {
+	w := send(ctx, p.clientFor, records, func() {
 		p.rounds.Leave(&place)
 		p.room.Release(size)
 		p.used.Add(-size)
@@ -99,7 +108,7 @@ func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*
 
 // WriteLarge writes records of up to DeadLetterBytes and waits.
 func (p *Producer) WriteLarge(ctx context.Context, records ...*kgo.Record) error {
-	w := send(ctx, p.large, records, func() {})
+	w := send(ctx, func(*kgo.Record) *kgo.Client { return p.large }, records, func() {})
 	err := w.wait(ctx)
 	if err == nil {
 		for _, e := range w.errs {
@@ -112,6 +121,14 @@ func (p *Producer) WriteLarge(ctx context.Context, records ...*kgo.Record) error
 	return nil
 }
 
+// clientFor returns the client that writes r. Batches of large records would hold up the others.
+func (p *Producer) clientFor(r *kgo.Record) *kgo.Client {
+	if len(r.Key)+len(r.Value) > p.batch {
+		return p.large
+	}
+	return p.client
+}
+
 // written is records on their way. errs are theirs, once all are done.
 type written struct {
 	done chan struct{}
@@ -119,12 +136,12 @@ type written struct {
 }
 
 // send begins to write records, and calls release when the client is done with the last.
-func send(ctx context.Context, client *kgo.Client, records []*kgo.Record, release func()) *written {
+func send(ctx context.Context, client func(*kgo.Record) *kgo.Client, records []*kgo.Record, release func()) *written {
 	w := &written{done: make(chan struct{}), errs: make([]error, len(records))}
 	var left atomic.Int64
 	left.Store(int64(len(records)))
 	for i, r := range records {
-		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
+		client(r).Produce(ctx, r, func(_ *kgo.Record, err error) {
 			w.errs[i] = err
 			if left.Add(-1) == 0 {
 				release()

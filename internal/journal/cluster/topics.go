@@ -19,6 +19,9 @@ import (
 // DeadLetterBytes is the largest record that the dead letter topic takes: more than any request that a receiver lets in.
 const DeadLetterBytes = 32 << 20
 
+// RecordBytes is the largest record that a journal's topic takes: an item of that size can't be divided.
+const RecordBytes = DeadLetterBytes
+
 const (
 	minISR          = "min.insync.replicas"
 	unclean         = "unclean.leader.election.enable"
@@ -105,7 +108,7 @@ func Ensure(ctx context.Context, client *kgo.Client, prefix string, signal journ
 	}{
 		{journal.LayoutTopic(prefix), 1, with(common, retention, keepForEver)},
 		{journal.DeadLetterTopic(prefix), 1, with(with(common, retention, ms), maxMessageBytes, strconv.Itoa(DeadLetterBytes))},
-		{topic, c.Partitions, with(common, retention, ms)},
+		{topic, c.Partitions, with(with(common, retention, ms), maxMessageBytes, strconv.Itoa(RecordBytes))},
 	} {
 		if err := create(ctx, adm, t.name, t.partitions, c.ReplicationFactor, t.configs); err != nil {
 			return want, 0, err
@@ -220,7 +223,21 @@ func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Lay
 	if err != nil {
 		return 0, fmt.Errorf("%s of topic %s: %w", maxMessageBytes, topic, err)
 	}
-	return int32(n), nil
+	return raise(ctx, adm, topic, int32(n)), nil
+}
+
+// raise lets a topic that was made with a smaller max.message.bytes take records of RecordBytes, and returns what it takes then. A client that
+// may not change topics goes on with what there is: larger items go to the dead letter.
+func raise(ctx context.Context, adm *kadm.Client, topic string, have int32) int32 {
+	if have >= RecordBytes {
+		return have
+	}
+	want := strconv.Itoa(RecordBytes)
+	answers, err := adm.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: maxMessageBytes, Value: &want}}, topic)
+	if err != nil || len(answers) != 1 || answers[0].Err != nil {
+		return have
+	}
+	return RecordBytes
 }
 
 // settingsOf returns a topic's settings, defaults included. A broker that doesn't know the topic yet answers with an error beside
