@@ -31,6 +31,7 @@ const seriesOfAShape = 8
 type outcome struct {
 	sent        int            // samples
 	redelivered int            // samples that were stored before
+	differing   int            // those of them for which another value is stored
 	refused     map[string]int // samples by reason
 	told        string         // what the sink said to one of the refused
 }
@@ -52,6 +53,7 @@ type tsdbExporter struct {
 	sink       sink      // from start on
 	refusals   seldom    // log messages
 	collisions seldom    // log messages
+	differing  seldom    // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -163,6 +165,12 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	if o.redelivered > 0 {
 		e.telemetry.ExporterPrometheusTsdbRedeliveredSamples.Add(ctx, int64(o.redelivered), e.self())
 	}
+	if o.differing > 0 {
+		e.telemetry.ExporterPrometheusTsdbDifferingSamples.Add(ctx, int64(o.differing), e.self())
+		if e.differing.due() {
+			e.set.Logger.Warn("Samples that were sent again have another value in the store, which keeps its own", zap.Int("samples", o.differing))
+		}
+	}
 	for why, n := range o.refused {
 		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, why, n)
 	}
@@ -206,7 +214,7 @@ func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) 
 
 func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error) {
 	r, err := s.writer.Write(ctx, s.marks.Of(ctx), samples, header, again)
-	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, told: r.RefusedFor}
+	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, differing: r.Differing, told: r.RefusedFor}
 	if len(r.Refused) > 0 {
 		o.refused = make(map[string]int, len(r.Refused))
 		for why, n := range r.Refused {

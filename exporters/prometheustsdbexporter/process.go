@@ -54,6 +54,9 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 			all.sent -= k
 			if again && remotewrite.Reason(why).OfOlderSample() {
 				all.redelivered += k
+				if remotewrite.Reason(why) == remotewrite.Duplicate { // The storage takes an equal value again.
+					all.differing += k
+				}
 				continue
 			}
 			all.refused[why] += k

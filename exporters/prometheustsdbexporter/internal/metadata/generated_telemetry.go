@@ -30,6 +30,7 @@ type TelemetryBuilder struct {
 	registrations                            []metric.Registration
 	ExporterPrometheusTsdbCollidingSamples   metric.Int64Counter
 	ExporterPrometheusTsdbDeltaStreams       metric.Int64ObservableGauge
+	ExporterPrometheusTsdbDifferingSamples   metric.Int64Counter
 	ExporterPrometheusTsdbLostRanges         metric.Int64Counter
 	ExporterPrometheusTsdbMissingSums        metric.Int64Counter
 	ExporterPrometheusTsdbRedeliveredSamples metric.Int64Counter
@@ -119,6 +120,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_prometheus_tsdb_delta_streams",
 		metric.WithDescription("Delta streams whose running totals are kept. [Alpha]"),
 		metric.WithUnit("{stream}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusTsdbDifferingSamples, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheus_tsdb_differing_samples",
+		metric.WithDescription("Samples that were sent again while the store has another value for that time. It keeps its own; they are among the redelivered ones. [Alpha]"),
+		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbLostRanges, err = builder.meter.Int64Counter(

@@ -29,6 +29,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.ExporterPrometheusTsdbCollidingSamples.Add(context.Background(), 1)
+	tb.ExporterPrometheusTsdbDifferingSamples.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbLostRanges.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbMissingSums.Add(context.Background(), 1)
 	tb.ExporterPrometheusTsdbRedeliveredSamples.Add(context.Background(), 1)
@@ -40,6 +41,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbDeltaStreams(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterPrometheusTsdbDifferingSamples(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterPrometheusTsdbLostRanges(t, testTel,

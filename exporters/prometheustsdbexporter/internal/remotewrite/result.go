@@ -22,6 +22,8 @@ type Result struct {
 	RefusedFor string          // what the receiver said to one of them
 	// Redelivered samples had been sent before, and were refused now for that reason.
 	Redelivered int
+	// Differing are those of Redelivered for which the receiver has another value at that time: Prometheus takes an equal one.
+	Differing int
 }
 
 func (r *Result) add(o Result) {
@@ -41,6 +43,7 @@ func (r *Result) add(o Result) {
 		r.RefusedFor = o.RefusedFor
 	}
 	r.Redelivered += o.Redelivered
+	r.Differing += o.Differing
 }
 
 func newResult() Result {

@@ -282,6 +282,9 @@ func (b *batch) finish(hash uint64, e *encoding, v Version, size int, resp Respo
 		}
 		if again && why.OfOlderSample() {
 			r.Redelivered = missing
+			if why == Duplicate {
+				r.Differing = missing
+			}
 		} else {
 			r.Refused[why] = missing
 			r.RefusedFor = fmt.Sprintf("%d: %s", resp.Status, resp.Body)

@@ -450,3 +450,20 @@ func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
 	assert.Equal(t, 5, res.Sent.All())
 	assert.Equal(t, 5, r.all())
 }
+
+// Prometheus takes a sample again that it has, and refuses one whose value differs from what it has. When a batch comes again that is no
+// loss, but no repetition either: something upstream computed two values for one time.
+func TestAnotherValueIsToldFromARepetition(t *testing.T) {
+	for body, differing := range map[string]int{"duplicate sample for timestamp": 1, "out of order sample": 0} {
+		r := newReceiver(t, func(w http.ResponseWriter, _ got) bool {
+			confirm(w, 4)
+			http.Error(w, body, http.StatusBadRequest)
+			return true
+		})
+		res, err := r.writer(remotewrite.Only2, 1).Write(t.Context(), remotewrite.NewMarks(), series(5, 1), nil, true)
+		require.NoError(t, err)
+		assert.Equal(t, 1, res.Redelivered, body)
+		assert.Equal(t, differing, res.Differing, body)
+		assert.Empty(t, res.Refused)
+	}
+}
