@@ -5,8 +5,9 @@ BUILD     := build
 BINARY    := $(BUILD)/penstock
 TOOLS     := $(BUILD)/tools
 VENV      := $(BUILD)/venv
-# remove_all_sd leaves out the Prometheus receiver's service discovery, 28 MB of cloud SDKs; static configs and files stay.
-TAGS      := remove_all_sd
+# remove_all_sd leaves out the Prometheus receiver's service discovery, 28 MB of cloud SDKs; static configs and files stay, and
+# Kubernetes comes back, whose client is linked anyway.
+TAGS      := remove_all_sd enable_kubernetes_sd
 LDFLAGS   := -s -w
 # Code that never runs per record is compiled without inlining, which takes 10 MB off: Arrow's kernels (Parquet's encoder
 # links all of them for one cast), cloud and Kubernetes clients, OpenAPI descriptions.

@@ -83,6 +83,7 @@ var profiles = map[string][]fragment{
 		{name: "intake_otlp", fill: intake},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "intake_statsd"},
+		{name: "intake_scrape", when: set("PENSTOCK_SCRAPE_CONFIG")},
 		{name: "sink_gateway"},
 		{name: "sink_gateway_files", when: readsFiles},
 		{name: "log_fields", when: set("PENSTOCK_LOG_FILES")},
