@@ -74,9 +74,10 @@ type process struct {
 	running *thread
 	asleep  int // steps for which it does not run
 	epoch   int
-	cuts    int  // of the log, at the last fence
-	idle    int  // empty reads at the end of the log, in a row
-	looked  bool // idle has risen
+	cuts    int   // of the log, at the last fence
+	idle    int   // empty reads at the end of the log, in a row
+	looked  bool  // idle has risen
+	passed  int64 // what RunJobs' pipeline took lies below
 	saved   []delivery.StateRecord
 }
 
@@ -161,10 +162,10 @@ func (p *process) Wait(ctx context.Context, _ time.Duration) error {
 	return ctx.Err()
 }
 
-// Start implements delivery.Source.
+// Start implements delivery.Log.
 func (p *process) Start(context.Context) (int64, time.Time, error) { return 0, time.Unix(0, 0), nil }
 
-// End implements delivery.Source.
+// End implements delivery.Log.
 func (p *process) End(context.Context) (int64, error) {
 	p.effect("end")
 	return int64(len(p.w.log)), nil
@@ -187,7 +188,7 @@ func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
 	return p.records(from, from+n), nil
 }
 
-// ReadExactly implements delivery.Source.
+// ReadExactly implements delivery.Log.
 func (p *process) ReadExactly(_ context.Context, b delivery.Bounds) (delivery.Range, error) {
 	p.effect("read exactly")
 	if p.cuts != p.w.cuts || b.Next > int64(len(p.w.log)) {
@@ -218,10 +219,10 @@ func (p *process) anchor(offset int64) delivery.Anchor {
 	return delivery.Anchor{Offset: offset, Sum: delivery.AnchorSum(e.id[:], nil, e.time)}
 }
 
-// Topic implements delivery.Source.
+// Topic implements delivery.Log.
 func (p *process) Topic(context.Context) (delivery.TopicID, error) { return delivery.TopicID{1}, nil }
 
-// Look implements delivery.Source.
+// Look implements delivery.Log.
 func (p *process) Look(_ context.Context, offset int64) (delivery.Anchor, bool, error) {
 	p.effect("look")
 	if offset >= int64(len(p.w.log)) {
