@@ -1,8 +1,8 @@
 // Package delivery is the contract between the source of a pipeline's records and the stateful components behind it:
 // who owns a partition's state, when it is saved, and when what was computed from it may leave.
 //
-// A [Session] stands for one partition. Whoever drives it (the worker of a journal partition, or [Local] where there is
-// no journal) repeats five steps:
+// A [Session] stands for one partition. Whoever drives it (the [Worker] of a journal partition, or package local where there is no
+// journal) repeats five steps:
 //
 //	deliver   the next records go down the pipeline, under a context made by [With]
 //	Advance   every component closes what is due into its outbox, in pipeline order
@@ -13,7 +13,7 @@
 // Because nothing leaves before the snapshot that holds it, a crash can repeat a value but never send two different
 // values for one point in time. Components implement [Stateful] and meet their session with the first batch:
 //
-//	states := delivery.NewPartitions(id, newState) // and states.Open where batches come without a journal
+//	states := local.NewPartitions(id, newState) // and states.Open where batches come without a journal
 //	...
 //	state, _, err := states.Of(ctx)
 //	...

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-
-	"go.opentelemetry.io/collector/component"
 )
 
 // ErrNoSession says that a component without a local session got a batch that no follower of a journal gave a session.
@@ -13,28 +11,26 @@ var ErrNoSession = errors.New("the batch has no session: journal is required, an
 	"or one that is asynchronous stands between")
 
 // Partitions are the states of one component: one for every partition of a journal that is worked on in this process, or the
-// local one. A state is in it from its first batch until its session ends. It is safe for concurrent use, but for Open and
-// Shutdown.
+// local one, see package local. A state is in it from its first batch until its session ends. It is safe for concurrent use, but for Without.
 type Partitions[T Stateful] struct {
 	id     string
 	create func(*Session) T
-	local  *Local
-	here   *partition[T] // of local
+	here   *listed[T] // of batches without a session; nil: there are none
 
 	mu  sync.Mutex
-	all map[*partition[T]]struct{} // guarded by mu
+	all map[*listed[T]]struct{} // guarded by mu
 }
 
-// partition is a state in its list.
-type partition[T Stateful] struct {
+// listed is a state in its list.
+type listed[T Stateful] struct {
 	Stateful
-	state  T
-	list   *Partitions[T]
-	listed sync.Once // once it is restored
+	state T
+	list  *Partitions[T]
+	once  sync.Once // it is in the list once it is restored
 }
 
 // Close is called when the session ends.
-func (p *partition[T]) Close() {
+func (p *listed[T]) Close() {
 	p.list.mu.Lock()
 	delete(p.list.all, p)
 	p.list.mu.Unlock()
@@ -42,30 +38,14 @@ func (p *partition[T]) Close() {
 }
 
 // NewPartitions returns the empty list of component id, whose states create makes.
-func NewPartitions[T Stateful](id component.ID, create func(*Session) T) *Partitions[T] {
-	return &Partitions[T]{id: id.String(), create: create, all: make(map[*partition[T]]struct{})}
+func NewPartitions[T Stateful](id string, create func(*Session) T) *Partitions[T] {
+	return &Partitions[T]{id: id, create: create, all: make(map[*listed[T]]struct{})}
 }
 
-// Open begins the local session, for batches that come without one.
-func (l *Partitions[T]) Open(ctx context.Context, host component.Host, owner Owner, set LocalSettings) error {
-	local, err := OpenOwned(ctx, host, owner, set)
-	if err != nil {
-		return err
-	}
-	l.local = local
-	if l.here, err = l.join(local.Session()); err != nil {
-		return err
-	}
-	local.Start()
-	return nil
-}
-
-// Shutdown ends the local session, if there is one.
-func (l *Partitions[T]) Shutdown(ctx context.Context) error {
-	if l.local == nil {
-		return nil
-	}
-	return l.local.Shutdown(ctx)
+// Without makes s the session of batches that come without one. It is called before there are any.
+func (l *Partitions[T]) Without(s *Session) (err error) {
+	l.here, err = l.join(s)
+	return err
 }
 
 // Of returns the state for the batch that ctx came with. journal: it belongs to a journal's partition. Without a session
@@ -84,13 +64,13 @@ func (l *Partitions[T]) Of(ctx context.Context) (state T, journal bool, err erro
 	return p.state, journal, nil
 }
 
-func (l *Partitions[T]) join(s *Session) (*partition[T], error) {
-	p, err := Join(s, l.id, func() *partition[T] {
+func (l *Partitions[T]) join(s *Session) (*listed[T], error) {
+	p, err := Join(s, l.id, func() *listed[T] {
 		state := l.create(s)
-		return &partition[T]{Stateful: state, state: state, list: l}
+		return &listed[T]{Stateful: state, state: state, list: l}
 	})
 	if err == nil {
-		p.listed.Do(func() {
+		p.once.Do(func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.all[p] = struct{}{}

@@ -6,14 +6,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componenttest"
 
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 func adders() *delivery.Partitions[*adder] {
-	return delivery.NewPartitions(component.MustNewID("adder"), func(*delivery.Session) *adder { return newAdder() })
+	return delivery.NewPartitions("adder", func(*delivery.Session) *adder { return newAdder() })
 }
 
 func listed(l *delivery.Partitions[*adder]) (all []*adder) {
@@ -50,18 +48,16 @@ func TestAStateThatIsNotRestoredIsNotListed(t *testing.T) {
 	assert.Empty(t, listed(l))
 }
 
-func TestWithoutAJournalThereIsTheLocalPartitionOrNone(t *testing.T) {
+func TestBatchesWithoutASessionHaveTheirOwnOrNone(t *testing.T) {
 	l := adders()
 	_, _, err := l.Of(context.Background())
 	require.ErrorIs(t, err, delivery.ErrNoSession)
-	require.NoError(t, l.Shutdown(t.Context()))
-
-	owner := delivery.Owner{ID: component.MustNewID("adder"), InstanceID: "here"}
-	require.NoError(t, l.Open(t.Context(), componenttest.NewNopHost(), owner, delivery.LocalSettings{Failed: func(delivery.Failure, error) {}}))
+	here := session(t, delivery.Settings{Label: "here", Concurrent: true})
+	require.NoError(t, l.Without(here))
 	a, journal, err := l.Of(context.Background())
 	require.NoError(t, err)
 	assert.False(t, journal)
 	assert.Equal(t, []*adder{a}, listed(l))
-	require.NoError(t, l.Shutdown(t.Context()))
+	here.Close()
 	assert.Empty(t, listed(l))
 }

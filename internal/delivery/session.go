@@ -85,6 +85,9 @@ type Settings struct {
 	// not change while the session lives.
 	State []byte
 
+	// Concurrent: batches come from several goroutines, so a checkpoint has to wait for those between Enter and leave: see [Session.Hold].
+	Concurrent bool
+
 	// Refused decides what becomes of a state that can't be restored: nil lets that component start afresh, an error
 	// is returned from Join. A nil function returns the error. id is empty where the whole of State is damaged.
 	Refused func(id string, err error) error
@@ -128,6 +131,9 @@ type member struct {
 // damaged and Refused did not forgive it.
 func NewSession(set Settings) (*Session, error) {
 	s := &Session{label: set.Label, source: cmp.Or(set.Source, Live), spread: set.SpreadBy, began: set.Began, logs: set.Generation, next: set.Next, ranges: set.Ranges, refused: set.Refused}
+	if set.Concurrent {
+		s.gate = &sync.RWMutex{}
+	}
 	if s.refused == nil {
 		s.refused = func(_ string, err error) error { return err }
 	}
@@ -193,6 +199,16 @@ func (s *Session) Enter() (leave func()) {
 	}
 	s.gate.RLock()
 	return s.gate.RUnlock
+}
+
+// Hold waits until no batch is between Enter and leave, and keeps others from entering until release: a snapshot is of one moment then. It is for the
+// driver of a session that is [Settings].Concurrent.
+func (s *Session) Hold() (release func()) {
+	if s.gate == nil {
+		return func() {}
+	}
+	s.gate.Lock()
+	return s.gate.Unlock
 }
 
 // list returns the members as they are now. The driver works on the copy, so that a component may join meanwhile.

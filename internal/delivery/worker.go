@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -65,8 +66,8 @@ const (
 // docs/delivery.md for what goes wrong without each step.
 type Worker struct {
 	set    WorkerSettings
-	stop   chan struct{}
-	finish chan struct{}
+	stop   signal
+	finish signal
 
 	session *Session
 	seen    *seen
@@ -98,14 +99,26 @@ func NewWorker(set WorkerSettings) *Worker {
 	if set.Tasks == nil {
 		set.Tasks = goroutines{}
 	}
-	return &Worker{set: set, stop: make(chan struct{}), finish: make(chan struct{})}
+	return &Worker{set: set, stop: newSignal(), finish: newSignal()}
 }
 
-// Stop asks Run to end between two ranges, with a last checkpoint if that is cheap. It must be called once.
-func (w *Worker) Stop() { close(w.stop) }
+// Stop asks Run to end between two ranges, with a last checkpoint if that is cheap. It is safe to repeat, from any goroutine.
+func (w *Worker) Stop() { w.stop.give() }
 
-// Finish asks Run to end when it has delivered what the log holds by now. It must be called once.
-func (w *Worker) Finish() { close(w.finish) }
+// Finish asks Run to end when it has delivered what the log holds by now. It is safe to repeat, from any goroutine.
+func (w *Worker) Finish() { w.finish.give() }
+
+// signal is given once.
+type signal struct {
+	once *sync.Once
+	c    chan struct{}
+}
+
+func newSignal() signal { return signal{new(sync.Once), make(chan struct{})} }
+
+func (s signal) give() { s.once.Do(func() { close(s.c) }) }
+
+func (s signal) given() bool { return closed(s.c) }
 
 // Run delivers until Stop, ctx ends or another worker owns the partition (ErrFenced). After any other error it begins
 // again from the last checkpoint: what is in memory may hold half of a range.
@@ -133,7 +146,7 @@ func (w *Worker) Run(ctx context.Context) error {
 				return err
 			}
 		}
-		if closed(w.stop) || closed(w.finish) {
+		if w.stop.given() || w.finish.given() {
 			return nil
 		}
 		backoff = min(2*backoff, maxBackoff)
@@ -176,12 +189,12 @@ func (w *Worker) own(ctx context.Context) error {
 		return err
 	}
 	for end := int64(-1); ; {
-		if end < 0 && closed(w.finish) {
+		if end < 0 && w.finish.given() {
 			if end, err = w.set.Log.End(ctx); err != nil {
 				return fmt.Errorf("end of the journal: %w", err)
 			}
 		}
-		if closed(w.stop) || (end >= 0 && w.read >= end) {
+		if w.stop.given() || (end >= 0 && w.read >= end) {
 			return w.leave(ctx)
 		}
 		if err := w.step(ctx); err != nil {

@@ -111,7 +111,7 @@ func BenchmarkSnapshot(b *testing.B) {
 			var buf bytes.Buffer
 			for b.Loop() {
 				buf.Reset()
-				require.NoError(b, local(b, g).session.Snapshot(&buf))
+				require.NoError(b, unjournaled(b, g).session.Snapshot(&buf))
 			}
 			b.ReportMetric(float64(buf.Len())/float64(n), "B/series")
 		})
@@ -124,7 +124,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		var buf bytes.Buffer
 		for b.Loop() {
 			buf.Reset()
-			require.NoError(b, local(b, g).session.Snapshot(&buf))
+			require.NoError(b, unjournaled(b, g).session.Snapshot(&buf))
 		}
 		b.ReportMetric(float64(buf.Len())/100_000, "B/contributor")
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
 
@@ -23,7 +24,7 @@ type guard struct {
 	next  consumer.Metrics
 	tel   *telemetry
 
-	partitions *delivery.Partitions[*partition]
+	partitions *local.Partitions[*partition]
 	unmount    func()
 }
 
@@ -35,7 +36,7 @@ func newGuard(cfg *Config, set processor.Settings, next consumer.Metrics) (*guar
 		return nil, err
 	}
 	g := &guard{cfg: cfg, rules: newRules(cfg), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
-	g.partitions = delivery.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(g, s) })
+	g.partitions = local.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(g, s) })
 	return g, g.tel.observe(g.partitions.Each)
 }
 
@@ -47,8 +48,8 @@ func (g *guard) Capabilities() consumer.Capabilities {
 // Start opens the local session, unless batches must come with one, and the page on the admin extension.
 func (g *guard) Start(ctx context.Context, host component.Host) error {
 	if g.cfg.Journal != journalRequired {
-		owner := delivery.Owner{ID: g.set.ID, InstanceID: g.cfg.InstanceID, Storage: g.cfg.Storage}
-		err := g.partitions.Open(ctx, host, owner, delivery.LocalSettings{Interval: g.cfg.CheckpointInterval, Failed: g.tel.failed})
+		owner := local.Owner{ID: g.set.ID, InstanceID: g.cfg.InstanceID, Storage: g.cfg.Storage}
+		err := g.partitions.Open(ctx, host, owner, local.Settings{Interval: g.cfg.CheckpointInterval, Failed: g.tel.failed})
 		if err != nil {
 			return err
 		}

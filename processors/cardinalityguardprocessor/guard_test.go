@@ -532,13 +532,13 @@ func TestConcurrentBatches(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	assert.EqualValues(t, 100, local(t, g).activeSeries())
+	assert.EqualValues(t, 100, unjournaled(t, g).activeSeries())
 	require.NoError(t, g.Shutdown(t.Context()))
 	assert.EqualValues(t, senders*batches*points, sink.total["requests/0"])
 }
 
 // local is the state of the local session.
-func local(t testing.TB, g *guard) *partition {
+func unjournaled(t testing.TB, g *guard) *partition {
 	t.Helper()
 	p, journal, err := g.partitions.Of(t.Context())
 	require.NoError(t, err)

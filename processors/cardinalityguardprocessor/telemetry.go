@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
-	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
@@ -167,11 +167,11 @@ func (t *telemetry) judged(n *admission.Node, attributes []string, onLimit strin
 }
 
 // failed counts and logs a failed step of the local session.
-func (t *telemetry) failed(step delivery.Failure, err error) {
+func (t *telemetry) failed(step local.Failure, err error) {
 	t.b.ProcessorCardinalityGuardFailures.Add(context.Background(), 1,
 		metric.WithAttributeSet(attribute.NewSet(attribute.String("step", string(step)))))
 	switch step {
-	case delivery.FailedRestore:
+	case local.FailedRestore:
 		t.log.Error("The saved state can't be used: starting afresh. Series are admitted anew, and folded totals begin at zero", zap.Error(err))
 	default:
 		t.log.Warn("Local session: trying again", zap.String("step", string(step)), zap.Error(err))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
@@ -28,7 +29,7 @@ type windowRollup struct {
 	next consumer.Metrics
 	tel  *telemetry
 
-	partitions *delivery.Partitions[*partition]
+	partitions *local.Partitions[*partition]
 	unmount    func()
 	stopping   atomic.Bool
 }
@@ -41,7 +42,7 @@ func newWindowRollup(cfg *Config, set processor.Settings, next consumer.Metrics)
 		return nil, err
 	}
 	w := &windowRollup{cfg: cfg, spec: cfg.spec(), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
-	w.partitions = delivery.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(w, s) })
+	w.partitions = local.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(w, s) })
 	return w, w.tel.observe(w.partitions.Each)
 }
 
@@ -53,8 +54,8 @@ func (*windowRollup) Capabilities() consumer.Capabilities {
 // Start opens the local session, unless batches must come with one, and the page on the admin extension.
 func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 	if w.cfg.Journal != journalRequired {
-		owner := delivery.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
-		err := w.partitions.Open(ctx, host, owner, delivery.LocalSettings{Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed})
+		owner := local.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
+		err := w.partitions.Open(ctx, host, owner, local.Settings{Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed})
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
-	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/internal/window"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
@@ -192,10 +192,10 @@ func (t *telemetry) flushed(ctx context.Context, took, shortest time.Duration) {
 }
 
 // failed counts and logs a failed step of the local session.
-func (t *telemetry) failed(step delivery.Failure, err error) {
+func (t *telemetry) failed(step local.Failure, err error) {
 	t.b.ProcessorWindowRollupFailures.Add(context.Background(), 1, with("step", string(step))...)
 	switch step {
-	case delivery.FailedRestore:
+	case local.FailedRestore:
 		t.log.Error("The saved state can't be used: starting afresh. Windows that were open begin anew", zap.Error(err))
 	default:
 		t.log.Warn("Local session: trying again", zap.String("step", string(step)), zap.Error(err))

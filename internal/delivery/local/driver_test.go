@@ -1,4 +1,4 @@
-package delivery_test
+package local_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 )
 
 // disk is a storage client in memory that outlives the sessions on it.
@@ -71,22 +72,22 @@ func (d *disk) setFail(err error) {
 
 type failures struct {
 	mu    sync.Mutex
-	steps []delivery.Failure
+	steps []local.Failure
 }
 
-func (f *failures) add(step delivery.Failure, _ error) {
+func (f *failures) add(step local.Failure, _ error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.steps = append(f.steps, step)
 }
 
-func openLocal(t *testing.T, d *disk, f *failures) (*delivery.Local, *adder) {
+func openLocal(t *testing.T, d *disk, f *failures) (*local.Driver, *adder) {
 	t.Helper()
-	set := delivery.LocalSettings{Label: "here", Failed: f.add}
+	set := local.Settings{Label: "here", Failed: f.add}
 	if d != nil {
 		set.Client = d
 	}
-	l, err := delivery.OpenLocal(t.Context(), set)
+	l, err := local.Open(t.Context(), set)
 	require.NoError(t, err)
 	a, err := delivery.Join(l.Session(), "adder", newAdder)
 	require.NoError(t, err)
@@ -145,7 +146,7 @@ func (b *busy) Flush(context.Context) error {
 }
 
 func TestLocalCheckpointWaitsForBatchesInFlight(t *testing.T) {
-	l, err := delivery.OpenLocal(t.Context(), delivery.LocalSettings{Client: newDisk(), Tick: time.Microsecond})
+	l, err := local.Open(t.Context(), local.Settings{Client: newDisk(), Tick: time.Microsecond})
 	require.NoError(t, err)
 	b, err := delivery.Join(l.Session(), "busy", func() *busy { return &busy{steps: make(chan struct{})} })
 	require.NoError(t, err)
@@ -219,7 +220,7 @@ func TestLocalGoesOnWithoutItsStorage(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, []uint64{5}, a.sent)
-		assert.Equal(t, []delivery.Failure{delivery.FailedSave}, f.steps)
+		assert.Equal(t, []local.Failure{local.FailedSave}, f.steps)
 		assert.ErrorContains(t, l.Shutdown(t.Context()), "disk full")
 	})
 }
@@ -237,7 +238,7 @@ func TestLocalWithoutStorageClosesEverythingAtTheEnd(t *testing.T) {
 func TestLocalChunks(t *testing.T) {
 	d, f := newDisk(), &failures{}
 	save := func(size int) {
-		l, err := delivery.OpenLocal(t.Context(), delivery.LocalSettings{Client: d, Failed: f.add})
+		l, err := local.Open(t.Context(), local.Settings{Client: d, Failed: f.add})
 		require.NoError(t, err)
 		b, err := delivery.Join(l.Session(), "b", func() *blob { return &blob{} })
 		require.NoError(t, err)
@@ -254,7 +255,7 @@ func TestLocalChunks(t *testing.T) {
 	first := bytes.Clone(d.values["chunk.000000"])
 	delete(d.values, "chunk.000001")
 	save(10)
-	assert.Equal(t, []delivery.Failure{delivery.FailedRestore}, f.steps)
+	assert.Equal(t, []local.Failure{local.FailedRestore}, f.steps)
 	assert.Contains(t, string(d.values["damaged"]), "chunks", "what could not be read is kept")
 	assert.Equal(t, first, d.values["damaged.000000"])
 	f.steps = nil
@@ -265,6 +266,6 @@ func TestLocalChunks(t *testing.T) {
 func TestLocalFailsToOpenWhenStorageFails(t *testing.T) {
 	d := newDisk()
 	d.fail = errors.New("i/o error")
-	_, err := delivery.OpenLocal(t.Context(), delivery.LocalSettings{Client: d})
+	_, err := local.Open(t.Context(), local.Settings{Client: d})
 	assert.ErrorContains(t, err, "read checkpoint: i/o error")
 }

@@ -1,4 +1,4 @@
-package delivery
+package local
 
 import (
 	"context"
@@ -18,8 +18,8 @@ type Owner struct {
 	Storage *component.ID
 }
 
-// OpenOwned opens the local session of owner: [OpenLocal] with the label and the storage that its configuration names.
-func OpenOwned(ctx context.Context, host component.Host, owner Owner, set LocalSettings) (*Local, error) {
+// OpenOwned opens the local session of owner: [Open] with the label and the storage that its configuration names.
+func OpenOwned(ctx context.Context, host component.Host, owner Owner, set Settings) (*Driver, error) {
 	set.Label = owner.InstanceID
 	if set.Label == "" {
 		name, err := os.Hostname()
@@ -38,7 +38,7 @@ func OpenOwned(ctx context.Context, host component.Host, owner Owner, set LocalS
 		}
 		set.Client = client
 	}
-	return OpenLocal(ctx, set)
+	return Open(ctx, set)
 }
 
 // OpenStorage returns the client of owner in the storage extension id. name tells several states of one component

@@ -1,4 +1,4 @@
-package delivery
+package local
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+
+	"github.com/penstockhq/penstock/internal/delivery"
 )
 
 const (
@@ -37,9 +39,9 @@ const (
 	FailedFlush Failure = "flush"
 )
 
-// LocalSettings describe a session without a journal. Label and Failed are required.
-type LocalSettings struct {
-	// Label is the instance id: see [Settings].Label.
+// Settings describe a session without a journal. Label and Failed are required.
+type Settings struct {
+	// Label is the instance id: see [delivery.Settings].Label.
 	Label string
 	// Client is where the state is kept; nil keeps it in memory only. The session owns it and closes it.
 	Client storage.Client
@@ -51,14 +53,14 @@ type LocalSettings struct {
 	Failed func(step Failure, err error)
 }
 
-// Local is the driver of a partition without a journal: batches come concurrently, the wall clock says when panes and
+// Driver drives a partition without a journal: batches come concurrently, the wall clock says when panes and
 // windows close, and the state is kept in a storage extension, every interval, whenever something is due, and on
 // shutdown. A kill -9 costs what was consumed since the last checkpoint.
 //
 // Open it in a component's Start, join its session there, then call Start.
-type Local struct {
-	set     LocalSettings
-	session *Session
+type Driver struct {
+	set     Settings
+	session *delivery.Session
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -70,23 +72,23 @@ type Local struct {
 	closed bool       // guarded by mu
 }
 
-// OpenLocal reads the checkpoint in set.Client, if there is one, and returns the session for it. A state that can't be
+// Open reads the checkpoint in set.Client, if there is one, and returns the session for it. A state that can't be
 // read as a snapshot is reported as [FailedRestore], kept under another key and replaced by a fresh start; an error means that the storage
 // itself failed, and set.Client is closed then.
-func OpenLocal(ctx context.Context, set LocalSettings) (*Local, error) {
+func Open(ctx context.Context, set Settings) (*Driver, error) {
 	if set.Interval <= 0 {
 		set.Interval = defaultInterval
 	}
 	if set.Tick <= 0 {
 		set.Tick = defaultTick
 	}
-	l := &Local{set: set, done: make(chan struct{}), saved: time.Now()}
+	l := &Driver{set: set, done: make(chan struct{}), saved: time.Now()}
 	state, err := l.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, set.Client.Close(ctx))
 	}
 	var aside sync.Once
-	l.session, err = NewSession(Settings{Label: set.Label, State: state, Refused: func(_ string, err error) error {
+	l.session, err = delivery.NewSession(delivery.Settings{Label: set.Label, Concurrent: true, State: state, Refused: func(_ string, err error) error {
 		aside.Do(func() { err = errors.Join(err, l.setAside(state)) })
 		set.Failed(FailedRestore, err)
 		return nil
@@ -94,15 +96,14 @@ func OpenLocal(ctx context.Context, set LocalSettings) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.session.gate = &sync.RWMutex{}
 	return l, nil
 }
 
 // Session returns the one session of l.
-func (l *Local) Session() *Session { return l.session }
+func (l *Driver) Session() *delivery.Session { return l.session }
 
 // Start adopts the configured rules and begins to tick. The components that can have a restored state must have joined.
-func (l *Local) Start() {
+func (l *Driver) Start() {
 	l.session.Adopt()
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
@@ -122,9 +123,9 @@ func (l *Local) Start() {
 }
 
 // Shutdown ends the session: what is due is sent, the rest saved. Without a storage everything still open is closed and
-// sent first: the components see the time [Unbounded]. No batch may arrive any more. It is safe to repeat and without
+// sent first: the components see the time [delivery.Unbounded]. No batch may arrive any more. It is safe to repeat and without
 // Start.
-func (l *Local) Shutdown(ctx context.Context) error {
+func (l *Driver) Shutdown(ctx context.Context) error {
 	if l.stop != nil {
 		l.stop()
 		<-l.done
@@ -137,7 +138,7 @@ func (l *Local) Shutdown(ctx context.Context) error {
 	l.closed = true
 	defer l.session.Close()
 	if l.set.Client == nil {
-		l.session.Advance(Unbounded(), true)
+		l.session.Advance(delivery.Unbounded(), true)
 		return l.session.Flush(ctx)
 	}
 	err := l.session.Flush(ctx)
@@ -152,7 +153,7 @@ func (l *Local) Shutdown(ctx context.Context) error {
 }
 
 // step advances, saves and flushes until nothing is due.
-func (l *Local) step(ctx context.Context) {
+func (l *Driver) step(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for ctx.Err() == nil {
@@ -173,16 +174,16 @@ func (l *Local) step(ctx context.Context) {
 }
 
 // checkpoint advances and, if anything is due or the interval is over, saves the state. l.mu is held.
-func (l *Local) checkpoint(ctx context.Context) (due bool) {
+func (l *Driver) checkpoint(ctx context.Context) (due bool) {
 	now := time.Now()
-	l.session.gate.Lock()
+	release := l.session.Hold()
 	due = l.session.Advance(now, true)
 	if l.set.Client == nil || (!due && now.Sub(l.saved) < l.set.Interval) {
-		l.session.gate.Unlock()
+		release()
 		return due
 	}
 	data, err := l.snapshot()
-	l.session.gate.Unlock()
+	release()
 	if err == nil {
 		err = l.save(ctx, data)
 	}
@@ -193,7 +194,7 @@ func (l *Local) checkpoint(ctx context.Context) (due bool) {
 	return due
 }
 
-func (l *Local) snapshot() ([]byte, error) {
+func (l *Driver) snapshot() ([]byte, error) {
 	var buf bytes.Buffer
 	if err := l.session.Snapshot(&buf); err != nil {
 		return nil, err
@@ -203,7 +204,7 @@ func (l *Local) snapshot() ([]byte, error) {
 
 // save replaces the checkpoint in the storage in one transaction, where the extension has them (file_storage does). A
 // torn one is found by its checksum.
-func (l *Local) save(ctx context.Context, data []byte) error {
+func (l *Driver) save(ctx context.Context, data []byte) error {
 	var ops []*storage.Operation
 	n := 0
 	for ; len(data) > 0; n++ {
@@ -223,7 +224,7 @@ func (l *Local) save(ctx context.Context, data []byte) error {
 }
 
 // load returns the stored snapshot, nil where there is none. A missing chunk leaves a hole that the checksum finds.
-func (l *Local) load(ctx context.Context) ([]byte, error) {
+func (l *Driver) load(ctx context.Context) ([]byte, error) {
 	if l.set.Client == nil {
 		return nil, nil
 	}
@@ -254,7 +255,7 @@ func (l *Local) load(ctx context.Context) ([]byte, error) {
 }
 
 // setAside keeps the state that could not be read: the next checkpoint takes its place.
-func (l *Local) setAside(state []byte) error {
+func (l *Driver) setAside(state []byte) error {
 	chunks := (len(state) + localChunkBytes - 1) / localChunkBytes
 	ops := []*storage.Operation{storage.SetOperation(asideKey, fmt.Appendf(nil, "%s, %d chunks", time.Now().UTC().Format(time.RFC3339), chunks))}
 	for n := range chunks {
