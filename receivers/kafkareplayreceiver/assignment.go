@@ -3,7 +3,6 @@ package kafkareplayreceiver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -20,7 +19,8 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/origin"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const (
@@ -36,9 +36,8 @@ type assignment struct {
 	done      chan struct{}
 
 	mu     sync.Mutex
-	worker *delivery.Worker  // guarded by mu; nil between two
-	source *partition.Source // guarded by mu; its methods but Hurry and GiveUp are the worker's
-	ended  bool              // guarded by mu
+	worker *worker.Worker // guarded by mu; nil between two
+	ended  bool           // guarded by mu
 
 	saved     atomic.Int64 // -1 before the first checkpoint
 	next      atomic.Int64 // what was delivered lies below; -1 while unknown
@@ -66,7 +65,7 @@ func (f *follower) begin(ctx context.Context, p int32) *assignment {
 }
 
 // end asks the worker to end, as how says, and cancels it after grace.
-func (a *assignment) end(how func(*delivery.Worker), grace time.Duration) {
+func (a *assignment) end(how func(*worker.Worker), grace time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ended {
@@ -75,7 +74,7 @@ func (a *assignment) end(how func(*delivery.Worker), grace time.Duration) {
 	a.ended = true
 	if a.worker != nil {
 		how(a.worker)
-		a.source.Hurry()
+		a.worker.Hurry()
 	}
 	if grace == 0 || a.worker == nil {
 		a.cancel()
@@ -100,8 +99,7 @@ func (a *assignment) run(ctx context.Context) {
 				return
 			case <-time.After(retryEvery + rand.N(retryEvery)):
 			}
-			next := max(a.saved.Load(), 0)
-			if a.f.commitOffsets(ctx, map[int32]kgo.EpochOffset{a.partition: {Epoch: -1, Offset: next}}) == nil {
+			if group.Confirm(ctx, a.f.group, a.f.groupName(), a.f.cfg.Follow.InstanceID) == nil {
 				break
 			}
 		}
@@ -112,47 +110,33 @@ func (a *assignment) run(ctx context.Context) {
 func (a *assignment) deliver(ctx context.Context) error {
 	f := a.f
 	limits := f.cfg.Follow.Range
-	source, err := partition.NewSource(f.asking, f.topic, a.partition,
-		partition.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
-			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }}, a.decode, kgo.WithHooks(fetchTimer{f}))
+	w, err := worker.New(worker.Settings{
+		Partition: worker.Partition{
+			Topic: f.topic, Index: a.partition, StateTopic: f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), Group: f.groupName(), SpreadBy: f.spreadBy,
+		},
+		Asking: f.asking, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Bury: a.bury, Observer: a, Attempts: f.sink.attempted,
+		Limits: worker.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
+			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }},
+		Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
+		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Reader: []kgo.Opt{kgo.WithHooks(fetchTimer{f})},
+	})
 	if err != nil {
 		return err
 	}
-	defer source.Close()
-	source.GiveUp(a.floor.Load())
-	store := partition.NewStore(f.asking, f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), a.partition)
-	defer store.Close()
-	store.Follows(f.groupName(), f.topic)
-	worker := delivery.NewWorker(delivery.WorkerSettings{
-		Label: fmt.Sprintf("%s-%d", f.topic, a.partition), SpreadBy: f.spreadBy, Source: delivery.Live, Attempts: f.sink.attempted, Log: source, Store: store, Clock: clock{}, Observer: a,
-		Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
-		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Nonce: rand.Uint64(),
-	})
+	defer w.Close()
+	w.GiveUp(a.floor.Load())
 	a.mu.Lock()
 	if a.ended {
 		a.mu.Unlock()
 		return nil
 	}
-	a.worker, a.source = worker, source
+	a.worker = w
 	a.mu.Unlock()
-	err = worker.Run(ctx)
+	err = w.Run(ctx)
 	a.mu.Lock()
-	a.worker, a.source = nil, nil
+	a.worker = nil
 	a.mu.Unlock()
 	return err
-}
-
-type clock struct{}
-
-func (clock) Now() time.Time { return time.Now() }
-
-func (clock) Wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // item is the payload of a record on its way to the pipeline.

@@ -119,19 +119,19 @@ func (f *follower) giveUp() {
 func (a *assignment) giveUp(until int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.source == nil || a.ended {
+	if a.worker == nil || a.ended {
 		return
 	}
 	a.floor.Store(max(until, a.floor.Load()))
-	a.source.GiveUp(until)
+	a.worker.GiveUp(until)
 	a.sends.giveUp(errGaveUp)
 }
 
 // lostByChoice notes a gap that the follower made, until a checkpoint holds it: before that the records may still be delivered.
 func (a *assignment) lostByChoice(b delivery.Bounds) bool {
 	a.mu.Lock()
-	if a.source != nil {
-		a.floor.Store(max(a.floor.Load(), a.source.GivenUp()))
+	if a.worker != nil {
+		a.floor.Store(max(a.floor.Load(), a.worker.GivenUp()))
 	}
 	a.mu.Unlock()
 	if b.Next > a.floor.Load() {

@@ -10,20 +10,19 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/condition"
-	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/internal/outage"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const (
@@ -141,7 +140,7 @@ func (f *follower) connect(ctx context.Context) bool {
 			return false
 		}
 		f.checkKafka(err) // The processor that makes the topics may start after this receiver: that is no outage yet.
-		if (clock{}).Wait(ctx, pause) != nil {
+		if worker.Wait(ctx, pause) != nil {
 			return false
 		}
 	}
@@ -171,12 +170,18 @@ func (f *follower) join(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.letter, f.spreadBy = letter, layout.SpreadBy(signal)
+	f.letter, f.spreadBy = letter, worker.SpreadBy(prefix, f.topic, signal, layout)
 	if f.group, err = kgo.NewClient(opts...); err != nil {
 		letter.Close()
 		return fmt.Errorf("join the group: %w", err)
 	}
 	f.group.PauseFetchTopics(f.topic) // The workers fetch: where to resume is in their checkpoints.
+	member := f.group
+	f.wg.Go(func() {
+		group.Drain(ctx, member, func(err error) {
+			f.set.Logger.Debug("a request of the group has failed", zap.String("group", f.groupName()), zap.Error(err))
+		})
+	})
 	return nil
 }
 
@@ -201,14 +206,14 @@ func (f *follower) revoke(ctx context.Context, partitions []int32, grace time.Du
 		}
 	}
 	f.mu.Unlock()
-	end(ending, (*delivery.Worker).Stop, grace)
+	end(ending, (*worker.Worker).Stop, grace)
 	if ctx.Err() == nil { // else the component stops, and has no status of its own any more
 		f.leaveGap(partitions)
 	}
 }
 
 // end asks all to end, and cancels those that take longer than grace.
-func end(all []*assignment, how func(*delivery.Worker), grace time.Duration) {
+func end(all []*assignment, how func(*worker.Worker), grace time.Duration) {
 	for _, a := range all {
 		a.end(how, grace)
 	}
@@ -280,20 +285,8 @@ func (f *follower) commitOnce(ctx context.Context) error {
 }
 
 // commitOffsets commits as a member: brokers refuse one that is not a member any more.
-func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.EpochOffset) (failed error) {
-	f.group.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{f.topic: offsets},
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-			failed = err
-			if resp == nil {
-				return
-			}
-			for _, t := range resp.Topics {
-				for _, p := range t.Partitions {
-					failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
-				}
-			}
-		})
-	return failed
+func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.EpochOffset) error {
+	return group.Commit(ctx, f.group, f.topic, offsets)
 }
 
 // rangeBytes is a partition's share of what may be in memory.
@@ -336,10 +329,10 @@ func (f *follower) quit() {
 	for _, a := range f.assigned {
 		all = append(all, a)
 	}
-	group := f.group
+	member := f.group
 	f.mu.Unlock()
-	end(all, (*delivery.Worker).Finish, handOver)
-	if group != nil {
+	end(all, (*worker.Worker).Finish, handOver)
+	if member != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		defer cancel()
 		_ = f.commitOnce(ctx) // for lag only

@@ -11,8 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
@@ -344,4 +346,50 @@ func TestRangesOfLogsAreDeliveredTogether(t *testing.T) {
 		assert.Equal(t, 1, n, body)
 	}
 	assert.LessOrEqual(t, most, partitions*inFlight)
+}
+
+// A worker that another one fences before its first checkpoint knows no offset: it says that it is still a member, and commits nothing.
+func TestAWorkerThatIsFencedEarlyDoesNotRewindTheGroup(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 40)...)
+	first := newSink()
+	r := w.follow(t, "loki", first)
+	first.waitFor(t, 40)
+	require.NoError(t, r.Shutdown(t.Context())) // The group's offsets are those of the last checkpoints.
+	var mu sync.Mutex
+	fenced, rewound := 0, false
+	w.kafka.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		w.kafka.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, topic := range req.(*kmsg.OffsetCommitRequest).Topics {
+			for _, p := range topic.Partitions {
+				rewound = rewound || p.Offset <= 0
+			}
+		}
+		return nil, nil, false
+	})
+	w.kafka.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		w.kafka.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if fenced++; fenced > 4 { // once for each partition
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+		resp.ErrorCode = kerr.ProducerFenced.Code
+		return resp, nil, true
+	})
+	w.write(t, "t", bodies("b", 40)...)
+	second := newSink()
+	w.follow(t, "loki", second)
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return fenced >= 8 // The workers that came after have saved checkpoints.
+	}, 60*time.Second, 10*time.Millisecond)
+	second.waitFor(t, 40)
+	mu.Lock()
+	defer mu.Unlock()
+	assert.False(t, rewound)
 }

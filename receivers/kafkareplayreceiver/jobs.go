@@ -23,7 +23,9 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const (
@@ -84,7 +86,7 @@ type jobs struct {
 	telemetry *metadata.TelemetryBuilder
 	shared    *shared
 	instance  string
-	room      chan struct{} // a place for each worker
+	room      *room.Room // a place for each worker
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -111,7 +113,7 @@ func newJobs(cfg *Config, set receiver.Settings, telemetry *metadata.TelemetryBu
 	conf := cfg.Jobs.Get()
 	return &jobs{
 		cfg: cfg, conf: conf, id: set.ID, set: set.TelemetrySettings, telemetry: telemetry, shared: s, instance: instanceName(set),
-		room: make(chan struct{}, conf.Workers), heads: map[journal.Signal]head{}, runs: map[string]*run{},
+		room: room.New(conf.Workers), heads: map[journal.Signal]head{}, runs: map[string]*run{},
 	}
 }
 
@@ -214,7 +216,7 @@ func (j *jobs) work(ctx context.Context) {
 		if pause == retryEvery {
 			j.set.Logger.Warn("jobs can't be read yet", zap.Error(err))
 		}
-		if (clock{}).Wait(ctx, pause) != nil {
+		if worker.Wait(ctx, pause) != nil {
 			return
 		}
 	}

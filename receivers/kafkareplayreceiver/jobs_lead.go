@@ -199,6 +199,7 @@ func (j *jobs) forget(r *run) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.runs, r.job.Spec.ID)
+	j.room.Forget(r.job.Spec.ID)
 }
 
 // move writes a new phase of a job that does not run.
@@ -216,6 +217,15 @@ func (j *jobs) move(ctx context.Context, log *joblog.Log, job *replay.Job, phase
 		j.audit(string(phase), job.Spec.ID, j.instance, nil, zap.Any("counts", status.Counts))
 		_ = j.dropState(ctx, job)
 	}
+}
+
+// fence is that of deletions: only the leader deletes.
+func (j *jobs) fence(ctx context.Context) (time.Time, error) {
+	log, err := j.ready()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return log.Confirm(ctx)
 }
 
 // stateGroup is how the state topic of a job is called.

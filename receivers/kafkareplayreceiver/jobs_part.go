@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -20,9 +18,10 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/origin"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 // part is one partition of a run.
@@ -32,67 +31,82 @@ type part struct {
 	next atomic.Int64
 
 	mu     sync.Mutex
-	worker *delivery.Worker // guarded by mu; nil but at work
-	asked  bool             // to stop; guarded by mu
-	counts replay.Counts    // guarded by mu
+	place  *room.Place    // guarded by mu; the latest
+	worker *worker.Worker // guarded by mu; nil but at work
+	asked  bool           // to stop; guarded by mu
+	counts replay.Counts  // guarded by mu
 }
 
 func (p *part) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.worker != nil && !p.asked {
+	p.asked = true
+	if p.worker != nil {
 		p.worker.Stop()
 	}
-	p.asked = true
 }
 
-// run delivers the partition, when there is room for one more worker.
+// run delivers the partition, whenever there is room for one more worker.
 func (p *part) run(ctx context.Context) error {
-	r := p.r
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.quit:
-		return nil
-	case r.j.room <- struct{}{}:
-		defer func() { <-r.j.room }()
+	queue := p.r.j.room.Queue(p.r.job.Spec.ID)
+	for {
+		placed, place, err := queue.Enter(ctx, p.r.quit)
+		if place == nil {
+			return err
+		}
+		p.mu.Lock()
+		p.place = place
+		p.mu.Unlock()
+		err = p.deliver(placed)
+		place.Leave(placed)
+		if ctx.Err() != nil || !errors.Is(err, context.Canceled) || !errors.Is(context.Cause(placed), room.ErrGaveUp) {
+			return err
+		}
+		p.r.retries(fmt.Sprintf("partition %d waits: %v", p.span.Partition, room.ErrGaveUp))
 	}
-	source, err := partition.NewSource(r.j.asking, r.topic, p.span.Partition, r.limits(), p.decode)
+}
+
+// deliver runs one worker.
+func (p *part) deliver(ctx context.Context) error {
+	r := p.r
+	w, err := worker.New(r.settingsOf(p))
 	if err != nil {
 		return err
 	}
-	defer source.Close()
-	store := partition.NewStore(r.j.asking, r.job.Spec.Signal.StateTopic(r.j.cfg.Kafka.TopicPrefix, stateGroup(r.job.Spec.ID)), p.span.Partition)
-	defer store.Close()
-	end := &partition.Clock{}
-	bounded := &partition.Bounded{Source: source, First: p.span.First, Next: p.span.Next, Began: r.job.Created, Clock: end, Done: p.stop}
-	if r.job.Range != nil {
-		bounded.Began = r.job.Range.From
-	}
-	worker := delivery.NewWorker(delivery.WorkerSettings{
-		Label: fmt.Sprintf("%s-%d@%s", r.topic, p.span.Partition, r.job.Spec.ID), Source: delivery.JobSource(r.job.Spec.ID, r.job.Created), Log: bounded, Store: store, Clock: end, Observer: p,
-		Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Interval: r.j.conf.CheckpointInterval,
-		DedupWindow: r.j.conf.DedupWindow, DedupMax: r.j.conf.DedupMaxRecords, Nonce: rand.Uint64(),
-	})
+	defer w.Close()
 	p.mu.Lock()
 	if p.asked {
 		p.mu.Unlock()
 		return nil
 	}
-	p.worker = worker
+	p.worker = w
 	p.mu.Unlock()
-	err = worker.Run(ctx)
-	source.Hurry()
-	bounded.Close()
+	err = w.Run(ctx)
 	p.mu.Lock()
 	p.worker = nil
 	p.mu.Unlock()
 	return err
 }
 
+// settingsOf are those of the worker of p.
+func (r *run) settingsOf(p *part) worker.Settings {
+	spec, conf := &r.job.Spec, r.j.conf
+	bounds := worker.Bounds{First: p.span.First, Next: p.span.Next, Began: r.job.Created}
+	if r.job.Range != nil {
+		bounds.Began = r.job.Range.From
+	}
+	return worker.Settings{
+		Partition: worker.Partition{
+			Topic: r.topic, Index: p.span.Partition, StateTopic: spec.Signal.StateTopic(r.j.cfg.Kafka.TopicPrefix, stateGroup(spec.ID)), SpreadBy: r.spreadBy,
+		},
+		Asking: r.j.asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(), Decode: p.decode, Deliver: p.send, Bury: p.bury, Observer: p,
+		Interval: conf.CheckpointInterval, DedupWindow: conf.DedupWindow, DedupMax: conf.DedupMaxRecords,
+	}
+}
+
 // limits bounds ranges such that all workers together have about a second's worth of the rate in hand: pausing waits for
 // no more.
-func (r *run) limits() partition.Limits {
+func (r *run) limits() worker.Limits {
 	records, bytes := int64(jobRangeRecords), int64(jobRangeBytes)
 	workers := int64(r.j.conf.Workers)
 	if rate := r.job.Spec.RecordsPerSecond; rate > 0 {
@@ -101,7 +115,7 @@ func (r *run) limits() partition.Limits {
 	if rate := r.job.Spec.BytesPerSecond; rate > 0 {
 		bytes = min(bytes, max(1, rate/workers))
 	}
-	return partition.Limits{Records: int(records), Bytes: func() int { return int(bytes) }}
+	return worker.Limits{Records: int(records), Bytes: func() int { return int(bytes) }}
 }
 
 // jobItem is a record on its way to the pipeline.
@@ -186,8 +200,21 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 	}
 	n.RefusedItems = min(n.Items, of.Outcome.Refused(delivery.UnitItem)) // A sink may count more: it splits items, or there are several.
 	n.Items -= n.RefusedItems
+	n.RefusedFor = refusedFor(of.Outcome)
 	p.count(&n)
 	return p.r.worked(ctx, time.Since(began))
+}
+
+// refusedFor is what an outcome has, as users see it.
+func refusedFor(o *delivery.Outcome) map[string]int64 {
+	var all map[string]int64
+	for _, r := range o.Refusals() {
+		if all == nil {
+			all = map[string]int64{}
+		}
+		all[r.By+": "+r.Reason] += r.Count
+	}
+	return all
 }
 
 // count adds what became of a range.
@@ -275,14 +302,11 @@ func (p *part) Restored(offset int64, fresh bool) {
 func (p *part) Delivered(b delivery.Bounds, _ time.Time, _, duplicates int) {
 	p.next.Store(b.Next)
 	p.count(&replay.Counts{Duplicates: int64(duplicates)})
-	p.settled()
-}
-
-// settled forgets the last error: it goes on.
-func (p *part) settled() {
-	p.r.mu.Lock()
-	defer p.r.mu.Unlock()
-	p.r.reason = ""
+	p.mu.Lock()
+	place := p.place
+	p.mu.Unlock()
+	place.Moved()
+	p.r.retries("")
 }
 
 func (p *part) Lost(b delivery.Bounds) {
@@ -313,8 +337,6 @@ func (p *part) Failed(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	p.r.mu.Lock()
-	p.r.reason = fmt.Sprintf("partition %d tries again: %v", p.span.Partition, err)
-	p.r.mu.Unlock()
+	p.r.retries(fmt.Sprintf("partition %d tries again: %v", p.span.Partition, err))
 	p.r.j.set.Logger.Warn("a job begins a partition again from its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
 }

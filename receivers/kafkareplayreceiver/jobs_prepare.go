@@ -17,7 +17,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/journal"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/offsets"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
@@ -93,12 +94,12 @@ func (j *jobs) prepare(ctx context.Context, s replay.Spec, by string) (job *repl
 func (j *jobs) place(ctx context.Context, job *replay.Job, problems *[]string) error {
 	topic := j.sourceTopic(&job.Spec)
 	if job.Range == nil {
-		have, err := partition.Extent(ctx, j.asking, topic)
+		have, err := offsets.Extent(ctx, j.asking, topic)
 		if err != nil {
 			return err
 		}
 		for _, o := range job.Spec.Offsets {
-			i := slices.IndexFunc(have, func(s partition.Span) bool { return s.Partition == o.Partition })
+			i := slices.IndexFunc(have, func(s offsets.Span) bool { return s.Partition == o.Partition })
 			if i < 0 {
 				return invalid(fmt.Errorf("offsets: %s has no partition %d", topic, o.Partition))
 			}
@@ -112,7 +113,7 @@ func (j *jobs) place(ctx context.Context, job *replay.Job, problems *[]string) e
 		}
 		return nil
 	}
-	spans, err := partition.Spans(ctx, j.asking, topic, job.Range.ReadFrom, job.Range.ReadTo)
+	spans, err := offsets.Spans(ctx, j.asking, topic, job.Range.ReadFrom, job.Range.ReadTo)
 	if err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (r *run) replace(ctx context.Context) ([]string, error) {
 		}
 		err := t.CanReplace(ctx, r.job.Range.From, r.job.Range.To)
 		if err == nil && len(match) > 0 {
-			err = t.Replace(ctx, match, r.job.Range.From, r.job.Range.To)
+			err = t.Replace(ctx, match, r.job.Range.From, r.job.Range.To, r.j.fence)
 		}
 		if err != nil && !errors.Is(err, target.ErrLeft) && !errors.Is(err, target.ErrCannotReplace) {
 			err = fmt.Errorf("%w: %w", errLater, err) // A part may be deleted: giving up would leave a hole.
@@ -203,7 +204,7 @@ func (r *run) services(ctx context.Context) ([]string, error) {
 	}
 	for _, p := range r.parts {
 		var failed error
-		err := partition.Scan(ctx, r.j.asking, r.topic, p.span.Partition, p.span.First, p.span.Next, func(k *kgo.Record) bool {
+		err := cluster.Scan(ctx, r.j.asking, r.topic, p.span.Partition, p.span.First, p.span.Next, func(k *kgo.Record) bool {
 			record, err := journal.FromKafka(k)
 			get := func(name string) (string, bool) { return header(k, name) }
 			if err != nil || !all.Match(&record, k.Timestamp, get) {
@@ -362,7 +363,7 @@ func (j *jobs) estimate(ctx context.Context, job *replay.Job) (*Estimate, error)
 	}
 	for _, s := range job.Spans {
 		for _, piece := range pieces(s, e.Exact) {
-			if err := partition.Scan(ctx, j.asking, topic, s.Partition, piece.First, piece.Next, look); err != nil {
+			if err := cluster.Scan(ctx, j.asking, topic, s.Partition, piece.First, piece.Next, look); err != nil {
 				return nil, err
 			}
 		}

@@ -10,10 +10,11 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/offsets"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pace"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const (
@@ -31,10 +32,12 @@ type run struct {
 	topic   string
 	records selection.Records
 	items   *selection.Items
-	parts   []*part
-	cancel  context.CancelFunc
-	quit    chan struct{} // closed when it is to end
-	done    chan struct{} // closed when nothing of it works any more
+	// spreadBy decides which partition a stream is in. Set before the parts run.
+	spreadBy []string
+	parts    []*part
+	cancel   context.CancelFunc
+	quit     chan struct{} // closed when it is to end
+	done     chan struct{} // closed when nothing of it works any more
 
 	mu       sync.Mutex
 	phase    replay.Phase // guarded by mu
@@ -160,6 +163,13 @@ func (r *run) end(grace time.Duration) {
 	<-r.done
 }
 
+// retries notes what is being tried again; empty: it goes on.
+func (r *run) retries(reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reason = reason
+}
+
 func (r *run) move(phase replay.Phase) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,11 +203,12 @@ func (r *run) work(ctx context.Context) (err error) {
 		}
 	}
 	prepare, cancel := context.WithTimeout(ctx, askTimeout)
-	_, err = cluster.EnsureState(prepare, r.j.asking, r.j.cfg.Kafka.TopicPrefix, r.job.Spec.Signal, stateGroup(r.job.Spec.ID))
+	layout, err := cluster.EnsureState(prepare, r.j.asking, r.j.cfg.Kafka.TopicPrefix, r.job.Spec.Signal, stateGroup(r.job.Spec.ID))
 	cancel()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLater, err)
 	}
+	r.spreadBy = worker.SpreadBy(r.j.cfg.Kafka.TopicPrefix, r.topic, r.job.Spec.Signal, layout)
 	r.move(replay.Running)
 	now := time.Now()
 	r.mu.Lock()
@@ -222,7 +233,7 @@ func (r *run) look(ctx context.Context) {
 	yields := r.job.Spec.Yield == nil || *r.job.Spec.Yield
 	prefix := r.job.Spec.Signal.Group(r.j.cfg.Kafka.TopicPrefix, "")
 	last, at := r.sums(), time.Now()
-	for (clock{}).Wait(ctx, lookEvery) == nil {
+	for worker.Wait(ctx, lookEvery) == nil {
 		current, now := r.sums(), time.Now()
 		r.mu.Lock()
 		for i := range current {
@@ -234,7 +245,7 @@ func (r *run) look(ctx context.Context) {
 			continue
 		}
 		ask, cancel := context.WithTimeout(ctx, askTimeout)
-		group, lag, err := partition.MostLagging(ask, r.j.asking, prefix)
+		group, lag, err := offsets.MostLagging(ask, r.j.asking, prefix)
 		cancel()
 		if err != nil {
 			continue // Whoever can't be asked is not waited for.
@@ -282,7 +293,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
-	return clock{}.Wait(ctx, d)
+	return worker.Wait(ctx, d)
 }
 
 // status is how far it is.

@@ -113,14 +113,20 @@ func counts(job map[string]any) map[string]any {
 	return job["status"].(map[string]any)["counts"].(map[string]any)
 }
 
+func jobsConfig(t *testing.T, w *world) *kafkareplay.Config {
+	t.Helper()
+	cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{}}).Unmarshal(cfg))
+	cfg.Kafka.Brokers = w.kafka.ListenAddrs()
+	cfg.Kafka.TopicPrefix = "p"
+	return cfg
+}
+
 // replay starts a receiver with jobs for logs.
 func (w *world) replay(t *testing.T, host component.Host, s *sink, change func(*kafkareplay.Config)) receiver.Logs {
 	t.Helper()
 	factory := kafkareplay.NewFactory()
-	cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
-	require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{}}).Unmarshal(cfg))
-	cfg.Kafka.Brokers = w.kafka.ListenAddrs()
-	cfg.Kafka.TopicPrefix = "p"
+	cfg := jobsConfig(t, w)
 	if change != nil {
 		change(cfg)
 	}
@@ -282,6 +288,7 @@ func TestWhatASinkRefusesIsNotCountedAsDelivered(t *testing.T) {
 	assert.EqualValues(t, 40, done["records"])
 	assert.EqualValues(t, 38, done["items"])
 	assert.EqualValues(t, 2, done["refused_items"])
+	assert.Equal(t, map[string]any{"sink: dropped": 2.0}, done["refused_for"])
 }
 
 func TestOffsetsAndDeadLetters(t *testing.T) {

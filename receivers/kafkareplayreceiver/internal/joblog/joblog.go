@@ -21,8 +21,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/internal/journal/cluster"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/offsets"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const (
@@ -32,6 +34,7 @@ const (
 	againAfter   = 500
 	session      = 10 * time.Second
 	pause        = time.Second
+	metadataWait = 50 * time.Millisecond
 )
 
 // Log is the topic, and the board that it makes. It is safe for concurrent use.
@@ -46,6 +49,8 @@ type Log struct {
 	written atomic.Uint64
 
 	mu      sync.Mutex
+	member  *kgo.Client   // takes part in the election; nil outside of Lead; guarded by mu
+	name    string        // of the election; guarded by mu
 	board   replay.Board  // guarded by mu
 	start   int64         // Compact counts from here: the first offset, or later after a try that failed; guarded by mu
 	applied int64         // the board has what is below; guarded by mu
@@ -57,7 +62,7 @@ func Open(ctx context.Context, asking *kgo.Client, prefix, topic string) (*Log, 
 	if err := cluster.EnsureLog(ctx, asking, prefix, topic); err != nil {
 		return nil, err
 	}
-	spans, err := partition.Extent(ctx, asking, topic)
+	spans, err := offsets.Extent(ctx, asking, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +102,7 @@ func (l *Log) follow(ctx context.Context) {
 		l.mu.Lock()
 		from := l.applied
 		l.mu.Unlock()
-		reader, err := partition.NewReader(l.asking, l.topic, 0, from)
+		reader, err := cluster.NewReader(l.asking, l.topic, 0, from)
 		if err != nil {
 			return // options that made one client make another
 		}
@@ -217,9 +222,9 @@ func (l *Log) Close() {
 	l.writer.Close()
 }
 
-// Lead takes part in the election of the leader called group until ctx ends: lead is called with a context that ends when
+// Lead takes part in the election of the leader called name until ctx ends: lead is called with a context that ends when
 // another one leads, and must return soon after.
-func (l *Log) Lead(ctx context.Context, group string, lead func(context.Context)) error {
+func (l *Log) Lead(ctx context.Context, name string, lead func(context.Context)) error {
 	var (
 		mu   sync.Mutex
 		end  context.CancelFunc
@@ -254,27 +259,64 @@ func (l *Log) Lead(ctx context.Context, group string, lead func(context.Context)
 			stop()
 		}
 	}
-	member, err := kgo.NewClient(append(slices.Clip(l.asking.Opts()), kgo.ConsumerGroup(group), kgo.ConsumeTopics(l.topic),
+	member, err := kgo.NewClient(append(slices.Clip(l.asking.Opts()), kgo.ConsumerGroup(name), kgo.ConsumeTopics(l.topic),
 		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(begin), kgo.OnPartitionsRevoked(lose), kgo.OnPartitionsLost(lose))...)
 	if err != nil {
 		return err
 	}
 	member.PauseFetchTopics(l.topic)
-	<-ctx.Done()
+	l.setMember(member, name)
+	defer l.setMember(nil, "")
+	group.Drain(ctx, member, nil)
 	stop()
 	member.Close()
 	return nil
 }
 
-// DeleteTopic deletes a topic; one that is not there is no error.
+func (l *Log) setMember(member *kgo.Client, name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.member, l.name = member, name
+}
+
+// Confirm asks the brokers whether the caller, which leads, still does. No other one leads before until. An error means that another one may.
+func (l *Log) Confirm(ctx context.Context) (until time.Time, err error) {
+	l.mu.Lock()
+	member, name := l.member, l.name
+	l.mu.Unlock()
+	if member == nil {
+		return until, errNotLeading
+	}
+	ctx, cancel := context.WithTimeout(ctx, session/2)
+	defer cancel()
+	until = time.Now().Add(session / 2) // This is a heartbeat, from which brokers count the session.
+	if err := group.Confirm(ctx, member, name, ""); err != nil {
+		return until, fmt.Errorf("%w: %w", errNotLeading, err)
+	}
+	return until, ctx.Err()
+}
+
+var errNotLeading = errors.New("another instance may lead by now")
+
+// DeleteTopic deletes a topic and returns when asking, which remembers topics for a while, knows that it is gone: whoever makes it again would find
+// it there. One that is not there is no error.
 func DeleteTopic(ctx context.Context, asking *kgo.Client, topic string) error {
-	deleted, err := kadm.NewClient(asking).DeleteTopics(ctx, topic)
+	adm := kadm.NewClient(asking)
+	deleted, err := adm.DeleteTopics(ctx, topic)
 	if err == nil {
 		err = deleted.Error()
 	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return nil
+	if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return err
 	}
-	return err
+	for {
+		known, err := adm.ListTopics(ctx, topic)
+		if err != nil || !known.Has(topic) {
+			return err
+		}
+		if err := worker.Wait(ctx, metadataWait); err != nil {
+			return err
+		}
+	}
 }

@@ -222,3 +222,33 @@ func TestNoTwoEntriesHaveOneKey(t *testing.T) {
 	require.NoError(t, cluster.ReadAll(t.Context(), w.c, topic, 0, func(r *kgo.Record) { keys[string(r.Key)]++ }))
 	assert.Len(t, keys, 6)
 }
+
+// A leader that was suspended, and one whose session has ended, must not delete what its successor writes.
+func TestOnlyTheLeaderIsConfirmed(t *testing.T) {
+	w := newWorld(t)
+	l := w.open(t)
+	_, err := l.Confirm(t.Context())
+	require.Error(t, err, "nobody leads yet")
+	led := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- l.Lead(ctx, "election", func(ctx context.Context) { close(led); <-ctx.Done() })
+	}()
+	<-led
+	asked := time.Now()
+	until, err := l.Confirm(t.Context())
+	require.NoError(t, err)
+	assert.True(t, until.After(asked))
+	assert.Less(t, until.Sub(asked), 10*time.Second, "another one can lead when the session is over")
+	w.kafka.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		w.kafka.KeepControl()
+		resp := req.ResponseKind().(*kmsg.HeartbeatResponse)
+		resp.ErrorCode = kerr.UnknownMemberID.Code
+		return resp, nil, true
+	})
+	_, err = l.Confirm(t.Context())
+	require.ErrorIs(t, err, kerr.UnknownMemberID)
+	cancel()
+	require.NoError(t, <-ended)
+}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 const (
 	maxEnded   = 1000 // jobs that have ended; the oldest goes first
 	maxHistory = 50   // events of one job
+	maxReasons = 100  // for refusals of one job; others are "other"
 )
 
 // Want is what users want of a job.
@@ -99,12 +101,14 @@ type Counts struct {
 	Bytes        int64 `json:"bytes"`         // of their values
 	Items        int64 `json:"items"`         // data points, log records or spans in them that no sink refused
 	RefusedItems int64 `json:"refused_items"` // those in them that a sink refused for good
-	Filtered     int64 `json:"filtered"`      // records that the selection left out
-	Outside      int64 `json:"outside"`       // items outside the range or not meeting the condition
-	Duplicates   int64 `json:"duplicates"`    // records that repeat another
-	Undecodable  int64 `json:"undecodable"`   // records that can't be read
-	Refused      int64 `json:"refused"`       // records that the pipeline refuses for good
-	Lost         int64 `json:"lost"`          // offsets that retention passed
+	// RefusedFor says by whom and why: "component: reason". Where a sink splits items, or several refuse one, they add up to more than RefusedItems.
+	RefusedFor  map[string]int64 `json:"refused_for,omitempty"` // never changed in place
+	Filtered    int64            `json:"filtered"`              // records that the selection left out
+	Outside     int64            `json:"outside"`               // items outside the range or not meeting the condition
+	Duplicates  int64            `json:"duplicates"`            // records that repeat another
+	Undecodable int64            `json:"undecodable"`           // records that can't be read
+	Refused     int64            `json:"refused"`               // records that the pipeline refuses for good
+	Lost        int64            `json:"lost"`                  // offsets that retention passed
 }
 
 // Add adds other to c.
@@ -113,6 +117,17 @@ func (c *Counts) Add(other *Counts) {
 	c.Bytes += other.Bytes
 	c.Items += other.Items
 	c.RefusedItems += other.RefusedItems
+	if len(other.RefusedFor) > 0 {
+		sum := make(map[string]int64, len(c.RefusedFor)+len(other.RefusedFor))
+		maps.Copy(sum, c.RefusedFor)
+		for why, n := range other.RefusedFor {
+			if _, known := sum[why]; !known && len(sum) >= maxReasons {
+				why = "other"
+			}
+			sum[why] += n
+		}
+		c.RefusedFor = sum
+	}
 	c.Filtered += other.Filtered
 	c.Outside += other.Outside
 	c.Duplicates += other.Duplicates

@@ -93,6 +93,6 @@ func (l *Loki) CanReplace(context.Context, time.Time, time.Time) error {
 }
 
 // Replace implements Target.
-func (l *Loki) Replace(ctx context.Context, _ []string, from, to time.Time) error {
+func (l *Loki) Replace(ctx context.Context, _ []string, from, to time.Time, _ Fence) error {
 	return l.CanReplace(ctx, from, to)
 }

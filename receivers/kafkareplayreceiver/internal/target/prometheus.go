@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -140,7 +141,7 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 
 // Replace implements Target. It also has the blocks cleaned: with tombstones in them, queries that end in a deleted range
 // fail (a panic in Prometheus 3.13).
-func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.Time) error {
+func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.Time, fence Fence) error {
 	type deletion struct {
 		selector   string
 		start, end int64 // both included, as the API has it
@@ -152,7 +153,7 @@ func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.
 	}
 	for _, d := range all {
 		form := url.Values{"match[]": {d.selector}, "start": {seconds(d.start)}, "end": {seconds(d.end)}}
-		if err := p.post(ctx, "/api/v1/admin/tsdb/delete_series", form, nil); err != nil {
+		if err := p.delete(ctx, form, fence); err != nil {
 			return fmt.Errorf("delete in %s: %w", p.Label, err)
 		}
 	}
@@ -219,6 +220,36 @@ func (p *Prometheus) post(ctx context.Context, path string, form url.Values, dat
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return p.do(req, data)
+}
+
+// delete posts a deletion that must not be sent after its fence has ended.
+func (p *Prometheus) delete(ctx context.Context, form url.Values, fence Fence) error {
+	until, err := fence(ctx)
+	if err != nil {
+		return err
+	}
+	text := form.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/api/v1/admin/tsdb/delete_series", &fenced{strings.NewReader(text), until})
+	if err != nil {
+		return err
+	}
+	req.ContentLength = int64(len(text))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return p.do(req, nil)
+}
+
+// fenced is a body that fails once it is too late. The headers may have gone before: without selectors a store deletes nothing.
+type fenced struct {
+	io.Reader
+	until time.Time
+}
+
+func (f *fenced) Read(p []byte) (int, error) {
+	// Both clocks: one stands still while a machine is suspended, the other can be set.
+	if now := time.Now(); now.After(f.until) || now.Round(0).After(f.until.Round(0)) {
+		return 0, ErrLate
+	}
+	return f.Reader.Read(p)
 }
 
 func (p *Prometheus) do(req *http.Request, data any) error {

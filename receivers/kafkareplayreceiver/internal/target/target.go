@@ -31,9 +31,16 @@ type Target interface {
 	CanReplace(ctx context.Context, from, to time.Time) error
 	// Replace deletes what match selects in [from, to), and of rollups, whose samples are stamped with the end of their
 	// window, in (from, to]. It returns when queries don't see it any more; ErrLeft where they do. Other errors leave it
-	// open what was deleted: it can be repeated.
-	Replace(ctx context.Context, match []string, from, to time.Time) error
+	// open what was deleted: it can be repeated. fence is asked before each request that deletes.
+	Replace(ctx context.Context, match []string, from, to time.Time, fence Fence) error
 }
+
+// Fence returns until when nobody else can have begun to write what a deletion would take, or an error if somebody may have. A request that was not
+// sent by then is not sent any more: a process that was suspended meanwhile would delete what its successor has written.
+type Fence func(ctx context.Context) (until time.Time, err error)
+
+// ErrLate says that a deletion was not sent because its fence has ended.
+var ErrLate = errors.New("the deletion was not sent in time: another instance may run the job by now")
 
 // Fixed is a store that can't be asked: its bound is configured.
 type Fixed struct {
@@ -60,7 +67,7 @@ func (f *Fixed) CanReplace(context.Context, time.Time, time.Time) error {
 }
 
 // Replace implements Target.
-func (f *Fixed) Replace(ctx context.Context, _ []string, from, to time.Time) error {
+func (f *Fixed) Replace(ctx context.Context, _ []string, from, to time.Time, _ Fence) error {
 	return f.CanReplace(ctx, from, to)
 }
 

@@ -1,6 +1,8 @@
 package target_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -26,7 +28,10 @@ func newStore(t *testing.T, answers map[string]string) *store {
 	t.Helper()
 	s := &store{answers: answers}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
+		if err := r.ParseForm(); err != nil { // as Prometheus does
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		s.asked = append(s.asked, fmt.Sprint(r.URL.Path, r.Form["match[]"], r.Form["query"], r.Form["start"], r.Form["end"]))
 		text, ok := s.answers[r.URL.Path]
 		if !ok {
@@ -97,12 +102,39 @@ func TestWherePrometheusCanReplace(t *testing.T) {
 	assert.NotErrorIs(t, prometheus(mimir).CanReplace(t.Context(), from, thursday), target.ErrCannotReplace, "it may come back")
 }
 
+// hour is the fence of a leader that stays for an hour.
+func hour(context.Context) (time.Time, error) { return time.Now().Add(time.Hour), nil }
+
+// A leader that was suspended after it had asked wakes when its successor has written again what this would delete.
+func TestADeletionThatIsLateIsNotSent(t *testing.T) {
+	s := newStore(t, map[string]string{
+		"/api/v1/admin/tsdb/delete_series": "", "/api/v1/admin/tsdb/clean_tombstones": "", "/api/v1/query": `{"data":{"result":[]}}`,
+	})
+	from, to := time.Unix(1000, 0), time.Unix(2000, 0)
+	late := func(context.Context) (time.Time, error) { return time.Now().Add(-time.Nanosecond), nil }
+	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, late), target.ErrLate)
+	elsewhere := errors.New("another one leads")
+	lost := func(context.Context) (time.Time, error) { return time.Now().Add(time.Hour), elsewhere }
+	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, lost), elsewhere)
+	assert.Empty(t, s.asked)
+
+	asked := 0
+	once := func(context.Context) (time.Time, error) {
+		if asked++; asked > 1 {
+			return time.Time{}, elsewhere
+		}
+		return time.Now().Add(time.Hour), nil
+	}
+	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, once), elsewhere)
+	assert.Len(t, s.asked, 1, "each deletion asks anew")
+}
+
 func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
 	s := newStore(t, map[string]string{
 		"/api/v1/admin/tsdb/delete_series": "", "/api/v1/admin/tsdb/clean_tombstones": "", "/api/v1/query": `{"data":{"result":[]}}`,
 	})
 	from, to := time.Unix(1000, 0), time.Unix(2000, 0)
-	require.NoError(t, prometheus(s).Replace(t.Context(), []string{`{job="shop"}`, "up"}, from, to))
+	require.NoError(t, prometheus(s).Replace(t.Context(), []string{`{job="shop"}`, "up"}, from, to, hour))
 	assert.Equal(t, []string{
 		`/api/v1/admin/tsdb/delete_series[{job="shop",rollup_window=""}] [] [1000.000] [1999.999]`,
 		`/api/v1/admin/tsdb/delete_series[{job="shop",rollup_window!=""}] [] [1000.001] [2000.000]`,
@@ -115,9 +147,9 @@ func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
 		`/api/v1/query[] [sum(count_over_time(up{rollup_window!=""}[1000000ms]))] [] []`,
 	}, s.asked)
 	s.answers["/api/v1/query"] = `{"data":{"result":[{"value":[1,"7"]}]}}`
-	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to), target.ErrLeft)
+	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, hour), target.ErrLeft)
 	delete(s.answers, "/api/v1/admin/tsdb/delete_series")
-	assert.NotErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to), target.ErrLeft)
+	assert.NotErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, hour), target.ErrLeft)
 }
 
 func TestHowFarBackLokiTakesEntries(t *testing.T) {
@@ -145,7 +177,7 @@ func TestHowFarBackLokiTakesEntries(t *testing.T) {
 			assert.NotEmpty(t, why, name)
 		}
 		assert.ErrorIs(t, l.CanReplace(t.Context(), thursday, thursday), target.ErrCannotReplace)
-		assert.ErrorIs(t, l.Replace(t.Context(), nil, thursday, thursday), target.ErrCannotReplace)
+		assert.ErrorIs(t, l.Replace(t.Context(), nil, thursday, thursday, hour), target.ErrCannotReplace)
 	}
 }
 
@@ -157,5 +189,5 @@ func TestAConfiguredAge(t *testing.T) {
 	oldest, _, err = (&target.Fixed{Label: "tempo"}).Oldest(t.Context(), thursday)
 	require.NoError(t, err)
 	assert.True(t, oldest.IsZero())
-	assert.ErrorIs(t, (&target.Fixed{}).Replace(t.Context(), nil, thursday, thursday), target.ErrCannotReplace)
+	assert.ErrorIs(t, (&target.Fixed{}).Replace(t.Context(), nil, thursday, thursday, hour), target.ErrCannotReplace)
 }

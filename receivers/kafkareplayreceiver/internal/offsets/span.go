@@ -1,4 +1,5 @@
-package partition
+// Package offsets asks brokers which offsets a time range has, and how far groups are.
+package offsets
 
 import (
 	"cmp"
@@ -92,49 +93,4 @@ func Extent(ctx context.Context, client *kgo.Client, topic string) ([]Span, erro
 	})
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.Partition, b.Partition) })
 	return spans, nil
-}
-
-// errEnough ends a scan early.
-var errEnough = errors.New("enough")
-
-// Scan calls each for the committed records of a partition from first up to, not including, next, in order, until each
-// returns false.
-func Scan(ctx context.Context, client *kgo.Client, topic string, p int32, first, next int64, each func(*kgo.Record) bool) error {
-	if first >= next {
-		return nil
-	}
-	source, err := NewReader(client, topic, p, first)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	for at := first; at < next; {
-		fetches := source.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var failed error
-		fetches.EachError(func(_ string, _ int32, err error) { failed = err })
-		if failed != nil {
-			return fmt.Errorf("read %s: %w", topic, failed)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			at = r.Offset + 1
-			if failed == nil && r.Offset < next && !r.Attrs.IsControl() && !each(r) {
-				failed = errEnough
-			}
-		})
-		if failed != nil {
-			return nil
-		}
-	}
-	return nil
-}
-
-// NewReader returns a client that reads one partition from an offset on, control records included.
-func NewReader(client *kgo.Client, topic string, p int32, first int64) (*kgo.Client, error) {
-	return kgo.NewClient(append(client.Opts(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {p: kgo.NewOffset().At(first)}}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick))...)
 }

@@ -1,4 +1,4 @@
-package partition
+package worker
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
 // setLast sets the anchor of a range's last record, where one was added.
@@ -23,7 +24,7 @@ func anchorOf(r *kgo.Record) delivery.Anchor {
 }
 
 // Topic implements delivery.Log.
-func (s *Source) Topic(ctx context.Context) (delivery.TopicID, error) {
+func (s *Log) Topic(ctx context.Context) (delivery.TopicID, error) {
 	topics, err := kadm.NewClient(s.asking).ListTopics(ctx, s.topic)
 	if err != nil {
 		return delivery.TopicID{}, err
@@ -36,7 +37,7 @@ func (s *Source) Topic(ctx context.Context) (delivery.TopicID, error) {
 }
 
 // Look implements delivery.Log. A record that was compacted away, or is of an aborted transaction, is none.
-func (s *Source) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok bool, err error) {
+func (s *Log) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok bool, err error) {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {
 		return a, false, err
@@ -45,7 +46,7 @@ func (s *Source) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok 
 	if err != nil || offset < start || offset >= end {
 		return a, false, err
 	}
-	err = Scan(ctx, s.asking, s.topic, s.partition, offset, offset+1, func(r *kgo.Record) bool {
+	err = cluster.Scan(ctx, s.asking, s.topic, s.partition, offset, offset+1, func(r *kgo.Record) bool {
 		if r.Offset == offset {
 			a, ok = anchorOf(r), true
 		}

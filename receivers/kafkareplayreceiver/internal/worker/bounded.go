@@ -1,4 +1,4 @@
-package partition
+package worker
 
 import (
 	"context"
@@ -25,7 +25,10 @@ func (c *Clock) Now() time.Time {
 }
 
 // Wait implements delivery.Clock.
-func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
+func (c *Clock) Wait(ctx context.Context, d time.Duration) error { return Wait(ctx, d) }
+
+// Wait returns after d, or with ctx's error.
+func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -39,7 +42,7 @@ func (c *Clock) Wait(ctx context.Context, d time.Duration) error {
 // Bounded is a range of offsets of a partition. At its end the worker gets one look at the time on the wall (components
 // measure from there), one at the end of time, and then done is called. While a range is delivered the next one is read.
 type Bounded struct {
-	Source      *Source
+	Log         *Log
 	First, Next int64
 	// Began is when the range begins: streams that started later are new in it.
 	Began time.Time
@@ -90,6 +93,12 @@ func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) 
 		return delivery.Range{Bounds: delivery.Bounds{First: from, Next: from}, AtEnd: true}, nil
 	}
 	got := b.read(ctx, from)
+	if got.err != nil || (got.r.AtEnd && got.r.Next == from) {
+		// The range was in the log when the job was made: if it ends before, the log has lost its end, and nothing is to be waited for.
+		if end, err := b.Log.End(ctx); err == nil && end <= from {
+			return delivery.Range{Bounds: delivery.Bounds{First: b.Next, Next: b.Next}}, nil
+		}
+	}
 	if got.err != nil {
 		return got.r, got.err
 	}
@@ -97,7 +106,7 @@ func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) 
 	if r.Next < b.Next {
 		b.next, b.from = make(chan read, 1), r.Next
 		go func(next chan<- read, from int64) {
-			r, err := b.Source.Read(ctx, from)
+			r, err := b.Log.Read(ctx, from)
 			next <- read{r, err}
 		}(b.next, b.from)
 	}
@@ -113,23 +122,23 @@ func (b *Bounded) read(ctx context.Context, from int64) read {
 			return got
 		}
 	}
-	r, err := b.Source.Read(ctx, from)
+	r, err := b.Log.Read(ctx, from)
 	return read{r, err}
 }
 
 // ReadExactly implements delivery.Log.
 func (b *Bounded) ReadExactly(ctx context.Context, bounds delivery.Bounds) (delivery.Range, error) {
 	b.Close()
-	return b.Source.ReadExactly(ctx, bounds)
+	return b.Log.ReadExactly(ctx, bounds)
 }
 
 // Topic implements delivery.Log.
-func (b *Bounded) Topic(ctx context.Context) (delivery.TopicID, error) { return b.Source.Topic(ctx) }
+func (b *Bounded) Topic(ctx context.Context) (delivery.TopicID, error) { return b.Log.Topic(ctx) }
 
 // Look implements delivery.Log.
 func (b *Bounded) Look(ctx context.Context, offset int64) (delivery.Anchor, bool, error) {
 	b.Close()
-	return b.Source.Look(ctx, offset)
+	return b.Log.Look(ctx, offset)
 }
 
 func (b *Bounded) cut(r delivery.Range) delivery.Range {

@@ -1,4 +1,4 @@
-package partition_test
+package worker_test
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/internal/delivery"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 func TestLookFindsWhatARangeEndedWith(t *testing.T) {
@@ -50,7 +50,7 @@ func TestLookFindsWhatARangeEndedWith(t *testing.T) {
 func TestCommittedIsTheGroupsOffset(t *testing.T) {
 	_, client, _ := source(t, 10, 0)
 	produce(t, client, 5)
-	store := partition.NewStore(client, "state", 0)
+	store := worker.NewStore(client, "state", 0)
 	_, ok, err := store.Committed(t.Context())
 	require.NoError(t, err)
 	assert.False(t, ok, "a job has no group")

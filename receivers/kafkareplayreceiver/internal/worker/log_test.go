@@ -1,4 +1,4 @@
-package partition_test
+package worker_test
 
 import (
 	"sync/atomic"
@@ -12,13 +12,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/penstockhq/penstock/internal/delivery"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const topic = "p.logs"
 
 // source returns a client of a Kafka with one partition, and a source of it whose ranges have at most records records and wait.
-func source(t *testing.T, records int, wait time.Duration) (*kfake.Cluster, *kgo.Client, *partition.Source) {
+func source(t *testing.T, records int, wait time.Duration) (*kfake.Cluster, *kgo.Client, *worker.Log) {
 	t.Helper()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
 	require.NoError(t, err)
@@ -26,8 +26,8 @@ func source(t *testing.T, records int, wait time.Duration) (*kfake.Cluster, *kgo
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.MetadataMinAge(10*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	limits := partition.Limits{Records: records, Bytes: func() int { return 1 << 20 }, Wait: wait, Tick: time.Hour}
-	s, err := partition.NewSource(client, topic, 0, limits,
+	limits := worker.Limits{Records: records, Bytes: func() int { return 1 << 20 }, Wait: wait, Tick: time.Hour}
+	s, err := worker.NewLog(client, topic, 0, limits,
 		func(r *kgo.Record) delivery.Record { return delivery.Record{Offset: r.Offset} })
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
@@ -137,4 +137,19 @@ func TestARecordedRangeIsGivenUpWhole(t *testing.T) {
 		assert.Equal(t, c.got, r.Bounds)
 		assert.Len(t, r.Records, int(c.got.Next-c.got.First))
 	}
+}
+
+// A journal that was made anew, or has lost its last records, is shorter than a job's range.
+func TestARangeThatTheLogHasLostTheEndOfEnds(t *testing.T) {
+	_, client, l := source(t, 10, 0)
+	produce(t, client, 5)
+	b := &worker.Bounded{Log: l, Next: 20, Clock: &worker.Clock{}, Done: func() {}}
+	r, err := b.Read(t.Context(), 0)
+	require.NoError(t, err)
+	assert.Equal(t, delivery.Bounds{First: 0, Next: 5}, r.Bounds)
+	b.Close()
+	r, err = b.Read(t.Context(), 7)
+	require.NoError(t, err)
+	assert.Equal(t, delivery.Bounds{First: 20, Next: 20}, r.Bounds, "nothing stands at 7")
+	assert.False(t, r.AtEnd)
 }

@@ -1,4 +1,4 @@
-package partition_test
+package worker_test
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/internal/delivery"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/partition"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 func TestSmallCheckpointsAreTrimmedTogether(t *testing.T) {
@@ -22,7 +22,7 @@ func TestSmallCheckpointsAreTrimmedTogether(t *testing.T) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.MetadataMinAge(10*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	s := partition.NewStore(client, state, 0)
+	s := worker.NewStore(client, state, 0)
 	t.Cleanup(s.Close)
 	require.NoError(t, s.Fence(t.Context()))
 	start := func() int64 {

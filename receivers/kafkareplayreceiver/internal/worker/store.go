@@ -1,6 +1,4 @@
-// Package partition connects delivery's worker to Kafka: the journal's partition as its source, the state topic's as its
-// store.
-package partition
+package worker
 
 import (
 	"context"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
 )
 
 const (
@@ -52,18 +51,8 @@ func (s *Store) Committed(ctx context.Context) (offset int64, ok bool, err error
 	if s.group == "" {
 		return 0, false, nil
 	}
-	all, err := kadm.NewClient(s.asking).FetchOffsets(ctx, s.group)
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	o, ok := all.Lookup(s.journal, s.partition)
-	if !ok || o.At < 0 {
-		return 0, false, nil
-	}
-	return o.At, o.Err == nil, o.Err
+	offset, err = group.Committed(ctx, s.asking, s.group, s.journal, s.partition)
+	return max(0, offset), err == nil && offset >= 0, err
 }
 
 // Close gives up what is in flight.

@@ -1,4 +1,4 @@
-package partition
+package worker
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ const (
 	lastLook = 10 * time.Millisecond
 )
 
-var _ delivery.Log = (*Source)(nil)
+var _ delivery.Log = (*Log)(nil)
 
 // Limits bound a range.
 type Limits struct {
@@ -42,8 +42,8 @@ type Limits struct {
 	End func(since time.Time) (offset int64, known bool)
 }
 
-// Source is a partition of the journal. It holds a range and at most three fetches. All but Hurry is for one goroutine.
-type Source struct {
+// Log is a partition of the journal. It holds a range and at most three fetches. All but Hurry is for one goroutine.
+type Log struct {
 	asking    *kgo.Client // shared; consumes nothing
 	reader    *kgo.Client
 	topic     string
@@ -60,9 +60,9 @@ type Source struct {
 	hurry       context.CancelFunc
 }
 
-// NewSource returns the source of topic's partition; decode makes what the pipeline takes. further are options for the
+// NewLog returns the log of topic's partition; decode makes what the pipeline takes. further are options for the
 // client that reads.
-func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Source, error) {
+func NewLog(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Log, error) {
 	reader, err := kgo.NewClient(slices.Concat(asking.Opts(), further, []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick)})...)
@@ -70,33 +70,33 @@ func NewSource(asking *kgo.Client, topic string, partition int32, limits Limits,
 		return nil, err
 	}
 	limits.Tick = cmp.Or(limits.Tick, tick)
-	s := &Source{asking: asking, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}
+	s := &Log{asking: asking, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}
 	s.hurried, s.hurry = context.WithCancel(context.Background())
 	return s, nil
 }
 
 // GiveUp lets reading go on at offset, as if the log began there. It may be called from any goroutine.
-func (s *Source) GiveUp(offset int64) {
+func (s *Log) GiveUp(offset int64) {
 	for have := s.floor.Load(); have < offset && !s.floor.CompareAndSwap(have, offset); {
 		have = s.floor.Load()
 	}
 }
 
 // GivenUp returns the offset below which nothing more is read: what GiveUp said, or the end of a recorded range behind it.
-func (s *Source) GivenUp() int64 { return s.floor.Load() }
+func (s *Log) GivenUp() int64 { return s.floor.Load() }
 
 // Hurry ends the waiting for records that is under way, and the waiting for more records of all ranges to come. It may be called
 // from any goroutine.
-func (s *Source) Hurry() { s.hurry() }
+func (s *Log) Hurry() { s.hurry() }
 
 // Close ends reading.
-func (s *Source) Close() {
+func (s *Log) Close() {
 	s.hurry()
 	s.reader.Close()
 }
 
 // Start implements delivery.Log.
-func (s *Source) Start(ctx context.Context) (int64, time.Time, error) {
+func (s *Log) Start(ctx context.Context) (int64, time.Time, error) {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {
 		return 0, time.Time{}, err
@@ -115,11 +115,11 @@ func (s *Source) Start(ctx context.Context) (int64, time.Time, error) {
 }
 
 // End implements delivery.Log: the last stable offset.
-func (s *Source) End(ctx context.Context) (int64, error) {
+func (s *Log) End(ctx context.Context) (int64, error) {
 	return s.bound(kadm.NewClient(s.asking).ListCommittedOffsets(ctx, s.topic))
 }
 
-func (s *Source) bound(listed kadm.ListedOffsets, err error) (int64, error) {
+func (s *Log) bound(listed kadm.ListedOffsets, err error) (int64, error) {
 	if err == nil {
 		err = listed.Error()
 	}
@@ -134,7 +134,7 @@ func (s *Source) bound(listed kadm.ListedOffsets, err error) (int64, error) {
 }
 
 // seek makes the reader give offset next, or the first that is left.
-func (s *Source) seek(ctx context.Context, offset int64) error {
+func (s *Log) seek(ctx context.Context, offset int64) error {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (s *Source) seek(ctx context.Context, offset int64) error {
 }
 
 // Read implements delivery.Log.
-func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
+func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	if from = max(from, s.floor.Load()); s.at != from {
 		if err := s.seek(ctx, from); err != nil {
 			return delivery.Range{}, err
@@ -194,7 +194,7 @@ func (s *Source) Read(ctx context.Context, from int64) (delivery.Range, error) {
 }
 
 // first waits for the first records of a range. Hurry ends that once: a worker that reads on after it knows that there are some.
-func (s *Source) first(ctx context.Context) error {
+func (s *Log) first(ctx context.Context) error {
 	if s.hurriedOnce {
 		return s.poll(ctx, s.limits.Tick)
 	}
@@ -207,7 +207,7 @@ func (s *Source) first(ctx context.Context) error {
 }
 
 // rest returns after d, when ctx ends or when Hurry is called.
-func (s *Source) rest(ctx context.Context, d time.Duration) {
+func (s *Log) rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -218,7 +218,7 @@ func (s *Source) rest(ctx context.Context, d time.Duration) {
 }
 
 // poll waits for records, unless some are pending.
-func (s *Source) poll(ctx context.Context, wait time.Duration) error {
+func (s *Log) poll(ctx context.Context, wait time.Duration) error {
 	if len(s.pending) > 0 {
 		return nil
 	}
@@ -243,7 +243,7 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) error {
 }
 
 // take moves pending records into r, as long as it has at most most bytes. full: no more would go in.
-func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
+func (s *Log) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 	var last *kgo.Record
 	defer func() { setLast(r, last) }()
 	for i, rec := range s.pending {
@@ -267,7 +267,7 @@ func (s *Source) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 //
 // A range of which a part is given up is given up whole: its files can be there, and a second time with fewer rows would replace
 // them.
-func (s *Source) ReadExactly(ctx context.Context, b delivery.Bounds) (r delivery.Range, err error) {
+func (s *Log) ReadExactly(ctx context.Context, b delivery.Bounds) (r delivery.Range, err error) {
 	if s.floor.Load() > b.First {
 		s.GiveUp(b.Next)
 		s.at = -1

@@ -1,0 +1,100 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// scanFetchBytes bounds what one fetch holds; a larger record is fetched all the same.
+	scanFetchBytes = 1 << 20
+	// quiet is how long nothing comes before a scan asks whether anything is left.
+	quiet = time.Second
+)
+
+// NewReader returns a client that reads one partition from an offset on, control records included: they show how far it has read. It is made from
+// client's options, so client must not consume itself.
+func NewReader(client *kgo.Client, topic string, partition int32, first int64) (*kgo.Client, error) {
+	return kgo.NewClient(slices.Concat(client.Opts(), []kgo.Opt{
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(first)}}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxPartitionBytes(scanFetchBytes), kgo.FetchMaxBytes(scanFetchBytes), kgo.FetchMaxWait(quiet)})...)
+}
+
+// Scan calls each for the committed records of a partition from first up to, not including, next, in order, until each
+// returns false. Records that retention takes meanwhile are left out; where it takes all that is left, or the log loses its end, Scan ends.
+func Scan(ctx context.Context, client *kgo.Client, topic string, partition int32, first, next int64, each func(*kgo.Record) bool) error {
+	if first >= next {
+		return nil
+	}
+	reader, err := NewReader(client, topic, partition, first)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for at := first; at < next; {
+		polled, cancel := context.WithTimeout(ctx, quiet)
+		fetches := reader.PollFetches(polled)
+		cancel()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var failed error
+		fetches.EachError(func(_ string, _ int32, err error) {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				failed = err
+			}
+		})
+		if failed != nil {
+			return fmt.Errorf("read %s: %w", topic, failed)
+		}
+		enough, moved := false, false
+		fetches.EachRecord(func(r *kgo.Record) {
+			if r.Offset < at { // The log ends before: brokers send the reader to its start.
+				return
+			}
+			at, moved = r.Offset+1, true
+			if !enough && r.Offset < next && !r.Attrs.IsControl() {
+				enough = !each(r)
+			}
+		})
+		if enough {
+			return nil
+		}
+		if moved {
+			continue
+		}
+		if left, err := holds(ctx, client, topic, partition, at, next); err != nil || !left {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds tells whether a partition has committed records, or their control records, from first up to next.
+func holds(ctx context.Context, client *kgo.Client, topic string, partition int32, first, next int64) (bool, error) {
+	adm := kadm.NewClient(client)
+	starts, err := adm.ListStartOffsets(ctx, topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return false, fmt.Errorf("start of %s: %w", topic, err)
+	}
+	ends, err := adm.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return false, fmt.Errorf("end of %s: %w", topic, err)
+	}
+	start, _ := starts.Lookup(topic, partition)
+	end, ok := ends.Lookup(topic, partition)
+	return ok && max(first, start.Offset) < min(next, end.Offset), nil
+}
