@@ -190,6 +190,9 @@ func (j *jobs) serveCreate(w http.ResponseWriter, r *http.Request) {
 			answerError(w, err)
 			return
 		}
+		if e.Records == 0 {
+			problems = append(problems, e.nothing())
+		}
 		j.audit("dry run", job.Spec.ID, by, nil, zap.Any("spec", job.Spec))
 		answer(w, http.StatusOK, map[string]any{"range": job.Range, "spans": job.Spans, "problems": nonNil(problems), "estimate": e})
 		return

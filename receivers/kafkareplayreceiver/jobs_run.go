@@ -125,7 +125,7 @@ func (r *run) conclude(err error) {
 	r.rate, r.yielding, r.overAt = [3]float64{}, "", time.Now()
 	switch {
 	case err == nil && !r.ending:
-		r.phase, r.reason, r.ended = replay.Done, "", time.Now().UTC()
+		r.phase, r.reason, r.ended = replay.Done, r.found(), time.Now().UTC()
 	case r.ending:
 		r.phase, r.reason = replay.Paused, ""
 	case errors.Is(err, errLater), errors.Is(err, context.Canceled), errors.Is(err, delivery.ErrFenced):
@@ -133,6 +133,24 @@ func (r *run) conclude(err error) {
 	default:
 		r.phase, r.reason, r.ended = replay.Failed, err.Error(), time.Now().UTC()
 	}
+}
+
+// found says what a job that has ended did not find; empty: it has replayed something.
+func (r *run) found() string {
+	var sum replay.Counts
+	for _, p := range r.parts {
+		c := p.counted()
+		sum.Add(&c)
+	}
+	switch {
+	case sum.Records > 0 || sum.Refused > 0:
+		return ""
+	case sum.Lost > 0:
+		return fmt.Sprintf("nothing was replayed: the journal has lost the %d records of the range", sum.Lost)
+	case sum.Filtered+sum.Undecodable > 0:
+		return fmt.Sprintf("nothing was replayed: of the records in the range %d are not selected, and %d can't be read", sum.Filtered, sum.Undecodable)
+	}
+	return "nothing was replayed: the journal has no record in the range"
 }
 
 // over says whether nothing of it works any more, and the pause before it may begin again has passed.

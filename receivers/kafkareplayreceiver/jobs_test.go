@@ -570,3 +570,26 @@ func TestAnotherInstanceTakesOver(t *testing.T) {
 	}
 	assert.EqualValues(t, 300, counts(two.await(t, "j", "done"))["records"])
 }
+
+func TestAJobThatFindsNothingSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("a", 10)...)
+	host, s := newAdminHost(), newSink()
+	w.replay(t, host, s, nil)
+	status, dry := host.create(t, `{"from":"-1h","tenants":["nobody"],"dry_run":true}`)
+	require.Equal(t, http.StatusOK, status, dry)
+	assert.Equal(t, []any{"nothing would be replayed: the range has 10 records, and none of those that were read is selected"}, dry["problems"])
+	status, dry = host.create(t, `{"from":"-3h","to":"-2h","dry_run":true}`)
+	require.Equal(t, http.StatusOK, status, dry)
+	assert.Equal(t, []any{"nothing would be replayed: the journal has no record in the range"}, dry["problems"])
+
+	status, out := host.create(t, `{"id":"selects","from":"-1h","tenants":["nobody"]}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	assert.Equal(t, "nothing was replayed: of the records in the range 10 are not selected, and 0 can't be read", host.await(t, "selects", "done")["status"].(map[string]any)["reason"])
+	status, out = host.create(t, `{"id":"empty","from":"-3h","to":"-2h"}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	assert.Equal(t, "nothing was replayed: the journal has no record in the range", host.await(t, "empty", "done")["status"].(map[string]any)["reason"])
+	status, out = host.create(t, `{"id":"finds","from":"-1h"}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	assert.Nil(t, host.await(t, "finds", "done")["status"].(map[string]any)["reason"])
+}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
@@ -186,11 +188,21 @@ func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 		return Range{}, fmt.Errorf("to: %w", err)
 	}
 	r := Range{From: from.Truncate(time.Millisecond), To: to.Truncate(time.Millisecond), Event: s.By == Event || s.Replace != nil || len(windows) > 0}
-	if len(windows) > 0 {
-		if s.By == Received {
-			return Range{}, errors.New("by: rollup windows stand behind this receiver, so a range is one of event times")
+	late := DefaultLate
+	if s.Late != "" {
+		if late, err = time.ParseDuration(s.Late); err != nil {
+			return Range{}, errors.New("late: must be a duration such as 1h")
 		}
-		r.widen(at, windows)
+	}
+	if asked := r; len(windows) > 0 && r.To.After(r.From) && !r.From.After(at) {
+		if s.By == Received { // Whatever was received in the range has times in these windows, and a part of a window would be a wrong rollup.
+			r.From = r.From.Add(-late)
+		}
+		size := r.widen(at, windows)
+		if !r.To.After(r.From) {
+			return Range{}, fmt.Errorf("to: ranges widen to whole %s windows, for the rollups behind this receiver: %s to %s is in the window that begins at %s and "+
+				"isn't over before %s", model.Duration(size), clock(asked.From), clock(asked.To), clock(r.To), clock(r.To.Add(size)))
+		}
 	}
 	if !r.To.After(r.From) {
 		return Range{}, fmt.Errorf("to: %s is not behind from (%s)", r.To.Format(time.RFC3339Nano), r.From.Format(time.RFC3339Nano))
@@ -200,12 +212,6 @@ func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 	}
 	r.ReadFrom, r.ReadTo = r.From, r.To
 	if r.Event {
-		late := DefaultLate
-		if s.Late != "" {
-			if late, err = time.ParseDuration(s.Late); err != nil {
-				return Range{}, errors.New("late: must be a duration such as 1h")
-			}
-		}
 		r.ReadFrom, r.ReadTo = r.From.Add(-ahead), r.To.Add(late)
 	}
 	if r.ReadTo.After(at) {
@@ -214,8 +220,11 @@ func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 	return r, nil
 }
 
-// widen moves the bounds to multiples of every window. An end that is not over yet moves back instead.
-func (r *Range) widen(at time.Time, windows []time.Duration) {
+// clock is how a refusal shows a time: the day is known.
+func clock(t time.Time) string { return t.UTC().Format("15:04") }
+
+// widen moves the bounds to multiples of every window, and returns the least common one. An end that is not over yet moves back instead.
+func (r *Range) widen(at time.Time, windows []time.Duration) time.Duration {
 	size := int64(1)
 	for _, w := range windows {
 		size = multiple(size, int64(w))
@@ -226,6 +235,7 @@ func (r *Range) widen(at time.Time, windows []time.Duration) {
 	}
 	r.Widened = from != r.From.UnixNano() || to != r.To.UnixNano()
 	r.From, r.To = time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+	return time.Duration(size)
 }
 
 func floor(t, size int64) int64 {

@@ -53,6 +53,10 @@ func TestRanges(t *testing.T) {
 			spec: replay.Spec{From: "2026-11-26T08:00:00Z"}, windows: hours, event: true, widened: true,
 			from: "2026-11-26T08:00:00Z", to: "2026-11-26T10:00:00Z", readFrom: "2026-11-26T07:50:00Z", readTo: "2026-11-26T10:20:30Z",
 		},
+		"received, with windows: all of those that what was received can be in": {
+			spec: replay.Spec{From: "2026-11-24T10:30:00Z", To: "2026-11-24T11:10:00Z", By: "received"}, windows: hours, event: true, widened: true,
+			from: "2026-11-24T09:00:00Z", to: "2026-11-24T12:00:00Z", readFrom: "2026-11-24T08:50:00Z", readTo: "2026-11-24T13:00:00Z",
+		},
 		"windows that don't divide each other": {
 			spec: replay.Spec{From: "2026-11-24T00:01:00Z", To: "2026-11-24T00:29:00Z"}, windows: []time.Duration{10 * time.Minute, 15 * time.Minute}, event: true, widened: true,
 			from: "2026-11-24T00:00:00Z", to: "2026-11-24T00:30:00Z", readFrom: "2026-11-23T23:50:00Z", readTo: "2026-11-24T01:30:00Z",
@@ -75,12 +79,9 @@ func TestRangesThatAreNone(t *testing.T) {
 		_, err := s.Resolve(thursday, nil)
 		assert.ErrorContains(t, err, want)
 	}
-	received := replay.Spec{From: "-1h", By: "received"}
-	_, err := received.Resolve(thursday, []time.Duration{time.Hour})
-	assert.ErrorContains(t, err, "by: rollup windows stand behind")
 	soon := replay.Spec{From: "-10m"}
-	_, err = soon.Resolve(thursday, []time.Duration{time.Hour})
-	assert.ErrorContains(t, err, "to:", "the only window is not over")
+	_, err := soon.Resolve(thursday, []time.Duration{time.Hour})
+	assert.EqualError(t, err, "to: ranges widen to whole 1h windows, for the rollups behind this receiver: 10:10 to 10:20 is in the window that begins at 10:00 and isn't over before 11:00")
 }
 
 func TestSpecsThatContradictThemselves(t *testing.T) {
