@@ -1,0 +1,245 @@
+package ingestreceiver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
+)
+
+// retryAfter is when a refused client may come back, in seconds.
+const retryAfter = "5"
+
+// maxErrors is how many rejected items an answer names; the others are counted.
+const maxErrors = 100
+
+// ingest is the receiver: one listener for all signals. It is safe for concurrent use.
+type ingest struct {
+	cfg       *Config
+	set       receiver.Settings
+	telemetry *metadata.TelemetryBuilder
+	report    *receiverhelper.ObsReport
+	slots     chan struct{}
+	gone      func()
+
+	logs    consumer.Logs
+	metrics consumer.Metrics
+
+	started, stopped sync.Once
+	server           *http.Server
+	wg               sync.WaitGroup
+}
+
+func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
+	t, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, Transport: "http", ReceiverCreateSettings: set})
+	if err != nil {
+		return nil, err
+	}
+	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent)}, nil
+}
+
+// Start listens. The signals share it, so it may be repeated.
+func (r *ingest) Start(ctx context.Context, host component.Host) error {
+	var err error
+	r.started.Do(func() { err = r.listen(ctx, host) })
+	return err
+}
+
+func (r *ingest) listen(ctx context.Context, host component.Host) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/v1/logs/ingest", r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "logs") }))
+	mux.HandleFunc("/api/v1/events/ingest", r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "events") }))
+	mux.HandleFunc("/api/v1/metrics/ingest", r.post(r.takeMetrics))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, "there is nothing at this path")
+	})
+	server, err := r.cfg.HTTP.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, mux, confighttp.WithErrorHandler(r.middlewareError))
+	if err != nil {
+		return err
+	}
+	listener, err := r.cfg.HTTP.ToListener(ctx)
+	if err != nil {
+		return err
+	}
+	r.server = server
+	r.wg.Go(func() {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
+		}
+	})
+	return nil
+}
+
+// Shutdown stops listening and waits for the requests that are being answered. It may be repeated.
+func (r *ingest) Shutdown(ctx context.Context) error {
+	var err error
+	r.stopped.Do(func() {
+		r.gone()
+		if r.server != nil {
+			err = r.server.Shutdown(ctx)
+		}
+		r.wg.Wait()
+		r.telemetry.Shutdown()
+	})
+	return err
+}
+
+func (r *ingest) count(reason string, n int) {
+	r.telemetry.ReceiverIngestRejectedItems.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("reason", reason)))
+}
+
+// middlewareError answers what confighttp refuses: authentication, and encodings.
+func (r *ingest) middlewareError(w http.ResponseWriter, _ *http.Request, text string, code int) {
+	if code == http.StatusBadRequest {
+		r.count("encoding", 1)
+		code = http.StatusUnsupportedMediaType
+		text = "the body's Content-Encoding is none that is taken, or does not fit the body"
+	}
+	fail(w, code, text)
+}
+
+// post is the way of every request: method, room, body, and the answer when the pipeline has taken it.
+func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if req.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			fail(w, http.StatusMethodNotAllowed, "only POST is taken here")
+			return
+		}
+		select {
+		case r.slots <- struct{}{}:
+			defer func() { <-r.slots }()
+		default:
+			r.count("busy", 1)
+			w.Header().Set("Retry-After", retryAfter)
+			fail(w, http.StatusTooManyRequests, "too many requests at once (max_concurrent_requests)")
+			return
+		}
+		b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), cfg: r.cfg, count: r.count}
+		kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
+		if err != nil && req.Header.Get("Content-Type") != "" {
+			kind = "application/octet-stream"
+		}
+		b.kind, b.contentType = kind, req.Header.Get("Content-Type")
+		if b.body, err = io.ReadAll(req.Body); err != nil {
+			r.unread(w, err)
+			return
+		}
+		r.answer(w, b, take(req, b))
+	}
+}
+
+func (r *ingest) unread(w http.ResponseWriter, err error) {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		r.count("request_size", 1)
+		fail(w, http.StatusRequestEntityTooLarge, "the body has too many bytes (max_request_body_size)")
+		return
+	}
+	r.count("malformed", 1)
+	fail(w, http.StatusBadRequest, "the body can't be read: its length or encoding is wrong")
+}
+
+// refused is why a request is refused as a whole.
+type refused struct {
+	code int
+	text string
+}
+
+func (e *refused) Error() string { return e.text }
+
+// itemError is one rejected item in an answer.
+type itemError struct {
+	Index  int    `json:"index"`
+	Reason string `json:"reason"`
+}
+
+// result is the answer to a request.
+type result struct {
+	Status   string      `json:"status"`
+	Received int         `json:"received"`
+	Rejected int         `json:"rejected"`
+	BatchID  string      `json:"batch_id"`
+	Errors   []itemError `json:"errors"`
+}
+
+func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
+	var whole *refused
+	switch {
+	case errors.As(err, &whole):
+		reason := "malformed"
+		if whole.code == http.StatusRequestEntityTooLarge {
+			reason = "request_size"
+		}
+		r.count(reason, 1)
+		fail(w, whole.code, whole.text)
+		return
+	case err != nil && consumererror.IsPermanent(err):
+		r.count("pipeline", b.received-b.rejected)
+		fail(w, http.StatusBadRequest, "the pipeline refuses the request for good")
+		return
+	case err != nil:
+		w.Header().Set("Retry-After", retryAfter)
+		fail(w, http.StatusServiceUnavailable, "the request can't be stored now: send it again later")
+		return
+	}
+	out := result{Status: "accepted", Received: b.received, Rejected: b.rejected, BatchID: b.id, Errors: b.errors}
+	code := http.StatusAccepted
+	if b.rejected == b.received {
+		out.Status, code = "rejected", http.StatusBadRequest
+	}
+	if out.Errors == nil {
+		out.Errors = []itemError{}
+	}
+	write(w, code, out)
+}
+
+func fail(w http.ResponseWriter, code int, text string) {
+	write(w, code, map[string]string{"status": "error", "error": text})
+}
+
+func write(w http.ResponseWriter, code int, v any) {
+	text, _ := json.Marshal(v) // of strings and numbers: can't fail
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(text, '\n')) // the client has gone: nobody to tell
+}
+
+func newID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+func sourceOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return strings.Trim(host, "[]")
+}

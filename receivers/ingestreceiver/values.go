@@ -1,0 +1,195 @@
+package ingestreceiver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// outOfRange says that an item's time is too old or too far ahead.
+type outOfRange struct{ which string }
+
+func (e *outOfRange) Error() string { return "the timestamp is out of range: " + e.which }
+
+// pick takes the first of some names out of the fields.
+func pick(fields map[string]any, names ...string) (any, bool) {
+	for _, n := range names {
+		if v, ok := fields[n]; ok && v != nil {
+			delete(fields, n)
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// pickText takes a text or a number out of the fields, as text.
+func pickText(fields map[string]any, names ...string) string {
+	v, ok := pick(fields, names...)
+	if !ok {
+		return ""
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	default:
+		b, _ := json.Marshal(v) // it was JSON
+		return string(b)
+	}
+}
+
+// pickTime takes the item's time out of the fields: RFC 3339, or a number since 1970 in seconds, milli-, micro- or nanoseconds, by its size. mark is
+// why it is out of range.
+func (b *batch) pickTime(fields map[string]any) (at time.Time, mark string, err error) {
+	v, ok := pick(fields, "timestamp", "time", "@timestamp", "ts")
+	if !ok {
+		return b.now, "", nil
+	}
+	text := ""
+	switch v := v.(type) {
+	case string:
+		text = strings.TrimSpace(v)
+	case json.Number:
+		text = v.String()
+	}
+	if at, err = parseTime(text); err != nil {
+		return at, "", err
+	}
+	switch {
+	case b.cfg.MaxAge > 0 && b.now.Sub(at) > b.cfg.MaxAge:
+		mark = "past"
+	case b.cfg.MaxFuture > 0 && at.Sub(b.now) > b.cfg.MaxFuture:
+		mark = "future"
+	}
+	if mark != "" && b.cfg.OnTime == refuseTime {
+		return at, mark, &outOfRange{mark}
+	}
+	return at, mark, nil
+}
+
+var errTime = errors.New("the timestamp is neither RFC 3339 nor a number of seconds, milli-, micro- or nanoseconds since 1970")
+
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02 15:04:05.999999999Z07:00"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			if year := at.Year(); year < 1970 || year > 2261 {
+				return at, errTime
+			}
+			return at, nil
+		}
+	}
+	if f, err := strconv.ParseFloat(text, 64); len(text) > 40 || err != nil || math.IsNaN(f) || f < 0 || f > math.MaxInt64 || f != 0 && f < 1e-9 {
+		return time.Time{}, errTime
+	}
+	exact, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return time.Time{}, errTime
+	}
+	unit := int64(1)
+	switch f, _ := exact.Float64(); {
+	case f < 1e11:
+		unit = 1e9
+	case f < 1e14:
+		unit = 1e6
+	case f < 1e17:
+		unit = 1e3
+	}
+	exact.Mul(exact, new(big.Rat).SetInt64(unit))
+	nanos := new(big.Int).Quo(exact.Num(), exact.Denom())
+	if !nanos.IsInt64() {
+		return time.Time{}, errTime
+	}
+	return time.Unix(0, nanos.Int64()), nil
+}
+
+// levels are the words of logging libraries, and what they begin with.
+var levels = map[string]plog.SeverityNumber{
+	"trace": plog.SeverityNumberTrace, "trc": plog.SeverityNumberTrace, "finest": plog.SeverityNumberTrace, "finer": plog.SeverityNumberTrace, "verbose": plog.SeverityNumberTrace, "silly": plog.SeverityNumberTrace,
+	"debug": plog.SeverityNumberDebug, "dbg": plog.SeverityNumberDebug, "d": plog.SeverityNumberDebug, "fine": plog.SeverityNumberDebug,
+	"info": plog.SeverityNumberInfo, "inf": plog.SeverityNumberInfo, "i": plog.SeverityNumberInfo, "information": plog.SeverityNumberInfo, "informational": plog.SeverityNumberInfo, "log": plog.SeverityNumberInfo, "config": plog.SeverityNumberInfo,
+	"notice": plog.SeverityNumberInfo2,
+	"warn":   plog.SeverityNumberWarn, "warning": plog.SeverityNumberWarn, "wrn": plog.SeverityNumberWarn, "w": plog.SeverityNumberWarn,
+	"error": plog.SeverityNumberError, "err": plog.SeverityNumberError, "e": plog.SeverityNumberError, "severe": plog.SeverityNumberError, "failure": plog.SeverityNumberError,
+	"critical": plog.SeverityNumberFatal, "crit": plog.SeverityNumberFatal, "alert": plog.SeverityNumberFatal, "fatal": plog.SeverityNumberFatal, "ftl": plog.SeverityNumberFatal, "f": plog.SeverityNumberFatal,
+	"emergency": plog.SeverityNumberFatal4, "emerg": plog.SeverityNumberFatal4, "panic": plog.SeverityNumberFatal4,
+}
+
+// severity understands a level: a word in any case, OpenTelemetry's numbers 1 to 24, pino's and bunyan's tens. What it doesn't know stays a text.
+func severity(text string) plog.SeverityNumber {
+	word := strings.ToLower(strings.TrimSpace(text))
+	if n, ok := levels[word]; ok {
+		return n
+	}
+	n, err := strconv.Atoi(word)
+	switch {
+	case err != nil || n < 1 || n > 60:
+		return plog.SeverityNumberUnspecified
+	case n%10 == 0:
+		return plog.SeverityNumber((n/10-1)*4 + 1)
+	case n <= 24:
+		return plog.SeverityNumber(n)
+	}
+	return plog.SeverityNumberUnspecified
+}
+
+// setAny writes a value of JSON. An integer stays one.
+func setAny(to pcommon.Value, v any) {
+	switch v := v.(type) {
+	case string:
+		to.SetStr(v)
+	case bool:
+		to.SetBool(v)
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			to.SetInt(n)
+		} else if f, err := v.Float64(); err == nil {
+			to.SetDouble(f)
+		} else {
+			to.SetStr(v.String()) // larger than a number may be
+		}
+	case []any:
+		list := to.SetEmptySlice()
+		list.EnsureCapacity(len(v))
+		for _, e := range v {
+			setAny(list.AppendEmpty(), e)
+		}
+	case map[string]any:
+		setAll(to.SetEmptyMap(), v)
+	}
+}
+
+func setAll(to pcommon.Map, fields map[string]any) {
+	for k, v := range fields {
+		setAny(to.PutEmpty(k), v)
+	}
+}
+
+// number reads a sample's value.
+func number(v any) (float64, int64, bool, error) {
+	text := ""
+	switch v := v.(type) {
+	case json.Number:
+		text = v.String()
+	case string:
+		text = v
+	case bool:
+		return 0, map[bool]int64{true: 1}[v], true, nil
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return 0, n, true, nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, 0, false, fmt.Errorf("the value is not a number")
+	}
+	return f, 0, false, nil
+}
