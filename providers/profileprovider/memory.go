@@ -102,6 +102,16 @@ func intakeBounds(s surroundings) map[string]any {
 	}}}
 }
 
+// ingestBounds is what the machine and the environment say of plain JSON: an eighth of the memory, at six times the largest body for each
+// request, and the origins of pages.
+func ingestBounds(s surroundings) map[string]any {
+	receiver := map[string]any{"max_concurrent_requests": clamp(s.memory/8/(6*4*mib), 4, 64)}
+	if cors := corsOf(s); cors != nil {
+		receiver["cors"] = cors
+	}
+	return map[string]any{"receivers": map[string]any{"ingest": receiver}}
+}
+
 // seriesBounds are how many series the TSDB holds, at 4 KiB each, in a third of the memory, and the budget in front of it,
 // which folds before the TSDB has to refuse; rollups add series behind the budget.
 func (s surroundings) seriesBounds() (stored, budget int64) {

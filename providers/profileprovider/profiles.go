@@ -65,6 +65,7 @@ var profiles = map[string][]fragment{
 		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: intake},
+		{name: "intake_ingest", fill: ingestBounds},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "journal", fill: journalBrokers},
 		{name: "journal_embedded", when: surroundings.embedsKafka},
@@ -98,6 +99,7 @@ var profiles = map[string][]fragment{
 		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: intake},
+		{name: "intake_ingest", fill: ingestBounds},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
 		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
 		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
@@ -196,12 +198,19 @@ func intake(s surroundings) map[string]any {
 
 // corsOrigins lets the pages of some origins send OTLP over HTTP. http_guard refuses those of all others.
 func corsOrigins(s surroundings) map[string]any {
+	cors := corsOf(s)
+	if cors == nil {
+		return nil
+	}
+	return map[string]any{"receivers": map[string]any{"otlp": map[string]any{"protocols": map[string]any{"http": map[string]any{"cors": cors}}}}}
+}
+
+// corsOf is the list of origins as a listener has it, nil if there is none.
+func corsOf(s surroundings) map[string]any {
 	if !s.isSet("PENSTOCK_CORS_ORIGINS") {
 		return nil
 	}
-	return map[string]any{"receivers": map[string]any{"otlp": map[string]any{"protocols": map[string]any{"http": map[string]any{
-		"cors": map[string]any{"allowed_origins": s.list("PENSTOCK_CORS_ORIGINS"), "allowed_headers": []any{"*"}, "max_age": 7200},
-	}}}}}
+	return map[string]any{"allowed_origins": s.list("PENSTOCK_CORS_ORIGINS"), "allowed_headers": []any{"*"}, "max_age": 7200}
 }
 
 // hostIdentity makes the machine an instance of the service `host`: Prometheus tells machines apart by that.

@@ -39,6 +39,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
+	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
@@ -74,6 +75,7 @@ var factories = map[string]map[string]component.Factory{
 		"prometheus_tsdb/remote_write": prometheustsdbexporter.NewFactory(),
 	},
 	"receivers": {
+		"ingest":                    ingestreceiver.NewFactory(),
 		"kafka_replay/jobs":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/lake":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/loki":         kafkareplayreceiver.NewFactory(),
@@ -328,7 +330,8 @@ func TestEveryListenerIsGuarded(t *testing.T) {
 			found++
 			assert.Contains(t, fmt.Sprint(conf.Get(server+"::middlewares")), "id:http_guard", "%s: %s", profile, server)
 		}
-		assert.Equal(t, 2, found, "%s: OTLP over HTTP and health", profile)
+		listeners := map[string]int{"standalone": 3, "agent": 2, "gateway": 3}[profile]
+		assert.Equal(t, listeners, found, "%s: OTLP over HTTP, health and ingest, which the agent has not", profile)
 		assert.Contains(t, conf.Get("service::extensions"), "http_guard")
 	}
 }

@@ -25,7 +25,6 @@ type batch struct {
 	cfg         *Config
 	count       func(reason string, n int)
 
-	service, host      string
 	received, rejected int
 	errors             []itemError
 }

@@ -98,7 +98,7 @@ func New(t testing.TB, settings Settings) *Process {
 	if settings.DataDir == "" {
 		settings.DataDir = t.TempDir()
 	}
-	ports := FreePorts(t, 7)
+	ports := FreePorts(t, 8)
 	p := &Process{Under: settings.Under, settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
 		"PENSTOCK_DATA_DIR":           settings.DataDir,
 		"PENSTOCK_OTLP_GRPC_ENDPOINT": ports[0],
@@ -107,6 +107,7 @@ func New(t testing.TB, settings Settings) *Process {
 		"PENSTOCK_TSDB_ENDPOINT":      ports[3],
 		"PENSTOCK_ADMIN_ENDPOINT":     ports[4],
 		"PENSTOCK_KAFKA_ENDPOINT":     ports[6],
+		"PENSTOCK_INGEST_ENDPOINT":    ports[7],
 		"PENSTOCK_TELEMETRY_PORT":     ports[5][strings.LastIndexByte(ports[5], ':')+1:],
 	}}
 	for k, v := range settings.Env {
@@ -250,6 +251,9 @@ func (p *Process) TSDB() string { return p.env["PENSTOCK_TSDB_ENDPOINT"] }
 
 // Admin is the listener of the admin extension as host:port.
 func (p *Process) Admin() string { return p.env["PENSTOCK_ADMIN_ENDPOINT"] }
+
+// Ingest is the address of plain JSON as host:port.
+func (p *Process) Ingest() string { return p.env["PENSTOCK_INGEST_ENDPOINT"] }
 
 // Telemetry is the address of the collector's own Prometheus endpoint as host:port.
 func (p *Process) Telemetry() string { return "127.0.0.1:" + p.env["PENSTOCK_TELEMETRY_PORT"] }
