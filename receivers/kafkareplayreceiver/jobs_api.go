@@ -320,3 +320,11 @@ func answerError(w http.ResponseWriter, err error) {
 	}
 	answer(w, status, map[string]string{"error": err.Error()})
 }
+
+// nothing says that a job would find nothing.
+func (e *Estimate) nothing() string {
+	if e.Scanned == 0 {
+		return "nothing would be replayed: the journal has no record in the range"
+	}
+	return fmt.Sprintf("nothing would be replayed: the range has %d records, and none of those that were read is selected", e.Scanned)
+}

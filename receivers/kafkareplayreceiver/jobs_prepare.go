@@ -378,14 +378,6 @@ func (j *jobs) estimate(ctx context.Context, job *replay.Job) (*Estimate, error)
 	return e, nil
 }
 
-// nothing says that a job would find nothing.
-func (e *Estimate) nothing() string {
-	if e.Scanned == 0 {
-		return "nothing would be replayed: the journal has no record in the range"
-	}
-	return fmt.Sprintf("nothing would be replayed: the range has %d records, and none of those that were read is selected", e.Scanned)
-}
-
 // pieces are the parts of a span that a dry run reads.
 func pieces(s replay.Span, all bool) []replay.Span {
 	length := s.Next - s.First
