@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 
 	"github.com/penstockhq/penstock/internal/command/internal/program"
+	"github.com/penstockhq/penstock/internal/command/internal/sources"
 	"github.com/penstockhq/penstock/internal/umask"
 )
 
@@ -26,12 +27,26 @@ var starts = []start{
 
 // New returns the root command of the distribution: otelcol's, with a message that says what to type where the
 // collector needs a configuration and gets none, and a help text that begins with what people look for.
+//
+// Before it starts or validates, it checks the whole configuration and says what is wrong in words of the user's own files and variables.
 func New(set otelcol.CollectorSettings) *cobra.Command {
+	given := &locations{defaults: set.ConfigProviderSettings.ResolverSettings.URIs}
+	reader := sources.NewReader(given.uris)
+	resolver := &set.ConfigProviderSettings.ResolverSettings
+	resolver.ProviderFactories = reader.Wrap(resolver.ProviderFactories)
 	root := otelcol.NewCommand(set)
 	root.Short = set.BuildInfo.Description
 	root.Example = examples(root)
 	root.Args = noStrangers
 	root.SetUsageFunc(usage)
+	given.record(root)
+	check(root, set, reader, given, false)
+	for _, cmd := range root.Commands() {
+		given.record(cmd)
+		if cmd.Name() == validateName {
+			check(cmd, set, reader, given, true)
+		}
+	}
 	root.AddCommand(newRepairCommand())
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)

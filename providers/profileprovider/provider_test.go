@@ -34,6 +34,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
 	"github.com/penstockhq/penstock/extensions/udpdropsextension"
+	"github.com/penstockhq/penstock/internal/variables"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
@@ -425,3 +426,27 @@ func (inline) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*c
 }
 func (inline) Scheme() string                 { return "test" }
 func (inline) Shutdown(context.Context) error { return nil }
+
+// The command line knows every variable that a profile reads, and none that no profile reads.
+func TestEveryVariableIsListed(t *testing.T) {
+	read := map[string]bool{}
+	sources, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	fragments, err := filepath.Glob("fragments/*.yaml")
+	require.NoError(t, err)
+	for _, path := range append(sources, fragments...) {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`PENSTOCK_[A-Z0-9_]*[A-Z0-9]`).FindAllString(string(text), -1) {
+			read[name] = true
+		}
+	}
+	var listed []string
+	for _, v := range variables.All {
+		listed = append(listed, v.Name)
+	}
+	assert.Equal(t, slices.Sorted(maps.Keys(read)), listed)
+}

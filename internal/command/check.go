@@ -1,0 +1,82 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/penstockhq/penstock/internal/command/internal/mistakes"
+	"github.com/penstockhq/penstock/internal/command/internal/sources"
+)
+
+const (
+	validateName = "validate"
+	setFlag      = "set"
+)
+
+// locations are the sources that the command line names, as the collector hands them to its resolver.
+type locations struct {
+	defaults      []string
+	configs, sets []string
+}
+
+func (l *locations) uris() []string {
+	if len(l.configs)+len(l.sets) == 0 {
+		return l.defaults
+	}
+	return append(append([]string{}, l.configs...), l.sets...)
+}
+
+// record makes the flags of cmd tell l what they are given. The collector keeps their values to itself.
+func (l *locations) record(cmd *cobra.Command) {
+	if f := cmd.Flags().Lookup(configFlag); f != nil {
+		f.Value = told{f.Value, func(v string) { l.configs = append(l.configs, v) }}
+	}
+	if f := cmd.Flags().Lookup(setFlag); f != nil {
+		f.Value = told{f.Value, func(v string) {
+			key, value, _ := strings.Cut(v, "=")
+			l.sets = append(l.sets, "yaml:"+strings.TrimSpace(strings.ReplaceAll(key, ".", "::"))+": "+strings.TrimSpace(value))
+		}}
+	}
+}
+
+// told is a flag's value that passes on what it is set to.
+type told struct {
+	pflag.Value
+	add func(string)
+}
+
+func (v told) Set(text string) error {
+	err := v.Value.Set(text)
+	if err == nil {
+		v.add(text)
+	}
+	return err
+}
+
+// check makes cmd look for mistakes before it does its work, and say what was checked behind it where that is all the work there is.
+func check(cmd *cobra.Command, set otelcol.CollectorSettings, reader *sources.Reader, given *locations, validate bool) {
+	next := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		report, err := mistakes.Find(cmd.Context(), set, reader, given.uris())
+		if err != nil {
+			return err
+		}
+		for _, warning := range report.Warnings {
+			cmd.PrintErrln("warning:", warning)
+		}
+		if err := report.Err(); err != nil {
+			return err
+		}
+		if err := next(cmd, args); err != nil {
+			return report.Explain(err)
+		}
+		if validate {
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), report.Checked)
+		}
+		return err
+	}
+}

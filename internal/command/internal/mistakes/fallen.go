@@ -1,0 +1,198 @@
+package mistakes
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// guards are the components whose absence should be noticed, with what they do.
+var guards = map[string]string{
+	"pii_scrubber":      "redacts personal data and secrets",
+	"cardinality_guard": "bounds the number of series",
+	"memory_limiter":    "bounds the memory",
+	"kafka_replay":      "writes the journal",
+	"window_rollup":     "rolls up",
+	"nesting_limit":     "keeps a hostile request from ending the process",
+	"http_guard":        "keeps web pages of other sites out",
+	"retry_hint":        "tells refused clients when to come back",
+	"outage_watch":      "says that a server is away",
+	"admin":             "serves pages and API",
+	"health_check":      "answers probes",
+}
+
+func typeOf(id string) string { t, _, _ := strings.Cut(id, "/"); return t }
+
+// fallen warns of what the profile has and the whole has not any more, because a list in the user's own file replaces the profile's.
+func (f *finder) fallen() {
+	if f.profile == nil {
+		return
+	}
+	f.missing([]string{"service", "extensions"}, func(string) bool { return true })
+	for id := range mapAt(f.profile, pipelines) {
+		if _, still := at(f.whole, append(slices.Clone(pipelines), id)); still {
+			f.missing(append(slices.Clone(pipelines), id, "processors"), func(name string) bool { return guards[typeOf(name)] != "" })
+		}
+	}
+	f.middlewares(f.profile, nil)
+	f.unscrubbed()
+}
+
+// missing warns of each name that the profile's list at path has, the whole's list has not, and that matters.
+func (f *finder) missing(path []string, matters func(string) bool) {
+	before, _ := at(f.profile, path)
+	after, _ := at(f.whole, path)
+	was, _ := before.([]any)
+	is, _ := after.([]any)
+	var names, gone []string
+	for _, name := range was {
+		id := fmt.Sprint(name)
+		names = append(names, id)
+		if !slices.Contains(is, name) && matters(id) {
+			gone = append(gone, id)
+		}
+	}
+	f.replaced(path, gone, names)
+}
+
+// replaced warns that a list of the user's own has taken names out of the profile's list at path.
+func (f *finder) replaced(path, gone, names []string) {
+	if len(gone) == 0 {
+		return
+	}
+	what := make([]string, len(gone))
+	for i, id := range gone {
+		what[i] = id
+		if text := guards[typeOf(id)]; text != "" {
+			what[i] += " (" + text + ")"
+		}
+	}
+	f.warn(path, fmt.Sprintf("this list replaces the profile's and lacks %s. The profile has [%s]: repeat these and add yours",
+		strings.Join(what, ", "), strings.Join(names, ", ")))
+}
+
+// middlewares warns of middlewares that a listener of the profile has lost.
+func (f *finder) middlewares(node any, path []string) {
+	m, ok := node.(map[string]any)
+	if !ok {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		next := append(slices.Clone(path), key)
+		list, isList := m[key].([]any)
+		if key != "middlewares" || !isList {
+			f.middlewares(m[key], next)
+			continue
+		}
+		if _, still := at(f.whole, path); !still {
+			continue
+		}
+		after, _ := at(f.whole, next)
+		left := ids(after)
+		gone := slices.DeleteFunc(ids(list), func(id string) bool { return slices.Contains(left, id) })
+		f.replaced(next, gone, ids(list))
+	}
+}
+
+// ids lists the ids of middlewares: [{id: a}, {id: b}].
+func ids(list any) (out []string) {
+	entries, _ := list.([]any)
+	for _, e := range entries {
+		if m, ok := e.(map[string]any); ok {
+			out = append(out, fmt.Sprint(m["id"]))
+		}
+	}
+	return out
+}
+
+// unscrubbed warns of a pipeline of the user's that receives from outside and has no scrubber, where the profile's have one.
+func (f *finder) unscrubbed() {
+	if !uses(f.profile, "processors", "pii_scrubber") {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(mapAt(f.whole, pipelines))) {
+		path := append(slices.Clone(pipelines), id)
+		if _, ofProfile := at(f.profile, path); ofProfile || f.faultyPipeline[id] {
+			continue
+		}
+		processors, _ := at(f.whole, append(slices.Clone(path), "processors"))
+		receivers, _ := at(f.whole, append(slices.Clone(path), "receivers"))
+		list, _ := processors.([]any)
+		if slices.ContainsFunc(list, func(name any) bool { return typeOf(fmt.Sprint(name)) == "pii_scrubber" }) {
+			continue
+		}
+		all, _ := receivers.([]any)
+		for _, name := range all {
+			receiver := fmt.Sprint(name)
+			if f.has(mapAt(f.whole, []string{"connectors"}), receiver) || typeOf(receiver) == "kafka_replay" {
+				continue // It hands on what a pipeline before has scrubbed.
+			}
+			f.warn(path, fmt.Sprintf("what %s receives is not scrubbed here: put pii_scrubber into processors, as the profile's pipelines do", receiver))
+		}
+	}
+}
+
+func mapAt(conf map[string]any, path []string) map[string]any {
+	value, _ := at(conf, path)
+	m, _ := value.(map[string]any)
+	return m
+}
+
+// uses reports whether a pipeline names a component of the type in the role.
+func uses(conf map[string]any, role, kind string) bool {
+	return used(conf, role, func(name string) bool { return typeOf(name) == kind }) != ""
+}
+
+// used returns the first name in a role of the pipelines, or in service::extensions, that ok takes; empty: none.
+func used(conf map[string]any, role string, ok func(string) bool) string {
+	lists := []any{}
+	if role == "extensions" {
+		list, _ := at(conf, []string{"service", "extensions"})
+		lists = append(lists, list)
+	}
+	all := mapAt(conf, pipelines)
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		p, _ := all[id].(map[string]any)
+		lists = append(lists, p[role])
+	}
+	for _, list := range lists {
+		names, _ := list.([]any)
+		for _, name := range names {
+			if ok(fmt.Sprint(name)) {
+				return fmt.Sprint(name)
+			}
+		}
+	}
+	return ""
+}
+
+// unused looks for components that the user configures and nothing uses. Beside one of the profile of the same type it is a mistake: the
+// user means the profile's. Otherwise it is a warning.
+func (f *finder) unused() {
+	for _, k := range kinds {
+		for _, id := range slices.Sorted(maps.Keys(mapAt(f.whole, []string{k.section}))) {
+			path := []string{k.section, id}
+			if !f.reader.Wrote(path) || f.isUsed(k.section, id) || f.faulty[k.section+"::"+id] {
+				continue
+			}
+			if other := used(f.profile, k.section, func(name string) bool { return typeOf(name) == typeOf(id) }); other != "" && f.profile != nil {
+				f.fault(path, fmt.Sprintf("nothing uses it: the profile's is called %s, so write %s: {%s: ...}", other, k.section, other))
+				continue
+			}
+			where := "no pipeline names it"
+			if k.section == "extensions" {
+				where = "service::extensions does not name it"
+			}
+			f.warn(path, "nothing uses it: "+where)
+		}
+	}
+}
+
+func (f *finder) isUsed(section, id string) bool {
+	is := func(name string) bool { return name == id }
+	if section == "connectors" {
+		return used(f.whole, "receivers", is) != "" || used(f.whole, "exporters", is) != ""
+	}
+	return used(f.whole, section, is) != ""
+}

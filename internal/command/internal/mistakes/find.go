@@ -1,0 +1,214 @@
+// Package mistakes finds what is wrong with a configuration and says it in words of what the user wrote: the file and the line, the
+// environment variable, the --set. It checks everything, where the collector stops at the first error, and says one mistake once.
+package mistakes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/penstockhq/penstock/internal/command/internal/sources"
+)
+
+// Report is what was found.
+type Report struct {
+	// Errors keep the collector from starting, Warnings do not. Each is one line.
+	Errors, Warnings []string
+	// Checked says in a few lines what a configuration without errors consists of.
+	Checked string
+
+	finder *finder
+}
+
+// Err joins the errors; nil when there are none.
+func (r Report) Err() error {
+	switch len(r.Errors) {
+	case 0:
+		return nil
+	case 1:
+		return errors.New(r.Errors[0])
+	}
+	return fmt.Errorf("%d mistakes in the configuration:\n  %s", len(r.Errors), strings.Join(r.Errors, "\n  "))
+}
+
+type finder struct {
+	reader     *sources.Reader
+	factories  factories
+	program    string
+	whole      map[string]any // merged, references replaced
+	unexpanded map[string]any
+	profile    map[string]any // what the profile alone says; nil without one
+
+	wrong  map[string]string // variables with a wrong value
+	faulty map[string]bool   // components and pipelines that have a fault, as section::name
+	// faultyPipeline are ids of pipelines with a fault.
+	faultyPipeline map[string]bool
+	faults         []string
+	warnings       []string
+}
+
+// Find checks the configuration at uris. set is what the collector would run with; its providers are wrapped by reader.
+func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Reader, uris []string) (Report, error) {
+	all, err := set.Factories()
+	if err != nil {
+		return Report{}, err
+	}
+	f := &finder{reader: reader, faulty: map[string]bool{}, faultyPipeline: map[string]bool{}, factories: factoriesOf(all), program: set.BuildInfo.Command}
+	conf, err := resolve(ctx, set, reader, uris)
+	f.unexpanded = reader.Unexpanded()
+	if err != nil {
+		return Report{Errors: []string{f.unresolved(err)}}, nil
+	}
+	f.whole = conf.ToStringMap()
+	f.profile = profileOf(reader.Sources())
+	f.wrong = wrongValues(f.unexpanded, f.profile != nil)
+	for _, name := range slices.Sorted(maps.Keys(f.wrong)) {
+		f.faults = append(f.faults, name+": "+f.wrong[name])
+	}
+	f.components(conf)
+	f.service()
+	f.unused()
+	f.fallen()
+	f.warnings = append(f.warnings, unknownVariables(os.Environ(), f.unexpanded)...)
+	return Report{Errors: once(f.faults), Warnings: once(f.warnings), Checked: f.checked(), finder: f}, nil
+}
+
+func resolve(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Reader, uris []string) (conf *confmap.Conf, err error) {
+	reader.Restart()
+	settings := set.ConfigProviderSettings.ResolverSettings
+	settings.URIs = uris
+	if settings.DefaultScheme == "" {
+		settings.DefaultScheme = "env"
+	}
+	resolver, err := confmap.NewResolver(settings)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, resolver.Shutdown(ctx)) }()
+	return resolver.Resolve(ctx)
+}
+
+// profileOf returns what the profiles at the beginning of the sources say.
+func profileOf(all []sources.Source) map[string]any {
+	merged := confmap.New()
+	n := 0
+	for ; n < len(all) && all[n].Profile(); n++ {
+		if err := merged.Merge(confmap.NewFromStringMap(all[n].Conf)); err != nil {
+			return nil
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return merged.ToStringMap()
+}
+
+// fault notes a mistake at path, in words of the variable or the file that it comes from.
+func (f *finder) fault(path []string, text string) {
+	component := path[:min(2, len(path))]
+	f.faulty[strings.Join(component, confmap.KeyDelimiter)] = true
+	if len(path) > 2 && path[1] == "pipelines" {
+		f.faultyPipeline[path[2]] = true
+	}
+	for name := range f.wrong {
+		if value := os.Getenv(name); value != "" && strings.Contains(text, value) && f.refers(component, name) {
+			return // The variable's own message says it.
+		}
+	}
+	if name := variableOf(f.unexpanded, component, path, text); name != "" {
+		if f.wrong[name] != "" {
+			return // said already
+		}
+		if os.Getenv(name) != "" {
+			f.faults = append(f.faults, fmt.Sprintf("%s: %s", name, afterKey(text)))
+			f.wrong[name] = text
+			return
+		}
+		text += fmt.Sprintf(" (its value comes from %s, which is not set)", name)
+	}
+	f.faults = append(f.faults, f.line(path, text))
+}
+
+// refers reports whether the configuration of a component has a reference to the variable.
+func (f *finder) refers(component []string, name string) (found bool) {
+	below, _ := at(f.unexpanded, component)
+	leaves(below, nil, func(_ []string, leaf string) { found = found || slices.Contains(references(leaf), name) })
+	return found
+}
+
+// afterKey drops the key at the beginning of a message that is about a variable: endpoint: "x" is not a URL.
+func afterKey(text string) string {
+	if key, rest, ok := strings.Cut(text, ": "); ok && !strings.ContainsAny(key, ` "`) {
+		return rest
+	}
+	return text
+}
+
+func (f *finder) warn(path []string, text string) {
+	f.warnings = append(f.warnings, f.line(path, text))
+}
+
+// line writes where something is, by file and key.
+func (f *finder) line(path []string, text string) string {
+	key := strings.Join(path, confmap.KeyDelimiter)
+	if place, _, ok := f.reader.Place(path); ok {
+		if place.Name == "--set "+key {
+			return fmt.Sprintf("%s: %s", place, text)
+		}
+		return fmt.Sprintf("%s: %s: %s", place, key, text)
+	}
+	return fmt.Sprintf("%s: %s", key, text)
+}
+
+// once drops lines that say the same of the same component: a component reports some faults under two keys.
+func once(lines []string) (out []string) {
+	for _, line := range lines {
+		if !slices.Contains(out, line) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// checked lists what was read.
+func (f *finder) checked() string {
+	var names, parts []string
+	for _, s := range f.reader.Sources() {
+		names = append(names, s.Name())
+	}
+	for _, k := range kinds {
+		n := len(mapAt(f.whole, []string{k.section}))
+		if n > 0 {
+			parts = append(parts, count(n, strings.TrimSuffix(k.section, "s")))
+		}
+	}
+	text := fmt.Sprintf("The configuration is valid: %s.\nChecked: %s in %s (%s).\nNot checked: whether ports are free, directories writable and servers reachable; a start does that.",
+		strings.Join(slices.Compact(names), ", "), strings.Join(parts, ", "), count(len(mapAt(f.whole, pipelines)), "pipeline"),
+		strings.Join(slices.Sorted(maps.Keys(mapAt(f.whole, pipelines))), ", "))
+	var set []string
+	leaves(f.unexpanded, nil, func(_ []string, leaf string) {
+		for _, name := range references(leaf) {
+			if _, ok := os.LookupEnv(name); ok && !slices.Contains(set, name) {
+				set = append(set, name)
+			}
+		}
+	})
+	if slices.Sort(set); len(set) > 0 {
+		text += "\nVariables in use: " + strings.Join(set, ", ") + "."
+	}
+	return text
+}

@@ -1,0 +1,148 @@
+package mistakes
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+var (
+	sections  = []string{"connectors", "exporters", "extensions", "processors", "receivers", "service"}
+	signals   = []string{"logs", "metrics", "profiles", "traces"}
+	pipelines = []string{"service", "pipelines"}
+)
+
+// service checks that sections and pipelines are what they should be, and that each name in a pipeline exists.
+func (f *finder) service() {
+	for _, key := range slices.Sorted(maps.Keys(f.whole)) {
+		if !slices.Contains(sections, key) {
+			f.fault([]string{key}, "there is no such section"+orList(didYouMean(key, sections), sections))
+		}
+	}
+	f.serviceKeys()
+	all, has := at(f.whole, pipelines)
+	if m, ok := all.(map[string]any); ok {
+		for _, id := range slices.Sorted(maps.Keys(m)) {
+			f.pipeline(id, m[id])
+		}
+	} else if has && all != nil {
+		f.fault(pipelines, "want a mapping of pipelines, got "+shown(all, ""))
+	}
+	if extensions, ok := f.names([]string{"service", "extensions"}); ok {
+		for i, name := range extensions {
+			f.exists([]string{"service", "extensions", fmt.Sprint(i)}, "extension", name, "extensions")
+		}
+	}
+}
+
+// serviceKeys checks the section service but for its pipelines.
+func (f *finder) serviceKeys() {
+	known := []string{"extensions", "pipelines", "telemetry"}
+	for _, key := range slices.Sorted(maps.Keys(mapAt(f.whole, []string{"service"}))) {
+		if !slices.Contains(known, key) {
+			f.fault([]string{"service", key}, "there is no such setting"+orList(didYouMean(key, known), known))
+		}
+	}
+	if all, _ := at(f.whole, pipelines); all == nil || len(mapAt(f.whole, pipelines)) == 0 && f.isMap(all) {
+		f.fault(pipelines, "there are no pipelines, so nothing would run. A profile has them: put --config profile:standalone before --config of this file")
+	}
+}
+
+func (*finder) isMap(value any) bool { _, ok := value.(map[string]any); return ok }
+
+func orList(near string, all []string) string {
+	if near != "" {
+		return near
+	}
+	return "; there are " + strings.Join(all, ", ")
+}
+
+func (f *finder) pipeline(id string, conf any) {
+	path := append(slices.Clone(pipelines), id)
+	signal, _, _ := strings.Cut(id, "/")
+	if !slices.Contains(signals, signal) {
+		f.fault(path, fmt.Sprintf("there is no signal %q%s", signal, orList(didYouMean(signal, signals), signals)))
+	}
+	m, ok := conf.(map[string]any)
+	if !ok {
+		f.fault(path, "want receivers, processors and exporters, got "+shown(conf, "nothing"))
+		return
+	}
+	known := []string{"receivers", "processors", "exporters"}
+	for key := range m {
+		if !slices.Contains(known, key) {
+			f.fault(append(slices.Clone(path), key), "there is no such setting"+orList(didYouMean(key, known), known))
+		}
+	}
+	for _, role := range known {
+		at := append(slices.Clone(path), role)
+		names, ok := f.names(at)
+		if ok && len(names) == 0 && role != "processors" {
+			f.fault(path, fmt.Sprintf("the pipeline has no %s, so nothing %s", role, map[string]string{"receivers": "comes in", "exporters": "goes out"}[role]))
+		}
+		for i, name := range names {
+			where := append(slices.Clone(at), fmt.Sprint(i))
+			if role == "processors" {
+				f.exists(where, "processor", name, role)
+			} else {
+				f.exists(where, strings.TrimSuffix(role, "s"), name, role, "connectors")
+			}
+		}
+	}
+}
+
+// names returns the list of names at path; ok is false, and a fault is noted, when there is something else.
+func (f *finder) names(path []string) (names []string, ok bool) {
+	value, _ := at(f.whole, path)
+	if value == nil {
+		return nil, true
+	}
+	list, isList := value.([]any)
+	if !isList {
+		f.fault(path, fmt.Sprintf("want a list, as in [%s], got %s", exampleOf(value), shown(value, "")))
+		return nil, false
+	}
+	for i, name := range list {
+		s, isText := name.(string)
+		if !isText {
+			f.fault(append(slices.Clone(path), fmt.Sprint(i)), "want a name, got "+shown(name, "nothing"))
+			s = ""
+		}
+		names = append(names, s)
+	}
+	return names, true
+}
+
+// exists notes a fault when none of the sections has the component.
+func (f *finder) exists(path []string, what, name string, in ...string) {
+	if name == "" {
+		return
+	}
+	var candidates []string
+	for _, section := range in {
+		all, isMap := f.whole[section].(map[string]any)
+		if !isMap && f.whole[section] != nil {
+			return // The section's own fault says it.
+		}
+		if _, has := all[name]; has {
+			return
+		}
+		candidates = append(candidates, slices.Collect(maps.Keys(all))...)
+	}
+	for _, k := range kinds {
+		if all, _ := f.whole[k.section].(map[string]any); !slices.Contains(in, k.section) && f.has(all, name) {
+			f.fault(path, fmt.Sprintf("%s is %s, not %s", name, k.one, map[bool]string{true: "an ", false: "a "}[strings.Contains("aeiou", what[:1])]+what))
+			return
+		}
+	}
+	text := fmt.Sprintf("there is no %s %q below %s", what, name, in[0])
+	if near := didYouMean(name, candidates); near != "" {
+		text += near
+	} else if typed, _, _ := strings.Cut(name, "/"); f.factories[in[0]][typed] != nil {
+		text += fmt.Sprintf("; add %s: {%s: }", in[0], name)
+	}
+	f.fault(path, text)
+}
+
+func (*finder) has(m map[string]any, key string) bool { _, ok := m[key]; return ok }

@@ -1,0 +1,140 @@
+package mistakes
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/penstockhq/penstock/internal/command/internal/holder"
+)
+
+var (
+	cannotListen = regexp.MustCompile(`listen (tcp|udp)[46]? (\S+): (.*)$`)
+	cannotWrite  = regexp.MustCompile(`permission denied|read-only file system|not a directory|no such file or directory|file exists|no space left on device`)
+)
+
+// Explain says an error of a start in words of the configuration: which component wants the port and who holds it, which variable names
+// the directory. Errors that it does not know stay as they are.
+func (r Report) Explain(err error) error {
+	if err == nil || r.finder == nil {
+		return err
+	}
+	text := err.Error()
+	if m := cannotListen.FindStringSubmatch(firstLine(text)); m != nil {
+		return errors.New(r.finder.port(m[1], m[2], m[3]))
+	}
+	if cannotWrite.MatchString(text) {
+		if more := r.finder.directory(text); more != "" {
+			return fmt.Errorf("%w\n%s", err, more)
+		}
+	}
+	return err
+}
+
+func firstLine(text string) string { line, _, _ := strings.Cut(text, "\n"); return line }
+
+// port says who wants an address, why it does not get it, and how to change it.
+func (f *finder) port(network, address, reason string) string {
+	path := f.pathOf(address)
+	who := "the collector"
+	if len(path) >= 2 {
+		who = strings.Join(path[:2], confmap.KeyDelimiter)
+	}
+	text := fmt.Sprintf("%s cannot listen on %s: ", who, address)
+	if strings.Contains(reason, "address already in use") || strings.Contains(reason, "Only one usage of each socket address") {
+		text += "another process has the port"
+		_, port, _ := net.SplitHostPort(address)
+		if n, err := strconv.Atoi(port); err == nil {
+			if name, pid, ok := holder.Of(network, n); ok {
+				text = strings.TrimSuffix(text, "another process has the port") + fmt.Sprintf("%s (process %d) has the port", name, pid)
+			}
+		}
+		return text + ". Stop it, or choose another address with " + f.setting(path)
+	}
+	return text + reason + ". Choose another address with " + f.setting(path)
+}
+
+// pathOf returns where the configuration has an address: as one value, or as host and port.
+func (f *finder) pathOf(address string) (found []string) {
+	host, port, _ := net.SplitHostPort(address)
+	for _, section := range []string{"extensions", "receivers"} { // Exporters have the addresses of others.
+		leaves(f.whole[section], []string{section}, func(path []string, text string) {
+			if found != nil || path[len(path)-1] != "endpoint" {
+				return
+			}
+			h, p, err := net.SplitHostPort(text)
+			if text == address || err == nil && p == port && (h == "localhost" || h == "") {
+				found = path
+			}
+		})
+	}
+	if found != nil {
+		return found
+	}
+	var walk func(node any, path []string)
+	walk = func(node any, path []string) {
+		switch node := node.(type) {
+		case map[string]any:
+			if fmt.Sprint(node["host"]) == host && fmt.Sprint(node["port"]) == port {
+				found = append(append([]string{}, path...), "port")
+			}
+			for k, v := range node {
+				walk(v, append(append([]string{}, path...), k))
+			}
+		case []any:
+			for i, v := range node {
+				walk(v, append(append([]string{}, path...), strconv.Itoa(i)))
+			}
+		}
+	}
+	walk(f.whole, nil)
+	return found
+}
+
+// setting names what changes the value at path: its variable, or its key.
+func (f *finder) setting(path []string) string {
+	if value, _ := at(f.unexpanded, path); value != nil {
+		if name := decides(fmt.Sprint(value)); name != "" {
+			return name
+		}
+	}
+	if len(path) == 0 {
+		return "its endpoint"
+	}
+	return strings.Join(path, confmap.KeyDelimiter)
+}
+
+// directory names the variable that an unusable directory comes from.
+func (f *finder) directory(text string) string {
+	var at []string
+	longest := ""
+	leaves(f.whole, nil, func(path []string, leaf string) {
+		if len(leaf) > max(1, len(longest)) && strings.ContainsRune(leaf, os.PathSeparator) && !strings.Contains(leaf, "://") && strings.Contains(text, leaf) {
+			at, longest = path, leaf
+		}
+	})
+	if at == nil {
+		return ""
+	}
+	value, _ := lookup(f.unexpanded, at)
+	if name := decides(value); name != "" {
+		where := os.Getenv(name)
+		if where == "" {
+			where = longest
+		}
+		return fmt.Sprintf("%s decides where this is (%s): set it to a directory that this user can write and that has room", name, where)
+	}
+	return fmt.Sprintf("%s decides where this is: set it to a directory that this user can write and that has room", strings.Join(at, confmap.KeyDelimiter))
+}
+
+func lookup(conf any, path []string) (string, bool) {
+	value, ok := at(conf, path)
+	s, isText := value.(string)
+	return s, ok && isText
+}

@@ -1,0 +1,110 @@
+package mistakes
+
+import (
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/penstockhq/penstock/internal/variables"
+)
+
+// reference begins an environment variable in the text of a configuration: ${env:NAME}, ${env:NAME:-default} or ${NAME}. A default can
+// hold another.
+var reference = regexp.MustCompile(`\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-|\})`)
+
+// references lists the names of the variables in text.
+func references(text string) (names []string) {
+	for _, m := range reference.FindAllStringSubmatch(strings.ReplaceAll(text, "$$", ""), -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// decides returns the variable that text has its value from: the first that is set, or the first, whose default stands behind it.
+func decides(text string) string {
+	names := references(text)
+	for _, name := range names {
+		if os.Getenv(name) != "" {
+			return name
+		}
+	}
+	if len(names) > 0 {
+		return names[0]
+	}
+	return ""
+}
+
+// variableOf returns the variable whose value is what text is about: the one at path in the configuration before references were
+// replaced, or the one below component whose value text quotes. Empty: none.
+func variableOf(unexpanded map[string]any, component, path []string, text string) string {
+	if value, ok := at(unexpanded, path); ok {
+		if s, isText := value.(string); isText {
+			if name := decides(s); name != "" {
+				return name
+			}
+		}
+	}
+	below, _ := at(unexpanded, component)
+	found := ""
+	leaves(below, nil, func(_ []string, leaf string) {
+		for _, name := range references(leaf) {
+			if value := os.Getenv(name); value != "" && strings.Contains(text, `"`+value+`"`) && (found == "" || name < found) {
+				found = name
+			}
+		}
+	})
+	return found
+}
+
+// wrongValues says which variables that the configuration refers to have values of a wrong form.
+func wrongValues(unexpanded map[string]any, profile bool) map[string]string {
+	used := map[string]bool{}
+	leaves(unexpanded, nil, func(_ []string, leaf string) {
+		for _, name := range references(leaf) {
+			used[name] = true
+		}
+	})
+	wrong := map[string]string{}
+	for _, v := range variables.All {
+		value, set := os.LookupEnv(v.Name)
+		switch {
+		case !set || v.Form == variables.Text:
+		case !used[v.Name] && (v.Form != variables.Origins || !profile): // A profile reads the origins itself.
+		case value == "":
+			wrong[v.Name] = "it is set to nothing; unset it for the default, or give it a value such as " + v.Example
+		default:
+			if err := v.Check(value); err != nil {
+				wrong[v.Name] = err.Error()
+				if strings.HasPrefix(value, "tcp://") {
+					wrong[v.Name] += ". Kubernetes sets it for a Service of that name: set enableServiceLinks: false in the pod"
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// injected are the variables that Kubernetes makes for each Service of a namespace, so also for one that is called penstock-something.
+var injected = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_.*)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$`)
+
+// unknownVariables lists the variables of environ that begin like ours and that nobody reads.
+func unknownVariables(environ []string, unexpanded map[string]any) (warnings []string) {
+	used := map[string]bool{}
+	leaves(unexpanded, nil, func(_ []string, leaf string) {
+		for _, name := range references(leaf) {
+			used[name] = true
+		}
+	})
+	var names []string
+	for _, v := range variables.All {
+		names = append(names, v.Name)
+	}
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, variables.Prefix) || variables.Known(name) || used[name] || injected.MatchString(name) {
+			continue
+		}
+		warnings = append(warnings, name+": nothing reads this variable"+didYouMean(name, names))
+	}
+	return warnings
+}
