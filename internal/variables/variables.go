@@ -63,6 +63,7 @@ var All = []Variable{
 	{"PENSTOCK_PII_KEY", Text, ""},
 	{"PENSTOCK_REMOTE_WRITE_URL", HTTP, "http://127.0.0.1:9090/api/v1/write"},
 	{"PENSTOCK_SCRAPE_CONFIG", Text, ""},
+	{"PENSTOCK_SERVICE_NAME", Text, ""},
 	{"PENSTOCK_STATSD_ENDPOINT", Listen, "127.0.0.1:8125"},
 	{"PENSTOCK_TELEMETRY_PORT", Port, "8888"},
 	{"PENSTOCK_TSDB_ENDPOINT", Listen, "127.0.0.1:9090"},

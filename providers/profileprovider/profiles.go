@@ -87,7 +87,6 @@ var profiles = map[string][]fragment{
 		{name: "intake_scrape", when: set("PENSTOCK_SCRAPE_CONFIG")},
 		{name: "sink_gateway"},
 		{name: "sink_gateway_files", when: readsFiles},
-		{name: "log_fields", when: set("PENSTOCK_LOG_FILES")},
 		{name: "intake_log_files", when: set("PENSTOCK_LOG_FILES"), fill: logFiles},
 		{name: "intake_journald", when: hasJournal},
 	},
@@ -229,7 +228,11 @@ func hostIdentity(s surroundings) map[string]any {
 
 // logFiles names the files to read.
 func logFiles(s surroundings) map[string]any {
-	return map[string]any{"receivers": map[string]any{"file_log": map[string]any{"include": s.list("PENSTOCK_LOG_FILES")}}}
+	files := map[string]any{"include": s.list("PENSTOCK_LOG_FILES")}
+	if s.isSet("PENSTOCK_SERVICE_NAME") {
+		files["service_name"] = s.reference("PENSTOCK_SERVICE_NAME")
+	}
+	return map[string]any{"receivers": map[string]any{"log_files": files}}
 }
 
 func hasJournal(s surroundings) bool { return s.journal }

@@ -42,6 +42,7 @@ import (
 	"github.com/penstockhq/penstock/providers/profileprovider"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver"
 )
 
 // The gate that stanza registers in a binary with log receivers.
@@ -77,6 +78,7 @@ var factories = map[string]map[string]component.Factory{
 	},
 	"receivers": {
 		"ingest":                    ingestreceiver.NewFactory(),
+		"log_files":                 logfilesreceiver.NewFactory(),
 		"kafka_replay/jobs":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/lake":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/loki":         kafkareplayreceiver.NewFactory(),
@@ -213,11 +215,11 @@ func TestValuesComeFromTheEnvironment(t *testing.T) {
 		"extensions::queue_storage::directory":                 "/data/queue",
 		"extensions::queue_storage/offsets::directory":         "/data/offsets",
 		"receivers::otlp::protocols::grpc::endpoint":           "0.0.0.0:4317",
-		"receivers::file_log::include":                         []any{"/var/log/*.log", "/srv/$app/*.log"},
+		"receivers::log_files::include":                        []any{"/var/log/*.log", "/srv/$app/*.log"},
 		"exporters::otlp_grpc/gateway::endpoint":               "penstock-gateway:4317",
 		"extensions::health_check::http::endpoint":             "127.0.0.1:13133",
 		"extensions::admin::token_file":                        "/data/admin-token",
-		"receivers::file_log::retry_on_failure::enabled":       true,
+		"receivers::log_files::storage":                        "queue_storage/offsets",
 		"exporters::otlp_grpc/files::sending_queue::storage":   "queue_storage",
 		"exporters::otlp_grpc/gateway::sending_queue::sizer":   "bytes",
 		"exporters::otlp_grpc/gateway::sending_queue::storage": "queue_storage",

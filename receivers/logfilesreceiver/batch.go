@@ -1,0 +1,212 @@
+package logfilesreceiver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/join"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/lines"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
+)
+
+const (
+	// batchRecords and batchBytes end a batch, whichever comes first.
+	batchRecords = 1000
+	batchBytes   = 512 << 10
+
+	// patience is how long a batch may wait for room in a queue before half of it is tried: a queue can be smaller than a batch, and waits
+	// for ever then.
+	patience = 2 * time.Second
+	// leastRecords is the size of a batch that is not halved any more.
+	leastRecords = 50
+
+	firstWait = 100 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
+// errStopped says that the process stops before the pipeline took a batch.
+var errStopped = errors.New("stopped")
+
+// batch is records of several files on their way into the pipeline. When it is delivered the positions of its files move.
+type batch struct {
+	r       *logFiles
+	buffer  tail.Buffer
+	logs    plog.Logs
+	records int
+	bytes   int
+	groups  map[group]plog.LogRecordSlice
+	touched map[*source]bool
+}
+
+// group is what records have a resource of their own for.
+type group struct {
+	src    *source
+	origin parse.Origin
+}
+
+func newBatch(r *logFiles) *batch {
+	b := &batch{r: r}
+	b.reset()
+	return b
+}
+
+func (b *batch) reset() {
+	b.logs, b.records, b.bytes = plog.NewLogs(), 0, 0
+	b.groups, b.touched = map[group]plog.LogRecordSlice{}, map[*source]bool{}
+}
+
+func (b *batch) full() bool { return b.records >= batchRecords || b.bytes >= batchBytes }
+
+// touch notes that lines of a file were read, if only into what is held back.
+func (b *batch) touch(src *source) { b.touched[src] = true }
+
+// out takes the records of a file.
+func (b *batch) out(src *source) lines.Out {
+	return func(stream string, record join.Record) { b.add(src, stream, record) }
+}
+
+func (b *batch) add(src *source, stream string, record join.Record) {
+	b.touch(src)
+	now := time.Now()
+	clock := parse.Clock{Now: now}
+	if !record.Time.IsZero() {
+		clock = parse.Clock{Now: record.Time, Exact: true}
+	}
+	b.records++
+	b.bytes += len(record.Text)
+	lr := src.scratch
+	origin, large := parse.Record(record.Text, record.Trace, clock, lr)
+	if large {
+		b.r.telemetry.ReceiverLogFilesUnliftedRecords.Add(context.Background(), 1)
+	}
+	if lr.Timestamp() == 0 && !record.Time.IsZero() {
+		lr.SetTimestamp(pcommon.NewTimestampFromTime(record.Time))
+	}
+	lr.SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
+	a := lr.Attributes()
+	a.PutStr("log.file.name", src.name)
+	a.PutStr("log.file.path", src.file.Path)
+	a.PutInt("log.file.record_offset", record.Start)
+	if record.Part > 0 {
+		a.PutInt("log.file.record_part", int64(record.Part))
+	}
+	if stream != lines.Plain {
+		a.PutStr("log.iostream", stream)
+	}
+	if b.r.cfg.IncludeOriginal {
+		a.PutStr("log.record.original", record.Text)
+	}
+	lr.MoveTo(b.group(group{src, origin}).AppendEmpty())
+}
+
+// group returns the records of a file and origin in this batch.
+func (b *batch) group(g group) plog.LogRecordSlice {
+	if records, ok := b.groups[g]; ok {
+		return records
+	}
+	resource := b.logs.ResourceLogs().AppendEmpty()
+	g.src.resource(resource.Resource().Attributes(), g.origin, b.r.cfg.ServiceName)
+	records := resource.ScopeLogs().AppendEmpty().LogRecords()
+	b.groups[g] = records
+	return records
+}
+
+// send hands the batch to the pipeline, again and again while it refuses it for the time being, and moves the positions. False: ctx ended
+// first; the positions stay.
+func (b *batch) send(ctx context.Context) bool {
+	if b.records > 0 && !b.consume(ctx) {
+		b.r.failed.Store(true)
+		return false
+	}
+	for src := range b.touched {
+		offset, held := src.streams.Pending()
+		if !held {
+			offset = src.file.ReadTo()
+		}
+		src.file.Delivered(offset)
+	}
+	b.reset()
+	return true
+}
+
+func (b *batch) consume(ctx context.Context) bool {
+	op := b.r.obs.StartLogsOp(ctx)
+	err := b.deliver(ctx, b.logs, b.records)
+	if errors.Is(err, errStopped) {
+		return false
+	}
+	b.r.obs.EndLogsOp(op, "log_files", b.records, err)
+	if err != nil {
+		b.r.set.Logger.Error("the pipeline refused lines for good", zap.Int("records", b.records), zap.Error(err))
+	}
+	return true
+}
+
+// deliver hands n records to the pipeline until it takes them or refuses them for good. Half as many are tried next after each refusal,
+// as a queue can have less room than a batch needs.
+func (b *batch) deliver(ctx context.Context, logs plog.Logs, n int) error {
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		try, cancel := ctx, context.CancelFunc(func() {})
+		if n >= 2*leastRecords {
+			try, cancel = context.WithTimeout(ctx, patience)
+		}
+		err := b.r.next.ConsumeLogs(try, logs)
+		cancel()
+		if err == nil || consumererror.IsPermanent(err) {
+			return err
+		}
+		b.r.set.Logger.Debug("the pipeline refused lines for the time being", zap.Int("records", n), zap.Error(err))
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return errStopped
+		case <-timer.C:
+		}
+		if n < 2*leastRecords {
+			continue
+		}
+		first := takeRecords(logs, n/2)
+		err = b.deliver(ctx, first, n/2)
+		if errors.Is(err, errStopped) {
+			return err
+		}
+		return errors.Join(err, b.deliver(ctx, logs, n-n/2))
+	}
+}
+
+// takeRecords moves the first n records to logs of their own.
+func takeRecords(from plog.Logs, n int) plog.Logs {
+	to := plog.NewLogs()
+	from.ResourceLogs().RemoveIf(func(resource plog.ResourceLogs) bool {
+		if n == 0 {
+			return false
+		}
+		all := resource.ScopeLogs().At(0).LogRecords()
+		moved := to.ResourceLogs().AppendEmpty()
+		if all.Len() <= n {
+			n -= all.Len()
+			resource.MoveTo(moved)
+			return true
+		}
+		resource.Resource().CopyTo(moved.Resource())
+		records := moved.ScopeLogs().AppendEmpty().LogRecords()
+		all.RemoveIf(func(record plog.LogRecord) bool {
+			if n == 0 {
+				return false
+			}
+			n--
+			record.MoveTo(records.AppendEmpty())
+			return true
+		})
+		return false
+	})
+	return to
+}

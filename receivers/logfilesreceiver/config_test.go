@@ -1,0 +1,48 @@
+package logfilesreceiver_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver"
+)
+
+func TestInvalidConfigurations(t *testing.T) {
+	for want, change := range map[string]func(*logfilesreceiver.Config){
+		"include: at least one":                  func(c *logfilesreceiver.Config) { c.Include = nil },
+		`include: "[" is no pattern`:             func(c *logfilesreceiver.Config) { c.Include = []string{"["} },
+		`exclude: "{a" is no pattern`:            func(c *logfilesreceiver.Config) { c.Exclude = []string{"{a"} },
+		"poll_interval: 0s is not positive":      func(c *logfilesreceiver.Config) { c.PollInterval = 0 },
+		"flush_timeout: -1ns is not positive":    func(c *logfilesreceiver.Config) { c.FlushTimeout = -1 },
+		"max_record_size: 1 is not between 4096": func(c *logfilesreceiver.Config) { c.MaxRecordSize = 1 },
+	} {
+		cfg := logfilesreceiver.NewFactory().CreateDefaultConfig().(*logfilesreceiver.Config)
+		cfg.Include = []string{"*.log"}
+		require.NoError(t, cfg.Validate())
+		change(cfg)
+		assert.ErrorContains(t, cfg.Validate(), want)
+	}
+}
+
+func TestTheReadmesExampleIsValid(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
+	require.NotEmpty(t, blocks)
+	for _, block := range blocks {
+		retrieved, err := confmap.NewRetrievedFromYAML(block[1])
+		require.NoError(t, err)
+		conf, err := retrieved.AsConf()
+		require.NoError(t, err)
+		sub, err := conf.Sub("receivers::log_files")
+		require.NoError(t, err)
+		cfg := logfilesreceiver.NewFactory().CreateDefaultConfig()
+		require.NoError(t, sub.Unmarshal(cfg))
+		assert.NoError(t, confmap.Validate(cfg))
+	}
+}

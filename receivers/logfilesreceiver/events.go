@@ -1,0 +1,62 @@
+package logfilesreceiver
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
+)
+
+// eventNames are the values of the attribute `event`.
+var eventNames = map[tail.Kind]string{
+	tail.Started: "started", tail.Resumed: "resumed", tail.Copied: "copied", tail.Alike: "alike", tail.Found: "found", tail.Truncated: "truncated",
+}
+
+// report counts and names what happened to a file.
+func (r *logFiles) report(e tail.Event) {
+	ctx, log := context.Background(), r.set.Logger.With(zap.String("path", e.Path))
+	if name, ok := eventNames[e.Kind]; ok {
+		r.telemetry.ReceiverLogFilesEvents.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("event", name))))
+	}
+	switch e.Kind {
+	case tail.Started, tail.Resumed:
+		log.Debug("reading a file", zap.Int64("offset", e.File.Offset))
+	case tail.Copied:
+		log.Info("a copy of a file that was read: reading goes on where that one was left", zap.String("original", e.Other), zap.Int64("offset", e.File.Offset))
+	case tail.Alike:
+		log.Info("a file begins with all that was read of another: it is read as a file of its own", zap.String("other", e.Other))
+	case tail.Found:
+		log.Info("a file was renamed while nothing read it: it is read to its end", zap.Int64("offset", e.File.Offset))
+	case tail.Truncated:
+		log.Info("a file was truncated or replaced: it is read from its beginning")
+		r.flushAll(e.File)
+	case tail.Forgotten:
+		log.Debug("a file is gone")
+	case tail.Lost:
+		r.telemetry.ReceiverLogFilesLostFiles.Add(ctx, 1)
+		log.Warn("a file is gone: what was written to it after it was last read is lost", zap.Int64("delivered", e.Offset))
+	case tail.Skipped:
+		r.telemetry.ReceiverLogFilesSkippedFiles.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", string(e.Reason)))))
+		if e.Reason == tail.Duplicate {
+			log.Info("a file is read under another path already", zap.String("other", e.Other))
+			return
+		}
+		log.Warn("a file matches and is not read", zap.String("reason", string(e.Reason)), zap.Error(e.Err))
+	}
+}
+
+// flushAll delivers what a file that begins anew holds back.
+func (r *logFiles) flushAll(f *tail.File) {
+	if f == nil {
+		return
+	}
+	src := r.source(f)
+	b := newBatch(r)
+	src.streams.Flush(true, b.out(src))
+	if b.records > 0 && !b.consume(r.polling) {
+		r.failed.Store(true)
+	}
+}

@@ -1,0 +1,134 @@
+// Package join puts the lines of one stream together that belong to one record: stack traces of Java, Python, Go, Node, .NET, Ruby, PHP
+// and Rust, with the log line in front that reports them. All other lines stay records of their own.
+package join
+
+import (
+	"strings"
+	"time"
+)
+
+// maxDoubt is how many lines that can belong to a trace or not are held back until one decides.
+const maxDoubt = 10
+
+// Line is a line of a stream, without its end.
+type Line struct {
+	Text string
+	// Start and End are its offsets in the file.
+	Start, End int64
+	// Time is when a container runtime got it; zero: not known.
+	Time time.Time
+	// Part numbers the pieces of a line that was too long, from 1; 0: it is whole.
+	Part int
+}
+
+// Record is the lines that belong together, joined by newlines. Offsets and time are those of the first.
+type Record struct {
+	Line
+	// Trace is where in Text a stack trace begins; negative: there is none.
+	Trace int
+}
+
+// Joiner joins the lines of one stream. It holds at most limit bytes and the lines in doubt. The zero value is not usable; not safe for
+// concurrent use.
+type Joiner struct {
+	limit int
+	lines []Line
+	sure  int // lines that belong together; those behind are in doubt
+	bytes int
+	state state
+	trace int // index of the first line of a trace; negative: none
+	frame bool
+}
+
+// New returns a joiner whose records have at most limit bytes, but for a line that is longer by itself.
+func New(limit int) *Joiner {
+	return &Joiner{limit: limit, trace: -1}
+}
+
+// Add takes the next line and hands out the records that it ends. A blank line that is in no trace is no record.
+func (j *Joiner) Add(line Line, out func(Record)) {
+	for len(j.lines) > 0 {
+		answer := no
+		if line.Part == 0 && j.lines[0].Part == 0 && j.bytes+len(line.Text) < j.limit {
+			answer = j.extends(line.Text)
+		}
+		if answer == maybe && len(j.lines)-j.sure >= maxDoubt {
+			answer = no
+		}
+		if answer == no {
+			j.emit(out) // can leave lines that were in doubt
+			continue
+		}
+		j.lines = append(j.lines, line)
+		j.bytes += len(line.Text) + 1
+		if answer == yes {
+			j.sure = len(j.lines)
+		}
+		return
+	}
+	j.start(line)
+}
+
+// Flush hands out all that is held.
+func (j *Joiner) Flush(out func(Record)) {
+	for len(j.lines) > 0 {
+		j.emit(out)
+	}
+}
+
+// Settle hands out what no further line can change: a single line of a format without traces.
+func (j *Joiner) Settle(final func(string) bool, out func(Record)) {
+	if len(j.lines) == 1 && (j.lines[0].Part > 0 || j.state == single && final(j.lines[0].Text)) {
+		j.emit(out)
+	}
+}
+
+// Pending returns the offset of the first line that is held.
+func (j *Joiner) Pending() (start int64, held bool) {
+	if len(j.lines) == 0 {
+		return 0, false
+	}
+	return j.lines[0].Start, true
+}
+
+func (j *Joiner) start(line Line) {
+	if strings.TrimSpace(line.Text) == "" {
+		return
+	}
+	j.lines = append(j.lines[:0], line)
+	j.sure, j.bytes, j.trace, j.frame = 1, len(line.Text), -1, false
+	if j.state = stateOf(line.Text); j.state != single && j.state != dotnetLog && j.state != nodeHead {
+		j.trace = 0
+	}
+}
+
+// emit hands out the lines that belong together, and begins anew with those in doubt.
+func (j *Joiner) emit(out func(Record)) {
+	record := Record{Line: j.lines[0], Trace: -1}
+	if j.sure == 1 {
+		if j.trace == 0 && j.state != traceAt {
+			record.Trace = 0
+		}
+	} else {
+		var text strings.Builder
+		text.Grow(j.bytes)
+		for i, line := range j.lines[:j.sure] {
+			if i > 0 {
+				text.WriteByte('\n')
+			}
+			if i == j.trace {
+				record.Trace = text.Len()
+			}
+			text.WriteString(line.Text)
+		}
+		record.Text = text.String()
+	}
+	record.End = j.lines[j.sure-1].End
+	out(record)
+	doubt := append([]Line(nil), j.lines[j.sure:]...)
+	clear(j.lines)
+	j.lines, j.bytes = j.lines[:0], 0
+	for _, line := range doubt {
+		j.Add(line, out)
+	}
+}

@@ -1,0 +1,117 @@
+package lines
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Encoding is how the text of a file is written.
+type Encoding uint8
+
+// The encodings that a file can tell by itself.
+const (
+	UTF8 Encoding = iota
+	UTF16LE
+	UTF16BE
+)
+
+const (
+	// detectBytes is how much of a file without a byte order mark is looked at for zeros in every second place.
+	detectBytes = 512
+	bomUTF8     = "\xef\xbb\xbf"
+)
+
+// Detect tells the encoding by the first bytes of a file: by its byte order mark, or by zeros in most places of one parity, which text in
+// UTF-16 has where most characters are of ASCII. mark is the length of the byte order mark.
+func Detect(head []byte) (e Encoding, mark int64) {
+	switch {
+	case bytes.HasPrefix(head, []byte(bomUTF8)):
+		return UTF8, 3
+	case bytes.HasPrefix(head, []byte("\xff\xfe")):
+		return UTF16LE, 2
+	case bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return UTF16BE, 2
+	}
+	head = head[:min(len(head), detectBytes)&^1]
+	var zeros [2]int
+	for i, c := range head {
+		if c == 0 {
+			zeros[i&1]++
+		}
+	}
+	switch half := len(head) / 2; {
+	case half < 4 || zeros[0]+zeros[1] > half:
+		return UTF8, 0 // too little, or a hole
+	case zeros[1] > half*2/3 && zeros[0] == 0:
+		return UTF16LE, 0
+	case zeros[0] > half*2/3 && zeros[1] == 0:
+		return UTF16BE, 0
+	}
+	return UTF8, 0
+}
+
+// Newline returns where the first newline in b begins, and where what follows it does; -1 if there is none. b begins with a character.
+func (e Encoding) Newline(b []byte) (end, next int) {
+	if e == UTF8 {
+		end = bytes.IndexByte(b, '\n')
+		return end, end + 1
+	}
+	for at := 0; ; {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return -1, 0
+		}
+		i += at
+		start := i
+		if e == UTF16BE {
+			start = i - 1
+		}
+		if start >= at&^1 && start&1 == 0 && start+1 < len(b) && e.order().Uint16(b[start:]) == '\n' {
+			return start, start + 2
+		}
+		at = i + 1
+	}
+}
+
+func (e Encoding) order() binary.ByteOrder {
+	if e == UTF16BE {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
+// Whole returns how many of the first n bytes of b are whole characters.
+func (e Encoding) Whole(b []byte, n int) int {
+	if e != UTF8 {
+		return n &^ 1
+	}
+	for back := 0; back < utf8.UTFMax-1 && n-back > 1; back++ {
+		if at := n - back; at == len(b) || utf8.RuneStart(b[at]) {
+			return at
+		}
+	}
+	return n
+}
+
+// String is the text of a line without its end: no byte order mark, no carriage return, no zeros before it (those of a hole that a
+// truncated file keeps), and U+FFFD for what is no character.
+func (e Encoding) String(b []byte) string {
+	if e != UTF8 {
+		units := make([]uint16, len(b)/2)
+		for i := range units {
+			units[i] = e.order().Uint16(b[2*i:])
+		}
+		return strings.TrimPrefix(strings.TrimSuffix(strings.TrimLeft(string(utf16.Decode(units)), "\x00"), "\r"), "\ufeff")
+	}
+	if len(b) > 0 && b[0] == 0 {
+		b = bytes.TrimLeft(b, "\x00")
+	}
+	b = bytes.TrimPrefix(bytes.TrimSuffix(b, []byte{'\r'}), []byte(bomUTF8))
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return string(bytes.ToValidUTF8(b, []byte("\ufffd")))
+}

@@ -1,0 +1,190 @@
+// Package lines turns the bytes of a file into the lines that an application wrote: it decodes text, takes the formats of Docker and CRI
+// off, and puts the parts of long lines together again, for each stream by itself.
+package lines
+
+import (
+	"strings"
+	"time"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/join"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
+)
+
+// Names of the streams of a container, and the one of a plain file.
+const (
+	Plain  = ""
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
+
+// Streams is what one file holds back: parts of lines, and lines whose record may go on, for each stream by itself. At most four times
+// limit bytes. Not safe for concurrent use.
+type Streams struct {
+	// Labels are those of a container, if its file names them.
+	Labels map[string]string
+
+	limit int
+	all   [3]*stream
+	last  time.Time
+}
+
+type stream struct {
+	name   string
+	joiner *join.Joiner
+	parts  strings.Builder
+	first  join.Line // of parts
+	pieces int       // of a line that is longer than limit
+}
+
+// Out takes records, with the name of their stream.
+type Out func(stream string, record join.Record)
+
+// New returns streams whose records have at most limit bytes.
+func New(limit int) *Streams { return &Streams{limit: limit} }
+
+// Add takes the next line of the file. Parts of a line that was cut come with a part number.
+func (s *Streams) Add(line join.Line, now time.Time, out Out) {
+	s.last = now
+	if line.Part > 0 {
+		to := s.of(Plain)
+		to.joiner.Add(line, to.to(out))
+		return
+	}
+	name, text, at, partial := Plain, line.Text, time.Time{}, false
+	if len(text) > 0 {
+		switch c := text[0]; {
+		case c == '{':
+			if docker, ok := parse.Docker(text); ok {
+				name, at = docker.Stream, docker.Time
+				text, partial = strings.CutSuffix(docker.Text, "\n")
+				partial = !partial
+				text = strings.TrimSuffix(text, "\r")
+				if s.Labels == nil && docker.Labels != nil {
+					s.Labels = docker.Labels
+				}
+			}
+		case c >= '0' && c <= '9':
+			if cri, ok := criLine(text); ok {
+				name, text, at, partial = cri.stream, cri.text, cri.time, cri.partial
+			}
+		}
+	}
+	line.Text, line.Time = text, at
+	s.of(name).add(line, partial, s.limit, out)
+}
+
+func (s *Streams) of(name string) *stream {
+	for i, have := range s.all {
+		if have == nil {
+			s.all[i] = &stream{name: name, joiner: join.New(s.limit)}
+			return s.all[i]
+		}
+		if have.name == name {
+			return have
+		}
+	}
+	return s.all[0] // there are three names
+}
+
+func (s *stream) to(out Out) func(join.Record) {
+	return func(record join.Record) { out(s.name, record) }
+}
+
+func (s *stream) add(line join.Line, partial bool, limit int, out Out) {
+	if partial || s.parts.Len() > 0 || s.pieces > 0 {
+		if s.parts.Len() == 0 {
+			s.first = line
+		}
+		s.parts.WriteString(line.Text)
+		s.first.End = line.End
+		if partial && s.parts.Len() < limit {
+			return
+		}
+		end := line.End
+		line = s.first
+		line.Text, line.End = s.parts.String(), end
+		s.parts.Reset()
+		if partial || s.pieces > 0 {
+			s.pieces++
+			line.Part = s.pieces
+		}
+		if !partial {
+			s.pieces = 0
+		}
+	}
+	s.joiner.Add(line, s.to(out))
+}
+
+// Settle hands out what no further line can change.
+func (s *Streams) Settle(out Out) {
+	for _, have := range s.all {
+		if have != nil {
+			have.joiner.Settle(parse.Final, have.to(out))
+		}
+	}
+}
+
+// Flush hands out all that is held; parts whose rest has not come only if all is true.
+func (s *Streams) Flush(all bool, out Out) {
+	for _, have := range s.all {
+		if have == nil {
+			continue
+		}
+		if all && have.parts.Len() > 0 {
+			line := have.first
+			line.Text = have.parts.String()
+			have.parts.Reset()
+			have.pieces = 0
+			have.joiner.Add(line, have.to(out))
+		}
+		have.joiner.Flush(have.to(out))
+	}
+}
+
+// Last returns when the last line came.
+func (s *Streams) Last() time.Time { return s.last }
+
+// Pending returns the offset of the first line that is held.
+func (s *Streams) Pending() (start int64, held bool) {
+	for _, have := range s.all {
+		if have == nil {
+			continue
+		}
+		if at, ok := have.joiner.Pending(); ok && (!held || at < start) {
+			start, held = at, true
+		}
+		if have.parts.Len() > 0 && (!held || have.first.Start < start) {
+			start, held = have.first.Start, true
+		}
+	}
+	return start, held
+}
+
+type cri struct {
+	stream, text string
+	time         time.Time
+	partial      bool
+}
+
+// criLine takes the format of containerd and CRI-O apart: TIME STREAM TAG[:TAG...] TEXT. The first tag is P for a part and F for the end of
+// a line; others may follow.
+func criLine(line string) (found cri, ok bool) {
+	stamp, rest, ok := strings.Cut(line, " ")
+	if !ok || len(stamp) < 20 || len(stamp) > 40 || stamp[10] != 'T' {
+		return found, false
+	}
+	stream, rest, ok := strings.Cut(rest, " ")
+	if !ok || stream != Stdout && stream != Stderr {
+		return found, false
+	}
+	tags, text, _ := strings.Cut(rest, " ")
+	tag, _, _ := strings.Cut(tags, ":")
+	if tag != "P" && tag != "F" {
+		return found, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return found, false
+	}
+	return cri{stream: stream, text: text, time: at, partial: tag == "P"}, true
+}

@@ -1,0 +1,111 @@
+package parse
+
+import (
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// maxPairs bounds the attributes of a logfmt line.
+const maxPairs = 256
+
+// logfmt understands a line that is made of key=value pairs and nothing else. Pairs become attributes, but for time, level, ids and
+// message, which are where a record has them; the body stays the line. Numbers that are written as Go writes them are numbers.
+func logfmt(line string, clock Clock, r plog.LogRecord) bool {
+	key, _, ok := strings.Cut(line[:min(len(line), 64)], "=")
+	if !ok || !isKey(key) {
+		return false
+	}
+	pairs := 0
+	for rest := line; ; pairs++ { // all of it has to fit before anything is lifted
+		if rest = strings.TrimLeft(rest, " "); rest == "" {
+			break
+		}
+		if _, _, rest, ok = pair(rest); !ok || pairs == maxPairs {
+			return false
+		}
+	}
+	if pairs < 2 {
+		return false
+	}
+	a := r.Attributes()
+	a.EnsureCapacity(pairs + 4)
+	for rest := line; ; {
+		if rest = strings.TrimLeft(rest, " "); rest == "" {
+			break
+		}
+		var name, value string
+		name, value, rest, _ = pair(rest)
+		setWord(a.PutEmpty(safeName(name)), value)
+	}
+	f := collect(a)
+	f.lift(r, clock)
+	if f.message.set {
+		a.Remove(f.message.key)
+	}
+	return true
+}
+
+func isKey(key string) bool {
+	if key == "" || !isLetter(key[0]) && key[0] != '_' && key[0] != '@' {
+		return false
+	}
+	for i := range len(key) {
+		if c := key[i]; !isAlnum(c) && c != '_' && c != '.' && c != '-' && c != '/' && c != '@' {
+			return false
+		}
+	}
+	return true
+}
+
+// pair takes key=value, key="value" off s.
+func pair(s string) (key, value, rest string, ok bool) {
+	end := strings.IndexByte(s, '=')
+	if end < 0 || !isKey(s[:end]) {
+		return "", "", s, false
+	}
+	key, rest = s[:end], s[end+1:]
+	if !strings.HasPrefix(rest, `"`) {
+		end = strings.IndexByte(rest, ' ')
+		if end < 0 {
+			end = len(rest)
+		}
+		value, rest = rest[:end], rest[end:]
+		return key, value, rest, !strings.ContainsAny(value, "\"\n\t")
+	}
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			value = rest[1:i]
+			if strings.IndexByte(value, '\\') >= 0 {
+				if plain, err := strconv.Unquote(rest[:i+1]); err == nil {
+					value = plain
+				}
+			}
+			rest = rest[i+1:]
+			return key, value, rest, rest == "" || rest[0] == ' '
+		}
+	}
+	return "", "", s, false
+}
+
+// setWord stores a number as a number if its text is the one way to write it: 007 and +1 stay text.
+func setWord(v pcommon.Value, word string) {
+	if word != "" && (isDigit(word[0]) || word[0] == '-') {
+		if integer, ok := numberKind(word); ok {
+			if integer {
+				_ = setNumber(v, word)
+				return
+			}
+			if f, err := strconv.ParseFloat(word, 64); err == nil && strconv.FormatFloat(f, 'f', -1, 64) == word {
+				v.SetDouble(f)
+				return
+			}
+		}
+	}
+	v.SetStr(word)
+}

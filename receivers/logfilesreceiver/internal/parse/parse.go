@@ -1,0 +1,265 @@
+package parse
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// Origin is what a line says about the resource it comes from; empty: nothing.
+type Origin struct{ Service, Host string }
+
+// OwnPrefix begins the names of members that have a name which the reader gives: `log.file.path` is kept as `app.log.file.path`.
+const OwnPrefix = "app."
+
+// Reserved says whether the reader gives attributes of this name.
+func Reserved(name string) bool {
+	if !strings.HasPrefix(name, "log.") {
+		return false
+	}
+	return strings.HasPrefix(name, "log.file.") || name == "log.iostream" || name == "log.record.original"
+}
+
+func safeName(name string) string {
+	if Reserved(name) {
+		return OwnPrefix + name
+	}
+	return name
+}
+
+// Record fills r from text, which becomes the body unless JSON has a message: time, level, trace and span id, and attributes. trace is
+// where a stack trace begins in text, negative: nowhere. large says that the text is JSON with more members or levels than are lifted;
+// it stays text then. r has neither attributes nor body before.
+func Record(text string, trace int, clock Clock, r plog.LogRecord) (origin Origin, large bool) {
+	r.Body().SetStr(text)
+	if isObject(text) {
+		switch err := decodeObject(text, r.Attributes(), safeName); {
+		case err == nil:
+			liftJSON(r, clock)
+			return origin, false
+		default:
+			r.Attributes().Clear()
+			large = errors.Is(err, errLarge)
+		}
+	}
+	origin = plain(text, clock, r)
+	if trace >= 0 {
+		found := ExceptionIn(text[trace:])
+		found.put(r.Attributes(), text[trace:])
+		if r.SeverityNumber() == plog.SeverityNumberUnspecified && found.Fatal {
+			r.SetSeverityNumber(plog.SeverityNumberFatal)
+		}
+	}
+	return origin, large
+}
+
+// isObject says whether text begins and ends as a JSON object does.
+func isObject(text string) bool {
+	i := 0
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t') {
+		i++
+	}
+	if i == len(text) || text[i] != '{' {
+		return false
+	}
+	return strings.HasSuffix(strings.TrimRight(text, " \t\r\n"), "}")
+}
+
+// plain understands a line that is no JSON. The first byte chooses among the formats.
+func plain(text string, clock Clock, r plog.LogRecord) (origin Origin) {
+	line := text
+	if end := strings.IndexByte(text, '\n'); end >= 0 {
+		line = text[:end]
+	}
+	if line == "" {
+		return origin
+	}
+	p := line
+	var done bool
+	switch c := p[0]; {
+	case c == '<':
+		origin, done = syslogPRI(line, clock, r)
+	case isDigit(c):
+		done = access(line, clock, r)
+	case c == '[':
+		done = apacheError(line, clock, r)
+	case c == 'I' || c == 'W' || c == 'E' || c == 'F':
+		done = klog(line, clock, r)
+	}
+	if !done && isLetter(line[0]) {
+		if origin, done = syslogFile(line, clock, r); !done {
+			if done = logfmt(text, clock, r); !done {
+				done = access(line, clock, r) // a host name or an IPv6 address
+			}
+		}
+	} else if !done && (line[0] == ':' || line[0] == '-') {
+		done = access(line, clock, r)
+	}
+	if !done {
+		origin = headed(line, clock, r)
+	}
+	ids(line, r)
+	return origin
+}
+
+// headed looks for a time at the beginning of a line, or behind ts= and time=, and for a level near it.
+func headed(line string, clock Clock, r plog.LogRecord) (origin Origin) {
+	from := 0
+	if t, end, ok := headTime(line, clock); ok {
+		setTime(r, t)
+		from = end
+		if line[0] != '[' {
+			origin = isoSyslog(line, end, r)
+		}
+	}
+	if number, word := headLevel(line, from); number != plog.SeverityNumberUnspecified {
+		r.SetSeverityNumber(number)
+		r.SetSeverityText(word)
+	}
+	if from > 0 && strings.Contains(line, ", client: ") {
+		nginxError(line, r)
+	}
+	return origin
+}
+
+// headTime reads the time that a plain line begins with; end is behind it.
+func headTime(line string, clock Clock) (t time.Time, end int, ok bool) {
+	i := 0
+	if !isAlnum(line[0]) && line[0] < 0x80 {
+		i = 1
+	}
+	if i == len(line) {
+		return t, 0, false
+	}
+	if isDigit(line[i]) {
+		if t, end, ok = clock.dateTimeAt(line, i); ok {
+			return t, end, ok
+		}
+		if t, end, ok = clock.clfAt(line, i); ok {
+			return t, end, ok
+		}
+		if hour, minute, second, nanos, end, ok := clockAt(line, i); ok && (end == len(line) || !isAlnum(line[end])) {
+			return clock.today(hour, minute, second, nanos), end, true
+		}
+	}
+	for _, key := range [...]string{"ts=", "time="} {
+		at := strings.Index(line[:min(len(line), 64)], key)
+		if at < 0 || at > 0 && isAlnum(line[at-1]) {
+			continue
+		}
+		at += len(key)
+		if at < len(line) && line[at] == '"' {
+			at++
+		}
+		if t, end, ok = clock.dateTimeAt(line, at); ok {
+			return t, end, ok
+		}
+	}
+	return t, 0, false
+}
+
+// Structured says what the beginning of a line tells: whether it has a time or a level, or a format of its own, so that it begins a
+// record; and its level.
+func Structured(line string) (bool, plog.SeverityNumber) {
+	if isObject(line) {
+		return true, plog.SeverityNumberUnspecified
+	}
+	r := plog.NewLogRecord()
+	plain(line, Clock{Now: time.Unix(0, 0)}, r)
+	return r.Timestamp() != 0 || r.SeverityNumber() != plog.SeverityNumberUnspecified || r.Attributes().Len() > 0, r.SeverityNumber()
+}
+
+// Final says that no line that follows can belong to this one: it is JSON, or of an access log.
+func Final(line string) bool {
+	if line == "" {
+		return false
+	}
+	if isObject(line) {
+		return true
+	}
+	if last := line[len(line)-1]; last != '"' && !isDigit(last) {
+		return false
+	}
+	return access(line, Clock{Now: time.Unix(0, 0)}, plog.NewLogRecord())
+}
+
+func setTime(r plog.LogRecord, t time.Time) { r.SetTimestamp(pcommon.NewTimestampFromTime(t)) }
+
+// ids finds trace_id and span_id with a value of the right length, anywhere in a plain line.
+func ids(line string, r plog.LogRecord) {
+	const traceLength, spanLength = 32, 16
+	if value, ok := idAfter(line, "race", "RACE", traceLength); ok {
+		var id pcommon.TraceID
+		if unhex(value, id[:]) {
+			r.SetTraceID(id)
+		}
+	}
+	if value, ok := idAfter(line, "pan", "PAN", spanLength); ok {
+		var id pcommon.SpanID
+		if unhex(value, id[:]) {
+			r.SetSpanID(id)
+		}
+	}
+}
+
+func idAfter(line, lower, upper string, length int) (string, bool) {
+	for _, word := range [...]string{lower, upper} {
+		for rest := line; ; {
+			at := strings.Index(rest, word)
+			if at < 0 {
+				break
+			}
+			first := byte(0)
+			if at > 0 {
+				first = rest[at-1] | 0x20
+			}
+			before := at < 2 || !isAlnum(rest[at-2])
+			rest = rest[at+len(word):]
+			if first != 't' && first != 's' || !before {
+				continue
+			}
+			value := strings.TrimLeft(rest, "_.-")
+			if len(value) < 2 || !strings.EqualFold(value[:2], "id") {
+				continue
+			}
+			value = strings.TrimLeft(value[2:], "\"'=: ")
+			if len(value) >= length && (len(value) == length || !isAlnum(value[length])) {
+				return value[:length], true
+			}
+		}
+	}
+	return "", false
+}
+
+// unhex decodes s into dst. A value of zeros is no id.
+func unhex(s string, dst []byte) bool {
+	if len(s) != 2*len(dst) {
+		return false
+	}
+	var any byte
+	for i := range dst {
+		high, a := nibble(s[2*i])
+		low, b := nibble(s[2*i+1])
+		if !a || !b {
+			return false
+		}
+		dst[i] = high<<4 | low
+		any |= dst[i]
+	}
+	return any != 0
+}
+
+func nibble(c byte) (byte, bool) {
+	switch {
+	case isDigit(c):
+		return c - '0', true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}

@@ -1,0 +1,220 @@
+package parse
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+func dateOf(year int, month time.Month, day, hour, minute, second, nanos int) time.Time {
+	return time.Date(year, month, day, hour, minute, second, nanos, time.UTC)
+}
+
+// syslogPRI understands a message of RFC 5424 or RFC 3164 with its priority, as some daemons write to files.
+func syslogPRI(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bool) {
+	end := strings.IndexByte(line[:min(len(line), 6)], '>')
+	if end < 2 {
+		return origin, false
+	}
+	priority, err := strconv.Atoi(line[1:end])
+	if err != nil || priority < 0 || priority > 191 {
+		return origin, false
+	}
+	rest := line[end+1:]
+	if strings.HasPrefix(rest, "1 ") {
+		origin, ok = syslog5424(rest[2:], clock, r)
+	} else if origin, ok = syslogFile(rest, clock, r); !ok {
+		if t, end, found := clock.dateTimeAt(rest, 0); found {
+			setTime(r, t)
+			origin, ok = isoSyslog(rest, end, r), true
+		}
+	}
+	if !ok {
+		return Origin{}, false
+	}
+	number, word := levelOfSyslog(priority & 7)
+	r.SetSeverityNumber(number)
+	r.SetSeverityText(word)
+	r.Attributes().PutInt("syslog.facility", int64(priority>>3))
+	return origin, true
+}
+
+// syslog5424 reads behind `<PRI>1 `: TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
+func syslog5424(rest string, clock Clock, r plog.LogRecord) (origin Origin, ok bool) {
+	var parts [5]string
+	for i := range parts {
+		if parts[i], rest, ok = strings.Cut(rest, " "); !ok {
+			return origin, false
+		}
+	}
+	if parts[0] != "-" {
+		t, end, ok := clock.dateTimeAt(parts[0], 0)
+		if !ok || end != len(parts[0]) {
+			return origin, false
+		}
+		setTime(r, t)
+	}
+	if parts[1] != "-" {
+		origin.Host = parts[1]
+	}
+	if parts[2] != "-" {
+		origin.Service = parts[2]
+	}
+	putProcess(r.Attributes(), parts[3])
+	if parts[4] != "-" {
+		r.Attributes().PutStr("syslog.msg_id", parts[4])
+	}
+	structuredData(rest, r.Attributes())
+	return origin, true
+}
+
+// structuredData reads [id name="value" ...]... into syslog.<id>.<name>.
+func structuredData(s string, a pcommon.Map) {
+	for strings.HasPrefix(s, "[") {
+		id, rest, ok := strings.Cut(s[1:], " ")
+		if !ok || strings.Contains(id, "]") {
+			return
+		}
+		for {
+			name, value, ok := strings.Cut(rest, "=")
+			if !ok {
+				return
+			}
+			text, after, ok := quoted(value)
+			if !ok {
+				return
+			}
+			a.PutStr("syslog."+id+"."+strings.TrimSpace(name), strings.ReplaceAll(text, `\]`, `]`))
+			if rest = after; strings.HasPrefix(rest, "]") {
+				break
+			}
+		}
+		s = rest[1:]
+	}
+}
+
+// syslogFile understands what syslog daemons write by default: `Nov 24 05:00:00 host app[123]: text`.
+func syslogFile(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bool) {
+	month, ok := monthAt(line, 0)
+	if !ok || len(line) < 17 || line[3] != ' ' || line[6] != ' ' {
+		return origin, false
+	}
+	day, ok := digits(line, 4, 2)
+	if line[4] == ' ' {
+		day, ok = digits(line, 5, 1)
+	}
+	if !ok {
+		return origin, false
+	}
+	hour, minute, second, nanos, end, ok := clockAt(line, 7)
+	if !ok {
+		return origin, false
+	}
+	t, ok := clock.latest(month, day, hour, minute, second, nanos)
+	if !ok {
+		return origin, false
+	}
+	setTime(r, t)
+	origin = isoSyslog(line, end, r)
+	if number, word := headLevel(line, end); number != plog.SeverityNumberUnspecified {
+		r.SetSeverityNumber(number)
+		r.SetSeverityText(word)
+	}
+	return origin, true
+}
+
+// isoSyslog reads ` host app[123]:` behind a time.
+func isoSyslog(line string, end int, r plog.LogRecord) (origin Origin) {
+	if end >= len(line) || line[end] != ' ' {
+		return origin
+	}
+	host, rest, ok := strings.Cut(line[end+1:], " ")
+	if !ok || !isHost(host) {
+		return origin
+	}
+	tag, _, ok := strings.Cut(rest, ":")
+	if !ok || tag == "" || len(tag) > 64 {
+		return origin
+	}
+	if open := strings.IndexByte(tag, '['); open > 0 && strings.HasSuffix(tag, "]") {
+		pid := tag[open+1 : len(tag)-1]
+		if _, err := strconv.ParseInt(pid, 10, 64); err != nil {
+			return origin
+		}
+		if tag = tag[:open]; !isTag(tag) {
+			return origin
+		}
+		putProcess(r.Attributes(), pid)
+	} else if tag != "kernel" {
+		return origin // `12:00 main thread: text` is no syslog
+	}
+	return Origin{Host: host, Service: tag}
+}
+
+func putProcess(a pcommon.Map, id string) {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil {
+		a.PutInt("process.pid", n)
+	} else if id != "-" {
+		a.PutStr("syslog.proc_id", id)
+	}
+}
+
+func isHost(s string) bool {
+	if s == "" || len(s) > 255 || !isAlnum(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && c != '-' && c != '.' && c != '_' && c != ':' {
+			return false
+		}
+	}
+	return true
+}
+
+func isTag(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == '[' || c == '"' || c == '=' {
+			return false
+		}
+	}
+	return true
+}
+
+// klog understands the header of Kubernetes' components: I1124 05:00:00.123456   12345 file.go:123] text.
+func klog(line string, clock Clock, r plog.LogRecord) bool {
+	month, a := digits(line, 1, 2)
+	day, b := digits(line, 3, 2)
+	if !a || !b || len(line) < 15 || line[5] != ' ' || month < 1 || month > 12 || day < 1 || day > 31 {
+		return false
+	}
+	hour, minute, second, nanos, end, ok := clockAt(line, 6)
+	if !ok {
+		return false
+	}
+	t, ok := clock.latest(time.Month(month), day, hour, minute, second, nanos)
+	if !ok {
+		return false
+	}
+	setTime(r, t)
+	r.SetSeverityNumber(levelOf(line[:1]))
+	r.SetSeverityText(line[:1])
+	head, _, ok := strings.Cut(line[end:], "] ")
+	if !ok {
+		return true
+	}
+	if parts := strings.Fields(head); len(parts) == 2 {
+		if thread, err := strconv.ParseInt(parts[0], 10, 64); err == nil {
+			r.Attributes().PutInt("thread.id", thread)
+		}
+		if file, number, ok := strings.Cut(parts[1], ":"); ok {
+			if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+				r.Attributes().PutStr("code.file.path", file)
+				r.Attributes().PutInt("code.line.number", n)
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,208 @@
+package tail
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"slices"
+	"time"
+)
+
+// Legacy is a position of the reader before this one: the first bytes of a file, at most 1000 by default, and an offset.
+type Legacy struct {
+	FirstBytes []byte
+	Path       string
+	Offset     int64
+}
+
+// resume goes on with the files of before the start: those that match and those that were renamed meanwhile. Positions of files that
+// are gone or have other contents now can be those of a copy.
+func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
+	for _, m := range matches {
+		p, known := s.known[m.id]
+		if !known {
+			continue
+		}
+		delete(s.known, m.id)
+		f := &File{Position: p, size: m.info.Size(), modified: m.info.ModTime(), grown: now}
+		f.Path, f.Seen = m.path, now
+		switch {
+		case f.open() != nil:
+		case p.Offset <= f.size && p.fits(f.handle):
+			f.dirty = p.Path != m.path
+			s.begin(f, Event{Kind: Resumed}, report)
+			continue
+		case p.Path != m.path: // another file has the inode now
+			report(Event{Kind: Lost, Path: p.Path, Offset: p.Offset})
+		default:
+			report(Event{Kind: Truncated, Path: p.Path, Offset: p.Offset})
+		}
+		f.close()
+		s.touch(p.ID)
+		s.haunt(p, now)
+	}
+	for id, p := range s.known {
+		delete(s.known, id)
+		if f := relocated(p, now); f != nil {
+			s.begin(f, Event{Kind: Found}, report)
+			continue
+		}
+		report(Event{Kind: Lost, Path: p.Path, Offset: p.Offset})
+		s.touch(id)
+		if p.Offset >= sureCopy {
+			s.haunt(p, now)
+		}
+	}
+}
+
+// relocated opens a file that no pattern leads to any more; nil: it is gone.
+func relocated(p Position, now time.Time) *File {
+	path, ok := locate(p)
+	if !ok {
+		return nil
+	}
+	p.Path, p.Seen = path, now
+	f := &File{Position: p, Gone: true, grown: now, dirty: true}
+	if f.open() == nil && p.fits(f.handle) {
+		if info, err := f.handle.Stat(); err == nil {
+			f.size, f.modified = info.Size(), info.ModTime()
+			return f
+		}
+	}
+	f.close()
+	return nil
+}
+
+func (s *Set) begin(f *File, event Event, report func(Event)) {
+	delete(s.waiting, f.ID)
+	f.read = f.Offset
+	f.behind = f.read < f.size
+	s.files[f.ID] = f
+	if len(s.files) > maxOpen && !f.Gone {
+		f.close() // reading opens it
+	}
+	event.File, event.Path = f, f.Path
+	report(event)
+}
+
+// admit begins to read a file: where the reader before this one left it, where the file was left that it is a copy of, or at its beginning.
+func (s *Set) admit(m match, now time.Time, report func(Event)) {
+	if m.info.Size() == 0 {
+		return // it can become a copy
+	}
+	f := &File{Position: Position{ID: m.id, Path: m.path, Seen: now}, size: m.info.Size(), modified: m.info.ModTime(), grown: now}
+	if err := f.open(); err != nil {
+		return // the next poll sees what became of it
+	}
+	event := Event{Kind: Started}
+	if s.migrate(f) {
+		event.Kind = Resumed
+	} else if !s.original(f, now, &event) {
+		f.close()
+		return
+	}
+	s.begin(f, event, report)
+}
+
+// take gives a file the position of another, or its own from before.
+func (s *Set) take(f *File, p Position) {
+	p.ID, p.Path, p.Seen = f.ID, f.Path, f.Seen
+	f.Position = p
+	f.dirty = true
+}
+
+// original finds out whether a new file is the copy of another, up to where that one was read. False: it can't be told yet.
+func (s *Set) original(f *File, now time.Time, event *Event) bool {
+	cache := map[int64]Mark{}
+	for i, ghost := range s.ghosts {
+		if ghost.Offset <= f.size && ghost.fitsHead(f.handle, cache) && ghost.fitsTail(f.handle) {
+			event.Kind, event.Other = Copied, ghost.Path
+			s.ghosts = append(s.ghosts[:i:i], s.ghosts[i+1:]...)
+			s.take(f, ghost)
+			return true
+		}
+	}
+	for _, other := range s.files {
+		if other.Gone { // a file that an editor saves, and not the next of a program that writes the same at its start
+			if other.Offset >= sureCopy && other.Offset <= f.size && other.fitsHead(f.handle, cache) && other.fitsTail(f.handle) {
+				event.Kind, event.Other = Copied, other.Path
+				s.take(f, other.Position)
+				return true
+			}
+			continue
+		}
+		if other.Offset == 0 || other.size < f.size || !other.begins(f, cache) {
+			continue
+		}
+		w := s.waiting[f.ID]
+		if w == nil || w.size != f.size {
+			w = &waiter{since: now, size: f.size}
+			s.waiting[f.ID] = w
+		}
+		if now.Sub(w.since) < copyWait {
+			return false
+		}
+		event.Kind, event.Other = Alike, other.Path
+		return true
+	}
+	return true
+}
+
+// begins says whether all of a new file is the beginning of this one as far as marks can tell, or all that was read of this one that of
+// the new file: it can be a copy that is being made.
+func (f *File) begins(of *File, cache map[int64]Mark) bool {
+	if f.Offset <= of.size {
+		return f.fitsHead(of.handle, cache) && f.fitsTail(of.handle)
+	}
+	if f.Head.Length <= of.size && !f.fitsHead(of.handle, cache) || f.open() != nil {
+		return false
+	}
+	length := min(of.size, headBytes)
+	for _, end := range [...]int64{length, of.size} {
+		mine, a := markAt(f.handle, end, min(end, length))
+		its, b := markAt(of.handle, end, min(end, length))
+		if !a || !b || mine != its {
+			return false
+		}
+	}
+	return true
+}
+
+// migrate goes on where the reader before this one was. It took files that begin alike for one, so a position belongs to the file at
+// its path if that fits, and else to any file that does.
+func (s *Set) migrate(f *File) bool {
+	best := -1
+	for i, old := range s.legacy {
+		if old.Offset > f.size || !startsWith(f.handle, old.FirstBytes) {
+			continue
+		}
+		if old.Path != f.Path && old.here() {
+			continue
+		}
+		if best < 0 || len(old.FirstBytes) > len(s.legacy[best].FirstBytes) || len(old.FirstBytes) == len(s.legacy[best].FirstBytes) && old.Offset > s.legacy[best].Offset {
+			best = i
+		}
+	}
+	if best < 0 || !f.move(f.handle, s.legacy[best].Offset) {
+		return false
+	}
+	path := s.legacy[best].Path
+	s.legacy = slices.DeleteFunc(s.legacy, func(old Legacy) bool { return old.Path == path })
+	f.dirty = true
+	return true
+}
+
+func (l Legacy) here() bool {
+	file, err := os.Open(l.Path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return startsWith(file, l.FirstBytes)
+}
+
+func startsWith(r io.ReaderAt, first []byte) bool {
+	head := make([]byte, len(first))
+	n, _ := r.ReadAt(head, 0)
+	return n > 0 && n == len(first) && bytes.Equal(head, first)
+}

@@ -1,0 +1,189 @@
+package tail
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/join"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/lines"
+)
+
+// readBytes is how much is read from a file at once.
+const readBytes = 256 << 10
+
+// File is a file that is followed. Set.Poll and Read may not run at the same time for one file.
+type File struct {
+	Position
+	// State belongs to the caller.
+	State any
+	// Gone says that no path leads to the file any more: it is read to its end, then forgotten.
+	Gone bool
+	// Visited is when it was last read.
+	Visited time.Time
+
+	handle   *os.File
+	read     int64 // where reading goes on; at or past Offset
+	part     int   // pieces of the line at read that were handed out
+	size     int64
+	modified time.Time
+	grown    time.Time // when the size last changed
+	behind   bool      // it may have more than was read
+	dirty    bool      // the position changed since it was saved
+}
+
+// Buffer is memory for Read that calls can share one after the other.
+type Buffer struct{ bytes []byte }
+
+// Behind says whether the file may have more than was read.
+func (f *File) Behind() bool { return f.behind }
+
+// Unended says whether the file ends with a line that has no newline yet.
+func (f *File) Unended() bool { return !f.behind && f.read < f.size }
+
+// Grown returns when the size last changed.
+func (f *File) Grown() time.Time { return f.grown }
+
+// Read hands out lines until the end of the file, or until visit returns false. A line longer than limit comes in parts, numbered from
+// 1. The end of a file that has no newline is a line if flush is true.
+func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bool) error {
+	if err := f.open(); err != nil {
+		return err
+	}
+	f.Visited = time.Now()
+	if len(buf.bytes) < readBytes {
+		buf.bytes = make([]byte, readBytes)
+	}
+	if f.read == 0 {
+		if err := f.detect(); err != nil {
+			return err
+		}
+	}
+	have := 0 // bytes in buf that have not been handed out
+	for {
+		if have == len(buf.bytes) {
+			buf.bytes = append(buf.bytes, make([]byte, len(buf.bytes))...)
+		}
+		n, err := f.handle.ReadAt(buf.bytes[have:], f.read+int64(have))
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if n == 0 && (!flush || have == 0) {
+			f.behind = false // what is left is no line yet
+			return nil
+		}
+		scanned := 0
+		if f.Encoding == lines.UTF8 {
+			scanned = max(0, have-1) // there was no newline before
+		}
+		have += n
+		used, more := f.split(buf.bytes[:have], scanned, limit, flush && err != nil, visit)
+		have = copy(buf.bytes, buf.bytes[used:have])
+		if !more {
+			f.behind = true
+			return nil
+		}
+		if err != nil { // the end
+			if have == 0 || !flush {
+				f.behind = false
+				return nil
+			}
+		}
+	}
+}
+
+// split hands out the lines in b, of which the first scanned bytes have no newline, and returns how many bytes they were.
+func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Line) bool) (used int, more bool) {
+	for used < len(b) {
+		end, next := f.Encoding.Newline(b[used+scanned:])
+		if end >= 0 {
+			end, next = end+scanned, next+scanned
+		}
+		scanned = 0
+		part, rest := 0, len(b)-used
+		switch {
+		case end < 0 && rest < limit && !last:
+			return used, true
+		case end > limit, end < 0 && rest >= limit:
+			end = f.Encoding.Whole(b[used:], limit)
+			next = end
+			f.part++
+			part = f.part
+		case end < 0: // the end of the file
+			end, next = rest, rest
+		}
+		if part == 0 && f.part > 0 { // the rest of a line
+			part = f.part + 1
+			f.part = 0
+		}
+		line := join.Line{Text: f.Encoding.String(b[used : used+end]), Start: f.read, End: f.read + int64(next), Part: part}
+		used += next
+		f.read += int64(next)
+		if end == 0 && part > 0 {
+			continue // the end of a line, whose pieces were all of it
+		}
+		if !visit(line) {
+			return used, false
+		}
+	}
+	return used, true
+}
+
+// detect tells the encoding at the beginning of a file.
+func (f *File) detect() error {
+	head := make([]byte, headBytes)
+	n, err := f.handle.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	var mark int64
+	f.Encoding, mark = lines.Detect(head[:n])
+	f.read = mark
+	return nil
+}
+
+// Delivered moves the position: all before offset has been delivered. False: the file no longer has that, as it was truncated meanwhile;
+// the position stays.
+func (f *File) Delivered(offset int64) bool {
+	if f.handle == nil || offset == f.Offset || !f.move(f.handle, offset) {
+		return f.handle != nil && offset == f.Offset
+	}
+	f.dirty = true
+	return true
+}
+
+// ReadTo returns where reading goes on.
+func (f *File) ReadTo() int64 { return f.read }
+
+// Rewind goes back to the position: what was read since is read again.
+func (f *File) Rewind() { f.read, f.part, f.behind = f.Offset, 0, true }
+
+func (f *File) open() error {
+	if f.handle != nil {
+		return nil
+	}
+	handle, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	info, err := handle.Stat()
+	if err == nil && idOf(f.Path, info) != f.ID {
+		err = os.ErrNotExist // replaced since
+	}
+	if err != nil {
+		return errors.Join(err, handle.Close())
+	}
+	f.handle = handle
+	return nil
+}
+
+func (f *File) close() {
+	if f.handle != nil {
+		_ = f.handle.Close() // read only
+		f.handle = nil
+	}
+}
+
+// Size returns how large the file was when it was last looked at.
+func (f *File) Size() int64 { return f.size }

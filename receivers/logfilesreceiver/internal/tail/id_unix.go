@@ -1,0 +1,16 @@
+//go:build unix
+
+package tail
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// idOf returns what tells a file from all others on this machine.
+func idOf(_ string, info fs.FileInfo) ID {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return ID{Device: uint64(stat.Dev), Inode: stat.Ino} //nolint:unconvert // int32 on darwin
+	}
+	return ID{}
+}

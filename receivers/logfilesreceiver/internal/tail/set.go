@@ -1,0 +1,341 @@
+package tail
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+const (
+	// maxOpen bounds the files that stay open between polls; the least active are opened when they change.
+	maxOpen = 1024
+	// maxGhosts bounds the positions that are kept of files that were truncated, ghostAge how long. logrotate makes its copy before it
+	// truncates, so what comes later is no copy.
+	maxGhosts = 4096
+	ghostAge  = 10 * time.Second
+	// sureCopy is how many bytes a new file must have in common with one that is gone to be taken for that file, saved anew.
+	sureCopy = 16 << 10
+	// copyWait is how long a new file that begins with all that was read of another waits for that one to be truncated, as logrotate's
+	// copytruncate does after it has copied. Then it is a file of its own.
+	copyWait = 5 * time.Second
+	// goneWait is how long a file without a path stays open after it last grew: its writer can still have it.
+	goneWait = time.Minute
+	// maxScan bounds the entries of a directory that are looked through for a file that was renamed.
+	maxScan = 10000
+)
+
+// Reason says why a file that matches is not read.
+type Reason string
+
+// Reasons, and events of files that are read.
+const (
+	Compressed Reason = "compressed"
+	Unreadable Reason = "unreadable"
+	NotRegular Reason = "not_regular"
+	Duplicate  Reason = "duplicate" // another path of a file that is read
+)
+
+// Event is what Poll found out about a file.
+type Event struct {
+	File *File
+	Kind Kind
+	// Path is the file's; Other that of another one that it has to do with.
+	Path, Other string
+	Reason      Reason // of Skipped
+	Offset      int64  // of Lost: up to where it was delivered
+	Err         error
+}
+
+// Kind is what happened.
+type Kind int
+
+// What happens to files.
+const (
+	Started   Kind = iota // it is read from its beginning
+	Resumed               // it is read from where it was left
+	Copied                // it is the copy of Other, and is read from where that one was left
+	Alike                 // it begins with all that was read of Other, and is read as a file of its own
+	Found                 // it no longer matches, was found by its inode and is read to its end
+	Truncated             // it was cut or replaced in place: it is read from its beginning
+	Skipped               // it is not read, for Reason
+	Lost                  // its path leads elsewhere and it was not found: what it had that was not read is lost
+	Forgotten             // it is gone, and was read to its end
+)
+
+// Set is the files that match patterns. Not safe for concurrent use.
+type Set struct {
+	include, exclude []string
+	files            map[ID]*File
+	known            map[ID]Position // from before the start, not seen yet
+	ghosts           []Position
+	legacy           []Legacy
+	waiting          map[ID]*waiter
+	skipped          map[string]Reason // by path
+	polled           bool
+	dirty            [shards]bool // positions changed since they were saved
+}
+
+type waiter struct {
+	since time.Time // when it last grew
+	size  int64
+}
+
+// NewSet returns a set that goes on at the positions.
+func NewSet(include, exclude []string, positions []Position, legacy []Legacy) *Set {
+	s := &Set{include: include, exclude: exclude, legacy: legacy, files: map[ID]*File{}, known: map[ID]Position{},
+		waiting: map[ID]*waiter{}, skipped: map[string]Reason{}}
+	for _, p := range positions {
+		s.known[p.ID] = p
+	}
+	return s
+}
+
+// Files returns the files that are read, in the order of their paths.
+func (s *Set) Files() []*File {
+	all := make([]*File, 0, len(s.files))
+	for _, f := range s.files {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b *File) int { return cmp.Compare(a.Path, b.Path) })
+	return all
+}
+
+// match is a path that fits the patterns.
+type match struct {
+	path string
+	info fs.FileInfo
+	id   ID
+}
+
+// Poll looks for files, and for what happened to those that are known. report is called for everything that changed; for Truncated
+// and Forgotten it is called before the file's reading position goes.
+func (s *Set) Poll(now time.Time, report func(Event)) {
+	matches := s.match(report)
+	seen := map[ID]bool{}
+	for _, m := range matches {
+		seen[m.id] = true
+		if f := s.files[m.id]; f != nil {
+			s.update(f, m, now, report)
+		}
+	}
+	s.missing(seen, now, report)
+	if !s.polled {
+		s.polled = true
+		s.resume(matches, now, report)
+	}
+	for _, m := range matches {
+		if s.files[m.id] == nil {
+			s.admit(m, now, report)
+		}
+	}
+	for id := range s.waiting {
+		if !seen[id] {
+			delete(s.waiting, id)
+		}
+	}
+	s.ghosts = slices.DeleteFunc(s.ghosts, func(p Position) bool { return now.Sub(p.Seen) > ghostAge })
+	s.limitOpen()
+}
+
+// match lists the regular files that fit, each once whatever paths lead to it.
+func (s *Set) match(report func(Event)) []match {
+	var all []match
+	paths := map[string]bool{}
+	byID := map[ID]string{}
+	skipped := map[string]Reason{}
+	skip := func(path, other string, reason Reason, err error) {
+		skipped[path] = reason
+		if s.skipped[path] != reason {
+			report(Event{Kind: Skipped, Path: path, Other: other, Reason: reason, Err: err})
+		}
+	}
+	for _, pattern := range s.include {
+		found, _ := doublestar.FilepathGlob(pattern) // Validate has compiled it
+		slices.Sort(found)
+		for _, path := range found {
+			if paths[path] || s.excluded(path) {
+				continue
+			}
+			paths[path] = true
+			info, err := os.Stat(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // gone since, or a link to nothing
+				continue
+			case err != nil:
+				skip(path, "", Unreadable, err)
+				continue
+			case info.IsDir():
+				continue
+			case !info.Mode().IsRegular():
+				skip(path, "", NotRegular, nil)
+				continue
+			}
+			id := idOf(path, info)
+			if other, again := byID[id]; again {
+				skip(path, other, Duplicate, nil)
+				continue
+			}
+			if s.files[id] == nil {
+				if reason, err := refusal(path); reason != "" {
+					skip(path, "", reason, err)
+					continue
+				}
+			}
+			byID[id] = path
+			all = append(all, match{path, info, id})
+		}
+	}
+	s.skipped = skipped
+	return all
+}
+
+func (s *Set) excluded(path string) bool {
+	return slices.ContainsFunc(s.exclude, func(pattern string) bool {
+		ok, _ := doublestar.PathMatch(pattern, path)
+		return ok
+	})
+}
+
+// refusal says why a file can't be read as text: by its first bytes, whatever its name is.
+func refusal(path string) (Reason, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		return Unreadable, err
+	}
+	defer file.Close()
+	var head [6]byte
+	n, _ := file.ReadAt(head[:], 0)
+	for _, magic := range [...]string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd", "PK\x03\x04", "\x04\x22\x4d\x18"} {
+		if n >= len(magic) && string(head[:len(magic)]) == magic {
+			return Compressed, nil
+		}
+	}
+	return "", nil
+}
+
+// update takes note of a file's path and size, and finds out whether it was truncated.
+func (s *Set) update(f *File, m match, now time.Time, report func(Event)) {
+	f.Path, f.Gone, f.Seen = m.path, false, now
+	if m.info.Size() == f.size && m.info.ModTime().Equal(f.modified) {
+		return
+	}
+	f.size, f.modified, f.grown = m.info.Size(), m.info.ModTime(), now
+	if err := f.open(); err != nil {
+		return // gone or replaced since: the next poll sees it
+	}
+	if f.size >= f.read && f.fits(f.handle) {
+		f.behind = f.read < f.size
+		return
+	}
+	s.haunt(f.Position, now)
+	report(Event{Kind: Truncated, File: f, Path: f.Path, Offset: f.Offset})
+	f.Position = Position{ID: f.ID, Path: f.Path, Seen: f.Seen}
+	f.read, f.part, f.behind, f.dirty = 0, 0, f.size > 0, true
+}
+
+// haunt keeps the position of a file that was truncated: its copy is there by now, or is seen by one of the next polls.
+func (s *Set) haunt(p Position, now time.Time) {
+	if p.Offset == 0 {
+		return
+	}
+	if len(s.ghosts) == maxGhosts {
+		s.ghosts = slices.Delete(s.ghosts, 0, 1)
+	}
+	p.Seen = now
+	s.ghosts = append(s.ghosts, p)
+}
+
+// missing deals with files that no path leads to any more: those that are open are read to their end, others are looked for.
+func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
+	for id, f := range s.files {
+		if seen[id] {
+			continue
+		}
+		f.Gone = true
+		if f.handle == nil && !f.relocate() {
+			report(Event{Kind: Lost, File: f, Path: f.Path, Offset: f.Offset})
+			s.forget(f, report)
+			continue
+		}
+		if f.handle == nil {
+			continue
+		}
+		if info, err := f.handle.Stat(); err == nil && (info.Size() != f.size || !info.ModTime().Equal(f.modified)) {
+			f.size, f.modified, f.grown = info.Size(), info.ModTime(), now
+			f.behind = f.read < f.size
+		}
+		if !f.behind && f.Offset == f.read && now.Sub(f.grown) > goneWait {
+			s.forget(f, report)
+		}
+	}
+}
+
+// relocate looks for a file that is not open, by its inode, in the directory where it was.
+func (f *File) relocate() bool {
+	path, ok := locate(f.Position)
+	if ok {
+		f.Path = path
+		ok = f.open() == nil
+	}
+	return ok
+}
+
+func (s *Set) forget(f *File, report func(Event)) {
+	report(Event{Kind: Forgotten, File: f, Path: f.Path})
+	f.close()
+	s.touch(f.ID)
+	delete(s.files, f.ID)
+}
+
+// locate finds a file by its inode in the directory where it was.
+func locate(p Position) (path string, ok bool) {
+	dir, err := os.Open(filepath.Dir(p.Path))
+	if err != nil {
+		return "", false
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(maxScan)
+	for _, name := range names {
+		path := filepath.Join(filepath.Dir(p.Path), name)
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().IsRegular() && idOf(path, info) == p.ID {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// limitOpen closes the files that have been quiet for the longest.
+func (s *Set) limitOpen() {
+	var open []*File
+	for _, f := range s.files {
+		if f.handle != nil {
+			open = append(open, f)
+		}
+	}
+	if len(open) <= maxOpen {
+		return
+	}
+	slices.SortFunc(open, func(a, b *File) int { return a.grown.Compare(b.grown) })
+	for _, f := range open[:len(open)-maxOpen] {
+		if !f.Gone {
+			f.close()
+		}
+	}
+}
+
+// Close closes all files.
+func (s *Set) Close() {
+	for _, f := range s.files {
+		f.close()
+	}
+}
