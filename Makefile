@@ -107,8 +107,12 @@ bench-pii: ## pii_scrubber: precision, recall and F1 per detector; MB/s against 
 	cd testbed && $(GO) test -run '^$$' -bench . -benchtime 9x ./bench/pii
 
 .PHONY: lint
-lint: $(TOOLS)/staticcheck ## gofmt, vet and staticcheck over every module
+lint: $(TOOLS)/staticcheck ## gofmt, vet, staticcheck and go mod tidy over every module
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	cd internal/command && $(GO) mod tidy -diff
+	cd telemetry/guardedtelemetry && $(GO) mod tidy -diff
+	cd testbed && $(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(CURDIR)/$(TOOLS)/staticcheck ./...
 	cd internal/command && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
