@@ -152,7 +152,7 @@ func TestAJournalsTopics(t *testing.T) {
 		layout, largest, err := cluster.Ensure(t.Context(), c, "p", journal.Metrics, topics)
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, layout.Partitions)
-		assert.EqualValues(t, 1048588, largest)
+		assert.EqualValues(t, 32<<20, largest)
 		_, err = cluster.EnsureState(t.Context(), c, "p", journal.Metrics, "tsdb")
 		require.NoError(t, err)
 		require.NoError(t, cluster.EnsureLog(t.Context(), c, "p", "p.jobs"))
@@ -161,9 +161,11 @@ func TestAJournalsTopics(t *testing.T) {
 	require.NoError(t, err)
 	defer p.Close()
 	require.NoError(t, p.WriteLarge(t.Context(), &kgo.Record{Topic: "p.deadletter", Value: make([]byte, 20<<20)}))
-	failed, err := p.Write(t.Context(), []*kgo.Record{{Topic: "p.metrics", Partition: 0, Value: randomBytes(2 << 20)}})
-	require.NoError(t, err)
-	assert.Len(t, failed, 1, "too large")
+	for size, want := range map[int]int{2 << 20: 0, 33 << 20: 1} {
+		failed, err := p.Write(t.Context(), []*kgo.Record{{Topic: "p.metrics", Partition: 0, Value: randomBytes(size)}})
+		require.NoError(t, err)
+		assert.Len(t, failed, want, "%d bytes", size)
+	}
 	_, err = kadm.NewClient(c).CreatePartitions(t.Context(), 1, "p.metrics")
 	require.NoError(t, err)
 	deleted, err := kadm.NewClient(c).DeleteTopics(t.Context(), "p.jobs")
