@@ -127,7 +127,7 @@ func (f *finder) fault(path []string, text string) {
 			return // said already
 		}
 		if os.Getenv(name) != "" {
-			f.faults = append(f.faults, fmt.Sprintf("%s: %s", name, afterKey(text)))
+			f.faults = append(f.faults, fmt.Sprintf("%s (%s): %s", name, strings.Join(component, confmap.KeyDelimiter), afterKey(text)))
 			f.wrong[name] = text
 			return
 		}
