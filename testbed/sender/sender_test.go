@@ -108,7 +108,8 @@ func TestSender(t *testing.T) {
 				{"sorted labels", sortedCase}, {"label twice", twiceCase}, {"invalid label", invalidCase}, {"external labels", externalCase},
 				{"special values", specialCase}, {"timestamp", timestampCase}, {"metadata", metadataCase}, {"exemplar", exemplarCase},
 				{"staleness", stalenessCase}, {"target down", downCase}, {"ordering", orderingCase},
-				{"retry after 500 and 503", retry5xxCase}, {"no retry after 400", noRetryCase}, {"429 and Retry-After", retryAfterCase}, {"no answer", noAnswerCase},
+				{"retry after 500 and 503", retry5xxCase}, {"retry after 401 and 404", retryOperatorsCase},
+				{"no retry after 400", noRetryCase}, {"429 and Retry-After", retryAfterCase}, {"no answer", noAnswerCase},
 				{"OTLP", otlpCase},
 			} {
 				t.Run(c.name, func(t *testing.T) { c.run(t, s) })
@@ -294,8 +295,25 @@ func retry5xxCase(t *testing.T, s *setup) {
 	}
 }
 
+// A wrong token or address is an operator's to mend: nothing is lost meanwhile. The remote-write specification lets a sender drop these.
+func retryOperatorsCase(t *testing.T, s *setup) {
+	for _, status := range []int{401, 403, 404, 405, 408} {
+		s.begin(t, "x 1")
+		s.sample("x")
+		before, err := ask.Metric(s.process.Telemetry(), "otelcol_exporter_prometheus_tsdb_refused_samples")
+		require.NoError(t, err)
+		s.respond(refuseOnce(status, 3))
+		s.sample("x")
+		assert.Equal(t, 3, s.count(status))
+		assert.Equal(t, 4, s.mostRepeated(), "%d: the same request, until it is taken", status)
+		after, err := ask.Metric(s.process.Telemetry(), "otelcol_exporter_prometheus_tsdb_refused_samples")
+		require.NoError(t, err)
+		assert.Equal(t, before, after, "%d: nothing counts as refused", status)
+	}
+}
+
 func noRetryCase(t *testing.T, s *setup) {
-	for _, status := range []int{400, 401, 403, 404, 409, 422} {
+	for _, status := range []int{400, 409, 422} {
 		s.begin(t, "x 1")
 		s.sample("x")
 		before, err := ask.Metric(s.process.Telemetry(), "otelcol_exporter_prometheus_tsdb_refused_samples")
