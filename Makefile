@@ -62,7 +62,7 @@ SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexport
 .PHONY: unit
 unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 57 500 simulated schedules of crashes, lost answers and cut logs
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
-	$(GO) test -timeout 20m $(addprefix ./,$(SERIAL))
+	$(GO) test -timeout 40m $(addprefix ./,$(SERIAL))
 	cd internal/command && $(GO) test -race ./...
 	cd telemetry/guardedtelemetry && $(GO) test -race ./...
 
