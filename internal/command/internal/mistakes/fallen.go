@@ -113,7 +113,7 @@ func (f *finder) unscrubbed() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(mapAt(f.whole, pipelines))) {
 		path := append(slices.Clone(pipelines), id)
-		if _, ofProfile := at(f.profile, path); ofProfile || f.faultyPipeline[id] {
+		if _, ofProfile := at(f.profile, path); ofProfile || f.faulty[joined(path)] {
 			continue
 		}
 		processors, _ := at(f.whole, append(slices.Clone(path), "processors"))
@@ -125,7 +125,7 @@ func (f *finder) unscrubbed() {
 		all, _ := receivers.([]any)
 		for _, name := range all {
 			receiver := fmt.Sprint(name)
-			if f.has(mapAt(f.whole, []string{"connectors"}), receiver) || typeOf(receiver) == "kafka_replay" {
+			if has(mapAt(f.whole, []string{"connectors"}), receiver) || typeOf(receiver) == "kafka_replay" {
 				continue // It hands on what a pipeline before has scrubbed.
 			}
 			f.warn(path, fmt.Sprintf("what %s receives is not scrubbed here: put pii_scrubber into processors, as the profile's pipelines do", receiver))
@@ -173,7 +173,7 @@ func (f *finder) unused() {
 	for _, k := range kinds {
 		for _, id := range slices.Sorted(maps.Keys(mapAt(f.whole, []string{k.section}))) {
 			path := []string{k.section, id}
-			if !f.reader.Wrote(path) || f.isUsed(k.section, id) || f.faulty[k.section+"::"+id] {
+			if !f.reader.Wrote(path) || f.isUsed(k.section, id) || f.faulty[joined(path)] {
 				continue
 			}
 			if other := used(f.profile, k.section, func(name string) bool { return typeOf(name) == typeOf(id) }); other != "" && f.profile != nil {

@@ -46,12 +46,10 @@ type finder struct {
 	unexpanded map[string]any
 	profile    map[string]any // what the profile alone says; nil without one
 
-	wrong  map[string]string // variables with a wrong value
-	faulty map[string]bool   // components and pipelines that have a fault, as section::name
-	// faultyPipeline are ids of pipelines with a fault.
-	faultyPipeline map[string]bool
-	faults         []string
-	warnings       []string
+	wrong    map[string]string // variables with a wrong value
+	faulty   map[string]bool   // components and pipelines that have a fault, by their keys
+	faults   []string
+	warnings []string
 }
 
 // Find checks the configuration at uris. set is what the collector would run with; its providers are wrapped by reader.
@@ -60,7 +58,7 @@ func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Re
 	if err != nil {
 		return Report{}, err
 	}
-	f := &finder{reader: reader, faulty: map[string]bool{}, faultyPipeline: map[string]bool{}, factories: factoriesOf(all), program: set.BuildInfo.Command}
+	f := &finder{reader: reader, faulty: map[string]bool{}, factories: factoriesOf(all), program: set.BuildInfo.Command}
 	conf, err := resolve(ctx, set, reader, uris)
 	f.unexpanded = reader.Unexpanded()
 	if err != nil {
@@ -112,11 +110,8 @@ func profileOf(all []sources.Source) map[string]any {
 
 // fault notes a mistake at path, in words of the variable or the file that it comes from.
 func (f *finder) fault(path []string, text string) {
-	component := path[:min(2, len(path))]
-	f.faulty[strings.Join(component, confmap.KeyDelimiter)] = true
-	if len(path) > 2 && path[1] == "pipelines" {
-		f.faultyPipeline[path[2]] = true
-	}
+	component := owner(path)
+	f.faulty[joined(component)] = true
 	for name := range f.wrong {
 		if value := os.Getenv(name); value != "" && strings.Contains(text, value) && f.refers(component, name) {
 			return // The variable's own message says it.
@@ -127,7 +122,7 @@ func (f *finder) fault(path []string, text string) {
 			return // said already
 		}
 		if os.Getenv(name) != "" {
-			f.faults = append(f.faults, fmt.Sprintf("%s (%s): %s", name, strings.Join(component, confmap.KeyDelimiter), afterKey(text)))
+			f.faults = append(f.faults, fmt.Sprintf("%s (%s): %s", name, joined(component), afterKey(text)))
 			f.wrong[name] = text
 			return
 		}
@@ -136,11 +131,21 @@ func (f *finder) fault(path []string, text string) {
 	f.faults = append(f.faults, f.line(path, text))
 }
 
+// owner returns the beginning of path that is a component's or a pipeline's.
+func owner(path []string) []string {
+	if len(path) > 2 && path[1] == "pipelines" {
+		return path[:3]
+	}
+	return path[:min(2, len(path))]
+}
+
+// joined writes a path as the collector does.
+func joined(path []string) string { return strings.Join(path, confmap.KeyDelimiter) }
+
 // refers reports whether the configuration of a component has a reference to the variable.
-func (f *finder) refers(component []string, name string) (found bool) {
+func (f *finder) refers(component []string, name string) bool {
 	below, _ := at(f.unexpanded, component)
-	leaves(below, nil, func(_ []string, leaf string) { found = found || slices.Contains(references(leaf), name) })
-	return found
+	return referenced(below)[name]
 }
 
 // afterKey drops the key at the beginning of a message that is about a variable: endpoint: "x" is not a URL.
@@ -157,7 +162,7 @@ func (f *finder) warn(path []string, text string) {
 
 // line writes where something is, by file and key.
 func (f *finder) line(path []string, text string) string {
-	key := strings.Join(path, confmap.KeyDelimiter)
+	key := joined(path)
 	if place, _, ok := f.reader.Place(path); ok {
 		if place.Name == "--set "+key {
 			return fmt.Sprintf("%s: %s", place, text)
@@ -200,14 +205,12 @@ func (f *finder) checked() string {
 		strings.Join(slices.Compact(names), ", "), strings.Join(parts, ", "), count(len(mapAt(f.whole, pipelines)), "pipeline"),
 		strings.Join(slices.Sorted(maps.Keys(mapAt(f.whole, pipelines))), ", "))
 	var set []string
-	leaves(f.unexpanded, nil, func(_ []string, leaf string) {
-		for _, name := range references(leaf) {
-			if _, ok := os.LookupEnv(name); ok && !slices.Contains(set, name) {
-				set = append(set, name)
-			}
+	for _, name := range slices.Sorted(maps.Keys(referenced(f.unexpanded))) {
+		if _, ok := os.LookupEnv(name); ok {
+			set = append(set, name)
 		}
-	})
-	if slices.Sort(set); len(set) > 0 {
+	}
+	if len(set) > 0 {
 		text += "\nVariables in use: " + strings.Join(set, ", ") + "."
 	}
 	return text

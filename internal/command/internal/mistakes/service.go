@@ -44,12 +44,11 @@ func (f *finder) serviceKeys() {
 			f.fault([]string{"service", key}, "there is no such setting"+orList(didYouMean(key, known), known))
 		}
 	}
-	if all, _ := at(f.whole, pipelines); all == nil || len(mapAt(f.whole, pipelines)) == 0 && f.isMap(all) {
+	all, _ := at(f.whole, pipelines)
+	if m, isMap := all.(map[string]any); all == nil || isMap && len(m) == 0 {
 		f.fault(pipelines, "there are no pipelines, so nothing would run. A profile has them: put --config profile:standalone before --config of this file")
 	}
 }
-
-func (*finder) isMap(value any) bool { _, ok := value.(map[string]any); return ok }
 
 func orList(near string, all []string) string {
 	if near != "" {
@@ -131,7 +130,7 @@ func (f *finder) exists(path []string, what, name string, in ...string) {
 		candidates = append(candidates, slices.Collect(maps.Keys(all))...)
 	}
 	for _, k := range kinds {
-		if all, _ := f.whole[k.section].(map[string]any); !slices.Contains(in, k.section) && f.has(all, name) {
+		if all, _ := f.whole[k.section].(map[string]any); !slices.Contains(in, k.section) && has(all, name) {
 			f.fault(path, fmt.Sprintf("%s is %s, not %s", name, k.one, map[bool]string{true: "an ", false: "a "}[strings.Contains("aeiou", what[:1])]+what))
 			return
 		}
@@ -145,4 +144,4 @@ func (f *finder) exists(path []string, what, name string, in ...string) {
 	f.fault(path, text)
 }
 
-func (*finder) has(m map[string]any, key string) bool { _, ok := m[key]; return ok }
+func has(m map[string]any, key string) bool { _, ok := m[key]; return ok }

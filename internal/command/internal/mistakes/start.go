@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"go.opentelemetry.io/collector/confmap"
-
 	"github.com/penstockhq/penstock/internal/command/internal/holder"
 )
 
@@ -44,7 +42,7 @@ func (f *finder) port(network, address, reason string) string {
 	path := f.pathOf(address)
 	who := "the collector"
 	if len(path) >= 2 {
-		who = strings.Join(path[:2], confmap.KeyDelimiter)
+		who = joined(path[:2])
 	}
 	text := fmt.Sprintf("%s cannot listen on %s: ", who, address)
 	if strings.Contains(reason, "address already in use") || strings.Contains(reason, "Only one usage of each socket address") {
@@ -107,7 +105,7 @@ func (f *finder) setting(path []string) string {
 	if len(path) == 0 {
 		return "its endpoint"
 	}
-	return strings.Join(path, confmap.KeyDelimiter)
+	return joined(path)
 }
 
 // directory names the variable that an unusable directory comes from.
@@ -130,7 +128,7 @@ func (f *finder) directory(text string) string {
 		}
 		return fmt.Sprintf("%s decides where this is (%s): set it to a directory that this user can write and that has room", name, where)
 	}
-	return fmt.Sprintf("%s decides where this is: set it to a directory that this user can write and that has room", strings.Join(at, confmap.KeyDelimiter))
+	return fmt.Sprintf("%s decides where this is: set it to a directory that this user can write and that has room", joined(at))
 }
 
 func lookup(conf any, path []string) (string, bool) {

@@ -20,6 +20,17 @@ func references(text string) (names []string) {
 	return names
 }
 
+// referenced is the set of variables in all texts of conf.
+func referenced(conf any) map[string]bool {
+	names := map[string]bool{}
+	leaves(conf, nil, func(_ []string, leaf string) {
+		for _, name := range references(leaf) {
+			names[name] = true
+		}
+	})
+	return names
+}
+
 // decides returns the variable that text has its value from: the first that is set, or the first, whose default stands behind it.
 func decides(text string) string {
 	names := references(text)
@@ -58,12 +69,7 @@ func variableOf(unexpanded map[string]any, component, path []string, text string
 
 // wrongValues says which variables that the configuration refers to have values of a wrong form.
 func wrongValues(unexpanded map[string]any, profile bool) map[string]string {
-	used := map[string]bool{}
-	leaves(unexpanded, nil, func(_ []string, leaf string) {
-		for _, name := range references(leaf) {
-			used[name] = true
-		}
-	})
+	used := referenced(unexpanded)
 	wrong := map[string]string{}
 	for _, v := range variables.All {
 		value, set := os.LookupEnv(v.Name)
@@ -89,12 +95,7 @@ var injected = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_.*)?$|_PORT(_\d
 
 // unknownVariables lists the variables of environ that begin like ours and that nobody reads.
 func unknownVariables(environ []string, unexpanded map[string]any) (warnings []string) {
-	used := map[string]bool{}
-	leaves(unexpanded, nil, func(_ []string, leaf string) {
-		for _, name := range references(leaf) {
-			used[name] = true
-		}
-	})
+	used := referenced(unexpanded)
 	var names []string
 	for _, v := range variables.All {
 		names = append(names, v.Name)
