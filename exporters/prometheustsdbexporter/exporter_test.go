@@ -509,12 +509,14 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
-	var protocols []int
-	refusals := 3
+	// The requests come one after the other, but HTTP/2 gives each a goroutine, and orders them on the wire only.
+	var http1 atomic.Bool
+	var refusals atomic.Int32
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protocols = append(protocols, r.ProtoMajor)
-		if r.Header.Get("Authorization") != "Bearer secret" && refusals > 0 {
-			refusals--
+		if r.ProtoMajor != 2 {
+			http1.Store(true)
+		}
+		if r.Header.Get("Authorization") != "Bearer secret" && refusals.Add(1) <= 3 {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -532,14 +534,15 @@ func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 	_, err := export(t, cfg, host{auth: bearer{}}, allTypes(now))
 	require.NoError(t, err)
 	assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now))
-	assert.Equal(t, []int{2}, protocols)
+	assert.False(t, http1.Load())
+	assert.Zero(t, refusals.Load())
 
 	// Without the extension the receiver says no, until somebody mends that: the samples wait.
 	cfg.HTTP.Auth = configoptional.None[configauth.Config]()
 	cfg.Retry.InitialInterval = time.Millisecond
 	tel, err := export(t, cfg, host{}, allTypes(now.Add(time.Second)))
 	require.NoError(t, err)
-	assert.Zero(t, refusals)
+	assert.Equal(t, int32(4), refusals.Load(), "three refusals, and the request that was taken")
 	_, err = tel.GetMetric("otelcol_exporter_prometheus_tsdb_refused_samples")
 	require.Error(t, err, "nothing is refused")
 	assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now.Add(time.Second)))
