@@ -16,12 +16,15 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/decompress"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
+	"github.com/penstockhq/penstock/internal/decompress"
 )
 
 // quoted is how an error of the decoder of JSON begins to quote the request.
 var quoted = []byte("bigger context")
+
+// unwritten is what the receiver answers, with 500, where the text of an error is no UTF-8: neither encoding of a Status has room for it.
+var unwritten = []byte(`{"code": 13, "message": "failed to marshal error message"}`)
 
 // answer keeps a receiver's answer, a few hundred bytes, until it is clear how the client is to get it.
 type answer struct {
@@ -56,6 +59,9 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 	maps.Copy(w.Header(), a.header)
 	schema := in.schema()
 	switch {
+	case a.code == http.StatusInternalServerError && bytes.Equal(a.body.Bytes(), unwritten):
+		// Whether the client may send the request again was lost with the text. A client that repeats it in vain stops some time; one that gives up has lost it.
+		refuse(w, kind, later("", "the request can't be stored now: send it again later"))
 	case a.code >= http.StatusBadRequest:
 		if a.code == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", http.MethodPost)

@@ -8,13 +8,12 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/decompress"
+	"github.com/penstockhq/penstock/internal/decompress"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 )
 
@@ -132,7 +131,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 
 // read returns the body, decompressed if it still has an encoding.
 func (l *nestingLimit) read(r *http.Request, grow func(int) error) ([]byte, error) {
-	encoding, err := contentEncoding(r.Header)
+	encoding, err := decompress.Encoding(r.Header)
 	if err != nil {
 		return nil, err
 	}
@@ -143,25 +142,6 @@ func (l *nestingLimit) read(r *http.Request, grow func(int) error) ([]byte, erro
 		return body, err
 	}
 	return decompress.Body(r.Context(), encoding, body, l.cfg.MaxRequestSize, grow)
-}
-
-// contentEncoding is the one encoding of a body, empty if it has none. Names are compared without regard to case, and x-gzip is gzip (RFC 9110, 8.4.1).
-func contentEncoding(h http.Header) (string, error) {
-	found := ""
-	for name := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
-		name = strings.ToLower(strings.TrimSpace(name))
-		switch {
-		case name == "" || name == "identity":
-			continue
-		case name == "x-gzip":
-			name = "gzip"
-		}
-		if found != "" || !slices.Contains(decompress.Encodings, name) {
-			return "", decompress.ErrUnknown
-		}
-		found = name
-	}
-	return found, nil
 }
 
 // unread is the refusal for a body that could not be read.

@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
@@ -50,6 +52,12 @@ func (h *retryHint) hint(err error) error {
 	refusal, ok := status.FromError(err)
 	if !ok || refusal.Code() != codes.Unavailable {
 		return err
+	}
+	if text := refusal.Message(); !utf8.ValidString(text) { // grpc leaves the details out of such a status
+		valid := refusal.Proto()
+		valid.Message = strings.ToValidUTF8(text, "\ufffd")
+		refusal = status.FromProto(valid)
+		err = refusal.Err()
 	}
 	for _, detail := range refusal.Details() {
 		if _, ok := detail.(*errdetails.RetryInfo); ok {

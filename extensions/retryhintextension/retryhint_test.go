@@ -37,6 +37,7 @@ func TestGRPC(t *testing.T) {
 		min, max time.Duration // zero: no hint
 	}{
 		"queue full":       {status.Error(codes.Unavailable, "sending queue is full"), codes.Unavailable, 7 * time.Second, 14 * time.Second},
+		"no UTF-8":         {status.Error(codes.Unavailable, "/data/\xff is full"), codes.Unavailable, 7 * time.Second, 14 * time.Second},
 		"has its own":      {withInfo.Err(), codes.Unavailable, time.Minute, time.Minute},
 		"too large":        {status.Error(codes.ResourceExhausted, "message larger than max"), codes.ResourceExhausted, 0, 0},
 		"never acceptable": {status.Error(codes.InvalidArgument, "bad"), codes.InvalidArgument, 0, 0},

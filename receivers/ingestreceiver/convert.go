@@ -179,7 +179,7 @@ func (r *ingest) takeMetrics(req *http.Request, b *batch) error {
 	case r.metrics == nil:
 		return &refused{http.StatusNotFound, "no pipeline takes metrics here"}
 	case !b.isJSON():
-		return &refused{http.StatusUnsupportedMediaType, "metrics are taken as application/json or application/x-ndjson"}
+		return &refused{http.StatusUnsupportedMediaType, "metrics are taken as " + jsonTypes}
 	}
 	metrics := pmetric.NewMetrics()
 	slices := map[source]pmetric.MetricSlice{}

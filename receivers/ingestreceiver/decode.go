@@ -14,12 +14,19 @@ import (
 // maxDepth is how many objects and lists may lie in each other in an item.
 const maxDepth = 32
 
+// jsonTypes are the media types that are read as JSON.
+const jsonTypes = "application/json, application/x-ndjson, application/jsonl"
+
+// byteOrderMark is what several editors and shells put in front of UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // batch is a request on its way.
 type batch struct {
 	id          string
 	now         time.Time
 	source      string
 	kind        string // media type, lower-case; empty: none was given
+	charset     string // empty: none was given
 	contentType string // as the client wrote it
 	body        []byte
 	cfg         *Config
@@ -57,6 +64,10 @@ type item struct {
 // items calls take for every item of the body: a JSON array, an object with the list under a name, one item, or lines of any of them.
 // Nothing but the items' bytes is held at once. take returns why it can't take one.
 func (b *batch) items(name string, take func(item) error) error {
+	if charset := strings.ToLower(b.charset); charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
+		return &refused{http.StatusUnsupportedMediaType, "JSON is taken in utf-8, not in another charset"}
+	}
+	b.body = bytes.TrimPrefix(b.body, byteOrderMark)
 	if len(bytes.TrimSpace(b.body)) == 0 {
 		return &refused{http.StatusBadRequest, "the body is empty"}
 	}

@@ -38,6 +38,7 @@ func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4319", Transport: confignet.TransportTypeTCP}
 	server.MaxRequestBodySize = 4 << 20
+	server.CompressionAlgorithms = []string{} // confighttp leaves bodies as they are: the receiver decompresses within its bounds
 	server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout = 10*time.Second, 30*time.Second, 2*time.Minute
 	return &Config{HTTP: server, MaxItems: 1000, MaxConcurrent: 64, MaxFuture: 10 * time.Minute, OnTime: markTime}
 }

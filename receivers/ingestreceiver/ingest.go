@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -24,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/penstockhq/penstock/internal/decompress"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
 )
 
@@ -69,13 +71,24 @@ func (r *ingest) Start(ctx context.Context, host component.Host) error {
 	return err
 }
 
+// routes are the paths of the listener. A path is taken as it is written: a redirect would cost a client its body.
+func (r *ingest) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"/api/v1/logs/ingest":    r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "logs") }),
+		"/api/v1/events/ingest":  r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "events") }),
+		"/api/v1/metrics/ingest": r.post(r.takeMetrics),
+		"/api/v1/openapi.yaml":   describe,
+	}
+}
+
 func (r *ingest) listen(ctx context.Context, host component.Host) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/api/v1/logs/ingest", r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "logs") }))
-	mux.HandleFunc("/api/v1/events/ingest", r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "events") }))
-	mux.HandleFunc("/api/v1/metrics/ingest", r.post(r.takeMetrics))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fail(w, http.StatusNotFound, "there is nothing at this path")
+	routes := r.routes()
+	mux := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if serve, ok := routes[req.URL.Path]; ok {
+			serve(w, req)
+			return
+		}
+		fail(w, http.StatusNotFound, "there is nothing at this path: /api/v1/openapi.yaml lists what there is")
 	})
 	server, err := r.cfg.HTTP.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, mux, confighttp.WithErrorHandler(r.middlewareError))
 	if err != nil {
@@ -112,12 +125,11 @@ func (r *ingest) count(reason string, n int) {
 	r.telemetry.ReceiverIngestRejectedItems.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("reason", reason)))
 }
 
-// middlewareError answers what confighttp refuses: authentication, and encodings.
+// middlewareError answers what confighttp refuses: authentication, and the encodings it decompresses where compression_algorithms names some.
 func (r *ingest) middlewareError(w http.ResponseWriter, _ *http.Request, text string, code int) {
 	if code == http.StatusBadRequest {
-		r.count("encoding", 1)
-		code = http.StatusUnsupportedMediaType
-		text = "the body's Content-Encoding is none that is taken, or does not fit the body"
+		r.encoding(w)
+		return
 	}
 	fail(w, code, text)
 }
@@ -140,12 +152,12 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			return
 		}
 		b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), cfg: r.cfg, count: r.count}
-		kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
+		kind, params, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 		if err != nil && req.Header.Get("Content-Type") != "" {
 			kind = "application/octet-stream"
 		}
-		b.kind, b.contentType = kind, req.Header.Get("Content-Type")
-		if b.body, err = io.ReadAll(req.Body); err != nil {
+		b.kind, b.charset, b.contentType = kind, params["charset"], req.Header.Get("Content-Type")
+		if b.body, err = r.read(req); err != nil {
 			r.unread(w, err)
 			return
 		}
@@ -153,15 +165,49 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 	}
 }
 
+// read returns the body, decompressed. What arrives is bounded by confighttp, what it becomes here.
+func (r *ingest) read(req *http.Request) ([]byte, error) {
+	encoding, err := decompress.Encoding(req.Header)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil || encoding == "" {
+		return body, err
+	}
+	body, err = decompress.Body(req.Context(), encoding, body, int(r.cfg.HTTP.MaxRequestBodySize), func(int) error { return nil })
+	if err != nil && !errors.Is(err, decompress.ErrTooLarge) && req.Context().Err() == nil {
+		err = fmt.Errorf("%w: %w", errEncoded, err)
+	}
+	return body, err
+}
+
+// errEncoded says that a body is not in the encoding that it is said to have.
+var errEncoded = errors.New("not encoded so")
+
 func (r *ingest) unread(w http.ResponseWriter, err error) {
 	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	switch {
+	case errors.As(err, &large), errors.Is(err, decompress.ErrTooLarge):
 		r.count("request_size", 1)
-		fail(w, http.StatusRequestEntityTooLarge, "the body has too many bytes (max_request_body_size)")
-		return
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes (max_request_body_size)", r.cfg.HTTP.MaxRequestBodySize))
+	case errors.Is(err, decompress.ErrUnknown):
+		r.encoding(w)
+	case errors.Is(err, errEncoded):
+		r.count("encoding", 1)
+		fail(w, http.StatusBadRequest, "the body is not in the encoding that Content-Encoding says")
+	default:
+		r.count("malformed", 1)
+		fail(w, http.StatusBadRequest, "the body can't be read: its length or encoding is wrong, or it took too long to arrive")
 	}
-	r.count("malformed", 1)
-	fail(w, http.StatusBadRequest, "the body can't be read: its length or encoding is wrong")
+}
+
+// encoding refuses a Content-Encoding, and lists what is taken (RFC 9110, 12.5.3).
+func (r *ingest) encoding(w http.ResponseWriter) {
+	r.count("encoding", 1)
+	known := strings.Join(decompress.Encodings, ", ")
+	w.Header().Set("Accept-Encoding", known)
+	fail(w, http.StatusUnsupportedMediaType, "the Content-Encoding is none of "+known)
 }
 
 // refused is why a request is refused as a whole.
@@ -192,8 +238,12 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 	switch {
 	case errors.As(err, &whole):
 		reason := "malformed"
-		if whole.code == http.StatusRequestEntityTooLarge {
+		switch whole.code {
+		case http.StatusRequestEntityTooLarge:
 			reason = "request_size"
+		case http.StatusUnsupportedMediaType:
+			reason = "encoding"
+			w.Header().Set("Accept-Post", jsonTypes)
 		}
 		r.count(reason, 1)
 		fail(w, whole.code, whole.text)
@@ -209,7 +259,7 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 	}
 	out := result{Status: "accepted", Received: b.received, Rejected: b.rejected, BatchID: b.id, Errors: b.errors}
 	code := http.StatusAccepted
-	if b.rejected == b.received {
+	if b.received > 0 && b.rejected == b.received {
 		out.Status, code = "rejected", http.StatusBadRequest
 	}
 	if out.Errors == nil {

@@ -2,12 +2,14 @@ package decompress_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -17,9 +19,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/encoding"
 
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/decompress"
+	"github.com/penstockhq/penstock/internal/decompress"
 )
 
 func compress(t testing.TB, name, text string) []byte {
@@ -94,50 +95,43 @@ func TestWindowsOfZstdAreBounded(t *testing.T) {
 	assert.Equal(t, make([]byte, 4), got)
 	_, err = decompress.Body(t.Context(), "zstd", window(16), 100, func(int) error { return nil })
 	assert.ErrorIs(t, err, zstd.ErrWindowSizeExceeded)
-
-	_, err = readAll(encoding.GetCompressor("zstd"), window(16))
-	assert.ErrorIs(t, err, zstd.ErrWindowSizeExceeded, "over gRPC as well")
-}
-
-func readAll(c encoding.Compressor, body []byte) ([]byte, error) {
-	r, err := c.Decompress(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	defer r.(io.Closer).Close()
-	return io.ReadAll(r)
-}
-
-// Every end of a message gives its turn back: many more messages than processors pass one after the other.
-func TestMessagesGiveTheirTurnBack(t *testing.T) {
-	for _, name := range []string{"gzip", "snappy", "zstd"} {
-		c := encoding.GetCompressor(name)
-		body := compress(t, strings.Replace(name, "snappy", "x-snappy-framed", 1), "hello")
-		for range 100 {
-			got, err := readAll(c, body)
-			require.NoError(t, err, name)
-			assert.Equal(t, "hello", string(got))
-			r, err := c.Decompress(bytes.NewReader(body)) // closed before its end, as grpc does with what is too large
-			require.NoError(t, err)
-			require.NoError(t, r.(io.Closer).Close())
-			_, err = readAll(c, []byte("this is not compressed"))
-			require.Error(t, err, name)
-		}
-	}
 }
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
-	c := encoding.GetCompressor("gzip")
-	body := compress(t, "gzip", "hello")
 	for range runtime.GOMAXPROCS(0) {
-		r, err := c.Decompress(bytes.NewReader(body))
+		end, err := decompress.Begin(t.Context())
 		require.NoError(t, err)
-		defer r.(io.Closer).Close()
+		defer end()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := decompress.Body(ctx, "gzip", body, 100, func(int) error { return nil })
+	_, err := decompress.Body(ctx, "gzip", compress(t, "gzip", "hello"), 100, func(int) error { return nil })
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// Clients send the bare stream as "deflate" too.
+func TestDeflateWithoutZlib(t *testing.T) {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestSpeed)
+	require.NoError(t, err)
+	_, err = io.WriteString(w, "hello hello hello")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	got, err := decompress.Body(t.Context(), "deflate", b.Bytes(), 100, func(int) error { return nil })
+	require.NoError(t, err)
+	assert.Equal(t, "hello hello hello", string(got))
+}
+
+func TestEncoding(t *testing.T) {
+	for header, want := range map[string]string{"": "", "identity": "", "GZIP": "gzip", "x-gzip": "gzip", " zstd , identity": "zstd"} {
+		got, err := decompress.Encoding(http.Header{"Content-Encoding": {header}})
+		require.NoError(t, err, header)
+		assert.Equal(t, want, got, header)
+	}
+	for _, header := range []string{"br", "gzip, gzip", "gzip;q=1"} {
+		_, err := decompress.Encoding(http.Header{"Content-Encoding": {header}})
+		assert.ErrorIs(t, err, decompress.ErrUnknown, header)
+	}
 }
 
 func ExampleBody() {

@@ -3,14 +3,19 @@
 package decompress
 
 import (
+	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/zstd"
@@ -36,16 +41,15 @@ var slots = make(chan struct{}, runtime.GOMAXPROCS(0))
 // Body expands body, to at most limit bytes. grow is called before more memory is taken, with how much; what it returns ends the
 // expansion. It waits for its turn until ctx ends.
 func Body(ctx context.Context, encoding string, body []byte, limit int, grow func(int) error) ([]byte, error) {
-	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	end, err := Begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer func() { <-slots }()
+	defer end()
 	if encoding == "snappy" && !bytes.HasPrefix(body, framed) {
 		return block(body, limit, grow)
 	}
-	r, err := reader(encoding, bytes.NewReader(body))
+	r, err := Reader(encoding, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +57,48 @@ func Body(ctx context.Context, encoding string, body []byte, limit int, grow fun
 	return ReadAll(r, min(limit, 4*len(body)+512), limit, grow)
 }
 
+// Begin waits for a turn to expand something, until ctx ends. end gives the turn back and is called once.
+func Begin(ctx context.Context) (end func(), err error) {
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Encoding is the one encoding of a body, empty if it has none, or ErrUnknown. Names are compared without regard to case, and x-gzip is gzip
+// (RFC 9110, 8.4.1).
+func Encoding(h http.Header) (string, error) {
+	found := ""
+	for name := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		switch {
+		case name == "" || name == "identity":
+			continue
+		case name == "x-gzip":
+			name = "gzip"
+		}
+		if found != "" || !slices.Contains(Encodings, name) {
+			return "", ErrUnknown
+		}
+		found = name
+	}
+	return found, nil
+}
+
 // framed begins a stream of snappy's framing format, which collectors used to send as "snappy".
 var framed = []byte("\xff\x06\x00\x00sNaPpY")
 
-func reader(encoding string, body io.Reader) (io.ReadCloser, error) {
+// Reader expands body in one of Encodings as it is read. The caller has its turn.
+func Reader(encoding string, body io.Reader) (io.ReadCloser, error) {
 	switch encoding {
 	case "gzip":
 		return gzip.NewReader(body)
-	case "zlib", "deflate":
+	case "zlib":
 		return zlib.NewReader(body)
+	case "deflate":
+		return deflate(body)
 	case "zstd":
 		d, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
@@ -75,6 +112,15 @@ func reader(encoding string, body io.Reader) (io.ReadCloser, error) {
 	default:
 		return nil, fmt.Errorf("%w %q", ErrUnknown, encoding)
 	}
+}
+
+// deflate expands zlib's format, which is meant by "deflate", and the bare stream that several clients send under that name (RFC 9110, 8.4.1.2).
+func deflate(body io.Reader) (io.ReadCloser, error) {
+	buffered := bufio.NewReader(body)
+	if head, err := buffered.Peek(2); err == nil && (head[0]&15 != 8 || (int(head[0])<<8|int(head[1]))%31 != 0) {
+		return flate.NewReader(buffered), nil
+	}
+	return zlib.NewReader(buffered)
 }
 
 // block expands snappy's block format, which says at its beginning how long it is.

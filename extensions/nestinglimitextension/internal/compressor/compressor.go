@@ -1,11 +1,16 @@
-package decompress
+// Package compressor wraps the compressors that grpc has registered, so that the messages that are expanded at once are bounded together with the bodies
+// that internal/decompress expands. Importing it is enough.
+package compressor
 
 import (
+	"context"
 	"io"
 	"sync"
 
 	_ "go.opentelemetry.io/collector/config/configgrpc" // registers what is wrapped below: gzip, snappy, zstd
 	"google.golang.org/grpc/encoding"
+
+	"github.com/penstockhq/penstock/internal/decompress"
 )
 
 // grpc looks compressors up in a registry that may be written during initialization only, and expands a message before anything else
@@ -25,8 +30,11 @@ type compressor struct {
 }
 
 func (c *compressor) Decompress(r io.Reader) (io.Reader, error) {
-	slots <- struct{}{}
-	free := sync.OnceFunc(func() { <-slots })
+	free, err := decompress.Begin(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	free = sync.OnceFunc(free)
 	inner, err := c.open(r)
 	if err != nil {
 		free()
@@ -38,7 +46,7 @@ func (c *compressor) Decompress(r io.Reader) (io.Reader, error) {
 // open bounds the window that a frame of zstd may ask for.
 func (c *compressor) open(r io.Reader) (io.Reader, error) {
 	if c.Name() == "zstd" {
-		return reader("zstd", r)
+		return decompress.Reader("zstd", r)
 	}
 	return c.Compressor.Decompress(r)
 }

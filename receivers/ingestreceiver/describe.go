@@ -1,0 +1,23 @@
+package ingestreceiver
+
+import (
+	_ "embed" // the description
+	"net/http"
+)
+
+// openAPI describes the listener. Tests hold it against the code, and a fuzzer holds the binary against it.
+//
+//go:embed openapi.yaml
+var openAPI []byte
+
+// describe answers with the description of the listener.
+func describe(w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		fail(w, http.StatusMethodNotAllowed, "only GET and HEAD are taken here")
+		return
+	}
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(openAPI) // the client has gone: nobody to tell
+}
