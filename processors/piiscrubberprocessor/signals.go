@@ -2,6 +2,8 @@ package piiscrubberprocessor
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -31,7 +33,11 @@ func (s *scrubber) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 func (s *scrubber) record(b *scrub.Batch, r plog.LogRecord) {
 	p := &s.cfg.Places
 	if p.Body {
-		b.Value("body", r.Body())
+		if opaque(r) {
+			b.Missed[scrub.Binary]++
+		} else {
+			b.Value("body", r.Body())
+		}
 		replace(b, "severity_text", r.SeverityText(), r.SetSeverityText)
 	}
 	if p.Attributes {
@@ -40,6 +46,16 @@ func (s *scrubber) record(b *scrub.Batch, r plog.LogRecord) {
 	if p.SpanNames {
 		replace(b, "event_name", r.EventName(), r.SetEventName)
 	}
+}
+
+// opaque says whether the body is a payload that the ingest receiver keeps byte for byte: one without a change is worth more to its reader than one that no
+// decoder takes. Text is scrubbed, whatever type it is sent under.
+func opaque(r plog.LogRecord) bool {
+	if r.Body().Type() != pcommon.ValueTypeBytes {
+		return false
+	}
+	kind, ok := r.Attributes().Get("ingest.content_type")
+	return ok && !strings.HasPrefix(strings.ToLower(kind.AsString()), "text/") && !utf8.Valid(r.Body().Bytes().AsRaw())
 }
 
 func (s *scrubber) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {

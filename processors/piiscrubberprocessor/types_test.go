@@ -67,3 +67,31 @@ func TestEveryTypeIsSearched(t *testing.T) {
 	})
 	assert.Equal(t, []any{left, int64(7), true, []byte(left), map[string]any{"to": []any{"[REDACTED:email]"}}}, list.Slice().AsRaw())
 }
+
+// A payload of the ingest receiver that is no text stays byte for byte, and is counted; text is scrubbed under any type, and so is what says that it is text.
+func TestOpaquePayloadsStay(t *testing.T) {
+	for _, c := range []struct{ kind, payload, want string }{
+		{"application/octet-stream", "\x00\xff jane@example.com", "\x00\xff jane@example.com"},
+		{"application/octet-stream", "jane@example.com", "[REDACTED:email]"},
+		{"text/plain; charset=iso-8859-1", "J\xfcrgen jane@example.com", "J\xfcrgen [REDACTED:email]"},
+		{"", "\x00\xff jane@example.com", "\x00\xff [REDACTED:email]"}, // no payload of ingest
+	} {
+		s, tel := settings(t)
+		sink := new(consumertest.LogsSink)
+		p, err := NewFactory().CreateLogs(t.Context(), s, createDefaultConfig(), sink)
+		require.NoError(t, err)
+		require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+		ld := plog.NewLogs()
+		r := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		r.Body().SetEmptyBytes().FromRaw([]byte(c.payload))
+		if c.kind != "" {
+			r.Attributes().PutStr("ingest.content_type", c.kind)
+		}
+		require.NoError(t, p.ConsumeLogs(t.Context(), ld))
+		got := sink.AllLogs()[0].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Bytes().AsRaw()
+		assert.Equal(t, c.want, string(got), "%q", c.kind)
+		_, err = tel.GetMetric("otelcol_processor_pii_scrubber_unscanned")
+		assert.Equal(t, c.payload[0] != 'j', err == nil, "what is no UTF-8 is counted")
+		require.NoError(t, p.Shutdown(t.Context()))
+	}
+}

@@ -59,7 +59,7 @@ func TestEncodings(t *testing.T) {
 		got := s.ask(http.MethodPost, logsPath, js, bytes.NewReader(compress(t, name, `[{"message":"a"}]`)), "Content-Encoding", header)
 		assert.Equal(t, http.StatusAccepted, got.code, "%s: %s", name, got.Error)
 
-		bomb := compress(t, name, `[{"message":"`+strings.Repeat("a", 20<<20)+`"}]`)
+		bomb := compress(t, name, `[{"message":"`+strings.Repeat("a", 2<<20)+`"}]`)
 		got = s.ask(http.MethodPost, logsPath, js, bytes.NewReader(bomb), "Content-Encoding", header)
 		assert.Equal(t, http.StatusRequestEntityTooLarge, got.code, name)
 
@@ -84,7 +84,7 @@ func TestEncodings(t *testing.T) {
 // A client whose queue is empty has done nothing wrong.
 func TestEmptyLists(t *testing.T) {
 	s := start(t, nil, nil)
-	for kind, body := range map[string]string{js: "[]", js + ";charset=utf-8": `{"service":"s","logs":[]}`, "application/x-ndjson": "[]\n"} {
+	for kind, body := range map[string]string{js: "[]", js + ";charset=utf-8": `{"service":"s","logs":[]}`, "application/x-ndjson": "[]\n", "application/jsonl": "\n"} {
 		got := s.post("logs", kind, body)
 		assert.Equal(t, http.StatusAccepted, got.code, body)
 		assert.Equal(t, "accepted", got.Status)

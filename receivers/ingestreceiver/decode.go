@@ -68,7 +68,7 @@ func (b *batch) items(name string, take func(item) error) error {
 		return &refused{http.StatusUnsupportedMediaType, "JSON is taken in utf-8, not in another charset"}
 	}
 	b.body = bytes.TrimPrefix(b.body, byteOrderMark)
-	if len(bytes.TrimSpace(b.body)) == 0 {
+	if !b.isLines() && len(bytes.TrimSpace(b.body)) == 0 { // no lines are a list without items
 		return &refused{http.StatusBadRequest, "the body is empty"}
 	}
 	if b.isLines() {
