@@ -25,20 +25,25 @@ func TestDescription(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(r.telemetry.Shutdown)
 	paths := doc.Get("paths").(map[string]any)
+	described := 0
 	for path, serve := range r.routes() {
+		if !strings.HasSuffix(path, "/ingest") && path != "/api/v1/openapi.yaml" {
+			continue // a protocol that others describe
+		}
+		described++
 		require.Contains(t, paths, path, "describe it in openapi.yaml")
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
 			answer := httptest.NewRecorder()
 			serve(answer, httptest.NewRequest(method, path, nil))
-			_, described := paths[path].(map[string]any)[strings.ToLower(method)]
-			if described || method == http.MethodHead && answer.Code == http.StatusOK {
+			_, taken := paths[path].(map[string]any)[strings.ToLower(method)]
+			if taken || method == http.MethodHead && answer.Code == http.StatusOK {
 				assert.NotEqual(t, http.StatusMethodNotAllowed, answer.Code, "%s %s", method, path)
 			} else {
 				assert.Equal(t, http.StatusMethodNotAllowed, answer.Code, "%s %s", method, path)
 			}
 		}
 	}
-	assert.Len(t, paths, len(r.routes()), "the description has paths that nobody serves")
+	assert.Len(t, paths, described, "the description has paths that nobody serves")
 
 	const schemas = "components::schemas::"
 	defaults := createDefaultConfig().(*Config)
