@@ -159,6 +159,12 @@ func TestTenant(t *testing.T) {
 	s := start(t, next, func(c *ingestreceiver.Config) { c.HTTP.IncludeMetadata = true })
 	require.Equal(t, http.StatusAccepted, s.ask(http.MethodPost, logsPath, js, strings.NewReader("{}"), "X-Scope-OrgID", "blue").code)
 	assert.Equal(t, []string{"blue"}, <-tenants)
+	for _, name := range []string{"a/b", "..", strings.Repeat("x", 151), "\xff"} {
+		got := s.ask(http.MethodPost, logsPath, js, strings.NewReader("{}"), "X-Scope-OrgID", name)
+		assert.Equal(t, http.StatusBadRequest, got.code, "to send it again is no use: %q", name)
+		assert.Contains(t, got.Error, "x-scope-orgid")
+		assert.Empty(t, tenants)
+	}
 }
 
 // A browser may post from the origins that cors lists.

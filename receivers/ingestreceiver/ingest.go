@@ -24,13 +24,19 @@ import (
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/tenant"
+	"github.com/penstockhq/penstock/internal/verdict"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
 )
 
 // retryAfter is when a refused client may come back, in seconds.
 const retryAfter = "5"
+
+// badTenant is the answer to a client whose header names no tenant.
+var badTenant = fmt.Sprintf("%s is not the name of a tenant: 1 to %d bytes of UTF-8 without slashes and control characters", tenant.MetadataKey, tenant.MaxBytes)
 
 // maxErrors is how many rejected items an answer names; the others are counted.
 const maxErrors = 100
@@ -151,6 +157,11 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			fail(w, http.StatusTooManyRequests, "too many requests at once (max_concurrent_requests)")
 			return
 		}
+		if _, err := tenant.Client(req.Context()); err != nil {
+			r.count("tenant", 1)
+			fail(w, http.StatusBadRequest, badTenant)
+			return
+		}
 		b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), cfg: r.cfg, count: r.count}
 		kind, params, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 		if err != nil && req.Header.Get("Content-Type") != "" {
@@ -248,7 +259,7 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 		r.count(reason, 1)
 		fail(w, whole.code, whole.text)
 		return
-	case err != nil && consumererror.IsPermanent(err):
+	case err != nil && forGood(err):
 		r.count("pipeline", b.received-b.rejected)
 		fail(w, http.StatusBadRequest, "the pipeline refuses the request for good")
 		return
@@ -266,6 +277,12 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 		out.Errors = []itemError{}
 	}
 	write(w, code, out)
+}
+
+// forGood says whether the pipeline will refuse the request however often it is sent.
+func forGood(err error) bool {
+	s, ok := status.FromError(err)
+	return consumererror.IsPermanent(err) || ok && verdict.GRPC(s.Code(), s.Message()).Verdict == verdict.Data
 }
 
 func fail(w http.ResponseWriter, code int, text string) {

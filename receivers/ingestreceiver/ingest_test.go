@@ -25,6 +25,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 )
@@ -327,7 +329,13 @@ func TestRefusals(t *testing.T) {
 
 // The client is answered when the pipeline has its request, and told to come back while it has no room.
 func TestThePipelineAnswers(t *testing.T) {
-	for want, refusal := range map[int]error{503: errors.New("journal full"), 400: consumererror.NewPermanent(errors.New("secret"))} {
+	for refusal, want := range map[error]int{
+		errors.New("journal full"):                               503,
+		status.Error(codes.Unavailable, "journal full"):          503,
+		status.Error(codes.ResourceExhausted, "over a limit"):    503,
+		consumererror.NewPermanent(errors.New("secret")):         400,
+		status.Error(codes.InvalidArgument, "secret: no tenant"): 400,
+	} {
 		next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return refusal })
 		require.NoError(t, err)
 		got := start(t, next, nil).post("logs", js, `{"message":"a"}`)
