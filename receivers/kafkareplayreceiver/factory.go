@@ -7,12 +7,15 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/follow"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 )
 
 // NewFactory returns the factory of the Kafka replay receiver.
 func NewFactory() receiver.Factory {
-	c := &creator{shared: shared{all: map[*Config]*jobs{}}, rosters: rosters{all: map[*Config]*roster{}}}
+	c := &creator{}
 	return receiver.NewFactory(metadata.Type, createDefaultConfig,
 		receiver.WithMetrics(c.metrics, metadata.MetricsStability),
 		receiver.WithLogs(c.logs, metadata.LogsStability),
@@ -21,25 +24,25 @@ func NewFactory() receiver.Factory {
 
 // creator makes a follower for each pipeline, or the jobs of all that name one receiver.
 type creator struct {
-	shared  shared
-	rosters rosters
+	jobs    jobs.Shared
+	rosters follow.Rosters
 }
 
 func (c *creator) metrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	return c.create(set, cfg.(*Config), metricsHead{next})
+	return c.create(set, cfg.(*Config), pipeline.Metrics(next))
 }
 
 func (c *creator) logs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
-	return c.create(set, cfg.(*Config), logsHead{next})
+	return c.create(set, cfg.(*Config), pipeline.Logs(next))
 }
 
 func (c *creator) traces(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
-	return c.create(set, cfg.(*Config), tracesHead{next})
+	return c.create(set, cfg.(*Config), pipeline.Traces(next))
 }
 
-func (c *creator) create(set receiver.Settings, cfg *Config, h head) (component.Component, error) {
+func (c *creator) create(set receiver.Settings, cfg *Config, head pipeline.Head) (component.Component, error) {
 	if cfg.Jobs.HasValue() {
-		return c.shared.of(cfg, set, h)
+		return c.jobs.Pipeline(jobs.Settings{Receiver: set, Kafka: cfg.Kafka, Config: cfg.Jobs.Get()}, head)
 	}
-	return newFollower(cfg, set, h, c.rosters.of(cfg))
+	return follow.New(follow.Settings{Receiver: set, Kafka: cfg.Kafka, Config: &cfg.Follow, Head: head, Roster: c.rosters.Of(&cfg.Follow)})
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/collector/confmap"
+	"go.yaml.in/yaml/v3"
 )
 
 // What Loki's documentation gives as defaults, and our exporter's limits.max_behind.
@@ -44,47 +44,33 @@ func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, er
 	if err != nil {
 		return time.Time{}, "", err
 	}
-	parsed, err := confmap.NewRetrievedFromYAML(body)
-	if err != nil {
+	var conf struct {
+		Ingester struct {
+			MaxChunkAge duration `yaml:"max_chunk_age"`
+		} `yaml:"ingester"`
+		Limits struct {
+			Reject *bool    `yaml:"reject_old_samples"`
+			MaxAge duration `yaml:"reject_old_samples_max_age"`
+		} `yaml:"limits_config"`
+	}
+	if err := yaml.Unmarshal(body, &conf); err != nil {
 		return time.Time{}, "", fmt.Errorf("its configuration: %w", err)
 	}
-	conf, err := parsed.AsConf()
-	if err != nil {
-		return time.Time{}, "", fmt.Errorf("its configuration: %w", err)
-	}
-	chunk, err := durationAt(conf, "ingester::max_chunk_age", lokiMaxChunkAge)
-	if err != nil {
-		return time.Time{}, "", err
-	}
+	chunk := conf.Ingester.MaxChunkAge.or(lokiMaxChunkAge)
 	var oldest time.Time
 	var why string
 	if behind := cmp.Or(l.MaxBehind, lokiMaxBehind); chunk/2 < behind {
 		oldest = now.Add(-chunk / 2)
 		why = fmt.Sprintf("ingester.max_chunk_age is %s, an entry may be half of that behind its stream's newest, and max_behind is %s", chunk, behind)
 	}
-	if reject, ok := conf.Get("limits_config::reject_old_samples").(bool); !ok || reject {
-		age, err := durationAt(conf, "limits_config::reject_old_samples_max_age", lokiMaxAge)
-		if err != nil {
-			return time.Time{}, "", err
-		}
+	if conf.Limits.Reject == nil || *conf.Limits.Reject {
+		age := conf.Limits.MaxAge.or(lokiMaxAge)
 		if limit := now.Add(-age); limit.After(oldest) {
 			oldest, why = limit, fmt.Sprintf("limits_config.reject_old_samples_max_age is %s", age)
 		}
 	}
 	oldest, why = bounded(oldest, why, now, l.MaxAge)
 	return oldest, why, nil
-}
-
-func durationAt(conf *confmap.Conf, key string, missing time.Duration) (time.Duration, error) {
-	text, ok := conf.Get(key).(string)
-	if !ok {
-		return missing, nil
-	}
-	d, err := promDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", key, err)
-	}
-	return d, nil
 }
 
 // CanReplace implements Target. Loki deletes by a compactor that runs hours later, and would take what was replayed too.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/confmap"
+	"go.yaml.in/yaml/v3"
 )
 
 // Flags that /api/v1/status/flags tells. The second is embedded_tsdb's: its deletion moves what it touches out of the head first.
@@ -20,7 +20,6 @@ const (
 	flagAdmin       = "web.enable-admin-api"
 	flagCompacts    = "storage.tsdb.delete-compacts-head"
 	rollupLabel     = "rollup_window"
-	windowKey       = "storage::tsdb::out_of_order_time_window"
 	emptyHeadMillis = math.MaxInt64
 	blockMillis     = 2 * 3600 * 1000
 )
@@ -63,44 +62,18 @@ func (p *Prometheus) Oldest(ctx context.Context, now time.Time) (time.Time, stri
 	return oldest, why, nil
 }
 
-func outOfOrderWindow(yaml string) (time.Duration, error) {
-	parsed, err := confmap.NewRetrievedFromYAML([]byte(yaml))
-	if err != nil {
+func outOfOrderWindow(text string) (time.Duration, error) {
+	var conf struct {
+		Storage struct {
+			TSDB struct {
+				Window duration `yaml:"out_of_order_time_window"`
+			} `yaml:"tsdb"`
+		} `yaml:"storage"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &conf); err != nil {
 		return 0, fmt.Errorf("its configuration: %w", err)
 	}
-	conf, err := parsed.AsConf()
-	if err != nil {
-		return 0, fmt.Errorf("its configuration: %w", err)
-	}
-	text, ok := conf.Get(windowKey).(string)
-	if !ok {
-		return 0, nil
-	}
-	return promDuration(text)
-}
-
-// promDuration reads 1w2d3h4m5s6ms.
-func promDuration(text string) (total time.Duration, err error) {
-	units := map[string]time.Duration{
-		"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
-		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
-	}
-	for rest := text; rest != ""; {
-		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-		n, err := strconv.ParseInt(rest[:digits], 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%q is not a duration", text)
-		}
-		rest = rest[digits:]
-		letters := len(rest) - len(strings.TrimLeft(rest, "mshdwy"))
-		unit, ok := units[rest[:letters]]
-		if !ok && n != 0 {
-			return 0, fmt.Errorf("%q is not a duration", text)
-		}
-		total += time.Duration(n) * unit
-		rest = rest[letters:]
-	}
-	return total, nil
+	return conf.Storage.TSDB.Window.or(0), nil
 }
 
 type headStats struct{ MinTime, MaxTime int64 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/journal"
 )
 
 // maxAnswer bounds what is read of an answer.
@@ -33,6 +35,25 @@ type Target interface {
 	// window, in (from, to]. It returns when queries don't see it any more; ErrLeft where they do. Other errors leave it
 	// open what was deleted: it can be repeated. fence is asked before each request that deletes.
 	Replace(ctx context.Context, match []string, from, to time.Time, fence Fence) error
+}
+
+// Store is a target, and the signal that it takes.
+type Store struct {
+	Target
+	Signal journal.Signal
+}
+
+// Stores are those that a receiver's pipelines write to.
+type Stores []Store
+
+// For returns the targets that take signal.
+func (s Stores) For(signal journal.Signal) (all []Target) {
+	for _, t := range s {
+		if t.Signal == signal {
+			all = append(all, t.Target)
+		}
+	}
+	return all
 }
 
 // Fence returns until when nobody else can have begun to write what a deletion would take, or an error if somebody may have. A request that was not

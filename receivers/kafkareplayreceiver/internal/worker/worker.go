@@ -9,10 +9,21 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.opentelemetry.io/collector/consumer/consumererror"
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
+)
+
+// Times that followers and jobs keep.
+const (
+	// AskTimeout bounds a question to Kafka.
+	AskTimeout = 10 * time.Second
+	// RetryEvery is the longest pause before something is tried again.
+	RetryEvery = 2 * time.Second
+	// MetadataAge is how long a client that waits for topics remembers that there are none.
+	MetadataAge = 200 * time.Millisecond
+	// HandOver is how long a worker may take to finish a range when its partition goes elsewhere.
+	HandOver = 5 * time.Second
 )
 
 // Partition says which one a worker is for.
@@ -53,6 +64,8 @@ type Settings struct {
 	Bounds *Bounds
 	Limits Limits
 	Decode func(*kgo.Record) delivery.Record
+	// Permanent says whether an error of Deliver stays, however often a record comes.
+	Permanent func(error) bool
 	// Deliver, Bury, Observer, Attempts, and what follows: see [delivery.WorkerSettings].
 	Deliver      func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error
 	Bury         func(ctx context.Context, r delivery.Record, reason error) error
@@ -92,7 +105,7 @@ func New(set Settings) (*Worker, error) {
 	}
 	settings := delivery.WorkerSettings{
 		Label: label, Source: set.Source, SpreadBy: set.SpreadBy, Attempts: set.Attempts, Log: log, Store: w.store, Clock: clock, Observer: set.Observer,
-		Deliver: set.Deliver, Permanent: consumererror.IsPermanent, Bury: set.Bury, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
+		Deliver: set.Deliver, Permanent: set.Permanent, Bury: set.Bury, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
 		DedupWindow: set.DedupWindow, DedupMax: set.DedupMax, Nonce: rand.Uint64(),
 	}
 	if b := set.Bounds; b != nil {

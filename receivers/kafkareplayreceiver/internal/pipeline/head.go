@@ -1,4 +1,5 @@
-package kafkareplayreceiver
+// Package pipeline hands records of the journal to the pipeline behind a receiver: a follower's and a job's alike.
+package pipeline
 
 import (
 	"context"
@@ -13,24 +14,33 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// head is the pipeline's first consumer, for requests that are encoded.
-type head interface {
-	// decode reads a request. fine tells whether equal bytes mean the same request: it has an item with a time finer
+// Head is the pipeline's first consumer, for requests that are encoded.
+type Head interface {
+	// Decode reads a request. fine tells whether equal bytes mean the same request: it has an item with a time finer
 	// than a second.
-	decode(request []byte) (payload any, fine bool, err error)
-	// consume sends payloads on as one batch; none is an empty batch. The payloads are used up.
-	consume(ctx context.Context, payloads []any) error
-	signal() journal.Signal
+	Decode(request []byte) (payload any, fine bool, err error)
+	// Consume sends payloads on as one batch; none is an empty batch. The payloads are used up.
+	Consume(ctx context.Context, payloads []any) error
+	Signal() journal.Signal
 }
+
+// Metrics returns the head of a pipeline for metrics.
+func Metrics(next consumer.Metrics) Head { return metricsHead{next} }
+
+// Logs returns the head of a pipeline for logs.
+func Logs(next consumer.Logs) Head { return logsHead{next} }
+
+// Traces returns the head of a pipeline for traces.
+func Traces(next consumer.Traces) Head { return tracesHead{next} }
 
 // fineTime reports whether t says more than a second: two different requests then hardly have equal bytes.
 func fineTime(t pcommon.Timestamp) bool { return t%1_000_000_000 != 0 }
 
 type metricsHead struct{ next consumer.Metrics }
 
-func (metricsHead) signal() journal.Signal { return journal.Metrics }
+func (metricsHead) Signal() journal.Signal { return journal.Metrics }
 
-func (metricsHead) decode(request []byte) (any, bool, error) {
+func (metricsHead) Decode(request []byte) (any, bool, error) {
 	md, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(request)
 	if err != nil {
 		return nil, false, err
@@ -76,7 +86,7 @@ func fineAny(n int, at func(int) pcommon.Timestamp) bool {
 	return false
 }
 
-func (h metricsHead) consume(ctx context.Context, payloads []any) error {
+func (h metricsHead) Consume(ctx context.Context, payloads []any) error {
 	all := pmetric.NewMetrics()
 	parts := make([]origin.Part, 0, len(payloads))
 	for i, p := range payloads {
@@ -89,9 +99,9 @@ func (h metricsHead) consume(ctx context.Context, payloads []any) error {
 
 type logsHead struct{ next consumer.Logs }
 
-func (logsHead) signal() journal.Signal { return journal.Logs }
+func (logsHead) Signal() journal.Signal { return journal.Logs }
 
-func (logsHead) decode(request []byte) (any, bool, error) {
+func (logsHead) Decode(request []byte) (any, bool, error) {
 	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(request)
 	if err != nil {
 		return nil, false, err
@@ -108,7 +118,7 @@ func (logsHead) decode(request []byte) (any, bool, error) {
 	return ld, false, nil
 }
 
-func (h logsHead) consume(ctx context.Context, payloads []any) error {
+func (h logsHead) Consume(ctx context.Context, payloads []any) error {
 	all := plog.NewLogs()
 	for _, p := range payloads {
 		p.(plog.Logs).ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
@@ -118,15 +128,15 @@ func (h logsHead) consume(ctx context.Context, payloads []any) error {
 
 type tracesHead struct{ next consumer.Traces }
 
-func (tracesHead) signal() journal.Signal { return journal.Traces }
+func (tracesHead) Signal() journal.Signal { return journal.Traces }
 
-// decode: a span has an id, so equal bytes are the same span.
-func (tracesHead) decode(request []byte) (any, bool, error) {
+// Decode: a span has an id, so equal bytes are the same span.
+func (tracesHead) Decode(request []byte) (any, bool, error) {
 	td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(request)
 	return td, true, err
 }
 
-func (h tracesHead) consume(ctx context.Context, payloads []any) error {
+func (h tracesHead) Consume(ctx context.Context, payloads []any) error {
 	all := ptrace.NewTraces()
 	for _, p := range payloads {
 		p.(ptrace.Traces).ResourceSpans().MoveAndAppendTo(all.ResourceSpans())

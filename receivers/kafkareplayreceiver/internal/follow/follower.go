@@ -1,4 +1,5 @@
-package kafkareplayreceiver
+// Package follow is a member of a sink's group: it delivers the partitions that the group assigns to it, each with a worker.
+package follow
 
 import (
 	"context"
@@ -20,35 +21,33 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/internal/outage"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 const (
-	askTimeout  = 10 * time.Second
-	firstRetry  = 50 * time.Millisecond
-	retryEvery  = 2 * time.Second
-	metadataAge = 200 * time.Millisecond
+	firstRetry = 50 * time.Millisecond
 	// commitEvery is how often the group's offsets follow the checkpoints. They are for lag and retention only.
 	commitEvery = time.Second
 	// heartbeatEvery bounds how late a member hears that partitions are to move, however long its session is.
 	heartbeatEvery = 3 * time.Second
-	// handOver is how long a worker may take to finish a range when its partition goes elsewhere.
-	handOver = 5 * time.Second
 )
 
 // follower is one group's member for one signal. The group assigns partitions; each gets a worker.
 type follower struct {
 	id        component.ID
 	cfg       *Config
-	head      head
+	cluster   cluster.Config
+	head      pipeline.Head
 	topic     string
 	host      component.Host
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
 	labels    []attribute.KeyValue
-	roster    *roster
+	roster    *Roster
 
 	// Set by Start.
 	status     *condition.Set
@@ -75,31 +74,42 @@ type follower struct {
 	gaps     gaps
 }
 
-func newFollower(cfg *Config, set receiver.Settings, head head, roster *roster) (*follower, error) {
+// Settings of a follower. All are required.
+type Settings struct {
+	Receiver receiver.Settings
+	Kafka    cluster.Config
+	Config   *Config
+	Head     pipeline.Head
+	Roster   *Roster // of the receiver
+}
+
+// New returns a follower that has not started.
+func New(s Settings) (component.Component, error) {
+	set, signal := s.Receiver, s.Head.Signal()
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
 	return &follower{
-		id: set.ID, cfg: cfg, head: head, roster: roster, topic: head.signal().Topic(cfg.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
-		labels: []attribute.KeyValue{attribute.String("signal", string(head.signal())), attribute.String("group", cfg.Follow.Group)}, assigned: map[int32]*assignment{},
+		id: set.ID, cfg: s.Config, cluster: s.Kafka, head: s.Head, roster: s.Roster, topic: signal.Topic(s.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
+		labels: []attribute.KeyValue{attribute.String("signal", string(signal)), attribute.String("group", s.Config.Group)}, assigned: map[int32]*assignment{},
 	}, nil
 }
 
 // Start joins the group in the background: Kafka or the journal's topics may come later.
 func (f *follower) Start(ctx context.Context, host component.Host) error {
 	f.host = host
-	if err := checkBehind(host, f.id, string(f.head.signal())); err != nil {
+	if err := behind.Check(host, f.id, string(f.head.Signal())); err != nil {
 		return err
 	}
-	opts, err := f.cfg.Kafka.Options(ctx)
+	opts, err := f.cluster.Options(ctx)
 	if err != nil {
 		return err
 	}
-	if f.asking, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...); err != nil {
+	if f.asking, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(worker.MetadataAge))...); err != nil {
 		return err
 	}
-	if f.bestEffort, err = newBestEffort(&f.cfg.Follow, host); err != nil {
+	if f.bestEffort, err = newBestEffort(f.cfg, host); err != nil {
 		return err
 	}
 	f.watch(host)
@@ -120,16 +130,16 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 
 // watch prepares what says that something is wrong.
 func (f *follower) watch(host component.Host) {
-	every := f.cfg.Follow.OutageAfter
+	every := f.cfg.OutageAfter
 	f.status = condition.New(host)
 	f.kafka = outage.New(every, every)
-	f.sink = &sink{group: f.cfg.Follow.Group, topic: f.topic, signal: f.head.signal(), every: every, log: f.set.Logger, status: f.status, away: outage.New(every, every)}
+	f.sink = &sink{group: f.cfg.Group, topic: f.topic, signal: f.head.Signal(), every: every, log: f.set.Logger, status: f.status, away: outage.New(every, every)}
 	f.sink.limited, _ = cluster.FindLimited(host)
 }
 
 // connect repeats until the group is joined; false: it is not to be any more.
 func (f *follower) connect(ctx context.Context) bool {
-	for pause := firstRetry; ; pause = min(2*pause, retryEvery) {
+	for pause := firstRetry; ; pause = min(2*pause, worker.RetryEvery) {
 		err := f.join(ctx)
 		if err == nil {
 			f.checkKafka(nil)
@@ -148,10 +158,10 @@ func (f *follower) connect(ctx context.Context) bool {
 
 // join makes the state topic and becomes a member of the group.
 func (f *follower) join(ctx context.Context) error {
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
-	prefix, signal := f.cfg.Kafka.TopicPrefix, f.head.signal()
-	layout, err := cluster.EnsureState(ask, f.asking, prefix, signal, f.cfg.Follow.Group)
+	prefix, signal := f.cluster.TopicPrefix, f.head.Signal()
+	layout, err := cluster.EnsureState(ask, f.asking, prefix, signal, f.cfg.Group)
 	if err != nil {
 		return err
 	}
@@ -160,13 +170,15 @@ func (f *follower) join(ctx context.Context) error {
 		return err
 	}
 	opts := append(slices.Clip(f.asking.Opts()), kgo.ConsumerGroup(f.groupName()), kgo.ConsumeTopics(f.topic),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.Follow.SessionTimeout),
-		kgo.HeartbeatInterval(min(f.cfg.Follow.SessionTimeout/4, heartbeatEvery)), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.SessionTimeout),
+		kgo.HeartbeatInterval(min(f.cfg.SessionTimeout/4, heartbeatEvery)), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.assign(ctx, p[f.topic]) }),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(ctx, p[f.topic], handOver) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) {
+			f.revoke(ctx, p[f.topic], worker.HandOver)
+		}),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.revoke(ctx, p[f.topic], 0) }))
-	if f.cfg.Follow.InstanceID != "" {
-		opts = append(opts, kgo.InstanceID(f.cfg.Follow.InstanceID))
+	if f.cfg.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(f.cfg.InstanceID))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -293,16 +305,16 @@ func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.Epoc
 func (f *follower) rangeBytes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	share := f.cfg.Follow.Range.MaxTotal / max(1, len(f.assigned)) / f.maxInFlight()
-	return min(f.cfg.Follow.Range.MaxBytes, share)
+	share := f.cfg.Range.MaxTotal / max(1, len(f.assigned)) / f.maxInFlight()
+	return min(f.cfg.Range.MaxBytes, share)
 }
 
 // maxInFlight is how many ranges of a partition may be on their way: the samples of a series must stay in order.
 func (f *follower) maxInFlight() int {
-	if f.head.signal() == journal.Metrics {
+	if f.head.Signal() == journal.Metrics {
 		return 1
 	}
-	return f.cfg.Follow.InFlight
+	return f.cfg.InFlight
 }
 
 // Shutdown delivers what the journal holds by now, as far as that goes quickly, and leaves the group (a static member
@@ -331,9 +343,9 @@ func (f *follower) quit() {
 	}
 	member := f.group
 	f.mu.Unlock()
-	end(all, (*worker.Worker).Finish, handOver)
+	end(all, (*worker.Worker).Finish, worker.HandOver)
 	if member != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), worker.AskTimeout)
 		defer cancel()
 		_ = f.commitOnce(ctx) // for lag only
 	}
@@ -347,5 +359,5 @@ func (f *follower) quit() {
 }
 
 func (f *follower) groupName() string {
-	return f.head.signal().Group(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group)
+	return f.head.Signal().Group(f.cluster.TopicPrefix, f.cfg.Group)
 }

@@ -1,32 +1,26 @@
-package kafkareplayreceiver
+package follow
 
 import (
 	"context"
 	"errors"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
-	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
-const (
-	stage     = "follow"
-	tenantKey = "x-scope-orgid"
-)
+const stage = "follow"
 
 // assignment is a partition while this member owns it.
 type assignment struct {
@@ -97,9 +91,9 @@ func (a *assignment) run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(retryEvery + rand.N(retryEvery)):
+			case <-time.After(worker.RetryEvery + rand.N(worker.RetryEvery)):
 			}
-			if group.Confirm(ctx, a.f.group, a.f.groupName(), a.f.cfg.Follow.InstanceID) == nil {
+			if group.Confirm(ctx, a.f.group, a.f.groupName(), a.f.cfg.InstanceID) == nil {
 				break
 			}
 		}
@@ -109,16 +103,16 @@ func (a *assignment) run(ctx context.Context) {
 // deliver runs one worker.
 func (a *assignment) deliver(ctx context.Context) error {
 	f := a.f
-	limits := f.cfg.Follow.Range
+	limits := f.cfg.Range
 	w, err := worker.New(worker.Settings{
 		Partition: worker.Partition{
-			Topic: f.topic, Index: a.partition, StateTopic: f.head.signal().StateTopic(f.cfg.Kafka.TopicPrefix, f.cfg.Follow.Group), Group: f.groupName(), SpreadBy: f.spreadBy,
+			Topic: f.topic, Index: a.partition, StateTopic: f.head.Signal().StateTopic(f.cluster.TopicPrefix, f.cfg.Group), Group: f.groupName(), SpreadBy: f.spreadBy,
 		},
-		Asking: f.asking, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Bury: a.bury, Observer: a, Attempts: f.sink.attempted,
+		Asking: f.asking, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Observer: a, Attempts: f.sink.attempted,
 		Limits: worker.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
 			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }},
-		Interval: f.cfg.Follow.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
-		DedupWindow: f.cfg.Follow.DedupWindow, DedupMax: f.cfg.Follow.DedupMaxRecords, Reader: []kgo.Opt{kgo.WithHooks(fetchTimer{f})},
+		Interval: f.cfg.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
+		DedupWindow: f.cfg.DedupWindow, DedupMax: f.cfg.DedupMaxRecords, Reader: []kgo.Opt{kgo.WithHooks(fetchTimer{f})},
 	})
 	if err != nil {
 		return err
@@ -139,27 +133,17 @@ func (a *assignment) deliver(ctx context.Context) error {
 	return err
 }
 
-// item is the payload of a record on its way to the pipeline.
-type item struct {
-	record  journal.Record
-	kafka   *kgo.Record
-	request any
-	err     error // it can't be decoded
-	// deduplicated: it is left out if it repeats another record.
-	deduplicated bool
-}
-
 func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	out := delivery.Record{Offset: k.Offset, Time: k.Timestamp}
-	it := &item{kafka: k}
+	it := &pipeline.Item{Kafka: k}
 	out.Payload = it
-	if it.record, it.err = journal.FromKafka(k); it.err != nil {
+	if it.Record, it.Err = journal.FromKafka(k); it.Err != nil {
 		return out
 	}
 	var fine bool
-	if it.request, fine, it.err = a.f.head.decode(k.Value); it.err == nil && fine {
-		out.ID = delivery.RecordID(it.record.ID())
-		it.deduplicated = a.f.cfg.Follow.DedupWindow > 0
+	if it.Request, fine, it.Err = a.f.head.Decode(k.Value); it.Err == nil && fine {
+		out.ID = delivery.RecordID(it.Record.ID())
+		it.Deduplicated = a.f.cfg.DedupWindow > 0
 	}
 	return out
 }
@@ -168,7 +152,7 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 // decoded again.
 func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 	if len(records) == 0 {
-		return a.f.head.consume(ctx, nil)
+		return a.f.head.Consume(ctx, nil)
 	}
 	a.f.inFlight.Add(int64(len(records)))
 	defer a.f.inFlight.Add(-int64(len(records)))
@@ -177,23 +161,22 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	of.Outcome = &delivery.Outcome{}
 	ctx, done := a.sends.begin(ctx, records[0].Offset, records[0].Time)
 	defer done()
-	var batches []*batch
+	var batches []*pipeline.Batch
 	for _, r := range records {
-		it := r.Payload.(*item)
-		if it.err != nil {
-			if err := a.letter(ctx, it.kafka, "decode", it.err); err != nil {
+		it := r.Payload.(*pipeline.Item)
+		if it.Err != nil {
+			if err := a.letter(ctx, it.Kafka, "decode", it.Err); err != nil {
 				return err
 			}
 			continue
 		}
-		batches = it.into(batches, of.Session.Stateful())
+		batches = it.Into(batches, of.Session.Stateful())
 	}
 	for i, batch := range batches {
-		if a.f.cfg.Follow.Range.Recorded {
+		if a.f.cfg.Range.Recorded {
 			of.Part = &delivery.Part{Bounds: b, Index: i}
 		}
-		with := origin.WithRequests(asSender(of.In(ctx), batch.of), batch.deduplicated)
-		if err := a.f.head.consume(with, batch.requests); err != nil {
+		if err := batch.Send(of.In(ctx), a.f.head); err != nil {
 			if errors.Is(context.Cause(ctx), errGaveUp) {
 				return errGaveUp
 			}
@@ -222,46 +205,13 @@ func (a *assignment) countAgain(ctx context.Context, records []delivery.Record) 
 	}
 }
 
-// batch is requests of one sender, in order.
-type batch struct {
-	of           *journal.Record
-	requests     []any
-	deduplicated []bool // of each request
-}
-
-// into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
-// come in: there only the last batch takes another request.
-func (it *item) into(all []*batch, inOrder bool) []*batch {
-	for i := len(all) - 1; i >= 0; i-- {
-		of := all[i].of
-		if of.Tenant == it.record.Tenant && maps.EqualFunc(of.Metadata, it.record.Metadata, slices.Equal) {
-			all[i].requests, all[i].deduplicated = append(all[i].requests, it.request), append(all[i].deduplicated, it.deduplicated)
-			return all
-		}
-		if inOrder {
-			break
-		}
-	}
-	return append(all, &batch{of: &it.record, requests: []any{it.request}, deduplicated: []bool{it.deduplicated}})
-}
-
-// asSender returns a context that carries what is known of who sent r.
-func asSender(ctx context.Context, r *journal.Record) context.Context {
-	meta := maps.Clone(r.Metadata)
-	if meta == nil {
-		meta = map[string][]string{}
-	}
-	meta[tenantKey] = []string{r.Tenant}
-	return client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)})
-}
-
 func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) error {
-	return a.letter(ctx, r.Payload.(*item).kafka, "refused", reason)
+	return a.letter(ctx, r.Payload.(*pipeline.Item).Kafka, "refused", reason)
 }
 
 // letter keeps a record in the dead letter.
 func (a *assignment) letter(ctx context.Context, k *kgo.Record, reason string, cause error) error {
-	err := a.f.letter.WriteLarge(ctx, journal.DeadLetter(a.f.cfg.Kafka.TopicPrefix, stage, reason+": "+cause.Error(), k, true))
+	err := a.f.letter.WriteLarge(ctx, journal.DeadLetter(a.f.cluster.TopicPrefix, stage, reason+": "+cause.Error(), k, true))
 	if err != nil {
 		return err
 	}
@@ -326,7 +276,7 @@ func (a *assignment) Failed(err error) {
 	}
 	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, a.f.with())
 	level := zap.WarnLevel
-	if !a.f.roster.lines.Allow("again "+a.f.groupName(), time.Now(), a.f.cfg.Follow.OutageAfter) { // Others say the same.
+	if !a.f.roster.lines.Allow("again "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) { // Others say the same.
 		level = zap.DebugLevel
 	}
 	a.f.set.Logger.Log(level, "a partition begins again from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))

@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package follow
 
 import (
 	"context"

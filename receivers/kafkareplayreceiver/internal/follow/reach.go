@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package follow
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 
 // checkKafka says when Kafka is away. Followers of one Kafka share the lines.
 func (f *follower) checkKafka(err error) {
-	now, brokers := time.Now(), fmt.Sprint(f.cfg.Kafka.Brokers)
-	every := f.cfg.Follow.OutageAfter
+	now, brokers := time.Now(), fmt.Sprint(f.cluster.Brokers)
+	every := f.cfg.OutageAfter
 	if err == nil {
 		o, told := f.kafka.Worked(now)
 		if o.Since.IsZero() {
@@ -21,7 +21,7 @@ func (f *follower) checkKafka(err error) {
 		}
 		f.status.Good(keyKafka)
 		if told && f.roster.lines.Allow("back "+brokers, now, every) {
-			f.set.Logger.Error("The journal can be followed again", zap.Strings("brokers", f.cfg.Kafka.Brokers), zap.Duration("away", o.Lasted.Round(time.Second)))
+			f.set.Logger.Error("The journal can be followed again", zap.Strings("brokers", f.cluster.Brokers), zap.Duration("away", o.Lasted.Round(time.Second)))
 		}
 		return
 	}
@@ -31,6 +31,6 @@ func (f *follower) checkKafka(err error) {
 	}
 	if o, due := f.kafka.Due(now); due && f.roster.lines.Allow("away "+brokers, now, every) {
 		f.set.Logger.Error("The journal has not been followed for "+journal.Ago(o.Lasted)+". Nothing is lost: look at the brokers, the network and the key brokers",
-			zap.Strings("brokers", f.cfg.Kafka.Brokers), zap.Duration("away", o.Lasted.Round(time.Second)), zap.Error(o.Cause))
+			zap.Strings("brokers", f.cluster.Brokers), zap.Duration("away", o.Lasted.Round(time.Second)), zap.Error(o.Cause))
 	}
 }

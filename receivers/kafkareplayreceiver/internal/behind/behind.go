@@ -1,4 +1,5 @@
-package kafkareplayreceiver
+// Package behind looks at the configuration of the pipelines behind a receiver for components that answer before they have delivered.
+package behind
 
 import (
 	"errors"
@@ -21,9 +22,9 @@ type configured interface {
 	EffectiveConfig() *confmap.Conf
 }
 
-// checkBehind refuses what would answer before it has delivered, in the pipelines that receiver id feeds: a crash loses what it
+// Check refuses what would answer before it has delivered, in the pipelines that receiver id feeds: a crash loses what it
 // holds. Where no extension knows the configuration nothing can be seen, and nothing is refused.
-func checkBehind(host component.Host, id component.ID, signal string) error {
+func Check(host component.Host, id component.ID, signal string) error {
 	for _, e := range host.GetExtensions() {
 		if c, ok := e.(configured); ok {
 			if conf := c.EffectiveConfig(); conf != nil {

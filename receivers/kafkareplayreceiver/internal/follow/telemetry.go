@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package follow
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 // emptyFetch is the size up to which an answer to a fetch holds no records: it says how long nothing came.
@@ -76,7 +78,7 @@ func (f *follower) hear(ctx context.Context) error {
 	if idle {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
 	asked := time.Now()
 	ends, err := kadm.NewClient(f.asking).ListCommittedOffsets(ctx, f.topic)

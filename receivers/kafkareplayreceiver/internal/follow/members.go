@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package follow
 
 import (
 	"context"
@@ -16,6 +16,9 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/outage"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/audit"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/web"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
 var (
@@ -34,25 +37,29 @@ type Member struct {
 	Partitions []int32        `json:"partitions"`
 }
 
-// rosters finds the roster of a receiver that stands in several pipelines.
-type rosters struct {
+// Rosters finds the roster of a receiver that stands in several pipelines. The zero value has none; it is safe for concurrent use.
+type Rosters struct {
 	lines outage.Lines // of all receivers
 	mu    sync.Mutex
-	all   map[*Config]*roster // guarded by mu
+	all   map[*Config]*Roster // guarded by mu
 }
 
-func (r *rosters) of(cfg *Config) *roster {
+// Of returns the roster of the receiver that cfg configures.
+func (r *Rosters) Of(cfg *Config) *Roster {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.all == nil {
+		r.all = map[*Config]*Roster{}
+	}
 	if r.all[cfg] == nil {
-		r.all[cfg] = &roster{lines: &r.lines}
+		r.all[cfg] = &Roster{lines: &r.lines}
 	}
 	return r.all[cfg]
 }
 
-// roster is the followers of one receiver that run, one for each pipeline, and their API on the admin extension: a static
+// Roster is the followers of one receiver that run, one for each pipeline, and their API on the admin extension: a static
 // member stays in its group when it stops, so whoever takes one away for good has to say so.
-type roster struct {
+type Roster struct {
 	lines *outage.Lines
 
 	mu      sync.Mutex
@@ -61,17 +68,17 @@ type roster struct {
 }
 
 // add puts the API on the admin extension, if there is one, with the first follower.
-func (r *roster) add(f *follower, host component.Host) {
+func (r *Roster) add(f *follower, host component.Host) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.running) == 0 {
-		r.unmount = admin.Mount(host, f.id, "Members of group "+f.cfg.Follow.Group, r.handler(), f.set.Logger)
+		r.unmount = admin.Mount(host, f.id, "Members of group "+f.cfg.Group, r.handler(), f.set.Logger)
 	}
 	r.running = append(r.running, f)
 }
 
 // remove takes the API away with the last follower. It may be repeated.
-func (r *roster) remove(f *follower) {
+func (r *Roster) remove(f *follower) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := slices.Index(r.running, f)
@@ -83,17 +90,17 @@ func (r *roster) remove(f *follower) {
 	}
 }
 
-func (r *roster) handler() http.Handler {
+func (r *Roster) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", r.serveMembers)
 	mux.HandleFunc("GET /v1/members", r.serveMembers)
 	mux.HandleFunc("POST /v1/leave", r.serveLeave)
 	mux.HandleFunc("DELETE /v1/members/{instance}", r.serveRemove)
-	return http.TimeoutHandler(mux, askLimit, `{"error":"Kafka took too long to answer"}`)
+	return http.TimeoutHandler(mux, web.Limit, `{"error":"Kafka took too long to answer"}`)
 }
 
 // each calls do for all followers at once and joins the errors.
-func (r *roster) each(do func(*follower) error) error {
+func (r *Roster) each(do func(*follower) error) error {
 	r.mu.Lock()
 	running := slices.Clone(r.running)
 	r.mu.Unlock()
@@ -109,7 +116,7 @@ func (r *roster) each(do func(*follower) error) error {
 	return errors.Join(errs...)
 }
 
-func (r *roster) serveMembers(w http.ResponseWriter, req *http.Request) {
+func (r *Roster) serveMembers(w http.ResponseWriter, req *http.Request) {
 	var mu sync.Mutex
 	all := []Member{}
 	err := r.each(func(f *follower) error {
@@ -123,27 +130,27 @@ func (r *roster) serveMembers(w http.ResponseWriter, req *http.Request) {
 		answerMembers(w, err)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"members": all})
+	web.Answer(w, http.StatusOK, map[string]any{"members": all})
 }
 
 // serveLeave ends following until the next start. It is not undone when the client goes.
-func (r *roster) serveLeave(w http.ResponseWriter, req *http.Request) {
-	by := caller(req)
+func (r *Roster) serveLeave(w http.ResponseWriter, req *http.Request) {
+	by := web.Caller(req)
 	answerMembers(w, r.each(func(f *follower) error {
 		err := f.leave(context.WithoutCancel(req.Context()))
-		f.audit("leave", f.cfg.Follow.InstanceID, by, err)
+		f.audit("leave", f.cfg.InstanceID, by, err)
 		return err
 	}))
 }
 
 // serveRemove takes a member that is gone out of the group. One that lives joins again by itself.
-func (r *roster) serveRemove(w http.ResponseWriter, req *http.Request) {
-	instance, by := req.PathValue("instance"), caller(req)
+func (r *Roster) serveRemove(w http.ResponseWriter, req *http.Request) {
+	instance, by := req.PathValue("instance"), web.Caller(req)
 	found := false
 	var mu sync.Mutex
 	err := r.each(func(f *follower) error {
 		err := errOwnMember
-		if instance != f.cfg.Follow.InstanceID {
+		if instance != f.cfg.InstanceID {
 			err = f.remove(req.Context(), instance)
 		}
 		f.audit("remove", instance, by, err)
@@ -174,25 +181,21 @@ func answerMembers(w http.ResponseWriter, err error) {
 	case errors.Is(err, errNotStarted):
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status, map[string]string{"error": err.Error()})
+	web.Answer(w, status, map[string]string{"error": err.Error()})
 }
 
 func (f *follower) audit(action, instance, by string, err error) {
-	fields := []zap.Field{zap.String("action", action), zap.String("group", f.groupName()), zap.String("instance_id", instance), zap.String("by", by), zap.Bool("done", err == nil)}
-	if err != nil {
-		fields = append(fields, zap.Error(err))
-	}
-	f.set.Logger.Named("audit").Info("group member", fields...)
+	audit.Write(f.set.Logger, "group member", action, by, err, zap.String("group", f.groupName()), zap.String("instance_id", instance))
 }
 
 // leave ends following as Shutdown does, and then takes the static member out of the group, so that its partitions go at
 // once. It may be repeated.
 func (f *follower) leave(ctx context.Context) error {
-	if f.cfg.Follow.InstanceID == "" {
+	if f.cfg.InstanceID == "" {
 		return errNotStatic
 	}
 	f.quit()
-	err := f.remove(ctx, f.cfg.Follow.InstanceID)
+	err := f.remove(ctx, f.cfg.InstanceID)
 	if errors.Is(err, errNoMember) {
 		return nil
 	}
@@ -201,7 +204,7 @@ func (f *follower) leave(ctx context.Context) error {
 
 // remove takes a static member out of the group.
 func (f *follower) remove(ctx context.Context, instance string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
 	left, err := kadm.NewClient(f.asking).LeaveGroup(ctx, kadm.LeaveGroup(f.groupName()).InstanceIDs(instance).Reason("it is gone for good"))
 	if err == nil {
@@ -218,7 +221,7 @@ func (f *follower) remove(ctx context.Context, instance string) error {
 
 // members asks who is in the group.
 func (f *follower) members(ctx context.Context) ([]Member, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
 	described, err := kadm.NewClient(f.asking).DescribeGroups(ctx, f.groupName())
 	if err == nil {
@@ -232,7 +235,7 @@ func (f *follower) members(ctx context.Context) ([]Member, error) {
 	}
 	var all []Member
 	for _, m := range described[f.groupName()].Members {
-		member := Member{Signal: f.head.signal(), ClientID: m.ClientID, Host: m.ClientHost, Partitions: []int32{}}
+		member := Member{Signal: f.head.Signal(), ClientID: m.ClientID, Host: m.ClientHost, Partitions: []int32{}}
 		if m.InstanceID != nil {
 			member.InstanceID = *m.InstanceID
 		}

@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package run
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/penstockhq/penstock/internal/delivery"
-	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/source"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/offsets"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pace"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
@@ -26,12 +26,11 @@ const (
 
 // run is a job while this instance runs it.
 type run struct {
-	j       *jobs
-	job     replay.Job
-	head    head
-	topic   string
-	records selection.Records
-	items   *selection.Items
+	m   *Runner
+	log *joblog.Log
+	job replay.Job
+	// src is what it reads. Set before anything is read.
+	src *source.Source
 	// spreadBy decides which partition a stream is in. Set before the parts run.
 	spreadBy []string
 	parts    []*part
@@ -57,12 +56,11 @@ type run struct {
 	reportedAt time.Time    // of the leader's goroutine
 }
 
-func newRun(j *jobs, job replay.Job) *run {
+func newRun(m *Runner, log *joblog.Log, job replay.Job) *run {
 	r := &run{
-		j: j, job: job, head: j.headOf(job.Spec.Signal), topic: j.sourceTopic(&job.Spec), quit: make(chan struct{}), done: make(chan struct{}),
+		m: m, log: log, job: job, quit: make(chan struct{}), done: make(chan struct{}),
 		phase: replay.Waiting, replaced: job.Status.Replaced, started: job.Status.Started,
 	}
-	r.records = recordsOf(&job, j.cfg.Kafka.TopicPrefix)
 	known := map[int32]replay.Progress{}
 	for _, p := range job.Status.Partitions {
 		known[p.Partition] = p
@@ -73,37 +71,6 @@ func newRun(j *jobs, job replay.Job) *run {
 		r.parts = append(r.parts, p)
 	}
 	return r
-}
-
-// recordsOf is what a job selects among records.
-func recordsOf(job *replay.Job, prefix string) selection.Records {
-	s := selection.Records{Tenants: job.Spec.Tenants, Keys: job.Spec.Keys, Headers: job.Spec.Headers}
-	if job.Range != nil {
-		s.From, s.To = job.Range.ReadFrom, job.Range.ReadTo
-	}
-	if job.Spec.Source == replay.DeadLetter {
-		s.Topic = job.Spec.Signal.Topic(prefix)
-	}
-	return s
-}
-
-// itemsOf is what a job selects in records.
-func (j *jobs) itemsOf(job *replay.Job) (*selection.Items, error) {
-	s := selection.ItemSettings{Condition: job.Spec.Condition}
-	if job.Range != nil && job.Range.Event {
-		s.Within = job.Range.Contains
-	}
-	if job.Spec.Mark {
-		s.Mark = job.Spec.ID
-	}
-	return selection.NewItems(job.Spec.Signal, s, j.set)
-}
-
-func (j *jobs) sourceTopic(s *replay.Spec) string {
-	if s.Source == replay.DeadLetter {
-		return journal.DeadLetterTopic(j.cfg.Kafka.TopicPrefix)
-	}
-	return s.Signal.Topic(j.cfg.Kafka.TopicPrefix)
 }
 
 func (r *run) begin(ctx context.Context) {
@@ -159,7 +126,7 @@ func (r *run) over() bool {
 	case <-r.done:
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.phase != replay.Waiting || time.Since(r.overAt) >= retryEvery
+		return r.phase != replay.Waiting || time.Since(r.overAt) >= worker.RetryEvery
 	default:
 		return false
 	}
@@ -198,7 +165,7 @@ func (r *run) move(phase replay.Phase) {
 }
 
 func (r *run) work(ctx context.Context) (err error) {
-	if r.items, err = r.j.itemsOf(&r.job); err != nil {
+	if r.src, err = source.Of(&r.job, r.m.Kafka.TopicPrefix, r.m.Heads.Of(r.job.Spec.Signal), r.m.Telemetry); err != nil {
 		return err
 	}
 	if r.job.Spec.Replace != nil && r.replaced == nil {
@@ -211,22 +178,18 @@ func (r *run) work(ctx context.Context) (err error) {
 		r.replaced = done
 		r.mu.Unlock()
 		// A restart must not delete what was replayed: this is on record before anything is.
-		log, err := r.j.ready()
-		if err != nil {
-			return fmt.Errorf("%w: %w", errLater, err)
-		}
 		status := r.status()
-		if err := log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}); err != nil {
+		if err := r.log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}); err != nil {
 			return fmt.Errorf("%w: %w", errLater, err)
 		}
 	}
-	prepare, cancel := context.WithTimeout(ctx, askTimeout)
-	layout, err := cluster.EnsureState(prepare, r.j.asking, r.j.cfg.Kafka.TopicPrefix, r.job.Spec.Signal, stateGroup(r.job.Spec.ID))
+	prepare, cancel := context.WithTimeout(ctx, worker.AskTimeout)
+	layout, err := cluster.EnsureState(prepare, r.m.Asking, r.m.Kafka.TopicPrefix, r.job.Spec.Signal, stateGroup(r.job.Spec.ID))
 	cancel()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLater, err)
 	}
-	r.spreadBy = worker.SpreadBy(r.j.cfg.Kafka.TopicPrefix, r.topic, r.job.Spec.Signal, layout)
+	r.spreadBy = worker.SpreadBy(r.m.Kafka.TopicPrefix, r.src.Topic, r.job.Spec.Signal, layout)
 	r.move(replay.Running)
 	now := time.Now()
 	r.mu.Lock()
@@ -249,7 +212,7 @@ func (r *run) work(ctx context.Context) (err error) {
 // look measures the rate, and looks whether live groups lag.
 func (r *run) look(ctx context.Context) {
 	yields := r.job.Spec.Yield == nil || *r.job.Spec.Yield
-	prefix := r.job.Spec.Signal.Group(r.j.cfg.Kafka.TopicPrefix, "")
+	prefix := r.job.Spec.Signal.Group(r.m.Kafka.TopicPrefix, "")
 	last, at := r.sums(), time.Now()
 	for worker.Wait(ctx, lookEvery) == nil {
 		current, now := r.sums(), time.Now()
@@ -262,14 +225,14 @@ func (r *run) look(ctx context.Context) {
 		if !yields {
 			continue
 		}
-		ask, cancel := context.WithTimeout(ctx, askTimeout)
-		group, lag, err := offsets.MostLagging(ask, r.j.asking, prefix)
+		ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
+		group, lag, err := offsets.MostLagging(ask, r.m.Asking, prefix)
 		cancel()
 		if err != nil {
 			continue // Whoever can't be asked is not waited for.
 		}
 		r.mu.Lock()
-		behind := lag > r.j.conf.LiveLag
+		behind := lag > r.m.LiveLag
 		r.yield.Look(behind)
 		r.yielding = ""
 		if r.yield.Share() < 1 {
@@ -316,7 +279,7 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // status is how far it is.
 func (r *run) status() replay.Status {
-	s := replay.Status{Instance: r.j.instance}
+	s := replay.Status{Instance: r.m.Instance}
 	for _, p := range r.parts {
 		c := p.counted()
 		s.Counts.Add(&c)

@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package api
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancesto
 //go:embed jobs.html
 var pageText string
 
-//go:embed jobs_new.html
+//go:embed new.html
 var newPageText string
 
-//go:embed jobs_new.js
+//go:embed new.js
 var newPageScript string
 
 var (
@@ -31,22 +31,22 @@ var (
 	script  = admin.NewScript(newPageScript)
 )
 
-func (j *jobs) servePage(w http.ResponseWriter, _ *http.Request) {
-	all, err := j.views()
-	j.show(w, page, pagePolicy, map[string]any{"ID": j.id.String(), "Jobs": all, "Error": err, "Signals": j.signals(), "Now": time.Now()})
+func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
+	all, err := s.views()
+	s.show(w, page, pagePolicy, map[string]any{"ID": s.ID.String(), "Jobs": all, "Error": err, "Signals": s.Heads.Signals(), "Now": time.Now()})
 }
 
 // serveNew serves the form for a job, which is sent to url.
-func (j *jobs) serveNew(url string) http.HandlerFunc {
+func (s *Server) serveNew(url string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		j.show(w, newPage, script.Policy, map[string]any{"ID": j.id.String(), "URL": url, "Script": script.Text})
+		s.show(w, newPage, script.Policy, map[string]any{"ID": s.ID.String(), "URL": url, "Script": script.Text})
 	}
 }
 
-func (j *jobs) show(w http.ResponseWriter, what *template.Template, policy string, content map[string]any) {
+func (s *Server) show(w http.ResponseWriter, what *template.Template, policy string, content map[string]any) {
 	var out bytes.Buffer
 	if err := what.Execute(&out, content); err != nil {
-		j.set.Logger.Error("page of jobs", zap.Error(err))
+		s.Log.Error("page of jobs", zap.Error(err))
 		http.Error(w, "the page could not be made; see the log", http.StatusInternalServerError)
 		return
 	}

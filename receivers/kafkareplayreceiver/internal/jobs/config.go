@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package jobs
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ const (
 	targetOther      = "other"
 )
 
-// JobsConfig is how to replay past ranges.
-type JobsConfig struct {
+// Config is how to replay past ranges.
+type Config struct {
 	// Windows are the sizes of rollup windows in the pipeline of metrics: ranges widen to their boundaries. Default none.
 	Windows []time.Duration `mapstructure:"windows"`
 	// Targets are the stores that these pipelines write to, to be asked what they accept. Default none.
@@ -59,14 +59,15 @@ type TargetConfig struct {
 	HTTP confighttp.ClientConfig `mapstructure:",squash"`
 }
 
-func defaultJobsConfig() JobsConfig {
-	return JobsConfig{
+// DefaultConfig has no targets.
+func DefaultConfig() Config {
+	return Config{
 		Workers: 4, LiveLag: 10_000, CheckpointInterval: time.Minute, DedupWindow: 10 * time.Minute, DedupMaxRecords: 100_000,
 	}
 }
 
 // Validate reports all problems at once.
-func (c *JobsConfig) Validate() (err error) {
+func (c *Config) Validate() (err error) {
 	bad := func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) }
 	for _, w := range c.Windows {
 		if w < time.Second || w > 31*24*time.Hour {

@@ -1,4 +1,4 @@
-package kafkareplayreceiver
+package follow
 
 import (
 	"context"
@@ -46,7 +46,7 @@ type bestEffort struct {
 }
 
 // newBestEffort returns nil where the sink holds its records.
-func newBestEffort(cfg *FollowConfig, host component.Host) (*bestEffort, error) {
+func newBestEffort(cfg *Config, host component.Host) (*bestEffort, error) {
 	if cfg.OnFull != onFullBestEffort {
 		return nil, nil
 	}
@@ -64,7 +64,7 @@ func (b *bestEffort) look(f *follower, now time.Time) {
 	if room.Full && room.Holder == f.groupName() && now.Sub(b.last) >= settleTime {
 		b.last = now
 		b.times.Failed(now, errors.New(room.Describe(f.topic)))
-		f.status.Bad(keyBestEffort, fmt.Sprintf("%s loses its oldest %s: the journal is full, and on_full is best_effort", f.cfg.Follow.Group, f.head.signal()))
+		f.status.Bad(keyBestEffort, fmt.Sprintf("%s loses its oldest %s: the journal is full, and on_full is best_effort", f.cfg.Group, f.head.Signal()))
 		f.giveUp()
 	}
 	b.mu.Lock()
@@ -73,10 +73,10 @@ func (b *bestEffort) look(f *follower, now time.Time) {
 	if lost > 0 {
 		if o, due := b.times.Due(now); due {
 			f.set.Logger.Error(fmt.Sprintf("%s loses its oldest %s, because on_full is best_effort: %v. Repair or speed up the sink",
-				f.cfg.Follow.Group, f.head.signal(), o.Cause), zap.Int64("lost_records", lost), zap.Time("since", o.Since))
+				f.cfg.Group, f.head.Signal(), o.Cause), zap.Int64("lost_records", lost), zap.Time("since", o.Since))
 		}
 	}
-	if now.Sub(b.last) >= max(f.cfg.Follow.OutageAfter, 2*settleTime) {
+	if now.Sub(b.last) >= max(f.cfg.OutageAfter, 2*settleTime) {
 		b.over(f, now, lost)
 	}
 }
@@ -91,7 +91,7 @@ func (b *bestEffort) over(f *follower, now time.Time, lost int64) {
 	b.mu.Unlock()
 	f.status.Good(keyBestEffort)
 	if told {
-		f.set.Logger.Error(f.cfg.Follow.Group+" loses nothing any more: the journal has room", zap.Int64("lost_records", lost), zap.Time("since", o.Since))
+		f.set.Logger.Error(f.cfg.Group+" loses nothing any more: the journal has room", zap.Int64("lost_records", lost), zap.Time("since", o.Since))
 	}
 }
 

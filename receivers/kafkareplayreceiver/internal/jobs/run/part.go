@@ -1,26 +1,24 @@
-package kafkareplayreceiver
+package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
-	"github.com/penstockhq/penstock/internal/journal"
-	"github.com/penstockhq/penstock/internal/origin"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/source"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
@@ -48,7 +46,7 @@ func (p *part) stop() {
 
 // run delivers the partition, whenever there is room for one more worker.
 func (p *part) run(ctx context.Context) error {
-	queue := p.r.j.room.Queue(p.r.job.Spec.ID)
+	queue := p.r.m.room.Queue(p.r.job.Spec.ID)
 	for {
 		placed, place, err := queue.Enter(ctx, p.r.quit)
 		if place == nil {
@@ -90,16 +88,16 @@ func (p *part) deliver(ctx context.Context) error {
 
 // settingsOf are those of the worker of p.
 func (r *run) settingsOf(p *part) worker.Settings {
-	spec, conf := &r.job.Spec, r.j.conf
+	spec, conf := &r.job.Spec, &r.m.Settings
 	bounds := worker.Bounds{First: p.span.First, Next: p.span.Next, Began: r.job.Created}
 	if r.job.Range != nil {
 		bounds.Began = r.job.Range.From
 	}
 	return worker.Settings{
 		Partition: worker.Partition{
-			Topic: r.topic, Index: p.span.Partition, StateTopic: spec.Signal.StateTopic(r.j.cfg.Kafka.TopicPrefix, stateGroup(spec.ID)), SpreadBy: r.spreadBy,
+			Topic: r.src.Topic, Index: p.span.Partition, StateTopic: spec.Signal.StateTopic(r.m.Kafka.TopicPrefix, stateGroup(spec.ID)), SpreadBy: r.spreadBy,
 		},
-		Asking: r.j.asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(), Decode: p.decode, Deliver: p.send, Bury: p.bury, Observer: p,
+		Asking: r.m.Asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Observer: p,
 		Interval: conf.CheckpointInterval, DedupWindow: conf.DedupWindow, DedupMax: conf.DedupMaxRecords,
 	}
 }
@@ -108,7 +106,7 @@ func (r *run) settingsOf(p *part) worker.Settings {
 // no more.
 func (r *run) limits() worker.Limits {
 	records, bytes := int64(jobRangeRecords), int64(jobRangeBytes)
-	workers := int64(r.j.conf.Workers)
+	workers := int64(r.m.Workers)
 	if rate := r.job.Spec.RecordsPerSecond; rate > 0 {
 		records = min(records, max(1, rate/workers))
 	}
@@ -118,40 +116,10 @@ func (r *run) limits() worker.Limits {
 	return worker.Limits{Records: int(records), Bytes: func() int { return int(bytes) }}
 }
 
-// jobItem is a record on its way to the pipeline.
-type jobItem struct {
-	item
-	skip    bool // not selected
-	counted selection.Counted
-}
-
 func (p *part) decode(k *kgo.Record) delivery.Record {
-	out := delivery.Record{Offset: k.Offset, Time: k.Timestamp}
-	it := &jobItem{item: item{kafka: k}}
-	out.Payload = it
-	it.record, it.err = journal.FromKafka(k)
-	if it.skip = !p.r.records.Match(&it.record, k.Timestamp, func(name string) (string, bool) { return header(k, name) }); it.skip || it.err != nil {
-		return out
-	}
-	var fine bool
-	if it.request, fine, it.err = p.r.head.decode(k.Value); it.err != nil {
-		return out
-	}
-	if fine {
-		out.ID = delivery.RecordID(it.record.ID())
-		it.deduplicated = p.r.j.conf.DedupWindow > 0
-	}
-	it.counted = p.r.items.Apply(context.Background(), it.request)
-	return out
-}
-
-func header(k *kgo.Record, name string) (string, bool) {
-	for _, h := range k.Headers {
-		if h.Key == name {
-			return string(h.Value), true
-		}
-	}
-	return "", false
+	it, id := p.r.src.Read(context.Background(), k)
+	it.Deduplicated = id != delivery.RecordID{} && p.r.m.DedupWindow > 0
+	return delivery.Record{Offset: k.Offset, Time: k.Timestamp, ID: id, Payload: it}
 }
 
 // send passes on what is selected of a range.
@@ -162,29 +130,29 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 				return err
 			}
 		}
-		return p.r.head.consume(ctx, nil)
+		return p.r.src.Head.Consume(ctx, nil)
 	}
 	var n replay.Counts
-	var batches []*batch
+	var batches []*pipeline.Batch
 	for _, rec := range records {
-		it := rec.Payload.(*jobItem)
+		it := rec.Payload.(*source.Item)
 		switch {
-		case it.skip:
+		case it.Skip:
 			n.Filtered++
 			continue
-		case it.err != nil:
+		case it.Err != nil:
 			n.Undecodable++
 			continue
 		}
-		n.Outside += int64(it.counted.Left)
-		if it.counted.Kept == 0 {
+		n.Outside += int64(it.Counted.Left)
+		if it.Counted.Kept == 0 {
 			n.Filtered++
 			continue
 		}
 		n.Records++
-		n.Bytes += int64(len(it.kafka.Value))
-		n.Items += int64(it.counted.Kept)
-		batches = it.into(batches, true)
+		n.Bytes += int64(len(it.Kafka.Value))
+		n.Items += int64(it.Counted.Kept)
+		batches = it.Into(batches, true)
 	}
 	if err := p.r.wait(ctx, n.Records, n.Bytes); err != nil {
 		return err
@@ -194,7 +162,7 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 	of.Outcome = &delivery.Outcome{}
 	ctx = of.In(ctx)
 	for _, b := range batches {
-		if err := p.r.head.consume(origin.WithRequests(asSender(ctx, b.of), b.deduplicated), b.requests); err != nil {
+		if err := b.Send(ctx, p.r.src.Head); err != nil {
 			return err
 		}
 	}
@@ -222,7 +190,7 @@ func (p *part) count(n *replay.Counts) {
 	p.mu.Lock()
 	p.counts.Add(n)
 	p.mu.Unlock()
-	t := p.r.j.telemetry
+	t := p.r.m.Metrics
 	signal := attribute.String("signal", string(p.r.job.Spec.Signal))
 	add := func(to metric.Int64Counter, n int64, outcome string) {
 		if n != 0 {
@@ -247,48 +215,10 @@ func (p *part) counted() replay.Counts {
 	return p.counts
 }
 
-// countsID is the tally's in the checkpoint.
-const countsID = "kafka_replay/counts"
-
-// tally keeps a partition's counts in its checkpoint. Refused records are not in it: a worker that leaves one out begins
-// again from the checkpoint before.
-type tally struct{ p *part }
-
-var _ delivery.Stateful = (*tally)(nil)
-
-// newTally begins to count at 0, or where Restore says.
-func (p *part) newTally() *tally {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.counts = replay.Counts{Refused: p.counts.Refused}
-	return &tally{p}
-}
-
-func (t *tally) Restore(r io.Reader) error {
-	var c replay.Counts
-	if err := json.NewDecoder(r).Decode(&c); err != nil {
-		return err
-	}
-	t.p.mu.Lock()
-	defer t.p.mu.Unlock()
-	c.Refused = t.p.counts.Refused
-	t.p.counts = c
-	return nil
-}
-
-func (t *tally) Snapshot(w io.Writer) error {
-	c := t.p.counted()
-	return json.NewEncoder(w).Encode(&c)
-}
-
-func (*tally) Advance(_ time.Time, _ bool, low time.Time) (bool, time.Time) { return false, low }
-func (*tally) Flush(context.Context) error                                  { return nil }
-func (*tally) Adopt()                                                       {}
-
 // bury only counts: the record is still where the job read it.
 func (p *part) bury(_ context.Context, _ delivery.Record, reason error) error {
 	p.count(&replay.Counts{Refused: 1})
-	p.r.j.set.Logger.Warn("a record of a job was refused for good", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
+	p.r.m.Telemetry.Logger.Warn("a record of a job was refused for good", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
 	return nil
 }
 
@@ -296,7 +226,7 @@ var _ delivery.Observer = (*part)(nil)
 
 func (p *part) Restored(offset int64, fresh bool) {
 	p.next.Store(offset)
-	p.r.j.set.Logger.Info("a partition is replayed", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
+	p.r.m.Telemetry.Logger.Info("a partition is replayed", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
 func (p *part) Delivered(b delivery.Bounds, _ time.Time, _, duplicates int) {
@@ -316,17 +246,17 @@ func (p *part) Lost(b delivery.Bounds) {
 
 func (p *part) Cut(c delivery.Cut) {
 	p.count(&replay.Counts{Lost: max(0, c.Next-c.First)})
-	p.r.j.set.Logger.Error("The journal lost records under a job", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition),
+	p.r.m.Telemetry.Logger.Error("The journal lost records under a job", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition),
 		zap.Int64("first", c.First), zap.Int64("next", c.Next))
 }
 
 func (p *part) Missing(next int64, why error) {
-	p.r.j.set.Logger.Error("A job's checkpoint is missing; the job goes on from an older one, or from the begin of its range", zap.String("job", p.r.job.Spec.ID),
+	p.r.m.Telemetry.Logger.Error("A job's checkpoint is missing; the job goes on from an older one, or from the begin of its range", zap.String("job", p.r.job.Spec.ID),
 		zap.Int32("partition", p.span.Partition), zap.Int64("offset", next), zap.Error(why))
 }
 
 func (p *part) Checkpointed(int64, int, time.Duration) {
-	p.r.j.telemetry.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)), attribute.String("group", "jobs")))
+	p.r.m.Metrics.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)), attribute.String("group", "jobs")))
 }
 
 func (p *part) Unclaimed([]string) {}
@@ -338,5 +268,5 @@ func (p *part) Failed(err error) {
 		return
 	}
 	p.r.retries(fmt.Sprintf("partition %d tries again: %v", p.span.Partition, err))
-	p.r.j.set.Logger.Warn("a job begins a partition again from its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
+	p.r.m.Telemetry.Logger.Warn("a job begins a partition again from its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
 }

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+)
+
+// MakeConfigured makes the jobs of the configuration that there are not yet, and returns those that it could not make.
+func (s *Server) MakeConfigured(ctx context.Context, log *joblog.Log, specs []replay.Spec) (left []replay.Spec) {
+	for _, spec := range specs {
+		known := false
+		log.Read(func(b *replay.Board) { known = b.Job(spec.ID) != nil })
+		if known {
+			continue
+		}
+		if spec.Signal != "" && s.Heads.Of(spec.Signal) == nil { // Its pipeline has not started yet.
+			left = append(left, spec)
+			continue
+		}
+		job, problems, err := s.Planner.Prepare(ctx, spec, "configuration")
+		var invalid *plan.InvalidError
+		switch {
+		case err != nil && !errors.As(err, &invalid):
+			left = append(left, spec)
+			continue
+		case err != nil:
+			job = &replay.Job{Spec: spec, Created: time.Now().UTC(), By: "configuration"}
+			job.Status = replay.Status{Phase: replay.Failed, Reason: err.Error()}
+		case len(problems) > 0 && spec.Force:
+			job.Warnings = problems
+		case len(problems) > 0:
+			job.Status = replay.Status{Phase: replay.Failed, Reason: strings.Join(problems, "; ")}
+		}
+		if err := s.add(ctx, log, job); err != nil {
+			left = append(left, spec)
+		}
+	}
+	return left
+}
+
+// add makes a job, unless its id is taken.
+func (s *Server) add(ctx context.Context, log *joblog.Log, job *replay.Job) error {
+	taken, open := false, 0
+	log.Read(func(b *replay.Board) {
+		taken = b.Job(job.Spec.ID) != nil
+		for _, other := range b.Jobs() {
+			if !other.Status.Phase.Ended() {
+				open++
+			}
+		}
+	})
+	var err error
+	switch {
+	case taken:
+		err = errors.New("id: there is a job of this name already")
+	case open >= maxOpen:
+		err = errTooMany
+	default:
+		job.History = []replay.Step{{At: job.Created, By: job.By, What: "create"}}
+		err = log.Append(ctx, replay.Entry{ID: job.Spec.ID, At: job.Created, By: job.By, Job: job})
+	}
+	s.audit("create", job.Spec.ID, job.By, err, zap.Any("spec", job.Spec), zap.String("reason", job.Status.Reason))
+	return err
+}

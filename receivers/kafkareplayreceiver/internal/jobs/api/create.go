@@ -1,0 +1,106 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/web"
+)
+
+// maxBody bounds a request.
+const maxBody = 64 << 10
+
+func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
+	log, err := s.Board()
+	if err != nil {
+		answerError(w, err)
+		return
+	}
+	spec, err := readSpec(w, r)
+	if err != nil {
+		answerError(w, plan.Invalid(err))
+		return
+	}
+	by := web.Caller(r)
+	job, problems, err := s.Planner.Prepare(r.Context(), spec, by)
+	if err != nil {
+		s.audit("refuse", spec.ID, by, err, zap.Any("spec", spec))
+		answerError(w, err)
+		return
+	}
+	if job.Spec.DryRun {
+		e, err := s.Planner.Estimate(r.Context(), job)
+		if err != nil {
+			answerError(w, err)
+			return
+		}
+		if e.Records == 0 {
+			problems = append(problems, e.Nothing())
+		}
+		s.audit("dry run", job.Spec.ID, by, nil, zap.Any("spec", job.Spec))
+		web.Answer(w, http.StatusOK, map[string]any{"range": job.Range, "spans": job.Spans, "problems": nonNil(problems), "estimate": e})
+		return
+	}
+	if job.Spec.Replace != nil {
+		who, err := s.authorizer.Authorize(r)
+		if err != nil {
+			s.audit("refuse", job.Spec.ID, by, err, zap.Any("spec", spec))
+			admin.Challenge(w.Header())
+			web.Answer(w, http.StatusUnauthorized, map[string]string{"error": "replace: " + err.Error()})
+			return
+		}
+		by = web.At(who, r)
+		job.By = by
+	}
+	if len(problems) > 0 && !job.Spec.Force {
+		s.audit("refuse", job.Spec.ID, by, errors.New(strings.Join(problems, "; ")), zap.Any("spec", spec))
+		web.Answer(w, http.StatusConflict, map[string]any{"error": "refused by the preflight; force: true runs it all the same", "problems": problems})
+		return
+	}
+	job.Warnings = problems
+	if err := s.add(r.Context(), log, job); err != nil {
+		answerError(w, err)
+		return
+	}
+	v, err := s.view(job.Spec.ID)
+	if err != nil { // Two asked for the same id at once, and it was deleted since.
+		answerError(w, err)
+		return
+	}
+	w.Header().Set("Location", "./replays/"+job.Spec.ID)
+	web.Answer(w, http.StatusCreated, v)
+}
+
+// readSpec decodes a request's body. The error repeats nothing of it.
+func readSpec(w http.ResponseWriter, r *http.Request) (s replay.Spec, err error) {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	var kind *json.UnmarshalTypeError
+	var large *http.MaxBytesError
+	switch err = d.Decode(&s); {
+	case err == nil:
+		return s, nil
+	case errors.As(err, &large):
+		return s, fmt.Errorf("body: is larger than %d bytes", maxBody)
+	case errors.As(err, &kind):
+		return s, fmt.Errorf("%s: must be of type %s", cmp.Or(kind.Field, "body"), kind.Type)
+	default:
+		return s, fmt.Errorf("body: must be one job in JSON, with no other members than a job has (at byte %d)", d.InputOffset())
+	}
+}
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

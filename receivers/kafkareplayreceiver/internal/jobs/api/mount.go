@@ -1,0 +1,59 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/web"
+)
+
+// Mount puts the API on the admin extension, if there is one: below the receiver's id, and at /v1/replays as long as no
+// other receiver has jobs. all returns the servers of all receivers of the process.
+func (s *Server) Mount(host component.Host, all func() []*Server) (unmount func(), err error) {
+	m, ok := admin.Find(host)
+	if !ok {
+		s.Log.Info("no admin extension: replay jobs can only be configured")
+		return func() {}, nil
+	}
+	own, err := m.Mount(s.ID.String(), "Replay jobs", s.handler())
+	if err != nil {
+		return nil, err
+	}
+	short, err := m.Mount("v1", "Replay jobs, by their short address", withPrefix("/v1", short(all)))
+	if err != nil { // Another receiver was first, and answers for both.
+		return own, nil
+	}
+	return func() {
+		own()
+		short()
+	}, nil
+}
+
+// short serves the only receiver with jobs, and says where to look when there are several.
+func short(servers func() []*Server) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all := servers()
+		if len(all) == 1 {
+			all[0].handler().ServeHTTP(w, r)
+			return
+		}
+		var at []string
+		for _, s := range all {
+			at = append(at, "/"+s.ID.String()+r.URL.Path)
+		}
+		slices.Sort(at)
+		web.Answer(w, http.StatusMultipleChoices, map[string]any{"error": "several receivers have jobs: use their addresses", "addresses": at})
+	})
+}
+
+// withPrefix puts back what the mount took off.
+func withPrefix(prefix string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to := r.Clone(r.Context())
+		to.URL.Path, to.URL.RawPath = prefix+r.URL.Path, ""
+		h.ServeHTTP(w, to)
+	})
+}

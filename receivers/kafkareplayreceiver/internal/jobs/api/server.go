@@ -1,0 +1,197 @@
+// Package api takes jobs, over HTTP and from the configuration, and shows them.
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/audit"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/web"
+)
+
+// maxOpen bounds the jobs that have not ended.
+const maxOpen = 100
+
+// ErrNotReady says that the log of jobs was not read yet.
+var ErrNotReady = errors.New("Kafka, or the journal in it, is not there yet")
+
+var (
+	errNoJob   = errors.New("there is no such job")
+	errTooMany = fmt.Errorf("%d jobs have not ended: cancel or delete some", maxOpen)
+)
+
+// Settings of a server. All are required.
+type Settings struct {
+	ID      component.ID
+	Log     *zap.Logger
+	Heads   *pipeline.Heads
+	Planner *plan.Planner
+	// Board returns the log of jobs, or ErrNotReady.
+	Board func() (*joblog.Log, error)
+	// Running returns how far a job is that this instance runs.
+	Running func(id string) (status replay.Status, here bool)
+}
+
+// Server takes the jobs of a receiver. It is safe for concurrent use.
+type Server struct {
+	Settings
+	authorizer admin.Authorizer
+}
+
+// New returns a server that authorizes with what host has.
+func New(s Settings, host component.Host) *Server {
+	return &Server{s, admin.FindAuthorizer(host)}
+}
+
+// audit writes who did what to which job.
+func (s *Server) audit(action, id, by string, err error, more ...zap.Field) {
+	audit.Job(s.Log, action, id, by, err, more...)
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.HandleFunc("GET /v1/{$}", s.servePage)
+	mux.HandleFunc("GET /new", s.serveNew("v1/replays"))
+	mux.HandleFunc("GET /v1/new", s.serveNew("replays"))
+	mux.HandleFunc("GET /v1/replays", s.serveList)
+	mux.HandleFunc("POST /v1/replays", s.serveCreate)
+	mux.HandleFunc("GET /v1/replays/{id}", s.serveOne)
+	mux.HandleFunc("DELETE /v1/replays/{id}", s.serveWant(replay.Delete))
+	mux.HandleFunc("POST /v1/replays/{id}/pause", s.serveWant(replay.Pause))
+	mux.HandleFunc("POST /v1/replays/{id}/resume", s.serveWant(replay.Run))
+	mux.HandleFunc("POST /v1/replays/{id}/cancel", s.serveWant(replay.Cancel))
+	return http.TimeoutHandler(mux, web.Limit, `{"error":"Kafka or a target took too long to answer"}`)
+}
+
+// View is a job as the API shows it.
+type View struct {
+	replay.Job
+	Progress  float64 `json:"progress"` // 0 to 1
+	Remaining string  `json:"remaining,omitempty"`
+}
+
+func viewOf(job *replay.Job) View {
+	v := View{Job: *job}
+	if all, done := job.Status.Total(); all > 0 {
+		v.Progress = float64(done) / float64(all)
+	} else if job.Status.Phase == replay.Done {
+		v.Progress = 1
+	}
+	if d := job.Status.Remaining(); d > 0 {
+		v.Remaining = d.String()
+	}
+	return v
+}
+
+// views returns the jobs, newest first. Of those that run here it has the present status.
+func (s *Server) views() ([]View, error) {
+	log, err := s.Board()
+	if err != nil {
+		return nil, err
+	}
+	out := []View{}
+	log.Read(func(b *replay.Board) {
+		for _, job := range b.Jobs() {
+			copied := *job
+			copied.History = slices.Clone(job.History)
+			if status, here := s.Running(job.Spec.ID); here && !job.Status.Phase.Ended() {
+				copied.Status = status
+			}
+			out = append(out, viewOf(&copied))
+		}
+	})
+	slices.Reverse(out)
+	return out, nil
+}
+
+func (s *Server) view(id string) (View, error) {
+	all, err := s.views()
+	if err != nil {
+		return View{}, err
+	}
+	for _, v := range all {
+		if v.Spec.ID == id {
+			return v, nil
+		}
+	}
+	return View{}, errNoJob
+}
+
+func (s *Server) serveList(w http.ResponseWriter, _ *http.Request) {
+	all, err := s.views()
+	if err != nil {
+		answerError(w, err)
+		return
+	}
+	web.Answer(w, http.StatusOK, map[string]any{"replays": all})
+}
+
+func (s *Server) serveOne(w http.ResponseWriter, r *http.Request) {
+	v, err := s.view(r.PathValue("id"))
+	if err != nil {
+		answerError(w, err)
+		return
+	}
+	web.Answer(w, http.StatusOK, v)
+}
+
+// serveWant takes a wish for a job.
+func (s *Server) serveWant(want replay.Want) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		log, err := s.Board()
+		if err != nil {
+			answerError(w, err)
+			return
+		}
+		id, by := r.PathValue("id"), web.Caller(r)
+		v, err := s.view(id)
+		if err == nil && want != replay.Delete && v.Status.Phase.Ended() {
+			err = fmt.Errorf("the job is %s", v.Status.Phase)
+		}
+		if err == nil && v.Want == replay.Cancel && want != replay.Delete && want != replay.Cancel {
+			err = errors.New("the job is being cancelled")
+		}
+		if err == nil {
+			err = log.Append(r.Context(), replay.Entry{ID: id, At: time.Now().UTC(), By: by, Want: want})
+		}
+		s.audit(string(want), id, by, err)
+		if err != nil {
+			answerError(w, err)
+			return
+		}
+		if v, err = s.view(id); err != nil {
+			w.WriteHeader(http.StatusNoContent) // deleted already
+			return
+		}
+		web.Answer(w, http.StatusAccepted, v)
+	}
+}
+
+func answerError(w http.ResponseWriter, err error) {
+	var bad *plan.InvalidError
+	status := http.StatusConflict
+	switch {
+	case errors.As(err, &bad):
+		status = http.StatusBadRequest
+	case errors.Is(err, errNoJob):
+		status = http.StatusNotFound
+	case errors.Is(err, errTooMany):
+		status = http.StatusTooManyRequests
+	case errors.Is(err, ErrNotReady):
+		w.Header().Set("Retry-After", "2")
+		status = http.StatusServiceUnavailable
+	}
+	web.Answer(w, status, map[string]string{"error": err.Error()})
+}

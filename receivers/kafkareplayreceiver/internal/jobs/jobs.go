@@ -1,0 +1,305 @@
+// Package jobs replays past ranges as users ask for them. A job's way has one direction: package api takes it, package plan prepares it, the log of
+// jobs keeps it, package run runs it, with a worker for each partition.
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/api"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/run"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
+)
+
+// targetTimeout bounds a question to a target where its configuration doesn't.
+const targetTimeout = 2 * time.Minute
+
+// Settings of a receiver's jobs. All are required.
+type Settings struct {
+	Receiver receiver.Settings
+	Kafka    cluster.Config
+	Config   *Config
+}
+
+// Shared finds the jobs of a receiver that stands in several pipelines. The zero value has none; it is safe for concurrent use.
+type Shared struct {
+	mu  sync.Mutex
+	all map[*Config]*jobs // guarded by mu
+}
+
+// Pipeline returns a component for one more pipeline of the receiver that s configures: jobs can go through it while it runs.
+func (s *Shared) Pipeline(set Settings, head pipeline.Head) (component.Component, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = map[*Config]*jobs{}
+	}
+	j := s.all[set.Config]
+	if j == nil {
+		telemetry, err := metadata.NewTelemetryBuilder(set.Receiver.TelemetrySettings)
+		if err != nil {
+			return nil, err
+		}
+		j = newJobs(set, telemetry, s)
+		s.all[set.Config] = j
+	}
+	return &entry{j: j, head: head}, nil
+}
+
+// servers are those of all receivers that have started.
+func (s *Shared) servers() (all []*api.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.all {
+		if server := j.serving(); server != nil {
+			all = append(all, server)
+		}
+	}
+	return all
+}
+
+func (s *Shared) forget(j *jobs) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, j.conf)
+}
+
+// entry is a pipeline that jobs can go through.
+type entry struct {
+	j    *jobs
+	head pipeline.Head
+}
+
+// Start lets jobs of the pipeline's signal run.
+func (e *entry) Start(ctx context.Context, host component.Host) error {
+	e.j.heads.Add(e.head)
+	return e.j.start(ctx, host)
+}
+
+// Shutdown ends all jobs, each at a checkpoint where that is cheap. They go on with the next start.
+func (e *entry) Shutdown(context.Context) error { return e.j.shutdown() }
+
+// jobs are the replays of one receiver, whatever pipelines it stands in. Every instance knows all of them and takes wishes;
+// the one that leads runs them.
+type jobs struct {
+	kafka     cluster.Config
+	conf      *Config
+	id        component.ID
+	set       component.TelemetrySettings
+	telemetry *metadata.TelemetryBuilder
+	shared    *Shared
+	instance  string
+	heads     pipeline.Heads
+
+	wg sync.WaitGroup
+
+	mu      sync.Mutex
+	stop    context.CancelFunc // nil before the start; guarded by mu
+	asking  *kgo.Client        // set by start; guarded by mu
+	unmount func()             // set by start; guarded by mu
+	server  *api.Server        // set by start; guarded by mu
+	log     *joblog.Log        // nil until Kafka was reached; guarded by mu
+	off     bool               // shut down; guarded by mu
+}
+
+func newJobs(s Settings, telemetry *metadata.TelemetryBuilder, shared *Shared) *jobs {
+	return &jobs{
+		kafka: s.Kafka, conf: s.Config, id: s.Receiver.ID, set: s.Receiver.TelemetrySettings, telemetry: telemetry, shared: shared, instance: instanceName(s.Receiver),
+	}
+}
+
+// instanceName is how this collector is called in its own telemetry.
+func instanceName(set receiver.Settings) string {
+	if v, ok := set.Resource.Attributes().Get("service.instance.id"); ok {
+		return v.AsString()
+	}
+	return set.ID.String()
+}
+
+// name tells the receivers with jobs of one cluster apart.
+func (j *jobs) name() string {
+	if n := j.id.Name(); n != "" {
+		return strings.ReplaceAll(n, "/", "_")
+	}
+	return "default"
+}
+
+// start starts with the first pipeline.
+func (j *jobs) start(ctx context.Context, host component.Host) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.stop != nil {
+		return nil
+	}
+	opts, err := j.kafka.Options(ctx)
+	if err != nil {
+		return err
+	}
+	targets, err := j.targets(ctx, host)
+	if err != nil {
+		return err
+	}
+	asking, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(worker.MetadataAge))...)
+	if err != nil {
+		return err
+	}
+	runner := run.New(run.Settings{
+		Kafka: j.kafka, Asking: asking, Heads: &j.heads, Targets: targets, Workers: j.conf.Workers, LiveLag: j.conf.LiveLag,
+		CheckpointInterval: j.conf.CheckpointInterval, DedupWindow: j.conf.DedupWindow, DedupMaxRecords: j.conf.DedupMaxRecords,
+		Instance: j.instance, Telemetry: j.set, Metrics: j.telemetry,
+	})
+	planner := plan.New(plan.Settings{
+		Prefix: j.kafka.TopicPrefix, Asking: asking, Heads: &j.heads, Windows: j.conf.Windows, Targets: targets, Telemetry: j.set,
+	})
+	server := api.New(api.Settings{ID: j.id, Log: j.set.Logger, Heads: &j.heads, Planner: planner, Board: j.ready, Running: runner.Running}, host)
+	if j.unmount, err = server.Mount(host, j.shared.servers); err != nil {
+		asking.Close()
+		return err
+	}
+	if err := j.telemetry.RegisterReceiverKafkaReplayJobsCallback(j.observe); err != nil {
+		j.unmount()
+		asking.Close()
+		return err
+	}
+	j.asking, j.server = asking, server
+	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
+	j.wg.Go(func() { j.work(ctx, asking, server, runner) })
+	return nil
+}
+
+// targets are the stores that the configuration names.
+func (j *jobs) targets(ctx context.Context, host component.Host) (all target.Stores, err error) {
+	for i := range j.conf.Targets {
+		t := &j.conf.Targets[i]
+		var client *http.Client
+		if t.Type != targetOther {
+			if client, err = t.HTTP.ToClient(ctx, host.GetExtensions(), j.set); err != nil {
+				return nil, fmt.Errorf("jobs::targets: %w", err)
+			}
+			if client.Timeout == 0 {
+				client.Timeout = targetTimeout
+			}
+		}
+		if local := localTransport(t, host); local != nil {
+			client = &http.Client{Transport: local, Timeout: targetTimeout}
+		}
+		all = append(all, target.Store{Target: t.store(client), Signal: t.signal()})
+	}
+	return all, nil
+}
+
+func (j *jobs) shutdown() error {
+	j.mu.Lock()
+	if j.off {
+		j.mu.Unlock()
+		return nil
+	}
+	j.off = true
+	stop, asking, unmount := j.stop, j.asking, j.unmount
+	j.mu.Unlock()
+	j.shared.forget(j)
+	if stop != nil {
+		unmount()
+		stop()
+		j.wg.Wait()
+		asking.Close()
+	}
+	j.telemetry.Shutdown()
+	return nil
+}
+
+// work opens the log, which may take until there is a journal, and takes part in the election.
+func (j *jobs) work(ctx context.Context, asking *kgo.Client, server *api.Server, runner *run.Runner) {
+	log := j.open(ctx, asking)
+	if log == nil {
+		return
+	}
+	defer log.Close()
+	j.mu.Lock()
+	j.log = log
+	j.mu.Unlock()
+	lead := func(ctx context.Context) {
+		wanted := slices.Clone(j.conf.Run)
+		runner.Lead(ctx, log, func(ctx context.Context) { wanted = server.MakeConfigured(ctx, log, wanted) })
+	}
+	if err := log.Lead(ctx, j.kafka.TopicPrefix+".jobs."+j.name(), lead); err != nil {
+		j.set.Logger.Error("jobs can't be run", zap.Error(err))
+	}
+}
+
+// open repeats until the log is open; nil: it is not to be any more.
+func (j *jobs) open(ctx context.Context, asking *kgo.Client) *joblog.Log {
+	prefix := j.kafka.TopicPrefix
+	for pause := worker.MetadataAge; ; pause = min(2*pause, worker.RetryEvery) {
+		ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
+		log, err := joblog.Open(ask, asking, prefix, journal.JobsTopic(prefix, j.name()))
+		cancel()
+		if err == nil {
+			return log
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if pause == worker.RetryEvery {
+			j.set.Logger.Warn("jobs can't be read yet", zap.Error(err))
+		}
+		if worker.Wait(ctx, pause) != nil {
+			return nil
+		}
+	}
+}
+
+// ready returns the log.
+func (j *jobs) ready() (*joblog.Log, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.log == nil || j.off {
+		return nil, api.ErrNotReady
+	}
+	return j.log, nil
+}
+
+// serving returns the server, nil before the start.
+func (j *jobs) serving() *api.Server {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.server
+}
+
+// observe tells how many jobs there are in each phase.
+func (j *jobs) observe(_ context.Context, o metric.Int64Observer) error {
+	log, err := j.ready()
+	if err != nil {
+		return nil
+	}
+	count := map[replay.Phase]int64{}
+	log.Read(func(b *replay.Board) {
+		for _, job := range b.Jobs() {
+			count[job.Status.Phase]++
+		}
+	})
+	for _, phase := range replay.Phases {
+		o.Observe(count[phase], metric.WithAttributes(attribute.String("phase", string(phase))))
+	}
+	return nil
+}

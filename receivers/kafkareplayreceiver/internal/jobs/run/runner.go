@@ -1,0 +1,231 @@
+// Package run runs jobs: the leader's instance has a run for each that is wanted, and in it a worker for each partition.
+package run
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/component"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/audit"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
+)
+
+const (
+	reportEvery   = 5 * time.Second
+	reconcileTick = time.Second
+)
+
+// Settings of a runner. All are required.
+type Settings struct {
+	Kafka  cluster.Config
+	Asking *kgo.Client
+	Heads  *pipeline.Heads
+	// Targets are the stores in which jobs replace.
+	Targets target.Stores
+	// Workers is how many partitions are read at once; LiveLag is how many records a live group may be behind before jobs yield.
+	Workers int
+	LiveLag int64
+	// CheckpointInterval, DedupWindow and DedupMaxRecords are those of workers.
+	CheckpointInterval, DedupWindow time.Duration
+	DedupMaxRecords                 int
+	// Instance is this collector in the status of jobs.
+	Instance  string
+	Telemetry component.TelemetrySettings
+	Metrics   *metadata.TelemetryBuilder
+}
+
+// Runner runs jobs while this instance leads. It is safe for concurrent use.
+type Runner struct {
+	Settings
+	room *room.Room // a place for each worker
+
+	mu   sync.Mutex
+	runs map[string]*run // guarded by mu
+}
+
+// New returns a runner that runs nothing.
+func New(s Settings) *Runner {
+	return &Runner{Settings: s, room: room.New(s.Workers), runs: map[string]*run{}}
+}
+
+// Running returns how far a job is that this instance runs.
+func (m *Runner) Running(id string) (status replay.Status, here bool) {
+	m.mu.Lock()
+	r := m.runs[id]
+	m.mu.Unlock()
+	if r == nil {
+		return status, false
+	}
+	return r.status(), true
+}
+
+// Lead makes what runs what is wanted, until ctx ends. each is called before each look at what is wanted.
+func (m *Runner) Lead(ctx context.Context, log *joblog.Log, each func(context.Context)) {
+	ticker := time.NewTicker(reconcileTick)
+	defer ticker.Stop()
+	defer m.endAll(log)
+	for {
+		changed := log.Changed()
+		each(ctx)
+		m.reconcile(ctx, log)
+		if err := log.Compact(ctx); err != nil && ctx.Err() == nil {
+			m.Telemetry.Logger.Debug("the log of jobs was not compacted", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-ticker.C:
+		}
+	}
+}
+
+// reconcile starts and ends what is to.
+func (m *Runner) reconcile(ctx context.Context, log *joblog.Log) {
+	var all []replay.Job
+	log.Read(func(b *replay.Board) {
+		for _, job := range b.Jobs() {
+			all = append(all, *job)
+		}
+	})
+	for i := range all {
+		job := &all[i]
+		id := job.Spec.ID
+		m.mu.Lock()
+		r := m.runs[id]
+		m.mu.Unlock()
+		switch job.Want {
+		case replay.Run, "":
+			switch {
+			case r == nil && !job.Status.Phase.Ended() && m.Heads.Of(job.Spec.Signal) != nil:
+				m.begin(ctx, log, *job)
+			case r != nil && r.over():
+				m.conclude(ctx, log, r)
+			case r != nil:
+				m.report(ctx, log, r)
+			}
+		case replay.Pause:
+			if r != nil {
+				r.end(worker.HandOver)
+				m.conclude(ctx, log, r)
+			} else if job.Status.Phase != replay.Paused && !job.Status.Phase.Ended() {
+				m.move(ctx, log, job, replay.Paused, "")
+			}
+		case replay.Cancel, replay.Delete:
+			if r != nil {
+				r.end(0)
+				m.forget(r)
+			}
+			if !job.Status.Phase.Ended() {
+				m.move(ctx, log, job, replay.Cancelled, "")
+			}
+			if job.Want == replay.Delete && m.dropState(ctx, job) == nil {
+				_ = log.Append(ctx, replay.Entry{ID: id, At: time.Now().UTC(), Gone: true}) // repeated with the next look
+			}
+		}
+	}
+}
+
+// begin runs a job.
+func (m *Runner) begin(ctx context.Context, log *joblog.Log, job replay.Job) {
+	r := newRun(m, log, job)
+	m.mu.Lock()
+	m.runs[job.Spec.ID] = r
+	m.mu.Unlock()
+	r.begin(context.WithoutCancel(ctx)) // it ends in good order, by end
+	m.report(ctx, log, r)
+}
+
+// report writes how far a run is: at once when its phase has changed, else from time to time.
+func (m *Runner) report(ctx context.Context, log *joblog.Log, r *run) {
+	status := r.status()
+	now := time.Now()
+	if status.Phase == r.reported && now.Sub(r.reportedAt) < reportEvery {
+		return
+	}
+	r.reported, r.reportedAt = status.Phase, now
+	if err := log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: now.UTC(), Status: &status}); err != nil && ctx.Err() == nil {
+		m.Telemetry.Logger.Warn("how far a job is was not written", zap.String("job", r.job.Spec.ID), zap.Error(err))
+		r.reported = ""
+	}
+}
+
+// conclude writes how a run ended. It ends here if that was written.
+func (m *Runner) conclude(ctx context.Context, log *joblog.Log, r *run) {
+	status := r.status()
+	if err := log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}); err != nil {
+		return
+	}
+	m.forget(r)
+	if status.Phase.Ended() {
+		audit.Job(m.Telemetry.Logger, string(status.Phase), r.job.Spec.ID, m.Instance, nil, zap.Any("counts", status.Counts), zap.String("reason", status.Reason))
+		_ = m.dropState(ctx, &r.job) // deletion of the job tries again
+	}
+}
+
+func (m *Runner) forget(r *run) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.runs, r.job.Spec.ID)
+	m.room.Forget(r.job.Spec.ID)
+}
+
+// move writes a new phase of a job that does not run.
+func (m *Runner) move(ctx context.Context, log *joblog.Log, job *replay.Job, phase replay.Phase, reason string) {
+	status := job.Status
+	status.Phase, status.Reason, status.Instance = phase, reason, m.Instance
+	status.RecordsPerSecond, status.BytesPerSecond, status.Yielding = 0, 0, ""
+	if phase.Ended() {
+		status.Ended = time.Now().UTC()
+	}
+	if log.Append(ctx, replay.Entry{ID: job.Spec.ID, At: time.Now().UTC(), Status: &status}) != nil {
+		return // repeated with the next look
+	}
+	if phase.Ended() {
+		audit.Job(m.Telemetry.Logger, string(phase), job.Spec.ID, m.Instance, nil, zap.Any("counts", status.Counts))
+		_ = m.dropState(ctx, job)
+	}
+}
+
+// stateGroup is how the state topic of a job is called.
+func stateGroup(id string) string { return "replay-" + id }
+
+func (m *Runner) dropState(ctx context.Context, job *replay.Job) error {
+	ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
+	defer cancel()
+	return joblog.DeleteTopic(ask, m.Asking, job.Spec.Signal.StateTopic(m.Kafka.TopicPrefix, stateGroup(job.Spec.ID)))
+}
+
+// endAll ends all runs where they are; another leader goes on from their checkpoints.
+func (m *Runner) endAll(log *joblog.Log) {
+	m.mu.Lock()
+	all := slices.Collect(maps.Values(m.runs))
+	clear(m.runs)
+	m.mu.Unlock()
+	for _, r := range all {
+		go r.end(worker.HandOver)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), worker.AskTimeout)
+	defer cancel()
+	for _, r := range all {
+		<-r.done
+		status := r.status()
+		if status.Phase == replay.Paused { // Nobody asked for that.
+			status.Phase = replay.Waiting
+		}
+		_ = log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}) // for show: the checkpoints count
+	}
+}

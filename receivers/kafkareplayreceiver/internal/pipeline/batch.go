@@ -1,0 +1,63 @@
+package pipeline
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/collector/client"
+
+	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/origin"
+)
+
+const tenantKey = "x-scope-orgid"
+
+// Item is the payload of a record on its way to the pipeline.
+type Item struct {
+	Record  journal.Record
+	Kafka   *kgo.Record
+	Request any
+	Err     error // it can't be decoded
+	// Deduplicated: it is left out if it repeats another record.
+	Deduplicated bool
+}
+
+// Batch is requests of one sender, in order.
+type Batch struct {
+	of           *journal.Record
+	requests     []any
+	deduplicated []bool // of each request
+}
+
+// Into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
+// come in: there only the last batch takes another request.
+func (it *Item) Into(all []*Batch, inOrder bool) []*Batch {
+	for i := len(all) - 1; i >= 0; i-- {
+		of := all[i].of
+		if of.Tenant == it.Record.Tenant && maps.EqualFunc(of.Metadata, it.Record.Metadata, slices.Equal) {
+			all[i].requests, all[i].deduplicated = append(all[i].requests, it.Request), append(all[i].deduplicated, it.Deduplicated)
+			return all
+		}
+		if inOrder {
+			break
+		}
+	}
+	return append(all, &Batch{of: &it.Record, requests: []any{it.Request}, deduplicated: []bool{it.Deduplicated}})
+}
+
+// Send passes the batch on. It is used up.
+func (b *Batch) Send(ctx context.Context, to Head) error {
+	return to.Consume(origin.WithRequests(asSender(ctx, b.of), b.deduplicated), b.requests)
+}
+
+// asSender returns a context that carries what is known of who sent r.
+func asSender(ctx context.Context, r *journal.Record) context.Context {
+	meta := maps.Clone(r.Metadata)
+	if meta == nil {
+		meta = map[string][]string{}
+	}
+	meta[tenantKey] = []string{r.Tenant}
+	return client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(meta)})
+}
