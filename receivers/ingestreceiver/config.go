@@ -30,6 +30,17 @@ type Config struct {
 	// OnTime is what happens to an item beyond MaxAge or MaxFuture: mark (attribute ingest.time_out_of_range; metrics have no place for it and stay as they are) or
 	// refuse. Default mark.
 	OnTime string `mapstructure:"on_time_out_of_range"`
+	// Shippers bounds the requests of log shippers: of the protocols of Loki, Elasticsearch and Splunk.
+	Shippers ShippersConfig `mapstructure:"shippers"`
+}
+
+// ShippersConfig bounds the requests of log shippers, which send more at once than other clients do.
+type ShippersConfig struct {
+	// MaxBody is how many bytes a body may have, compressed and decompressed. Default 20971520. A request counts against
+	// max_concurrent_requests once for each max_request_body_size that it has begun.
+	MaxBody int64 `mapstructure:"max_request_body_size"`
+	// MaxItems is how many entries, documents or events a request may have. Default 100000.
+	MaxItems int `mapstructure:"max_items"`
 }
 
 var _ component.Config = (*Config)(nil)
@@ -51,6 +62,12 @@ func (c *Config) Validate() error {
 	}
 	if c.OnTime != markTime && c.OnTime != refuseTime {
 		errs = errors.Join(errs, fmt.Errorf("on_time_out_of_range: %q is neither mark nor refuse", c.OnTime))
+	}
+	if c.Shippers.MaxBody < 1 {
+		errs = errors.Join(errs, fmt.Errorf("shippers::max_request_body_size: %d is not positive", c.Shippers.MaxBody))
+	}
+	if c.Shippers.MaxItems < 1 {
+		errs = errors.Join(errs, fmt.Errorf("shippers::max_items: %d is not positive", c.Shippers.MaxItems))
 	}
 	return errs
 }

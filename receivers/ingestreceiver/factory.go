@@ -40,7 +40,8 @@ func createDefaultConfig() component.Config {
 	server.MaxRequestBodySize = 4 << 20
 	server.CompressionAlgorithms = []string{} // confighttp leaves bodies as they are: the receiver decompresses within its bounds
 	server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout = 10*time.Second, 30*time.Second, 2*time.Minute
-	return &Config{HTTP: server, MaxItems: 1000, MaxConcurrent: 64, MaxFuture: 10 * time.Minute, OnTime: markTime}
+	return &Config{HTTP: server, MaxItems: 1000, MaxConcurrent: 64, MaxFuture: 10 * time.Minute, OnTime: markTime,
+		Shippers: ShippersConfig{MaxBody: 20 << 20, MaxItems: 100_000}}
 }
 
 // shared gives the signals of one configuration one receiver, which has one listener.

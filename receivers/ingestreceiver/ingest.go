@@ -48,6 +48,7 @@ type ingest struct {
 	telemetry *metadata.TelemetryBuilder
 	report    *receiverhelper.ObsReport
 	slots     chan struct{}
+	acks      *ackIDs
 	gone      func()
 
 	logs    consumer.Logs
@@ -67,7 +68,7 @@ func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent)}, nil
+	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), acks: newAckIDs(time.Now())}, nil
 }
 
 // Start listens. The signals share it, so it may be repeated.
@@ -94,9 +95,18 @@ func (r *ingest) listen(ctx context.Context, host component.Host) error {
 			serve(w, req)
 			return
 		}
+		if d := dialectOf(req.URL.Path); d != nil {
+			r.shipper(d, w, req)
+			return
+		}
 		fail(w, http.StatusNotFound, "there is nothing at this path: /api/v1/openapi.yaml lists what there is")
 	})
-	server, err := r.cfg.HTTP.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, mux, confighttp.WithErrorHandler(r.middlewareError))
+	if r.cfg.HTTP.MaxRequestBodySize <= 0 {
+		r.cfg.HTTP.MaxRequestBodySize = 20 << 20 // what confighttp takes for none
+	}
+	bounds := r.cfg.HTTP
+	bounds.MaxRequestBodySize = max(bounds.MaxRequestBodySize, r.cfg.Shippers.MaxBody) // each path has its own within it
+	server, err := bounds.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, mux, confighttp.WithErrorHandler(r.middlewareError))
 	if err != nil {
 		return err
 	}
@@ -132,7 +142,15 @@ func (r *ingest) count(reason string, n int) {
 }
 
 // middlewareError answers what confighttp refuses: authentication, and the encodings it decompresses where compression_algorithms names some.
-func (r *ingest) middlewareError(w http.ResponseWriter, _ *http.Request, text string, code int) {
+func (r *ingest) middlewareError(w http.ResponseWriter, req *http.Request, text string, code int) {
+	if d := dialectOf(req.URL.Path); d != nil {
+		if code == http.StatusBadRequest {
+			r.refuse(d, w, req, decompress.ErrUnknown)
+			return
+		}
+		d.fail(w, req, code, text)
+		return
+	}
 	if code == http.StatusBadRequest {
 		r.encoding(w)
 		return
@@ -182,7 +200,7 @@ func (r *ingest) read(req *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(req.Body)
+	body, err := io.ReadAll(http.MaxBytesReader(nil, req.Body, r.cfg.HTTP.MaxRequestBodySize))
 	if err != nil || encoding == "" {
 		return body, err
 	}

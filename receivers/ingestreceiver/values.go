@@ -65,6 +65,12 @@ func (b *batch) pickTime(fields map[string]any) (at time.Time, mark string, err 
 	if at, err = parseTime(text); err != nil {
 		return at, "", err
 	}
+	mark, err = b.inRange(at)
+	return at, mark, err
+}
+
+// inRange says why a time is out of range, and returns an error where that refuses the item.
+func (b *batch) inRange(at time.Time) (mark string, err error) {
 	switch {
 	case b.cfg.MaxAge > 0 && b.now.Sub(at) > b.cfg.MaxAge:
 		mark = "past"
@@ -72,9 +78,9 @@ func (b *batch) pickTime(fields map[string]any) (at time.Time, mark string, err 
 		mark = "future"
 	}
 	if mark != "" && b.cfg.OnTime == refuseTime {
-		return at, mark, &outOfRange{mark}
+		return mark, &outOfRange{mark}
 	}
-	return at, mark, nil
+	return mark, nil
 }
 
 var errTime = errors.New("the timestamp is neither RFC 3339 nor a number of seconds, milli-, micro- or nanoseconds since 1970")
@@ -204,9 +210,11 @@ func setAny(to pcommon.Value, v any) {
 	}
 }
 
+// setAll writes fields in the order of their names, so that what is the same has the same bytes.
 func setAll(to pcommon.Map, fields map[string]any) {
-	for k, v := range fields {
-		setAny(to.PutEmpty(k), v)
+	to.EnsureCapacity(to.Len() + len(fields))
+	for _, name := range sorted(fields) {
+		setAny(to.PutEmpty(name), fields[name])
 	}
 }
 

@@ -1,0 +1,251 @@
+// Package lokipush reads the two forms of a request of Loki's push API: protobuf (push.proto, before snappy) and JSON.
+//
+// It reads the protobuf wire format itself, so that a request of many empty entries costs no more memory than its limit allows. See
+// https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs.
+package lokipush
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// maxPairs is how many labels a stream, or pieces of structured metadata an entry, may have.
+const maxPairs = 1024
+
+var (
+	// ErrMalformed says that a request is no push request: nothing of it can be taken.
+	ErrMalformed = errors.New("the body is no push request")
+	// ErrTooMany says that a request has more entries than it may have.
+	ErrTooMany = errors.New("the request has too many entries")
+
+	errLabels = errors.New(`the labels are not like {name="value"}`)
+	errEntry  = errors.New("an entry is not [timestamp, line] or [timestamp, line, metadata]")
+	errPairs  = fmt.Errorf("more than %d labels or pieces of metadata", maxPairs)
+)
+
+// Pair is a label, or a piece of structured metadata.
+type Pair struct{ Name, Value string }
+
+// Entry is one log line.
+type Entry struct {
+	// Nanos is the entry's time in ns since 1970; 0: it has none.
+	Nanos    int64
+	Line     string
+	Metadata []Pair
+}
+
+// Stream is a set of labels with its entries, in the order of the request.
+type Stream struct {
+	Labels  []Pair
+	Entries []Entry
+	// Rejected counts the entries that can't be taken, and Problem is why the first of them can't. It repeats nothing of the request.
+	Rejected int
+	Problem  error
+}
+
+func (s *Stream) reject(n int, problem error) {
+	s.Rejected += n
+	if s.Problem == nil {
+		s.Problem = problem
+	}
+}
+
+// Protobuf reads a push.PushRequest that has at most maxEntries entries. The strings are copies.
+func Protobuf(body []byte, maxEntries int) ([]Stream, error) {
+	var streams []Stream
+	left := maxEntries
+	err := fields(body, func(number protowire.Number, value []byte, _ uint64) error {
+		if number != 1 {
+			return nil
+		}
+		if len(streams) == maxEntries {
+			return ErrTooMany
+		}
+		s, err := stream(value, &left)
+		if err == nil {
+			streams = append(streams, s)
+		}
+		return err
+	})
+	return streams, err
+}
+
+func stream(message []byte, left *int) (Stream, error) {
+	var s Stream
+	labels := ""
+	err := fields(message, func(number protowire.Number, value []byte, _ uint64) error {
+		switch number {
+		case 1:
+			labels = string(value)
+		case 2:
+			if *left--; *left < 0 {
+				return ErrTooMany
+			}
+			e, err := entry(value)
+			switch {
+			case errors.Is(err, errPairs):
+				s.reject(1, err)
+			case err != nil:
+				return err
+			default:
+				s.Entries = append(s.Entries, e)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return s, err
+	}
+	if s.Labels, err = ParseLabels(labels); err != nil {
+		s.reject(len(s.Entries), err)
+		s.Entries = nil
+	}
+	return s, nil
+}
+
+func entry(message []byte) (Entry, error) {
+	var e Entry
+	tooMany := false
+	err := fields(message, func(number protowire.Number, value []byte, _ uint64) error {
+		switch number {
+		case 1:
+			return timestamp(&e.Nanos, value)
+		case 2:
+			e.Line = text(value)
+		case 3:
+			if tooMany = len(e.Metadata) == maxPairs; tooMany {
+				return errPairs
+			}
+			var p Pair
+			err := fields(value, func(number protowire.Number, value []byte, _ uint64) error {
+				switch number {
+				case 1:
+					p.Name = text(value)
+				case 2:
+					p.Value = text(value)
+				}
+				return nil
+			})
+			e.Metadata = append(e.Metadata, p)
+			return err
+		}
+		return nil
+	})
+	return e, err
+}
+
+// timestamp reads a google.protobuf.Timestamp.
+func timestamp(nanos *int64, message []byte) error {
+	var seconds, rest int64
+	err := fields(message, func(number protowire.Number, _ []byte, n uint64) error {
+		switch number {
+		case 1:
+			seconds = int64(n)
+		case 2:
+			rest = int64(int32(n))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if seconds < 0 || seconds > math.MaxInt64/1_000_000_000-1 || rest < 0 || rest > 999_999_999 {
+		return fmt.Errorf("%w: a timestamp is out of range", ErrMalformed)
+	}
+	*nanos = seconds*1e9 + rest
+	return nil
+}
+
+// text makes UTF-8 of bytes, as JSON decoders do.
+func text(value []byte) string {
+	if utf8.Valid(value) {
+		return string(value)
+	}
+	return strings.ToValidUTF8(string(value), "\uFFFD")
+}
+
+// fields calls visit with each field of a message: the bytes of a length-delimited one, the number of a varint.
+func fields(message []byte, visit func(number protowire.Number, value []byte, n uint64) error) error {
+	for len(message) > 0 {
+		number, kind, used := protowire.ConsumeTag(message)
+		if used < 0 {
+			return fmt.Errorf("%w: a field's tag is wrong", ErrMalformed)
+		}
+		message = message[used:]
+		var value []byte
+		var n uint64
+		switch kind {
+		case protowire.BytesType:
+			value, used = protowire.ConsumeBytes(message)
+		case protowire.VarintType:
+			n, used = protowire.ConsumeVarint(message)
+		default:
+			used = protowire.ConsumeFieldValue(number, kind, message)
+		}
+		if used < 0 {
+			return fmt.Errorf("%w: a field's value is wrong", ErrMalformed)
+		}
+		message = message[used:]
+		if err := visit(number, value, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ParseLabels reads the text form of labels: {name="value", other="value"}, each value quoted as in Go.
+func ParseLabels(s string) ([]Pair, error) {
+	s = strings.TrimSpace(s)
+	if len(s) < 2 || s[0] != '{' || s[len(s)-1] != '}' {
+		return nil, errLabels
+	}
+	s = strings.TrimSpace(s[1 : len(s)-1])
+	var pairs []Pair
+	for s != "" {
+		name, rest, ok := strings.Cut(s, "=")
+		name = strings.TrimSpace(name)
+		if !ok || !isName(name) {
+			return nil, errLabels
+		}
+		quoted, err := strconv.QuotedPrefix(strings.TrimSpace(rest))
+		if err != nil || quoted[0] == '\'' {
+			return nil, errLabels
+		}
+		value, err := strconv.Unquote(quoted)
+		if err != nil {
+			return nil, errLabels
+		}
+		if len(pairs) == maxPairs {
+			return nil, errPairs
+		}
+		pairs = append(pairs, Pair{name, strings.ToValidUTF8(value, "\uFFFD")})
+		s = strings.TrimSpace(strings.TrimSpace(rest)[len(quoted):])
+		if s == "" {
+			break
+		}
+		if s[0] != ',' {
+			return nil, errLabels
+		}
+		s = strings.TrimSpace(s[1:])
+	}
+	return pairs, nil
+}
+
+// isName says whether s may be a label's name. Dots are no part of Prometheus' names, but clients send them.
+func isName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '_', c == '.', c == ':', c == '-', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case '0' <= c && c <= '9' && i > 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

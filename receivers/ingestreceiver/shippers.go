@@ -1,0 +1,212 @@
+package ingestreceiver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/tenant"
+)
+
+// dialect is a protocol of log shippers: how it says that a request is refused. text never repeats what the request has.
+type dialect struct {
+	format string // of the receiver's own counters
+	fail   func(w http.ResponseWriter, req *http.Request, code int, text string)
+}
+
+// dialectOf is the protocol of a path; nil: plain JSON.
+func dialectOf(path string) *dialect {
+	switch {
+	case strings.HasPrefix(path, "/loki/"):
+		return lokiDialect
+	case path == hecPath || strings.HasPrefix(path, hecPath+"/"):
+		return hecDialect
+	case isElastic(path):
+		return elasticDialect
+	}
+	return nil
+}
+
+// shipper serves the protocols of log shippers.
+func (r *ingest) shipper(d *dialect, w http.ResponseWriter, req *http.Request) {
+	switch d {
+	case lokiDialect:
+		r.serveLoki(w, req)
+	case hecDialect:
+		r.serveHEC(w, req)
+	default:
+		r.serveElastic(w, req)
+	}
+}
+
+// take is the way of every request of a shipper: room, body, and the answer when the pipeline has taken it. A request holds one of
+// max_concurrent_requests places for each max_request_body_size of its body that has been begun.
+func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use func(*batch) error) {
+	if r.logs == nil && r.metrics == nil {
+		d.fail(w, req, http.StatusNotFound, "no pipeline takes logs here")
+		return
+	}
+	if _, err := tenant.Client(req.Context()); err != nil {
+		r.count("tenant", 1)
+		d.fail(w, req, http.StatusBadRequest, badTenant)
+		return
+	}
+	p := places{slots: r.slots, size: int(r.cfg.HTTP.MaxRequestBodySize)}
+	defer p.free()
+	if err := p.grow(1); err != nil {
+		r.refuse(d, w, req, err)
+		return
+	}
+	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")) // an unknown one is for the protocol to judge
+	b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), kind: kind, cfg: r.cfg, count: r.count}
+	body, err := readWithin(req, min(int(r.cfg.Shippers.MaxBody), p.size*cap(r.slots)-1), p.grow)
+	if err == nil {
+		b.body = body
+		err = use(b)
+	}
+	if err != nil {
+		r.refuse(d, w, req, err)
+	}
+}
+
+var (
+	errBusy     = errors.New("too many requests at once (max_concurrent_requests)")
+	errEmptied  = errors.New("the body can't be read: its length or encoding is wrong, or it took too long to arrive")
+	errMisnamed = errors.New("the body is not in the encoding that Content-Encoding says")
+)
+
+// places are the places of a request among those that are read or processed at once.
+type places struct {
+	slots             chan struct{}
+	size, taken, used int
+}
+
+// grow takes places for n further bytes, or returns errBusy.
+func (p *places) grow(n int) error {
+	for p.used += n; p.taken*p.size < p.used; p.taken++ {
+		select {
+		case p.slots <- struct{}{}:
+		default:
+			return errBusy
+		}
+	}
+	return nil
+}
+
+func (p *places) free() {
+	for range p.taken {
+		<-p.slots
+	}
+}
+
+// readWithin returns the body, decompressed, of at most limit bytes. grow is called before more memory is taken.
+func readWithin(req *http.Request, limit int, grow func(int) error) ([]byte, error) {
+	encoding, err := decompress.Encoding(req.Header)
+	if err != nil {
+		return nil, err
+	}
+	if req.ContentLength > int64(limit) {
+		return nil, decompress.ErrTooLarge
+	}
+	body, err := decompress.ReadAll(req.Body, min(max(512, int(req.ContentLength)), 64<<10), limit, grow)
+	if err != nil {
+		if errors.Is(err, errBusy) || errors.Is(err, decompress.ErrTooLarge) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", errEmptied, err)
+	}
+	if encoding == "" {
+		return body, nil
+	}
+	body, err = decompress.Body(req.Context(), encoding, body, limit, grow)
+	if err != nil && !errors.Is(err, errBusy) && !errors.Is(err, decompress.ErrTooLarge) && req.Context().Err() == nil {
+		return nil, fmt.Errorf("%w: %w", errMisnamed, err)
+	}
+	return body, err
+}
+
+// refuse answers a request of which nothing was taken, and counts it.
+func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, err error) {
+	var whole *refused
+	var large *http.MaxBytesError
+	code, reason, text := http.StatusServiceUnavailable, "", "the request can't be stored now: send it again later"
+	switch {
+	case errors.Is(err, errBusy):
+		code, reason, text = http.StatusTooManyRequests, "busy", errBusy.Error()
+	case errors.Is(err, decompress.ErrTooLarge), errors.As(err, &large):
+		code, reason, text = http.StatusRequestEntityTooLarge, "request_size", "the body has too many bytes (shippers::max_request_body_size)"
+	case errors.Is(err, decompress.ErrUnknown):
+		code, reason, text = http.StatusUnsupportedMediaType, "encoding", "the Content-Encoding is none of "+strings.Join(decompress.Encodings, ", ")
+	case errors.Is(err, errMisnamed):
+		code, reason, text = http.StatusBadRequest, "encoding", errMisnamed.Error()
+	case errors.Is(err, errEmptied):
+		code, reason, text = http.StatusBadRequest, "malformed", errEmptied.Error()
+	case errors.As(err, &whole):
+		code, reason, text = whole.code, "malformed", whole.text
+		if code == http.StatusRequestEntityTooLarge {
+			reason = "request_size"
+		}
+	case forGood(err):
+		code, text = http.StatusBadRequest, "the pipeline refuses the request for good" // counted by send
+	}
+	if reason != "" {
+		r.count(reason, 1)
+	}
+	if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	d.fail(w, req, code, text)
+}
+
+// tooMany refuses a request with more items than it may have.
+func (r *ingest) tooMany() error {
+	return &refused{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d items (shippers::max_items)", r.cfg.Shippers.MaxItems)}
+}
+
+// sendLogs gives logs to the pipeline and returns when it has them.
+func (r *ingest) sendLogs(ctx context.Context, d *dialect, logs plog.Logs) error {
+	n := logs.LogRecordCount()
+	if n == 0 {
+		return nil
+	}
+	ctx = r.report.StartLogsOp(ctx)
+	err := r.logs.ConsumeLogs(ctx, logs)
+	r.report.EndLogsOp(ctx, d.format, n, err)
+	if err != nil && forGood(err) {
+		r.count("pipeline", n)
+	}
+	return err
+}
+
+// sendMetrics gives metrics to the pipeline and returns when it has them.
+func (r *ingest) sendMetrics(ctx context.Context, d *dialect, metrics pmetric.Metrics) error {
+	n := metrics.DataPointCount()
+	if n == 0 {
+		return nil
+	}
+	ctx = r.report.StartMetricsOp(ctx)
+	err := r.metrics.ConsumeMetrics(ctx, metrics)
+	r.report.EndMetricsOp(ctx, d.format, n, err)
+	if err != nil && forGood(err) {
+		r.count("pipeline", n)
+	}
+	return err
+}
+
+// allow answers a method that the path doesn't take.
+func allow(d *dialect, w http.ResponseWriter, req *http.Request, methods ...string) {
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	d.fail(w, req, http.StatusMethodNotAllowed, "only "+strings.Join(methods, " and ")+" is taken here")
+}
+
+// blank says whether a body holds nothing.
+func blank(body []byte) bool { return len(bytes.TrimSpace(body)) == 0 }
