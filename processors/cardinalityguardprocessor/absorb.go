@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/repeat"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
@@ -28,15 +29,17 @@ type absorber struct {
 	r      *rules
 	t      *tally
 	in     *limited
-	origin *origin
+	origin *source
+	entry  uint32 // of the metric, where points can have been sent twice
 	rm     pmetric.ResourceMetrics
 	sm     pmetric.ScopeMetrics
 	m      pmetric.Metric
 	agg    fold.Aggregation
 	mono   bool
 
-	leave func() // of the session
-	done  int    // points since it was entered
+	encoded []byte
+	leave   func() // of the session
+	done    int    // points since it was entered
 }
 
 // pointsAtOnce is how many points are folded before a checkpoint may come between: it holds up all batches that wait for it.
@@ -61,6 +64,7 @@ func (p *partition) absorb(in *limited, t *tally) {
 }
 
 func (a *absorber) metric() {
+	a.entry = a.p.repeats.Entry()
 	cumulative := a.origin.temporality != pmetric.AggregationTemporalityDelta
 	a.agg, a.mono = fold.Delta, true
 	if cumulative {
@@ -167,6 +171,11 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 		Key: attrsKey.In(a.origin.metricKey), Start: int64(start), Time: a.p.bounded(int64(at)), Value: v,
 		Exemplars: exemplars, Since: max(a.p.session.Began().UnixNano(), a.origin.admissionEdge),
 	}
+	if a.repeats(pt) {
+		a.t.dropped++
+		a.t.repeated++
+		return
+	}
 	sh := a.p.fold.Lock(n.ID)
 	defer sh.Unlock()
 	var s *fold.Stream
@@ -200,6 +209,15 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 	}
 	a.t.folded++
 	a.count(o)
+}
+
+// repeats says whether a delta point was sent before, and could pass the journal.
+func (a *absorber) repeats(pt fold.Point) bool {
+	if a.agg != fold.Delta || a.origin.deduplicated {
+		return false
+	}
+	a.encoded = pt.Value.Append(a.encoded[:0])
+	return a.p.repeats.Again(repeat.Mark(pt.Key, pt.Start, pt.Time, a.encoded), a.entry)
 }
 
 func (a *absorber) count(o fold.Outcome) {

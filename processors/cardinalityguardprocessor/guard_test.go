@@ -455,7 +455,7 @@ func TestLocalStateSurvivesARestart(t *testing.T) {
 		require.NoError(t, g.Shutdown(t.Context()))
 		g = start()
 		sink.Reset()
-		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now(), users(5, 10)...)))
+		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now().Add(1), users(5, 10)...)))
 		assert.Zero(t, sink.DataPointCount(), "the folded are still folded")
 		require.NoError(t, g.ConsumeMetrics(t.Context(), requests(time.Now(), users(0, 5)...)))
 		assert.Equal(t, 5, sink.DataPointCount(), "the admitted are still admitted")

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/repeat"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/window"
@@ -30,6 +31,8 @@ type partition struct {
 	table *admission.Table
 	clock *admission.Clock
 	fold  *fold.Fold
+	// repeats are the folded delta points that a sender can send twice.
+	repeats *repeat.Points
 
 	// edges are the clock's times of the last generations, the present one last.
 	edges [admission.Generations]int64 // changed by the batch that moves the clock, one at a time
@@ -52,7 +55,7 @@ type partition struct {
 var _ delivery.Stateful = (*partition)(nil)
 
 func newPartition(g *guard, s *delivery.Session) *partition {
-	p := &partition{g: g, session: s, table: admission.NewTable()}
+	p := &partition{g: g, session: s, table: admission.NewTable(), repeats: repeat.New()}
 	l := g.cfg.Limits
 	p.rules.Store(g.rules)
 	p.tree = admission.NewTree(l.Metrics, func(tenant, service, metric string) admission.Limits {

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
@@ -15,11 +16,11 @@ import (
 type limited struct {
 	metrics    pmetric.Metrics
 	fromClient bool     // the tenant is known from client metadata
-	origins    []origin // of the metrics in order
+	origins    []source // of the metrics in order
 }
 
-// origin is what is known of one metric of a batch.
-type origin struct {
+// source is what is known of one metric of a batch.
+type source struct {
 	node          *admission.Node // nil past limits::metrics
 	lists         *lists
 	tenant        string
@@ -29,6 +30,7 @@ type origin struct {
 	temporality   pmetric.AggregationTemporality
 	levels        []admission.Level // of its limited points in order
 	admissionEdge int64
+	deduplicated  bool // the journal has left repetitions of the request out
 }
 
 // splitter walks one batch.
@@ -38,13 +40,15 @@ type splitter struct {
 	t *tally
 
 	out            *limited
+	records        []origin.Record // of each resource; nil without a journal
+	deduplicated   bool            // the record of rm was
 	rm             pmetric.ResourceMetrics
 	sm             pmetric.ScopeMetrics
 	m              pmetric.Metric
 	rmOut          pmetric.ResourceMetrics
 	smOut          pmetric.ScopeMetrics
 	haveRM, haveSM bool
-	origin         origin
+	origin         source
 	limits         admission.Limits
 	verdict        *admission.Verdict
 	cumulative     bool
@@ -53,10 +57,11 @@ type splitter struct {
 // split takes the points that may not pass out of md and returns them, nil if there are none. Admitted points cost no
 // allocation.
 func (p *partition) split(ctx context.Context, md pmetric.Metrics, t *tally) *limited {
-	s := splitter{p: p, r: p.rules.Load(), t: t}
+	s := splitter{p: p, r: p.rules.Load(), t: t, records: origin.Of(ctx, md)}
 	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
 	rms := md.ResourceMetrics()
 	for i := range rms.Len() {
+		s.deduplicated = i < len(s.records) && s.records[i].Deduplicated
 		s.resource(rms.At(i), fromClient)
 	}
 	if s.out == nil {
@@ -101,8 +106,9 @@ func (s *splitter) resource(rm pmetric.ResourceMetrics, fromClient string) {
 		scopeKey := streamkey.Scope(s.sm.Scope())
 		for j := range s.sm.Metrics().Len() {
 			s.m = s.sm.Metrics().At(j)
-			s.origin = origin{
-				node: s.p.tree.Node(name, service, s.m.Name()), tenant: name, resource: rm.Resource(),
+			s.origin = source{
+				deduplicated: s.deduplicated,
+				node:         s.p.tree.Node(name, service, s.m.Name()), tenant: name, resource: rm.Resource(),
 				scopeKey: scopeKey, metricKey: streamkey.Metric(resourceKey, scopeKey, s.m),
 			}
 			if s.origin.node != nil {

@@ -14,14 +14,16 @@ import (
 )
 
 // stateVersion is that of the format below. A release reads its own and that of the release before: see testdata/state. Version 1 is
-// the same but for [admission.FormatNoLimited].
+// the same but for [admission.FormatNoLimited]; 1 and 2 have no points that could be repeated.
 const (
-	stateVersion  = 2
-	formerVersion = 1
+	stateVersion   = 3
+	formerVersion  = 2
+	versionOne     = 1
+	noRepeatsBelow = 3
 )
 
 // Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree,
-// table; fold; outbox. Parts of variable length have their length before them.
+// table; fold; outbox; points that could be repeated. Parts of variable length have their length before them.
 func (p *partition) Snapshot(w io.Writer) error {
 	rules, err := json.Marshal(p.rules.Load())
 	if err != nil {
@@ -53,7 +55,7 @@ func (p *partition) Snapshot(w io.Writer) error {
 		b = append(b, boolByte(o.FromClient))
 		b = cursor.AppendBlock(b, data)
 	}
-	_, err = w.Write(b)
+	_, err = w.Write(p.repeats.Append(b))
 	return err
 }
 
@@ -72,11 +74,12 @@ func (p *partition) Restore(r io.Reader) error {
 	}
 	d := cursor.New(data)
 	format := admission.FormatNewest
-	switch v := d.Uvarint(); {
-	case d.Err() == nil && v == formerVersion:
+	version := d.Uvarint()
+	switch {
+	case d.Err() == nil && version == versionOne:
 		format = admission.FormatNoLimited
-	case d.Err() != nil || v != stateVersion:
-		return fmt.Errorf("version %d, this release reads %d and %d", v, formerVersion, stateVersion)
+	case d.Err() != nil || version != formerVersion && version != stateVersion:
+		return fmt.Errorf("version %d, this release reads %d to %d", version, versionOne, stateVersion)
 	}
 	raw := d.Block()
 	if d.Err() != nil {
@@ -120,6 +123,12 @@ func (p *partition) Restore(r io.Reader) error {
 			return fmt.Errorf("outbox: %w", err)
 		}
 		p.outbox = append(p.outbox, o)
+	}
+	if d.Err() == nil && version >= noRepeatsBelow {
+		if rest, err = p.repeats.Decode(d.Rest()); err != nil {
+			return err
+		}
+		d.Skip(rest)
 	}
 	if d.Err() == nil && len(d.Rest()) > 0 {
 		return fmt.Errorf("%d bytes behind the end: %w", len(d.Rest()), cursor.ErrCorrupt)

@@ -29,6 +29,7 @@ type tally struct {
 
 	malformed, noValue, overflow, downstream int64
 	notFinite, countOverflow, tooLate        int64
+	repeated                                 int64
 
 	lostBaseline             int64
 	sumNotFinite, noSum      int64
@@ -57,7 +58,7 @@ func newTelemetry(b *metadata.TelemetryBuilder, log *zap.Logger) *telemetry {
 		names = append(names, admission.Level(l).String())
 	}
 	t.level = options("level", names...)
-	t.reason = options("reason", append(names, "count_overflow", "late", "malformed", "no_value", "not_finite", "overflow", "refused")...)
+	t.reason = options("reason", append(names, "count_overflow", "delta_repeated", "late", "malformed", "no_value", "not_finite", "overflow", "refused")...)
 	return t
 }
 
@@ -115,6 +116,7 @@ func (t *telemetry) add(ctx context.Context, n *tally) {
 	add(dropped, n.notFinite, t.reason["not_finite"])
 	add(dropped, n.countOverflow, t.reason["count_overflow"])
 	add(dropped, n.tooLate, t.reason["late"])
+	add(dropped, n.repeated, t.reason["delta_repeated"])
 	add(dropped, n.overflow, t.reason["overflow"])
 	add(dropped, n.downstream, t.reason["refused"])
 	add(t.b.ProcessorCardinalityGuardLostIncreases, n.lostBaseline, t.loss["baseline"])

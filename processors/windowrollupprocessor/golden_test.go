@@ -21,7 +21,7 @@ import (
 // PENSTOCK_WRITE_GOLDEN=1; the others stay as they are.
 const (
 	goldenDir     = "testdata/state"
-	goldenVersion = 1 // of internal/rollup's snapshots
+	goldenVersion = 2 // of internal/rollup's snapshots
 )
 
 // A state of each version is read, and the rollup goes on from it as one that was never stopped.

@@ -15,6 +15,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/delivery/local"
+	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
@@ -120,7 +121,7 @@ func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) e
 // roll adds md to p and passes on what is left of it.
 func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metrics, fromClient string, passed *rollup.Passed, always bool) error {
 	leave := p.session.Enter()
-	out := p.state.Add(md, fromClient, time.Now(), passed)
+	out := p.state.Add(md, rollup.Sender{Tenant: fromClient, Records: origin.Of(ctx, md)}, time.Now(), passed)
 	leave()
 	w.tel.add(ctx, &out)
 	if left := md.DataPointCount(); left > 0 || always {

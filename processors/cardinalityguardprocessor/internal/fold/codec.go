@@ -62,7 +62,7 @@ func (sh *Shard) append(b []byte) ([]byte, error) {
 		rest = binary.AppendVarint(rest, c.start)
 		rest = binary.AppendVarint(rest, c.time-c.start)
 		rest = binary.AppendUvarint(rest, number(c.stream))
-		rest = c.value.append(rest)
+		rest = c.value.Append(rest)
 	}
 	all := append(sh.retiring[:len(sh.retiring):len(sh.retiring)], sh.panes)
 	rest = binary.AppendUvarint(rest, uint64(len(all)))
@@ -76,7 +76,7 @@ func (sh *Shard) append(b []byte) ([]byte, error) {
 				rest = binary.AppendUvarint(rest, number(s))
 				rest = binary.AppendUvarint(rest, p.count)
 				rest = binary.AppendVarint(rest, p.time)
-				rest = p.value.append(rest)
+				rest = p.value.Append(rest)
 				rest = datapoint.AppendExemplars(rest, p.exemplars)
 			}
 		}
@@ -109,7 +109,7 @@ func (s *Stream) append(b []byte) ([]byte, error) {
 	b = cursor.AppendBlock(b, s.Tenant)
 	b = binary.AppendVarint(b, s.start)
 	b = binary.AppendVarint(b, s.seen)
-	b = s.total.append(b)
+	b = s.total.Append(b)
 	template, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(s.Template)
 	if err != nil {
 		return nil, fmt.Errorf("overflow stream: %w", err)

@@ -197,7 +197,8 @@ func (v Value) zeroed() Value {
 	return z
 }
 
-func (v Value) append(b []byte) []byte {
+// Append appends v to b, for [decodeValue].
+func (v Value) Append(b []byte) []byte {
 	b = append(b, byte(v.Kind))
 	switch v.Kind {
 	case Histogram:

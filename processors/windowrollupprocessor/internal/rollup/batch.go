@@ -7,22 +7,31 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/window"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// Add takes a batch in. tenant is the sender's from the request's metadata, empty if there is none; now is the time of
-// arrival. What is left in md afterwards is to be passed on: metrics that no rule wants, or whose rule
+// Sender is what is known of where a batch comes from.
+type Sender struct {
+	Tenant  string          // from the request's metadata, empty if there is none
+	Records []origin.Record // of each resource; nil without a journal
+}
+
+// Add takes a batch in; now is the time of arrival. What is left in md afterwards is to be passed on: metrics that no rule wants, or whose rule
 // keeps the raw points, and late points that are routed. With passed, what Raw returned is downstream already, and
 // is not left.
-func (s *State) Add(md pmetric.Metrics, tenant string, now time.Time, passed *Passed) (out Outcome) {
+func (s *State) Add(md pmetric.Metrics, from Sender, now time.Time, passed *Passed) (out Outcome) {
 	b := s.newBatch(now)
-	b.tenant, b.passed, b.out = tenant, passed, &out
-	if tenant != "" {
-		b.tenantKey = keyOfText("tenant", tenant)
+	b.tenant, b.passed, b.out = from.Tenant, passed, &out
+	if b.tenant != "" {
+		b.tenantKey = keyOfText("tenant", b.tenant)
 	}
+	next := 0
 	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
+		b.deduplicated = next < len(from.Records) && from.Records[next].Deduplicated
+		next++
 		if rm.ScopeMetrics().Len() == 0 {
 			return false
 		}
@@ -63,6 +72,8 @@ type batch struct {
 	newest     int64         // of its points, but not past now
 	latest     int64         // of those that were taken in
 	kept       []keptResource
+	// deduplicated: the journal has left repetitions of its request out.
+	deduplicated bool
 
 	// of the scope
 	scope    pcommon.InstrumentationScope
@@ -73,6 +84,7 @@ type batch struct {
 	metricKey  streamkey.Key
 	streams    streamkey.Key // of the metric in its scope and resource
 	candidates []*engine
+	entry      uint32 // of the metric, where points can have been sent twice
 
 	// of the streams that are made; metricID and the idents of kept are held until the end of what they belong to
 	metricText  []byte
@@ -85,6 +97,8 @@ type batch struct {
 	// of the point
 	wanted []*engine
 	input  streamkey.Key // the input stream; zero before it is needed
+
+	encoded []byte // the value of the point
 
 	chunk *chunk // of numbers; nil until there is one
 	raw   []bool // which of a metric's numbers are passed on
@@ -159,6 +173,7 @@ func (b *batch) metric(m pmetric.Metric) bool {
 	b.m, b.metricKey, b.candidates = m, found.key, found.engines
 	defer b.forgetDescriptor()
 	b.streams = b.metricKey.In(b.scopeKey.In(b.resource))
+	b.entry = b.s.repeats.Entry()
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
 		return b.numbers(m.Gauge().DataPoints(), aggregate.Gauge, false)

@@ -98,6 +98,9 @@ func (b *batch) collect(c *chunk, dp pmetric.NumberDataPoint) (raw bool) {
 		b.out.lose(Malformed)
 		return raw
 	}
+	if delta := c.kind == aggregate.Net || c.kind == aggregate.Counter && !c.cumulative; delta && again(b, dp, v) {
+		return raw
+	}
 	if !slices.Equal(b.wanted, c.engines) {
 		b.flush(c)
 		c.engines = append(c.engines[:0], b.wanted...)
@@ -106,7 +109,7 @@ func (b *batch) collect(c *chunk, dp pmetric.NumberDataPoint) (raw bool) {
 	c.points = append(c.points, chunkPoint{at: at, start: int64(dp.StartTimestamp()), time: int64(dp.Timestamp()), number: v,
 		value: v.Float64(), latest: v.Float64(), attributes: attributes})
 	if c.keyed {
-		c.points[len(c.points)-1].input = streamkey.Stream(b.streams, attributes)
+		c.points[len(c.points)-1].input = b.inputStream(attributes)
 	}
 	if len(c.points) == chunkPoints {
 		b.flush(c)

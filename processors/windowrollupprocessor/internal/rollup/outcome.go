@@ -15,13 +15,14 @@ const (
 	StreamLimit                 // no room for one more stream
 	Baseline                    // of a cumulative stream, the point that later ones are measured by
 	Stale                       // of a cumulative stream, not newer than the one before; a newer one has its increase
+	Repeated                    // of a delta stream, and another request had it, equal in start, time and value
 	Reasons
 )
 
 // String returns the reason as metric attributes use it.
 func (r Reason) String() string {
 	return [...]string{
-		"late", "future", "no_time", "no_value", "not_finite", "malformed", "no_temporality", "stream_limit", "baseline", "stale",
+		"late", "future", "no_time", "no_value", "not_finite", "malformed", "no_temporality", "stream_limit", "baseline", "stale", "delta_repeated",
 	}[r]
 }
 

@@ -5,6 +5,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/datapoint"
+	"github.com/penstockhq/penstock/internal/repeat"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
@@ -66,6 +67,9 @@ func (b *batch) explicit(dp pmetric.HistogramDataPoint, temporality pmetric.Aggr
 	p := point{kind: aggregate.Histogram, at: at, histogram: h}
 	switch temporality {
 	case pmetric.AggregationTemporalityDelta:
+		if again(b, dp, h) {
+			return raw
+		}
 	case pmetric.AggregationTemporalityCumulative:
 		inc, step, coarsened, full := increase(b.s.runs, histogramRuns, b.inputStream(dp.Attributes()), h,
 			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
@@ -99,6 +103,9 @@ func (b *batch) exponential(dp pmetric.ExponentialHistogramDataPoint, temporalit
 	p := point{kind: aggregate.Exponential, at: at, exponential: e}
 	switch temporality {
 	case pmetric.AggregationTemporalityDelta:
+		if again(b, dp, e) {
+			return raw
+		}
 	case pmetric.AggregationTemporalityCumulative:
 		inc, step, _, full := increase(b.s.runs, exponentialRuns, b.inputStream(dp.Attributes()), e,
 			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
@@ -163,6 +170,23 @@ func (b *batch) counts(step datapoint.Step, full bool) bool {
 	case step == datapoint.Reset:
 		b.out.Resets++
 	}
+	return true
+}
+
+// again says whether a delta point was rolled up before, out of another request, and counts it then.
+func again[P interface {
+	dataPoint
+	StartTimestamp() pcommon.Timestamp
+}, V interface{ Append([]byte) []byte }](b *batch, dp P, value V) bool {
+	if b.deduplicated {
+		return false
+	}
+	b.encoded = value.Append(b.encoded[:0])
+	mark := repeat.Mark(b.inputStream(dp.Attributes()), int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.encoded)
+	if !b.s.repeats.Again(mark, b.entry) {
+		return false
+	}
+	b.out.lose(Repeated)
 	return true
 }
 

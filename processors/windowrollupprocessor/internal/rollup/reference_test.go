@@ -33,6 +33,7 @@ type reference struct {
 	water   int64
 	last    map[string]event   // by input stream
 	sums    map[string]float64 // of histograms, the last that was told
+	deltas  map[string]bool    // that were rolled up
 	parts   []map[string][]part
 	lost    map[rollup.Reason]int
 	rolled  int
@@ -41,7 +42,7 @@ type reference struct {
 
 func newReference(spec rollup.Spec, began int64) *reference {
 	r := &reference{spec: spec, began: began, sources: map[string]int64{}, newest: math.MinInt64, water: math.MinInt64,
-		last: map[string]event{}, sums: map[string]float64{}, lost: map[rollup.Reason]int{}}
+		last: map[string]event{}, sums: map[string]float64{}, deltas: map[string]bool{}, lost: map[rollup.Reason]int{}}
 	for range spec.Rules {
 		r.parts = append(r.parts, map[string][]part{})
 	}
@@ -121,8 +122,18 @@ func (r *reference) late(rule rollup.Rule, at, mark int64) bool {
 func (r *reference) increase(e event) (p part, why rollup.Reason, ok bool) {
 	p = part{at: e.at, form: e.s.form, value: e.value, latest: e.value, samples: e.samples, bounds: e.bounds, scale: e.s.scale,
 		sum: e.s.form == summary || e.tellsSum(), total: sum(e.samples), extrema: !e.s.noExtrema}
-	if !e.s.form.cumulative() || e.s.form == upDown {
+	switch e.s.form {
+	case gauge, upDown:
 		return p, 0, true
+	case deltaUpDown, deltaCounter, deltaHistogram, deltaExponential:
+		known := []any{e.s.id(), e.at, e.start, e.value, e.samples, e.tellsSum()}
+		if e.s.form == deltaHistogram {
+			known = append(known, e.bounds)
+		}
+		key := fmt.Sprint(known...)
+		again := r.deltas[key]
+		r.deltas[key] = true
+		return p, rollup.Repeated, !again
 	}
 	id := e.s.id()
 	prev, known := r.last[id]

@@ -11,8 +11,11 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// snapshotVersion is the first byte of a state. Readers keep knowing the version before it.
-const snapshotVersion = 1
+// snapshotVersion is the first byte of a state. Readers keep knowing the version before it, which has no points that could be repeated.
+const (
+	snapshotVersion = 2
+	formerVersion   = 1
+)
 
 // ErrState is wrapped by Restore's errors: not a state of this component, or damaged.
 var ErrState = errors.New("rollup state")
@@ -53,6 +56,7 @@ func (s *State) Snapshot(w io.Writer) error {
 			e.frame(plan, c.totals)
 		}
 	}
+	e.b = s.repeats.Append(e.b)
 	e.flush(0)
 	return e.err
 }
@@ -64,8 +68,8 @@ func (s *State) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if len(b) == 0 || b[0] != snapshotVersion {
-		return fmt.Errorf("%w: version %v, this release reads %d", ErrState, b[:min(len(b), 1)], snapshotVersion)
+	if len(b) == 0 || b[0] != formerVersion && b[0] != snapshotVersion {
+		return fmt.Errorf("%w: version %v, this release reads %d and %d", ErrState, b[:min(len(b), 1)], formerVersion, snapshotVersion)
 	}
 	d := &decoder{b: b[1:]}
 	var spec Spec
@@ -109,6 +113,9 @@ func (s *State) Restore(r io.Reader) error {
 			c.totals = &totals
 		}
 		s.outbox = append(s.outbox, c)
+	}
+	if d.err == nil && b[0] != formerVersion {
+		d.b, d.err = s.repeats.Decode(d.b)
 	}
 	if d.err == nil && len(d.b) > 0 {
 		d.fail("end")

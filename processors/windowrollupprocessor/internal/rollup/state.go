@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/repeat"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/window"
 )
@@ -33,6 +34,7 @@ type State struct {
 	descriptors *descriptors
 	values      *values
 	chunks      sync.Pool // of *chunk
+	repeats     *repeat.Points
 
 	wmu    sync.Mutex
 	water  *window.Watermark // guarded by wmu
@@ -80,7 +82,7 @@ func New(spec Spec, label string, began time.Time) *State {
 func (s *State) reset(spec Spec) {
 	s.spec, s.engines, s.outbox, s.sent = spec, nil, nil, 0
 	s.runs, s.names, s.idents, s.metrics = newRuns(), newInterner(), newInterner(), newInterner()
-	s.descriptors, s.values = newDescriptors(), newValues()
+	s.descriptors, s.values, s.repeats = newDescriptors(), newValues(), repeat.New()
 	s.water = window.NewWatermark(spec.IdleTimeout, spec.MaxSources)
 	s.cache = map[metricID]wanted{}
 	s.streams.Store(0)

@@ -51,7 +51,7 @@ func newBox(t *testing.T, spec rollup.Spec) *box {
 func (b *box) add(s *stream, value float64, seconds ...int64) (out rollup.Outcome) {
 	for _, at := range seconds {
 		e := event{s: s, at: epoch + at*second, start: epoch, value: value}
-		o := b.state.Add(metrics([]event{e}), "", time.Unix(0, e.at), nil)
+		o := b.state.Add(metrics([]event{e}), rollup.Sender{}, time.Unix(0, e.at), nil)
 		merge(&out, o)
 		out.Folded += o.Folded
 		out.Corrected += o.Corrected
@@ -126,7 +126,7 @@ func TestWhatIsNotThereIsNoNumber(t *testing.T) {
 				s := *visits
 				s.form = f
 				e := event{s: &s, at: epoch + int64(i+1)*second, start: epoch, value: values[f], noValue: values == nil, untold: values == nil && !flag}
-				lost += b.state.Add(metrics([]event{e}), "", time.Unix(0, e.at), nil).Why[rollup.NoValue]
+				lost += b.state.Add(metrics([]event{e}), rollup.Sender{}, time.Unix(0, e.at), nil).Why[rollup.NoValue]
 			}
 		}
 		assert.Equal(t, []string{"metric.0.avg map[route:/] [0, 60) = 15", "metric.4.increase map[route:/] [0, 60) = 1010"}, b.close())
@@ -141,7 +141,7 @@ func TestSumsGoOnOverGaps(t *testing.T) {
 	var out rollup.Outcome
 	for i, e := range []event{{}, {noSum: true}, {infinite: math.NaN()}, {}, {noSum: true}, {}} {
 		e.s, e.at, e.samples, e.bounds = &stream{form: deltaHistogram, route: "/"}, epoch+int64(i)*25*second, []float64{2}, []float64{1}
-		o := b.state.Add(metrics([]event{e}), "", time.Unix(0, e.at), nil)
+		o := b.state.Add(metrics([]event{e}), rollup.Sender{}, time.Unix(0, e.at), nil)
 		out.NoSum, out.SumNotFinite = out.NoSum+o.NoSum, out.SumNotFinite+o.SumNotFinite
 	}
 	assert.Equal(t, []string{
@@ -176,7 +176,7 @@ func TestProcessingTime(t *testing.T) {
 	b := newBox(t, spec)
 	for i, at := range []int64{-1e6, 1e6, 0, 3} { // no clock is as wrong as these
 		e := event{s: visits, at: max(epoch+at*second, 0), value: 1}
-		out := b.state.Add(metrics([]event{e}), "", time.Unix(0, epoch+int64(i)*25*second), nil)
+		out := b.state.Add(metrics([]event{e}), rollup.Sender{}, time.Unix(0, epoch+int64(i)*25*second), nil)
 		require.Equal(t, 1, out.Rolled)
 	}
 	assert.Equal(t, []string{"metric.3.sum map[route:/] [0, 60) = 3", "metric.3.sum map[route:/] [60, 120) = 1"}, b.close())
@@ -225,7 +225,7 @@ func TestWhatIsWrongIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			state := rollup.New(spec, "here", now)
 			md := point(c.change)
-			out := state.Add(md, "", now, nil)
+			out := state.Add(md, rollup.Sender{}, now, nil)
 			assert.Equal(t, 1, out.Why[c.why], "%v", out.Why)
 			assert.Equal(t, 1, out.Lost)
 			assert.Zero(t, out.Rolled)
@@ -238,7 +238,7 @@ func TestWhatIsWrongIsTold(t *testing.T) {
 		for i := range 2 {
 			s := *visits
 			s.form, s.host = counter, fmt.Sprint(i)
-			out := state.Add(metrics([]event{{s: &s, at: epoch + second, start: epoch, value: 1}}), "", now, nil)
+			out := state.Add(metrics([]event{{s: &s, at: epoch + second, start: epoch, value: 1}}), rollup.Sender{}, now, nil)
 			assert.Equal(t, i, out.Why[rollup.StreamLimit])
 		}
 	})
@@ -408,10 +408,10 @@ func TestRawIsWhatAddLeaves(t *testing.T) {
 		for range 40 {
 			events, now := w.batch(&held), time.Unix(0, w.now+3600*second)
 			left := metrics(events)
-			whole.state.Add(left, "", now, nil)
+			whole.state.Add(left, rollup.Sender{}, now, nil)
 			rest := metrics(events)
 			raw, passed := split.state.Raw(rest, now)
-			split.state.Add(rest, "", now, passed)
+			split.state.Add(rest, rollup.Sender{}, now, passed)
 			require.Zero(t, rest.DataPointCount(), "seed %d", seed)
 			require.Equal(t, marshal(t, left), marshal(t, raw), "seed %d", seed)
 			for _, r := range []*run{whole, split} {
@@ -445,7 +445,7 @@ func TestRoutedOnce(t *testing.T) {
 			md := metrics([]event{{s: visits, at: epoch + 2*second, value: 1}})
 			raw, passed := b.state.Raw(md, time.Unix(0, epoch))
 			b.advance()
-			out := b.state.Add(md, "", time.Unix(0, epoch), passed)
+			out := b.state.Add(md, rollup.Sender{}, time.Unix(0, epoch), passed)
 			assert.Equal(t, 1, out.Routed)
 			assert.Equal(t, lateBefore, raw.DataPointCount() == 1)
 			assert.Equal(t, 1, raw.DataPointCount()+md.DataPointCount())
@@ -479,7 +479,7 @@ func FuzzRestore(f *testing.F) {
 		r, w := newRun(&testing.T{}, seed, never)
 		var held []event
 		for range 10 {
-			r.state.Add(metrics(w.batch(&held)), "", time.Unix(0, w.now), nil)
+			r.state.Add(metrics(w.batch(&held)), rollup.Sender{}, time.Unix(0, w.now), nil)
 		}
 		r.state.Advance(time.Unix(0, epoch), false, time.Unix(0, math.MaxInt64))
 		var saved bytes.Buffer
@@ -495,7 +495,7 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		state.Adopt()
-		state.Add(metrics([]event{{s: visits, at: epoch, value: 1}}), "", time.Unix(0, epoch), nil)
+		state.Add(metrics([]event{{s: visits, at: epoch, value: 1}}), rollup.Sender{}, time.Unix(0, epoch), nil)
 		state.Advance(time.Unix(0, math.MaxInt64), true, time.Unix(0, math.MaxInt64))
 		_ = state.Render(10, func(string, pmetric.Metrics) error { return nil })
 	})
@@ -506,7 +506,7 @@ func TestDamagedStateIsRefusedOrHarmless(t *testing.T) {
 	r, w := newRun(t, 3, never)
 	var held []event
 	for range 20 {
-		r.state.Add(metrics(w.batch(&held)), "", time.Unix(0, w.now), nil)
+		r.state.Add(metrics(w.batch(&held)), rollup.Sender{}, time.Unix(0, w.now), nil)
 	}
 	r.state.Advance(time.Unix(0, epoch), false, time.Unix(0, math.MaxInt64))
 	var saved bytes.Buffer
@@ -573,7 +573,7 @@ func Example() {
 		at := begin.Add(time.Duration(i) * 25 * time.Second)
 		dp.SetTimestamp(pcommon.NewTimestampFromTime(at))
 		dp.SetDoubleValue(degrees)
-		state.Add(md, "", at, nil)
+		state.Add(md, rollup.Sender{}, at, nil)
 	}
 	state.Advance(begin.Add(time.Hour), true, begin.Add(time.Hour)) // notes that nothing more has come
 	state.Advance(begin.Add(2*time.Hour), true, begin.Add(time.Hour))
@@ -599,11 +599,11 @@ func TestMergingIsTold(t *testing.T) {
 	}
 	for i, bounds := range [][]float64{many, {2.5}} { // of two minutes, so no point meets another
 		e := event{s: &stream{form: deltaHistogram, route: "/"}, at: epoch + int64(i)*60*second, samples: []float64{2}, bounds: bounds}
-		assert.Zero(t, b.state.Add(metrics([]event{e}), "", time.Unix(0, epoch), nil).Coarsened)
+		assert.Zero(t, b.state.Add(metrics([]event{e}), rollup.Sender{}, time.Unix(0, epoch), nil).Coarsened)
 	}
 	for i := range 400 { // far apart: more than 160 buckets
 		e := event{s: &stream{form: gauge, route: "/"}, at: epoch, value: math.Ldexp(1, i)}
-		b.state.Add(metrics([]event{e}), "", time.Unix(0, epoch), nil)
+		b.state.Add(metrics([]event{e}), rollup.Sender{}, time.Unix(0, epoch), nil)
 	}
 	b.close()
 	coarsened, blurred := b.state.Merged()

@@ -117,7 +117,7 @@ func (r *run) add(events []event, now int64) {
 		r.ref.add(e, mark)
 	}
 	md := metrics(events)
-	out := r.state.Add(md, "", time.Unix(0, now), nil)
+	out := r.state.Add(md, rollup.Sender{}, time.Unix(0, now), nil)
 	r.passed += md.DataPointCount()
 	merge(&r.out, out)
 }
