@@ -1,6 +1,7 @@
 package prometheustsdbexporter
 
 import (
+	"context"
 	"math"
 	"net/http/httptest"
 	"testing"
@@ -11,11 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/metadatatest"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/origin"
@@ -419,4 +424,33 @@ func TestOneOddHistogram(t *testing.T) {
 			assert.Regexp(t, `^4\.[0-3]`, p90[`{job="shop"}`], name)
 		})
 	}
+}
+
+// Delta points of two processes that become one series add up: that is no collision, and no reason for a warning.
+func TestDeltasOfTwoProcessesAreNoCollision(t *testing.T) {
+	ways(t, func(t *testing.T, cfg *Config, h host, db *database) {
+		tel := componenttest.NewTelemetry()
+		t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+		log, logs := observer.New(zap.WarnLevel)
+		set := exportertest.NewNopSettings(metadata.Type)
+		set.TelemetrySettings = tel.NewTelemetrySettings()
+		set.Logger = zap.New(log)
+		e, err := NewFactory().CreateMetrics(t.Context(), set, cfg)
+		require.NoError(t, err)
+		require.NoError(t, e.Start(t.Context(), h))
+		now := time.Now()
+		for step := range 10 {
+			for pid := range int64(2) {
+				require.NoError(t, e.ConsumeMetrics(t.Context(), request(func(r pcommon.Map, m pmetric.Metric) {
+					r.PutInt("process.pid", pid)
+					deltas(m, now.Add(time.Duration(step-10)*time.Second+time.Duration(pid)*100*time.Millisecond), 1)
+				})))
+			}
+		}
+		require.NoError(t, e.Shutdown(t.Context()))
+		assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "20"}, db.values("orders_total", now))
+		assert.Empty(t, logs.All())
+		_, err = tel.GetMetric("otelcol_exporter_prometheus_tsdb_colliding_samples")
+		assert.Error(t, err, "nothing is counted")
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
@@ -49,6 +50,7 @@ type points[P any] interface {
 // metric makes the metric at hand cumulative and returns how many points are left.
 func (a *application) metric() int {
 	a.entry++
+	a.m.Metadata().PutBool(sample.TotalMetadata, true)
 	switch a.m.Type() {
 	case pmetric.MetricTypeSum:
 		a.m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)

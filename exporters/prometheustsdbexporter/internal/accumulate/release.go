@@ -57,6 +57,7 @@ func hold[V any](a *application, f *family[V], sr *series[V], attributes pcommon
 	m.SetName(a.m.Name())
 	m.SetUnit(a.m.Unit())
 	m.SetDescription(a.m.Description())
+	a.m.Metadata().CopyTo(m.Metadata())
 	switch a.m.Type() {
 	case pmetric.MetricTypeSum:
 		m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)

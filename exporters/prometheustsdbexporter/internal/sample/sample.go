@@ -8,6 +8,10 @@ import (
 	"github.com/prometheus/prometheus/model/metadata"
 )
 
+// TotalMetadata, in the metadata of a metric, says that its points are totals of delta points: all streams that become a series have added
+// to them, so that two of them are no collision.
+const TotalMetadata = "penstock.total"
+
 // Family is the metric family that a series belongs to.
 type Family struct {
 	Name string
@@ -19,7 +23,7 @@ type Family struct {
 type Sample struct {
 	Labels labels.Labels
 	Hash   uint64 // of Labels: chooses the shard
-	Stream uint64 // of the OTLP stream that it comes from, without its values; 0: not known
+	Stream uint64 // of the OTLP stream that it comes from, without its values; 0: not known, or several
 	Record int32  // number of the journal's record that it comes from, within the batch
 	Start  int64  // milliseconds since 1970, 0: unknown
 	Time   int64  // milliseconds since 1970

@@ -27,6 +27,9 @@ const (
 
 var stale = math.Float64frombits(value.StaleNaN)
 
+// noStream is the key of metrics whose series have no stream of their own.
+const noStream = 0
+
 // metricKind is what a metric's name depends on.
 type metricKind struct {
 	name, unit string
@@ -48,9 +51,11 @@ func (c *converter) metric(m pmetric.Metric) {
 		c.refused[Untranslatable] += n
 		return
 	}
-	if c.t.set.Streams {
+	if _, total := m.Metadata().Get(sample.TotalMetadata); total {
+		c.metricKey = noStream
+	} else if c.t.set.Streams {
 		k := streamkey.Metric(c.resourceKey, c.scopeKey, m)
-		c.metricKey = k.Hi ^ k.Lo
+		c.metricKey = max(k.Hi^k.Lo, noStream+1)
 	}
 	var units otlptranslator.UnitNamer
 	f := c.family(sample.Family{Name: name, Metadata: metadata.Metadata{Type: typeOf(m), Unit: valid(units.Build(m.Unit())), Help: valid(m.Description())}})
@@ -231,7 +236,7 @@ func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Tim
 	if start <= at { // one that begins after its point is nonsense
 		s.Start = milliseconds(start)
 	}
-	if c.t.set.Streams {
+	if c.t.set.Streams && c.metricKey != noStream {
 		s.Stream = c.metricKey ^ p.hash | 1
 	}
 	return p, s
