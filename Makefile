@@ -106,6 +106,13 @@ bench-pii: ## pii_scrubber: precision, recall and F1 per detector; MB/s against 
 	$(GO) test -count=1 -run 'TestScores|TestHandWritten' -v ./processors/piiscrubberprocessor/internal/corpus
 	cd testbed && $(GO) test -run '^$$' -bench . -benchtime 9x ./bench/pii
 
+.PHONY: bench-numbers
+bench-numbers: build ## Metrics against peers, five interleaved pairs, CPU time: remote write, guard over pass-through, rollups (half an hour, on an idle machine)
+	cd testbed && $(GO) test -run '^$$' -bench AgainstContrib -benchtime 5x -timeout 60m ./bench/remotewrite
+	cd testbed && $(GO) test -run '^$$' -bench 'Pipeline/series=100000$$' -benchtime 5x -timeout 60m ./bench/guard
+	cd testbed && $(GO) test -run '^$$' -bench Against -benchtime 5x -timeout 60m ./bench/rollup
+	cd testbed && $(GO) test -run '^$$' -bench 'Linear|Bytes' -benchtime 1x -timeout 60m ./bench/rollup
+
 .PHONY: lint
 lint: $(TOOLS)/staticcheck ## gofmt, vet, staticcheck and go mod tidy over every module
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }

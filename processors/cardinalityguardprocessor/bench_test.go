@@ -93,6 +93,10 @@ func BenchmarkFolded(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				batches[i%len(batches)].CopyTo(copied)
+				dps := copied.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints()
+				for j := range dps.Len() { // or all but the first round would be repetitions
+					dps.At(j).SetStartTimestamp(pcommon.NewTimestampFromTime(epoch.Add(time.Duration(i))))
+				}
 				_ = g.ConsumeMetrics(b.Context(), copied)
 				points += 1000
 			}
