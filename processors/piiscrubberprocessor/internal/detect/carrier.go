@@ -197,7 +197,7 @@ func (sc *scan) passFile(i int) int {
 	for host > 0 && i-host < 128 && (is(t[host-1], cKey) || t[host-1] == '*' || t[host-1] == '/') {
 		host--
 	}
-	if host == i || host > 0 && t[host-1] != '\n' && !strings.HasSuffix(t[:host], `\n`) {
+	if host == i || run(t, host, cHex, i-host) == i || host > 0 && t[host-1] != '\n' && !strings.HasSuffix(t[:host], `\n`) {
 		return 0
 	}
 	k := port

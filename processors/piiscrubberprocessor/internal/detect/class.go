@@ -30,6 +30,9 @@ const (
 	aKeyword // the 'k' of "token" and "key"
 	aDollar  // the hash of a password
 	aAmp     // "&gt;"
+	aPipe    // a command that reads what another prints
+	aRequire // the 'q' of "requirepass"
+	aBrace   // "password{"
 )
 
 // Character classes, one bit each, in charClass.

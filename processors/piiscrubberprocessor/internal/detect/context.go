@@ -77,12 +77,39 @@ func (w *words) next(t string, from, to int) int {
 			if end == 0 || len(word) <= 4 && i > 0 && is(t[i-1], cDigit) && word[0] < 0x80 && !escapedDigit(t, i) { // "2cc" of a hash
 				continue
 			}
+			if otherCard(t, i, word) || inToken(t, i) {
+				continue
+			}
 			if next := at(t, end); len(word) > 4 && !continued(t, end, word) || !is(next, cLower|cDigit) && !(is(next, cUpper) && is(t[end-1], cUpper)) {
 				return i
 			}
 		}
 	}
 	return -1
+}
+
+// inToken reports whether t[i] is inside of a long run of letters and digits that is no word: a token may spell "Tel" by chance.
+func inToken(t string, i int) bool {
+	from, to := runBack(t, i, cAlnum, 40), run(t, i, cAlnum, 40)
+	return to-from >= 24 && digitRun(t[from:to]) > 2
+}
+
+// cardKinds stand in front of cards that nobody pays with.
+var cardKinds = wordsOf("business", "sd", "sim", "smart", "graphics", "memory", "network", "video", "sound", "wild", "report", "time", "score", "postcard", "greeting", "playing", "interface", "index", "line")
+
+// otherCard reports whether word, which begins at t[i], is a card of another kind: "business cards", "sd card".
+func otherCard(t string, i int, word string) bool {
+	if word == "card" {
+		for _, use := range [...]string{" stock", " slot", " layout"} {
+			if foldAt(t, i+len(word), use) {
+				return true
+			}
+		}
+	}
+	if word != "card" && word != "cards" || at(t, i-1) != ' ' && at(t, i-1) != '_' && at(t, i-1) != '-' {
+		return false
+	}
+	return cardKinds.exact(t[runBack(t, i-1, cLetter, 16) : i-1])
 }
 
 // before reports whether one of w stands in t[low:start]. Questions come with growing start, so all of them together read the text once.

@@ -5,25 +5,39 @@ import "strings"
 // toolFlag is a short flag of a command whose value is a secret: "sshpass -p x", "mysql -px", "curl -u user:x".
 type toolFlag struct {
 	letter   byte
-	tools    words
-	attached bool // the value follows without a blank
-	user     bool // a user and a colon stand in front
-	pairs    bool // the value is pairs of a cookie
+	of       tools // any of these
+	with     tools // and this, if not zero
+	attached bool  // the value follows without a blank
+	user     byte  // a user and this sign stand in front
+	pairs    bool  // the value is pairs of a cookie
 }
 
 var toolFlags = [...]toolFlag{
-	{letter: 'u', tools: wordsOf("curl", "wget", "http", "xh"), user: true},
-	{letter: 'b', tools: wordsOf("curl"), pairs: true},
-	{letter: 'p', tools: wordsOf("docker login", "podman login", "helm registry", "sshpass", "mongo", "mongodump", "az login")},
-	{letter: 'p', tools: wordsOf("mysql", "mysqldump", "mysqladmin", "mariadb", "sshpass"), attached: true},
-	{letter: 'a', tools: wordsOf("redis-cli")},
-	{letter: 'A', tools: snmpTools},
-	{letter: 'X', tools: snmpTools},
-	{letter: 'w', tools: wordsOf("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami")},
-	{letter: 'P', tools: wordsOf("sqlcmd", "bcp")},
+	{letter: 'u', of: curlTool | wgetTool | httpieTool, user: ':'},
+	{letter: 'u', of: curlTool, attached: true, user: ':'},
+	{letter: 'a', of: httpieTool, user: ':'},
+	{letter: 'U', of: sambaTool, user: '%'},
+	{letter: 'u', of: lftpTool, user: ','},
+	{letter: 'b', of: curlTool, pairs: true},
+	{letter: 'p', of: containerTool | helmTool, with: loginVerb},
+	{letter: 'p', of: sshpassTool | mongoTool | cloudTool | uploadTool},
+	{letter: 'p', of: mysqlTool | sshpassTool, attached: true},
+	{letter: 'a', of: redisTool},
+	{letter: 'A', of: snmpTool},
+	{letter: 'X', of: snmpTool},
+	{letter: 'c', of: snmpTool},
+	{letter: 'w', of: ldapTool},
+	{letter: 's', of: ldapPasswordTool},
+	{letter: 'P', of: sqlTool | ipmiTool},
 }
 
-var snmpTools = wordsOf("snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap", "snmpstatus")
+// flagLetters are those of toolFlags.
+var flagLetters = func() (set [256]bool) {
+	for k := range toolFlags {
+		set[toolFlags[k].letter] = true
+	}
+	return set
+}()
 
 // shortFlag looks for the value of a short flag (the dash is at i).
 func (sc *scan) shortFlag(i int) int {
@@ -39,9 +53,15 @@ func (sc *scan) shortFlag(i int) int {
 			}
 		}
 	}
+	if !flagLetters[at(t, i+1)] {
+		return 0
+	}
 	for k := range toolFlags {
 		f := &toolFlags[k]
-		if at(t, i+1) != f.letter || (at(t, i+2) != ' ') != f.attached || at(t, i+2) <= ' ' && f.attached || !f.tools.in(t, i-before, i) {
+		if at(t, i+1) != f.letter || (at(t, i+2) != ' ') != f.attached || at(t, i+2) <= ' ' && f.attached {
+			continue
+		}
+		if have := sc.toolsBefore(i); have&f.of == 0 || have&f.with != f.with {
 			continue
 		}
 		start := i + 2
@@ -58,8 +78,8 @@ func (sc *scan) shortFlag(i int) int {
 	return 0
 }
 
-// flagValue takes the value of a flag that begins at i; with user, what stands in front of it has a colon.
-func (sc *scan) flagValue(i int, user bool) int {
+// flagValue takes the value of a flag that begins at i; with user, a user and this sign stand in front of it.
+func (sc *scan) flagValue(i int, user byte) int {
 	t := sc.t
 	end := 0
 	if c := at(t, i); c == '"' || c == '\'' {
@@ -69,8 +89,8 @@ func (sc *scan) flagValue(i int, user bool) int {
 		end = plainEnd(t, i)
 	}
 	password := i
-	if user {
-		n := strings.IndexByte(t[i:end], ':')
+	if user != 0 {
+		n := strings.IndexByte(t[i:end], user)
 		if n < 1 {
 			return 0
 		}
@@ -89,14 +109,36 @@ func (sc *scan) flag(i int) int {
 		return 0
 	}
 	end := run(t, i, cKey, maxKeyName)
+	if q := at(t, end); q == '"' || q == '\'' {
+		return sc.nextArgument(t[i:end], end, q)
+	}
 	if at(t, end) != ' ' {
 		return 0
 	}
-	if name := t[i:end]; (name == "--user" || name == "--proxy-user") && toolFlags[0].tools.in(t, i-before, i) {
-		return sc.flagValue(end+1, true)
+	if name := t[i:end]; (name == "--user" || name == "--proxy-user" || name == "--auth") && sc.toolsBefore(i)&(curlTool|wgetTool|httpieTool) != 0 {
+		return sc.flagValue(end+1, ':')
+	} else if name == "--body" && strings.Contains(t[max(0, i-maxKeyName):i], "secret set ") {
+		return sc.flagValue(end+1, 0)
 	}
 	if !SecretFlag(t[i:end]) {
 		return 0
 	}
 	return sc.value(end, t[i:end], plainSecret, Password, true)
+}
+
+// nextArgument takes the value of a flag in a list of arguments: ["--token", "x"] (the quote behind the flag is at i).
+func (sc *scan) nextArgument(name string, i int, quote byte) int {
+	t := sc.t
+	start := i + 1
+	for c := at(t, start); c == ',' || c == ' '; c = at(t, start) {
+		start++
+	}
+	if start == i+1 || at(t, start) != quote || !SecretFlag(name) {
+		return 0
+	}
+	end := quoteEnd(t, start+1, quote)
+	if v := t[start+1 : end]; len(v) < 4 || placeholder(v) || v[0] == '-' || oneWord(v) {
+		return 0
+	}
+	return sc.found(Password, start+1, end)
 }

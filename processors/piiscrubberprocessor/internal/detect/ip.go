@@ -42,7 +42,7 @@ func specialIPv4(ip [4]byte) bool {
 
 var (
 	versionWords = wordsOf("version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "upgrading", "upgraded",
-		"downgrade", "downgrading", "downgraded", "package", "installed", "assembly", "patch", "sdk")
+		"downgrade", "downgrading", "downgraded", "package", "installed", "assembly", "patch", "sdk", "tag")
 	// addressWords say that what stands beside is an address, whatever it looks like.
 	addressWords = wordsOf("ip", "ips", "ipv4", "addr", "address", "addresses", "host", "hosts", "client", "server", "peer", "from", "src", "dst", "remote", "source", "destination",
 		"gateway", "nameserver", "dns", "resolver", "to", "by", "via", "ping", "forwarded", "for", "node", "dial", "connect", "connected", "connection", "listen", "inet", "ban", "banned", "blocked",
@@ -92,6 +92,9 @@ func (sc *scan) versionQuad(ip [4]byte, i, end int) bool {
 	if upgraded(t, i) {
 		return true
 	}
+	if ip[0] == 2 && ip[1] == 5 && ip[2] < 32 && !sc.near(i, end, &addressWords) { // 2.5.4.3, 2.5.29.37: attributes and extensions of X.500
+		return true
+	}
 	low := ip[0] < 32 && ip[1] < 32 && ip[2] < 32 && ip[3] < 32
 	if prev == '/' && is(at(t, i-2), cAlnum) {
 		// "nginx/1.25.3.1" is a product, "db1/93.184.41.253" of Java and "/ban/93.184.41.253" hold addresses.
@@ -132,6 +135,9 @@ var upgrades = wordsOf("upgrade", "upgraded", "upgrading", "downgrade", "downgra
 
 // upgraded reports whether "upgraded from" or "upgraded from 1.2.3.4 to" ends before i.
 func upgraded(t string, i int) bool {
+	if end := run(t, i, cKey, 20); (foldAt(t, end, " -> ") || foldAt(t, i-4, "-> ") || foldAt(t, i-3, "-> ")) && upgrades.in(t, i-before, i) {
+		return true
+	}
 	return (foldAt(t, i-5, "from ") || foldAt(t, i-3, "to ")) && upgrades.in(t, i-before, i)
 }
 
@@ -166,6 +172,12 @@ func (sc *scan) reverseIPv4(i int) int {
 	ip, end := quadAt(sc.t, i)
 	if end == 0 || at(sc.t, end) != '.' && at(sc.t, end) != '-' {
 		return 0
+	}
+	if port := run(sc.t, end+1, cDigit, 6); port > end+1 && (foldAt(sc.t, port, " >") || at(sc.t, port) == ':' && strings.HasSuffix(sc.t[:i], "> ")) {
+		if !sc.special && specialIPv4(ip) { // tcpdump writes a port behind a dot
+			return 0
+		}
+		return sc.found(IPv4, i, end)
 	}
 	if foldAt(sc.t, end, ".in-addr.arpa") {
 		if reversed := [4]byte{ip[3], ip[2], ip[1], ip[0]}; sc.special || !specialIPv4(reversed) {

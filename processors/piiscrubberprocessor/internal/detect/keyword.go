@@ -25,7 +25,7 @@ func (sc *scan) keyword(i int) int {
 	if foldAt(t, from, "is ") {
 		from += len("is ")
 	}
-	if c := at(t, from); c == '"' || c == '\'' || c == '(' || c == '`' {
+	if c := at(t, from); c == '"' || c == '\'' || c == '(' || c == '`' || c == '[' {
 		from++
 	}
 	stop := from
@@ -109,23 +109,4 @@ func (sc *scan) phrase(i int) int {
 		return 0
 	}
 	return sc.found(Password, i, end)
-}
-
-var codeWords = wordsOf("verification", "confirmation", "security", "login", "one time", "authentication", "2fa", "mfa", "otp", "sms", "passcode", "access", "sign in", "your")
-
-// spokenCode reports whether words say that the digits t[i:j] are a code that lets somebody in: "Your verification code is 123456".
-func (sc *scan) spokenCode(i, j int) bool {
-	t := sc.t
-	if at(t, i-1) != ' ' || is(at(t, j), cWord) || (at(t, j) == '.' || at(t, j) == '-' || at(t, j) == ':') && is(at(t, j+1), cAlnum) {
-		return false
-	}
-	end := i - 1
-	if foldAt(t, end-3, " is") {
-		end -= 3
-	} else if at(t, end-1) == ':' {
-		end--
-	} else {
-		return foldAt(t, end-8, "2fa code") || foldAt(t, end-8, "sms code") || foldAt(t, end-8, "mfa code")
-	}
-	return foldAt(t, end-5, " code") && codeWords.in(t, end-5-24, end-5)
 }

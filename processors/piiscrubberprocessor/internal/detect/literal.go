@@ -97,7 +97,7 @@ func (sc *scan) literal(i int) int {
 		}
 		start := p - l.back
 		// Inside of a body that was looked at there is no beginning: a text full of prefixes would be read once for each.
-		if c := at(sc.t, start-1); start > 0 && (is(c, cAlnum|l.chars) || c == '.' && l.extra != "") || l.head != nil && !l.head(sc.t[start:p]) {
+		if c := at(sc.t, start-1); start > 0 && (is(c, cAlnum|l.chars) || c == '.' && l.extra != "" && strings.IndexByte(l.prefix, '/') < 0) || l.head != nil && !l.head(sc.t[start:p]) {
 			continue
 		}
 		body := p + len(l.prefix)

@@ -41,6 +41,19 @@ var macWords = wordsOf("mac", "macs", "hwaddr", "hardware", "ether", "lladdr", "
 // mac takes the address at i if one of its digits is a letter, or a word says what it is: 17:34:27:09:46:59 is two times of day.
 func (sc *scan) mac(i int) int {
 	end := macAt(sc.t, i)
+	if end == 0 && foldAt(sc.t, i-4, "mac=") && !is(at(sc.t, i-5), cWord) { // netfilter: destination, source and type of a frame
+		for k := i; ; k += 3 {
+			if k-i > 45 || !is(at(sc.t, k), cHex) || !is(at(sc.t, k+1), cHex) {
+				return 0
+			}
+			if at(sc.t, k+2) != ':' {
+				if k-i != 39 {
+					return 0
+				}
+				return sc.found(MAC, i, k+2)
+			}
+		}
+	}
 	if end == 0 || inID(sc.t, i, end) || !hasHexLetter(sc.t[i:end]) && !sc.near(i, end, &macWords) {
 		return 0
 	}

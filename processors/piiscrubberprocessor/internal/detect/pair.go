@@ -75,7 +75,7 @@ func (sc *scan) pairOf(end, sep int) int {
 		style = nameStyle(name)
 		if style == notSecret {
 			start, name, style = sc.otherName(start, end, sep, style)
-		} else if len(name) >= 20 && at(t, sep+1) <= ' ' && start < end && end == sep && randomLooking(name) && strings.IndexByte(name, '_') < 0 { // the end of base64
+		} else if len(name) >= 20 && name[0] < 0x80 && (at(t, sep+1) <= ' ' || at(t, sep+1) == '|') && start < end && end == sep && randomLooking(name) && strings.IndexByte(name, '_') < 0 { // the end of base64
 			return sep + 1
 		}
 		if style == pinSecret && hardware(t, end) || style == weakSecret && t[sep] == ':' && at(t, start-1) == ':' { // of an ARN
@@ -85,9 +85,17 @@ func (sc *scan) pairOf(end, sep int) int {
 	if t[sep] == '=' && sc.on.Has(URLSecret) {
 		c := at(t, start-1)
 		first := start == 0 && queryKey(sc.key)
+		if len(name) == 1 && lower(name[0]) == 'p' && c == '&' { // u=bob&p=x
+			if user := runBack(t, start-1, cKey, maxKeyName); strings.HasSuffix(t[:user], "u=") {
+				return sc.query(sep+1, false)
+			}
+		}
 		if c == '?' || first || c == '&' || c == ';' && strings.HasSuffix(t[:start], "&amp;") {
 			// In the body of a form a password is a password; in a URL it is part of the query.
 			if q := queryStyle(name); (q != notSecret || style != notSecret) && (c == '?' || first || style == notSecret || sc.inQuery(sep) || queryKey(sc.key)) {
+				if style == plainSecret && (hasNameEnd(name, secretName{name: "password"}) || hasNameEnd(name, secretName{name: "pwd"})) {
+					return sc.queryUpTo(sep+1, false, passwordEnd)
+				}
 				return sc.query(sep+1, q == weakSecret && style == notSecret)
 			}
 		}
@@ -101,6 +109,9 @@ func (sc *scan) pairOf(end, sep int) int {
 		}
 	}
 	if style == notSecret || !secrets || t[sep] == ':' && at(t, sep+1) == '?' && at(t, start-1) == '{' { // ${NAME:?message}
+		return sep + 1
+	}
+	if t[sep] == ':' && (strings.HasPrefix(t[sep+1:], "protected]") || strings.HasPrefix(t[sep+1:], "private]")) { // of PHP: the value comes behind
 		return sep + 1
 	}
 	if style == phraseSecret {
@@ -129,6 +140,9 @@ func keyBefore(t string, end, sep int) (start, stop int, quoted bool) {
 	switch c := at(t, end-1); c {
 	case '"', '\'', '`', ']':
 		end, quoted = end-1, true
+		if c == ']' {
+			end = visibility(t, end)
+		}
 		switch c := at(t, end-1); {
 		case end > 0 && c == '\\':
 			for end > 0 && t[end-1] == '\\' && sep-end < 24 {
@@ -169,6 +183,28 @@ func keyBefore(t string, end, sep int) (start, stop int, quoted bool) {
 	return min(start, end), end, quoted
 }
 
+// visibility returns where the name ends that PHP wrote in front of i with its visibility: ["password":protected]=>.
+func visibility(t string, i int) int {
+	for _, word := range [...]string{":protected", ":private"} {
+		if !strings.HasSuffix(t[:i], word) {
+			continue
+		}
+		i -= len(word)
+		if from := runBack(t, i, cWord, maxKeyName); at(t, from-1) == ':' { // and with its class
+			return from - 1
+		} else if c := at(t, i-1); c == '"' && from == i {
+			if from = runBack(t, i-1, cWord, maxKeyName); at(t, from-1) == '"' && at(t, from-2) == ':' {
+				return from - 2
+			}
+		}
+		return i
+	}
+	return i
+}
+
+// participles stand between a secret's name and a colon: "api token created: x".
+var participles = wordsOf("created", "generated", "issued", "changed", "set", "reset", "rotated", "provided", "received", "supplied", "given", "used", "value", "was", "is")
+
 // otherName looks for a secret's name where the key t[start:end] is none itself: "mot de passe", a type ("password: String = ..."), the name
 // of an entry whose value this is.
 func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, secretStyle) {
@@ -177,6 +213,17 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 	switch {
 	case len(name) == 5 && foldAt(t, start-7, "mot de passe"):
 		return start, name, plainSecret
+	case len(name) == 5 && foldAt(t, start, "value") && (at(t, start-1) == '(' || at(t, start-1) == '{'): // Token(value=x)
+		from := runBack(t, start-1, cLetter, 24)
+		if s := nameStyle(t[from : start-1]); s != notSecret && from < start-1 {
+			return from, t[from : start-1], s
+		}
+	case len(name) == 14 && name == "ParameterValue":
+		if k := strings.LastIndex(t[max(0, start-2*maxKeyName):start], `ParameterKey":"`); k >= 0 {
+			from := max(0, start-2*maxKeyName) + k + len(`ParameterKey":"`)
+			entry := t[from:run(t, from, cKey, maxKeyName)]
+			return start, entry, nameStyle(entry)
+		}
 	case len(name) == 5 && foldAt(t, start, "value"):
 		entry := entryName(t, start)
 		if entry == "" {
@@ -193,6 +240,18 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 			} else if s != notSecret {
 				return from, spoken, s
 			}
+		}
+	case at(t, start-1) == ' ' && (name == "ID" || name == "id") && foldAt(t, start-7, "secret ") || is(at(name, 0), cDigit) && len(name) == 1 && (foldAt(t, start-11, "unseal key ") || foldAt(t, start-13, "recovery key ")):
+		return start, name, plainSecret
+	case at(t, start-1) == ' ' && t[sep] == ':' && len(name) > 1 && (is(name[0], cLower) && (participles.exact(name) || foldAt(t, start-12, "credentials ")) || name[0] >= 0x80):
+		from := start - 1
+		for from > 0 && start-from < maxKeyName && (is(t[from-1], cKey) || t[from-1] >= 0x80) {
+			from--
+		}
+		if s := nameStyle(t[from : start-1]); s == plainSecret || s == weakSecret {
+			return from, t[from : start-1], weakSecret
+		} else if before := runBack(t, from-1, cKey, 24); from > 1 && t[from-1] == ' ' && before < from-1 && nameStyle(t[before:start-1]) == plainSecret { // "api key"
+			return before, t[before : start-1], weakSecret
 		}
 	case name == "default" && t[sep] == '=':
 		if block := blockName(t, start); block != "" {
@@ -220,16 +279,6 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 
 var typeNames = wordsOf("string", "str", "text", "varchar", "char", "nsstring", "std.string", "securestring", "java.lang.string", "object", "any", "charsequence", "bytes", "rune", "byte")
 
-// queryKey reports whether the value under an attribute key is the query of a URL, without its '?'.
-func queryKey(key string) bool {
-	const query = "query"
-	if n := len(key) - len("_string"); n > 0 && foldAt(key, n, "_string") {
-		key = key[:n]
-	}
-	n := len(key) - len(query)
-	return n >= 0 && foldAt(key, n, query) && (n == 0 || key[n-1] == '.' || key[n-1] == '_') && key != "db.query"
-}
-
 // entryName returns what the entry is called whose value's key begins at i: {"name": "DB_PASSWORD", "value": "..."}, <add
 // key="password" value="..."/>, "- name: DB_PASSWORD\n  value: ...". Empty if there is no name.
 func entryName(t string, i int) string {
@@ -252,105 +301,4 @@ func entryName(t string, i int) string {
 		}
 	}
 	return ""
-}
-
-// inQuery reports whether a '?' stands in front of t[i] in the same word.
-func (sc *scan) inQuery(i int) bool { return i < sc.queryEnd }
-
-// encodedPair is pair where '=' or ':' are percent-encoded (the '%' is at i): "next=%2Fcb%3Ftoken%3Dabc%26x%3D1",
-// "%22password%22%3A%22x%22".
-func (sc *scan) encodedPair(i int) int {
-	t := sc.t
-	c := lower(at(t, i+2))
-	if c != 'd' && c != 'a' {
-		return i + 1
-	}
-	end := i
-	for strings.HasSuffix(t[:end], "%20") {
-		end -= 3
-	}
-	if strings.HasSuffix(t[:end], "%22") {
-		end -= 3
-	}
-	name := t[runBack(t, end, cKey, maxKeyName):end]
-	for _, escape := range [...]string{"22", "26", "3F", "3f"} { // of what stands in front of the name
-		if strings.HasPrefix(name, escape) && at(t, end-len(name)-1) == '%' {
-			name = name[2:]
-			break
-		}
-	}
-	kind, style := Password, nameStyle(name)
-	if c == 'd' {
-		if kind = URLSecret; style == notSecret {
-			style = queryStyle(name)
-		}
-	}
-	if style == notSecret || !sc.on.Has(kind) {
-		return i + 3
-	}
-	start := i + 3
-	for strings.HasPrefix(t[start:], "%20") || at(t, start) == '+' {
-		start++
-		if t[start-1] == '%' {
-			start += 2
-		}
-	}
-	if strings.HasPrefix(t[start:], "%22") {
-		start += 3
-	}
-	end = start
-	for end < len(t) && end-start < maxValue && !queryEnd(t[end]) {
-		if n := at(t, end+1); t[end] == '%' && n == '2' {
-			if n := lower(at(t, end+2)); n == '2' || n == '6' || n == 'c' || n == '0' { // a quote, '&', ',', a blank
-				break
-			}
-		}
-		end++
-	}
-	if end == start {
-		return start
-	}
-	if special := sc.specific(start, end); special > 0 {
-		return special
-	}
-	v := t[start:end]
-	if placeholder(v) || style == weakSecret && !randomLooking(v) || style != authSecret && !fits(style, v) {
-		return start
-	}
-	return sc.found(kind, start, end)
-}
-
-// question handles '?': it remembers how far its word goes.
-func (sc *scan) question(i int) int {
-	if i >= sc.queryEnd {
-		end := i
-		for end < len(sc.t) && end-i < 1<<13 && sc.t[end] > ' ' && sc.t[end] != '"' {
-			end++
-		}
-		sc.queryEnd = end
-	}
-	return i + 1
-}
-
-// query takes the value of a query parameter; a weak name asks for a value that looks random.
-func (sc *scan) query(i int, weak bool) int {
-	end := i
-	for end < len(sc.t) && end-i < maxValue && !queryEnd(sc.t[end]) {
-		end++
-	}
-	if end == i {
-		return i
-	}
-	if special := sc.specific(i, end); special > 0 {
-		return special
-	}
-	v := sc.t[i:end]
-	if placeholder(v) || weak && !randomLooking(v) {
-		return i
-	}
-	return sc.found(URLSecret, i, end)
-}
-
-func queryEnd(c byte) bool {
-	return c <= ' ' || c == '&' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\' || c == ')' || c == ']' || c == '}' || c == ',' || c == ';'
 }

@@ -19,6 +19,9 @@ func (sc *scan) dash(i int) int {
 			}
 		}
 	}
+	if at(t, i+1) == '>' && at(t, i+2) == ' ' && at(t, i-1) == ' ' && sc.on.Has(Password) {
+		return sc.arrow(i)
+	}
 	if is(at(t, i+1), cLetter) && sc.on.Has(Password) {
 		if end := sc.shortFlag(i); end > i {
 			return end

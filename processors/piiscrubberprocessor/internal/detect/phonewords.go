@@ -50,11 +50,19 @@ func (sc *scan) readContext(i int) dialContext {
 		c.weakLabel = phoneWeakWords.in(label, 0, maxLabel)
 		c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
 	}
-	c.key = sc.named(i, &phoneKeys)
+	c.key = sc.named(i, &phoneKeys) && !sc.otherNumber(i)
 	if c.strongBefore = sc.nearer(i, i, &phoneWords, 0); !c.strongBefore {
 		c.weakBefore = sc.nearer(i, i, &phoneWeakWords, 0)
 	}
 	return c
+}
+
+// otherNumber reports whether the key in front of i says "number", and neither the rest of it nor the words of a message that it is one to
+// call: "lot.number", "number: 4711".
+func (sc *scan) otherNumber(i int) bool {
+	name := sc.name(i)
+	n := strings.LastIndexByte(name, '.') + 1
+	return strings.EqualFold(name[n:], "number") && (n > 0 || !sc.near(i, i, &callWords))
 }
 
 // pairValue reports whether a key and a separator, quotes aside, stand in front of i.
@@ -75,7 +83,7 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g, start int) bool {
 	if c.label || c.value && d.upto[g] >= 8 {
 		return true
 	}
-	if !isolated(sc.t, start, end) {
+	if _, quad := ipv4At(sc.t, start); quad > 0 || !isolated(sc.t, start, end) { // callerIpAddress: an address of a private network
 		return false
 	}
 	if c.key {
@@ -84,14 +92,26 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g, start int) bool {
 	if d.upto[g] < 8 || !c.strongBefore && !c.weakBefore && !sc.letters(end, end+phoneAfter) {
 		return false
 	}
-	strong := c.strongBefore || phoneWords.in(sc.t, end, end+phoneAfter)
-	if !strong && (g == 0 && !c.weakLabel || d.upto[g] < 9 || !c.weakBefore && !phoneWeakWords.in(sc.t, end, end+phoneAfter)) {
+	behind := clauseEnd(sc.t, end, end+phoneAfter)
+	strong := c.strongBefore || phoneWords.in(sc.t, end, behind)
+	if !strong && (g == 0 && !c.weakLabel || d.upto[g] < 9 || !c.weakBefore && !phoneWeakWords.in(sc.t, end, behind)) {
 		return false
 	}
 	if glued(sc.t, start, end) && !c.weakLabel {
 		return false
 	}
 	return sc.validAnywhere(d, d.upto[g])
+}
+
+// clauseEnd returns where the clause ends that t[from:to] begins: a word behind it speaks of something else.
+func clauseEnd(t string, from, to int) int {
+	to = min(to, len(t))
+	for k := from; k < to; k++ {
+		if t[k] == ';' || t[k] == '\n' || t[k] == '|' {
+			return k
+		}
+	}
+	return to
 }
 
 // dialled reports whether the bare number t[start:end] under a key like "to" or "contact" is a telephone's and not a time, a date or
@@ -117,5 +137,6 @@ func (sc *scan) dialled(start, end int) bool {
 var (
 	rangeKeys    = wordsOf("to", "from", "number", "called", "ring")
 	rangeStarts  = wordsOf("from", "since", "start", "min", "range", "rows", "offset", "copied")
+	callWords    = wordsOf("sms", "mms", "whatsapp", "viber", "twilio", "dial", "phone", "call", "callee", "caller", "voice", "otp")
 	messageWords = wordsOf("sms", "mms", "text", "message", "whatsapp", "viber", "twilio", "send", "sent", "delivered", "delivery", "dial", "phone", "call", "callee", "voice", "otp")
 )

@@ -4,6 +4,9 @@ import "strings"
 
 // bearer looks for "Bearer <token>" that no header name precedes.
 func (sc *scan) bearer(i int) int {
+	if lower(at(sc.t, i+1)) == 'y' {
+		return sc.identifiedBy(i)
+	}
 	if !foldAt(sc.t, i, "bearer") || is(at(sc.t, i-1), cWord) {
 		return 0
 	}
@@ -31,146 +34,14 @@ func (sc *scan) bearer(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// sentence looks for "the password is x", "password x", "passwd (x)", "password for bob: x", "password changed from x to y" (the 'w'
-// is at i). Without a separator only what can't be a word is taken: letters and digits mixed.
-func (sc *scan) sentence(i int) int {
-	t := sc.t
-	end := 0
-	switch {
-	case foldAt(t, i-4, "password"):
-		end = i + 4
-	case foldAt(t, i-4, "passwd"):
-		end = i + 2
-	case foldAt(t, i-1, "pwd") && !is(at(t, i-2), cLetter):
-		end = i + 2
-	default:
-		return 0
-	}
-	if at(t, end) != ' ' {
-		return 0
-	}
-	end++
-	owned := false
-	if foldAt(t, end, "for ") || foldAt(t, end, "of ") {
-		if end = owner(t, run(t, end, cLetter, 3)+1); end == 0 {
-			return 0
-		}
-		owned = true
-	}
-	for _, word := range [...]string{"has been ", "was ", "is: ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now "} {
-		if foldAt(t, end, word) {
-			end += len(word)
-		}
-	}
-	if foldAt(t, end, "from ") {
-		if stop := sc.spoken(end+len("from "), owned); stop > 0 {
-			end = stop
-			if at(t, end) == '"' || at(t, end) == '\'' {
-				end++
-			}
-			if !foldAt(t, end, " to ") {
-				return end
-			}
-			return max(end, sc.spoken(end+len(" to "), owned))
-		}
-		return 0
-	}
-	if foldAt(t, end, "to ") {
-		end += len("to ")
-	}
-	if is(at(t, end), cDigit) && at(t, end+1) == ' ' { // how a router has it: password 7 0822455D0A16
-		end += 2
-	}
-	return sc.spoken(end, owned)
-}
-
-// owner skips "user root" or "bob", and ':' or '=' behind it; 0 if nobody is named.
-func owner(t string, i int) int {
-	for _, word := range [...]string{"the ", "user ", "account ", "login ", "database ", "db ", "role "} {
-		if foldAt(t, i, word) {
-			i += len(word)
-		}
-	}
-	quoted := 0
-	if c := at(t, i); c == '"' || c == '\'' || c == '`' {
-		quoted = 1
-	}
-	end := i + quoted
-	for end < len(t) && end-i < maxKeyName && (is(t[end], cKey) || t[end] == '@' || t[end] >= 0x80 || t[end] == '\\' || t[end] == '[' || t[end] == ']' && end > i) {
-		end++
-	}
-	if end == i+quoted {
-		return 0
-	}
-	end += quoted
-	if c := at(t, end); c == ':' || c == '=' {
-		end++
-	} else if at(t, end) == ' ' && (at(t, end+1) == '=' || at(t, end+1) == ':') {
-		end += 2
-	}
-	if at(t, end) != ' ' {
-		return 0
-	}
-	return end + 1
-}
-
-// spoken takes the password that stands at i of a sentence; with owned the sentence says whose it is. It returns its end, 0 if there is
-// none.
-func (sc *scan) spoken(i int, owned bool) int {
-	t := sc.t
-	start, end := i, 0
-	switch c := at(t, start); c {
-	case '(', '"', '\'', '`':
-		start++
-		end = plainEnd(t, start)
-	default:
-		end = plainEnd(t, start)
-	}
-	for end > start && strings.IndexByte(".,;:!)", t[end-1]) >= 0 && !(owned && t[end-1] == '!') {
-		end--
-	}
-	v := t[start:end]
-	if len(v) > 64 || placeholder(v) || code(t, start, end) {
-		return 0
-	}
-	if len(v) >= 6 && passwordLike(v) || owned && len(v) >= 6 && !oneWord(v) && signed(v) {
-		return sc.found(Password, start, end)
-	}
-	return 0
-}
-
-// signed reports whether v holds letters and a sign that words and numbers don't.
-func signed(v string) bool {
-	return strings.ContainsFunc(v, isLetter) && strings.ContainsAny(v, "!#$%^&*?~+=|{}<>@")
-}
-
-// passwordLike reports whether v has a digit and a letter, and either two kinds of letters, or a sign, or eight characters; and isn't
-// the name of an algorithm, an address or a path.
-func passwordLike(v string) bool {
-	var seen uint8
-	signs := 0
-	for i := 0; i < len(v); i++ {
-		seen |= charClass[v[i]] & (cDigit | cUpper | cLower)
-		if strings.IndexByte("!#$%^&*?~", v[i]) >= 0 {
-			signs++
-		}
-		if v[i] == '/' || v[i] == '=' || v[i] == ':' || v[i] == '@' {
-			return false
-		}
-	}
-	if seen&cDigit == 0 || seen&cLetter == 0 || algorithms.in(v, 0, len(v)) {
-		return false
-	}
-	return seen == cDigit|cLetter || signs > 0 || len(v) >= 8
-}
-
-var algorithms = wordsOf("sha", "sha1", "sha256", "sha512", "md5", "bcrypt", "argon2", "pbkdf2", "scrypt", "scram", "aes", "aes256", "base64", "utf8", "oauth2", "sha224", "sha384", "argon2id", "argon2i")
-
-func isUpperOrDigit(r rune) bool { return r < 0x80 && is(byte(r), cUpper|cDigit) }
-
 // element looks for "<password>value</password>" ('>' is at i); the value may stand on a line of its own.
 func (sc *scan) element(i int) int {
 	t := sc.t
+	if at(t, i-1) == ' ' && strings.Contains(t[max(0, i-maxKeyName):i], "SETUSER ") { // of Redis: ACL SETUSER bob on >x
+		if end := plainEnd(t, i+1); end-i > 3 {
+			return sc.found(Password, i+1, end)
+		}
+	}
 	start := runBack(t, i, cKey, maxKeyName)
 	name := t[start:i]
 	if start == i || at(t, start-1) != '<' && at(t, start-1) != ':' {
@@ -181,6 +52,9 @@ func (sc *scan) element(i int) int {
 		if k, of := listed(t, i); k > 0 {
 			from, name = k, of
 		}
+	}
+	if name == "value" { // <property name="password"><value>x</value>
+		name = attributed(t, parentEnd(t, start-1))
 	}
 	style := nameStyle(name)
 	if style == notSecret {
@@ -222,12 +96,30 @@ func (sc *scan) element(i int) int {
 	return sc.found(Password, from, end)
 }
 
+// parentEnd returns where the '>' stands that only white space sets apart from i, 0 if there is none.
+func parentEnd(t string, i int) int {
+	for k := i - 1; k > 0 && i-k < 64; k-- {
+		if t[k] == '>' {
+			return k
+		}
+		if t[k] > ' ' {
+			return 0
+		}
+	}
+	return 0
+}
+
+// procedures take a user and a password.
+var procedures = wordsOf("sp_addlogin", "sp_password", "sp_addlinkedsrvlogin", "sp_addrolemember")
+
 var setPassword = wordsOf("set password")
 
 // quote looks for "IDENTIFIED BY 'value'", "PASSWORD 'value'" and "SET PASSWORD ... = 'value'" of SQL (the quote is at i).
 func (sc *scan) quote(i int) int {
 	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") &&
-		!(at(sc.t, i-2) == '=' && setPassword.in(sc.t, i-2*maxKeyName, i)) {
+		!(at(sc.t, i-2) == '=' && setPassword.in(sc.t, i-2*maxKeyName, i)) && !foldAt(sc.t, i-len("encrypt_string "), "encrypt_string ") && !foldAt(sc.t, i-len(" psk "), " psk ") &&
+		!(at(sc.t, i-2) == ',' && procedures.in(sc.t, i-2*maxKeyName, i)) &&
+		!(foldAt(sc.t, i-len(" secret "), " secret ") && randomLooking(sc.t[i+1:quoteEnd(sc.t, i+1, '\'')])) {
 		return i + 1
 	}
 	end := quoteEnd(sc.t, i+1, '\'')
@@ -244,6 +136,7 @@ func (sc *scan) auth(i int) int {
 	if i < 3 || t[i-3:i+1] != "AUTH" || is(at(t, i-4), cWord) {
 		return 0
 	}
+	hello := strings.HasSuffix(t[:i-3], "HELLO 3 ") || strings.HasSuffix(t[:i-3], "HELLO 2 ")
 	end := i + 1
 	if at(t, end) == '"' {
 		end++
@@ -266,7 +159,7 @@ func (sc *scan) auth(i int) int {
 		}
 	}
 	quoted := at(t, i+1) == '"' && at(t, start) == '"'
-	if !quoted && !redisWords.in(t, i-before, i) && !redisWords.in(sc.key, 0, len(sc.key)) {
+	if !quoted && !hello && !redisWords.in(t, i-before, i) && !redisWords.in(sc.key, 0, len(sc.key)) {
 		return 0
 	}
 	for range 2 { // one argument is the password, of two the second is

@@ -9,13 +9,19 @@ func placeholder(v string) bool {
 	}
 	switch v[0] {
 	case '$':
+		if n := strings.Index(v, "->"); n > 0 { // $this->tokens
+			return run(v, 1, cWord, maxKeyName) == n
+		}
+		if n := run(v, 1, cWord, maxKeyName); n > 2 && at(v, n) == '[' { // $_POST['password']
+			return true
+		}
 		return len(v) == 1 || v[1] == '{' || v[1] == '(' || variable(v[1:])
 	case '{':
 		return strings.HasPrefix(v, "{{") || strings.HasPrefix(v, "{}") || strings.HasSuffix(v, "}") && (dotted(v[1:len(v)-1]) && run(v, 1, cWord|cKey, len(v)) == len(v)-1 && digitRun(v) == 0 || oneWord(v[1:len(v)-1]))
 	case '(': // (sensitive value)
 		return oneWord(strings.TrimSuffix(v[1:], ")"))
 	case '<':
-		return true
+		return !randomLooking(strings.Trim(v, "<>"))
 	case '%':
 		return len(v) == 2 || at(v, 1) == '(' || at(v, 1) == '{' || v[len(v)-1] == '%'
 	case '[':
@@ -24,8 +30,19 @@ func placeholder(v string) bool {
 	if strings.Trim(v, v[:1]) == "" && (v[0] == '*' || v[0] == 'x' || v[0] == 'X' || v[0] == '.' || v[0] == '-' || v[0] == '#' || v[0] == '?' || v[0] == '_' || v[0] >= 0x80) {
 		return true
 	}
-	return len(v) <= 12 && placeholderWords.exact(v)
+	if len(v) <= 12 && placeholderWords.exact(strings.TrimRight(v, "!?")) {
+		return true
+	}
+	for _, head := range references {
+		if strings.HasPrefix(v, head) {
+			return true
+		}
+	}
+	return false
 }
+
+// references begin values that say where a secret is kept, or hold it encrypted or hashed.
+var references = [...]string{"arn:aws", "hmac-sha256:", "ENC[AES", "!vault", "op://", "vault:", "sm://", "ref+", "file:", "env:", "secretref:", "{cipher}"}
 
 // variable reports whether v is the name of a variable: letters of one case.
 func variable(v string) bool {
@@ -42,7 +59,7 @@ func variable(v string) bool {
 var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
 	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
 	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
-	"denied", "granted", "allowed", "refused", "rejected", "accepted", "anonymous", "verified", "mismatch", "rotated", "revoked", "cancelled", "canceled", "requested", "read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic")
+	"denied", "granted", "allowed", "refused", "rejected", "accepted", "anonymous", "verified", "mismatch", "rotated", "revoked", "cancelled", "canceled", "requested", "read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic", "uint8array", "arraybuffer", "bytearray", "securestring", "secretstr", "cryptokey", "keyobject", "char", "varchar", "readonly")
 
 func (w *words) exact(v string) bool {
 	if v == "" {
@@ -85,6 +102,9 @@ func code(t string, start, end int) bool {
 	if next == '(' || next == ' ' && cmdlet(v) {
 		return true
 	}
+	if constant(v) {
+		return true
+	}
 	dots := 0
 	for j := 0; j < len(v); j++ {
 		switch c := v[j]; {
@@ -97,6 +117,20 @@ func code(t string, start, end int) bool {
 		}
 	}
 	return dots > 0
+}
+
+// constant reports whether v is a constant of a module or a class: settings.API_KEY.
+func constant(v string) bool {
+	n := strings.LastIndexByte(v, '.')
+	if n < 2 || run(v, 0, cLetter, 40) != strings.IndexByte(v, '.') || !is(v[1], cLower) || len(v)-n < 4 {
+		return false
+	}
+	for j := n + 1; j < len(v); j++ {
+		if !is(v[j], cUpper) && v[j] != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // cmdlet reports whether v is the name of a command of PowerShell: ConvertTo-SecureString.

@@ -4,7 +4,7 @@ package detect
 // identifier (user-661, E1023_TIMEOUT, TokenType), a dotted name, a path, a count, a word. Of random values of eight letters and
 // digits one in eight reads as a name, of sixteen one in a thousand.
 func randomLooking(v string) bool {
-	if len(v) < 6 {
+	if len(v) < 6 || len(v) <= 18 && v[0] == '0' && lower(v[1]) == 'x' && run(v, 2, cHex, 16) == len(v) { // an address of memory
 		return false
 	}
 	changes, letters, numbers, longest := 0, 0, 0, 0

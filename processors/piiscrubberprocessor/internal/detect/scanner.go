@@ -81,11 +81,14 @@ func New(o Options) *Scanner {
 	set(aQuote, of(Password), "'")
 	set(aQuery, of(URLSecret), "?")
 	set(aJ, of(JWT), "J")
-	set(aProse, of(Password), "wW")
+	set(aProse, of(Password), "wW\xB1\xA0")
 	set(aWide, ^Set(0), "\xEF\xE2")
 	set(aKeyword, of(Password), "kK")
 	set(aDollar, of(Password, VendorToken), "$")
 	set(aAmp, of(Password), "&")
+	set(aPipe, of(Password), "|")
+	set(aRequire, of(Password), "q")
+	set(aBrace, of(Password), "{")
 	if s.on != 0 {
 		s.table['['] = aBracket
 	}
@@ -113,6 +116,9 @@ type scan struct {
 	memos   [memoEnd]memo
 	hidden  bool    // characters hide others: the text is searched as it is read too
 	secrets docKind // whether the text is the manifest of a Kubernetes Secret
+	// tools are those that the command in front of commandTo names.
+	tools     tools
+	commandTo int
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
@@ -235,6 +241,12 @@ func (sc *scan) look(i int, a anchor) int {
 		return sc.dollar(i)
 	case aAmp:
 		return sc.escapedElement(i)
+	case aPipe:
+		return sc.piped(i)
+	case aRequire:
+		return sc.requirePass(i)
+	case aBrace:
+		return sc.braced(i)
 	}
 	return i + 1
 }

@@ -39,13 +39,15 @@ var secretNames = func() (t [256][]secretName) {
 		"accesskey", "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "csrftoken", "xsrftoken", "bearertoken",
 		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
 		"storagekey", "authkey", "credential", "passkey", "connectionstring", "jwtsecret", "signingsecret", "webhooksecret", "hmacsecret", "cookiesecret", "sessionsecret",
-		"tokensecret", "oauthsecret", "enckey", "aeskey", "decryptionkey", "subscriptionkey", "presharedkey", "isakmpkey", "sharedkey", "storepass", "keypass", "sshpass", "rediscliauth", "aspnetsessionid", "connectsid", "clientkeydata", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth")
+		"requirepass", "masterauth", "bindpw", "rootpw", "passwordconfirmation", "passwordconfirm", "passwordrepeat", "passwordagain", "passwordretype", "passwordnew", "passwordold", "password1", "password2",
+		"unsealkey", "recoverykey", "oauthverifier", "codeverifier", "sonarlogin", "סיסמה", "סיסמא", "รหัสผ่าน", "parole", "lozinka", "geslo", "парола", "Парола", "slaptažodis", "katasandi", "tokensecret", "oauthsecret", "enckey", "aeskey", "decryptionkey", "subscriptionkey", "presharedkey", "isakmpkey", "sharedkey", "storepass", "keypass", "sshpass", "rediscliauth", "aspnetsessionid", "connectsid", "clientkeydata", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth")
 	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid", "psk")
 	add(pinSecret, true, "pin", "pincode", "pinnumber", "mfacode", "otpcode", "totpcode", "2facode", "smscode", "verificationcode", "confirmationcode", "onetimecode")
 	add(phraseSecret, false, "mnemonic", "seedphrase", "recoveryphrase")
 	add(basicSecret, true, "auth")
 	add(passSecret, true, "pass")
-	add(weakSecret, true, "secret", "token", "credentials")
+	add(weakSecret, true, "secret", "token", "credentials", "creds", "csrf", "xsrf", "cleartext", "κωδικός", "Κωδικός", "المرور")
+	add(weakSecret, false, "appkey", "applicationkey")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
 	add(dataSecret, true, "data", "stringdata")
@@ -57,8 +59,8 @@ var queryNames = map[string]secretStyle{
 	"sig": plainSecret, "signature": plainSecret, "x-amz-signature": plainSecret, "x-amz-credential": plainSecret,
 	"x-amz-security-token": plainSecret, "x-goog-signature": plainSecret, "x-goog-credential": plainSecret, "hmac": plainSecret,
 	"samlresponse": plainSecret, "samlrequest": plainSecret, "assertion": plainSecret, "client_assertion": plainSecret, "jwt": plainSecret,
-	"token": plainSecret, "secret": plainSecret, "auth": plainSecret, "pass": plainSecret, "sid": plainSecret,
-	"key": weakSecret, "code": weakSecret, "session": weakSecret, "session_id": weakSecret, "sessionid": weakSecret, "ticket": weakSecret,
+	"token": plainSecret, "secret": plainSecret, "auth": plainSecret, "pass": plainSecret,
+	"sid": weakSecret, "key": weakSecret, "code": weakSecret, "session": weakSecret, "session_id": weakSecret, "sessionid": weakSecret, "ticket": weakSecret,
 }
 
 // queryStyle tells what kind of secret the query parameter name carries.
@@ -78,20 +80,31 @@ func nameStyle(name string) secretStyle {
 	if len(name) < 2 {
 		return notSecret
 	}
-	if hasNameEnd(name, secretName{name: "publickeytoken"}) { // of a .NET assembly
-		return notSecret
-	}
 	prev := lower(name[len(name)-2])
 	for _, s := range secretNames[lower(name[len(name)-1])] {
 		if p := s.name[len(s.name)-2]; p != prev && is(prev, cLetter) {
 			continue
 		}
 		if hasNameEnd(name, s) {
+			for k := range notSecrets {
+				if hasNameEnd(name, notSecrets[k]) {
+					return notSecret
+				}
+			}
 			return s.style
 		}
 	}
+	if len(name) > 6 && lower(name[0]) == 'x' && name[1] == '-' && foldAt(name, len(name)-4, "-key") && !otherKeys.exact(lastWord(name[:len(name)-4])) { // headers of vendors: x-functions-key
+		return weakSecret
+	}
 	return notSecret
 }
+
+// otherKeys name keys that open nothing.
+var otherKeys = wordsOf("correlation", "idempotency", "request", "cache", "routing", "sort", "surrogate", "trace", "partition", "dedup", "deduplication", "group", "lock", "ordering", "message", "event", "object", "storage", "public", "primary", "translation")
+
+// notSecrets end like secrets and are none: the key of a .NET assembly, places in lists, what stops a task, a command.
+var notSecrets = [...]secretName{{name: "publickeytoken"}, {name: "pagetoken"}, {name: "nexttoken"}, {name: "continuationtoken"}, {name: "synctoken"}, {name: "cancellationtoken"}, {name: "chpasswd"}}
 
 // hasNameEnd reports whether name ends with s.name, letter case and the separators '_', '-', '.' aside.
 func hasNameEnd(name string, s secretName) bool {
@@ -137,6 +150,9 @@ func fits(style secretStyle, v string) bool {
 	case weakSecret:
 		return assigned(v)
 	case passSecret:
+		if decimal(v) { // a score
+			return false
+		}
 		return assigned(v) || digitRun(v) > 0 && digitRun(v) < len(v) && len(v) >= 4 || len(v) >= 4 && digitRun(v) == 0 || digitRun(v) == len(v) && len(v) >= 6
 	case pinSecret:
 		return len(v) >= 4 && len(v) <= 12 && digitRun(v) == len(v)
@@ -145,6 +161,16 @@ func fits(style secretStyle, v string) bool {
 		return !oneWord(v) && (!two || schemed(scheme) || randomLooking(scheme)) || len(v) >= 24 && !two
 	}
 	return true
+}
+
+// decimal reports whether v is a number with a point: "-0.001".
+func decimal(v string) bool {
+	i := 0
+	if v[0] == '-' || v[0] == '+' {
+		i++
+	}
+	j := run(v, i, cDigit, len(v))
+	return j > i && at(v, j) == '.' && j+1 < len(v) && run(v, j+1, cDigit, len(v)) == len(v)
 }
 
 // basic reports whether v is the base64 of a user, a colon and a password.

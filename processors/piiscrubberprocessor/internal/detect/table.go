@@ -193,7 +193,10 @@ func (sc *scan) paren(i int) int {
 	t := sc.t
 	if sc.on.Has(Password) {
 		switch c := at(t, i+1); {
-		case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '@':
+		case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '@' || c == '$':
+			if end := sc.signIn(i); end > i {
+				return end
+			}
 			if end := sc.call(i); end > i {
 				return end
 			}
@@ -214,6 +217,8 @@ func (sc *scan) call(i int) int {
 	first := i + 1
 	if t[first] == '@' {
 		first++
+	} else if t[first] == '$' {
+		return 0
 	}
 	slashes := backslashes(t, first)
 	q := at(t, first+slashes)
@@ -230,7 +235,7 @@ func (sc *scan) call(i int) int {
 		k++
 	}
 	if at(t, k) != ',' {
-		if at(t, k) == ')' {
+		if at(t, k) == ')' || at(t, k) == '.' {
 			return sc.setter(i, start, slashes, q)
 		}
 		return 0
@@ -262,7 +267,7 @@ func (sc *scan) setter(i, start, slashes int, quote byte) int {
 	}
 	v := t[start:end]
 	k := end + slashes + 1
-	if end == start || len(v) < 4 || strings.IndexByte(v, ' ') >= 0 || oneWord(v) || dotted(v) || placeholder(v) || at(t, k) != ')' {
+	if end == start || len(v) < 4 || strings.IndexByte(v, ' ') >= 0 || oneWord(v) || dotted(v) || placeholder(v) || at(t, k) != ')' && !(at(t, k) == '.' && (foldAt(t, k, ".tochararray()") || foldAt(t, k, ".getbytes("))) {
 		return 0
 	}
 	return sc.found(Password, start, end)

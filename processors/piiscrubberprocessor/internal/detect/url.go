@@ -91,7 +91,7 @@ func (sc *scan) credentials(i int) int {
 	}
 	if colon < 0 || colon > last {
 		// A user alone is no secret ("ssh://git@host"), a long token in its place is.
-		if last-i < 20 || !mixed(t[i:last]) {
+		if last-i < 20 || !mixed(t[i:last]) && !(last-i >= 24 && run(t, i, cAlnum, last-i) == last && digitAndLetter(t[i:last]) && randomLooking(t[i:last])) {
 			return 0
 		}
 	}
@@ -144,7 +144,7 @@ func oracle(t string, i int) bool {
 	if t[slash] != '/' {
 		return false
 	}
-	for _, head := range [...]string{"oracle:thin:", "oracle:oci:", "oracle:oci8:", "sqlplus "} {
+	for _, head := range [...]string{"oracle:thin:", "oracle:oci:", "oracle:oci8:", "sqlplus ", "User Id=", "user id=", "userid="} {
 		if n := strings.LastIndex(t[low:i], head); n >= 0 && strings.IndexByte(t[low+n+len(head):i], ' ') < 0 {
 			return true
 		}

@@ -13,7 +13,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 16 {
 		i, spaced = i+1, true
 	}
-	i = skipColour(t, i)
+	i = unwrapped(t, skipColour(t, i), sep)
 	if end := Mark(t, i); end > 0 {
 		return end
 	}
@@ -124,10 +124,14 @@ func (sc *scan) believable(style secretStyle, start, end, from int, sentence boo
 	case authSecret:
 		return start-from > 1 || !oneWord(v) && digitRun(v) > 0 || len(v) >= 24
 	case cookieSecret:
-		return strings.IndexByte(v, '=') >= 0
+		name, _, pair := strings.Cut(v, "=")
+		return pair && !cookieAttributes.exact(name)
 	}
 	return fits(style, v)
 }
+
+// cookieAttributes stand behind a cookie, or instead of it where a policy is spoken of.
+var cookieAttributes = wordsOf("samesite", "path", "domain", "expires", "max-age", "httponly", "secure", "partitioned", "priority")
 
 // quoteEnd returns where the string that begins at i ends: before the quote, or where the line does.
 func quoteEnd(t string, i int, quote byte) int {
@@ -312,6 +316,9 @@ func authValue(t string, i int) (start, end int) {
 				return end + 1, parametersEnd(t, end+1)
 			}
 			return end + 1, plainEnd(t, end+1)
+		}
+		if stop := plainEnd(t, end+1); end-i < 16 && run(t, i, cLetter, 16) == end && (uuidAt(t, end+1) == stop || stop-end > 16 && randomLooking(t[end+1:stop])) { // a scheme of a vendor's own
+			return end + 1, stop
 		}
 	}
 	return i, end

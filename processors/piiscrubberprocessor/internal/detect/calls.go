@@ -1,0 +1,106 @@
+package detect
+
+import "strings"
+
+// credentialCalls end the names of functions that take a user and a password as strings.
+var credentialCalls = wordsOf("auth", "basicauth", "httpbasicauth", "setbasicauth", "withcredentials", "credentials", "credential", "login", "authenticate", "getconnection", "pdo", "connect", "mysqli", "mysqli_connect", "mysql_connect",
+	"basic_auth", "basicawscredentials", "awscredentials", "awsbasiccredentials", "newstaticcredentials", "staticcredentials", "usernamepasswordcredentials", "networkcredential", "passwordcredential", "passwordauthentication", "setcredentials", "usernamepasswordcredential")
+
+// maxArguments of a call are looked at.
+const maxArguments = 8
+
+// signIn looks for the last string among the arguments of a call that signs in: auth("bob", "x"), new PDO($dsn, 'bob', 'x') ('(' is at i).
+// It must look random, since a name may stand there too.
+func (sc *scan) signIn(i int) int {
+	t := sc.t
+	from := runBack(t, i, cWord, 40)
+	if from == i && at(t, i-1) == '=' { // auth=("bob", "x")
+		from = runBack(t, i-1, cWord, 40)
+	}
+	name := strings.TrimRight(t[from:i], "=")
+	if !credentialCalls.exact(name) {
+		return 0
+	}
+	start, end := 0, 0
+	k := i + 1
+	for n := 0; n < maxArguments && k < len(t) && k-i < 512; n++ {
+		for at(t, k) == ' ' {
+			k++
+		}
+		if c := at(t, k); c == '"' || c == '\'' || c == '`' {
+			stop := quoteEnd(t, k+1, c)
+			if at(t, stop) != c {
+				return 0
+			}
+			if v := t[k+1 : stop]; n > 0 && len(v) >= 6 && passwordLike(v) && randomLooking(v) {
+				start, end = k+1, stop
+			}
+			k = stop + 1
+		} else {
+			for k < len(t) && k-i < 512 && t[k] != ',' && t[k] != ')' && t[k] != '\n' && t[k] != '"' && t[k] != '\'' {
+				k++
+			}
+		}
+		if at(t, k) != ',' {
+			break
+		}
+		k++
+	}
+	if end == 0 || at(t, k) != ')' && at(t, k) != ',' {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// braced looks for password{"x"} of C++ ('{' is at i).
+func (sc *scan) braced(i int) int {
+	t := sc.t
+	if at(t, i+1) != '"' {
+		return i + 1
+	}
+	if !is(at(t, i-1), cWord) { // {"password", "x"}
+		return max(i+1, sc.call(i))
+	}
+	from := runBack(t, i, cWord, maxKeyName)
+	if nameStyle(t[from:i]) != plainSecret {
+		return i + 1
+	}
+	end := quoteEnd(t, i+2, '"')
+	if v := t[i+2 : end]; len(v) < 4 || at(t, end) != '"' || at(t, end+1) != '}' || oneWord(v) || placeholder(v) {
+		return i + 1
+	}
+	return sc.found(Password, i+2, end)
+}
+
+// requirePass looks for the directive of Redis that sets its password (the 'q' is at i): "requirepass x".
+func (sc *scan) requirePass(i int) int {
+	t := sc.t
+	if !foldAt(t, i-2, "requirepass ") || is(at(t, i-3), cWord) {
+		return i + 1
+	}
+	start := i - 2 + len("requirepass ")
+	quoted := 0
+	if c := at(t, start); c == '"' || c == '\'' {
+		quoted = 1
+	}
+	end := plainEnd(t, start+quoted)
+	if v := t[start+quoted : end]; len(v) < 3 || placeholder(v) || oneWord(v) {
+		return i + 1
+	}
+	return sc.found(Password, start+quoted, end)
+}
+
+// arrow looks for "password -> x" of a printed map (the '-' is at i). In code a type stands behind it, so the value must look random.
+func (sc *scan) arrow(i int) int {
+	t := sc.t
+	start := i + len("-> ")
+	name := t[runBack(t, i-1, cKey, maxKeyName) : i-1]
+	if s := nameStyle(name); s != plainSecret && s != weakSecret {
+		return start
+	}
+	end := plainEnd(t, start)
+	if v := t[start:end]; len(v) < 6 || placeholder(v) || !passwordLike(v) || !randomLooking(v) {
+		return start
+	}
+	return sc.found(Password, start, end)
+}

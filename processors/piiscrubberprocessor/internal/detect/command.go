@@ -1,0 +1,123 @@
+package detect
+
+import "strings"
+
+// tools are the commands whose short flags hold secrets, one bit each.
+type tools uint32
+
+const (
+	curlTool tools = 1 << iota
+	wgetTool
+	httpieTool
+	containerTool
+	helmTool
+	loginVerb // and "registry"
+	sshpassTool
+	mongoTool
+	cloudTool // az, oc
+	mysqlTool
+	redisTool
+	snmpTool
+	ldapTool
+	ldapPasswordTool
+	sqlTool
+	ipmiTool
+	sambaTool
+	lftpTool
+	uploadTool // twine, cqlsh, rdesktop
+)
+
+// toolOf finds the tool that a word of a command line is.
+var toolOf = func() map[string]tools {
+	m := map[string]tools{}
+	for t, list := range map[tools]string{
+		curlTool: "curl", wgetTool: "wget etcdctl", httpieTool: "http https xh", containerTool: "docker podman nerdctl buildah skopeo", helmTool: "helm", loginVerb: "login registry", sshpassTool: "sshpass",
+		mongoTool: "mongo mongosh mongodump mongorestore mongoimport mongoexport", cloudTool: "az oc", mysqlTool: "mysql mysqldump mysqladmin mysqlimport mariadb mariadb-dump mycli", redisTool: "redis-cli valkey-cli",
+		snmpTool: "snmpwalk snmpget snmpset snmpbulkwalk snmpbulkget snmptrap snmpstatus snmptable", ldapTool: "ldapsearch ldapmodify ldapadd ldapwhoami ldapdelete", ldapPasswordTool: "ldappasswd",
+		sqlTool: "sqlcmd bcp", ipmiTool: "ipmitool", sambaTool: "smbclient rpcclient winexe smbmap", lftpTool: "lftp", uploadTool: "twine cqlsh rdesktop",
+	} {
+		for _, word := range strings.Fields(list) {
+			m[word] = t
+		}
+	}
+	return m
+}()
+
+// maxCommand is how far in front of a flag its command is looked for, in bytes.
+const maxCommand = 256
+
+// toolsBefore returns the tools that are named in front of i in the same command. Questions come with growing i, so all of them together
+// read the text once.
+func (sc *scan) toolsBefore(i int) tools {
+	t := sc.t
+	from := sc.commandTo
+	if low := i - maxCommand; from < low || from > i {
+		from, sc.tools = max(low, 0), 0
+	}
+	for k := from; k < i; {
+		switch c := t[k]; {
+		case c == '\n' || c == '|' || c == ';':
+			sc.tools = 0
+			k++
+		case is(c, cLetter):
+			end := run(t, k, cKey, maxKeyName)
+			if end > i {
+				end = i
+			}
+			word := strings.TrimSuffix(t[k:end], ".exe")
+			if len(word) < 16 {
+				sc.tools |= toolOf[word]
+			}
+			k = end
+		case is(c, cKey):
+			k = run(t, k, cKey, maxKeyName)
+		default:
+			k++
+		}
+	}
+	sc.commandTo = i
+	return sc.tools
+}
+
+// readers of a password from their standard input.
+var readers = [...]string{"sudo -S", "docker login", "podman login", "helm registry login", "kinit", "chpasswd", "passwd --stdin", "gh auth login", "cryptsetup", "oras login", "crane auth login", "vault login -"}
+
+// piped looks for a secret that a command prints into one that reads it: echo x | sudo -S (the '|' is at i).
+func (sc *scan) piped(i int) int {
+	t := sc.t
+	next := i + 1
+	for at(t, next) == ' ' {
+		next++
+	}
+	reads := false
+	for _, r := range readers {
+		reads = reads || strings.HasPrefix(t[next:], r)
+	}
+	if !reads {
+		return i + 1
+	}
+	low := max(0, i-maxCommand)
+	if n := strings.LastIndexAny(t[low:i], "\n|;"); n >= 0 {
+		low += n + 1
+	}
+	n := -1
+	for _, word := range [...]string{"echo ", "echo -n ", "printf ", "printf %s "} {
+		if k := strings.LastIndex(t[low:i], word); k >= 0 {
+			n = max(n, low+k+len(word))
+		}
+	}
+	if n < 0 {
+		return i + 1
+	}
+	end := i
+	for end > n && t[end-1] == ' ' {
+		end--
+	}
+	if c := at(t, n); (c == '"' || c == '\'') && end > n+1 && t[end-1] == c {
+		n, end = n+1, end-1
+	}
+	if v := t[n:end]; len(v) < 3 || placeholder(v) || v[0] == '-' || strings.IndexByte(v, ' ') >= 0 {
+		return i + 1
+	}
+	return max(i+1, sc.found(Password, n, end))
+}

@@ -1,0 +1,53 @@
+package detect
+
+var (
+	codeWords   = wordsOf("verification", "confirmation", "security", "login", "one time", "authentication", "2fa", "mfa", "otp", "sms", "passcode", "access", "sign in", "your")
+	codeOwners  = wordsOf("user", "card", "atm", "sim", "door", "login", "account", "customer", "personal", "his", "her", "my", "your", "debit", "credit")
+	codeUses    = [...]string{" to sign in", " to log in", " to login", " to verify", " to confirm", " to authenticate", " to reset", " to activate", " to unlock", " to complete"}
+	codesBehind = wordsOf("code", "otp", "passcode", "one time")
+)
+
+// spokenCode reports whether words say that the digits t[i:j] are a code that lets somebody in: "Your verification code is 123456".
+func (sc *scan) spokenCode(i, j int) bool {
+	t := sc.t
+	if i > 0 && t[i-1] != ' ' && t[i-1] != '"' && t[i-1] != '\n' || is(at(t, j), cWord) || (at(t, j) == '.' || at(t, j) == '-' || at(t, j) == ':') && is(at(t, j+1), cAlnum) {
+		return false
+	}
+	if foldAt(t, j, " is your ") && codesBehind.in(t, j, j+40) { // "123456 is your verification code"
+		return true
+	}
+	if at(t, i-1) != ' ' {
+		return false
+	}
+	end := i - 1
+	switch {
+	case foldAt(t, end-3, " is"):
+		end -= 3
+		if named := beforeOwner(t, end); foldAt(t, named-3, "otp") && !is(at(t, named-4), cWord) || foldAt(t, named-8, "passcode") || foldAt(t, named-17, "one-time password") {
+			return true
+		}
+	case at(t, end-1) == ':':
+		end--
+	case foldAt(t, end-4, " pin"):
+		return j-i <= 6 && codeOwners.exact(t[runBack(t, end-4, cLetter, 16):end-4])
+	case foldAt(t, end-4, "code"):
+		for _, use := range codeUses {
+			if foldAt(t, j, use) {
+				return true
+			}
+		}
+		fallthrough
+	default:
+		return foldAt(t, end-8, "2fa code") || foldAt(t, end-8, "sms code") || foldAt(t, end-8, "mfa code")
+	}
+	return foldAt(t, end-5, " code") && codeWords.in(t, end-5-24, end-5)
+}
+
+// beforeOwner returns where " for somebody" begins that ends at i; i if nothing of that kind does.
+func beforeOwner(t string, i int) int {
+	from := runBack(t, i, cKey, 40)
+	if from < i && foldAt(t, from-5, " for ") {
+		return from - 5
+	}
+	return i
+}
