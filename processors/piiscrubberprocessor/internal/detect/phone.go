@@ -202,7 +202,7 @@ func (sc *scan) phoneNational(i, j int) int {
 		}
 		if !c.read {
 			c = sc.readContext(i)
-			if last := d.end[d.groups-1]; c.silent() && g > 0 && d.size[0] != 3 && !abroadPrefix(&d) && !sc.letters(d.end[0], last+phoneAfter) {
+			if c.silent() && g > 0 && d.size[0] != 3 && !abroadPrefix(&d) && !sc.namedBehind(d.end[0], d.end[d.groups-1]+phoneAfter) {
 				return 0
 			}
 		}
@@ -211,6 +211,11 @@ func (sc *scan) phoneNational(i, j int) int {
 		}
 	}
 	return 0
+}
+
+// namedBehind reports whether a word for a telephone stands in t[from:to].
+func (sc *scan) namedBehind(from, to int) bool {
+	return sc.letters(from, to) && (phoneWords.in(sc.t, from, to) || phoneWeakWords.in(sc.t, from, to))
 }
 
 // abroadPrefix reports whether d begins with 00 and, in the same group, nothing or a calling code.
