@@ -65,7 +65,13 @@ func (sc *scan) iban(i int) int {
 		text[n] = c
 		n, j, group = n+1, j+1, group+1
 	}
-	if is(at(t, j), cWord) || !mod97(text[:n]) || lowerCase && strings.IndexByte(format, 'n') < 0 {
+	if is(at(t, j), cWord) {
+		return 0
+	}
+	if !lowerCase { // whether the check digits are right or not, its groups are no telephone number and no other identifier
+		sc.accountEnd = j
+	}
+	if !mod97(text[:n]) || lowerCase && strings.IndexByte(format, 'n') < 0 {
 		return 0
 	}
 	return sc.found(IBAN, i, j)

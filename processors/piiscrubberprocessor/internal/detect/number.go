@@ -82,6 +82,9 @@ func (sc *scan) digits(i int) int {
 			return end
 		}
 	}
+	if i < sc.accountEnd {
+		return j
+	}
 	if end := sc.nationalID(i, j); end > i {
 		return end
 	}

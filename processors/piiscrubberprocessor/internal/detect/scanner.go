@@ -117,8 +117,9 @@ type scan struct {
 	hidden  bool    // characters hide others: the text is searched as it is read too
 	secrets docKind // whether the text is the manifest of a Kubernetes Secret
 	// tools are those that the command in front of commandTo names.
-	tools     tools
-	commandTo int
+	tools      tools
+	accountEnd int // the groups up to here have the form of an IBAN
+	commandTo  int
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
