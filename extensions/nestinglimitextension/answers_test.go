@@ -206,3 +206,22 @@ func TestErrorTextsOfAnyBytes(t *testing.T) {
 		assert.Contains(t, s.GetMessage(), "no room for")
 	}
 }
+
+// The receiver sees the path that the client meant. Others stay as they are.
+func TestSlashes(t *testing.T) {
+	for path, want := range map[string]string{
+		"//v1/logs": "/v1/logs", "/v1/logs/": "/v1/logs", "///v1//traces//": "/v1/traces", "/v1/metrics": "/v1/metrics",
+		"//v1/../v1/logs": "//v1/../v1/logs", "//other": "//other", "/": "/",
+	} {
+		var seen string
+		h := create(t, small()).handler(func(w http.ResponseWriter, r *http.Request) {
+			seen = r.URL.Path
+			w.WriteHeader(http.StatusNotFound)
+		})
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		r.URL.Path = path
+		r.Header.Set("Content-Type", js)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		assert.Equal(t, want, seen, path)
+	}
+}

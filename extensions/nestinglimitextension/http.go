@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ func (l *nestingLimit) GetHTTPHandler(context.Context) (extensionmiddleware.Wrap
 
 // serve lets next answer a request, and answers as OTLP wants it.
 func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	r = tidied(r)
 	kind, params := mediaType(r)
 	if r.Method != http.MethodPost || kind != protobufType && kind != jsonType {
 		a := newAnswer()
@@ -79,6 +81,24 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 		}
 	}
 	a.finish(w, kind, in)
+}
+
+// tidied is the request with one slash where its path has several in a row or one at its end, if that makes it a path of OTLP: an endpoint that ends in a slash
+// is a slip that many clients make, and few follow the redirect that a receiver answers with.
+func tidied(r *http.Request) *http.Request {
+	path := r.URL.Path
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	path = strings.TrimSuffix(path, "/")
+	if _, known := signalOfPath(path); path == r.URL.Path || !known {
+		return r
+	}
+	inner := *r
+	inner.URL = new(url.URL)
+	*inner.URL = *r.URL
+	inner.URL.Path, inner.URL.RawPath = path, ""
+	return &inner
 }
 
 func mediaType(r *http.Request) (kind string, params map[string]string) {

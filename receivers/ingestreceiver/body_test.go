@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/zstd"
@@ -184,4 +185,13 @@ func TestOrigins(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		assert.Equal(t, want, resp.Header.Get("Access-Control-Allow-Origin"))
 	}
+}
+
+// A client that stops in the middle may send its request again: it is no mistake of the body.
+func TestABodyThatDoesNotArrive(t *testing.T) {
+	s := start(t, nil, func(c *ingestreceiver.Config) { c.HTTP.ReadTimeout = 200 * time.Millisecond })
+	body, w := io.Pipe()
+	defer w.Close()
+	go func() { _, _ = io.WriteString(w, `[{"message":`) }()
+	assert.Equal(t, http.StatusRequestTimeout, s.ask(http.MethodPost, logsPath, js, body).code)
 }

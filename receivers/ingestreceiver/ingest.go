@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -225,9 +226,12 @@ func (r *ingest) unread(w http.ResponseWriter, err error) {
 	case errors.Is(err, errEncoded):
 		r.count("encoding", 1)
 		fail(w, http.StatusBadRequest, "the body is not in the encoding that Content-Encoding says")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		r.count("slow", 1)
+		fail(w, http.StatusRequestTimeout, "the body took too long to arrive (read_timeout): send it again")
 	default:
 		r.count("malformed", 1)
-		fail(w, http.StatusBadRequest, "the body can't be read: its length or encoding is wrong, or it took too long to arrive")
+		fail(w, http.StatusBadRequest, "the body can't be read: its length or encoding is wrong")
 	}
 }
 

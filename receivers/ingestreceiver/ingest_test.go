@@ -39,12 +39,17 @@ type server struct {
 	metrics *consumertest.MetricsSink
 }
 
-func start(t *testing.T, next consumer.Logs, change func(*ingestreceiver.Config)) *server {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	address := probe.Addr().String()
-	require.NoError(t, probe.Close())
+	defer func() { require.NoError(t, probe.Close()) }()
+	return probe.Addr().String()
+}
+
+func start(t *testing.T, next consumer.Logs, change func(*ingestreceiver.Config)) *server {
+	t.Helper()
+	address := freeAddress(t)
 	factory := ingestreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*ingestreceiver.Config)
 	cfg.HTTP.NetAddr.Endpoint = address

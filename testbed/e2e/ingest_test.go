@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -22,6 +23,14 @@ func TestPayloadsInTheLake(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusAccepted, answer.Status, answer.Body)
 	}
+	p.Terminate(t)
+	p.Restart(t) // what waits for a file to fill up is written, then or now
+	ask.Eventually(t, func() error {
+		if got := ask.LakeRows(t, p.Lake(), "logs"); got < 2 {
+			return fmt.Errorf("%d rows", got)
+		}
+		return nil
+	})
 	p.Terminate(t)
 	query := "CREATE VIEW logs AS FROM " + ask.Lake(p.Lake(), "logs") + ";\n" + block(t, "../../receivers/ingestreceiver/README.md", "sql")
 	rows, err := ask.SQL(t, query)
