@@ -48,7 +48,7 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 		a.finish(w, kind, &request{})
 		return
 	}
-	if charset := params["charset"]; kind == jsonType && charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+	if charset := params["charset"]; kind == jsonType && charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii") {
 		refuse(w, kind, l.refuse(unsupported("the request has a charset that is not utf-8")))
 		return
 	}

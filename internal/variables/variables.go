@@ -136,8 +136,12 @@ func checkAddress(address string, listener bool) error {
 	if err != nil {
 		return fmt.Errorf("%q is not host:port", address)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 0 {
 		return fmt.Errorf("%q has no port number", address)
+	}
+	if n > 65535 {
+		return fmt.Errorf("%q has a port above 65535", address)
 	}
 	if host == "" && !listener {
 		return fmt.Errorf("%q has no host", address)

@@ -49,8 +49,10 @@ func oneBad() []byte {
 	return message(1, message(2, good, message(2, message(9, []byte("abc"))), good))
 }
 
-// GRPCChecks are the rules of OTLP/gRPC, in the order of the specification.
-func GRPCChecks() []Check {
+// GRPCChecks are the rules of OTLP/gRPC, in the order of the specification, and then those of what it stands on.
+func GRPCChecks() []Check { return append(letterGRPC(), wireGRPC()...) }
+
+func letterGRPC() []Check {
 	wantCode := func(err error, want codes.Code) error {
 		if status.Code(err) != want {
 			return fmt.Errorf("%v, not %s", err, want)

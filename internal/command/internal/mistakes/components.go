@@ -60,9 +60,13 @@ func (f *finder) components(conf *confmap.Conf) {
 func exampleOf(value any) string {
 	switch value := value.(type) {
 	case []any:
-		if len(value) > 0 {
-			return fmt.Sprint(value[0])
+		if len(value) == 0 {
+			break
 		}
+		if m, isMap := value[0].(map[string]any); isMap {
+			return exampleOf(m)
+		}
+		return fmt.Sprint(value[0])
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(value)) {
 			return name
@@ -104,6 +108,13 @@ func (f *finder) component(conf *confmap.Conf, section, one, name string) {
 		return
 	}
 	f.listeners(t, raw, path)
+	f.needs(t, raw, path)
+	if found := numbers(t, raw, nil); len(found) > 0 {
+		for _, n := range found {
+			f.fault(append(slices.Clone(path), n.path...), n.text)
+		}
+		return
+	}
 	if bare := bareDurations(t, raw, nil); len(bare) > 0 {
 		for _, found := range bare {
 			value, _ := at(raw, found)

@@ -23,6 +23,7 @@ var (
 	wrongBool   = regexp.MustCompile(`^unexpected type string for '([^']*)': got '(.*)' value expected 'true' or 'false'`)
 	notAMap     = regexp.MustCompile(`^expected a map(?: or struct)?, got "?([a-z0-9]+)"?`)
 	notAList    = regexp.MustCompile(`^source data must be an array or slice, got (\S+)`)
+	wrongLevel  = regexp.MustCompile(`^unrecognized level: (".*")`)
 	badDuration = regexp.MustCompile(`^time: (missing unit in|unknown unit|invalid) ?(duration)?`)
 	ottl        = regexp.MustCompile(`unable to infer a valid context \(.*?\) from statements \[(.*?)\] and conditions \[.*?\]: `)
 	configuring = regexp.MustCompile(`^error reading configuration for "([^"]*)": `)
@@ -91,6 +92,8 @@ func explain(path, text string, conf any, t reflect.Type) []fault {
 		text = fmt.Sprintf("want a mapping of keys and values, got %s", shown(value, notAMap.FindStringSubmatch(text)[1]))
 	case notAList.MatchString(text):
 		text = fmt.Sprintf("want a list, as in [a, b], got %s", shown(value, notAList.FindStringSubmatch(text)[1]))
+	case wrongLevel.MatchString(text):
+		text = fmt.Sprintf("want debug, info, warn or error, got %s", wrongLevel.FindStringSubmatch(text)[1])
 	case badDuration.MatchString(text):
 		text = fmt.Sprintf("%s is not a duration: write it with a unit, as in 200ms, 15s or 1h30m", shown(value, "the value"))
 	}

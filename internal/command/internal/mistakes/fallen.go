@@ -58,8 +58,8 @@ func (f *finder) missing(path []string, matters func(string) bool) {
 
 // replaced warns that a list of the user's own has taken names out of the profile's list at path.
 func (f *finder) replaced(path, gone, names []string) {
-	if len(gone) == 0 {
-		return
+	if len(gone) == 0 || f.faulty[joined(owner(path))] {
+		return // A section that has another mistake may be meant otherwise.
 	}
 	what := make([]string, len(gone))
 	for i, id := range gone {

@@ -46,6 +46,8 @@ type finder struct {
 	unexpanded map[string]any
 	profile    map[string]any // what the profile alone says; nil without one
 
+	needed   map[string][][]string // extensions that components name, with where
+	listens  []listener
 	wrong    map[string]string // variables with a wrong value
 	faulty   map[string]bool   // components and pipelines that have a fault, by their keys
 	faults   []string
@@ -58,7 +60,7 @@ func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Re
 	if err != nil {
 		return Report{}, err
 	}
-	f := &finder{reader: reader, faulty: map[string]bool{}, factories: factoriesOf(all), program: set.BuildInfo.Command}
+	f := &finder{reader: reader, faulty: map[string]bool{}, needed: map[string][][]string{}, factories: factoriesOf(all), program: set.BuildInfo.Command}
 	conf, err := resolve(ctx, set, reader, uris)
 	f.unexpanded = reader.Unexpanded()
 	if err != nil {
@@ -72,6 +74,10 @@ func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Re
 	}
 	f.components(conf)
 	f.service()
+	f.telemetry(conf, all.Telemetry)
+	f.twice()
+	f.extensionsNeeded()
+	f.unset()
 	f.unused()
 	f.fallen()
 	f.warnings = append(f.warnings, unknownVariables(os.Environ(), f.unexpanded)...)

@@ -1,6 +1,9 @@
 package mistakes
 
 import (
+	"fmt"
+	"net"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -12,6 +15,43 @@ import (
 // serverKeys are settings that only a server has, over HTTP and gRPC: the endpoint beside them is one to listen on.
 var serverKeys = []string{"read_header_timeout", "max_recv_msg_size_mib", "max_concurrent_streams"}
 
+// servers are types of components whose endpoint is one to listen on, though no other setting says so.
+var servers = []string{"embedded_kafka", "embedded_tsdb"}
+
+// listener is an address that a component listens on.
+type listener struct {
+	path    []string
+	address string
+}
+
+// twice notes a fault where two components that run listen on one address: the one that starts later would find the port taken, by its own process.
+func (f *finder) twice() {
+	slices.SortFunc(f.listens, func(a, b listener) int { return strings.Compare(joined(a.path), joined(b.path)) })
+	seen := map[string][]string{}
+	for _, l := range f.listens {
+		if _, port, err := net.SplitHostPort(l.address); err != nil || port == "0" || !f.isUsed(l.path[0], l.path[1]) {
+			continue
+		}
+		before, taken := seen[l.address]
+		if !taken {
+			seen[l.address] = l.path
+			continue
+		}
+		other, at := before, l.path // The one that the user wrote is the mistake.
+		if f.reader.Wrote(before) && !f.reader.Wrote(l.path) || f.setByVariable(before) && !f.setByVariable(l.path) && !f.reader.Wrote(l.path) {
+			other, at = l.path, before
+		}
+		f.fault(at, fmt.Sprintf("%s is where %s listens too", l.address, joined(other)))
+	}
+}
+
+// setByVariable reports whether a variable that is set decides the value at path.
+func (f *finder) setByVariable(path []string) bool {
+	value, _ := at(f.unexpanded, path)
+	text, _ := value.(string)
+	return os.Getenv(decides(text)) != ""
+}
+
 // listeners checks the endpoints that a component would listen on: the collector finds out only when it starts.
 func (f *finder) listeners(t reflect.Type, conf any, path []string) {
 	m, ok := conf.(map[string]any)
@@ -19,7 +59,7 @@ func (f *finder) listeners(t reflect.Type, conf any, path []string) {
 		return
 	}
 	fields := fieldsOf(t)
-	isServer := slices.ContainsFunc(serverKeys, func(key string) bool { return fields[key] != nil })
+	isServer := slices.ContainsFunc(serverKeys, func(key string) bool { return fields[key] != nil }) || len(path) == 2 && slices.Contains(servers, typeOf(path[1]))
 	for key, value := range m {
 		where := append(slices.Clone(path), key)
 		switch value := value.(type) {
@@ -29,6 +69,8 @@ func (f *finder) listeners(t reflect.Type, conf any, path []string) {
 			if key == "endpoint" && isServer && m["transport"] != "unix" && !strings.HasPrefix(value, "/") {
 				if err := variables.CheckListener(value); err != nil {
 					f.fault(where, err.Error())
+				} else {
+					f.listens = append(f.listens, listener{where, value})
 				}
 			}
 		case int:

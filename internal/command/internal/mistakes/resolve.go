@@ -14,6 +14,7 @@ import (
 var (
 	noScheme  = regexp.MustCompile(`scheme "([^"]*)" is not supported for uri "([^"]*)"`)
 	noSource  = regexp.MustCompile(`unsupported scheme on URI "([^"]*)"`)
+	badName   = regexp.MustCompile(`environment variable "([^"]*)" has invalid name`)
 	noProfile = regexp.MustCompile(`there is no profile "([^"]*)"; the profiles are (.*)$`)
 	schemes   = []string{"env", "file", "http", "https", "profile", "yaml"}
 )
@@ -26,6 +27,15 @@ func (f *finder) unresolved(err error) string {
 	switch {
 	case errors.As(err, &whole):
 		return whole.Error()
+	case badName.MatchString(text):
+		name := badName.FindStringSubmatch(text)[1]
+		says := fmt.Sprintf("${env:%s}: %q is no name of a variable (letters, digits and _)", name, name)
+		if before, after, ok := strings.Cut(name, ":"); ok {
+			says += fmt.Sprintf("; a default stands behind :-, as in ${env:%s:-%s}", before, strings.TrimPrefix(after, "-"))
+		}
+		return f.whereIs(says, "${env:"+name, "${"+name)
+	case errors.As(err, &path) && f.quotes("${file:"+path.Path):
+		return f.whereIs(fmt.Sprintf("${file:%s}: cannot read the file: %s", path.Path, path.Err), "${file:"+path.Path)
 	case errors.As(err, &path):
 		return fmt.Sprintf("--config %s: cannot read the file: %s", path.Path, path.Err)
 	case noProfile.MatchString(text):
@@ -38,17 +48,29 @@ func (f *finder) unresolved(err error) string {
 		return fmt.Sprintf("--config %s: there is no kind of source %q%s", uri, scheme, orList(didYouMean(scheme, schemes), schemes))
 	case noScheme.MatchString(text):
 		m := noScheme.FindStringSubmatch(text)
-		where := []string(nil)
-		leaves(f.unexpanded, nil, func(path []string, leaf string) {
-			if where == nil && strings.Contains(leaf, "${"+m[2]) {
-				where = slices.Clone(path)
-			}
-		})
-		says := fmt.Sprintf("${%s}: there is no kind of source %q%s", m[2], m[1], orList(didYouMean(m[1], schemes), schemes))
-		if where != nil {
-			return f.line(where, says)
-		}
-		return says
+		return f.whereIs(fmt.Sprintf("${%s}: there is no kind of source %q%s", m[2], m[1], orList(didYouMean(m[1], schemes), schemes)), "${"+m[2])
 	}
 	return text
+}
+
+// whereIs puts in front of a message where the configuration has one of the texts.
+func (f *finder) whereIs(says string, texts ...string) string {
+	for _, text := range texts {
+		if path := f.find(text); path != nil {
+			return f.line(path, says)
+		}
+	}
+	return says
+}
+
+func (f *finder) quotes(text string) bool { return f.find(text) != nil }
+
+// find returns the path of the first value, in order, that has the text; nil when there is none.
+func (f *finder) find(text string) (found []string) {
+	leaves(f.unexpanded, nil, func(path []string, leaf string) {
+		if strings.Contains(leaf, text) && (found == nil || joined(path) < joined(found)) {
+			found = slices.Clone(path)
+		}
+	})
+	return found
 }

@@ -3,8 +3,12 @@ package mistakes
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/service/telemetry"
 )
 
 var (
@@ -17,7 +21,11 @@ var (
 func (f *finder) service() {
 	for _, key := range slices.Sorted(maps.Keys(f.whole)) {
 		if !slices.Contains(sections, key) {
-			f.fault([]string{key}, "there is no such section"+orList(didYouMean(key, sections), sections))
+			near := didYouMean(key, sections)
+			if strings.Contains(key, ":") && !strings.Contains(key, "::") && !strings.Contains(key, " ") {
+				near = fmt.Sprintf("; did you mean %q?", strings.ReplaceAll(key, ":", "::"))
+			}
+			f.fault([]string{key}, "there is no such section"+orList(near, sections))
 		}
 	}
 	f.serviceKeys()
@@ -47,6 +55,34 @@ func (f *finder) serviceKeys() {
 	all, _ := at(f.whole, pipelines)
 	if m, isMap := all.(map[string]any); all == nil || isMap && len(m) == 0 {
 		f.fault(pipelines, "there are no pipelines, so nothing would run. A profile has them: put --config profile:standalone before --config of this file")
+	}
+}
+
+// telemetry checks service::telemetry as components are checked.
+func (f *finder) telemetry(conf *confmap.Conf, factory telemetry.Factory) {
+	path := []string{"service", "telemetry"}
+	raw, has := at(f.whole, path)
+	if !has || raw == nil || factory == nil {
+		return
+	}
+	if _, isMap := raw.(map[string]any); !isMap {
+		f.fault(path, "want logs, metrics, traces and resource, got "+shown(raw, ""))
+		return
+	}
+	sub, err := conf.Sub(joined(path))
+	if err != nil {
+		f.fault(path, err.Error())
+		return
+	}
+	config := factory.CreateDefaultConfig()
+	var found []fault
+	if err := sub.Unmarshal(&config); err != nil {
+		found = decodingFaults(err.Error(), raw, reflect.TypeOf(config))
+	} else if err := confmap.Validate(config); err != nil {
+		found = validationFaults(err.Error(), raw)
+	}
+	for _, one := range found {
+		f.fault(append(slices.Clone(path), one.path...), one.text)
 	}
 }
 

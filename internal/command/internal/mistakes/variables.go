@@ -1,8 +1,11 @@
 package mistakes
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/penstockhq/penstock/internal/variables"
@@ -55,6 +58,12 @@ func variableOf(unexpanded map[string]any, component, path []string, text string
 			}
 		}
 	}
+	if value, _ := at(unexpanded, path); len(path) > len(component) {
+		// A list or a section: its only variable, if it is set.
+		if names := slices.Collect(maps.Keys(referenced(value))); len(names) == 1 && os.Getenv(names[0]) != "" {
+			return names[0]
+		}
+	}
 	below, _ := at(unexpanded, component)
 	found := ""
 	leaves(below, nil, func(_ []string, leaf string) {
@@ -65,6 +74,21 @@ func variableOf(unexpanded map[string]any, component, path []string, text string
 		}
 	})
 	return found
+}
+
+// unset warns of a variable that the user's own files and --set name, that is not set and that has no default: what is there is empty then.
+func (f *finder) unset() {
+	leaves(f.unexpanded, nil, func(path []string, leaf string) {
+		if !f.reader.Wrote(path) || f.faulty[joined(owner(path))] {
+			return
+		}
+		for _, m := range reference.FindAllStringSubmatch(strings.ReplaceAll(leaf, "$$", ""), -1) {
+			if _, set := os.LookupEnv(m[1]); !set && !strings.HasSuffix(m[0], ":-") {
+				f.warn(path, fmt.Sprintf("%s is not set, so nothing is put in its place: set it, or write a default, as in ${env:%s:-value}", m[1], m[1]))
+			}
+		}
+	})
+	slices.Sort(f.warnings)
 }
 
 // wrongValues says which variables that the configuration refers to have values of a wrong form.

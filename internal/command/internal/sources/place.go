@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"bytes"
 	"errors"
 	"regexp"
 	"strconv"
@@ -82,6 +83,16 @@ func step(node *yaml.Node, path []string) (next *yaml.Node, line, used int) {
 		}
 	}
 	return nil, 0, 0
+}
+
+// single says why text, which the parser has read, is more than one YAML document. The collector would take the first alone.
+func single(file string, text []byte) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var first, second yaml.Node
+	if d.Decode(&first) != nil || d.Decode(&second) != nil || second.Kind == 0 {
+		return nil
+	}
+	return &Error{Place{file, second.Line}, "a second document begins behind ---, which nothing would read: write both as one"}
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)

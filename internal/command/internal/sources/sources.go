@@ -133,6 +133,12 @@ func (r *Reader) add(uri string, got *confmap.Retrieved) (*confmap.Retrieved, er
 		return nil, err
 	}
 	conf, err := got.AsConf()
+	if text, isText := strings.CutPrefix(s.URI, yamlScheme); isText && err != nil {
+		var value yaml.Node
+		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+			return nil, broken(s.Name(), err)
+		}
+	}
 	if err != nil {
 		return nil, &Error{Place{Name: s.Name()}, "the file has no keys: a configuration is a YAML mapping, as in `receivers: {otlp: {}}`"}
 	}
@@ -187,6 +193,9 @@ func (s *Source) parse() error {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return broken(path, err)
+	}
+	if err := single(path, text); err != nil {
+		return err
 	}
 	var values any
 	if err := document.Decode(&values); err != nil {
