@@ -21,6 +21,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/token"
 	"github.com/penstockhq/penstock/internal/httpguard"
+	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
 // admin serves what components mount. They find it among the host's extensions by the method Mount alone, so they
@@ -131,6 +132,9 @@ func (a *admin) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// bodyPatience is how long the body of a request may take to arrive; a request without an end, a page that follows something, may take as long as it likes.
+const bodyPatience = 30 * time.Second
+
 // handler routes between the index page and the mounts.
 func (a *admin) handler(address net.Addr) http.Handler {
 	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -149,7 +153,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 		}
 		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)
 	})
-	return a.cfg.access().Rules(address).Handler(route, func(r *http.Request, reason httpguard.Reason) { a.refused(r, string(reason)) })
+	return a.cfg.access().Rules(address).Handler(slowbody.Handler(route, bodyPatience), func(r *http.Request, reason httpguard.Reason) { a.refused(r, string(reason)) })
 }
 
 // refused counts.

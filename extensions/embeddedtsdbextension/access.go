@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
@@ -18,10 +19,14 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/httpguard"
+	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
 // adminPrefix begins what deletes series, cleans tombstones and takes snapshots. All of it is POST or PUT.
 const adminPrefix = "/api/v1/admin/"
+
+// bodyPatience is how long the body of a request may take to arrive. Answers may take longer.
+const bodyPatience = 30 * time.Second
 
 // guarded keeps web pages of other sites out, and lets through to the admin API only who has the admin token.
 func (e *tsdbExtension) guarded(host component.Host) http.Handler {
@@ -46,9 +51,13 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 		}
 		quiet := &quietWriter{ResponseWriter: w, write: path.Clean(r.URL.Path) == writePath}
 		e.serve(quiet, r)
+		if quiet.held != 0 && slowbody.Late(r) { // no mistake of the body: a sender gives up what is answered with 400
+			w.Header().Set("Retry-After", "1")
+			quiet.held = http.StatusServiceUnavailable
+		}
 		quiet.finish()
 	})
-	return e.cfg.access().Rules(e.address).Handler(open, func(r *http.Request, reason httpguard.Reason) { e.countRefused(r, string(reason)) })
+	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason httpguard.Reason) { e.countRefused(r, string(reason)) })
 }
 
 func (e *tsdbExtension) countRefused(r *http.Request, reason string) {

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/tap"
 
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
+	"github.com/penstockhq/penstock/internal/admission"
 	_ "github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/compressor" // bounds what grpc expands
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"

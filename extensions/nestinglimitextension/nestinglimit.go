@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
+	"github.com/penstockhq/penstock/internal/admission"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/metadata"
 )

@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
-	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/admission"
+	"github.com/penstockhq/penstock/internal/admission"
 )
 
 // meteredPool counts the bytes of messages that are arriving, expanded or decoded. grpc takes memory for each piece of a message that

@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 		{"PENSTOCK_OTLP_GRPC_ENDPOINT", "4317", `"4317" is not host:port: want host:port, as in 127.0.0.1:4317`},
 		{"PENSTOCK_OTLP_GRPC_ENDPOINT", "localhost", `"localhost" is not host:port`},
 		{"PENSTOCK_OTLP_GRPC_ENDPOINT", "localhost:otlp", `"localhost:otlp" has no port number`},
-		{"PENSTOCK_OTLP_GRPC_ENDPOINT", "localhost:70000", `has no port number`},
+		{"PENSTOCK_OTLP_GRPC_ENDPOINT", "localhost:70000", `has a port above 65535`},
 		{"PENSTOCK_KAFKA_BROKERS", "a:1, b:2", ""},
 		{"PENSTOCK_KAFKA_BROKERS", "a:1,kafka", `"kafka" is not host:port`},
 		{"PENSTOCK_KAFKA_BROKERS", ":9092", `":9092" has no host`},

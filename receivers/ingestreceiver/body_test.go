@@ -187,6 +187,24 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// Clients that send slowly hold their places while nobody else wants one, and not for longer than two seconds then.
+func TestSlowClientsKeepNobodyOut(t *testing.T) {
+	s := start(t, nil, func(c *ingestreceiver.Config) { c.MaxConcurrent, c.HTTP.ReadTimeout = 2, time.Hour })
+	for _, path := range []string{logsPath, "/loki/api/v1/push"} {
+		body, w := io.Pipe()
+		defer w.Close()
+		go func() { _, _ = io.WriteString(w, "{") }()
+		go func() {
+			if resp, err := http.Post(s.url+path, js, body); err == nil {
+				_ = resp.Body.Close()
+			}
+		}()
+	}
+	code := func() int { return s.post("logs", js, `{"message":"a"}`).code }
+	require.Eventually(t, func() bool { return code() == http.StatusTooManyRequests }, 30*time.Second, time.Millisecond, "both places are taken")
+	assert.Eventually(t, func() bool { return code() == http.StatusAccepted }, 30*time.Second, 50*time.Millisecond)
+}
+
 // A client that stops in the middle may send its request again: it is no mistake of the body.
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	s := start(t, nil, func(c *ingestreceiver.Config) { c.HTTP.ReadTimeout = 200 * time.Millisecond })

@@ -27,6 +27,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/admission"
 	"github.com/penstockhq/penstock/internal/decompress"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/verdict"
@@ -49,6 +50,7 @@ type ingest struct {
 	telemetry *metadata.TelemetryBuilder
 	report    *receiverhelper.ObsReport
 	slots     chan struct{}
+	reading   *admission.Readers
 	acks      *ackIDs
 	gone      func()
 
@@ -69,7 +71,7 @@ func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), acks: newAckIDs(time.Now())}, nil
+	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), reading: admission.NewReaders(0, patience), acks: newAckIDs(time.Now())}, nil
 }
 
 // Start listens. The signals share it, so it may be repeated.
@@ -172,6 +174,7 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			defer func() { <-r.slots }()
 		default:
 			r.count("busy", 1)
+			r.crowded()
 			w.Header().Set("Retry-After", retryAfter)
 			fail(w, http.StatusTooManyRequests, "too many requests at once (max_concurrent_requests)")
 			return
@@ -187,7 +190,9 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			kind = "application/octet-stream"
 		}
 		b.kind, b.charset, b.contentType = kind, params["charset"], req.Header.Get("Content-Type")
-		if b.body, err = r.read(req); err != nil {
+		arrived := r.arriving(w)
+		b.body, err = r.read(req)
+		if arrived(); err != nil {
 			r.unread(w, err)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -68,7 +69,9 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 	}
 	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")) // an unknown one is for the protocol to judge
 	b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), kind: kind, cfg: r.cfg, count: r.count}
+	arrived := r.arriving(w)
 	body, err := readWithin(req, min(int(r.cfg.Shippers.MaxBody), p.size*cap(r.slots)-1), p.grow)
+	arrived()
 	if err == nil {
 		b.body = body
 		err = use(b)
@@ -142,12 +145,15 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 	switch {
 	case errors.Is(err, errBusy):
 		code, reason, text = http.StatusTooManyRequests, "busy", errBusy.Error()
+		r.crowded()
 	case errors.Is(err, decompress.ErrTooLarge), errors.As(err, &large):
 		code, reason, text = http.StatusRequestEntityTooLarge, "request_size", "the body has too many bytes (shippers::max_request_body_size)"
 	case errors.Is(err, decompress.ErrUnknown):
 		code, reason, text = http.StatusUnsupportedMediaType, "encoding", "the Content-Encoding is none of "+strings.Join(decompress.Encodings, ", ")
 	case errors.Is(err, errMisnamed):
 		code, reason, text = http.StatusBadRequest, "encoding", errMisnamed.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		reason, text = "slow", "the body took too long to arrive: send it again" // 503, since shippers give up at 408
 	case errors.Is(err, errEmptied):
 		code, reason, text = http.StatusBadRequest, "malformed", errEmptied.Error()
 	case errors.As(err, &whole):
