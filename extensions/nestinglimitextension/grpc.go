@@ -16,10 +16,10 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/tap"
 
-	"github.com/penstockhq/penstock/internal/admission"
 	_ "github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/compressor" // bounds what grpc expands
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
+	"github.com/penstockhq/penstock/internal/admission"
 )
 
 // GetGRPCServerOptions returns what bounds a server's requests. grpc decodes a request before it calls interceptors, and answers INTERNAL

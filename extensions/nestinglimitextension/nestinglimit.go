@@ -18,9 +18,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/penstockhq/penstock/internal/admission"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/admission"
 )
 
 // patience is how long a request may take to arrive when there is no room for others.
