@@ -81,6 +81,8 @@ func manyAttributes(r plog.LogRecord) {
 	}
 }
 
+func large(r plog.LogRecord) { r.Body().SetStr(strings.Repeat("x", 50_000)) }
+
 func TestOneBadItemOverHTTP(t *testing.T) {
 	for name, c := range map[string]struct {
 		change         func(plog.LogRecord)
@@ -89,6 +91,7 @@ func TestOneBadItemOverHTTP(t *testing.T) {
 		"an id":           {nil, "malformed", "resourceLogs[0].scopeLogs[0].logRecords[1] is not a valid message of OTLP"},
 		"too deep":        {deepValue, "depth", "logRecords[1] is nested more than 100 deep (max_depth)"},
 		"many attributes": {manyAttributes, "attributes", "logRecords[1] has more than 20 attributes in one place (max_attributes)"},
+		"too large":       {large, "item_size", "logRecords[1] has more than 50000 bytes with its resource and scope (max_item_size)"},
 	} {
 		l := create(t, small())
 		answer, seen := ask(l, http.MethodPost, "/v1/logs", bytes.NewReader(oneBad(t, c.change)), "Content-Type", pb)
@@ -111,10 +114,23 @@ func TestOneBadItemOverHTTP(t *testing.T) {
 	assert.Equal(t, js, answer.Header().Get("Content-Type"))
 	assert.Equal(t, []int{2}, *seen)
 	assert.Equal(t, map[string]int64{"malformed": 1}, l.metric("rejected_items"))
+
+	l = create(t, small())
+	text = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityText":"a"},{"body":{"stringValue":"` + strings.Repeat("x", 50_000) + `"}},{"flags":null}]}]}]}`
+	answer, seen = ask(l, http.MethodPost, "/v1/logs", strings.NewReader(text), "Content-Type", js)
+	assert.Equal(t, http.StatusOK, answer.Code)
+	assert.JSONEq(t, `{"partialSuccess":{"rejectedLogRecords":"1",
+		"errorMessage":"resourceLogs[0].scopeLogs[0].logRecords[1] has more than 50000 bytes with its resource and scope (max_item_size)"}}`, answer.Body.String())
+	assert.Equal(t, []int{2}, *seen)
+	text = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"` + strings.Repeat("x", 50_000) + `"}}]}]}]}`
+	answer, _ = ask(l, http.MethodPost, "/v1/logs", strings.NewReader(text), "Content-Type", js)
+	assert.Equal(t, http.StatusBadRequest, answer.Code, "nothing is left of it: permanent")
+	assert.Contains(t, answer.Body.String(), "max_item_size")
+	assert.Equal(t, map[string]int64{"item_size": 1}, l.metric("refused_requests"))
 }
 
 func TestOneBadItemOverGRPC(t *testing.T) {
-	for name, change := range map[string]func(plog.LogRecord){"an id": nil, "too deep": deepValue, "many attributes": manyAttributes} {
+	for name, change := range map[string]func(plog.LogRecord){"an id": nil, "too deep": deepValue, "many attributes": manyAttributes, "too large": large} {
 		l := create(t, small())
 		conn, received := grpcServer(l)
 		var answer []byte

@@ -31,8 +31,11 @@ type Config struct {
 	// MaxDecodedSize is about how many bytes of memory a request may take once it is decoded. Default 134217728.
 	MaxDecodedSize int `mapstructure:"max_decoded_size"`
 	// MaxRequestSize is how many bytes a request over HTTP may have after decompression, if the receiver leaves that to this
-	// extension (compression_algorithms: []). Default 20971520.
+	// extension (compression_algorithms: []). Default 33554432.
 	MaxRequestSize int `mapstructure:"max_request_size"`
+	// MaxItemSize is how many bytes one log record, span or data point may have in protobuf, together with its resource and scope: what every
+	// hop behind this one takes. A larger one is left out. Default 20971520.
+	MaxItemSize int `mapstructure:"max_item_size"`
 	// MaxInFlight is how many bytes of memory all decoded requests may take that have not been answered; further ones are told
 	// to come back. Default 268435456.
 	MaxInFlight int64 `mapstructure:"max_in_flight"`
@@ -57,11 +60,14 @@ func (c *Config) Validate() error {
 	}{
 		{"max_items", int64(c.MaxItems)}, {"max_resources", int64(c.MaxResources)}, {"max_scopes", int64(c.MaxScopes)},
 		{"max_attributes", int64(c.MaxAttributes)}, {"max_decoded_size", int64(c.MaxDecodedSize)}, {"max_request_size", int64(c.MaxRequestSize)},
-		{"max_in_flight", c.MaxInFlight},
+		{"max_item_size", int64(c.MaxItemSize)}, {"max_in_flight", c.MaxInFlight},
 	} {
 		if key.value < 1 {
 			errs = errors.Join(errs, fmt.Errorf("%s: %d is not positive", key.name, key.value))
 		}
+	}
+	if c.MaxItemSize > c.MaxRequestSize {
+		errs = errors.Join(errs, fmt.Errorf("max_item_size: %d is more than max_request_size (%d)", c.MaxItemSize, c.MaxRequestSize))
 	}
 	if c.MaxReading < 3*int64(c.MaxRequestSize) {
 		errs = errors.Join(errs, fmt.Errorf("max_reading: %d is less than three times max_request_size (%d): a request is held as it came, decompressed and as protobuf",

@@ -57,7 +57,7 @@ func (l *nestingLimit) sieve(r *request) *refusal {
 		return l.busy()
 	}
 	defer l.inFlight.Release(held)
-	body, rejected, err := otlp.Sieve(r.schema(), r.body, func(b []byte) error { return l.checkItem(r.signal, b) })
+	body, rejected, err := otlp.Sieve(r.schema(), r.body, l.cfg.MaxItemSize, func(b []byte) error { return l.checkItem(r.signal, b) })
 	if err != nil {
 		return never("malformed", err.Error())
 	}
@@ -119,6 +119,14 @@ func (l *nestingLimit) measure(r *request) (cost.Usage, *refusal) {
 	}
 	if err != nil {
 		return usage, refusalOf(err)
+	}
+	if len(r.body) > l.cfg.MaxItemSize && r.schema() != 0 && !r.sieved { // one item can be too large
+		if refused := l.sieve(r); refused != nil {
+			return usage, refused
+		}
+		if usage, err = l.limits.Protobuf(r.signal, r.body); err != nil {
+			return usage, refusalOf(err)
+		}
 	}
 	return usage, nil
 }

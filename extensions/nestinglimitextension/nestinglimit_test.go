@@ -64,6 +64,7 @@ func small() *nestinglimitextension.Config {
 	cfg.MaxResources = 50
 	cfg.MaxAttributes = 20
 	cfg.MaxRequestSize = 100_000
+	cfg.MaxItemSize = 50_000
 	cfg.MaxReading = 1_000_000
 	return cfg
 }
@@ -408,6 +409,8 @@ func TestConfig(t *testing.T) {
 		"max_attributes: 0 is not positive":                    func(c *nestinglimitextension.Config) { c.MaxAttributes = 0 },
 		"max_decoded_size: -1 is not positive":                 func(c *nestinglimitextension.Config) { c.MaxDecodedSize = -1 },
 		"max_request_size: 0 is not positive":                  func(c *nestinglimitextension.Config) { c.MaxRequestSize = 0 },
+		"max_item_size: 0 is not positive":                     func(c *nestinglimitextension.Config) { c.MaxItemSize = 0 },
+		"max_item_size: 50000000 is more than max_request_siz": func(c *nestinglimitextension.Config) { c.MaxItemSize = 50_000_000 },
 		"max_in_flight: 0 is not positive":                     func(c *nestinglimitextension.Config) { c.MaxInFlight = 0 },
 		"max_reading: 1 is less than three times max_request_": func(c *nestinglimitextension.Config) { c.MaxReading = 1 },
 		"read_timeout: 0s is not positive":                     func(c *nestinglimitextension.Config) { c.ReadTimeout = 0 },

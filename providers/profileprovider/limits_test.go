@@ -79,13 +79,14 @@ func TestLimitsFitTogether(t *testing.T) {
 		return d
 	}
 	const http, grpc, limit, journal = "receivers::otlp::protocols::http::", "receivers::otlp::protocols::grpc::", "extensions::nesting_limit::", "processors::kafka_replay::"
-	body := n(limit + "max_request_size")
+	body, item := n(limit+"max_request_size"), n(limit+"max_item_size")
+	assert.Greater(t, body, item+1<<20, "an item that is too large comes in with others, and is refused alone")
 	assert.Equal(t, body, n(grpc+"max_recv_msg_size_mib")<<20, "both protocols take the same")
 	assert.Equal(t, body, n(http+"max_request_body_size"))
 	assert.GreaterOrEqual(t, n(limit+"max_reading"), 3*body)
-	assert.GreaterOrEqual(t, n(limit+"max_decoded_size"), 6*body, "an honest request takes less than six times its bytes")
+	assert.GreaterOrEqual(t, n(limit+"max_decoded_size"), 6*item, "honest data takes less than six times its bytes")
 	assert.GreaterOrEqual(t, n(journal+"max_in_flight"), body, "the journal takes what the receiver takes")
-	assert.Greater(t, n("processors::pii_scrubber::limits::max_value_bytes"), body, "what is taken is searched, not redacted for its length")
+	assert.Greater(t, n("processors::pii_scrubber::limits::max_value_bytes"), item, "what is taken is searched, not redacted for its length")
 	assert.Less(t, n(journal+"max_record_size"), n("receivers::kafka_replay/tsdb::follow::range::max_bytes"))
 	assert.Greater(t, wait(http+"write_timeout"), wait(limit+"read_timeout")+wait(journal+"timeout"), "an answer is written before the connection ends")
 	assert.Less(t, n("processors::cardinality_guard/tsdb::limits::series"), n("extensions::embedded_tsdb::max_series"))

@@ -98,7 +98,7 @@ func intakeBounds(s surroundings) map[string]any {
 	}
 	share := clamp(s.memory/8, 64*mib, most)
 	return map[string]any{"extensions": map[string]any{"nesting_limit": map[string]any{
-		"max_in_flight": share, "max_reading": min(share, 512*mib),
+		"max_in_flight": share, "max_reading": clamp(share, 3*32*mib, 512*mib), // three times the largest request
 	}}}
 }
 

@@ -59,6 +59,7 @@ const (
 	Malformed  Reason = "malformed"
 	Depth      Reason = "depth"
 	Attributes Reason = "attributes"
+	Size       Reason = "item_size"
 )
 
 // Errors for a request as a whole.

@@ -1,14 +1,17 @@
 package otlp
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Sieve returns the request in b, in protobuf, without the items for which check returns an error. check gets a request with one item in
-// it (or none: then the resource, scope or metric around it is looked at), which it must not keep. An error is that of the whole: ErrProtobuf. Time is linear in
-// len(b), but for what check takes; memory twice the request.
-func Sieve(signal Signal, b []byte, check func(request []byte) error) (out []byte, rejected Rejected, err error) {
-	s := &sieve{check: check, rejected: &rejected}
+// Sieve returns the request in b, in protobuf, without the items for which check returns an error, and without those that have more than
+// limit bytes together with the resource, scope and metric around them. check gets a request with one item in it (or none: then the resource,
+// scope or metric around it is looked at), which it must not keep. An error is that of the whole: ErrProtobuf. Time is linear in len(b), but
+// for what check takes; memory twice the request.
+func Sieve(signal Signal, b []byte, limit int, check func(request []byte) error) (out []byte, rejected Rejected, err error) {
+	s := &sieve{check: check, limit: limit, rejected: &rejected}
 	out, ok := s.message(make([]byte, 0, len(b)), signal.root(), b)
 	if !ok {
 		return nil, rejected, ErrProtobuf
@@ -22,6 +25,8 @@ func (r Reason) Error(what string) error { return &fault{reason: r, what: what} 
 // sieve goes through the messages around items. numbers are the fields that it is in.
 type sieve struct {
 	check    func([]byte) error
+	limit    int // bytes of an item and of all around it
+	around   int // bytes of the resource, scope and metric that it is in
 	rejected *Rejected
 	numbers  []uint64
 	path     []step
@@ -68,7 +73,11 @@ func (s *sieve) message(out []byte, m *message, b []byte) ([]byte, bool) {
 // element appends what is left of one element of a list.
 func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 	if f.message.level == itemLevel {
-		if err := s.look(value); err != nil {
+		err := s.fits(value)
+		if err == nil {
+			err = s.look(value)
+		}
+		if err != nil {
 			s.reject(err, 1)
 			return out
 		}
@@ -78,7 +87,7 @@ func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 	err := error(nil)
 	if !ok {
 		err = Malformed.Error("is not a valid message")
-	} else {
+	} else if err = s.fits(shell); err == nil {
 		err = s.look(shell)
 	}
 	if err != nil {
@@ -86,11 +95,21 @@ func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 		return out
 	}
 	before := s.rejected.Items
+	s.around += len(shell)
 	inner, ok := s.message(make([]byte, 0, len(value)), f.message, value)
+	s.around -= len(shell)
 	if !ok || len(inner) == len(shell) && s.rejected.Items > before {
 		return out // nothing is left in it
 	}
 	return protowire.AppendBytes(protowire.AppendTag(out, protowire.Number(f.number), protowire.BytesType), inner)
+}
+
+// fits says whether b, an item or what is around items, is within the limit together with what is around it.
+func (s *sieve) fits(b []byte) error {
+	if len(b)+s.around > s.limit {
+		return Size.Error(fmt.Sprintf("has more than %d bytes with its resource and scope (max_item_size)", s.limit))
+	}
+	return nil
 }
 
 // look asks check for a request with the message alone in it.

@@ -1,6 +1,7 @@
 package otlp_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,7 +48,7 @@ func TestSieveOfLogs(t *testing.T) {
 		"only bad ones":       {in(shortID, 1, 2), 0, 1, "logRecords[0]"},
 		"unknown fields stay": {join(in([]byte("x"), 77), in(good, 1, 2)), 1, 0, ""},
 	} {
-		out, rejected, err := otlp.Sieve(otlp.Logs, c.body, logsOK)
+		out, rejected, err := otlp.Sieve(otlp.Logs, c.body, 1000, logsOK)
 		require.NoError(t, err, name)
 		request := plogotlp.NewExportRequest()
 		require.NoError(t, request.UnmarshalProto(out), name)
@@ -55,8 +56,34 @@ func TestSieveOfLogs(t *testing.T) {
 		assert.Equal(t, c.rejected, rejected.Items, name)
 		assert.Contains(t, rejected.Message(), c.message, name)
 	}
-	_, _, err := otlp.Sieve(otlp.Logs, []byte{0x0a, 200}, logsOK)
+	_, _, err := otlp.Sieve(otlp.Logs, []byte{0x0a, 200}, 1000, logsOK)
 	assert.ErrorIs(t, err, otlp.ErrProtobuf)
+}
+
+// An item is measured with what is around it: its resource and scope travel with it.
+func TestSieveOfLargeItems(t *testing.T) {
+	record := func(n int) []byte { return in(in(bytes.Repeat([]byte("x"), n), 3), 2) }
+	resource := func(n int) []byte { return in(in(bytes.Repeat([]byte("r"), n), 3, 1), 1) }
+	for name, c := range map[string]struct {
+		body           []byte
+		left, rejected int
+	}{
+		"at the limit":               {in(join(record(10), record(997), record(10)), 1, 2), 3, 0},
+		"above it":                   {in(join(record(10), record(998), record(10)), 1, 2), 2, 1},
+		"above it with its resource": {in(join(resource(600), in(join(record(300), record(500), record(10)), 2)), 1), 2, 1},
+		"a resource above it":        {join(in(join(resource(2000), in(join(record(1), record(2)), 2)), 1), in(record(3), 1, 2)), 1, 2},
+	} {
+		out, rejected, err := otlp.Sieve(otlp.Logs, c.body, 1000, func([]byte) error { return nil })
+		require.NoError(t, err, name)
+		request := plogotlp.NewExportRequest()
+		require.NoError(t, request.UnmarshalProto(out), name)
+		assert.Equal(t, c.left, request.Logs().LogRecordCount(), name)
+		assert.Equal(t, c.rejected, rejected.Items, name)
+		if c.rejected > 0 {
+			assert.Equal(t, map[otlp.Reason]int{otlp.Size: c.rejected}, rejected.ByReason, name)
+			assert.Contains(t, rejected.Message(), "more than 1000 bytes", name)
+		}
+	}
 }
 
 // A point that check refuses is taken out of whatever kind of metric it is in; the rest stays as it was.
@@ -65,7 +92,7 @@ func TestSieveOfPoints(t *testing.T) {
 	whole, err := pmetricotlp.NewExportRequestFromMetrics(metrics).MarshalProto()
 	require.NoError(t, err)
 	seen := 0
-	out, rejected, err := otlp.Sieve(otlp.Metrics, whole, func(b []byte) error {
+	out, rejected, err := otlp.Sieve(otlp.Metrics, whole, len(whole), func(b []byte) error {
 		r := pmetricotlp.NewExportRequest()
 		if err := r.UnmarshalProto(b); err != nil {
 			return err
@@ -95,7 +122,7 @@ func FuzzSieve(f *testing.F) {
 	f.Add(b)
 	f.Add(in([]byte("123"), 1, 2, 2, 9))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		out, rejected, err := otlp.Sieve(otlp.Logs, b, logsOK)
+		out, rejected, err := otlp.Sieve(otlp.Logs, b, len(b), logsOK)
 		before, after := plogotlp.NewExportRequest(), plogotlp.NewExportRequest()
 		decodes := before.UnmarshalProto(b) == nil
 		if err != nil || !decodes {
