@@ -83,8 +83,12 @@ func (b *batch) add(src *source, stream string, record join.Record) {
 	b.bytes += len(record.Text)
 	lr := src.scratch
 	origin, large := parse.Record(record.Text, record.Trace, clock, lr)
-	if large {
+	original := b.r.cfg.IncludeOriginal && len(record.Text) <= parse.MaxCopied
+	if large || b.r.cfg.IncludeOriginal && !original {
 		b.r.telemetry.ReceiverLogFilesUnliftedRecords.Add(context.Background(), 1)
+	}
+	if record.Part > 0 {
+		b.r.telemetry.ReceiverLogFilesCutLines.Add(context.Background(), 1)
 	}
 	if lr.Timestamp() == 0 && !record.Time.IsZero() {
 		lr.SetTimestamp(pcommon.NewTimestampFromTime(record.Time))
@@ -100,7 +104,7 @@ func (b *batch) add(src *source, stream string, record join.Record) {
 	if stream != lines.Plain {
 		a.PutStr("log.iostream", stream)
 	}
-	if b.r.cfg.IncludeOriginal {
+	if original {
 		a.PutStr("log.record.original", record.Text)
 	}
 	lr.MoveTo(b.group(group{src, origin}).AppendEmpty())

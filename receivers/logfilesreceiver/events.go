@@ -13,6 +13,7 @@ import (
 // eventNames are the values of the attribute `event`.
 var eventNames = map[tail.Kind]string{
 	tail.Started: "started", tail.Resumed: "resumed", tail.Copied: "copied", tail.Alike: "alike", tail.Found: "found", tail.Truncated: "truncated",
+	tail.Held: "held",
 }
 
 // report counts and names what happened to a file.
@@ -35,9 +36,13 @@ func (r *logFiles) report(e tail.Event) {
 		r.flushAll(e.File)
 	case tail.Forgotten:
 		log.Debug("a file is gone")
+	case tail.Unmatched:
+		log.Info("no pattern fits a file that was read: it is not read on", zap.Int64("delivered", e.Offset))
 	case tail.Lost:
 		r.telemetry.ReceiverLogFilesLostFiles.Add(ctx, 1)
-		log.Warn("a file is gone: what was written to it after it was last read is lost", zap.Int64("delivered", e.Offset))
+		r.telemetry.ReceiverLogFilesLostSize.Add(ctx, e.Bytes)
+		log.Warn("a file is gone, or was truncated: the lines that were written to it after it was last read are lost",
+			zap.Int64("delivered", e.Offset), zap.Int64("lost bytes, at least", e.Bytes))
 	case tail.Skipped:
 		r.telemetry.ReceiverLogFilesSkippedFiles.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", string(e.Reason)))))
 		if e.Reason == tail.Duplicate {

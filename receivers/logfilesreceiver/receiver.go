@@ -33,6 +33,8 @@ const (
 	maxVisits = 512
 	// partTimeout is how long the parts of a line that a container runtime split wait for the last one.
 	partTimeout = 10 * time.Second
+	// scoutInterval is how often new files are looked for while reading goes on or the pipeline takes nothing.
+	scoutInterval = time.Second
 )
 
 // logFiles follows files. One goroutine finds them and saves positions; workers read, each file by one of them at a time.
@@ -118,6 +120,8 @@ func (r *logFiles) Shutdown(ctx context.Context) (err error) {
 		}
 		b.send(ctx)
 	}
+	r.files.GiveUp(r.report)
+	r.files.Finish()
 	err = r.save(ctx)
 	r.files.Close()
 	r.telemetry.Shutdown()
@@ -182,6 +186,8 @@ func (r *logFiles) read(ctx context.Context, work []*tail.File, now time.Time) {
 		}
 		b.send(ctx)
 	}
+	stop := r.scout()
+	defer stop()
 	var workers sync.WaitGroup
 	for range min(maxWorkers, runtime.GOMAXPROCS(0), len(work)) - 1 {
 		workers.Go(worker)
@@ -190,6 +196,28 @@ func (r *logFiles) read(ctx context.Context, work []*tail.File, now time.Time) {
 		worker()
 	}
 	workers.Wait()
+}
+
+// scout looks for new files until stop is called: a file can be rotated away while the pipeline takes nothing.
+func (r *logFiles) scout() (stop func()) {
+	done := make(chan struct{})
+	var scouts sync.WaitGroup
+	scouts.Go(func() {
+		ticker := time.NewTicker(scoutInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				r.files.Scout(r.report)
+			}
+		}
+	})
+	return func() {
+		close(done)
+		scouts.Wait()
+	}
 }
 
 // due says whether lines that are held back have waited long enough.
@@ -212,9 +240,6 @@ func (r *logFiles) visit(ctx context.Context, b *batch, f *tail.File, now time.T
 	from := f.ReadTo()
 	for {
 		err := f.Read(&b.buffer, r.cfg.MaxRecordSize, flush, func(line join.Line) bool {
-			if line.Part > 0 {
-				r.telemetry.ReceiverLogFilesCutLines.Add(ctx, 1)
-			}
 			src.streams.Add(line, now, out)
 			return !b.full()
 		})

@@ -21,7 +21,8 @@ type Line struct {
 	Part int
 }
 
-// Record is the lines that belong together, joined by newlines. Offsets and time are those of the first.
+// Record is the lines that belong together, joined by newlines. Offsets and time are those of the first. Part numbers the pieces of a record
+// that was too long, whether it is one line or several.
 type Record struct {
 	Line
 	// Trace is where in Text a stack trace begins; negative: there is none.
@@ -35,6 +36,7 @@ type Joiner struct {
 	lines []Line
 	sure  int // lines that belong together; those behind are in doubt
 	bytes int
+	parts int // pieces of the record at hand that were handed out
 	state state
 	trace int // index of the first line of a trace; negative: none
 	frame bool
@@ -49,11 +51,16 @@ func New(limit int) *Joiner {
 func (j *Joiner) Add(line Line, out func(Record)) {
 	for len(j.lines) > 0 {
 		answer := no
-		if line.Part == 0 && j.lines[0].Part == 0 && j.bytes+len(line.Text) < j.limit {
+		if line.Part == 0 && j.lines[0].Part == 0 {
 			answer = j.extends(line.Text)
 		}
-		if answer == maybe && len(j.lines)-j.sure >= maxDoubt {
+		full := j.bytes+len(line.Text) >= j.limit
+		if answer == maybe && (full || len(j.lines)-j.sure >= maxDoubt) {
 			answer = no
+		}
+		if answer == yes && full {
+			j.cut(line, out)
+			return
 		}
 		if answer == no {
 			j.emit(out) // can leave lines that were in doubt
@@ -67,6 +74,18 @@ func (j *Joiner) Add(line Line, out func(Record)) {
 		return
 	}
 	j.start(line)
+}
+
+// cut hands out what is held as a piece of a record that goes on with line.
+func (j *Joiner) cut(line Line, out func(Record)) {
+	j.sure = len(j.lines)
+	piece := j.record()
+	j.parts++
+	piece.Part = j.parts
+	out(piece)
+	clear(j.lines)
+	j.lines = append(j.lines[:0], line)
+	j.sure, j.bytes = 1, len(line.Text)
 }
 
 // Flush hands out all that is held.
@@ -96,7 +115,7 @@ func (j *Joiner) start(line Line) {
 		return
 	}
 	j.lines = append(j.lines[:0], line)
-	j.sure, j.bytes, j.trace, j.frame = 1, len(line.Text), -1, false
+	j.sure, j.bytes, j.parts, j.trace, j.frame = 1, len(line.Text), 0, -1, false
 	if j.state = stateOf(line.Text); j.state != single && j.state != dotnetLog && j.state != nodeHead {
 		j.trace = 0
 	}
@@ -104,26 +123,11 @@ func (j *Joiner) start(line Line) {
 
 // emit hands out the lines that belong together, and begins anew with those in doubt.
 func (j *Joiner) emit(out func(Record)) {
-	record := Record{Line: j.lines[0], Trace: -1}
-	if j.sure == 1 {
-		if j.trace == 0 && j.state != traceAt {
-			record.Trace = 0
-		}
-	} else {
-		var text strings.Builder
-		text.Grow(j.bytes)
-		for i, line := range j.lines[:j.sure] {
-			if i > 0 {
-				text.WriteByte('\n')
-			}
-			if i == j.trace {
-				record.Trace = text.Len()
-			}
-			text.WriteString(line.Text)
-		}
-		record.Text = text.String()
+	record := j.record()
+	if j.parts > 0 {
+		record.Part = j.parts + 1
+		j.parts = 0
 	}
-	record.End = j.lines[j.sure-1].End
 	out(record)
 	doubt := append([]Line(nil), j.lines[j.sure:]...)
 	clear(j.lines)
@@ -131,4 +135,29 @@ func (j *Joiner) emit(out func(Record)) {
 	for _, line := range doubt {
 		j.Add(line, out)
 	}
+}
+
+// record puts the lines that belong together into one. Of a record in pieces the first has the beginning of the trace.
+func (j *Joiner) record() Record {
+	record := Record{Line: j.lines[0], Trace: -1}
+	record.End = j.lines[j.sure-1].End
+	if j.sure == 1 {
+		if j.trace == 0 && j.state != traceAt && j.parts == 0 {
+			record.Trace = 0
+		}
+		return record
+	}
+	var text strings.Builder
+	text.Grow(j.bytes)
+	for i, line := range j.lines[:j.sure] {
+		if i > 0 {
+			text.WriteByte('\n')
+		}
+		if i == j.trace && j.parts == 0 {
+			record.Trace = text.Len()
+		}
+		text.WriteString(line.Text)
+	}
+	record.Text = text.String()
+	return record
 }

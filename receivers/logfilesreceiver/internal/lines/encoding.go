@@ -86,9 +86,12 @@ func (e Encoding) order() binary.ByteOrder {
 // Whole returns how many of the first n bytes of b are whole characters.
 func (e Encoding) Whole(b []byte, n int) int {
 	if e != UTF8 {
-		return n &^ 1
+		if n &^= 1; n >= 4 && e.order().Uint16(b[n-2:])&0xfc00 == 0xd800 { // the first half of a character
+			n -= 2
+		}
+		return n
 	}
-	for back := 0; back < utf8.UTFMax-1 && n-back > 1; back++ {
+	for back := 0; back < utf8.UTFMax && back < n; back++ {
 		if at := n - back; at == len(b) || utf8.RuneStart(b[at]) {
 			return at
 		}
@@ -97,7 +100,8 @@ func (e Encoding) Whole(b []byte, n int) int {
 }
 
 // String is the text of a line without its end: no byte order mark, no carriage return, no zeros before it (those of a hole that a
-// truncated file keeps), and U+FFFD for what is no character.
+// truncated file keeps). In UTF-8 it has the file's bytes: a container runtime cuts lines inside of characters, so only the whole line is
+// made valid.
 func (e Encoding) String(b []byte) string {
 	if e != UTF8 {
 		units := make([]uint16, len(b)/2)
@@ -109,9 +113,29 @@ func (e Encoding) String(b []byte) string {
 	if len(b) > 0 && b[0] == 0 {
 		b = bytes.TrimLeft(b, "\x00")
 	}
-	b = bytes.TrimPrefix(bytes.TrimSuffix(b, []byte{'\r'}), []byte(bomUTF8))
-	if utf8.Valid(b) {
-		return string(b)
+	return string(bytes.TrimPrefix(bytes.TrimSuffix(b, []byte{'\r'}), []byte(bomUTF8)))
+}
+
+// valid puts U+FFFD in the place of bytes that are no UTF-8, or `?` where the text would become longer than limit.
+func valid(text string, limit int) string {
+	if utf8.ValidString(text) {
+		return text
 	}
-	return string(bytes.ToValidUTF8(b, []byte("\ufffd")))
+	if fixed := strings.ToValidUTF8(text, "\ufffd"); len(fixed) <= limit {
+		return fixed
+	}
+	return strings.ToValidUTF8(text, "?")
+}
+
+// unended returns how many bytes at the end of text begin a character that has not ended.
+func unended(text string) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if utf8.RuneStart(text[len(text)-n]) {
+			if utf8.FullRuneInString(text[len(text)-n:]) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }

@@ -46,8 +46,7 @@ func New(limit int) *Streams { return &Streams{limit: limit} }
 func (s *Streams) Add(line join.Line, now time.Time, out Out) {
 	s.last = now
 	if line.Part > 0 {
-		to := s.of(Plain)
-		to.joiner.Add(line, to.to(out))
+		s.of(Plain).hand(line, s.limit, out)
 		return
 	}
 	name, text, at, partial := Plain, line.Text, time.Time{}, false
@@ -90,28 +89,46 @@ func (s *stream) to(out Out) func(join.Record) {
 	return func(record join.Record) { out(s.name, record) }
 }
 
+// add takes a line, or a part of one that a container runtime has cut. Parts are put together up to limit bytes; a line that is longer comes in
+// numbered pieces.
 func (s *stream) add(line join.Line, partial bool, limit int, out Out) {
-	if partial || s.parts.Len() > 0 || s.pieces > 0 {
+	if s.parts.Len() > 0 && s.parts.Len()+len(line.Text) > limit {
+		s.piece(limit, out)
+	}
+	if partial || s.parts.Len() > 0 {
 		if s.parts.Len() == 0 {
 			s.first = line
 		}
 		s.parts.WriteString(line.Text)
 		s.first.End = line.End
-		if partial && s.parts.Len() < limit {
+		if partial {
 			return
 		}
-		end := line.End
 		line = s.first
-		line.Text, line.End = s.parts.String(), end
+		line.Text = s.parts.String()
 		s.parts.Reset()
-		if partial || s.pieces > 0 {
-			s.pieces++
-			line.Part = s.pieces
-		}
-		if !partial {
-			s.pieces = 0
-		}
 	}
+	if s.pieces > 0 {
+		line.Part = s.pieces + 1
+		s.pieces = 0
+	}
+	s.hand(line, limit, out)
+}
+
+// piece hands out the parts so far, as a piece of a line that goes on. It ends with a whole character.
+func (s *stream) piece(limit int, out Out) {
+	s.pieces++
+	line, text := s.first, s.parts.String()
+	end := len(text) - unended(text)
+	line.Text, line.Part = text[:end], s.pieces
+	s.parts.Reset()
+	s.parts.WriteString(text[end:])
+	s.hand(line, limit, out)
+}
+
+// hand gives the joiner a line, in UTF-8.
+func (s *stream) hand(line join.Line, limit int, out Out) {
+	line.Text = valid(line.Text, limit)
 	s.joiner.Add(line, s.to(out))
 }
 
@@ -133,9 +150,12 @@ func (s *Streams) Flush(all bool, out Out) {
 		if all && have.parts.Len() > 0 {
 			line := have.first
 			line.Text = have.parts.String()
+			if have.pieces > 0 {
+				line.Part = have.pieces + 1
+			}
 			have.parts.Reset()
 			have.pieces = 0
-			have.joiner.Add(line, have.to(out))
+			have.hand(line, s.limit, out)
 		}
 		have.joiner.Flush(have.to(out))
 	}

@@ -32,6 +32,7 @@ type TelemetryBuilder struct {
 	ReceiverLogFilesEvents          metric.Int64Counter
 	ReceiverLogFilesFollowedFiles   metric.Int64ObservableGauge
 	ReceiverLogFilesLostFiles       metric.Int64Counter
+	ReceiverLogFilesLostSize        metric.Int64Counter
 	ReceiverLogFilesReadErrors      metric.Int64Counter
 	ReceiverLogFilesSkippedFiles    metric.Int64Counter
 	ReceiverLogFilesUnliftedRecords metric.Int64Counter
@@ -109,13 +110,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverLogFilesCutLines, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_cut_lines",
-		metric.WithDescription("Pieces of lines that were longer than max_record_size. [Alpha]"),
+		metric.WithDescription("Pieces of lines and stack traces that were longer than max_record_size. [Alpha]"),
 		metric.WithUnit("{piece}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesEvents, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_events",
-		metric.WithDescription("Files that were begun, gone on with, recognized as a copy, found under another name or truncated. [Alpha]"),
+		metric.WithDescription("Files that were begun, gone on with, recognized as a copy, found under another name, truncated, or held open while the pipeline took nothing. [Alpha]"),
 		metric.WithUnit("{file}"),
 	)
 	errs = errors.Join(errs, err)
@@ -127,8 +128,14 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesLostFiles, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_lost_files",
-		metric.WithDescription("Files that were gone when reading resumed. Lines that were written to them since they were last read are lost; the log names them. [Alpha]"),
+		metric.WithDescription("Files that were gone when reading resumed, or truncated before they were read to their end, without a copy that matches. Lines that were written to them since they were last read are lost; the log names them. [Alpha]"),
 		metric.WithUnit("{file}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverLogFilesLostSize, err = builder.meter.Int64Counter(
+		"otelcol_receiver_log_files_lost_size",
+		metric.WithDescription("Bytes that lost files had behind what was delivered, as far as their sizes were known. They can have had more. [Alpha]"),
+		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesReadErrors, err = builder.meter.Int64Counter(
@@ -145,7 +152,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesUnliftedRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_unlifted_records",
-		metric.WithDescription("Lines of JSON with more than 1024 members or 32 levels, which stayed text. [Alpha]"),
+		metric.WithDescription("Records without attributes of their own, since they are JSON with more than 1024 members or 32 levels, or longer than 4 MiB and no JSON; or without log.record.original, since they are longer than 4 MiB. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)

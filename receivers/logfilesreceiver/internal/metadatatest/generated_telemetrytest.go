@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualReceiverLogFilesCutLines(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_cut_lines",
-		Description: "Pieces of lines that were longer than max_record_size. [Alpha]",
+		Description: "Pieces of lines and stack traces that were longer than max_record_size. [Alpha]",
 		Unit:        "{piece}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualReceiverLogFilesCutLines(t *testing.T, tt *componenttest.Telemet
 func AssertEqualReceiverLogFilesEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_events",
-		Description: "Files that were begun, gone on with, recognized as a copy, found under another name or truncated. [Alpha]",
+		Description: "Files that were begun, gone on with, recognized as a copy, found under another name, truncated, or held open while the pipeline took nothing. [Alpha]",
 		Unit:        "{file}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -70,7 +70,7 @@ func AssertEqualReceiverLogFilesFollowedFiles(t *testing.T, tt *componenttest.Te
 func AssertEqualReceiverLogFilesLostFiles(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_lost_files",
-		Description: "Files that were gone when reading resumed. Lines that were written to them since they were last read are lost; the log names them. [Alpha]",
+		Description: "Files that were gone when reading resumed, or truncated before they were read to their end, without a copy that matches. Lines that were written to them since they were last read are lost; the log names them. [Alpha]",
 		Unit:        "{file}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -79,6 +79,22 @@ func AssertEqualReceiverLogFilesLostFiles(t *testing.T, tt *componenttest.Teleme
 		},
 	}
 	got, err := tt.GetMetric("otelcol_receiver_log_files_lost_files")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualReceiverLogFilesLostSize(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_receiver_log_files_lost_size",
+		Description: "Bytes that lost files had behind what was delivered, as far as their sizes were known. They can have had more. [Alpha]",
+		Unit:        "By",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_receiver_log_files_lost_size")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
@@ -118,7 +134,7 @@ func AssertEqualReceiverLogFilesSkippedFiles(t *testing.T, tt *componenttest.Tel
 func AssertEqualReceiverLogFilesUnliftedRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_unlifted_records",
-		Description: "Lines of JSON with more than 1024 members or 32 levels, which stayed text. [Alpha]",
+		Description: "Records without attributes of their own, since they are JSON with more than 1024 members or 32 levels, or longer than 4 MiB and no JSON; or without log.record.original, since they are longer than 4 MiB. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -31,6 +31,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ReceiverLogFilesCutLines.Add(context.Background(), 1)
 	tb.ReceiverLogFilesEvents.Add(context.Background(), 1)
 	tb.ReceiverLogFilesLostFiles.Add(context.Background(), 1)
+	tb.ReceiverLogFilesLostSize.Add(context.Background(), 1)
 	tb.ReceiverLogFilesReadErrors.Add(context.Background(), 1)
 	tb.ReceiverLogFilesSkippedFiles.Add(context.Background(), 1)
 	tb.ReceiverLogFilesUnliftedRecords.Add(context.Background(), 1)
@@ -44,6 +45,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverLogFilesLostFiles(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverLogFilesLostSize(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverLogFilesReadErrors(t, testTel,

@@ -30,9 +30,13 @@ func safeName(name string) string {
 	return name
 }
 
+// MaxCopied is the length of a text, in bytes, from which on nothing is copied out of it into attributes: the body, a stack trace, a message
+// and the original would have four times its size, and the next hop takes no record of more than 20 MiB.
+const MaxCopied = 4 << 20
+
 // Record fills r from text, which becomes the body unless JSON has a message: time, level, trace and span id, and attributes. trace is
-// where a stack trace begins in text, negative: nowhere. large says that the text is JSON with more members or levels than are lifted;
-// it stays text then. r has neither attributes nor body before.
+// where a stack trace begins in text, negative: nowhere. large says that the text is JSON with more members or levels than are lifted, or
+// is longer than MaxCopied and no JSON: it has no attributes then. r has neither attributes nor body before.
 func Record(text string, trace int, clock Clock, r plog.LogRecord) (origin Origin, large bool) {
 	r.Body().SetStr(text)
 	if isObject(text) {
@@ -46,6 +50,10 @@ func Record(text string, trace int, clock Clock, r plog.LogRecord) (origin Origi
 		}
 	}
 	origin = plain(text, clock, r)
+	if len(text) > MaxCopied {
+		r.Attributes().Clear()
+		return origin, true
+	}
 	if trace >= 0 {
 		found := ExceptionIn(text[trace:])
 		found.put(r.Attributes(), text[trace:])

@@ -16,43 +16,61 @@ type Legacy struct {
 }
 
 // resume goes on with the files of before the start: those that match and those that were renamed meanwhile. Positions of files that
-// are gone or have other contents now can be those of a copy.
+// are gone or have other contents now can be those of a copy. A position whose path can't be looked at now is kept.
 func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
+	before := s.positions()
+	defer func() { s.hidden(before, matches, report) }()
 	for _, m := range matches {
-		p, known := s.known[m.id]
-		if !known {
-			continue
-		}
-		delete(s.known, m.id)
-		f := &File{Position: p, size: m.info.Size(), modified: m.info.ModTime(), grown: now}
-		f.Path, f.Seen = m.path, now
-		switch {
-		case f.open() != nil:
-		case p.Offset <= f.size && p.fits(f.handle):
-			f.dirty = p.Path != m.path
-			s.begin(f, Event{Kind: Resumed}, report)
-			continue
-		case p.Path != m.path: // another file has the inode now
-			report(Event{Kind: Lost, Path: p.Path, Offset: p.Offset})
-		default:
-			report(Event{Kind: Truncated, Path: p.Path, Offset: p.Offset})
-		}
-		f.close()
-		s.touch(p.ID)
-		s.haunt(p, now)
+		s.again(m, now, report)
 	}
 	for id, p := range s.known {
+		info, err := os.Stat(p.Path)
+		switch {
+		case s.skipped[p.Path] == Unreadable, err != nil && !gone(err):
+			continue // it can become readable again
+		case err == nil && info.Mode().IsRegular() && idOf(p.Path, info) == id:
+			delete(s.known, id)
+			s.touch(id)
+			report(Event{Kind: Unmatched, Path: p.Path, Offset: p.Offset})
+			continue
+		}
 		delete(s.known, id)
 		if f := relocated(p, now); f != nil {
 			s.begin(f, Event{Kind: Found}, report)
 			continue
 		}
-		report(Event{Kind: Lost, Path: p.Path, Offset: p.Offset})
+		report(Event{Kind: Lost, Path: p.Path, Offset: p.Offset, Bytes: p.unread()})
 		s.touch(id)
 		if p.Offset >= sureCopy {
-			s.haunt(p, now)
+			s.haunt(ghost{Position: p, read: p.Offset, size: p.Offset}, now)
 		}
 	}
+}
+
+// again goes on with a file that was read before the start, if the path leads to one. False: it is none, or has other contents now.
+func (s *Set) again(m match, now time.Time, report func(Event)) bool {
+	p, known := s.known[m.id]
+	if !known {
+		return false
+	}
+	delete(s.known, m.id)
+	f := &File{Position: p, size: m.info.Size(), modified: m.info.ModTime(), grown: now}
+	f.Path, f.Seen = m.path, now
+	switch {
+	case f.open() != nil:
+		s.known[m.id] = p // the next poll sees what became of it
+		return true
+	case p.Offset <= f.size && p.fits(f.handle):
+		f.dirty = p.Path != m.path
+		s.begin(f, Event{Kind: Resumed}, report)
+		return true
+	case p.Path == m.path: // else another file has the inode now
+		report(Event{Kind: Truncated, Path: p.Path, Offset: p.Offset})
+	}
+	f.close()
+	s.touch(p.ID)
+	s.haunt(ghost{Position: p, read: p.Offset, size: p.Size, unseen: true}, now)
+	return false
 }
 
 // relocated opens a file that no pattern leads to any more; nil: it is gone.
@@ -75,10 +93,10 @@ func relocated(p Position, now time.Time) *File {
 
 func (s *Set) begin(f *File, event Event, report func(Event)) {
 	delete(s.waiting, f.ID)
-	f.read = f.Offset
+	f.read, f.part = f.Offset, f.Part
 	f.behind = f.read < f.size
 	s.files[f.ID] = f
-	if len(s.files) > maxOpen && !f.Gone {
+	if len(s.files) > s.maxOpen && !f.Gone {
 		f.close() // reading opens it
 	}
 	event.File, event.Path = f, f.Path
@@ -114,11 +132,14 @@ func (s *Set) take(f *File, p Position) {
 // original finds out whether a new file is the copy of another, up to where that one was read. False: it can't be told yet.
 func (s *Set) original(f *File, now time.Time, event *Event) bool {
 	cache := map[int64]Mark{}
-	for i, ghost := range s.ghosts {
-		if ghost.Offset <= f.size && ghost.fitsHead(f.handle, cache) && ghost.fitsTail(f.handle) {
+	for i := range s.ghosts {
+		if ghost := s.ghosts[i]; ghost.isIn(f, cache) {
 			event.Kind, event.Other = Copied, ghost.Path
-			s.ghosts = append(s.ghosts[:i:i], s.ghosts[i+1:]...)
-			s.take(f, ghost)
+			s.ghosts = slices.Delete(s.ghosts, i, i+1)
+			s.take(f, ghost.Position)
+			if ghost.read > ghost.Offset && hasTail(f.handle, ghost.read, ghost.tail) && f.move(f.handle, ghost.read) {
+				f.Part = ghost.part
+			}
 			return true
 		}
 	}
@@ -131,7 +152,7 @@ func (s *Set) original(f *File, now time.Time, event *Event) bool {
 			}
 			continue
 		}
-		if other.Offset == 0 || other.size < f.size || !other.begins(f, cache) {
+		if other.Offset == 0 && (other.read == 0 || !hasTail(f.handle, other.read, other.tail)) || other.size < f.size || !other.begins(f, cache) {
 			continue
 		}
 		w := s.waiting[f.ID]

@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -24,13 +25,22 @@ type File struct {
 	Visited time.Time
 
 	handle   *os.File
-	read     int64 // where reading goes on; at or past Offset
-	part     int   // pieces of the line at read that were handed out
+	read     int64  // where reading goes on; at or past Offset
+	part     int    // pieces of the line at read that were handed out
+	last     piece  // the line that was handed out last
+	tail     []byte // the bytes before read, as they were read: at most tailBytes
+	zeros    bool   // it ends with zeros, as a file does that was allocated ahead: they are no line before something is written there
 	size     int64
 	modified time.Time
 	grown    time.Time // when the size last changed
 	behind   bool      // it may have more than was read
 	dirty    bool      // the position changed since it was saved
+}
+
+// piece is a line, or a piece of one, that was handed out.
+type piece struct {
+	start  int64
+	before int // pieces of the line before it
 }
 
 // Buffer is memory for Read that calls can share one after the other.
@@ -40,7 +50,7 @@ type Buffer struct{ bytes []byte }
 func (f *File) Behind() bool { return f.behind }
 
 // Unended says whether the file ends with a line that has no newline yet.
-func (f *File) Unended() bool { return !f.behind && f.read < f.size }
+func (f *File) Unended() bool { return !f.behind && !f.zeros && f.read < f.size }
 
 // Grown returns when the size last changed.
 func (f *File) Grown() time.Time { return f.grown }
@@ -51,7 +61,7 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 	if err := f.open(); err != nil {
 		return err
 	}
-	f.Visited = time.Now()
+	f.Visited, f.zeros = time.Now(), false
 	if len(buf.bytes) < readBytes {
 		buf.bytes = make([]byte, readBytes)
 	}
@@ -59,6 +69,9 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 		if err := f.detect(); err != nil {
 			return err
 		}
+	}
+	if f.Encoding != lines.UTF8 {
+		limit = limit / 3 * 2 // two bytes can become three
 	}
 	have := 0 // bytes in buf that have not been handed out
 	for {
@@ -79,6 +92,7 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 		}
 		have += n
 		used, more := f.split(buf.bytes[:have], scanned, limit, flush && err != nil, visit)
+		f.keep(buf.bytes[:used])
 		have = copy(buf.bytes, buf.bytes[used:have])
 		if !more {
 			f.behind = true
@@ -96,6 +110,16 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 // split hands out the lines in b, of which the first scanned bytes have no newline, and returns how many bytes they were.
 func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Line) bool) (used int, more bool) {
 	for used < len(b) {
+		if b[used] == 0 && f.part == 0 && f.Encoding == lines.UTF8 {
+			n, wait := hole(b[used:], limit)
+			if wait {
+				f.zeros = last
+				return used, true
+			}
+			used += n
+			f.read += int64(n)
+			scanned = max(0, scanned-n)
+		}
 		end, next := f.Encoding.Newline(b[used+scanned:])
 		if end >= 0 {
 			end, next = end+scanned, next+scanned
@@ -111,12 +135,16 @@ func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Li
 			f.part++
 			part = f.part
 		case end < 0: // the end of the file
-			end, next = rest, rest
+			if end = f.Encoding.Whole(b[used:], rest); end == 0 {
+				return used, true
+			}
+			next = end
 		}
 		if part == 0 && f.part > 0 { // the rest of a line
 			part = f.part + 1
 			f.part = 0
 		}
+		f.last = piece{start: f.read, before: max(0, part-1)}
 		line := join.Line{Text: f.Encoding.String(b[used : used+end]), Start: f.read, End: f.read + int64(next), Part: part}
 		used += next
 		f.read += int64(next)
@@ -128,6 +156,33 @@ func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Li
 		}
 	}
 	return used, true
+}
+
+// hole returns how many zeros b begins with: a truncated file has a hole where its writer goes on at the old offset. wait says that nothing
+// follows them yet, and that something may still be written there.
+func hole(b []byte, limit int) (n int, wait bool) {
+	for n < len(b) && b[n] == 0 {
+		n++
+	}
+	return n, n == len(b) && n < limit
+}
+
+// keep takes note of the last bytes that were handed out.
+func (f *File) keep(used []byte) {
+	if len(used) >= tailBytes {
+		f.tail = append(f.tail[:0], used[len(used)-tailBytes:]...)
+		return
+	}
+	f.tail = append(f.tail, used...)
+	f.tail = f.tail[:copy(f.tail, f.tail[max(0, len(f.tail)-tailBytes):])]
+}
+
+// hasTail says whether the bytes before end are those that were read.
+func hasTail(r io.ReaderAt, end int64, tail []byte) bool {
+	var buf [tailBytes]byte
+	b := buf[:len(tail)]
+	n, _ := r.ReadAt(b, end-int64(len(tail)))
+	return n == len(tail) && bytes.Equal(b, tail)
 }
 
 // detect tells the encoding at the beginning of a file.
@@ -146,8 +201,19 @@ func (f *File) detect() error {
 // Delivered moves the position: all before offset has been delivered. False: the file no longer has that, as it was truncated meanwhile;
 // the position stays.
 func (f *File) Delivered(offset int64) bool {
-	if f.handle == nil || offset == f.Offset || !f.move(f.handle, offset) {
-		return f.handle != nil && offset == f.Offset
+	if offset == f.Offset {
+		return true
+	}
+	if f.open() != nil || !hasTail(f.handle, f.read, f.tail) || !f.move(f.handle, offset) {
+		return false
+	}
+	switch offset {
+	case f.read:
+		f.Part = f.part
+	case f.last.start:
+		f.Part = f.last.before
+	default:
+		f.Part = 0
 	}
 	f.dirty = true
 	return true
@@ -157,7 +223,7 @@ func (f *File) Delivered(offset int64) bool {
 func (f *File) ReadTo() int64 { return f.read }
 
 // Rewind goes back to the position: what was read since is read again.
-func (f *File) Rewind() { f.read, f.part, f.behind = f.Offset, 0, true }
+func (f *File) Rewind() { f.read, f.part, f.tail, f.behind = f.Offset, f.Part, f.tail[:0], true }
 
 func (f *File) open() error {
 	if f.handle != nil {

@@ -14,3 +14,12 @@ func idOf(_ string, info fs.FileInfo) ID {
 	}
 	return ID{}
 }
+
+// handles is how many files this process may have open.
+func handles() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || limit.Cur > 1<<20 {
+		return 1 << 20
+	}
+	return int(limit.Cur)
+}

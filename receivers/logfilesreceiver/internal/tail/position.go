@@ -35,9 +35,16 @@ type Position struct {
 	Head     Mark           `json:"head"` // over the first bytes, at most up to Offset
 	Tail     Mark           `json:"tail"` // over the bytes before Offset
 	Encoding lines.Encoding `json:"encoding,omitempty"`
+	// Part is how many pieces of the line at Offset were delivered, if that is longer than a record.
+	Part int `json:"part,omitempty"`
+	// Size is how large the file was when it was last looked at.
+	Size int64 `json:"size,omitempty"`
 	// Seen is when the file last existed.
 	Seen time.Time `json:"seen"`
 }
+
+// unread is how many bytes the file is known to have had that were not delivered.
+func (p *Position) unread() int64 { return max(0, p.Size-p.Offset) }
 
 // markAt sums length bytes that end at end; ok is false where the file does not have them.
 func markAt(r io.ReaderAt, end, length int64) (m Mark, ok bool) {

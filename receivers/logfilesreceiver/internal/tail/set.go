@@ -13,12 +13,9 @@ import (
 )
 
 const (
-	// maxOpen bounds the files that stay open between polls; the least active are opened when they change.
-	maxOpen = 1024
-	// maxGhosts bounds the positions that are kept of files that were truncated, ghostAge how long. logrotate makes its copy before it
-	// truncates, so what comes later is no copy.
-	maxGhosts = 4096
-	ghostAge  = 10 * time.Second
+	// mostOpen bounds the files that stay open between polls, and so does a quarter of the process's limit; the least active are opened
+	// when they change.
+	mostOpen = 1024
 	// sureCopy is how many bytes a new file must have in common with one that is gone to be taken for that file, saved anew.
 	sureCopy = 16 << 10
 	// copyWait is how long a new file that begins with all that was read of another waits for that one to be truncated, as logrotate's
@@ -49,6 +46,7 @@ type Event struct {
 	Path, Other string
 	Reason      Reason // of Skipped
 	Offset      int64  // of Lost: up to where it was delivered
+	Bytes       int64  // of Lost: how many bytes it is known to have had behind that
 	Err         error
 }
 
@@ -66,6 +64,8 @@ const (
 	Skipped               // it is not read, for Reason
 	Lost                  // its path leads elsewhere and it was not found: what it had that was not read is lost
 	Forgotten             // it is gone, and was read to its end
+	Unmatched             // no pattern fits it any more: it is not read on
+	Held                  // it was found while nothing could be read, and is kept open
 )
 
 // Set is the files that match patterns. Not safe for concurrent use.
@@ -73,10 +73,12 @@ type Set struct {
 	include, exclude []string
 	files            map[ID]*File
 	known            map[ID]Position // from before the start, not seen yet
-	ghosts           []Position
+	ghosts           []ghost
 	legacy           []Legacy
 	waiting          map[ID]*waiter
 	skipped          map[string]Reason // by path
+	scouts           map[ID]*scouted
+	maxOpen          int
 	polled           bool
 	dirty            [shards]bool // positions changed since they were saved
 }
@@ -89,7 +91,7 @@ type waiter struct {
 // NewSet returns a set that goes on at the positions.
 func NewSet(include, exclude []string, positions []Position, legacy []Legacy) *Set {
 	s := &Set{include: include, exclude: exclude, legacy: legacy, files: map[ID]*File{}, known: map[ID]Position{},
-		waiting: map[ID]*waiter{}, skipped: map[string]Reason{}}
+		waiting: map[ID]*waiter{}, skipped: map[string]Reason{}, scouts: map[ID]*scouted{}, maxOpen: min(mostOpen, handles()/4)}
 	for _, p := range positions {
 		s.known[p.ID] = p
 	}
@@ -130,16 +132,17 @@ func (s *Set) Poll(now time.Time, report func(Event)) {
 		s.resume(matches, now, report)
 	}
 	for _, m := range matches {
-		if s.files[m.id] == nil {
+		if s.files[m.id] == nil && !s.again(m, now, report) {
 			s.admit(m, now, report)
 		}
 	}
+	s.rescue(seen, now, report)
 	for id := range s.waiting {
 		if !seen[id] {
 			delete(s.waiting, id)
 		}
 	}
-	s.ghosts = slices.DeleteFunc(s.ghosts, func(p Position) bool { return now.Sub(p.Seen) > ghostAge })
+	s.exorcise(now, report)
 	s.limitOpen()
 }
 
@@ -228,30 +231,20 @@ func (s *Set) update(f *File, m match, now time.Time, report func(Event)) {
 	if m.info.Size() == f.size && m.info.ModTime().Equal(f.modified) {
 		return
 	}
+	before := f.size
 	f.size, f.modified, f.grown = m.info.Size(), m.info.ModTime(), now
 	if err := f.open(); err != nil {
 		return // gone or replaced since: the next poll sees it
 	}
-	if f.size >= f.read && f.fits(f.handle) {
+	f.zeros = false
+	if f.size >= f.read && f.fits(f.handle) && hasTail(f.handle, f.read, f.tail) {
 		f.behind = f.read < f.size
 		return
 	}
-	s.haunt(f.Position, now)
 	report(Event{Kind: Truncated, File: f, Path: f.Path, Offset: f.Offset})
+	s.haunt(ghost{Position: f.Position, read: f.read, part: f.part, tail: f.tail, size: before}, now)
 	f.Position = Position{ID: f.ID, Path: f.Path, Seen: f.Seen}
-	f.read, f.part, f.behind, f.dirty = 0, 0, f.size > 0, true
-}
-
-// haunt keeps the position of a file that was truncated: its copy is there by now, or is seen by one of the next polls.
-func (s *Set) haunt(p Position, now time.Time) {
-	if p.Offset == 0 {
-		return
-	}
-	if len(s.ghosts) == maxGhosts {
-		s.ghosts = slices.Delete(s.ghosts, 0, 1)
-	}
-	p.Seen = now
-	s.ghosts = append(s.ghosts, p)
+	f.read, f.part, f.tail, f.behind, f.dirty = 0, 0, nil, f.size > 0, true
 }
 
 // missing deals with files that no path leads to any more: those that are open are read to their end, others are looked for.
@@ -262,7 +255,7 @@ func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
 		}
 		f.Gone = true
 		if f.handle == nil && !f.relocate() {
-			report(Event{Kind: Lost, File: f, Path: f.Path, Offset: f.Offset})
+			report(Event{Kind: Lost, File: f, Path: f.Path, Offset: f.Offset, Bytes: max(0, f.size-f.Offset)})
 			s.forget(f, report)
 			continue
 		}
@@ -298,13 +291,7 @@ func (s *Set) forget(f *File, report func(Event)) {
 
 // locate finds a file by its inode in the directory where it was.
 func locate(p Position) (path string, ok bool) {
-	dir, err := os.Open(filepath.Dir(p.Path))
-	if err != nil {
-		return "", false
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(maxScan)
-	for _, name := range names {
+	for _, name := range list(filepath.Dir(p.Path)) {
 		path := filepath.Join(filepath.Dir(p.Path), name)
 		info, err := os.Stat(path)
 		if err == nil && info.Mode().IsRegular() && idOf(path, info) == p.ID {
@@ -322,11 +309,11 @@ func (s *Set) limitOpen() {
 			open = append(open, f)
 		}
 	}
-	if len(open) <= maxOpen {
+	if len(open) <= s.maxOpen {
 		return
 	}
 	slices.SortFunc(open, func(a, b *File) int { return a.grown.Compare(b.grown) })
-	for _, f := range open[:len(open)-maxOpen] {
+	for _, f := range open[:len(open)-s.maxOpen] {
 		if !f.Gone {
 			f.close()
 		}
@@ -337,5 +324,8 @@ func (s *Set) limitOpen() {
 func (s *Set) Close() {
 	for _, f := range s.files {
 		f.close()
+	}
+	for _, found := range s.scouts {
+		_ = found.handle.Close()
 	}
 }

@@ -32,6 +32,13 @@ func DecodeShard(text []byte) (positions []Position, err error) {
 	return positions, err
 }
 
+// Finish lets the next Changed write all positions: with the sizes of files that have more than was delivered, and when they were seen.
+func (s *Set) Finish() {
+	for _, f := range s.files {
+		f.dirty = true
+	}
+}
+
 // Changed returns the pieces that changed since Saved, by key.
 func (s *Set) Changed() (map[string][]byte, error) {
 	for id, f := range s.files {
@@ -57,7 +64,9 @@ func (s *Set) Changed() (map[string][]byte, error) {
 		add(p)
 	}
 	for _, f := range s.files {
-		add(f.Position)
+		p := f.Position
+		p.Size = f.size
+		add(p)
 	}
 	encoded := make(map[string][]byte, len(pieces))
 	for i, piece := range pieces {

@@ -1,0 +1,128 @@
+package tail
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// hidden reports files that were written while nothing read them, under the name of a file that was followed, and that rotation has given a
+// name which no pattern fits: app.log.1 where only app.log is read.
+func (s *Set) hidden(before []Position, matches []match, report func(Event)) {
+	known := map[ID]bool{}
+	for _, m := range matches {
+		known[m.id] = true
+	}
+	names := map[string][]string{} // by directory
+	for _, p := range before {
+		if f := s.files[p.ID]; f != nil && f.Path == p.Path {
+			continue // not rotated
+		}
+		dir := filepath.Dir(p.Path)
+		if _, listed := names[dir]; !listed {
+			names[dir] = list(dir)
+		}
+		for _, name := range names[dir] {
+			path := filepath.Join(dir, name)
+			if !strings.HasPrefix(name, filepath.Base(p.Path)+".") || s.excluded(path) {
+				continue
+			}
+			info, err := os.Lstat(path)
+			if err != nil || !info.Mode().IsRegular() || !info.ModTime().After(p.Seen) {
+				continue
+			}
+			id := idOf(path, info)
+			if s.files[id] != nil || known[id] {
+				continue
+			}
+			known[id] = true
+			if reason, _ := refusal(path); reason == "" { // a compressed one is that of a position
+				report(Event{Kind: Lost, Path: path, Bytes: info.Size()})
+			}
+		}
+	}
+}
+
+func list(dir string) []string {
+	file, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	names, _ := file.Readdirnames(maxScan)
+	return names
+}
+
+// scouted is a file that was found while no file could be read. The handle keeps it when it is rotated away before that.
+type scouted struct {
+	path   string
+	handle *os.File
+}
+
+// Scout looks for new files and keeps them open, at most half of the files that may stay open, until the next Poll: while the pipeline takes
+// nothing they can be rotated away. It may run at the same time as Read, not as Poll.
+func (s *Set) Scout(report func(Event)) {
+	for _, pattern := range s.include {
+		found, _ := doublestar.FilepathGlob(pattern)
+		for _, path := range found {
+			info, err := os.Stat(path)
+			if err != nil || !info.Mode().IsRegular() || s.excluded(path) {
+				continue
+			}
+			id := idOf(path, info)
+			if s.files[id] != nil {
+				continue
+			}
+			if have, again := s.scouts[id]; again {
+				have.path = path
+				continue
+			}
+			if _, before := s.known[id]; before || len(s.scouts) >= s.maxOpen/2 {
+				continue
+			}
+			handle, err := os.Open(path)
+			if err != nil {
+				continue
+			}
+			if info, err := handle.Stat(); err != nil || idOf(path, info) != id {
+				_ = handle.Close()
+				continue
+			}
+			s.scouts[id] = &scouted{path, handle}
+			report(Event{Kind: Held, Path: path})
+		}
+	}
+}
+
+// rescue reads those scouted files that no path leads to any more.
+func (s *Set) rescue(seen map[ID]bool, now time.Time, report func(Event)) {
+	for id, found := range s.scouts {
+		delete(s.scouts, id)
+		info, err := found.handle.Stat()
+		if seen[id] || s.files[id] != nil || err != nil || info.Size() == 0 {
+			_ = found.handle.Close()
+			continue
+		}
+		s.begin(&File{Position: Position{ID: id, Path: found.path, Seen: now}, Gone: true, handle: found.handle,
+			size: info.Size(), modified: info.ModTime(), grown: now}, Event{Kind: Started}, report)
+	}
+}
+
+// gone says that a path leads nowhere, for sure.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// positions returns those of before the start.
+func (s *Set) positions() []Position {
+	all := make([]Position, 0, len(s.known))
+	for _, p := range s.known {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b Position) int { return strings.Compare(a.Path, b.Path) })
+	return all
+}
