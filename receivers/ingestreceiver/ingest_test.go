@@ -223,7 +223,7 @@ func TestTimesOutOfRange(t *testing.T) {
 
 func TestLevels(t *testing.T) {
 	s := start(t, nil, nil)
-	want := map[string]plog.SeverityNumber{`"INFO"`: 9, `"Warning"`: 13, `" err "`: 17, `"CRIT"`: 21, `"W"`: 13, `30`: 9, `"50"`: 17, `17`: 17, `"whatever"`: 0, `"emerg"`: 24, `"INFO2"`: 10, `"[Error]"`: 17, `"info:"`: 9, `"SEVERITY_NUMBER_WARN4"`: 16, `"WARN5"`: 0, `"t"`: 1, `"Verbose"`: 1, `0`: 0, `-3`: 0}
+	want := map[string]plog.SeverityNumber{`"INFO"`: 9, `"Warning"`: 13, `" err "`: 17, `"CRIT"`: 21, `"W"`: 13, `30`: 9, `"50"`: 17, `17`: 17, `"whatever"`: 0, `"emerg"`: 21, `"notice"`: 10, `"config"`: 7, `"INFO2"`: 10, `"[Error]"`: 17, `"info:"`: 9, `"SEVERITY_NUMBER_WARN4"`: 16, `"WARN5"`: 0, `"t"`: 1, `"Verbose"`: 1, `0`: 0, `-3`: 0}
 	for level, number := range want {
 		s.logs.Reset()
 		require.Equal(t, http.StatusAccepted, s.post("logs", js, `{"severity":`+level+`}`).code)

@@ -1,18 +1,17 @@
 package ingestreceiver
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // outOfRange says that an item's time is too old or too far ahead.
@@ -85,80 +84,19 @@ func (b *batch) inRange(at time.Time) (mark string, err error) {
 
 var errTime = errors.New("the timestamp is neither RFC 3339 nor a number of seconds, milli-, micro- or nanoseconds since 1970")
 
-// layouts are RFC 3339 and what ISO 8601 and libraries write beside it: a space, an offset without colon or minutes, no seconds, no zone (which is UTC).
-var layouts = []string{
-	"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999Z07", "2006-01-02T15:04:05.999999999",
-	"2006-01-02T15:04Z07:00", "2006-01-02T15:04",
-}
-
-// parseDate reads a date and time of one of layouts. A leap second is the first of the next minute.
-func parseDate(text string) (time.Time, bool) {
-	const timeAt = len("2006-01-02")
-	if len(text) < len("2006-01-02T15:04") || len(text) > 64 || text[4] != '-' {
-		return time.Time{}, false
-	}
-	b := []byte(strings.ToUpper(text))
-	if b[timeAt] == ' ' || b[timeAt] == '_' {
-		b[timeAt] = 'T'
-	}
-	if i := bytes.IndexByte(b, ','); i > 0 {
-		b[i] = '.'
-	}
-	b = append(b[:timeAt+1], bytes.ReplaceAll(bytes.TrimSuffix(b[timeAt+1:], []byte(" UTC")), []byte(" "), nil)...)
-	leap := time.Duration(0)
-	if seconds := timeAt + len("T15:04:"); len(b) >= seconds+2 && string(b[seconds-1:seconds+2]) == ":60" {
-		copy(b[seconds:], "59")
-		leap = time.Second
-	}
-	for _, layout := range layouts {
-		if at, err := time.Parse(layout, string(b)); err == nil {
-			return at.Add(leap), true
-		}
-	}
-	return time.Time{}, false
-}
-
+// parseTime reads RFC 3339 and what ISO 8601 and libraries write beside it: a space, an offset without colon or minutes, no seconds, no zone (which is
+// UTC); or a number.
 func parseTime(text string) (time.Time, error) {
-	if at, ok := parseDate(text); ok {
+	if at, ok := (logvalue.Clock{Local: time.UTC}).Date(text); ok {
 		if year := at.UTC().Year(); year < 1970 || year > 2261 {
 			return at, errTime
 		}
 		return at, nil
 	}
-	if f, err := strconv.ParseFloat(text, 64); len(text) > 40 || err != nil || math.IsNaN(f) || f < 0 || f > math.MaxInt64 || f != 0 && f < 1e-9 {
-		return time.Time{}, errTime
+	if at, ok := logvalue.Number(text); ok {
+		return at, nil
 	}
-	exact, ok := new(big.Rat).SetString(text)
-	if !ok {
-		return time.Time{}, errTime
-	}
-	unit := int64(1)
-	switch f, _ := exact.Float64(); {
-	case f < 1e11:
-		unit = 1e9
-	case f < 1e14:
-		unit = 1e6
-	case f < 1e17:
-		unit = 1e3
-	}
-	exact.Mul(exact, new(big.Rat).SetInt64(unit))
-	nanos := new(big.Int).Quo(exact.Num(), exact.Denom())
-	if !nanos.IsInt64() {
-		return time.Time{}, errTime
-	}
-	return time.Unix(0, nanos.Int64()), nil
-}
-
-// levels are the words of logging libraries, and what they begin with.
-var levels = map[string]plog.SeverityNumber{
-	"trace": plog.SeverityNumberTrace, "trc": plog.SeverityNumberTrace, "finest": plog.SeverityNumberTrace, "finer": plog.SeverityNumberTrace, "verbose": plog.SeverityNumberTrace, "silly": plog.SeverityNumberTrace, "t": plog.SeverityNumberTrace, "v": plog.SeverityNumberTrace, "vrb": plog.SeverityNumberTrace,
-	"debug": plog.SeverityNumberDebug, "dbg": plog.SeverityNumberDebug, "d": plog.SeverityNumberDebug, "fine": plog.SeverityNumberDebug,
-	"info": plog.SeverityNumberInfo, "inf": plog.SeverityNumberInfo, "i": plog.SeverityNumberInfo, "information": plog.SeverityNumberInfo, "informational": plog.SeverityNumberInfo, "log": plog.SeverityNumberInfo, "config": plog.SeverityNumberInfo,
-	"notice": plog.SeverityNumberInfo2, "n": plog.SeverityNumberInfo2,
-	"warn": plog.SeverityNumberWarn, "warning": plog.SeverityNumberWarn, "wrn": plog.SeverityNumberWarn, "w": plog.SeverityNumberWarn,
-	"error": plog.SeverityNumberError, "err": plog.SeverityNumberError, "e": plog.SeverityNumberError, "severe": plog.SeverityNumberError, "failure": plog.SeverityNumberError,
-	"critical": plog.SeverityNumberFatal, "crit": plog.SeverityNumberFatal, "alert": plog.SeverityNumberFatal, "fatal": plog.SeverityNumberFatal, "c": plog.SeverityNumberFatal, "a": plog.SeverityNumberFatal, "dpanic": plog.SeverityNumberFatal, "ftl": plog.SeverityNumberFatal, "f": plog.SeverityNumberFatal,
-	"emergency": plog.SeverityNumberFatal4, "emerg": plog.SeverityNumberFatal4, "panic": plog.SeverityNumberFatal4,
+	return time.Time{}, errTime
 }
 
 // severity understands a level: a word in any case, in brackets or with a colon, OpenTelemetry's short names (INFO2) and numbers 1 to 24, pino's and
@@ -166,18 +104,15 @@ var levels = map[string]plog.SeverityNumber{
 func severity(text string) plog.SeverityNumber {
 	word := strings.Trim(strings.ToLower(text), " \t\r\n[](){}<>:.!*\"'")
 	word = strings.TrimPrefix(word, "severity_number_")
-	if n, ok := levels[word]; ok {
+	if n := logvalue.Level(word); n != plog.SeverityNumberUnspecified {
 		return n
-	}
-	if base, ok := levels[strings.TrimRight(word, "234")]; ok && len(word)-len(strings.TrimRight(word, "234")) == 1 && (base-1)%4 == 0 {
-		return base + plog.SeverityNumber(word[len(word)-1]-'1') // INFO2 of OpenTelemetry
 	}
 	n, err := strconv.Atoi(word)
 	switch {
 	case err != nil || n < 1 || n > 60:
 		return plog.SeverityNumberUnspecified
 	case n%10 == 0:
-		return plog.SeverityNumber((n/10-1)*4 + 1)
+		return logvalue.LevelOfTens(int64(n))
 	case n <= 24:
 		return plog.SeverityNumber(n)
 	}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/logvalue"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/join"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/lines"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
@@ -75,9 +76,9 @@ func (b *batch) out(src *source) lines.Out {
 func (b *batch) add(src *source, stream string, record join.Record) {
 	b.touch(src)
 	now := time.Now()
-	clock := parse.Clock{Now: now}
+	clock := logvalue.Clock{Now: now}
 	if !record.Time.IsZero() {
-		clock = parse.Clock{Now: record.Time, Exact: true}
+		clock = logvalue.Clock{Now: record.Time, Exact: true}
 	}
 	b.records++
 	b.bytes += len(record.Text)

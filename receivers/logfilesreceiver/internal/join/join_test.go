@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/logvalue"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/join"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
 )
@@ -178,7 +179,7 @@ func TestATraceIsOneRecord(t *testing.T) {
 			}
 			all := joined(c.text)
 			r := plog.NewLogRecord()
-			parse.Record(all[0].Text, all[0].Trace, parse.Clock{}, r)
+			parse.Record(all[0].Text, all[0].Trace, logvalue.Clock{}, r)
 			kind, _ := r.Attributes().Get("exception.type")
 			message, _ := r.Attributes().Get("exception.message")
 			stack, ok := r.Attributes().Get("exception.stacktrace")
@@ -210,7 +211,7 @@ func TestATraceBelongsToTheLineThatReportsIt(t *testing.T) {
 		all := joined(c.line, c.trace, "2026-11-24T05:00:02Z INFO next")
 		assert.Equal(t, []string{want, "2026-11-24T05:00:02Z INFO next"}, texts(all))
 		r := plog.NewLogRecord()
-		parse.Record(all[0].Text, all[0].Trace, parse.Clock{}, r)
+		parse.Record(all[0].Text, all[0].Trace, logvalue.Clock{}, r)
 		assert.NotEqual(t, plog.SeverityNumberUnspecified, max(r.SeverityNumber(), plog.SeverityNumber(len(c.kind))), c.line)
 		kind, _ := r.Attributes().Get("exception.type")
 		assert.Equal(t, c.kind, kind.AsString(), c.line)

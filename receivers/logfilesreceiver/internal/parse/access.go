@@ -6,17 +6,19 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // access understands the Common and the Combined Log Format of Apache and nginx, with or without a virtual host in front:
 //
 //	192.0.2.1 - alice [10/Oct/2026:13:55:36 -0700] "GET /a?b=c HTTP/1.1" 200 2326 "https://ref.example/" "curl/8.0"
-func access(line string, clock Clock, r plog.LogRecord) bool {
+func access(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	open := strings.IndexByte(line, '[')
 	if open < 6 || open > 400 || line[open-1] != ' ' {
 		return false
 	}
-	t, end, ok := clock.clfAt(line, open+1)
+	t, end, ok := clock.CLFAt(line, open+1)
 	if !ok || !strings.HasPrefix(line[end:], `] "`) {
 		return false
 	}
@@ -154,24 +156,24 @@ func nginxError(line string, r plog.LogRecord) {
 }
 
 // apacheError understands the error log of Apache: [Tue Nov 24 05:00:00.123456 2026] [core:error] [pid 1:tid 2] [client 192.0.2.1:5] text.
-func apacheError(line string, clock Clock, r plog.LogRecord) bool {
+func apacheError(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	if len(line) < 26 || line[4] != ' ' {
 		return false
 	}
-	month, ok := monthAt(line, 5)
-	day, a := digits(strings.ReplaceAll(line[9:11], " ", "0"), 0, 2)
+	month, ok := logvalue.MonthAt(line, 5)
+	day, a := logvalue.Digits(strings.ReplaceAll(line[9:11], " ", "0"), 0, 2)
 	if !ok || !a || line[8] != ' ' || line[11] != ' ' {
 		return false
 	}
-	hour, minute, second, nanos, end, ok := clockAt(line, 12)
+	hour, minute, second, nanos, end, ok := logvalue.ClockAt(line, 12)
 	if !ok || len(line) < end+6 {
 		return false
 	}
-	year, ok := digits(line, end+1, 4)
+	year, ok := logvalue.Digits(line, end+1, 4)
 	if !ok || line[end+5] != ']' {
 		return false
 	}
-	setTime(r, clock.in(dateOf(year, month, day, hour, minute, second, nanos)))
+	setTime(r, clock.In(dateOf(year, month, day, hour, minute, second, nanos)))
 	if number, word := headLevel(line, end+6); number != 0 {
 		r.SetSeverityNumber(number)
 		r.SetSeverityText(word)

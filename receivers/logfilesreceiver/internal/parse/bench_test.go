@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/logvalue"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
 )
 
@@ -20,7 +21,7 @@ func BenchmarkRecord(b *testing.B) {
 			b.ReportAllocs()
 			r := plog.NewLogRecord()
 			for b.Loop() {
-				parse.Record(line, -1, parse.Clock{Now: now}, r)
+				parse.Record(line, -1, logvalue.Clock{Now: now}, r)
 				r.Attributes().Clear()
 			}
 		})

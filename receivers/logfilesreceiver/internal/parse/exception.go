@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // Exception is what a stack trace tells.
@@ -220,7 +222,7 @@ func Header(line string) (kind, message string, ok bool) {
 	}
 	end := 0
 	for end < len(line) && end < 200 {
-		if c := line[end]; !isAlnum(c) && c != '.' && c != '_' && c != '$' && c != '`' && c != '\\' && c != '+' && c != '/' {
+		if c := line[end]; !logvalue.IsAlnum(c) && c != '.' && c != '_' && c != '$' && c != '`' && c != '\\' && c != '+' && c != '/' {
 			break
 		}
 		end++
@@ -286,7 +288,7 @@ func IsFrame(line string) bool {
 	case '-':
 		return strings.HasPrefix(trimmed, "---> ") || strings.HasPrefix(trimmed, "--- End of ")
 	case '#':
-		return len(trimmed) > 2 && isDigit(trimmed[1]) && strings.Contains(trimmed[:min(5, len(trimmed))], " ")
+		return len(trimmed) > 2 && logvalue.IsDigit(trimmed[1]) && strings.Contains(trimmed[:min(5, len(trimmed))], " ")
 	}
 	return false
 }

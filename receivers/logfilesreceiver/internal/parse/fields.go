@@ -5,6 +5,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // candidate is the member that fits a role best.
@@ -104,7 +106,7 @@ func (f *fields) failureRole(key string, value pcommon.Value) {
 }
 
 // liftJSON moves what has a place in a record from the attributes there. An attribute goes only when it was understood.
-func liftJSON(r plog.LogRecord, clock Clock) {
+func liftJSON(r plog.LogRecord, clock logvalue.Clock) {
 	f := collect(r.Attributes())
 	f.lift(r, clock)
 	if m := f.message; m.set && m.value.Type() == pcommon.ValueTypeStr {
@@ -113,7 +115,7 @@ func liftJSON(r plog.LogRecord, clock Clock) {
 	}
 }
 
-func (f *fields) lift(r plog.LogRecord, clock Clock) {
+func (f *fields) lift(r plog.LogRecord, clock logvalue.Clock) {
 	var gone [8]string
 	used := gone[:0]
 	if f.liftTime(r, clock) {
@@ -154,23 +156,23 @@ func (f *fields) lift(r plog.LogRecord, clock Clock) {
 	found.put(f.attributes, "")
 }
 
-func (f *fields) liftTime(r plog.LogRecord, clock Clock) bool {
+func (f *fields) liftTime(r plog.LogRecord, clock logvalue.Clock) bool {
 	if !f.time.set {
 		return false
 	}
 	switch v := f.time.value; v.Type() {
 	case pcommon.ValueTypeStr:
-		if t, ok := clock.timeOf(v.Str()); ok {
+		if t, ok := clock.Time(v.Str()); ok {
 			setTime(r, t)
 			return true
 		}
 	case pcommon.ValueTypeInt:
-		if t, ok := sinceEpoch(v.Int()); ok {
+		if t, ok := logvalue.Since1970(v.Int()); ok {
 			setTime(r, t)
 			return true
 		}
 	case pcommon.ValueTypeDouble:
-		if t, ok := sinceEpochFloat(v.Double()); ok {
+		if t, ok := logvalue.Since1970Float(v.Double()); ok {
 			setTime(r, t)
 			return true
 		}
@@ -178,7 +180,7 @@ func (f *fields) liftTime(r plog.LogRecord, clock Clock) bool {
 		seconds, a := v.Map().Get("epochSecond")
 		nanos, b := v.Map().Get("nanoOfSecond")
 		if a && b && v.Map().Len() == 2 && seconds.Type() == pcommon.ValueTypeInt && nanos.Type() == pcommon.ValueTypeInt &&
-			seconds.Int() > leastSeconds && seconds.Int() < leastMillis/20 && nanos.Int() >= 0 && nanos.Int() < 1e9 {
+			seconds.Int() > logvalue.LeastSeconds && seconds.Int() < logvalue.LeastMillis/20 && nanos.Int() >= 0 && nanos.Int() < 1e9 {
 			r.SetTimestamp(pcommon.Timestamp(seconds.Int()*1e9 + nanos.Int()))
 			return true
 		}
@@ -192,9 +194,9 @@ func (f *fields) liftLevel(r plog.LogRecord) bool {
 	}
 	switch v := f.level.value; v.Type() {
 	case pcommon.ValueTypeStr:
-		n := levelOf(v.Str())
-		if n == plog.SeverityNumberUnspecified && len(v.Str()) == 2 && strings.HasSuffix(v.Str(), "0") && isDigit(v.Str()[0]) {
-			n = levelOfNumber(int64(v.Str()[0]-'0') * 10)
+		n := logvalue.Level(v.Str())
+		if n == plog.SeverityNumberUnspecified && len(v.Str()) == 2 && strings.HasSuffix(v.Str(), "0") && logvalue.IsDigit(v.Str()[0]) {
+			n = logvalue.LevelOfTens(int64(v.Str()[0]-'0') * 10)
 		}
 		if n != plog.SeverityNumberUnspecified {
 			r.SetSeverityNumber(n)
@@ -202,9 +204,9 @@ func (f *fields) liftLevel(r plog.LogRecord) bool {
 			return true
 		}
 	case pcommon.ValueTypeInt:
-		n := levelOfNumber(v.Int())
+		n := logvalue.LevelOfTens(v.Int())
 		if _, gelf := f.attributes.Get("short_message"); gelf && v.Int() >= 0 && v.Int() <= 7 {
-			n, _ = levelOfSyslog(int(v.Int()))
+			n, _ = logvalue.LevelOfSyslog(int(v.Int()))
 		}
 		if n != plog.SeverityNumberUnspecified {
 			r.SetSeverityNumber(n)

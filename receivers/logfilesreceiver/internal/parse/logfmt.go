@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // maxPairs bounds the attributes of a logfmt line.
@@ -13,7 +15,7 @@ const maxPairs = 256
 
 // logfmt understands a line that is made of key=value pairs and nothing else. Pairs become attributes, but for time, level, ids and
 // message, which are where a record has them; the body stays the line. Numbers that are written as Go writes them are numbers.
-func logfmt(line string, clock Clock, r plog.LogRecord) bool {
+func logfmt(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	key, _, ok := strings.Cut(line[:min(len(line), 64)], "=")
 	if !ok || !isKey(key) {
 		return false
@@ -53,7 +55,7 @@ func isKey(key string) bool {
 		return false
 	}
 	for i := range len(key) {
-		if c := key[i]; !isAlnum(c) && c != '_' && c != '.' && c != '-' && c != '/' && c != '@' {
+		if c := key[i]; !logvalue.IsAlnum(c) && c != '_' && c != '.' && c != '-' && c != '/' && c != '@' {
 			return false
 		}
 	}
@@ -95,7 +97,7 @@ func pair(s string) (key, value, rest string, ok bool) {
 
 // setWord stores a number as a number if its text is the one way to write it: 007 and +1 stay text.
 func setWord(v pcommon.Value, word string) {
-	if word != "" && (isDigit(word[0]) || word[0] == '-') {
+	if word != "" && (logvalue.IsDigit(word[0]) || word[0] == '-') {
 		if integer, ok := numberKind(word); ok {
 			if integer {
 				_ = setNumber(v, word)

@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // Origin is what a line says about the resource it comes from; empty: nothing.
@@ -37,7 +39,7 @@ const MaxCopied = 4 << 20
 // Record fills r from text, which becomes the body unless JSON has a message: time, level, trace and span id, and attributes. trace is
 // where a stack trace begins in text, negative: nowhere. large says that the text is JSON with more members or levels than are lifted, or
 // is longer than MaxCopied and no JSON: it has no attributes then. r has neither attributes nor body before.
-func Record(text string, trace int, clock Clock, r plog.LogRecord) (origin Origin, large bool) {
+func Record(text string, trace int, clock logvalue.Clock, r plog.LogRecord) (origin Origin, large bool) {
 	r.Body().SetStr(text)
 	if isObject(text) {
 		switch err := decodeObject(text, r.Attributes(), safeName); {
@@ -77,7 +79,7 @@ func isObject(text string) bool {
 }
 
 // plain understands a line that is no JSON. The first byte chooses among the formats.
-func plain(text string, clock Clock, r plog.LogRecord) (origin Origin) {
+func plain(text string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) {
 	line := text
 	if end := strings.IndexByte(text, '\n'); end >= 0 {
 		line = text[:end]
@@ -90,7 +92,7 @@ func plain(text string, clock Clock, r plog.LogRecord) (origin Origin) {
 	switch c := p[0]; {
 	case c == '<':
 		origin, done = syslogPRI(line, clock, r)
-	case isDigit(c):
+	case logvalue.IsDigit(c):
 		done = access(line, clock, r)
 	case c == '[':
 		done = apacheError(line, clock, r)
@@ -114,7 +116,7 @@ func plain(text string, clock Clock, r plog.LogRecord) (origin Origin) {
 }
 
 // headed looks for a time at the beginning of a line, or behind ts= and time=, and for a level near it.
-func headed(line string, clock Clock, r plog.LogRecord) (origin Origin) {
+func headed(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) {
 	from := 0
 	if t, end, ok := headTime(line, clock); ok {
 		setTime(r, t)
@@ -134,35 +136,35 @@ func headed(line string, clock Clock, r plog.LogRecord) (origin Origin) {
 }
 
 // headTime reads the time that a plain line begins with; end is behind it.
-func headTime(line string, clock Clock) (t time.Time, end int, ok bool) {
+func headTime(line string, clock logvalue.Clock) (t time.Time, end int, ok bool) {
 	i := 0
-	if !isAlnum(line[0]) && line[0] < 0x80 {
+	if !logvalue.IsAlnum(line[0]) && line[0] < 0x80 {
 		i = 1
 	}
 	if i == len(line) {
 		return t, 0, false
 	}
-	if isDigit(line[i]) {
-		if t, end, ok = clock.dateTimeAt(line, i); ok {
+	if logvalue.IsDigit(line[i]) {
+		if t, end, ok = clock.DateTimeAt(line, i); ok {
 			return t, end, ok
 		}
-		if t, end, ok = clock.clfAt(line, i); ok {
+		if t, end, ok = clock.CLFAt(line, i); ok {
 			return t, end, ok
 		}
-		if hour, minute, second, nanos, end, ok := clockAt(line, i); ok && (end == len(line) || !isAlnum(line[end])) {
-			return clock.today(hour, minute, second, nanos), end, true
+		if hour, minute, second, nanos, end, ok := logvalue.ClockAt(line, i); ok && (end == len(line) || !logvalue.IsAlnum(line[end])) {
+			return clock.Today(hour, minute, second, nanos), end, true
 		}
 	}
 	for _, key := range [...]string{"ts=", "time="} {
 		at := strings.Index(line[:min(len(line), 64)], key)
-		if at < 0 || at > 0 && isAlnum(line[at-1]) {
+		if at < 0 || at > 0 && logvalue.IsAlnum(line[at-1]) {
 			continue
 		}
 		at += len(key)
 		if at < len(line) && line[at] == '"' {
 			at++
 		}
-		if t, end, ok = clock.dateTimeAt(line, at); ok {
+		if t, end, ok = clock.DateTimeAt(line, at); ok {
 			return t, end, ok
 		}
 	}
@@ -176,7 +178,7 @@ func Structured(line string) (bool, plog.SeverityNumber) {
 		return true, plog.SeverityNumberUnspecified
 	}
 	r := plog.NewLogRecord()
-	plain(line, Clock{Now: time.Unix(0, 0)}, r)
+	plain(line, logvalue.Clock{Now: time.Unix(0, 0)}, r)
 	return r.Timestamp() != 0 || r.SeverityNumber() != plog.SeverityNumberUnspecified || r.Attributes().Len() > 0, r.SeverityNumber()
 }
 
@@ -188,10 +190,10 @@ func Final(line string) bool {
 	if isObject(line) {
 		return true
 	}
-	if last := line[len(line)-1]; last != '"' && !isDigit(last) {
+	if last := line[len(line)-1]; last != '"' && !logvalue.IsDigit(last) {
 		return false
 	}
-	return access(line, Clock{Now: time.Unix(0, 0)}, plog.NewLogRecord())
+	return access(line, logvalue.Clock{Now: time.Unix(0, 0)}, plog.NewLogRecord())
 }
 
 func setTime(r plog.LogRecord, t time.Time) { r.SetTimestamp(pcommon.NewTimestampFromTime(t)) }
@@ -224,7 +226,7 @@ func idAfter(line, lower, upper string, length int) (string, bool) {
 			if at > 0 {
 				first = rest[at-1] | 0x20
 			}
-			before := at < 2 || !isAlnum(rest[at-2])
+			before := at < 2 || !logvalue.IsAlnum(rest[at-2])
 			rest = rest[at+len(word):]
 			if first != 't' && first != 's' || !before {
 				continue
@@ -234,7 +236,7 @@ func idAfter(line, lower, upper string, length int) (string, bool) {
 				continue
 			}
 			value = strings.TrimLeft(value[2:], "\"'=: ")
-			if len(value) >= length && (len(value) == length || !isAlnum(value[length])) {
+			if len(value) >= length && (len(value) == length || !logvalue.IsAlnum(value[length])) {
 				return value[:length], true
 			}
 		}
@@ -262,7 +264,7 @@ func unhex(s string, dst []byte) bool {
 
 func nibble(c byte) (byte, bool) {
 	switch {
-	case isDigit(c):
+	case logvalue.IsDigit(c):
 		return c - '0', true
 	case c >= 'a' && c <= 'f':
 		return c - 'a' + 10, true

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/logvalue"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
 )
 
@@ -17,7 +18,7 @@ var now = time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC)
 func record(t *testing.T, line string) (plog.LogRecord, parse.Origin) {
 	t.Helper()
 	r := plog.NewLogRecord()
-	origin, large := parse.Record(line, -1, parse.Clock{Now: now, Local: time.UTC}, r)
+	origin, large := parse.Record(line, -1, logvalue.Clock{Now: now, Local: time.UTC}, r)
 	require.False(t, large)
 	return r, origin
 }
@@ -59,9 +60,9 @@ func TestFormats(t *testing.T) {
 			attributes: m{"thread.id": int64(1), "code.file.path": "main.go", "code.line.number": int64(1)}},
 		{name: "logfmt", line: `ts=2026-11-24T05:00:00Z level=warn msg="slow \"query\"" status=404 took=1.5 id=007 user="Jane Doe" empty=`, time: utc, level: plog.SeverityNumberWarn,
 			attributes: m{"status": int64(404), "took": 1.5, "id": "007", "user": "Jane Doe", "empty": ""}},
-		{name: "syslog, RFC 3164", line: `<34>Nov 24 05:00:00 mymachine su[123]: 'su root' failed`, time: utc, level: plog.SeverityNumberFatal,
+		{name: "syslog, RFC 3164", line: `<34>Nov 24 05:00:00 mymachine su[123]: 'su root' failed`, time: utc, level: plog.SeverityNumberError2,
 			attributes: m{"syslog.facility": int64(4), "process.pid": int64(123)}, origin: parse.Origin{Service: "su", Host: "mymachine"}},
-		{name: "syslog, RFC 5424", line: `<165>1 2026-11-24T05:00:00.003Z host.example app 77 ID47 [ex@32473 iut="3" q="a\"b"] text`, time: "2026-11-24T05:00:00.003Z", level: plog.SeverityNumberInfo,
+		{name: "syslog, RFC 5424", line: `<165>1 2026-11-24T05:00:00.003Z host.example app 77 ID47 [ex@32473 iut="3" q="a\"b"] text`, time: "2026-11-24T05:00:00.003Z", level: plog.SeverityNumberInfo2,
 			attributes: m{"syslog.facility": int64(20), "process.pid": int64(77), "syslog.msg_id": "ID47", "syslog.ex@32473.iut": "3", "syslog.ex@32473.q": `a"b`},
 			origin:     parse.Origin{Service: "app", Host: "host.example"}},
 		{name: "syslog file", line: `Nov  4 05:00:00 web-1 sshd[99]: Accepted publickey`, time: "2026-11-04T05:00:00Z",
@@ -137,7 +138,7 @@ func TestATimeWithoutAZoneIsCompletedByTheRuntimes(t *testing.T) {
 	runtime := at(t, "2026-11-24T05:00:01Z")
 	for _, line := range []string{"2026-11-24 05:00:00,900 INFO x", "2026-11-24 10:30:00,900 INFO x", "2026-11-23 21:00:00,900 INFO x", "05:00:00,900 INFO x", "10:30:00,900 INFO x"} {
 		r := plog.NewLogRecord()
-		parse.Record(line, -1, parse.Clock{Now: runtime, Exact: true}, r)
+		parse.Record(line, -1, logvalue.Clock{Now: runtime, Exact: true}, r)
 		assert.Equal(t, at(t, "2026-11-24T05:00:00.9Z"), r.Timestamp().AsTime(), line)
 	}
 }
@@ -162,7 +163,7 @@ func TestLargeJSONStaysText(t *testing.T) {
 	}
 	line += "}"
 	r := plog.NewLogRecord()
-	_, large := parse.Record(line, -1, parse.Clock{Now: now}, r)
+	_, large := parse.Record(line, -1, logvalue.Clock{Now: now}, r)
 	assert.True(t, large)
 	assert.Equal(t, line, r.Body().Str())
 	assert.Zero(t, r.Attributes().Len())

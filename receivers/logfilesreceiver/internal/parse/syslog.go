@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 func dateOf(year int, month time.Month, day, hour, minute, second, nanos int) time.Time {
@@ -14,7 +16,7 @@ func dateOf(year int, month time.Month, day, hour, minute, second, nanos int) ti
 }
 
 // syslogPRI understands a message of RFC 5424 or RFC 3164 with its priority, as some daemons write to files.
-func syslogPRI(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bool) {
+func syslogPRI(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin, ok bool) {
 	end := strings.IndexByte(line[:min(len(line), 6)], '>')
 	if end < 2 {
 		return origin, false
@@ -27,7 +29,7 @@ func syslogPRI(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bo
 	if strings.HasPrefix(rest, "1 ") {
 		origin, ok = syslog5424(rest[2:], clock, r)
 	} else if origin, ok = syslogFile(rest, clock, r); !ok {
-		if t, end, found := clock.dateTimeAt(rest, 0); found {
+		if t, end, found := clock.DateTimeAt(rest, 0); found {
 			setTime(r, t)
 			origin, ok = isoSyslog(rest, end, r), true
 		}
@@ -35,7 +37,7 @@ func syslogPRI(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bo
 	if !ok {
 		return Origin{}, false
 	}
-	number, word := levelOfSyslog(priority & 7)
+	number, word := logvalue.LevelOfSyslog(priority & 7)
 	r.SetSeverityNumber(number)
 	r.SetSeverityText(word)
 	r.Attributes().PutInt("syslog.facility", int64(priority>>3))
@@ -43,7 +45,7 @@ func syslogPRI(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bo
 }
 
 // syslog5424 reads behind `<PRI>1 `: TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
-func syslog5424(rest string, clock Clock, r plog.LogRecord) (origin Origin, ok bool) {
+func syslog5424(rest string, clock logvalue.Clock, r plog.LogRecord) (origin Origin, ok bool) {
 	var parts [5]string
 	for i := range parts {
 		if parts[i], rest, ok = strings.Cut(rest, " "); !ok {
@@ -51,7 +53,7 @@ func syslog5424(rest string, clock Clock, r plog.LogRecord) (origin Origin, ok b
 		}
 	}
 	if parts[0] != "-" {
-		t, end, ok := clock.dateTimeAt(parts[0], 0)
+		t, end, ok := clock.DateTimeAt(parts[0], 0)
 		if !ok || end != len(parts[0]) {
 			return origin, false
 		}
@@ -97,23 +99,23 @@ func structuredData(s string, a pcommon.Map) {
 }
 
 // syslogFile understands what syslog daemons write by default: `Nov 24 05:00:00 host app[123]: text`.
-func syslogFile(line string, clock Clock, r plog.LogRecord) (origin Origin, ok bool) {
-	month, ok := monthAt(line, 0)
+func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin, ok bool) {
+	month, ok := logvalue.MonthAt(line, 0)
 	if !ok || len(line) < 17 || line[3] != ' ' || line[6] != ' ' {
 		return origin, false
 	}
-	day, ok := digits(line, 4, 2)
+	day, ok := logvalue.Digits(line, 4, 2)
 	if line[4] == ' ' {
-		day, ok = digits(line, 5, 1)
+		day, ok = logvalue.Digits(line, 5, 1)
 	}
 	if !ok {
 		return origin, false
 	}
-	hour, minute, second, nanos, end, ok := clockAt(line, 7)
+	hour, minute, second, nanos, end, ok := logvalue.ClockAt(line, 7)
 	if !ok {
 		return origin, false
 	}
-	t, ok := clock.latest(month, day, hour, minute, second, nanos)
+	t, ok := clock.Latest(month, day, hour, minute, second, nanos)
 	if !ok {
 		return origin, false
 	}
@@ -163,11 +165,11 @@ func putProcess(a pcommon.Map, id string) {
 }
 
 func isHost(s string) bool {
-	if s == "" || len(s) > 255 || !isAlnum(s[0]) {
+	if s == "" || len(s) > 255 || !logvalue.IsAlnum(s[0]) {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !isAlnum(c) && c != '-' && c != '.' && c != '_' && c != ':' {
+		if c := s[i]; !logvalue.IsAlnum(c) && c != '-' && c != '.' && c != '_' && c != ':' {
 			return false
 		}
 	}
@@ -184,22 +186,22 @@ func isTag(s string) bool {
 }
 
 // klog understands the header of Kubernetes' components: I1124 05:00:00.123456   12345 file.go:123] text.
-func klog(line string, clock Clock, r plog.LogRecord) bool {
-	month, a := digits(line, 1, 2)
-	day, b := digits(line, 3, 2)
+func klog(line string, clock logvalue.Clock, r plog.LogRecord) bool {
+	month, a := logvalue.Digits(line, 1, 2)
+	day, b := logvalue.Digits(line, 3, 2)
 	if !a || !b || len(line) < 15 || line[5] != ' ' || month < 1 || month > 12 || day < 1 || day > 31 {
 		return false
 	}
-	hour, minute, second, nanos, end, ok := clockAt(line, 6)
+	hour, minute, second, nanos, end, ok := logvalue.ClockAt(line, 6)
 	if !ok {
 		return false
 	}
-	t, ok := clock.latest(time.Month(month), day, hour, minute, second, nanos)
+	t, ok := clock.Latest(time.Month(month), day, hour, minute, second, nanos)
 	if !ok {
 		return false
 	}
 	setTime(r, t)
-	r.SetSeverityNumber(levelOf(line[:1]))
+	r.SetSeverityNumber(logvalue.Level(line[:1]))
 	r.SetSeverityText(line[:1])
 	head, _, ok := strings.Cut(line[end:], "] ")
 	if !ok {
