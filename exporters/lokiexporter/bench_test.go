@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,10 +68,10 @@ func usualLogs(resources, records int) plog.Logs {
 // BenchmarkPush is the whole exporter against a server that only reads. Records
 // a second are b.N's, of one caller.
 func BenchmarkPush(b *testing.B) {
-	var wire int64
+	var wire atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
-		wire += n
+		wire.Add(n)
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer server.Close()
@@ -90,7 +91,7 @@ func BenchmarkPush(b *testing.B) {
 				defer func() { _ = logs.Shutdown(context.WithoutCancel(b.Context())) }()
 				ld := usualLogs(size.resources, size.records)
 				b.ReportAllocs()
-				wire = 0
+				wire.Store(0)
 				for b.Loop() {
 					if err := logs.ConsumeLogs(b.Context(), ld); err != nil {
 						b.Fatal(err)
@@ -98,7 +99,7 @@ func BenchmarkPush(b *testing.B) {
 				}
 				records := float64(b.N * size.resources * size.records)
 				b.ReportMetric(records/b.Elapsed().Seconds(), "records/s")
-				b.ReportMetric(float64(wire)/records, "wire-B/record")
+				b.ReportMetric(float64(wire.Load())/records, "wire-B/record")
 			})
 		}
 	}

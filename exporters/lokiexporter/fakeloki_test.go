@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 
@@ -39,15 +40,15 @@ type reply struct {
 	refused    bool // nothing was stored
 }
 
-// fakeLoki stores what it accepts. answer decides on each request, nil accepts all.
+// fakeLoki stores what it accepts. answer decides on each request, one at a time; nil accepts all.
 type fakeLoki struct {
 	t      *testing.T
 	server *httptest.Server
+	answer func(arrival) reply // called with mu held
 
 	mu       sync.Mutex
-	answer   func(arrival) reply
-	arrivals []arrival
-	stored   []sent
+	arrivals []arrival // guarded by mu
+	stored   []sent    // guarded by mu
 }
 
 func newFakeLoki(t *testing.T, answer func(arrival) reply) *fakeLoki {
@@ -158,19 +159,30 @@ func decodeJSON(r io.Reader, request *push.PushRequest) error {
 	return nil
 }
 
-func (f *fakeLoki) lines() (lines []string) {
+// entries returns what was stored until now.
+func (f *fakeLoki) entries() []sent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, e := range f.stored {
+	return slices.Clone(f.stored)
+}
+
+func (f *fakeLoki) lines() (lines []string) {
+	for _, e := range f.entries() {
 		lines = append(lines, e.Line)
 	}
 	return lines
 }
 
-func (f *fakeLoki) requireArrivals(n int) []arrival {
-	f.t.Helper()
+// requests returns what arrived until now.
+func (f *fakeLoki) requests() []arrival {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	require.Len(f.t, f.arrivals, n)
-	return f.arrivals
+	return slices.Clone(f.arrivals)
+}
+
+func (f *fakeLoki) requireArrivals(n int) []arrival {
+	f.t.Helper()
+	all := f.requests()
+	require.Len(f.t, all, n)
+	return all
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,7 +140,7 @@ func TestTranslation(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, h.ConsumeLogs(t.Context(), ld))
 
-			got, err := json.MarshalIndent(h.loki.stored, "", "  ")
+			got, err := json.MarshalIndent(h.loki.entries(), "", "  ")
 			require.NoError(t, err)
 			wantFile := filepath.Join(folder, "out.json")
 			if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -182,10 +183,9 @@ func TestAnswers(t *testing.T) {
 		{name: "too large", answer: reply{status: 413, refused: true}, permanent: true, refused: map[string]int64{"too_large": 3}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			requests := 0
+			var requests atomic.Int32
 			h := start(t, func(arrival) reply {
-				requests++
-				if tc.again && requests > 2 {
+				if n := requests.Add(1); tc.again && n > 2 {
 					return reply{status: http.StatusNoContent}
 				}
 				return tc.answer
@@ -205,7 +205,7 @@ func TestAnswers(t *testing.T) {
 			assert.Equal(t, refused, outcome.Refused(delivery.UnitItem), "what a journal is told")
 			if tc.again {
 				assert.Equal(t, []string{"1", "2", "3"}, h.loki.lines())
-				assert.Equal(t, 3, requests)
+				assert.EqualValues(t, 3, requests.Load())
 			}
 			if tc.refused == nil {
 				tc.refused = map[string]int64{}
@@ -231,7 +231,7 @@ func TestPoisonIsIsolated(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%c/%d", 'a'+i%3, i))
 	}
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs(lines...)))
-	assert.Len(t, h.loki.stored, 100)
+	assert.Len(t, h.loki.entries(), 100)
 	assert.Equal(t, map[string]int64{"other": 1}, h.counted(t, "refused_entries"))
 }
 
@@ -250,10 +250,9 @@ func TestTooLargeIsSplit(t *testing.T) {
 // Only what Loki did not take is sent again; a tenant that has to wait does not hold
 // up another; within a stream nothing overtakes.
 func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
-	failures := map[string]int{"slow": 2}
+	var slow atomic.Int32
 	h := start(t, func(a arrival) reply {
-		if failures[a.tenant] > 0 {
-			failures[a.tenant]--
+		if a.tenant == "slow" && slow.Add(1) <= 2 {
 			return reply{status: 429, refused: true}
 		}
 		return reply{status: 204}
@@ -270,10 +269,9 @@ func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	requests := 0
+	var requests atomic.Int32
 	h := start(t, func(arrival) reply {
-		requests++
-		if requests == 1 {
+		if requests.Add(1) == 1 {
 			return reply{status: 503, retryAfter: "1", refused: true}
 		}
 		return reply{status: 204}
@@ -312,7 +310,7 @@ func TestTenants(t *testing.T) {
 	require.NoError(t, h.ConsumeLogs(withClient("team-b"), attributed))
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/neither")))
 	var tenants []string
-	for _, e := range h.loki.stored {
+	for _, e := range h.loki.entries() {
 		tenants = append(tenants, e.Tenant)
 	}
 	assert.Equal(t, []string{"team-a", "team-b", "default"}, tenants)
@@ -354,8 +352,8 @@ func TestLabelGuard(t *testing.T) {
 		lr.Attributes().PutStr("user.id", fmt.Sprint("u", i))
 	}
 	require.NoError(t, h.ConsumeLogs(t.Context(), ld))
-	require.Len(t, h.loki.stored, 10)
-	for _, e := range h.loki.stored {
+	require.Len(t, h.loki.entries(), 10)
+	for _, e := range h.loki.entries() {
 		user := "u" + e.Line
 		if strings.Contains(e.Stream, "user=") {
 			assert.Equal(t, fmt.Sprintf(`{service_name="a", user="%s"}`, user), e.Stream)
@@ -371,18 +369,19 @@ func TestLabelGuard(t *testing.T) {
 
 // Loki would keep one of several entries that are equal in all.
 func TestIdenticalEntries(t *testing.T) {
+	at := pcommon.NewTimestampFromTime(time.Now().Truncate(time.Second)) // of all: a second may end between two of them
 	same := func() plog.Logs {
 		ld := logs("a/x", "a/x", "a/y", "a/x")
 		for _, lr := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
-			lr.SetTimestamp(pcommon.NewTimestampFromTime(time.Now().Truncate(time.Second)))
+			lr.SetTimestamp(at)
 		}
 		return ld
 	}
 	h := start(t, nil, nil)
 	require.NoError(t, h.ConsumeLogs(t.Context(), same()))
-	base := h.loki.stored[0].Time
+	base := h.loki.entries()[0].Time
 	var got []string
-	for _, e := range h.loki.stored {
+	for _, e := range h.loki.entries() {
 		got = append(got, fmt.Sprint(e.Line, e.Time-base))
 	}
 	assert.Equal(t, []string{"x0", "y0", "x1", "x2"}, got)
@@ -390,7 +389,7 @@ func TestIdenticalEntries(t *testing.T) {
 
 	h = start(t, nil, func(cfg *Config) { cfg.OnIdentical = identicalKeep })
 	require.NoError(t, h.ConsumeLogs(t.Context(), same()))
-	assert.Equal(t, h.loki.stored[0].Time, h.loki.stored[3].Time)
+	assert.Equal(t, h.loki.entries()[0].Time, h.loki.entries()[3].Time)
 }
 
 func TestWindow(t *testing.T) {
@@ -410,9 +409,9 @@ func TestWindow(t *testing.T) {
 	h = start(t, nil, func(cfg *Config) { cfg.OnOutsideWindow = outsideRestamp })
 	in := ld()
 	require.NoError(t, h.ConsumeLogs(t.Context(), in))
-	require.Len(t, h.loki.stored, 4)
-	assert.Equal(t, "new", h.loki.stored[0].Line)
-	assert.Equal(t, in.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Timestamp().AsTime().UnixNano(), mustInt(t, h.loki.stored[1].Metadata["original_timestamp"]))
+	require.Len(t, h.loki.entries(), 4)
+	assert.Equal(t, "new", h.loki.entries()[0].Line)
+	assert.Equal(t, in.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Timestamp().AsTime().UnixNano(), mustInt(t, h.loki.entries()[1].Metadata["original_timestamp"]))
 	assert.Equal(t, map[string]int64{"restamped": 3}, h.counted(t, "changed_entries"))
 }
 
@@ -436,9 +435,9 @@ func TestLate(t *testing.T) {
 		lr.SetTimestamp(pcommon.NewTimestampFromTime(now.Add(-time.Duration(i)*20*time.Minute - time.Minute)))
 	}
 	require.NoError(t, h.ConsumeLogs(t.Context(), ld))
-	require.Len(t, h.loki.stored, 10)
+	require.Len(t, h.loki.entries(), 10)
 	span := map[string][2]int64{}
-	for _, e := range h.loki.stored {
+	for _, e := range h.loki.entries() {
 		at := time.Unix(0, e.Time)
 		assert.NotContains(t, e.Metadata, "late")
 		if now.Sub(at) <= time.Hour {
@@ -471,7 +470,7 @@ func TestRequestSize(t *testing.T) {
 	}
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs(lines...)))
 	assert.Equal(t, want, h.loki.lines())
-	for _, a := range h.loki.arrivals {
+	for _, a := range h.loki.requests() {
 		size := 0
 		for _, e := range a.entries {
 			size += len(e.Line)
@@ -490,10 +489,9 @@ func TestCancelledCallerGetsAnError(t *testing.T) {
 }
 
 func TestTLSAndHeaders(t *testing.T) {
-	var got http.Header
-	var protocol int
+	var seen atomic.Pointer[http.Request] // HTTP/2 runs handlers side by side
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got, protocol = r.Header, r.ProtoMajor
+		seen.Store(r)
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	server.EnableHTTP2 = true
@@ -505,9 +503,11 @@ func TestTLSAndHeaders(t *testing.T) {
 		cfg.ClientConfig.Headers.Set("Authorization", "Bearer secret")
 	})
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/1")))
-	assert.Equal(t, "Bearer secret", got.Get("Authorization"))
-	assert.Equal(t, "application/x-protobuf", got.Get("Content-Type"))
-	assert.Equal(t, 2, protocol)
+	got := seen.Load()
+	require.NotNil(t, got)
+	assert.Equal(t, "Bearer secret", got.Header.Get("Authorization"))
+	assert.Equal(t, "application/x-protobuf", got.Header.Get("Content-Type"))
+	assert.Equal(t, 2, got.ProtoMajor)
 }
 
 // bearer is an auth extension.
@@ -533,9 +533,9 @@ type host map[component.ID]component.Component
 func (h host) GetExtensions() map[component.ID]component.Component { return h }
 
 func TestAuthExtension(t *testing.T) {
-	var got []string
+	got := make(chan string, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = append(got, r.Header.Get("Authorization"))
+		got <- r.Header.Get("Authorization")
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer server.Close()
@@ -549,7 +549,8 @@ func TestAuthExtension(t *testing.T) {
 	require.NoError(t, e.Start(t.Context(), host{auth: bearer{}}))
 	defer func() { require.NoError(t, e.Shutdown(context.Background())) }()
 	require.NoError(t, e.ConsumeLogs(t.Context(), logs("a/1")))
-	assert.Equal(t, []string{"Bearer secret"}, got)
+	require.Len(t, got, 1)
+	assert.Equal(t, "Bearer secret", <-got)
 }
 
 // TestRulesNameTests: every test that push_api.md names is there.

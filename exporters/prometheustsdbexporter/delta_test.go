@@ -63,9 +63,10 @@ func running(t *testing.T, cfg *Config, h component.Host) exporter.Metrics {
 func TestRetriesAddADeltaOnce(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
-	failures := 3
+	var failures atomic.Int32
+	failures.Store(3)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if failures--; failures >= 0 {
+		if failures.Add(-1) >= 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -79,7 +80,7 @@ func TestRetriesAddADeltaOnce(t *testing.T) {
 
 	e = running(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint, cfg.Retry.Enabled = srv.URL, false }), componenttest.NewNopHost())
 	require.NoError(t, e.ConsumeMetrics(t.Context(), orders(now.Add(-10*time.Second), 5)))
-	failures = 1
+	failures.Store(1)
 	batch := orders(now, 7)
 	require.Error(t, e.ConsumeMetrics(t.Context(), batch))
 	require.NoError(t, e.ConsumeMetrics(t.Context(), batch), "retried by the sender")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,8 +46,11 @@ func delivering(t *testing.T, source delivery.Source) (context.Context, *deliver
 // A job writes one request, the next one fails, and somebody cancels it. The same job is made again with replace, which deletes what
 // the first try has written: it must write all of it.
 func TestAJobThatIsMadeAgainSkipsNothing(t *testing.T) {
-	stored, down := 0, false
+	var mu sync.Mutex
+	stored, down := 0, false // guarded by mu
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		if down {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -54,6 +59,8 @@ func TestAJobThatIsMadeAgainSkipsNothing(t *testing.T) {
 		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", "3")
 	}))
 	defer srv.Close()
+	begin := func(n int) { mu.Lock(); defer mu.Unlock(); stored, down = n, false }
+	has := func() int { mu.Lock(); defer mu.Unlock(); return stored }
 	e := started(t, noQueue(func(cfg *Config) {
 		cfg.HTTP.Endpoint, cfg.MaxSamples, cfg.MaxShards, cfg.Translation.TargetInfo = srv.URL, 3, 1, false
 		cfg.Retry.Enabled = false
@@ -67,16 +74,16 @@ func TestAJobThatIsMadeAgainSkipsNothing(t *testing.T) {
 	made := at.Add(-time.Minute)
 	ctx, session, _ := delivering(t, delivery.JobSource("j", made))
 	require.Error(t, e.ConsumeMetrics(ctx, md))
-	require.Equal(t, 3, stored)
+	require.Equal(t, 3, has())
 	session.Close() // cancelled
 
-	stored, down = 0, false // replace
+	begin(0) // replace
 	ctx, session, outcome := delivering(t, delivery.JobSource("j", at))
 	defer session.Close()
 	require.Error(t, e.ConsumeMetrics(ctx, md), "the receiver is down again")
-	down = false
+	begin(has())
 	require.NoError(t, e.ConsumeMetrics(ctx, md))
-	assert.Equal(t, 6, stored, "every sample, once")
+	assert.Equal(t, 6, has(), "every sample, once")
 	assert.Empty(t, outcome.Refusals())
 }
 
@@ -84,7 +91,14 @@ func TestAJobThatIsMadeAgainSkipsNothing(t *testing.T) {
 func TestAJobsTargetInfoIsNotOldBesideLiveDelivery(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
-	srv := httptest.NewServer(db.write)
+	var stored atomic.Bool // else the database takes nothing, and says that it does
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stored.Load() {
+			db.write.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", "13")
+	}))
 	defer srv.Close()
 	e := started(t, noQueue(func(cfg *Config) { cfg.HTTP.Endpoint = srv.URL }))
 	batch := func(at time.Time, service string) pmetric.Metrics {
@@ -96,11 +110,8 @@ func TestAJobsTargetInfoIsNotOldBesideLiveDelivery(t *testing.T) {
 	// The database has no out-of-order window, so live delivery tells of a series that is not there: it stands for one that was deleted.
 	live, liveSession, _ := delivering(t, delivery.Live)
 	defer liveSession.Close()
-	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", "13")
-	})
 	require.NoError(t, e.ConsumeMetrics(live, batch(now, "svc")))
-	srv.Config.Handler = db.write
+	stored.Store(true)
 
 	job, jobSession, _ := delivering(t, delivery.JobSource("j", now))
 	defer jobSession.Close()

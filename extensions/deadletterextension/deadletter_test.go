@@ -15,6 +15,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,15 +43,15 @@ import (
 	"github.com/penstockhq/penstock/extensions/deadletterextension/internal/metadatatest"
 )
 
-// server is a gateway that answers as decide says.
+// server is a gateway that answers as decide says, one request at a time.
 type server struct {
 	plogotlp.UnimplementedGRPCServer
-	decide func(bodies []string) error
+	decide   func(bodies []string) error // set before begin
+	rejected int64                       // set before begin
 
-	mu       sync.Mutex
-	taken    []string
-	header   string
-	rejected int64
+	mu     sync.Mutex
+	taken  []string // guarded by mu
+	header string   // guarded by mu
 }
 
 func (s *server) Export(ctx context.Context, req plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
@@ -247,7 +248,7 @@ func TestParkedRequestsWaitOnDisk(t *testing.T) {
 		export, tel := begin(t, dir, s)
 		for i := range 2 {
 			req := logs(fmt.Sprint("parked ", i), "neighbour")
-			require.Eventually(t, func() bool { _, err := export(ctx, req); return err == nil }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { _, err := export(ctx, req); return err == nil }, 30*time.Second, time.Millisecond)
 		}
 		metadatatest.AssertEqualExtensionDeadLetterParkedRequests(t, tel, []metricdata.DataPoint[int64]{{Value: 2}}, metricdatatest.IgnoreTimestamp())
 		third := logs("third")
@@ -258,9 +259,8 @@ func TestParkedRequestsWaitOnDisk(t *testing.T) {
 		assert.Empty(t, s.all())
 	})
 	assert.Empty(t, dead(t, dir))
-	s.decide = take
-	export, tel := begin(t, dir, s)
-	_ = tel
+	s = &server{decide: take}
+	export, _ := begin(t, dir, s)
 	// The server has another address now: what was parked for the old one waits for it.
 	_, err := export(ctx, logs("new"))
 	require.NoError(t, err)
@@ -286,7 +286,7 @@ func TestParkedRequestsAreSentWhenTheServerIsWell(t *testing.T) {
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-key", "secret")
 	for _, body := range []string{"good", "poison"} {
 		req := logs(body)
-		require.Eventually(t, func() bool { _, err := export(ctx, req); return err == nil }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { _, err := export(ctx, req); return err == nil }, 30*time.Second, time.Millisecond)
 	}
 	mu.Lock()
 	broken = false
@@ -299,7 +299,7 @@ func TestParkedRequestsAreSentWhenTheServerIsWell(t *testing.T) {
 		n++
 		_, err := export(ctx, logs(fmt.Sprint("other ", n)))
 		return err == nil && strings.Contains(strings.Join(s.all(), " "), "good") && len(dead(t, dir)) == 1
-	}, 10*time.Second, 5*time.Millisecond)
+	}, 30*time.Second, 5*time.Millisecond)
 	for _, bodies := range dead(t, dir) {
 		assert.Equal(t, []string{"poison"}, bodies)
 	}
@@ -362,8 +362,9 @@ func TestHTTP(t *testing.T) {
 	require.NoError(t, err)
 	client, err := wrap(t.Context(), http.DefaultTransport)
 	require.NoError(t, err)
-	var taken []string
-	answer := 0
+	var mu sync.Mutex
+	var taken []string // guarded by mu
+	var answer atomic.Int32
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if !assert.NoError(t, err) {
@@ -379,12 +380,14 @@ func TestHTTP(t *testing.T) {
 				w.WriteHeader(http.StatusRequestEntityTooLarge)
 				return
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			taken = append(taken, bodies...)
 			return
 		}
-		if answer != 0 {
+		if status := int(answer.Load()); status != 0 {
 			w.Header().Set("Retry-After", "99999999")
-			w.WriteHeader(answer)
+			w.WriteHeader(status)
 			return
 		}
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -403,14 +406,17 @@ func TestHTTP(t *testing.T) {
 		return resp
 	}
 	assert.Equal(t, 200, send(compressed(t, raw), "gzip").StatusCode)
+	mu.Lock()
 	assert.Equal(t, []string{"one", "two"}, taken)
+	mu.Unlock()
 	assert.Len(t, dead(t, dir), 1)
-	for _, answer = range []int{301, 401, 403, 404, 407, 408, 500, 501} {
+	for _, status := range []int32{301, 401, 403, 404, 407, 408, 500, 501} {
+		answer.Store(status)
 		resp := send(compressed(t, raw), "gzip")
-		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, answer)
+		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, status)
 		assert.Equal(t, "300", resp.Header.Get("Retry-After"))
 	}
-	answer = 429
+	answer.Store(429)
 	assert.Equal(t, 429, send(compressed(t, raw), "gzip").StatusCode)
 	assert.Equal(t, 429, send(raw, "br").StatusCode, "a coding nobody knows passes as it is")
 }

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
@@ -34,16 +35,8 @@ func start(t *testing.T, dir, endpoint string) extension.Extension {
 	return ext
 }
 
-func freeEndpoint(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestRecordsSurviveARestart(t *testing.T) {
-	dir, endpoint := filepath.Join(t.TempDir(), "kafka"), freeEndpoint(t)
+	dir, endpoint := filepath.Join(t.TempDir(), "kafka"), freeport.One(t)
 	ext := start(t, dir, endpoint)
 	c, err := kgo.NewClient(kgo.SeedBrokers(endpoint), kgo.ProducerLinger(0))
 	require.NoError(t, err)
@@ -131,7 +124,7 @@ func TestReadmeExamplesLoad(t *testing.T) {
 
 // Without max_size the cap comes from the disk, and is large enough for a profile's topics.
 func TestTheCapComesFromTheDisk(t *testing.T) {
-	ext := start(t, filepath.Join(t.TempDir(), "kafka"), freeEndpoint(t))
+	ext := start(t, filepath.Join(t.TempDir(), "kafka"), freeport.One(t))
 	defer func() { require.NoError(t, ext.Shutdown(context.Background())) }()
 	limit := ext.(cluster.Limited).JournalRoom("t").LimitBytes
 	assert.GreaterOrEqual(t, limit, int64(256<<20))

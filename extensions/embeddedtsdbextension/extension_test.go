@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -40,6 +39,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadatatest"
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // server is a started extension with a client.
@@ -50,19 +50,11 @@ type server struct {
 	tel *componenttest.Telemetry
 }
 
-func freeEndpoint(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
-}
-
 func testConfig(t *testing.T, dir string) *Config {
 	t.Helper()
 	cfg := createDefaultConfig().(*Config)
 	cfg.Directory = dir
-	cfg.HTTP.NetAddr.Endpoint = freeEndpoint(t)
+	cfg.HTTP.NetAddr.Endpoint = freeport.One(t)
 	return cfg
 }
 

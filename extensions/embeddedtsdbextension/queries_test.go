@@ -181,7 +181,5 @@ func TestRulesAreNotBoundedByWhatHoldsForHTTP(t *testing.T) {
 	code, _, text = s.do(http.MethodGet, "/api/v1/query?query=1%2B1", nil, nil)
 	assert.Equal(t, http.StatusBadRequest, code)
 	assert.Contains(t, text, "more than 1 tokens (query::max_tokens)")
-	for s.values("two", time.Now())[`{__name__="two"}`] != "2" {
-		continue
-	}
+	require.Eventually(t, func() bool { return s.values("two", time.Now())[`{__name__="two"}`] == "2" }, 30*time.Second, 5*time.Millisecond)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,9 +47,9 @@ func TestBehindAServer(t *testing.T) {
 	config.NetAddr.Endpoint = "127.0.0.1:0"
 	config.Middlewares = []configmiddleware.Config{{ID: id}}
 	config.CORS = configoptional.Some(confighttp.CORSConfig{AllowedOrigins: []string{"https://app.example"}, AllowedHeaders: []string{"*"}})
-	served := 0
+	var served atomic.Int32
 	server, err := config.ToServer(t.Context(), map[component.ID]component.Component{id: guard}, componenttest.NewNopTelemetrySettings(),
-		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }))
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) }))
 	require.NoError(t, err)
 	listener, err := config.ToListener(t.Context())
 	require.NoError(t, err)
@@ -84,7 +85,7 @@ func TestBehindAServer(t *testing.T) {
 		assert.Equal(t, c.want, answer.StatusCode, c.name)
 		assert.Equal(t, c.allowed, answer.Header.Get("Access-Control-Allow-Origin"), c.name)
 	}
-	assert.Equal(t, 3, served)
+	assert.EqualValues(t, 3, served.Load())
 	metadatatest.AssertEqualExtensionHTTPGuardRefusedRequests(t, tel, []metricdata.DataPoint[int64]{
 		{Attributes: attribute.NewSet(attribute.String("reason", "origin")), Value: 2},
 		{Attributes: attribute.NewSet(attribute.String("reason", "cross_site")), Value: 1},

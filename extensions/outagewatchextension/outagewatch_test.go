@@ -84,6 +84,7 @@ func begin(t *testing.T, after time.Duration, answer func() error) (call func(co
 func TestAServerThatIsAwayIsAnErrorInEachIntervalAndOneWhenItIsBack(t *testing.T) {
 	down := status.Error(codes.Unavailable, "connection refused")
 	answer := down
+	began := time.Now()
 	call, h, logs := begin(t, 100*time.Millisecond, func() error { return answer })
 	require.Eventually(t, func() bool {
 		err := call(t.Context())
@@ -93,7 +94,7 @@ func TestAServerThatIsAwayIsAnErrorInEachIntervalAndOneWhenItIsBack(t *testing.T
 		assert.ErrorIs(t, err, down)
 		return logs.Len() >= 2
 	}, 30*time.Second, 5*time.Millisecond)
-	assert.Contains(t, logs.All()[0].Message, target+" has taken nothing for 0 s: connection refused. ")
+	assert.Regexp(t, "^"+target+` has taken nothing for \d+ s: connection refused\. `, logs.All()[0].Message)
 	require.Eventually(t, func() bool {
 		_ = call(t.Context())
 		return h.status() == "StatusRecoverableError: "+target+" takes nothing: connection refused"
@@ -104,12 +105,12 @@ func TestAServerThatIsAwayIsAnErrorInEachIntervalAndOneWhenItIsBack(t *testing.T
 	assert.Equal(t, "StatusOK", h.status(), "it answers")
 	all := logs.All()
 	assert.Equal(t, target+" takes data again", all[len(all)-1].Message)
-	for i, e := range all {
+	for _, e := range all {
 		assert.Equal(t, zap.ErrorLevel, e.Level)
-		if 0 < i && i < len(all)-1 {
-			assert.GreaterOrEqual(t, e.Time.Sub(all[i-1].Time), 99*time.Millisecond)
-		}
 	}
+	// At most one line in each interval, and one for the end. Two lines may be nearer to each other: a busy machine stops a goroutine
+	// between its look at the clock and the line.
+	assert.LessOrEqual(t, len(all), 2+int(time.Since(began)/(100*time.Millisecond)))
 }
 
 // The follower writes the lines: it knows what room the journal has.

@@ -374,10 +374,8 @@ func TestKafkaThatDoesNotAnswerIsARetryableError(t *testing.T) {
 		w.kafka.SleepControl(func() { <-silent })
 		return nil, nil, false
 	})
-	began := time.Now()
-	requireRetryable(t, p.ConsumeMetrics(t.Context(), gauges("a")))
+	requireRetryable(t, p.ConsumeMetrics(t.Context(), gauges("a"))) // while the broker is silent
 	close(silent)
-	assert.Less(t, time.Since(began), 10*time.Second)
 	require.Eventually(t, func() bool { return p.ConsumeMetrics(t.Context(), gauges("a")) == nil }, 30*time.Second, 20*time.Millisecond)
 }
 

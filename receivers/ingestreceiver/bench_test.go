@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 )
 
@@ -20,7 +21,7 @@ import (
 func BenchmarkIngest(b *testing.B) {
 	factory := ingestreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*ingestreceiver.Config)
-	cfg.HTTP.NetAddr.Endpoint = freeAddress(b)
+	cfg.HTTP.NetAddr.Endpoint = freeport.One(b)
 	set := receivertest.NewNopSettings(factory.Type())
 	logs, err := factory.CreateLogs(b.Context(), set, cfg, consumertest.NewNop())
 	require.NoError(b, err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -28,6 +27,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 )
 
@@ -39,17 +39,9 @@ type server struct {
 	metrics *consumertest.MetricsSink
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, probe.Close()) }()
-	return probe.Addr().String()
-}
-
 func start(t *testing.T, next consumer.Logs, change func(*ingestreceiver.Config)) *server {
 	t.Helper()
-	address := freeAddress(t)
+	address := freeport.One(t)
 	factory := ingestreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*ingestreceiver.Config)
 	cfg.HTTP.NetAddr.Endpoint = address

@@ -206,6 +206,10 @@ func TestTwoMembersShareAndALeavingOneHandsOver(t *testing.T) {
 		defer two.mu.Unlock()
 		return len(one.seen)+len(two.seen) >= 40+4*n
 	}, 30*time.Second, 5*time.Millisecond)
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	two.mu.Lock()
+	defer two.mu.Unlock()
 	for body := range one.seen {
 		assert.NotContains(t, two.seen, body)
 	}
@@ -345,6 +349,8 @@ func TestRangesOfLogsAreDeliveredTogether(t *testing.T) {
 	for body, n := range s.waitFor(t, 200) {
 		assert.Equal(t, 1, n, body)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	assert.LessOrEqual(t, most, partitions*inFlight)
 }
 

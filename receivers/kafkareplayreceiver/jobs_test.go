@@ -88,7 +88,7 @@ func (h *adminHost) create(t *testing.T, body string) (int, map[string]any) {
 	require.Eventually(t, func() bool {
 		status, out = h.ask(t, "POST", "/replays", body)
 		return status != http.StatusServiceUnavailable
-	}, 20*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 	return status, out
 }
 
@@ -224,7 +224,7 @@ func TestAJobGoesOnAfterARestart(t *testing.T) {
 	require.Eventually(t, func() bool { // until the new one has read the log
 		status, _ := host.ask(t, "GET", "/replays/slow", "")
 		return status == http.StatusOK
-	}, 20*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 	assert.EqualValues(t, 200, counts(host.await(t, "slow", "done"))["records"])
 }
 

@@ -284,6 +284,7 @@ func TestAPartitionThatBeginsAgainIsOneLineInEachInterval(t *testing.T) {
 
 // Followers of a Kafka that is away share one line in each interval.
 func TestAKafkaThatIsAwayIsOneLine(t *testing.T) {
+	began := time.Now()
 	core, logs := observer.New(zap.InfoLevel)
 	factory := kafkareplay.NewFactory()
 	hosts := []*seeing{{Host: componenttest.NewNopHost()}, {Host: componenttest.NewNopHost()}}
@@ -302,12 +303,11 @@ func TestAKafkaThatIsAwayIsOneLine(t *testing.T) {
 			return strings.HasPrefix(h.reported(), "StatusRecoverableError: the journal can't be followed: ")
 		})
 	}
-	require.NotEmpty(t, logs.All())
-	for _, e := range logs.All() {
+	all := logs.All()
+	require.NotEmpty(t, all)
+	assert.LessOrEqual(t, len(all), 1+int(time.Since(began)/(2*time.Second)), "at most one in each interval, of both")
+	for _, e := range all {
 		assert.Equal(t, zap.ErrorLevel, e.Level)
 		assert.Contains(t, e.Message, "The journal has not been followed for ")
-	}
-	for i, e := range logs.All()[1:] {
-		assert.GreaterOrEqual(t, e.Time.Sub(logs.All()[i].Time), 2*time.Second-10*time.Millisecond)
 	}
 }

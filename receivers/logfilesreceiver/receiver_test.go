@@ -308,7 +308,7 @@ func TestADeletedFileIsReadToItsEnd(t *testing.T) {
 	b.fail = true
 	b.write("app.log", numbered("line", 0, 5000))
 	b.start()
-	require.Eventually(t, func() bool { return b.counter("otelcol_receiver_log_files_events", "started") == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.counter("otelcol_receiver_log_files_events", "started") == 1 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, os.Remove(b.path("app.log")))
 	b.mu.Lock()
 	b.fail = false
@@ -353,7 +353,7 @@ func TestAHeldTraceOutlivesAKill(t *testing.T) {
 			killed.values[key] = value
 		}
 		return len(killed.values) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	b.stop()
 	b.memory, b.got = killed, nil
 	b.write("app.log", "\tat A.b(A.java:2)\n2026-11-24T05:00:00Z INFO next\n")

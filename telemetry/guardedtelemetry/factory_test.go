@@ -22,16 +22,14 @@ import (
 	"go.opentelemetry.io/collector/service/telemetry"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/telemetry/guardedtelemetry"
 )
 
 // provider makes what factory makes of a configuration with one pull reader on a free port.
 func provider(t *testing.T, factory telemetry.Factory, change func(*otelconf.Prometheus)) (telemetry.MeterProvider, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := freeport.One(t)
 	_, text, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	port, err := strconv.Atoi(text)

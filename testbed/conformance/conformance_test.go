@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
@@ -47,7 +48,7 @@ func penstock(t *testing.T, args ...string) Endpoint {
 // stock starts the receiver of the collector alone, in front of a consumer that takes everything, or refuses it for the time being.
 func stock(t *testing.T, refuse error) Endpoint {
 	t.Helper()
-	ports := process.FreePorts(t, 2)
+	ports := freeport.Claim(t, 2)
 	factory := otlpreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig()
 	require.NoError(t, confmap.NewFromStringMap(map[string]any{"protocols": map[string]any{

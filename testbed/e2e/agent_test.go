@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
@@ -23,7 +24,7 @@ func TestLogFileThroughAgentAndGatewayIntoTheLake(t *testing.T) {
 			agent := process.Start(t, process.Settings{Configs: []string{"profile:agent"}, Env: map[string]string{
 				"PENSTOCK_GATEWAY_ENDPOINT": gateway.GRPC(),
 				"PENSTOCK_LOG_FILES":        filepath.Join(dir, "app.log*"),
-				"PENSTOCK_STATSD_ENDPOINT":  process.FreePorts(t, 1)[0],
+				"PENSTOCK_STATSD_ENDPOINT":  freeport.One(t),
 			}})
 			const parts, perPart = 4, 5000
 			for part := range parts {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -37,7 +38,7 @@ func TestTheAgentScrapes(t *testing.T) {
 `), 0o600))
 	g := gateway.New(t)
 	p := process.Start(t, process.Settings{Configs: []string{"profile:agent"}, Args: []string{"--set=exporters::otlp_grpc/gateway::compression=gzip"},
-		Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": g.Address, "PENSTOCK_STATSD_ENDPOINT": process.FreePorts(t, 1)[0], "PENSTOCK_SCRAPE_CONFIG": file}})
+		Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": g.Address, "PENSTOCK_STATSD_ENDPOINT": freeport.One(t), "PENSTOCK_SCRAPE_CONFIG": file}})
 	ask.Eventually(t, func() error {
 		if n := g.Metrics()["kettles_total"]; n < 2 {
 			return fmt.Errorf("%d scrapes", n)

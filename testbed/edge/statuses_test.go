@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -39,7 +40,7 @@ func agent(t *testing.T, g *gateway.Gateway, args ...string) *process.Process {
 		Args:    append(append(all, "--set=extensions::dead_letter::retry_interval=200ms"), args...),
 		Env: map[string]string{
 			"PENSTOCK_GATEWAY_ENDPOINT": g.Address,
-			"PENSTOCK_STATSD_ENDPOINT":  process.FreePorts(t, 1)[0],
+			"PENSTOCK_STATSD_ENDPOINT":  freeport.One(t),
 		},
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -106,7 +107,7 @@ func TestWithoutInSyncReplicasNothingIsAcknowledged(t *testing.T) {
 func TestASinkThatIsDownDelaysNoOther(t *testing.T) {
 	k := kafka.Start(t, 3)
 	f := newFleet(t, k)
-	dead := process.FreePorts(t, 1)[0]
+	dead := freeport.One(t)
 	p := f.gateway("PENSTOCK_LOKI_URL", "http://"+dead)
 	f.load(2)
 	worst := map[string]float64{}

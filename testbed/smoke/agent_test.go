@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -29,7 +30,7 @@ func agent(t *testing.T, g *gateway.Gateway, dir string, args ...string) *proces
 		Env: map[string]string{
 			"PENSTOCK_GATEWAY_ENDPOINT": g.Address,
 			"PENSTOCK_LOG_FILES":        filepath.Join(dir, "*.log*") + "," + filepath.Join(dir, "pods/*/*/*.log"),
-			"PENSTOCK_STATSD_ENDPOINT":  process.FreePorts(t, 1)[0],
+			"PENSTOCK_STATSD_ENDPOINT":  freeport.One(t),
 			"PENSTOCK_ENVIRONMENT":      "test",
 		},
 	})

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
@@ -208,7 +209,7 @@ func TestTheAdminTokenIsNeeded(t *testing.T) {
 // A listener that other machines reach needs authentication.
 func TestOpenListenersRefuseToStart(t *testing.T) {
 	for variable, extension := range map[string]string{"PENSTOCK_TSDB_ENDPOINT": "embedded_tsdb", "PENSTOCK_ADMIN_ENDPOINT": "admin"} {
-		open := strings.Replace(process.FreePorts(t, 1)[0], "127.0.0.1", "0.0.0.0", 1)
+		open := strings.Replace(freeport.One(t), "127.0.0.1", "0.0.0.0", 1)
 		p := process.New(t, process.Settings{Env: map[string]string{variable: open}})
 		p.Begin(t)
 		assert.NotZero(t, p.Wait(t))

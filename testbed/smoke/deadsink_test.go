@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
@@ -129,7 +130,7 @@ next:
 // Loki is away and the journal small. Logs are refused at once with the reason, metrics go on, the log and the health say what is wrong
 // and the liveness probe stays good. When Loki comes, everything that was accepted is delivered.
 func TestADeadSinkIsLoud(t *testing.T) {
-	address := process.FreePorts(t, 1)[0]
+	address := freeport.One(t)
 	p := process.Start(t, process.Settings{
 		Env: map[string]string{"PENSTOCK_LOKI_URL": "http://" + address},
 		Args: []string{
@@ -236,11 +237,11 @@ func TestADeadSinkIsLoud(t *testing.T) {
 
 // The gateway is away: one line in each interval, none of gRPC's, and a stop drops nothing and does not say so.
 func TestAnAgentSaysOnceAMinuteThatItsGatewayIsAway(t *testing.T) {
-	address := process.FreePorts(t, 1)[0]
+	address := freeport.One(t)
 	p := process.Start(t, process.Settings{
 		Configs: []string{"profile:agent"},
 		Args:    []string{"--set=extensions::outage_watch::after=3s"},
-		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": address, "PENSTOCK_STATSD_ENDPOINT": process.FreePorts(t, 1)[0]},
+		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": address, "PENSTOCK_STATSD_ENDPOINT": freeport.One(t)},
 	})
 	ask.Eventually(t, func() error {
 		if errorLines(p, address+" has taken nothing for", "connection refused") < 2 {

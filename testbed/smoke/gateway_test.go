@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
@@ -23,7 +24,7 @@ import (
 
 // A queue that is full tells an OTLP client to come back and when, over both protocols; what was accepted before is kept.
 func TestGatewayWithAFullQueueTellsWhenToComeBack(t *testing.T) {
-	dead := process.FreePorts(t, 1)[0]
+	dead := freeport.One(t)
 	p := process.Start(t, process.Settings{
 		Configs: []string{"profile:gateway"},
 		Env:     map[string]string{"PENSTOCK_LAKE_URL": "off", "PENSTOCK_OTLP_EXPORT_ENDPOINT": dead},
@@ -68,7 +69,7 @@ func TestGatewayWithAFullQueueTellsWhenToComeBack(t *testing.T) {
 
 // With a Kafka that can't be reached the gateway is up at once, and tells clients to come back.
 func TestGatewayWithoutItsKafkaTellsWhenToComeBack(t *testing.T) {
-	dead := process.FreePorts(t, 1)[0]
+	dead := freeport.One(t)
 	p := process.Start(t, process.Settings{Configs: []string{"profile:gateway"}, Env: map[string]string{"PENSTOCK_KAFKA_BROKERS": dead}})
 	answer, err := send.Logs(p.HTTP(), send.LogBatch("load", 0, 100))
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
@@ -30,7 +31,7 @@ var fileDamages = map[string]func(b []byte) []byte{
 // Every file of queues, positions and states is damaged in turn: the next start succeeds, names the file and what may be lost, and
 // the others are as they were.
 func TestADamagedFileStopsNothing(t *testing.T) {
-	dead := process.FreePorts(t, 1)[0]
+	dead := freeport.One(t)
 	for profile, env := range map[string]map[string]string{
 		"agent": {"PENSTOCK_GATEWAY_ENDPOINT": dead},
 		"gateway": {"PENSTOCK_REMOTE_WRITE_URL": "http://" + dead + "/api/v1/write", "PENSTOCK_LOKI_URL": "http://" + dead,
@@ -42,7 +43,7 @@ func TestADamagedFileStopsNothing(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(logs, "a.log"), []byte("a line\n"), 0o600))
 			if profile == "agent" {
 				env["PENSTOCK_LOG_FILES"] = filepath.Join(logs, "*.log")
-				env["PENSTOCK_STATSD_ENDPOINT"] = net.JoinHostPort("127.0.0.1", portOf(process.FreePorts(t, 1)[0]))
+				env["PENSTOCK_STATSD_ENDPOINT"] = net.JoinHostPort("127.0.0.1", portOf(freeport.One(t)))
 			}
 			p := process.Start(t, process.Settings{Configs: []string{"profile:" + profile}, DataDir: dir, Env: env})
 			post(t, p, 3, time.Now())

@@ -20,7 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // startTimeout is how long a start may take on a loaded machine.
@@ -67,7 +67,7 @@ func Start(t testing.TB, n int) *Cluster {
 	require.NoError(t, err)
 	id[0] &= 0x7f // An id that begins with a dash is an option to Kafka's tool.
 	c := &Cluster{jars: Jars(t), dir: t.TempDir(), id: base64.RawURLEncoding.EncodeToString(id)}
-	ports := process.FreePorts(t, 2*n)
+	ports := freeport.Claim(t, 2*n)
 	var voters []string
 	for i := range n {
 		c.brokers = append(c.brokers, &broker{address: ports[2*i], controller: ports[2*i+1], log: &output{}})

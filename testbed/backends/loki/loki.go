@@ -23,7 +23,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // startTimeout is how long a start with a replay of the log may take on a loaded machine.
@@ -287,7 +287,7 @@ func (s *Server) get(ctx context.Context, tenant, path string, query url.Values)
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
-	for i, address := range process.FreePorts(t, n) {
+	for i, address := range freeport.Claim(t, n) {
 		_, port, err := net.SplitHostPort(address)
 		require.NoError(t, err)
 		ports[i], err = strconv.Atoi(port)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
@@ -89,7 +90,7 @@ func Configured(t testing.TB, r Release, config string, args ...string) *Server 
 	dir := t.TempDir()
 	path := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
-	s := &Server{Address: process.FreePorts(t, 1)[0], binary: Binary(t, r), dir: dir}
+	s := &Server{Address: freeport.One(t), binary: Binary(t, r), dir: dir}
 	s.args = append([]string{
 		"--config.file=" + path, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
 		"--web.listen-address=" + s.Address, "--web.enable-remote-write-receiver",

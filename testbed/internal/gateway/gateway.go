@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip"
 
-	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // Gateway is safe for concurrent use.
@@ -48,7 +48,7 @@ type Decide func(ctx context.Context, items []string) error
 // New returns a gateway that listens until the test ends.
 func New(t testing.TB) *Gateway {
 	t.Helper()
-	g := &Gateway{Address: process.FreePorts(t, 1)[0]}
+	g := &Gateway{Address: freeport.One(t)}
 	g.Start(t)
 	t.Cleanup(func() { g.Stop(t) })
 	return g

@@ -8,14 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // startTimeout is how long a start may take on a loaded two-core machine before a test gives up.
@@ -98,7 +97,7 @@ func New(t testing.TB, settings Settings) *Process {
 	if settings.DataDir == "" {
 		settings.DataDir = t.TempDir()
 	}
-	ports := FreePorts(t, 8)
+	ports := freeport.Claim(t, 8)
 	p := &Process{Under: settings.Under, settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
 		"PENSTOCK_DATA_DIR":           settings.DataDir,
 		"PENSTOCK_OTLP_GRPC_ENDPOINT": ports[0],
@@ -293,37 +292,8 @@ func Fetch(ctx context.Context, url string) (int, string, error) {
 	return resp.StatusCode, string(body), err
 }
 
-// FreePorts returns n loopback addresses that nothing listens on, and that are this test's until it ends. They lie below
-// the ports that the kernel gives to outgoing connections: one of those may take a port while the process that should listen there
-// is down.
-func FreePorts(t testing.TB, n int) []string {
-	t.Helper()
-	const lowest, count = 20_000, 12_000
-	claims := filepath.Join(os.TempDir(), fmt.Sprintf("penstock-test-ports-%d", os.Getuid()))
-	require.NoError(t, os.MkdirAll(claims, 0o755))
-	addresses := make([]string, 0, n)
-	for tries := 0; len(addresses) < n; tries++ {
-		require.Less(t, tries, 1000, "no free ports from %d to %d", lowest, lowest+count-1)
-		port := lowest + rand.IntN(count)
-		// Another test process must not choose it between this look and the child's start: the lock goes with this process.
-		claim, err := os.OpenFile(filepath.Join(claims, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o600)
-		require.NoError(t, err)
-		if syscall.Flock(int(claim.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-			_ = claim.Close()
-			continue
-		}
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			_ = claim.Close()
-			continue
-		}
-		_ = l.Close()
-		t.Cleanup(func() { _ = claim.Close() })
-		addresses = append(addresses, address)
-	}
-	return addresses
-}
+// FreePorts is [freeport.Claim].
+func FreePorts(t testing.TB, n int) []string { return freeport.Claim(t, n) }
 
 // logBuffer collects a child's output; exec writes from its own goroutine.
 type logBuffer struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +30,8 @@ import (
 type receiver struct {
 	*httptest.Server
 	mu       sync.Mutex
-	requests []string           // version and number of samples of each
-	stored   map[string][]int64 // times by series
+	requests []string           // version and number of samples of each; guarded by mu
+	stored   map[string][]int64 // times by series; guarded by mu
 }
 
 // got is a request as a receiver sees it.
@@ -41,6 +42,7 @@ type got struct {
 	times  []int64
 }
 
+// newReceiver calls answer for one request at a time.
 func newReceiver(t *testing.T, answer func(w http.ResponseWriter, g got) (stored bool)) *receiver {
 	t.Helper()
 	r := &receiver{stored: map[string][]int64{}}
@@ -127,8 +129,26 @@ func series(n int, at int64) []sample.Sample {
 	return s
 }
 
+// seen returns the requests until now.
+func (r *receiver) seen() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.requests)
+}
+
+// kept returns the times of what was stored until now, by series.
+func (r *receiver) kept() map[string][]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make(map[string][]int64, len(r.stored))
+	for s, times := range r.stored {
+		out[s] = slices.Clone(times)
+	}
+	return out
+}
+
 func (r *receiver) all() (n int) {
-	for _, times := range r.stored {
+	for _, times := range r.kept() {
 		n += len(times)
 	}
 	return n
@@ -156,7 +176,7 @@ func TestHeadersOfBothVersions(t *testing.T) {
 		res, err := r.writer(c.protocol, 1).Write(t.Context(), remotewrite.NewMarks(), series(3, 1), http.Header{"X-Scope-Orgid": {"team"}}, false)
 		require.NoError(t, err)
 		assert.Equal(t, remotewrite.Counts{Samples: c.wantSent}, res.Sent)
-		assert.Len(t, r.requests, c.wantRequests)
+		assert.Len(t, r.seen(), c.wantRequests)
 	}
 }
 
@@ -177,16 +197,15 @@ func TestFallsBackToVersion1(t *testing.T) {
 				_, err := w.Write(t.Context(), remotewrite.NewMarks(), series(3, 1), nil, false)
 				require.NoError(t, err)
 			}
-			assert.Equal(t, []string{"2:3", "1:3", "1:3"}, r.requests, "asked for once")
+			assert.Equal(t, []string{"2:3", "1:3", "1:3"}, r.seen(), "asked for once")
 		})
 	}
 }
 
 func TestNothingIsLostOrSentTwiceWhenABatchComesAgain(t *testing.T) {
-	failing := true
-	calls := 0
+	var calls, well atomic.Int32
 	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
-		if calls++; failing && calls%3 == 0 {
+		if calls.Add(1)%3 == 0 && well.Load() == 0 {
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(http.StatusTooManyRequests)
 			return false
@@ -204,12 +223,12 @@ func TestNothingIsLostOrSentTwiceWhenABatchComesAgain(t *testing.T) {
 	require.ErrorAs(t, err, &again)
 	assert.Equal(t, 7*time.Second, again.After)
 	assert.Positive(t, sent, "the test means a part that is delivered")
-	failing = false
+	well.Store(1)
 	res, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	sent += res.Sent.All()
 	assert.Equal(t, 200, sent)
-	assert.Len(t, r.stored, 200)
+	assert.Len(t, r.kept(), 200)
 	assert.Equal(t, 200, r.all(), "none twice")
 	// A batch that is done is forgotten: the same samples are then another batch.
 	_, err = w.Write(t.Context(), known, samples, nil, false)
@@ -229,11 +248,11 @@ func TestSamplesOfASeriesStayInOrder(t *testing.T) {
 	}
 	_, err := w.Write(t.Context(), remotewrite.NewMarks(), samples, nil, false)
 	require.NoError(t, err)
-	for s, times := range r.stored {
+	for s, times := range r.kept() {
 		require.Len(t, times, 50)
 		require.IsIncreasing(t, times, s)
 	}
-	for _, req := range r.requests {
+	for _, req := range r.seen() {
 		assert.LessOrEqual(t, len(req), len("2:10"))
 	}
 }
@@ -323,13 +342,13 @@ func TestWithoutIsolationARefusedRequestIsSentOnce(t *testing.T) {
 	res, err := w.Write(t.Context(), remotewrite.NewMarks(), series(5, 1), nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 5}, res.Refused)
-	assert.Equal(t, []string{"1:5"}, r.requests)
+	assert.Equal(t, []string{"1:5"}, r.seen())
 }
 
 // A receiver that was busy answers some requests with 503, and had stored one of them; another answer is lost. What is
 // refused of those requests the second time is stored already.
 func TestWhatIsRefusedWhenItComesAgainIsRedelivered(t *testing.T) {
-	newest := map[string]int64{}
+	newest := map[string]int64{} // the receiver's alone, which answers one request at a time
 	calls := 0
 	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
 		calls++
@@ -420,16 +439,16 @@ func TestRedirections(t *testing.T) {
 
 // A receiver that fell back to 1.0 doesn't know custom buckets: they are left out and counted, once, and the others go.
 func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
-	busy := true
+	var well atomic.Bool
 	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
 		if g.v2 {
 			w.WriteHeader(http.StatusUnsupportedMediaType)
 			return false
 		}
-		if busy {
+		if !well.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		return !busy
+		return well.Load()
 	})
 	samples := series(30, 1)
 	for i := range samples[:25] {
@@ -442,7 +461,7 @@ func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
 	var again *remotewrite.RetryError
 	require.ErrorAs(t, err, &again)
 	refused += res.Refused[remotewrite.Unsupported]
-	busy = false
+	well.Store(true)
 	res, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	refused += res.Refused[remotewrite.Unsupported]

@@ -71,7 +71,7 @@ func readTo(t *testing.T, r *running, topic string) (got map[int64]string, end i
 	stable, _ := stables.Lookup(topic, 0)
 	require.Equal(t, last.Offset, stable.Offset, "%s: no transaction is open", topic)
 	got = map[int64]string{}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	starts, err := kadm.NewClient(c).ListStartOffsets(t.Context(), topic)
 	require.NoError(t, err)

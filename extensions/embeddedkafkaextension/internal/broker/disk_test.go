@@ -138,7 +138,7 @@ func TestAppendsShareAFlush(t *testing.T) {
 		require.NoError(t, err)
 		wg.Go(func() { errs[i] = c.ProduceSync(t.Context(), record(fmt.Sprint(i))).FirstErr() })
 	}
-	require.Eventually(t, func() bool { return r.Queued(topic, 0) >= writers-1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return r.Queued(topic, 0) >= writers-1 }, 30*time.Second, time.Millisecond)
 	d.held.Store(nil)
 	close(hold)
 	wg.Wait()
@@ -170,9 +170,9 @@ func TestAFullDiskRefusesBeforeItIsFull(t *testing.T) {
 	c := r.client(t, kgo.RecordRetries(0))
 	require.Eventually(t, func() bool {
 		return errors.Is(c.ProduceSync(t.Context(), record("x")).FirstErr(), kerr.ThrottlingQuotaExceeded)
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	assert.True(t, r.Room(topic, time.Now()).Disk)
 	d.free.Store(0)
-	require.Eventually(t, func() bool { return !r.Full() }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !r.Full() }, 30*time.Second, time.Millisecond)
 	produce(t, r.client(t), "y")
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,11 +19,27 @@ import (
 
 var thursday = time.Date(2026, 11, 26, 10, 20, 0, 0, time.UTC)
 
-// store answers as Prometheus or Loki would; what was asked of it stands in asked.
+// store answers as Prometheus or Loki would, and keeps the requests.
 type store struct {
 	*httptest.Server
-	answers map[string]string
-	asked   []string
+
+	mu      sync.Mutex
+	answers map[string]string // by path; guarded by mu
+	seen    []string          // guarded by mu
+}
+
+// says makes text the answer at path from now on, and 404 if text is "404".
+func (s *store) says(path, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[path] = text
+}
+
+// asked returns the requests until now.
+func (s *store) asked() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen)
 }
 
 func newStore(t *testing.T, answers map[string]string) *store {
@@ -32,9 +50,11 @@ func newStore(t *testing.T, answers map[string]string) *store {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		s.asked = append(s.asked, fmt.Sprint(r.URL.Path, r.Form["match[]"], r.Form["query"], r.Form["start"], r.Form["end"]))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.seen = append(s.seen, fmt.Sprint(r.URL.Path, r.Form["match[]"], r.Form["query"], r.Form["start"], r.Form["end"]))
 		text, ok := s.answers[r.URL.Path]
-		if !ok {
+		if !ok || text == "404" {
 			http.NotFound(w, r)
 			return
 		}
@@ -116,7 +136,7 @@ func TestADeletionThatIsLateIsNotSent(t *testing.T) {
 	elsewhere := errors.New("another one leads")
 	lost := func(context.Context) (time.Time, error) { return time.Now().Add(time.Hour), elsewhere }
 	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, lost), elsewhere)
-	assert.Empty(t, s.asked)
+	assert.Empty(t, s.asked())
 
 	asked := 0
 	once := func(context.Context) (time.Time, error) {
@@ -126,7 +146,7 @@ func TestADeletionThatIsLateIsNotSent(t *testing.T) {
 		return time.Now().Add(time.Hour), nil
 	}
 	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, once), elsewhere)
-	assert.Len(t, s.asked, 1, "each deletion asks anew")
+	assert.Len(t, s.asked(), 1, "each deletion asks anew")
 }
 
 func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
@@ -145,10 +165,10 @@ func TestReplaceDeletesRawAndRollupsAndLooksWhetherTheyAreGone(t *testing.T) {
 		`/api/v1/query[] [sum(count_over_time({job="shop",rollup_window!=""}[1000000ms]))] [] []`,
 		`/api/v1/query[] [sum(count_over_time(up{rollup_window=""}[1000000ms]))] [] []`,
 		`/api/v1/query[] [sum(count_over_time(up{rollup_window!=""}[1000000ms]))] [] []`,
-	}, s.asked)
-	s.answers["/api/v1/query"] = `{"data":{"result":[{"value":[1,"7"]}]}}`
+	}, s.asked())
+	s.says("/api/v1/query", `{"data":{"result":[{"value":[1,"7"]}]}}`)
 	assert.ErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, hour), target.ErrLeft)
-	delete(s.answers, "/api/v1/admin/tsdb/delete_series")
+	s.says("/api/v1/admin/tsdb/delete_series", "404")
 	assert.NotErrorIs(t, prometheus(s).Replace(t.Context(), []string{"up"}, from, to, hour), target.ErrLeft)
 }
 

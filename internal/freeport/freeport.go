@@ -1,0 +1,52 @@
+// Package freeport gives tests loopback addresses to listen at, for servers that take an address and can't say which port they got.
+package freeport
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/gofrs/flock"
+	"github.com/stretchr/testify/require"
+)
+
+// The range lies below the ports that kernels give to outgoing connections: one of those may take a port while the server that
+// should listen there is down.
+const lowest, count = 20_000, 12_000
+
+// Claim returns n loopback addresses that nothing listens at and that are this test's until it ends. A listener at port 0 that is closed
+// again does not keep its port: another test may get it before the server binds it.
+func Claim(t testing.TB, n int) []string {
+	t.Helper()
+	claims := filepath.Join(os.TempDir(), fmt.Sprintf("penstock-test-ports-%d", os.Getuid()))
+	require.NoError(t, os.MkdirAll(claims, 0o755))
+	addresses := make([]string, 0, n)
+	for tries := 0; len(addresses) < n; tries++ {
+		require.Less(t, tries, 1000, "no free ports from %d to %d", lowest, lowest+count-1)
+		port := lowest + rand.IntN(count)
+		claim := flock.New(filepath.Join(claims, strconv.Itoa(port)), flock.SetPermissions(0o600)) // it goes with this process
+		if held, err := claim.TryLock(); err != nil || !held {
+			continue
+		}
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = claim.Unlock()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = claim.Unlock() })
+		addresses = append(addresses, address)
+	}
+	return addresses
+}
+
+// One returns one address, as Claim does.
+func One(t testing.TB) string {
+	t.Helper()
+	return Claim(t, 1)[0]
+}
