@@ -25,6 +25,7 @@ type guard struct {
 	tel   *telemetry
 
 	partitions *local.Partitions[*partition]
+	own        string // the instance, where the journal lives in this process; set by Start
 	unmount    func()
 }
 
@@ -47,8 +48,12 @@ func (g *guard) Capabilities() consumer.Capabilities {
 
 // Start opens the local session, unless batches must come with one, and the page on the admin extension.
 func (g *guard) Start(ctx context.Context, host component.Host) error {
+	owner := local.Owner{ID: g.set.ID, InstanceID: g.cfg.InstanceID, Storage: g.cfg.Storage}
+	var err error
+	if g.own, err = owner.InstanceBehindJournal(host); err != nil {
+		return err
+	}
 	if g.cfg.Journal != journalRequired {
-		owner := local.Owner{ID: g.set.ID, InstanceID: g.cfg.InstanceID, Storage: g.cfg.Storage}
 		err := g.partitions.Open(ctx, host, owner, local.Settings{Interval: g.cfg.CheckpointInterval, Failed: g.tel.failed})
 		if err != nil {
 			return err

@@ -29,6 +29,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
@@ -75,6 +76,46 @@ func seriesOf(batches []pmetric.Metrics) (list []string) {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// embedded is an extension that holds the journal in this process.
+type embedded struct{ component.Component }
+
+func (embedded) JournalRoom(string) journal.Room { return journal.Room{} }
+
+// The partitions of a journal in this process have the names that those of a gateway's Kafka have, or of another standalone's. Who owns its
+// journal alone says so on the streams that it makes up, or one store would get two values for one series and time.
+func TestAJournalOfItsOwnIsOnTheSeries(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		extensions := map[component.ID]component.Component{}
+		want := "map[method:GET otel.metric.overflow:true penstock.partition:p.metrics-0]=30"
+		if own {
+			extensions[component.MustNewID("embedded_kafka")] = embedded{}
+			want = "map[method:GET otel.metric.overflow:true penstock.instance:here penstock.partition:p.metrics-0]=30"
+		}
+		cfg := testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.InstanceID, c.Report.Interval = 20, "here", time.Minute })
+		g := newRigIn(t, host{extensions}, cfg)
+		sink := &consumertest.MetricsSink{}
+		g.guard.(*guard).next = sink
+		g.consume(requests(epoch.Add(time.Second), users(0, 50)...))
+		sink.Reset()
+		g.advance(epoch, true)
+		g.advance(epoch.Add(2*time.Minute), true)
+		reports := 0
+		var folded []pmetric.Metrics
+		for _, md := range sink.AllMetrics() {
+			m := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
+			if m.Name() != "penstock.cardinality.series" {
+				folded = append(folded, md)
+				continue
+			}
+			reports++
+			_, signed := m.Gauge().DataPoints().At(0).Attributes().Get("penstock.instance")
+			assert.Equal(t, own, signed)
+		}
+		assert.Equal(t, []string{want}, seriesOf(folded))
+		assert.Positive(t, reports)
+	}
 }
 
 func TestFoldRemovesTheGuiltyAttribute(t *testing.T) {

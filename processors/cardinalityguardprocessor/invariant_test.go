@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -158,6 +159,7 @@ type rig struct {
 	cfg     *Config
 	tel     *componenttest.Telemetry
 	sink    *refusing
+	host    component.Host
 	guard   processor.Metrics
 	session *delivery.Session
 	ctx     context.Context
@@ -232,9 +234,11 @@ func (r *refusing) checkOverflow(metric streamkey.Key, m pmetric.Metric) {
 	}
 }
 
-func newRig(t *testing.T, cfg *Config) *rig {
+func newRig(t *testing.T, cfg *Config) *rig { return newRigIn(t, componenttest.NewNopHost(), cfg) }
+
+func newRigIn(t *testing.T, h component.Host, cfg *Config) *rig {
 	cfg.Journal = journalRequired // Batches come with the session of the rig.
-	g := &rig{t: t, cfg: cfg, tel: componenttest.NewTelemetry()}
+	g := &rig{t: t, cfg: cfg, host: h, tel: componenttest.NewTelemetry()}
 	g.sink = &refusing{ledger: newLedger(t), refuse: func() error { return nil }, overflow: map[streamkey.Key]int64{}, stamped: map[sample]bool{}}
 	g.start(nil)
 	return g
@@ -247,7 +251,7 @@ func (g *rig) start(state []byte) {
 	var err error
 	g.guard, err = NewFactory().CreateMetrics(g.t.Context(), set, g.cfg, g.sink)
 	require.NoError(g.t, err)
-	require.NoError(g.t, g.guard.Start(g.t.Context(), componenttest.NewNopHost()))
+	require.NoError(g.t, g.guard.Start(g.t.Context(), g.host))
 	g.session, err = delivery.NewSession(delivery.Settings{Label: "p.metrics-0", Began: epoch, State: state})
 	require.NoError(g.t, err)
 	g.ctx = delivery.With(g.t.Context(), g.session)

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/internal/repeat"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/tenant"
@@ -75,6 +77,15 @@ func (p *partition) overflowStreams() int64 { return p.fold.Streams() }
 // foldedDelay is how long after its time a point leaves at the latest: a pane closes when the newest point lies a pane behind
 // its end, and the driver looks for that every second.
 func (p *partition) foldedDelay() time.Duration { return 2*p.rules.Load().FlushInterval + time.Second }
+
+// sign puts on attributes which partition makes the stream up. Without a journal its name is the instance; of a journal in this process the
+// instance tells it from the one in another.
+func sign(attributes pcommon.Map, partition, instance string) {
+	attributes.PutStr(partitionAttribute, partition)
+	if instance != "" {
+		attributes.PutStr(local.InstanceAttribute, instance)
+	}
+}
 
 // tenantKey keeps resources of tenants apart that are known from client metadata only.
 func tenantKey(name string) streamkey.Key {

@@ -18,7 +18,9 @@ const maxReportTenants = 100
 
 // partitionReport is what is told of a partition, as JSON and on the page.
 type partitionReport struct {
-	Partition       string `json:"partition"`
+	Partition string `json:"partition"`
+	// Instance tells the partition from that of another process whose journal is its own too; empty behind a Kafka that gateways share.
+	Instance        string `json:"instance,omitempty"`
 	Series          int64  `json:"series"`
 	Limit           int64  `json:"limit"`
 	OverflowStreams int64  `json:"overflow_streams"`
@@ -58,7 +60,7 @@ type attributeReport struct {
 // summary lists the top metrics by series and the top attributes by distinct values, per tenant.
 func (p *partition) summary(top int) partitionReport {
 	out := partitionReport{
-		Partition: p.session.Label(), Series: p.activeSeries(), Limit: p.rules.Load().Limits.Series,
+		Partition: p.session.Label(), Instance: p.g.own, Series: p.activeSeries(), Limit: p.rules.Load().Limits.Series,
 		OverflowStreams: p.overflowStreams(), Contributors: p.contributors(), Tenants: []tenantReport{},
 		FoldedDelay: p.foldedDelay().Seconds(), LatePoints: p.late.Load(),
 	}
@@ -145,7 +147,7 @@ func (r partitionReport) metrics(at time.Time) pmetric.Metrics {
 		for i := 0; i < len(attrs); i += 2 {
 			dp.Attributes().PutStr(attrs[i], attrs[i+1])
 		}
-		dp.Attributes().PutStr(partitionAttribute, r.Partition)
+		sign(dp.Attributes(), r.Partition, r.Instance)
 		return dp
 	}
 	put(overflow).SetIntValue(r.OverflowStreams)

@@ -95,7 +95,7 @@ func (a *absorber) identity(key streamkey.Key, attrs pcommon.Map, v *admission.V
 		}
 	}
 	to.PutBool(overflowAttribute, true)
-	to.PutStr(partitionAttribute, a.p.session.Label())
+	sign(to, a.p.session.Label(), a.p.g.own)
 	return id
 }
 

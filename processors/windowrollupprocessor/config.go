@@ -56,7 +56,7 @@ type Config struct {
 	Storage *component.ID `mapstructure:"storage"`
 	// CheckpointInterval is how often the state is saved in Storage when no window closes. Default 1m.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
-	// InstanceID tells the overflow streams of gateways apart where there is no journal; empty means the host name.
+	// InstanceID tells the streams of collectors apart that share no journal; empty means the host name.
 	InstanceID string `mapstructure:"instance_id"`
 	// Journal says whether batches may come without a session: optional (default) or required.
 	Journal string `mapstructure:"journal"`

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
 )
@@ -68,8 +69,8 @@ func (p *partition) Flush(ctx context.Context) error {
 	}
 	err := p.state.Render(p.w.cfg.Emit.BatchPoints, func(fromClient string, md pmetric.Metrics) error {
 		n := md.DataPointCount()
-		if !journal {
-			sign(md, p.session.Label())
+		if instance := p.w.instance(journal, p.session); instance != "" {
+			sign(md, instance)
 		}
 		if err := pace.wait(ctx, n); err != nil {
 			return err
@@ -91,10 +92,6 @@ func (p *partition) Flush(ctx context.Context) error {
 	p.w.tel.flushed(ctx, time.Since(begin), p.w.cfg.shortest())
 	return err
 }
-
-// instanceAttribute is on every point of a rollup that was made without a journal: two collectors that get a part of a service each would
-// write one series otherwise, and a store keeps the first of two values for one time. Behind a journal a series has one partition.
-const instanceAttribute = "penstock.instance"
 
 // sign puts the instance on all points of md.
 func sign(md pmetric.Metrics, instance string) {
@@ -123,7 +120,7 @@ func signPoints[P interface{ Attributes() pcommon.Map }](points interface {
 	At(int) P
 }, instance string) {
 	for i := range points.Len() {
-		points.At(i).Attributes().PutStr(instanceAttribute, instance)
+		points.At(i).Attributes().PutStr(local.InstanceAttribute, instance)
 	}
 }
 

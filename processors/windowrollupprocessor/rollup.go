@@ -31,6 +31,7 @@ type windowRollup struct {
 	tel  *telemetry
 
 	partitions *local.Partitions[*partition]
+	own        string // the instance, where the journal lives in this process; set by Start
 	unmount    func()
 	stopping   atomic.Bool
 }
@@ -54,8 +55,12 @@ func (*windowRollup) Capabilities() consumer.Capabilities {
 
 // Start opens the local session, unless batches must come with one, and the page on the admin extension.
 func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
+	owner := local.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
+	var err error
+	if w.own, err = owner.InstanceBehindJournal(host); err != nil {
+		return err
+	}
 	if w.cfg.Journal != journalRequired {
-		owner := local.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
 		err := w.partitions.Open(ctx, host, owner, local.Settings{Interval: w.cfg.CheckpointInterval, Failed: w.tel.failed})
 		if err != nil {
 			return err
@@ -63,6 +68,15 @@ func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 	}
 	w.unmount = admin.Mount(host, w.set.ID, "Window rollup", w.page(), w.set.Logger)
 	return nil
+}
+
+// instance is what the points of a rollup carry as [local.InstanceAttribute]; empty: nothing. Two collectors that get a part of a service each
+// would write one series otherwise. In a Kafka that gateways share, a series has one partition.
+func (w *windowRollup) instance(journal bool, s *delivery.Session) string {
+	if journal {
+		return w.own
+	}
+	return s.Label()
 }
 
 // Shutdown saves the state or, without a storage, closes and sends all windows.

@@ -30,6 +30,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
@@ -111,14 +112,19 @@ type rig struct {
 	cfg     *Config
 	tel     *componenttest.Telemetry
 	next    consumer.Metrics
+	host    component.Host
 	proc    processor.Metrics
 	session *delivery.Session
 	ctx     context.Context
 }
 
 func newRig(t *testing.T, cfg *Config, next consumer.Metrics) *rig {
+	return newRigIn(t, componenttest.NewNopHost(), cfg, next)
+}
+
+func newRigIn(t *testing.T, h component.Host, cfg *Config, next consumer.Metrics) *rig {
 	cfg.Journal = journalRequired
-	r := &rig{t: t, cfg: cfg, tel: componenttest.NewTelemetry(), next: next}
+	r := &rig{t: t, cfg: cfg, tel: componenttest.NewTelemetry(), next: next, host: h}
 	r.start(nil)
 	return r
 }
@@ -130,7 +136,7 @@ func (r *rig) start(state []byte) {
 	var err error
 	r.proc, err = NewFactory().CreateMetrics(r.t.Context(), set, r.cfg, r.next)
 	require.NoError(r.t, err)
-	require.NoError(r.t, r.proc.Start(r.t.Context(), componenttest.NewNopHost()))
+	require.NoError(r.t, r.proc.Start(r.t.Context(), r.host))
 	r.session, err = delivery.NewSession(delivery.Settings{Label: "p.metrics-0", Began: epoch, State: state})
 	require.NoError(r.t, err)
 	r.ctx = delivery.With(r.t.Context(), r.session)
@@ -423,41 +429,87 @@ func TestLocalStateSurvivesARestart(t *testing.T) {
 	})
 }
 
+// store keeps the first value for one series and time, as a TSDB does, and the test fails when another one comes.
+type store struct {
+	t      *testing.T
+	values map[string]int64
+}
+
+func (s *store) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (s *store) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+			if m.Type() != pmetric.MetricTypeSum {
+				continue
+			}
+			for _, dp := range m.Sum().DataPoints().All() {
+				key := fmt.Sprint(m.Name(), rm.Resource().Attributes().AsRaw(), dp.Attributes().AsRaw(), dp.Timestamp())
+				assert.NotContains(s.t, s.values, key)
+				s.values[key] = int64(dp.DoubleValue()) + dp.IntValue()
+			}
+		}
+	}
+	return nil
+}
+
+func (s *store) total(metric string) (total int64) {
+	for key, v := range s.values {
+		if strings.HasPrefix(key, metric) {
+			total += v
+		}
+	}
+	return total
+}
+
+// embedded is an extension that holds the journal in this process.
+type embedded struct{ component.Component }
+
+func (embedded) JournalRoom(string) journal.Room { return journal.Room{} }
+
+// Two standalone collectors and a gateway get a part of a service each and write into one store. Their journals have partitions of
+// equal names: who owns its journal alone says so on its rollups, as on those that are past the budget.
+func TestAJournalOfItsOwnIsOnTheSeries(t *testing.T) {
+	s := &store{t: t, values: map[string]int64{}}
+	own := host{map[component.ID]component.Component{component.MustNewID("embedded_kafka"): embedded{}}}
+	for instance, users := range map[string][]string{"one": {"a", "b"}, "two": {"c", "d", "e"}, "": {"f", "g"}} {
+		h := component.Host(own)
+		if instance == "" {
+			h = componenttest.NewNopHost() // the gateway
+		}
+		r := newRigIn(t, h, perMinute(func(c *Config) { c.InstanceID, c.MaxStreams, c.Rules[0].By = instance, 1, []string{"user_id"} }), s)
+		require.NoError(t, r.proc.ConsumeMetrics(r.ctx, requests(epoch, users...)))
+		r.advance(delivery.Unbounded(), true)
+		assert.EqualValues(t, len(users)-1, count(t, r.tel, "folded_points"), "one stream alone has room")
+		require.NoError(t, r.proc.Shutdown(t.Context()))
+	}
+	assert.Equal(t, int64(7), s.total("requests.sum"), "%v", s.values)
+	signed := 0
+	for key := range s.values {
+		if strings.Contains(key, "penstock.instance:one") || strings.Contains(key, "penstock.instance:two") {
+			signed++
+		} else {
+			assert.NotContains(t, key, "penstock.instance")
+		}
+	}
+	assert.Equal(t, 2*(len(s.values)-signed), signed, "those of the two; gateways that share a Kafka share their series")
+}
+
 // Two collectors without a journal get a part of a service each and write into one store: each writes series of its own. A store keeps
 // the first of two values for one series and time, which made 4 of 44.
 func TestInstancesWithoutAJournalWriteNoSeriesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stored := map[string]int64{}
-		next, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
-			for _, rm := range md.ResourceMetrics().All() {
-				for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
-					if m.Type() != pmetric.MetricTypeSum {
-						continue
-					}
-					for _, dp := range m.Sum().DataPoints().All() {
-						key := fmt.Sprint(m.Name(), rm.Resource().Attributes().AsRaw(), dp.Attributes().AsRaw(), dp.Timestamp())
-						assert.NotContains(t, stored, key)
-						stored[key] = int64(dp.DoubleValue()) + dp.IntValue()
-					}
-				}
-			}
-			return nil
-		})
-		require.NoError(t, err)
+		s := &store{t: t, values: map[string]int64{}}
 		at := time.Now()
 		for instance, users := range map[string][]string{"g1": {"a"}, "g2": {"b", "c", "d"}} {
-			w := startLocal(t, componenttest.NewTelemetry(), perMinute(func(c *Config) { c.InstanceID = instance }), next, componenttest.NewNopHost())
+			w := startLocal(t, componenttest.NewTelemetry(), perMinute(func(c *Config) { c.InstanceID = instance }), s, componenttest.NewNopHost())
 			require.NoError(t, w.ConsumeMetrics(t.Context(), requests(at, users...)))
 			require.NoError(t, w.Shutdown(t.Context()))
 		}
-		total := int64(0)
-		for key, v := range stored {
+		for key := range s.values {
 			assert.Contains(t, key, "penstock.instance:g")
-			if strings.HasPrefix(key, "requests.sum") {
-				total += v
-			}
 		}
-		assert.Equal(t, int64(4), total, "%v", stored)
+		assert.Equal(t, int64(4), s.total("requests.sum"), "%v", s.values)
 	})
 }
 

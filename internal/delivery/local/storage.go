@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
@@ -20,16 +19,9 @@ type Owner struct {
 
 // OpenOwned opens the local session of owner: [Open] with the label and the storage that its configuration names.
 func OpenOwned(ctx context.Context, host component.Host, owner Owner, set Settings) (*Driver, error) {
-	set.Label = owner.InstanceID
-	if set.Label == "" {
-		name, err := os.Hostname()
-		if err != nil {
-			return nil, fmt.Errorf("instance_id: not set, and the host name is not known: %w", err)
-		}
-		set.Label = name
-	}
-	if name := owner.ID.Name(); name != "" {
-		set.Label += "/" + name // Two of one type in one process never write one series either.
+	var err error
+	if set.Label, err = owner.Instance(); err != nil {
+		return nil, err
 	}
 	if owner.Storage != nil {
 		client, err := OpenStorage(ctx, host, *owner.Storage, component.KindProcessor, owner.ID, "state")
