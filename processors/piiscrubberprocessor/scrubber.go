@@ -43,6 +43,7 @@ type scrubber struct {
 	unmount func()    // guarded by mu
 	closed  func()    // forgets this scrubber
 	merged  sync.Once // the warning about points that became one
+	failed  sync.Map  // by name, the detectors whose failure the log has
 }
 
 func newScrubber(set component.TelemetrySettings, id component.ID, cfg *Config, closed func()) (*scrubber, error) {
@@ -175,6 +176,24 @@ func (s *scrubber) count(ctx context.Context, signal string, b *scrub.Batch) {
 		s.telemetry.ProcessorPiiScrubberUnscanned.Add(ctx, n, metric.WithAttributes(
 			attribute.String("outcome", outcome), attribute.String("reason", reasons[reason]), sig))
 	}
+	for f, failed := range b.Failures {
+		s.telemetry.ProcessorPiiScrubberDetectorFailures.Add(ctx, failed.Values, metric.WithAttributes(
+			attribute.String("detector", f.Detector), attribute.String("field", f.Place), sig))
+		if _, said := s.failed.LoadOrStore(f.Detector, true); !said {
+			s.report(signal, f, failed)
+		}
+	}
+}
+
+// report writes the one line about a detector that fails. It is a bug of ours, so the line has what finds it, and nothing of the data.
+func (s *scrubber) report(signal string, f scrub.Failure, failed *scrub.Failing) {
+	outcome := "pass as they are"
+	if s.scrub.FailClosed {
+		outcome = "are redacted whole"
+	}
+	s.log.Error("a detector fails: the values that it fails on "+outcome+" and are counted; this is said once for each detector",
+		zap.String("detector", f.Detector), zap.String("at", failed.At), zap.String("cause", failed.Cause),
+		zap.String("signal", signal), zap.String("field", f.Place), zap.String("key", failed.Key))
 }
 
 var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scrub.Binary: "binary", scrub.Failed: "error"}

@@ -2,6 +2,7 @@ package piiscrubberprocessor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,8 +18,16 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
 	"go.opentelemetry.io/collector/processor/xprocessor"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadatatest"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
 const canary = "canary@victim.example.com"
@@ -41,6 +50,39 @@ func plant(m pcommon.Map) {
 	m.PutEmptySlice("http.request.header.cookie").AppendEmpty().SetStr("a=canary-hunter2")
 	m.PutStr("canary@victim.example.com.seen", "1")
 	m.PutStr("clean", "GET /orders/550e8400-e29b-41d4-a716-446655440000 200")
+}
+
+// A detector that panics is counted with its name and the field, and named once in the log, which holds nothing of the data.
+func TestADetectorThatFailsIsNamedOnce(t *testing.T) {
+	set, tel := settings(t)
+	core, logs := observer.New(zap.InfoLevel)
+	set.Logger = zap.New(core)
+	cfg := createDefaultConfig().(*Config)
+	s, err := newScrubber(set.TelemetrySettings, set.ID, cfg, func() {})
+	require.NoError(t, err)
+	with := s.scrub.Settings
+	with.Scanner = detect.New(detect.Options{Custom: []detect.Custom{{}}}) // it has no expression
+	s.scrub = scrub.New(with)
+	s.batches.New = func() any { return s.scrub.NewBatch() }
+	s.ready.Store(true)
+	for range 3 {
+		require.NoError(t, s.pass(t.Context(), signalLogs, func(b *scrub.Batch) {
+			v := pcommon.NewValueStr(canary)
+			b.Value("body", v)
+			assert.NotContains(t, v.Str(), "canary", "it is redacted whole")
+			_, _ = b.Text("event_name", canary)
+		}))
+	}
+	metadatatest.AssertEqualProcessorPiiScrubberDetectorFailures(t, tel, []metricdata.DataPoint[int64]{
+		{Value: 3, Attributes: attribute.NewSet(attribute.String("detector", "custom"), attribute.String("field", "body"), attribute.String("signal", "logs"))},
+		{Value: 3, Attributes: attribute.NewSet(attribute.String("detector", "custom"), attribute.String("field", "event_name"), attribute.String("signal", "logs"))},
+	}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	require.Equal(t, 1, logs.Len())
+	line := logs.All()[0]
+	assert.Equal(t, zap.ErrorLevel, line.Level)
+	assert.Equal(t, "custom", line.ContextMap()["detector"])
+	assert.Contains(t, line.ContextMap()["at"], "custom.go:")
+	assert.NotContains(t, fmt.Sprint(line.Message, line.ContextMap()), "canary")
 }
 
 func settings(t *testing.T) (processor.Settings, *componenttest.Telemetry) {

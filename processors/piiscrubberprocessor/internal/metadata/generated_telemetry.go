@@ -23,13 +23,14 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                               metric.Meter
-	mu                                  sync.Mutex
-	registrations                       []metric.Registration
-	ProcessorPiiScrubberCollapsedPoints metric.Int64Counter
-	ProcessorPiiScrubberDecrypts        metric.Int64Counter
-	ProcessorPiiScrubberFindings        metric.Int64Counter
-	ProcessorPiiScrubberUnscanned       metric.Int64Counter
+	meter                                metric.Meter
+	mu                                   sync.Mutex
+	registrations                        []metric.Registration
+	ProcessorPiiScrubberCollapsedPoints  metric.Int64Counter
+	ProcessorPiiScrubberDecrypts         metric.Int64Counter
+	ProcessorPiiScrubberDetectorFailures metric.Int64Counter
+	ProcessorPiiScrubberFindings         metric.Int64Counter
+	ProcessorPiiScrubberUnscanned        metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -70,6 +71,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ProcessorPiiScrubberDecrypts, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_decrypts",
 		metric.WithDescription("Values that the admin endpoint was asked to decrypt. [Alpha]"),
+		metric.WithUnit("{value}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorPiiScrubberDetectorFailures, err = builder.meter.Int64Counter(
+		"otelcol_processor_pii_scrubber_detector_failures",
+		metric.WithDescription("Values that a detector failed on, which is a bug; unscanned counts what became of them. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)

@@ -21,12 +21,16 @@ func TestSetupTelemetry(t *testing.T) {
 	defer tb.Shutdown()
 	tb.ProcessorPiiScrubberCollapsedPoints.Add(context.Background(), 1)
 	tb.ProcessorPiiScrubberDecrypts.Add(context.Background(), 1)
+	tb.ProcessorPiiScrubberDetectorFailures.Add(context.Background(), 1)
 	tb.ProcessorPiiScrubberFindings.Add(context.Background(), 1)
 	tb.ProcessorPiiScrubberUnscanned.Add(context.Background(), 1)
 	AssertEqualProcessorPiiScrubberCollapsedPoints(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorPiiScrubberDecrypts(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorPiiScrubberDetectorFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorPiiScrubberFindings(t, testTel,

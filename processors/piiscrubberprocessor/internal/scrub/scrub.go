@@ -100,6 +100,8 @@ type Tally struct {
 	Missed [Limits]int64
 	// Hashed counts findings in what tells streams apart, by kind; their rule may be another.
 	Hashed []int64
+	// Failures are the detectors that panicked, which Missed counts as Failed; nil if none did.
+	Failures map[Failure]*Failing
 }
 
 // Each calls f with every kind that has findings.
@@ -147,6 +149,7 @@ type Batch struct {
 	spans []detect.Span
 	buf   []byte
 	path  []byte
+	place string   // what holds the value that is scrubbed now
 	num   [20]byte // digits of a number
 	again bool
 	// searched says that the last scan went through; what it found is in spans.
@@ -176,7 +179,7 @@ func (b *Batch) Reset() {
 	clear(b.Found)
 	clear(b.Hashed)
 	b.identify, b.Constants, b.ConstantKey = false, 0, ""
-	b.Missed = [Limits]int64{}
+	b.Missed, b.Failures = [Limits]int64{}, nil
 	b.Tenant, b.Tap = "", nil
 	if cap(b.buf) > keepBytes {
 		b.buf = nil
@@ -198,6 +201,7 @@ const (
 // Text scrubs a text that no attribute holds: a span name, a status message. path is "place" or "place.key". The answer is "",
 // true if a finding's action is drop.
 func (b *Batch) Text(path, text string) (string, bool) {
+	b.place = path
 	if b.s.paths && !b.s.selected(path) {
 		return text, false
 	}
@@ -303,7 +307,10 @@ func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (st
 // scan looks for findings in text; false if a detector panicked.
 func (b *Batch) scan(scanner *detect.Scanner, key, text string) (ok bool) {
 	defer func() {
-		ok = recover() == nil
+		r := recover()
+		if ok = r == nil; !ok {
+			b.fail(r, key)
+		}
 		b.searched = ok
 	}()
 	b.spans = scanner.Scan(b.spans[:0], key, text)
@@ -340,57 +347,4 @@ func (b *Batch) beyond(key, text string) string {
 	rule := b.rule(Beyond)
 	b.constant(key, rule)
 	return string(b.apply(nil, Beyond, rule, text))
-}
-
-func (s *Scrubber) allowed(v string) bool {
-	for _, re := range s.AllowValues {
-		if re.MatchString(v) {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Scrubber) allowedKey(key string) bool {
-	for _, g := range s.AllowKeys {
-		if match(g, key) {
-			return true
-		}
-	}
-	return false
-}
-
-// selected reports whether path is included and not excluded.
-func (s *Scrubber) selected(path string) bool {
-	in := len(s.Include) == 0
-	for _, g := range s.Include {
-		in = in || match(g, path)
-	}
-	for _, g := range s.Exclude {
-		in = in && !match(g, path)
-	}
-	return in
-}
-
-// match reports whether s matches glob, in which '*' stands for any bytes, none included. It takes len(glob)*len(s) steps at most.
-func match(glob, s string) bool {
-	star, mark, i, j := -1, 0, 0, 0
-	for i < len(s) {
-		switch {
-		case j < len(glob) && glob[j] == '*':
-			star, mark = j, i
-			j++
-		case j < len(glob) && glob[j] == s[i]:
-			i, j = i+1, j+1
-		case star >= 0:
-			mark++
-			i, j = mark, star+1
-		default:
-			return false
-		}
-	}
-	for j < len(glob) && glob[j] == '*' {
-		j++
-	}
-	return j == len(glob)
 }

@@ -158,6 +158,30 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// A panic is told with the detector, the place and the line, without a word of the data.
+func TestPanicsAreNamed(t *testing.T) {
+	s := settings(t, protect.Rule{})
+	s.Scanner = detect.New(detect.Options{Custom: []detect.Custom{{}}}) // it has no expression
+	b := scrub.New(s).NewBatch()
+	_, _ = b.Text("name", "GET /")
+	m := pcommon.NewMap()
+	m.PutStr("user.name", "jane")
+	m.PutInt("order", 123456789)
+	b.Map("attributes", m)
+	require.Len(t, b.Failures, 2)
+	name := b.Failures[scrub.Failure{Detector: "custom", Place: "name"}]
+	require.NotNil(t, name)
+	assert.Regexp(t, `^custom\.go:\d+ \(\*scan\)\.customSpans$`, name.At)
+	assert.Equal(t, scrub.Failing{Values: 1, At: name.At, Cause: "runtime error: invalid memory address or nil pointer dereference"}, *name)
+	attributes := b.Failures[scrub.Failure{Detector: "custom", Place: "attributes"}]
+	require.NotNil(t, attributes)
+	assert.EqualValues(t, 2, attributes.Values)
+	assert.Empty(t, attributes.Key, "the same detector can't say whether it may be quoted")
+	b.Reset()
+	assert.Nil(t, b.Failures)
+	assert.Zero(t, b.Missed[scrub.Failed])
+}
+
 // Keys that become one stay two.
 func TestKeys(t *testing.T) {
 	s := settings(t, protect.Rule{})

@@ -14,13 +14,13 @@ import (
 
 // Map scrubs attributes. path names them where paths are included or excluded.
 func (b *Batch) Map(path string, m pcommon.Map) {
-	b.path = append(b.path[:0], path...)
+	b.path, b.place = append(b.path[:0], path...), path
 	b.mapAt(m, 0)
 }
 
 // Value scrubs a value that no attribute holds, a log body.
 func (b *Batch) Value(path string, v pcommon.Value) {
-	b.path = append(b.path[:0], path...)
+	b.path, b.place = append(b.path[:0], path...), path
 	if b.value("", v, 0) == dropped {
 		pcommon.NewValueEmpty().CopyTo(v)
 	}
@@ -28,7 +28,7 @@ func (b *Batch) Value(path string, v pcommon.Value) {
 
 // Attribute scrubs the value of one attribute that no map holds.
 func (b *Batch) Attribute(path, key string, v pcommon.Value) {
-	b.path = append(b.path[:0], path...)
+	b.path, b.place = append(b.path[:0], path...), path
 	if b.attribute(key, key, v, 0) == dropped {
 		pcommon.NewValueEmpty().CopyTo(v)
 	}
