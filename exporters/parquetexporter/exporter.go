@@ -103,7 +103,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		enc.Release()
 		e.encoders.Put(enc)
 	}()
-	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
+	fromClient, misnamed := tenant.Client(ctx)
 	plan := enc.Split(batch, fromClient, rules.MaxPartitions)
 	if name == "" && len(plan.Partitions) > 0 {
 		e.warnUnrecorded(ctx)
@@ -134,7 +134,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 	}
 	e.refuse(ctx, "encode", refused)
 	delivery.Of(ctx).Outcome.Refuse(e.id, "encode", int64(refused), delivery.UnitItem)
-	e.account(ctx, plan)
+	e.account(ctx, plan, misnamed)
 	if written == 0 && encodeErrs != nil {
 		return consumererror.NewPermanent(encodeErrs)
 	}
@@ -189,13 +189,29 @@ func (e *parquetExporter[D]) writeFile(ctx context.Context, dir *lake.Dir, enc e
 	return nil
 }
 
-// account counts what a batch that is done with did not write, or wrote elsewhere.
-func (e *parquetExporter[D]) account(ctx context.Context, plan *rows.Plan) {
+// account counts what a batch that is done with did not write, or wrote elsewhere. misnamed is what is wrong with the tenant that client
+// metadata names; behind a front door that refuses such names it comes from older records of the journal.
+func (e *parquetExporter[D]) account(ctx context.Context, plan *rows.Plan, misnamed error) {
 	e.refuse(ctx, "no_points", plan.NoPoints)
+	e.misnamed(ctx, "resource", plan.Misnamed)
+	if misnamed != nil {
+		all := 0
+		for _, p := range plan.Partitions {
+			all += p.Rows
+		}
+		e.misnamed(ctx, "metadata", all)
+	}
 	for reason, n := range map[string]int{"implausible_time": plan.Implausible, "too_many_partitions": plan.Folded} {
 		if n > 0 {
 			e.metrics.ExporterParquetUndated.Add(ctx, int64(n), e.attr, metric.WithAttributes(attribute.String("reason", reason)))
 		}
+	}
+}
+
+// misnamed counts rows that were written as the default tenant's.
+func (e *parquetExporter[D]) misnamed(ctx context.Context, reason string, n int) {
+	if n > 0 {
+		e.metrics.ExporterParquetMisnamed.Add(ctx, int64(n), e.attr, metric.WithAttributes(attribute.String("reason", reason)))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -202,6 +203,24 @@ func TestAbsurdTimesDoNotMakeDirectories(t *testing.T) {
 	metadatatest.AssertEqualExporterParquetUndated(t, h.tel,
 		append(sum("logs", "implausible_time", 4), sum("logs", "too_many_partitions", 1)...), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualExporterParquetRows(t, h.tel, sum("logs", "", int64(len(times))), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+}
+
+// Without a journal nobody has looked at the tenants before: names that can't be one are the default tenant's, and counted by where they stand.
+func TestNamesThatCannotBeTenantsAreCounted(t *testing.T) {
+	h := newHarness(t)
+	e := h.logs()
+	ld := plog.NewLogs()
+	for i, name := range []string{"a/b", "", "acme", strings.Repeat("x", 151), "a/b"} {
+		logsAt(name, slices.Repeat([]uint64{at(noon)}, i+1)...).ResourceLogs().MoveAndAppendTo(ld.ResourceLogs())
+	}
+	require.NoError(t, e.ConsumeLogs(t.Context(), ld))
+	assert.Equal(t, []string{"logs/date=2026-11-24/hour=12/tenant=acme", "logs/date=2026-11-24/hour=12/tenant=default"}, h.files())
+	metadatatest.AssertEqualExporterParquetMisnamed(t, h.tel, sum("logs", "resource", 1+4+5), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+
+	header := client.NewContext(t.Context(), client.Info{Metadata: client.NewMetadata(map[string][]string{"x-scope-orgid": {".."}})})
+	require.NoError(t, e.ConsumeLogs(header, logsAt("acme", at(noon), at(noon))))
+	metadatatest.AssertEqualExporterParquetMisnamed(t, h.tel, append(sum("logs", "resource", 10), sum("logs", "metadata", 2)...),
+		metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }
 
 func TestMetricsWithoutPointsAreCounted(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/partial"
 )
 
 // quoted is how an error of the decoder of JSON begins to quote the request.
@@ -31,6 +32,7 @@ type answer struct {
 	header http.Header
 	code   int
 	body   bytes.Buffer
+	left   partial.Answer // what components behind the receiver left out
 }
 
 func newAnswer() *answer { return &answer{header: http.Header{}} }
@@ -71,15 +73,21 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 		w.WriteHeader(a.code)
 		_, _ = w.Write(a.body.Bytes()) // the client has gone: nobody to tell
 	default:
-		partial := in.partial.Add(otlp.ParseResponse(a.body.Bytes()))
-		body := partial.Proto()
+		all := in.partial.Add(otlp.ParseResponse(a.body.Bytes())).Add(behind(&a.left))
+		body := all.Proto()
 		if kind == jsonType {
-			body = partial.JSON(schema)
+			body = all.JSON(schema)
 		}
 		w.Header().Set("Content-Type", kind)
 		w.WriteHeader(http.StatusOK)
 		_, _ = w.Write(body)
 	}
+}
+
+// behind is what components behind the receiver left out of a request.
+func behind(a *partial.Answer) otlp.PartialSuccess {
+	items, why := a.Rejected()
+	return otlp.PartialSuccess{Rejected: items, Message: why}
 }
 
 // status is what a refusal says, whatever encoding it is in. A decoder of JSON quotes the body, which may carry personal data or a

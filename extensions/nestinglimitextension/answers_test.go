@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/penstockhq/penstock/internal/partial"
 )
 
 const (
@@ -146,6 +148,41 @@ func TestOneBadItemOverGRPC(t *testing.T) {
 	answer := []byte("untouched")
 	require.NoError(t, conn.Invoke(t.Context(), export, []byte{}, &answer, grpc.ForceCodec(raw{})))
 	assert.Empty(t, answer, "full success says nothing")
+}
+
+// What a component behind the receiver leaves out is in the answer, beside what was left out here.
+func TestItemsLeftOutBehindTheReceiver(t *testing.T) {
+	l := create(t, small())
+	h := l.handler(func(w http.ResponseWriter, r *http.Request) {
+		partial.Reject(r.Context(), 2, "resource attribute tenant.id: no")
+		receive(w, r)
+	})
+	for _, kind := range []string{pb, js} {
+		body := oneBad(t, nil)
+		if kind == js {
+			body = []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityText":"a"},{"traceId":"secret"},{"flags":null}]}]}]}`)
+		}
+		r, answer := httptest.NewRequest(http.MethodPost, "/v1/logs", bytes.NewReader(body)), httptest.NewRecorder()
+		r.Header.Set("Content-Type", kind)
+		h.ServeHTTP(answer, r)
+		require.Equal(t, http.StatusOK, answer.Code)
+		response := plogotlp.NewExportResponse()
+		if kind == js {
+			require.NoError(t, response.UnmarshalJSON(answer.Body.Bytes()))
+		} else {
+			require.NoError(t, response.UnmarshalProto(answer.Body.Bytes()))
+		}
+		assert.EqualValues(t, 3, response.PartialSuccess().RejectedLogRecords())
+		assert.Contains(t, response.PartialSuccess().ErrorMessage(), "logRecords[1]")
+		assert.Contains(t, response.PartialSuccess().ErrorMessage(), "; resource attribute tenant.id: no")
+	}
+
+	conn, received := grpcServer(l)
+	received.reject = 2
+	response, err := plogotlp.NewGRPCClient(conn).Export(t.Context(), request(3))
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, response.PartialSuccess().RejectedLogRecords())
+	assert.Equal(t, "resource attribute tenant.id: no", response.PartialSuccess().ErrorMessage())
 }
 
 func TestFullSuccessSaysNothing(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
 	"github.com/penstockhq/penstock/internal/admission"
+	"github.com/penstockhq/penstock/internal/partial"
 )
 
 // GetGRPCServerOptions returns what bounds a server's requests. grpc decodes a request before it calls interceptors, and answers INTERNAL
@@ -122,11 +123,12 @@ func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler gr
 	if ok && c.refused != nil {
 		return nil, c.limit.refuse(c.refused).status.Err()
 	}
-	resp, err := handler(ctx, req)
+	var left partial.Answer
+	resp, err := handler(partial.With(ctx, &left), req)
 	if err != nil || !ok || c.schema == 0 {
 		return resp, err
 	}
-	return &exported{response: resp, partial: c.partial}, nil
+	return &exported{response: resp, partial: c.partial.Add(behind(&left))}, nil
 }
 
 // exported is an answer with what this extension has to say: the codec writes it.
@@ -206,8 +208,8 @@ func (c *codec) Marshal(v any) (mem.BufferSlice, error) {
 		return nil, err
 	}
 	defer written.Free()
-	partial := e.partial.Add(otlp.ParseResponse(written.Materialize()))
-	return mem.BufferSlice{mem.SliceBuffer(partial.Proto())}, nil
+	all := e.partial.Add(otlp.ParseResponse(written.Materialize()))
+	return mem.BufferSlice{mem.SliceBuffer(all.Proto())}, nil
 }
 
 // requests are the messages of OTLP, by the names of pdata's types.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/partial"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 )
 
@@ -63,7 +64,7 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 		a := newAnswer()
 		r.Body = readAgain{bytes.NewReader(in.body), original}
 		r.ContentLength = int64(len(in.body))
-		next.ServeHTTP(a, r)
+		next.ServeHTTP(a, r.WithContext(partial.With(r.Context(), &a.left)))
 		return a
 	}
 	if in.schema() != 0 {

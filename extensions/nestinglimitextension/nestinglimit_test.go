@@ -37,6 +37,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
+	"github.com/penstockhq/penstock/internal/partial"
 )
 
 // request has one log record whose body is depth arrays in each other.
@@ -441,10 +442,12 @@ type counting struct {
 	requests   atomic.Int64
 	records    atomic.Int64
 	busy, done chan struct{}
+	reject     int // set before the first request
 }
 
-func (c *counting) Export(_ context.Context, r plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+func (c *counting) Export(ctx context.Context, r plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
 	c.records.Add(int64(r.Logs().LogRecordCount()))
+	partial.Reject(ctx, c.reject, "resource attribute tenant.id: no")
 	if c.requests.Add(1) == 1 && c.busy != nil {
 		close(c.busy)
 		<-c.done

@@ -35,6 +35,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/internal/partial"
 	kafkareplay "github.com/penstockhq/penstock/processors/kafkareplayprocessor"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor/internal/metadatatest"
 )
@@ -299,7 +300,11 @@ func TestImpossibleTenantsAreRefused(t *testing.T) {
 	md := gauges("a", "b", "c")
 	md.ResourceMetrics().At(0).Resource().Attributes().PutInt("tenant.id", 42)
 	md.ResourceMetrics().At(1).Resource().Attributes().PutStr("tenant.id", strings.Repeat("x", 151))
-	require.NoError(t, p.ConsumeMetrics(t.Context(), md), "the others are taken")
+	var answer partial.Answer
+	require.NoError(t, p.ConsumeMetrics(partial.With(t.Context(), &answer), md), "the others are taken")
+	left, why := answer.Rejected()
+	assert.Equal(t, 1, left, "the client hears of the one that is not")
+	assert.Contains(t, why, "resource attribute tenant.id: not a tenant's name: \"xxx")
 
 	md = gauges("d")
 	md.ResourceMetrics().At(0).Resource().Attributes().PutStr("tenant.id", "..")

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/partial"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -60,8 +61,10 @@ func (a *appender) countRefused(ctx context.Context, r *request) error {
 		a.set.Logger.Warn("Items were refused: their resource's "+tenant.Attribute+" can't be a tenant; this line comes once a minute at most",
 			zap.Int("refused", r.refused), zap.Int("taken", r.items), zap.Error(r.why))
 	}
+	why := fmt.Sprintf("resource attribute %s: %v", tenant.Attribute, r.why)
 	if r.items > 0 {
+		partial.Reject(ctx, r.refused, why)
 		return nil
 	}
-	return status.Error(codes.InvalidArgument, fmt.Sprintf("resource attribute %s: %v", tenant.Attribute, r.why))
+	return status.Error(codes.InvalidArgument, why)
 }

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	registrations                  []metric.Registration
 	ExporterParquetBytes           metric.Int64Counter
 	ExporterParquetFiles           metric.Int64Counter
+	ExporterParquetMisnamed        metric.Int64Counter
 	ExporterParquetRefused         metric.Int64Counter
 	ExporterParquetRepeatedOffsets metric.Int64Counter
 	ExporterParquetRows            metric.Int64Counter
@@ -74,6 +75,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_parquet_files",
 		metric.WithDescription("Files written, fsynced and visible [Alpha]"),
 		metric.WithUnit("{file}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterParquetMisnamed, err = builder.meter.Int64Counter(
+		"otelcol_exporter_parquet_misnamed",
+		metric.WithDescription("Rows written under the tenant default, because the name of their own can't be a tenant's [Alpha]"),
+		metric.WithUnit("{row}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterParquetRefused, err = builder.meter.Int64Counter(

@@ -21,6 +21,7 @@ func TestSetupTelemetry(t *testing.T) {
 	defer tb.Shutdown()
 	tb.ExporterParquetBytes.Add(context.Background(), 1)
 	tb.ExporterParquetFiles.Add(context.Background(), 1)
+	tb.ExporterParquetMisnamed.Add(context.Background(), 1)
 	tb.ExporterParquetRefused.Add(context.Background(), 1)
 	tb.ExporterParquetRepeatedOffsets.Add(context.Background(), 1)
 	tb.ExporterParquetRows.Add(context.Background(), 1)
@@ -30,6 +31,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterParquetFiles(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterParquetMisnamed(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterParquetRefused(t, testTel,

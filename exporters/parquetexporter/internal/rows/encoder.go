@@ -56,9 +56,11 @@ func (e *encoder) end(g *columnar.Group) {
 // Columns describes the table: "name type" for each column, in file order.
 func (e *encoder) Columns() []string { return e.table.Describe() }
 
-// tenantOf returns the index of the resource's tenant. fromClient is what client metadata names, or empty.
+// tenantOf returns the index of the tenant of the resource whose rows are added next. fromClient is what client metadata names, or empty.
+// Rows of a resource whose name can't be a tenant's are the default tenant's, and counted.
 func (e *encoder) tenantOf(fromClient string, res pcommon.Resource) int32 {
-	name, _ := tenant.Of(fromClient, res.Attributes()) // A name that can't be one is the default tenant's here.
+	name, err := tenant.Of(fromClient, res.Attributes())
+	e.begins(err != nil)
 	return e.tenant(name)
 }
 

@@ -37,6 +37,8 @@ type Plan struct {
 	Folded int
 	// NoPoints is the number of metrics without a data point. They hold no data and are not written.
 	NoPoints int
+	// Misnamed rows are the default tenant's, because their resource names a tenant that can't be one.
+	Misnamed int
 }
 
 // orderKey sorts one row. Rows of equal partition, rank and time keep their order.
@@ -52,6 +54,9 @@ type planner struct {
 	order   []orderKey
 	tenants []string
 	byName  map[string]int32
+	// first is the first row of the resource whose rows are added, and misnamed says that its tenant can't be one.
+	first    int
+	misnamed bool
 }
 
 type partitionKey struct {
@@ -74,6 +79,14 @@ func (p *planner) tenant(name string) int32 {
 	return i
 }
 
+// begins says that the rows which follow are another resource's.
+func (p *planner) begins(misnamed bool) {
+	if p.misnamed {
+		p.Misnamed += len(p.order) - p.first
+	}
+	p.first, p.misnamed = len(p.order), misnamed
+}
+
 // add appends a row with its event time.
 func (p *planner) add(time uint64) {
 	p.order = append(p.order, orderKey{time: time, row: int32(len(p.order))})
@@ -82,6 +95,7 @@ func (p *planner) add(time uint64) {
 // divide assigns partitions and sorts. At most limit hours, over all tenants, keep a partition of their own, those with most
 // rows; the others are folded into their tenant's undated partition. So there are at most limit + tenants files.
 func (p *planner) divide(limit int, originOf func(row int32) (tenant int32, rank uint32)) {
+	p.begins(false)
 	counts := map[partitionKey]int{}
 	keys := make([]partitionKey, len(p.order))
 	for i, o := range p.order {
