@@ -5,14 +5,14 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
 // batch is what one push has for one tenant.
 type batch struct {
 	tenant  string
-	guard   *guard.Tenant
+	limit   *streamlimit.Tenant
 	streams []*stream
 	byText  map[string]*stream
 	spare   *[][]entry // slices to begin streams with
@@ -20,7 +20,7 @@ type batch struct {
 
 // stream is the entries of one stream in a batch.
 type stream struct {
-	*guard.Stream
+	*streamlimit.Stream
 	entries []entry
 	// failed: a request with some of the entries has to be tried again, so later
 	// ones must not overtake it.
@@ -36,7 +36,7 @@ type entry struct {
 	nudged bool
 }
 
-func (b *batch) stream(s *guard.Stream) *stream {
+func (b *batch) stream(s *streamlimit.Stream) *stream {
 	known, ok := b.byText[s.Labels]
 	if !ok {
 		known = &stream{Stream: s}
@@ -179,7 +179,7 @@ func (p *packer) add(s *stream, alone bool) {
 		p.close()
 	}
 	from := 0
-	overhead := wire.StreamOverhead(s.Labels)
+	overhead := pushrequest.StreamOverhead(s.Labels)
 	p.bytes += overhead
 	for i := range s.entries {
 		size := s.entries[i].size()

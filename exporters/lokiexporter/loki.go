@@ -15,10 +15,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -49,7 +49,7 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 	policy := newPolicy(cfg)
 	e := &lokiExporter{
 		cfg: cfg, set: set, policy: policy, tb: tb, now: time.Now, spaces: make(chan *workspace, runtime.GOMAXPROCS(0)),
-		tenants: newTenants(guard.Settings{
+		tenants: newTenants(streamlimit.Settings{
 			MaxStreams:  cfg.LabelGuard.MaxStreams,
 			Idle:        cfg.LabelGuard.IdleTimeout,
 			Release:     cfg.LabelGuard.ReleaseAfter,
@@ -67,8 +67,8 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 type workspace struct {
 	*translator
 	plain, compressed []byte
-	entries           []wire.Entry // of the stream that is being encoded
-	spare             [][]entry    // emptied slices of streams
+	entries           []pushrequest.Entry // of the stream that is being encoded
+	spare             [][]entry           // emptied slices of streams
 }
 
 // Most slices of entries kept from one push to the next, and the most entries in one: 40 bytes each.
@@ -181,7 +181,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 		}
 		b, ok := byTenant[tenant]
 		if !ok {
-			b = &batch{tenant: tenant, guard: e.tenants.get(tenant), byText: make(map[string]*stream), spare: &w.spare}
+			b = &batch{tenant: tenant, limit: e.tenants.get(tenant), byText: make(map[string]*stream), spare: &w.spare}
 			byTenant[tenant] = b
 			batches = append(batches, b)
 		}
@@ -266,7 +266,7 @@ func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n
 	}
 }
 
-func (e *lokiExporter) tellMove(tenant string, m guard.Move) {
+func (e *lokiExporter) tellMove(tenant string, m streamlimit.Move) {
 	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1, e.self())
 	e.set.Logger.Warn("A label has too many values: it is structured metadata now",
 		zap.String("tenant", tenant), zap.String("label", e.policy.labels[m.Label].Name),

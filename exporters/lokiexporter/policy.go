@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/line"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
 const (
@@ -50,7 +50,7 @@ func newPolicy(cfg *Config) *policy {
 }
 
 // render writes the labels that are not moved as text, as Loki itself writes them.
-func (p *policy) render(values []string, moved guard.Moved) string {
+func (p *policy) render(values []string, moved streamlimit.Moved) string {
 	buf := make([]byte, 0, 128)
 	buf = append(buf, '{')
 	for _, i := range p.byName {
@@ -93,8 +93,8 @@ func (p *policy) setLate(values []string, window int64) {
 	}
 }
 
-// movedLast are the labels that the guard moves only when no other is left.
-func (p *policy) movedLast() guard.Moved {
+// movedLast are the labels that the limit moves only when no other is left.
+func (p *policy) movedLast() streamlimit.Moved {
 	if p.late < 0 {
 		return 0
 	}

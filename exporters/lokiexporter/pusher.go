@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
 	"github.com/penstockhq/penstock/internal/verdict"
 )
 
@@ -43,7 +43,7 @@ type pusher struct {
 	gzips sync.Pool // of *gzip.Writer
 }
 
-// encode compresses a request that wire.AppendStream wrote, into dst's memory where that suffices.
+// encode compresses a request that pushrequest.AppendStream wrote, into dst's memory where that suffices.
 func (c *pusher) encode(dst, request []byte) ([]byte, error) {
 	if c.encoding == encodingProtobuf {
 		if need := s2.MaxEncodedLen(len(request)); cap(dst) < need {
@@ -51,7 +51,7 @@ func (c *pusher) encode(dst, request []byte) ([]byte, error) {
 		}
 		return s2.EncodeSnappy(dst[:cap(dst)], request), nil
 	}
-	document, err := wire.JSON(request, labelMap)
+	document, err := pushrequest.JSON(request, labelMap)
 	if err != nil {
 		return nil, err
 	}

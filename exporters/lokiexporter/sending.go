@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
 )
 
 // maxSplits bounds the extra requests that one push makes to find the entries
@@ -51,7 +51,7 @@ func (s *sending) batch(b *batch) {
 		if len(st.entries) == 0 {
 			continue
 		}
-		if b.guard.Risky(st.Stream, st.entries[0].nanos, bytesOf(st.entries), s.now) {
+		if b.limit.Risky(st.Stream, st.entries[0].nanos, bytesOf(st.entries), s.now) {
 			risky = append(risky, st)
 			continue
 		}
@@ -168,7 +168,7 @@ func (s *sending) tooMany(b *batch, r request, a answer) bool {
 		return false
 	}
 	if refusals[0].Reason == refusal.StreamLimit {
-		b.guard.Full(r[0].stream.Stream, s.now)
+		b.limit.Full(r[0].stream.Stream, s.now)
 	}
 	r[0].stream.failed = true
 	return true
@@ -198,9 +198,9 @@ func (s *sending) encode(dst []byte, r request) []byte {
 	for _, part := range r {
 		s.entries = s.entries[:0]
 		for _, e := range part.entries() {
-			s.entries = append(s.entries, wire.Entry{Nanos: e.nanos, Body: s.arena[e.start:e.end]})
+			s.entries = append(s.entries, pushrequest.Entry{Nanos: e.nanos, Body: s.arena[e.start:e.end]})
 		}
-		dst = wire.AppendStream(dst, part.stream.Labels, s.entries)
+		dst = pushrequest.AppendStream(dst, part.stream.Labels, s.entries)
 	}
 	clear(s.entries)
 	return dst
@@ -221,7 +221,7 @@ func (s *sending) accept(b *batch, r request, n int64) {
 	}
 	for _, part := range r {
 		entries := part.entries()
-		b.guard.Accepted(part.stream.Stream, entries[len(entries)-1].nanos, bytesOf(entries), s.now)
+		b.limit.Accepted(part.stream.Stream, entries[len(entries)-1].nanos, bytesOf(entries), s.now)
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"container/list"
 	"sync"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -27,11 +27,11 @@ func validTenant(id string) bool {
 	return true
 }
 
-// tenants holds a guard for each of the limit most recently used tenants. A
+// tenants holds a stream limit for each of the limit most recently used tenants. A
 // tenant that was forgotten begins again: its streams are new, its labels not moved. Safe
 // for concurrent use.
 type tenants struct {
-	settings guard.Settings
+	settings streamlimit.Settings
 	limit    int
 
 	mu   sync.Mutex
@@ -41,27 +41,27 @@ type tenants struct {
 
 type tenantEntry struct {
 	id    string
-	guard *guard.Tenant
+	limit *streamlimit.Tenant
 }
 
-func newTenants(settings guard.Settings, limit int) *tenants {
+func newTenants(settings streamlimit.Settings, limit int) *tenants {
 	return &tenants{settings: settings, limit: limit, byID: make(map[string]*list.Element)}
 }
 
-func (t *tenants) get(id string) *guard.Tenant {
+func (t *tenants) get(id string) *streamlimit.Tenant {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e, ok := t.byID[id]; ok {
 		t.used.MoveToFront(e)
-		return e.Value.(*tenantEntry).guard
+		return e.Value.(*tenantEntry).limit
 	}
 	if len(t.byID) >= t.limit {
 		oldest := t.used.Back()
 		delete(t.byID, t.used.Remove(oldest).(*tenantEntry).id)
 	}
-	entry := &tenantEntry{id: id, guard: guard.NewTenant(t.settings)}
+	entry := &tenantEntry{id: id, limit: streamlimit.NewTenant(t.settings)}
 	t.byID[id] = t.used.PushFront(entry)
-	return entry.guard
+	return entry.limit
 }
 
 // size returns tenants, their streams and their moved labels.
@@ -69,7 +69,7 @@ func (t *tenants) size() (count, streams, moved int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for e := t.used.Front(); e != nil; e = e.Next() {
-		s, m := e.Value.(*tenantEntry).guard.Size()
+		s, m := e.Value.(*tenantEntry).limit.Size()
 		count, streams, moved = count+1, streams+int64(s), moved+int64(m)
 	}
 	return count, streams, moved

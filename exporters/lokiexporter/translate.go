@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/line"
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
 // Room kept for the marks that say how an entry was changed.
@@ -64,11 +64,11 @@ type translator struct {
 	pairs, bytes int
 	cut          int
 	changes      changes
-	onMove       func(tenant string, m guard.Move)
+	onMove       func(tenant string, m streamlimit.Move)
 	outsideTime  int64 // entries dropped
 }
 
-func newTranslator(cfg *Config, p *policy, onMove func(string, guard.Move)) *translator {
+func newTranslator(cfg *Config, p *policy, onMove func(string, streamlimit.Move)) *translator {
 	n := len(p.labels)
 	return &translator{
 		cfg: cfg, policy: p, names: newNames(), onMove: onMove,
@@ -149,7 +149,7 @@ func (t *translator) share(key, value string) {
 	}
 	n.shared = t.sharedVersion
 	t.shared = append(t.shared, pair{n, value})
-	t.sharedBody = wire.AppendPair(t.sharedBody, n.text, value)
+	t.sharedBody = pushrequest.AppendPair(t.sharedBody, n.text, value)
 	t.sharedBytes += len(n.text) + len(value)
 }
 
@@ -165,7 +165,7 @@ func (t *translator) target(lr plog.LogRecord, nanos int64, b *batch) *target {
 		return known
 	}
 	t.policy.setLate(t.values, window)
-	admitted, moved, moves := b.guard.Admit(t.values, t.now)
+	admitted, moved, moves := b.limit.Admit(t.values, t.now)
 	for _, m := range moves {
 		t.onMove(b.tenant, m)
 	}
@@ -217,7 +217,7 @@ func (t *translator) entry(lr plog.LogRecord, to *target, text string, nanos int
 	start := len(t.arena)
 	t.body, t.pairs, t.bytes, t.cut = t.arena, 0, 0, 0
 	if t.cfg.StructuredMetadata {
-		t.body = wire.AppendLine(t.body, text)
+		t.body = pushrequest.AppendLine(t.body, text)
 		t.metadata(lr, to.moved)
 		t.mark("original_timestamp", original)
 		t.mark(mark, markValue)
@@ -226,9 +226,9 @@ func (t *translator) entry(lr plog.LogRecord, to *target, text string, nanos int
 			t.mark("metadata_dropped", strconv.Itoa(t.cut))
 		}
 	} else if mark != "" {
-		t.body = wire.AppendLine(t.body, text+" ["+mark+"="+markValue+"]")
+		t.body = pushrequest.AppendLine(t.body, text+" ["+mark+"="+markValue+"]")
 	} else {
-		t.body = wire.AppendLine(t.body, text)
+		t.body = pushrequest.AppendLine(t.body, text)
 	}
 	t.arena = t.body
 	to.stream.entries = append(to.stream.entries, entry{nanos: nanos, start: start, end: len(t.arena), record: position})
@@ -298,7 +298,7 @@ func (t *translator) putNamed(n *name, value string) {
 		t.cut++
 		return
 	}
-	t.body = wire.AppendPair(t.body, n.text, value)
+	t.body = pushrequest.AppendPair(t.body, n.text, value)
 	t.pairs++
 	t.bytes += size
 }
@@ -324,7 +324,7 @@ func (t *translator) putShared() {
 // mark writes into the room that putNamed leaves.
 func (t *translator) mark(key, value string) {
 	if key != "" && value != "" {
-		t.body = wire.AppendPair(t.body, key, value)
+		t.body = pushrequest.AppendPair(t.body, key, value)
 	}
 }
 

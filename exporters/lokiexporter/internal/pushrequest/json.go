@@ -1,4 +1,4 @@
-package wire
+package pushrequest
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-// Package guard bounds the streams of one tenant, and keeps what has to be
+// Package streamlimit bounds the streams of one tenant, and keeps what has to be
 // known about each of them to send it safely.
 //
 // Loki holds every active stream in memory and refuses new ones past a limit
@@ -6,7 +6,7 @@
 // within minutes. When a tenant is full, the label with the most values stops
 // being a label: the streams that differ in it only become one, and the value travels
 // as structured metadata. So nothing is lost, and queries by the other labels go on working.
-package guard
+package streamlimit
 
 import (
 	"strings"

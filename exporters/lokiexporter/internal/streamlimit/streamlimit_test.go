@@ -1,4 +1,4 @@
-package guard_test
+package streamlimit_test
 
 import (
 	"fmt"
@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/guard"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
 var start = time.Unix(1_700_000_000, 0)
 
-func render(values []string, moved guard.Moved) string {
+func render(values []string, moved streamlimit.Moved) string {
 	var parts []string
 	for i, v := range values {
 		if v != "" && !moved.Has(i) {
@@ -25,12 +25,12 @@ func render(values []string, moved guard.Moved) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-func settings(maxStreams int) guard.Settings {
-	return guard.Settings{MaxStreams: maxStreams, Idle: time.Hour, Release: 24 * time.Hour, Render: render}
+func settings(maxStreams int) streamlimit.Settings {
+	return streamlimit.Settings{MaxStreams: maxStreams, Idle: time.Hour, Release: 24 * time.Hour, Render: render}
 }
 
 func Example() {
-	tenant := guard.NewTenant(guard.Settings{MaxStreams: 3, Idle: time.Hour, Release: time.Hour, Render: render})
+	tenant := streamlimit.NewTenant(streamlimit.Settings{MaxStreams: 3, Idle: time.Hour, Release: time.Hour, Render: render})
 	for _, pod := range []string{"p1", "p2", "p3", "p4"} {
 		stream, _, moves := tenant.Admit([]string{"checkout", pod}, start)
 		fmt.Println(stream.Labels, moves)
@@ -47,7 +47,7 @@ func TestBound(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		limit := 1 + random.IntN(20)
-		tenant := guard.NewTenant(settings(limit))
+		tenant := streamlimit.NewTenant(settings(limit))
 		now := start
 		for range 500 {
 			now = now.Add(time.Duration(random.IntN(600)) * time.Second)
@@ -69,7 +69,7 @@ func TestLastIsMovedLast(t *testing.T) {
 	for _, last := range []int{0, 1} {
 		set := settings(4)
 		set.Last = 1 << last
-		tenant := guard.NewTenant(set)
+		tenant := streamlimit.NewTenant(set)
 		var order []int
 		for i := range 20 {
 			_, _, moves := tenant.Admit([]string{fmt.Sprint(i), fmt.Sprint(i)}, start)
@@ -82,7 +82,7 @@ func TestLastIsMovedLast(t *testing.T) {
 }
 
 func TestIdleStreamsMakeRoom(t *testing.T) {
-	tenant := guard.NewTenant(settings(2))
+	tenant := streamlimit.NewTenant(settings(2))
 	tenant.Admit([]string{"x", "1"}, start)
 	tenant.Admit([]string{"x", "2"}, start)
 	stream, moved, moves := tenant.Admit([]string{"x", "3"}, start.Add(time.Hour))
@@ -92,7 +92,7 @@ func TestIdleStreamsMakeRoom(t *testing.T) {
 }
 
 func TestRelease(t *testing.T) {
-	tenant := guard.NewTenant(settings(1))
+	tenant := streamlimit.NewTenant(settings(1))
 	tenant.Admit([]string{"x", "1"}, start)
 	_, moved, moves := tenant.Admit([]string{"x", "2"}, start)
 	require.Len(t, moves, 1)
@@ -102,7 +102,7 @@ func TestRelease(t *testing.T) {
 }
 
 func TestMovedStreamKeepsWhatIsKnown(t *testing.T) {
-	tenant := guard.NewTenant(settings(2))
+	tenant := streamlimit.NewTenant(settings(2))
 	plain, _, _ := tenant.Admit([]string{"x", ""}, start)
 	tenant.Accepted(plain, start.UnixNano(), 1, start)
 	tenant.Admit([]string{"x", "1"}, start)
@@ -116,7 +116,7 @@ func TestRisky(t *testing.T) {
 	set := settings(10)
 	set.MaxBehind = time.Hour
 	set.StreamRate, set.StreamBurst = 100, 1000
-	tenant := guard.NewTenant(set)
+	tenant := streamlimit.NewTenant(set)
 	stream, _, _ := tenant.Admit([]string{"x"}, start)
 	newest := start.UnixNano()
 
@@ -130,7 +130,7 @@ func TestRisky(t *testing.T) {
 }
 
 func TestFull(t *testing.T) {
-	tenant := guard.NewTenant(settings(100))
+	tenant := streamlimit.NewTenant(settings(100))
 	known, _, _ := tenant.Admit([]string{"x", "1"}, start)
 	tenant.Accepted(known, 0, 1, start)
 	refused, _, _ := tenant.Admit([]string{"x", "2"}, start)

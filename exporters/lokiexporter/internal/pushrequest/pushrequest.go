@@ -1,4 +1,4 @@
-// Package wire writes Loki push requests straight into bytes.
+// Package pushrequest writes Loki push requests straight into bytes.
 //
 // The messages are those of github.com/grafana/loki/pkg/push (push.proto): a
 // request holds streams, a stream its labels as text and its entries. Writing
@@ -8,7 +8,7 @@
 // An entry is held as its body: line and structured metadata, encoded. Its
 // time is kept apart, because sorting and nudging need it, and is written when the
 // request is put together.
-package wire
+package pushrequest
 
 import (
 	"encoding/binary"

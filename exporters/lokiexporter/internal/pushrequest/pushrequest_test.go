@@ -1,4 +1,4 @@
-package wire_test
+package pushrequest_test
 
 import (
 	"encoding/json"
@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/wire"
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
 )
 
 func ExampleAppendStream() {
-	body := wire.AppendLine(nil, "payment refused")
-	body = wire.AppendPair(body, "trace_id", "4bf92f3577b34da6")
-	request := wire.AppendStream(nil, `{service_name="checkout"}`, []wire.Entry{{Nanos: 1, Body: body}})
+	body := pushrequest.AppendLine(nil, "payment refused")
+	body = pushrequest.AppendPair(body, "trace_id", "4bf92f3577b34da6")
+	request := pushrequest.AppendStream(nil, `{service_name="checkout"}`, []pushrequest.Entry{{Nanos: 1, Body: body}})
 
 	var decoded push.PushRequest
 	if err := decoded.Unmarshal(request); err != nil {
@@ -40,14 +40,14 @@ func FuzzAgainstLokiTypes(f *testing.F) {
 			Line:               text,
 			StructuredMetadata: push.LabelsAdapter{{Name: name, Value: value}, {Name: "second", Value: "2"}},
 		}
-		body := wire.AppendLine(nil, text)
-		body = wire.AppendPair(body, name, value)
-		body = wire.AppendPair(body, "second", "2")
-		mine := wire.Entry{Nanos: nanos, Body: body}
+		body := pushrequest.AppendLine(nil, text)
+		body = pushrequest.AppendPair(body, name, value)
+		body = pushrequest.AppendPair(body, "second", "2")
+		mine := pushrequest.Entry{Nanos: nanos, Body: body}
 
-		request := wire.AppendStream(nil, labels, []wire.Entry{mine, mine})
-		request = wire.AppendStream(request, "{}", nil)
-		assert.LessOrEqual(t, len(request), wire.StreamOverhead(labels)+2*wire.EntrySize(mine)+wire.StreamOverhead("{}"))
+		request := pushrequest.AppendStream(nil, labels, []pushrequest.Entry{mine, mine})
+		request = pushrequest.AppendStream(request, "{}", nil)
+		assert.LessOrEqual(t, len(request), pushrequest.StreamOverhead(labels)+2*pushrequest.EntrySize(mine)+pushrequest.StreamOverhead("{}"))
 
 		var decoded push.PushRequest
 		require.NoError(t, decoded.Unmarshal(request))
@@ -63,19 +63,19 @@ func FuzzAgainstLokiTypes(f *testing.F) {
 }
 
 func TestJSON(t *testing.T) {
-	body := wire.AppendPair(wire.AppendLine(nil, `say "hi"`), "trace_id", "abc")
-	request := wire.AppendStream(nil, `{a="b"}`, []wire.Entry{
+	body := pushrequest.AppendPair(pushrequest.AppendLine(nil, `say "hi"`), "trace_id", "abc")
+	request := pushrequest.AppendStream(nil, `{a="b"}`, []pushrequest.Entry{
 		{Nanos: 1_700_000_000_000_000_001, Body: body},
-		{Nanos: 1_700_000_000_000_000_002, Body: wire.AppendLine(nil, "bare")},
+		{Nanos: 1_700_000_000_000_000_002, Body: pushrequest.AppendLine(nil, "bare")},
 	})
-	out, err := wire.JSON(request, func(string) map[string]string { return map[string]string{"a": "b"} })
+	out, err := pushrequest.JSON(request, func(string) map[string]string { return map[string]string{"a": "b"} })
 	require.NoError(t, err)
 	require.True(t, json.Valid(out))
 	assert.JSONEq(t, `{"streams":[{"stream":{"a":"b"},"values":[
 		["1700000000000000001","say \"hi\"",{"trace_id":"abc"}],
 		["1700000000000000002","bare"]]}]}`, string(out))
 
-	_, err = wire.JSON([]byte{0xff}, nil)
+	_, err = pushrequest.JSON([]byte{0xff}, nil)
 	assert.ErrorContains(t, err, "decode request")
 }
 
@@ -90,18 +90,18 @@ func BenchmarkRequest(b *testing.B) {
 	b.Run("wire", func(b *testing.B) {
 		b.ReportAllocs()
 		var arena, out []byte
-		list := make([]wire.Entry, 0, entries)
+		list := make([]pushrequest.Entry, 0, entries)
 		for b.Loop() {
 			arena, list = arena[:0], list[:0]
 			for i := range entries {
 				start := len(arena)
-				arena = wire.AppendLine(arena, line)
+				arena = pushrequest.AppendLine(arena, line)
 				for _, p := range pairs {
-					arena = wire.AppendPair(arena, p.Name, p.Value)
+					arena = pushrequest.AppendPair(arena, p.Name, p.Value)
 				}
-				list = append(list, wire.Entry{Nanos: int64(i), Body: arena[start:len(arena):len(arena)]})
+				list = append(list, pushrequest.Entry{Nanos: int64(i), Body: arena[start:len(arena):len(arena)]})
 			}
-			out = wire.AppendStream(out[:0], `{a="b"}`, list)
+			out = pushrequest.AppendStream(out[:0], `{a="b"}`, list)
 		}
 		b.SetBytes(int64(len(out)))
 	})
