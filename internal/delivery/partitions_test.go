@@ -8,14 +8,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/deliverytest"
 )
 
-func adders() *delivery.Partitions[*adder] {
-	return delivery.NewPartitions("adder", func(*delivery.Session) *adder { return newAdder() })
+func adders() *delivery.Partitions[*deliverytest.Adder] {
+	return delivery.NewPartitions("adder", func(*delivery.Session) *deliverytest.Adder { return deliverytest.NewAdder() })
 }
 
-func listed(l *delivery.Partitions[*adder]) (all []*adder) {
-	l.Each(func(a *adder) { all = append(all, a) })
+func listed(l *delivery.Partitions[*deliverytest.Adder]) (all []*deliverytest.Adder) {
+	l.Each(func(a *deliverytest.Adder) { all = append(all, a) })
 	return all
 }
 
@@ -30,17 +31,17 @@ func TestPartitionsAreListedWhileTheirSessionLives(t *testing.T) {
 	again, _, err := l.Of(delivery.With(t.Context(), first))
 	require.NoError(t, err)
 	assert.Same(t, a, again)
-	assert.ElementsMatch(t, []*adder{a, b}, listed(l))
+	assert.ElementsMatch(t, []*deliverytest.Adder{a, b}, listed(l))
 	first.Close()
-	assert.Equal(t, 1, a.closed)
-	assert.Equal(t, []*adder{b}, listed(l))
+	assert.Equal(t, 1, a.Closed)
+	assert.Equal(t, []*deliverytest.Adder{b}, listed(l))
 	_, _, err = l.Of(delivery.With(t.Context(), first))
 	require.Error(t, err)
 }
 
 func TestAStateThatIsNotRestoredIsNotListed(t *testing.T) {
 	full := session(t, delivery.Settings{})
-	_, err := delivery.Join(full, "adder", func() *blob { return &blob{data: []byte("of another type")} })
+	_, err := delivery.Join(full, "adder", func() *deliverytest.Blob { return &deliverytest.Blob{Data: []byte("of another type")} })
 	require.NoError(t, err)
 	l := adders()
 	_, _, err = l.Of(delivery.With(t.Context(), session(t, delivery.Settings{State: snapshot(t, full)})))
@@ -57,7 +58,7 @@ func TestBatchesWithoutASessionHaveTheirOwnOrNone(t *testing.T) {
 	a, journal, err := l.Of(context.Background())
 	require.NoError(t, err)
 	assert.False(t, journal)
-	assert.Equal(t, []*adder{a}, listed(l))
+	assert.Equal(t, []*deliverytest.Adder{a}, listed(l))
 	here.Close()
 	assert.Empty(t, listed(l))
 }

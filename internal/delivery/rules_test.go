@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/deliverytest"
 )
 
 func joinRules(t *testing.T, s *delivery.Session, configured string) *delivery.Rules[string] {
@@ -56,7 +57,7 @@ func TestRulesAreNoStateOfRecords(t *testing.T) {
 	s := session(t, delivery.Settings{})
 	joinRules(t, s, "by hour")
 	assert.False(t, s.Stateful())
-	_, err := delivery.Join(s, "guard", newAdder)
+	_, err := delivery.Join(s, "guard", deliverytest.NewAdder)
 	require.NoError(t, err)
 	assert.True(t, s.Stateful())
 
@@ -68,7 +69,7 @@ func TestRulesAreNoStateOfRecords(t *testing.T) {
 
 func TestRulesThatAreNoneAreRefused(t *testing.T) {
 	first := session(t, delivery.Settings{})
-	_, err := delivery.Join(first, "lake", newAdder)
+	_, err := delivery.Join(first, "lake", deliverytest.NewAdder)
 	require.NoError(t, err)
 	_, err = delivery.Join(session(t, delivery.Settings{State: snapshot(t, first)}), "lake", func() *delivery.Rules[string] { return delivery.NewRules("by hour") })
 	require.ErrorIs(t, err, delivery.ErrState)

@@ -3,11 +3,8 @@ package delivery_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,58 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/deliverytest"
 )
-
-// adder is the smallest Stateful: it adds up what it is given, and sends the sum.
-type adder struct {
-	sum, outbox uint64
-	out         time.Time // what Advance promises
-	low         time.Time // what Advance was told
-	now         time.Time
-	sent        []uint64
-	adopted     int
-	closed      int
-	refuse      atomic.Pointer[error] // of Flush
-}
-
-func (a *adder) Restore(r io.Reader) error {
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	if len(data) != 16 {
-		return fmt.Errorf("%d bytes, want 16", len(data))
-	}
-	a.sum, a.outbox = binary.BigEndian.Uint64(data), binary.BigEndian.Uint64(data[8:])
-	return nil
-}
-
-func (a *adder) Advance(now time.Time, _ bool, low time.Time) (bool, time.Time) {
-	a.now, a.low = now, low
-	a.outbox, a.sum = a.outbox+a.sum, 0
-	return a.outbox > 0, a.out
-}
-
-func (a *adder) Snapshot(w io.Writer) error {
-	_, err := w.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, a.sum), a.outbox))
-	return err
-}
-
-func (a *adder) Flush(context.Context) error {
-	if err := a.refuse.Load(); err != nil {
-		return *err
-	}
-	if a.outbox > 0 {
-		a.sent = append(a.sent, a.outbox)
-	}
-	a.outbox = 0
-	return nil
-}
-
-func (a *adder) Adopt() { a.adopted++ }
-func (a *adder) Close() { a.closed++ }
-
-func newAdder() *adder { return &adder{out: delivery.Unbounded()} }
 
 func session(t *testing.T, set delivery.Settings) *delivery.Session {
 	t.Helper()
@@ -94,52 +41,52 @@ func TestContextCarriesSession(t *testing.T) {
 
 func TestJoinReturnsTheSameState(t *testing.T) {
 	s := session(t, delivery.Settings{})
-	a, err := delivery.Join(s, "guard", newAdder)
+	a, err := delivery.Join(s, "guard", deliverytest.NewAdder)
 	require.NoError(t, err)
-	b, err := delivery.Join(s, "guard", newAdder)
+	b, err := delivery.Join(s, "guard", deliverytest.NewAdder)
 	require.NoError(t, err)
 	assert.Same(t, a, b)
 	_, err = delivery.Join(s, "guard", func() other { return other{} })
 	assert.ErrorContains(t, err, `component "guard"`)
 }
 
-type other struct{ *adder }
+type other struct{ *deliverytest.Adder }
 
 // The low watermark of the first component is unbounded; each later one gets the earliest promise before it.
 func TestAdvanceHandsLowWatermarksDown(t *testing.T) {
 	s := session(t, delivery.Settings{})
-	var members []*adder
+	var members []*deliverytest.Adder
 	for i, out := range []int64{200, 100, 300} {
-		m, err := delivery.Join(s, fmt.Sprint(i), func() *adder { return &adder{out: time.Unix(out, 0)} })
+		m, err := delivery.Join(s, fmt.Sprint(i), func() *deliverytest.Adder { return &deliverytest.Adder{Out: time.Unix(out, 0)} })
 		require.NoError(t, err)
 		members = append(members, m)
 	}
 	assert.False(t, s.Advance(time.Unix(500, 0), true))
-	members[2].sum = 1
+	members[2].Sum = 1
 	assert.True(t, s.Advance(time.Unix(500, 0), true))
-	assert.Equal(t, delivery.Unbounded(), members[0].low)
-	assert.Equal(t, time.Unix(200, 0), members[1].low)
-	assert.Equal(t, time.Unix(100, 0), members[2].low)
+	assert.Equal(t, delivery.Unbounded(), members[0].Low)
+	assert.Equal(t, time.Unix(200, 0), members[1].Low)
+	assert.Equal(t, time.Unix(100, 0), members[2].Low)
 }
 
 func TestSnapshotRestoresEveryState(t *testing.T) {
 	s := session(t, delivery.Settings{Began: time.Unix(7, 5)})
-	a, _ := delivery.Join(s, "guard", newAdder)
-	b, _ := delivery.Join(s, "rollup", newAdder)
-	a.sum, b.outbox = 3, 4
+	a, _ := delivery.Join(s, "guard", deliverytest.NewAdder)
+	b, _ := delivery.Join(s, "rollup", deliverytest.NewAdder)
+	a.Sum, b.Outbox = 3, 4
 
 	restored := session(t, delivery.Settings{State: snapshot(t, s)})
 	assert.True(t, restored.Began().Equal(time.Unix(7, 5)), "began travels with the state")
 	assert.ElementsMatch(t, []string{"guard", "rollup"}, restored.Unclaimed())
-	a2, err := delivery.Join(restored, "guard", newAdder)
+	a2, err := delivery.Join(restored, "guard", deliverytest.NewAdder)
 	require.NoError(t, err)
-	assert.EqualValues(t, 3, a2.sum)
+	assert.EqualValues(t, 3, a2.Sum)
 
 	// A checkpoint before rollup has joined must not lose rollup's state.
 	again := session(t, delivery.Settings{State: snapshot(t, restored)})
-	b2, err := delivery.Join(again, "rollup", newAdder)
+	b2, err := delivery.Join(again, "rollup", deliverytest.NewAdder)
 	require.NoError(t, err)
-	assert.EqualValues(t, 4, b2.outbox)
+	assert.EqualValues(t, 4, b2.Outbox)
 	assert.Equal(t, []string{"guard"}, again.Unclaimed())
 	again.Forget("guard")
 	assert.Empty(t, again.Unclaimed())
@@ -148,26 +95,18 @@ func TestSnapshotRestoresEveryState(t *testing.T) {
 func TestLargeStateKeepsItsBytes(t *testing.T) {
 	s := session(t, delivery.Settings{})
 	want := bytes.Repeat([]byte("0123456789abcdef-"), 40_000)
-	b, _ := delivery.Join(s, "b", func() *blob { return &blob{data: want} })
+	b, _ := delivery.Join(s, "b", func() *deliverytest.Blob { return &deliverytest.Blob{Data: want} })
 	restored := session(t, delivery.Settings{State: snapshot(t, s)})
-	got, err := delivery.Join(restored, "b", func() *blob { return &blob{} })
+	got, err := delivery.Join(restored, "b", func() *deliverytest.Blob { return &deliverytest.Blob{} })
 	require.NoError(t, err)
-	assert.True(t, bytes.Equal(b.data, got.data))
+	assert.True(t, bytes.Equal(b.Data, got.Data))
 }
-
-type blob struct {
-	adder
-	data []byte
-}
-
-func (b *blob) Restore(r io.Reader) (err error)  { b.data, err = io.ReadAll(r); return err }
-func (b *blob) Snapshot(w io.Writer) (err error) { _, err = w.Write(b.data); return err }
 
 // Whatever bytes are lost or flipped, a damaged snapshot is told from a good one: it never restores and never panics.
 func TestDamagedSnapshotIsRefused(t *testing.T) {
 	s := session(t, delivery.Settings{})
-	a, _ := delivery.Join(s, "guard", newAdder)
-	a.sum = 3
+	a, _ := delivery.Join(s, "guard", deliverytest.NewAdder)
+	a.Sum = 3
 	good := snapshot(t, s)
 	for i := range good {
 		flipped := bytes.Clone(good)
@@ -183,12 +122,12 @@ func TestDamagedSnapshotIsRefused(t *testing.T) {
 
 func TestRefusedStateStartsAfreshWhereForgiven(t *testing.T) {
 	s := session(t, delivery.Settings{})
-	_, err := delivery.Join(s, "guard", func() *blob { return &blob{data: []byte("not a sum")} })
+	_, err := delivery.Join(s, "guard", func() *deliverytest.Blob { return &deliverytest.Blob{Data: []byte("not a sum")} })
 	require.NoError(t, err)
 	state := snapshot(t, s)
 
 	strict := session(t, delivery.Settings{State: state})
-	_, err = delivery.Join(strict, "guard", newAdder)
+	_, err = delivery.Join(strict, "guard", deliverytest.NewAdder)
 	require.ErrorIs(t, err, delivery.ErrState)
 	require.ErrorContains(t, err, "9 bytes, want 16")
 
@@ -197,41 +136,41 @@ func TestRefusedStateStartsAfreshWhereForgiven(t *testing.T) {
 		told = append(told, id+": "+err.Error())
 		return nil
 	}})
-	a, err := delivery.Join(lenient, "guard", newAdder)
+	a, err := delivery.Join(lenient, "guard", deliverytest.NewAdder)
 	require.NoError(t, err)
-	assert.Zero(t, a.sum)
+	assert.Zero(t, a.Sum)
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0], "9 bytes, want 16")
 }
 
 func TestFlushStopsAtTheFirstError(t *testing.T) {
 	s := session(t, delivery.Settings{})
-	a, _ := delivery.Join(s, "guard", newAdder)
-	b, _ := delivery.Join(s, "rollup", newAdder)
+	a, _ := delivery.Join(s, "guard", deliverytest.NewAdder)
+	b, _ := delivery.Join(s, "rollup", deliverytest.NewAdder)
 	no := errors.New("no")
-	a.outbox, b.outbox = 1, 2
-	a.refuse.Store(&no)
+	a.Outbox, b.Outbox = 1, 2
+	a.Refuse.Store(&no)
 	require.ErrorContains(t, s.Flush(context.Background()), `component "guard": no`)
-	assert.Empty(t, b.sent)
-	a.refuse.Store(nil)
+	assert.Empty(t, b.Sent)
+	a.Refuse.Store(nil)
 	require.NoError(t, s.Flush(context.Background()))
-	assert.Equal(t, []uint64{1}, a.sent)
-	assert.Equal(t, []uint64{2}, b.sent)
+	assert.Equal(t, []uint64{1}, a.Sent)
+	assert.Equal(t, []uint64{2}, b.Sent)
 }
 
 func TestClosedSessionTakesNobody(t *testing.T) {
 	s := session(t, delivery.Settings{})
-	a, _ := delivery.Join(s, "guard", newAdder)
+	a, _ := delivery.Join(s, "guard", deliverytest.NewAdder)
 	s.Close()
 	s.Close()
-	assert.Equal(t, 1, a.closed)
-	_, err := delivery.Join(s, "guard", newAdder)
+	assert.Equal(t, 1, a.Closed)
+	_, err := delivery.Join(s, "guard", deliverytest.NewAdder)
 	assert.ErrorIs(t, err, delivery.ErrEnded)
 }
 
 func FuzzDecode(f *testing.F) {
 	s, _ := delivery.NewSession(delivery.Settings{})
-	_, _ = delivery.Join(s, "guard", newAdder)
+	_, _ = delivery.Join(s, "guard", deliverytest.NewAdder)
 	var buf bytes.Buffer
 	_ = s.Snapshot(&buf)
 	f.Add(buf.Bytes())

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/delivery/deliverytest"
 	"github.com/penstockhq/penstock/internal/delivery/local"
 )
 
@@ -81,7 +82,7 @@ func (f *failures) add(step local.Failure, _ error) {
 	f.steps = append(f.steps, step)
 }
 
-func openLocal(t *testing.T, d *disk, f *failures) (*local.Driver, *adder) {
+func openLocal(t *testing.T, d *disk, f *failures) (*local.Driver, *deliverytest.Adder) {
 	t.Helper()
 	set := local.Settings{Label: "here", Failed: f.add}
 	if d != nil {
@@ -89,7 +90,7 @@ func openLocal(t *testing.T, d *disk, f *failures) (*local.Driver, *adder) {
 	}
 	l, err := local.Open(t.Context(), set)
 	require.NoError(t, err)
-	a, err := delivery.Join(l.Session(), "adder", newAdder)
+	a, err := delivery.Join(l.Session(), "adder", deliverytest.NewAdder)
 	require.NoError(t, err)
 	return l, a
 }
@@ -100,28 +101,28 @@ func TestLocalSendsOnlyWhatIsSaved(t *testing.T) {
 		l, a := openLocal(t, d, f)
 		l.Start()
 		leave := l.Session().Enter()
-		a.sum = 5
+		a.Sum = 5
 		leave()
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
-		assert.Equal(t, []uint64{5}, a.sent)
+		assert.Equal(t, []uint64{5}, a.Sent)
 		assert.Equal(t, 1, d.writes)
 
 		// What is on disk now holds the outbox that was sent: a crash here repeats it.
 		_, crashed := openLocal(t, d, f)
-		assert.EqualValues(t, 5, crashed.outbox)
+		assert.EqualValues(t, 5, crashed.Outbox)
 
 		require.NoError(t, l.Shutdown(t.Context()))
 		require.NoError(t, l.Shutdown(t.Context()))
 		_, restarted := openLocal(t, d, f)
-		assert.Zero(t, restarted.outbox, "a clean end repeats nothing")
+		assert.Zero(t, restarted.Outbox, "a clean end repeats nothing")
 		assert.Empty(t, f.steps)
 	})
 }
 
 // busy notices batches that are inside while the session advances or saves.
 type busy struct {
-	adder
+	deliverytest.Adder
 	inside, seen atomic.Int64
 	steps        chan struct{}
 }
@@ -181,7 +182,7 @@ func TestLocalSavesEveryInterval(t *testing.T) {
 		time.Sleep(3*time.Minute + time.Second)
 		synctest.Wait()
 		assert.Equal(t, 3, d.writes)
-		assert.Equal(t, 1, a.adopted)
+		assert.Equal(t, 1, a.Adopted)
 		require.NoError(t, l.Shutdown(t.Context()))
 	})
 }
@@ -192,18 +193,18 @@ func TestLocalKeepsWhatDownstreamRefuses(t *testing.T) {
 		l, a := openLocal(t, d, f)
 		l.Start()
 		down := errors.New("down")
-		a.refuse.Store(&down)
+		a.Refuse.Store(&down)
 		leave := l.Session().Enter()
-		a.sum = 5
+		a.Sum = 5
 		leave()
 		time.Sleep(10500 * time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, 1, d.writes, "trying again saves nothing again")
 		assert.Len(t, f.steps, 10)
-		a.refuse.Store(nil)
+		a.Refuse.Store(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		assert.Equal(t, []uint64{5}, a.sent)
+		assert.Equal(t, []uint64{5}, a.Sent)
 		require.NoError(t, l.Shutdown(t.Context()))
 	})
 }
@@ -215,11 +216,11 @@ func TestLocalGoesOnWithoutItsStorage(t *testing.T) {
 		d.setFail(errors.New("disk full"))
 		l.Start()
 		leave := l.Session().Enter()
-		a.sum = 5
+		a.Sum = 5
 		leave()
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
-		assert.Equal(t, []uint64{5}, a.sent)
+		assert.Equal(t, []uint64{5}, a.Sent)
 		assert.Equal(t, []local.Failure{local.FailedSave}, f.steps)
 		assert.ErrorContains(t, l.Shutdown(t.Context()), "disk full")
 	})
@@ -227,11 +228,11 @@ func TestLocalGoesOnWithoutItsStorage(t *testing.T) {
 
 func TestLocalWithoutStorageClosesEverythingAtTheEnd(t *testing.T) {
 	l, a := openLocal(t, nil, &failures{})
-	a.sum = 5
+	a.Sum = 5
 	require.NoError(t, l.Shutdown(t.Context()), "safe without Start")
-	assert.Equal(t, delivery.Unbounded(), a.now)
-	assert.Equal(t, []uint64{5}, a.sent)
-	assert.Equal(t, 1, a.closed)
+	assert.Equal(t, delivery.Unbounded(), a.Now)
+	assert.Equal(t, []uint64{5}, a.Sent)
+	assert.Equal(t, 1, a.Closed)
 }
 
 // A large state takes several values; a smaller one leaves none of the old behind, and a lost one is noticed.
@@ -240,9 +241,9 @@ func TestLocalChunks(t *testing.T) {
 	save := func(size int) {
 		l, err := local.Open(t.Context(), local.Settings{Client: d, Failed: f.add})
 		require.NoError(t, err)
-		b, err := delivery.Join(l.Session(), "b", func() *blob { return &blob{} })
+		b, err := delivery.Join(l.Session(), "b", func() *deliverytest.Blob { return &deliverytest.Blob{} })
 		require.NoError(t, err)
-		b.data = bytes.Repeat([]byte{7}, size)
+		b.Data = bytes.Repeat([]byte{7}, size)
 		require.NoError(t, l.Shutdown(t.Context()))
 	}
 	save(5 << 20)
