@@ -1,18 +1,16 @@
 package lokiexporter
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func load(t *testing.T, conf *confmap.Conf) *Config {
@@ -119,24 +117,5 @@ func TestPushURL(t *testing.T) {
 
 // Every YAML block of the README is a configuration that is accepted.
 func TestREADME(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	require.GreaterOrEqual(t, len(blocks), 2)
-	for _, block := range blocks {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(strings.ReplaceAll(block[1], "${env:LOKI_TOKEN}", "token")))
-		require.NoError(t, err)
-		conf, err := retrieved.AsConf()
-		require.NoError(t, err)
-		exporters, err := conf.Sub("exporters")
-		require.NoError(t, err)
-		for id := range exporters.ToStringMap() {
-			var parsed component.ID
-			require.NoError(t, parsed.UnmarshalText([]byte(id)))
-			require.Equal(t, "loki", parsed.Type().String())
-			sub, err := exporters.Sub(id)
-			require.NoError(t, err)
-			assert.NoError(t, confmap.Validate(load(t, sub)), block[1])
-		}
-	}
+	assert.GreaterOrEqual(t, len(readmetest.Load(t, "exporters", NewFactory(), map[string]string{"LOKI_TOKEN": "token"})), 2)
 }

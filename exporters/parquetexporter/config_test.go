@@ -1,19 +1,17 @@
 package parquetexporter
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -99,33 +97,6 @@ func TestConfigRefuses(t *testing.T) {
 	}
 }
 
-var fenced = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := fenced.FindAllSubmatch(readme, -1)
-	require.GreaterOrEqual(t, len(blocks), 2)
-	for _, b := range blocks {
-		retrieved, err := confmap.NewRetrievedFromYAML(b[1])
-		require.NoError(t, err)
-		conf, err := retrieved.AsConf()
-		require.NoError(t, err)
-		exporters, err := conf.Sub("exporters")
-		require.NoError(t, err)
-		n := 0
-		for name := range exporters.ToStringMap() {
-			var id component.ID
-			require.NoError(t, id.UnmarshalText([]byte(name)))
-			if id.Type() != NewFactory().Type() {
-				continue
-			}
-			sub, err := exporters.Sub(name)
-			require.NoError(t, err)
-			_, err = load(t, sub)
-			require.NoError(t, err, name)
-			n++
-		}
-		require.Positive(t, n)
-	}
+	assert.GreaterOrEqual(t, len(readmetest.Load(t, "exporters", NewFactory(), nil)), 2)
 }

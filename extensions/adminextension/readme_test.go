@@ -1,31 +1,14 @@
 package adminextension_test
 
 import (
-	"os"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 2)
-	for _, block := range blocks {
-		parsed, err := confmap.NewRetrievedFromYAML(block[1])
-		require.NoError(t, err)
-		whole, err := parsed.AsConf()
-		require.NoError(t, err)
-		sub, err := whole.Sub("extensions::admin")
-		require.NoError(t, err)
-		cfg := adminextension.NewFactory().CreateDefaultConfig()
-		require.NoError(t, sub.Unmarshal(cfg))
-		assert.NoError(t, confmap.Validate(cfg))
-	}
+	assert.Len(t, readmetest.Load(t, "extensions", adminextension.NewFactory(), nil), 2)
 }

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sort"
 	"strings"
 	"sync"
@@ -23,7 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -41,6 +39,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/deadletterextension"
 	"github.com/penstockhq/penstock/extensions/deadletterextension/internal/metadatatest"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 // server is a gateway that answers as decide says, one request at a time.
@@ -427,16 +426,5 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 1)
-	parsed, err := confmap.NewRetrievedFromYAML(blocks[0][1])
-	require.NoError(t, err)
-	whole, err := parsed.AsConf()
-	require.NoError(t, err)
-	sub, err := whole.Sub("extensions::dead_letter")
-	require.NoError(t, err)
-	cfg := deadletterextension.NewFactory().CreateDefaultConfig()
-	require.NoError(t, errors.Join(sub.Unmarshal(cfg), confmap.Validate(cfg)))
+	assert.Len(t, readmetest.Load(t, "extensions", deadletterextension.NewFactory(), nil), 1)
 }

@@ -3,9 +3,7 @@ package embeddedkafkaextension_test
 import (
 	"context"
 	"net"
-	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,6 +19,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func start(t *testing.T, dir, endpoint string) extension.Extension {
@@ -105,21 +104,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 2)
-	for _, block := range blocks {
-		parsed, err := confmap.NewRetrievedFromYAML(block[1])
-		require.NoError(t, err)
-		whole, err := parsed.AsConf()
-		require.NoError(t, err)
-		sub, err := whole.Sub("extensions::embedded_kafka")
-		require.NoError(t, err)
-		cfg := embeddedkafkaextension.NewFactory().CreateDefaultConfig()
-		require.NoError(t, sub.Unmarshal(cfg))
-		assert.NoError(t, confmap.Validate(cfg))
-	}
+	assert.Len(t, readmetest.Load(t, "extensions", embeddedkafkaextension.NewFactory(), nil), 2)
 }
 
 // Without max_size the cap comes from the disk, and is large enough for a profile's topics.

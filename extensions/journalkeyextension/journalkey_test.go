@@ -3,8 +3,6 @@ package journalkeyextension_test
 import (
 	"bytes"
 	"context"
-	"os"
-	"regexp"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/journalkeyextension"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 // keys is what other components find in the extension.
@@ -62,18 +61,6 @@ func TestWithoutKafkaAnErrorSaysWhichIsMeant(t *testing.T) {
 }
 
 func TestReadmeExampleLoads(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 1)
-	parsed, err := confmap.NewRetrievedFromYAML(blocks[0][1])
-	require.NoError(t, err)
-	whole, err := parsed.AsConf()
-	require.NoError(t, err)
-	sub, err := whole.Sub("extensions::journal_key")
-	require.NoError(t, err)
-	cfg := journalkeyextension.NewFactory().CreateDefaultConfig()
-	require.NoError(t, sub.Unmarshal(cfg))
-	assert.NoError(t, confmap.Validate(cfg))
+	assert.Len(t, readmetest.Load(t, "extensions", journalkeyextension.NewFactory(), nil), 1)
 	assert.ErrorContains(t, confmap.Validate(journalkeyextension.NewFactory().CreateDefaultConfig()), "brokers: must name at least one")
 }

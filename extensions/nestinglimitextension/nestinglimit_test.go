@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,6 +36,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/internal/partial"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 // request has one log record whose body is depth arrays in each other.
@@ -421,19 +420,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExampleLoads(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 1)
-	parsed, err := confmap.NewRetrievedFromYAML(blocks[0][1])
-	require.NoError(t, err)
-	whole, err := parsed.AsConf()
-	require.NoError(t, err)
-	sub, err := whole.Sub("extensions::nesting_limit")
-	require.NoError(t, err)
-	cfg := nestinglimitextension.NewFactory().CreateDefaultConfig()
-	require.NoError(t, sub.Unmarshal(cfg))
-	assert.NoError(t, confmap.Validate(cfg))
+	assert.Len(t, readmetest.Load(t, "extensions", nestinglimitextension.NewFactory(), nil), 1)
 }
 
 // counting is an OTLP server that counts requests, and holds the first one back if it is told to.

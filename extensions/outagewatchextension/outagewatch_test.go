@@ -2,9 +2,6 @@ package outagewatchextension_test
 
 import (
 	"context"
-	"errors"
-	"os"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.uber.org/zap"
@@ -28,6 +24,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/outagewatchextension"
 	"github.com/penstockhq/penstock/internal/calm"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 const target = "passthrough:///gateway:4317"
@@ -138,16 +135,5 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 1)
-	parsed, err := confmap.NewRetrievedFromYAML(blocks[0][1])
-	require.NoError(t, err)
-	whole, err := parsed.AsConf()
-	require.NoError(t, err)
-	sub, err := whole.Sub("extensions::outage_watch")
-	require.NoError(t, err)
-	cfg := outagewatchextension.NewFactory().CreateDefaultConfig()
-	require.NoError(t, errors.Join(sub.Unmarshal(cfg), confmap.Validate(cfg)))
+	assert.Len(t, readmetest.Load(t, "extensions", outagewatchextension.NewFactory(), nil), 1)
 }

@@ -3,7 +3,6 @@ package queuestorageextension_test
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func TestConfig(t *testing.T) {
@@ -28,19 +28,5 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 2)
-	for _, block := range blocks {
-		parsed, err := confmap.NewRetrievedFromYAML(block[1])
-		require.NoError(t, err)
-		whole, err := parsed.AsConf()
-		require.NoError(t, err)
-		sub, err := whole.Sub("extensions::queue_storage")
-		require.NoError(t, err)
-		cfg := queuestorageextension.NewFactory().CreateDefaultConfig()
-		require.NoError(t, sub.Unmarshal(cfg))
-		assert.NoError(t, confmap.Validate(cfg))
-	}
+	assert.Len(t, readmetest.Load(t, "extensions", queuestorageextension.NewFactory(), nil), 2)
 }

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -26,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/penstockhq/penstock/extensions/retryhintextension"
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func TestGRPC(t *testing.T) {
@@ -123,19 +122,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 1)
-	parsed, err := confmap.NewRetrievedFromYAML(blocks[0][1])
-	require.NoError(t, err)
-	whole, err := parsed.AsConf()
-	require.NoError(t, err)
-	sub, err := whole.Sub("extensions::retry_hint")
-	require.NoError(t, err)
-	cfg := retryhintextension.NewFactory().CreateDefaultConfig()
-	require.NoError(t, sub.Unmarshal(cfg))
-	assert.NoError(t, confmap.Validate(cfg))
+	assert.Len(t, readmetest.Load(t, "extensions", retryhintextension.NewFactory(), nil), 1)
 }
 
 func create(t *testing.T) any {

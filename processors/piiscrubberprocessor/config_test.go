@@ -1,16 +1,15 @@
 package piiscrubberprocessor
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func load(t *testing.T, c *confmap.Conf) *Config {
@@ -84,19 +83,5 @@ func TestInvalidConfig(t *testing.T) {
 
 // What the README shows must load.
 func TestReadmeExamples(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	t.Setenv("PENSTOCK_PII_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	require.GreaterOrEqual(t, len(blocks), 2)
-	for _, b := range blocks {
-		yaml := strings.ReplaceAll(b[1], "${env:PENSTOCK_PII_KEY}", os.Getenv("PENSTOCK_PII_KEY"))
-		conf, err := confmap.NewRetrievedFromYAML([]byte(yaml))
-		require.NoError(t, err, b[1])
-		c, err := conf.AsConf()
-		require.NoError(t, err)
-		sub, err := c.Sub("processors::pii_scrubber")
-		require.NoError(t, err)
-		assert.NoError(t, confmap.Validate(load(t, sub)), b[1])
-	}
+	assert.GreaterOrEqual(t, len(readmetest.Load(t, "processors", NewFactory(), map[string]string{"PENSTOCK_PII_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="})), 2)
 }

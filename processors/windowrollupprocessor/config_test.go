@@ -1,19 +1,17 @@
 package windowrollupprocessor
 
 import (
-	"os"
 	"regexp"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/internal/window"
-	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/metadata"
 )
 
 func load(t *testing.T, text string) (*Config, error) {
@@ -121,23 +119,5 @@ func TestAllProblemsAreTold(t *testing.T) {
 
 // Every YAML block in the README that shows the processor loads.
 func TestReadmeExamples(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		var doc struct {
-			Processors map[string]map[string]any `yaml:"processors"`
-		}
-		require.NoError(t, yaml.Unmarshal(block[1], &doc))
-		require.NotEmpty(t, doc.Processors)
-		for id, raw := range doc.Processors {
-			var parsed component.ID
-			require.NoError(t, parsed.UnmarshalText([]byte(id)))
-			require.Equal(t, metadata.Type, parsed.Type())
-			cfg := createDefaultConfig()
-			require.NoError(t, confmap.NewFromStringMap(raw).Unmarshal(cfg))
-			require.NoError(t, confmap.Validate(cfg))
-		}
-	}
+	readmetest.Load(t, "processors", NewFactory(), nil)
 }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +26,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/internal/freeport"
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 )
 
@@ -380,17 +379,5 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadmeExampleLoads(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 1)
-	parsed, err := confmap.NewRetrievedFromYAML(blocks[0][1])
-	require.NoError(t, err)
-	whole, err := parsed.AsConf()
-	require.NoError(t, err)
-	sub, err := whole.Sub("receivers::ingest")
-	require.NoError(t, err)
-	cfg := ingestreceiver.NewFactory().CreateDefaultConfig()
-	require.NoError(t, sub.Unmarshal(cfg))
-	assert.NoError(t, confmap.Validate(cfg))
+	assert.Len(t, readmetest.Load(t, "receivers", ingestreceiver.NewFactory(), nil), 1)
 }

@@ -1,8 +1,6 @@
 package kafkareplayreceiver_test
 
 import (
-	"os"
-	"regexp"
 	"testing"
 	"time"
 
@@ -10,25 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/penstockhq/penstock/internal/readmetest"
 	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
 func TestReadmeExamplesLoad(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 3)
-	for _, block := range blocks {
-		parsed, err := confmap.NewRetrievedFromYAML(block[1])
-		require.NoError(t, err)
-		whole, err := parsed.AsConf()
-		require.NoError(t, err)
-		sub, err := whole.Sub("receivers::kafka_replay")
-		require.NoError(t, err)
-		cfg := kafkareplay.NewFactory().CreateDefaultConfig()
-		require.NoError(t, sub.Unmarshal(cfg))
-		assert.NoError(t, confmap.Validate(cfg))
-	}
+	assert.Len(t, readmetest.Load(t, "receivers", kafkareplay.NewFactory(), nil), 3)
 }
 
 func TestWrongConfigurationNamesTheKey(t *testing.T) {

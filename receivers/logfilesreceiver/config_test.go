@@ -1,14 +1,12 @@
 package logfilesreceiver_test
 
 import (
-	"os"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver"
 )
 
@@ -30,19 +28,5 @@ func TestInvalidConfigurations(t *testing.T) {
 }
 
 func TestTheReadmesExampleIsValid(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(readme, -1)
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		retrieved, err := confmap.NewRetrievedFromYAML(block[1])
-		require.NoError(t, err)
-		conf, err := retrieved.AsConf()
-		require.NoError(t, err)
-		sub, err := conf.Sub("receivers::log_files")
-		require.NoError(t, err)
-		cfg := logfilesreceiver.NewFactory().CreateDefaultConfig()
-		require.NoError(t, sub.Unmarshal(cfg))
-		assert.NoError(t, confmap.Validate(cfg))
-	}
+	readmetest.Load(t, "receivers", logfilesreceiver.NewFactory(), nil)
 }
