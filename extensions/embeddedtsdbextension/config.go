@@ -128,6 +128,28 @@ func (c *Config) Validate() error {
 	if c.MaxExemplars < 0 {
 		bad("max_exemplars", "%d is negative", c.MaxExemplars)
 	}
+	c.checkQuery(bad)
+	if c.EvaluationInterval <= 0 {
+		bad("evaluation_interval", "%s is not positive", c.EvaluationInterval)
+	}
+	if err := database.CheckRules(c.RuleFiles); err != nil {
+		bad("rule_files", "%w", err)
+	}
+	for _, s := range c.Alertmanagers {
+		if err := checkURL(s); err != nil {
+			bad("alertmanagers", "%w", err)
+		}
+	}
+	if c.ExternalURL != "" {
+		if err := checkURL(c.ExternalURL); err != nil {
+			bad("external_url", "%w", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkQuery tells bad what is wrong with the section query.
+func (c *Config) checkQuery(bad func(key, format string, args ...any)) {
 	if c.Query.Timeout <= 0 {
 		bad("query::timeout", "%s is not positive", c.Query.Timeout)
 	}
@@ -158,23 +180,6 @@ func (c *Config) Validate() error {
 	if c.Query.LookbackDelta <= 0 {
 		bad("query::lookback_delta", "%s is not positive", c.Query.LookbackDelta)
 	}
-	if c.EvaluationInterval <= 0 {
-		bad("evaluation_interval", "%s is not positive", c.EvaluationInterval)
-	}
-	if err := database.CheckRules(c.RuleFiles); err != nil {
-		bad("rule_files", "%w", err)
-	}
-	for _, s := range c.Alertmanagers {
-		if err := checkURL(s); err != nil {
-			bad("alertmanagers", "%w", err)
-		}
-	}
-	if c.ExternalURL != "" {
-		if err := checkURL(c.ExternalURL); err != nil {
-			bad("external_url", "%w", err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func (c *Config) access() listener.Access { return listener.Of(&c.HTTP, c.AllowAnonymous) }

@@ -16,11 +16,14 @@ import (
 
 // HTTPChecks are the rules of OTLP/HTTP, in the order of the specification, and then those of what it stands on.
 func HTTPChecks() []Check {
-	return slices.Concat(encodingChecks(), responseChecks(), failureChecks(), wireHTTP())
+	return slices.Concat(encodingChecks(), jsonChecks(), requestChecks(), responseChecks(), failureChecks(), badDataChecks(), wireHTTP())
 }
 
+// js is the section of the specification.
+const js = "JSON Protobuf encoding"
+
 func encodingChecks() []Check {
-	const enc, js = "Binary Protobuf encoding", "JSON Protobuf encoding"
+	const enc = "Binary Protobuf encoding"
 	return []Check{
 		{"Protocol details", "MUST", "takes requests without compression and with gzip", func(ctx context.Context, e Endpoint) error {
 			for _, kind := range []string{protobuf, jsonType} {
@@ -72,6 +75,11 @@ func encodingChecks() []Check {
 			}
 			return r.expect(http.StatusOK)
 		}},
+	}
+}
+
+func jsonChecks() []Check {
+	return []Check{
 		{js, "MUST", "ids are hex of either case", accepted(record(`"traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"eee19b7ec3c1b174"`))},
 		{js, "MUST", "fields of unknown names are ignored", accepted(record(`"tomorrow":{"logRecords":[[{}]]},"severityText":"x"`))},
 		{js, "MUST", "64-bit integers are numbers or strings", accepted(record(`"timeUnixNano":"1544712660300000000","observedTimeUnixNano":1544712660300000000,"body":{"intValue":"-5"}`))},
@@ -99,6 +107,11 @@ func encodingChecks() []Check {
 			}
 			return nil
 		}},
+	}
+}
+
+func requestChecks() []Check {
+	return []Check{
 		{"OTLP/HTTP request", "default", "POST at `/v1/traces`, `/v1/metrics`, `/v1/logs`", func(ctx context.Context, e Endpoint) error {
 			for path, list := range map[string]string{"/v1/traces": "resourceSpans", "/v1/metrics": "resourceMetrics", "/v1/logs": "resourceLogs"} {
 				r, err := ask(ctx, e, http.MethodPost, path, []byte(`{"`+list+`":[]}`), "Content-Type", jsonType)
@@ -231,7 +244,7 @@ func rejectedOne(r reply) error {
 }
 
 func failureChecks() []Check {
-	const fail, bad = "Failures", "Bad data"
+	const fail = "Failures"
 	return []Check{
 		{fail, "MUST", "4xx and 5xx have a Status as body, in the encoding of the request: malformed, path, method, type", func(ctx context.Context, e Endpoint) error {
 			for _, c := range []struct{ method, path, kind string }{
@@ -276,6 +289,12 @@ func failureChecks() []Check {
 			}
 			return nil
 		}},
+	}
+}
+
+func badDataChecks() []Check {
+	const bad = "Bad data"
+	return []Check{
 		{bad, "MUST", "what can't be decoded is answered with 400", func(ctx context.Context, e Endpoint) error {
 			for kind, bodies := range map[string][]string{protobuf: {"\xff\xff", "\x0a\xff\x01"}, jsonType: {"", "{", "[]", "null", "{not", "{}x", `{"resourceLogs":7}`}} {
 				for _, body := range bodies {

@@ -146,7 +146,7 @@ func atOnce(call func(i int) error) error {
 
 // wireHTTP are rules of OTLP/HTTP that follow from HTTP, gzip, JSON and protobuf.
 func wireHTTP() []Check {
-	return slices.Concat(wireEncodings(), wireNumbers(), wireConnections())
+	return slices.Concat(wireEncodings(), wireMessages(), wireIDs(), wireNumbers(), wireConnections())
 }
 
 func wireEncodings() []Check {
@@ -189,6 +189,11 @@ func wireEncodings() []Check {
 			}
 			return nil
 		}},
+	}
+}
+
+func wireMessages() []Check {
+	return []Check{
 		{"Binary Protobuf encoding", "proto3", "fields of a later version are ignored, at each level", func(ctx context.Context, e Endpoint) error {
 			r, err := post(ctx, e, protobuf, fromTomorrow())
 			if err != nil {
@@ -231,6 +236,11 @@ func wireEncodings() []Check {
 			}
 			return nil
 		}},
+	}
+}
+
+func wireIDs() []Check {
+	return []Check{
 		{"JSON Protobuf encoding", "MUST", "an id of another length, or no hex, is refused, alone", func(ctx context.Context, e Endpoint) error {
 			for _, id := range []string{`"traceId":"5b8efff798038103d269b633813fc60"`, `"traceId":"W47/95gDgQPSabYzgT/GDA=="`, `"spanId":"eee19b7ec3c1b17400"`, `"spanId":"zee19b7ec3c1b174"`} {
 				r, err := postJSON(ctx, e, record(`"severityText":"a"},{`+id))

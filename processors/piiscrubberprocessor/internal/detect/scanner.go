@@ -193,18 +193,7 @@ func (sc *scan) look(i int, a anchor) int {
 	case aDash:
 		return sc.dash(i)
 	case aDot:
-		if sc.on.Has(MAC) && is(at(sc.t, i-1), cHex) {
-			if end := dottedMAC(sc.t, i-4); end > 0 {
-				return sc.found(MAC, i-4, end)
-			}
-		}
-		if end := sc.discord(i); end > i {
-			return end
-		}
-		if end := sc.airtable(i); end > i {
-			return end
-		}
-		return sc.literal(i)
+		return sc.dot(i)
 	case aBracket:
 		if end := Mark(sc.t, i); end > 0 {
 			return end
@@ -250,6 +239,22 @@ func (sc *scan) look(i int, a anchor) int {
 		return sc.braced(i)
 	}
 	return i + 1
+}
+
+// dot looks at the dot at i.
+func (sc *scan) dot(i int) int {
+	if sc.on.Has(MAC) && is(at(sc.t, i-1), cHex) {
+		if end := dottedMAC(sc.t, i-4); end > 0 {
+			return sc.found(MAC, i-4, end)
+		}
+	}
+	if end := sc.discord(i); end > i {
+		return end
+	}
+	if end := sc.airtable(i); end > i {
+		return end
+	}
+	return sc.literal(i)
 }
 
 // found records a finding and returns its end. What it covers of earlier findings it replaces; a partial overlap becomes

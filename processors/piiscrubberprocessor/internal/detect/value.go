@@ -17,20 +17,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if end := Mark(t, i); end > 0 {
 		return end
 	}
-	if at(t, i) == '[' && (at(t, i+1) == '"' || at(t, i+1) == '\'' || bracketed(t, i)) { // a list of one
-		i++
-	}
-	if at(t, i) == '\n' && t[i-1] == '>' { // ["password"]=>\n  string(12) "x"
-		for k := i + 1; k < len(t) && k-i < 64; k++ {
-			if k > i+6 && t[k] == '"' && t[k-1] == ' ' && t[k-2] == ')' {
-				i = k
-				break
-			}
-			if t[k] != ' ' && !is(t[k], cAlnum) && t[k] != '(' && t[k] != ')' {
-				break
-			}
-		}
-	}
+	i = valueStart(t, i)
 	start, end := i, 0
 	quoted := true
 	slashes := backslashes(t, i)
@@ -92,6 +79,25 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 		return i
 	}
 	return sc.found(kind, start, end)
+}
+
+// valueStart returns where a value begins that may be in a list of one, or behind its type as PHP dumps it.
+func valueStart(t string, i int) int {
+	if at(t, i) == '[' && (at(t, i+1) == '"' || at(t, i+1) == '\'' || bracketed(t, i)) {
+		i++
+	}
+	if at(t, i) != '\n' || t[i-1] != '>' { // ["password"]=>\n  string(12) "x"
+		return i
+	}
+	for k := i + 1; k < len(t) && k-i < 64; k++ {
+		if k > i+6 && t[k] == '"' && t[k-1] == ' ' && t[k-2] == ')' {
+			return k
+		}
+		if t[k] != ' ' && !is(t[k], cAlnum) && t[k] != '(' && t[k] != ')' {
+			break
+		}
+	}
+	return i
 }
 
 // bracketed reports whether the list of one that begins at i holds credentials behind their scheme, or what looks random: Go's maps of
