@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/internal/admission"
@@ -292,7 +293,7 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 		return
 	case err != nil:
 		w.Header().Set("Retry-After", retryAfter)
-		fail(w, http.StatusServiceUnavailable, "the request can't be stored now: send it again later")
+		fail(w, http.StatusServiceUnavailable, laterText(err))
 		return
 	}
 	out := result{Status: "accepted", Received: b.received, Rejected: b.rejected, BatchID: b.id, Errors: b.errors}
@@ -310,6 +311,16 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 func forGood(err error) bool {
 	s, ok := status.FromError(err)
 	return consumererror.IsPermanent(err) || ok && verdict.GRPC(s.Code(), s.Message()).Verdict == verdict.Data
+}
+
+// laterText is what a client reads that is to come back: the words of the component that has no room, if it wrote them for clients.
+func laterText(err error) string {
+	const text = "the request can't be stored now: send it again later"
+	var s interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &s) && s.GRPCStatus().Code() == codes.Unavailable {
+		return text + ": " + s.GRPCStatus().Message()
+	}
+	return text
 }
 
 func fail(w http.ResponseWriter, code int, text string) {

@@ -338,6 +338,9 @@ func TestThePipelineAnswers(t *testing.T) {
 		assert.Equal(t, want, got.code)
 		assert.Equal(t, want == 503, got.header.Get("Retry-After") != "")
 		assert.NotContains(t, got.Error, "secret")
+		if status.Code(refusal) == codes.Unavailable {
+			assert.Contains(t, got.Error, "journal full")
+		}
 	}
 }
 

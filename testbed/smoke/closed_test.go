@@ -121,6 +121,11 @@ func TestListedOriginsMaySendTelemetry(t *testing.T) {
 		assert.Contains(t, preflight.Header.Get("Access-Control-Allow-Headers"), "x-scope-orgid")
 		assert.Equal(t, http.StatusOK, post.Status, post.Body)
 		assert.Equal(t, origin, post.Header.Get("Access-Control-Allow-Origin"))
+
+		post = request{http.MethodPost, "/api/v1/logs/ingest", `[]`, map[string]string{
+			"Origin": origin, "Sec-Fetch-Site": "cross-site", "Content-Type": "application/json"}}.send(t, p.Ingest())
+		assert.Equal(t, http.StatusAccepted, post.Status, post.Body)
+		assert.Equal(t, origin, post.Header.Get("Access-Control-Allow-Origin"))
 	}
 }
 

@@ -172,6 +172,17 @@ func TestADeadSinkIsLoud(t *testing.T) {
 		}
 		return err
 	})
+	ask.Eventually(t, func() error { // Plain JSON is refused as well; where it still fits, it is one more line.
+		line := fmt.Sprintf("line-%d %s", accepted, strings.Repeat("plain ", 40_000))
+		answer, err := send.Post(p.Ingest(), "/api/v1/logs/ingest", []byte(`[{"service":"shop","message":"`+line+`"}]`), "Content-Type", "application/json")
+		if err == nil && answer.Status == http.StatusAccepted {
+			accepted++
+		}
+		if err == nil && (answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || !reason.MatchString(answer.Body)) {
+			err = fmt.Errorf("%d %s", answer.Status, answer.Body)
+		}
+		return err
+	})
 	ask.Eventually(t, func() error {
 		n, err := ask.Metric(p.Telemetry(), "otelcol_processor_kafka_replay_refused_requests", `reason="full"`, `signal="logs"`)
 		if err == nil && n < 1 {
