@@ -47,6 +47,11 @@ func (b *batch) reject(index int, reason, text string) {
 
 // isJSON says whether the body is meant to be JSON.
 func (b *batch) isJSON() bool {
+	if b.kind == "application/x-www-form-urlencoded" {
+		// curl -d says so of everything that it is given. No form begins like JSON: both characters would be escaped.
+		text := bytes.TrimSpace(b.body)
+		return len(text) > 0 && (text[0] == '{' || text[0] == '[')
+	}
 	return b.kind == "" || b.kind == "application/json" || strings.HasSuffix(b.kind, "+json") || b.isLines()
 }
 

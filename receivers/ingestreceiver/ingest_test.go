@@ -131,6 +131,7 @@ func TestShapes(t *testing.T) {
 		"lines under JSON":       {js, a + "\n" + b + "\n"},
 		"no content type":        {"", `[` + a + `,` + b + `]`},
 		"lines of lists":         {"Application/X-NDJSON", `[` + a + `]` + "\n" + `{"logs":[` + b + `]}`},
+		"curl -d":                {"application/x-www-form-urlencoded", `[` + a + `,` + b + `]`},
 		"a type that is of JSON": {"application/vnd.api+json", `[` + a + `,` + b + `]`},
 	} {
 		s := start(t, nil, nil)

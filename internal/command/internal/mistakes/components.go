@@ -109,6 +109,7 @@ func (f *finder) component(conf *confmap.Conf, section, one, name string) {
 	}
 	f.listeners(t, raw, path)
 	f.needs(t, raw, path)
+	f.files(t, raw, path)
 	if found := numbers(t, raw, nil); len(found) > 0 {
 		for _, n := range found {
 			f.fault(append(slices.Clone(path), n.path...), n.text)

@@ -97,8 +97,39 @@ func single(file string, text []byte) error {
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
-// broken translates the YAML parser's error.
-func broken(file string, err error) error {
+// lineOf returns the first line with which text is as broken as the parser says; 0: none. For a line that fits no indentation the parser names the line
+// where the section begins that it can't go on with.
+func lineOf(text []byte, said string) int {
+	const most = 5000 // each beginning of the text is parsed
+	at := 0
+	for line := 1; line <= most && at < len(text); line++ {
+		next := bytes.IndexByte(text[at:], '\n')
+		if at += next + 1; next < 0 {
+			at = len(text)
+		}
+		var node yaml.Node
+		if err := yaml.Unmarshal(text[:at], &node); err != nil && strings.Contains(err.Error(), said) {
+			return line
+		}
+	}
+	return 0
+}
+
+const strayLine = "did not find expected key"
+
+// broken translates the YAML parser's error about text.
+func broken(file string, text []byte, err error) error {
+	e := translated(file, err)
+	if strings.Contains(e.Text, strayLine) {
+		if line := lineOf(text, strayLine); line > 0 {
+			e.Place.Line = line
+			e.Text += " (is the line indented as the ones that it belongs to?)"
+		}
+	}
+	return e
+}
+
+func translated(file string, err error) *Error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	var types *yaml.TypeError
 	if errors.As(err, &types) && len(types.Errors) > 0 {

@@ -136,7 +136,7 @@ func (r *Reader) add(uri string, got *confmap.Retrieved) (*confmap.Retrieved, er
 	if text, isText := strings.CutPrefix(s.URI, yamlScheme); isText && err != nil {
 		var value yaml.Node
 		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-			return nil, broken(s.Name(), err)
+			return nil, translated(s.Name(), err)
 		}
 	}
 	if err != nil {
@@ -192,14 +192,14 @@ func (s *Source) parse() error {
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		return broken(path, err)
+		return broken(path, text, err)
 	}
 	if err := single(path, text); err != nil {
 		return err
 	}
 	var values any
 	if err := document.Decode(&values); err != nil {
-		return broken(path, err) // a key twice
+		return broken(path, text, err) // a key twice
 	}
 	if len(document.Content) > 0 {
 		s.root = document.Content[0]
