@@ -67,7 +67,9 @@ func (f *finder) listeners(t reflect.Type, conf any, path []string) {
 			f.listeners(fields[key], value, where)
 		case string:
 			if key == "endpoint" && isServer && m["transport"] != "unix" && !strings.HasPrefix(value, "/") {
-				if err := variables.CheckListener(value); err != nil {
+				if i := strings.LastIndex(value, "${"); i >= 0 && !strings.Contains(value[i:], "}") {
+					f.fault(where, fmt.Sprintf("%q: a reference to a variable ends with }, as in ${env:NAME}", value))
+				} else if err := variables.CheckListener(value); err != nil {
 					f.fault(where, err.Error())
 				} else {
 					f.listens = append(f.listens, listener{where, value})
