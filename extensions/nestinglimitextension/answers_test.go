@@ -187,6 +187,8 @@ func TestItemsLeftOutBehindTheReceiver(t *testing.T) {
 
 func TestFullSuccessSaysNothing(t *testing.T) {
 	answer, _ := ask(create(t, small()), http.MethodPost, "/v1/logs", strings.NewReader("{}"), "Content-Type", "Application/JSON; charset=UTF-8")
+	other, _ := ask(create(t, small()), http.MethodPost, "/v1/logs", strings.NewReader("{}"), "Content-Type", js+"; charset=utf8")
+	assert.Equal(t, http.StatusOK, other.Code, "a name that many write")
 	assert.Equal(t, http.StatusOK, answer.Code)
 	assert.Equal(t, "{}", answer.Body.String())
 	answer, _ = ask(create(t, small()), http.MethodPost, "/v1/logs", strings.NewReader(""), "Content-Type", pb)

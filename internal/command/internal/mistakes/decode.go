@@ -191,6 +191,14 @@ func validationFaults(text string, conf any) (faults []fault) {
 		}
 		line = ottl.ReplaceAllString(line, "$1: ")
 		path, rest := locate(conf, line)
+		if len(path) == 0 {
+			// A part of the configuration that has a name in the code alone stands in front: kafka: brokers: text, http::tls: text.
+			if part, after, ok := strings.Cut(strings.Replace(line, "::", ": ", 1), ": "); ok && !strings.ContainsAny(part, " \"") {
+				if inner, text := locate(conf, after); len(inner) > 0 && text != "" {
+					path, rest = inner, text
+				}
+			}
+		}
 		if rest == "" || !strings.Contains(line, ": ") {
 			path, rest = nil, line
 		}
