@@ -26,49 +26,34 @@ func (k knowing) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("admin"): k}
 }
 
+// A job's pipelines are checked as a follower's are.
 func TestWhatAnswersTooEarlyRefusesTheStart(t *testing.T) {
-	for name, c := range map[string]struct{ yaml, want string }{
-		"synchronous": {`
-exporters: {otlp_grpc: {sending_queue: {enabled: false}}, parquet: {}}
-service: {pipelines: {logs: {receivers: [kafka_replay], processors: [transform], exporters: [otlp_grpc, parquet]}}}`, ""},
-		"a queue by default": {`
-exporters: {otlp_grpc: {endpoint: x}}
-service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [otlp_grpc]}}}`, "set exporters::otlp_grpc::sending_queue::enabled: false"},
-		"a queue that is written": {`
-exporters: {loki: {sending_queue: {queue_size: 10}}}
-service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [loki]}}}`, "exporter loki has a queue in memory"},
-		"a queue that is off, as the collector writes it": {`
-exporters: {loki: {sending_queue: null}}
-service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [loki]}}}`, ""},
-		"a queue on disk": {`
-exporters: {loki: {sending_queue: {storage: file_storage}}}
-service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [loki]}}}`, ""},
-		"batch": {`
-exporters: {loki: {}}
-service: {pipelines: {logs: {receivers: [kafka_replay], processors: [batch/small], exporters: [loki]}}}`, "processor batch/small answers before"},
-		"behind a connector": {`
-connectors: {forward: {}}
-exporters: {loki: {}}
-service: {pipelines: {logs/a: {receivers: [kafka_replay], exporters: [forward]}, logs/b: {receivers: [forward], processors: [batch], exporters: [loki]}}}`,
-			"pipelines::logs/b: processor batch"},
-		"another's pipeline": {`
-exporters: {otlp_grpc: {}}
-service: {pipelines: {logs: {receivers: [otlp], exporters: [otlp_grpc]}, traces: {receivers: [kafka_replay], exporters: [otlp_grpc]}}}`, ""},
+	for name, c := range map[string]struct {
+		receiver map[string]any
+		want     string
+	}{
+		"follow":             {map[string]any{"follow": map[string]any{"group": "g"}}, "add acme to follow::allow_behind"},
+		"follow and allowed": {map[string]any{"follow": map[string]any{"group": "g", "allow_behind": []any{"acme"}}}, ""},
+		"jobs":               {map[string]any{"jobs": map[string]any{}}, "add acme to jobs::allow_behind"},
+		"jobs and allowed":   {map[string]any{"jobs": map[string]any{"allow_behind": []any{"acme"}}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			retrieved, err := confmap.NewRetrievedFromYAML([]byte(c.yaml))
-			require.NoError(t, err)
-			conf, err := retrieved.AsConf()
-			require.NoError(t, err)
 			factory := kafkareplay.NewFactory()
 			cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
-			cfg.Kafka.Brokers, cfg.Follow.Group = []string{"127.0.0.1:1"}, "loki"
+			require.NoError(t, confmap.NewFromStringMap(c.receiver).Unmarshal(cfg))
+			cfg.Kafka.Brokers = []string{"127.0.0.1:1"}
+			require.NoError(t, confmap.Validate(cfg))
 			set := receivertest.NewNopSettings(factory.Type())
 			set.ID = component.MustNewID("kafka_replay")
 			r, err := factory.CreateLogs(t.Context(), set, cfg, consumertest.NewNop())
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, r.Shutdown(context.Background())) })
-			err = r.Start(t.Context(), knowing{conf: conf})
+			err = r.Start(t.Context(), knowing{conf: confmap.NewFromStringMap(map[string]any{
+				"exporters": map[string]any{"nop": nil},
+				"service": map[string]any{"pipelines": map[string]any{
+					"logs": map[string]any{"receivers": []any{"kafka_replay"}, "processors": []any{"acme"}, "exporters": []any{"nop"}},
+				}},
+			})})
 			if c.want == "" {
 				assert.NoError(t, err)
 			} else {

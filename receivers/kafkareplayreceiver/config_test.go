@@ -25,6 +25,7 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 		"follow: dedup_window: -1s must not":   func(c *kafkareplay.Config) { c.Follow.DedupWindow = -time.Second },
 		"follow: dedup_max_records: 0 must":    func(c *kafkareplay.Config) { c.Follow.DedupMaxRecords = 0 },
 		`follow: on_full: "drop" must be hold`: func(c *kafkareplay.Config) { c.Follow.OnFull = "drop" },
+		`follow: allow_behind: "a/b" is not`:   func(c *kafkareplay.Config) { c.Follow.AllowBehind = []string{"a/b"} },
 		"follow: outage_after: 0s must be":     func(c *kafkareplay.Config) { c.Follow.OutageAfter = 0 },
 		"follow::range: max_records, max_byt":  func(c *kafkareplay.Config) { c.Follow.Range.MaxRecords = 0 },
 		"follow::range: max_wait: -1s must":    func(c *kafkareplay.Config) { c.Follow.Range.MaxWait = -time.Second },
@@ -37,6 +38,7 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 	}
 	for want, jobs := range map[string]map[string]any{
 		"jobs: has no meaning beside follow":             {},
+		"jobs: allow_behind: batch answers before":       {"allow_behind": []any{"batch"}},
 		"jobs: workers: 0 must be":                       {"workers": 0},
 		"jobs: live_lag: 0 must be":                      {"live_lag": 0},
 		"jobs: checkpoint_interval: 0s must":             {"checkpoint_interval": "0s"},

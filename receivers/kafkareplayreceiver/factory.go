@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/follow"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
@@ -26,6 +27,7 @@ func NewFactory() receiver.Factory {
 type creator struct {
 	jobs    jobs.Shared
 	rosters follow.Rosters
+	behind  behind.Checker
 }
 
 func (c *creator) metrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
@@ -42,7 +44,7 @@ func (c *creator) traces(_ context.Context, set receiver.Settings, cfg component
 
 func (c *creator) create(set receiver.Settings, cfg *Config, head pipeline.Head) (component.Component, error) {
 	if cfg.Jobs.HasValue() {
-		return c.jobs.Pipeline(jobs.Settings{Receiver: set, Kafka: cfg.Kafka, Config: cfg.Jobs.Get()}, head)
+		return c.jobs.Pipeline(jobs.Settings{Receiver: set, Kafka: cfg.Kafka, Config: cfg.Jobs.Get(), Behind: &c.behind}, head)
 	}
-	return follow.New(follow.Settings{Receiver: set, Kafka: cfg.Kafka, Config: &cfg.Follow, Head: head, Roster: c.rosters.Of(&cfg.Follow)})
+	return follow.New(follow.Settings{Receiver: set, Kafka: cfg.Kafka, Config: &cfg.Follow, Head: head, Roster: c.rosters.Of(&cfg.Follow), Behind: &c.behind})
 }

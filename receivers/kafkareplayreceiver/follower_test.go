@@ -399,3 +399,30 @@ func TestAWorkerThatIsFencedEarlyDoesNotRewindTheGroup(t *testing.T) {
 	defer mu.Unlock()
 	assert.False(t, rewound)
 }
+
+// Other writers and earlier releases wrote tenants that can't be one: such a record is the default tenant's, and counted.
+func TestARecordOfABadTenantIsDeliveredAsTheDefaultTenants(t *testing.T) {
+	w := newWorld(t)
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	w.write(t, "../etc", bodies("bad", 3)...)
+	w.write(t, "acme", bodies("good", 3)...)
+	s := newSink()
+	w.followWith(t, "loki", s, tel.NewTelemetrySettings(), func(*kafkareplay.Config) {})
+	seen := s.waitFor(t, 6)
+	assert.Contains(t, seen, "[default]bad0")
+	assert.Contains(t, seen, "[acme]good0")
+	require.Eventually(t, func() bool {
+		m, err := tel.GetMetric("otelcol_receiver_kafka_replay_changed_records")
+		if err != nil {
+			return false
+		}
+		sum := int64(0)
+		for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+			if reason, _ := p.Attributes.Value("reason"); reason.AsString() == "tenant" {
+				sum += p.Value
+			}
+		}
+		return sum == 3
+	}, 30*time.Second, 10*time.Millisecond)
+}

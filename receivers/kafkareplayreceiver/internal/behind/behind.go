@@ -1,4 +1,4 @@
-// Package behind looks at the configuration of the pipelines behind a receiver for components that answer before they have delivered.
+// Package behind looks at the configuration of the pipelines behind a receiver: only components that deliver before they answer may stand there.
 package behind
 
 import (
@@ -6,69 +6,159 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
+	"go.uber.org/zap"
 )
 
-// collecting are the processors that answer before they have passed on.
-var collecting = []string{"batch", "groupbytrace", "interval", "logdedup", "tail_sampling"}
+// passing are the processors that answer when the next component has: ours, and others whose source says so.
+var passing = []string{
+	"cardinality_guard", "kafka_replay", "pii_scrubber", "window_rollup",
+	"attributes", "cumulativetodelta", "deltatocumulative", "deltatorate", "dns_lookup", "dnslookup", "experimental_metricsgeneration", "filter", "geoip",
+	"k8s_attributes", "k8sattributes", "lookup", "memory_limiter", "metricsgeneration", "metricstransform", "metrics_transform", "probabilistic_sampler", "redaction",
+	"resource", "resource_detection", "resourcedetection", "schema", "span", "transform", "unroll",
+}
 
-// queueing are the exporters that have a queue in memory unless they are told otherwise. Others have one where it is written.
-var queueing = []string{"kafka", "loadbalancing", "opensearch", "otlp", "otlp_grpc", "otlp_http", "otlphttp", "prometheusremotewrite", "prometheus_tsdb"}
+// collecting are the processors that are known to answer before: a configuration can't allow them.
+var collecting = []string{"batch", "groupbytrace", "group_by_trace", "interval", "logdedup", "log_dedup", "tail_sampling"}
+
+// queueing are the exporters that deliver before they answer once their sending_queue is off, and have one unless the configuration says
+// otherwise; delivering those that have none unless it is written.
+var (
+	queueing = []string{
+		"otlp", "otlp_grpc", "otlp_http", "otlphttp", "prometheusremotewrite", "prometheus_remote_write", "prometheus_tsdb",
+	}
+	delivering = []string{"debug", "loki", "nop", "parquet"}
+)
+
+// connecting are the connectors that pass on, or count, before they answer.
+var connecting = []string{"count", "forward", "routing", "signal_to_metrics", "signaltometrics", "sum"}
 
 // configured is an extension that knows the collector's configuration: `admin` does.
 type configured interface {
 	EffectiveConfig() *confmap.Conf
 }
 
-// Check refuses what would answer before it has delivered, in the pipelines that receiver id feeds: a crash loses what it
-// holds. Where no extension knows the configuration nothing can be seen, and nothing is refused.
-func Check(host component.Host, id component.ID, signal string) error {
+// Checker checks the pipelines of receivers. The zero value is ready; it is safe for concurrent use.
+type Checker struct{ warned sync.Once }
+
+// Check refuses components that are not known to deliver before they answer, in the pipelines of signal that receiver id feeds: a crash loses
+// what they hold. Types in allow, which is the value of key, are taken at their word. Where no extension knows the configuration nothing can be
+// seen: log has one warning of that, however many receivers are checked.
+func (c *Checker) Check(host component.Host, id component.ID, signal, key string, allow []string, log *zap.Logger) error {
 	for _, e := range host.GetExtensions() {
-		if c, ok := e.(configured); ok {
-			if conf := c.EffectiveConfig(); conf != nil {
-				return behind(conf, id.String(), signal, map[string]bool{})
+		if knows, ok := e.(configured); ok {
+			if conf := knows.EffectiveConfig(); conf != nil {
+				w := walk{conf: conf, key: key, allow: allow, seen: map[string]bool{}}
+				return w.behind(id.String(), signal)
 			}
 		}
 	}
+	c.warned.Do(func() {
+		log.Warn("Nobody checks what stands behind the journal: a component that answers before it has delivered loses what it holds when the process is " +
+			"killed. Add the extension admin, which knows the configuration")
+	})
 	return nil
 }
 
-// behind follows pipelines of signal from the receiver or connector called source.
-func behind(conf *confmap.Conf, source, signal string, seen map[string]bool) (problems error) {
-	pipelines, _ := conf.Get("service::pipelines").(map[string]any)
+// CheckAllow reports entries of an allow list that mean nothing.
+func CheckAllow(key string, allow []string) (err error) {
+	for _, kind := range allow {
+		if _, e := component.NewType(kind); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %q is not the type of a component, such as groupbyattrs", key, kind))
+		} else if slices.Contains(collecting, kind) {
+			err = errors.Join(err, fmt.Errorf("%s: %s answers before it has passed on, and loses what it holds when the process is killed: it can't stand behind the journal", key, kind))
+		}
+	}
+	return err
+}
+
+// walk goes through pipelines.
+type walk struct {
+	conf  *confmap.Conf
+	key   string // of allow
+	allow []string
+	seen  map[string]bool // by name
+}
+
+// behind follows pipelines of signal from the receiver or connector called source; an empty signal stands for any.
+func (w *walk) behind(source, signal string) (problems error) {
+	pipelines, _ := w.conf.Get("service::pipelines").(map[string]any)
 	for name, p := range pipelines {
 		parts, _ := p.(map[string]any)
 		kind, _, _ := strings.Cut(name, "/")
-		if kind != signal || seen[name] || !slices.Contains(ids(parts["receivers"]), source) {
+		if (signal != "" && kind != signal) || w.seen[name] || !slices.Contains(ids(parts["receivers"]), source) {
 			continue
 		}
-		seen[name] = true
+		w.seen[name] = true
 		for _, id := range ids(parts["processors"]) {
-			if slices.Contains(collecting, typeOf(id)) {
-				problems = errors.Join(problems, fmt.Errorf("pipelines::%s: processor %s answers before it has passed on, and loses what it "+
-					"holds when the process is killed: put it in front of the journal, or leave it out (range::max_wait collects)", name, id))
-			}
+			problems = errors.Join(problems, w.processor(name, id))
 		}
 		for _, id := range ids(parts["exporters"]) {
-			if conf.IsSet("connectors::" + id) {
-				problems = errors.Join(problems, behind(conf, id, signal, seen))
-			} else if queuesInMemory(conf, id) {
-				problems = errors.Join(problems, fmt.Errorf("pipelines::%s: exporter %s has a queue in memory, and loses what it holds when "+
-					"the process is killed: set exporters::%s::sending_queue::enabled: false, the journal is the queue", name, id, id))
+			if !w.conf.IsSet("connectors::" + id) {
+				problems = errors.Join(problems, w.exporter(name, id))
+				continue
 			}
+			problems = errors.Join(problems, w.connector(name, id), w.behind(id, signalBehind(id, kind)))
 		}
 	}
 	return problems
 }
 
-func queuesInMemory(conf *confmap.Conf, exporter string) bool {
-	key := "exporters::" + exporter + "::sending_queue"
-	if !conf.IsSet(key) {
-		return slices.Contains(queueing, typeOf(exporter))
+// signalBehind is what a connector makes of kind: forward and routing pass on what they get, others may make something else.
+func signalBehind(id, kind string) string {
+	if t := typeOf(id); t == "forward" || t == "routing" {
+		return kind
 	}
-	queue, on := conf.Get(key).(map[string]any) // nil: off, as the collector writes it when it adds defaults
+	return ""
+}
+
+func (w *walk) processor(pipeline, id string) error {
+	kind := typeOf(id)
+	switch {
+	case slices.Contains(collecting, kind):
+		return fmt.Errorf("pipelines::%s: processor %s answers before it has passed on, and loses what it "+
+			"holds when the process is killed: put it in front of the journal, or leave it out (range::max_wait collects)", pipeline, id)
+	case slices.Contains(passing, kind), slices.Contains(w.allow, kind):
+		return nil
+	}
+	return w.unknown(pipeline, "processor", id, "passed on")
+}
+
+func (w *walk) connector(pipeline, id string) error {
+	if kind := typeOf(id); slices.Contains(connecting, kind) || slices.Contains(w.allow, kind) {
+		return nil
+	}
+	return w.unknown(pipeline, "connector", id, "passed on")
+}
+
+func (w *walk) exporter(pipeline, id string) error {
+	kind := typeOf(id)
+	known := slices.Contains(queueing, kind)
+	if !known && !slices.Contains(delivering, kind) && !slices.Contains(w.allow, kind) {
+		return w.unknown(pipeline, "exporter", id, "delivered")
+	}
+	if w.queuesInMemory(id, known) {
+		return fmt.Errorf("pipelines::%s: exporter %s has a queue in memory, and loses what it holds when "+
+			"the process is killed: set exporters::%s::sending_queue::enabled: false, the journal is the queue", pipeline, id, id)
+	}
+	return nil
+}
+
+func (w *walk) unknown(pipeline, what, id, done string) error {
+	return fmt.Errorf("pipelines::%s: %s %s is not known to answer only when it has %s, and a crash would lose what it holds: put it in front of the journal; "+
+		"if it does wait, without a queue or a timer, add %s to %s", pipeline, what, id, done, typeOf(id), w.key)
+}
+
+// queuesInMemory reports whether an exporter has a queue that a crash empties; byDefault: it has one where nothing is written.
+func (w *walk) queuesInMemory(exporter string, byDefault bool) bool {
+	key := "exporters::" + exporter + "::sending_queue"
+	if !w.conf.IsSet(key) {
+		return byDefault
+	}
+	queue, on := w.conf.Get(key).(map[string]any) // nil: off, as the collector writes it when it adds defaults
 	return on && queue["enabled"] != false && queue["storage"] == nil && queue["wait_for_result"] != true
 }
 

@@ -162,8 +162,12 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	ctx, done := a.sends.begin(ctx, records[0].Offset, records[0].Time)
 	defer done()
 	var batches []*pipeline.Batch
+	badTenants := int64(0)
 	for _, r := range records {
 		it := r.Payload.(*pipeline.Item)
+		if it.Record.BadTenant {
+			badTenants++
+		}
 		if it.Err != nil {
 			if err := a.letter(ctx, it.Kafka, "decode", it.Err); err != nil {
 				return err
@@ -186,8 +190,20 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			return err
 		}
 	}
+	a.countBadTenants(ctx, badTenants)
 	a.f.telemetry.ReceiverKafkaReplayDeliveryDelay.Record(ctx, time.Since(records[0].Time).Seconds(), a.f.with())
 	return nil
+}
+
+// countBadTenants counts records that name a tenant which can't be one. Other writers and earlier releases wrote them.
+func (a *assignment) countBadTenants(ctx context.Context, n int64) {
+	if n == 0 {
+		return
+	}
+	a.f.telemetry.ReceiverKafkaReplayChangedRecords.Add(ctx, n, a.f.with(attribute.String("reason", "tenant")))
+	if a.f.roster.lines.Allow("tenant "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) {
+		a.f.set.Logger.Warn("Records of the journal name a tenant that can't be one, and are delivered as the default tenant's", zap.Int64("records", n), zap.Int32("partition", a.partition))
+	}
 }
 
 // countAgain counts the records that this member gave to the pipeline before.

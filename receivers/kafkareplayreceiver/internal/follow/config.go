@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
 )
 
 // Config is how to follow.
@@ -31,6 +33,9 @@ type Config struct {
 	// OutageAfter is how long the sink or Kafka may be away before the log says so as an error, and how long it is from one such
 	// line to the next. Default 1m.
 	OutageAfter time.Duration `mapstructure:"outage_after"`
+	// AllowBehind are types of other people's processors, connectors and exporters that may stand behind the receiver: they answer only when they have
+	// delivered. Default none: only those that are known to.
+	AllowBehind []string `mapstructure:"allow_behind"`
 	// Range bounds what is delivered at once.
 	Range RangeConfig `mapstructure:"range"`
 }
@@ -88,7 +93,7 @@ func (c *Config) Check() (err error) {
 	if c.OutageAfter <= 0 {
 		err = errors.Join(err, fmt.Errorf("outage_after: %s must be positive", c.OutageAfter))
 	}
-	return err
+	return errors.Join(err, behind.CheckAllow("allow_behind", c.AllowBehind))
 }
 
 // Validate reports all problems at once.

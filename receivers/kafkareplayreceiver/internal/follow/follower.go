@@ -48,6 +48,7 @@ type follower struct {
 	telemetry *metadata.TelemetryBuilder
 	labels    []attribute.KeyValue
 	roster    *Roster
+	behind    *behind.Checker
 
 	// Set by Start.
 	status     *condition.Set
@@ -81,6 +82,7 @@ type Settings struct {
 	Config   *Config
 	Head     pipeline.Head
 	Roster   *Roster // of the receiver
+	Behind   *behind.Checker
 }
 
 // New returns a follower that has not started.
@@ -91,7 +93,7 @@ func New(s Settings) (component.Component, error) {
 		return nil, err
 	}
 	return &follower{
-		id: set.ID, cfg: s.Config, cluster: s.Kafka, head: s.Head, roster: s.Roster, topic: signal.Topic(s.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
+		id: set.ID, cfg: s.Config, cluster: s.Kafka, head: s.Head, roster: s.Roster, behind: s.Behind, topic: signal.Topic(s.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
 		labels: []attribute.KeyValue{attribute.String("signal", string(signal)), attribute.String("group", s.Config.Group)}, assigned: map[int32]*assignment{},
 	}, nil
 }
@@ -99,7 +101,7 @@ func New(s Settings) (component.Component, error) {
 // Start joins the group in the background: Kafka or the journal's topics may come later.
 func (f *follower) Start(ctx context.Context, host component.Host) error {
 	f.host = host
-	if err := behind.Check(host, f.id, string(f.head.Signal())); err != nil {
+	if err := f.behind.Check(host, f.id, string(f.head.Signal()), "follow::allow_behind", f.cfg.AllowBehind, f.set.Logger); err != nil {
 		return err
 	}
 	opts, err := f.cluster.Options(ctx)

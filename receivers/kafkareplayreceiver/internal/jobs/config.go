@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
 )
@@ -42,6 +43,8 @@ type Config struct {
 	DedupWindow time.Duration `mapstructure:"dedup_window"`
 	// DedupMaxRecords bounds the records remembered for that, for each partition at work. Default 100000.
 	DedupMaxRecords int `mapstructure:"dedup_max_records"`
+	// AllowBehind are types of other people's components that may stand behind the receiver, as for follow. Default none.
+	AllowBehind []string `mapstructure:"allow_behind"`
 }
 
 // TargetConfig is a store.
@@ -100,7 +103,7 @@ func (c *Config) Validate() (err error) {
 		}
 		ids[id] = true
 	}
-	return err
+	return errors.Join(err, behind.CheckAllow("allow_behind", c.AllowBehind))
 }
 
 // Validate reports all problems at once.

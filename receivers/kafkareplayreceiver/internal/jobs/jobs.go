@@ -20,6 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/api"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
@@ -39,6 +40,7 @@ type Settings struct {
 	Receiver receiver.Settings
 	Kafka    cluster.Config
 	Config   *Config
+	Behind   *behind.Checker
 }
 
 // Shared finds the jobs of a receiver that stands in several pipelines. The zero value has none; it is safe for concurrent use.
@@ -63,7 +65,7 @@ func (s *Shared) Pipeline(set Settings, head pipeline.Head) (component.Component
 		j = newJobs(set, telemetry, s)
 		s.all[set.Config] = j
 	}
-	return &entry{j: j, head: head}, nil
+	return &entry{j: j, head: head, behind: set.Behind}, nil
 }
 
 // servers are those of all receivers that have started.
@@ -86,12 +88,16 @@ func (s *Shared) forget(j *jobs) {
 
 // entry is a pipeline that jobs can go through.
 type entry struct {
-	j    *jobs
-	head pipeline.Head
+	j      *jobs
+	head   pipeline.Head
+	behind *behind.Checker
 }
 
 // Start lets jobs of the pipeline's signal run.
 func (e *entry) Start(ctx context.Context, host component.Host) error {
+	if err := e.behind.Check(host, e.j.id, string(e.head.Signal()), "jobs::allow_behind", e.j.conf.AllowBehind, e.j.set.Logger); err != nil {
+		return err
+	}
 	e.j.heads.Add(e.head)
 	return e.j.start(ctx, host)
 }

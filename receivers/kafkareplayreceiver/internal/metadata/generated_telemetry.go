@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                                 metric.Meter
 	mu                                    sync.Mutex
 	registrations                         []metric.Registration
+	ReceiverKafkaReplayChangedRecords     metric.Int64Counter
 	ReceiverKafkaReplayCheckpointBytes    metric.Int64Counter
 	ReceiverKafkaReplayCheckpointDuration metric.Float64Histogram
 	ReceiverKafkaReplayCheckpoints        metric.Int64Counter
@@ -157,6 +158,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ReceiverKafkaReplayChangedRecords, err = builder.meter.Int64Counter(
+		"otelcol_receiver_kafka_replay_changed_records",
+		metric.WithDescription("Records that were delivered otherwise than they stand in the journal; as the default tenant's, because the tenant that they name can't be one (tenant). After a failure some are counted again. [Alpha]"),
+		metric.WithUnit("{record}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayCheckpointBytes, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_checkpoint_bytes",
 		metric.WithDescription("Bytes of checkpoints, before compression. [Alpha]"),

@@ -36,6 +36,7 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.ReceiverKafkaReplayChangedRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayCheckpointBytes.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayCheckpointDuration.Record(context.Background(), 1)
 	tb.ReceiverKafkaReplayCheckpoints.Add(context.Background(), 1)
@@ -50,6 +51,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ReceiverKafkaReplayLostRecords.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayMissingCheckpoints.Add(context.Background(), 1)
 	tb.ReceiverKafkaReplayRedeliveredRecords.Add(context.Background(), 1)
+	AssertEqualReceiverKafkaReplayChangedRecords(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverKafkaReplayCheckpointBytes(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())

@@ -134,6 +134,7 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 	}
 	var n replay.Counts
 	var batches []*pipeline.Batch
+	badTenants := int64(0)
 	for _, rec := range records {
 		it := rec.Payload.(*source.Item)
 		switch {
@@ -145,6 +146,9 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 			continue
 		}
 		n.Outside += int64(it.Counted.Left)
+		if it.Record.BadTenant && it.Counted.Kept > 0 {
+			badTenants++
+		}
 		if it.Counted.Kept == 0 {
 			n.Filtered++
 			continue
@@ -170,6 +174,7 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 	n.Items -= n.RefusedItems
 	n.RefusedFor = refusedFor(of.Outcome)
 	p.count(&n)
+	p.countBadTenants(ctx, badTenants)
 	return p.r.worked(ctx, time.Since(began))
 }
 
@@ -207,6 +212,14 @@ func (p *part) count(n *replay.Counts) {
 	add(items, n.Items, "delivered")
 	add(items, n.RefusedItems, "refused")
 	add(items, n.Outside, "filtered")
+}
+
+// countBadTenants counts records that name a tenant which can't be one, and were delivered as the default tenant's.
+func (p *part) countBadTenants(ctx context.Context, n int64) {
+	if n > 0 {
+		p.r.m.Metrics.ReceiverKafkaReplayChangedRecords.Add(ctx, n, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)),
+			attribute.String("group", "jobs"), attribute.String("reason", "tenant")))
+	}
 }
 
 func (p *part) counted() replay.Counts {
