@@ -61,6 +61,9 @@ type Config struct {
 	LabelGuard LabelGuardConfig `mapstructure:"label_guard"`
 	// Tenant says where X-Scope-OrgID comes from.
 	Tenant TenantConfig `mapstructure:"tenant"`
+	// TenantPatience is how long Loki may refuse one tenant, with statuses after which a request is sent again, before that tenant's entries
+	// go to the dead letter so that others don't wait. Behind a journal only. Default 15m; 0: without end.
+	TenantPatience time.Duration `mapstructure:"tenant_patience"`
 	// Limits are Loki's, kept before it has to refuse.
 	Limits LimitsConfig `mapstructure:"limits"`
 	// OnLongLine is split or truncate.
@@ -171,6 +174,9 @@ func (c *Config) Validate() error {
 	oneOf("line", c.Line, lineBody, lineJSON)
 	oneOf("on_long_line", c.OnLongLine, longLineSplit, longLineTruncate)
 	oneOf("on_outside_window", c.OnOutsideWindow, outsideDrop, outsideRestamp)
+	if c.TenantPatience < 0 {
+		fail("tenant_patience: %s must not be negative", c.TenantPatience)
+	}
 	oneOf("on_identical", c.OnIdentical, identicalNudge, identicalKeep)
 	if !c.StructuredMetadata && c.Line != lineJSON {
 		fail("structured_metadata: false needs line: json, or attributes would be lost")

@@ -59,7 +59,8 @@ func createDefaultConfig() component.Config {
 			IdleTimeout:  time.Hour,
 			ReleaseAfter: 24 * time.Hour,
 		},
-		Tenant: TenantConfig{MetadataKey: tenant.MetadataKey, ResourceAttribute: tenant.Attribute, Default: tenant.Default},
+		Tenant:         TenantConfig{MetadataKey: tenant.MetadataKey, ResourceAttribute: tenant.Attribute, Default: tenant.Default},
+		TenantPatience: 15 * time.Minute,
 		Limits: LimitsConfig{
 			RequestBytes:         1 << 20,
 			LineBytes:            256 << 10,

@@ -20,6 +20,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/patience"
 )
 
 // tellInterval is the least time between two log messages about refused entries.
@@ -33,7 +34,9 @@ type lokiExporter struct {
 	tenants *tenants
 	tb      *metadata.TelemetryBuilder
 	pusher  *pusher
-	now     func() time.Time
+	// patience knows the tenants that Loki refuses.
+	patience *patience.Tenants
+	now      func() time.Time
 
 	// spaces are kept from one push to the next. A sync.Pool would lose them with each garbage
 	// collection, which comes every few pushes: growing the arena again costs as much as filling it.
@@ -48,7 +51,7 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 	}
 	policy := newPolicy(cfg)
 	e := &lokiExporter{
-		cfg: cfg, set: set, policy: policy, tb: tb, now: time.Now, spaces: make(chan *workspace, runtime.GOMAXPROCS(0)),
+		cfg: cfg, set: set, policy: policy, tb: tb, patience: patience.New(cfg.TenantPatience), now: time.Now, spaces: make(chan *workspace, runtime.GOMAXPROCS(0)),
 		tenants: newTenants(streamlimit.Settings{
 			MaxStreams:  cfg.LabelGuard.MaxStreams,
 			Idle:        cfg.LabelGuard.IdleTimeout,
@@ -154,8 +157,9 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	batches := e.translate(ctx, ld, w, s)
 	e.countChanges(ctx, w.translator)
 	for _, b := range batches {
-		s.batch(b)
+		s.tenant(b)
 	}
+	s.keep(ld)
 	e.countSent(ctx, s)
 	w.recycle(batches)
 	return s.result(ld)

@@ -3,6 +3,7 @@ package lokiexporter
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 	reasonTenant        refusal.Reason = "tenant"
 	reasonTooLarge      refusal.Reason = "too_large"
 	reasonRequest       refusal.Reason = "request"
+	reasonPatience      refusal.Reason = "tenant_patience"
 )
 
 // sending is one push on its way: what was accepted, refused, and has to be tried again.
@@ -38,9 +40,28 @@ type sending struct {
 	accepted, refused, bytes int64
 	refusal                  string
 
+	open
+	// aside is what goes to the dead letter.
+	aside []asideBatch
+}
+
+// open is what has to be sent again.
+type open struct {
 	again   map[int32]int64 // record to its entry's time where that was changed, else 0
 	err     error
 	retryIn time.Duration
+	// answered: Loki gave a status to each of the requests.
+	answered bool
+}
+
+// add adds what is open of another tenant.
+func (o *open) add(other open) {
+	o.err = errors.Join(o.err, other.err)
+	o.retryIn = max(o.retryIn, other.retryIn)
+	if o.again == nil {
+		o.again = make(map[int32]int64, len(other.again))
+	}
+	maps.Copy(o.again, other.again)
 }
 
 // batch sends one tenant's entries, one request after the other, so no stream overtakes itself.
@@ -233,6 +254,8 @@ func (s *sending) refuse(reason refusal.Reason, n int64, example string) {
 
 // failed notes that r is to be sent again, and why.
 func (s *sending) failed(r request, err error, retryIn time.Duration) {
+	var status *statusError
+	s.answered = (s.err == nil || s.answered) && errors.As(err, &status)
 	s.err = errors.Join(s.err, err)
 	s.retryIn = max(s.retryIn, retryIn)
 	s.later(r)

@@ -56,6 +56,9 @@ type Config struct {
 	// TenantHeader carries the tenant, X-Scope-OrgID for Mimir: client metadata x-scope-orgid, else the resource attribute
 	// tenant.id, else "default". Default "": no header.
 	TenantHeader string `mapstructure:"tenant_header"`
+	// TenantPatience is how long the receiver may refuse one tenant, with statuses after which a request is sent again, before that tenant's
+	// metrics go to the dead letter so that others don't wait. With tenant_header, behind a journal. Default 15m; 0: without end.
+	TenantPatience time.Duration `mapstructure:"tenant_patience"`
 
 	// Translation says how metrics become series.
 	Translation TranslationConfig `mapstructure:"translation"`
@@ -141,6 +144,9 @@ func (c *Config) Validate() error {
 		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, tenant.MetadataKey) }) {
 			bad("sending_queue::batch::partition::metadata_keys", "%q needs %q with tenant_header, or batches would lose their tenant", keys, tenant.MetadataKey)
 		}
+	}
+	if c.TenantPatience < 0 {
+		bad("tenant_patience", "%s is negative", c.TenantPatience)
 	}
 	if !slices.Contains(protocols, c.Protocol) {
 		bad("protocol", "%q is none of %q", c.Protocol, protocols)

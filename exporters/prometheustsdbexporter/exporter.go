@@ -22,6 +22,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/translate"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/origin"
+	"github.com/penstockhq/penstock/internal/patience"
 )
 
 // seriesOfAShape is how many series a histogram has at least, for the bound on those whose bounds are remembered.
@@ -51,9 +52,10 @@ type tsdbExporter struct {
 	sieves     *delivery.PerSource[*sieve]
 	tables     sync.Pool // of *collapse.Table
 	sink       sink      // from start on
-	refusals   seldom    // log messages
-	collisions seldom    // log messages
-	differing  seldom    // log messages
+	patience   *patience.Tenants
+	refusals   seldom // log messages
+	collisions seldom // log messages
+	differing  seldom // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -62,7 +64,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		return nil, err
 	}
 	tr := cfg.Translation
-	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, tables: sync.Pool{New: func() any { return new(collapse.Table) }}, sieves: delivery.NewPerSource(func() *sieve { return newSieve(tr.TrackedSeries, cfg.StaleAfter) }), translator: translate.New(translate.Settings{
+	return &tsdbExporter{cfg: cfg, set: set, telemetry: t, patience: patience.New(cfg.TenantPatience), tables: sync.Pool{New: func() any { return new(collapse.Table) }}, sieves: delivery.NewPerSource(func() *sieve { return newSieve(tr.TrackedSeries, cfg.StaleAfter) }), translator: translate.New(translate.Settings{
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
@@ -106,7 +108,7 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 		return e.pushTenant(ctx, nil, md)
 	}
 	return eachTenant(ctx, md, func(tenant string, md pmetric.Metrics) error {
-		return e.pushTenant(ctx, http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}, md)
+		return e.pushPatiently(ctx, tenant, md)
 	}, func(md pmetric.Metrics, why error) {
 		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, "tenant", md.DataPointCount())
 		if e.refusals.due() {
@@ -133,6 +135,9 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pm
 	if len(samples)+len(markers) > 0 {
 		o, err := e.sink.write(ctx, append(samples, markers...), header, again)
 		e.count(ctx, o)
+		if (err == nil || o.sent > 0) && tenant != "" { // It answers: the samples that it refuses now are refused for their own sake.
+			e.taken(tenant)
+		}
 		if err != nil {
 			var again *remotewrite.RetryError
 			if errors.As(err, &again) && again.After > 0 {
@@ -210,6 +215,11 @@ func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) 
 			Protocol: protocol, MaxSamples: cfg.MaxSamples, MaxBytes: cfg.MaxBytes, MaxShards: cfg.MaxShards, Metadata: true, Isolate: cfg.IsolateRefused,
 		},
 	)}
+}
+
+// takes asks whether the receiver takes samples with header now.
+func (s *remoteSink) takes(ctx context.Context, header http.Header) bool {
+	return s.writer.Takes(ctx, header)
 }
 
 func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error) {

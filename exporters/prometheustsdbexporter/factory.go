@@ -50,6 +50,8 @@ func createDefaultConfig() component.Config {
 		MaxShards:  8,
 		MaxFuture:  10 * time.Minute,
 
+		TenantPatience: 15 * time.Minute,
+
 		IsolateRefused: true,
 		Delta:          DeltaConfig{MaxStreams: 200_000, IdleTimeout: time.Hour},
 		Translation: TranslationConfig{

@@ -54,6 +54,25 @@ type Delivery struct {
 	Outcome *Outcome
 	// Attempts is told of each attempt to send the batch, from many goroutines; nil where nobody listens.
 	Attempts func(exporter string, err error)
+	// Aside keeps what a sink does not take of one tenant, so that it doesn't hold up the others; nil where nothing can be kept.
+	Aside Aside
+}
+
+// Aside is where an exporter puts what its sink refuses, for longer than it may hold up others, of a single tenant. It is safe for concurrent use.
+type Aside interface {
+	// Keep returns when the letter is durable. An error means that it may not be: the exporter still has it.
+	Keep(ctx context.Context, l Letter) error
+	// Waiting returns tenants whose records wait for the delivery, some of them at most. It may ask the journal.
+	Waiting(ctx context.Context) []string
+}
+
+// Letter is output that was set aside.
+type Letter struct {
+	// By is the exporter's id; Reason is one of its enumerated reasons, as in its counter; Cause is what the sink said.
+	By, Reason, Cause string
+	Tenant            string
+	// Request is an encoded OTLP export request of the pipeline's signal.
+	Request []byte
 }
 
 type deliveryKey struct{}

@@ -192,7 +192,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 		w.set.Observer.Cut(*c.cut)
 	}
 	w.set.Observer.Restored(w.next, c.fresh)
-	ctx = Delivery{Session: w.session, Attempts: w.set.Attempts}.In(ctx)
+	ctx = Delivery{Session: w.session, Attempts: w.set.Attempts, Aside: w.set.Aside}.In(ctx)
 	if err := w.set.Deliver(ctx, Bounds{w.next, w.next}, nil); err != nil {
 		return ctx, fmt.Errorf("join: %w", err)
 	}

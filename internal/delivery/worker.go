@@ -22,6 +22,8 @@ type WorkerSettings struct {
 	Source Source
 	// Attempts is told of each attempt to send, for [Delivery].Attempts; it may be nil.
 	Attempts func(exporter string, err error)
+	// Aside keeps what a sink refuses of a single tenant, for [Delivery].Aside; it may be nil.
+	Aside    Aside
 	Log      Log
 	Store    Store
 	Clock    Clock

@@ -52,6 +52,8 @@ func sink(name string, when func(surroundings) bool, parts ...string) []fragment
 
 // replays let past ranges go to sinks again, each signal to one.
 var replays = []fragment{
+	{name: "jobs_lake", sink: "logs", when: toLake("PENSTOCK_LOKI_URL"), fill: jobs},
+	{name: "jobs_lake", sink: "traces", when: toLake("PENSTOCK_OTLP_EXPORT_ENDPOINT"), fill: jobs},
 	{name: "jobs_loki", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_LOKI_URL") }, fill: jobs},
 	{name: "jobs_otlp", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_OTLP_EXPORT_ENDPOINT") }, fill: jobs},
 }
@@ -103,6 +105,7 @@ var profiles = map[string][]fragment{
 		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
 		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
 	}, sinks, replays, []fragment{
+		{name: "jobs_lake", sink: "metrics", when: toLake("PENSTOCK_REMOTE_WRITE_URL"), fill: jobs},
 		{name: "jobs_remote_write", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }, fill: jobs},
 	}),
 }
@@ -158,6 +161,14 @@ func follower(group string) func(surroundings) map[string]any {
 		return map[string]any{"receivers": map[string]any{journal + "/" + group: map[string]any{
 			"brokers": s.brokers(), "topic_prefix": topicPrefix, "follow": follow,
 		}}}
+	}
+}
+
+// toLake says whether replays of a signal go into the lake: there is one, and no store of that signal, which variable would name.
+func toLake(variable string) func(surroundings) bool {
+	return func(s surroundings) bool {
+		url, _ := s.env("PENSTOCK_LAKE_URL")
+		return s.journaled() && url != off && !s.isSet(variable)
 	}
 }
 

@@ -38,6 +38,7 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 	}
 	for want, jobs := range map[string]map[string]any{
 		"jobs: has no meaning beside follow":             {},
+		`jobs: recorded: "spans" must be`:                {"recorded": []any{"spans"}},
 		"jobs: allow_behind: batch answers before":       {"allow_behind": []any{"batch"}},
 		"jobs: workers: 0 must be":                       {"workers": 0},
 		"jobs: live_lag: 0 must be":                      {"live_lag": 0},

@@ -348,6 +348,23 @@ func (w *Writer) version() Version {
 	return V1
 }
 
+// Takes asks with an empty request whether the receiver takes samples that come with header now. A receiver that lets the sender in has nothing
+// against an empty request, or refuses it as one without samples.
+func (w *Writer) Takes(ctx context.Context, header http.Header) bool {
+	e := w.encoders.Get().(*encoding)
+	defer w.encoders.Put(e)
+	version := w.version()
+	e.Reset(version)
+	e.payload = e.Finish(e.payload)
+	resp, err := w.client.Send(ctx, version, e.payload, header)
+	if err == nil && version == V2 && resp.Status == http.StatusUnsupportedMediaType && w.set.Protocol == Auto {
+		e.Reset(V1)
+		e.payload = e.Finish(e.payload)
+		resp, err = w.client.Send(ctx, V1, e.payload, header)
+	}
+	return err == nil && !resp.Retryable()
+}
+
 // fellBack reports whether resp says that the receiver doesn't speak 2.0, so that the request is to be sent as 1.0: it
 // answers 415, or success without saying what it wrote.
 func (w *Writer) fellBack(v Version, resp Response) bool {

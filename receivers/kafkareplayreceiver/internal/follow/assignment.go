@@ -108,7 +108,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 		Partition: worker.Partition{
 			Topic: f.topic, Index: a.partition, StateTopic: f.head.Signal().StateTopic(f.cluster.TopicPrefix, f.cfg.Group), Group: f.groupName(), SpreadBy: f.spreadBy,
 		},
-		Asking: f.asking, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Observer: a, Attempts: f.sink.attempted,
+		Asking: f.asking, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Observer: a, Attempts: f.sink.attempted, Aside: a,
 		Limits: worker.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
 			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }},
 		Interval: f.cfg.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
@@ -227,12 +227,34 @@ func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) 
 
 // letter keeps a record in the dead letter.
 func (a *assignment) letter(ctx context.Context, k *kgo.Record, reason string, cause error) error {
-	err := a.f.letter.WriteLarge(ctx, journal.DeadLetter(a.f.cluster.TopicPrefix, stage, reason+": "+cause.Error(), k, true))
+	return a.letterOf(ctx, k, stage, reason, cause.Error(), true)
+}
+
+func (a *assignment) letterOf(ctx context.Context, k *kgo.Record, stage, reason, cause string, fromJournal bool) error {
+	err := a.f.letter.WriteLarge(ctx, journal.DeadLetter(a.f.cluster.TopicPrefix, stage, reason+": "+cause, k, fromJournal))
 	if err != nil {
 		return err
 	}
 	a.f.telemetry.ReceiverKafkaReplayDeadLetters.Add(ctx, 1, a.f.with(attribute.String("reason", reason)))
 	return nil
+}
+
+var _ delivery.Aside = (*assignment)(nil)
+
+// Keep keeps a tenant's output in the dead letter.
+func (a *assignment) Keep(ctx context.Context, l delivery.Letter) error {
+	r := journal.Record{Tenant: l.Tenant, Key: l.Tenant, Value: l.Request, Received: time.Now()}
+	return a.letterOf(ctx, r.Kafka(a.f.topic), l.By, l.Reason, l.Cause, false)
+}
+
+// Waiting returns tenants of what was not delivered of the partition.
+func (a *assignment) Waiting(ctx context.Context) []string {
+	next := a.next.Load()
+	end, known := a.f.end(a.partition, time.Time{})
+	if next < 0 || !known {
+		return nil
+	}
+	return worker.Waiting(ctx, a.f.asking, a.f.topic, a.partition, next, end)
 }
 
 var _ delivery.Observer = (*assignment)(nil)

@@ -43,6 +43,9 @@ type Config struct {
 	DedupWindow time.Duration `mapstructure:"dedup_window"`
 	// DedupMaxRecords bounds the records remembered for that, for each partition at work. Default 100000.
 	DedupMaxRecords int `mapstructure:"dedup_max_records"`
+	// Recorded are the signals whose ranges are saved before they are delivered, so that they come again with the same bounds after a failure: for
+	// sinks that name what they write by range, as range::recorded of follow. Default none.
+	Recorded []journal.Signal `mapstructure:"recorded"`
 	// AllowBehind are types of other people's components that may stand behind the receiver, as for follow. Default none.
 	AllowBehind []string `mapstructure:"allow_behind"`
 }
@@ -91,6 +94,11 @@ func (c *Config) Validate() (err error) {
 	}
 	if c.DedupMaxRecords < 1 {
 		bad("dedup_max_records: %d must be at least 1", c.DedupMaxRecords)
+	}
+	for _, s := range c.Recorded {
+		if !slices.Contains([]journal.Signal{journal.Metrics, journal.Logs, journal.Traces}, s) {
+			bad("recorded: %q must be metrics, logs or traces", s)
+		}
 	}
 	ids := map[string]bool{}
 	for i := range c.Run {

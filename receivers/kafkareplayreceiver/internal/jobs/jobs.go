@@ -171,7 +171,7 @@ func (j *jobs) start(ctx context.Context, host component.Host) error {
 	}
 	runner := run.New(run.Settings{
 		Kafka: j.kafka, Asking: asking, Heads: &j.heads, Targets: targets, Workers: j.conf.Workers, LiveLag: j.conf.LiveLag,
-		CheckpointInterval: j.conf.CheckpointInterval, DedupWindow: j.conf.DedupWindow, DedupMaxRecords: j.conf.DedupMaxRecords,
+		CheckpointInterval: j.conf.CheckpointInterval, DedupWindow: j.conf.DedupWindow, DedupMaxRecords: j.conf.DedupMaxRecords, Recorded: j.conf.Recorded,
 		Instance: j.instance, Telemetry: j.set, Metrics: j.telemetry,
 	})
 	planner := plan.New(plan.Settings{

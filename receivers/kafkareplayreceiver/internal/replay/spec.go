@@ -37,7 +37,7 @@ const now = "now"
 type Spec struct {
 	// ID names the job. Default: made of the time. Required in YAML, where it says whether the job was made before.
 	ID string `json:"id,omitempty" mapstructure:"id"`
-	// Signal is metrics, logs or traces. Default: the receiver's, if it has one pipeline.
+	// Signal is metrics, logs or traces. Default: the receiver's, if it has one pipeline; else metrics, if it has one for them.
 	Signal journal.Signal `json:"signal,omitempty" mapstructure:"signal"`
 	// Source is journal (default) or deadletter.
 	Source string `json:"source,omitempty" mapstructure:"source"`

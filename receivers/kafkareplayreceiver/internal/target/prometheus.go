@@ -85,7 +85,8 @@ func (p *Prometheus) head(ctx context.Context) (headStats, error) {
 }
 
 // CanReplace implements Target. What Prometheus deletes in its head it hides by tombstones, also from what is written
-// there later, until the head becomes a block: so the range must have left the head.
+// there later, until the head becomes a block: so the range must have left the head. An embedded_tsdb writes the head's two-hour blocks to disk
+// before it deletes, all but the last: its chunks are open, and a chunk that is cut in two would bring the deleted half back with a restart.
 func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	var flags map[string]string
 	if err := p.get(ctx, "/api/v1/status/flags", nil, &flags); err != nil {
@@ -101,15 +102,22 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	if head.MinTime == emptyHeadMillis {
 		return nil
 	}
+	compacts := flags[flagCompacts] == "true"
 	begins := head.MinTime // of what can't be replaced
-	if flags[flagCompacts] == "true" {
+	if compacts {
 		begins = head.MaxTime - head.MaxTime%blockMillis
 	}
-	if to.UnixMilli() >= begins {
-		return fmt.Errorf("%w: %s has what is newer than %s in its head, where deletions also hide what is written afterwards; "+
-			"let the range end before that, or wait until it is a block (two to three hours)", ErrCannotReplace, p.Label, time.UnixMilli(begins).UTC().Format(time.RFC3339))
+	if to.UnixMilli() < begins {
+		return nil
 	}
-	return nil
+	shown := time.UnixMilli(begins).UTC()
+	if compacts {
+		return fmt.Errorf("%w: %s has what is newer than %s in the two-hour block that it is still writing, in its head; a deletion there would also hide what the replay "+
+			"writes, and come back with a restart. Let the range end before %s (the rollup of a window that ends then is stamped with that time), or make the job when samples of %s have come: "+
+			"the block is finished then", ErrCannotReplace, p.Label, shown.Format(time.RFC3339), shown.Format(time.RFC3339), shown.Add(blockMillis*time.Millisecond).Format(time.RFC3339))
+	}
+	return fmt.Errorf("%w: %s has what is newer than %s in its head, where deletions also hide what is written afterwards; "+
+		"let the range end before that, or wait until it is a block (two to three hours)", ErrCannotReplace, p.Label, shown.Format(time.RFC3339))
 }
 
 // Replace implements Target. It also has the blocks cleaned: with tombstones in them, queries that end in a deleted range

@@ -66,11 +66,12 @@ type Settings struct {
 	Decode func(*kgo.Record) delivery.Record
 	// Permanent says whether an error of Deliver stays, however often a record comes.
 	Permanent func(error) bool
-	// Deliver, Bury, Observer, Attempts, and what follows: see [delivery.WorkerSettings].
+	// Deliver, Bury, Observer, Attempts, Aside, and what follows: see [delivery.WorkerSettings].
 	Deliver      func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error
 	Bury         func(ctx context.Context, r delivery.Record, reason error) error
 	Observer     delivery.Observer
 	Attempts     func(exporter string, err error)
+	Aside        delivery.Aside
 	Interval     time.Duration
 	RecordRanges bool
 	InFlight     int
@@ -104,7 +105,7 @@ func New(set Settings) (*Worker, error) {
 		label += "@" + id
 	}
 	settings := delivery.WorkerSettings{
-		Label: label, Source: set.Source, SpreadBy: set.SpreadBy, Attempts: set.Attempts, Log: log, Store: w.store, Clock: clock, Observer: set.Observer,
+		Label: label, Source: set.Source, SpreadBy: set.SpreadBy, Attempts: set.Attempts, Aside: set.Aside, Log: log, Store: w.store, Clock: clock, Observer: set.Observer,
 		Deliver: set.Deliver, Permanent: set.Permanent, Bury: set.Bury, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
 		DedupWindow: set.DedupWindow, DedupMax: set.DedupMax, Nonce: rand.Uint64(),
 	}

@@ -55,9 +55,12 @@ func New(s Settings) *Planner { return &Planner{s} }
 // Prepare makes a job of what somebody asks for. problems are what the preflight found: reasons not to run it.
 func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *replay.Job, problems []string, err error) {
 	if s.Signal == "" {
-		if all := p.Heads.Signals(); len(all) == 1 {
+		switch all := p.Heads.Signals(); {
+		case len(all) == 1:
 			s.Signal = all[0]
-		} else {
+		case p.Heads.Of(journal.Metrics) != nil:
+			s.Signal = journal.Metrics
+		default:
 			return nil, nil, Invalid(fmt.Errorf("signal: must be set, this receiver stands in pipelines for %v", all))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,10 +98,13 @@ func (r *run) settingsOf(p *part) worker.Settings {
 		Partition: worker.Partition{
 			Topic: r.src.Topic, Index: p.span.Partition, StateTopic: spec.Signal.StateTopic(r.m.Kafka.TopicPrefix, stateGroup(spec.ID)), SpreadBy: r.spreadBy,
 		},
-		Asking: r.m.Asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Observer: p,
-		Interval: conf.CheckpointInterval, DedupWindow: conf.DedupWindow, DedupMax: conf.DedupMaxRecords,
+		Asking: r.m.Asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Observer: p, Aside: p,
+		Interval: conf.CheckpointInterval, RecordRanges: r.recorded(), DedupWindow: conf.DedupWindow, DedupMax: conf.DedupMaxRecords,
 	}
 }
+
+// recorded says whether ranges are saved before they are delivered.
+func (r *run) recorded() bool { return slices.Contains(r.m.Recorded, r.job.Spec.Signal) }
 
 // limits bounds ranges such that all workers together have about a second's worth of the rate in hand: pausing waits for
 // no more.
@@ -123,7 +127,7 @@ func (p *part) decode(k *kgo.Record) delivery.Record {
 }
 
 // send passes on what is selected of a range.
-func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []delivery.Record) error {
 	if len(records) == 0 {
 		if session, ok := delivery.From(ctx); ok { // Before the pipeline's components, so that their states don't wait for it.
 			if _, err := delivery.Join(session, countsID, p.newTally); err != nil {
@@ -164,9 +168,11 @@ func (p *part) send(ctx context.Context, _ delivery.Bounds, records []delivery.R
 	began := time.Now()
 	of := delivery.Of(ctx)
 	of.Outcome = &delivery.Outcome{}
-	ctx = of.In(ctx)
-	for _, b := range batches {
-		if err := b.Send(ctx, p.r.src.Head); err != nil {
+	for i, b := range batches {
+		if p.r.recorded() {
+			of.Part = &delivery.Part{Bounds: bounds, Index: i}
+		}
+		if err := b.Send(of.In(ctx), p.r.src.Head); err != nil {
 			return err
 		}
 	}
@@ -233,6 +239,20 @@ func (p *part) bury(_ context.Context, _ delivery.Record, reason error) error {
 	p.count(&replay.Counts{Refused: 1})
 	p.r.m.Telemetry.Logger.Warn("a record of a job was refused for good", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
 	return nil
+}
+
+var _ delivery.Aside = (*part)(nil)
+
+// Keep keeps nothing: the records are still where the job read them, and the items count as refused.
+func (p *part) Keep(_ context.Context, l delivery.Letter) error {
+	p.r.m.Telemetry.Logger.Warn("What a job has for one tenant is not delivered", zap.String("job", p.r.job.Spec.ID), zap.String("exporter", l.By),
+		zap.String("tenant", l.Tenant), zap.String("reason", l.Reason), zap.String("cause", l.Cause))
+	return nil
+}
+
+// Waiting returns tenants of what was not delivered of the partition.
+func (p *part) Waiting(ctx context.Context) []string {
+	return worker.Waiting(ctx, p.r.m.Asking, p.r.src.Topic, p.span.Partition, p.next.Load(), p.span.Next)
 }
 
 var _ delivery.Observer = (*part)(nil)

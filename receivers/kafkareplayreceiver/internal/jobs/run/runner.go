@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/audit"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
@@ -41,6 +42,8 @@ type Settings struct {
 	// CheckpointInterval, DedupWindow and DedupMaxRecords are those of workers.
 	CheckpointInterval, DedupWindow time.Duration
 	DedupMaxRecords                 int
+	// Recorded are the signals whose ranges are saved before they are delivered.
+	Recorded []journal.Signal
 	// Instance is this collector in the status of jobs.
 	Instance  string
 	Telemetry component.TelemetrySettings

@@ -1,0 +1,109 @@
+package lokiexporter
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/patience"
+	"github.com/penstockhq/penstock/internal/verdict"
+)
+
+// asideBatch is what one tenant has in the dead letter, or is about to have.
+type asideBatch struct {
+	tenant  string
+	records map[int32]int64 // as sending.again
+	cause   string
+}
+
+// tenant sends one tenant's entries, or sets them aside where Loki has refused the tenant for too long.
+func (s *sending) tenant(b *batch) {
+	aside, e := delivery.Of(s.ctx).Aside, s.exporter
+	if aside == nil {
+		s.batch(b)
+		return
+	}
+	_, job := delivery.Of(s.ctx).Source().Job() // A user asked for it, who may know that Loki takes the tenant again.
+	if !job && e.patience.Aside(b.tenant, s.now) {
+		s.setAside(b.tenant, s.recordsOf(b), "Loki refuses the tenant since longer than tenant_patience")
+		return
+	}
+	before, accepted, refused := s.open, s.accepted, s.refused
+	s.open = open{}
+	s.batch(b)
+	own := s.open
+	took := s.accepted > accepted || (own.err == nil && s.refused > refused) // It answers: entries that it refuses now are refused for their own sake.
+	s.open = before
+	if took && e.patience.Taken(b.tenant, e.now()) {
+		e.set.Logger.Error("Loki takes the entries of a tenant again", zap.String("tenant", b.tenant))
+	}
+	switch {
+	case own.err == nil:
+	case own.answered && !took && s.givenUp(b.tenant, aside, own.err):
+		s.setAside(b.tenant, own.again, own.err.Error())
+	default:
+		s.open.add(own)
+	}
+}
+
+// recordsOf is what keep and pick need of all entries of b.
+func (s *sending) recordsOf(b *batch) map[int32]int64 {
+	before := s.open
+	s.open = open{}
+	for _, st := range b.streams {
+		if len(st.entries) > 0 {
+			s.later(request{{st, 0, len(st.entries)}})
+		}
+	}
+	records := s.again
+	s.open = before
+	return records
+}
+
+func (s *sending) setAside(tenant string, records map[int32]int64, cause string) {
+	if len(records) > 0 {
+		s.aside = append(s.aside, asideBatch{tenant: tenant, records: records, cause: cause})
+	}
+}
+
+// givenUp notes that Loki has refused tenant, and reports whether its entries go to the dead letter.
+func (s *sending) givenUp(tenant string, aside delivery.Aside, err error) bool {
+	e := s.exporter
+	give, now := e.patience.Refused(s.ctx, patience.Refusal{Tenant: tenant, Began: s.now, Waiting: aside.Waiting, Ask: e.takes}, e.now())
+	if now {
+		e.set.Logger.Error(fmt.Sprintf("Loki has refused a tenant for %s while it takes others. The tenant's entries go to the dead letter until Loki takes one; "+
+			"replay them from there", e.cfg.TenantPatience), zap.String("tenant", tenant), zap.Error(err))
+	}
+	return give
+}
+
+// takes asks with an empty request whether Loki takes data of tenant. It answers 422, since there is nothing to take, to those whom it lets in.
+func (e *lokiExporter) takes(ctx context.Context, tenant string) bool {
+	body, err := e.pusher.encode(nil, nil)
+	if err != nil {
+		return false
+	}
+	a, err := e.pusher.post(ctx, tenant, body, e.now)
+	return err == nil && !verdict.HTTP(a.status).Again()
+}
+
+// keep puts what was set aside into the dead letter. What can't be kept is sent again.
+func (s *sending) keep(ld plog.Logs) {
+	for _, a := range s.aside {
+		letter := pick(ld, a.records)
+		request, err := (&plog.ProtoMarshaler{}).MarshalLogs(letter)
+		if err == nil {
+			err = delivery.Of(s.ctx).Aside.Keep(s.ctx, delivery.Letter{
+				By: s.exporter.set.ID.String(), Reason: string(reasonPatience), Cause: a.cause, Tenant: a.tenant, Request: request,
+			})
+		}
+		if err != nil {
+			s.open.add(open{again: a.records, err: fmt.Errorf("keep what Loki refuses of tenant %q: %w", a.tenant, err)})
+			continue
+		}
+		s.exporter.tellRefusal(s.ctx, reasonPatience, int64(letter.LogRecordCount()), a.cause)
+	}
+}

@@ -1,0 +1,75 @@
+package prometheustsdbexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
+	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/patience"
+)
+
+const reasonPatience = "tenant_patience"
+
+// pushPatiently sends the metrics of one tenant, or sets them aside where the receiver has refused the tenant for too long.
+func (e *tsdbExporter) pushPatiently(ctx context.Context, tenant string, md pmetric.Metrics) error {
+	began, aside, remote := time.Now(), delivery.Of(ctx).Aside, e.remote()
+	if aside == nil || remote == nil {
+		return e.pushTenant(ctx, e.header(tenant), md)
+	}
+	_, job := delivery.Of(ctx).Source().Job() // A user asked for it, who may know that the receiver takes the tenant again.
+	if !job && e.patience.Aside(tenant, began) {
+		return e.keep(ctx, aside, tenant, md, "the receiver refuses the tenant since longer than tenant_patience")
+	}
+	err := e.pushTenant(ctx, e.header(tenant), md)
+	var refused *remotewrite.RetryError
+	if !errors.As(err, &refused) || refused.Status == 0 {
+		return err
+	}
+	give, now := e.patience.Refused(ctx, patience.Refusal{Tenant: tenant, Began: began, Waiting: aside.Waiting,
+		Ask: func(ctx context.Context, other string) bool { return remote.takes(ctx, e.header(other)) }}, time.Now())
+	if now {
+		e.set.Logger.Error(fmt.Sprintf("The receiver has refused a tenant for %s while it takes others. The tenant's metrics go to the dead letter until it takes "+
+			"some; replay them from there", e.cfg.TenantPatience), zap.String("tenant", tenant), zap.Error(err))
+	}
+	if !give {
+		return err
+	}
+	return e.keep(ctx, aside, tenant, md, err.Error())
+}
+
+// keep puts metrics into the dead letter. An error means that they come again.
+func (e *tsdbExporter) keep(ctx context.Context, aside delivery.Aside, tenant string, md pmetric.Metrics, cause string) error {
+	request, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
+	if err == nil {
+		err = aside.Keep(ctx, delivery.Letter{By: e.set.ID.String(), Reason: reasonPatience, Cause: cause, Tenant: tenant, Request: request})
+	}
+	if err != nil {
+		return fmt.Errorf("keep what the receiver refuses of tenant %q: %w", tenant, err)
+	}
+	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, reasonPatience, md.DataPointCount())
+	return nil
+}
+
+// taken notes that the receiver has taken samples of tenant.
+func (e *tsdbExporter) taken(tenant string) {
+	if e.patience.Taken(tenant, time.Now()) {
+		e.set.Logger.Error("The receiver takes the metrics of a tenant again", zap.String("tenant", tenant))
+	}
+}
+
+func (e *tsdbExporter) header(tenant string) http.Header {
+	return http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}
+}
+
+// remote returns the sink that has tenants, nil if it has none.
+func (e *tsdbExporter) remote() *remoteSink {
+	s, _ := e.sink.(*remoteSink)
+	return s
+}
