@@ -1,0 +1,326 @@
+// Package aggregate adds up lines of StatsD over an interval, by name, kind, tags and sender, in bounded memory.
+package aggregate
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/expo"
+	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/line"
+)
+
+// The reasons for which a line is refused here.
+const (
+	Full     = "memory_full"
+	Overflow = "out_of_range"
+)
+
+const (
+	// streamCost is the memory of a stream beside its texts, memberCost that of a member of a set.
+	streamCost, memberCost = 512, 48
+	// textCost is how often the bytes of a name and of tags are held.
+	textCost = 3
+	// idleIntervals is how long a stream that nothing is sent to is kept so that it need not be made again.
+	idleIntervals = 6
+)
+
+// Stream is what tells lines apart. It is not changed once it is made.
+type Stream struct {
+	Name      string
+	Kind      line.Kind
+	Tags      []string // sorted, each once
+	Container string
+	Time      int64 // seconds since 1970; 0: the time of the interval
+}
+
+// Point is what one interval has of a stream. One of the fields is in use, by the stream's kind.
+type Point struct {
+	Stream    *Stream
+	Number    float64 // Counter: the sum; Gauge: the value
+	Histogram *expo.Histogram
+	Carry     float64             // what rounding left of the intervals before, for Histogram.Counts
+	Members   map[uint64]struct{} // Set: hashes of its members
+	// Monotonic says of a Counter that nothing negative was ever sent to its name.
+	Monotonic bool
+	// Since is when the first of the point's intervals began, if it was put back; else zero.
+	Since time.Time
+
+	entry *entry
+}
+
+type entry struct {
+	stream    Stream
+	cost      int
+	touched   uint64 // the interval in which a line came last
+	dirty     bool   // there is something to collect
+	number    float64
+	histogram *expo.Histogram
+	carry     float64
+	members   map[uint64]struct{}
+	since     time.Time // of what was put back
+}
+
+// Table is the streams. Its memory is at most the limit that New is given, by the formula in the README, and one datagram. It is not safe for
+// concurrent use.
+type Table struct {
+	limit, buckets int
+	used           int
+	interval       uint64
+	swept          [2]uint64 // the interval of the last search for room, and of the last that spared nothing
+	streams        map[string]*entry
+	negative       map[string]struct{} // names of counters that negative values were sent to
+	key            []byte
+	forgotten      int
+}
+
+// New returns an empty table of at most limit bytes, whose histograms have at most buckets for each sign.
+func New(limit, buckets int) *Table {
+	return &Table{limit: limit, buckets: buckets, interval: 1, streams: map[string]*entry{}, negative: map[string]struct{}{}}
+}
+
+// Used is the bytes that are in use.
+func (t *Table) Used() int { return t.used }
+
+// Streams is how many streams are held.
+func (t *Table) Streams() int { return len(t.streams) }
+
+// Forgotten is how many streams were given up for room with something that later lines need: the value of a gauge, or a rest of a count.
+func (t *Table) Forgotten() int { return t.forgotten }
+
+// Add takes a line. It returns why it refuses the line, empty if it does not; a refused line changes nothing but the values before the one
+// that was out of range.
+func (t *Table) Add(l *line.Line) string {
+	e := t.find(l)
+	if e == nil {
+		return Full
+	}
+	e.touched = t.interval
+	switch l.Kind {
+	case line.Counter:
+		return t.count(e, l)
+	case line.Gauge:
+		return e.gauge(l)
+	case line.Set:
+		return t.member(e, l.Member)
+	}
+	if e.histogram == nil {
+		e.histogram = expo.New(t.buckets)
+	}
+	for _, value := range l.Values {
+		if !e.histogram.Add(value, 1/l.Rate) {
+			return Overflow
+		}
+		e.dirty = true
+	}
+	return ""
+}
+
+func (t *Table) count(e *entry, l *line.Line) string {
+	sum := e.number
+	for _, value := range l.Values {
+		if sum += value / l.Rate; value < 0 {
+			if _, known := t.negative[e.stream.Name]; !known && t.room(streamCost+len(e.stream.Name)) {
+				t.negative[e.stream.Name] = struct{}{}
+				t.used += streamCost + len(e.stream.Name)
+			} else if !known {
+				return Full
+			}
+		}
+	}
+	if math.IsInf(sum, 0) {
+		return Overflow
+	}
+	e.number, e.dirty = sum, true
+	return ""
+}
+
+func (e *entry) gauge(l *line.Line) string {
+	value := e.number
+	for i, v := range l.Values {
+		if l.Relative[i] {
+			v += value
+		}
+		value = v
+	}
+	if math.IsInf(value, 0) {
+		return Overflow
+	}
+	e.number, e.dirty = value, true
+	return ""
+}
+
+func (t *Table) member(e *entry, member []byte) string {
+	hash := xxhash.Sum64(member)
+	if _, known := e.members[hash]; known {
+		return ""
+	}
+	if !t.room(memberCost) {
+		return Full
+	}
+	if e.members == nil {
+		e.members = map[uint64]struct{}{}
+	}
+	e.members[hash] = struct{}{}
+	e.dirty = true
+	e.cost += memberCost
+	t.used += memberCost
+	return ""
+}
+
+// find returns the stream of a line, a new one if there is none; nil if there is no room for it.
+func (t *Table) find(l *line.Line) *entry {
+	slices.SortFunc(l.Tags, bytes.Compare)
+	l.Tags = slices.CompactFunc(l.Tags, bytes.Equal)
+	t.key = append(t.key[:0], byte(l.Kind))
+	t.key = binary.AppendVarint(t.key, l.Time)
+	for _, text := range [...][]byte{l.Name, l.Container} {
+		t.key = append(binary.AppendUvarint(t.key, uint64(len(text))), text...)
+	}
+	for _, tag := range l.Tags {
+		t.key = append(binary.AppendUvarint(t.key, uint64(len(tag))), tag...)
+	}
+	if e := t.streams[string(t.key)]; e != nil {
+		return e
+	}
+	cost := streamCost + textCost*len(t.key) + 32*len(l.Tags)
+	if l.Kind != line.Counter && l.Kind != line.Gauge && l.Kind != line.Set {
+		cost += 16 * t.buckets
+	}
+	if !t.room(cost) {
+		return nil
+	}
+	e := &entry{cost: cost, stream: Stream{Name: string(l.Name), Kind: l.Kind, Container: string(l.Container), Time: l.Time}}
+	for _, tag := range l.Tags {
+		e.stream.Tags = append(e.stream.Tags, string(tag))
+	}
+	t.insert(string(t.key), e)
+	return e
+}
+
+func (t *Table) insert(key string, e *entry) {
+	t.streams[key] = e
+	t.used += e.cost
+}
+
+// room says whether cost bytes more may be held. Once in each interval it makes room of what nothing was sent to since the last: of what
+// later lines need only if that is not enough.
+func (t *Table) room(cost int) bool {
+	if t.used+cost <= t.limit {
+		return true
+	}
+	for level, all := range [...]bool{false, true} {
+		if t.swept[level] == t.interval {
+			continue
+		}
+		t.swept[level] = t.interval
+		if t.sweep(1, all); t.used+cost <= t.limit {
+			return true
+		}
+	}
+	return false
+}
+
+// sweep removes streams that nothing was sent to for more than idle intervals: all of them, or those that leave nothing for later.
+func (t *Table) sweep(idle uint64, all bool) {
+	for key, e := range t.streams {
+		if e.dirty || t.interval-e.touched <= idle {
+			continue
+		}
+		// The value of a gauge, and what rounding left of weights, are needed again.
+		needed := e.stream.Kind == line.Gauge || e.carry != 0
+		if needed && !all {
+			continue
+		}
+		if needed {
+			t.forgotten++
+		}
+		t.used -= e.cost
+		delete(t.streams, key)
+	}
+}
+
+// Collect ends the interval and returns what it has. The points are the caller's; it gives those that nobody took back with Restore.
+func (t *Table) Collect() []Point {
+	var points []Point
+	for key, e := range t.streams {
+		if e.dirty {
+			_, negative := t.negative[e.stream.Name]
+			points = append(points, Point{Stream: &e.stream, Number: e.number, Histogram: e.histogram, Carry: e.carry, Members: e.members,
+				Monotonic: !negative, Since: e.since, entry: e})
+			e.dirty, e.histogram, e.members, e.carry, e.since = false, nil, nil, 0, time.Time{}
+			if e.stream.Kind == line.Counter {
+				e.number = 0
+			}
+			if freed := memberCost * len(points[len(points)-1].Members); freed > 0 {
+				e.cost -= freed
+				t.used -= freed
+			}
+		}
+		if e.stream.Time != 0 { // the next line has another time
+			t.used -= e.cost
+			delete(t.streams, key)
+		}
+	}
+	t.interval++
+	t.sweep(idleIntervals, false)
+	return points
+}
+
+// Carried keeps what rounding a histogram's weights left for its next interval.
+func (t *Table) Carried(p Point, carry float64) { p.entry.carry += carry }
+
+// Restore puts a point back whose interval began at since: the interval that has begun meanwhile is part of it. What it needs may exceed the
+// limit until it is collected.
+func (t *Table) Restore(p Point, since time.Time) {
+	e := p.entry
+	key := e.key()
+	if now := t.streams[key]; now == nil {
+		t.insert(key, e)
+	} else {
+		e = now
+	}
+	if e.since = since; !p.Since.IsZero() {
+		e.since = p.Since
+	}
+	e.touched = t.interval
+	switch e.stream.Kind {
+	case line.Counter:
+		e.number += p.Number
+	case line.Gauge:
+		if !e.dirty {
+			e.number = p.Number
+		}
+	case line.Set:
+		if e.members == nil {
+			e.members = map[uint64]struct{}{}
+		}
+		before := len(e.members)
+		for member := range p.Members {
+			e.members[member] = struct{}{}
+		}
+		e.cost += memberCost * (len(e.members) - before)
+		t.used += memberCost * (len(e.members) - before)
+	default:
+		if e.histogram != nil {
+			p.Histogram.Merge(e.histogram)
+		}
+		e.histogram = p.Histogram
+		e.carry += p.Carry
+	}
+	e.dirty = true
+}
+
+// key is what find makes of the stream's lines.
+func (e *entry) key() string {
+	s := &e.stream
+	key := binary.AppendVarint([]byte{byte(s.Kind)}, s.Time)
+	for _, text := range append([]string{s.Name, s.Container}, s.Tags...) {
+		key = append(binary.AppendUvarint(key, uint64(len(text))), text...)
+	}
+	return string(key)
+}
