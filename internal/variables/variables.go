@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/penstockhq/penstock/internal/sockets"
 )
 
 // Prefix begins the name of every variable.
@@ -29,6 +31,8 @@ const (
 	GRPC
 	// Addresses is a list of host:port, separated by commas.
 	Addresses
+	// Sockets is a list of host:port, or udp://, tcp:// or tls:// before it, or unixgram:// before a path, separated by commas.
+	Sockets
 	// Origins is a list of web origins, separated by commas: RFC 6454.
 	Origins
 )
@@ -64,7 +68,11 @@ var All = []Variable{
 	{"PENSTOCK_REMOTE_WRITE_URL", HTTP, "http://127.0.0.1:9090/api/v1/write"},
 	{"PENSTOCK_SCRAPE_CONFIG", Text, ""},
 	{"PENSTOCK_SERVICE_NAME", Text, ""},
-	{"PENSTOCK_STATSD_ENDPOINT", Listen, "127.0.0.1:8125"},
+	{"PENSTOCK_STATSD_ENDPOINT", Sockets, "127.0.0.1:8125"},
+	{"PENSTOCK_SYSLOG_ENDPOINT", Sockets, "0.0.0.0:514"},
+	{"PENSTOCK_SYSLOG_TLS_CERT", Text, ""},
+	{"PENSTOCK_SYSLOG_TLS_CLIENT_CA", Text, ""},
+	{"PENSTOCK_SYSLOG_TLS_KEY", Text, ""},
 	{"PENSTOCK_TELEMETRY_PORT", Port, "8888"},
 	{"PENSTOCK_TSDB_ENDPOINT", Listen, "127.0.0.1:9090"},
 }
@@ -97,6 +105,12 @@ func (v Variable) Check(value string) error {
 				break
 			}
 		}
+	case Sockets:
+		for address := range strings.SplitSeq(value, ",") {
+			if _, err = sockets.Parse(strings.TrimSpace(address), true); err != nil {
+				break
+			}
+		}
 	case Port:
 		if n, e := strconv.Atoi(value); e != nil || n < 0 || n > 65535 {
 			err = fmt.Errorf("%q is not a port number", value)
@@ -117,7 +131,7 @@ func (v Variable) Check(value string) error {
 }
 
 var wants = map[Form]string{
-	Listen: "host:port", Addresses: "host:port, separated by commas", Port: "a number up to 65535",
+	Listen: "host:port", Sockets: "host:port, udp://host:port, tcp://host:port, tls://host:port or unixgram:///path, separated by commas", Addresses: "host:port, separated by commas", Port: "a number up to 65535",
 	Origins: "scheme://host or scheme://host:port, separated by commas",
 	HTTP:    "a URL that begins with http:// or https://", GRPC: "host:port or a URL that begins with https://",
 }

@@ -85,12 +85,13 @@ var profiles = map[string][]fragment{
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: intake},
 		{name: "intake_host_metrics", fill: hostIdentity},
-		{name: "intake_statsd"},
+		{name: "intake_statsd", fill: serviceOf("statsd_server")},
 		{name: "intake_scrape", when: set("PENSTOCK_SCRAPE_CONFIG")},
 		{name: "sink_gateway"},
 		{name: "sink_gateway_files", when: readsFiles},
 		{name: "intake_log_files", when: set("PENSTOCK_LOG_FILES"), fill: logFiles},
 		{name: "intake_journald", when: hasJournal},
+		{name: "intake_syslog", when: set("PENSTOCK_SYSLOG_ENDPOINT"), fill: syslog},
 	},
 	"gateway": slices.Concat([]fragment{
 		{name: "common", fill: ownIdentity},
@@ -239,16 +240,46 @@ func hostIdentity(s surroundings) map[string]any {
 
 // logFiles names the files to read.
 func logFiles(s surroundings) map[string]any {
-	files := map[string]any{"include": s.list("PENSTOCK_LOG_FILES")}
-	if s.isSet("PENSTOCK_SERVICE_NAME") {
-		files["service_name"] = s.reference("PENSTOCK_SERVICE_NAME")
+	conf := serviceOf("log_files")(s)
+	merge(conf, map[string]any{"receivers": map[string]any{"log_files": map[string]any{"include": s.list("PENSTOCK_LOG_FILES")}}})
+	return conf
+}
+
+// serviceOf gives a receiver the service.name of what names none.
+func serviceOf(receiver string) func(surroundings) map[string]any {
+	return func(s surroundings) map[string]any {
+		if !s.isSet("PENSTOCK_SERVICE_NAME") {
+			return map[string]any{}
+		}
+		return map[string]any{"receivers": map[string]any{receiver: map[string]any{"service_name": s.reference("PENSTOCK_SERVICE_NAME")}}}
 	}
-	return map[string]any{"receivers": map[string]any{"log_files": files}}
+}
+
+// syslog says with which certificate to listen. Of this machine's attributes only the environment is added: the messages can be of others.
+func syslog(s surroundings) map[string]any {
+	conf := serviceOf("syslog_server")(s)
+	certificate := map[string]any{}
+	for key, variable := range map[string]string{"cert_file": "PENSTOCK_SYSLOG_TLS_CERT", "key_file": "PENSTOCK_SYSLOG_TLS_KEY", "client_ca_file": "PENSTOCK_SYSLOG_TLS_CLIENT_CA"} {
+		if s.isSet(variable) {
+			certificate[key] = s.reference(variable)
+		}
+	}
+	if len(certificate) > 0 {
+		merge(conf, map[string]any{"receivers": map[string]any{"syslog_server": map[string]any{"tls": certificate}}})
+	}
+	if environment := s.reference("PENSTOCK_ENVIRONMENT"); environment != "" {
+		merge(conf, insertAttributes("resource/syslog", [][2]string{{"deployment.environment.name", environment}}))
+		merge(conf, map[string]any{"service": map[string]any{"pipelines": map[string]any{"logs/syslog": map[string]any{"processors": []any{"resource/syslog"}}}}})
+	}
+	return conf
 }
 
 func hasJournal(s surroundings) bool { return s.journal }
 
-func readsFiles(s surroundings) bool { return s.journal || s.isSet("PENSTOCK_LOG_FILES") }
+// readsFiles says whether there is a source that can wait.
+func readsFiles(s surroundings) bool {
+	return s.journal || s.isSet("PENSTOCK_LOG_FILES") || s.isSet("PENSTOCK_SYSLOG_ENDPOINT")
+}
 
 // insertAttributes makes a resource processor. Attributes that data has already stay; empty values are left out.
 func insertAttributes(processor string, attributes [][2]string) map[string]any {

@@ -1,0 +1,110 @@
+package message
+
+import "strings"
+
+// maxTag is the longest tag; RFC 3164 says 32, and programs exceed it.
+const maxTag = 128
+
+// traditional reads what follows the priority in RFC 3164: TIMESTAMP HOSTNAME TAG[PID]: CONTENT. Programs leave out the host, and some
+// libraries everything but the content; Cisco's devices put a number first and a colon behind the time.
+func (m *Message) traditional(rest string, clock Clock) {
+	head := sequence(rest)
+	t, end, ok := clock.at(strings.TrimLeft(head, "*."))
+	if !ok {
+		m.Reason = NoHeader
+		m.Body = strings.TrimPrefix(rest, bom)
+		return
+	}
+	m.Time = t
+	head = strings.TrimLeft(head, "*.")[end:]
+	if strings.HasPrefix(head, ":") {
+		m.Body = strings.TrimPrefix(head[1:], " ")
+		m.mnemonic()
+		return
+	}
+	m.sender(strings.TrimPrefix(head, " "))
+}
+
+// sequence is rest without the number that Cisco's devices begin with: `123: `.
+func sequence(rest string) string {
+	n := 0
+	for n < len(rest) && n < 11 && isDigit(rest[n]) {
+		n++
+	}
+	if n > 0 && strings.HasPrefix(rest[n:], ": ") {
+		return rest[n+2:]
+	}
+	return rest
+}
+
+// mnemonic is the id of a message that begins as Cisco's do: %FACILITY-SEVERITY-MNEMONIC:
+func (m *Message) mnemonic() {
+	if !strings.HasPrefix(m.Body, "%") {
+		return
+	}
+	id, _, ok := strings.Cut(m.Body[1:], ":")
+	if ok && len(id) <= maxTag && strings.Count(id, "-") >= 2 && !strings.Contains(id, " ") {
+		m.MsgID = id
+	}
+}
+
+// sender reads HOSTNAME TAG[PID]: CONTENT. A first word that is a tag says that the host is missing.
+func (m *Message) sender(rest string) {
+	m.Body = rest
+	if m.tag(rest) {
+		return
+	}
+	host, after, ok := strings.Cut(rest, " ")
+	if !isHost(host) {
+		return
+	}
+	m.Host = host
+	if m.Body = after; ok {
+		m.tag(after)
+	}
+	m.Body = strings.TrimPrefix(m.Body, bom)
+	if m.App == "" {
+		m.mnemonic()
+	}
+}
+
+// tag reads `app: text` or `app[123]: text`.
+func (m *Message) tag(rest string) bool {
+	end := strings.IndexAny(rest[:min(len(rest), maxTag)], ":[ \t\"")
+	if end < 1 || rest[0] == '%' {
+		return false
+	}
+	after := rest[end:]
+	pid := ""
+	if after[0] == '[' {
+		close := strings.IndexByte(after, ']')
+		if close < 2 || close > maxTag || strings.ContainsAny(after[1:close], " \"") {
+			return false
+		}
+		pid = after[1:close]
+		after = strings.TrimPrefix(after[close+1:], ":")
+	} else if after[0] == ':' && (len(after) == 1 || after[1] == ' ') {
+		after = after[1:]
+	} else {
+		return false
+	}
+	m.App, m.ProcID = rest[:end], pid
+	m.Body = strings.TrimPrefix(strings.TrimPrefix(after, " "), bom)
+	return true
+}
+
+func isHost(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isDigit(c) && !isLetter(c) && c != '-' && c != '.' && c != '_' && c != ':' && c != '%' {
+			return false
+		}
+	}
+	return isDigit(s[0]) || isLetter(s[0]) || s[0] == ':'
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }

@@ -1,0 +1,249 @@
+package syslogserverreceiver
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/handover"
+	"github.com/penstockhq/penstock/internal/sockets"
+	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/frames"
+	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/message"
+	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/metadata"
+)
+
+const (
+	// bufferBudget is what long messages of all connections may take together.
+	bufferBudget = 64 << 20
+	// lastTries is how long a stop waits for the pipeline to take what was received.
+	lastTries = 5 * time.Second
+	// socketMode lets every process of the machine send, as to /dev/log.
+	socketMode = 0o666
+
+	notUTF8 = "not_utf8"
+	short   = "short"
+	refused = "refused"
+	stopped = "stopped"
+)
+
+// server makes records of messages, and one goroutine hands them over.
+type server struct {
+	cfg       *Config
+	set       receiver.Settings
+	next      consumer.Logs
+	obs       *receiverhelper.ObsReport
+	telemetry *metadata.TelemetryBuilder
+	reasons   map[string]metric.MeasurementOption // filled by newServer, read only
+	location  *time.Location
+	host      string // of messages of this machine
+	budget    *frames.Budget
+	batch     *batch
+
+	listener *sockets.Server
+	cancel   context.CancelFunc
+	done     sync.WaitGroup
+}
+
+var _ receiver.Logs = (*server)(nil)
+
+func newServer(cfg *Config, set receiver.Settings, next consumer.Logs) (*server, error) {
+	obs, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
+	if err != nil {
+		return nil, err
+	}
+	location, err := cfg.location()
+	if err != nil {
+		return nil, fmt.Errorf("location: %w", err)
+	}
+	s := &server{cfg: cfg, set: set, next: next, obs: obs, location: location, budget: frames.NewBudget(bufferBudget), batch: newBatch(),
+		reasons: map[string]metric.MeasurementOption{}}
+	for _, reason := range []string{message.NoPriority, message.BadPriority, message.NoHeader, message.BadHeader, message.BadTime, message.BadStructure,
+		message.LongStructure, notUTF8, short, refused, stopped, sockets.TooMany, sockets.Handshake} {
+		s.reasons[reason] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", reason)))
+	}
+	return s, nil
+}
+
+// Start listens.
+func (s *server) Start(ctx context.Context, host component.Host) (err error) {
+	if s.telemetry, err = metadata.NewTelemetryBuilder(s.set.TelemetrySettings); err != nil {
+		return err
+	}
+	if s.host, err = os.Hostname(); err != nil {
+		s.host = "localhost"
+	}
+	addresses, err := s.cfg.addresses()
+	if err != nil {
+		return err
+	}
+	var secure *tls.Config
+	if s.cfg.TLS.HasValue() {
+		if secure, err = s.cfg.TLS.Get().LoadTLSConfig(ctx); err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+	}
+	s.listener, err = sockets.Listen(ctx, sockets.Settings{
+		Addresses: addresses, TLS: secure, MaxConnections: s.cfg.MaxConnections, SocketMode: socketMode,
+		Packet: s.packet, Stream: s.stream,
+		Refused: func(reason string) {
+			s.telemetry.ReceiverSyslogServerRefusedConnections.Add(context.Background(), 1, s.reasons[reason])
+		},
+		Failed: func(err error) { componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err)) },
+	})
+	if err != nil {
+		return err
+	}
+	ctx, s.cancel = context.WithCancel(context.Background())
+	s.done.Go(func() { s.deliver(ctx) })
+	return nil
+}
+
+// Shutdown reads what the kernel holds, and waits a while for the pipeline to take it. It may be repeated, and come without Start.
+func (s *server) Shutdown(context.Context) error {
+	if s.cancel != nil {
+		impatient := time.AfterFunc(lastTries, func() {
+			s.batch.close()
+			s.cancel()
+		})
+		s.listener.Stop()
+		s.batch.close()
+		s.done.Wait()
+		impatient.Stop()
+		s.cancel()
+		s.cancel = nil
+	}
+	if s.telemetry != nil {
+		s.telemetry.Shutdown()
+	}
+	return nil
+}
+
+// deliver hands over what has come while the pipeline took what was before it.
+func (s *server) deliver(ctx context.Context) {
+	for {
+		logs, records, ok := s.batch.take()
+		if !ok {
+			return
+		}
+		op := s.obs.StartLogsOp(ctx)
+		err := handover.Logs(ctx, s.next, logs)
+		s.obs.EndLogsOp(op, "syslog", records, err)
+		if err == nil {
+			continue
+		}
+		reason := refused
+		if ctx.Err() != nil {
+			reason = stopped
+		}
+		s.telemetry.ReceiverSyslogServerLostMessages.Add(context.Background(), int64(records), s.reasons[reason])
+		s.set.Logger.Error("messages are lost: the pipeline did not take them", zap.String("reason", reason), zap.Int("messages", records), zap.Error(err))
+	}
+}
+
+// packet takes a datagram: one message.
+func (s *server) packet(packet []byte, from net.Addr) {
+	if text := trim(packet); text != "" {
+		address := peer(from)
+		s.add(s.parse(text, address, time.Now()), text, address, whole)
+	}
+}
+
+// trim is a text without what some senders end it with.
+func trim(text []byte) string { return strings.TrimRight(string(text), "\r\n\x00") }
+
+// stream reads the messages of a connection to its end.
+func (s *server) stream(conn net.Conn) {
+	r := frames.New(conn, s.cfg.MaxMessageSize, s.budget)
+	defer r.Close()
+	address := peer(conn.RemoteAddr())
+	var m message.Message // of the parts that follow
+	for {
+		frame, err := r.Next()
+		text := string(frame.Text)
+		if !frame.More {
+			text = trim(frame.Text)
+		}
+		if frame.Short {
+			s.unparsed(short)
+		}
+		switch {
+		case text == "":
+		case frame.Part == 0:
+			m = s.parse(text, address, time.Now())
+			s.add(m, text, address, part(frame))
+		default:
+			m.Body, m.Reason = text, ""
+			s.add(m, text, address, part(frame))
+		}
+		if part(frame) != whole {
+			s.telemetry.ReceiverSyslogServerCutMessages.Add(context.Background(), 1)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// whole says that a record is no part of a message.
+const whole = -1
+
+func part(f frames.Frame) int {
+	if f.More || f.Part > 0 {
+		return f.Part
+	}
+	return whole
+}
+
+// parse reads a message, and counts one that is not understood. host.name and service.name are never absent.
+func (s *server) parse(text, address string, now time.Time) message.Message {
+	m := message.Parse(text, message.Clock{Now: now, Local: s.location})
+	if m.Reason != "" {
+		s.unparsed(m.Reason)
+	}
+	switch {
+	case m.Host != "":
+	case address != "":
+		m.Host = address
+	default:
+		m.Host = s.host
+	}
+	if m.App == "" {
+		m.App = s.cfg.ServiceName
+	}
+	return m
+}
+
+func (s *server) unparsed(reason string) {
+	s.telemetry.ReceiverSyslogServerUnparsedMessages.Add(context.Background(), 1, s.reasons[reason])
+}
+
+// add makes a record of a message, or of a part of one.
+func (s *server) add(m message.Message, text, address string, part int) {
+	if !utf8.ValidString(text) {
+		s.unparsed(notUTF8)
+	}
+	record := plog.NewLogRecord()
+	fill(record, m, text, address, time.Now())
+	if part != whole {
+		record.Attributes().PutInt("syslog.message_part", int64(part))
+	}
+	if !s.batch.add(sender{valid(m.Host), valid(m.App)}, record, len(text)) {
+		s.telemetry.ReceiverSyslogServerLostMessages.Add(context.Background(), 1, s.reasons[stopped])
+	}
+}
