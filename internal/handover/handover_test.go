@@ -3,6 +3,9 @@ package handover_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,4 +53,38 @@ func TestLogsEndsWithItsContext(t *testing.T) {
 		assert.NoError(t, err)
 		assert.ErrorIs(t, handover.Logs(ctx, next, plog.NewLogs()), context.DeadlineExceeded)
 	})
+}
+
+// A batch that is full lets its sources wait, and none of their records is lost or doubled.
+func TestBatch(t *testing.T) {
+	b := handover.NewBatch("test")
+	const sources, each = 4, 3000
+	var adding sync.WaitGroup
+	for source := range sources {
+		adding.Go(func() {
+			for i := range each {
+				record := plog.NewLogRecord()
+				record.Body().SetStr(fmt.Sprintf("%d of %d", i, source))
+				assert.True(t, b.Add(handover.Origin{Host: "h", Service: strconv.Itoa(source)}, record, 10, strconv.Itoa(i)))
+			}
+		})
+	}
+	go func() {
+		adding.Wait()
+		b.Close()
+	}()
+	bodies := map[string]int{}
+	for taken, ok := b.Take(); ok; taken, ok = b.Take() {
+		assert.LessOrEqual(t, taken.Records, 2000)
+		assert.Equal(t, taken.Records, taken.Logs.LogRecordCount())
+		assert.LessOrEqual(t, taken.Logs.ResourceLogs().Len(), sources)
+		assert.NotEmpty(t, taken.Position)
+		for _, rl := range taken.Logs.ResourceLogs().All() {
+			for _, r := range rl.ScopeLogs().At(0).LogRecords().All() {
+				bodies[r.Body().Str()]++
+			}
+		}
+	}
+	assert.Len(t, bodies, sources*each)
+	assert.False(t, b.Add(handover.Origin{}, plog.NewLogRecord(), 1, ""))
 }

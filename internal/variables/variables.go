@@ -54,6 +54,7 @@ var All = []Variable{
 	{"PENSTOCK_HEALTH_ENDPOINT", Listen, "127.0.0.1:13133"},
 	{"PENSTOCK_INGEST_ENDPOINT", Listen, "127.0.0.1:4319"},
 	{"PENSTOCK_INSTANCE_ID", Text, ""},
+	{"PENSTOCK_JOURNALD_DIRECTORY", Text, ""},
 	{"PENSTOCK_JOURNAL_SIZE", Text, ""},
 	{"PENSTOCK_KAFKA_BROKERS", Addresses, "kafka-0:9092,kafka-1:9092"},
 	{"PENSTOCK_KAFKA_ENDPOINT", Listen, "127.0.0.1:9092"},

@@ -47,6 +47,10 @@ func TestCheck(t *testing.T) {
 		{"PENSTOCK_LOKI_URL", "http://u:se cret@lo ki", `not shown, it may hold a password`},
 		{"PENSTOCK_GATEWAY_ENDPOINT", "https://gateway", ""},
 		{"PENSTOCK_GATEWAY_ENDPOINT", "gateway", `"gateway" is not host:port`},
+		{"PENSTOCK_SYSLOG_ENDPOINT", "udp://:514, tls://0.0.0.0:6514", ""},
+		{"PENSTOCK_SYSLOG_ENDPOINT", "http://:514", `http is none of udp, tcp, tls and unixgram: want host:port, udp://`},
+		{"PENSTOCK_STATSD_ENDPOINT", "127.0.0.1:8125,unixgram:///run/statsd.sock", ""},
+		{"PENSTOCK_STATSD_ENDPOINT", "8125", `"8125" is not host:port: want host:port, udp://host:port`},
 		{"PENSTOCK_DATA_DIR", "any thing", ""},
 	} {
 		err := find(t, c.name).Check(c.value)

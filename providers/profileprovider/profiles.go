@@ -90,7 +90,7 @@ var profiles = map[string][]fragment{
 		{name: "sink_gateway"},
 		{name: "sink_gateway_files", when: readsFiles},
 		{name: "intake_log_files", when: set("PENSTOCK_LOG_FILES"), fill: logFiles},
-		{name: "intake_journald", when: hasJournal},
+		{name: "intake_journald", when: surroundings.hasJournal, fill: journald},
 		{name: "intake_syslog", when: set("PENSTOCK_SYSLOG_ENDPOINT"), fill: syslog},
 	},
 	"gateway": slices.Concat([]fragment{
@@ -274,11 +274,20 @@ func syslog(s surroundings) map[string]any {
 	return conf
 }
 
-func hasJournal(s surroundings) bool { return s.journal }
+// journald says where the systemd journal is, if not where this machine has it.
+func journald(s surroundings) map[string]any {
+	conf := serviceOf("systemd_journal")(s)
+	if directory := s.reference("PENSTOCK_JOURNALD_DIRECTORY"); directory != "" {
+		merge(conf, map[string]any{"receivers": map[string]any{"systemd_journal": map[string]any{"directory": directory}}})
+	}
+	return conf
+}
+
+func (s surroundings) hasJournal() bool { return s.journal || s.isSet("PENSTOCK_JOURNALD_DIRECTORY") }
 
 // readsFiles says whether there is a source that can wait.
 func readsFiles(s surroundings) bool {
-	return s.journal || s.isSet("PENSTOCK_LOG_FILES") || s.isSet("PENSTOCK_SYSLOG_ENDPOINT")
+	return s.hasJournal() || s.isSet("PENSTOCK_LOG_FILES") || s.isSet("PENSTOCK_SYSLOG_ENDPOINT")
 }
 
 // insertAttributes makes a resource processor. Attributes that data has already stay; empty values are left out.

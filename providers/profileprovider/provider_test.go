@@ -54,6 +54,11 @@ var everything = map[string]string{
 	"PENSTOCK_LOKI_URL":             "http://127.0.0.1:3100",
 	"PENSTOCK_OTLP_EXPORT_ENDPOINT": "127.0.0.1:4319",
 	"PENSTOCK_LOG_FILES":            "/var/log/*.log,/srv/$app/*.log",
+	"PENSTOCK_SYSLOG_ENDPOINT":      "udp://127.0.0.1:1514,tls://127.0.0.1:6514",
+	"PENSTOCK_SYSLOG_TLS_CERT":      "/etc/penstock/$syslog.crt",
+	"PENSTOCK_SYSLOG_TLS_KEY":       "/etc/penstock/syslog.key",
+	"PENSTOCK_JOURNALD_DIRECTORY":   "/host/var/log/journal",
+	"PENSTOCK_SERVICE_NAME":         "shop",
 	"PENSTOCK_ENVIRONMENT":          "test",
 	"PENSTOCK_PII_KEY":              "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 }
@@ -317,10 +322,27 @@ func TestLogReceiversWaitForThePipeline(t *testing.T) {
 	assert.True(t, emitterGate.IsEnabled())
 }
 
+// Syslog, StatsD and the journal are configured by variables, and syslog's records keep what they say of their hosts.
+func TestIntakeOfTheAgent(t *testing.T) {
+	conf := resolve(t, everything, "profile:agent")
+	assert.Equal(t, map[string]any{"endpoint": "udp://127.0.0.1:1514,tls://127.0.0.1:6514", "service_name": "shop",
+		"tls": map[string]any{"cert_file": "/etc/penstock/$syslog.crt", "key_file": "/etc/penstock/syslog.key"}}, conf.Get("receivers::syslog_server"))
+	assert.Equal(t, map[string]any{"storage": "queue_storage/offsets", "directory": "/host/var/log/journal", "service_name": "shop"}, conf.Get("receivers::systemd_journal"))
+	assert.Equal(t, "shop", conf.Get("receivers::statsd_server::service_name"))
+	assert.Equal(t, map[string]any{"receivers": []any{"syslog_server"}, "processors": []any{"memory_limiter", "pii_scrubber", "resource/syslog"},
+		"exporters": []any{"otlp_grpc/files"}}, pipelines(t, conf)["logs/syslog"])
+	conf = resolve(t, map[string]string{"PENSTOCK_SYSLOG_ENDPOINT": "127.0.0.1:514"}, "profile:agent")
+	assert.Equal(t, map[string]any{"endpoint": "127.0.0.1:514"}, conf.Get("receivers::syslog_server"))
+	assert.Equal(t, []any{"memory_limiter", "pii_scrubber"}, pipelines(t, conf)["logs/syslog"]["processors"])
+	conf = resolve(t, nil, "profile:agent")
+	assert.False(t, conf.IsSet("receivers::syslog_server"))
+	assert.Equal(t, "127.0.0.1:8125", conf.Get("receivers::statsd_server::endpoint"))
+}
+
 // Every HTTP server of a profile has the guard: as a middleware, or inside.
 func TestEveryListenerIsGuarded(t *testing.T) {
 	inside := []string{"extensions::admin", "extensions::embedded_tsdb"}
-	other := []string{"receivers::otlp::protocols::grpc", "extensions::embedded_kafka", "receivers::statsd"} // no HTTP, or not a browser's
+	other := []string{"receivers::otlp::protocols::grpc", "extensions::embedded_kafka", "receivers::statsd_server", "receivers::syslog_server"} // no HTTP, or not a browser's
 	for _, profile := range []string{"standalone", "agent", "gateway"} {
 		conf := resolve(t, everything, "profile:"+profile)
 		found := 0

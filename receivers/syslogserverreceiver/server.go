@@ -53,7 +53,7 @@ type server struct {
 	location  *time.Location
 	host      string // of messages of this machine
 	budget    *frames.Budget
-	batch     *batch
+	batch     *handover.Batch
 
 	listener *sockets.Server
 	cancel   context.CancelFunc
@@ -71,7 +71,7 @@ func newServer(cfg *Config, set receiver.Settings, next consumer.Logs) (*server,
 	if err != nil {
 		return nil, fmt.Errorf("location: %w", err)
 	}
-	s := &server{cfg: cfg, set: set, next: next, obs: obs, location: location, budget: frames.NewBudget(bufferBudget), batch: newBatch(),
+	s := &server{cfg: cfg, set: set, next: next, obs: obs, location: location, budget: frames.NewBudget(bufferBudget), batch: handover.NewBatch(metadata.ScopeName),
 		reasons: map[string]metric.MeasurementOption{}}
 	for _, reason := range []string{message.NoPriority, message.BadPriority, message.NoHeader, message.BadHeader, message.BadTime, message.BadStructure,
 		message.LongStructure, notUTF8, short, refused, stopped, sockets.TooMany, sockets.Handshake} {
@@ -118,11 +118,11 @@ func (s *server) Start(ctx context.Context, host component.Host) (err error) {
 func (s *server) Shutdown(context.Context) error {
 	if s.cancel != nil {
 		impatient := time.AfterFunc(lastTries, func() {
-			s.batch.close()
+			s.batch.Close()
 			s.cancel()
 		})
 		s.listener.Stop()
-		s.batch.close()
+		s.batch.Close()
 		s.done.Wait()
 		impatient.Stop()
 		s.cancel()
@@ -137,13 +137,13 @@ func (s *server) Shutdown(context.Context) error {
 // deliver hands over what has come while the pipeline took what was before it.
 func (s *server) deliver(ctx context.Context) {
 	for {
-		logs, records, ok := s.batch.take()
+		taken, ok := s.batch.Take()
 		if !ok {
 			return
 		}
 		op := s.obs.StartLogsOp(ctx)
-		err := handover.Logs(ctx, s.next, logs)
-		s.obs.EndLogsOp(op, "syslog", records, err)
+		err := handover.Logs(ctx, s.next, taken.Logs)
+		s.obs.EndLogsOp(op, "syslog", taken.Records, err)
 		if err == nil {
 			continue
 		}
@@ -151,8 +151,8 @@ func (s *server) deliver(ctx context.Context) {
 		if ctx.Err() != nil {
 			reason = stopped
 		}
-		s.telemetry.ReceiverSyslogServerLostMessages.Add(context.Background(), int64(records), s.reasons[reason])
-		s.set.Logger.Error("messages are lost: the pipeline did not take them", zap.String("reason", reason), zap.Int("messages", records), zap.Error(err))
+		s.telemetry.ReceiverSyslogServerLostMessages.Add(context.Background(), int64(taken.Records), s.reasons[reason])
+		s.set.Logger.Error("messages are lost: the pipeline did not take them", zap.String("reason", reason), zap.Int("messages", taken.Records), zap.Error(err))
 	}
 }
 
@@ -243,7 +243,7 @@ func (s *server) add(m message.Message, text, address string, part int) {
 	if part != whole {
 		record.Attributes().PutInt("syslog.message_part", int64(part))
 	}
-	if !s.batch.add(sender{valid(m.Host), valid(m.App)}, record, len(text)) {
+	if !s.batch.Add(handover.Origin{Host: valid(m.Host), Service: valid(m.App)}, record, len(text), "") {
 		s.telemetry.ReceiverSyslogServerLostMessages.Add(context.Background(), 1, s.reasons[stopped])
 	}
 }

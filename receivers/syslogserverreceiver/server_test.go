@@ -225,7 +225,7 @@ func TestBytesAreKept(t *testing.T) {
 func TestNothingIsLostWhileThePipelineRefuses(t *testing.T) {
 	next := &moody{err: errors.New("full")}
 	h := start(t, next, nil)
-	const n = 3 * batchRecords
+	const n = 6000
 	var texts strings.Builder
 	for i := range n {
 		fmt.Fprintf(&texts, "<14>1 - h app - - - id %d\n", i)

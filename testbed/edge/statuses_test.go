@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,15 @@ import (
 // agent prepares an agent that sends to g and tries again soon.
 func agent(t *testing.T, g *gateway.Gateway, args ...string) *process.Process {
 	t.Helper()
-	all := []string{"--set=receivers::statsd::aggregation_interval=1s"}
+	return agentIn(t, g, nil, args...)
+}
+
+// agentIn is agent with more variables.
+func agentIn(t *testing.T, g *gateway.Gateway, variables map[string]string, args ...string) *process.Process {
+	t.Helper()
+	env := map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": g.Address, "PENSTOCK_STATSD_ENDPOINT": freeport.One(t)}
+	maps.Copy(env, variables)
+	all := []string{"--set=receivers::statsd_server::aggregation_interval=1s"}
 	for _, exporter := range []string{"gateway", "files"} {
 		if exporter == "files" && !slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "otlp_grpc/files") }) {
 			continue
@@ -38,10 +47,7 @@ func agent(t *testing.T, g *gateway.Gateway, args ...string) *process.Process {
 	return process.New(t, process.Settings{
 		Configs: []string{"profile:agent"},
 		Args:    append(append(all, "--set=extensions::dead_letter::retry_interval=200ms"), args...),
-		Env: map[string]string{
-			"PENSTOCK_GATEWAY_ENDPOINT": g.Address,
-			"PENSTOCK_STATSD_ENDPOINT":  freeport.One(t),
-		},
+		Env:     env,
 	})
 }
 

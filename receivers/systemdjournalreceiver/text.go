@@ -1,0 +1,17 @@
+package systemdjournalreceiver
+
+import "bytes"
+
+// complaint is how much of what journalctl complains about is kept.
+const complaint = 1 << 10
+
+// head keeps the beginning of what is written to it.
+type head struct{ text []byte }
+
+func (h *head) Write(p []byte) (int, error) {
+	h.text = append(h.text, p[:min(len(p), complaint-len(h.text))]...)
+	return len(p), nil
+}
+
+// toText is line as UTF-8: OTLP has no other text.
+func toText(line []byte) []byte { return bytes.ToValidUTF8(line, []byte("\uFFFD")) }
