@@ -104,8 +104,8 @@ func ClockAt(s string, i int) (hour, minute, second, nanos, end int, ok bool) {
 // IsDigit says whether c is a digit of ASCII.
 func IsDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// zoneAt reads Z, UTC, GMT, +01:00, +0100 or +01 at i, behind at most one space.
-func zoneAt(s string, i int) (offset time.Duration, end int, ok bool) {
+// ZoneAt reads Z, UTC, GMT, +01:00, +0100 or +01 at i, behind at most one space.
+func ZoneAt(s string, i int) (offset time.Duration, end int, ok bool) {
 	at := i
 	if at < len(s) && s[at] == ' ' {
 		at++
@@ -161,7 +161,7 @@ func (c Clock) DateTimeAt(s string, i int) (t time.Time, end int, ok bool) {
 		return t, 0, false
 	}
 	t = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if offset, after, ok := zoneAt(s, end); ok {
+	if offset, after, ok := ZoneAt(s, end); ok {
 		return t.Add(-offset), after, true
 	}
 	return c.In(t), end, true
@@ -187,7 +187,7 @@ func (c Clock) CLFAt(s string, i int) (t time.Time, end int, ok bool) {
 		return t, 0, false
 	}
 	t = time.Date(year, month, day, hour, minute, second, nanos, time.UTC)
-	if offset, after, ok := zoneAt(s, end); ok {
+	if offset, after, ok := ZoneAt(s, end); ok {
 		return t.Add(-offset), after, true
 	}
 	return c.In(t), end, true

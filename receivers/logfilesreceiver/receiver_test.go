@@ -557,18 +557,19 @@ func TestServiceNameIsNeverAbsent(t *testing.T) {
 		"api-2026-11-24.log":                                                          "api",
 		"billing.2026112405.log":                                                      "billing",
 	} {
-		for _, configured := range []string{"", "mine"} {
+		for configured, label := range map[string]string{"": "com.docker.compose.service", "mine": "app"} {
 			b := newBench(t)
 			b.adjust = func(c *logfilesreceiver.Config) { c.ServiceName = configured }
-			b.write(id+"/config.v2.json", `{"Name":"/shop-1","Config":{"Image":"shop:1","Labels":{"com.docker.compose.service":"shop"}}}`)
+			b.write(id+"/config.v2.json", `{"Name":"/shop-1","Config":{"Image":"shop:1","Labels":{"`+label+`":"shop"}}}`)
 			b.write(name, "line\n")
 			b.start()
 			b.awaitLines(1)
 			b.stop()
+			service := want
 			if configured != "" && !strings.Contains(name, "/") {
-				want = configured
+				service = configured
 			}
-			assert.Equal(t, want, b.where[0]["service.name"], name)
+			assert.Equal(t, service, b.where[0]["service.name"], name)
 		}
 	}
 	b := newBench(t)

@@ -144,7 +144,7 @@ func dockerContainer(dir, id string) (attributes map[string]string, service stri
 // serviceOf is the service that a container's labels name.
 func serviceOf(labels map[string]string) string {
 	for _, name := range []string{"resource.opentelemetry.io/service.name", "app.kubernetes.io/name", "com.docker.compose.service",
-		"com.docker.swarm.service.name", "io.kubernetes.container.name"} {
+		"com.docker.swarm.service.name", "app", "k8s-app", "io.kubernetes.container.name"} {
 		if labels[name] != "" {
 			return labels[name]
 		}

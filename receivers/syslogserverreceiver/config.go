@@ -30,14 +30,15 @@ type Config struct {
 	Location string `mapstructure:"location"`
 	// ServiceName is the service.name of messages that name no application. Default syslog.
 	ServiceName string `mapstructure:"service_name"`
-	// MaxMessageSize bounds a record in bytes. A longer message becomes several. Default 1 MiB.
+	// MaxMessageSize bounds a record in bytes. A longer message becomes several, and one that finds no room in the buffers.
+	// Default 16 MiB.
 	MaxMessageSize int `mapstructure:"max_message_size"`
 	// MaxConnections bounds the connections that are open at once. Default 256.
 	MaxConnections int `mapstructure:"max_connections"`
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Endpoint: "127.0.0.1:514", ServiceName: "syslog", MaxMessageSize: 1 << 20, MaxConnections: 256}
+	return &Config{Endpoint: "127.0.0.1:514", ServiceName: "syslog", MaxMessageSize: mostMessage, MaxConnections: 256}
 }
 
 // Validate returns all problems at once.

@@ -11,17 +11,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/logvalue"
 	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/message"
 )
-
-// levels are the severities 0 (emergency) to 7 (debug) of RFC 5424.
-var levels = [8]struct {
-	number plog.SeverityNumber
-	text   string
-}{
-	{plog.SeverityNumberFatal, "emerg"}, {plog.SeverityNumberFatal, "alert"}, {plog.SeverityNumberFatal, "crit"}, {plog.SeverityNumberError, "err"},
-	{plog.SeverityNumberWarn, "warning"}, {plog.SeverityNumberInfo, "notice"}, {plog.SeverityNumberInfo, "info"}, {plog.SeverityNumberDebug, "debug"},
-}
 
 // peer is the address of who sent a message, empty for a process of this machine.
 func peer(from net.Addr) string {
@@ -44,8 +36,9 @@ func fill(r plog.LogRecord, m message.Message, original, from string, now time.T
 	r.Body().SetStr(valid(m.Body))
 	a := r.Attributes()
 	if m.Prioritized {
-		r.SetSeverityNumber(levels[m.Severity].number)
-		r.SetSeverityText(levels[m.Severity].text)
+		number, word := logvalue.LevelOfSyslog(m.Severity)
+		r.SetSeverityNumber(number)
+		r.SetSeverityText(word)
 		a.PutInt("syslog.facility", int64(m.Facility))
 	}
 	if n, err := strconv.ParseInt(m.ProcID, 10, 64); err == nil && n >= 0 {

@@ -149,7 +149,7 @@ func TestOneAddressTakesAll(t *testing.T) {
 		assert.Equal(t, map[string]any{"host.name": "web-1", "service.name": "shop"}, r.resource)
 		assert.Equal(t, time.Date(2026, 10, 11, 22, 14, 15, 3e6, time.UTC), r.Timestamp().AsTime())
 		assert.NotZero(t, r.ObservedTimestamp())
-		assert.Equal(t, plog.SeverityNumberInfo, r.SeverityNumber())
+		assert.Equal(t, plog.SeverityNumberInfo2, r.SeverityNumber())
 		assert.Equal(t, "notice", r.SeverityText())
 		assert.Equal(t, map[string]any{"syslog.facility": int64(20), "process.pid": int64(77), "syslog.msg_id": "ID47", "syslog.app@1.user": "ann",
 			"syslog.app@1.ip": []any{"10.0.0.1", "10.0.0.2"}}, r.Attributes().AsRaw())
@@ -177,8 +177,8 @@ func TestPriorities(t *testing.T) {
 	h.send("tcp", texts.String())
 	h.await(193)
 	all := h.stop()
-	want := []plog.SeverityNumber{plog.SeverityNumberFatal, plog.SeverityNumberFatal, plog.SeverityNumberFatal, plog.SeverityNumberError,
-		plog.SeverityNumberWarn, plog.SeverityNumberInfo, plog.SeverityNumberInfo, plog.SeverityNumberDebug}
+	want := []plog.SeverityNumber{plog.SeverityNumberFatal, plog.SeverityNumberError3, plog.SeverityNumberError2, plog.SeverityNumberError,
+		plog.SeverityNumberWarn, plog.SeverityNumberInfo2, plog.SeverityNumberInfo, plog.SeverityNumberDebug}
 	for priority := range 192 {
 		r := all[fmt.Sprintf("p%d", priority)]
 		assert.Equal(t, want[priority%8], r.SeverityNumber())

@@ -213,7 +213,7 @@ func TestEverySourceSurvivesTheGatewayAndKills(t *testing.T) {
 		a := resource.Resource().Attributes().AsRaw()
 		assert.Equal(t, "app", a["service.name"], r.Body().AsString())
 		assert.Equal(t, "h", a["host.name"], r.Body().AsString())
-		assert.Equal(t, plog.SeverityNumberInfo, r.SeverityNumber(), r.Body().AsString())
+		assert.Equal(t, plog.SeverityNumberInfo2, r.SeverityNumber(), r.Body().AsString())
 		if long, ok := r.Attributes().Get("LONG"); ok {
 			assert.Len(t, long.Str(), 5000)
 		}

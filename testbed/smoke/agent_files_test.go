@@ -170,7 +170,7 @@ func TestAgentLiftsFields(t *testing.T) {
 			assert.Equal(t, plog.SeverityNumberError, r.SeverityNumber())
 		case strings.HasPrefix(body, "<34>"):
 			assert.Equal(t, "su", service.Str())
-			assert.Equal(t, plog.SeverityNumberFatal, r.SeverityNumber())
+			assert.Equal(t, plog.SeverityNumberError2, r.SeverityNumber())
 		default:
 			assert.Subset(t, attributes, map[string]any{"http.request.method": "GET", "url.path": "/a", "http.response.status_code": int64(404), "http.response.body.size": int64(2326),
 				"user_agent.original": "curl/8.0"})

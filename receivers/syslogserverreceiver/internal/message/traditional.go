@@ -1,6 +1,10 @@
 package message
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
+)
 
 // maxTag is the longest tag; RFC 3164 says 32, and programs exceed it.
 const maxTag = 128
@@ -28,7 +32,7 @@ func (m *Message) traditional(rest string, clock Clock) {
 // sequence is rest without the number that Cisco's devices begin with: `123: `.
 func sequence(rest string) string {
 	n := 0
-	for n < len(rest) && n < 11 && isDigit(rest[n]) {
+	for n < len(rest) && n < 11 && logvalue.IsDigit(rest[n]) {
 		n++
 	}
 	if n > 0 && strings.HasPrefix(rest[n:], ": ") {
@@ -98,13 +102,9 @@ func isHost(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !isDigit(c) && !isLetter(c) && c != '-' && c != '.' && c != '_' && c != ':' && c != '%' {
+		if c := s[i]; !logvalue.IsAlnum(c) && c != '-' && c != '.' && c != '_' && c != ':' && c != '%' {
 			return false
 		}
 	}
-	return isDigit(s[0]) || isLetter(s[0]) || s[0] == ':'
+	return logvalue.IsAlnum(s[0]) || s[0] == ':'
 }
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }

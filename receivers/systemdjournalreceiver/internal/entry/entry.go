@@ -12,6 +12,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // Entry is what a line says beside the record.
@@ -20,15 +22,6 @@ type Entry struct {
 	Cursor string
 	// Host and Service are what the entry is from, empty if it does not say.
 	Host, Service string
-}
-
-// levels are the priorities 0 (emergency) to 7 (debug).
-var levels = [8]struct {
-	number plog.SeverityNumber
-	text   string
-}{
-	{plog.SeverityNumberFatal, "emerg"}, {plog.SeverityNumberFatal, "alert"}, {plog.SeverityNumberFatal, "crit"}, {plog.SeverityNumberError, "err"},
-	{plog.SeverityNumberWarn, "warning"}, {plog.SeverityNumberInfo, "notice"}, {plog.SeverityNumberInfo, "info"}, {plog.SeverityNumberDebug, "debug"},
 }
 
 // Parse reads a line into r: MESSAGE is the body, PRIORITY the severity, and every field but MESSAGE and the time an attribute. A line that is no entry
@@ -66,8 +59,9 @@ func Parse(line []byte, r plog.LogRecord) (Entry, error) {
 		}
 	}
 	if p := texts["PRIORITY"]; len(p) == 1 && p[0] >= '0' && p[0] <= '7' {
-		r.SetSeverityNumber(levels[p[0]-'0'].number)
-		r.SetSeverityText(levels[p[0]-'0'].text)
+		number, word := logvalue.LevelOfSyslog(int(p[0] - '0'))
+		r.SetSeverityNumber(number)
+		r.SetSeverityText(word)
 	}
 	return Entry{Cursor: texts["__CURSOR"], Host: valid(texts["_HOSTNAME"]), Service: valid(service(texts))}, nil
 }

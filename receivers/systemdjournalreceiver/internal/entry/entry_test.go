@@ -58,8 +58,8 @@ func TestParse(t *testing.T) {
 		}
 		assert.Equal(t, want.attributes, r.Attributes().AsRaw(), line)
 	}
-	for p, want := range []plog.SeverityNumber{plog.SeverityNumberFatal, plog.SeverityNumberFatal, plog.SeverityNumberFatal, plog.SeverityNumberError,
-		plog.SeverityNumberWarn, plog.SeverityNumberInfo, plog.SeverityNumberInfo, plog.SeverityNumberDebug} {
+	for p, want := range []plog.SeverityNumber{plog.SeverityNumberFatal, plog.SeverityNumberError3, plog.SeverityNumberError2, plog.SeverityNumberError,
+		plog.SeverityNumberWarn, plog.SeverityNumberInfo2, plog.SeverityNumberInfo, plog.SeverityNumberDebug} {
 		r := plog.NewLogRecord()
 		_, err := entry.Parse([]byte(`{"PRIORITY":"`+string(rune('0'+p))+`"}`), r)
 		require.NoError(t, err)
