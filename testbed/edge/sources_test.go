@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -164,7 +165,7 @@ func (s *sources) accepted(name, receiver string) float64 {
 func TestEverySourceSurvivesTheGatewayAndKills(t *testing.T) {
 	g := gateway.New(t)
 	dir := journalOf(t)
-	p := agentIn(t, g, map[string]string{"PENSTOCK_SYSLOG_ENDPOINT": process.FreePorts(t, 1)[0], "PENSTOCK_JOURNALD_DIRECTORY": dir,
+	p := agentIn(t, g, map[string]string{"PENSTOCK_SYSLOG_ENDPOINT": freeport.One(t), "PENSTOCK_JOURNALD_DIRECTORY": dir,
 		"PATH": dir + string(os.PathListSeparator) + os.Getenv("PATH")}, "--set=exporters::otlp_grpc/files::timeout=30s",
 		"--set=receivers::systemd_journal::start_at=beginning", "--set=receivers::statsd_server::aggregation_interval=200ms")
 	p.Begin(t)
