@@ -62,6 +62,8 @@ func (c *Column[T]) PutAll(n int, at func(int) T) {
 
 func (c *Column[T]) buffered() int { return 0 }
 
+func (c *Column[T]) expect(float64) {}
+
 func (c *Column[T]) finish(columnWriter) error { return nil }
 
 func (c *Column[T]) reset() {

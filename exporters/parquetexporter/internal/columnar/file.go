@@ -41,6 +41,7 @@ type File struct {
 	rg       file.BufferedRowGroupWriter
 	chunk    int // rows in the column buffers
 	groupLen int // rows already in rg
+	left     int // rows that will still come
 }
 
 // NewFile begins a file. Whatever an earlier, failed File left in the buffers is dropped.
@@ -58,7 +59,7 @@ func (t *Table) NewFile(w io.Writer, s FileSettings) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{t: t, w: fw}, nil
+	return &File{t: t, w: fw, left: s.Rows}, nil
 }
 
 func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
@@ -66,6 +67,7 @@ func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
 		parquet.WithCompression(compress.Codecs.Zstd),
 		parquet.WithCompressionLevel(1), // on encoded columns as small as the default level, and faster (BenchmarkLogs)
 		parquet.WithCreatedBy(s.CreatedBy),
+		parquet.WithAllocator(t.memory),
 		parquet.WithBatchSize(ChunkRows),
 	}
 	ndv := int64(max(1, min(s.Rows, RowGroupRows)))
@@ -119,6 +121,12 @@ func (f *File) flush() error {
 		}
 		if err := l.flush(cw); err != nil {
 			return err
+		}
+	}
+	f.left -= f.chunk
+	if f.groupLen == 0 {
+		for _, l := range f.t.leaves {
+			l.expect(float64(min(f.left, RowGroupRows)) / float64(f.chunk))
 		}
 	}
 	f.groupLen += f.chunk

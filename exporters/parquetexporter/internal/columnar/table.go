@@ -35,6 +35,8 @@ type leaf interface {
 	info() *leafInfo
 	// flush takes the end of a chunk: the values of its rows must not be referred to any more.
 	flush(w columnWriter) error
+	// expect says, after the first chunk of a row group, how many times as much will come.
+	expect(times float64)
 	// finish takes the end of a row group.
 	finish(w columnWriter) error
 	// buffered is the memory that flush left for finish, in bytes.
@@ -54,6 +56,7 @@ type Table struct {
 	root   Group
 	leaves []leaf
 	built  *schema.GroupNode
+	memory *recycler
 }
 
 // Group is a nesting level at which columns are declared: the table's root, or the element of a list.
@@ -66,7 +69,7 @@ type Group struct {
 
 // NewTable returns an empty table. Declare all columns through Root before the first File.
 func NewTable() *Table {
-	t := &Table{}
+	t := &Table{memory: newRecycler()}
 	t.root.t = t
 	return t
 }

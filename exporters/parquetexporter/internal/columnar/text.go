@@ -2,6 +2,7 @@ package columnar
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -15,6 +16,8 @@ const (
 	// maxDictionaryBytes ends dictionary encoding of a column for the rest of a row group, as Parquet writers do at 1 MiB.
 	maxDictionaryBytes = 1 << 20
 	sharedSlots        = 256
+	// leastJudged is how many values a column shows before it is judged by them.
+	leastJudged = 512
 )
 
 // Text is a string or binary column. Unless it is Unique it keeps its own dictionary and buffers indices for the whole row group:
@@ -106,7 +109,7 @@ func (t *Text) buffered() int {
 // flush hands a chunk to a plain column; one whose dictionary has grown too large becomes plain.
 func (t *Text) flush(w columnWriter) error {
 	if !t.plain {
-		if len(t.words.text) <= maxDictionaryBytes {
+		if len(t.words.text) <= maxDictionaryBytes && !t.diverse() {
 			return nil
 		}
 		w.FallbackToPlain()
@@ -114,6 +117,22 @@ func (t *Text) flush(w columnWriter) error {
 		t.plain = true
 	}
 	return t.writeValues(w)
+}
+
+// expect makes room for what will come, once: pieces that double would be copied, and cleared, time and again.
+func (t *Text) expect(times float64) {
+	if t.plain || times <= 0 {
+		return
+	}
+	times *= 1.05
+	t.ids = slices.Grow(t.ids, int(times*float64(len(t.ids))))
+	t.defs = slices.Grow(t.defs, int(times*float64(len(t.defs))))
+	t.reps = slices.Grow(t.reps, int(times*float64(len(t.reps))))
+}
+
+// diverse says that so many of the values are new that a dictionary costs more than it saves.
+func (t *Text) diverse() bool {
+	return len(t.ids) >= leastJudged && t.words.len() > len(t.ids)/2
 }
 
 // expand replaces ids by values, which point into the dictionary.

@@ -162,8 +162,12 @@ func (d *Dir) Write(dir, name string, fill func(io.Writer) error) (w Written, er
 		}
 	}()
 	sink := &sink{file: f}
+	var to io.Writer = sink
 	sum := sha256.New()
-	buf := bufio.NewWriterSize(io.MultiWriter(sum, sink), bufferSize)
+	if name == "" {
+		to = io.MultiWriter(sum, sink)
+	}
+	buf := bufio.NewWriterSize(to, bufferSize)
 	err = fill(buf)
 	if err == nil {
 		err = buf.Flush()
