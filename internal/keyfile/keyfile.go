@@ -1,0 +1,213 @@
+// Package keyfile holds API keys as a file has them: hashes, and what each key may do. The extension api_key_auth checks clients with it,
+// and the command `penstock keys` writes it.
+//
+// A key is "penstock_", eight letters and digits that name it, "_", and a secret of 256 random bits. With so many bits a single SHA-256
+// is as good as a slow hash: nobody guesses it, and whoever reads the file can't turn it round.
+package keyfile
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/penstockhq/penstock/internal/tenant"
+)
+
+const (
+	prefix     = "penstock_"
+	hashPrefix = "sha256:"
+	idLength   = 8
+	idBytes    = 5
+	keyBytes   = 32
+	maxKey     = 256 // bytes of a key that a client sends
+)
+
+// What a key may do.
+const (
+	Ingest  = "ingest"  // send telemetry, as its tenant
+	Forward = "forward" // send telemetry of any tenant: agents and gateways
+	Read    = "read"    // ask the embedded stores
+	Admin   = "admin"   // pages and APIs of admin, replays and deletions too
+)
+
+// Scopes are all of them.
+var Scopes = []string{Ingest, Forward, Read, Admin}
+
+// Signals are what a key can be limited to.
+var Signals = []string{"logs", "metrics", "traces"}
+
+// Key is one key in the file.
+type Key struct {
+	ID   string `yaml:"id"`
+	Hash string `yaml:"hash"`
+	// Tenant is whose the telemetry is that comes with the key. A key with the scope forward needs none.
+	Tenant string   `yaml:"tenant,omitempty"`
+	Scopes []string `yaml:"scopes,flow"`
+	// Signals and Services are what it may send; none: all.
+	Signals  []string   `yaml:"signals,omitempty,flow"`
+	Services []string   `yaml:"services,omitempty,flow"`
+	Created  time.Time  `yaml:"created,omitempty"`
+	Expires  *time.Time `yaml:"expires,omitempty"`
+	Note     string     `yaml:"note,omitempty"`
+
+	sum [sha256.Size]byte
+}
+
+// Has says whether the key has one of the scopes.
+func (k *Key) Has(scopes ...string) bool {
+	return slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(k.Scopes, s) })
+}
+
+// File is a file of keys.
+type File struct {
+	Keys []*Key `yaml:"keys"`
+}
+
+// Parse reads a file, and returns all that is wrong with it. An empty one has no keys.
+func Parse(content []byte) (*File, error) {
+	var f File
+	d := yaml.NewDecoder(bytes.NewReader(content))
+	d.KnownFields(true)
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	var errs error
+	seen := map[string]bool{}
+	for i, k := range f.Keys {
+		if k == nil {
+			errs = errors.Join(errs, fmt.Errorf("keys[%d] is empty", i))
+			continue
+		}
+		if err := k.check(); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("keys[%d] %w", i, err))
+		}
+		if seen[k.ID] {
+			errs = errors.Join(errs, fmt.Errorf("keys[%d] id: %q is there twice", i, k.ID))
+		}
+		seen[k.ID] = true
+	}
+	return &f, errs
+}
+
+func (k *Key) check() error {
+	var errs error
+	bad := func(format string, args ...any) { errs = errors.Join(errs, fmt.Errorf(format, args...)) }
+	if !isID(k.ID) {
+		bad("id: %q is not %d of a-z and 2-7", k.ID, idLength)
+	}
+	sum, err := hex.DecodeString(strings.TrimPrefix(k.Hash, hashPrefix))
+	if err != nil || len(sum) != len(k.sum) || !strings.HasPrefix(k.Hash, hashPrefix) {
+		bad("hash: it is not %s and %d hexadecimal digits: `penstock keys new` writes it", hashPrefix, 2*sha256.Size)
+	}
+	copy(k.sum[:], sum)
+	if k.Tenant != "" || !k.Has(Forward) {
+		if err := tenant.Check(k.Tenant); err != nil {
+			bad("tenant: %w", err)
+		}
+	}
+	if len(k.Scopes) == 0 {
+		bad("scopes: there are none; they are %s", strings.Join(Scopes, ", "))
+	}
+	for _, s := range k.Scopes {
+		if !slices.Contains(Scopes, s) {
+			bad("scopes: %q is none of %s", s, strings.Join(Scopes, ", "))
+		}
+	}
+	for _, s := range k.Signals {
+		if !slices.Contains(Signals, s) {
+			bad("signals: %q is none of %s", s, strings.Join(Signals, ", "))
+		}
+	}
+	if slices.Contains(k.Services, "") {
+		bad("services: one is empty")
+	}
+	return errs
+}
+
+func isID(s string) bool {
+	return len(s) == idLength && !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
+}
+
+// Bytes are the file as YAML.
+func (f *File) Bytes() ([]byte, error) { return yaml.Marshal(f) }
+
+// Add makes a secret for k, appends k, and returns the key: it is nowhere else.
+func (f *File) Add(k *Key) (string, error) {
+	for k.ID == "" || f.Find(k.ID) != nil {
+		var id [idBytes]byte
+		_, _ = rand.Read(id[:]) // never fails
+		k.ID = strings.ToLower(base32.StdEncoding.EncodeToString(id[:]))
+	}
+	var secret [keyBytes]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	key := prefix + k.ID + "_" + hex.EncodeToString(secret[:])
+	k.sum = sha256.Sum256([]byte(key))
+	k.Hash = hashPrefix + hex.EncodeToString(k.sum[:])
+	if err := k.check(); err != nil {
+		return "", err
+	}
+	f.Keys = append(f.Keys, k)
+	return key, nil
+}
+
+// Find returns the key of that id; nil: there is none.
+func (f *File) Find(id string) *Key {
+	for _, k := range f.Keys {
+		if k.ID == id {
+			return k
+		}
+	}
+	return nil
+}
+
+// Set is a file's keys, for many clients at once. It is not changed.
+type Set struct{ byID map[string]*Key }
+
+// Set returns the keys of a file that Parse found nothing wrong with.
+func (f *File) Set() *Set {
+	s := &Set{byID: make(map[string]*Key, len(f.Keys))}
+	for _, k := range f.Keys {
+		s.byID[k.ID] = k
+	}
+	return s
+}
+
+// Len is how many keys there are.
+func (s *Set) Len() int { return len(s.byID) }
+
+// Errors of Check. Their texts are for clients: none says which part of a key is right.
+var (
+	ErrUnknown = errors.New("the API key is not valid here: it was revoked, or mistyped")
+	ErrExpired = errors.New("the API key has expired")
+)
+
+// Check returns the key that a client sent. It compares in a time that does not depend on what is right of it.
+func (s *Set) Check(given string, now time.Time) (*Key, error) {
+	if len(given) > maxKey {
+		return nil, ErrUnknown
+	}
+	sum := sha256.Sum256([]byte(given))
+	id, _, _ := strings.Cut(strings.TrimPrefix(given, prefix), "_")
+	k, ok := s.byID[id]
+	if !ok {
+		k = &Key{} // its sum is that of no key
+	}
+	if subtle.ConstantTimeCompare(sum[:], k.sum[:]) != 1 || !ok {
+		return nil, ErrUnknown
+	}
+	if k.Expires != nil && !now.Before(*k.Expires) {
+		return nil, ErrExpired
+	}
+	return k, nil
+}

@@ -1,0 +1,99 @@
+package keyfile_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/internal/keyfile"
+)
+
+var now = time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+
+func Example() {
+	var f keyfile.File
+	key, _ := f.Add(&keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}})
+	k, err := f.Set().Check(key, time.Now())
+	fmt.Println(k.Tenant, err)
+	// Output: acme <nil>
+}
+
+// A file that was written is the file that is read, and holds no key.
+func TestRoundTrip(t *testing.T) {
+	var f keyfile.File
+	end := now.Add(time.Hour)
+	key, err := f.Add(&keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest, keyfile.Read}, Signals: []string{"logs"}, Services: []string{"shop"}, Created: now, Expires: &end, Note: "for the shop"})
+	require.NoError(t, err)
+	other, err := f.Add(&keyfile.Key{Scopes: []string{keyfile.Forward}})
+	require.NoError(t, err)
+	content, err := f.Bytes()
+	require.NoError(t, err)
+	secret := key[strings.LastIndexByte(key, '_')+1:]
+	assert.NotContains(t, string(content), secret)
+	again, err := keyfile.Parse(content)
+	require.NoError(t, err)
+	assert.Equal(t, f, *again)
+
+	set := again.Set()
+	assert.Equal(t, 2, set.Len())
+	k, err := set.Check(key, now)
+	require.NoError(t, err)
+	assert.Equal(t, "acme", k.Tenant)
+	assert.True(t, k.Has(keyfile.Admin, keyfile.Read))
+	assert.False(t, k.Has(keyfile.Admin))
+	_, err = set.Check(key, end)
+	assert.ErrorIs(t, err, keyfile.ErrExpired)
+	_, err = set.Check(other, now)
+	assert.NoError(t, err)
+}
+
+func TestWhatIsNoKey(t *testing.T) {
+	var f keyfile.File
+	key, err := f.Add(&keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}})
+	require.NoError(t, err)
+	set := f.Set()
+	for _, given := range []string{"", "penstock_", key[:len(key)-1], key + "0", strings.ToUpper(key), key[:len("penstock_12345678_")], strings.Replace(key, "penstock_", "penstock_a", 1),
+		strings.Repeat("x", 1<<20), f.Keys[0].Hash, key[len("penstock_"):]} {
+		_, err := set.Check(given, now)
+		assert.ErrorIs(t, err, keyfile.ErrUnknown, given[:min(len(given), 90)])
+	}
+	_, err = (&keyfile.File{}).Set().Check(key, now)
+	assert.ErrorIs(t, err, keyfile.ErrUnknown)
+}
+
+func TestEveryMistakeIsNamed(t *testing.T) {
+	const hash = "hash: sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	for content, want := range map[string][]string{
+		"keys:\n- {id: ABC, hash: x}": {"keys[0] id: \"ABC\"", "hash: it is not sha256:", "tenant: ", "scopes: there are none"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a/b, scopes: [ingest, write], signals: [log], services: ['']}":                 {"tenant: ", `scopes: "write" is none of ingest, forward, read, admin`, `signals: "log" is none of`, "services: one is empty"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}": {`keys[1] id: "abcdefgh" is there twice`},
+		"keys:\n- {id: abcdefgh, limit: 3}": {"limit"},
+		"keys:\n-":                          {"keys[0] is empty"},
+		"key: []":                           {"key"},
+		"[":                                 {"yaml"},
+	} {
+		_, err := keyfile.Parse([]byte(content))
+		for _, text := range want {
+			assert.ErrorContains(t, err, text, content)
+		}
+	}
+	f, err := keyfile.Parse(nil)
+	require.NoError(t, err)
+	assert.Empty(t, f.Keys)
+}
+
+func FuzzCheck(f *testing.F) {
+	var file keyfile.File
+	key, err := file.Add(&keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}})
+	require.NoError(f, err)
+	set := file.Set()
+	f.Add(key)
+	f.Fuzz(func(t *testing.T, given string) {
+		_, err := set.Check(given, now)
+		require.Equal(t, given == key, err == nil)
+	})
+}
