@@ -9,9 +9,11 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -45,6 +47,11 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 			}
 			e.set.Logger.Named("audit").Info("admin API", zap.String("path", path.Clean(r.URL.Path)), zap.String("by", who), zap.String("remote", r.RemoteAddr))
 		}
+		if path.Clean(r.URL.Path) == writePath && !mayWrite(r.Context()) {
+			e.countRefused(r, "scope")
+			apiError(w, http.StatusForbidden, "forbidden", "an API key that writes here needs the scope ingest or forward beside read")
+			return
+		}
 		if r.Method != http.MethodPost && r.Method != http.MethodPut {
 			e.serve(w, r)
 			return
@@ -58,6 +65,17 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 		quiet.finish()
 	})
 	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason httpguard.Reason) { e.countRefused(r, string(reason)) })
+}
+
+// mayWrite says whether the client may send samples. An authenticator that knows scopes admits readers to this listener; others admit who
+// may do everything.
+func mayWrite(ctx context.Context) bool {
+	auth := client.FromContext(ctx).Auth
+	if auth == nil {
+		return true
+	}
+	scopes, ok := auth.GetAttribute("scopes").([]string)
+	return !ok || slices.Contains(scopes, "ingest") || slices.Contains(scopes, "forward")
 }
 
 func (e *tsdbExtension) countRefused(r *http.Request, reason string) {

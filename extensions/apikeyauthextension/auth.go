@@ -1,0 +1,150 @@
+package apikeyauthextension
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/extension/extensionauth"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/penstockhq/penstock/extensions/apikeyauthextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/keyfile"
+	"github.com/penstockhq/penstock/internal/tenant"
+)
+
+var errMissing = errors.New("this needs an API key: send `Authorization: Bearer` and the key, or the key as X-API-Key")
+
+// auth checks the keys of clients. Authenticate is safe for concurrent use.
+type auth struct {
+	cfg       *Config
+	set       extension.Settings
+	telemetry *metadata.TelemetryBuilder
+	keys      *keys
+	failures  *failures
+}
+
+var (
+	_ extension.Extension  = (*auth)(nil)
+	_ extensionauth.Server = (*auth)(nil)
+)
+
+func newAuth(cfg *Config, set extension.Settings) (*auth, error) {
+	t, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	a := &auth{cfg: cfg, set: set, telemetry: t, failures: newFailures(set.Logger), keys: &keys{path: cfg.File, tokenPath: cfg.AdminTokenFile, log: set.Logger,
+		failed: func() { t.ExtensionAPIKeyAuthFailedReads.Add(context.Background(), 1) }}}
+	a.keys.set.Store(&keyfile.Set{}) // a listener may be open before Start: nobody is admitted until then
+	a.keys.token.Store(&token{})
+	return a, nil
+}
+
+// Start reads the keys, and watches the file.
+func (a *auth) Start(context.Context, component.Host) error {
+	if err := a.keys.start(); err != nil {
+		return fmt.Errorf("extensions::%s::file: %w", a.set.ID, err)
+	}
+	a.set.Logger.Info("API keys are needed", zap.String("file", a.cfg.File), zap.Int("keys", a.keys.set.Load().Len()), zap.Strings("scopes", a.cfg.Scopes))
+	return a.telemetry.RegisterExtensionAPIKeyAuthKeysCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(int64(a.keys.set.Load().Len()))
+		return nil
+	})
+}
+
+// Shutdown ends the watching. It may be repeated.
+func (a *auth) Shutdown(context.Context) error {
+	a.keys.stop()
+	a.telemetry.Shutdown()
+	return nil
+}
+
+// Authenticate admits a client by its key. In the context that it returns, the client's metadata name the key's tenant and no other,
+// and the key itself is not among them.
+func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (context.Context, error) {
+	given := key(sources)
+	if given == "" {
+		return ctx, a.refuse(ctx, "missing", errMissing)
+	}
+	if a.keys.adminToken().Allows(given) {
+		return admit(ctx, sources, &keyfile.Key{ID: "admin token", Scopes: keyfile.Scopes}), nil
+	}
+	k, err := a.keys.set.Load().Check(given, time.Now())
+	switch {
+	case errors.Is(err, keyfile.ErrExpired):
+		return ctx, a.refuse(ctx, "expired", err)
+	case err != nil:
+		return ctx, a.refuse(ctx, "unknown", err)
+	case !k.Has(a.cfg.Scopes...):
+		return ctx, a.refuse(ctx, "scope", fmt.Errorf("the API key may not do this: it has none of the scopes %s", strings.Join(a.cfg.Scopes, ", ")))
+	}
+	return admit(ctx, sources, k), nil
+}
+
+// refuse counts a refusal. Clients of gRPC get the code UNAUTHENTICATED, and PERMISSION_DENIED where the key lacks a scope.
+func (a *auth) refuse(ctx context.Context, reason string, err error) error {
+	a.telemetry.ExtensionAPIKeyAuthRefusedRequests.Add(context.WithoutCancel(ctx), 1, metric.WithAttributes(attribute.String("reason", reason)))
+	a.failures.add(address(ctx), reason, time.Now())
+	if reason == "scope" && isGRPC(ctx) {
+		return status.Error(codes.PermissionDenied, err.Error())
+	}
+	return err
+}
+
+// admit names the key and its tenant in the context.
+func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key) context.Context {
+	info := client.FromContext(ctx)
+	info.Auth = identity{k}
+	kept := map[string][]string{}
+	for name := range info.Metadata.Keys() {
+		switch strings.ToLower(name) {
+		case "authorization", "x-api-key", tenant.MetadataKey:
+		default:
+			kept[name] = info.Metadata.Get(name)
+		}
+	}
+	name := k.Tenant
+	if k.Has(keyfile.Forward) {
+		name = first(sources, tenant.MetadataKey) // it may name any, or leave that to the resources
+	}
+	if name != "" {
+		kept[tenant.MetadataKey] = []string{name}
+	}
+	info.Metadata = client.NewMetadata(kept)
+	return client.NewContext(ctx, info)
+}
+
+// identity is what components see of an admitted client.
+type identity struct{ key *keyfile.Key }
+
+// GetAttribute returns what is known under a name.
+func (i identity) GetAttribute(name string) any {
+	switch name {
+	case "subject":
+		return "API key " + i.key.ID
+	case "tenant":
+		return i.key.Tenant
+	case "scopes":
+		return i.key.Scopes
+	case "signals":
+		return i.key.Signals
+	case "services":
+		return i.key.Services
+	}
+	return nil
+}
+
+// GetAttributeNames lists the names.
+func (identity) GetAttributeNames() []string {
+	return []string{"subject", "tenant", "scopes", "signals", "services"}
+}

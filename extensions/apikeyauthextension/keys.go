@@ -1,0 +1,151 @@
+package apikeyauthextension
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/keyfile"
+)
+
+const (
+	interval = time.Second // between looks at the file
+	maxFile  = 16 << 20    // bytes
+)
+
+// keys are the keys of a file, as it was when it was last right. Reading them takes no lock.
+type keys struct {
+	path, tokenPath string
+	log             *zap.Logger
+	failed          func()
+
+	set   atomic.Pointer[keyfile.Set]
+	token atomic.Pointer[token]
+	seen  [sha256.Size]byte // hash of the content that was last looked at; of the watching goroutine
+	once  sync.Once
+	end   chan struct{} // nil before start
+	wg    sync.WaitGroup
+}
+
+// start reads the file, and looks at it from then on.
+func (k *keys) start() error {
+	content, err := k.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no file %q: `penstock keys new --file %s` makes it with its first key (PENSTOCK_KEYS_FILE in the profiles names it)", k.path, k.path)
+	}
+	if err != nil {
+		return err
+	}
+	if err := k.use(content); err != nil {
+		return err
+	}
+	k.readToken()
+	k.end = make(chan struct{})
+	k.wg.Go(func() {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-k.end:
+				return
+			case <-tick.C:
+				k.look()
+			}
+		}
+	})
+	return nil
+}
+
+func (k *keys) stop() {
+	if k.end != nil {
+		k.once.Do(func() { close(k.end) })
+		k.wg.Wait()
+	}
+}
+
+func (k *keys) read() ([]byte, error) {
+	info, err := os.Stat(k.path)
+	if err == nil && info.Size() > maxFile {
+		err = fmt.Errorf("%q has more than %d bytes", k.path, maxFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(k.path)
+}
+
+// use takes the keys of a file that has no mistakes.
+func (k *keys) use(content []byte) error {
+	k.seen = sha256.Sum256(content)
+	f, err := keyfile.Parse(content)
+	if err != nil {
+		return fmt.Errorf("%q: %w", k.path, err)
+	}
+	k.set.Store(f.Set())
+	return nil
+}
+
+// look reads the file again. By its content, not by its time: an edit within one tick of the file system's clock counts too.
+func (k *keys) look() {
+	k.readToken()
+	content, err := k.read()
+	if err != nil {
+		content = []byte(err.Error()) // said once
+	}
+	if sha256.Sum256(content) == k.seen {
+		return
+	}
+	if err == nil {
+		err = k.use(content)
+	} else {
+		k.seen = sha256.Sum256(content)
+	}
+	if err != nil {
+		k.failed()
+		k.log.Error("The API keys could not be read again: those that were read before stay", zap.Error(err))
+		return
+	}
+	k.log.Info("API keys read again", zap.String("file", k.path), zap.Int("keys", k.set.Load().Len()))
+}
+
+// adminToken is the token that is admitted beside the keys. Until admin has made it, each request looks for it.
+func (k *keys) adminToken() *token {
+	if !k.token.Load().set {
+		k.readToken()
+	}
+	return k.token.Load()
+}
+
+func (k *keys) readToken() {
+	if k.tokenPath == "" {
+		return
+	}
+	content, err := os.ReadFile(k.tokenPath)
+	text := strings.TrimSpace(string(content))
+	if err != nil || len(text) < 32 { // admin writes 64 digits, and takes no fewer than 32
+		k.token.Store(&token{})
+		return
+	}
+	k.token.Store(&token{sha256.Sum256([]byte(text)), true})
+}
+
+// token is a secret, as its hash. The zero value allows nothing.
+type token struct {
+	hash [sha256.Size]byte
+	set  bool
+}
+
+// Allows compares in a time that does not depend on the secret.
+func (t *token) Allows(given string) bool {
+	hash := sha256.Sum256([]byte(given))
+	return subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.set
+}
