@@ -47,7 +47,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 			check(cmd, set, reader, given, true)
 		}
 	}
-	root.AddCommand(newRepairCommand())
+	root.AddCommand(newRepairCommand(), newKeysCommand())
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)
 		for _, cmd := range root.Commands() {

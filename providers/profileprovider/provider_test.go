@@ -24,6 +24,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/parquetexporter"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/extensions/apikeyauthextension"
 	"github.com/penstockhq/penstock/extensions/deadletterextension"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
@@ -37,6 +38,7 @@ import (
 	"github.com/penstockhq/penstock/internal/variables"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
+	"github.com/penstockhq/penstock/processors/keyguardprocessor"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
@@ -92,6 +94,7 @@ var factories = map[string]map[string]component.Factory{
 		"kafka_replay/tsdb":         kafkareplayreceiver.NewFactory(),
 	},
 	"processors": {
+		"key_guard":                      keyguardprocessor.NewFactory(),
 		"kafka_replay":                   kafkareplayprocessor.NewFactory(),
 		"cardinality_guard/tsdb":         cardinalityguardprocessor.NewFactory(),
 		"cardinality_guard/remote_write": cardinalityguardprocessor.NewFactory(),
@@ -100,17 +103,20 @@ var factories = map[string]map[string]component.Factory{
 		"pii_scrubber":                   piiscrubberprocessor.NewFactory(),
 	},
 	"extensions": {
-		"admin":          adminextension.NewFactory(),
-		"embedded_kafka": embeddedkafkaextension.NewFactory(),
-		"embedded_tsdb":  embeddedtsdbextension.NewFactory(),
-		"http_guard":     httpguardextension.NewFactory(),
-		"journal_key":    journalkeyextension.NewFactory(),
-		"nesting_limit":  nestinglimitextension.NewFactory(),
-		"outage_watch":   outagewatchextension.NewFactory(),
-		"dead_letter":    deadletterextension.NewFactory(),
-		"queue_storage":  queuestorageextension.NewFactory(),
-		"retry_hint":     retryhintextension.NewFactory(),
-		"udp_drops":      udpdropsextension.NewFactory(),
+		"api_key_auth":       apikeyauthextension.NewFactory(),
+		"api_key_auth/admin": apikeyauthextension.NewFactory(),
+		"api_key_auth/read":  apikeyauthextension.NewFactory(),
+		"admin":              adminextension.NewFactory(),
+		"embedded_kafka":     embeddedkafkaextension.NewFactory(),
+		"embedded_tsdb":      embeddedtsdbextension.NewFactory(),
+		"http_guard":         httpguardextension.NewFactory(),
+		"journal_key":        journalkeyextension.NewFactory(),
+		"nesting_limit":      nestinglimitextension.NewFactory(),
+		"outage_watch":       outagewatchextension.NewFactory(),
+		"dead_letter":        deadletterextension.NewFactory(),
+		"queue_storage":      queuestorageextension.NewFactory(),
+		"retry_hint":         retryhintextension.NewFactory(),
+		"udp_drops":          udpdropsextension.NewFactory(),
 	},
 }
 
@@ -372,6 +378,34 @@ func TestOriginsOfPagesAreListed(t *testing.T) {
 		require.NoError(t, err)
 		server := confighttp.NewDefaultCORSConfig()
 		require.NoError(t, sub.Unmarshal(&server))
+	}
+}
+
+// With a file of keys every listener that takes or shows something asks for one; without, none does.
+func TestKeysCloseEveryListener(t *testing.T) {
+	for profile, listeners := range map[string]map[string]string{
+		"standalone": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "receivers::ingest": "api_key_auth",
+			"extensions::admin": "api_key_auth/admin", "extensions::embedded_tsdb": "api_key_auth/read"},
+		"agent": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "extensions::admin": "api_key_auth/admin"},
+		"gateway": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "receivers::ingest": "api_key_auth",
+			"extensions::admin": "api_key_auth/admin"},
+	} {
+		open, closed := resolve(t, nil, "profile:"+profile), resolve(t, map[string]string{"PENSTOCK_KEYS_FILE": "keys.yaml", "PENSTOCK_LOKI_URL": "http://x"}, "profile:"+profile)
+		assertWhole(t, closed)
+		for listener, authenticator := range listeners {
+			assert.False(t, open.IsSet(listener+"::auth"), listener)
+			assert.Equal(t, authenticator, closed.Get(listener+"::auth::authenticator"), "%s of %s", listener, profile)
+			assert.Equal(t, "keys.yaml", closed.Get("extensions::"+authenticator+"::file"))
+		}
+		for id, p := range pipelines(t, closed) {
+			if receivers, _ := p["receivers"].([]any); slices.Contains(receivers, any("otlp")) {
+				assert.Contains(t, p["processors"], "key_guard", id)
+			}
+		}
+	}
+	conf := resolve(t, map[string]string{"PENSTOCK_GATEWAY_KEY": "secret", "PENSTOCK_LOG_FILES": "/x"}, "profile:agent")
+	for _, exporter := range []string{"gateway", "files"} {
+		assert.Equal(t, "Bearer secret", conf.Get("exporters::otlp_grpc/"+exporter+"::headers::authorization"))
 	}
 }
 
