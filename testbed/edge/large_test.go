@@ -2,6 +2,8 @@ package edge
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,9 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
@@ -190,4 +197,105 @@ func TestLargeItemsPassTheJournal(t *testing.T) {
 		return err
 	})
 	p.Terminate(t)
+}
+
+// An item that no later hop takes is refused at the front door, alone, in each encoding of OTLP: a partial success names it, a counter counts it, and
+// the others arrive.
+func TestAnItemBeyondTheLimitIsRefusedAlone(t *testing.T) {
+	g := gateway.New(t)
+	for name, p := range map[string]*process.Process{"agent": agent(t, g), "gateway": bare(t, g, map[string]string{"PENSTOCK_LAKE_URL": "off"}),
+		"standalone": process.New(t, process.Settings{Env: map[string]string{"PENSTOCK_OTLP_EXPORT_ENDPOINT": g.Address, "PENSTOCK_LAKE_URL": "off"}})} {
+		p.Begin(t)
+		p.AwaitHealthy(t)
+		request := plogotlp.NewExportRequestFromLogs(around(0, 21*mib))
+		protobuf, err := request.MarshalProto()
+		require.NoError(t, err)
+		text, err := request.MarshalJSON()
+		require.NoError(t, err)
+		answer, err := send.Post(p.HTTP(), "/v1/logs", protobuf, "Content-Type", "application/x-protobuf")
+		takes(t, answer, err)
+		response := plogotlp.NewExportResponse()
+		require.NoError(t, response.UnmarshalProto([]byte(answer.Body)))
+		said := func(partial plogotlp.ExportPartialSuccess) {
+			assert.EqualValues(t, 1, partial.RejectedLogRecords(), name)
+			assert.Contains(t, partial.ErrorMessage(), "logRecords[25] has more than 20971520 bytes with its resource and scope (max_item_size)")
+		}
+		said(response.PartialSuccess())
+		answer, err = send.Post(p.HTTP(), "/v1/logs", text, "Content-Type", "application/json")
+		takes(t, answer, err)
+		response = plogotlp.NewExportResponse()
+		require.NoError(t, response.UnmarshalJSON([]byte(answer.Body)))
+		said(response.PartialSuccess())
+		conn, err := grpc.NewClient(p.GRPC(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		require.NoError(t, err)
+		response, err = plogotlp.NewGRPCClient(conn).Export(t.Context(), request)
+		require.NoError(t, err)
+		said(response.PartialSuccess())
+		alone := plog.NewLogs()
+		alone.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr(strings.Repeat("x", 21*mib))
+		_, err = plogotlp.NewGRPCClient(conn).Export(t.Context(), plogotlp.NewExportRequestFromLogs(alone))
+		assert.Equal(t, codes.InvalidArgument, status.Code(err), "nothing is left of it: permanent")
+		require.NoError(t, conn.Close())
+		n, err := ask.Metric(p.Telemetry(), "otelcol_extension_nesting_limit_rejected_items", `reason="item_size"`)
+		require.NoError(t, err)
+		assert.Equal(t, 3.0, n, name)
+		p.Terminate(t)
+	}
+	ask.Eventually(t, func() error {
+		_, err := short("the server", neighbours(g.Bodies(), 9), 51)
+		return err
+	})
+}
+
+// neighbours puts the large record's id back where n others each have come; a record that came less often is left out.
+func neighbours(bodies map[string]int, n int) map[string]int {
+	all := map[string]int{"id 25": 1}
+	for body, count := range bodies {
+		if count >= n {
+			all[body] = 1
+		}
+	}
+	return all
+}
+
+// Long lines of a file through every hop of ours: agent, gateway, journal, lake. Up to 16 MiB a line is one row, beyond that it comes in numbered pieces,
+// and none is a dead letter.
+func TestLongLinesOfFilesReachTheLakeWhole(t *testing.T) {
+	dir := t.TempDir()
+	sizes := []int{900_000, 1_100_000, 5 * mib, 16*mib - 20, 17 * mib}
+	var text strings.Builder
+	for i, size := range sizes {
+		fmt.Fprintf(&text, "line %d %s\n", i, strings.Repeat("abcdefg ", size/8))
+	}
+	text.WriteString("java.lang.IllegalStateException: boom\n" + strings.Repeat("\tat com.example.Kitchen.boil(Kitchen.java:12)\n", 50_000) + "line 9 end\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "app.log"), []byte(text.String()), 0o600))
+	server := process.Start(t, process.Settings{Args: []string{"--set=exporters::parquet::max_age=1s"}})
+	p := process.Start(t, process.Settings{Configs: []string{"profile:agent"}, Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": server.GRPC(),
+		"PENSTOCK_LOG_FILES": filepath.Join(dir, "app.log"), "PENSTOCK_STATSD_ENDPOINT": process.FreePorts(t, 1)[0]}})
+	ask.Eventually(t, func() error {
+		if len(ask.LakeFiles(t, server.Lake(), "logs")) == 0 {
+			return fmt.Errorf("the lake is empty")
+		}
+		rows, err := ask.SQL(t, `select count(*), sum(length(body)), count(*) filter (where attributes::varchar like '%log.file.record_part%') from `+
+			ask.Lake(server.Lake(), "logs")+` where attributes::varchar like '%app.log%'`)
+		if err != nil {
+			return err
+		}
+		n, bytes, pieces := rows[0][0].(float64), rows[0][1].(float64), rows[0][2].(float64)
+		newlines := len(sizes) + 2 // between lines, none of which is in a record
+		if n != float64(len(sizes)+1+2) || int(bytes) != text.Len()-newlines || pieces != 2 {
+			return fmt.Errorf("%v rows with %v of %d bytes, %v pieces", n, bytes, text.Len()-newlines, pieces)
+		}
+		return nil
+	})
+	for _, process := range []*process.Process{server, p} {
+		for _, name := range []string{"otelcol_processor_kafka_replay_dead_letters", "otelcol_extension_dead_letter_items"} {
+			n, err := ask.Metric(process.Telemetry(), name)
+			if err == nil {
+				assert.Zero(t, n, name)
+			}
+		}
+	}
+	p.Terminate(t)
+	server.Terminate(t)
 }
