@@ -36,6 +36,9 @@ func (r *logFiles) report(e tail.Event) {
 		r.flushAll(e.File)
 	case tail.Forgotten:
 		log.Debug("a file is gone")
+	case tail.Blind:
+		r.telemetry.ReceiverLogFilesReadErrors.Add(ctx, 1)
+		r.set.Logger.Warn("directories can't be listed: no new files are found until they can", zap.Error(e.Err))
 	case tail.Unmatched:
 		log.Info("no pattern fits a file that was read: it is not read on", zap.Int64("delivered", e.Offset))
 	case tail.Lost:

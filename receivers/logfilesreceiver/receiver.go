@@ -158,7 +158,7 @@ func (r *logFiles) poll(ctx context.Context) (more bool) {
 		}
 	}
 	slices.SortFunc(work, func(a, b *tail.File) int { return a.Visited.Compare(b.Visited) })
-	r.read(ctx, work[:min(len(work), maxVisits)], now)
+	r.read(ctx, work[:min(len(work), maxVisits, r.files.MaxOpen())], now)
 	var unread int64
 	for _, f := range all {
 		more = more || f.Behind()

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -28,7 +29,7 @@ func TestFilesThroughStatusesSlownessAndRotation(t *testing.T) {
 			"--set=exporters::otlp_grpc/files::retry_on_failure::initial_interval=100ms", "--set=exporters::otlp_grpc/files::retry_on_failure::max_interval=200ms",
 			"--set=exporters::otlp_grpc/files::sending_queue::batch::flush_timeout=50ms", "--set=exporters::otlp_grpc/gateway::compression=gzip",
 			"--set=extensions::dead_letter::retry_interval=200ms", "--set=receivers::log_files::flush_timeout=100ms"},
-		Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": g.Address, "PENSTOCK_STATSD_ENDPOINT": process.FreePorts(t, 1)[0],
+		Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": g.Address, "PENSTOCK_STATSD_ENDPOINT": freeport.One(t),
 			"PENSTOCK_LOG_FILES": filepath.Join(dir, "app.log*")}})
 	sent := 0
 	write := func(n int) {

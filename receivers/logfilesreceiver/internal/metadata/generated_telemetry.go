@@ -140,7 +140,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesReadErrors, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_read_errors",
-		metric.WithDescription("Reads of a file that failed and were tried again. [Alpha]"),
+		metric.WithDescription("Reads of files and lists of directories that failed and were tried again. [Alpha]"),
 		metric.WithUnit("{error}"),
 	)
 	errs = errors.Join(errs, err)

@@ -102,7 +102,7 @@ func AssertEqualReceiverLogFilesLostSize(t *testing.T, tt *componenttest.Telemet
 func AssertEqualReceiverLogFilesReadErrors(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_read_errors",
-		Description: "Reads of a file that failed and were tried again. [Alpha]",
+		Description: "Reads of files and lists of directories that failed and were tried again. [Alpha]",
 		Unit:        "{error}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

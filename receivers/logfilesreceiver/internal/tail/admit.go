@@ -34,8 +34,12 @@ func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
 			report(Event{Kind: Unmatched, Path: p.Path, Offset: p.Offset})
 			continue
 		}
+		f, err := relocated(p, now)
+		if err != nil {
+			continue
+		}
 		delete(s.known, id)
-		if f := relocated(p, now); f != nil {
+		if f != nil {
 			s.begin(f, Event{Kind: Found}, report)
 			continue
 		}
@@ -73,22 +77,26 @@ func (s *Set) again(m match, now time.Time, report func(Event)) bool {
 	return false
 }
 
-// relocated opens a file that no pattern leads to any more; nil: it is gone.
-func relocated(p Position, now time.Time) *File {
-	path, ok := locate(p)
-	if !ok {
-		return nil
+// relocated opens a file that no pattern leads to any more; nil: it is gone. An error says that it can't be told now.
+func relocated(p Position, now time.Time) (*File, error) {
+	path, found, err := locate(p)
+	if !found {
+		return nil, err
 	}
 	p.Path, p.Seen = path, now
 	f := &File{Position: p, Gone: true, grown: now, dirty: true}
-	if f.open() == nil && p.fits(f.handle) {
-		if info, err := f.handle.Stat(); err == nil {
-			f.size, f.modified = info.Size(), info.ModTime()
-			return f
+	if err := f.open(); err != nil {
+		if gone(err) {
+			return nil, nil
 		}
+		return nil, err
+	}
+	if info, err := f.handle.Stat(); err == nil && p.fits(f.handle) {
+		f.size, f.modified = info.Size(), info.ModTime()
+		return f, nil
 	}
 	f.close()
-	return nil
+	return nil, nil
 }
 
 func (s *Set) begin(f *File, event Event, report func(Event)) {

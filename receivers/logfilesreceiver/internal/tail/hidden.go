@@ -2,11 +2,13 @@ package tail
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -26,7 +28,7 @@ func (s *Set) hidden(before []Position, matches []match, report func(Event)) {
 		}
 		dir := filepath.Dir(p.Path)
 		if _, listed := names[dir]; !listed {
-			names[dir] = list(dir)
+			names[dir], _ = list(dir)
 		}
 		for _, name := range names[dir] {
 			path := filepath.Join(dir, name)
@@ -49,14 +51,21 @@ func (s *Set) hidden(before []Position, matches []match, report func(Event)) {
 	}
 }
 
-func list(dir string) []string {
+// list returns the names in a directory, at most maxScan. One that is gone has none.
+func list(dir string) ([]string, error) {
 	file, err := os.Open(dir)
+	if gone(err) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer file.Close()
-	names, _ := file.Readdirnames(maxScan)
-	return names
+	names, err := file.Readdirnames(maxScan)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return names, err
 }
 
 // scouted is a file that was found while no file could be read. The handle keeps it when it is rotated away before that.
@@ -116,6 +125,16 @@ func (s *Set) rescue(seen map[ID]bool, now time.Time, report func(Event)) {
 
 // gone says that a path leads nowhere, for sure.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// momentary says that an error is one of the process or the device, not of the path: too many open files, no memory, a device that fails.
+func momentary(err error) bool {
+	for _, of := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
 
 // positions returns those of before the start.
 func (s *Set) positions() []Position {

@@ -66,6 +66,7 @@ const (
 	Forgotten             // it is gone, and was read to its end
 	Unmatched             // no pattern fits it any more: it is not read on
 	Held                  // it was found while nothing could be read, and is kept open
+	Blind                 // directories could not be listed, for Err: files stay as they are
 )
 
 // Set is the files that match patterns. Not safe for concurrent use.
@@ -118,7 +119,11 @@ type match struct {
 // Poll looks for files, and for what happened to those that are known. report is called for everything that changed; for Truncated
 // and Forgotten it is called before the file's reading position goes.
 func (s *Set) Poll(now time.Time, report func(Event)) {
-	matches := s.match(report)
+	matches, err := s.match(report)
+	if err != nil { // nothing that was not found now is gone
+		report(Event{Kind: Blind, Err: err})
+		return
+	}
 	seen := map[ID]bool{}
 	for _, m := range matches {
 		seen[m.id] = true
@@ -146,8 +151,9 @@ func (s *Set) Poll(now time.Time, report func(Event)) {
 	s.limitOpen()
 }
 
-// match lists the regular files that fit, each once whatever paths lead to it.
-func (s *Set) match(report func(Event)) []match {
+// match lists the regular files that fit, each once whatever paths lead to it. An error says that directories could not be listed for the
+// moment; one that this process may not list has no files.
+func (s *Set) match(report func(Event)) ([]match, error) {
 	var all []match
 	paths := map[string]bool{}
 	byID := map[ID]string{}
@@ -159,7 +165,13 @@ func (s *Set) match(report func(Event)) []match {
 		}
 	}
 	for _, pattern := range s.include {
-		found, _ := doublestar.FilepathGlob(pattern) // Validate has compiled it
+		found, err := doublestar.FilepathGlob(pattern, doublestar.WithFailOnIOErrors())
+		if momentary(err) {
+			return nil, err
+		}
+		if err != nil {
+			found, _ = doublestar.FilepathGlob(pattern) // Validate has compiled it
+		}
 		slices.Sort(found)
 		for _, path := range found {
 			if paths[path] || s.excluded(path) {
@@ -195,7 +207,7 @@ func (s *Set) match(report func(Event)) []match {
 		}
 	}
 	s.skipped = skipped
-	return all
+	return all, nil
 }
 
 func (s *Set) excluded(path string) bool {
@@ -254,7 +266,11 @@ func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
 			continue
 		}
 		f.Gone = true
-		if f.handle == nil && !f.relocate() {
+		if f.handle != nil {
+			// read on
+		} else if found, err := f.relocate(); err != nil {
+			continue // the next poll looks again
+		} else if !found {
 			report(Event{Kind: Lost, File: f, Path: f.Path, Offset: f.Offset, Bytes: max(0, f.size-f.Offset)})
 			s.forget(f, report)
 			continue
@@ -272,14 +288,17 @@ func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
 	}
 }
 
-// relocate looks for a file that is not open, by its inode, in the directory where it was.
-func (f *File) relocate() bool {
-	path, ok := locate(f.Position)
-	if ok {
-		f.Path = path
-		ok = f.open() == nil
+// relocate looks for a file that is not open, by its inode, in the directory where it was. An error says that it can't be told now.
+func (f *File) relocate() (found bool, err error) {
+	path, found, err := locate(f.Position)
+	if !found {
+		return false, err
 	}
-	return ok
+	f.Path = path
+	if err = f.open(); gone(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (s *Set) forget(f *File, report func(Event)) {
@@ -289,17 +308,24 @@ func (s *Set) forget(f *File, report func(Event)) {
 	delete(s.files, f.ID)
 }
 
-// locate finds a file by its inode in the directory where it was.
-func locate(p Position) (path string, ok bool) {
-	for _, name := range list(filepath.Dir(p.Path)) {
+// locate finds a file by its inode in the directory where it was. An error says that it can't be told now.
+func locate(p Position) (path string, found bool, err error) {
+	names, err := list(filepath.Dir(p.Path))
+	if err != nil {
+		return "", false, err
+	}
+	for _, name := range names {
 		path := filepath.Join(filepath.Dir(p.Path), name)
 		info, err := os.Stat(path)
 		if err == nil && info.Mode().IsRegular() && idOf(path, info) == p.ID {
-			return path, true
+			return path, true, nil
 		}
 	}
-	return "", false
+	return "", false, nil
 }
+
+// MaxOpen is how many files may stay open.
+func (s *Set) MaxOpen() int { return s.maxOpen }
 
 // limitOpen closes the files that have been quiet for the longest.
 func (s *Set) limitOpen() {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package tail_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +70,7 @@ func (b *bench) copytruncate(from, to string) {
 }
 
 var kinds = map[tail.Kind]string{tail.Started: "started", tail.Resumed: "resumed", tail.Copied: "copied", tail.Alike: "alike", tail.Found: "found",
-	tail.Truncated: "truncated", tail.Skipped: "skipped", tail.Lost: "lost", tail.Forgotten: "forgotten", tail.Unmatched: "unmatched", tail.Held: "held"}
+	tail.Truncated: "truncated", tail.Skipped: "skipped", tail.Lost: "lost", tail.Forgotten: "forgotten", tail.Unmatched: "unmatched", tail.Held: "held", tail.Blind: "blind"}
 
 func (b *bench) note(e tail.Event) {
 	b.events = append(b.events, kinds[e.Kind]+" "+filepath.Base(e.Path))
@@ -412,4 +415,36 @@ func TestLinksAndLoops(t *testing.T) {
 	require.NoError(t, os.Symlink(b.path("self.log"), b.path("self.log")))
 	b.later(3)
 	b.exactly(2)
+}
+
+// The process runs out of handles: no file passes for lost, and all is read once there are handles again.
+func TestTooManyOpenFiles(t *testing.T) {
+	b := newBench(t)
+	b.write("app.log", numbered(0, 2))
+	b.poll()
+	b.write("app.log", numbered(2, 4))
+	b.write("new.log", numbered(4, 6))
+	var hogs []*os.File
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
+	low := before
+	low.Cur = 64
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
+	for {
+		hog, err := os.Open(b.dir)
+		if err != nil {
+			break
+		}
+		hogs = append(hogs, hog)
+	}
+	b.now = b.now.Add(time.Second)
+	b.set.Poll(b.now, b.note)
+	for _, hog := range hogs {
+		require.NoError(t, hog.Close())
+	}
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before))
+	b.later(2)
+	b.exactly(6)
+	assert.NotContains(t, b.events, "lost app.log")
+	assert.Contains(t, b.events, "blind .")
 }
