@@ -84,7 +84,7 @@ func rollUp(t *testing.T, days int) {
 		return err
 	}
 	ask.Eventually(t, lastHour)
-	lost, err := ask.Metric(rolled.Telemetry(), "otelcol_processor_window_rollup_lost_points_total", `reason="late"`)
+	lost, err := ask.Metric(rolled.Telemetry(), "otelcol_processor_window_rollup_lost_points", `reason="late"`)
 	require.NoError(t, err)
 	assert.Zero(t, lost, "late points")
 
@@ -412,7 +412,7 @@ func TestRollupsCountOnceOverKills(t *testing.T) {
 		}
 		return nil
 	})
-	refused, err := ask.Metric(p.Telemetry(), "otelcol_extension_embedded_tsdb_refused_samples_total", `reason="duplicate"`)
+	refused, err := ask.Metric(p.Telemetry(), "otelcol_extension_embedded_tsdb_refused_samples", `reason="duplicate"`)
 	require.NoError(t, err)
 	assert.Zero(t, refused, "two values for one window")
 }

@@ -52,7 +52,7 @@ func TestABadTenantIsInTheAnswer(t *testing.T) {
 	require.NoError(t, response.UnmarshalJSON([]byte(answer.Body)))
 	check(response)
 
-	refused, err := ask.Metric(p.Telemetry(), "otelcol_processor_kafka_replay_refused_items_total", `reason="tenant"`)
+	refused, err := ask.Metric(p.Telemetry(), "otelcol_processor_kafka_replay_refused_items", `reason="tenant"`)
 	require.NoError(t, err)
 	assert.EqualValues(t, 10, refused)
 	ask.Eventually(t, func() error {
