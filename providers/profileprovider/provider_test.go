@@ -45,6 +45,9 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver"
+	"github.com/penstockhq/penstock/receivers/statsdserverreceiver"
+	"github.com/penstockhq/penstock/receivers/syslogserverreceiver"
+	"github.com/penstockhq/penstock/receivers/systemdjournalreceiver"
 )
 
 // The gate that stanza registers in a binary with log receivers.
@@ -86,6 +89,9 @@ var factories = map[string]map[string]component.Factory{
 	"receivers": {
 		"ingest":                    ingestreceiver.NewFactory(),
 		"log_files":                 logfilesreceiver.NewFactory(),
+		"statsd_server":             statsdserverreceiver.NewFactory(),
+		"syslog_server":             syslogserverreceiver.NewFactory(),
+		"systemd_journal":           systemdjournalreceiver.NewFactory(),
 		"kafka_replay/jobs":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/lake":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/loki":         kafkareplayreceiver.NewFactory(),
