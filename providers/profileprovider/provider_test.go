@@ -305,6 +305,46 @@ func TestTheJournalIsWhereTheBrokersAre(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:19092", conf.Get("receivers::kafka_replay/lake::brokers"))
 }
 
+// Each signal is replayed into one store: the lake, where there is no other.
+func TestReplaysGoIntoOneStoreOfEachSignal(t *testing.T) {
+	const jobs = "kafka_replay/jobs"
+	kafka := map[string]string{"PENSTOCK_KAFKA_BROKERS": "kafka-0:9092"}
+	for name, c := range map[string]struct {
+		profile string
+		env     map[string]string
+		want    []string // pipelines
+	}{
+		"standalone":                      {"standalone", nil, []string{"logs/lake", "metrics/tsdb", "traces/lake"}},
+		"standalone with Loki":            {"standalone", map[string]string{"PENSTOCK_LOKI_URL": "http://loki:3100"}, []string{"logs/loki", "metrics/tsdb", "traces/lake"}},
+		"standalone without a lake":       {"standalone", map[string]string{"PENSTOCK_LAKE_URL": "off"}, []string{"metrics/tsdb"}},
+		"a gateway with a journal":        {"gateway", kafka, []string{"logs/lake", "metrics/lake", "traces/lake"}},
+		"a gateway without a journal":     {"gateway", nil, nil},
+		"a gateway with a remote TSDB":    {"gateway", map[string]string{"PENSTOCK_KAFKA_BROKERS": "kafka-0:9092", "PENSTOCK_REMOTE_WRITE_URL": "http://tsdb/write"}, []string{"logs/lake", "metrics/remote_write", "traces/lake"}},
+		"a gateway with an OTLP endpoint": {"gateway", map[string]string{"PENSTOCK_KAFKA_BROKERS": "kafka-0:9092", "PENSTOCK_OTLP_EXPORT_ENDPOINT": "tempo:4317"}, []string{"logs/lake", "metrics/lake", "traces/otlp"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := resolve(t, c.env, "profile:"+c.profile)
+			var got, recorded []string
+			for id, p := range pipelines(t, conf) {
+				if slices.Contains(p["receivers"].([]any), any(jobs)) {
+					got = append(got, id)
+				}
+			}
+			assert.ElementsMatch(t, c.want, got)
+			for _, id := range c.want {
+				if signal, sink, _ := strings.Cut(id, "/"); sink == "lake" {
+					recorded = append(recorded, signal)
+				}
+			}
+			listed, _ := conf.Get("receivers::" + jobs + "::jobs::recorded").([]any)
+			assert.Len(t, listed, len(recorded))
+			for _, signal := range recorded {
+				assert.Contains(t, listed, signal)
+			}
+		})
+	}
+}
+
 func TestTheSizeOfTheJournal(t *testing.T) {
 	for value, want := range map[string]string{"": "0", "10GiB": "10GiB", "1073741824": "1GiB", "1.5GiB": "max_size", "plenty": "max_size", "1MiB": "PENSTOCK_JOURNAL_SIZE"} {
 		t.Run(value, func(t *testing.T) {

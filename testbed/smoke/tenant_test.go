@@ -1,10 +1,13 @@
 package smoke
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
@@ -124,4 +128,70 @@ func TestOneRefusedTenantDoesNotStopTheOthers(t *testing.T) {
 		return err
 	})
 	assert.True(t, strings.Contains(p.Log(), "Loki takes the entries of a tenant again"))
+}
+
+// The same for metrics by remote write, in one partition: the tenant stands in front of the others until the patience is over.
+func TestOneRefusedTenantDoesNotStopTheMetricsOfOthers(t *testing.T) {
+	var mu sync.Mutex
+	refused, taken := 0, map[string]int{}
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch tenant := r.Header.Get("X-Scope-OrgID"); {
+		case tenant == "bad":
+			refused++
+			http.Error(w, "the account is closed", http.StatusForbidden)
+			return
+		case r.ContentLength > 64: // else it is a question
+			taken[tenant]++
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(store.Close)
+	p := process.Start(t, process.Settings{
+		Env: map[string]string{"PENSTOCK_REMOTE_WRITE_URL": store.URL},
+		Args: []string{
+			"--set=processors::kafka_replay::topics::partitions=1", "--set=receivers::host_metrics::initial_delay=1h",
+			"--set=exporters::prometheus_tsdb/remote_write::tenant_header=X-Scope-OrgID", "--set=exporters::prometheus_tsdb/remote_write::tenant_patience=2s",
+			"--set=exporters::prometheus_tsdb/remote_write::retry_on_failure::initial_interval=200ms",
+			"--set=exporters::prometheus_tsdb/remote_write::retry_on_failure::max_interval=500ms",
+		},
+	})
+	level := func(tenant string) pmetric.Metrics {
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", "shop")
+		rm.Resource().Attributes().PutStr("tenant.id", tenant)
+		m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		m.SetName("stock")
+		dp := m.SetEmptyGauge().DataPoints().AppendEmpty()
+		dp.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+		dp.SetIntValue(7)
+		return md
+	}
+	answer, err := send.Metrics(p.HTTP(), level("bad"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	ask.Eventually(t, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if refused == 0 {
+			return errors.New("the tenant was not tried yet")
+		}
+		return nil
+	})
+	answer, err = send.Metrics(p.HTTP(), level("good"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	ask.Eventually(t, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if taken["good"] == 0 {
+			return fmt.Errorf("good waits; bad was refused %d times", refused)
+		}
+		return nil
+	})
+	n, err := ask.Metric(p.Telemetry(), "otelcol_receiver_kafka_replay_dead_letters", `reason="tenant_patience"`, `signal="metrics"`)
+	require.NoError(t, err)
+	assert.Positive(t, n)
 }
