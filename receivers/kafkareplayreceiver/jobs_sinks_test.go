@@ -145,7 +145,7 @@ func TestAJobThatIsCancelledAndMadeAgainDeliversEverything(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, _ := host.ask(t, "GET", "/replays/again", "")
 		return status == http.StatusNotFound
-	}, 20*time.Second, 10*time.Millisecond)
+	}, 30*time.Second, 10*time.Millisecond)
 	mu.Lock()
 	clear(stored) // as replace does
 	down = false

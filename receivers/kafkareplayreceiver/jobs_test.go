@@ -192,7 +192,7 @@ func TestAJobReplaysARangeOfTimeAndNothingElse(t *testing.T) {
 	require.Eventually(t, func() bool { // what a job kept goes with its end
 		topics, err := kadm.NewClient(w.c).ListTopics(t.Context())
 		return err == nil && !slices.Contains(topics.Names(), "p.logs.state.replay-tuesday")
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 	status, again := host.create(t, spec+`}`)
 	assert.Equal(t, http.StatusConflict, status, again)
 	status, _ = host.ask(t, "DELETE", "/replays/tuesday", "")
@@ -200,7 +200,7 @@ func TestAJobReplaysARangeOfTimeAndNothingElse(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, _ := host.ask(t, "GET", "/replays/tuesday", "")
 		return status == http.StatusNotFound
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond)
 }
 
 func TestAJobGoesOnAfterARestart(t *testing.T) {
