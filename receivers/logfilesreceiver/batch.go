@@ -96,6 +96,7 @@ func (b *batch) add(src *source, stream string, record join.Record) {
 	}
 	lr.SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
 	a := lr.Attributes()
+	a.EnsureCapacity(a.Len() + 4)
 	a.PutStr("log.file.name", src.name)
 	a.PutStr("log.file.path", src.file.Path)
 	a.PutInt("log.file.record_offset", record.Start)
