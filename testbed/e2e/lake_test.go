@@ -150,7 +150,13 @@ func TestReadersOfTheLake(t *testing.T) {
 	assert.Equal(t, [][]any{{"checkout", 2.5}}, answers[2])
 	assert.Len(t, answers[3], 4)
 
+	rows, err := ask.SQL(t, views+"SELECT attributes['http.response.status_code'] FROM logs WHERE body = 'first'")
+	require.NoError(t, err)
+	assert.Equal(t, [][]any{{"500"}}, rows, "promoted, and found in the map")
+
 	for query, want := range map[string][][]any{
+		`SELECT body FROM logs WHERE event_date = '2026-11-24' ORDER BY body`:                                 {{"first"}, {"second"}},
+		`SELECT body, tenant_id FROM logs WHERE event_date IS NULL ORDER BY body`:                             {{"absurd", "default"}, {"no time", "default"}},
 		`SELECT time_unix_nano FROM logs WHERE body = 'first'`:                                                {{float64(day.UnixNano())}},
 		`SELECT http_response_status_code FROM logs WHERE body = 'first'`:                                     {{500.0}},
 		`SELECT body FROM logs WHERE date = '1970-01-01' ORDER BY body`:                                       {{"absurd"}, {"no time"}},

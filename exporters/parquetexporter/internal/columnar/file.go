@@ -19,6 +19,8 @@ const (
 	RowGroupRows = 128 * ChunkRows
 	// RowGroupBytes bounds what is held of a row group, encoded pages and dictionary indices, checked at each chunk.
 	RowGroupBytes = 32 << 20
+	// fewValues is what the bloom filter of a BloomFew column is made for.
+	fewValues = 1024
 )
 
 // FileSettings say what is known about a file before its first row.
@@ -75,6 +77,9 @@ func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
 		i := l.info()
 		if i.flags&Bloom != 0 {
 			opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, ndv))
+		}
+		if i.flags&BloomFew != 0 {
+			opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, fewValues))
 		}
 		if i.nested || i.flags&NoStats != 0 {
 			opts = append(opts, parquet.WithStatsFor(i.path, false))

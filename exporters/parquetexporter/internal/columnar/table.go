@@ -26,8 +26,10 @@ const (
 	Unique
 	// NoStats leaves the minimum and maximum out, for what nobody compares. Nested columns never have them.
 	NoStats
-	// Bloom adds a bloom filter for equality searches.
+	// Bloom adds a bloom filter for equality searches, for as many values as there are rows.
 	Bloom
+	// BloomFew adds one for a thousand values, 2 KiB: of a column with more it lets more files through.
+	BloomFew
 )
 
 // leaf is what a File needs of a column, whatever its type.
@@ -109,6 +111,11 @@ func (g *Group) Timestamp(name string, flags Flags) *Column[int64] {
 // Int32 declares a 32-bit integer column.
 func (g *Group) Int32(name string, flags Flags) *Column[int32] {
 	return declare[int32](g, name, flags, parquet.Types.Int32, schema.NoLogicalType{})
+}
+
+// Date declares a column of days since 1970.
+func (g *Group) Date(name string, flags Flags) *Column[int32] {
+	return declare[int32](g, name, flags, parquet.Types.Int32, schema.DateLogicalType{})
 }
 
 // Float64 declares a double column. Never with a dictionary: it would make all NaNs one, and lose their bits.
@@ -254,6 +261,8 @@ func primitive(p *schema.PrimitiveNode) string {
 		return "string"
 	case p.LogicalType().Equals(schema.NewTimestampLogicalType(true, schema.TimeUnitMicros)):
 		return "timestamp(us,UTC)"
+	case p.LogicalType().Equals(schema.DateLogicalType{}):
+		return "date"
 	case p.PhysicalType() == parquet.Types.ByteArray:
 		return "binary"
 	}

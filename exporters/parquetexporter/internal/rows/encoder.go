@@ -17,9 +17,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// SchemaVersion is written to each file's footer as penstock.schema = <signal>/<version>. Columns are only added within a
-// version; readers that merge files by column name go on working.
-const SchemaVersion = "1"
+// SchemaVersion is written to each file's footer as penstock.schema = <signal>/<version>. A version adds columns and never changes the type
+// of one; readers that merge files by column name go on working. Version 1 had no tenant_id and event_date.
+const SchemaVersion = "2"
 
 // createdBy has the form that parquet-java parses: without it Spark would not trust the statistics.
 const createdBy = "penstock version " + SchemaVersion + ".0.0"
@@ -34,6 +34,8 @@ type encoder struct {
 	time     *intColumn
 	nanos    *intColumn
 	origins  *originColumns
+	tenantID *stringColumn
+	date     *columnar.Column[int32]
 	exactCol *stringColumn
 }
 
@@ -50,6 +52,8 @@ func (e *encoder) begin(signal string, nanos string, sortedBy ...string) *column
 // end declares the columns that come last.
 func (e *encoder) end(g *columnar.Group) {
 	e.origins = newOriginColumns(g)
+	e.tenantID = g.String("tenant_id", columnar.Required)
+	e.date = g.Date("event_date", 0)
 	e.exactCol = g.Binary("exact", columnar.Unique|columnar.NoStats)
 }
 
@@ -83,11 +87,18 @@ func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) (err
 		return err
 	}
 	e.arena.reset()
+	tenantID := []byte(p.Tenant)
 	for _, o := range e.order[p.begin : p.begin+p.Rows] {
 		e.exact = e.exact[:0]
 		s := row(o.row)
 		e.time.Put(int64(o.time / 1000))
 		e.origins.put(s)
+		e.tenantID.PutShared(tenantID)
+		if day, ok := eventDay(o.time); ok {
+			e.date.Put(day)
+		} else {
+			e.date.Null()
+		}
 		e.putExact(s.exact)
 		if err := f.EndRow(); err != nil {
 			return err

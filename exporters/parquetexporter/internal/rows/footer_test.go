@@ -2,6 +2,7 @@ package rows_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/parquet"
@@ -59,6 +60,48 @@ func TestFilesCanBePruned(t *testing.T) {
 		}
 	}
 	require.Less(t, found, 2000/20, "false positives")
+}
+
+// A search for a service, a span or a metric by its name skips files that don't have it, though it lies between the least and the greatest.
+func TestNamesHaveBloomFilters(t *testing.T) {
+	for _, c := range []struct {
+		column, has string
+		write       func(w *bytes.Buffer) error
+	}{
+		{"service_name", "payment", writeTraces},
+		{"name", "GET /cart", writeTraces},
+		{"service_name", "payment", writeMetrics},
+		{"metric_name", "http.server.measure.0", writeMetrics},
+	} {
+		var buf bytes.Buffer
+		require.NoError(t, c.write(&buf))
+		pf, err := file.NewParquetReader(bytes.NewReader(buf.Bytes()))
+		require.NoError(t, err)
+		bloom, err := pf.GetBloomFilterReader().RowGroup(0)
+		require.NoError(t, err)
+		filter, err := bloom.GetColumnBloomFilter(pf.MetaData().Schema.ColumnIndexByName(c.column))
+		require.NoError(t, err)
+		require.NotNil(t, filter, c.column)
+		typed := metadata.TypedBloomFilter[parquet.ByteArray]{BloomFilter: filter}
+		require.True(t, typed.Check(parquet.ByteArray(c.has)), c.column)
+		found := 0
+		for i := range 1000 {
+			if typed.Check(parquet.ByteArray(fmt.Sprint("absent-", i))) {
+				found++
+			}
+		}
+		require.Less(t, found, 100, "%s: false positives", c.column)
+	}
+}
+
+func writeTraces(w *bytes.Buffer) error {
+	e := rows.NewTraces()
+	return e.Write(w, e.Split(sampleTraces(2000), "", 256).Partitions[0])
+}
+
+func writeMetrics(w *bytes.Buffer) error {
+	e := rows.NewMetrics()
+	return e.Write(w, e.Split(sampleMetrics(2000), "", 256).Partitions[0])
 }
 
 func statistics(t *testing.T, group *metadata.RowGroupMetaData, column int) metadata.TypedStatistics {

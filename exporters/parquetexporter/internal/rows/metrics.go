@@ -49,7 +49,7 @@ func NewMetrics() *Metrics {
 	e := &Metrics{}
 	g := e.begin("metrics", "time_unix_nano", "service_name", "metric_name", "time")
 	e.c = metricColumns{
-		name:        g.String("metric_name", columnar.Required),
+		name:        g.String("metric_name", columnar.Required|columnar.BloomFew),
 		kind:        g.String("metric_type", columnar.Required),
 		description: g.String("metric_description", 0),
 		unit:        g.String("metric_unit", 0),

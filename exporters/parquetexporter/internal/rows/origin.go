@@ -46,7 +46,11 @@ type originColumns struct {
 func newOriginColumns(g *columnar.Group) *originColumns {
 	c := &originColumns{}
 	for i, p := range promotedResource {
-		c.promoted[i] = g.String(p[1], 0)
+		flags := columnar.Flags(0)
+		if i == 0 { // service.name: files of a quiet hour hold few of many
+			flags = columnar.BloomFew
+		}
+		c.promoted[i] = g.String(p[1], flags)
 	}
 	c.rest = newMapColumns(g, "resource_attributes")
 	c.resourceDropped = g.Int64("resource_dropped_attributes_count", columnar.Required)

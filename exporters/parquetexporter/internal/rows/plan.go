@@ -20,6 +20,15 @@ func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 // undated is the hour of the partition for rows without a usable time.
 const undated int64 = 0
 
+// plausible says whether an hour can be that of an event.
+func plausible(hour int64) bool { return hour >= minHour && hour < maxHour }
+
+// eventDay returns the day of a time in ns, in days since 1970; ok is false for a time that no event can have.
+func eventDay(time uint64) (day int32, ok bool) {
+	hour := int64(time / hourNano)
+	return int32(hour / 24), plausible(hour)
+}
+
 // Partition is a set of rows that becomes one file.
 type Partition struct {
 	Tenant string
@@ -101,7 +110,7 @@ func (p *planner) divide(limit int, originOf func(row int32) (tenant int32, rank
 	for i, o := range p.order {
 		tenant, _ := originOf(o.row)
 		hour := int64(o.time / hourNano)
-		if hour < minHour || hour >= maxHour {
+		if !plausible(hour) {
 			hour = undated
 			p.Implausible++
 		}

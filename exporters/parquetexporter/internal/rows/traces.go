@@ -59,7 +59,7 @@ func NewTraces() *Traces {
 	e.spanID = g.String("span_id", columnar.Unique)
 	e.parentID = g.String("parent_span_id", columnar.Unique)
 	e.state = g.String("trace_state", 0)
-	e.name = g.String("name", 0)
+	e.name = g.String("name", columnar.BloomFew)
 	e.kind = g.String("kind", columnar.Required)
 	e.statusCode = g.String("status_code", columnar.Required)
 	e.statusMessage = g.String("status_message", 0)
