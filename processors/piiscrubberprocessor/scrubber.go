@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/xpdata/entity"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -205,7 +206,23 @@ func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resou
 	if s.cfg.Places.Resource {
 		b.Identify(true)
 		b.Map("resource", r.Attributes())
+		s.entities(b, entity.ResourceEntityRefs(r))
 		b.Identify(false)
+	}
+}
+
+// entities scrubs what says which attributes make an entity: names of attributes change as those of the resource do.
+func (s *scrubber) entities(b *scrub.Batch, refs entity.EntityRefSlice) {
+	for _, ref := range refs.All() {
+		replace(b, "resource.entity_type", ref.Type(), ref.SetType)
+		replace(b, "schema_url", ref.SchemaUrl(), ref.SetSchemaUrl)
+		for _, keys := range [...]pcommon.StringSlice{ref.IdKeys(), ref.DescriptionKeys()} {
+			for i, k := range keys.All() {
+				if key, changed := b.Key(k); changed {
+					keys.SetAt(i, key)
+				}
+			}
+		}
 	}
 }
 

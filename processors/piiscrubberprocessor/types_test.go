@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/xpdata/entity"
 )
 
 // through sends a body and returns what is left of it.
@@ -48,6 +49,35 @@ func TestNumbersKeepTheirType(t *testing.T) {
 		v.Map().PutInt("user.pin", 4711)
 	})
 	assert.Equal(t, map[string]any{"card_number": "[REDACTED:payment_card]", "pan": "[REDACTED:payment_card]", "ssn": "[REDACTED:us_ssn]", "user.pin": "[REDACTED:sensitive_key]"}, v.Map().AsRaw())
+}
+
+// What names the entities of a resource is searched: their types, their schema URLs, and the names of attributes, which stay those of the
+// resource's attributes.
+func TestEntityReferences(t *testing.T) {
+	s, _ := settings(t)
+	sink := new(consumertest.LogsSink)
+	p, err := NewFactory().CreateLogs(context.Background(), s, createDefaultConfig(), sink)
+	require.NoError(t, err)
+	require.NoError(t, p.Start(context.Background(), componenttest.NewNopHost()))
+	ld := plog.NewLogs()
+	resource := ld.ResourceLogs().AppendEmpty().Resource()
+	resource.Attributes().PutStr("seen.jane@example.com", "x")
+	resource.Attributes().PutStr("host.id", "7")
+	ref := entity.ResourceEntityRefs(resource).AppendEmpty()
+	ref.SetType("host of jane@example.com")
+	ref.SetSchemaUrl("https://user:pa55word@schemas.example.com/1.0")
+	ref.IdKeys().FromRaw([]string{"host.id", "seen.jane@example.com"})
+	ref.DescriptionKeys().FromRaw([]string{"seen.jane@example.com"})
+	require.NoError(t, p.ConsumeLogs(context.Background(), ld))
+	require.NoError(t, p.Shutdown(context.Background()))
+	got := sink.AllLogs()[0].ResourceLogs().At(0).Resource()
+	ref = entity.ResourceEntityRefs(got).At(0)
+	assert.Equal(t, "host of [REDACTED:email]", ref.Type())
+	assert.Equal(t, "https://[REDACTED:url_credentials]@schemas.example.com/1.0", ref.SchemaUrl())
+	assert.Equal(t, "host.id", ref.IdKeys().At(0))
+	assert.Contains(t, got.Attributes().AsRaw(), ref.IdKeys().At(1))
+	assert.Contains(t, got.Attributes().AsRaw(), ref.DescriptionKeys().At(0))
+	assert.NotContains(t, ref.IdKeys().At(1), "jane")
 }
 
 // Bytes, lists, maps and JSON inside of JSON are searched as text is, and keep their type.

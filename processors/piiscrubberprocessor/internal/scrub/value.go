@@ -287,6 +287,21 @@ func (b *Batch) tooDeep(key string, v pcommon.Value) outcome {
 	return changed
 }
 
+// Key scrubs the name of an attribute that stands elsewhere too, as Map does; the answer is "", true where a finding's action is drop.
+func (b *Batch) Key(k string) (string, bool) {
+	if b.s.KeyScanner == nil {
+		return k, false
+	}
+	switch out, o := b.search(b.s.KeyScanner, "", k); o {
+	case changed:
+		return out, true
+	case dropped:
+		return "", true
+	default:
+		return k, false
+	}
+}
+
 // shortKey is the length below which a key holds no token.
 const shortKey = 20
 
