@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // How far a word may stand from what it gives meaning to, in bytes.
 const (
@@ -11,10 +14,12 @@ const (
 // words are lower-case words that give context. One of up to four letters must stand alone ("tel" is not "telemetry");
 // longer ones may be the beginning of a word ("phone" in "phoneNumber").
 type words struct {
-	list  []string
-	first [4]uint64 // the set of their first bytes
-	memo  int       // its place in scan.memos, 0 if none
-	long  int       // length of the longest with a blank
+	list   []string
+	sorted []string   // by their first bytes
+	from   [257]uint8 // where in sorted those of a first byte begin; they end where those of the next do
+	first  [4]uint64  // the set of their first bytes
+	memo   int        // its place in scan.memos, 0 if none
+	long   int        // length of the longest with a blank
 }
 
 // memo remembers how far a text was read for words, and behind where the last of them begins: candidates that stand close together ask for the
@@ -26,6 +31,7 @@ const (
 	phoneMemo = 1 + iota
 	phoneWeakMemo
 	cardMemo
+	callMemo // of phoneWords and phoneWeakWords
 	memoEnd
 )
 
@@ -36,7 +42,13 @@ func (w words) remembered(place int) words {
 }
 
 func wordsOf(list ...string) words {
-	w := words{list: list}
+	w := words{list: list, sorted: slices.Clone(list)}
+	slices.SortStableFunc(w.sorted, func(a, b string) int { return int(a[0]) - int(b[0]) })
+	for c := range w.from {
+		for int(w.from[c]) < len(list) && int(w.sorted[w.from[c]][0]) < c {
+			w.from[c]++
+		}
+	}
 	for _, word := range list {
 		w.first[word[0]>>6] |= 1 << (word[0] & 63)
 		if strings.IndexByte(word, ' ') > 0 {
@@ -69,10 +81,7 @@ func (w *words) next(t string, from, to int) int {
 		if i > 0 && is(t[i-1], cLetter) && !(is(t[i], cUpper) && is(t[i-1], cLower)) {
 			continue
 		}
-		for _, word := range w.list {
-			if first != word[0] {
-				continue
-			}
+		for _, word := range w.sorted[w.from[first]:w.from[int(first)+1]] {
 			end := wordAt(t[:to], i, word)
 			if end == 0 || len(word) <= 4 && i > 0 && is(t[i-1], cDigit) && word[0] < 0x80 && !escapedDigit(t, i) { // "2cc" of a hash
 				continue

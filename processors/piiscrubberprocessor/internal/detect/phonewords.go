@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 var (
 	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tél", "tlf", "mobiel", "mobilnummer", "mobilfunk", "fax", "msisdn",
@@ -8,6 +11,8 @@ var (
 		"电话", "手机", "電話", "携帯", "телефон", "Телефон").remembered(phoneMemo)
 	phoneWeakWords = wordsOf("mobile", "mobil", "callback", "caller", "dial", "dialed", "dialled", "hotline", "reach me", "call me", "call us", "ring me", "cell phone",
 		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from").remembered(phoneWeakMemo)
+	// phoneContexts are both.
+	phoneContexts = wordsOf(slices.Concat(phoneWords.list, phoneWeakWords.list)...).remembered(callMemo)
 	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
 	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
 		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")
@@ -51,6 +56,9 @@ func (sc *scan) readContext(i int) dialContext {
 		c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
 	}
 	c.key = sc.named(i, &phoneKeys) && !sc.otherNumber(i)
+	if !sc.nearer(i, i, &phoneContexts, 0) { // most numbers: no word of either list
+		return c
+	}
 	if c.strongBefore = sc.nearer(i, i, &phoneWords, 0); !c.strongBefore {
 		c.weakBefore = sc.nearer(i, i, &phoneWeakWords, 0)
 	}

@@ -65,10 +65,8 @@ func (w *words) exact(v string) bool {
 	if v == "" {
 		return false
 	}
-	if first := lower(v[0]); w.first[first>>6]&(1<<(first&63)) == 0 {
-		return false
-	}
-	for _, word := range w.list {
+	first := lower(v[0])
+	for _, word := range w.sorted[w.from[first]:w.from[int(first)+1]] {
 		if len(v) == len(word) && foldAt(v, 0, word) {
 			return true
 		}

@@ -138,6 +138,9 @@ func SecretKey(key, value string) bool {
 	return fits(style, value)
 }
 
+// SecretName reports whether the values under key are secrets, all of them or those that look like one.
+func SecretName(key string) bool { return nameStyle(key) != notSecret }
+
 // fits reports whether v, which is written as the value of a key, can be a secret of this style.
 func fits(style secretStyle, v string) bool {
 	switch style {

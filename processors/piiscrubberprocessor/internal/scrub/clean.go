@@ -5,6 +5,8 @@ import "hash/maphash"
 const (
 	// cleanSlots is how many attributes a Batch remembers to be clean: 8 KiB.
 	cleanSlots = 1 << 10
+	// cleanNames is how many keys: 2 KiB.
+	cleanNames = 1 << 8
 	// maxRemembered is the longest value that is remembered, in bytes.
 	maxRemembered = 128
 )
@@ -14,15 +16,24 @@ const (
 type cleanSet struct {
 	keys, values maphash.Seed
 	slots        [cleanSlots]uint64
+	names        [cleanNames]uint64 // of keys that name no secret and hold nothing themselves
 }
 
 func newCleanSet() *cleanSet {
 	return &cleanSet{keys: maphash.MakeSeed(), values: maphash.MakeSeed()}
 }
 
-// of returns the hash of an attribute, never zero, and its slot.
-func (c *cleanSet) of(key, value string) (hash uint64, slot *uint64) {
-	hash = maphash.String(c.keys, key)*0x9E3779B97F4A7C15 + maphash.String(c.values, value)
+// name returns the hash of a key, never zero, and its slot.
+func (c *cleanSet) name(key string) (hash uint64, slot *uint64) {
+	if hash = maphash.String(c.keys, key); hash == 0 {
+		hash = 1
+	}
+	return hash, &c.names[hash%cleanNames]
+}
+
+// of returns the hash of an attribute, never zero, and its slot; name is that of its key.
+func (c *cleanSet) of(name uint64, value string) (hash uint64, slot *uint64) {
+	hash = name*0x9E3779B97F4A7C15 + maphash.String(c.values, value)
 	if hash == 0 {
 		hash = 1
 	}

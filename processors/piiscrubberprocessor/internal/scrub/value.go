@@ -29,7 +29,7 @@ func (b *Batch) Value(path string, v pcommon.Value) {
 // Attribute scrubs the value of one attribute that no map holds.
 func (b *Batch) Attribute(path, key string, v pcommon.Value) {
 	b.path, b.place = append(b.path[:0], path...), path
-	if b.attribute(key, key, v, 0) == dropped {
+	if name, plain := b.plainKey(key); b.attribute(key, key, name, plain, v, 0) == dropped {
 		pcommon.NewValueEmpty().CopyTo(v)
 	}
 }
@@ -40,13 +40,16 @@ func (b *Batch) mapAt(m pcommon.Map, depth int) {
 		named = entryName(m)
 	}
 	var gone []int // by position; most maps lose nothing, and RemoveIf's closure would be allocated for each of them
-	i := 0
+	i, plainKeys := 0, true
 	for k, v := range m.All() {
 		key := k
+		name, plain := b.plainKey(k)
+		plainKeys = plainKeys && plain
 		if named != "" && (k == "value" || k == "Value") {
-			key = named
+			key, plain = named, false
+			name, _ = b.clean.name(named)
 		}
-		if b.attribute(k, key, v, depth) == dropped {
+		if b.attribute(k, key, name, plain, v, depth) == dropped {
 			gone = append(gone, i)
 		}
 		i++
@@ -54,9 +57,30 @@ func (b *Batch) mapAt(m pcommon.Map, depth int) {
 	if gone != nil {
 		removeAt(m, gone)
 	}
-	if b.s.KeyScanner != nil {
+	if b.s.KeyScanner != nil && !plainKeys {
 		b.rewriteKeys(m)
 	}
+}
+
+// plainKey returns the hash of a key, and whether it names no secret and nothing is found in it.
+func (b *Batch) plainKey(k string) (name uint64, plain bool) {
+	name, slot := b.clean.name(k)
+	if *slot == name {
+		return name, true
+	}
+	if b.s.BuiltinKeys && detect.SecretName(k) || len(b.s.sensitive) > 0 && b.s.sensitive[strings.ToLower(k)] || !b.emptyKey(k) {
+		return name, false
+	}
+	*slot = name
+	return name, true
+}
+
+// emptyKey reports whether nothing is found in a key.
+func (b *Batch) emptyKey(k string) bool {
+	if b.s.KeyScanner == nil || b.s.KeyTokens && len(k) < shortKey && strings.IndexByte(k, '@') < 0 && strings.IndexByte(k, '%') < 0 {
+		return true
+	}
+	return b.scan(b.s.KeyScanner, "", k) && len(b.spans) == 0
 }
 
 // removeAt removes the entries at positions, which ascend.
@@ -82,21 +106,21 @@ func entryName(m pcommon.Map) string {
 	return ""
 }
 
-// attribute scrubs the value under k, which key describes.
-func (b *Batch) attribute(k, key string, v pcommon.Value, depth int) outcome {
+// attribute scrubs the value under k, which key describes; name is the hash of key, and plain says that it names no secret.
+func (b *Batch) attribute(k, key string, name uint64, plain bool, v pcommon.Value, depth int) outcome {
 	if b.Tap != nil || v.Type() != pcommon.ValueTypeStr {
-		return b.anew(k, key, v, depth)
+		return b.anew(k, key, plain, v, depth)
 	}
 	text := v.Str()
 	if len(text) > maxRemembered || text == "" {
-		return b.anew(k, key, v, depth)
+		return b.anew(k, key, plain, v, depth)
 	}
-	hash, slot := b.clean.of(key, text)
+	hash, slot := b.clean.of(name, text)
 	if *slot == hash {
 		return kept
 	}
 	b.searched = false
-	o := b.anew(k, key, v, depth)
+	o := b.anew(k, key, plain, v, depth)
 	if o == kept && b.searched && len(b.spans) == 0 {
 		*slot = hash
 	}
@@ -104,7 +128,7 @@ func (b *Batch) attribute(k, key string, v pcommon.Value, depth int) outcome {
 }
 
 // anew is attribute for one that isn't known to be clean.
-func (b *Batch) anew(k, key string, v pcommon.Value, depth int) outcome {
+func (b *Batch) anew(k, key string, plain bool, v pcommon.Value, depth int) outcome {
 	s := b.s
 	if len(s.AllowKeys) > 0 && s.allowedKey(k) {
 		return kept
@@ -114,7 +138,7 @@ func (b *Batch) anew(k, key string, v pcommon.Value, depth int) outcome {
 		b.path = append(append(b.path, '.'), k...)
 		defer func() { b.path = b.path[:n] }()
 	}
-	if s.SensitiveRule.Action != protect.Off && b.isSensitive(key, v) && (!s.paths || s.selected(string(b.path))) {
+	if !plain && s.SensitiveRule.Action != protect.Off && b.isSensitive(key, v) && (!s.paths || s.selected(string(b.path))) {
 		return b.whole(key, v)
 	}
 	return b.value(key, v, depth)
@@ -194,7 +218,9 @@ func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
 		}
 		return o
 	case pcommon.ValueTypeInt:
-		return b.number(key, strconv.AppendInt(b.num[:0], v.Int(), 10), v)
+		if n := v.Int(); n >= 1e6 || n <= -1e6 {
+			return b.number(key, strconv.AppendInt(b.num[:0], n, 10), v)
+		}
 	case pcommon.ValueTypeDouble:
 		// JSON has no integers: a card number may arrive as 4111111111111111.0, exact up to 2^53.
 		if f := v.Double(); f >= 1e6 && f < 1<<53 && f == math.Trunc(f) {
@@ -309,10 +335,7 @@ const shortKey = 20
 func (b *Batch) rewriteKeys(m pcommon.Map) {
 	dirty := false
 	for k := range m.All() {
-		if b.s.KeyTokens && len(k) < shortKey && strings.IndexByte(k, '@') < 0 && strings.IndexByte(k, '%') < 0 {
-			continue
-		}
-		if !b.scan(b.s.KeyScanner, "", k) || len(b.spans) > 0 {
+		if !b.emptyKey(k) {
 			dirty = true
 			break
 		}
