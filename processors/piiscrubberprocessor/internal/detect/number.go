@@ -45,6 +45,11 @@ func (sc *scan) digits(i int) int {
 	if at(t, i-1) == '%' && n > 2 { // "%204111...": the escape's digits aren't the number's
 		return i + 2
 	}
+	if n < 24 && is(at(t, j), cHex) || i > 0 && is(t[i-1], cHex) {
+		if end := hexToken(t, i); end > 0 {
+			return end
+		}
+	}
 	if escaped(t, i) {
 		if foldAt(t, i-3, "%2b") && sc.on.Has(Phone) {
 			if end := sc.international(i-3, i); end > i {
@@ -94,6 +99,22 @@ func (sc *scan) digits(i int) int {
 		}
 	}
 	return j
+}
+
+// minHexToken is the length from which a run of hexadecimal digits holds nothing but itself: no IBAN whose country could be spelled so is as
+// long.
+const minHexToken = 30
+
+// hexToken returns the end of the hash, the trace id or the UUID that t[i] is part of, 0 if it is part of none.
+func hexToken(t string, i int) int {
+	start, end := runBack(t, i, cHex, 128), run(t, i, cHex, 128)
+	switch {
+	case end-start >= minHexToken && hasHexLetter(t[start:end]) && !is(at(t, end), cAlnum) && !is(at(t, start-1), cAlnum):
+		return end
+	case end-start == 8 && at(t, end) == '-' && !is(at(t, start-1), cWord):
+		return uuidAt(t, start)
+	}
+	return 0
 }
 
 // escaped reports whether a percent-encoded byte ends before i.
