@@ -103,7 +103,9 @@ bench: ## Benchmarks beside the code, and against peers
 
 .PHONY: bench-pii
 bench-pii: ## pii_scrubber: precision, recall and F1 per detector; MB/s against contrib's redaction
-	$(GO) test -count=1 -run 'TestScores|TestHandWritten' -v ./processors/piiscrubberprocessor/internal/corpus
+	$(GO) test -count=1 -run 'TestScores|TestHandWritten|TestForeignScores' -v ./processors/piiscrubberprocessor/internal/corpus/...
+	$(GO) test -count=1 -run 'TestRatesOfTheThings' -v ./processors/piiscrubberprocessor/internal/corpus -args -rates
+	$(GO) test -run '^$$' -bench Detector ./processors/piiscrubberprocessor/internal/corpus
 	cd testbed && $(GO) test -run '^$$' -bench . -benchtime 9x ./bench/pii
 
 .PHONY: bench-numbers

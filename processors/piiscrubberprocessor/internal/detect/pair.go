@@ -202,6 +202,15 @@ func visibility(t string, i int) int {
 	return i
 }
 
+// quoteNext reports whether a string begins at i, blanks aside.
+func quoteNext(t string, i int) bool {
+	for at(t, i) == ' ' {
+		i++
+	}
+	c := at(t, i)
+	return c == '"' || c == '\'' || c == '`' || c == '@'
+}
+
 // participles stand between a secret's name and a colon: "api token created: x".
 var participles = wordsOf("created", "generated", "issued", "changed", "set", "reset", "rotated", "provided", "received", "supplied", "given", "used", "value", "was", "is")
 
@@ -257,14 +266,7 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 		if block := blockName(t, start); block != "" {
 			return start, block, nameStyle(block)
 		}
-	case t[sep] == '=' && start > 1 && typeNames.exact(name):
-		next := sep + 1
-		for at(t, next) == ' ' {
-			next++
-		}
-		if c := at(t, next); c != '"' && c != '\'' && c != '`' && c != '@' {
-			break
-		}
+	case t[sep] == '=' && start > 1 && quoteNext(t, sep+1) && typeNames.exact(name):
 		i := start
 		for i > 0 && start-i < 16 && (t[i-1] == ' ' || t[i-1] == ':' || t[i-1] == '*' || t[i-1] == '&' || t[i-1] == '?' || t[i-1] == '<') {
 			i--

@@ -9,6 +9,7 @@ import (
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
 	maxDialGroups    = 8
+	maxDialText      = 48 // bytes of the longest number as it is written, at least
 	phoneAfter       = 12 // bytes behind a number in which a word may say that it is one
 )
 
@@ -177,11 +178,19 @@ func (sc *scan) phoneNational(i, j int) int {
 	if j-i != 3 && sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers, and no 3-3-4
 		return 0
 	}
+	var c dialContext
+	if j-i >= minDial { // a number of its own: most are named by nothing
+		if c = sc.readContext(i); c.silent() {
+			if !sc.namedBehind(j, j+maxDialText+phoneAfter) {
+				return 0
+			}
+			sc.readLabel(i, &c) // what stands behind may be about something else than the label's
+		}
+	}
 	d := readDial(t, i)
 	if d.n < minDial {
 		return 0
 	}
-	var c dialContext
 	for g := d.groups - 1; g >= 0; g-- {
 		n, end := d.upto[g], d.end[g]
 		if n < minDial || n > maxDial || inOpaque(t, i, end) && !(lower(at(t, end)) == 'x' && is(at(t, end+1), cDigit)) || at(t, end) == ':' && is(at(t, end+1), cDigit) {
@@ -202,8 +211,11 @@ func (sc *scan) phoneNational(i, j int) int {
 		}
 		if !c.read {
 			c = sc.readContext(i)
-			if c.silent() && g > 0 && d.size[0] != 3 && !abroadPrefix(&d) && !sc.namedBehind(d.end[0], d.end[d.groups-1]+phoneAfter) {
+			if c.silent() && (d.size[0] != 3 || g <= 2) && !sc.namedBehind(d.end[0], d.end[d.groups-1]+phoneAfter) {
 				return 0
+			}
+			if c.silent() {
+				sc.readLabel(i, &c)
 			}
 		}
 		if sc.phoneContext(&c, &d, g, i) {

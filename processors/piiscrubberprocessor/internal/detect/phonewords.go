@@ -44,25 +44,35 @@ func (sc *scan) readContext(i int) dialContext {
 		return dialContext{read: true}
 	}
 	c := dialContext{read: true}
-	if label := sc.label(i); label != "" {
-		if c.not = notPhoneWords.in(label, 0, maxLabel); c.not {
-			return c
-		}
-		c.counts = countWords.in(label, 0, maxLabel)
-		if c.label = phoneWords.in(label, 0, maxLabel); c.label {
-			return c
-		}
-		c.weakLabel = phoneWeakWords.in(label, 0, maxLabel)
-		c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
+	near := sc.nearer(i, i, &phoneContexts, 0)
+	if c.key = sc.named(i, &phoneKeys) && !sc.otherNumber(i); !near && !c.key { // most numbers
+		return c
 	}
-	c.key = sc.named(i, &phoneKeys) && !sc.otherNumber(i)
-	if !sc.nearer(i, i, &phoneContexts, 0) { // most numbers: no word of either list
+	sc.readLabel(i, &c)
+	if !near || c.not || c.label {
 		return c
 	}
 	if c.strongBefore = sc.nearer(i, i, &phoneWords, 0); !c.strongBefore {
 		c.weakBefore = sc.nearer(i, i, &phoneWeakWords, 0)
 	}
 	return c
+}
+
+// readLabel adds what the label right in front of i says.
+func (sc *scan) readLabel(i int, c *dialContext) {
+	label := sc.label(i)
+	if label == "" {
+		return
+	}
+	if c.not = notPhoneWords.in(label, 0, maxLabel); c.not {
+		return
+	}
+	c.counts = countWords.in(label, 0, maxLabel)
+	if c.label = phoneWords.in(label, 0, maxLabel); c.label {
+		return
+	}
+	c.weakLabel = phoneWeakWords.in(label, 0, maxLabel)
+	c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
 }
 
 // otherNumber reports whether the key in front of i says "number", and neither the rest of it nor the words of a message that it is one to

@@ -62,6 +62,15 @@ var wanted = map[string]struct {
 		}
 		return g.word("3c|f4|a0|9c") + sep + g.of("0123456789abcdef", 2) + sep + g.of("0123456789abcdef", 2) + sep + g.of("0123456789abcdef", 2) + sep + g.of("0123456789abcdef", 2) + sep + g.of("0123456789abcdef", 2)
 	}},
+	"FRAME": {"mac", func(g gen, _ string) string { // destination, source and type, as netfilter writes them
+		h := "0123456789abcdef"
+		pair := func() string { return ":" + g.of(h, 1) + g.of("0123456789", 1) }
+		s := "3c"
+		for range 11 {
+			s += pair()
+		}
+		return s + ":08:00"
+	}},
 	"CARD": {"payment_card", func(g gen, sep string) string {
 		n := luhn(g.word("4539|4716|5425|2223|6011|5105") + g.of(digits, 11))
 		if sep == "" {
