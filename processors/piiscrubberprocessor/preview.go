@@ -55,7 +55,7 @@ func newPreviewer(id string, built *scrub.Scrubber, log *zap.Logger) (*previewer
 }
 
 type previewRequest struct {
-	Text string `json:"text"`
+	Text *string `json:"text"` // nil if the request names none
 }
 
 type previewResult struct {
@@ -65,15 +65,15 @@ type previewResult struct {
 
 func (p *previewer) preview(w http.ResponseWriter, r *http.Request) {
 	var req previewRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 6*maxPreviewBytes)).Decode(&req); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 6*maxPreviewBytes)).Decode(&req); err != nil || req.Text == nil {
 		http.Error(w, "body: want {\"text\"} in JSON", http.StatusBadRequest)
 		return
 	}
-	if len(req.Text) > maxPreviewBytes {
+	if len(*req.Text) > maxPreviewBytes {
 		http.Error(w, "text: at most 262144 bytes", http.StatusRequestEntityTooLarge)
 		return
 	}
-	text, findings := p.scrub.NewBatch().Preview("", req.Text)
+	text, findings := p.scrub.NewBatch().Preview("", *req.Text)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -39,7 +39,7 @@ func served(t *testing.T, cfg *Config) (http.Handler, func(string) string) {
 
 func ask(t *testing.T, h http.Handler, text string) (a previewResult) {
 	t.Helper()
-	body, err := json.Marshal(previewRequest{text})
+	body, err := json.Marshal(previewRequest{&text})
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/preview", strings.NewReader(string(body))))
@@ -71,6 +71,19 @@ func TestPreview(t *testing.T) {
 	assert.NotNil(t, ask(t, h, "").Findings, "a list, empty")
 }
 
+// Positions are bytes of UTF-8, the end is behind the finding, whatever stands in front.
+func TestPreviewPositions(t *testing.T) {
+	h, _ := served(t, createDefaultConfig().(*Config))
+	for _, front := range []string{"", "Grüße ", "你好 ", "😀 ", "é\u0301 ", "‎ "} {
+		text := front + "jane@example.com"
+		a := ask(t, h, text)
+		if assert.Len(t, a.Findings, 1, text) {
+			assert.Equal(t, len(front), a.Findings[0].Start)
+			assert.Equal(t, len(text), a.Findings[0].End)
+		}
+	}
+}
+
 // Whoever sees the preview can't find out values by trying: its hashes aren't those of the pipeline.
 func TestPreviewIsNoOracle(t *testing.T) {
 	for _, action := range []string{"hash", "tokenize", "encrypt"} {
@@ -85,7 +98,7 @@ func TestPreviewIsNoOracle(t *testing.T) {
 
 func TestPreviewRefuses(t *testing.T) {
 	h, _ := served(t, createDefaultConfig().(*Config))
-	for body, want := range map[string]int{`{`: http.StatusBadRequest, `{"text":"` + strings.Repeat("x", maxPreviewBytes+1) + `"}`: http.StatusRequestEntityTooLarge} {
+	for body, want := range map[string]int{`{`: http.StatusBadRequest, `{"txt":"jane@example.com"}`: http.StatusBadRequest, `{"text":"` + strings.Repeat("x", maxPreviewBytes+1) + `"}`: http.StatusRequestEntityTooLarge} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/preview", strings.NewReader(body)))
 		assert.Equal(t, want, w.Code)
