@@ -14,15 +14,22 @@ const maxArguments = 8
 func (sc *scan) signIn(i int) int {
 	t := sc.t
 	from := runBack(t, i, cWord, 40)
-	if from == i && at(t, i-1) == '=' { // auth=("bob", "x")
-		from = runBack(t, i-1, cWord, 40)
+	if from == i { // auth=("bob", "x")
+		equal := i
+		for equal > 0 && i-equal < 3 && (t[equal-1] == ' ' || t[equal-1] == '=') {
+			equal--
+		}
+		from = runBack(t, equal, cWord, 40)
 	}
-	name := strings.TrimRight(t[from:i], "=")
+	name := strings.TrimRight(t[from:i], " =")
 	if !credentialCalls.exact(name) {
 		return 0
 	}
 	start, end := 0, 0
 	k := i + 1
+	if strings.IndexByte(t[from:i], ' ') >= 0 && strings.IndexByte(t[from:i], '=') < 0 {
+		return 0
+	}
 	for n := 0; n < maxArguments && k < len(t) && k-i < 512; n++ {
 		for at(t, k) == ' ' {
 			k++

@@ -212,7 +212,7 @@ func quoteNext(t string, i int) bool {
 }
 
 // participles stand between a secret's name and a colon: "api token created: x".
-var participles = wordsOf("created", "generated", "issued", "changed", "set", "reset", "rotated", "provided", "received", "supplied", "given", "used", "value", "was", "is")
+var participles = wordsOf("created", "generated", "issued", "changed", "set", "reset", "rotated", "provided", "received", "supplied", "given", "used", "value", "was", "is", "mismatch")
 
 // otherName looks for a secret's name where the key t[start:end] is none itself: "mot de passe", a type ("password: String = ..."), the name
 // of an entry whose value this is.

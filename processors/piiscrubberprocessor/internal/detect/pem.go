@@ -19,6 +19,9 @@ func (sc *scan) dash(i int) int {
 			}
 		}
 	}
+	if at(t, i-1) == '<' && at(t, i+1) == ' ' && quoteNext(t, i+1) && sc.on.Has(Password) { // R: password <- "x"
+		return sc.pairOf(i-1, i)
+	}
 	if at(t, i+1) == '>' && at(t, i+2) == ' ' && at(t, i-1) == ' ' && sc.on.Has(Password) {
 		return sc.arrow(i)
 	}

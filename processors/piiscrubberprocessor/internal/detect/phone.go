@@ -175,7 +175,8 @@ func (sc *scan) phoneNational(i, j int) int {
 	if c := at(t, i-1); c == '.' || c == ':' && is(at(t, i-2), cDigit) || c == '_' || c == '$' || c == '-' && is(at(t, i-2), cAlnum) || c == '+' {
 		return 0
 	}
-	if j-i != 3 && sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers, and no 3-3-4
+	free := j-i == 3 && t[i] >= '2' && isNumber(t, j+1, 3) && !is(at(t, j+4), cDigit) // it may be a 3-3-4
+	if !free && sc.key == "" && !sc.letters(i-before, j+before) {                     // numbers among numbers
 		return 0
 	}
 	var c dialContext

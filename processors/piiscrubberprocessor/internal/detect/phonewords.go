@@ -52,6 +52,13 @@ func (sc *scan) readContext(i int) dialContext {
 	if !near || c.not || c.label {
 		return c
 	}
+	if n := strings.LastIndexAny(sc.t[max(0, i-before):i], ";\n"); n >= 0 && sc.key == "" { // what stands in front of that speaks of something else
+		from := max(0, i-before) + n
+		if c.strongBefore = phoneWords.in(sc.t, from, i); !c.strongBefore {
+			c.weakBefore = phoneWeakWords.in(sc.t, from, i)
+		}
+		return c
+	}
 	if c.strongBefore = sc.nearer(i, i, &phoneWords, 0); !c.strongBefore {
 		c.weakBefore = sc.nearer(i, i, &phoneWeakWords, 0)
 	}

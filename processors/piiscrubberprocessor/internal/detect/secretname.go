@@ -47,7 +47,7 @@ var secretNames = func() (t [256][]secretName) {
 	add(basicSecret, true, "auth")
 	add(passSecret, true, "pass")
 	add(weakSecret, true, "secret", "token", "credentials", "creds", "csrf", "xsrf", "cleartext", "κωδικός", "Κωδικός", "المرور")
-	add(weakSecret, false, "appkey", "applicationkey")
+	add(weakSecret, false, "appkey", "applicationkey", "recoverycode", "backupcode")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
 	add(dataSecret, true, "data", "stringdata")

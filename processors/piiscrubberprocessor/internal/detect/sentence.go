@@ -13,6 +13,9 @@ func (sc *scan) sentence(i int) int {
 	if end == 0 {
 		return 0
 	}
+	if c := at(t, end); (c == '\'' || c == '"' || c == ']' || c == '`') && at(t, end+1) == ' ' { // 'db.password' set to 'x'
+		end++
+	}
 	if at(t, end) != ' ' {
 		return 0
 	}
@@ -144,7 +147,7 @@ func (sc *scan) hereString(i int) int {
 }
 
 // spokenVerbs stand between the word for a password and the password.
-var spokenVerbs = [...]string{"has been ", "was ", "is: ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now ", "generated ", "generated: ", "created: ", "lautet ", "lautet: ", "ist ", "est ", "es ", "è ", "é ", "är ", "to jest ", "- ", "-> "}
+var spokenVerbs = [...]string{"has been ", "was ", "is: ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now ", "generated ", "generated: ", "created: ", "lautet ", "lautet: ", "ist ", "est ", "es ", "è ", "é ", "är ", "to jest ", "- ", "-> ", "with "}
 
 // ofWhom returns the length of the word at i behind which somebody is named.
 func ofWhom(t string, i int) int {

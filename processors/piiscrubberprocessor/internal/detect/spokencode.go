@@ -1,7 +1,9 @@
 package detect
 
+import "strings"
+
 var (
-	codeWords   = wordsOf("verification", "confirmation", "security", "login", "one time", "authentication", "2fa", "mfa", "otp", "sms", "passcode", "access", "sign in", "your")
+	codeWords   = wordsOf("verification", "confirmation", "security", "login", "one time", "authentication", "2fa", "mfa", "otp", "sms", "passcode", "access", "sign in", "your", "activation", "pairing", "unlock", "recovery", "backup", "enrollment")
 	codeOwners  = wordsOf("user", "card", "atm", "sim", "door", "login", "account", "customer", "personal", "his", "her", "my", "your", "debit", "credit")
 	codeUses    = [...]string{" to sign in", " to log in", " to login", " to verify", " to confirm", " to authenticate", " to reset", " to activate", " to unlock", " to complete"}
 	codesBehind = wordsOf("code", "otp", "passcode", "one time")
@@ -10,6 +12,9 @@ var (
 // spokenCode reports whether words say that the digits t[i:j] are a code that lets somebody in: "Your verification code is 123456".
 func (sc *scan) spokenCode(i, j int) bool {
 	t := sc.t
+	if strings.HasSuffix(t[:i], "G-") && foldAt(t, j, " is your ") {
+		return codesBehind.in(t, j, j+40)
+	}
 	if i > 0 && t[i-1] != ' ' && t[i-1] != '"' && t[i-1] != '\n' || is(at(t, j), cWord) || (at(t, j) == '.' || at(t, j) == '-' || at(t, j) == ':') && is(at(t, j+1), cAlnum) {
 		return false
 	}

@@ -193,6 +193,10 @@ func (sc *scan) paren(i int) int {
 	t := sc.t
 	if sc.on.Has(Password) {
 		switch c := at(t, i+1); {
+		case is(c, cLetter) && strings.HasSuffix(t[:i], "define"): // -define(PASSWORD, "x")
+			if end := sc.defined(i); end > i {
+				return end
+			}
 		case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '@' || c == '$':
 			if end := sc.signIn(i); end > i {
 				return end
@@ -252,6 +256,17 @@ func (sc *scan) call(i int) int {
 		return stop
 	}
 	return 0
+}
+
+// defined looks for define(PASSWORD, "x") ('(' is at i).
+func (sc *scan) defined(i int) int {
+	t := sc.t
+	end := run(t, i+1, cKey, maxKeyName)
+	style := nameStyle(t[i+1 : end])
+	if at(t, end) != ',' || !quoteNext(t, end+1) || style == notSecret || style == dataSecret {
+		return 0
+	}
+	return sc.value(end, t[i+1:end], style, Password, true)
 }
 
 // setter looks for withPassword("x"): the name of the call says what its only argument is.

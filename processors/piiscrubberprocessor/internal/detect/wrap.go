@@ -77,6 +77,11 @@ var wrappers = wordsOf("some", "just", "secret", "secretstr", "secretstring", "o
 // wrapper skips a word that wraps a value: b"x", Some(x), Secret("x"), string(8) "x", Just "x".
 func wrapper(t string, i int) int {
 	end := run(t, i, cLetter, 16)
+	for _, make := range [...]string{"::from(", "::new("} { // String::from("x")
+		if strings.HasPrefix(t[end:], make) && at(t, end+len(make)) == '"' {
+			return end + len(make)
+		}
+	}
 	switch c := at(t, end); {
 	case (c == '"' || c == '\'') && end-i <= 2:
 		return end

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	perID   = flag.Int("per-id", 4_000, "random values of each shape of identifiers")
-	perForm = flag.Int("per-form", 200, "lines of each form of telemetry")
+	perID   = flag.Int("per-id", 2_000, "random values of each shape of identifiers")
+	perForm = flag.Int("per-form", 100, "lines of each form of telemetry")
 	rates   = flag.Bool("rates", false, "print the rates of all, not only of what fails")
 	seed    = flag.Uint64("seed", 1, "of the values")
 )
