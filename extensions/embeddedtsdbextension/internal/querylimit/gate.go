@@ -9,19 +9,19 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/admission"
 )
 
 // formPerQuery is how much longer than the query's text the form that carries it may be: percent-encoding takes three bytes
 // for one, and there are other parameters.
 const formPerQuery = 4
 
-// bodyTimeout is how long the body of a request may take to arrive.
-const bodyTimeout = time.Minute
-
 // Gate lets a bounded number of requests read at once, and a bounded number wait. A request ends at its timeout, waiting included,
-// and as soon as Close is called. Safe for concurrent use.
+// and as soon as Close is called. A client that is slow to send gives its place up to those that wait. Safe for concurrent use.
 type Gate struct {
 	slots     chan struct{}
+	reading   *admission.Readers
 	waiting   atomic.Int64
 	maxWait   int
 	maxForm   int
@@ -34,7 +34,7 @@ type Gate struct {
 // NewGate returns a gate for at most running requests at once and waiting ones beside them; each ends after timeout. refused is called
 // once for each request that the gate refuses.
 func NewGate(running, waiting int, timeout time.Duration, text Text, refused func(Reason)) *Gate {
-	g := &Gate{slots: make(chan struct{}, running), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused}
+	g := &Gate{slots: make(chan struct{}, running), reading: admission.NewReaders(0, patience), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused}
 	g.closing, g.closeFunc = context.WithCancel(context.Background())
 	return g
 }
@@ -56,12 +56,11 @@ func (g *Gate) Wait(ctx context.Context) error {
 
 // ServeHTTP passes a request on to next once it is its turn.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported by recorders in tests
 	if !Reads(r.URL.Path) {
 		next.ServeHTTP(w, r)
 		return
 	}
+	came := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), g.timeout)
 	defer cancel()
 	defer context.AfterFunc(g.closing, cancel)()
@@ -70,6 +69,8 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handl
 	}
 	defer func() { <-g.slots }()
 	r = r.WithContext(ctx)
+	arrived := g.arriving(w, r, came)
+	defer arrived()
 	if isForm(r) {
 		// Go's own bound on the body is that of remote write. Later calls find the form parsed.
 		r.Body = http.MaxBytesReader(w, r.Body, int64(g.maxForm))
@@ -80,8 +81,8 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handl
 			return
 		}
 	}
-	if isForm(r) || r.Method == http.MethodGet {
-		_ = control.SetReadDeadline(time.Time{}) // read to its end: Go would cancel the query when the deadline is over
+	if isForm(r) {
+		arrived()
 	}
 	next.ServeHTTP(w, r)
 }
@@ -96,20 +97,27 @@ func (g *Gate) enter(ctx context.Context, w http.ResponseWriter) bool {
 		}
 	}
 	defer g.waiting.Add(-1)
+	g.hurry()
 	if g.waiting.Add(1) > int64(g.maxWait) {
 		g.refused(Busy)
 		w.Header().Set("Retry-After", "1")
 		answer(w, http.StatusServiceUnavailable, "unavailable", (&Error{Busy, g.maxWait}).Error())
 		return false
 	}
-	select {
-	case g.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		g.refused(Busy)
-		w.Header().Set("Retry-After", "1")
-		answer(w, http.StatusServiceUnavailable, "timeout", "the query waited for others until it timed out or was canceled (query::timeout, query::max_concurrency)")
-		return false
+	tick := time.NewTicker(patience / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case g.slots <- struct{}{}:
+			return true
+		case <-tick.C:
+			g.hurry()
+		case <-ctx.Done():
+			g.refused(Busy)
+			w.Header().Set("Retry-After", "1")
+			answer(w, http.StatusServiceUnavailable, "timeout", "the query waited for others until it timed out or was canceled (query::timeout, query::max_concurrency)")
+			return false
+		}
 	}
 }
 
