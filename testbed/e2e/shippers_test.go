@@ -38,6 +38,13 @@ func TestClientsOfOtherServers(t *testing.T) {
 			p := process.Start(t, process.Settings{})
 			out, err := exec.Command(ask.Python(t), "../sdk/python/ship.py", client, p.Ingest(), strconv.Itoa(records)).CombinedOutput()
 			require.NoError(t, err, "%s", out)
+			ask.Eventually(t, func() error { // what the journal alone has reaches the lake with the next start
+				sent, err := ask.Metric(p.Telemetry(), "otelcol_exporter_sent_log_records", `exporter="parquet"`)
+				if err == nil && sent != records {
+					err = fmt.Errorf("the lake has %v", sent)
+				}
+				return err
+			})
 			p.Terminate(t)
 			rows, err := ask.SQL(t, fmt.Sprintf(`select count(*), count(distinct %[1]s), min(%[1]s), max(%[1]s), count(*) filter (where (%[2]s) is not false) from %[3]s`,
 				c.id, c.wrong, ask.Lake(p.Lake(), "logs")))
@@ -103,8 +110,16 @@ func TestBulkRequestsOverKills(t *testing.T) {
 		p.Restart(t)
 	}
 	wg.Wait()
+	count := `select count(*), count(distinct body) from ` + ask.Lake(p.Lake(), "logs")
+	ask.Eventually(t, func() error {
+		rows, err := ask.SQL(t, count)
+		if err == nil && rows[0][1] != float64(clients*requests*documents) {
+			err = fmt.Errorf("the lake has %v", rows)
+		}
+		return err
+	})
 	p.Terminate(t)
-	rows, err := ask.SQL(t, `select count(*), count(distinct body) from `+ask.Lake(p.Lake(), "logs"))
+	rows, err := ask.SQL(t, count)
 	require.NoError(t, err)
 	assert.Equal(t, [][]any{{float64(clients * requests * documents), float64(clients * requests * documents)}}, rows)
 }
