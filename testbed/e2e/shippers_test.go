@@ -35,16 +35,10 @@ func TestClientsOfOtherServers(t *testing.T) {
 		"splunk-hec-handler":  {`cast(split_part(body::json ->> 'message', ' ', 2) as bigint)`, `host_name <> 'shop-1' or severity_number <> 13 or resource_attributes['com.splunk.source'] <> 'ship.py'`},
 	} {
 		t.Run(client, func(t *testing.T) {
-			p := process.Start(t, process.Settings{})
+			p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
 			out, err := exec.Command(ask.Python(t), "../sdk/python/ship.py", client, p.Ingest(), strconv.Itoa(records)).CombinedOutput()
 			require.NoError(t, err, "%s", out)
-			ask.Eventually(t, func() error { // what the journal alone has reaches the lake with the next start
-				sent, err := ask.Metric(p.Telemetry(), "otelcol_exporter_sent_log_records", `exporter="parquet"`)
-				if err == nil && sent != records {
-					err = fmt.Errorf("the lake has %v", sent)
-				}
-				return err
-			})
+			awaitLake(t, p, records)
 			p.Terminate(t)
 			rows, err := ask.SQL(t, fmt.Sprintf(`select count(*), count(distinct %[1]s), min(%[1]s), max(%[1]s), count(*) filter (where (%[2]s) is not false) from %[3]s`,
 				c.id, c.wrong, ask.Lake(p.Lake(), "logs")))
@@ -54,11 +48,26 @@ func TestClientsOfOtherServers(t *testing.T) {
 	}
 }
 
+// lakeSoon lets the lake take what there is; by default it waits 30 s for more.
+const lakeSoon = "--set=receivers::kafka_replay/lake::follow::range::max_wait=500ms"
+
+// awaitLake waits until the lake has n log records: what only the journal has when a process ends reaches the lake with the next start.
+func awaitLake(t *testing.T, p *process.Process, n float64) {
+	t.Helper()
+	ask.Eventually(t, func() error {
+		sent, err := ask.Metric(p.Telemetry(), "otelcol_exporter_sent_log_records", `exporter="parquet"`)
+		if err == nil && sent != n {
+			err = fmt.Errorf("the lake has %v", sent)
+		}
+		return err
+	})
+}
+
 // Penstock's own exporter for Loki is a client of Loki's push API, in protobuf: what goes through two Penstocks is what went into one.
 func TestTheLokiExporterAsAClient(t *testing.T) {
 	const records = 500
-	second := process.Start(t, process.Settings{})
-	first := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": "http://" + second.Ingest()}})
+	second := process.Start(t, process.Settings{Args: []string{lakeSoon}})
+	first := process.Start(t, process.Settings{Args: []string{lakeSoon}, Env: map[string]string{"PENSTOCK_LOKI_URL": "http://" + second.Ingest()}})
 	answer, err := send.Logs(first.HTTP(), send.LogBatch("shop", 0, records))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, answer.Status)
@@ -69,6 +78,8 @@ func TestTheLokiExporterAsAClient(t *testing.T) {
 		}
 		return err
 	})
+	awaitLake(t, first, records)
+	awaitLake(t, second, records)
 	first.Terminate(t)
 	second.Terminate(t)
 	for _, p := range []*process.Process{first, second} {
@@ -81,7 +92,7 @@ func TestTheLokiExporterAsAClient(t *testing.T) {
 // A shipper that sends again what was not answered, while the gateway is killed, loses nothing and doubles nothing.
 func TestBulkRequestsOverKills(t *testing.T) {
 	const clients, requests, documents = 4, 60, 50
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
 	var wg sync.WaitGroup
 	progress := make(chan struct{}, clients*requests)
 	for c := range clients {
