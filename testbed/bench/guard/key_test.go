@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
 // attributes are in the order in which instrumentation for HTTP servers and Kubernetes sets them.
@@ -45,15 +45,10 @@ func BenchmarkStreamKey(b *testing.B) {
 				theirs = append(theirs, float64(time.Since(middle))/rounds)
 			}
 			_, _ = sum, other
-			b.ReportMetric(median(ours), "ns/key")
-			b.ReportMetric(median(theirs), "ns/MapHash")
-			b.ReportMetric(median(theirs)/median(ours), "x")
+			b.ReportMetric(measure.Median(ours), "ns/key")
+			b.ReportMetric(measure.Median(theirs), "ns/MapHash")
+			b.ReportMetric(measure.Median(theirs)/measure.Median(ours), "x")
 			b.ReportMetric(testing.AllocsPerRun(100, func() { sum = streamkey.Attributes(m) }), "allocs/key")
 		})
 	}
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
 }

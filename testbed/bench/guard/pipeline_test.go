@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
@@ -57,9 +58,9 @@ func BenchmarkPipeline(b *testing.B) {
 				g, p := spend(b, sink, guarded, requests), spend(b, sink, plain, requests)
 				with, without, share = append(with, g), append(without, p), append(share, (g/p-1)*100)
 			}
-			b.ReportMetric(median(with), "ns/point")
-			b.ReportMetric(median(without), "ns/passed")
-			b.ReportMetric(median(share), "%more")
+			b.ReportMetric(measure.Median(with), "ns/point")
+			b.ReportMetric(measure.Median(without), "ns/passed")
+			b.ReportMetric(measure.Median(share), "%more")
 		})
 	}
 }
@@ -124,7 +125,7 @@ func load(b *testing.B, series int) [][]byte {
 // spend sends a million points and returns the process's CPU per point in nanoseconds.
 func spend(b *testing.B, s *sink, p *process.Process, requests [][]byte) float64 {
 	b.Helper()
-	before, arrived := cpu(b, p), s.requests.Load()
+	before, arrived := p.CPUSoFar(b), s.requests.Load()
 	n := pointsPerRun / pointsPerRequest
 	for i := range n {
 		r, err := http.Post("http://"+p.HTTP()+"/v1/metrics", "application/x-protobuf", bytes.NewReader(requests[i%len(requests)]))
@@ -134,20 +135,5 @@ func spend(b *testing.B, s *sink, p *process.Process, requests [][]byte) float64
 		require.Equal(b, http.StatusOK, r.StatusCode)
 	}
 	require.EqualValues(b, n, s.requests.Load()-arrived, "every request arrived")
-	return float64(cpu(b, p)-before) / pointsPerRun
-}
-
-// cpu returns the CPU time of a process so far, from /proc, in ticks of 10 ms.
-func cpu(b *testing.B, p *process.Process) time.Duration {
-	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-	require.NoError(b, err)
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	var ticks time.Duration
-	for _, f := range fields[11:13] { // utime and stime
-		n, err := strconv.Atoi(f)
-		require.NoError(b, err)
-		ticks += time.Duration(n)
-	}
-	return ticks * 10 * time.Millisecond
+	return float64(p.CPUSoFar(b)-before) / pointsPerRun
 }

@@ -57,7 +57,7 @@ func BenchmarkOpenLoop(b *testing.B) {
 			defer client.CloseIdleConnections()
 			for range b.N {
 				load(b, client, url, signal, rate, items, time.Second) // connections, caches
-				before := processCPU(b, p.Pid())
+				before := p.CPUSoFar(b)
 				waits, refused := load(b, client, url, signal, rate, items, time.Duration(seconds)*time.Second)
 				slices.Sort(waits)
 				for _, q := range []int{50, 95, 99} {
@@ -66,26 +66,11 @@ func BenchmarkOpenLoop(b *testing.B) {
 				b.ReportMetric(float64(waits[len(waits)-1].Microseconds())/1000, "max-ms")
 				b.ReportMetric(float64(refused), "refused")
 				b.ReportMetric(float64(len(waits))/float64(seconds), "accepted/s")
-				b.ReportMetric((processCPU(b, p.Pid())-before).Seconds()/float64(seconds), "server-cores")
+				b.ReportMetric((p.CPUSoFar(b)-before).Seconds()/float64(seconds), "server-cores")
 				b.ReportMetric(0, "ns/op")
 			}
 		})
 	}
-}
-
-// processCPU is what a running process has used so far, of Linux' clock of 100 ticks a second.
-func processCPU(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	require.NoError(b, err)
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	var ticks int
-	for _, field := range fields[11:13] { // utime, stime
-		n, err := strconv.Atoi(field)
-		require.NoError(b, err)
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // load returns how long each accepted request waited, and how many were not.

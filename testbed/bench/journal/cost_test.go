@@ -1,15 +1,12 @@
 package journal
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
@@ -80,9 +78,9 @@ func BenchmarkCPU(b *testing.B) {
 				}
 			}
 			for name := range all {
-				b.ReportMetric(median(spent[name]), name+"-ns/record")
+				b.ReportMetric(measure.Median(spent[name]), name+"-ns/record")
 				if name != "pass" {
-					b.ReportMetric(median(ratios[name]), name+"/pass")
+					b.ReportMetric(measure.Median(ratios[name]), name+"/pass")
 				}
 			}
 			b.ReportMetric(0, "ns/op")
@@ -151,7 +149,7 @@ func (g *gateway) spend(b *testing.B, senders int, arrives bool) float64 {
 		require.NoError(b, err)
 		bodies = append(bodies, body)
 	}
-	before, goal := cpu(b, g.Process), g.arrived.Load()+requestsPerRun*recordsPerRequest
+	before, goal := g.CPUSoFar(b), g.arrived.Load()+requestsPerRun*recordsPerRequest
 	var wg sync.WaitGroup
 	var next, failed atomic.Int64
 	for range senders {
@@ -169,25 +167,5 @@ func (g *gateway) spend(b *testing.B, senders int, arrives bool) float64 {
 	for end := time.Now().Add(time.Minute); arrives && g.arrived.Load() < goal; time.Sleep(time.Millisecond) {
 		require.True(b, time.Now().Before(end), "%d of %d records arrived", g.arrived.Load(), goal)
 	}
-	return float64(cpu(b, g.Process)-before) / (requestsPerRun * recordsPerRequest)
-}
-
-// cpu returns the CPU time of a process so far, from /proc, in ticks of 10 ms.
-func cpu(b *testing.B, p *process.Process) time.Duration {
-	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-	require.NoError(b, err)
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	var ticks time.Duration
-	for _, f := range fields[11:13] { // utime and stime
-		n, err := strconv.Atoi(f)
-		require.NoError(b, err)
-		ticks += time.Duration(n)
-	}
-	return ticks * 10 * time.Millisecond
-}
-
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
+	return float64(g.CPUSoFar(b)-before) / (requestsPerRun * recordsPerRequest)
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
@@ -123,7 +124,7 @@ func medianOf(n int, of func(int) float64) float64 {
 	for i := range values {
 		values[i] = of(i)
 	}
-	return median(values)
+	return measure.Median(values)
 }
 
 // outcome is what one run measured.

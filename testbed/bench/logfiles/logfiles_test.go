@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
@@ -78,9 +77,9 @@ func BenchmarkReaders(b *testing.B) {
 				overPlain = append(overPlain, plain.Seconds()/own.Seconds())
 				overParsed = append(overParsed, parsed.Seconds()/own.Seconds())
 			}
-			b.ReportMetric(median(mine), "cpu-ns/line")
-			b.ReportMetric(median(overPlain), "x-plain")
-			b.ReportMetric(median(overParsed), "x-parsed")
+			b.ReportMetric(measure.Median(mine), "cpu-ns/line")
+			b.ReportMetric(measure.Median(overPlain), "x-plain")
+			b.ReportMetric(measure.Median(overParsed), "x-parsed")
 		})
 	}
 }
@@ -94,7 +93,7 @@ func spend(b *testing.B, text []byte, receiver, id string) time.Duration {
 	require.NoError(b, os.WriteFile(path, []byte(conf), 0o600))
 	require.NoError(b, os.WriteFile(filepath.Join(dir, "app.txt"), text, 0o600))
 	p := process.Start(b, process.Settings{Configs: []string{path}})
-	before := cpu(b, p)
+	before := p.CPUSoFar(b)
 	require.NoError(b, os.Rename(filepath.Join(dir, "app.txt"), filepath.Join(dir, "app.log")))
 	tick := time.NewTicker(time.Second) // each look costs CPU too
 	defer tick.Stop()
@@ -103,27 +102,7 @@ func spend(b *testing.B, text []byte, receiver, id string) time.Duration {
 		n, err = ask.Metric(p.Telemetry(), "otelcol_receiver_accepted_log_records")
 		require.NoError(b, err)
 	}
-	spent := cpu(b, p) - before
+	spent := p.CPUSoFar(b) - before
 	p.Terminate(b)
 	return spent
-}
-
-func median(all []float64) float64 {
-	all = slices.Sorted(slices.Values(all))
-	return all[len(all)/2]
-}
-
-// cpu returns the CPU time of a process so far, from /proc, in ticks of 10 ms.
-func cpu(b *testing.B, p *process.Process) time.Duration {
-	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-	require.NoError(b, err)
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	var ticks time.Duration
-	for _, f := range fields[11:13] { // utime and stime
-		n, err := strconv.Atoi(f)
-		require.NoError(b, err)
-		ticks += time.Duration(n)
-	}
-	return ticks * 10 * time.Millisecond
 }

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
 	"github.com/penstockhq/penstock/testbed/backends/loki"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
@@ -80,13 +80,13 @@ func BenchmarkSenders(b *testing.B) {
 		}
 		for _, s := range senders {
 			b.Logf("%-14s %9.0f records/s a core, %6.1f bytes a record (cpu µs a record by round: %.2f)",
-				s.name, 1e6/median(cpu[s.name]), median(wire[s.name]), cpu[s.name])
-			b.ReportMetric(1e6/median(cpu[s.name]), s.name+"-records/s/core")
-			b.ReportMetric(median(wire[s.name]), s.name+"-B/record")
+				s.name, 1e6/measure.Median(cpu[s.name]), measure.Median(wire[s.name]), cpu[s.name])
+			b.ReportMetric(1e6/measure.Median(cpu[s.name]), s.name+"-records/s/core")
+			b.ReportMetric(measure.Median(wire[s.name]), s.name+"-B/record")
 		}
 		for _, peer := range senders[1:] {
 			b.Logf("loki / %s: %.1fx records/s a core, %.2fx bytes", peer.name,
-				median(ratios(cpu[peer.name], cpu["loki"])), median(ratios(wire["loki"], wire[peer.name])))
+				measure.Median(ratios(cpu[peer.name], cpu["loki"])), measure.Median(ratios(wire["loki"], wire[peer.name])))
 		}
 	}
 }
@@ -169,9 +169,4 @@ func ratios(a, b []float64) []float64 {
 		out[i] = a[i] / b[i]
 	}
 	return out
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
 }

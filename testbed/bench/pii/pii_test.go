@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
 // patterns do for redaction what the detectors of pii_scrubber's default do by shape; checks beyond a pattern's reach are left out.
@@ -119,11 +120,6 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func median(x []float64) float64 {
-	slices.Sort(x)
-	return x[len(x)/2]
-}
-
 func compare(b *testing.B, ld plog.Logs, size int) {
 	ours, theirs := both(b)
 	timed(b, ours, ld) // caches, and the validators' tables
@@ -135,9 +131,9 @@ func compare(b *testing.B, ld plog.Logs, size int) {
 		them = append(them, float64(size)/t.Seconds()/1e6)
 		ratio = append(ratio, t.Seconds()/u.Seconds())
 	}
-	b.ReportMetric(median(us), "ours-MB/s")
-	b.ReportMetric(median(them), "redaction-MB/s")
-	b.ReportMetric(median(ratio), "times-faster")
+	b.ReportMetric(measure.Median(us), "ours-MB/s")
+	b.ReportMetric(measure.Median(them), "redaction-MB/s")
+	b.ReportMetric(measure.Median(ratio), "times-faster")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -254,8 +250,8 @@ func BenchmarkLinear(b *testing.B) {
 				ratio = append(ratio, l.Seconds()/s.Seconds())
 				ns = append(ns, float64(l.Nanoseconds())/(1<<20))
 			}
-			b.ReportMetric(median(ratio), "1MiB/1KiB")
-			b.ReportMetric(median(ns), "ns/B")
+			b.ReportMetric(measure.Median(ratio), "1MiB/1KiB")
+			b.ReportMetric(measure.Median(ns), "ns/B")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

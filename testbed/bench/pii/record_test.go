@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
 // requests are OTLP requests of 500 log records of a web service, one in a hundred dirty; each record has 519 bytes on the wire, give or take its
@@ -97,11 +98,11 @@ func BenchmarkRecord(b *testing.B) {
 				w = append(w, float64(on.Nanoseconds())/float64(records))
 				ratio = append(ratio, on.Seconds()/off.Seconds())
 			}
-			decode, scrubbed := median(n), median(w)
+			decode, scrubbed := measure.Median(n), measure.Median(w)
 			b.ReportMetric(size, "B/record")
 			b.ReportMetric(decode, "decode-ns/record")
 			b.ReportMetric(scrubbed-decode, "scrubber-ns/record")
-			b.ReportMetric(median(ratio), "times-decode")
+			b.ReportMetric(measure.Median(ratio), "times-decode")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -27,6 +26,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
 const (
@@ -209,11 +209,6 @@ func run(b *testing.B, e exporter.Metrics, r *receiver, batches []pmetric.Metric
 	return c
 }
 
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
 func BenchmarkAgainstContrib(b *testing.B) {
 	for _, w := range workloads {
 		for _, protocol := range []string{"1.0", "2.0"} {
@@ -235,10 +230,10 @@ func BenchmarkAgainstContrib(b *testing.B) {
 					wire = append(wire, float64(x.bytes)/float64(y.bytes))
 					perCore = append(perCore, float64(w.n*batchesPerRun)/x.cpu.Seconds())
 				}
-				b.ReportMetric(median(speed), "x-speed")
-				b.ReportMetric(median(allocs), "x-fewer-allocs")
-				b.ReportMetric(median(wire), "x-bytes")
-				b.ReportMetric(median(perCore), "points/cpu-s")
+				b.ReportMetric(measure.Median(speed), "x-speed")
+				b.ReportMetric(measure.Median(allocs), "x-fewer-allocs")
+				b.ReportMetric(measure.Median(wire), "x-bytes")
+				b.ReportMetric(measure.Median(perCore), "points/cpu-s")
 			})
 		}
 	}
@@ -257,8 +252,8 @@ func BenchmarkBytes(b *testing.B) {
 				ratio = append(ratio, float64(y.bytes)/float64(x.bytes))
 				speed = append(speed, x.cpu.Seconds()/y.cpu.Seconds())
 			}
-			b.ReportMetric(median(ratio), "bytes-2.0/1.0")
-			b.ReportMetric(median(speed), "speed-2.0/1.0")
+			b.ReportMetric(measure.Median(ratio), "bytes-2.0/1.0")
+			b.ReportMetric(measure.Median(speed), "speed-2.0/1.0")
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
@@ -58,14 +58,9 @@ func BenchmarkReplay(b *testing.B) {
 		replayed = append(replayed, rate)
 		ratio = append(ratio, rate/live[i])
 	}
-	b.ReportMetric(median(live), "live-points/s")
-	b.ReportMetric(median(replayed), "replayed-points/s")
-	b.ReportMetric(median(ratio), "replay/live")
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
+	b.ReportMetric(measure.Median(live), "live-points/s")
+	b.ReportMetric(measure.Median(replayed), "replayed-points/s")
+	b.ReportMetric(measure.Median(ratio), "replay/live")
 }
 
 func sendAll(b *testing.B, p *process.Process, from time.Time) {

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
 const (
@@ -69,9 +70,9 @@ func BenchmarkAgainst(b *testing.B) {
 					t := fill(b, w.peer(b, w, input), streams)
 					ours, theirs, ratio = append(ours, o), append(theirs, t), append(ratio, t/o)
 				}
-				b.ReportMetric(median(ours), "ns/point")
-				b.ReportMetric(median(theirs), "peer-ns/point")
-				b.ReportMetric(median(ratio), "x-faster")
+				b.ReportMetric(measure.Median(ours), "ns/point")
+				b.ReportMetric(measure.Median(theirs), "peer-ns/point")
+				b.ReportMetric(measure.Median(ratio), "x-faster")
 			})
 		}
 	}
@@ -118,8 +119,8 @@ func linear(b *testing.B, streams int, shuffled bool) {
 			point = append(point, float64(took.Nanoseconds())/float64(2*streams))
 			closed = append(closed, float64(flushed.Nanoseconds())/float64(points))
 		}
-		b.ReportMetric(median(point), "ns/point")
-		b.ReportMetric(median(closed), "ns/closed")
+		b.ReportMetric(measure.Median(point), "ns/point")
+		b.ReportMetric(measure.Median(closed), "ns/closed")
 	})
 }
 
@@ -136,9 +137,9 @@ func BenchmarkBytes(b *testing.B) {
 					t := held(streams, func() side { return w.peer(b, w, input) })
 					ours, theirs, ratio = append(ours, o), append(theirs, t), append(ratio, t/o)
 				}
-				b.ReportMetric(median(ours), "B/stream")
-				b.ReportMetric(median(theirs), "peer-B/stream")
-				b.ReportMetric(median(ratio), "x-smaller")
+				b.ReportMetric(measure.Median(ours), "B/stream")
+				b.ReportMetric(measure.Median(theirs), "peer-B/stream")
+				b.ReportMetric(measure.Median(ratio), "x-smaller")
 			})
 		}
 	}
@@ -382,9 +383,4 @@ func cpu(who int) time.Duration {
 		panic(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
 }
