@@ -16,6 +16,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/internal/decompress"
 	"github.com/penstockhq/penstock/internal/partial"
+	"github.com/penstockhq/penstock/internal/slowbody"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 )
 
@@ -112,11 +113,11 @@ func mediaType(r *http.Request) (kind string, params map[string]string) {
 
 // admit reads a request and measures it.
 func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string) (in *request, held int64, refused *refusal) {
-	control := http.NewResponseController(w)
+	control, stopper := http.NewResponseController(w), slowbody.NewStopper(w)
 	var ended atomic.Bool
 	reader := l.reading.Begin(time.Now(), func() {
 		ended.Store(true)
-		_ = control.SetReadDeadline(time.Unix(1, 0)) // where that is not supported, read_timeout of the receiver ends it
+		stopper.Stop() // where that is not supported, read_timeout of the receiver ends it
 	})
 	defer reader.Done()
 	_ = control.SetReadDeadline(time.Now().Add(l.cfg.ReadTimeout))
@@ -130,6 +131,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 	if err != nil {
 		return nil, 0, l.unread(err, ended.Load())
 	}
+	stopper.Arrived()
 	_ = control.SetReadDeadline(time.Time{}) // else Go cancels the request when it is over, though all has been read
 	signal, known := signalOfPath(r.URL.Path)
 	in = &request{signal: signal, body: body}

@@ -3,8 +3,9 @@ package querylimit
 import (
 	"io"
 	"net/http"
-	"sync"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
 const (
@@ -21,24 +22,13 @@ func (g *Gate) arriving(w http.ResponseWriter, r *http.Request, came time.Time) 
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // the wait for a slot is not the client's fault; recorders in tests have no deadlines
-	var mu sync.Mutex
-	over := false
-	reader := g.reading.Begin(came, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !over { // a deadline would cancel the query
-			_ = control.SetReadDeadline(time.Unix(1, 0))
-		}
-	})
+	stopper := slowbody.NewStopper(w)
+	reader := g.reading.Begin(came, stopper.Stop)
 	arrived = func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
+		if stopper.Arrived() {
+			reader.Done()
+			_ = control.SetReadDeadline(time.Time{})
 		}
-		over = true
-		reader.Done()
-		_ = control.SetReadDeadline(time.Time{})
 	}
 	r.Body = &body{r.Body, arrived}
 	return arrived
