@@ -2,9 +2,7 @@ package prometheustsdbexporter
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
 func load(t *testing.T, conf *confmap.Conf) *Config {
@@ -75,21 +75,7 @@ func TestInvalidConfigNamesTheKey(t *testing.T) {
 
 // TestREADME loads every example of the README.
 func TestREADME(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	require.Len(t, blocks, 2)
-	for _, b := range blocks {
-		block, _, _ := strings.Cut(b, "```")
-		file := filepath.Join(t.TempDir(), "config.yaml")
-		require.NoError(t, os.WriteFile(file, []byte(block), 0o600))
-		conf, err := confmaptest.LoadConf(file)
-		require.NoError(t, err)
-		sub, err := conf.Sub("exporters::prometheus_tsdb")
-		require.NoError(t, err)
-		require.NotEmpty(t, sub.ToStringMap())
-		require.NoError(t, confmap.Validate(load(t, sub)))
-	}
+	assert.Len(t, readmetest.Load(t, "exporters", NewFactory(), nil), 2)
 }
 
 // A batch that is asked for, without saying how, is of points and keeps tenants apart.

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/delivery/local"
 	"github.com/penstockhq/penstock/internal/repeat"
@@ -122,7 +123,7 @@ func (p *partition) bounded(t int64) int64 {
 
 func firstTime(m pmetric.Metric) int64 {
 	switch {
-	case points(m) == 0:
+	case datapoint.Count(m) == 0:
 		return 0
 	case m.Type() == pmetric.MetricTypeGauge:
 		return int64(m.Gauge().DataPoints().At(0).Timestamp())

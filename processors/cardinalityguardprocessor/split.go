@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/tenant"
@@ -70,28 +71,12 @@ func (p *partition) split(ctx context.Context, md pmetric.Metrics, t *tally) *li
 	s.out.fromClient = fromClient != ""
 	rms.RemoveIf(func(rm pmetric.ResourceMetrics) bool {
 		rm.ScopeMetrics().RemoveIf(func(sm pmetric.ScopeMetrics) bool {
-			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return points(m) == 0 })
+			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return datapoint.Count(m) == 0 })
 			return sm.Metrics().Len() == 0
 		})
 		return rm.ScopeMetrics().Len() == 0
 	})
 	return s.out
-}
-
-func points(m pmetric.Metric) int {
-	switch m.Type() {
-	case pmetric.MetricTypeGauge:
-		return m.Gauge().DataPoints().Len()
-	case pmetric.MetricTypeSum:
-		return m.Sum().DataPoints().Len()
-	case pmetric.MetricTypeHistogram:
-		return m.Histogram().DataPoints().Len()
-	case pmetric.MetricTypeExponentialHistogram:
-		return m.ExponentialHistogram().DataPoints().Len()
-	case pmetric.MetricTypeSummary:
-		return m.Summary().DataPoints().Len()
-	}
-	return 0
 }
 
 func (s *splitter) resource(rm pmetric.ResourceMetrics, fromClient string) {

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/penstockhq/penstock/internal/protofield"
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
 )
 
@@ -84,15 +85,15 @@ const protobufTag = 1<<3 | 2
 
 // legacyProtobuf reads MetadataList{1: Metadata{1: Fingerprint{1: first_bytes}, 2: offset, 4: file_attributes as JSON}}.
 func legacyProtobuf(list []byte) (all []tail.Legacy, err error) {
-	err = eachField(list, func(number protowire.Number, metadata []byte, _ uint64) error {
+	err = protofield.Each(list, func(number protowire.Number, metadata []byte, _ uint64) error {
 		if number != 1 {
 			return nil
 		}
 		var old tail.Legacy
-		err := eachField(metadata, func(number protowire.Number, value []byte, n uint64) error {
+		err := protofield.Each(metadata, func(number protowire.Number, value []byte, n uint64) error {
 			switch number {
 			case 1:
-				return eachField(value, func(number protowire.Number, first []byte, _ uint64) error {
+				return protofield.Each(value, func(number protowire.Number, first []byte, _ uint64) error {
 					if number == 1 {
 						old.FirstBytes = first
 					}
@@ -113,35 +114,6 @@ func legacyProtobuf(list []byte) (all []tail.Legacy, err error) {
 		return err
 	})
 	return all, err
-}
-
-// eachField visits the fields of a message that are bytes or varints.
-func eachField(message []byte, visit func(number protowire.Number, value []byte, n uint64) error) error {
-	for len(message) > 0 {
-		number, kind, used := protowire.ConsumeTag(message)
-		if used < 0 {
-			return protowire.ParseError(used)
-		}
-		message = message[used:]
-		var value []byte
-		var n uint64
-		switch kind {
-		case protowire.BytesType:
-			value, used = protowire.ConsumeBytes(message)
-		case protowire.VarintType:
-			n, used = protowire.ConsumeVarint(message)
-		default:
-			used = protowire.ConsumeFieldValue(number, kind, message)
-		}
-		if used < 0 {
-			return protowire.ParseError(used)
-		}
-		message = message[used:]
-		if err := visit(number, value, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func legacyJSON(text []byte) (all []tail.Legacy, err error) {

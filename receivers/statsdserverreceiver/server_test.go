@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/consumer/consumertest"
@@ -24,7 +22,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
-	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/metadatatest"
 )
 
@@ -198,14 +196,14 @@ func TestRefusedLinesAreCounted(t *testing.T) {
 	h.stop()
 }
 
-// moody refuses what it is told to refuse.
-type moody struct {
+// refusing keeps metrics, or refuses them with an error.
+type refusing struct {
 	consumertest.MetricsSink
 	mu  sync.Mutex
 	err error // guarded by mu
 }
 
-func (m *moody) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
+func (m *refusing) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
@@ -214,15 +212,16 @@ func (m *moody) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) err
 	return m.MetricsSink.ConsumeMetrics(ctx, metrics)
 }
 
-func (m *moody) feel(err error) {
+// accept lets it keep metrics from now on.
+func (m *refusing) accept() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.err = err
+	m.err = nil
 }
 
 // An interval that the pipeline does not take goes on, and nothing of it is lost.
 func TestARefusedIntervalGoesOn(t *testing.T) {
-	next := &moody{err: errors.New("full")}
+	next := &refusing{err: errors.New("full")}
 	h := start(t, next, nil)
 	h.send("udp", "hits:1|c\ntime:5|ms")
 	h.await(2)
@@ -230,7 +229,7 @@ func TestARefusedIntervalGoesOn(t *testing.T) {
 	assert.Equal(t, 2, h.r.flush(t.Context(), time.Now()))
 	h.send("udp", "hits:2|c\ntime:7|ms")
 	h.await(4)
-	next.feel(nil)
+	next.accept()
 	h.stop()
 	require.Len(t, next.AllMetrics(), 1)
 	for _, m := range next.AllMetrics()[0].ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
@@ -245,7 +244,7 @@ func TestARefusedIntervalGoesOn(t *testing.T) {
 }
 
 func TestWhatIsRefusedForGoodIsCounted(t *testing.T) {
-	next := &moody{err: consumererror.NewPermanent(errors.New("never"))}
+	next := &refusing{err: consumererror.NewPermanent(errors.New("never"))}
 	h := start(t, next, nil)
 	h.send("udp", "hits:1|c\ntime:5|ms")
 	h.await(2)
@@ -275,21 +274,7 @@ func TestStartFails(t *testing.T) {
 
 // The README's examples are valid, and each wrong value is named by its key.
 func TestConfig(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		path := filepath.Join(t.TempDir(), "c.yaml")
-		require.NoError(t, os.WriteFile(path, []byte(block[:strings.Index(block, "```")]), 0o600))
-		conf, err := confmaptest.LoadConf(path)
-		require.NoError(t, err)
-		sub, err := conf.Sub("receivers::" + metadata.Type.String())
-		require.NoError(t, err)
-		cfg := createDefaultConfig().(*Config)
-		require.NoError(t, sub.Unmarshal(cfg))
-		require.NoError(t, cfg.Validate())
-	}
+	readmetest.Load(t, "receivers", NewFactory(), nil)
 	for key, change := range map[string]func(*Config){
 		"endpoint":             func(c *Config) { c.Endpoint = "localhost" },
 		"endpoint: ":           func(c *Config) { c.Endpoint = "tls://localhost:1" },

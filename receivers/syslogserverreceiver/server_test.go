@@ -2,20 +2,13 @@ package syslogserverreceiver
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,14 +17,15 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configtls"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/internal/certtest"
+	"github.com/penstockhq/penstock/internal/handover/handovertest"
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/metadatatest"
 )
 
@@ -223,7 +217,7 @@ func TestBytesAreKept(t *testing.T) {
 
 // What a pipeline does not take for the time being waits, and TCP senders with it; a stop gives it a last chance.
 func TestNothingIsLostWhileThePipelineRefuses(t *testing.T) {
-	next := &moody{err: errors.New("full")}
+	next := handovertest.Refuse(errors.New("full"))
 	h := start(t, next, nil)
 	const n = 6000
 	var texts strings.Builder
@@ -231,8 +225,8 @@ func TestNothingIsLostWhileThePipelineRefuses(t *testing.T) {
 		fmt.Fprintf(&texts, "<14>1 - h app - - - id %d\n", i)
 	}
 	h.send("tcp", texts.String())
-	next.awaitTries(t, 2)
-	next.feel(nil)
+	next.AwaitTries(t, 2)
+	next.Accept()
 	h.sink = &next.LogsSink
 	h.await(n)
 	assert.Len(t, h.stop(), n)
@@ -240,72 +234,18 @@ func TestNothingIsLostWhileThePipelineRefuses(t *testing.T) {
 }
 
 func TestWhatIsLostIsCounted(t *testing.T) {
-	next := &moody{err: consumererror.NewPermanent(errors.New("never"))}
+	next := handovertest.Refuse(consumererror.NewPermanent(errors.New("never")))
 	h := start(t, next, nil)
 	h.send("udp", "<14>1 - h app - - - refused")
-	next.awaitTries(t, 1)
+	next.AwaitTries(t, 1)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Equal(c, map[string]int64{"refused": 1}, h.counted("lost_messages"))
 	}, time.Minute, time.Millisecond)
 	h.stop()
 }
 
-// moody refuses what it is told to refuse.
-type moody struct {
-	consumertest.LogsSink
-	mu    sync.Mutex
-	err   error // guarded by mu
-	tries int   // guarded by mu
-}
-
-func (m *moody) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.tries++
-	if m.err != nil {
-		return m.err
-	}
-	return m.LogsSink.ConsumeLogs(ctx, logs)
-}
-
-func (m *moody) feel(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.err = err
-}
-
-func (m *moody) awaitTries(t *testing.T, n int) {
-	t.Helper()
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		assert.GreaterOrEqual(c, m.tries, n)
-	}, time.Minute, time.Millisecond)
-}
-
-// certificate writes a certificate for 127.0.0.1 and its key, and returns their paths and the pool that trusts it.
-func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, private.Public(), private)
-	require.NoError(t, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	require.NoError(t, os.WriteFile(cert, certPEM, 0o600))
-	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
-	pool = x509.NewCertPool()
-	require.True(t, pool.AppendCertsFromPEM(certPEM))
-	return cert, key, pool
-}
-
 func TestTLS(t *testing.T) {
-	cert, key, pool := certificate(t)
+	cert, key, pool := certtest.Loopback(t)
 	h := start(t, nil, func(c *Config) {
 		c.Endpoint = "127.0.0.1:0"
 		c.TLS = configoptional.Some(configtls.ServerConfig{Config: configtls.Config{CertFile: cert, KeyFile: key}})
@@ -344,21 +284,7 @@ func TestPeer(t *testing.T) {
 
 // The README's examples are valid, and each wrong value is named by its key.
 func TestConfig(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		path := filepath.Join(t.TempDir(), "c.yaml")
-		require.NoError(t, os.WriteFile(path, []byte(block[:strings.Index(block, "```")]), 0o600))
-		conf, err := confmaptest.LoadConf(path)
-		require.NoError(t, err)
-		sub, err := conf.Sub("receivers::" + metadata.Type.String())
-		require.NoError(t, err)
-		cfg := createDefaultConfig().(*Config)
-		require.NoError(t, sub.Unmarshal(cfg))
-		require.NoError(t, cfg.Validate())
-	}
+	readmetest.Load(t, "receivers", NewFactory(), nil)
 	for key, change := range map[string]func(*Config){
 		"endpoint":           func(c *Config) { c.Endpoint = "514" },
 		"tls: tls://h:6514":  func(c *Config) { c.Endpoint = "tls://h:6514" },

@@ -18,14 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/penstockhq/penstock/receivers/systemdjournalreceiver/internal/metadata"
+	"github.com/penstockhq/penstock/internal/handover/handovertest"
+	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/systemdjournalreceiver/internal/metadatatest"
 )
 
@@ -247,34 +247,12 @@ func TestEntriesComeWhole(t *testing.T) {
 	assert.Equal(t, int64(1), counted(tel, "unparsed_entries"))
 }
 
-// moody refuses what it is told to refuse.
-type moody struct {
-	consumertest.LogsSink
-	mu    sync.Mutex
-	err   error // guarded by mu
-	tries int   // guarded by mu
-}
-
-func (m *moody) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.tries++
-	if m.err != nil {
-		return m.err
-	}
-	return m.LogsSink.ConsumeLogs(ctx, logs)
-}
-
 // The position does not move past entries that the pipeline has not taken.
 func TestARefusalMovesNoPosition(t *testing.T) {
-	f, d, refusing := newFake(t), &disk{text: map[string]string{}}, &moody{err: errors.New("full")}
+	f, d, refusing := newFake(t), &disk{text: map[string]string{}}, handovertest.Refuse(errors.New("full"))
 	f.write(t, `{"MESSAGE":"one"}`, `{"MESSAGE":"two"}`)
 	j, _ := start(t, f, d, refusing)
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		refusing.mu.Lock()
-		defer refusing.mu.Unlock()
-		assert.NotZero(c, refusing.tries)
-	}, time.Minute, time.Millisecond)
+	refusing.AwaitTries(t, 1)
 	j.stopDelivering() // as the end of a stop's patience does
 	stop(t, j)
 	assert.Empty(t, d.text)
@@ -310,21 +288,7 @@ func TestNext(t *testing.T) {
 
 // The README's examples are valid, and each wrong value is named by its key.
 func TestConfig(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		path := filepath.Join(t.TempDir(), "c.yaml")
-		require.NoError(t, os.WriteFile(path, []byte(block[:strings.Index(block, "```")]), 0o600))
-		conf, err := confmaptest.LoadConf(path)
-		require.NoError(t, err)
-		sub, err := conf.Sub("receivers::" + metadata.Type.String())
-		require.NoError(t, err)
-		cfg := createDefaultConfig().(*Config)
-		require.NoError(t, sub.Unmarshal(cfg))
-		require.NoError(t, cfg.Validate())
-	}
+	readmetest.Load(t, "receivers", NewFactory(), nil)
 	for key, change := range map[string]func(*Config){
 		"journalctl_path": func(c *Config) { c.JournalctlPath = " " },
 		"start_at":        func(c *Config) { c.StartAt = "middle" },

@@ -1,24 +1,16 @@
 package edge
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/certtest"
 	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
@@ -51,7 +43,7 @@ func TestSyslogDatagramsAreCounted(t *testing.T) {
 
 // With a certificate the address takes UDP, and TLS over TCP. Messages of any size and of no format arrive, and the latter are counted.
 func TestSyslogOverTLS(t *testing.T) {
-	cert, key, pool := certificate(t)
+	cert, key, pool := certtest.Loopback(t)
 	g := gateway.New(t)
 	address := freeport.One(t)
 	p := agentIn(t, g, map[string]string{"PENSTOCK_SYSLOG_ENDPOINT": address, "PENSTOCK_SYSLOG_TLS_CERT": cert, "PENSTOCK_SYSLOG_TLS_KEY": key,
@@ -93,25 +85,4 @@ func TestSyslogOverTLS(t *testing.T) {
 		return nil
 	})
 	p.Terminate(t)
-}
-
-// certificate writes a certificate for 127.0.0.1 and its key, and returns their paths and the pool that trusts it.
-func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, private.Public(), private)
-	require.NoError(t, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	require.NoError(t, os.WriteFile(cert, certPEM, 0o600))
-	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
-	pool = x509.NewCertPool()
-	require.True(t, pool.AppendCertsFromPEM(certPEM))
-	return cert, key, pool
 }

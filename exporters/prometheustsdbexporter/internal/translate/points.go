@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
@@ -38,7 +39,7 @@ type metricKind struct {
 
 // metric translates a metric.
 func (c *converter) metric(m pmetric.Metric) {
-	n := count(m)
+	n := datapoint.Count(m)
 	if n == 0 {
 		return
 	}
@@ -116,22 +117,6 @@ func unsupported(m pmetric.Metric, delta bool) (Reason, bool) {
 	default:
 		return NoTemporality, true
 	}
-}
-
-func count(m pmetric.Metric) int {
-	switch m.Type() {
-	case pmetric.MetricTypeGauge:
-		return m.Gauge().DataPoints().Len()
-	case pmetric.MetricTypeSum:
-		return m.Sum().DataPoints().Len()
-	case pmetric.MetricTypeHistogram:
-		return m.Histogram().DataPoints().Len()
-	case pmetric.MetricTypeExponentialHistogram:
-		return m.ExponentialHistogram().DataPoints().Len()
-	case pmetric.MetricTypeSummary:
-		return m.Summary().DataPoints().Len()
-	}
-	return 0
 }
 
 func (c *converter) metricName(m pmetric.Metric) (string, error) {

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/penstockhq/penstock/internal/protofield"
 )
 
 // maxPairs is how many labels a stream, or pieces of structured metadata an entry, may have.
@@ -170,33 +172,13 @@ func text(value []byte) string {
 	return strings.ToValidUTF8(string(value), "\uFFFD")
 }
 
-// fields calls visit with each field of a message: the bytes of a length-delimited one, the number of a varint.
+// fields calls visit with each field of a message, as [protofield.Each].
 func fields(message []byte, visit func(number protowire.Number, value []byte, n uint64) error) error {
-	for len(message) > 0 {
-		number, kind, used := protowire.ConsumeTag(message)
-		if used < 0 {
-			return fmt.Errorf("%w: a field's tag is wrong", ErrMalformed)
-		}
-		message = message[used:]
-		var value []byte
-		var n uint64
-		switch kind {
-		case protowire.BytesType:
-			value, used = protowire.ConsumeBytes(message)
-		case protowire.VarintType:
-			n, used = protowire.ConsumeVarint(message)
-		default:
-			used = protowire.ConsumeFieldValue(number, kind, message)
-		}
-		if used < 0 {
-			return fmt.Errorf("%w: a field's value is wrong", ErrMalformed)
-		}
-		message = message[used:]
-		if err := visit(number, value, n); err != nil {
-			return err
-		}
+	err := protofield.Each(message, visit)
+	if errors.Is(err, protofield.ErrTag) || errors.Is(err, protofield.ErrValue) {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	return nil
+	return err
 }
 
 // ParseLabels reads the text form of labels: {name="value", other="value"}, each value quoted as in Go.

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/penstockhq/penstock/internal/datapoint"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/audit"
@@ -119,7 +120,7 @@ func jobsIn(md pmetric.Metrics, points map[string]int) {
 		n := 0
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
-				n += pointsOf(m)
+				n += datapoint.Count(m)
 			}
 		}
 		if n == 0 {
@@ -139,20 +140,4 @@ func textOf(key string, of pcommon.Map) string {
 		return ""
 	}
 	return v.AsString()
-}
-
-func pointsOf(m pmetric.Metric) int {
-	switch m.Type() {
-	case pmetric.MetricTypeGauge:
-		return m.Gauge().DataPoints().Len()
-	case pmetric.MetricTypeSum:
-		return m.Sum().DataPoints().Len()
-	case pmetric.MetricTypeHistogram:
-		return m.Histogram().DataPoints().Len()
-	case pmetric.MetricTypeExponentialHistogram:
-		return m.ExponentialHistogram().DataPoints().Len()
-	case pmetric.MetricTypeSummary:
-		return m.Summary().DataPoints().Len()
-	}
-	return 0
 }
