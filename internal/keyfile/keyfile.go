@@ -2,7 +2,7 @@
 // and the command `penstock keys` writes it.
 //
 // A key is "penstock_", eight letters and digits that name it, "_", and a secret of 256 random bits. With so many bits a single SHA-256
-// is as good as a slow hash: nobody guesses it, and whoever reads the file can't turn it round.
+// is as good as a slow hash: an attacker can't guess it, and a reader of the file can't compute the key from the hash.
 package keyfile
 
 import (

@@ -134,7 +134,7 @@ func (s *server) Shutdown(context.Context) error {
 	return nil
 }
 
-// deliver hands over what has come while the pipeline took what was before it.
+// deliver gives the pipeline one batch after the other; the next one fills meanwhile.
 func (s *server) deliver(ctx context.Context) {
 	for {
 		taken, ok := s.batch.Take()

@@ -116,7 +116,7 @@ func (j *journal) Shutdown(ctx context.Context) (err error) {
 	return err
 }
 
-// deliver hands over what was read while the pipeline took what was before it, and then saves the position.
+// deliver gives the pipeline one batch after the other, and saves the position behind each; the next one fills meanwhile.
 func (j *journal) deliver(ctx context.Context) {
 	for {
 		taken, ok := j.batch.Take()

@@ -31,7 +31,7 @@ func (o Owner) Instance() (string, error) {
 }
 
 // InstanceBehindJournal returns Instance where an extension of host holds the journal, and "" where the journal is a Kafka that gateways
-// share: there a series belongs to one partition, whoever owns it.
+// share: there a series belongs to one partition, and the partition to one instance at a time.
 func (o Owner) InstanceBehindJournal(host component.Host) (string, error) {
 	for _, e := range host.GetExtensions() {
 		if _, ok := e.(interface {

@@ -10,7 +10,7 @@ var credentialCalls = wordsOf("auth", "basicauth", "httpbasicauth", "setbasicaut
 const maxArguments = 8
 
 // signIn looks for the last string among the arguments of a call that signs in: auth("bob", "x"), new PDO($dsn, 'bob', 'x') ('(' is at i).
-// It must look random, since a name may stand there too.
+// It must look random, since calls take names in that place too.
 func (sc *scan) signIn(i int) int {
 	t := sc.t
 	from := runBack(t, i, cWord, 40)

@@ -158,7 +158,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A panic is told with the detector, the place and the line, without a word of the data.
+// The report of a panic names the detector, the field and the line of code, and has no word of the data.
 func TestPanicsAreNamed(t *testing.T) {
 	s := settings(t, protect.Rule{})
 	s.Scanner = detect.New(detect.Options{Custom: []detect.Custom{{}}}) // it has no expression

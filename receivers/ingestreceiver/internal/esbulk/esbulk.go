@@ -13,7 +13,7 @@ import (
 // ErrTooMany says that a request has more actions than it may have.
 var ErrTooMany = errors.New("the request has too many actions")
 
-// MalformedError says that a line is not what has to stand there. Nothing of the request can be taken, since the lines behind it can't
+// MalformedError says that a line is neither the action nor the document that the bulk format has in that place. Nothing of the request can be taken, since the lines behind it can't
 // be told apart.
 type MalformedError struct {
 	Line int // from 1

@@ -1,4 +1,4 @@
-// Package behind looks at the configuration of the pipelines behind a receiver: only components that deliver before they answer may stand there.
+// Package behind checks the configuration of the pipelines behind a receiver: they may have only components that deliver before they answer.
 package behind
 
 import (
