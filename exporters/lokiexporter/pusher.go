@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
+	"github.com/penstockhq/penstock/internal/lentbody"
 	"github.com/penstockhq/penstock/internal/verdict"
 )
 
@@ -71,12 +72,13 @@ func (c *pusher) encode(dst, request []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// post sends an encoded request. err means that there is no answer.
+// post sends an encoded request, and has no use of body when it returns. err means that there is no answer.
 func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func() time.Time) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	req, end, err := lentbody.NewRequest(ctx, http.MethodPost, c.url, body)
 	if err != nil {
 		return answer{}, err
 	}
+	defer end()
 	if c.encoding == encodingProtobuf {
 		req.Header.Set("Content-Type", "application/x-protobuf")
 	} else {

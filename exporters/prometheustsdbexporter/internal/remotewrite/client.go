@@ -1,7 +1,6 @@
 package remotewrite
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstockhq/penstock/internal/lentbody"
 	"github.com/penstockhq/penstock/internal/verdict"
 )
 
@@ -75,12 +75,13 @@ func NewClient(client *http.Client, url, userAgent string) *Client {
 	return &Client{&own, url, userAgent}
 }
 
-// Send posts a compressed request of version v. header is added to it. An error means that there was no answer.
+// Send posts a compressed request of version v, and has no use of payload when it returns. header is added to it. An error means that there was no answer.
 func (c *Client) Send(ctx context.Context, v Version, payload []byte, header http.Header) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(payload))
+	req, end, err := lentbody.NewRequest(ctx, http.MethodPost, c.url, payload)
 	if err != nil {
 		return Response{}, fmt.Errorf("make the request: %w", err)
 	}
+	defer end()
 	for k, vs := range header {
 		req.Header[k] = vs
 	}
