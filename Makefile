@@ -16,6 +16,7 @@ COLD      := github.com/apache/arrow-go/v18/arrow/compute k8s.io sigs.k8s.io git
              github.com/twmb/franz-go/pkg/kmsg github.com/twmb/franz-go/pkg/kadm github.com/elastic/lunes
 GCFLAGS   := $(foreach package,$(COLD),-gcflags=$(package)/...=-l)
 PROFILE   ?= standalone
+CROSS     ?= linux-arm64 darwin-arm64 windows-amd64
 PKGS      ?= ./...
 FUZZTIME  ?= 20s
 COMPONENTS = $(sort $(dir $(wildcard */*/metadata.yaml)))
@@ -60,15 +61,15 @@ SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexport
              processors/windowrollupprocessor/internal/rollup extensions/embeddedkafkaextension/internal/commitlog
 
 .PHONY: unit
-unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 57 500 simulated schedules of crashes, lost answers and cut logs
+unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 14 400 simulated schedules of crashes, lost answers and cut logs
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 40m $(addprefix ./,$(SERIAL))
 	cd internal/command && $(GO) test -race ./...
 	cd telemetry/guardedtelemetry && $(GO) test -race ./...
 
 .PHONY: simulation
-simulation: ## The simulated schedules alone (three minutes)
-	$(GO) test -count=1 -timeout 20m ./internal/delivery/simulation
+simulation: ## 60 000 simulated schedules of crashes, lost answers and cut logs (twelve minutes)
+	$(GO) test -count=1 -timeout 60m ./internal/delivery/simulation -args -schedules 2500
 
 .PHONY: smoke
 smoke: build ## The built binary, driven by a Go SDK
@@ -114,6 +115,25 @@ bench-numbers: build ## Metrics against peers, five interleaved pairs, CPU time:
 	cd testbed && $(GO) test -run '^$$' -bench 'Pipeline/series=100000$$' -benchtime 5x -timeout 60m ./bench/guard
 	cd testbed && $(GO) test -run '^$$' -bench Against -benchtime 5x -timeout 60m ./bench/rollup
 	cd testbed && $(GO) test -run '^$$' -bench 'Linear|Bytes' -benchtime 1x -timeout 60m ./bench/rollup
+
+.PHONY: figures
+figures: build kafka ## Run the benchmarks against peers and write testbed/figures/report.md (two hours, on an idle machine)
+	@rm -f $(BUILD)/figures.jsonl
+	cd testbed && FIGURES=$(CURDIR)/$(BUILD)/figures.jsonl $(GO) test -run '^$$' -bench . -benchtime 5x -p 1 -timeout 240m ./bench/...
+	cd testbed && $(GO) run ./figures/collect ../$(BUILD)/figures.jsonl
+
+.PHONY: check-figures
+check-figures: ## Fail when a figure of a README is not what the benchmarks measured last
+	cd testbed && $(GO) test -count=1 ./figures
+
+.PHONY: cross
+cross: $(BUILD)/src/run.go ## Build the distribution for other systems: build/penstock-<os>-<arch>
+	@set -e; for target in $(CROSS); do echo "$$target"; \
+		(cd $(BUILD)/src && GOOS=$${target%-*} GOARCH=$${target#*-} CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS) -o ../penstock-$$target .); done
+
+.PHONY: vulncheck
+vulncheck: $(TOOLS)/govulncheck ## Known vulnerabilities in what the code calls (asks the Go vulnerability database)
+	@set -e; for module in . internal/command telemetry/guardedtelemetry testbed; do (cd $$module && $(CURDIR)/$(TOOLS)/govulncheck ./...); done
 
 .PHONY: lint
 lint: $(TOOLS)/staticcheck ## gofmt, vet, staticcheck and go mod tidy over every module

@@ -117,7 +117,7 @@ func (t *transaction) Append(ref storage.SeriesRef, series labels.Labels, _, at 
 
 func (t *transaction) Commit() error { return t.next.ConsumeMetrics(t.ctx, t.samples) }
 
-// TestTheComponentsCountOnce runs the schedules, 15 000, with cardinality_guard, window_rollup and prometheus_tsdb's totals as
+// TestTheComponentsCountOnce runs the schedules with cardinality_guard, window_rollup and prometheus_tsdb's totals as
 // they are.
 func TestTheComponentsCountOnce(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	schedules = flag.Uint64("schedules", 2500, "schedules of each pipeline")
+	schedules = flag.Uint64("schedules", 600, "schedules of each pipeline (make simulation runs 2500)")
 	seed      = flag.Uint64("seed", 0, "one schedule, traced, instead of all")
 )
 

@@ -111,20 +111,23 @@ func compare(b *testing.B, callers, writes int, ours, theirs string, write, peer
 		all, peers = append(all, run(b, callers, writes, write)), append(peers, run(b, callers, writes, peer))
 	}
 	for name, of := range map[string][]outcome{ours: all, theirs: peers} {
-		b.ReportMetric(medianOf(len(of), func(i int) float64 { return of[i].rate }), name+"/s")
-		b.ReportMetric(medianOf(len(of), func(i int) float64 { return of[i].p50.Seconds() * 1000 }), name+"-p50-ms")
+		measure.Report(b, each(of, func(o outcome) float64 { return o.rate }), name+"/s")
+		measure.Report(b, each(of, func(o outcome) float64 { return o.p50.Seconds() * 1000 }), name+"-p50-ms")
 	}
-	b.ReportMetric(medianOf(len(all), func(i int) float64 { return all[i].rate / peers[i].rate }), "x-rate")
-	b.ReportMetric(medianOf(len(all), func(i int) float64 { return peers[i].cpu / all[i].cpu }), "x-less-cpu")
+	var rate, cpu []float64
+	for i := range all {
+		rate, cpu = append(rate, all[i].rate/peers[i].rate), append(cpu, peers[i].cpu/all[i].cpu)
+	}
+	measure.Report(b, rate, "x-rate")
+	measure.Report(b, cpu, "x-less-cpu")
 	b.ReportMetric(0, "ns/op")
 }
 
-func medianOf(n int, of func(int) float64) float64 {
-	values := make([]float64, n)
-	for i := range values {
-		values[i] = of(i)
+func each(outcomes []outcome, value func(outcome) float64) (values []float64) {
+	for _, o := range outcomes {
+		values = append(values, value(o))
 	}
-	return measure.Median(values)
+	return values
 }
 
 // outcome is what one run measured.

@@ -81,12 +81,12 @@ func BenchmarkSenders(b *testing.B) {
 		for _, s := range senders {
 			b.Logf("%-14s %9.0f records/s a core, %6.1f bytes a record (cpu µs a record by round: %.2f)",
 				s.name, 1e6/measure.Median(cpu[s.name]), measure.Median(wire[s.name]), cpu[s.name])
-			b.ReportMetric(1e6/measure.Median(cpu[s.name]), s.name+"-records/s/core")
-			b.ReportMetric(measure.Median(wire[s.name]), s.name+"-B/record")
+			measure.Report(b, cpu[s.name], s.name+"-µs/record")
+			measure.Report(b, wire[s.name], s.name+"-B/record")
 		}
 		for _, peer := range senders[1:] {
-			b.Logf("loki / %s: %.1fx records/s a core, %.2fx bytes", peer.name,
-				measure.Median(ratios(cpu[peer.name], cpu["loki"])), measure.Median(ratios(wire["loki"], wire[peer.name])))
+			measure.Report(b, ratios(cpu[peer.name], cpu["loki"]), "x-records-of-"+peer.name)
+			measure.Report(b, ratios(wire["loki"], wire[peer.name]), "x-bytes-of-"+peer.name)
 		}
 	}
 }

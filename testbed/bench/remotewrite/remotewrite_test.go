@@ -230,10 +230,10 @@ func BenchmarkAgainstContrib(b *testing.B) {
 					wire = append(wire, float64(x.bytes)/float64(y.bytes))
 					perCore = append(perCore, float64(w.n*batchesPerRun)/x.cpu.Seconds())
 				}
-				b.ReportMetric(measure.Median(speed), "x-speed")
-				b.ReportMetric(measure.Median(allocs), "x-fewer-allocs")
-				b.ReportMetric(measure.Median(wire), "x-bytes")
-				b.ReportMetric(measure.Median(perCore), "points/cpu-s")
+				measure.Report(b, speed, "x-speed")
+				measure.Report(b, allocs, "x-fewer-allocs")
+				measure.Report(b, wire, "x-bytes")
+				measure.Report(b, perCore, "points/cpu-s")
 			})
 		}
 	}
@@ -252,8 +252,8 @@ func BenchmarkBytes(b *testing.B) {
 				ratio = append(ratio, float64(y.bytes)/float64(x.bytes))
 				speed = append(speed, x.cpu.Seconds()/y.cpu.Seconds())
 			}
-			b.ReportMetric(measure.Median(ratio), "bytes-2.0/1.0")
-			b.ReportMetric(measure.Median(speed), "speed-2.0/1.0")
+			measure.Report(b, ratio, "bytes-2.0/1.0")
+			measure.Report(b, speed, "speed-2.0/1.0")
 		})
 	}
 }

@@ -70,9 +70,9 @@ func BenchmarkAgainst(b *testing.B) {
 					t := fill(b, w.peer(b, w, input), streams)
 					ours, theirs, ratio = append(ours, o), append(theirs, t), append(ratio, t/o)
 				}
-				b.ReportMetric(measure.Median(ours), "ns/point")
-				b.ReportMetric(measure.Median(theirs), "peer-ns/point")
-				b.ReportMetric(measure.Median(ratio), "x-faster")
+				measure.Report(b, ours, "ns/point")
+				measure.Report(b, theirs, "peer-ns/point")
+				measure.Report(b, ratio, "x-faster")
 			})
 		}
 	}
@@ -119,8 +119,8 @@ func linear(b *testing.B, streams int, shuffled bool) {
 			point = append(point, float64(took.Nanoseconds())/float64(2*streams))
 			closed = append(closed, float64(flushed.Nanoseconds())/float64(points))
 		}
-		b.ReportMetric(measure.Median(point), "ns/point")
-		b.ReportMetric(measure.Median(closed), "ns/closed")
+		measure.Report(b, point, "ns/point")
+		measure.Report(b, closed, "ns/closed")
 	})
 }
 
@@ -137,9 +137,9 @@ func BenchmarkBytes(b *testing.B) {
 					t := held(streams, func() side { return w.peer(b, w, input) })
 					ours, theirs, ratio = append(ours, o), append(theirs, t), append(ratio, t/o)
 				}
-				b.ReportMetric(measure.Median(ours), "B/stream")
-				b.ReportMetric(measure.Median(theirs), "peer-B/stream")
-				b.ReportMetric(measure.Median(ratio), "x-smaller")
+				measure.Report(b, ours, "B/stream")
+				measure.Report(b, theirs, "peer-B/stream")
+				measure.Report(b, ratio, "x-smaller")
 			})
 		}
 	}
