@@ -65,7 +65,7 @@ unit: ## Unit tests of the components, the commands and the telemetry, with the 
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 40m $(addprefix ./,$(SERIAL))
 	cd internal/command && $(GO) test -race ./...
-	cd telemetry/guardedtelemetry && $(GO) test -race ./...
+	cd telemetry/protectedtelemetry && $(GO) test -race ./...
 
 .PHONY: simulation
 simulation: ## 60 000 simulated schedules of crashes, lost answers and cut logs (twelve minutes)
@@ -133,20 +133,20 @@ cross: $(BUILD)/src/run.go ## Build the distribution for other systems: build/pe
 
 .PHONY: vulncheck
 vulncheck: $(TOOLS)/govulncheck ## Known vulnerabilities in what the code calls (asks the Go vulnerability database)
-	@set -e; for module in . internal/command telemetry/guardedtelemetry testbed; do (cd $$module && $(CURDIR)/$(TOOLS)/govulncheck ./...); done
+	@set -e; for module in . internal/command telemetry/protectedtelemetry testbed; do (cd $$module && $(CURDIR)/$(TOOLS)/govulncheck ./...); done
 
 .PHONY: lint
 lint: $(TOOLS)/staticcheck ## gofmt, vet, staticcheck and go mod tidy over every module
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	cd internal/command && $(GO) mod tidy -diff
-	cd telemetry/guardedtelemetry && $(GO) mod tidy -diff
+	cd telemetry/protectedtelemetry && $(GO) mod tidy -diff
 	cd testbed && $(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(CURDIR)/$(TOOLS)/staticcheck ./...
 	cd internal/command && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 	cd internal/command && GOOS=windows $(GO) vet ./internal/program && GOOS=darwin $(GO) vet ./internal/program
-	cd telemetry/guardedtelemetry && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
+	cd telemetry/protectedtelemetry && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 	cd testbed && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 
 .PHONY: generate

@@ -106,7 +106,7 @@ func BenchmarkPush(b *testing.B) {
 }
 
 // BenchmarkTranslate compares with the usual way: push types, Marshal, snappy. It has neither
-// sorting nor limits nor a label guard.
+// sorting nor limits nor a limit of streams.
 func BenchmarkTranslate(b *testing.B) {
 	ld := usualLogs(1, 1000)
 	cfg := createDefaultConfig().(*Config)

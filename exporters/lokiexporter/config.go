@@ -57,8 +57,8 @@ type Config struct {
 	StructuredMetadata bool `mapstructure:"structured_metadata"`
 	// Labels are the stream labels. A list given replaces the default whole.
 	Labels []LabelConfig `mapstructure:"labels"`
-	// LabelGuard bounds the streams of a tenant.
-	LabelGuard LabelGuardConfig `mapstructure:"label_guard"`
+	// StreamLimit bounds the streams of a tenant.
+	StreamLimit StreamLimitConfig `mapstructure:"stream_limit"`
 	// Tenant says where X-Scope-OrgID comes from.
 	Tenant TenantConfig `mapstructure:"tenant"`
 	// TenantPatience is how long Loki may refuse one tenant, with statuses after which a request is sent again, before that tenant's entries
@@ -94,8 +94,8 @@ type LabelConfig struct {
 	Value string `mapstructure:"value"`
 }
 
-// LabelGuardConfig bounds the streams of each tenant.
-type LabelGuardConfig struct {
+// StreamLimitConfig bounds the streams of each tenant.
+type StreamLimitConfig struct {
 	// MaxStreams is the number of active streams a tenant; past it the label with
 	// the most values becomes structured metadata.
 	MaxStreams int `mapstructure:"max_streams"`
@@ -190,7 +190,7 @@ func (c *Config) Validate() error {
 			fail("sending_queue.batch.partition.metadata_keys: %q needs %q (tenant.metadata_key), or batches would lose their tenant", keys, key)
 		}
 	}
-	errs = errors.Join(errs, c.validateLabels(), c.LabelGuard.validate(), c.Limits.validate())
+	errs = errors.Join(errs, c.validateLabels(), c.StreamLimit.validate(), c.Limits.validate())
 	return errs
 }
 
@@ -223,12 +223,12 @@ func (c *Config) validateLabels() error {
 	return errs
 }
 
-func (c *LabelGuardConfig) validate() error {
+func (c *StreamLimitConfig) validate() error {
 	return errors.Join(
-		positive("label_guard.max_streams", c.MaxStreams),
-		positive("label_guard.max_tenants", c.MaxTenants),
-		positive("label_guard.idle_timeout", c.IdleTimeout),
-		positive("label_guard.release_after", c.ReleaseAfter),
+		positive("stream_limit.max_streams", c.MaxStreams),
+		positive("stream_limit.max_tenants", c.MaxTenants),
+		positive("stream_limit.idle_timeout", c.IdleTimeout),
+		positive("stream_limit.release_after", c.ReleaseAfter),
 	)
 }
 

@@ -42,7 +42,7 @@ func TestLoadConfig(t *testing.T) {
 		{Name: "service_name", Resource: []string{"service.name"}, Value: "none"},
 		{Name: "route", Record: []string{"http.route"}},
 	}, got.Labels)
-	assert.Equal(t, LabelGuardConfig{MaxStreams: 100, MaxTenants: 10, IdleTimeout: 10 * time.Minute, ReleaseAfter: 2 * time.Hour}, got.LabelGuard)
+	assert.Equal(t, StreamLimitConfig{MaxStreams: 100, MaxTenants: 10, IdleTimeout: 10 * time.Minute, ReleaseAfter: 2 * time.Hour}, got.StreamLimit)
 	assert.Equal(t, TenantConfig{ResourceAttribute: "team"}, got.Tenant)
 	assert.Equal(t, 2, got.QueueConfig.Get().NumConsumers)
 	assert.Equal(t, 15, got.Limits.LabelNames, "what is not written keeps its default")
@@ -75,10 +75,10 @@ func TestInvalidConfig(t *testing.T) {
 		{"tenants mixed by the queue", func(c *Config) {
 			c.QueueConfig.GetOrInsertDefault().Batch.GetOrInsertDefault().Partition.MetadataKeys = nil
 		}, "sending_queue.batch.partition.metadata_keys: [] needs \"x-scope-orgid\""},
-		{"no streams", func(c *Config) { c.LabelGuard.MaxStreams = 0 }, "label_guard.max_streams: 0"},
-		{"no tenants", func(c *Config) { c.LabelGuard.MaxTenants = -1 }, "label_guard.max_tenants: -1"},
-		{"idle", func(c *Config) { c.LabelGuard.IdleTimeout = 0 }, "label_guard.idle_timeout: 0s"},
-		{"release", func(c *Config) { c.LabelGuard.ReleaseAfter = 0 }, "label_guard.release_after: 0s"},
+		{"no streams", func(c *Config) { c.StreamLimit.MaxStreams = 0 }, "stream_limit.max_streams: 0"},
+		{"no tenants", func(c *Config) { c.StreamLimit.MaxTenants = -1 }, "stream_limit.max_tenants: -1"},
+		{"idle", func(c *Config) { c.StreamLimit.IdleTimeout = 0 }, "stream_limit.idle_timeout: 0s"},
+		{"release", func(c *Config) { c.StreamLimit.ReleaseAfter = 0 }, "stream_limit.release_after: 0s"},
 		{"request bytes", func(c *Config) { c.Limits.RequestBytes = 1 }, "limits.request_bytes: 1 is less than"},
 		{"request holds no entry", func(c *Config) { c.Limits.RequestBytes = 300_000 }, "limits.request_bytes: 300000 does not hold one entry"},
 		{"line bytes", func(c *Config) { c.Limits.LineBytes = 1 }, "limits.line_bytes: 1 is less than"},

@@ -53,7 +53,7 @@ func createDefaultConfig() component.Config {
 			{Name: "deployment_environment", Resource: []string{"deployment.environment.name", "deployment.environment"}},
 			{Name: "level", Severity: true},
 		},
-		LabelGuard: LabelGuardConfig{
+		StreamLimit: StreamLimitConfig{
 			MaxStreams:   4000, // below Loki's 5000: moving a label makes new streams
 			MaxTenants:   1000,
 			IdleTimeout:  time.Hour,

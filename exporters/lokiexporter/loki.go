@@ -53,15 +53,15 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 	e := &lokiExporter{
 		cfg: cfg, set: set, policy: policy, tb: tb, patience: patience.New(cfg.TenantPatience), now: time.Now, spaces: make(chan *workspace, runtime.GOMAXPROCS(0)),
 		tenants: newTenants(streamlimit.Settings{
-			MaxStreams:  cfg.LabelGuard.MaxStreams,
-			Idle:        cfg.LabelGuard.IdleTimeout,
-			Release:     cfg.LabelGuard.ReleaseAfter,
+			MaxStreams:  cfg.StreamLimit.MaxStreams,
+			Idle:        cfg.StreamLimit.IdleTimeout,
+			Release:     cfg.StreamLimit.ReleaseAfter,
 			MaxBehind:   cfg.Limits.MaxBehind,
 			StreamRate:  float64(cfg.Limits.StreamBytesPerSecond),
 			StreamBurst: float64(cfg.Limits.StreamBurstBytes),
 			Render:      policy.render,
 			Last:        policy.movedLast(),
-		}, cfg.LabelGuard.MaxTenants),
+		}, cfg.StreamLimit.MaxTenants),
 	}
 	return e, nil
 }
@@ -274,6 +274,6 @@ func (e *lokiExporter) tellMove(tenant string, m streamlimit.Move) {
 	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1, e.self())
 	e.set.Logger.Warn("A label has too many values: it is structured metadata now",
 		zap.String("tenant", tenant), zap.String("label", e.policy.labels[m.Label].Name),
-		zap.Int("values", m.Values), zap.Int("streams", m.Streams), zap.Int("label_guard.max_streams", e.cfg.LabelGuard.MaxStreams),
-		zap.Duration("label_guard.release_after", e.cfg.LabelGuard.ReleaseAfter))
+		zap.Int("values", m.Values), zap.Int("streams", m.Streams), zap.Int("stream_limit.max_streams", e.cfg.StreamLimit.MaxStreams),
+		zap.Duration("stream_limit.release_after", e.cfg.StreamLimit.ReleaseAfter))
 }

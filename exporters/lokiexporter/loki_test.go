@@ -329,7 +329,7 @@ func TestNoTenantHeader(t *testing.T) {
 }
 
 func TestTenantsAreBounded(t *testing.T) {
-	h := start(t, nil, func(cfg *Config) { cfg.LabelGuard.MaxTenants = 2 })
+	h := start(t, nil, func(cfg *Config) { cfg.StreamLimit.MaxTenants = 2 })
 	for i := range 10 {
 		ld := logs("a/x")
 		ld.ResourceLogs().At(0).Resource().Attributes().PutInt("tenant.id", int64(i))
@@ -339,9 +339,9 @@ func TestTenantsAreBounded(t *testing.T) {
 }
 
 // A label with too many values becomes metadata; every entry keeps its value.
-func TestLabelGuard(t *testing.T) {
+func TestStreamLimit(t *testing.T) {
 	h := start(t, nil, func(cfg *Config) {
-		cfg.LabelGuard.MaxStreams = 5
+		cfg.StreamLimit.MaxStreams = 5
 		cfg.Labels = []LabelConfig{
 			{Name: "service_name", Resource: []string{"service.name"}},
 			{Name: "user", Record: []string{"user.id"}},

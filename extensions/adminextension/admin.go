@@ -20,7 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/token"
-	"github.com/penstockhq/penstock/internal/httpguard"
+	"github.com/penstockhq/penstock/internal/crossorigin"
 	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
@@ -105,7 +105,7 @@ func (a *admin) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if !a.cfg.access().Authenticated && !httpguard.Loopback(listener.Addr()) {
+	if !a.cfg.access().Authenticated && !crossorigin.Loopback(listener.Addr()) {
 		a.set.Logger.Warn("allow_anonymous: everybody who reaches this address can use the admin pages",
 			zap.Stringer("address", listener.Addr()))
 	}
@@ -153,7 +153,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 		}
 		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)
 	})
-	return a.cfg.access().Rules(address).Handler(slowbody.Handler(route, bodyPatience), func(r *http.Request, reason httpguard.Reason) { a.refused(r, string(reason)) })
+	return a.cfg.access().Rules(address).Handler(slowbody.Handler(route, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { a.refused(r, string(reason)) })
 }
 
 // refused counts.

@@ -20,7 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/admin"
-	"github.com/penstockhq/penstock/internal/httpguard"
+	"github.com/penstockhq/penstock/internal/crossorigin"
 	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
@@ -64,7 +64,7 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 		}
 		quiet.finish()
 	})
-	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason httpguard.Reason) { e.countRefused(r, string(reason)) })
+	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { e.countRefused(r, string(reason)) })
 }
 
 // mayWrite says whether the client may send samples. An authenticator that knows scopes admits readers to this listener; others admit who

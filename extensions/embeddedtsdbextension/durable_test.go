@@ -27,8 +27,8 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/room"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
 
@@ -120,7 +120,7 @@ func (s *statuses) await(t *testing.T, want componentstatus.Status) *componentst
 }
 
 // faulty starts the extension on a disk, with a host that hears.
-func faulty(t *testing.T, dir string, d *disk, look func(string) (room.State, error)) (*server, *statuses) {
+func faulty(t *testing.T, dir string, d *disk, look func(string) (freespace.State, error)) (*server, *statuses) {
 	t.Helper()
 	cfg := testConfig(t, dir)
 	cfg.OutOfOrderWindow = time.Hour
@@ -276,16 +276,16 @@ func (s *server) metric(name string) string {
 // full is a file system of 100 GiB.
 type full struct {
 	mu    sync.Mutex
-	state room.State // guarded by mu
+	state freespace.State // guarded by mu
 }
 
 func (f *full) set(free uint64, readOnly bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.state = room.State{Free: free, Total: 100 << 30, ReadOnly: readOnly}
+	f.state = freespace.State{Free: free, Total: 100 << 30, ReadOnly: readOnly}
 }
 
-func (f *full) look(string) (room.State, error) {
+func (f *full) look(string) (freespace.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state, nil
@@ -332,9 +332,9 @@ func TestBelowTheReserveSamplesAreRefusedForTheTimeBeing(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, code)
 	assert.Equal(t, "1", header.Get("Retry-After"))
 	assert.Contains(t, text, "disk full: 100 MiB free of 100 GiB")
-	require.ErrorIs(t, app.Commit(), room.ErrFull, "the transaction was begun before")
+	require.ErrorIs(t, app.Commit(), freespace.ErrFull, "the transaction was begun before")
 	_, err = s.ext.Appender(t.Context())
-	require.ErrorIs(t, err, room.ErrFull)
+	require.ErrorIs(t, err, freespace.ErrFull)
 	assert.Contains(t, s.metric("otelcol_extension_embedded_tsdb_refused_writes"), "disk_full")
 	assert.Equal(t, 10, s.count(), "queries go on")
 	f.set(1<<30, false)

@@ -18,9 +18,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/room"
 )
 
 // errNotReady is temporary: whoever gets it comes again.
@@ -49,9 +49,9 @@ type tsdbExtension struct {
 	openDatabase func(database.Settings, *database.Loading) (*database.DB, error) // database.Open, but in tests
 	opened       chan struct{}                                                    // closed when it was opened for the first time, or given up
 	opening      sync.Once
-	look         func(string) (room.State, error) // room.Look, but in tests
-	roomAge      time.Duration                    // for how long its answer counts
-	stop         chan struct{}                    // closed by Shutdown
+	look         func(string) (freespace.State, error) // freespace.Look, but in tests
+	roomAge      time.Duration                         // for how long its answer counts
+	stop         chan struct{}                         // closed by Shutdown
 
 	unlock  func() error // set by Start, or by keep
 	server  *http.Server
@@ -68,7 +68,7 @@ func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
 		return nil, err
 	}
 	e := &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{}),
-		look: room.Look, roomAge: roomAge, stop: make(chan struct{})}
+		look: freespace.Look, roomAge: roomAge, stop: make(chan struct{})}
 	e.boundQueries()
 	return e, nil
 }
@@ -130,7 +130,7 @@ func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
 	}
 	return database.Settings{
 		Directory:            c.Directory,
-		Room:                 room.NewGuard(c.Directory, uint64(c.DiskReserve), e.roomAge, e.look).Check,
+		Room:                 freespace.NewChecker(c.Directory, uint64(c.DiskReserve), e.roomAge, e.look).Check,
 		Retention:            c.Retention.Time,
 		RetentionBytes:       c.Retention.Size,
 		OutOfOrderWindow:     c.OutOfOrderWindow,

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/room"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 )
 
 // tryEvery is the pause between two attempts to open the storage, or to cut it back.
@@ -21,7 +21,7 @@ const tryEvery = time.Second
 
 // temporary says whether an error of the file system can go away by itself, or by what people do while the collector runs.
 func temporary(err error) bool {
-	for _, t := range []error{room.ErrFull, room.ErrReadOnly, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
+	for _, t := range []error{freespace.ErrFull, freespace.ErrReadOnly, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
 		if errors.Is(err, t) {
 			return true
 		}
@@ -116,9 +116,9 @@ func (e *tsdbExtension) pause() bool {
 // kindOf is the value of the attribute `reason` for why nothing may be written.
 func kindOf(err error) string {
 	switch {
-	case errors.Is(err, room.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, freespace.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "disk_full"
-	case errors.Is(err, room.ErrReadOnly), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, freespace.ErrReadOnly), errors.Is(err, syscall.EROFS):
 		return "read_only"
 	case errors.Is(err, database.ErrBroken):
 		return "log_failed"

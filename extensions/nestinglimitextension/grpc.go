@@ -19,7 +19,7 @@ import (
 	_ "github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/compressor" // bounds what grpc expands
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
-	"github.com/penstockhq/penstock/internal/admission"
+	"github.com/penstockhq/penstock/internal/inflight"
 	"github.com/penstockhq/penstock/internal/partial"
 )
 
@@ -41,7 +41,7 @@ func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOptio
 // call is what a call holds, from its first header to its end.
 type call struct {
 	limit  *nestingLimit
-	reader *admission.Reader
+	reader *inflight.Reader
 	timer  *time.Timer
 	cancel context.CancelFunc
 	forget func() bool // the context no longer tells of its end

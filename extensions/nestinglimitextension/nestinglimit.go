@@ -20,7 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/metadata"
-	"github.com/penstockhq/penstock/internal/admission"
+	"github.com/penstockhq/penstock/internal/inflight"
 )
 
 // patience is how long a request may take to arrive when there is no room for others.
@@ -34,8 +34,8 @@ type nestingLimit struct {
 	cfg       *Config
 	limits    cost.Limits
 	telemetry *metadata.TelemetryBuilder
-	inFlight  *admission.Budget
-	reading   *admission.Readers
+	inFlight  *inflight.Budget
+	reading   *inflight.Readers
 	messages  *meteredPool
 }
 
@@ -54,8 +54,8 @@ func newNestingLimit(cfg *Config, set extension.Settings) (*nestingLimit, error)
 		cfg:       cfg,
 		limits:    cfg.limits(),
 		telemetry: t,
-		inFlight:  admission.NewBudget(cfg.MaxInFlight),
-		reading:   admission.NewReaders(cfg.MaxReading, patience),
+		inFlight:  inflight.NewBudget(cfg.MaxInFlight),
+		reading:   inflight.NewReaders(cfg.MaxReading, patience),
 	}
 	l.messages = newMeteredPool(cfg.MaxReading, l.reading)
 	return l, errors.Join(

@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/grpc/mem"
 
-	"github.com/penstockhq/penstock/internal/admission"
+	"github.com/penstockhq/penstock/internal/inflight"
 )
 
 // meteredPool counts the bytes of messages that are arriving, expanded or decoded. grpc takes memory for each piece of a message that
@@ -17,7 +17,7 @@ import (
 type meteredPool struct {
 	pool     mem.BufferPool
 	capacity int64
-	readers  *admission.Readers
+	readers  *inflight.Readers
 	used     atomic.Int64
 
 	mu  sync.Mutex
@@ -33,7 +33,7 @@ type lent struct {
 
 var _ mem.BufferPool = (*meteredPool)(nil)
 
-func newMeteredPool(capacity int64, readers *admission.Readers) *meteredPool {
+func newMeteredPool(capacity int64, readers *inflight.Readers) *meteredPool {
 	return &meteredPool{pool: mem.DefaultBufferPool(), capacity: capacity, readers: readers, out: map[weak.Pointer[[]byte]]lent{}}
 }
 

@@ -13,7 +13,7 @@
 // Because nothing leaves before the snapshot that holds it, a crash can repeat a value but never send two different
 // values for one point in time. Components implement [Stateful] and meet their session with the first batch:
 //
-//	states := local.NewPartitions(id, newState) // and states.Open where batches come without a journal
+//	states := local.NewStates(id, newState) // and states.Open where batches come without a journal
 //	...
 //	state, _, err := states.Of(ctx)
 //	...

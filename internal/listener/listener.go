@@ -1,5 +1,5 @@
-// Package listener decides, for HTTP listeners that the collector's confighttp opens, whether strangers may reach them, and what the
-// guard in front of them refuses.
+// Package listener decides, for HTTP listeners that the collector's confighttp opens, whether strangers may reach them, and which requests
+// of web pages they refuse.
 package listener
 
 import (
@@ -8,7 +8,7 @@ import (
 
 	"go.opentelemetry.io/collector/config/confighttp"
 
-	"github.com/penstockhq/penstock/internal/httpguard"
+	"github.com/penstockhq/penstock/internal/crossorigin"
 )
 
 // Access is how a listener is configured. The zero value is a loopback listener without authentication.
@@ -27,7 +27,7 @@ func Of(c *confighttp.ServerConfig, allowAnonymous bool) Access {
 
 // CheckEndpoint returns an error when a configured host:port must not be listened at. What a name resolves to is left to CheckAddress.
 func (a Access) CheckEndpoint(endpoint string) error {
-	if !httpguard.Beyond(endpoint) {
+	if !crossorigin.Beyond(endpoint) {
 		return nil
 	}
 	return a.anonymous(endpoint)
@@ -35,7 +35,7 @@ func (a Access) CheckEndpoint(endpoint string) error {
 
 // CheckAddress returns an error when the listener must not be served at the address that it has.
 func (a Access) CheckAddress(address net.Addr) error {
-	if httpguard.Loopback(address) {
+	if crossorigin.Loopback(address) {
 		return nil
 	}
 	return a.anonymous(address.String())
@@ -50,6 +50,6 @@ func (a Access) anonymous(address string) error {
 }
 
 // Rules are those of a listener at address on which pages are served, or answers are read by programs.
-func (a Access) Rules(address net.Addr) httpguard.Rules {
-	return httpguard.Rules{LocalNames: httpguard.Loopback(address) && !a.Authenticated}
+func (a Access) Rules(address net.Addr) crossorigin.Rules {
+	return crossorigin.Rules{LocalNames: crossorigin.Loopback(address) && !a.Authenticated}
 }

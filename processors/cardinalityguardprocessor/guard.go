@@ -24,7 +24,7 @@ type guard struct {
 	next  consumer.Metrics
 	tel   *telemetry
 
-	partitions *local.Partitions[*partition]
+	partitions *local.States[*partition]
 	own        string // the instance, where the journal lives in this process; set by Start
 	unmount    func()
 }
@@ -37,7 +37,7 @@ func newGuard(cfg *Config, set processor.Settings, next consumer.Metrics) (*guar
 		return nil, err
 	}
 	g := &guard{cfg: cfg, rules: newRules(cfg), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
-	g.partitions = local.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(g, s) })
+	g.partitions = local.NewStates(set.ID, func(s *delivery.Session) *partition { return newPartition(g, s) })
 	return g, g.tel.observe(g.partitions.Each)
 }
 

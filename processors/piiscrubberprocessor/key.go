@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/condition"
-	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/keyfile"
+	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/localkey"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 )
 
@@ -75,7 +75,7 @@ func (s *scrubber) sharer(host component.Host) (keySharer, error) {
 }
 
 func (s *scrubber) useSecret(secret []byte) error {
-	keys, err := protect.NewKeyring([]protect.Key{{ID: keyfile.Fingerprint(secret), Secret: secret}})
+	keys, err := protect.NewKeyring([]protect.Key{{ID: localkey.Fingerprint(secret), Secret: secret}})
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *scrubber) useSecret(secret []byte) error {
 
 // openFile takes the key of key_file, which it makes if it is missing.
 func (s *scrubber) openFile() error {
-	key, err := keyfile.Open(s.cfg.KeyFile)
+	key, err := localkey.Open(s.cfg.KeyFile)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySha
 	}
 	own := kept
 	if own == nil {
-		own = keyfile.New()
+		own = localkey.New()
 	}
 	ask := func() ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, shareWait)
@@ -156,7 +156,7 @@ func (s *scrubber) keptKey() ([]byte, error) {
 	if s.cfg.KeyFile == "" {
 		return nil, nil
 	}
-	key, _, err := keyfile.Read(s.cfg.KeyFile)
+	key, _, err := localkey.Read(s.cfg.KeyFile)
 	if key.Aside != "" {
 		s.log.Error("the file with the copy of the shared key is damaged: it was renamed, and another copy will be made", zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile))
 	}
@@ -169,14 +169,14 @@ func (s *scrubber) beginSharedLocked(host component.Host, secret, kept []byte) e
 	if err := s.useSecret(secret); err != nil {
 		return fmt.Errorf("key_extension: %w", err)
 	}
-	id := keyfile.Fingerprint(secret)
+	id := localkey.Fingerprint(secret)
 	switch {
 	case kept != nil && !bytes.Equal(kept, secret):
 		s.log.Warn("the key that the gateways share is another than the one in key_file: hashes are made with the shared one, and series that were hashed with the file's begin anew. "+
 			"Remove the file, and a copy of the shared key takes its place. For a key of your own set PENSTOCK_PII_KEY on all gateways",
-			zap.String("key", id), zap.String("key_in_file", keyfile.Fingerprint(kept)), zap.String("file", s.cfg.KeyFile))
+			zap.String("key", id), zap.String("key_in_file", localkey.Fingerprint(kept)), zap.String("file", s.cfg.KeyFile))
 	case kept == nil && s.cfg.KeyFile != "":
-		if _, err := keyfile.Save(s.cfg.KeyFile, secret); err != nil {
+		if _, err := localkey.Save(s.cfg.KeyFile, secret); err != nil {
 			s.log.Warn("no copy of the shared key can be kept: if it is lost, another one starts new series", zap.Error(err))
 		}
 	}
@@ -198,5 +198,5 @@ func (s *scrubber) compare(ctx context.Context, sharer keySharer) {
 		}
 	}
 	s.log.Warn("hashes are made with the configured key, and the gateways share another one: those that have none configured use that, name series otherwise, and sums double. "+
-		"Set PENSTOCK_PII_KEY (keys) on all gateways; once all have it the shared one is not used", zap.String("shared_key", keyfile.Fingerprint(shared)))
+		"Set PENSTOCK_PII_KEY (keys) on all gateways; once all have it the shared one is not used", zap.String("shared_key", localkey.Fingerprint(shared)))
 }

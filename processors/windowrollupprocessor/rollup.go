@@ -30,7 +30,7 @@ type windowRollup struct {
 	next consumer.Metrics
 	tel  *telemetry
 
-	partitions *local.Partitions[*partition]
+	partitions *local.States[*partition]
 	own        string // the instance, where the journal lives in this process; set by Start
 	unmount    func()
 	stopping   atomic.Bool
@@ -44,7 +44,7 @@ func newWindowRollup(cfg *Config, set processor.Settings, next consumer.Metrics)
 		return nil, err
 	}
 	w := &windowRollup{cfg: cfg, spec: cfg.spec(), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
-	w.partitions = local.NewPartitions(set.ID, func(s *delivery.Session) *partition { return newPartition(w, s) })
+	w.partitions = local.NewStates(set.ID, func(s *delivery.Session) *partition { return newPartition(w, s) })
 	return w, w.tel.observe(w.partitions.Each)
 }
 

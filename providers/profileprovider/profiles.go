@@ -215,7 +215,7 @@ func intake(s surroundings) map[string]any {
 	return conf
 }
 
-// corsOrigins lets the pages of some origins send OTLP over HTTP. http_guard refuses those of all others.
+// corsOrigins lets the pages of some origins send OTLP over HTTP. cross_origin_protection refuses those of all others.
 func corsOrigins(s surroundings) map[string]any {
 	cors := corsOf(s)
 	if cors == nil {

@@ -25,10 +25,10 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/extensions/adminextension"
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension"
+	"github.com/penstockhq/penstock/extensions/crossoriginprotectionextension"
 	"github.com/penstockhq/penstock/extensions/deadletterextension"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
-	"github.com/penstockhq/penstock/extensions/httpguardextension"
 	"github.com/penstockhq/penstock/extensions/journalkeyextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/outagewatchextension"
@@ -38,7 +38,7 @@ import (
 	"github.com/penstockhq/penstock/internal/variables"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
-	"github.com/penstockhq/penstock/processors/keyguardprocessor"
+	"github.com/penstockhq/penstock/processors/keyauthorizerprocessor"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 	"github.com/penstockhq/penstock/providers/profileprovider"
@@ -100,7 +100,7 @@ var factories = map[string]map[string]component.Factory{
 		"kafka_replay/tsdb":         kafkareplayreceiver.NewFactory(),
 	},
 	"processors": {
-		"key_guard":                      keyguardprocessor.NewFactory(),
+		"key_authorizer":                 keyauthorizerprocessor.NewFactory(),
 		"kafka_replay":                   kafkareplayprocessor.NewFactory(),
 		"cardinality_guard/tsdb":         cardinalityguardprocessor.NewFactory(),
 		"cardinality_guard/remote_write": cardinalityguardprocessor.NewFactory(),
@@ -109,20 +109,20 @@ var factories = map[string]map[string]component.Factory{
 		"pii_scrubber":                   piiscrubberprocessor.NewFactory(),
 	},
 	"extensions": {
-		"api_key_auth":       apikeyauthextension.NewFactory(),
-		"api_key_auth/admin": apikeyauthextension.NewFactory(),
-		"api_key_auth/read":  apikeyauthextension.NewFactory(),
-		"admin":              adminextension.NewFactory(),
-		"embedded_kafka":     embeddedkafkaextension.NewFactory(),
-		"embedded_tsdb":      embeddedtsdbextension.NewFactory(),
-		"http_guard":         httpguardextension.NewFactory(),
-		"journal_key":        journalkeyextension.NewFactory(),
-		"nesting_limit":      nestinglimitextension.NewFactory(),
-		"outage_watch":       outagewatchextension.NewFactory(),
-		"dead_letter":        deadletterextension.NewFactory(),
-		"queue_storage":      queuestorageextension.NewFactory(),
-		"retry_hint":         retryhintextension.NewFactory(),
-		"udp_drops":          udpdropsextension.NewFactory(),
+		"api_key_auth":            apikeyauthextension.NewFactory(),
+		"api_key_auth/admin":      apikeyauthextension.NewFactory(),
+		"api_key_auth/read":       apikeyauthextension.NewFactory(),
+		"admin":                   adminextension.NewFactory(),
+		"embedded_kafka":          embeddedkafkaextension.NewFactory(),
+		"embedded_tsdb":           embeddedtsdbextension.NewFactory(),
+		"cross_origin_protection": crossoriginprotectionextension.NewFactory(),
+		"journal_key":             journalkeyextension.NewFactory(),
+		"nesting_limit":           nestinglimitextension.NewFactory(),
+		"outage_watch":            outagewatchextension.NewFactory(),
+		"dead_letter":             deadletterextension.NewFactory(),
+		"queue_storage":           queuestorageextension.NewFactory(),
+		"retry_hint":              retryhintextension.NewFactory(),
+		"udp_drops":               udpdropsextension.NewFactory(),
 	},
 }
 
@@ -405,11 +405,11 @@ func TestEveryListenerIsGuarded(t *testing.T) {
 				continue
 			}
 			found++
-			assert.Contains(t, fmt.Sprint(conf.Get(server+"::middlewares")), "id:http_guard", "%s: %s", profile, server)
+			assert.Contains(t, fmt.Sprint(conf.Get(server+"::middlewares")), "id:cross_origin_protection", "%s: %s", profile, server)
 		}
 		listeners := map[string]int{"standalone": 3, "agent": 2, "gateway": 3}[profile]
 		assert.Equal(t, listeners, found, "%s: OTLP over HTTP, health and ingest, which the agent has not", profile)
-		assert.Contains(t, conf.Get("service::extensions"), "http_guard")
+		assert.Contains(t, conf.Get("service::extensions"), "cross_origin_protection")
 	}
 }
 
@@ -445,7 +445,7 @@ func TestKeysCloseEveryListener(t *testing.T) {
 		}
 		for id, p := range pipelines(t, closed) {
 			if receivers, _ := p["receivers"].([]any); slices.Contains(receivers, any("otlp")) {
-				assert.Contains(t, p["processors"], "key_guard", id)
+				assert.Contains(t, p["processors"], "key_authorizer", id)
 			}
 		}
 	}

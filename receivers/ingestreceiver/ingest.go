@@ -28,8 +28,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/penstockhq/penstock/internal/admission"
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/inflight"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/verdict"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
@@ -51,7 +51,7 @@ type ingest struct {
 	telemetry *metadata.TelemetryBuilder
 	report    *receiverhelper.ObsReport
 	slots     chan struct{}
-	reading   *admission.Readers
+	reading   *inflight.Readers
 	acks      *ackIDs
 	gone      func()
 
@@ -72,7 +72,7 @@ func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), reading: admission.NewReaders(0, patience), acks: newAckIDs(time.Now())}, nil
+	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), reading: inflight.NewReaders(0, patience), acks: newAckIDs(time.Now())}, nil
 }
 
 // Start listens. The signals share it, so it may be repeated.

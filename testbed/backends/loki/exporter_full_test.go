@@ -424,7 +424,7 @@ func TestExplodingLabel(t *testing.T) {
 	server := loki.Start(t, loki.Settings{Limits: "{max_global_streams_per_user: 60}"})
 	p := exporter(t, server,
 		"labels: [{name: service_name, resource: [service.name]}, {name: user, record: [user.id]}]",
-		"label_guard: {max_streams: 50}")
+		"stream_limit: {max_streams: 50}")
 	now := time.Now().Add(-time.Minute)
 	for b := range 10 {
 		ld := plog.NewLogs()

@@ -160,13 +160,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_loki_streams",
-		metric.WithDescription("Active streams that the label guard holds, summed over tenants. [Development]"),
+		metric.WithDescription("Active streams that the stream limit holds, summed over tenants. [Development]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiTenants, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_loki_tenants",
-		metric.WithDescription("Tenants that the label guard holds. [Development]"),
+		metric.WithDescription("Tenants that the stream limit holds. [Development]"),
 		metric.WithUnit("{tenant}"),
 	)
 	errs = errors.Join(errs, err)

@@ -118,7 +118,7 @@ func AssertEqualExporterLokiRequestBytes(t *testing.T, tt *componenttest.Telemet
 func AssertEqualExporterLokiStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_streams",
-		Description: "Active streams that the label guard holds, summed over tenants. [Development]",
+		Description: "Active streams that the stream limit holds, summed over tenants. [Development]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -132,7 +132,7 @@ func AssertEqualExporterLokiStreams(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualExporterLokiTenants(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_tenants",
-		Description: "Tenants that the label guard holds. [Development]",
+		Description: "Tenants that the stream limit holds. [Development]",
 		Unit:        "{tenant}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb/record"
 	"github.com/prometheus/prometheus/tsdb/wlog"
 
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/room"
+	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
 
@@ -113,7 +113,7 @@ func cutDamage(dir, logDir, what string, d *wal.Damage, log *slog.Logger) error 
 	if err != nil {
 		return fmt.Errorf("cut the damaged %s: %w", what, err)
 	}
-	attributes := []any{"log", what, "segment", d.At.Segment, "offset", d.At.Offset, "cause", d.Cause, "size", room.Bytes(uint64(removed.Bytes))}
+	attributes := []any{"log", what, "segment", d.At.Segment, "offset", d.At.Offset, "cause", d.Cause, "size", freespace.Bytes(uint64(removed.Bytes))}
 	if removed.Segments == 0 {
 		log.Warn("The storage's log ended in a damaged record and was cut before it", attributes...)
 		return nil

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/penstockhq/penstock/internal/admission"
+	"github.com/penstockhq/penstock/internal/inflight"
 )
 
 // formPerQuery is how much longer than the query's text the form that carries it may be: percent-encoding takes three bytes
@@ -21,7 +21,7 @@ const formPerQuery = 4
 // and as soon as Close is called. A client that is slow to send gives its place up to those that wait. Safe for concurrent use.
 type Gate struct {
 	slots     chan struct{}
-	reading   *admission.Readers
+	reading   *inflight.Readers
 	waiting   atomic.Int64
 	maxWait   int
 	maxForm   int
@@ -34,7 +34,7 @@ type Gate struct {
 // NewGate returns a gate for at most running requests at once and waiting ones beside them; each ends after timeout. refused is called
 // once for each request that the gate refuses.
 func NewGate(running, waiting int, timeout time.Duration, text Text, refused func(Reason)) *Gate {
-	g := &Gate{slots: make(chan struct{}, running), reading: admission.NewReaders(0, patience), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused}
+	g := &Gate{slots: make(chan struct{}, running), reading: inflight.NewReaders(0, patience), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused}
 	g.closing, g.closeFunc = context.WithCancel(context.Background())
 	return g
 }

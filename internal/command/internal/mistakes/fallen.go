@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// guards are the components whose absence should be noticed, with what they do.
-var guards = map[string]string{
-	"pii_scrubber":      "redacts personal data and secrets",
-	"cardinality_guard": "bounds the number of series",
-	"memory_limiter":    "bounds the memory",
-	"kafka_replay":      "writes the journal",
-	"window_rollup":     "rolls up",
-	"nesting_limit":     "keeps a hostile request from ending the process",
-	"http_guard":        "keeps web pages of other sites out",
-	"retry_hint":        "tells refused clients when to come back",
-	"outage_watch":      "says that a server is away",
-	"admin":             "serves pages and API",
-	"health_check":      "answers probes",
+// safeguards are the components whose absence should be noticed, with what they do.
+var safeguards = map[string]string{
+	"pii_scrubber":            "redacts personal data and secrets",
+	"cardinality_guard":       "bounds the number of series",
+	"memory_limiter":          "bounds the memory",
+	"kafka_replay":            "writes the journal",
+	"window_rollup":           "rolls up",
+	"nesting_limit":           "keeps a hostile request from ending the process",
+	"cross_origin_protection": "keeps web pages of other sites out",
+	"retry_hint":              "tells refused clients when to come back",
+	"outage_watch":            "says that a server is away",
+	"admin":                   "serves pages and API",
+	"health_check":            "answers probes",
 }
 
 func typeOf(id string) string { t, _, _ := strings.Cut(id, "/"); return t }
@@ -32,7 +32,7 @@ func (f *finder) fallen() {
 	f.missing([]string{"service", "extensions"}, func(string) bool { return true })
 	for id := range mapAt(f.profile, pipelines) {
 		if _, still := at(f.whole, append(slices.Clone(pipelines), id)); still {
-			f.missing(append(slices.Clone(pipelines), id, "processors"), func(name string) bool { return guards[typeOf(name)] != "" })
+			f.missing(append(slices.Clone(pipelines), id, "processors"), func(name string) bool { return safeguards[typeOf(name)] != "" })
 		}
 	}
 	f.middlewares(f.profile, nil)
@@ -64,7 +64,7 @@ func (f *finder) replaced(path, gone, names []string) {
 	what := make([]string, len(gone))
 	for i, id := range gone {
 		what[i] = id
-		if text := guards[typeOf(id)]; text != "" {
+		if text := safeguards[typeOf(id)]; text != "" {
 			what[i] += " (" + text + ")"
 		}
 	}

@@ -1,0 +1,77 @@
+// Package freespace tells how much room a file system has.
+package freespace
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ErrFull and ErrReadOnly are wrapped by what Check returns.
+var (
+	ErrFull     = errors.New("disk full")
+	ErrReadOnly = errors.New("file system is read-only")
+)
+
+// State is what a file system says of itself.
+type State struct {
+	Free, Total uint64 // bytes; Free is what an ordinary user may use
+	ReadOnly    bool
+}
+
+// Checker knows whether a directory's file system has more than a reserve free. Safe for concurrent use.
+type Checker struct {
+	directory string
+	reserve   uint64
+	maxAge    time.Duration
+	look      func(directory string) (State, error)
+
+	mu    sync.Mutex
+	asked time.Time // guarded by mu
+	err   error     // guarded by mu
+}
+
+// NewChecker returns a checker of directory, which must exist. An answer of the file system counts for maxAge. look is Look, but in tests.
+func NewChecker(directory string, reserve uint64, maxAge time.Duration, look func(directory string) (State, error)) *Checker {
+	return &Checker{directory: directory, reserve: reserve, maxAge: maxAge, look: look}
+}
+
+// Check returns nil if something may be written.
+func (c *Checker) Check() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !c.asked.IsZero() && now.Sub(c.asked) < c.maxAge {
+		return c.err
+	}
+	c.asked = now
+	c.err = c.ask()
+	return c.err
+}
+
+func (c *Checker) ask() error {
+	s, err := c.look(c.directory)
+	switch {
+	case err != nil:
+		return fmt.Errorf("room of %q: %w", c.directory, err)
+	case s.ReadOnly:
+		return fmt.Errorf("%w: %q", ErrReadOnly, c.directory)
+	case s.Free < c.reserve:
+		return fmt.Errorf("%w: %s free of %s (%s are kept free: disk_reserve)", ErrFull, Bytes(s.Free), Bytes(s.Total), Bytes(c.reserve))
+	}
+	return nil
+}
+
+// Bytes writes a size for people.
+func Bytes(n uint64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
