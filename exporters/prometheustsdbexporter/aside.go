@@ -20,14 +20,14 @@ const reasonPatience = "tenant_patience"
 // pushPatiently sends the metrics of one tenant, or sets them aside where the receiver has refused the tenant for too long.
 func (e *tsdbExporter) pushPatiently(ctx context.Context, tenant string, md pmetric.Metrics) error {
 	began, aside, remote := time.Now(), delivery.Of(ctx).Aside, e.remote()
-	if aside == nil || remote == nil {
-		return e.pushTenant(ctx, e.header(tenant), md)
+	if aside == nil || remote == nil || e.cfg.TenantHeader == "" {
+		return e.pushTenant(ctx, tenant, md)
 	}
 	_, job := delivery.Of(ctx).Source().Job() // A user asked for it, who may know that the receiver takes the tenant again.
 	if !job && e.patience.Aside(tenant, began) {
 		return e.keep(ctx, aside, tenant, md, "the receiver refuses the tenant since longer than tenant_patience")
 	}
-	err := e.pushTenant(ctx, e.header(tenant), md)
+	err := e.pushTenant(ctx, tenant, md)
 	var refused *remotewrite.RetryError
 	if !errors.As(err, &refused) || refused.Status == 0 {
 		return err
@@ -64,7 +64,11 @@ func (e *tsdbExporter) taken(tenant string) {
 	}
 }
 
+// header carries the tenant to a receiver that has tenants; nil: it has none.
 func (e *tsdbExporter) header(tenant string) http.Header {
+	if e.cfg.TenantHeader == "" {
+		return nil
+	}
 	return http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}
 }
 

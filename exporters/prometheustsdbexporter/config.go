@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
@@ -91,6 +92,9 @@ type TranslationConfig struct {
 	Namespace string `mapstructure:"namespace"`
 	// ExternalLabels are put on every series that has no such label. Default none.
 	ExternalLabels map[string]string `mapstructure:"external_labels"`
+	// TenantLabel names the label with which each series says whose it is, over any attribute of that name. Default none: series of
+	// tenants that have the same labels are one.
+	TenantLabel string `mapstructure:"tenant_label"`
 	// TargetInfo makes a target_info series of each resource. Default true.
 	TargetInfo bool `mapstructure:"target_info"`
 	// PromoteResourceAttributes become labels of every series. Default none.
@@ -139,10 +143,13 @@ func (c *Config) Validate() error {
 	if c.Queue.HasValue() && c.Queue.Get().NumConsumers > 1 {
 		bad("sending_queue::num_consumers", "%d would reorder the samples of a series: leave it at 1, max_shards makes it parallel", c.Queue.Get().NumConsumers)
 	}
-	if c.TenantHeader != "" && c.Queue.HasValue() && c.Queue.Get().Batch.HasValue() {
+	if l := c.Translation.TenantLabel; l != "" && (!model.LegacyValidation.IsValidLabelName(l) || strings.HasPrefix(l, "__")) {
+		bad("translation::tenant_label", "%q is not the name of a label", l)
+	}
+	if c.tenants() && c.Queue.HasValue() && c.Queue.Get().Batch.HasValue() {
 		keys := c.Queue.Get().Batch.Get().Partition.MetadataKeys
 		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, tenant.MetadataKey) }) {
-			bad("sending_queue::batch::partition::metadata_keys", "%q needs %q with tenant_header, or batches would lose their tenant", keys, tenant.MetadataKey)
+			bad("sending_queue::batch::partition::metadata_keys", "%q needs %q with tenant_header and tenant_label, or batches would lose their tenant", keys, tenant.MetadataKey)
 		}
 	}
 	if c.TenantPatience < 0 {
@@ -186,3 +193,6 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// tenants says whether the store keeps tenants apart.
+func (c *Config) tenants() bool { return c.TenantHeader != "" || c.Translation.TenantLabel != "" }

@@ -183,7 +183,7 @@ func (d *deltaExporter) apply(ctx context.Context, t *totals, md pmetric.Metrics
 	b := accumulate.Batch{Limit: now.Add(d.e.cfg.MaxFuture), Records: origin.Of(ctx, md)}
 	b.Tenant, _ = tenant.Client(ctx) // eachTenant refuses a name that can't be one.
 	names := d.e.translator.Names(func(r pcommon.Resource) string {
-		if d.e.cfg.TenantHeader == "" {
+		if !d.e.cfg.tenants() {
 			return ""
 		}
 		name, _ := tenant.Of(b.Tenant, r.Attributes())

@@ -68,6 +68,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
 		Strategy:       tr.Strategy,
 		Namespace:      tr.Namespace,
 		ExternalLabels: tr.ExternalLabels,
+		TenantLabel:    tr.TenantLabel,
 		TargetInfo:     tr.TargetInfo,
 		Promote:        tr.PromoteResourceAttributes,
 		PromoteAll:     tr.PromoteAllResourceAttributes,
@@ -104,8 +105,8 @@ func (e *tsdbExporter) shutdown(context.Context) error {
 }
 
 func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
-	if e.cfg.TenantHeader == "" {
-		return e.pushTenant(ctx, nil, md)
+	if !e.cfg.tenants() {
+		return e.pushTenant(ctx, "", md)
 	}
 	return eachTenant(ctx, md, func(tenant string, md pmetric.Metrics) error {
 		return e.pushPatiently(ctx, tenant, md)
@@ -117,25 +118,25 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 	})
 }
 
-func (e *tsdbExporter) pushTenant(ctx context.Context, header http.Header, md pmetric.Metrics) error {
+// pushTenant sends what belongs to one tenant; empty: tenants are not told apart.
+func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric.Metrics) error {
 	now, again, partition := time.Now(), false, ""
 	if session, ok := delivery.From(ctx); ok {
 		now, again, partition = session.Now(), session.Again(), session.Label()
 	}
-	b, err := e.translator.Translate(ctx, md, now, origin.Of(ctx, md))
+	b, err := e.translator.Translate(ctx, md, now, origin.Of(ctx, md), tenant)
 	if err != nil {
 		return err
 	}
 	defer e.translator.Release(b)
-	tenant := header.Get(e.cfg.TenantHeader)
 	samples, dropped := e.collapse(b.Samples)
 	sieve := e.sieves.Of(ctx)
 	samples, found := sieve.look(samples, tenant)
 	markers := sieve.ended(samples, partition, tenant)
 	if len(samples)+len(markers) > 0 {
-		o, err := e.sink.write(ctx, append(samples, markers...), header, again)
+		o, err := e.sink.write(ctx, append(samples, markers...), e.header(tenant), again)
 		e.count(ctx, o)
-		if (err == nil || o.sent > 0) && tenant != "" { // It answers: the samples that it refuses now are refused for their own sake.
+		if (err == nil || o.sent > 0) && e.cfg.TenantHeader != "" { // It answers: the samples that it refuses now are refused for their own sake.
 			e.taken(tenant)
 		}
 		if err != nil {

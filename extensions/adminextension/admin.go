@@ -20,6 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/token"
+	adminapi "github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/crossorigin"
 	"github.com/penstockhq/penstock/internal/slowbody"
 )
@@ -33,9 +34,10 @@ type admin struct {
 	instance  instance
 	token     token.Token // set by Start
 
-	mounts mounts
-	health health
-	conf   atomic.Pointer[confmap.Conf] // nil until the collector tells
+	mounts   mounts
+	declared declared
+	health   health
+	conf     atomic.Pointer[confmap.Conf] // nil until the collector tells
 
 	server *http.Server
 	served sync.WaitGroup
@@ -139,16 +141,21 @@ const bodyPatience = 30 * time.Second
 func (a *admin) handler(address net.Addr) http.Handler {
 	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if r.URL.Path == "/" {
+		switch r.URL.Path {
+		case "/":
 			a.serveIndex(w, r)
 			return
-		}
-		if r.URL.Path == healthPath {
+		case healthPath:
 			a.health.ServeHTTP(w, r)
+			return
+		case routesPath:
+			if a.allowed(w, r, adminapi.Need{Operator: true}) {
+				a.serveRoutes(w, r)
+			}
 			return
 		}
 		if found, ok := a.mounts.find(r.URL.Path); ok {
-			found.ServeHTTP(w, a.markOwn(r))
+			found.serve(w, a.markOwn(r), a.allowed)
 			return
 		}
 		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/token"
+	"github.com/penstockhq/penstock/internal/access"
 	adminapi "github.com/penstockhq/penstock/internal/admin"
 )
 
@@ -49,11 +50,18 @@ func (a *admin) openToken() (err error) {
 	return nil
 }
 
-// Authorize returns who sends r if that client may delete, decrypt and replace, and otherwise an error for the client to read, which
-// repeats nothing of the request. r may come from any listener. A client may do so if it sends the admin token, in the header
-// Authorization or, where another authenticator takes that one, Penstock-Admin-Token. On this extension's own listener auth is
-// enough: there it admits administrators only.
-func (a *admin) Authorize(r *http.Request) (who string, err error) {
+// Authorize returns who sends r if that client may do what needs the scope, and otherwise an error for the client to read, which
+// repeats nothing of the request. r may come from any listener. A client may do so if its API key has the scope, or if it sends the
+// admin token, in the header Authorization or, where an authenticator takes that one, Penstock-Admin-Token. On this extension's own
+// listener an authenticator that knows no scopes is enough: there it admits administrators only.
+func (a *admin) Authorize(r *http.Request, scope string) (who string, err error) {
+	if c := access.Of(r.Context()); !c.Open {
+		if !c.May(scope) && !a.token.Allows(r.Header.Get(tokenHeader)) {
+			a.refused(r, "scope")
+			return "", fmt.Errorf("this needs an API key with the scope %s", scope)
+		}
+		return cmp.Or(adminapi.Name(r.Context()), "API key"), nil
+	}
 	own := r.Context().Value(ownKey{a}) != nil
 	if auth := a.cfg.ServerConfig.Auth; own && auth.HasValue() {
 		return cmp.Or(adminapi.Name(r.Context()), "authenticated by "+auth.Get().Config.AuthenticatorID.String()), nil

@@ -19,13 +19,14 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
 // guarded answers with who was authorized.
 func guarded(authorizer admin.Authorizer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, err := authorizer.Authorize(r)
+		who, err := authorizer.Authorize(r, access.Erase)
 		if err != nil {
 			admin.Challenge(w.Header())
 			http.Error(w, err.Error(), http.StatusUnauthorized)
@@ -78,10 +79,10 @@ func TestTheTokenAuthorizes(t *testing.T) {
 
 	// Another listener asks too: the TSDB's.
 	r := httptest.NewRequest(http.MethodPost, "/delete", nil)
-	_, err = ext.mounter.(admin.Authorizer).Authorize(r)
+	_, err = ext.mounter.(admin.Authorizer).Authorize(r, access.Erase)
 	assert.ErrorContains(t, err, "needs the admin token")
 	r.Header.Set("Authorization", "Bearer "+secret)
-	who, err := ext.mounter.(admin.Authorizer).Authorize(r)
+	who, err := ext.mounter.(admin.Authorizer).Authorize(r, access.Erase)
 	require.NoError(t, err)
 	assert.Equal(t, "admin token", who)
 }
@@ -96,7 +97,7 @@ func TestTheTokenStaysOverARestart(t *testing.T) {
 		require.NoError(t, err)
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(content)))
-		_, err = ext.(admin.Authorizer).Authorize(r)
+		_, err = ext.(admin.Authorizer).Authorize(r, access.Erase)
 		require.NoError(t, err)
 	}
 }
@@ -114,7 +115,7 @@ func TestAuthOfTheListenerAuthorizes(t *testing.T) {
 		status, body, _ := requester(t, ext)(r)
 		assert.Equal(t, http.StatusOK, status)
 		assert.Equal(t, want, body)
-		_, err = ext.mounter.(admin.Authorizer).Authorize(httptest.NewRequest(http.MethodPost, "/delete", nil))
+		_, err = ext.mounter.(admin.Authorizer).Authorize(httptest.NewRequest(http.MethodPost, "/delete", nil), access.Erase)
 		assert.Error(t, err)
 	}
 }
@@ -123,9 +124,9 @@ func TestWithoutTokenFileAndAuthNobodyIsAuthorized(t *testing.T) {
 	ext, _ := start(t, nil, nil)
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Authorization", "Bearer ")
-	_, err := ext.mounter.(admin.Authorizer).Authorize(r)
+	_, err := ext.mounter.(admin.Authorizer).Authorize(r, access.Erase)
 	assert.ErrorContains(t, err, "set token_file")
-	_, err = admin.FindAuthorizer(componenttest.NewNopHost()).Authorize(r)
+	_, err = admin.FindAuthorizer(componenttest.NewNopHost()).Authorize(r, access.Erase)
 	assert.ErrorIs(t, err, admin.ErrNobody)
 }
 

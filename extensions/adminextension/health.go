@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pipeline"
+
+	"github.com/penstockhq/penstock/internal/access"
 )
 
 const healthPath = "/v1/health"
@@ -98,7 +100,11 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(h.now()) // the client has gone: nobody to tell
+	answer := h.now()
+	if !access.Of(r.Context()).Operator() { // reasons name addresses and tenants
+		answer.Reasons = []reason{}
+	}
+	_ = json.NewEncoder(w).Encode(answer) // the client has gone: nobody to tell
 }
 
 func componentName(id *componentstatus.InstanceID) string {

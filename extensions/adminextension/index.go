@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/access"
 )
 
 // indexPolicy lets the page use its own style sheet and nothing else.
@@ -53,7 +55,11 @@ func (a *admin) serveIndex(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var entries []entry
+	c := access.Of(r.Context())
 	for _, m := range a.mounts.list() {
+		if !m.shown(c) {
+			continue
+		}
 		entries = append(entries, entry{ID: m.id, Title: m.title, Href: "./" + (&url.URL{Path: m.id}).EscapedPath() + "/"})
 	}
 	var page bytes.Buffer

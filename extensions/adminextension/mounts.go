@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	adminapi "github.com/penstockhq/penstock/internal/admin"
 )
 
 var errNilHandler = errors.New("handler must not be nil")
@@ -90,8 +92,8 @@ func (m *mounts) find(path string) (*mount, bool) {
 	return nil, false
 }
 
-// ServeHTTP serves r with the prefix of the mount taken off its URL.
-func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// serve serves r with the prefix of the mount taken off its URL, if allowed lets it through.
+func (m *mount) serve(w http.ResponseWriter, r *http.Request, allowed func(http.ResponseWriter, *http.Request, adminapi.Need) bool) {
 	prefix := url.URL{Path: "/" + m.id}
 	rest := strings.TrimPrefix(r.URL.Path, prefix.Path)
 	if rest == "" {
@@ -111,7 +113,9 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if raw, ok := strings.CutPrefix(r.URL.RawPath, prefix.EscapedPath()); ok {
 		stripped.URL.RawPath = raw
 	}
-	m.handler.ServeHTTP(w, stripped)
+	if allowed(w, stripped, m.needOf(stripped)) {
+		m.handler.ServeHTTP(w, stripped)
+	}
 }
 
 // checkID accepts what can stand in a URL path as it is written: the text of a component ID.

@@ -77,7 +77,7 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 		return ctx, a.refuse(ctx, "missing", errMissing)
 	}
 	if a.keys.adminToken().Allows(given) {
-		return admit(ctx, sources, &keyfile.Key{ID: "admin token", Scopes: keyfile.Scopes}), nil
+		return admit(ctx, sources, &keyfile.Key{Scopes: keyfile.Scopes}), nil
 	}
 	k, err := a.keys.set.Load().Check(given, time.Now())
 	switch {
@@ -131,6 +131,9 @@ type identity struct{ key *keyfile.Key }
 func (i identity) GetAttribute(name string) any {
 	switch name {
 	case "subject":
+		if i.key.ID == "" {
+			return "admin token"
+		}
 		return "API key " + i.key.ID
 	case "tenant":
 		return i.key.Tenant

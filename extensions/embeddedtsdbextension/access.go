@@ -9,16 +9,15 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/crossorigin"
 	"github.com/penstockhq/penstock/internal/slowbody"
@@ -34,22 +33,7 @@ const bodyPatience = 30 * time.Second
 func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 	authorizer := admin.FindAuthorizer(host)
 	open := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.cfg.AdminAPI && strings.HasPrefix(path.Clean(r.URL.Path)+"/", adminPrefix) {
-			who, err := authorizer.Authorize(r)
-			if errors.Is(err, admin.ErrNobody) && e.cfg.access().Authenticated {
-				who, err = admin.Name(r.Context()), nil // The listener's own authentication is all there is.
-			}
-			if err != nil {
-				e.countRefused(r, "token")
-				admin.Challenge(w.Header())
-				apiError(w, http.StatusUnauthorized, "unauthorized", err.Error())
-				return
-			}
-			e.set.Logger.Named("audit").Info("admin API", zap.String("path", path.Clean(r.URL.Path)), zap.String("by", who), zap.String("remote", r.RemoteAddr))
-		}
-		if path.Clean(r.URL.Path) == writePath && !mayWrite(r.Context()) {
-			e.countRefused(r, "scope")
-			apiError(w, http.StatusForbidden, "forbidden", "an API key that writes here needs the scope ingest or forward beside read")
+		if e.cfg.AdminAPI && strings.HasPrefix(path.Clean(r.URL.Path)+"/", adminPrefix) && !e.administers(authorizer, w, r) {
 			return
 		}
 		if r.Method != http.MethodPost && r.Method != http.MethodPut {
@@ -67,15 +51,28 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { e.countRefused(r, string(reason)) })
 }
 
-// mayWrite says whether the client may send samples. An authenticator that knows scopes admits readers to this listener; others admit who
-// may do everything.
-func mayWrite(ctx context.Context) bool {
-	auth := client.FromContext(ctx).Auth
-	if auth == nil {
-		return true
+// administers says whether the client may use the admin API, and answers it otherwise.
+func (e *tsdbExtension) administers(authorizer admin.Authorizer, w http.ResponseWriter, r *http.Request) bool {
+	clean := path.Clean(r.URL.Path)
+	scope := access.Admin
+	if clean == apiPrefix+deletePath {
+		scope = access.Erase
 	}
-	scopes, ok := auth.GetAttribute("scopes").([]string)
-	return !ok || slices.Contains(scopes, "ingest") || slices.Contains(scopes, "forward")
+	who, err := authorizer.Authorize(r, scope)
+	switch {
+	case errors.Is(err, admin.ErrNobody) && e.cfg.access().Authenticated:
+		who = admin.Name(r.Context()) // The listener's own authentication is all there is; guardRoute looks for scopes.
+	case err != nil && !access.Of(r.Context()).Open:
+		e.forbid(w, r, err.Error())
+		return false
+	case err != nil:
+		e.countRefused(r, "token")
+		admin.Challenge(w.Header())
+		apiError(w, http.StatusUnauthorized, "unauthorized", err.Error())
+		return false
+	}
+	e.set.Logger.Named("audit").Info("admin API", zap.String("path", clean), zap.String("by", who), zap.String("remote", r.RemoteAddr))
+	return true
 }
 
 func (e *tsdbExtension) countRefused(r *http.Request, reason string) {
@@ -108,7 +105,9 @@ func (e *tsdbExtension) LocalAPI(endpoint string) (h http.Handler, ok bool) {
 	if _, ownPort, _ := net.SplitHostPort(own.String()); port != ownPort || !reaches(u.Hostname(), own.Addr().Unmap()) {
 		return nil, false
 	}
-	return http.HandlerFunc(e.serve), true
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.serve(w, r.WithContext(access.Without(r.Context())))
+	}), true
 }
 
 func addressOf(a net.Addr) string {

@@ -34,7 +34,7 @@ type tokenKeeper struct {
 	component.ShutdownFunc
 }
 
-func (tokenKeeper) Authorize(r *http.Request) (string, error) {
+func (tokenKeeper) Authorize(r *http.Request, _ string) (string, error) {
 	if r.Header.Get("Authorization") == "Bearer admin" || r.Header.Get("Penstock-Admin-Token") == "admin" {
 		return "admin token", nil
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 
@@ -46,6 +48,9 @@ type Config struct {
 	Query QueryConfig `mapstructure:"query"`
 	// AdminAPI enables deletion of series, cleaning of tombstones and snapshots over HTTP, for who has the admin token. Default false.
 	AdminAPI bool `mapstructure:"admin_api"`
+	// TenantLabel is the label by which series of tenants are kept apart: a client whose API key has a tenant reads and writes series
+	// with that value of it alone. Default none: such clients are refused.
+	TenantLabel string `mapstructure:"tenant_label"`
 	// AllowAnonymous lets the API listen beyond loopback without auth: everybody who reaches it reads and writes. Default false.
 	AllowAnonymous bool `mapstructure:"allow_anonymous"`
 	// RuleFiles are paths or patterns of Prometheus rule files, read at start. Default none.
@@ -127,6 +132,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxExemplars < 0 {
 		bad("max_exemplars", "%d is negative", c.MaxExemplars)
+	}
+	if c.TenantLabel != "" && (!model.LegacyValidation.IsValidLabelName(c.TenantLabel) || strings.HasPrefix(c.TenantLabel, "__")) {
+		bad("tenant_label", "%q is not the name of a label", c.TenantLabel)
 	}
 	c.checkQuery(bad)
 	if c.EvaluationInterval <= 0 {

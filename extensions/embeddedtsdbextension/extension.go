@@ -21,6 +21,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
+	"github.com/penstockhq/penstock/internal/admin"
 )
 
 // errNotReady is temporary: whoever gets it comes again.
@@ -53,13 +54,14 @@ type tsdbExtension struct {
 	roomAge      time.Duration                         // for how long its answer counts
 	stop         chan struct{}                         // closed by Shutdown
 
-	unlock  func() error // set by Start, or by keep
-	server  *http.Server
-	address net.Addr // where it listens, set by Start
-	queries *querylimit.Gate
-	refused map[querylimit.Reason]*atomic.Int64 // queries, by reason
-	working sync.WaitGroup                      // opening, serving
-	stopped atomic.Bool
+	unlock    func() error // set by Start, or by keep
+	undeclare func()       // set by Start
+	server    *http.Server
+	address   net.Addr // where it listens, set by Start
+	queries   *querylimit.Gate
+	refused   map[querylimit.Reason]*atomic.Int64 // queries, by reason
+	working   sync.WaitGroup                      // opening, serving
+	stopped   atomic.Bool
 }
 
 func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
@@ -104,6 +106,7 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 	if err != nil {
 		return errors.Join(fmt.Errorf("set up the HTTP server: %w", err), listener.Close())
 	}
+	e.undeclare = admin.Declare(host, e.set.ID.String(), routes())
 	e.working.Go(func() {
 		if err := e.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
@@ -145,6 +148,8 @@ func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
 		QueryText:            c.Query.text(),
 		QueryMaxSteps:        c.Query.MaxSteps,
 		RefusedQuery:         e.refuseQuery,
+		TenantLabel:          c.TenantLabel,
+		Guard:                e.guardRoute,
 		AdminAPI:             c.AdminAPI,
 		RuleFiles:            c.RuleFiles,
 		EvaluationInterval:   c.EvaluationInterval,
@@ -186,7 +191,7 @@ func (e *tsdbExtension) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	if r = r.WithContext(ctx); r.URL.Path == writePath {
-		e.serveWrite(db, w, r)
+		e.serveWrite(db, w, e.signed(r))
 		return
 	}
 	e.queries.ServeHTTP(w, r, db.Handler())
@@ -207,6 +212,9 @@ func (e *tsdbExtension) Shutdown(ctx context.Context) error {
 	}
 	defer e.telemetry.Shutdown()
 	close(e.stop)
+	if e.undeclare != nil {
+		e.undeclare()
+	}
 	errs := e.stopServing(ctx)
 	if errors.Is(errs, errQueryRuns) {
 		return errs

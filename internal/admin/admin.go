@@ -21,10 +21,10 @@ type Mounter interface {
 	Mount(id, title string, h http.Handler) (unmount func(), err error)
 }
 
-// Authorizer is what an admin extension offers: who sends r, if that client may delete, decrypt and replace; otherwise an error for
-// the client to read. r may come from any listener.
+// Authorizer is what an admin extension offers: who sends r, if that client may do what needs the scope (access.Erase, access.Decrypt,
+// ...); otherwise an error for the client to read. r may come from any listener.
 type Authorizer interface {
-	Authorize(r *http.Request) (who string, err error)
+	Authorize(r *http.Request, scope string) (who string, err error)
 }
 
 // Find returns the host's admin extension; ok is false if it has none.
@@ -50,7 +50,7 @@ func find[T any](host component.Host) (found T, ok bool) {
 // nobody is authorized.
 type nobody struct{}
 
-func (nobody) Authorize(*http.Request) (string, error) { return "", ErrNobody }
+func (nobody) Authorize(*http.Request, string) (string, error) { return "", ErrNobody }
 
 // Challenge sets the headers that belong to an answer with 401, which a client without authorization gets.
 func Challenge(h http.Header) {

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
@@ -36,7 +37,7 @@ func TestNameIsWhatTheAuthenticatorKnows(t *testing.T) {
 func TestWithoutAdminExtensionNobodyIsAuthorized(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.SetBasicAuth("root", "root")
-	who, err := admin.FindAuthorizer(componenttest.NewNopHost()).Authorize(r)
+	who, err := admin.FindAuthorizer(componenttest.NewNopHost()).Authorize(r, access.Erase)
 	assert.ErrorIs(t, err, admin.ErrNobody)
 	assert.Empty(t, who)
 }

@@ -74,7 +74,7 @@ func newKeyCommand(file *string) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&k.Tenant, "tenant", "", "whose the telemetry is that comes with the key; not needed with the scope forward")
+	f.StringVar(&k.Tenant, "tenant", "", "whose telemetry comes with the key and is seen with it; not needed with forward or admin alone")
 	f.StringSliceVar(&k.Scopes, "scope", []string{keyfile.Ingest}, "what the key may do: "+strings.Join(keyfile.Scopes, ", "))
 	f.StringSliceVar(&k.Signals, "signal", nil, "signals that it may send: "+strings.Join(keyfile.Signals, ", ")+" (default all)")
 	f.StringSliceVar(&k.Services, "service", nil, "values of service.name that it may send (default all)")

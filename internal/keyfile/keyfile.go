@@ -21,6 +21,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -33,16 +34,19 @@ const (
 	maxKey     = 256 // bytes of a key that a client sends
 )
 
-// What a key may do.
+// What a key may do: see access.
 const (
-	Ingest  = "ingest"  // send telemetry, as its tenant
-	Forward = "forward" // send telemetry of any tenant: agents and gateways
-	Read    = "read"    // ask the embedded stores
-	Admin   = "admin"   // pages and APIs of admin, replays and deletions too
+	Ingest  = access.Ingest
+	Forward = access.Forward
+	Read    = access.Read
+	Replay  = access.Replay
+	Erase   = access.Erase
+	Decrypt = access.Decrypt
+	Admin   = access.Admin
 )
 
 // Scopes are all of them.
-var Scopes = []string{Ingest, Forward, Read, Admin}
+var Scopes = access.Scopes
 
 // Signals are what a key can be limited to.
 var Signals = []string{"logs", "metrics", "traces"}
@@ -51,7 +55,7 @@ var Signals = []string{"logs", "metrics", "traces"}
 type Key struct {
 	ID   string `yaml:"id"`
 	Hash string `yaml:"hash"`
-	// Tenant is whose the telemetry is that comes with the key. A key with the scope forward needs none.
+	// Tenant is whose telemetry comes with the key, and is seen with it. Keys that only forward, and those of operators, need none.
 	Tenant string   `yaml:"tenant,omitempty"`
 	Scopes []string `yaml:"scopes,flow"`
 	// Signals and Services are what it may send; none: all.
@@ -111,7 +115,7 @@ func (k *Key) check() error {
 		bad("hash: it is not %s and %d hexadecimal digits: `penstock keys new` writes it", hashPrefix, 2*sha256.Size)
 	}
 	copy(k.sum[:], sum)
-	if k.Tenant != "" || !k.Has(Forward) {
+	if k.Tenant != "" || k.needsTenant() {
 		if err := tenant.Check(k.Tenant); err != nil {
 			bad("tenant: %w", err)
 		}
@@ -133,6 +137,11 @@ func (k *Key) check() error {
 		bad("services: one is empty")
 	}
 	return errs
+}
+
+// needsTenant says whether the key would send as nobody, or see nothing, without a tenant.
+func (k *Key) needsTenant() bool {
+	return len(k.Scopes) == 0 || k.Has(Ingest) && !k.Has(Forward) || k.Has(Read, Replay, Erase, Decrypt) && !k.Has(Admin)
 }
 
 func isID(s string) bool {

@@ -69,8 +69,9 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	const hash = "hash: sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	for content, want := range map[string][]string{
 		"keys:\n- {id: ABC, hash: x}": {"keys[0] id: \"ABC\"", "hash: it is not sha256:", "tenant: ", "scopes: there are none"},
-		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a/b, scopes: [ingest, write], signals: [log], services: ['']}":                 {"tenant: ", `scopes: "write" is none of ingest, forward, read, admin`, `signals: "log" is none of`, "services: one is empty"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a/b, scopes: [ingest, write], signals: [log], services: ['']}":                 {"tenant: ", `scopes: "write" is none of ingest, forward, read, replay, erase, decrypt, admin`, `signals: "log" is none of`, "services: one is empty"},
 		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}": {`keys[1] id: "abcdefgh" is there twice`},
+		"keys:\n- {id: abcdefgh, " + hash + ", scopes: [forward, read]}":                                                              {"tenant: "},
 		"keys:\n- {id: abcdefgh, limit: 3}": {"limit"},
 		"keys:\n-":                          {"keys[0] is empty"},
 		"key: []":                           {"key"},
@@ -80,6 +81,10 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		for _, text := range want {
 			assert.ErrorContains(t, err, text, content)
 		}
+	}
+	for _, scopes := range []string{"forward", "admin", "forward, ingest", "admin, read, erase"} {
+		_, err := keyfile.Parse([]byte("keys:\n- {id: abcdefgh, " + hash + ", scopes: [" + scopes + "]}"))
+		assert.NoError(t, err, "%s needs no tenant", scopes)
 	}
 	f, err := keyfile.Parse(nil)
 	require.NoError(t, err)

@@ -28,6 +28,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/tenant"
@@ -401,6 +403,15 @@ func (a *fakeAdmin) Mount(id, _ string, h http.Handler) (func(), error) {
 	return func() { delete(a.mounted, id) }, nil
 }
 
+// reader is the tenant whose key a client has.
+type reader string
+
+func (r reader) GetAttribute(name string) any {
+	return map[string]any{"tenant": string(r), "scopes": []string{access.Read}}[name]
+}
+
+func (reader) GetAttributeNames() []string { return nil }
+
 func TestAdminPage(t *testing.T) {
 	admin := &fakeAdmin{mounted: map[string]http.Handler{}}
 	set := processortest.NewNopSettings(metadata.Type)
@@ -428,6 +439,23 @@ func TestAdminPage(t *testing.T) {
 	require.Len(t, got.Partitions, 1)
 	assert.Equal(t, "here/edge", got.Partitions[0].Partition)
 	assert.Equal(t, []string{"user_id"}, got.Partitions[0].Tenants[0].Metrics[0].Folded)
+
+	// A reader sees its tenant alone, and no sum in which others are.
+	require.NoError(t, g.ConsumeMetrics(tenant.With(t.Context(), "acme"), requests(epoch, "a", "b")))
+	require.NoError(t, json.Unmarshal([]byte(ask("/report.json")), &got))
+	require.Len(t, got.Partitions[0].Tenants, 2)
+	for name, series := range map[string]int64{"acme": 2, "nobody": 0} {
+		reports := g.reports(access.Of(client.NewContext(t.Context(), client.Info{Auth: reader(name)})))
+		if series == 0 {
+			assert.Empty(t, reports, name)
+			continue
+		}
+		require.Len(t, reports, 1)
+		require.Len(t, reports[0].Tenants, 1)
+		assert.Equal(t, name, reports[0].Tenants[0].Tenant)
+		assert.Equal(t, series, reports[0].Series)
+		assert.Zero(t, reports[0].Contributors+reports[0].OverflowStreams)
+	}
 	require.NoError(t, g.Shutdown(t.Context()))
 	assert.Empty(t, admin.mounted)
 }

@@ -8,6 +8,9 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
+
+	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/admin"
 )
 
 // pageTop is how many metrics and attributes a tenant has on the page.
@@ -36,27 +39,38 @@ What is folded leaves up to {{.FoldedDelay}} s after its time: until then sums o
 // near says whether a budget, 0 for none, is used to four fifths.
 func near[N int64 | uint64](used, limit N) bool { return limit > 0 && used*5 >= limit*4 }
 
+// readsPage is what the pages need. A reader sees its tenant alone.
+var readsPage = admin.Need{Scopes: []string{access.Read}}
+
 // page returns the handler for the admin extension: the page at /, the same as JSON at /report.json.
 func (g *guard) page() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux := &admin.Mux{}
+	mux.HandleFunc("GET /{$}", readsPage, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		if err := pageTemplate.Execute(w, g.reports()); err != nil {
+		if err := pageTemplate.Execute(w, g.reports(access.Of(r.Context()))); err != nil {
 			g.set.Logger.Debug("Page not sent", zap.Error(err))
 		}
 	})
-	mux.HandleFunc("GET /report.json", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /report.json", readsPage, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(map[string]any{"partitions": g.reports()}); err != nil {
+		if err := json.NewEncoder(w).Encode(map[string]any{"partitions": g.reports(access.Of(r.Context()))}); err != nil {
 			g.set.Logger.Debug("Report not sent", zap.Error(err))
 		}
 	})
 	return mux
 }
 
-func (g *guard) reports() []partitionReport {
+// reports has the partitions at work, as far as the client may see them.
+func (g *guard) reports(c access.Client) []partitionReport {
 	list := []partitionReport{}
-	g.partitions.Each(func(p *partition) { list = append(list, p.summary(pageTop)) })
+	g.partitions.Each(func(p *partition) {
+		name, one := c.Tenant()
+		if !one {
+			list = append(list, p.summary(pageTop))
+		} else if report, ok := p.summaryOf(name, pageTop); ok {
+			list = append(list, report)
+		}
+	})
 	slices.SortFunc(list, func(a, b partitionReport) int { return cmp.Compare(a.Partition, b.Partition) })
 	return list
 }

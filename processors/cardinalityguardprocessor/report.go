@@ -57,8 +57,24 @@ type attributeReport struct {
 	Limit     uint64 `json:"limit"`
 }
 
+// summaryOf is the summary of one tenant: no number in it counts what others have. ok is false where it has nothing.
+func (p *partition) summaryOf(tenant string, top int) (out partitionReport, ok bool) {
+	out = p.summarize(top, func(name string) bool { return name == tenant })
+	if len(out.Tenants) == 0 {
+		return partitionReport{}, false
+	}
+	t := out.Tenants[0]
+	return partitionReport{
+		Partition: out.Partition, Instance: out.Instance, Series: t.Series, Limit: t.Limit, FoldedDelay: out.FoldedDelay, Tenants: out.Tenants,
+	}, true
+}
+
 // summary lists the top metrics by series and the top attributes by distinct values, per tenant.
 func (p *partition) summary(top int) partitionReport {
+	return p.summarize(top, func(string) bool { return true })
+}
+
+func (p *partition) summarize(top int, wanted func(tenant string) bool) partitionReport {
 	out := partitionReport{
 		Partition: p.session.Label(), Instance: p.g.own, Series: p.activeSeries(), Limit: p.rules.Load().Limits.Series,
 		OverflowStreams: p.overflowStreams(), Contributors: p.contributors(), Tenants: []tenantReport{},
@@ -66,6 +82,9 @@ func (p *partition) summary(top int) partitionReport {
 	}
 	tenants := map[string]*tenantReport{}
 	p.tree.Each(func(n *admission.Node) {
+		if !wanted(n.Tenant) {
+			return
+		}
 		limits := n.Limits()
 		t := tenants[n.Tenant]
 		if t == nil {

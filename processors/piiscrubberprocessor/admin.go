@@ -14,7 +14,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 )
@@ -69,7 +71,7 @@ func (d *decrypter) servePage(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
-	who, err := d.admin.Authorize(r)
+	who, err := d.admin.Authorize(r, access.Decrypt)
 	if err != nil {
 		d.log.Info("refused to decrypt PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.Error(err))
 		admin.Challenge(w.Header())
@@ -89,8 +91,17 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("values: want 1 to %d, got %d", maxDecryptValues, n), http.StatusBadRequest)
 		return
 	}
+	c := access.Of(r.Context())
+	if own, one := c.Tenant(); one && req.Tenant == "" {
+		req.Tenant = own
+	}
 	if req.Tenant == "" {
-		req.Tenant = "default"
+		req.Tenant = tenant.Default
+	}
+	if !c.Sees(req.Tenant) {
+		d.log.Info("refused to decrypt PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.String("user", who), zap.String("reason", "tenant"))
+		http.Error(w, "tenant: the API key is another tenant's", http.StatusForbidden)
+		return
 	}
 	results := make([]decryptResult, len(req.Values))
 	refused := 0

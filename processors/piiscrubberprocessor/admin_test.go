@@ -34,7 +34,7 @@ func (h *adminHost) GetExtensions() map[component.ID]component.Component {
 }
 
 // Authorize knows one token, and bob, who has it.
-func (h *adminHost) Authorize(r *http.Request) (string, error) {
+func (h *adminHost) Authorize(r *http.Request, _ string) (string, error) {
 	if r.Header.Get("Authorization") != "Bearer right" {
 		return "", errors.New("needs the admin token")
 	}

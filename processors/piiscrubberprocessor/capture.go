@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
@@ -122,7 +123,7 @@ func (c *capture) take() []capturedLine {
 }
 
 func (c *capturer) serve(w http.ResponseWriter, r *http.Request) {
-	who, err := c.admin.Authorize(r)
+	who, err := c.admin.Authorize(r, access.Decrypt)
 	if err != nil {
 		c.log.Info("refused to capture lines", zap.String("audit", "pii_capture"), zap.String("remote", r.RemoteAddr), zap.Error(err))
 		admin.Challenge(w.Header())

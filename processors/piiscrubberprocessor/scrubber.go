@@ -2,7 +2,6 @@ package piiscrubberprocessor
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
@@ -102,19 +102,21 @@ func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
 	if !ok {
 		return nil, nil
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /preview", s.preview.preview)
-	mux.HandleFunc("GET /preview", s.preview.servePage)
+	preview := admin.Need{Scopes: []string{access.Read, access.Decrypt}}
+	mux := &admin.Mux{}
+	mux.HandleFunc("POST /preview", preview, s.preview.preview)
+	mux.HandleFunc("GET /preview", preview, s.preview.servePage)
 	s.capture.admin = admin.FindAuthorizer(host)
-	mux.HandleFunc("POST /capture", s.capture.serve)
+	mux.HandleFunc("POST /capture", admin.Need{Operator: true, Scopes: []string{access.Decrypt}, Personal: true}, s.capture.serve)
 	title := "PII scrubber: preview"
 	if s.decrypt == nil {
-		mux.HandleFunc("GET /{$}", s.preview.servePage)
+		mux.HandleFunc("GET /{$}", preview, s.preview.servePage)
 	} else {
 		title += ", decrypt"
 		s.decrypt.admin = s.capture.admin
-		mux.HandleFunc("POST /decrypt", s.decrypt.decrypt)
-		mux.HandleFunc("GET /{$}", s.decrypt.servePage)
+		decrypt := admin.Need{Scopes: []string{access.Decrypt}, Personal: true}
+		mux.HandleFunc("POST /decrypt", decrypt, s.decrypt.decrypt)
+		mux.HandleFunc("GET /{$}", preview, s.decrypt.servePage)
 	}
 	return m.Mount(s.preview.id, title, mux)
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/window"
 )
 
@@ -67,16 +68,19 @@ func timeText(t int64) string {
 	return time.Unix(0, t).UTC().Format(time.RFC3339)
 }
 
+// allTenants is what the pages need: the windows and the late metrics of a partition are not told apart by tenant.
+var allTenants = admin.Need{Operator: true}
+
 // page returns the handler for the admin extension: the page at /, the same as JSON at /report.json.
 func (w *windowRollup) page() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(rw http.ResponseWriter, _ *http.Request) {
+	mux := &admin.Mux{}
+	mux.HandleFunc("GET /{$}", allTenants, func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err := pageTemplate.Execute(rw, w.report()); err != nil {
 			w.set.Logger.Debug("Page not sent", zap.Error(err))
 		}
 	})
-	mux.HandleFunc("GET /report.json", func(rw http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /report.json", allTenants, func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(rw).Encode(w.report()); err != nil {
 			w.set.Logger.Debug("Report not sent", zap.Error(err))

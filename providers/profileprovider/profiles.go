@@ -35,8 +35,10 @@ type fragment struct {
 var sinks = slices.Concat(
 	sink("lake", func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }, "sink_lake"),
 	sink("remote_write", set("PENSTOCK_REMOTE_WRITE_URL"), "sink_remote_write", "guard", "rollup"),
+	[]fragment{{name: "keys_remote_write", when: with(set("PENSTOCK_KEYS_FILE"), set("PENSTOCK_REMOTE_WRITE_URL"))}},
 	sink("loki", set("PENSTOCK_LOKI_URL"), "sink_loki"),
 	sink("otlp", set("PENSTOCK_OTLP_EXPORT_ENDPOINT"), "sink_otlp"),
+	[]fragment{{name: "keys_otlp", when: with(set("PENSTOCK_KEYS_FILE"), set("PENSTOCK_OTLP_EXPORT_ENDPOINT"))}},
 )
 
 // sink is the fragments of one sink: what it is made of, and how it is fed.
@@ -78,7 +80,7 @@ var profiles = map[string][]fragment{
 		{name: "guard", sink: "tsdb", fill: guardBounds},
 		{name: "rollup", sink: "tsdb", fill: rollupBounds},
 		{name: "follow_tsdb", fill: follower("tsdb")},
-		{name: "jobs_tsdb", fill: jobs},
+		{name: "jobs_tsdb", fill: jobsOfTSDB},
 	}, sinks, replays),
 	"agent": {
 		{name: "common", fill: ownIdentity},
@@ -93,6 +95,7 @@ var profiles = map[string][]fragment{
 		{name: "intake_scrape", when: set("PENSTOCK_SCRAPE_CONFIG")},
 		{name: "sink_gateway"},
 		{name: "sink_gateway_files", when: readsFiles},
+		{name: "keys_gateway", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "gateway_key", when: set("PENSTOCK_GATEWAY_KEY")},
 		{name: "gateway_key_files", when: func(s surroundings) bool { return readsFiles(s) && s.isSet("PENSTOCK_GATEWAY_KEY") }},
 		{name: "intake_log_files", when: set("PENSTOCK_LOG_FILES"), fill: logFiles},
@@ -129,6 +132,13 @@ func sinkVariables() string {
 
 func set(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return s.isSet(variable) }
+}
+
+// with says whether all conditions hold.
+func with(all ...func(surroundings) bool) func(surroundings) bool {
+	return func(s surroundings) bool {
+		return !slices.ContainsFunc(all, func(one func(surroundings) bool) bool { return !one(s) })
+	}
 }
 
 // journaled says whether what is received goes into Kafka first, and sinks follow it.
@@ -186,6 +196,17 @@ func jobs(s surroundings) map[string]any {
 	return map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{
 		"brokers": s.brokers(), "topic_prefix": topicPrefix,
 	}}}
+}
+
+// jobsOfTSDB also names the TSDB of this process as what replays write to, and the label by which it keeps tenants apart.
+func jobsOfTSDB(s surroundings) map[string]any {
+	conf := jobs(s)
+	target := map[string]any{"type": "prometheus", "endpoint": "http://${env:PENSTOCK_TSDB_ENDPOINT:-127.0.0.1:9090}"}
+	if s.isSet("PENSTOCK_KEYS_FILE") {
+		target["tenant_label"] = "tenant_id"
+	}
+	merge(conf, map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{"jobs": map[string]any{"targets": []any{target}}}}})
+	return conf
 }
 
 // ownIdentity is the instance under which the collector reports about itself.

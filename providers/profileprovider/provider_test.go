@@ -449,6 +449,25 @@ func TestKeysCloseEveryListener(t *testing.T) {
 			}
 		}
 	}
+	keys := map[string]string{"PENSTOCK_KEYS_FILE": "keys.yaml", "PENSTOCK_REMOTE_WRITE_URL": "http://x", "PENSTOCK_OTLP_EXPORT_ENDPOINT": "x:1"}
+	for profile, want := range map[string]map[string]any{
+		"standalone": {
+			"extensions::embedded_tsdb::tenant_label": "tenant_id", "exporters::prometheus_tsdb::translation::tenant_label": "tenant_id",
+			"exporters::prometheus_tsdb/remote_write::translation::tenant_label": "tenant_id", "exporters::prometheus_tsdb/remote_write::tenant_header": "X-Scope-OrgID",
+			"exporters::otlp_grpc/forward::auth::authenticator": "headers_setter/tenant",
+		},
+		"gateway": {"exporters::prometheus_tsdb/remote_write::tenant_header": "X-Scope-OrgID", "exporters::otlp_grpc/forward::auth::authenticator": "headers_setter/tenant"},
+		"agent":   {"exporters::otlp_grpc/gateway::auth::authenticator": "headers_setter/tenant", "exporters::otlp_grpc/gateway::sending_queue::batch::partition::metadata_keys": []any{"x-scope-orgid"}},
+	} {
+		without := maps.Clone(keys)
+		delete(without, "PENSTOCK_KEYS_FILE")
+		open, closed := resolve(t, without, "profile:"+profile), resolve(t, keys, "profile:"+profile)
+		assertWhole(t, closed)
+		for key, value := range want {
+			assert.Equal(t, value, closed.Get(key), "%s of %s", key, profile)
+			assert.False(t, open.IsSet(key), "%s of %s: without keys nothing changes", key, profile)
+		}
+	}
 	conf := resolve(t, map[string]string{"PENSTOCK_GATEWAY_KEY": "secret", "PENSTOCK_LOG_FILES": "/x"}, "profile:agent")
 	for _, exporter := range []string{"gateway", "files"} {
 		assert.Equal(t, "Bearer secret", conf.Get("exporters::otlp_grpc/"+exporter+"::headers::authorization"))

@@ -28,6 +28,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/decompress"
 	"github.com/penstockhq/penstock/internal/inflight"
 	"github.com/penstockhq/penstock/internal/tenant"
@@ -59,6 +61,7 @@ type ingest struct {
 	metrics consumer.Metrics
 
 	started, stopped sync.Once
+	undeclare        func() // set with server
 	server           *http.Server
 	wg               sync.WaitGroup
 }
@@ -92,6 +95,18 @@ func (r *ingest) routes() map[string]http.HandlerFunc {
 	}
 }
 
+// declared are the routes as the admin extension lists them. All take telemetry, and show none.
+func (r *ingest) declared() (all []admin.Route) {
+	sends := admin.Need{Scopes: []string{access.Ingest, access.Forward}}
+	for path := range r.routes() {
+		all = append(all, admin.Route{Path: path, Need: sends})
+	}
+	for _, path := range []string{"/loki/", hecPath, hecPath + "/", "/_bulk"} {
+		all = append(all, admin.Route{Path: path, Need: sends})
+	}
+	return all
+}
+
 func (r *ingest) listen(ctx context.Context, host component.Host) error {
 	routes := r.routes()
 	mux := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -119,6 +134,7 @@ func (r *ingest) listen(ctx context.Context, host component.Host) error {
 		return err
 	}
 	r.server = server
+	r.undeclare = admin.Declare(host, r.set.ID.String(), r.declared())
 	r.wg.Go(func() {
 		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
@@ -133,6 +149,7 @@ func (r *ingest) Shutdown(ctx context.Context) error {
 	r.stopped.Do(func() {
 		r.gone()
 		if r.server != nil {
+			r.undeclare()
 			err = r.server.Shutdown(ctx)
 		}
 		r.wg.Wait()

@@ -446,7 +446,7 @@ func (h *tsdbHost) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("admin"): h}
 }
 
-func (h *tsdbHost) Authorize(r *http.Request) (string, error) {
+func (h *tsdbHost) Authorize(r *http.Request, _ string) (string, error) {
 	if r.Header.Get("Authorization") != "Bearer right" {
 		return "", errors.New("needs the admin token")
 	}

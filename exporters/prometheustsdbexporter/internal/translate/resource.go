@@ -42,6 +42,7 @@ type converter struct {
 	samples []sample.Sample
 	refused [NumReasons]int
 	infos   map[info]struct{} // what target_info has
+	tenant  []labels.Label    // the label with its name, if there is one
 
 	// Of the resource.
 	record           int32          // number of its record
@@ -87,7 +88,7 @@ func newConverter(t *Translator) *converter {
 
 // forgetBatch drops what belongs to the batch.
 func (c *converter) forgetBatch() {
-	c.samples, c.refused = nil, [NumReasons]int{}
+	c.samples, c.refused, c.tenant = nil, [NumReasons]int{}, nil
 	c.resource, c.scope = nil, constants{}
 	c.plans = [numExtras][]*plan{}
 	clear(c.infos)
@@ -195,7 +196,7 @@ func (c *converter) enter(promoted, scope []labels.Label) {
 	for i := range c.plans {
 		c.plans[i] = c.plans[i][:0]
 	}
-	c.scope = constants{wins: append(slices.Clone(c.resource), scope...)}
+	c.scope = constants{wins: append(append(slices.Clone(c.resource), scope...), c.tenant...)}
 	c.scope.fill = append(slices.Clone(promoted), c.t.external...) // where it is promoted as well, the first stays
 }
 
@@ -213,7 +214,7 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 	if len(c.names) == 0 {
 		return // job and instance alone tell nothing
 	}
-	p := c.newPlan(c.names, &constants{wins: c.resource, fill: c.t.external}, noExtra)
+	p := c.newPlan(c.names, &constants{wins: append(slices.Clip(c.resource), c.tenant...), fill: c.t.external}, noExtra)
 	if p.unnamed > 0 && len(c.t.promote) == 0 && !c.t.set.PromoteAll { // else promote has counted it
 		c.refused[BadAttribute]++
 	}

@@ -60,6 +60,7 @@ type Settings struct {
 	Strategy       otlptranslator.TranslationStrategyOption
 	Namespace      string            // before every metric name
 	ExternalLabels map[string]string // on every series that has no such label
+	TenantLabel    string            // says on every series whose it is; empty: none does
 	TargetInfo     bool              // one target_info series a resource
 	Promote        []string          // resource attributes that become labels
 	PromoteAll     bool              // all of them
@@ -100,9 +101,13 @@ type Batch struct {
 }
 
 // Translate converts md, which it doesn't change. Samples of one series come in the order of their points. records are those
-// that md's resources came in; nil: they came in one. The error is the context's.
-func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time.Time, records []origin.Record) (Batch, error) {
+// that md's resources came in; nil: they came in one. All of md is the tenant's, whose name Settings.TenantLabel gets. The error is
+// the context's.
+func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time.Time, records []origin.Record, tenant string) (Batch, error) {
 	c := t.pool.Get().(*converter)
+	if t.set.TenantLabel != "" {
+		c.tenant = []labels.Label{{Name: t.set.TenantLabel, Value: tenant}}
+	}
 	defer t.put(c)
 	slab := t.slabs.Get().(*[]sample.Sample)
 	c.samples = slices.Grow((*slab)[:0], md.DataPointCount())

@@ -69,7 +69,7 @@ func names(samples []sample.Sample) (all []string) {
 func run(t *testing.T, s translate.Settings, md pmetric.Metrics) translate.Batch {
 	t.Helper()
 	md.MarkReadOnly() // it may be shared
-	b, err := translate.New(s).Translate(t.Context(), md, now, nil)
+	b, err := translate.New(s).Translate(t.Context(), md, now, nil, "")
 	require.NoError(t, err)
 	return b
 }
@@ -217,7 +217,7 @@ func TestTheEndOfAFamily(t *testing.T) {
 		})
 	}
 	translated := func(md pmetric.Metrics) []sample.Sample {
-		b, err := tr.Translate(t.Context(), md, now, nil)
+		b, err := tr.Translate(t.Context(), md, now, nil, "")
 		require.NoError(t, err)
 		return b.Samples
 	}
@@ -352,7 +352,7 @@ func TestExemplarsOfBucketsAreTheirOwn(t *testing.T) {
 func TestCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := translate.New(defaults()).Translate(ctx, shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now) }), now, nil)
+	_, err := translate.New(defaults()).Translate(ctx, shop(func(ms pmetric.MetricSlice) { gauge(ms, "x", now) }), now, nil, "")
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -367,7 +367,7 @@ func FuzzTranslate(f *testing.F) {
 			return
 		}
 		md.MarkReadOnly()
-		b, err := tr.Translate(t.Context(), md, now, nil)
+		b, err := tr.Translate(t.Context(), md, now, nil, "")
 		require.NoError(t, err)
 		for _, s := range b.Samples {
 			require.NotZero(t, s.Labels.Get("__name__"))

@@ -60,7 +60,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionAdminRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_extension_admin_refused_requests",
-		metric.WithDescription("Requests that the admin listener refused, and requests on any listener that needed the admin token and did not have it. [Alpha]"),
+		metric.WithDescription("Requests that the admin listener refused, and requests on any listener that needed the admin token or a scope and did not have it. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)

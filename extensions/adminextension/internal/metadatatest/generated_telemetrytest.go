@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionAdminRefusedRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_admin_refused_requests",
-		Description: "Requests that the admin listener refused, and requests on any listener that needed the admin token and did not have it. [Alpha]",
+		Description: "Requests that the admin listener refused, and requests on any listener that needed the admin token or a scope and did not have it. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

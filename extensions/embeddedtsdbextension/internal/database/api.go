@@ -52,9 +52,9 @@ func newHandler(s Settings, a api) http.Handler {
 	notes := notifications.NewNotifications(maxNotifications, nil)
 	registry := features.NewRegistry()
 	apiV1 := v1.NewAPI(
-		a.engine, a.db, a.gate, a.gate, a.db,
+		a.engine, viewed{a.db}, a.gate, a.gate, viewed{a.db},
 		func(context.Context) v1.ScrapePoolsRetriever { return noScraping{} },
-		func(context.Context) v1.TargetRetriever { return noScraping{a.gate.families} },
+		func(ctx context.Context) v1.TargetRetriever { return noScraping{ctx, a.gate.families} },
 		func(context.Context) v1.AlertmanagerRetriever { return a.alerting.notifier },
 		s.config, s.flags(),
 		v1.GlobalURLOptions{ListenAddress: s.ListenAddress, Host: host(s.ExternalURL), Scheme: "http"},
@@ -77,6 +77,9 @@ func newHandler(s Settings, a api) http.Handler {
 		s.boundedParser(),
 	)
 	r := route.New()
+	if s.Guard != nil {
+		r = r.WithInstrumentation(s.Guard)
+	}
 	apiV1.Register(r.WithPrefix("/api/v1"))
 	r.Get("/metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}).ServeHTTP)
 	return a.gate.countingFuture(r)
@@ -116,11 +119,14 @@ func runtimeInfo(s Settings, a api) v1.RuntimeInfo {
 }
 
 // noScraping answers for the scrape manager that isn't there.
-type noScraping struct{ families *families }
+type noScraping struct {
+	ctx      context.Context // of the request
+	families *families
+}
 
 func (noScraping) ScrapePools() []string { return nil }
 
-func (n noScraping) TargetsActive() map[string][]*scrape.Target { return n.families.targets() }
+func (n noScraping) TargetsActive() map[string][]*scrape.Target { return n.families.targets(n.ctx) }
 
 func (noScraping) TargetsDropped() map[string][]*scrape.Target { return nil }
 

@@ -78,6 +78,8 @@ type gate struct {
 	maxSeries uint64
 	families  *families
 	refused   [numRefusals]atomic.Int64
+	// tenantLabel tells whose a series is; empty: there are no tenants.
+	tenantLabel string
 }
 
 // counted counts err if it is a refusal, and returns it.
@@ -131,7 +133,7 @@ func (g *gate) AppenderV2(ctx context.Context) storage.AppenderV2 {
 
 // Appender is the way in for the remote write handler, which has looked at times and labels itself.
 func (g *gate) Appender(ctx context.Context) storage.Appender {
-	return &appender{Appender: g.db.Appender(ctx), gate: g}
+	return signed(ctx, &appender{Appender: g.db.Appender(ctx), gate: g})
 }
 
 type appenderV2 struct {
@@ -154,7 +156,7 @@ func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64
 			return 0, a.gate.counted(a.gate.errFull())
 		}
 		if opts.MetricFamilyName != "" {
-			a.gate.families.put(opts.MetricFamilyName, opts.Metadata)
+			a.gate.families.put(ls.Get(a.gate.tenantLabel), opts.MetricFamilyName, opts.Metadata)
 		}
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
@@ -200,6 +202,6 @@ func (a *appender) AppendHistogram(ref storage.SeriesRef, ls labels.Labels, t in
 
 // UpdateMetadata keeps the metadata for the API; the storage would only write it to its log.
 func (a *appender) UpdateMetadata(ref storage.SeriesRef, ls labels.Labels, m metadata.Metadata) (storage.SeriesRef, error) {
-	a.gate.families.put(familyName(ls.Get(model.MetricNameLabel), m.Type), m)
+	a.gate.families.put(ls.Get(a.gate.tenantLabel), familyName(ls.Get(model.MetricNameLabel), m.Type), m)
 	return ref, nil
 }

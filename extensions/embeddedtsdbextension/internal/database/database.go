@@ -122,7 +122,7 @@ func assemble(s Settings, db *tsdb.DB, b *barrier, stats *tsdb.DBStats, reg *pro
 	opts := s.engineOptions()
 	opts.Reg, opts.ActiveQueryTracker, opts.Parser = reg, tracker, s.boundedParser()
 	engine := promql.NewEngine(opts)
-	g := &gate{db: db, barrier: b, room: s.Room, maxSeries: s.MaxSeries, families: newFamilies()}
+	g := &gate{db: db, barrier: b, room: s.Room, maxSeries: s.MaxSeries, families: newFamilies(), tenantLabel: s.TenantLabel}
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := startAlerting(ctx, s, db, g, s.rulesEngine(), reg)
 	if err != nil {

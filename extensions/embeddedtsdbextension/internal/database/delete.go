@@ -34,7 +34,7 @@ func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Match
 	if err := markDeletion(a.Dir(), min(end, head.MinTime())); err != nil {
 		return err
 	}
-	if err := a.DB.Delete(ctx, mint, maxt, ms...); err != nil {
+	if err := a.DB.Delete(ctx, mint, maxt, confine(ctx, ms)...); err != nil {
 		return err
 	}
 	return a.CleanTombstones()

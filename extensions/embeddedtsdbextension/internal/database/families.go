@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"strings"
 	"sync"
 
@@ -13,68 +14,81 @@ import (
 // maxFamilies bounds the metadata in memory: about 200 bytes each. Further families have none.
 const maxFamilies = 50_000
 
+// family is a metric family of a tenant; without tenants that is empty.
+type family struct{ tenant, name string }
+
 // families is the metadata of metric families as last seen. The API asks scrape targets for it, so it is the store of a
 // target that stands for everybody who writes. It begins empty: metadata comes again with the samples.
 type families struct {
 	mu  sync.RWMutex
-	all map[string]metadata.Metadata // guarded by mu
+	all map[family]metadata.Metadata // guarded by mu
 }
 
-var _ scrape.MetricMetadataStore = (*families)(nil)
+func newFamilies() *families { return &families{all: make(map[family]metadata.Metadata)} }
 
-func newFamilies() *families { return &families{all: make(map[string]metadata.Metadata)} }
-
-func (f *families) put(name string, m metadata.Metadata) {
+func (f *families) put(tenant, name string, m metadata.Metadata) {
 	if m.IsEmpty() {
 		return
 	}
+	key := family{tenant, name}
 	f.mu.RLock()
-	old, ok := f.all[name]
+	old, ok := f.all[key]
 	full := len(f.all) >= maxFamilies
 	f.mu.RUnlock()
 	if (ok && old == m) || (!ok && full) {
 		return
 	}
+	key = family{strings.Clone(tenant), name}
 	f.mu.Lock()
-	f.all[name] = m
+	f.all[key] = m
 	f.mu.Unlock()
 }
 
-func (f *families) ListMetadata() []scrape.MetricMetadata {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	list := make([]scrape.MetricMetadata, 0, len(f.all))
-	for name, m := range f.all {
-		list = append(list, scrape.MetricMetadata{MetricFamily: name, Type: m.Type, Help: m.Help, Unit: m.Unit})
+// seen is the metadata that a request sees.
+type seen struct {
+	*families
+	view  View
+	bound bool // by the view
+}
+
+var _ scrape.MetricMetadataStore = seen{}
+
+func (s seen) ListMetadata() []scrape.MetricMetadata {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	list := make([]scrape.MetricMetadata, 0, len(s.all))
+	for key, m := range s.all {
+		if !s.bound || key.tenant == s.view.Value {
+			list = append(list, scrape.MetricMetadata{MetricFamily: key.name, Type: m.Type, Help: m.Help, Unit: m.Unit})
+		}
 	}
 	return list
 }
 
-func (f *families) GetMetadata(name string) (scrape.MetricMetadata, bool) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	m, ok := f.all[name]
-	return scrape.MetricMetadata{MetricFamily: name, Type: m.Type, Help: m.Help, Unit: m.Unit}, ok
+func (s seen) GetMetadata(name string) (scrape.MetricMetadata, bool) {
+	for _, m := range s.ListMetadata() {
+		if m.MetricFamily == name {
+			return m, true
+		}
+	}
+	return scrape.MetricMetadata{MetricFamily: name}, false
 }
 
-func (f *families) SizeMetadata() int {
+func (s seen) SizeMetadata() int {
 	size := 0
-	for _, m := range f.ListMetadata() {
+	for _, m := range s.ListMetadata() {
 		size += len(m.MetricFamily) + len(m.Help) + len(m.Unit) + len(m.Type)
 	}
 	return size
 }
 
-func (f *families) LengthMetadata() int {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return len(f.all)
-}
+func (s seen) LengthMetadata() int { return len(s.ListMetadata()) }
 
-// targets has the one target whose metadata is that of everybody who writes.
-func (f *families) targets() map[string][]*scrape.Target {
+// targets has the one target whose metadata is that of everybody who writes, as far as the request may see it.
+func (f *families) targets(ctx context.Context) map[string][]*scrape.Target {
 	t := scrape.NewTarget(labels.FromStrings("job", "remote_write"), nil, nil, nil)
-	t.SetMetadataStore(f)
+	view, bound := viewOf(ctx)
+	t.SetMetadataStore(seen{f, view, bound})
 	return map[string][]*scrape.Target{"remote_write": {t}}
 }
 

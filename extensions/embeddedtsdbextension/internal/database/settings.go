@@ -3,6 +3,7 @@ package database
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/prometheus/tsdb"
@@ -51,6 +52,10 @@ type Settings struct {
 	QueryMaxSteps int
 	RefusedQuery  func(querylimit.Reason)
 
+	// TenantLabel tells whose a series is: metadata is kept by it. Empty: there are no tenants.
+	TenantLabel string
+	// Guard is put around the handler of each route, whose pattern it gets when the route is registered; nil: none.
+	Guard func(pattern string, h http.HandlerFunc) http.HandlerFunc
 	// AdminAPI enables deletion and snapshots over HTTP.
 	AdminAPI bool
 	// RuleFiles are patterns of rule files; EvaluationInterval is for groups that name none.

@@ -91,12 +91,16 @@ func (r *Roster) remove(f *follower) {
 }
 
 func (r *Roster) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", r.serveMembers)
-	mux.HandleFunc("GET /v1/members", r.serveMembers)
-	mux.HandleFunc("POST /v1/leave", r.serveLeave)
-	mux.HandleFunc("DELETE /v1/members/{instance}", r.serveRemove)
-	return http.TimeoutHandler(mux, web.Limit, `{"error":"Kafka took too long to answer"}`)
+	operator := admin.Need{Operator: true}
+	mux := &admin.Mux{}
+	mux.HandleFunc("GET /{$}", operator, r.serveMembers)
+	mux.HandleFunc("GET /v1/members", operator, r.serveMembers)
+	mux.HandleFunc("POST /v1/leave", operator, r.serveLeave)
+	mux.HandleFunc("DELETE /v1/members/{instance}", operator, r.serveRemove)
+	mux.Within(func(h http.Handler) http.Handler {
+		return http.TimeoutHandler(h, web.Limit, `{"error":"Kafka took too long to answer"}`)
+	})
+	return mux
 }
 
 // each calls do for all followers at once and joins the errors.

@@ -61,6 +61,9 @@ type TargetConfig struct {
 	// MaxBehind is, for loki, the exporter's limits.max_behind: entries older than that get a stream of their own (late_label).
 	// Without late_label: longer than any replay goes back. Default 0: 1h, as there.
 	MaxBehind time.Duration `mapstructure:"max_behind"`
+	// TenantLabel is, for prometheus, the label by which the store keeps tenants apart: what a job replaces is its tenants' series then.
+	// Default none.
+	TenantLabel string `mapstructure:"tenant_label"`
 	// HTTP is how to ask it: endpoint (http://127.0.0.1:9090), auth, tls, headers. Required but for other.
 	HTTP confighttp.ClientConfig `mapstructure:",squash"`
 }
@@ -140,6 +143,9 @@ func (c *TargetConfig) Validate() (err error) {
 	if c.MaxBehind > 0 && c.Type != targetLoki {
 		err = errors.Join(err, fmt.Errorf("max_behind: has a meaning for type %s only", targetLoki))
 	}
+	if c.TenantLabel != "" && c.Type != targetPrometheus {
+		err = errors.Join(err, fmt.Errorf("tenant_label: has a meaning for type %s only", targetPrometheus))
+	}
 	return err
 }
 
@@ -176,7 +182,7 @@ func (c *TargetConfig) store(client *http.Client) target.Target {
 	base := strings.TrimRight(c.HTTP.Endpoint, "/")
 	switch c.Type {
 	case targetPrometheus:
-		return &target.Prometheus{Label: base, URL: base, Client: client, MaxAge: c.MaxAge}
+		return &target.Prometheus{Label: base, URL: base, Client: client, MaxAge: c.MaxAge, TenantLabel: c.TenantLabel}
 	case targetLoki:
 		return &target.Loki{Label: base, URL: base, Client: client, MaxAge: c.MaxAge, MaxBehind: c.MaxBehind}
 	}

@@ -52,6 +52,8 @@ type Job struct {
 	Spans   []Span    `json:"spans"`
 	Created time.Time `json:"created"`
 	By      string    `json:"by"`
+	// Tenant is whose API key made the job: Spec.Tenants is that one then. Empty: an operator made it.
+	Tenant string `json:"tenant,omitempty"`
 	// Warnings are what the preflight found and force passed over.
 	Warnings []string `json:"warnings,omitempty"`
 	Want     Want     `json:"want"`

@@ -30,6 +30,8 @@ type Prometheus struct {
 	URL    string // without a path
 	Client *http.Client
 	MaxAge time.Duration // 0: as it says itself
+	// TenantLabel is the label by which it keeps tenants apart; empty: it does not.
+	TenantLabel string
 }
 
 var _ Target = (*Prometheus)(nil)

@@ -48,12 +48,15 @@ func (s *Server) MakeConfigured(ctx context.Context, log *joblog.Log, specs []re
 
 // add makes a job, unless its id is taken.
 func (s *Server) add(ctx context.Context, log *joblog.Log, job *replay.Job) error {
-	taken, open := false, 0
+	taken, open, own := false, 0, 0
 	log.Read(func(b *replay.Board) {
 		taken = b.Job(job.Spec.ID) != nil
 		for _, other := range b.Jobs() {
 			if !other.Status.Phase.Ended() {
 				open++
+				if job.Tenant != "" && other.Tenant == job.Tenant {
+					own++
+				}
 			}
 		}
 	})
@@ -63,6 +66,8 @@ func (s *Server) add(ctx context.Context, log *joblog.Log, job *replay.Job) erro
 		err = errors.New("id: there is a job of this name already")
 	case open >= maxOpen:
 		err = errTooMany
+	case own >= maxOpenOfTenant:
+		err = errTooManyOwn
 	default:
 		job.History = []replay.Step{{At: job.Created, By: job.By, What: "create"}}
 		err = log.Append(ctx, replay.Entry{ID: job.Spec.ID, At: job.Created, By: job.By, Job: job})

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
@@ -30,13 +31,20 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 		answerError(w, plan.Invalid(err))
 		return
 	}
-	by := web.Caller(r)
+	by, c := web.Caller(r), access.Of(r.Context())
+	tenant, err := confine(c, &spec)
+	if err != nil {
+		s.audit("refuse", "", by, err)
+		web.Answer(w, http.StatusForbidden, map[string]string{"error": err.Error()})
+		return
+	}
 	job, problems, err := s.Planner.Prepare(r.Context(), spec, by)
 	if err != nil {
 		s.audit("refuse", spec.ID, by, err, zap.Any("spec", spec))
 		answerError(w, err)
 		return
 	}
+	job.Tenant = tenant
 	if job.Spec.DryRun {
 		e, err := s.Planner.Estimate(r.Context(), job)
 		if err != nil {
@@ -51,11 +59,9 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if job.Spec.Replace != nil {
-		who, err := s.authorizer.Authorize(r)
-		if err != nil {
-			s.audit("refuse", job.Spec.ID, by, err, zap.Any("spec", spec))
-			admin.Challenge(w.Header())
-			web.Answer(w, http.StatusUnauthorized, map[string]string{"error": "replace: " + err.Error()})
+		who, ok := s.mayErase(w, r)
+		if !ok {
+			s.audit("refuse", job.Spec.ID, by, errors.New("replace: not authorized"), zap.Any("spec", spec))
 			return
 		}
 		by = web.At(who, r)
@@ -71,13 +77,28 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 		answerError(w, err)
 		return
 	}
-	v, err := s.view(job.Spec.ID)
+	v, err := s.view(c, job.Spec.ID)
 	if err != nil { // Two asked for the same id at once, and it was deleted since.
 		answerError(w, err)
 		return
 	}
 	w.Header().Set("Location", "./replays/"+job.Spec.ID)
 	web.Answer(w, http.StatusCreated, v)
+}
+
+// mayErase returns who may delete what is stored, and answers other clients.
+func (s *Server) mayErase(w http.ResponseWriter, r *http.Request) (who string, ok bool) {
+	who, err := s.authorizer.Authorize(r, access.Erase)
+	if err == nil {
+		return who, true
+	}
+	status := http.StatusForbidden
+	if access.Of(r.Context()).Open {
+		admin.Challenge(w.Header())
+		status = http.StatusUnauthorized
+	}
+	web.Answer(w, status, map[string]string{"error": "replace: " + err.Error()})
+	return "", false
 }
 
 // readSpec decodes a request's body. The error repeats nothing of it.

@@ -18,11 +18,12 @@ func (s *Server) Mount(host component.Host, all func() []*Server) (unmount func(
 		s.Log.Info("no admin extension: replay jobs can only be configured")
 		return func() {}, nil
 	}
-	own, err := m.Mount(s.ID.String(), "Replay jobs", s.handler())
+	mux := s.handler()
+	own, err := m.Mount(s.ID.String(), "Replay jobs", mux)
 	if err != nil {
 		return nil, err
 	}
-	short, err := m.Mount("v1", "Replay jobs, by their short address", withPrefix("/v1", short(all)))
+	short, err := m.Mount("v1", "Replay jobs, by their short address", mux.Below("/v1", short(all)))
 	if err != nil { // Another receiver was first, and answers for both.
 		return own, nil
 	}
@@ -46,14 +47,5 @@ func short(servers func() []*Server) http.Handler {
 		}
 		slices.Sort(at)
 		web.Answer(w, http.StatusMultipleChoices, map[string]any{"error": "several receivers have jobs: use their addresses", "addresses": at})
-	})
-}
-
-// withPrefix puts back what the mount took off.
-func withPrefix(prefix string, h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		to := r.Clone(r.Context())
-		to.URL.Path, to.URL.RawPath = prefix+r.URL.Path, ""
-		h.ServeHTTP(w, to)
 	})
 }

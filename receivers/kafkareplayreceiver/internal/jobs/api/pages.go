@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
@@ -31,8 +32,8 @@ var (
 	script  = admin.NewScript(newPageScript)
 )
 
-func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
-	all, err := s.views()
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	all, err := s.views(access.Of(r.Context()))
 	s.show(w, page, pagePolicy, map[string]any{"ID": s.ID.String(), "Jobs": all, "Error": err, "Signals": s.Heads.Signals(), "Now": time.Now()})
 }
 

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/audit"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
@@ -27,8 +28,9 @@ const maxOpen = 100
 var ErrNotReady = errors.New("Kafka, or the journal in it, is not there yet")
 
 var (
-	errNoJob   = errors.New("there is no such job")
-	errTooMany = fmt.Errorf("%d jobs have not ended: cancel or delete some", maxOpen)
+	errNoJob      = errors.New("there is no such job")
+	errTooMany    = fmt.Errorf("%d jobs have not ended: cancel or delete some", maxOpen)
+	errTooManyOwn = fmt.Errorf("%d jobs of the API key's tenant have not ended: cancel or delete some", maxOpenOfTenant)
 )
 
 // Settings of a server. All are required.
@@ -59,20 +61,24 @@ func (s *Server) audit(action, id, by string, err error, more ...zap.Field) {
 	audit.Job(s.Log, action, id, by, err, more...)
 }
 
-func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.servePage)
-	mux.HandleFunc("GET /v1/{$}", s.servePage)
-	mux.HandleFunc("GET /new", s.serveNew("v1/replays"))
-	mux.HandleFunc("GET /v1/new", s.serveNew("replays"))
-	mux.HandleFunc("GET /v1/replays", s.serveList)
-	mux.HandleFunc("POST /v1/replays", s.serveCreate)
-	mux.HandleFunc("GET /v1/replays/{id}", s.serveOne)
-	mux.HandleFunc("DELETE /v1/replays/{id}", s.serveWant(replay.Delete))
-	mux.HandleFunc("POST /v1/replays/{id}/pause", s.serveWant(replay.Pause))
-	mux.HandleFunc("POST /v1/replays/{id}/resume", s.serveWant(replay.Run))
-	mux.HandleFunc("POST /v1/replays/{id}/cancel", s.serveWant(replay.Cancel))
-	return http.TimeoutHandler(mux, web.Limit, `{"error":"Kafka or a target took too long to answer"}`)
+func (s *Server) handler() *admin.Mux {
+	replays := admin.Need{Scopes: []string{access.Replay}}
+	mux := &admin.Mux{}
+	mux.HandleFunc("GET /{$}", replays, s.servePage)
+	mux.HandleFunc("GET /v1/{$}", replays, s.servePage)
+	mux.HandleFunc("GET /new", replays, s.serveNew("v1/replays"))
+	mux.HandleFunc("GET /v1/new", replays, s.serveNew("replays"))
+	mux.HandleFunc("GET /v1/replays", replays, s.serveList)
+	mux.HandleFunc("POST /v1/replays", replays, s.serveCreate)
+	mux.HandleFunc("GET /v1/replays/{id}", replays, s.serveOne)
+	mux.HandleFunc("DELETE /v1/replays/{id}", replays, s.serveWant(replay.Delete))
+	mux.HandleFunc("POST /v1/replays/{id}/pause", replays, s.serveWant(replay.Pause))
+	mux.HandleFunc("POST /v1/replays/{id}/resume", replays, s.serveWant(replay.Run))
+	mux.HandleFunc("POST /v1/replays/{id}/cancel", replays, s.serveWant(replay.Cancel))
+	mux.Within(func(h http.Handler) http.Handler {
+		return http.TimeoutHandler(h, web.Limit, `{"error":"Kafka or a target took too long to answer"}`)
+	})
+	return mux
 }
 
 // View is a job as the API shows it.
@@ -95,8 +101,8 @@ func viewOf(job *replay.Job) View {
 	return v
 }
 
-// views returns the jobs, newest first. Of those that run here it has the present status.
-func (s *Server) views() ([]View, error) {
+// views returns the jobs that the client may see, newest first. Of those that run here it has the present status.
+func (s *Server) views(c access.Client) ([]View, error) {
 	log, err := s.Board()
 	if err != nil {
 		return nil, err
@@ -104,6 +110,9 @@ func (s *Server) views() ([]View, error) {
 	out := []View{}
 	log.Read(func(b *replay.Board) {
 		for _, job := range b.Jobs() {
+			if !sees(c, job) {
+				continue
+			}
 			copied := *job
 			copied.History = slices.Clone(job.History)
 			if status, here := s.Running(job.Spec.ID); here && !job.Status.Phase.Ended() {
@@ -116,8 +125,8 @@ func (s *Server) views() ([]View, error) {
 	return out, nil
 }
 
-func (s *Server) view(id string) (View, error) {
-	all, err := s.views()
+func (s *Server) view(c access.Client, id string) (View, error) {
+	all, err := s.views(c)
 	if err != nil {
 		return View{}, err
 	}
@@ -129,8 +138,8 @@ func (s *Server) view(id string) (View, error) {
 	return View{}, errNoJob
 }
 
-func (s *Server) serveList(w http.ResponseWriter, _ *http.Request) {
-	all, err := s.views()
+func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
+	all, err := s.views(access.Of(r.Context()))
 	if err != nil {
 		answerError(w, err)
 		return
@@ -139,7 +148,7 @@ func (s *Server) serveList(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) serveOne(w http.ResponseWriter, r *http.Request) {
-	v, err := s.view(r.PathValue("id"))
+	v, err := s.view(access.Of(r.Context()), r.PathValue("id"))
 	if err != nil {
 		answerError(w, err)
 		return
@@ -156,7 +165,8 @@ func (s *Server) serveWant(want replay.Want) http.HandlerFunc {
 			return
 		}
 		id, by := r.PathValue("id"), web.Caller(r)
-		v, err := s.view(id)
+		c := access.Of(r.Context())
+		v, err := s.view(c, id)
 		if err == nil && want != replay.Delete && v.Status.Phase.Ended() {
 			err = fmt.Errorf("the job is %s", v.Status.Phase)
 		}
@@ -171,7 +181,7 @@ func (s *Server) serveWant(want replay.Want) http.HandlerFunc {
 			answerError(w, err)
 			return
 		}
-		if v, err = s.view(id); err != nil {
+		if v, err = s.view(c, id); err != nil {
 			w.WriteHeader(http.StatusNoContent) // deleted already
 			return
 		}
@@ -187,7 +197,7 @@ func answerError(w http.ResponseWriter, err error) {
 		status = http.StatusBadRequest
 	case errors.Is(err, errNoJob):
 		status = http.StatusNotFound
-	case errors.Is(err, errTooMany):
+	case errors.Is(err, errTooMany), errors.Is(err, errTooManyOwn):
 		status = http.StatusTooManyRequests
 	case errors.Is(err, ErrNotReady):
 		w.Header().Set("Retry-After", "2")

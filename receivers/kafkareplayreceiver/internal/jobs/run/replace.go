@@ -26,6 +26,10 @@ const maxServices = 500
 
 // replace deletes in the targets what the run will write, and returns the selectors.
 func (r *run) replace(ctx context.Context) ([]string, error) {
+	targets := r.m.Targets.For(r.job.Spec.Signal)
+	if r.job.Tenant != "" && !target.KeepsTenants(targets) {
+		return nil, fmt.Errorf("replace: %w: a target has no tenant_label, and the job is a tenant's", target.ErrCannotReplace)
+	}
 	match := r.job.Spec.Replace.Match
 	if len(match) == 0 {
 		var err error
@@ -33,10 +37,14 @@ func (r *run) replace(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("replace: %w", err)
 		}
 	}
-	for _, t := range r.m.Targets.For(r.job.Spec.Signal) {
-		err := t.CanReplace(ctx, r.job.Range.From, r.job.Range.To)
-		if err == nil && len(match) > 0 {
-			err = t.Replace(ctx, match, r.job.Range.From, r.job.Range.To, r.log.Confirm)
+	for _, t := range targets {
+		own, err := r.confined(t, match)
+		if err != nil {
+			return nil, fmt.Errorf("replace: %w: %w", target.ErrCannotReplace, err)
+		}
+		err = t.CanReplace(ctx, r.job.Range.From, r.job.Range.To)
+		if err == nil && len(own) > 0 {
+			err = t.Replace(ctx, own, r.job.Range.From, r.job.Range.To, r.log.Confirm)
 		}
 		if err != nil && !errors.Is(err, target.ErrLeft) && !errors.Is(err, target.ErrCannotReplace) {
 			err = fmt.Errorf("%w: %w", errLater, err) // A part may be deleted: giving up would leave a hole.
@@ -52,11 +60,22 @@ func (r *run) replace(ctx context.Context) ([]string, error) {
 	return match, nil
 }
 
+// confined returns the selectors of the series of the job's tenants alone, where the target tells them apart.
+func (r *run) confined(t target.Target, match []string) ([]string, error) {
+	if p, ok := t.(*target.Prometheus); ok {
+		return p.Confine(match, r.job.Spec.Tenants)
+	}
+	return match, nil
+}
+
 // services reads the range and returns selectors of the series of all services in it. A service of which the job replays
 // only a part is an error: all of its series would be deleted.
 func (r *run) services(ctx context.Context) ([]string, error) {
 	wanted, other := map[string]bool{}, map[string]bool{}
 	all := selection.Records{From: r.src.Records.From, To: r.src.Records.To}
+	if target.KeepsTenants(r.m.Targets.For(r.job.Spec.Signal)) { // What is deleted is these tenants' alone.
+		all.Tenants = r.job.Spec.Tenants
+	}
 	within, err := selection.NewItems(r.job.Spec.Signal, selection.ItemSettings{Within: r.job.Range.Contains}, r.m.Telemetry)
 	if err != nil {
 		return nil, err
