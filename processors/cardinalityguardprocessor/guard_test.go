@@ -29,7 +29,6 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/internal/access"
-	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/tenant"
