@@ -22,6 +22,8 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
+var errThrottled = errors.New("too many requests came from this address without a right API key: come back in a minute, or with one")
+
 var errMissing = errors.New("this needs an API key: send `Authorization: Bearer` and the key, or the key as X-API-Key")
 
 // auth checks the keys of clients. Authenticate is safe for concurrent use.
@@ -91,10 +93,13 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 	return admit(ctx, sources, k), nil
 }
 
-// refuse counts a refusal. Clients of gRPC get the code UNAUTHENTICATED, and PERMISSION_DENIED where the key lacks a scope.
+// refuse counts a refusal. Clients of gRPC get the code UNAUTHENTICATED, and PERMISSION_DENIED where the key lacks a scope. An address that
+// goes on without a right key is told nothing more about it.
 func (a *auth) refuse(ctx context.Context, reason string, err error) error {
+	if a.failures.add(address(ctx), reason, time.Now()) {
+		reason, err = "throttled", errThrottled
+	}
 	a.telemetry.ExtensionAPIKeyAuthRefusedRequests.Add(context.WithoutCancel(ctx), 1, metric.WithAttributes(attribute.String("reason", reason)))
-	a.failures.add(address(ctx), reason, time.Now())
 	if reason == "scope" && isGRPC(ctx) {
 		return status.Error(codes.PermissionDenied, err.Error())
 	}

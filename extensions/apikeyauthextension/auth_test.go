@@ -3,6 +3,7 @@ package apikeyauthextension_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -320,18 +321,47 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// Addresses that are refused are remembered within a bound.
+// from authenticates with a key from an address.
+func (w *world) from(address, key string) error {
+	ctx := client.NewContext(w.t.Context(), client.Info{Addr: &net.TCPAddr{IP: net.ParseIP(address), Port: 1}})
+	_, err := w.auth.Authenticate(ctx, map[string][]string{"x-api-key": {key}})
+	return err
+}
+
+// Addresses that are refused are remembered within a bound: those beyond it are counted as one.
 func TestManyAddresses(t *testing.T) {
 	w := newWorld(t)
 	w.add(keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}})
 	w.start(nil)
 	for i := range 3000 {
-		ctx := client.NewContext(t.Context(), client.Info{Addr: &net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i)), Port: i}})
-		_, err := w.auth.Authenticate(ctx, map[string][]string{"x-api-key": {"wrong"}})
-		require.Error(t, err)
+		require.Error(t, w.from(net.IPv4(10, 0, byte(i>>8), byte(i)).String(), "wrong"))
 	}
-	assert.EqualValues(t, 3000, w.refused("unknown"))
-	assert.Len(t, w.log.FilterMessage("A client was refused").All(), 1024)
+	assert.EqualValues(t, 1024+30, w.refused("unknown"))
+	assert.EqualValues(t, 3000-1024-30, w.refused("throttled"))
+	assert.Len(t, w.log.FilterMessage("A client was refused").All(), 1024+1)
+}
+
+// Guessing from one address, or from one IPv6 network, soon gets one answer to everything; right keys are admitted all the same.
+func TestGuessingIsThrottled(t *testing.T) {
+	w := newWorld(t)
+	past := time.Now().Add(-time.Minute)
+	right := w.add(keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}})
+	old := w.add(keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}, Expires: &past})
+	w.start(nil)
+	for i := range 30 {
+		assert.ErrorContains(t, w.from("192.0.2.1", "wrong"), "is not valid here")
+		assert.ErrorContains(t, w.from(fmt.Sprintf("2001:db8::%x", i), "wrong"), "is not valid here")
+	}
+	for _, address := range []string{"192.0.2.1", "2001:db8::ffff"} {
+		for _, key := range []string{"wrong", old, ""} {
+			assert.ErrorContains(t, w.from(address, key), "too many requests")
+		}
+		assert.NoError(t, w.from(address, right))
+	}
+	for _, address := range []string{"192.0.2.2", "2001:db8:0:1::1"} {
+		assert.ErrorContains(t, w.from(address, old), "has expired", "others are told what is wrong")
+	}
+	assert.EqualValues(t, 6, w.refused("throttled"))
 }
 
 func TestReadmeExampleLoads(t *testing.T) {

@@ -1,6 +1,7 @@
 package apikeyauthextension
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -8,12 +9,15 @@ import (
 )
 
 const (
-	quiet        = time.Minute // between two lines about one address
-	maxAddresses = 1024        // that are remembered, about 100 bytes each
+	window       = time.Minute
+	maxFailures  = 30   // of one address in a window; further ones are throttled
+	maxAddresses = 1024 // that are remembered, about 150 bytes each
+	others       = "other addresses"
 )
 
-// failures says in the log which addresses are refused: one line a minute for each, and for at most maxAddresses; the counter has them
-// all. A right key is admitted from any address, however many wrong ones came from there: they share proxies.
+// failures counts the refusals of each address. It says in the log which addresses are refused, one line a window for each, and throttles
+// those that go on. At most maxAddresses are remembered; what further ones do counts as one address's. A right key is admitted from any
+// address, however many wrong ones came from there: clients share proxies.
 type failures struct {
 	log *zap.Logger
 	mu  sync.Mutex
@@ -21,36 +25,67 @@ type failures struct {
 }
 
 type failing struct {
-	said  time.Time
-	since int // refusals since then
+	began time.Time // of the window
+	n     int       // refusals in it
+	since int       // refusals since the last line in the log
 }
 
 func newFailures(log *zap.Logger) *failures {
 	return &failures{log: log, by: map[string]*failing{}}
 }
 
-func (f *failures) add(address, reason string, now time.Time) {
+// add notes a refusal. throttled: the address has had more than its share, so the answer must tell nothing about the key.
+func (f *failures) add(address, reason string, now time.Time) (throttled bool) {
+	address = network(address)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	one, ok := f.by[address]
-	if !ok {
-		if len(f.by) >= maxAddresses {
-			for a, old := range f.by {
-				if now.Sub(old.said) >= quiet {
-					delete(f.by, a)
-				}
-			}
+	one := f.ofLocked(address, now)
+	if one == nil {
+		address = others
+		if one = f.by[others]; one == nil {
+			one = &failing{}
+			f.by[others] = one
 		}
-		if len(f.by) >= maxAddresses {
-			return
-		}
-		one = &failing{}
-		f.by[address] = one
 	}
 	one.since++
-	if now.Sub(one.said) < quiet {
-		return
+	if now.Sub(one.began) >= window {
+		one.began, one.n = now, 0
+		f.log.Warn("A client was refused", zap.String("address", address), zap.String("reason", reason), zap.Int("refusals", one.since))
+		one.since = 0
 	}
-	f.log.Warn("A client was refused", zap.String("address", address), zap.String("reason", reason), zap.Int("refusals", one.since))
-	one.said, one.since = now, 0
+	one.n++
+	return one.n > maxFailures
+}
+
+// ofLocked returns what is remembered of the address; nil: there is no room for it.
+func (f *failures) ofLocked(address string, now time.Time) *failing {
+	if one, ok := f.by[address]; ok {
+		return one
+	}
+	if len(f.by) >= maxAddresses {
+		for a, old := range f.by {
+			if now.Sub(old.began) >= window {
+				delete(f.by, a)
+			}
+		}
+	}
+	if len(f.by) >= maxAddresses {
+		return nil
+	}
+	one := &failing{}
+	f.by[address] = one
+	return one
+}
+
+// network is the address, and of IPv6 the /64 that one customer has.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
