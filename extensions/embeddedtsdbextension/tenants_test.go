@@ -270,9 +270,9 @@ func TestWhoMayWriteAndAsWhom(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, code, text)
 	}
 	send("acme ingest", "beta", "gamma") // acme
-	send("- forward", "delta", "gamma")   // delta
-	send("- forward", "", "gamma")        // gamma
-	send("- forward", "", "")             // default
+	send("- forward", "delta", "gamma")  // delta
+	send("- forward", "", "gamma")       // gamma
+	send("- forward", "", "")            // default
 	code, text := s.askAs(http.MethodGet, "/api/v1/label/tenant_id/values", "boss"+master, nil)
 	assert.Equal(t, http.StatusOK, code)
 	assert.Contains(t, text, `["acme","default","delta","gamma"]`)
