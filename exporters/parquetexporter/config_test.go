@@ -72,7 +72,11 @@ func TestConfigMaxAgeAndRowsSpeakForTheBatch(t *testing.T) {
 func TestConfigRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ yaml, want string }{
 		"no url":            {`{}`, "url: required"},
-		"scheme":            {`{url: "s3://bucket/lake"}`, `url: "s3://bucket/lake": scheme "s3" is not supported`},
+		"scheme":            {`{url: "ftp://bucket/lake"}`, `url: "ftp://bucket/lake": scheme "ftp" is not supported, use s3://, gs://, file:// or a path`},
+		"no bucket":         {`{url: "s3:///lake"}`, "url: no bucket"},
+		"query":             {`{url: "s3://b/l?regoin=eu"}`, "url: regoin: unknown"},
+		"half a key":        {`{url: "s3://b/l", s3: {access_key_id: a}}`, "s3: access_key_id and secret_access_key belong together"},
+		"keys for a disk":   {`{url: l, s3: {access_key_id: a, secret_access_key: b}}`, "s3: keys are for a url of an object store"},
 		"host":              {`{url: "file://host/lake"}`, `url: "file://host/lake": want file:///absolute/path`},
 		"escape":            {`{url: "file:///a%zz"}`, `url: "file:///a%zz"`},
 		"max_age":           {`{url: l, max_age: 0s}`, "max_age: must be positive, got 0s"},

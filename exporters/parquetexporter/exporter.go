@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/bucket"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
@@ -62,22 +63,62 @@ func newExporter[D any, E encoder[D]](set exporter.Settings, c *Config, signal s
 }
 
 // Start opens the lake and removes what writers that died have left.
-func (e *parquetExporter[D]) Start(_ context.Context, host component.Host) error {
+func (e *parquetExporter[D]) Start(ctx context.Context, host component.Host) error {
 	e.host = host
-	root, err := e.config.root()
-	if err != nil {
-		return err
-	}
-	dir, removed, err := lake.Open(root)
+	store, err := e.openStore(ctx)
 	if err != nil {
 		return fmt.Errorf("url: %q: %w", e.config.URL, err)
 	}
-	e.lakes.configured = layout{Root: dir.Root(), MaxPartitions: e.config.MaxPartitions}
-	e.lakes.dir = dir
+	e.lakes.configured = layout{Root: store.Root(), MaxPartitions: e.config.MaxPartitions}
+	e.lakes.store, e.lakes.keys = store, e.config.keys()
+	return nil
+}
+
+func (e *parquetExporter[D]) openStore(ctx context.Context) (lake.Store, error) {
+	if bucket.Is(e.config.URL) {
+		return e.openBucket(ctx)
+	}
+	root, err := e.config.root()
+	if err != nil {
+		return nil, err
+	}
+	dir, removed, err := lake.Open(root)
+	if err != nil {
+		return nil, err
+	}
 	if removed > 0 {
 		e.logger.Info("Removed unfinished files of an earlier run; their batches were not acknowledged", zap.Int("files", removed))
 	}
-	return nil
+	return dir, nil
+}
+
+// openBucket asks the object store whether the configuration is right. One that does not answer is no reason not to start: what is received waits for
+// it in the journal or in the queue.
+func (e *parquetExporter[D]) openBucket(ctx context.Context) (lake.Store, error) {
+	location, err := e.config.location()
+	if err != nil {
+		return nil, err
+	}
+	b, err := bucket.New(location, e.config.keys())
+	if err != nil {
+		return nil, err
+	}
+	_, err = b.Check(ctx)
+	switch {
+	case errors.Is(err, bucket.ErrRefused):
+		return nil, errors.Join(err, b.Close())
+	case err != nil:
+		e.logger.Warn("The object store does not answer; batches wait for it", zap.String("url", location.String()), zap.Error(err))
+		return b, nil
+	}
+	removed, err := b.RemoveAbandoned(ctx, time.Now())
+	if err != nil { // not all stores can list parts, and keys need not be allowed to
+		e.logger.Debug("Parts of unfinished objects could not be listed; a lifecycle rule of the bucket can remove them", zap.Error(err))
+	}
+	if removed > 0 {
+		e.logger.Info("Removed parts of unfinished objects of an earlier run; their batches were not acknowledged", zap.Int("objects", removed))
+	}
+	return b, nil
 }
 
 // Shutdown closes the lake.
@@ -93,7 +134,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 	if err != nil {
 		return err
 	}
-	dir, err := e.lakes.open(rules.Root)
+	store, err := e.lakes.open(ctx, rules.Root)
 	if err != nil {
 		return err
 	}
@@ -114,7 +155,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := e.writeFile(ctx, dir, enc, name, p)
+		err := e.writeFile(ctx, store, enc, name, p)
 		var ioErr *lake.IOError
 		switch {
 		case err == nil:
@@ -174,9 +215,9 @@ func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
 	}
 }
 
-func (e *parquetExporter[D]) writeFile(ctx context.Context, dir *lake.Dir, enc encoder[D], name string, p rows.Partition) error {
+func (e *parquetExporter[D]) writeFile(ctx context.Context, store lake.Store, enc encoder[D], name string, p rows.Partition) error {
 	begin := time.Now()
-	w, err := dir.Write(lake.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
+	w, err := store.Write(ctx, lake.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
 		return enc.Write(w, p)
 	})
 	if err != nil {

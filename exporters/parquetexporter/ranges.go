@@ -90,7 +90,7 @@ func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.S
 	if n := len(begun); n > 0 {
 		next = begun[n-1].Next
 	}
-	below, err := e.files.below(sourceName(session), func(each func(string)) error { return e.lakes.dir.Names(e.signal, each) })
+	below, err := e.files.below(sourceName(session), func(each func(string)) error { return e.lakes.store.Names(ctx, e.signal, each) })
 	if err != nil {
 		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint would not be noticed", zap.Error(err))
 		return

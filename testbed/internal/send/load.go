@@ -13,6 +13,7 @@ import (
 // Load posts log batches from several clients at once and remembers which of them were acknowledged. A client that gets an
 // error sends the same batch no second time, so whatever is stored twice was doubled behind the endpoint.
 type Load struct {
+	service  string
 	endpoint string
 	batch    int
 	next     atomic.Int64
@@ -27,7 +28,12 @@ type Load struct {
 // StartLoad starts clients that post batches of batch records to endpoint until Stop, or until it no longer answers.
 // Record i of batch b has the body "id <b*batch+i>".
 func StartLoad(endpoint string, clients, batch int) *Load {
-	l := &Load{endpoint: endpoint, batch: batch, reached: make(chan struct{}, 1)}
+	return StartLoadOf("load", endpoint, clients, batch)
+}
+
+// StartLoadOf is StartLoad for records of a service.
+func StartLoadOf(service, endpoint string, clients, batch int) *Load {
+	l := &Load{service: service, endpoint: endpoint, batch: batch, reached: make(chan struct{}, 1)}
 	for range clients {
 		l.wg.Go(l.client)
 	}
@@ -37,7 +43,7 @@ func StartLoad(endpoint string, clients, batch int) *Load {
 func (l *Load) client() {
 	for !l.stopped.Load() {
 		number := int(l.next.Add(1)) - 1
-		answer, err := Logs(l.endpoint, LogBatch("load", number*l.batch, l.batch))
+		answer, err := Logs(l.endpoint, LogBatch(l.service, number*l.batch, l.batch))
 		if err != nil {
 			return // the endpoint is gone
 		}

@@ -8,6 +8,7 @@ package lake
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,7 +26,6 @@ import (
 
 const (
 	tmpDir     = "_tmp"
-	extension  = ".parquet"
 	bufferSize = 256 << 10
 	// maxKnown bounds the set of directories whose parents are known to be durable.
 	maxKnown = 4096
@@ -127,14 +127,13 @@ func (d *Dir) Close() error {
 	return err
 }
 
-// Names calls each for the name of every file of a signal, without its extension, in no order. It costs one listing of all the
-// directories.
-func (d *Dir) Names(signal string, each func(name string)) error {
+// Names implements Store. It costs one listing of all the directories.
+func (d *Dir) Names(_ context.Context, signal string, each func(name string)) error {
 	err := filepath.WalkDir(filepath.Join(d.root, signal), func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return ignoreNotExist(err)
 		}
-		if name, ok := strings.CutSuffix(entry.Name(), extension); ok && !entry.IsDir() {
+		if name, ok := strings.CutSuffix(entry.Name(), Extension); ok && !entry.IsDir() {
 			each(name)
 		}
 		return nil
@@ -148,10 +147,8 @@ type Written struct {
 	Bytes int64
 }
 
-// Write makes dir/<name>.parquet of what fill writes. An empty name becomes the SHA-256 (128 bits) of the content: the same
-// content written twice is one file. A file of that name is replaced. On an error nothing is visible; it is an *IOError when
-// the storage failed, else what fill returned.
-func (d *Dir) Write(dir, name string, fill func(io.Writer) error) (w Written, err error) {
+// Write implements Store: a file under _tmp, fsynced, renamed, its directories fsynced.
+func (d *Dir) Write(_ context.Context, dir, name string, fill func(io.Writer) error) (w Written, err error) {
 	f, err := os.CreateTemp(d.tmp, "f-")
 	if err != nil {
 		return Written{}, &IOError{"create temporary file", err}
@@ -187,7 +184,7 @@ func (d *Dir) Write(dir, name string, fill func(io.Writer) error) (w Written, er
 	if name == "" {
 		name = hex.EncodeToString(sum.Sum(nil)[:16])
 	}
-	w = Written{Path: filepath.Join(dir, name+extension), Bytes: sink.n}
+	w = Written{Path: filepath.Join(dir, name+Extension), Bytes: sink.n}
 	return w, d.publish(f.Name(), w.Path)
 }
 

@@ -1,6 +1,7 @@
 package lake_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -38,11 +39,11 @@ func ls(t *testing.T, root, pattern string) []string {
 func TestNameFollowsFromContent(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "new", "lake")
 	d := open(t, root)
-	first, err := d.Write("a/b", "", content("x"))
+	first, err := d.Write(t.Context(), "a/b", "", content("x"))
 	require.NoError(t, err)
-	again, err := d.Write("a/b", "", content("x"))
+	again, err := d.Write(t.Context(), "a/b", "", content("x"))
 	require.NoError(t, err)
-	other, err := d.Write("a/b", "", content("y"))
+	other, err := d.Write(t.Context(), "a/b", "", content("y"))
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 	require.NotEqual(t, first.Path, other.Path)
@@ -57,7 +58,7 @@ func TestGivenNameIsReplaced(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root)
 	for _, s := range []string{"old", "new"} {
-		_, err := d.Write("a", "7-100-200", content(s))
+		_, err := d.Write(t.Context(), "a", "7-100-200", content(s))
 		require.NoError(t, err)
 	}
 	got, err := os.ReadFile(filepath.Join(root, "a", "7-100-200.parquet"))
@@ -69,7 +70,7 @@ func TestFailedFillLeavesNothing(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root)
 	boom := errors.New("boom")
-	_, err := d.Write("a", "", func(w io.Writer) error {
+	_, err := d.Write(t.Context(), "a", "", func(w io.Writer) error {
 		_, err := io.WriteString(w, "half")
 		require.NoError(t, err)
 		return boom
@@ -84,13 +85,13 @@ func TestFailedFillLeavesNothing(t *testing.T) {
 func TestRemovedDirectoryIsMadeAgain(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root)
-	_, err := d.Write("a/b", "", content("x"))
+	_, err := d.Write(t.Context(), "a/b", "", content("x"))
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "a"))) // as retention does
-	_, err = d.Write("a/b", "", content("y"))
+	_, err = d.Write(t.Context(), "a/b", "", content("y"))
 	var ioErr *lake.IOError
 	require.ErrorAs(t, err, &ioErr)
-	_, err = d.Write("a/b", "", content("y"))
+	_, err = d.Write(t.Context(), "a/b", "", content("y"))
 	require.NoError(t, err)
 }
 
@@ -103,7 +104,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		_, _ = d.Write("a", "", func(w io.Writer) error {
+		_, _ = d.Write(context.Background(), "a", "", func(w io.Writer) error {
 			_, _ = w.Write(make([]byte, 1<<20))
 			_, _ = os.Stdout.WriteString("half\n")
 			select {}
@@ -134,7 +135,7 @@ func TestUnfinishedFilesOfADeadProcessAreRemovedAndThoseOfALiveOneStay(t *testin
 	require.NoError(t, third.Close())
 	require.Empty(t, ls(t, root, "a"))
 
-	_, err = live.Write("a", "", content("x"))
+	_, err = live.Write(t.Context(), "a", "", content("x"))
 	require.NoError(t, err, "a live writer keeps its directory")
 }
 
@@ -146,7 +147,7 @@ func TestFullDiskIsAnIOErrorAndLeavesNothing(t *testing.T) {
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: old.Max}))
 	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old)) }()
-	_, err := d.Write("a", "", func(w io.Writer) error {
+	_, err := d.Write(t.Context(), "a", "", func(w io.Writer) error {
 		_, err := w.Write(make([]byte, 4<<20))
 		if err != nil {
 			return errors.New("encoder: something else")

@@ -1,6 +1,7 @@
 package lake_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ func ExampleDir() {
 		panic(err)
 	}
 	hour := time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC)
-	w, err := d.Write(lake.PartitionDir("logs", hour, "team a"), "", func(w io.Writer) error {
+	w, err := d.Write(context.Background(), lake.PartitionDir("logs", hour, "team a"), "", func(w io.Writer) error {
 		_, err := io.WriteString(w, "content")
 		return err
 	})

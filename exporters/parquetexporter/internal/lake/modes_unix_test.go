@@ -22,7 +22,7 @@ func TestFilesBelongToTheirOwner(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "data", "lake")
 	d, _, err := lake.Open(root)
 	require.NoError(t, err)
-	_, err = d.Write(lake.PartitionDir("logs", time.Unix(0, 0), "t"), "", func(w io.Writer) error {
+	_, err = d.Write(t.Context(), lake.PartitionDir("logs", time.Unix(0, 0), "t"), "", func(w io.Writer) error {
 		_, err := io.WriteString(w, "content")
 		return err
 	})

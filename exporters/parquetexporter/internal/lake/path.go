@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
+	"path"
 	"strings"
 	"time"
 )
@@ -15,7 +15,7 @@ const maxTenant = 180
 // PartitionDir returns <signal>/date=YYYY-MM-DD/hour=HH/tenant=<t>, the tenant encoded by EncodeTenant.
 func PartitionDir(signal string, hour time.Time, tenant string) string {
 	hour = hour.UTC()
-	return filepath.Join(signal, "date="+hour.Format(time.DateOnly), fmt.Sprintf("hour=%02d", hour.Hour()), "tenant="+EncodeTenant(tenant))
+	return path.Join(signal, "date="+hour.Format(time.DateOnly), fmt.Sprintf("hour=%02d", hour.Hour()), "tenant="+EncodeTenant(tenant))
 }
 
 // EncodeTenant makes a tenant's name safe as part of a path, the way Hive does: every byte but letters, digits, '-', '_' and

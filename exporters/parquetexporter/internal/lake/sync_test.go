@@ -21,11 +21,11 @@ func TestDirectoriesAreDurableBeforeWriteReturns(t *testing.T) {
 		synced = append(synced, relative)
 		return err
 	})
-	_, err := d.Write("logs/date=1/hour=2", "a", content("x"))
+	_, err := d.Write(t.Context(), "logs/date=1/hour=2", "a", content("x"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{".", "logs", "logs/date=1", "logs/date=1/hour=2"}, synced)
 	synced = nil
-	_, err = d.Write("logs/date=1/hour=2", "b", content("x"))
+	_, err = d.Write(t.Context(), "logs/date=1/hour=2", "b", content("x"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"logs/date=1/hour=2"}, synced, "the parents are known")
 }
@@ -41,12 +41,12 @@ func TestAFailedFsyncOfADirectoryIsNoAnswer(t *testing.T) {
 			}
 			return nil
 		})
-		_, err := d.Write("logs/hour=2", "a", content("x"))
+		_, err := d.Write(t.Context(), "logs/hour=2", "a", content("x"))
 		require.ErrorIs(t, err, broken, fails)
 		var storage *lake.IOError
 		require.ErrorAs(t, err, &storage, "so it is tried again")
 		broken = nil
-		_, err = d.Write("logs/hour=2", "a", content("x"))
+		_, err = d.Write(t.Context(), "logs/hour=2", "a", content("x"))
 		require.NoError(t, err)
 		assert.Len(t, ls(t, root, "logs/hour=2/a.parquet"), 1)
 	}

@@ -1,0 +1,25 @@
+package lake
+
+import (
+	"context"
+	"io"
+)
+
+// Extension ends the names of a lake's files.
+const Extension = ".parquet"
+
+// Store keeps the files of a lake, in a directory or elsewhere: a reader sees each of them whole or not at all. Safe for concurrent use.
+type Store interface {
+	// Root names the lake. Stores of equal roots are one lake.
+	Root() string
+	// Write makes dir/<name>.parquet of what fill writes and returns when it is durable. An empty name becomes the SHA-256 (128 bits) of the content:
+	// the same content written twice is one file. A file of that name is replaced. On an error nothing is visible, unless the store's answer was lost;
+	// it is an *IOError when the storage failed, else what fill returned.
+	Write(ctx context.Context, dir, name string, fill func(io.Writer) error) (Written, error)
+	// Names calls each for the name of every file of a signal, without its extension, in no order. It lists all of them.
+	Names(ctx context.Context, signal string, each func(name string)) error
+	// Close ends the use of the lake; its files stay.
+	Close() error
+}
+
+var _ Store = (*Dir)(nil)

@@ -1,0 +1,151 @@
+// Package objects is an object store that speaks S3's protocol, with faults in front of it.
+package objects
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/stretchr/testify/require"
+)
+
+// Bucket is the one bucket of a store.
+const Bucket = "lake"
+
+// Store keeps its objects in memory; they outlive the process under test.
+type Store struct {
+	*httptest.Server
+
+	backend gofakes3.Backend
+	serve   http.Handler
+
+	mu     sync.Mutex
+	rng    *rand.Rand     // guarded by mu
+	faulty float64        // guarded by mu; the part of the requests that meets a fault
+	met    map[string]int // guarded by mu; faults by name
+}
+
+// Start starts a store with an empty bucket. A process on this machine reaches it under URL.
+func Start(t testing.TB, seed uint64) *Store {
+	t.Helper()
+	backend := s3mem.New()
+	require.NoError(t, backend.CreateBucket(Bucket))
+	s := &Store{backend: backend, serve: gofakes3.New(backend).Server(), rng: rand.New(rand.NewPCG(seed, 21)), met: map[string]int{}}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Lake is the URL of a lake in the bucket.
+func (s *Store) Lake() string {
+	return "s3://" + Bucket + "/some/lake?region=us-east-1&path_style=true&endpoint=" + s.URL
+}
+
+// Env are the variables that a process finds the lake and its keys by.
+func (s *Store) Env() map[string]string {
+	return map[string]string{"PENSTOCK_LAKE_URL": s.Lake(), "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+}
+
+// Faults lets a part of all requests, from 0 to 1, meet a fault.
+func (s *Store) Faults(part float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faulty = part
+}
+
+// Met returns how many requests met each fault.
+func (s *Store) Met() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	met := map[string]int{}
+	for name, n := range s.met {
+		met[name] = n
+	}
+	return met
+}
+
+// draw returns the name of the fault that a request meets, empty: none.
+func (s *Store) draw() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rng.Float64() >= s.faulty {
+		return ""
+	}
+	name := []string{"slow", "500", "slow down", "reset", "lost answer"}[s.rng.IntN(5)]
+	s.met[name]++
+	return name
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	refuse := func(status int, code string) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>a fault of the test</Message></Error>")
+	}
+	switch s.draw() {
+	case "slow":
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+		s.serve.ServeHTTP(w, r)
+	case "500":
+		refuse(http.StatusInternalServerError, "InternalError")
+	case "slow down":
+		refuse(http.StatusServiceUnavailable, "SlowDown")
+	case "reset":
+		_, _ = io.CopyN(io.Discard, r.Body, 512)
+		hangUp(w)
+	case "lost answer":
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			s.serve.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		hangUp(w)
+	default:
+		s.serve.ServeHTTP(w, r)
+	}
+}
+
+// hangUp resets the connection instead of an answer.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// Download writes all objects below the lake's prefix into dir, and returns how many there are.
+func (s *Store) Download(t testing.TB, dir string) int {
+	t.Helper()
+	prefix := gofakes3.NewPrefix(new("some/lake/"), nil)
+	list, err := s.backend.ListBucket(Bucket, &prefix, gofakes3.ListBucketPage{})
+	require.NoError(t, err)
+	require.False(t, list.IsTruncated)
+	for _, entry := range list.Contents {
+		object, err := s.backend.GetObject(Bucket, entry.Key, nil)
+		require.NoError(t, err)
+		content, err := io.ReadAll(object.Contents)
+		require.NoError(t, err)
+		require.NoError(t, object.Contents.Close())
+		to := filepath.Join(dir, filepath.FromSlash(entry.Key[len("some/lake/"):]))
+		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o700))
+		require.NoError(t, os.WriteFile(to, content, 0o600))
+	}
+	return len(list.Contents)
+}
