@@ -74,7 +74,7 @@ func TestConfigRefuses(t *testing.T) {
 		"no url":            {`{}`, "url: required"},
 		"scheme":            {`{url: "ftp://bucket/lake"}`, `url: "ftp://bucket/lake": scheme "ftp" is not supported, use s3://, gs://, file:// or a path`},
 		"no bucket":         {`{url: "s3:///lake"}`, "url: no bucket"},
-		"query":             {`{url: "s3://b/l?regoin=eu"}`, "url: regoin: unknown"},
+		"query":             {`{url: "s3://b/l?regoin=eu"}`, "url: parameter regoin is unknown"},
 		"half a key":        {`{url: "s3://b/l", s3: {access_key_id: a}}`, "s3: access_key_id and secret_access_key belong together"},
 		"keys for a disk":   {`{url: l, s3: {access_key_id: a, secret_access_key: b}}`, "s3: keys are for a url of an object store"},
 		"host":              {`{url: "file://host/lake"}`, `url: "file://host/lake": want file:///absolute/path`},

@@ -19,6 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Kinds are the faults, in the order in which requests meet them: an answer that takes its time; two refusals; a connection that is reset in the middle
+// of the body; one that is reset after the store has done what it was asked.
+var Kinds = []string{"slow", "500", "slow down", "reset", "lost answer"}
+
 // Bucket is the one bucket of a store.
 const Bucket = "lake"
 
@@ -32,7 +36,8 @@ type Store struct {
 	mu     sync.Mutex
 	rng    *rand.Rand     // guarded by mu
 	faulty float64        // guarded by mu; the part of the requests that meets a fault
-	met    map[string]int // guarded by mu; faults by name
+	drawn  int            // guarded by mu; faults so far
+	met    map[string]int // guarded by mu; by kind
 }
 
 // Start starts a store with an empty bucket. A process on this machine reaches it under URL.
@@ -81,7 +86,8 @@ func (s *Store) draw() string {
 	if s.rng.Float64() >= s.faulty {
 		return ""
 	}
-	name := []string{"slow", "500", "slow down", "reset", "lost answer"}[s.rng.IntN(5)]
+	name := Kinds[s.drawn%len(Kinds)]
+	s.drawn++
 	s.met[name]++
 	return name
 }

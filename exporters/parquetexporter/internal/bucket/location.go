@@ -76,11 +76,11 @@ func Parse(text string) (Location, error) {
 	var errs []error
 	for key, all := range values {
 		if err := l.set(key, all[len(all)-1]); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			errs = append(errs, fmt.Errorf("parameter %s %w", key, err))
 		}
 	}
 	if l.KMSKeyID != "" && l.Encryption != encryptionKMS {
-		errs = append(errs, fmt.Errorf("kms_key_id: needs encryption=%s", encryptionKMS))
+		errs = append(errs, fmt.Errorf("parameter kms_key_id needs encryption=%s", encryptionKMS))
 	}
 	return l, errors.Join(errs...)
 }
@@ -90,7 +90,7 @@ func (l *Location) set(key, value string) (err error) {
 	case "endpoint":
 		u, err := url.Parse(value)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			return fmt.Errorf("%q: want http://host:port or https://host", value)
+			return fmt.Errorf("is %q: want http://host:port or https://host", value)
 		}
 		l.Endpoint = u.Scheme + "://" + u.Host
 	case "region":
@@ -98,17 +98,17 @@ func (l *Location) set(key, value string) (err error) {
 	case "path_style":
 		l.PathStyle, err = strconv.ParseBool(value)
 		if err != nil {
-			return fmt.Errorf("%q: want true or false", value)
+			return fmt.Errorf("is %q: want true or false", value)
 		}
 	case "encryption":
 		if value != encryptionS3 && value != encryptionKMS {
-			return fmt.Errorf("%q: want %s or %s", value, encryptionS3, encryptionKMS)
+			return fmt.Errorf("is %q: want %s or %s", value, encryptionS3, encryptionKMS)
 		}
 		l.Encryption = value
 	case "kms_key_id":
 		l.KMSKeyID = value
 	default:
-		return errors.New("unknown; known are endpoint, region, path_style, encryption and kms_key_id")
+		return errors.New("is unknown; known are endpoint, region, path_style, encryption and kms_key_id")
 	}
 	return nil
 }
