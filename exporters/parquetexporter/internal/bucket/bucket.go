@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path"
@@ -29,10 +30,11 @@ import (
 const (
 	// partBytes is the size of a part, and the size from which on a file is put in parts.
 	partBytes = 16 << 20
-	// tries bounds the attempts of one request. Between them the library waits, doubling from 0.2 to 1 s, with jitter; the exporter's own retries follow.
-	tries = 4
-	// requestTimeout bounds one request with all its tries, for a store that takes a body and never answers.
-	requestTimeout = 5 * time.Minute
+	// tries bounds the attempts of one request. Between them it waits from 0.2 s on, doubled each time, with jitter; the exporter's own retries follow.
+	tries     = 4
+	firstWait = 200 * time.Millisecond
+	// requestTimeout bounds one attempt, for a store that takes a body and never answers.
+	requestTimeout = 2 * time.Minute
 	checkTimeout   = 30 * time.Second
 	abortTimeout   = 10 * time.Second
 	// abandonedAfter is the age at which parts without an object are taken for those of a writer that died.
@@ -70,7 +72,7 @@ func New(l Location, keys Keys) (*Bucket, error) {
 	}
 	provider := keys.provider()
 	core, err := minio.NewCore(host, &minio.Options{
-		Creds: provider, Secure: secure, Region: region(l), BucketLookup: lookup, Transport: transport, MaxRetries: tries,
+		Creds: provider, Secure: secure, Region: region(l), BucketLookup: lookup, Transport: transport, MaxRetries: 1, // again() repeats: each attempt needs a body of its own
 	})
 	if err != nil {
 		return nil, err
@@ -111,13 +113,17 @@ func (b *Bucket) Check(ctx context.Context) (exists bool, err error) {
 	if err := b.checkKeys(); err != nil {
 		return false, err
 	}
-	for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.prefix(), Recursive: true, MaxKeys: 1}) {
-		if object.Err != nil {
-			return false, classify("list "+b.location.Bucket, object.Err)
+	err = again(ctx, func(ctx context.Context) error {
+		for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.prefix(), Recursive: true, MaxKeys: 1}) {
+			exists = object.Err == nil
+			return object.Err
 		}
-		return true, nil
+		return nil
+	})
+	if err != nil {
+		return false, classify("list "+b.location.Bucket, err)
 	}
-	return false, nil
+	return exists, nil
 }
 
 // checkKeys reports that there are no keys: unsigned requests would be answered by the misleading "access denied".
@@ -165,14 +171,20 @@ func (b *Bucket) put(ctx context.Context, key string, c *content) error {
 		return b.putParts(ctx, key, c)
 	}
 	s := c.section(0, c.size, !b.secure)
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	_, err := b.client.PutObject(ctx, b.location.Bucket, key, s.reader, s.size, s.md5, s.sha256, b.options())
-	return err
+	return again(ctx, func(ctx context.Context) error {
+		body := s.lend()
+		defer body.end()
+		_, err := b.client.PutObject(ctx, b.location.Bucket, key, body, s.size, s.md5, s.sha256, b.options())
+		return err
+	})
 }
 
 func (b *Bucket) putParts(ctx context.Context, key string, c *content) (err error) {
-	id, err := b.client.NewMultipartUpload(ctx, b.location.Bucket, key, b.options())
+	var id string
+	err = again(ctx, func(ctx context.Context) (err error) {
+		id, err = b.client.NewMultipartUpload(ctx, b.location.Bucket, key, b.options())
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("begin parts: %w", err)
 	}
@@ -191,18 +203,46 @@ func (b *Bucket) putParts(ctx context.Context, key string, c *content) (err erro
 		}
 		parts = append(parts, minio.CompletePart{PartNumber: part.PartNumber, ETag: part.ETag})
 	}
-	if _, err := b.client.CompleteMultipartUpload(ctx, b.location.Bucket, key, id, parts, minio.PutObjectOptions{}); err != nil {
+	err = again(ctx, func(ctx context.Context) error {
+		_, err := b.client.CompleteMultipartUpload(ctx, b.location.Bucket, key, id, parts, minio.PutObjectOptions{})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("complete parts: %w", err)
 	}
 	return nil
 }
 
-func (b *Bucket) putPart(ctx context.Context, key, id string, number int, s section) (minio.ObjectPart, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	return b.client.PutObjectPart(ctx, b.location.Bucket, key, id, number, s.reader, s.size, minio.PutObjectPartOptions{
-		Md5Base64: s.md5, Sha256Hex: s.sha256, DisableContentSha256: true,
+func (b *Bucket) putPart(ctx context.Context, key, id string, number int, s section) (part minio.ObjectPart, err error) {
+	err = again(ctx, func(ctx context.Context) (err error) {
+		body := s.lend()
+		defer body.end()
+		part, err = b.client.PutObjectPart(ctx, b.location.Bucket, key, id, number, body, s.size, minio.PutObjectPartOptions{
+			Md5Base64: s.md5, Sha256Hex: s.sha256, DisableContentSha256: true,
+		})
+		return err
 	})
+	return part, err
+}
+
+// again makes attempts until one succeeds, the store refuses for good, or ctx or the tries are over. It returns the last error.
+func again(ctx context.Context, attempt func(context.Context) error) error {
+	for i := 0; ; i++ {
+		err := func() error {
+			ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+			defer cancel()
+			return attempt(ctx)
+		}()
+		if err == nil || i == tries-1 || refused(err) {
+			return err
+		}
+		wait := firstWait << i
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func (b *Bucket) options() minio.PutObjectOptions {
@@ -218,13 +258,21 @@ func (b *Bucket) options() minio.PutObjectOptions {
 
 // Names calls each for the name of every file of a signal, without its extension, in no order: one request for 1000 files.
 func (b *Bucket) Names(ctx context.Context, signal string, each func(name string)) error {
-	for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(signal) + "/", Recursive: true}) {
-		if object.Err != nil {
-			return classify("list "+signal, object.Err)
+	after := ""
+	err := again(ctx, func(ctx context.Context) error {
+		for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(signal) + "/", Recursive: true, StartAfter: after}) {
+			if object.Err != nil {
+				return object.Err
+			}
+			after = object.Key
+			if name, ok := strings.CutSuffix(path.Base(object.Key), lake.Extension); ok {
+				each(name)
+			}
 		}
-		if name, ok := strings.CutSuffix(path.Base(object.Key), lake.Extension); ok {
-			each(name)
-		}
+		return nil
+	})
+	if err != nil {
+		return classify("list "+signal, err)
 	}
 	return nil
 }
@@ -253,19 +301,27 @@ func (b *Bucket) RemoveAbandoned(ctx context.Context, now time.Time) (removed in
 // classify tells what the configuration is to blame for from what passes.
 func classify(op string, err error) error {
 	var answer minio.ErrorResponse
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
 	switch {
-	case errors.As(err, &answer) && passes(answer):
-		return &lake.IOError{Op: op, Err: err}
+	case !refused(err):
 	case errors.As(err, &answer) && answer.Code == minio.NoSuchBucket:
-		return &lake.IOError{Op: op, Err: fmt.Errorf("%w: %w", ErrGone, err)}
+		err = fmt.Errorf("%w: %w", ErrGone, err)
 	case errors.As(err, &answer):
-		return &lake.IOError{Op: op, Err: fmt.Errorf("%w: %s: %w", ErrRefused, answer.Code, err)}
-	case errors.As(err, &authority), errors.As(err, &host), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return &lake.IOError{Op: op, Err: fmt.Errorf("%w: %w", ErrRefused, err)}
+		err = fmt.Errorf("%w: %s: %w", ErrRefused, answer.Code, err)
+	default:
+		err = fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return &lake.IOError{Op: op, Err: err}
+}
+
+// refused says whether err will be the same for the next attempt.
+func refused(err error) bool {
+	var answer minio.ErrorResponse
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	if errors.As(err, &answer) {
+		return !passes(answer)
+	}
+	return errors.As(err, &authority) || errors.As(err, &host) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
 // passes says whether the same request can be answered otherwise later.
@@ -274,8 +330,8 @@ func passes(answer minio.ErrorResponse) bool {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, 499:
 		return true
 	}
-	switch answer.Code { // a part of ours that has expired, or was completed by a request whose answer was lost; a body that was damaged on the way
-	case minio.NoSuchUpload, minio.BadDigest, "XAmzContentSHA256Mismatch", "RequestTimeout", "ConditionalRequestConflict":
+	switch answer.Code { // parts that a request whose answer was lost has completed; a body that was damaged on the way; keys that are fetched again
+	case minio.NoSuchUpload, minio.BadDigest, "XAmzContentSHA256Mismatch", "RequestTimeout", "ConditionalRequestConflict", "ExpiredToken", "ExpiredTokenException":
 		return true
 	}
 	return answer.StatusCode < 400 || answer.StatusCode >= 500

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"io"
 	"sync"
 )
@@ -70,24 +71,53 @@ func (c *content) name() string {
 
 // section is a part of the content that goes into one request, with its checksums.
 type section struct {
-	reader io.ReadSeeker
-	size   int64
-	md5    string // base64, of Content-MD5
-	sha256 string // hex; empty where TLS protects the body
+	content    *content
+	from, size int64
+	md5        string // base64, of Content-MD5
+	sha256     string // hex; empty where TLS protects the body
 }
 
 func (c *content) section(from, to int64, signed bool) section {
-	s := section{reader: io.NewSectionReader(c, from, to-from), size: to - from}
+	s := section{content: c, from: from, size: to - from}
 	digest := md5.New() //nolint:gosec // see above
 	signature := sha256.New()
 	all := io.Writer(digest)
 	if signed {
 		all = io.MultiWriter(digest, signature)
 	}
-	_, _ = io.Copy(all, io.NewSectionReader(c, from, to-from))
+	_, _ = io.Copy(all, io.NewSectionReader(c, from, s.size))
 	s.md5 = base64.StdEncoding.EncodeToString(digest.Sum(nil))
 	if signed {
 		s.sha256 = hex.EncodeToString(signature.Sum(nil))
 	}
 	return s
+}
+
+// lend returns a body for one attempt to send s.
+func (s section) lend() *loan { return &loan{reader: io.NewSectionReader(s.content, s.from, s.size)} }
+
+var errEnded = errors.New("the request's body is no longer sent: the attempt has ended")
+
+// loan reads a section until it ends: a transport may read on after it has returned, when the store answers early, and the pieces are another file's then.
+type loan struct {
+	mu     sync.Mutex
+	ended  bool              // guarded by mu
+	reader *io.SectionReader // guarded by mu
+}
+
+// Read implements io.Reader.
+func (l *loan) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, errEnded
+	}
+	return l.reader.Read(p)
+}
+
+// end takes the section back.
+func (l *loan) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
 }
