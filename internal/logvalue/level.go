@@ -32,6 +32,16 @@ var levels = map[string]plog.SeverityNumber{
 // Level returns the severity that a word stands for, in any case and with space around it, OpenTelemetry's short names (INFO2) among them;
 // plog.SeverityNumberUnspecified if it is none. It allocates nothing.
 func Level(word string) plog.SeverityNumber {
+	switch word { // the usual ones
+	case "INFO", "info":
+		return plog.SeverityNumberInfo
+	case "ERROR", "error":
+		return plog.SeverityNumberError
+	case "WARN", "warn":
+		return plog.SeverityNumberWarn
+	case "DEBUG", "debug":
+		return plog.SeverityNumberDebug
+	}
 	word = strings.TrimSpace(word)
 	if word == "" || len(word) > longest {
 		return plog.SeverityNumberUnspecified

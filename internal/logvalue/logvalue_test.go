@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // a machine without zones tests too
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/internal/logvalue"
@@ -77,6 +79,38 @@ func TestTimes(t *testing.T) {
 	assert.Equal(t, 123456789, exact.Nanosecond(), "exactly")
 	_, ok = logvalue.Number("0")
 	assert.True(t, ok, "a number alone says what it means; a text does not")
+}
+
+// Days are counted as package time counts them, in all years that a text can name.
+func TestEachDay(t *testing.T) {
+	clock := logvalue.Clock{Local: time.UTC}
+	day := time.Date(0, time.January, 1, 23, 59, 58, 0, time.UTC)
+	for ; day.Year() < 10000; day = day.AddDate(0, 0, 1) {
+		if day.Year() == 450 {
+			day = day.AddDate(1100, 0, 0)
+		} else if day.Year() == 2500 {
+			day = day.AddDate(7400, 0, 0)
+		}
+		text := day.Format(time.RFC3339)
+		if at, end, ok := clock.DateTimeAt(text, 0); !ok || end != len(text) || !at.Equal(day) {
+			t.Fatalf("%s is read as %s", text, at)
+		}
+	}
+}
+
+// A time without a zone is what time.Date makes of it, around changes of clocks too.
+func TestLocalTimes(t *testing.T) {
+	for _, name := range []string{"Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Africa/Monrovia", "Asia/Kolkata", "UTC"} {
+		zone, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		clock := logvalue.Clock{Local: zone}
+		for at := time.Date(2026, time.January, 1, 0, 7, 0, 0, time.UTC); at.Year() == 2026; at = at.Add(29 * time.Minute) {
+			want := time.Date(2026, at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, zone)
+			if got := clock.In(at); !got.Equal(want) || got.String() != want.String() {
+				t.Fatalf("%s: %s, want %s", at, got, want)
+			}
+		}
+	}
 }
 
 // Whatever text comes, a time that is read lies in the years that OTLP can hold, or is refused.

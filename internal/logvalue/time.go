@@ -30,7 +30,11 @@ func (c Clock) In(t time.Time) time.Time {
 	if local == nil {
 		local = time.Local
 	}
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), local)
+	// As time.Date does: the offset at this time as if it were UTC's leads to one that is right unless a change of clocks is near, and the
+	// offset there is.
+	_, seconds := t.In(local).Zone()
+	_, seconds = t.Add(-time.Duration(seconds) * time.Second).In(local).Zone()
+	return t.Add(-time.Duration(seconds) * time.Second).In(local)
 }
 
 // Latest completes a time that names no year: it is the latest that is not more than a day ahead of Now.
@@ -73,10 +77,11 @@ func Digits(s string, i, n int) (int, bool) {
 	}
 	v := 0
 	for _, c := range []byte(s[i : i+n]) {
-		if c < '0' || c > '9' {
+		digit := c - '0'
+		if digit > 9 {
 			return 0, false
 		}
-		v = v*10 + int(c-'0')
+		v = v*10 + int(digit)
 	}
 	return v, true
 }
@@ -160,15 +165,32 @@ func (c Clock) DateTimeAt(s string, i int) (t time.Time, end int, ok bool) {
 	if !ok || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return t, 0, false
 	}
-	t = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	t = date(year, month, day, hour, minute, second, nanos)
 	if offset, after, ok := ZoneAt(s, end); ok {
 		return t.Add(-offset), after, true
 	}
 	return c.In(t), end, true
 }
 
+// daysIn returns the number of days of a month from 1 to 12.
 func daysIn(year, month int) int {
-	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		return 29
+	}
+	return int("\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"[month-1])
+}
+
+// date is time.Date in UTC for numbers that are in their ranges and years from 0 on, and faster: it counts the days of years that begin with
+// March, where a leap day is the last (https://howardhinnant.github.io/date_algorithms.html#days_from_civil).
+func date(year, month, day, hour, minute, second, nanos int) time.Time {
+	const cycle, since1970 = 146097, 719468 // days of 400 years, and from 1 March of year 0 to 1970
+	if month <= 2 {
+		year--
+		month += 12
+	}
+	year += 400
+	days := 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - cycle - since1970
+	return time.Unix(int64(days)*86400+int64(3600*hour+60*minute+second), int64(nanos)).UTC()
 }
 
 // CLFAt reads a time in the Common Log Format at i: 10/Oct/2026:13:55:36 -0700.
@@ -186,7 +208,7 @@ func (c Clock) CLFAt(s string, i int) (t time.Time, end int, ok bool) {
 	if !ok {
 		return t, 0, false
 	}
-	t = time.Date(year, month, day, hour, minute, second, nanos, time.UTC)
+	t = date(year, int(month), day, hour, minute, second, nanos)
 	if offset, after, ok := ZoneAt(s, end); ok {
 		return t.Add(-offset), after, true
 	}

@@ -39,10 +39,14 @@ var errStopped = errors.New("stopped")
 type batch struct {
 	r       *logFiles
 	buffer  tail.Buffer
+	parser  parse.Parser
+	now     time.Time // when the lines at hand were read
 	logs    plog.Logs
 	records int
 	bytes   int
 	groups  map[group]plog.LogRecordSlice
+	last    group // of the last record
+	tail    plog.LogRecordSlice
 	touched map[*source]bool
 }
 
@@ -53,14 +57,14 @@ type group struct {
 }
 
 func newBatch(r *logFiles) *batch {
-	b := &batch{r: r}
+	b := &batch{r: r, now: time.Now()}
 	b.reset()
 	return b
 }
 
 func (b *batch) reset() {
 	b.logs, b.records, b.bytes = plog.NewLogs(), 0, 0
-	b.groups, b.touched = map[group]plog.LogRecordSlice{}, map[*source]bool{}
+	b.groups, b.last, b.touched = map[group]plog.LogRecordSlice{}, group{}, map[*source]bool{}
 }
 
 func (b *batch) full() bool { return b.records >= batchRecords || b.bytes >= batchBytes }
@@ -69,21 +73,19 @@ func (b *batch) full() bool { return b.records >= batchRecords || b.bytes >= bat
 func (b *batch) touch(src *source) { b.touched[src] = true }
 
 // out takes the records of a file.
-func (b *batch) out(src *source) lines.Out {
-	return func(stream string, record join.Record) { b.add(src, stream, record) }
+func (b *batch) out(src *source) func(join.Record) {
+	return func(record join.Record) { b.add(src, record) }
 }
 
-func (b *batch) add(src *source, stream string, record join.Record) {
-	b.touch(src)
-	now := time.Now()
-	clock := logvalue.Clock{Now: now}
+func (b *batch) add(src *source, record join.Record) {
+	clock := logvalue.Clock{Now: b.now}
 	if !record.Time.IsZero() {
 		clock = logvalue.Clock{Now: record.Time, Exact: true}
 	}
 	b.records++
 	b.bytes += len(record.Text)
-	lr := src.scratch
-	origin, large := parse.Record(record.Text, record.Trace, clock, lr)
+	lr, guessed := b.record(src)
+	origin, large := b.parser.Record(record.Text, record.Trace, clock, lr)
 	original := b.r.cfg.IncludeOriginal && len(record.Text) <= parse.MaxCopied
 	if large || b.r.cfg.IncludeOriginal && !original {
 		b.r.telemetry.ReceiverLogFilesUnliftedRecords.Add(context.Background(), 1)
@@ -94,34 +96,72 @@ func (b *batch) add(src *source, stream string, record join.Record) {
 	if lr.Timestamp() == 0 && !record.Time.IsZero() {
 		lr.SetTimestamp(pcommon.NewTimestampFromTime(record.Time))
 	}
-	lr.SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
+	lr.SetObservedTimestamp(pcommon.NewTimestampFromTime(b.now))
 	a := lr.Attributes()
-	a.EnsureCapacity(a.Len() + 4)
+	more := 3
+	for _, extra := range [...]bool{record.Part > 0, record.Stream != lines.Plain, original} {
+		if extra {
+			more++
+		}
+	}
+	a.EnsureCapacity(a.Len() + more)
 	a.PutStr("log.file.name", src.name)
 	a.PutStr("log.file.path", src.file.Path)
 	a.PutInt("log.file.record_offset", record.Start)
 	if record.Part > 0 {
 		a.PutInt("log.file.record_part", int64(record.Part))
 	}
-	if stream != lines.Plain {
-		a.PutStr("log.iostream", stream)
+	if record.Stream != lines.Plain {
+		a.PutStr("log.iostream", record.Stream)
 	}
 	if original {
 		a.PutStr("log.record.original", record.Text)
 	}
-	lr.MoveTo(b.group(group{src, origin}).AppendEmpty())
+	if of := (group{src, origin}); !guessed {
+		lr.MoveTo(b.group(of).AppendEmpty())
+	} else if of != b.last {
+		b.regroup(lr, of)
+	}
+}
+
+// record returns an empty record: the next of the last group, which its origin has to prove, or one of no group. Most files have one origin.
+func (b *batch) record(src *source) (lr plog.LogRecord, guessed bool) {
+	if b.last.src != src || src.mixed {
+		return src.scratch, false
+	}
+	return b.tail.AppendEmpty(), true
+}
+
+// regroup moves the last record of the last group to another.
+func (b *batch) regroup(lr plog.LogRecord, to group) {
+	to.src.mixed = true
+	from, at := b.tail, 0
+	lr.MoveTo(b.group(to).AppendEmpty())
+	last := from.Len() - 1
+	from.RemoveIf(func(plog.LogRecord) bool {
+		at++
+		return at-1 == last
+	})
 }
 
 // group returns the records of a file and origin in this batch.
 func (b *batch) group(g group) plog.LogRecordSlice {
-	if records, ok := b.groups[g]; ok {
-		return records
+	if g == b.last {
+		return b.tail
 	}
+	records, ok := b.groups[g]
+	if !ok {
+		records = b.newGroup(g)
+		b.groups[g] = records
+	}
+	b.last, b.tail = g, records
+	return records
+}
+
+func (b *batch) newGroup(g group) plog.LogRecordSlice {
 	resource := b.logs.ResourceLogs().AppendEmpty()
 	g.src.resource(resource.Resource().Attributes(), g.origin, b.r.cfg.ServiceName)
-	records := resource.ScopeLogs().AppendEmpty().LogRecords()
-	b.groups[g] = records
-	return records
+	return resource.ScopeLogs().AppendEmpty().LogRecords()
 }
 
 // send hands the batch to the pipeline, again and again while it refuses it for the time being, and moves the positions. False: ctx ended

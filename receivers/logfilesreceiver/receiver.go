@@ -117,6 +117,7 @@ func (r *logFiles) Shutdown(ctx context.Context) (err error) {
 		for _, f := range r.files.Files() {
 			src := r.source(f)
 			src.streams.Flush(false, b.out(src))
+			b.touch(src)
 		}
 		b.send(ctx)
 	}
@@ -239,10 +240,12 @@ func (r *logFiles) visit(ctx context.Context, b *batch, f *tail.File, now time.T
 	flush := now.Sub(f.Grown()) >= r.cfg.FlushTimeout
 	from := f.ReadTo()
 	for {
+		b.now = time.Now()
 		err := f.Read(&b.buffer, r.cfg.MaxRecordSize, flush, func(line join.Line) bool {
 			src.streams.Add(line, now, out)
 			return !b.full()
 		})
+		b.touch(src)
 		if errors.Is(err, fs.ErrNotExist) {
 			break // renamed since: the next poll finds it
 		}

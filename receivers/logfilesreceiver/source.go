@@ -22,6 +22,7 @@ type source struct {
 	streams *lines.Streams
 	flushed time.Time // of streams.Last, when lines were last given up waiting
 	scratch plog.LogRecord
+	mixed   bool // its lines have several origins
 
 	path       string // of which the rest was read
 	name       string

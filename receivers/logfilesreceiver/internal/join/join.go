@@ -21,10 +21,11 @@ type Line struct {
 	Part int
 }
 
-// Record is the lines that belong together, joined by newlines. Offsets and time are those of the first. Part numbers the pieces of a record
+// Record is the lines of Stream that belong together, joined by newlines. Offsets and time are those of the first. Part numbers the pieces of a record
 // that was too long, whether it is one line or several.
 type Record struct {
 	Line
+	Stream string
 	// Trace is where in Text a stack trace begins; negative: there is none.
 	Trace int
 }
@@ -32,19 +33,20 @@ type Record struct {
 // Joiner joins the lines of one stream. It holds at most limit bytes and the lines in doubt. The zero value is not usable; not safe for
 // concurrent use.
 type Joiner struct {
-	limit int
-	lines []Line
-	sure  int // lines that belong together; those behind are in doubt
-	bytes int
-	parts int // pieces of the record at hand that were handed out
-	state state
-	trace int // index of the first line of a trace; negative: none
-	frame bool
+	stream string
+	limit  int
+	lines  []Line
+	sure   int // lines that belong together; those behind are in doubt
+	bytes  int
+	parts  int // pieces of the record at hand that were handed out
+	state  state
+	trace  int // index of the first line of a trace; negative: none
+	frame  bool
 }
 
-// New returns a joiner whose records have at most limit bytes, but for a line that is longer by itself.
-func New(limit int) *Joiner {
-	return &Joiner{limit: limit, trace: -1}
+// New returns a joiner of a stream whose records have at most limit bytes, but for a line that is longer by itself.
+func New(stream string, limit int) *Joiner {
+	return &Joiner{stream: stream, limit: limit, trace: -1}
 }
 
 // Add takes the next line and hands out the records that it ends. A blank line that is in no trace is no record.
@@ -111,7 +113,7 @@ func (j *Joiner) Pending() (start int64, held bool) {
 }
 
 func (j *Joiner) start(line Line) {
-	if strings.TrimSpace(line.Text) == "" {
+	if isBlank(line.Text) {
 		return
 	}
 	j.lines = append(j.lines[:0], line)
@@ -139,7 +141,7 @@ func (j *Joiner) emit(out func(Record)) {
 
 // record puts the lines that belong together into one. Of a record in pieces the first has the beginning of the trace.
 func (j *Joiner) record() Record {
-	record := Record{Line: j.lines[0], Trace: -1}
+	record := Record{Line: j.lines[0], Stream: j.stream, Trace: -1}
 	record.End = j.lines[j.sure-1].End
 	if j.sure == 1 {
 		if j.trace == 0 && j.state != traceAt && j.parts == 0 {

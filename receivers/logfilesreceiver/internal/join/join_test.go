@@ -145,7 +145,7 @@ Stack trace:
 
 // joined runs lines through a joiner of its own.
 func joined(text ...string) (all []join.Record) {
-	j := join.New(1 << 20)
+	j := join.New("", 1<<20)
 	at := int64(0)
 	for _, part := range text {
 		for line := range strings.SplitSeq(part, "\n") {
@@ -179,7 +179,7 @@ func TestATraceIsOneRecord(t *testing.T) {
 			}
 			all := joined(c.text)
 			r := plog.NewLogRecord()
-			parse.Record(all[0].Text, all[0].Trace, logvalue.Clock{}, r)
+			new(parse.Parser).Record(all[0].Text, all[0].Trace, logvalue.Clock{}, r)
 			kind, _ := r.Attributes().Get("exception.type")
 			message, _ := r.Attributes().Get("exception.message")
 			stack, ok := r.Attributes().Get("exception.stacktrace")
@@ -211,7 +211,7 @@ func TestATraceBelongsToTheLineThatReportsIt(t *testing.T) {
 		all := joined(c.line, c.trace, "2026-11-24T05:00:02Z INFO next")
 		assert.Equal(t, []string{want, "2026-11-24T05:00:02Z INFO next"}, texts(all))
 		r := plog.NewLogRecord()
-		parse.Record(all[0].Text, all[0].Trace, logvalue.Clock{}, r)
+		new(parse.Parser).Record(all[0].Text, all[0].Trace, logvalue.Clock{}, r)
 		assert.NotEqual(t, plog.SeverityNumberUnspecified, max(r.SeverityNumber(), plog.SeverityNumber(len(c.kind))), c.line)
 		kind, _ := r.Attributes().Get("exception.type")
 		assert.Equal(t, c.kind, kind.AsString(), c.line)
@@ -262,7 +262,7 @@ func FuzzJoin(f *testing.F) {
 }
 
 func TestARecordIsBounded(t *testing.T) {
-	j := join.New(1000)
+	j := join.New("", 1000)
 	var all []join.Record
 	out := func(r join.Record) { all = append(all, r) }
 	j.Add(join.Line{Text: "java.lang.Exception: a"}, out)

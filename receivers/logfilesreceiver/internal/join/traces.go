@@ -2,6 +2,7 @@ package join
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -59,7 +60,7 @@ func stateOf(line string) state {
 
 // extends says whether line belongs to what is held, and moves the state when it does.
 func (j *Joiner) extends(line string) answer {
-	blank := strings.TrimSpace(line) == ""
+	blank := isBlank(line)
 	switch j.state {
 	case single:
 		return j.afterLine(line, blank)
@@ -231,6 +232,10 @@ func begins(line string) bool {
 	return structured
 }
 
+func isBlank(line string) bool {
+	return line == "" || (line[0] <= ' ' || line[0] >= utf8.RuneSelf) && strings.TrimSpace(line) == ""
+}
+
 func isHeader(line string) bool {
 	_, _, ok := parse.Header(line)
 	return ok
@@ -271,8 +276,11 @@ func isNodePlace(line string) bool {
 
 // isRuby: app.rb:1:in `foo': text (RuntimeError)
 func isRuby(line string) bool {
+	if line[len(line)-1] != ')' {
+		return false
+	}
 	at := strings.Index(line[:min(len(line), 300)], ".rb:")
-	return at > 0 && strings.Contains(line[at:], ":in ") && line[len(line)-1] == ')'
+	return at > 0 && strings.Contains(line[at:], ":in ")
 }
 
 // isDotnetHead: fail: Microsoft.AspNetCore.Server.Kestrel[13]

@@ -99,21 +99,28 @@ func (e Encoding) Whole(b []byte, n int) int {
 	return n
 }
 
-// String is the text of a line without its end: no byte order mark, no carriage return, no zeros before it (those of a hole that a
-// truncated file keeps). In UTF-8 it has the file's bytes: a container runtime cuts lines inside of characters, so only the whole line is
-// made valid.
-func (e Encoding) String(b []byte) string {
-	if e != UTF8 {
-		units := make([]uint16, len(b)/2)
-		for i := range units {
-			units[i] = e.order().Uint16(b[2*i:])
-		}
-		return strings.TrimPrefix(strings.TrimSuffix(strings.TrimLeft(string(utf16.Decode(units)), "\x00"), "\r"), "\ufeff")
+// Text is the text of a line without its end, as Trim leaves it. In UTF-8 it has the file's bytes: a container runtime cuts lines inside of
+// characters, so only the whole line is made valid.
+func (e Encoding) Text(b []byte) string {
+	if e == UTF8 {
+		return Trim(string(b))
 	}
-	if len(b) > 0 && b[0] == 0 {
-		b = bytes.TrimLeft(b, "\x00")
+	units := make([]uint16, len(b)/2)
+	for i := range units {
+		units[i] = e.order().Uint16(b[2*i:])
 	}
-	return string(bytes.TrimPrefix(bytes.TrimSuffix(b, []byte{'\r'}), []byte(bomUTF8)))
+	return Trim(string(utf16.Decode(units)))
+}
+
+// Trim takes off the carriage return, a byte order mark and zeros in front, which are those of a hole that a truncated file keeps.
+func Trim(text string) string {
+	if text == "" {
+		return text
+	}
+	if text[0] == 0 {
+		text = strings.TrimLeft(text, "\x00")
+	}
+	return strings.TrimPrefix(strings.TrimSuffix(text, "\r"), bomUTF8)
 }
 
 // valid puts U+FFFD in the place of bytes that are no UTF-8, or `?` where the text would become longer than limit.

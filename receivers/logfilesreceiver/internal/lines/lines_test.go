@@ -95,7 +95,7 @@ type got struct {
 
 // feed gives text line by line.
 func feed(s *lines.Streams, texts ...string) (all []got) {
-	out := func(stream string, r join.Record) { all = append(all, got{stream, r.Part, r.Text}) }
+	out := func(r join.Record) { all = append(all, got{r.Stream, r.Part, r.Text}) }
 	at := int64(0)
 	for _, text := range texts {
 		s.Add(join.Line{Text: text, Start: at, End: at + int64(len(text)) + 1}, time.Unix(0, 0), out)
@@ -162,7 +162,7 @@ func TestLongLinesOfContainers(t *testing.T) {
 // A position goes no further than the first line that is held.
 func TestPending(t *testing.T) {
 	s := lines.New(1000)
-	none := func(string, join.Record) {}
+	none := func(join.Record) {}
 	add := func(start int64, text string) {
 		s.Add(join.Line{Text: text, Start: start, End: start + 10}, time.Unix(0, 0), none)
 	}

@@ -36,14 +36,11 @@ type stream struct {
 	pieces int       // of a line that is longer than limit
 }
 
-// Out takes records, with the name of their stream.
-type Out func(stream string, record join.Record)
-
 // New returns streams whose records have at most limit bytes.
 func New(limit int) *Streams { return &Streams{limit: limit} }
 
 // Add takes the next line of the file. Parts of a line that was cut come with a part number.
-func (s *Streams) Add(line join.Line, now time.Time, out Out) {
+func (s *Streams) Add(line join.Line, now time.Time, out func(join.Record)) {
 	s.last = now
 	if line.Part > 0 {
 		s.of(Plain).hand(line, s.limit, out)
@@ -75,7 +72,7 @@ func (s *Streams) Add(line join.Line, now time.Time, out Out) {
 func (s *Streams) of(name string) *stream {
 	for i, have := range s.all {
 		if have == nil {
-			s.all[i] = &stream{name: name, joiner: join.New(s.limit)}
+			s.all[i] = &stream{name: name, joiner: join.New(name, s.limit)}
 			return s.all[i]
 		}
 		if have.name == name {
@@ -85,13 +82,9 @@ func (s *Streams) of(name string) *stream {
 	return s.all[0] // there are three names
 }
 
-func (s *stream) to(out Out) func(join.Record) {
-	return func(record join.Record) { out(s.name, record) }
-}
-
 // add takes a line, or a part of one that a container runtime has cut. Parts are put together up to limit bytes; a line that is longer comes in
 // numbered pieces.
-func (s *stream) add(line join.Line, partial bool, limit int, out Out) {
+func (s *stream) add(line join.Line, partial bool, limit int, out func(join.Record)) {
 	if s.parts.Len() > 0 && s.parts.Len()+len(line.Text) > limit {
 		s.piece(limit, out)
 	}
@@ -116,7 +109,7 @@ func (s *stream) add(line join.Line, partial bool, limit int, out Out) {
 }
 
 // piece hands out the parts so far, as a piece of a line that goes on. It ends with a whole character.
-func (s *stream) piece(limit int, out Out) {
+func (s *stream) piece(limit int, out func(join.Record)) {
 	s.pieces++
 	line, text := s.first, s.parts.String()
 	end := len(text) - unended(text)
@@ -127,22 +120,22 @@ func (s *stream) piece(limit int, out Out) {
 }
 
 // hand gives the joiner a line, in UTF-8.
-func (s *stream) hand(line join.Line, limit int, out Out) {
+func (s *stream) hand(line join.Line, limit int, out func(join.Record)) {
 	line.Text = valid(line.Text, limit)
-	s.joiner.Add(line, s.to(out))
+	s.joiner.Add(line, out)
 }
 
 // Settle hands out what no further line can change.
-func (s *Streams) Settle(out Out) {
+func (s *Streams) Settle(out func(join.Record)) {
 	for _, have := range s.all {
 		if have != nil {
-			have.joiner.Settle(parse.Final, have.to(out))
+			have.joiner.Settle(parse.Final, out)
 		}
 	}
 }
 
 // Flush hands out all that is held; parts whose rest has not come only if all is true.
-func (s *Streams) Flush(all bool, out Out) {
+func (s *Streams) Flush(all bool, out func(join.Record)) {
 	for _, have := range s.all {
 		if have == nil {
 			continue
@@ -157,7 +150,7 @@ func (s *Streams) Flush(all bool, out Out) {
 			have.pieces = 0
 			have.hand(line, s.limit, out)
 		}
-		have.joiner.Flush(have.to(out))
+		have.joiner.Flush(out)
 	}
 }
 

@@ -31,7 +31,7 @@ func Docker(line string) (found DockerLine, ok bool) {
 		d.space()
 		if key == "attrs" {
 			labels := pcommon.NewMap()
-			if d.object(labels, 1, nil) != nil {
+			if d.object(labels, 1) != nil {
 				return found, false
 			}
 			found.Labels = map[string]string{}

@@ -17,6 +17,14 @@ type Exception struct {
 	Fatal bool
 }
 
+// parts returns how many attributes put adds at most.
+func (e *Exception) parts() int {
+	if e.Type == "" && e.Message == "" && e.Stacktrace == "" {
+		return 0
+	}
+	return 3
+}
+
 // put stores what is known under the names of the semantic conventions. What the application wrote under these names itself stays.
 func (e *Exception) put(a pcommon.Map, text string) {
 	if e.Stacktrace == "" && text != "" && (e.Type != "" || e.Message != "") {
@@ -207,24 +215,17 @@ func goServed(line string) (e Exception) {
 // Header says whether a line is the first of an exception of Java, .NET, Node or Python: a type whose name says that it is one, alone or
 // before a colon.
 func Header(line string) (kind, message string, ok bool) {
-	for _, lead := range [...]string{"Unhandled exception. ", "Unhandled Exception: ", "Uncaught exception: ", "Uncaught ", "PHP Fatal error:  Uncaught ", "Caused by: "} {
-		if rest, found := strings.CutPrefix(line, lead); found {
-			line = rest
-			break
-		}
+	if line == "" {
+		return "", "", false
 	}
-	if rest, found := strings.CutPrefix(line, `Exception in thread "`); found {
-		_, after, found := strings.Cut(rest, `" `)
-		if !found {
+	switch line[0] {
+	case 'U', 'P', 'C', 'E':
+		if line, ok = withoutLead(line); !ok {
 			return "", "", false
 		}
-		line = after
 	}
 	end := 0
-	for end < len(line) && end < 200 {
-		if c := line[end]; !logvalue.IsAlnum(c) && c != '.' && c != '_' && c != '$' && c != '`' && c != '\\' && c != '+' && c != '/' {
-			break
-		}
+	for end < len(line) && end < 200 && kinds[line[end]]&inType != 0 {
 		end++
 	}
 	kind, rest := line[:end], line[end:]
@@ -233,25 +234,42 @@ func Header(line string) (kind, message string, ok bool) {
 			rest = rest[close+1:]
 		}
 	}
+	switch {
+	case rest == "", rest == ":":
+	case strings.HasPrefix(rest, ": "):
+		message = rest[2:]
+	default:
+		return "", "", false
+	}
 	if !isType(kind) {
 		return "", "", false
 	}
-	switch {
-	case rest == "":
-		return kind, "", true
-	case strings.HasPrefix(rest, ": "):
-		return kind, rest[2:], true
-	case rest == ":":
-		return kind, "", true
+	return kind, message, true
+}
+
+// withoutLead takes off what stands before the type. False: the line can't be a header.
+func withoutLead(line string) (string, bool) {
+	for _, lead := range [...]string{"Unhandled exception. ", "Unhandled Exception: ", "Uncaught exception: ", "Uncaught ", "PHP Fatal error:  Uncaught ", "Caused by: "} {
+		if rest, found := strings.CutPrefix(line, lead); found {
+			line = rest
+			break
+		}
 	}
-	return "", "", false
+	if rest, found := strings.CutPrefix(line, `Exception in thread "`); found {
+		_, line, found = strings.Cut(rest, `" `)
+		return line, found
+	}
+	return line, true
 }
 
 // isType says whether a name is that of an exception: its last part begins with a capital and ends in a word that says so, or is
 // one that Python and Ruby have without such a word.
 func isType(name string) bool {
-	if at := strings.LastIndexAny(name, `.\$/+`); at >= 0 {
-		name = name[at+1:]
+	for at := len(name) - 1; at >= 0; at-- {
+		if c := name[at]; c == '.' || c == '\\' || c == '$' || c == '/' || c == '+' {
+			name = name[at+1:]
+			break
+		}
 	}
 	if name == "" || name[0] < 'A' || name[0] > 'Z' {
 		return false
@@ -266,10 +284,10 @@ func isType(name string) bool {
 
 // IsFrame says whether a line is a frame of Java, Node, .NET, Ruby or PHP, or what stands between frames.
 func IsFrame(line string) bool {
-	if line == "" {
-		return false
+	trimmed := line
+	for trimmed != "" && (trimmed[0] == ' ' || trimmed[0] == '\t') {
+		trimmed = trimmed[1:]
 	}
-	trimmed := strings.TrimLeft(line, " \t")
 	indented := len(trimmed) < len(line)
 	if trimmed == "" {
 		return false

@@ -1,7 +1,9 @@
 package parse
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -9,239 +11,189 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// candidate is the member that fits a role best.
-type candidate struct {
-	key   string
-	value pcommon.Value
-	rank  int
-	set   bool
-}
-
-func (c *candidate) offer(key string, value pcommon.Value, rank int) {
-	if !c.set || rank < c.rank {
-		*c = candidate{key, value, rank, true}
-	}
-}
-
 // fields are the members of a structured line that a log record has a place for. Libraries name them differently; the rank orders the
 // names where a line has several.
 type fields struct {
-	attributes                        pcommon.Map
+	members                           []member
 	time, level, message, trace, span candidate
 	failure, failureType, stack       candidate
 }
 
-func collect(a pcommon.Map) *fields {
-	f := &fields{attributes: a}
-	for key, value := range a.All() {
-		f.role(key, value)
+func (f *fields) collect() {
+	for i := range f.members {
+		f.role(f.members[i].key, i)
 	}
-	return f
 }
 
-func (f *fields) role(key string, value pcommon.Value) {
+func (f *fields) role(key string, index int) {
 	switch key {
 	case "time":
-		f.time.offer(key, value, 0)
+		f.time.offer(index, 0)
 	case "timestamp":
-		f.time.offer(key, value, 1)
+		f.time.offer(index, 1)
 	case "@timestamp", "@t":
-		f.time.offer(key, value, 2)
+		f.time.offer(index, 2)
 	case "ts":
-		f.time.offer(key, value, 3)
+		f.time.offer(index, 3)
 	case "t":
-		f.time.offer(key, value, 4)
+		f.time.offer(index, 4)
 	case "datetime", "asctime", "timeMillis", "Timestamp", "eventTime", "instant", "date":
-		f.time.offer(key, value, 5)
+		f.time.offer(index, 5)
 	case "level":
-		f.level.offer(key, value, 0)
+		f.level.offer(index, 0)
 	case "severity":
-		f.level.offer(key, value, 1)
+		f.level.offer(index, 1)
 	case "log.level":
-		f.level.offer(key, value, 2)
+		f.level.offer(index, 2)
 	case "levelname":
-		f.level.offer(key, value, 3)
+		f.level.offer(index, 3)
 	case "lvl":
-		f.level.offer(key, value, 4)
+		f.level.offer(index, 4)
 	case "LogLevel", "Level", "loglevel", "log_level", "severity_text", "severityText", "@l":
-		f.level.offer(key, value, 5)
+		f.level.offer(index, 5)
 	case "message":
-		f.message.offer(key, value, 0)
+		f.message.offer(index, 0)
 	case "msg":
-		f.message.offer(key, value, 1)
+		f.message.offer(index, 1)
 	case "@m", "event", "short_message", "Message", "RenderedMessage", "textPayload":
-		f.message.offer(key, value, 2)
+		f.message.offer(index, 2)
 	case "@mt", "MessageTemplate":
-		f.message.offer(key, value, 3)
+		f.message.offer(index, 3)
 	case "trace_id":
-		f.trace.offer(key, value, 0)
+		f.trace.offer(index, 0)
 	case "traceId", "trace.id", "traceID", "TraceId", "traceid", "dd.trace_id", "@tr":
-		f.trace.offer(key, value, 1)
+		f.trace.offer(index, 1)
 	case "span_id":
-		f.span.offer(key, value, 0)
+		f.span.offer(index, 0)
 	case "spanId", "span.id", "spanID", "SpanId", "spanid", "dd.span_id", "@sp":
-		f.span.offer(key, value, 1)
+		f.span.offer(index, 1)
 	default:
-		f.failureRole(key, value)
+		f.failureRole(key, index)
 	}
 }
 
-func (f *fields) failureRole(key string, value pcommon.Value) {
+func (f *fields) failureRole(key string, index int) {
 	switch key {
 	case "error", "err":
-		f.failure.offer(key, value, 0)
+		f.failure.offer(index, 0)
 	case "thrown", "exception":
-		f.failure.offer(key, value, 1)
+		f.failure.offer(index, 1)
 	case "error.message", "error_message":
-		f.failure.offer(key, value, 2)
+		f.failure.offer(index, 2)
 	case "error.type", "error.kind", "error_type", "exception_class":
-		f.failureType.offer(key, value, 0)
+		f.failureType.offer(index, 0)
 	case "stack_trace":
-		f.stack.offer(key, value, 0)
+		f.stack.offer(index, 0)
 	case "stacktrace", "error.stack_trace", "error.stack", "errorVerbose":
-		f.stack.offer(key, value, 1)
+		f.stack.offer(index, 1)
 	case "stack", "exc_info", "@x", "Exception", "traceback":
-		f.stack.offer(key, value, 2)
+		f.stack.offer(index, 2)
 	}
 }
 
-// liftJSON moves what has a place in a record from the attributes there. An attribute goes only when it was understood.
-func liftJSON(r plog.LogRecord, clock logvalue.Clock) {
-	f := collect(r.Attributes())
-	f.lift(r, clock)
-	if m := f.message; m.set && m.value.Type() == pcommon.ValueTypeStr {
-		r.Body().SetStr(m.value.Str())
-		r.Attributes().Remove(m.key)
+// liftTime, liftLevel and liftIDs mark a member as taken only when they have understood it.
+func (f *fields) liftTime(r plog.LogRecord, clock logvalue.Clock) {
+	m := f.time.of(f.members)
+	if m == nil {
+		return
+	}
+	t, ok := time.Time{}, false
+	switch m.kind {
+	case pcommon.ValueTypeStr:
+		t, ok = clock.Time(m.text)
+	case pcommon.ValueTypeInt:
+		t, ok = logvalue.Since1970(m.int)
+	case pcommon.ValueTypeDouble:
+		t, ok = logvalue.Since1970Float(m.double)
+	case pcommon.ValueTypeMap:
+		t, ok = instant(m.nested.Map())
+	}
+	if ok {
+		setTime(r, t)
+		m.taken = true
 	}
 }
 
-func (f *fields) lift(r plog.LogRecord, clock logvalue.Clock) {
-	var gone [8]string
-	used := gone[:0]
-	if f.liftTime(r, clock) {
-		used = append(used, f.time.key)
+// instant reads a time of Log4j.
+func instant(m pcommon.Map) (time.Time, bool) {
+	seconds, a := m.Get("epochSecond")
+	nanos, b := m.Get("nanoOfSecond")
+	if a && b && m.Len() == 2 && seconds.Type() == pcommon.ValueTypeInt && nanos.Type() == pcommon.ValueTypeInt &&
+		seconds.Int() > logvalue.LeastSeconds && seconds.Int() < logvalue.LeastMillis/20 && nanos.Int() >= 0 && nanos.Int() < 1e9 {
+		return time.Unix(seconds.Int(), nanos.Int()), true
 	}
-	if f.liftLevel(r) {
-		used = append(used, f.level.key)
+	return time.Time{}, false
+}
+
+func (f *fields) liftLevel(r plog.LogRecord) {
+	m := f.level.of(f.members)
+	if m == nil {
+		return
 	}
-	if f.trace.set {
+	n, word := plog.SeverityNumberUnspecified, ""
+	switch m.kind {
+	case pcommon.ValueTypeStr:
+		n, word = logvalue.Level(m.text), m.text
+		if n == plog.SeverityNumberUnspecified && len(word) == 2 && word[1] == '0' && logvalue.IsDigit(word[0]) {
+			n = logvalue.LevelOfTens(int64(word[0]-'0') * 10)
+		}
+	case pcommon.ValueTypeInt:
+		n = logvalue.LevelOfTens(m.int)
+		if m.int >= 0 && m.int <= 7 && slices.ContainsFunc(f.members, func(m member) bool { return m.key == "short_message" }) { // GELF
+			n, _ = logvalue.LevelOfSyslog(int(m.int))
+		}
+	}
+	if n != plog.SeverityNumberUnspecified {
+		r.SetSeverityNumber(n)
+		r.SetSeverityText(word)
+		m.taken = true
+	}
+}
+
+func (f *fields) liftIDs(r plog.LogRecord) {
+	f.trace.take(f.members, func(text string) bool {
 		var id pcommon.TraceID
-		if f.trace.value.Type() == pcommon.ValueTypeStr && unhex(f.trace.value.Str(), id[:]) {
+		ok := unhex(text, id[:])
+		if ok {
 			r.SetTraceID(id)
-			used = append(used, f.trace.key)
 		}
-	}
-	if f.span.set {
+		return ok
+	})
+	f.span.take(f.members, func(text string) bool {
 		var id pcommon.SpanID
-		if f.span.value.Type() == pcommon.ValueTypeStr && unhex(f.span.value.Str(), id[:]) {
+		ok := unhex(text, id[:])
+		if ok {
 			r.SetSpanID(id)
-			used = append(used, f.span.key)
 		}
-	}
-	found, more := f.exception()
-	used = append(used, more...)
-	if len(used) > 0 {
-		f.attributes.RemoveIf(func(key string, _ pcommon.Value) bool {
-			for _, u := range used {
-				if u == key {
-					return true
+		return ok
+	})
+}
+
+// exception gathers an error from the members that tell of it, and marks those that have nothing else.
+func (f *fields) exception() (found Exception) {
+	if m := f.failure.of(f.members); m != nil {
+		switch m.kind {
+		case pcommon.ValueTypeStr:
+			found.Message, m.taken = m.text, true
+			if strings.Contains(m.text, "\n") {
+				if e := ExceptionIn(m.text); e.Type != "" {
+					found, found.Stacktrace = e, m.text
 				}
 			}
-			return false
-		})
-		if f.message.set { // removal moves what is behind it
-			f.message.value, f.message.set = f.attributes.Get(f.message.key)
-		}
-	}
-	found.put(f.attributes, "")
-}
-
-func (f *fields) liftTime(r plog.LogRecord, clock logvalue.Clock) bool {
-	if !f.time.set {
-		return false
-	}
-	switch v := f.time.value; v.Type() {
-	case pcommon.ValueTypeStr:
-		if t, ok := clock.Time(v.Str()); ok {
-			setTime(r, t)
-			return true
-		}
-	case pcommon.ValueTypeInt:
-		if t, ok := logvalue.Since1970(v.Int()); ok {
-			setTime(r, t)
-			return true
-		}
-	case pcommon.ValueTypeDouble:
-		if t, ok := logvalue.Since1970Float(v.Double()); ok {
-			setTime(r, t)
-			return true
-		}
-	case pcommon.ValueTypeMap: // Log4j's instant
-		seconds, a := v.Map().Get("epochSecond")
-		nanos, b := v.Map().Get("nanoOfSecond")
-		if a && b && v.Map().Len() == 2 && seconds.Type() == pcommon.ValueTypeInt && nanos.Type() == pcommon.ValueTypeInt &&
-			seconds.Int() > logvalue.LeastSeconds && seconds.Int() < logvalue.LeastMillis/20 && nanos.Int() >= 0 && nanos.Int() < 1e9 {
-			r.SetTimestamp(pcommon.Timestamp(seconds.Int()*1e9 + nanos.Int()))
-			return true
-		}
-	}
-	return false
-}
-
-func (f *fields) liftLevel(r plog.LogRecord) bool {
-	if !f.level.set {
-		return false
-	}
-	switch v := f.level.value; v.Type() {
-	case pcommon.ValueTypeStr:
-		n := logvalue.Level(v.Str())
-		if n == plog.SeverityNumberUnspecified && len(v.Str()) == 2 && strings.HasSuffix(v.Str(), "0") && logvalue.IsDigit(v.Str()[0]) {
-			n = logvalue.LevelOfTens(int64(v.Str()[0]-'0') * 10)
-		}
-		if n != plog.SeverityNumberUnspecified {
-			r.SetSeverityNumber(n)
-			r.SetSeverityText(v.Str())
-			return true
-		}
-	case pcommon.ValueTypeInt:
-		n := logvalue.LevelOfTens(v.Int())
-		if _, gelf := f.attributes.Get("short_message"); gelf && v.Int() >= 0 && v.Int() <= 7 {
-			n, _ = logvalue.LevelOfSyslog(int(v.Int()))
-		}
-		if n != plog.SeverityNumberUnspecified {
-			r.SetSeverityNumber(n)
-			return true
-		}
-	}
-	return false
-}
-
-// exception gathers an error from the members that tell of it, and returns the keys that have nothing else.
-func (f *fields) exception() (found Exception, used []string) {
-	if c := f.failure; c.set {
-		switch c.value.Type() {
-		case pcommon.ValueTypeStr:
-			text := c.value.Str()
-			if e := ExceptionIn(text); e.Type != "" && strings.Contains(text, "\n") {
-				found, found.Stacktrace = e, text
-			} else {
-				found.Message = text
-			}
-			used = append(used, c.key)
 		case pcommon.ValueTypeMap:
-			if fromObject(&found, c.value.Map()) {
-				used = append(used, c.key)
-			}
+			m.taken = fromObject(&found, m.nested.Map())
 		}
 	}
-	if c := f.failureType; c.set && c.value.Type() == pcommon.ValueTypeStr {
-		found.Type = c.value.Str()
-		used = append(used, c.key)
-	}
-	if c := f.stack; c.set && c.value.Type() == pcommon.ValueTypeStr && c.value.Str() != "" {
-		found.Stacktrace = c.value.Str()
-		used = append(used, c.key)
-		if e := ExceptionIn(found.Stacktrace); e.Type != "" {
+	f.failureType.take(f.members, func(text string) bool {
+		found.Type = text
+		return true
+	})
+	f.stack.take(f.members, func(text string) bool {
+		if text == "" {
+			return false
+		}
+		found.Stacktrace = text
+		if e := ExceptionIn(text); e.Type != "" {
 			if found.Type == "" {
 				found.Type = e.Type
 			}
@@ -249,8 +201,9 @@ func (f *fields) exception() (found Exception, used []string) {
 				found.Message = e.Message
 			}
 		}
-	}
-	return found, used
+		return true
+	})
+	return found
 }
 
 // fromObject reads {"type": ..., "message": ..., "stack": ...} under the names that libraries give, and takes what it understood out. It

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"math"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 const (
@@ -22,20 +22,45 @@ var (
 	errLarge = errors.New("more members or levels than are lifted")
 )
 
-// decoder reads one JSON object into attributes. Integers stay integers: what fits neither int64 nor double stays the text that was
-// written. Of members with the same name the last counts, as with encoding/json. Text that is no JSON is an error, however little.
+// decoder reads one JSON object. Integers stay integers: what fits neither int64 nor double stays the text that was written. Of members
+// with the same name the last counts, as with encoding/json. Text that is no JSON is an error, however little.
 type decoder struct {
 	text    string
 	at      int
 	members int
 }
 
-// decodeObject adds the members of the object in text to dst. rename gives the name under which a top-level member is kept. On an error
-// dst has what came before it.
-func decodeObject(text string, dst pcommon.Map, rename func(string) string) error {
+// object reads the object in text into the parser's members, under the names that safeName gives. On an error they are of no use.
+func (p *Parser) object(text string) error {
 	d := decoder{text: text}
-	d.space()
-	if err := d.object(dst, 0, rename); err != nil {
+	err := d.each(0, func(key string) error {
+		m := p.named(safeName(key))
+		d.space()
+		if d.at == len(d.text) {
+			return errJSON
+		}
+		switch d.text[d.at] {
+		case '"':
+			s, err := d.string()
+			m.setText(s)
+			return err
+		case '{', '[':
+			m.nested = pcommon.NewValueEmpty()
+			err := d.value(m.nested, 1)
+			m.kind = m.nested.Type()
+			return err
+		case 't':
+			m.kind, m.int = pcommon.ValueTypeBool, 1
+			return d.word("true")
+		case 'f':
+			m.kind = pcommon.ValueTypeBool
+			return d.word("false")
+		case 'n':
+			return d.word("null")
+		}
+		return m.setNumber(d.number())
+	})
+	if err != nil {
 		return err
 	}
 	if d.space(); d.at != len(text) {
@@ -65,7 +90,8 @@ func (d *decoder) next(c byte) bool {
 	return false
 }
 
-func (d *decoder) object(dst pcommon.Map, depth int, rename func(string) string) error {
+// each reads an object; value reads the value of the member key.
+func (d *decoder) each(depth int, value func(key string) error) error {
 	if depth >= maxDepth {
 		return errLarge
 	}
@@ -87,10 +113,7 @@ func (d *decoder) object(dst pcommon.Map, depth int, rename func(string) string)
 		if d.members++; d.members > maxMembers {
 			return errLarge
 		}
-		if rename != nil {
-			key = rename(key)
-		}
-		if err := d.value(dst.PutEmpty(key), depth+1); err != nil {
+		if err := value(key); err != nil {
 			return err
 		}
 		if d.next('}') {
@@ -100,6 +123,10 @@ func (d *decoder) object(dst pcommon.Map, depth int, rename func(string) string)
 			return errJSON
 		}
 	}
+}
+
+func (d *decoder) object(dst pcommon.Map, depth int) error {
+	return d.each(depth, func(key string) error { return d.value(dst.PutEmpty(key), depth+1) })
 }
 
 func (d *decoder) array(dst pcommon.Slice, depth int) error {
@@ -133,7 +160,7 @@ func (d *decoder) value(dst pcommon.Value, depth int) error {
 	}
 	switch d.text[d.at] {
 	case '{':
-		return d.object(dst.SetEmptyMap(), depth, nil)
+		return d.object(dst.SetEmptyMap(), depth)
 	case '[':
 		return d.array(dst.SetEmptySlice(), depth)
 	case '"':
@@ -149,7 +176,17 @@ func (d *decoder) value(dst pcommon.Value, depth int) error {
 	case 'n':
 		return d.word("null")
 	default:
-		return d.number(dst)
+		var m member
+		err := m.setNumber(d.number())
+		switch m.kind {
+		case pcommon.ValueTypeInt:
+			dst.SetInt(m.int)
+		case pcommon.ValueTypeDouble:
+			dst.SetDouble(m.double)
+		default:
+			dst.SetStr(m.text)
+		}
+		return err
 	}
 }
 
@@ -161,39 +198,52 @@ func (d *decoder) word(w string) error {
 	return nil
 }
 
-func (d *decoder) number(dst pcommon.Value) error {
+// number takes the bytes that a number can be made of.
+func (d *decoder) number() string {
 	start := d.at
 	for d.at < len(d.text) && isNumberByte(d.text[d.at]) {
 		d.at++
 	}
-	return setNumber(dst, d.text[start:d.at])
+	return d.text[start:d.at]
 }
 
 func isNumberByte(c byte) bool {
 	return c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
-// setNumber stores a JSON number: an integer as int64, any other as double, and what neither can hold as its text.
-func setNumber(dst pcommon.Value, text string) error {
+// setNumber reads a JSON number: an integer as int64, any other as double, and what neither can hold as its text.
+func (m *member) setNumber(text string) error {
+	const sure = 18 // digits that fit an int64
+	if text != "" && len(text) <= sure && (text[0] != '0' || len(text) == 1) {
+		n, digits := int64(0), true
+		for i := range len(text) {
+			digits = digits && logvalue.IsDigit(text[i])
+			n = 10*n + int64(text[i]-'0')
+		}
+		if digits {
+			m.kind, m.int = pcommon.ValueTypeInt, n
+			return nil
+		}
+	}
 	integer, ok := numberKind(text)
 	if !ok {
 		return errJSON
 	}
-	if integer {
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil && text != "-0" {
-			dst.SetInt(n)
+	if integer && text != "-0" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			m.setText(text)
 			return nil
 		}
-		if text != "-0" {
-			dst.SetStr(text)
-			return nil
-		}
-	}
-	if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) {
-		dst.SetDouble(f)
+		m.kind, m.int = pcommon.ValueTypeInt, n
 		return nil
 	}
-	dst.SetStr(text)
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(f, 0) {
+		m.setText(text)
+		return nil
+	}
+	m.kind, m.double = pcommon.ValueTypeDouble, f
 	return nil
 }
 
@@ -230,103 +280,4 @@ func numberKind(text string) (integer, ok bool) {
 		}
 	}
 	return integer, i == len(text)
-}
-
-// string reads a string. Without escapes it shares the line's memory.
-func (d *decoder) string() (string, error) {
-	if d.at == len(d.text) || d.text[d.at] != '"' {
-		return "", errJSON
-	}
-	d.at++
-	start := d.at
-	for d.at < len(d.text) {
-		switch c := d.text[d.at]; {
-		case c == '"':
-			d.at++
-			return d.text[start : d.at-1], nil
-		case c == '\\':
-			return d.escaped(start)
-		case c < ' ':
-			return "", errJSON
-		}
-		d.at++
-	}
-	return "", errJSON
-}
-
-// escaped reads on from the first backslash.
-func (d *decoder) escaped(start int) (string, error) {
-	out := make([]byte, d.at-start, len(d.text)-start)
-	copy(out, d.text[start:d.at])
-	for d.at < len(d.text) {
-		c := d.text[d.at]
-		d.at++
-		switch {
-		case c == '"':
-			return string(out), nil
-		case c < ' ':
-			return "", errJSON
-		case c != '\\':
-			out = append(out, c)
-			continue
-		}
-		if d.at == len(d.text) {
-			break
-		}
-		c = d.text[d.at]
-		d.at++
-		switch c {
-		case '"', '\\', '/':
-			out = append(out, c)
-		case 'b':
-			out = append(out, '\b')
-		case 'f':
-			out = append(out, '\f')
-		case 'n':
-			out = append(out, '\n')
-		case 'r':
-			out = append(out, '\r')
-		case 't':
-			out = append(out, '\t')
-		case 'u':
-			r, ok := d.hex()
-			if !ok {
-				return "", errJSON
-			}
-			out = utf8.AppendRune(out, d.pair(r))
-		default:
-			return "", errJSON
-		}
-	}
-	return "", errJSON
-}
-
-func (d *decoder) hex() (rune, bool) {
-	if len(d.text)-d.at < 4 {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(d.text[d.at:d.at+4], 16, 16)
-	if err != nil || d.text[d.at] == '+' {
-		return 0, false
-	}
-	d.at += 4
-	return rune(n), true
-}
-
-// pair joins a surrogate with the one that follows; one alone becomes U+FFFD.
-func (d *decoder) pair(r rune) rune {
-	if !utf16.IsSurrogate(r) {
-		return r
-	}
-	if rest := d.text[d.at:]; len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
-		at := d.at
-		d.at += 2
-		if low, ok := d.hex(); ok {
-			if joined := utf16.DecodeRune(r, low); joined != utf8.RuneError {
-				return joined
-			}
-		}
-		d.at = at
-	}
-	return utf8.RuneError
 }

@@ -61,6 +61,8 @@ const (
 	letter uint8 = 1 << iota
 	lower
 	inWord
+	hexadecimal
+	inType // part of the name of a type of Java, .NET, Python, Ruby or PHP
 )
 
 var kinds = func() (kinds [256]uint8) {
@@ -72,6 +74,12 @@ var kinds = func() (kinds [256]uint8) {
 			kinds[c] = letter | inWord
 		case logvalue.IsDigit(c), c == '_':
 			kinds[c] = inWord
+		}
+		if _, ok := nibble(byte(c)); ok {
+			kinds[c] |= hexadecimal
+		}
+		if logvalue.IsAlnum(byte(c)) || strings.IndexByte("._$`\\+/", byte(c)) >= 0 {
+			kinds[c] |= inType
 		}
 	}
 	return kinds

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/internal/logvalue"
@@ -15,38 +14,27 @@ const maxPairs = 256
 
 // logfmt understands a line that is made of key=value pairs and nothing else. Pairs become attributes, but for time, level, ids and
 // message, which are where a record has them; the body stays the line. Numbers that are written as Go writes them are numbers.
-func logfmt(line string, clock logvalue.Clock, r plog.LogRecord) bool {
+func (p *Parser) logfmt(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	key, _, ok := strings.Cut(line[:min(len(line), 64)], "=")
 	if !ok || !isKey(key) {
 		return false
 	}
+	defer p.forget()
 	pairs := 0
-	for rest := line; ; pairs++ { // all of it has to fit before anything is lifted
-		if rest = strings.TrimLeft(rest, " "); rest == "" {
-			break
-		}
-		if _, _, rest, ok = pair(rest); !ok || pairs == maxPairs {
-			return false
-		}
-	}
-	if pairs < 2 {
-		return false
-	}
-	a := r.Attributes()
-	a.EnsureCapacity(pairs + 4)
-	for rest := line; ; {
+	for rest := line; ; pairs++ {
 		if rest = strings.TrimLeft(rest, " "); rest == "" {
 			break
 		}
 		var name, value string
-		name, value, rest, _ = pair(rest)
-		setWord(a.PutEmpty(safeName(name)), value)
+		if name, value, rest, ok = pair(rest); !ok || pairs == maxPairs {
+			return false
+		}
+		p.named(safeName(name)).setWord(value)
 	}
-	f := collect(a)
-	f.lift(r, clock)
-	if f.message.set {
-		a.Remove(f.message.key)
+	if pairs < 2 {
+		return false
 	}
+	p.lift(r, clock, false)
 	return true
 }
 
@@ -93,21 +81,4 @@ func pair(s string) (key, value, rest string, ok bool) {
 		}
 	}
 	return "", "", s, false
-}
-
-// setWord stores a number as a number if its text is the one way to write it: 007 and +1 stay text.
-func setWord(v pcommon.Value, word string) {
-	if word != "" && (logvalue.IsDigit(word[0]) || word[0] == '-') {
-		if integer, ok := numberKind(word); ok {
-			if integer {
-				_ = setNumber(v, word)
-				return
-			}
-			if f, err := strconv.ParseFloat(word, 64); err == nil && strconv.FormatFloat(f, 'f', -1, 64) == word {
-				v.SetDouble(f)
-				return
-			}
-		}
-	}
-	v.SetStr(word)
 }

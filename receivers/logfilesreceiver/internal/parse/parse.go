@@ -39,19 +39,23 @@ const MaxCopied = 4 << 20
 // Record fills r from text, which becomes the body unless JSON has a message: time, level, trace and span id, and attributes. trace is
 // where a stack trace begins in text, negative: nowhere. large says that the text is JSON with more members or levels than are lifted, or
 // is longer than MaxCopied and no JSON: it has no attributes then. r has neither attributes nor body before.
-func Record(text string, trace int, clock logvalue.Clock, r plog.LogRecord) (origin Origin, large bool) {
-	r.Body().SetStr(text)
+func (p *Parser) Record(text string, trace int, clock logvalue.Clock, r plog.LogRecord) (origin Origin, large bool) {
 	if isObject(text) {
-		switch err := decodeObject(text, r.Attributes(), safeName); {
-		case err == nil:
-			liftJSON(r, clock)
-			return origin, false
-		default:
-			r.Attributes().Clear()
-			large = errors.Is(err, errLarge)
+		err := p.object(text)
+		if err == nil {
+			p.lift(r, clock, true)
 		}
+		p.forget()
+		if err == nil {
+			if r.Body().Type() == pcommon.ValueTypeEmpty {
+				r.Body().SetStr(text)
+			}
+			return origin, false
+		}
+		large = errors.Is(err, errLarge)
 	}
-	origin = plain(text, clock, r)
+	r.Body().SetStr(text)
+	origin = p.plain(text, clock, r)
 	if len(text) > MaxCopied {
 		r.Attributes().Clear()
 		return origin, true
@@ -79,7 +83,7 @@ func isObject(text string) bool {
 }
 
 // plain understands a line that is no JSON. The first byte chooses among the formats.
-func plain(text string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) {
+func (p *Parser) plain(text string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) {
 	line := text
 	if end := strings.IndexByte(text, '\n'); end >= 0 {
 		line = text[:end]
@@ -87,9 +91,8 @@ func plain(text string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) 
 	if line == "" {
 		return origin
 	}
-	p := line
 	var done bool
-	switch c := p[0]; {
+	switch c := line[0]; {
 	case c == '<':
 		origin, done = syslogPRI(line, clock, r)
 	case logvalue.IsDigit(c):
@@ -101,7 +104,7 @@ func plain(text string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) 
 	}
 	if !done && isLetter(line[0]) {
 		if origin, done = syslogFile(line, clock, r); !done {
-			if done = logfmt(text, clock, r); !done {
+			if done = p.logfmt(text, clock, r); !done {
 				done = access(line, clock, r) // a host name or an IPv6 address
 			}
 		}
@@ -129,7 +132,7 @@ func headed(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin)
 		r.SetSeverityNumber(number)
 		r.SetSeverityText(word)
 	}
-	if from > 0 && strings.Contains(line, ", client: ") {
+	if from > 0 && line[4] == '/' && strings.Contains(line, ", client: ") {
 		nginxError(line, r)
 	}
 	return origin
@@ -178,7 +181,7 @@ func Structured(line string) (bool, plog.SeverityNumber) {
 		return true, plog.SeverityNumberUnspecified
 	}
 	r := plog.NewLogRecord()
-	plain(line, logvalue.Clock{Now: time.Unix(0, 0)}, r)
+	new(Parser).plain(line, logvalue.Clock{Now: time.Unix(0, 0)}, r)
 	return r.Timestamp() != 0 || r.SeverityNumber() != plog.SeverityNumberUnspecified || r.Attributes().Len() > 0, r.SeverityNumber()
 }
 
@@ -201,6 +204,9 @@ func setTime(r plog.LogRecord, t time.Time) { r.SetTimestamp(pcommon.NewTimestam
 // ids finds trace_id and span_id with a value of the right length, anywhere in a plain line.
 func ids(line string, r plog.LogRecord) {
 	const traceLength, spanLength = 32, 16
+	if !hasHex(line, spanLength) {
+		return
+	}
 	if value, ok := idAfter(line, "race", "RACE", traceLength); ok {
 		var id pcommon.TraceID
 		if unhex(value, id[:]) {
@@ -213,6 +219,21 @@ func ids(line string, r plog.LogRecord) {
 			r.SetSpanID(id)
 		}
 	}
+}
+
+// hasHex says whether n hexadecimal digits stand in a row. It looks at every nth byte first, and back from there.
+func hasHex(line string, n int) bool {
+	for i := n - 1; i < len(line); {
+		at := i
+		for at > i-n && kinds[line[at]]&hexadecimal != 0 {
+			at--
+		}
+		if at == i-n {
+			return true
+		}
+		i = at + n
+	}
+	return false
 }
 
 func idAfter(line, lower, upper string, length int) (string, bool) {

@@ -18,7 +18,7 @@ var now = time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC)
 func record(t *testing.T, line string) (plog.LogRecord, parse.Origin) {
 	t.Helper()
 	r := plog.NewLogRecord()
-	origin, large := parse.Record(line, -1, logvalue.Clock{Now: now, Local: time.UTC}, r)
+	origin, large := new(parse.Parser).Record(line, -1, logvalue.Clock{Now: now, Local: time.UTC}, r)
 	require.False(t, large)
 	return r, origin
 }
@@ -138,7 +138,7 @@ func TestATimeWithoutAZoneIsCompletedByTheRuntimes(t *testing.T) {
 	runtime := at(t, "2026-11-24T05:00:01Z")
 	for _, line := range []string{"2026-11-24 05:00:00,900 INFO x", "2026-11-24 10:30:00,900 INFO x", "2026-11-23 21:00:00,900 INFO x", "05:00:00,900 INFO x", "10:30:00,900 INFO x"} {
 		r := plog.NewLogRecord()
-		parse.Record(line, -1, logvalue.Clock{Now: runtime, Exact: true}, r)
+		new(parse.Parser).Record(line, -1, logvalue.Clock{Now: runtime, Exact: true}, r)
 		assert.Equal(t, at(t, "2026-11-24T05:00:00.9Z"), r.Timestamp().AsTime(), line)
 	}
 }
@@ -163,7 +163,7 @@ func TestLargeJSONStaysText(t *testing.T) {
 	}
 	line += "}"
 	r := plog.NewLogRecord()
-	_, large := parse.Record(line, -1, logvalue.Clock{Now: now}, r)
+	_, large := new(parse.Parser).Record(line, -1, logvalue.Clock{Now: now}, r)
 	assert.True(t, large)
 	assert.Equal(t, line, r.Body().Str())
 	assert.Zero(t, r.Attributes().Len())

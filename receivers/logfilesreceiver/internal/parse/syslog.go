@@ -137,8 +137,9 @@ func isoSyslog(line string, end int, r plog.LogRecord) (origin Origin) {
 	if !ok || !isHost(host) {
 		return origin
 	}
-	tag, _, ok := strings.Cut(rest, ":")
-	if !ok || tag == "" || len(tag) > 64 {
+	const longest = 64
+	tag, _, ok := strings.Cut(rest[:min(len(rest), longest+1)], ":")
+	if !ok || tag == "" {
 		return origin
 	}
 	if open := strings.IndexByte(tag, '['); open > 0 && strings.HasSuffix(tag, "]") {

@@ -11,8 +11,12 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/lines"
 )
 
-// readBytes is how much is read from a file at once.
-const readBytes = 256 << 10
+const (
+	// readBytes is how much is read from a file at once.
+	readBytes = 256 << 10
+	// textBytes is how much of it becomes one string, of which lines are parts: a line that is kept keeps as much in memory.
+	textBytes = 16 << 10
+)
 
 // File is a file that is followed. Set.Poll and Read may not run at the same time for one file.
 type File struct {
@@ -43,8 +47,26 @@ type piece struct {
 	before int // pieces of the line before it
 }
 
-// Buffer is memory for Read that calls can share one after the other.
-type Buffer struct{ bytes []byte }
+// Buffer is memory for Read that calls can share one after the other. It holds what was read and not handed out, so that a Read which visit
+// ended goes on without the disk. Between two calls of Set.Poll only.
+type Buffer struct {
+	bytes []byte
+	of    *File // nil: of none
+	from  int64 // in that file
+	have  int   // bytes
+}
+
+// rest takes what is left of an earlier Read of f.
+func (b *Buffer) rest(f *File) (have int) {
+	if len(b.bytes) < readBytes {
+		b.bytes = make([]byte, readBytes)
+	}
+	if b.of == f && b.from == f.read {
+		have = b.have
+	}
+	b.of = nil
+	return have
+}
 
 // Behind says whether the file may have more than was read.
 func (f *File) Behind() bool { return f.behind }
@@ -62,9 +84,6 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 		return err
 	}
 	f.Visited, f.zeros = time.Now(), false
-	if len(buf.bytes) < readBytes {
-		buf.bytes = make([]byte, readBytes)
-	}
 	if f.read == 0 {
 		if err := f.detect(); err != nil {
 			return err
@@ -73,29 +92,32 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 	if f.Encoding != lines.UTF8 {
 		limit = limit / 3 * 2 // two bytes can become three
 	}
-	have := 0 // bytes in buf that have not been handed out
-	for {
+	have := buf.rest(f) // bytes in buf that have not been handed out
+	for rest := have > 0; ; rest = false {
 		if have == len(buf.bytes) {
 			buf.bytes = append(buf.bytes, make([]byte, len(buf.bytes))...)
 		}
-		n, err := f.handle.ReadAt(buf.bytes[have:], f.read+int64(have))
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
+		var n, scanned int
+		var err error
+		if !rest {
+			if n, err = f.handle.ReadAt(buf.bytes[have:], f.read+int64(have)); err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if n == 0 && (!flush || have == 0) {
+				f.behind = false // what is left is no line yet
+				return nil
+			}
+			if f.Encoding == lines.UTF8 {
+				scanned = max(0, have-1) // there was no newline before
+			}
+			have += n
 		}
-		if n == 0 && (!flush || have == 0) {
-			f.behind = false // what is left is no line yet
-			return nil
-		}
-		scanned := 0
-		if f.Encoding == lines.UTF8 {
-			scanned = max(0, have-1) // there was no newline before
-		}
-		have += n
 		used, more := f.split(buf.bytes[:have], scanned, limit, flush && err != nil, visit)
 		f.keep(buf.bytes[:used])
 		have = copy(buf.bytes, buf.bytes[used:have])
 		if !more {
 			f.behind = true
+			buf.of, buf.from, buf.have = f, f.read, have
 			return nil
 		}
 		if err != nil { // the end
@@ -109,6 +131,7 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 
 // split hands out the lines in b, of which the first scanned bytes have no newline, and returns how many bytes they were.
 func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Line) bool) (used int, more bool) {
+	var shared texts
 	for used < len(b) {
 		if b[used] == 0 && f.part == 0 && f.Encoding == lines.UTF8 {
 			n, wait := hole(b[used:], limit)
@@ -145,7 +168,7 @@ func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Li
 			f.part = 0
 		}
 		f.last = piece{start: f.read, before: max(0, part-1)}
-		line := join.Line{Text: f.Encoding.String(b[used : used+end]), Start: f.read, End: f.read + int64(next), Part: part}
+		line := join.Line{Text: shared.of(f.Encoding, b, used, used+end), Start: f.read, End: f.read + int64(next), Part: part}
 		used += next
 		f.read += int64(next)
 		if end == 0 && part > 0 {
@@ -156,6 +179,23 @@ func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Li
 		}
 	}
 	return used, true
+}
+
+// texts makes strings of parts of a buffer, many at once.
+type texts struct {
+	text string
+	at   int // of text in the buffer
+}
+
+// of returns the text of the line at b[from:to].
+func (t *texts) of(e lines.Encoding, b []byte, from, to int) string {
+	if e != lines.UTF8 {
+		return e.Text(b[from:to])
+	}
+	if to > t.at+len(t.text) {
+		t.at, t.text = from, string(b[from:min(len(b), max(to, from+textBytes))])
+	}
+	return lines.Trim(t.text[from-t.at : to-t.at])
 }
 
 // hole returns how many zeros b begins with: a truncated file has a hole where its writer goes on at the old offset. wait says that nothing
