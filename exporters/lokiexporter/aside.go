@@ -3,18 +3,22 @@ package lokiexporter
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/patience"
 	"github.com/penstockhq/penstock/internal/verdict"
 )
 
-// asideBatch is what one tenant has in the dead letter, or is about to have.
+// asideBatch is what one tenant has in the dead letter for one reason, or is about to have.
 type asideBatch struct {
 	tenant  string
+	reason  refusal.Reason
+	entries int64           // 0: as many as records
 	records map[int32]int64 // as sending.again
 	cause   string
 }
@@ -28,7 +32,7 @@ func (s *sending) tenant(b *batch) {
 	}
 	_, job := delivery.Of(s.ctx).Source().Job() // A user asked for it, who may know that Loki takes the tenant again.
 	if !job && e.patience.Aside(b.tenant, s.now) {
-		s.setAside(b.tenant, s.recordsOf(b), "Loki refuses the tenant since longer than tenant_patience")
+		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: s.recordsOf(b), cause: "Loki refuses the tenant since longer than tenant_patience"})
 		return
 	}
 	before, accepted, refused := s.open, s.accepted, s.refused
@@ -43,7 +47,7 @@ func (s *sending) tenant(b *batch) {
 	switch {
 	case own.err == nil:
 	case own.answered && !took && s.givenUp(b.tenant, aside, own.err):
-		s.setAside(b.tenant, own.again, own.err.Error())
+		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: own.again, cause: own.err.Error()})
 	default:
 		s.open.add(own)
 	}
@@ -63,10 +67,19 @@ func (s *sending) recordsOf(b *batch) map[int32]int64 {
 	return records
 }
 
-func (s *sending) setAside(tenant string, records map[int32]int64, cause string) {
-	if len(records) > 0 {
-		s.aside = append(s.aside, asideBatch{tenant: tenant, records: records, cause: cause})
+// setAside adds to what goes to the dead letter, one letter for a tenant and reason.
+func (s *sending) setAside(a asideBatch) {
+	if len(a.records) == 0 {
+		return
 	}
+	for i := range s.aside {
+		if have := &s.aside[i]; have.tenant == a.tenant && have.reason == a.reason {
+			have.entries += a.entries
+			maps.Copy(have.records, a.records)
+			return
+		}
+	}
+	s.aside = append(s.aside, a)
 }
 
 // givenUp notes that Loki has refused tenant, and reports whether its entries go to the dead letter.
@@ -90,20 +103,24 @@ func (e *lokiExporter) takes(ctx context.Context, tenant string) bool {
 	return err == nil && !verdict.HTTP(a.status).Again()
 }
 
-// keep puts what was set aside into the dead letter. What can't be kept is sent again.
+// keep puts what was set aside into the dead letter and counts it. What can't be kept is sent again.
 func (s *sending) keep(ld plog.Logs) {
 	for _, a := range s.aside {
 		letter := pick(ld, a.records)
 		request, err := (&plog.ProtoMarshaler{}).MarshalLogs(letter)
 		if err == nil {
 			err = delivery.Of(s.ctx).Aside.Keep(s.ctx, delivery.Letter{
-				By: s.exporter.set.ID.String(), Reason: string(reasonPatience), Cause: a.cause, Tenant: a.tenant, Request: request,
+				By: s.exporter.set.ID.String(), Reason: string(a.reason), Cause: a.cause, Tenant: a.tenant, Request: request,
 			})
 		}
 		if err != nil {
 			s.open.add(open{again: a.records, err: fmt.Errorf("keep what Loki refuses of tenant %q: %w", a.tenant, err)})
 			continue
 		}
-		s.exporter.tellRefusal(s.ctx, reasonPatience, int64(letter.LogRecordCount()), a.cause)
+		n := a.entries
+		if n == 0 {
+			n = int64(letter.LogRecordCount())
+		}
+		s.exporter.tellRefusal(s.ctx, a.reason, n, a.cause)
 	}
 }

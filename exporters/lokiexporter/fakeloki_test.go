@@ -38,6 +38,8 @@ type reply struct {
 	body       string
 	retryAfter string
 	refused    bool // nothing was stored
+	// took says which entries were stored; nil: all, unless refused.
+	took func(sent) bool
 }
 
 // fakeLoki stores what it accepts. answer decides on each request, one at a time; nil accepts all.
@@ -72,8 +74,10 @@ func (f *fakeLoki) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.answer != nil {
 		answer = f.answer(a)
 	}
-	if !answer.refused {
-		f.stored = append(f.stored, a.entries...)
+	for _, e := range a.entries {
+		if !answer.refused && (answer.took == nil || answer.took(e)) {
+			f.stored = append(f.stored, e)
+		}
 	}
 	if answer.retryAfter != "" {
 		w.Header().Set("Retry-After", answer.retryAfter)

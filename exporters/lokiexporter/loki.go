@@ -153,7 +153,7 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	w := e.workspace()
 	defer e.keep(w)
 	w.reset(now)
-	s := &sending{exporter: e, ctx: ctx, workspace: w, now: now, splits: maxSplits}
+	s := &sending{exporter: e, ctx: ctx, workspace: w, now: now, splits: maxSplits, narrow: maxNarrowings}
 	batches := e.translate(ctx, ld, w, s)
 	e.countChanges(ctx, w.translator)
 	for _, b := range batches {
@@ -178,9 +178,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 			tenant = e.resourceTenant(rl)
 		}
 		if tenant != "" && !validTenant(tenant) {
-			n := countRecords(rl)
-			s.refuse(reasonTenant, int64(n), fmt.Sprintf("tenant %q is not one that Loki takes", tenant))
-			s.records += int32(n)
+			s.refuseTenant(tenant, int32(countRecords(rl)))
 			continue
 		}
 		b, ok := byTenant[tenant]
@@ -192,7 +190,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 		s.records = w.add(rl, b, s.records)
 	}
 	if w.outsideTime > 0 {
-		s.refuse(reasonOutsideWindow, w.outsideTime, "time is outside of limits.max_age and limits.max_ahead")
+		s.drop(reasonOutsideWindow, w.outsideTime, "time is outside of limits.max_age and limits.max_ahead")
 	}
 	for _, b := range batches {
 		for _, st := range b.streams {

@@ -15,9 +15,12 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
 )
 
-// maxSplits bounds the extra requests that one push makes to find the entries
-// that a server refuses without saying which.
-const maxSplits = 64
+// maxSplits and maxNarrowings bound the requests that one push divides to find the entries that are refused: where an answer is none of
+// Loki's, and where it is but does not say which entries it means.
+const (
+	maxSplits     = 64
+	maxNarrowings = 1024
+)
 
 // Reasons that are found here, beside those that Loki gives.
 const (
@@ -35,7 +38,8 @@ type sending struct {
 	*workspace
 	now     time.Time
 	records int32 // of the push
-	splits  int
+	splits  int   // that may still be made
+	narrow  int   // narrowings that may still be made
 
 	accepted, refused, bytes int64
 	refusal                  string
@@ -113,7 +117,7 @@ func (s *sending) send(b *batch, r request) bool {
 		if first, second, ok := r.split(); ok {
 			return s.sendAll(b, first, second)
 		}
-		s.refuse(reasonTooLarge, 1, a.body)
+		s.refuse(b, r, reasonTooLarge, a.body)
 		return true
 	case a.status == http.StatusTooManyRequests:
 		return s.tooMany(b, r, a)
@@ -121,7 +125,7 @@ func (s *sending) send(b *batch, r request) bool {
 		s.failed(r, &statusError{a, b.tenant}, a.retryAfter)
 		return false
 	default:
-		s.refuse(reasonRequest, int64(r.entries()), (&statusError{a, b.tenant}).Error())
+		s.refuse(b, r, reasonRequest, (&statusError{a, b.tenant}).Error())
 		return true
 	}
 }
@@ -138,9 +142,9 @@ func (s *sending) sendAll(b *batch, requests ...request) bool {
 	return true
 }
 
-// badRequest counts what Loki names and takes the rest for stored. An answer
-// that is not Loki's says nothing about the rest: the request is sent again in
-// halves, which Loki does not store twice, until the refused entries are alone.
+// badRequest gives up what Loki names and takes the rest for stored. An answer that is not Loki's says nothing about the rest, and one that
+// leaves open which entries it means says too little for a dead letter: the request is sent again in halves, which Loki does not store twice,
+// until the refused entries are alone.
 func (s *sending) badRequest(b *batch, r request, a answer) bool {
 	refusals, understood := refusal.Parse(a.body)
 	if !understood {
@@ -148,31 +152,41 @@ func (s *sending) badRequest(b *batch, r request, a answer) bool {
 			s.splits--
 			return s.sendAll(b, first, second)
 		}
-		s.refuse(refusal.Other, int64(r.entries()), a.body)
+		s.refuse(b, r, refusal.Other, a.body)
 		return true
 	}
-	left := int64(r.entries())
-	for _, f := range refusals {
-		n := min(left, int64(refusedEntries(r, f)))
-		left -= n
-		s.refuse(f.Reason, n, a.body)
+	if !s.keeps() {
+		s.countNamed(b, r, refusals, a.body)
+		return true
 	}
-	s.accept(b, r, left)
+	if found, ok := s.verdictsOn(r, refusals); ok {
+		n := s.refuseSome(b, r, found, a.body)
+		s.accept(b, r, int64(r.entries())-n)
+		return true
+	}
+	if first, second, ok := r.split(); ok && s.narrow > 0 {
+		s.narrow--
+		return s.sendAll(b, first, second)
+	}
+	s.refuse(b, r, refusals[0].Reason, "Loki took some of these entries: "+a.body)
 	return true
 }
 
-// refusedEntries is how many entries of r a refusal is about. Loki names streams by
-// their labels; when it has added some, a request with one stream is still clear.
-func refusedEntries(r request, f refusal.Refusal) int {
-	if !f.WholeStream {
-		return f.Count
-	}
-	for _, part := range r {
-		if part.stream.Labels == f.Stream || len(r) == 1 {
-			return part.to - part.from
+// countNamed counts what Loki names.
+func (s *sending) countNamed(b *batch, r request, refusals []refusal.Refusal, example string) {
+	left := int64(r.entries())
+	for _, f := range refusals {
+		n := int64(f.Count)
+		if at := r.find(f.Stream); f.WholeStream && at >= 0 {
+			n = int64(r[at].to - r[at].from)
 		}
+		n = min(left, n)
+		left -= n
+		s.refused += n
+		s.refusal = example
+		s.exporter.tellRefusal(s.ctx, f.Reason, n, example)
 	}
-	return f.Count
+	s.accept(b, r, left)
 }
 
 // tooMany is a 429. About the tenant's rate it concerns all that follows; about
@@ -246,12 +260,6 @@ func (s *sending) accept(b *batch, r request, n int64) {
 	}
 }
 
-func (s *sending) refuse(reason refusal.Reason, n int64, example string) {
-	s.refused += n
-	s.refusal = example
-	s.exporter.tellRefusal(s.ctx, reason, n, example)
-}
-
 // failed notes that r is to be sent again, and why.
 func (s *sending) failed(r request, err error, retryIn time.Duration) {
 	var status *statusError
@@ -263,11 +271,18 @@ func (s *sending) failed(r request, err error, retryIn time.Duration) {
 
 // later notes that r is to be sent again.
 func (s *sending) later(r request) {
+	for _, part := range r {
+		part.stream.failed = true
+	}
+	s.note(r)
+}
+
+// note adds the records of r to those that are open.
+func (s *sending) note(r request) {
 	if s.again == nil {
 		s.again = make(map[int32]int64)
 	}
 	for _, part := range r {
-		part.stream.failed = true
 		for _, e := range part.entries() {
 			if e.nudged {
 				s.again[e.record] = e.nanos
@@ -279,10 +294,10 @@ func (s *sending) later(r request) {
 }
 
 // result is what the push returns: nil when nothing is left to do, an error that
-// carries the records to send again, or a permanent one when Loki refused everything.
+// carries the records to send again, or a permanent one when everything was refused and is in no dead letter.
 func (s *sending) result(ld plog.Logs) error {
 	if s.err == nil {
-		if s.refused > 0 && s.accepted == 0 {
+		if s.refused > 0 && s.accepted == 0 && len(s.aside) == 0 {
 			return consumererror.NewPermanent(errors.New(s.refusal))
 		}
 		return nil

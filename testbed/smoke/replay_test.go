@@ -47,7 +47,10 @@ func replay(t *testing.T, p *process.Process, job string) string {
 type jobAnswer struct {
 	Status struct {
 		Phase, Reason string
-		Counts        struct{ Records, Items, RefusedItems int64 }
+		Counts        struct {
+			Records, Items int64
+			RefusedItems   int64 `json:"refused_items"`
+		}
 	}
 }
 

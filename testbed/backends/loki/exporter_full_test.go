@@ -352,6 +352,49 @@ func TestRefusalsAreCounted(t *testing.T) {
 	assert.Equal(t, 11.0, got)
 }
 
+// Behind the journal exactly the entries that Loki refuses are in the dead letter: a job that reads it has the same entries refused, and no others.
+func TestRefusedEntriesAreInTheDeadLetter(t *testing.T) {
+	narrow := loki.Start(t, loki.Settings{Limits: "{max_line_size: 100B, max_structured_metadata_entries_count: 12}"})
+	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": narrow.URL(), "PENSTOCK_LAKE_URL": "off"}})
+	now := time.Now()
+	ld := plog.NewLogs()
+	for i := range 40 {
+		lr := record(ld, fmt.Sprint("service-", i%2), now.Add(time.Duration(i)), fmt.Sprint("good ", i))
+		switch i % 10 {
+		case 3:
+			lr.Body().SetStr(fmt.Sprint("long ", i, strings.Repeat("x", 100+i)))
+		case 7:
+			lr.Body().SetStr(fmt.Sprint("wide ", i))
+			for n := range 12 {
+				lr.Attributes().PutInt(fmt.Sprint("a", n), 1)
+			}
+		}
+	}
+	accepted(t, p, ld)
+	refused := func(reason string, want float64) {
+		ask.Eventually(t, func() error {
+			n, err := ask.Metric(p.Telemetry(), "otelcol_exporter_loki_refused_entries", `reason="`+reason+`"`)
+			if err == nil && n != want {
+				err = fmt.Errorf("%v entries: %s", n, reason)
+			}
+			return err
+		})
+	}
+	refused("line_too_long", 4)
+	refused("metadata", 4)
+	assert.Len(t, query(t, narrow, `{service_name=~"service-.*"}`), 32)
+
+	letters, err := ask.Metric(p.Telemetry(), "otelcol_receiver_kafka_replay_dead_letters")
+	require.NoError(t, err)
+	assert.Positive(t, letters)
+	resp, err := http.Post("http://"+p.Admin()+"/v1/replays", "application/json", strings.NewReader(`{"id":"letters","signal":"logs","from":"-1h","source":"deadletter"}`))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	refused("line_too_long", 8) // once more each, and nothing else
+	refused("metadata", 8)
+	assert.Len(t, query(t, narrow, `{service_name=~"service-.*"}`), 32)
+}
+
 // Loki answers 204 to a request although it refused one of its streams. The exporter never lets that happen to it.
 func TestHiddenRefusal(t *testing.T) {
 	server := loki.Start(t, loki.Settings{})

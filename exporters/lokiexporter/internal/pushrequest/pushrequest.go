@@ -44,6 +44,15 @@ func AppendLine(dst []byte, line string) []byte {
 	return appendString(dst, tagEntryLine, line)
 }
 
+// LineBytes returns the length of the line in an entry's body.
+func LineBytes(body []byte) int {
+	if len(body) == 0 || body[0] != tagEntryLine {
+		return 0
+	}
+	n, _ := binary.Uvarint(body[1:])
+	return int(n)
+}
+
 // AppendPair appends one pair of structured metadata.
 func AppendPair(dst []byte, name, value string) []byte {
 	size := stringSize(name) + stringSize(value)

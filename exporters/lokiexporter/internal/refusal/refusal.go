@@ -40,6 +40,7 @@ const (
 	separator          = "; "
 	streamInMessage    = "stream '"
 	streamInMessageEnd = "}'"
+	lineLength         = "with length '"
 )
 
 // Refusal is one cause of refusal.
@@ -50,6 +51,8 @@ type Refusal struct {
 	// WholeStream: every entry of Stream was refused; Count counts streams then, otherwise entries.
 	WholeStream bool
 	Count       int
+	// LineBytes is the length of the lines that were too long, 0 when the answer does not name it. Loki counts those of each length apart.
+	LineBytes int
 }
 
 var messages = []struct {
@@ -104,8 +107,17 @@ func parseIngester(body, tail string) ([]Refusal, bool) {
 	if err != nil || !found {
 		return nil, false
 	}
-	r := classify(body)
-	return []Refusal{{Reason: r.Reason, Stream: stream, Count: count}}, r.Reason != Other
+	reason := Other
+	for _, m := range messages {
+		if !strings.Contains(body, m.part) {
+			continue
+		}
+		if reason != Other && reason != m.reason {
+			return nil, false // which of the entries were refused for which reason, the answer does not say
+		}
+		reason = m.reason
+	}
+	return []Refusal{{Reason: reason, Stream: stream, Count: count}}, reason != Other
 }
 
 // nextGroup takes one "N errors like: message" off the front of body. A label
@@ -142,7 +154,7 @@ func leadingCount(body string) (int, string) {
 func classify(message string) Refusal {
 	for _, m := range messages {
 		if strings.Contains(message, m.part) {
-			return Refusal{Reason: m.reason, WholeStream: m.wholeStream, Stream: streamOf(message)}
+			return Refusal{Reason: m.reason, WholeStream: m.wholeStream, Stream: streamOf(message), LineBytes: lineBytesOf(message)}
 		}
 	}
 	return Refusal{Reason: Other}
@@ -158,4 +170,18 @@ func streamOf(message string) string {
 		return ""
 	}
 	return rest[:end+1]
+}
+
+// lineBytesOf reads "... while adding an entry with length '300000' bytes".
+func lineBytesOf(message string) int {
+	at := strings.LastIndex(message, lineLength)
+	if at < 0 {
+		return 0
+	}
+	digits, _, _ := strings.Cut(message[at+len(lineLength):], "'")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0
+	}
+	return n
 }
