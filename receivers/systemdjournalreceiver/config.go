@@ -49,18 +49,22 @@ func (c *Config) Validate() (err error) {
 	return err
 }
 
-// arguments are journalctl's behind cursor, which is empty for none.
+// arguments are journalctl's to follow the journal behind cursor, which is empty for none, and empty for a journal without entries.
 func (c *Config) arguments(cursor string) []string {
-	// Without all, fields of more than 4096 bytes are null.
-	all := []string{"--utc", "--output=json", "--follow", "--all"}
 	switch {
+	case cursor == empty:
+		return c.with("--follow", "--no-tail")
 	case cursor != "":
-		all = append(all, "--no-tail", "--after-cursor", cursor)
+		return c.with("--follow", "--no-tail", "--after-cursor", cursor)
 	case c.StartAt == "beginning":
-		all = append(all, "--no-tail")
-	default:
-		all = append(all, "--lines=0")
+		return c.with("--follow", "--no-tail")
 	}
+	return c.with("--follow", "--lines=0")
+}
+
+// with adds what to read, and how to write it. Without all, fields of more than 4096 bytes are null.
+func (c *Config) with(more ...string) []string {
+	all := append([]string{"--utc", "--output=json", "--all"}, more...)
 	if c.Directory != "" {
 		all = append(all, "--directory", c.Directory)
 	}

@@ -167,7 +167,17 @@ func (j *journal) run(ctx context.Context) {
 
 // follow runs journalctl once, and returns how many lines it wrote and why it ended.
 func (j *journal) follow(ctx context.Context) (read int, err error) {
-	cmd := exec.CommandContext(ctx, j.cfg.JournalctlPath, j.cfg.arguments(j.cursor)...)
+	if j.cursor == "" && j.cfg.StartAt == "end" {
+		if j.cursor, err = j.begin(ctx); err != nil {
+			return 0, fmt.Errorf("find the end of the journal: %w", err)
+		}
+	}
+	return j.execute(ctx, j.cfg.arguments(j.cursor), j.add)
+}
+
+// execute runs journalctl and gives each line to line, until that returns false.
+func (j *journal) execute(ctx context.Context, arguments []string, line func(text []byte, reason string) bool) (read int, err error) {
+	cmd := exec.CommandContext(ctx, j.cfg.JournalctlPath, arguments...)
 	cmd.WaitDelay = lastTries
 	complaints := &head{}
 	cmd.Stderr = complaints
@@ -180,10 +190,10 @@ func (j *journal) follow(ctx context.Context) (read int, err error) {
 	}
 	lines := bufio.NewReaderSize(out, rest)
 	for {
-		line, reason, readErr := next(lines)
-		if len(line) > 0 {
+		text, reason, readErr := next(lines)
+		if len(text) > 0 {
 			read++
-			if !j.add(line, reason) {
+			if !line(text, reason) {
 				break
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,15 @@ func TestJournalctl(t *testing.T) {
 	}
 	file, err := os.Open(path)
 	require.NoError(t, err)
+	if !slices.Contains(args, "--follow") { // the last entry
+		text, err := io.ReadAll(file)
+		require.NoError(t, err)
+		if n := strings.Count(string(text), "\n"); n > 0 {
+			fmt.Printf(`{"MESSAGE":"last","__CURSOR":"s=fake;i=%d"}`+"\n", n)
+		}
+		os.Exit(0)
+	}
+	require.False(t, slices.Contains(args, "--lines=0"), "the end can be later than it was")
 	r := bufio.NewReader(file)
 	var unread []byte
 	for n := 1; ; {
@@ -156,9 +166,14 @@ var diskID = component.MustNewID("disk")
 
 func start(t *testing.T, f *fake, d *disk, next consumer.Logs) (*journal, *componenttest.Telemetry) {
 	t.Helper()
+	return startAt(t, "beginning", f, d, next)
+}
+
+func startAt(t *testing.T, at string, f *fake, d *disk, next consumer.Logs) (*journal, *componenttest.Telemetry) {
+	t.Helper()
 	tel := componenttest.NewTelemetry()
 	cfg := createDefaultConfig().(*Config)
-	cfg.JournalctlPath, cfg.Storage, cfg.StartAt = f.program, &diskID, "beginning"
+	cfg.JournalctlPath, cfg.Storage, cfg.StartAt = f.program, &diskID, at
 	require.NoError(t, cfg.Validate())
 	set := metadatatest.NewSettings(tel)
 	set.ID = component.MustNewID("systemd_journal")
@@ -262,6 +277,29 @@ func TestARefusalMovesNoPosition(t *testing.T) {
 	stop(t, j)
 	assert.Equal(t, map[string]int{"one": 1, "two": 1}, bodies(sink))
 	assert.Equal(t, "s=fake;i=2", d.text["systemd_journal/cursor"])
+}
+
+// A first start begins behind the entry that is the last then, and a later one goes on from there even if nothing came in between.
+func TestFirstStart(t *testing.T) {
+	for name, before := range map[string][]string{"entries": {`{"MESSAGE":"old"}`, `{"MESSAGE":"older"}`}, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			f, d, sink := newFake(t), &disk{text: map[string]string{}}, new(consumertest.LogsSink)
+			f.write(t, before...)
+			j, _ := startAt(t, "end", f, d, sink)
+			require.EventuallyWithT(t, func(c *assert.CollectT) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				assert.NotEmpty(c, d.text["systemd_journal/cursor"])
+			}, time.Minute, time.Millisecond)
+			stop(t, j)
+			f.write(t, `{"MESSAGE":"came while it was stopped"}`)
+			j, _ = startAt(t, "end", f, d, sink)
+			f.write(t, `{"MESSAGE":"new"}`)
+			await(t, sink, 2)
+			stop(t, j)
+			assert.Equal(t, map[string]int{"came while it was stopped": 1, "new": 1}, bodies(sink))
+		})
+	}
 }
 
 // The position of contrib's receiver is taken over.

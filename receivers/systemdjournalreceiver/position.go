@@ -7,12 +7,17 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/receivers/systemdjournalreceiver/internal/entry"
 )
 
 const (
 	// cursorKey is where the storage has the cursor, and legacyKey where contrib's journald receiver has it.
 	cursorKey = "cursor"
 	legacyKey = "journald_input.lastReadCursor"
+	// empty is the cursor of a journal that had no entries when it was looked at. journalctl's begin with s=.
+	empty = "empty"
 )
 
 func storageClient(ctx context.Context, host component.Host, id *component.ID, own component.ID) (storage.Client, error) {
@@ -39,4 +44,20 @@ func (j *journal) loadCursor(ctx context.Context, host component.Host) (_ string
 	defer func() { err = errors.Join(err, legacy.Close(ctx)) }()
 	cursor, err = legacy.Get(ctx, legacyKey)
 	return string(cursor), err
+}
+
+// begin returns the cursor of the journal's last entry and saves it: a first start begins behind that. Were it not saved, a stop before the
+// first entry would lose those that come before the next start.
+func (j *journal) begin(ctx context.Context) (string, error) {
+	cursor := empty
+	_, err := j.execute(ctx, j.cfg.with("--lines=1", "--no-pager"), func(line []byte, _ string) bool {
+		if e, err := entry.Parse(line, plog.NewLogRecord()); err == nil && e.Cursor != "" {
+			cursor = e.Cursor
+		}
+		return true
+	})
+	if err != nil {
+		return "", err
+	}
+	return cursor, j.client.Set(ctx, cursorKey, []byte(cursor))
 }
