@@ -40,6 +40,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 	root.Args = noStrangers
 	root.SetUsageFunc(usage)
 	given.record(root)
+	root.RunE = newStart(set, given)
 	check(root, set, reader, given, false)
 	for _, cmd := range root.Commands() {
 		given.record(cmd)

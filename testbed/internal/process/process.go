@@ -27,9 +27,6 @@ import (
 // startTimeout is how long a start may take on a loaded two-core machine before a test gives up.
 const startTimeout = 60 * time.Second
 
-// maxDeaf is how often a child may be told to end before it listens.
-const maxDeaf = 5
-
 // Settings say how the child is started. The zero value is `penstock --config profile:standalone` in a new directory.
 type Settings struct {
 	// Configs are the values of --config, in order. Default: profile:standalone.
@@ -168,26 +165,16 @@ func (p *Process) AwaitHealthy(t testing.TB) {
 	}
 }
 
-// Terminate sends SIGTERM and waits for a clean end; a child that did not listen yet is started again for it.
+// Terminate sends SIGTERM and waits for a clean end.
 func (p *Process) Terminate(t testing.TB) {
 	t.Helper()
-	const listens = "Received signal from OS"
-	for tries := 1; ; tries++ {
-		heard := strings.Count(p.Log(), listens)
-		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-		select {
-		case <-p.done:
-		case <-time.After(startTimeout):
-			require.Failf(t, "still running after SIGTERM", "%s", p.Log())
-		}
-		// The collector is healthy a moment before it listens for signals, and dies of one as anything does.
-		var exit *exec.ExitError
-		if tries == maxDeaf || !errors.As(p.err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM || strings.Count(p.Log(), listens) > heard {
-			require.NoError(t, p.err, "SIGTERM must end in exit code 0")
-			return
-		}
-		p.Restart(t)
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-p.done:
+	case <-time.After(startTimeout):
+		require.Failf(t, "still running after SIGTERM", "%s", p.Log())
 	}
+	require.NoError(t, p.err, "SIGTERM must end in exit code 0")
 }
 
 // Kill ends the child with SIGKILL, as a crash would, and waits for it to be gone.
