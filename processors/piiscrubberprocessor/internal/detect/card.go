@@ -31,11 +31,11 @@ var cardLayouts = func() (t [9][]cardLayout) {
 var (
 	// cardWords name a card.
 	cardWords = wordsOf("card", "cards", "cc", "credit", "debit", "ccnum", "cardnumber", "kreditkarte", "karte", "karten", "kartennummer", "carte", "tarjeta", "cartão",
-		"cartao", "carta", "kort", "creditcard", "kaart", "карта", "карты", "карте", "카드", "卡", "カード", "primary account", "cardno", "rupay card").remembered(cardMemo)
+		"cartao", "carta", "kort", "creditcard", "kaart", "карта", "карты", "карте", "카드", "卡", "カード", "primary account", "cardno", "rupay card").remembered(cardMemo).hinted(cardHint)
 	// panWords name one where they are the key.
 	panWords = wordsOf("pan", "pans", "track")
 	// payWords are evidence that a number that passes all checks is one.
-	payWords = wordsOf("charge", "charged", "charging", "payment", "payments", "refund", "refunded", "authoris", "authoriz", "declin", "cvc", "cvv", "cvc2", "cvv2", "zahlung", "paiement", "pago", "pagamento")
+	payWords = wordsOf("charge", "charged", "charging", "payment", "payments", "refund", "refunded", "authoris", "authoriz", "declin", "cvc", "cvv", "cvc2", "cvv2", "zahlung", "paiement", "pago", "pagamento").hinted(cardHint)
 	// idEnds are the ends of keys under which no number is a card, whatever stands beside.
 	idEnds = wordsOf("id", "ids", "ref", "refs", "entity", "rows", "row", "offset", "count", "block", "uuid", "guid")
 
@@ -67,8 +67,16 @@ func (sc *scan) card(i, j int) int {
 	case '0', '1', '7':
 		return 0
 	}
-	if n < len(cardLayouts) && (cardLayouts[n] == nil || cardSeparator(t, j) == 0) || n > 19 || n > 8 && n < 12 {
+	if n > 19 || n > 8 && n < 12 {
 		return 0
+	}
+	if n < len(cardLayouts) {
+		if cardLayouts[n] == nil {
+			return 0
+		}
+		if s := cardSeparator(t, j); s == 0 || !is(at(t, j+s), cDigit) {
+			return 0
+		}
 	}
 	if sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers: nothing says that this is one
 		return 0
@@ -110,6 +118,9 @@ func (sc *scan) isCard(i, j int, d number, strict bool) bool {
 	}
 	if expiryBehind(t, j) || sc.near(i, j, &cardWords) || panWords.exact(lastWord(sc.name(i))) || sc.upperPAN(i, j) {
 		return true
+	}
+	if sc.key == "" && !sc.mayHold(cardHint, i-before, j+after) {
+		return false
 	}
 	for k := range brands {
 		if b := &brands[k]; b.fits(d) && sc.near(i, j, &b.words) {

@@ -33,6 +33,7 @@ const (
 	aPipe    // a command that reads what another prints
 	aRequire // the 'q' of "requirepass"
 	aBrace   // "password{"
+	aEnd
 )
 
 // Character classes, one bit each, in charClass.

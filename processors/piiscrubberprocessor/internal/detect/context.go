@@ -18,7 +18,9 @@ type words struct {
 	sorted []string   // by their first bytes
 	from   [257]uint8 // where in sorted those of a first byte begin; they end where those of the next do
 	first  [4]uint64  // the set of their first bytes
+	second [32]uint32 // by the low five bits of the first byte, the set of those of the second: the same in both cases
 	memo   int        // its place in scan.memos, 0 if none
+	hint   hint       // its group, 0 if none
 	long   int        // length of the longest with a blank
 }
 
@@ -41,6 +43,12 @@ func (w words) remembered(place int) words {
 	return w
 }
 
+// hinted makes w one of a group of words.
+func (w words) hinted(h hint) words {
+	w.hint = h
+	return w
+}
+
 func wordsOf(list ...string) words {
 	w := words{list: list, sorted: slices.Clone(list)}
 	slices.SortStableFunc(w.sorted, func(a, b string) int { return int(a[0]) - int(b[0]) })
@@ -51,6 +59,11 @@ func wordsOf(list ...string) words {
 	}
 	for _, word := range list {
 		w.first[word[0]>>6] |= 1 << (word[0] & 63)
+		if len(word) > 1 && word[1] != ' ' {
+			w.second[word[0]&31] |= 1 << (word[1] & 31)
+		} else {
+			w.second[word[0]&31] = ^uint32(0)
+		}
 		if strings.IndexByte(word, ' ') > 0 {
 			w.long = max(w.long, len(word))
 		}
@@ -73,6 +86,9 @@ func (w *words) next(t string, from, to int) int {
 			}
 			continue
 		}
+		if w.second[t[i]&31]&(1<<(at(t, i+1)&31)) == 0 {
+			continue
+		}
 		first := lower(t[i])
 		if w.first[first>>6]&(1<<(first&63)) == 0 {
 			continue
@@ -81,7 +97,11 @@ func (w *words) next(t string, from, to int) int {
 		if i > 0 && is(t[i-1], cLetter) && !(is(t[i], cUpper) && is(t[i-1], cLower)) {
 			continue
 		}
+		second := at(t, i+1) & 31
 		for _, word := range w.sorted[w.from[first]:w.from[int(first)+1]] {
+			if len(word) > 1 && word[1]&31 != second && word[1] != ' ' {
+				continue
+			}
 			end := wordAt(t[:to], i, word)
 			if end == 0 || len(word) <= 4 && i > 0 && is(t[i-1], cDigit) && word[0] < 0x80 && !escapedDigit(t, i) { // "2cc" of a hash
 				continue
@@ -189,6 +209,9 @@ func (sc *scan) nearer(start, end int, w *words, reach int) bool {
 	low := max(0, start-before)
 	if sc.key == "" && !sc.letters(low, end+reach) { // numbers among numbers
 		return false
+	}
+	if w.hint != 0 && !sc.mayHold(w.hint, low, end+reach) {
+		return w.in(sc.key, 0, len(sc.key))
 	}
 	if n := markAround(sc.t, low); n > 0 {
 		low = n

@@ -87,6 +87,16 @@ var idRules = [...]idRule{
 	{kind: SGNRIC, country: "SG", layouts: []string{"AdddddddA"}, valid: validNRIC, words: wordsOf("nric"), weak: wordsOf("fin")},
 }
 
+// idWords are the words of all rules: most numbers have none of them beside them.
+var idWords = func() words {
+	var list []string
+	for i := range idRules {
+		list = slices.Concat(list, idRules[i].words.list, idRules[i].kin.list)
+	}
+	slices.Sort(list)
+	return wordsOf(slices.Compact(list)...).hinted(idHint)
+}()
+
 // IDRegions lists the countries whose identifiers are known.
 func IDRegions() (list []string) {
 	for i := range idRules {
@@ -210,11 +220,15 @@ func (sc *scan) bareID(i, j int, best *Span) (sure bool) {
 	}
 	var d number
 	d.addAll(t[i:j])
+	asked, spoken := false, false
 	for _, r := range sc.bareIDs[j-i] {
 		if !r.check(true)(d) {
 			continue
 		}
-		if sc.near(i, j, &r.words) || len(r.weak.list) > 0 && sc.named(i, &r.weak) {
+		if !asked {
+			asked, spoken = true, sc.near(i, j, &idWords)
+		}
+		if spoken && sc.near(i, j, &r.words) || len(r.weak.list) > 0 && sc.named(i, &r.weak) {
 			*best = Span{i, j, r.kind}
 			return true
 		}
@@ -267,8 +281,8 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	if l.context && sc.key == "" && !sc.letters(start-before, start) && !sc.letters(end, end+after) || l.rule.named == nil && !l.rule.valid(d) {
 		return false
 	}
-	named := sc.near(start, end, &l.rule.words) || len(l.rule.weak.list) > 0 && sc.named(start, &l.rule.weak) ||
-		l.first && len(l.rule.kin.list) > 0 && sc.near(start, end, &l.rule.kin)
+	named := len(l.rule.weak.list) > 0 && sc.named(start, &l.rule.weak) || sc.near(start, end, &idWords) && (sc.near(start, end, &l.rule.words) ||
+		l.first && len(l.rule.kin.list) > 0 && sc.near(start, end, &l.rule.kin))
 	if !l.rule.check(named)(d) {
 		return false
 	}
@@ -292,15 +306,23 @@ func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 
 // glued reports whether t[start:end] is part of a longer id or of a path: a dash, an underscore or a slash joins it to something.
 func glued(t string, start, end int) bool {
-	switch at(t, start-1) {
-	case '-', '_', '/', '.', '#':
-		return !escaped(t, start)
+	if joined(t, start) {
+		return true
 	}
 	switch at(t, end) {
 	case '-', '_', '/':
 		return true
 	case '.', ':':
 		return is(at(t, end+1), cAlnum)
+	}
+	return false
+}
+
+// joined reports whether a dash, an underscore or a slash joins what starts at start to something in front of it.
+func joined(t string, start int) bool {
+	switch at(t, start-1) {
+	case '-', '_', '/', '.', '#':
+		return true
 	}
 	return false
 }

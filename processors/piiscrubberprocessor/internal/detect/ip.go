@@ -50,21 +50,22 @@ var (
 	hostWords = wordsOf("host", "hosts", "localhost", "client", "server", "peer", "addr", "address", "node", "remote", "from", "ip", "src", "dst", "socket", "inet", "unknown", "endpoint", "proxy", "user", "id")
 )
 
-// ipv4 looks for an address at the digit i.
-func (sc *scan) ipv4(i int) int {
+// ipv4 looks for an address at the digit i, and returns its end. One that belongs to no one outside, or is a version, is not found.
+func (sc *scan) ipv4(i int) (end int, found bool) {
 	t := sc.t
 	prev := at(t, i-1)
 	if prev == '.' || prev == '-' && is(at(t, i-2), cAlnum) {
-		return 0
+		return 0, false
 	}
 	ip, end := ipv4At(t, i)
 	if end == 0 {
-		return sc.reverseIPv4(i)
+		end = sc.reverseIPv4(i)
+		return end, end > i
 	}
 	if !sc.special && specialIPv4(ip) || sc.versionQuad(ip, i, end) {
-		return 0
+		return end, false
 	}
-	return sc.found(IPv4, i, end)
+	return sc.found(IPv4, i, end), true
 }
 
 // versionQuad reports whether the four numbers t[i:end] are a version, an object identifier, a network: nothing that somebody is

@@ -39,6 +39,9 @@ func (sc *scan) digits(i int) int {
 	t := sc.t
 	j := run(t, i, cDigit, len(t))
 	n := j - i
+	if n < len(sc.dull) && sc.alone(i, j, n) {
+		return j
+	}
 	if is(at(t, i-1), cDigit) && !escaped(t, i) { // the middle of a run whose beginning was part of a finding
 		return j
 	}
@@ -72,10 +75,13 @@ func (sc *scan) digits(i int) int {
 			return end
 		}
 	}
+	quad := j
 	if n <= 3 && at(t, j) == '.' && sc.on.Has(IPv4) {
-		if end := sc.ipv4(i); end > i {
+		end, found := sc.ipv4(i)
+		if found {
 			return end
 		}
+		quad = max(j, end) // nothing begins inside of an address that stays
 	}
 	if n <= 3 && at(t, j) == '-' && sc.on.Has(IPv4) {
 		if end := sc.dashedIPv4(i); end > i {
@@ -98,7 +104,58 @@ func (sc *scan) digits(i int) int {
 			return end
 		}
 	}
-	return j
+	return quad
+}
+
+// alone reports whether the n digits t[i:j] are too few to be anything and no more follow that could make them so: most numbers in a log.
+func (sc *scan) alone(i, j, n int) bool {
+	t := sc.t
+	prev, next, second := at(t, i-1), at(t, j), at(t, j+1)
+	if is(prev, cWord) || prev == '%' || prev >= 0x80 || !sc.dull[n][next] {
+		return false
+	}
+	if !is(second, cDigit) && !(dialSeparator(next) && dialSeparator(second)) {
+		return true
+	}
+	dots, dashes := 0, 0
+	for k := j; k < len(t) && k < j+maxReach; k++ {
+		switch c := t[k]; {
+		case is(c, cDigit):
+			n++
+		case c == '.':
+			dots++
+		case c == '-':
+			dashes++
+		case !dialSeparator(c) && c != '_' && c != '\n' && c != '%' && c != '+' && c < 0x80:
+			k = len(t)
+		}
+	}
+	return n < sc.fewest[j-i] && (next != '.' || dots < 3) && (next != '-' || dashes < 3)
+}
+
+// maxReach is how far behind a short run of digits alone looks for more, in bytes.
+const maxReach = 24
+
+// useDull finds the bytes behind one to three digits with which they begin nothing, if no digit follows that byte; and how many digits are
+// the fewest that are something, addresses aside.
+func (s *Scanner) useDull() {
+	for n := 1; n < len(s.dull); n++ {
+		s.fewest[n] = minDial
+		for c := range 256 {
+			dull := !is(byte(c), cHex) && c != '%' && c != '+' && c < 0x80
+			for _, l := range s.ids.lists[s.ids.at[n][c]] {
+				dull = dull && at(l.form, l.back+n+1) == 'd'
+				digits, form := 0, l.form[l.back:]
+				for k := 0; k < len(form) && form[k] != 'x' && !is(form[k], cUpper); k++ {
+					if form[k] == 'd' {
+						digits++
+					}
+				}
+				s.fewest[n] = min(s.fewest[n], digits)
+			}
+			s.dull[n][c] = dull
+		}
+	}
 }
 
 // minHexToken is the length from which a run of hexadecimal digits holds nothing but itself: no IBAN whose country could be spelled so is as

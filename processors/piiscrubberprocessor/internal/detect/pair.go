@@ -68,6 +68,9 @@ func (sc *scan) pairOf(end, sep int) int {
 	}
 	start, end, quoted := keyBefore(t, end, sep)
 	name := t[start:end]
+	if !telling(name) && !sc.tellingPlace(name, start, sep) {
+		return sep + 1
+	}
 	style := notSecret
 	kind := Password
 	secrets := sc.on.Has(Password) || sc.on.Has(AzureKey) || sc.on.Has(AWSKey)

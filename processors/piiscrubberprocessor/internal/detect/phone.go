@@ -1,10 +1,6 @@
 package detect
 
-import (
-	"strings"
-
-	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
-)
+import "github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
 
 const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
@@ -169,10 +165,17 @@ func (sc *scan) phoneParen(i int) int {
 // phoneNational looks for a national number that begins with the run t[i:j]: in a format that says so, or with context.
 func (sc *scan) phoneNational(i, j int) int {
 	t := sc.t
-	if j-i > maxDial || j-i < minDial && separatorMark(t, j) == 0 && strings.IndexByte(")(+%", at(t, j)) < 0 {
+	if j-i > maxDial || j-i < minDial && !moreDigits(t, j) {
 		return 0
 	}
 	if c := at(t, i-1); c == '.' || c == ':' && is(at(t, i-2), cDigit) || c == '_' || c == '$' || c == '-' && is(at(t, i-2), cAlnum) || c == '+' {
+		return 0
+	}
+	if j-i >= minDial && sc.unlabelled(i) {
+		return 0
+	}
+	d := readDial(t, i)
+	if d.n < minDial || j-i < minDial && sc.unlabelled(i) || !sc.dialable(&d) && !phoneContexts.in(sc.label(i), 0, maxLabel) {
 		return 0
 	}
 	free := j-i == 3 && t[i] >= '2' && isNumber(t, j+1, 3) && !is(at(t, j+4), cDigit) // it may be a 3-3-4
@@ -187,10 +190,6 @@ func (sc *scan) phoneNational(i, j int) int {
 			}
 			sc.readLabel(i, &c) // what stands behind may be about something else than the label's
 		}
-	}
-	d := readDial(t, i)
-	if d.n < minDial {
-		return 0
 	}
 	for g := d.groups - 1; g >= 0; g-- {
 		n, end := d.upto[g], d.end[g]
@@ -226,9 +225,37 @@ func (sc *scan) phoneNational(i, j int) int {
 	return 0
 }
 
+// dialable reports whether d or what it begins with is a number somewhere; if not, only its label makes one of it.
+func (sc *scan) dialable(d *dial) bool {
+	for g := d.groups - 1; g >= 0; g-- {
+		if d.upto[g] >= minDial && d.upto[g] <= maxDial && (g == 2 && northAmerican(d, g) || sc.validAnywhere(d, d.upto[g])) {
+			return true
+		}
+	}
+	return abroadPrefix(d)
+}
+
+// unlabelled reports whether the number at i is part of a path or an id whose label, which is all that counts there, names no telephone.
+func (sc *scan) unlabelled(i int) bool {
+	return joined(sc.t, i) && !(sc.t[i] == '0' && at(sc.t, i+1) == '0') && !phoneContexts.in(sc.label(i), 0, maxLabel)
+}
+
+// moreDigits reports whether readDial may read another group of digits behind one that ends at j.
+func moreDigits(t string, j int) bool {
+	k := j
+	for k < j+3 && dialSeparator(at(t, k)) {
+		k++
+	}
+	if k > j {
+		return is(at(t, k), cDigit)
+	}
+	c := at(t, j)
+	return c == '+' || c == '%' || c >= 0x80
+}
+
 // namedBehind reports whether a word for a telephone stands in t[from:to].
 func (sc *scan) namedBehind(from, to int) bool {
-	return sc.letters(from, to) && (phoneWords.in(sc.t, from, to) || phoneWeakWords.in(sc.t, from, to))
+	return sc.letters(from, to) && sc.mayHold(phoneHint, from, to) && (phoneWords.in(sc.t, from, to) || phoneWeakWords.in(sc.t, from, to))
 }
 
 // abroadPrefix reports whether d begins with 00 and, in the same group, nothing or a calling code.

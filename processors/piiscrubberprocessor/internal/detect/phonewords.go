@@ -8,11 +8,11 @@ import (
 var (
 	phoneWords = wordsOf("phone", "phones", "telephone", "téléphone", "telefon", "teléfono", "telefono", "telefone", "telefoon", "tel", "tél", "tlf", "mobiel", "mobilnummer", "mobilfunk", "fax", "msisdn",
 		"whatsapp", "sms", "telefonnummer", "puhelin", "전화", "फ़ोन", "هاتف", "rufnummer", "handy", "móvil", "movil", "celular", "cellulare", "cellphone", "gsm", "rappel", "portable",
-		"电话", "手机", "電話", "携帯", "телефон", "Телефон").remembered(phoneMemo)
+		"电话", "手机", "電話", "携帯", "телефон", "Телефон").remembered(phoneMemo).hinted(phoneHint)
 	phoneWeakWords = wordsOf("mobile", "mobil", "callback", "caller", "dial", "dialed", "dialled", "hotline", "reach me", "call me", "call us", "ring me", "cell phone",
-		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from").remembered(phoneWeakMemo)
+		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from").remembered(phoneWeakMemo).hinted(phoneHint)
 	// phoneContexts are both.
-	phoneContexts = wordsOf(slices.Concat(phoneWords.list, phoneWeakWords.list)...).remembered(callMemo)
+	phoneContexts = wordsOf(slices.Concat(phoneWords.list, phoneWeakWords.list)...).remembered(callMemo).hinted(phoneHint)
 	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
 	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
 		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")

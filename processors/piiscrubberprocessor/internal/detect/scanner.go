@@ -31,6 +31,7 @@ type Options struct {
 // Scanner finds spans. It is immutable and safe for concurrent use.
 type Scanner struct {
 	table    [256]anchor
+	gates    [256]gate
 	on       Set
 	regions  *regionSet
 	special  bool
@@ -39,7 +40,9 @@ type Scanner struct {
 	literals literalIndex
 	ids      layoutIndex
 	bareIDs  [maxBare + 1][]*idRule
-	homeIDs  Set // precise bare identifiers of IDRegions
+	dull     [4][256]bool // what may stand behind one to three digits that begin nothing
+	homeIDs  Set          // precise bare identifiers of IDRegions
+	fewest   [4]int       // digits of the shortest number that is something, by those of its first group
 	hosts    bool
 }
 
@@ -93,6 +96,8 @@ func New(o Options) *Scanner {
 		s.table['['] = aBracket
 	}
 	s.useIDs(o.IDRegions)
+	s.useGates()
+	s.useDull()
 	return s
 }
 
@@ -112,10 +117,13 @@ type scan struct {
 	lineStart          int // where the line began that the last newline ended
 	tableEnd           int // lines up to here are rows of a table
 	// extra are findings that are known before the scan comes to them: values of tables and rows, in order.
-	extra   []Span
-	memos   [memoEnd]memo
-	hidden  bool    // characters hide others: the text is searched as it is read too
-	secrets docKind // whether the text is the manifest of a Kubernetes Secret
+	extra []Span
+	memos [memoEnd]memo
+	hints hint // of words that may begin in t[hintFrom:hintTo]
+
+	hintFrom, hintTo int
+	hidden           bool    // characters hide others: the text is searched as it is read too
+	secrets          docKind // whether the text is the manifest of a Kubernetes Secret
 	// tools are those that the command in front of commandTo names.
 	tools      tools
 	accountEnd int // the groups up to here have the form of an IBAN
@@ -151,7 +159,11 @@ func (sc *scan) walk() {
 		case aDigit:
 			i = sc.digits(i)
 		default:
-			i = sc.look(i, a)
+			if g := &sc.gates[t[i]]; g.before.has(at(t, i-1)) || g.behind.has(at(t, i+1)) {
+				i = sc.look(i, a)
+			} else {
+				i++
+			}
 		}
 	}
 	if len(sc.extra) > 0 {

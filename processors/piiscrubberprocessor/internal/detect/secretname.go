@@ -82,7 +82,7 @@ func nameStyle(name string) secretStyle {
 	}
 	prev := lower(name[len(name)-2])
 	for _, s := range secretNames[lower(name[len(name)-1])] {
-		if p := s.name[len(s.name)-2]; p != prev && is(prev, cLetter) {
+		if s.name[len(s.name)-2] != prev && prev != '_' && prev != '-' && prev != '.' && prev != ' ' {
 			continue
 		}
 		if hasNameEnd(name, s) {

@@ -16,7 +16,7 @@ func (sc *scan) colon(i int) int {
 		return i + 3
 	}
 	if is(at(t, i-1), cHex) || at(t, i+1) == ':' {
-		if sc.on.Has(MAC) {
+		if at(t, i+3) == ':' && sc.on.Has(MAC) {
 			if end := sc.mac(i - 2); end > 0 {
 				return end
 			}
@@ -38,9 +38,19 @@ func (sc *scan) colon(i int) int {
 				return end
 			}
 		}
+		if numeral(t, i) {
+			return i + 1
+		}
 		return sc.pair(i)
 	}
 	return i + 1
+}
+
+// numeral reports whether a number of two digits or more, and nothing else, ends before i: hours, an address in front of a port.
+func numeral(t string, i int) bool {
+	from := runBack(t, i, cDigit, 24)
+	c := at(t, from-1)
+	return i-from > 1 && i-from < 24 && !is(c, cKey) && c < 0x80
 }
 
 // telegram: a bot token is a number of 8 to 10 digits, a colon, 35 characters that begin with AA.

@@ -15,12 +15,15 @@ const (
 // random, so nobody can make a value that is taken for another; by chance it happens once in 2^64 times.
 type cleanSet struct {
 	keys, values maphash.Seed
+	noKey        uint64 // the hash of no key
 	slots        [cleanSlots]uint64
 	names        [cleanNames]uint64 // of keys that name no secret and hold nothing themselves
 }
 
 func newCleanSet() *cleanSet {
-	return &cleanSet{keys: maphash.MakeSeed(), values: maphash.MakeSeed()}
+	c := &cleanSet{keys: maphash.MakeSeed(), values: maphash.MakeSeed()}
+	c.noKey, _ = c.name("")
+	return c
 }
 
 // name returns the hash of a key, never zero, and its slot.

@@ -205,12 +205,23 @@ func (b *Batch) Text(path, text string) (string, bool) {
 	if b.s.paths && !b.s.selected(path) {
 		return text, false
 	}
+	var hash uint64
+	var slot *uint64
+	if b.Tap == nil && len(text) <= maxRemembered { // severities, names of scopes and metrics come again and again
+		if hash, slot = b.clean.of(b.clean.noKey, text); *slot == hash {
+			return text, false
+		}
+	}
+	b.searched = false
 	switch out, o := b.text("", text); o {
 	case changed:
 		return out, true
 	case dropped:
 		return "", true
 	default:
+		if slot != nil && b.searched && len(b.spans) == 0 {
+			*slot = hash
+		}
 		return text, false
 	}
 }

@@ -1,0 +1,69 @@
+package detect
+
+// hint is a set of groups of words.
+type hint uint8
+
+const (
+	phoneHint hint = 1 << iota // of phoneContexts
+	idHint                     // of idWords
+	cardHint                   // of cardWords, payWords and brands
+)
+
+// hintSlots is how many places hintTable has; the first three bytes of a word choose one.
+const hintSlots = 1 << 13
+
+func hintSlot(a, b, c byte) uint32 {
+	return (uint32(a&31)<<8 | uint32(b&31)<<3 ^ uint32(c&31)) & (hintSlots - 1)
+}
+
+// hintTable says which groups have a word that begins with three bytes; by chance it says so of others too.
+var hintTable = func() (t [hintSlots]hint) {
+	add := func(h hint, w *words) {
+		for _, word := range w.list {
+			for b := range 256 {
+				for c := range 256 {
+					if k := len(word); (k < 2 || word[1] == ' ' || byte(b) == word[1]) && (k < 3 || word[1] == ' ' || word[2] == ' ' || byte(c) == word[2]) {
+						t[hintSlot(word[0], byte(b), byte(c))] |= h
+					}
+				}
+			}
+		}
+	}
+	add(phoneHint, &phoneContexts)
+	add(idHint, &idWords)
+	add(cardHint, &cardWords)
+	add(cardHint, &payWords)
+	for k := range brands {
+		add(cardHint, &brands[k].words)
+	}
+	return t
+}()
+
+// hintBlock is how much of a text is read for hints at once, in bytes: candidates that stand close together ask for the same bytes.
+const hintBlock = 256
+
+// mayHold reports whether a word of group h may begin in t[from:to]. If not there is none; if so it has to be looked for.
+func (sc *scan) mayHold(h hint, from, to int) bool {
+	from, to = max(from, 0), min(to, len(sc.t))
+	if from < sc.hintFrom || to > sc.hintTo {
+		sc.hintFrom, sc.hintTo = from, min(len(sc.t), max(to, from+hintBlock))
+		sc.hints = hintsIn(sc.t, sc.hintFrom, sc.hintTo)
+	}
+	return sc.hints&h != 0
+}
+
+// hintsIn returns the groups of which a word may begin in t[from:to].
+func hintsIn(t string, from, to int) (h hint) {
+	prev := charClass[at(t, from-1)]
+	for i := from; i < to; i++ {
+		c := t[i]
+		class := charClass[c]
+		if class&cLetter == 0 && c < 0x80 || prev&cLetter != 0 && !(class&cUpper != 0 && prev&cLower != 0) {
+			prev = class
+			continue
+		}
+		prev = class
+		h |= hintTable[hintSlot(c, at(t, i+1), at(t, i+2))]
+	}
+	return h
+}
