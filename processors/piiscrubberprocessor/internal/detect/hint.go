@@ -39,15 +39,19 @@ var hintTable = func() (t [hintSlots]hint) {
 	return t
 }()
 
-// hintBlock is how much of a text is read for hints at once, in bytes: candidates that stand close together ask for the same bytes.
-const hintBlock = 256
+// maxHints is how much of a text is known by one set of hints, in bytes.
+const maxHints = 512
 
-// mayHold reports whether a word of group h may begin in t[from:to]. If not there is none; if so it has to be looked for.
+// mayHold reports whether a word of group h may begin in t[from:to]. If not there is none; if so it has to be looked for. Candidates that
+// stand close together ask for the same bytes, which are read once.
 func (sc *scan) mayHold(h hint, from, to int) bool {
 	from, to = max(from, 0), min(to, len(sc.t))
-	if from < sc.hintFrom || to > sc.hintTo {
-		sc.hintFrom, sc.hintTo = from, min(len(sc.t), max(to, from+hintBlock))
-		sc.hints = hintsIn(sc.t, sc.hintFrom, sc.hintTo)
+	if from < sc.hintFrom || from > sc.hintTo || to-sc.hintFrom > maxHints {
+		sc.hints, sc.hintFrom, sc.hintTo = 0, from, from
+	}
+	if to > sc.hintTo {
+		sc.hints |= hintsIn(sc.t, sc.hintTo, to)
+		sc.hintTo = to
 	}
 	return sc.hints&h != 0
 }

@@ -92,7 +92,7 @@ func (sc *scan) literal(i int) int {
 	for k := range list {
 		l := &list[k]
 		p := i - l.anchor
-		if p < l.back || !strings.HasPrefix(sc.t[p:], l.prefix) {
+		if p < l.back || sc.t[p] != l.prefix[0] || !strings.HasPrefix(sc.t[p:], l.prefix) {
 			continue
 		}
 		start := p - l.back

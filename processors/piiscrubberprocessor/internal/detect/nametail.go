@@ -1,53 +1,76 @@
 package detect
 
-// nameTails holds, for the last byte of a key, the bytes in front of it with which a key can end that pairOf has an interest in: the name of a
-// secret, or a word that otherName looks behind. Letters are lower-case.
-var nameTails = func() (t [256]byteSet) {
-	enter := func(name string) {
-		last := &t[name[len(name)-1]]
-		last.add(name[len(name)-2 : len(name)-1])
-		last.add("_-. ") // hasNameEnd skips them
-	}
-	for _, list := range secretNames {
-		for _, s := range list {
-			enter(s.name)
+// tails is a set of the last three bytes of keys, in any case; by chance it holds some more.
+type tails [hintSlots]bool
+
+func tailsOf(names ...string) *tails {
+	var t tails
+	for _, name := range names {
+		n := len(name)
+		for c := range 256 {
+			if n < 3 || byte(c) == name[n-3] {
+				t[hintSlot(byte(c), name[n-2], name[n-1])] = true
+			}
 		}
 	}
-	for _, list := range [...]*words{&participles, &typeNames} {
-		for _, word := range list.list {
-			enter(word)
-		}
-	}
-	for _, name := range [...]string{"passe", "value", "key", "phrase", "code", "id", "default"} {
-		enter(name)
-	}
-	return t
-}()
-
-// queryTails is the same for the parameters of a query.
-var queryTails = func() (t [256]byteSet) {
-	for name := range queryNames {
-		t[name[len(name)-1]].add(name[len(name)-2 : len(name)-1])
-	}
-	return t
-}()
-
-// telling reports whether a key ends as one may that pairOf has an interest in: most keys of telemetry don't. Keys of one or two bytes do.
-func telling(name string) bool {
-	n := len(name)
-	return n > 0 && n < 3 || n > 2 && nameTails[lower(name[n-1])].has(lower(name[n-2]))
+	return &t
 }
 
-// tellingPlace reports whether what stands around the key that begins at start makes a secret of its value, whatever the key's own end: a query,
-// the word "credentials" in front of it, a language without capitals.
-func (sc *scan) tellingPlace(name string, start, sep int) bool {
+// has reports whether name may end as one of the set does. Where one of its last bytes is a separator, which hasNameEnd skips, it may.
+func (t *tails) has(name string) bool {
 	n := len(name)
-	if n == 0 {
+	if n < 3 {
+		return n > 0
+	}
+	a, b, c := name[n-3], name[n-2], name[n-1]
+	return t[hintSlot(a, b, c)] || nameSeparator(a) || nameSeparator(b) || nameSeparator(c)
+}
+
+func nameSeparator(c byte) bool { return c == '_' || c == '-' || c == '.' || c == ' ' }
+
+var (
+	// nameTails are those of the keys that pairOf has an interest in: names of secrets, and words that otherName looks behind.
+	nameTails = func() *tails {
+		names := []string{"passe", "value", "key", "phrase", "code", "id", "default"}
+		for _, list := range secretNames {
+			for _, s := range list {
+				names = append(names, s.name)
+			}
+		}
+		return tailsOf(names...)
+	}()
+	participleTails = tailsOf(participles.list...)
+	typeTails       = tailsOf(typeNames.list...)
+	queryTails      = func() *tails {
+		var names []string
+		for name := range queryNames {
+			names = append(names, name)
+		}
+		return tailsOf(names...)
+	}()
+)
+
+// telling reports whether pairOf has an interest in the key that begins at start: it ends as the name of a secret does, or stands where
+// something else makes a secret of its value. Most keys of telemetry don't.
+func (sc *scan) telling(name string, start, sep int) bool {
+	switch len(name) {
+	case 0:
 		return false
+	case 1: // of a JSON Web Key, of a query, "Unseal Key 1"
+		c := lower(name[0])
+		return c == 'd' || c == 'k' || c == 'p' || c == 'q' || is(c, cDigit)
+	case 2:
+		c := lower(name[1])
+		if a := lower(name[0]); (a == 'p' && c == 'w') || (a == 'i' && c == 'd') || c == 'p' || c == 'q' || c == 'i' || a >= 0x80 {
+			return true
+		}
 	}
-	c := at(sc.t, start-1)
-	if sc.t[sep] == '=' {
-		return (c == '?' || c == '&' || c == ';' || start == 0 && queryKey(sc.key)) && queryTails[lower(name[n-1])].has(lower(name[n-2]))
+	if len(name) > 2 && nameTails.has(name) {
+		return true
 	}
-	return c == ' ' && (name[0] >= 0x80 || lower(at(sc.t, start-2)) == 's')
+	t, c := sc.t, at(sc.t, start-1)
+	if t[sep] == '=' {
+		return (c == '?' || c == '&' || c == ';' || start == 0 && queryKey(sc.key)) && queryTails.has(name) || typeTails.has(name) && quoteNext(t, sep+1)
+	}
+	return c == ' ' && (name[0] >= 0x80 || participleTails.has(name) || lower(at(t, start-2)) == 's') // "credentials bob: x"
 }

@@ -68,7 +68,7 @@ func (sc *scan) pairOf(end, sep int) int {
 	}
 	start, end, quoted := keyBefore(t, end, sep)
 	name := t[start:end]
-	if !telling(name) && !sc.tellingPlace(name, start, sep) {
+	if !sc.telling(name, start, sep) {
 		return sep + 1
 	}
 	style := notSecret
