@@ -255,7 +255,7 @@ func (sc *scan) look(i int, a anchor) int {
 
 // dot looks at the dot at i.
 func (sc *scan) dot(i int) int {
-	if sc.on.Has(MAC) && is(at(sc.t, i-1), cHex) {
+	if at(sc.t, i+5) == '.' && sc.on.Has(MAC) && is(at(sc.t, i-1), cHex) {
 		if end := dottedMAC(sc.t, i-4); end > 0 {
 			return sc.found(MAC, i-4, end)
 		}

@@ -66,7 +66,7 @@ var queryNames = map[string]secretStyle{
 // queryStyle tells what kind of secret the query parameter name carries.
 func queryStyle(name string) secretStyle {
 	var buf [24]byte
-	if len(name) > len(buf) {
+	if len(name) > len(buf) || !queryTails.has(name) {
 		return notSecret
 	}
 	for i := 0; i < len(name); i++ {
