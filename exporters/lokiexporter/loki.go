@@ -161,6 +161,8 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	}
 	s.keep(ld)
 	e.countSent(ctx, s)
+	// The ledger's entry: records that are done with. tellRefusal has those of them that Loki does not have.
+	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(s.records)-int64(len(s.again)))
 	w.recycle(batches)
 	return s.result(ld)
 }

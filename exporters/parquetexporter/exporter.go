@@ -174,12 +174,23 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		e.files.add(name)
 	}
 	e.refuse(ctx, "encode", refused)
-	delivery.Of(ctx).Outcome.Refuse(e.id, "encode", int64(refused), delivery.UnitItem)
+	e.enter(ctx, plan, refused)
 	e.account(ctx, plan, misnamed)
 	if written == 0 && encodeErrs != nil {
 		return consumererror.NewPermanent(encodeErrs)
 	}
 	return nil
+}
+
+// enter makes the ledger's entries of a batch that is done with.
+func (e *parquetExporter[D]) enter(ctx context.Context, plan *rows.Plan, refused int) {
+	all := 0
+	for _, p := range plan.Partitions {
+		all += p.Rows
+	}
+	outcome := delivery.Of(ctx).Outcome
+	outcome.Refuse(e.id, "encode", int64(refused), delivery.UnitItem)
+	outcome.Take(e.id, int64(all))
 }
 
 // layout returns what is in force for the batch. A range of the journal that was begun under another configuration comes again

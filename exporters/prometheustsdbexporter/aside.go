@@ -53,7 +53,8 @@ func (e *tsdbExporter) keep(ctx context.Context, aside delivery.Aside, tenant st
 	if err != nil {
 		return fmt.Errorf("keep what the receiver refuses of tenant %q: %w", tenant, err)
 	}
-	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, reasonPatience, md.DataPointCount())
+	e.refuse(ctx, reasonPatience, md.DataPointCount())
+	e.take(ctx, md.DataPointCount())
 	return nil
 }
 

@@ -151,9 +151,11 @@ func (d *deltaExporter) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) 
 	if accumulate.HasDelta(md) {
 		leave := session.Enter()
 		var o accumulate.Outcome
+		points := md.DataPointCount()
 		ctx, md, o = d.apply(ctx, t, md, session.Now())
 		leave()
 		d.count(ctx, o)
+		d.e.take(ctx, points-md.DataPointCount()) // What waits for a sample is in its total; points that begin a total are nobody's.
 	}
 	return d.Metrics.ConsumeMetrics(ctx, md)
 }
@@ -202,7 +204,7 @@ func (d *deltaExporter) apply(ctx context.Context, t *totals, md pmetric.Metrics
 func (d *deltaExporter) count(ctx context.Context, o accumulate.Outcome) {
 	t := d.e.telemetry
 	for r, n := range o.Refused {
-		d.e.refuse(ctx, t.ExporterPrometheusTsdbRefusedDatapoints, accumulate.Reason(r).String(), n)
+		d.e.refuse(ctx, accumulate.Reason(r).String(), n)
 	}
 	if o.Exemplars > 0 {
 		t.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(o.Exemplars), d.e.reason("exemplar_limit"))

@@ -34,6 +34,7 @@ type outcome struct {
 	redelivered int            // samples that were stored before
 	differing   int            // those of them for which another value is stored
 	refused     map[string]int // samples by reason
+	points      map[string]int // data points that lost a sample thereby, by the reason of the first
 	told        string         // what the sink said to one of the refused
 }
 
@@ -105,13 +106,15 @@ func (e *tsdbExporter) shutdown(context.Context) error {
 }
 
 func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
+	e.take(ctx, 0)
 	if !e.cfg.tenants() {
 		return e.pushTenant(ctx, "", md)
 	}
 	return eachTenant(ctx, md, func(tenant string, md pmetric.Metrics) error {
 		return e.pushPatiently(ctx, tenant, md)
 	}, func(md pmetric.Metrics, why error) {
-		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, "tenant", md.DataPointCount())
+		e.refuse(ctx, "tenant", md.DataPointCount())
+		e.take(ctx, md.DataPointCount())
 		if e.refusals.due() {
 			e.set.Logger.Warn("Points were refused for their tenant; they are counted and not sent again", zap.Error(why))
 		}
@@ -129,7 +132,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 		return err
 	}
 	defer e.translator.Release(b)
-	samples, dropped := e.collapse(b.Samples)
+	samples, dropped, repeated := e.collapse(b.Samples)
 	sieve := e.sieves.Of(ctx)
 	samples, found := sieve.look(samples, tenant)
 	markers := sieve.ended(samples, partition, tenant)
@@ -149,16 +152,22 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 	}
 	sieve.sent(samples, markers, partition, tenant)
 	// Only now: a batch that comes again is translated and looked through again.
-	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, string(remotewrite.Duplicate), dropped)
+	e.refuseSamples(ctx, string(remotewrite.Duplicate), dropped)
+	e.lose(ctx, string(remotewrite.Duplicate), repeated)
 	for r, n := range b.Refused {
-		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedDatapoints, translate.Reason(r).String(), n)
+		if why := translate.Reason(r); why == translate.BadAttribute { // The point goes without the attribute.
+			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(why.String()))
+		} else {
+			e.refuse(ctx, why.String(), n)
+		}
 	}
+	e.take(ctx, md.DataPointCount())
 	e.countCollisions(ctx, found)
 	return nil
 }
 
-// collapse leaves one sample for each series and millisecond.
-func (e *tsdbExporter) collapse(samples []sample.Sample) (kept []sample.Sample, dropped int) {
+// collapse leaves one sample for each series and millisecond: see [collapse.Table].
+func (e *tsdbExporter) collapse(samples []sample.Sample) (kept []sample.Sample, dropped, points int) {
 	t := e.tables.Get().(*collapse.Table)
 	defer e.tables.Put(t)
 	return t.Samples(samples)
@@ -178,19 +187,38 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 		}
 	}
 	for why, n := range o.refused {
-		e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, why, n)
+		e.refuseSamples(ctx, why, n)
+	}
+	for why, n := range o.points {
+		e.lose(ctx, why, n)
 	}
 	if o.told != "" && e.refusals.due() {
 		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.told))
 	}
 }
 
-// refuse counts points, or their samples, that are given up: for this exporter, and for the delivery that they came with.
-func (e *tsdbExporter) refuse(ctx context.Context, counter metric.Int64Counter, why string, n int) {
+// refuse counts points that are given up before they are samples.
+func (e *tsdbExporter) refuse(ctx context.Context, why string, n int) {
 	if n > 0 {
-		counter.Add(ctx, int64(n), e.reason(why))
-		delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), why, int64(n), delivery.UnitItem)
+		e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(why))
+		e.lose(ctx, why, n)
 	}
+}
+
+// refuseSamples counts samples that are given up. [tsdbExporter.lose] counts the points that they are of.
+func (e *tsdbExporter) refuseSamples(ctx context.Context, why string, n int) {
+	if n > 0 {
+		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), e.reason(why))
+	}
+}
+
+// lose and take are the entries of the ledger: data points that are given up in whole or in part, and those that the exporter is done with.
+func (e *tsdbExporter) lose(ctx context.Context, why string, points int) {
+	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), why, int64(points), delivery.UnitItem)
+}
+
+func (e *tsdbExporter) take(ctx context.Context, points int) {
+	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(points))
 }
 
 // self tells this exporter's numbers from those of others: a standalone collector may have two.
@@ -227,9 +255,12 @@ func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header 
 	r, err := s.writer.Write(ctx, s.marks.Of(ctx), samples, header, again)
 	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, differing: r.Differing, told: r.RefusedFor}
 	if len(r.Refused) > 0 {
-		o.refused = make(map[string]int, len(r.Refused))
+		o.refused, o.points = make(map[string]int, len(r.Refused)), make(map[string]int, len(r.Points))
 		for why, n := range r.Refused {
 			o.refused[string(why)] = n
+		}
+		for why, n := range r.Points {
+			o.points[string(why)] = n
 		}
 	}
 	return o, err

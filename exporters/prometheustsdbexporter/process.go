@@ -38,7 +38,8 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 }
 
 func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, again bool) (outcome, error) {
-	all := outcome{refused: map[string]int{}}
+	all := outcome{refused: map[string]int{}, points: map[string]int{}}
+	var lost map[int32]struct{} // points of which a sample was refused
 	run, err := s.runNow()
 	if err != nil {
 		return outcome{}, err
@@ -50,7 +51,8 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 			return outcome{}, err // counted when it comes again
 		}
 		all.sent += n
-		for why, k := range refused {
+		for why, of := range refused {
+			k := len(of)
 			all.sent -= k
 			if again && remotewrite.Reason(why).OfOlderSample() {
 				all.redelivered += k
@@ -60,6 +62,16 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 				continue
 			}
 			all.refused[why] += k
+			for _, p := range of {
+				if _, known := lost[p]; p == 0 || known {
+					continue
+				}
+				if lost == nil {
+					lost = map[int32]struct{}{}
+				}
+				lost[p] = struct{}{}
+				all.points[why]++
+			}
 		}
 		if told != nil && len(all.refused) > 0 {
 			all.told = told.Error()
@@ -72,14 +84,14 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 	return all, nil
 }
 
-// transaction appends and commits. One sample that is refused doesn't touch the others.
-func (s *processSink) transaction(ctx context.Context, samples []sample.Sample) (map[string]int, error, error) {
+// transaction appends and commits. One sample that is refused doesn't touch the others; of each of the refused it returns the point, by reason.
+func (s *processSink) transaction(ctx context.Context, samples []sample.Sample) (map[string][]int32, error, error) {
 	app, err := s.to.Appender(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	var told error
-	refused := map[string]int{}
+	refused := map[string][]int32{}
 	for i := range samples {
 		x := &samples[i]
 		opts := storage.AppendV2Options{Exemplars: x.Exemplars}
@@ -92,7 +104,8 @@ func (s *processSink) transaction(ctx context.Context, samples []sample.Sample) 
 			continue
 		}
 		told = err
-		refused[refusal(err)]++
+		why := refusal(err)
+		refused[why] = append(refused[why], x.Point)
 	}
 	if err := app.Commit(); err != nil {
 		return nil, nil, fmt.Errorf("commit: %w", err)

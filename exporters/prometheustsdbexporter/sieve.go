@@ -55,6 +55,7 @@ func newSieve(tracked int, staleAfter time.Duration) *sieve {
 type found struct {
 	mixed   int // samples that interleave with another stream's, and levels at the time of another's
 	refused int // samples taken out
+	points  int // data points that lost a sample, levels included
 	series  string
 }
 
@@ -64,7 +65,7 @@ type found struct {
 func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, found) {
 	var f found
 	salt := saltOf(tenant)
-	kept := 0
+	kept, last := 0, int32(0) // last: the latest point that lost a sample; the samples of a point stand together
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range samples {
@@ -80,6 +81,9 @@ func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, f
 		}
 		if verdict != collision.Alone {
 			f.series = x.Labels.String()
+		}
+		if verdict == collision.SameTime && x.Point != last {
+			f.points, last = f.points+1, x.Point
 		}
 		switch {
 		case verdict == collision.SameTime && isLevel(x):
@@ -143,7 +147,8 @@ func (e *tsdbExporter) countCollisions(ctx context.Context, f found) {
 	if f.mixed > 0 {
 		e.telemetry.ExporterPrometheusTsdbCollidingSamples.Add(ctx, int64(f.mixed), e.self())
 	}
-	e.refuse(ctx, e.telemetry.ExporterPrometheusTsdbRefusedSamples, "collision", f.refused)
+	e.refuseSamples(ctx, "collision", f.refused)
+	e.lose(ctx, "collision", f.points)
 	if e.collisions.due() {
 		e.set.Logger.Warn("Several streams have become one series: set service.instance.id, or promote the resource attribute that differs, "+
 			"or turn on scope_labels", zap.String("series", f.series), zap.Int("interleaved", f.mixed), zap.Int("refused", f.refused))

@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/ledger"
 )
 
 // Record is what a worker has to know of a record of the journal.
@@ -10,6 +12,8 @@ type Record struct {
 	Offset int64
 	Time   time.Time // in the journal
 	ID     RecordID
+	// Content is what the ledger has to know of the record.
+	Content ledger.Content
 	// Payload is for Deliver.
 	Payload any
 }

@@ -52,6 +52,8 @@ type Delivery struct {
 	Part *Part
 	// Outcome is where components report what they refuse of the batch; nil where nobody counts.
 	Outcome *Outcome
+	// Account is the range's, for the driver: see [Account.Batch]. It is nil where no ledger is kept.
+	Account *Account
 	// Attempts is told of each attempt to send the batch, from many goroutines; nil where nobody listens.
 	Attempts func(exporter string, err error)
 	// Aside keeps what a sink does not take of one tenant, so that it doesn't hold up the others; nil where nothing can be kept.

@@ -11,10 +11,12 @@ import (
 // flight is a range on its way down the pipeline.
 type flight struct {
 	Bounds
-	fresh      []Record // without what was delivered before
-	duplicates int
-	last       *Anchor   // of its last record; nil: not known
-	newest     time.Time // journal time of the last record
+	fresh    []Record // without what was delivered before
+	again    []Record // that repeat others
+	poisoned []Record // that are in the dead letter
+	account  Account
+	last     *Anchor   // of its last record; nil: not known
+	newest   time.Time // journal time of the last record
 	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
 	evicted []SeenRecord // what it gave up for them
 	latest  time.Time
@@ -42,10 +44,11 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 	}
 	for _, rec := range r.Records {
 		if w.poison.is(rec.Offset) {
+			f.poisoned = append(f.poisoned, rec)
 			continue
 		}
 		if w.seen.again(SeenRecord{ID: rec.ID, Offset: rec.Offset, Time: rec.Time}) {
-			f.duplicates++
+			f.again = append(f.again, rec)
 		} else {
 			f.fresh = append(f.fresh, rec)
 		}
@@ -56,6 +59,7 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 	f.evicted = w.seen.takeEvicted()
 	w.read = r.Next
 	w.flights = append(w.flights, f)
+	ctx = w.books.in(ctx, &f.account)
 	deliver := func() {
 		defer close(f.done)
 		if len(f.fresh) > 0 {
@@ -117,10 +121,11 @@ func (w *Worker) land(ctx context.Context) error {
 	w.flights = w.flights[1:]
 	w.next, w.dirty = f.Next, true
 	w.anchors.deliver(f.Bounds, f.last)
+	w.books.land(f)
 	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
 		w.ranges = w.ranges[1:]
 	}
-	w.set.Observer.Delivered(f.Bounds, f.newest, len(f.fresh), f.duplicates)
+	w.set.Observer.Delivered(f.Bounds, f.newest, len(f.fresh), len(f.again))
 	return nil
 }
 

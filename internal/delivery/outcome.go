@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+
+	"github.com/penstockhq/penstock/internal/ledger"
 )
 
 // Unit is what a [Refusal] counts.
@@ -30,12 +32,100 @@ type Refusal struct {
 	Count  int64
 }
 
-// Outcome collects what components refuse of a delivery. It counts only if the delivery is a success: after an error the batch comes again, with
-// an Outcome of its own. The zero value is empty and ready; a nil one takes everything and keeps nothing. It is safe for concurrent use and
-// holds at most 256 kinds of refusals, some 64 bytes each; what comes beyond has the reason "other".
+// Outcome collects what becomes of a delivery: what components refuse, fold and take. It counts only if the delivery is a success: after an
+// error the batch comes again, with an Outcome of its own. The zero value is empty and ready; a nil one takes everything and keeps nothing. It
+// is safe for concurrent use and holds at most 256 kinds of refusals, some 64 bytes each; what comes beyond has the reason "other".
+//
+// These are the entries of the ledger. Each component makes its own in one place: a processor says what it refuses and folds, a sink says what
+// it takes.
 type Outcome struct {
-	mu  sync.Mutex
-	all []Refusal // guarded by mu; a kind once
+	mu     sync.Mutex
+	all    []Refusal // guarded by mu; a kind once
+	folded []tally   // guarded by mu; a component once
+	taken  []tally   // guarded by mu; a component once
+}
+
+// tally is how many items a component has counted.
+type tally struct {
+	by string
+	n  int64
+}
+
+// Fold notes that component by has added n items to others of its own, which it sends later: they are in what it creates.
+func (o *Outcome) Fold(by string, n int64) {
+	if o == nil || n <= 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.folded = add(o.folded, by, n)
+}
+
+// Take notes that sink by is done with n items of the batch: what it does not refuse or fold of them is stored. A sink that calls it for every
+// batch, also with 0 for an empty one, counts for itself; n may be negative, to take back what a part of it has counted too much; without such a sink all that nobody refuses or folds is taken for stored.
+func (o *Outcome) Take(by string, n int64) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken = add(o.taken, by, n)
+}
+
+func add(all []tally, by string, n int64) []tally {
+	for i := range all {
+		if all[i].by == by {
+			all[i].n += n
+			return all
+		}
+	}
+	return append(all, tally{by, n})
+}
+
+// counts says whether a sink has called Take.
+func (o *Outcome) counts() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.taken) > 0
+}
+
+// fates returns what became of a batch of so many items. inferred: no sink counts for itself. A sink that divides items can refuse more parts
+// than it took items: it has dropped as many as it took then.
+func (o *Outcome) fates(items int64, inferred bool) (f ledger.Fates) {
+	refusals := o.Refusals()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	left := map[string]int64{} // of what each sink took
+	for _, t := range o.taken {
+		left[t.by] = t.n
+	}
+	lose := func(by string, n int64) int64 {
+		have, sink := left[by]
+		if sink {
+			n = min(n, have)
+			left[by] = have - n
+		}
+		return n
+	}
+	for _, t := range o.folded {
+		f.Folded += lose(t.by, t.n)
+	}
+	for _, r := range refusals {
+		if r.Unit != UnitItem {
+			continue
+		}
+		if n := lose(r.By, r.Count); n > 0 {
+			f.Dropped = append(f.Dropped, ledger.Drop{Reason: r.Reason, Items: n})
+			items -= n
+		}
+	}
+	for _, n := range left {
+		f.Stored += n
+	}
+	if inferred {
+		f.Stored = max(0, items-f.Folded)
+	}
+	return f
 }
 
 // Refuse notes that component by does not pass on or store n items or records for this reason.

@@ -178,6 +178,9 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 		return ctx, err
 	}
 	w.resume(c, end)
+	if w.books, err = w.openBooks(); err != nil {
+		return ctx, err
+	}
 	w.session.Deliver(time.Time{}, !c.fresh || w.set.InFlight > 1) // the outbox may have been sent
 	if c.fresh || c.missing != nil || c.cut != nil {
 		if err := w.save(ctx); err != nil { // From here on nobody takes it for anything else.
@@ -192,14 +195,17 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 		w.set.Observer.Cut(*c.cut)
 	}
 	w.set.Observer.Restored(w.next, c.fresh)
-	ctx = Delivery{Session: w.session, Attempts: w.set.Attempts, Aside: w.set.Aside}.In(ctx)
-	if err := w.set.Deliver(ctx, Bounds{w.next, w.next}, nil); err != nil {
+	of := Delivery{Session: w.session, Attempts: w.set.Attempts, Aside: w.set.Aside}
+	ctx = of.In(ctx)
+	of.Outcome = &Outcome{}
+	if err := w.set.Deliver(of.In(ctx), Bounds{w.next, w.next}, nil); err != nil {
 		return ctx, fmt.Errorf("join: %w", err)
 	}
+	w.books.joined(of.Outcome)
 	if ids := w.session.Unclaimed(); len(ids) > 0 {
 		w.set.Observer.Unclaimed(ids)
 	}
-	return ctx, w.session.Flush(ctx)
+	return ctx, w.flush(ctx)
 }
 
 // resume sets what the worker keeps beside the session.

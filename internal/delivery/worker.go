@@ -49,6 +49,9 @@ type WorkerSettings struct {
 	DedupWindow time.Duration
 	// DedupMax bounds the ids kept for that.
 	DedupMax int
+	// Ledger is given the book of what became of the records, as the last checkpoint has it, encoded: see [ledger.Read]. It is called from
+	// the worker's goroutine, and must not change the bytes. nil: no book is kept.
+	Ledger func(book []byte)
 	// Nonce tells this worker's checkpoints from those of others.
 	Nonce uint64
 }
@@ -89,6 +92,7 @@ type Worker struct {
 	// againUntil: records below it may have gone down the pipeline before.
 	againUntil int64
 	poison     poison
+	books      *books // of the session; nil where no ledger is kept
 
 	topic         TopicID
 	logGeneration uint32
@@ -182,6 +186,7 @@ func (w *Worker) own(ctx context.Context) error {
 		}
 		if r.First > b.First { // Part of it is gone: what is left goes under the name of the whole.
 			w.set.Observer.Lost(Bounds{First: b.First, Next: min(r.First, b.Next)})
+			w.books.lose(Bounds{First: b.First, Next: min(r.First, b.Next)})
 		}
 		if err := w.launch(ctx, Range{Bounds: b, Records: r.Records, Last: r.Last}); err != nil {
 			return err
@@ -216,6 +221,7 @@ func (w *Worker) step(ctx context.Context) error {
 			return err
 		}
 		w.set.Observer.Lost(Bounds{First: w.read, Next: r.First})
+		w.books.lose(Bounds{First: w.read, Next: r.First})
 		w.read, w.next, w.dirty = r.First, r.First, true
 		if err := w.save(ctx); err != nil { // Behind the gap a sink that is away can keep the worker from saving for long.
 			return err
@@ -262,7 +268,7 @@ func (w *Worker) settle(ctx context.Context, atEnd bool) error {
 		if !due {
 			return nil
 		}
-		if err := w.session.Flush(ctx); err != nil {
+		if err := w.flush(ctx); err != nil {
 			return err
 		}
 		w.dirty = true // The outbox went: the next checkpoint need not send it again.
@@ -313,6 +319,7 @@ func (w *Worker) save(ctx context.Context) error {
 		return err
 	}
 	var state bytes.Buffer
+	w.books.upTo(w.next)
 	if err := w.session.Snapshot(&state); err != nil {
 		return err
 	}
@@ -331,10 +338,22 @@ func (w *Worker) save(ctx context.Context) error {
 	w.saved, w.dirty = began, false
 	w.previous, w.first = w.first, first
 	w.poison.forget(w.next)
+	w.books.saved()
 	w.set.Observer.Checkpointed(w.next, w.savedSize, w.set.Clock.Now().Sub(began))
 	if w.previous > 0 {
 		return ignore(w.set.Store.Trim(ctx, w.previous))
 	}
+	return nil
+}
+
+// flush sends what the components have closed, and counts it apart: nobody received it.
+func (w *Worker) flush(ctx context.Context) error {
+	of := Of(ctx)
+	of.Outcome = &Outcome{}
+	if err := w.session.Flush(of.In(ctx)); err != nil {
+		return err
+	}
+	w.books.created(of.Outcome)
 	return nil
 }
 

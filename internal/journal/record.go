@@ -21,6 +21,7 @@ const (
 	HeaderTenant      = "penstock-tenant"
 	HeaderSchema      = "penstock-schema"
 	HeaderReceived    = "penstock-received" // nanoseconds since 1970, decimal
+	HeaderItems       = "penstock-items"    // data points, log records or spans in the value, decimal
 	// HeaderMetadata is the prefix of headers with client metadata; a key with several values has several headers.
 	HeaderMetadata = "penstock-metadata-"
 
@@ -56,16 +57,21 @@ type Record struct {
 	Metadata map[string][]string
 	// Received is when the request came in.
 	Received time.Time
+	// Items is how many data points, log records or spans the value holds, as counted by whoever wrote the record; -1: nobody said.
+	Items int64
 }
 
 // Kafka returns r for topic. The value is shared, not copied.
 func (r *Record) Kafka(topic string) *kgo.Record {
-	headers := make([]kgo.RecordHeader, 0, 4+len(r.Metadata))
+	headers := make([]kgo.RecordHeader, 0, 5+len(r.Metadata))
 	headers = append(headers,
 		kgo.RecordHeader{Key: HeaderContentType, Value: []byte(ContentType)},
 		kgo.RecordHeader{Key: HeaderTenant, Value: []byte(r.Tenant)},
 		kgo.RecordHeader{Key: HeaderSchema, Value: strconv.AppendInt(nil, Schema, 10)},
 		kgo.RecordHeader{Key: HeaderReceived, Value: strconv.AppendInt(nil, r.Received.UnixNano(), 10)})
+	if r.Items > 0 {
+		headers = append(headers, kgo.RecordHeader{Key: HeaderItems, Value: strconv.AppendInt(nil, r.Items, 10)})
+	}
 	for key, values := range r.Metadata {
 		for _, v := range values {
 			headers = append(headers, kgo.RecordHeader{Key: HeaderMetadata + key, Value: []byte(v)})
@@ -77,7 +83,7 @@ func (r *Record) Kafka(topic string) *kgo.Record {
 // FromKafka reads what headers say. Records of other writers have none of ours: they are the default tenant's, received
 // when Kafka says. Content types other than protobuf and later schemas are errors.
 func FromKafka(k *kgo.Record) (Record, error) {
-	r := Record{Tenant: tenant.Default, Key: string(k.Key), Partition: k.Partition, Value: k.Value, Received: k.Timestamp}
+	r := Record{Tenant: tenant.Default, Key: string(k.Key), Partition: k.Partition, Value: k.Value, Received: k.Timestamp, Items: -1}
 	for _, h := range k.Headers {
 		switch h.Key {
 		case HeaderContentType:
@@ -97,6 +103,10 @@ func FromKafka(k *kgo.Record) (Record, error) {
 		case HeaderReceived:
 			if ns, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
 				r.Received = time.Unix(0, ns)
+			}
+		case HeaderItems:
+			if n, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil && n >= 0 {
+				r.Items = n
 			}
 		default:
 			if key, ok := strings.CutPrefix(h.Key, HeaderMetadata); ok {

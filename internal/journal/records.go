@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,6 +61,8 @@ type Batch struct {
 	Sources  []Source
 	Metadata map[string][]string
 	Received time.Time
+	// Items is how many data points, log records or spans there are, without those of refused sources; 0: not known.
+	Items int
 }
 
 // Records takes b apart into records of one tenant and key with at most maxBytes of value, in an order that keeps each
@@ -118,7 +121,23 @@ func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record
 			records, tooLarge = with(records, r, pieces), with(tooLarge, r, large)
 		}
 	}
-	return records, tooLarge, nil
+	if len(records) == 1 && len(tooLarge) == 0 && b.Items > 0 {
+		records[0].Items = int64(b.Items)
+		return records, nil, nil
+	}
+	return records, tooLarge, errors.Join(count(records, paths[b.Signal]), count(tooLarge, paths[b.Signal]))
+}
+
+// count sets the items of records.
+func count(records []Record, path wire.Path) error {
+	for i := range records {
+		n, err := wire.Count(records[i].Value, path)
+		if err != nil {
+			return err
+		}
+		records[i].Items = int64(n)
+	}
+	return nil
 }
 
 var paths = map[Signal]wire.Path{Metrics: wire.MetricPoints, Logs: wire.LogRecords, Traces: wire.Spans}

@@ -95,5 +95,16 @@ func (g *guard) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 		p.absorb(limited, &t)
 	}
 	g.tel.add(ctx, &t)
+	g.enter(ctx, &t)
 	return nil
+}
+
+// enter makes the ledger's entries of a batch: what was folded, and what was dropped and why.
+func (g *guard) enter(ctx context.Context, t *tally) {
+	if t.folded|t.dropped == 0 {
+		return
+	}
+	outcome, by := delivery.Of(ctx).Outcome, g.set.ID.String()
+	outcome.Fold(by, t.folded)
+	t.eachDrop(func(reason string, n int64) { outcome.Refuse(by, reason, n, delivery.UnitItem) })
 }

@@ -37,6 +37,26 @@ type tally struct {
 	quantiles, ambiguous     int64
 }
 
+// eachDrop calls each for every reason for which points were dropped.
+func (n *tally) eachDrop(each func(reason string, points int64)) {
+	for l := range levels {
+		if n.refused[l] > 0 {
+			each(admission.Level(l).String(), n.refused[l])
+		}
+	}
+	for _, d := range []struct {
+		reason string
+		points int64
+	}{
+		{"malformed", n.malformed}, {"no_value", n.noValue}, {"not_finite", n.notFinite}, {"count_overflow", n.countOverflow}, {"late", n.tooLate},
+		{"delta_repeated", n.repeated}, {"overflow", n.overflow}, {"refused", n.downstream},
+	} {
+		if d.points > 0 {
+			each(d.reason, d.points)
+		}
+	}
+}
+
 // telemetry writes tallies to the internal metrics.
 type telemetry struct {
 	b   *metadata.TelemetryBuilder
@@ -109,16 +129,8 @@ func (t *telemetry) add(ctx context.Context, n *tally) {
 	for l := range levels {
 		name := admission.Level(l).String()
 		add(t.b.ProcessorCardinalityGuardLimitedPoints, n.limited[l], t.level[name])
-		add(dropped, n.refused[l], t.reason[name])
 	}
-	add(dropped, n.malformed, t.reason["malformed"])
-	add(dropped, n.noValue, t.reason["no_value"])
-	add(dropped, n.notFinite, t.reason["not_finite"])
-	add(dropped, n.countOverflow, t.reason["count_overflow"])
-	add(dropped, n.tooLate, t.reason["late"])
-	add(dropped, n.repeated, t.reason["delta_repeated"])
-	add(dropped, n.overflow, t.reason["overflow"])
-	add(dropped, n.downstream, t.reason["refused"])
+	n.eachDrop(func(reason string, points int64) { add(dropped, points, t.reason[reason]) })
 	add(t.b.ProcessorCardinalityGuardLostIncreases, n.lostBaseline, t.loss["baseline"])
 	add(t.b.ProcessorCardinalityGuardMissingSums, n.noSum, t.sums["no_sum"])
 	add(t.b.ProcessorCardinalityGuardMissingSums, n.sumNotFinite, t.sums["not_finite"])

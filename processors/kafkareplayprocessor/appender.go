@@ -210,7 +210,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
 	}
 	began := time.Now()
-	batch := &journal.Batch{Signal: a.signal, Request: r.encoded, Sources: r.sources, Metadata: a.metadata(ctx), Received: began}
+	batch := &journal.Batch{Signal: a.signal, Request: r.encoded, Sources: r.sources, Metadata: a.metadata(ctx), Received: began, Items: r.items}
 	records, large, err := batch.Records(t.layout, t.maxBytes)
 	if err != nil {
 		return consumererror.NewPermanent(err)

@@ -132,12 +132,23 @@ func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) e
 	return w.roll(ctx, p, md, fromClient, passed, false)
 }
 
+// enter makes the ledger's entries of a batch, of which so many points go no further: a rule has taken them instead of their sink. Those that no
+// window got are lost.
+func (w *windowRollup) enter(ctx context.Context, out *rollup.Outcome, taken int) {
+	outcome, by := delivery.Of(ctx).Outcome, w.set.ID.String()
+	lost := min(taken, out.Lost)
+	outcome.Refuse(by, "not_rolled", int64(lost), delivery.UnitItem)
+	outcome.Fold(by, int64(taken-lost))
+}
+
 // roll adds md to p and passes on what is left of it.
 func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metrics, fromClient string, passed *rollup.Passed, always bool) error {
+	points := md.DataPointCount()
 	leave := p.session.Enter()
 	out := p.state.Add(md, rollup.Sender{Tenant: fromClient, Records: origin.Of(ctx, md)}, time.Now(), passed)
 	leave()
 	w.tel.add(ctx, &out)
+	w.enter(ctx, &out, points-md.DataPointCount())
 	if left := md.DataPointCount(); left > 0 || always {
 		if err := w.next.ConsumeMetrics(ctx, md); err != nil {
 			if passed == nil {

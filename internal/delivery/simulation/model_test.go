@@ -65,6 +65,7 @@ func (c *modelled) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error
 		return err
 	}
 	var pass []point
+	defer func() { delivery.Of(ctx).Outcome.Fold(c.id, int64(md.DataPointCount()-len(pass))) }()
 	simulation.EachPoint(md, func(m pmetric.Metric, p pmetric.NumberDataPoint) {
 		if out, ok := state.take(m, p); ok {
 			pass = append(pass, out)

@@ -59,6 +59,8 @@ type Options struct {
 	// Cuts: the log loses records from its end, and grows again. What comes out is not summed up then: every record that the log
 	// holds in the end must have been delivered, and no sample may have had two values.
 	Cuts bool
+	// Ledger: the worker keeps one, which must balance with log and sink in the end. Components of the pipeline make their entries.
+	Ledger bool
 	// NoZombies leaves out processes that stop and wake late.
 	NoZombies bool
 	// Trace adds what happened to the error.
@@ -95,7 +97,7 @@ func Run(seed uint64, o Options) error {
 		o.Records = defaultRecords
 	}
 	s := &schedule{o: o, taken: map[delivery.RecordID]bool{}, w: &world{
-		rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), now: time.Unix(1_000_000, 0), variant: o.Variant, tracing: o.Trace,
+		rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), now: time.Unix(1_000_000, 0), variant: o.Variant, tracing: o.Trace, ledger: o.Ledger,
 		sink: sink{values: map[sample]int64{}, durable: map[sample]int64{}, forgets: o.Forgets},
 	}}
 	defer func() {
@@ -187,7 +189,7 @@ func (s *schedule) verdict() error {
 	if got := s.w.sink.total(s.o.Totals); got != s.truth {
 		return fmt.Errorf("%w: the sink holds %d, the log %d", ErrViolation, got, s.truth)
 	}
-	return nil
+	return s.balances()
 }
 
 // disturb does one thing that happens to machines, most often nothing.
@@ -290,7 +292,7 @@ func (s *schedule) assign() {
 		head := s.o.Pipeline(run, p.input())
 		p.worker = delivery.NewWorker(delivery.WorkerSettings{
 			Label: "partition", Log: p, Store: p, Clock: p, Observer: p, Interval: 10 * time.Second, RecordRanges: s.o.RecordRanges,
-			InFlight: s.o.InFlight, Tasks: p, DedupWindow: dedupWindow, DedupMax: s.o.dedupMax(), Nonce: uint64(run),
+			InFlight: s.o.InFlight, Tasks: p, DedupWindow: dedupWindow, DedupMax: s.o.dedupMax(), Nonce: uint64(run), Ledger: s.keepsBook(),
 			Deliver: func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 				if s.o.RecordRanges {
 					of := delivery.Of(ctx)
@@ -333,6 +335,7 @@ func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metric
 			}
 		}
 	}()
+	ctx = s.account(ctx, records)
 	err = head.ConsumeMetrics(ctx, batch)
 	for tries := 0; err != nil && s.o.Variant == RetryInPlace && tries < 10; tries++ {
 		p.effect("retry in place")

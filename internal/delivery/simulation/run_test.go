@@ -63,6 +63,9 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 		"a log that is cut and grows again, and guard and rollup":         {Pipeline: both(none), Cuts: true},
 		"a log that is cut and grows again, and a lake":                   {Pipeline: relaid(none), RecordRanges: true, Cuts: true},
 		"a log that is cut and grows again, a lake, and ranges in flight": {Pipeline: relaid(none), RecordRanges: true, InFlight: 3, Cuts: true},
+		"a ledger of guard and rollup":                                    {Pipeline: both(none), Ledger: true},
+		"a ledger, and ranges in flight":                                  {Pipeline: passing, InFlight: 3, Ledger: true},
+		"a ledger, and a sink that forgets":                               {Pipeline: both(none), Forgets: true, Ledger: true},
 		// What a zombie of the old rules passes raw is the documented exception.
 		"changed rules": {Pipeline: changing, NoZombies: true},
 	} {
@@ -103,6 +106,8 @@ func TestMistakesAreFound(t *testing.T) {
 		string(simulation.NoAnchors):                     {Pipeline: passing, Variant: simulation.NoAnchors, Cuts: true},
 		string(generationUnnamed):                        {Pipeline: relaid(generationUnnamed), RecordRanges: true, Cuts: true},
 		string(simulation.BarrierForgetsCuts):            {Pipeline: both(none), Variant: simulation.BarrierForgetsCuts, Forgets: true},
+		string(simulation.LedgerBeside):                  {Pipeline: both(none), Variant: simulation.LedgerBeside, Ledger: true},
+		string(simulation.LedgerOfAttempts):              {Pipeline: both(none), Variant: simulation.LedgerOfAttempts, Ledger: true},
 		"components: " + string(simulation.NoFencing):    {Variant: simulation.NoFencing},
 		"components: " + string(simulation.RetryInPlace): {Variant: simulation.RetryInPlace},
 		string(emitBeforeCheckpoint):                     {Pipeline: foldOnly(emitBeforeCheckpoint)},

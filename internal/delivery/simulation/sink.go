@@ -86,7 +86,9 @@ func (p *process) input() consumer.Metrics {
 		if err := p.join(ctx); err != nil {
 			return err
 		}
-		if md.DataPointCount() == 0 {
+		points := md.DataPointCount()
+		p.takes(ctx, 0)
+		if points == 0 {
 			return nil
 		}
 		p.effect("sink: request")
@@ -109,6 +111,7 @@ func (p *process) input() consumer.Metrics {
 		if fault != sinkWell {
 			return errFault
 		}
+		p.takes(ctx, points)
 		return nil
 	})
 	if err != nil {

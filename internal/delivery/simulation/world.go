@@ -52,6 +52,9 @@ type world struct {
 	trace   []string
 	tracing bool
 
+	ledger   bool
+	received int64 // of a ledger that is kept wrong
+
 	sink sink
 
 	// Faults that the next call meets.
@@ -205,7 +208,7 @@ func (p *process) records(first, next int64) delivery.Range {
 		if p.w.variant == DedupByWallClock {
 			at = p.w.now
 		}
-		r.Records = append(r.Records, delivery.Record{Offset: o, Time: at, ID: e.id, Payload: e.metrics})
+		r.Records = append(r.Records, delivery.Record{Offset: o, Time: at, ID: e.id, Content: p.w.contentOf(e), Payload: e.metrics})
 	}
 	if next > first && p.w.variant != NoAnchors {
 		last := p.anchor(next - 1)
@@ -334,6 +337,7 @@ func (p *process) Restored(offset int64, fresh bool) {
 	p.w.logf("%s restored at %d, fresh %t", p.name, offset, fresh)
 }
 func (p *process) Delivered(b delivery.Bounds, _ time.Time, records, duplicates int) {
+	p.w.countBeside(b)
 	p.w.logf("%s delivered %v: %d, %d duplicates", p.name, b, records, duplicates)
 }
 func (p *process) Lost(b delivery.Bounds) { p.w.logf("%s lost %v", p.name, b) }

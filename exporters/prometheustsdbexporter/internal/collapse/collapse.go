@@ -17,12 +17,13 @@ type Table struct {
 }
 
 // Samples takes out of samples, in place, what has the series, time and stream of another one. Within a record of the journal
-// the last stays, in the place of the first; between records the first does. dropped is how many went. Two streams that
-// become one series are left alone: that is a collision.
-func (t *Table) Samples(samples []sample.Sample) (kept []sample.Sample, dropped int) {
+// the last stays, in the place of the first; between records the first does. dropped is how many went, and points how many
+// data points they were of. Two streams that become one series are left alone: that is a collision.
+func (t *Table) Samples(samples []sample.Sample) (kept []sample.Sample, dropped, points int) {
 	t.reset(len(samples))
 	mask := len(t.slots) - 1
 	n := 0
+	last := int32(0) // the point of the latest that went: the samples of a point stand together
 	for i := range samples {
 		x := &samples[i]
 		at := int((x.Hash^uint64(x.Time))*0x9E3779B97F4A7C15>>32) & mask
@@ -34,6 +35,9 @@ func (t *Table) Samples(samples []sample.Sample) (kept []sample.Sample, dropped 
 			}
 		}
 		if twin >= 0 {
+			if x.Point != last {
+				points, last = points+1, x.Point
+			}
 			if samples[twin].Record == x.Record {
 				samples[twin] = *x
 			}
@@ -45,7 +49,7 @@ func (t *Table) Samples(samples []sample.Sample) (kept []sample.Sample, dropped 
 		n++
 		t.slots[at] = int32(n)
 	}
-	return samples[:n], len(samples) - n
+	return samples[:n], len(samples) - n, points
 }
 
 func same(x, y *sample.Sample) bool {

@@ -50,7 +50,7 @@ func TestSamples(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := len(c.samples)
-			kept, dropped := table.Samples(c.samples)
+			kept, dropped, _ := table.Samples(c.samples)
 			assert.Equal(t, values(c.want), values(kept))
 			assert.Equal(t, n-len(c.want), dropped)
 		})
@@ -61,7 +61,7 @@ func TestSamples(t *testing.T) {
 func TestHashesThatMeet(t *testing.T) {
 	a, b := of("a", 1, 1, 5, 1), of("b", 1, 1, 5, 2)
 	b.Hash = a.Hash
-	kept, _ := new(collapse.Table).Samples([]sample.Sample{a, b})
+	kept, _, _ := new(collapse.Table).Samples([]sample.Sample{a, b})
 	assert.Len(t, kept, 2)
 }
 
@@ -82,7 +82,7 @@ func TestAgainstAMap(t *testing.T) {
 			}
 			samples = append(samples, x)
 		}
-		kept, dropped := table.Samples(samples)
+		kept, dropped, _ := table.Samples(samples)
 		require.Equal(t, len(samples)-len(want), dropped)
 		got := map[string]float64{}
 		for _, x := range kept {
@@ -106,7 +106,7 @@ func BenchmarkSamples(b *testing.B) {
 }
 
 func Example() {
-	kept, dropped := new(collapse.Table).Samples([]sample.Sample{of("x", 1, 1, 5, 1), of("x", 1, 1, 5, 2)})
+	kept, dropped, _ := new(collapse.Table).Samples([]sample.Sample{of("x", 1, 1, 5, 1), of("x", 1, 1, 5, 2)})
 	fmt.Println(values(kept), dropped)
 	// Output: [x@5=2] 1
 }

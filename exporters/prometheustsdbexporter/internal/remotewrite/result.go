@@ -15,11 +15,14 @@ func (e *RetryError) Unwrap() error { return e.Err }
 
 // Result is what became of a batch so far. It counts every sample once, however often the batch is repeated.
 type Result struct {
-	Sent       Counts // taken by the receiver
-	Requests   map[Version]int
-	Bytes      map[Version]int // compressed
-	Refused    map[Reason]int  // samples
-	RefusedFor string          // what the receiver said to one of them
+	Sent     Counts // taken by the receiver
+	Requests map[Version]int
+	Bytes    map[Version]int // compressed
+	Refused  map[Reason]int  // samples
+	// Points are the data points of which a sample was refused, each once, by the reason of the first. Where a receiver takes a part of a
+	// request and doesn't say which, each refused sample counts as a point.
+	Points     map[Reason]int
+	RefusedFor string // what the receiver said to one of them
 	// Redelivered samples had been sent before, and were refused now for that reason.
 	Redelivered int
 	// Differing are those of Redelivered for which the receiver has another value at that time: Prometheus takes an equal one.
@@ -39,6 +42,9 @@ func (r *Result) add(o Result) {
 	for why, n := range o.Refused {
 		r.Refused[why] += n
 	}
+	for why, n := range o.Points {
+		r.Points[why] += n
+	}
 	if o.RefusedFor != "" {
 		r.RefusedFor = o.RefusedFor
 	}
@@ -47,5 +53,5 @@ func (r *Result) add(o Result) {
 }
 
 func newResult() Result {
-	return Result{Requests: map[Version]int{}, Bytes: map[Version]int{}, Refused: map[Reason]int{}}
+	return Result{Requests: map[Version]int{}, Bytes: map[Version]int{}, Refused: map[Reason]int{}, Points: map[Reason]int{}}
 }

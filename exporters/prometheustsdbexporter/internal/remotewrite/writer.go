@@ -102,8 +102,9 @@ type batch struct {
 	salt    uint64 // of header: equal requests of two tenants are two
 
 	mu     sync.Mutex
-	result Result    // guarded by mu
-	marks  []request // guarded by mu
+	result Result             // guarded by mu
+	marks  []request          // guarded by mu
+	lost   map[int32]struct{} // guarded by mu; points of which a sample was refused
 }
 
 // request is what became of one.
@@ -187,7 +188,7 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 			again = true
 		}
 		if e.Counts().All() == 0 {
-			b.finish(hash, e, version, 0, Response{Status: http.StatusNoContent}, again)
+			b.finish(hash, e, shard[:n], version, 0, Response{Status: http.StatusNoContent}, again)
 			return n, nil
 		}
 		resp, err := b.send(ctx, version, e)
@@ -208,7 +209,7 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 			b.mark(hash, refused)
 			return n, b.search(ctx, shard[:n], again, budget)
 		}
-		b.finish(hash, e, version, len(e.payload), resp, again)
+		b.finish(hash, e, shard[:n], version, len(e.payload), resp, again)
 		return n, nil
 	}
 }
@@ -265,9 +266,9 @@ func (b *batch) send(ctx context.Context, v Version, e *encoding) (Response, err
 	return resp, err
 }
 
-// finish accounts for a request that will not be sent again.
-func (b *batch) finish(hash uint64, e *encoding, v Version, size int, resp Response, again bool) {
-	r, sent := newResult(), e.Counts()
+// finish accounts for a request, of samples, that will not be sent again.
+func (b *batch) finish(hash uint64, e *encoding, samples []int32, v Version, size int, resp Response, again bool) {
+	r, sent, whole := newResult(), e.Counts(), false // whole: no sample of the request was taken
 	r.Requests[v], r.Bytes[v] = 1, size
 	switch {
 	case v == V1 && resp.OK():
@@ -287,19 +288,43 @@ func (b *batch) finish(hash uint64, e *encoding, v Version, size int, resp Respo
 			}
 		} else {
 			r.Refused[why] = missing
+			r.Points[why] = missing
+			whole = missing == len(samples)
 			r.RefusedFor = fmt.Sprintf("%d: %s", resp.Status, resp.Body)
 		}
 	}
 	if n := e.Unsupported(); n > 0 {
 		r.Refused[Unsupported] += n
+		r.Points[Unsupported] += n
 		if r.RefusedFor == "" {
 			r.RefusedFor = "remote write 1.0 has no histograms with custom buckets"
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if whole {
+		for why := range r.Points {
+			r.Points[why] = b.losePointsLocked(samples)
+		}
+	}
 	b.result.add(r)
 	b.marks = append(b.marks, request{hash, delivered})
+}
+
+// losePointsLocked returns how many data points samples are of that had lost none so far. A histogram's are in several requests.
+func (b *batch) losePointsLocked(samples []int32) (n int) {
+	for _, i := range samples {
+		p := b.samples[i].Point
+		if _, known := b.lost[p]; p == 0 || known {
+			continue
+		}
+		if b.lost == nil {
+			b.lost = map[int32]struct{}{}
+		}
+		b.lost[p] = struct{}{}
+		n++
+	}
+	return n
 }
 
 // marked is the mark that an earlier attempt has left on the request.

@@ -25,6 +25,7 @@ type Sample struct {
 	Hash   uint64 // of Labels: chooses the shard
 	Stream uint64 // of the OTLP stream that it comes from, without its values; 0: not known, or several
 	Record int32  // number of the journal's record that it comes from, within the batch
+	Point  int32  // number of the data point that it comes from, within the batch, from 1; 0: none
 	Start  int64  // milliseconds since 1970, 0: unknown
 	Time   int64  // milliseconds since 1970
 	Value  float64

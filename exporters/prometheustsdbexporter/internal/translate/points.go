@@ -217,7 +217,8 @@ func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Tim
 	if p.unnamed > 0 {
 		c.refused[BadAttribute]++
 	}
-	s := sample.Sample{Time: milliseconds(at), Family: f, Record: c.record}
+	c.points++
+	s := sample.Sample{Time: milliseconds(at), Family: f, Record: c.record, Point: c.points}
 	if start <= at { // one that begins after its point is nonsense
 		s.Start = milliseconds(start)
 	}

@@ -40,6 +40,7 @@ type converter struct {
 	// Of the batch.
 	limit   pcommon.Timestamp // later points are refused
 	samples []sample.Sample
+	points  int32 // that have samples, so far
 	refused [NumReasons]int
 	infos   map[info]struct{} // what target_info has
 	tenant  []labels.Label    // the label with its name, if there is one
@@ -88,7 +89,7 @@ func newConverter(t *Translator) *converter {
 
 // forgetBatch drops what belongs to the batch.
 func (c *converter) forgetBatch() {
-	c.samples, c.refused, c.tenant = nil, [NumReasons]int{}, nil
+	c.samples, c.points, c.refused, c.tenant = nil, 0, [NumReasons]int{}, nil
 	c.resource, c.scope = nil, constants{}
 	c.plans = [numExtras][]*plan{}
 	clear(c.infos)

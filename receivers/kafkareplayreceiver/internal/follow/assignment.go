@@ -43,6 +43,8 @@ type assignment struct {
 	committed int64 // guarded by f.mu
 
 	gaveUp []delivery.Bounds // the worker's; gaps that no checkpoint holds yet
+
+	book atomic.Pointer[[]byte] // of the ledger, as the last checkpoint has it; nil before there is one
 }
 
 // begin starts to deliver partition p. f.mu is held.
@@ -112,7 +114,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 		Limits: worker.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
 			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }},
 		Interval: f.cfg.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
-		DedupWindow: f.cfg.DedupWindow, DedupMax: f.cfg.DedupMaxRecords, Reader: []kgo.Opt{kgo.WithHooks(fetchTimer{f})},
+		Ledger: f.keepsBook(a), DedupWindow: f.cfg.DedupWindow, DedupMax: f.cfg.DedupMaxRecords, Reader: []kgo.Opt{kgo.WithHooks(fetchTimer{f})},
 	})
 	if err != nil {
 		return err
@@ -137,14 +139,20 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	out := delivery.Record{Offset: k.Offset, Time: k.Timestamp}
 	it := &pipeline.Item{Kafka: k}
 	out.Payload = it
-	if it.Record, it.Err = journal.FromKafka(k); it.Err != nil {
-		return out
-	}
+	it.Record, it.Err = journal.FromKafka(k)
+	it.Content = content(k, &it.Record)
 	var fine bool
-	if it.Request, fine, it.Err = a.f.head.Decode(k.Value); it.Err == nil && fine {
+	if it.Err == nil {
+		it.Request, fine, it.Err = a.f.head.Decode(k.Value)
+	}
+	if it.Err == nil && fine {
 		out.ID = delivery.RecordID(it.Record.ID())
 		it.Deduplicated = a.f.cfg.DedupWindow > 0
 	}
+	if it.Err == nil && a.f.books != nil {
+		found(&it.Content, &it.Record, it.Request)
+	}
+	out.Content = it.Content
 	return out
 }
 
@@ -158,7 +166,6 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	defer a.f.inFlight.Add(-int64(len(records)))
 	a.countAgain(ctx, records)
 	of := delivery.Of(ctx)
-	of.Outcome = &delivery.Outcome{}
 	ctx, done := a.sends.begin(ctx, records[0].Offset, records[0].Time)
 	defer done()
 	var batches []*pipeline.Batch
@@ -172,6 +179,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			if err := a.letter(ctx, it.Kafka, "decode", it.Err); err != nil {
 				return err
 			}
+			of.Account.Drop(it.Content, "decode")
 			continue
 		}
 		batches = it.Into(batches, of.Session.Stateful())
@@ -180,6 +188,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 		if a.f.cfg.Range.Recorded {
 			of.Part = &delivery.Part{Bounds: b, Index: i}
 		}
+		of.Outcome = of.Account.Batch(batch.Contents())
 		if err := batch.Send(of.In(ctx), a.f.head); err != nil {
 			if errors.Is(context.Cause(ctx), errGaveUp) {
 				return errGaveUp

@@ -73,6 +73,8 @@ type follower struct {
 	asked    time.Time             // guarded by mu; when ends was asked for
 	inFlight atomic.Int64          // records
 	gaps     gaps
+
+	books func() // takes the follower out of the ledger; nil: there is none. Set by Start
 }
 
 // Settings of a follower. All are required.
@@ -121,6 +123,7 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 	f.quitting.Lock()
 	defer f.quitting.Unlock()
 	f.roster.add(f, host)
+	f.openBooks(host)
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.wg.Go(func() {
 		if f.connect(ctx) {
@@ -324,6 +327,7 @@ func (f *follower) maxInFlight() int {
 func (f *follower) Shutdown(context.Context) error {
 	f.roster.remove(f)
 	f.quit()
+	f.closeBooks()
 	if f.asking != nil {
 		f.asking.Close()
 	}

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/ledger"
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
@@ -19,6 +20,8 @@ type Item struct {
 	Record  journal.Record
 	Kafka   *kgo.Record
 	Request any
+	// Content is what the ledger has to know of the record.
+	Content ledger.Content
 	Err     error // it can't be decoded
 	// Deduplicated: it is left out if it repeats another record.
 	Deduplicated bool
@@ -29,6 +32,7 @@ type Batch struct {
 	of           *journal.Record
 	requests     []any
 	deduplicated []bool // of each request
+	contents     []ledger.Content
 }
 
 // Into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
@@ -38,14 +42,18 @@ func (it *Item) Into(all []*Batch, inOrder bool) []*Batch {
 		of := all[i].of
 		if of.Tenant == it.Record.Tenant && maps.EqualFunc(of.Metadata, it.Record.Metadata, slices.Equal) {
 			all[i].requests, all[i].deduplicated = append(all[i].requests, it.Request), append(all[i].deduplicated, it.Deduplicated)
+			all[i].contents = append(all[i].contents, it.Content)
 			return all
 		}
 		if inOrder {
 			break
 		}
 	}
-	return append(all, &Batch{of: &it.Record, requests: []any{it.Request}, deduplicated: []bool{it.Deduplicated}})
+	return append(all, &Batch{of: &it.Record, requests: []any{it.Request}, deduplicated: []bool{it.Deduplicated}, contents: []ledger.Content{it.Content}})
 }
+
+// Contents are what the records of the batch hold, in order.
+func (b *Batch) Contents() []ledger.Content { return b.contents }
 
 // Send passes the batch on. It is used up.
 func (b *Batch) Send(ctx context.Context, to Head) error {

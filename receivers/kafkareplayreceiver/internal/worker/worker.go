@@ -72,6 +72,7 @@ type Settings struct {
 	Observer     delivery.Observer
 	Attempts     func(exporter string, err error)
 	Aside        delivery.Aside
+	Ledger       func(book []byte)
 	Interval     time.Duration
 	RecordRanges bool
 	InFlight     int
@@ -106,7 +107,7 @@ func New(set Settings) (*Worker, error) {
 	}
 	settings := delivery.WorkerSettings{
 		Label: label, Source: set.Source, SpreadBy: set.SpreadBy, Attempts: set.Attempts, Aside: set.Aside, Log: log, Store: w.store, Clock: clock, Observer: set.Observer,
-		Deliver: set.Deliver, Permanent: set.Permanent, Bury: set.Bury, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
+		Ledger: set.Ledger, Deliver: set.Deliver, Permanent: set.Permanent, Bury: set.Bury, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
 		DedupWindow: set.DedupWindow, DedupMax: set.DedupMax, Nonce: rand.Uint64(),
 	}
 	if b := set.Bounds; b != nil {

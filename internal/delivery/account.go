@@ -1,0 +1,222 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/ledger"
+)
+
+// LedgerID is the id of the ledger's book among the states of a checkpoint.
+const LedgerID = "ledger"
+
+// Reasons of what the worker itself leaves out.
+const (
+	dropDuplicate  = "duplicate"   // another record had the same bytes, within the window of de-duplication
+	dropDeadLetter = "dead_letter" // the pipeline refuses the record for good
+)
+
+// Account is what became of the records of one range, batch by batch. It belongs to whoever delivers the range, and counts only if that
+// succeeds. Its methods are for one goroutine.
+type Account struct {
+	batches []accounted
+}
+
+type accounted struct {
+	contents []ledger.Content
+	outcome  *Outcome    // nil: all was dropped
+	dropped  ledger.Drop // where outcome is nil
+}
+
+// Batch returns the Outcome of a batch of one tenant that holds contents. A nil Account returns one that nobody reads.
+func (a *Account) Batch(contents []ledger.Content) *Outcome {
+	o := &Outcome{}
+	if a != nil {
+		a.batches = append(a.batches, accounted{contents: contents, outcome: o})
+	}
+	return o
+}
+
+// Drop notes that a record went down no pipeline, and why.
+func (a *Account) Drop(c ledger.Content, reason string) {
+	if a != nil {
+		a.batches = append(a.batches, accounted{contents: []ledger.Content{c}, dropped: ledger.Drop{Reason: reason, Items: itemsOf(c)}})
+	}
+}
+
+// itemsOf returns what was found in a record, or what its writer says if it can't be read.
+func itemsOf(c ledger.Content) (n int64) {
+	if c.Events == nil {
+		return c.Items
+	}
+	for _, e := range c.Events {
+		n += e.Items
+	}
+	return n
+}
+
+// books is a session's book of the ledger. It is saved with the states of the components, so that a crash takes back counts and
+// deliveries alike. Ranges are counted when they land, in the order of the log. A nil books does nothing.
+type books struct {
+	session *Session
+	book    *ledger.Book
+	// sinkCounts: a sink of the pipeline says itself what it takes.
+	sinkCounts bool
+	encoded    []byte // as the last Snapshot wrote it
+	publish    func([]byte)
+}
+
+var _ Stateful = (*books)(nil)
+
+// openBooks joins the session before any component does, so that the book is there whatever they are. Where the checkpoint's book ends
+// elsewhere than the checkpoint (a release without a ledger has delivered meanwhile, or the log was cut) a new one begins.
+func (w *Worker) openBooks() (*books, error) {
+	if w.set.Ledger == nil {
+		w.session.Forget(LedgerID)
+		return nil, nil
+	}
+	b, err := Join(w.session, LedgerID, func() *books {
+		return &books{session: w.session, book: ledger.NewBook(w.next), publish: w.set.Ledger}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b.book.Next != w.next {
+		b.book = ledger.NewBook(w.next)
+	}
+	b.encoded = b.book.Append(nil)
+	b.saved()
+	return b, nil
+}
+
+// in returns a context whose deliveries report into a.
+func (b *books) in(ctx context.Context, a *Account) context.Context {
+	if b == nil {
+		return ctx
+	}
+	of := Of(ctx)
+	of.Account = a
+	return of.In(ctx)
+}
+
+// joined takes what the components said to the empty batch by which they joined.
+func (b *books) joined(o *Outcome) {
+	if b != nil {
+		b.sinkCounts = o.counts()
+	}
+}
+
+// land counts a range that was delivered.
+func (b *books) land(f *flight) {
+	if b == nil {
+		return
+	}
+	for _, r := range f.poisoned {
+		b.drop(r, dropDeadLetter)
+	}
+	for _, r := range f.again {
+		b.drop(r, dropDuplicate)
+	}
+	for _, a := range f.account.batches {
+		fates := ledger.Fates{Dropped: []ledger.Drop{a.dropped}}
+		if a.outcome != nil {
+			items := int64(0)
+			for _, c := range a.contents {
+				items += itemsOf(c)
+			}
+			b.sinkCounts = b.sinkCounts || a.outcome.counts()
+			fates = a.outcome.fates(items, !b.sinkCounts)
+		}
+		b.book.Batch(f.First, f.Next, a.contents, fates)
+	}
+}
+
+func (b *books) drop(r Record, reason string) {
+	b.book.Batch(r.Offset, r.Offset+1, []ledger.Content{r.Content}, ledger.Fates{Dropped: []ledger.Drop{{Reason: reason, Items: itemsOf(r.Content)}}})
+}
+
+// lose counts records that the journal gave up before they were read.
+func (b *books) lose(gone Bounds) {
+	if b != nil {
+		b.book.Lost += gone.Next - gone.First
+	}
+}
+
+// created counts what a flush has sent.
+func (b *books) created(o *Outcome) {
+	if b != nil {
+		b.book.Create(ledger.HourOf(b.session.Now()), o.fates(0, false))
+	}
+}
+
+// upTo says that the checkpoint that is about to be written resumes at next.
+func (b *books) upTo(next int64) {
+	if b != nil {
+		b.book.Next = next
+	}
+}
+
+// saved publishes the book that the checkpoint has.
+func (b *books) saved() {
+	if b != nil {
+		b.publish(b.encoded)
+	}
+}
+
+// Restore implements Stateful. A book that can't be read is no reason to stop deliveries: a new one begins.
+func (b *books) Restore(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if book, err := ledger.Read(data); err == nil {
+		b.book = book
+	}
+	return nil
+}
+
+// Snapshot implements Stateful.
+func (b *books) Snapshot(w io.Writer) error {
+	b.encoded = b.book.Append(make([]byte, 0, len(b.encoded)+256))
+	_, err := w.Write(b.encoded)
+	return err
+}
+
+// Advance implements Stateful: nothing is held back.
+func (b *books) Advance(_ time.Time, _ bool, low time.Time) (bool, time.Time) { return false, low }
+
+// Flush implements Stateful: there is no outbox.
+func (b *books) Flush(context.Context) error { return nil }
+
+// Adopt implements Stateful: there are no rules.
+func (b *books) Adopt() {}
+
+// stateless: see Rules.
+func (b *books) stateless() {}
+
+// ReadBook returns the book in the last checkpoint among the records of a state topic's partition, in order; nil if there is none.
+func ReadBook(records func(each func(StateRecord) error) error) (*ledger.Book, error) {
+	found := newRestorer()
+	if err := records(found.add); err != nil {
+		return nil, err
+	}
+	last := found.last.Checkpoint
+	if last == nil {
+		return nil, nil
+	}
+	_, states, err := decode(last.State)
+	if err != nil {
+		return nil, err
+	}
+	data, ok := states[LedgerID]
+	if !ok {
+		return nil, nil
+	}
+	book, err := ledger.Read(data)
+	if err != nil {
+		return nil, fmt.Errorf("book of the checkpoint: %w", err)
+	}
+	return book, nil
+}

@@ -1,0 +1,278 @@
+package ledger
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// What a book keeps at most, for each view.
+const (
+	// MaxHours is how many hours are kept apart; older ones are added up under Earlier.
+	MaxHours = 48
+	// MaxTenants is how many tenants of an hour are kept apart; further ones are added up under OtherTenants.
+	MaxTenants = 64
+	// maxReasons bounds the reasons of a cell; further ones are added up.
+	maxReasons = 32
+	// maxExceptions bounds the batches that are remembered one by one because not all of their items were stored.
+	maxExceptions = 64
+	// maxAhead is how far an item's own time may lie behind the hour in which it was received before it counts under Later.
+	maxAhead = 1
+
+	otherReasons = "other"
+	// OtherTenants is no tenant's name: it has a slash.
+	OtherTenants = "(other/tenants)"
+)
+
+// View says by which hour a book is read.
+type View uint8
+
+// The views.
+const (
+	// ByReceipt: the hour in which the journal took the record.
+	ByReceipt View = iota
+	// ByEvent: the hour of the item's own time.
+	ByEvent
+	views
+)
+
+// Key is where a cell stands in a view.
+type Key struct {
+	Tenant string
+	Hour   Hour
+}
+
+// Exception is a range of the journal not all of whose items were stored.
+type Exception struct {
+	First, Next int64
+	Tenant      string
+	Fates
+}
+
+// Book holds the counts of one sink for one partition. It takes at most MaxHours times MaxTenants cells for each view, some 100 bytes
+// each, and usually a few dozen. It is not safe for concurrent use.
+type Book struct {
+	// First and Next: records between these offsets are counted, but for Lost. Records below First were delivered before there was a
+	// ledger.
+	First, Next int64
+	// Lost is how many records the journal gave up before the sink could read them. Nobody knows how many items they had.
+	Lost int64
+
+	views   [views]map[Key]*Cell
+	created map[Hour]*Cell
+	// exceptions are the latest, oldest first; excepted is the offset behind the last one that was forgotten.
+	exceptions []Exception
+	excepted   int64
+}
+
+// NewBook returns an empty book of a sink that begins at offset next.
+func NewBook(next int64) *Book {
+	b := &Book{First: next, Next: next, created: map[Hour]*Cell{}, excepted: next}
+	for v := range b.views {
+		b.views[v] = map[Key]*Cell{}
+	}
+	return b
+}
+
+// Batch adds a batch of one tenant: records between first and next, what they hold, and what became of it. Where records of several hours
+// went in one batch and not all of its items had the same fate, which hour gets which fate is a guess: what was dropped is charged to the
+// oldest items, then what was folded. The sums are exact.
+func (b *Book) Batch(first, next int64, contents []Content, f Fates) {
+	if len(contents) == 0 {
+		return
+	}
+	tenant := contents[0].Tenant
+	shares := sharesOf(contents)
+	for _, d := range f.Dropped {
+		if d.Items > 0 {
+			spread(shares, d.Items, func(s *share, n int64) { s.drop(d.Reason, n) })
+		}
+	}
+	spread(shares, f.Folded, func(s *share, n int64) { s.Folded += n })
+	spread(shares, f.Stored, func(s *share, n int64) { s.Stored += n })
+	for i := range shares {
+		s := &shares[i]
+		b.cell(ByReceipt, tenant, s.receipt).Add(&s.Cell)
+		b.cell(ByEvent, tenant, s.event).Add(&s.Cell)
+	}
+	if f.Folded > 0 || len(f.Dropped) > 0 {
+		b.except(Exception{First: first, Next: next, Tenant: tenant, Fates: f})
+	}
+}
+
+// Create counts what a sink was sent that nobody received: rollups and overflow streams, in the hour of the journal's time.
+func (b *Book) Create(h Hour, f Fates) {
+	if f.Stored == 0 && len(f.Dropped) == 0 {
+		return
+	}
+	c := b.created[h]
+	if c == nil {
+		c = &Cell{}
+		b.created[h] = c
+	}
+	c.Stored += f.Stored
+	for _, d := range f.Dropped {
+		c.drop(d.Reason, d.Items)
+	}
+	if len(b.created) > MaxHours {
+		oldest := slices.Min(slices.DeleteFunc(slices.Collect(maps.Keys(b.created)), func(h Hour) bool { return h == Earlier }))
+		moved := b.created[oldest]
+		delete(b.created, oldest)
+		if b.created[Earlier] == nil {
+			b.created[Earlier] = &Cell{}
+		}
+		b.created[Earlier].Add(moved)
+	}
+}
+
+// share is the part of a batch that has one hour of receipt and one of event.
+type share struct {
+	receipt, event Hour
+	left           int64 // items that have no fate yet
+	Cell
+}
+
+// sharesOf divides what records hold, oldest event first. Where a record's writer counted more items than were found in it, the rest has
+// the hour of receipt.
+func sharesOf(contents []Content) []share {
+	var all []share
+	add := func(receipt, event Hour, items, received int64) {
+		for i := range all {
+			if s := &all[i]; s.receipt == receipt && s.event == event {
+				s.left += items
+				s.Received += received
+				return
+			}
+		}
+		all = append(all, share{receipt: receipt, event: event, left: items, Cell: Cell{Received: received}})
+	}
+	for _, c := range contents {
+		rest := c.Items
+		for _, e := range c.Events {
+			add(c.Hour, clamp(e.Hour, c.Hour), e.Items, min(e.Items, max(rest, 0)))
+			rest -= e.Items
+		}
+		if rest > 0 {
+			add(c.Hour, c.Hour, 0, rest)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b share) int { return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.receipt, b.receipt)) })
+	return all
+}
+
+func clamp(event, receipt Hour) Hour {
+	if event > receipt+maxAhead {
+		return Later
+	}
+	return event
+}
+
+// spread gives n items a fate: to shares that have some left, in order, and what remains to the last.
+func spread(shares []share, n int64, give func(s *share, n int64)) {
+	for i := range shares {
+		part := min(n, shares[i].left)
+		if i == len(shares)-1 {
+			part = n
+		}
+		if part != 0 {
+			give(&shares[i], part)
+			shares[i].left -= part
+			n -= part
+		}
+	}
+}
+
+// cell returns the cell of a tenant and an hour, and makes room for it.
+func (b *Book) cell(v View, tenant string, h Hour) *Cell {
+	all := b.views[v]
+	k := Key{tenant, h}
+	if c, ok := all[k]; ok {
+		return c
+	}
+	hours, tenants := map[Hour]struct{}{}, 0
+	for have := range all {
+		if have.Hour == h {
+			tenants++
+		}
+		if have.Hour != Earlier && have.Hour != Later {
+			hours[have.Hour] = struct{}{}
+		}
+	}
+	if _, known := hours[h]; !known && h != Earlier && h != Later && len(hours) >= MaxHours {
+		oldest := slices.Min(slices.Collect(maps.Keys(hours)))
+		if h <= oldest {
+			return b.cell(v, tenant, Earlier)
+		}
+		b.retire(v, oldest)
+	}
+	if tenants >= MaxTenants && tenant != OtherTenants {
+		return b.cell(v, OtherTenants, h)
+	}
+	c := &Cell{}
+	all[k] = c
+	return c
+}
+
+// retire adds an hour to Earlier.
+func (b *Book) retire(v View, h Hour) {
+	for k, c := range b.views[v] {
+		if k.Hour == h {
+			delete(b.views[v], k)
+			b.cell(v, k.Tenant, Earlier).Add(c)
+		}
+	}
+}
+
+func (b *Book) except(e Exception) {
+	b.exceptions = append(b.exceptions, e)
+	if extra := len(b.exceptions) - maxExceptions; extra > 0 {
+		b.excepted = max(b.excepted, b.exceptions[extra-1].Next)
+		b.exceptions = slices.Delete(b.exceptions, 0, extra)
+	}
+}
+
+// Exceptions returns the batches with the record at offset that were not stored whole. known is false where the book has
+// forgotten those that it may have been in.
+func (b *Book) Exceptions(offset int64) (all []Exception, known bool) {
+	for _, e := range b.exceptions {
+		if e.First <= offset && offset < e.Next {
+			all = append(all, e)
+		}
+	}
+	return all, offset >= b.excepted
+}
+
+// Cells returns all cells of a view, by hour and tenant.
+func (b *Book) Cells(v View) iter.Seq2[Key, *Cell] {
+	return func(yield func(Key, *Cell) bool) {
+		for _, k := range slices.SortedFunc(maps.Keys(b.views[v]), compareKeys) {
+			if !yield(k, b.views[v][k]) {
+				return
+			}
+		}
+	}
+}
+
+func compareKeys(a, b Key) int {
+	return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Tenant, b.Tenant))
+}
+
+// Created returns what the sink was sent that nobody received, by hour.
+func (b *Book) Created() iter.Seq2[Hour, *Cell] {
+	return func(yield func(Hour, *Cell) bool) {
+		for _, h := range slices.Sorted(maps.Keys(b.created)) {
+			if !yield(h, b.created[h]) {
+				return
+			}
+		}
+	}
+}
+
+// Total returns the sum of all cells.
+func (b *Book) Total() (c Cell) {
+	for _, one := range b.views[ByReceipt] {
+		c.Add(one)
+	}
+	return c
+}
