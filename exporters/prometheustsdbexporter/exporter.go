@@ -155,10 +155,11 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 	e.refuseSamples(ctx, string(remotewrite.Duplicate), dropped)
 	e.lose(ctx, string(remotewrite.Duplicate), repeated)
 	for r, n := range b.Refused {
-		if why := translate.Reason(r); why == translate.BadAttribute { // The point goes without the attribute.
-			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(why.String()))
-		} else {
+		switch why := translate.Reason(r); {
+		case why != translate.BadAttribute:
 			e.refuse(ctx, why.String(), n)
+		case n > 0: // The point goes without the attribute.
+			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(why.String()))
 		}
 	}
 	e.take(ctx, md.DataPointCount())

@@ -16,6 +16,9 @@ import (
 
 var errNilHandler = errors.New("handler must not be nil")
 
+// apiPrefix is what the ids of APIs begin with.
+const apiPrefix = "v1/"
+
 // mount is one registered page or API.
 type mount struct {
 	id      string
@@ -96,6 +99,9 @@ func (m *mounts) find(path string) (*mount, bool) {
 func (m *mount) serve(w http.ResponseWriter, r *http.Request, allowed func(http.ResponseWriter, *http.Request, adminapi.Need) bool) {
 	prefix := url.URL{Path: "/" + m.id}
 	rest := strings.TrimPrefix(r.URL.Path, prefix.Path)
+	if rest == "" && strings.HasPrefix(m.id, apiPrefix) {
+		rest = "/" // Programs follow no redirects, and have no relative links.
+	}
 	if rest == "" {
 		// Without the slash relative links of the page would miss the prefix.
 		target := url.URL{Path: prefix.Path + "/", RawQuery: r.URL.RawQuery}

@@ -96,6 +96,7 @@ func (b *Book) Batch(first, next int64, contents []Content, f Fates) {
 		b.cell(ByReceipt, tenant, s.receipt).Add(&s.Cell)
 		b.cell(ByEvent, tenant, s.event).Add(&s.Cell)
 	}
+	f.Dropped = slices.DeleteFunc(slices.Clone(f.Dropped), func(d Drop) bool { return d.Items == 0 })
 	if f.Folded > 0 || len(f.Dropped) > 0 {
 		b.except(Exception{First: first, Next: next, Tenant: tenant, Fates: f})
 	}

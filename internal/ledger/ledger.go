@@ -113,3 +113,14 @@ func (c *Cell) drop(reason string, n int64) {
 	}
 	c.Dropped[reason] += n
 }
+
+// Each calls each for every cell that the record belongs to in a view, as [Book.Batch] does.
+func (c Content) Each(v View, each func(k Key, items int64)) {
+	for _, s := range sharesOf([]Content{c}) {
+		h := s.receipt
+		if v == ByEvent {
+			h = s.event
+		}
+		each(Key{c.Tenant, h}, s.Received)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/internal/outage"
+	"github.com/penstockhq/penstock/internal/receipt"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor/internal/metadata"
 )
@@ -233,6 +235,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	}
 	a.health.worked()
 	written := len(records) - len(failed)
+	note(ctx, a.signal, toWrite, failed)
 	for i := range tooLong {
 		bytes += int64(len(tooLong[i].Value))
 		failed = append(failed, tooLong[i].Kafka(t.topic))
@@ -256,6 +259,18 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	a.telemetry.ProcessorKafkaReplayAppendedItems.Add(ctx, int64(r.items-deadItems), a.labels)
 	a.telemetry.ProcessorKafkaReplayAppendedBytes.Add(ctx, bytes, a.labels)
 	return a.countRefused(ctx, r)
+}
+
+// note tells a client that wants a receipt where its records are.
+func note(ctx context.Context, signal journal.Signal, records, failed []*kgo.Record) {
+	if !receipt.Wanted(ctx) {
+		return
+	}
+	for _, r := range records {
+		if !slices.Contains(failed, r) {
+			receipt.Written(ctx, string(signal), r.Partition, r.Offset)
+		}
+	}
 }
 
 // bury keeps records, which have so many items, in the dead letter: they are too large for the journal.

@@ -74,6 +74,7 @@ var profiles = map[string][]fragment{
 		{name: "keys_ingest", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "journal", fill: journalBrokers},
+		{name: "ledger"},
 		{name: "journal_embedded", when: surroundings.embedsKafka},
 		{name: "sink_tsdb", fill: tsdbBounds},
 		{name: "keys_tsdb", when: set("PENSTOCK_KEYS_FILE")},
@@ -114,6 +115,7 @@ var profiles = map[string][]fragment{
 		{name: "keys", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "keys_ingest", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
+		{name: "ledger", when: surroundings.journaled},
 		{name: "queue_storage", when: func(s surroundings) bool { return !s.journaled() }},
 		{name: "state_storage", when: func(s surroundings) bool { return !s.journaled() && s.isSet("PENSTOCK_REMOTE_WRITE_URL") }},
 	}, sinks, replays, []fragment{

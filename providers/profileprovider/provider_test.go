@@ -30,6 +30,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/journalkeyextension"
+	"github.com/penstockhq/penstock/extensions/ledgerextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/outagewatchextension"
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
@@ -117,6 +118,7 @@ var factories = map[string]map[string]component.Factory{
 		"embedded_tsdb":           embeddedtsdbextension.NewFactory(),
 		"cross_origin_protection": crossoriginprotectionextension.NewFactory(),
 		"journal_key":             journalkeyextension.NewFactory(),
+		"ledger":                  ledgerextension.NewFactory(),
 		"nesting_limit":           nestinglimitextension.NewFactory(),
 		"outage_watch":            outagewatchextension.NewFactory(),
 		"dead_letter":             deadletterextension.NewFactory(),

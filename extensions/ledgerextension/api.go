@@ -1,0 +1,94 @@
+package ledgerextension
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/ledger"
+)
+
+// serveRows answers GET /v1/ledger.
+func (l *ledgerExtension) serveRows(w http.ResponseWriter, r *http.Request) {
+	if !reads(w, r) {
+		return
+	}
+	q, err := parse(r)
+	if err != nil {
+		answerJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), l.cfg.Timeout)
+	defer cancel()
+	if len(l.all()) == 0 {
+		answerJSON(w, http.StatusNotFound, map[string]string{"error": noJournal})
+		return
+	}
+	answerJSON(w, http.StatusOK, l.rows(ctx, q))
+}
+
+// noJournal says what can't be known.
+const noJournal = "no follower of a journal runs here: without a journal nobody can say what was received and not stored. The internal metrics of receivers, queues and exporters have their own counts"
+
+func reads(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "this is read only", http.StatusMethodNotAllowed)
+	return false
+}
+
+// parse reads the parameters of a request.
+func parse(r *http.Request) (q query, err error) {
+	values := r.URL.Query()
+	for name, all := range values {
+		if len(all) > 1 {
+			return q, fmt.Errorf("%s: stands there more than once", name)
+		}
+		switch text := all[0]; name {
+		case "signal":
+			if q.signal = text; text != "metrics" && text != "logs" && text != "traces" {
+				return q, fmt.Errorf("signal: must be metrics, logs or traces")
+			}
+		case "tenant":
+			q.tenant = text
+		case "from":
+			q.from, err = hour(text)
+		case "to":
+			q.to, err = hour(text)
+		case "by":
+			if text == "event" {
+				q.view = ledger.ByEvent
+			} else if text != "receipt" {
+				err = fmt.Errorf("must be receipt or event")
+			}
+		default:
+			err = fmt.Errorf("is not known; there are signal, tenant, from, to and by")
+		}
+		if err != nil {
+			return q, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return q, nil
+}
+
+// hour reads a whole hour.
+func hour(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil || !t.Equal(t.Truncate(time.Hour)) {
+		return t, fmt.Errorf("must be a whole hour such as 2026-11-30T05:00:00Z: the ledger counts by hours")
+	}
+	return t.UTC(), nil
+}
+
+func answerJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v) // the client has gone: nobody to tell
+}
