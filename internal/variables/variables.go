@@ -50,6 +50,7 @@ var All = []Variable{
 	{"PENSTOCK_CORS_ORIGINS", Origins, "https://app.example.com"},
 	{"PENSTOCK_DATA_DIR", Text, ""},
 	{"PENSTOCK_ENVIRONMENT", Text, ""},
+	{"PENSTOCK_GATEWAY_CA", Text, ""},
 	{"PENSTOCK_GATEWAY_ENDPOINT", GRPC, "penstock-gateway:4317"},
 	{"PENSTOCK_GATEWAY_KEY", Text, ""},
 	{"PENSTOCK_HEALTH_ENDPOINT", Listen, "127.0.0.1:13133"},
@@ -77,6 +78,9 @@ var All = []Variable{
 	{"PENSTOCK_SYSLOG_TLS_CLIENT_CA", Text, ""},
 	{"PENSTOCK_SYSLOG_TLS_KEY", Text, ""},
 	{"PENSTOCK_TELEMETRY_PORT", Port, "8888"},
+	{"PENSTOCK_TLS_CERT", Text, ""},
+	{"PENSTOCK_TLS_CLIENT_CA", Text, ""},
+	{"PENSTOCK_TLS_KEY", Text, ""},
 	{"PENSTOCK_TSDB_ENDPOINT", Listen, "127.0.0.1:9090"},
 }
 

@@ -63,7 +63,7 @@ var replays = []fragment{
 // profiles maps names to fragments, in the order in which processors stand in a pipeline.
 var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
-		{name: "common", fill: ownIdentity},
+		{name: "common", fill: basics},
 		{name: "memory_server"},
 		{name: "scrub"},
 		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},
@@ -84,7 +84,7 @@ var profiles = map[string][]fragment{
 		{name: "jobs_tsdb", fill: jobsOfTSDB},
 	}, sinks, replays),
 	"agent": {
-		{name: "common", fill: ownIdentity},
+		{name: "common", fill: basics},
 		{name: "queue_storage"},
 		{name: "memory_agent"},
 		{name: "scrub"},
@@ -94,8 +94,8 @@ var profiles = map[string][]fragment{
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "intake_statsd", fill: serviceOf("statsd_server")},
 		{name: "intake_scrape", when: set("PENSTOCK_SCRAPE_CONFIG")},
-		{name: "sink_gateway"},
-		{name: "sink_gateway_files", when: readsFiles},
+		{name: "sink_gateway", fill: gatewayCertificates},
+		{name: "sink_gateway_files", when: readsFiles, fill: gatewayCertificates},
 		{name: "keys_gateway", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "gateway_key", when: set("PENSTOCK_GATEWAY_KEY")},
 		{name: "gateway_key_files", when: func(s surroundings) bool { return readsFiles(s) && s.isSet("PENSTOCK_GATEWAY_KEY") }},
@@ -104,7 +104,7 @@ var profiles = map[string][]fragment{
 		{name: "intake_syslog", when: set("PENSTOCK_SYSLOG_ENDPOINT"), fill: syslog},
 	},
 	"gateway": slices.Concat([]fragment{
-		{name: "common", fill: ownIdentity},
+		{name: "common", fill: basics},
 		{name: "memory_server"},
 		{name: "scrub"},
 		{name: "scrub_instances", when: func(s surroundings) bool { return !s.sharesJournal() }},
@@ -208,6 +208,13 @@ func jobsOfTSDB(s surroundings) map[string]any {
 		target["tenant_label"] = "tenant_id"
 	}
 	merge(conf, map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{"jobs": map[string]any{"targets": []any{target}}}}})
+	return conf
+}
+
+// basics is what the machine and the environment say of what every profile has.
+func basics(s surroundings) map[string]any {
+	conf := ownIdentity(s)
+	merge(conf, certificates(s))
 	return conf
 }
 

@@ -55,6 +55,9 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 	}
 	umask.Close() // configuration can't set it either
 	around := p.surroundings(name)
+	if err := checkCertificates(around); err != nil {
+		return nil, fmt.Errorf("profile %s: %w", name, err)
+	}
 	limitHeap(around)
 	conf, err := compose(fragments, around)
 	if err != nil {

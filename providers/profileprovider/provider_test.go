@@ -476,6 +476,45 @@ func TestKeysCloseEveryListener(t *testing.T) {
 	}
 }
 
+// A certificate is for every listener that takes or shows data, and an agent trusts and shows itself by files.
+func TestCertificates(t *testing.T) {
+	listeners := map[string][]string{
+		"standalone": {"receivers::otlp::protocols::grpc", "receivers::otlp::protocols::http", "receivers::ingest", "extensions::admin", "extensions::embedded_tsdb"},
+		"gateway":    {"receivers::otlp::protocols::grpc", "receivers::otlp::protocols::http", "receivers::ingest", "extensions::admin"},
+		"agent":      {"receivers::otlp::protocols::grpc", "receivers::otlp::protocols::http", "extensions::admin"},
+	}
+	env := map[string]string{"PENSTOCK_TLS_CERT": "/c", "PENSTOCK_TLS_KEY": "/k", "PENSTOCK_TLS_CLIENT_CA": "/ca", "PENSTOCK_LOKI_URL": "http://x"}
+	for profile, all := range listeners {
+		open, closed := resolve(t, map[string]string{"PENSTOCK_LOKI_URL": "http://x"}, "profile:"+profile), resolve(t, env, "profile:"+profile)
+		assertWhole(t, closed)
+		for _, l := range all {
+			assert.False(t, open.IsSet(l+"::tls"), l)
+			for key, want := range map[string]any{"cert_file": "/c", "key_file": "/k", "client_ca_file": "/ca", "client_ca_file_reload": true, "min_version": "1.2", "reload_interval": "1s"} {
+				assert.Equal(t, want, closed.Get(l+"::tls::"+key), l)
+			}
+		}
+	}
+	env = map[string]string{"PENSTOCK_TLS_CERT": "/c", "PENSTOCK_TLS_KEY": "/k", "PENSTOCK_GATEWAY_CA": "/gw", "PENSTOCK_GATEWAY_ENDPOINT": "https://x:1", "PENSTOCK_LOG_FILES": "/x"}
+	for _, exporter := range []string{"gateway", "files"} {
+		tls := "exporters::otlp_grpc/" + exporter + "::tls"
+		conf := resolve(t, env, "profile:agent")
+		assert.Equal(t, map[string]any{"ca_file": "/gw", "insecure": false, "min_version": "1.2", "cert_file": "/c", "key_file": "/k", "reload_interval": "1s"}, conf.Get(tls))
+		plain := resolve(t, map[string]string{"PENSTOCK_TLS_CERT": "/c", "PENSTOCK_TLS_KEY": "/k", "PENSTOCK_LOG_FILES": "/x"}, "profile:agent")
+		assert.Equal(t, map[string]any{"insecure": true}, plain.Get(tls), "a bare host:port is plain text")
+	}
+	for want, env := range map[string]map[string]string{
+		"PENSTOCK_TLS_CERT: needs PENSTOCK_TLS_KEY":       {"PENSTOCK_TLS_CERT": "/c"},
+		"PENSTOCK_TLS_KEY: needs PENSTOCK_TLS_CERT":       {"PENSTOCK_TLS_KEY": "/k"},
+		"PENSTOCK_TLS_CLIENT_CA: needs PENSTOCK_TLS_CERT": {"PENSTOCK_TLS_CLIENT_CA": "/ca"},
+	} {
+		for _, name := range []string{"PENSTOCK_TLS_CERT", "PENSTOCK_TLS_KEY", "PENSTOCK_TLS_CLIENT_CA"} {
+			t.Setenv(name, env[name])
+		}
+		_, err := profileprovider.NewFactory().Create(confmap.ProviderSettings{}).Retrieve(t.Context(), "profile:gateway", nil)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 // The README's table of variables is complete and has no others.
 func TestReadmeNamesEveryVariable(t *testing.T) {
 	name := regexp.MustCompile(`PENSTOCK_[A-Z_]+`)
