@@ -3,6 +3,7 @@ module github.com/penstockhq/penstock
 go 1.26.0
 
 require (
+	github.com/DeRuina/timberjack v1.4.6
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/axiomhq/hyperloglog v0.3.0
 	github.com/bmatcuk/doublestar/v4 v4.10.0

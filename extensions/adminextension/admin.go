@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/extensions/adminextension/internal/auditlog"
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/adminextension/internal/token"
 	adminapi "github.com/penstockhq/penstock/internal/admin"
@@ -32,7 +33,8 @@ type admin struct {
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
 	instance  instance
-	token     token.Token // set by Start
+	token     token.Token   // set by Start
+	audit     *auditlog.Log // set by Start; nil: there is no file
 
 	mounts   mounts
 	declared declared
@@ -96,6 +98,9 @@ func (a *admin) Start(ctx context.Context, host component.Host) error {
 	if err := a.openToken(); err != nil {
 		return err
 	}
+	if err := a.openAudit(); err != nil {
+		return err
+	}
 	listener, err := a.cfg.ServerConfig.ToListener(ctx)
 	if err != nil {
 		return err
@@ -124,14 +129,14 @@ func (a *admin) Start(ctx context.Context, host component.Host) error {
 func (a *admin) Shutdown(ctx context.Context) error {
 	a.telemetry.Shutdown()
 	if a.server == nil {
-		return nil
+		return a.closeAudit()
 	}
 	err := a.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, a.server.Close())
 	}
 	a.served.Wait()
-	return err
+	return errors.Join(err, a.closeAudit())
 }
 
 // bodyPatience is how long the body of a request may take to arrive; a request without an end, a page that follows something, may take as long as it likes.
@@ -155,7 +160,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 			return
 		}
 		if found, ok := a.mounts.find(r.URL.Path); ok {
-			found.serve(w, a.markOwn(r), a.allowed)
+			found.serve(w, a.markOwn(r), a.door)
 			return
 		}
 		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)

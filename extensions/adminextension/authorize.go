@@ -55,6 +55,11 @@ func (a *admin) openToken() (err error) {
 // admin token, in the header Authorization or, where an authenticator takes that one, Penstock-Admin-Token. On this extension's own
 // listener an authenticator that knows no scopes is enough: there it admits administrators only.
 func (a *admin) Authorize(r *http.Request, scope string) (who string, err error) {
+	defer func() {
+		if err == nil {
+			adminapi.By(r.Context(), who)
+		}
+	}()
 	if c := access.Of(r.Context()); !c.Open {
 		if !c.May(scope) && !a.token.Allows(r.Header.Get(tokenHeader)) {
 			a.refused(r, "scope")

@@ -18,8 +18,32 @@ type Config struct {
 	// TokenFile holds the admin token, which a client must send to delete, decrypt or replace something. It is made at the first
 	// start. Default none: then such requests need auth.
 	TokenFile string `mapstructure:"token_file"`
+	// Audit is the log of who changed what, and of who saw personal data.
+	Audit AuditConfig `mapstructure:"audit"`
 	// AllowAnonymous lets the extension listen beyond loopback without auth: everybody who reaches it can use the pages. Default false.
 	AllowAnonymous bool `mapstructure:"allow_anonymous"`
+}
+
+// AuditConfig says where lines of the audit log go, and how many are kept.
+type AuditConfig struct {
+	// File is a file of JSON lines, made with mode 0600 in a directory of mode 0700. Default none: there is no audit log.
+	File string `mapstructure:"file"`
+	// MaxSize is how large the file becomes before it is renamed and another one begun, in MiB. Default 100.
+	MaxSize int `mapstructure:"max_size_mib"`
+	// MaxFiles is how many renamed files are kept; the oldest goes first. Default 10; 0: all.
+	MaxFiles int `mapstructure:"max_files"`
+}
+
+// Validate reports all problems of the section at once.
+func (c *AuditConfig) Validate() error {
+	var errs error
+	if c.MaxSize < 1 {
+		errs = errors.Join(errs, fmt.Errorf("max_size_mib: %d is not positive", c.MaxSize))
+	}
+	if c.MaxFiles < 0 {
+		errs = errors.Join(errs, fmt.Errorf("max_files: %d is negative", c.MaxFiles))
+	}
+	return errs
 }
 
 var _ component.Config = (*Config)(nil)

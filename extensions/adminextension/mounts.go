@@ -95,8 +95,8 @@ func (m *mounts) find(path string) (*mount, bool) {
 	return nil, false
 }
 
-// serve serves r with the prefix of the mount taken off its URL, if allowed lets it through.
-func (m *mount) serve(w http.ResponseWriter, r *http.Request, allowed func(http.ResponseWriter, *http.Request, adminapi.Need) bool) {
+// serve hands r, with the prefix of the mount taken off its URL, and what its route needs to the door before the handler.
+func (m *mount) serve(w http.ResponseWriter, r *http.Request, door func(w http.ResponseWriter, r *http.Request, path string, need adminapi.Need, h http.Handler)) {
 	prefix := url.URL{Path: "/" + m.id}
 	rest := strings.TrimPrefix(r.URL.Path, prefix.Path)
 	if rest == "" && strings.HasPrefix(m.id, apiPrefix) {
@@ -119,9 +119,7 @@ func (m *mount) serve(w http.ResponseWriter, r *http.Request, allowed func(http.
 	if raw, ok := strings.CutPrefix(r.URL.RawPath, prefix.EscapedPath()); ok {
 		stripped.URL.RawPath = raw
 	}
-	if allowed(w, stripped, m.needOf(stripped)) {
-		m.handler.ServeHTTP(w, stripped)
-	}
+	door(w, stripped, r.URL.Path, m.needOf(stripped), m.handler)
 }
 
 // checkID accepts what can stand in a URL path as it is written: the text of a component ID.

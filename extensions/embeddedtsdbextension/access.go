@@ -31,24 +31,40 @@ const bodyPatience = 30 * time.Second
 
 // guarded keeps web pages of other sites out, and lets through to the admin API only who has the admin token.
 func (e *tsdbExtension) guarded(host component.Host) http.Handler {
-	authorizer := admin.FindAuthorizer(host)
+	authorizer, auditor := admin.FindAuthorizer(host), admin.FindAuditor(host)
+	serve := http.HandlerFunc(e.serveQuietly)
+	administered := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e.administers(authorizer, w, r) {
+			serve(w, r)
+		}
+	})
 	open := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.cfg.AdminAPI && strings.HasPrefix(path.Clean(r.URL.Path)+"/", adminPrefix) && !e.administers(authorizer, w, r) {
-			return
+		clean := path.Clean(r.URL.Path)
+		switch {
+		case !e.cfg.AdminAPI || !strings.HasPrefix(clean+"/", adminPrefix):
+			serve(w, r)
+		case admin.Changes(r.Method):
+			admin.Audited(auditor, e.set.ID.String(), clean, administered, w, r)
+		default:
+			administered(w, r)
 		}
-		if r.Method != http.MethodPost && r.Method != http.MethodPut {
-			e.serve(w, r)
-			return
-		}
-		quiet := &quietWriter{ResponseWriter: w, write: path.Clean(r.URL.Path) == writePath}
-		e.serve(quiet, r)
-		if quiet.held != 0 && slowbody.Late(r) { // no mistake of the body: a sender gives up what is answered with 400
-			w.Header().Set("Retry-After", "1")
-			quiet.held = http.StatusServiceUnavailable
-		}
-		quiet.finish()
 	})
 	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { e.countRefused(r, string(reason)) })
+}
+
+// serveQuietly serves, and keeps what came in the body of a request out of the answer.
+func (e *tsdbExtension) serveQuietly(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		e.serve(w, r)
+		return
+	}
+	quiet := &quietWriter{ResponseWriter: w, write: path.Clean(r.URL.Path) == writePath}
+	e.serve(quiet, r)
+	if quiet.held != 0 && slowbody.Late(r) { // no mistake of the body: a sender gives up what is answered with 400
+		w.Header().Set("Retry-After", "1")
+		quiet.held = http.StatusServiceUnavailable
+	}
+	quiet.finish()
 }
 
 // administers says whether the client may use the admin API, and answers it otherwise.

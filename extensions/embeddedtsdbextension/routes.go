@@ -79,6 +79,9 @@ func (e *tsdbExtension) guardRoute(name string, next http.HandlerFunc) http.Hand
 	need := needOf(name)
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := access.Of(r.Context())
+		if name == deletePath && r.ParseForm() == nil {
+			admin.Detail(r.Context(), "match", strings.Join(r.Form["match[]"], " "))
+		}
 		switch one, limited := c.Tenant(); {
 		case !need.Allows(c):
 			e.forbid(w, r, need.Refusal(c))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -124,6 +125,9 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 
 // audit is written before the answer: who asked, why, for how much.
 func (d *decrypter) audit(r *http.Request, who string, req *decryptRequest, refused int) {
+	admin.Detail(r.Context(), "tenant", req.Tenant)
+	admin.Detail(r.Context(), "reason", req.Reason)
+	admin.Detail(r.Context(), "decrypted", strconv.Itoa(len(req.Values)-refused))
 	d.log.Info("decrypted PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.String("user", who),
 		zap.String("tenant", req.Tenant), zap.String("reason", req.Reason),
 		zap.Int("decrypted", len(req.Values)-refused), zap.Int("refused", refused))

@@ -139,6 +139,7 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	admin.Detail(r.Context(), "reason", req.Reason)
 	now := &capture{found: req.Found, full: make(chan struct{}), max: req.Lines}
 	if !c.current.CompareAndSwap(nil, now) {
 		http.Error(w, "another capture runs", http.StatusConflict)

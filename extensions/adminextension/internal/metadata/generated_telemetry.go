@@ -23,10 +23,11 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                         metric.Meter
-	mu                            sync.Mutex
-	registrations                 []metric.Registration
-	ExtensionAdminRefusedRequests metric.Int64Counter
+	meter                          metric.Meter
+	mu                             sync.Mutex
+	registrations                  []metric.Registration
+	ExtensionAdminFailedAuditLines metric.Int64Counter
+	ExtensionAdminRefusedRequests  metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -58,6 +59,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ExtensionAdminFailedAuditLines, err = builder.meter.Int64Counter(
+		"otelcol_extension_admin_failed_audit_lines",
+		metric.WithDescription("Lines of the audit log that could not be written. They are in the log of the process. [Alpha]"),
+		metric.WithUnit("{line}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExtensionAdminRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_extension_admin_refused_requests",
 		metric.WithDescription("Requests that the admin listener refused, and requests on any listener that needed the admin token or a scope and did not have it. [Alpha]"),

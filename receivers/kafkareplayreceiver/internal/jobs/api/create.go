@@ -32,6 +32,9 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by, c := web.Caller(r), access.Of(r.Context())
+	if content, err := json.Marshal(spec); err == nil {
+		admin.Detail(r.Context(), "job", string(content))
+	}
 	tenant, err := confine(c, &spec)
 	if err != nil {
 		s.audit("refuse", "", by, err)
