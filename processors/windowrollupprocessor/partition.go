@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -67,11 +66,12 @@ func (p *partition) Flush(ctx context.Context) error {
 	if !journal && !p.w.stopping.Load() {
 		pace.total = p.state.OutboxPoints()
 	}
-	err := p.state.Render(p.w.cfg.Emit.BatchPoints, func(fromClient string, md pmetric.Metrics) error {
+	var sign rollup.Signature
+	if instance := p.w.instance(journal, p.session); instance != "" {
+		sign = rollup.Signature{Name: local.InstanceAttribute, Value: instance}
+	}
+	err := p.state.Render(p.w.cfg.Emit.BatchPoints, sign, func(fromClient string, md pmetric.Metrics) error {
 		n := md.DataPointCount()
-		if instance := p.w.instance(journal, p.session); instance != "" {
-			sign(md, instance)
-		}
 		if err := pace.wait(ctx, n); err != nil {
 			return err
 		}
@@ -91,37 +91,6 @@ func (p *partition) Flush(ctx context.Context) error {
 	})
 	p.w.tel.flushed(ctx, time.Since(begin), p.w.cfg.shortest())
 	return err
-}
-
-// sign puts the instance on all points of md.
-func sign(md pmetric.Metrics, instance string) {
-	for _, rm := range md.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			for _, m := range sm.Metrics().All() {
-				switch m.Type() {
-				case pmetric.MetricTypeGauge:
-					signPoints(m.Gauge().DataPoints(), instance)
-				case pmetric.MetricTypeSum:
-					signPoints(m.Sum().DataPoints(), instance)
-				case pmetric.MetricTypeHistogram:
-					signPoints(m.Histogram().DataPoints(), instance)
-				case pmetric.MetricTypeExponentialHistogram:
-					signPoints(m.ExponentialHistogram().DataPoints(), instance)
-				case pmetric.MetricTypeSummary:
-					signPoints(m.Summary().DataPoints(), instance)
-				}
-			}
-		}
-	}
-}
-
-func signPoints[P interface{ Attributes() pcommon.Map }](points interface {
-	Len() int
-	At(int) P
-}, instance string) {
-	for i := range points.Len() {
-		points.At(i).Attributes().PutStr(local.InstanceAttribute, instance)
-	}
 }
 
 // pacer spreads batches evenly over a time.

@@ -29,11 +29,14 @@ func (s *State) OutboxPoints() (n int) {
 	return n
 }
 
+// Signature is an attribute that every point of the output carries. The zero value is none.
+type Signature struct{ Name, Value string }
+
 // Render hands the outbox to send in pieces of about maxPoints, in time order, a tenant at a time; tenant is
 // what Add was given. Then it forgets the outbox. If send fails the outbox stays as it is, and
-// the next call goes on with the piece that failed.
-func (s *State) Render(maxPoints int, send func(tenant string, md pmetric.Metrics) error) error {
-	r := renderer{s: s, maxPoints: maxPoints, send: send}
+// the next call goes on with the piece that failed. An attribute of a stream that has the name of the signature gives way to it.
+func (s *State) Render(maxPoints int, sign Signature, send func(tenant string, md pmetric.Metrics) error) error {
+	r := renderer{s: s, maxPoints: maxPoints, sign: sign, send: send}
 	for _, c := range s.outbox {
 		if err := r.closing(c); err != nil {
 			return err
@@ -49,6 +52,7 @@ func (s *State) Render(maxPoints int, send func(tenant string, md pmetric.Metric
 type renderer struct {
 	s         *State
 	maxPoints int
+	sign      Signature
 	send      func(string, pmetric.Metrics) error
 
 	pieces  int // finished in this call
@@ -84,7 +88,7 @@ type outputMetric struct {
 type shape struct {
 	id         uint32
 	descriptor descriptor
-	attributes pcommon.Map      // in their order, the streams' own without values, then the window's
+	attributes pcommon.Map      // in their order, the streams' own without values, then the window's and the signature
 	own        int              // number of the streams' own
 	metrics    []pmetric.Metric // of the outputs; zero until there is one
 }
@@ -194,6 +198,9 @@ func (r *renderer) shapeOf(x *slot) *shape {
 		}
 		sp.own = sp.attributes.Len()
 		sp.attributes.PutStr(WindowAttribute, r.label)
+		if r.sign.Name != "" {
+			sp.attributes.PutStr(r.sign.Name, r.sign.Value)
+		}
 		r.shapes[x.descriptor] = sp
 	}
 	r.shape = sp
@@ -207,7 +214,7 @@ func (r *renderer) setValues(sp *shape, attributes pcommon.Map, packed string) {
 		if own--; own < 0 || packed == "" {
 			return
 		}
-		if name == WindowAttribute { // of the stream itself: the window's own has its place
+		if name == WindowAttribute || r.sign.Name != "" && name == r.sign.Name { // of the stream itself: the window's, or the signature, has its place
 			v = pcommon.NewValueEmpty()
 		}
 		if id, shared, size := cutShared(packed); shared {

@@ -61,7 +61,7 @@ func (b *box) add(s *stream, value float64, seconds ...int64) (out rollup.Outcom
 
 func (b *box) advance() *box {
 	b.state.Advance(time.Unix(0, epoch), false, time.Unix(0, math.MaxInt64))
-	require.NoError(b.t, b.state.Render(1000, func(_ string, md pmetric.Metrics) error {
+	require.NoError(b.t, b.state.Render(1000, rollup.Signature{}, func(_ string, md pmetric.Metrics) error {
 		b.note(md)
 		return nil
 	}))
@@ -70,7 +70,7 @@ func (b *box) advance() *box {
 
 func (b *box) close() []string {
 	b.state.Advance(time.Unix(0, math.MaxInt64), true, time.Unix(0, math.MaxInt64))
-	require.NoError(b.t, b.state.Render(1000, func(_ string, md pmetric.Metrics) error {
+	require.NoError(b.t, b.state.Render(1000, rollup.Signature{}, func(_ string, md pmetric.Metrics) error {
 		b.note(md)
 		return nil
 	}))
@@ -393,7 +393,7 @@ func TestLowWatermark(t *testing.T) {
 	due, out := b.state.Advance(low, false, low)
 	assert.True(t, due)
 	assert.Equal(t, epoch+60*second, out.UnixNano(), "the outbox holds a window that ends there")
-	require.NoError(t, b.state.Render(10, func(string, pmetric.Metrics) error { return nil }))
+	require.NoError(t, b.state.Render(10, rollup.Signature{}, func(string, pmetric.Metrics) error { return nil }))
 	_, out = b.state.Advance(low, false, low)
 	assert.Equal(t, low.UnixNano(), out.UnixNano())
 	assert.Equal(t, low.UnixNano(), b.state.Status().Mark)
@@ -416,7 +416,7 @@ func TestRawIsWhatAddLeaves(t *testing.T) {
 			require.Equal(t, marshal(t, left), marshal(t, raw), "seed %d", seed)
 			for _, r := range []*run{whole, split} {
 				r.state.Advance(now, false, time.Unix(0, math.MaxInt64))
-				require.NoError(t, r.state.Render(100, func(_ string, md pmetric.Metrics) error {
+				require.NoError(t, r.state.Render(100, rollup.Signature{}, func(_ string, md pmetric.Metrics) error {
 					r.bytes = append(r.bytes, marshal(t, md))
 					return nil
 				}))
@@ -468,8 +468,8 @@ func TestRenderGoesOnWhereItFailed(t *testing.T) {
 		b.note(md)
 		return nil
 	}
-	require.Error(t, b.state.Render(1, send))
-	require.NoError(t, b.state.Render(1, send))
+	require.Error(t, b.state.Render(1, rollup.Signature{}, send))
+	require.NoError(t, b.state.Render(1, rollup.Signature{}, send))
 	assert.Equal(t, []string{"metric.3.sum map[route:/] [0, 60) = 1", "metric.3.sum map[route:/] [60, 120) = 1", "metric.3.sum map[route:/] [120, 180) = 1"}, b.take())
 }
 
@@ -497,7 +497,7 @@ func FuzzRestore(f *testing.F) {
 		state.Adopt()
 		state.Add(metrics([]event{{s: visits, at: epoch, value: 1}}), rollup.Sender{}, time.Unix(0, epoch), nil)
 		state.Advance(time.Unix(0, math.MaxInt64), true, time.Unix(0, math.MaxInt64))
-		_ = state.Render(10, func(string, pmetric.Metrics) error { return nil })
+		_ = state.Render(10, rollup.Signature{}, func(string, pmetric.Metrics) error { return nil })
 	})
 }
 
@@ -527,7 +527,7 @@ func TestDamagedStateIsRefusedOrHarmless(t *testing.T) {
 		}
 		state.Adopt()
 		state.Advance(time.Unix(0, math.MaxInt64), true, time.Unix(0, math.MaxInt64))
-		require.NoError(t, state.Render(10, func(string, pmetric.Metrics) error { return nil }))
+		require.NoError(t, state.Render(10, rollup.Signature{}, func(string, pmetric.Metrics) error { return nil }))
 	}
 	assert.Greater(t, refused, 1500, "what is cut off is always refused")
 }
@@ -577,7 +577,7 @@ func Example() {
 	}
 	state.Advance(begin.Add(time.Hour), true, begin.Add(time.Hour)) // notes that nothing more has come
 	state.Advance(begin.Add(2*time.Hour), true, begin.Add(time.Hour))
-	_ = state.Render(100, func(_ string, md pmetric.Metrics) error {
+	_ = state.Render(100, rollup.Signature{}, func(_ string, md pmetric.Metrics) error {
 		for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 			dp := m.Gauge().DataPoints().At(0)
 			fmt.Println(m.Name(), dp.DoubleValue(), "at", dp.Timestamp().AsTime().Format(time.TimeOnly))

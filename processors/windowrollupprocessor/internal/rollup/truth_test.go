@@ -142,7 +142,7 @@ func (r *run) advance(now time.Time, atEnd bool) {
 	require.True(r.t, due || mark == before, "seed %d: the mark moves only with a checkpoint", r.seed)
 	r.maybeRestart() // between closing and sending
 	oldest := int64(math.MaxInt64)
-	require.NoError(r.t, r.state.Render(1+int(r.seed%50), func(_ string, md pmetric.Metrics) error {
+	require.NoError(r.t, r.state.Render(1+int(r.seed%50), rollup.Signature{}, func(_ string, md pmetric.Metrics) error {
 		b, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
 		r.bytes = append(r.bytes, b)
 		r.collect(md, &oldest)
