@@ -17,6 +17,9 @@ const (
 	// CoarsestRead is the coarsest scale that a point is read at: Prometheus has no coarser one, and a total that took it on would keep it.
 	// At this scale 132 buckets reach every float64.
 	CoarsestRead = -4
+	// narrowestZero is the zero threshold that Prometheus writes for points that name none. A narrower one is read as none: to Prometheus a
+	// total whose zero bucket became narrower by it would have begun again.
+	narrowestZero = 1e-128
 	// DefaultMaxBuckets per sign is what OpenTelemetry SDKs use.
 	DefaultMaxBuckets = 160
 	// minBuckets is what MinScale can still be reduced to.
@@ -43,7 +46,7 @@ type Exponential struct {
 
 // FromExponential copies dp, reduced to at most maxBuckets per sign (see
 // [Exponential.Reduce]). Of a point coarser than [CoarsestRead] each bucket becomes the one of that scale that ends at
-// its upper bound. Malformed: a scale outside [MinScale, MaxScale], buckets
+// its upper bound. One without buckets has the finest scale, and a zero threshold below 1e-128 is none. Malformed: a scale outside [MinScale, MaxScale], buckets
 // beyond what a float64 can reach, a negative zero threshold, buckets that don't
 // add up to the count.
 func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (Exponential, error) {
@@ -75,6 +78,10 @@ func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (
 	if by := CoarsestRead - e.Scale; by > 0 {
 		e.Scale, e.Positive, e.Negative = CoarsestRead, e.Positive.refined(by), e.Negative.refined(by)
 	}
+	if e.ZeroThreshold < narrowestZero {
+		e.ZeroThreshold = 0
+	}
+	e.unscale()
 	e.Reduce(maxBuckets)
 	return e, nil
 }
@@ -114,10 +121,12 @@ func shift(exponent int64, scale int32) int64 {
 // Add merges o into e and keeps at most maxBuckets per sign (at least 2, see
 // [Exponential.Reduce]). The result has the smaller scale, where one without buckets
 // has no say, and the larger zero threshold, and with equal thresholds does not depend
-// on the order of merging.
+// on the order of merging. Neither does e's scale ever rise nor its threshold fall, unless
+// it is empty: Prometheus takes either for a counter reset.
 func (e *Exponential) Add(o Exponential, maxBuckets int) {
 	if e.empty() {
 		*e, o = o.clone(), Exponential{}
+		e.unscale()
 	}
 	if o.empty() {
 		e.Reduce(maxBuckets)
@@ -190,6 +199,13 @@ func (e Exponential) empty() bool { return e.Count == 0 && !e.HasSum }
 // bare says that e has no bucket but the one of zero: its scale means nothing.
 func (e Exponential) bare() bool { return len(e.Positive.Counts)+len(e.Negative.Counts) == 0 }
 
+// unscale gives e the finest scale if its scale means nothing: whatever is added to it, no scale rises.
+func (e *Exponential) unscale() {
+	if e.bare() {
+		e.Scale = MaxScale
+	}
+}
+
 // Swallows says whether adding o to e would move counts of either into the zero bucket that the other's threshold widens.
 func (e Exponential) Swallows(o Exponential) bool {
 	return e.beginsBelow(o.ZeroThreshold) || o.beginsBelow(e.ZeroThreshold)
@@ -219,9 +235,7 @@ func (e Exponential) clone() Exponential {
 func align(e *Exponential, o Exponential) Exponential {
 	o = o.clone()
 	switch d := e.Scale - o.Scale; {
-	case e.bare() && !o.bare():
-		e.Scale = o.Scale
-	case o.bare() && !e.bare():
+	case o.bare():
 		o.Scale = e.Scale
 	case d > 0:
 		e.downscale(d)

@@ -389,6 +389,55 @@ func TestAScaleWithoutBucketsMeansNothing(t *testing.T) {
 	}
 }
 
+// Prometheus takes a total whose scale rises, or whose zero bucket becomes narrower, for one that began again, and counts what was
+// in it once more. So neither happens, whatever is added in whatever order: zeros alone with a coarse scale first, zero thresholds narrower
+// than the one that Prometheus writes for none.
+func TestATotalNeverSeemsToBeginAgain(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 12))
+		var total datapoint.Exponential
+		scale, threshold := int32(datapoint.MaxScale), 0.0
+		for range 12 {
+			dp := pmetric.NewExponentialHistogramDataPoint()
+			dp.SetScale(int32(rnd.IntN(32) - 11))
+			dp.SetZeroThreshold([]float64{0, 0, 1e-300, 1e-200, 1e-9, 2}[rnd.IntN(6)])
+			dp.SetZeroCount(rnd.Uint64N(3))
+			dp.SetCount(dp.ZeroCount())
+			if rnd.IntN(3) > 0 && dp.Scale() > datapoint.MinScale {
+				dp.Positive().SetOffset(int32(rnd.IntN(3)))
+				dp.Positive().BucketCounts().FromRaw([]uint64{1, 0, 1}[:1+2*rnd.IntN(2)])
+				for _, n := range dp.Positive().BucketCounts().All() {
+					dp.SetCount(dp.Count() + n)
+				}
+			}
+			if rnd.IntN(2) == 0 {
+				dp.SetSum(1)
+			}
+			e, err := datapoint.FromExponential(dp, 160)
+			if err != nil {
+				continue // too far out for its scale
+			}
+			total.Add(e, 160)
+			if rnd.IntN(4) == 0 { // a restart
+				var again datapoint.Exponential
+				_, err := again.Decode(total.Append(nil))
+				require.NoError(t, err)
+				total = again
+			}
+			if total.Count == 0 && !total.HasSum {
+				continue // nothing that could be counted twice
+			}
+			written := total.ZeroThreshold
+			if written == 0 {
+				written = 1e-128
+			}
+			require.LessOrEqual(t, total.Scale, scale, "seed %d", seed)
+			require.GreaterOrEqual(t, written, threshold, "seed %d", seed)
+			scale, threshold = total.Scale, written
+		}
+	}
+}
+
 func TestSwallows(t *testing.T) {
 	a := exponentialOf(0, 0, 2, 4) // buckets (1, 2], (2, 4]
 	for threshold, want := range map[float64]bool{0: false, 0.5: false, 1: false, 1.5: true, 1e300: true} {

@@ -172,6 +172,7 @@ func written(tb testing.TB, w work, in *input, streams int) float64 {
 		total += spent(func() { md.CopyTo(pmetric.NewMetrics()) })
 	}
 	s.push(0)
+	s.push(1)
 	s.flush()
 	return float64(total.Nanoseconds()) / float64(streams*rounds)
 }
