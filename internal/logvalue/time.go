@@ -165,12 +165,25 @@ func (c Clock) DateTimeAt(s string, i int) (t time.Time, end int, ok bool) {
 	if !ok || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return t, 0, false
 	}
-	t = date(year, month, day, hour, minute, second, nanos)
-	if offset, after, ok := ZoneAt(s, end); ok {
-		return t.Add(-offset), after, true
-	}
-	return c.In(t), end, true
+	return c.zoned(s, end, date(year, month, day, hour, minute, second, nanos))
 }
+
+// zoned completes a wall clock's time by the zone that stands at end, or by the clock's. A time that OTLP can't hold is none: programs write
+// the year 1 where they have no time.
+func (c Clock) zoned(s string, end int, t time.Time) (time.Time, int, bool) {
+	if offset, after, ok := ZoneAt(s, end); ok {
+		t, end = t.Add(-offset), after
+	} else {
+		t = c.In(t)
+	}
+	if !Fits(t) {
+		return time.Time{}, 0, false
+	}
+	return t, end, true
+}
+
+// Fits says whether OTLP's nanoseconds since 1970, as Go's time gives them, can hold t: from 1970 to 2262.
+func Fits(t time.Time) bool { return t.Unix() >= 0 && t.Unix() < math.MaxInt64/int64(time.Second) }
 
 // daysIn returns the number of days of a month from 1 to 12.
 func daysIn(year, month int) int {
@@ -208,11 +221,7 @@ func (c Clock) CLFAt(s string, i int) (t time.Time, end int, ok bool) {
 	if !ok {
 		return t, 0, false
 	}
-	t = date(year, int(month), day, hour, minute, second, nanos)
-	if offset, after, ok := ZoneAt(s, end); ok {
-		return t.Add(-offset), after, true
-	}
-	return c.In(t), end, true
+	return c.zoned(s, end, date(year, int(month), day, hour, minute, second, nanos))
 }
 
 // MonthAt reads an abbreviated English name of a month at i.
@@ -282,7 +291,8 @@ func Number(s string) (time.Time, bool) {
 	return time.Unix(0, nanos.Int64()), nanos.IsInt64()
 }
 
-// LeastSeconds and LeastMillis are bounds between numbers of seconds, milliseconds, microseconds and nanoseconds since 1970: each holds times from 1973 to 5138.
+// LeastSeconds and LeastMillis are bounds between numbers of seconds, milliseconds, microseconds and nanoseconds since 1970: each holds times from 1973 to 5138,
+// of which OTLP has those up to 2262.
 const (
 	LeastSeconds = 1e8
 	LeastMillis  = 1e11
@@ -290,30 +300,32 @@ const (
 	leastNanos   = 1e17
 )
 
-// Since1970 reads a number of seconds, milliseconds, microseconds or nanoseconds, from 1973 on.
-func Since1970(n int64) (time.Time, bool) {
+// Since1970 reads a number of seconds, milliseconds, microseconds or nanoseconds, from 1973 to 2262.
+func Since1970(n int64) (t time.Time, ok bool) {
 	switch {
 	case n >= leastNanos:
-		return time.Unix(0, n), true
+		t = time.Unix(0, n)
 	case n >= leastMicros:
-		return time.UnixMicro(n), true
+		t = time.UnixMicro(n)
 	case n >= LeastMillis:
-		return time.UnixMilli(n), true
+		t = time.UnixMilli(n)
 	case n >= LeastSeconds:
-		return time.Unix(n, 0), true
+		t = time.Unix(n, 0)
 	}
-	return time.Time{}, false
+	return t, n >= LeastSeconds && Fits(t)
 }
 
 // Since1970Float keeps microseconds: a double has no more.
-func Since1970Float(f float64) (time.Time, bool) {
+func Since1970Float(f float64) (t time.Time, ok bool) {
 	switch {
 	case !(f >= LeastSeconds) || f >= math.MaxInt64:
-		return time.Time{}, false
+		return t, false
 	case f >= leastMicros:
 		return Since1970(int64(f))
 	case f >= LeastMillis:
-		return time.UnixMicro(int64(math.Round(f * 1e3))), true
+		t = time.UnixMicro(int64(math.Round(f * 1e3)))
+	default:
+		t = time.UnixMicro(int64(math.Round(f * 1e6)))
 	}
-	return time.UnixMicro(int64(math.Round(f * 1e6))), true
+	return t, Fits(t)
 }

@@ -45,7 +45,10 @@ func access(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 		head = head[1:]
 		host = head[0]
 	}
-	a.PutStr("client.address", host)
+	for len(head) > 3 && strings.HasSuffix(head[0], ",") { // of X-Forwarded-For: the client, then proxies
+		head = head[1:]
+	}
+	a.PutStr("client.address", strings.TrimSuffix(host, ","))
 	if user := strings.Join(head[2:], " "); user != "-" {
 		a.PutStr("user.name", user)
 	}
@@ -101,7 +104,10 @@ func putRequest(a pcommon.Map, request string) {
 		return
 	}
 	a.PutStr("http.request.method", method)
-	target, protocol, _ := strings.Cut(rest, " ")
+	target, protocol := rest, ""
+	if space := strings.LastIndexByte(rest, ' '); space >= 0 { // a target can have spaces, though it must not
+		target, protocol = rest[:space], rest[space+1:]
+	}
 	if full := strings.Index(target, "://"); full > 0 && full < 8 {
 		a.PutStr("url.full", target)
 		if slash := strings.IndexByte(target[full+3:], '/'); slash >= 0 {
@@ -179,6 +185,9 @@ func apacheError(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 		r.SetSeverityText(word)
 	}
 	if _, client, ok := strings.Cut(line[:min(len(line), 200)], "[client "); ok {
+		if inside, found := strings.CutPrefix(client, "["); found { // IPv6, with a port
+			client = inside
+		}
 		if address, _, ok := strings.Cut(client, "]"); ok {
 			if at := strings.LastIndexByte(address, ':'); at > 0 && strings.Count(address, ".") == 3 {
 				address = address[:at]

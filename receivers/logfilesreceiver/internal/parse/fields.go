@@ -114,10 +114,14 @@ func (f *fields) liftTime(r plog.LogRecord, clock logvalue.Clock) {
 	}
 }
 
-// instant reads a time of Log4j.
+// instant reads a time of Log4j, or of Google's.
 func instant(m pcommon.Map) (time.Time, bool) {
 	seconds, a := m.Get("epochSecond")
 	nanos, b := m.Get("nanoOfSecond")
+	if !a {
+		seconds, a = m.Get("seconds")
+		nanos, b = m.Get("nanos")
+	}
 	if a && b && m.Len() == 2 && seconds.Type() == pcommon.ValueTypeInt && nanos.Type() == pcommon.ValueTypeInt &&
 		seconds.Int() > logvalue.LeastSeconds && seconds.Int() < logvalue.LeastMillis/20 && nanos.Int() >= 0 && nanos.Int() < 1e9 {
 		return time.Unix(seconds.Int(), nanos.Int()), true
@@ -128,6 +132,7 @@ func instant(m pcommon.Map) (time.Time, bool) {
 func (f *fields) liftLevel(r plog.LogRecord) {
 	m := f.level.of(f.members)
 	if m == nil {
+		f.liftNestedLevel(r)
 		return
 	}
 	n, word := plog.SeverityNumberUnspecified, ""
@@ -147,6 +152,25 @@ func (f *fields) liftLevel(r plog.LogRecord) {
 		r.SetSeverityNumber(n)
 		r.SetSeverityText(word)
 		m.taken = true
+	}
+}
+
+// liftNestedLevel takes the level out of {"log": {"level": ...}}, as Elastic's libraries nest it.
+func (f *fields) liftNestedLevel(r plog.LogRecord) {
+	at := slices.IndexFunc(f.members, func(m member) bool { return m.key == "log" && m.kind == pcommon.ValueTypeMap })
+	if at < 0 {
+		return
+	}
+	log := f.members[at].nested.Map()
+	level, ok := log.Get("level")
+	if !ok || level.Type() != pcommon.ValueTypeStr {
+		return
+	}
+	if n := logvalue.Level(level.Str()); n != plog.SeverityNumberUnspecified {
+		r.SetSeverityNumber(n)
+		r.SetSeverityText(level.Str())
+		log.Remove("level")
+		f.members[at].taken = log.Len() == 0
 	}
 }
 

@@ -103,7 +103,7 @@ func (p *Parser) plain(text string, clock logvalue.Clock, r plog.LogRecord) (ori
 		done = klog(line, clock, r)
 	}
 	if !done && isLetter(line[0]) {
-		if origin, done = syslogFile(line, clock, r); !done {
+		if origin, done = syslogFile(line, clock, r, false); !done {
 			if done = p.logfmt(text, clock, r); !done {
 				done = access(line, clock, r) // a host name or an IPv6 address
 			}
@@ -125,14 +125,14 @@ func headed(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin)
 		setTime(r, t)
 		from = end
 		if line[0] != '[' {
-			origin = isoSyslog(line, end, r)
+			origin = isoSyslog(line, end, r, false)
 		}
 	}
 	if number, word := headLevel(line, from); number != plog.SeverityNumberUnspecified {
 		r.SetSeverityNumber(number)
 		r.SetSeverityText(word)
 	}
-	if from > 0 && line[4] == '/' && strings.Contains(line, ", client: ") {
+	if from > 4 && line[4] == '/' && strings.Contains(line, ", client: ") {
 		nginxError(line, r)
 	}
 	return origin
@@ -146,6 +146,9 @@ func headTime(line string, clock logvalue.Clock) (t time.Time, end int, ok bool)
 	}
 	if i == len(line) {
 		return t, 0, false
+	}
+	if isLetter(line[0]) && strings.HasPrefix(line[1:], ", [") { // Ruby's: I, [2026-11-24T05:00:00.123456 #77]  INFO -- : text
+		return clock.DateTimeAt(line, 4)
 	}
 	if logvalue.IsDigit(line[i]) {
 		if t, end, ok = clock.DateTimeAt(line, i); ok {
@@ -217,6 +220,32 @@ func ids(line string, r plog.LogRecord) {
 		var id pcommon.SpanID
 		if unhex(value, id[:]) {
 			r.SetSpanID(id)
+		}
+	}
+	if r.TraceID().IsEmpty() {
+		correlated(line, r)
+	}
+}
+
+// correlated finds the ids as Spring Boot writes them: [trace-span], behind an application's name and a comma or alone.
+func correlated(line string, r plog.LogRecord) {
+	const traceLength, spanLength = 32, 16
+	for at := traceLength; ; at++ {
+		dash := strings.IndexByte(line[min(at, len(line)):], '-')
+		if dash < 0 {
+			return
+		}
+		at += dash
+		end := at + 1 + spanLength
+		if end >= len(line) || line[end] != ']' {
+			continue
+		}
+		var trace pcommon.TraceID
+		var span pcommon.SpanID
+		if unhex(line[at-traceLength:at], trace[:]) && unhex(line[at+1:end], span[:]) && (at == traceLength || !logvalue.IsAlnum(line[at-traceLength-1])) {
+			r.SetTraceID(trace)
+			r.SetSpanID(span)
+			return
 		}
 	}
 }

@@ -101,6 +101,23 @@ func TestFormats(t *testing.T) {
 		{name: "the same name twice", line: `{"a":1,"a":"two","msg":"x","level":"weird"}`, attributes: m{"a": "two", "level": "weird"}},
 		{name: "null, nested, arrays", line: `{"n":null,"o":{"a":[1,{"b":2.5},"c",true]}}`, attributes: m{"n": nil, "o": m{"a": []any{int64(1), m{"b": 2.5}, "c", true}}}},
 		{name: "an own exception.type", line: `{"exception.type":"mine","error":"boom"}`, attributes: m{"exception.type": "mine", "exception.message": "boom"}},
+		{name: "the year 1 is no time", line: `{"time":"0001-01-01T00:00:00Z","msg":"x"}`, attributes: m{"time": "0001-01-01T00:00:00Z"}},
+		{name: "the year 9999 is no time", line: `9999-12-31T23:59:59Z INFO far`, level: plog.SeverityNumberInfo},
+		{name: "a number of the year 2286", line: `{"ts":9999999999}`, attributes: m{"ts": int64(9999999999)}},
+		{name: "ECS, nested", line: `{"@timestamp":"2026-11-24T05:00:00.000Z","log":{"level":"ERROR","logger":"a"},"message":"x"}`, time: utc, level: plog.SeverityNumberError,
+			attributes: m{"log": m{"logger": "a"}}},
+		{name: "Google's timestamp", line: `{"severity":"NOTICE","textPayload":"x","timestamp":{"seconds":1795496400,"nanos":0}}`, time: utc, level: plog.SeverityNumberInfo2},
+		{name: "a request with spaces", line: `192.0.2.1 - - [24/Nov/2026:05:00:00 +0000] "GET /a b HTTP/1.1" 200 5`, time: utc,
+			attributes: m{"client.address": "192.0.2.1", "http.request.method": "GET", "url.path": "/a b", "network.protocol.name": "http", "network.protocol.version": "1.1",
+				"http.response.status_code": int64(200), "http.response.body.size": int64(5)}},
+		{name: "a client behind proxies", line: `192.0.2.1, 10.0.0.1, 10.0.0.2 - bob [24/Nov/2026:05:00:00 +0000] "GET / HTTP/1.1" 200 5`, time: utc,
+			attributes: m{"client.address": "192.0.2.1", "user.name": "bob", "http.request.method": "GET", "url.path": "/", "network.protocol.name": "http", "network.protocol.version": "1.1",
+				"http.response.status_code": int64(200), "http.response.body.size": int64(5)}},
+		{name: "apache error of an IPv6 client", line: `[Tue Nov 24 05:00:00.123456 2026] [ssl:warn] [pid 7] [client [2001:db8::1]:555] AH`, time: "2026-11-24T05:00:00.123456Z",
+			level: plog.SeverityNumberWarn, attributes: m{"client.address": "2001:db8::1"}},
+		{name: "ruby", line: `I, [2026-11-24T05:00:00.123456 #77]  INFO -- : started`, time: "2026-11-24T05:00:00.123456Z", level: plog.SeverityNumberInfo},
+		{name: "syslog without a process", line: `<14>Nov 24 05:00:00 web-1 backup: done`, time: utc, level: plog.SeverityNumberInfo, attributes: m{"syslog.facility": int64(1)},
+			origin: parse.Origin{Service: "backup", Host: "web-1"}},
 		{name: "no JSON", line: `{"a":01}`},
 		{name: "no JSON behind it", line: `{"a":1} {"b":2}`},
 		{name: "text", line: `nothing of all that`},
@@ -146,6 +163,7 @@ func TestATimeWithoutAZoneIsCompletedByTheRuntimes(t *testing.T) {
 func TestIDs(t *testing.T) {
 	const trace, span = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 	for _, line := range []string{"x trace_id=" + trace + " span_id=" + span, "[traceId: " + trace + ", spanId: " + span + "]",
+		"2026-11-24T05:00:00.000Z  INFO 7 --- [shop] [main] [" + trace + "-" + span + "] c.e.App : x", "INFO [shop," + trace + "-" + span + "] x",
 		`TRACE_ID="` + trace + `" SPAN_ID="` + span + `"`, `{"trace.id":"` + trace + `","span.id":"` + span + `"}`} {
 		r, _ := record(t, line)
 		assert.Equal(t, trace, r.TraceID().String(), line)

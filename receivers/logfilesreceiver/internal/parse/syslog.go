@@ -28,10 +28,10 @@ func syslogPRI(line string, clock logvalue.Clock, r plog.LogRecord) (origin Orig
 	rest := line[end+1:]
 	if strings.HasPrefix(rest, "1 ") {
 		origin, ok = syslog5424(rest[2:], clock, r)
-	} else if origin, ok = syslogFile(rest, clock, r); !ok {
+	} else if origin, ok = syslogFile(rest, clock, r, true); !ok {
 		if t, end, found := clock.DateTimeAt(rest, 0); found {
 			setTime(r, t)
-			origin, ok = isoSyslog(rest, end, r), true
+			origin, ok = isoSyslog(rest, end, r, true), true
 		}
 	}
 	if !ok {
@@ -98,8 +98,8 @@ func structuredData(s string, a pcommon.Map) {
 	}
 }
 
-// syslogFile understands what syslog daemons write by default: `Nov 24 05:00:00 host app[123]: text`.
-func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin, ok bool) {
+// syslogFile understands what syslog daemons write by default: `Nov 24 05:00:00 host app[123]: text`. sure says that a priority stands before it.
+func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord, sure bool) (origin Origin, ok bool) {
 	month, ok := logvalue.MonthAt(line, 0)
 	if !ok || len(line) < 17 || line[3] != ' ' || line[6] != ' ' {
 		return origin, false
@@ -120,7 +120,7 @@ func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord) (origin Ori
 		return origin, false
 	}
 	setTime(r, t)
-	origin = isoSyslog(line, end, r)
+	origin = isoSyslog(line, end, r, sure)
 	if number, word := headLevel(line, end); number != plog.SeverityNumberUnspecified {
 		r.SetSeverityNumber(number)
 		r.SetSeverityText(word)
@@ -128,8 +128,8 @@ func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord) (origin Ori
 	return origin, true
 }
 
-// isoSyslog reads ` host app[123]:` behind a time.
-func isoSyslog(line string, end int, r plog.LogRecord) (origin Origin) {
+// isoSyslog reads ` host app[123]:` behind a time. Without the number of a process it is `12:00 main thread: text` too: no syslog, unless sure.
+func isoSyslog(line string, end int, r plog.LogRecord, sure bool) (origin Origin) {
 	if end >= len(line) || line[end] != ' ' {
 		return origin
 	}
@@ -151,8 +151,8 @@ func isoSyslog(line string, end int, r plog.LogRecord) (origin Origin) {
 			return origin
 		}
 		putProcess(r.Attributes(), pid)
-	} else if tag != "kernel" {
-		return origin // `12:00 main thread: text` is no syslog
+	} else if tag != "kernel" && (!sure || !isTag(tag)) {
+		return origin
 	}
 	return Origin{Host: host, Service: tag}
 }

@@ -56,7 +56,7 @@ func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 		return t, end, ok
 	}
 	t = clock.In(time.Date(year, month, day, hour, minute, second, nanos, time.UTC))
-	return t, end, day > 0 && time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Month() == month
+	return t, end, day > 0 && time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Month() == month && logvalue.Fits(t)
 }
 
 // iso reads a time of RFC 3339; end is behind it. The zone may be missing, or have no colon.

@@ -53,7 +53,7 @@ func Parse(line []byte, r plog.LogRecord) (Entry, error) {
 		}
 	}
 	for _, name := range [...]string{"_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"} {
-		if micros, err := strconv.ParseInt(texts[name], 10, 64); err == nil && micros > 0 {
+		if micros, err := strconv.ParseInt(texts[name], 10, 64); err == nil && micros > 0 && logvalue.Fits(time.UnixMicro(micros)) {
 			r.SetTimestamp(pcommon.NewTimestampFromTime(time.UnixMicro(micros)))
 			break
 		}

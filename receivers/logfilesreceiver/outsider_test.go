@@ -1,0 +1,194 @@
+package logfilesreceiver_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Lines of all lengths, with both ends of lines and characters of all sizes, come as they were written, wherever the borders of reads lie and
+// however the file is encoded; the last one has no end.
+func TestLinesAtTheBordersOfReads(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	lengths := []int{1, 2, 16<<10 - 1, 16 << 10, 16<<10 + 1, 256<<10 - 2, 256<<10 - 1, 256 << 10, 256<<10 + 1, 700 << 10}
+	var want []string
+	var text strings.Builder
+	for i := range 60 {
+		var line strings.Builder
+		fmt.Fprintf(&line, "%d ", i)
+		for length := lengths[random.IntN(len(lengths))]; line.Len() < length; {
+			line.WriteString([]string{"a", "ä", "€", "𝄞", "x\x00y", "\u2028"}[random.IntN(6)])
+		}
+		want = append(want, line.String())
+		text.WriteString(line.String())
+		if i < 59 {
+			text.WriteString([]string{"\n", "\r\n"}[random.IntN(2)])
+		}
+	}
+	units := utf16.Encode([]rune("\ufeff" + text.String()))
+	for name, raw := range map[string][]byte{"UTF-8": []byte(text.String()), "UTF-8 with a mark": []byte("\ufeff" + text.String()),
+		"UTF-16LE": wide(binary.LittleEndian, units), "UTF-16BE": wide(binary.BigEndian, units)} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			require.NoError(t, os.WriteFile(b.path("app.log"), raw, 0o600))
+			b.start()
+			got := b.awaitLines(len(want))
+			b.stop()
+			require.Len(t, got, len(want))
+			for i := range want {
+				if want[i] != got[i] {
+					t.Fatalf("line %d of %d bytes differs: %d bytes", i, len(want[i]), len(got[i]))
+				}
+			}
+		})
+	}
+}
+
+func wide(order binary.AppendByteOrder, units []uint16) (raw []byte) {
+	for _, unit := range units {
+		raw = order.AppendUint16(raw, unit)
+	}
+	return raw
+}
+
+// Lines of several programs in one file belong to each its own resource, in any order.
+func TestAFileOfSeveralPrograms(t *testing.T) {
+	b := newBench(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	var text strings.Builder
+	want := map[string]string{}
+	for i := range 3000 {
+		service := []string{"sshd", "cron", "sudo", "app"}[min(3, random.IntN(40))]
+		if service == "app" {
+			fmt.Fprintf(&text, "plain line %d\n", i)
+			want[fmt.Sprintf("plain line %d", i)] = service
+			continue
+		}
+		line := fmt.Sprintf("Nov 24 05:00:00 web-1 %s[%d]: message", service, i)
+		want[line] = service
+		text.WriteString(line + "\n")
+	}
+	b.write("app.log", text.String())
+	b.start()
+	b.awaitLines(len(want))
+	b.stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.Len(t, b.got, len(want))
+	for i, record := range b.got {
+		assert.Equal(t, want[record.Body().Str()], b.where[i]["service.name"], record.Body().Str())
+		_, named := record.Attributes().Get("log.file.path")
+		assert.True(t, named)
+	}
+}
+
+// Parts of lines come interleaved by stream and by file, and a part's rest is in the next file: nothing of the text is lost, and lines of
+// different streams and files never mix.
+func TestPartsOverFilesAndRotations(t *testing.T) {
+	b := newBench(t)
+	const stamp = "2026-11-24T05:00:00.000000000Z "
+	pods := []string{"pods/ns_a_1/c/0.log", "pods/ns_b_2/c/0.log"}
+	b.start()
+	for round := range 3 {
+		for i := range 50 {
+			for p, pod := range pods {
+				id := fmt.Sprintf("%d.%d.%d", p, round, i)
+				b.write(pod, stamp+"stderr P <e"+id+"|"+"\n")
+				b.write(pod, stamp+"stdout P <o"+id+"|"+"\n"+stamp+"stderr P "+strings.Repeat("x", 50)+"\n")
+				b.write(pod, stamp+"stdout F o"+id+">\n"+stamp+"stderr F e"+id+">\n")
+			}
+		}
+		b.awaitLines((round + 1) * 200)
+		for _, pod := range pods {
+			require.NoError(t, os.Rename(b.path(pod), b.path(pod+fmt.Sprintf(".2026112%d-000000", round))))
+		}
+	}
+	b.stop()
+	bodies := b.bodies()
+	require.Len(t, bodies, 600)
+	for _, body := range bodies {
+		inner := strings.Trim(strings.ReplaceAll(body, strings.Repeat("x", 50), ""), "<>")
+		begin, end, ok := strings.Cut(inner, "|")
+		assert.True(t, ok && begin == end, body)
+	}
+}
+
+// logrotate copies and cuts a file while it is written, again and again: each line comes once. (Between the copy and the cut nobody writes; what
+// is written then is lost for everybody.)
+func TestCopyTruncateUnderLoad(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	const lines, rounds = 20_000, 12
+	var mu sync.Mutex
+	file, err := os.OpenFile(b.path("app.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	var writer sync.WaitGroup
+	rotate := make(chan struct{}, rounds)
+	writer.Go(func() {
+		defer close(rotate)
+		for i := range lines {
+			mu.Lock()
+			_, err := fmt.Fprintf(file, "2026-11-24 05:00:00,000 INFO id %d of a program that writes without a pause\n", i)
+			mu.Unlock()
+			assert.NoError(t, err)
+			if i%(lines/rounds) == lines/rounds-1 {
+				rotate <- struct{}{}
+			}
+		}
+	})
+	n := 0
+	for range rotate {
+		mu.Lock()
+		for i := n; i > 0; i-- {
+			require.NoError(t, os.Rename(b.path(fmt.Sprintf("app.log.%d", i)), b.path(fmt.Sprintf("app.log.%d", i+1))))
+		}
+		text, err := os.ReadFile(b.path("app.log"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(b.path("app.log.1"), text, 0o600))
+		require.NoError(t, os.Truncate(b.path("app.log"), 0))
+		mu.Unlock()
+		n++
+	}
+	writer.Wait()
+	require.NoError(t, file.Close())
+	b.awaitLines(lines)
+	b.stop()
+	seen := map[string]int{}
+	for _, body := range b.bodies() {
+		seen[body]++
+	}
+	assert.Len(t, seen, lines)
+	for body, count := range seen {
+		assert.Equal(t, 1, count, body)
+	}
+}
+
+// Files that were renamed or deleted while nothing read, and new ones that got their inodes and begin with the same text.
+func TestNewFilesUnderOldInodes(t *testing.T) {
+	b := newBench(t)
+	banner := strings.Repeat("a banner that each start of the program writes, to the letter\n", 40)
+	b.write("app.log", banner+"first\n")
+	b.start()
+	b.awaitLines(41)
+	b.stop()
+	require.NoError(t, os.Remove(b.path("app.log")))
+	b.write("app.log", banner+"second\nthird\n") // mostly under the same inode
+	b.start()
+	b.await(func(bodies []string) bool { return len(bodies) > 41 && bodies[len(bodies)-1] == "third" })
+	b.stop()
+	seen := map[string]int{}
+	for _, body := range b.bodies() {
+		seen[body]++
+	}
+	assert.Equal(t, 1, seen["second"])
+	assert.Equal(t, 1, seen["third"])
+	assert.Equal(t, 1, seen["first"])
+}
