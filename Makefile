@@ -83,6 +83,11 @@ testbed: build $(VENV)/.ready kafka ## The built binary against real SDKs and re
 testbed-full: build $(VENV)/.ready backends ## Crash loops, load, real Prometheus, Loki and Kafka (an hour)
 	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 120m -tags full ./...
 
+.PHONY: faults
+faults: build $(VENV)/.ready ## A hundred random kills, ends and refusals, counted from outside, beside a stock collector; the report is in build/faults (an hour)
+	$(MAKE) -C testbed/backends otelcol
+	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 180m -tags full -v ./faults -args -rounds 100 -report $(CURDIR)/$(BUILD)/faults
+
 .PHONY: backends
 backends: ## Build or fetch the real stores that testbed-full drives
 	$(MAKE) -C testbed/backends

@@ -29,6 +29,8 @@ const startTimeout = 60 * time.Second
 
 // Settings say how the child is started. The zero value is `penstock --config profile:standalone` in a new directory.
 type Settings struct {
+	// Binary is the path of the program. Default: the one of [Binary].
+	Binary string
 	// Configs are the values of --config, in order. Default: profile:standalone.
 	Configs []string
 	// Args follow the configurations, for example "--set=...".
@@ -125,7 +127,11 @@ func (p *Process) Begin(t testing.TB) {
 	for _, c := range p.settings.Configs {
 		args = append(args, "--config", c)
 	}
-	command := slices.Concat(p.Under, []string{Binary(t)}, args, p.settings.Args)
+	binary := p.settings.Binary
+	if binary == "" {
+		binary = Binary(t)
+	}
+	command := slices.Concat(p.Under, []string{binary}, args, p.settings.Args)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	for k, v := range p.env {

@@ -1,0 +1,112 @@
+package faults
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/testbed/internal/gateway"
+	"github.com/penstockhq/penstock/testbed/internal/process"
+)
+
+var (
+	rounds = flag.Int("rounds", 2, "rounds of each schedule")
+	seed   = flag.Uint64("seed", 0, "of the random moments; 0: another one each time")
+	report = flag.String("report", "", "directory for report.md and report.svg; with it, the stock collector runs as well")
+)
+
+// agent returns the settings of Penstock's agent that sends to sink.
+func agent(sink *gateway.Gateway) process.Settings {
+	return process.Settings{
+		Configs: []string{"profile:agent"},
+		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": sink.Address},
+		Args: []string{
+			"--set=exporters::otlp_grpc/gateway::compression=gzip", // the sink knows no zstd
+			"--set=exporters::otlp_grpc/gateway::timeout=2s",
+			"--set=exporters::otlp_grpc/gateway::retry_on_failure::initial_interval=100ms",
+			"--set=exporters::otlp_grpc/gateway::retry_on_failure::max_interval=200ms",
+			"--set=exporters::otlp_grpc/gateway::sending_queue::batch::flush_timeout=50ms",
+			"--set=extensions::dead_letter::retry_interval=200ms",
+		},
+	}
+}
+
+// stock returns the settings of a stock collector with a queue on disk that sends to sink.
+func stock(t testing.TB, sink *gateway.Gateway) process.Settings {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	config := filepath.Join(t.TempDir(), "stock.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(`
+extensions:
+  health_check: {endpoint: "${env:PENSTOCK_HEALTH_ENDPOINT}"}
+  file_storage: {directory: "${env:PENSTOCK_DATA_DIR}/queue", create_directory: true}
+receivers:
+  otlp: {protocols: {http: {endpoint: "${env:PENSTOCK_OTLP_HTTP_ENDPOINT}"}}}
+exporters:
+  otlp_grpc:
+    endpoint: "`+sink.Address+`"
+    tls: {insecure: true}
+    compression: gzip
+    timeout: 2s
+    retry_on_failure: {initial_interval: 100ms, max_interval: 200ms, max_elapsed_time: 0}
+    sending_queue: {storage: file_storage, queue_size: 1000000}
+service:
+  extensions: [health_check, file_storage]
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    logs: {receivers: [otlp], exporters: [otlp_grpc]}
+    traces: {receivers: [otlp], exporters: [otlp_grpc]}
+    metrics: {receivers: [otlp], exporters: [otlp_grpc]}
+`), 0o600))
+	return process.Settings{Binary: filepath.Join(root, "build", "backends", "otelcol"), Configs: []string{config}}
+}
+
+// suffer runs a schedule against a product and returns what it cost.
+func suffer(t *testing.T, s schedule, product string, settings func(*gateway.Gateway) process.Settings, moments uint64) result {
+	sink := gateway.New(t)
+	r := &rig{t: t, rng: rand.New(rand.NewPCG(moments, 7)), sink: sink, process: process.Start(t, settings(sink)),
+		result: result{schedule: s.name, product: product, rounds: *rounds}}
+	r.clients = start(r.process.HTTP(), 3)
+	for range *rounds {
+		s.round(r)
+	}
+	settled := r.settle(time.Minute)
+	r.process.Terminate(t)
+	return settled
+}
+
+// Whatever an agent has acknowledged arrives, whatever happens to it and its gateway. A hop without a journal may deliver a request
+// twice when it dies between delivery and the record of it: the report counts those.
+func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
+	moments := *seed
+	if moments == 0 {
+		moments = rand.Uint64()
+	}
+	t.Logf("-seed %d", moments)
+	var results []result
+	for _, s := range schedules {
+		t.Run(s.name, func(t *testing.T) {
+			ours := suffer(t, s, "penstock agent", agent, moments)
+			results = append(results, ours)
+			require.Positive(t, ours.acknowledged)
+			assert.Zero(t, ours.missing, "of %d acknowledged items", ours.acknowledged)
+			t.Logf("%+v", ours)
+			if *report != "" {
+				theirs := suffer(t, s, stockName, func(sink *gateway.Gateway) process.Settings { return stock(t, sink) }, moments)
+				t.Logf("%+v", theirs)
+				results = append(results, theirs)
+			}
+		})
+	}
+	if *report != "" {
+		require.NoError(t, os.MkdirAll(*report, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(*report, "report.md"), []byte(markdown(results)), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(*report, "report.svg"), []byte(svg(results)), 0o644))
+	}
+}

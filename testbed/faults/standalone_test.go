@@ -1,0 +1,185 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/testbed/internal/send"
+)
+
+// quick makes a standalone process store sooner than it does by default, and fold most series.
+const quick = `
+receivers:
+  kafka_replay/lake: {follow: {range: {max_wait: 500ms}}}
+processors:
+  cardinality_guard/tsdb: {limits: {series_per_metric: 20}, flush_interval: 1s}
+  window_rollup/tsdb:
+    allowed_lateness: 20s
+    idle_timeout: 5s
+    rules: [{match: {metric: hits}, windows: [{size: 5s}], by: [service.name], aggregates: [increase]}]
+`
+
+// stubborn is a client that repeats each request, byte for byte, until it is acknowledged.
+type stubborn struct {
+	process  *process.Process
+	stop     chan struct{}
+	wg       sync.WaitGroup
+	requests atomic.Int64 // of each signal, begun
+	acks     atomic.Int64 // of requests
+}
+
+func (s *stubborn) start(n int) {
+	for range n {
+		s.wg.Go(func() {
+			for {
+				select {
+				case <-s.stop:
+					return
+				default:
+				}
+				number := int(s.requests.Add(1)) - 1
+				for _, kind := range signals[:2] {
+					body, err := kind.encode(number * perRequest)
+					if err != nil {
+						panic(err)
+					}
+					s.until200(kind.path, body)
+				}
+				s.until200("/v1/metrics", counters(number))
+			}
+		})
+	}
+}
+
+func (s *stubborn) until200(path string, body []byte) {
+	for {
+		answer, err := send.Post(s.process.HTTP(), path, body, "Content-Type", "application/x-protobuf")
+		if err == nil && answer.Status == http.StatusOK {
+			s.acks.Add(1)
+			return
+		}
+		time.Sleep(20 * time.Millisecond) // a client's pause before it tries again
+	}
+}
+
+// counters is request number: perRequest points of the delta counter hits, each adding 1 for another user, and one point of
+// the cumulative counter served, which counts requests.
+func counters(number int) []byte {
+	md := pmetric.NewMetrics()
+	resource := md.ResourceMetrics().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.name", "faults")
+	scope := resource.ScopeMetrics().AppendEmpty()
+	now := time.Now()
+	counter := func(name string, temporality pmetric.AggregationTemporality) pmetric.NumberDataPointSlice {
+		m := scope.Metrics().AppendEmpty()
+		m.SetName(name)
+		m.SetEmptySum().SetIsMonotonic(true)
+		m.Sum().SetAggregationTemporality(temporality)
+		return m.Sum().DataPoints()
+	}
+	hits := counter("hits", pmetric.AggregationTemporalityDelta)
+	for i := range perRequest {
+		p := hits.AppendEmpty()
+		p.SetStartTimestamp(pcommon.NewTimestampFromTime(now.Add(-time.Second)))
+		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.Attributes().PutInt("user_id", int64((number*perRequest+i)%200))
+		p.SetIntValue(1)
+	}
+	served := counter("served", pmetric.AggregationTemporalityCumulative).AppendEmpty()
+	served.SetStartTimestamp(pcommon.NewTimestampFromTime(began))
+	served.SetTimestamp(pcommon.NewTimestampFromTime(now))
+	served.SetIntValue(int64(number + 1))
+	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
+// began is before all points of this process.
+var began = time.Now().Add(-time.Minute)
+
+// A standalone process is killed at random moments, during its start and recovery too. At the end the lake holds each log record
+// and span once, and delta totals, folded series, windows and cumulative counters add up to what was acknowledged.
+func TestStandaloneStoresEverythingOnce(t *testing.T) {
+	moments := *seed
+	if moments == 0 {
+		moments = rand.Uint64()
+	}
+	t.Logf("-seed %d", moments)
+	rng := rand.New(rand.NewPCG(moments, 11))
+	config := filepath.Join(t.TempDir(), "quick.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(quick), 0o600))
+	p := process.Start(t, process.Settings{Configs: []string{"profile:standalone", config}})
+	clients := &stubborn{process: p, stop: make(chan struct{})}
+	clients.start(3)
+	for range *rounds {
+		before := clients.acks.Load()
+		ask.Eventually(t, func() error {
+			if clients.acks.Load() < before+int64(1+rng.IntN(20)) {
+				return errors.New("nothing is acknowledged")
+			}
+			return nil
+		})
+		time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond) // any moment, not the one behind an answer
+		p.Kill()
+		for rng.IntN(4) == 0 {
+			p.Begin(t)
+			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+			p.Kill()
+		}
+		p.Restart(t)
+	}
+	close(clients.stop)
+	clients.wg.Wait()
+	requests := clients.requests.Load()
+	items := float64(requests * perRequest)
+	t.Logf("%d requests of each signal", requests)
+	for table, column := range map[string]string{"logs": "body", "traces": "name"} {
+		ask.Eventually(t, func() error {
+			if len(ask.LakeFiles(t, p.Lake(), table)) == 0 {
+				return errors.New("the lake has no " + table)
+			}
+			rows, err := ask.SQL(t, fmt.Sprintf(`select count(*), count(distinct %s) from %s where service_name = 'faults'`, column, ask.Lake(p.Lake(), table)))
+			if err != nil {
+				return err
+			}
+			if all, distinct := rows[0][0].(float64), rows[0][1].(float64); all != items || distinct != items {
+				return fmt.Errorf("%s: %v rows, %v distinct, sent were %v", table, all, distinct, items)
+			}
+			return nil
+		})
+	}
+	for what, question := range map[string]struct {
+		query string
+		want  float64
+	}{
+		"delta counters, folded ones included": {`sum(max_over_time(hits_total[1h]))`, items},
+		"windows":                              {`sum(sum_over_time(hits_increase{rollup_window="5s"}[1h]))`, items},
+		"the cumulative counter":               {`max(max_over_time(served_total[1h]))`, float64(requests)},
+	} {
+		ask.Eventually(t, func() error {
+			got, err := ask.PromValue(p.TSDB(), question.query)
+			if err == nil && got != question.want {
+				err = fmt.Errorf("%s: %v, want %v", what, got, question.want)
+			}
+			return err
+		})
+	}
+	p.Terminate(t)
+}
