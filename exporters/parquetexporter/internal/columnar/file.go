@@ -19,6 +19,8 @@ const (
 	RowGroupRows = 128 * ChunkRows
 	// RowGroupBytes bounds what is held of a row group, encoded pages and dictionary indices, checked at each chunk.
 	RowGroupBytes = 32 << 20
+	// idBytes is the length of the values that repeats counts: trace ids in hex.
+	idBytes = 32
 	// fewValues is what the bloom filter of a BloomFew column is made for.
 	fewValues = 1024
 )
@@ -27,12 +29,22 @@ const (
 type FileSettings struct {
 	// Rows that will come; sizes the bloom filters.
 	Rows int
+	// Repetition is what is known of some columns. It sizes their bloom filters, and one that is Unique gets a dictionary where its values come back often.
+	Repetition map[string]Repetition
 	// SortedBy names the leaf columns the rows are sorted by, ascending, nulls first.
 	SortedBy []string
 	// Metadata is written to the footer.
 	Metadata map[string]string
 	// CreatedBy names the writing application and version.
 	CreatedBy string
+}
+
+// Repetition says how often a column's values come again.
+type Repetition struct {
+	// Distinct is about how many different values there are.
+	Distinct int
+	// Runs is the number of rows whose value is not that of the row before.
+	Runs int
 }
 
 // File writes the rows of one Parquet file: fill the columns of a row, call EndRow, repeat, Close. A failed write to the
@@ -50,6 +62,9 @@ type File struct {
 func (t *Table) NewFile(w io.Writer, s FileSettings) (*File, error) {
 	for _, l := range t.leaves {
 		l.reset()
+		if text, ok := l.(*Text); ok {
+			text.expectDistinct(s)
+		}
 	}
 	var meta metadata.KeyValueMetadata
 	for _, k := range slices.Sorted(maps.Keys(s.Metadata)) {
@@ -72,30 +87,54 @@ func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
 		parquet.WithAllocator(t.memory),
 		parquet.WithBatchSize(ChunkRows),
 	}
-	ndv := int64(max(1, min(s.Rows, RowGroupRows)))
 	for _, l := range t.leaves {
-		i := l.info()
-		if i.flags&Bloom != 0 {
-			opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, ndv))
-		}
-		if i.flags&BloomFew != 0 {
-			opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, fewValues))
-		}
-		if i.nested || i.flags&NoStats != 0 {
-			opts = append(opts, parquet.WithStatsFor(i.path, false))
-		}
-		if i.flags&Unique != 0 {
-			opts = append(opts, parquet.WithDictionaryFor(i.path, false))
-			if i.phys == parquet.Types.Int64 {
-				opts = append(opts, parquet.WithEncodingFor(i.path, parquet.Encodings.DeltaBinaryPacked))
-			}
-		}
+		opts = append(opts, l.info().properties(s)...)
 	}
 	sorting := make([]parquet.SortingColumn, len(s.SortedBy))
 	for i, path := range s.SortedBy {
 		sorting[i] = parquet.SortingColumn{ColumnIdx: int32(t.leafIndex(path)), NullsFirst: true}
 	}
 	return parquet.NewWriterProperties(append(opts, parquet.WithSortingColumns(sorting))...)
+}
+
+// properties are the encoding of a column.
+func (i *leafInfo) properties(s FileSettings) (opts []parquet.WriterProperty) {
+	if i.flags&Bloom != 0 {
+		opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, int64(i.distinct(s))))
+	}
+	if i.flags&BloomFew != 0 {
+		opts = append(opts, parquet.WithBloomFilterEnabledFor(i.path, true), parquet.WithBloomFilterNDVFor(i.path, fewValues))
+	}
+	if i.nested || i.flags&NoStats != 0 {
+		opts = append(opts, parquet.WithStatsFor(i.path, false))
+	}
+	if i.flags&Unique == 0 || i.repeats(s) {
+		return opts
+	}
+	opts = append(opts, parquet.WithDictionaryFor(i.path, false))
+	switch {
+	case i.phys == parquet.Types.Int64:
+		opts = append(opts, parquet.WithEncodingFor(i.path, parquet.Encodings.DeltaBinaryPacked))
+	case i.flags&SameLength != 0: // lengths that stand between the texts would break each run of the compressor
+		opts = append(opts, parquet.WithEncodingFor(i.path, parquet.Encodings.DeltaLengthByteArray))
+	}
+	return opts
+}
+
+// distinct is how many different values a row group can have.
+func (i *leafInfo) distinct(s FileSettings) int {
+	n := s.Rows
+	if r, known := s.Repetition[i.path]; known {
+		n = r.Distinct
+	}
+	return max(1, min(n, s.Rows, RowGroupRows))
+}
+
+// repeats says whether a Unique column is better off with a dictionary: its values come back, and apart from each other (the compressor finds those that
+// come in one run, at less than an index a row), and they fit.
+func (i *leafInfo) repeats(s FileSettings) bool {
+	r, known := s.Repetition[i.path]
+	return known && 2*i.distinct(s) <= min(s.Rows, RowGroupRows) && 2*r.Runs > 3*r.Distinct && i.distinct(s) <= maxDictionaryBytes/idBytes
 }
 
 // EndRow completes a row, to which every column must have been given its values.

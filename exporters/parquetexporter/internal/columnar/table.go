@@ -22,11 +22,13 @@ type Flags uint8
 const (
 	// Required: never null, and takes no definition level of its own.
 	Required Flags = 1 << iota
-	// Unique values: a dictionary would only cost time. Integers become DELTA_BINARY_PACKED, strings PLAIN.
+	// Unique values: a dictionary would only cost time. Integers become DELTA_BINARY_PACKED, strings PLAIN. See also FileSettings.Repetition.
 	Unique
 	// NoStats leaves the minimum and maximum out, for what nobody compares. Nested columns never have them.
 	NoStats
-	// Bloom adds a bloom filter for equality searches, for as many values as there are rows.
+	// SameLength strings, ids, become DELTA_LENGTH_BYTE_ARRAY if they are Unique.
+	SameLength
+	// Bloom adds a bloom filter for equality searches, for as many values as there are rows, or are known to be distinct.
 	Bloom
 	// BloomFew adds one for a thousand values, 2 KiB: of a column with more it lets more files through.
 	BloomFew

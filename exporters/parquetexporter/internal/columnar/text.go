@@ -30,6 +30,7 @@ type Text struct {
 
 	defs, reps []int16
 	plain      bool
+	repeating  bool // known to have few values: not judged by the first of them
 	values     []Bytes // plain: of the current chunk
 	ids        []int32 // else: of the current row group
 	words      dictionary
@@ -98,7 +99,13 @@ func (t *Text) reset() {
 	t.values, t.ids = t.values[:0], t.ids[:0]
 	t.defs, t.reps = t.defs[:0], t.reps[:0]
 	t.words.reset()
-	t.plain = t.flags&Unique != 0
+	t.plain = t.flags&Unique != 0 && !t.repeating
+}
+
+// expectDistinct chooses the encoding for the file that begins.
+func (t *Text) expectDistinct(s FileSettings) {
+	t.repeating = t.flags&Unique != 0 && t.repeats(s)
+	t.plain = t.flags&Unique != 0 && !t.repeating
 }
 
 // buffered is the memory held for the current row group.
@@ -132,7 +139,7 @@ func (t *Text) expect(times float64) {
 
 // diverse says that so many of the values are new that a dictionary costs more than it saves.
 func (t *Text) diverse() bool {
-	return len(t.ids) >= leastJudged && t.words.len() > len(t.ids)/2
+	return !t.repeating && len(t.ids) >= leastJudged && t.words.len() > len(t.ids)/2
 }
 
 // expand replaces ids by values, which point into the dictionary.

@@ -37,6 +37,7 @@ type encoder struct {
 	tenantID *stringColumn
 	date     *columnar.Column[int32]
 	exactCol *stringColumn
+	seen     distinct
 }
 
 // begin declares the columns that come first.
@@ -68,10 +69,10 @@ func (e *encoder) tenantOf(fromClient string, res pcommon.Resource) int32 {
 	return e.tenant(name)
 }
 
-// write encodes a partition. row puts the columns of one row, apart from the origin's, and returns where it comes from.
+// write encodes a partition. repetition is what is known of columns. row puts the columns of one row, apart from the origin's, and returns where it comes from.
 //
 // A panic below comes back as an error: whatever a client sent must not end the process.
-func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) (err error) {
+func (e *encoder) write(w io.Writer, p Partition, repetition map[string]columnar.Repetition, row func(i int32) *scope) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("encode %s: panic: %v\n%s", e.signal, r, debug.Stack())
@@ -81,7 +82,9 @@ func (e *encoder) write(w io.Writer, p Partition, row func(i int32) *scope) (err
 		Rows:      p.Rows,
 		SortedBy:  e.sortedBy,
 		CreatedBy: createdBy,
-		Metadata:  map[string]string{"penstock.schema": e.signal + "/" + SchemaVersion, "penstock.tenant": p.Tenant},
+
+		Repetition: repetition,
+		Metadata:   map[string]string{"penstock.schema": e.signal + "/" + SchemaVersion, "penstock.tenant": p.Tenant},
 	})
 	if err != nil {
 		return err

@@ -42,8 +42,8 @@ func NewLogs() *Logs {
 	e.body = g.String("body", columnar.Unique|columnar.NoStats)
 	e.bodyType = g.String("body_type", 0)
 	e.eventName = g.String("event_name", 0)
-	e.traceID = g.String("trace_id", columnar.Unique|columnar.Bloom)
-	e.spanID = g.String("span_id", columnar.Unique)
+	e.traceID = g.String("trace_id", columnar.Unique|columnar.SameLength|columnar.Bloom)
+	e.spanID = g.String("span_id", columnar.Unique|columnar.SameLength)
 	e.flags = g.Int64("flags", columnar.Required)
 	e.attributes = newRecordColumns(g)
 	e.attrDropped = g.Int64("dropped_attributes_count", columnar.Required)
@@ -94,7 +94,8 @@ func logTime(lr plog.LogRecord) uint64 {
 
 // Write encodes a partition of the plan as a Parquet file.
 func (e *Logs) Write(w io.Writer, p Partition) error {
-	return e.write(w, p, func(i int32) *scope {
+	traces := e.repetition(p, func(i int32) [16]byte { return e.rows[i].record.TraceID() })
+	return e.write(w, p, map[string]columnar.Repetition{"trace_id": traces}, func(i int32) *scope {
 		r := &e.rows[i]
 		e.put(r.record)
 		return e.scopes[r.scope]

@@ -151,7 +151,7 @@ func points(m pmetric.Metric) pointList {
 
 // Write encodes a partition of the plan as a Parquet file.
 func (e *Metrics) Write(w io.Writer, p Partition) error {
-	return e.write(w, p, func(i int32) *scope {
+	return e.write(w, p, nil, func(i int32) *scope {
 		r := e.rows[i]
 		m := &e.metrics[r.metric]
 		e.putMetric(m)

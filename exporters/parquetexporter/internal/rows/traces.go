@@ -55,9 +55,9 @@ func NewTraces() *Traces {
 	e := &Traces{}
 	g := e.begin("traces", "start_time_unix_nano", "service_name", "time")
 	e.duration = g.Int64("duration_nano", columnar.Required|columnar.Unique)
-	e.traceID = g.String("trace_id", columnar.Unique|columnar.Bloom)
-	e.spanID = g.String("span_id", columnar.Unique)
-	e.parentID = g.String("parent_span_id", columnar.Unique)
+	e.traceID = g.String("trace_id", columnar.Unique|columnar.SameLength|columnar.Bloom)
+	e.spanID = g.String("span_id", columnar.Unique|columnar.SameLength)
+	e.parentID = g.String("parent_span_id", columnar.Unique|columnar.SameLength)
 	e.state = g.String("trace_state", 0)
 	e.name = g.String("name", columnar.BloomFew)
 	e.kind = g.String("kind", columnar.Required)
@@ -125,7 +125,8 @@ func (e *Traces) Release() {
 
 // Write encodes a partition of the plan as a Parquet file.
 func (e *Traces) Write(w io.Writer, p Partition) error {
-	return e.write(w, p, func(i int32) *scope {
+	traces := e.repetition(p, func(i int32) [16]byte { return e.rows[i].span.TraceID() })
+	return e.write(w, p, map[string]columnar.Repetition{"trace_id": traces}, func(i int32) *scope {
 		r := &e.rows[i]
 		e.put(r.span)
 		return e.scopes[r.scope]
