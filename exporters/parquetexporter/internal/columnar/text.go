@@ -30,7 +30,7 @@ type Text struct {
 
 	defs, reps []int16
 	plain      bool
-	repeating  bool // known to have few values: not judged by the first of them
+	repeating  bool    // known to have few values: not judged by the first of them
 	values     []Bytes // plain: of the current chunk
 	ids        []int32 // else: of the current row group
 	words      dictionary

@@ -42,7 +42,9 @@ func dataLogs(n int) (batches []plog.Logs) {
 	shapes := []func(user uint64) string{
 		func(u uint64) string { return fmt.Sprintf("request of user %d accepted", u) },
 		func(u uint64) string { return fmt.Sprintf("loaded cart of user %d: %d items", u, r.IntN(10)) },
-		func(u uint64) string { return fmt.Sprintf("GET /api/v1/orders/%d answered 200 in %d ms", u*7919%1e6, r.IntN(200)) },
+		func(u uint64) string {
+			return fmt.Sprintf("GET /api/v1/orders/%d answered 200 in %d ms", u*7919%1e6, r.IntN(200))
+		},
 		func(uint64) string { return "cache miss for key price-list, reading from the database" },
 		func(uint64) string { return fmt.Sprintf("connection pool: %d of 50 in use", r.IntN(50)) },
 		func(u uint64) string { return fmt.Sprintf("payment of order %d authorized", u*7919%1e6) },
