@@ -3,10 +3,12 @@ package ledgerextension
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
@@ -16,6 +18,9 @@ func (l *ledgerExtension) serveRows(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := parse(r)
+	if err == nil {
+		err = q.confine(access.Of(r.Context()))
+	}
 	if err != nil {
 		answerJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
@@ -73,6 +78,19 @@ func parse(r *http.Request) (q query, err error) {
 		}
 	}
 	return q, nil
+}
+
+// confine makes of q a question about the client's tenant, if it is no operator: its rows, and nothing that is counted over all.
+func (q *query) confine(c access.Client) error {
+	own, one := c.Tenant()
+	if !one {
+		return nil
+	}
+	if own == "" || q.tenant != "" && q.tenant != own {
+		return errors.New("tenant: the API key sees its own tenant only")
+	}
+	q.tenant, q.confined = own, true
+	return nil
 }
 
 // hour reads a whole hour.

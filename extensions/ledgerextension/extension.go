@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/ledgerextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/ledger"
 )
@@ -92,13 +93,15 @@ func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	}
 	for _, mount := range []struct {
 		id, title string
-		handler   http.Handler
+		serve     http.HandlerFunc
 	}{
-		{l.id.String(), "Ledger", l.page()},
-		{"v1/ledger", "Ledger, as JSON", http.HandlerFunc(l.serveRows)},
-		{"v1/receipts", "Receipts, as JSON", http.HandlerFunc(l.serveReceipt)},
+		{l.id.String(), "Ledger", l.servePage},
+		{"v1/ledger", "Ledger, as JSON", l.serveRows},
+		{"v1/receipts", "Receipts, as JSON", l.serveReceipt},
 	} {
-		unmount, err := m.Mount(mount.id, mount.title, mount.handler)
+		mux := &admin.Mux{}
+		mux.HandleFunc("/", admin.Need{Scopes: []string{access.Read}}, mount.serve)
+		unmount, err := m.Mount(mount.id, mount.title, mux)
 		if err != nil {
 			l.set.Logger.Warn("No admin page", zap.Error(err))
 			continue

@@ -3,8 +3,10 @@ package ledgerextension
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/ledger"
 	"github.com/penstockhq/penstock/internal/receipt"
 )
@@ -69,7 +71,13 @@ func (l *ledgerExtension) serveReceipt(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), l.cfg.Timeout)
 	defer cancel()
-	answerJSON(w, http.StatusOK, l.locate(ctx, id, signal, places, whole))
+	found := l.locate(ctx, id, signal, places, whole)
+	c := access.Of(r.Context())
+	if _, one := c.Tenant(); one && slices.ContainsFunc(found.Records, func(l located) bool { return !c.Sees(l.Tenant) }) {
+		answerJSON(w, http.StatusNotFound, map[string]string{"error": "there is no such receipt of the API key's tenant, or the journal does not hold its records any more"})
+		return
+	}
+	answerJSON(w, http.StatusOK, found)
 }
 
 // locate asks all followers of the signal.

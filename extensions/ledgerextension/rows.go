@@ -16,6 +16,7 @@ type query struct {
 	signal, tenant string
 	from, to       time.Time
 	view           ledger.View
+	confined       bool // to tenant: positions are not its own
 }
 
 // wants says whether a cell belongs into the answer. What has no hour of its own belongs there if the range is open on its side.
@@ -151,6 +152,9 @@ func (l *ledgerExtension) rows(ctx context.Context, q query) *answer {
 		}
 	}
 	a.Created = joined(a.Created)
+	if q.confined {
+		a.Position = []position{}
+	}
 	return a
 }
 

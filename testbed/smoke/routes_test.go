@@ -34,8 +34,12 @@ var routeKinds = map[string]string{
 
 	"admin GET /cardinality_guard/tsdb/{$}":         own,
 	"admin GET /cardinality_guard/tsdb/report.json": own,
-	"admin GET /window_rollup/tsdb/{$}":             operator,
-	"admin GET /window_rollup/tsdb/report.json":     operator,
+	"admin  /ledger/":      own,
+	"admin  /v1/ledger/":   own,
+	"admin  /v1/receipts/": own,
+
+	"admin GET /window_rollup/tsdb/{$}":         operator,
+	"admin GET /window_rollup/tsdb/report.json": operator,
 
 	"admin GET /kafka_replay/tsdb/{$}":                      operator,
 	"admin GET /kafka_replay/tsdb/v1/members":               operator,
