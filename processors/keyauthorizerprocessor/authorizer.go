@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/processors/keyauthorizerprocessor/internal/metadata"
 )
 
@@ -36,16 +38,16 @@ func (a *authorizer) refuse(ctx context.Context, reason, text string) error {
 
 // check returns an error with PERMISSION_DENIED if the client's key is not for the signal, or not for the service of one of the
 // resources: a request that mixes services is refused whole, since a client has one service or the wrong key. Clients without a key,
-// and keys without limits, pass.
+// and keys without limits, pass. Where resources name another tenant than the key's, and the key may not forward, check overwrites that.
 func check[R any](ctx context.Context, a *authorizer, signal string, resources iter.Seq2[int, R], of func(R) pcommon.Resource) error {
 	signals, services := limits(ctx)
 	if len(signals) > 0 && !slices.Contains(signals, signal) {
 		return a.refuse(ctx, "signal", "the API key is not for "+signal)
 	}
-	if len(services) == 0 {
-		return nil
-	}
 	for _, r := range resources {
+		if len(services) == 0 {
+			break
+		}
 		name := ""
 		if v, ok := of(r).Attributes().Get("service.name"); ok {
 			name = v.AsString()
@@ -54,7 +56,23 @@ func check[R any](ctx context.Context, a *authorizer, signal string, resources i
 			return a.refuse(ctx, "service", "the API key is not for this service.name")
 		}
 	}
+	own, one := onlyTenant(ctx)
+	for _, r := range resources {
+		if !one {
+			break
+		}
+		if v, ok := of(r).Attributes().Get(tenant.Attribute); ok && v.AsString() != own {
+			v.SetStr(own)
+			a.telemetry.ProcessorKeyAuthorizerOverwrittenTenants.Add(context.WithoutCancel(ctx), 1)
+		}
+	}
 	return nil
+}
+
+// onlyTenant is the tenant as which the client sends; ok is false where it may name any.
+func onlyTenant(ctx context.Context) (name string, ok bool) {
+	c := access.Of(ctx)
+	return c.Own(), !c.Open && !c.May(access.Forward) && c.Own() != ""
 }
 
 // limits are what the authenticator says of the client's key.

@@ -86,6 +86,56 @@ func TestWhatAKeyIsFor(t *testing.T) {
 	assert.Error(t, traces.ConsumeTraces(ctx, ptrace.NewTraces()))
 }
 
+// holder is a key with a tenant.
+type holder struct {
+	tenant string
+	scopes []string
+}
+
+func (h holder) GetAttribute(name string) any {
+	return map[string]any{"tenant": h.tenant, "scopes": h.scopes}[name]
+}
+func (holder) GetAttributeNames() []string { return nil }
+
+// A key that may not forward has one tenant, whatever its resources say; behind a merged batch nothing else may be found.
+func TestATenantThatAClientMayNotNameIsOverwritten(t *testing.T) {
+	sink := &consumertest.LogsSink{}
+	factory := keyauthorizerprocessor.NewFactory()
+	logs, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig(), sink)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, logs.Shutdown(context.Background())) })
+	assert.True(t, logs.Capabilities().MutatesData)
+	for name, c := range map[string]struct {
+		auth client.AuthData
+		want []string
+	}{
+		"no key":       {nil, []string{"acme", "mallory", "7", ""}},
+		"a sender":     {holder{"acme", []string{"ingest"}}, []string{"acme", "acme", "acme", ""}},
+		"a forwarder":  {holder{"acme", []string{"ingest", "forward"}}, []string{"acme", "mallory", "7", ""}},
+		"of no tenant": {holder{"", []string{"forward"}}, []string{"acme", "mallory", "7", ""}},
+	} {
+		sink.Reset()
+		l := plog.NewLogs()
+		for _, v := range []any{"acme", "mallory", 7, nil} {
+			r := l.ResourceLogs().AppendEmpty()
+			if v != nil {
+				require.NoError(t, r.Resource().Attributes().PutEmpty("tenant.id").FromRaw(v))
+			}
+		}
+		require.NoError(t, logs.ConsumeLogs(client.NewContext(t.Context(), client.Info{Auth: c.auth}), l))
+		var got []string
+		for _, r := range sink.AllLogs()[0].ResourceLogs().All() {
+			v, ok := r.Resource().Attributes().Get("tenant.id")
+			if !ok {
+				got = append(got, "")
+				continue
+			}
+			got = append(got, v.AsString())
+		}
+		assert.Equal(t, c.want, got, name)
+	}
+}
+
 func TestReadmeExampleLoads(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ func NewFactory() processor.Factory {
 		processor.WithTraces(createTraces, metadata.TracesStability))
 }
 
-var reads = processorhelper.WithCapabilities(consumer.Capabilities{})
+var mutates = processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true})
 
 func createLogs(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
 	a, err := newAuthorizer(set)
@@ -36,7 +36,7 @@ func createLogs(ctx context.Context, set processor.Settings, cfg component.Confi
 	}
 	return processorhelper.NewLogs(ctx, set, cfg, next, func(ctx context.Context, l plog.Logs) (plog.Logs, error) {
 		return l, check(ctx, a, "logs", l.ResourceLogs().All(), plog.ResourceLogs.Resource)
-	}, reads, processorhelper.WithShutdown(a.shutdown))
+	}, mutates, processorhelper.WithShutdown(a.shutdown))
 }
 
 func createMetrics(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
@@ -46,7 +46,7 @@ func createMetrics(ctx context.Context, set processor.Settings, cfg component.Co
 	}
 	return processorhelper.NewMetrics(ctx, set, cfg, next, func(ctx context.Context, m pmetric.Metrics) (pmetric.Metrics, error) {
 		return m, check(ctx, a, "metrics", m.ResourceMetrics().All(), pmetric.ResourceMetrics.Resource)
-	}, reads, processorhelper.WithShutdown(a.shutdown))
+	}, mutates, processorhelper.WithShutdown(a.shutdown))
 }
 
 func createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
@@ -56,5 +56,5 @@ func createTraces(ctx context.Context, set processor.Settings, cfg component.Con
 	}
 	return processorhelper.NewTraces(ctx, set, cfg, next, func(ctx context.Context, t ptrace.Traces) (ptrace.Traces, error) {
 		return t, check(ctx, a, "traces", t.ResourceSpans().All(), ptrace.ResourceSpans.Resource)
-	}, reads, processorhelper.WithShutdown(a.shutdown))
+	}, mutates, processorhelper.WithShutdown(a.shutdown))
 }

@@ -23,10 +23,11 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                                 metric.Meter
-	mu                                    sync.Mutex
-	registrations                         []metric.Registration
-	ProcessorKeyAuthorizerRefusedRequests metric.Int64Counter
+	meter                                    metric.Meter
+	mu                                       sync.Mutex
+	registrations                            []metric.Registration
+	ProcessorKeyAuthorizerOverwrittenTenants metric.Int64Counter
+	ProcessorKeyAuthorizerRefusedRequests    metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -58,6 +59,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ProcessorKeyAuthorizerOverwrittenTenants, err = builder.meter.Int64Counter(
+		"otelcol_processor_key_authorizer_overwritten_tenants",
+		metric.WithDescription("Resources whose tenant.id named another tenant than the client's key, and was overwritten. [Alpha]"),
+		metric.WithUnit("{resource}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ProcessorKeyAuthorizerRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_processor_key_authorizer_refused_requests",
 		metric.WithDescription("Requests that were refused because the client's key is not for what they hold. [Alpha]"),

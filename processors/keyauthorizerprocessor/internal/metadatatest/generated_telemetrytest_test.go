@@ -19,7 +19,11 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	tb.ProcessorKeyAuthorizerOverwrittenTenants.Add(context.Background(), 1)
 	tb.ProcessorKeyAuthorizerRefusedRequests.Add(context.Background(), 1)
+	AssertEqualProcessorKeyAuthorizerOverwrittenTenants(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorKeyAuthorizerRefusedRequests(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
