@@ -33,6 +33,7 @@ type auth struct {
 	telemetry *metadata.TelemetryBuilder
 	keys      *keys
 	failures  *failures
+	oidc      extensionauth.Server // set by Start; nil: tokens that are no API keys are refused
 }
 
 var (
@@ -53,7 +54,12 @@ func newAuth(cfg *Config, set extension.Settings) (*auth, error) {
 }
 
 // Start reads the keys, and watches the file.
-func (a *auth) Start(context.Context, component.Host) error {
+func (a *auth) Start(_ context.Context, host component.Host) (err error) {
+	if a.cfg.OIDC.HasValue() {
+		if a.oidc, err = a.findOIDC(host); err != nil {
+			return fmt.Errorf("extensions::%s::%w", a.set.ID, err)
+		}
+	}
 	if err := a.keys.start(); err != nil {
 		return fmt.Errorf("extensions::%s::file: %w", a.set.ID, err)
 	}
@@ -79,7 +85,17 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 		return ctx, a.refuse(ctx, "missing", errMissing)
 	}
 	if a.keys.adminToken().Allows(given) {
-		return admit(ctx, sources, &keyfile.Key{Scopes: keyfile.Scopes}), nil
+		return admit(ctx, sources, &keyfile.Key{Scopes: keyfile.Scopes}, "admin token"), nil
+	}
+	if a.oidc != nil && isJWT(given) {
+		k, subject, reason, err := a.byToken(ctx, sources)
+		if err == nil && !k.Has(a.cfg.Scopes...) {
+			reason, err = "scope", a.errScope()
+		}
+		if err != nil {
+			return ctx, a.refuse(ctx, reason, err)
+		}
+		return admit(ctx, sources, k, subject), nil
 	}
 	k, err := a.keys.set.Load().Check(given, time.Now())
 	switch {
@@ -88,9 +104,13 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 	case err != nil:
 		return ctx, a.refuse(ctx, "unknown", err)
 	case !k.Has(a.cfg.Scopes...):
-		return ctx, a.refuse(ctx, "scope", fmt.Errorf("the API key may not do this: it has none of the scopes %s", strings.Join(a.cfg.Scopes, ", ")))
+		return ctx, a.refuse(ctx, "scope", a.errScope())
 	}
-	return admit(ctx, sources, k), nil
+	return admit(ctx, sources, k, "API key "+k.ID), nil
+}
+
+func (a *auth) errScope() error {
+	return fmt.Errorf("the API key may not do this: it has none of the scopes %s", strings.Join(a.cfg.Scopes, ", "))
 }
 
 // refuse counts a refusal. Clients of gRPC get the code UNAUTHENTICATED, and PERMISSION_DENIED where the key lacks a scope. An address that
@@ -106,10 +126,10 @@ func (a *auth) refuse(ctx context.Context, reason string, err error) error {
 	return err
 }
 
-// admit names the key and its tenant in the context.
-func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key) context.Context {
+// admit names the subject, who has the key, and its tenant in the context.
+func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key, subject string) context.Context {
 	info := client.FromContext(ctx)
-	info.Auth = identity{k}
+	info.Auth = identity{k, subject}
 	kept := map[string][]string{}
 	for name := range info.Metadata.Keys() {
 		switch strings.ToLower(name) {
@@ -130,16 +150,16 @@ func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key) con
 }
 
 // identity is what components see of an admitted client.
-type identity struct{ key *keyfile.Key }
+type identity struct {
+	key     *keyfile.Key
+	subject string
+}
 
 // GetAttribute returns what is known under a name.
 func (i identity) GetAttribute(name string) any {
 	switch name {
 	case "subject":
-		if i.key.ID == "" {
-			return "admin token"
-		}
-		return "API key " + i.key.ID
+		return i.subject
 	case "tenant":
 		return i.key.Tenant
 	case "scopes":

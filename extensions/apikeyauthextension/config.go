@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 
 	"github.com/penstockhq/penstock/internal/keyfile"
 )
@@ -20,6 +21,8 @@ type Config struct {
 	// AdminTokenFile holds a token that is admitted beside the keys, with all scopes: admin's token_file. It need not be there yet.
 	// Default none.
 	AdminTokenFile string `mapstructure:"admin_token_file"`
+	// OIDC admits tokens of an identity provider beside the keys. Default none.
+	OIDC configoptional.Optional[OIDCConfig] `mapstructure:"oidc"`
 }
 
 var _ component.Config = (*Config)(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/extension"
 
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension/internal/metadata"
@@ -16,7 +17,10 @@ func NewFactory() extension.Factory {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Scopes: []string{keyfile.Ingest, keyfile.Forward}}
+	return &Config{
+		Scopes: []string{keyfile.Ingest, keyfile.Forward},
+		OIDC:   configoptional.Default(OIDCConfig{TenantClaim: "tenant", ScopesClaim: "scope"}),
+	}
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {

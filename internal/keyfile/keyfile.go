@@ -115,7 +115,7 @@ func (k *Key) check() error {
 		bad("hash: it is not %s and %d hexadecimal digits: `penstock keys new` writes it", hashPrefix, 2*sha256.Size)
 	}
 	copy(k.sum[:], sum)
-	if k.Tenant != "" || k.needsTenant() {
+	if k.Tenant != "" || k.NeedsTenant() {
 		if err := tenant.Check(k.Tenant); err != nil {
 			bad("tenant: %w", err)
 		}
@@ -139,8 +139,8 @@ func (k *Key) check() error {
 	return errs
 }
 
-// needsTenant says whether the key would send as nobody, or see nothing, without a tenant.
-func (k *Key) needsTenant() bool {
+// NeedsTenant says whether the key would send as nobody, or see nothing, without a tenant.
+func (k *Key) NeedsTenant() bool {
 	return len(k.Scopes) == 0 || k.Has(Ingest) && !k.Has(Forward) || k.Has(Read, Replay, Erase, Decrypt) && !k.Has(Admin)
 }
 

@@ -65,6 +65,8 @@ var All = []Variable{
 	{"PENSTOCK_LAKE_URL", Text, ""},
 	{"PENSTOCK_LOG_FILES", Text, ""},
 	{"PENSTOCK_LOKI_URL", HTTP, "http://127.0.0.1:3100"},
+	{"PENSTOCK_OIDC_AUDIENCE", Text, ""},
+	{"PENSTOCK_OIDC_ISSUER", HTTP, "https://sso.example.com"},
 	{"PENSTOCK_OTLP_EXPORT_ENDPOINT", GRPC, "tempo:4317"},
 	{"PENSTOCK_OTLP_GRPC_ENDPOINT", Listen, "127.0.0.1:4317"},
 	{"PENSTOCK_OTLP_HTTP_ENDPOINT", Listen, "127.0.0.1:4318"},

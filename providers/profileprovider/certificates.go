@@ -66,11 +66,12 @@ func gatewayCertificates(s surroundings) map[string]any {
 	return map[string]any{"exporters": exporters}
 }
 
-// checkCertificates says which variables lack another.
-func checkCertificates(s surroundings) error {
+// checkPairs says which variables lack another.
+func checkPairs(s surroundings) error {
 	var errs error
 	for _, pair := range [][2]string{
 		{"PENSTOCK_TLS_CERT", "PENSTOCK_TLS_KEY"}, {"PENSTOCK_TLS_KEY", "PENSTOCK_TLS_CERT"}, {"PENSTOCK_TLS_CLIENT_CA", "PENSTOCK_TLS_CERT"},
+		{"PENSTOCK_OIDC_ISSUER", "PENSTOCK_KEYS_FILE"}, {"PENSTOCK_OIDC_AUDIENCE", "PENSTOCK_OIDC_ISSUER"},
 	} {
 		if s.isSet(pair[0]) && !s.isSet(pair[1]) {
 			errs = errors.Join(errs, errors.New(pair[0]+": needs "+pair[1]))

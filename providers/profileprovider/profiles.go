@@ -71,6 +71,7 @@ var profiles = map[string][]fragment{
 		{name: "intake_otlp", fill: intake},
 		{name: "intake_ingest", fill: ingestBounds},
 		{name: "keys", when: set("PENSTOCK_KEYS_FILE")},
+		{name: "keys_oidc", when: trustsIssuer},
 		{name: "keys_ingest", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "journal", fill: journalBrokers},
@@ -78,6 +79,7 @@ var profiles = map[string][]fragment{
 		{name: "journal_embedded", when: surroundings.embedsKafka},
 		{name: "sink_tsdb", fill: tsdbBounds},
 		{name: "keys_tsdb", when: set("PENSTOCK_KEYS_FILE")},
+		{name: "keys_oidc_tsdb", when: trustsIssuer},
 		{name: "guard", sink: "tsdb", fill: guardBounds},
 		{name: "rollup", sink: "tsdb", fill: rollupBounds},
 		{name: "follow_tsdb", fill: follower("tsdb")},
@@ -91,6 +93,7 @@ var profiles = map[string][]fragment{
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
 		{name: "intake_otlp", fill: intake},
 		{name: "keys", when: set("PENSTOCK_KEYS_FILE")},
+		{name: "keys_oidc", when: trustsIssuer},
 		{name: "intake_host_metrics", fill: hostIdentity},
 		{name: "intake_statsd", fill: serviceOf("statsd_server")},
 		{name: "intake_scrape", when: set("PENSTOCK_SCRAPE_CONFIG")},
@@ -113,6 +116,7 @@ var profiles = map[string][]fragment{
 		{name: "intake_otlp", fill: intake},
 		{name: "intake_ingest", fill: ingestBounds},
 		{name: "keys", when: set("PENSTOCK_KEYS_FILE")},
+		{name: "keys_oidc", when: trustsIssuer},
 		{name: "keys_ingest", when: set("PENSTOCK_KEYS_FILE")},
 		{name: "journal", when: surroundings.journaled, fill: journalBrokers},
 		{name: "ledger", when: surroundings.journaled},
@@ -134,6 +138,11 @@ func sinkVariables() string {
 
 func set(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return s.isSet(variable) }
+}
+
+// trustsIssuer says whether tokens of an identity provider count beside the keys.
+func trustsIssuer(s surroundings) bool {
+	return s.isSet("PENSTOCK_KEYS_FILE") && s.isSet("PENSTOCK_OIDC_ISSUER")
 }
 
 // with says whether all conditions hold.

@@ -55,7 +55,7 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 	}
 	umask.Close() // configuration can't set it either
 	around := p.surroundings(name)
-	if err := checkCertificates(around); err != nil {
+	if err := checkPairs(around); err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}
 	limitHeap(around)

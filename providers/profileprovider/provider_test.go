@@ -451,6 +451,14 @@ func TestKeysCloseEveryListener(t *testing.T) {
 			}
 		}
 	}
+	sso := map[string]string{"PENSTOCK_KEYS_FILE": "keys.yaml", "PENSTOCK_OIDC_ISSUER": "https://sso"}
+	for profile, ids := range map[string][]string{"standalone": {"", "/admin", "/read"}, "gateway": {"", "/admin"}, "agent": {"", "/admin"}} {
+		conf := resolve(t, sso, "profile:"+profile)
+		assertWhole(t, conf)
+		for _, id := range ids {
+			assert.Equal(t, "oidc", conf.Get("extensions::api_key_auth"+id+"::oidc::authenticator"))
+		}
+	}
 	keys := map[string]string{"PENSTOCK_KEYS_FILE": "keys.yaml", "PENSTOCK_REMOTE_WRITE_URL": "http://x", "PENSTOCK_OTLP_EXPORT_ENDPOINT": "x:1"}
 	for profile, want := range map[string]map[string]any{
 		"standalone": {
