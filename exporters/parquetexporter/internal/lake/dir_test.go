@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -137,28 +136,6 @@ func TestUnfinishedFilesOfADeadProcessAreRemovedAndThoseOfALiveOneStay(t *testin
 
 	_, err = live.Write(t.Context(), "a", "", content("x"))
 	require.NoError(t, err, "a live writer keeps its directory")
-}
-
-func TestFullDiskIsAnIOErrorAndLeavesNothing(t *testing.T) {
-	root := t.TempDir()
-	d := open(t, root)
-	// RLIMIT_FSIZE stands in for a full disk: write fails in the middle of the file.
-	var old syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: old.Max}))
-	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old)) }()
-	_, err := d.Write(t.Context(), "a", "", func(w io.Writer) error {
-		_, err := w.Write(make([]byte, 4<<20))
-		if err != nil {
-			return errors.New("encoder: something else")
-		}
-		return nil
-	})
-	var ioErr *lake.IOError
-	require.ErrorAs(t, err, &ioErr)
-	require.ErrorIs(t, err, syscall.EFBIG)
-	require.Empty(t, ls(t, root, "a/*"))
-	require.Empty(t, ls(t, root, "_tmp/*/*"))
 }
 
 func FuzzEncodeTenant(f *testing.F) {
