@@ -48,7 +48,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 			check(cmd, set, reader, given, true)
 		}
 	}
-	root.AddCommand(newRepairCommand(), newKeysCommand())
+	root.AddCommand(newRepairCommand(), newKeysCommand(), newVerifyCommand())
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)
 		for _, cmd := range root.Commands() {

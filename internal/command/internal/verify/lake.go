@@ -1,0 +1,108 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/penstockhq/penstock/internal/command/internal/lake"
+)
+
+// Lake is a lake in a directory.
+type Lake struct {
+	Root   string
+	Ledger *Ledger
+	// Sink is its name in the ledger.
+	Sink string
+}
+
+// Name implements Store.
+func (l *Lake) Name() string { return "the lake" }
+
+// Held implements Store: it reads the footers of the hour's files.
+func (l *Lake) Held(_ context.Context, signal string, hour time.Time, _ []string) (map[string]int64, bool, error) {
+	all, err := lake.Hold(l.Root, signal, hour)
+	held := map[string]int64{}
+	for tenant, h := range all {
+		held[tenant] = h.Rows
+	}
+	return held, false, err
+}
+
+// fill finds the offsets of which the lake has no file of the tenant and hour. What is there must not be written again: the lake would have it
+// twice. So a job takes those offsets alone, and of them the items of the hour.
+func (l *Lake) fill(a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
+	held, err := lake.Hold(l.Root, signal, hour)
+	if err != nil {
+		return nil, err
+	}
+	covered, err := lake.Covered(l.Root, signal)
+	if err != nil {
+		return nil, err
+	}
+	here := held[tenant]
+	if here == nil {
+		here = &lake.Holding{}
+	}
+	if here.Unnamed > 0 {
+		return []string{fmt.Sprintf("%d files of the hour don't say which offsets they hold, so a job that fills the gap would double what is there: move them away first, "+
+			"then replay the hour", here.Unnamed)}, nil
+	}
+	whole, part := map[int32][]lake.Span{}, map[int32][]lake.Span{}
+	for _, p := range a.Partitions {
+		if p.Signal != signal || p.Sink != l.Sink {
+			continue
+		}
+		within := lake.Span{First: p.Start, Next: p.Next}
+		if gaps := lake.Gaps(covered.Spans[p.Partition], within); len(gaps) > 0 { // of no hour is there a file
+			whole[p.Partition] = gaps
+		}
+		if gaps := lake.Gaps(here.Spans[p.Partition], within); len(gaps) > 0 {
+			part[p.Partition] = gaps
+		}
+	}
+	gaps := whole
+	if len(gaps) == 0 {
+		gaps = part
+	}
+	if len(gaps) == 0 {
+		return []string{"the journal does not hold any more what is missing"}, nil
+	}
+	return l.steps(a, signal, tenant, hour, gaps), nil
+}
+
+// steps makes jobs of gaps: a job has one range of each partition.
+func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[int32][]lake.Span) (steps []string) {
+	if others := slices.DeleteFunc(a.sinks(signal), func(s string) bool { return s == l.Sink }); len(others) > 0 {
+		steps = append(steps, fmt.Sprintf("in the profiles jobs of %s go to %s: these need a kafka_replay receiver with jobs in a pipeline of %s that ends in the lake, and "+
+			"jobs::recorded: [%s]; docs/replay.md has one", signal, others[0], signal, signal))
+	}
+	for i := 0; ; i++ {
+		j := job{Signal: signal, Tenants: []string{tenant}, Condition: within(signal, hour)}
+		for p, spans := range gaps {
+			if i < len(spans) {
+				j.Offsets = append(j.Offsets, offset{p, spans[i].First, spans[i].Next})
+			}
+		}
+		if len(j.Offsets) == 0 {
+			return steps
+		}
+		slices.SortFunc(j.Offsets, func(a, b offset) int { return int(a.Partition - b.Partition) })
+		steps = append(steps, "fill it: "+l.Ledger.curl(j))
+	}
+}
+
+// within is the OTTL condition that an item's time, as the lake takes it, is in the hour.
+func within(signal string, hour time.Time) string {
+	between := func(field string) string {
+		return fmt.Sprintf("%s >= %d and %s < %d", field, hour.UnixNano(), field, hour.Add(time.Hour).UnixNano())
+	}
+	switch signal {
+	case "metrics":
+		return between("datapoint.time_unix_nano")
+	case "traces":
+		return between("span.start_time_unix_nano")
+	}
+	return fmt.Sprintf("(%s) or (log.time_unix_nano == 0 and %s)", between("log.time_unix_nano"), between("log.observed_time_unix_nano"))
+}

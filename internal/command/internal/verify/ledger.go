@@ -1,0 +1,147 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 20
+
+// Ledger asks the admin address of a collector.
+type Ledger struct {
+	// URL of the admin address.
+	URL string
+	// Header goes with each request.
+	Header http.Header
+	Client *http.Client
+}
+
+// Answer is what the ledger says of an hour, by event time.
+type Answer struct {
+	Rows []struct {
+		Signal, Tenant, Hour string
+		Sinks                map[string]struct{ Stored, Buffered, Unaccounted int64 }
+	}
+	Partitions []struct {
+		Signal, Sink     string
+		Partition        int32
+		Start, Next, End int64
+	}
+	Missing []struct{ Signal, Sink, Why string }
+}
+
+// part is what one sink has of one tenant.
+type part struct{ stored, buffered int64 }
+
+// Ask returns what the ledger says of an hour.
+func (l *Ledger) Ask(ctx context.Context, hour time.Time, signal, tenant string) (*Answer, error) {
+	q := url.Values{"by": {"event"}, "from": {hour.Format(time.RFC3339)}, "to": {hour.Add(time.Hour).Format(time.RFC3339)}}
+	for name, value := range map[string]string{"signal": signal, "tenant": tenant} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	a := &Answer{}
+	if err := get(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/v1/ledger?"+q.Encode(), l.Header, a); err != nil {
+		return nil, fmt.Errorf("the ledger can't be asked: %w", err)
+	}
+	return a, nil
+}
+
+// byStore sorts the rows by signal and sink, then by tenant.
+func (a *Answer) byStore() map[key]map[string]part {
+	all := map[key]map[string]part{}
+	for _, r := range a.Rows {
+		for sink, s := range r.Sinks {
+			k := key{r.Signal, sink}
+			if all[k] == nil {
+				all[k] = map[string]part{}
+			}
+			p := all[k][r.Tenant]
+			all[k][r.Tenant] = part{p.stored + s.Stored, p.buffered + s.Buffered}
+		}
+	}
+	return all
+}
+
+// Unaccounted says where the ledger itself does not balance.
+func (a *Answer) Unaccounted() (all []string) {
+	for _, r := range a.Rows {
+		for sink, s := range r.Sinks {
+			if s.Unaccounted != 0 {
+				all = append(all, fmt.Sprintf("%s %s of tenant %s: the ledger does not balance: %d items have no known fate", r.Signal, sink, r.Tenant, s.Unaccounted))
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// sinks are those that get signal.
+func (a *Answer) sinks(signal string) (all []string) {
+	for _, p := range a.Partitions {
+		if p.Signal == signal && !slices.Contains(all, p.Sink) {
+			all = append(all, p.Sink)
+		}
+	}
+	return all
+}
+
+// job is the body of POST /v1/replays.
+type job struct {
+	Signal    string   `json:"signal"`
+	By        string   `json:"by,omitempty"`
+	From      string   `json:"from,omitempty"`
+	To        string   `json:"to,omitempty"`
+	Offsets   []offset `json:"offsets,omitempty"`
+	Tenants   []string `json:"tenants,omitempty"`
+	Condition string   `json:"condition,omitempty"`
+}
+
+type offset struct {
+	Partition int32 `json:"partition"`
+	First     int64 `json:"first"`
+	Next      int64 `json:"next"`
+}
+
+// curl is the command that makes the job.
+func (l *Ledger) curl(j job) string {
+	var body strings.Builder
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(j) // it has only texts and numbers
+	return fmt.Sprintf("curl -X POST %s/v1/replays -H 'Content-Type: application/json' -d '%s'", strings.TrimSuffix(l.URL, "/"),
+		strings.ReplaceAll(strings.TrimSpace(body.String()), "'", `'\''`))
+}
+
+// get reads a JSON answer.
+func get(ctx context.Context, client *http.Client, address string, header http.Header, into any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s: %s", r.URL.Redacted(), resp.Status, strings.TrimSpace(string(body[:min(len(body), 500)])))
+	}
+	return json.Unmarshal(body, into)
+}

@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// points selects one sample of each data point, of the metric with a name: neither the quantiles of a summary, nor windows and overflow streams,
+// which nobody has received.
+const points = `sum(count_over_time({__name__=%q,quantile="",rollup_window="",otel_metric_overflow=""}[1h]))`
+
+// Prometheus is a store that answers PromQL.
+type Prometheus struct {
+	URL    string
+	Header http.Header
+	Client *http.Client
+}
+
+// Name implements Store.
+func (p *Prometheus) Name() string { return "the store at " + p.URL }
+
+// Held implements Store. Prometheus does not tell tenants apart. It counts metric by metric: a function over a range takes the names away, and
+// series of two metrics can be alike then.
+func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []string) (map[string]int64, bool, error) {
+	base := strings.TrimSuffix(p.URL, "/") + "/api/v1"
+	q := url.Values{"start": {strconv.FormatInt(hour.Unix(), 10)}, "end": {strconv.FormatInt(hour.Add(time.Hour).Unix(), 10)}}
+	var names struct{ Data []string }
+	if err := get(ctx, p.Client, base+"/label/__name__/values?"+q.Encode(), p.Header, &names); err != nil {
+		return nil, true, err
+	}
+	all := int64(0)
+	for _, name := range names.Data {
+		if name == "target_info" || partOfHistogram(name, names.Data) {
+			continue
+		}
+		n, err := instant(ctx, p.Client, base+"/query", fmt.Sprintf(points, name), hour, p.Header)
+		if err != nil {
+			return nil, true, err
+		}
+		all += n
+	}
+	return map[string]int64{"": all}, true, nil
+}
+
+// partOfHistogram says whether a metric is beside another one that has a sample of the same point: the count.
+func partOfHistogram(name string, names []string) bool {
+	for _, end := range []string{"_bucket", "_sum"} {
+		if base, ok := strings.CutSuffix(name, end); ok && slices.Contains(names, base+"_count") {
+			return true
+		}
+	}
+	return false
+}
+
+// Loki is a store that answers LogQL.
+type Loki struct {
+	URL string
+	// Selector of all streams.
+	Selector string
+	Header   http.Header
+	Client   *http.Client
+}
+
+// Name implements Store.
+func (l *Loki) Name() string { return "Loki" }
+
+// Held implements Store. A Loki without tenants answers each of several with all that it has.
+func (l *Loki) Held(ctx context.Context, _ string, hour time.Time, tenants []string) (map[string]int64, bool, error) {
+	ask := func(tenant string) (int64, error) {
+		header := l.Header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		header.Set("X-Scope-OrgID", tenant)
+		return instant(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/loki/api/v1/query", "sum(count_over_time("+l.Selector+"[1h]))", hour, header)
+	}
+	nobody, err := ask("nobody-has-this-name")
+	if err != nil {
+		return nil, false, err
+	}
+	if nobody > 0 {
+		return map[string]int64{"": nobody}, true, nil
+	}
+	held := map[string]int64{}
+	for _, tenant := range tenants {
+		if held[tenant], err = ask(tenant); err != nil {
+			return nil, false, err
+		}
+	}
+	return held, false, nil
+}
+
+// instant evaluates a query over the hour. A range selects what is later than its begin, up to its end: a millisecond before the next hour the range
+// is the hour, at the resolution of a store of samples.
+func instant(ctx context.Context, client *http.Client, address, query string, hour time.Time, header http.Header) (int64, error) {
+	at := hour.Add(time.Hour - time.Millisecond)
+	q := url.Values{"query": {query}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}}
+	var a struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	if err := get(ctx, client, address+"?"+q.Encode(), header, &a); err != nil {
+		return 0, err
+	}
+	if len(a.Data.Result) == 0 {
+		return 0, nil
+	}
+	text, _ := a.Data.Result[0].Value[1].(string)
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("the answer %v is no number", a.Data.Result[0].Value)
+	}
+	return int64(n), nil
+}

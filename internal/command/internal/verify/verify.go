@@ -1,0 +1,145 @@
+// Package verify compares what the ledger of a collector has stored in an hour with what the stores hold, and says how to fill what they miss.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Store is a store that can be asked how many items it holds.
+type Store interface {
+	// Name is how messages name it.
+	Name() string
+	// Held returns how many items of signal, with a time in the hour, it holds for tenants. shared: the store doesn't tell tenants apart, and the only
+	// count, under "", is of all.
+	Held(ctx context.Context, signal string, hour time.Time, tenants []string) (held map[string]int64, shared bool, err error)
+}
+
+// filler is a store that knows which jobs fill a gap. Others take what they have a second time, and get a job over the whole hour.
+type filler interface {
+	fill(a *Answer, signal, tenant string, hour time.Time) (steps []string, err error)
+}
+
+// Settings say what is compared.
+type Settings struct {
+	Ledger *Ledger
+	// Stores are asked for the sinks that they are named by. Sinks without one are not checked, which is said.
+	Stores map[string]Store
+	Hour   time.Time
+	// Signal and Tenant restrict it; empty: all.
+	Signal, Tenant string
+}
+
+// Result is what Run found.
+type Result struct {
+	Compared, Gaps, Unknown int
+}
+
+// key is what one count is for.
+type key struct{ signal, sink string }
+
+// Run compares one hour, and prints what it finds.
+func Run(ctx context.Context, out io.Writer, set Settings) (r Result, err error) {
+	a, err := set.Ledger.Ask(ctx, set.Hour, set.Signal, set.Tenant)
+	if err != nil {
+		return r, err
+	}
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	for _, m := range a.Missing {
+		r.Unknown++
+		say("the ledger does not know all of %s %s: %s", m.Signal, m.Sink, m.Why)
+	}
+	for _, w := range a.Unaccounted() {
+		r.Gaps++
+		say("%s", w)
+	}
+	wanted := a.byStore()
+	for _, k := range slices.SortedFunc(maps.Keys(wanted), func(a, b key) int { return compare(a.signal+a.sink, b.signal+b.sink) }) {
+		store := set.Stores[k.sink]
+		if store == nil {
+			r.Unknown++
+			say("%s %s: not checked: say where it is (see --help)", k.signal, k.sink)
+			continue
+		}
+		if err := r.compare(ctx, say, set, a, k, store, wanted[k]); err != nil {
+			r.Unknown++
+			say("%s %s: %v", k.signal, k.sink, err)
+		}
+	}
+	return r, nil
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// compare asks one store for all tenants of one signal.
+func (r *Result) compare(ctx context.Context, say func(string, ...any), set Settings, a *Answer, k key, store Store, want map[string]part) error {
+	tenants := slices.Sorted(maps.Keys(want))
+	held, shared, err := store.Held(ctx, k.signal, set.Hour, tenants)
+	if err != nil {
+		return fmt.Errorf("%s can't be asked: %w", store.Name(), err)
+	}
+	if shared {
+		if set.Tenant != "" {
+			return errors.New(store.Name() + " does not tell tenants apart: leave out --tenant")
+		}
+		all := part{}
+		for _, p := range want {
+			all.stored += p.stored
+			all.buffered += p.buffered
+		}
+		want, tenants = map[string]part{"": all}, []string{""}
+	}
+	for _, tenant := range tenants {
+		who := fmt.Sprintf("%s %s", k.signal, k.sink)
+		if tenant != "" {
+			who += " of tenant " + tenant
+		}
+		p, have := want[tenant], held[tenant]
+		r.Compared++
+		switch {
+		case have < p.stored:
+			r.Gaps++
+			say("%s: the ledger has stored %d, %s holds %d: %d are missing", who, p.stored, store.Name(), have, p.stored-have)
+			steps, err := steps(store, set.Ledger, a, k.signal, tenant, set.Hour)
+			if err != nil {
+				return err
+			}
+			for _, s := range steps {
+				say("  %s", s)
+			}
+		case have > p.stored:
+			say("%s: the ledger has stored %d, %s holds %d: more than live delivery has stored (replays, late windows, other writers)", who, p.stored, store.Name(), have)
+		default:
+			say("%s: %d, as the ledger says", who, have)
+		}
+		if p.buffered > 0 {
+			say("%s: %d more are on their way", who, p.buffered)
+		}
+	}
+	return nil
+}
+
+// steps says how to fill a gap.
+func steps(store Store, l *Ledger, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
+	if f, ok := store.(filler); ok {
+		return f.fill(a, signal, tenant, hour)
+	}
+	j := job{Signal: signal, By: "event", From: hour.Format(time.RFC3339), To: hour.Add(time.Hour).Format(time.RFC3339)}
+	if tenant != "" {
+		j.Tenants = []string{tenant}
+	}
+	return []string{"fill it: " + l.curl(j)}, nil
+}

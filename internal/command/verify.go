@@ -1,0 +1,150 @@
+package command
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/penstockhq/penstock/internal/command/internal/verify"
+)
+
+// verifying is what the flags of the verify command say.
+type verifying struct {
+	hour, signal, tenant string
+	hours                int
+	admin                string
+	headers              []string
+	lakes, lokis, proms  []string
+	selector             string
+	timeout              time.Duration
+}
+
+func newVerifyCommand() *cobra.Command {
+	v := &verifying{}
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Asks the stores what they hold of an hour, and compares it with the ledger",
+		Long: `Asks the stores what they hold of an hour (of the items' own times), and compares it with the ledger of a
+running collector. Where a store holds less than the ledger has stored, it says how many items are missing
+and prints the replay job that fills the gap. It changes nothing.
+
+The sinks lake, tsdb and loki are looked for where PENSTOCK_LAKE_URL, PENSTOCK_DATA_DIR, PENSTOCK_TSDB_ENDPOINT
+and PENSTOCK_LOKI_URL say. Other sinks, and other places, are named by flags: --prometheus remote_write=http://...
+
+It ends with 0 when every store holds what the ledger says, and with 1 otherwise.`,
+		Example: "  penstock verify                                    the hour before last\n  penstock verify --hour 2026-11-30T05:00:00Z --prometheus remote_write=http://mimir/prometheus",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return v.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&v.hour, "hour", "", "the first `hour`, RFC 3339; default: the hour before last")
+	f.IntVar(&v.hours, "hours", 1, "how many hours")
+	f.StringVar(&v.signal, "signal", "", "metrics, logs or traces (default all)")
+	f.StringVar(&v.tenant, "tenant", "", "one tenant (default all)")
+	f.StringVar(&v.admin, "admin", "http://"+cmp.Or(os.Getenv("PENSTOCK_ADMIN_ENDPOINT"), "127.0.0.1:13134"), "`url` of the collector's admin address")
+	f.StringArrayVar(&v.headers, "header", nil, "a `header` for the admin address, such as \"Authorization: Bearer ...\"; may be repeated")
+	f.StringArrayVar(&v.lakes, "lake", nil, "[sink=]`directory` of a lake")
+	f.StringArrayVar(&v.proms, "prometheus", nil, "[sink=]`url` of a store that answers PromQL")
+	f.StringArrayVar(&v.lokis, "loki", nil, "[sink=]`url` of a Loki")
+	f.StringVar(&v.selector, "loki-selector", `{service_name=~".+"}`, "LogQL `selector` of all streams")
+	f.DurationVar(&v.timeout, "timeout", time.Minute, "longest time for one question")
+	return cmd
+}
+
+func (v *verifying) run(cmd *cobra.Command) error {
+	first, err := v.first(time.Now())
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: v.timeout}
+	ledger := &verify.Ledger{URL: v.admin, Client: client, Header: http.Header{}}
+	for _, h := range v.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return fmt.Errorf("--header: %q has no colon", name)
+		}
+		ledger.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	stores, err := v.stores(ledger, client)
+	if err != nil {
+		return err
+	}
+	var all verify.Result
+	for i := range v.hours {
+		hour := first.Add(time.Duration(i) * time.Hour)
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), hour.Format(time.RFC3339))
+		r, err := verify.Run(cmd.Context(), cmd.OutOrStdout(), verify.Settings{Ledger: ledger, Stores: stores, Hour: hour, Signal: v.signal, Tenant: v.tenant})
+		if err != nil {
+			return err
+		}
+		all.Compared, all.Gaps, all.Unknown = all.Compared+r.Compared, all.Gaps+r.Gaps, all.Unknown+r.Unknown
+	}
+	switch {
+	case all.Gaps > 0:
+		return fmt.Errorf("%d gaps", all.Gaps)
+	case all.Unknown > 0:
+		return fmt.Errorf("%d things could not be checked", all.Unknown)
+	case all.Compared == 0:
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), "the ledger has nothing of that time")
+	}
+	return nil
+}
+
+// first returns the first hour.
+func (v *verifying) first(now time.Time) (time.Time, error) {
+	if v.hours < 1 {
+		return now, errors.New("--hours: must be at least 1")
+	}
+	if v.hour == "" {
+		return now.UTC().Truncate(time.Hour).Add(-2 * time.Hour), nil
+	}
+	t, err := time.Parse(time.RFC3339, v.hour)
+	if err != nil || !t.Equal(t.Truncate(time.Hour)) {
+		return t, fmt.Errorf("--hour: %q is not a whole hour such as 2026-11-30T05:00:00Z", v.hour)
+	}
+	return t.UTC(), nil
+}
+
+// stores are where the flags and variables say.
+func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]verify.Store, error) {
+	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Client: client}}
+	root := cmp.Or(os.Getenv("PENSTOCK_LAKE_URL"), filepath.Join(cmp.Or(os.Getenv(dataDirVariable), defaultDataDir), "lake"))
+	if root = strings.TrimPrefix(root, "file://"); !strings.Contains(root, "://") {
+		all["lake"] = &verify.Lake{Root: root, Ledger: l, Sink: "lake"}
+	}
+	if url := os.Getenv("PENSTOCK_LOKI_URL"); url != "" {
+		all["loki"] = &verify.Loki{URL: url, Selector: v.selector, Client: client}
+	}
+	for _, kind := range []struct {
+		flag, sink string
+		given      []string
+		make       func(sink, place string) verify.Store
+	}{
+		{"lake", "lake", v.lakes, func(sink, place string) verify.Store {
+			return &verify.Lake{Root: strings.TrimPrefix(place, "file://"), Ledger: l, Sink: sink}
+		}},
+		{"prometheus", "tsdb", v.proms, func(_, place string) verify.Store { return &verify.Prometheus{URL: place, Client: client} }},
+		{"loki", "loki", v.lokis, func(_, place string) verify.Store {
+			return &verify.Loki{URL: place, Selector: v.selector, Client: client}
+		}},
+	} {
+		for _, text := range kind.given {
+			sink, place, named := strings.Cut(text, "=")
+			if !named || strings.ContainsAny(sink, ":/") {
+				sink, place = kind.sink, text
+			}
+			if kind.flag == "lake" && strings.Contains(strings.TrimPrefix(place, "file://"), "://") {
+				return nil, fmt.Errorf("--lake: %q is not a directory: a lake in an object store can't be checked yet", place)
+			}
+			all[sink] = kind.make(sink, place)
+		}
+	}
+	return all, nil
+}
