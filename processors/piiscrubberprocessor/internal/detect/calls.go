@@ -63,7 +63,7 @@ func (sc *scan) signIn(i int) int {
 func (sc *scan) braced(i int) int {
 	t := sc.t
 	if at(t, i+1) != '"' {
-		return i + 1
+		return max(i+1, sc.tupled(i))
 	}
 	if !is(at(t, i-1), cWord) { // {"password", "x"}
 		return max(i+1, sc.call(i))
@@ -77,6 +77,68 @@ func (sc *scan) braced(i int) int {
 		return i + 1
 	}
 	return sc.found(Password, i+2, end)
+}
+
+// tupled looks for a name and a string of Erlang, Elixir or Lisp: {password,"x"}, {:password, "x"}, (password . "x") (the bracket is at i). It
+// returns the value's end, 0 if there is none.
+func (sc *scan) tupled(i int) int {
+	t := sc.t
+	start := i + 1
+	if at(t, start) == ':' {
+		start++
+	}
+	end := run(t, start, cKey, maxKeyName)
+	k := end
+	switch {
+	case at(t, k) == ',' && t[i] == '{':
+		k++
+	case strings.HasPrefix(t[k:], " . \""):
+		k += 2
+	default:
+		return 0
+	}
+	if at(t, k) == ' ' {
+		k++
+	}
+	if at(t, k) != '"' || nameStyle(t[start:end]) == notSecret {
+		return 0
+	}
+	return sc.second(t[start:end], k)
+}
+
+// second takes the string at i, the second and last of a couple whose first is a secret's name; 0 if it is none.
+func (sc *scan) second(name string, i int) int {
+	t := sc.t
+	end := quoteEnd(t, i+1, t[i])
+	v := t[i+1 : end]
+	if c := at(t, end+1); len(v) < 4 || strings.IndexByte(v, ' ') >= 0 || nameStyle(name) == weakSecret && !randomLooking(v) || at(t, end) != t[i] || c != ']' && c != '}' && c != ')' || oneWord(v) || dotted(v) || placeholder(v) || !fits(nameStyle(name), v) {
+		return 0
+	}
+	if special := sc.specific(i+1, end); special > 0 {
+		return special
+	}
+	return sc.found(Password, i+1, end)
+}
+
+// couple looks for a name and a value in a list of two: ["password", "x"] (the bracket is at i). It returns the value's end, 0 if there is
+// none.
+func (sc *scan) couple(i int) int {
+	t := sc.t
+	if !sc.on.Has(Password) || at(t, i+1) != '"' {
+		return 0
+	}
+	end := run(t, i+2, cKey, maxKeyName)
+	k := end + 2
+	if at(t, end) != '"' || at(t, end+1) != ',' || !nameTails.has(t[i+2:end]) || nameStyle(t[i+2:end]) == notSecret {
+		return 0
+	}
+	if at(t, k) == ' ' {
+		k++
+	}
+	if at(t, k) != '"' {
+		return 0
+	}
+	return sc.second(t[i+2:end], k)
 }
 
 // requirePass looks for the directive of Redis that sets its password (the 'q' is at i): "requirepass x".

@@ -43,7 +43,7 @@ var (
 		"ticket", "timestamp", "time", "ts", "epoch", "nonce", "seq", "sequence", "offset", "session", "sku", "ean", "gtin", "upc", "isbn", "barcode",
 		"imei", "imsi", "iccid", "serial", "hash", "checksum", "build", "revision", "commit", "size", "duration", "elapsed", "latency", "counter",
 		"count", "batch", "job", "thread", "correlation", "parent", "partition", "snowflake", "bestellung", "commande", "pedido", "rechnung",
-		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file")
+		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file", "rrn", "stan", "arn")
 )
 
 // brands are names of schemes; they count as a name where issuer and length fit.

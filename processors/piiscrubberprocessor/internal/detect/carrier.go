@@ -148,6 +148,55 @@ func entryBehind(t string, sep int) string {
 	return ""
 }
 
+// complexKey returns the name of a secret that is a complex key of YAML on the line that ends at i; empty if there is none.
+func complexKey(t string, i int) string {
+	line := t[strings.LastIndexByte(t[max(0, i-2*maxKeyName):i], '\n')+1+max(0, i-2*maxKeyName) : i]
+	key, found := strings.CutPrefix(strings.TrimLeft(line, " "), "? ")
+	if key = strings.Trim(key, "\"' \r"); !found || nameStyle(key) == notSecret || nameStyle(key) == dataSecret {
+		return ""
+	}
+	return key
+}
+
+// serialized takes the string that PHP serialized under a secret's name: "password";s:9:"x" (its length stands between the colons at length and sep).
+func (sc *scan) serialized(length, sep int) int {
+	t := sc.t
+	end := length - len("\";s")
+	if !strings.HasPrefix(t[max(0, end):], "\";s:") {
+		return sep + 1
+	}
+	name := t[runBack(t, end, cKey, maxKeyName):end]
+	stop := quoteEnd(t, sep+2, '"')
+	v := t[sep+2 : stop]
+	if style := nameStyle(name); style == notSecret || style == dataSecret || at(t, stop) != '"' || at(t, stop+1) != ';' || len(v) < 3 || placeholder(v) || !fits(style, v) {
+		return sep + 1
+	}
+	if special := sc.specific(sep+2, stop); special > 0 {
+		return special
+	}
+	return max(sep+1, sc.found(Password, sep+2, stop))
+}
+
+// enclosing returns the key of the object that the entry at i stands in: "db_password": {"sensitive": true, "value": ...}. Empty if there is none.
+func enclosing(t string, i int) string {
+	depth := 0
+	for k := i - 1; k > 0 && i-k < maxTag; k-- {
+		switch t[k] {
+		case '}':
+			depth++
+		case '{':
+			if depth--; depth >= 0 {
+				continue
+			}
+			for k > 0 && i-k < 2*maxTag && strings.IndexByte(" :=\"\\", t[k-1]) >= 0 {
+				k--
+			}
+			return t[runBack(t, k, cKey, maxKeyName):k]
+		}
+	}
+	return ""
+}
+
 // blockName returns what a block of Terraform is called whose default is assigned at i: variable "db_password" { default = "x" }.
 func blockName(t string, i int) string {
 	low := max(0, i-maxTag)
@@ -230,10 +279,12 @@ func (sc *scan) passFile(i int) int {
 // makes a secret of, the lines of a key of PuTTY.
 func (sc *scan) dashed(i int) int {
 	t := sc.t
-	if c := lower(at(t, i+1)); c != 's' && c != 'l' {
+	if c := lower(at(t, i+1)); c != 's' && c != 'l' && c != 'b' {
 		return 0
 	}
 	switch {
+	case foldAt(t, i-len("http"), "http-basic"):
+		return sc.httpBasic(i)
 	case foldAt(t, i, "-server community ") && foldAt(t, i-4, "snmp"):
 		start := i + len("-server community ")
 		if end := plainEnd(t, start); end > start && !placeholder(t[start:end]) {

@@ -33,6 +33,10 @@ const (
 	aPipe    // a command that reads what another prints
 	aRequire // the 'q' of "requirepass"
 	aBrace   // "password{"
+	aString  // '"'
+	aSecret  // the 'c' of "secret"
+	aPass    // the second 'S' of "PASS"
+	aLogin   // the 'G' of "LOGIN"
 	aEnd
 )
 

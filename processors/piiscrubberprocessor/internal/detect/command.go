@@ -25,6 +25,12 @@ const (
 	sambaTool
 	lftpTool
 	uploadTool // twine, cqlsh, rdesktop
+	remoteTool // clients of RDP
+	shellTool  // psexec and others whose -p may take a name too
+	upperTool  // zip, mosquitto_pub
+	keyTool    // openssl, nuget
+	kadminTool
+	archiveTool
 )
 
 // toolOf finds the tool that a word of a command line is.
@@ -32,9 +38,11 @@ var toolOf = func() map[string]tools {
 	m := map[string]tools{}
 	for t, list := range map[tools]string{
 		curlTool: "curl", wgetTool: "wget etcdctl", httpieTool: "http https xh", containerTool: "docker podman nerdctl buildah skopeo", helmTool: "helm", loginVerb: "login registry", sshpassTool: "sshpass",
-		mongoTool: "mongo mongosh mongodump mongorestore mongoimport mongoexport", cloudTool: "az oc", mysqlTool: "mysql mysqldump mysqladmin mysqlimport mariadb mariadb-dump mycli", redisTool: "redis-cli valkey-cli",
+		mongoTool: "mongo mongosh mongodump mongorestore mongoimport mongoexport", cloudTool: "az oc", mysqlTool: "mysql mysqldump mysqladmin mysqlimport mariadb mariadb-dump mycli", redisTool: "redis-cli valkey-cli redis-benchmark",
 		snmpTool: "snmpwalk snmpget snmpset snmpbulkwalk snmpbulkget snmptrap snmpstatus snmptable", ldapTool: "ldapsearch ldapmodify ldapadd ldapwhoami ldapdelete", ldapPasswordTool: "ldappasswd",
 		sqlTool: "sqlcmd bcp", ipmiTool: "ipmitool", sambaTool: "smbclient rpcclient winexe smbmap", lftpTool: "lftp", uploadTool: "twine cqlsh rdesktop",
+		remoteTool: "xfreerdp xfreerdp3 wfreerdp wlfreerdp sdl-freerdp", shellTool: "psexec psexec.py crackmapexec nxc netexec evil-winrm rabbitmqadmin racadm youtube-dl yt-dlp ncftpput ncftpget useradd usermod altool security crane",
+		upperTool: "osql mosquitto_pub mosquitto_sub zip unzip p4", keyTool: "openssl nuget", kadminTool: "kadmin kadmin.local", archiveTool: "7z 7za 7zz rar unrar",
 	} {
 		for _, word := range strings.Fields(list) {
 			m[word] = t
@@ -59,7 +67,7 @@ func (sc *scan) toolsBefore(i int) tools {
 		case c == '\n' || c == '|' || c == ';':
 			sc.tools = 0
 			k++
-		case is(c, cLetter):
+		case is(c, cAlnum):
 			end := run(t, k, cKey, maxKeyName)
 			if end > i {
 				end = i

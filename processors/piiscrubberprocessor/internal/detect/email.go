@@ -18,8 +18,14 @@ func (sc *scan) at(i int) int {
 			return end
 		}
 	}
+	n := len(sc.out)
 	if sc.on.Has(Email) {
-		return sc.email(i, i+1)
+		if end := sc.email(i, i+1); len(sc.out) > n || end > i+1 {
+			return end
+		}
+	}
+	if sc.on.Has(URLCredentials) {
+		return max(i+1, sc.userAt(i))
 	}
 	return i + 1
 }

@@ -10,6 +10,7 @@ type toolFlag struct {
 	attached bool  // the value follows without a blank
 	user     byte  // a user and this sign stand in front
 	pairs    bool  // the value is pairs of a cookie
+	strict   bool  // the flag has other meanings, or none: the value is no word, name or path
 }
 
 var toolFlags = [...]toolFlag{
@@ -29,6 +30,12 @@ var toolFlags = [...]toolFlag{
 	{letter: 'w', of: ldapTool},
 	{letter: 's', of: ldapPasswordTool},
 	{letter: 'P', of: sqlTool | ipmiTool},
+	{letter: 'U', of: curlTool, user: ':'},
+	{letter: 'p', of: shellTool, strict: true},
+	{letter: 'p', of: archiveTool, attached: true, strict: true},
+	{letter: 'P', of: upperTool, strict: true},
+	{letter: 'k', of: keyTool, strict: true},
+	{letter: 'w', of: kadminTool, strict: true},
 }
 
 // flagLetters are those of toolFlags.
@@ -45,7 +52,7 @@ func (sc *scan) shortFlag(i int) int {
 	if at(t, i-1) != ' ' {
 		return 0
 	}
-	if is(at(t, i+4), cLetter) { // -storepass x, -password x
+	if is(at(t, i+4), cLetter) || foldAt(t, i, "-pw ") { // -storepass x, -password x
 		if end := run(t, i, cKey, maxKeyName); at(t, end) == ' ' && SecretFlag(t[i:end]) {
 			v := t[end+1 : plainEnd(t, end+1)]
 			if len(v) >= 4 && !placeholder(v) && !oneWord(v) && v[0] != '-' && !code(t, end+1, end+1+len(v)) {
@@ -69,6 +76,9 @@ func (sc *scan) shortFlag(i int) int {
 			start++
 		}
 		if f.pairs && strings.IndexByte(t[start:plainEnd(t, start+1)], '=') < 0 { // the name of a file
+			continue
+		}
+		if f.strict && !typedIn(strings.Trim(t[start:plainEnd(t, min(start+1, len(t)))], "\"'")) {
 			continue
 		}
 		if end := sc.flagValue(start, f.user); end > start {
@@ -120,10 +130,36 @@ func (sc *scan) flag(i int) int {
 	} else if name == "--body" && strings.Contains(t[max(0, i-maxKeyName):i], "secret set ") {
 		return sc.flagValue(end+1, 0)
 	}
-	if !SecretFlag(t[i:end]) {
+	name := t[i:end]
+	if secureValue(t, i, name) {
+		return sc.flagValue(end+1, 0)
+	}
+	if !SecretFlag(name) || at(t, end+1) == '-' {
 		return 0
 	}
-	return sc.value(end, t[i:end], plainSecret, Password, true)
+	if v := t[end+1 : plainEnd(t, end+1)]; name == "--secret" && nameStyle(v) != notSecret { // pulumi config set --secret dbPassword x
+		if end += 1 + len(v); at(t, end) != ' ' {
+			return 0
+		}
+	} else if name == "--secret" && !typedIn(v) { // of Docker: a name
+		return 0
+	} else if strings.HasSuffix(name, "-id") && (suffixed(v) || strings.IndexByte(v, '/') >= 0) { // the name of one
+		return 0
+	}
+	return sc.value(end, name, plainSecret, Password, true)
+}
+
+// secureValue reports whether the flag name at i takes a secret because of the command that it belongs to: aws ssm put-parameter --type SecureString
+// --value x, az keyvault secret set --value x.
+func secureValue(t string, i int, name string) bool {
+	if name == "--secret-string" {
+		return !strings.HasPrefix(t[i+len(name):], " file:")
+	}
+	if name != "--value" {
+		return false
+	}
+	line := t[max(0, i-maxCommand):i]
+	return strings.Contains(line, " SecureString") || strings.Contains(line, "keyvault secret set")
 }
 
 // nextArgument takes the value of a flag in a list of arguments: ["--token", "x"] (the quote behind the flag is at i).

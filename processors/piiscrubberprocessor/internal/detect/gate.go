@@ -33,10 +33,10 @@ var gateOf = func() (t [aEnd]gate) {
 	shut := map[anchor]struct{ before, behind string }{
 		aPercent: {behind: "234"},
 		aPlus:    {behind: "0123456789( "},
-		aParen:   {before: "esS ", behind: "\"'`\\@$+0123456789"},
-		aDash:    {before: "< 0123456789abcdefABCDEF", behind: "->sSlL"},
-		aBracket: {behind: "RETH"},
-		aBearer:  {behind: "eEyY"},
+		aParen:   {before: "esS ", behind: " \"'`\\@$+0123456789psatPSAT"},
+		aDash:    {before: "< 0123456789abcdefABCDEF", behind: "->sSlLbB"},
+		aBracket: {behind: "RETH\""},
+		aBearer:  {behind: "eEyYaAsS"},
 		aJ:       {before: "y"},
 		aElement: {before: " \"'"},
 		aQuote:   {before: " "},
@@ -48,7 +48,11 @@ var gateOf = func() (t [aEnd]gate) {
 		aAmp:     {behind: "g"},
 		aPipe:    {behind: " "},
 		aRequire: {before: "eE"},
-		aBrace:   {behind: "\""},
+		aBrace:   {behind: "\":psatPSAT"},
+		aString:  {before: " "},
+		aSecret:  {before: "eE"},
+		aPass:    {before: "S"},
+		aLogin:   {before: "O"},
 		aLiteral: {},
 	}
 	for _, r := range readers {

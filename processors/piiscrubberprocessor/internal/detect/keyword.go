@@ -8,12 +8,22 @@ func (sc *scan) keyword(i int) int {
 	t := sc.t
 	end := 0
 	switch {
+	case foldAt(t, i, "key] to ["):
+		if start := runBack(t, i+3, cKey, maxKeyName); nameStyle(t[start:i+3]) != notSecret {
+			return sc.settingTo(i + 3)
+		}
+		return 0
 	case foldAt(t, i, "key "):
 		end = i + 3
 	case foldAt(t, i-2, "token "):
 		end = i + 3
+	case foldAt(t, i-3, "cookie "):
+		return sc.namedCookie(i + len("kie "))
 	default:
 		return 0
+	}
+	if stop := sc.routerKey(end); stop > 0 {
+		return stop
 	}
 	start := runBack(t, end, cKey, maxKeyName)
 	if style := nameStyle(t[start:end]); style == notSecret {
@@ -22,8 +32,10 @@ func (sc *scan) keyword(i int) int {
 		}
 	}
 	from := end + 1
-	if foldAt(t, from, "is ") {
-		from += len("is ")
+	for _, filler := range [...]string{"header ", "value: ", "value ", "is "} {
+		if foldAt(t, from, filler) {
+			from += len(filler)
+		}
 	}
 	if c := at(t, from); c == '"' || c == '\'' || c == '(' || c == '`' || c == '[' {
 		from++
@@ -46,6 +58,28 @@ func (sc *scan) keyword(i int) int {
 		return 0
 	}
 	return sc.found(Password, from, stop)
+}
+
+// routerKey takes the key that the configuration of a router shares with a server (the blank behind "key" is at i): tacacs-server key x. It returns
+// the value's end, 0 if there is none.
+func (sc *scan) routerKey(i int) int {
+	t := sc.t
+	line := t[max(0, i-maxKeyName):i]
+	if n := strings.LastIndexByte(line, '\n'); n >= 0 {
+		line = line[n:]
+	}
+	if !strings.Contains(line, "tacacs-server ") && !strings.Contains(line, "radius-server ") {
+		return 0
+	}
+	from := i + 1
+	if is(at(t, from), cDigit) && at(t, from+1) == ' ' { // its format
+		from += 2
+	}
+	end := plainEnd(t, from)
+	if v := t[from:end]; len(v) < 4 || oneWord(v) || placeholder(v) {
+		return 0
+	}
+	return sc.found(Password, from, end)
 }
 
 // suffixed reports whether v is a name that a program made unique: words, and a short random group at the end ("default-token-n1llr",

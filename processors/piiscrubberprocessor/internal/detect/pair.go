@@ -56,8 +56,11 @@ func (sc *scan) pair(sep int) int { return sc.pairOf(sep, sep) }
 // pairOf is pair for a separator that begins at end and whose last byte is t[sep].
 func (sc *scan) pairOf(end, sep int) int {
 	t := sc.t
-	if c := at(t, end-1); end > 0 && (c == ':' || c == '?' || c == '|' && at(t, end-2) == '|') && t[sep] == '=' { // :=, ?=, ||=
-		for end > 0 && (t[end-1] == ':' || t[end-1] == '?' || t[end-1] == '|') {
+	if c := at(t, end-1); end > 0 && (c == ':' || c == '?' || c == '+' || c == '|' && at(t, end-2) == '|') && t[sep] == '=' { // :=, ?=, +=, ||=
+		if c == '+' && !quoteNext(t, sep+1) && oneWord(strings.TrimLeft(t[sep+1:plainEnd(t, min(len(t), sep+2))], " ")) { // password += suffix
+			return sep + 1
+		}
+		for end > 0 && (t[end-1] == ':' || t[end-1] == '?' || t[end-1] == '+' || t[end-1] == '|') {
 			end--
 		}
 	}
@@ -68,8 +71,22 @@ func (sc *scan) pairOf(end, sep int) int {
 	}
 	start, end, quoted := keyBefore(t, end, sep)
 	name := t[start:end]
+	if name == "" && t[sep] == ':' && at(t, sep-1) == '\n' { // ? password, and on the next line : x
+		if name = complexKey(t, sep-1); name != "" {
+			return sc.value(sep, name, nameStyle(name), Password, false)
+		}
+	}
+	if t[sep] == ':' && at(t, sep+1) == '"' && at(t, start-1) == ':' && digitRun(name) == len(name) && sc.on.Has(Password) { // s:8:"password";s:9:"x"
+		return sc.serialized(start-1, sep)
+	}
 	if !sc.telling(name, start, sep) {
+		if t[sep] == ':' && name == "user" && at(t, start-1) == '/' && sc.on.Has(Password) {
+			return max(sep+1, sc.netUse(sep))
+		}
 		return sep + 1
+	}
+	if t[sep] == ':' && at(t, start-1) == '/' && len(name) == 1 && sc.on.Has(Password) && sc.toolsBefore(start)&remoteTool != 0 {
+		return max(sep+1, sc.flagValue(sep+1, 0))
 	}
 	style := notSecret
 	kind := Password
@@ -117,6 +134,15 @@ func (sc *scan) pairOf(end, sep int) int {
 	if t[sep] == ':' && (strings.HasPrefix(t[sep+1:], "protected]") || strings.HasPrefix(t[sep+1:], "private]")) { // of PHP: the value comes behind
 		return sep + 1
 	}
+	if name == "PASS" && foldAt(t, start-4, "--- ") { // of a test
+		return sep + 1
+	}
+	if t[sep] == ':' && at(name, 0) == '-' && (foldAt(t, sep+1, "file ") || foldAt(t, sep+1, "env ")) { // -storepass:file x
+		return sep + 1
+	}
+	if style == codesSecret {
+		return max(sep+1, sc.codes(sep))
+	}
 	if style == phraseSecret {
 		return max(sep+1, sc.phrase(sep+1))
 	}
@@ -136,7 +162,7 @@ func (sc *scan) pairOf(end, sep int) int {
 
 // keyBefore finds the key that ends before end, blanks, quotes and colours aside.
 func keyBefore(t string, end, sep int) (start, stop int, quoted bool) {
-	for end > 0 && sep-end < 8 && (t[end-1] == ' ' || t[end-1] == '\t') {
+	for end > 0 && sep-end < 48 && (t[end-1] == ' ' || t[end-1] == '\t') {
 		end--
 	}
 	end = colourBefore(t, end)
@@ -241,10 +267,13 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 		if entry == "" {
 			entry = entryBehind(t, sep)
 		}
+		if entry == "" {
+			entry = enclosing(t, start)
+		}
 		if entry != "" {
 			return start, entry, nameStyle(entry)
 		}
-	case at(t, start-1) == ' ' && (name == "key" || name == "Key" || name == "KEY" || name == "phrase" || name == "code"): // "api key: x"
+	case at(t, start-1) == ' ' && (name == "key" || name == "Key" || name == "KEY" || name == "phrase" || name == "code" || name == "codes"): // "api key: x"
 		from := runBack(t, start-1, cWord, 24)
 		if spoken := t[from:end]; from < start-1 {
 			if s := nameStyle(spoken); s == plainSecret {
@@ -265,6 +294,8 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 		} else if before := runBack(t, from-1, cKey, 24); from > 1 && t[from-1] == ' ' && before < from-1 && nameStyle(t[before:start-1]) == plainSecret { // "api key"
 			return before, t[before : start-1], weakSecret
 		}
+	case t[sep] == '=' && strings.HasSuffix(name, ".key") && (strings.HasPrefix(name, "wireless.") || strings.HasSuffix(t[:start], "]") && strings.Contains(t[max(0, start-24):start], "wifi-iface")): // of OpenWrt
+		return start, name, plainSecret
 	case name == "default" && t[sep] == '=':
 		if block := blockName(t, start); block != "" {
 			return start, block, nameStyle(block)

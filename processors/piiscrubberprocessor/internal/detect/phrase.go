@@ -4,8 +4,13 @@ import "strings"
 
 // bearer looks for "Bearer <token>" that no header name precedes.
 func (sc *scan) bearer(i int) int {
-	if lower(at(sc.t, i+1)) == 'y' {
+	switch lower(at(sc.t, i+1)) {
+	case 'y':
 		return sc.identifiedBy(i)
+	case 'a':
+		return sc.basic(i)
+	case 's':
+		return sc.obscured(i)
 	}
 	if !foldAt(sc.t, i, "bearer") || is(at(sc.t, i-1), cWord) {
 		return 0
@@ -34,10 +39,49 @@ func (sc *scan) bearer(i int) int {
 	return sc.found(Password, start, end)
 }
 
+// redisUser reports whether line, in front of a rule for a user of Redis, names one.
+func redisUser(line string) bool {
+	return strings.Contains(line, "SETUSER ") || strings.HasSuffix(line, " on ") && strings.Contains(line, "user ")
+}
+
+// basic looks for "Basic <credentials>" that no header name precedes: their base64 says itself what it is.
+func (sc *scan) basic(i int) int {
+	t := sc.t
+	start := i + len("basic ")
+	if !foldAt(t, i, "basic ") || is(at(t, i-1), cWord) {
+		return 0
+	}
+	end := start
+	for end < len(t) && end-start < maxValue && (is(t[end], cAlnum) || t[end] == '+' || t[end] == '/' || t[end] == '=') {
+		end++
+	}
+	if end-start < 12 || !basic(t[start:end]) {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// obscured takes the password of "rclone obscure x" (the 'b' is at i).
+func (sc *scan) obscured(i int) int {
+	t := sc.t
+	if !foldAt(t, i-len("rclone o"), "rclone obscure ") {
+		return 0
+	}
+	start := i + len("bscure ")
+	if c := at(t, start); c == '"' || c == '\'' {
+		start++
+	}
+	end := plainEnd(t, start)
+	if end-start < 4 || t[start] == '-' || placeholder(t[start:end]) {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
 // element looks for "<password>value</password>" ('>' is at i); the value may stand on a line of its own.
 func (sc *scan) element(i int) int {
 	t := sc.t
-	if at(t, i-1) == ' ' && strings.Contains(t[max(0, i-maxKeyName):i], "SETUSER ") { // of Redis: ACL SETUSER bob on >x
+	if at(t, i-1) == ' ' && redisUser(t[max(0, i-maxKeyName):i]) { // of Redis: ACL SETUSER bob on >x
 		if end := plainEnd(t, i+1); end-i > 3 {
 			return sc.found(Password, i+1, end)
 		}
@@ -57,6 +101,10 @@ func (sc *scan) element(i int) int {
 		name = attributed(t, parentEnd(t, start-1))
 	}
 	style := nameStyle(name)
+	if n := len(t[start:i]) - len("value"); style == notSecret && n >= 0 && foldAt(t, start+n, "value") {
+		name = sibling(t, start-1)
+		style = nameStyle(name)
+	}
 	if style == notSecret {
 		return i + 1
 	}
@@ -96,6 +144,32 @@ func (sc *scan) element(i int) int {
 	return sc.found(Password, from, end)
 }
 
+// sibling returns the text of the element that ends in front of the tag at i, white space aside: <param-name>password</param-name> <param-value>.
+// Empty if there is none.
+func sibling(t string, i int) string {
+	for k := i; k > 0 && i-k < 64 && t[k-1] <= ' '; k-- {
+		i = k - 1
+	}
+	low := max(0, i-maxTag)
+	if i < 1 || t[i-1] != '>' {
+		return ""
+	}
+	n := strings.LastIndex(t[low:i], "</")
+	if n < 0 {
+		return ""
+	}
+	from := runBack(t, low+n, cKey, maxKeyName)
+	if at(t, from-1) != '>' {
+		return ""
+	}
+	return t[from : low+n]
+}
+
+// wirelessKey reports whether the quote at i begins the key of a wireless network of OpenWrt: option key 'x', beside its encryption.
+func wirelessKey(t string, i int) bool {
+	return foldAt(t, i-len("option key "), "option key ") && (strings.Contains(t[max(0, i-maxCommand):i], "option encryption ") || strings.Contains(t[i:min(len(t), i+maxCommand)], "option encryption "))
+}
+
 // parentEnd returns where the '>' stands that only white space sets apart from i, 0 if there is none.
 func parentEnd(t string, i int) int {
 	for k := i - 1; k > 0 && i-k < 64; k-- {
@@ -119,8 +193,8 @@ func (sc *scan) quote(i int) int {
 	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") &&
 		!(at(sc.t, i-2) == '=' && setPassword.in(sc.t, i-2*maxKeyName, i)) && !foldAt(sc.t, i-len("encrypt_string "), "encrypt_string ") && !foldAt(sc.t, i-len(" psk "), " psk ") &&
 		!(at(sc.t, i-2) == ',' && procedures.in(sc.t, i-2*maxKeyName, i)) &&
-		!(foldAt(sc.t, i-len(" secret "), " secret ") && randomLooking(sc.t[i+1:quoteEnd(sc.t, i+1, '\'')])) {
-		return i + 1
+		!(foldAt(sc.t, i-len(" secret "), " secret ") && randomLooking(sc.t[i+1:quoteEnd(sc.t, i+1, '\'')])) && !wirelessKey(sc.t, i) {
+		return sc.quotedName(i)
 	}
 	end := quoteEnd(sc.t, i+1, '\'')
 	if end == i+1 || at(sc.t, end) != '\'' || placeholder(sc.t[i+1:end]) {

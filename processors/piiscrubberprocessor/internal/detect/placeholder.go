@@ -24,6 +24,12 @@ func placeholder(v string) bool {
 		return !randomLooking(strings.Trim(v, "<>"))
 	case '%':
 		return len(v) == 2 || at(v, 1) == '(' || at(v, 1) == '{' || v[len(v)-1] == '%'
+	case '@': // @{NAME} of other configurations
+		if at(v, 1) == '{' {
+			return true
+		}
+	case ':': // a symbol of Ruby or Elixir
+		return len(v) > 1 && oneWord(v[1:])
 	case '[':
 		return run(strings.TrimSuffix(v, "]"), 1, cWord, 40) >= len(v)-1 && !randomLooking(strings.TrimSuffix(v[1:], "]"))
 	}
@@ -31,6 +37,9 @@ func placeholder(v string) bool {
 		return true
 	}
 	if len(v) <= 12 && placeholderWords.exact(strings.TrimRight(v, "!?")) {
+		return true
+	}
+	if len(v) > 16 && strings.Count(v, "_") > 1 && run(v, 0, cUpper|cWord, len(v)) == len(v) && strings.IndexFunc(v, isLowerOrDigit) < 0 { // VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
 		return true
 	}
 	for _, head := range references {
@@ -59,7 +68,7 @@ func variable(v string) bool {
 var placeholderWords = wordsOf("null", "nil", "none", "true", "false", "undefined", "required", "optional", "string", "str", "text", "hidden",
 	"masked", "redacted", "removed", "filtered", "empty", "yes", "no", "n/a", "na", "bool", "boolean", "int", "integer", "number", "object",
 	"invalid", "incorrect", "missing", "expired", "wrong", "set", "unset", "not", "changed", "reset", "updated", "present", "absent",
-	"denied", "granted", "allowed", "refused", "rejected", "accepted", "anonymous", "verified", "mismatch", "rotated", "revoked", "cancelled", "canceled", "requested", "read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic", "uint8array", "arraybuffer", "bytearray", "securestring", "secretstr", "cryptokey", "keyobject", "char", "varchar", "readonly")
+	"denied", "granted", "allowed", "refused", "rejected", "accepted", "anonymous", "verified", "mismatch", "rotated", "revoked", "cancelled", "canceled", "requested", "read", "write", "done", "skipped", "passed", "must", "should", "cannot", "failed", "error", "valid", "enabled", "disabled", "unknown", "default", "bytes", "bearer", "basic", "uint8array", "arraybuffer", "bytearray", "securestring", "secretstr", "cryptokey", "keyobject", "char", "varchar", "readonly", "undef")
 
 func (w *words) exact(v string) bool {
 	if v == "" {
@@ -100,7 +109,7 @@ func code(t string, start, end int) bool {
 	if next == '(' || next == ' ' && cmdlet(v) {
 		return true
 	}
-	if constant(v) {
+	if constant(v) || reference(v) {
 		return true
 	}
 	dots := 0
@@ -115,6 +124,40 @@ func code(t string, start, end int) bool {
 		}
 	}
 	return dots > 0
+}
+
+func isLowerOrDigit(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
+
+// tagged reports whether an unquoted value of YAML is a tag that makes something else of what follows: !Ref Name.
+func tagged(v string, next byte) bool {
+	return v[0] == '!' && next == ' ' && len(v) > 2 && oneWord(v[1:])
+}
+
+// nextField reports whether v is the next field of a struct as Go prints it, since the one in front of it is empty: "Password: Opts:map[]".
+func nextField(v string) bool {
+	n := run(v, 0, cWord, maxKeyName)
+	return is(v[0], cUpper) && n > 1 && at(v, n) == ':' && word(v[:n])
+}
+
+// reference reports whether v is a path into a configuration as Terraform writes it: var.db_password_2, random_password.db2.result.
+func reference(v string) bool {
+	for _, head := range [...]string{"var.", "local.", "data.", "module.", "each."} {
+		if strings.HasPrefix(v, head) && run(v, 0, cKey, len(v)) == len(v) {
+			return true
+		}
+	}
+	parts := 1
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c == '.' && i > 0 && is(at(v, i+1), cLower) && v[i-1] != '.':
+			parts++
+		case is(c, cLower) || c == '_':
+		case is(c, cDigit) && i > 0 && v[i-1] != '.' && !is(at(v, i+1), cLetter):
+		default:
+			return false
+		}
+	}
+	return parts > 2
 }
 
 // constant reports whether v is a constant of a module or a class: settings.API_KEY.

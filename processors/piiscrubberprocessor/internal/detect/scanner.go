@@ -92,6 +92,10 @@ func New(o Options) *Scanner {
 	set(aPipe, of(Password), "|")
 	set(aRequire, of(Password), "q")
 	set(aBrace, of(Password), "{")
+	set(aString, of(Password), "\"")
+	set(aSecret, of(Password), "cC")
+	set(aPass, of(Password), "S")
+	set(aLogin, of(Password), "G")
 	if s.on != 0 {
 		s.table['['] = aBracket
 	}
@@ -181,10 +185,7 @@ func (sc *scan) look(i int, a anchor) int {
 	case aLine:
 		return sc.line(i)
 	case aAuth:
-		if end := sc.auth(i); end > i {
-			return end
-		}
-		return sc.literal(i)
+		return sc.orLiteral(i, sc.auth(i))
 	case aPercent:
 		switch {
 		case at(sc.t, i+1) == '2' && at(sc.t, i+2) == '5' && sc.on.Has(Email):
@@ -210,16 +211,11 @@ func (sc *scan) look(i int, a anchor) int {
 		if end := Mark(sc.t, i); end > 0 {
 			return end
 		}
+		return max(i+1, sc.couple(i))
 	case aBearer:
-		if end := sc.bearer(i); end > i {
-			return end
-		}
-		return sc.literal(i)
+		return sc.orLiteral(i, sc.bearer(i))
 	case aJ:
-		if end := sc.jwt(i); end > i {
-			return end
-		}
-		return sc.literal(i)
+		return sc.orLiteral(i, sc.jwt(i))
 	case aElement:
 		return sc.element(i)
 	case aQuote:
@@ -235,10 +231,7 @@ func (sc *scan) look(i int, a anchor) int {
 	case aLiteral:
 		return sc.literal(i)
 	case aKeyword:
-		if end := sc.keyword(i); end > i {
-			return end
-		}
-		return sc.literal(i)
+		return sc.orLiteral(i, sc.keyword(i))
 	case aDollar:
 		return sc.dollar(i)
 	case aAmp:
@@ -249,8 +242,24 @@ func (sc *scan) look(i int, a anchor) int {
 		return sc.requirePass(i)
 	case aBrace:
 		return sc.braced(i)
+	case aString:
+		return sc.quotedName(i)
+	case aSecret:
+		return sc.orLiteral(i, sc.secretWord(i))
+	case aPass:
+		return sc.orLiteral(i, sc.pass(i))
+	case aLogin:
+		return sc.orLiteral(i, sc.login(i))
 	}
 	return i + 1
+}
+
+// orLiteral returns end, where a finding at i ends; if there is none, it looks for a vendor's prefix.
+func (sc *scan) orLiteral(i, end int) int {
+	if end > i {
+		return end
+	}
+	return sc.literal(i)
 }
 
 // dot looks at the dot at i.

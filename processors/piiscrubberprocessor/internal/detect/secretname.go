@@ -16,6 +16,7 @@ const (
 	dataSecret   // the values of a Kubernetes Secret
 	phraseSecret // words of a wallet
 	basicSecret  // base64 of "user:password"
+	codesSecret  // a list of one-time codes
 )
 
 type secretName struct {
@@ -40,13 +41,14 @@ var secretNames = func() (t [256][]secretName) {
 		"securitytoken", "apitoken", "privatekey", "encryptionkey", "signingkey", "masterkey", "accountkey", "sharedaccesskey",
 		"storagekey", "authkey", "credential", "passkey", "connectionstring", "jwtsecret", "signingsecret", "webhooksecret", "hmacsecret", "cookiesecret", "sessionsecret",
 		"requirepass", "masterauth", "bindpw", "rootpw", "passwordconfirmation", "passwordconfirm", "passwordrepeat", "passwordagain", "passwordretype", "passwordnew", "passwordold", "password1", "password2",
-		"unsealkey", "recoverykey", "oauthverifier", "codeverifier", "sonarlogin", "סיסמה", "סיסמא", "รหัสผ่าน", "parole", "lozinka", "geslo", "парола", "Парола", "slaptažodis", "katasandi", "tokensecret", "oauthsecret", "enckey", "aeskey", "decryptionkey", "subscriptionkey", "presharedkey", "isakmpkey", "sharedkey", "storepass", "keypass", "sshpass", "rediscliauth", "aspnetsessionid", "connectsid", "clientkeydata", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth")
+		"unsealkey", "recoverykey", "oauthverifier", "codeverifier", "sonarlogin", "סיסמה", "סיסמא", "รหัสผ่าน", "parole", "lozinka", "geslo", "парола", "Парола", "slaptažodis", "katasandi", "tokensecret", "oauthsecret", "enckey", "aeskey", "decryptionkey", "subscriptionkey", "presharedkey", "isakmpkey", "sharedkey", "storepass", "keypass", "sshpass", "rediscliauth", "aspnetsessionid", "connectsid", "clientkeydata", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth", "passwordplain", "authpass", "remotepass")
 	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid", "psk")
 	add(pinSecret, true, "pin", "pincode", "pinnumber", "mfacode", "otpcode", "totpcode", "2facode", "smscode", "verificationcode", "confirmationcode", "onetimecode")
+	add(codesSecret, false, "backupcodes", "recoverycodes", "scratchcodes")
 	add(phraseSecret, false, "mnemonic", "seedphrase", "recoveryphrase")
 	add(basicSecret, true, "auth")
 	add(passSecret, true, "pass")
-	add(weakSecret, true, "secret", "token", "credentials", "creds", "csrf", "xsrf", "cleartext", "κωδικός", "Κωδικός", "المرور")
+	add(weakSecret, true, "secret", "token", "credentials", "creds", "csrf", "xsrf", "cleartext", "plaintext", "κωδικός", "Κωδικός", "المرور")
 	add(weakSecret, false, "appkey", "applicationkey", "recoverycode", "backupcode")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
@@ -146,6 +148,8 @@ func fits(style secretStyle, v string) bool {
 	switch style {
 	case notSecret, dataSecret:
 		return false
+	case codesSecret:
+		return len(v) >= 12 && digitRun(v) > 5
 	case phraseSecret:
 		return strings.Count(v, " ") >= 11
 	case basicSecret:
@@ -243,5 +247,5 @@ func hardware(t string, end int) bool {
 
 // SecretFlag reports whether arg is a command line flag ("--password") whose value is the next argument.
 func SecretFlag(arg string) bool {
-	return len(arg) > 3 && arg[0] == '-' && strings.IndexByte(arg, '=') < 0 && run(arg, 0, cKey, maxKeyName) == len(arg) && nameStyle(arg) != notSecret
+	return len(arg) > 2 && arg[0] == '-' && strings.IndexByte(arg, '=') < 0 && run(arg, 0, cKey, maxKeyName) == len(arg) && nameStyle(arg) != notSecret
 }

@@ -13,6 +13,12 @@ func (sc *scan) sentence(i int) int {
 	if end == 0 {
 		return 0
 	}
+	if stop := sc.settingTo(end); stop > 0 {
+		return stop
+	}
+	if stop := sc.aligned(end); stop > 0 {
+		return stop
+	}
 	if c := at(t, end); (c == '\'' || c == '"' || c == ']' || c == '`') && at(t, end+1) == ' ' { // 'db.password' set to 'x'
 		end++
 	}

@@ -18,7 +18,7 @@ func (sc *scan) spokenCode(i, j int) bool {
 	if i > 0 && t[i-1] != ' ' && t[i-1] != '"' && t[i-1] != '\n' || is(at(t, j), cWord) || (at(t, j) == '.' || at(t, j) == '-' || at(t, j) == ':') && is(at(t, j+1), cAlnum) {
 		return false
 	}
-	if foldAt(t, j, " is your ") && codesBehind.in(t, j, j+40) { // "123456 is your verification code"
+	if (foldAt(t, j, " is your ") || foldAt(t, j, " as your ")) && codesBehind.in(t, j, j+40) { // "123456 is your verification code"
 		return true
 	}
 	if at(t, i-1) != ' ' {
@@ -32,7 +32,11 @@ func (sc *scan) spokenCode(i, j int) bool {
 			return true
 		}
 	case at(t, end-1) == ':':
-		end--
+		if end--; foldAt(t, end-8, "2fa code") {
+			return true
+		}
+	case j-i >= 5 && codeSaid(t, j) && (strings.HasSuffix(t[:end], "OTP") && !is(at(t, end-4), cWord) || foldAt(t, end-17, "one time password") || foldAt(t, end-17, "one-time password")):
+		return true
 	case foldAt(t, end-4, " pin"):
 		return j-i <= 6 && codeOwners.exact(t[runBack(t, end-4, cLetter, 16):end-4])
 	case foldAt(t, end-4, "code"):
@@ -46,6 +50,16 @@ func (sc *scan) spokenCode(i, j int) bool {
 		return foldAt(t, end-8, "2fa code") || foldAt(t, end-8, "sms code") || foldAt(t, end-8, "mfa code")
 	}
 	return foldAt(t, end-5, " code") && codeWords.in(t, end-5-24, end-5)
+}
+
+// codeSaid reports whether what stands behind a code at j says something of it, or nothing.
+func codeSaid(t string, j int) bool {
+	for _, verb := range [...]string{" sent", " expires", " is ", " for ", " valid", " was ", " has "} {
+		if foldAt(t, j, verb) {
+			return true
+		}
+	}
+	return at(t, j) != ' '
 }
 
 // beforeOwner returns where " for somebody" begins that ends at i; i if nothing of that kind does.

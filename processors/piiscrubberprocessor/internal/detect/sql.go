@@ -17,6 +17,9 @@ func (sc *scan) identifiedBy(i int) int {
 	if foldAt(t, start, "password ") {
 		start += len("password ")
 	}
+	if foldAt(t, start, "values ") { // a hash
+		start += len("values ")
+	}
 	end := 0
 	if c := at(t, start); c == '\'' || c == '"' {
 		start++

@@ -56,8 +56,8 @@ func header(line string) (c columns) {
 			return c
 		}
 	}
-	if c.sep == 0 {
-		return c
+	if c.sep == 0 || c.sep == ';' && line[len(line)-1] == ';' { // a statement
+		return columns{}
 	}
 	c.line = line
 	for from := 0; from <= len(line) && c.count < maxColumns; c.count++ {
@@ -197,7 +197,11 @@ func (sc *scan) paren(i int) int {
 			if end := sc.defined(i); end > i {
 				return end
 			}
-		case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '@' || c == '$':
+		case is(c, cLetter):
+			if end := sc.tupled(i); end > i {
+				return end
+			}
+		case c == '"' || c == '\'' || c == '`' || c == '\\' || c == '@' || c == '$' || c == ' ' && quoteNext(t, i+2):
 			if end := sc.signIn(i); end > i {
 				return end
 			}
@@ -219,6 +223,9 @@ func (sc *scan) paren(i int) int {
 func (sc *scan) call(i int) int {
 	t := sc.t
 	first := i + 1
+	for at(t, first) == ' ' && first < i+3 { // define( 'DB_PASSWORD', 'x' )
+		first++
+	}
 	if t[first] == '@' {
 		first++
 	} else if t[first] == '$' {

@@ -50,7 +50,7 @@ func (sc *scan) colon(i int) int {
 func numeral(t string, i int) bool {
 	from := runBack(t, i, cDigit, 24)
 	c := at(t, from-1)
-	return i-from > 1 && i-from < 24 && !is(c, cKey) && c < 0x80
+	return i-from > 1 && i-from < 24 && !is(c, cKey) && c < 0x80 && at(t, i+1) != '"'
 }
 
 // telegram: a bot token is a number of 8 to 10 digits, a colon, 35 characters that begin with AA.
@@ -154,7 +154,7 @@ func oracle(t string, i int) bool {
 	if t[slash] != '/' {
 		return false
 	}
-	for _, head := range [...]string{"oracle:thin:", "oracle:oci:", "oracle:oci8:", "sqlplus ", "User Id=", "user id=", "userid="} {
+	for _, head := range [...]string{"oracle:thin:", "oracle:oci:", "oracle:oci8:", "sqlplus ", "target ", "expdp ", "impdp ", "User Id=", "user id=", "userid="} {
 		if n := strings.LastIndex(t[low:i], head); n >= 0 && strings.IndexByte(t[low+n+len(head):i], ' ') < 0 {
 			return true
 		}

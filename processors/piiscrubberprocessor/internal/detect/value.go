@@ -10,7 +10,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 		i++
 	}
 	spaced := false
-	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 16 {
+	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 48 {
 		i, spaced = i+1, true
 	}
 	i = unwrapped(t, skipColour(t, i), sep)
@@ -75,11 +75,26 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
 		return i
 	}
+	if !quoted && spaced && t[sep] == ':' && (tagged(v, at(t, end)) || nextField(v)) {
+		return i
+	}
+	if quoted && t[i] == '`' && strings.IndexByte(v, ' ') >= 0 { // a command of a shell
+		return i
+	}
 	if style == plainSecret && v[0] == '/' && (strings.HasSuffix(name, "PWD") || strings.HasSuffix(name, "pwd")) { // a directory
 		return i
 	}
-	return sc.found(kind, start, end)
+	stop := sc.found(kind, start, end)
+	if quoted && strings.HasPrefix(t[end:], becomes) { // what Terraform changes
+		from := end + len(becomes)
+		if next := quoteEnd(t, from, '"'); next-from > 2 && !placeholder(t[from:next]) {
+			stop = sc.found(kind, from, next)
+		}
+	}
+	return stop
 }
+
+const becomes = `" -> "`
 
 // valueStart returns where a value begins that may be in a list of one, or behind its type as PHP dumps it.
 func valueStart(t string, i int) int {

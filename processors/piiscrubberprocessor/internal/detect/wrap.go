@@ -11,9 +11,16 @@ func unwrapped(t string, i, sep int) int {
 		if strings.HasPrefix(t[i:], `<<"`) {
 			return i + 2
 		}
+		if body := heredoc(t, i); body > 0 {
+			return body
+		}
 		if end := run(t, i+1, cBase64, maxKeyName); end-i > 12 && at(t, end) == '>' && randomLooking(t[i+1:end]) { // token: <x>
 			return i + 1
 		}
+	case (c == '"' || c == '\'') && at(t, i+1) == c && at(t, i+2) == c: // """x"""
+		return i + 2
+	case c == '\'' && at(t, i+1) == c && is(at(t, i+2), cAlnum): // ''x'' inside of a string of SQL
+		return i + 1
 	case c == '(':
 		return typed(t, i)
 	case (c == '|' || c == '>') && t[sep] == ':':
@@ -30,6 +37,27 @@ func unwrapped(t string, i, sep int) int {
 		return wrapper(t, i)
 	}
 	return i
+}
+
+// heredoc returns where the first line begins of the text whose sign is at i (<<~EOS), 0 if there is none.
+func heredoc(t string, i int) int {
+	if !strings.HasPrefix(t[i:], "<<") {
+		return 0
+	}
+	k := i + 2
+	for c := at(t, k); c == '-' || c == '~' || c == '"' || c == '\''; c = at(t, k) {
+		k++
+	}
+	end := run(t, k, cWord, 24)
+	if c := at(t, end); c == '"' || c == '\'' {
+		end++
+	}
+	if end == k || !is(t[k], cUpper) || at(t, end) != '\n' {
+		return 0
+	}
+	for end++; (at(t, end) == ' ' || at(t, end) == '\t') && end-k < 64; end++ {
+	}
+	return end
 }
 
 // typed skips groups in parentheses in front of a quote.
