@@ -56,13 +56,8 @@ func (sc *scan) pair(sep int) int { return sc.pairOf(sep, sep) }
 // pairOf is pair for a separator that begins at end and whose last byte is t[sep].
 func (sc *scan) pairOf(end, sep int) int {
 	t := sc.t
-	if c := at(t, end-1); end > 0 && (c == ':' || c == '?' || c == '+' || c == '|' && at(t, end-2) == '|') && t[sep] == '=' { // :=, ?=, +=, ||=
-		if c == '+' && !quoteNext(t, sep+1) && oneWord(strings.TrimLeft(t[sep+1:plainEnd(t, min(len(t), sep+2))], " ")) { // password += suffix
-			return sep + 1
-		}
-		for end > 0 && (t[end-1] == ':' || t[end-1] == '?' || t[end-1] == '+' || t[end-1] == '|') {
-			end--
-		}
+	if end = sc.operator(end, sep); end < 0 {
+		return sep + 1
 	}
 	if t[sep] == '=' && (at(t, sep+1) == '"' || at(t, sep+1) == '\\') && lower(at(t, sep-1)) == 'e' && sc.on.Has(Password) {
 		if stop := sc.part(sep); stop > 0 {
@@ -71,25 +66,15 @@ func (sc *scan) pairOf(end, sep int) int {
 	}
 	start, end, quoted := keyBefore(t, end, sep)
 	name := t[start:end]
-	if name == "" && t[sep] == ':' && at(t, sep-1) == '\n' { // ? password, and on the next line : x
-		if name = complexKey(t, sep-1); name != "" {
-			return sc.value(sep, name, nameStyle(name), Password, false)
+	if t[sep] == ':' {
+		if stop := sc.oddPair(name, start, sep); stop > 0 {
+			return stop
 		}
-	}
-	if t[sep] == ':' && at(t, sep+1) == '"' && at(t, start-1) == ':' && digitRun(name) == len(name) && sc.on.Has(Password) { // s:8:"password";s:9:"x"
-		return sc.serialized(start-1, sep)
 	}
 	if !sc.telling(name, start, sep) {
-		if t[sep] == ':' && name == "user" && at(t, start-1) == '/' && sc.on.Has(Password) {
-			return max(sep+1, sc.netUse(sep))
-		}
 		return sep + 1
 	}
-	if t[sep] == ':' && at(t, start-1) == '/' && len(name) == 1 && sc.on.Has(Password) && sc.toolsBefore(start)&remoteTool != 0 {
-		return max(sep+1, sc.flagValue(sep+1, 0))
-	}
 	style := notSecret
-	kind := Password
 	secrets := sc.on.Has(Password) || sc.on.Has(AzureKey) || sc.on.Has(AWSKey)
 	if secrets {
 		style = nameStyle(name)
@@ -103,55 +88,23 @@ func (sc *scan) pairOf(end, sep int) int {
 		}
 	}
 	if t[sep] == '=' && sc.on.Has(URLSecret) {
-		c := at(t, start-1)
-		first := start == 0 && queryKey(sc.key)
-		if len(name) == 1 && lower(name[0]) == 'p' && c == '&' { // u=bob&p=x
-			if user := runBack(t, start-1, cKey, maxKeyName); strings.HasSuffix(t[:user], "u=") {
-				return sc.query(sep+1, false)
-			}
-		}
-		if c == '?' || first || c == '&' || c == ';' && strings.HasSuffix(t[:start], "&amp;") {
-			// In the body of a form a password is a password; in a URL it is part of the query.
-			if q := queryStyle(name); (q != notSecret || style != notSecret) && (c == '?' || first || style == notSecret || sc.inQuery(sep) || queryKey(sc.key)) {
-				if style == plainSecret && (hasNameEnd(name, secretName{name: "password"}) || hasNameEnd(name, secretName{name: "pwd"})) {
-					return sc.queryUpTo(sep+1, false, passwordEnd)
-				}
-				return sc.query(sep+1, q == weakSecret && style == notSecret)
-			}
-		}
-	}
-	if style == dataSecret {
-		return sc.secretData(sep)
-	}
-	if style == notSecret && quoted && len(name) <= 2 && sc.on.Has(PrivateKey) {
-		if stop := sc.jwk(sep, name); stop > 0 {
+		if stop := sc.parameter(name, style, start, sep); stop > 0 {
 			return stop
 		}
 	}
-	if style == notSecret || !secrets || t[sep] == ':' && at(t, sep+1) == '?' && at(t, start-1) == '{' { // ${NAME:?message}
+	switch {
+	case style == dataSecret:
+		return sc.secretData(sep)
+	case style == notSecret && quoted && len(name) <= 2 && sc.on.Has(PrivateKey):
+		return max(sep+1, sc.jwk(sep, name))
+	case style == notSecret || !secrets || elsewhere(t, name, start, sep):
 		return sep + 1
-	}
-	if t[sep] == ':' && (strings.HasPrefix(t[sep+1:], "protected]") || strings.HasPrefix(t[sep+1:], "private]")) { // of PHP: the value comes behind
-		return sep + 1
-	}
-	if name == "PASS" && foldAt(t, start-4, "--- ") { // of a test
-		return sep + 1
-	}
-	if t[sep] == ':' && at(name, 0) == '-' && (foldAt(t, sep+1, "file ") || foldAt(t, sep+1, "env ")) { // -storepass:file x
-		return sep + 1
-	}
-	if style == codesSecret {
+	case style == codesSecret:
 		return max(sep+1, sc.codes(sep))
-	}
-	if style == phraseSecret {
+	case style == phraseSecret:
 		return max(sep+1, sc.phrase(sep+1))
 	}
-	switch {
-	case hasNameEnd(name, secretName{name: "accountkey"}), hasNameEnd(name, secretName{name: "sharedaccesskey"}):
-		kind = AzureKey
-	case hasNameEnd(name, secretName{name: "secretaccesskey"}):
-		kind = AWSKey
-	}
+	kind := kindOfName(name)
 	if !sc.on.Has(kind) {
 		if kind = Password; !sc.on.Has(Password) {
 			return sep + 1

@@ -15,6 +15,29 @@ func queryKey(key string) bool {
 // inQuery reports whether a '?' stands in front of t[i] in the same word.
 func (sc *scan) inQuery(i int) bool { return i < sc.queryEnd }
 
+// parameter takes the value of the query parameter name, which begins at start; 0 if it is none or holds no secret. In the body of a form a password is
+// a password; in a URL it is part of the query.
+func (sc *scan) parameter(name string, style secretStyle, start, sep int) int {
+	t, c := sc.t, at(sc.t, start-1)
+	first := start == 0 && queryKey(sc.key)
+	if len(name) == 1 && lower(name[0]) == 'p' && c == '&' { // u=bob&p=x
+		if user := runBack(t, start-1, cKey, maxKeyName); strings.HasSuffix(t[:user], "u=") {
+			return sc.query(sep+1, false)
+		}
+	}
+	if c != '?' && !first && c != '&' && (c != ';' || !strings.HasSuffix(t[:start], "&amp;")) {
+		return 0
+	}
+	q := queryStyle(name)
+	if q == notSecret && style == notSecret || c != '?' && !first && style != notSecret && !sc.inQuery(sep) && !queryKey(sc.key) {
+		return 0
+	}
+	if style == plainSecret && (hasNameEnd(name, secretName{name: "password"}) || hasNameEnd(name, secretName{name: "pwd"})) {
+		return sc.queryUpTo(sep+1, false, passwordEnd)
+	}
+	return sc.query(sep+1, q == weakSecret && style == notSecret)
+}
+
 // encodedPair is pair where '=' or ':' are percent-encoded (the '%' is at i): "next=%2Fcb%3Ftoken%3Dabc%26x%3D1",
 // "%22password%22%3A%22x%22".
 func (sc *scan) encodedPair(i int) int {

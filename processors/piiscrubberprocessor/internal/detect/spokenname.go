@@ -5,7 +5,7 @@ import "strings"
 // quotedName looks for a string behind the name of a secret and a blank (the quote is at i): password "x", Secret 'x' is not valid, : PSK "x".
 func (sc *scan) quotedName(i int) int {
 	t := sc.t
-	if !is(at(t, i-2), cLetter) {
+	if at(t, i-1) != ' ' || !is(at(t, i-2), cLetter) {
 		return i + 1
 	}
 	start := runBack(t, i-1, cKey, maxKeyName)

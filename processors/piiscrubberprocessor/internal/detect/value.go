@@ -65,17 +65,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	if placeholder(v) || len(v) < 3 || strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://") {
 		return i
 	}
-	if !quoted && (t[sep] == ':' && (at(t, sep+1) == ':' || v[0] == '{') || code(t, start, end) || strings.HasPrefix(name, "self.") || strings.HasPrefix(name, "this.") ||
-		spaced && len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):])) {
-		return i
-	}
-	if !sc.believable(style, start, end, i, !quoted && !keyQuoted && spaced) {
-		return i
-	}
-	if !quoted && spaced && style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted) {
-		return i
-	}
-	if !quoted && spaced && t[sep] == ':' && (tagged(v, at(t, end)) || nextField(v)) {
+	if !quoted && sc.expression(sep, start, end, name, style, spaced, keyQuoted) || !sc.believable(style, start, end, i, !quoted && !keyQuoted && spaced) {
 		return i
 	}
 	if quoted && t[i] == '`' && strings.IndexByte(v, ' ') >= 0 { // a command of a shell
@@ -85,7 +75,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 		return i
 	}
 	stop := sc.found(kind, start, end)
-	if quoted && strings.HasPrefix(t[end:], becomes) { // what Terraform changes
+	if quoted && strings.HasPrefix(t[end:], becomes) {
 		from := end + len(becomes)
 		if next := quoteEnd(t, from, '"'); next-from > 2 && !placeholder(t[from:next]) {
 			stop = sc.found(kind, from, next)
@@ -94,7 +84,23 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	return stop
 }
 
+// becomes stands between a value and the one that takes its place, as Terraform plans it.
 const becomes = `" -> "`
+
+// expression reports whether the unquoted value t[start:end] under name is code, the next field, a sentence, or the name once more.
+func (sc *scan) expression(sep, start, end int, name string, style secretStyle, spaced, keyQuoted bool) bool {
+	t := sc.t
+	v, pair := t[start:end], t[sep] == ':'
+	switch {
+	case pair && (at(t, sep+1) == ':' || v[0] == '{'), code(t, start, end), strings.HasPrefix(name, "self."), strings.HasPrefix(name, "this."):
+		return true
+	case !spaced:
+		return false
+	case len(name) >= len(v) && strings.EqualFold(v, name[len(name)-len(v):]), pair && (tagged(v, at(t, end)) || nextField(v)):
+		return true
+	}
+	return style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted)
+}
 
 // valueStart returns where a value begins that may be in a list of one, or behind its type as PHP dumps it.
 func valueStart(t string, i int) int {
