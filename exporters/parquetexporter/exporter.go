@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/bucket"
@@ -27,6 +28,7 @@ import (
 type encoder[D any] interface {
 	Split(batch D, tenant string, limit int) *rows.Plan
 	Write(w io.Writer, p rows.Partition) error
+	Columns() []string
 	Release()
 }
 
@@ -41,6 +43,8 @@ type parquetExporter[D any] struct {
 	encoders sync.Pool
 	lakes    lakes // set by Start
 
+	// unchecked: the store was away at the start, and its tables were not compared yet.
+	unchecked            atomic.Bool
 	unrecorded, formerly sync.Once
 	files                files
 	host                 component.Host
@@ -71,7 +75,20 @@ func (e *parquetExporter[D]) Start(ctx context.Context, host component.Host) err
 	}
 	e.lakes.configured = layout{Root: store.Root(), MaxPartitions: e.config.MaxPartitions}
 	e.lakes.store, e.lakes.keys = store, e.config.keys()
+	if e.unchecked.Load() {
+		return nil
+	}
+	if err := e.checkSchema(ctx); err != nil {
+		return fmt.Errorf("url: %q: %w", e.config.URL, err)
+	}
 	return nil
+}
+
+// checkSchema compares tables; see there.
+func (e *parquetExporter[D]) checkSchema(ctx context.Context) error {
+	enc := e.encoders.Get().(encoder[D])
+	defer e.encoders.Put(enc)
+	return checkSchema(ctx, e.lakes.store, e.signal, enc.Columns())
 }
 
 func (e *parquetExporter[D]) openStore(ctx context.Context) (lake.Store, error) {
@@ -109,6 +126,7 @@ func (e *parquetExporter[D]) openBucket(ctx context.Context) (lake.Store, error)
 		return nil, errors.Join(err, b.Close())
 	case err != nil:
 		e.logger.Warn("The object store does not answer; batches wait for it", zap.String("url", location.String()), zap.Error(err))
+		e.unchecked.Store(true)
 		return b, nil
 	}
 	removed, err := b.RemoveAbandoned(ctx, time.Now())
@@ -137,6 +155,12 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 	store, err := e.lakes.open(ctx, rules.Root)
 	if err != nil {
 		return err
+	}
+	if e.unchecked.Load() {
+		if err := e.checkSchema(ctx); err != nil {
+			return err
+		}
+		e.unchecked.Store(false)
 	}
 	name := batchName(ctx)
 	enc := e.encoders.Get().(encoder[D])

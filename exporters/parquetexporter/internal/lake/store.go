@@ -18,6 +18,10 @@ type Store interface {
 	Write(ctx context.Context, dir, name string, fill func(io.Writer) error) (Written, error)
 	// Names calls each for the name of every file of a signal, without its extension, in no order. It lists all of them.
 	Names(ctx context.Context, signal string, each func(name string)) error
+	// Documents returns the small files of a directory whose name begins with an underscore, by name; none if it is not there.
+	Documents(ctx context.Context, dir string) (map[string][]byte, error)
+	// PutDocument writes one of them, durably and whole.
+	PutDocument(ctx context.Context, dir, name string, content []byte) error
 	// Close ends the use of the lake; its files stay.
 	Close() error
 }

@@ -57,6 +57,24 @@ func (f *Store) Names() (all []string) {
 	return all
 }
 
+// Put adds an object.
+func (f *Store) Put(name string, content []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.objects[name] = content
+}
+
+// Remove deletes the objects below a prefix.
+func (f *Store) Remove(prefix string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name := range f.objects {
+		if strings.HasPrefix(name, prefix) {
+			delete(f.objects, name)
+		}
+	}
+}
+
 // Object is the content of an object, nil if there is none.
 func (f *Store) Object(name string) []byte {
 	f.mu.Lock()
@@ -139,6 +157,15 @@ func (f *Store) Serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case q.Has("uploads"):
 		f.listUploads(w)
+	case r.Method == http.MethodGet && key != "":
+		content, there := f.objects[key]
+		if !there {
+			Refuse(w, http.StatusNotFound, "NoSuchKey")
+			return
+		}
+		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+		w.Header().Set("ETag", `"1"`)
+		_, _ = w.Write(content)
 	default:
 		f.list(w, q.Get("prefix"), q.Get("continuation-token"), q.Get("max-keys"))
 	}
