@@ -24,6 +24,7 @@ import (
 const (
 	ledgerTenant = "acme"
 	itemsEach    = 7
+	seriesKept   = 3 // by the guard: the points of the other series are folded
 )
 
 // TestTheLedgerSurvivesKills: killed at random moments, the ledger says what was acknowledged, and what the stores hold.
@@ -31,7 +32,8 @@ func TestTheLedgerSurvivesKills(t *testing.T) { ledgerUnderKills(t, 3, 15) }
 
 // ledgerUnderKills kills a standalone collector so many times, each after up to most acknowledged requests.
 func ledgerUnderKills(t *testing.T, kills, most int) {
-	p := process.Start(t, process.Settings{Args: []string{"--set=receivers.kafka_replay/lake.follow.range.max_wait=500ms"}})
+	p := process.Start(t, process.Settings{Args: []string{"--set=receivers.kafka_replay/lake.follow.range.max_wait=500ms",
+		fmt.Sprintf("--set=processors.cardinality_guard/tsdb.overrides=[{metric: ledger.points, limits: {series_per_metric: %d}}]", seriesKept)}})
 	var done atomic.Bool
 	var acknowledged [2]atomic.Int64 // items of logs and metrics
 	var senders sync.WaitGroup
@@ -82,9 +84,10 @@ func ledgerUnderKills(t *testing.T, kills, most int) {
 
 	logs := settled(t, p, "logs", acknowledged[0].Load(), "lake")
 	metrics := settled(t, p, "metrics", acknowledged[1].Load(), "lake", "tsdb")
+	assert.NotZero(t, metrics["tsdb"].Folded, "the guard is at work")
 	assert.Equal(t, logs["lake"].Stored, ask.LakeRows(t, p.Lake(), "logs"), "what the lake holds")
 	ask.Eventually(t, func() error {
-		have, err := ask.PromValue(p.TSDB(), `sum(count_over_time(ledger_points[1d]))`)
+		have, err := ask.PromValue(p.TSDB(), `sum(count_over_time(ledger_points{otel_metric_overflow=""}[1d]))`)
 		if err == nil && int64(have) != metrics["tsdb"].Stored {
 			err = fmt.Errorf("the TSDB holds %v samples, the ledger has stored %d", have, metrics["tsdb"].Stored)
 		}
@@ -109,7 +112,7 @@ func settled(t *testing.T, p *process.Process, signal string, acknowledged int64
 		s, ok := sinks[name]
 		require.True(t, ok, "%s is in the ledger of %s: %v", name, signal, sinks)
 		assert.Equal(t, acknowledged, received-s.Dropped["duplicate"], "%s to %s: received %d, %+v", signal, name, received, s)
-		assert.Equal(t, acknowledged, s.Stored, "%s to %s: received %d, %+v", signal, name, received, s)
+		assert.Equal(t, acknowledged, s.Stored+s.Folded, "%s to %s: received %d, %+v", signal, name, received, s)
 	}
 	return sinks
 }
