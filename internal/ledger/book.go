@@ -59,18 +59,24 @@ type Book struct {
 	// Lost is how many records the journal gave up before the sink could read them. Nobody knows how many items they had.
 	Lost int64
 
-	views   [views]map[Key]*Cell
+	views   [views]table
 	created map[Hour]*Cell
 	// exceptions are the latest, oldest first; excepted is the offset behind the last one that was forgotten.
 	exceptions []Exception
 	excepted   int64
 }
 
+// table is the cells of a view.
+type table struct {
+	cells   map[Key]*Cell
+	tenants map[Hour]int // of each hour that has cells
+}
+
 // NewBook returns an empty book of a sink that begins at offset next.
 func NewBook(next int64) *Book {
 	b := &Book{First: next, Next: next, created: map[Hour]*Cell{}, excepted: next}
 	for v := range b.views {
-		b.views[v] = map[Key]*Cell{}
+		b.views[v] = table{map[Key]*Cell{}, map[Hour]int{}}
 	}
 	return b
 }
@@ -186,43 +192,72 @@ func spread(shares []share, n int64, give func(s *share, n int64)) {
 
 // cell returns the cell of a tenant and an hour, and makes room for it.
 func (b *Book) cell(v View, tenant string, h Hour) *Cell {
-	all := b.views[v]
-	k := Key{tenant, h}
-	if c, ok := all[k]; ok {
+	all := &b.views[v]
+	if c, ok := all.cells[Key{tenant, h}]; ok {
 		return c
 	}
-	hours, tenants := map[Hour]struct{}{}, 0
-	for have := range all {
-		if have.Hour == h {
-			tenants++
-		}
-		if have.Hour != Earlier && have.Hour != Later {
-			hours[have.Hour] = struct{}{}
-		}
-	}
-	if _, known := hours[h]; !known && h != Earlier && h != Later && len(hours) >= MaxHours {
-		oldest := slices.Min(slices.Collect(maps.Keys(hours)))
-		if h <= oldest {
+	if _, known := all.tenants[h]; !known && isHour(h) && all.hours() >= MaxHours {
+		oldest := all.oldest()
+		if h < oldest {
 			return b.cell(v, tenant, Earlier)
 		}
 		b.retire(v, oldest)
 	}
-	if tenants >= MaxTenants && tenant != OtherTenants {
+	if all.tenants[h] >= MaxTenants && tenant != OtherTenants {
 		return b.cell(v, OtherTenants, h)
 	}
 	c := &Cell{}
-	all[k] = c
+	all.put(Key{tenant, h}, c)
 	return c
+}
+
+// isHour says whether h is an hour.
+func isHour(h Hour) bool { return h != Earlier && h != Later }
+
+func (t *table) put(k Key, c *Cell) {
+	if _, known := t.cells[k]; !known {
+		t.tenants[k.Hour]++
+	}
+	t.cells[k] = c
+}
+
+// hours returns how many real hours there are.
+func (t *table) hours() int {
+	n := len(t.tenants)
+	for _, h := range []Hour{Earlier, Later} {
+		if _, ok := t.tenants[h]; ok {
+			n--
+		}
+	}
+	return n
+}
+
+// oldest returns the first of the real hours, of which there must be one.
+func (t *table) oldest() Hour {
+	oldest := Later
+	for h := range t.tenants {
+		if isHour(h) {
+			oldest = min(oldest, h)
+		}
+	}
+	return oldest
 }
 
 // retire adds an hour to Earlier.
 func (b *Book) retire(v View, h Hour) {
-	for k, c := range b.views[v] {
+	all := &b.views[v]
+	var gone []Key
+	for k := range all.cells {
 		if k.Hour == h {
-			delete(b.views[v], k)
-			b.cell(v, k.Tenant, Earlier).Add(c)
+			gone = append(gone, k)
 		}
 	}
+	for _, k := range gone {
+		c := all.cells[k]
+		delete(all.cells, k)
+		b.cell(v, k.Tenant, Earlier).Add(c)
+	}
+	delete(all.tenants, h)
 }
 
 func (b *Book) except(e Exception) {
@@ -247,8 +282,8 @@ func (b *Book) Exceptions(offset int64) (all []Exception, known bool) {
 // Cells returns all cells of a view, by hour and tenant.
 func (b *Book) Cells(v View) iter.Seq2[Key, *Cell] {
 	return func(yield func(Key, *Cell) bool) {
-		for _, k := range slices.SortedFunc(maps.Keys(b.views[v]), compareKeys) {
-			if !yield(k, b.views[v][k]) {
+		for _, k := range slices.SortedFunc(maps.Keys(b.views[v].cells), compareKeys) {
+			if !yield(k, b.views[v].cells[k]) {
 				return
 			}
 		}
@@ -272,7 +307,7 @@ func (b *Book) Created() iter.Seq2[Hour, *Cell] {
 
 // Total returns the sum of all cells.
 func (b *Book) Total() (c Cell) {
-	for _, one := range b.views[ByReceipt] {
+	for _, one := range b.views[ByReceipt].cells {
 		c.Add(one)
 	}
 	return c

@@ -21,7 +21,7 @@ func (b *Book) Append(dst []byte) []byte {
 		dst = binary.AppendVarint(dst, n)
 	}
 	for v := range b.views {
-		dst = binary.AppendUvarint(dst, uint64(len(b.views[v])))
+		dst = binary.AppendUvarint(dst, uint64(len(b.views[v].cells)))
 		for k, c := range b.Cells(View(v)) {
 			dst = appendText(dst, k.Tenant)
 			dst = binary.AppendVarint(dst, int64(k.Hour))
@@ -72,7 +72,7 @@ func Read(data []byte) (*Book, error) {
 		for range r.count() {
 			k := Key{Tenant: r.text()}
 			k.Hour = Hour(r.int())
-			b.views[v][k] = r.cell()
+			b.views[v].put(k, r.cell())
 		}
 	}
 	for range r.count() {
