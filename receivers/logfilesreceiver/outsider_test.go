@@ -140,7 +140,11 @@ func TestCopyTruncateUnderLoad(t *testing.T) {
 			_, err := fmt.Fprintf(file, "2026-11-24 05:00:00,000 INFO id %d of a program that writes without a pause\n", i)
 			mu.Unlock()
 			assert.NoError(t, err)
+			if i == 0 {
+				b.awaitLines(1) // two equal files that appear at once are two files
+			}
 			if i%(lines/rounds) == lines/rounds-1 {
+				b.awaitLines(i * 19 / 20) // rotation is slower than reading
 				rotate <- struct{}{}
 			}
 		}
@@ -167,8 +171,24 @@ func TestCopyTruncateUnderLoad(t *testing.T) {
 		seen[body]++
 	}
 	assert.Len(t, seen, lines)
+	b.mu.Lock()
+	told := 0
 	for body, count := range seen {
-		assert.Equal(t, 1, count, body)
+		if count == 1 || told > 3 {
+			continue
+		}
+		told++
+		for i, r := range b.got {
+			if r.Body().Str() == body {
+				path, _ := r.Attributes().Get("log.file.path")
+				offset, _ := r.Attributes().Get("log.file.record_offset")
+				t.Errorf("%.40s at %d: %s %d", body, i, path.Str(), offset.Int())
+			}
+		}
+	}
+	b.mu.Unlock()
+	if told > 0 {
+		t.Log(len(b.got)-lines, "doubles")
 	}
 }
 

@@ -160,10 +160,16 @@ func (s *Set) original(f *File, now time.Time, event *Event) bool {
 			}
 			continue
 		}
-		if other.Offset == 0 && (other.read == 0 || !hasTail(f.handle, other.read, other.tail)) || other.size < f.size || !other.begins(f, cache) {
+		w := s.waiting[f.ID]
+		// A copy can be larger than its original was when that was looked at, a moment before. The next poll tells.
+		larger := other.size < f.size && w != nil
+		if other.cut && other.read == 0 && w == nil && other.alike(f) { // and it can be one of what was not read yet
+			s.waiting[f.ID] = &waiter{since: now, size: f.size}
+			return false
+		}
+		if other.Offset == 0 && (other.read == 0 || !hasTail(f.handle, other.read, other.tail)) || larger || !other.begins(f, cache) {
 			continue
 		}
-		w := s.waiting[f.ID]
 		if w == nil || w.size != f.size {
 			w = &waiter{since: now, size: f.size}
 			s.waiting[f.ID] = w
@@ -175,6 +181,17 @@ func (s *Set) original(f *File, now time.Time, event *Event) bool {
 		return true
 	}
 	return true
+}
+
+// alike says whether two files begin with the same bytes.
+func (f *File) alike(other *File) bool {
+	if f.open() != nil {
+		return false
+	}
+	length := min(f.size, other.size, headBytes)
+	mine, a := markAt(f.handle, length, length)
+	its, b := markAt(other.handle, length, length)
+	return a && b && mine == its
 }
 
 // begins says whether all of a new file is the beginning of this one as far as marks can tell, or all that was read of this one that of

@@ -39,6 +39,7 @@ type File struct {
 	grown    time.Time // when the size last changed
 	behind   bool      // it may have more than was read
 	dirty    bool      // the position changed since it was saved
+	cut      bool      // it was truncated
 }
 
 // piece is a line, or a piece of one, that was handed out.
@@ -103,8 +104,10 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 			if n, err = f.handle.ReadAt(buf.bytes[have:], f.read+int64(have)); err != nil && !errors.Is(err, io.EOF) {
 				return err
 			}
-			if n == 0 && (!flush || have == 0) {
-				f.behind = false // what is left is no line yet
+			if n == 0 && (!flush || have == 0) || !hasTail(f.handle, f.read, f.tail) {
+				// What is left is no line yet; or the file was truncated since the last look at it and has grown past here, which the next one
+				// sees. What was read before its tail was compared is of the old text for sure.
+				f.behind = false
 				return nil
 			}
 			if f.Encoding == lines.UTF8 {

@@ -256,7 +256,7 @@ func (s *Set) update(f *File, m match, now time.Time, report func(Event)) {
 	report(Event{Kind: Truncated, File: f, Path: f.Path, Offset: f.Offset})
 	s.haunt(ghost{Position: f.Position, read: f.read, part: f.part, tail: f.tail, size: before}, now)
 	f.Position = Position{ID: f.ID, Path: f.Path, Seen: f.Seen}
-	f.read, f.part, f.tail, f.behind, f.dirty = 0, 0, nil, f.size > 0, true
+	f.read, f.part, f.tail, f.behind, f.dirty, f.cut = 0, 0, nil, f.size > 0, true, true
 }
 
 // missing deals with files that no path leads to any more: those that are open are read to their end, others are looked for.
