@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/storage"
 	"go.opentelemetry.io/collector/component"
 
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/byseries"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/remotewrite"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// transactionSamples bounds what one transaction holds in memory.
-const transactionSamples = 20_000
+// transactionSamples bounds what one transaction holds in memory. Out of order a storage's commit takes time with the square of the chunks that it
+// begins, so a transaction has few series.
+const transactionSamples = 4000
 
 // appendable is what an extension offers that takes samples in process. The error is temporary.
 type appendable interface {
@@ -23,7 +27,10 @@ type appendable interface {
 }
 
 // processSink writes into an extension of the same collector.
-type processSink struct{ to appendable }
+type processSink struct {
+	to     appendable
+	orders sync.Pool // of *byseries.Order
+}
 
 func newProcessSink(id component.ID, host component.Host) (*processSink, error) {
 	ext, ok := host.GetExtensions()[id]
@@ -34,7 +41,7 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 	if !ok {
 		return nil, fmt.Errorf("tsdb: extension %q doesn't take samples", id)
 	}
-	return &processSink{to}, nil
+	return &processSink{to: to, orders: sync.Pool{New: func() any { return new(byseries.Order) }}}, nil
 }
 
 func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, again bool) (outcome, error) {
@@ -44,9 +51,11 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 	if err != nil {
 		return outcome{}, err
 	}
-	for len(samples) > 0 {
-		n := min(len(samples), transactionSamples)
-		refused, told, err := s.transaction(ctx, samples[:n])
+	order := s.orders.Get().(*byseries.Order)
+	defer s.orders.Put(order)
+	for positions := range slices.Chunk(order.Of(samples), transactionSamples) {
+		n := len(positions)
+		refused, told, err := s.transaction(ctx, samples, positions)
 		if err != nil {
 			return outcome{}, err // counted when it comes again
 		}
@@ -76,7 +85,6 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 		if told != nil && len(all.refused) > 0 {
 			all.told = told.Error()
 		}
-		samples = samples[n:]
 	}
 	if err := s.syncAlone(ctx, run); err != nil {
 		return outcome{}, err
@@ -84,21 +92,28 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 	return all, nil
 }
 
-// transaction appends and commits. One sample that is refused doesn't touch the others; of each of the refused it returns the point, by reason.
-func (s *processSink) transaction(ctx context.Context, samples []sample.Sample) (map[string][]int32, error, error) {
+// transaction appends samples at positions, in that order, and commits. The storage looks for a series once for all samples of it that follow one
+// another. One sample that is refused doesn't touch the others; of each of the refused it returns the point, by reason.
+func (s *processSink) transaction(ctx context.Context, samples []sample.Sample, positions []int32) (map[string][]int32, error, error) {
 	app, err := s.to.Appender(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	var told error
 	refused := map[string][]int32{}
-	for i := range samples {
+	var ref storage.SeriesRef // of last's series; 0: it is not known
+	var last *sample.Sample
+	for _, i := range positions {
 		x := &samples[i]
+		if last == nil || !byseries.Same(last, x) {
+			ref = 0
+		}
+		last = x
 		opts := storage.AppendV2Options{Exemplars: x.Exemplars}
 		if x.Family != nil {
 			opts.MetricFamilyName, opts.Metadata = x.Family.Name, x.Family.Metadata
 		}
-		_, err := app.Append(0, x.Labels, x.Start, x.Time, x.Value, x.Histogram, x.FloatHistogram, opts)
+		ref, err = app.Append(ref, x.Labels, x.Start, x.Time, x.Value, x.Histogram, x.FloatHistogram, opts)
 		var partial *storage.AppendPartialError
 		if err == nil || errors.As(err, &partial) { // exemplars alone were refused
 			continue

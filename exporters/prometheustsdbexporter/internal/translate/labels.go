@@ -154,8 +154,15 @@ func (c *converter) newPlan(names []string, shared *constants, x extra) *plan {
 	return p
 }
 
-// labels are those of a series of the point that was read.
-func (c *converter) labels(p *plan, metric, more string) labels.Labels {
+// labels are those of a series of the point that was read, and their hash.
+func (c *converter) labels(p *plan, metric, more string) (labels.Labels, uint64) {
+	built := c.build(p, metric, more)
+	hash := built.Hash()
+	return c.known.of(built, hash), hash
+}
+
+// build puts labels together in memory that the next ones take.
+func (c *converter) build(p *plan, metric, more string) labels.Labels {
 	c.builder.Reset()
 	for i := range p.slots {
 		s := &p.slots[i]
@@ -174,7 +181,8 @@ func (c *converter) labels(p *plan, metric, more string) labels.Labels {
 			c.builder.Add(s.name, v)
 		}
 	}
-	return c.builder.Labels()
+	c.builder.Overwrite(&c.built)
+	return c.built
 }
 
 // joined is the value of a label: of one attribute, or of several whose names became one.

@@ -58,6 +58,6 @@ func (n *Names) Series(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics, m pm
 		return key, false
 	}
 	n.c.attributes(attributes)
-	n.buf = n.c.labels(n.c.plan(noExtra), n.name, "").Bytes(n.buf)
+	n.buf = n.c.build(n.c.plan(noExtra), n.name, "").Bytes(n.buf)
 	return streamkey.Key(xxh3.Hash128(n.buf)).Plus(n.salt), true
 }

@@ -230,8 +230,7 @@ func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Tim
 
 // add appends a sample of the series that has these labels.
 func (c *converter) add(s sample.Sample, p *plan, name, more string, v float64) {
-	s.Labels = c.labels(p, name, more)
-	s.Hash = s.Labels.Hash()
+	s.Labels, s.Hash = c.labels(p, name, more)
 	s.Value = v
 	c.samples = append(c.samples, s)
 }

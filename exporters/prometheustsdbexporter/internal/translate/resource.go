@@ -63,6 +63,8 @@ type converter struct {
 	names, values []string
 	exemplar      []string // names of the labels of the exemplar
 	builder       labels.ScratchBuilder
+	built         labels.Labels // until the next are
+	known         known
 }
 
 // info is a sample of target_info.
@@ -224,11 +226,10 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 		name = c.t.set.Namespace + "_" + name
 	}
 	family := c.family(sample.Family{Name: name, Metadata: metadata.Metadata{Type: model.MetricTypeGauge, Help: "Target metadata"}, TargetInfo: true})
-	ls := c.labels(p, name, "")
+	ls, hash := c.labels(p, name, "")
 	if ls.Get(model.JobLabel) == "" && ls.Get(model.InstanceLabel) == "" {
 		return // nothing to join it by
 	}
-	hash := ls.Hash()
 	step := pcommon.Timestamp(max(lookback/2, time.Duration(c.latest-c.earliest)/maxTargetInfo))
 	add := func(t pcommon.Timestamp) {
 		at := info{hash, milliseconds(t)}

@@ -543,3 +543,37 @@ func TestWhatIsNotUTF8IsReplaced(t *testing.T) {
 		}
 	}
 }
+
+// A translator remembers labels of series. Those of a batch stay as they are when others take their place, with more series than it remembers too.
+func TestLabelsOutliveTheirBatch(t *testing.T) {
+	const series = 5 << 12
+	tr := translate.New(defaults())
+	requests := func(from int) pmetric.Metrics {
+		return shop(func(ms pmetric.MetricSlice) {
+			ps := gauge(ms, "m", slices.Repeat([]time.Time{now}, series)...)
+			for i, p := range ps.All() {
+				p.Attributes().PutStr("i", strconv.Itoa(from+i))
+			}
+		})
+	}
+	var first []labels.Labels
+	for round := range 3 {
+		b, err := tr.Translate(context.Background(), requests(round*series/2), now, nil, "")
+		require.NoError(t, err)
+		require.Len(t, b.Samples, series)
+		for i, x := range b.Samples {
+			if x.Labels.Get("i") != strconv.Itoa(round*series/2+i) || x.Hash != x.Labels.Hash() {
+				require.Fail(t, "another series' labels", "sample %d of round %d: %s", i, round, x.Labels)
+			}
+			if round == 0 {
+				first = append(first, x.Labels)
+			}
+		}
+		tr.Release(b)
+	}
+	for i, ls := range first {
+		if ls.Get("i") != strconv.Itoa(i) {
+			require.Fail(t, "labels that changed", "sample %d: %s", i, ls)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+// Package byseries orders samples by series.
+package byseries
+
+import (
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
+)
+
+// The order goes by the lower bits of a series' hash, in two passes of a counting sort.
+const (
+	passBits = 11
+	values   = 1 << passBits
+)
+
+// Order puts samples of a series behind one another. It keeps its memory for the next batch, 8 bytes for each sample of the largest one. The zero
+// value is ready; it is for one goroutine.
+type Order struct {
+	first, second []int32
+	counts        [2][values]int32
+}
+
+// Of returns the positions of samples in an order in which those of a series follow one another, each series' as they came. With more than some
+// million series in a batch a few are torn into pieces. The result is valid until the next call. It takes about 10 ns a sample.
+func (o *Order) Of(samples []sample.Sample) []int32 {
+	o.first, o.second = sized(o.first, len(samples)), sized(o.second, len(samples))
+	o.counts = [2][values]int32{}
+	for i := range samples {
+		h := samples[i].Hash
+		o.counts[0][h%values]++
+		o.counts[1][h>>passBits%values]++
+		o.second[i] = int32(i)
+	}
+	for pass, to := range [][]int32{o.first, o.second} {
+		from := [][]int32{o.second, o.first}[pass]
+		at := &o.counts[pass]
+		sum := int32(0)
+		for v, n := range at {
+			at[v], sum = sum, sum+n
+		}
+		for _, i := range from {
+			v := samples[i].Hash >> (pass * passBits) % values
+			to[at[v]] = i
+			at[v]++
+		}
+	}
+	return o.second
+}
+
+func sized(s []int32, n int) []int32 {
+	if cap(s) < n {
+		return make([]int32, n)
+	}
+	return s[:n]
+}
+
+// Same reports whether a and b belong to one series of one family.
+func Same(a, b *sample.Sample) bool {
+	return a.Hash == b.Hash && a.Family == b.Family && labels.Equal(a.Labels, b.Labels)
+}
