@@ -52,6 +52,9 @@ func TestVerifyComparesStoresWithTheLedger(t *testing.T) {
 		return vector(samples)
 	})
 	loki := server(t, func(r *http.Request) string {
+		if r.URL.Query().Get("time") != "1796018399999999999" {
+			return ""
+		}
 		if r.Header.Get("X-Scope-OrgID") != "a" {
 			return `{"data":{"result":[]}}`
 		}

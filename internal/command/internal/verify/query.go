@@ -34,12 +34,15 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 	if err := get(ctx, p.Client, base+"/label/__name__/values?"+q.Encode(), p.Header, &names); err != nil {
 		return nil, true, err
 	}
+	// A range selects what is later than its begin, up to its end: a millisecond, the resolution of samples, before the next hour it is the hour.
+	end := hour.Add(time.Hour - time.Millisecond)
+	at := strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)
 	all := int64(0)
 	for _, name := range names.Data {
 		if name == "target_info" || partOfHistogram(name, names.Data) {
 			continue
 		}
-		n, err := instant(ctx, p.Client, base+"/query", fmt.Sprintf(points, name), hour, p.Header)
+		n, err := instant(ctx, p.Client, base+"/query", fmt.Sprintf(points, name), at, p.Header)
 		if err != nil {
 			return nil, true, err
 		}
@@ -72,13 +75,14 @@ func (l *Loki) Name() string { return "Loki" }
 
 // Held implements Store. A Loki without tenants answers each of several with all that it has.
 func (l *Loki) Held(ctx context.Context, _ string, hour time.Time, tenants []string) (map[string]int64, bool, error) {
+	at := strconv.FormatInt(hour.Add(time.Hour).UnixNano()-1, 10) // as for Prometheus, at the resolution of entries
 	ask := func(tenant string) (int64, error) {
 		header := l.Header.Clone()
 		if header == nil {
 			header = http.Header{}
 		}
 		header.Set("X-Scope-OrgID", tenant)
-		return instant(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/loki/api/v1/query", "sum(count_over_time("+l.Selector+"[1h]))", hour, header)
+		return instant(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/loki/api/v1/query", "sum(count_over_time("+l.Selector+"[1h]))", at, header)
 	}
 	nobody, err := ask("nobody-has-this-name")
 	if err != nil {
@@ -96,11 +100,9 @@ func (l *Loki) Held(ctx context.Context, _ string, hour time.Time, tenants []str
 	return held, false, nil
 }
 
-// instant evaluates a query over the hour. A range selects what is later than its begin, up to its end: a millisecond before the next hour the range
-// is the hour, at the resolution of a store of samples.
-func instant(ctx context.Context, client *http.Client, address, query string, hour time.Time, header http.Header) (int64, error) {
-	at := hour.Add(time.Hour - time.Millisecond)
-	q := url.Values{"query": {query}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}}
+// instant evaluates a query at a time, as the store writes times, and returns its only value; 0 if there is none.
+func instant(ctx context.Context, client *http.Client, address, query, at string, header http.Header) (int64, error) {
+	q := url.Values{"query": {query}, "time": {at}}
 	var a struct {
 		Data struct{ Result []struct{ Value [2]any } }
 	}
