@@ -111,6 +111,9 @@ func (sc *scan) settingTo(i int) int {
 	return sc.found(Password, from, from+n)
 }
 
+// maxColumn is the longest value in a column of its own, in bytes.
+const maxColumn = 128
+
 // aligned takes the value of a column that blanks, a tab or a row of dots set apart from its name, which ends at i; 0 if there is none. In the
 // registry of Windows its type stands between them.
 func (sc *scan) aligned(i int) int {
@@ -135,9 +138,9 @@ func (sc *scan) aligned(i int) int {
 	if c := at(t, from); c == '"' || c == '\'' {
 		from++
 	}
-	end := plainEnd(t, from)
+	end := plainEnd(t[:min(len(t), from+maxColumn)], from)
 	v := t[from:end]
-	if len(v) < 4 || placeholder(v) || oneWord(v) || code(t, from, end) || !typed && dots == 0 && !(len(v) >= 6 && passwordLike(v) && randomLooking(v)) {
+	if len(v) < 4 || len(v) == maxColumn || placeholder(v) || oneWord(v) || code(t, from, end) || !typed && dots == 0 && !(len(v) >= 6 && passwordLike(v) && randomLooking(v)) {
 		return 0
 	}
 	return sc.found(Password, from, end)
