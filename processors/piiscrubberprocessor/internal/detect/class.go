@@ -35,7 +35,7 @@ const (
 	aBrace   // "password{"
 	aString  // '"'
 	aSecret  // the 'c' of "secret"
-	aPass    // the second 'S' of "PASS"
+	aPass    // the second 's' of "pass"
 	aLogin   // the 'G' of "LOGIN"
 	aEnd
 )

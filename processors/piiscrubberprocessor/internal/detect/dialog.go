@@ -13,18 +13,43 @@ func lineEnd(t string, i int) bool {
 	return c == 0 || c == '\n' || c == '\r' || c == '"' || c == '\'' || c == '\\' && (at(t, i+1) == 'r' || at(t, i+1) == 'n')
 }
 
-// pass looks for the command with which FTP, POP3 and NNTP take a password (the second 'S' of "PASS" is at i). It returns the value's end, 0 if
-// there is none.
+// pass looks for the command with which FTP, POP3 and NNTP take a password, and for the directive of a configuration (the second 's' of "pass" is at i):
+// PASS x, auth_pass x, "SetEnv DB_PASS x". The line ends with the value. It returns the value's end, 0 if there is none.
 func (sc *scan) pass(i int) int {
 	t := sc.t
-	if i < 3 || !strings.HasPrefix(t[i-3:], "PASS ") || is(at(t, i-4), cWord) {
+	if !foldAt(t, i-3, "pass ") {
 		return 0
 	}
-	end := plainEnd(t, i+2)
-	if v := t[i+2 : end]; !lineEnd(t, end) || !typedIn(v) || suffixed(v) || uuidAt(t, i+2) == end || !commanded(t, i-3) {
+	switch c := at(t, i-4); {
+	case c == '_' || c == '-':
+		if !passOwners.exact(t[runBack(t, i-4, cAlnum, 16) : i-4]) {
+			return 0
+		}
+	case is(c, cWord) || !commanded(t, i-3) && !directive(t, i-3):
 		return 0
 	}
-	return sc.found(Password, i+2, end)
+	from := i + 2
+	if at(t, from) == '"' {
+		from++
+	}
+	end := plainEnd(t, from)
+	if v := t[from:end]; !lineEnd(t, end) || !typedIn(v) || suffixed(v) || uuidAt(t, from) == end {
+		return 0
+	}
+	return sc.found(Password, from, end)
+}
+
+// passOwners stand in front of "_pass" where it is a password, and no pass through something.
+var passOwners = wordsOf("auth", "db", "database", "mysql", "pg", "postgres", "redis", "mongo", "rabbitmq", "mail", "smtp", "imap", "pop3", "ftp", "sftp", "ldap", "http", "proxy", "ssh", "rpc", "vpn", "wifi", "wpa", "admin", "root", "user", "login",
+	"remote", "file", "key", "cert", "ssl", "tls", "keystore", "truststore", "sudo", "become", "basic")
+
+// directive reports whether what begins at i is the first word of a line of a configuration that has others: "Host mail\nUser bob\nPass x".
+func directive(t string, i int) bool {
+	line := i
+	for at(t, line-1) == ' ' || at(t, line-1) == '\t' {
+		line--
+	}
+	return at(t, line-1) == '\n' && is(t[i], cUpper) && is(t[i+1], cLower)
 }
 
 // commanded reports whether what begins at i is a command of a dialog, and no word of a report: a prompt or "AUTHINFO" stands in front of it, or the

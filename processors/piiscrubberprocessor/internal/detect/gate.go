@@ -51,7 +51,7 @@ var gateOf = func() (t [aEnd]gate) {
 		aBrace:   {behind: "\":psatPSAT"},
 		aString:  {before: " "},
 		aSecret:  {before: "eE"},
-		aPass:    {before: "S"},
+		aPass:    {before: "sS"},
 		aLogin:   {before: "O"},
 		aLiteral: {},
 	}

@@ -94,7 +94,7 @@ func New(o Options) *Scanner {
 	set(aBrace, of(Password), "{")
 	set(aString, of(Password), "\"")
 	set(aSecret, of(Password), "cC")
-	set(aPass, of(Password), "S")
+	set(aPass, of(Password), "sS")
 	set(aLogin, of(Password), "G")
 	if s.on != 0 {
 		s.table['['] = aBracket
