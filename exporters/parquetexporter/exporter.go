@@ -47,6 +47,7 @@ type parquetExporter[D any] struct {
 	unchecked            atomic.Bool
 	unrecorded, formerly sync.Once
 	files                files
+	sweeper              sweeper
 	host                 component.Host
 }
 
@@ -75,12 +76,12 @@ func (e *parquetExporter[D]) Start(ctx context.Context, host component.Host) err
 	}
 	e.lakes.configured = layout{Root: store.Root(), MaxPartitions: e.config.MaxPartitions}
 	e.lakes.store, e.lakes.keys = store, e.config.keys()
-	if e.unchecked.Load() {
-		return nil
+	if !e.unchecked.Load() {
+		if err := e.checkSchema(ctx); err != nil {
+			return fmt.Errorf("url: %q: %w", e.config.URL, err)
+		}
 	}
-	if err := e.checkSchema(ctx); err != nil {
-		return fmt.Errorf("url: %q: %w", e.config.URL, err)
-	}
+	e.startSweeper()
 	return nil
 }
 
@@ -141,6 +142,7 @@ func (e *parquetExporter[D]) openBucket(ctx context.Context) (lake.Store, error)
 
 // Shutdown closes the lake.
 func (e *parquetExporter[D]) Shutdown(context.Context) error {
+	e.sweeper.close()
 	e.metrics.Shutdown()
 	return e.lakes.close()
 }

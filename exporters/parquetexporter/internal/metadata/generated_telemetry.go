@@ -27,6 +27,7 @@ type TelemetryBuilder struct {
 	mu                             sync.Mutex
 	registrations                  []metric.Registration
 	ExporterParquetBytes           metric.Int64Counter
+	ExporterParquetExpiredFiles    metric.Int64Counter
 	ExporterParquetFiles           metric.Int64Counter
 	ExporterParquetMisnamed        metric.Int64Counter
 	ExporterParquetRefused         metric.Int64Counter
@@ -69,6 +70,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_parquet_bytes",
 		metric.WithDescription("Size of the files written [Alpha]"),
 		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterParquetExpiredFiles, err = builder.meter.Int64Counter(
+		"otelcol_exporter_parquet_expired_files",
+		metric.WithDescription("Files of partitions that were removed because retention keeps them no longer [Alpha]"),
+		metric.WithUnit("{file}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterParquetFiles, err = builder.meter.Int64Counter(

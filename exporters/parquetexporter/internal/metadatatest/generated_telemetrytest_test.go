@@ -20,6 +20,7 @@ func TestSetupTelemetry(t *testing.T) {
 	require.NoError(t, err)
 	defer tb.Shutdown()
 	tb.ExporterParquetBytes.Add(context.Background(), 1)
+	tb.ExporterParquetExpiredFiles.Add(context.Background(), 1)
 	tb.ExporterParquetFiles.Add(context.Background(), 1)
 	tb.ExporterParquetMisnamed.Add(context.Background(), 1)
 	tb.ExporterParquetRefused.Add(context.Background(), 1)
@@ -28,6 +29,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterParquetUndated.Add(context.Background(), 1)
 	tb.ExporterParquetWriteDuration.Record(context.Background(), 1)
 	AssertEqualExporterParquetBytes(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterParquetExpiredFiles(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterParquetFiles(t, testTel,

@@ -152,6 +152,9 @@ func (f *Store) Serve(w http.ResponseWriter, r *http.Request) {
 		f.begin(w, r, key)
 	case r.Method == http.MethodPost:
 		f.complete(w, q.Get("uploadId"), key)
+	case r.Method == http.MethodDelete && !q.Has("uploadId"):
+		delete(f.objects, key)
+		w.WriteHeader(http.StatusNoContent)
 	case r.Method == http.MethodDelete:
 		delete(f.uploads, q.Get("uploadId"))
 		w.WriteHeader(http.StatusNoContent)
