@@ -3,6 +3,7 @@ package ledgerextension
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -14,6 +15,40 @@ type Config struct {
 	MaxScan int64 `mapstructure:"max_scan"`
 	// Timeout bounds an answer. Default 20s.
 	Timeout time.Duration `mapstructure:"timeout"`
+	// Usage says how much is told apart of who sends what.
+	Usage UsageConfig `mapstructure:"usage"`
+	// Prices make costs of usage.
+	Prices PricesConfig `mapstructure:"prices"`
+}
+
+// UsageConfig bounds what is told apart.
+type UsageConfig struct {
+	// MaxServices is how many services of tenants, by signal, are told apart; further ones count as (other). Default 2000.
+	MaxServices int `mapstructure:"max_services"`
+	// Metrics shows them in the collector's own metrics too, by tenant and service: up to two times max_services series each. Default false.
+	Metrics bool `mapstructure:"metrics"`
+}
+
+// PricesConfig is what things cost. Default 0, nothing.
+type PricesConfig struct {
+	// Currency is shown beside costs. Default none.
+	Currency string `mapstructure:"currency"`
+	// IntakeGiB is the price of a GiB that the journal takes, before compression.
+	IntakeGiB float64 `mapstructure:"intake_gib"`
+	// ReceivedMillion is the price of a million items that were received.
+	ReceivedMillion float64 `mapstructure:"received_million"`
+	// StoredMillion is the price of a million items that a sink stored, by the sink's group: lake, tsdb, loki.
+	StoredMillion map[string]float64 `mapstructure:"stored_million"`
+}
+
+func (p *PricesConfig) intake(bytes int64) float64 { return p.IntakeGiB * float64(bytes) / (1 << 30) }
+
+func (p *PricesConfig) items(received int64, stored map[string]int64) float64 {
+	cost := p.ReceivedMillion * float64(received) / 1e6
+	for sink, n := range stored {
+		cost += p.StoredMillion[sink] * float64(n) / 1e6
+	}
+	return cost
 }
 
 var _ component.Config = (*Config)(nil)
@@ -25,6 +60,18 @@ func (c *Config) Validate() (err error) {
 	}
 	if c.Timeout < time.Second || c.Timeout > 25*time.Second { // admin's write_timeout is 30s
 		err = errors.Join(err, fmt.Errorf("timeout: %s must be from 1s to 25s", c.Timeout))
+	}
+	if c.Usage.MaxServices < 1 {
+		err = errors.Join(err, fmt.Errorf("usage::max_services: %d is not positive", c.Usage.MaxServices))
+	}
+	prices := map[string]float64{"intake_gib": c.Prices.IntakeGiB, "received_million": c.Prices.ReceivedMillion}
+	for sink, p := range c.Prices.StoredMillion {
+		prices["stored_million::"+sink] = p
+	}
+	for key, p := range prices {
+		if !(p >= 0 && p < math.MaxFloat64) {
+			err = errors.Join(err, fmt.Errorf("prices::%s: %v is no price", key, p))
+		}
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
@@ -17,6 +18,7 @@ import (
 	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/ledger"
+	"github.com/penstockhq/penstock/internal/usage"
 )
 
 // ledgerExtension answers from the books of the followers that have registered. It keeps nothing itself. It is safe for concurrent use.
@@ -25,6 +27,8 @@ type ledgerExtension struct {
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
 	id        component.ID
+	meter     *usage.Meter
+	since     time.Time // of the meter
 
 	mu       sync.Mutex
 	sources  []*registered // guarded by mu
@@ -41,7 +45,7 @@ func newExtension(cfg *Config, set extension.Settings) (*ledgerExtension, error)
 	if err != nil {
 		return nil, err
 	}
-	return &ledgerExtension{cfg: cfg, set: set.TelemetrySettings, telemetry: telemetry, id: set.ID}, nil
+	return &ledgerExtension{cfg: cfg, set: set.TelemetrySettings, telemetry: telemetry, id: set.ID, meter: usage.NewMeter(cfg.Usage.MaxServices), since: time.Now().UTC().Truncate(time.Second)}, nil
 }
 
 // Follow adds a follower of the journal until remove is called, which may be repeated. Followers find it among the host's extensions by this
@@ -72,6 +76,8 @@ func (l *ledgerExtension) all() []ledger.Source {
 // Start shows page and API on the admin extension.
 func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	err := errors.Join(
+		l.telemetry.RegisterExtensionLedgerUsageBytesCallback(l.observeUsage(func(s usage.Sum) int64 { return s.Bytes })),
+		l.telemetry.RegisterExtensionLedgerUsageItemsCallback(l.observeUsage(func(s usage.Sum) int64 { return s.Items })),
 		l.telemetry.RegisterExtensionLedgerItemsCallback(l.observe(func(o metric.Int64Observer, b *ledger.Cell, created, _ int64, labels []attribute.KeyValue) {
 			for fate, n := range map[string]int64{"received": b.Received, "stored": b.Stored, "folded": b.Folded, "dropped": b.AllDropped(), "created": created} {
 				o.Observe(n, metric.WithAttributes(append(labels[:len(labels):len(labels)], attribute.String("fate", fate))...))
@@ -97,6 +103,7 @@ func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	}{
 		{l.id.String(), "Ledger", l.servePage},
 		{"v1/ledger", "Ledger, as JSON", l.serveRows},
+		{"v1/usage", "Usage and cost, as JSON", l.serveUsage},
 		{"v1/receipts", "Receipts, as JSON", l.serveReceipt},
 	} {
 		mux := &admin.Mux{}

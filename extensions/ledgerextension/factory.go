@@ -16,7 +16,7 @@ func NewFactory() extension.Factory {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{MaxScan: 64 << 20, Timeout: 20 * time.Second}
+	return &Config{MaxScan: 64 << 20, Timeout: 20 * time.Second, Usage: UsageConfig{MaxServices: 2000}}
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {

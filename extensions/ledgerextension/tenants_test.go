@@ -1,14 +1,22 @@
 package ledgerextension_test
 
 import (
+	"context"
+	"encoding/csv"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/penstockhq/penstock/extensions/ledgerextension"
 	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/usage"
 )
 
 // reader is the tenant whose API key a client has.
@@ -50,4 +58,67 @@ func TestAReaderSeesItsTenant(t *testing.T) {
 	}
 	code, _ = as("acme", "/v1/receipts/metrics.0-2-1.0-50-1")
 	assert.Equal(t, http.StatusNotFound, code, "nobody knows whose that is")
+}
+
+// Usage is what the ledger has by tenant, and what was taken into the journal by service, with what it costs.
+func TestUsageAndCost(t *testing.T) {
+	lake, tsdb := twoSinks()
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { assert.NoError(t, tel.Shutdown(context.Background())) })
+	e, h := start(t, tel, func(c *ledgerextension.Config) {
+		c.Usage.Metrics = true
+		c.Prices = ledgerextension.PricesConfig{Currency: "EUR", IntakeGiB: 2, ReceivedMillion: 1000, StoredMillion: map[string]float64{"lake": 500}}
+	}, lake, tsdb)
+	meter := e.(usage.Sink)
+	meter.Use(usage.Key{Tenant: "acme", Service: "=shop", Signal: "metrics"}, usage.Sum{Items: 14, Bytes: 1 << 29})
+	meter.Use(usage.Key{Tenant: "beta", Service: "till", Signal: "logs"}, usage.Sum{Items: 1, Bytes: 10})
+	var bill struct {
+		Currency string
+		Intake   []struct {
+			Tenant, Service string
+			Items, Bytes    int64
+			Cost            float64
+		}
+		Tenants []struct {
+			Tenant           string
+			Received, Folded int64
+			Stored, Dropped  map[string]int64
+			Cost             float64
+		}
+	}
+	require.Equal(t, http.StatusOK, h.get(t, "/v1/usage/?tenant=acme", &bill))
+	require.Len(t, bill.Intake, 1)
+	assert.EqualValues(t, 14, bill.Intake[0].Items)
+	assert.InDelta(t, 1, bill.Intake[0].Cost, 1e-9, "half a GiB at 2")
+	require.Len(t, bill.Tenants, 1)
+	c := bill.Tenants[0]
+	assert.EqualValues(t, 14, c.Received)
+	assert.Equal(t, map[string]int64{"lake": 14, "tsdb": 7}, c.Stored)
+	assert.EqualValues(t, 2, c.Folded)
+	assert.Equal(t, map[string]int64{"too_old": 1}, c.Dropped)
+	assert.InDelta(t, 14e-6*1000+14e-6*500, c.Cost, 1e-12)
+	assert.Equal(t, http.StatusBadRequest, h.get(t, "/v1/usage/?form=1", nil))
+
+	w := httptest.NewRecorder()
+	h.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/usage/?format=csv", nil))
+	lines, err := csv.NewReader(w.Body).ReadAll()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"tenant", "service", "signal", "what", "of", "items", "bytes", "cost", "currency"}, lines[0])
+	assert.Contains(t, lines, []string{"acme", "'=shop", "metrics", "intake", "", "14", "536870912", "1", "EUR"}, "no formula")
+	assert.Contains(t, lines, []string{"acme", "", "metrics", "stored", "tsdb", "7", "0", "0", "EUR"})
+	w = httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/v1/usage/?format=csv", nil)
+	h.mux.ServeHTTP(w, r.WithContext(client.NewContext(r.Context(), client.Info{Auth: reader("beta")})))
+	assert.Contains(t, w.Body.String(), "till")
+	assert.NotContains(t, w.Body.String(), "acme")
+
+	m, err := tel.GetMetric("otelcol_extension_ledger_usage_bytes")
+	require.NoError(t, err)
+	assert.Len(t, m.Data.(metricdata.Sum[int64]).DataPoints, 2)
+
+	cfg := ledgerextension.NewFactory().CreateDefaultConfig().(*ledgerextension.Config)
+	cfg.Usage.MaxServices, cfg.Prices.IntakeGiB, cfg.Prices.StoredMillion = 0, -1, map[string]float64{"lake": math.NaN()}
+	for _, want := range []string{"usage::max_services: 0", "prices::intake_gib: -1", "prices::stored_million::lake: NaN"} {
+		assert.ErrorContains(t, cfg.Validate(), want)
+	}
 }

@@ -44,6 +44,13 @@ func SourceOf(signal Signal, fromClient string, attrs pcommon.Map) (Source, erro
 	return s, nil
 }
 
+// service is service.name, the second part of Name; empty for traces.
+func (s Source) service() string {
+	_, rest, _ := strings.Cut(s.Name, separator)
+	name, _, _ := strings.Cut(rest, separator)
+	return name
+}
+
 func text(attrs pcommon.Map, key string) string {
 	v, ok := attrs.Get(key)
 	if !ok {
@@ -105,7 +112,7 @@ func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record
 			return nil, nil, err
 		}
 		for i, request := range requests {
-			r := Record{Tenant: g.source.Tenant, Key: g.source.Tenant + separator + g.source.Name, Partition: -1, Metadata: b.Metadata, Received: b.Received}
+			r := Record{Tenant: g.source.Tenant, Service: g.source.service(), Key: g.source.Tenant + separator + g.source.Name, Partition: -1, Metadata: b.Metadata, Received: b.Received}
 			switch {
 			case b.Signal == Traces:
 				// Hashing so few keys again would leave partitions empty: the bucket is the partition.

@@ -52,6 +52,20 @@ func TestSourceOf(t *testing.T) {
 	}
 }
 
+// Usage is told by service where the key has it.
+func TestRecordsNameTheirService(t *testing.T) {
+	for signal, want := range map[journal.Signal]string{journal.Metrics: "shop", journal.Logs: "shop", journal.Traces: ""} {
+		b := batch(t, "a")
+		var err error
+		b.Sources[0], err = journal.SourceOf(signal, "", resource("service.name", "shop", "service.namespace", "eu", "host.name", "h"))
+		require.NoError(t, err)
+		records, _, err := b.Records(journal.Layout{Partitions: 4, Shards: 1}, 1<<20)
+		require.NoError(t, err)
+		require.Len(t, records, 1)
+		assert.Equal(t, want, records[0].Service, signal)
+	}
+}
+
 // A resource that names no possible tenant is left out of the records; the others of its request are not.
 func TestRefusedSourcesAreNotWritten(t *testing.T) {
 	b := batch(t, "a", "b", "c")
@@ -231,7 +245,7 @@ func TestLargeRequestsBecomeSeveralRecords(t *testing.T) {
 
 func TestHeadersSurvive(t *testing.T) {
 	r := journal.Record{Tenant: "t", Key: "k", Partition: 2, Value: []byte("v"), Received: time.Unix(3, 4),
-		Metadata: map[string][]string{"authorization-group": {"x", "y"}}}
+		Metadata: map[string][]string{"authorization-group": {"x", "y"}}, Items: -1}
 	got, err := journal.FromKafka(r.Kafka("topic"))
 	require.NoError(t, err)
 	assert.Equal(t, r, got)
@@ -241,7 +255,7 @@ func TestRecordsOfOthers(t *testing.T) {
 	at := time.Unix(5, 0)
 	got, err := journal.FromKafka(&kgo.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: at})
 	require.NoError(t, err)
-	assert.Equal(t, journal.Record{Tenant: "default", Key: "k", Value: []byte("v"), Received: at}, got)
+	assert.Equal(t, journal.Record{Tenant: "default", Key: "k", Value: []byte("v"), Received: at, Items: -1}, got)
 
 	_, err = journal.FromKafka(&kgo.Record{Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/json")}}})
 	require.ErrorContains(t, err, "application/json")

@@ -31,6 +31,7 @@ import (
 	"github.com/penstockhq/penstock/internal/outage"
 	"github.com/penstockhq/penstock/internal/receipt"
 	"github.com/penstockhq/penstock/internal/tenant"
+	"github.com/penstockhq/penstock/internal/usage"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor/internal/metadata"
 )
 
@@ -62,6 +63,7 @@ type appender struct {
 
 	ready  atomic.Pointer[target] // nil until Kafka was asked
 	health *health                // from Start on
+	usage  usage.Sink             // from Start on
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -117,7 +119,7 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	a.health = newHealth(a, host)
+	a.health, a.usage = newHealth(a, host), usage.Find(host)
 	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	err = a.prepare(ctx)
 	if errors.Is(err, cluster.ErrRefused) || errors.Is(err, errOptions) {
@@ -252,6 +254,11 @@ func (a *appender) write(ctx context.Context, r *request) error {
 		}
 		if err != nil {
 			return a.unwritten(ctx, len(failed), err)
+		}
+	}
+	for i, k := range toWrite {
+		if !slices.Contains(failed, k) {
+			a.usage.Use(usage.Key{Tenant: records[i].Tenant, Service: records[i].Service, Signal: string(a.signal)}, usage.Sum{Items: records[i].Items, Bytes: int64(len(records[i].Value))})
 		}
 	}
 	a.telemetry.ProcessorKafkaReplayAppendDuration.Record(ctx, time.Since(began).Seconds(), a.labels)

@@ -37,6 +37,7 @@ var routeKinds = map[string]string{
 	"admin  /ledger/":      own,
 	"admin  /v1/ledger/":   own,
 	"admin  /v1/receipts/": own,
+	"admin  /v1/usage/":    own,
 
 	"admin GET /window_rollup/tsdb/{$}":         operator,
 	"admin GET /window_rollup/tsdb/report.json": operator,
@@ -277,6 +278,8 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(text, `"spec"`), "an operator sees all jobs")
 	_, text = callAs(t, http.MethodGet, "http://"+p.TSDB()+"/api/v1/label/tenant_id/values", admin, "")
 	assert.Contains(t, text, "acme")
+	_, text = callAs(t, http.MethodGet, "http://"+p.Admin()+"/v1/usage/?format=csv", acme, "")
+	assert.Contains(t, text, "acme,acme-shop,logs,intake,,1,", "what a service has sent")
 	status, _ = callAs(t, http.MethodGet, "http://"+p.Health()+"/", "", "")
 	assert.Equal(t, http.StatusOK, status, "liveness is open")
 	ask.Eventually(t, func() error {

@@ -31,6 +31,8 @@ type TelemetryBuilder struct {
 	ExtensionLedgerItems            metric.Int64ObservableGauge
 	ExtensionLedgerLostRecords      metric.Int64ObservableGauge
 	ExtensionLedgerUnaccountedItems metric.Int64ObservableGauge
+	ExtensionLedgerUsageBytes       metric.Int64ObservableCounter
+	ExtensionLedgerUsageItems       metric.Int64ObservableCounter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -89,6 +91,36 @@ func (builder *TelemetryBuilder) RegisterExtensionLedgerUnaccountedItemsCallback
 	return nil
 }
 
+// RegisterExtensionLedgerUsageBytesCallback sets callback for observable ExtensionLedgerUsageBytes metric.
+func (builder *TelemetryBuilder) RegisterExtensionLedgerUsageBytesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExtensionLedgerUsageBytes, obs: o})
+		return nil
+	}, builder.ExtensionLedgerUsageBytes)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExtensionLedgerUsageItemsCallback sets callback for observable ExtensionLedgerUsageItems metric.
+func (builder *TelemetryBuilder) RegisterExtensionLedgerUsageItemsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExtensionLedgerUsageItems, obs: o})
+		return nil
+	}, builder.ExtensionLedgerUsageItems)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 type observerInt64 struct {
 	embedded.Int64Observer
 	inst metric.Int64Observable
@@ -132,6 +164,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ExtensionLedgerUnaccountedItems, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_ledger_unaccounted_items",
 		metric.WithDescription("Received items that have no fate, and fates that have no item; 0 where the ledger balances. [Alpha]"),
+		metric.WithUnit("{item}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLedgerUsageBytes, err = builder.meter.Int64ObservableCounter(
+		"otelcol_extension_ledger_usage_bytes",
+		metric.WithDescription("Bytes that this process has written into the journal, before compression. Only with usage::metrics. [Alpha]"),
+		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLedgerUsageItems, err = builder.meter.Int64ObservableCounter(
+		"otelcol_extension_ledger_usage_items",
+		metric.WithDescription("Data points, log records and spans that this process has written into the journal. Only with usage::metrics. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
