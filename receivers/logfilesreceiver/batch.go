@@ -72,12 +72,12 @@ func (b *batch) full() bool { return b.records >= batchRecords || b.bytes >= bat
 // touch notes that lines of a file were read, if only into what is held back.
 func (b *batch) touch(src *source) { b.touched[src] = true }
 
-// out takes the records of a file.
-func (b *batch) out(src *source) func(join.Record) {
-	return func(record join.Record) { b.add(src, record) }
-}
-
-func (b *batch) add(src *source, record join.Record) {
+// add takes the next record. It can begin in another file than the one that is read: what that one held back goes on here.
+func (b *batch) add(record join.Record) {
+	src := record.File.(*source)
+	if src != b.last.src {
+		b.touch(src)
+	}
 	clock := logvalue.Clock{Now: b.now}
 	if !record.Time.IsZero() {
 		clock = logvalue.Clock{Now: record.Time, Exact: true}
@@ -172,11 +172,7 @@ func (b *batch) send(ctx context.Context) bool {
 		return false
 	}
 	for src := range b.touched {
-		offset, held := src.streams.Pending()
-		if !held {
-			offset = src.file.ReadTo()
-		}
-		src.file.Delivered(offset)
+		src.delivered()
 	}
 	b.reset()
 	return true

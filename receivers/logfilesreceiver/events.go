@@ -63,7 +63,7 @@ func (r *logFiles) flushAll(f *tail.File) {
 	}
 	src := r.source(f)
 	b := newBatch(r)
-	src.streams.Flush(true, b.out(src))
+	src.streams.Flush(true, b.add)
 	if b.records > 0 && !b.consume(r.polling) {
 		r.failed.Store(true)
 	}

@@ -3,15 +3,20 @@ package logfilesreceiver_test
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver"
 )
 
 // Lines of all lengths, with both ends of lines and characters of all sizes, come as they were written, wherever the borders of reads lie and
@@ -212,4 +217,64 @@ func TestNewFilesUnderOldInodes(t *testing.T) {
 	assert.Equal(t, 1, seen["second"])
 	assert.Equal(t, 1, seen["third"])
 	assert.Equal(t, 1, seen["first"])
+}
+
+// A stack trace and a line in parts go on in the file that takes a rotated one's place, whether the old one keeps a name that fits or not. A stop
+// before the end loses nothing of it, and what was delivered does not come again.
+func TestRecordsGoOnBehindARotation(t *testing.T) {
+	const stamp, info = "2026-11-24T05:00:00.000000000Z stderr ", "2026-11-24 05:00:00,000 INFO "
+	for name, c := range map[string]struct{ line, first, second, want string }{
+		"trace": {info, "2026-11-24 05:00:00,000 ERROR failed\njava.lang.IllegalStateException: boom\n\tat A.a(A.java:1)\n", "\tat B.b(B.java:2)\n",
+			"2026-11-24 05:00:00,000 ERROR failed\njava.lang.IllegalStateException: boom\n\tat A.a(A.java:1)\n\tat B.b(B.java:2)"},
+		"parts": {stamp + "F " + info, stamp + "P begin, \n" + stamp + "P middle, \n", stamp + "F end\n", "begin, middle, end"},
+	} {
+		for _, to := range []string{"app.log.1", "away"} {
+			t.Run(name+" "+to, func(t *testing.T) {
+				b := newBench(t)
+				b.adjust = func(c *logfilesreceiver.Config) { c.FlushTimeout = time.Hour }
+				b.write("app.log", c.line+"one\n"+c.line+"two\n"+c.first)
+				b.start()
+				b.awaitLines(1)
+				require.NoError(t, os.Rename(b.path("app.log"), b.path(to)))
+				b.write("app.log", c.second+c.line+"three\n"+c.line+"four\n")
+				b.await(func(bodies []string) bool { return slices.Contains(bodies, info+"three") })
+				b.stop()
+				assert.Equal(t, []string{info + "one", info + "two", c.want, info + "three", info + "four"}, b.bodies())
+				b.write("app.log", c.line+"five\n"+c.line+"six\n")
+				b.start()
+				b.awaitLines(6)
+				b.stop()
+				assert.Equal(t, []string{info + "five", info + "six"}, b.bodies()[5:], "nothing comes again")
+			})
+		}
+	}
+}
+
+// A process that is killed while the beginning of a record is in one file and its end in the next, delivers all of its lines.
+func TestAKillBetweenTwoFilesLosesNothing(t *testing.T) {
+	b := newBench(t)
+	b.adjust = func(c *logfilesreceiver.Config) { c.FlushTimeout = time.Hour }
+	b.write("app.log", "2026-11-24 05:00:00,000 INFO one\n2026-11-24 05:00:00,000 ERROR failed\njava.lang.IllegalStateException: boom\n\tat A.a(A.java:1)\n")
+	b.start()
+	b.awaitLines(1)
+	require.NoError(t, os.Rename(b.path("app.log"), b.path("app.log.1")))
+	b.write("app.log", "\tat B.b(B.java:2)\n")
+	b.write("other.log", "2026-11-24 05:00:00,000 INFO other\n2026-11-24 05:00:00,000 INFO held\n")
+	b.await(func(bodies []string) bool { return slices.Contains(bodies, "2026-11-24 05:00:00,000 INFO other") })
+	b.memory.mu.Lock()
+	saved := &memory{values: maps.Clone(b.memory.values)}
+	b.memory.mu.Unlock()
+	b.stop()
+	b.memory = saved // as a kill leaves it
+	before := len(b.bodies())
+	b.start()
+	b.write("app.log", "2026-11-24 05:00:01,000 INFO two\n2026-11-24 05:00:01,000 INFO three\n")
+	b.await(func(bodies []string) bool {
+		return slices.Contains(bodies[before:], "2026-11-24 05:00:01,000 INFO two")
+	})
+	b.stop()
+	again := strings.Join(b.bodies()[before:], "\n")
+	for _, line := range []string{"ERROR failed", "IllegalStateException: boom", "at A.a(A.java:1)", "at B.b(B.java:2)", "INFO two"} {
+		assert.Contains(t, again, line)
+	}
 }

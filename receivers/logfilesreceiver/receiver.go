@@ -116,7 +116,7 @@ func (r *logFiles) Shutdown(ctx context.Context) (err error) {
 		b := newBatch(r)
 		for _, f := range r.files.Files() {
 			src := r.source(f)
-			src.streams.Flush(false, b.out(src))
+			src.streams.Flush(false, b.add)
 			b.touch(src)
 		}
 		b.send(ctx)
@@ -152,17 +152,12 @@ func (r *logFiles) poll(ctx context.Context) (more bool) {
 	now := time.Now()
 	r.files.Poll(now, r.report)
 	all := r.files.Files()
-	var work []*tail.File
-	for _, f := range all {
-		if f.Behind() || r.due(f, now) {
-			work = append(work, f)
-		}
-	}
+	work := r.work(all, now)
 	slices.SortFunc(work, func(a, b *tail.File) int { return a.Visited.Compare(b.Visited) })
 	r.read(ctx, work[:min(len(work), maxVisits, r.files.MaxOpen())], now)
 	var unread int64
 	for _, f := range all {
-		more = more || f.Behind()
+		more = more || f.Behind() && r.source(f).lent == nil
 		unread += max(0, f.Size()-f.Offset)
 	}
 	r.followed.Store(int64(len(all)))
@@ -224,10 +219,7 @@ func (r *logFiles) scout() (stop func()) {
 // due says whether lines that are held back have waited long enough.
 func (r *logFiles) due(f *tail.File, now time.Time) bool {
 	src := r.source(f)
-	if _, held := src.streams.Pending(); held && now.Sub(src.streams.Last()) >= r.cfg.FlushTimeout && src.flushed != src.streams.Last() {
-		return true
-	}
-	if _, held := src.streams.Pending(); held && now.Sub(src.streams.Last()) >= partTimeout {
+	if waited := now.Sub(src.streams.Last()); src.streams.Held() && (waited >= r.cfg.FlushTimeout && src.flushed != src.streams.Last() || waited >= partTimeout) {
 		return true
 	}
 	return f.Unended() && now.Sub(f.Grown()) >= r.cfg.FlushTimeout
@@ -236,13 +228,13 @@ func (r *logFiles) due(f *tail.File, now time.Time) bool {
 // visit reads a file to its end, or for visitBytes.
 func (r *logFiles) visit(ctx context.Context, b *batch, f *tail.File, now time.Time) {
 	src := r.source(f)
-	out := b.out(src)
 	flush := now.Sub(f.Grown()) >= r.cfg.FlushTimeout
 	from := f.ReadTo()
 	for {
 		b.now = time.Now()
 		err := f.Read(&b.buffer, r.cfg.MaxRecordSize, flush, func(line join.Line) bool {
-			src.streams.Add(line, now, out)
+			line.File = src
+			src.streams.Add(line, now, b.add)
 			return !b.full()
 		})
 		b.touch(src)
@@ -255,9 +247,9 @@ func (r *logFiles) visit(ctx context.Context, b *batch, f *tail.File, now time.T
 			break
 		}
 		if !f.Behind() {
-			src.streams.Settle(out)
+			src.streams.Settle(b.add)
 			if waited := now.Sub(src.streams.Last()); waited >= r.cfg.FlushTimeout {
-				src.streams.Flush(waited >= partTimeout, out)
+				src.streams.Flush(waited >= partTimeout, b.add)
 				src.flushed = src.streams.Last()
 			}
 			break

@@ -23,6 +23,10 @@ type source struct {
 	flushed time.Time // of streams.Last, when lines were last given up waiting
 	scratch plog.LogRecord
 	mixed   bool // its lines have several origins
+	// lent is the streams of the file that took this one's place, which have lines that this one held back; nil: none.
+	lent   *lines.Streams
+	former string // path before the last renaming
+	waited int    // polls that the file has waited for the one whose place it took
 
 	path       string // of which the rest was read
 	name       string
@@ -38,10 +42,25 @@ func (r *logFiles) source(f *tail.File) *source {
 		f.State = src
 	}
 	if src.path != f.Path {
+		src.former = src.path
 		src.path, src.name = f.Path, filepath.Base(f.Path)
 		src.attributes, src.service = describe(f.Path)
 	}
 	return src
+}
+
+// delivered moves the position: up to the first line that is held back, here or where this file's lines went.
+func (src *source) delivered() {
+	offset, held := src.streams.Pending(src)
+	if src.lent != nil {
+		if at, also := src.lent.Pending(src); also && (!held || at < offset) {
+			offset, held = at, true
+		}
+	}
+	if !held {
+		offset = src.file.ReadTo()
+	}
+	src.file.Delivered(offset)
 }
 
 // resource fills in where records come from. service.name is never absent: the pod's workload, the container, the application that syslog

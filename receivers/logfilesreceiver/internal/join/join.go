@@ -19,6 +19,15 @@ type Line struct {
 	Time time.Time
 	// Part numbers the pieces of a line that was too long, from 1; 0: it is whole.
 	Part int
+	// File is the file that Start and End are of; More is where the line begins in the files that it goes on in.
+	File any
+	More []Place
+}
+
+// Place is an offset in a file.
+type Place struct {
+	File  any
+	Start int64
 }
 
 // Record is the lines of Stream that belong together, joined by newlines. Offsets and time are those of the first. Part numbers the pieces of a record
@@ -104,12 +113,30 @@ func (j *Joiner) Settle(final func(string) bool, out func(Record)) {
 	}
 }
 
-// Pending returns the offset of the first line that is held.
-func (j *Joiner) Pending() (start int64, held bool) {
-	if len(j.lines) == 0 {
-		return 0, false
+// Held says whether any line is held.
+func (j *Joiner) Held() bool { return len(j.lines) > 0 }
+
+// Pending returns the offset of the first line of a file that is held.
+func (j *Joiner) Pending(file any) (start int64, held bool) {
+	for i := range j.lines {
+		if start, held = j.lines[i].In(file); held {
+			return start, held
+		}
 	}
-	return j.lines[0].Start, true
+	return 0, false
+}
+
+// In returns where the line begins in a file; false: it has nothing of that.
+func (l *Line) In(file any) (start int64, ok bool) {
+	if l.File == file {
+		return l.Start, true
+	}
+	for _, place := range l.More {
+		if place.File == file {
+			return place.Start, true
+		}
+	}
+	return 0, false
 }
 
 func (j *Joiner) start(line Line) {

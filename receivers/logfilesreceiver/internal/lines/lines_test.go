@@ -166,20 +166,20 @@ func TestPending(t *testing.T) {
 	add := func(start int64, text string) {
 		s.Add(join.Line{Text: text, Start: start, End: start + 10}, time.Unix(0, 0), none)
 	}
-	_, held := s.Pending()
+	_, held := s.Pending(nil)
 	assert.False(t, held)
 	add(100, stamp+"stderr P part")
 	add(200, stamp+"stdout F line")
-	start, held := s.Pending()
+	start, held := s.Pending(nil)
 	assert.True(t, held)
 	assert.EqualValues(t, 100, start)
 	s.Flush(false, none)
-	start, held = s.Pending()
+	start, held = s.Pending(nil)
 	assert.True(t, held, "a part waits for its rest")
 	assert.EqualValues(t, 100, start)
 	add(300, stamp+"stderr F end")
 	s.Flush(false, none)
-	_, held = s.Pending()
+	_, held = s.Pending(nil)
 	assert.False(t, held)
 }
 

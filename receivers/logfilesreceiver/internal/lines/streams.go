@@ -91,6 +91,8 @@ func (s *stream) add(line join.Line, partial bool, limit int, out func(join.Reco
 	if partial || s.parts.Len() > 0 {
 		if s.parts.Len() == 0 {
 			s.first = line
+		} else if _, known := s.first.In(line.File); !known {
+			s.first.More = append(s.first.More, join.Place{File: line.File, Start: line.Start})
 		}
 		s.parts.WriteString(line.Text)
 		s.first.End = line.End
@@ -157,17 +159,30 @@ func (s *Streams) Flush(all bool, out func(join.Record)) {
 // Last returns when the last line came.
 func (s *Streams) Last() time.Time { return s.last }
 
-// Pending returns the offset of the first line that is held.
-func (s *Streams) Pending() (start int64, held bool) {
+// Held says whether lines, or parts of them, are held.
+func (s *Streams) Held() bool {
+	for _, have := range s.all {
+		if have != nil && (have.joiner.Held() || have.parts.Len() > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// Pending returns the offset of the first line of a file that is held.
+func (s *Streams) Pending(file any) (start int64, held bool) {
 	for _, have := range s.all {
 		if have == nil {
 			continue
 		}
-		if at, ok := have.joiner.Pending(); ok && (!held || at < start) {
+		if at, ok := have.joiner.Pending(file); ok && (!held || at < start) {
 			start, held = at, true
 		}
-		if have.parts.Len() > 0 && (!held || have.first.Start < start) {
-			start, held = have.first.Start, true
+		if have.parts.Len() == 0 {
+			continue
+		}
+		if at, ok := have.first.In(file); ok && (!held || at < start) {
+			start, held = at, true
 		}
 	}
 	return start, held

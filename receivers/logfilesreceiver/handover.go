@@ -1,0 +1,63 @@
+package logfilesreceiver
+
+import (
+	"time"
+
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/lines"
+	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
+)
+
+// maxWaits is how many polls a new file waits for the end of the one whose place it took.
+const maxWaits = 5
+
+// work returns the files to visit. A new file takes over what the one that was rotated away from its path holds back: a stack trace, or the
+// parts of a line, may go on in it. It waits for that one's end, which is near. Whose lines were taken over is not read meanwhile: the reader of
+// the new file moves its position.
+func (r *logFiles) work(all []*tail.File, now time.Time) (work []*tail.File) {
+	rotated := map[string]*source{} // by the path that they had
+	for _, f := range all {
+		src := r.source(f)
+		if src.lent != nil {
+			if _, held := src.lent.Pending(src); !held {
+				src.lent = nil
+				src.delivered()
+			}
+		}
+		switch {
+		case src.lent != nil:
+		case f.Gone:
+			rotated[f.Path] = src
+		case src.former != "":
+			rotated[src.former] = src
+		}
+	}
+	for _, f := range all {
+		src := r.source(f)
+		if from := rotated[f.Path]; from != nil && from.file != f && f.Behind() && f.ReadTo() == 0 && f.Offset == 0 && !src.streams.Held() {
+			if from.file.Behind() && from.file.Size()-from.file.ReadTo() <= visitBytes && src.waited < maxWaits {
+				src.waited++
+				continue
+			}
+			if !from.file.Behind() && !from.file.Unended() && from.streams.Held() {
+				from.handOver(src, r.cfg.MaxRecordSize)
+			}
+		}
+		if f.Behind() || r.due(f, now) {
+			work = append(work, f)
+		}
+	}
+	read := work[:0]
+	for _, f := range work {
+		if r.source(f).lent == nil {
+			read = append(read, f)
+		}
+	}
+	return read
+}
+
+// handOver gives what is held back to the file that took this one's place.
+func (src *source) handOver(to *source, limit int) {
+	to.streams, src.streams = src.streams, lines.New(limit)
+	src.streams.Labels = to.streams.Labels
+	src.lent, src.former = to.streams, ""
+}
