@@ -162,6 +162,7 @@ const sqlScript = `
 import sys, json, duckdb
 views, *questions = json.loads(sys.argv[1])
 db = duckdb.connect()
+db.execute("SET enable_progress_bar = false")
 db.execute(views)
 print(json.dumps([db.execute(q).fetchall() for q in questions], default=str))
 `

@@ -85,10 +85,12 @@ func Python(t testing.TB) string {
 	return path
 }
 
-// sqlScript prints the rows of the query in argv as JSON, one list a row.
+// sqlScript prints the rows of the query in argv as JSON, one list a row, and nothing else: a query of some seconds would draw its progress between.
 const sqlScript = `
 import sys, json, duckdb
-rows = duckdb.connect().execute(sys.argv[1]).fetchall()
+db = duckdb.connect()
+db.execute("SET enable_progress_bar = false")
+rows = db.execute(sys.argv[1]).fetchall()
 print(json.dumps(rows, default=str))
 `
 
