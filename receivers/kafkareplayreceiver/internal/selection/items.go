@@ -2,21 +2,12 @@ package selection
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottldatapoint"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottllog"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlspan"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/ottlfuncs"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-
-	"github.com/penstockhq/penstock/internal/journal"
 )
 
 // MarkAttribute names the replay that an item came by.
@@ -27,74 +18,47 @@ type ItemSettings struct {
 	// Within says whether an event time is in the range; nil: all are. Data points count by their time, log records by
 	// theirs or else the observed one, spans by their end. Items without a time are kept.
 	Within func(time.Time) bool
-	// Condition is an OTTL condition; empty: none. Items for which it can't be evaluated are left out.
-	Condition string
+	// Conditions are asked for items whose time is right.
+	Conditions Conditions
 	// Mark is the value of MarkAttribute; empty: none.
 	Mark string
 }
 
+// Conditions say which items are wanted, beside their times; nil: all of that kind. They are asked at once from several goroutines.
+type Conditions struct {
+	Point func(context.Context, pmetric.ResourceMetrics, pmetric.ScopeMetrics, pmetric.Metric, Point) bool
+	Log   func(context.Context, plog.ResourceLogs, plog.ScopeLogs, plog.LogRecord) bool
+	Span  func(context.Context, ptrace.ResourceSpans, ptrace.ScopeSpans, ptrace.Span) bool
+}
+
 // Items takes out of decoded records what is not wanted. It is safe for concurrent use.
-type Items struct {
-	within func(time.Time) bool
-	mark   string
+type Items struct{ set ItemSettings }
 
-	point *ottl.Condition[*ottldatapoint.TransformContext]
-	log   *ottl.Condition[*ottllog.TransformContext]
-	span  *ottl.Condition[*ottlspan.TransformContext]
-}
-
-// NewItems compiles s for items of signal. The error is meant for who wrote the condition.
-func NewItems(signal journal.Signal, s ItemSettings, set component.TelemetrySettings) (*Items, error) {
-	it := &Items{within: s.Within, mark: s.Mark}
-	if s.Condition == "" {
-		return it, nil
-	}
-	var err error
-	switch signal {
-	case journal.Metrics:
-		it.point, err = compile(s.Condition, set, ottldatapoint.NewParser, ottldatapoint.EnablePathContextNames())
-	case journal.Logs:
-		it.log, err = compile(s.Condition, set, ottllog.NewParser, ottllog.EnablePathContextNames())
-	case journal.Traces:
-		it.span, err = compile(s.Condition, set, ottlspan.NewParser, ottlspan.EnablePathContextNames())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("condition: %w", err)
-	}
-	return it, nil
-}
-
-type newParser[K any] func(map[string]ottl.Factory[K], component.TelemetrySettings, ...ottl.Option[K]) (ottl.Parser[K], error)
-
-func compile[K any](text string, set component.TelemetrySettings, parser newParser[K], opts ...ottl.Option[K]) (*ottl.Condition[K], error) {
-	p, err := parser(ottlfuncs.StandardConverters[K](), set, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return p.ParseCondition(text)
-}
+// NewItems returns what keeps items as s says.
+func NewItems(s ItemSettings) *Items { return &Items{s} }
 
 // All says whether every item is kept as it is.
 func (it *Items) All() bool {
-	return it.within == nil && it.mark == "" && it.point == nil && it.log == nil && it.span == nil
+	return it.set.Within == nil && it.set.Mark == "" && !it.Conditional()
 }
 
 // Conditional says whether items are told apart by more than their times.
-func (it *Items) Conditional() bool { return it.point != nil || it.log != nil || it.span != nil }
+func (it *Items) Conditional() bool {
+	return it.set.Conditions.Point != nil || it.set.Conditions.Log != nil || it.set.Conditions.Span != nil
+}
 
 // keep decides about one item: its time, and its condition, which is evaluated only where the time is right.
-func (it *Items) keep(times [2]pcommon.Timestamp, condition func() (bool, error)) bool {
-	if it.within != nil {
+func (it *Items) keep(times [2]pcommon.Timestamp, condition func() bool) bool {
+	if it.set.Within != nil {
 		t := times[0]
 		if t == 0 {
 			t = times[1]
 		}
-		if t != 0 && !it.within(t.AsTime()) {
+		if t != 0 && !it.set.Within(t.AsTime()) {
 			return false
 		}
 	}
-	ok, err := condition()
-	return ok && err == nil
+	return condition()
 }
 
 // Counted is how many items were kept and how many left out.
@@ -154,23 +118,18 @@ type points struct {
 	c   *Counted
 }
 
-// point is what all kinds of data points have.
-type point interface {
+// Point is what all kinds of data points have.
+type Point interface {
 	Timestamp() pcommon.Timestamp
 	Attributes() pcommon.Map
 }
 
-func (w *points) remove(p point) bool {
-	kept := w.it.keep([2]pcommon.Timestamp{p.Timestamp()}, func() (bool, error) {
-		if w.it.point == nil {
-			return true, nil
-		}
-		tc := ottldatapoint.NewTransformContextPtr(w.rm, w.sm, w.m, p)
-		defer tc.Close()
-		return w.it.point.Eval(w.ctx, tc)
+func (w *points) remove(p Point) bool {
+	kept := w.it.keep([2]pcommon.Timestamp{p.Timestamp()}, func() bool {
+		return w.it.set.Conditions.Point == nil || w.it.set.Conditions.Point(w.ctx, w.rm, w.sm, w.m, p)
 	})
-	if kept && w.it.mark != "" {
-		p.Attributes().PutStr(MarkAttribute, w.it.mark)
+	if kept && w.it.set.Mark != "" {
+		p.Attributes().PutStr(MarkAttribute, w.it.set.Mark)
 	}
 	return w.c.count(kept)
 }
@@ -201,16 +160,11 @@ func (it *Items) logs(ctx context.Context, ld plog.Logs, c *Counted) {
 	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
 		rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
 			sl.LogRecords().RemoveIf(func(l plog.LogRecord) bool {
-				kept := it.keep([2]pcommon.Timestamp{l.Timestamp(), l.ObservedTimestamp()}, func() (bool, error) {
-					if it.log == nil {
-						return true, nil
-					}
-					tc := ottllog.NewTransformContextPtr(rl, sl, l)
-					defer tc.Close()
-					return it.log.Eval(ctx, tc)
+				kept := it.keep([2]pcommon.Timestamp{l.Timestamp(), l.ObservedTimestamp()}, func() bool {
+					return it.set.Conditions.Log == nil || it.set.Conditions.Log(ctx, rl, sl, l)
 				})
-				if kept && it.mark != "" {
-					l.Attributes().PutStr(MarkAttribute, it.mark)
+				if kept && it.set.Mark != "" {
+					l.Attributes().PutStr(MarkAttribute, it.set.Mark)
 				}
 				return c.count(kept)
 			})
@@ -224,16 +178,11 @@ func (it *Items) traces(ctx context.Context, td ptrace.Traces, c *Counted) {
 	td.ResourceSpans().RemoveIf(func(rs ptrace.ResourceSpans) bool {
 		rs.ScopeSpans().RemoveIf(func(ss ptrace.ScopeSpans) bool {
 			ss.Spans().RemoveIf(func(s ptrace.Span) bool {
-				kept := it.keep([2]pcommon.Timestamp{s.EndTimestamp()}, func() (bool, error) {
-					if it.span == nil {
-						return true, nil
-					}
-					tc := ottlspan.NewTransformContextPtr(rs, ss, s)
-					defer tc.Close()
-					return it.span.Eval(ctx, tc)
+				kept := it.keep([2]pcommon.Timestamp{s.EndTimestamp()}, func() bool {
+					return it.set.Conditions.Span == nil || it.set.Conditions.Span(ctx, rs, ss, s)
 				})
-				if kept && it.mark != "" {
-					s.Attributes().PutStr(MarkAttribute, it.mark)
+				if kept && it.set.Mark != "" {
+					s.Attributes().PutStr(MarkAttribute, it.set.Mark)
 				}
 				return c.count(kept)
 			})

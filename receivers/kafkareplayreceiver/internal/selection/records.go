@@ -1,5 +1,4 @@
-// Package selection decides what a replay takes: records by what their headers say, and in them items by event time and by
-// an OTTL condition.
+// Package selection decides what a replay takes: records by what their headers say, and in them items by event time and by a condition.
 package selection
 
 import (

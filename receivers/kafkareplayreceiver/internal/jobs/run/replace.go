@@ -76,10 +76,7 @@ func (r *run) services(ctx context.Context) ([]string, error) {
 	if target.KeepsTenants(r.m.Targets.For(r.job.Spec.Signal)) { // What is deleted is these tenants' alone.
 		all.Tenants = r.job.Spec.Tenants
 	}
-	within, err := selection.NewItems(r.job.Spec.Signal, selection.ItemSettings{Within: r.job.Range.Contains}, r.m.Telemetry)
-	if err != nil {
-		return nil, err
-	}
+	within := selection.NewItems(selection.ItemSettings{Within: r.job.Range.Contains})
 	for _, p := range r.parts {
 		var failed error
 		err := cluster.Scan(ctx, r.m.Asking, r.src.Topic, p.span.Partition, p.span.First, p.span.Next, func(k *kgo.Record) bool {

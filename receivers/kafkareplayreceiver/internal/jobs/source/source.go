@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/ottlcondition"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
@@ -32,7 +33,11 @@ func Topic(prefix string, s *replay.Spec) string {
 
 // Of returns the source of job, whose items go to head. The error is one of its condition.
 func Of(job *replay.Job, prefix string, head pipeline.Head, set component.TelemetrySettings) (*Source, error) {
-	items := selection.ItemSettings{Condition: job.Spec.Condition}
+	conditions, err := ottlcondition.Compile(job.Spec.Signal, job.Spec.Condition, set)
+	if err != nil {
+		return nil, err
+	}
+	items := selection.ItemSettings{Conditions: conditions}
 	records := selection.Records{Tenants: job.Spec.Tenants, Keys: job.Spec.Keys, Headers: job.Spec.Headers}
 	if job.Range != nil {
 		records.From, records.To = job.Range.ReadFrom, job.Range.ReadTo
@@ -46,11 +51,7 @@ func Of(job *replay.Job, prefix string, head pipeline.Head, set component.Teleme
 	if job.Spec.Mark {
 		items.Mark = job.Spec.ID
 	}
-	compiled, err := selection.NewItems(job.Spec.Signal, items, set)
-	if err != nil {
-		return nil, err
-	}
-	return &Source{Topic: Topic(prefix, &job.Spec), Head: head, Records: records, Items: compiled}, nil
+	return &Source{Topic: Topic(prefix, &job.Spec), Head: head, Records: records, Items: selection.NewItems(items)}, nil
 }
 
 // Item is a record that was read.
