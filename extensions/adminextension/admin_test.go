@@ -55,6 +55,21 @@ func TestMountServesUnderItsIDWithThePrefixStripped(t *testing.T) {
 	}
 }
 
+// Programs follow no redirects: an API answers without the slash, a page sends browsers to it.
+func TestAnAPIAnswersWithoutARedirect(t *testing.T) {
+	admin, _ := start(t, nil, nil)
+	mount(t, admin, "v1/ledger", "Ledger", echo("api"))
+	mount(t, admin, "ledger", "Ledger", echo("page"))
+	web := client(t, admin)
+	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for path, want := range map[string]int{"/v1/ledger?by=event": http.StatusOK, "/v1/ledger/": http.StatusOK, "/ledger": http.StatusPermanentRedirect} {
+		response, err := web.Get("http://localhost" + path)
+		require.NoError(t, err)
+		assert.Equal(t, want, response.StatusCode, path)
+		require.NoError(t, response.Body.Close())
+	}
+}
+
 func TestMountRefusesWhatItCannotServe(t *testing.T) {
 	admin, _ := start(t, nil, nil)
 	mount(t, admin, "taken", "Taken", echo(""))
