@@ -100,7 +100,7 @@ func (g *gateway) post(n int) error {
 // spend sends a run's requests and returns the CPU for each record, in nanoseconds, when the lake has them.
 func (g *gateway) spend(b *testing.B) float64 {
 	b.Helper()
-	before := g.CPU()
+	before := g.CPUSoFar(b)
 	for range requestsPerRun {
 		require.NoError(b, g.post(recordsPerRequest))
 	}
@@ -110,5 +110,5 @@ func (g *gateway) spend(b *testing.B) float64 {
 		}
 		return nil
 	})
-	return float64(g.CPU()-before) / (requestsPerRun * recordsPerRequest)
+	return float64(g.CPUSoFar(b)-before) / (requestsPerRun * recordsPerRequest)
 }
