@@ -56,18 +56,43 @@ type plan struct {
 	slots []slot // sorted by name
 	// unnamed is how many attributes have no name that can be a label: the series is without them.
 	unnamed int
+	// hidden are the attributes that no label shows by itself in all series of a point: constants and a bucket's bound take the
+	// label, others join it, or it has no name.
+	hidden []int
 }
 
-// attributes reads the attributes of the next point.
+// attributes reads the attributes of the next point, and notes what tells streams apart and is in no label.
 func (c *converter) attributes(m pcommon.Map) {
-	c.names, c.values = c.names[:0], c.values[:0]
+	c.names, c.values, c.hidden = c.names[:0], c.values[:0], 0
 	for name, v := range m.All() {
-		if name == model.MetricNameLabel {
+		shown := text(v)
+		switch {
+		case name == model.MetricNameLabel:
+			c.hide(name, shown)
 			continue
+		case v.Type() != pcommon.ValueTypeStr: // the integer 200 and "200" are shown alike
+			c.hide(name, v.Type().String())
+		case shown != v.Str():
+			c.hide(name, v.Str())
 		}
 		c.names = append(c.names, name)
-		c.values = append(c.values, text(v))
+		c.values = append(c.values, shown)
 	}
+}
+
+// hide notes something of an attribute that no label shows. The order makes no difference.
+func (c *converter) hide(name, what string) {
+	if c.t.set.Streams {
+		c.hidden += (xxh3.HashString(name) | 1) * (xxh3.HashString(what) | 1)
+	}
+}
+
+// stream returns the stream of the point that was read, in its metric; never 0.
+func (c *converter) stream(p *plan) uint64 {
+	for _, i := range p.hidden {
+		c.hide(c.names[i], c.values[i])
+	}
+	return c.metricKey ^ (p.hash + c.hidden) | 1
 }
 
 // text is a value as a label has it.
@@ -151,6 +176,14 @@ func (c *converter) newPlan(names []string, shared *constants, x extra) *plan {
 	}
 	set(labels.Label{Name: model.MetricNameLabel}, fromMetric)
 	slices.SortFunc(p.slots, func(a, b slot) int { return strings.Compare(a.name, b.name) })
+	for i := range names {
+		shown := func(s slot) bool {
+			return s.kind == fromPoint && len(s.attributes) == 1 && s.attributes[0] == i && !slices.Contains(extraNames[:], s.name)
+		}
+		if !slices.ContainsFunc(p.slots, shown) {
+			p.hidden = append(p.hidden, i)
+		}
+	}
 	return p
 }
 

@@ -223,7 +223,7 @@ func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Tim
 		s.Start = milliseconds(start)
 	}
 	if c.t.set.Streams && c.metricKey != noStream {
-		s.Stream = c.metricKey ^ p.hash | 1
+		s.Stream = c.stream(p)
 	}
 	return p, s
 }

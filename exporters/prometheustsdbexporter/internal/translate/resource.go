@@ -61,6 +61,7 @@ type converter struct {
 
 	// Of the point.
 	names, values []string
+	hidden        uint64   // what of its attributes no label shows
 	exemplar      []string // names of the labels of the exemplar
 	builder       labels.ScratchBuilder
 	built         labels.Labels // until the next are
