@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/hex"
 	"slices"
 	"unicode/utf8"
@@ -9,7 +10,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// exemplars translates those of a point at time t. Remote write wants each to have a time; the point's is the closest there is.
+// exemplars translates those of a point at time t, in the order of their times. Remote write wants each to have a time; the point's is
+// the closest there is.
 func (c *converter) exemplars(xs pmetric.ExemplarSlice, t int64) []exemplar.Exemplar {
 	out := make([]exemplar.Exemplar, 0, xs.Len())
 	for _, x := range xs.All() {
@@ -31,7 +33,15 @@ func (c *converter) exemplars(xs pmetric.ExemplarSlice, t int64) []exemplar.Exem
 		e.Labels = c.builder.Labels()
 		out = append(out, e)
 	}
+	byTime(out)
 	return out
+}
+
+// byTime sorts exemplars of one series: a store refuses one that is older than the one before.
+func byTime(xs []exemplar.Exemplar) {
+	if len(xs) > 1 {
+		slices.SortStableFunc(xs, func(a, b exemplar.Exemplar) int { return cmp.Compare(a.Ts, b.Ts) })
+	}
 }
 
 // exemplarLabels puts the labels of x into the builder. Of two that have one name the first stays, the ids before all

@@ -288,8 +288,10 @@ func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 			n++
 		}
 		s.Exemplars, exemplars = exemplars[:n:n], exemplars[n:]
+		byTime(s.Exemplars)
 		c.add(s, buckets, name, c.bound(bound), number(float64(below)))
 	}
+	byTime(exemplars)
 	s.Exemplars = exemplars
 	c.add(s, buckets, name, "+Inf", number(float64(p.Count())))
 	if !ended {

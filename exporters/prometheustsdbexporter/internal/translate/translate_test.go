@@ -349,6 +349,49 @@ func TestExemplarsOfBucketsAreTheirOwn(t *testing.T) {
 	assert.Equal(t, map[string]float64{"1": 0.5, "2": 1.5, "+Inf": 9}, got)
 }
 
+// A store refuses an exemplar that is older than the one before it in its series, so they come in the order of their times.
+func TestExemplarsComeInTheOrderOfTheirTimes(t *testing.T) {
+	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
+		fill := func(xs pmetric.ExemplarSlice) {
+			for i, ago := range []time.Duration{1, 3, 2} {
+				x := xs.AppendEmpty()
+				x.SetDoubleValue(float64(3-i) / 10)
+				x.SetTimestamp(pcommon.NewTimestampFromTime(now.Add(-ago * time.Second)))
+			}
+		}
+		h := ms.AppendEmpty()
+		h.SetName("h")
+		h.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		for _, bound := range []float64{1, 0.05} { // in the first bucket, in the last
+			p := h.Histogram().DataPoints().AppendEmpty()
+			p.Attributes().PutDouble("bound", bound)
+			p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+			p.ExplicitBounds().FromRaw([]float64{bound})
+			p.BucketCounts().FromRaw([]uint64{0, 0})
+			fill(p.Exemplars())
+		}
+		g := ms.AppendEmpty()
+		g.SetName("g")
+		p := g.SetEmptyGauge().DataPoints().AppendEmpty()
+		p.SetTimestamp(pcommon.NewTimestampFromTime(now))
+		p.SetDoubleValue(1)
+		fill(p.Exemplars())
+	}))
+	series := 0
+	for _, s := range b.Samples {
+		if len(s.Exemplars) == 0 {
+			continue
+		}
+		series++
+		var ago []int64
+		for _, x := range s.Exemplars {
+			ago = append(ago, (now.UnixMilli()-x.Ts)/1000)
+		}
+		assert.Equal(t, []int64{3, 2, 1}, ago, s.Labels.String())
+	}
+	assert.Equal(t, 3, series)
+}
+
 func TestCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
