@@ -92,6 +92,18 @@ var differences = map[string]func(seed uint64, step int, at pcommon.Timestamp, r
 			e.SetDoubleValue(v)
 		}
 	},
+	"exemplars of a point that says that it has no value": func(_ uint64, step int, at pcommon.Timestamp, rm pmetric.ResourceMetrics) {
+		m := added(rm, "ended")
+		m.SetEmptySum().SetIsMonotonic(true)
+		m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		p := m.Sum().DataPoints().AppendEmpty()
+		p.SetTimestamp(at)
+		p.SetDoubleValue(1)
+		p.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(step == steps-1))
+		e := p.Exemplars().AppendEmpty()
+		e.SetTimestamp(at)
+		e.SetDoubleValue(2)
+	},
 	"a zero threshold": func(_ uint64, _ int, at pcommon.Timestamp, rm pmetric.ResourceMetrics) {
 		m := added(rm, "zeros")
 		m.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
@@ -188,7 +200,7 @@ func ordinary(seed uint64, step int, at pcommon.Timestamp, rm pmetric.ResourceMe
 			default:
 				p.SetDoubleValue(float64(v) * 0.37 * float64(grown))
 			}
-			if m.Type() == pmetric.MetricTypeSum && m.Sum().IsMonotonic() {
+			if m.Type() == pmetric.MetricTypeSum && m.Sum().IsMonotonic() && !ended.NoRecordedValue() {
 				exemplars(r, at, p.Exemplars())
 			}
 			attributes(p.Attributes())
@@ -213,7 +225,9 @@ func ordinary(seed uint64, step int, at pcommon.Timestamp, rm pmetric.ResourceMe
 				p.SetMin(0.25)
 				p.SetMax(0.75)
 			}
-			exemplars(r, at, p.Exemplars())
+			if !ended.NoRecordedValue() {
+				exemplars(r, at, p.Exemplars())
+			}
 			attributes(p.Attributes())
 		case 3:
 			m.SetEmptyExponentialHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
@@ -226,7 +240,9 @@ func ordinary(seed uint64, step int, at pcommon.Timestamp, rm pmetric.ResourceMe
 			}
 			p.SetZeroCount(grown)
 			p.SetScale(int32(r.IntN(13) - 4))
-			exemplars(r, at, p.Exemplars())
+			if !ended.NoRecordedValue() {
+				exemplars(r, at, p.Exemplars())
+			}
 			p.Positive().SetOffset(int32(r.IntN(40) - 20))
 			p.Positive().BucketCounts().FromRaw([]uint64{grown, 0, 0, 0, 2 * grown})
 			p.Negative().BucketCounts().FromRaw([]uint64{3 * grown})

@@ -1,6 +1,7 @@
 package translate_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -27,8 +29,10 @@ import (
 type recorder struct{ samples []sample.Sample }
 
 func (r *recorder) Append(_ storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, o storage.AppendV2Options) (storage.SeriesRef, error) {
+	exemplars := slices.Clone(o.Exemplars) // a store sorts them, or refuses those that are too late
+	slices.SortStableFunc(exemplars, func(a, b exemplar.Exemplar) int { return cmp.Compare(a.Ts, b.Ts) })
 	r.samples = append(r.samples, sample.Sample{Labels: ls, Start: st, Time: t, Value: v, Histogram: h, FloatHistogram: fh,
-		Exemplars: slices.Clone(o.Exemplars), Family: &sample.Family{Name: o.MetricFamilyName, Metadata: o.Metadata}})
+		Exemplars: exemplars, Family: &sample.Family{Name: o.MetricFamilyName, Metadata: o.Metadata}})
 	return 0, nil
 }
 func (*recorder) Commit() error   { return nil }
