@@ -245,7 +245,7 @@ var _ delivery.Aside = (*part)(nil)
 
 // Keep keeps nothing: the records are still where the job read them, and the items count as refused.
 func (p *part) Keep(_ context.Context, l delivery.Letter) error {
-	p.r.m.Telemetry.Logger.Warn("What a job has for one tenant is not delivered", zap.String("job", p.r.job.Spec.ID), zap.String("exporter", l.By),
+	p.r.m.Telemetry.Logger.Warn("Items of a job are not delivered: their store refuses them", zap.String("job", p.r.job.Spec.ID), zap.String("exporter", l.By),
 		zap.String("tenant", l.Tenant), zap.String("reason", l.Reason), zap.String("cause", l.Cause))
 	return nil
 }
