@@ -191,7 +191,7 @@ func (e *tsdbExtension) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	if r = r.WithContext(ctx); r.URL.Path == writePath {
-		e.serveWrite(db, w, e.signed(r))
+		e.serveWrite(db, w, r)
 		return
 	}
 	e.queries.ServeHTTP(w, r, db.Handler())

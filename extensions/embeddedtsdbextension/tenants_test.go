@@ -182,7 +182,10 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 			}
 		}
 	}
-	code, text := s.askAs(http.MethodGet, "/api/v1/query", "boss"+master, everything)
+	code, text := s.askAs(http.MethodGet, "/api/v1/label/tenant_id/values", "acme"+all, everything)
+	assert.Equal(t, http.StatusOK, code)
+	assert.Contains(t, text, `["acme"]`, "no name of another tenant")
+	code, text = s.askAs(http.MethodGet, "/api/v1/query", "boss"+master, everything)
 	assert.Equal(t, http.StatusOK, code, text)
 	for _, word := range []string{"acme_one", "beta_two_total", `"tenant_id":"acme"`} {
 		assert.Contains(t, text, word, "an operator sees all")
