@@ -85,7 +85,7 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 		return ctx, a.refuse(ctx, "missing", errMissing)
 	}
 	if a.keys.adminToken().Allows(given) {
-		return admit(ctx, sources, &keyfile.Key{Scopes: keyfile.Scopes}, "admin token"), nil
+		return admit(ctx, sources, &keyfile.Key{Scopes: keyfile.Scopes}, "admin token", &keyfile.Set{}), nil
 	}
 	if a.oidc != nil && isJWT(given) {
 		k, subject, reason, err := a.byToken(ctx, sources)
@@ -95,9 +95,10 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 		if err != nil {
 			return ctx, a.refuse(ctx, reason, err)
 		}
-		return admit(ctx, sources, k, subject), nil
+		return admit(ctx, sources, k, subject, a.keys.set.Load()), nil
 	}
-	k, err := a.keys.set.Load().Check(given, time.Now())
+	set := a.keys.set.Load()
+	k, err := set.Check(given, time.Now())
 	switch {
 	case errors.Is(err, keyfile.ErrExpired):
 		return ctx, a.refuse(ctx, "expired", err)
@@ -106,7 +107,7 @@ func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (c
 	case !k.Has(a.cfg.Scopes...):
 		return ctx, a.refuse(ctx, "scope", a.errScope())
 	}
-	return admit(ctx, sources, k, "API key "+k.ID), nil
+	return admit(ctx, sources, k, "API key "+k.ID, set), nil
 }
 
 func (a *auth) errScope() error {
@@ -127,9 +128,9 @@ func (a *auth) refuse(ctx context.Context, reason string, err error) error {
 }
 
 // admit names the subject, who has the key, and its tenant in the context.
-func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key, subject string) context.Context {
+func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key, subject string, set *keyfile.Set) context.Context {
 	info := client.FromContext(ctx)
-	info.Auth = identity{k, subject}
+	info.Auth = identity{k, subject, set}
 	kept := map[string][]string{}
 	for name := range info.Metadata.Keys() {
 		switch strings.ToLower(name) {
@@ -153,6 +154,7 @@ func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key, sub
 type identity struct {
 	key     *keyfile.Key
 	subject string
+	set     *keyfile.Set // that has the limits of tenants
 }
 
 // GetAttribute returns what is known under a name.
@@ -168,11 +170,17 @@ func (i identity) GetAttribute(name string) any {
 		return i.key.Signals
 	case "services":
 		return i.key.Services
+	case "key":
+		return i.key.ID
+	case "limits":
+		return i.key.Limits
+	case "tenant_limits":
+		return i.set.TenantLimits
 	}
 	return nil
 }
 
 // GetAttributeNames lists the names.
 func (identity) GetAttributeNames() []string {
-	return []string{"subject", "tenant", "scopes", "signals", "services"}
+	return []string{"subject", "tenant", "scopes", "signals", "services", "key", "limits", "tenant_limits"}
 }

@@ -13,9 +13,11 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/penstockhq/penstock/internal/durable"
 	"github.com/penstockhq/penstock/internal/keyfile"
+	"github.com/penstockhq/penstock/internal/quota"
 )
 
 // keysVariable is where the profiles look for the keys, and so is the default of --file.
@@ -43,16 +45,18 @@ collector reads it again within a second.`,
 func newKeyCommand(file *string) *cobra.Command {
 	var k keyfile.Key
 	var expires string
+	var limits func() *quota.Override
 	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Makes a key and prints it: this once, it is stored nowhere",
 		Example: `  penstock keys new --file keys.yaml --tenant acme --scope ingest
   penstock keys new --file keys.yaml --scope forward --note "agents" --expires 90d
-  penstock keys new --file keys.yaml --tenant acme --scope ingest --signal logs --service shop`,
+  penstock keys new --file keys.yaml --tenant acme --scope ingest --signal logs --service shop
+  penstock keys new --file keys.yaml --tenant acme --scope ingest --bytes-per-second 20000 --burst 10s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now().UTC().Truncate(time.Second)
-			k.Created = now
+			k.Created, k.Limits = now, limits()
 			if expires != "" {
 				end, err := parseEnd(expires, now)
 				if err != nil {
@@ -78,9 +82,33 @@ func newKeyCommand(file *string) *cobra.Command {
 	f.StringSliceVar(&k.Scopes, "scope", []string{keyfile.Ingest}, "what the key may do: "+strings.Join(keyfile.Scopes, ", "))
 	f.StringSliceVar(&k.Signals, "signal", nil, "signals that it may send: "+strings.Join(keyfile.Signals, ", ")+" (default all)")
 	f.StringSliceVar(&k.Services, "service", nil, "values of service.name that it may send (default all)")
+	limits = limitFlags(f)
 	f.StringVar(&expires, "expires", "", "end of the key: days or hours from now (90d, 12h), a date or an RFC 3339 time (default never)")
 	f.StringVar(&k.Note, "note", "", "a text for people")
 	return cmd
+}
+
+// limitFlags declares the quotas of a key, and returns a function that reads them when the flags are parsed: nil if none is given.
+func limitFlags(f *pflag.FlagSet) func() *quota.Override {
+	bytesPerSecond := f.Int64("bytes-per-second", 0, "bytes of request bodies, as they arrive, that it may send a second; 0: no limit (default the quota of keys in the configuration)")
+	itemsPerSecond := f.Int64("items-per-second", 0, "log records, data points and spans that it may send a second")
+	burst := f.Duration("burst", 0, "how long it may have been silent and make up for it")
+	bytesPerDay := f.Int64("bytes-per-day", 0, "bytes that it may send a day (UTC)")
+	return func() *quota.Override {
+		var o quota.Override
+		for name, give := range map[string]func(){
+			"bytes-per-second": func() { o.BytesPerSecond = bytesPerSecond }, "items-per-second": func() { o.ItemsPerSecond = itemsPerSecond },
+			"burst": func() { o.Burst = burst }, "bytes-per-day": func() { o.BytesPerDay = bytesPerDay },
+		} {
+			if f.Changed(name) {
+				give()
+			}
+		}
+		if o.Empty() {
+			return nil
+		}
+		return &o
+	}
 }
 
 // parseEnd reads when a key expires: from now on, or a point in time, which has to come.
@@ -117,7 +145,7 @@ func listKeysCommand(file *string) *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tTENANT\tSCOPES\tSIGNALS\tSERVICES\tCREATED\tEXPIRES\tNOTE")
+			fmt.Fprintln(w, "ID\tTENANT\tSCOPES\tSIGNALS\tSERVICES\tLIMITS\tCREATED\tEXPIRES\tNOTE")
 			for _, k := range f.Keys {
 				ends := "never"
 				if k.Expires != nil {
@@ -126,8 +154,8 @@ func listKeysCommand(file *string) *cobra.Command {
 						ends += " (over)"
 					}
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, or(k.Tenant, "-"), strings.Join(k.Scopes, ","), or(strings.Join(k.Signals, ","), "all"),
-					or(strings.Join(k.Services, ","), "all"), k.Created.Format(time.DateOnly), ends, k.Note)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, or(k.Tenant, "-"), strings.Join(k.Scopes, ","), or(strings.Join(k.Signals, ","), "all"),
+					or(strings.Join(k.Services, ","), "all"), or(k.Limits.String(), "default"), k.Created.Format(time.DateOnly), ends, k.Note)
 			}
 			return w.Flush()
 		},

@@ -12,12 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/internal/keyfile"
+	"github.com/penstockhq/penstock/internal/quota"
 )
 
 // The key is the last word that new prints, opens what it was made for until it is revoked, and is not in the file.
 func TestKeys(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
-	out, err := call(t, "keys", "new", "--file", file, "--tenant", "acme", "--scope", "ingest,read", "--signal", "logs", "--service", "shop", "--expires", "90d", "--note", "for the shop")
+	out, err := call(t, "keys", "new", "--file", file, "--tenant", "acme", "--scope", "ingest,read", "--signal", "logs", "--service", "shop", "--expires", "90d", "--note", "for the shop",
+		"--bytes-per-second", "20000", "--burst", "10s")
 	require.NoError(t, err, out)
 	words := strings.Fields(out)
 	key := words[len(words)-1]
@@ -34,12 +36,13 @@ func TestKeys(t *testing.T) {
 	k, err := f.Set().Check(key, time.Now())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"acme", "for the shop", "shop", "logs"}, []string{k.Tenant, k.Note, k.Services[0], k.Signals[0]})
+	assert.Equal(t, quota.Limits{BytesPerSecond: 20_000, Burst: 10 * time.Second, ItemsPerSecond: 5}, k.Limits.Apply(quota.Limits{ItemsPerSecond: 5}))
 	_, err = f.Set().Check(key, time.Now().Add(91*24*time.Hour))
 	assert.ErrorIs(t, err, keyfile.ErrExpired)
 
 	out, err = call(t, "keys", "list", "--file", file)
 	require.NoError(t, err)
-	assert.Regexp(t, k.ID+`\s+acme\s+ingest,read\s+logs\s+shop\s+20..-..-..\s+20..-..-..T\S+\s+for the shop`, out)
+	assert.Regexp(t, k.ID+`\s+acme\s+ingest,read\s+logs\s+shop\s+bytes_per_second=20000,burst=10s\s+20..-..-..\s+20..-..-..T\S+\s+for the shop`, out)
 	assert.NotContains(t, out, key)
 
 	_, err = call(t, "keys", "revoke", "--file", file, k.ID, "nosuchid")
@@ -59,6 +62,7 @@ func TestKeysThatCanNotBe(t *testing.T) {
 		"tenant: ":                        {"new", "--file", file},
 		`scopes: "write" is none of`:      {"new", "--file", file, "--tenant", "a", "--scope", "write"},
 		`signals: "log" is none of`:       {"new", "--file", file, "--tenant", "a", "--signal", "log"},
+		"limits: bytes_per_second: -5":    {"new", "--file", file, "--tenant", "a", "--bytes-per-second", "-5"},
 		`--expires: "soon" is neither`:    {"new", "--file", file, "--tenant", "a", "--expires", "soon"},
 		`--expires: "2020-01-01" is over`: {"new", "--file", file, "--tenant", "a", "--expires", "2020-01-01"},
 		"no such file":                    {"list", "--file", file},

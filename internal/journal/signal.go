@@ -28,3 +28,6 @@ func LayoutTopic(prefix string) string { return prefix + ".layout" }
 
 // JobsTopic holds what replay jobs there are, of the receivers called name: <prefix>.jobs.<name>.
 func JobsTopic(prefix, name string) string { return prefix + ".jobs." + name }
+
+// QuotaTopic holds what gateways that share quotas have used: <prefix>.quota, the last record of each gateway and account.
+func QuotaTopic(prefix string) string { return prefix + ".quota" }

@@ -22,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/quota"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -59,11 +60,13 @@ type Key struct {
 	Tenant string   `yaml:"tenant,omitempty"`
 	Scopes []string `yaml:"scopes,flow"`
 	// Signals and Services are what it may send; none: all.
-	Signals  []string   `yaml:"signals,omitempty,flow"`
-	Services []string   `yaml:"services,omitempty,flow"`
-	Created  time.Time  `yaml:"created,omitempty"`
-	Expires  *time.Time `yaml:"expires,omitempty"`
-	Note     string     `yaml:"note,omitempty"`
+	Signals  []string `yaml:"signals,omitempty,flow"`
+	Services []string `yaml:"services,omitempty,flow"`
+	// Limits are the key's quotas, where they differ from the default of keys. nil: they don't.
+	Limits  *quota.Override `yaml:"limits,omitempty,flow"`
+	Created time.Time       `yaml:"created,omitempty"`
+	Expires *time.Time      `yaml:"expires,omitempty"`
+	Note    string          `yaml:"note,omitempty"`
 
 	sum [sha256.Size]byte
 }
@@ -76,6 +79,14 @@ func (k *Key) Has(scopes ...string) bool {
 // File is a file of keys.
 type File struct {
 	Keys []*Key `yaml:"keys"`
+	// Tenants are the quotas of tenants, where they differ from the configuration's.
+	Tenants []*Tenant `yaml:"tenants,omitempty"`
+}
+
+// Tenant is what the file says of a tenant.
+type Tenant struct {
+	Tenant string          `yaml:"tenant"`
+	Limits *quota.Override `yaml:"limits,flow"`
 }
 
 // Parse reads a file, and returns all that is wrong with it. An empty one has no keys.
@@ -101,7 +112,35 @@ func Parse(content []byte) (*File, error) {
 		}
 		seen[k.ID] = true
 	}
-	return &f, errs
+	return &f, errors.Join(errs, f.checkTenants())
+}
+
+func (f *File) checkTenants() error {
+	var errs error
+	seen := map[string]bool{}
+	for i, t := range f.Tenants {
+		bad := func(format string, args ...any) {
+			errs = errors.Join(errs, fmt.Errorf("tenants[%d] "+format, append([]any{i}, args...)...))
+		}
+		if t == nil {
+			bad("is empty")
+			continue
+		}
+		if err := tenant.Check(t.Tenant); err != nil {
+			bad("tenant: %w", err)
+		}
+		if seen[t.Tenant] {
+			bad("tenant: %q is there twice", t.Tenant)
+		}
+		seen[t.Tenant] = true
+		if t.Limits.Empty() {
+			bad("limits: there are none")
+		}
+		if err := t.Limits.Check(); err != nil {
+			bad("limits: %w", err)
+		}
+	}
+	return errs
 }
 
 func (k *Key) check() error {
@@ -135,6 +174,12 @@ func (k *Key) check() error {
 	}
 	if slices.Contains(k.Services, "") {
 		bad("services: one is empty")
+	}
+	if err := k.Limits.Check(); err != nil {
+		bad("limits: %w", err)
+	}
+	if k.Limits != nil && (k.Limits.Series != nil || k.Limits.Streams != nil) {
+		bad("limits: series and streams are a tenant's: they belong under tenants")
 	}
 	return errs
 }
@@ -181,11 +226,17 @@ func (f *File) Find(id string) *Key {
 }
 
 // Set is a file's keys, for many clients at once. It is not changed.
-type Set struct{ byID map[string]*Key }
+type Set struct {
+	byID    map[string]*Key
+	tenants map[string]*quota.Override
+}
 
 // Set returns the keys of a file that Parse found nothing wrong with.
 func (f *File) Set() *Set {
-	s := &Set{byID: make(map[string]*Key, len(f.Keys))}
+	s := &Set{byID: make(map[string]*Key, len(f.Keys)), tenants: make(map[string]*quota.Override, len(f.Tenants))}
+	for _, t := range f.Tenants {
+		s.tenants[t.Tenant] = t.Limits
+	}
 	for _, k := range f.Keys {
 		s.byID[k.ID] = k
 	}
@@ -194,6 +245,9 @@ func (f *File) Set() *Set {
 
 // Len is how many keys there are.
 func (s *Set) Len() int { return len(s.byID) }
+
+// TenantLimits are the quotas of a tenant; nil: the file says nothing of it.
+func (s *Set) TenantLimits(tenant string) *quota.Override { return s.tenants[tenant] }
 
 // Errors of Check. Their texts are for clients: none says which part of a key is right.
 var (

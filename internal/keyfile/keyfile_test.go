@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/internal/keyfile"
+	"github.com/penstockhq/penstock/internal/quota"
 )
 
 var now = time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
@@ -74,8 +75,13 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		"keys:\n- {id: abcdefgh, " + hash + ", scopes: [forward, read]}":                                                              {"tenant: "},
 		"keys:\n- {id: abcdefgh, limit: 3}": {"limit"},
 		"keys:\n-":                          {"keys[0] is empty"},
-		"key: []":                           {"key"},
-		"[":                                 {"yaml"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [ingest], limits: {bytes_per_second: -1, burst: 2h, series: 3}}": {
+			"keys[0] limits: bytes_per_second: -1 is not between 0", "burst: 2h0m0s is not between", "limits: series and streams are a tenant's"},
+		"tenants:\n- {tenant: a, limits: {items_per_second: -1}}\n- {tenant: a}\n-\n- {tenant: a/b, limits: {streams: 1}}": {
+			"tenants[0] limits: items_per_second: -1", `tenants[1] tenant: "a" is there twice`, "tenants[1] limits: there are none", "tenants[2] is empty", "tenants[3] tenant: "},
+		"keys:\n- {id: abcdefgh, limits: {bytes_per_seconds: 3}}": {"bytes_per_seconds"},
+		"key: []": {"key"},
+		"[":       {"yaml"},
 	} {
 		_, err := keyfile.Parse([]byte(content))
 		for _, text := range want {
@@ -89,6 +95,24 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	f, err := keyfile.Parse(nil)
 	require.NoError(t, err)
 	assert.Empty(t, f.Keys)
+}
+
+func TestLimits(t *testing.T) {
+	f, err := keyfile.Parse([]byte("tenants:\n- {tenant: acme, limits: {bytes_per_second: 5, burst: 3s, series: 0}}"))
+	require.NoError(t, err)
+	rate := int64(20_000)
+	key, err := f.Add(&keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}, Limits: &quota.Override{BytesPerSecond: &rate}})
+	require.NoError(t, err)
+	content, err := f.Bytes()
+	require.NoError(t, err)
+	f, err = keyfile.Parse(content)
+	require.NoError(t, err, "%s", content)
+	k, err := f.Set().Check(key, now)
+	require.NoError(t, err)
+	assert.Equal(t, quota.Limits{BytesPerSecond: rate, ItemsPerSecond: 7}, k.Limits.Apply(quota.Limits{ItemsPerSecond: 7}))
+	assert.Equal(t, quota.Limits{BytesPerSecond: 5, Burst: 3 * time.Second}, f.Set().TenantLimits("acme").Apply(quota.Limits{Series: 9}))
+	assert.Nil(t, f.Set().TenantLimits("other"))
+	assert.Nil(t, (&keyfile.Set{}).TenantLimits("acme"))
 }
 
 func FuzzCheck(f *testing.F) {

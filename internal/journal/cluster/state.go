@@ -19,17 +19,22 @@ func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal 
 	if err != nil {
 		return layout, err
 	}
-	return layout, beside(ctx, client, signal.Topic(prefix), signal.StateTopic(prefix, group), layout.Partitions)
+	return layout, beside(ctx, client, signal.Topic(prefix), signal.StateTopic(prefix, group), layout.Partitions, deleteRecords)
 }
 
 // EnsureLog makes a topic of one partition if it is missing, with as many replicas as the journal's layout topic, kept for
 // ever. Where there is no journal yet it returns an error that time may mend.
 func EnsureLog(ctx context.Context, client *kgo.Client, prefix, topic string) error {
-	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1)
+	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, deleteRecords)
 }
 
-// beside makes topic name if it is missing, with the replicas and in-sync replicas of topic like.
-func beside(ctx context.Context, client *kgo.Client, like, name string, partitions int32) error {
+// EnsureTable makes a topic of one partition as EnsureLog does, of which Kafka keeps the last record of each key.
+func EnsureTable(ctx context.Context, client *kgo.Client, prefix, topic string) error {
+	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, compactRecords)
+}
+
+// beside makes topic name if it is missing, with the replicas and in-sync replicas of topic like and the cleanup policy keep.
+func beside(ctx context.Context, client *kgo.Client, like, name string, partitions int32, keep string) error {
 	adm := kadm.NewClient(client)
 	details, err := adm.ListTopics(ctx, like)
 	if err == nil {
@@ -46,7 +51,7 @@ func beside(ctx context.Context, client *kgo.Client, like, name string, partitio
 	if err != nil {
 		return err
 	}
-	configs := map[string]*string{policy: kadm.StringPtr(deleteRecords), retention: kadm.StringPtr(keepForEver), unclean: kadm.StringPtr("false")}
+	configs := map[string]*string{policy: &keep, retention: kadm.StringPtr(keepForEver), unclean: kadm.StringPtr("false")}
 	if n, ok := settings[minISR]; ok {
 		configs[minISR] = &n
 	}

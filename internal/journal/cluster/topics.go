@@ -30,6 +30,7 @@ const (
 	maxMessageBytes = "max.message.bytes"
 	keepForEver     = "-1"
 	deleteRecords   = "delete"
+	compactRecords  = "compact"
 )
 
 // TopicsConfig is what topics are made with, and checked against.

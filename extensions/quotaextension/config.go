@@ -1,0 +1,116 @@
+package quotaextension
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
+
+	"github.com/penstockhq/penstock/internal/journal/cluster"
+	"github.com/penstockhq/penstock/internal/quota"
+)
+
+// Config is the YAML configuration of the extension.
+type Config struct {
+	// Defaults are the quotas of all that no override and no file of keys names. Default none.
+	Defaults DefaultsConfig `mapstructure:"defaults"`
+	// Overrides are quotas by name; for each limit the first that sets it holds. The limits of a file of keys go before them.
+	Overrides []OverrideConfig `mapstructure:"overrides"`
+	// MaxAccounts is how many tenants, services and keys are remembered. Default 100000.
+	MaxAccounts int `mapstructure:"max_accounts"`
+	// MaxStreams is how many log streams are remembered, of tenants with a limit. Default 1000000.
+	MaxStreams int `mapstructure:"max_streams"`
+	// InstanceID tells the gateways apart that share quotas. Default the host name.
+	InstanceID string `mapstructure:"instance_id"`
+	// Share is the Kafka through which several gateways share each quota. Default none: each gateway has the whole quota.
+	Share configoptional.Optional[ShareConfig] `mapstructure:"share"`
+}
+
+// DefaultsConfig are quotas by what they are for.
+type DefaultsConfig struct {
+	Tenant  quota.Override `mapstructure:"tenant"`
+	Service quota.Override `mapstructure:"service"`
+	Key     quota.Override `mapstructure:"key"`
+}
+
+// OverrideConfig sets limits of a key; or of the services that match, of the tenants that match; or of the tenants that match. * stands for
+// any characters in the names of tenants and services.
+type OverrideConfig struct {
+	Tenant  string         `mapstructure:"tenant"`
+	Service string         `mapstructure:"service"`
+	Key     string         `mapstructure:"key"`
+	Limits  quota.Override `mapstructure:"limits"`
+}
+
+// ShareConfig is where gateways share.
+type ShareConfig struct {
+	// Kafka is where the journal is: brokers, topic_prefix, client_id, tls, sasl, as for the kafka_replay processor.
+	Kafka cluster.Config `mapstructure:",squash"`
+	// Interval is how often a gateway publishes its usage, 100ms to 1m. Default 1s.
+	Interval time.Duration `mapstructure:"interval"`
+}
+
+const (
+	minInterval = 100 * time.Millisecond
+	maxInterval = time.Minute
+)
+
+var _ component.Config = (*Config)(nil)
+
+// Validate reports all problems of the configuration at once.
+func (c *Config) Validate() error {
+	var errs error
+	check := func(key string, o *quota.Override, scope quota.Scope) {
+		if err := o.Check(); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("%s: %w", key, err))
+		}
+		if scope != quota.Tenant && (o.Series != nil || o.Streams != nil) {
+			errs = errors.Join(errs, fmt.Errorf("%s: series, streams: they are limits of tenants", key))
+		}
+	}
+	check("defaults::tenant", &c.Defaults.Tenant, quota.Tenant)
+	check("defaults::service", &c.Defaults.Service, quota.Service)
+	check("defaults::key", &c.Defaults.Key, quota.Key)
+	for i, o := range c.Overrides {
+		at := fmt.Sprintf("overrides::%d", i)
+		switch {
+		case o.Tenant == "" && o.Service == "" && o.Key == "":
+			errs = errors.Join(errs, fmt.Errorf("%s: needs tenant, service or key", at))
+		case o.Key != "" && (o.Tenant != "" || o.Service != ""):
+			errs = errors.Join(errs, fmt.Errorf("%s: key: %q names one key, which has a tenant of its own: tenant and service must be empty", at, o.Key))
+		}
+		if o.Limits.Empty() {
+			errs = errors.Join(errs, fmt.Errorf("%s: limits: there are none", at))
+		}
+		check(at+"::limits", &o.Limits, o.scope())
+	}
+	if c.MaxAccounts < 1 {
+		errs = errors.Join(errs, fmt.Errorf("max_accounts: %d is not positive", c.MaxAccounts))
+	}
+	if c.MaxStreams < 1 {
+		errs = errors.Join(errs, fmt.Errorf("max_streams: %d is not positive", c.MaxStreams))
+	}
+	return errs
+}
+
+// Validate reports all problems of where gateways share.
+func (c *ShareConfig) Validate() error {
+	err := c.Kafka.Validate()
+	if c.Interval < minInterval || c.Interval > maxInterval {
+		err = errors.Join(err, fmt.Errorf("interval: %s is not between %s and %s", c.Interval, minInterval, maxInterval))
+	}
+	return err
+}
+
+func (o *OverrideConfig) scope() quota.Scope {
+	switch {
+	case o.Key != "":
+		return quota.Key
+	case o.Service != "":
+		return quota.Service
+	default:
+		return quota.Tenant
+	}
+}

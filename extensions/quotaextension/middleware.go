@@ -1,0 +1,140 @@
+package quotaextension
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"go.opentelemetry.io/collector/extension/extensionmiddleware"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"github.com/penstockhq/penstock/internal/quota/door"
+)
+
+// GetHTTPHandler returns what wraps the handler of an OTLP receiver. It comes after authentication and before the body is read.
+func (e *quotaExtension) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
+	return func(_ context.Context, next http.Handler) (http.Handler, error) {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.serve(w, r, next) }), nil
+	}, nil
+}
+
+func (e *quotaExtension) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if r.Method != http.MethodPost {
+		next.ServeHTTP(w, r)
+		return
+	}
+	admitted, done, err := e.Request(r, "")
+	if err != nil {
+		door.Refuse(w, r, err)
+		return
+	}
+	watched := &watchedWriter{ResponseWriter: w}
+	if m, ok := admitted.Body.(*metered); ok {
+		watched.refused = func() error { return m.err }
+	}
+	next.ServeHTTP(watched, admitted)
+	refused := watched.replaced
+	if refused != nil {
+		door.Refuse(w, r, refused)
+	}
+	done(refused == nil && watched.code != http.StatusTooManyRequests && watched.code < http.StatusInternalServerError)
+}
+
+// watchedWriter notes the status of an answer. Where the body was cut off because a quota was used up, it holds back what the handler says
+// of a body that ended early.
+type watchedWriter struct {
+	http.ResponseWriter
+	refused  func() error // nil: never
+	code     int
+	replaced error
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *watchedWriter) WriteHeader(code int) {
+	if w.code != 0 && w.replaced != nil {
+		return
+	}
+	w.code = code
+	if w.refused != nil {
+		if w.replaced = w.refused(); w.replaced != nil {
+			w.Header().Del("Content-Length")
+			return
+		}
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	if w.code == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.replaced != nil {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// GetGRPCServerOptions returns what charges a call once its request is there and its client is known, before any pipeline. The stats handler
+// is told the length of the request as it arrived.
+func (e *quotaExtension) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
+	return []grpc.ServerOption{grpc.StatsHandler(lengths{}), grpc.ChainUnaryInterceptor(e.intercept)}, nil
+}
+
+func (e *quotaExtension) intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	n := int64(0)
+	if length, ok := ctx.Value(lengthKey{}).(*atomic.Int64); ok {
+		n = length.Load()
+	}
+	a, refused := e.admit(ctx, "", n)
+	if refused != nil {
+		return nil, (&door.Error{Refusal: refused}).GRPCStatus().Err()
+	}
+	resp, err := handler(context.WithValue(ctx, admissionKey{}, a), req)
+	if err != nil && mayComeAgain(err) {
+		e.giveBack(a)
+	}
+	return resp, err
+}
+
+// mayComeAgain says whether a client repeats a call that failed so: OTLP's table of retryable codes.
+func mayComeAgain(err error) bool {
+	s, ok := status.FromError(err)
+	if !ok {
+		return !errors.Is(err, context.Canceled)
+	}
+	switch s.Code() {
+	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.OutOfRange, codes.Unavailable, codes.DataLoss, codes.ResourceExhausted:
+		return true
+	default:
+		return false
+	}
+}
+
+type lengthKey struct{}
+
+// lengths notes how long each call's request is, compressed where the client compresses.
+type lengths struct{}
+
+func (lengths) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, lengthKey{}, new(atomic.Int64))
+}
+
+func (lengths) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	if in, ok := event.(*stats.InPayload); ok {
+		if length, ok := ctx.Value(lengthKey{}).(*atomic.Int64); ok {
+			length.Store(int64(in.CompressedLength))
+		}
+	}
+}
+
+func (lengths) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (lengths) HandleConn(context.Context, stats.ConnStats) {}

@@ -1,0 +1,51 @@
+package quotaextension
+
+import (
+	"context"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/penstockhq/penstock/extensions/quotaextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/quota"
+)
+
+const (
+	maxCounted = 100      // tenants that refusals are counted of by name
+	others     = "_other" // those beyond, and requests of several tenants
+)
+
+// refusals counts refusals, by tenant for the first maxCounted that are refused: clients choose names, where no key does.
+type refusals struct {
+	telemetry *metadata.TelemetryBuilder
+	mu        sync.Mutex
+	counted   map[string]struct{} // guarded by mu
+}
+
+func newRefusals(t *metadata.TelemetryBuilder) *refusals {
+	return &refusals{telemetry: t, counted: map[string]struct{}{}}
+}
+
+// count returns what it counts.
+func (f *refusals) count(ctx context.Context, tenant string, r *quota.Refusal) *quota.Refusal {
+	f.telemetry.ExtensionQuotaRefusedRequests.Add(context.WithoutCancel(ctx), 1, metric.WithAttributes(
+		attribute.String("reason", string(r.Reason)), attribute.String("scope", string(r.Scope)), attribute.String("tenant", f.name(tenant))))
+	return r
+}
+
+func (f *refusals) name(tenant string) string {
+	if tenant == "" {
+		return others
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.counted[tenant]; ok {
+		return tenant
+	}
+	if len(f.counted) >= maxCounted {
+		return others
+	}
+	f.counted[tenant] = struct{}{}
+	return tenant
+}

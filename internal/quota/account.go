@@ -1,0 +1,96 @@
+package quota
+
+import (
+	"math"
+	"time"
+)
+
+// Name tells accounts apart. Service is for accounts of services, which belong to a tenant; Key for those of API keys.
+type Name struct {
+	Scope   Scope
+	Tenant  string
+	Service string
+	Key     string
+}
+
+// demandTime is the time constant of the mean of what is offered, in seconds: a share follows a sender that moves to another gateway within a few
+// of them, and a sender that comes every ten seconds is not forgotten between.
+const demandTime = 2.0
+
+// forgotten is an offered rate, of bytes or items a second, below which it is none.
+const forgotten = 0.5
+
+// bucket is a token bucket that can owe. Its size is the rate times the burst at each call, so a changed limit counts at once.
+type bucket struct {
+	level float64
+	at    time.Time // of level; zero: never used, so full
+}
+
+// fill brings the level up to date.
+func (b *bucket) fill(now time.Time, rate, size float64) {
+	switch {
+	case b.at.IsZero():
+		b.level = size
+	case now.After(b.at):
+		b.level += rate * now.Sub(b.at).Seconds()
+	}
+	b.level = min(b.level, size)
+	if now.After(b.at) {
+		b.at = now
+	}
+}
+
+// lacks is how long it takes until n more pass, in seconds, when taken of the same request have passed already.
+func (b *bucket) lacks(n, taken, rate, size float64) float64 {
+	missing := min(n+taken, size) - (b.level + taken)
+	const rounding = 1e-6
+	if missing <= rounding*size {
+		return 0
+	}
+	return missing / rate
+}
+
+// demand is a mean of what is offered, a second.
+type demand struct {
+	rate float64
+	at   time.Time
+}
+
+func (d *demand) decay(now time.Time) {
+	if !d.at.IsZero() && now.After(d.at) {
+		d.rate *= math.Exp(-now.Sub(d.at).Seconds() / demandTime)
+	}
+	if now.After(d.at) {
+		d.at = now
+	}
+}
+
+func (d *demand) add(now time.Time, n float64) {
+	d.decay(now)
+	d.rate += n / demandTime
+}
+
+// account is what one tenant, service or key has used. The table's lock guards it.
+type account struct {
+	name         Name
+	bytes, items bucket
+	day          int64 // days since 1970 UTC
+	today        int64 // bytes of the day, here
+
+	// For sharing; nil where the table shares nothing.
+	shared *sharedAccount
+}
+
+func dayOf(now time.Time) int64 { return now.Unix() / int64(24*time.Hour/time.Second) }
+
+// untilTomorrow is how long the day still lasts.
+func untilTomorrow(now time.Time) time.Duration {
+	return time.Unix((dayOf(now)+1)*int64(24*time.Hour/time.Second), 0).Sub(now)
+}
+
+// turn begins a new day, if it is one.
+func (a *account) turn(now time.Time) {
+	if d := dayOf(now); d > a.day {
+		a.day, a.today = d, 0
+	}
+}

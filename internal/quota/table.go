@@ -1,0 +1,181 @@
+package quota
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// Demand is what a request asks of one account.
+type Demand struct {
+	Name   Name
+	Limits Limits
+	Bytes  int64
+	Items  int64
+	// Taken are bytes that the same request has taken before, where its length was not known at the beginning.
+	Taken int64
+}
+
+// Table holds accounts, at most as many as it was made for: the one that was not used for longest gives its place to a new one. An account
+// that was silent for its burst and owes nothing is as good as new, so forgetting it changes nothing but the bytes of its day. Safe for
+// concurrent use. About 500 bytes an account and the texts of its name; where gateways share, 250 bytes more and 72 for
+// each gateway that has published something of it.
+type Table struct {
+	mu      sync.Mutex
+	max     int
+	order   *list.List // of *account, the last used first; guarded by mu
+	byName  map[Name]*list.Element
+	evicted int64    // guarded by mu
+	sharing *sharing // nil: the whole quota is this table's; guarded by mu
+}
+
+// NewTable returns a table of at most max accounts, one at least. It shares nothing.
+func NewTable(max int) *Table {
+	if max < 1 {
+		max = 1
+	}
+	return &Table{max: max, order: list.New(), byName: map[Name]*list.Element{}}
+}
+
+// Len is how many accounts there are.
+func (t *Table) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.order.Len()
+}
+
+// Evicted is how many accounts gave their place up while they owed, had an empty bucket, or had used bytes of the day.
+func (t *Table) Evicted() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.evicted
+}
+
+// Take charges a request to all accounts, or returns why it can't pass now: of several reasons, the one that lasts longest.
+func (t *Table) Take(now time.Time, demands ...Demand) *Refusal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var refused *Refusal
+	var buffer [8]*account
+	accounts := buffer[:0]
+	for i := range demands {
+		d := &demands[i]
+		if !d.Limits.Limited() {
+			accounts = append(accounts, nil)
+			continue
+		}
+		a := t.accountLocked(now, d.Name)
+		accounts = append(accounts, a)
+		t.fillLocked(now, a, d.Limits)
+		if t.sharing != nil {
+			t.sharing.offer(now, a, d)
+		}
+		if r := t.checkLocked(now, a, d); r != nil && (refused == nil || r.Wait > refused.Wait) {
+			refused = r
+		}
+	}
+	if refused != nil {
+		return refused
+	}
+	for i, a := range accounts {
+		if a != nil {
+			a.use(&demands[i], 1)
+		}
+	}
+	return nil
+}
+
+// Return gives back what Take took for a request that was not stored.
+func (t *Table) Return(now time.Time, demands ...Demand) { t.change(now, -1, demands) }
+
+// Owe charges what a request turned out to use after it was taken. It may leave a debt.
+func (t *Table) Owe(now time.Time, demands ...Demand) { t.change(now, 1, demands) }
+
+func (t *Table) change(now time.Time, sign int64, demands []Demand) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range demands {
+		d := &demands[i]
+		if !d.Limits.Limited() {
+			continue
+		}
+		a := t.accountLocked(now, d.Name)
+		t.fillLocked(now, a, d.Limits)
+		a.use(d, sign)
+		t.fillLocked(now, a, d.Limits) // no bucket holds more than its size
+	}
+}
+
+// use takes a demand from the account, or gives it back with the sign -1.
+func (a *account) use(d *Demand, sign int64) {
+	a.bytes.level -= float64(sign * d.Bytes)
+	a.items.level -= float64(sign * d.Items)
+	a.today = max(0, a.today+sign*d.Bytes)
+}
+
+// fillLocked brings an account up to date.
+func (t *Table) fillLocked(now time.Time, a *account, l Limits) {
+	a.turn(now)
+	bytes, items := t.shareLocked(a)
+	rate := float64(l.BytesPerSecond) * bytes
+	a.bytes.fill(now, rate, rate*l.burst())
+	rate = float64(l.ItemsPerSecond) * items
+	a.items.fill(now, rate, rate*l.burst())
+}
+
+// checkLocked returns why a demand can't pass now.
+func (t *Table) checkLocked(now time.Time, a *account, d *Demand) (refused *Refusal) {
+	bytes, items := t.shareLocked(a)
+	longest := func(reason Reason, limit int64, wait time.Duration) {
+		if wait > 0 && (refused == nil || wait > refused.Wait) {
+			refused = &Refusal{Scope: d.Name.Scope, Reason: reason, Limit: limit, Wait: wait}
+		}
+	}
+	if l := d.Limits.BytesPerSecond; l > 0 && d.Bytes > 0 {
+		rate := float64(l) * bytes
+		longest(Bytes, l, seconds(a.bytes.lacks(float64(d.Bytes), float64(d.Taken), rate, rate*d.Limits.burst())))
+	}
+	if l := d.Limits.ItemsPerSecond; l > 0 && d.Items > 0 {
+		rate := float64(l) * items
+		longest(Items, l, seconds(a.items.lacks(float64(d.Items), 0, rate, rate*d.Limits.burst())))
+	}
+	if l := d.Limits.BytesPerDay; l > 0 && d.Bytes > 0 {
+		if used := a.today + a.elsewhere(); used > d.Taken && used+d.Bytes > l {
+			longest(Day, l, untilTomorrow(now))
+		}
+	}
+	return refused
+}
+
+func seconds(s float64) time.Duration {
+	const longest = 365 * 24 * 3600
+	return time.Duration(min(s, longest) * float64(time.Second))
+}
+
+// accountLocked returns the account of a name, and makes it if there is none.
+func (t *Table) accountLocked(now time.Time, name Name) *account {
+	if e, ok := t.byName[name]; ok {
+		t.order.MoveToFront(e)
+		return e.Value.(*account)
+	}
+	for t.order.Len() >= t.max {
+		t.dropLocked(now, t.order.Back())
+	}
+	a := &account{name: name, day: dayOf(now)}
+	if t.sharing != nil {
+		a.shared = &sharedAccount{}
+	}
+	t.byName[name] = t.order.PushFront(a)
+	return a
+}
+
+func (t *Table) dropLocked(now time.Time, e *list.Element) {
+	a := t.order.Remove(e).(*account)
+	delete(t.byName, a.name)
+	if t.sharing != nil {
+		t.sharing.drop(a)
+	}
+	if a.day == dayOf(now) && a.today > 0 || a.bytes.level < 0 || a.items.level < 0 {
+		t.evicted++
+	}
+}

@@ -1,0 +1,124 @@
+package quotaprocessor
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/penstockhq/penstock/internal/quota/door"
+	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/tenant"
+	"github.com/penstockhq/penstock/processors/quotaprocessor/internal/metadata"
+)
+
+// quota asks the extension `quota` for each request. It is safe for concurrent use.
+type quota struct {
+	cfg       *Config
+	signal    string
+	telemetry *metadata.TelemetryBuilder
+	door      door.Door
+}
+
+func newQuota(cfg *Config, set processor.Settings, signal string) (*quota, error) {
+	t, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	return &quota{cfg: cfg, signal: signal, telemetry: t}, err
+}
+
+// Start looks for the extension. Where there is none, all passes.
+func (q *quota) Start(_ context.Context, host component.Host) error {
+	q.door = door.Find(host)
+	return nil
+}
+
+// Shutdown ends the telemetry. It may be repeated.
+func (q *quota) Shutdown(context.Context) error {
+	q.telemetry.Shutdown()
+	return nil
+}
+
+// Capabilities says that nothing is changed.
+func (q *quota) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+// charge lets next take a request if its quotas have room. What next does not take is given back.
+func (q *quota) charge(ctx context.Context, parts []door.Part, size func() int, next func() error) error {
+	undo, err := q.door.Parts(ctx, parts, size)
+	if err == nil {
+		if err = next(); err != nil {
+			undo()
+		}
+		return err
+	}
+	var refused *door.Error
+	if q.cfg.OnLimit != onLimitDrop || !errors.As(err, &refused) {
+		return err
+	}
+	items := 0
+	for _, p := range parts {
+		items += p.Items
+	}
+	q.telemetry.ProcessorQuotaDroppedItems.Add(context.WithoutCancel(ctx), int64(items), metric.WithAttributes(
+		attribute.String("reason", string(refused.Reason)), attribute.String("signal", q.signal)))
+	return nil
+}
+
+// partsOf counts the items of each tenant and service. Requests have few of them, mostly one. streams says whether resources are streams.
+func partsOf[R any](ctx context.Context, resources iter.Seq2[int, R], of func(R) pcommon.Resource, count func(R) int, streams bool) []door.Part {
+	fromClient, _ := tenant.Client(ctx)
+	var parts []door.Part
+	var attributesOf [][]pcommon.Map // of the resources of each part, where they are streams
+	var at map[[2]string]int         // from the second part on
+	for _, r := range resources {
+		n := count(r)
+		if n == 0 {
+			continue
+		}
+		attributes := of(r).Attributes()
+		p := door.Part{}
+		p.Tenant, _ = tenant.Of(fromClient, attributes)
+		if v, ok := attributes.Get("service.name"); ok {
+			p.Service = v.AsString()
+		}
+		i, found := len(parts)-1, false
+		if i >= 0 && parts[i].Tenant == p.Tenant && parts[i].Service == p.Service {
+			found = true
+		} else if i >= 0 {
+			if at == nil {
+				at = map[[2]string]int{{parts[0].Tenant, parts[0].Service}: 0}
+			}
+			i, found = at[[2]string{p.Tenant, p.Service}]
+		}
+		if !found {
+			i = len(parts)
+			parts, attributesOf = append(parts, p), append(attributesOf, nil)
+			if at != nil {
+				at[[2]string{p.Tenant, p.Service}] = i
+			}
+		}
+		parts[i].Items += n
+		if streams {
+			attributesOf[i] = append(attributesOf[i], attributes)
+		}
+	}
+	for i := range parts {
+		if streams {
+			parts[i].Streams = func() []uint64 { return hashes(attributesOf[i]) }
+		}
+	}
+	return parts
+}
+
+// hashes tell log streams apart: resources with different attributes.
+func hashes(all []pcommon.Map) []uint64 {
+	out := make([]uint64, len(all))
+	for i, attributes := range all {
+		out[i] = streamkey.Attributes(attributes).Lo
+	}
+	return out
+}
