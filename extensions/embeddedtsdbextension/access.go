@@ -59,7 +59,11 @@ func (e *tsdbExtension) serveQuietly(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	quiet := &quietWriter{ResponseWriter: w, write: path.Clean(r.URL.Path) == writePath}
-	e.serve(quiet, r)
+	if quiet.write {
+		e.serveMetered(quiet, r)
+	} else {
+		e.serve(quiet, r)
+	}
 	if quiet.held != 0 && slowbody.Late(r) { // no mistake of the body: a sender gives up what is answered with 400
 		w.Header().Set("Retry-After", "1")
 		quiet.held = http.StatusServiceUnavailable

@@ -22,6 +22,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/quota/door"
 )
 
 // errNotReady is temporary: whoever gets it comes again.
@@ -59,6 +60,7 @@ type tsdbExtension struct {
 	server    *http.Server
 	address   net.Addr // where it listens, set by Start
 	queries   *querylimit.Gate
+	door      door.Door                           // set by Start
 	refused   map[querylimit.Reason]*atomic.Int64 // queries, by reason
 	working   sync.WaitGroup                      // opening, serving
 	stopped   atomic.Bool
@@ -94,6 +96,7 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 	// No decoders: the handlers of remote write and read decompress, as their specifications say.
 	server := e.cfg.HTTP
 	server.CompressionAlgorithms = []string{}
+	e.door = door.Find(host)
 	listener, err := server.ToListener(ctx)
 	if err != nil {
 		return fmt.Errorf("endpoint: listen on %q: %w", server.NetAddr.Endpoint, err)

@@ -259,6 +259,17 @@ func (e *quotaExtension) Parts(ctx context.Context, parts []door.Part, size func
 	return func() { e.table.Return(time.Now(), demands...) }, nil
 }
 
+// Owe implements door.Door.
+func (e *quotaExtension) Owe(ctx context.Context, tenant string, items int) {
+	s := senderOf(ctx)
+	if s.tenant != "" {
+		tenant = s.tenant
+	}
+	if demands := e.ofTenant(s, e.ofKey(s, nil, 0, int64(items)), tenant, 0, int64(items)); len(demands) > 0 {
+		e.table.Owe(time.Now(), demands...)
+	}
+}
+
 // count looks whether tenants have room for the log streams of parts. remember adds them to those that they have.
 func (e *quotaExtension) count(now time.Time, s sender, parts []door.Part) (remember func(), refused *quota.Refusal) {
 	remember = func() {}

@@ -292,6 +292,22 @@ func TestTenantsThatTheBodyNames(t *testing.T) {
 	})
 }
 
+// Items that are known afterwards are owed: the next request is refused before its body is read.
+func TestItemsThatAreKnownAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := create(t, "defaults: {tenant: {items_per_second: 10}}")
+		acme := with(t.Context(), "acme", nil)
+		require.NoError(t, request(acme, m, 1))
+		m.Owe(acme, "", 40)
+		var refused *door.Error
+		require.ErrorAs(t, request(acme, m, 1), &refused)
+		assert.Equal(t, quota.Items, refused.Reason)
+		assert.Equal(t, 3*time.Second, refused.Wait)
+		time.Sleep(3 * time.Second)
+		require.NoError(t, request(acme, m, 1))
+	})
+}
+
 // logsServer takes logs.
 type logsServer struct {
 	plogotlp.UnimplementedGRPCServer

@@ -135,7 +135,7 @@ func (t *Table) checkLocked(now time.Time, a *account, d *Demand) (refused *Refu
 		rate := float64(l) * bytes
 		longest(Bytes, l, seconds(a.bytes.lacks(float64(d.Bytes), float64(d.Taken), rate, rate*d.Limits.burst())))
 	}
-	if l := d.Limits.ItemsPerSecond; l > 0 && d.Items > 0 {
+	if l := d.Limits.ItemsPerSecond; l > 0 { // a debt of items is known before those of the request are
 		rate := float64(l) * items
 		longest(Items, l, seconds(a.items.lacks(float64(d.Items), 0, rate, rate*d.Limits.burst())))
 	}

@@ -25,6 +25,8 @@ const (
 	Listen
 	// Port is a number from 0 to 65535.
 	Port
+	// Number is a whole number, 0 or more.
+	Number
 	// HTTP is a URL with http or https and a host.
 	HTTP
 	// GRPC is host:port, or a URL with http or https and a host.
@@ -80,9 +82,13 @@ var All = []Variable{
 	{"PENSTOCK_SYSLOG_TLS_CLIENT_CA", Text, ""},
 	{"PENSTOCK_SYSLOG_TLS_KEY", Text, ""},
 	{"PENSTOCK_TELEMETRY_PORT", Port, "8888"},
+<<<<<<< HEAD
 	{"PENSTOCK_TLS_CERT", Text, ""},
 	{"PENSTOCK_TLS_CLIENT_CA", Text, ""},
 	{"PENSTOCK_TLS_KEY", Text, ""},
+=======
+	{"PENSTOCK_TENANT_BYTES_PER_SECOND", Number, "1000000"},
+>>>>>>> 21b57f9 (quota: in every profile, at ingest and its shippers' protocols, remote write, StatsD and syslog)
 	{"PENSTOCK_TSDB_ENDPOINT", Listen, "127.0.0.1:9090"},
 }
 
@@ -124,6 +130,10 @@ func (v Variable) Check(value string) error {
 		if n, e := strconv.Atoi(value); e != nil || n < 0 || n > 65535 {
 			err = fmt.Errorf("%q is not a port number", value)
 		}
+	case Number:
+		if n, e := strconv.ParseInt(value, 10, 64); e != nil || n < 0 {
+			err = fmt.Errorf("%q is not a whole number, 0 or more", value)
+		}
 	case HTTP:
 		err = checkURL(value)
 	case GRPC:
@@ -140,7 +150,7 @@ func (v Variable) Check(value string) error {
 }
 
 var wants = map[Form]string{
-	Listen: "host:port", Sockets: "host:port, udp://host:port, tcp://host:port, tls://host:port or unixgram:///path, separated by commas", Addresses: "host:port, separated by commas", Port: "a number up to 65535",
+	Listen: "host:port", Sockets: "host:port, udp://host:port, tcp://host:port, tls://host:port or unixgram:///path, separated by commas", Addresses: "host:port, separated by commas", Port: "a number up to 65535", Number: "a whole number",
 	Origins: "scheme://host or scheme://host:port, separated by commas",
 	HTTP:    "a URL that begins with http:// or https://", GRPC: "host:port or a URL that begins with https://",
 }

@@ -40,6 +40,8 @@ func TestCheck(t *testing.T) {
 		{"PENSTOCK_KAFKA_BROKERS", "a:1, b:2", ""},
 		{"PENSTOCK_KAFKA_BROKERS", "a:1,kafka", `"kafka" is not host:port`},
 		{"PENSTOCK_KAFKA_BROKERS", ":9092", `":9092" has no host`},
+		{"PENSTOCK_TENANT_BYTES_PER_SECOND", "-1", `"-1" is not a whole number, 0 or more: want a whole number, as in 1000000`},
+		{"PENSTOCK_TENANT_BYTES_PER_SECOND", "1MB", `"1MB" is not a whole number`},
 		{"PENSTOCK_TELEMETRY_PORT", "http", `"http" is not a port number: want a number up to 65535, as in 8888`},
 		{"PENSTOCK_LOKI_URL", "https://u:p@loki/x", ""},
 		{"PENSTOCK_LOKI_URL", "loki:3100", `"loki:3100" is not an http or https URL`},

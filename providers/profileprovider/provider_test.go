@@ -376,6 +376,22 @@ func TestLogReceiversWaitForThePipeline(t *testing.T) {
 	assert.True(t, emitterGate.IsEnabled())
 }
 
+// Each tenant has a quota by a variable, and gateways with one Kafka share it.
+func TestQuotas(t *testing.T) {
+	for _, profile := range []string{"standalone", "agent"} {
+		conf := resolve(t, map[string]string{"PENSTOCK_TENANT_BYTES_PER_SECOND": "5000"}, "profile:"+profile)
+		assert.Equal(t, 5000, conf.Get("extensions::quota::defaults::tenant::bytes_per_second"))
+		assert.False(t, conf.IsSet("extensions::quota::share"))
+		assert.Equal(t, []any{map[string]any{"id": "quota"}, map[string]any{"id": "nesting_limit"}, map[string]any{"id": "retry_hint"}},
+			conf.Get("receivers::otlp::protocols::grpc::middlewares"))
+		assert.Equal(t, "quota", pipelines(t, conf)["traces"]["processors"].([]any)[1])
+	}
+	conf := resolve(t, map[string]string{"PENSTOCK_KAFKA_BROKERS": "a:9092,b:9092", "PENSTOCK_INSTANCE_ID": "one"}, "profile:gateway")
+	assert.Equal(t, 0, conf.Get("extensions::quota::defaults::tenant::bytes_per_second"))
+	assert.Equal(t, "one", conf.Get("extensions::quota::instance_id"))
+	assert.Equal(t, map[string]any{"brokers": "a:9092,b:9092", "topic_prefix": "penstock"}, conf.Get("extensions::quota::share"))
+}
+
 // Syslog, StatsD and the journal are configured by variables, and syslog's records keep what they say of their hosts.
 func TestIntakeOfTheAgent(t *testing.T) {
 	conf := resolve(t, everything, "profile:agent")
@@ -383,11 +399,11 @@ func TestIntakeOfTheAgent(t *testing.T) {
 		"tls": map[string]any{"cert_file": "/etc/penstock/$syslog.crt", "key_file": "/etc/penstock/syslog.key"}}, conf.Get("receivers::syslog_server"))
 	assert.Equal(t, map[string]any{"storage": "queue_storage/offsets", "directory": "/host/var/log/journal", "service_name": "shop"}, conf.Get("receivers::systemd_journal"))
 	assert.Equal(t, "shop", conf.Get("receivers::statsd_server::service_name"))
-	assert.Equal(t, map[string]any{"receivers": []any{"syslog_server"}, "processors": []any{"memory_limiter", "pii_scrubber", "resource/syslog"},
+	assert.Equal(t, map[string]any{"receivers": []any{"syslog_server"}, "processors": []any{"memory_limiter", "quota/drop", "pii_scrubber", "resource/syslog"},
 		"exporters": []any{"otlp_grpc/files"}}, pipelines(t, conf)["logs/syslog"])
 	conf = resolve(t, map[string]string{"PENSTOCK_SYSLOG_ENDPOINT": "127.0.0.1:514"}, "profile:agent")
 	assert.Equal(t, map[string]any{"endpoint": "127.0.0.1:514"}, conf.Get("receivers::syslog_server"))
-	assert.Equal(t, []any{"memory_limiter", "pii_scrubber"}, pipelines(t, conf)["logs/syslog"]["processors"])
+	assert.Equal(t, []any{"memory_limiter", "quota/drop", "pii_scrubber"}, pipelines(t, conf)["logs/syslog"]["processors"])
 	conf = resolve(t, nil, "profile:agent")
 	assert.False(t, conf.IsSet("receivers::syslog_server"))
 	assert.Equal(t, "127.0.0.1:8125", conf.Get("receivers::statsd_server::endpoint"))

@@ -55,7 +55,7 @@ func (r *ingest) serveElastic(w http.ResponseWriter, req *http.Request) {
 		if len(parts) > 1 {
 			index = parts[0] // a part between the two is the type of an old client
 		}
-		r.take(elasticDialect, w, req, func(b *batch) error { return r.bulk(w, req, b, index) })
+		r.take(elasticDialect, w, req, func(req *http.Request, b *batch) error { return r.bulk(w, req, b, index) })
 		return
 	}
 	asks := req.Method == http.MethodGet || req.Method == http.MethodHead

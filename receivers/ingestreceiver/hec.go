@@ -80,7 +80,7 @@ func (r *ingest) hecPost(w http.ResponseWriter, req *http.Request, use func(http
 		allow(hecDialect, w, req, http.MethodPost)
 		return
 	}
-	r.take(hecDialect, w, req, func(b *batch) error { return use(w, req, b) })
+	r.take(hecDialect, w, req, func(req *http.Request, b *batch) error { return use(w, req, b) })
 }
 
 // channel is the client's name for its connection; with one it may ask for acknowledgements.

@@ -32,6 +32,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/decompress"
 	"github.com/penstockhq/penstock/internal/inflight"
+	"github.com/penstockhq/penstock/internal/quota/door"
 	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/verdict"
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
@@ -55,6 +56,7 @@ type ingest struct {
 	slots     chan struct{}
 	reading   *inflight.Readers
 	acks      *ackIDs
+	door      door.Door
 	gone      func()
 
 	logs    consumer.Logs
@@ -75,7 +77,7 @@ func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), reading: inflight.NewReaders(0, patience), acks: newAckIDs(time.Now())}, nil
+	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), reading: inflight.NewReaders(0, patience), acks: newAckIDs(time.Now()), door: door.Open}, nil
 }
 
 // Start listens. The signals share it, so it may be repeated.
@@ -108,6 +110,7 @@ func (r *ingest) declared() (all []admin.Route) {
 }
 
 func (r *ingest) listen(ctx context.Context, host component.Host) error {
+	r.door = door.Find(host)
 	routes := r.routes()
 	mux := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if serve, ok := routes[req.URL.Path]; ok {
@@ -202,6 +205,12 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			fail(w, http.StatusBadRequest, badTenant)
 			return
 		}
+		admitted, done, err := r.door.Request(req, "")
+		if err != nil {
+			r.unread(w, err)
+			return
+		}
+		req = admitted
 		b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), cfg: r.cfg, count: r.count}
 		kind, params, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 		if err != nil && req.Header.Get("Content-Type") != "" {
@@ -212,10 +221,25 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 		b.body, err = r.read(req)
 		if arrived(); err != nil {
 			r.unread(w, err)
+			done(false)
 			return
 		}
-		r.answer(w, b, take(req, b))
+		err = take(req, b)
+		r.answer(w, b, err)
+		done(err == nil || forGood(err))
 	}
+}
+
+// pastQuota answers a request that is past a quota. It returns false if err is something else.
+func (r *ingest) pastQuota(w http.ResponseWriter, err error) bool {
+	var past *door.Error
+	if !errors.As(err, &past) {
+		return false
+	}
+	r.count("quota", 1)
+	door.Hint(w.Header(), past)
+	fail(w, http.StatusTooManyRequests, past.Error())
+	return true
 }
 
 // read returns the body, decompressed. What arrives is bounded by confighttp, what it becomes here.
@@ -240,6 +264,9 @@ var errEncoded = errors.New("not encoded so")
 
 func (r *ingest) unread(w http.ResponseWriter, err error) {
 	var large *http.MaxBytesError
+	if r.pastQuota(w, err) {
+		return
+	}
 	switch {
 	case errors.As(err, &large), errors.Is(err, decompress.ErrTooLarge):
 		r.count("request_size", 1)
@@ -291,6 +318,9 @@ type result struct {
 
 func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 	var whole *refused
+	if r.pastQuota(w, err) {
+		return
+	}
 	switch {
 	case errors.As(err, &whole):
 		reason := "malformed"

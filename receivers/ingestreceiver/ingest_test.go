@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
@@ -40,6 +41,11 @@ type server struct {
 
 func start(t *testing.T, next consumer.Logs, change func(*ingestreceiver.Config)) *server {
 	t.Helper()
+	return startWith(t, componenttest.NewNopHost(), next, change)
+}
+
+func startWith(t *testing.T, host component.Host, next consumer.Logs, change func(*ingestreceiver.Config)) *server {
+	t.Helper()
 	address := freeport.One(t)
 	factory := ingestreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*ingestreceiver.Config)
@@ -57,8 +63,8 @@ func start(t *testing.T, next consumer.Logs, change func(*ingestreceiver.Config)
 	require.NoError(t, err)
 	metrics, err := factory.CreateMetrics(t.Context(), set, cfg, s.metrics)
 	require.NoError(t, err)
-	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
-	require.NoError(t, metrics.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, logs.Start(t.Context(), host))
+	require.NoError(t, metrics.Start(t.Context(), host))
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		assert.NoError(t, logs.Shutdown(context.Background()))

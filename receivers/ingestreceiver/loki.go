@@ -30,7 +30,7 @@ func (r *ingest) serveLoki(w http.ResponseWriter, req *http.Request) {
 	case req.Method != http.MethodPost:
 		allow(lokiDialect, w, req, http.MethodPost)
 	default:
-		r.take(lokiDialect, w, req, func(b *batch) error { return r.pushLoki(w, req, b) })
+		r.take(lokiDialect, w, req, func(req *http.Request, b *batch) error { return r.pushLoki(w, req, b) })
 	}
 }
 

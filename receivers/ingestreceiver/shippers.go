@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/quota/door"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -51,7 +52,7 @@ func (r *ingest) shipper(d *dialect, w http.ResponseWriter, req *http.Request) {
 
 // take is the way of every request of a shipper: room, body, and the answer when the pipeline has taken it. A request holds one of
 // max_concurrent_requests places for each max_request_body_size of its body that has been begun.
-func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use func(*batch) error) {
+func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use func(*http.Request, *batch) error) {
 	if r.logs == nil && r.metrics == nil {
 		d.fail(w, req, http.StatusNotFound, "no pipeline takes logs here")
 		return
@@ -61,9 +62,16 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 		d.fail(w, req, http.StatusBadRequest, badTenant)
 		return
 	}
+	admitted, done, err := r.door.Request(req, "")
+	if err != nil {
+		r.refuse(d, w, req, err)
+		return
+	}
+	req = admitted
 	p := places{slots: r.slots, size: int(r.cfg.HTTP.MaxRequestBodySize)}
 	defer p.free()
 	if err := p.grow(1); err != nil {
+		done(false)
 		r.refuse(d, w, req, err)
 		return
 	}
@@ -74,11 +82,12 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 	arrived()
 	if err == nil {
 		b.body = body
-		err = use(b)
+		err = use(req, b)
 	}
 	if err != nil {
 		r.refuse(d, w, req, err)
 	}
+	done(err == nil || forGood(err))
 }
 
 var (
@@ -122,7 +131,8 @@ func readWithin(req *http.Request, limit int, grow func(int) error) ([]byte, err
 	}
 	body, err := decompress.ReadAll(req.Body, min(max(512, int(req.ContentLength)), 64<<10), limit, grow)
 	if err != nil {
-		if errors.Is(err, errBusy) || errors.Is(err, decompress.ErrTooLarge) {
+		var past *door.Error
+		if errors.Is(err, errBusy) || errors.Is(err, decompress.ErrTooLarge) || errors.As(err, &past) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", errEmptied, err)
@@ -141,8 +151,12 @@ func readWithin(req *http.Request, limit int, grow func(int) error) ([]byte, err
 func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, err error) {
 	var whole *refused
 	var large *http.MaxBytesError
+	var past *door.Error
 	code, reason, text := http.StatusServiceUnavailable, "", "the request can't be stored now: send it again later"
 	switch {
+	case errors.As(err, &past):
+		code, reason, text = http.StatusTooManyRequests, "quota", past.Error()
+		door.Hint(w.Header(), past)
 	case errors.Is(err, errBusy):
 		code, reason, text = http.StatusTooManyRequests, "busy", errBusy.Error()
 		r.crowded()
@@ -167,7 +181,7 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 	if reason != "" {
 		r.count(reason, 1)
 	}
-	if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+	if w.Header().Get("Retry-After") == "" && (code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable) {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	d.fail(w, req, code, text)

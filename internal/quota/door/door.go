@@ -27,6 +27,9 @@ type Door interface {
 	// arrived, or what size returns where no listener charges anything. An error is *Error, and nothing was charged. undo gives back what
 	// was charged, for a request that was not stored.
 	Parts(ctx context.Context, parts []Part, size func() int) (undo func(), err error)
+	// Owe charges items that were stored before anybody knew how many there are, to the tenant and to the client's key. The next requests
+	// wait until they are paid.
+	Owe(ctx context.Context, tenant string, items int)
 }
 
 // Part is the items of one tenant and service in a request.
@@ -53,14 +56,17 @@ func (e *Error) GRPCStatus() *status.Status {
 	return s
 }
 
-// Find returns the extension of a host, or a door that is open.
+// Open lets everything in.
+var Open Door = open{}
+
+// Find returns the extension of a host, or Open.
 func Find(host component.Host) Door {
 	for _, e := range host.GetExtensions() {
 		if d, ok := e.(Door); ok {
 			return d
 		}
 	}
-	return open{}
+	return Open
 }
 
 type open struct{}
@@ -70,3 +76,5 @@ func (open) Request(r *http.Request, _ string) (*http.Request, func(bool), error
 }
 
 func (open) Parts(context.Context, []Part, func() int) (func(), error) { return func() {}, nil }
+
+func (open) Owe(context.Context, string, int) {}

@@ -133,7 +133,16 @@ func (g *gate) AppenderV2(ctx context.Context) storage.AppenderV2 {
 
 // Appender is the way in for the remote write handler, which has looked at times and labels itself.
 func (g *gate) Appender(ctx context.Context) storage.Appender {
-	return signed(ctx, &appender{Appender: g.db.Appender(ctx), gate: g})
+	samples, _ := ctx.Value(samplesKey{}).(*atomic.Int64)
+	return signed(ctx, &appender{Appender: g.db.Appender(ctx), gate: g, samples: samples})
+}
+
+type samplesKey struct{}
+
+// CountSamples returns a context whose requests of remote write add the samples that they append to a number.
+func CountSamples(ctx context.Context) (context.Context, *atomic.Int64) {
+	samples := new(atomic.Int64)
+	return context.WithValue(ctx, samplesKey{}, samples), samples
 }
 
 type appenderV2 struct {
@@ -178,7 +187,15 @@ func check(ls labels.Labels) error {
 
 type appender struct {
 	storage.Appender
-	gate *gate
+	gate    *gate
+	samples *atomic.Int64 // nil: nobody counts
+}
+
+func (a *appender) count(err error) error {
+	if err == nil && a.samples != nil {
+		a.samples.Add(1)
+	}
+	return a.gate.counted(err)
 }
 
 // Commit writes what was appended to the log. It isn't durable before the next barrier.
@@ -189,7 +206,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v fl
 		return 0, a.gate.counted(a.gate.errFull())
 	}
 	ref, err := a.Appender.Append(ref, ls, t, v)
-	return ref, a.gate.counted(err)
+	return ref, a.count(err)
 }
 
 func (a *appender) AppendHistogram(ref storage.SeriesRef, ls labels.Labels, t int64, h *histogram.Histogram, fh *histogram.FloatHistogram) (storage.SeriesRef, error) {
@@ -197,7 +214,7 @@ func (a *appender) AppendHistogram(ref storage.SeriesRef, ls labels.Labels, t in
 		return 0, a.gate.counted(a.gate.errFull())
 	}
 	ref, err := a.Appender.AppendHistogram(ref, ls, t, h, fh)
-	return ref, a.gate.counted(err)
+	return ref, a.count(err)
 }
 
 // UpdateMetadata keeps the metadata for the API; the storage would only write it to its log.

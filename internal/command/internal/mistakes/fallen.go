@@ -14,6 +14,7 @@ var safeguards = map[string]string{
 	"memory_limiter":          "bounds the memory",
 	"kafka_replay":            "writes the journal",
 	"window_rollup":           "rolls up",
+	"quota":                   "holds tenants and keys to their quotas",
 	"nesting_limit":           "keeps a hostile request from ending the process",
 	"cross_origin_protection": "keeps web pages of other sites out",
 	"retry_hint":              "tells refused clients when to come back",
