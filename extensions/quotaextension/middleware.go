@@ -7,10 +7,13 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
@@ -95,13 +98,27 @@ func (e *quotaExtension) intercept(ctx context.Context, req any, _ *grpc.UnarySe
 	}
 	a, refused := e.admit(ctx, "", n)
 	if refused != nil {
-		return nil, (&door.Error{Refusal: refused}).GRPCStatus().Err()
+		err := (&door.Error{Refusal: refused}).GRPCStatus().Err()
+		trail(ctx, err)
+		return nil, err
 	}
 	resp, err := handler(context.WithValue(ctx, admissionKey{}, a), req)
 	if err != nil && mayComeAgain(err) {
 		e.giveBack(a)
+		trail(ctx, err)
 	}
 	return resp, err
+}
+
+// trail repeats the RetryInfo of a status in a trailer of its own, which is where the SDK for Python looks for it.
+func trail(ctx context.Context, err error) {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			if encoded, err := proto.Marshal(info); err == nil {
+				_ = grpc.SetTrailer(ctx, metadata.Pairs("google.rpc.retryinfo-bin", string(encoded))) // outside of a call there is nobody to tell
+			}
+		}
+	}
 }
 
 // mayComeAgain says whether a client repeats a call that failed so: OTLP's table of retryable codes.

@@ -31,6 +31,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -337,8 +338,9 @@ func TestGRPC(t *testing.T) {
 	require.NoError(t, err)
 	logs := plog.NewLogs()
 	logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr(strings.Repeat("x", 5000))
+	var trailer grpcmetadata.MD
 	export := func() *status.Status {
-		_, err := plogotlp.NewGRPCClient(conn).Export(t.Context(), plogotlp.NewExportRequestFromLogs(logs))
+		_, err := plogotlp.NewGRPCClient(conn).Export(t.Context(), plogotlp.NewExportRequestFromLogs(logs), grpc.Trailer(&trailer))
 		return status.Convert(err)
 	}
 	assert.Equal(t, codes.Unavailable, export().Code())
@@ -348,6 +350,9 @@ func TestGRPC(t *testing.T) {
 	require.Equal(t, codes.ResourceExhausted, refused.Code())
 	delay := refused.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration()
 	assert.InDelta(t, 5020, delay.Seconds(), 40, "the request passed when the bucket was full: its bytes are owed")
+	var info errdetails.RetryInfo
+	require.NoError(t, proto.Unmarshal([]byte(trailer.Get("google.rpc.retryinfo-bin")[0]), &info))
+	assert.Equal(t, delay, info.GetRetryDelay().AsDuration(), "where the SDK for Python looks")
 	require.NoError(t, conn.Close())
 	server.Stop()
 	require.NoError(t, <-served)

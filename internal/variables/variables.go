@@ -82,13 +82,10 @@ var All = []Variable{
 	{"PENSTOCK_SYSLOG_TLS_CLIENT_CA", Text, ""},
 	{"PENSTOCK_SYSLOG_TLS_KEY", Text, ""},
 	{"PENSTOCK_TELEMETRY_PORT", Port, "8888"},
-<<<<<<< HEAD
+	{"PENSTOCK_TENANT_BYTES_PER_SECOND", Number, "1000000"},
 	{"PENSTOCK_TLS_CERT", Text, ""},
 	{"PENSTOCK_TLS_CLIENT_CA", Text, ""},
 	{"PENSTOCK_TLS_KEY", Text, ""},
-=======
-	{"PENSTOCK_TENANT_BYTES_PER_SECOND", Number, "1000000"},
->>>>>>> 21b57f9 (quota: in every profile, at ingest and its shippers' protocols, remote write, StatsD and syslog)
 	{"PENSTOCK_TSDB_ENDPOINT", Listen, "127.0.0.1:9090"},
 }
 

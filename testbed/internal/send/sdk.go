@@ -5,7 +5,9 @@ package send
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
@@ -89,4 +91,28 @@ func (s *GoSDK) Shutdown(t testing.TB) {
 	require.NoError(t, s.tracing.Shutdown(ctx))
 	require.NoError(t, s.metrics.Shutdown(ctx))
 	require.NoError(t, s.logging.Shutdown(ctx))
+}
+
+// GoLogs sends n log records with body "request <i>" and a hundred bytes more with the official Go SDK, and returns when all are sent. It
+// fails the test on any error.
+func GoLogs(t testing.TB, service, endpoint string, http bool, headers map[string]string, n int) {
+	t.Helper()
+	ctx := context.Background()
+	var records sdklog.Exporter
+	var err error
+	if http {
+		records, err = otlploghttp.New(ctx, otlploghttp.WithEndpoint(endpoint), otlploghttp.WithInsecure(), otlploghttp.WithHeaders(headers), otlploghttp.WithTimeout(time.Minute))
+	} else {
+		records, err = otlploggrpc.New(ctx, otlploggrpc.WithEndpoint(endpoint), otlploggrpc.WithInsecure(), otlploggrpc.WithHeaders(headers), otlploggrpc.WithTimeout(time.Minute))
+	}
+	require.NoError(t, err)
+	logging := sdklog.NewLoggerProvider(sdklog.WithResource(resource.NewSchemaless(attribute.String("service.name", service))),
+		sdklog.WithProcessor(sdklog.NewBatchProcessor(records, sdklog.WithMaxQueueSize(1<<20), sdklog.WithExportTimeout(time.Minute))))
+	for i := range n {
+		var record log.Record
+		record.SetSeverity(log.SeverityInfo)
+		record.SetBody(attribute.StringValue(fmt.Sprintf("request %d %s", i, strings.Repeat("x", 100))))
+		logging.Logger("testbed").Emit(ctx, record)
+	}
+	require.NoError(t, logging.Shutdown(ctx))
 }
