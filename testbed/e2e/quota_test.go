@@ -59,7 +59,7 @@ func TestSDKsBackOffAsTold(t *testing.T) {
 		refused, err := ask.Metric(p.Telemetry(), "otelcol_extension_quota_refused_requests", `scope="key"`, fmt.Sprintf("tenant=%q", name))
 		require.NoError(t, err, name)
 		assert.Positive(t, refused, name)
-		// Four batches, of which each but the first is refused once, or twice where a clock is coarse. A sender that is not told, or does not
+		// Three batches, of which each but the first is refused once, or twice where a clock is coarse. A sender that is not told, or does not
 		// listen, comes more often.
 		assert.LessOrEqual(t, refused, 8.0, name)
 	}
