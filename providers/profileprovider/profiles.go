@@ -255,15 +255,6 @@ func intake(s surroundings) map[string]any {
 	return conf
 }
 
-// sharedQuotas lets gateways with one Kafka share each quota.
-func sharedQuotas(s surroundings) map[string]any {
-	if s.profile == "agent" || !s.sharesJournal() {
-		return map[string]any{}
-	}
-	return map[string]any{"extensions": map[string]any{"quota": map[string]any{"instance_id": s.instanceID(),
-		"share": map[string]any{"brokers": s.brokers(), "topic_prefix": topicPrefix}}}}
-}
-
 // corsOrigins lets the pages of some origins send OTLP over HTTP. cross_origin_protection refuses those of all others.
 func corsOrigins(s surroundings) map[string]any {
 	cors := corsOf(s)

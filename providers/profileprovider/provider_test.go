@@ -383,7 +383,7 @@ func TestQuotas(t *testing.T) {
 		assert.Equal(t, 5000, conf.Get("extensions::quota::defaults::tenant::bytes_per_second"))
 		assert.False(t, conf.IsSet("extensions::quota::share"))
 		for protocol, at := range map[string]int{"grpc": 0, "http": 1} { // before what reads bodies
-			assert.Equal(t, map[string]any{"id": "quota"}, conf.Get("receivers::otlp::protocols::"+protocol+"::middlewares").([]any)[at])
+			assert.Equal(t, map[string]any{"id": "quota"}, conf.Get("receivers::otlp::protocols::" + protocol + "::middlewares").([]any)[at])
 		}
 		assert.Equal(t, "quota", pipelines(t, conf)["traces"]["processors"].([]any)[1])
 	}

@@ -20,5 +20,12 @@ func (r *ingest) arriving(w http.ResponseWriter) (done func()) {
 	}
 }
 
-// crowded is called for a request that finds no place: clients that are slow to send give up theirs to those that come back.
-func (r *ingest) crowded() { r.reading.End(time.Now(), patience) }
+// drain is how long the server reads on from a client that was refused before its body was there: it does so to keep the connection.
+const drain = time.Second
+
+// crowded is called for a request that finds no place: clients that are slow to send give up theirs to those that come back, and one that is
+// refused does not hold its connection for as long as it sends.
+func (r *ingest) crowded(w http.ResponseWriter) {
+	r.reading.End(time.Now(), patience)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drain)) // where that is not supported, read_timeout ends it
+}

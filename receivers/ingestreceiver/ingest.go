@@ -195,7 +195,7 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			defer func() { <-r.slots }()
 		default:
 			r.count("busy", 1)
-			r.crowded()
+			r.crowded(w)
 			w.Header().Set("Retry-After", retryAfter)
 			fail(w, http.StatusTooManyRequests, "too many requests at once (max_concurrent_requests)")
 			return

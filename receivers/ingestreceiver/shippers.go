@@ -159,7 +159,7 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 		door.Hint(w.Header(), past)
 	case errors.Is(err, errBusy):
 		code, reason, text = http.StatusTooManyRequests, "busy", errBusy.Error()
-		r.crowded()
+		r.crowded(w)
 	case errors.Is(err, decompress.ErrTooLarge), errors.As(err, &large):
 		code, reason, text = http.StatusRequestEntityTooLarge, "request_size", "the body has too many bytes (shippers::max_request_body_size)"
 	case errors.Is(err, decompress.ErrUnknown):
