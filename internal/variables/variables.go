@@ -64,6 +64,7 @@ var All = []Variable{
 	{"PENSTOCK_KAFKA_ENDPOINT", Listen, "127.0.0.1:9092"},
 	{"PENSTOCK_KAFKA_TOPIC_PREFIX", Text, ""},
 	{"PENSTOCK_KEYS_FILE", Text, ""},
+	{"PENSTOCK_LAKE_RETENTION", Text, ""},
 	{"PENSTOCK_LAKE_URL", Text, ""},
 	{"PENSTOCK_LOG_FILES", Text, ""},
 	{"PENSTOCK_LOKI_URL", HTTP, "http://127.0.0.1:3100"},
