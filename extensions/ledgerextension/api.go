@@ -46,14 +46,18 @@ func reads(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// parse reads the parameters of a request.
+// parse reads the parameters of a request. An empty one restricts nothing.
 func parse(r *http.Request) (q query, err error) {
 	values := r.URL.Query()
 	for name, all := range values {
 		if len(all) > 1 {
 			return q, fmt.Errorf("%s: stands there more than once", name)
 		}
-		switch text := all[0]; name {
+		text := all[0]
+		if text == "" { // as if it were not there
+			continue
+		}
+		switch name {
 		case "signal":
 			if q.signal = text; text != "metrics" && text != "logs" && text != "traces" {
 				return q, fmt.Errorf("signal: must be metrics, logs or traces")

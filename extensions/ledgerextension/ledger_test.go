@@ -155,7 +155,7 @@ func TestRowsAddUp(t *testing.T) {
 	_, h := start(t, nil, nil, lake, tsdb)
 	for by, wantHour := range map[string]string{"receipt": "2027-01-15T08:00:00Z", "event": "2027-01-15T07:00:00Z"} {
 		var a rowsAnswer
-		require.Equal(t, http.StatusOK, h.get(t, "/v1/ledger/?signal=metrics&tenant=acme&by="+by, &a))
+		require.Equal(t, http.StatusOK, h.get(t, "/v1/ledger/?signal=metrics&tenant=acme&from=&to=&by="+by, &a))
 		require.Len(t, a.Rows, 1)
 		r := a.Rows[0]
 		assert.True(t, a.Balanced)
