@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstockhq/penstock/internal/command/internal/verify"
+	"github.com/penstockhq/penstock/internal/ledger"
 )
 
 // verifying is what the flags of the verify command say.
@@ -64,15 +65,15 @@ func (v *verifying) run(cmd *cobra.Command) error {
 		return err
 	}
 	client := &http.Client{Timeout: v.timeout}
-	ledger := &verify.Ledger{URL: v.admin, Client: client, Header: http.Header{}}
+	asked := &verify.Ledger{URL: v.admin, Client: client, Header: http.Header{}}
 	for _, h := range v.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
 			return fmt.Errorf("--header: %q has no colon", name)
 		}
-		ledger.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+		asked.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	stores, err := v.stores(ledger, client)
+	stores, err := v.stores(asked, client)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (v *verifying) run(cmd *cobra.Command) error {
 	for i := range v.hours {
 		hour := first.Add(time.Duration(i) * time.Hour)
 		_, _ = fmt.Fprintln(cmd.OutOrStdout(), hour.Format(time.RFC3339))
-		r, err := verify.Run(cmd.Context(), cmd.OutOrStdout(), verify.Settings{Ledger: ledger, Stores: stores, Hour: hour, Signal: v.signal, Tenant: v.tenant})
+		r, err := verify.Run(cmd.Context(), cmd.OutOrStdout(), verify.Settings{Ledger: asked, Stores: stores, Hour: hour, Signal: v.signal, Tenant: v.tenant})
 		if err != nil {
 			return err
 		}
@@ -91,6 +92,8 @@ func (v *verifying) run(cmd *cobra.Command) error {
 		return fmt.Errorf("%d gaps", all.Gaps)
 	case all.Unknown > 0:
 		return fmt.Errorf("%d things could not be checked", all.Unknown)
+	case all.Compared == 0 && time.Since(first) > ledger.MaxHours*time.Hour:
+		return fmt.Errorf("the ledger has nothing of that time: it keeps the latest %d hours apart", ledger.MaxHours)
 	case all.Compared == 0:
 		_, _ = fmt.Fprintln(cmd.OutOrStdout(), "the ledger has nothing of that time")
 	}

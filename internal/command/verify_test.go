@@ -90,6 +90,15 @@ func TestVerifyComparesStoresWithTheLedger(t *testing.T) {
 	assert.Contains(t, out, "more than live delivery has stored")
 }
 
+func TestVerifyOfNothing(t *testing.T) {
+	admin := server(t, func(*http.Request) string { return `{"rows":[],"partitions":[],"missing":[]}` })
+	out, err := call(t, "verify", "--admin", admin)
+	require.NoError(t, err)
+	assert.Contains(t, out, "the ledger has nothing of that time")
+	_, err = call(t, "verify", "--admin", admin, "--hour", "2020-01-01T00:00:00Z")
+	assert.ErrorContains(t, err, "keeps the latest 48 hours apart")
+}
+
 func TestVerifySaysWhatIsWrongWithItsFlags(t *testing.T) {
 	for text, args := range map[string][]string{
 		`--hour: "2026-11-30T05:10:00Z" is not a whole hour`: {"--hour", "2026-11-30T05:10:00Z"},
