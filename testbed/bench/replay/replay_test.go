@@ -31,19 +31,20 @@ const (
 
 // BenchmarkReplay sends an hour of two days ago through standalone, waits until the TSDB has it, and replays the same
 // offsets, while nothing comes in: pairs, one after the other, in one process. Each iteration is a pair of another hour. The
-// rate of live delivery is from the first request to the last sample; that of the replay is the job's from start to end.
+// rate of live delivery is from the first request to the last sample; that of the replay is the job's from start to end. On a machine
+// that does other things too, the ratio of the process' CPU time says more.
 func BenchmarkReplay(b *testing.B) {
 	p := process.Start(b, process.Settings{
 		Args: []string{"--set=processors::kafka_replay::topics::partitions=" + fmt.Sprint(partitions)},
 		Env:  map[string]string{"PENSTOCK_LAKE_URL": "off"},
 	})
 	begin := time.Now().UTC().Truncate(time.Hour).Add(-48 * time.Hour)
-	var live, replayed, ratio []float64
+	var live, replayed, ratio, liveCPU, replayedCPU, ratioCPU []float64
 	for i := range b.N {
 		from := begin.Add(time.Duration(i) * time.Hour)
 		points := float64(senders * series * requests)
 		first := ends(b, p)
-		began := time.Now()
+		began, cpu := time.Now(), p.CPUSoFar(b)
 		sendAll(b, p, from)
 		last := from.Add((requests - 1) * step)
 		ask.Eventually(b, func() error {
@@ -54,13 +55,19 @@ func BenchmarkReplay(b *testing.B) {
 			return err
 		})
 		live = append(live, points/time.Since(began).Seconds())
-		rate := points / replay(b, p, fmt.Sprint("r", i), first, ends(b, p)).Seconds()
-		replayed = append(replayed, rate)
-		ratio = append(ratio, rate/live[i])
+		liveCPU = append(liveCPU, (p.CPUSoFar(b)-cpu).Seconds()/points*1e6)
+		took, used := replay(b, p, fmt.Sprint("r", i), first, ends(b, p))
+		replayed = append(replayed, points/took.Seconds())
+		ratio = append(ratio, replayed[i]/live[i])
+		replayedCPU = append(replayedCPU, used.Seconds()/points*1e6)
+		ratioCPU = append(ratioCPU, liveCPU[i]/replayedCPU[i])
 	}
 	measure.Report(b, live, "live-points/s")
 	measure.Report(b, replayed, "replayed-points/s")
 	measure.Report(b, ratio, "replay/live")
+	measure.Report(b, liveCPU, "live-cpu-µs/point")
+	measure.Report(b, replayedCPU, "replayed-cpu-µs/point")
+	measure.Report(b, ratioCPU, "cpu-live/replayed")
 }
 
 func sendAll(b *testing.B, p *process.Process, from time.Time) {
@@ -133,8 +140,8 @@ func post(p *process.Process, body string) (int, []byte, error) {
 	return resp.StatusCode, text, errors.Join(err, resp.Body.Close())
 }
 
-// replay returns how long the job took.
-func replay(b *testing.B, p *process.Process, id string, first, next map[int]int64) time.Duration {
+// replay returns how long the job took, and the CPU time of the process from the answer that it is made on.
+func replay(b *testing.B, p *process.Process, id string, first, next map[int]int64) (took, cpu time.Duration) {
 	b.Helper()
 	api := "http://" + p.Admin() + "/v1/replays"
 	var spans []string
@@ -146,6 +153,7 @@ func replay(b *testing.B, p *process.Process, id string, first, next map[int]int
 	code, text, err := post(p, fmt.Sprintf(`{"id":%q,"signal":"metrics","offsets":[%s]}`, id, strings.Join(spans, ",")))
 	require.NoError(b, err)
 	require.Equal(b, http.StatusCreated, code, "%s", text)
+	cpu = p.CPUSoFar(b)
 	var job struct {
 		Status struct {
 			Phase          string
@@ -165,5 +173,5 @@ func replay(b *testing.B, p *process.Process, id string, first, next map[int]int
 		return err
 	})
 	require.GreaterOrEqual(b, job.Status.Counts.Items, senders*series*requests)
-	return job.Status.Ended.Sub(job.Status.Started)
+	return job.Status.Ended.Sub(job.Status.Started), p.CPUSoFar(b) - cpu
 }
