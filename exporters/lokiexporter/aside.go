@@ -107,12 +107,7 @@ func (e *lokiExporter) takes(ctx context.Context, tenant string) bool {
 func (s *sending) keep(ld plog.Logs) {
 	for _, a := range s.aside {
 		letter := pick(ld, a.records)
-		request, err := (&plog.ProtoMarshaler{}).MarshalLogs(letter)
-		if err == nil {
-			err = delivery.Of(s.ctx).Aside.Keep(s.ctx, delivery.Letter{
-				By: s.exporter.set.ID.String(), Reason: string(a.reason), Cause: a.cause, Tenant: a.tenant, Request: request,
-			})
-		}
+		err := s.keepLetter(letter, delivery.Letter{By: s.exporter.set.ID.String(), Reason: string(a.reason), Cause: a.cause, Tenant: a.tenant})
 		if err != nil {
 			s.open.add(open{again: a.records, err: fmt.Errorf("keep what Loki refuses of tenant %q: %w", a.tenant, err)})
 			continue

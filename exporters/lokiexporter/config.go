@@ -64,6 +64,9 @@ type Config struct {
 	// TenantPatience is how long Loki may refuse one tenant, with statuses after which a request is sent again, before that tenant's entries
 	// go to the dead letter so that others don't wait. Behind a journal only. Default 15m; 0: without end.
 	TenantPatience time.Duration `mapstructure:"tenant_patience"`
+	// DeadLetter is the dead_letter extension that keeps what Loki refuses where no journal stands upstream, which has a dead letter of its own.
+	// Default none: it is counted only.
+	DeadLetter *component.ID `mapstructure:"dead_letter"`
 	// Limits are Loki's, kept before it has to refuse.
 	Limits LimitsConfig `mapstructure:"limits"`
 	// OnLongLine is split or truncate.

@@ -36,6 +36,7 @@ type lokiExporter struct {
 	pusher  *pusher
 	// patience knows the tenants that Loki refuses.
 	patience *patience.Tenants
+	letters  letters // nil: none is configured
 	now      func() time.Time
 
 	// spaces are kept from one push to the next. A sync.Pool would lose them with each garbage
@@ -112,6 +113,12 @@ func (e *lokiExporter) start(ctx context.Context, host component.Host) error {
 	url, err := pushURL(e.cfg.ClientConfig.Endpoint)
 	if err != nil {
 		return fmt.Errorf("endpoint: %w", err)
+	}
+	if id := e.cfg.DeadLetter; id != nil {
+		var ok bool
+		if e.letters, ok = host.GetExtensions()[*id].(letters); !ok {
+			return fmt.Errorf("dead_letter: %q is no dead_letter extension of this configuration", id)
+		}
 	}
 	settings := e.cfg.ClientConfig
 	settings.Compression = ""

@@ -1,7 +1,10 @@
 package lokiexporter
 
 import (
+	"context"
 	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/pushrequest"
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
@@ -97,7 +100,31 @@ func (s *sending) refuseSome(b *batch, r request, found verdicts, cause string) 
 }
 
 // keeps says whether what Loki refuses goes to a dead letter.
-func (s *sending) keeps() bool { return delivery.Of(s.ctx).Aside != nil }
+func (s *sending) keeps() bool { return delivery.Of(s.ctx).Aside != nil || s.exporter.letters != nil }
+
+// letters is what the exporter needs of the dead_letter extension.
+type letters interface {
+	// KeepLogs returns when a letter with n records is durable.
+	KeepLogs(ctx context.Context, l delivery.Letter, n int) error
+}
+
+// keepLetter puts a letter into the journal's dead letter, or into the extension's. The latter has no tenants: their attribute says whose records
+// they are.
+func (s *sending) keepLetter(ld plog.Logs, l delivery.Letter) (err error) {
+	aside, e := delivery.Of(s.ctx).Aside, s.exporter
+	if key := e.cfg.Tenant.ResourceAttribute; aside == nil && key != "" && l.Tenant != "" {
+		for _, rl := range ld.ResourceLogs().All() {
+			rl.Resource().Attributes().PutStr(key, l.Tenant)
+		}
+	}
+	if l.Request, err = (&plog.ProtoMarshaler{}).MarshalLogs(ld); err != nil {
+		return err
+	}
+	if aside != nil {
+		return aside.Keep(s.ctx, l)
+	}
+	return e.letters.KeepLogs(s.ctx, l, ld.LogRecordCount())
+}
 
 // refuse gives up all entries of r: they are counted, by keep where they go to the dead letter first.
 func (s *sending) refuse(b *batch, r request, reason refusal.Reason, cause string) {

@@ -1,6 +1,7 @@
 package lokiexporter
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,9 +11,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/metadata"
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
@@ -247,4 +252,48 @@ func TestAnyMixtureOfRefusals(t *testing.T) {
 		}
 		assert.ElementsMatch(t, all, found, "seed %d", seed)
 	}
+}
+
+// boxed is a dead_letter extension.
+type boxed struct {
+	component.StartFunc
+	component.ShutdownFunc
+	deadLetter
+}
+
+func (b *boxed) KeepLogs(ctx context.Context, l delivery.Letter, n int) error {
+	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(l.Request)
+	if err != nil || ld.LogRecordCount() != n {
+		return fmt.Errorf("%d records: %w", n, err)
+	}
+	tenant, _ := ld.ResourceLogs().At(0).Resource().Attributes().Get("tenant.id")
+	l.Tenant = tenant.Str()
+	return b.Keep(ctx, l)
+}
+
+type boxHost struct {
+	component.Host
+	extensions map[component.ID]component.Component
+}
+
+func (h boxHost) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+// Without a journal the refused entries are in the files of the dead_letter extension, with their tenant.
+func TestRefusedEntriesWithoutAJournal(t *testing.T) {
+	id, box := component.MustNewID("dead_letter"), &boxed{}
+	loki := newFakeLoki(t, (&limits{stored: map[string]bool{}, lineBytes: 2}).answer)
+	cfg := createDefaultConfig().(*Config)
+	cfg.ClientConfig.Endpoint, cfg.DeadLetter = loki.server.URL, &id
+	e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(t, err)
+	require.ErrorContains(t, e.Start(t.Context(), componenttest.NewNopHost()), "dead_letter: ")
+	require.NoError(t, e.Start(t.Context(), boxHost{componenttest.NewNopHost(), map[component.ID]component.Component{id: box}}))
+	ld := logs("a/1", "a/222", "b/3", "b/444")
+	for _, rl := range ld.ResourceLogs().All() {
+		rl.Resource().Attributes().PutStr("tenant.id", "team")
+	}
+	require.NoError(t, e.ConsumeLogs(t.Context(), ld))
+	assert.ElementsMatch(t, []string{"team: 222", "team: 444"}, box.kept())
+	assert.ElementsMatch(t, []string{"1", "3"}, loki.lines())
+	require.NoError(t, e.Shutdown(context.WithoutCancel(t.Context())))
 }

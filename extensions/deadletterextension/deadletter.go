@@ -203,6 +203,12 @@ func (d *deadLetter) resumeOne(ctx context.Context, l *lane, name string, post d
 	return err == nil
 }
 
+// KeepLogs stores what an exporter that reads its store's answers by itself gives up: n records, for a reason of the exporter. It returns when
+// they are on disk.
+func (d *deadLetter) KeepLogs(ctx context.Context, l delivery.Letter, n int) error {
+	return d.Bury(ctx, parts.Logs, n, "refused", l.Request, fmt.Errorf("%s: %s: %s", l.By, l.Reason, l.Cause))
+}
+
 // Bury stores items for good.
 func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error {
 	now := time.Now()

@@ -1,10 +1,13 @@
 package smoke
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -132,4 +135,35 @@ func TestLinesThatLokiRefusesAreInTheDeadLetter(t *testing.T) {
 	job, err = jobOf(p, letters)
 	require.NoError(t, err)
 	assert.Zero(t, job.Status.Counts.RefusedItems)
+}
+
+// Without a journal they are in files, those alone.
+func TestLinesThatLokiRefusesAreInFiles(t *testing.T) {
+	l := &strictLoki{limit: 300, stored: map[string]int{}, seen: map[string]bool{}}
+	server := httptest.NewServer(l)
+	t.Cleanup(server.Close)
+	p := process.Start(t, process.Settings{Configs: []string{"profile:gateway"}, Env: map[string]string{"PENSTOCK_LOKI_URL": server.URL, "PENSTOCK_LAKE_URL": "off"}})
+	ld := plog.NewLogs()
+	for _, line := range []string{"short", strings.Repeat("long", 100), "short too"} {
+		lineOf("t", line).ResourceLogs().MoveAndAppendTo(ld.ResourceLogs())
+	}
+	answer, err := send.Logs(p.HTTP(), ld)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	ask.Eventually(t, func() error { return l.missing([]string{"short", "short too"}) })
+	ask.Eventually(t, func() error {
+		files, err := filepath.Glob(filepath.Join(p.DataDir(), "deadletter", "*-logs-1-refused.pb"))
+		if err != nil || len(files) != 1 {
+			return fmt.Errorf("%v: %w", files, err)
+		}
+		text, err := os.ReadFile(files[0])
+		if err != nil {
+			return err
+		}
+		kept, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(text)
+		if err == nil && kept.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().Str() != strings.Repeat("long", 100) {
+			err = errors.New("another line")
+		}
+		return err
+	})
 }
