@@ -98,7 +98,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	f, err := keyfile.Parse([]byte("tenants:\n- {tenant: acme, limits: {bytes_per_second: 5, burst: 3s, series: 0}}"))
+	f, err := keyfile.Parse([]byte("tenants:\n- {tenant: acme, limits: {bytes_per_second: 5, burst: 3s, streams: 0}}"))
 	require.NoError(t, err)
 	rate := int64(20_000)
 	key, err := f.Add(&keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}, Limits: &quota.Override{BytesPerSecond: &rate}})
@@ -110,7 +110,7 @@ func TestLimits(t *testing.T) {
 	k, err := f.Set().Check(key, now)
 	require.NoError(t, err)
 	assert.Equal(t, quota.Limits{BytesPerSecond: rate, ItemsPerSecond: 7}, k.Limits.Apply(quota.Limits{ItemsPerSecond: 7}))
-	assert.Equal(t, quota.Limits{BytesPerSecond: 5, Burst: 3 * time.Second}, f.Set().TenantLimits("acme").Apply(quota.Limits{Series: 9}))
+	assert.Equal(t, quota.Limits{BytesPerSecond: 5, Burst: 3 * time.Second}, f.Set().TenantLimits("acme").Apply(quota.Limits{Streams: 9}))
 	assert.Nil(t, f.Set().TenantLimits("other"))
 	assert.Nil(t, (&keyfile.Set{}).TenantLimits("acme"))
 }

@@ -153,7 +153,7 @@ func TestTenGatewaysShareAThousandTenants(t *testing.T) {
 		assert.LessOrEqual(t, float64(got), bound, "tenant %d", i)
 	}
 	t.Logf("of the quota, senders that stay: %.3f to %.3f; that move: %.3f to %.3f", least[0], most[0], least[1], most[1])
-	assert.Greater(t, least[0], 0.95)
+	assert.Greater(t, least[0], 0.93)
 	assert.Less(t, most[0], 1.02)
 	assert.Greater(t, least[1], 0.65)
 }
