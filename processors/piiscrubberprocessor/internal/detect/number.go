@@ -117,11 +117,13 @@ func (sc *scan) alone(i, j, n int) bool {
 	if !is(second, cDigit) && !(dialSeparator(next) && dialSeparator(second)) {
 		return true
 	}
-	dots, dashes := 0, 0
+	dots, dashes, few := 0, 0, sc.fewest[n]
 	for k := j; k < len(t) && k < j+maxReach; k++ {
 		switch c := t[k]; {
 		case is(c, cDigit):
-			n++
+			if n++; n >= few {
+				return false
+			}
 		case c == '.':
 			dots++
 		case c == '-':
@@ -130,7 +132,7 @@ func (sc *scan) alone(i, j, n int) bool {
 			k = len(t)
 		}
 	}
-	return n < sc.fewest[j-i] && (next != '.' || dots < 3) && (next != '-' || dashes < 3)
+	return (next != '.' || dots < 3) && (next != '-' || dashes < 3)
 }
 
 // maxReach is how far behind a short run of digits alone looks for more, in bytes.

@@ -174,12 +174,12 @@ func (sc *scan) phoneNational(i, j int) int {
 	if j-i >= minDial && sc.unlabelled(i) {
 		return 0
 	}
-	d := readDial(t, i)
-	if d.n < minDial || j-i < minDial && sc.unlabelled(i) || !sc.dialable(&d) && !phoneContexts.in(sc.label(i), 0, maxLabel) {
-		return 0
-	}
 	free := j-i == 3 && t[i] >= '2' && isNumber(t, j+1, 3) && !is(at(t, j+4), cDigit) // it may be a 3-3-4
 	if !free && sc.key == "" && !sc.letters(i-before, j+before) {                     // numbers among numbers
+		return 0
+	}
+	d := readDial(t, i)
+	if d.n < minDial || j-i < minDial && sc.unlabelled(i) || !sc.dialable(&d) && !phoneContexts.in(sc.label(i), 0, maxLabel) {
 		return 0
 	}
 	var c dialContext
