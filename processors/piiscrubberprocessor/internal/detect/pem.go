@@ -7,6 +7,9 @@ const beginMark, endMark = "-----BEGIN ", "-----END "
 // dash handles '-': a private key, a hardware address, a flag, a vendor's prefix.
 func (sc *scan) dash(i int) int {
 	t := sc.t
+	if at(t, i+1) == ' ' && at(t, i-1) == ' ' { // most dashes: between two parts of a line
+		return i + 1
+	}
 	if at(t, i+1) == '-' {
 		if sc.on.Has(PrivateKey) && strings.HasPrefix(t[i:], beginMark) {
 			if end := sc.privateKey(i); end > i {

@@ -82,11 +82,7 @@ func nameStyle(name string) secretStyle {
 	if len(name) < 2 {
 		return notSecret
 	}
-	prev := lower(name[len(name)-2])
-	for _, s := range secretNames[lower(name[len(name)-1])] {
-		if s.name[len(s.name)-2] != prev && prev != '_' && prev != '-' && prev != '.' && prev != ' ' {
-			continue
-		}
+	for _, s := range secretNameEnds.of(name) {
 		if hasNameEnd(name, s) {
 			for k := range notSecrets {
 				if hasNameEnd(name, notSecrets[k]) {
@@ -100,6 +96,36 @@ func nameStyle(name string) secretStyle {
 		return weakSecret
 	}
 	return notSecret
+}
+
+// nameEnds finds names by the low five bits of their last two bytes, which are the same in both cases.
+type nameEnds struct {
+	at    [32][32]uint8 // of lists, by the last byte and the one in front of it
+	lists [][]secretName
+}
+
+var secretNameEnds = func() (e nameEnds) {
+	e.lists = make([][]secretName, 1)
+	for _, list := range secretNames {
+		for _, s := range list {
+			k := &e.at[s.name[len(s.name)-1]&31][s.name[len(s.name)-2]&31]
+			if *k == 0 {
+				*k = uint8(len(e.lists))
+				e.lists = append(e.lists, nil)
+			}
+			e.lists[*k] = append(e.lists[*k], s)
+		}
+	}
+	return e
+}()
+
+// of returns the names that name may end with. A separator in front of its last byte may stand inside of one.
+func (e *nameEnds) of(name string) []secretName {
+	last, prev := lower(name[len(name)-1]), name[len(name)-2]
+	if nameSeparator(prev) {
+		return secretNames[last]
+	}
+	return e.lists[e.at[last&31][prev&31]]
 }
 
 // otherKeys name keys that open nothing.
