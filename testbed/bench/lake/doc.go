@@ -1,2 +1,2 @@
-// Package lake measures what a log record costs the standalone binary: without a lake, with one on disk, with one in an object store.
+// Package lake measures what a log record costs the standalone binary: with a lake on disk and with one in an object store.
 package lake

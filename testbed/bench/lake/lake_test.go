@@ -80,28 +80,21 @@ func request(b *testing.B, r *rand.Rand) []byte {
 func BenchmarkStandalone(b *testing.B) {
 	r := rand.New(rand.NewPCG(3, 4))
 	store := objects.Start(b, 1)
-	variants := []string{"none", "disk", "store"}
+	variants := []string{"disk", "store"}
 	running := map[string]*process.Process{}
 	for _, name := range variants {
-		env := map[string]string{}
-		switch name {
-		case "none":
-			env["PENSTOCK_LAKE_URL"] = "off"
-		case "store":
-			env = store.Env()
-		}
-		s := process.Settings{Env: env}
-		if name != "none" {
-			s.Args = []string{"--set=receivers::kafka_replay/lake::follow::range::max_wait=2s"}
+		s := process.Settings{Args: []string{"--set=receivers::kafka_replay/lake::follow::range::max_wait=2s"}}
+		if name == "store" {
+			s.Env = store.Env()
 		}
 		running[name] = process.Start(b, s)
-		spend(b, running[name], r, perRun/10, name != "none") // warm
+		spend(b, running[name], r, perRun/10) // warm
 	}
 	spent, ratios := map[string][]float64{}, []float64{}
 	for b.Loop() {
 		round := map[string]float64{}
 		for _, name := range variants {
-			round[name] = spend(b, running[name], r, perRun, name != "none")
+			round[name] = spend(b, running[name], r, perRun)
 			spent[name] = append(spent[name], round[name])
 		}
 		ratios = append(ratios, round["store"]/round["disk"])
@@ -115,7 +108,7 @@ func BenchmarkStandalone(b *testing.B) {
 }
 
 // spend sends records, no request like another (the journal drops those that come again), and returns the CPU a record in microseconds.
-func spend(b *testing.B, p *process.Process, r *rand.Rand, records int, lake bool) float64 {
+func spend(b *testing.B, p *process.Process, r *rand.Rand, records int) float64 {
 	b.Helper()
 	rows := func() float64 {
 		n, err := ask.Metric(p.Telemetry(), "otelcol_exporter_parquet_rows_total", `signal="logs"`)
@@ -128,13 +121,11 @@ func spend(b *testing.B, p *process.Process, r *rand.Rand, records int, lake boo
 		require.NoError(b, err)
 		require.Equal(b, http.StatusOK, answer.Status, answer.Body)
 	}
-	if lake {
-		ask.Eventually(b, func() error {
-			if got := rows() - before; got < float64(records) {
-				return fmt.Errorf("%.0f of %d rows", got, records)
-			}
-			return nil
-		})
-	}
+	ask.Eventually(b, func() error {
+		if got := rows() - before; got < float64(records) {
+			return fmt.Errorf("%.0f of %d rows", got, records)
+		}
+		return nil
+	})
 	return (p.CPUSoFar(b) - cpu).Seconds() * 1e6 / float64(records)
 }

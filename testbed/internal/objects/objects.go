@@ -10,10 +10,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/stretchr/testify/require"
@@ -136,8 +138,8 @@ func hangUp(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// Download writes all objects below the lake's prefix into dir, and returns how many there are.
-func (s *Store) Download(t testing.TB, dir string) int {
+// each reads the objects below the lake's prefix.
+func (s *Store) each(t testing.TB, visit func(name string, content []byte)) {
 	t.Helper()
 	prefix := gofakes3.NewPrefix(new("some/lake/"), nil)
 	list, err := s.backend.ListBucket(Bucket, &prefix, gofakes3.ListBucketPage{})
@@ -149,9 +151,31 @@ func (s *Store) Download(t testing.TB, dir string) int {
 		content, err := io.ReadAll(object.Contents)
 		require.NoError(t, err)
 		require.NoError(t, object.Contents.Close())
-		to := filepath.Join(dir, filepath.FromSlash(entry.Key[len("some/lake/"):]))
+		visit(entry.Key[len("some/lake/"):], content)
+	}
+}
+
+// Rows returns how many rows of signal (logs, traces, metrics) there are, as the footers of the objects say.
+func (s *Store) Rows(t testing.TB, signal string) (rows int64) {
+	t.Helper()
+	s.each(t, func(name string, content []byte) {
+		if !strings.HasPrefix(name, signal+"/") {
+			return
+		}
+		r, err := file.NewParquetReader(bytes.NewReader(content))
+		require.NoError(t, err, name)
+		rows += r.NumRows()
+		require.NoError(t, r.Close())
+	})
+	return rows
+}
+
+// Download writes all objects below the lake's prefix into dir.
+func (s *Store) Download(t testing.TB, dir string) {
+	t.Helper()
+	s.each(t, func(name string, content []byte) {
+		to := filepath.Join(dir, filepath.FromSlash(name))
 		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o700))
 		require.NoError(t, os.WriteFile(to, content, 0o600))
-	}
-	return len(list.Contents)
+	})
 }
