@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -70,6 +71,9 @@ func check(cmd *cobra.Command, set otelcol.CollectorSettings, reader *sources.Re
 		}
 		if err := report.Err(); err != nil {
 			return err
+		}
+		if !validate && len(report.Silent) > 0 {
+			return errors.New(strings.Join(report.Silent, "; "))
 		}
 		if err := next(cmd, args); err != nil {
 			return report.Explain(err)

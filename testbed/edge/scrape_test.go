@@ -47,3 +47,12 @@ func TestTheAgentScrapes(t *testing.T) {
 	})
 	p.Terminate(t)
 }
+
+// A file of targets that is not there stops the start: the receiver would take its name for a pattern that fits nothing.
+func TestAStartWithoutItsScrapeFileFails(t *testing.T) {
+	p := process.New(t, process.Settings{Configs: []string{"profile:agent"}, Env: map[string]string{
+		"PENSTOCK_STATSD_ENDPOINT": freeport.One(t), "PENSTOCK_SCRAPE_CONFIG": filepath.Join(t.TempDir(), "none.yaml")}})
+	p.Begin(t)
+	require.NotZero(t, p.Wait(t))
+	require.Contains(t, p.Log(), "PENSTOCK_SCRAPE_CONFIG: there is no file")
+}

@@ -32,7 +32,9 @@ func (f *finder) files(t reflect.Type, conf any, path []string) {
 		case []any:
 			for i, name := range value {
 				if text, ok := name.(string); ok && key == "scrape_config_files" && !strings.ContainsAny(text, "*?[") {
+					before := len(f.warnings)
 					f.file(append(slices.Clone(where), fmt.Sprint(i)), text)
+					f.silent = append(f.silent, f.warnings[before:]...)
 				}
 			}
 		default:

@@ -21,6 +21,8 @@ import (
 type Report struct {
 	// Errors keep the collector from starting, Warnings do not. Each is one line.
 	Errors, Warnings []string
+	// Silent are those warnings of which no component says anything when it starts: a start has to refuse them by itself.
+	Silent []string
 	// Checked says in a few lines what a configuration without errors consists of.
 	Checked string
 
@@ -52,6 +54,7 @@ type finder struct {
 	faulty   map[string]bool   // components and pipelines that have a fault, by their keys
 	faults   []string
 	warnings []string
+	silent   []string // of the warnings
 }
 
 // Find checks the configuration at uris. set is what the collector would run with; its providers are wrapped by reader.
@@ -81,7 +84,7 @@ func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Re
 	f.unused()
 	f.fallen()
 	f.warnings = append(f.warnings, unknownVariables(os.Environ(), f.unexpanded)...)
-	return Report{Errors: once(f.faults), Warnings: once(f.warnings), Checked: f.checked(), finder: f}, nil
+	return Report{Errors: once(f.faults), Warnings: once(f.warnings), Silent: once(f.silent), Checked: f.checked(), finder: f}, nil
 }
 
 func resolve(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Reader, uris []string) (conf *confmap.Conf, err error) {
