@@ -111,7 +111,7 @@ func BenchmarkStandalone(b *testing.B) {
 func spend(b *testing.B, p *process.Process, r *rand.Rand, records int) float64 {
 	b.Helper()
 	rows := func() float64 {
-		n, err := ask.Metric(p.Telemetry(), "otelcol_exporter_parquet_rows_total", `signal="logs"`)
+		n, err := ask.Metric(p.Telemetry(), "otelcol_exporter_parquet_rows", `signal="logs"`)
 		require.NoError(b, err)
 		return n
 	}
