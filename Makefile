@@ -155,12 +155,13 @@ lint: $(TOOLS)/staticcheck ## gofmt, vet, staticcheck and go mod tidy over every
 	cd testbed && $(GO) vet ./... && $(CURDIR)/$(TOOLS)/staticcheck ./...
 
 .PHONY: generate
-generate: $(TOOLS)/mdatagen ## Generate metadata code and documentation from every metadata.yaml
+generate: $(TOOLS)/mdatagen ## Generate metadata code and documentation from every metadata.yaml, and docs/reference.md
 	$(GO) generate $(addprefix ./,$(addsuffix ...,$(COMPONENTS)))
+	cd internal/command && PENSTOCK_WRITE_GOLDEN=1 $(GO) test -count=1 -run TheReference .
 
 .PHONY: check-generated
 check-generated: generate ## Fail when generated files differ from what is committed
-	@changed=$$(git status --porcelain -- '*generated_*' '*/internal/metadata*' '*documentation.md' '*README.md'); \
+	@changed=$$(git status --porcelain -- '*generated_*' '*/internal/metadata*' '*documentation.md' '*README.md' docs/reference.md); \
 	[ -z "$$changed" ] || { echo "run 'make generate' and commit:"; echo "$$changed"; exit 1; }
 
 .PHONY: fuzz
