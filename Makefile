@@ -124,6 +124,7 @@ bench-numbers: build ## Metrics against peers, five interleaved pairs, CPU time:
 .PHONY: figures
 figures: build kafka ## Run the benchmarks against peers and write testbed/figures/report.md (two hours, on an idle machine)
 	@rm -f $(BUILD)/figures.jsonl
+	$(MAKE) -C testbed/backends otelcol
 	cd testbed && FIGURES=$(CURDIR)/$(BUILD)/figures.jsonl $(GO) test -run '^$$' -bench . -benchtime 5x -p 1 -timeout 240m ./bench/...
 	cd testbed && $(GO) run ./figures/collect ../$(BUILD)/figures.jsonl
 

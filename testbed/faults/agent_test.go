@@ -37,36 +37,6 @@ func agent(sink *gateway.Gateway) process.Settings {
 	}
 }
 
-// stock returns the settings of a stock collector with a queue on disk that sends to sink.
-func stock(t testing.TB, sink *gateway.Gateway) process.Settings {
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	config := filepath.Join(t.TempDir(), "stock.yaml")
-	require.NoError(t, os.WriteFile(config, []byte(`
-extensions:
-  health_check: {endpoint: "${env:PENSTOCK_HEALTH_ENDPOINT}"}
-  file_storage: {directory: "${env:PENSTOCK_DATA_DIR}/queue", create_directory: true}
-receivers:
-  otlp: {protocols: {http: {endpoint: "${env:PENSTOCK_OTLP_HTTP_ENDPOINT}"}}}
-exporters:
-  otlp_grpc:
-    endpoint: "`+sink.Address+`"
-    tls: {insecure: true}
-    compression: gzip
-    timeout: 2s
-    retry_on_failure: {initial_interval: 100ms, max_interval: 200ms, max_elapsed_time: 0}
-    sending_queue: {storage: file_storage, queue_size: 1000000}
-service:
-  extensions: [health_check, file_storage]
-  telemetry: {metrics: {level: none}}
-  pipelines:
-    logs: {receivers: [otlp], exporters: [otlp_grpc]}
-    traces: {receivers: [otlp], exporters: [otlp_grpc]}
-    metrics: {receivers: [otlp], exporters: [otlp_grpc]}
-`), 0o600))
-	return process.Settings{Binary: filepath.Join(root, "build", "backends", "otelcol"), Configs: []string{config}}
-}
-
 // suffer runs a schedule against a product and returns what it cost.
 func suffer(t *testing.T, s schedule, product string, settings func(*gateway.Gateway) process.Settings, moments uint64) result {
 	sink := gateway.New(t)
@@ -98,7 +68,7 @@ func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
 			assert.Zero(t, ours.missing, "of %d acknowledged items", ours.acknowledged)
 			t.Logf("%+v", ours)
 			if *report != "" {
-				theirs := suffer(t, s, stockName, func(sink *gateway.Gateway) process.Settings { return stock(t, sink) }, moments)
+				theirs := suffer(t, s, stockName, func(sink *gateway.Gateway) process.Settings { return sink.Stock(t, "") }, moments)
 				t.Logf("%+v", theirs)
 				results = append(results, theirs)
 			}

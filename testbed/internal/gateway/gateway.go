@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/stats"
 
 	"github.com/penstockhq/penstock/internal/freeport"
 )
@@ -39,6 +41,23 @@ type Gateway struct {
 	traces  []ptrace.Traces   // guarded by mu
 	decide  Decide            // guarded by mu; nil takes all
 	asked   int               // guarded by mu
+
+	wire atomic.Int64
+}
+
+// Wire is how many bytes of messages have arrived, compressed as they were sent.
+func (g *Gateway) Wire() int64 { return g.wire.Load() }
+
+// counting counts the bytes of messages for a gateway.
+type counting struct{ g *Gateway }
+
+func (c counting) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (c counting) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (c counting) HandleConn(context.Context, stats.ConnStats)                       {}
+func (c counting) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if in, ok := s.(*stats.InPayload); ok {
+		c.g.wire.Add(int64(in.CompressedLength))
+	}
 }
 
 // Decide answers a request that holds these bodies of log records, names of metrics or names of spans: nil takes it. It is called
@@ -64,7 +83,7 @@ func (g *Gateway) Start(t testing.TB) {
 	if g.MaxMessage > 0 {
 		most = g.MaxMessage
 	}
-	g.server = grpc.NewServer(grpc.MaxRecvMsgSize(most))
+	g.server = grpc.NewServer(grpc.MaxRecvMsgSize(most), grpc.StatsHandler(counting{g}))
 	plogotlp.RegisterGRPCServer(g.server, &logsServer{g: g})
 	pmetricotlp.RegisterGRPCServer(g.server, &metricsServer{g: g})
 	ptraceotlp.RegisterGRPCServer(g.server, &tracesServer{g: g})
