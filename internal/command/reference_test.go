@@ -58,7 +58,7 @@ func commands() string {
 
 var (
 	documented = regexp.MustCompile(`(?m)^### (otelcol_\S+)\n\n(.+)\n\n\|.*\n\|.*\n\| (\S+) \| (\S+) \|`)
-	reasons    = regexp.MustCompile("(?m)^\\| reason \\|.*\\| Str: (.*?) \\|")
+	reasons    = regexp.MustCompile(`(?m)^\| reason \|.*\| Str: (.*?) \|`)
 )
 
 // metrics lists the metrics that the documentation of each component has, which mdatagen writes.
