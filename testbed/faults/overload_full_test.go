@@ -3,13 +3,9 @@
 package faults
 
 import (
-	"bufio"
 	"flag"
-	"fmt"
 	"net/http"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,7 +79,7 @@ func TestOverloadIsRefusedWithADelay(t *testing.T) {
 	for after.accepted.Load() == 0 && time.Since(begin) < time.Minute {
 		after.run(p.HTTP(), body, 1, 0, 10*time.Millisecond)
 	}
-	resident := peakResident(t, p)
+	resident := p.Peak(t)
 	t.Logf("sustainable %.0f requests/s of %d records; at twice that: %.0f accepted (%.0f %%), %d refused, %d without an answer; first request after it took %s; at most %d MiB resident",
 		sustainable, perOverload, goodput, goodput/sustainable*100, over.refused.Load(), over.lost.Load(), time.Since(begin).Round(time.Millisecond), resident>>20)
 	assert.Zero(t, over.hintless.Load(), "refused without a time to come back")
@@ -95,19 +91,3 @@ func TestOverloadIsRefusedWithADelay(t *testing.T) {
 
 // binaryPages is what the program itself has resident: its code and read-only data are mapped from the file.
 const binaryPages = 140 << 20
-
-func peakResident(t *testing.T, p *process.Process) int64 {
-	t.Helper()
-	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.Pid()))
-	require.NoError(t, err)
-	defer file.Close()
-	for scanner := bufio.NewScanner(file); scanner.Scan(); {
-		if f := strings.Fields(scanner.Text()); len(f) > 1 && f[0] == "VmHWM:" {
-			kib, err := strconv.ParseInt(f[1], 10, 64)
-			require.NoError(t, err)
-			return kib << 10
-		}
-	}
-	require.Fail(t, "no VmHWM")
-	return 0
-}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
@@ -58,20 +56,4 @@ func makeGroup(t *testing.T) string {
 		}
 	}
 	return ""
-}
-
-// peak is the most memory that the process has had resident, in bytes.
-func peak(t *testing.T, p *process.Process) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
-	require.NoError(t, err)
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
-			kib, err := strconv.Atoi(f[1])
-			require.NoError(t, err)
-			return kib << 10
-		}
-	}
-	require.Fail(t, "no VmHWM")
-	return 0
 }

@@ -43,10 +43,10 @@ func TestTheProcessOutlivesHostileClients(t *testing.T) {
 		status, _, err := process.Fetch(t.Context(), "http://"+p.Health())
 		require.NoError(t, err, "after %s\n%s", a.name, client.report())
 		require.Equal(t, http.StatusOK, status, "after %s", a.name)
-		t.Logf("%s: %d MiB at most; %s", a.name, peak(t, p)>>20, client.report())
+		t.Logf("%s: %d MiB at most; %s", a.name, p.Peak(t)>>20, client.report())
 	}
 	assert.Empty(t, client.end(), "every honest request is answered with success")
-	assert.Less(t, peak(t, p), memory)
+	assert.Less(t, p.Peak(t), int64(memory))
 	t.Logf("held to 1 GiB by the kernel: %v", kernel)
 	p.Terminate(t)
 }

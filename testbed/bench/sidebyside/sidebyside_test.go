@@ -1,12 +1,8 @@
 package sidebyside
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,7 +114,7 @@ func run(b *testing.B, p product, rate int) spent {
 	for end := time.Now().Add(time.Minute); arrived(sink) < s.records; time.Sleep(20 * time.Millisecond) {
 		require.True(b, time.Now().Before(end), "%s: %d of %d acknowledged records have arrived", p.name, arrived(sink), s.records)
 	}
-	s.cpu, s.resident, s.wire = proc.CPUSoFar(b)-before, resident(b, proc), sink.Wire()
+	s.cpu, s.resident, s.wire = proc.CPUSoFar(b)-before, proc.Resident(b), sink.Wire()
 	return s
 }
 
@@ -141,20 +137,4 @@ func request(b *testing.B) []byte {
 	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
 	require.NoError(b, err)
 	return body
-}
-
-// resident is the memory that the process has resident now, in bytes.
-func resident(b *testing.B, p *process.Process) int64 {
-	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.Pid()))
-	require.NoError(b, err)
-	defer file.Close()
-	for scanner := bufio.NewScanner(file); scanner.Scan(); {
-		if f := strings.Fields(scanner.Text()); len(f) > 1 && f[0] == "VmRSS:" {
-			kib, err := strconv.ParseInt(f[1], 10, 64)
-			require.NoError(b, err)
-			return kib << 10
-		}
-	}
-	require.Fail(b, "no VmRSS")
-	return 0
 }
