@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"sync"
@@ -17,9 +18,17 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// transactionSamples bounds what one transaction holds in memory. Out of order a storage's commit takes time with the square of the chunks that it
-// begins, so a transaction has few series.
-const transactionSamples = 4000
+const (
+	// blockSamples bounds what one transaction holds in memory. Blocks are written in the order in which their samples came.
+	blockSamples = 20_000
+	// transactionSamples is how many samples of a block are committed together where its times permit. Out of order a storage's commit takes time with
+	// the square of the chunks that it begins, so a transaction has few series.
+	transactionSamples = 4000
+	// dividedSpan is the longest time, in milliseconds, from the oldest to the newest sample of a block that is divided. A commit moves the newest
+	// time of the storage on, and what lies too far behind that is refused: an hour in order, out_of_order_window (half an hour) out of order.
+	// Within one transaction the limits are those of its beginning.
+	dividedSpan = 15 * 60 * 1000
+)
 
 // appendable is what an extension offers that takes samples in process. The error is temporary.
 type appendable interface {
@@ -53,9 +62,9 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 	}
 	order := s.orders.Get().(*byseries.Order)
 	defer s.orders.Put(order)
-	for positions := range slices.Chunk(order.Of(samples), transactionSamples) {
+	for block, positions := range transactions(order, samples) {
 		n := len(positions)
-		refused, told, err := s.transaction(ctx, samples, positions)
+		refused, told, err := s.transaction(ctx, block, positions)
 		if err != nil {
 			return outcome{}, err // counted when it comes again
 		}
@@ -90,6 +99,32 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 		return outcome{}, err
 	}
 	return all, nil
+}
+
+// transactions yields what is to be written in one transaction each: a block of samples, and the positions in it. Those of a series follow one another.
+func transactions(order *byseries.Order, samples []sample.Sample) iter.Seq2[[]sample.Sample, []int32] {
+	return func(yield func([]sample.Sample, []int32) bool) {
+		for block := range slices.Chunk(samples, blockSamples) {
+			n := len(block)
+			if span(block) <= dividedSpan {
+				n = transactionSamples
+			}
+			for positions := range slices.Chunk(order.Of(block), n) {
+				if !yield(block, positions) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// span is the time between the oldest and the newest sample, in milliseconds. There is at least one.
+func span(samples []sample.Sample) int64 {
+	oldest, newest := samples[0].Time, samples[0].Time
+	for i := range samples {
+		oldest, newest = min(oldest, samples[i].Time), max(newest, samples[i].Time)
+	}
+	return newest - oldest
 }
 
 // transaction appends samples at positions, in that order, and commits. The storage looks for a series once for all samples of it that follow one

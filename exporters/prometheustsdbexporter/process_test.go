@@ -100,6 +100,21 @@ func TestASeriesIsLookedForOnce(t *testing.T) {
 	assert.LessOrEqual(t, db.series, series+db.transactions+2, "once each, and again where a transaction tears one, or behind a refusal")
 }
 
+// A range that spans days loses nothing, although the samples of each series are written together: no series makes the storage too new for the next.
+func TestARangeOfDaysIsWrittenWhole(t *testing.T) {
+	const series, requests = 300, 48
+	db := newDatabase(t)
+	cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") })
+	begin := time.Now().Add(-(requests + 1) * time.Hour).Truncate(time.Second)
+	_, err := export(t, cfg, host{cfg.TSDB: db}, rangeOf(series, requests, begin, time.Hour))
+	require.NoError(t, err)
+	got := db.values(`count_over_time(shop_requests_total[60h])`, begin.Add(requests*time.Hour))
+	require.Len(t, got, series)
+	for _, n := range got {
+		require.Equal(t, fmt.Sprint(requests), n)
+	}
+}
+
 // A range of a replay, older than what the storage has, through translation into the storage.
 func BenchmarkReplayedRange(b *testing.B) {
 	const series, requests, step = 2000, 23, time.Second
