@@ -365,7 +365,7 @@ func TestRefusedEntriesAreInTheDeadLetter(t *testing.T) {
 			lr.Body().SetStr(fmt.Sprint("long ", i, strings.Repeat("x", 100+i)))
 		case 7:
 			lr.Body().SetStr(fmt.Sprint("wide ", i))
-			for n := range 12 {
+			for n := range 20 { // past the limit
 				lr.Attributes().PutInt(fmt.Sprint("a", n), 1)
 			}
 		}
