@@ -8,8 +8,5 @@
 // that benchmark, half of its last digit included. `make figures` runs the benchmarks and writes report.json and
 // report.md; `make check-figures` compares.
 //
-// A ratio ("1.8x") without a comment is an error, because nothing would keep it true. A ratio that no benchmark of testbed
-// measures says where it comes from:
-//
-//	1.6x<!-- measured by Produce in extensions/embeddedkafkaextension/internal/broker -->
+// Figures without a comment are not compared.
 package figures
