@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.uber.org/zap"
 
-	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/inflight"
+	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/takeback"
 )
 
 // metadataKey is where exporterhelper's persistent queue keeps its state.
@@ -25,7 +25,7 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 	if err != nil {
 		return fmt.Errorf("read the queue's metadata: %w", err)
 	}
-	state, err := inflight.Parse(encoded)
+	state, err := takeback.Parse(encoded)
 	if found != nil && (len(encoded) > 0 || !found.legacy) {
 		if missing, agrees := compare(state, found.requests); err != nil || !agrees {
 			q.count(reasonRequests)
@@ -65,7 +65,7 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 
 // compare says whether the requests of state are those that are stored, and how many of the former are not. A request in flight may be
 // missing: it was sent.
-func compare(state inflight.Metadata, stored []uint64) (missing uint64, agrees bool) {
+func compare(state takeback.Metadata, stored []uint64) (missing uint64, agrees bool) {
 	read, write := state.Waiting()
 	dispatched := state.Dispatched()
 	waiting := uint64(0)
@@ -83,7 +83,7 @@ func compare(state inflight.Metadata, stored []uint64) (missing uint64, agrees b
 }
 
 // closeGaps moves the requests in flight together directly below the read index.
-func closeGaps(ctx context.Context, client storage.Client, state *inflight.Metadata) error {
+func closeGaps(ctx context.Context, client storage.Client, state *takeback.Metadata) error {
 	for {
 		move, ok := state.NextMove()
 		if !ok {

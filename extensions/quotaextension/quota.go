@@ -113,7 +113,7 @@ func senderOf(ctx context.Context) sender {
 	return s
 }
 
-// demandsOfKey adds what is asked of the sender's key.
+// ofKey adds what is asked of the sender's key.
 func (e *quotaExtension) ofKey(s sender, all []quota.Demand, bytes, items int64) []quota.Demand {
 	if s.key == "" {
 		return all

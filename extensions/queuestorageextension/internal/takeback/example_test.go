@@ -1,14 +1,14 @@
-package inflight_test
+package takeback_test
 
 import (
 	"fmt"
 
-	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/inflight"
+	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/takeback"
 )
 
 // Requests 2 and 9 were with consumers when the process died; 3 to 8 were finished before.
 func Example() {
-	state, err := inflight.Parse(encode(10, 50, 2, 9))
+	state, err := takeback.Parse(encode(10, 50, 2, 9))
 	if err != nil {
 		panic(err)
 	}

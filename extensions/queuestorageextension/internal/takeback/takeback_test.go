@@ -1,4 +1,4 @@
-package inflight_test
+package takeback_test
 
 import (
 	"maps"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/inflight"
+	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/takeback"
 )
 
 // encode writes the queue's message: sizes 7 and 8, then the indexes.
@@ -36,18 +36,18 @@ func TestMovesKeepOrderAndCloseGaps(t *testing.T) {
 	for name, c := range map[string]struct {
 		read       uint64
 		dispatched []uint64
-		moves      []inflight.Move
+		moves      []takeback.Move
 		readAfter  uint64
 	}{
 		"none in flight":     {5, nil, nil, 5},
 		"all together":       {5, []uint64{4, 3}, nil, 3},
-		"one far back":       {100, []uint64{7}, []inflight.Move{{From: 7, To: 99}}, 99},
-		"two gaps":           {10, []uint64{2, 9, 5}, []inflight.Move{{From: 5, To: 8}, {From: 2, To: 7}}, 7},
+		"one far back":       {100, []uint64{7}, []takeback.Move{{From: 7, To: 99}}, 99},
+		"two gaps":           {10, []uint64{2, 9, 5}, []takeback.Move{{From: 5, To: 8}, {From: 2, To: 7}}, 7},
 		"from the beginning": {2, []uint64{0, 1}, nil, 0},
 	} {
-		state, err := inflight.Parse(encode(c.read, 200, c.dispatched...))
+		state, err := takeback.Parse(encode(c.read, 200, c.dispatched...))
 		require.NoError(t, err, name)
-		var moves []inflight.Move
+		var moves []takeback.Move
 		for {
 			move, ok := state.NextMove()
 			if !ok {
@@ -77,7 +77,7 @@ func TestMovesNeverLoseARequest(t *testing.T) {
 		}
 		before := slices.Sorted(maps.Values(stored))
 		random.Shuffle(len(dispatched), func(i, j int) { dispatched[i], dispatched[j] = dispatched[j], dispatched[i] })
-		state, err := inflight.Parse(encode(read, 100, dispatched...))
+		state, err := takeback.Parse(encode(read, 100, dispatched...))
 		require.NoError(t, err)
 		for steps := 0; ; steps++ {
 			require.LessOrEqual(t, steps, len(dispatched))
@@ -97,7 +97,7 @@ func TestMovesNeverLoseARequest(t *testing.T) {
 		}
 		assert.Equal(t, before, slices.Sorted(maps.Values(stored)))
 		state.Rewind()
-		reparsed, err := inflight.Parse(state.Append(nil))
+		reparsed, err := takeback.Parse(state.Append(nil))
 		require.NoError(t, err)
 		assert.Empty(t, reparsed.Dispatched())
 	}
@@ -113,15 +113,15 @@ func TestParseRefuses(t *testing.T) {
 		"list of odd length":         {5<<3 | byte(protowire.BytesType), 3, 1, 2, 3},
 		"read index as list":         {3<<3 | byte(protowire.BytesType), 0},
 	} {
-		_, err := inflight.Parse(encoded)
-		assert.ErrorIs(t, err, inflight.ErrMalformed, name)
+		_, err := takeback.Parse(encoded)
+		assert.ErrorIs(t, err, takeback.ErrMalformed, name)
 	}
 }
 
 func TestParseKeepsFieldsOfLaterVersions(t *testing.T) {
 	later := protowire.AppendTag(nil, 99, protowire.BytesType)
 	later = protowire.AppendString(later, "later")
-	state, err := inflight.Parse(append(encode(1, 2, 0), later...))
+	state, err := takeback.Parse(append(encode(1, 2, 0), later...))
 	require.NoError(t, err)
 	state.Forget(0)
 	state.Forget(7)
@@ -134,11 +134,11 @@ func TestParseKeepsFieldsOfLaterVersions(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(encode(5, 9, 1, 4))
 	f.Fuzz(func(t *testing.T, encoded []byte) {
-		state, err := inflight.Parse(encoded)
+		state, err := takeback.Parse(encoded)
 		if err != nil {
 			return
 		}
-		again, err := inflight.Parse(state.Append(nil))
+		again, err := takeback.Parse(state.Append(nil))
 		require.NoError(t, err)
 		assert.Equal(t, state.Dispatched(), again.Dispatched())
 		assert.Equal(t, state.Append(nil), again.Append(nil))

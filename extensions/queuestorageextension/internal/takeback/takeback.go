@@ -1,11 +1,11 @@
-// Package inflight takes a queue's requests in flight back into its read range, so that a queue that starts after a crash
+// Package takeback takes a queue's requests in flight back into its read range, so that a queue that starts after a crash
 // finds them by reading on and has nothing to recover.
 //
 // A persistent queue of exporterhelper numbers its requests. Those in [read, write) wait; those that consumers hold ("dispatched")
 // lie below read, in any order and with gaps where later requests were finished first. Moving the dispatched ones
 // together directly below read, each in one transaction, and then setting read back below them, in one transaction too, leaves every
 // request in the queue exactly once at every moment.
-package inflight
+package takeback
 
 import (
 	"errors"
