@@ -1,6 +1,6 @@
 module github.com/penstockhq/penstock/internal/command
 
-go 1.26.0
+go 1.26.5
 
 require (
 	github.com/apache/arrow-go/v18 v18.8.0

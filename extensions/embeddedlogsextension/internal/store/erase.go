@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/penstockhq/penstock/internal/durable"
+)
+
+const (
+	erasuresName    = "erasures.json"
+	erasuresVersion = 1
+	// maxErasures bounds what is remembered of erasures.
+	maxErasures = 1000
+	// rememberErasures is how long rows that were erased do not come back when their journal is read again. A checkpoint is seconds old.
+	rememberErasures = 24 * time.Hour
+	// pollEvery is the pause between two looks whether a deletion has ended.
+	pollEvery = 50 * time.Millisecond
+)
+
+// Erasure says which rows are to go.
+type Erasure struct {
+	Signal Signal `json:"signal"`
+	// Tenant's rows; empty: those of all tenants.
+	Tenant string `json:"tenant,omitempty"`
+	// Filter is a LogsQL filter, without pipes: * for all rows.
+	Filter string `json:"filter"`
+	// At is when it was asked for. Rows that come later stay.
+	At time.Time `json:"at"`
+	// ID names it.
+	ID string `json:"id"`
+}
+
+// erasures remembers those of the last day. match is safe for concurrent use.
+type erasures struct {
+	path string
+
+	mu  sync.RWMutex
+	all []remembered // guarded by mu; oldest first
+}
+
+type remembered struct {
+	Erasure
+	filter *logstorage.Filter
+}
+
+type erasuresFile struct {
+	Version  int       `json:"version"`
+	Erasures []Erasure `json:"erasures"`
+}
+
+func (e *erasures) open(directory string) error {
+	e.path = filepath.Join(directory, erasuresName)
+	data, err := os.ReadFile(e.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var f erasuresFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return fmt.Errorf("%s: %w", e.path, err)
+	}
+	if f.Version != erasuresVersion {
+		return fmt.Errorf("%s: version %d is not known", e.path, f.Version)
+	}
+	for _, one := range f.Erasures {
+		filter, err := logstorage.ParseFilterAtTimestamp(one.Filter, one.At.UnixNano())
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
+		}
+		e.all = append(e.all, remembered{one, filter})
+	}
+	return nil
+}
+
+// add remembers an erasure, durably.
+func (e *erasures) add(one Erasure, filter *logstorage.Filter) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	kept := slices.DeleteFunc(slices.Clone(e.all), func(r remembered) bool { return one.At.Sub(r.At) > rememberErasures })
+	if len(kept) >= maxErasures {
+		return fmt.Errorf("%d erasures within %s are as many as are remembered", len(kept), rememberErasures)
+	}
+	kept = append(kept, remembered{one, filter})
+	f := erasuresFile{Version: erasuresVersion}
+	for _, r := range kept {
+		f.Erasures = append(f.Erasures, r.Erasure)
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(e.path, data, 0o600); err != nil {
+		return err
+	}
+	e.all = kept
+	return nil
+}
+
+// match says whether a row that is read again, and was received then, was erased.
+func (e *erasures) match(signal Signal, tenant string, received time.Time, fields []logstorage.Field) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, r := range e.all {
+		if r.Signal == signal && (r.Tenant == "" || r.Tenant == tenant) && received.Before(r.At) && r.filter.MatchRow(fields) {
+			return true
+		}
+	}
+	return false
+}
+
+// Erase deletes rows, and returns when no query finds them and no file holds them. Rows that are read again from the journal behind the last
+// checkpoint don't come back. ctx's end does not end it: it goes on after a restart too.
+func (s *Store) Erase(ctx context.Context, e Erasure) error {
+	ctx, done, err := s.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	filter, err := logstorage.ParseFilterAtTimestamp(e.Filter, e.At.UnixNano())
+	if err != nil {
+		return &QueryError{err}
+	}
+	tenants := s.tenants.seen(View{All: e.Tenant == "", Tenant: e.Tenant}, e.Signal)
+	if len(tenants) == 0 {
+		return nil
+	}
+	if err := s.erased.add(e, filter); err != nil {
+		return err
+	}
+	return s.delete(ctx, e.ID, tenants, filter)
+}
+
+// delete deletes rows by the engine's background task, and waits for its end.
+func (s *Store) delete(ctx context.Context, id string, tenants []logstorage.TenantID, filter *logstorage.Filter) error {
+	// Rows up to that time are deleted, also those that lie in the future.
+	until := time.Now().Add(2 * maxFuture).UnixNano()
+	if err := s.engine.DeleteRunTask(ctx, id, until, tenants, filter); err != nil {
+		return err
+	}
+	for {
+		tasks, err := s.engine.DeleteActiveTasks(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(tasks, func(t *logstorage.DeleteTask) bool { return t.TaskID == id }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("delete rows: %w", ctx.Err())
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// deleteLost deletes the rows of filter whose stream no index has.
+func (s *Store) deleteLost(ctx context.Context, signal Signal, filter string) error {
+	lost := map[string]map[int64]bool{} // days of streams
+	q, err := s.prepare(Query{Text: filter + " | fields " + Time + ", " + StreamID, View: View{All: true}, Signal: signal})
+	if err != nil {
+		return err
+	}
+	err = s.run(ctx, q, func(b *Block) error {
+		times, _ := b.Times()
+		for i, id := range b.Column(StreamID) {
+			if lost[id] == nil {
+				lost[id] = map[int64]bool{}
+			}
+			lost[id][dayOf(times[i])] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, all := range lost {
+		for n := range all {
+			from := time.Unix(0, n*int64(day)).UTC()
+			one := fmt.Sprintf("%s %s:%s %s:[%s, %s)", filter, StreamID, id, Time, from.Format(time.RFC3339), from.Add(day).Format(time.RFC3339))
+			if known, err := s.streamIsKnown(ctx, signal, one); err != nil || known {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			parsed, err := logstorage.ParseFilter(one)
+			if err != nil {
+				return err
+			}
+			if err := s.delete(ctx, rand.Text(), s.tenants.seen(View{All: true}, signal), parsed); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// streamIsKnown says whether the index has the stream of the rows of filter: they are of one stream and one day.
+func (s *Store) streamIsKnown(ctx context.Context, signal Signal, filter string) (known bool, err error) {
+	q, err := s.prepare(Query{Text: filter + " | fields " + Stream + " | limit 1", View: View{All: true}, Signal: signal})
+	if err != nil {
+		return false, err
+	}
+	return known, s.run(ctx, q, func(b *Block) error { known = known || b.Len() > 0; return nil })
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+)
+
+// Known are rows that a log has in the store, by offset and index. The zero value has none. It is safe for concurrent use once it is made.
+type Known struct {
+	next int64              // no row lies at or above
+	all  map[int64][]uint64 // the indexes of each offset, as bits
+	n    int
+}
+
+// Len returns how many rows there are.
+func (k *Known) Len() int { return k.n }
+
+// Next returns the offset above all of them; 0 if there are none.
+func (k *Known) Next() int64 { return k.next }
+
+// At returns which rows of the record at offset there are; nil: none.
+func (k *Known) At(offset int64) func(index int) bool {
+	bits, ok := k.all[offset]
+	if !ok {
+		return nil
+	}
+	return func(index int) bool { return index>>6 < len(bits) && bits[index>>6]>>(index&63)&1 == 1 }
+}
+
+func (k *Known) add(offset int64, index int) {
+	if k.all == nil {
+		k.all = map[int64][]uint64{}
+	}
+	bits := k.all[offset]
+	for len(bits) <= index>>6 {
+		bits = append(bits, 0)
+	}
+	if bit := uint64(1) << (index & 63); bits[index>>6]&bit == 0 {
+		bits[index>>6] |= bit
+		k.n++
+	}
+	k.all[offset] = bits
+	k.next = max(k.next, offset+1)
+}
+
+// maxIndex bounds the memory that one row can take in Known: an OTLP request of 64 MiB has fewer records.
+const maxIndex = 1 << 26
+
+// Known returns the rows of a log of signal from an offset on, those that are not durable yet among them. It takes about a byte for each, and
+// reads the headers of all blocks; values only of those that may have such rows.
+//
+// Rows whose stream got lost are deleted and not returned: a crash can come after the rows are durable and before the stream is, and no query
+// sees them then.
+func (s *Store) Known(ctx context.Context, signal Signal, log string, from int64) (*Known, error) {
+	ctx, done, err := s.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	s.engine.DebugFlush()
+	filter := fmt.Sprintf("%s:=%q %s:>=%d", LogField, log, OffsetField, from)
+	all, err := s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField)
+	if err != nil || all.n == 0 {
+		return all, err
+	}
+	seen, err := s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField+", "+Stream)
+	if err != nil || seen.n == all.n {
+		return seen, err
+	}
+	return seen, s.deleteLost(ctx, signal, filter)
+}
+
+// positions runs a query whose rows have offset and index.
+func (s *Store) positions(ctx context.Context, signal Signal, text string) (*Known, error) {
+	var mu sync.Mutex
+	k := &Known{}
+	q, err := s.prepare(Query{Text: text, View: View{All: true}, Signal: signal})
+	if err != nil {
+		return nil, err
+	}
+	err = s.run(ctx, q, func(b *Block) error {
+		mu.Lock()
+		defer mu.Unlock()
+		offsets, indexes := b.Column(OffsetField), b.Column(IndexField)
+		for i := range b.Len() {
+			offset, err := strconv.ParseInt(offsets[i], 10, 64)
+			if err != nil {
+				return fmt.Errorf("%s: %w", OffsetField, err)
+			}
+			index, err := strconv.Atoi(indexes[i])
+			if err != nil || index < 0 || index > maxIndex {
+				return fmt.Errorf("%s: %q is none", IndexField, indexes[i])
+			}
+			k.add(offset, index)
+		}
+		return nil
+	})
+	return k, err
+}
