@@ -56,7 +56,7 @@ $(TOOLS)/%: internal/tools/go.mod
 test: lint check-generated unit build smoke ## Everything that needs only Go and a C compiler
 
 # Packages of one goroutine whose random tests are long: a race detector finds nothing there and takes twenty times as long.
-SERIAL    := exporters/parquetexporter/internal/columnar exporters/parquetexporter/internal/rows \
+SERIAL    := internal/columnar exporters/parquetexporter/internal/rows \
              internal/delivery/simulation processors/piiscrubberprocessor/internal/corpus processors/piiscrubberprocessor/internal/corpus/foreign \
              processors/windowrollupprocessor/internal/rollup extensions/embeddedkafkaextension/internal/commitlog
 

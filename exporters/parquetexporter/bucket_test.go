@@ -19,15 +19,16 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/storetest"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/lakestore/place"
+	"github.com/penstockhq/penstock/internal/lakestore/storetest"
 )
 
 // inStore is a harness whose lake is in an object store.
 func inStore(t *testing.T, s *storetest.Store) *harness {
 	h := newHarness(t)
 	h.cfg.URL = s.Location("")
-	h.cfg.S3 = S3Config{AccessKeyID: "key", SecretAccessKey: "secret"}
+	h.cfg.S3 = place.S3Config{AccessKeyID: "key", SecretAccessKey: "secret"}
 	return h
 }
 

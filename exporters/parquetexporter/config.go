@@ -3,19 +3,17 @@ package parquetexporter
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/bucket"
+	"github.com/penstockhq/penstock/internal/lakestore/place"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -25,7 +23,7 @@ type Config struct {
 	// ?endpoint=&region=&path_style=&encryption=&kms_key_id= as needed. Required.
 	URL string `mapstructure:"url"`
 	// S3 holds the keys of an object store. Empty, the default: the exporter looks for them where AWS's tools do.
-	S3 S3Config `mapstructure:"s3"`
+	S3 place.S3Config `mapstructure:"s3"`
 	// MaxAge is how long the queue collects a batch: sending_queue.batch.flush_timeout. Without sending_queue it has no effect:
 	// each call that arrives is a batch. Default 30s.
 	MaxAge time.Duration `mapstructure:"max_age"`
@@ -46,16 +44,6 @@ type Config struct {
 	// Queue, when present, answers the caller once a batch is on disk and collects batches by MaxAge and MaxRows. Default: none;
 	// the caller is answered when the files are durable.
 	Queue configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
-}
-
-// S3Config holds the keys of an object store.
-type S3Config struct {
-	// AccessKeyID names the key. It needs SecretAccessKey.
-	AccessKeyID string `mapstructure:"access_key_id"`
-	// SecretAccessKey signs requests.
-	SecretAccessKey configopaque.String `mapstructure:"secret_access_key"`
-	// SessionToken belongs to keys that expire. Default: none.
-	SessionToken configopaque.String `mapstructure:"session_token"`
 }
 
 var (
@@ -101,7 +89,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 
 // Validate refuses what can't work, and a queue that would lose what it acknowledged.
 func (c *Config) Validate() error {
-	errs := []error{c.validateURL()}
+	errs := []error{place.Validate(c.URL, c.S3)}
 	if c.MaxAge <= 0 {
 		errs = append(errs, fmt.Errorf("max_age: must be positive, got %s", c.MaxAge))
 	}
@@ -156,56 +144,4 @@ func (c *Config) batch() *exporterhelper.BatchConfig {
 		return nil
 	}
 	return c.Queue.Get().Batch.Get()
-}
-
-// validateURL checks url and the keys that go with it.
-func (c *Config) validateURL() error {
-	keys := c.S3 != S3Config{}
-	if bucket.Is(c.URL) {
-		_, err := c.location()
-		if keys && (c.S3.AccessKeyID == "" || c.S3.SecretAccessKey == "") {
-			err = errors.Join(err, errors.New("s3: access_key_id and secret_access_key belong together"))
-		}
-		return err
-	}
-	_, err := c.root()
-	if keys {
-		err = errors.Join(err, errors.New("s3: keys are for a url of an object store, s3://bucket/prefix"))
-	}
-	return err
-}
-
-// location is the place in an object store that URL names.
-func (c *Config) location() (bucket.Location, error) {
-	l, err := bucket.Parse(c.URL)
-	if err != nil {
-		return l, fmt.Errorf("url: %w", err)
-	}
-	return l, nil
-}
-
-func (c *Config) keys() bucket.Keys {
-	return bucket.Keys{AccessKeyID: c.S3.AccessKeyID, SecretAccessKey: string(c.S3.SecretAccessKey), SessionToken: string(c.S3.SessionToken)}
-}
-
-// root is the directory that URL names.
-func (c *Config) root() (string, error) {
-	if c.URL == "" {
-		return "", errors.New("url: required, e.g. file:///var/lib/penstock/lake or s3://bucket/lake")
-	}
-	path, isFile := strings.CutPrefix(c.URL, "file://")
-	if !isFile {
-		if scheme, _, ok := strings.Cut(c.URL, "://"); ok {
-			return "", fmt.Errorf("url: %q: scheme %q is not supported, use s3://, gs://, file:// or a path", c.URL, scheme)
-		}
-		return c.URL, nil
-	}
-	if !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "./") && !strings.HasPrefix(path, "../") {
-		return "", fmt.Errorf("url: %q: want file:///absolute/path or file://./relative/path", c.URL)
-	}
-	path, err := url.PathUnescape(path)
-	if err != nil {
-		return "", fmt.Errorf("url: %q: %w", c.URL, err)
-	}
-	return path, nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
+	"github.com/penstockhq/penstock/internal/lakestore/place"
 	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
@@ -41,11 +42,11 @@ func TestConfigDefaults(t *testing.T) {
 	assert.Zero(t, c.Retry.MaxElapsedTime, "retries have no end")
 	assert.Zero(t, c.Timeout.Timeout)
 	assert.Equal(t, 256, c.MaxPartitions)
-	root, err := c.root()
+	root, err := place.Directory(c.URL)
 	require.NoError(t, err)
 	assert.Equal(t, "/var/lib/penstock/lake", root)
 
-	root, err = loadFile(t, "parquet/sync").root()
+	root, err = place.Directory(loadFile(t, "parquet/sync").URL)
 	require.NoError(t, err)
 	assert.Equal(t, "./lake", root)
 }

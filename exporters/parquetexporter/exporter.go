@@ -9,11 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/bucket"
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadata"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/lakestore"
+	"github.com/penstockhq/penstock/internal/lakestore/bucket"
+	"github.com/penstockhq/penstock/internal/lakestore/place"
 	"github.com/penstockhq/penstock/internal/tenant"
 
 	"go.opentelemetry.io/collector/component"
@@ -75,7 +76,7 @@ func (e *parquetExporter[D]) Start(ctx context.Context, host component.Host) err
 		return fmt.Errorf("url: %q: %w", e.config.URL, err)
 	}
 	e.lakes.configured = layout{Root: store.Root(), MaxPartitions: e.config.MaxPartitions}
-	e.lakes.store, e.lakes.keys = store, e.config.keys()
+	e.lakes.store, e.lakes.keys = store, e.config.S3.Keys()
 	if !e.unchecked.Load() {
 		if err := e.checkSchema(ctx); err != nil {
 			return fmt.Errorf("url: %q: %w", e.config.URL, err)
@@ -92,15 +93,15 @@ func (e *parquetExporter[D]) checkSchema(ctx context.Context) error {
 	return checkSchema(ctx, e.lakes.store, e.signal, enc.Columns())
 }
 
-func (e *parquetExporter[D]) openStore(ctx context.Context) (lake.Store, error) {
+func (e *parquetExporter[D]) openStore(ctx context.Context) (lakestore.Store, error) {
 	if bucket.Is(e.config.URL) {
 		return e.openBucket(ctx)
 	}
-	root, err := e.config.root()
+	root, err := place.Directory(e.config.URL)
 	if err != nil {
 		return nil, err
 	}
-	dir, removed, err := lake.Open(root)
+	dir, removed, err := lakestore.Open(root)
 	if err != nil {
 		return nil, err
 	}
@@ -112,12 +113,12 @@ func (e *parquetExporter[D]) openStore(ctx context.Context) (lake.Store, error) 
 
 // openBucket asks the object store whether the configuration is right. One that does not answer is no reason not to start: what is received waits for
 // it in the journal or in the queue.
-func (e *parquetExporter[D]) openBucket(ctx context.Context) (lake.Store, error) {
-	location, err := e.config.location()
+func (e *parquetExporter[D]) openBucket(ctx context.Context) (lakestore.Store, error) {
+	location, err := place.Bucket(e.config.URL)
 	if err != nil {
 		return nil, err
 	}
-	b, err := bucket.New(location, e.config.keys())
+	b, err := bucket.New(location, e.config.S3.Keys())
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 			return err
 		}
 		err := e.writeFile(ctx, store, enc, name, p)
-		var ioErr *lake.IOError
+		var ioErr *lakestore.IOError
 		switch {
 		case err == nil:
 			written++
@@ -252,9 +253,9 @@ func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
 	}
 }
 
-func (e *parquetExporter[D]) writeFile(ctx context.Context, store lake.Store, enc encoder[D], name string, p rows.Partition) error {
+func (e *parquetExporter[D]) writeFile(ctx context.Context, store lakestore.Store, enc encoder[D], name string, p rows.Partition) error {
 	begin := time.Now()
-	w, err := store.Write(ctx, lake.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
+	w, err := store.Write(ctx, lakestore.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
 		return enc.Write(w, p)
 	})
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/bucket"
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
+	"github.com/penstockhq/penstock/internal/lakestore"
+	"github.com/penstockhq/penstock/internal/lakestore/bucket"
 )
 
 // layout is what decides, beside a batch itself, which row goes into which file. It travels in the checkpoints of a journal's
@@ -22,15 +22,15 @@ type layout struct {
 // lakes are the configured lake and those of earlier configurations that ranges are completed in.
 type lakes struct {
 	configured layout
-	store      lake.Store
+	store      lakestore.Store
 	keys       bucket.Keys
 
 	mu     sync.Mutex
-	former map[string]lake.Store // guarded by mu; by root. One for each lake that a checkpoint names
+	former map[string]lakestore.Store // guarded by mu; by root. One for each lake that a checkpoint names
 }
 
 // open returns the lake at root. One that is not there any more was moved, and what was in it is in the configured one.
-func (l *lakes) open(ctx context.Context, root string) (lake.Store, error) {
+func (l *lakes) open(ctx context.Context, root string) (lakestore.Store, error) {
 	if root == l.configured.Root {
 		return l.store, nil
 	}
@@ -44,20 +44,20 @@ func (l *lakes) open(ctx context.Context, root string) (lake.Store, error) {
 		return store, err
 	}
 	if l.former == nil {
-		l.former = map[string]lake.Store{}
+		l.former = map[string]lakestore.Store{}
 	}
 	l.former[root] = store
 	return store, nil
 }
 
-func (l *lakes) openFormer(ctx context.Context, root string) (lake.Store, error) {
+func (l *lakes) openFormer(ctx context.Context, root string) (lakestore.Store, error) {
 	if bucket.Is(root) {
 		return l.openBucket(ctx, root)
 	}
-	if !lake.Exists(root) {
+	if !lakestore.Exists(root) {
 		return l.store, nil
 	}
-	dir, _, err := lake.Open(root)
+	dir, _, err := lakestore.Open(root)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (l *lakes) openFormer(ctx context.Context, root string) (lake.Store, error)
 
 // openBucket returns the lake of an earlier configuration in an object store, under the keys of today. One that has no bucket or no file any more was
 // moved, and so was one whose endpoint alone is another.
-func (l *lakes) openBucket(ctx context.Context, root string) (lake.Store, error) {
+func (l *lakes) openBucket(ctx context.Context, root string) (lakestore.Store, error) {
 	location, err := bucket.Parse(root)
 	if err != nil {
 		return nil, err

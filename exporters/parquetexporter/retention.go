@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
+	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
 // sweepEvery is the time from one look for expired partitions to the next.
@@ -77,8 +77,8 @@ func (c *RetentionConfig) keep(signal, tenant string) time.Duration {
 }
 
 // expired tells what is too old at a time.
-func (c *RetentionConfig) expired(signal string, now time.Time) lake.Expired {
-	return func(p lake.Partition, at time.Time) bool {
+func (c *RetentionConfig) expired(signal string, now time.Time) lakestore.Expired {
+	return func(p lakestore.Partition, at time.Time) bool {
 		keep := c.keep(signal, p.Tenant)
 		return keep > 0 && now.Sub(at) >= keep
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadatatest"
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/storetest"
+	"github.com/penstockhq/penstock/internal/lakestore"
+	"github.com/penstockhq/penstock/internal/lakestore/storetest"
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 )
@@ -29,9 +29,9 @@ func TestRetentionIsBySignalAndTenant(t *testing.T) {
 		assert.Equal(t, time.Duration(is.days)*day, c.keep(is.signal, is.tenant), is)
 	}
 	expired := c.expired("logs", noon)
-	assert.True(t, expired(lake.Partition{Tenant: "beta"}, noon.Add(-30*day)))
-	assert.False(t, expired(lake.Partition{Tenant: "beta"}, noon.Add(-30*day+time.Nanosecond)))
-	assert.False(t, c.expired("traces", noon)(lake.Partition{Tenant: "audit"}, time.Time{}), "for ever")
+	assert.True(t, expired(lakestore.Partition{Tenant: "beta"}, noon.Add(-30*day)))
+	assert.False(t, expired(lakestore.Partition{Tenant: "beta"}, noon.Add(-30*day+time.Nanosecond)))
+	assert.False(t, c.expired("traces", noon)(lakestore.Partition{Tenant: "audit"}, time.Time{}), "for ever")
 	assert.True(t, (&RetentionConfig{Overrides: []RetentionOverride{{Tenant: "a"}}}).empty())
 }
 

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/lake"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
 // schemaDir holds, for each signal and schema version that was written into a lake, the columns of its table.
@@ -27,7 +27,7 @@ type table struct {
 }
 
 // checkSchema compares the table of this version with those of all versions that have written into the lake, older and newer ones, and adds it to them.
-func checkSchema(ctx context.Context, store lake.Store, signal string, columns []string) error {
+func checkSchema(ctx context.Context, store lakestore.Store, signal string, columns []string) error {
 	documents, err := store.Documents(ctx, schemaDir)
 	if err != nil {
 		return err

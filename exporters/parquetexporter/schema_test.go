@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/storetest"
+	"github.com/penstockhq/penstock/internal/lakestore/storetest"
 )
 
 // A lake keeps the tables of all versions that have written into it. Columns that only one of them has never stop a start; one that has changed its type

@@ -30,6 +30,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/journalkeyextension"
+	"github.com/penstockhq/penstock/extensions/lakeextension"
 	"github.com/penstockhq/penstock/extensions/ledgerextension"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension"
 	"github.com/penstockhq/penstock/extensions/outagewatchextension"
@@ -118,6 +119,7 @@ var factories = map[string]map[string]component.Factory{
 		"embedded_tsdb":           embeddedtsdbextension.NewFactory(),
 		"cross_origin_protection": crossoriginprotectionextension.NewFactory(),
 		"journal_key":             journalkeyextension.NewFactory(),
+		"lake":                    lakeextension.NewFactory(),
 		"ledger":                  ledgerextension.NewFactory(),
 		"nesting_limit":           nestinglimitextension.NewFactory(),
 		"outage_watch":            outagewatchextension.NewFactory(),

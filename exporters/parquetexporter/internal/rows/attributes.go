@@ -1,7 +1,7 @@
 package rows
 
 import (
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+	"github.com/penstockhq/penstock/internal/columnar"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )

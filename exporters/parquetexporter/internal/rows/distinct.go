@@ -5,7 +5,7 @@ import (
 	"math"
 	"math/bits"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+	"github.com/penstockhq/penstock/internal/columnar"
 )
 
 // distinct estimates how many different ids there are, by linear counting (Whang et al., TODS 1990): a bit for each hash, in four to eight times as many

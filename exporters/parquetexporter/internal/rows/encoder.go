@@ -11,7 +11,7 @@ import (
 	"io"
 	"runtime/debug"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+	"github.com/penstockhq/penstock/internal/columnar"
 	"github.com/penstockhq/penstock/internal/tenant"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"

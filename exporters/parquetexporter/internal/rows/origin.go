@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+	"github.com/penstockhq/penstock/internal/columnar"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/xpdata/entity"

@@ -3,7 +3,7 @@ package rows
 import (
 	"strconv"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
+	"github.com/penstockhq/penstock/internal/columnar"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )

@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
-	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/columnar"
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/columnar"
 )
 
 // Whatever OTLP can say comes back from the files: random batches are written, read with the reader of read_test.go and compared,

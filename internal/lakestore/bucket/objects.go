@@ -1,0 +1,158 @@
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/penstockhq/penstock/internal/lakestore"
+)
+
+// List implements lakestore.Store: one request for 1000 files.
+func (b *Bucket) List(ctx context.Context, dir string, each func(lakestore.File) error) error {
+	after := ""
+	var failed error
+	err := again(ctx, func(ctx context.Context) error {
+		for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(dir) + "/", Recursive: true, StartAfter: after}) {
+			if object.Err != nil {
+				return object.Err
+			}
+			after = object.Key
+			failed = each(lakestore.File{Path: strings.TrimPrefix(object.Key, b.prefix()), Bytes: object.Size, Modified: object.LastModified})
+			if failed != nil {
+				return nil
+			}
+		}
+		return nil
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return classify("list "+dir, err)
+	}
+	return nil
+}
+
+// held is an object in memory.
+type held struct{ *content }
+
+func (h held) Size() int64 { return h.size }
+
+func (h held) Close() error {
+	h.release()
+	return nil
+}
+
+// Open implements lakestore.Store: one request, for all of the object.
+func (b *Bucket) Open(ctx context.Context, path string) (lakestore.Reader, error) {
+	var c *content
+	err := again(ctx, func(ctx context.Context) error {
+		body, _, _, err := b.client.GetObject(ctx, b.location.Bucket, b.key(path), minio.GetObjectOptions{})
+		if err != nil {
+			return err
+		}
+		c = &content{}
+		_, err = io.Copy(struct{ io.Writer }{c}, body)
+		if cerr := body.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			c.release()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, classify("get "+path, missing(err))
+	}
+	return held{c}, nil
+}
+
+// missing makes fs.ErrNotExist of the store's word for it.
+func missing(err error) error {
+	var answer minio.ErrorResponse
+	if errors.As(err, &answer) && answer.Code == minio.NoSuchKey {
+		return errors.Join(fs.ErrNotExist, err)
+	}
+	return err
+}
+
+// Create implements lakestore.Store, by a put that says If-None-Match: *.
+func (b *Bucket) Create(ctx context.Context, path string, content []byte) (made bool, err error) {
+	o := b.options()
+	o.SetMatchETagExcept("*")
+	err = b.putSmall(ctx, path, content, o)
+	var answer minio.ErrorResponse
+	switch {
+	case err == nil:
+		return true, nil
+	case !errors.As(err, &answer) || answer.StatusCode != http.StatusPreconditionFailed:
+		return false, classify("create "+path, err)
+	}
+	var there []byte
+	err = again(ctx, func(ctx context.Context) (err error) {
+		there, err = b.document(ctx, b.key(path))
+		return err
+	})
+	if err != nil {
+		return false, classify("read "+path, missing(err))
+	}
+	return bytes.Equal(there, content), nil
+}
+
+// Put implements lakestore.Store.
+func (b *Bucket) Put(ctx context.Context, path string, content []byte) error {
+	if err := b.putSmall(ctx, path, content, b.options()); err != nil {
+		return classify("put "+path, err)
+	}
+	return nil
+}
+
+func (b *Bucket) putSmall(ctx context.Context, path string, document []byte, o minio.PutObjectOptions) error {
+	c := contentOf(document)
+	defer c.release()
+	s := c.section(0, c.size, !b.secure)
+	return again(ctx, func(ctx context.Context) error {
+		body := s.lend()
+		defer body.end()
+		_, err := b.client.PutObject(ctx, b.location.Bucket, b.key(path), body, s.size, s.md5, s.sha256, o)
+		return err
+	})
+}
+
+// Move implements lakestore.Store: the store copies, which takes up to 5 GB, and deletes.
+func (b *Bucket) Move(ctx context.Context, from, to string) error {
+	err := again(ctx, func(ctx context.Context) error {
+		o := b.options()
+		_, err := b.client.Client.CopyObject(ctx, minio.CopyDestOptions{Bucket: b.location.Bucket, Object: b.key(to), Encryption: o.ServerSideEncryption},
+			minio.CopySrcOptions{Bucket: b.location.Bucket, Object: b.key(from)})
+		return err
+	})
+	if err != nil {
+		err = missing(err)
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, serr := b.client.StatObject(ctx, b.location.Bucket, b.key(to), minio.StatObjectOptions{}); serr == nil {
+				return nil // moved before
+			}
+		}
+		return classify("copy "+from, err)
+	}
+	return b.Remove(ctx, from)
+}
+
+// Remove implements lakestore.Store.
+func (b *Bucket) Remove(ctx context.Context, path string) error {
+	err := again(ctx, func(ctx context.Context) error {
+		return b.client.RemoveObject(ctx, b.location.Bucket, b.key(path), minio.RemoveObjectOptions{})
+	})
+	if err != nil {
+		return classify("remove "+path, err)
+	}
+	return nil
+}

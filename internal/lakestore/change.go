@@ -1,0 +1,96 @@
+package lakestore
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A File is one file of a lake.
+type File struct {
+	// Path is its place below the root, with slashes.
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+	// Rows are in changes only.
+	Rows int64 `json:"rows,omitempty"`
+	// Modified is when it was written.
+	Modified time.Time `json:"modified,omitzero"`
+}
+
+// Name is the file's name, with its extension.
+func (f File) Name() string { return path.Base(f.Path) }
+
+// A Change takes some files of a partition for others: all of Add and nothing of Remove is there afterwards. The rows of Add are those of Remove, or fewer where
+// retention has dropped some; without Add all of Remove is dropped.
+type Change struct {
+	// Partition is the directory of all its files: <signal>/date=YYYY-MM-DD/hour=HH/tenant=<t>.
+	Partition string `json:"partition"`
+	// Sequence numbers the changes of a partition, from 1 on, without gaps.
+	Sequence int `json:"sequence"`
+	// Epoch is that of the worker that made it.
+	Epoch int64 `json:"epoch"`
+	// Reason is why: merge, recompress or retention.
+	Reason string `json:"reason"`
+	// Dropped are the classes of rows that retention has left out of Add.
+	Dropped []string `json:"dropped,omitempty"`
+
+	Add    []File `json:"add"`
+	Remove []File `json:"remove"`
+}
+
+// ID names the change in its lake.
+func (c Change) ID() string { return fmt.Sprintf("%s/%08d", c.Partition, c.Sequence) }
+
+// Live returns the files of a partition that readers should read. files is what a listing of its directory found, changes what is committed, read after the listing.
+//
+// A file that a change has removed is left out, if all that the change adds has been there, that is in files or removed by a later change. A file that is
+// in files and was added by no change is live: an exporter wrote it.
+func Live(files []File, changes []Change) (live, dead []File) {
+	there := map[string]bool{}
+	for _, f := range files {
+		there[f.Path] = true
+	}
+	removed := map[string]bool{}
+	// From the last one on: what a change adds can be what a later one has removed.
+	for _, c := range slices.Backward(changes) {
+		if slices.ContainsFunc(c.Add, func(f File) bool { return !there[f.Path] && !removed[f.Path] }) {
+			continue // it is being completed, and its rows are in the files that it removes
+		}
+		for _, f := range c.Remove {
+			removed[f.Path] = true
+		}
+	}
+	for _, f := range files {
+		if removed[f.Path] {
+			dead = append(dead, f)
+		} else {
+			live = append(live, f)
+		}
+	}
+	return live, dead
+}
+
+// Directories of changes, and of files that a change will add.
+const (
+	ChangesDir = "_compacted"
+	StagingDir = "_compacting"
+)
+
+// ChangePath is where a change is committed.
+func ChangePath(partition string, sequence int) string {
+	return path.Join(ChangesDir, partition, fmt.Sprintf("%08d.json", sequence))
+}
+
+// StagedPath is where a file waits for the commit of the change that adds it.
+func StagedPath(file string) string { return path.Join(StagingDir, file) }
+
+// PartitionOf returns the partition that a path of a change, of a staged or of a visible file belongs to.
+func PartitionOf(file string) string {
+	dir := path.Dir(file)
+	for _, prefix := range []string{ChangesDir, StagingDir} {
+		dir = strings.TrimPrefix(dir, prefix+"/")
+	}
+	return dir
+}
