@@ -11,7 +11,6 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/patience"
-	"github.com/penstockhq/penstock/internal/verdict"
 )
 
 // asideBatch is what one tenant has in the dead letter for one reason, or is about to have.
@@ -100,7 +99,7 @@ func (e *lokiExporter) takes(ctx context.Context, tenant string) bool {
 		return false
 	}
 	a, err := e.pusher.post(ctx, tenant, body, e.now)
-	return err == nil && !verdict.HTTP(a.status).Again()
+	return err == nil && !a.retryable()
 }
 
 // keep puts what was set aside into the dead letter and counts it. What can't be kept is sent again.

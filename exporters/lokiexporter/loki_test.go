@@ -171,6 +171,7 @@ func TestAnswers(t *testing.T) {
 		{name: "server error", answer: reply{status: 500, refused: true}, again: true, accepted: 3},
 		{name: "unavailable", answer: reply{status: 503, refused: true}, again: true, accepted: 3},
 		{name: "token expired", answer: reply{status: 401, refused: true}, again: true, accepted: 3},
+		{name: "the tenant is blocked", answer: reply{status: 260, body: "ingestion blocked for user 'x' until '2030-01-01T00:00:00Z' with status code '260'", refused: true}, again: true, accepted: 3},
 		{name: "moved", answer: reply{status: 410, refused: true}, again: true, accepted: 3},
 		{name: "wrong path", answer: reply{status: 404, refused: true}, again: true, accepted: 3},
 		{name: "some too old", answer: reply{status: 400, body: "2 errors like: " + old}, accepted: 1, refused: map[string]int64{"too_old": 2}},

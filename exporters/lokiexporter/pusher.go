@@ -29,11 +29,17 @@ type answer struct {
 	retryAfter time.Duration
 }
 
-func (a answer) accepted() bool { return verdict.HTTP(a.status).Verdict == verdict.Accepted }
+// statusBlocked is Loki's own status for a tenant whose ingestion an operator has blocked until some time (block_ingestion_until): it stores
+// nothing, and looks like a success, so that clients which drop what is refused don't log errors.
+const statusBlocked = 260
+
+func (a answer) accepted() bool {
+	return verdict.HTTP(a.status).Verdict == verdict.Accepted && a.status != statusBlocked
+}
 
 // retryable answers say nothing against the data: too much, not now, not here, or the
 // sender may not send. A token that expired must not cost what was accepted.
-func (a answer) retryable() bool { return verdict.HTTP(a.status).Again() }
+func (a answer) retryable() bool { return verdict.HTTP(a.status).Again() || a.status == statusBlocked }
 
 // pusher posts push requests. Safe for concurrent use.
 type pusher struct {
