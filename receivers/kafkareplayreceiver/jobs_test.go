@@ -65,7 +65,7 @@ func (h *adminHost) Mount(id, _ string, handler http.Handler) (func(), error) {
 }
 
 // ask sends a request to the API as the admin extension would pass it on, and returns the decoded answer.
-func (h *adminHost) ask(t *testing.T, method, path, body string) (int, map[string]any) {
+func (h *adminHost) ask(t testing.TB, method, path, body string) (int, map[string]any) {
 	t.Helper()
 	h.mu.Lock()
 	handler := h.mounts["v1"]
@@ -81,7 +81,7 @@ func (h *adminHost) ask(t *testing.T, method, path, body string) (int, map[strin
 }
 
 // create posts a job as soon as the API is ready.
-func (h *adminHost) create(t *testing.T, body string) (int, map[string]any) {
+func (h *adminHost) create(t testing.TB, body string) (int, map[string]any) {
 	t.Helper()
 	var status int
 	var out map[string]any
@@ -92,14 +92,14 @@ func (h *adminHost) create(t *testing.T, body string) (int, map[string]any) {
 	return status, out
 }
 
-func (h *adminHost) job(t *testing.T, id string) map[string]any {
+func (h *adminHost) job(t testing.TB, id string) map[string]any {
 	t.Helper()
 	status, out := h.ask(t, "GET", "/replays/"+id, "")
 	require.Equal(t, http.StatusOK, status, out)
 	return out
 }
 
-func (h *adminHost) await(t *testing.T, id, phase string) map[string]any {
+func (h *adminHost) await(t testing.TB, id, phase string) map[string]any {
 	t.Helper()
 	var last map[string]any
 	require.Eventually(t, func() bool {
@@ -113,7 +113,7 @@ func counts(job map[string]any) map[string]any {
 	return job["status"].(map[string]any)["counts"].(map[string]any)
 }
 
-func jobsConfig(t *testing.T, w *world) *kafkareplay.Config {
+func jobsConfig(t testing.TB, w *world) *kafkareplay.Config {
 	t.Helper()
 	cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
 	require.NoError(t, confmap.NewFromStringMap(map[string]any{"jobs": map[string]any{}}).Unmarshal(cfg))
