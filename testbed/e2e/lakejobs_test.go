@@ -17,20 +17,29 @@ import (
 // A job replays logs into the lake, and the process is killed at random moments of it: when the job is done, the lake has each record that was
 // sent once from live delivery and once from the job. The ids are counted by a reader that knows nothing of either. The seed of a failure is in
 // its log.
+//
+// Each start has another number of workers, and cuts ranges elsewhere by it: a range that a kill ended comes again with the bounds that are on
+// record, and replaces its files. Without recorded ranges its rows stand in files of both runs.
 func TestKillInTheMiddleOfAJobIntoTheLake(t *testing.T) {
 	const (
 		requests, perRequest = 600, 20
-		perSecond            = 240 // of requests; a range of the job is a quarter of that
-		kills                = 3
+		perSecond            = 240 // of requests; a range of the job is that, divided by the workers
 		id                   = "again"
 	)
+	workers := []int{4, 3, 2, 1} // of each start
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	p := process.Start(t, process.Settings{Args: []string{"--set=receivers::kafka_replay/lake::follow::range::max_wait=200ms"}})
+	dir := t.TempDir()
+	start := func(workers int) *process.Process {
+		return process.Start(t, process.Settings{DataDir: dir, Args: []string{
+			"--set=receivers::kafka_replay/lake::follow::range::max_wait=200ms", fmt.Sprint("--set=receivers::kafka_replay/jobs::jobs::workers=", workers),
+		}})
+	}
+	p := start(workers[0])
 	for i := range requests {
 		logs := send.LogBatch("load", i*perRequest, perRequest)
-		logs.ResourceLogs().At(0).Resource().Attributes().PutStr("tenant.id", fmt.Sprint("team-", i%4)) // each in a file of its own: most kills leave a range half written
+		logs.ResourceLogs().At(0).Resource().Attributes().PutStr("tenant.id", fmt.Sprint("team-", i/7%4)) // seven in a row are a file, which the end of a range divides
 		answer, err := send.Logs(p.HTTP(), logs)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, answer.Status, answer.Body)
@@ -38,12 +47,12 @@ func TestKillInTheMiddleOfAJobIntoTheLake(t *testing.T) {
 	status, answer := replays(t, p, http.MethodPost, "", fmt.Sprintf(
 		`{"id":%q,"signal":"logs","from":"-1h","mark":true,"records_per_second":%d,"yield":false}`, id, perSecond))
 	require.Equal(t, http.StatusCreated, status, "%v", answer)
-	for kill := range kills {
-		replayed := awaitReplayed(t, p, id, (kill+1)*requests/(kills+2))
+	for kill, next := range workers[1:] {
+		replayed := awaitReplayed(t, p, id, (kill+1)*requests/(len(workers)+1))
 		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // any moment, not the one after a range
 		p.Kill()
 		t.Logf("killed when %v of %d requests were replayed, or a little later", replayed, requests)
-		p.Restart(t)
+		p = start(next)
 	}
 	ask.Eventually(t, func() error { return jobIs(t, p, id, "done") })
 	_, job := replays(t, p, http.MethodGet, "/"+id, "")
