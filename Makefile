@@ -80,11 +80,25 @@ testbed: build $(VENV)/.ready kafka ## The built binary against real SDKs and re
 	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 20m $$($(GO) list ./... | grep -v /smoke$$)
 
 .PHONY: testbed-full
-testbed-full: build $(VENV)/.ready backends ## Crash loops, load, real Prometheus, Loki and Kafka (an hour)
+testbed-full: build previous $(VENV)/.ready backends ## Crash loops, load, real Prometheus, Loki and Kafka (an hour)
 	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 120m -tags full ./...
 
+# The last release; while there is none, the newest commit that is a day old. Its tools are ours: they are pinned in both.
+PREVIOUS  ?= $(shell git describe --tags --abbrev=0 2>/dev/null || git rev-list -1 --before='1 day ago' HEAD)
+$(BUILD)/previous/penstock: | $(TOOLS)/builder
+	@[ -n '$(PREVIOUS)' ] || { echo 'no earlier commit here: fetch the history, or name one with PREVIOUS='; exit 1; }
+	rm -rf $(BUILD)/previous && mkdir -p $(BUILD)/previous/src/$(BUILD)
+	git archive $(PREVIOUS) | tar -x -C $(BUILD)/previous/src
+	cp -r $(TOOLS) $(BUILD)/previous/src/$(TOOLS)
+	$(MAKE) -C $(BUILD)/previous/src build
+	mv $(BUILD)/previous/src/$(BINARY) $@
+	rm -rf $(BUILD)/previous/src
+
+.PHONY: previous
+previous: $(BUILD)/previous/penstock ## Build the last release: build/previous/penstock (PREVIOUS=commit names another)
+
 .PHONY: faults
-faults: build $(VENV)/.ready ## A hundred random kills, ends and refusals, counted from outside, beside a stock collector; the report is in build/faults (an hour)
+faults: build previous kafka $(VENV)/.ready ## A hundred random kills, ends and refusals, counted from outside, beside a stock collector; the report is in build/faults (an hour, as root)
 	$(MAKE) -C testbed/backends otelcol
 	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 180m -tags full -v ./faults -args -rounds 100 -report $(CURDIR)/$(BUILD)/faults
 

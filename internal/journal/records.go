@@ -72,41 +72,17 @@ type Batch struct {
 	Items int
 }
 
-// Records takes b apart into records of one tenant and key with at most maxBytes of value, in an order that keeps each
-// key's items in theirs. tooLarge are records with a single item that is longer.
+// Records takes b apart into records of one resource with at most maxBytes of value, in an order that keeps each key's items in theirs.
+// tooLarge are records with a single item that is longer.
+//
+// Resources are not joined, even those of one key: a sender that lost its place, such as a queue on disk after a crash, sends the same
+// resources again in other company, and a record has the same bytes then. See [Batch.parts] for the exception.
 func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record, err error) {
-	type group struct {
-		source  Source
-		request []byte
-	}
-	var groups []group
-	index := make(map[Source]int, 1)
-	n := 0
-	err = wire.Fields(b.Request, func(f wire.Field) bool {
-		if f.Number != 1 || n >= len(b.Sources) {
-			n++
-			return true
-		}
-		source := b.Sources[n]
-		n++
-		if source.Refused {
-			return true
-		}
-		if i, ok := index[source]; ok {
-			groups[i].request = append(groups[i].request, f.Raw...)
-			return true
-		}
-		index[source] = len(groups)
-		groups = append(groups, group{source, f.Raw[:len(f.Raw):len(f.Raw)]}) // the capacity makes append copy
-		return true
-	})
-	if err == nil && n != len(b.Sources) {
-		err = fmt.Errorf("%d resources for %d sources: %w", n, len(b.Sources), wire.ErrMalformed)
-	}
+	parts, err := b.parts()
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, g := range groups {
+	for _, g := range parts {
 		shards, requests, err := b.shard(g.request, layout)
 		if err != nil {
 			return nil, nil, err
@@ -133,6 +109,43 @@ func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record
 		return records, nil, nil
 	}
 	return records, tooLarge, errors.Join(count(records, paths[b.Signal]), count(tooLarge, paths[b.Signal]))
+}
+
+// part is what of a request goes into the same records.
+type part struct {
+	source  Source
+	request []byte
+}
+
+// parts returns one part for each resource that is not refused. Log records that come alone, each with a resource of its own, and are equal
+// byte for byte stay together: nothing says that the second repeats the first, and in a record of its own it would be taken for a repetition.
+// What has several items, an id (spans) or one writer (points) is equal only where it is the same.
+func (b *Batch) parts() ([]part, error) {
+	parts := make([]part, 0, len(b.Sources))
+	alone := map[string]int{} // parts by the bytes of a resource with one log record
+	n := 0
+	err := wire.Fields(b.Request, func(f wire.Field) bool {
+		at := n
+		n++
+		if f.Number != 1 || at >= len(b.Sources) || b.Sources[at].Refused {
+			return true
+		}
+		if b.Signal == Logs && len(b.Sources) > 1 && f.Bytes != nil {
+			if items, err := wire.Count(f.Bytes, paths[Logs][1:]); err == nil && items == 1 {
+				if i, ok := alone[string(f.Raw)]; ok && parts[i].source == b.Sources[at] {
+					parts[i].request = append(parts[i].request, f.Raw...)
+					return true
+				}
+				alone[string(f.Raw)] = len(parts)
+			}
+		}
+		parts = append(parts, part{b.Sources[at], f.Raw[:len(f.Raw):len(f.Raw)]}) // the capacity makes append copy
+		return true
+	})
+	if err == nil && n != len(b.Sources) {
+		err = fmt.Errorf("%d resources for %d sources: %w", n, len(b.Sources), wire.ErrMalformed)
+	}
+	return parts, err
 }
 
 // count sets the items of records.

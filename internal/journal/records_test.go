@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,10 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/penstockhq/penstock/internal/journal"
+	"github.com/penstockhq/penstock/internal/journal/wire"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -132,8 +135,8 @@ func values(t *testing.T, records []journal.Record) map[string][]int64 {
 	return out
 }
 
-func TestOneSourceIsOneRecordUntouched(t *testing.T) {
-	b := batch(t, "a", "a", "a")
+func TestOneResourceIsOneRecordUntouched(t *testing.T) {
+	b := batch(t, "a")
 	records, tooLarge, err := b.Records(layout, 1<<20)
 	require.NoError(t, err)
 	require.Len(t, records, 1)
@@ -143,14 +146,60 @@ func TestOneSourceIsOneRecordUntouched(t *testing.T) {
 	assert.EqualValues(t, -1, records[0].Partition)
 }
 
-func TestSourcesAreTakenApart(t *testing.T) {
+func TestResourcesAreTakenApart(t *testing.T) {
 	b := batch(t, "a", "b", "a", "c")
 	request := append([]byte{}, b.Request...)
 	records, _, err := b.Records(layout, 1<<20)
 	require.NoError(t, err)
-	assert.Len(t, records, 3)
+	assert.Len(t, records, 4)
 	assert.Equal(t, map[string][]int64{"a": {0, 2}, "b": {1}, "c": {3}}, values(t, records))
 	assert.Equal(t, request, b.Request, "the request is not written to")
+}
+
+// A queue on disk sends again, after a crash, what it had in flight: the same requests, merged into other batches.
+func TestWhatComesAgainInOtherCompanyIsTheSameRecords(t *testing.T) {
+	first, again := batch(t, "a", "a", "b", "a", "a"), batch(t, "a", "a", "b", "a", "a")
+	var resources [][]byte
+	require.NoError(t, wire.Fields(again.Request, func(f wire.Field) bool { resources = append(resources, f.Raw); return true }))
+	again.Request, again.Sources = bytes.Join(resources[1:], nil), again.Sources[1:]
+	ids := func(b *journal.Batch) (all []journal.ID) {
+		records, _, err := b.Records(layout, 1<<20)
+		require.NoError(t, err)
+		for _, r := range records {
+			all = append(all, r.ID())
+		}
+		return all
+	}
+	assert.Equal(t, ids(first)[1:], ids(again))
+}
+
+// Log records that come alone can be equal and not the same; a record of their own would be taken for a repetition.
+func TestEqualLogRecordsOfOneRequestAreNoRepetition(t *testing.T) {
+	ld := plog.NewLogs()
+	b := &journal.Batch{Signal: journal.Logs}
+	add := func(lines ...string) {
+		rl := ld.ResourceLogs().AppendEmpty()
+		for _, line := range lines {
+			rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr(line)
+		}
+		b.Sources = append(b.Sources, journal.Source{Tenant: "t"})
+	}
+	for _, lines := range [][]string{{"x"}, {"y"}, {"x"}, {"x", "y"}, {"x", "y"}} {
+		add(lines...)
+	}
+	var err error
+	b.Request, err = (&plog.ProtoMarshaler{}).MarshalLogs(ld)
+	require.NoError(t, err)
+	records, _, err := b.Records(layout, 1<<20)
+	require.NoError(t, err)
+	require.Len(t, records, 4)
+	var items []int64
+	ids := map[journal.ID]bool{}
+	for _, r := range records {
+		items, ids[r.ID()] = append(items, r.Items), true
+	}
+	assert.Equal(t, []int64{2, 1, 2, 2}, items)
+	assert.Len(t, ids, 3, "a resource with several records is equal only where it is sent again")
 }
 
 func TestShardsKeepASeriesTogether(t *testing.T) {
@@ -210,7 +259,7 @@ func TestATraceGoesToOnePartition(t *testing.T) {
 	b := &journal.Batch{Signal: journal.Traces, Request: request, Sources: []journal.Source{{Tenant: "a"}, {Tenant: "a"}, {Tenant: "b"}}}
 	records, _, err := b.Records(layout, 1<<20)
 	require.NoError(t, err)
-	assert.Len(t, records, 8, "two tenants, four partitions")
+	assert.Len(t, records, 12, "three resources, four partitions")
 	partition := map[string]int32{}
 	spans := 0
 	for _, r := range records {
@@ -295,8 +344,8 @@ func TestAnotherLayoutIsRefusedWithTheWayToMigrate(t *testing.T) {
 }
 
 func BenchmarkRecords(b *testing.B) {
-	for _, services := range []int{1, 10, 100} {
-		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) {
+	for _, services := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprintf("resources=%d", services), func(b *testing.B) {
 			md := pmetric.NewMetrics()
 			in := &journal.Batch{Signal: journal.Metrics}
 			for s := range services {

@@ -132,7 +132,7 @@ func TestAppendWritesAndEnds(t *testing.T) {
 	assert.Empty(t, w.sinkM.AllMetrics())
 
 	records := w.read(t, "p.metrics")
-	require.Len(t, records, 2, "one for each service")
+	require.Len(t, records, 3, "one for each resource")
 	for _, k := range records {
 		r, err := journal.FromKafka(k)
 		require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestAppendWritesAndEnds(t *testing.T) {
 	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{
 		{Attributes: attribute.NewSet(attribute.String("signal", "metrics")), Value: 3}}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualProcessorKafkaReplayAppendedRecords(t, w.tel, []metricdata.DataPoint[int64]{
-		{Attributes: attribute.NewSet(attribute.String("signal", "metrics")), Value: 2}}, metricdatatest.IgnoreTimestamp())
+		{Attributes: attribute.NewSet(attribute.String("signal", "metrics")), Value: 3}}, metricdatatest.IgnoreTimestamp())
 }
 
 func TestInlinePassesOnWhatIsWritten(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/testbed/internal/proxy"
 )
 
 var (
@@ -21,11 +22,18 @@ var (
 	report = flag.String("report", "", "directory for report.md and report.svg; with it, the stock collector runs as well")
 )
 
-// agent returns the settings of Penstock's agent that sends to sink.
-func agent(sink *gateway.Gateway) process.Settings {
+// beside lets a test run beside the others, which mostly wait; not while a report is made, which tells times.
+func beside(t *testing.T) {
+	if *report == "" {
+		t.Parallel()
+	}
+}
+
+// agent returns the settings of Penstock's agent that sends to address.
+func agent(_ testing.TB, address string) process.Settings {
 	return process.Settings{
 		Configs: []string{"profile:agent"},
-		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": sink.Address},
+		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": address},
 		Args: []string{
 			"--set=exporters::otlp_grpc/gateway::compression=gzip", // the sink knows no zstd
 			"--set=exporters::otlp_grpc/gateway::timeout=2s",
@@ -37,11 +45,20 @@ func agent(sink *gateway.Gateway) process.Settings {
 	}
 }
 
+// stock returns the settings of a stock collector.
+func stock(t testing.TB, address string) process.Settings { return gateway.Stock(t, address, "") }
+
 // suffer runs a schedule against a product and returns what it cost.
-func suffer(t *testing.T, s schedule, product string, settings func(*gateway.Gateway) process.Settings, moments uint64) result {
+func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, string) process.Settings, moments uint64) result {
 	sink := gateway.New(t)
-	r := &rig{t: t, rng: rand.New(rand.NewPCG(moments, 7)), sink: sink, process: process.Start(t, settings(sink)),
+	r := &rig{t: t, rng: rand.New(rand.NewPCG(moments, 7)), sink: sink, network: proxy.New(t, sink.Address),
 		result: result{schedule: s.name, product: product, rounds: *rounds}}
+	set := settings(t, r.network.Address)
+	if s.disk != nil {
+		set.DataDir = t.TempDir()
+		r.disk = s.disk(t, set.DataDir)
+	}
+	r.process = process.Start(t, set)
 	r.clients = start(r.process.HTTP(), 3)
 	for range *rounds {
 		s.round(r)
@@ -54,6 +71,7 @@ func suffer(t *testing.T, s schedule, product string, settings func(*gateway.Gat
 // Whatever an agent has acknowledged arrives, whatever happens to it and its gateway. A hop without a journal may deliver a request
 // twice when it dies between delivery and the record of it: the report counts those.
 func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
+	beside(t)
 	moments := *seed
 	if moments == 0 {
 		moments = rand.Uint64()
@@ -67,8 +85,8 @@ func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
 			require.Positive(t, ours.acknowledged)
 			assert.Zero(t, ours.missing, "of %d acknowledged items", ours.acknowledged)
 			t.Logf("%+v", ours)
-			if *report != "" {
-				theirs := suffer(t, s, stockName, func(sink *gateway.Gateway) process.Settings { return sink.Stock(t, "") }, moments)
+			if *report != "" && !s.alone {
+				theirs := suffer(t, s, stockName, stock, moments)
 				t.Logf("%+v", theirs)
 				results = append(results, theirs)
 			}

@@ -55,7 +55,7 @@ func spans(first int) ptrace.Traces {
 	return td
 }
 
-// metrics returns delta counters with one point of 1 each: a name that arrives twice was counted twice.
+// metrics returns counters with one point of 1 each, delta and cumulative by turns: a name that arrives twice was counted twice.
 func metrics(first int) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	resource := md.ResourceMetrics().AppendEmpty()
@@ -67,7 +67,7 @@ func metrics(first int) pmetric.Metrics {
 		m.SetName("id " + strconv.Itoa(id))
 		sum := m.SetEmptySum()
 		sum.SetIsMonotonic(true)
-		sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+		sum.SetAggregationTemporality([]pmetric.AggregationTemporality{pmetric.AggregationTemporalityDelta, pmetric.AggregationTemporalityCumulative}[id%2])
 		p := sum.DataPoints().AppendEmpty()
 		p.SetStartTimestamp(now - 1)
 		p.SetTimestamp(now)

@@ -10,17 +10,22 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/testbed/internal/clock"
+	"github.com/penstockhq/penstock/testbed/internal/disk"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/testbed/internal/proxy"
 )
 
 const stockName = "stock collector"
 
-// rig is a product between clients and a sink.
+// rig is a product between clients and a sink, with a network before the sink.
 type rig struct {
 	t       testing.TB
 	rng     *rand.Rand
 	sink    *gateway.Gateway
+	network *proxy.Proxy
+	disk    *disk.Disk // of schedules that ask for one
 	process *process.Process
 	clients *clients
 	result  result
@@ -30,39 +35,86 @@ type rig struct {
 type schedule struct {
 	name  string
 	round func(*rig)
+	// disk makes the file system of the data directory; nil: it is a directory of the machine's.
+	disk func(t testing.TB, dir string) *disk.Disk
+	// alone: it makes no sense for a stock collector.
+	alone bool
 }
 
-var schedules = []schedule{
-	{"kill -9, also during start and recovery", func(r *rig) {
+var schedules = append([]schedule{
+	{name: "kill -9, also during start and recovery", round: func(r *rig) {
 		r.pause(300)
 		r.process.Kill()
-		for r.rng.IntN(4) == 0 {
-			r.process.Begin(r.t)
-			r.pause(400)
-			r.process.Kill()
-		}
+		r.dieAtStart()
 		r.restart()
 	}},
-	{"SIGTERM while the sink misbehaves", func(r *rig) {
+	{name: "SIGTERM while the sink misbehaves", round: func(r *rig) {
 		r.misbehave()
 		r.pause(300)
 		r.process.Terminate(r.t)
 		r.restart()
 		r.behave()
 	}},
-	{"the sink refuses for the time being", func(r *rig) {
+	{name: "the sink refuses for the time being", round: func(r *rig) {
 		r.misbehave()
 		r.pause(1500)
 		r.behave()
 		r.pause(300)
 	}},
-	{"kill -9 while the sink misbehaves", func(r *rig) {
+	{name: "kill -9 while the sink misbehaves", round: func(r *rig) {
 		r.misbehave()
 		r.pause(500)
 		r.process.Kill()
 		r.restart()
 		r.behave()
 	}},
+	{name: "answers are lost, or connections crawl", round: func(r *rig) {
+		r.network.All([]proxy.Fault{proxy.NoAnswers, proxy.NoRequests, proxy.Silence, proxy.Slow}[r.rng.IntN(4)])
+		r.pause(1000)
+		if r.rng.IntN(2) == 0 {
+			r.process.Kill()
+			r.process.Restart(r.t)
+		}
+		r.network.All(proxy.None)
+		r.network.Cut()
+		r.pause(300)
+	}},
+	{name: "every write to a file fails for a while", round: func(r *rig) {
+		r.process.FilesFail(r.t, true)
+		r.pause(500)
+		if r.rng.IntN(2) == 0 {
+			r.process.Kill()
+			r.restart()
+			return
+		}
+		r.process.FilesFail(r.t, false)
+		r.pause(500)
+	}},
+	{name: "the clock jumps by an hour, and back", round: func(r *rig) {
+		r.clock(time.Duration(1-2*r.rng.IntN(2)) * time.Hour)
+		r.pause(500)
+		if r.rng.IntN(2) == 0 {
+			r.process.Kill()
+			r.restart()
+			return
+		}
+		r.clock(0)
+		r.pause(500)
+	}},
+}, further...)
+
+// clock sets the product's clock.
+func (r *rig) clock(by time.Duration) {
+	require.NoError(r.t, clock.Set(r.process.Pid(), by))
+}
+
+// dieAtStart lets some starts end in a kill, at any moment of them.
+func (r *rig) dieAtStart() {
+	for r.rng.IntN(4) == 0 {
+		r.process.Begin(r.t)
+		r.pause(400)
+		r.process.Kill()
+	}
 }
 
 // pause lets up to ms milliseconds pass, any number of them: faults come at any moment, not behind an answer.
@@ -73,10 +125,15 @@ func (r *rig) restart() {
 	begin := time.Now()
 	before := r.clients.acks()
 	r.process.Restart(r.t)
-	for end := begin.Add(time.Minute); r.clients.acks() == before; time.Sleep(time.Millisecond) {
-		require.True(r.t, time.Now().Before(end), "nothing is acknowledged a minute after the restart")
-	}
+	r.until("a request is acknowledged after the restart", func() bool { return r.clients.acks() > before })
 	r.result.recovery = append(r.result.recovery, time.Since(begin))
+}
+
+// until waits for what must happen.
+func (r *rig) until(what string, happened func() bool) {
+	for end := time.Now().Add(time.Minute); !happened(); time.Sleep(time.Millisecond) {
+		require.True(r.t, time.Now().Before(end), "within a minute %s", what)
+	}
 }
 
 // misbehave makes the sink do one of the things that an operator can mend, until behave.
@@ -109,6 +166,8 @@ func (r *rig) behave() {
 // settle ends the clients and waits until everything acknowledged is stored, or for patience.
 func (r *rig) settle(patience time.Duration) result {
 	r.behave()
+	r.network.All(proxy.None)
+	r.network.Cut()
 	r.clients.end()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

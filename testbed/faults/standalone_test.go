@@ -117,48 +117,98 @@ func counters(number, client, requests int) []byte {
 // began is before all points of this process.
 var began = time.Now().Add(-time.Minute)
 
-// A standalone process is killed at random moments, during its start and recovery too. At the end the lake holds each log record
-// and span once, and delta totals, folded series, windows and cumulative counters add up to what was acknowledged.
-func TestStandaloneStoresEverythingOnce(t *testing.T) {
+// alone is a standalone process under clients.
+type alone struct {
+	t       testing.TB
+	rng     *rand.Rand
+	p       *process.Process
+	clients *stubborn
+}
+
+// startAlone starts clients at a standalone process that stores quickly. before is called with its data directory.
+func startAlone(t *testing.T, before func(dir string), args ...string) *alone {
 	moments := *seed
 	if moments == 0 {
 		moments = rand.Uint64()
 	}
 	t.Logf("-seed %d", moments)
-	rng := rand.New(rand.NewPCG(moments, 11))
 	config := filepath.Join(t.TempDir(), "quick.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(quick), 0o600))
-	p := process.Start(t, process.Settings{Configs: []string{"profile:standalone", config}})
-	clients := &stubborn{process: p, stop: make(chan struct{})}
-	clients.start(3)
-	for range *rounds {
-		before := clients.acks.Load()
-		ask.Eventually(t, func() error {
-			if clients.acks.Load() < before+int64(1+rng.IntN(20)) {
-				return errors.New("nothing is acknowledged")
-			}
-			return nil
-		})
-		time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond) // any moment, not the one behind an answer
-		p.Kill()
-		for rng.IntN(4) == 0 {
-			p.Begin(t)
-			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
-			p.Kill()
-		}
-		p.Restart(t)
+	data := t.TempDir()
+	if before != nil {
+		before(data)
 	}
-	close(clients.stop)
-	clients.wg.Wait()
-	requests := clients.requests.Load()
-	items := float64(requests * perRequest)
-	t.Logf("%d requests of each signal", requests)
+	p := process.Start(t, process.Settings{Configs: []string{"profile:standalone", config}, Args: args, DataDir: data})
+	a := &alone{t: t, rng: rand.New(rand.NewPCG(moments, 11)), p: p, clients: &stubborn{process: p, stop: make(chan struct{})}}
+	a.clients.start(3)
+	return a
+}
+
+// passes waits until up to most more requests are acknowledged, and then for some moment that is not the one behind an answer.
+func (a *alone) passes(most int) {
+	before := a.clients.acks.Load()
+	more := int64(1 + a.rng.IntN(most))
+	ask.Eventually(a.t, func() error {
+		if a.clients.acks.Load() < before+more {
+			return errors.New("nothing is acknowledged")
+		}
+		return nil
+	})
+	a.pause(700)
+}
+
+func (a *alone) pause(ms int) { time.Sleep(time.Duration(a.rng.IntN(ms)) * time.Millisecond) }
+
+// die kills the process, sometimes while it starts too, and starts it.
+func (a *alone) die() {
+	a.p.Kill()
+	for a.rng.IntN(4) == 0 {
+		a.p.Begin(a.t)
+		a.pause(500)
+		a.p.Kill()
+	}
+	a.p.Restart(a.t)
+}
+
+// A standalone process is killed at random moments, during its start and recovery too, and its files can't be written for a while. At the end
+// the lake holds each log record and span once, and delta totals, folded series, windows and cumulative counters add up to what was acknowledged.
+func TestStandaloneStoresEverythingOnce(t *testing.T) {
+	beside(t)
+	a := startAlone(t, nil)
+	for range *rounds {
+		a.passes(20)
+		a.die()
+		a.passes(20)
+		a.p.FilesFail(t, true)
+		a.pause(1000)
+		if a.rng.IntN(2) == 0 {
+			a.die()
+		} else {
+			a.p.FilesFail(t, false)
+		}
+	}
+	a.reconcile()
+}
+
+// end stops the clients, which have an acknowledgement for each request then.
+func (a *alone) end() {
+	close(a.clients.stop)
+	a.clients.wg.Wait()
+	a.t.Logf("%d requests of each signal", a.clients.requests.Load())
+}
+
+// items is how many log records, spans and points of hits were sent.
+func (a *alone) items() float64 { return float64(a.clients.requests.Load() * perRequest) }
+
+// inLake waits until the lake has each log record and span once.
+func (a *alone) inLake() {
+	t, lake, items := a.t, a.p.Lake(), a.items()
 	for table, column := range map[string]string{"logs": "body", "traces": "name"} {
 		ask.Eventually(t, func() error {
-			if len(ask.LakeFiles(t, p.Lake(), table)) == 0 {
+			if len(ask.LakeFiles(t, lake, table)) == 0 {
 				return errors.New("the lake has no " + table)
 			}
-			rows, err := ask.SQL(t, fmt.Sprintf(`select count(*), count(distinct %s) from %s where service_name = 'faults'`, column, ask.Lake(p.Lake(), table)))
+			rows, err := ask.SQL(t, fmt.Sprintf(`select count(*), count(distinct %s) from %s where service_name = 'faults'`, column, ask.Lake(lake, table)))
 			if err != nil {
 				return err
 			}
@@ -168,21 +218,27 @@ func TestStandaloneStoresEverythingOnce(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// reconcile ends the clients and compares what they sent with what is stored.
+func (a *alone) reconcile() {
+	a.end()
+	a.inLake()
 	for what, question := range map[string]struct {
 		query string
 		want  float64
 	}{
-		"delta counters, folded ones included": {`sum(max_over_time(hits_total[1h]))`, items},
-		"windows":                              {`sum(sum_over_time(hits_increase{rollup_window="5s"}[1h]))`, items},
-		"cumulative counters":                  {`sum(max_over_time(served_total[1h]))`, float64(requests)},
+		"delta counters, folded ones included": {`sum(max_over_time(hits_total[1h]))`, a.items()},
+		"windows":                              {`sum(sum_over_time(hits_increase{rollup_window="5s"}[1h]))`, a.items()},
+		"cumulative counters":                  {`sum(max_over_time(served_total[1h]))`, a.items() / perRequest},
 	} {
-		ask.Eventually(t, func() error {
-			got, err := ask.PromValue(p.TSDB(), question.query)
+		ask.Eventually(a.t, func() error {
+			got, err := ask.PromValue(a.p.TSDB(), question.query)
 			if err == nil && got != question.want {
 				err = fmt.Errorf("%s: %v, want %v", what, got, question.want)
 			}
 			return err
 		})
 	}
-	p.Terminate(t)
+	a.p.Terminate(a.t)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
+	"github.com/penstockhq/penstock/testbed/internal/ledgers"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
@@ -223,6 +225,32 @@ func (f *fleet) reconcile() {
 	require.NoError(f.t, err)
 	require.Greater(f.t, folded, points/10, "the budget folds")
 	f.t.Logf("%.0f points: %.0f folded, totals exact", points, folded)
+	f.balances("logs", rows, "lake")
+	f.balances("metrics", int64(points), "lake", "remote_write")
+}
+
+// balances waits until the ledger, as any of the gateways knows it, has nothing on its way, and compares it with what was acknowledged: each
+// item once, beside repetitions.
+func (f *fleet) balances(signal string, items int64, sinks ...string) {
+	f.t.Helper()
+	for _, p := range f.up {
+		var received int64
+		var has map[string]ledgers.Sink
+		ask.Eventually(f.t, func() error {
+			a, err := ledgers.Get(p, signal, "default")
+			if err != nil {
+				return err
+			}
+			received, has, err = a.Sum()
+			return err
+		})
+		for _, name := range sinks {
+			s := has[name]
+			assert.Equal(f.t, items, received-s.Dropped["duplicate"], "%s to %s: received %d, %+v", signal, name, received, s)
+			assert.Equal(f.t, items, s.Stored+s.Folded, "%s to %s: received %d, %+v", signal, name, received, s)
+		}
+		f.t.Logf("ledger of %s: received %d, %+v", signal, received, has)
+	}
 }
 
 // eventually waits until value is want; past it, it fails at once.

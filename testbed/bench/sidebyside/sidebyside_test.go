@@ -34,8 +34,8 @@ var products = []product{
 		return process.Settings{Configs: []string{"profile:agent"}, Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": g.Address},
 			Args: []string{"--set=exporters::otlp_grpc/gateway::compression=gzip"}} // the server knows no zstd
 	}},
-	{"stock", func(t testing.TB, g *gateway.Gateway) process.Settings { return g.Stock(t, "") }},
-	{"stock-fsync", func(t testing.TB, g *gateway.Gateway) process.Settings { return g.Stock(t, ", fsync: true") }},
+	{"stock", func(t testing.TB, g *gateway.Gateway) process.Settings { return gateway.Stock(t, g.Address, "") }},
+	{"stock-fsync", func(t testing.TB, g *gateway.Gateway) process.Settings { return gateway.Stock(t, g.Address, ", fsync: true") }},
 }
 
 // spent is what one run of one product cost.

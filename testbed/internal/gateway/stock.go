@@ -10,9 +10,9 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
-// Stock returns the settings of a stock collector with a queue on disk that sends to g; `make -C testbed/backends otelcol` builds it.
+// Stock returns the settings of a stock collector with a queue on disk that sends to address; `make -C testbed/backends otelcol` builds it.
 // storage is added to the settings of file_storage.
-func (g *Gateway) Stock(t testing.TB, storage string) process.Settings {
+func Stock(t testing.TB, address, storage string) process.Settings {
 	t.Helper()
 	binary := filepath.Join(filepath.Dir(process.Binary(t)), "backends", "otelcol")
 	require.FileExists(t, binary, "run `make -C testbed/backends otelcol` first")
@@ -25,7 +25,7 @@ receivers:
   otlp: {protocols: {http: {endpoint: "${env:PENSTOCK_OTLP_HTTP_ENDPOINT}"}}}
 exporters:
   otlp_grpc:
-    endpoint: "`+g.Address+`"
+    endpoint: "`+address+`"
     tls: {insecure: true}
     compression: gzip
     timeout: 2s

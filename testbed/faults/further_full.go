@@ -1,0 +1,62 @@
+//go:build full
+
+package faults
+
+import (
+	"testing"
+
+	"github.com/penstockhq/penstock/testbed/internal/disk"
+	"github.com/penstockhq/penstock/testbed/internal/proxy"
+)
+
+// further mounts file systems, waits for connections that nobody ends, and starts another release.
+var further = []schedule{
+	{name: "the disk is full", disk: func(t testing.TB, dir string) *disk.Disk { return disk.Memory(t, dir, 64<<20) }, round: func(r *rig) {
+		r.disk.Fill(r.t)
+		r.pause(500)
+		switch r.rng.IntN(3) {
+		case 0: // ends and starts while it is full
+			r.process.Kill()
+			r.process.Begin(r.t)
+			r.pause(500)
+			r.process.Kill()
+			r.disk.Free(r.t)
+			r.restart()
+		case 1:
+			r.process.Kill()
+			r.disk.Free(r.t)
+			r.restart()
+		default:
+			r.disk.Free(r.t)
+		}
+		r.pause(300)
+	}},
+	{name: "the disk fails: read-only, and what was not synced is gone", disk: func(t testing.TB, dir string) *disk.Disk { return disk.File(t, dir, 128<<20) }, round: func(r *rig) {
+		r.pause(500)
+		r.disk.Fail(r.t)
+		r.pause(300)
+		r.process.Kill()
+		r.disk.Repair(r.t)
+		r.restart()
+		r.pause(300)
+	}},
+	{name: "connections are half-open", round: func(r *rig) {
+		r.network.Present(proxy.Silence)
+		before := r.sink.Asked()
+		r.until("the sink is asked over another connection", func() bool { return r.sink.Asked() > before })
+	}},
+	{name: "another release, and back", alone: true, round: func(r *rig) {
+		r.pause(500)
+		for _, binary := range []string{previous(r.t), ""} {
+			if r.rng.IntN(2) == 0 {
+				r.process.Kill()
+			} else {
+				r.process.Terminate(r.t)
+			}
+			r.process.Use(binary)
+			r.dieAtStart()
+			r.restart()
+			r.pause(500)
+		}
+	}},
+}
