@@ -92,7 +92,7 @@ func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.S
 	}
 	below, err := e.files.below(sourceName(session), func(each func(string)) error { return e.lakes.store.Names(ctx, e.signal, each) })
 	if err != nil {
-		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint can't be detected", zap.Error(err))
+		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint would not be noticed", zap.Error(err))
 		return
 	}
 	if below <= next {

@@ -118,7 +118,7 @@ func (e *parquetExporter[D]) sweep(ctx context.Context, now time.Time) {
 		e.logger.Info("Removed partitions of the lake that are older than retention keeps them", zap.String("signal", e.signal), zap.Int("files", files))
 	}
 	if err != nil && ctx.Err() == nil {
-		e.logger.Warn("Expired partitions could not be removed; the next attempt is in an hour", zap.String("signal", e.signal), zap.Error(err))
+		e.logger.Warn("Expired partitions could not be removed; the next try is in an hour", zap.String("signal", e.signal), zap.Error(err))
 	}
 }
 

@@ -148,7 +148,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		switch r.URL.Path {
 		case "/":
-			a.serveIndex(w, r)
+			a.serveHome(w, r)
 			return
 		case healthPath:
 			a.health.ServeHTTP(w, r)
@@ -163,7 +163,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 			found.serve(w, a.markOwn(r), a.door)
 			return
 		}
-		http.Error(w, "no component is registered here; / lists those that are", http.StatusNotFound)
+		http.Error(w, nothingAt(r.URL.Path), http.StatusNotFound)
 	})
 	return a.cfg.access().Rules(address).Handler(slowbody.Handler(route, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { a.refused(r, string(reason)) })
 }

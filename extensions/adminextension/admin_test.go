@@ -108,6 +108,24 @@ func TestUnmountFreesTheIDAndEndsItsRequests(t *testing.T) {
 	assert.Equal(t, "second /", body)
 }
 
+func TestTheConsoleIsTheFirstPage(t *testing.T) {
+	admin, get := start(t, nil, nil)
+	status, body := get("/console/")
+	assert.Equal(t, http.StatusNotFound, status)
+	assert.Contains(t, body, "add console to extensions")
+	unmount := mount(t, admin, "console", "Console", echo("console"))
+	web := client(t, admin)
+	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := web.Get("http://localhost/")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, http.StatusFound, response.StatusCode)
+	assert.Equal(t, "console/", response.Header.Get("Location"), "relative: a proxy may have put this below a prefix")
+	unmount()
+	_, body = get("/")
+	assert.Contains(t, body, "No component has registered a page.")
+}
+
 func TestIndexListsEscapedAndInOrder(t *testing.T) {
 	admin, get := start(t, nil, nil)
 	_, page := get("/")

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/access"
+	adminapi "github.com/penstockhq/penstock/internal/admin"
 )
 
 // indexPolicy lets the page use its own style sheet and nothing else.
@@ -46,6 +48,23 @@ type entry struct {
 	ID    string
 	Title string
 	Href  string
+}
+
+// serveHome sends browsers to the console, or lists what is registered where there is none.
+func (a *admin) serveHome(w http.ResponseWriter, r *http.Request) {
+	if _, ok := a.mounts.find("/" + adminapi.ConsoleID); ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		adminapi.Redirect(w, adminapi.ConsoleID+"/")
+		return
+	}
+	a.serveIndex(w, r)
+}
+
+// nothingAt says that there is nothing at a path.
+func nothingAt(path string) string {
+	if strings.HasPrefix(path, "/"+adminapi.ConsoleID+"/") {
+		return "pages are shown by the console, which this collector does not have: add console to extensions and to service::extensions"
+	}
+	return "no component is registered here; / lists those that are"
 }
 
 func (a *admin) serveIndex(w http.ResponseWriter, r *http.Request) {

@@ -67,7 +67,7 @@ func (k *kafka) Start(ctx context.Context, _ component.Host) error {
 	}
 	k.broker = b
 	k.serving.Store(b)
-	return k.observe(b)
+	return k.observe(b, limit)
 }
 
 // limit returns how large the log may become.
@@ -92,11 +92,18 @@ func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
 		k.log.Error("records of the journal can't be read: "+f.String(), zap.Int64("records", f.Lost()))
 		return
 	}
-	k.log.Warn("the journal differs from the state in which the last process left it: " + f.String())
+	k.log.Warn("the journal was not as the last process left it: " + f.String())
 }
 
-func (k *kafka) observe(b *broker.Broker) error {
-	err := k.telemetry.RegisterExtensionEmbeddedKafkaSizeCallback(func(_ context.Context, o metric.Int64Observer) error {
+func (k *kafka) observe(b *broker.Broker, limit int64) error {
+	err := k.telemetry.RegisterExtensionEmbeddedKafkaCapacityCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(limit)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = k.telemetry.RegisterExtensionEmbeddedKafkaSizeCallback(func(_ context.Context, o metric.Int64Observer) error {
 		o.Observe(b.Bytes())
 		return nil
 	})

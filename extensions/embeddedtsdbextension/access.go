@@ -130,6 +130,11 @@ func (e *tsdbExtension) LocalAPI(endpoint string) (h http.Handler, ok bool) {
 	}), true
 }
 
+// QueryAPI returns the API for the console, which has authenticated its clients: a client that is bound to a tenant sees its series alone.
+func (e *tsdbExtension) QueryAPI() (name string, h http.Handler) {
+	return "metrics", http.HandlerFunc(e.serve)
+}
+
 func addressOf(a net.Addr) string {
 	if a == nil {
 		return ""

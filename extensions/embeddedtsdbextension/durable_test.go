@@ -27,9 +27,9 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
+	"github.com/penstockhq/penstock/internal/freespace"
 )
 
 // disk knows how much of each file was fsynced, and fails fsyncs of files when it is told to.

@@ -18,10 +18,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/freespace"
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
 

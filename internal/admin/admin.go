@@ -6,11 +6,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 )
+
+// ConsoleID is where the console is mounted, which shows the pages of all components.
+const ConsoleID = "console"
 
 // ErrNobody says that nobody can be authorized: the collector has no admin extension.
 var ErrNobody = errors.New("this needs the admin token, and this collector has no admin extension that could check it")
@@ -71,6 +75,20 @@ func Name(ctx context.Context) string {
 		}
 	}
 	return ""
+}
+
+// Moved sends browsers from the root of a component's mount to the view of the console that shows it.
+func Moved(id component.ID, view string) http.HandlerFunc {
+	up := strings.Repeat("../", strings.Count(id.String(), "/")+1)
+	return func(w http.ResponseWriter, _ *http.Request) { Redirect(w, up+ConsoleID+"/#/"+view) }
+}
+
+// Redirect sends the client to an address relative to the one that it asked for: the listener may be below another server's prefix, which
+// http.Redirect does not know.
+func Redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
 }
 
 // Mount shows h on the admin extension, where there is one. It returns a function to call on shutdown. A page that can't be

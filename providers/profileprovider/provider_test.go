@@ -25,6 +25,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
 	"github.com/penstockhq/penstock/extensions/adminextension"
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension"
+	"github.com/penstockhq/penstock/extensions/consoleextension"
 	"github.com/penstockhq/penstock/extensions/crossoriginprotectionextension"
 	"github.com/penstockhq/penstock/extensions/deadletterextension"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
@@ -115,6 +116,7 @@ var factories = map[string]map[string]component.Factory{
 		"api_key_auth/admin":      apikeyauthextension.NewFactory(),
 		"api_key_auth/read":       apikeyauthextension.NewFactory(),
 		"admin":                   adminextension.NewFactory(),
+		"console":                 consoleextension.NewFactory(),
 		"embedded_kafka":          embeddedkafkaextension.NewFactory(),
 		"embedded_tsdb":           embeddedtsdbextension.NewFactory(),
 		"cross_origin_protection": crossoriginprotectionextension.NewFactory(),

@@ -93,7 +93,7 @@ func TestWebPagesAreKeptOutOfEveryListener(t *testing.T) {
 				}
 			}
 			page := request{http.MethodGet, "/", "", nil}.send(t, p.Admin()).Body
-			assert.Contains(t, page, "<h1>Penstock</h1>")
+			assert.Contains(t, page, "<title>Penstock</title>", "the console")
 			p.Terminate(t)
 			assert.NotContains(t, p.Log(), "\twarn\t", "a normal start warns of nothing")
 		})

@@ -32,6 +32,18 @@ var routeKinds = map[string]string{
 	"admin GET /v1/health": open,
 	"admin GET /v1/routes": operator,
 
+	"admin GET /console/":                                   open,
+	"admin GET /console/v1/about":                           own,
+	"admin GET /console/v1/state":                           operator,
+	"admin GET /console/v1/series":                          operator,
+	"admin GET /console/metrics/api/v1/query":               own,
+	"admin GET /console/metrics/api/v1/query_range":         own,
+	"admin GET /console/metrics/api/v1/query_exemplars":     own,
+	"admin GET /console/metrics/api/v1/labels":              own,
+	"admin GET /console/metrics/api/v1/label/{name}/values": own,
+	"admin GET /console/metrics/api/v1/series":              own,
+	"admin GET /console/metrics/api/v1/metadata":            own,
+
 	"admin GET /cardinality_guard/tsdb/{$}":         own,
 	"admin GET /cardinality_guard/tsdb/report.json": own,
 	"admin  /ledger/":      own,
@@ -226,7 +238,7 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 		for _, method := range methods {
 			url, body := "http://"+address[route.Listener]+path, ""
 			switch {
-			case route.Listener == "embedded_tsdb" && method == http.MethodGet:
+			case (route.Listener == "embedded_tsdb" || strings.HasPrefix(path, "/console/metrics/")) && method == http.MethodGet:
 				url += "?" + greedyForm
 			case route.Listener == "embedded_tsdb":
 				body = greedyForm

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                             metric.Meter
 	mu                                sync.Mutex
 	registrations                     []metric.Registration
+	ExtensionEmbeddedKafkaCapacity    metric.Int64ObservableGauge
 	ExtensionEmbeddedKafkaFindings    metric.Int64Counter
 	ExtensionEmbeddedKafkaFull        metric.Int64ObservableGauge
 	ExtensionEmbeddedKafkaLostRecords metric.Int64Counter
@@ -44,6 +45,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterExtensionEmbeddedKafkaCapacityCallback sets callback for observable ExtensionEmbeddedKafkaCapacity metric.
+func (builder *TelemetryBuilder) RegisterExtensionEmbeddedKafkaCapacityCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExtensionEmbeddedKafkaCapacity, obs: o})
+		return nil
+	}, builder.ExtensionEmbeddedKafkaCapacity)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterExtensionEmbeddedKafkaFullCallback sets callback for observable ExtensionEmbeddedKafkaFull metric.
@@ -104,6 +120,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ExtensionEmbeddedKafkaCapacity, err = builder.meter.Int64ObservableGauge(
+		"otelcol_extension_embedded_kafka_capacity",
+		metric.WithDescription("How large the log on disk may become, which is max_size or what the start has made of the disk's room. [Alpha]"),
+		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaFindings, err = builder.meter.Int64Counter(
 		"otelcol_extension_embedded_kafka_findings",
 		metric.WithDescription("Places in the log that were not as the last process left them, logged with their text. [Alpha]"),

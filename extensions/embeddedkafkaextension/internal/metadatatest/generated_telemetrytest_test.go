@@ -20,6 +20,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	require.NoError(t, tb.RegisterExtensionEmbeddedKafkaCapacityCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterExtensionEmbeddedKafkaFullCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -31,6 +35,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExtensionEmbeddedKafkaFindings.Add(context.Background(), 1)
 	tb.ExtensionEmbeddedKafkaLostRecords.Add(context.Background(), 1)
 	tb.ExtensionEmbeddedKafkaProblems.Add(context.Background(), 1)
+	AssertEqualExtensionEmbeddedKafkaCapacity(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedKafkaFindings(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())

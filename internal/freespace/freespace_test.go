@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/freespace"
+	"github.com/penstockhq/penstock/internal/freespace"
 )
 
 func TestCheckSaysWhatIsWrong(t *testing.T) {

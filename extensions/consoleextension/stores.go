@@ -1,0 +1,71 @@
+package consoleextension
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/admin"
+)
+
+// store is an extension of this process that answers queries about what it stores: embedded_tsdb does.
+type store interface {
+	// QueryAPI returns what it stores ("metrics", "logs") and a handler of queries, paths as on the store's own listener. The handler
+	// keeps to the tenant of access.Of.
+	QueryAPI() (name string, h http.Handler)
+}
+
+// queryRoutes are what the console asks, by the name of the store. Nothing else of a store can be reached through it.
+var queryRoutes = map[string][]string{
+	"metrics": {"/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/labels", "/api/v1/label/{name}/values", "/api/v1/series", "/api/v1/metadata"},
+	"logs": {"/select/logsql/query", "/select/logsql/hits", "/select/logsql/field_names", "/select/logsql/field_values", "/select/logsql/streams",
+		"/select/logsql/stats_query", "/select/logsql/stats_query_range", "/select/logsql/facets", "/select/logsql/tail"},
+	"traces": {"/api/services", "/api/services/{service}/operations", "/api/operations", "/api/traces", "/api/traces/{id}", "/api/dependencies"},
+}
+
+// stores are those of this process by name.
+type stores map[string]http.Handler
+
+// find looks among the host's extensions, in the order of their ids: the first one of a name counts.
+func (s *stores) find(host component.Host) {
+	*s = stores{}
+	extensions := host.GetExtensions()
+	ids := make([]component.ID, 0, len(extensions))
+	for id := range extensions {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b component.ID) int { return cmp.Compare(a.String(), b.String()) })
+	for _, id := range ids {
+		found, ok := extensions[id].(store)
+		if !ok {
+			continue
+		}
+		if name, h := found.QueryAPI(); (*s)[name] == nil {
+			(*s)[name] = h
+		}
+	}
+}
+
+// names lists what is stored here.
+func (s stores) names() []string {
+	names := []string{}
+	for name := range s {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// serve adds the routes of all stores, below their names.
+func (s stores) serve(mux *admin.Mux) {
+	need := admin.Need{Scopes: []string{access.Read}}
+	for _, name := range s.names() {
+		h := http.StripPrefix("/"+name, s[name])
+		for _, path := range queryRoutes[name] {
+			mux.HandleFunc("GET /"+name+path, need, h.ServeHTTP)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+// What no sink takes: why, how much, some of it, and how to send just that again.
+import {el, put} from "../lib/dom.js";
+import {send} from "../lib/api.js";
+import {bytes, rate, stamp, whole} from "../lib/format.js";
+import {empty, facts, failed, note, panel, spark, table} from "../lib/ui.js";
+import {Own} from "../lib/own.js";
+
+const received = "otelcol_receiver_kafka_replay_dead_letters", written = "otelcol_processor_kafka_replay_dead_letters", boxed = "otelcol_extension_dead_letter_items", size = "otelcol_extension_dead_letter_size", parked = "otelcol_extension_dead_letter_parked_requests";
+const advice = {
+  decode: "The record is no OTLP that can be read. A replay meets the same; look who writes the topic.", refused: "The sink refuses it for good: its log says why. Mend the cause, then replay.", too_old: "The sink takes nothing that old. Widen its window, then replay.", too_new: "The clock of a sender is ahead.",
+  too_large: "Larger than the topic or the sink takes. Raise the limit, then replay.", labels: "Labels that the sink does not take.", line_too_long: "Lines longer than the sink takes.", tenant: "The tenant's name can't be one.", rate: "The sink limits the rate of this tenant. Raise it, then replay.", stream_limit: "The sink has no room for another stream.", stream_rate: "One stream is faster than the sink takes.",
+  metadata: "More metadata than the sink takes.", tenant_patience: "The tenant's sink refused for so long that its records stepped aside, so that others go on. Mend it, then replay.", retention: "Retention passed it before it was delivered.", best_effort: "The journal was full, and on_full is best_effort.",
+};
+
+function topic(signal, id, ctx, auto) {
+  const out = el("div", {});
+  const look = async () => {
+    put(out, el("p", {class: "muted"}, "Reading the topic…"));
+    try {
+      const a = await send("POST", id + "/v1/replays", {signal, source: "deadletter", from: "-720h", dry_run: true});
+      const e = a.estimate;
+      put(out, e.records === 0 ? note("good", "No dead letters of the last 30 days.") : el("div", {class: "view"},
+        facts(["Records", (e.exact ? "" : "about ") + whole(e.records)], ["Items", whole(e.items)], ["Bytes", bytes(e.bytes)]),
+        table([{key: "received", title: "Set aside", cell: (s) => stamp(Date.parse(s.received))}, {key: "tenant", title: "Tenant"}, {key: "key", title: "Key", class: "mono break"}, {key: "items", title: "Items", num: true}, {key: "bytes", title: "Bytes", num: true, cell: (s) => bytes(s.bytes)}, {key: "", title: "", cell: (s) => ctx.link("replay", {signal, source: "deadletter", from: "-720h", tenants: s.tenant, keys: s.key}, "Replay those with this key")}], e.sample),
+        el("p", {}, ctx.link("replay", {signal, source: "deadletter", from: "-720h"}, "Replay all of them"), " when the cause is mended.")));
+    } catch (error) { put(out, failed(error)); }
+  };
+  if (auto) look();
+  return panel(signal + " in the dead letter topic", el("p", {}, el("button", {on: {click: look}}, "Look into the topic")), out);
+}
+
+export async function show(root, ctx) {
+  const own = new Own([received, written, boxed, size, parked]);
+  await own.refresh(ctx.signal);
+  const counts = el("div", {class: "view"});
+  const topics = Object.entries(ctx.about.jobs).flatMap(([id, signals]) => signals.map((s) => topic(s, id, ctx, (own.last(received, {signal: s}) ?? 0) + (own.last(written, {signal: s}) ?? 0) > 0)));
+  if (topics.length === 0 && !ctx.about.components.dead_letter) { put(root, empty("Nothing sets letters aside here", "Dead letters need a journal, or the extension dead_letter between an exporter and its server.")); return; }
+  put(root, counts, topics);
+  await ctx.every(5, async () => {
+    await own.refresh(ctx.signal);
+    const rows = [...own.pick(received), ...own.pick(written), ...own.pick(boxed)].filter((s) => s.values.at(-1) > 0).map((s) => ({where: s.name === received ? "sink " + s.labels.group : s.name === written ? "journal" : "server of an exporter", signal: s.labels.signal || "", reason: s.labels.reason || "too_large", n: s.values.at(-1), of: s}));
+    put(counts, panel("Set aside since the start", table([{key: "where", title: "Before"}, {key: "signal", title: "Signal"}, {key: "reason", title: "Reason", cell: (r) => el("code", {}, r.reason)}, {key: "n", title: "Count", num: true, cell: (r) => whole(r.n)}, {key: "rate", title: "Now", num: true, sort: (r) => own.rate(r.of.name, r.of.labels), cell: (r) => rate(own.rate(r.of.name, r.of.labels) ?? 0)}, {key: "", title: "", cell: (r) => spark(own.rates(r.of.name, r.of.labels), r.reason)}, {key: "todo", title: "What to do", class: "break", cell: (r) => advice[r.reason] || "The log of the process says why."}], rows, {sort: "n", empty: note("good", el("strong", {}, "None."), " Every record that came was taken by its sinks, or waits for them.")})),
+      ctx.about.components.dead_letter && panel("On disk", facts(["Size", bytes(own.last(size))], ["Parked requests", whole(own.last(parked) ?? 0)])));
+  });
+}

@@ -1,0 +1,27 @@
+// What each tenant has used, and what that costs.
+import {el, put} from "../lib/dom.js";
+import {address, get} from "../lib/api.js";
+import {bytes, stamp, whole} from "../lib/format.js";
+import {empty, facts, panel, select, table} from "../lib/ui.js";
+
+const money = (n, currency) => n ? n.toFixed(n < 1 ? 4 : 2) + (currency ? "\u202f" + currency : "") : "";
+
+export async function show(root, ctx) {
+  const signal = ctx.params.get("signal") || "";
+  const body = el("div", {class: "view"});
+  const query = signal ? "?signal=" + encodeURIComponent(signal) : "";
+  put(root, el("div", {class: "row"}, select([["", "All signals"], "metrics", "logs", "traces"], signal, (v) => ctx.go("usage", {signal: v})), el("a", {href: address("v1/usage/" + (query ? query + "&" : "?") + "format=csv"), download: "usage.csv"}, "As CSV")), body);
+  await ctx.every(15, async () => {
+    const b = await get("v1/usage/" + query, ctx.signal);
+    const n = (key, title) => ({key, title, num: true, cell: (r) => whole(r[key])});
+    const priced = [...b.intake, ...b.tenants].some((r) => r.cost > 0);
+    const cost = priced ? {key: "cost", title: "Cost", num: true, cell: (r) => money(r.cost, b.currency)} : null;
+    const tenant = ctx.about.tenant ? null : {key: "tenant", title: "Tenant"};
+    const sum = (list, key) => list.reduce((x, r) => x + r[key], 0);
+    put(body,
+      panel("", facts(["Items taken", whole(sum(b.intake, "items"))], ["Bytes taken", bytes(sum(b.intake, "bytes"))], ["By this process since", stamp(Date.parse(b.since))], priced && ["Cost", money(sum(b.intake, "cost") + sum(b.tenants, "cost"), b.currency)])),
+      panel("What came, by service", table([tenant, {key: "service", title: "Service", class: "break", cell: (r) => r.service || el("span", {class: "muted"}, "no name")}, {key: "signal", title: "Signal"}, n("items", "Items"), {key: "bytes", title: "Bytes", num: true, cell: (r) => bytes(r.bytes)}, cost].filter(Boolean), b.intake, {sort: "bytes", empty: empty("Nothing came since the start", "Send OTLP to this collector.")})),
+      panel("What became of it, by tenant", table([tenant, {key: "signal", title: "Signal"}, n("received", "Received"), {key: "stored", title: "Stored", sort: (r) => sum(Object.values(r.stored).map((v) => ({v})), "v"), cell: (r) => Object.entries(r.stored).map(([sink, v]) => el("div", {}, sink + " " + whole(v)))}, n("folded", "Folded"),
+        {key: "dropped", title: "Dropped", cell: (r) => Object.entries(r.dropped).map(([why, v]) => el("div", {}, el("code", {}, why), " " + whole(v)))}, cost].filter(Boolean), b.tenants, {sort: "received", empty: empty("Nothing is in the ledger yet", "It counts what the journal has received.")})));
+  });
+}
