@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -91,7 +92,7 @@ func (r *Ring) putLocked(now int64, text []byte, value float64, p textparse.Pars
 	if !ok {
 		var l labels.Labels
 		p.Labels(&l)
-		name := l.Get(labels.MetricName)
+		name := l.Get(model.MetricNameLabel)
 		if strings.HasSuffix(name, "_bucket") {
 			return
 		}
@@ -101,7 +102,7 @@ func (r *Ring) putLocked(now int64, text []byte, value float64, p textparse.Pars
 		}
 		s = &series{name: name, labels: map[string]string{}}
 		l.Range(func(l labels.Label) {
-			if l.Name != labels.MetricName {
+			if l.Name != model.MetricNameLabel {
 				s.labels[l.Name] = l.Value
 			}
 		})
