@@ -12,7 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstockhq/penstock/internal/command/internal/lake"
 	"github.com/penstockhq/penstock/internal/command/internal/verify"
+	"github.com/penstockhq/penstock/internal/lakestore/bucket"
+	"github.com/penstockhq/penstock/internal/lakestore/place"
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
@@ -51,7 +54,7 @@ It ends with 0 when every store holds what the ledger says, and with 1 otherwise
 	f.StringVar(&v.tenant, "tenant", "", "one tenant (default all)")
 	f.StringVar(&v.admin, "admin", "http://"+cmp.Or(os.Getenv("PENSTOCK_ADMIN_ENDPOINT"), "127.0.0.1:13134"), "`url` of the collector's admin address")
 	f.StringArrayVar(&v.headers, "header", nil, "a `header` for the admin address, such as \"Authorization: Bearer ...\"; may be repeated")
-	f.StringArrayVar(&v.lakes, "lake", nil, "[sink=]`directory` of a lake")
+	f.StringArrayVar(&v.lakes, "lake", nil, "[sink=]`url` or directory of a lake")
 	f.StringArrayVar(&v.proms, "prometheus", nil, "[sink=]`url` of a store that answers PromQL")
 	f.StringArrayVar(&v.lokis, "loki", nil, "[sink=]`url` of a Loki")
 	f.StringVar(&v.selector, "loki-selector", `{service_name=~".+"}`, "LogQL `selector` of all streams")
@@ -119,8 +122,12 @@ func (v *verifying) first(now time.Time) (time.Time, error) {
 func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]verify.Store, error) {
 	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Client: client}}
 	root := cmp.Or(os.Getenv("PENSTOCK_LAKE_URL"), filepath.Join(cmp.Or(os.Getenv(dataDirVariable), defaultDataDir), "lake"))
-	if root = strings.TrimPrefix(root, "file://"); !strings.Contains(root, "://") {
-		all["lake"] = &verify.Lake{Root: root, Ledger: l, Sink: "lake"}
+	if root != "off" {
+		files, err := lakeAt(root)
+		if err != nil {
+			return nil, fmt.Errorf("PENSTOCK_LAKE_URL: %w", err)
+		}
+		all["lake"] = &verify.Lake{Files: files, Ledger: l, Sink: "lake"}
 	}
 	if url := os.Getenv("PENSTOCK_LOKI_URL"); url != "" {
 		all["loki"] = &verify.Loki{URL: url, Selector: v.selector, Client: client}
@@ -128,14 +135,17 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 	for _, kind := range []struct {
 		flag, sink string
 		given      []string
-		make       func(sink, place string) verify.Store
+		make       func(sink, place string) (verify.Store, error)
 	}{
-		{"lake", "lake", v.lakes, func(sink, place string) verify.Store {
-			return &verify.Lake{Root: strings.TrimPrefix(place, "file://"), Ledger: l, Sink: sink}
+		{"lake", "lake", v.lakes, func(sink, place string) (verify.Store, error) {
+			files, err := lakeAt(place)
+			return &verify.Lake{Files: files, Ledger: l, Sink: sink}, err
 		}},
-		{"prometheus", "tsdb", v.proms, func(_, place string) verify.Store { return &verify.Prometheus{URL: place, Client: client} }},
-		{"loki", "loki", v.lokis, func(_, place string) verify.Store {
-			return &verify.Loki{URL: place, Selector: v.selector, Client: client}
+		{"prometheus", "tsdb", v.proms, func(_, place string) (verify.Store, error) {
+			return &verify.Prometheus{URL: place, Client: client}, nil
+		}},
+		{"loki", "loki", v.lokis, func(_, place string) (verify.Store, error) {
+			return &verify.Loki{URL: place, Selector: v.selector, Client: client}, nil
 		}},
 	} {
 		for _, text := range kind.given {
@@ -143,11 +153,22 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 			if !named || strings.ContainsAny(sink, ":/") {
 				sink, place = kind.sink, text
 			}
-			if kind.flag == "lake" && strings.Contains(strings.TrimPrefix(place, "file://"), "://") {
-				return nil, fmt.Errorf("--lake: %q is not a directory: a lake in an object store can't be checked yet", place)
+			store, err := kind.make(sink, place)
+			if err != nil {
+				return nil, fmt.Errorf("--%s: %w", kind.flag, err)
 			}
-			all[sink] = kind.make(sink, place)
+			all[sink] = store
 		}
 	}
 	return all, nil
+}
+
+// lakeAt returns the files of the lake at a URL or path. Keys of an object store are found where AWS's tools look for them.
+func lakeAt(url string) (lake.Files, error) {
+	if !bucket.Is(url) {
+		root, err := place.Directory(url)
+		return lake.Dir(root), err
+	}
+	store, err := place.Open(url, place.S3Config{})
+	return lake.Objects{Store: store}, err
 }

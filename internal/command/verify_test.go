@@ -103,7 +103,8 @@ func TestVerifySaysWhatIsWrongWithItsFlags(t *testing.T) {
 	for text, args := range map[string][]string{
 		`--hour: "2026-11-30T05:10:00Z" is not a whole hour`: {"--hour", "2026-11-30T05:10:00Z"},
 		"--hours: must be at least 1":                        {"--hours", "0"},
-		"is not a directory":                                 {"--lake", "s3://bucket/lake"},
+		`scheme "ftp" is not supported`:                      {"--lake", "ftp://bucket/lake"},
+		"no bucket":                                          {"--lake", "lake=s3:///lake"},
 		"has no colon":                                       {"--header", "nonsense"},
 		"the ledger can't be asked":                          {"--admin", server(t, func(*http.Request) string { return "" })},
 	} {

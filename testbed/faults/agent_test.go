@@ -37,6 +37,7 @@ func agent(_ testing.TB, address string) process.Settings {
 		Args: []string{
 			"--set=exporters::otlp_grpc/gateway::compression=gzip", // the sink knows no zstd
 			"--set=exporters::otlp_grpc/gateway::timeout=2s",
+			"--set=exporters::otlp_grpc/gateway::keepalive::time=10s", // the shortest that gRPC knows
 			"--set=exporters::otlp_grpc/gateway::retry_on_failure::initial_interval=100ms",
 			"--set=exporters::otlp_grpc/gateway::retry_on_failure::max_interval=200ms",
 			"--set=exporters::otlp_grpc/gateway::sending_queue::batch::flush_timeout=50ms",
@@ -53,6 +54,9 @@ func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, 
 	sink := gateway.New(t)
 	r := &rig{t: t, rng: rand.New(rand.NewPCG(moments, 7)), sink: sink, network: proxy.New(t, sink.Address),
 		result: result{schedule: s.name, product: product, rounds: *rounds}}
+	if s.most > 0 {
+		r.result.rounds = min(*rounds, s.most)
+	}
 	set := settings(t, r.network.Address)
 	if s.disk != nil {
 		set.DataDir = t.TempDir()
@@ -60,7 +64,7 @@ func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, 
 	}
 	r.process = process.Start(t, set)
 	r.clients = start(r.process.HTTP(), 3)
-	for range *rounds {
+	for range r.result.rounds {
 		s.round(r)
 	}
 	settled := r.settle(time.Minute)

@@ -35,7 +35,9 @@ var products = []product{
 			Args: []string{"--set=exporters::otlp_grpc/gateway::compression=gzip"}} // the server knows no zstd
 	}},
 	{"stock", func(t testing.TB, g *gateway.Gateway) process.Settings { return gateway.Stock(t, g.Address, "") }},
-	{"stock-fsync", func(t testing.TB, g *gateway.Gateway) process.Settings { return gateway.Stock(t, g.Address, ", fsync: true") }},
+	{"stock-fsync", func(t testing.TB, g *gateway.Gateway) process.Settings {
+		return gateway.Stock(t, g.Address, ", fsync: true")
+	}},
 }
 
 // spent is what one run of one product cost.

@@ -179,3 +179,17 @@ func (s *Store) Download(t testing.TB, dir string) {
 		require.NoError(t, os.WriteFile(to, content, 0o600))
 	})
 }
+
+// Remove deletes the first object whose name, below the lake's prefix, begins with prefix.
+func (s *Store) Remove(t testing.TB, prefix string) {
+	t.Helper()
+	var first string
+	s.each(t, func(name string, _ []byte) {
+		if first == "" && strings.HasPrefix(name, prefix) {
+			first = name
+		}
+	})
+	require.NotEmpty(t, first)
+	_, err := s.backend.DeleteObject(Bucket, "some/lake/"+first)
+	require.NoError(t, err)
+}

@@ -2,18 +2,14 @@ package lake
 
 import (
 	"cmp"
-	"errors"
-	"io/fs"
+	"context"
 	"net/url"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/apache/arrow-go/v18/parquet/file"
 )
 
 // Span is a range of offsets of a partition: from First up to, not including, Next.
@@ -32,20 +28,22 @@ type Holding struct {
 // spanName is the name of a file that a follower or a job has written: <topic>-<partition>[@job][-g<generation>]-<first>-<next>-<part>.parquet.
 var spanName = regexp.MustCompile(`^.+?-(\d+)(?:@[a-z0-9-]+?)?(?:-g(\d+))?-(\d{20})-(\d{20})-(?:refilled-)?\d+\.parquet$`)
 
-// Hold reads what the lake below root holds of signal, with event times in an hour, by tenant. A lake that is not there holds nothing.
-func Hold(root, signal string, hour time.Time) (map[string]*Holding, error) {
+// Hold reads what a lake holds of signal, with event times in an hour, by tenant.
+func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[string]*Holding, error) {
 	hour = hour.UTC()
-	dir := filepath.Join(root, signal, "date="+hour.Format(time.DateOnly), "hour="+hour.Format("15"))
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	all := map[string]*Holding{}
+	newest := map[string]map[int32]int{} // generations, by tenant and partition
+	dir := path.Join(signal, "date="+hour.Format(time.DateOnly), "hour="+hour.Format("15"))
+	var names []string
+	err := files.Each(ctx, dir, func(name string) error {
+		names = append(names, name)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]*Holding{}
-	for _, e := range entries {
-		encoded, ok := strings.CutPrefix(e.Name(), "tenant=")
+	for _, name := range names {
+		encoded, ok := strings.CutPrefix(path.Base(path.Dir(name)), "tenant=")
 		if !ok {
 			continue
 		}
@@ -53,73 +51,60 @@ func Hold(root, signal string, hour time.Time) (map[string]*Holding, error) {
 		if err != nil {
 			tenant = encoded
 		}
-		h, err := holdingOf(filepath.Join(dir, e.Name()), true)
+		if all[tenant] == nil {
+			all[tenant], newest[tenant] = &Holding{Spans: map[int32][]Span{}}, map[int32]int{}
+		}
+		rows, err := files.Rows(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		all[tenant] = h
+		all[tenant].Rows += rows
+		all[tenant].add(path.Base(name), newest[tenant])
+	}
+	for _, h := range all {
+		h.joinAll()
 	}
 	return all, nil
 }
 
 // Covered reads from the names of all files of signal which offsets they have.
-func Covered(root, signal string) (*Holding, error) {
-	return holdingOf(filepath.Join(root, signal), false)
-}
-
-// holdingOf reads all finished files below dir; count: their rows, too.
-func holdingOf(dir string, count bool) (*Holding, error) {
+func Covered(ctx context.Context, files Files, signal string) (*Holding, error) {
 	h := &Holding{Spans: map[int32][]Span{}}
-	newest := map[int32]int{} // generation
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, extension) {
-			return err
-		}
-		h.Files++
-		if count {
-			rows, err := rowsOf(path)
-			if err != nil {
-				return err
-			}
-			h.Rows += rows
-		}
-		m := spanName.FindStringSubmatch(d.Name())
-		if m == nil {
-			h.Unnamed++
-			return nil
-		}
-		partition, _ := strconv.ParseInt(m[1], 10, 32)
-		generation, _ := strconv.Atoi(m[2])
-		first, _ := strconv.ParseInt(m[3], 10, 64)
-		next, _ := strconv.ParseInt(m[4], 10, 64)
-		p := int32(partition)
-		switch { // An offset means one record within a generation only.
-		case generation > newest[p]:
-			newest[p], h.Spans[p] = generation, nil
-		case generation < newest[p]:
-			return nil
-		}
-		h.Spans[p] = append(h.Spans[p], Span{first, next})
+	newest := map[int32]int{}
+	err := files.Each(ctx, signal, func(name string) error {
+		h.add(path.Base(name), newest)
 		return nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	for p, spans := range h.Spans {
-		h.Spans[p] = join(spans)
-	}
+	h.joinAll()
 	return h, err
 }
 
-func rowsOf(path string) (int64, error) {
-	r, err := file.OpenParquetFile(path, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil // compaction has merged it
+// add counts a file. newest are the generations so far, by partition.
+func (h *Holding) add(name string, newest map[int32]int) {
+	h.Files++
+	m := spanName.FindStringSubmatch(name)
+	if m == nil {
+		h.Unnamed++
+		return
 	}
-	if err != nil {
-		return 0, err
+	partition, _ := strconv.ParseInt(m[1], 10, 32)
+	generation, _ := strconv.Atoi(m[2])
+	first, _ := strconv.ParseInt(m[3], 10, 64)
+	next, _ := strconv.ParseInt(m[4], 10, 64)
+	p := int32(partition)
+	switch { // An offset means one record within a generation only.
+	case generation > newest[p]:
+		newest[p], h.Spans[p] = generation, nil
+	case generation < newest[p]:
+		return
 	}
-	return r.NumRows(), r.Close()
+	h.Spans[p] = append(h.Spans[p], Span{first, next})
+}
+
+func (h *Holding) joinAll() {
+	for p, spans := range h.Spans {
+		h.Spans[p] = join(spans)
+	}
 }
 
 // join sorts spans, and makes one of those that touch.

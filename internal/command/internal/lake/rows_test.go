@@ -28,7 +28,7 @@ func TestCoveredOffsets(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, nil, 0o600))
 	}
-	h, err := lake.Covered(root, "logs")
+	h, err := lake.Covered(t.Context(), lake.Dir(root), "logs")
 	require.NoError(t, err)
 	assert.Equal(t, 7, h.Files)
 	assert.Equal(t, 1, h.Unnamed)
@@ -37,7 +37,7 @@ func TestCoveredOffsets(t *testing.T) {
 	assert.Empty(t, lake.Gaps(h.Spans[0], lake.Span{First: 21, Next: 29}))
 	assert.Equal(t, []lake.Span{{First: 3, Next: 4}}, lake.Gaps(nil, lake.Span{First: 3, Next: 4}))
 
-	h, err = lake.Covered(root, "traces")
+	h, err = lake.Covered(t.Context(), lake.Dir(root), "traces")
 	require.NoError(t, err, "a lake that is not there holds nothing")
 	assert.Zero(t, h.Files)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/penstockhq/penstock/internal/command/internal/lake"
 )
 
-// Lake is a lake in a directory.
+// Lake is a lake in a directory or an object store.
 type Lake struct {
-	Root   string
+	Files  lake.Files
 	Ledger *Ledger
 	// Sink is its name in the ledger.
 	Sink string
@@ -21,8 +21,8 @@ type Lake struct {
 func (l *Lake) Name() string { return "the lake" }
 
 // Held implements Store: it reads the footers of the hour's files.
-func (l *Lake) Held(_ context.Context, signal string, hour time.Time, _ []string) (map[string]int64, bool, error) {
-	all, err := lake.Hold(l.Root, signal, hour)
+func (l *Lake) Held(ctx context.Context, signal string, hour time.Time, _ []string) (map[string]int64, bool, error) {
+	all, err := lake.Hold(ctx, l.Files, signal, hour)
 	held := map[string]int64{}
 	for tenant, h := range all {
 		held[tenant] = h.Rows
@@ -32,12 +32,12 @@ func (l *Lake) Held(_ context.Context, signal string, hour time.Time, _ []string
 
 // fill finds the offsets of which the lake has no file of the tenant and hour. What is there must not be written again: the lake would have it
 // twice. So a job takes those offsets alone, and of them the items of the hour.
-func (l *Lake) fill(a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
-	held, err := lake.Hold(l.Root, signal, hour)
+func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
+	held, err := lake.Hold(ctx, l.Files, signal, hour)
 	if err != nil {
 		return nil, err
 	}
-	covered, err := lake.Covered(l.Root, signal)
+	covered, err := lake.Covered(ctx, l.Files, signal)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type Store interface {
 
 // filler is a store that knows which jobs fill a gap. Others take what they have a second time, and get a job over the whole hour.
 type filler interface {
-	fill(a *Answer, signal, tenant string, hour time.Time) (steps []string, err error)
+	fill(ctx context.Context, a *Answer, signal, tenant string, hour time.Time) (steps []string, err error)
 }
 
 // Settings say what is compared.
@@ -113,7 +113,7 @@ func (r *Result) compare(ctx context.Context, say func(string, ...any), set Sett
 		case have < p.stored:
 			r.Gaps++
 			say("%s: the ledger has stored %d, %s holds %d: %d are missing", who, p.stored, store.Name(), have, p.stored-have)
-			steps, err := steps(store, set.Ledger, a, k.signal, tenant, set.Hour)
+			steps, err := steps(ctx, store, set.Ledger, a, k.signal, tenant, set.Hour)
 			if err != nil {
 				return err
 			}
@@ -133,9 +133,9 @@ func (r *Result) compare(ctx context.Context, say func(string, ...any), set Sett
 }
 
 // steps says how to fill a gap.
-func steps(store Store, l *Ledger, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
+func steps(ctx context.Context, store Store, l *Ledger, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
 	if f, ok := store.(filler); ok {
-		return f.fill(a, signal, tenant, hour)
+		return f.fill(ctx, a, signal, tenant, hour)
 	}
 	j := job{Signal: signal, By: "event", From: hour.Format(time.RFC3339), To: hour.Add(time.Hour).Format(time.RFC3339)}
 	if tenant != "" {

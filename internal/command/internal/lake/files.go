@@ -1,0 +1,85 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/parquet/file"
+
+	"github.com/penstockhq/penstock/internal/lakestore"
+)
+
+// Files are the finished files of a lake. Paths are below its root, with slashes.
+type Files interface {
+	// Each calls visit for every file below dir, and for none if dir is not there.
+	Each(ctx context.Context, dir string, visit func(name string) error) error
+	// Rows returns how many rows a file has. One that is gone has been merged, and has none.
+	Rows(ctx context.Context, name string) (int64, error)
+}
+
+// Dir is a lake in a directory. Reading it leaves no trace there.
+type Dir string
+
+// Each implements Files.
+func (d Dir) Each(_ context.Context, dir string, visit func(string) error) error {
+	err := filepath.WalkDir(filepath.Join(string(d), filepath.FromSlash(dir)), func(p string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(p, extension) {
+			return err
+		}
+		below, err := filepath.Rel(string(d), p)
+		if err != nil {
+			return err
+		}
+		return visit(filepath.ToSlash(below))
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
+}
+
+// Rows implements Files.
+func (d Dir) Rows(_ context.Context, name string) (int64, error) {
+	r, err := file.OpenParquetFile(filepath.Join(string(d), filepath.FromSlash(name)), false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return r.NumRows(), r.Close()
+}
+
+// Objects is a lake in an object store. Of each file whose rows are asked for it fetches all.
+type Objects struct{ lakestore.Store }
+
+// Each implements Files.
+func (o Objects) Each(ctx context.Context, dir string, visit func(string) error) error {
+	return o.List(ctx, dir, func(f lakestore.File) error {
+		if !strings.HasSuffix(f.Path, extension) {
+			return nil
+		}
+		return visit(f.Path)
+	})
+}
+
+// Rows implements Files.
+func (o Objects) Rows(ctx context.Context, name string) (int64, error) {
+	f, err := o.Open(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	r, err := file.NewParquetReader(io.NewSectionReader(f, 0, f.Size()))
+	if err != nil {
+		return 0, err
+	}
+	return r.NumRows(), r.Close()
+}
