@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/proxy"
@@ -30,10 +31,10 @@ func beside(t *testing.T) {
 }
 
 // agent returns the settings of Penstock's agent that sends to address.
-func agent(_ testing.TB, address string) process.Settings {
+func agent(t testing.TB, address string) process.Settings {
 	return process.Settings{
 		Configs: []string{"profile:agent"},
-		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": address},
+		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": address, "PENSTOCK_STATSD_ENDPOINT": freeport.One(t)},
 		Args: []string{
 			"--set=exporters::otlp_grpc/gateway::compression=gzip", // the sink knows no zstd
 			"--set=exporters::otlp_grpc/gateway::timeout=2s",
@@ -94,11 +95,17 @@ func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
 				t.Logf("%+v", theirs)
 				results = append(results, theirs)
 			}
+			publish(t, results)
 		})
 	}
-	if *report != "" {
-		require.NoError(t, os.MkdirAll(*report, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(*report, "report.md"), []byte(markdown(results)), 0o644))
-		require.NoError(t, os.WriteFile(filepath.Join(*report, "report.svg"), []byte(svg(results)), 0o644))
+}
+
+// publish writes what is known so far: a run that is cut short has a report too.
+func publish(t *testing.T, results []result) {
+	if *report == "" {
+		return
 	}
+	require.NoError(t, os.MkdirAll(*report, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(*report, "report.md"), []byte(markdown(results)), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(*report, "report.svg"), []byte(svg(results)), 0o644))
 }
