@@ -76,7 +76,7 @@ smoke: build ## The built binary, driven by a Go SDK
 	cd testbed && $(GO) test -count=1 -timeout 10m ./smoke/...
 
 .PHONY: testbed
-testbed: build $(VENV)/.ready kafka ## The built binary against real SDKs and readers (fetches Python packages and Kafka); smoke is make test's
+testbed: build $(VENV)/.ready kafka chromium ## The built binary against real SDKs and readers (fetches Python packages and Kafka); smoke is make test's
 	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 20m $$($(GO) list ./... | grep -v /smoke$$)
 
 .PHONY: testbed-full
@@ -115,6 +115,10 @@ $(VENV)/.ready: testbed/sdk/python/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+.PHONY: chromium
+chromium: ## Install Debian's Chromium, if there is none: the console's test opens it
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { as=; [ "$$(id -u)" = 0 ] || as=sudo; $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends chromium; }
 
 .PHONY: bench
 bench: ## Benchmarks beside the code, and against peers

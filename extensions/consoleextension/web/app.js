@@ -68,6 +68,7 @@ async function show() {
   const {id, params} = parse();
   if (location.hash === shown && shown !== "") return;
   shown = location.hash;
+  delete main.dataset.shown;
   leave.abort();
   leave = new AbortController();
   const signal = leave.signal;

@@ -82,8 +82,9 @@ export function field(label, input, help) {
   return el("label", {class: "field"}, el("span", {}, label), input, help && el("small", {}, help));
 }
 
-export function select(options, value, change) {
-  return el("select", {on: {change: (event) => change && change(event.target.value)}},
+// select chooses one of the options; label names it where no field does.
+export function select(options, value, change, label) {
+  return el("select", {"aria-label": label, on: {change: (event) => change && change(event.target.value)}},
     options.map((o) => { const [v, text] = Array.isArray(o) ? o : [o, o]; return el("option", {value: v, selected: v === value}, text); }));
 }
 

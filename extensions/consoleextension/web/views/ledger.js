@@ -31,7 +31,7 @@ export async function show(root, ctx) {
   const go = (more) => ctx.go("ledger", {by: by === "receipt" ? "" : by, signal, since: since === "24" ? "" : since, ...more});
   const body = el("div", {class: "view"});
   put(root, el("div", {class: "row"}, choice("Hours of", [["receipt", "By receipt"], ["event", "By event time"]], by, (v) => go({by: v})),
-    select([["", "All signals"], "metrics", "logs", "traces"], signal, (v) => go({signal: v})), select([["3", "Last 3 hours"], ["24", "Last day"], ["48", "Last 2 days"], ["all", "All hours"]], since, (v) => go({since: v}))), body);
+    select([["", "All signals"], "metrics", "logs", "traces"], signal, (v) => go({signal: v}), "Signal"), select([["3", "Last 3 hours"], ["24", "Last day"], ["48", "Last 2 days"], ["all", "All hours"]], since, (v) => go({since: v}), "Time")), body);
   await ctx.every(15, async () => {
     const query = new URLSearchParams({by});
     if (signal) query.set("signal", signal);

@@ -10,7 +10,7 @@ export async function show(root, ctx) {
   const signal = ctx.params.get("signal") || "";
   const body = el("div", {class: "view"});
   const query = signal ? "?signal=" + encodeURIComponent(signal) : "";
-  put(root, el("div", {class: "row"}, select([["", "All signals"], "metrics", "logs", "traces"], signal, (v) => ctx.go("usage", {signal: v})), el("a", {href: address("v1/usage/" + (query ? query + "&" : "?") + "format=csv"), download: "usage.csv"}, "As CSV")), body);
+  put(root, el("div", {class: "row"}, select([["", "All signals"], "metrics", "logs", "traces"], signal, (v) => ctx.go("usage", {signal: v}), "Signal"), el("a", {href: address("v1/usage/" + (query ? query + "&" : "?") + "format=csv"), download: "usage.csv"}, "As CSV")), body);
   await ctx.every(15, async () => {
     const b = await get("v1/usage/" + query, ctx.signal);
     const n = (key, title) => ({key, title, num: true, cell: (r) => whole(r[key])});
