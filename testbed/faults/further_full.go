@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/testbed/internal/disk"
+	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/proxy"
 )
 
@@ -57,7 +58,7 @@ var further = []schedule{
 	}},
 	{name: "another release, and back", alone: true, round: func(r *rig) {
 		r.pause(500)
-		for _, binary := range []string{previous(r.t), ""} {
+		for _, binary := range []string{process.Previous(r.t), ""} {
 			if r.rng.IntN(2) == 0 {
 				r.process.Kill()
 			} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/clock"
 	"github.com/penstockhq/penstock/testbed/internal/disk"
 	"github.com/penstockhq/penstock/testbed/internal/ledgers"
+	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
 // The disks under the journal, the lake and the TSDB are full, one by one and all at once, while the process runs, ends and starts.
@@ -70,7 +71,7 @@ func TestStandaloneStoresEverythingOnceOnAFailingDisk(t *testing.T) {
 func TestStandaloneStoresEverythingOnceOverReleases(t *testing.T) {
 	a := startAlone(t, nil)
 	for range *rounds {
-		for _, binary := range []string{previous(t), ""} {
+		for _, binary := range []string{process.Previous(t), ""} {
 			a.passes(20)
 			if a.rng.IntN(2) == 0 {
 				a.p.Kill()
