@@ -45,6 +45,8 @@ var further = []schedule{
 		r.pause(300)
 	}},
 	{name: "connections are half-open", most: 5, round: func(r *rig) {
+		there := r.sink.Asked()
+		r.until("the sink is asked", func() bool { return r.sink.Asked() > there+10 })
 		r.network.Present(proxy.Silence)
 		before, begin := r.sink.Asked(), time.Now()
 		for r.sink.Asked() == before && time.Since(begin) < time.Minute {
