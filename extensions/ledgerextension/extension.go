@@ -101,7 +101,7 @@ func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 		id, title string
 		serve     http.HandlerFunc
 	}{
-		{l.id.String(), "Ledger", l.servePage},
+		{l.id.String(), "Ledger", admin.Moved(l.id, "ledger")},
 		{"v1/ledger", "Ledger, as JSON", l.serveRows},
 		{"v1/usage", "Usage and cost, as JSON", l.serveUsage},
 		{"v1/receipts", "Receipts, as JSON", l.serveReceipt},

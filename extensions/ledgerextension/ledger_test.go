@@ -178,7 +178,7 @@ func TestRowsAddUp(t *testing.T) {
 	assert.Empty(t, a.Rows)
 	assert.Equal(t, http.StatusBadRequest, h.get(t, "/v1/ledger/?from=2027-01-15T09:30:00Z", nil), "no whole hour")
 	assert.Equal(t, http.StatusBadRequest, h.get(t, "/v1/ledger/?form=2027-01-15T09:00:00Z", nil))
-	assert.Equal(t, http.StatusOK, h.get(t, "/ledger/", nil))
+	assert.Equal(t, http.StatusFound, h.get(t, "/ledger/", nil), "the console has the page")
 }
 
 func TestAnImbalanceIsShownAndMeasured(t *testing.T) {
@@ -217,9 +217,6 @@ func TestWithoutAJournalItSaysWhatItCannotKnow(t *testing.T) {
 	var a struct{ Error string }
 	assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/ledger/", &a))
 	assert.Contains(t, a.Error, "without a journal nobody can say")
-	w := httptest.NewRecorder()
-	h.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ledger/", nil))
-	assert.Contains(t, w.Body.String(), "without a journal nobody can say")
 }
 
 // A sink whose ledger began later has not seen what came before: that is no imbalance, and not buffered.

@@ -2,14 +2,14 @@ package admin_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 
 	"github.com/penstockhq/penstock/internal/access"
@@ -43,13 +43,13 @@ func TestWithoutAdminExtensionNobodyIsAuthorized(t *testing.T) {
 }
 
 // The policy lets a browser run exactly this script, which keeps the token in no URL and for one tab.
-func TestScript(t *testing.T) {
-	s := admin.NewScript("post('decrypt', {});")
-	hash := sha256.Sum256([]byte(s.Text))
-	assert.Contains(t, s.Policy, "script-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'")
-	assert.Contains(t, s.Policy, "default-src 'none'")
-	assert.Contains(t, s.Text, "sessionStorage")
-	assert.NotContains(t, s.Text, "localStorage")
-	assert.NotContains(t, s.Text, "</script")
-	assert.NotContains(t, s.Text, "innerHTML")
+func TestOldAddressesLeadToTheConsole(t *testing.T) {
+	for id, want := range map[string]string{"ledger": "../console/#/view", "cardinality_guard/tsdb": "../../console/#/view"} {
+		var parsed component.ID
+		require.NoError(t, parsed.UnmarshalText([]byte(id)))
+		w := httptest.NewRecorder()
+		admin.Moved(parsed, "view")(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		assert.Equal(t, http.StatusFound, w.Code)
+		assert.Equal(t, want, w.Header().Get("Location"), id)
+	}
 }

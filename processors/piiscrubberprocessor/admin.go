@@ -1,13 +1,10 @@
 package piiscrubberprocessor
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strconv"
 
@@ -25,17 +22,6 @@ import (
 const (
 	maxDecryptBytes  = 1 << 20
 	maxDecryptValues = 1000
-)
-
-//go:embed decrypt.html
-var pageText string
-
-//go:embed decrypt.js
-var pageScript string
-
-var (
-	page   = template.Must(template.New("decrypt").Parse(pageText))
-	script = admin.NewScript(pageScript)
 )
 
 // decrypter answers POST /decrypt on the admin endpoint and writes an audit line for each request, without any value.
@@ -56,19 +42,6 @@ type decryptRequest struct {
 type decryptResult struct {
 	Value string `json:"value,omitempty"`
 	Error string `json:"error,omitempty"`
-}
-
-func (d *decrypter) servePage(w http.ResponseWriter, _ *http.Request) {
-	var out bytes.Buffer
-	if err := page.Execute(&out, map[string]any{"ID": d.id, "Script": script.Text}); err != nil {
-		d.log.Error("page of decryption", zap.Error(err))
-		http.Error(w, "the page could not be made; see the log", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", script.Policy)
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(out.Bytes()) // the browser is gone
 }
 
 func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {

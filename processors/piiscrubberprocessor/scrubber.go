@@ -96,7 +96,7 @@ func (s *scrubber) beginLocked(host component.Host) (err error) {
 	return err
 }
 
-// mount registers with the first extension that serves admin pages; without one there are no pages. With keys the first page decrypts.
+// mount registers with the first extension that serves admin pages; without one there are none.
 func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
 	m, ok := admin.Find(host)
 	if !ok {
@@ -105,18 +105,17 @@ func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
 	preview := admin.Need{Scopes: []string{access.Read, access.Decrypt}}
 	mux := &admin.Mux{}
 	mux.HandleFunc("POST /preview", preview, s.preview.preview)
-	mux.HandleFunc("GET /preview", preview, s.preview.servePage)
+	moved := admin.Moved(s.id, "scrubber")
+	mux.HandleFunc("GET /{$}", preview, moved)
+	mux.HandleFunc("GET /preview", preview, moved)
 	s.capture.admin = admin.FindAuthorizer(host)
 	mux.HandleFunc("POST /capture", admin.Need{Operator: true, Scopes: []string{access.Decrypt}, Personal: true}, s.capture.serve)
 	title := "PII scrubber: preview"
-	if s.decrypt == nil {
-		mux.HandleFunc("GET /{$}", preview, s.preview.servePage)
-	} else {
+	if s.decrypt != nil {
 		title += ", decrypt"
 		s.decrypt.admin = s.capture.admin
 		decrypt := admin.Need{Scopes: []string{access.Decrypt}, Personal: true}
 		mux.HandleFunc("POST /decrypt", decrypt, s.decrypt.decrypt)
-		mux.HandleFunc("GET /{$}", preview, s.decrypt.servePage)
 	}
 	return m.Mount(s.preview.id, title, mux)
 }

@@ -383,27 +383,15 @@ func TestAConfiguredJobHeedsThePreflightUnlessForced(t *testing.T) {
 	assert.Contains(t, fmt.Sprint(host.await(t, "careful", "failed")), "max_age is 1m0s")
 }
 
-func TestThePageListsJobs(t *testing.T) {
+func TestOldPagesLeadToTheConsole(t *testing.T) {
 	w := newWorld(t)
-	w.write(t, "t", bodies("a", 10)...)
 	host, s := newAdminHost(), newSink()
 	w.replay(t, host, s, nil)
-	_, _ = host.create(t, `{"id":"shown","from":"-1h"}`)
-	host.await(t, "shown", "done")
-	rec := httptest.NewRecorder()
-	host.mounts["kafka_replay/jobs"].ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
-	assert.Equal(t, http.StatusOK, rec.Code)
-	assert.Contains(t, rec.Body.String(), "shown")
-	assert.Contains(t, rec.Body.String(), "done")
-	assert.Contains(t, rec.Body.String(), `href="./new"`)
-
-	// The form sends to the API of its own address.
-	for mount, url := range map[string]string{"kafka_replay/jobs": "v1/replays", "v1": "replays"} {
+	for _, path := range []string{"/", "/new", "/v1/"} {
 		rec := httptest.NewRecorder()
-		host.mounts[mount].ServeHTTP(rec, httptest.NewRequest("GET", "/new", nil))
-		assert.Equal(t, http.StatusOK, rec.Code, mount)
-		assert.Contains(t, rec.Body.String(), `data-url="`+url+`"`, mount)
-		assert.Contains(t, rec.Header().Get("Content-Security-Policy"), "script-src 'sha256-", mount)
+		host.mounts["kafka_replay/jobs"].ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
+		assert.Equal(t, http.StatusFound, rec.Code, path)
+		assert.Equal(t, "../../console/#/replay", rec.Header().Get("Location"), path)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Budgets of series: who uses them, what drives growth, what was folded, and what another budget would do.
 import {el, put} from "../lib/dom.js";
 import {get} from "../lib/api.js";
-import {num, percent, whole} from "../lib/format.js";
+import {duration, num, percent, whole} from "../lib/format.js";
 import {bar, code, empty, facts, field, note, panel, pill, table} from "../lib/ui.js";
 
 // merged adds up the partitions of a guard, by tenant, service and metric.
@@ -60,7 +60,7 @@ function draw(root, id, partitions, ctx) {
   const folded = all.metrics.filter((m) => m.folded.size > 0);
   const what = el("div", {});
   put(root,
-    panel(id, facts(["Active series", whole(sum("series")) + (limit ? " of " + whole(limit) : "")], ["Metrics folded", folded.length ? el("span", {class: "text-warn"}, whole(folded.length)) : "none"], ["Overflow streams", whole(sum("overflow_streams"))], ["Late points", whole(sum("late_points"))]),
+    panel(id, facts(["Active series", whole(sum("series")) + (limit ? " of " + whole(limit) : "")], ["Metrics folded", folded.length ? el("span", {class: "text-warn"}, whole(folded.length)) : "none"], ["Overflow streams", whole(sum("overflow_streams"))], ["Folded points leave after", duration(Math.max(...partitions.map((p) => p.folded_delay_seconds)))], ["Late points", whole(sum("late_points"))]),
       limit > 0 && bar(sum("series") / limit, "Series of the total budget: " + percent(sum("series") / limit))),
     folded.map((m) => note("warn", el("strong", {class: "break"}, m.metric), " of ", el("strong", {}, m.service || "a service without a name"), " is past its budget of " + whole(m.limit) + " series: ", [...m.folded].map((f) => [el("code", {}, f), " "]), m.folded.size === 1 ? "is" : "are", " folded away. Sums are right; single values are not kept. ",
       ctx.link("replay", {signal: "metrics", keys: "*/*/" + (m.service || "*"), by: "event", replace: "1", why: "guard"}, "Replay it with a wider budget"))),

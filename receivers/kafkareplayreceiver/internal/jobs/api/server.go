@@ -64,10 +64,10 @@ func (s *Server) audit(action, id, by string, err error, more ...zap.Field) {
 func (s *Server) handler() *admin.Mux {
 	replays := admin.Need{Scopes: []string{access.Replay}}
 	mux := &admin.Mux{}
-	mux.HandleFunc("GET /{$}", replays, s.servePage)
-	mux.HandleFunc("GET /v1/{$}", replays, s.servePage)
-	mux.HandleFunc("GET /new", replays, s.serveNew("v1/replays"))
-	mux.HandleFunc("GET /v1/new", replays, s.serveNew("replays"))
+	// Pages of before: the console shows them.
+	for _, old := range []string{"GET /{$}", "GET /v1/{$}", "GET /new", "GET /v1/new"} {
+		mux.HandleFunc(old, replays, admin.Moved(s.ID, "replay"))
+	}
 	mux.HandleFunc("GET /v1/replays", replays, s.serveList)
 	mux.HandleFunc("POST /v1/replays", replays, s.serveCreate)
 	mux.HandleFunc("GET /v1/replays/{id}", replays, s.serveOne)
