@@ -1,0 +1,2 @@
+// Package logqlpipeline runs the stages of a LogQL query over entries, one at a time.
+package logqlpipeline
