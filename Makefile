@@ -58,7 +58,8 @@ test: lint check-generated unit build smoke ## Everything that needs only Go and
 # Packages of one goroutine whose random tests are long: a race detector finds nothing there and takes twenty times as long.
 SERIAL    := internal/columnar exporters/parquetexporter/internal/rows \
              internal/delivery/simulation processors/piiscrubberprocessor/internal/corpus processors/piiscrubberprocessor/internal/corpus/foreign \
-             processors/windowrollupprocessor/internal/rollup extensions/embeddedkafkaextension/internal/commitlog
+             processors/windowrollupprocessor/internal/rollup extensions/embeddedkafkaextension/internal/commitlog \
+             extensions/lakeextension/internal/keeper
 
 .PHONY: unit
 unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 14 400 simulated schedules of crashes, lost answers and cut logs

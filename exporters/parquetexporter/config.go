@@ -34,9 +34,6 @@ type Config struct {
 	// partition of 1970-01-01. Default 256.
 	MaxPartitions int `mapstructure:"max_partitions"`
 
-	// Retention removes partitions by age. Default: none.
-	Retention RetentionConfig `mapstructure:"retention"`
-
 	// Timeout bounds one attempt to write a batch, checked between files. 0, the default, means none.
 	Timeout exporterhelper.TimeoutConfig `mapstructure:",squash"`
 	// Retry repeats batches that could not be written, by default without end.

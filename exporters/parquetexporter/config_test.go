@@ -89,9 +89,6 @@ func TestConfigRefuses(t *testing.T) {
 		"rows and bytes":    {`{url: l, max_rows: 1, sending_queue: {storage: s, batch: {sizer: bytes}}}`, "max_rows: 1 conflicts with sending_queue::batch::sizer: bytes"},
 		"no rows":           {`{url: l, max_rows: 0, sending_queue: {storage: s}}`, "max_rows: must be positive, got 0"},
 		"tenant is dropped": {`{url: l, sending_queue: {storage: s, batch: {partition: {metadata_keys: [x]}}}}`, `must contain "x-scope-orgid"`},
-		"short retention":   {`{url: l, retention: {keep: 5m}}`, "retention: keep: must be 0 (for ever) or at least 1h, got 5m0s"},
-		"override signal":   {`{url: l, retention: {overrides: [{signal: log, keep: 2h}]}}`, `retention: overrides::0::signal: want logs, metrics or traces, got "log"`},
-		"override tenant":   {`{url: l, retention: {overrides: [{tenant: "[", keep: 2h}]}}`, `overrides::0::tenant: "["`},
 		"unknown key":       {`{url: l, max_bytes: 1}`, "max_bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

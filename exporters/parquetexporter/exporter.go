@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +49,6 @@ type parquetExporter[D any] struct {
 	unchecked            atomic.Bool
 	unrecorded, formerly sync.Once
 	files                files
-	sweeper              sweeper
 	host                 component.Host
 }
 
@@ -82,7 +82,6 @@ func (e *parquetExporter[D]) Start(ctx context.Context, host component.Host) err
 			return fmt.Errorf("url: %q: %w", e.config.URL, err)
 		}
 	}
-	e.startSweeper()
 	return nil
 }
 
@@ -143,7 +142,6 @@ func (e *parquetExporter[D]) openBucket(ctx context.Context) (lakestore.Store, e
 
 // Shutdown closes the lake.
 func (e *parquetExporter[D]) Shutdown(context.Context) error {
-	e.sweeper.close()
 	e.metrics.Shutdown()
 	return e.lakes.close()
 }
@@ -255,7 +253,18 @@ func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
 
 func (e *parquetExporter[D]) writeFile(ctx context.Context, store lakestore.Store, enc encoder[D], name string, p rows.Partition) error {
 	begin := time.Now()
-	w, err := store.Write(ctx, lakestore.PartitionDir(e.signal, p.Hour, p.Tenant), name, func(w io.Writer) error {
+	dir := lakestore.PartitionDir(e.signal, p.Hour, p.Tenant)
+	if session, ok := delivery.From(ctx); ok && name != "" && session.Again() {
+		merged, err := lakestore.Superseded(ctx, store, path.Join(dir, name+lakestore.Extension))
+		if err != nil {
+			return err
+		}
+		if merged {
+			e.metrics.ExporterParquetMergedBefore.Add(ctx, 1, e.attr)
+			return nil
+		}
+	}
+	w, err := store.Write(ctx, dir, name, func(w io.Writer) error {
 		return enc.Write(w, p)
 	})
 	if err != nil {

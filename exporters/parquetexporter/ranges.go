@@ -2,6 +2,7 @@ package parquetexporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
 // batchName names the files of a batch. From the journal: by its range, so that a second delivery replaces the first, and by the log's
@@ -90,7 +92,9 @@ func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.S
 	if n := len(begun); n > 0 {
 		next = begun[n-1].Next
 	}
-	below, err := e.files.below(sourceName(session), func(each func(string)) error { return e.lakes.store.Names(ctx, e.signal, each) })
+	below, err := e.files.below(sourceName(session), func(each func(string)) error {
+		return errors.Join(e.lakes.store.Names(ctx, e.signal, each), lakestore.MergedNames(ctx, e.lakes.store, e.signal, each))
+	})
 	if err != nil {
 		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint would not be noticed", zap.Error(err))
 		return

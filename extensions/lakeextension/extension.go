@@ -2,42 +2,174 @@ package lakeextension
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"os"
+	"sync"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
+	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/extensions/lakeextension/internal/keeper"
+	"github.com/penstockhq/penstock/extensions/lakeextension/internal/lease"
+	"github.com/penstockhq/penstock/extensions/lakeextension/internal/metadata"
 	"github.com/penstockhq/penstock/internal/lakestore"
 	"github.com/penstockhq/penstock/internal/lakestore/place"
 )
 
-// lakeExtension looks after one lake.
+// releaseTimeout bounds what a shutdown does in the lake.
+const releaseTimeout = 5 * time.Second
+
+// lakeExtension looks after one lake, while it holds the lease.
 type lakeExtension struct {
-	config *Config
-	set    component.TelemetrySettings
-	store  lakestore.Store // set by Start
+	config    *Config
+	id        component.ID
+	set       component.TelemetrySettings
+	telemetry *metadata.TelemetryBuilder
+	status    status
+	// tables take changes over.
+	tables []keeper.Table
+
+	// Set by Start.
+	store lakestore.Store
+	lease *lease.Lease
+	stop  context.CancelFunc
+	wg    sync.WaitGroup
+	leave []func()
 }
 
 var _ extension.Extension = (*lakeExtension)(nil)
 
 func newExtension(c *Config, set extension.Settings) (*lakeExtension, error) {
-	return &lakeExtension{config: c, set: set.TelemetrySettings}, nil
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &lakeExtension{config: c, id: set.ID, set: set.TelemetrySettings, telemetry: telemetry}, nil
 }
 
-// Start opens the lake.
-func (e *lakeExtension) Start(context.Context, component.Host) error {
+// Start opens the lake and begins to look after it.
+func (e *lakeExtension) Start(_ context.Context, host component.Host) error {
 	store, err := place.Open(e.config.URL, e.config.S3)
 	if err != nil {
 		return fmt.Errorf("url: %q: %w", e.config.URL, err)
 	}
 	e.store = store
+	e.lease = lease.New(store, "lake", holder(), e.config.Lease)
+	if err := e.observe(); err != nil {
+		return err
+	}
+	e.mount(host)
+	ctx, cancel := context.WithCancel(context.Background())
+	e.stop = cancel
+	e.wg.Go(func() { e.keepLease(ctx) })
+	e.wg.Go(func() { e.keepLake(ctx) })
 	return nil
 }
 
-// Shutdown closes it.
-func (e *lakeExtension) Shutdown(context.Context) error {
+// Shutdown gives the lease back and closes the lake. A merge that is under way is left where it is.
+func (e *lakeExtension) Shutdown(ctx context.Context) error {
+	for _, leave := range e.leave {
+		leave()
+	}
+	e.leave = nil
+	e.telemetry.Shutdown()
 	if e.store == nil {
 		return nil
 	}
-	return e.store.Close()
+	if e.stop != nil {
+		e.stop()
+	}
+	e.wg.Wait()
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
+	if err := e.lease.Release(ctx); err != nil { // it ends by itself
+		e.set.Logger.Debug("The lease on the lake could not be given back", zap.Error(err))
+	}
+	err := e.store.Close()
+	e.store = nil
+	return err
+}
+
+// holder names this process among all that share the lake.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + " " + rand.Text()
+}
+
+// keepLease takes the lease when it is free and renews it.
+func (e *lakeExtension) keepLease(ctx context.Context) {
+	tick := time.NewTicker(e.config.Lease / 3)
+	defer tick.Stop()
+	for {
+		held, err := e.lease.Keep(ctx, time.Now())
+		if err != nil && ctx.Err() == nil {
+			e.fail(ctx, "", "lease", err)
+		}
+		if changed := e.status.lead(held, e.lease.Epoch()); changed && held {
+			e.set.Logger.Info("This collector looks after the lake now", zap.String("url", e.store.Root()), zap.Int64("epoch", e.lease.Epoch()))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keepLake makes passes while the lease is held. With each epoch it begins anew: what it knew of the lake may have changed.
+func (e *lakeExtension) keepLake(ctx context.Context) {
+	var k *keeper.Keeper
+	epoch := int64(0)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last time.Time
+	for {
+		now := time.Now()
+		if e.lease.Held(now) == nil && now.Sub(last) >= e.config.Interval {
+			if at := e.lease.Epoch(); k == nil || at != epoch {
+				epoch = at
+				k = keeper.New(e.store, e.config.settings(), e.tables, &events{e, ctx}, func() error { return e.heldIn(at) }, func() int64 { return at })
+			}
+			e.pass(ctx, k, now)
+			last = time.Now()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// heldIn says whether the lease is still that of an epoch.
+func (e *lakeExtension) heldIn(epoch int64) error {
+	if e.lease.Epoch() != epoch {
+		return lease.ErrLost
+	}
+	return e.lease.Held(time.Now())
+}
+
+// pass looks at all signals once.
+func (e *lakeExtension) pass(ctx context.Context, k *keeper.Keeper, now time.Time) {
+	var failed error
+	for _, signal := range keeper.Signals {
+		s, err := k.Pass(ctx, signal, now)
+		if errors.Is(err, lease.ErrLost) || ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", signal, err))
+			e.fail(ctx, "", "storage", err)
+			continue
+		}
+		e.status.seen(signal, s)
+	}
+	e.status.passed(now, time.Since(now), failed)
 }

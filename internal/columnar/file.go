@@ -37,6 +37,8 @@ type FileSettings struct {
 	Metadata map[string]string
 	// CreatedBy names the writing application and version.
 	CreatedBy string
+	// Level is that of zstd. 0: 1, which on encoded columns is as small as the default level, and faster (BenchmarkLogs).
+	Level int
 }
 
 // Repetition says how often a column's values come again.
@@ -82,7 +84,7 @@ func (t *Table) NewFile(w io.Writer, s FileSettings) (*File, error) {
 func (t *Table) properties(s FileSettings) *parquet.WriterProperties {
 	opts := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithCompressionLevel(1), // on encoded columns as small as the default level, and faster (BenchmarkLogs)
+		parquet.WithCompressionLevel(max(s.Level, 1)),
 		parquet.WithCreatedBy(s.CreatedBy),
 		parquet.WithAllocator(t.memory),
 		parquet.WithBatchSize(ChunkRows),

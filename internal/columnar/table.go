@@ -46,6 +46,10 @@ type leaf interface {
 	// buffered is the memory that flush left for finish, in bytes.
 	buffered() int
 	reset()
+	// putAbsent appends rows that have no value, or an empty list.
+	putAbsent(rows int)
+	// cursor hands on what a file has of the column; srcDef is the definition level of a present value there.
+	cursor(of *chunks, srcDef int16) cursor
 }
 
 type leafInfo struct {

@@ -33,6 +33,8 @@ type Change struct {
 	Epoch int64 `json:"epoch"`
 	// Reason is why: merge, recompress or retention.
 	Reason string `json:"reason"`
+	// Committed is when, by its clock.
+	Committed time.Time `json:"committed"`
 	// Dropped are the classes of rows that retention has left out of Add.
 	Dropped []string `json:"dropped,omitempty"`
 
@@ -40,8 +42,10 @@ type Change struct {
 	Remove []File `json:"remove"`
 }
 
-// ID names the change in its lake.
-func (c Change) ID() string { return fmt.Sprintf("%s/%08d", c.Partition, c.Sequence) }
+// ID names the change in its lake. The time is part of it because a partition that retention has dropped begins anew with what comes late.
+func (c Change) ID() string {
+	return fmt.Sprintf("%s/%08d-%d", c.Partition, c.Sequence, c.Committed.UnixNano())
+}
 
 // Live returns the files of a partition that readers should read. files is what a listing of its directory found, changes what is committed, read after the listing.
 //

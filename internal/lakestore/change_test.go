@@ -3,6 +3,7 @@ package lakestore_test
 import (
 	"path"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -51,5 +52,5 @@ func TestPathsOfAPartition(t *testing.T) {
 		assert.Equal(t, partition, lakestore.PartitionOf(p))
 	}
 	assert.Equal(t, "_compacted/"+partition+"/00000007.json", lakestore.ChangePath(partition, 7))
-	assert.Equal(t, partition+"/00000007", lakestore.Change{Partition: partition, Sequence: 7}.ID())
+	assert.Equal(t, partition+"/00000007-5", lakestore.Change{Partition: partition, Sequence: 7, Committed: time.Unix(0, 5)}.ID())
 }

@@ -3,10 +3,8 @@ package lakestore
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -38,40 +36,11 @@ func ParsePartition(dir string) (p Partition, ok bool) {
 	return Partition{hour, tenant}, true
 }
 
-// Expired says what is too old. For the undated partition of a tenant it is asked file by file, with the time at which the file was written, for all others
-// once, with the time at which their hour ended.
-type Expired func(p Partition, at time.Time) bool
-
-// Expire implements Store. A directory is renamed below _tmp first, so that a reader sees all of it or nothing, and a killed process leaves only what the next
+// Drop implements Store. The directory is renamed below _tmp first, so that a reader sees all of it or nothing, and a killed process leaves only what the next
 // start removes.
-func (d *Dir) Expire(ctx context.Context, signal string, expired Expired) (files int, err error) {
-	dirs, err := filepath.Glob(filepath.Join(d.root, signal, "date=*", "hour=*", "tenant=*"))
-	if err != nil {
-		return 0, &IOError{"list " + signal, err}
-	}
-	for _, dir := range dirs {
-		if err := ctx.Err(); err != nil {
-			return files, err
-		}
-		below, err := filepath.Rel(d.root, dir)
-		if err != nil {
-			return files, &IOError{"list " + signal, err}
-		}
-		p, ok := ParsePartition(below)
-		var n int
-		switch {
-		case !ok:
-		case p.Undated():
-			n, err = expireFiles(dir, func(written time.Time) bool { return expired(p, written) })
-		case expired(p, p.Hour.Add(time.Hour)):
-			n, err = d.dropDir(dir)
-		}
-		files += n
-		if err != nil {
-			return files, &IOError{"remove " + below, err}
-		}
-	}
-	return files, nil
+func (d *Dir) Drop(_ context.Context, dir string) (files int, err error) {
+	n, err := d.dropDir(filepath.Join(d.root, filepath.FromSlash(dir)))
+	return n, wrap("remove "+dir, err)
 }
 
 // dropDir removes a directory of files, and its parents where they are empty then.
@@ -90,28 +59,4 @@ func (d *Dir) dropDir(dir string) (files int, err error) {
 		_ = os.Remove(parent) // fails where something is left
 	}
 	return len(entries), errors.Join(err, os.RemoveAll(to))
-}
-
-func expireFiles(dir string, expired func(written time.Time) bool) (files int, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0, ignoreNotExist(err)
-	}
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) || path.Ext(entry.Name()) != Extension {
-			continue
-		}
-		if err != nil {
-			return files, err
-		}
-		if !expired(info.ModTime()) {
-			continue
-		}
-		if err := ignoreNotExist(os.Remove(filepath.Join(dir, entry.Name()))); err != nil {
-			return files, err
-		}
-		files++
-	}
-	return files, nil
 }

@@ -1,7 +1,6 @@
 package lakestore_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -25,42 +24,29 @@ func TestPartitionsAreReadAsTheyAreWritten(t *testing.T) {
 	}
 }
 
-func TestExpiredPartitionsGoWhole(t *testing.T) {
+func TestPartitionsGoWhole(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root)
 	day := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	write := func(signal string, hour time.Time, tenant, name string) string {
-		w, err := d.Write(t.Context(), lakestore.PartitionDir(signal, hour, tenant), name, content(name))
+	write := func(hour time.Time, name string) string {
+		w, err := d.Write(t.Context(), lakestore.PartitionDir("logs", hour, "a"), name, content(name))
 		require.NoError(t, err)
 		return w.Path
 	}
-	old := write("logs", day, "a", "1")
-	write("logs", day, "a", "2")
-	kept := write("logs", day, "b", "1")
-	other := write("traces", day, "a", "1")
-	later := write("logs", day.Add(time.Hour), "a", "1")
-	undatedOld, undatedNew := write("logs", time.Unix(0, 0), "a", "old"), write("logs", time.Unix(0, 0), "a", "new")
-	long := time.Now().Add(-1000 * time.Hour)
-	require.NoError(t, os.Chtimes(filepath.Join(root, undatedOld), long, long))
-
-	files, err := d.Expire(t.Context(), "logs", func(p lakestore.Partition, at time.Time) bool {
-		if p.Undated() {
-			return at.Before(time.Now().Add(-time.Hour))
-		}
-		return p.Tenant == "a" && !at.After(day.Add(time.Hour))
-	})
-	require.NoError(t, err)
-	assert.Equal(t, 3, files)
-	assert.NoDirExists(t, filepath.Dir(filepath.Join(root, old)))
-	assert.NoFileExists(t, filepath.Join(root, undatedOld))
-	for _, path := range []string{kept, other, later, undatedNew} {
-		assert.FileExists(t, filepath.Join(root, path))
-	}
-	assert.Empty(t, ls(t, root, "_tmp/*/expired-*"))
-
-	files, err = d.Expire(t.Context(), "logs", func(p lakestore.Partition, _ time.Time) bool { return !p.Undated() })
+	old := write(day, "1")
+	write(day, "2")
+	kept := write(day.Add(time.Hour), "1")
+	files, err := d.Drop(t.Context(), filepath.Dir(old))
 	require.NoError(t, err)
 	assert.Equal(t, 2, files)
-	assert.Equal(t, []string{filepath.Join(root, "logs/date=1970-01-01")}, ls(t, root, "logs/*"), "empty days go too")
-	assert.FileExists(t, filepath.Join(root, write("logs", day, "a", "1")), "what comes late makes the directories again")
+	assert.FileExists(t, filepath.Join(root, kept))
+	files, err = d.Drop(t.Context(), filepath.Dir(old))
+	require.NoError(t, err)
+	assert.Zero(t, files, "another one was faster")
+	files, err = d.Drop(t.Context(), filepath.Dir(kept))
+	require.NoError(t, err)
+	assert.Equal(t, 1, files)
+	assert.Empty(t, ls(t, root, "logs/*"), "empty days go too")
+	assert.Empty(t, ls(t, root, "_tmp/*/expired-*"))
+	assert.FileExists(t, filepath.Join(root, write(day, "1")), "what comes late makes the directories again")
 }

@@ -37,8 +37,8 @@ type Store interface {
 	Documents(ctx context.Context, dir string) (map[string][]byte, error)
 	// PutDocument writes one of them, durably and whole.
 	PutDocument(ctx context.Context, dir, name string, content []byte) error
-	// Expire removes the partitions of a signal that expired names, and returns how many files they had. Several processes may do so at once.
-	Expire(ctx context.Context, signal string, expired Expired) (files int, err error)
+	// Drop removes a directory of files and returns how many it had. On a disk it goes at once, in front of an object store file by file.
+	Drop(ctx context.Context, dir string) (files int, err error)
 	// Close ends the use of the lake; its files stay.
 	Close() error
 }

@@ -48,6 +48,7 @@ var routeKinds = map[string]string{
 	"admin GET /cardinality_guard/tsdb/report.json": own,
 	"admin  /ledger/":      own,
 	"admin  /v1/ledger/":   own,
+	"admin  /v1/lake/":     operator,
 	"admin  /v1/receipts/": own,
 	"admin  /v1/usage/":    own,
 

@@ -14,30 +14,40 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
+// pageKeys is how many names a request lists, and how many are held.
+const pageKeys = 1000
+
 // List implements lakestore.Store: one request for 1000 files.
 func (b *Bucket) List(ctx context.Context, dir string, each func(lakestore.File) error) error {
 	after := ""
-	var failed error
-	err := again(ctx, func(ctx context.Context) error {
-		for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(dir) + "/", Recursive: true, StartAfter: after}) {
-			if object.Err != nil {
-				return object.Err
+	for {
+		var page []lakestore.File
+		err := again(ctx, func(ctx context.Context) error {
+			page = page[:0]
+			for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(dir) + "/", Recursive: true, StartAfter: after, MaxKeys: pageKeys}) {
+				if object.Err != nil {
+					return object.Err
+				}
+				page = append(page, lakestore.File{Path: strings.TrimPrefix(object.Key, b.prefix()), Bytes: object.Size, Modified: object.LastModified})
+				if len(page) == pageKeys {
+					break
+				}
 			}
-			after = object.Key
-			failed = each(lakestore.File{Path: strings.TrimPrefix(object.Key, b.prefix()), Bytes: object.Size, Modified: object.LastModified})
-			if failed != nil {
-				return nil
+			return nil
+		})
+		if err != nil {
+			return classify("list "+dir, err)
+		}
+		for _, f := range page {
+			if err := each(f); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
-	if failed != nil {
-		return failed
+		if len(page) < pageKeys {
+			return nil
+		}
+		after = b.key(page[pageKeys-1].Path)
 	}
-	if err != nil {
-		return classify("list "+dir, err)
-	}
-	return nil
 }
 
 // held is an object in memory.

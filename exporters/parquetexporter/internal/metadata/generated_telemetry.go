@@ -27,8 +27,8 @@ type TelemetryBuilder struct {
 	mu                             sync.Mutex
 	registrations                  []metric.Registration
 	ExporterParquetBytes           metric.Int64Counter
-	ExporterParquetExpiredFiles    metric.Int64Counter
 	ExporterParquetFiles           metric.Int64Counter
+	ExporterParquetMergedBefore    metric.Int64Counter
 	ExporterParquetMisnamed        metric.Int64Counter
 	ExporterParquetRefused         metric.Int64Counter
 	ExporterParquetRepeatedOffsets metric.Int64Counter
@@ -72,15 +72,15 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
-	builder.ExporterParquetExpiredFiles, err = builder.meter.Int64Counter(
-		"otelcol_exporter_parquet_expired_files",
-		metric.WithDescription("Files of partitions that were removed because retention keeps them no longer [Alpha]"),
-		metric.WithUnit("{file}"),
-	)
-	errs = errors.Join(errs, err)
 	builder.ExporterParquetFiles, err = builder.meter.Int64Counter(
 		"otelcol_exporter_parquet_files",
 		metric.WithDescription("Files written, fsynced and visible [Alpha]"),
+		metric.WithUnit("{file}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterParquetMergedBefore, err = builder.meter.Int64Counter(
+		"otelcol_exporter_parquet_merged_before",
+		metric.WithDescription("Files of a range that came again and were not written, because compaction has merged them [Alpha]"),
 		metric.WithUnit("{file}"),
 	)
 	errs = errors.Join(errs, err)

@@ -20,8 +20,8 @@ func TestSetupTelemetry(t *testing.T) {
 	require.NoError(t, err)
 	defer tb.Shutdown()
 	tb.ExporterParquetBytes.Add(context.Background(), 1)
-	tb.ExporterParquetExpiredFiles.Add(context.Background(), 1)
 	tb.ExporterParquetFiles.Add(context.Background(), 1)
+	tb.ExporterParquetMergedBefore.Add(context.Background(), 1)
 	tb.ExporterParquetMisnamed.Add(context.Background(), 1)
 	tb.ExporterParquetRefused.Add(context.Background(), 1)
 	tb.ExporterParquetRepeatedOffsets.Add(context.Background(), 1)
@@ -31,10 +31,10 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualExporterParquetBytes(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
-	AssertEqualExporterParquetExpiredFiles(t, testTel,
+	AssertEqualExporterParquetFiles(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
-	AssertEqualExporterParquetFiles(t, testTel,
+	AssertEqualExporterParquetMergedBefore(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterParquetMisnamed(t, testTel,

@@ -1,0 +1,173 @@
+package lakeextension_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/extension/extensiontest"
+
+	"github.com/penstockhq/penstock/extensions/lakeextension"
+	"github.com/penstockhq/penstock/internal/columnar"
+	"github.com/penstockhq/penstock/internal/lakestore"
+	"github.com/penstockhq/penstock/internal/readmetest"
+)
+
+// host has an admin extension.
+type host struct {
+	component.Host
+	mux *http.ServeMux
+}
+
+func (h *host) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("admin"): h}
+}
+func (*host) Start(context.Context, component.Host) error { return nil }
+func (*host) Shutdown(context.Context) error              { return nil }
+func (h *host) Mount(id, _ string, handler http.Handler) (func(), error) {
+	h.mux.Handle("/"+id+"/", http.StripPrefix("/"+id, handler))
+	return func() {}, nil
+}
+
+func start(t *testing.T, root string, change func(*lakeextension.Config)) (*host, *componenttest.Telemetry, extension.Extension) {
+	t.Helper()
+	f := lakeextension.NewFactory()
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := extensiontest.NewNopSettings(f.Type())
+	set.ID = component.NewID(f.Type())
+	set.TelemetrySettings = tel.NewTelemetrySettings()
+	cfg := f.CreateDefaultConfig().(*lakeextension.Config)
+	cfg.URL, cfg.Interval, cfg.Lease, cfg.Compaction.Quiet = root, time.Second, 3*time.Second, 0
+	if change != nil {
+		change(cfg)
+	}
+	require.NoError(t, confmap.Validate(cfg))
+	e, err := f.Create(t.Context(), set, cfg)
+	require.NoError(t, err)
+	h := &host{componenttest.NewNopHost(), http.NewServeMux()}
+	require.NoError(t, e.Start(t.Context(), h))
+	t.Cleanup(func() { require.NoError(t, e.Shutdown(context.Background())) })
+	return h, tel, e
+}
+
+// fill writes some files of an hour.
+func fill(t *testing.T, root string, hour time.Time, files int) {
+	t.Helper()
+	d, _, err := lakestore.Open(root)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close()) }()
+	for i := range files {
+		_, err := d.Write(t.Context(), lakestore.PartitionDir("logs", hour, "a"), fmt.Sprint("f", i), func(w io.Writer) error {
+			table := columnar.NewTable()
+			at := table.Root().Timestamp("time", columnar.Required)
+			f, err := table.NewFile(w, columnar.FileSettings{Rows: 1, Metadata: map[string]string{"penstock.schema": "logs/2"}})
+			require.NoError(t, err)
+			at.Put(int64(i))
+			require.NoError(t, f.EndRow())
+			return f.Close()
+		})
+		require.NoError(t, err)
+	}
+}
+
+func glob(t *testing.T, root string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(root, "logs", "*", "*", "*", "*.parquet"))
+	require.NoError(t, err)
+	return all
+}
+
+type report struct {
+	Leader  bool
+	Signals []struct {
+		Signal  string
+		Files   int
+		Changes map[string]int64
+		Expired int64 `json:"expired_files"`
+	}
+}
+
+func (h *host) report(t require.TestingT) (r report) {
+	w := httptest.NewRecorder()
+	h.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/lake/", nil))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &r), w.Body.String())
+	return r
+}
+
+// One of two gateways merges; when it stops the other one goes on at once.
+func TestOneOfTwoGatewaysLooksAfterTheLake(t *testing.T) {
+	root := t.TempDir()
+	hour := time.Now().UTC().Truncate(time.Hour).Add(-5 * time.Hour)
+	fill(t, root, hour, 5)
+	first, tel, e := start(t, root, nil)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Len(c, glob(t, root), 1)
+		assert.NotEmpty(c, first.report(c).Signals)
+	}, time.Minute, 10*time.Millisecond)
+	r := first.report(t)
+	assert.True(t, r.Leader)
+	assert.Equal(t, map[string]int64{"merge": 1}, r.Signals[0].Changes)
+	for _, name := range []string{"changes", "merged_files", "merged_rows", "files", "bytes", "lag", "leader", "pending_partitions"} {
+		_, err := tel.GetMetric("otelcol_extension_lake_" + name)
+		assert.NoError(t, err)
+	}
+	second, _, _ := start(t, root, nil)
+	require.NoError(t, e.Shutdown(t.Context()))
+	fill(t, root, hour.Add(-time.Hour), 5)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Len(c, glob(t, root), 2) }, time.Minute, 10*time.Millisecond)
+	assert.True(t, second.report(t).Leader)
+}
+
+func TestRetentionRemovesOldPartitions(t *testing.T) {
+	root := t.TempDir()
+	hour := time.Now().UTC().Truncate(time.Hour)
+	fill(t, root, hour.Add(-40*time.Hour), 2)
+	fill(t, root, hour.Add(-5*time.Hour), 2)
+	h, _, _ := start(t, root, func(c *lakeextension.Config) {
+		c.Compaction.Enabled = false
+		c.Retention.Overrides = []lakeextension.RetentionOverride{{Signal: "logs", Tenant: "a*", Keep: 24 * time.Hour}}
+	})
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		if r := h.report(c); assert.NotEmpty(c, r.Signals) {
+			assert.Equal(c, int64(2), r.Signals[0].Expired)
+		}
+	}, time.Minute, 10*time.Millisecond)
+	assert.Len(t, glob(t, root), 2)
+}
+
+func TestConfigurationsThatCannotWork(t *testing.T) {
+	for want, yaml := range map[string]map[string]any{
+		"url: required":                                                  {},
+		"interval: must be at least 1s, got 1ms":                         {"url": "l", "interval": "1ms"},
+		"lease: must be at least 3s, got 1s":                             {"url": "l", "lease": "1s"},
+		"compaction: delay: must not be negative, got -1s":               {"url": "l", "compaction": map[string]any{"delay": "-1s"}},
+		"target_size: must be from 1048576 (1 MiB)":                      {"url": "l", "compaction": map[string]any{"target_size": 5}},
+		"memory: must be at least 67108864":                              {"url": "l", "compaction": map[string]any{"memory": 5}},
+		"retention: keep: must be 0 (for ever) or at least 1h, got 5m0s": {"url": "l", "retention": map[string]any{"keep": "5m"}},
+		`overrides::0::signal: want logs, metrics or traces, got "log"`:  {"url": "l", "retention": map[string]any{"overrides": []any{map[string]any{"signal": "log", "keep": "2h"}}}},
+		`overrides::0::tenant: "["`:                                      {"url": "l", "retention": map[string]any{"overrides": []any{map[string]any{"tenant": "[", "keep": "2h"}}}},
+		"overrides::0::rollup_window: logs have no rollups":              {"url": "l", "retention": map[string]any{"overrides": []any{map[string]any{"signal": "logs", "rollup_window": "1h", "keep": "2h"}}}},
+		"s3: keys are for a url of an object store":                      {"url": "l", "s3": map[string]any{"access_key_id": "a"}},
+	} {
+		c := lakeextension.NewFactory().CreateDefaultConfig()
+		require.NoError(t, confmap.NewFromStringMap(yaml).Unmarshal(c))
+		assert.ErrorContains(t, confmap.Validate(c), want)
+	}
+}
+
+func TestExamplesOfTheREADME(t *testing.T) {
+	assert.Len(t, readmetest.Load(t, "extensions", lakeextension.NewFactory(), nil), 2)
+}
