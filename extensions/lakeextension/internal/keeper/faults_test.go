@@ -168,10 +168,9 @@ func TestKilledAgainAndAgain(t *testing.T) {
 
 // sleeper suspends a worker at its n-th step, until it is woken.
 type sleeper struct {
-	left    int
-	asleep  chan struct{} // closed when it sleeps
-	wake    chan struct{}
-	stopped bool
+	left   int
+	asleep chan struct{} // closed when it sleeps
+	wake   chan struct{}
 }
 
 func (k *sleeper) step(_, _ string, _ bool) error {
