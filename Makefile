@@ -121,6 +121,12 @@ $(VENV)/.ready: testbed/sdk/python/requirements.txt
 chromium: ## Install Debian's Chromium, if there is none: the console's test opens it
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { as=; [ "$$(id -u)" = 0 ] || as=sudo; $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends chromium; }
 
+.PHONY: pictures
+pictures: build chromium ## Take the pictures of docs/pictures from the console's test
+	cd testbed && $(GO) test -count=1 -run 'TestEveryViewWithDataAndADeadSink' ./console -args -screenshots $(CURDIR)/$(BUILD)/pictures
+	mkdir -p docs/pictures
+	for view in overview guard metrics; do cp $(BUILD)/pictures/data-$$view-1280-light.png docs/pictures/$$view.png; done
+
 .PHONY: bench
 bench: ## Benchmarks beside the code, and against peers
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)

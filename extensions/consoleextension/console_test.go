@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +147,23 @@ func TestThePageRunsNothingButItsOwnModules(t *testing.T) {
 		status, _, _ = get(t, h, none, nil)
 		assert.Equal(t, http.StatusNotFound, status, none)
 	}
+}
+
+// What a browser has to fetch is small, all views together.
+func TestThePageIsSmall(t *testing.T) {
+	size := int64(0)
+	require.NoError(t, filepath.WalkDir("web", func(_ string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	}))
+	assert.Less(t, size, int64(300<<10))
+	t.Logf("%d bytes", size)
 }
 
 func TestWhatIsThere(t *testing.T) {

@@ -6,6 +6,8 @@ export const views = [
   {id: "ledger", title: "Ledger", group: "Pipeline", load: () => import("./views/ledger.js"), needs: (a) => has(a, "ledger")},
   {id: "usage", title: "Usage", group: "Pipeline", load: () => import("./views/usage.js"), needs: (a) => has(a, "ledger")},
   {id: "metrics", title: "Metrics", group: "Data", load: () => import("./views/metrics.js")},
+  {id: "logs", title: "Logs", group: "Data", load: () => import("./views/logs.js")},
+  {id: "traces", title: "Traces", group: "Data", load: () => import("./views/traces.js")},
   {id: "guard", title: "Guard", group: "Control", load: () => import("./views/guard.js")},
   {id: "rollups", title: "Rollups", group: "Control", load: () => import("./views/rollups.js"), needs: (a) => a.operator},
   {id: "scrubber", title: "Scrubber", group: "Control", load: () => import("./views/scrubber.js")},

@@ -44,16 +44,16 @@ async function fetched(path, options) {
 }
 
 // get returns the JSON at a path.
-export async function get(path, signal) {
-  const response = await fetched(path, {signal});
+export async function get(path, signal, more) {
+  const response = await fetched(path, {signal, headers: more});
   const text = await response.text();
   if (!response.ok) throw new ApiError(message(response.status, text), response.status);
   return text ? JSON.parse(text) : null;
 }
 
 // lines calls each with every JSON line of an answer, as they come; it ends with the answer.
-export async function lines(path, signal, each) {
-  const response = await fetched(path, {signal});
+export async function lines(path, signal, each, more) {
+  const response = await fetched(path, {signal, headers: more});
   if (!response.ok) throw new ApiError(message(response.status, await response.text()), response.status);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

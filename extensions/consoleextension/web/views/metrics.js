@@ -141,7 +141,8 @@ export async function show(root, ctx) {
     const labels = [...new Set(good.flatMap((s) => Object.keys(s.metric)))].sort();
     put(out, problems, panel("", about, table([...labels.map((l) => ({key: l, title: l === "__name__" ? "metric" : l, class: "mono break", cell: (s) => s.metric[l] ?? "", sort: (s) => s.metric[l]})),
       {key: "value", title: "Value", num: true, sort: (s) => value(s.value?.[1] ?? s.values?.at(-1)?.[1]), cell: (s) => s.histogram ? "histogram: " + num(Number(s.histogram[1].count)) + " values, sum " + num(Number(s.histogram[1].sum)) : s.values ? s.values.length + " samples" : s.value[1]},
-      {key: "at", title: "At", cell: (s) => s.value ? clock(s.value[0] * 1000) : ""}], good, {sort: "value", label: "Series"})));
+      {key: "at", title: "At", cell: (s) => s.value ? clock(s.value[0] * 1000) : ""},
+      {key: "", title: "", cell: (s) => s.metric.job && ctx.about.stores.includes("logs") ? ctx.link("logs", {q: '"service.name":=' + JSON.stringify(s.metric.job.split("/").at(-1)), from: params.get("from"), to: params.get("to")}, "Logs") : ""}], good, {sort: "value", label: "Series"})));
     return;
   }
   const marks = await exemplars(queries[0], from, to, ctx);
