@@ -50,6 +50,8 @@ type Delivery struct {
 	Session *Session
 	// Part names the batch; nil where ranges are not recorded.
 	Part *Part
+	// At is the record that the batch is made of, where a component asks for that: see [Session.ByRecord]. Else nil.
+	At *At
 	// Outcome is where components report what they refuse of the batch; nil where nobody counts.
 	Outcome *Outcome
 	// Account is the range's, for the driver: see [Account.Batch]. It is nil where no ledger is kept.
@@ -58,6 +60,15 @@ type Delivery struct {
 	Attempts func(exporter string, err error)
 	// Aside keeps what a sink does not take of one tenant, so that it doesn't hold up the others; nil where nothing can be kept.
 	Aside Aside
+}
+
+// At is a record of the journal.
+type At struct {
+	Offset int64
+	// Time is when the record was written.
+	Time time.Time
+	// Whole: the batch has all items of the record. A job may select some.
+	Whole bool
 }
 
 // Aside is where an exporter puts what its sink refuses, for longer than it may hold up others, of a single tenant. It is safe for concurrent use.

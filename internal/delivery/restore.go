@@ -172,7 +172,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return ctx, err
 	}
-	w.session, err = NewSession(Settings{Label: w.set.Label, Source: w.set.Source, SpreadBy: w.set.SpreadBy, Began: began, State: c.State, Generation: c.LogGeneration,
+	w.session, err = NewSession(Settings{Label: w.set.Label, Source: w.set.Source, SpreadBy: w.set.SpreadBy, Began: began, State: c.State, Generation: c.LogGeneration, Topic: c.Topic,
 		Next: c.Next, Ranges: c.Ranges})
 	if err != nil {
 		return ctx, err

@@ -77,6 +77,9 @@ type Settings struct {
 	// Generation is how often the journal's log was found cut: see [Session.Generation].
 	Generation uint32
 
+	// Topic is the topic's id, for [Session.Log].
+	Topic TopicID
+
 	// Next and Ranges are where the checkpoint resumes, and the ranges that were begun there: see [Session.Resumed].
 	Next   int64
 	Ranges []Bounds
@@ -103,6 +106,7 @@ type Session struct {
 	spread  []string
 	began   time.Time
 	logs    uint32
+	topic   TopicID
 	next    int64
 	ranges  []Bounds
 	refused func(id string, err error) error
@@ -130,7 +134,7 @@ type member struct {
 // NewSession returns a session whose batches all come from the goroutine that drives it. An error means that State is
 // damaged and Refused did not forgive it.
 func NewSession(set Settings) (*Session, error) {
-	s := &Session{label: set.Label, source: cmp.Or(set.Source, Live), spread: set.SpreadBy, began: set.Began, logs: set.Generation, next: set.Next, ranges: set.Ranges, refused: set.Refused}
+	s := &Session{label: set.Label, source: cmp.Or(set.Source, Live), spread: set.SpreadBy, began: set.Began, logs: set.Generation, topic: set.Topic, next: set.Next, ranges: set.Ranges, refused: set.Refused}
 	if set.Concurrent {
 		s.gate = &sync.RWMutex{}
 	}
@@ -170,6 +174,31 @@ func (s *Session) Began() time.Time { return s.began }
 // Generation counts how often the partition's log was found cut, replaced or made anew. An offset means one record within a generation
 // only: what is named by offsets must be named by it too, where it is above 0.
 func (s *Session) Generation() uint32 { return s.logs }
+
+// Log names the log that offsets count in: partition, topic's id and generation. An offset means one record within a log only.
+func (s *Session) Log() string { return fmt.Sprintf("%s/%x/%d", s.label, s.topic[:], s.logs) }
+
+// ByRecord reports whether a component needs each record as a batch of its own, with [Delivery].At: its state has a method ByRecord().
+func (s *Session) ByRecord() bool {
+	for _, m := range s.list() {
+		if _, ok := m.state.(interface{ ByRecord() }); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// SyncEvery returns how long a checkpoint should wait for others because [Session.Sync] is dear: the longest time that a state with a method
+// SyncEvery() names. 0: not at all.
+func (s *Session) SyncEvery() time.Duration {
+	longest := time.Duration(0)
+	for _, m := range s.list() {
+		if sink, ok := m.state.(interface{ SyncEvery() time.Duration }); ok {
+			longest = max(longest, sink.SyncEvery())
+		}
+	}
+	return longest
+}
 
 // Resumed returns the offset below which the checkpoint has everything, and the ranges from there on whose delivery was begun. Nothing
 // else at or behind next was delivered, as far as the checkpoint tells. Zero without a journal.

@@ -279,7 +279,7 @@ func (w *Worker) settle(ctx context.Context, atEnd bool) error {
 func (w *Worker) leftOut() bool { return w.savedSize < checkpointRate && w.poison.behind(w.next) }
 
 func (w *Worker) interval() time.Duration {
-	return min(w.set.Interval, max(minInterval, time.Duration(w.savedSize)*time.Second/checkpointRate))
+	return min(w.set.Interval, max(minInterval, w.session.SyncEvery(), time.Duration(w.savedSize)*time.Second/checkpointRate))
 }
 
 // adopt lets the components switch to the configured rules, once the records that were taken before have been taken as they

@@ -74,6 +74,7 @@ var All = []Variable{
 	{"PENSTOCK_OTLP_GRPC_ENDPOINT", Listen, "127.0.0.1:4317"},
 	{"PENSTOCK_OTLP_HTTP_ENDPOINT", Listen, "127.0.0.1:4318"},
 	{"PENSTOCK_PII_KEY", Text, ""},
+	{"PENSTOCK_QUERY_ENDPOINT", Listen, "127.0.0.1:9428"},
 	{"PENSTOCK_REMOTE_WRITE_URL", HTTP, "http://127.0.0.1:9090/api/v1/write"},
 	{"PENSTOCK_SCRAPE_CONFIG", Text, ""},
 	{"PENSTOCK_SERVICE_NAME", Text, ""},

@@ -20,6 +20,7 @@ func served(profile string, certificate map[string]any) map[string]any {
 	}
 	if profile == "standalone" {
 		extensions["embedded_tsdb"] = listener()
+		extensions["embedded_logs"] = listener()
 	}
 	return map[string]any{"receivers": receivers, "extensions": extensions}
 }

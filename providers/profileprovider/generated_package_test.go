@@ -8,5 +8,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/VictoriaMetrics/VictoriaMetrics/lib/logger.newLogThrottler.func1"), goleak.IgnoreTopFunction("github.com/VictoriaMetrics/VictoriaMetrics/lib/fasttime.init.0.func1"), goleak.IgnoreTopFunction("github.com/VictoriaMetrics/VictoriaMetrics/lib/timeutil.init.0.func1"), goleak.IgnoreTopFunction("github.com/VictoriaMetrics/VictoriaMetrics/lib/bytesutil.newInternStringMap.func1"), goleak.IgnoreTopFunction("github.com/VictoriaMetrics/VictoriaMetrics/lib/blockcache.(*Cache).cleaner"), goleak.IgnoreAnyFunction("github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage.init.0.func1"))
 }

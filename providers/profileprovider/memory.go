@@ -133,6 +133,11 @@ func tsdbBounds(s surroundings) map[string]any {
 	}}}
 }
 
+// logsBounds are the caches of the store of logs and traces: a sixteenth of the memory; a query may hold two fifths of that for each step.
+func logsBounds(s surroundings) map[string]any {
+	return map[string]any{"extensions": map[string]any{"embedded_logs": map[string]any{"memory": clamp(s.memory/16, 32*mib, 512*mib)}}}
+}
+
 // guardBounds is the budget before the TSDB of this process. Each metric can have a stream beside its budget, into which the guard folds.
 func guardBounds(s surroundings) map[string]any {
 	_, budget := s.seriesBounds()

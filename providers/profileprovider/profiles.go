@@ -52,14 +52,6 @@ func sink(name string, when func(surroundings) bool, parts ...string) []fragment
 		fragment{name: "follow_" + name, when: func(s surroundings) bool { return when(s) && s.journaled() }, fill: follower(name)})
 }
 
-// replays let past ranges go to sinks again, each signal to one.
-var replays = []fragment{
-	{name: "jobs_lake", sink: "logs", when: toLake("PENSTOCK_LOKI_URL"), fill: jobs},
-	{name: "jobs_lake", sink: "traces", when: toLake("PENSTOCK_OTLP_EXPORT_ENDPOINT"), fill: jobs},
-	{name: "jobs_loki", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_LOKI_URL") }, fill: jobs},
-	{name: "jobs_otlp", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_OTLP_EXPORT_ENDPOINT") }, fill: jobs},
-}
-
 // profiles maps names to fragments, in the order in which processors stand in a pipeline.
 var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
@@ -84,6 +76,9 @@ var profiles = map[string][]fragment{
 		{name: "rollup", sink: "tsdb", fill: rollupBounds},
 		{name: "follow_tsdb", fill: follower("tsdb")},
 		{name: "jobs_tsdb", fill: jobsOfTSDB},
+		{name: "sink_logs", fill: logsBounds},
+		{name: "keys_logs", when: set("PENSTOCK_KEYS_FILE")},
+		{name: "follow_logs", fill: follower("logs")},
 	}, sinks, replays),
 	"agent": {
 		{name: "common", fill: basics},
@@ -192,32 +187,6 @@ func follower(group string) func(surroundings) map[string]any {
 			"brokers": s.brokers(), "topic_prefix": topicPrefix, "follow": follow,
 		}}}
 	}
-}
-
-// toLake says whether replays of a signal go into the lake: there is one, and no store of that signal, which variable would name.
-func toLake(variable string) func(surroundings) bool {
-	return func(s surroundings) bool {
-		url, _ := s.env("PENSTOCK_LAKE_URL")
-		return s.journaled() && url != off && !s.isSet(variable)
-	}
-}
-
-// jobs makes the receiver kafka_replay/jobs, which replays past ranges of the journal.
-func jobs(s surroundings) map[string]any {
-	return map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{
-		"brokers": s.brokers(), "topic_prefix": topicPrefix,
-	}}}
-}
-
-// jobsOfTSDB also names the TSDB of this process as what replays write to, and the label by which it keeps tenants apart.
-func jobsOfTSDB(s surroundings) map[string]any {
-	conf := jobs(s)
-	target := map[string]any{"type": "prometheus", "endpoint": "http://${env:PENSTOCK_TSDB_ENDPOINT:-127.0.0.1:9090}"}
-	if s.isSet("PENSTOCK_KEYS_FILE") {
-		target["tenant_label"] = "tenant_id"
-	}
-	merge(conf, map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{"jobs": map[string]any{"targets": []any{target}}}}})
-	return conf
 }
 
 // basics is what the machine and the environment say of what every profile has.

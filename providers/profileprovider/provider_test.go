@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/featuregate"
 
+	"github.com/penstockhq/penstock/exporters/embeddedlogsexporter"
 	"github.com/penstockhq/penstock/exporters/lokiexporter"
 	"github.com/penstockhq/penstock/exporters/parquetexporter"
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
@@ -29,6 +30,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/crossoriginprotectionextension"
 	"github.com/penstockhq/penstock/extensions/deadletterextension"
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension"
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension"
 	"github.com/penstockhq/penstock/extensions/journalkeyextension"
 	"github.com/penstockhq/penstock/extensions/lakeextension"
@@ -83,6 +85,7 @@ func with(env map[string]string, name, value string) map[string]string {
 // factories makes the configurations of the components in this module.
 var factories = map[string]map[string]component.Factory{
 	"exporters": {
+		"embedded_logs":   embeddedlogsexporter.NewFactory(),
 		"loki":            lokiexporter.NewFactory(),
 		"parquet":         parquetexporter.NewFactory(),
 		"prometheus_tsdb": prometheustsdbexporter.NewFactory(),
@@ -97,6 +100,7 @@ var factories = map[string]map[string]component.Factory{
 		"systemd_journal":           systemdjournalreceiver.NewFactory(),
 		"kafka_replay/jobs":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/lake":         kafkareplayreceiver.NewFactory(),
+		"kafka_replay/logs":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/loki":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/otlp":         kafkareplayreceiver.NewFactory(),
 		"kafka_replay/remote_write": kafkareplayreceiver.NewFactory(),
@@ -118,6 +122,7 @@ var factories = map[string]map[string]component.Factory{
 		"admin":                   adminextension.NewFactory(),
 		"console":                 consoleextension.NewFactory(),
 		"embedded_kafka":          embeddedkafkaextension.NewFactory(),
+		"embedded_logs":           embeddedlogsextension.NewFactory(),
 		"embedded_tsdb":           embeddedtsdbextension.NewFactory(),
 		"cross_origin_protection": crossoriginprotectionextension.NewFactory(),
 		"journal_key":             journalkeyextension.NewFactory(),
@@ -291,7 +296,7 @@ func TestNoSinkAtAllIsAnError(t *testing.T) {
 func TestStandaloneTakesWhatASinkFollows(t *testing.T) {
 	conf := resolve(t, map[string]string{"PENSTOCK_LAKE_URL": "off"}, "profile:standalone")
 	got := slices.Collect(maps.Keys(pipelines(t, conf)))
-	assert.ElementsMatch(t, []string{"metrics", "metrics/host", "metrics/journal", "metrics/tsdb"}, got)
+	assert.ElementsMatch(t, []string{"logs", "logs/journal", "logs/logs", "metrics", "metrics/host", "metrics/journal", "metrics/tsdb", "traces", "traces/journal", "traces/logs"}, got)
 	assertWhole(t, conf)
 }
 
@@ -322,7 +327,7 @@ func TestReplaysGoIntoOneStoreOfEachSignal(t *testing.T) {
 	}{
 		"standalone":                      {"standalone", nil, []string{"logs/lake", "metrics/tsdb", "traces/lake"}},
 		"standalone with Loki":            {"standalone", map[string]string{"PENSTOCK_LOKI_URL": "http://loki:3100"}, []string{"logs/loki", "metrics/tsdb", "traces/lake"}},
-		"standalone without a lake":       {"standalone", map[string]string{"PENSTOCK_LAKE_URL": "off"}, []string{"metrics/tsdb"}},
+		"standalone without a lake":       {"standalone", map[string]string{"PENSTOCK_LAKE_URL": "off"}, []string{"logs/logs", "metrics/tsdb", "traces/logs"}},
 		"a gateway with a journal":        {"gateway", kafka, []string{"logs/lake", "metrics/lake", "traces/lake"}},
 		"a gateway without a journal":     {"gateway", nil, nil},
 		"a gateway with a remote TSDB":    {"gateway", map[string]string{"PENSTOCK_KAFKA_BROKERS": "kafka-0:9092", "PENSTOCK_REMOTE_WRITE_URL": "http://tsdb/write"}, []string{"logs/lake", "metrics/remote_write", "traces/lake"}},
@@ -416,7 +421,7 @@ func TestIntakeOfTheAgent(t *testing.T) {
 
 // Every HTTP server of a profile has the guard: as a middleware, or inside.
 func TestEveryListenerIsGuarded(t *testing.T) {
-	inside := []string{"extensions::admin", "extensions::embedded_tsdb"}
+	inside := []string{"extensions::admin", "extensions::embedded_tsdb", "extensions::embedded_logs"}
 	other := []string{"receivers::otlp::protocols::grpc", "extensions::embedded_kafka", "receivers::statsd_server", "receivers::syslog_server"} // no HTTP, or not a browser's
 	for _, profile := range []string{"standalone", "agent", "gateway"} {
 		conf := resolve(t, everything, "profile:"+profile)
@@ -454,7 +459,7 @@ func TestOriginsOfPagesAreListed(t *testing.T) {
 func TestKeysCloseEveryListener(t *testing.T) {
 	for profile, listeners := range map[string]map[string]string{
 		"standalone": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "receivers::ingest": "api_key_auth",
-			"extensions::admin": "api_key_auth/admin", "extensions::embedded_tsdb": "api_key_auth/read"},
+			"extensions::admin": "api_key_auth/admin", "extensions::embedded_tsdb": "api_key_auth/read", "extensions::embedded_logs": "api_key_auth/read"},
 		"agent": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "extensions::admin": "api_key_auth/admin"},
 		"gateway": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "receivers::ingest": "api_key_auth",
 			"extensions::admin": "api_key_auth/admin"},

@@ -213,7 +213,7 @@ func TestTheAdminTokenIsNeeded(t *testing.T) {
 
 // A listener that other machines reach needs authentication.
 func TestOpenListenersRefuseToStart(t *testing.T) {
-	for variable, extension := range map[string]string{"PENSTOCK_TSDB_ENDPOINT": "embedded_tsdb", "PENSTOCK_ADMIN_ENDPOINT": "admin"} {
+	for variable, extension := range map[string]string{"PENSTOCK_TSDB_ENDPOINT": "embedded_tsdb", "PENSTOCK_QUERY_ENDPOINT": "embedded_logs", "PENSTOCK_ADMIN_ENDPOINT": "admin"} {
 		open := strings.Replace(freeport.One(t), "127.0.0.1", "0.0.0.0", 1)
 		p := process.New(t, process.Settings{Env: map[string]string{variable: open}})
 		p.Begin(t)

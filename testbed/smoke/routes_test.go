@@ -64,6 +64,11 @@ var routeKinds = map[string]string{
 	"admin POST /kafka_replay/lake/v1/leave":                operator,
 	"admin DELETE /kafka_replay/lake/v1/members/{instance}": operator,
 
+	"admin GET /kafka_replay/logs/{$}":                      operator,
+	"admin GET /kafka_replay/logs/v1/members":               operator,
+	"admin POST /kafka_replay/logs/v1/leave":                operator,
+	"admin DELETE /kafka_replay/logs/v1/members/{instance}": operator,
+
 	"admin GET /kafka_replay/jobs/{$}":                     own,
 	"admin GET /kafka_replay/jobs/v1/{$}":                  own,
 	"admin GET /kafka_replay/jobs/new":                     open,
@@ -132,6 +137,23 @@ var routeKinds = map[string]string{
 	"embedded_tsdb  /api/v1/alerts":                      operator,
 	"embedded_tsdb  /api/v1/rules":                       operator,
 
+	"embedded_logs  /select/logsql/query":               own,
+	"embedded_logs  /select/logsql/query_time_range":    open,
+	"embedded_logs  /select/logsql/hits":                own,
+	"embedded_logs  /select/logsql/facets":              own,
+	"embedded_logs  /select/logsql/stats_query":         own,
+	"embedded_logs  /select/logsql/stats_query_range":   own,
+	"embedded_logs  /select/logsql/tail":                own,
+	"embedded_logs  /select/logsql/field_names":         own,
+	"embedded_logs  /select/logsql/field_values":        own,
+	"embedded_logs  /select/logsql/streams":             own,
+	"embedded_logs  /select/logsql/stream_ids":          own,
+	"embedded_logs  /select/logsql/stream_field_names":  own,
+	"embedded_logs  /select/logsql/stream_field_values": own,
+	"embedded_logs  /select/buildinfo":                  open,
+	"embedded_logs GET /health":                         open,
+	"embedded_logs POST /delete/run_task":               own,
+
 	"ingest  /api/v1/logs/ingest":    own,
 	"ingest  /api/v1/events/ingest":  own,
 	"ingest  /api/v1/metrics/ingest": own,
@@ -192,6 +214,8 @@ func callWith(t *testing.T, method, url, body, header, value string) (status int
 	return answer.StatusCode, string(content)
 }
 
+const greedyLogs = "query=*&filter=*&field=_msg&step=1h&provenance=1"
+
 const greedyForm = "query=%7B__name__%3D~%22.%2B%22%7D&match%5B%5D=%7B__name__%3D~%22.%2B%22%7D&step=15&start=0&end=4102444800"
 
 // Two tenants, and every route of every listener with the other's key: no row, no name. A route that the code registers and that has no
@@ -203,7 +227,7 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 	beta := newKey(t, keys, "--tenant", "beta", "--scope", tenantScopes)
 	p := process.Start(t, process.Settings{Args: []string{soonInTheLake}, Env: map[string]string{"PENSTOCK_KEYS_FILE": keys}})
 	admin := p.AdminToken(t)
-	address := map[string]string{"admin": p.Admin(), "embedded_tsdb": p.TSDB(), "ingest": p.Ingest(), "otlp": p.HTTP()}
+	address := map[string]string{"admin": p.Admin(), "embedded_tsdb": p.TSDB(), "embedded_logs": p.Query(), "ingest": p.Ingest(), "otlp": p.HTTP()}
 
 	// What acme has: a metric, a log record and a span that bear its name in all texts, and a job that replays them.
 	for path, body := range map[string]string{
@@ -243,6 +267,11 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 				url += "?" + greedyForm
 			case route.Listener == "embedded_tsdb":
 				body = greedyForm
+			case strings.HasSuffix(path, "/logsql/tail"): // It would not end.
+			case route.Listener == "embedded_logs" && method == http.MethodGet:
+				url += "?" + greedyLogs
+			case route.Listener == "embedded_logs":
+				body = greedyLogs
 			case method == http.MethodPost && strings.HasSuffix(path, "/replays"):
 				body = `{"signal":"logs","from":"-1h","dry_run":true}`
 			case strings.HasSuffix(path, "/decrypt"):
@@ -278,6 +307,13 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 		_, text := callAs(t, http.MethodGet, "http://"+p.TSDB()+path, acme, "")
 		assert.Contains(t, text, `"tenant_id":"acme"`, path)
 	}
+	ask.Eventually(t, func() error {
+		_, text := callAs(t, http.MethodGet, "http://"+p.Query()+"/select/logsql/query?query=*", acme, "")
+		if !strings.Contains(text, "acme line") {
+			return fmt.Errorf("acme's log record is not there: %s", text)
+		}
+		return nil
+	})
 	status, text = callAs(t, http.MethodGet, "http://"+p.Admin()+"/v1/replays/"+job.Spec.ID, acme, "")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, text, `"tenants"`)

@@ -101,6 +101,7 @@ func TestAStartThatFailsNamesTheVariable(t *testing.T) {
 		{"PENSTOCK_ADMIN_ENDPOINT", l.Addr().String(), "extensions::admin cannot listen on "},
 		{"PENSTOCK_KAFKA_ENDPOINT", l.Addr().String(), "extensions::embedded_kafka cannot listen on "},
 		{"PENSTOCK_TSDB_ENDPOINT", l.Addr().String(), "extensions::embedded_tsdb cannot listen on "},
+		{"PENSTOCK_QUERY_ENDPOINT", l.Addr().String(), "extensions::embedded_logs cannot listen on "},
 		{"PENSTOCK_TELEMETRY_PORT", port, "service::telemetry cannot listen on "},
 		{"PENSTOCK_DATA_DIR", filepath.Join(file, "data"), "PENSTOCK_DATA_DIR decides where this is"},
 	} {

@@ -96,7 +96,7 @@ func New(t testing.TB, settings Settings) *Process {
 	if settings.DataDir == "" {
 		settings.DataDir = t.TempDir()
 	}
-	ports := freeport.Claim(t, 8)
+	ports := freeport.Claim(t, 9)
 	p := &Process{Under: settings.Under, settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
 		"PENSTOCK_DATA_DIR":           settings.DataDir,
 		"PENSTOCK_OTLP_GRPC_ENDPOINT": ports[0],
@@ -106,6 +106,7 @@ func New(t testing.TB, settings Settings) *Process {
 		"PENSTOCK_ADMIN_ENDPOINT":     ports[4],
 		"PENSTOCK_KAFKA_ENDPOINT":     ports[6],
 		"PENSTOCK_INGEST_ENDPOINT":    ports[7],
+		"PENSTOCK_QUERY_ENDPOINT":     ports[8],
 		"PENSTOCK_TELEMETRY_PORT":     ports[5][strings.LastIndexByte(ports[5], ':')+1:],
 	}}
 	for k, v := range settings.Env {
@@ -242,6 +243,9 @@ func (p *Process) Health() string { return p.env["PENSTOCK_HEALTH_ENDPOINT"] }
 
 // TSDB is the embedded TSDB's listener as host:port.
 func (p *Process) TSDB() string { return p.env["PENSTOCK_TSDB_ENDPOINT"] }
+
+// Query is the address of LogsQL.
+func (p *Process) Query() string { return p.env["PENSTOCK_QUERY_ENDPOINT"] }
 
 // Admin is the listener of the admin extension as host:port.
 func (p *Process) Admin() string { return p.env["PENSTOCK_ADMIN_ENDPOINT"] }

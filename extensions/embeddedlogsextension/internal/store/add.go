@@ -146,7 +146,7 @@ func (a *adding) row(tenant string, index int, t int64, r *row) {
 		a.err = fmt.Errorf("name a tenant: %w", err)
 		return
 	}
-	if a.batch.Again && a.s.erased.match(a.signal, tenant, a.batch.Received, r.fields) {
+	if a.batch.Again && a.s.erased.match(a.signal, tenant, a.batch.Received, t, r) {
 		a.added.Erased++
 		return
 	}

@@ -110,10 +110,20 @@ func (e *erasures) add(one Erasure, filter *logstorage.Filter) error {
 	return nil
 }
 
-// match says whether a row that is read again, and was received then, was erased.
-func (e *erasures) match(signal Signal, tenant string, received time.Time, fields []logstorage.Field) bool {
+// match says whether a row that is read again, and was received then, was erased. The first fields are the stream's.
+func (e *erasures) match(signal Signal, tenant string, received time.Time, t int64, r *row) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
+	if len(e.all) == 0 {
+		return false
+	}
+	tags := logstorage.GetStreamTags()
+	defer logstorage.PutStreamTags(tags)
+	for _, f := range r.fields[:r.stream] {
+		tags.Add(f.Name, f.Value)
+	}
+	fields := append(slices.Clone(r.fields), logstorage.Field{Name: Time, Value: time.Unix(0, t).UTC().Format(time.RFC3339Nano)},
+		logstorage.Field{Name: Stream, Value: tags.String()})
 	for _, r := range e.all {
 		if r.Signal == signal && (r.Tenant == "" || r.Tenant == tenant) && received.Before(r.At) && r.filter.MatchRow(fields) {
 			return true
@@ -141,14 +151,20 @@ func (s *Store) Erase(ctx context.Context, e Erasure) error {
 	if err := s.erased.add(e, filter); err != nil {
 		return err
 	}
-	return s.delete(ctx, e.ID, tenants, filter)
+	if err := s.delete(ctx, e.ID, e.At, tenants, filter); err != nil {
+		return err
+	}
+	// A task leaves rows that lie in the future of its time. Relative times of the filter count from now, so those rows have a task of their own.
+	ahead, err := logstorage.ParseFilterAtTimestamp(fmt.Sprintf("(%s) %s:>%s", e.Filter, Time, e.At.UTC().Format(time.RFC3339Nano)), e.At.UnixNano())
+	if err != nil {
+		return &QueryError{err}
+	}
+	return s.delete(ctx, e.ID+"-ahead", e.At.Add(2*maxFuture), tenants, ahead)
 }
 
-// delete deletes rows by the engine's background task, and waits for its end.
-func (s *Store) delete(ctx context.Context, id string, tenants []logstorage.TenantID, filter *logstorage.Filter) error {
-	// Rows up to that time are deleted, also those that lie in the future.
-	until := time.Now().Add(2 * maxFuture).UnixNano()
-	if err := s.engine.DeleteRunTask(ctx, id, until, tenants, filter); err != nil {
+// delete deletes rows up to a time by the engine's background task, and waits for its end. The filter's relative times count from that time.
+func (s *Store) delete(ctx context.Context, id string, until time.Time, tenants []logstorage.TenantID, filter *logstorage.Filter) error {
+	if err := s.engine.DeleteRunTask(ctx, id, until.UnixNano(), slices.Clone(tenants), filter); err != nil {
 		return err
 	}
 	for {
@@ -201,7 +217,7 @@ func (s *Store) deleteLost(ctx context.Context, signal Signal, filter string) er
 			if err != nil {
 				return err
 			}
-			if err := s.delete(ctx, rand.Text(), s.tenants.seen(View{All: true}, signal), parsed); err != nil {
+			if err := s.delete(ctx, rand.Text(), time.Now().Add(2*maxFuture), s.tenants.seen(View{All: true}, signal), parsed); err != nil {
 				return err
 			}
 		}

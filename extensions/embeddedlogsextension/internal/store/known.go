@@ -9,7 +9,7 @@ import (
 
 // Known are rows that a log has in the store, by offset and index. The zero value has none. It is safe for concurrent use once it is made.
 type Known struct {
-	next int64              // no row lies at or above
+	next int64
 	all  map[int64][]uint64 // the indexes of each offset, as bits
 	n    int
 }
@@ -17,7 +17,7 @@ type Known struct {
 // Len returns how many rows there are.
 func (k *Known) Len() int { return k.n }
 
-// Next returns the offset above all of them; 0 if there are none.
+// Next returns the offset above all that the log has from the begin of the range on, also behind its end; 0 if there are none.
 func (k *Known) Next() int64 { return k.next }
 
 // At returns which rows of the record at offset there are; nil: none.
@@ -42,34 +42,63 @@ func (k *Known) add(offset int64, index int) {
 		k.n++
 	}
 	k.all[offset] = bits
-	k.next = max(k.next, offset+1)
 }
 
 // maxIndex bounds the memory that one row can take in Known: an OTLP request of 64 MiB has fewer records.
 const maxIndex = 1 << 26
 
-// Known returns the rows of a log of signal from an offset on, those that are not durable yet among them. It takes about a byte for each, and
-// reads the headers of all blocks; values only of those that may have such rows.
+// Known returns the rows of a log of signal at from or above and below to, those that are not durable yet among them. It takes a bit for each
+// and about 100 bytes for each record, and reads the headers of all blocks; values only of those that may have such rows.
 //
 // Rows whose stream got lost are deleted and not returned: a crash can come after the rows are durable and before the stream is, and no query
 // sees them then.
-func (s *Store) Known(ctx context.Context, signal Signal, log string, from int64) (*Known, error) {
+func (s *Store) Known(ctx context.Context, signal Signal, log string, from, to int64) (*Known, error) {
 	ctx, done, err := s.use(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	s.engine.DebugFlush()
-	filter := fmt.Sprintf("%s:=%q %s:>=%d", LogField, log, OffsetField, from)
+	last, any, err := s.lastOffset(ctx, signal, log, from)
+	if err != nil || !any {
+		return &Known{}, err
+	}
+	filter := fmt.Sprintf("%s:=%q %s:>=%d %s:<%d", LogField, log, OffsetField, from, OffsetField, to)
 	all, err := s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField)
-	if err != nil || all.n == 0 {
-		return all, err
+	if err == nil && all.n > 0 {
+		before := all.n
+		all, err = s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField+", "+Stream)
+		if err == nil && all.n < before {
+			err = s.deleteLost(ctx, signal, filter)
+		}
 	}
-	seen, err := s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField+", "+Stream)
-	if err != nil || seen.n == all.n {
-		return seen, err
+	if err != nil {
+		return nil, err
 	}
-	return seen, s.deleteLost(ctx, signal, filter)
+	all.next = last + 1
+	return all, nil
+}
+
+// lastOffset is the highest that a log has at from or above.
+func (s *Store) lastOffset(ctx context.Context, signal Signal, log string, from int64) (last int64, any bool, err error) {
+	q, err := s.prepare(Query{Text: fmt.Sprintf("%s:=%q %s:>=%d | stats max(%s) last", LogField, log, OffsetField, from, OffsetField), View: View{All: true}, Signal: signal})
+	if err != nil {
+		return 0, false, err
+	}
+	err = s.run(ctx, q, func(b *Block) error {
+		for _, v := range b.Column("last") {
+			if v == "" {
+				continue
+			}
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				return fmt.Errorf("%s: %w", OffsetField, err)
+			}
+			last, any = max(last, n), true
+		}
+		return nil
+	})
+	return last, any, err
 }
 
 // positions runs a query whose rows have offset and index.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -77,6 +78,9 @@ func (s *Store) prepare(q Query) (*Prepared, error) {
 	parsed, err := logstorage.ParseQueryAtTimestamp(q.Text, at.UnixNano())
 	if err != nil {
 		return nil, &QueryError{err}
+	}
+	if n, most := parsed.GetParallelReaders(s.set.Readers), max(s.set.Readers, 2*runtime.GOMAXPROCS(0)); n > most {
+		return nil, &QueryError{fmt.Errorf("options: %d parallel readers are more than the %d that one query may have", n, most)}
 	}
 	if !q.Start.IsZero() || !q.End.IsZero() {
 		start, end := int64(math.MinInt64), int64(math.MaxInt64)
@@ -276,3 +280,9 @@ func (p *Prepared) watch(ctx context.Context, stop context.CancelFunc) <-chan *C
 
 // Quote writes a text as LogsQL has it, for names and for values.
 func Quote(text string) string { return strconv.Quote(text) }
+
+// Between returns p's query over [from, until) alone, to be run beside p.
+func (p *Prepared) Between(from, until time.Time) *Prepared {
+	q := p.Query.CloneWithTimeFilter(until.UnixNano(), from.UnixNano(), until.UnixNano()-1)
+	return &Prepared{Query: q, tenants: p.tenants, hidden: p.hidden, maxRead: p.maxRead}
+}

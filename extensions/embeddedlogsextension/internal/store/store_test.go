@@ -158,14 +158,15 @@ func TestWhatIsKnownOfALog(t *testing.T) {
 		_, err := s.AddLogs(t.Context(), records("checkout", 100), at("acme", offset))
 		require.NoError(t, err)
 	}
-	known, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/0", 2)
+	known, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/0", 2, 100)
 	require.NoError(t, err)
 	assert.Equal(t, 200, known.Len(), "also those that are in memory")
+	assert.Equal(t, int64(4), known.Next())
 	assert.Nil(t, known.At(1))
 	require.NotNil(t, known.At(2))
 	assert.True(t, known.At(2)(99))
 	assert.False(t, known.At(2)(100))
-	other, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/1", 0)
+	other, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/1", 0, 100)
 	require.NoError(t, err)
 	assert.Zero(t, other.Len(), "another generation's offsets are others")
 
@@ -267,7 +268,7 @@ func TestErasedRowsDontComeBack(t *testing.T) {
 		_, err := s.AddLogs(t.Context(), records("checkout", 10), at(tenant, int64(i)))
 		require.NoError(t, err)
 	}
-	erasure := store.Erasure{ID: "one", Tenant: "acme", Filter: "number:=3", At: time.Now()}
+	erasure := store.Erasure{ID: "one", Tenant: "acme", Filter: `{service.name="checkout"} _time:1h number:=3`, At: time.Now()}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, s.Erase(ctx, erasure))
@@ -275,7 +276,7 @@ func TestErasedRowsDontComeBack(t *testing.T) {
 	assert.Equal(t, "9", count(t, s, store.Query{Text: "*", View: store.View{Tenant: "acme"}}))
 	assert.Equal(t, "10", count(t, s, store.Query{Text: "*", View: store.View{Tenant: "other"}}))
 
-	known, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/0", 0)
+	known, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/0", 0, 100)
 	require.NoError(t, err)
 	b := at("acme", 1)
 	b.Received, b.Again, b.Known = b.Received.Add(-time.Hour), true, known.At(1)

@@ -30,7 +30,7 @@ var (
 	queueing = []string{
 		"otlp", "otlp_grpc", "otlp_http", "otlphttp", "prometheusremotewrite", "prometheus_remote_write", "prometheus_tsdb",
 	}
-	delivering = []string{"debug", "loki", "nop", "parquet"}
+	delivering = []string{"debug", "embedded_logs", "loki", "nop", "parquet"}
 )
 
 // connecting are the connectors that pass on, or count, before they answer.

@@ -169,6 +169,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	ctx, done := a.sends.begin(ctx, records[0].Offset, records[0].Time)
 	defer done()
 	var batches []*pipeline.Batch
+	byRecord := of.Session.ByRecord()
 	badTenants := int64(0)
 	for _, r := range records {
 		it := r.Payload.(*pipeline.Item)
@@ -182,9 +183,14 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			of.Account.Drop(it.Content, "decode")
 			continue
 		}
-		batches = it.Into(batches, of.Session.Stateful())
+		if byRecord {
+			batches = append(batches, it.Alone(true))
+		} else {
+			batches = it.Into(batches, of.Session.Stateful())
+		}
 	}
 	for i, batch := range batches {
+		of.At = batch.At()
 		if a.f.cfg.Range.Recorded {
 			of.Part = &delivery.Part{Bounds: b, Index: i}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/collector/client"
 
+	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/ledger"
 	"github.com/penstockhq/penstock/internal/origin"
@@ -33,7 +34,18 @@ type Batch struct {
 	requests     []any
 	deduplicated []bool // of each request
 	contents     []ledger.Content
+	at           *delivery.At // nil: several records
 }
+
+// Alone returns the request as a batch of its own, for components that ask for that. whole: none of the record's items was left out.
+func (it *Item) Alone(whole bool) *Batch {
+	one := it.Into(nil, true)[0]
+	one.at = &delivery.At{Offset: it.Kafka.Offset, Time: it.Kafka.Timestamp, Whole: whole}
+	return one
+}
+
+// At is the record that the batch is made of; nil where it may be several.
+func (b *Batch) At() *delivery.At { return b.at }
 
 // Into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
 // come in: there only the last batch takes another request.

@@ -138,6 +138,7 @@ func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []deliv
 	}
 	var n replay.Counts
 	var batches []*pipeline.Batch
+	byRecord := delivery.Of(ctx).Session.ByRecord()
 	badTenants := int64(0)
 	for _, rec := range records {
 		it := rec.Payload.(*source.Item)
@@ -160,7 +161,11 @@ func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []deliv
 		n.Records++
 		n.Bytes += int64(len(it.Kafka.Value))
 		n.Items += int64(it.Counted.Kept)
-		batches = it.Into(batches, true)
+		if byRecord {
+			batches = append(batches, it.Alone(it.Counted.Left == 0))
+		} else {
+			batches = it.Into(batches, true)
+		}
 	}
 	if err := p.r.wait(ctx, n.Records, n.Bytes); err != nil {
 		return err
@@ -169,6 +174,7 @@ func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []deliv
 	of := delivery.Of(ctx)
 	of.Outcome = &delivery.Outcome{}
 	for i, b := range batches {
+		of.At = b.At()
 		if p.r.recorded() {
 			of.Part = &delivery.Part{Bounds: bounds, Index: i}
 		}

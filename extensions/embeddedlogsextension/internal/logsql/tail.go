@@ -1,0 +1,152 @@
+package logsql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
+)
+
+const (
+	// lookBack is how much older than the newest look a row may be that comes late; older ones a tail doesn't show.
+	lookBack = 30 * time.Second
+	// mostSeen bounds the rows that a tail remembers so that it shows none twice, 32 bytes each.
+	mostSeen = 200_000
+	// minRefresh is the shortest time between two looks.
+	minRefresh = 200 * time.Millisecond
+)
+
+// tail is a live tail: it runs its query again and again over the newest time.
+type tail struct {
+	q     *request
+	seed  maphash.Seed
+	seen  map[uint64]int64 // the time of each row that was sent
+	order bool             // the query orders its fields
+}
+
+// serveTail is /select/logsql/tail: rows as they come, until the client goes.
+func (a *API) serveTail(w http.ResponseWriter, r *http.Request) {
+	err := a.tail(w, r)
+	if err == nil || r.Context().Err() != nil {
+		return
+	}
+	code, reason := a.meaning(r, err)
+	a.Refused(reason)
+	plainError(w, code, err) // where rows were sent, the text ends them
+}
+
+func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	now, cancel := context.WithTimeout(ctx, time.Second)
+	leave, err := a.Limits.Tails.Enter(now)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("%w (query::max_tails)", err)
+	}
+	defer leave()
+	refresh, err := duration("refresh_interval", r.FormValue("refresh_interval"))
+	if err != nil {
+		return err
+	}
+	if refresh <= 0 {
+		refresh = time.Second
+	}
+	back, err := duration("start_offset", r.FormValue("start_offset"))
+	if err != nil {
+		return err
+	}
+	wait, err := duration("offset", r.FormValue("offset"))
+	if err != nil {
+		return err
+	}
+	q, err := a.parse(r)
+	if err != nil {
+		return err
+	}
+	if !q.prepared.Query.CanLiveTail() {
+		return badf("query: a tail can't have a pipe that needs all rows, such as stats or sort")
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	t := &tail{q: q, seed: maphash.MakeSeed(), seen: map[uint64]int64{}, order: q.prepared.Query.IsFixedOutputFieldsOrder()}
+	from := time.Now().Add(-wait - back)
+	ticker := time.NewTicker(max(refresh, minRefresh))
+	defer ticker.Stop()
+	for {
+		until := time.Now().Add(-wait)
+		if err := a.look(ctx, t, w, from, until); err != nil {
+			return err
+		}
+		if next := until.Add(-lookBack); next.After(from) {
+			from = next
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// look sends the rows that are there now and were not sent yet.
+func (a *API) look(ctx context.Context, t *tail, w http.ResponseWriter, from, until time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Limits.Timeout)
+	defer cancel()
+	leave, err := a.Limits.Queries.Enter(ctx)
+	if errors.Is(err, store.ErrClosed) || err != nil {
+		return err
+	}
+	defer leave()
+	type line struct {
+		at   int64
+		text []byte
+	}
+	var lines []line
+	p := t.q.prepared.Between(from, until)
+	err = t.q.store.RunPrepared(ctx, p, func(b *store.Block) error {
+		times, ok := b.Times()
+		if !ok {
+			return badf("query: a tail needs the field _time")
+		}
+		columns := slices.Clone(b.Columns())
+		if !t.order {
+			slices.SortFunc(columns, func(a, b logstorage.BlockColumn) int { return strings.Compare(a.Name, b.Name) })
+		}
+		for i := range b.Len() {
+			text := appendRow(nil, columns, i)
+			id := maphash.Bytes(t.seed, text)
+			if _, ok := t.seen[id]; ok || len(text) == 0 {
+				continue
+			}
+			if len(t.seen) >= mostSeen {
+				return &store.CostError{What: "rows within " + lookBack.String(), Cost: int64(len(t.seen)) + 1, Most: mostSeen}
+			}
+			t.seen[id] = times[i]
+			lines = append(lines, line{times[i], text})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, at := range t.seen {
+		if at < from.UnixNano() {
+			delete(t.seen, id)
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return int(min(max(a.at-b.at, -1), 1)) })
+	for _, l := range lines {
+		if _, err := w.Write(l.text); err != nil {
+			return context.Canceled
+		}
+	}
+	return http.NewResponseController(w).Flush()
+}

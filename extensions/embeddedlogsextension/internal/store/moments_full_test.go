@@ -1,0 +1,6 @@
+//go:build linux && full
+
+package store_test
+
+// crashMoments is at how many moments the process is stopped.
+const crashMoments = 1000
