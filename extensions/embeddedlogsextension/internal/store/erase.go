@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -194,7 +195,7 @@ func (s *Store) deleteLost(ctx context.Context, signal Signal, filter string) er
 		times, _ := b.Times()
 		for i, id := range b.Column(StreamID) {
 			if lost[id] == nil {
-				lost[id] = map[int64]bool{}
+				lost[strings.Clone(id)] = map[int64]bool{}
 			}
 			lost[id][dayOf(times[i])] = true
 		}
