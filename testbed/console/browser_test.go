@@ -33,7 +33,7 @@ var screenshots = flag.String("screenshots", "", "directory in which to write pi
 const patience = 60 * time.Second
 
 // browser is a headless Chromium, which ends with the test.
-func browser(t *testing.T) context.Context {
+func browser(t testing.TB) context.Context {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "google-chrome"} {
@@ -66,7 +66,7 @@ type tab struct {
 }
 
 // open opens a tab with the key, if it is not empty, on the console at the address.
-func open(t *testing.T, browser context.Context, admin, key string) *tab {
+func open(t testing.TB, browser context.Context, admin, key string) *tab {
 	t.Helper()
 	p := &tab{admin: admin}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithListener(p.heard))
@@ -130,7 +130,7 @@ func (p *tab) complaints() []string {
 	return all
 }
 
-func (p *tab) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
+func (p *tab) run(t testing.TB, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
@@ -138,7 +138,7 @@ func (p *tab) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 }
 
 // eval returns the value of an expression in the page.
-func eval[T any](t *testing.T, p *tab, expression string) T {
+func eval[T any](t testing.TB, p *tab, expression string) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
@@ -148,14 +148,14 @@ func eval[T any](t *testing.T, p *tab, expression string) T {
 }
 
 // as makes the window so wide, and the colours light or dark.
-func (p *tab) as(t *testing.T, width int64, scheme string) {
+func (p *tab) as(t testing.TB, width int64, scheme string) {
 	t.Helper()
 	p.run(t, command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1}),
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
 }
 
 // view shows a view by its address, and waits until its data are there.
-func (p *tab) view(t *testing.T, address string) {
+func (p *tab) view(t testing.TB, address string) {
 	t.Helper()
 	if eval[bool](t, p, `location.pathname === "/console/"`) {
 		eval[string](t, p, fmt.Sprintf(`location.hash = %q`, "#/"+address))
@@ -166,7 +166,7 @@ func (p *tab) view(t *testing.T, address string) {
 }
 
 // await waits until an expression is true in the page.
-func (p *tab) await(t *testing.T, expression string) {
+func (p *tab) await(t testing.TB, expression string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
@@ -186,26 +186,26 @@ func (p *tab) await(t *testing.T, expression string) {
 	}
 }
 
-func (p *tab) text(t *testing.T, selector string) string {
+func (p *tab) text(t testing.TB, selector string) string {
 	t.Helper()
 	return eval[string](t, p, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))
 }
 
 // press clicks the button with the text.
-func (p *tab) press(t *testing.T, text string) {
+func (p *tab) press(t testing.TB, text string) {
 	t.Helper()
 	eval[bool](t, p, fmt.Sprintf(`([...document.querySelectorAll("button")].find((b) => b.innerText === %q).click(), true)`, text))
 }
 
 // check looks at what is shown, and says where that was if something is wrong.
-func (p *tab) check(t *testing.T, where string) {
+func (p *tab) check(t testing.TB, where string) {
 	t.Helper()
 	assert.Empty(t, eval[[]string](t, p, look), where)
 	assert.Empty(t, p.complaints(), where)
 }
 
 // views returns the ids of the menu.
-func (p *tab) views(t *testing.T) []string {
+func (p *tab) views(t testing.TB) []string {
 	t.Helper()
 	ids := eval[[]string](t, p, `[...document.querySelectorAll(".side a")].map((a) => a.dataset.view)`)
 	require.True(t, slices.Contains(ids, "overview"))
@@ -213,7 +213,7 @@ func (p *tab) views(t *testing.T) []string {
 }
 
 // picture writes what is shown, if pictures are wanted.
-func (p *tab) picture(t *testing.T, name string) {
+func (p *tab) picture(t testing.TB, name string) {
 	t.Helper()
 	if *screenshots == "" {
 		return

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,7 +28,13 @@ const planted = `<script>window.planted=1</script><img src=x onerror="window.pla
 const deadLoki = "http://127.0.0.1:1"
 
 // shop sends metrics, logs and spans of some services, each text with planted markup.
-func shop(t *testing.T, p *process.Process, key string) {
+func shop(t testing.TB, p *process.Process, key string) {
+	t.Helper()
+	shopOf(t, p, key, planted)
+}
+
+// shopOf sends what shop does, with another text planted.
+func shopOf(t testing.TB, p *process.Process, key, planted string) {
 	t.Helper()
 	header := []string{"Content-Type", "application/json"}
 	if key != "" {
@@ -39,7 +46,7 @@ func shop(t *testing.T, p *process.Process, key string) {
 	for i := range 40 {
 		points = append(points, fmt.Sprintf(`{"asDouble":%d,"startTimeUnixNano":"%d","timeUnixNano":"%d","attributes":[{"key":"user.id","value":{"stringValue":"u%d %s"}}]}`, i, now-int64(time.Hour), now, i, quoted))
 	}
-	for _, name := range []string{"checkout", "payment", quoted} {
+	for _, name := range []string{"checkout", "payment", cmp.Or(quoted, "cart")} {
 		services = append(services, fmt.Sprintf(`{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"%s"}}]},"%%s":[{"scope":{"name":"%s"},"%%s"`, name, quoted))
 	}
 	of := func(resource, scope, items string) string {

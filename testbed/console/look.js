@@ -6,6 +6,8 @@
     const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest(".scroll, .side")).slice(0, 3);
     problems.push("scrolls sideways: " + root.scrollWidth + " of " + root.clientWidth + " px: " + wide.map((e) => e.tagName + "." + e.className).join(", "));
   }
+  const menu = document.querySelector(".side"), link = menu.querySelector("a");
+  if (link && menu.clientHeight < link.offsetHeight) problems.push("the menu is cut: " + menu.clientHeight + " px high");
   if (window.planted !== undefined) problems.push("a planted script has run");
   for (const e of document.querySelectorAll("script:not([src]), iframe, object, [onclick], [onerror], img:not([src$='icon.svg'])")) problems.push("markup from data: " + e.outerHTML.slice(0, 200));
 
