@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 
@@ -63,9 +65,19 @@ func (s stores) names() []string {
 func (s stores) serve(mux *admin.Mux) {
 	need := admin.Need{Scopes: []string{access.Read}}
 	for _, name := range s.names() {
-		h := http.StripPrefix("/"+name, s[name])
+		h := unhurried(http.StripPrefix("/"+name, s[name]))
 		for _, path := range queryRoutes[name] {
 			mux.HandleFunc("GET /"+name+path, need, h.ServeHTTP)
 		}
 	}
+}
+
+// unhurried lets answers that follow something take as long as the client listens; the listener would cut them after its write_timeout.
+func unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/tail") {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a writer that knows none has none
+		}
+		next.ServeHTTP(w, r)
+	})
 }

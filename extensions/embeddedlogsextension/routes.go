@@ -149,3 +149,15 @@ func (e *logsExtension) erase(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Retry-After", "1")
 	http.Error(w, err.Error(), http.StatusServiceUnavailable)
 }
+
+// QueryAPI returns the API for the console, which has authenticated its clients: a client that is bound to a tenant sees its rows alone.
+func (e *logsExtension) QueryAPI() (name string, h http.Handler) {
+	return "logs", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := e.use(); err != nil { // the routes are there when the storage is
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		e.mux.ServeHTTP(w, r)
+	})
+}

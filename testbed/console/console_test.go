@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -142,6 +143,35 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	page.run(t, chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
 	page.await(t, `document.querySelector(".chart .plot .curve, .chart .plot circle") && location.hash.includes("q=shop_requests_total")`)
 	page.check(t, "a chart")
+
+	// A line, its fields, and its trace.
+	ask.Eventually(t, func() error {
+		answer, err := http.Get("http://" + p.Admin() + "/console/logs/select/logsql/query?query=*&limit=1")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		line, err := io.ReadAll(answer.Body)
+		if err == nil && !strings.Contains(string(line), "planted") {
+			err = fmt.Errorf("no log record is there yet: %s %s", answer.Status, line)
+		}
+		return err
+	})
+	page.view(t, "logs?from=-15m")
+	page.await(t, `document.querySelector(".log .message")?.innerText.includes("<script>window.planted")`)
+	eval[bool](t, page, `document.querySelector(".log").open = true`)
+	page.await(t, `document.querySelector(".log .fields td")`)
+	page.check(t, "logs")
+	page.picture(t, "data-logs")
+	page.view(t, "logs?live=1")
+	shop(t, p, "")
+	page.await(t, `document.querySelector(".log .message")`)
+	page.check(t, "the live tail")
+	page.view(t, "traces?trace=0102030405060708090a0b0c0d0e0f10")
+	eval[bool](t, page, `document.querySelector(".span").open = true`)
+	page.await(t, `document.querySelector(".span .fields td")`)
+	page.check(t, "a trace")
+	page.picture(t, "data-trace")
 
 	page.view(t, "scrubber")
 	page.run(t, chromedp.SetValue(chromedp.CSS(`textarea[aria-label="Text"]`), "mail jane@example.com "+planted))

@@ -32,17 +32,26 @@ var routeKinds = map[string]string{
 	"admin GET /v1/health": open,
 	"admin GET /v1/routes": operator,
 
-	"admin GET /console/":                                   open,
-	"admin GET /console/v1/about":                           own,
-	"admin GET /console/v1/state":                           operator,
-	"admin GET /console/v1/series":                          operator,
-	"admin GET /console/metrics/api/v1/query":               own,
-	"admin GET /console/metrics/api/v1/query_range":         own,
-	"admin GET /console/metrics/api/v1/query_exemplars":     own,
-	"admin GET /console/metrics/api/v1/labels":              own,
-	"admin GET /console/metrics/api/v1/label/{name}/values": own,
-	"admin GET /console/metrics/api/v1/series":              own,
-	"admin GET /console/metrics/api/v1/metadata":            own,
+	"admin GET /console/":                                     open,
+	"admin GET /console/v1/about":                             own,
+	"admin GET /console/v1/state":                             operator,
+	"admin GET /console/v1/series":                            operator,
+	"admin GET /console/logs/select/logsql/query":             own,
+	"admin GET /console/logs/select/logsql/hits":              own,
+	"admin GET /console/logs/select/logsql/field_names":       own,
+	"admin GET /console/logs/select/logsql/field_values":      own,
+	"admin GET /console/logs/select/logsql/streams":           own,
+	"admin GET /console/logs/select/logsql/stats_query":       own,
+	"admin GET /console/logs/select/logsql/stats_query_range": own,
+	"admin GET /console/logs/select/logsql/facets":            own,
+	"admin GET /console/logs/select/logsql/tail":              own,
+	"admin GET /console/metrics/api/v1/query":                 own,
+	"admin GET /console/metrics/api/v1/query_range":           own,
+	"admin GET /console/metrics/api/v1/query_exemplars":       own,
+	"admin GET /console/metrics/api/v1/labels":                own,
+	"admin GET /console/metrics/api/v1/label/{name}/values":   own,
+	"admin GET /console/metrics/api/v1/series":                own,
+	"admin GET /console/metrics/api/v1/metadata":              own,
 
 	"admin GET /cardinality_guard/tsdb/{$}":         own,
 	"admin GET /cardinality_guard/tsdb/report.json": own,
@@ -268,7 +277,7 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 			case route.Listener == "embedded_tsdb":
 				body = greedyForm
 			case strings.HasSuffix(path, "/logsql/tail"): // It would not end.
-			case route.Listener == "embedded_logs" && method == http.MethodGet:
+			case (route.Listener == "embedded_logs" || strings.HasPrefix(path, "/console/logs/")) && method == http.MethodGet:
 				url += "?" + greedyLogs
 			case route.Listener == "embedded_logs":
 				body = greedyLogs
