@@ -110,6 +110,8 @@ type Session struct {
 	next    int64
 	ranges  []Bounds
 	refused func(id string, err error) error
+	resumed bool // from a checkpoint
+	tenants tenants
 
 	// gate is nil where the driver is the only source of batches.
 	gate *sync.RWMutex
@@ -145,7 +147,10 @@ func NewSession(set Settings) (*Session, error) {
 		began, states, err := decode(set.State)
 		switch {
 		case err == nil:
-			s.began, s.restored = began, states
+			s.began, s.restored, s.resumed = began, states, true
+			if err := s.restoreTenants(); err != nil {
+				return nil, err
+			}
 		default:
 			if err := s.refused("", err); err != nil {
 				return nil, err
@@ -168,7 +173,7 @@ func (s *Session) Source() Source { return s.source }
 func (s *Session) SpreadBy() []string { return s.spread }
 
 // Began returns when the partition's state began. A cumulative stream whose start time lies after it, and which the
-// state does not know, is new: its first point counts from zero. Any other first point is a baseline.
+// state does not know, is new: its first point counts from zero. Any other first point is a baseline. See [Session.BeganFor].
 func (s *Session) Began() time.Time { return s.began }
 
 // Generation counts how often the partition's log was found cut, replaced or made anew. An offset means one record within a generation
@@ -310,6 +315,11 @@ func (s *Session) Sync(ctx context.Context) error {
 // Snapshot writes the states of all components, in the form that [Settings].State takes.
 func (s *Session) Snapshot(w io.Writer) error {
 	e := newEncoder(w, s.began)
+	if began := s.tenants.append(nil); len(began) > 0 {
+		if err := e.state(tenantsID, func(w io.Writer) error { _, err := w.Write(began); return err }); err != nil {
+			return fmt.Errorf("snapshot of the beginnings of tenants: %w", err)
+		}
+	}
 	for _, m := range s.list() {
 		if err := e.state(m.id, m.state.Snapshot); err != nil {
 			return fmt.Errorf("snapshot of component %q: %w", m.id, err)

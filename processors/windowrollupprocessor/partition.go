@@ -32,6 +32,9 @@ func newPartition(w *windowRollup, s *delivery.Session) *partition {
 	return p
 }
 
+// began is when the state of a tenant began.
+func (p *partition) began(tenant string) time.Time { return p.session.BeganFor(tenant, p.w.named) }
+
 func (p *partition) note() {
 	status := p.state.Status()
 	p.status.Store(&status)

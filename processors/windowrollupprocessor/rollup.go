@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/delivery/local"
@@ -32,6 +33,7 @@ type windowRollup struct {
 
 	partitions *local.States[*partition]
 	own        string // the instance, where the journal lives in this process; set by Start
+	named      bool   // an authenticator names tenants; set by Start
 	unmount    func()
 	stopping   atomic.Bool
 }
@@ -66,6 +68,7 @@ func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 			return err
 		}
 	}
+	w.named = access.Named(host)
 	w.unmount = admin.Mount(host, w.set.ID, "Window rollup", w.page(), w.set.Logger)
 	return nil
 }
@@ -145,7 +148,7 @@ func (w *windowRollup) enter(ctx context.Context, out *rollup.Outcome, taken int
 func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metrics, fromClient string, passed *rollup.Passed, always bool) error {
 	points := md.DataPointCount()
 	leave := p.session.Enter()
-	out := p.state.Add(md, rollup.Sender{Tenant: fromClient, Records: origin.Of(ctx, md)}, time.Now(), passed)
+	out := p.state.Add(md, rollup.Sender{Tenant: fromClient, Records: origin.Of(ctx, md), Began: p.began}, time.Now(), passed)
 	leave()
 	w.tel.add(ctx, &out)
 	w.enter(ctx, &out, points-md.DataPointCount())

@@ -23,6 +23,19 @@ func counters(started, at time.Time, total, clicks int) string {
 		total, started.UnixNano(), at.UnixNano(), clicks, at.Add(-time.Millisecond).UnixNano(), at.UnixNano())
 }
 
+// sold is one request of the shop that has a cumulative counter since it started.
+func sold(started time.Time, total int) string {
+	return fmt.Sprintf(`{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeMetrics":[{"metrics":[
+		{"name":"sold","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"asInt":"%d","startTimeUnixNano":"%d","timeUnixNano":"%d"}]}}]}]}]}`,
+		total, started.UnixNano(), time.Now().UnixNano())
+}
+
+// windowsOfASecond lets a test see rollups soon.
+const windowsOfASecond = `--set=processors::window_rollup/tsdb::rules=[{match: {metric: sold}, windows: [{size: 1s}], by: [service.name], aggregates: [increase]}]`
+
+// increases is what the rollups have of that counter.
+const increases = "sum(sum_over_time(sold_increase%5B10m%5D))"
+
 // soonInTheLake makes files of few rows, so that a test need not wait.
 const soonInTheLake = "--set=receivers::kafka_replay/lake::follow::range::max_wait=200ms"
 
@@ -49,7 +62,7 @@ func awaitRows(t *testing.T, p *process.Process, want map[string]int64) {
 func TestSwitchingKeysOnMovesASender(t *testing.T) {
 	keys, dir := filepath.Join(t.TempDir(), "keys.yaml"), t.TempDir()
 	acme := newKey(t, keys, "--tenant", "acme", "--scope", "ingest,read")
-	settings := process.Settings{DataDir: dir, Args: []string{"--set=receivers::host_metrics::initial_delay=1h", soonInTheLake}}
+	settings := process.Settings{DataDir: dir, Args: []string{"--set=receivers::host_metrics::initial_delay=1h", soonInTheLake, windowsOfASecond, "--set=processors::window_rollup/tsdb::allowed_lateness=1s", "--set=processors::window_rollup/tsdb::idle_timeout=2s"}}
 	started := time.Now().Add(-time.Hour)
 	post := func(p *process.Process, path, key, body string) {
 		t.Helper()
@@ -81,16 +94,35 @@ func TestSwitchingKeysOnMovesASender(t *testing.T) {
 		})
 	}
 
+	// Windows close when later points come, so the last one is sent again and again.
+	awaitIncreases := func(p *process.Process, key string, again func(), want float64) {
+		t.Helper()
+		ask.Eventually(t, func() error {
+			again()
+			got, err := value(p, increases, key)
+			if err == nil && got != want {
+				err = fmt.Errorf("%v, not %v, were sold", got, want)
+			}
+			return err
+		})
+	}
+
 	before := process.Start(t, settings)
 	post(before, "/v1/metrics", "", counters(started, time.Now(), 100, 5))
 	post(before, "/v1/metrics", "", counters(started, time.Now(), 110, 7))
 	post(before, "/v1/logs", "", `{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"before"}}]}]}]}`)
 	await(before, "clicks_total", "", 12)
 	await(before, "orders_total", "", 110)
+	newer := time.Now() // a process that starts behind the gateway: all that it counts is news
+	post(before, "/v1/metrics", "", sold(newer, 40))
+	awaitIncreases(before, "", func() { post(before, "/v1/metrics", "", sold(newer, 50)) }, 50)
 	before.Terminate(t)
 
 	settings.Env = map[string]string{"PENSTOCK_KEYS_FILE": keys}
 	after := process.Start(t, settings)
+	post(after, "/v1/metrics", acme, sold(newer, 57)) // the baseline: the tenant default has counted up to 50 of it
+	awaitIncreases(after, acme, func() { post(after, "/v1/metrics", acme, sold(newer, 60)) }, 3)
+	await(after, increases, after.AdminToken(t), 53)
 	post(after, "/v1/metrics", acme, counters(started, time.Now(), 130, 4))
 	post(after, "/v1/logs", acme, `{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"after"}}]}]}]}`)
 	await(after, "clicks_total", acme, 4) // not 16: the running total of default is not acme's

@@ -88,7 +88,7 @@ func Open(ctx context.Context, set Settings) (*Driver, error) {
 		return nil, errors.Join(err, set.Client.Close(ctx))
 	}
 	var aside sync.Once
-	l.session, err = delivery.NewSession(delivery.Settings{Label: set.Label, Concurrent: true, State: state, Refused: func(_ string, err error) error {
+	l.session, err = delivery.NewSession(delivery.Settings{Label: set.Label, Source: delivery.Direct, Concurrent: true, State: state, Refused: func(_ string, err error) error {
 		aside.Do(func() { err = errors.Join(err, l.setAside(state)) })
 		set.Failed(FailedRestore, err)
 		return nil

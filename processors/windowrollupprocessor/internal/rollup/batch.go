@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/origin"
 	"github.com/penstockhq/penstock/internal/streamkey"
+	"github.com/penstockhq/penstock/internal/tenant"
 	"github.com/penstockhq/penstock/internal/window"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
@@ -17,6 +18,8 @@ import (
 type Sender struct {
 	Tenant  string          // from the request's metadata, empty if there is none
 	Records []origin.Record // of each resource; nil without a journal
+	// Began is when the state of a tenant began; nil: all began with the partition.
+	Began func(tenant string) time.Time
 }
 
 // Add takes a batch in; now is the time of arrival. What is left in md afterwards is to be passed on: metrics that no rule wants, or whose rule
@@ -24,7 +27,7 @@ type Sender struct {
 // is not left.
 func (s *State) Add(md pmetric.Metrics, from Sender, now time.Time, passed *Passed) (out Outcome) {
 	b := s.newBatch(now)
-	b.tenant, b.passed, b.out = from.Tenant, passed, &out
+	b.tenant, b.beganFor, b.passed, b.out = from.Tenant, from.Began, passed, &out
 	if b.tenant != "" {
 		b.tenantKey = keyOfText("tenant", b.tenant)
 	}
@@ -63,12 +66,15 @@ type batch struct {
 	tenant string
 	now    int64
 
+	beganFor func(tenant string) time.Time
+
 	tenantKey streamkey.Key
 	passed    *Passed
 
 	// of the resource
 	attributes pcommon.Map
 	resource   streamkey.Key // all of it: also names the source
+	began      int64         // when the state of its tenant did
 	newest     int64         // of its points, but not past now
 	latest     int64         // of those that were taken in
 	kept       []keptResource
@@ -127,6 +133,11 @@ func (s *State) newBatch(now time.Time) *batch {
 func (b *batch) enterResource(attributes pcommon.Map) {
 	b.attributes, b.newest, b.latest = attributes, window.Never, window.Never
 	b.resource = streamkey.Attributes(attributes).Plus(b.tenantKey)
+	b.began = b.s.began
+	if b.beganFor != nil {
+		name, _ := tenant.Of(b.tenant, attributes)
+		b.began = b.beganFor(name).UnixNano()
+	}
 	b.forgetKept()
 }
 

@@ -41,7 +41,7 @@ func (b *batch) increases(c *chunk) {
 	kept := c.points[:0]
 	for i := range c.points {
 		x := &c.points[i]
-		step, full := r.increase(x, c.candidates[i], b.s.began, b.set.MaxInputStreams)
+		step, full := r.increase(x, c.candidates[i], b.began, b.set.MaxInputStreams)
 		if b.counts(step, full) {
 			kept = append(kept, *x)
 		}

@@ -72,7 +72,7 @@ func (b *batch) explicit(dp pmetric.HistogramDataPoint, temporality pmetric.Aggr
 		}
 	case pmetric.AggregationTemporalityCumulative:
 		inc, step, coarsened, full := increase(b.s.runs, histogramRuns, b.inputStream(dp.Attributes()), h,
-			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.began, b.set.MaxInputStreams)
 		if !b.counts(step, full) {
 			return raw
 		}
@@ -108,7 +108,7 @@ func (b *batch) exponential(dp pmetric.ExponentialHistogramDataPoint, temporalit
 		}
 	case pmetric.AggregationTemporalityCumulative:
 		inc, step, _, full := increase(b.s.runs, exponentialRuns, b.inputStream(dp.Attributes()), e,
-			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+			int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.began, b.set.MaxInputStreams)
 		if !b.counts(step, full) {
 			return raw
 		}
@@ -137,7 +137,7 @@ func (b *batch) summary(dp pmetric.SummaryDataPoint) (raw bool) {
 		return raw
 	}
 	inc, step, _, full := increase(b.s.runs, summaryRuns, b.inputStream(dp.Attributes()), v,
-		int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.s.began, b.set.MaxInputStreams)
+		int64(dp.StartTimestamp()), int64(dp.Timestamp()), b.began, b.set.MaxInputStreams)
 	if !b.counts(step, full) {
 		return raw
 	}
