@@ -86,8 +86,9 @@ func (c *call) ended() {
 	c.forget()
 	c.arrived()
 	c.cancel()
-	c.limit.inFlight.Release(c.held)
-	c.held = 0
+	if c.held != nil {
+		c.held.Release()
+	}
 }
 
 // callHandler ties the codec's verdicts to calls.
@@ -120,6 +121,9 @@ func (h *callHandler) HandleConn(context.Context, stats.ConnStats) {}
 // intercept answers a call whose request was refused, and writes the answer of one that was not.
 func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	c, ok := ctx.Value(callKey{}).(*call)
+	if ok && c.refused == nil && c.held != nil {
+		c.refused = c.limit.judge(c.held.Name(parties(ctx)...)) // decoding came before authentication
+	}
 	if ok && c.refused != nil {
 		return nil, c.limit.refuse(c.refused).status.Err()
 	}
@@ -139,7 +143,7 @@ type exported struct {
 
 // verdict is what the codec found.
 type verdict struct {
-	held    int64
+	held    *inflight.Hold
 	refused *refusal
 	schema  otlp.Signal
 	partial otlp.PartialSuccess
@@ -159,14 +163,14 @@ func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
 	defer whole.Free()
 	signal, known := signalOf(v)
 	in := &request{signal: signal, body: whole.ReadOnlyData()}
-	found := verdict{schema: in.schema()}
-	found.held, found.refused = c.decode(in, v)
+	found := verdict{schema: in.schema(), held: c.limit.inFlight.Open()}
+	found.refused = c.decode(in, v, found.held)
 	found.partial = in.partial
 	if known {
 		c.verdicts.Store(v, found)
 		return nil
 	}
-	c.limit.inFlight.Release(found.held) // its call is not known here
+	found.held.Release() // its call is not known here
 	if found.refused != nil {
 		return errors.New(c.limit.refuse(found.refused).status.Message())
 	}
@@ -174,27 +178,27 @@ func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
 }
 
 // decode decodes a request into v, without the items that can't be.
-func (c *codec) decode(in *request, v any) (held int64, refused *refusal) {
+func (c *codec) decode(in *request, v any, held *inflight.Hold) *refusal {
 	usage, refused := c.limit.measure(in)
 	if refused != nil {
-		return 0, refused
+		return refused
 	}
-	if held, refused = c.limit.hold(usage, len(in.body)); refused != nil {
-		return 0, refused
+	if refused = c.limit.hold(held, usage, len(in.body)); refused != nil {
+		return refused
 	}
 	unmarshal := func() error { return c.CodecV2.Unmarshal(mem.BufferSlice{mem.SliceBuffer(in.body)}, v) }
 	err := unmarshal()
 	if err != nil && in.schema() != 0 && !in.sieved {
 		if refused := c.limit.sieve(in); refused != nil {
-			return held, refused
+			return refused
 		}
 		reflect.ValueOf(v).Elem().SetZero() // what was decoded before the error
 		err = unmarshal()
 	}
 	if err != nil {
-		return held, never("malformed", "the request is not a valid message of OTLP")
+		return never("malformed", "the request is not a valid message of OTLP")
 	}
-	return held, nil
+	return nil
 }
 
 // Marshal writes an answer. The receiver's own says a partial success of nothing, which OTLP keeps for warnings.

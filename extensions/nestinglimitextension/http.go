@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/inflight"
 	"github.com/penstockhq/penstock/internal/partial"
 	"github.com/penstockhq/penstock/internal/slowbody"
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
@@ -54,12 +55,13 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 		refuse(w, kind, l.refuse(unsupported("the request has a charset that is not utf-8")))
 		return
 	}
-	in, held, refused := l.admit(w, r, kind)
+	held := l.inFlight.Open(parties(r.Context())...)
+	defer held.Release()
+	in, refused := l.admit(w, r, kind, held)
 	if refused != nil {
 		refuse(w, kind, l.refuse(refused))
 		return
 	}
-	defer func() { l.inFlight.Release(held) }()
 	original := r.Body
 	ask := func() *answer {
 		a := newAnswer()
@@ -111,14 +113,17 @@ func mediaType(r *http.Request) (kind string, params map[string]string) {
 	return kind, params
 }
 
-// admit reads a request and measures it.
-func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string) (in *request, held int64, refused *refusal) {
+// admit reads a request and measures it. One for which there is no room is not read, as far as its length tells.
+func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string, held *inflight.Hold) (in *request, refused *refusal) {
+	if refused := l.judge(held.Fits(max(0, r.ContentLength))); refused != nil {
+		return nil, refused
+	}
 	control, stopper := http.NewResponseController(w), slowbody.NewStopper(w)
 	var ended atomic.Bool
 	reader := l.reading.Begin(time.Now(), func() {
 		ended.Store(true)
 		stopper.Stop() // where that is not supported, read_timeout of the receiver ends it
-	})
+	}, parties(r.Context())...)
 	defer reader.Done()
 	_ = control.SetReadDeadline(time.Now().Add(l.cfg.ReadTimeout))
 	grow := func(n int) error {
@@ -129,7 +134,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 	}
 	body, err := l.read(r, grow)
 	if err != nil {
-		return nil, 0, l.unread(err, ended.Load())
+		return nil, l.unread(err, ended.Load())
 	}
 	stopper.Arrived()
 	_ = control.SetReadDeadline(time.Time{}) // else Go cancels the request when it is over, though all has been read
@@ -137,7 +142,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 	in = &request{signal: signal, body: body}
 	if kind == jsonType && in.schema() != 0 {
 		if refused := l.fromJSON(in, grow); refused != nil {
-			return nil, 0, refused
+			return nil, refused
 		}
 	}
 	var usage cost.Usage
@@ -147,9 +152,9 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 		usage, refused = l.measureAny(kind, in)
 	}
 	if refused == nil {
-		held, refused = l.hold(usage, len(in.body))
+		refused = l.hold(held, usage, len(in.body))
 	}
-	return in, held, refused
+	return in, refused
 }
 
 // read returns the body, decompressed if it still has an encoding.

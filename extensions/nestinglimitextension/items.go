@@ -52,11 +52,11 @@ func (l *nestingLimit) sieve(r *request) *refusal {
 	if _, err := l.limits.Frame(r.signal, r.body); err != nil {
 		return refusalOf(err)
 	}
-	held, ok := l.inFlight.Acquire(2 * int64(len(r.body)))
-	if !ok {
-		return l.busy()
+	held := l.inFlight.Open()
+	if refused := l.judge(held.Take(2 * int64(len(r.body)))); refused != nil {
+		return refused
 	}
-	defer l.inFlight.Release(held)
+	defer held.Release()
 	body, rejected, err := otlp.Sieve(r.schema(), r.body, l.cfg.MaxItemSize, func(b []byte) error { return l.checkItem(r.signal, b) })
 	if err != nil {
 		return never("malformed", err.Error())

@@ -20,6 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/inflight"
 )
 
@@ -119,16 +120,30 @@ func (l *nestingLimit) busy() *refusal {
 	return later("in_flight", fmt.Sprintf("requests in flight take %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
 }
 
+func (l *nestingLimit) unfair() *refusal {
+	return later("share", fmt.Sprintf("requests of this client or its tenant in flight take their share of %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
+}
+
 func (l *nestingLimit) crowded() *refusal {
 	return later("reading", fmt.Sprintf("requests that are being read take %d bytes of memory (max_reading)", l.cfg.MaxReading))
 }
 
-// hold takes a request's memory from what is left for requests in flight. The caller releases what is held.
-func (l *nestingLimit) hold(usage cost.Usage, body int) (held int64, refused *refusal) {
+// parties are who a request is counted for.
+func parties(ctx context.Context) []inflight.Party { return inflight.Parties(access.Account(ctx)) }
+
+// hold takes a request's memory from what is left for requests in flight. The caller releases it.
+func (l *nestingLimit) hold(held *inflight.Hold, usage cost.Usage, body int) *refusal {
 	// Beside the decoded request there are its bytes, and the receiver's copy of them.
-	held, ok := l.inFlight.Acquire(int64(usage.Size) + 2*int64(body))
-	if !ok {
-		return 0, l.busy()
+	return l.judge(held.Take(int64(usage.Size) + 2*int64(body)))
+}
+
+func (l *nestingLimit) judge(v inflight.Verdict) *refusal {
+	switch v {
+	case inflight.Full:
+		return l.busy()
+	case inflight.Unfair:
+		return l.unfair()
+	default:
+		return nil
 	}
-	return held, nil
 }

@@ -53,7 +53,7 @@ type ingest struct {
 	set       receiver.Settings
 	telemetry *metadata.TelemetryBuilder
 	report    *receiverhelper.ObsReport
-	slots     chan struct{}
+	slots     *inflight.Budget // max_concurrent_requests places
 	reading   *inflight.Readers
 	acks      *ackIDs
 	door      door.Door
@@ -77,7 +77,7 @@ func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: make(chan struct{}, cfg.MaxConcurrent), reading: inflight.NewReaders(0, patience), acks: newAckIDs(time.Now()), door: door.Open}, nil
+	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: inflight.NewBudget(int64(cfg.MaxConcurrent)), reading: inflight.NewReaders(0, patience), acks: newAckIDs(time.Now()), door: door.Open}, nil
 }
 
 // Start listens. The signals share it, so it may be repeated.
@@ -190,14 +190,14 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			fail(w, http.StatusMethodNotAllowed, "only POST is taken here")
 			return
 		}
-		select {
-		case r.slots <- struct{}{}:
-			defer func() { <-r.slots }()
-		default:
+		place := r.slots.Open(parties(req)...)
+		defer place.Release()
+		if v := place.Take(1); v != inflight.Taken {
+			err := busy(v)
 			r.count("busy", 1)
-			r.crowded(w)
+			r.crowded(w, req, err)
 			w.Header().Set("Retry-After", retryAfter)
-			fail(w, http.StatusTooManyRequests, "too many requests at once (max_concurrent_requests)")
+			fail(w, http.StatusTooManyRequests, err.Error())
 			return
 		}
 		if _, err := tenant.Client(req.Context()); err != nil {
@@ -217,7 +217,7 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 			kind = "application/octet-stream"
 		}
 		b.kind, b.charset, b.contentType = kind, params["charset"], req.Header.Get("Content-Type")
-		arrived := r.arriving(w)
+		arrived := r.arriving(w, req)
 		b.body, err = r.read(req)
 		if arrived(); err != nil {
 			r.unread(w, err)

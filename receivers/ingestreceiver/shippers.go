@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/internal/decompress"
+	"github.com/penstockhq/penstock/internal/inflight"
 	"github.com/penstockhq/penstock/internal/quota/door"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
@@ -68,8 +69,8 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 		return
 	}
 	req = admitted
-	p := places{slots: r.slots, size: int(r.cfg.HTTP.MaxRequestBodySize)}
-	defer p.free()
+	p := places{hold: r.slots.Open(parties(req)...), size: int(r.cfg.HTTP.MaxRequestBodySize)}
+	defer p.hold.Release()
 	if err := p.grow(1); err != nil {
 		done(false)
 		r.refuse(d, w, req, err)
@@ -77,8 +78,8 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 	}
 	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")) // an unknown one is for the protocol to judge
 	b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), kind: kind, cfg: r.cfg, count: r.count}
-	arrived := r.arriving(w)
-	body, err := readWithin(req, min(int(r.cfg.Shippers.MaxBody), p.size*cap(r.slots)-1), p.grow)
+	arrived := r.arriving(w, req)
+	body, err := readWithin(req, min(int(r.cfg.Shippers.MaxBody), p.size*r.cfg.MaxConcurrent-1), p.grow)
 	arrived()
 	if err == nil {
 		b.body = body
@@ -92,32 +93,34 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 
 var (
 	errBusy     = errors.New("too many requests at once (max_concurrent_requests)")
+	errUnfair   = fmt.Errorf("%w: those of this client or its tenant take their share", errBusy)
 	errEmptied  = errors.New("the body can't be read: its length or encoding is wrong, or it took too long to arrive")
 	errMisnamed = errors.New("the body is not in the encoding that Content-Encoding says")
 )
 
-// places are the places of a request among those that are read or processed at once.
-type places struct {
-	slots             chan struct{}
-	size, taken, used int
+// busy is the error of a request that gets no place.
+func busy(v inflight.Verdict) error {
+	if v == inflight.Unfair {
+		return errUnfair
+	}
+	return errBusy
 }
 
-// grow takes places for n further bytes, or returns errBusy.
+// places are the places of a request among those that are read or processed at once.
+type places struct {
+	hold       *inflight.Hold
+	size, used int
+}
+
+// grow takes places for n further bytes, or returns errBusy or errUnfair.
 func (p *places) grow(n int) error {
-	for p.used += n; p.taken*p.size < p.used; p.taken++ {
-		select {
-		case p.slots <- struct{}{}:
-		default:
-			return errBusy
+	for p.used += n; int(p.hold.Held())*p.size < p.used; {
+		before := p.hold.Held()
+		if v := p.hold.Take(1); v != inflight.Taken || p.hold.Held() == before {
+			return busy(v)
 		}
 	}
 	return nil
-}
-
-func (p *places) free() {
-	for range p.taken {
-		<-p.slots
-	}
 }
 
 // readWithin returns the body, decompressed, of at most limit bytes. grow is called before more memory is taken.
@@ -158,8 +161,8 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 		code, reason, text = http.StatusTooManyRequests, "quota", past.Error()
 		door.Hint(w.Header(), past)
 	case errors.Is(err, errBusy):
-		code, reason, text = http.StatusTooManyRequests, "busy", errBusy.Error()
-		r.crowded(w)
+		code, reason, text = http.StatusTooManyRequests, "busy", err.Error()
+		r.crowded(w, req, err)
 	case errors.Is(err, decompress.ErrTooLarge), errors.As(err, &large):
 		code, reason, text = http.StatusRequestEntityTooLarge, "request_size", "the body has too many bytes (shippers::max_request_body_size)"
 	case errors.Is(err, decompress.ErrUnknown):
