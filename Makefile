@@ -107,6 +107,10 @@ faults: build previous kafka $(VENV)/.ready ## A hundred random kills, ends and 
 backends: ## Build or fetch the real stores that testbed-full drives
 	$(MAKE) -C testbed/backends
 
+.PHONY: java
+java: ## Fetch the OpenTelemetry SDK for Java from Maven (needs mvn and Java 17)
+	$(MAKE) -C testbed/sdk/java
+
 .PHONY: kafka
 kafka: ## Fetch Apache Kafka's jars from Maven (needs mvn and Java 17)
 	$(MAKE) -C testbed/backends kafka

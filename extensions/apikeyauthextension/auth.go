@@ -19,6 +19,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension/internal/metadata"
 	"github.com/penstockhq/penstock/internal/keyfile"
+	"github.com/penstockhq/penstock/internal/quota"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
@@ -76,6 +77,12 @@ func (a *auth) Shutdown(context.Context) error {
 	a.telemetry.Shutdown()
 	return nil
 }
+
+// NamesTenants says that clients have tenants: see access.Named.
+func (*auth) NamesTenants() bool { return true }
+
+// SeriesBudgets are what the file says of series, as it is now. A cardinality_guard asks for them.
+func (a *auth) SeriesBudgets() *quota.Series { return a.keys.set.Load().Series() }
 
 // Authenticate admits a client by its key. In the context that it returns, the client's metadata name the key's tenant and no other,
 // and the key itself is not among them.
@@ -175,7 +182,7 @@ func (i identity) GetAttribute(name string) any {
 	case "limits":
 		return i.key.Limits
 	case "tenant_limits":
-		return i.set.TenantLimits
+		return i.set.Limits()
 	}
 	return nil
 }

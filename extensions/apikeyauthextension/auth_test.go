@@ -204,6 +204,19 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	require.NoError(t, os.Remove(w.path))
 	assert.Eventually(t, func() bool { return w.log.FilterMessage(message).Len() == 2 }, time.Minute, 10*time.Millisecond)
 	assert.NoError(t, w.as("x-api-key", second))
+
+	// A file that is being written is empty for a moment. What never ends, and what nobody writes to, keeps nobody waiting either.
+	require.NoError(t, os.WriteFile(w.path, nil, 0o600))
+	assert.Eventually(t, func() bool { return w.log.FilterMessage(message).Len() == 3 }, time.Minute, 10*time.Millisecond)
+	assert.NoError(t, w.as("x-api-key", second))
+	require.NoError(t, os.Remove(w.path))
+	require.NoError(t, os.Symlink("/dev/zero", w.path))
+	assert.Eventually(t, func() bool { return w.log.FilterMessage(message).Len() == 4 }, time.Minute, 10*time.Millisecond)
+	assert.NoError(t, w.as("x-api-key", second))
+	require.NoError(t, os.Remove(w.path))
+	w.file.Keys = nil
+	w.write()
+	assert.Eventually(t, func() bool { return w.as("x-api-key", second) != nil }, time.Minute, 10*time.Millisecond, "an empty list means that there are none")
 }
 
 // Clients whose keys stay notice nothing of a file that changes.

@@ -1,10 +1,12 @@
 package apikeyauthextension
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -72,20 +74,37 @@ func (k *keys) stop() {
 	}
 }
 
+// errEmpty is an error while there are keys: who writes a file in place has it empty for a moment, and that must refuse nobody. `penstock keys
+// revoke` leaves an empty list of the last key.
+var errEmpty = errors.New("it is empty, as if it were being written")
+
+// read returns the file. One that never ends, or that nobody writes to, would keep the watching goroutine for good.
 func (k *keys) read() ([]byte, error) {
 	info, err := os.Stat(k.path)
-	if err == nil && info.Size() > maxFile {
-		err = fmt.Errorf("%q has more than %d bytes", k.path, maxFile)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%q is not a regular file", k.path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(k.path)
+	f, err := os.Open(k.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = fmt.Errorf("%q has more than %d bytes", k.path, maxFile)
+	}
+	return content, err
 }
 
 // use takes the keys of a file that has no mistakes.
 func (k *keys) use(content []byte) error {
 	k.seen = sha256.Sum256(content)
+	if len(bytes.TrimSpace(content)) == 0 && k.set.Load().Len() > 0 {
+		return fmt.Errorf("%q: %w", k.path, errEmpty)
+	}
 	f, err := keyfile.Parse(content)
 	if err != nil {
 		return fmt.Errorf("%q: %w", k.path, err)

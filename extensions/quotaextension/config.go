@@ -22,6 +22,11 @@ type Config struct {
 	MaxAccounts int `mapstructure:"max_accounts"`
 	// MaxStreams is how many log streams are remembered, of tenants with a limit. Default 1000000.
 	MaxStreams int `mapstructure:"max_streams"`
+	// DayFile keeps what was used of bytes_per_day over a restart. Default none: a start begins the day anew. Gateways that share need none.
+	DayFile string `mapstructure:"day_file"`
+	// TenantMetrics puts the names of tenants that are refused into the collector's metrics, of the first hundred. Default false: whoever reads
+	// those metrics needs no key.
+	TenantMetrics bool `mapstructure:"tenant_metrics"`
 	// InstanceID tells the gateways apart that share quotas. Default the host name.
 	InstanceID string `mapstructure:"instance_id"`
 	// Share is the Kafka through which several gateways share each quota. Default none: each gateway has the whole quota.

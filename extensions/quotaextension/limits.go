@@ -1,7 +1,6 @@
 package quotaextension
 
 import (
-	"strings"
 	"sync"
 
 	"github.com/penstockhq/penstock/internal/quota"
@@ -13,26 +12,59 @@ const maxResolved = 20_000
 // rules are the quotas of the configuration. They are safe for concurrent use.
 type rules struct {
 	cfg      *Config
-	byScope  map[quota.Scope]bool // what may have a limit at all
+	tenants  scopeRules
+	services scopeRules
+	keys     scopeRules
 	mu       sync.RWMutex
 	resolved map[quota.Name]quota.Limits // guarded by mu
 }
 
+// scopeRules are what holds for all of a scope.
+type scopeRules struct {
+	defaults   quota.Limits
+	overridden bool // some names have others
+}
+
+// limit says whether any of the scope may have a limit.
+func (s *scopeRules) limit() bool { return s.overridden || s.defaults != quota.Limits{} }
+
 func newRules(cfg *Config) *rules {
-	r := &rules{cfg: cfg, byScope: map[quota.Scope]bool{}, resolved: map[quota.Name]quota.Limits{}}
+	r := &rules{cfg: cfg, resolved: map[quota.Name]quota.Limits{}}
 	for scope, o := range map[quota.Scope]*quota.Override{quota.Tenant: &cfg.Defaults.Tenant, quota.Service: &cfg.Defaults.Service, quota.Key: &cfg.Defaults.Key} {
-		r.byScope[scope] = o.Apply(quota.Limits{}) != quota.Limits{}
+		r.scope(scope).defaults = o.Apply(quota.Limits{})
 	}
 	for i := range cfg.Overrides {
-		r.byScope[cfg.Overrides[i].scope()] = true
+		r.scope(cfg.Overrides[i].scope()).overridden = true
 	}
 	return r
 }
 
+// series are the budgets of series of the configuration.
+func (c *Config) series() *quota.Series {
+	s := &quota.Series{Default: c.Defaults.Tenant.Series}
+	for i := range c.Overrides {
+		if o := &c.Overrides[i]; o.scope() == quota.Tenant && o.Limits.Series != nil {
+			s.Matching = append(s.Matching, quota.SeriesOf{Tenant: o.Tenant, Series: *o.Limits.Series})
+		}
+	}
+	return s
+}
+
+func (r *rules) scope(s quota.Scope) *scopeRules {
+	switch s {
+	case quota.Tenant:
+		return &r.tenants
+	case quota.Service:
+		return &r.services
+	default:
+		return &r.keys
+	}
+}
+
 // of returns the limits that the configuration has for a name.
 func (r *rules) of(name quota.Name) quota.Limits {
-	if !r.byScope[name.Scope] {
-		return quota.Limits{}
+	if s := r.scope(name.Scope); !s.overridden {
+		return s.defaults
 	}
 	r.mu.RLock()
 	l, ok := r.resolved[name]
@@ -51,15 +83,7 @@ func (r *rules) of(name quota.Name) quota.Limits {
 }
 
 func (r *rules) resolve(name quota.Name) quota.Limits {
-	var l quota.Limits
-	switch name.Scope {
-	case quota.Tenant:
-		l = r.cfg.Defaults.Tenant.Apply(l)
-	case quota.Service:
-		l = r.cfg.Defaults.Service.Apply(l)
-	case quota.Key:
-		l = r.cfg.Defaults.Key.Apply(l)
-	}
+	l := r.scope(name.Scope).defaults
 	for i := len(r.cfg.Overrides) - 1; i >= 0; i-- { // the first that sets a limit holds, so it is applied last
 		if o := &r.cfg.Overrides[i]; o.matches(name) {
 			l = o.Limits.Apply(l)
@@ -75,29 +99,5 @@ func (o *OverrideConfig) matches(name quota.Name) bool {
 	if name.Scope == quota.Key {
 		return o.Key == name.Key
 	}
-	return matches(o.Tenant, name.Tenant) && (name.Scope == quota.Tenant || matches(o.Service, name.Service))
-}
-
-// matches says whether a name matches a pattern, in which * stands for any characters. The empty pattern matches every name.
-func matches(pattern, name string) bool {
-	if pattern == "" {
-		return true
-	}
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == name
-	}
-	first, last := parts[0], parts[len(parts)-1]
-	if !strings.HasPrefix(name, first) || !strings.HasSuffix(name[len(first):], last) {
-		return false
-	}
-	name = name[len(first) : len(name)-len(last)]
-	for _, part := range parts[1 : len(parts)-1] {
-		at := strings.Index(name, part)
-		if at < 0 {
-			return false
-		}
-		name = name[at+len(part):]
-	}
-	return true
+	return quota.Matches(o.Tenant, name.Tenant) && (name.Scope == quota.Tenant || quota.Matches(o.Service, name.Service))
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,7 +132,7 @@ func TestHTTPIsDecidedByContentLength(t *testing.T) {
 		require.Equal(t, http.StatusOK, post(t.Context(), h, 1500).Code, "it is larger than the burst, and the bucket is full")
 		refused := post(t.Context(), h, 1000)
 		assert.Equal(t, "2", refused.Header().Get("Retry-After"), "1.5 s")
-		refusals(t, m, map[string]int64{"tenant bytes_per_second acme": 3})
+		refusals(t, m, map[string]int64{"tenant bytes_per_second ": 3})
 	})
 }
 
@@ -195,7 +197,15 @@ type authenticated struct {
 }
 
 func (a authenticated) GetAttribute(name string) any {
-	return map[string]any{"key": a.key, "limits": a.limits, "tenant_limits": a.tenantLimits}[name]
+	switch name {
+	case "key":
+		return a.key
+	case "limits":
+		return a.limits
+	case "tenant_limits":
+		return a.tenantLimits
+	}
+	return nil
 }
 
 func (authenticated) GetAttributeNames() []string { return nil }
@@ -356,13 +366,13 @@ func TestGRPC(t *testing.T) {
 	require.NoError(t, conn.Close())
 	server.Stop()
 	require.NoError(t, <-served)
-	refusals(t, m, map[string]int64{"key bytes_per_second acme": 1})
+	refusals(t, m, map[string]int64{"key bytes_per_second ": 1})
 }
 
 // Refusals are counted by name for a hundred tenants; clients without a key choose names.
 func TestCountersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := create(t, "defaults: {tenant: {bytes_per_second: 1}}")
+		m := create(t, "{tenant_metrics: true, defaults: {tenant: {bytes_per_second: 1}}}")
 		for i := range 300 {
 			ctx := with(t.Context(), fmt.Sprint("t", i), nil)
 			require.NoError(t, request(ctx, m, 10))
@@ -414,6 +424,38 @@ func TestLogStreams(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.NoError(t, send("acme", 3, 4))
 	})
+}
+
+// What was used of the bytes of a day is used after a restart, and of yesterday's nothing; a file that is damaged is a start at 0.
+func TestBytesOfTheDaySurviveARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "quota", "day.json")
+	conf := "{day_file: " + file + ", defaults: {tenant: {bytes_per_day: 1000}, key: {bytes_per_second: 1000000}}}"
+	send := func(m *made, n int64) error { return request(with(t.Context(), "acme", authenticated{key: "k"}), m, n) }
+	m := create(t, conf)
+	require.NoError(t, send(m, 700))
+	require.NoError(t, m.Shutdown(t.Context()))
+
+	m = create(t, conf)
+	var refused *door.Error
+	require.ErrorAs(t, send(m, 400), &refused)
+	assert.Equal(t, quota.Day, refused.Reason)
+	require.NoError(t, send(m, 300))
+	// kill -9 forgets a second at most: the file has what was taken before.
+	assert.Eventually(t, func() bool {
+		content, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(content), `"bytes":1000}`)
+	}, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, m.Shutdown(t.Context()))
+
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.NotContains(t, string(content), `"key"`, "what has no limit of the day is not there")
+	for _, other := range []string{strings.Replace(string(content), `{"day":`, `{"day":1`, 1), "{", ""} {
+		require.NoError(t, os.WriteFile(file, []byte(other), 0o600))
+		m = create(t, conf)
+		require.NoError(t, send(m, 700), other)
+		require.NoError(t, m.Shutdown(t.Context()))
+	}
 }
 
 func TestReadmeExamplesLoad(t *testing.T) {

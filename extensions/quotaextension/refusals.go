@@ -16,21 +16,26 @@ const (
 	others     = "_other" // those beyond, and requests of several tenants
 )
 
-// refusals counts refusals, by tenant for the first maxCounted that are refused: clients choose names, where no key does.
+// refusals counts refusals. byTenant: with the names of the first maxCounted tenants that are refused, for clients choose names where no key
+// does.
 type refusals struct {
 	telemetry *metadata.TelemetryBuilder
+	byTenant  bool
 	mu        sync.Mutex
 	counted   map[string]struct{} // guarded by mu
 }
 
-func newRefusals(t *metadata.TelemetryBuilder) *refusals {
-	return &refusals{telemetry: t, counted: map[string]struct{}{}}
+func newRefusals(t *metadata.TelemetryBuilder, byTenant bool) *refusals {
+	return &refusals{telemetry: t, byTenant: byTenant, counted: map[string]struct{}{}}
 }
 
 // count returns what it counts.
 func (f *refusals) count(ctx context.Context, tenant string, r *quota.Refusal) *quota.Refusal {
-	f.telemetry.ExtensionQuotaRefusedRequests.Add(context.WithoutCancel(ctx), 1, metric.WithAttributes(
-		attribute.String("reason", string(r.Reason)), attribute.String("scope", string(r.Scope)), attribute.String("tenant", f.name(tenant))))
+	attributes := []attribute.KeyValue{attribute.String("reason", string(r.Reason)), attribute.String("scope", string(r.Scope))}
+	if f.byTenant {
+		attributes = append(attributes, attribute.String("tenant", f.name(tenant)))
+	}
+	f.telemetry.ExtensionQuotaRefusedRequests.Add(context.WithoutCancel(ctx), 1, metric.WithAttributes(attributes...))
 	return r
 }
 

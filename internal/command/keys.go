@@ -94,11 +94,13 @@ func limitFlags(f *pflag.FlagSet) func() *quota.Override {
 	itemsPerSecond := f.Int64("items-per-second", 0, "log records, data points and spans that it may send a second")
 	burst := f.Duration("burst", 0, "how long it may have been silent and make up for it")
 	bytesPerDay := f.Int64("bytes-per-day", 0, "bytes that it may send a day (UTC)")
+	series := f.Int64("series", 0, "active series that its tenant may have; 0: no limit (default the budget of tenants in the configuration)")
 	return func() *quota.Override {
 		var o quota.Override
 		for name, give := range map[string]func(){
 			"bytes-per-second": func() { o.BytesPerSecond = bytesPerSecond }, "items-per-second": func() { o.ItemsPerSecond = itemsPerSecond },
 			"burst": func() { o.Burst = burst }, "bytes-per-day": func() { o.BytesPerDay = bytesPerDay },
+			"series": func() { o.Series = series },
 		} {
 			if f.Changed(name) {
 				give()

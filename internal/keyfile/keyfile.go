@@ -46,6 +46,11 @@ const (
 	Admin   = access.Admin
 )
 
+// maxNamed is how many entries are looked at once one is wrong.
+const maxNamed = 100
+
+var errMore = errors.New("there may be more mistakes behind these")
+
 // Scopes are all of them.
 var Scopes = access.Scopes
 
@@ -100,6 +105,9 @@ func Parse(content []byte) (*File, error) {
 	var errs error
 	seen := map[string]bool{}
 	for i, k := range f.Keys {
+		if i >= maxNamed && errs != nil {
+			return nil, errors.Join(errs, errMore) // a message of all that is wrong with a large file would be larger than it
+		}
 		if k == nil {
 			errs = errors.Join(errs, fmt.Errorf("keys[%d] is empty", i))
 			continue
@@ -119,6 +127,9 @@ func (f *File) checkTenants() error {
 	var errs error
 	seen := map[string]bool{}
 	for i, t := range f.Tenants {
+		if i >= maxNamed && errs != nil {
+			return errors.Join(errs, errMore)
+		}
 		bad := func(format string, args ...any) {
 			errs = errors.Join(errs, fmt.Errorf("tenants[%d] "+format, append([]any{i}, args...)...))
 		}
@@ -157,6 +168,8 @@ func (k *Key) check() error {
 	if k.Tenant != "" || k.NeedsTenant() {
 		if err := tenant.Check(k.Tenant); err != nil {
 			bad("tenant: %w", err)
+		} else if strings.TrimSpace(k.Tenant) != k.Tenant {
+			bad("tenant: %q begins or ends with a space, which no header can", k.Tenant)
 		}
 	}
 	if len(k.Scopes) == 0 {
@@ -178,8 +191,11 @@ func (k *Key) check() error {
 	if err := k.Limits.Check(); err != nil {
 		bad("limits: %w", err)
 	}
-	if k.Limits != nil && (k.Limits.Series != nil || k.Limits.Streams != nil) {
-		bad("limits: series and streams are a tenant's: they belong under tenants")
+	if k.Limits != nil && k.Limits.Streams != nil {
+		bad("limits: streams are a tenant's: they belong under tenants")
+	}
+	if k.Limits != nil && k.Limits.Series != nil && k.Tenant == "" {
+		bad("limits: series are a tenant's, and the key has none")
 	}
 	return errs
 }
@@ -229,25 +245,52 @@ func (f *File) Find(id string) *Key {
 type Set struct {
 	byID    map[string]*Key
 	tenants map[string]*quota.Override
+	limits  func(string) *quota.Override // TenantLimits: a request needs no new one
+	series  *quota.Series
 }
 
 // Set returns the keys of a file that Parse found nothing wrong with.
 func (f *File) Set() *Set {
 	s := &Set{byID: make(map[string]*Key, len(f.Keys)), tenants: make(map[string]*quota.Override, len(f.Tenants))}
+	s.limits = s.TenantLimits
 	for _, t := range f.Tenants {
 		s.tenants[t.Tenant] = t.Limits
 	}
 	for _, k := range f.Keys {
 		s.byID[k.ID] = k
 	}
+	s.series = f.series()
 	return s
 }
+
+// series are the budgets of tenants. A series belongs to no key, so what a key says of them is its tenant's budget, the smallest that any of
+// its keys says; what is said under tenants goes before.
+func (f *File) series() *quota.Series {
+	all := map[string]int64{}
+	for _, k := range f.Keys {
+		if k.Limits != nil && k.Limits.Series != nil {
+			all[k.Tenant] = quota.Smaller(all[k.Tenant], *k.Limits.Series)
+		}
+	}
+	for _, t := range f.Tenants {
+		if t.Limits.Series != nil {
+			all[t.Tenant] = *t.Limits.Series
+		}
+	}
+	return &quota.Series{Tenants: all}
+}
+
+// Series are the budgets of series of tenants; nil: the set is the zero value.
+func (s *Set) Series() *quota.Series { return s.series }
 
 // Len is how many keys there are.
 func (s *Set) Len() int { return len(s.byID) }
 
 // TenantLimits are the quotas of a tenant; nil: the file says nothing of it.
 func (s *Set) TenantLimits(tenant string) *quota.Override { return s.tenants[tenant] }
+
+// Limits returns TenantLimits; nil: the set is the zero value, which limits nobody.
+func (s *Set) Limits() func(tenant string) *quota.Override { return s.limits }
 
 // Errors of Check. Their texts are for clients: none says which part of a key is right.
 var (

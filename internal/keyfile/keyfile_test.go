@@ -75,8 +75,8 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		"keys:\n- {id: abcdefgh, " + hash + ", scopes: [forward, read]}":                                                              {"tenant: "},
 		"keys:\n- {id: abcdefgh, limit: 3}": {"limit"},
 		"keys:\n-":                          {"keys[0] is empty"},
-		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [ingest], limits: {bytes_per_second: -1, burst: 2h, series: 3}}": {
-			"keys[0] limits: bytes_per_second: -1 is not between 0", "burst: 2h0m0s is not between", "limits: series and streams are a tenant's"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [ingest], limits: {bytes_per_second: -1, burst: 2h, streams: 3}}": {
+			"keys[0] limits: bytes_per_second: -1 is not between 0", "burst: 2h0m0s is not between", "limits: streams are a tenant's"},
 		"tenants:\n- {tenant: a, limits: {items_per_second: -1}}\n- {tenant: a}\n-\n- {tenant: a/b, limits: {streams: 1}}": {
 			"tenants[0] limits: items_per_second: -1", `tenants[1] tenant: "a" is there twice`, "tenants[1] limits: there are none", "tenants[2] is empty", "tenants[3] tenant: "},
 		"keys:\n- {id: abcdefgh, limits: {bytes_per_seconds: 3}}": {"bytes_per_seconds"},
@@ -88,6 +88,11 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 			assert.ErrorContains(t, err, text, content)
 		}
 	}
+	_, err := keyfile.Parse([]byte("keys:\n- {id: abcdefgh, " + hash + ", tenant: 'acme ', scopes: [read]}"))
+	assert.ErrorContains(t, err, `tenant: "acme " begins or ends with a space`)
+	_, err = keyfile.Parse([]byte("keys:\n" + strings.Repeat("- {id: a}\n", 20_000)))
+	assert.ErrorContains(t, err, "there may be more mistakes behind these")
+	assert.Less(t, len(err.Error()), 100_000)
 	for _, scopes := range []string{"forward", "admin", "forward, ingest", "admin, read, erase"} {
 		_, err := keyfile.Parse([]byte("keys:\n- {id: abcdefgh, " + hash + ", scopes: [" + scopes + "]}"))
 		assert.NoError(t, err, "%s needs no tenant", scopes)
@@ -113,6 +118,27 @@ func TestLimits(t *testing.T) {
 	assert.Equal(t, quota.Limits{BytesPerSecond: 5, Burst: 3 * time.Second}, f.Set().TenantLimits("acme").Apply(quota.Limits{Streams: 9}))
 	assert.Nil(t, f.Set().TenantLimits("other"))
 	assert.Nil(t, (&keyfile.Set{}).TenantLimits("acme"))
+}
+
+// A series is a tenant's: the smallest number that any of its keys says holds, and what is said under tenants goes before.
+func TestSeries(t *testing.T) {
+	f, err := keyfile.Parse([]byte("tenants:\n- {tenant: beta, limits: {series: 0}}\n- {tenant: gamma, limits: {streams: 5}}"))
+	require.NoError(t, err)
+	for _, k := range []struct {
+		tenant string
+		series int64
+	}{{"acme", 30}, {"acme", 20}, {"beta", 10}, {"acme", 0}} {
+		_, err := f.Add(&keyfile.Key{Tenant: k.tenant, Scopes: []string{keyfile.Ingest}, Limits: &quota.Override{Series: &k.series}})
+		require.NoError(t, err)
+	}
+	series := f.Set().Series()
+	assert.EqualValues(t, 20, *series.Of("acme"))
+	assert.EqualValues(t, 0, *series.Of("beta"))
+	assert.Nil(t, series.Of("gamma"))
+	assert.Nil(t, (&keyfile.Set{}).Series().Of("acme"))
+	one := int64(1)
+	_, err = f.Add(&keyfile.Key{Scopes: []string{keyfile.Forward}, Limits: &quota.Override{Series: &one}})
+	assert.ErrorContains(t, err, "limits: series are a tenant's, and the key has none")
 }
 
 func FuzzCheck(f *testing.F) {

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"container/list"
 	"math"
 	"time"
 )
@@ -73,9 +74,11 @@ func (d *demand) add(now time.Time, n float64) {
 // account is what one tenant, service or key has used. The table's lock guards it.
 type account struct {
 	name         Name
+	place        *list.Element // in the table's order; nil once the account is forgotten
 	bytes, items bucket
 	day          int64 // days since 1970 UTC
 	today        int64 // bytes of the day, here
+	daily        bool  // it has a limit of them
 
 	// For sharing; nil where the table shares nothing.
 	shared *sharedAccount

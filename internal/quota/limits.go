@@ -26,7 +26,7 @@ type Limits struct {
 	Burst time.Duration
 	// BytesPerDay are bytes from midnight to midnight UTC.
 	BytesPerDay int64
-	// Series is a tenant's budget of active series before a TSDB. Check refuses it: cardinality_guard has budgets of its own.
+	// Series is a tenant's budget of active series before a TSDB, which cardinality_guard holds: see the type Series.
 	Series int64
 	// Streams is a tenant's budget of active log streams: different resources within an hour.
 	Streams int64
@@ -115,9 +115,6 @@ func (o *Override) Check() error {
 		if v := key.value; v != nil && (*v < 0 || *v > maxRate) {
 			errs = errors.Join(errs, fmt.Errorf("%s: %d is not between 0 (no limit) and %d", key.name, *v, int64(maxRate)))
 		}
-	}
-	if o.Series != nil {
-		errs = errors.Join(errs, errors.New("series: cardinality_guard holds budgets of series: set overrides with limits::series_per_tenant there"))
 	}
 	if b := o.Burst; b != nil && (*b < 0 || *b > maxBurst) {
 		errs = errors.Join(errs, fmt.Errorf("burst: %s is not between 0s (the default, %s) and %s", *b, DefaultBurst, maxBurst))

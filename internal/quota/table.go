@@ -14,6 +14,8 @@ type Demand struct {
 	Items  int64
 	// Taken are bytes that the same request has taken before, where its length was not known at the beginning.
 	Taken int64
+
+	account *account // that was found by Name last; guarded by the table's lock
 }
 
 // Table holds accounts, at most as many as it was made for: the one that was not used for longest gives its place to a new one. An account
@@ -26,6 +28,7 @@ type Table struct {
 	order   *list.List // of *account, the last used first; guarded by mu
 	byName  map[Name]*list.Element
 	evicted int64    // guarded by mu
+	spent   bool     // bytes of a day with a limit were taken since Today; guarded by mu
 	sharing *sharing // nil: the whole quota is this table's; guarded by mu
 }
 
@@ -51,35 +54,33 @@ func (t *Table) Evicted() int64 {
 	return t.evicted
 }
 
-// Take charges a request to all accounts, or returns why it can't pass now: of several reasons, the one that lasts longest.
+// Take charges a request to all accounts, or returns why it can't pass now: of several reasons, the one that lasts longest. Demands that are
+// used again, with other numbers, find their accounts faster.
 func (t *Table) Take(now time.Time, demands ...Demand) *Refusal {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var refused *Refusal
-	var buffer [8]*account
-	accounts := buffer[:0]
 	for i := range demands {
 		d := &demands[i]
 		if !d.Limits.Limited() {
-			accounts = append(accounts, nil)
 			continue
 		}
-		a := t.accountLocked(now, d.Name)
-		accounts = append(accounts, a)
-		t.fillLocked(now, a, d.Limits)
+		a := t.demandedLocked(now, d)
+		bytes, items := t.fillLocked(now, a, &d.Limits)
 		if t.sharing != nil {
 			t.sharing.offer(now, a, d)
 		}
-		if r := t.checkLocked(now, a, d); r != nil && (refused == nil || r.Wait > refused.Wait) {
+		if r := a.check(now, d, bytes, items); r != nil && (refused == nil || r.Wait > refused.Wait) {
 			refused = r
 		}
 	}
 	if refused != nil {
 		return refused
 	}
-	for i, a := range accounts {
-		if a != nil {
-			a.use(&demands[i], 1)
+	for i := range demands {
+		if d := &demands[i]; d.Limits.Limited() {
+			d.account.use(d, 1)
+			t.spent = t.spent || d.account.daily && d.Bytes > 0
 		}
 	}
 	return nil
@@ -99,10 +100,11 @@ func (t *Table) change(now time.Time, sign int64, demands []Demand) {
 		if !d.Limits.Limited() {
 			continue
 		}
-		a := t.accountLocked(now, d.Name)
-		t.fillLocked(now, a, d.Limits)
+		a := t.demandedLocked(now, d)
+		t.fillLocked(now, a, &d.Limits)
 		a.use(d, sign)
-		t.fillLocked(now, a, d.Limits) // no bucket holds more than its size
+		t.spent = t.spent || a.daily && d.Bytes > 0
+		t.fillLocked(now, a, &d.Limits) // no bucket holds more than its size
 	}
 }
 
@@ -113,31 +115,29 @@ func (a *account) use(d *Demand, sign int64) {
 	a.today = max(0, a.today+sign*d.Bytes)
 }
 
-// fillLocked brings an account up to date.
-func (t *Table) fillLocked(now time.Time, a *account, l Limits) {
+// fillLocked brings an account up to date, and returns this table's rates of bytes and items.
+func (t *Table) fillLocked(now time.Time, a *account, l *Limits) (bytes, items float64) {
 	a.turn(now)
-	bytes, items := t.shareLocked(a)
-	rate := float64(l.BytesPerSecond) * bytes
-	a.bytes.fill(now, rate, rate*l.burst())
-	rate = float64(l.ItemsPerSecond) * items
-	a.items.fill(now, rate, rate*l.burst())
+	a.daily = l.BytesPerDay > 0
+	bytes, items = t.shareLocked(a)
+	bytes, items = bytes*float64(l.BytesPerSecond), items*float64(l.ItemsPerSecond)
+	a.bytes.fill(now, bytes, bytes*l.burst())
+	a.items.fill(now, items, items*l.burst())
+	return bytes, items
 }
 
-// checkLocked returns why a demand can't pass now.
-func (t *Table) checkLocked(now time.Time, a *account, d *Demand) (refused *Refusal) {
-	bytes, items := t.shareLocked(a)
+// check returns why a demand can't pass now, at these rates.
+func (a *account) check(now time.Time, d *Demand, bytes, items float64) (refused *Refusal) {
 	longest := func(reason Reason, limit int64, wait time.Duration) {
 		if wait > 0 && (refused == nil || wait > refused.Wait) {
 			refused = &Refusal{Scope: d.Name.Scope, Reason: reason, Limit: limit, Wait: wait}
 		}
 	}
 	if l := d.Limits.BytesPerSecond; l > 0 && d.Bytes > 0 {
-		rate := float64(l) * bytes
-		longest(Bytes, l, seconds(a.bytes.lacks(float64(d.Bytes), float64(d.Taken), rate, rate*d.Limits.burst())))
+		longest(Bytes, l, seconds(a.bytes.lacks(float64(d.Bytes), float64(d.Taken), bytes, bytes*d.Limits.burst())))
 	}
 	if l := d.Limits.ItemsPerSecond; l > 0 { // a debt of items is known before those of the request are
-		rate := float64(l) * items
-		longest(Items, l, seconds(a.items.lacks(float64(d.Items), 0, rate, rate*d.Limits.burst())))
+		longest(Items, l, seconds(a.items.lacks(float64(d.Items), 0, items, items*d.Limits.burst())))
 	}
 	if l := d.Limits.BytesPerDay; l > 0 && d.Bytes > 0 {
 		if used := a.today + a.elsewhere(); used > d.Taken && used+d.Bytes > l {
@@ -150,6 +150,16 @@ func (t *Table) checkLocked(now time.Time, a *account, d *Demand) (refused *Refu
 func seconds(s float64) time.Duration {
 	const longest = 365 * 24 * 3600
 	return time.Duration(min(s, longest) * float64(time.Second))
+}
+
+// demandedLocked returns the account of a demand, and makes it if there is none.
+func (t *Table) demandedLocked(now time.Time, d *Demand) *account {
+	if a := d.account; a != nil && a.place != nil {
+		t.order.MoveToFront(a.place)
+		return a
+	}
+	d.account = t.accountLocked(now, d.Name)
+	return d.account
 }
 
 // accountLocked returns the account of a name, and makes it if there is none.
@@ -165,12 +175,14 @@ func (t *Table) accountLocked(now time.Time, name Name) *account {
 	if t.sharing != nil {
 		a.shared = &sharedAccount{}
 	}
-	t.byName[name] = t.order.PushFront(a)
+	a.place = t.order.PushFront(a)
+	t.byName[name] = a.place
 	return a
 }
 
 func (t *Table) dropLocked(now time.Time, e *list.Element) {
 	a := t.order.Remove(e).(*account)
+	a.place = nil
 	delete(t.byName, a.name)
 	if t.sharing != nil {
 		t.sharing.drop(a)

@@ -32,7 +32,7 @@ const (
 var ErrName = errors.New("not a tenant's name")
 
 // Check returns an error, which is ErrName, if name can't be a tenant's: it is empty, longer than MaxBytes, not UTF-8, has a control
-// character or a slash, or is "." or "..".
+// character, an invisible one or a slash, or is "." or "..".
 func Check(name string) error {
 	switch {
 	case name == "":
@@ -50,6 +50,9 @@ func Check(name string) error {
 		}
 		if unicode.IsControl(r) {
 			return fmt.Errorf("%w: %q has the control character %U", ErrName, name, r)
+		}
+		if unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) { // zero width, direction: two names would look alike, or one like another text
+			return fmt.Errorf("%w: %q has the invisible character %U", ErrName, name, r)
 		}
 	}
 	return nil

@@ -62,6 +62,8 @@ func TestTheRule(t *testing.T) {
 		"NUL, the journal's separator":     {nil, "a\x00b", "default", false, true},
 		"DEL":                              {nil, "a\x7f", "default", false, true},
 		"a control character beyond ASCII": {nil, "a\u0085b", "default", false, true},
+		"a space of no width":              {nil, "ac\u200bme", "default", false, true},
+		"text in the other direction":      {[]string{"a\u202eb"}, nil, "default", true, false},
 		"bytes that are not UTF-8":         {[]string{"a\xff"}, nil, "default", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {

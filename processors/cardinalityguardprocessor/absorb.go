@@ -167,7 +167,7 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 	attrsKey := streamkey.Attributes(attrs)
 	pt := fold.Point{
 		Key: attrsKey.In(a.origin.metricKey), Start: int64(start), Time: a.p.bounded(int64(at)), Value: v,
-		Exemplars: exemplars, Since: max(a.p.session.Began().UnixNano(), a.origin.admissionEdge),
+		Exemplars: exemplars, Since: max(a.origin.began, a.origin.admissionEdge),
 	}
 	if a.repeats(pt) {
 		a.t.dropped++

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/delivery/local"
@@ -19,13 +20,14 @@ import (
 // here, or the local one.
 type guard struct {
 	cfg   *Config
-	rules *rules
+	rules *budgets
 	set   processor.Settings
 	next  consumer.Metrics
 	tel   *telemetry
 
 	partitions *local.States[*partition]
 	own        string // the instance, where the journal lives in this process; set by Start
+	named      bool   // an authenticator names tenants; set by Start
 	unmount    func()
 }
 
@@ -36,7 +38,7 @@ func newGuard(cfg *Config, set processor.Settings, next consumer.Metrics) (*guar
 	if err != nil {
 		return nil, err
 	}
-	g := &guard{cfg: cfg, rules: newRules(cfg), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
+	g := &guard{cfg: cfg, rules: newBudgets(newRules(cfg)), set: set, next: next, tel: newTelemetry(builder, set.Logger)}
 	g.partitions = local.NewStates(set.ID, func(s *delivery.Session) *partition { return newPartition(g, s) })
 	return g, g.tel.observe(g.partitions.Each)
 }
@@ -59,6 +61,8 @@ func (g *guard) Start(ctx context.Context, host component.Host) error {
 			return err
 		}
 	}
+	g.named = access.Named(host)
+	g.rules.find(host)
 	g.unmount = admin.Mount(host, g.set.ID, "Cardinality guard", g.page(), g.set.Logger)
 	return nil
 }

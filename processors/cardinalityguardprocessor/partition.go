@@ -48,6 +48,7 @@ type partition struct {
 	late          atomic.Int64 // points that came for a closed pane
 
 	// What follows belongs to the driver of the session.
+	restored bool // the rules are those of the checkpoint, until Adopt
 	outbox   []fold.Batch
 	seen     int64     // newest, when Advance saw it change
 	seenAt   time.Time // and when that was
@@ -59,15 +60,15 @@ var _ delivery.Stateful = (*partition)(nil)
 
 func newPartition(g *guard, s *delivery.Session) *partition {
 	p := &partition{g: g, session: s, table: admission.NewTable(), repeats: repeat.New()}
-	l := g.cfg.Limits
-	p.rules.Store(g.rules)
+	l, r := g.cfg.Limits, g.rules.now()
+	p.rules.Store(r)
 	p.tree = admission.NewTree(l.Metrics, func(tenant, service, metric string) admission.Limits {
 		return p.rules.Load().limitsOf(tenant, service, metric)
 	}, g.tel.warn)
-	p.clock = admission.NewClock(int64(g.rules.IdleTimeout) / admission.Generations)
+	p.clock = admission.NewClock(int64(r.IdleTimeout) / admission.Generations)
 	p.fold = fold.New(fold.Limits{
 		Streams: l.OverflowStreams, StreamsPerMetric: l.OverflowStreamsPerMetric, Contributors: l.Contributors, Exemplars: g.cfg.Exemplars,
-	}, g.rules.FlushInterval, s.Began().UnixNano())
+	}, r.FlushInterval, s.Began().UnixNano())
 	return p
 }
 
@@ -187,9 +188,33 @@ func (p *partition) tell(n *admission.Node, before, v *admission.Verdict) {
 	}
 }
 
+// refresh adopts budgets of series that have changed. Behind a journal a checkpoint is the moment for it: records that are read again behind it are
+// read under the budgets that they were read under.
+func (p *partition) refresh() {
+	if p.restored {
+		return
+	}
+	if r, old := p.g.rules.now(), p.rules.Load(); r != old {
+		p.take(r, old)
+	}
+}
+
+// take lets other rules decide from now on.
+func (p *partition) take(r, old *rules) {
+	p.rules.Store(r)
+	p.tree.Refresh()
+	if !old.equal(r) {
+		// The old rules' verdicts would go on keeping series out of budgets that have become wider.
+		p.tree.Each(func(n *admission.Node) { n.Growth.Acquit() })
+	}
+}
+
 // Advance closes panes: up to the newest event time less one pane's width, for points that come a little later; at the
 // end of the input, time goes on from there with the clock on the wall, but not past it.
 func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
+	if p.session.Source() == delivery.Direct {
+		p.refresh()
+	}
 	r := p.rules.Load()
 	newest := p.newest.Load()
 	if newest == 0 {
@@ -260,17 +285,13 @@ func (p *partition) Flush(ctx context.Context) error {
 
 // Adopt switches to the configured rules. Open panes keep their width; those that begin after them have the new one.
 func (p *partition) Adopt() {
-	r := p.g.rules
+	p.restored = false
+	r := p.g.rules.now()
 	old := p.rules.Load()
 	if old == r {
 		return
 	}
-	p.rules.Store(r)
-	p.tree.Refresh()
-	if !old.equal(r) {
-		// The old rules' verdicts would go on keeping series out of budgets that have become wider.
-		p.tree.Each(func(n *admission.Node) { n.Growth.Acquit() })
-	}
+	p.take(r, old)
 	p.fold.SetWidth(r.FlushInterval)
 	if now := p.clock.Now(); now != 0 {
 		step := int64(r.IdleTimeout) / admission.Generations

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstockhq/penstock/internal/quota"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
@@ -24,6 +25,7 @@ type rules struct {
 	Gauge         string             `json:"gauge"`
 	Overrides     []OverrideConfig   `json:"overrides,omitempty"`
 	Attributes    []AttributesConfig `json:"attributes,omitempty"`
+	Series        *quota.Series      `json:"series,omitempty"` // budgets of tenants that extensions have
 
 	gauge     fold.Aggregation
 	overrides []override
@@ -77,6 +79,13 @@ func newRules(c *Config) *rules {
 	}
 	r.compile()
 	return r
+}
+
+// with returns the rules with other budgets of tenants.
+func (r *rules) with(series *quota.Series) *rules {
+	other := *r
+	other.Series = series
+	return &other
 }
 
 // equal says whether both decide alike.
@@ -133,9 +142,10 @@ func (r *rules) limitsOf(tenant, service, metric string) admission.Limits {
 	var perTenant, perService, perMetric, values *int64
 	pick := func(to **int64, v *int64) {
 		if *to == nil {
-			*to = v
+			*to = v // nil leaves it as it is
 		}
 	}
+	pick(&perTenant, r.Series.Of(tenant))
 	for _, o := range r.overrides {
 		if o.tenant.MatchString(tenant) && o.service.MatchString(service) && o.metric.MatchString(metric) {
 			pick(&perTenant, o.limits.SeriesPerTenant)
@@ -144,6 +154,7 @@ func (r *rules) limitsOf(tenant, service, metric string) admission.Limits {
 			pick(&values, o.limits.ValuesPerAttribute)
 		}
 	}
+	pick(&perTenant, r.Series.Rest())
 	pick(&perTenant, &r.Limits.SeriesPerTenant)
 	pick(&perService, &r.Limits.SeriesPerService)
 	pick(&perMetric, &r.Limits.SeriesPerMetric)

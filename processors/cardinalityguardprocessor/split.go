@@ -25,6 +25,7 @@ type source struct {
 	node          *admission.Node // nil past limits::metrics
 	lists         *lists
 	tenant        string
+	began         int64 // when the tenant's state did
 	resource      pcommon.Resource
 	scopeKey      streamkey.Key
 	metricKey     streamkey.Key
@@ -83,6 +84,7 @@ func (s *splitter) resource(rm pmetric.ResourceMetrics, fromClient string) {
 	s.rm, s.haveRM = rm, false
 	attrs := rm.Resource().Attributes()
 	name, _ := tenant.Of(fromClient, attrs)
+	began := s.p.session.BeganFor(name, s.p.g.named).UnixNano()
 	service := text(attrs, "service.name")
 	resourceKey := streamkey.Resource(rm.Resource()).In(tenantKey(name))
 	voted := false
@@ -93,7 +95,7 @@ func (s *splitter) resource(rm pmetric.ResourceMetrics, fromClient string) {
 			s.m = s.sm.Metrics().At(j)
 			s.origin = source{
 				deduplicated: s.deduplicated,
-				node:         s.p.tree.Node(name, service, s.m.Name()), tenant: name, resource: rm.Resource(),
+				node:         s.p.tree.Node(name, service, s.m.Name()), tenant: name, began: began, resource: rm.Resource(),
 				scopeKey: scopeKey, metricKey: streamkey.Metric(resourceKey, scopeKey, s.m),
 			}
 			if s.origin.node != nil {

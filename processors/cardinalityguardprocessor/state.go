@@ -25,6 +25,7 @@ const (
 // Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree,
 // table; fold; outbox; points that could be repeated. Parts of variable length have their length before them.
 func (p *partition) Snapshot(w io.Writer) error {
+	p.refresh()
 	rules, err := json.Marshal(p.rules.Load())
 	if err != nil {
 		return err
@@ -90,6 +91,7 @@ func (p *partition) Restore(r io.Reader) error {
 		return err
 	}
 	p.rules.Store(rules)
+	p.restored = true
 	p.clock = admission.NewClock(int64(rules.IdleTimeout) / admission.Generations)
 	for i := range p.edges {
 		p.edges[i] = d.Varint()

@@ -72,19 +72,13 @@ func (q *quota) charge(ctx context.Context, parts []door.Part, size func() int, 
 func partsOf[R any](ctx context.Context, resources iter.Seq2[int, R], of func(R) pcommon.Resource, count func(R) int, streams bool) []door.Part {
 	fromClient, _ := tenant.Client(ctx)
 	var parts []door.Part
-	var attributesOf [][]pcommon.Map // of the resources of each part, where they are streams
-	var at map[[2]string]int         // from the second part on
+	var at map[[2]string]int // from the second part on
 	for _, r := range resources {
 		n := count(r)
 		if n == 0 {
 			continue
 		}
-		attributes := of(r).Attributes()
-		p := door.Part{}
-		p.Tenant, _ = tenant.Of(fromClient, attributes)
-		if v, ok := attributes.Get("service.name"); ok {
-			p.Service = v.AsString()
-		}
+		p := partOf(fromClient, of(r).Attributes())
 		i, found := len(parts)-1, false
 		if i >= 0 && parts[i].Tenant == p.Tenant && parts[i].Service == p.Service {
 			found = true
@@ -96,29 +90,44 @@ func partsOf[R any](ctx context.Context, resources iter.Seq2[int, R], of func(R)
 		}
 		if !found {
 			i = len(parts)
-			parts, attributesOf = append(parts, p), append(attributesOf, nil)
+			parts = append(parts, p)
 			if at != nil {
 				at[[2]string{p.Tenant, p.Service}] = i
 			}
 		}
 		parts[i].Items += n
-		if streams {
-			attributesOf[i] = append(attributesOf[i], attributes)
+	}
+	if !streams {
+		return parts
+	}
+	// Few tenants have a limit of streams: resources are looked at again, once, if one has.
+	var all [][]uint64
+	hash := func() {
+		all = make([][]uint64, len(parts))
+		for _, r := range resources {
+			attributes := of(r).Attributes()
+			p := partOf(fromClient, attributes)
+			if i := at[[2]string{p.Tenant, p.Service}]; count(r) > 0 { // 0 where there is one part
+				all[i] = append(all[i], streamkey.Attributes(attributes).Lo)
+			}
 		}
 	}
 	for i := range parts {
-		if streams {
-			parts[i].Streams = func() []uint64 { return hashes(attributesOf[i]) }
+		parts[i].Streams = func() []uint64 {
+			if all == nil {
+				hash()
+			}
+			return all[i]
 		}
 	}
 	return parts
 }
 
-// hashes tell log streams apart: resources with different attributes.
-func hashes(all []pcommon.Map) []uint64 {
-	out := make([]uint64, len(all))
-	for i, attributes := range all {
-		out[i] = streamkey.Attributes(attributes).Lo
+// partOf names the tenant and the service of a resource.
+func partOf(fromClient string, attributes pcommon.Map) (p door.Part) {
+	p.Tenant, _ = tenant.Of(fromClient, attributes)
+	if v, ok := attributes.Get("service.name"); ok {
+		p.Service = v.AsString()
 	}
-	return out
+	return p
 }

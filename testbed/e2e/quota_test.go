@@ -33,7 +33,7 @@ func TestSDKsBackOffAsTold(t *testing.T) {
 	for _, name := range senders {
 		keys[name] = key(name)
 	}
-	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_KEYS_FILE": file}})
+	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_KEYS_FILE": file}, Args: []string{"--set=extensions::quota::tenant_metrics=true"}})
 	t.Run("senders", func(t *testing.T) {
 		for _, name := range senders {
 			t.Run(name, func(t *testing.T) {

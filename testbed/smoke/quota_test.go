@@ -99,9 +99,13 @@ func TestQuotas(t *testing.T) {
 	<-done
 	assert.Positive(t, sent.Load())
 	assert.Zero(t, lost.Load(), "of %d requests of another key", sent.Load())
-	count, err := ask.Metric(p.Telemetry(), "otelcol_extension_quota_refused_requests", `scope="key"`, `reason="bytes_per_second"`, `tenant="slow"`)
+	count, err := ask.Metric(p.Telemetry(), "otelcol_extension_quota_refused_requests", `scope="key"`, `reason="bytes_per_second"`)
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, count, 10.0)
+	status, metrics, err := process.Fetch(t.Context(), "http://"+p.Telemetry()+"/metrics")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	assert.NotContains(t, metrics, `tenant="slow"`, "whoever reads them needs no key")
 	p.Terminate(t)
 	assert.NotContains(t, p.Log(), "panic")
 }

@@ -1,0 +1,51 @@
+package cardinalityguardprocessor
+
+import (
+	"slices"
+	"sync"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/internal/quota"
+)
+
+// budgets are the rules of the configuration together with the budgets of series that extensions have for tenants, which change while the collector
+// runs: api_key_auth's are in a file, quota's in its configuration. It is safe for concurrent use.
+type budgets struct {
+	configured *rules
+	sources    []interface{ SeriesBudgets() *quota.Series } // set by Start
+
+	mu    sync.Mutex
+	from  []*quota.Series // what now was made of; guarded by mu
+	rules *rules          // guarded by mu
+}
+
+func newBudgets(configured *rules) *budgets {
+	return &budgets{configured: configured, rules: configured}
+}
+
+// find looks for those who have budgets.
+func (b *budgets) find(host component.Host) {
+	for _, e := range host.GetExtensions() {
+		if source, ok := e.(interface{ SeriesBudgets() *quota.Series }); ok {
+			b.sources = append(b.sources, source)
+		}
+	}
+}
+
+// now returns the rules as they are: the same ones as long as nothing has changed.
+func (b *budgets) now() *rules {
+	if len(b.sources) == 0 {
+		return b.configured
+	}
+	from := make([]*quota.Series, len(b.sources))
+	for i, s := range b.sources {
+		from[i] = s.SeriesBudgets()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Equal(from, b.from) {
+		b.from, b.rules = from, b.configured.with(quota.MergeSeries(from))
+	}
+	return b.rules
+}
