@@ -39,11 +39,13 @@ var (
 func (e *logsExtension) routes(host component.Host) *admin.Mux {
 	mux := &admin.Mux{}
 	q := e.cfg.Query
+	queries, tails := gate.New(q.MaxConcurrency, q.MaxWaiting), gate.New(q.MaxTails, 0)
 	api := &logsql.API{
 		Store: e.use, ViewOf: viewOf, Refused: e.refuseQuery, Version: e.set.BuildInfo.Version,
-		Limits: logsql.Limits{Timeout: q.Timeout, MaxLength: q.MaxLength, MaxRead: q.MaxRead, Queries: gate.New(q.MaxConcurrency, q.MaxWaiting), Tails: gate.New(q.MaxTails, 0)},
+		Limits: logsql.Limits{Timeout: q.Timeout, MaxLength: q.MaxLength, MaxRead: q.MaxRead, Queries: queries, Tails: tails},
 	}
 	api.Routes(func(path string, h http.HandlerFunc) { mux.HandleFunc(path, reads, h) })
+	e.lokiRoutes(mux, queries, tails)
 	mux.HandleFunc("POST /delete/run_task", erases, e.eraser(host))
 	mux.HandleFunc("GET /health", admin.Need{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") })
 	return mux

@@ -146,22 +146,40 @@ var routeKinds = map[string]string{
 	"embedded_tsdb  /api/v1/alerts":                      operator,
 	"embedded_tsdb  /api/v1/rules":                       operator,
 
-	"embedded_logs  /select/logsql/query":               own,
-	"embedded_logs  /select/logsql/query_time_range":    open,
-	"embedded_logs  /select/logsql/hits":                own,
-	"embedded_logs  /select/logsql/facets":              own,
-	"embedded_logs  /select/logsql/stats_query":         own,
-	"embedded_logs  /select/logsql/stats_query_range":   own,
-	"embedded_logs  /select/logsql/tail":                own,
-	"embedded_logs  /select/logsql/field_names":         own,
-	"embedded_logs  /select/logsql/field_values":        own,
-	"embedded_logs  /select/logsql/streams":             own,
-	"embedded_logs  /select/logsql/stream_ids":          own,
-	"embedded_logs  /select/logsql/stream_field_names":  own,
-	"embedded_logs  /select/logsql/stream_field_values": own,
-	"embedded_logs  /select/buildinfo":                  open,
-	"embedded_logs GET /health":                         open,
-	"embedded_logs POST /delete/run_task":               own,
+	"embedded_logs  /select/logsql/query":                      own,
+	"embedded_logs  /select/logsql/query_time_range":           open,
+	"embedded_logs  /select/logsql/hits":                       own,
+	"embedded_logs  /select/logsql/facets":                     own,
+	"embedded_logs  /select/logsql/stats_query":                own,
+	"embedded_logs  /select/logsql/stats_query_range":          own,
+	"embedded_logs  /select/logsql/tail":                       own,
+	"embedded_logs  /select/logsql/field_names":                own,
+	"embedded_logs  /select/logsql/field_values":               own,
+	"embedded_logs  /select/logsql/streams":                    own,
+	"embedded_logs  /select/logsql/stream_ids":                 own,
+	"embedded_logs  /select/logsql/stream_field_names":         own,
+	"embedded_logs  /select/logsql/stream_field_values":        own,
+	"embedded_logs  /select/buildinfo":                         open,
+	"embedded_logs  /loki/api/v1/query":                        own,
+	"embedded_logs  /loki/api/v1/query_range":                  own,
+	"embedded_logs  /loki/api/v1/labels":                       own,
+	"embedded_logs  /loki/api/v1/label":                        own,
+	"embedded_logs  /loki/api/v1/label/{name}/values":          own,
+	"embedded_logs  /loki/api/v1/series":                       own,
+	"embedded_logs  /loki/api/v1/index/stats":                  own,
+	"embedded_logs  /loki/api/v1/index/volume":                 own,
+	"embedded_logs  /loki/api/v1/index/volume_range":           own,
+	"embedded_logs  /loki/api/v1/detected_labels":              own,
+	"embedded_logs  /loki/api/v1/detected_fields":              own,
+	"embedded_logs  /loki/api/v1/detected_field/{name}/values": own,
+	"embedded_logs  /loki/api/v1/tail":                         own,
+	"embedded_logs  /loki/api/v1/format_query":                 open,
+	"embedded_logs  /loki/api/v1/status/buildinfo":             open,
+	"embedded_logs  /loki/api/v1/patterns":                     open,
+	"embedded_logs  /loki/api/v1/rules":                        open,
+	"embedded_logs GET /ready":                                 open,
+	"embedded_logs GET /health":                                open,
+	"embedded_logs POST /delete/run_task":                      own,
 
 	"ingest  /api/v1/logs/ingest":    own,
 	"ingest  /api/v1/events/ingest":  own,
@@ -223,6 +241,9 @@ func callWith(t *testing.T, method, url, body, header, value string) (status int
 	return answer.StatusCode, string(content)
 }
 
+// greedyLogQL is {service_name=~".+"}, of all time.
+const greedyLogQL = "query=%7Bservice_name%3D~%22.%2B%22%7D&match%5B%5D=%7Bservice_name%3D~%22.%2B%22%7D&start=0"
+
 const greedyLogs = "query=*&filter=*&field=_msg&step=1h&provenance=1"
 
 const greedyForm = "query=%7B__name__%3D~%22.%2B%22%7D&match%5B%5D=%7B__name__%3D~%22.%2B%22%7D&step=15&start=0&end=4102444800"
@@ -277,6 +298,11 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 			case route.Listener == "embedded_tsdb":
 				body = greedyForm
 			case strings.HasSuffix(path, "/logsql/tail"): // It would not end.
+			case strings.HasPrefix(path, "/loki/api/v1/") && route.Listener == "embedded_logs":
+				if url += "?" + greedyLogQL; strings.HasSuffix(path, "/query") {
+					url = strings.Replace(url, "query=", "query=count_over_time(", 1) // lines are asked for with a range
+					url = strings.Replace(url, "&match", "%5B1h%5D)&match", 1)
+				}
 			case (route.Listener == "embedded_logs" || strings.HasPrefix(path, "/console/logs/")) && method == http.MethodGet:
 				url += "?" + greedyLogs
 			case route.Listener == "embedded_logs":
@@ -323,6 +349,8 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 		}
 		return nil
 	})
+	_, text = callAs(t, http.MethodGet, "http://"+p.Query()+"/loki/api/v1/query_range?"+greedyLogQL, acme, "")
+	assert.Contains(t, text, "acme line", "what the others were asked for has an answer")
 	status, text = callAs(t, http.MethodGet, "http://"+p.Admin()+"/v1/replays/"+job.Spec.ID, acme, "")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, text, `"tenants"`)

@@ -33,7 +33,7 @@ type Settings struct {
 	MaxLength int
 	// Queries and Tails have the places.
 	Queries, Tails Gate
-	// Refused counts, by reason: that of a logqlengine.LimitError, busy, bad_query, canceled, not_ready.
+	// Refused counts, by reason: that of a logqlengine.LimitError, max_length, busy, bad_query, canceled, not_ready.
 	Refused func(reason string)
 	// Version is that of the program.
 	Version string
@@ -218,7 +218,12 @@ func (a *API) formatQuery(r *request) (any, error) {
 	return succeeded(e.String()), nil
 }
 
-func (r *request) parse(text string) (logql.Expr, error) { return logql.Parse(text, r.syntax) }
+func (r *request) parse(text string) (logql.Expr, error) {
+	if len(text) > r.syntax.Length {
+		return nil, logqlengine.TooMuch("max_length", fmt.Sprintf("the query has %d bytes, more than %d (query::max_length)", len(text), r.syntax.Length))
+	}
+	return logql.Parse(text, r.syntax)
+}
 
 func (a *API) buildInfo(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]string{

@@ -77,7 +77,7 @@ func TestRefusals(t *testing.T) {
 			s.Source = func(*http.Request) (logqlengine.Source, error) { return nil, errors.New("being opened") }
 		}, query, 503, "being opened", "not_ready"},
 		{func(s *lokiapi.Settings) { s.Limits.Timeout = 1 }, query, 504, "took longer than 1ns", "timeout"},
-		{func(*lokiapi.Settings) {}, url.Values{"query": {strings.Repeat("x", 1001)}}, 400, "the query has 1001 bytes, more than 1000", "bad_query"},
+		{func(*lokiapi.Settings) {}, url.Values{"query": {strings.Repeat("x", 1001)}}, 400, "the query has 1001 bytes, more than 1000", "max_length"},
 		{func(s *lokiapi.Settings) { s.Limits.ScannedBytes = 10 }, url.Values{"query": {`{service_name="api"}`}, "start": {"1700000000"}}, 400, "read more than 10 bytes", "scanned_bytes"},
 		{func(*lokiapi.Settings) {}, url.Values{"query": {`{`}}, 400, "parse error at line 1, col 2", "bad_query"},
 		{func(*lokiapi.Settings) {}, url.Values{"query": {`{a="b"}`}, "start": {"yesterday"}}, 400, `"yesterday" is not a time`, "bad_query"},

@@ -224,6 +224,10 @@ func any(fields []string, m *logql.Matcher) string {
 	return "(" + strings.Join(parts, " or ") + ")"
 }
 
+// without leaves out what Loki knows nothing of. The engine skips rows whose _stream is asked for while its index of streams does not show it yet,
+// which takes longer than rows take.
+const without = " | delete _stream, _stream_id, penstock_log, penstock_offset, penstock_index, penstock_tenant"
+
 // filter is LogsQL that selects at least what the selection does. none: nothing can be selected.
 func (s *Source) filter(ctx context.Context, selection *logqlengine.Selection) (text string, none bool, err error) {
 	filters := matcherFilters(selection.Matchers)
@@ -236,7 +240,7 @@ func (s *Source) filter(ctx context.Context, selection *logqlengine.Selection) (
 		return m.Matches("") || m.Name == lokiview.DetectedLevelLabel || m.Op != "=" && m.Op != "=~"
 	})
 	if len(hints) == 0 && selection.Needed == nil {
-		return and(filters), false, nil
+		return and(filters) + without, false, nil
 	}
 	byLabel, err := s.fieldsByLabel(ctx, and(filters), selection)
 	if err != nil {
@@ -249,11 +253,10 @@ func (s *Source) filter(ctx context.Context, selection *logqlengine.Selection) (
 		}
 		filters = append(filters, any(fields, m))
 	}
-	text = and(filters)
 	if selection.Needed != nil {
-		text += " | fields " + fieldList(byLabel, selection.Needed)
+		return and(filters) + " | fields " + fieldList(byLabel, selection.Needed), false, nil
 	}
-	return text, false, nil
+	return and(filters) + without, false, nil
 }
 
 // fieldsByLabel are the fields of the selected rows, by the labels that they are in Loki.
