@@ -108,6 +108,9 @@ func (c *Config) Validate() error {
 	if w := c.HTTP.WriteTimeout; w > 0 {
 		bad("write_timeout", "%s must be 0: a live tail lasts as long as its client likes, and queries have query::timeout", w)
 	}
+	if r := c.HTTP.ReadTimeout; r > 0 {
+		bad("read_timeout", "%s must be 0: it would end live tails, and a body has 30s to arrive", r)
+	}
 	return errors.Join(errs...)
 }
 

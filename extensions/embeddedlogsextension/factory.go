@@ -20,7 +20,7 @@ func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = "127.0.0.1:9428"
 	server.ReadHeaderTimeout = 10 * time.Second
-	server.WriteTimeout = 0 // a live tail has no end
+	server.ReadTimeout, server.WriteTimeout = 0, 0 // a live tail has no end; bodies have a patience of their own
 	server.MaxRequestBodySize = 1 << 20
 	return &Config{
 		HTTP:         server,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -74,6 +75,7 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
 	if !q.prepared.Query.CanLiveTail() {
 		return badf("query: a tail can't have a pipe that needs all rows, such as stats or sort")
 	}
+	_, _ = io.Copy(io.Discard, r.Body) // The listener waits for the end of a body, also of none, and not for long.
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	t := &tail{q: q, seed: maphash.MakeSeed(), seen: map[uint64]int64{}, order: q.prepared.Query.IsFixedOutputFieldsOrder()}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -118,9 +119,13 @@ func newRowMaker(streamFields []string) *rowMaker {
 
 // CheckStreamFields returns an error if one of the names can't be a stream field.
 func CheckStreamFields(names []string) error {
+	none := newRowMaker(nil)
 	for _, n := range names {
 		if err := logstorage.CheckStreamFieldName(n); err != nil {
 			return err
+		}
+		if n != ServiceName && (none.taken(Logs, n) || none.taken(Traces, n) || len(n) > maxName) {
+			return fmt.Errorf("%q is the name of another field, begins like one, or is too long", n)
 		}
 	}
 	return nil

@@ -61,9 +61,10 @@ type Prepared struct {
 	// Query is the engine's; a caller may add pipes and filters before it runs.
 	Query *logstorage.Query
 
-	tenants []logstorage.TenantID
+	tenants func() []logstorage.TenantID // those that the view sees when the query runs
 	hidden  []string
 	maxRead int64
+	seen    []logstorage.TenantID // while it runs
 	stats   logstorage.QueryStats
 }
 
@@ -92,7 +93,7 @@ func (s *Store) prepare(q Query) (*Prepared, error) {
 		}
 		parsed.AddTimeFilter(start, end)
 	}
-	return &Prepared{Query: parsed, tenants: s.tenants.seen(q.View, q.Signal), hidden: q.Hidden, maxRead: q.MaxRead}, nil
+	return &Prepared{Query: parsed, tenants: func() []logstorage.TenantID { return s.tenants.seen(q.View, q.Signal) }, hidden: q.Hidden, maxRead: q.MaxRead}, nil
 }
 
 // Read returns how many bytes a query has read.
@@ -221,9 +222,11 @@ func (s *Store) hits(ctx context.Context, p *Prepared, f func(*logstorage.QueryC
 
 // within runs f under p's bounds. Where p's tenants have no rows it doesn't: the engine would take no tenant for all.
 func (s *Store) within(ctx context.Context, p *Prepared, f func(context.Context, context.CancelFunc) error) error {
-	if len(p.tenants) == 0 {
+	tenants := p.tenants()
+	if len(tenants) == 0 {
 		return ctx.Err()
 	}
+	p.seen = tenants
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	cost := p.watch(running, stop)
@@ -245,7 +248,7 @@ func (s *Store) within(ctx context.Context, p *Prepared, f func(context.Context,
 }
 
 func (p *Prepared) context(ctx context.Context) *logstorage.QueryContext {
-	return logstorage.NewQueryContext(ctx, &p.stats, slices.Clone(p.tenants), p.Query, false, p.hidden)
+	return logstorage.NewQueryContext(ctx, &p.stats, slices.Clone(p.seen), p.Query, false, p.hidden)
 }
 
 // watchEvery is how often it is looked whether a query has read too much.
