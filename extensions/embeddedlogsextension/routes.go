@@ -84,17 +84,6 @@ func (e *logsExtension) refuseQuery(reason string) {
 	e.telemetry.ExtensionEmbeddedLogsRefusedQueries.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", reason)))
 }
 
-// QueryAPI is for a console of this process: the API without the listener. It keeps to the tenant of access.Of; the console asks for scopes.
-func (e *logsExtension) QueryAPI() (name string, h http.Handler) {
-	return "logs", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.mux == nil { // Start has not been called: the console was quicker
-			http.Error(w, errNotReady.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		e.mux.ServeHTTP(w, r)
-	})
-}
-
 // eraser deletes the rows of a filter. What is asked for is in the audit log, whatever comes of it.
 func (e *logsExtension) eraser(host component.Host) http.HandlerFunc {
 	authorizer, auditor := admin.FindAuthorizer(host), admin.FindAuditor(host)

@@ -53,16 +53,6 @@ var routeKinds = map[string]string{
 	"admin GET /console/metrics/api/v1/series":                own,
 	"admin GET /console/metrics/api/v1/metadata":              own,
 
-	"admin GET /console/logs/select/logsql/query":             own,
-	"admin GET /console/logs/select/logsql/hits":              own,
-	"admin GET /console/logs/select/logsql/field_names":       own,
-	"admin GET /console/logs/select/logsql/field_values":      own,
-	"admin GET /console/logs/select/logsql/streams":           own,
-	"admin GET /console/logs/select/logsql/stats_query":       own,
-	"admin GET /console/logs/select/logsql/stats_query_range": own,
-	"admin GET /console/logs/select/logsql/facets":            own,
-	"admin GET /console/logs/select/logsql/tail":              own,
-
 	"admin GET /cardinality_guard/tsdb/{$}":         own,
 	"admin GET /cardinality_guard/tsdb/report.json": own,
 	"admin  /ledger/":      own,
