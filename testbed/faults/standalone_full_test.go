@@ -19,12 +19,12 @@ import (
 
 // The disks under the journal, the lake and the TSDB are full, one by one and all at once, while the process runs, ends and starts.
 func TestStandaloneStoresEverythingOnceOnFullDisks(t *testing.T) {
+	data := t.TempDir()
 	disks := map[string]*disk.Disk{}
-	a := startAlone(t, func(dir string) {
-		for _, name := range []string{"kafka", "lake", "tsdb"} {
-			disks[name] = disk.Memory(t, filepath.Join(dir, name), 128<<20)
-		}
-	}, "--set=extensions.embedded_tsdb.disk_reserve=1048576")
+	for _, name := range []string{"kafka", "lake", "tsdb"} {
+		disks[name] = disk.Memory(t, filepath.Join(data, name), 128<<20)
+	}
+	a := startAlone(t, process.Settings{DataDir: data, Args: []string{"--set=extensions.embedded_tsdb.disk_reserve=1048576"}})
 	for range *rounds {
 		for _, names := range [][]string{{"kafka"}, {"lake"}, {"tsdb"}, {"kafka", "lake", "tsdb"}} {
 			a.passes(20)
@@ -54,8 +54,9 @@ func TestStandaloneStoresEverythingOnceOnFullDisks(t *testing.T) {
 
 // The disk fails again and again: it is read-only at once, and what was not synced is gone. The next start finds all that was acknowledged.
 func TestStandaloneStoresEverythingOnceOnAFailingDisk(t *testing.T) {
-	var d *disk.Disk
-	a := startAlone(t, func(dir string) { d = disk.File(t, dir, 512<<20) }, "--set=extensions.embedded_tsdb.disk_reserve=1048576")
+	data := t.TempDir()
+	d := disk.File(t, data, 512<<20)
+	a := startAlone(t, process.Settings{DataDir: data, Args: []string{"--set=extensions.embedded_tsdb.disk_reserve=1048576"}})
 	for range *rounds {
 		a.passes(20)
 		d.Fail(t)
@@ -69,7 +70,7 @@ func TestStandaloneStoresEverythingOnceOnAFailingDisk(t *testing.T) {
 
 // The last release takes over, and hands back, again and again.
 func TestStandaloneStoresEverythingOnceOverReleases(t *testing.T) {
-	a := startAlone(t, nil)
+	a := startAlone(t, process.Settings{})
 	for range *rounds {
 		for _, binary := range []string{process.Previous(t), ""} {
 			a.passes(20)
@@ -89,7 +90,7 @@ func TestStandaloneStoresEverythingOnceOverReleases(t *testing.T) {
 // The clock of a standalone process jumps by an hour, forward and back. While it is behind, points of the present are too far in its future for a
 // TSDB: the ledger says how many were refused for that, and those alone are missing. Windows may close before their points come.
 func TestStandaloneStoresEverythingOnceWhenTheClockJumps(t *testing.T) {
-	a := startAlone(t, nil)
+	a := startAlone(t, process.Settings{})
 	for range *rounds {
 		for _, by := range []time.Duration{time.Hour, 0, -time.Hour, 0} {
 			a.passes(20)

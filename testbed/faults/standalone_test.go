@@ -125,8 +125,8 @@ type alone struct {
 	clients *stubborn
 }
 
-// startAlone starts clients at a standalone process that stores quickly. before is called with its data directory.
-func startAlone(t *testing.T, before func(dir string), args ...string) *alone {
+// startAlone starts clients at a standalone process that stores quickly.
+func startAlone(t *testing.T, set process.Settings) *alone {
 	moments := *seed
 	if moments == 0 {
 		moments = rand.Uint64()
@@ -134,11 +134,8 @@ func startAlone(t *testing.T, before func(dir string), args ...string) *alone {
 	t.Logf("-seed %d", moments)
 	config := filepath.Join(t.TempDir(), "quick.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(quick), 0o600))
-	data := t.TempDir()
-	if before != nil {
-		before(data)
-	}
-	p := process.Start(t, process.Settings{Configs: []string{"profile:standalone", config}, Args: args, DataDir: data})
+	set.Configs = []string{"profile:standalone", config}
+	p := process.Start(t, set)
 	a := &alone{t: t, rng: rand.New(rand.NewPCG(moments, 11)), p: p, clients: &stubborn{process: p, stop: make(chan struct{})}}
 	a.clients.start(3)
 	return a
@@ -174,7 +171,7 @@ func (a *alone) die() {
 // the lake holds each log record and span once, and delta totals, folded series, windows and cumulative counters add up to what was acknowledged.
 func TestStandaloneStoresEverythingOnce(t *testing.T) {
 	beside(t)
-	a := startAlone(t, nil)
+	a := startAlone(t, process.Settings{})
 	for range *rounds {
 		a.passes(20)
 		a.die()
