@@ -99,9 +99,9 @@ $(BUILD)/previous/penstock: | $(TOOLS)/builder
 previous: $(BUILD)/previous/penstock ## Build the last release: build/previous/penstock (PREVIOUS=commit names another)
 
 .PHONY: faults
-faults: build previous kafka $(VENV)/.ready ## A hundred random kills, ends and refusals, counted from outside, beside a stock collector; the report is in build/faults (an hour, as root)
-	$(MAKE) -C testbed/backends otelcol
-	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 180m -tags full -v ./faults -args -rounds 100 -report $(CURDIR)/$(BUILD)/faults
+faults: build previous $(VENV)/.ready ## A hundred random kills, ends, refusals, full disks and dead connections, counted from outside, beside a stock collector; the report is in build/faults (two hours, as root)
+	$(MAKE) -C testbed/backends otelcol prometheus loki
+	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 280m -tags full -v ./faults -args -rounds 100 -report $(CURDIR)/$(BUILD)/faults
 
 .PHONY: backends
 backends: ## Build or fetch the real stores that testbed-full drives

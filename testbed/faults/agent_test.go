@@ -47,9 +47,6 @@ func agent(t testing.TB, address string) process.Settings {
 	}
 }
 
-// stock returns the settings of a stock collector.
-func stock(t testing.TB, address string) process.Settings { return gateway.Stock(t, address, "") }
-
 // suffer runs a schedule against a product and returns what it cost.
 func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, string) process.Settings, moments uint64) result {
 	sink := gateway.New(t)
@@ -91,7 +88,7 @@ func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
 			assert.Zero(t, ours.missing, "of %d acknowledged items", ours.acknowledged)
 			t.Logf("%+v", ours)
 			if *report != "" && !s.alone {
-				theirs := suffer(t, s, stockName, stock, moments)
+				theirs := suffer(t, s, stockName, func(t testing.TB, address string) process.Settings { return gateway.Stock(t, address, s.storage) }, moments)
 				t.Logf("%+v", theirs)
 				results = append(results, theirs)
 			}

@@ -35,7 +35,8 @@ var further = []schedule{
 		}
 		r.pause(300)
 	}},
-	{name: "the disk fails: read-only, and what was not synced is gone", disk: func(t testing.TB, dir string) *disk.Disk { return disk.File(t, dir, 128<<20) }, round: func(r *rig) {
+	// Without fsync the stock collector does not start any more after some rounds: its queue's file is damaged.
+	{name: "the disk fails: read-only, and what was not synced is gone", storage: ", fsync: true", disk: func(t testing.TB, dir string) *disk.Disk { return disk.File(t, dir, 128<<20) }, round: func(r *rig) {
 		r.pause(500)
 		r.disk.Fail(r.t)
 		r.pause(300)

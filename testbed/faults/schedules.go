@@ -37,6 +37,8 @@ type schedule struct {
 	round func(*rig)
 	// disk makes the file system of the data directory; nil: it is a directory of the machine's.
 	disk func(t testing.TB, dir string) *disk.Disk
+	// storage is added to the settings of the stock collector's file_storage.
+	storage string
 	// most bounds the rounds of a schedule that takes long; 0: no bound.
 	most int
 	// alone: it makes no sense for a stock collector.
