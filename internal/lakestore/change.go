@@ -52,16 +52,8 @@ func (c Change) ID() string {
 // A file that a change has removed is left out, if all that the change adds has been there, that is in files or removed by a later change. A file that is
 // in files and was added by no change is live: an exporter wrote it.
 func Live(files []File, changes []Change) (live, dead []File) {
-	there := map[string]bool{}
-	for _, f := range files {
-		there[f.Path] = true
-	}
 	removed := map[string]bool{}
-	// From the last one on: what a change adds can be what a later one has removed.
-	for _, c := range slices.Backward(changes) {
-		if slices.ContainsFunc(c.Add, func(f File) bool { return !there[f.Path] && !removed[f.Path] }) {
-			continue // it is being completed, and its rows are in the files that it removes
-		}
+	for _, c := range Done(files, changes) {
 		for _, f := range c.Remove {
 			removed[f.Path] = true
 		}
@@ -74,6 +66,25 @@ func Live(files []File, changes []Change) (live, dead []File) {
 		}
 	}
 	return live, dead
+}
+
+// Done returns the changes that have taken effect in what a listing found, the last one first. The rows of all others are in the files that they remove.
+func Done(files []File, changes []Change) (done []Change) {
+	there := map[string]bool{}
+	for _, f := range files {
+		there[f.Path] = true
+	}
+	// What a change adds can be what a later one has removed.
+	for _, c := range slices.Backward(changes) {
+		if slices.ContainsFunc(c.Add, func(f File) bool { return !there[f.Path] }) {
+			continue
+		}
+		done = append(done, c)
+		for _, f := range c.Remove {
+			there[f.Path] = true
+		}
+	}
+	return done
 }
 
 // Directories of changes, and of files that a change will add.

@@ -2,9 +2,13 @@ package lake
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +23,8 @@ type Files interface {
 	Each(ctx context.Context, dir string, visit func(name string) error) error
 	// Rows returns how many rows a file has. One that is gone has been merged, and has none.
 	Rows(ctx context.Context, name string) (int64, error)
+	// Changes reads what compaction has done to the partitions below dir, each in order.
+	Changes(ctx context.Context, dir string) ([]lakestore.Change, error)
 }
 
 // Dir is a lake in a directory. Reading it leaves no trace there.
@@ -54,6 +60,29 @@ func (d Dir) Rows(_ context.Context, name string) (int64, error) {
 	return r.NumRows(), r.Close()
 }
 
+// Changes implements Files.
+func (d Dir) Changes(_ context.Context, dir string) (all []lakestore.Change, err error) {
+	err = filepath.WalkDir(filepath.Join(string(d), lakestore.ChangesDir, filepath.FromSlash(dir)), func(p string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		var c lakestore.Change
+		if err := json.Unmarshal(content, &c); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+		all = append(all, c)
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return all, err
+}
+
 // Objects is a lake in an object store. Of each file whose rows are asked for it fetches all.
 type Objects struct{ lakestore.Store }
 
@@ -65,6 +94,27 @@ func (o Objects) Each(ctx context.Context, dir string, visit func(string) error)
 		}
 		return visit(f.Path)
 	})
+}
+
+// Changes implements Files.
+func (o Objects) Changes(ctx context.Context, dir string) (all []lakestore.Change, err error) {
+	var paths []string
+	err = o.List(ctx, path.Join(lakestore.ChangesDir, dir), func(f lakestore.File) error {
+		paths = append(paths, f.Path)
+		return nil
+	})
+	for _, at := range paths {
+		if err != nil {
+			return nil, err
+		}
+		var c lakestore.Change
+		if c, err = lakestore.ReadChange(ctx, o.Store, at); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+			continue
+		}
+		all = append(all, c)
+	}
+	return all, err
 }
 
 // Rows implements Files.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/command/internal/repair"
 	"github.com/penstockhq/penstock/internal/durable"
+	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
 // Directories of the lake that begin with an underscore are no part of it for any reader.
@@ -234,6 +235,10 @@ func (l *lake) damaged(path, text string) repair.Finding {
 	f.Lost = part.rows()
 	if !ok {
 		f.Follows = "queries work again, without these rows. The file's name holds no range of a journal, so they can't be read again from one"
+		if mergedName.MatchString(filepath.Base(rel)) {
+			f.Follows = "queries work again, without these rows. Compaction has merged them of the files that the documents below " +
+				filepath.Join(l.set.Root, lakestore.ChangesDir, filepath.Dir(rel)) + " name, with their ranges: while the journal has the offsets a replay job with these brings them back"
+		}
 		f.Mend = func(context.Context) (string, error) { return l.setAside(path, rel) }
 		return f
 	}

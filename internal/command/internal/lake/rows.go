@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
 // Span is a range of offsets of a partition: from First up to, not including, Next.
@@ -42,7 +44,11 @@ func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
+	names, merged, err := live(ctx, files, dir, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(names, merged...) {
 		encoded, ok := strings.CutPrefix(path.Base(path.Dir(name)), "tenant=")
 		if !ok {
 			continue
@@ -54,12 +60,20 @@ func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[
 		if all[tenant] == nil {
 			all[tenant], newest[tenant] = &Holding{Spans: map[int32][]Span{}}, map[int32]int{}
 		}
-		rows, err := files.Rows(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		all[tenant].Rows += rows
 		all[tenant].add(path.Base(name), newest[tenant])
+	}
+	for _, name := range names {
+		tenant, err := url.PathUnescape(strings.TrimPrefix(path.Base(path.Dir(name)), "tenant="))
+		if err != nil {
+			tenant = strings.TrimPrefix(path.Base(path.Dir(name)), "tenant=")
+		}
+		if h := all[tenant]; h != nil {
+			rows, err := files.Rows(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			h.Rows += rows
+		}
 	}
 	for _, h := range all {
 		h.joinAll()
@@ -71,16 +85,63 @@ func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[
 func Covered(ctx context.Context, files Files, signal string) (*Holding, error) {
 	h := &Holding{Spans: map[int32][]Span{}}
 	newest := map[int32]int{}
+	var names []string
 	err := files.Each(ctx, signal, func(name string) error {
-		h.add(path.Base(name), newest)
+		names = append(names, name)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	names, merged, err := live(ctx, files, signal, names)
+	for _, name := range append(names, merged...) {
+		h.add(path.Base(name), newest)
+	}
 	h.joinAll()
 	return h, err
 }
 
+// live returns the files that count, without those that compaction has merged and that are still there, or there again; and the names of what it has merged: their rows
+// are in files that don't tell where they are from.
+func live(ctx context.Context, files Files, dir string, names []string) (counting, merged []string, err error) {
+	changes, err := files.Changes(ctx, dir)
+	if err != nil || len(changes) == 0 {
+		return names, nil, err
+	}
+	found := map[string][]lakestore.File{}
+	for _, name := range names {
+		found[path.Dir(name)] = append(found[path.Dir(name)], lakestore.File{Path: name})
+	}
+	by := map[string][]lakestore.Change{}
+	for _, c := range changes {
+		by[c.Partition] = append(by[c.Partition], c)
+	}
+	for partition, of := range found {
+		alive, _ := lakestore.Live(of, by[partition])
+		for _, f := range alive {
+			counting = append(counting, f.Path)
+		}
+		for _, c := range lakestore.Done(of, by[partition]) {
+			for _, f := range c.Remove {
+				if !mergedName.MatchString(f.Name()) {
+					merged = append(merged, f.Path)
+				}
+			}
+		}
+	}
+	slices.Sort(counting)
+	return counting, merged, nil
+}
+
+// mergedName is that of a file which compaction has made.
+var mergedName = regexp.MustCompile(`^z\d{8}-e\d+-l\d+\.parquet$`)
+
 // add counts a file. newest are the generations so far, by partition.
 func (h *Holding) add(name string, newest map[int32]int) {
+	if mergedName.MatchString(name) {
+		h.Files++
+		return // what it was merged of is counted by the names of that
+	}
 	h.Files++
 	m := spanName.FindStringSubmatch(name)
 	if m == nil {

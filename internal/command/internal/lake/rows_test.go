@@ -41,3 +41,23 @@ func TestCoveredOffsets(t *testing.T) {
 	require.NoError(t, err, "a lake that is not there holds nothing")
 	assert.Zero(t, h.Files)
 }
+
+// What compaction has merged counts once, with the offsets of the files that it was merged of; a file that came again counts no more.
+func TestMergedFilesHoldWhatTheyWereMergedOf(t *testing.T) {
+	root := t.TempDir()
+	const dir = "logs/date=2026-11-30/hour=05/tenant=a"
+	write := func(name, content string) {
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+	const first, second = dir + "/penstock.logs-0-00000000000000000000-00000000000000000010-0.parquet", dir + "/penstock.logs-0-00000000000000000010-00000000000000000020-0.parquet"
+	write("_compacted/"+dir+"/00000001.json", `{"partition":"`+dir+`","sequence":1,"add":[{"path":"`+dir+`/z00000001-e1-l3.parquet"}],"remove":[{"path":"`+first+`"},{"path":"`+second+`"}]}`)
+	write(dir+"/z00000001-e1-l3.parquet", "")
+	write(first, "")
+	write(dir+"/penstock.logs-0-00000000000000000030-00000000000000000040-0.parquet", "")
+	h, err := lake.Covered(t.Context(), lake.Dir(root), "logs")
+	require.NoError(t, err)
+	assert.Equal(t, map[int32][]lake.Span{0: {{First: 0, Next: 20}, {First: 30, Next: 40}}}, h.Spans)
+	assert.Zero(t, h.Unnamed)
+}
