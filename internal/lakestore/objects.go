@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // List implements Store.
@@ -110,6 +111,7 @@ func (d *Dir) Move(_ context.Context, from, to string) error {
 	err := d.publish(source, filepath.FromSlash(to))
 	if err == nil {
 		err = wrap("sync "+filepath.Dir(source), ignoreNotExist(d.syncDir(filepath.Dir(source))))
+		d.prune(from)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, serr := os.Stat(source); errors.Is(serr, fs.ErrNotExist) {
@@ -121,12 +123,28 @@ func (d *Dir) Move(_ context.Context, from, to string) error {
 	return err
 }
 
-// Remove implements Store. The directories above go with the last file, up to the signal's.
+// prune removes the directories above a file that was the last one, of those that begin with an underscore: exporters write into the others at any time.
+func (d *Dir) prune(path string) {
+	dir := filepath.Dir(filepath.FromSlash(path))
+	if !strings.HasPrefix(dir, "_") {
+		return
+	}
+	for ; strings.Contains(dir, string(filepath.Separator)); dir = filepath.Dir(dir) {
+		if os.Remove(filepath.Join(d.root, dir)) != nil {
+			return // something is left there
+		}
+		d.forget()
+	}
+}
+
+// Remove implements Store.
 func (d *Dir) Remove(_ context.Context, path string) error {
 	full := filepath.Join(d.root, filepath.FromSlash(path))
 	err := os.Remove(full)
 	if err != nil {
 		return wrap("remove "+path, ignoreNotExist(err))
 	}
-	return wrap("sync "+filepath.Dir(full), ignoreNotExist(d.syncDir(filepath.Dir(full))))
+	err = wrap("sync "+filepath.Dir(full), ignoreNotExist(d.syncDir(filepath.Dir(full))))
+	d.prune(path)
+	return err
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 )
 
 // Load posts log batches from several clients at once and remembers which of them were acknowledged. A client that gets an
@@ -16,6 +18,7 @@ type Load struct {
 	service  string
 	endpoint string
 	batch    int
+	ago      time.Duration
 	next     atomic.Int64
 	stopped  atomic.Bool
 	wg       sync.WaitGroup
@@ -33,7 +36,12 @@ func StartLoad(endpoint string, clients, batch int) *Load {
 
 // StartLoadOf is StartLoad for records of a service.
 func StartLoadOf(service, endpoint string, clients, batch int) *Load {
-	l := &Load{service: service, endpoint: endpoint, batch: batch, reached: make(chan struct{}, 1)}
+	return StartLoadFrom(0, service, endpoint, clients, batch)
+}
+
+// StartLoadFrom is StartLoadOf for records of a time that is so long ago.
+func StartLoadFrom(ago time.Duration, service, endpoint string, clients, batch int) *Load {
+	l := &Load{ago: ago, service: service, endpoint: endpoint, batch: batch, reached: make(chan struct{}, 1)}
 	for range clients {
 		l.wg.Go(l.client)
 	}
@@ -43,7 +51,7 @@ func StartLoadOf(service, endpoint string, clients, batch int) *Load {
 func (l *Load) client() {
 	for !l.stopped.Load() {
 		number := int(l.next.Add(1)) - 1
-		answer, err := Logs(l.endpoint, LogBatch(l.service, number*l.batch, l.batch))
+		answer, err := Logs(l.endpoint, earlier(LogBatch(l.service, number*l.batch, l.batch), l.ago))
 		if err != nil {
 			return // the endpoint is gone
 		}
@@ -58,6 +66,21 @@ func (l *Load) client() {
 		default:
 		}
 	}
+}
+
+// earlier moves records into the past.
+func earlier(logs plog.Logs, ago time.Duration) plog.Logs {
+	if ago == 0 {
+		return logs
+	}
+	for _, rl := range logs.ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, lr := range sl.LogRecords().All() {
+				lr.SetTimestamp(pcommon.NewTimestampFromTime(lr.Timestamp().AsTime().Add(-ago)))
+			}
+		}
+	}
+	return logs
 }
 
 // Await returns when at least records records were acknowledged.
