@@ -8,6 +8,7 @@ export const views = [
   {id: "metrics", title: "Metrics", group: "Data", load: () => import("./views/metrics.js")},
   {id: "logs", title: "Logs", group: "Data", load: () => import("./views/logs.js")},
   {id: "traces", title: "Traces", group: "Data", load: () => import("./views/traces.js")},
+  {id: "lake", title: "Lake", group: "Data", load: () => import("./views/lake.js"), needs: (a) => a.operator},
   {id: "guard", title: "Guard", group: "Control", load: () => import("./views/guard.js")},
   {id: "rollups", title: "Rollups", group: "Control", load: () => import("./views/rollups.js"), needs: (a) => a.operator},
   {id: "scrubber", title: "Scrubber", group: "Control", load: () => import("./views/scrubber.js")},
