@@ -27,6 +27,8 @@ type Config struct {
 	Compaction CompactionConfig `mapstructure:"compaction"`
 	// Retention removes what is too old. Default: nothing is.
 	Retention RetentionConfig `mapstructure:"retention"`
+	// Tables makes Apache Iceberg tables of the lake.
+	Tables TablesConfig `mapstructure:"tables"`
 }
 
 // CompactionConfig says how small files are merged.

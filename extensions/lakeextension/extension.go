@@ -65,6 +65,9 @@ func (e *lakeExtension) Start(_ context.Context, host component.Host) error {
 	e.mount(host)
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop = cancel
+	if err := e.keepTables(ctx, host); err != nil {
+		return err
+	}
 	e.wg.Go(func() { e.keepLease(ctx) })
 	e.wg.Go(func() { e.keepLake(ctx) })
 	return nil
@@ -101,6 +104,22 @@ func holder() string {
 		host = "unknown"
 	}
 	return host + " " + rand.Text()
+}
+
+// keepTables shows the catalog of the lake's tables, and commits to them while the lease is held.
+func (e *lakeExtension) keepTables(ctx context.Context, host component.Host) error {
+	if e.config.Tables.Every == 0 {
+		return nil
+	}
+	uri, err := readersURI(e.store)
+	if err != nil {
+		return fmt.Errorf("url: %q: %w", e.config.URL, err)
+	}
+	e.leave = append(e.leave, mountCatalog(host, e.id, e.store, uri, e.set.Logger))
+	c := newCommitter(e.store, uri, e.config.Tables, e.telemetry, e.set.Logger)
+	e.tables = append(e.tables, c)
+	e.wg.Go(func() { c.run(ctx, func() bool { return e.lease.Held(time.Now()) == nil }) })
+	return nil
 }
 
 // keepLease takes the lease when it is free and renews it.

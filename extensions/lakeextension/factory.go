@@ -22,6 +22,7 @@ func createDefaultConfig() component.Config {
 		Compaction: CompactionConfig{
 			Enabled: true, Delay: 15 * time.Minute, Quiet: 20 * time.Minute, TargetSize: 128 << 20, Memory: 256 << 20, RecompressAfter: 24 * time.Hour,
 		},
+		Tables: TablesConfig{Every: 30 * time.Second, Sweep: 15 * time.Minute, KeepSnapshots: time.Hour},
 	}
 }
 

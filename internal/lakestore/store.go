@@ -24,6 +24,8 @@ type Store interface {
 	List(ctx context.Context, dir string, each func(File) error) error
 	// Open returns a file to read from. A later Write of its name doesn't change what is read. In front of an object store all of it is fetched, into memory.
 	Open(ctx context.Context, path string) (Reader, error)
+	// Tail returns the last n bytes of a file, or all of a shorter one.
+	Tail(ctx context.Context, path string, n int64) ([]byte, error)
 	// Create makes a small file of content, unless there is one. It tells whether content is there now: made by this call, or by an earlier one whose answer
 	// was lost. So contents of different callers have to differ.
 	Create(ctx context.Context, path string, content []byte) (made bool, err error)

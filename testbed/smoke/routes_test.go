@@ -61,6 +61,15 @@ var routeKinds = map[string]string{
 	"admin  /v1/receipts/": own,
 	"admin  /v1/usage/":    own,
 
+	"admin GET /iceberg/v1/config":                                 operator,
+	"admin GET /iceberg/v1/namespaces":                             operator,
+	"admin GET /iceberg/v1/namespaces/{namespace}":                 operator,
+	"admin HEAD /iceberg/v1/namespaces/{namespace}":                operator,
+	"admin GET /iceberg/v1/namespaces/{namespace}/tables":          operator,
+	"admin GET /iceberg/v1/namespaces/{namespace}/tables/{table}":  operator,
+	"admin HEAD /iceberg/v1/namespaces/{namespace}/tables/{table}": operator,
+	"admin  /iceberg/": operator,
+
 	"admin GET /window_rollup/tsdb/{$}":         operator,
 	"admin GET /window_rollup/tsdb/report.json": operator,
 

@@ -72,7 +72,7 @@ func New(l Location, keys Keys) (*Bucket, error) {
 	}
 	provider := keys.provider()
 	core, err := minio.NewCore(host, &minio.Options{
-		Creds: provider, Secure: secure, Region: region(l), BucketLookup: lookup, Transport: transport, MaxRetries: 1, // again() repeats: each attempt needs a body of its own
+		Creds: provider, Secure: secure, Region: Region(l), BucketLookup: lookup, Transport: transport, MaxRetries: 1, // again() repeats: each attempt needs a body of its own
 	})
 	if err != nil {
 		return nil, err
@@ -81,14 +81,14 @@ func New(l Location, keys Keys) (*Bucket, error) {
 	return &Bucket{location: l, client: *core, keys: provider, secure: secure, part: partBytes}, nil
 }
 
-// region is what requests are signed for; empty lets the library ask AWS.
-func region(l Location) string {
+// Region is what requests are signed for; empty lets the library ask AWS.
+func Region(l Location) string {
 	for _, r := range []string{l.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")} {
 		if r != "" {
 			return r
 		}
 	}
-	if l.Endpoint == awsEndpoint {
+	if l.Endpoint == AWSEndpoint {
 		return ""
 	}
 	return "us-east-1" // what other stores go by, or ignore

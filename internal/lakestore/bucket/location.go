@@ -14,7 +14,7 @@ const (
 	schemeGCS = "gs"
 	// gcsEndpoint speaks the S3 protocol, with HMAC keys (https://cloud.google.com/storage/docs/interoperability).
 	gcsEndpoint = "https://storage.googleapis.com"
-	awsEndpoint = "https://s3.amazonaws.com"
+	AWSEndpoint = "https://s3.amazonaws.com"
 )
 
 // Kinds of encryption by the store, as its protocol names them.
@@ -55,7 +55,7 @@ func Parse(text string) (Location, error) {
 		}
 		return Location{}, err
 	}
-	l := Location{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Endpoint: awsEndpoint}
+	l := Location{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Endpoint: AWSEndpoint}
 	if u.Scheme == schemeGCS {
 		l.Endpoint = gcsEndpoint
 	}
@@ -121,7 +121,7 @@ func (l Location) String() string {
 			q.Set(key, value)
 		}
 	}
-	if l.Endpoint != awsEndpoint {
+	if l.Endpoint != AWSEndpoint {
 		add("endpoint", l.Endpoint)
 	}
 	add("region", l.Region)

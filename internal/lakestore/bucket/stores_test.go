@@ -59,6 +59,14 @@ func TestStoresAreAlike(t *testing.T) {
 		require.NoError(t, r.Close())
 		_, err = s.Open(ctx, "logs/none.parquet")
 		require.ErrorIs(t, err, fs.ErrNotExist)
+		tail, err := s.Tail(ctx, "logs/b/f.parquet", 6)
+		require.NoError(t, err)
+		assert.Equal(t, "logs/b", string(tail))
+		tail, err = s.Tail(ctx, "logs/b/f.parquet", 100)
+		require.NoError(t, err)
+		assert.Equal(t, "of logs/b", string(tail))
+		_, err = s.Tail(ctx, "logs/none.parquet", 6)
+		require.ErrorIs(t, err, fs.ErrNotExist)
 
 		require.NoError(t, s.Move(ctx, "_x/f.parquet", "logs/a/f.parquet"))
 		require.NoError(t, s.Move(ctx, "_x/f.parquet", "logs/a/f.parquet"), "again")
@@ -72,6 +80,23 @@ func TestStoresAreAlike(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, map[string][]byte{"d.json": []byte("2")}, all)
 	})
+}
+
+// The last bytes of an object that is shorter: some stores refuse.
+func TestTheTailOfAShortObject(t *testing.T) {
+	f := storetest.New(t)
+	f.Fault = func(_ *storetest.Store, w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || r.Header.Get("Range") == "" {
+			return false
+		}
+		storetest.Refuse(w, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
+		return true
+	}
+	b := open(t, f.Location(""), keys)
+	require.NoError(t, b.Put(t.Context(), "logs/short", []byte("short")))
+	tail, err := b.Tail(t.Context(), "logs/short", 100)
+	require.NoError(t, err)
+	assert.Equal(t, "short", string(tail))
 }
 
 // Of many that make a file of one name, one does, and knows it.

@@ -134,6 +134,19 @@ type reader struct{ *bytes.Reader }
 
 func (reader) Close() error { return nil }
 
+// Tail implements lakestore.Store.
+func (s *Store) Tail(_ context.Context, path string, n int64) (tail []byte, err error) {
+	err = s.do("tail", path, func(of map[string]entry) error {
+		e, ok := of[path]
+		if !ok {
+			return fs.ErrNotExist
+		}
+		tail = bytes.Clone(e.content[max(0, int64(len(e.content))-n):])
+		return nil
+	})
+	return tail, err
+}
+
 // Open implements lakestore.Store.
 func (s *Store) Open(_ context.Context, path string) (lakestore.Reader, error) {
 	var content []byte

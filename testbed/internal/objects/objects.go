@@ -193,3 +193,14 @@ func (s *Store) Remove(t testing.TB, prefix string) {
 	_, err := s.backend.DeleteObject(Bucket, "some/lake/"+first)
 	require.NoError(t, err)
 }
+
+// Names lists the objects whose names, below the lake's prefix, begin with prefix.
+func (s *Store) Names(t testing.TB, prefix string) (names []string) {
+	t.Helper()
+	s.each(t, func(name string, _ []byte) {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	})
+	return names
+}

@@ -39,6 +39,10 @@ type TelemetryBuilder struct {
 	ExtensionLakeMergedRows        metric.Int64Counter
 	ExtensionLakeOrphans           metric.Int64Counter
 	ExtensionLakePendingPartitions metric.Int64ObservableGauge
+	ExtensionLakeTableCommits      metric.Int64Counter
+	ExtensionLakeTableFailures     metric.Int64Counter
+	ExtensionLakeTableFiles        metric.Int64Counter
+	ExtensionLakeTableRefused      metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -229,6 +233,30 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_lake_pending_partitions",
 		metric.WithDescription("Hours of tenants whose files still have to be merged [Alpha]"),
 		metric.WithUnit("{partition}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLakeTableCommits, err = builder.meter.Int64Counter(
+		"otelcol_extension_lake_table_commits",
+		metric.WithDescription("Commits to a table [Alpha]"),
+		metric.WithUnit("{commit}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLakeTableFailures, err = builder.meter.Int64Counter(
+		"otelcol_extension_lake_table_failures",
+		metric.WithDescription("Rounds in which the lake's files could not be committed to a table [Alpha]"),
+		metric.WithUnit("{round}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLakeTableFiles, err = builder.meter.Int64Counter(
+		"otelcol_extension_lake_table_files",
+		metric.WithDescription("Files that a table has got, and has let go of [Alpha]"),
+		metric.WithUnit("{file}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLakeTableRefused, err = builder.meter.Int64Counter(
+		"otelcol_extension_lake_table_refused",
+		metric.WithDescription("Files of the lake that can't be in their table; each is counted once a process [Alpha]"),
+		metric.WithUnit("{file}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

@@ -46,6 +46,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExtensionLakeMergedFiles.Add(context.Background(), 1)
 	tb.ExtensionLakeMergedRows.Add(context.Background(), 1)
 	tb.ExtensionLakeOrphans.Add(context.Background(), 1)
+	tb.ExtensionLakeTableCommits.Add(context.Background(), 1)
+	tb.ExtensionLakeTableFailures.Add(context.Background(), 1)
+	tb.ExtensionLakeTableFiles.Add(context.Background(), 1)
+	tb.ExtensionLakeTableRefused.Add(context.Background(), 1)
 	AssertEqualExtensionLakeBytes(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -77,6 +81,18 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionLakePendingPartitions(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionLakeTableCommits(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionLakeTableFailures(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionLakeTableFiles(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionLakeTableRefused(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 
