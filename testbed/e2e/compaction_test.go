@@ -69,8 +69,7 @@ func killMerging(t *testing.T, kills int, seed uint64) {
 	})
 	p.Terminate(t)
 	for i, load := range loads {
-		found, err := ask.SQL(t, fmt.Sprintf("SELECT (substr(body, 4)::INT // 10), count(*), count(DISTINCT body) FROM %s WHERE service_name = 'load%d' GROUP BY ALL", ask.Lake(p.Lake(), "logs"), i))
-		require.NoError(t, err)
+		found := exactGlob(t, p.Lake(), fmt.Sprintf("SELECT (substr(body, 4)::INT // 10), count(*), count(DISTINCT body) FROM read_parquet(getvariable('files'), union_by_name=true) WHERE service_name = 'load%d' GROUP BY ALL", i))
 		rows, distinct := map[int]int{}, map[int]int{}
 		for _, r := range found {
 			batch := int(r[0].(float64))
@@ -80,14 +79,11 @@ func killMerging(t *testing.T, kills int, seed uint64) {
 		require.NoError(t, err)
 		assert.Zero(t, doubled)
 	}
-	total, err := ask.SQL(t, "SELECT count(*) FROM "+ask.Lake(p.Lake(), "logs"))
-	require.NoError(t, err)
-	assert.Equal(t, total[0][0], exactGlob(t, p.Lake())[0][0])
-	t.Logf("%d records acknowledged, %v rows in %d files", acknowledged, total[0][0], len(ask.LakeFiles(t, p.Lake(), "logs")))
+	t.Logf("%d records acknowledged, %v rows in %d files", acknowledged, exactGlob(t, p.Lake(), "")[0][0], len(ask.LakeFiles(t, p.Lake(), "logs")))
 }
 
-// exactGlob runs the query of the extension's README.
-func exactGlob(t *testing.T, lake string) (rows [][]any) {
+// exactGlob runs the query of the extension's README, or another one in place of its last statement: the gateway may have stopped in the middle of a merge.
+func exactGlob(t *testing.T, lake, query string) (rows [][]any) {
 	t.Helper()
 	code := `
 import sys, json, duckdb
@@ -95,9 +91,9 @@ db = duckdb.connect()
 db.execute("SET enable_progress_bar = false")
 *before, last = [s for s in sys.argv[1].split(";") if s.strip()]
 for s in before: db.execute(s)
-print(json.dumps(db.execute(last).fetchall(), default=str))
+print(json.dumps(db.execute(sys.argv[2] or last).fetchall(), default=str))
 `
-	out, err := exec.Command(ask.Python(t), "-c", code, strings.ReplaceAll(block(t, "../../extensions/lakeextension/README.md", "sql"), "'lake/", "'"+lake+"/")).CombinedOutput()
+	out, err := exec.Command(ask.Python(t), "-c", code, strings.ReplaceAll(block(t, "../../extensions/lakeextension/README.md", "sql"), "'lake/", "'"+lake+"/"), query).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.NoError(t, json.Unmarshal(out, &rows), "%s", out)
 	return rows
