@@ -129,7 +129,7 @@ chromium: ## Install Debian's Chromium, if there is none: the console's test ope
 pictures: build chromium ## Take the pictures of docs/pictures from the console's test
 	cd testbed && $(GO) test -count=1 -run TestPictures ./console -args -screenshots $(CURDIR)/$(BUILD)/pictures
 	mkdir -p docs/pictures
-	for view in overview guard metrics logs traces; do cp $(BUILD)/pictures/docs-$$view.png docs/pictures/$$view.png; done
+	for view in overview logs; do cp $(BUILD)/pictures/docs-$$view.png docs/pictures/$$view.png; done
 
 .PHONY: bench
 bench: ## Benchmarks beside the code, and against peers
