@@ -3,4 +3,4 @@
 package store_test
 
 // crashMoments is at how many moments the process is stopped.
-const crashMoments = 40
+const crashMoments = 25
