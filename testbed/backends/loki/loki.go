@@ -54,12 +54,15 @@ querier: {query_ingesters_within: 0s}
 schema_config:
   configs: [{from: "2020-10-24", store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}]
 limits_config: {{.Limits}}
+runtime_config: {file: {{.Dir}}/overrides.yaml, period: 500ms}
 `))
 
 // Settings say how Loki is started.
 type Settings struct {
 	// Limits is the YAML flow mapping of limits_config, such as {ingestion_rate_mb: 1}. Default: Loki's.
 	Limits string
+	// Overrides are limits of single tenants, for [Server].Override. Default: none.
+	Overrides string
 }
 
 // Server is one Loki. Address and directory stay the same when it is started again.
@@ -100,6 +103,7 @@ func Start(t testing.TB, settings Settings) *Server {
 	var text bytes.Buffer
 	require.NoError(t, config.Execute(&text, map[string]any{"HTTP": ports[0], "GRPC": ports[1], "Dir": s.dir, "Limits": settings.Limits}))
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "loki.yaml"), text.Bytes(), 0o600))
+	s.Override(t, settings.Overrides)
 	log, err := os.Create(filepath.Join(s.dir, "loki.log"))
 	require.NoError(t, err)
 	s.log = log
@@ -114,6 +118,16 @@ func Start(t testing.TB, settings Settings) *Server {
 	})
 	s.Run(t)
 	return s
+}
+
+// Override replaces the limits of single tenants by a YAML flow mapping, such as {team-a: {ingestion_rate_mb: 1}}; empty: they have those of all.
+// Loki reads it after half a second, and follows a changed rate after ten.
+func (s *Server) Override(t testing.TB, overrides string) {
+	t.Helper()
+	text := []byte("overrides: " + cmp.Or(overrides, "{}") + "\n")
+	next := filepath.Join(s.dir, "overrides.next")
+	require.NoError(t, os.WriteFile(next, text, 0o600))
+	require.NoError(t, os.Rename(next, filepath.Join(s.dir, "overrides.yaml")))
 }
 
 // Run starts the process, again after Kill, and waits until it is ready.
