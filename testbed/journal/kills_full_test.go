@@ -42,11 +42,11 @@ func TestTotalsSurviveSixtyRandomKills(t *testing.T) {
 		done[what]++
 		switch what {
 		case "kill":
-			p.Kill()
+			f.kill(p)
 			time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
 			p.Restart(t)
 		case "terminate":
-			p.Terminate(t)
+			f.terminate(p)
 			p.Restart(t)
 		case "stop":
 			p.Signal(t, syscall.SIGSTOP)

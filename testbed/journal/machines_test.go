@@ -17,7 +17,7 @@ func TestTotalsSurviveWhatHappensToMachines(t *testing.T) {
 	f.load(4)
 	f.passes(50)
 
-	first.Kill()
+	f.kill(first)
 	f.passes(50)
 	first.Restart(t)
 
@@ -37,7 +37,7 @@ func TestTotalsSurviveWhatHappensToMachines(t *testing.T) {
 	third := f.gateway()
 	f.passes(50)
 	f.leave(first)
-	first.Terminate(t)
+	f.terminate(first)
 	f.passes(50)
 	f.reconcile()
 	second.Terminate(t)
