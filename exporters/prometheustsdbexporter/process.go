@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -28,6 +28,10 @@ const (
 	// time of the storage on, and what lies too far behind that is refused: an hour in order, out_of_order_window (half an hour) out of order.
 	// Within one transaction the limits are those of its beginning.
 	dividedSpan = 15 * 60 * 1000
+	// maxWriters bounds the goroutines that write a block at the same time, and writerSamples is what it takes for one more. A partition has one worker,
+	// and in a replay most of that worker's time goes into the storage: a job over one partition would use one core.
+	maxWriters    = 4
+	writerSamples = 2000
 )
 
 // appendable is what an extension offers that takes samples in process. The error is temporary.
@@ -54,67 +58,112 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 }
 
 func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, again bool) (outcome, error) {
-	all := outcome{refused: map[string]int{}, points: map[string]int{}}
-	var lost map[int32]struct{} // points of which a sample was refused
+	all := written{outcome: outcome{refused: map[string]int{}, points: map[string]int{}}, again: again}
 	run, err := s.runNow()
 	if err != nil {
 		return outcome{}, err
 	}
 	order := s.orders.Get().(*byseries.Order)
 	defer s.orders.Put(order)
-	for block, positions := range transactions(order, samples) {
-		n := len(positions)
-		refused, told, err := s.transaction(ctx, block, positions)
+	for block := range slices.Chunk(samples, blockSamples) {
+		transactions, err := s.block(ctx, block, order.Of(block))
 		if err != nil {
 			return outcome{}, err // counted when it comes again
 		}
-		all.sent += n
-		for why, of := range refused {
-			k := len(of)
-			all.sent -= k
-			if again && remotewrite.Reason(why).OfOlderSample() {
-				all.redelivered += k
-				if remotewrite.Reason(why) == remotewrite.Duplicate { // The storage takes an equal value again.
-					all.differing += k
-				}
-				continue
-			}
-			all.refused[why] += k
-			for _, p := range of {
-				if _, known := lost[p]; p == 0 || known {
-					continue
-				}
-				if lost == nil {
-					lost = map[int32]struct{}{}
-				}
-				lost[p] = struct{}{}
-				all.points[why]++
-			}
-		}
-		if told != nil && len(all.refused) > 0 {
-			all.told = told.Error()
+		for _, t := range transactions {
+			all.add(t)
 		}
 	}
 	if err := s.syncAlone(ctx, run); err != nil {
 		return outcome{}, err
 	}
-	return all, nil
+	return all.outcome, nil
 }
 
-// transactions yields what is to be written in one transaction each: a block of samples, and the positions in it. Those of a series follow one another.
-func transactions(order *byseries.Order, samples []sample.Sample) iter.Seq2[[]sample.Sample, []int32] {
-	return func(yield func([]sample.Sample, []int32) bool) {
-		for block := range slices.Chunk(samples, blockSamples) {
-			n := len(block)
-			if span(block) <= dividedSpan {
-				n = transactionSamples
+// block writes a block: samples at positions, where those of a series follow one another. Large blocks are divided among several writers, each of which
+// has series of its own. All that is written when it returns without an error.
+func (s *processSink) block(ctx context.Context, samples []sample.Sample, positions []int32) ([]*transaction, error) {
+	parts := byseries.Divide(samples, positions, min(maxWriters, runtime.GOMAXPROCS(0), len(samples)/writerSamples))
+	all := make([][]*transaction, len(parts))
+	if span(samples) > dividedSpan { // No commit before the last sample was looked at.
+		err := each(len(parts), func(i int) error {
+			t, err := s.begin(ctx, samples, parts[i])
+			all[i] = []*transaction{t}
+			return err
+		})
+		if err != nil {
+			for _, of := range all {
+				err = errors.Join(err, of[0].rollback())
 			}
-			for positions := range slices.Chunk(order.Of(block), n) {
-				if !yield(block, positions) {
-					return
-				}
-			}
+			return nil, err
 		}
+		err = each(len(parts), func(i int) error { return all[i][0].commit() })
+		return slices.Concat(all...), err
+	}
+	err := each(len(parts), func(i int) error {
+		for part := range slices.Chunk(parts[i], transactionSamples) {
+			t, err := s.begin(ctx, samples, part)
+			if err != nil {
+				return err
+			}
+			if err := t.commit(); err != nil {
+				return err
+			}
+			all[i] = append(all[i], t)
+		}
+		return nil
+	})
+	return slices.Concat(all...), err
+}
+
+// each calls do for 0 up to n, at the same time, and returns when all calls have.
+func each(n int, do func(int) error) error {
+	errs := make([]error, n)
+	var others sync.WaitGroup
+	for i := 1; i < n; i++ {
+		others.Go(func() { errs[i] = do(i) })
+	}
+	if n > 0 {
+		errs[0] = do(0)
+	}
+	others.Wait()
+	return errors.Join(errs...)
+}
+
+// written is what became of a batch.
+type written struct {
+	outcome
+	again bool               // its samples may have been written before
+	lost  map[int32]struct{} // points of which a sample was refused
+}
+
+// add counts a transaction that was committed.
+func (w *written) add(t *transaction) {
+	w.sent += t.samples
+	for why, of := range t.refused {
+		k := len(of)
+		w.sent -= k
+		if w.again && remotewrite.Reason(why).OfOlderSample() {
+			w.redelivered += k
+			if remotewrite.Reason(why) == remotewrite.Duplicate { // The storage takes an equal value again.
+				w.differing += k
+			}
+			continue
+		}
+		w.refused[why] += k
+		for _, p := range of {
+			if _, known := w.lost[p]; p == 0 || known {
+				continue
+			}
+			if w.lost == nil {
+				w.lost = map[int32]struct{}{}
+			}
+			w.lost[p] = struct{}{}
+			w.points[why]++
+		}
+	}
+	if t.told != nil && len(w.refused) > 0 {
+		w.told = t.told.Error()
 	}
 }
 
@@ -127,15 +176,22 @@ func span(samples []sample.Sample) int64 {
 	return newest - oldest
 }
 
-// transaction appends samples at positions, in that order, and commits. The storage looks for a series once for all samples of it that follow one
-// another. One sample that is refused doesn't touch the others; of each of the refused it returns the point, by reason.
-func (s *processSink) transaction(ctx context.Context, samples []sample.Sample, positions []int32) (map[string][]int32, error, error) {
+// transaction is some samples of a block on their way into the storage.
+type transaction struct {
+	app     storage.AppenderV2
+	samples int
+	refused map[string][]int32 // the point of each sample that was refused, by reason
+	told    error              // what the storage said to one of them
+}
+
+// begin appends samples at positions, in that order. The storage looks for a series once for all samples of it that follow one
+// another. One sample that is refused doesn't touch the others.
+func (s *processSink) begin(ctx context.Context, samples []sample.Sample, positions []int32) (*transaction, error) {
 	app, err := s.to.Appender(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var told error
-	refused := map[string][]int32{}
+	t := &transaction{app: app, samples: len(positions)}
 	var ref storage.SeriesRef // of last's series; 0: it is not known
 	var last *sample.Sample
 	for _, i := range positions {
@@ -153,14 +209,29 @@ func (s *processSink) transaction(ctx context.Context, samples []sample.Sample, 
 		if err == nil || errors.As(err, &partial) { // exemplars alone were refused
 			continue
 		}
-		told = err
+		t.told = err
 		why := refusal(err)
-		refused[why] = append(refused[why], x.Point)
+		if t.refused == nil {
+			t.refused = map[string][]int32{}
+		}
+		t.refused[why] = append(t.refused[why], x.Point)
 	}
-	if err := app.Commit(); err != nil {
-		return nil, nil, fmt.Errorf("commit: %w", err)
+	return t, nil
+}
+
+func (t *transaction) commit() error {
+	if err := t.app.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
-	return refused, told, nil
+	return nil
+}
+
+// rollback gives up what was begun; a nil transaction was not.
+func (t *transaction) rollback() error {
+	if t == nil {
+		return nil
+	}
+	return t.app.Rollback()
 }
 
 // refusal is the reason in an appender's error: the storage's own errors, or what the error itself tells.

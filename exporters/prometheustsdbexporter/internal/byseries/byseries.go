@@ -11,6 +11,7 @@ import (
 const (
 	passBits = 11
 	values   = 1 << passBits
+	allBits  = 1<<(2*passBits) - 1
 )
 
 // Order puts samples of a series behind one another. It keeps its memory for the next batch, 8 bytes for each sample of the largest one. The zero
@@ -52,6 +53,25 @@ func sized(s []int32, n int) []int32 {
 		return make([]int32, n)
 	}
 	return s[:n]
+}
+
+// Divide cuts positions, which [Order].Of has returned for samples, into at most n parts of about one size, none of which shares a series with another;
+// n below 2 means one. The parts share positions' memory.
+func Divide(samples []sample.Sample, positions []int32, n int) (parts [][]int32) {
+	for ; n > 1; n-- {
+		cut := len(positions) / n
+		for cut > 0 && cut < len(positions) && (samples[positions[cut-1]].Hash^samples[positions[cut]].Hash)&allBits == 0 {
+			cut++
+		}
+		if cut > 0 {
+			parts = append(parts, positions[:cut:cut])
+			positions = positions[cut:]
+		}
+	}
+	if len(positions) > 0 {
+		parts = append(parts, positions)
+	}
+	return parts
 }
 
 // Same reports whether a and b belong to one series of one family.

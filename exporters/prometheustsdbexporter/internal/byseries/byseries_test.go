@@ -3,6 +3,7 @@ package byseries_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -43,6 +44,35 @@ func TestSeriesComeTogetherAndInOrder(t *testing.T) {
 			require.False(t, ended[name], "seed %d: %s comes again", seed, name)
 			if n+1 < len(positions) && !byseries.Same(x, &samples[positions[n+1]]) {
 				ended[name] = true
+			}
+		}
+	}
+}
+
+// The parts are all positions in their order, and no two have samples of one series.
+func TestPartsShareNoSeries(t *testing.T) {
+	var order byseries.Order
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		samples := make([]sample.Sample, rng.IntN(500))
+		series := 1 + rng.IntN(40)
+		for i := range samples {
+			samples[i] = of(fmt.Sprint("s", rng.IntN(series)), int64(i))
+		}
+		positions := order.Of(samples)
+		n := rng.IntN(6)
+		parts := byseries.Divide(samples, positions, n)
+		require.LessOrEqual(t, len(parts), max(1, n), "seed %d", seed)
+		require.Equal(t, positions, append([]int32{}, slices.Concat(parts...)...), "seed %d", seed)
+		in := map[string]int{}
+		for p, part := range parts {
+			require.NotEmpty(t, part, "seed %d", seed)
+			for _, i := range part {
+				name := samples[i].Labels.String()
+				if before, ok := in[name]; ok {
+					require.Equal(t, before, p, "seed %d: %s", seed, name)
+				}
+				in[name] = p
 			}
 		}
 	}

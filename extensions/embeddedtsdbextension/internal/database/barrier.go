@@ -116,15 +116,14 @@ func (b *barrier) close() error {
 	return errs
 }
 
-// failedWrites are Prometheus' counters of writes to its logs that failed: collectors of one counter each.
-type failedWrites []prometheus.Collector
+// failedWrites are Prometheus' counters of writes to its logs that failed. They are looked at twice a commit. A counter's metric is the counter itself, so
+// it is collected once: Prometheus wraps its collectors, and each collection of a wrapped one starts a goroutine and waits for it.
+type failedWrites []prometheus.Metric
 
 func (f failedWrites) total() (n uint64) {
 	for _, c := range f {
-		metrics := make(chan prometheus.Metric, 1)
-		c.Collect(metrics)
 		var m dto.Metric
-		if (<-metrics).Write(&m) == nil {
+		if c.Write(&m) == nil {
 			n += uint64(m.GetCounter().GetValue())
 		}
 	}
@@ -167,7 +166,9 @@ func (c *catcher) keep(m prometheus.Collector) {
 		text := d.String()
 		found = found || strings.Contains(text, `"prometheus_tsdb_wal_writes_failed_total"`) || strings.Contains(text, `"prometheus_tsdb_out_of_order_wbl_writes_failed_total"`)
 	}
-	if found {
-		c.failed = append(c.failed, m)
+	if found { // It is a counter, so it has one metric.
+		metrics := make(chan prometheus.Metric, 1)
+		m.Collect(metrics)
+		c.failed = append(c.failed, <-metrics)
 	}
 }

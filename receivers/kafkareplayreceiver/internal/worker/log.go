@@ -35,6 +35,10 @@ type Limits struct {
 	Bytes func() int
 	// Wait is how long after its first record a range may wait for more; 0: not at all.
 	Wait time.Duration
+	// Fill: a range takes what the log is known to hold, up to the other limits; else it ends with a fetch where Wait is over.
+	Fill bool
+	// Before is an offset: the records from there on are not taken; 0: all are.
+	Before int64
 	// Tick is how long Read waits for records. Default 1s.
 	Tick time.Duration
 	// End is the end of the partition, if it was asked for after since; nil: the source asks for itself, every second while
@@ -171,7 +175,11 @@ func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 		r.AtEnd = err == nil && r.Next >= end
 		return r, err
 	}
-	for until := time.Now().Add(s.limits.Wait); !full; {
+	for first := time.Now(); !full; {
+		until := first.Add(s.limits.Wait)
+		if s.limits.Fill && r.Next < s.end {
+			until = first.Add(max(s.limits.Wait, s.limits.Tick))
+		}
 		left := time.Until(until)
 		if left <= 0 || s.hurried.Err() != nil || ctx.Err() != nil {
 			break
@@ -247,6 +255,10 @@ func (s *Log) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 	var last *kgo.Record
 	defer func() { setLast(r, last) }()
 	for i, rec := range s.pending {
+		if s.limits.Before > 0 && rec.Offset >= s.limits.Before {
+			r.Next, s.at, s.pending = s.limits.Before, s.limits.Before, s.pending[i:]
+			return true, bytes
+		}
 		if len(r.Records) > 0 && (bytes+len(rec.Value) > most || len(r.Records) >= s.limits.Records) {
 			s.pending = s.pending[i:]
 			return true, bytes

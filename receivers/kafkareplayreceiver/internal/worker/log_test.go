@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,6 +74,29 @@ func TestARangeOfABacklogWaitsForNothing(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, delivery.Bounds{First: at, Next: at + 10}, r.Bounds)
 	}
+}
+
+// A job's range is as large as its limits although a fetch brings less, and takes nothing from behind the job's last record, or waits for more than there is.
+func TestARangeIsFilledFromSeveralFetches(t *testing.T) {
+	_, client, _ := source(t, 1, 0)
+	const records, last = 40, 35
+	for i := range records { // 8 MB that can't be compressed: a fetch brings an eighth
+		value := make([]byte, 200_000)
+		_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(value) // it never fails
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: value}).FirstErr())
+	}
+	decoded := 0
+	s, err := worker.NewLog(client, topic, 0, worker.Limits{Records: 1000, Bytes: func() int { return 4_000_000 }, Tick: time.Hour, Fill: true, Before: last},
+		func(r *kgo.Record) delivery.Record { decoded++; return delivery.Record{Offset: r.Offset} })
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	for _, want := range []delivery.Bounds{{First: 0, Next: 20}, {First: 20, Next: last}} {
+		r, err := s.Read(t.Context(), want.First)
+		require.NoError(t, err)
+		assert.Equal(t, want, r.Bounds)
+		assert.Len(t, r.Records, int(want.Next-want.First))
+	}
+	assert.Equal(t, last, decoded)
 }
 
 func TestAHurriedRangeEnds(t *testing.T) {

@@ -98,7 +98,7 @@ func (r *run) settingsOf(p *part) worker.Settings {
 		Partition: worker.Partition{
 			Topic: r.src.Topic, Index: p.span.Partition, StateTopic: spec.Signal.StateTopic(r.m.Kafka.TopicPrefix, stateGroup(spec.ID)), SpreadBy: r.spreadBy,
 		},
-		Asking: r.m.Asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Observer: p, Aside: p,
+		Asking: r.m.Asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(bounds.Next), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Observer: p, Aside: p,
 		Interval: conf.CheckpointInterval, RecordRanges: r.recorded(), DedupWindow: conf.DedupWindow, DedupMax: conf.DedupMaxRecords,
 	}
 }
@@ -107,8 +107,8 @@ func (r *run) settingsOf(p *part) worker.Settings {
 func (r *run) recorded() bool { return slices.Contains(r.m.Recorded, r.job.Spec.Signal) }
 
 // limits bounds ranges such that all workers together have about a second's worth of the rate in hand: pausing waits for
-// no more.
-func (r *run) limits() worker.Limits {
+// no more. Nothing at or past before is read.
+func (r *run) limits(before int64) worker.Limits {
 	records, bytes := int64(jobRangeRecords), int64(jobRangeBytes)
 	workers := int64(r.m.Workers)
 	if rate := r.job.Spec.RecordsPerSecond; rate > 0 {
@@ -117,7 +117,7 @@ func (r *run) limits() worker.Limits {
 	if rate := r.job.Spec.BytesPerSecond; rate > 0 {
 		bytes = min(bytes, max(1, rate/workers))
 	}
-	return worker.Limits{Records: int(records), Bytes: func() int { return int(bytes) }}
+	return worker.Limits{Records: int(records), Bytes: func() int { return int(bytes) }, Fill: true, Before: before}
 }
 
 func (p *part) decode(k *kgo.Record) delivery.Record {
