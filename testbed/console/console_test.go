@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -164,8 +165,13 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	page.check(t, "logs")
 	page.picture(t, "data-logs")
 	page.view(t, "logs?live=1")
-	shop(t, p, "")
-	page.await(t, `document.querySelector(".log .message")`)
+	ask.Eventually(t, func() error { // the tail shows what comes after it has begun
+		shop(t, p, "")
+		if !eval[bool](t, page, `document.querySelector(".log .message") !== null`) {
+			return errors.New("no line yet")
+		}
+		return nil
+	})
 	page.check(t, "the live tail")
 	page.view(t, "traces?trace=0102030405060708090a0b0c0d0e0f10")
 	eval[bool](t, page, `document.querySelector(".span").open = true`)
