@@ -41,7 +41,7 @@ func (s *sending) tenant(b *batch) {
 	took := s.accepted > accepted || (own.err == nil && s.refused > refused) // It answers: entries that it refuses now are refused for their own sake.
 	s.open = before
 	if took && e.patience.Taken(b.tenant, e.now()) {
-		e.set.Logger.Error("Loki takes the entries of a tenant again", zap.String("tenant", b.tenant))
+		e.set.Logger.Error("Loki accepts the entries of a tenant again", zap.String("tenant", b.tenant))
 	}
 	switch {
 	case own.err == nil:

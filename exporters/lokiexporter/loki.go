@@ -272,14 +272,14 @@ func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n
 	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), string(reason), n, delivery.UnitItem)
 	now, last := e.now().UnixNano(), e.told.Load()
 	if now-last >= int64(tellInterval) && e.told.CompareAndSwap(last, now) {
-		e.set.Logger.Warn("Loki does not have these entries, and they are not tried again",
+		e.set.Logger.Warn("Loki does not have these entries, and they are not sent again",
 			zap.String("reason", string(reason)), zap.Int64("entries", n), zap.String("example", example))
 	}
 }
 
 func (e *lokiExporter) tellMove(tenant string, m streamlimit.Move) {
 	e.tb.ExporterLokiLabelMoves.Add(context.Background(), 1, e.self())
-	e.set.Logger.Warn("A label has too many values: it is structured metadata now",
+	e.set.Logger.Warn("A label has too many values: it becomes structured metadata",
 		zap.String("tenant", tenant), zap.String("label", e.policy.labels[m.Label].Name),
 		zap.Int("values", m.Values), zap.Int("streams", m.Streams), zap.Int("stream_limit.max_streams", e.cfg.StreamLimit.MaxStreams),
 		zap.Duration("stream_limit.release_after", e.cfg.StreamLimit.ReleaseAfter))

@@ -236,7 +236,7 @@ func (e *parquetExporter[D]) layout(ctx context.Context) (layout, error) {
 	l := rules.InForce()
 	if l != e.lakes.configured {
 		e.formerly.Do(func() {
-			e.logger.Info("Ranges that were begun under another configuration are completed under it", zap.String("root", l.Root), zap.Int("max_partitions", l.MaxPartitions))
+			e.logger.Info("Ranges that began under another configuration are completed under that one", zap.String("root", l.Root), zap.Int("max_partitions", l.MaxPartitions))
 		})
 	}
 	return l, nil

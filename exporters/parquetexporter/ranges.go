@@ -96,7 +96,7 @@ func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.S
 		return errors.Join(e.lakes.store.Names(ctx, e.signal, each), lakestore.MergedNames(ctx, e.lakes.store, e.signal, each))
 	})
 	if err != nil {
-		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint would not be noticed", zap.Error(err))
+		e.logger.Warn("The lake could not be listed: rows of a lost checkpoint can't be detected", zap.Error(err))
 		return
 	}
 	if below <= next {

@@ -61,7 +61,7 @@ func (e *tsdbExporter) keep(ctx context.Context, aside delivery.Aside, tenant st
 // taken notes that the receiver has taken samples of tenant.
 func (e *tsdbExporter) taken(tenant string) {
 	if e.patience.Taken(tenant, time.Now()) {
-		e.set.Logger.Error("The receiver takes the metrics of a tenant again", zap.String("tenant", tenant))
+		e.set.Logger.Error("The receiver accepts the metrics of a tenant again", zap.String("tenant", tenant))
 	}
 }
 

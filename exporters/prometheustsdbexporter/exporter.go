@@ -184,7 +184,7 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	if o.differing > 0 {
 		e.telemetry.ExporterPrometheusTsdbDifferingSamples.Add(ctx, int64(o.differing), e.self())
 		if e.differing.due() {
-			e.set.Logger.Warn("Samples that were sent again have another value in the store, which keeps its own", zap.Int("samples", o.differing))
+			e.set.Logger.Warn("The store has other values for samples that were sent again, and keeps its own", zap.Int("samples", o.differing))
 		}
 	}
 	for why, n := range o.refused {

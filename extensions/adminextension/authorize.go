@@ -43,7 +43,7 @@ func (a *admin) openToken() (err error) {
 	}
 	switch {
 	case made:
-		a.set.Logger.Info("admin token made: what deletes, decrypts or replaces needs it", zap.String("file", path))
+		a.set.Logger.Info("created the admin token: requests that delete, decrypt or replace need it", zap.String("file", path))
 	case token.Readable(path):
 		a.set.Logger.Warn("token_file: other users of this machine may read the admin token: chmod 600", zap.String("file", path))
 	}

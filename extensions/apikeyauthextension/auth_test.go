@@ -198,7 +198,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	w.write()
 	assert.Eventually(t, func() bool { return w.as("x-api-key", first) != nil }, time.Minute, 10*time.Millisecond, "revoked")
 
-	const message = "The API keys could not be read again: those that were read before stay"
+	const message = "The API keys could not be reloaded: the previous keys stay in use"
 	require.NoError(t, os.WriteFile(w.path, []byte("keys: [{id: x}]"), 0o600))
 	assert.Eventually(t, func() bool { return w.log.FilterMessage(message).Len() == 1 }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, os.Remove(w.path))

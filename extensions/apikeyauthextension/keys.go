@@ -130,10 +130,10 @@ func (k *keys) look() {
 	}
 	if err != nil {
 		k.failed()
-		k.log.Error("The API keys could not be read again: those that were read before stay", zap.Error(err))
+		k.log.Error("The API keys could not be reloaded: the previous keys stay in use", zap.Error(err))
 		return
 	}
-	k.log.Info("API keys read again", zap.String("file", k.path), zap.Int("keys", k.set.Load().Len()))
+	k.log.Info("API keys reloaded", zap.String("file", k.path), zap.Int("keys", k.set.Load().Len()))
 }
 
 // adminToken is the token that is admitted beside the keys. Until admin has made it, each request looks for it.

@@ -217,7 +217,7 @@ func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, r
 		d.telemetry.ExtensionDeadLetterLostItems.Add(ctx, int64(l.Items), attributes(l.Signal, "full"))
 	}
 	if len(removed) > 0 && d.lines.Allow("full", now, logInterval) {
-		d.set.Logger.Error("the dead letters have reached max_size: the oldest are removed", zap.String("directory", d.cfg.Directory), zap.Int64("max_size", d.cfg.MaxSize))
+		d.set.Logger.Error("the dead letters have reached max_size: the oldest are deleted", zap.String("directory", d.cfg.Directory), zap.Int64("max_size", d.cfg.MaxSize))
 	}
 	switch {
 	case errors.Is(err, letters.ErrTooLarge):
@@ -225,13 +225,13 @@ func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, r
 		d.set.Logger.Error("items that a server refuses are larger than max_size: they are lost", zap.String("signal", string(signal)), zap.Int("items", items))
 	case err != nil:
 		if d.lines.Allow("write", now, logInterval) {
-			d.set.Logger.Error("dead letters can't be stored; what a server refuses waits in the exporter's queue", zap.Error(err))
+			d.set.Logger.Error("dead letters can't be stored; refused items wait in the exporter's queue", zap.Error(err))
 		}
 		return fmt.Errorf("store a dead letter: %w", err)
 	default:
 		d.telemetry.ExtensionDeadLetterItems.Add(ctx, int64(items), attributes(string(signal), reason))
 		if d.lines.Allow(string(signal)+reason, now, logInterval) {
-			d.set.Logger.Warn("a server will never take some items: they are stored as a dead letter", zap.String("signal", string(signal)),
+			d.set.Logger.Warn("a server refuses some items permanently: they are stored as a dead letter", zap.String("signal", string(signal)),
 				zap.Int("items", items), zap.String("reason", reason), zap.String("file", filepath.Join(d.cfg.Directory, name)), zap.NamedError("cause", cause))
 		}
 	}

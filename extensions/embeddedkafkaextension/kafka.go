@@ -92,7 +92,7 @@ func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
 		k.log.Error("records of the journal can't be read: "+f.String(), zap.Int64("records", f.Lost()))
 		return
 	}
-	k.log.Warn("the journal was not as the last process left it: " + f.String())
+	k.log.Warn("the journal differs from the state in which the last process left it: " + f.String())
 }
 
 func (k *kafka) observe(b *broker.Broker, limit int64) error {

@@ -54,7 +54,7 @@ func (e *tsdbExtension) keep(host component.Host, addr net.Addr) {
 		e.failed.Store(&err)
 		e.db.Store(nil)
 		e.telemetry.ExtensionEmbeddedTsdbLogFailures.Add(context.Background(), 1)
-		e.set.Logger.Error("A write to the storage's log failed. The storage is cut back to what is durable and opened again; who wrote behind that gets an error and sends again", zap.Error(err))
+		e.set.Logger.Error("A write to the storage's log failed. The storage is cut back to its durable part and opened again; writers of newer data get an error and send it again", zap.Error(err))
 		componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
 		for err := db.CutBack(); err != nil; err = db.CutBack() {
 			e.set.Logger.Error("The storage can't be cut back yet", zap.Error(err))
@@ -75,13 +75,13 @@ func (e *tsdbExtension) openWhenPossible(host component.Host, addr net.Addr) *da
 		}
 		e.failed.Store(&err)
 		if !temporary(err) {
-			e.set.Logger.Error("The storage can't be opened: samples are kept by who sends them, queries are refused", zap.Error(err))
+			e.set.Logger.Error("The storage can't be opened: senders keep their samples, queries are refused", zap.Error(err))
 			componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
 			return nil
 		}
 		if kind := kindOf(err); kind != told {
 			told = kind
-			e.set.Logger.Error("The storage isn't opened yet: samples are kept by who sends them, queries are refused. It is opened when this is over", zap.Error(err))
+			e.set.Logger.Error("The storage isn't opened yet: senders keep their samples, queries are refused. It opens when the cause is gone", zap.Error(err))
 			componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
 		}
 		if !e.pause() {

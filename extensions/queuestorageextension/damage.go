@@ -130,7 +130,7 @@ func (q *queueStorage) setAside(path string, o owner, reason, text string) error
 	}
 	q.count(reason)
 	lost, follows := o.loses()
-	q.set.Logger.Error("A damaged file was set aside; what was in it is not used", zap.String("file", path), zap.String("kept_as", aside),
+	q.set.Logger.Error("A damaged file was set aside; its content is not used", zap.String("file", path), zap.String("kept_as", aside),
 		zap.String("damage", text), zap.Int64("bytes", size), zap.Time("last_written", written),
 		zap.String("may_be_lost", lost), zap.String("follows", follows))
 	return nil

@@ -29,7 +29,7 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 	if found != nil && (len(encoded) > 0 || !found.legacy) {
 		if missing, agrees := compare(state, found.requests); err != nil || !agrees {
 			q.count(reasonRequests)
-			log.Error("The queue's state does not agree with the requests in its file. All that are in the file are sent, some perhaps again",
+			log.Error("The queue's state contradicts the requests in its file. All requests in the file are sent, some perhaps a second time",
 				zap.Int("requests", len(found.requests)), zap.Uint64("may_be_lost", missing), zap.Int("unknown_keys", found.foreign), zap.Error(err))
 			state, err = state.Holding(found.requests), nil
 			if len(found.requests) == 0 {
@@ -53,13 +53,13 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 	count := len(state.Dispatched())
 	if err := closeGaps(ctx, client, &state); err != nil {
 		// A full disk, most likely. Setting the read index back takes no space; the queue then passes the gaps one by one.
-		log.Warn("requests in flight could not be moved together; the queue will take longer to start", zap.Error(err))
+		log.Warn("requests in flight could not be moved together; the queue will start more slowly", zap.Error(err))
 	}
 	state.Rewind()
 	if err := client.Set(ctx, metadataKey, state.Append(nil)); err != nil {
 		return fmt.Errorf("write the queue's metadata: %w", err)
 	}
-	log.Info("requests that were in flight are in the queue again", zap.Int("requests", count))
+	log.Info("requests in flight were put back into the queue", zap.Int("requests", count))
 	return nil
 }
 

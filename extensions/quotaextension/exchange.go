@@ -126,7 +126,7 @@ func (x *exchange) publish(ctx context.Context, topic string) {
 		x.failed()
 		if now := time.Now(); now.Sub(said) >= time.Minute {
 			said = now
-			x.log.Warn("The usage of quotas could not be shared: the gateways' parts stay as they are", zap.String("topic", topic),
+			x.log.Warn("The usage of quotas could not be shared: each gateway keeps its present part", zap.String("topic", topic),
 				zap.String("brokers", strings.Join(x.cfg.Kafka.Brokers, ", ")), zap.Error(err))
 		}
 	}

@@ -168,13 +168,13 @@ func (t *telemetry) warn(w admission.Warning) {
 			fields = append(fields, zap.Dict("most_values", zap.String("attribute", counts[0].Name), zap.Uint64("values", counts[0].Values)))
 		}
 	}
-	t.log.Warn("A budget is used to 80 % or more", fields...)
+	t.log.Warn("80 % or more of a budget is used", fields...)
 }
 
 // judged tells which attributes a metric's growth is put down to.
 func (t *telemetry) judged(n *admission.Node, attributes []string, onLimit string) {
 	if t.mayLog() {
-		t.log.Warn("A metric is past a budget: see on_limit for what becomes of series with these attributes", zap.String("on_limit", onLimit),
+		t.log.Warn("A metric exceeds a budget: on_limit decides about new series with these attributes", zap.String("on_limit", onLimit),
 			zap.String("tenant", n.Tenant), zap.String("service", n.Service), zap.String("metric", n.Metric),
 			zap.Int64("series", n.Series.Used()), zap.Strings("attributes", attributes))
 	}
@@ -186,7 +186,7 @@ func (t *telemetry) failed(step local.Failure, err error) {
 		metric.WithAttributeSet(attribute.NewSet(attribute.String("step", string(step)))))
 	switch step {
 	case local.FailedRestore:
-		t.log.Error("The saved state can't be used: starting afresh. Series are admitted anew, and folded totals begin at zero", zap.Error(err))
+		t.log.Error("The saved state can't be used: starting afresh. All series are admitted anew, and folded totals begin at zero", zap.Error(err))
 	default:
 		t.log.Warn("Local session: trying again", zap.String("step", string(step)), zap.Error(err))
 	}

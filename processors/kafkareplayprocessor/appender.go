@@ -145,7 +145,7 @@ func (a *appender) prepareUntilDone(ctx context.Context, host component.Host) {
 		}
 		switch err := a.prepare(ctx); {
 		case err == nil:
-			a.set.Logger.Info("Kafka is there: requests are taken")
+			a.set.Logger.Info("Kafka is reachable: requests are accepted")
 			a.health.worked()
 			return
 		case errors.Is(err, cluster.ErrRefused):

@@ -158,7 +158,7 @@ func (h *health) worked() {
 	}
 	h.status.Good(keyKafka)
 	if told {
-		h.log.Error("Kafka answers again: requests are taken", zap.String("brokers", h.brokers), zap.Duration("away", o.Lasted.Round(time.Second)))
+		h.log.Error("Kafka answers again: requests are accepted", zap.String("brokers", h.brokers), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
 

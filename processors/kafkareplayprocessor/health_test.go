@@ -228,5 +228,5 @@ func TestAKafkaThatDoesNotConfirmIsNamed(t *testing.T) {
 	eventually(t, func() bool { return p.ConsumeMetrics(t.Context(), gauges("a")) == nil })
 	eventually(t, func() bool { return p.host.reported() == "StatusOK" })
 	lines := p.errors()
-	assert.Equal(t, "Kafka answers again: requests are taken", lines[len(lines)-1])
+	assert.Equal(t, "Kafka answers again: requests are accepted", lines[len(lines)-1])
 }

@@ -146,7 +146,7 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	audit := []zap.Field{zap.String("audit", "pii_capture"), zap.String("remote", r.RemoteAddr), zap.String("user", who), zap.String("reason", req.Reason)}
-	c.log.Info("capturing lines as they came", append(audit, zap.Int("lines", req.Lines), zap.Int("seconds", req.Seconds))...)
+	c.log.Info("capturing original lines", append(audit, zap.Int("lines", req.Lines), zap.Int("seconds", req.Seconds))...)
 	timer := time.NewTimer(time.Duration(req.Seconds) * time.Second)
 	select {
 	case <-now.full:
@@ -157,7 +157,7 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request) {
 	timer.Stop()
 	c.current.Store(nil)
 	lines := now.take()
-	c.log.Info("captured lines as they came", append(audit, zap.Int("captured", len(lines)))...)
+	c.log.Info("captured original lines", append(audit, zap.Int("captured", len(lines)))...)
 	if r.Context().Err() != nil {
 		return
 	}

@@ -69,7 +69,7 @@ func (s *scrubber) collapsed(ctx context.Context, name string, c *collapse) {
 	}
 	s.telemetry.ProcessorPiiScrubberCollapsedPoints.Add(ctx, c.merged)
 	s.merged.Do(func() {
-		s.log.Warn("redacted attributes made several streams of a metric one, and its sums are wrong: hash or tokenize there; counted in collapsed_points, said once",
+		s.log.Warn("redaction merged several streams of a metric, and its sums are wrong: use hash or tokenize there; counted in collapsed_points, logged once",
 			zap.String("metric", name), zap.String("attribute", c.key))
 	})
 }

@@ -50,7 +50,7 @@ func (s *scrubber) openKey(ctx context.Context, host component.Host) error {
 	case sharer != nil:
 		return s.share(ctx, host, sharer)
 	case s.cfg.KeyFile == "":
-		s.log.Warn("no key: values that tell streams of metrics or resources apart are redacted, and streams may become one; set keys or key_file")
+		s.log.Warn("no key: values that distinguish streams or resources are redacted, so streams may merge; set keys or key_file")
 	default:
 		if err := s.openFile(); err != nil {
 			return fmt.Errorf("key_file: %w", err)
@@ -89,13 +89,13 @@ func (s *scrubber) openFile() error {
 		return err
 	}
 	if key.Aside != "" {
-		s.log.Error("the file of the key is damaged: it was renamed and another key made, so equal values have other hashes than before, and series whose values are hashed begin anew",
+		s.log.Error("the key file is damaged: it was renamed and a new key was created, so values have other hashes than before, and series with hashed values begin anew",
 			zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
 	} else if key.Made {
-		s.log.Info("key made: equal values have equal hashes as long as it stays; a new one starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
+		s.log.Info("created a key: equal values have equal hashes as long as this key is used; another key starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
 	}
 	if s.cfg.Instances {
-		s.log.Warn("the key for hashes is in a file of this machine: several gateways need the same, or each names a series otherwise and sums double; set PENSTOCK_PII_KEY on all",
+		s.log.Warn("the key for hashes is in a file of this machine: several gateways need the same key, or each names a series differently and sums double; set PENSTOCK_PII_KEY on all",
 			zap.String("file", s.cfg.KeyFile))
 	}
 	return s.useSecret(key.Secret)
@@ -120,7 +120,7 @@ func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySha
 	if err == nil {
 		return s.beginSharedLocked(host, secret, kept)
 	}
-	s.log.Warn("the key that the gateways share is not known: what comes is refused until it is", zap.Error(err))
+	s.log.Warn("the key that the gateways share is not known yet: batches are refused until it is", zap.Error(err))
 	status := condition.New(host)
 	status.Bad(conditionKey, err.Error())
 	s.wg.Go(func() {
@@ -158,7 +158,7 @@ func (s *scrubber) keptKey() ([]byte, error) {
 	}
 	key, _, err := localkey.Read(s.cfg.KeyFile)
 	if key.Aside != "" {
-		s.log.Error("the file with the copy of the shared key is damaged: it was renamed, and another copy will be made", zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile))
+		s.log.Error("the file with the copy of the shared key is damaged: it was renamed, and a new copy will be written", zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile))
 	}
 	return key.Secret, err
 }
@@ -172,15 +172,15 @@ func (s *scrubber) beginSharedLocked(host component.Host, secret, kept []byte) e
 	id := localkey.Fingerprint(secret)
 	switch {
 	case kept != nil && !bytes.Equal(kept, secret):
-		s.log.Warn("the key that the gateways share is another than the one in key_file: hashes are made with the shared one, and series that were hashed with the file's begin anew. "+
+		s.log.Warn("the gateways share another key than the one in key_file: hashes use the shared key, and series that were hashed with the file's key begin anew. "+
 			"Remove the file, and a copy of the shared key takes its place. For a key of your own set PENSTOCK_PII_KEY on all gateways",
 			zap.String("key", id), zap.String("key_in_file", localkey.Fingerprint(kept)), zap.String("file", s.cfg.KeyFile))
 	case kept == nil && s.cfg.KeyFile != "":
 		if _, err := localkey.Save(s.cfg.KeyFile, secret); err != nil {
-			s.log.Warn("no copy of the shared key can be kept: if it is lost, another one starts new series", zap.Error(err))
+			s.log.Warn("the copy of the shared key can't be stored: if the shared key is lost, a new one starts new series", zap.Error(err))
 		}
 	}
-	s.log.Info("hashes are made with the key that the gateways share", zap.String("key", id))
+	s.log.Info("hashes use the key that the gateways share", zap.String("key", id))
 	return s.beginLocked(host)
 }
 
@@ -197,6 +197,6 @@ func (s *scrubber) compare(ctx context.Context, sharer keySharer) {
 			return
 		}
 	}
-	s.log.Warn("hashes are made with the configured key, and the gateways share another one: those that have none configured use that, name series otherwise, and sums double. "+
+	s.log.Warn("hashes use the configured key, and the gateways share another one: gateways without a configured key use the shared one, name series differently, and sums double. "+
 		"Set PENSTOCK_PII_KEY (keys) on all gateways; once all have it the shared one is not used", zap.String("shared_key", localkey.Fingerprint(shared)))
 }

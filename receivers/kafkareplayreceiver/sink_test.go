@@ -309,5 +309,5 @@ func TestAKafkaThatIsAwayIsOneLine(t *testing.T) {
 	for _, e := range all {
 		assert.Contains(t, e.Message, "The journal has not been followed for ")
 	}
-	assert.Equal(t, 1, logs.FilterMessageSnippet("Nobody checks what stands behind the journal").Len(), "one warning of both")
+	assert.Equal(t, 1, logs.FilterMessageSnippet("The components behind the journal are not checked").Len(), "one warning of both")
 }

@@ -186,7 +186,7 @@ func (b *batch) consume(ctx context.Context) bool {
 	}
 	b.r.obs.EndLogsOp(op, "log_files", b.records, err)
 	if err != nil {
-		b.r.set.Logger.Error("the pipeline refused lines for good", zap.Int("records", b.records), zap.Error(err))
+		b.r.set.Logger.Error("the pipeline refused lines permanently", zap.Int("records", b.records), zap.Error(err))
 	}
 	return true
 }

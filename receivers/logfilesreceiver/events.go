@@ -26,11 +26,11 @@ func (r *logFiles) report(e tail.Event) {
 	case tail.Started, tail.Resumed:
 		log.Debug("reading a file", zap.Int64("offset", e.File.Offset))
 	case tail.Copied:
-		log.Info("a copy of a file that was read: reading goes on where that one was left", zap.String("original", e.Other), zap.Int64("offset", e.File.Offset))
+		log.Info("a copy of a known file: reading continues at the position of the original", zap.String("original", e.Other), zap.Int64("offset", e.File.Offset))
 	case tail.Alike:
-		log.Info("a file begins with all that was read of another: it is read as a file of its own", zap.String("other", e.Other))
+		log.Info("a file begins with the whole text read from another file: it is read as a separate file", zap.String("other", e.Other))
 	case tail.Found:
-		log.Info("a file was renamed while nothing read it: it is read to its end", zap.Int64("offset", e.File.Offset))
+		log.Info("a file was renamed while no collector ran: it is read to its end", zap.Int64("offset", e.File.Offset))
 	case tail.Truncated:
 		log.Info("a file was truncated or replaced: it is read from its beginning")
 		r.flushAll(e.File)
@@ -40,7 +40,7 @@ func (r *logFiles) report(e tail.Event) {
 		r.telemetry.ReceiverLogFilesReadErrors.Add(ctx, 1)
 		r.set.Logger.Warn("directories can't be listed: no new files are found until they can", zap.Error(e.Err))
 	case tail.Unmatched:
-		log.Info("no pattern fits a file that was read: it is not read on", zap.Int64("delivered", e.Offset))
+		log.Info("no pattern matches a file any more: the receiver stops reading it", zap.Int64("delivered", e.Offset))
 	case tail.Lost:
 		r.telemetry.ReceiverLogFilesLostFiles.Add(ctx, 1)
 		r.telemetry.ReceiverLogFilesLostSize.Add(ctx, e.Bytes)
@@ -49,7 +49,7 @@ func (r *logFiles) report(e tail.Event) {
 	case tail.Skipped:
 		r.telemetry.ReceiverLogFilesSkippedFiles.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", string(e.Reason)))))
 		if e.Reason == tail.Duplicate {
-			log.Info("a file is read under another path already", zap.String("other", e.Other))
+			log.Info("a file is already read under another path", zap.String("other", e.Other))
 			return
 		}
 		log.Warn("a file matches and is not read", zap.String("reason", string(e.Reason)), zap.Error(e.Err))

@@ -163,7 +163,7 @@ func (r *logFiles) poll(ctx context.Context) (more bool) {
 	r.followed.Store(int64(len(all)))
 	r.unread.Store(unread)
 	if err := r.save(ctx); err != nil && ctx.Err() == nil {
-		r.set.Logger.Error("positions were not saved: lines since the last time would be read again after a crash", zap.Error(err))
+		r.set.Logger.Error("positions were not saved: after a crash the lines since the last save are read again", zap.Error(err))
 	}
 	return more
 }

@@ -150,7 +150,7 @@ func (s *server) last(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			s.telemetry.ReceiverStatsdServerLostPoints.Add(context.Background(), int64(left))
-			s.set.Logger.Error("the pipeline did not take the last interval: its points are lost", zap.Int("points", left))
+			s.set.Logger.Error("the pipeline did not accept the last interval: its points are lost", zap.Int("points", left))
 			return
 		case <-ticker.C:
 		}
@@ -266,7 +266,7 @@ func (s *server) flush(ctx context.Context, now time.Time) (left int) {
 		s.obs.EndMetricsOp(op, "statsd", len(some), err)
 		if err != nil {
 			s.telemetry.ReceiverStatsdServerLostPoints.Add(ctx, int64(len(some)))
-			s.set.Logger.Error("the pipeline refused points for good", zap.Int("points", len(some)), zap.Error(err))
+			s.set.Logger.Error("the pipeline refused points permanently", zap.Int("points", len(some)), zap.Error(err))
 			continue
 		}
 		s.mu.Lock()

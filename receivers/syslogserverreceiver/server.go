@@ -152,7 +152,7 @@ func (s *server) deliver(ctx context.Context) {
 			reason = stopped
 		}
 		s.telemetry.ReceiverSyslogServerLostMessages.Add(context.Background(), int64(taken.Records), s.reasons[reason])
-		s.set.Logger.Error("messages are lost: the pipeline did not take them", zap.String("reason", reason), zap.Int("messages", taken.Records), zap.Error(err))
+		s.set.Logger.Error("messages are lost: the pipeline did not accept them", zap.String("reason", reason), zap.Int("messages", taken.Records), zap.Error(err))
 	}
 }
 

@@ -130,13 +130,13 @@ func (j *journal) deliver(ctx context.Context) {
 		}
 		j.obs.EndLogsOp(op, "journald", taken.Records, err)
 		if err != nil {
-			j.set.Logger.Error("the pipeline refused entries for good", zap.Int("entries", taken.Records), zap.Error(err))
+			j.set.Logger.Error("the pipeline refused entries permanently", zap.Int("entries", taken.Records), zap.Error(err))
 		}
 		if taken.Position == "" {
 			continue
 		}
 		if err := j.client.Set(context.WithoutCancel(ctx), cursorKey, []byte(taken.Position)); err != nil {
-			j.set.Logger.Error("the position was not saved: entries since the last time would be read again after a crash", zap.Error(err))
+			j.set.Logger.Error("the position was not saved: after a crash the entries since the last save are read again", zap.Error(err))
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (j *journal) run(ctx context.Context) {
 			wait = firstWait
 		}
 		j.telemetry.ReceiverSystemdJournalRestarts.Add(ctx, 1)
-		j.set.Logger.Warn("journalctl ended: it is started again", zap.Duration("in", wait), zap.Error(err))
+		j.set.Logger.Warn("journalctl ended: restarting it", zap.Duration("in", wait), zap.Error(err))
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():

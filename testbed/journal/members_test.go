@@ -28,7 +28,7 @@ processors:
 `
 
 // followed is what the log says when a worker begins. It says it ten times in a row at most.
-const followed = "a partition is followed"
+const followed = "following a partition"
 
 // Static members: a restart moves nothing, and one that goes for good is not missed, whether it says so itself or is removed by another.
 func TestStaticMembersStayAndLeave(t *testing.T) {

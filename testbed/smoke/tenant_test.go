@@ -127,7 +127,7 @@ func TestOneRefusedTenantDoesNotStopTheOthers(t *testing.T) {
 		}
 		return err
 	})
-	assert.True(t, strings.Contains(p.Log(), "Loki takes the entries of a tenant again"))
+	assert.True(t, strings.Contains(p.Log(), "Loki accepts the entries of a tenant again"))
 }
 
 // The same for metrics by remote write, in one partition: the tenant stands in front of the others until the patience is over.

@@ -71,7 +71,7 @@ func TestARefusedTenantDoesNotStopTheOthers(t *testing.T) {
 			forbids.Store(false)
 			ask.Eventually(t, func() error { // The exporter tries the tenant from time to time.
 				journaled(t, p, lineOf(refused, fmt.Sprint("probe ", time.Now().UnixNano())))
-				if !strings.Contains(p.Log(), "Loki takes the entries of a tenant again") {
+				if !strings.Contains(p.Log(), "Loki accepts the entries of a tenant again") {
 					return fmt.Errorf("%s is not taken", refused)
 				}
 				return nil

@@ -44,7 +44,7 @@ func prepare(dir string, log *slog.Logger) (p prepared, err error) {
 		return p, err
 	}
 	if lost != "" {
-		log.Error("The storage's identity could not be read and is set aside: what the checkpoints say of it counts as lost", "file", lost)
+		log.Error("The storage's identity could not be read and is set aside: samples that the checkpoints refer to count as lost", "file", lost)
 	}
 	crashed := i.Run != "" && !i.Clean && i.Boot != boot()
 	wasCut := false
@@ -118,7 +118,7 @@ func cutDamage(dir, logDir, what string, d *wal.Damage, log *slog.Logger) error 
 		log.Warn("The storage's log ended in a damaged record and was cut before it", attributes...)
 		return nil
 	}
-	log.Error("The storage's log is damaged: what lies behind the place can't be read in order; the rest of that segment is cut, later segments are set aside",
+	log.Error("The storage's log is damaged: records after the damaged place can't be read in order; the rest of that segment is cut, later segments are set aside",
 		append(attributes, "segments", removed.Segments, "directory", aside)...)
 	return nil
 }

@@ -57,7 +57,7 @@ func (c *Checker) Check(host component.Host, id component.ID, signal, key string
 		}
 	}
 	c.warned.Do(func() {
-		log.Warn("Nobody checks what stands behind the journal: a component that answers before it has delivered loses what it holds when the process is " +
+		log.Warn("The components behind the journal are not checked: one that answers before it has delivered loses the data that it holds when the process is " +
 			"killed. Add the extension admin, which knows the configuration")
 	})
 	return nil

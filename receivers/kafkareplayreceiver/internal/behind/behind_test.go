@@ -110,7 +110,7 @@ func TestOneWarningWhereNobodyKnowsTheConfiguration(t *testing.T) {
 	for _, signal := range []string{"metrics", "logs", "traces"} {
 		require.NoError(t, checker.Check(componenttest.NewNopHost(), component.MustNewID("kafka_replay"), signal, "follow::allow_behind", nil, zap.New(core)))
 	}
-	assert.Equal(t, 1, logs.FilterMessageSnippet("Nobody checks what stands behind the journal").Len())
+	assert.Equal(t, 1, logs.FilterMessageSnippet("The components behind the journal are not checked").Len())
 }
 
 func TestAllowListsNameTypes(t *testing.T) {

@@ -88,7 +88,7 @@ func (a *assignment) run(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		a.f.set.Logger.Warn("a partition is delivered elsewhere, or can't be", zap.Int32("partition", a.partition), zap.Error(err))
+		a.f.set.Logger.Warn("a partition moved to another member, or can't be delivered", zap.Int32("partition", a.partition), zap.Error(err))
 		for {
 			select {
 			case <-ctx.Done():
@@ -217,7 +217,7 @@ func (a *assignment) countBadTenants(ctx context.Context, n int64) {
 	}
 	a.f.telemetry.ReceiverKafkaReplayChangedRecords.Add(ctx, n, a.f.with(attribute.String("reason", "tenant")))
 	if a.f.roster.lines.Allow("tenant "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) {
-		a.f.set.Logger.Warn("Records of the journal name a tenant that can't be one, and are delivered as the default tenant's", zap.Int64("records", n), zap.Int32("partition", a.partition))
+		a.f.set.Logger.Warn("Records of the journal have an invalid tenant name and are delivered as the default tenant's", zap.Int64("records", n), zap.Int32("partition", a.partition))
 	}
 }
 
@@ -278,7 +278,7 @@ func (a *assignment) Restored(offset int64, fresh bool) {
 	a.next.Store(offset)
 	a.newest.CompareAndSwap(0, time.Now().UnixNano())
 	a.gaveUp = nil
-	a.f.set.Logger.Info("a partition is followed", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
+	a.f.set.Logger.Info("following a partition", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
 func (a *assignment) Delivered(b delivery.Bounds, newest time.Time, records, duplicates int) {
@@ -316,11 +316,11 @@ func (a *assignment) Checkpointed(next int64, bytes int, took time.Duration) {
 }
 
 func (a *assignment) Unclaimed(ids []string) {
-	a.f.set.Logger.Warn("the checkpoint holds states of components that are not in the pipeline; they are kept", zap.Strings("components", ids))
+	a.f.set.Logger.Warn("the checkpoint contains states of components that are not in the pipeline; they are kept", zap.Strings("components", ids))
 }
 
 func (a *assignment) Buried(offset int64, err error) {
-	a.f.set.Logger.Error("a record was refused for good and is in the dead letter", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Error(err))
+	a.f.set.Logger.Error("a record was refused permanently and is in the dead letter", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Error(err))
 }
 
 func (a *assignment) Failed(err error) {

@@ -243,7 +243,7 @@ func (p *part) counted() replay.Counts {
 // bury only counts: the record is still where the job read it.
 func (p *part) bury(_ context.Context, _ delivery.Record, reason error) error {
 	p.count(&replay.Counts{Refused: 1})
-	p.r.m.Telemetry.Logger.Warn("a record of a job was refused for good", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
+	p.r.m.Telemetry.Logger.Warn("a record of a job was refused permanently", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
 	return nil
 }
 
@@ -265,7 +265,7 @@ var _ delivery.Observer = (*part)(nil)
 
 func (p *part) Restored(offset int64, fresh bool) {
 	p.next.Store(offset)
-	p.r.m.Telemetry.Logger.Info("a partition is replayed", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
+	p.r.m.Telemetry.Logger.Info("replaying a partition", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
 func (p *part) Delivered(b delivery.Bounds, _ time.Time, _, duplicates int) {
@@ -285,12 +285,12 @@ func (p *part) Lost(b delivery.Bounds) {
 
 func (p *part) Cut(c delivery.Cut) {
 	p.count(&replay.Counts{Lost: max(0, c.Next-c.First)})
-	p.r.m.Telemetry.Logger.Error("The journal lost records under a job", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition),
+	p.r.m.Telemetry.Logger.Error("The journal lost records of a job's range", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition),
 		zap.Int64("first", c.First), zap.Int64("next", c.Next))
 }
 
 func (p *part) Missing(next int64, why error) {
-	p.r.m.Telemetry.Logger.Error("A job's checkpoint is missing; the job goes on from an older one, or from the begin of its range", zap.String("job", p.r.job.Spec.ID),
+	p.r.m.Telemetry.Logger.Error("A job's checkpoint is missing; the job resumes at an older one, or at the beginning of its range", zap.String("job", p.r.job.Spec.ID),
 		zap.Int32("partition", p.span.Partition), zap.Int64("offset", next), zap.Error(why))
 }
 
@@ -307,5 +307,5 @@ func (p *part) Failed(err error) {
 		return
 	}
 	p.r.retries(fmt.Sprintf("partition %d tries again: %v", p.span.Partition, err))
-	p.r.m.Telemetry.Logger.Warn("a job begins a partition again from its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
+	p.r.m.Telemetry.Logger.Warn("a job restarts a partition at its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
 }

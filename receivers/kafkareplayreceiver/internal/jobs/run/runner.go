@@ -161,7 +161,7 @@ func (m *Runner) report(ctx context.Context, log *joblog.Log, r *run) {
 	}
 	r.reported, r.reportedAt = status.Phase, now
 	if err := log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: now.UTC(), Status: &status}); err != nil && ctx.Err() == nil {
-		m.Telemetry.Logger.Warn("how far a job is was not written", zap.String("job", r.job.Spec.ID), zap.Error(err))
+		m.Telemetry.Logger.Warn("the progress of a job was not saved", zap.String("job", r.job.Spec.ID), zap.Error(err))
 		r.reported = ""
 	}
 }
