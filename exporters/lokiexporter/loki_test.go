@@ -1,6 +1,7 @@
 package lokiexporter
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -559,7 +560,7 @@ func TestRulesNameTests(t *testing.T) {
 	page, err := os.ReadFile("push_api.md")
 	require.NoError(t, err)
 	var code []byte
-	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "../../testbed/backends/loki/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "../../testbed/backends/loki/*_test.go", "../../testbed/smoke/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, f := range files {
@@ -571,7 +572,7 @@ func TestRulesNameTests(t *testing.T) {
 	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(page, -1)
 	require.Greater(t, len(names), 20)
 	for _, n := range names {
-		assert.Contains(t, string(code), "func "+string(n[1])+"(")
+		assert.True(t, bytes.Contains(code, []byte("func "+string(n[1])+"(")), "no test has the name %s", n[1])
 	}
 }
 
