@@ -326,7 +326,7 @@ func (f *follower) maxInFlight() int {
 // stays).
 func (f *follower) Shutdown(context.Context) error {
 	f.roster.remove(f)
-	f.quit()
+	f.quit(f.roster.ending.grace(time.Now()))
 	f.closeBooks()
 	if f.asking != nil {
 		f.asking.Close()
@@ -335,8 +335,8 @@ func (f *follower) Shutdown(context.Context) error {
 	return nil
 }
 
-// quit ends following. It is safe to repeat, and without Start.
-func (f *follower) quit() {
+// quit ends following; workers have grace to finish their ranges. It is safe to repeat, and without Start.
+func (f *follower) quit(grace time.Duration) {
 	f.quitting.Lock()
 	defer f.quitting.Unlock()
 	if f.stop == nil {
@@ -349,7 +349,7 @@ func (f *follower) quit() {
 	}
 	member := f.group
 	f.mu.Unlock()
-	end(all, (*worker.Worker).Finish, worker.HandOver)
+	end(all, (*worker.Worker).Finish, grace)
 	if member != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), worker.AskTimeout)
 		defer cancel()

@@ -39,9 +39,10 @@ type Member struct {
 
 // Rosters finds the roster of a receiver that stands in several pipelines. The zero value has none; it is safe for concurrent use.
 type Rosters struct {
-	lines outage.Lines // of all receivers
-	mu    sync.Mutex
-	all   map[*Config]*Roster // guarded by mu
+	lines  outage.Lines // of all receivers
+	ending ending       // of all receivers
+	mu     sync.Mutex
+	all    map[*Config]*Roster // guarded by mu
 }
 
 // Of returns the roster of the receiver that cfg configures.
@@ -52,7 +53,7 @@ func (r *Rosters) Of(cfg *Config) *Roster {
 		r.all = map[*Config]*Roster{}
 	}
 	if r.all[cfg] == nil {
-		r.all[cfg] = &Roster{lines: &r.lines}
+		r.all[cfg] = &Roster{lines: &r.lines, ending: &r.ending}
 	}
 	return r.all[cfg]
 }
@@ -60,7 +61,8 @@ func (r *Rosters) Of(cfg *Config) *Roster {
 // Roster is the followers of one receiver that run, one for each pipeline, and their API on the admin extension: a static
 // member stays in its group when it stops, so whoever takes one away for good has to say so.
 type Roster struct {
-	lines *outage.Lines
+	lines  *outage.Lines
+	ending *ending
 
 	mu      sync.Mutex
 	running []*follower // guarded by mu
@@ -75,6 +77,7 @@ func (r *Roster) add(f *follower, host component.Host) {
 		r.unmount = admin.Mount(host, f.id, "Members of group "+f.cfg.Group, r.handler(), f.set.Logger)
 	}
 	r.running = append(r.running, f)
+	r.ending.started()
 }
 
 // remove takes the API away with the last follower. It may be repeated.
@@ -198,7 +201,7 @@ func (f *follower) leave(ctx context.Context) error {
 	if f.cfg.InstanceID == "" {
 		return errNotStatic
 	}
-	f.quit()
+	f.quit(worker.HandOver)
 	err := f.remove(ctx, f.cfg.InstanceID)
 	if errors.Is(err, errNoMember) {
 		return nil

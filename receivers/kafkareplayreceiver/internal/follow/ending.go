@@ -1,0 +1,40 @@
+package follow
+
+import (
+	"sync"
+	"time"
+
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
+)
+
+const (
+	// endAll is how long all followers of the process together may take to finish their ranges when the collector stops. The
+	// collector stops them one after the other, and Kubernetes kills it 30 s after SIGTERM.
+	endAll = 8 * time.Second
+	// endLeast is what each of them has in any case: a range that its sink accepts takes less.
+	endLeast = 200 * time.Millisecond
+)
+
+// ending shares the time of a stop among followers. The zero value is ready; it is safe for concurrent use.
+type ending struct {
+	mu       sync.Mutex
+	deadline time.Time // guarded by mu; zero: no follower has stopped since the last one started
+}
+
+// started notes that a follower runs, so the next stop has all its time again.
+func (e *ending) started() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deadline = time.Time{}
+}
+
+// grace returns how long a follower that is stopped at now may take: up to [worker.HandOver], and not beyond endAll from the
+// first stop, but endLeast at least.
+func (e *ending) grace(now time.Time) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.deadline.IsZero() {
+		e.deadline = now.Add(endAll)
+	}
+	return max(endLeast, min(worker.HandOver, e.deadline.Sub(now)))
+}
