@@ -23,7 +23,8 @@ type Config struct {
 
 // UsageConfig bounds what is told apart.
 type UsageConfig struct {
-	// MaxServices is how many services of tenants, by signal, are told apart; further ones count as (other). Default 2000.
+	// MaxServices is how many services of tenants, by signal, are told apart; further ones count as (other). It bounds, each for itself,
+	// what came in, series, and the tenants and stores of queries. Default 2000.
 	MaxServices int `mapstructure:"max_services"`
 	// Metrics shows them in the collector's own metrics too, by tenant and service: up to two times max_services series each. Default false.
 	Metrics bool `mapstructure:"metrics"`
@@ -39,9 +40,13 @@ type PricesConfig struct {
 	ReceivedMillion float64 `mapstructure:"received_million"`
 	// StoredMillion is the price of a million items that a sink stored, by the sink's group: lake, tsdb, loki.
 	StoredMillion map[string]float64 `mapstructure:"stored_million"`
+	// QuerySecond is the price of a second for which a query ran.
+	QuerySecond float64 `mapstructure:"query_second"`
 }
 
 func (p *PricesConfig) intake(bytes int64) float64 { return p.IntakeGiB * float64(bytes) / (1 << 30) }
+
+func (p *PricesConfig) queries(took time.Duration) float64 { return p.QuerySecond * took.Seconds() }
 
 func (p *PricesConfig) items(received int64, stored map[string]int64) float64 {
 	cost := p.ReceivedMillion * float64(received) / 1e6
@@ -64,7 +69,7 @@ func (c *Config) Validate() (err error) {
 	if c.Usage.MaxServices < 1 {
 		err = errors.Join(err, fmt.Errorf("usage::max_services: %d is not positive", c.Usage.MaxServices))
 	}
-	prices := map[string]float64{"intake_gib": c.Prices.IntakeGiB, "received_million": c.Prices.ReceivedMillion}
+	prices := map[string]float64{"intake_gib": c.Prices.IntakeGiB, "received_million": c.Prices.ReceivedMillion, "query_second": c.Prices.QuerySecond}
 	for sink, p := range c.Prices.StoredMillion {
 		prices["stored_million::"+sink] = p
 	}

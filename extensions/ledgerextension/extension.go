@@ -27,11 +27,13 @@ type ledgerExtension struct {
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
 	id        component.ID
-	meter     *usage.Meter
-	since     time.Time // of the meter
+	meter     *usage.Meter[usage.Sum]     // by tenant, service and signal
+	queries   *usage.Meter[usage.Queries] // by tenant and store
+	since     time.Time                   // of both meters
 
 	mu       sync.Mutex
 	sources  []*registered // guarded by mu
+	watched  []*watched    // guarded by mu
 	unmounts []func()
 }
 
@@ -45,7 +47,10 @@ func newExtension(cfg *Config, set extension.Settings) (*ledgerExtension, error)
 	if err != nil {
 		return nil, err
 	}
-	return &ledgerExtension{cfg: cfg, set: set.TelemetrySettings, telemetry: telemetry, id: set.ID, meter: usage.NewMeter(cfg.Usage.MaxServices), since: time.Now().UTC().Truncate(time.Second)}, nil
+	return &ledgerExtension{
+		cfg: cfg, set: set.TelemetrySettings, telemetry: telemetry, id: set.ID, since: time.Now().UTC().Truncate(time.Second),
+		meter: usage.NewMeter[usage.Sum](cfg.Usage.MaxServices), queries: usage.NewMeter[usage.Queries](cfg.Usage.MaxServices),
+	}, nil
 }
 
 // Follow adds a follower of the journal until remove is called, which may be repeated. Followers find it among the host's extensions by this
@@ -78,6 +83,8 @@ func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	err := errors.Join(
 		l.telemetry.RegisterExtensionLedgerUsageBytesCallback(l.observeUsage(func(s usage.Sum) int64 { return s.Bytes })),
 		l.telemetry.RegisterExtensionLedgerUsageItemsCallback(l.observeUsage(func(s usage.Sum) int64 { return s.Items })),
+		l.telemetry.RegisterExtensionLedgerUsageQuerySecondsCallback(l.observeQueries),
+		l.telemetry.RegisterExtensionLedgerUsageSeriesCallback(l.observeSeries),
 		l.telemetry.RegisterExtensionLedgerItemsCallback(l.observe(func(o metric.Int64Observer, b *ledger.Cell, created, _ int64, labels []attribute.KeyValue) {
 			for fate, n := range map[string]int64{"received": b.Received, "stored": b.Stored, "folded": b.Folded, "dropped": b.AllDropped(), "created": created} {
 				o.Observe(n, metric.WithAttributes(append(labels[:len(labels):len(labels)], attribute.String("fate", fate))...))

@@ -3,10 +3,12 @@ package ledgerextension_test
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,9 +105,9 @@ func TestUsageAndCost(t *testing.T) {
 	h.mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/usage/?format=csv", nil))
 	lines, err := csv.NewReader(w.Body).ReadAll()
 	require.NoError(t, err)
-	assert.Equal(t, []string{"tenant", "service", "signal", "what", "of", "items", "bytes", "cost", "currency"}, lines[0])
-	assert.Contains(t, lines, []string{"acme", "'=shop", "metrics", "intake", "", "14", "536870912", "1", "EUR"}, "no formula")
-	assert.Contains(t, lines, []string{"acme", "", "metrics", "stored", "tsdb", "7", "0", "0", "EUR"})
+	assert.Equal(t, []string{"tenant", "service", "signal", "what", "of", "items", "bytes", "cost", "currency", "seconds"}, lines[0])
+	assert.Contains(t, lines, []string{"acme", "'=shop", "metrics", "intake", "", "14", "536870912", "1", "EUR", ""}, "no formula")
+	assert.Contains(t, lines, []string{"acme", "", "metrics", "stored", "tsdb", "7", "0", "0", "EUR", ""})
 	w = httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodGet, "/v1/usage/?format=csv", nil)
 	h.mux.ServeHTTP(w, r.WithContext(client.NewContext(r.Context(), client.Info{Auth: reader("beta")})))
@@ -117,8 +119,83 @@ func TestUsageAndCost(t *testing.T) {
 	assert.Len(t, m.Data.(metricdata.Sum[int64]).DataPoints, 2)
 
 	cfg := ledgerextension.NewFactory().CreateDefaultConfig().(*ledgerextension.Config)
-	cfg.Usage.MaxServices, cfg.Prices.IntakeGiB, cfg.Prices.StoredMillion = 0, -1, map[string]float64{"lake": math.NaN()}
-	for _, want := range []string{"usage::max_services: 0", "prices::intake_gib: -1", "prices::stored_million::lake: NaN"} {
+	cfg.Usage.MaxServices, cfg.Prices.IntakeGiB, cfg.Prices.StoredMillion, cfg.Prices.QuerySecond = 0, -1, map[string]float64{"lake": math.NaN()}, -2
+	for _, want := range []string{"usage::max_services: 0", "prices::intake_gib: -1", "prices::stored_million::lake: NaN", "prices::query_second: -2"} {
 		assert.ErrorContains(t, cfg.Validate(), want)
 	}
+}
+
+// Sources of series add up by service, the largest first, with what drives them; queries are counted by tenant and store.
+func TestSeriesAndQueries(t *testing.T) {
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { assert.NoError(t, tel.Shutdown(context.Background())) })
+	e, h := start(t, tel, func(c *ledgerextension.Config) {
+		c.Usage = ledgerextension.UsageConfig{MaxServices: 2, Metrics: true}
+		c.Prices.QuerySecond = 4
+	})
+	sink := e.(usage.Sink)
+	remove := sink.Watch(func(each func(string, string, usage.Series)) {
+		each("acme", "shop", usage.Series{Active: 5, Driver: usage.Driver{Metric: "a", Series: 5}})
+		each("beta", "till", usage.Series{Active: 7, Driver: usage.Driver{Metric: "b", Series: 7}})
+		each("acme", "cron", usage.Series{Active: 1})
+		each("acme", "mail", usage.Series{Active: 2})
+	})
+	sink.Watch(func(each func(string, string, usage.Series)) {
+		each("acme", "shop", usage.Series{Active: 4, Driver: usage.Driver{Metric: "c", Attribute: "=user", Values: 4, Series: 4}})
+	})
+	sink.Query("acme", "embedded_tsdb", usage.Queries{Number: 1, Time: time.Second})
+	sink.Query("acme", "embedded_tsdb", usage.Queries{Number: 1, Time: time.Second / 2})
+	sink.Query("", "embedded_logs", usage.Queries{Number: 1, Time: time.Millisecond})
+	type series struct {
+		Tenant, Service, Metric, Attribute string
+		Series, Values                     int64
+	}
+	type queried struct {
+		Tenant, Store string
+		Queries       int64
+		Seconds, Cost float64
+	}
+	type bill struct {
+		Series  []series
+		Queries []queried
+	}
+	as := func(tenant, query string) (b bill, text string) {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/v1/usage/?"+query, nil)
+		if tenant != "" {
+			r = r.WithContext(client.NewContext(r.Context(), client.Info{Auth: reader(tenant)}))
+		}
+		h.mux.ServeHTTP(w, r)
+		require.Equal(t, http.StatusOK, w.Code)
+		_ = json.Unmarshal(w.Body.Bytes(), &b)
+		return b, w.Body.String()
+	}
+	all, _ := as("", "")
+	shop := series{"acme", "shop", "c", "=user", 9, 4}
+	assert.Equal(t, []series{shop, {"beta", "till", "b", "", 7, 0}, {"acme", usage.Other, "", "", 3, 0}}, all.Series)
+	acme := queried{"acme", "embedded_tsdb", 2, 1.5, 6}
+	assert.Equal(t, []queried{{"", "embedded_logs", 1, 0.001, 0.004}, acme}, all.Queries)
+
+	own, _ := as("acme", "")
+	assert.Equal(t, bill{[]series{shop, {"acme", "mail", "", "", 2, 0}, {"acme", usage.Other, "", "", 1, 0}}, []queried{acme}}, own)
+	other, text := as("beta", "")
+	assert.Len(t, other.Series, 1)
+	assert.Empty(t, other.Queries)
+	assert.NotContains(t, text, "acme")
+	logs, _ := as("", "signal=logs")
+	assert.Equal(t, bill{[]series{}, []queried{}}, logs)
+	_, text = as("", "format=csv")
+	assert.Contains(t, text, "acme,shop,metrics,series,'=user,9,0,0,,\n")
+	assert.Contains(t, text, "acme,,,queries,embedded_tsdb,2,0,6,,1.5\n")
+
+	m, err := tel.GetMetric("otelcol_extension_ledger_usage_series")
+	require.NoError(t, err)
+	assert.Len(t, m.Data.(metricdata.Gauge[int64]).DataPoints, 3)
+	m, err = tel.GetMetric("otelcol_extension_ledger_usage_query_seconds")
+	require.NoError(t, err)
+	assert.Len(t, m.Data.(metricdata.Sum[float64]).DataPoints, 2)
+	remove()
+	remove()
+	all, _ = as("", "")
+	assert.Len(t, all.Series, 1)
 }

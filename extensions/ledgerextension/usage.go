@@ -26,9 +26,13 @@ func (l *ledgerExtension) Use(k usage.Key, s usage.Sum) { l.meter.Use(k, s) }
 // bill is what GET /v1/usage returns.
 type bill struct {
 	Currency string    `json:"currency,omitempty"`
-	Since    time.Time `json:"since"` // of the intake
+	Since    time.Time `json:"since"` // of intake and queries
 	// Intake is what this gateway has taken into the journal since it started, by service.
 	Intake []intake `json:"intake"`
+	// Queries are those that the stores in this process have answered since it started.
+	Queries []queried `json:"queries"`
+	// Series are active now in the partitions that this process works on.
+	Series []series `json:"series"`
 	// Tenants are sums of the ledger's rows, of all gateways.
 	Tenants []consumed `json:"tenants"`
 	Missing []missing  `json:"missing"`
@@ -57,7 +61,7 @@ type consumed struct {
 
 // bill adds up the answer of the ledger by tenant, and what was metered.
 func (l *ledgerExtension) bill(ctx context.Context, q query) *bill {
-	b := &bill{Currency: l.cfg.Prices.Currency, Since: l.since, Intake: []intake{}, Tenants: []consumed{}}
+	b := &bill{Currency: l.cfg.Prices.Currency, Since: l.since, Intake: []intake{}, Queries: l.asked(q), Series: l.active(q), Tenants: []consumed{}}
 	l.meter.Each(func(k usage.Key, s usage.Sum) {
 		if (q.tenant == "" || q.tenant == k.Tenant) && (q.signal == "" || q.signal == k.Signal) {
 			b.Intake = append(b.Intake, intake{k.Tenant, k.Service, k.Signal, s.Items, s.Bytes, l.cfg.Prices.intake(s.Bytes)})
@@ -125,14 +129,21 @@ func (l *ledgerExtension) serveUsage(w http.ResponseWriter, r *http.Request) {
 	_ = out.WriteAll(b.lines()) // the client has gone: nobody to tell
 }
 
-// lines are the bill as a table, one number a line.
+// lines are the bill as a table, one number a line; queries have two, how many and for how long.
 func (b *bill) lines() [][]string {
-	all := [][]string{{"tenant", "service", "signal", "what", "of", "items", "bytes", "cost", "currency"}}
+	all := [][]string{{"tenant", "service", "signal", "what", "of", "items", "bytes", "cost", "currency", "seconds"}}
 	add := func(tenant, service, signal, what, of string, items, bytes int64, cost float64) {
-		all = append(all, []string{cell(tenant), cell(service), signal, what, of, strconv.FormatInt(items, 10), strconv.FormatInt(bytes, 10), strconv.FormatFloat(cost, 'f', -1, 64), b.Currency})
+		all = append(all, []string{cell(tenant), cell(service), signal, what, of, strconv.FormatInt(items, 10), strconv.FormatInt(bytes, 10), decimal(cost), b.Currency, ""})
 	}
 	for _, i := range b.Intake {
 		add(i.Tenant, i.Service, i.Signal, "intake", "", i.Items, i.Bytes, i.Cost)
+	}
+	for _, s := range b.Series {
+		add(s.Tenant, s.Service, "metrics", "series", cell(s.Attribute), s.Series, 0, 0)
+	}
+	for _, q := range b.Queries {
+		add(q.Tenant, "", "", "queries", q.Store, q.Queries, 0, q.Cost)
+		all[len(all)-1][9] = decimal(q.Seconds)
 	}
 	for _, c := range b.Tenants {
 		add(c.Tenant, "", c.Signal, "received", "", c.Received, 0, c.Cost)
@@ -146,6 +157,8 @@ func (b *bill) lines() [][]string {
 	}
 	return all
 }
+
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // cell is a text that a client chose, as a spreadsheet does not take it for a formula.
 func cell(text string) string {

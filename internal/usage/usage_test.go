@@ -11,7 +11,7 @@ import (
 )
 
 func ExampleMeter() {
-	m := usage.NewMeter(1000)
+	m := usage.NewMeter[usage.Sum](1000)
 	for range 3 {
 		m.Use(usage.Key{Tenant: "acme", Service: "shop", Signal: "logs"}, usage.Sum{Items: 10, Bytes: 2000})
 	}
@@ -21,7 +21,7 @@ func ExampleMeter() {
 
 // However many names come, memory is bounded, and nothing is missing in the sum over all.
 func TestBounds(t *testing.T) {
-	m := usage.NewMeter(10)
+	m := usage.NewMeter[usage.Sum](10)
 	const tenants, services = 50, 20
 	for i := range tenants {
 		for j := range services {
@@ -40,5 +40,20 @@ func TestBounds(t *testing.T) {
 	assert.Equal(t, usage.Sum{tenants * services, 2 * tenants * services}, all)
 	assert.EqualValues(t, services, byTenant["0"], "the first tenants are whole")
 	assert.Positive(t, byTenant[usage.Other])
-	usage.Find(componenttest.NewNopHost()).Use(usage.Key{}, usage.Sum{})
+	none := usage.Find(componenttest.NewNopHost())
+	none.Use(usage.Key{}, usage.Sum{})
+	none.Query("", "", usage.Queries{})
+	none.Watch(nil)()
+}
+
+// Of two drivers the one with more values stays, in either order.
+func TestDrivers(t *testing.T) {
+	few := usage.Series{Active: 10, Driver: usage.Driver{Metric: "a", Series: 10}}
+	many := usage.Series{Active: 3, Driver: usage.Driver{Metric: "b", Attribute: "user", Values: 2, Series: 3}}
+	want := usage.Series{Active: 13, Driver: many.Driver}
+	assert.Equal(t, want, few.Plus(many))
+	assert.Equal(t, want, many.Plus(few))
+	more := usage.Series{Active: 11, Driver: usage.Driver{Metric: "c", Series: 11}}
+	assert.Equal(t, usage.Series{Active: 21, Driver: more.Driver}, few.Plus(more))
+	assert.Equal(t, usage.Queries{Number: 3, Time: 5}, usage.Queries{Number: 1, Time: 2}.Plus(usage.Queries{Number: 2, Time: 3}))
 }

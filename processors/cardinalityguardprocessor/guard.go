@@ -13,6 +13,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/delivery/local"
+	"github.com/penstockhq/penstock/internal/usage"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
 
@@ -29,6 +30,7 @@ type guard struct {
 	own        string // the instance, where the journal lives in this process; set by Start
 	named      bool   // an authenticator names tenants; set by Start
 	unmount    func()
+	unwatch    func() // ends what the ledger asks; set by Start
 }
 
 var _ processor.Metrics = (*guard)(nil)
@@ -64,11 +66,16 @@ func (g *guard) Start(ctx context.Context, host component.Host) error {
 	g.named = access.Named(host)
 	g.rules.find(host)
 	g.unmount = admin.Mount(host, g.set.ID, "Cardinality guard", g.page(), g.set.Logger)
+	g.unwatch = usage.Find(host).Watch(g.series)
 	return nil
 }
 
 // Shutdown sends what is due, and saves the state or, without a storage, sends everything.
 func (g *guard) Shutdown(ctx context.Context) error {
+	if g.unwatch != nil {
+		g.unwatch()
+		g.unwatch = nil
+	}
 	if g.unmount != nil {
 		g.unmount()
 		g.unmount = nil

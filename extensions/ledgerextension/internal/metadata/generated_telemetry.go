@@ -25,14 +25,16 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                           metric.Meter
-	mu                              sync.Mutex
-	registrations                   []metric.Registration
-	ExtensionLedgerItems            metric.Int64ObservableGauge
-	ExtensionLedgerLostRecords      metric.Int64ObservableGauge
-	ExtensionLedgerUnaccountedItems metric.Int64ObservableGauge
-	ExtensionLedgerUsageBytes       metric.Int64ObservableCounter
-	ExtensionLedgerUsageItems       metric.Int64ObservableCounter
+	meter                            metric.Meter
+	mu                               sync.Mutex
+	registrations                    []metric.Registration
+	ExtensionLedgerItems             metric.Int64ObservableGauge
+	ExtensionLedgerLostRecords       metric.Int64ObservableGauge
+	ExtensionLedgerUnaccountedItems  metric.Int64ObservableGauge
+	ExtensionLedgerUsageBytes        metric.Int64ObservableCounter
+	ExtensionLedgerUsageItems        metric.Int64ObservableCounter
+	ExtensionLedgerUsageQuerySeconds metric.Float64ObservableCounter
+	ExtensionLedgerUsageSeries       metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -121,6 +123,36 @@ func (builder *TelemetryBuilder) RegisterExtensionLedgerUsageItemsCallback(cb me
 	return nil
 }
 
+// RegisterExtensionLedgerUsageQuerySecondsCallback sets callback for observable ExtensionLedgerUsageQuerySeconds metric.
+func (builder *TelemetryBuilder) RegisterExtensionLedgerUsageQuerySecondsCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ExtensionLedgerUsageQuerySeconds, obs: o})
+		return nil
+	}, builder.ExtensionLedgerUsageQuerySeconds)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExtensionLedgerUsageSeriesCallback sets callback for observable ExtensionLedgerUsageSeries metric.
+func (builder *TelemetryBuilder) RegisterExtensionLedgerUsageSeriesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExtensionLedgerUsageSeries, obs: o})
+		return nil
+	}, builder.ExtensionLedgerUsageSeries)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 type observerInt64 struct {
 	embedded.Int64Observer
 	inst metric.Int64Observable
@@ -129,6 +161,16 @@ type observerInt64 struct {
 
 func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
 	oi.obs.ObserveInt64(oi.inst, value, opts...)
+}
+
+type observerFloat64 struct {
+	embedded.Float64Observer
+	inst metric.Float64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerFloat64) Observe(value float64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveFloat64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -177,6 +219,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_ledger_usage_items",
 		metric.WithDescription("Data points, log records and spans that this process has written into the journal. Only with usage::metrics. [Alpha]"),
 		metric.WithUnit("{item}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLedgerUsageQuerySeconds, err = builder.meter.Float64ObservableCounter(
+		"otelcol_extension_ledger_usage_query_seconds",
+		metric.WithDescription("For how long queries ran, without what they waited for a place. Only with usage::metrics. [Alpha]"),
+		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionLedgerUsageSeries, err = builder.meter.Int64ObservableGauge(
+		"otelcol_extension_ledger_usage_series",
+		metric.WithDescription("Active series, as the cardinality guards of this process count them. Only with usage::metrics. [Alpha]"),
+		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs
