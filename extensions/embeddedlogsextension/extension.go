@@ -23,6 +23,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/freespace"
+	"github.com/penstockhq/penstock/internal/usage"
 )
 
 var _ extension.Extension = (*logsExtension)(nil)
@@ -51,6 +52,7 @@ type logsExtension struct {
 	opened chan struct{}         // closed when it was opened, or given up
 	stop   chan struct{}         // closed by Shutdown
 
+	usage     usage.Sink // set by Start
 	mux       *admin.Mux
 	undeclare func() // set by Start
 	server    *http.Server
@@ -73,6 +75,7 @@ func (e *logsExtension) Start(ctx context.Context, host component.Host) error {
 	if err := e.observe(); err != nil {
 		return err
 	}
+	e.usage = usage.Find(host)
 	e.mux = e.routes(host)
 	listener, err := e.cfg.HTTP.ToListener(ctx)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/penstockhq/penstock/internal/crossorigin"
 	"github.com/penstockhq/penstock/internal/slowbody"
 	"github.com/penstockhq/penstock/internal/tenant"
+	"github.com/penstockhq/penstock/internal/usage"
 )
 
 // bodyPatience is how long the body of a request may take to arrive. Answers may take longer.
@@ -39,7 +40,8 @@ var (
 func (e *logsExtension) routes(host component.Host) *admin.Mux {
 	mux := &admin.Mux{}
 	q := e.cfg.Query
-	queries, tails := gate.New(q.MaxConcurrency, q.MaxWaiting), gate.New(q.MaxTails, 0)
+	queries := gate.New(q.MaxConcurrency, q.MaxWaiting, e.meterQuery)
+	tails := gate.New(q.MaxTails, 0, func(context.Context, time.Duration) {}) // each look of a tail is a query
 	api := &logsql.API{
 		Store: e.use, ViewOf: viewOf, Refused: e.refuseQuery, Version: e.set.BuildInfo.Version,
 		Limits: logsql.Limits{Timeout: q.Timeout, MaxLength: q.MaxLength, MaxRead: q.MaxRead, Queries: queries, Tails: tails},
@@ -78,6 +80,12 @@ func (e *logsExtension) guarded() http.Handler {
 
 func (e *logsExtension) countRefused(r *http.Request, reason string) {
 	e.telemetry.ExtensionEmbeddedLogsRefusedRequests.Add(context.WithoutCancel(r.Context()), 1, metric.WithAttributes(attribute.String("reason", reason)))
+}
+
+// meterQuery counts how long a query of the client's tenant had its place.
+func (e *logsExtension) meterQuery(ctx context.Context, took time.Duration) {
+	one, _ := access.Of(ctx).Tenant()
+	e.usage.Query(one, e.set.ID.String(), usage.Queries{Number: 1, Time: took})
 }
 
 func (e *logsExtension) refuseQuery(reason string) {

@@ -23,6 +23,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 	"github.com/penstockhq/penstock/internal/freespace"
 	"github.com/penstockhq/penstock/internal/quota/door"
+	"github.com/penstockhq/penstock/internal/usage"
 )
 
 // errNotReady is temporary: whoever gets it comes again.
@@ -60,6 +61,7 @@ type tsdbExtension struct {
 	server    *http.Server
 	address   net.Addr // where it listens, set by Start
 	queries   *querylimit.Gate
+	usage     usage.Sink                          // set by Start
 	door      door.Door                           // set by Start
 	refused   map[querylimit.Reason]*atomic.Int64 // queries, by reason
 	working   sync.WaitGroup                      // opening, serving
@@ -96,7 +98,7 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 	// No decoders: the handlers of remote write and read decompress, as their specifications say.
 	server := e.cfg.HTTP
 	server.CompressionAlgorithms = []string{}
-	e.door = door.Find(host)
+	e.door, e.usage = door.Find(host), usage.Find(host)
 	listener, err := server.ToListener(ctx)
 	if err != nil {
 		return fmt.Errorf("endpoint: listen on %q: %w", server.NetAddr.Endpoint, err)

@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
+	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/usage"
 )
 
 // stopGrace is how long a stop waits for requests that do not end by themselves, such as a body that never arrives.
@@ -29,10 +31,16 @@ func (e *tsdbExtension) boundQueries() {
 		e.refused[r] = &atomic.Int64{}
 	}
 	q := e.cfg.Query
-	e.queries = querylimit.NewGate(q.MaxConcurrency, q.MaxWaiting, q.Timeout, q.text(), e.refuseQuery)
+	e.queries = querylimit.NewGate(q.MaxConcurrency, q.MaxWaiting, q.Timeout, q.text(), e.refuseQuery, e.meterQuery)
 }
 
 func (e *tsdbExtension) refuseQuery(r querylimit.Reason) { e.refused[r].Add(1) }
+
+// meterQuery counts how long a query of the client's tenant had its place.
+func (e *tsdbExtension) meterQuery(ctx context.Context, took time.Duration) {
+	one, _ := access.Of(ctx).Tenant()
+	e.usage.Query(one, e.set.ID.String(), usage.Queries{Number: 1, Time: took})
+}
 
 func (e *tsdbExtension) observeRefusedQueries(_ context.Context, o metric.Int64Observer) error {
 	for r, n := range e.refused {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // ErrBusy is wrapped by the error of a query that found no place.
@@ -16,19 +17,20 @@ type Gate struct {
 	places  chan struct{}
 	waiting atomic.Int64
 	most    int64
+	used    func(context.Context, time.Duration)
 }
 
-// New returns a gate with so many places, for which so many may wait.
-func New(running, waiting int) *Gate {
-	return &Gate{places: make(chan struct{}, running), most: int64(waiting)}
+// New returns a gate with so many places, for which so many may wait. used is called with the context of each query before it gives
+// its place back, and how long it had it.
+func New(running, waiting int, used func(context.Context, time.Duration)) *Gate {
+	return &Gate{places: make(chan struct{}, running), most: int64(waiting), used: used}
 }
 
 // Enter returns when there is a place; leave gives it back. It returns an error that wraps ErrBusy when too many wait, or ctx ends.
 func (g *Gate) Enter(ctx context.Context) (leave func(), err error) {
-	leave = func() { <-g.places }
 	select {
 	case g.places <- struct{}{}:
-		return leave, nil
+		return g.leave(ctx), nil
 	default:
 	}
 	defer g.waiting.Add(-1)
@@ -37,8 +39,16 @@ func (g *Gate) Enter(ctx context.Context) (leave func(), err error) {
 	}
 	select {
 	case g.places <- struct{}{}:
-		return leave, nil
+		return g.leave(ctx), nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %d ran until this one's time was over (query::max_concurrency, query::timeout)", ErrBusy, cap(g.places))
+	}
+}
+
+func (g *Gate) leave(ctx context.Context) func() {
+	began := time.Now()
+	return func() {
+		g.used(ctx, time.Since(began))
+		<-g.places
 	}
 }

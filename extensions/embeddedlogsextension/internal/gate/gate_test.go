@@ -11,7 +11,8 @@ import (
 )
 
 func TestPlacesAreGivenBack(t *testing.T) {
-	g := gate.New(1, 1)
+	used := 0
+	g := gate.New(1, 1, func(context.Context, time.Duration) { used++ })
 	leave, err := g.Enter(t.Context())
 	require.NoError(t, err)
 
@@ -30,10 +31,11 @@ func TestPlacesAreGivenBack(t *testing.T) {
 	}()
 	leave()
 	require.NoError(t, <-entered)
+	require.Equal(t, 2, used)
 }
 
 func TestTooManyWait(t *testing.T) {
-	g := gate.New(1, 0)
+	g := gate.New(1, 0, func(context.Context, time.Duration) {})
 	_, err := g.Enter(t.Context())
 	require.NoError(t, err)
 	_, err = g.Enter(t.Context())

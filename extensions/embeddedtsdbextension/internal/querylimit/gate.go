@@ -27,14 +27,16 @@ type Gate struct {
 	maxForm   int
 	timeout   time.Duration
 	refused   func(Reason)
+	used      func(context.Context, time.Duration)
 	closing   context.Context
 	closeFunc context.CancelFunc
 }
 
 // NewGate returns a gate for at most running requests at once and waiting ones beside them; each ends after timeout. refused is called
-// once for each request that the gate refuses.
-func NewGate(running, waiting int, timeout time.Duration, text Text, refused func(Reason)) *Gate {
-	g := &Gate{slots: make(chan struct{}, running), reading: inflight.NewReaders(0, patience), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused}
+// once for each request that the gate refuses, used, before it gives its place back,
+// with the context of each that had one, and how long it had it.
+func NewGate(running, waiting int, timeout time.Duration, text Text, refused func(Reason), used func(context.Context, time.Duration)) *Gate {
+	g := &Gate{slots: make(chan struct{}, running), reading: inflight.NewReaders(0, patience), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused, used: used}
 	g.closing, g.closeFunc = context.WithCancel(context.Background())
 	return g
 }
@@ -67,7 +69,11 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handl
 	if !g.enter(ctx, w) {
 		return
 	}
-	defer func() { <-g.slots }()
+	began := time.Now()
+	defer func() {
+		g.used(ctx, time.Since(began))
+		<-g.slots
+	}()
 	r = r.WithContext(ctx)
 	arrived := g.arriving(w, r, came)
 	defer arrived()

@@ -1,6 +1,7 @@
 package querylimit_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -19,7 +20,7 @@ import (
 // One runs, none may wait, so the next is refused at once; Close cancels the one that runs.
 func TestGate(t *testing.T) {
 	refused := map[querylimit.Reason]int{}
-	g := querylimit.NewGate(1, 0, time.Hour, text, func(r querylimit.Reason) { refused[r]++ })
+	g := querylimit.NewGate(1, 0, time.Hour, text, func(r querylimit.Reason) { refused[r]++ }, func(context.Context, time.Duration) {})
 	running, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -47,7 +48,7 @@ func TestGate(t *testing.T) {
 
 // Clients whose bodies do not arrive hold all slots; a query takes one of them all the same.
 func TestSlowBodiesKeepNobodyOut(t *testing.T) {
-	g := querylimit.NewGate(2, 10, time.Hour, text, func(querylimit.Reason) {})
+	g := querylimit.NewGate(2, 10, time.Hour, text, func(querylimit.Reason) {}, func(context.Context, time.Duration) {})
 	holding := make(chan struct{}, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > 100 {
