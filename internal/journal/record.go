@@ -49,7 +49,7 @@ type Record struct {
 	// wrote such records.
 	BadTenant bool
 	Key       string
-	// Service is service.name of what Batch.Records has put into the record; empty for traces, and for records that were read.
+	// Service is service.name of what Batch.Records has put into the record; empty for records that were read.
 	Service string
 	// Partition is where the record must go, or -1: where Kafka's default hash of the key says.
 	Partition int32

@@ -23,6 +23,8 @@ type Source struct {
 	Tenant string
 	// Name is the rest of the key before sharding; empty for traces, whose key is the trace's.
 	Name string
+	// Service is service.name, for those who count.
+	Service string
 	// Refused: the resource names a tenant that can't be one, and nothing of it is written.
 	Refused bool
 }
@@ -34,21 +36,14 @@ func SourceOf(signal Signal, fromClient string, attrs pcommon.Map) (Source, erro
 	if err != nil {
 		return Source{Refused: true}, err
 	}
-	s := Source{Tenant: name}
+	s := Source{Tenant: name, Service: text(attrs, "service.name")}
 	switch signal {
 	case Metrics:
-		s.Name = text(attrs, "service.namespace") + separator + text(attrs, "service.name")
+		s.Name = text(attrs, "service.namespace") + separator + s.Service
 	case Logs:
-		s.Name = strings.Join([]string{text(attrs, "service.namespace"), text(attrs, "service.name"), text(attrs, "host.name")}, separator)
+		s.Name = strings.Join([]string{text(attrs, "service.namespace"), s.Service, text(attrs, "host.name")}, separator)
 	}
 	return s, nil
-}
-
-// service is service.name, the second part of Name; empty for traces.
-func (s Source) service() string {
-	_, rest, _ := strings.Cut(s.Name, separator)
-	name, _, _ := strings.Cut(rest, separator)
-	return name
 }
 
 func text(attrs pcommon.Map, key string) string {
@@ -88,7 +83,7 @@ func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record
 			return nil, nil, err
 		}
 		for i, request := range requests {
-			r := Record{Tenant: g.source.Tenant, Service: g.source.service(), Key: g.source.Tenant + separator + g.source.Name, Partition: -1, Metadata: b.Metadata, Received: b.Received}
+			r := Record{Tenant: g.source.Tenant, Service: g.source.Service, Key: g.source.Tenant + separator + g.source.Name, Partition: -1, Metadata: b.Metadata, Received: b.Received}
 			switch {
 			case b.Signal == Traces:
 				// Hashing so few keys again would leave partitions empty: the bucket is the partition.

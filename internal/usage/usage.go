@@ -3,6 +3,7 @@
 package usage
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -119,6 +120,7 @@ func (m *Meter[S]) newLocked(k Key) *S {
 		k = Key{Other, Other, ""}
 	}
 	if m.sums[k] == nil {
+		k.Tenant, k.Service = strings.Clone(k.Tenant), strings.Clone(k.Service) // They would keep the batch that they came with in memory.
 		m.sums[k] = new(S)
 	}
 	return m.sums[k]
