@@ -20,7 +20,8 @@ type Key struct {
 	Signal  string // for queries the store that is asked
 }
 
-// Sum is how much was taken: items are data points, log records or spans, bytes those of the records in the journal before compression.
+// Sum is how much was taken: items are data points, log records or spans, bytes those of the records in the journal before compression, or
+// of the request in OTLP where there is no journal.
 type Sum struct{ Items, Bytes int64 }
 
 // Plus returns both together.
@@ -64,7 +65,7 @@ type Source func(each func(tenant, service string, s Series))
 
 // Sink takes what was used. A ledger extension is one. It is safe for concurrent use.
 type Sink interface {
-	// Use adds what the journal has taken.
+	// Use adds what was taken.
 	Use(k Key, s Sum)
 	// Query adds queries of a tenant, which is empty for an operator's, to a store.
 	Query(tenant, store string, q Queries)

@@ -10,6 +10,8 @@ import (
 type Config struct {
 	// OnLimit says what becomes of a request past a quota: refuse tells the receiver to come again, drop drops it and counts. Default refuse.
 	OnLimit string `mapstructure:"on_limit"`
+	// Usage tells the ledger extension what comes, by tenant and service, where no journal does: with one, all would count twice. Default false.
+	Usage bool `mapstructure:"usage"`
 }
 
 // What on_limit can be.

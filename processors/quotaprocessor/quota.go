@@ -15,6 +15,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota/door"
 	"github.com/penstockhq/penstock/internal/streamkey"
 	"github.com/penstockhq/penstock/internal/tenant"
+	"github.com/penstockhq/penstock/internal/usage"
 	"github.com/penstockhq/penstock/processors/quotaprocessor/internal/metadata"
 )
 
@@ -23,7 +24,8 @@ type quota struct {
 	cfg       *Config
 	signal    string
 	telemetry *metadata.TelemetryBuilder
-	door      door.Door
+	door      door.Door  // set by Start
+	usage     usage.Sink // set by Start
 }
 
 func newQuota(cfg *Config, set processor.Settings, signal string) (*quota, error) {
@@ -33,7 +35,7 @@ func newQuota(cfg *Config, set processor.Settings, signal string) (*quota, error
 
 // Start looks for the extension. Where there is none, all passes.
 func (q *quota) Start(_ context.Context, host component.Host) error {
-	q.door = door.Find(host)
+	q.door, q.usage = door.Find(host), usage.Find(host)
 	return nil
 }
 
@@ -50,8 +52,14 @@ func (q *quota) Capabilities() consumer.Capabilities { return consumer.Capabilit
 func (q *quota) charge(ctx context.Context, parts []door.Part, size func() int, next func() error) error {
 	undo, err := q.door.Parts(ctx, parts, size)
 	if err == nil {
+		bytes := 0
+		if q.cfg.Usage { // next owns the request
+			bytes = size()
+		}
 		if err = next(); err != nil {
 			undo()
+		} else if q.cfg.Usage {
+			q.count(parts, bytes)
 		}
 		return err
 	}
@@ -66,6 +74,22 @@ func (q *quota) charge(ctx context.Context, parts []door.Part, size func() int, 
 	q.telemetry.ProcessorQuotaDroppedItems.Add(context.WithoutCancel(ctx), int64(items), metric.WithAttributes(
 		attribute.String("reason", string(refused.Reason)), attribute.String("signal", q.signal)))
 	return nil
+}
+
+// count tells the ledger what was taken. The bytes of a request are its parts' by their items.
+func (q *quota) count(parts []door.Part, bytes int) {
+	items := 0
+	for _, p := range parts {
+		items += p.Items
+	}
+	for _, p := range parts {
+		share := int(float64(bytes) * (float64(p.Items) / float64(items)))
+		if p.Items == items {
+			share = bytes // The last part has what is left, so the sum is exact.
+		}
+		q.usage.Use(usage.Key{Tenant: p.Tenant, Service: p.Service, Signal: q.signal}, usage.Sum{Items: int64(p.Items), Bytes: int64(share)})
+		items, bytes = items-p.Items, bytes-share
+	}
 }
 
 // partsOf counts the items of each tenant and service. Requests have few of them, mostly one. streams says whether resources are streams.

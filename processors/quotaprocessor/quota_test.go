@@ -26,6 +26,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota/door"
 	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/internal/tenant"
+	"github.com/penstockhq/penstock/internal/usage"
 	"github.com/penstockhq/penstock/processors/quotaprocessor"
 	"github.com/penstockhq/penstock/processors/quotaprocessor/internal/metadatatest"
 )
@@ -166,6 +167,49 @@ func TestWithoutTheExtensionAllPasses(t *testing.T) {
 	p, _ := started(t, "refuse", componenttest.NewNopHost(), sink)
 	require.NoError(t, p.ConsumeLogs(t.Context(), resources(resource{"", "x", 3})))
 	assert.Equal(t, 3, sink.LogRecordCount())
+}
+
+// accountant is a ledger.
+type accountant struct {
+	component.Component
+	*usage.Meter[usage.Sum]
+}
+
+func (*accountant) Query(string, string, usage.Queries) {}
+func (*accountant) Watch(usage.Source) func()           { return func() {} }
+func (a *accountant) GetExtensions() map[component.ID]component.Component {
+	return map[component.ID]component.Component{component.MustNewID("ledger"): a}
+}
+
+// Where no journal counts, the ledger is told what was taken by tenant and service, all of its bytes, and nothing of what was refused.
+func TestTheLedgerIsToldWhatComes(t *testing.T) {
+	logs := func() plog.Logs {
+		return resources(resource{"a", "x", 2}, resource{"a", "y", 1}, resource{"b", "x", 4})
+	}
+	for _, on := range []bool{true, false} {
+		ledger := &accountant{Meter: usage.NewMeter[usage.Sum](10)}
+		f := quotaprocessor.NewFactory()
+		cfg := f.CreateDefaultConfig().(*quotaprocessor.Config)
+		cfg.Usage = on
+		for _, next := range []consumer.Logs{&consumertest.LogsSink{}, consumertest.NewErr(errors.New("full"))} {
+			p, err := f.CreateLogs(t.Context(), processortest.NewNopSettings(f.Type()), cfg, next)
+			require.NoError(t, err)
+			require.NoError(t, p.Start(t.Context(), ledger))
+			_ = p.ConsumeLogs(t.Context(), logs())
+			require.NoError(t, p.Shutdown(t.Context()))
+		}
+		items, bytes := map[string]int64{}, int64(0)
+		ledger.Each(func(k usage.Key, s usage.Sum) {
+			items[k.Tenant+" "+k.Service+" "+k.Signal] = s.Items
+			bytes += s.Bytes
+		})
+		if !on {
+			assert.Empty(t, items)
+			continue
+		}
+		assert.Equal(t, map[string]int64{"a x logs": 2, "a y logs": 1, "b x logs": 4}, items)
+		assert.EqualValues(t, (&plog.ProtoMarshaler{}).LogsSize(logs()), bytes)
+	}
 }
 
 func TestConfig(t *testing.T) {
