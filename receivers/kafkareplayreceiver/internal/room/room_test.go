@@ -94,7 +94,8 @@ func TestAJobThatGetsOnGoesFirst(t *testing.T) {
 			place.Leave(ctx)
 		}
 		gone = time.Since(began)
-		assert.LessOrEqual(t, gone, 20*time.Second)
+		// Where both places are given up at one moment, three waits use the first patience of all six parts, 5 s, and the fourth meets one that has 10 s.
+		assert.LessOrEqual(t, gone, 25*time.Second)
 	})
 }
 
