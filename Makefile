@@ -123,7 +123,10 @@ $(VENV)/.ready: testbed/sdk/python/requirements.txt
 
 .PHONY: chromium
 chromium: ## Install Debian's Chromium, if there is none: the console's test opens it
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { as=; [ "$$(id -u)" = 0 ] || as=sudo; $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends chromium; }
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { as=; [ "$$(id -u)" = 0 ] || as=sudo; \
+		for attempt in 1 2 3; do \
+			$$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends chromium && exit 0; sleep 5; \
+		done; echo 'make testbed needs Chromium, and apt-get could not install it'; exit 1; }
 
 .PHONY: pictures
 pictures: build chromium ## Take the pictures of docs/pictures from the console's test
