@@ -125,7 +125,8 @@ export async function show(root, ctx) {
   const began = performance.now();
   const {from: rawFrom, to: rawTo} = bounds(params);
   const step = (stepsOf.find((s) => (rawTo - rawFrom) / 1000 / s <= 360) || 86400) * 1000;
-  const from = Math.floor(rawFrom / step) * step, to = Math.floor(rawTo / step) * step;
+  // Aligned, so that a chart doesn't jump when it is drawn again; the end goes up, or the newest samples would be missing for as long as a step.
+  const from = Math.floor(rawFrom / step) * step, to = Math.ceil(rawTo / step) * step;
   const results = await Promise.allSettled(queries.map((q) => mode === "table" ? ask("query", {query: q, time: rawTo / 1000, limit: 5000}, ctx.signal) : ask("query_range", {query: q, start: from / 1000, end: to / 1000, step: step / 1000, limit: 1000}, ctx.signal)));
   if (ctx.signal.aborted) return;
   const took = performance.now() - began;
