@@ -212,37 +212,14 @@ func (e *logsExporter) known(ctx context.Context, m *member, offset int64) (know
 
 // check tells when the storage has less than the checkpoint says. The journal may still have what is missing.
 func (e *logsExporter) check(session *delivery.Session, marks []delivery.Mark) error {
-	var why error
-	var from time.Time
-	for i := len(marks) - 1; i >= 0; i-- {
-		gone, err := e.to.Holds(marks[i].Position)
-		if err != nil {
-			return err
-		}
-		if gone == nil {
-			from = marks[i].At
-			break
-		}
-		if why == nil {
-			why = gone
-		}
+	gap, err := delivery.FindGap(marks, e.to.Holds)
+	if gap == nil || err != nil {
+		return err
 	}
-	if why == nil {
-		return nil
-	}
-	to := marks[len(marks)-1].At.Add(2 * time.Second) // whole seconds, and the end is excluded
-	refill := fmt.Sprintf(`POST /v1/replays {"signal":%q,"from":%q,"to":%q}`, e.signal, max0(from).UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+	refill := gap.Job(e.signal)
 	e.telemetry.ExporterEmbeddedLogsLostRanges.Add(context.Background(), 1, e.self())
-	e.set.Logger.Error("The storage has lost rows that it had made durable", zap.String("partition", session.Label()), zap.Time("from", from), zap.Time("to", to),
-		zap.String("refill", refill), zap.Error(why))
-	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(fmt.Errorf("rows of partition %s may be missing in the storage: %w; refill them with %s", session.Label(), why, refill)))
+	e.set.Logger.Error("The storage has lost rows that it had made durable", zap.String("partition", session.Label()), zap.Time("from", gap.From), zap.Time("to", gap.To),
+		zap.String("refill", refill), zap.Error(gap.Why))
+	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(fmt.Errorf("rows of partition %s may be missing in the storage: %w; refill them with %s", session.Label(), gap.Why, refill)))
 	return nil
-}
-
-// max0 is t, not before 1970: the zero time is the journal's begin.
-func max0(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Unix(0, 0)
-	}
-	return t
 }

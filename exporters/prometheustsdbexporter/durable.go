@@ -91,48 +91,26 @@ func (s *synced) join(ctx context.Context) error {
 
 // check tells when the storage has less than the checkpoint says. The journal may still have what is missing.
 func (s *synced) check(storage durable, session *delivery.Session, marks []delivery.Mark) error {
-	var why error
-	from := time.Time{}
-	for i := len(marks) - 1; i >= 0; i-- {
-		gone, err := storage.Holds(marks[i].Position)
-		if err != nil {
-			return err
-		}
-		if gone == nil {
-			from = marks[i].At
-			break
-		}
-		if why == nil {
-			why = gone
-		}
+	gap, err := delivery.FindGap(marks, storage.Holds)
+	if gap == nil || err != nil {
+		return err
 	}
-	if why == nil {
-		return nil
-	}
-	lost := doubt{Partition: session.Label(), From: from, To: marks[len(marks)-1].At, Why: why}
+	lost := doubt{gap, session.Label()}
 	s.e.telemetry.ExporterPrometheusTsdbLostRanges.Add(context.Background(), 1, s.e.self())
-	s.e.set.Logger.Error("The storage has lost samples that it had made durable", zap.String("partition", lost.Partition),
-		zap.Time("from", lost.From), zap.Time("to", lost.To), zap.String("refill", lost.job()), zap.Error(why))
+	s.e.set.Logger.Error("The storage has lost samples that it had made durable", zap.String("partition", lost.partition),
+		zap.Time("from", lost.From), zap.Time("to", lost.To), zap.String("refill", lost.job()), zap.Error(lost.Why))
 	componentstatus.ReportStatus(s.host, componentstatus.NewRecoverableErrorEvent(lost))
 	return nil
 }
 
-// doubt is a range of the journal whose samples the storage may not have. A zero From is the journal's begin.
+// doubt is a stretch of the journal whose samples the storage may not have.
 type doubt struct {
-	Partition string
-	From, To  time.Time
-	Why       error
+	*delivery.Gap
+	partition string
 }
 
-// job is the replay that writes the range again.
-func (d doubt) job() string {
-	from := d.From
-	if from.IsZero() {
-		from = time.Unix(0, 0)
-	}
-	to := d.To.Add(2 * time.Second) // whole seconds, and the end is excluded
-	return fmt.Sprintf(`POST /v1/replays {"signal":"metrics","from":%q,"to":%q}`, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
-}
+// job is the replay that writes the stretch again.
+func (d doubt) job() string { return d.Job("metrics") }
 
 func (d doubt) Error() string {
 	from := "the journal's begin"
@@ -140,7 +118,7 @@ func (d doubt) Error() string {
 		from = d.From.UTC().Format(time.RFC3339)
 	}
 	return fmt.Sprintf("samples of partition %s that were journaled from %s to %s may be missing in the storage: %v; refill them with %s",
-		d.Partition, from, d.To.UTC().Format(time.RFC3339), d.Why, d.job())
+		d.partition, from, d.To.UTC().Format(time.RFC3339), d.Why, d.job())
 }
 
 func (d doubt) Unwrap() error { return d.Why }

@@ -84,8 +84,7 @@ func (e *logsExtension) countRefused(r *http.Request, reason string) {
 
 // meterQuery counts how long a query of the client's tenant had its place.
 func (e *logsExtension) meterQuery(ctx context.Context, took time.Duration) {
-	one, _ := access.Of(ctx).Tenant()
-	e.usage.Query(one, e.set.ID.String(), usage.Queries{Number: 1, Time: took})
+	usage.Queried(ctx, e.usage, e.set.ID.String(), took)
 }
 
 func (e *logsExtension) refuseQuery(reason string) {

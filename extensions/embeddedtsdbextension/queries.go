@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
-	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/usage"
 )
 
@@ -38,8 +37,7 @@ func (e *tsdbExtension) refuseQuery(r querylimit.Reason) { e.refused[r].Add(1) }
 
 // meterQuery counts how long a query of the client's tenant had its place.
 func (e *tsdbExtension) meterQuery(ctx context.Context, took time.Duration) {
-	one, _ := access.Of(ctx).Tenant()
-	e.usage.Query(one, e.set.ID.String(), usage.Queries{Number: 1, Time: took})
+	usage.Queried(ctx, e.usage, e.set.ID.String(), took)
 }
 
 func (e *tsdbExtension) observeRefusedQueries(_ context.Context, o metric.Int64Observer) error {

@@ -3,11 +3,14 @@
 package usage
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+
+	"github.com/penstockhq/penstock/internal/access"
 )
 
 // Other stands for services, and tenants, that a meter has no room for.
@@ -81,6 +84,12 @@ func Find(host component.Host) Sink {
 		}
 	}
 	return nobody{}
+}
+
+// Queried tells s that a query of ctx's client had its place in store for as long as took.
+func Queried(ctx context.Context, s Sink, store string, took time.Duration) {
+	one, _ := access.Of(ctx).Tenant()
+	s.Query(one, store, Queries{Number: 1, Time: took})
 }
 
 type nobody struct{}

@@ -1,0 +1,47 @@
+package delivery
+
+import (
+	"fmt"
+	"time"
+)
+
+// Gap is a stretch of journal time of which a sink may have lost data that it had made durable.
+type Gap struct {
+	// From is where the sink still had everything; zero: nowhere, so it is the journal's begin.
+	From time.Time
+	// To is the newest journal time that the sink had.
+	To time.Time
+	// Why is what the sink says of the newest position that it lacks.
+	Why error
+}
+
+// FindGap asks a sink for the positions of marks, oldest first, as [Barrier.Restored] returns them. holds returns why a position is gone, or an error
+// when the sink can't tell. A nil Gap means that the sink has the newest.
+func FindGap(marks []Mark, holds func(position string) (gone, err error)) (*Gap, error) {
+	var g *Gap
+	for i := len(marks) - 1; i >= 0; i-- {
+		gone, err := holds(marks[i].Position)
+		switch {
+		case err != nil:
+			return nil, err
+		case gone == nil:
+			if g != nil {
+				g.From = marks[i].At
+			}
+			return g, nil
+		case g == nil:
+			g = &Gap{To: marks[i].At, Why: gone}
+		}
+	}
+	return g, nil
+}
+
+// Job is the replay of signal that writes the stretch again.
+func (g *Gap) Job(signal string) string {
+	from := g.From
+	if from.IsZero() {
+		from = time.Unix(0, 0)
+	}
+	to := g.To.Add(2 * time.Second) // whole seconds, and the end is excluded
+	return fmt.Sprintf(`POST /v1/replays {"signal":%q,"from":%q,"to":%q}`, signal, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+}
