@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 var (
 	cannotListen = regexp.MustCompile(`listen (tcp|udp)[46]? (\S+): (.*)$`)
+	pathOfError  = regexp.MustCompile(`\b(?:mkdir|open|stat|lstat|rename|remove|unlinkat|chdir|read|write) (\S+?):? `)
 	cannotWrite  = regexp.MustCompile(`permission denied|read-only file system|not a directory|no such file or directory|file exists|no space left on device`)
 )
 
@@ -108,27 +110,55 @@ func (f *finder) setting(path []string) string {
 	return joined(path)
 }
 
-// directory names the variable that an unusable directory comes from.
+// directory names the variable, or the key, that an unusable directory comes from.
 func (f *finder) directory(text string) string {
-	var at []string
-	longest := ""
-	leaves(f.whole, nil, func(path []string, leaf string) {
-		if len(leaf) > max(1, len(longest)) && strings.ContainsRune(leaf, os.PathSeparator) && !strings.Contains(leaf, "://") && strings.Contains(text, leaf) {
-			at, longest = path, leaf
-		}
-	})
+	at, where := f.pathOfFile(text)
 	if at == nil {
 		return ""
 	}
 	value, _ := lookup(f.unexpanded, at)
 	if name := decides(value); name != "" {
-		where := os.Getenv(name)
-		if where == "" {
-			where = longest
+		if set := os.Getenv(name); set != "" {
+			where = set
 		}
 		return fmt.Sprintf("%s decides where this is (%s): set it to a directory that this user can write and that has room", name, where)
 	}
 	return fmt.Sprintf("%s decides where this is: set it to a directory that this user can write and that has room", joined(at))
+}
+
+// pathOfFile returns where the configuration has the file or directory that an error is about, and its value: the key that the text
+// names, else the longest value that the text quotes, else the first value that lies below a path of the text, because os.MkdirAll names
+// the parent that stands in its way, not what it was asked to make.
+func (f *finder) pathOfFile(text string) (found []string, value string) {
+	best, first := 0, ""
+	leaves(f.whole, nil, func(path []string, leaf string) {
+		if len(leaf) < 2 || !strings.ContainsRune(leaf, os.PathSeparator) || strings.Contains(leaf, "://") {
+			return
+		}
+		key, rank := joined(path), 0
+		switch {
+		case strings.Contains(text, key+":"):
+			rank = 1<<20 + len(key)
+		case strings.Contains(text, leaf):
+			rank = 1 + len(leaf)
+		case liesBelow(leaf, text):
+			rank = 1
+		}
+		if rank > best || rank > 0 && rank == best && key < first {
+			found, value, best, first = path, leaf, rank, key
+		}
+	})
+	return found, value
+}
+
+// liesBelow reports whether a path that an *fs.PathError of the text names is a parent of file.
+func liesBelow(file, text string) bool {
+	for _, m := range pathOfError.FindAllStringSubmatch(text, -1) {
+		if rest, ok := strings.CutPrefix(filepath.Clean(file), filepath.Clean(m[1])); ok && (rest == "" || rest[0] == os.PathSeparator) {
+			return true
+		}
+	}
+	return false
 }
 
 func lookup(conf any, path []string) (string, bool) {
