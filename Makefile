@@ -33,6 +33,10 @@ help: ## List the targets
 run: build ## Build and start (PROFILE=standalone, agent or gateway)
 	$(BINARY) --config profile:$(PROFILE)
 
+.PHONY: demo
+demo: build ## Build, start, and send a small shop for two minutes: something to see in every view of the console
+	cd testbed && $(GO) run ./demo
+
 .PHONY: build
 build: $(BUILD)/src/run.go ## Build the distribution: build/penstock
 	cd $(BUILD)/src && CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS) -o ../penstock .
@@ -132,7 +136,7 @@ chromium: ## Install Debian's Chromium, if there is none: the console's test ope
 pictures: build chromium ## Take the pictures of docs/pictures from the console's test
 	cd testbed && $(GO) test -count=1 -run TestPictures ./console -args -screenshots $(CURDIR)/$(BUILD)/pictures
 	mkdir -p docs/pictures
-	for view in overview logs; do cp $(BUILD)/pictures/docs-$$view.png docs/pictures/$$view.png; done
+	for view in overview guard logs; do cp $(BUILD)/pictures/docs-$$view.png docs/pictures/$$view.png; done
 
 .PHONY: bench
 bench: ## Benchmarks beside the code, and against peers

@@ -26,6 +26,9 @@ type Config struct {
 	Exemplars int `mapstructure:"exemplars"`
 	// Overrides are budgets for tenants, services or metrics by name; for each budget the first that sets it holds.
 	Overrides []OverrideConfig `mapstructure:"overrides"`
+	// OverridesFile is a JSON file of further overrides, which hold before Overrides. The guard reads it again when it changes, and the
+	// console and the admin listener change it.
+	OverridesFile string `mapstructure:"overrides_file"`
 	// Attributes are allow-lists and deny-lists; the first that matches a metric holds.
 	Attributes []AttributesConfig `mapstructure:"attributes"`
 	// Report is about what is sent down the pipeline.

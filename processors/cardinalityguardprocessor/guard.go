@@ -57,6 +57,11 @@ func (g *guard) Start(ctx context.Context, host component.Host) error {
 	if g.own, err = owner.InstanceBehindJournal(host); err != nil {
 		return err
 	}
+	if g.cfg.OverridesFile != "" {
+		if g.rules.file, err = openOverridesFile(g.cfg.OverridesFile, g.set.Logger); err != nil {
+			return err
+		}
+	}
 	if g.cfg.Journal != journalRequired {
 		err := g.partitions.Open(ctx, host, owner, local.Settings{Interval: g.cfg.CheckpointInterval, Failed: g.tel.failed})
 		if err != nil {
@@ -65,7 +70,7 @@ func (g *guard) Start(ctx context.Context, host component.Host) error {
 	}
 	g.named = access.Named(host)
 	g.rules.find(host)
-	g.unmount = admin.Mount(host, g.set.ID, "Cardinality guard", g.page(), g.set.Logger)
+	g.unmount = admin.Mount(host, g.set.ID, "Cardinality guard", g.page(admin.FindAuthorizer(host)), g.set.Logger)
 	g.unwatch = usage.Find(host).Watch(g.series)
 	return nil
 }

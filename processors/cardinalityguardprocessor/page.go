@@ -3,6 +3,8 @@ package cardinalityguardprocessor
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 
@@ -18,8 +20,21 @@ const pageTop = 50
 // readsPage is what the report needs. A reader sees its tenant alone.
 var readsPage = admin.Need{Scopes: []string{access.Read}}
 
-// page returns the handler for the admin extension: the report as JSON at /report.json, which the console shows.
-func (g *guard) page() http.Handler {
+// operates is what the overrides need: they hold for all tenants.
+var operates = admin.Need{Operator: true, Scopes: []string{access.Admin}}
+
+// overridesAnswer has the overrides of the file, and whether there is a file to change.
+type overridesAnswer struct {
+	Overrides  []OverrideConfig `json:"overrides"`
+	Changeable bool             `json:"changeable"`
+}
+
+// maxOverrideBody bounds a request that changes an override, in bytes.
+const maxOverrideBody = 64 << 10
+
+// page returns the handler for the admin extension: the report as JSON at /report.json, and the overrides of overrides_file at
+// /overrides. The console shows both.
+func (g *guard) page(authorizer admin.Authorizer) http.Handler {
 	mux := &admin.Mux{}
 	mux.HandleFunc("GET /{$}", readsPage, admin.Moved(g.set.ID, "guard"))
 	mux.HandleFunc("GET /report.json", readsPage, func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +43,66 @@ func (g *guard) page() http.Handler {
 			g.set.Logger.Debug("Report not sent", zap.Error(err))
 		}
 	})
+	mux.HandleFunc("GET /overrides", operates, func(w http.ResponseWriter, _ *http.Request) {
+		list, _ := g.rules.file.current()
+		g.answer(w, list, nil)
+	})
+	change := func(edit func(*overridesFile, http.ResponseWriter, *http.Request) ([]OverrideConfig, error)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if _, err := authorizer.Authorize(r, access.Admin); err != nil {
+				admin.Challenge(w.Header())
+				http.Error(w, err.Error(), http.StatusUnauthorized)
+				return
+			}
+			if g.rules.file == nil {
+				http.Error(w, "this guard has no overrides_file", http.StatusConflict)
+				return
+			}
+			list, err := edit(g.rules.file, w, r)
+			g.answer(w, list, err)
+		}
+	}
+	mux.HandleFunc("PUT /overrides", operates, change(func(f *overridesFile, w http.ResponseWriter, r *http.Request) ([]OverrideConfig, error) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOverrideBody))
+		if err != nil {
+			return nil, err
+		}
+		var o OverrideConfig
+		if err := decodeStrictly(body, &o); err != nil {
+			return nil, err
+		}
+		admin.Detail(r.Context(), "override", string(body))
+		return f.put(o)
+	}))
+	mux.HandleFunc("DELETE /overrides", operates, change(func(f *overridesFile, _ http.ResponseWriter, r *http.Request) ([]OverrideConfig, error) {
+		q := r.URL.Query()
+		admin.Detail(r.Context(), "override", r.URL.RawQuery)
+		return f.remove(OverrideConfig{Tenant: q.Get("tenant"), Service: q.Get("service"), Metric: q.Get("metric")})
+	}))
 	return mux
+}
+
+// answer sends the overrides, or an error: what the request lacks with 400 or 404, and what the disk refuses with 500.
+func (g *guard) answer(w http.ResponseWriter, list []OverrideConfig, err error) {
+	var failed *writeError
+	switch {
+	case errors.Is(err, errNoOverride):
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	case errors.As(err, &failed):
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if list == nil {
+		list = []OverrideConfig{}
+	}
+	if err := json.NewEncoder(w).Encode(overridesAnswer{list, g.rules.file != nil}); err != nil {
+		g.set.Logger.Debug("Overrides not sent", zap.Error(err))
+	}
 }
 
 // reports has the partitions at work, as far as the client may see them.

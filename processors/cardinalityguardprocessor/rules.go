@@ -81,10 +81,13 @@ func newRules(c *Config) *rules {
 	return r
 }
 
-// with returns the rules with other budgets of tenants.
-func (r *rules) with(series *quota.Series) *rules {
+// with returns the rules with other budgets of tenants, and with overrides that come before its own.
+func (r *rules) with(series *quota.Series, first []OverrideConfig) *rules {
 	other := *r
 	other.Series = series
+	other.Overrides = slices.Concat(first, r.Overrides)
+	other.overrides, other.lists = nil, nil
+	other.compile()
 	return &other
 }
 

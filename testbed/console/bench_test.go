@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/testbed/internal/process"
+	demo "github.com/penstockhq/penstock/testbed/internal/shop"
 )
 
 // BenchmarkOpen says which share of a core the process takes while nobody looks and while the overview is open, and how long a browser
@@ -38,22 +40,26 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// TestPictures takes the pictures of the documentation: a shop of a quarter of a minute, without anything planted.
+// TestPictures takes the pictures of the documentation: the shop of `make demo`, while Loki is down.
 func TestPictures(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("pictures are not wanted: -args -screenshots DIR")
 	}
 	chrome := browser(t)
-	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": "http://127.0.0.1:3100"}, Args: []string{"--set=processors::cardinality_guard/tsdb::limits::series_per_metric=30"}})
+	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": deadLoki}, Args: []string{"--set=processors::cardinality_guard/tsdb::limits::series_per_metric=100"}})
 	page := open(t, chrome, p.Admin(), "")
 	page.as(t, 1280, "light")
-	for range 30 {
-		shopOf(t, p, "", "")
-		time.Sleep(time.Second)
-	}
-	for _, view := range []string{"overview", "guard", "metrics?q=sum+by+(job)(rate(shop_requests_total[1m]))&from=-5m", "logs?from=-5m", "traces?from=-5m"} {
+	require.NoError(t, demo.SendIncident(t.Context(), p.HTTP(), time.Now()))
+	s, err := demo.Open(t.Context(), p.HTTP())
+	require.NoError(t, err)
+	hours, closing := context.WithTimeout(t.Context(), time.Minute) // charts need a minute of data
+	defer closing()
+	page.view(t, "overview") // its sparklines begin when somebody looks
+	s.Run(hours, 20)
+	require.NoError(t, s.Close(t.Context()))
+	for _, view := range []string{"overview", "guard", "metrics?q=sum+by+(job)(rate(http_server_request_duration_seconds_count[1m]))&from=-5m", "logs?from=-5m", "traces?from=-5m"} {
 		page.view(t, view)
-		time.Sleep(3 * time.Second)
+		page.await(t, `!document.querySelector("main .loading")`)
 		name, _, _ := strings.Cut(view, "?")
 		page.picture(t, "docs-"+name)
 	}

@@ -53,8 +53,11 @@ var routeKinds = map[string]string{
 	"admin GET /console/metrics/api/v1/series":                own,
 	"admin GET /console/metrics/api/v1/metadata":              own,
 
-	"admin GET /cardinality_guard/tsdb/{$}":         own,
-	"admin GET /cardinality_guard/tsdb/report.json": own,
+	"admin GET /cardinality_guard/tsdb/{$}":          own,
+	"admin GET /cardinality_guard/tsdb/report.json":  own,
+	"admin GET /cardinality_guard/tsdb/overrides":    operator,
+	"admin PUT /cardinality_guard/tsdb/overrides":    operator,
+	"admin DELETE /cardinality_guard/tsdb/overrides": operator,
 	"admin  /ledger/":      own,
 	"admin  /v1/ledger/":   own,
 	"admin  /v1/lake/":     operator,

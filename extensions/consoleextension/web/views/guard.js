@@ -1,8 +1,8 @@
 // Budgets of series: who uses them, what drives growth, what was folded, and what another budget would do.
 import {el, put} from "../lib/dom.js";
-import {get} from "../lib/api.js";
-import {duration, num, percent, whole} from "../lib/format.js";
-import {bar, code, empty, facts, field, note, panel, pill, table} from "../lib/ui.js";
+import {get, send} from "../lib/api.js";
+import {clock, duration, num, percent, whole} from "../lib/format.js";
+import {bar, code, empty, facts, failed, field, note, panel, pill, table} from "../lib/ui.js";
 
 // merged adds up the partitions of a guard, by tenant, service and metric.
 function merged(partitions) {
@@ -45,7 +45,7 @@ function whatIf(root, all, id) {
       el("p", {}, over.length === 0 ? "Every metric that is shown fits." : [el("strong", {}, over.length + (over.length === 1 ? " metric" : " metrics")), " would be folded; their sums stay right, single series of them are gone."]),
       over.length > 0 && table([{key: "metric", title: "Metric", class: "mono"}, {key: "service", title: "Service"}, {key: "series", title: "Series now", num: true, cell: (m) => whole(m.series) + (m.folded.size ? " + folded" : "")}, {key: "over", title: "Over by", num: true, sort: (m) => m.series - n, cell: (m) => m.series > n ? whole(m.series - n) : "folded already"}, {key: "driver", title: "Would fold first", cell: (m) => driver(m) ? el("code", {}, driver(m)) : "the newest series"}], over, {sort: "series"}),
       freed.length > 0 && el("p", {}, el("strong", {}, freed.length + (freed.length === 1 ? " metric" : " metrics")), " that are folded today have a smaller budget: new series of them would be kept. How many there are is not known while they are folded."),
-      el("p", {}, "To use it, set this and start again; a ", el("a", {href: "#/replay"}, "replay"), " brings the range that was folded back, series by series:"),
+      el("p", {}, "To use it for every metric, set this and start again; a ", el("a", {href: "#/replay"}, "replay"), " brings the range that was folded back, series by series:"),
       code(`processors:\n  ${id}:\n    limits: {series_per_metric: ${n}}`));
   };
   input.addEventListener("input", show);
@@ -53,7 +53,69 @@ function whatIf(root, all, id) {
   show();
 }
 
-function draw(root, id, partitions, ctx) {
+const hour = 3600e3, evenHours = 2 * hour;
+
+// foldedRange asks the TSDB in this process when the metric had an overflow stream in the last day. It returns the whole hours around
+// that which a replay can replace: not those of the block that the TSDB is still writing, nor the hour before, whose rollup is stamped with
+// the begin of that block. It returns null if nothing was folded.
+async function foldedRange(m, signal) {
+  const labels = ["otel_metric_overflow=\"true\"", m.service && "job=~" + JSON.stringify("(.+/)?" + m.service.replace(/[^\w-]/g, "\\$&"))].filter(Boolean);
+  const end = Date.now(), step = 60;
+  const query = new URLSearchParams({query: "count(" + promName(m).replace("}", "," + labels.join(",") + "}") + ")", start: end / 1000 - 86400, end: end / 1000, step});
+  const {data} = await get("console/metrics/api/v1/query_range?" + query, signal);
+  const times = data.result.flatMap((s) => s.values.map(([t]) => t * 1000));
+  if (times.length === 0) return null;
+  const lookback = 5 * 60e3; // PromQL shows a sample for so long
+  const from = Math.floor(Math.min(...times) / hour) * hour, head = Math.floor(end / evenHours) * evenHours;
+  const to = Math.min(Math.ceil((Math.max(...times) - lookback) / hour) * hour, head - hour);
+  return {from, to, replaceable: to > from, next: head + evenHours};
+}
+
+// replayLink leads to the form of a replay of what was folded.
+async function replayLink(m, ctx) {
+  const base = {signal: "metrics", keys: "*/*/" + (m.service || "*"), by: "event", replace: "1", why: "guard"};
+  const link = (params, text) => ctx.link("replay", params, text);
+  if (!ctx.about.stores.includes("metrics")) return link(base, "Replay what was folded");
+  const range = await foldedRange(m, ctx.signal);
+  if (range === null) return "The TSDB has no folded samples of the last day, so there is nothing to replay.";
+  const iso = (t) => new Date(t).toISOString().slice(0, 19) + "Z";
+  if (!range.replaceable) return "The TSDB is still writing the block of the folded samples: from " + clock(range.next) + " on, a replay can replace them.";
+  return link({...base, from: iso(range.from), to: iso(range.to), late: Math.ceil((Date.now() - range.from) / hour) + "h"}, "Replay " + clock(range.from).slice(0, -3) + " to " + clock(range.to).slice(0, -3) + " with the wider budget");
+}
+
+// roomier proposes a budget: ten times the one that is used up, or twice the values of the attribute that drives growth.
+const roomier = (m) => Math.max(10 * m.limit, 2 * Math.ceil(m.attributes[0]?.values || 0));
+
+// pastBudget is a metric that is folded, with the button that widens its budget.
+function pastBudget(m, id, changeable, changed) {
+  const errors = el("div", {});
+  const widen = (n) => el("button", {class: "first", on: {click: async (event) => {
+    event.target.disabled = true;
+    try {
+      await send("PUT", id + "/overrides", {...(m.tenant ? {tenant: m.tenant} : {}), service: m.service || undefined, metric: m.metric, limits: {series_per_metric: n}});
+    } catch (error) { put(errors, failed(error)); event.target.disabled = false; return; }
+    changed();
+  }}}, "Widen its budget to " + whole(n));
+  return note("warn", el("strong", {class: "break"}, m.metric), " of ", el("strong", {}, m.service || "a service without a name"), " is past its budget of " + whole(m.limit) + " series: ", [...m.folded].map((f) => [el("code", {}, f), " "]), m.folded.size === 1 ? "is" : "are", " folded away. Sums are right; single values are not kept. ",
+    changeable && widen(roomier(m)), errors);
+}
+
+// widened lists the budgets of the overrides file, each with the replay of what was folded before.
+function widened(overrides, id, ctx, changed) {
+  if (overrides.length === 0) return null;
+  return panel("Budgets that were changed here", overrides.map((o) => {
+    const place = el("span", {}, "…"), errors = el("div", {});
+    if (o.metric && !o.metric.includes("*")) replayLink(o, ctx).then((link) => put(place, link), (error) => { if (error.name !== "AbortError") put(place, failed(error)); });
+    else put(place, "");
+    return note("info", el("strong", {class: "break"}, [o.tenant, o.service, o.metric].filter(Boolean).join(" · ")), " ", Object.entries(o.limits).map(([k, n]) => [el("code", {}, k), " " + whole(n) + " "]), "from the next checkpoint on. ", place, " ",
+      el("button", {class: "quiet", on: {click: async () => {
+        try { await send("DELETE", id + "/overrides?" + new URLSearchParams({tenant: o.tenant || "", service: o.service || "", metric: o.metric || ""})); } catch (error) { put(errors, failed(error)); return; }
+        changed();
+      }}}, "Take it back"), errors);
+  }));
+}
+
+function draw(root, id, partitions, {overrides, changeable}, ctx, changed) {
   const all = merged(partitions);
   const sum = (key) => partitions.reduce((n, p) => n + p[key], 0);
   const limit = sum("limit");
@@ -62,8 +124,8 @@ function draw(root, id, partitions, ctx) {
   put(root,
     panel(id, facts(["Active series", whole(sum("series")) + (limit ? " of " + whole(limit) : "")], ["Metrics folded", folded.length ? el("span", {class: "text-warn"}, whole(folded.length)) : "none"], ["Overflow streams", whole(sum("overflow_streams"))], ["Folded points leave after", duration(Math.max(...partitions.map((p) => p.folded_delay_seconds)))], ["Late points", whole(sum("late_points"))]),
       limit > 0 && bar(sum("series") / limit, "Series of the total budget: " + percent(sum("series") / limit))),
-    folded.map((m) => note("warn", el("strong", {class: "break"}, m.metric), " of ", el("strong", {}, m.service || "a service without a name"), " is past its budget of " + whole(m.limit) + " series: ", [...m.folded].map((f) => [el("code", {}, f), " "]), m.folded.size === 1 ? "is" : "are", " folded away. Sums are right; single values are not kept. ",
-      ctx.link("replay", {signal: "metrics", keys: "*/*/" + (m.service || "*"), by: "event", replace: "1", why: "guard"}, "Replay it with a wider budget"))),
+    widened(overrides, id, ctx, changed),
+    folded.map((m) => pastBudget(m, id, changeable && !overrides.some((o) => o.metric === m.metric && (o.service || "") === (m.service || "") && (o.tenant || m.tenant) === m.tenant), changed)),
     panel("Metrics by series", table([
       ctx.about.tenant ? null : {key: "tenant", title: "Tenant"}, {key: "service", title: "Service", class: "break"},
       {key: "metric", title: "Metric", class: "mono break", cell: (m) => ctx.link("metrics", {q: promName(m)}, m.metric)},
@@ -86,11 +148,16 @@ export async function show(root, ctx) {
   const places = ids.map((id) => [id, el("div", {class: "view"})]);
   put(root, places.map(([, place]) => place));
   let last = "";
-  await ctx.every(10, async () => {
-    const answers = await Promise.all(ids.map((id) => get(id + "/report.json", ctx.signal)));
+  const refresh = async (force) => {
+    const answers = await Promise.all(ids.map(async (id) => {
+      const report = get(id + "/report.json", ctx.signal);
+      const budgets = ctx.about.operator ? get(id + "/overrides", ctx.signal) : {overrides: [], changeable: false};
+      return [await report, await budgets];
+    }));
     const text = JSON.stringify(answers);
-    if (text === last || root.contains(document.activeElement) && last !== "") return;
+    if (!force && (text === last || root.contains(document.activeElement) && last !== "")) return;
     last = text;
-    answers.forEach((a, i) => a.partitions.length ? draw(places[i][1], ids[i], a.partitions, ctx) : put(places[i][1], panel(ids[i], empty("No partition is at work here", "Another gateway has the journal's partitions, or nothing was received yet."))));
-  });
+    answers.forEach(([report, budgets], i) => report.partitions.length ? draw(places[i][1], ids[i], report.partitions, budgets, ctx, () => refresh(true)) : put(places[i][1], panel(ids[i], empty("No partition is at work here", "Another gateway has the journal's partitions, or nothing was received yet."))));
+  };
+  await ctx.every(10, () => refresh(false));
 }

@@ -15,7 +15,7 @@ function form(signals, params) {
   const text = (name, placeholder, type = "text") => el("input", {type, value: params.get(name) || "", placeholder, autocomplete: "off", spellcheck: "false"});
   const f = {
     signal: select(signals, params.get("signal") || (signals.includes("metrics") ? "metrics" : signals[0])), source: select([["journal", "The journal"], ["deadletter", "Dead letters"]], params.get("source") || "journal"),
-    from: text("from", "-2h, or 2026-11-24T10:00:00Z"), to: text("to", "now"), by: select([["received", "were received"], ["event", "happened (their own time)"]], params.get("by") || "received"),
+    from: text("from", "-2h, or 2026-11-24T10:00:00Z"), to: text("to", "now"), late: text("late", "1h"), by: select([["received", "were received"], ["event", "happened (their own time)"]], params.get("by") || "received"),
     tenants: text("tenants", "all"), keys: text("keys", "tenant/namespace/service, * and ?"), condition: text("condition", 'OTTL: resource.attributes["service.name"] == "checkout"'), id: text("id", "made of the time"),
     records: text("records_per_second", "no bound", "number"),
     mark: el("input", {type: "checkbox", checked: Boolean(params.get("mark"))}), replace: el("input", {type: "checkbox", checked: Boolean(params.get("replace"))}), force: el("input", {type: "checkbox"}),
@@ -26,7 +26,10 @@ function form(signals, params) {
     const job = {signal: f.signal.value, from: f.from.value.trim()};
     if (f.source.value !== "journal") job.source = f.source.value;
     if (f.to.value.trim()) job.to = f.to.value.trim();
-    if (f.by.value !== "received") job.by = f.by.value;
+    if (f.by.value !== "received") {
+      job.by = f.by.value;
+      if (f.late.value.trim()) job.late = f.late.value.trim();
+    }
     for (const key of ["tenants", "keys"]) if (list(f[key]).length) job[key] = list(f[key]);
     if (f.condition.value.trim()) job.condition = f.condition.value.trim();
     if (f.id.value.trim()) job.id = f.id.value.trim();
@@ -36,8 +39,12 @@ function form(signals, params) {
     if (f.force.checked) job.force = true;
     return job;
   };
+  const late = field("Received up to", f.late, "later than that");
+  const showLate = () => { late.hidden = f.by.value !== "event"; };
+  f.by.addEventListener("change", showLate);
+  showLate();
   const root = el("div", {class: "form"},
-    field("Signal", f.signal), field("From", f.source), field("Records that", f.by), field("Begin", f.from, "an age or a time"), field("End", f.to, "excluded"), field("Tenants", f.tenants), field("Keys", f.keys), field("Only what meets", f.condition), field("Records a second", f.records), field("Name of the job", f.id),
+    field("Signal", f.signal), field("From", f.source), field("Records that", f.by), field("Begin", f.from, "an age or a time"), field("End", f.to, "excluded"), late, field("Tenants", f.tenants), field("Keys", f.keys), field("Only what meets", f.condition), field("Records a second", f.records), field("Name of the job", f.id),
     el("label", {class: "check all"}, f.replace, el("span", {}, "Replace: delete in the store what the job is about to write ", el("small", {}, "(needs the admin token or the scope erase)"))),
     el("label", {class: "check all"}, f.mark, el("span", {}, "Mark each item with the name of the job ", el("small", {}, "(on metrics that makes new series)"))),
     el("label", {class: "check all"}, f.force, "Run in spite of what the preview warns of"));
@@ -75,7 +82,7 @@ function jobRow(job, id, changed, ctx) {
 function receiver(root, id, signals, ctx, many) {
   const f = form(signals, ctx.params);
   const answer = el("div", {}), list = el("div", {class: "view"}), errors = el("div", {});
-  const why = ctx.params.get("why") === "guard" && note("info", "A replay goes through the pipeline of today: widen the budget first (", ctx.link("guard", {}, "what if"), "), start again, and then replay the range in which series were folded. With Replace the store has each sample once.");
+  const why = ctx.params.get("why") === "guard" && note("info", "A replay goes through the pipeline of today: ", ctx.link("guard", {}, "widen the budget"), " first, and then replay the hours in which series were folded. With Replace the store has each sample once.");
   const dry = el("button", {on: {click: () => run(true)}}, "Preview"), go = el("button", {class: "first", on: {click: () => run(false)}}, "Replay");
   async function run(onlyLook) {
     dry.disabled = go.disabled = true;
