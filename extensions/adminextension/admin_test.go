@@ -74,7 +74,7 @@ func TestMountRefusesWhatItCannotServe(t *testing.T) {
 	admin, _ := start(t, nil, nil)
 	mount(t, admin, "taken", "Taken", echo(""))
 	for id, message := range map[string]string{
-		"taken": `mount "taken": the id is taken`,
+		"taken": `mount "taken": the id is already used`,
 		"":      "the id must not be empty",
 		"a//b":  "non-empty path segments",
 		"/a":    "non-empty path segments",

@@ -19,8 +19,8 @@ import (
 const tokenHeader = "Penstock-Admin-Token"
 
 var (
-	errNoToken    = errors.New("this needs the admin token: send `Authorization: Bearer` and what is in the file that admin's token_file names")
-	errWrongToken = errors.New("this is not the admin token, which is in the file that admin's token_file names")
+	errNoToken    = errors.New("this needs the admin token: send `Authorization: Bearer <token>`; the token is in the file that admin's token_file names")
+	errWrongToken = errors.New("this is not the admin token; the token is in the file that admin's token_file names")
 	errNoFile     = errors.New("this needs the admin token: set token_file, or auth, on the admin extension")
 )
 

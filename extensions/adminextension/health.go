@@ -65,7 +65,7 @@ func (h *health) changed(source *componentstatus.InstanceID, e *componentstatus.
 	if !known {
 		r = reason{Component: componentName(source), Since: e.Timestamp().UTC()}
 	}
-	r.Reason = "it has an error and does not say which"
+	r.Reason = "it reported an error without details"
 	if e.Err() != nil {
 		r.Reason = strings.ReplaceAll(e.Err().Error(), "\n", "; ")
 	}
@@ -95,7 +95,7 @@ func (h *health) now() healthAnswer {
 func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "the health is read only", http.StatusMethodNotAllowed)
+		http.Error(w, "health is read only", http.StatusMethodNotAllowed)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -62,7 +62,7 @@ func TestHealthSaysWhatIsWrongInWords(t *testing.T) {
 	h := now()
 	require.Len(t, h.Reasons, 2)
 	assert.Equal(t, "extension embedded_tsdb", h.Reasons[1].Component)
-	assert.Equal(t, "it has an error and does not say which", h.Reasons[1].Reason)
+	assert.Equal(t, "it reported an error without details", h.Reasons[1].Reason)
 	assert.WithinDuration(t, time.Now(), h.Reasons[1].Since, time.Minute)
 
 	watcher.ComponentStatusChanged(writer, componentstatus.NewEvent(componentstatus.StatusStopping))

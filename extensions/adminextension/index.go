@@ -62,9 +62,9 @@ func (a *admin) serveHome(w http.ResponseWriter, r *http.Request) {
 // nothingAt says that there is nothing at a path.
 func nothingAt(path string) string {
 	if strings.HasPrefix(path, "/"+adminapi.ConsoleID+"/") {
-		return "pages are shown by the console, which this collector does not have: add console to extensions and to service::extensions"
+		return "the console extension shows the pages, and this collector does not have it: add console to extensions and to service::extensions"
 	}
-	return "no component is registered here; / lists those that are"
+	return "no component is registered at this path; / lists the registered ones"
 }
 
 func (a *admin) serveIndex(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +84,7 @@ func (a *admin) serveIndex(w http.ResponseWriter, r *http.Request) {
 	var page bytes.Buffer
 	if err := indexPage.Execute(&page, map[string]any{"Instance": a.instance, "Entries": entries}); err != nil {
 		a.set.Logger.Error("index page", zap.Error(err))
-		http.Error(w, "the index page could not be made; see the log", http.StatusInternalServerError)
+		http.Error(w, "the index page could not be rendered; see the log", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -46,7 +46,7 @@ func (m *mounts) add(id, title string, h http.Handler) (remove func(), err error
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, taken := m.byID[id]; taken {
-		return nil, fmt.Errorf("mount %q: the id is taken", id)
+		return nil, fmt.Errorf("mount %q: the id is already used", id)
 	}
 	if m.byID == nil {
 		m.byID = make(map[string]*mount)

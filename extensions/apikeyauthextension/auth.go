@@ -23,9 +23,9 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-var errThrottled = errors.New("too many requests came from this address without a right API key: come back in a minute, or with one")
+var errThrottled = errors.New("too many requests from this address had no valid API key: retry in a minute, or send a valid key")
 
-var errMissing = errors.New("this needs an API key: send `Authorization: Bearer` and the key, or the key as X-API-Key")
+var errMissing = errors.New("this needs an API key: send `Authorization: Bearer <key>` or `X-API-Key: <key>`")
 
 // auth checks the keys of clients. Authenticate is safe for concurrent use.
 type auth struct {
@@ -64,7 +64,7 @@ func (a *auth) Start(_ context.Context, host component.Host) (err error) {
 	if err := a.keys.start(); err != nil {
 		return fmt.Errorf("extensions::%s::file: %w", a.set.ID, err)
 	}
-	a.set.Logger.Info("API keys are needed", zap.String("file", a.cfg.File), zap.Int("keys", a.keys.set.Load().Len()), zap.Strings("scopes", a.cfg.Scopes))
+	a.set.Logger.Info("Clients need an API key", zap.String("file", a.cfg.File), zap.Int("keys", a.keys.set.Load().Len()), zap.Strings("scopes", a.cfg.Scopes))
 	return a.telemetry.RegisterExtensionAPIKeyAuthKeysCallback(func(_ context.Context, o metric.Int64Observer) error {
 		o.Observe(int64(a.keys.set.Load().Len()))
 		return nil

@@ -323,9 +323,9 @@ func TestAWrongFileStopsTheStart(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for want, change := range map[string]func(*apikeyauthextension.Config){
-		"file: must be set":                 func(c *apikeyauthextension.Config) { c.File = "" },
-		"scopes: there are none":            func(c *apikeyauthextension.Config) { c.Scopes = nil },
-		`scopes: "write" is none of ingest`: func(c *apikeyauthextension.Config) { c.Scopes = []string{"write"} },
+		"file: must be set":                    func(c *apikeyauthextension.Config) { c.File = "" },
+		"scopes: at least one is needed":       func(c *apikeyauthextension.Config) { c.Scopes = nil },
+		`scopes: "write" is not one of ingest`: func(c *apikeyauthextension.Config) { c.Scopes = []string{"write"} },
 	} {
 		cfg := apikeyauthextension.NewFactory().CreateDefaultConfig().(*apikeyauthextension.Config)
 		cfg.File = "x"

@@ -34,11 +34,11 @@ func (c *Config) Validate() error {
 		errs = errors.Join(errs, errors.New("file: must be set: `penstock keys new --file keys.yaml` writes one"))
 	}
 	if len(c.Scopes) == 0 {
-		errs = errors.Join(errs, fmt.Errorf("scopes: there are none; they are %s", strings.Join(keyfile.Scopes, ", ")))
+		errs = errors.Join(errs, fmt.Errorf("scopes: at least one is needed; the scopes are %s", strings.Join(keyfile.Scopes, ", ")))
 	}
 	for _, s := range c.Scopes {
 		if !slices.Contains(keyfile.Scopes, s) {
-			errs = errors.Join(errs, fmt.Errorf("scopes: %q is none of %s", s, strings.Join(keyfile.Scopes, ", ")))
+			errs = errors.Join(errs, fmt.Errorf("scopes: %q is not one of %s", s, strings.Join(keyfile.Scopes, ", ")))
 		}
 	}
 	return errs

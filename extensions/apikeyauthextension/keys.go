@@ -42,7 +42,7 @@ type keys struct {
 func (k *keys) start() error {
 	content, err := k.read()
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no file %q: `penstock keys new --file %s` makes it with its first key (PENSTOCK_KEYS_FILE in the profiles names it)", k.path, k.path)
+		return fmt.Errorf("there is no file %q: `penstock keys new --file %s` creates it with its first key (PENSTOCK_KEYS_FILE in the profiles names it)", k.path, k.path)
 	}
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (k *keys) stop() {
 
 // errEmpty is an error while there are keys: who writes a file in place has it empty for a moment, and that must refuse nobody. `penstock keys
 // revoke` leaves an empty list of the last key.
-var errEmpty = errors.New("it is empty, as if it were being written")
+var errEmpty = errors.New("it is empty: another process may be writing it")
 
 // read returns the file. One that never ends, or that nobody writes to, would keep the watching goroutine for good.
 func (k *keys) read() ([]byte, error) {

@@ -39,7 +39,7 @@ func (c *OIDCConfig) Validate() error {
 	for value, scopes := range c.Scopes {
 		for _, s := range scopes {
 			if !slices.Contains(keyfile.Scopes, s) {
-				errs = errors.Join(errs, fmt.Errorf("scopes: %q of %q is none of %s", s, value, strings.Join(keyfile.Scopes, ", ")))
+				errs = errors.Join(errs, fmt.Errorf("scopes: %q of %q is not one of %s", s, value, strings.Join(keyfile.Scopes, ", ")))
 			}
 		}
 	}
@@ -47,8 +47,8 @@ func (c *OIDCConfig) Validate() error {
 }
 
 var (
-	errToken  = errors.New("the token is not valid here: it has expired, is another service's, or no API key")
-	errClaims = errors.New("the token's claims name no scope that counts here, or no tenant")
+	errToken  = errors.New("the token is not valid here: it has expired, belongs to another service, or is not an API key")
+	errClaims = errors.New("the token's claims have no scope that this collector accepts, or no tenant")
 )
 
 // findOIDC returns the authenticator of tokens.

@@ -94,7 +94,7 @@ func TestClaimsAreATenantAndScopes(t *testing.T) {
 		"ann":     {"", "acme", []string{"read"}},
 		"root":    {"", "", []string{"admin", "decrypt"}},
 		"nobody":  {"none of the scopes", "", nil},
-		"bare":    {"name no scope that counts here, or no tenant", "", nil},
+		"bare":    {"have no scope that this collector accepts, or no tenant", "", nil},
 		"odd":     {"or no tenant", "", nil},
 		"agent":   {"none of the scopes", "", nil},
 		"mallory": {"the token is not valid here", "", nil},
@@ -138,9 +138,9 @@ func TestWrongOIDCSections(t *testing.T) {
 	assert.ErrorContains(t, w.startWith(section, []string{keyfile.Read}, struct{ component.Component }{}), `::oidc::authenticator: there is no authenticator "oidc"`)
 	section.Authenticator = component.MustNewID("api_key_auth")
 	for want, bad := range map[string]apikeyauthextension.OIDCConfig{
-		"authenticator: must be set":         {TenantClaim: "t", ScopesClaim: "s"},
-		"tenant_claim, scopes_claim: must":   {Authenticator: component.MustNewID("oidc")},
-		`scopes: "write" of "x" is none of `: {Authenticator: component.MustNewID("oidc"), TenantClaim: "t", ScopesClaim: "s", Scopes: map[string][]string{"x": {"write"}}},
+		"authenticator: must be set":            {TenantClaim: "t", ScopesClaim: "s"},
+		"tenant_claim, scopes_claim: must":      {Authenticator: component.MustNewID("oidc")},
+		`scopes: "write" of "x" is not one of `: {Authenticator: component.MustNewID("oidc"), TenantClaim: "t", ScopesClaim: "s", Scopes: map[string][]string{"x": {"write"}}},
 	} {
 		assert.ErrorContains(t, bad.Validate(), want)
 	}

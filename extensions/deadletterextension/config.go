@@ -29,7 +29,7 @@ var _ component.Config = (*Config)(nil)
 // Validate reports all problems of the configuration at once.
 func (c *Config) Validate() (err error) {
 	if c.Directory == "" {
-		err = errors.Join(err, errors.New("directory: is required"))
+		err = errors.Join(err, errors.New("directory: must be set"))
 	}
 	if c.MaxSize < minSize {
 		err = errors.Join(err, fmt.Errorf("max_size: %d must be at least %d", c.MaxSize, minSize))

@@ -222,7 +222,7 @@ func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, r
 	switch {
 	case errors.Is(err, letters.ErrTooLarge):
 		d.telemetry.ExtensionDeadLetterLostItems.Add(ctx, int64(items), attributes(string(signal), reason))
-		d.set.Logger.Error("items that a server refuses are larger than max_size: they are lost", zap.String("signal", string(signal)), zap.Int("items", items))
+		d.set.Logger.Error("items that a server refused are larger than max_size: they are lost", zap.String("signal", string(signal)), zap.Int("items", items))
 	case err != nil:
 		if d.lines.Allow("write", now, logInterval) {
 			d.set.Logger.Error("dead letters can't be stored; refused items wait in the exporter's queue", zap.Error(err))

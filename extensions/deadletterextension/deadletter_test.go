@@ -421,7 +421,7 @@ func TestHTTP(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	assert.EqualError(t, (&deadletterextension.Config{MaxSize: 1, MaxParked: -1}).Validate(), "directory: is required\n"+
+	assert.EqualError(t, (&deadletterextension.Config{MaxSize: 1, MaxParked: -1}).Validate(), "directory: must be set\n"+
 		"max_size: 1 must be at least 67108864\nmax_parked: -1 must not be negative\nretry_interval: 0s must be positive\nmax_delay: 0s must be positive")
 }
 

@@ -151,7 +151,7 @@ func (d *deadLetter) retryable(s *status.Status, v verdict.Answer, err error) er
 	if code != s.Code() {
 		text = strings.ToUpper(s.Code().String()) + ": " + text
 		if v.Verdict == verdict.Operator {
-			text += " (until somebody mends credentials, address or server, all waits)"
+			text += " (everything waits until an operator corrects the credentials, the address or the server)"
 		}
 	}
 	out := status.New(code, text)

@@ -77,10 +77,10 @@ func (k *kafka) limit() (int64, error) {
 	}
 	free, err := broker.Available(k.cfg.Directory)
 	if err != nil {
-		return 0, fmt.Errorf("max_size: how much is free where %s is: %w", k.cfg.Directory, err)
+		return 0, fmt.Errorf("max_size: read the free space of the file system of %s: %w", k.cfg.Directory, err)
 	}
 	limit := max(min(free/freeShare, maxDefaultSize), minDefaultSize, int64(minSegments*k.cfg.segment(0)))
-	k.log.Info("max_size is not set: the log may take a quarter of what is free on the disk, at most 10 GiB", zap.Int64("max_size", limit))
+	k.log.Info("max_size is not set: the log may use a quarter of the free disk space, at most 10 GiB", zap.Int64("max_size", limit))
 	return limit, nil
 }
 

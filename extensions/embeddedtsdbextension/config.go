@@ -128,7 +128,7 @@ func (c *Config) Validate() error {
 		bad("out_of_order_window", "%s is negative", c.OutOfOrderWindow)
 	}
 	if !slices.Contains(database.Compressions, c.WALCompression) {
-		bad("wal_compression", "%q is none of %q", c.WALCompression, database.Compressions)
+		bad("wal_compression", "%q is not one of %q", c.WALCompression, database.Compressions)
 	}
 	if c.MaxExemplars < 0 {
 		bad("max_exemplars", "%d is negative", c.MaxExemplars)

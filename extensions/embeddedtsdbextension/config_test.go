@@ -42,7 +42,7 @@ func TestInvalidConfigNamesTheKey(t *testing.T) {
 		"no endpoint":         {map[string]any{"endpoint": ""}, "endpoint: must be set"},
 		"short retention":     {map[string]any{"retention": map[string]any{"time": "1h"}}, "retention::time: 1h0m0s is shorter"},
 		"negative size":       {map[string]any{"retention": map[string]any{"size": -1}}, "retention::size: -1 is negative"},
-		"compression":         {map[string]any{"wal_compression": "lzma"}, `wal_compression: "lzma" is none of`},
+		"compression":         {map[string]any{"wal_compression": "lzma"}, `wal_compression: "lzma" is not one of`},
 		"window":              {map[string]any{"out_of_order_window": "-1s"}, "out_of_order_window: -1s is negative"},
 		"exemplars":           {map[string]any{"max_exemplars": -1}, "max_exemplars: -1"},
 		"timeout":             {map[string]any{"query": map[string]any{"timeout": "0s"}}, "query::timeout: 0s is not positive"},

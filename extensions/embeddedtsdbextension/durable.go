@@ -51,7 +51,7 @@ func (e *tsdbExtension) Sync(ctx context.Context, run string) (position string, 
 		return "", e.unavailable()
 	}
 	if db.Run() != run {
-		return "", errors.New("embedded_tsdb: its log failed since and was cut back to what was durable")
+		return "", errors.New("embedded_tsdb: its log failed meanwhile and was cut back to its durable part")
 	}
 	if err := db.Sync(ctx); err != nil {
 		return "", fmt.Errorf("embedded_tsdb: %w", err)

@@ -353,7 +353,7 @@ func TestALogThatEndsBeforeAPositionIsNoticed(t *testing.T) {
 		}, says: "write-ahead log ended at"},
 		"the log is emptied":                         {damage: func(t *testing.T, dir, _ string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "wal"))) }, says: "write-ahead log ended at"},
 		"the log of out-of-order samples is emptied": {damage: func(t *testing.T, dir, _ string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "wbl"))) }, says: "out-of-order samples"},
-		"the directory is emptied":                   {damage: func(t *testing.T, dir, _ string) { require.NoError(t, os.RemoveAll(dir)) }, says: "another one"},
+		"the directory is emptied":                   {damage: func(t *testing.T, dir, _ string) { require.NoError(t, os.RemoveAll(dir)) }, says: "the storage is not the same"},
 		"a backup is restored": {damage: func(t *testing.T, dir, backup string) {
 			require.NoError(t, os.RemoveAll(dir))
 			require.NoError(t, os.CopyFS(dir, os.DirFS(backup)))

@@ -81,7 +81,7 @@ func (e *tsdbExtension) openWhenPossible(host component.Host, addr net.Addr) *da
 		}
 		if kind := kindOf(err); kind != told {
 			told = kind
-			e.set.Logger.Error("The storage isn't opened yet: senders keep their samples, queries are refused. It opens when the cause is gone", zap.Error(err))
+			e.set.Logger.Error("The storage isn't opened yet: senders keep their samples, queries are refused. It is opened when the cause is gone", zap.Error(err))
 			componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
 		}
 		if !e.pause() {

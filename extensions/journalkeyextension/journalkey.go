@@ -39,7 +39,7 @@ func (j *journalKey) SharedKey(ctx context.Context, own []byte) ([]byte, error) 
 	defer client.Close()
 	key, err := cluster.Key(ctx, client, j.kafka.TopicPrefix, own)
 	if err != nil {
-		return nil, fmt.Errorf("key of the journal %s in Kafka (%s): %w", j.kafka.TopicPrefix, strings.Join(j.kafka.Brokers, ", "), err)
+		return nil, fmt.Errorf("read the shared key of the journal %s from Kafka (%s): %w", j.kafka.TopicPrefix, strings.Join(j.kafka.Brokers, ", "), err)
 	}
 	return key, nil
 }

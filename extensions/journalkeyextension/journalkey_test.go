@@ -57,7 +57,7 @@ func TestWithoutKafkaAnErrorSaysWhichIsMeant(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err := started(t, "127.0.0.1:9").SharedKey(ctx, nil)
-	require.ErrorContains(t, err, "key of the journal penstock in Kafka (127.0.0.1:9)")
+	require.ErrorContains(t, err, "read the shared key of the journal penstock from Kafka (127.0.0.1:9)")
 }
 
 func TestReadmeExampleLoads(t *testing.T) {

@@ -35,7 +35,7 @@ func (l *ledgerExtension) serveRows(w http.ResponseWriter, r *http.Request) {
 }
 
 // noJournal says what can't be known.
-const noJournal = "no follower of a journal runs here: without a journal nobody can say what was received and not stored. The internal metrics of receivers, queues and exporters have their own counts"
+const noJournal = "this collector follows no journal, and without one the ledger can't know what was received and not stored. The internal metrics of receivers, queues and exporters have their own counts"
 
 func reads(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -51,7 +51,7 @@ func parse(r *http.Request) (q query, err error) {
 	values := r.URL.Query()
 	for name, all := range values {
 		if len(all) > 1 {
-			return q, fmt.Errorf("%s: stands there more than once", name)
+			return q, fmt.Errorf("%s: is given more than once", name)
 		}
 		text := all[0]
 		if text == "" { // as if it were not there
@@ -75,7 +75,7 @@ func parse(r *http.Request) (q query, err error) {
 				err = fmt.Errorf("must be receipt or event")
 			}
 		default:
-			err = fmt.Errorf("is not known; there are signal, tenant, from, to and by")
+			err = fmt.Errorf("is not a known parameter; the parameters are signal, tenant, from, to and by")
 		}
 		if err != nil {
 			return q, fmt.Errorf("%s: %w", name, err)
@@ -91,7 +91,7 @@ func (q *query) confine(c access.Client) error {
 		return nil
 	}
 	if own == "" || q.tenant != "" && q.tenant != own {
-		return errors.New("tenant: the API key sees its own tenant only")
+		return errors.New("tenant: the API key may read its own tenant only")
 	}
 	q.tenant, q.confined = own, true
 	return nil
@@ -101,7 +101,7 @@ func (q *query) confine(c access.Client) error {
 func hour(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil || !t.Equal(t.Truncate(time.Hour)) {
-		return t, fmt.Errorf("must be a whole hour such as 2026-11-30T05:00:00Z: the ledger counts by hours")
+		return t, fmt.Errorf("must be a whole hour such as 2026-11-30T05:00:00Z: the ledger counts by the hour")
 	}
 	return t.UTC(), nil
 }

@@ -75,7 +75,7 @@ func (c *Config) Validate() (err error) {
 	}
 	for key, p := range prices {
 		if !(p >= 0 && p < math.MaxFloat64) {
-			err = errors.Join(err, fmt.Errorf("prices::%s: %v is no price", key, p))
+			err = errors.Join(err, fmt.Errorf("prices::%s: %v is not a price", key, p))
 		}
 	}
 	return err

@@ -101,7 +101,7 @@ func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	}
 	m, ok := admin.Find(host)
 	if !ok {
-		l.set.Logger.Info("no admin extension: the ledger has its metrics only")
+		l.set.Logger.Info("no admin extension: the ledger serves its metrics only")
 		return nil
 	}
 	for _, mount := range []struct {

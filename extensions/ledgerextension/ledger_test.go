@@ -216,7 +216,7 @@ func TestWithoutAJournalItSaysWhatItCannotKnow(t *testing.T) {
 	_, h := start(t, nil, nil)
 	var a struct{ Error string }
 	assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/ledger/", &a))
-	assert.Contains(t, a.Error, "without a journal nobody can say")
+	assert.Contains(t, a.Error, "this collector follows no journal")
 }
 
 // A sink whose ledger began later has not seen what came before: that is no imbalance, and not buffered.

@@ -74,7 +74,7 @@ func (l *ledgerExtension) serveReceipt(w http.ResponseWriter, r *http.Request) {
 	found := l.locate(ctx, id, signal, places, whole)
 	c := access.Of(r.Context())
 	if _, one := c.Tenant(); one && slices.ContainsFunc(found.Records, func(l located) bool { return !c.Sees(l.Tenant) }) {
-		answerJSON(w, http.StatusNotFound, map[string]string{"error": "there is no such receipt of the API key's tenant, or the journal does not hold its records any more"})
+		answerJSON(w, http.StatusNotFound, map[string]string{"error": "the API key's tenant has no such receipt, or the journal no longer holds its records"})
 		return
 	}
 	answerJSON(w, http.StatusOK, found)
@@ -146,7 +146,7 @@ func (r *located) in(p ledger.Partition) sinkState {
 		}
 	}
 	if !known {
-		return sinkState{State: stateDelivered, Why: "the ledger remembers the latest batches only of which not all was stored"}
+		return sinkState{State: stateDelivered, Why: "the ledger remembers only the latest batches that were not stored completely"}
 	}
 	return sinkState{State: stateStored}
 }

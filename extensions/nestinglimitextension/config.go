@@ -70,7 +70,7 @@ func (c *Config) Validate() error {
 		errs = errors.Join(errs, fmt.Errorf("max_item_size: %d is more than max_request_size (%d)", c.MaxItemSize, c.MaxRequestSize))
 	}
 	if c.MaxReading < 3*int64(c.MaxRequestSize) {
-		errs = errors.Join(errs, fmt.Errorf("max_reading: %d is less than three times max_request_size (%d): a request is held as it came, decompressed and as protobuf",
+		errs = errors.Join(errs, fmt.Errorf("max_reading: %d is less than three times max_request_size (%d): a request is held as received, decompressed and as protobuf",
 			c.MaxReading, c.MaxRequestSize))
 	}
 	if c.ReadTimeout <= 0 {

@@ -185,7 +185,7 @@ func (l *nestingLimit) unread(err error, ended bool) *refusal {
 	case errors.Is(err, decompress.ErrTooLarge):
 		return tooLarge(fmt.Sprintf("the request has more than %d bytes (max_request_size)", l.cfg.MaxRequestSize))
 	case errors.Is(err, decompress.ErrUnknown):
-		return unsupported("the request has an encoding that is none of " + strings.Join(decompress.Encodings, ", "))
+		return unsupported("the request has an encoding that is not one of " + strings.Join(decompress.Encodings, ", "))
 	case errors.Is(err, context.Canceled):
 		return later("slow", "the request was canceled")
 	case isTimeout(err):

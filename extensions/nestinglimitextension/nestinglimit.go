@@ -117,15 +117,15 @@ func later(reason, text string) *refusal {
 }
 
 func (l *nestingLimit) busy() *refusal {
-	return later("in_flight", fmt.Sprintf("requests in flight take %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
+	return later("in_flight", fmt.Sprintf("requests in flight have used up %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
 }
 
 func (l *nestingLimit) unfair() *refusal {
-	return later("share", fmt.Sprintf("requests of this client or its tenant in flight take their share of %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
+	return later("share", fmt.Sprintf("this client's or its tenant's requests in flight have used up their share of %d bytes of memory (max_in_flight)", l.cfg.MaxInFlight))
 }
 
 func (l *nestingLimit) crowded() *refusal {
-	return later("reading", fmt.Sprintf("requests that are being read take %d bytes of memory (max_reading)", l.cfg.MaxReading))
+	return later("reading", fmt.Sprintf("requests that are being read have used up %d bytes of memory (max_reading)", l.cfg.MaxReading))
 }
 
 // parties are who a request is counted for.

@@ -190,7 +190,7 @@ func TestHTTP(t *testing.T) {
 		"bomb in gzip":        {js, "gzip", zipped(t, strings.Repeat(" ", 10<<20)), http.StatusRequestEntityTooLarge, "more than 100000 bytes (max_request_size)", "request_size"},
 		"bomb in snappy":      {js, "snappy", bytes.NewReader(snappy.Encode(nil, make([]byte, 1<<20))), http.StatusRequestEntityTooLarge, "more than 100000 bytes", "request_size"},
 		"not gzip":            {js, "gzip", strings.NewReader("secret"), http.StatusBadRequest, "can't be read", "malformed"},
-		"an unknown encoding": {js, "br", strings.NewReader("secret"), http.StatusUnsupportedMediaType, "none of gzip, zstd", "encoding"},
+		"an unknown encoding": {js, "br", strings.NewReader("secret"), http.StatusUnsupportedMediaType, "not one of gzip, zstd", "encoding"},
 		"not JSON":            {js, "", strings.NewReader(`,"resourceLogs":[{}]`), http.StatusBadRequest, "not valid JSON", "malformed"},
 		"not OTLP":            {js, "", strings.NewReader(`{"resourceLogs":[{"schemaUrl":{"secret":1}}]}`), http.StatusBadRequest, "resourceLogs[0].schemaUrl is not a string", "malformed"},
 	} {

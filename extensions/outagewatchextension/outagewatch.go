@@ -78,11 +78,11 @@ func (w *watch) failed(ctx context.Context, target string, err error) {
 	now, s := time.Now(), w.server(target)
 	s.Failed(now, err)
 	if o, bad := s.Now(now, outage.Grace); bad {
-		w.status.Bad(target, fmt.Sprintf("%s takes nothing: %s", target, status.Convert(o.Cause).Message()))
+		w.status.Bad(target, fmt.Sprintf("%s accepts no data: %s", target, status.Convert(o.Cause).Message()))
 	}
 	heard := delivery.Of(ctx).Attempted(target, err)
 	if o, due := s.Due(now); due && !heard {
-		w.log.Error(fmt.Sprintf("%s has taken nothing for %s: %s. What is sent waits in the exporter's queue. Look at that server, at the network and at the "+
+		w.log.Error(fmt.Sprintf("%s has accepted no data for %s: %s. New data waits in the exporter's queue. Check that server, the network and the "+
 			"exporter's endpoint", target, journal.Ago(o.Lasted), status.Convert(o.Cause).Message()), zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
@@ -95,7 +95,7 @@ func (w *watch) worked(ctx context.Context, target string) {
 	}
 	w.status.Good(target)
 	if told && !heard { // At the level of the beginning: a log filtered by level shows both ends.
-		w.log.Error(target+" takes data again", zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
+		w.log.Error(target+" accepts data again", zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
 

@@ -91,17 +91,17 @@ func TestAServerThatIsAwayIsAnErrorInEachIntervalAndOneWhenItIsBack(t *testing.T
 		assert.ErrorIs(t, err, down)
 		return logs.Len() >= 2
 	}, 30*time.Second, 5*time.Millisecond)
-	assert.Regexp(t, "^"+target+` has taken nothing for \d+ s: connection refused\. `, logs.All()[0].Message)
+	assert.Regexp(t, "^"+target+` has accepted no data for \d+ s: connection refused\. `, logs.All()[0].Message)
 	require.Eventually(t, func() bool {
 		_ = call(t.Context())
-		return h.status() == "StatusRecoverableError: "+target+" takes nothing: connection refused"
+		return h.status() == "StatusRecoverableError: "+target+" accepts no data: connection refused"
 	}, 30*time.Second, 5*time.Millisecond)
 
 	answer = status.Error(codes.InvalidArgument, "what is this?")
 	assert.Equal(t, codes.InvalidArgument, status.Code(call(t.Context())))
 	assert.Equal(t, "StatusOK", h.status(), "it answers")
 	all := logs.All()
-	assert.Equal(t, target+" takes data again", all[len(all)-1].Message)
+	assert.Equal(t, target+" accepts data again", all[len(all)-1].Message)
 	for _, e := range all {
 		assert.Equal(t, zap.ErrorLevel, e.Level)
 	}

@@ -54,7 +54,7 @@ func (o owner) loses() (lost, follows string) {
 		return "requests that " + o.String() + " had accepted for " + o.name + " and not yet sent", "the queue starts empty"
 	case o.kind == component.KindReceiver:
 		return "the position up to which " + o.String() + " had read",
-			"it reads from where its configuration lets it begin (start_at): what it had read before comes again, or is passed over"
+			"it starts again where its configuration says (start_at): entries may be read twice, or skipped"
 	case o.kind == component.KindProcessor:
 		return "the state of " + o.String() + ": open windows, and the last value of each stream", "it starts afresh"
 	default:

@@ -76,7 +76,7 @@ func TestASecondProcessIsToldWhoHasTheDirectory(t *testing.T) {
 	ext := newExtension(t, dir)
 	err = ext.Start(t.Context(), componenttest.NewNopHost())
 	assert.EqualError(t, err, fmt.Sprintf("directory: %q is in use by another collector or queue_storage (process %s); "+
-		"each needs a directory of its own", dir, strings.TrimSpace(string(pid))))
+		"each needs its own directory", dir, strings.TrimSpace(string(pid))))
 	assert.NoError(t, ext.Shutdown(t.Context()))
 
 	kill()

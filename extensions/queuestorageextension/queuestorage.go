@@ -169,6 +169,6 @@ func (q *queueStorage) takeDirectory() error {
 	if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
 		owner = " (process " + strings.TrimSpace(string(pid)) + ")"
 	}
-	return fmt.Errorf("directory: %q is in use by another collector or queue_storage%s; each needs a directory of its own",
+	return fmt.Errorf("directory: %q is in use by another collector or queue_storage%s; each needs its own directory",
 		q.cfg.Directory, owner)
 }

@@ -61,7 +61,7 @@ func (c *sealedClient) Batch(ctx context.Context, ops ...*storage.Operation) err
 func (c *sealedClient) Walk(ctx context.Context, visit storage.WalkFunc) error {
 	file, ok := c.file.(storage.Walker)
 	if !ok {
-		return errors.New("the storage below can't list its keys")
+		return errors.New("the underlying storage can't list its keys")
 	}
 	return file.Walk(ctx, func(key string, stored []byte) ([]*storage.Operation, error) {
 		value := c.open(key, stored)

@@ -72,7 +72,7 @@ func (c *Config) Validate() error {
 			errs = errors.Join(errs, fmt.Errorf("%s: %w", key, err))
 		}
 		if scope != quota.Tenant && (o.Series != nil || o.Streams != nil) {
-			errs = errors.Join(errs, fmt.Errorf("%s: series, streams: they are limits of tenants", key))
+			errs = errors.Join(errs, fmt.Errorf("%s: series, streams: only tenants can have these limits", key))
 		}
 	}
 	check("defaults::tenant", &c.Defaults.Tenant, quota.Tenant)
@@ -84,10 +84,10 @@ func (c *Config) Validate() error {
 		case o.Tenant == "" && o.Service == "" && o.Key == "":
 			errs = errors.Join(errs, fmt.Errorf("%s: needs tenant, service or key", at))
 		case o.Key != "" && (o.Tenant != "" || o.Service != ""):
-			errs = errors.Join(errs, fmt.Errorf("%s: key: %q names one key, which has a tenant of its own: tenant and service must be empty", at, o.Key))
+			errs = errors.Join(errs, fmt.Errorf("%s: key: %q already has a tenant: tenant and service must be empty", at, o.Key))
 		}
 		if o.Limits.Empty() {
-			errs = errors.Join(errs, fmt.Errorf("%s: limits: there are none", at))
+			errs = errors.Join(errs, fmt.Errorf("%s: limits: at least one must be set", at))
 		}
 		check(at+"::limits", &o.Limits, o.scope())
 	}

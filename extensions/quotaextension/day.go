@@ -45,7 +45,7 @@ func (d *day) start() error {
 		err = json.Unmarshal(content, &saved)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		d.log.Warn("The bytes of the day could not be read: they are counted from 0", zap.String("file", d.path), zap.Error(err))
+		d.log.Warn("The byte counts of the day could not be read: they start again at 0", zap.String("file", d.path), zap.Error(err))
 	} else {
 		d.table.Resume(time.Now(), saved)
 	}
@@ -79,7 +79,7 @@ func (d *day) save() time.Duration {
 		err = durable.WriteFile(d.path, content, 0o600)
 	}
 	if err != nil && !d.quiet {
-		d.log.Warn("The bytes of the day could not be saved: a restart forgets what was taken since", zap.String("file", d.path), zap.Error(err))
+		d.log.Warn("The byte counts of the day could not be saved: after a restart they would be too low", zap.String("file", d.path), zap.Error(err))
 	}
 	d.quiet = err != nil
 	return time.Since(begun)

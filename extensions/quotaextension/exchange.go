@@ -63,7 +63,7 @@ func (e *quotaExtension) share() error {
 	if self == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			return fmt.Errorf("instance_id: must be set, since the host name is not known: %w", err)
+			return fmt.Errorf("instance_id: must be set, because the host name can't be read: %w", err)
 		}
 		self = host
 	}
@@ -126,7 +126,7 @@ func (x *exchange) publish(ctx context.Context, topic string) {
 		x.failed()
 		if now := time.Now(); now.Sub(said) >= time.Minute {
 			said = now
-			x.log.Warn("The usage of quotas could not be shared: each gateway keeps its present part", zap.String("topic", topic),
+			x.log.Warn("The usage of quotas could not be shared with the other gateways: each keeps its present share", zap.String("topic", topic),
 				zap.String("brokers", strings.Join(x.cfg.Kafka.Brokers, ", ")), zap.Error(err))
 		}
 	}

@@ -388,9 +388,9 @@ func TestCountersAreBounded(t *testing.T) {
 func TestEveryMistakeIsNamed(t *testing.T) {
 	for conf, want := range map[string][]string{
 		"defaults: {tenant: {bytes_per_second: -1, burst: 2h}}":         {"defaults::tenant: bytes_per_second: -1 is not between", "burst: 2h0m0s"},
-		"defaults: {key: {series: 1}}":                                  {"defaults::key: series, streams: they are limits of tenants"},
-		"overrides: [{limits: {streams: 1}}, {tenant: a}]":              {"overrides::0: needs tenant, service or key", "overrides::1: limits: there are none"},
-		"overrides: [{key: k, tenant: t, limits: {bytes_per_day: -5}}]": {"overrides::0: key: \"k\" names one key", "overrides::0::limits: bytes_per_day: -5"},
+		"defaults: {key: {series: 1}}":                                  {"defaults::key: series, streams: only tenants can have these limits"},
+		"overrides: [{limits: {streams: 1}}, {tenant: a}]":              {"overrides::0: needs tenant, service or key", "overrides::1: limits: at least one must be set"},
+		"overrides: [{key: k, tenant: t, limits: {bytes_per_day: -5}}]": {"overrides::0: key: \"k\" already has a tenant", "overrides::0::limits: bytes_per_day: -5"},
 		"{max_accounts: 0, max_streams: 0}":                             {"max_accounts: 0 is not positive", "max_streams: 0 is not positive"},
 		"share: {interval: 1ms}":                                        {"share: ", "brokers: must name at least one", "interval: 1ms is not between"},
 	} {

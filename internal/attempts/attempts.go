@@ -75,7 +75,7 @@ func (a *Attempts) Made(ctx context.Context, err error) error {
 	}
 	heard := delivery.Of(ctx).Attempted(a.id, err)
 	if o, due := a.watch.Due(now); due && !heard {
-		a.log.Error("The sink has not answered for "+journal.Ago(o.Lasted)+". What is sent waits in the queue, if there is one; look at the "+
+		a.log.Error("The sink has not answered for "+journal.Ago(o.Lasted)+". New data waits in the queue, if there is one; check the "+
 			"sink, the network and the key endpoint", zap.Duration("away", o.Lasted.Round(time.Second)), zap.Error(o.Cause))
 	}
 	return err

@@ -152,7 +152,7 @@ func readMetas(r io.ReaderAt, size int64) (m meta, one bool, err error) {
 	} else if zero {
 		return meta{}, false, &Damage{Zeroed, "the file begins with zeros"}
 	}
-	return meta{}, false, &Damage{Root, "neither of its two root pages holds"}
+	return meta{}, false, &Damage{Root, "neither of its two root pages is valid"}
 }
 
 // readMeta reads the root page that begins at offset.
@@ -169,7 +169,7 @@ func readMeta(r io.ReaderAt, size, offset int64) (meta, error) {
 	m := meta{pageSize: int64(order.Uint32(b[8:])), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]),
 		highWater: order.Uint64(b[40:]), trans: order.Uint64(b[48:])}
 	if order.Uint32(b[:]) != magic || order.Uint32(b[4:]) != version || order.Uint64(b[metaSize-8:]) != sum.Sum64() {
-		return meta{}, &Damage{Root, "a root page does not hold"}
+		return meta{}, &Damage{Root, "a root page is not valid"}
 	}
 	if m.pageSize < minPageSize || m.pageSize > maxPageSize || m.pageSize&(m.pageSize-1) != 0 || m.highWater > 1<<40 {
 		return meta{}, &Damage{Root, fmt.Sprintf("a root page says pages of %d bytes, %d of them", m.pageSize, m.highWater)}

@@ -173,7 +173,7 @@ func (w *walker) read(p page, i int, pos, size int64) ([]byte, error) {
 
 func inOrder(id uint64, keys [][]byte, within bounds) error {
 	if within.first != nil && (len(keys) == 0 || !bytes.Equal(keys[0], within.first)) {
-		return damaged(id, "it does not begin with the key that its parent knows it by")
+		return damaged(id, "its first key is not the one that its parent has for it")
 	}
 	for i, key := range keys {
 		if i > 0 && bytes.Compare(keys[i-1], key) >= 0 {

@@ -25,7 +25,7 @@ const (
 var queueLines = map[string]bool{"Initializing new persistent queue": true, "Loaded queue metadata": true}
 
 // keptLine stands for dropLine where nothing is dropped.
-const keptLine = "Exporting was interrupted by the stop. What was on its way stays in the queue on disk, and is sent after the next start"
+const keptLine = "The stop interrupted an export. The data stays in the queue on disk and is sent after the next start"
 
 // every is the time between two lines about retries of one component.
 const every = time.Minute

@@ -78,7 +78,7 @@ func TestAStopThatDropsNothingSaysSo(t *testing.T) {
 	otlp.Error(drop, stop, zap.Int("dropped_items", 3))
 	written := logs.All()
 	assert.Equal(t, int64(3), written[0].ContextMap()["items"])
-	assert.Equal(t, []string{"info Exporting was interrupted by the stop. What was on its way stays in the queue on disk, and is sent after the next start"}, lines(logs))
+	assert.Equal(t, []string{"info The stop interrupted an export. The data stays in the queue on disk and is sent after the next start"}, lines(logs))
 	otlp.Error(drop, zap.Error(errors.New("not retryable error: bad request")))
 	assert.Equal(t, []string{"error " + drop}, lines(logs), "that is dropped")
 }

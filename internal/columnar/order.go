@@ -161,7 +161,7 @@ func (m *merger) read(sources []*Source, k int, name string) error {
 		case parquet.Types.Int64:
 			m.keys[i][k], err = readKey(s, at, func(v int64) uint64 { return uint64(v) ^ 1<<63 })
 		default:
-			err = errors.New("no text and no integer")
+			err = errors.New("neither text nor an integer")
 		}
 		if err != nil {
 			return fmt.Errorf("file %d: sorted by %s: %w", i, name, err)
@@ -213,7 +213,7 @@ func readKey[T any](s *Source, at int, key func(T) uint64) ([]uint64, error) {
 	})
 	def := s.meta.Schema.Column(at).MaxDefinitionLevel()
 	if def > 1 || s.meta.Schema.Column(at).MaxRepetitionLevel() > 0 {
-		return nil, errors.New("no column of the root")
+		return nil, errors.New("not a column of the root")
 	}
 	l := &levels[T]{chunks: s.column(at), into: sink, srcDef: def, maxDef: def}
 	err := l.take(int(s.Rows()), true)

@@ -21,8 +21,8 @@ type start struct{ args, does string }
 var starts = []start{
 	{"--config profile:standalone", "everything on this machine; needs no other service"},
 	{"--config profile:agent", "reads this machine's logs and metrics, sends them to a gateway"},
-	{"--config profile:gateway", "receives from agents and SDKs, writes to the stores that are set"},
-	{"--config my-config.yaml", "a configuration of your own"},
+	{"--config profile:gateway", "receives from agents and SDKs, writes to the configured stores"},
+	{"--config my-config.yaml", "your own configuration"},
 }
 
 // New returns the root command of the distribution: otelcol's, with a message that says what to type where the
@@ -88,7 +88,7 @@ func noStrangers(cmd *cobra.Command, args []string) error {
 	if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
 		similar = " (did you mean " + strings.Join(names, " or ") + "?)"
 	}
-	return fmt.Errorf("there is no command %q%s. A configuration follows --config:\n\n%s\n\n%s --help lists all flags and commands",
+	return fmt.Errorf("there is no command %q%s. Name a configuration with --config:\n\n%s\n\n%s --help lists all flags and commands",
 		args[0], similar, examples(cmd), cmd.Name())
 }
 

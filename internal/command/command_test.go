@@ -93,7 +93,7 @@ func TestAConfigurationReachesTheCollector(t *testing.T) {
 
 func TestAWordThatIsNoCommand(t *testing.T) {
 	for _, tt := range []struct{ word, says string }{
-		{"profile:standalone", "A configuration follows --config"},
+		{"profile:standalone", "Name a configuration with --config"},
 		{"standalone", "penstock --config profile:standalone"},
 		{"component", "did you mean components?"},
 	} {

@@ -29,7 +29,7 @@ func newKeysCommand() *cobra.Command {
 		Short: "Makes, lists and revokes API keys",
 		Long: `Makes, lists and revokes API keys in a file, which holds hashes of them only.
 
-PENSTOCK_KEYS_FILE names the file to the profiles, which admit nobody without a key then. A running
+PENSTOCK_KEYS_FILE names the file for the profiles, which then refuse clients without a key. A running
 collector reads it again within a second.`,
 		Example: `  penstock keys new --file keys.yaml --tenant acme --scope ingest,read
   penstock keys list --file keys.yaml
@@ -37,7 +37,7 @@ collector reads it again within a second.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	file := cmd.PersistentFlags().String("file", os.Getenv(keysVariable), "file of the keys; default: "+keysVariable)
+	file := cmd.PersistentFlags().String("file", os.Getenv(keysVariable), "the file of keys; default: "+keysVariable)
 	cmd.AddCommand(newKeyCommand(file), listKeysCommand(file), revokeKeysCommand(file))
 	return cmd
 }
@@ -78,13 +78,13 @@ func newKeyCommand(file *string) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&k.Tenant, "tenant", "", "whose telemetry comes with the key and is seen with it; not needed with forward or admin alone")
+	f.StringVar(&k.Tenant, "tenant", "", "the tenant that the key sends and reads data for; not needed if the scopes are only forward or admin")
 	f.StringSliceVar(&k.Scopes, "scope", []string{keyfile.Ingest}, "what the key may do: "+strings.Join(keyfile.Scopes, ", "))
 	f.StringSliceVar(&k.Signals, "signal", nil, "signals that it may send: "+strings.Join(keyfile.Signals, ", ")+" (default all)")
 	f.StringSliceVar(&k.Services, "service", nil, "values of service.name that it may send (default all)")
 	limits = limitFlags(f)
-	f.StringVar(&expires, "expires", "", "end of the key: days or hours from now (90d, 12h), a date or an RFC 3339 time (default never)")
-	f.StringVar(&k.Note, "note", "", "a text for people")
+	f.StringVar(&expires, "expires", "", "when the key expires: days or hours from now (90d, 12h), a date or an RFC 3339 time (default never)")
+	f.StringVar(&k.Note, "note", "", "a note for the people who manage the keys")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func newKeyCommand(file *string) *cobra.Command {
 func limitFlags(f *pflag.FlagSet) func() *quota.Override {
 	bytesPerSecond := f.Int64("bytes-per-second", 0, "bytes of request bodies, as they arrive, that it may send a second; 0: no limit (default the quota of keys in the configuration)")
 	itemsPerSecond := f.Int64("items-per-second", 0, "log records, data points and spans that it may send a second")
-	burst := f.Duration("burst", 0, "how long it may have been silent and make up for it")
+	burst := f.Duration("burst", 0, "how much unused quota it may save up, as a time; a longer burst allows higher peaks")
 	bytesPerDay := f.Int64("bytes-per-day", 0, "bytes that it may send a day (UTC)")
 	series := f.Int64("series", 0, "active series that its tenant may have; 0: no limit (default the budget of tenants in the configuration)")
 	return func() *quota.Override {
@@ -131,7 +131,7 @@ func parseEnd(text string, now time.Time) (time.Time, error) {
 		end = now.Add(time.Duration(n) * unit)
 	}
 	if !end.After(now) {
-		return end, fmt.Errorf("%q is over", text)
+		return end, fmt.Errorf("%q is in the past", text)
 	}
 	return end.UTC(), nil
 }
@@ -139,7 +139,7 @@ func parseEnd(text string, now time.Time) (time.Time, error) {
 func listKeysCommand(file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "Lists the keys by what they are, without the keys themselves",
+		Short: "Lists the keys' properties, never the keys themselves",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := readKeys(*file, false)
@@ -153,7 +153,7 @@ func listKeysCommand(file *string) *cobra.Command {
 				if k.Expires != nil {
 					ends = k.Expires.Format(time.RFC3339)
 					if !time.Now().Before(*k.Expires) {
-						ends += " (over)"
+						ends += " (expired)"
 					}
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, or(k.Tenant, "-"), strings.Join(k.Scopes, ","), or(strings.Join(k.Signals, ","), "all"),

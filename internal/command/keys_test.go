@@ -59,14 +59,14 @@ func TestKeysThatCanNotBe(t *testing.T) {
 	t.Setenv("PENSTOCK_KEYS_FILE", "")
 	for want, args := range map[string][]string{
 		"no file is given: name it with --file or PENSTOCK_KEYS_FILE": {"new", "--tenant", "a"},
-		"tenant: ":                        {"new", "--file", file},
-		`scopes: "write" is none of`:      {"new", "--file", file, "--tenant", "a", "--scope", "write"},
-		`signals: "log" is none of`:       {"new", "--file", file, "--tenant", "a", "--signal", "log"},
-		"limits: bytes_per_second: -5":    {"new", "--file", file, "--tenant", "a", "--bytes-per-second", "-5"},
-		`--expires: "soon" is neither`:    {"new", "--file", file, "--tenant", "a", "--expires", "soon"},
-		`--expires: "2020-01-01" is over`: {"new", "--file", file, "--tenant", "a", "--expires", "2020-01-01"},
-		"no such file":                    {"list", "--file", file},
-		"requires at least 1 arg":         {"revoke", "--file", file},
+		"tenant: ":                               {"new", "--file", file},
+		`scopes: "write" is not one of`:          {"new", "--file", file, "--tenant", "a", "--scope", "write"},
+		`signals: "log" is not one of`:           {"new", "--file", file, "--tenant", "a", "--signal", "log"},
+		"limits: bytes_per_second: -5":           {"new", "--file", file, "--tenant", "a", "--bytes-per-second", "-5"},
+		`--expires: "soon" is neither`:           {"new", "--file", file, "--tenant", "a", "--expires", "soon"},
+		`--expires: "2020-01-01" is in the past`: {"new", "--file", file, "--tenant", "a", "--expires", "2020-01-01"},
+		"no such file":                           {"list", "--file", file},
+		"requires at least 1 arg":                {"revoke", "--file", file},
 	} {
 		_, err := call(t, append([]string{"keys"}, args...)...)
 		assert.ErrorContains(t, err, want, args)

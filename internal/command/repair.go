@@ -49,14 +49,14 @@ func newRepairCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "repair",
-		Short: "Finds damaged files below a data directory, and mends what it can",
+		Short: "Finds damaged files below a data directory, and repairs what it can",
 		Long: `Finds damaged files below a data directory: the journal, queues, positions of receivers, states of processors, the lake.
 
 Without --apply it changes nothing and says what it would do. It takes the locks of all stores, so the collector
 has to be stopped. Nothing is deleted: a damaged file is renamed, and its new name printed.
 
-It ends with 0 when nothing is damaged, or everything was mended, and with 1 otherwise.`,
-		Example: "  penstock repair --data-dir /var/lib/penstock            look\n  penstock repair --data-dir /var/lib/penstock --apply    look and mend",
+It ends with 0 when nothing is damaged, or everything was repaired, and with 1 otherwise.`,
+		Example: "  penstock repair --data-dir /var/lib/penstock            look\n  penstock repair --data-dir /var/lib/penstock --apply    look and repair",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
@@ -86,12 +86,12 @@ func (r *repairing) run(cmd *cobra.Command) error {
 		_, _ = fmt.Fprintln(out, "nothing is damaged")
 		return nil
 	case result.Left() == 0:
-		_, _ = fmt.Fprintf(out, "%d mended\n", result.Mended)
+		_, _ = fmt.Fprintf(out, "%d repaired\n", result.Mended)
 		return nil
 	case r.apply:
-		return fmt.Errorf("%d mended, %d left as they are: see \"to do\" above", result.Mended, result.Left())
+		return fmt.Errorf("%d repaired, %d left as they are: see \"to do\" above", result.Mended, result.Left())
 	default:
-		return fmt.Errorf("%d damaged; nothing was changed. Run it again with --apply to mend", result.Found)
+		return fmt.Errorf("%d damaged; nothing was changed. Run it again with --apply to repair", result.Found)
 	}
 }
 

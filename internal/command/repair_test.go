@@ -86,7 +86,7 @@ func TestRepairFindsAndSetsAside(t *testing.T) {
 
 				printed, err = call(t, "repair", "--data-dir", dir, "--apply")
 				require.NoError(t, err, printed)
-				assert.Contains(t, printed, "1 mended")
+				assert.Contains(t, printed, "1 repaired")
 				assert.NoFileExists(t, filepath.Join(dir, path))
 				after := content(t, dir)
 				aside := 0
@@ -119,7 +119,7 @@ func TestRepairSaysWhatTheNextStartDoesToTheJournal(t *testing.T) {
 	printed, err = call(t, "repair", "--data-dir", dir)
 	require.Error(t, err)
 	assert.Contains(t, printed, "journal: 1 checked, 1 damaged")
-	assert.Contains(t, printed, "would:        leave it to the next start of the collector, which mends it")
+	assert.Contains(t, printed, "would:        leave it: the collector repairs it at its next start")
 	assert.Contains(t, printed, "then:         no record is lost")
 	assert.Equal(t, before, content(t, dir))
 	printed, err = call(t, "repair", "--data-dir", dir, "--apply")
@@ -187,7 +187,7 @@ func TestRepairMovesRefilledRowsIn(t *testing.T) {
 
 	printed, err := call(t, "repair", "--data-dir", dir, "--apply")
 	require.Error(t, err, "the rows are still missing")
-	assert.Contains(t, printed, "they were not read again yet")
+	assert.Contains(t, printed, "the rows are not restored yet")
 
 	refill := filepath.Join(lake, "_refill", rangeName)
 	write(t, filepath.Join(refill, hourDir, "0123.parquet"), parquetFile(t, 105))

@@ -34,7 +34,7 @@ func newVerifyCommand() *cobra.Command {
 	v := &verifying{}
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Asks the stores what they hold of an hour, and compares it with the ledger",
+		Short: "Counts the items that the stores hold of an hour, and compares them with the ledger",
 		Long: `Asks the stores what they hold of an hour (of the items' own times), and compares it with the ledger of a
 running collector. Where a store holds less than the ledger has stored, it says how many items are missing
 and prints the replay job that fills the gap. It changes nothing.
@@ -58,7 +58,7 @@ It ends with 0 when every store holds what the ledger says, and with 1 otherwise
 	f.StringArrayVar(&v.proms, "prometheus", nil, "[sink=]`url` of a store that answers PromQL")
 	f.StringArrayVar(&v.lokis, "loki", nil, "[sink=]`url` of a Loki")
 	f.StringVar(&v.selector, "loki-selector", `{service_name=~".+"}`, "LogQL `selector` of all streams")
-	f.DurationVar(&v.timeout, "timeout", time.Minute, "longest time for one question")
+	f.DurationVar(&v.timeout, "timeout", time.Minute, "timeout of one query")
 	return cmd
 }
 

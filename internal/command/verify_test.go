@@ -106,7 +106,7 @@ func TestVerifySaysWhatIsWrongWithItsFlags(t *testing.T) {
 		`scheme "ftp" is not supported`:                      {"--lake", "ftp://bucket/lake"},
 		"no bucket":                                          {"--lake", "lake=s3:///lake"},
 		"has no colon":                                       {"--header", "nonsense"},
-		"the ledger can't be asked":                          {"--admin", server(t, func(*http.Request) string { return "" })},
+		"query the ledger":                                   {"--admin", server(t, func(*http.Request) string { return "" })},
 	} {
 		_, err := call(t, append([]string{"verify"}, args...)...)
 		assert.ErrorContains(t, err, text)

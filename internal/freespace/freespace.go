@@ -54,7 +54,7 @@ func (c *Checker) ask() error {
 	s, err := c.look(c.directory)
 	switch {
 	case err != nil:
-		return fmt.Errorf("room of %q: %w", c.directory, err)
+		return fmt.Errorf("read the free space of %q: %w", c.directory, err)
 	case s.ReadOnly:
 		return fmt.Errorf("%w: %q", ErrReadOnly, c.directory)
 	case s.Free < c.reserve:

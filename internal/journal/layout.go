@@ -24,11 +24,11 @@ func (have Layout) Check(topic string, want Layout) error {
 	what := ""
 	switch {
 	case have.Partitions != want.Partitions:
-		what = fmt.Sprintf("partitions: topic %s was made with %d, not %d", topic, have.Partitions, want.Partitions)
+		what = fmt.Sprintf("partitions: topic %s was created with %d, not %d", topic, have.Partitions, want.Partitions)
 	case have.Shards != want.Shards:
-		what = fmt.Sprintf("shards: topic %s was made with %d, not %d", topic, have.Shards, want.Shards)
+		what = fmt.Sprintf("shards: topic %s was created with %d, not %d", topic, have.Shards, want.Shards)
 	default:
-		what = fmt.Sprintf("topic %s was made with version %d of the key rule, not %d", topic, have.Keys, want.Keys)
+		what = fmt.Sprintf("topic %s was created with version %d of the key rule, not %d", topic, have.Keys, want.Keys)
 	}
 	return fmt.Errorf("%s; series would change partition. To migrate: configure another topic_prefix here, let the followers of the old one "+
 		"read to its end, then move them", what)

@@ -339,7 +339,7 @@ func TestAnotherLayoutIsRefusedWithTheWayToMigrate(t *testing.T) {
 	more := layout
 	more.Partitions = 8
 	err := layout.Check("t", more)
-	require.ErrorContains(t, err, "partitions: topic t was made with 4, not 8")
+	require.ErrorContains(t, err, "partitions: topic t was created with 4, not 8")
 	require.ErrorContains(t, err, "topic_prefix")
 }
 

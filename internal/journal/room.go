@@ -51,13 +51,13 @@ func (r Room) Lasts() (time.Duration, bool) {
 func (r Room) Describe(topic string) string {
 	switch {
 	case r.Full && r.DiskFull:
-		return fmt.Sprintf("journal full (%d of %d MiB): the disk has no room left", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes))
+		return fmt.Sprintf("journal full (%d of %d MiB): the disk is full", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes))
 	case r.Full && r.Holder == "":
 		return fmt.Sprintf("journal full (%d of %d MiB): records of %s arrive faster than they are read", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes), topic)
 	case r.Full:
 		return fmt.Sprintf("journal full (%d of %d MiB): %s is %s behind", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes), r.Follower(topic), Ago(r.Behind))
 	}
-	text := fmt.Sprintf("the journal has room for %d MiB more of %s", mebibytes(r.Left()), topic)
+	text := fmt.Sprintf("the journal has space for %d more MiB of %s", mebibytes(r.Left()), topic)
 	if d, ok := r.Lasts(); ok {
 		text += fmt.Sprintf(", %s at the present rate", Ago(d))
 	}

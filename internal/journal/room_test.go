@@ -15,9 +15,9 @@ func TestRoomInWords(t *testing.T) {
 		"journal full (338 of 512 MiB): loki is 8 m behind":                                      {Full: true, UsedBytes: 338 << 20, LimitBytes: 512 << 20, Holder: "penstock.logs.loki", Behind: 8*time.Minute + 59*time.Second},
 		"journal full (16 of 16 MiB): mine is 61 s behind":                                       {Full: true, UsedBytes: 16 << 20, LimitBytes: 16 << 20, Holder: "mine", Behind: 61 * time.Second},
 		"journal full (16 of 16 MiB): records of penstock.logs arrive faster than they are read": {Full: true, UsedBytes: 16 << 20, LimitBytes: 16 << 20},
-		"journal full (3 of 16 MiB): the disk has no room left":                                  {Full: true, DiskFull: true, UsedBytes: 3 << 20, LimitBytes: 16 << 20, Holder: "x"},
-		"the journal has room for 60 MiB more of penstock.logs, 2 m at the present rate":         {UsedBytes: 400 << 20, LimitBytes: 512 << 20, LeftBytes: 60 << 20, BytesPerSecond: 1 << 19},
-		"the journal has room for 112 MiB more of penstock.logs":                                 {UsedBytes: 400 << 20, LimitBytes: 512 << 20},
+		"journal full (3 of 16 MiB): the disk is full":                                           {Full: true, DiskFull: true, UsedBytes: 3 << 20, LimitBytes: 16 << 20, Holder: "x"},
+		"the journal has space for 60 more MiB of penstock.logs, 2 m at the present rate":        {UsedBytes: 400 << 20, LimitBytes: 512 << 20, LeftBytes: 60 << 20, BytesPerSecond: 1 << 19},
+		"the journal has space for 112 more MiB of penstock.logs":                                {UsedBytes: 400 << 20, LimitBytes: 512 << 20},
 	} {
 		assert.Equal(t, want, r.Describe(topic))
 	}

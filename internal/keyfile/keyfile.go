@@ -49,7 +49,7 @@ const (
 // maxNamed is how many entries are looked at once one is wrong.
 const maxNamed = 100
 
-var errMore = errors.New("there may be more mistakes behind these")
+var errMore = errors.New("there may be more mistakes after these")
 
 // Scopes are all of them.
 var Scopes = access.Scopes
@@ -116,7 +116,7 @@ func Parse(content []byte) (*File, error) {
 			errs = errors.Join(errs, fmt.Errorf("keys[%d] %w", i, err))
 		}
 		if seen[k.ID] {
-			errs = errors.Join(errs, fmt.Errorf("keys[%d] id: %q is there twice", i, k.ID))
+			errs = errors.Join(errs, fmt.Errorf("keys[%d] id: %q is used twice", i, k.ID))
 		}
 		seen[k.ID] = true
 	}
@@ -141,11 +141,11 @@ func (f *File) checkTenants() error {
 			bad("tenant: %w", err)
 		}
 		if seen[t.Tenant] {
-			bad("tenant: %q is there twice", t.Tenant)
+			bad("tenant: %q is used twice", t.Tenant)
 		}
 		seen[t.Tenant] = true
 		if t.Limits.Empty() {
-			bad("limits: there are none")
+			bad("limits: at least one must be set")
 		}
 		if err := t.Limits.Check(); err != nil {
 			bad("limits: %w", err)
@@ -169,20 +169,20 @@ func (k *Key) check() error {
 		if err := tenant.Check(k.Tenant); err != nil {
 			bad("tenant: %w", err)
 		} else if strings.TrimSpace(k.Tenant) != k.Tenant {
-			bad("tenant: %q begins or ends with a space, which no header can", k.Tenant)
+			bad("tenant: %q begins or ends with a space, which a header can't", k.Tenant)
 		}
 	}
 	if len(k.Scopes) == 0 {
-		bad("scopes: there are none; they are %s", strings.Join(Scopes, ", "))
+		bad("scopes: at least one is needed; the scopes are %s", strings.Join(Scopes, ", "))
 	}
 	for _, s := range k.Scopes {
 		if !slices.Contains(Scopes, s) {
-			bad("scopes: %q is none of %s", s, strings.Join(Scopes, ", "))
+			bad("scopes: %q is not one of %s", s, strings.Join(Scopes, ", "))
 		}
 	}
 	for _, s := range k.Signals {
 		if !slices.Contains(Signals, s) {
-			bad("signals: %q is none of %s", s, strings.Join(Signals, ", "))
+			bad("signals: %q is not one of %s", s, strings.Join(Signals, ", "))
 		}
 	}
 	if slices.Contains(k.Services, "") {
@@ -192,10 +192,10 @@ func (k *Key) check() error {
 		bad("limits: %w", err)
 	}
 	if k.Limits != nil && k.Limits.Streams != nil {
-		bad("limits: streams are a tenant's: they belong under tenants")
+		bad("limits: streams: only tenants can have this limit: write it below tenants")
 	}
 	if k.Limits != nil && k.Limits.Series != nil && k.Tenant == "" {
-		bad("limits: series are a tenant's, and the key has none")
+		bad("limits: series: only tenants can have this limit, and the key has no tenant")
 	}
 	return errs
 }

@@ -69,16 +69,16 @@ func TestWhatIsNoKey(t *testing.T) {
 func TestEveryMistakeIsNamed(t *testing.T) {
 	const hash = "hash: sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	for content, want := range map[string][]string{
-		"keys:\n- {id: ABC, hash: x}": {"keys[0] id: \"ABC\"", "hash: it is not sha256:", "tenant: ", "scopes: there are none"},
-		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a/b, scopes: [ingest, write], signals: [log], services: ['']}":                 {"tenant: ", `scopes: "write" is none of ingest, forward, read, replay, erase, decrypt, admin`, `signals: "log" is none of`, "services: one is empty"},
-		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}": {`keys[1] id: "abcdefgh" is there twice`},
+		"keys:\n- {id: ABC, hash: x}": {"keys[0] id: \"ABC\"", "hash: it is not sha256:", "tenant: ", "scopes: at least one is needed"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a/b, scopes: [ingest, write], signals: [log], services: ['']}":                 {"tenant: ", `scopes: "write" is not one of ingest, forward, read, replay, erase, decrypt, admin`, `signals: "log" is not one of`, "services: one is empty"},
+		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [read]}": {`keys[1] id: "abcdefgh" is used twice`},
 		"keys:\n- {id: abcdefgh, " + hash + ", scopes: [forward, read]}":                                                              {"tenant: "},
 		"keys:\n- {id: abcdefgh, limit: 3}": {"limit"},
 		"keys:\n-":                          {"keys[0] is empty"},
 		"keys:\n- {id: abcdefgh, " + hash + ", tenant: a, scopes: [ingest], limits: {bytes_per_second: -1, burst: 2h, streams: 3}}": {
-			"keys[0] limits: bytes_per_second: -1 is not between 0", "burst: 2h0m0s is not between", "limits: streams are a tenant's"},
+			"keys[0] limits: bytes_per_second: -1 is not between 0", "burst: 2h0m0s is not between", "limits: streams: only tenants can have this limit"},
 		"tenants:\n- {tenant: a, limits: {items_per_second: -1}}\n- {tenant: a}\n-\n- {tenant: a/b, limits: {streams: 1}}": {
-			"tenants[0] limits: items_per_second: -1", `tenants[1] tenant: "a" is there twice`, "tenants[1] limits: there are none", "tenants[2] is empty", "tenants[3] tenant: "},
+			"tenants[0] limits: items_per_second: -1", `tenants[1] tenant: "a" is used twice`, "tenants[1] limits: at least one must be set", "tenants[2] is empty", "tenants[3] tenant: "},
 		"keys:\n- {id: abcdefgh, limits: {bytes_per_seconds: 3}}": {"bytes_per_seconds"},
 		"key: []": {"key"},
 		"[":       {"yaml"},
@@ -91,7 +91,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	_, err := keyfile.Parse([]byte("keys:\n- {id: abcdefgh, " + hash + ", tenant: 'acme ', scopes: [read]}"))
 	assert.ErrorContains(t, err, `tenant: "acme " begins or ends with a space`)
 	_, err = keyfile.Parse([]byte("keys:\n" + strings.Repeat("- {id: a}\n", 20_000)))
-	assert.ErrorContains(t, err, "there may be more mistakes behind these")
+	assert.ErrorContains(t, err, "there may be more mistakes after these")
 	assert.Less(t, len(err.Error()), 100_000)
 	for _, scopes := range []string{"forward", "admin", "forward, ingest", "admin, read, erase"} {
 		_, err := keyfile.Parse([]byte("keys:\n- {id: abcdefgh, " + hash + ", scopes: [" + scopes + "]}"))
@@ -138,7 +138,7 @@ func TestSeries(t *testing.T) {
 	assert.Nil(t, (&keyfile.Set{}).Series().Of("acme"))
 	one := int64(1)
 	_, err = f.Add(&keyfile.Key{Scopes: []string{keyfile.Forward}, Limits: &quota.Override{Series: &one}})
-	assert.ErrorContains(t, err, "limits: series are a tenant's, and the key has none")
+	assert.ErrorContains(t, err, "limits: series: only tenants can have this limit, and the key has no tenant")
 }
 
 func FuzzCheck(f *testing.F) {

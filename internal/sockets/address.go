@@ -41,7 +41,7 @@ func Parse(text string, certificate bool) ([]Address, error) {
 	case UDP, TCP, TLS:
 		return []Address{{network, address}}, check(address)
 	}
-	return nil, fmt.Errorf("%q: %s is none of udp, tcp, tls and unixgram", text, network)
+	return nil, fmt.Errorf("%q: %s is not one of udp, tcp, tls and unixgram", text, network)
 }
 
 func check(address string) error {

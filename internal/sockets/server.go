@@ -128,7 +128,7 @@ func removeSocket(path string) error {
 		return nil
 	}
 	if conn, err := net.Dial(Unixgram, path); err == nil {
-		return errors.Join(errors.New("another process listens there"), conn.Close())
+		return errors.Join(errors.New("another process listens on it"), conn.Close())
 	}
 	return os.Remove(path)
 }

@@ -132,7 +132,7 @@ func TestUnixSocketsLeftBehind(t *testing.T) {
 	s := &seen{}
 	set := s.settings(t, "unixgram://"+path)
 	_, err = sockets.Listen(t.Context(), set)
-	assert.ErrorContains(t, err, "another process listens there")
+	assert.ErrorContains(t, err, "another process listens on it")
 	require.NoError(t, left.Close()) // which leaves the file, as a kill does
 	server, err := sockets.Listen(t.Context(), set)
 	require.NoError(t, err)

@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 		{"PENSTOCK_GATEWAY_ENDPOINT", "https://gateway", ""},
 		{"PENSTOCK_GATEWAY_ENDPOINT", "gateway", `"gateway" is not host:port`},
 		{"PENSTOCK_SYSLOG_ENDPOINT", "udp://:514, tls://0.0.0.0:6514", ""},
-		{"PENSTOCK_SYSLOG_ENDPOINT", "http://:514", `http is none of udp, tcp, tls and unixgram: want host:port, udp://`},
+		{"PENSTOCK_SYSLOG_ENDPOINT", "http://:514", `http is not one of udp, tcp, tls and unixgram: want host:port, udp://`},
 		{"PENSTOCK_STATSD_ENDPOINT", "127.0.0.1:8125,unixgram:///run/statsd.sock", ""},
 		{"PENSTOCK_STATSD_ENDPOINT", "8125", `"8125" is not host:port: want host:port, udp://host:port`},
 		{"PENSTOCK_DATA_DIR", "any thing", ""},

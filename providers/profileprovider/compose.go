@@ -96,7 +96,7 @@ func dropUnfed(conf map[string]any) error {
 		return contains(p, "exporters", forward) && !fed[signalOf(id)]
 	})
 	if len(pipelines) == 0 {
-		return errors.New("nothing would take the data: set " + sinkVariables())
+		return errors.New("the data has no destination: set " + sinkVariables())
 	}
 	return nil
 }

@@ -144,7 +144,7 @@ func grpcFailures() []Check {
 			_, err := export(ctx, e, logsService, oneLog())
 			return wantCode(err, codes.Unavailable)
 		}},
-		{"OTLP/gRPC throttling", "MAY", "with a `RetryInfo` that says when to come back", func(ctx context.Context, e Endpoint) error {
+		{"OTLP/gRPC throttling", "MAY", "with a `RetryInfo` that says when to retry", func(ctx context.Context, e Endpoint) error {
 			_, err := export(ctx, e, logsService, oneLog())
 			for _, detail := range status.Convert(err).Details() {
 				if info, ok := detail.(*errdetails.RetryInfo); ok && info.GetRetryDelay().AsDuration() > 0 {

@@ -95,7 +95,7 @@ func jsonChecks() []Check {
 			}
 			return nil
 		}},
-		{js, "RFC 8259", "a second document behind the first is refused, not lost", func(ctx context.Context, e Endpoint) error {
+		{js, "RFC 8259", "a second document after the first is refused, not lost", func(ctx context.Context, e Endpoint) error {
 			for _, between := range []string{"", "\n", " "} {
 				r, err := postJSON(ctx, e, record("")+between+record(""))
 				if err != nil {

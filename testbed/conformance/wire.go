@@ -281,7 +281,7 @@ func wireNumbers() []Check {
 func wireConnections() []Check {
 	const connection = "OTLP/HTTP connection"
 	return []Check{
-		{connection, "SHOULD", "the connection stays for the next request, behind a refusal too", func(ctx context.Context, e Endpoint) error {
+		{connection, "SHOULD", "the connection stays open for the next request, also after a refusal", func(ctx context.Context, e Endpoint) error {
 			transport := &http.Transport{}
 			defer transport.CloseIdleConnections()
 			reused := 0

@@ -160,16 +160,16 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 	other.Shards = 2
 	_, _, err = cluster.Ensure(t.Context(), c, "p", journal.Metrics, other)
 	require.ErrorIs(t, err, cluster.ErrRefused)
-	require.ErrorContains(t, err, "shards: topic p.metrics was made with 1, not 2")
+	require.ErrorContains(t, err, "shards: topic p.metrics was created with 1, not 2")
 	other = topics()
 	other.Partitions = 8
 	_, _, err = cluster.Ensure(t.Context(), c, "p", journal.Metrics, other)
-	require.ErrorContains(t, err, "partitions: topic p.metrics was made with 4, not 8")
+	require.ErrorContains(t, err, "partitions: topic p.metrics was created with 4, not 8")
 
 	_, err = kadm.NewClient(c).CreatePartitions(t.Context(), 4, "p.metrics")
 	require.NoError(t, err)
 	_, _, err = cluster.Ensure(t.Context(), c, "p", journal.Metrics, other)
-	require.ErrorContains(t, err, "was made with 4, not 8", "an administrator's change does not make it right")
+	require.ErrorContains(t, err, "was created with 4, not 8", "an administrator's change does not make it right")
 }
 
 func TestAFollowerWithoutAJournalIsTold(t *testing.T) {
@@ -251,7 +251,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"brokers: must name at least one":                           func(c *cluster.Config) { c.Brokers = nil },
 		`brokers: "kafka" is not host:port`:                         func(c *cluster.Config) { c.Brokers = []string{"kafka"} },
 		`topic_prefix: "a/b" must be`:                               func(c *cluster.Config) { c.TopicPrefix = "a/b" },
-		`sasl: mechanism: "KERBEROS" must be one of`:                func(c *cluster.Config) { c.SASL = configoptional.Some(cluster.SASLConfig{Mechanism: "KERBEROS"}) },
+		`sasl: mechanism: "KERBEROS" is not one of`:                 func(c *cluster.Config) { c.SASL = configoptional.Some(cluster.SASLConfig{Mechanism: "KERBEROS"}) },
 		"sasl: username, password: must be set for mechanism PLAIN": func(c *cluster.Config) { c.SASL = configoptional.Some(cluster.SASLConfig{Mechanism: "PLAIN"}) },
 		"sasl: token_file: must be set for mechanism OAUTHBEARER":   func(c *cluster.Config) { c.SASL = configoptional.Some(cluster.SASLConfig{Mechanism: "OAUTHBEARER"}) },
 		"tls: invalid TLS min_version: unsupported TLS version: \"9": func(c *cluster.Config) {

@@ -97,17 +97,17 @@ func (c *SASLConfig) Validate() (err error) {
 			err = fmt.Errorf("username, password: must be set for mechanism %s", c.Mechanism)
 		}
 		if c.TokenFile != "" {
-			err = errors.Join(err, fmt.Errorf("token_file: has no meaning for mechanism %s", c.Mechanism))
+			err = errors.Join(err, fmt.Errorf("token_file: can't be used with mechanism %s", c.Mechanism))
 		}
 	case mechanismOAuth:
 		if c.TokenFile == "" {
 			err = fmt.Errorf("token_file: must be set for mechanism %s", c.Mechanism)
 		}
 		if c.Username != "" || c.Password != "" {
-			err = errors.Join(err, fmt.Errorf("username, password: have no meaning for mechanism %s", c.Mechanism))
+			err = errors.Join(err, fmt.Errorf("username, password: can't be used with mechanism %s", c.Mechanism))
 		}
 	default:
-		err = fmt.Errorf("mechanism: %q must be one of %s, %s, %s, %s", c.Mechanism, mechanismPlain, mechanismSHA256, mechanismSHA512, mechanismOAuth)
+		err = fmt.Errorf("mechanism: %q is not one of %s, %s, %s, %s", c.Mechanism, mechanismPlain, mechanismSHA256, mechanismSHA512, mechanismOAuth)
 	}
 	return err
 }

@@ -47,7 +47,7 @@ func Key(ctx context.Context, client *kgo.Client, prefix string, own []byte) ([]
 	}
 	have, err = readKey(ctx, client, prefix)
 	if err == nil && have == nil {
-		err = errors.New("the key was recorded and is not there")
+		err = errors.New("the key was recorded, but the topic does not have it")
 	}
 	return have, err
 }

@@ -27,14 +27,14 @@ const (
 )
 
 // ErrBusy says that as much as may wait for Kafka is waiting.
-var ErrBusy = errors.New("too much is waiting for Kafka")
+var ErrBusy = errors.New("too many records are waiting for Kafka")
 
 // Producer writes records and waits until all in-sync replicas have them. It is safe for concurrent use.
 //
 // What is written while nothing is under way is sent at once; what comes meanwhile shares the next requests, one for each broker.
 // A produce request costs the brokers, leader and followers, more than the records in it.
 //
-// Memory: the records in flight, at most the bytes that it was made with; and the client's own, about 1 MiB a broker.
+// Memory: the records in flight, at most the bytes that it was created with; and the client's own, about 1 MiB a broker.
 type Producer struct {
 	client *kgo.Client // plain records
 	large  *kgo.Client // records above batchBytes, one at a time, and dead letters

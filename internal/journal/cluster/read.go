@@ -17,14 +17,14 @@ func ReadAll(ctx context.Context, client *kgo.Client, topic string, partition in
 		err = starts.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("start of %s: %w", topic, err)
+		return fmt.Errorf("list the start offsets of %s: %w", topic, err)
 	}
 	ends, err := adm.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("end of %s: %w", topic, err)
+		return fmt.Errorf("list the end offsets of %s: %w", topic, err)
 	}
 	start, _ := starts.Lookup(topic, partition)
 	end, ok := ends.Lookup(topic, partition)

@@ -85,14 +85,14 @@ func holds(ctx context.Context, client *kgo.Client, topic string, partition int3
 		err = starts.Error()
 	}
 	if err != nil {
-		return false, fmt.Errorf("start of %s: %w", topic, err)
+		return false, fmt.Errorf("list the start offsets of %s: %w", topic, err)
 	}
 	ends, err := adm.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return false, fmt.Errorf("end of %s: %w", topic, err)
+		return false, fmt.Errorf("list the end offsets of %s: %w", topic, err)
 	}
 	start, _ := starts.Lookup(topic, partition)
 	end, ok := ends.Lookup(topic, partition)

@@ -41,7 +41,7 @@ func beside(ctx context.Context, client *kgo.Client, like, name string, partitio
 		err = details.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("ask for topic %s: %w", like, err)
+		return fmt.Errorf("describe topic %s: %w", like, err)
 	}
 	var settings map[string]string
 	err = untilKnown(ctx, func() (err error) {

@@ -75,10 +75,10 @@ func (c *TopicsConfig) Validate() (err error) {
 	}
 	if !c.AllowWeakDurability {
 		if c.MinInsyncReplicas < 2 {
-			err = errors.Join(err, fmt.Errorf("min_insync_replicas: with %d the loss of one broker loses acknowledged records; set allow_weak_durability if that is meant", c.MinInsyncReplicas))
+			err = errors.Join(err, fmt.Errorf("min_insync_replicas: with %d the loss of one broker loses acknowledged records; set allow_weak_durability if that is intended", c.MinInsyncReplicas))
 		}
 		if c.Retention < c.SurviveOutage {
-			err = errors.Join(err, fmt.Errorf("retention: %s is shorter than survive_outage (%s); set allow_weak_durability if that is meant", c.Retention, c.SurviveOutage))
+			err = errors.Join(err, fmt.Errorf("retention: %s is shorter than survive_outage (%s); set allow_weak_durability if that is intended", c.Retention, c.SurviveOutage))
 		}
 	}
 	return err
@@ -165,7 +165,7 @@ func with(configs map[string]*string, key, value string) map[string]*string {
 func create(ctx context.Context, adm *kadm.Client, topic string, partitions int32, replicas int16, configs map[string]*string) error {
 	have, err := adm.ListTopics(ctx, topic)
 	if err != nil {
-		return fmt.Errorf("ask for topic %s: %w", topic, err)
+		return fmt.Errorf("describe topic %s: %w", topic, err)
 	}
 	if have.Has(topic) {
 		return nil
@@ -175,9 +175,9 @@ func create(ctx context.Context, adm *kadm.Client, topic string, partitions int3
 	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
 		return nil
 	case kerr.IsRetriable(err) || errors.Is(err, context.DeadlineExceeded) || !isKafka(err):
-		return fmt.Errorf("make topic %s: %w", topic, err)
+		return fmt.Errorf("create topic %s: %w", topic, err)
 	}
-	return fmt.Errorf("%w: make topic %s: %w", ErrRefused, topic, err)
+	return fmt.Errorf("%w: create topic %s: %w", ErrRefused, topic, err)
 }
 
 func isKafka(err error) bool {
@@ -192,7 +192,7 @@ func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Lay
 		err = details.Error()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("ask for topic %s: %w", topic, err)
+		return 0, fmt.Errorf("describe topic %s: %w", topic, err)
 	}
 	have := want
 	have.Partitions = int32(len(details[topic].Partitions))
@@ -227,7 +227,7 @@ func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Lay
 	return raise(ctx, adm, topic, int32(n)), nil
 }
 
-// raise lets a topic that was made with a smaller max.message.bytes take records of RecordBytes, and returns what it takes then. A client that
+// raise lets a topic that was created with a smaller max.message.bytes take records of RecordBytes, and returns what it takes then. A client that
 // may not change topics goes on with what there is: larger items go to the dead letter.
 func raise(ctx context.Context, adm *kadm.Client, topic string, have int32) int32 {
 	if have >= RecordBytes {
@@ -250,7 +250,7 @@ func settingsOf(ctx context.Context, adm *kadm.Client, topic string) (map[string
 		rc, err = described.On(topic, nil)
 	}
 	if err = cmp.Or(err, rc.Err); err != nil {
-		return nil, fmt.Errorf("ask for the settings of topic %s: %w", topic, err)
+		return nil, fmt.Errorf("read the configuration of topic %s: %w", topic, err)
 	}
 	settings := map[string]string{}
 	for _, kv := range rc.Configs {
@@ -275,7 +275,7 @@ func fixLayout(ctx context.Context, client *kgo.Client, prefix string, signal jo
 	}
 	have, err = readLayout(ctx, client, prefix, signal) // Another gateway may have been first.
 	if err == nil && have == nil {
-		err = fmt.Errorf("the layout of %s was recorded and is not there", signal)
+		err = fmt.Errorf("the layout of %s was recorded, but the topic does not have it", signal)
 	}
 	return deref(have), err
 }
@@ -291,7 +291,7 @@ func deref(l *journal.Layout) journal.Layout {
 func ReadLayout(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal) (journal.Layout, error) {
 	have, err := readLayout(ctx, client, prefix, signal)
 	if err == nil && have == nil {
-		err = fmt.Errorf("%w: no kafka_replay processor has made the %s topics with prefix %s", ErrRefused, signal, prefix)
+		err = fmt.Errorf("%w: no kafka_replay processor has created the %s topics with prefix %s", ErrRefused, signal, prefix)
 	}
 	return deref(have), err
 }

@@ -61,7 +61,7 @@ func Parse(text string) (Location, error) {
 	}
 	switch {
 	case u.User != nil:
-		return Location{}, errors.New("keys don't belong into the URL: use the AWS variables, or s3::access_key_id and s3::secret_access_key")
+		return Location{}, errors.New("keys don't belong in the URL: use the AWS variables, or s3::access_key_id and s3::secret_access_key")
 	case u.Fragment != "":
 		return Location{}, errors.New("a # is not allowed")
 	case l.Bucket == "":

@@ -31,7 +31,7 @@ func TestLocations(t *testing.T) {
 
 func TestLocationsThatAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"s3://key:hidden@b/l":             "keys don't belong into the URL",
+		"s3://key:hidden@b/l":             "keys don't belong in the URL",
 		"s3:///l":                         "no bucket, want s3://bucket/prefix",
 		"s3://b/a//c":                     `prefix "a//c": no empty or dotted parts`,
 		"s3://b/../c":                     "no empty or dotted parts",

@@ -61,13 +61,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionAdminFailedAuditLines, err = builder.meter.Int64Counter(
 		"otelcol_extension_admin_failed_audit_lines",
-		metric.WithDescription("Lines of the audit log that could not be written. They are in the log of the process. [Alpha]"),
+		metric.WithDescription("Lines of the audit log that could not be written. The process's log has them instead. [Alpha]"),
 		metric.WithUnit("{line}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionAdminRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_extension_admin_refused_requests",
-		metric.WithDescription("Requests that the admin listener refused, and requests on any listener that needed the admin token or a scope and did not have it. [Alpha]"),
+		metric.WithDescription("Requests that the admin listener refused, and requests on any listener that lacked the admin token or a scope. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)

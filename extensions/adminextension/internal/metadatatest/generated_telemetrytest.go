@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionAdminFailedAuditLines(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_admin_failed_audit_lines",
-		Description: "Lines of the audit log that could not be written. They are in the log of the process. [Alpha]",
+		Description: "Lines of the audit log that could not be written. The process's log has them instead. [Alpha]",
 		Unit:        "{line}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualExtensionAdminFailedAuditLines(t *testing.T, tt *componenttest.T
 func AssertEqualExtensionAdminRefusedRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_admin_refused_requests",
-		Description: "Requests that the admin listener refused, and requests on any listener that needed the admin token or a scope and did not have it. [Alpha]",
+		Description: "Requests that the admin listener refused, and requests on any listener that lacked the admin token or a scope. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

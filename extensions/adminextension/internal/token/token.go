@@ -83,7 +83,7 @@ func read(path string) (Token, error) {
 	case len(content) == 0 || bytes.IndexByte(content, 0) >= 0:
 		return Token{}, fmt.Errorf("%q is %w", path, errDamaged)
 	case len(text) < minChars:
-		return Token{}, fmt.Errorf("%q has %d characters, a token must have %d; delete the file to get a new one", path, len(text), minChars)
+		return Token{}, fmt.Errorf("%q has %d characters, but a token has %d; delete the file to get a new one", path, len(text), minChars)
 	case len(content) > maxChars:
 		return Token{}, fmt.Errorf("%q is longer than %d bytes", path, maxChars)
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):

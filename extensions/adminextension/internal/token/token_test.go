@@ -62,7 +62,7 @@ func TestOpenTakesATokenOfSomebodyElse(t *testing.T) {
 
 func TestOpenRefusesWhatIsNoToken(t *testing.T) {
 	for content, want := range map[string]string{
-		"\n":                           "has 0 characters, a token must have 32",
+		"\n":                           "has 0 characters, but a token has 32",
 		"password":                     "has 8 characters",
 		strings.Repeat("a", 32) + " b": "is not one line of printable ASCII",
 		strings.Repeat("a\n", 32):      "is not one line of printable ASCII",

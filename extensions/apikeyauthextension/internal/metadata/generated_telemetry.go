@@ -89,13 +89,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionAPIKeyAuthFailedReads, err = builder.meter.Int64Counter(
 		"otelcol_extension_api_key_auth_failed_reads",
-		metric.WithDescription("Times that the changed file of keys could not be read or had mistakes. The keys that were read before stay. [Alpha]"),
+		metric.WithDescription("Times that the changed file of keys could not be read or had mistakes. The previous keys stay in use. [Alpha]"),
 		metric.WithUnit("{read}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionAPIKeyAuthKeys, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_api_key_auth_keys",
-		metric.WithDescription("Keys of the file. [Alpha]"),
+		metric.WithDescription("Keys in the file. [Alpha]"),
 		metric.WithUnit("{key}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionAPIKeyAuthFailedReads(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_api_key_auth_failed_reads",
-		Description: "Times that the changed file of keys could not be read or had mistakes. The keys that were read before stay. [Alpha]",
+		Description: "Times that the changed file of keys could not be read or had mistakes. The previous keys stay in use. [Alpha]",
 		Unit:        "{read}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualExtensionAPIKeyAuthFailedReads(t *testing.T, tt *componenttest.T
 func AssertEqualExtensionAPIKeyAuthKeys(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_api_key_auth_keys",
-		Description: "Keys of the file. [Alpha]",
+		Description: "Keys in the file. [Alpha]",
 		Unit:        "{key}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

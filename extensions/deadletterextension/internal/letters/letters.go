@@ -23,7 +23,7 @@ const (
 )
 
 // ErrTooLarge says that a letter alone is larger than the directory may become.
-var ErrTooLarge = errors.New("larger than the whole directory may become")
+var ErrTooLarge = errors.New("larger than max_size, the limit of the whole directory")
 
 // Box is the directory. It is safe for concurrent use. Memory: some 100 bytes a file.
 type Box struct {
@@ -159,14 +159,14 @@ func Parse(name string) (Letter, error) {
 	base, ok := strings.CutSuffix(name, suffix)
 	parts := strings.Split(base, "-")
 	if !ok || len(parts) != 4 {
-		return Letter{}, fmt.Errorf("%q is no letter", name)
+		return Letter{}, fmt.Errorf("%q is not a dead letter", name)
 	}
 	if _, err := time.Parse(layout, parts[0]); err != nil {
-		return Letter{}, fmt.Errorf("%q is no letter: %w", name, err)
+		return Letter{}, fmt.Errorf("%q is not a dead letter: %w", name, err)
 	}
 	items, err := strconv.Atoi(parts[2])
 	if err != nil {
-		return Letter{}, fmt.Errorf("%q is no letter: %w", name, err)
+		return Letter{}, fmt.Errorf("%q is not a dead letter: %w", name, err)
 	}
 	return Letter{Signal: parts[1], Items: items, Reason: parts[3]}, nil
 }

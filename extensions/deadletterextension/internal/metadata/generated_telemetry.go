@@ -106,19 +106,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionDeadLetterItems, err = builder.meter.Int64Counter(
 		"otelcol_extension_dead_letter_items",
-		metric.WithDescription("Items (log records, data points, spans) that a server will never take and that were stored as dead letters. Exporters count them as sent. [Alpha]"),
+		metric.WithDescription("Items (log records, data points, spans) that a server refused permanently and that were stored as dead letters. Exporters count them as sent. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionDeadLetterLostItems, err = builder.meter.Int64Counter(
 		"otelcol_extension_dead_letter_lost_items",
-		metric.WithDescription("Items of dead letters that were removed because the directory was full, or that were larger than it may become. [Alpha]"),
+		metric.WithDescription("Items of dead letters that were removed because the directory was full, or that were larger than max_size. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionDeadLetterParkedRequests, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_dead_letter_parked_requests",
-		metric.WithDescription("Requests for which the server fails while it takes nothing else. They wait on disk and are sent again. [Alpha]"),
+		metric.WithDescription("Requests for which the server fails although it accepts others. They wait on disk and are sent again. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionDeadLetterItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_dead_letter_items",
-		Description: "Items (log records, data points, spans) that a server will never take and that were stored as dead letters. Exporters count them as sent. [Alpha]",
+		Description: "Items (log records, data points, spans) that a server refused permanently and that were stored as dead letters. Exporters count them as sent. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualExtensionDeadLetterItems(t *testing.T, tt *componenttest.Telemet
 func AssertEqualExtensionDeadLetterLostItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_dead_letter_lost_items",
-		Description: "Items of dead letters that were removed because the directory was full, or that were larger than it may become. [Alpha]",
+		Description: "Items of dead letters that were removed because the directory was full, or that were larger than max_size. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualExtensionDeadLetterLostItems(t *testing.T, tt *componenttest.Tel
 func AssertEqualExtensionDeadLetterParkedRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_dead_letter_parked_requests",
-		Description: "Requests for which the server fails while it takes nothing else. They wait on disk and are sent again. [Alpha]",
+		Description: "Requests for which the server fails although it accepts others. They wait on disk and are sent again. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -89,5 +89,5 @@ func Decode(signal Signal, body []byte) (*Batch, error) {
 	case Profiles:
 		return &Batch{Items: 1, encode: func(Selection) ([]byte, error) { return body, nil }}, nil
 	}
-	return nil, fmt.Errorf("no signal %q", signal)
+	return nil, fmt.Errorf("unknown signal %q", signal)
 }

@@ -109,7 +109,7 @@ func (b *Broker) createTopic(q *kmsg.CreateTopicsRequestTopic, validateOnly bool
 	}
 	switch {
 	case !validTopic(q.Topic):
-		return refuse(kerr.InvalidTopicException, fmt.Sprintf("%q is no name of a topic", q.Topic))
+		return refuse(kerr.InvalidTopicException, fmt.Sprintf("%q is not a valid topic name", q.Topic))
 	case b.topic(q.Topic) != nil:
 		return refuse(kerr.TopicAlreadyExists, "topic "+q.Topic+" exists")
 	case partitions < 1 || partitions > maxPartitions:
@@ -120,7 +120,7 @@ func (b *Broker) createTopic(q *kmsg.CreateTopicsRequestTopic, validateOnly bool
 	// Every partition keeps one segment, and half of the cap is for what is on its way.
 	if have, room := b.partitions.Load(), b.set.MaxBytes/2/b.set.SegmentBytes; have+partitions > room {
 		return refuse(kerr.InvalidPartitions, fmt.Sprintf(
-			"embedded_kafka: %d partitions and these %d need more than half of max_size in segments of %d bytes, room for %d: use fewer partitions or a larger max_size",
+			"embedded_kafka: there are %d partitions; with %d more, segments of %d bytes would need more than half of max_size, which is enough for %d: use fewer partitions or a larger max_size",
 			have, partitions, b.set.SegmentBytes, room))
 	}
 	configs := map[string]string{}
@@ -181,7 +181,7 @@ func refusePartitions(q *kmsg.CreatePartitionsRequest) kmsg.Response {
 	for _, t := range q.Topics {
 		out := kmsg.NewCreatePartitionsResponseTopic()
 		out.Topic, out.ErrorCode = t.Topic, kerr.InvalidPartitions.Code
-		out.ErrorMessage = kmsg.StringPtr("embedded_kafka: the number of partitions is fixed when the topic is made")
+		out.ErrorMessage = kmsg.StringPtr("embedded_kafka: the number of partitions is fixed when the topic is created")
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp

@@ -35,7 +35,7 @@ func (b *Broker) checkConfig(name, value string) (string, error) {
 	number := func() (int64, error) {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %q is no number", name, value)
+			return 0, fmt.Errorf("%s: %q is not a number", name, value)
 		}
 		return n, nil
 	}
@@ -67,7 +67,7 @@ func (b *Broker) checkConfig(name, value string) (string, error) {
 		}
 	case configSize:
 		if value != "-1" {
-			return "", fmt.Errorf("embedded_kafka has no %s: max_size bounds the log", name)
+			return "", fmt.Errorf("embedded_kafka does not support %s: max_size bounds the log", name)
 		}
 	case configTimeType:
 		if value != "CreateTime" {
@@ -163,7 +163,7 @@ func (b *Broker) incrementalAlterConfigs(q *kmsg.IncrementalAlterConfigsRequest)
 				case c.Op == kmsg.IncrementalAlterConfigOpAppend && c.Value != nil && c.Name == configPolicy:
 					have[c.Name] = *c.Value
 				default:
-					return nil, fmt.Errorf("%s: operation %d has no meaning", c.Name, c.Op)
+					return nil, fmt.Errorf("%s: unknown operation %d", c.Name, c.Op)
 				}
 			}
 			return have, nil
@@ -177,7 +177,7 @@ func (b *Broker) incrementalAlterConfigs(q *kmsg.IncrementalAlterConfigsRequest)
 func (b *Broker) alter(kind kmsg.ConfigResourceType, name string, validateOnly bool, how func(map[string]string) (map[string]string, error)) (code int16, message *string) {
 	t := b.topic(name)
 	if kind != kmsg.ConfigResourceTypeTopic {
-		return kerr.InvalidRequest.Code, kmsg.StringPtr("only topics have settings here")
+		return kerr.InvalidRequest.Code, kmsg.StringPtr("embedded_kafka has configurations of topics only")
 	}
 	if t == nil {
 		return kerr.UnknownTopicOrPartition.Code, nil

@@ -15,7 +15,7 @@ const rateOver = time.Minute
 type Room struct {
 	// Full: records of the topic are refused.
 	Full bool
-	// Disk: because the disk has no room left.
+	// Disk: because the disk is full.
 	Disk bool
 	// Used and Max are bytes of the whole log, Left is what the topic may still take.
 	Used, Max, Left int64

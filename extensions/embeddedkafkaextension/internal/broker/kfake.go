@@ -59,7 +59,7 @@ func (b *Broker) adoptKfake() error {
 		} `json:"topics"`
 	}
 	if err := json.Unmarshal(raw, &all); err != nil {
-		b.found(commitlog.Finding{Kind: commitlog.Rebuilt, File: filepath.Join(b.set.Directory, kfakeTopics), Done: "topics are known from their partitions"})
+		b.found(commitlog.Finding{Kind: commitlog.Rebuilt, File: filepath.Join(b.set.Directory, kfakeTopics), Done: "topics are restored from their partitions"})
 		return nil
 	}
 	var changes []ledger.Change
@@ -104,7 +104,7 @@ func (b *Broker) adoptKfake() error {
 		return err
 	}
 	b.found(commitlog.Finding{Kind: commitlog.Rebuilt, File: b.set.Directory,
-		Done: fmt.Sprintf("it was written by an earlier version and is taken over: %d topics with all their records", len(all.Topics))})
+		Done: fmt.Sprintf("an earlier version wrote it; it was converted: %d topics with all their records", len(all.Topics))})
 	return b.removeKfake()
 }
 

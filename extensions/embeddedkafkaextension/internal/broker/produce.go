@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	reasonFull = "embedded_kafka: the topic's part of max_size is used up, or the disk is full, and no group has consumed enough to delete"
-	reasonDisk = "embedded_kafka: the disk failed; nothing of this batch was kept"
+	reasonFull = "embedded_kafka: the topic has used its share of max_size, or the disk is full, and the groups have not consumed enough for old records to be deleted"
+	reasonDisk = "embedded_kafka: the disk failed; no record of this batch was kept"
 )
 
 // refusal is why a batch is not taken.
@@ -124,11 +124,11 @@ func (b *Broker) enqueue(q *kmsg.ProduceRequest, name string, p *kmsg.ProduceReq
 	case batch.Size != len(p.Records):
 		return nil, &refusal{kerr.InvalidRecord, "more than one record batch for a partition"}
 	case batch.Control():
-		return nil, &refusal{kerr.InvalidRecord, "control batches are the broker's"}
+		return nil, &refusal{kerr.InvalidRecord, "only the broker writes control batches"}
 	case int64(batch.Records) != batch.Next-batch.First || batch.Producer >= 0 && batch.Sequence < 0:
 		return nil, &refusal{kerr.InvalidRecord, fmt.Sprintf("%d records, offsets %d to %d", batch.Records, batch.First, batch.Next)}
 	case int64(batch.Size) > t.number(configMaxMessage):
-		return nil, &refusal{kerr.MessageTooLarge, fmt.Sprintf("%d bytes, %s is %d", batch.Size, configMaxMessage, t.number(configMaxMessage))}
+		return nil, &refusal{kerr.MessageTooLarge, fmt.Sprintf("%d bytes, but %s is %d", batch.Size, configMaxMessage, t.number(configMaxMessage))}
 	}
 	if refused := b.checkTransaction(q, ledger.Partition{Topic: name, Index: p.Partition}, batch); refused != nil {
 		return nil, refused
@@ -142,7 +142,7 @@ func (b *Broker) checkTransaction(q *kmsg.ProduceRequest, p ledger.Partition, ba
 		return nil
 	}
 	if q.TransactionID == nil {
-		return &refusal{kerr.InvalidTxnState, "a batch of a transaction, and no transactional id"}
+		return &refusal{kerr.InvalidTxnState, "a transactional batch without a transactional id"}
 	}
 	x := b.transactions[*q.TransactionID]
 	if err := checkProducer(x, batch.Producer, batch.ProducerEpoch); err != nil {

@@ -163,7 +163,7 @@ func write(out *bufio.Writer, w waiting, last bool) bool {
 	return !last || out.Flush() == nil
 }
 
-var errRequest = errors.New("no request that this broker can read")
+var errRequest = errors.New("not a request that this broker can read")
 
 // read reads and decodes the next request. It waits until there is memory for it.
 func (b *Broker) read(ctx context.Context, conn net.Conn, in *bufio.Reader) (*request, error) {

@@ -50,7 +50,7 @@ func (b *Broker) load() error {
 		return err
 	}
 	if err := b.adoptKfake(); err != nil {
-		return fmt.Errorf("take over %s: %w", b.set.Directory, err)
+		return fmt.Errorf("convert %s: %w", b.set.Directory, err)
 	}
 	if err := b.openLedger(); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (b *Broker) openLedger() error {
 	l, findings, err := ledger.Open(commitlog.Settings{FS: b.set.FS, Directory: filepath.Join(b.set.Directory, ledgerDirectory), Now: time.Now})
 	for _, f := range findings {
 		f.First, f.Next = 0, 0 // Its offsets are no records.
-		f.Done += "; topics are known from their partitions, offsets of groups and transactions in the place may be older than they were"
+		f.Done += "; topics are restored from their partitions; group offsets and transactions that were stored there may be older than before"
 		b.found(f)
 	}
 	if err != nil {
@@ -205,13 +205,13 @@ func (b *Broker) adoptOrphans() error {
 
 // orphan returns the topic of a partition's directory that the ledger does not know.
 func (b *Broker) orphan(directory, name string) ledger.Topic {
-	f := commitlog.Finding{Kind: commitlog.Rebuilt, File: filepath.Join(b.set.Directory, ledgerDirectory), Done: "topic " + name + " is known from its partition again"}
+	f := commitlog.Finding{Kind: commitlog.Rebuilt, File: filepath.Join(b.set.Directory, ledgerDirectory), Done: "topic " + name + " is restored from its partition"}
 	var l label
 	raw, err := commitlog.ReadLabel(b.set.FS, directory, &l)
 	if err != nil || !raw || l.Topic.Name != name {
 		l.Topic = ledger.Topic{Name: name, ID: newID(), Configs: map[string]string{configRetention: "-1"}}
 		f.Kind = commitlog.Defaulted
-		f.Done = "the settings of topic " + name + " are lost; it keeps its records for ever until retention.ms is set"
+		f.Done = "the configuration of topic " + name + " is lost; it keeps its records for ever until retention.ms is set"
 	}
 	b.found(f)
 	return l.Topic

@@ -312,7 +312,7 @@ func (b *Broker) settleTransactions() error {
 				if err := b.settle(p, open, commits); err != nil {
 					return err
 				}
-				done := "aborted: nothing is known of its end"
+				done := "aborted: how it ended is not known"
 				if commits {
 					done = "committed: its end was written before"
 				}

@@ -240,8 +240,8 @@ func TestKnownDamages(t *testing.T) {
 		fsys.Set(name, raw)
 		p, findings := reopen(t, fsys)
 		require.Len(t, findings, 1)
-		assert.Equal(t, "/data/partitions/t-0/0.dat: 69 bytes fail their checksum; offsets 4 to 4 were there (1 records), "+
-			"written after 1970-01-01T00:00:01Z; readers go on behind them", findings[0].String())
+		assert.Equal(t, "/data/partitions/t-0/0.dat: 69 bytes fail their checksum; it held offsets 4 to 4 (1 records), "+
+			"written after 1970-01-01T00:00:01Z; readers continue after them", findings[0].String())
 		assert.Equal(t, []int64{6}, add(t, p, plain("new")), "offset 5 holds what leads readers past the gap")
 		assert.Equal(t, []string{"value  0", "value  1", "value  2", "value  3", "new"}, values(t, p))
 		assert.EqualValues(t, 1, p.Epoch(), "the log is another one from here on")
@@ -280,7 +280,7 @@ func TestKnownDamages(t *testing.T) {
 		fsys.Set(name, append(fsys.Content(name), plain("never answered")[:50]...))
 		p, findings := reopen(t, fsys)
 		require.Len(t, findings, 1)
-		assert.Equal(t, "/data/partitions/t-0/0.dat: 50 bytes at the end are no whole batch; no answer was sent for them; they are cut", findings[0].String())
+		assert.Equal(t, "/data/partitions/t-0/0.dat: 50 bytes at the end are an incomplete batch, which was never acknowledged; they are cut off", findings[0].String())
 		assert.Equal(t, []int64{3}, add(t, p, plain("new")))
 	})
 	t.Run("a flipped bit that is met while it is read", func(t *testing.T) {

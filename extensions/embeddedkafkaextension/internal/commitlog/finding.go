@@ -47,7 +47,7 @@ func (f Finding) String() string {
 	fmt.Fprintf(&b, "%s: ", f.File)
 	switch f.Kind {
 	case Torn:
-		fmt.Fprintf(&b, "%d bytes at the end are no whole batch; no answer was sent for them", f.Bytes)
+		fmt.Fprintf(&b, "%d bytes at the end are an incomplete batch, which was never acknowledged", f.Bytes)
 	case Damaged:
 		fmt.Fprintf(&b, "%d bytes fail their checksum", f.Bytes)
 	case Missing:
@@ -60,7 +60,7 @@ func (f Finding) String() string {
 		if f.AtMost {
 			atMost = " at most"
 		}
-		fmt.Fprintf(&b, "; offsets %d to %d were there (%d records%s)", f.First, f.Next-1, f.Lost(), atMost)
+		fmt.Fprintf(&b, "; it held offsets %d to %d (%d records%s)", f.First, f.Next-1, f.Lost(), atMost)
 		if f.After > 0 {
 			fmt.Fprintf(&b, ", written after %s", time.UnixMilli(f.After).UTC().Format(time.RFC3339))
 		}

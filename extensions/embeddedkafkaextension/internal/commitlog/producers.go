@@ -10,8 +10,8 @@ import (
 
 // Why a batch of an idempotent producer is refused.
 var (
-	ErrOldEpoch   = errors.New("the producer's epoch is over")
-	ErrOutOfOrder = errors.New("the batch does not follow the producer's last one")
+	ErrOldEpoch   = errors.New("the producer's epoch is fenced by a newer one")
+	ErrOutOfOrder = errors.New("the batch does not follow the producer's last batch")
 	// ErrOldDuplicate says that the batch is in the log, and that its offset is not known any more.
 	ErrOldDuplicate = errors.New("the batch was written before")
 )
@@ -68,7 +68,7 @@ func (p *producer) check(b Batch) (offset int64, duplicate bool, err error) {
 	case b.Sequence <= end && last <= end && b.Sequence >= 0:
 		return 0, false, fmt.Errorf("%w: sequence %d to %d, last %d", ErrOldDuplicate, b.Sequence, last, end)
 	}
-	return 0, false, fmt.Errorf("%w: sequence %d behind %d", ErrOutOfOrder, b.Sequence, end)
+	return 0, false, fmt.Errorf("%w: sequence %d after %d", ErrOutOfOrder, b.Sequence, end)
 }
 
 // add notes that b is in the log.

@@ -220,7 +220,7 @@ func (p *Partition) foundDamage(s *segment, e entry) {
 		}
 	}
 	p.damage = append(p.damage, Finding{Kind: Damaged, File: filepath.Join(p.set.Directory, segmentName(s.base)), First: e.first, Next: e.next,
-		Bytes: int64(e.size), After: e.maxTime, Before: e.maxTime, Done: "readers go on behind them"})
+		Bytes: int64(e.size), After: e.maxTime, Before: e.maxTime, Done: "readers continue after them"})
 }
 
 // Maintain notes the damage that readers have met since the last call, and returns it. If the log's end is among it, a control batch

@@ -118,7 +118,7 @@ func (o *opening) readMeta(existing bool) error {
 	}
 	o.p.meta = meta{Start: -1, Closed: -1, Epochs: []epochStart{{}}}
 	if existing || !errors.Is(err, fs.ErrNotExist) {
-		o.find(Finding{Kind: Rebuilt, File: o.name(metaName), Done: "it is written again from the segments"})
+		o.find(Finding{Kind: Rebuilt, File: o.name(metaName), Done: "it is rebuilt from the segments"})
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (o *opening) segment(base int64, last bool) error {
 		return err
 	}
 	if sealErr != nil {
-		o.find(Finding{Kind: Rebuilt, File: o.name(sealName(base)), Done: "it is written again from the segment"})
+		o.find(Finding{Kind: Rebuilt, File: o.name(sealName(base)), Done: "it is rebuilt from the segment"})
 	}
 	f = factsOf(seg, s.state, s.aborted)
 	if err := writeSeal(o.set.FS, o.set.Directory, f, s.index); err != nil {
@@ -216,7 +216,7 @@ func (o *opening) rewrite(s *scanned) error {
 		}
 	}
 	if n := len(s.rewrite); n > 0 {
-		o.find(Finding{Kind: Rebuilt, File: o.set.Directory, Done: fmt.Sprintf("%d ends of transactions were written again from the index", n)})
+		o.find(Finding{Kind: Rebuilt, File: o.set.Directory, Done: fmt.Sprintf("%d end markers of transactions were restored from the index", n)})
 	}
 	return nil
 }
@@ -251,14 +251,14 @@ func (o *opening) before(base int64) {
 		m.Start = base
 	}
 	if base > m.Start {
-		o.missing(Finding{Kind: Missing, File: o.set.Directory, First: m.Start, Next: base, Done: "the log begins behind them"})
+		o.missing(Finding{Kind: Missing, File: o.set.Directory, First: m.Start, Next: base, Done: "the log begins after them"})
 	}
 }
 
 // between looks at what is missing between two segments.
 func (o *opening) between(last *segment, base int64) {
 	if base > last.next {
-		o.missing(Finding{Kind: Missing, File: o.set.Directory, First: last.next, Next: base, After: last.maxTime, Done: "readers go on behind them"})
+		o.missing(Finding{Kind: Missing, File: o.set.Directory, First: last.next, Next: base, After: last.maxTime, Done: "readers continue after them"})
 	}
 }
 
@@ -266,14 +266,14 @@ func (o *opening) between(last *segment, base int64) {
 func (o *opening) report(base int64, s *scanned) {
 	name := o.name(segmentName(base))
 	for _, g := range s.gaps {
-		f := Finding{Kind: Damaged, File: name, First: g.first, Next: g.next, Bytes: g.bytes, After: g.after, Before: g.before, Done: "readers go on behind them"}
+		f := Finding{Kind: Damaged, File: name, First: g.first, Next: g.next, Bytes: g.bytes, After: g.after, Before: g.before, Done: "readers continue after them"}
 		if g.missing {
-			f.Kind, f.Done = Missing, "the log goes on behind them"
+			f.Kind, f.Done = Missing, "the log continues after them"
 		}
 		o.missing(f)
 	}
 	if s.torn > 0 {
-		o.find(Finding{Kind: Torn, File: name, First: s.next, Next: s.next, Bytes: s.torn, Done: "they are cut"})
+		o.find(Finding{Kind: Torn, File: name, First: s.next, Next: s.next, Bytes: s.torn, Done: "they are cut off"})
 	}
 }
 

@@ -89,7 +89,7 @@ func (o *opening) end(existing bool) int64 {
 			}
 		}
 	}
-	f := Finding{Kind: Missing, File: o.set.Directory, First: end, After: after, Done: "the log goes on behind them"}
+	f := Finding{Kind: Missing, File: o.set.Directory, First: end, After: after, Done: "the log continues after them"}
 	switch {
 	case answered > end:
 		f.Next = answered
@@ -231,7 +231,7 @@ func (o *opening) bridge() error {
 	}
 	for _, t := range tickets {
 		if t.Err != nil {
-			return fmt.Errorf("write behind what is missing: %w", t.Err)
+			return fmt.Errorf("write after the missing records: %w", t.Err)
 		}
 	}
 	return nil

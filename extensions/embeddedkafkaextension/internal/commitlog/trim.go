@@ -42,7 +42,7 @@ func (p *Partition) Trim(offset int64) (start int64, err error) {
 	start, end := p.start, p.endLocked()
 	p.mu.Unlock()
 	if offset > end {
-		return start, fmt.Errorf("%w: %d lies behind the end, %d", ErrOutOfRange, offset, end)
+		return start, fmt.Errorf("%w: %d is past the end, %d", ErrOutOfRange, offset, end)
 	}
 	if offset > start {
 		// First the note, then the files: files that are missing without a note are lost.

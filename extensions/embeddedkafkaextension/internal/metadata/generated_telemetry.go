@@ -122,31 +122,31 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionEmbeddedKafkaCapacity, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_embedded_kafka_capacity",
-		metric.WithDescription("How large the log on disk may become, which is max_size or what the start has made of the disk's room. [Alpha]"),
+		metric.WithDescription("The largest size of the log on disk, either max_size or the value that the start derived from the free disk space. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaFindings, err = builder.meter.Int64Counter(
 		"otelcol_extension_embedded_kafka_findings",
-		metric.WithDescription("Places in the log that were not as the last process left them, logged with their text. [Alpha]"),
+		metric.WithDescription("Places in the log that differ from what the last process wrote; each is logged. [Alpha]"),
 		metric.WithUnit("{finding}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaFull, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_embedded_kafka_full",
-		metric.WithDescription("1 while produce requests of some topic are refused because its part of max_size is used up or the disk is full. [Alpha]"),
+		metric.WithDescription("1 while produce requests of any topic are refused because its share of max_size is used up or the disk is full. [Alpha]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaLostRecords, err = builder.meter.Int64Counter(
 		"otelcol_extension_embedded_kafka_lost_records",
-		metric.WithDescription("Offsets of records that can't be read any more because their place on disk is damaged or missing; where offsets were taken in advance, the most that it can be. [Alpha]"),
+		metric.WithDescription("Records that can no longer be read because their place on disk is damaged or missing; an upper bound where offsets were reserved in advance. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedKafkaProblems, err = builder.meter.Int64Counter(
 		"otelcol_extension_embedded_kafka_problems",
-		metric.WithDescription("Errors and warnings of the broker, logged with their text. [Alpha]"),
+		metric.WithDescription("Errors and warnings of the broker; each is logged. [Alpha]"),
 		metric.WithUnit("{problem}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionEmbeddedKafkaCapacity(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_kafka_capacity",
-		Description: "How large the log on disk may become, which is max_size or what the start has made of the disk's room. [Alpha]",
+		Description: "The largest size of the log on disk, either max_size or the value that the start derived from the free disk space. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -38,7 +38,7 @@ func AssertEqualExtensionEmbeddedKafkaCapacity(t *testing.T, tt *componenttest.T
 func AssertEqualExtensionEmbeddedKafkaFindings(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_kafka_findings",
-		Description: "Places in the log that were not as the last process left them, logged with their text. [Alpha]",
+		Description: "Places in the log that differ from what the last process wrote; each is logged. [Alpha]",
 		Unit:        "{finding}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -54,7 +54,7 @@ func AssertEqualExtensionEmbeddedKafkaFindings(t *testing.T, tt *componenttest.T
 func AssertEqualExtensionEmbeddedKafkaFull(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_kafka_full",
-		Description: "1 while produce requests of some topic are refused because its part of max_size is used up or the disk is full. [Alpha]",
+		Description: "1 while produce requests of any topic are refused because its share of max_size is used up or the disk is full. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -68,7 +68,7 @@ func AssertEqualExtensionEmbeddedKafkaFull(t *testing.T, tt *componenttest.Telem
 func AssertEqualExtensionEmbeddedKafkaLostRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_kafka_lost_records",
-		Description: "Offsets of records that can't be read any more because their place on disk is damaged or missing; where offsets were taken in advance, the most that it can be. [Alpha]",
+		Description: "Records that can no longer be read because their place on disk is damaged or missing; an upper bound where offsets were reserved in advance. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -84,7 +84,7 @@ func AssertEqualExtensionEmbeddedKafkaLostRecords(t *testing.T, tt *componenttes
 func AssertEqualExtensionEmbeddedKafkaProblems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_kafka_problems",
-		Description: "Errors and warnings of the broker, logged with their text. [Alpha]",
+		Description: "Errors and warnings of the broker; each is logged. [Alpha]",
 		Unit:        "{problem}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -180,7 +180,7 @@ func check(ls labels.Labels) error {
 		return &refusedError{Invalid, "invalid metric name or labels"}
 	}
 	if name, twice := ls.HasDuplicateLabelNames(); twice {
-		return &refusedError{Invalid, fmt.Sprintf("label %q twice", name)}
+		return &refusedError{Invalid, fmt.Sprintf("duplicate label %q", name)}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrBroken is wrapped by every error after a write or an fsync of the storage's logs failed, until they are cut and open again.
-var ErrBroken = errors.New("the storage's log failed and is being cut back to what is durable")
+var ErrBroken = errors.New("the storage's log failed and is being cut back to its durable part")
 
 // barrier makes what was committed durable. Prometheus never fsyncs the segment that it writes, and swallows some write errors; so the
 // barrier fsyncs through descriptors of its own, and watches Prometheus' counters of failed writes. After the first failure nothing

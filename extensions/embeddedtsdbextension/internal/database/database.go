@@ -93,7 +93,7 @@ func open(s Settings, loading *Loading, floor int64, p prepared) (*DB, error) {
 	}
 	if floor != 0 {
 		if err := db.Head().Truncate(floor); err != nil {
-			return nil, errors.Join(fmt.Errorf("pass over what was deleted: %w", err), db.Close())
+			return nil, errors.Join(fmt.Errorf("skip deleted data: %w", err), db.Close())
 		}
 	}
 	if p.rebuilt {

@@ -97,7 +97,7 @@ func cutBack(dir string, i identity, durable ends) error {
 		end wal.Position
 	}{{walDir(dir), durable.WAL}, {wblDir(dir), durable.WBL}} {
 		if _, err := wal.Cut(log.dir, log.end, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("cut %q back to what is durable: %w", log.dir, err)
+			return fmt.Errorf("cut %q back to its durable part: %w", log.dir, err)
 		}
 	}
 	_, err := removeChunks(dir)

@@ -131,14 +131,14 @@ func (i *identity) holds(text string, now ends) error {
 	left := now
 	switch at := slices.IndexFunc(i.Earlier, func(r run) bool { return r.ID == p.Run }); {
 	case p.ID != i.ID:
-		return &GoneError{fmt.Sprintf("the storage is another one (%s, and was %s): its directory was emptied or replaced", i.ID, p.ID)}
+		return &GoneError{fmt.Sprintf("the storage is not the same (its identity is %s and was %s): its directory was emptied or replaced", i.ID, p.ID)}
 	case p.Run == i.Run:
 	case at >= 0:
 		left = i.Earlier[at].Ends
 	case len(i.Earlier) == maxRuns:
-		return &GoneError{fmt.Sprintf("the position is of a run that is not among the storage's last %d", maxRuns)}
+		return &GoneError{fmt.Sprintf("the position belongs to a run that is not among the storage's last %d", maxRuns)}
 	default:
-		return &GoneError{"the position is of a run that the storage doesn't know: its directory was restored from a backup"}
+		return &GoneError{"the position belongs to a run that the storage doesn't know: its directory was restored from a backup"}
 	}
 	for _, log := range []struct {
 		name      string

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrInUse says that another process, or another extension of this one, works in the directory.
-var ErrInUse = errors.New("in use by another process (or by another embedded_tsdb of this one)")
+var ErrInUse = errors.New("in use by another process (or by another embedded_tsdb in this one)")
 
 // Lock makes directory if it is missing and takes the lock that Prometheus itself takes there, so that neither a second
 // collector nor a Prometheus works in it. The file stays after release: removing it would let two owners hold two files.

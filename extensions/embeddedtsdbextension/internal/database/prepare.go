@@ -161,7 +161,7 @@ func unknownTo(newest chunks.HeadSeriesRef, log *slog.Logger) func([]byte) error
 	decoder := record.NewDecoder(labels.NewSymbolTable(), log)
 	check := func(ref chunks.HeadSeriesRef) error {
 		if ref > newest {
-			return fmt.Errorf("%w: it is of a series (%d) that the write-ahead log doesn't have", wal.ErrUnwanted, ref)
+			return fmt.Errorf("%w: it belongs to series %d, which the write-ahead log does not have", wal.ErrUnwanted, ref)
 		}
 		return nil
 	}

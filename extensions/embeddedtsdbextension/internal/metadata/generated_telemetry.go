@@ -160,13 +160,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbLogFailures, err = builder.meter.Int64Counter(
 		"otelcol_extension_embedded_tsdb_log_failures",
-		metric.WithDescription("Failed writes and fsyncs of the storage's logs, after each of which it was cut back to what was durable and opened again. [Alpha]"),
+		metric.WithDescription("Failed writes and fsyncs of the storage's logs. After each, the storage was cut back to its durable part and opened again. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbReady, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_embedded_tsdb_ready",
-		metric.WithDescription("1 once the write-ahead log is read and queries and samples are taken, else 0. [Alpha]"),
+		metric.WithDescription("1 once the write-ahead log is read and queries and samples are accepted, else 0. [Alpha]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
@@ -184,13 +184,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbRefusedSamples, err = builder.meter.Int64ObservableCounter(
 		"otelcol_extension_embedded_tsdb_refused_samples",
-		metric.WithDescription("Samples that the storage refused, over HTTP and in process. [Alpha]"),
+		metric.WithDescription("Samples that the storage refused, over HTTP and in the process. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedTsdbRefusedWrites, err = builder.meter.Int64Counter(
 		"otelcol_extension_embedded_tsdb_refused_writes",
-		metric.WithDescription("Remote write requests and transactions of this process that were refused for the time being. [Alpha]"),
+		metric.WithDescription("Remote write requests, and transactions of this process, that were refused temporarily. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)

@@ -38,7 +38,7 @@ func AssertEqualExtensionEmbeddedTsdbDiskSize(t *testing.T, tt *componenttest.Te
 func AssertEqualExtensionEmbeddedTsdbLogFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_tsdb_log_failures",
-		Description: "Failed writes and fsyncs of the storage's logs, after each of which it was cut back to what was durable and opened again. [Alpha]",
+		Description: "Failed writes and fsyncs of the storage's logs. After each, the storage was cut back to its durable part and opened again. [Alpha]",
 		Unit:        "{failure}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -54,7 +54,7 @@ func AssertEqualExtensionEmbeddedTsdbLogFailures(t *testing.T, tt *componenttest
 func AssertEqualExtensionEmbeddedTsdbReady(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_tsdb_ready",
-		Description: "1 once the write-ahead log is read and queries and samples are taken, else 0. [Alpha]",
+		Description: "1 once the write-ahead log is read and queries and samples are accepted, else 0. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -100,7 +100,7 @@ func AssertEqualExtensionEmbeddedTsdbRefusedRequests(t *testing.T, tt *component
 func AssertEqualExtensionEmbeddedTsdbRefusedSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_tsdb_refused_samples",
-		Description: "Samples that the storage refused, over HTTP and in process. [Alpha]",
+		Description: "Samples that the storage refused, over HTTP and in the process. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -116,7 +116,7 @@ func AssertEqualExtensionEmbeddedTsdbRefusedSamples(t *testing.T, tt *componentt
 func AssertEqualExtensionEmbeddedTsdbRefusedWrites(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_embedded_tsdb_refused_writes",
-		Description: "Remote write requests and transactions of this process that were refused for the time being. [Alpha]",
+		Description: "Remote write requests, and transactions of this process, that were refused temporarily. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -31,7 +31,7 @@ type Error struct {
 func (e *Error) Error() string {
 	switch e.Reason {
 	case TooLong:
-		return fmt.Sprintf("the query is longer than %d bytes, repetitions in regular expressions written out (query::max_length)", e.Limit)
+		return fmt.Sprintf("the query is longer than %d bytes with repetitions in regular expressions expanded (query::max_length)", e.Limit)
 	case TooDeep:
 		return fmt.Sprintf("the query is nested more than %d deep (query::max_depth)", e.Limit)
 	case TooMany:
@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 	case BodySize:
 		return fmt.Sprintf("the form is longer than %d bytes, four times query::max_length", e.Limit)
 	case Steps:
-		return fmt.Sprintf("the query and its subqueries take more than %d steps (query::max_steps): ask for a shorter range or longer steps", e.Limit)
+		return fmt.Sprintf("the query and its subqueries take more than %d steps (query::max_steps): use a shorter range or longer steps", e.Limit)
 	default:
 		return fmt.Sprintf("%d queries are waiting already (query::max_waiting)", e.Limit)
 	}

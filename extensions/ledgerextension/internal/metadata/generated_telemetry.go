@@ -193,19 +193,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionLedgerItems, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_ledger_items",
-		metric.WithDescription("Data points, log records and spans of the partitions that this process delivers, since the ledger of a partition began, as the last checkpoints have them. created was sent by guard and rollups and received by nobody. [Alpha]"),
+		metric.WithDescription("Data points, log records and spans of the partitions that this process delivers, as of the last checkpoints, since the ledger of a partition began. Guard and rollups sent created items in addition to the received ones. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionLedgerLostRecords, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_ledger_lost_records",
-		metric.WithDescription("Records that the journal gave up before the sink had read them. Nobody knows how many items they had. [Alpha]"),
+		metric.WithDescription("Records that the journal deleted before the sink had read them. Their number of items is not known. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionLedgerUnaccountedItems, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_ledger_unaccounted_items",
-		metric.WithDescription("Received items that have no fate, and fates that have no item; 0 where the ledger balances. [Alpha]"),
+		metric.WithDescription("Received items without a fate, plus fates without a received item; 0 while the ledger balances. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
@@ -223,7 +223,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExtensionLedgerUsageQuerySeconds, err = builder.meter.Float64ObservableCounter(
 		"otelcol_extension_ledger_usage_query_seconds",
-		metric.WithDescription("For how long queries ran, without what they waited for a place. Only with usage::metrics. [Alpha]"),
+		metric.WithDescription("The time that queries ran, without their time in the queue. Only with usage::metrics. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionLedgerItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_ledger_items",
-		Description: "Data points, log records and spans of the partitions that this process delivers, since the ledger of a partition began, as the last checkpoints have them. created was sent by guard and rollups and received by nobody. [Alpha]",
+		Description: "Data points, log records and spans of the partitions that this process delivers, as of the last checkpoints, since the ledger of a partition began. Guard and rollups sent created items in addition to the received ones. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -38,7 +38,7 @@ func AssertEqualExtensionLedgerItems(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualExtensionLedgerLostRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_ledger_lost_records",
-		Description: "Records that the journal gave up before the sink had read them. Nobody knows how many items they had. [Alpha]",
+		Description: "Records that the journal deleted before the sink had read them. Their number of items is not known. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -52,7 +52,7 @@ func AssertEqualExtensionLedgerLostRecords(t *testing.T, tt *componenttest.Telem
 func AssertEqualExtensionLedgerUnaccountedItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_ledger_unaccounted_items",
-		Description: "Received items that have no fate, and fates that have no item; 0 where the ledger balances. [Alpha]",
+		Description: "Received items without a fate, plus fates without a received item; 0 while the ledger balances. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -98,7 +98,7 @@ func AssertEqualExtensionLedgerUsageItems(t *testing.T, tt *componenttest.Teleme
 func AssertEqualExtensionLedgerUsageQuerySeconds(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_ledger_usage_query_seconds",
-		Description: "For how long queries ran, without what they waited for a place. Only with usage::metrics. [Alpha]",
+		Description: "The time that queries ran, without their time in the queue. Only with usage::metrics. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Sum[float64]{
 			Temporality: metricdata.CumulativeTemporality,

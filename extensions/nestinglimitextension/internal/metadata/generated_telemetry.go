@@ -105,7 +105,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionNestingLimitInFlight, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_nesting_limit_in_flight",
-		metric.WithDescription("Estimated bytes of memory that decoded requests take which have not been answered. [Alpha]"),
+		metric.WithDescription("Estimated memory of decoded requests that have not been answered. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)

@@ -128,7 +128,7 @@ func TestOneBadItem(t *testing.T) {
 		`"severityNumber":"secret"`:                            where + ".severityNumber is neither the number nor the name",
 		`"severityText":7`:                                     where + ".severityText is not a string",
 		"\"severityText\":\"\x01\"":                            where + ".severityText has a control character",
-		`"severityText":"\x"`:                                  where + ".severityText has a wrong escape",
+		`"severityText":"\x"`:                                  where + ".severityText has an invalid escape",
 		`"body":"secret"`:                                      where + ".body is not an object",
 		`"body":{"bytesValue":"s*cret"}`:                       where + ".body.bytesValue is not base64",
 		`"body":{"doubleValue":"1e400"}`:                       where + ".body.doubleValue is not a number",

@@ -103,11 +103,11 @@ func unquote(q []byte) ([]byte, error) {
 			}
 		}
 		if i+n > len(q) {
-			return nil, wrong("has a wrong escape")
+			return nil, wrong("has an invalid escape")
 		}
 		var one string
 		if json.Unmarshal(append(append([]byte{'"'}, q[i:i+n]...), '"'), &one) != nil {
-			return nil, wrong("has a wrong escape")
+			return nil, wrong("has an invalid escape")
 		}
 		if n == 12 && utf8.RuneCountInString(one) == 2 { // no pair: the second may begin one
 			n = 6

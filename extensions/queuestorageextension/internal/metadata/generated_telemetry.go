@@ -60,7 +60,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExtensionQueueStorageDamaged, err = builder.meter.Int64Counter(
 		"otelcol_extension_queue_storage_damaged",
-		metric.WithDescription("Damaged files and values that were found and are not used; logged with what may have been in them. [Alpha]"),
+		metric.WithDescription("Damaged files and values that were found and are not used; the log says which data they may have held. [Alpha]"),
 		metric.WithUnit("{damage}"),
 	)
 	errs = errors.Join(errs, err)

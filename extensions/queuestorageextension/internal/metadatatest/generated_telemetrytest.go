@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) extension.Settings {
 func AssertEqualExtensionQueueStorageDamaged(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_queue_storage_damaged",
-		Description: "Damaged files and values that were found and are not used; logged with what may have been in them. [Alpha]",
+		Description: "Damaged files and values that were found and are not used; the log says which data they may have held. [Alpha]",
 		Unit:        "{damage}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

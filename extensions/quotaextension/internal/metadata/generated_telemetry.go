@@ -143,13 +143,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExtensionQuotaEvictedAccounts, err = builder.meter.Int64ObservableCounter(
 		"otelcol_extension_quota_evicted_accounts",
-		metric.WithDescription("Accounts that were forgotten for others although they owed, or had used bytes of the day (max_accounts). [Alpha]"),
+		metric.WithDescription("Accounts that were evicted (max_accounts) although they had a debt or had used bytes of the day. [Alpha]"),
 		metric.WithUnit("{account}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionQuotaFailedExchanges, err = builder.meter.Int64Counter(
 		"otelcol_extension_quota_failed_exchanges",
-		metric.WithDescription("Times that the usage could not be written to Kafka or read from it. The gateways' parts of the quotas stay as they were. [Alpha]"),
+		metric.WithDescription("Times that the usage could not be written to Kafka or read from it. The gateways' shares of the quotas stay unchanged. [Alpha]"),
 		metric.WithUnit("{exchange}"),
 	)
 	errs = errors.Join(errs, err)
@@ -161,13 +161,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExtensionQuotaRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_extension_quota_refused_requests",
-		metric.WithDescription("Requests that were past a quota. Each was told when to come again. [Alpha]"),
+		metric.WithDescription("Requests that exceeded a quota. Each answer says when to retry. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionQuotaStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_extension_quota_streams",
-		metric.WithDescription("Log streams of tenants with a limit that were seen within an hour. [Alpha]"),
+		metric.WithDescription("Log streams, seen within the last hour, of tenants with a limit. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)

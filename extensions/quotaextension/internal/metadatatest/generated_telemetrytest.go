@@ -38,7 +38,7 @@ func AssertEqualExtensionQuotaAccounts(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualExtensionQuotaEvictedAccounts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_quota_evicted_accounts",
-		Description: "Accounts that were forgotten for others although they owed, or had used bytes of the day (max_accounts). [Alpha]",
+		Description: "Accounts that were evicted (max_accounts) although they had a debt or had used bytes of the day. [Alpha]",
 		Unit:        "{account}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -54,7 +54,7 @@ func AssertEqualExtensionQuotaEvictedAccounts(t *testing.T, tt *componenttest.Te
 func AssertEqualExtensionQuotaFailedExchanges(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_quota_failed_exchanges",
-		Description: "Times that the usage could not be written to Kafka or read from it. The gateways' parts of the quotas stay as they were. [Alpha]",
+		Description: "Times that the usage could not be written to Kafka or read from it. The gateways' shares of the quotas stay unchanged. [Alpha]",
 		Unit:        "{exchange}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -84,7 +84,7 @@ func AssertEqualExtensionQuotaGateways(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualExtensionQuotaRefusedRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_quota_refused_requests",
-		Description: "Requests that were past a quota. Each was told when to come again. [Alpha]",
+		Description: "Requests that exceeded a quota. Each answer says when to retry. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -100,7 +100,7 @@ func AssertEqualExtensionQuotaRefusedRequests(t *testing.T, tt *componenttest.Te
 func AssertEqualExtensionQuotaStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_extension_quota_streams",
-		Description: "Log streams of tenants with a limit that were seen within an hour. [Alpha]",
+		Description: "Log streams, seen within the last hour, of tenants with a limit. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

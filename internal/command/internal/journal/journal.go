@@ -51,10 +51,10 @@ func (l *log) Find(context.Context) (int, []repair.Finding, error) {
 	found := make([]repair.Finding, len(places))
 	for i, p := range places {
 		found[i] = repair.Finding{Path: p.File, Damage: p.Text, Lost: lost(p.Records),
-			Action:  "leave it to the next start of the collector, which mends it",
+			Action:  "leave it: the collector repairs it at its next start",
 			Follows: follows(p.Records),
 			Mend: func(context.Context) (string, error) {
-				return "left to the next start of the collector, which mends it", nil
+				return "left: the collector repairs it at its next start", nil
 			}}
 	}
 	return 1, found, err

@@ -236,8 +236,8 @@ func (l *lake) damaged(path, text string) repair.Finding {
 	if !ok {
 		f.Follows = "queries work again, without these rows. The file's name holds no range of a journal, so they can't be read again from one"
 		if mergedName.MatchString(filepath.Base(rel)) {
-			f.Follows = "queries work again, without these rows. Compaction has merged them of the files that the documents below " +
-				filepath.Join(l.set.Root, lakestore.ChangesDir, filepath.Dir(rel)) + " name, with their ranges: while the journal has the offsets a replay job with these brings them back"
+			f.Follows = "queries work again, without these rows. Compaction merged them from the files that the documents below " +
+				filepath.Join(l.set.Root, lakestore.ChangesDir, filepath.Dir(rel)) + " name, with their ranges: while the journal has the offsets, a replay job of these ranges restores the rows"
 		}
 		f.Mend = func(context.Context) (string, error) { return l.setAside(path, rel) }
 		return f
@@ -250,8 +250,8 @@ func (l *lake) damaged(path, text string) repair.Finding {
 	}
 	config := filepath.Join(l.set.Root, refillDir, part.base+".yaml")
 	f.Action += ", and write " + config
-	f.Follows = fmt.Sprintf("queries work again, without these rows. While the journal has the offsets, fetch them: start penstock once as always with "+
-		"--config %s behind the others, wait until its job is done (GET /kafka_replay/%s/v1/replays at the admin address), stop it, "+
+	f.Follows = fmt.Sprintf("queries work again, without these rows. While the journal has the offsets, restore the rows: start penstock once with its usual flags and "+
+		"--config %s after the others, wait until its job is done (GET /kafka_replay/%s/v1/replays at the admin address), stop it, "+
 		"and run penstock repair --apply again", config, part.id())
 	f.Mend = func(context.Context) (string, error) {
 		if err := l.writeRefill(config, part); err != nil {

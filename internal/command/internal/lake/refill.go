@@ -83,7 +83,7 @@ func (l *lake) writeRefill(path string, p part) error {
 	}
 	prefix := strings.TrimSuffix(p.topic, "."+p.signal)
 	text := fmt.Sprintf(`# Reads %s again into %s.
-# Written by penstock repair: start penstock with this file behind its other configurations, once, and repair again.
+# Written by penstock repair: start penstock once with this file after its other configurations, then repair again.
 receivers:
   kafka_replay/%[3]s:
     brokers: "${env:PENSTOCK_KAFKA_BROKERS:-${env:PENSTOCK_KAFKA_ENDPOINT:-127.0.0.1:9092}}"
@@ -158,10 +158,10 @@ func (l *lake) refill(from string) ([]repair.Finding, error) {
 	}
 	if read == 0 {
 		return []repair.Finding{{Path: places[0].aside, Damage: "set aside earlier", Lost: places[0].part.rows(),
-			Follows: fmt.Sprintf("they were not read again yet. While the journal has the offsets: start penstock once as always with --config %s.yaml "+
-				"behind the others, wait for its job, and repair again. To leave them lost, delete that file", from)}}, nil
+			Follows: fmt.Sprintf("the rows are not restored yet. While the journal has the offsets: start penstock once with its usual flags and --config %s.yaml "+
+				"after the others, wait for its job, and repair again. To give the rows up, delete that file", from)}}, nil
 	}
-	return []repair.Finding{{Path: from, Damage: "rows that were lost were read again from the journal: " + places[0].part.rows(),
+	return []repair.Finding{{Path: from, Damage: "lost rows were read again from the journal: " + places[0].part.rows(),
 		Action: fmt.Sprintf("move %d files into %d directories of the lake", read, len(places)), Follows: "the rows are in the lake again",
 		Mend: func(context.Context) (string, error) { return l.moveIn(from, places) }}}, nil
 }

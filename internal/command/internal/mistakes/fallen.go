@@ -17,8 +17,8 @@ var safeguards = map[string]string{
 	"quota":                   "holds tenants and keys to their quotas",
 	"nesting_limit":           "keeps a hostile request from ending the process",
 	"cross_origin_protection": "keeps web pages of other sites out",
-	"retry_hint":              "tells refused clients when to come back",
-	"outage_watch":            "says that a server is away",
+	"retry_hint":              "tells refused clients when to retry",
+	"outage_watch":            "reports a server that does not answer",
 	"admin":                   "serves pages and API",
 	"health_check":            "answers probes",
 }

@@ -41,7 +41,7 @@ func (f *finder) twice() {
 		if f.reader.Wrote(before) && !f.reader.Wrote(l.path) || f.setByVariable(before) && !f.setByVariable(l.path) && !f.reader.Wrote(l.path) {
 			other, at = l.path, before
 		}
-		f.fault(at, fmt.Sprintf("%s is where %s listens too", l.address, joined(other)))
+		f.fault(at, fmt.Sprintf("%s listens on %s too", joined(other), l.address))
 	}
 }
 

@@ -29,9 +29,9 @@ func (f *finder) unresolved(err error) string {
 		return whole.Error()
 	case badName.MatchString(text):
 		name := badName.FindStringSubmatch(text)[1]
-		says := fmt.Sprintf("${env:%s}: %q is no name of a variable (letters, digits and _)", name, name)
+		says := fmt.Sprintf("${env:%s}: %q is not a variable's name (letters, digits and _)", name, name)
 		if before, after, ok := strings.Cut(name, ":"); ok {
-			says += fmt.Sprintf("; a default stands behind :-, as in ${env:%s:-%s}", before, strings.TrimPrefix(after, "-"))
+			says += fmt.Sprintf("; a default follows :-, as in ${env:%s:-%s}", before, strings.TrimPrefix(after, "-"))
 		}
 		return f.whereIs(says, "${env:"+name, "${"+name)
 	case errors.As(err, &path) && f.quotes("${file:"+path.Path):
@@ -45,10 +45,10 @@ func (f *finder) unresolved(err error) string {
 	case noSource.MatchString(text):
 		uri := noSource.FindStringSubmatch(text)[1]
 		scheme, _, _ := strings.Cut(uri, ":")
-		return fmt.Sprintf("--config %s: there is no kind of source %q%s", uri, scheme, orList(didYouMean(scheme, schemes), schemes))
+		return fmt.Sprintf("--config %s: there is no source called %q%s", uri, scheme, orList(didYouMean(scheme, schemes), schemes))
 	case noScheme.MatchString(text):
 		m := noScheme.FindStringSubmatch(text)
-		return f.whereIs(fmt.Sprintf("${%s}: there is no kind of source %q%s", m[2], m[1], orList(didYouMean(m[1], schemes), schemes)), "${"+m[2])
+		return f.whereIs(fmt.Sprintf("${%s}: there is no source called %q%s", m[2], m[1], orList(didYouMean(m[1], schemes), schemes)), "${"+m[2])
 	}
 	return text
 }

@@ -48,11 +48,11 @@ func (f *finder) port(network, address, reason string) string {
 	}
 	text := fmt.Sprintf("%s cannot listen on %s: ", who, address)
 	if strings.Contains(reason, "address already in use") || strings.Contains(reason, "Only one usage of each socket address") {
-		text += "another process has the port"
+		text += "another process uses the port"
 		_, port, _ := net.SplitHostPort(address)
 		if n, err := strconv.Atoi(port); err == nil {
 			if name, pid, ok := holder.Of(network, n); ok {
-				text = strings.TrimSuffix(text, "another process has the port") + fmt.Sprintf("%s (process %d) has the port", name, pid)
+				text = strings.TrimSuffix(text, "another process uses the port") + fmt.Sprintf("%s (process %d) uses the port", name, pid)
 			}
 		}
 		return text + ". Stop it, or choose another address with " + f.setting(path)
@@ -121,9 +121,9 @@ func (f *finder) directory(text string) string {
 		if set := os.Getenv(name); set != "" {
 			where = set
 		}
-		return fmt.Sprintf("%s decides where this is (%s): set it to a directory that this user can write and that has room", name, where)
+		return fmt.Sprintf("%s decides where this is (%s): set it to a directory with free space that this user can write", name, where)
 	}
-	return fmt.Sprintf("%s decides where this is: set it to a directory that this user can write and that has room", joined(at))
+	return fmt.Sprintf("%s decides where this is: set it to a directory with free space that this user can write", joined(at))
 }
 
 // pathOfFile returns where the configuration has the file or directory that an error is about, and its value: the key that the text

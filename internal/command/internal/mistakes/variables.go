@@ -84,7 +84,7 @@ func (f *finder) unset() {
 		}
 		for _, m := range reference.FindAllStringSubmatch(strings.ReplaceAll(leaf, "$$", ""), -1) {
 			if _, set := os.LookupEnv(m[1]); !set && !strings.HasSuffix(m[0], ":-") {
-				f.warn(path, fmt.Sprintf("%s is not set, so nothing is put in its place: set it, or write a default, as in ${env:%s:-value}", m[1], m[1]))
+				f.warn(path, fmt.Sprintf("%s is not set, so the value is empty: set it, or write a default, as in ${env:%s:-value}", m[1], m[1]))
 			}
 		}
 	})
@@ -101,7 +101,7 @@ func wrongValues(unexpanded map[string]any, profile bool) map[string]string {
 		case !set || v.Form == variables.Text:
 		case !used[v.Name] && (v.Form != variables.Origins || !profile): // A profile reads the origins itself.
 		case value == "":
-			wrong[v.Name] = "it is set to nothing; unset it for the default, or give it a value such as " + v.Example
+			wrong[v.Name] = "it is set to an empty value; unset it to use the default, or give it a value such as " + v.Example
 		default:
 			if err := v.Check(value); err != nil {
 				wrong[v.Name] = err.Error()

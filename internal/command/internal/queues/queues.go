@@ -128,7 +128,7 @@ func (s *files) examine(path string) ([]repair.Finding, error) {
 	if report.OneRoot {
 		found = append(found, repair.Finding{Path: path, Damage: "one of its two root pages does not match its checksum",
 			Lost:    "the last change, if that page was the newer one",
-			Follows: "nothing has to be done: the file is read from the other page, and the next change to it writes this one anew"})
+			Follows: "nothing to do: the file is read from the other page, and the next change rewrites the damaged one"})
 	}
 	for _, key := range damagedKeys {
 		found = append(found, s.value(path, key))
@@ -154,7 +154,7 @@ func wholeFile(path string, damage *boltfile.Damage) repair.Finding {
 func (s *files) value(path, key string) repair.Finding {
 	lost, _ := loses(filepath.Base(path))
 	return repair.Finding{Path: path, Damage: fmt.Sprintf("the value of %q does not match its checksum", key),
-		Lost:    "of " + lost + ", this one",
+		Lost:    "one value of " + lost,
 		Action:  "move the value to " + filepath.Base(path) + ".damaged-<time>",
 		Follows: "it counts as never stored; the other values stay",
 		Mend: func(context.Context) (string, error) {
@@ -200,7 +200,7 @@ func loses(name string) (lost, follows string) {
 		return "requests that exporter " + of + " had accepted and not yet sent", "the queue starts empty"
 	case "receiver":
 		return "the position up to which receiver " + of + " had read",
-			"it reads from where its configuration lets it begin (start_at): what it had read before comes again, or is passed over"
+			"it starts again where its configuration says (start_at): entries may be read twice, or skipped"
 	case "processor":
 		return "the state of processor " + of + ": open windows, and the last value of each stream", "it starts afresh"
 	default:

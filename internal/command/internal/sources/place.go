@@ -92,7 +92,7 @@ func single(file string, text []byte) error {
 	if d.Decode(&first) != nil || d.Decode(&second) != nil || second.Kind == 0 {
 		return nil
 	}
-	return &Error{Place{file, second.Line}, "a second document begins behind ---, which nothing would read: write both as one"}
+	return &Error{Place{file, second.Line}, "a second document begins after ---, and nothing would read it: write both as one"}
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)

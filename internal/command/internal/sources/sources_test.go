@@ -125,7 +125,7 @@ func TestBrokenFiles(t *testing.T) {
 		"hello\n":                  "my.yaml: the file has no keys",
 		"- a\n":                    "my.yaml: the file has no keys",
 		"a:\n  b: 1\n c: 1\n":      "my.yaml:3: not valid YAML: did not find expected key (is the line indented",
-		"a: 1\n---\na: 2\n":        "my.yaml:2: a second document begins behind ---",
+		"a: 1\n---\na: 2\n":        "my.yaml:2: a second document begins after ---",
 		"a: *b\n":                  "my.yaml: not valid YAML: unknown anchor 'b' referenced",
 	} {
 		_, _, err := resolve(t, base, file(t, text))

@@ -46,7 +46,7 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 		here = &lake.Holding{}
 	}
 	if here.Unnamed > 0 {
-		return []string{fmt.Sprintf("%d files of the hour don't say which offsets they hold, so a job that fills the gap would double what is there: move them away first, "+
+		return []string{fmt.Sprintf("%d files of the hour don't say which offsets they hold, so a job that fills the gap would store their rows twice: move them away first, "+
 			"then replay the hour", here.Unnamed)}, nil
 	}
 	whole, part := map[int32][]lake.Span{}, map[int32][]lake.Span{}
@@ -67,7 +67,7 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 		gaps = part
 	}
 	if len(gaps) == 0 {
-		return []string{"the journal does not hold any more what is missing"}, nil
+		return []string{"the journal no longer holds the missing records"}, nil
 	}
 	return l.steps(a, signal, tenant, hour, gaps), nil
 }

@@ -51,7 +51,7 @@ func (l *Ledger) Ask(ctx context.Context, hour time.Time, signal, tenant string)
 	}
 	a := &Answer{}
 	if err := get(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/v1/ledger?"+q.Encode(), l.Header, a); err != nil {
-		return nil, fmt.Errorf("the ledger can't be asked: %w", err)
+		return nil, fmt.Errorf("query the ledger: %w", err)
 	}
 	return a, nil
 }

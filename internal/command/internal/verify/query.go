@@ -115,7 +115,7 @@ func instant(ctx context.Context, client *http.Client, address, query, at string
 	text, _ := a.Data.Result[0].Value[1].(string)
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, fmt.Errorf("the answer %v is no number", a.Data.Result[0].Value)
+		return 0, fmt.Errorf("the answer %v is not a number", a.Data.Result[0].Value)
 	}
 	return int64(n), nil
 }

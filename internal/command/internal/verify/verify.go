@@ -62,12 +62,12 @@ func Run(ctx context.Context, out io.Writer, set Settings) (r Result, err error)
 	for _, k := range slices.SortedFunc(maps.Keys(wanted), func(a, b key) int { return compare(a.signal+a.sink, b.signal+b.sink) }) {
 		store := set.Stores[k.sink]
 		if store == nil && k.sink == inProcess {
-			say("%s %s: not compared: verify can't ask embedded_logs yet", k.signal, k.sink)
+			say("%s %s: not compared: verify can't query embedded_logs yet", k.signal, k.sink)
 			continue
 		}
 		if store == nil {
 			r.Unknown++
-			say("%s %s: not checked: say where it is (see --help)", k.signal, k.sink)
+			say("%s %s: not checked: name its address (see --help)", k.signal, k.sink)
 			continue
 		}
 		if err := r.compare(ctx, say, set, a, k, store, wanted[k]); err != nil {
