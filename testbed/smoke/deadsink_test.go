@@ -255,10 +255,10 @@ func TestAnAgentSaysOnceAMinuteThatItsGatewayIsAway(t *testing.T) {
 		Env:     map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": address, "PENSTOCK_STATSD_ENDPOINT": freeport.One(t)},
 	})
 	ask.Eventually(t, func() error {
-		if errorLines(p, address+" has taken nothing for", "connection refused") < 2 {
+		if errorLines(p, address+" has accepted no data for", "connection refused") < 2 {
 			return fmt.Errorf("the log does not say again that the gateway is away")
 		}
-		if h := health(t, p); h.Status != "degraded" || !strings.Contains(fmt.Sprint(h.Reasons), address+" takes nothing") {
+		if h := health(t, p); h.Status != "degraded" || !strings.Contains(fmt.Sprint(h.Reasons), address+" accepts no data") {
 			return fmt.Errorf("%v", h)
 		}
 		return nil

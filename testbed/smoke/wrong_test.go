@@ -110,7 +110,7 @@ func TestAStartThatFailsNamesTheVariable(t *testing.T) {
 		assert.Equal(t, 1, p.Wait(t), c.variable)
 		assert.Contains(t, p.Log(), c.says, c.variable)
 		if c.variable != "PENSTOCK_DATA_DIR" {
-			assert.Contains(t, p.Log(), fmt.Sprintf("(process %d) has the port", os.Getpid()), c.variable)
+			assert.Contains(t, p.Log(), fmt.Sprintf("(process %d) uses the port", os.Getpid()), c.variable)
 			assert.Contains(t, p.Log(), "choose another address with "+c.variable, c.variable)
 		}
 	}
