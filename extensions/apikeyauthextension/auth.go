@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension/internal/metadata"
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/keyfile"
 	"github.com/penstockhq/penstock/internal/quota"
 	"github.com/penstockhq/penstock/internal/tenant"
@@ -87,34 +89,43 @@ func (a *auth) SeriesBudgets() *quota.Series { return a.keys.set.Load().Series()
 // Authenticate admits a client by its key. In the context that it returns, the client's metadata name the key's tenant and no other,
 // and the key itself is not among them.
 func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (context.Context, error) {
+	who, reason, err := a.identify(ctx, sources)
+	if err != nil {
+		return ctx, a.refuse(ctx, reason, err)
+	}
+	return admit(ctx, who), nil
+}
+
+// identify returns whom the key in sources belongs to, as the file is now. reason is what an error is counted under.
+func (a *auth) identify(ctx context.Context, sources map[string][]string) (who identity, reason string, err error) {
+	who = identity{auth: a, sources: sources}
 	given := key(sources)
-	if given == "" {
-		return ctx, a.refuse(ctx, "missing", errMissing)
-	}
-	if a.keys.adminToken().Allows(given) {
-		return admit(ctx, sources, &keyfile.Key{Scopes: keyfile.Scopes}, "admin token", &keyfile.Set{}), nil
-	}
-	if a.oidc != nil && isJWT(given) {
-		k, subject, reason, err := a.byToken(ctx, sources)
-		if err == nil && !k.Has(a.cfg.Scopes...) {
-			reason, err = "scope", a.errScope()
-		}
-		if err != nil {
-			return ctx, a.refuse(ctx, reason, err)
-		}
-		return admit(ctx, sources, k, subject, a.keys.set.Load()), nil
-	}
-	set := a.keys.set.Load()
-	k, err := set.Check(given, time.Now())
 	switch {
-	case errors.Is(err, keyfile.ErrExpired):
-		return ctx, a.refuse(ctx, "expired", err)
-	case err != nil:
-		return ctx, a.refuse(ctx, "unknown", err)
-	case !k.Has(a.cfg.Scopes...):
-		return ctx, a.refuse(ctx, "scope", a.errScope())
+	case given == "":
+		return who, "missing", errMissing
+	case a.keys.adminToken().Allows(given):
+		who.key, who.subject, who.set = &keyfile.Key{Scopes: keyfile.Scopes}, "admin token", &keyfile.Set{}
+		return who, "", nil
+	case a.oidc != nil && isJWT(given):
+		who.set = a.keys.set.Load()
+		if who.key, who.subject, reason, err = a.byToken(ctx, sources); err != nil {
+			return who, reason, err
+		}
+	default:
+		who.set = a.keys.set.Load()
+		who.key, err = who.set.Check(given, time.Now())
+		switch {
+		case errors.Is(err, keyfile.ErrExpired):
+			return who, "expired", err
+		case err != nil:
+			return who, "unknown", err
+		}
+		who.subject = "API key " + who.key.ID
 	}
-	return admit(ctx, sources, k, "API key "+k.ID, set), nil
+	if !who.key.Has(a.cfg.Scopes...) {
+		return who, "scope", a.errScope()
+	}
+	return who, "", nil
 }
 
 func (a *auth) errScope() error {
@@ -135,9 +146,9 @@ func (a *auth) refuse(ctx context.Context, reason string, err error) error {
 }
 
 // admit names the subject, who has the key, and its tenant in the context.
-func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key, subject string, set *keyfile.Set) context.Context {
+func admit(ctx context.Context, who identity) context.Context {
 	info := client.FromContext(ctx)
-	info.Auth = identity{k, subject, set}
+	info.Auth = who
 	kept := map[string][]string{}
 	for name := range info.Metadata.Keys() {
 		switch strings.ToLower(name) {
@@ -146,9 +157,9 @@ func admit(ctx context.Context, sources map[string][]string, k *keyfile.Key, sub
 			kept[name] = info.Metadata.Get(name)
 		}
 	}
-	name := k.Tenant
-	if k.Has(keyfile.Forward) {
-		name = first(sources, tenant.MetadataKey) // it may name any, or leave that to the resources
+	name := who.key.Tenant
+	if who.key.Has(keyfile.Forward) {
+		name = first(who.sources, tenant.MetadataKey) // it may name any, or leave that to the resources
 	}
 	if name != "" {
 		kept[tenant.MetadataKey] = []string{name}
@@ -162,6 +173,15 @@ type identity struct {
 	key     *keyfile.Key
 	subject string
 	set     *keyfile.Set // that has the limits of tenants
+
+	auth    *auth
+	sources map[string][]string // of the request, with the key
+}
+
+// valid says whether the key still admits the client, as the same tenant and with the same scopes.
+func (i identity) valid() bool {
+	now, _, err := i.auth.identify(context.Background(), i.sources)
+	return err == nil && now.key.Tenant == i.key.Tenant && slices.Equal(now.key.Scopes, i.key.Scopes)
 }
 
 // GetAttribute returns what is known under a name.
@@ -183,11 +203,13 @@ func (i identity) GetAttribute(name string) any {
 		return i.key.Limits
 	case "tenant_limits":
 		return i.set.Limits()
+	case access.ValidAttribute:
+		return i.valid
 	}
 	return nil
 }
 
 // GetAttributeNames lists the names.
 func (identity) GetAttributeNames() []string {
-	return []string{"subject", "tenant", "scopes", "signals", "services", "key", "limits", "tenant_limits"}
+	return []string{"subject", "tenant", "scopes", "signals", "services", "key", "limits", "tenant_limits", access.ValidAttribute}
 }

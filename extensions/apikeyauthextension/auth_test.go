@@ -31,6 +31,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension"
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/keyfile"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
@@ -217,6 +218,28 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	w.file.Keys = nil
 	w.write()
 	assert.Eventually(t, func() bool { return w.as("x-api-key", second) != nil }, time.Minute, 10*time.Millisecond, "an empty list means that there are none")
+}
+
+// What follows something, such as a live tail, asks whether its client's key is still good: access.WhileValid.
+func TestAnIdentityKnowsWhenItsKeyIsRevoked(t *testing.T) {
+	w := newWorld(t)
+	acme := w.add(keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest, keyfile.Read}})
+	beta := w.add(keyfile.Key{Tenant: "beta", Scopes: []string{keyfile.Ingest, keyfile.Read}})
+	w.start(nil)
+	valid := func(given string) func() bool {
+		ctx, err := w.auth.Authenticate(t.Context(), map[string][]string{"x-api-key": {given}})
+		require.NoError(t, err)
+		return client.FromContext(ctx).Auth.GetAttribute(access.ValidAttribute).(func() bool)
+	}
+	ofAcme, ofBeta := valid(acme), valid(beta)
+	assert.True(t, ofAcme() && ofBeta())
+	w.file.Keys[0].Scopes = []string{keyfile.Ingest}
+	w.write()
+	assert.Eventually(t, func() bool { return !ofAcme() }, time.Minute, 10*time.Millisecond, "its scopes have changed")
+	assert.True(t, ofBeta())
+	w.file.Keys = w.file.Keys[:1]
+	w.write()
+	assert.Eventually(t, func() bool { return !ofBeta() }, time.Minute, 10*time.Millisecond, "revoked")
 }
 
 // Clients whose keys stay notice nothing of a file that changes.

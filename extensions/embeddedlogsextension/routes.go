@@ -73,9 +73,19 @@ func (e *logsExtension) guarded() http.Handler {
 			http.Error(w, need.Refusal(c), http.StatusForbidden)
 			return
 		}
-		e.mux.ServeHTTP(w, r)
+		e.serve(w, r)
 	})
 	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { e.countRefused(r, string(reason)) })
+}
+
+// serve serves a route to a client that may use it. A tail has no end of its own, so it ends with the client's key.
+func (e *logsExtension) serve(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/tail") {
+		ctx, stop := access.WhileValid(r.Context())
+		defer stop()
+		r = r.WithContext(ctx)
+	}
+	e.mux.ServeHTTP(w, r)
 }
 
 func (e *logsExtension) countRefused(r *http.Request, reason string) {
@@ -167,6 +177,6 @@ func (e *logsExtension) QueryAPI() (name string, h http.Handler) {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		e.mux.ServeHTTP(w, r)
+		e.serve(w, r)
 	})
 }
