@@ -31,8 +31,9 @@ type Checkpoint struct {
 	Ranges []Bounds
 	// Seen are the ids of the records below Next that can still come again.
 	Seen []SeenRecord
-	// SeenUntil is the latest journal time among the records below Next.
+	// SeenUntil is the steady time at Next, and clocks are those of the journal's producers whose time is another: see steady.
 	SeenUntil time.Time
+	clocks    []producerClock
 	// Topic is the id of the journal's topic, and LogGeneration how often its log was found cut.
 	Topic         TopicID
 	LogGeneration uint32
@@ -86,9 +87,9 @@ func (c *Checkpoint) Records(g Generation) []StateRecord {
 	return append(records, StateRecord{Key: stateKey(kindManifest, g, 0), Value: manifest})
 }
 
-// encode writes, little endian: next, seen until, the ranges, the seen ids, topic id, log generation, the anchors, the state.
+// encode writes, little endian: next, seen until, the ranges, the seen ids and the clocks, topic id, log generation, the anchors, the state.
 func (c *Checkpoint) encode() []byte {
-	b := make([]byte, 0, 32+len(c.Ranges)*16+len(c.Seen)*32+len(c.State))
+	b := make([]byte, 0, 32+len(c.Ranges)*16+(len(c.Seen)+len(c.clocks))*32+len(c.State))
 	b = binary.LittleEndian.AppendUint64(b, uint64(c.Next))
 	b = binary.LittleEndian.AppendUint64(b, uint64(c.SeenUntil.UnixNano()))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Ranges)))
@@ -96,12 +97,13 @@ func (c *Checkpoint) encode() []byte {
 		b = binary.LittleEndian.AppendUint64(b, uint64(r.First))
 		b = binary.LittleEndian.AppendUint64(b, uint64(r.Next))
 	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Seen)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Seen)+len(c.clocks)))
 	for _, s := range c.Seen {
 		b = append(b, s.ID[:]...)
 		b = binary.LittleEndian.AppendUint64(b, uint64(s.Offset))
 		b = binary.LittleEndian.AppendUint64(b, uint64(s.Time.UnixNano()))
 	}
+	b = appendClocks(b, c.clocks)
 	b = append(b, c.Topic[:]...)
 	b = binary.LittleEndian.AppendUint32(b, c.LogGeneration)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Anchors)))
@@ -133,11 +135,15 @@ func decodeCheckpoint(data []byte, version byte) (*Checkpoint, error) {
 	if int64(n)*32 > int64(r.Len()) {
 		return nil, fmt.Errorf("%d ids in %d bytes", n, r.Len())
 	}
-	c.Seen = make([]SeenRecord, n)
+	c.Seen = make([]SeenRecord, 0, n)
 	at := len(data) - r.Len()
-	for i := range c.Seen {
+	for i := range int(n) {
 		s := data[at+32*i:]
-		c.Seen[i] = SeenRecord{ID: RecordID(s[:16]), Offset: int64(binary.LittleEndian.Uint64(s[16:])), Time: time.Unix(0, int64(binary.LittleEndian.Uint64(s[24:])))}
+		if clock, ok := clockOf(s); ok {
+			c.clocks = append(c.clocks, clock)
+			continue
+		}
+		c.Seen = append(c.Seen, SeenRecord{ID: RecordID(s[:16]), Offset: int64(binary.LittleEndian.Uint64(s[16:])), Time: time.Unix(0, int64(binary.LittleEndian.Uint64(s[24:])))})
 	}
 	rest := data[at+32*int(n):]
 	if version >= 2 {

@@ -12,12 +12,12 @@ type RecordID [16]byte
 type SeenRecord struct {
 	ID     RecordID
 	Offset int64
-	Time   time.Time // in the journal
+	Time   time.Time // steady
 }
 
 // seen finds records that come again: a client that retries after a lost answer, a queue on disk after a crash. What it
 // says depends on the records and their order alone, so that a second reading says the same: the window is measured in
-// the journal's time, and what exceeds max goes oldest first.
+// the journal's time without its jumps, and what exceeds max goes oldest first.
 //
 // It takes about 100 bytes a record.
 type seen struct {
@@ -25,29 +25,27 @@ type seen struct {
 	max    int
 	known  map[RecordID]struct{}
 	queue  []SeenRecord // in order of offset
-	latest time.Time    // the latest journal time
+	clock  steady
 	// evicted is what was given up since takeEvicted.
 	evicted []SeenRecord
 }
 
-func newSeen(window time.Duration, max int, restored []SeenRecord, latest time.Time) *seen {
-	s := &seen{window: window, max: max, known: make(map[RecordID]struct{}, len(restored)), queue: slices.Clone(restored), latest: latest}
+func newSeen(window time.Duration, max int, restored []SeenRecord, clock steady) *seen {
+	s := &seen{window: window, max: max, known: make(map[RecordID]struct{}, len(restored)), queue: slices.Clone(restored), clock: clock}
 	for _, r := range restored {
 		s.known[r.ID] = struct{}{}
 	}
 	return s
 }
 
-// again reports whether r repeats a record of the window, and remembers it if not.
+// again reports whether r, with its time in the journal, repeats a record of the window, and remembers it if not.
 func (s *seen) again(r SeenRecord) bool {
 	if s.window <= 0 || r.ID == (RecordID{}) {
 		return false
 	}
-	if r.Time.After(s.latest) {
-		s.latest = r.Time
-	}
+	r.Time = s.clock.at(r.Time)
 	drop := 0
-	for drop < len(s.queue) && (len(s.queue)-drop >= s.max || s.latest.Sub(s.queue[drop].Time) > s.window) {
+	for drop < len(s.queue) && (len(s.queue)-drop >= s.max || r.Time.Sub(s.queue[drop].Time) > s.window) {
 		delete(s.known, s.queue[drop].ID)
 		drop++
 	}

@@ -19,7 +19,7 @@ type flight struct {
 	newest   time.Time // journal time of the last record
 	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
 	evicted []SeenRecord // what it gave up for them
-	latest  time.Time
+	clock   steady
 	done    chan struct{} // closed when err is valid
 	err     error
 }
@@ -38,7 +38,7 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 	if err := w.makeRoom(ctx); err != nil {
 		return err
 	}
-	f := &flight{Bounds: r.Bounds, latest: w.seen.latest, done: make(chan struct{})}
+	f := &flight{Bounds: r.Bounds, clock: w.seen.clock, done: make(chan struct{})}
 	if last, ok := r.last(); ok {
 		f.last = &last
 	}
@@ -141,9 +141,9 @@ func (w *Worker) abandon() {
 
 // seenBelow returns the window of de-duplication as it was at w.next: with what was read since in it, those records would
 // be taken for repetitions of themselves when they are read again; without what went since, others would pass twice.
-func (w *Worker) seenBelow() ([]SeenRecord, time.Time) {
+func (w *Worker) seenBelow() ([]SeenRecord, steady) {
 	if len(w.flights) == 0 {
-		return w.seen.queue, w.seen.latest
+		return w.seen.queue, w.seen.clock
 	}
 	var all []SeenRecord
 	for _, f := range w.flights {
@@ -154,5 +154,5 @@ func (w *Worker) seenBelow() ([]SeenRecord, time.Time) {
 			all = append(all, r)
 		}
 	}
-	return slices.DeleteFunc(all, func(r SeenRecord) bool { return r.Offset >= w.next }), w.flights[0].latest
+	return slices.DeleteFunc(all, func(r SeenRecord) bool { return r.Offset >= w.next }), w.flights[0].clock
 }

@@ -215,7 +215,7 @@ func (w *Worker) resume(c begun, end int64) {
 	w.read, w.next, w.ranges, w.flights = c.Next, c.Next, c.Ranges, nil
 	w.topic, w.logGeneration = c.Topic, c.LogGeneration
 	w.anchors.split(c.Anchors, c.Next)
-	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, c.SeenUntil)
+	w.seen = newSeen(w.set.DedupWindow, w.set.DedupMax, c.Seen, newSteady(w.set.DedupWindow, c.SeenUntil, c.clocks))
 	w.saved, w.savedSize, w.dirty = w.set.Clock.Now(), len(c.State), false
 	w.stateUntil, w.rangesUntil = end, c.Next
 	if n := len(c.Ranges); n > 0 {

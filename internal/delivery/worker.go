@@ -324,7 +324,8 @@ func (w *Worker) save(ctx context.Context) error {
 		return err
 	}
 	c := &Checkpoint{Next: w.next, Ranges: w.ranges, State: state.Bytes(), Topic: w.topic, LogGeneration: w.logGeneration, Anchors: w.anchors.all()}
-	c.Seen, c.SeenUntil = w.seenBelow()
+	seen, clock := w.seenBelow()
+	c.Seen, c.SeenUntil, c.clocks = seen, clock.now, clock.differing()
 	w.gen.Number++
 	records := c.Records(w.gen)
 	first, err := w.set.Store.Save(ctx, records)

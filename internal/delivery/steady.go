@@ -1,0 +1,108 @@
+package delivery
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+const (
+	// maxClocks bounds the clocks that are remembered: of producers whose clocks differ, and of one before and after it jumped.
+	maxClocks = 8
+	// clockSteps divides the window: a step of the journal's time that is larger than one part of it is a jump, or silence.
+	clockSteps = 10
+	// clockMark begins the ids of the entries in which a checkpoint keeps the clocks. An older version reads such an entry as a record
+	// that never comes again.
+	clockMark = "\xffclock\x00\x01"
+)
+
+// steady turns the journal's times into a time that does not jump, which measures the window of de-duplication. While the journal's time
+// goes on steadily, both are the same. A step of more than a tenth of the window, forward or back, says nothing about the time that has passed:
+// the producer's clock jumped, another producer has another clock, or nobody sent. Such a step begins a clock with its own difference to
+// the steady time. The steady time goes on by a tenth of the window when the step was forward, because silence must let go of records at last,
+// and stands still when it was back. A clock that jumps by an hour and back costs a tenth of the window, as do two producers
+// whose clocks differ by an hour.
+//
+// The steady time depends on the journal's times and their order alone, and never goes back. Copies are independent.
+type steady struct {
+	step   time.Duration
+	now    time.Time
+	clocks [maxClocks]producerClock // the one that was used last first
+	known  int                      // how many of them there are
+}
+
+// producerClock is a clock of the journal's producers.
+type producerClock struct {
+	latest time.Time     // of the journal's times that it showed
+	ahead  time.Duration // of the steady time
+}
+
+// newSteady goes on at now, which a checkpoint has; clocks are those that differ from it.
+func newSteady(window time.Duration, now time.Time, clocks []producerClock) steady {
+	s := steady{step: window / clockSteps, now: now}
+	if len(clocks) == 0 && now.After(time.Unix(0, 0)) {
+		clocks = []producerClock{{latest: now}}
+	}
+	s.known = copy(s.clocks[:], clocks)
+	return s
+}
+
+// at returns the steady time at the journal's time t, which comes next.
+func (s *steady) at(t time.Time) time.Time {
+	if s.known == 0 {
+		s.now, s.known, s.clocks[0] = t, 1, producerClock{latest: t}
+		return s.now
+	}
+	i := 0
+	for i < s.known && t.Sub(s.clocks[i].latest).Abs() > s.step {
+		i++
+	}
+	c := producerClock{latest: t}
+	if i < s.known {
+		c = s.clocks[i]
+		if t.After(c.latest) {
+			c.latest = t
+		}
+		if now := c.latest.Add(-c.ahead); now.After(s.now) {
+			s.now = now
+		} else if s.now.Sub(now) > s.step { // It stood still while another went on.
+			c.ahead = c.latest.Sub(s.now)
+		}
+	} else {
+		if t.After(s.clocks[0].latest) {
+			s.now = s.now.Add(s.step)
+		}
+		c.ahead = t.Sub(s.now)
+		s.known = min(s.known+1, maxClocks)
+		i = min(i, maxClocks-1)
+	}
+	copy(s.clocks[1:i+1], s.clocks[:i])
+	s.clocks[0] = c
+	return s.now
+}
+
+// differing returns what newSteady needs beside the steady time.
+func (s *steady) differing() []producerClock {
+	if s.known == 0 || s.known == 1 && s.clocks[0] == (producerClock{latest: s.now}) {
+		return nil
+	}
+	return append([]producerClock(nil), s.clocks[:s.known]...)
+}
+
+// appendClocks writes clocks as entries of 32 bytes: mark, difference, a zero, the latest time.
+func appendClocks(b []byte, clocks []producerClock) []byte {
+	for _, c := range clocks {
+		b = append(b, clockMark...)
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.ahead))
+		b = binary.LittleEndian.AppendUint64(b, 0)
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.latest.UnixNano()))
+	}
+	return b
+}
+
+// clockOf returns the clock that an entry of 32 bytes holds; ok is false for the entry of a record.
+func clockOf(entry []byte) (c producerClock, ok bool) {
+	if string(entry[:len(clockMark)]) != clockMark {
+		return c, false
+	}
+	return producerClock{ahead: time.Duration(binary.LittleEndian.Uint64(entry[8:])), latest: time.Unix(0, int64(binary.LittleEndian.Uint64(entry[24:])))}, true
+}
