@@ -2,11 +2,15 @@ package embeddedkafkaextension
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -20,6 +24,9 @@ import (
 // trimInterval is the time between looks at the log's size and age. Between two looks the size is counted.
 const trimInterval = time.Second
 
+// tryEvery is the pause between two attempts to open a log on a disk that is full.
+const tryEvery = time.Second
+
 // Without max_size the log may take one freeShare-th of what is free on the disk, at most maxDefaultSize. It may take minDefaultSize,
 // because the topics of a profile need as many segments; a disk that has less refuses by itself.
 const (
@@ -30,13 +37,19 @@ const (
 
 var _ extension.Extension = (*kafka)(nil)
 
-// kafka is the extension: it opens the broker before any pipeline starts and closes it after all have stopped.
+// kafka is the extension: it opens the broker before any pipeline starts and closes it after all have stopped. On a disk that is full
+// it opens the broker when there is room: clients of the journal take it for a Kafka that can't be reached yet.
 type kafka struct {
 	cfg       *Config
 	log       *zap.Logger
 	telemetry *metadata.TelemetryBuilder
-	broker    *broker.Broker                // nil before Start and after Shutdown
-	serving   atomic.Pointer[broker.Broker] // the same, for JournalRoom
+	broker    atomic.Pointer[broker.Broker] // nil before it is open and after Shutdown
+	waiting   atomic.Bool                   // for room to open the log
+	stop      context.CancelFunc            // of the waiting; nil if there is none
+	wg        sync.WaitGroup
+
+	mu   sync.Mutex
+	told map[string]bool // guarded by mu; findings of attempts to open the log; nil when it is open
 }
 
 func newKafka(cfg *Config, set extension.Settings) (*kafka, error) {
@@ -44,12 +57,54 @@ func newKafka(cfg *Config, set extension.Settings) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka{cfg: cfg, log: set.Logger, telemetry: telemetry}, nil
+	return &kafka{cfg: cfg, log: set.Logger, telemetry: telemetry, told: map[string]bool{}}, nil
 }
 
-// Start blocks until the log is open. It reads the last segment of each partition.
-func (k *kafka) Start(ctx context.Context, _ component.Host) error {
+// Start blocks until the log is open, or waits for room. It reads the last segment of each partition.
+func (k *kafka) Start(ctx context.Context, host component.Host) error {
 	ctx = context.WithoutCancel(ctx)
+	err := k.open(ctx)
+	if !full(err) {
+		return err
+	}
+	k.log.Error("The journal is not open yet: the disk is full. Requests are refused (503, UNAVAILABLE) until it has space", zap.Error(err))
+	componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
+	k.waiting.Store(true)
+	ctx, k.stop = context.WithCancel(ctx)
+	k.wg.Go(func() { k.openWhenPossible(ctx, host) })
+	return nil
+}
+
+// full says whether an error of the file system goes away when people, or what else writes there, make room.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// openWhenPossible tries again until the log is open or ctx ends.
+func (k *kafka) openWhenPossible(ctx context.Context, host component.Host) {
+	ticker := time.NewTicker(tryEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := k.open(context.WithoutCancel(ctx))
+		if full(err) {
+			continue
+		}
+		k.waiting.Store(false)
+		if err != nil {
+			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(err))
+			return
+		}
+		k.log.Error("The journal is open: the disk has space again") // At the level of the beginning: a log filtered by level shows both ends.
+		componentstatus.ReportStatus(host, componentstatus.NewEvent(componentstatus.StatusOK))
+		return
+	}
+}
+
+// open opens the log and serves it.
+func (k *kafka) open(ctx context.Context) error {
 	limit, err := k.limit()
 	if err != nil {
 		return err
@@ -65,8 +120,10 @@ func (k *kafka) Start(ctx context.Context, _ component.Host) error {
 	if err != nil {
 		return err
 	}
-	k.broker = b
-	k.serving.Store(b)
+	k.mu.Lock()
+	k.told = nil
+	k.mu.Unlock()
+	k.broker.Store(b)
 	return k.observe(b, limit)
 }
 
@@ -85,7 +142,17 @@ func (k *kafka) limit() (int64, error) {
 }
 
 // found counts and logs what was not as the last process left it. The finding is in the message: a sampling logger drops equal messages.
+// An attempt to open the log may find again what the one before it has found.
 func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
+	k.mu.Lock()
+	again := k.told[f.String()]
+	if k.told != nil {
+		k.told[f.String()] = true
+	}
+	k.mu.Unlock()
+	if again {
+		return
+	}
 	k.telemetry.ExtensionEmbeddedKafkaFindings.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(f.Kind))))
 	if f.Lost() > 0 {
 		k.telemetry.ExtensionEmbeddedKafkaLostRecords.Add(ctx, f.Lost(), metric.WithAttributes(attribute.String("reason", string(f.Kind))))
@@ -122,12 +189,13 @@ func (k *kafka) observe(b *broker.Broker, limit int64) error {
 
 // Shutdown closes the broker.
 func (k *kafka) Shutdown(context.Context) error {
-	k.telemetry.Shutdown()
-	if k.broker == nil {
-		return nil
+	if k.stop != nil {
+		k.stop()
 	}
-	b := k.broker
-	k.broker = nil
-	k.serving.Store(nil)
-	return b.Close()
+	k.wg.Wait()
+	k.telemetry.Shutdown()
+	if b := k.broker.Swap(nil); b != nil {
+		return b.Close()
+	}
+	return nil
 }

@@ -11,9 +11,10 @@ var _ cluster.Limited = (*kafka)(nil)
 
 // JournalRoom returns how much more of topic the log takes, and which group keeps it from being deleted.
 func (k *kafka) JournalRoom(topic string) journal.Room {
-	b := k.serving.Load()
+	b := k.broker.Load()
 	if b == nil {
-		return journal.Room{}
+		waits := k.waiting.Load()
+		return journal.Room{Full: waits, DiskFull: waits}
 	}
 	r := b.Room(topic, time.Now())
 	return journal.Room{

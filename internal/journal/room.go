@@ -50,6 +50,8 @@ func (r Room) Lasts() (time.Duration, bool) {
 // behind". topic is the one that the room is of; group names that begin with it are shortened to the follower's.
 func (r Room) Describe(topic string) string {
 	switch {
+	case r.Full && r.DiskFull && r.LimitBytes == 0: // It is not open.
+		return "the journal is not open: the disk is full"
 	case r.Full && r.DiskFull:
 		return fmt.Sprintf("journal full (%d of %d MiB): the disk is full", mebibytes(r.UsedBytes), mebibytes(r.LimitBytes))
 	case r.Full && r.Holder == "":

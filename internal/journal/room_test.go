@@ -16,6 +16,7 @@ func TestRoomInWords(t *testing.T) {
 		"journal full (16 of 16 MiB): mine is 61 s behind":                                       {Full: true, UsedBytes: 16 << 20, LimitBytes: 16 << 20, Holder: "mine", Behind: 61 * time.Second},
 		"journal full (16 of 16 MiB): records of penstock.logs arrive faster than they are read": {Full: true, UsedBytes: 16 << 20, LimitBytes: 16 << 20},
 		"journal full (3 of 16 MiB): the disk is full":                                           {Full: true, DiskFull: true, UsedBytes: 3 << 20, LimitBytes: 16 << 20, Holder: "x"},
+		"the journal is not open: the disk is full":                                              {Full: true, DiskFull: true},
 		"the journal has space for 60 more MiB of penstock.logs, 2 m at the present rate":        {UsedBytes: 400 << 20, LimitBytes: 512 << 20, LeftBytes: 60 << 20, BytesPerSecond: 1 << 19},
 		"the journal has space for 112 more MiB of penstock.logs":                                {UsedBytes: 400 << 20, LimitBytes: 512 << 20},
 	} {

@@ -206,12 +206,12 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	if r.items == 0 {
 		return a.countRefused(ctx, r)
 	}
+	if why, ok := a.health.refusal(); !ok {
+		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
+	}
 	t := a.ready.Load()
 	if t == nil {
 		return a.refuse(ctx, "not_ready", fmt.Errorf("journal: Kafka (%s) could not be reached yet", a.health.brokers), retryAfter)
-	}
-	if why, ok := a.health.refusal(); !ok {
-		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
 	}
 	began := time.Now()
 	batch := &journal.Batch{Signal: a.signal, Request: r.encoded, Sources: r.sources, Metadata: a.metadata(ctx), Received: began, Items: r.items}
