@@ -3,8 +3,6 @@ package faults
 import (
 	"flag"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,7 +18,9 @@ import (
 var (
 	rounds = flag.Int("rounds", 2, "rounds of each schedule")
 	seed   = flag.Uint64("seed", 0, "of the random moments; 0: another one each time")
-	report = flag.String("report", "", "directory for report.md and report.svg; with it, the stock collector runs as well")
+	report = flag.String("report", "", "directory for report.md, report.svg and the rounds so far: what earlier runs of this binary did counts")
+	stock  = flag.Bool("stock", true, "with -report: the stock collector suffers the same")
+	atOnce = flag.Int("batch", 10, "with -report: rounds that one process lives through")
 )
 
 // beside lets a test run beside the others, which mostly wait; not while a report is made, which tells times.
@@ -47,14 +47,12 @@ func agent(t testing.TB, address string) process.Settings {
 	}
 }
 
-// suffer runs a schedule against a product and returns what it cost.
-func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, string) process.Settings, moments uint64) result {
+// suffer runs rounds of a schedule against a product and returns what they cost.
+func suffer(b *batch, s schedule, product string, settings func(testing.TB, string) process.Settings) result {
+	t := b.t
+	b.product = product
 	sink := gateway.New(t)
-	r := &rig{t: t, rng: rand.New(rand.NewPCG(moments, 7)), sink: sink, network: proxy.New(t, sink.Address),
-		result: result{schedule: s.name, product: product, rounds: *rounds}}
-	if s.most > 0 {
-		r.result.rounds = min(*rounds, s.most)
-	}
+	r := &rig{t: t, rng: rand.New(rand.NewPCG(b.moments, 7)), sink: sink, network: proxy.New(t, sink.Address), result: result{Product: product}}
 	set := settings(t, r.network.Address)
 	if s.disk != nil {
 		set.DataDir = t.TempDir()
@@ -62,11 +60,12 @@ func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, 
 	}
 	r.process = process.Start(t, set)
 	r.clients = start(r.process.HTTP(), 3)
-	for range r.result.rounds {
+	for range b.rounds {
 		s.round(r)
 	}
 	settled := r.settle(time.Minute)
 	r.process.Terminate(t)
+	b.note(settled)
 	return settled
 }
 
@@ -74,35 +73,16 @@ func suffer(t *testing.T, s schedule, product string, settings func(testing.TB, 
 // twice when it dies between delivery and the record of it: the report counts those.
 func TestAnAgentLosesNothingItAcknowledged(t *testing.T) {
 	beside(t)
-	moments := *seed
-	if moments == 0 {
-		moments = rand.Uint64()
-	}
-	t.Logf("-seed %d", moments)
-	var results []result
 	for _, s := range schedules {
 		t.Run(s.name, func(t *testing.T) {
-			ours := suffer(t, s, "penstock agent", agent, moments)
-			results = append(results, ours)
-			require.Positive(t, ours.acknowledged)
-			assert.Zero(t, ours.missing, "of %d acknowledged items", ours.acknowledged)
-			t.Logf("%+v", ours)
-			if *report != "" && !s.alone {
-				theirs := suffer(t, s, stockName, func(t testing.TB, address string) process.Settings { return gateway.Stock(t, address, s.storage) }, moments)
-				t.Logf("%+v", theirs)
-				results = append(results, theirs)
-			}
-			publish(t, results)
+			inBatches(t, s.name, s.most, func(b *batch) {
+				ours := suffer(b, s, "penstock agent", agent)
+				require.Positive(b.t, ours.Acknowledged)
+				assert.Zero(b.t, ours.Missing, "of %d acknowledged items", ours.Acknowledged)
+				if *report != "" && *stock && !s.alone {
+					suffer(b, s, stockName, func(t testing.TB, address string) process.Settings { return gateway.Stock(t, address, s.storage) })
+				}
+			})
 		})
 	}
-}
-
-// publish writes what is known so far: a run that is cut short has a report too.
-func publish(t *testing.T, results []result) {
-	if *report == "" {
-		return
-	}
-	require.NoError(t, os.MkdirAll(*report, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(*report, "report.md"), []byte(markdown(results)), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(*report, "report.svg"), []byte(svg(results)), 0o644))
 }

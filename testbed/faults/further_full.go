@@ -56,10 +56,10 @@ var further = []schedule{
 			time.Sleep(time.Millisecond)
 		}
 		if r.sink.Asked() == before {
-			require.Equal(r.t, stockName, r.result.product, "the sink is not asked over another connection within a minute")
+			require.Equal(r.t, stockName, r.result.Product, "the sink is not asked over another connection within a minute")
 			r.network.Cut()
 		}
-		r.result.recovery = append(r.result.recovery, time.Since(begin))
+		r.result.Recovery = append(r.result.Recovery, time.Since(begin))
 	}},
 	{name: "another release, and back", alone: true, round: func(r *rig) {
 		r.pause(500)

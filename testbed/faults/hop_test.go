@@ -20,12 +20,12 @@ import (
 // other batches than before; behind the gateway's journal everything that the agent acknowledged is stored once.
 func TestAnAgentAndItsGatewayStoreEverythingOnce(t *testing.T) {
 	beside(t)
-	moments := *seed
-	if moments == 0 {
-		moments = rand.Uint64()
-	}
-	t.Logf("-seed %d", moments)
-	rng := rand.New(rand.NewPCG(moments, 13))
+	inBatches(t, "agent and gateway: kill -9 of either, answers between them lost", 0, agentAndGateway)
+}
+
+func agentAndGateway(b *batch) {
+	t, rng := b.t, rand.New(rand.NewPCG(b.moments, 13))
+	b.product = "penstock agent and standalone"
 	pause := func(ms int) { time.Sleep(time.Duration(rng.IntN(ms)) * time.Millisecond) }
 	config := filepath.Join(t.TempDir(), "quick.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(quick), 0o600))
@@ -33,7 +33,7 @@ func TestAnAgentAndItsGatewayStoreEverythingOnce(t *testing.T) {
 	network := proxy.New(t, behind.GRPC())
 	front := process.Start(t, agent(t, network.Address))
 	sent := start(front.HTTP(), 3)
-	for range *rounds {
+	for range b.rounds {
 		for _, fault := range []func(){
 			front.Kill,
 			behind.Kill,
@@ -78,7 +78,7 @@ func TestAnAgentAndItsGatewayStoreEverythingOnce(t *testing.T) {
 			return nil
 		})
 	}
-	t.Logf("%d items", sent.acks()*perRequest)
 	front.Terminate(t)
 	behind.Terminate(t)
+	b.note(result{Product: b.product, Acknowledged: sent.acks() * perRequest})
 }

@@ -130,7 +130,7 @@ func (r *rig) restart() {
 	before := r.clients.acks()
 	r.process.Restart(r.t)
 	r.until("a request is acknowledged after the restart", func() bool { return r.clients.acks() > before })
-	r.result.recovery = append(r.result.recovery, time.Since(begin))
+	r.result.Recovery = append(r.result.Recovery, time.Since(begin))
 }
 
 // until waits for what must happen.
@@ -181,12 +181,12 @@ func (r *rig) settle(patience time.Duration) result {
 			m, d := r.clients.missing(s, stored)
 			missing, doubled = missing+m, doubled+d
 		}
-		r.result.missing, r.result.doubled = missing, doubled
+		r.result.Missing, r.result.Doubled = missing, doubled
 		if missing == 0 || time.Now().After(end) {
 			break
 		}
 	}
-	r.result.acknowledged = r.clients.acks() * perRequest
-	r.result.refused, r.result.cut = r.clients.refused, r.clients.cut
+	r.result.Acknowledged = r.clients.acks() * perRequest
+	r.result.Refused, r.result.Cut = r.clients.refused, r.clients.cut
 	return r.result
 }

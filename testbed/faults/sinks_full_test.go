@@ -73,16 +73,21 @@ func newMoody(t *testing.T, store string) *moody {
 // A standalone process with five sinks is ended by SIGTERM while those outside do whatever stores do instead of their work: a Prometheus behind remote
 // write, a Loki, and an OTLP server. It ends in time, and at the end each of them has everything, logs some of it twice.
 func TestSIGTERMWhateverTheSinksDo(t *testing.T) {
+	inBatches(t, "standalone: SIGTERM whatever the sinks do", 0, whateverTheSinksDo)
+}
+
+func whateverTheSinksDo(b *batch) {
+	t := b.t
 	prom := prometheus.Configured(t, prometheus.Three, "storage: {tsdb: {out_of_order_time_window: 1h}}\n")
 	logs := loki.Start(t, loki.Settings{})
 	forward := gateway.New(t)
 	stores := []*moody{newMoody(t, "http://"+prom.Address), newMoody(t, logs.URL())}
-	a := startAlone(t, process.Settings{
+	a := startAlone(b, process.Settings{
 		Env: map[string]string{"PENSTOCK_REMOTE_WRITE_URL": stores[0].URL + "/api/v1/write", "PENSTOCK_LOKI_URL": stores[1].URL, "PENSTOCK_OTLP_EXPORT_ENDPOINT": forward.Address},
 		Args: []string{"--set=exporters::otlp_grpc/forward::timeout=2s", "--set=exporters::otlp_grpc/forward::retry_on_failure::max_interval=1s",
 			"--set=exporters::loki::retry_on_failure::max_interval=1s", "--set=exporters::prometheus_tsdb/remote_write::retry_on_failure::max_interval=1s"},
 	})
-	for range *rounds {
+	for range b.rounds {
 		a.passes(20)
 		for _, s := range stores {
 			s.mood.Store(moods[a.rng.IntN(len(moods))])
@@ -131,5 +136,5 @@ func TestSIGTERMWhateverTheSinksDo(t *testing.T) {
 			return err
 		})
 	}
-	a.p.Terminate(t)
+	a.done(0)
 }

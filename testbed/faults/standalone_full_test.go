@@ -4,7 +4,9 @@ package faults
 
 import (
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,37 +17,50 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/disk"
 	"github.com/penstockhq/penstock/testbed/internal/ledgers"
 	"github.com/penstockhq/penstock/testbed/internal/process"
+	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
 // The disks under the journal, the lake and the TSDB are full, one by one and all at once, while the process runs, ends and starts.
 func TestStandaloneStoresEverythingOnceOnFullDisks(t *testing.T) {
-	data := t.TempDir()
+	inBatches(t, "standalone: disks are full, also at a start", 0, onFullDisks)
+}
+
+func onFullDisks(b *batch) {
+	t, data := b.t, b.t.TempDir()
 	disks := map[string]*disk.Disk{}
 	for _, name := range []string{"kafka", "lake", "tsdb"} {
 		disks[name] = disk.Memory(t, filepath.Join(data, name), 128<<20)
 	}
-	a := startAlone(t, process.Settings{DataDir: data, Args: []string{"--set=extensions.embedded_tsdb.disk_reserve=1048576"}})
-	for range *rounds {
-		for _, names := range [][]string{{"kafka"}, {"lake"}, {"tsdb"}, {"kafka", "lake", "tsdb"}} {
+	a := startAlone(b, process.Settings{DataDir: data, Args: []string{"--set=extensions.embedded_tsdb.disk_reserve=1048576"}})
+	for round := range b.rounds {
+		for i, names := range [][]string{{"kafka"}, {"lake"}, {"tsdb"}, {"kafka", "lake", "tsdb"}} {
 			a.passes(20)
 			for _, name := range names {
 				disks[name].Fill(t)
 			}
 			a.pause(1500)
-			dies := a.rng.IntN(3)
-			if dies == 0 { // starts on full disks, where it may give up
+			dies := (round + i) % 3
+			if dies == 0 { // starts on full disks
 				a.p.Kill()
 				a.p.Begin(t)
-				a.pause(1000)
-				a.p.Kill()
+				if names[0] == "kafka" {
+					a.refuses()
+				} else {
+					a.pause(1000)
+				}
+				require.False(t, a.p.Ended(), "it has ended on full disks: %v", names)
+				if a.rng.IntN(2) == 0 {
+					a.p.Kill()
+				}
 			}
 			for _, name := range names {
 				disks[name].Free(t)
 			}
-			switch dies {
-			case 0:
+			switch {
+			case dies == 0 && a.p.Ended():
 				a.p.Restart(t)
-			case 1:
+			case dies == 0: // goes on by itself
+			case dies == 1:
 				a.die()
 			}
 		}
@@ -53,12 +68,27 @@ func TestStandaloneStoresEverythingOnceOnFullDisks(t *testing.T) {
 	a.reconcile()
 }
 
+// refuses waits until the process tells clients that the journal's disk is full, and when to come back.
+func (a *alone) refuses() {
+	ask.Eventually(a.t, func() error {
+		answer, err := send.Logs(a.p.HTTP(), send.LogBatch("refused", 0, 1))
+		if err == nil && (answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || !strings.Contains(answer.Body, "journal full")) {
+			err = fmt.Errorf("status %d, Retry-After %q: %s", answer.Status, answer.Header.Get("Retry-After"), answer.Body)
+		}
+		return err
+	})
+}
+
 // The disk fails again and again: it is read-only at once, and what was not synced is gone. The next start finds all that was acknowledged.
 func TestStandaloneStoresEverythingOnceOnAFailingDisk(t *testing.T) {
-	data := t.TempDir()
+	inBatches(t, "standalone: the disk fails, what was not synced is gone", 0, onAFailingDisk)
+}
+
+func onAFailingDisk(b *batch) {
+	t, data := b.t, b.t.TempDir()
 	d := disk.File(t, data, 512<<20)
-	a := startAlone(t, process.Settings{DataDir: data, Args: []string{"--set=extensions.embedded_tsdb.disk_reserve=1048576"}})
-	for range *rounds {
+	a := startAlone(b, process.Settings{DataDir: data, Args: []string{"--set=extensions.embedded_tsdb.disk_reserve=1048576"}})
+	for range b.rounds {
 		a.passes(20)
 		d.Fail(t)
 		a.pause(700)
@@ -71,8 +101,13 @@ func TestStandaloneStoresEverythingOnceOnAFailingDisk(t *testing.T) {
 
 // The last release takes over, and hands back, again and again.
 func TestStandaloneStoresEverythingOnceOverReleases(t *testing.T) {
-	a := startAlone(t, process.Settings{})
-	for range *rounds {
+	inBatches(t, "standalone: the release before takes over, and hands back", 0, overReleases)
+}
+
+func overReleases(b *batch) {
+	t := b.t
+	a := startAlone(b, process.Settings{})
+	for range b.rounds {
 		for _, binary := range []string{process.Previous(t), ""} {
 			a.passes(20)
 			if a.rng.IntN(2) == 0 {
@@ -92,8 +127,13 @@ func TestStandaloneStoresEverythingOnceOverReleases(t *testing.T) {
 // TSDB: the ledger says how many were refused for that, and accounts for all others. Windows may close before their points come, and counters begin
 // anew, as after an hour without points.
 func TestStandaloneStoresEverythingOnceWhenTheClockJumps(t *testing.T) {
-	a := startAlone(t, process.Settings{})
-	for range *rounds {
+	inBatches(t, "standalone: the clock jumps by an hour, both ways and back", 0, whenTheClockJumps)
+}
+
+func whenTheClockJumps(b *batch) {
+	t := b.t
+	a := startAlone(b, process.Settings{})
+	for range b.rounds {
 		for _, by := range []time.Duration{time.Hour, 0, -time.Hour, 0} {
 			a.passes(20)
 			require.NoError(t, clock.Set(a.p.Pid(), by))
@@ -123,6 +163,17 @@ func TestStandaloneStoresEverythingOnceWhenTheClockJumps(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d of %v points refused", refused, items*11/10)
-	a.p.Terminate(t)
+	// A counter may have begun anew, with what came after an hour without points, and went on from there.
+	var got float64
+	var restarts int
+	ask.Eventually(t, func() (err error) {
+		got, restarts, err = ask.PromIncrease(a.p.TSDB(), `hits_total[3h]`, time.Now().Add(time.Hour))
+		if err == nil && got < items-float64(refused) {
+			err = fmt.Errorf("counters have %v, sent were %v, and %d points were refused", got, items, refused)
+		}
+		return err
+	})
+	t.Logf("%d of %v points refused; counters have %v of %v, and began anew %d times", refused, items*11/10, got, items, restarts)
+	require.LessOrEqual(t, got, items)
+	a.done(int(refused))
 }

@@ -119,24 +119,21 @@ var began = time.Now().Add(-time.Minute)
 
 // alone is a standalone process under clients.
 type alone struct {
-	t       testing.TB
+	t       *testing.T
+	batch   *batch
 	rng     *rand.Rand
 	p       *process.Process
 	clients *stubborn
 }
 
 // startAlone starts clients at a standalone process that stores quickly.
-func startAlone(t *testing.T, set process.Settings) *alone {
-	moments := *seed
-	if moments == 0 {
-		moments = rand.Uint64()
-	}
-	t.Logf("-seed %d", moments)
-	config := filepath.Join(t.TempDir(), "quick.yaml")
-	require.NoError(t, os.WriteFile(config, []byte(quick), 0o600))
+func startAlone(b *batch, set process.Settings) *alone {
+	b.product = "penstock standalone"
+	config := filepath.Join(b.t.TempDir(), "quick.yaml")
+	require.NoError(b.t, os.WriteFile(config, []byte(quick), 0o600))
 	set.Configs = []string{"profile:standalone", config}
-	p := process.Start(t, set)
-	a := &alone{t: t, rng: rand.New(rand.NewPCG(moments, 11)), p: p, clients: &stubborn{process: p, stop: make(chan struct{})}}
+	p := process.Start(b.t, set)
+	a := &alone{t: b.t, batch: b, rng: rand.New(rand.NewPCG(b.moments, 11)), p: p, clients: &stubborn{process: p, stop: make(chan struct{})}}
 	a.clients.start(3)
 	return a
 }
@@ -171,20 +168,22 @@ func (a *alone) die() {
 // the lake holds each log record and span once, and delta totals, folded series, windows and cumulative counters add up to what was acknowledged.
 func TestStandaloneStoresEverythingOnce(t *testing.T) {
 	beside(t)
-	a := startAlone(t, process.Settings{})
-	for range *rounds {
-		a.passes(20)
-		a.die()
-		a.passes(20)
-		a.p.FilesFail(t, true)
-		a.pause(1000)
-		if a.rng.IntN(2) == 0 {
+	inBatches(t, "standalone: kill -9, every write to a file fails", 0, func(b *batch) {
+		a := startAlone(b, process.Settings{})
+		for range b.rounds {
+			a.passes(20)
 			a.die()
-		} else {
-			a.p.FilesFail(t, false)
+			a.passes(20)
+			a.p.FilesFail(b.t, true)
+			a.pause(1000)
+			if a.rng.IntN(2) == 0 {
+				a.die()
+			} else {
+				a.p.FilesFail(b.t, false)
+			}
 		}
-	}
-	a.reconcile()
+		a.reconcile()
+	})
 }
 
 // end stops the clients, which have an acknowledgement for each request then.
@@ -237,5 +236,11 @@ func (a *alone) reconcile() {
 			return err
 		})
 	}
+	a.done(0)
+}
+
+// done ends the process, which has everything but refused points.
+func (a *alone) done(refused int) {
 	a.p.Terminate(a.t)
+	a.batch.note(result{Product: a.batch.product, Acknowledged: int(a.items()*3 + a.items()/perRequest), Missing: refused})
 }

@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
@@ -27,6 +29,7 @@ import (
 
 const (
 	logsPerRequest   = 100
+	spansPerRequest  = 40
 	pointsPerRequest = 60
 	services         = 4
 	users            = 300 // of each service
@@ -84,6 +87,8 @@ type fleet struct {
 	requests atomic.Int64 // begun
 	logs     atomic.Int64 // acknowledged requests
 	metrics  atomic.Int64
+	spans    atomic.Int64
+	served   atomic.Int64 // of the cumulative counter: one point each
 	refused  atomic.Int64 // answers other than 200
 	slowest  atomic.Int64 // the longest way of a request of metrics to its acknowledgement, in nanoseconds
 	late     float64      // points that windows of processes which are gone did without because they were late
@@ -159,12 +164,16 @@ func lateOf(p *process.Process) (float64, error) {
 }
 
 // load starts clients. Each sends a request again, byte for byte and to whichever gateway is next, until one answers 200: as SDKs
-// behind a load balancer do.
+// behind a load balancer do. Its requests are of logs, spans, a delta counter, and a cumulative one that is its own: in a stream that clients
+// share, a point that had to be sent again would come behind a newer one, and be refused as older.
 func (f *fleet) load(clients int) {
-	for range clients {
+	for client := range clients {
 		f.clients.Go(func() {
-			for !f.over() {
-				f.both(int(f.requests.Add(1)) - 1)
+			for served := 1; !f.over(); served++ {
+				n := int(f.requests.Add(1)) - 1
+				f.until200("/v1/traces", spanRequest(n), n, &f.spans)
+				f.until200("/v1/metrics", servedRequest(client, served), n, &f.served)
+				f.both(n)
 			}
 		})
 	}
@@ -249,7 +258,8 @@ func (f *fleet) reconcile() {
 	f.t.Helper()
 	f.totals()
 	f.balances("logs", f.requests.Load()*logsPerRequest, "lake")
-	f.balances("metrics", f.requests.Load()*pointsPerRequest, "lake", "remote_write")
+	f.balances("traces", f.spans.Load()*spansPerRequest, "lake")
+	f.balances("metrics", f.requests.Load()*pointsPerRequest+f.served.Load(), "lake", "remote_write")
 }
 
 // totals is reconcile without the ledger.
@@ -269,8 +279,20 @@ func (f *fleet) totals() {
 	require.NoError(f.t, err)
 	require.Equal(f.t, [][]any{{float64(rows), float64(rows)}}, answer, "log records: all, and distinct")
 
-	points := float64(n * pointsPerRequest)
-	eventually(f.t, "metric rows in the lake", func() (float64, error) { return float64(ask.LakeRows(f.t, f.lake, "metrics")), nil }, points)
+	if spans := float64(f.spans.Load() * spansPerRequest); spans > 0 {
+		eventually(f.t, "spans in the lake", func() (float64, error) { return float64(ask.LakeRows(f.t, f.lake, "traces")), nil }, spans)
+		answer, err = ask.SQL(f.t, `select count(*), count(distinct name) from `+ask.Lake(f.lake, "traces"))
+		require.NoError(f.t, err)
+		require.Equal(f.t, [][]any{{spans, spans}}, answer, "spans: all, and distinct")
+	}
+
+	points, served := float64(n*pointsPerRequest), float64(f.served.Load())
+	eventually(f.t, "metric rows in the lake", func() (float64, error) { return float64(ask.LakeRows(f.t, f.lake, "metrics")), nil }, points+served)
+	if served > 0 {
+		eventually(f.t, "the cumulative counters", func() (float64, error) {
+			return ask.PromValue(f.store.TSDB(), `sum(max_over_time(served_total[1h]))`)
+		}, served)
+	}
 	eventually(f.t, "the counters' total, folded series included", func() (float64, error) {
 		return ask.PromValue(f.store.TSDB(), `sum(max_over_time(hits_total[1h]))`)
 	}, points)
@@ -345,6 +367,52 @@ func logRequest(n int) []byte {
 	}
 	return body
 }
+
+// spanRequest is request n: spans with names that no other has.
+func spanRequest(n int) []byte {
+	td := ptrace.NewTraces()
+	resource := td.ResourceSpans().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.name", fmt.Sprint("load-", n%services))
+	spans := resource.ScopeSpans().AppendEmpty().Spans()
+	now := pcommon.NewTimestampFromTime(time.Now())
+	for i := n * spansPerRequest; i < (n+1)*spansPerRequest; i++ {
+		s := spans.AppendEmpty()
+		s.SetName(fmt.Sprint("id ", i))
+		s.SetTraceID([16]byte{1, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
+		s.SetSpanID([8]byte{1, 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i)})
+		s.SetStartTimestamp(now - 1)
+		s.SetEndTimestamp(now)
+	}
+	body, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
+// servedRequest is one point of the counter of a client's requests.
+func servedRequest(client, requests int) []byte {
+	md := pmetric.NewMetrics()
+	resource := md.ResourceMetrics().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.name", fmt.Sprint("load-", client%services))
+	m := resource.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetName("served")
+	m.SetEmptySum().SetIsMonotonic(true)
+	m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	p := m.Sum().DataPoints().AppendEmpty()
+	p.SetStartTimestamp(pcommon.NewTimestampFromTime(began))
+	p.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+	p.Attributes().PutInt("client", int64(client))
+	p.SetIntValue(int64(requests))
+	body, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalProto()
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
+// began is before all points of this process.
+var began = time.Now().Add(-time.Minute)
 
 // metricRequest is request n: each point adds one to a counter of some user of some service.
 func metricRequest(n int) []byte {

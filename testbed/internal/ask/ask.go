@@ -31,6 +31,40 @@ type Series struct {
 
 // PromQL returns the instant vector that the API at address (host:port) answers for query, at time at (zero: now).
 func PromQL(address, query string, at time.Time) ([]Series, error) {
+	results, err := promQL(address, query, at)
+	if err != nil {
+		return nil, err
+	}
+	var series []Series
+	for _, r := range results {
+		value, err := r.Value.number()
+		if err != nil {
+			return nil, fmt.Errorf("query %q: %w", query, err)
+		}
+		series = append(series, Series{Labels: r.Metric, Value: value})
+	}
+	return series, nil
+}
+
+// promSample is a sample in the API's JSON: its time, and its value as text.
+type promSample [2]any
+
+func (s promSample) number() (float64, error) {
+	text, _ := s[1].(string)
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("value %v: %w", s, err)
+	}
+	return value, nil
+}
+
+type promResult struct {
+	Metric map[string]string
+	Value  promSample
+	Values []promSample
+}
+
+func promQL(address, query string, at time.Time) ([]promResult, error) {
 	form := url.Values{"query": {query}}
 	if !at.IsZero() {
 		form.Set("time", strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64))
@@ -43,26 +77,37 @@ func PromQL(address, query string, at time.Time) ([]Series, error) {
 		return nil, fmt.Errorf("query %q: status %d: %s", query, status, body)
 	}
 	var answer struct {
-		Data struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
+		Data struct{ Result []promResult }
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		return nil, fmt.Errorf("query %q: %w in %s", query, err, body)
 	}
-	var series []Series
-	for _, r := range answer.Data.Result {
-		text, _ := r.Value[1].(string)
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return nil, fmt.Errorf("query %q: value %v: %w", query, r.Value, err)
-		}
-		series = append(series, Series{Labels: r.Metric, Value: value})
+	return answer.Data.Result, nil
+}
+
+// PromIncrease returns by how much the counters of query, a selector of samples such as hits_total[1h], have increased since zero: a sample
+// that is smaller than the one before says that the counter began anew.
+func PromIncrease(address, query string, at time.Time) (total float64, restarts int, err error) {
+	results, err := promQL(address, query, at)
+	if err != nil {
+		return 0, 0, err
 	}
-	return series, nil
+	for _, r := range results {
+		before := 0.0
+		for _, s := range r.Values {
+			value, err := s.number()
+			if err != nil {
+				return 0, 0, fmt.Errorf("query %q: %w", query, err)
+			}
+			if value < before {
+				restarts++
+				before = 0
+			}
+			total += value - before
+			before = value
+		}
+	}
+	return total, restarts, nil
 }
 
 // PromValue returns the single value that query answers now.
