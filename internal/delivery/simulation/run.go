@@ -124,6 +124,7 @@ type schedule struct {
 	truth     int64
 	sent      int
 	sentTime  time.Time                  // event time of the latest record
+	ahead     time.Duration              // of the journal's clock
 	passed    int64                      // offset behind the last record that an owner gave to the pipeline
 	unsaid    error                      // a record came again, and the session didn't say so
 	taken     map[delivery.RecordID]bool // what the pipeline took
@@ -349,10 +350,13 @@ func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metric
 func (s *schedule) send() {
 	r := s.w.rng
 	s.sent++
+	if r.IntN(60) == 0 { // The clock by which the journal tells times is set.
+		s.ahead = time.Duration(r.IntN(2)) * time.Hour
+	}
 	if n := len(s.w.log); n > 0 && r.IntN(8) == 0 {
-		again := s.w.log[n-1-r.IntN(min(n, 5))]
-		if s.w.now.Sub(again.first) < dedupWindow {
-			again.time = s.w.now
+		again := s.w.log[n-1-r.IntN(min(n, 20))]
+		if s.w.now.Sub(again.first) < dedupWindow/2 { // Each time that the clock is set can cost a tenth.
+			again.time = s.w.now.Add(s.ahead)
 			s.w.log = append(s.w.log, again)
 			return
 		}
@@ -372,7 +376,7 @@ func (s *schedule) send() {
 	}
 	var id delivery.RecordID
 	binary.LittleEndian.PutUint64(id[:], uint64(s.sent))
-	s.w.log = append(s.w.log, entry{metrics: md, id: id, time: s.w.now, first: s.w.now})
+	s.w.log = append(s.w.log, entry{metrics: md, id: id, time: s.w.now.Add(s.ahead), first: s.w.now})
 }
 
 // NewPoint adds a delta sum with one point to md and returns it.

@@ -82,6 +82,7 @@ type process struct {
 	looked  bool  // idle has risen
 	passed  int64 // what RunJobs' pipeline took lies below
 	saved   []delivery.StateRecord
+	slow    time.Duration // how long it has read, where that decides what repeats
 }
 
 // thread is a goroutine of a process, as a coroutine: it runs until its next effect.
@@ -205,8 +206,9 @@ func (p *process) records(first, next int64) delivery.Range {
 	for o := first; o < next; o++ {
 		e := p.w.log[o]
 		at := e.time
-		if p.w.variant == DedupByWallClock {
-			at = p.w.now
+		if p.w.variant == DedupByWallClock { // of a process that reads slowly
+			p.slow += 55 * time.Second
+			at = p.w.now.Add(p.slow)
 		}
 		r.Records = append(r.Records, delivery.Record{Offset: o, Time: at, ID: e.id, Content: p.w.contentOf(e), Payload: e.metrics})
 	}
