@@ -147,6 +147,7 @@ func whenTheClockJumps(b *batch) {
 	a.inLake()
 	items := a.items()
 	var refused int64
+	var tsdb ledgers.Sink
 	ask.Eventually(t, func() error {
 		answer, err := ledgers.Get(a.p, "metrics", "default")
 		if err != nil {
@@ -156,7 +157,7 @@ func whenTheClockJumps(b *batch) {
 		if err != nil {
 			return err
 		}
-		tsdb := sinks["tsdb"]
+		tsdb = sinks["tsdb"]
 		refused = tsdb.Dropped["future"]
 		if accounted := tsdb.Stored + tsdb.Folded + refused; accounted < int64(items)*11/10 { // and host metrics
 			return fmt.Errorf("%d points are accounted for, sent were %v: %+v", accounted, items*11/10, tsdb)
@@ -169,7 +170,7 @@ func whenTheClockJumps(b *batch) {
 	ask.Eventually(t, func() (err error) {
 		got, restarts, err = ask.PromIncrease(a.p.TSDB(), `hits_total[3h]`, time.Now().Add(time.Hour))
 		if err == nil && got < items-float64(refused) {
-			err = fmt.Errorf("counters have %v, sent were %v, and %d points were refused", got, items, refused)
+			err = fmt.Errorf("counters have %v and began anew %d times, sent were %v; the ledger has %+v", got, restarts, items, tsdb)
 		}
 		return err
 	})
