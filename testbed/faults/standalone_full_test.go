@@ -72,7 +72,7 @@ func onFullDisks(b *batch) {
 func (a *alone) refuses() {
 	ask.Eventually(a.t, func() error {
 		answer, err := send.Logs(a.p.HTTP(), send.LogBatch("refused", 0, 1))
-		if err == nil && (answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || !strings.Contains(answer.Body, "journal full")) {
+		if err == nil && (answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || !strings.Contains(answer.Body, "the disk is full")) {
 			err = fmt.Errorf("status %d, Retry-After %q: %s", answer.Status, answer.Header.Get("Retry-After"), answer.Body)
 		}
 		return err
