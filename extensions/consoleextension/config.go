@@ -14,6 +14,8 @@ type Config struct {
 	Interval time.Duration `mapstructure:"interval"`
 	// MaxSeries bounds how many series of them are remembered, each for 180 intervals: 1.5 KB a series. Default 3000.
 	MaxSeries int `mapstructure:"max_series"`
+	// MaxTaps bounds how many taps on the pipelines are open at once, each with at most 800 KiB of records. Default 4; 0: none.
+	MaxTaps int `mapstructure:"max_taps"`
 }
 
 var _ component.Config = (*Config)(nil)
@@ -25,6 +27,9 @@ func (c *Config) Validate() (err error) {
 	}
 	if c.MaxSeries < 1 {
 		err = errors.Join(err, fmt.Errorf("max_series: %d is not positive", c.MaxSeries))
+	}
+	if c.MaxTaps < 0 || c.MaxTaps > 100 {
+		err = errors.Join(err, fmt.Errorf("max_taps: %d must be from 0 to 100", c.MaxTaps))
 	}
 	return err
 }

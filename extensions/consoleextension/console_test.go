@@ -258,6 +258,6 @@ func TestItReadsTheCollectorsOwnMetrics(t *testing.T) {
 func TestConfig(t *testing.T) {
 	cfg := consoleextension.NewFactory().CreateDefaultConfig().(*consoleextension.Config)
 	require.NoError(t, cfg.Validate())
-	cfg.Interval, cfg.MaxSeries = 0, 0
-	assert.EqualError(t, cfg.Validate(), "interval: 0s must be from 1s to 5m\nmax_series: 0 is not positive")
+	cfg.Interval, cfg.MaxSeries, cfg.MaxTaps = 0, 0, 101
+	assert.EqualError(t, cfg.Validate(), "interval: 0s must be from 1s to 5m\nmax_series: 0 is not positive\nmax_taps: 101 must be from 0 to 100")
 }

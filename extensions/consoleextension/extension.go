@@ -18,6 +18,8 @@ import (
 	"github.com/penstockhq/penstock/extensions/consoleextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/consoleextension/internal/samples"
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/tap"
+	"github.com/penstockhq/penstock/internal/tap/sampler"
 )
 
 // readings is how many readings of the collector's own metrics are remembered: a quarter of an hour at the default interval.
@@ -32,10 +34,11 @@ type console struct {
 	host      string
 	since     time.Time
 
-	conf   atomic.Pointer[confmap.Conf] // nil until the collector tells
-	states states
-	ring   *samples.Ring
-	stores stores // set by Start
+	conf    atomic.Pointer[confmap.Conf] // nil until the collector tells
+	states  states
+	ring    *samples.Ring
+	stores  stores // set by Start
+	sampler *sampler.Sampler
 
 	unmount func()
 	stop    context.CancelFunc
@@ -57,7 +60,7 @@ func newConsole(cfg *Config, set extension.Settings) (*console, error) {
 		host = "unknown host"
 	}
 	return &console{set: set.TelemetrySettings, telemetry: telemetry, info: set.BuildInfo, interval: cfg.Interval, host: host,
-		since: time.Now().UTC().Truncate(time.Second), ring: samples.NewRing(readings, cfg.MaxSeries)}, nil
+		since: time.Now().UTC().Truncate(time.Second), ring: samples.NewRing(readings, cfg.MaxSeries), sampler: sampler.New(tap.NewHub(cfg.MaxTaps))}, nil
 }
 
 // Start shows the pages on the admin extension.

@@ -16,7 +16,7 @@ func NewFactory() extension.Factory {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Interval: 5 * time.Second, MaxSeries: 3000}
+	return &Config{Interval: 5 * time.Second, MaxSeries: 3000, MaxTaps: 4}
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {

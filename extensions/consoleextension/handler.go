@@ -33,6 +33,7 @@ const maxNames = 200
 var (
 	everybody = admin.Need{}
 	operators = admin.Need{Operator: true}
+	readers   = admin.Need{Scopes: []string{access.Read}}
 )
 
 func (c *console) handler() *admin.Mux {
@@ -40,6 +41,8 @@ func (c *console) handler() *admin.Mux {
 	mux.HandleFunc("GET /v1/about", everybody, c.serveAbout)
 	mux.HandleFunc("GET /v1/state", operators, c.serveState)
 	mux.HandleFunc("GET /v1/series", operators, c.serveSeries)
+	mux.HandleFunc("GET /v1/tap", readers, c.serveTaps)
+	mux.HandleFunc("GET /v1/tap/records", readers, c.serveTap)
 	c.stores.serve(mux)
 	mux.HandleFunc("GET /", everybody, assets())
 	return mux

@@ -9,7 +9,6 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 
-	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
@@ -63,11 +62,10 @@ func (s stores) names() []string {
 
 // serve adds the routes of all stores, below their names.
 func (s stores) serve(mux *admin.Mux) {
-	need := admin.Need{Scopes: []string{access.Read}}
 	for _, name := range s.names() {
 		h := unhurried(http.StripPrefix("/"+name, s[name]))
 		for _, path := range queryRoutes[name] {
-			mux.HandleFunc("GET /"+name+path, need, h.ServeHTTP)
+			mux.HandleFunc("GET /"+name+path, readers, h.ServeHTTP)
 		}
 	}
 }

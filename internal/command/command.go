@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/command/internal/program"
 	"github.com/penstockhq/penstock/internal/command/internal/sources"
+	"github.com/penstockhq/penstock/internal/command/internal/tapped"
 	"github.com/penstockhq/penstock/internal/umask"
 )
 
@@ -48,7 +49,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 			check(cmd, set, reader, given, true)
 		}
 	}
-	root.AddCommand(newRepairCommand(), newKeysCommand(), newVerifyCommand())
+	root.AddCommand(newRepairCommand(), newKeysCommand(), newVerifyCommand(), newTapCommand())
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)
 		for _, cmd := range root.Commands() {
@@ -64,6 +65,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 // error that it returns. When Windows starts the process as a service, it is the collector.
 func Run(set otelcol.CollectorSettings) error {
 	umask.Close() // before anything is written, whatever the configuration is
+	set.Factories = tapped.Factories(set.Factories)
 	return program.Run(set, func() error { return New(set).Execute() })
 }
 

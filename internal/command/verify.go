@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstockhq/penstock/internal/command/internal/adminclient"
 	"github.com/penstockhq/penstock/internal/command/internal/lake"
 	"github.com/penstockhq/penstock/internal/command/internal/verify"
 	"github.com/penstockhq/penstock/internal/lakestore/bucket"
@@ -23,8 +24,7 @@ import (
 type verifying struct {
 	hour, signal, tenant string
 	hours                int
-	admin                string
-	headers              []string
+	admin                adminFlags
 	lakes, lokis, proms  []string
 	selector             string
 	timeout              time.Duration
@@ -52,8 +52,7 @@ It ends with 0 when every store holds what the ledger says, and with 1 otherwise
 	f.IntVar(&v.hours, "hours", 1, "how many hours")
 	f.StringVar(&v.signal, "signal", "", "metrics, logs or traces (default all)")
 	f.StringVar(&v.tenant, "tenant", "", "one tenant (default all)")
-	f.StringVar(&v.admin, "admin", "http://"+cmp.Or(os.Getenv("PENSTOCK_ADMIN_ENDPOINT"), "127.0.0.1:13134"), "`url` of the collector's admin address")
-	f.StringArrayVar(&v.headers, "header", nil, "a `header` for the admin address, such as \"Authorization: Bearer ...\"; may be repeated")
+	v.admin.declare(f)
 	f.StringArrayVar(&v.lakes, "lake", nil, "[sink=]`url` or directory of a lake")
 	f.StringArrayVar(&v.proms, "prometheus", nil, "[sink=]`url` of a store that answers PromQL")
 	f.StringArrayVar(&v.lokis, "loki", nil, "[sink=]`url` of a Loki")
@@ -68,14 +67,11 @@ func (v *verifying) run(cmd *cobra.Command) error {
 		return err
 	}
 	client := &http.Client{Timeout: v.timeout}
-	asked := &verify.Ledger{URL: v.admin, Client: client, Header: http.Header{}}
-	for _, h := range v.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return fmt.Errorf("--header: %q has no colon", name)
-		}
-		asked.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	header, err := adminclient.Header(v.admin.headers)
+	if err != nil {
+		return err
 	}
+	asked := &verify.Ledger{URL: v.admin.url, Client: client, Header: header}
 	stores, err := v.stores(asked, client)
 	if err != nil {
 		return err

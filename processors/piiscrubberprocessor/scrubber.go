@@ -42,6 +42,7 @@ type scrubber struct {
 	mu      sync.Mutex
 	started int       // guarded by mu: pipelines that run
 	unmount func()    // guarded by mu
+	unoffer func()    // guarded by mu: taps show nothing any more
 	closed  func()    // forgets this scrubber
 	merged  sync.Once // the warning about points that became one
 	failed  sync.Map  // by name, the detectors whose failure the log has
@@ -91,7 +92,10 @@ func (s *scrubber) start(ctx context.Context, host component.Host) error {
 
 // beginLocked registers the pages and lets batches in: the keys are known. Guarded by mu.
 func (s *scrubber) beginLocked(host component.Host) (err error) {
-	s.unmount, err = s.mount(host)
+	if s.unmount, err = s.mount(host); err != nil {
+		return err
+	}
+	s.unoffer, err = s.offer(host)
 	s.ready.Store(err == nil)
 	return err
 }
@@ -137,6 +141,10 @@ func (s *scrubber) shutdown(context.Context) error {
 	s.wg.Wait()
 	s.mu.Lock()
 	s.capture.close()
+	if s.unoffer != nil {
+		s.unoffer()
+		s.unoffer = nil
+	}
 	if s.unmount != nil {
 		s.unmount()
 		s.unmount = nil
