@@ -173,6 +173,21 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 		return nil
 	})
 	page.check(t, "the live tail")
+	page.view(t, "tap?component=pii_scrubber&signal=logs&on=1")
+	ask.Eventually(t, func() error { // the tap shows what passes after it is open
+		shop(t, p, "")
+		if !eval[bool](t, page, `document.querySelector("[data-side=before]") !== null && document.querySelector("[data-side=after]") !== null`) {
+			return errors.New("no record yet")
+		}
+		return nil
+	})
+	eval[bool](t, page, `document.querySelector("[data-side=before]").open = true`)
+	page.await(t, `document.querySelector("[data-side=before] pre")`)
+	before := page.text(t, "main")
+	assert.Contains(t, before, "paid by [REDACTED:email]")
+	assert.NotContains(t, before, "jane@", "what has not passed the scrubber is shown scrubbed")
+	page.check(t, "a tap")
+	page.picture(t, "data-tap")
 	page.view(t, "traces?trace=0102030405060708090a0b0c0d0e0f10")
 	eval[bool](t, page, `document.querySelector(".span").open = true`)
 	page.await(t, `document.querySelector(".span .fields td")`)

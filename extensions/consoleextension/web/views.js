@@ -12,6 +12,7 @@ export const views = [
   {id: "guard", title: "Guard", group: "Control", load: () => import("./views/guard.js")},
   {id: "rollups", title: "Rollups", group: "Control", load: () => import("./views/rollups.js"), needs: (a) => a.operator},
   {id: "scrubber", title: "Scrubber", group: "Control", load: () => import("./views/scrubber.js")},
+  {id: "tap", title: "Tap", group: "Control", load: () => import("./views/tap.js"), needs: (a) => a.scopes.includes("read")},
   {id: "replay", title: "Replay", group: "Control", load: () => import("./views/replay.js")},
   {id: "deadletters", title: "Dead letters", group: "Control", load: () => import("./views/deadletters.js"), needs: (a) => a.operator},
   {id: "api", title: "APIs", group: "More", load: () => import("./views/api.js"), needs: (a) => a.operator},
