@@ -31,7 +31,7 @@ func (s *sending) tenant(b *batch) {
 	}
 	_, job := delivery.Of(s.ctx).Source().Job() // A user asked for it, who may know that Loki takes the tenant again.
 	if !job && e.patience.Aside(b.tenant, s.now) {
-		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: s.recordsOf(b), cause: "Loki refuses the tenant since longer than tenant_patience"})
+		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: s.recordsOf(b), cause: "Loki has refused the tenant for longer than tenant_patience"})
 		return
 	}
 	before, accepted, refused := s.open, s.accepted, s.refused
@@ -86,7 +86,7 @@ func (s *sending) givenUp(tenant string, aside delivery.Aside, err error) bool {
 	e := s.exporter
 	give, now := e.patience.Refused(s.ctx, patience.Refusal{Tenant: tenant, Began: s.now, Waiting: aside.Waiting, Ask: e.takes}, e.now())
 	if now {
-		e.set.Logger.Error(fmt.Sprintf("Loki has refused a tenant for %s while it takes others. The tenant's entries go to the dead letter until Loki takes one; "+
+		e.set.Logger.Error(fmt.Sprintf("Loki has refused a tenant for %s but accepts others. The tenant's entries go to the dead letter until Loki accepts one; "+
 			"replay them from there", e.cfg.TenantPatience), zap.String("tenant", tenant), zap.Error(err))
 	}
 	return give
@@ -108,7 +108,7 @@ func (s *sending) keep(ld plog.Logs) {
 		letter := pick(ld, a.records)
 		err := s.keepLetter(letter, delivery.Letter{By: s.exporter.set.ID.String(), Reason: string(a.reason), Cause: a.cause, Tenant: a.tenant})
 		if err != nil {
-			s.open.add(open{again: a.records, err: fmt.Errorf("keep what Loki refuses of tenant %q: %w", a.tenant, err)})
+			s.open.add(open{again: a.records, err: fmt.Errorf("write the refused entries of tenant %q to the dead letter: %w", a.tenant, err)})
 			continue
 		}
 		n := a.entries

@@ -166,11 +166,11 @@ func (c *Config) Validate() error {
 		fail("endpoint: %w", err)
 	}
 	if c.ClientConfig.Compression != "" && c.ClientConfig.Compression != "none" {
-		fail("compression: %q: encoding decides, protobuf is snappy and json is gzip", c.ClientConfig.Compression)
+		fail("compression: %q cannot be set; encoding decides: snappy for protobuf, gzip for json", c.ClientConfig.Compression)
 	}
 	for name := range c.ClientConfig.Headers.Iter {
 		if http.CanonicalHeaderKey(name) == http.CanonicalHeaderKey(tenantHeader) {
-			fail("headers: %q is set from tenant: use tenant.default for a fixed one", name)
+			fail("headers: %q is set by tenant; use tenant.default for a fixed value", name)
 		}
 	}
 	oneOf("encoding", c.Encoding, encodingProtobuf, encodingJSON)
@@ -185,7 +185,7 @@ func (c *Config) Validate() error {
 		fail("structured_metadata: false needs line: json, or attributes would be lost")
 	}
 	if c.Tenant.Default != "" && !validTenant(c.Tenant.Default) {
-		fail("tenant.default: %q: Loki takes up to %d letters, digits and !-_.*'()", c.Tenant.Default, tenant.MaxBytes)
+		fail("tenant.default: %q: Loki accepts up to %d letters, digits and !-_.*'()", c.Tenant.Default, tenant.MaxBytes)
 	}
 	if key := c.Tenant.MetadataKey; key != "" && c.QueueConfig.HasValue() && c.QueueConfig.Get().Batch.HasValue() {
 		keys := c.QueueConfig.Get().Batch.Get().Partition.MetadataKeys
@@ -206,18 +206,18 @@ func (c *Config) validateLabels() error {
 		count++
 		seen[c.LateLabel] = true
 		if !labelName.MatchString(c.LateLabel) || strings.HasPrefix(c.LateLabel, "__") {
-			fail("late_label: %q is not a label name that Loki takes", c.LateLabel)
+			fail("late_label: %q is not a label name that Loki accepts", c.LateLabel)
 		}
 	}
 	if count > c.Limits.LabelNames {
-		fail("labels: %d with late_label are more than limits.label_names (%d)", count, c.Limits.LabelNames)
+		fail("labels: %d (with late_label) exceed limits.label_names (%d)", count, c.Limits.LabelNames)
 	}
 	for i, l := range c.Labels {
 		switch {
 		case !labelName.MatchString(l.Name) || strings.HasPrefix(l.Name, "__"):
-			fail("labels[%d].name: %q is not a label name that Loki takes", i, l.Name)
+			fail("labels[%d].name: %q is not a label name that Loki accepts", i, l.Name)
 		case seen[l.Name]:
-			fail("labels[%d].name: %q is there twice", i, l.Name)
+			fail("labels[%d].name: %q is listed twice", i, l.Name)
 		case len(l.Record) == 0 && len(l.Resource) == 0 && !l.Severity && l.Value == "":
 			fail("labels[%d]: %q needs one of record, resource, severity and value", i, l.Name)
 		}
@@ -268,7 +268,7 @@ func (c *LimitsConfig) validate() error {
 		errs = errors.Join(errs, fmt.Errorf("limits.label_names: %d is more than %d", c.LabelNames, maxLabels))
 	}
 	if need := c.LineBytes + c.MetadataBytes; c.RequestBytes >= minRequestBytes && c.RequestBytes < need {
-		errs = errors.Join(errs, fmt.Errorf("limits.request_bytes: %d does not hold one entry of limits.line_bytes + limits.metadata_bytes (%d)", c.RequestBytes, need))
+		errs = errors.Join(errs, fmt.Errorf("limits.request_bytes: %d is less than one entry needs: limits.line_bytes + limits.metadata_bytes (%d)", c.RequestBytes, need))
 	}
 	return errs
 }

@@ -67,11 +67,11 @@ func TestInvalidConfig(t *testing.T) {
 		{"tenant", func(c *Config) { c.Tenant.Default = "a|b" }, `tenant.default: "a|b"`},
 		{"label name", func(c *Config) { c.Labels[0].Name = "a.b" }, `labels[0].name: "a.b"`},
 		{"reserved label", func(c *Config) { c.Labels[0].Name = "__name__" }, `labels[0].name: "__name__"`},
-		{"label twice", func(c *Config) { c.Labels[1].Name = c.Labels[0].Name }, `labels[1].name: "service_name" is there twice`},
+		{"label twice", func(c *Config) { c.Labels[1].Name = c.Labels[0].Name }, `labels[1].name: "service_name" is listed twice`},
 		{"label without source", func(c *Config) { c.Labels[0] = LabelConfig{Name: "a"} }, `labels[0]: "a" needs one of`},
-		{"too many labels", func(c *Config) { c.Limits.LabelNames = 4 }, "labels: 5 with late_label are more than limits.label_names (4)"},
+		{"too many labels", func(c *Config) { c.Limits.LabelNames = 4 }, "labels: 5 (with late_label) exceed limits.label_names (4)"},
 		{"late label", func(c *Config) { c.LateLabel = "a b" }, `late_label: "a b"`},
-		{"late label twice", func(c *Config) { c.LateLabel = "level" }, `labels[3].name: "level" is there twice`},
+		{"late label twice", func(c *Config) { c.LateLabel = "level" }, `labels[3].name: "level" is listed twice`},
 		{"tenants mixed by the queue", func(c *Config) {
 			c.QueueConfig.GetOrInsertDefault().Batch.GetOrInsertDefault().Partition.MetadataKeys = nil
 		}, "sending_queue.batch.partition.metadata_keys: [] needs \"x-scope-orgid\""},

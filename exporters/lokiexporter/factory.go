@@ -113,7 +113,7 @@ type queued struct {
 func (q *queued) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 	if _, ok := delivery.From(ctx); ok {
 		q.once.Do(func() {
-			q.logger.Error("sending_queue: behind a journal it loses what it holds when the process is killed: leave it out")
+			q.logger.Error("sending_queue: downstream of a journal, the queue loses its content when the process is killed: remove it")
 		})
 	}
 	return q.Logs.ConsumeLogs(ctx, ld)

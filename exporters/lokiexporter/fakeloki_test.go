@@ -119,7 +119,7 @@ func decode(r *http.Request) (arrival, error) {
 					entry.Metadata = make(map[string]string)
 				}
 				if _, ok := entry.Metadata[p.Name]; ok {
-					return a, fmt.Errorf("metadata %q is there twice", p.Name)
+					return a, fmt.Errorf("metadata %q is listed twice", p.Name)
 				}
 				entry.Metadata[p.Name] = p.Value
 			}

@@ -117,7 +117,7 @@ func (e *lokiExporter) start(ctx context.Context, host component.Host) error {
 	if id := e.cfg.DeadLetter; id != nil {
 		var ok bool
 		if e.letters, ok = host.GetExtensions()[*id].(letters); !ok {
-			return fmt.Errorf("dead_letter: %q is no dead_letter extension of this configuration", id)
+			return fmt.Errorf("dead_letter: %q is not a dead_letter extension of this configuration", id)
 		}
 	}
 	settings := e.cfg.ClientConfig
@@ -199,7 +199,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 		s.records = w.add(rl, b, s.records)
 	}
 	if w.outsideTime > 0 {
-		s.drop(reasonOutsideWindow, w.outsideTime, "time is outside of limits.max_age and limits.max_ahead")
+		s.drop(reasonOutsideWindow, w.outsideTime, "the time is outside limits.max_age and limits.max_ahead")
 	}
 	for _, b := range batches {
 		for _, st := range b.streams {
@@ -272,7 +272,7 @@ func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n
 	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), string(reason), n, delivery.UnitItem)
 	now, last := e.now().UnixNano(), e.told.Load()
 	if now-last >= int64(tellInterval) && e.told.CompareAndSwap(last, now) {
-		e.set.Logger.Warn("Loki does not have these entries, and they are not sent again",
+		e.set.Logger.Warn("Loki refused these entries, and they are not sent again",
 			zap.String("reason", string(reason)), zap.Int64("entries", n), zap.String("example", example))
 	}
 }

@@ -147,7 +147,7 @@ func (s *sending) refuse(b *batch, r request, reason refusal.Reason, cause strin
 func (s *sending) refuseTenant(id string, n int32) {
 	first := s.records
 	s.records += n
-	cause := fmt.Sprintf("tenant %q is not one that Loki takes", id)
+	cause := fmt.Sprintf("tenant %q is not a tenant name that Loki accepts", id)
 	if !s.keeps() || tenant.Check(id) != nil { // the journal would deliver it as another tenant's
 		s.drop(reasonTenant, int64(n), cause)
 		return

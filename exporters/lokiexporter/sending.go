@@ -168,7 +168,7 @@ func (s *sending) badRequest(b *batch, r request, a answer) bool {
 		s.narrow--
 		return s.sendAll(b, first, second)
 	}
-	s.refuse(b, r, refusals[0].Reason, "Loki took some of these entries: "+a.body)
+	s.refuse(b, r, refusals[0].Reason, "Loki accepted some of these entries: "+a.body)
 	return true
 }
 

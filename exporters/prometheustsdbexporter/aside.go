@@ -25,7 +25,7 @@ func (e *tsdbExporter) pushPatiently(ctx context.Context, tenant string, md pmet
 	}
 	_, job := delivery.Of(ctx).Source().Job() // A user asked for it, who may know that the receiver takes the tenant again.
 	if !job && e.patience.Aside(tenant, began) {
-		return e.keep(ctx, aside, tenant, md, "the receiver refuses the tenant since longer than tenant_patience")
+		return e.keep(ctx, aside, tenant, md, "the receiver has refused the tenant for longer than tenant_patience")
 	}
 	err := e.pushTenant(ctx, tenant, md)
 	var refused *remotewrite.RetryError
@@ -35,7 +35,7 @@ func (e *tsdbExporter) pushPatiently(ctx context.Context, tenant string, md pmet
 	give, now := e.patience.Refused(ctx, patience.Refusal{Tenant: tenant, Began: began, Waiting: aside.Waiting,
 		Ask: func(ctx context.Context, other string) bool { return remote.takes(ctx, e.header(other)) }}, time.Now())
 	if now {
-		e.set.Logger.Error(fmt.Sprintf("The receiver has refused a tenant for %s while it takes others. The tenant's metrics go to the dead letter until it takes "+
+		e.set.Logger.Error(fmt.Sprintf("The receiver has refused a tenant for %s but accepts others. The tenant's metrics go to the dead letter until it accepts "+
 			"some; replay them from there", e.cfg.TenantPatience), zap.String("tenant", tenant), zap.Error(err))
 	}
 	if !give {
@@ -51,7 +51,7 @@ func (e *tsdbExporter) keep(ctx context.Context, aside delivery.Aside, tenant st
 		err = aside.Keep(ctx, delivery.Letter{By: e.set.ID.String(), Reason: reasonPatience, Cause: cause, Tenant: tenant, Request: request})
 	}
 	if err != nil {
-		return fmt.Errorf("keep what the receiver refuses of tenant %q: %w", tenant, err)
+		return fmt.Errorf("write the refused metrics of tenant %q to the dead letter: %w", tenant, err)
 	}
 	e.refuse(ctx, reasonPatience, md.DataPointCount())
 	e.take(ctx, md.DataPointCount())

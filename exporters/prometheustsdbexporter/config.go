@@ -120,7 +120,7 @@ func (c *Config) Validate() error {
 	}
 	switch inProcess := c.TSDB != (component.ID{}); {
 	case inProcess && c.HTTP.Endpoint != "":
-		bad("tsdb", "%q and endpoint %q exclude each other", c.TSDB, c.HTTP.Endpoint)
+		bad("tsdb", "%q cannot be combined with endpoint %q", c.TSDB, c.HTTP.Endpoint)
 	case !inProcess:
 		u, err := url.Parse(c.HTTP.Endpoint)
 		if err != nil {
@@ -141,10 +141,10 @@ func (c *Config) Validate() error {
 		bad("tenant_header", "%q is reserved by remote write", c.TenantHeader)
 	}
 	if c.Queue.HasValue() && c.Queue.Get().NumConsumers > 1 {
-		bad("sending_queue::num_consumers", "%d would reorder the samples of a series: leave it at 1, max_shards makes it parallel", c.Queue.Get().NumConsumers)
+		bad("sending_queue::num_consumers", "%d would reorder the samples of a series: leave it at 1; max_shards sets the parallelism", c.Queue.Get().NumConsumers)
 	}
 	if l := c.Translation.TenantLabel; l != "" && (!model.LegacyValidation.IsValidLabelName(l) || strings.HasPrefix(l, "__")) {
-		bad("translation::tenant_label", "%q is not the name of a label", l)
+		bad("translation::tenant_label", "%q is not a label name", l)
 	}
 	if c.tenants() && c.Queue.HasValue() && c.Queue.Get().Batch.HasValue() {
 		keys := c.Queue.Get().Batch.Get().Partition.MetadataKeys
@@ -156,7 +156,7 @@ func (c *Config) Validate() error {
 		bad("tenant_patience", "%s is negative", c.TenantPatience)
 	}
 	if !slices.Contains(protocols, c.Protocol) {
-		bad("protocol", "%q is none of %q", c.Protocol, protocols)
+		bad("protocol", "%q must be one of %q", c.Protocol, protocols)
 	}
 	if c.MaxSamples <= 0 {
 		bad("max_samples", "%d is not positive", c.MaxSamples)
@@ -183,7 +183,7 @@ func (c *Config) Validate() error {
 		bad("stale_after", "%s needs translation::tracked_series", c.StaleAfter)
 	}
 	if !slices.Contains(strategies, c.Translation.Strategy) {
-		bad("translation::strategy", "%q is none of %q", c.Translation.Strategy, strategies)
+		bad("translation::strategy", "%q must be one of %q", c.Translation.Strategy, strategies)
 	}
 	if c.Translation.TrackedSeries < 0 {
 		bad("translation::tracked_series", "%d is negative", c.Translation.TrackedSeries)

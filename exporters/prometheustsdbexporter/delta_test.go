@@ -229,7 +229,7 @@ func TestOvertakenDeltasCount(t *testing.T) {
 			require.Error(t, e.Shutdown(t.Context()), "tries for a while to send what waits, and not for ever")
 		})
 	})
-	t.Run("behind a journal", func(t *testing.T) {
+	t.Run("downstream of a journal", func(t *testing.T) {
 		db := newDatabase(t)
 		e := running(t, cfg, host{cfg.TSDB: db})
 		s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0"})
@@ -288,5 +288,5 @@ func TestAQueueBehindAJournalIsTold(t *testing.T) {
 	for range 2 {
 		require.NoError(t, e.ConsumeMetrics(delivery.With(t.Context(), s), pmetric.NewMetrics()))
 	}
-	require.Len(t, logs.FilterMessageSnippet("sending_queue: behind a journal").All(), 1)
+	require.Len(t, logs.FilterMessageSnippet("sending_queue: downstream of a journal").All(), 1)
 }

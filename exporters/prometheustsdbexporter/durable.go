@@ -113,11 +113,11 @@ type doubt struct {
 func (d doubt) job() string { return d.Job("metrics") }
 
 func (d doubt) Error() string {
-	from := "the journal's begin"
+	from := "the journal's beginning"
 	if !d.From.IsZero() {
 		from = d.From.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("samples of partition %s that were journaled from %s to %s may be missing in the storage: %v; refill them with %s",
+	return fmt.Sprintf("samples of partition %s that were journaled from %s to %s may be missing in the storage: %v; refill the gap with %s",
 		d.partition, from, d.To.UTC().Format(time.RFC3339), d.Why, d.job())
 }
 

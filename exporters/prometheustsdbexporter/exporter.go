@@ -116,7 +116,7 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 		e.refuse(ctx, "tenant", md.DataPointCount())
 		e.take(ctx, md.DataPointCount())
 		if e.refusals.due() {
-			e.set.Logger.Warn("Points were refused for their tenant; they are counted and not sent again", zap.Error(why))
+			e.set.Logger.Warn("Points were refused because their tenant's name is invalid; they are counted and not sent again", zap.Error(why))
 		}
 	})
 }
@@ -184,7 +184,7 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	if o.differing > 0 {
 		e.telemetry.ExporterPrometheusTsdbDifferingSamples.Add(ctx, int64(o.differing), e.self())
 		if e.differing.due() {
-			e.set.Logger.Warn("The store has other values for samples that were sent again, and keeps its own", zap.Int("samples", o.differing))
+			e.set.Logger.Warn("The store has different values for samples that were sent again, and keeps its own", zap.Int("samples", o.differing))
 		}
 	}
 	for why, n := range o.refused {

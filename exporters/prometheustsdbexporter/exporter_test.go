@@ -330,7 +330,7 @@ func TestMissingExtensionStopsStartup(t *testing.T) {
 		component.StartFunc
 		component.ShutdownFunc
 	}{}
-	require.ErrorContains(t, e.Start(t.Context(), host{cfg.TSDB: other}), "doesn't take samples")
+	require.ErrorContains(t, e.Start(t.Context(), host{cfg.TSDB: other}), "does not store samples")
 }
 
 func TestTenants(t *testing.T) {
@@ -456,7 +456,7 @@ func TestStreamsThatBecomeOneSeriesAreTold(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 2, Attributes: of("")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualExporterPrometheusTsdbRefusedSamples(t, tel,
 		[]metricdata.DataPoint[int64]{{Value: 1, Attributes: of("collision")}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
-	told := logs.FilterMessageSnippet("Several streams have become one series").All()
+	told := logs.FilterMessageSnippet("Several streams became one series").All()
 	require.Len(t, told, 1, "once in a while")
 	assert.Equal(t, `{__name__="orders_total", job="shop"}`, told[0].ContextMap()["series"])
 	assert.Equal(t, map[string]string{`{job="shop"}`: "4"}, db.values("count_over_time(orders_total[1m])", now))

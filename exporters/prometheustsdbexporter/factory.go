@@ -105,7 +105,7 @@ type queued struct {
 func (q *queued) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	if _, ok := delivery.From(ctx); ok {
 		q.once.Do(func() {
-			q.logger.Error("sending_queue: behind a journal it loses what it holds when the process is killed: set enabled: false")
+			q.logger.Error("sending_queue: downstream of a journal, the queue loses its content when the process is killed: set enabled: false")
 		})
 	}
 	return q.Metrics.ConsumeMetrics(ctx, md)

@@ -52,7 +52,7 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 	}
 	to, ok := ext.(appendable)
 	if !ok {
-		return nil, fmt.Errorf("tsdb: extension %q doesn't take samples", id)
+		return nil, fmt.Errorf("tsdb: extension %q does not store samples", id)
 	}
 	return &processSink{to: to, orders: sync.Pool{New: func() any { return new(byseries.Order) }}}, nil
 }

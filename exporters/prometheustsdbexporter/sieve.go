@@ -150,7 +150,7 @@ func (e *tsdbExporter) countCollisions(ctx context.Context, f found) {
 	e.refuseSamples(ctx, "collision", f.refused)
 	e.lose(ctx, "collision", f.points)
 	if e.collisions.due() {
-		e.set.Logger.Warn("Several streams have become one series: set service.instance.id, or promote the resource attribute that differs, "+
+		e.set.Logger.Warn("Several streams became one series: set service.instance.id, or promote the resource attribute that differs, "+
 			"or turn on scope_labels", zap.String("series", f.series), zap.Int("interleaved", f.mixed), zap.Int("refused", f.refused))
 	}
 }

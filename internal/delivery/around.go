@@ -76,7 +76,7 @@ type Observer interface {
 	// Delivered: the records of a range went down the pipeline, without the duplicates among them. newest is the journal time
 	// of its last record, zero if it has none.
 	Delivered(b Bounds, newest time.Time, records, duplicates int)
-	// Lost: retention passed records that were not delivered.
+	// Lost: retention deleted records that were not delivered.
 	Lost(b Bounds)
 	// Cut: the log doesn't hold all that the checkpoint was made behind. The worker resumes behind the last record that it does hold.
 	Cut(c Cut)

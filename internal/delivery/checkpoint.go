@@ -18,7 +18,7 @@ const checkpointVersion = 2
 
 // ErrIncomplete says that the state topic holds something, but its last checkpoint is not whole. It is never taken for a fresh start:
 // one that began empty would pass what had been folded.
-var ErrIncomplete = errors.New("the last checkpoint in the state topic is not whole")
+var ErrIncomplete = errors.New("the last checkpoint in the state topic is incomplete")
 
 // Bounds are the offsets of consecutive records: from First up to, not including, Next.
 type Bounds struct{ First, Next int64 }
@@ -203,7 +203,7 @@ func newRestorer() *restorer { return &restorer{chunks: map[Generation][]StateRe
 func (d *restorer) add(r StateRecord) error {
 	d.anything = true
 	if len(r.Key) != keyBytes {
-		return fmt.Errorf("offset %d of the state topic holds a record that is not ours", r.Offset)
+		return fmt.Errorf("offset %d of the state topic holds a record that Penstock did not write", r.Offset)
 	}
 	g := Generation{Number: binary.BigEndian.Uint64(r.Key[1:]), Nonce: binary.BigEndian.Uint64(r.Key[9:])}
 	d.highest = max(d.highest, g.Number)
@@ -216,7 +216,7 @@ func (d *restorer) add(r StateRecord) error {
 		chunks := d.chunks[g]
 		clear(d.chunks) // What has no manifest yet never gets one: one owner writes at a time.
 		if len(r.Value) < manifestSize || r.Value[0] == 0 || r.Value[0] > checkpointVersion {
-			return fmt.Errorf("checkpoint at offset %d is of version %v, this one reads 1 to %d", r.Offset, r.Value[:min(1, len(r.Value))], checkpointVersion)
+			return fmt.Errorf("checkpoint at offset %d has version %v, this release reads 1 to %d", r.Offset, r.Value[:min(1, len(r.Value))], checkpointVersion)
 		}
 		d.torn = true
 		var data []byte

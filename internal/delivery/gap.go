@@ -7,7 +7,7 @@ import (
 
 // Gap is a stretch of journal time of which a sink may have lost data that it had made durable.
 type Gap struct {
-	// From is where the sink still had everything; zero: nowhere, so it is the journal's begin.
+	// From is where the sink still had everything; zero: nowhere, so it is the journal's beginning.
 	From time.Time
 	// To is the newest journal time that the sink had.
 	To time.Time

@@ -30,7 +30,7 @@ func Join[T Stateful](s *Session, id string, create func() T) (T, error) {
 	}
 	typed, ok := state.(T)
 	if !ok {
-		return none, fmt.Errorf("component %q joined partition %q with state %T before, now with %T", id, s.label, state, none)
+		return none, fmt.Errorf("component %q joined partition %q with state %T before, and now with %T", id, s.label, state, none)
 	}
 	return typed, nil
 }

@@ -91,7 +91,7 @@ func (w *Worker) compare(ctx context.Context, b *begun, topic TopicID, begin, en
 		}
 		is, ok, err := w.set.Log.Look(ctx, a.Offset)
 		if err != nil {
-			return fmt.Errorf("look for offset %d of the journal: %w", a.Offset, err)
+			return fmt.Errorf("find offset %d of the journal: %w", a.Offset, err)
 		}
 		if ok && is.Sum == a.Sum {
 			top = i

@@ -239,8 +239,8 @@ func TestATornStateTopicHasAWayForward(t *testing.T) {
 		restored int64
 		missing  string
 	}{
-		"the last checkpoint":            {tear: func(j *journal) { j.state[len(j.state)-1].Value[13] ^= 1 }, restored: 20, missing: "not whole"},
-		"all of them":                    {tear: func(j *journal) { j.state = j.state[:1] }, restored: 30, missing: "not whole"},
+		"the last checkpoint":            {tear: func(j *journal) { j.state[len(j.state)-1].Value[13] ^= 1 }, restored: 20, missing: "is incomplete"},
+		"all of them":                    {tear: func(j *journal) { j.state = j.state[:1] }, restored: 30, missing: "is incomplete"},
 		"it is empty":                    {tear: func(j *journal) { j.state = nil }, restored: 30, missing: "the state topic is empty"},
 		"it is empty, and the group new": {tear: func(j *journal) { j.state, j.group = nil, -1 }, restored: 0},
 	} {

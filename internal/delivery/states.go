@@ -7,8 +7,8 @@ import (
 )
 
 // ErrNoSession says that a component without a local session got a batch that no follower of a journal gave a session.
-var ErrNoSession = errors.New("the batch has no session: journal is required, and no follower of a journal stands before this processor, " +
-	"or one that is asynchronous stands between")
+var ErrNoSession = errors.New("the batch has no session: journal is required, but no follower of a journal is upstream of this processor, " +
+	"or an asynchronous component is between them")
 
 // States are the states of one component: one for every partition of a journal that is worked on in this process, or the
 // local one, see package local. A state is in it from its first batch until its session ends. It is safe for concurrent use, but for Without.

@@ -30,7 +30,7 @@ type tenants struct {
 	first  map[uint64]uint64 // time of the first record, in Unix ns, by the hash of the name; guarded by mu
 }
 
-var errTenants = errors.New("the beginnings of tenants are damaged")
+var errTenants = errors.New("the record of tenants' beginnings is damaged")
 
 // BeganFor returns when the partition's state of a tenant began: for the default tenant with the partition, for another one with its first
 // record. named: an authenticator names tenants in this process, so that no sender of a partition whose state begins now comes from the default

@@ -205,13 +205,13 @@ func (o OverrideConfig) validate() error {
 		}
 	}
 	if none {
-		errs = append(errs, errors.New("limits: sets none of series_per_tenant, series_per_service, series_per_metric, values_per_attribute"))
+		errs = append(errs, errors.New("limits: set at least one of series_per_tenant, series_per_service, series_per_metric and values_per_attribute"))
 	}
 	if o.Limits.SeriesPerTenant != nil && (o.Service != "" || o.Metric != "") {
-		errs = append(errs, errors.New("limits::series_per_tenant: holds for whole tenants, so service and metric must be empty"))
+		errs = append(errs, errors.New("limits::series_per_tenant: applies to whole tenants, so service and metric must be empty"))
 	}
 	if o.Limits.SeriesPerService != nil && o.Metric != "" {
-		errs = append(errs, errors.New("limits::series_per_service: holds for whole services, so metric must be empty"))
+		errs = append(errs, errors.New("limits::series_per_service: applies to whole services, so metric must be empty"))
 	}
 	return errors.Join(errs...)
 }
@@ -219,17 +219,17 @@ func (o OverrideConfig) validate() error {
 func (a AttributesConfig) validate() error {
 	var errs []error
 	if a.Metric == "" {
-		errs = append(errs, errors.New("metric: needs a pattern; * is every metric"))
+		errs = append(errs, errors.New("metric: needs a pattern; * matches every metric"))
 	}
 	if len(a.Allow)+len(a.Deny)+len(a.Protect) == 0 {
-		errs = append(errs, errors.New("lists nothing under allow, deny or protect"))
+		errs = append(errs, errors.New("needs at least one of allow, deny and protect"))
 	}
 	if len(a.Allow) > 0 && len(a.Deny) > 0 {
-		errs = append(errs, errors.New("allow, deny: what is not allowed is denied, so set one of them"))
+		errs = append(errs, errors.New("allow, deny: set only one of them; allow denies every attribute that it does not list"))
 	}
 	for _, name := range a.Protect {
 		if slices.Contains(a.Deny, name) || len(a.Allow) > 0 && !slices.Contains(a.Allow, name) {
-			errs = append(errs, fmt.Errorf("protect: %q is denied", name))
+			errs = append(errs, fmt.Errorf("protect: %q is denied by allow or deny", name))
 		}
 	}
 	return errors.Join(errs...)

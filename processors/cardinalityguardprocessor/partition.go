@@ -274,7 +274,7 @@ func (p *partition) Flush(ctx context.Context) error {
 				return err
 			}
 			p.g.tel.add(ctx, &tally{downstream: int64(b.Metrics.DataPointCount())})
-			p.g.set.Logger.Error("Overflow streams were refused permanently", zap.Error(err))
+			p.g.set.Logger.Error("The next component refused overflow streams permanently; they are dropped", zap.Error(err))
 		}
 		p.outbox[0] = fold.Batch{}
 		p.outbox = p.outbox[1:]

@@ -156,9 +156,9 @@ func (r partitionReport) metrics(at time.Time) pmetric.Metrics {
 		return m.SetEmptyGauge().DataPoints()
 	}
 	series := gauge("penstock.cardinality.series", "{series}", "Active series of a tenant.")
-	metrics := gauge("penstock.cardinality.metric.series", "{series}", "Active series of the metrics that have most.")
+	metrics := gauge("penstock.cardinality.metric.series", "{series}", "Active series of the metrics with the most series.")
 	usage := gauge("penstock.cardinality.metric.usage", "1", "Share of its budget that a metric uses.")
-	values := gauge("penstock.cardinality.attribute.values", "{value}", "Distinct values of the attributes that have most (estimated).")
+	values := gauge("penstock.cardinality.attribute.values", "{value}", "Distinct values of the attributes with the most values (estimated).")
 	overflow := gauge("penstock.cardinality.overflow.streams", "{stream}", "Overflow streams.")
 	put := func(dps pmetric.NumberDataPointSlice, attrs ...string) pmetric.NumberDataPoint {
 		dp := dps.AppendEmpty()

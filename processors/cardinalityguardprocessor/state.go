@@ -133,7 +133,7 @@ func (p *partition) Restore(r io.Reader) error {
 		d.Skip(rest)
 	}
 	if d.Err() == nil && len(d.Rest()) > 0 {
-		return fmt.Errorf("%d bytes behind the end: %w", len(d.Rest()), cursor.ErrCorrupt)
+		return fmt.Errorf("%d bytes after the end: %w", len(d.Rest()), cursor.ErrCorrupt)
 	}
 	return d.Err()
 }

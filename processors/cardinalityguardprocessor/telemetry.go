@@ -186,8 +186,8 @@ func (t *telemetry) failed(step local.Failure, err error) {
 		metric.WithAttributeSet(attribute.NewSet(attribute.String("step", string(step)))))
 	switch step {
 	case local.FailedRestore:
-		t.log.Error("The saved state can't be used: starting afresh. All series are admitted anew, and folded totals begin at zero", zap.Error(err))
+		t.log.Error("The saved state can't be used: starting with an empty one. All series are admitted again, and folded totals restart at zero", zap.Error(err))
 	default:
-		t.log.Warn("Local session: trying again", zap.String("step", string(step)), zap.Error(err))
+		t.log.Warn("A step of the local session failed and is retried", zap.String("step", string(step)), zap.Error(err))
 	}
 }

@@ -126,7 +126,7 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	if err != nil {
-		a.set.Logger.Warn("Kafka can't be reached; requests are refused until it can", zap.Error(err))
+		a.set.Logger.Warn("Kafka can't be reached: requests are refused until it answers", zap.Error(err))
 		a.health.failed(err)
 		a.wg.Go(func() { a.prepareUntilDone(ctx, host) })
 	}
@@ -250,7 +250,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 		}
 		err := a.bury(ctx, t, failed, deadItems)
 		if errors.Is(err, kerr.MessageTooLarge) {
-			return consumererror.NewPermanent(fmt.Errorf("an item is larger than even the dead letter takes (%d bytes): %w", cluster.DeadLetterBytes, err))
+			return consumererror.NewPermanent(fmt.Errorf("an item is larger than the dead letter topic accepts (%d bytes): %w", cluster.DeadLetterBytes, err))
 		}
 		if err != nil {
 			return a.unwritten(ctx, len(failed), err)
@@ -291,7 +291,7 @@ func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record, i
 	}
 	a.telemetry.ProcessorKafkaReplayDeadLetters.Add(ctx, int64(len(letters)), a.labels)
 	a.telemetry.ProcessorKafkaReplayDeadLetterItems.Add(ctx, int64(items), a.labels)
-	a.set.Logger.Warn("records larger than the topic takes went to the dead letter", zap.Int("records", len(letters)))
+	a.set.Logger.Warn("records larger than the topic's max.message.bytes were written to the dead letter topic", zap.Int("records", len(letters)))
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (h *health) look(now time.Time) {
 	h.hasRoom.Load().end()
 	h.status.Bad(keyFull, fmt.Sprintf("%s are refused: %s", h.signal, why))
 	if o, due := h.full.Due(now); due {
-		h.log.Error(why+": "+string(h.signal)+" are refused (503, UNAVAILABLE) until it takes them, other signals go on. "+
+		h.log.Error(why+": "+string(h.signal)+" are refused (503, UNAVAILABLE) until the sink catches up; other signals are not affected. "+
 			"Repair the sink, give the journal more room, or let the sink lose its oldest records (follow::on_full: best_effort)",
 			zap.String("topic", h.topic), zap.String("group", room.Holder), zap.Int64("used_bytes", room.UsedBytes), zap.Int64("limit_bytes", room.LimitBytes),
 			zap.Duration("full", o.Lasted.Round(time.Second)))
@@ -117,7 +117,7 @@ func (h *health) notFull(now time.Time) {
 	h.status.Good(keyFull)
 	h.openRoom()
 	if told { // At the level of the beginning: a log filtered by level shows both ends.
-		h.log.Error("The journal has room again: "+string(h.signal)+" are taken", zap.String("topic", h.topic), zap.Duration("full", o.Lasted.Round(time.Second)))
+		h.log.Error("The journal has room again: "+string(h.signal)+" are accepted", zap.String("topic", h.topic), zap.Duration("full", o.Lasted.Round(time.Second)))
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *appender) countRefused(ctx context.Context, r *request) error {
 	}
 	a.telemetry.ProcessorKafkaReplayRefusedItems.Add(ctx, int64(r.refused), a.reason(badTenant))
 	if a.lines.Allow(badTenant, time.Now(), tellEvery) {
-		a.set.Logger.Warn("Items were refused: their resource's "+tenant.Attribute+" can't be a tenant; this line comes once a minute at most",
+		a.set.Logger.Warn("Items were refused: the resource attribute "+tenant.Attribute+" is not a valid tenant name; logged at most once a minute",
 			zap.Int("refused", r.refused), zap.Int("taken", r.items), zap.Error(r.why))
 	}
 	why := fmt.Sprintf("resource attribute %s: %v", tenant.Attribute, r.why)

@@ -58,7 +58,7 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if req.Reason == "" {
-		http.Error(w, "reason: must say why, it is written to the audit log", http.StatusBadRequest)
+		http.Error(w, "reason: must be set; it is written to the audit log", http.StatusBadRequest)
 		return
 	}
 	if n := len(req.Values); n == 0 || n > maxDecryptValues {
@@ -74,7 +74,7 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 	}
 	if !c.Sees(req.Tenant) {
 		d.log.Info("refused to decrypt PII", zap.String("audit", "pii_decrypt"), zap.String("remote", r.RemoteAddr), zap.String("user", who), zap.String("reason", "tenant"))
-		http.Error(w, "tenant: the API key is another tenant's", http.StatusForbidden)
+		http.Error(w, "tenant: the API key belongs to another tenant", http.StatusForbidden)
 		return
 	}
 	results := make([]decryptResult, len(req.Values))

@@ -62,7 +62,7 @@ type captureRequest struct {
 func (r *captureRequest) validate() error {
 	switch {
 	case r.Reason == "":
-		return fmt.Errorf("reason: must say why, it is written to the audit log")
+		return fmt.Errorf("reason: must be set; it is written to the audit log")
 	case r.Lines < 0 || r.Lines > maxCaptureLines:
 		return fmt.Errorf("lines: want 1 to %d, got %d", maxCaptureLines, r.Lines)
 	case r.Seconds < 0 || r.Seconds > maxCaptureSeconds:
@@ -142,7 +142,7 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request) {
 	admin.Detail(r.Context(), "reason", req.Reason)
 	now := &capture{found: req.Found, full: make(chan struct{}), max: req.Lines}
 	if !c.current.CompareAndSwap(nil, now) {
-		http.Error(w, "another capture runs", http.StatusConflict)
+		http.Error(w, "another capture is running", http.StatusConflict)
 		return
 	}
 	audit := []zap.Field{zap.String("audit", "pii_capture"), zap.String("remote", r.RemoteAddr), zap.String("user", who), zap.String("reason", req.Reason)}

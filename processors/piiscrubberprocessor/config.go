@@ -215,13 +215,13 @@ func (c *Config) Validate() error {
 	known := phonenumbers.GetSupportedRegions()
 	for i, r := range c.PhoneRegions {
 		if !known[r] {
-			errs = errors.Join(errs, fmt.Errorf("phone_regions[%d]: %q is no ISO 3166 code with telephone numbers", i, r))
+			errs = errors.Join(errs, fmt.Errorf("phone_regions[%d]: %q is not an ISO 3166 code of a region with telephone numbers", i, r))
 		}
 	}
 	countries := detect.IDRegions()
 	for i, r := range c.IDRegions {
 		if !slices.Contains(countries, r) {
-			errs = errors.Join(errs, fmt.Errorf("id_regions[%d]: %q: no identifier of it is known, want %s", i, r, strings.Join(countries, ", ")))
+			errs = errors.Join(errs, fmt.Errorf("id_regions[%d]: %q: no identifiers of this country are known, want %s", i, r, strings.Join(countries, ", ")))
 		}
 	}
 	if k := c.Places.AttributeKeys; k != keysOff && k != keysTokens && k != keysAll {
@@ -248,7 +248,7 @@ func validatePaths(key string, paths []string) (errs error) {
 	for i, p := range paths {
 		root, _, _ := strings.Cut(p, ".")
 		if !strings.Contains(root, "*") && !slices.Contains(roots, root) {
-			errs = errors.Join(errs, fmt.Errorf("%s[%d]: %q begins with none of %s", key, i, p, strings.Join(roots, ", ")))
+			errs = errors.Join(errs, fmt.Errorf("%s[%d]: %q must begin with one of %s", key, i, p, strings.Join(roots, ", ")))
 		}
 	}
 	return errs
@@ -305,13 +305,13 @@ func (r *RuleConfig) validate(key string, keyed bool) error {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	if a.Keyed() && !keyed {
-		return fmt.Errorf("%s: action %q needs a key: set keys (a hash without one is reversed by trying all values)", key, r.Action)
+		return fmt.Errorf("%s: action %q needs a key: set keys (without one, trying all values reverses a hash)", key, r.Action)
 	}
 	if r.KeepFirst < 0 || r.KeepLast < 0 {
 		return fmt.Errorf("%s: keep_first and keep_last must not be negative, got %d and %d", key, r.KeepFirst, r.KeepLast)
 	}
 	if a != protect.Mask && r.KeepFirst+r.KeepLast > 0 {
-		return fmt.Errorf("%s: keep_first and keep_last belong to mask, not to %q", key, r.Action)
+		return fmt.Errorf("%s: keep_first and keep_last apply to action mask, not to %q", key, r.Action)
 	}
 	return nil
 }

@@ -280,7 +280,7 @@ func TestSharedAndOwnKey(t *testing.T) {
 	g = newGateway(t, shared, other.KeyFile)
 	assert.Equal(t, before, g.hash())
 	require.Len(t, g.warnings(), 1)
-	assert.Contains(t, g.warnings()[0], "another key than the one in key_file")
+	assert.Contains(t, g.warnings()[0], "a different key than the one in key_file")
 	assert.Contains(t, g.warnings()[0], "set PENSTOCK_PII_KEY on all gateways")
 	assert.Equal(t, differs, passed(t, other, "x").owner[0], "the file is as it was")
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // errNoKeyYet is no permanent error: clients send again what it refuses.
-var errNoKeyYet = errors.New("pii_scrubber: the key that the gateways of the journal share is not known yet: Kafka could not be asked")
+var errNoKeyYet = errors.New("pii_scrubber: the key that the journal's gateways share is not known yet: Kafka did not answer")
 
 // keySharer is what key_extension offers.
 type keySharer interface {
@@ -69,7 +69,7 @@ func (s *scrubber) sharer(host component.Host) (keySharer, error) {
 	}
 	sharer, ok := found.(keySharer)
 	if !ok {
-		return nil, fmt.Errorf("key_extension: %q shares no key", s.cfg.KeyExtension)
+		return nil, fmt.Errorf("key_extension: %q does not share keys", s.cfg.KeyExtension)
 	}
 	return sharer, nil
 }
@@ -89,13 +89,13 @@ func (s *scrubber) openFile() error {
 		return err
 	}
 	if key.Aside != "" {
-		s.log.Error("the key file is damaged: it was renamed and a new key was created, so values have other hashes than before, and series with hashed values begin anew",
+		s.log.Error("the key file is damaged: it was renamed and a new key was created, so hashes differ from earlier ones, and hashed values start new series",
 			zap.String("renamed_to", key.Aside), zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
 	} else if key.Made {
 		s.log.Info("created a key: equal values have equal hashes as long as this key is used; another key starts new series", zap.String("file", s.cfg.KeyFile), zap.String("key", key.ID))
 	}
 	if s.cfg.Instances {
-		s.log.Warn("the key for hashes is in a file of this machine: several gateways need the same key, or each names a series differently and sums double; set PENSTOCK_PII_KEY on all",
+		s.log.Warn("the key for hashes is in a local file: several gateways need the same key, else each names a series differently and sums double; set PENSTOCK_PII_KEY on all of them",
 			zap.String("file", s.cfg.KeyFile))
 	}
 	return s.useSecret(key.Secret)
@@ -120,7 +120,7 @@ func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySha
 	if err == nil {
 		return s.beginSharedLocked(host, secret, kept)
 	}
-	s.log.Warn("the key that the gateways share is not known yet: batches are refused until it is", zap.Error(err))
+	s.log.Warn("the key that the gateways share is not known yet: batches are refused until Kafka answers", zap.Error(err))
 	status := condition.New(host)
 	status.Bad(conditionKey, err.Error())
 	s.wg.Go(func() {
@@ -172,8 +172,8 @@ func (s *scrubber) beginSharedLocked(host component.Host, secret, kept []byte) e
 	id := localkey.Fingerprint(secret)
 	switch {
 	case kept != nil && !bytes.Equal(kept, secret):
-		s.log.Warn("the gateways share another key than the one in key_file: hashes use the shared key, and series that were hashed with the file's key begin anew. "+
-			"Remove the file, and a copy of the shared key takes its place. For a key of your own set PENSTOCK_PII_KEY on all gateways",
+		s.log.Warn("the gateways share a different key than the one in key_file: hashes use the shared key, and values that were hashed with the file's key start new series. "+
+			"Remove the file: a copy of the shared key replaces it. To use your own key, set PENSTOCK_PII_KEY on all gateways",
 			zap.String("key", id), zap.String("key_in_file", localkey.Fingerprint(kept)), zap.String("file", s.cfg.KeyFile))
 	case kept == nil && s.cfg.KeyFile != "":
 		if _, err := localkey.Save(s.cfg.KeyFile, secret); err != nil {
@@ -197,6 +197,6 @@ func (s *scrubber) compare(ctx context.Context, sharer keySharer) {
 			return
 		}
 	}
-	s.log.Warn("hashes use the configured key, and the gateways share another one: gateways without a configured key use the shared one, name series differently, and sums double. "+
-		"Set PENSTOCK_PII_KEY (keys) on all gateways; once all have it the shared one is not used", zap.String("shared_key", localkey.Fingerprint(shared)))
+	s.log.Warn("hashes use the configured key, but the gateways share a different one: gateways without a configured key use the shared key and name series differently, so sums double. "+
+		"Set PENSTOCK_PII_KEY (keys) on all gateways; then none of them uses the shared key", zap.String("shared_key", localkey.Fingerprint(shared)))
 }

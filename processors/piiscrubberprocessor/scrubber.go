@@ -201,7 +201,7 @@ func (s *scrubber) report(signal string, f scrub.Failure, failed *scrub.Failing)
 	if s.scrub.FailClosed {
 		outcome = "are redacted whole"
 	}
-	s.log.Error("a detector fails: the values that it fails on "+outcome+" and are counted; this is said once for each detector",
+	s.log.Error("a detector fails: values on which it fails "+outcome+" and are counted; logged once for each detector",
 		zap.String("detector", f.Detector), zap.String("at", failed.At), zap.String("cause", failed.Cause),
 		zap.String("signal", signal), zap.String("field", f.Place), zap.String("key", failed.Key))
 }

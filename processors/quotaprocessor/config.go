@@ -27,7 +27,7 @@ func createDefaultConfig() component.Config { return &Config{OnLimit: onLimitRef
 // Validate reports what is wrong.
 func (c *Config) Validate() error {
 	if c.OnLimit != onLimitRefuse && c.OnLimit != onLimitDrop {
-		return fmt.Errorf("on_limit: %q is neither %s nor %s", c.OnLimit, onLimitRefuse, onLimitDrop)
+		return fmt.Errorf("on_limit: %q must be %s or %s", c.OnLimit, onLimitRefuse, onLimitDrop)
 	}
 	return nil
 }

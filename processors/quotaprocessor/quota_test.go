@@ -216,6 +216,6 @@ func TestConfig(t *testing.T) {
 	cfg := quotaprocessor.NewFactory().CreateDefaultConfig().(*quotaprocessor.Config)
 	require.NoError(t, confmap.Validate(cfg))
 	cfg.OnLimit = "wait"
-	assert.ErrorContains(t, confmap.Validate(cfg), `on_limit: "wait" is neither refuse nor drop`)
+	assert.ErrorContains(t, confmap.Validate(cfg), `on_limit: "wait" must be refuse or drop`)
 	readmetest.Load(t, "processors", quotaprocessor.NewFactory(), nil)
 }

@@ -134,7 +134,7 @@ func (t *telemetry) tellLate(by map[string]int) {
 		t.recent[name] += n
 	}
 	if now := time.Now(); now.Sub(t.told) >= tellEvery {
-		t.log.Warn("Points came after their window had closed", zap.Any("most_by_metric", mostLate(t.recent, topLate)))
+		t.log.Warn("Points arrived after their window had closed", zap.Any("most_by_metric", mostLate(t.recent, topLate)))
 		t.told = now
 		clear(t.recent)
 	}
@@ -180,7 +180,7 @@ func (t *telemetry) emitted(ctx context.Context, n int) {
 // refused counts points that were refused downstream and can't come again.
 func (t *telemetry) refused(ctx context.Context, what string, n int, err error) {
 	t.b.ProcessorWindowRollupRefusedPoints.Add(ctx, int64(n), with("reason", what)...)
-	t.log.Error("Points were refused downstream, and dropped", zap.String("reason", what), zap.Int("points", n), zap.Error(err))
+	t.log.Error("The next component refused points permanently; they are dropped", zap.String("reason", what), zap.Int("points", n), zap.Error(err))
 }
 
 // flushed notes how long a flush took, which should be shorter than the shortest window.
@@ -196,8 +196,8 @@ func (t *telemetry) failed(step local.Failure, err error) {
 	t.b.ProcessorWindowRollupFailures.Add(context.Background(), 1, with("step", string(step))...)
 	switch step {
 	case local.FailedRestore:
-		t.log.Error("The saved state can't be used: starting afresh. Windows that were open begin anew", zap.Error(err))
+		t.log.Error("The saved state can't be used: starting with an empty one. Windows that were open restart empty", zap.Error(err))
 	default:
-		t.log.Warn("Local session: trying again", zap.String("step", string(step)), zap.Error(err))
+		t.log.Warn("A step of the local session failed and is retried", zap.String("step", string(step)), zap.Error(err))
 	}
 }

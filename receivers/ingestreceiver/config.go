@@ -61,7 +61,7 @@ func (c *Config) Validate() error {
 		errs = errors.Join(errs, fmt.Errorf("max_future: %s is negative", c.MaxFuture))
 	}
 	if c.OnTime != markTime && c.OnTime != refuseTime {
-		errs = errors.Join(errs, fmt.Errorf("on_time_out_of_range: %q is neither mark nor refuse", c.OnTime))
+		errs = errors.Join(errs, fmt.Errorf("on_time_out_of_range: %q must be mark or refuse", c.OnTime))
 	}
 	if c.Shippers.MaxBody < 1 {
 		errs = errors.Join(errs, fmt.Errorf("shippers::max_request_body_size: %d is not positive", c.Shippers.MaxBody))

@@ -61,7 +61,7 @@ func attributes(to pcommon.Map, fields map[string]any) error {
 // takeLogs makes log records of items or of an opaque body, and returns when the pipeline has them.
 func (r *ingest) takeLogs(req *http.Request, b *batch, name string) error {
 	if r.logs == nil {
-		return &refused{http.StatusNotFound, "no pipeline takes logs here"}
+		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
 	}
 	logs := plog.NewLogs()
 	records := map[source]plog.LogRecordSlice{}
@@ -177,7 +177,7 @@ func hexID(to []byte, text string) error {
 func (r *ingest) takeMetrics(req *http.Request, b *batch) error {
 	switch {
 	case r.metrics == nil:
-		return &refused{http.StatusNotFound, "no pipeline takes metrics here"}
+		return &refused{http.StatusNotFound, "this receiver is in no pipeline for metrics"}
 	case !b.isJSON():
 		return &refused{http.StatusUnsupportedMediaType, "metrics are taken as " + jsonTypes}
 	}
@@ -258,7 +258,7 @@ func (b *batch) metric(to pmetric.Metric, i item) error {
 			sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
 		case "", "cumulative":
 		default:
-			return errors.New("the temporality is neither cumulative nor delta")
+			return errors.New("the temporality must be cumulative or delta")
 		}
 		if kind == "counter" && (integer < 0 || double < 0) {
 			return errors.New("the value of a counter is negative")
@@ -266,7 +266,7 @@ func (b *batch) metric(to pmetric.Metric, i item) error {
 		point.MoveTo(sum.DataPoints().AppendEmpty())
 		return nil
 	}
-	return fmt.Errorf("the type is none of %s", strings.Join(kinds, ", "))
+	return fmt.Errorf("the type must be one of %s", strings.Join(kinds, ", "))
 }
 
 var kinds = []string{"gauge", "counter", "updowncounter"}

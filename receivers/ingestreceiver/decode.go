@@ -70,7 +70,7 @@ type item struct {
 // Nothing but the items' bytes is held at once. take returns why it can't take one.
 func (b *batch) items(name string, take func(item) error) error {
 	if charset := strings.ToLower(b.charset); charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
-		return &refused{http.StatusUnsupportedMediaType, "JSON is taken in utf-8, not in another charset"}
+		return &refused{http.StatusUnsupportedMediaType, "the charset of JSON must be utf-8"}
 	}
 	b.body = bytes.TrimPrefix(b.body, byteOrderMark)
 	if !b.isLines() && len(bytes.TrimSpace(b.body)) == 0 { // no lines are a list without items

@@ -14,7 +14,7 @@ var openAPI []byte
 func describe(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		fail(w, http.StatusMethodNotAllowed, "only GET and HEAD are taken here")
+		fail(w, http.StatusMethodNotAllowed, "only GET and HEAD are allowed")
 		return
 	}
 	w.Header().Set("Content-Type", "application/yaml")

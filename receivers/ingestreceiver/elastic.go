@@ -85,14 +85,14 @@ func (r *ingest) serveElastic(w http.ResponseWriter, req *http.Request) {
 		}
 		writeElastic(w, http.StatusOK, answer)
 	default:
-		elasticDialect.fail(w, req, http.StatusNotFound, "there is nothing at this path: documents go to /_bulk and /{index}/_bulk")
+		elasticDialect.fail(w, req, http.StatusNotFound, "unknown path: send documents to /_bulk and /{index}/_bulk")
 	}
 }
 
 // bulk takes the documents of a bulk request, and answers each action for itself.
 func (r *ingest) bulk(w http.ResponseWriter, req *http.Request, b *batch, index string) error {
 	if r.logs == nil {
-		return &refused{http.StatusNotFound, "no pipeline takes logs here"}
+		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
 	}
 	items, err := esbulk.Decode(b.body, index, r.cfg.Shippers.MaxItems)
 	var malformed *esbulk.MalformedError
@@ -125,15 +125,15 @@ func (r *ingest) bulk(w http.ResponseWriter, req *http.Request, b *batch, index 
 func (s *shipped) document(at int, i esbulk.Item) (string, *esbulk.Problem) {
 	if i.Action != "index" && i.Action != "create" {
 		return "action", &esbulk.Problem{Status: http.StatusBadRequest, Type: "illegal_argument_exception",
-			Reason: "the action is not taken: what is stored is neither changed nor deleted here, only index and create are"}
+			Reason: "the action is not supported: stored documents can't be changed or deleted; use index or create"}
 	}
 	v, err := value(i.Source)
 	fields, ok := v.(map[string]any)
 	if err == nil && !ok {
-		err = errors.New("it is not an object")
+		err = errors.New("not an object")
 	}
 	if err != nil {
-		return "malformed", &esbulk.Problem{Status: http.StatusBadRequest, Type: "document_parsing_exception", Reason: "the document is not taken: " + err.Error()}
+		return "malformed", &esbulk.Problem{Status: http.StatusBadRequest, Type: "document_parsing_exception", Reason: "the document is refused: " + err.Error()}
 	}
 	flat := make(map[string]any, len(fields))
 	flatten(flat, "", fields)

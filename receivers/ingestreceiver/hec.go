@@ -71,7 +71,7 @@ func (r *ingest) serveHEC(w http.ResponseWriter, req *http.Request) {
 		}
 		answerHEC(w, http.StatusOK, splunkhec.Healthy)
 	default:
-		hecDialect.fail(w, req, http.StatusNotFound, "there is nothing at this path: events go to "+hecPath+"/event, lines to "+hecPath+"/raw")
+		hecDialect.fail(w, req, http.StatusNotFound, "unknown path: send events to "+hecPath+"/event and lines to "+hecPath+"/raw")
 	}
 }
 
@@ -159,7 +159,7 @@ func (r *ingest) hecEvents(w http.ResponseWriter, req *http.Request, b *batch) e
 // hecRaw takes lines. Their source, time and the rest are parameters of the request.
 func (r *ingest) hecRaw(w http.ResponseWriter, req *http.Request, b *batch) error {
 	if r.logs == nil {
-		return &refused{http.StatusNotFound, "no pipeline takes logs here"}
+		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
 	}
 	h := &hecRequest{shipped: newShipped(b), r: r, metrics: pmetric.NewMetrics()}
 	q := req.URL.Query()

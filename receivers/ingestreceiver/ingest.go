@@ -121,7 +121,7 @@ func (r *ingest) listen(ctx context.Context, host component.Host) error {
 			r.shipper(d, w, req)
 			return
 		}
-		fail(w, http.StatusNotFound, "there is nothing at this path: /api/v1/openapi.yaml lists what there is")
+		fail(w, http.StatusNotFound, "unknown path: /api/v1/openapi.yaml lists all paths")
 	})
 	if r.cfg.HTTP.MaxRequestBodySize <= 0 {
 		r.cfg.HTTP.MaxRequestBodySize = 20 << 20 // what confighttp takes for none
@@ -187,7 +187,7 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			fail(w, http.StatusMethodNotAllowed, "only POST is taken here")
+			fail(w, http.StatusMethodNotAllowed, "only POST is allowed")
 			return
 		}
 		place := r.slots.Open(parties(req)...)
@@ -260,7 +260,7 @@ func (r *ingest) read(req *http.Request) ([]byte, error) {
 }
 
 // errEncoded says that a body is not in the encoding that it is said to have.
-var errEncoded = errors.New("not encoded so")
+var errEncoded = errors.New("the body does not match its Content-Encoding")
 
 func (r *ingest) unread(w http.ResponseWriter, err error) {
 	var large *http.MaxBytesError
@@ -275,7 +275,7 @@ func (r *ingest) unread(w http.ResponseWriter, err error) {
 		r.encoding(w)
 	case errors.Is(err, errEncoded):
 		r.count("encoding", 1)
-		fail(w, http.StatusBadRequest, "the body is not in the encoding that Content-Encoding says")
+		fail(w, http.StatusBadRequest, "the body does not match its Content-Encoding")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		r.count("slow", 1)
 		fail(w, http.StatusRequestTimeout, "the body took too long to arrive (read_timeout): send it again")
@@ -290,7 +290,7 @@ func (r *ingest) encoding(w http.ResponseWriter) {
 	r.count("encoding", 1)
 	known := strings.Join(decompress.Encodings, ", ")
 	w.Header().Set("Accept-Encoding", known)
-	fail(w, http.StatusUnsupportedMediaType, "the Content-Encoding is none of "+known)
+	fail(w, http.StatusUnsupportedMediaType, "the Content-Encoding must be one of "+known)
 }
 
 // refused is why a request is refused as a whole.
@@ -336,7 +336,7 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 		return
 	case err != nil && forGood(err):
 		r.count("pipeline", b.received-b.rejected)
-		fail(w, http.StatusBadRequest, "the pipeline refuses the request for good")
+		fail(w, http.StatusBadRequest, "the pipeline refused the request permanently")
 		return
 	case err != nil:
 		w.Header().Set("Retry-After", retryAfter)

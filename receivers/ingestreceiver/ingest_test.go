@@ -194,7 +194,7 @@ func TestTimes(t *testing.T) {
 		got := s.post("logs", js, `[{"timestamp":`+text+`},{"message":"lives"}]`)
 		assert.Equal(t, http.StatusAccepted, got.code, text)
 		require.Equal(t, 1, got.Rejected, text)
-		assert.Contains(t, got.Errors[0].Reason, "the timestamp is neither RFC 3339", text)
+		assert.Contains(t, got.Errors[0].Reason, "the timestamp must be RFC 3339", text)
 	}
 }
 
@@ -380,7 +380,7 @@ func TestConfig(t *testing.T) {
 		"max_concurrent_requests: 0 is not positive":              func(c *ingestreceiver.Config) { c.MaxConcurrent = 0 },
 		"max_age: -1s is negative":                                func(c *ingestreceiver.Config) { c.MaxAge = -time.Second },
 		"max_future: -1s is negative":                             func(c *ingestreceiver.Config) { c.MaxFuture = -time.Second },
-		`on_time_out_of_range: "drop" is neither mark nor refuse`: func(c *ingestreceiver.Config) { c.OnTime = "drop" },
+		`on_time_out_of_range: "drop" must be mark or refuse`: func(c *ingestreceiver.Config) { c.OnTime = "drop" },
 	} {
 		cfg := ingestreceiver.NewFactory().CreateDefaultConfig().(*ingestreceiver.Config)
 		change(cfg)

@@ -26,7 +26,7 @@ var lokiDialect = &dialect{"loki", func(w http.ResponseWriter, _ *http.Request, 
 func (r *ingest) serveLoki(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case req.URL.Path != lokiPushPath:
-		lokiDialect.fail(w, req, http.StatusNotFound, "there is nothing at this path: entries go to "+lokiPushPath)
+		lokiDialect.fail(w, req, http.StatusNotFound, "unknown path: send entries to "+lokiPushPath)
 	case req.Method != http.MethodPost:
 		allow(lokiDialect, w, req, http.MethodPost)
 	default:
@@ -37,7 +37,7 @@ func (r *ingest) serveLoki(w http.ResponseWriter, req *http.Request) {
 // pushLoki takes a push request. Like Loki, it stores what it can and answers 400 if that was not all.
 func (r *ingest) pushLoki(w http.ResponseWriter, req *http.Request, b *batch) error {
 	if r.logs == nil {
-		return &refused{http.StatusNotFound, "no pipeline takes logs here"}
+		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
 	}
 	streams, err := r.readLoki(b)
 	switch {
@@ -66,7 +66,7 @@ func (r *ingest) pushLoki(w http.ResponseWriter, req *http.Request, b *batch) er
 		return err
 	}
 	if b.rejected > 0 {
-		lokiDialect.fail(w, req, http.StatusBadRequest, fmt.Sprintf("%d entries were not taken, the others were: %v", b.rejected, problem))
+		lokiDialect.fail(w, req, http.StatusBadRequest, fmt.Sprintf("%d entries were refused, the others were accepted: %v", b.rejected, problem))
 		return nil
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -82,7 +82,7 @@ func (r *ingest) readLoki(b *batch) ([]lokipush.Stream, error) {
 	case b.kind == "application/json":
 		return lokipush.JSON(b.body, r.cfg.Shippers.MaxItems)
 	case b.kind != "application/x-protobuf" && b.kind != "":
-		return nil, &refused{http.StatusUnsupportedMediaType, "entries are taken as application/x-protobuf or application/json"}
+		return nil, &refused{http.StatusUnsupportedMediaType, "the Content-Type must be application/x-protobuf or application/json"}
 	}
 	n, err := snappy.DecodedLen(b.body)
 	if err == nil && n > int(r.cfg.Shippers.MaxBody) {

@@ -55,7 +55,7 @@ func (r *ingest) shipper(d *dialect, w http.ResponseWriter, req *http.Request) {
 // max_concurrent_requests places for each max_request_body_size of its body that has been begun.
 func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use func(*http.Request, *batch) error) {
 	if r.logs == nil && r.metrics == nil {
-		d.fail(w, req, http.StatusNotFound, "no pipeline takes logs here")
+		d.fail(w, req, http.StatusNotFound, "this receiver is in no pipeline for logs")
 		return
 	}
 	if _, err := tenant.Client(req.Context()); err != nil {
@@ -93,9 +93,9 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 
 var (
 	errBusy     = errors.New("too many requests at once (max_concurrent_requests)")
-	errUnfair   = fmt.Errorf("%w: those of this client or its tenant take their share", errBusy)
+	errUnfair   = fmt.Errorf("%w: this client or its tenant already uses its share", errBusy)
 	errEmptied  = errors.New("the body can't be read: its length or encoding is wrong, or it took too long to arrive")
-	errMisnamed = errors.New("the body is not in the encoding that Content-Encoding says")
+	errMisnamed = errors.New("the body does not match its Content-Encoding")
 )
 
 // busy is the error of a request that gets no place.
@@ -166,7 +166,7 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 	case errors.Is(err, decompress.ErrTooLarge), errors.As(err, &large):
 		code, reason, text = http.StatusRequestEntityTooLarge, "request_size", "the body has too many bytes (shippers::max_request_body_size)"
 	case errors.Is(err, decompress.ErrUnknown):
-		code, reason, text = http.StatusUnsupportedMediaType, "encoding", "the Content-Encoding is none of "+strings.Join(decompress.Encodings, ", ")
+		code, reason, text = http.StatusUnsupportedMediaType, "encoding", "the Content-Encoding must be one of "+strings.Join(decompress.Encodings, ", ")
 	case errors.Is(err, errMisnamed):
 		code, reason, text = http.StatusBadRequest, "encoding", errMisnamed.Error()
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -179,7 +179,7 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 			reason = "request_size"
 		}
 	case forGood(err):
-		code, text = http.StatusBadRequest, "the pipeline refuses the request for good" // counted by send
+		code, text = http.StatusBadRequest, "the pipeline refused the request permanently" // counted by send
 	}
 	if reason != "" {
 		r.count(reason, 1)

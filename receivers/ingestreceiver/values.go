@@ -82,7 +82,7 @@ func (b *batch) inRange(at time.Time) (mark string, err error) {
 	return mark, nil
 }
 
-var errTime = errors.New("the timestamp is neither RFC 3339 nor a number of seconds, milli-, micro- or nanoseconds since 1970")
+var errTime = errors.New("the timestamp must be RFC 3339 or a number of seconds, milli-, micro- or nanoseconds since 1970")
 
 // parseTime reads RFC 3339 and what ISO 8601 and libraries write beside it: a space, an offset without colon or minutes, no seconds, no zone (which is
 // UTC); or a number.

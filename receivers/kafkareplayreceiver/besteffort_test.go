@@ -110,7 +110,7 @@ func TestTheStatusRecoversWhenNothingIsGivenUpAnyMore(t *testing.T) {
 	e.open()
 	eventually(t, func() bool { return x.host.reported() == "StatusOK" })
 	lines := x.errors()
-	assert.Equal(t, "loki loses nothing any more: the journal has room", lines[len(lines)-1])
+	assert.Equal(t, "loki no longer loses records: the journal has room again", lines[len(lines)-1])
 }
 
 // A real Kafka does not say that it is full.

@@ -35,7 +35,7 @@ func (c *Config) Validate() error {
 	case !c.Jobs.HasValue():
 		err = errors.Join(err, prefixed("follow", c.Follow.Check()))
 	case c.Follow.Group != "":
-		err = errors.Join(err, errors.New("jobs: has no meaning beside follow; give it a receiver of its own"))
+		err = errors.Join(err, errors.New("jobs: cannot be combined with follow; give jobs a receiver of their own"))
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 		assert.ErrorContains(t, confmap.Validate(cfg), want)
 	}
 	for want, jobs := range map[string]map[string]any{
-		"jobs: has no meaning beside follow":             {},
+		"jobs: cannot be combined with follow":           {},
 		`jobs: recorded: "spans" must be`:                {"recorded": []any{"spans"}},
 		"jobs: allow_behind: batch answers before":       {"allow_behind": []any{"batch"}},
 		"jobs: workers: 0 must be":                       {"workers": 0},
@@ -53,7 +53,7 @@ func TestWrongConfigurationNamesTheKey(t *testing.T) {
 		"jobs: targets::0: signal: must be set for type": {"targets": []any{map[string]any{"type": "other"}}},
 		"jobs: targets::0: max_age: -1s must not":        {"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_age": "-1s"}}},
 		"max_behind: -1s must not be negative":           {"targets": []any{map[string]any{"type": "loki", "endpoint": "http://loki:3100", "max_behind": "-1s"}}},
-		"max_behind: has a meaning for type loki only":   {"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_behind": "1h"}}},
+		"max_behind: applies to type loki only":          {"targets": []any{map[string]any{"type": "other", "signal": "logs", "max_behind": "1h"}}},
 	} {
 		cfg := kafkareplay.NewFactory().CreateDefaultConfig().(*kafkareplay.Config)
 		require.NoError(t, confmap.NewFromStringMap(map[string]any{"brokers": []any{"127.0.0.1:9092"}, "jobs": jobs}).Unmarshal(cfg))

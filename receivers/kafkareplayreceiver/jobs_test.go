@@ -400,14 +400,14 @@ func TestWrongRequestsNameTheKey(t *testing.T) {
 	host, s := newAdminHost(), newSink()
 	w.replay(t, host, s, nil)
 	for body, want := range map[string]string{
-		`{"from":"-1h","surprise":1}`:            "body: must be one job in JSON, with no other members",
+		`{"from":"-1h","surprise":1}`:            "body: must be one job in JSON without unknown members",
 		`{"from":"-1h"`:                          "body: must be one job in JSON",
 		`{"from":1}`:                             "from: must be of type string",
 		`{"from":"-1h","condition":"surprise("}`: "condition: must be an OTTL condition",
 		`{}`:                                     "from: must be set",
 		`{"from":"yesterday"}`:                   "from:",
 		`{"from":"-1h","to":"-2h"}`:              "to:",
-		`{"from":"-1h","signal":"traces"}`:       "signal: this receiver stands in no pipeline for traces",
+		`{"from":"-1h","signal":"traces"}`:       "signal: this receiver is in no pipeline for traces",
 		`{"from":"-1h","replace":{}}`:            "replace: logs can't be replaced",
 		`{"from":"-1h","id":"Not good"}`:         "id:",
 		`{"from":"-1h","keys":["["]}`:            "keys:",
@@ -566,14 +566,14 @@ func TestAJobThatFindsNothingSaysSo(t *testing.T) {
 	w.replay(t, host, s, nil)
 	status, dry := host.create(t, `{"from":"-1h","tenants":["nobody"],"dry_run":true}`)
 	require.Equal(t, http.StatusOK, status, dry)
-	assert.Equal(t, []any{"nothing would be replayed: the range has 10 records, and none of those that were read is selected"}, dry["problems"])
+	assert.Equal(t, []any{"nothing would be replayed: the range has 10 records, and the job selects none of those that were sampled"}, dry["problems"])
 	status, dry = host.create(t, `{"from":"-3h","to":"-2h","dry_run":true}`)
 	require.Equal(t, http.StatusOK, status, dry)
 	assert.Equal(t, []any{"nothing would be replayed: the journal has no record in the range"}, dry["problems"])
 
 	status, out := host.create(t, `{"id":"selects","from":"-1h","tenants":["nobody"]}`)
 	require.Equal(t, http.StatusCreated, status, out)
-	assert.Equal(t, "nothing was replayed: of the records in the range 10 are not selected, and 0 can't be read", host.await(t, "selects", "done")["status"].(map[string]any)["reason"])
+	assert.Equal(t, "nothing was replayed: the job does not select 10 records of the range, and 0 can't be read", host.await(t, "selects", "done")["status"].(map[string]any)["reason"])
 	status, out = host.create(t, `{"id":"empty","from":"-3h","to":"-2h"}`)
 	require.Equal(t, http.StatusCreated, status, out)
 	assert.Equal(t, "nothing was replayed: the journal has no record in the range", host.await(t, "empty", "done")["status"].(map[string]any)["reason"])

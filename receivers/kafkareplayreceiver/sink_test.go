@@ -238,8 +238,8 @@ func TestASinkThatIsAwayIsNamedWithCauseAndRoom(t *testing.T) {
 		status string
 		line   string
 	}{
-		"its exporter tells why": {true, "loki (exporter loki/main) takes no logs: dial tcp 127.0.0.1:3100: connect: connection refused", "loki (exporter loki/main) has taken no logs for "},
-		"its exporter is silent": {false, "loki takes no logs: its exporter has not answered", "loki has taken no logs for "},
+		"its exporter tells why": {true, "loki (exporter loki/main) does not accept logs: dial tcp 127.0.0.1:3100: connect: connection refused", "loki (exporter loki/main) has accepted no logs for "},
+		"its exporter is silent": {false, "loki does not accept logs: its exporter has not returned", "loki has accepted no logs for "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -256,7 +256,7 @@ func TestASinkThatIsAwayIsNamedWithCauseAndRoom(t *testing.T) {
 			e.open()
 			eventually(t, func() bool { return x.host.reported() == "StatusOK" && e.count() == 1 })
 			lines := x.errors()
-			assert.Contains(t, lines[len(lines)-1], "takes logs again")
+			assert.Contains(t, lines[len(lines)-1], "accepts logs again")
 		})
 	}
 }
@@ -277,8 +277,8 @@ func TestAPartitionThatBeginsAgainIsOneLineInEachInterval(t *testing.T) {
 	}
 	x := w.watched(t, false, s.consumer(t), func(cfg *kafkareplay.Config) { cfg.Follow.OutageAfter = time.Hour })
 	eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return tries > 12 })
-	assert.Len(t, x.log.FilterLevelExact(zap.WarnLevel).FilterMessageSnippet("begins again").All(), 1)
-	eventually(t, func() bool { return x.host.reported() == "StatusRecoverableError: loki takes no logs: down" })
+	assert.Len(t, x.log.FilterLevelExact(zap.WarnLevel).FilterMessageSnippet("restarts from its checkpoint").All(), 1)
+	eventually(t, func() bool { return x.host.reported() == "StatusRecoverableError: loki does not accept logs: down" })
 	assert.Empty(t, x.errors(), "it is not away for an hour yet")
 }
 
@@ -309,5 +309,5 @@ func TestAKafkaThatIsAwayIsOneLine(t *testing.T) {
 	for _, e := range all {
 		assert.Contains(t, e.Message, "The journal has not been followed for ")
 	}
-	assert.Equal(t, 1, logs.FilterMessageSnippet("The components behind the journal are not checked").Len(), "one warning of both")
+	assert.Equal(t, 1, logs.FilterMessageSnippet("The components downstream of the journal are not checked").Len(), "one warning of both")
 }

@@ -204,7 +204,7 @@ func (b *batch) deliver(ctx context.Context, logs plog.Logs, n int) error {
 		if err == nil || consumererror.IsPermanent(err) {
 			return err
 		}
-		b.r.set.Logger.Debug("the pipeline refused lines for the time being", zap.Int("records", n), zap.Error(err))
+		b.r.set.Logger.Debug("the pipeline refused lines and is retried", zap.Int("records", n), zap.Error(err))
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():

@@ -47,7 +47,7 @@ func (c *Config) Validate() (err error) {
 	for key, patterns := range map[string][]string{"include": c.Include, "exclude": c.Exclude} {
 		for _, pattern := range patterns {
 			if !doublestar.ValidatePathPattern(pattern) {
-				err = errors.Join(err, fmt.Errorf("%s: %q is no pattern", key, pattern))
+				err = errors.Join(err, fmt.Errorf("%s: %q is not a valid pattern", key, pattern))
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func (r *logFiles) report(e tail.Event) {
 		log.Debug("a file is gone")
 	case tail.Blind:
 		r.telemetry.ReceiverLogFilesReadErrors.Add(ctx, 1)
-		r.set.Logger.Warn("directories can't be listed: no new files are found until they can", zap.Error(e.Err))
+		r.set.Logger.Warn("directories can't be listed: new files are not found until they can be", zap.Error(e.Err))
 	case tail.Unmatched:
 		log.Info("no pattern matches a file any more: the receiver stops reading it", zap.Int64("delivered", e.Offset))
 	case tail.Lost:

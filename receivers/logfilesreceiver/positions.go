@@ -22,7 +22,7 @@ func storageClient(ctx context.Context, host component.Host, id *component.ID, o
 	}
 	ext, ok := host.GetExtensions()[*id].(storage.Extension)
 	if !ok {
-		return nil, fmt.Errorf("storage: %q is no storage extension of this configuration", id)
+		return nil, fmt.Errorf("storage: %q is not a storage extension of this configuration", id)
 	}
 	return ext.GetClient(ctx, component.KindReceiver, own, "")
 }

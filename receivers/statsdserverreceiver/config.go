@@ -60,13 +60,13 @@ func createDefaultConfig() component.Config {
 func (c *Config) Validate() error {
 	_, err := c.addresses()
 	if _, modeErr := strconv.ParseUint(c.SocketPermissions, 8, 9); modeErr != nil {
-		err = errors.Join(err, fmt.Errorf("socket_permissions: %q is no octal number up to 0777", c.SocketPermissions))
+		err = errors.Join(err, fmt.Errorf("socket_permissions: %q is not an octal number up to 0777", c.SocketPermissions))
 	}
 	if c.AggregationInterval < time.Millisecond {
 		err = errors.Join(err, fmt.Errorf("aggregation_interval: %v is less than 1ms", c.AggregationInterval))
 	}
 	if c.Timers != exponential && c.Timers != summary {
-		err = errors.Join(err, fmt.Errorf("timers: %q is neither %s nor %s", c.Timers, exponential, summary))
+		err = errors.Join(err, fmt.Errorf("timers: %q must be %s or %s", c.Timers, exponential, summary))
 	}
 	if c.MaxBuckets < leastBuckets || c.MaxBuckets > mostBuckets {
 		err = errors.Join(err, fmt.Errorf("max_buckets: %d is not between %d and %d", c.MaxBuckets, leastBuckets, mostBuckets))

@@ -166,7 +166,7 @@ func (s *server) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 			if left := s.flush(ctx, time.Now()); left > 0 {
-				s.set.Logger.Debug("the pipeline did not take points: their interval goes on", zap.Int("points", left))
+				s.set.Logger.Debug("the pipeline did not accept points: their interval continues", zap.Int("points", left))
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	if _, zoneErr := c.location(); zoneErr != nil {
-		err = errors.Join(err, fmt.Errorf("location: %q is no time zone, such as Europe/Berlin", c.Location))
+		err = errors.Join(err, fmt.Errorf("location: %q is not a time zone such as Europe/Berlin", c.Location))
 	}
 	if c.ServiceName == "" {
 		err = errors.Join(err, errors.New("service_name: is empty"))

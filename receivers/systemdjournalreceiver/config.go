@@ -36,7 +36,7 @@ func (c *Config) Validate() (err error) {
 		err = errors.New("journalctl_path: is empty")
 	}
 	if c.StartAt != "end" && c.StartAt != "beginning" {
-		err = errors.Join(err, fmt.Errorf("start_at: %q is neither end nor beginning", c.StartAt))
+		err = errors.Join(err, fmt.Errorf("start_at: %q must be end or beginning", c.StartAt))
 	}
 	for key, value := range map[string]string{"directory": c.Directory, "priority": c.Priority} {
 		if strings.HasPrefix(value, "-") {

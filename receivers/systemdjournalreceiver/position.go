@@ -26,7 +26,7 @@ func storageClient(ctx context.Context, host component.Host, id *component.ID, o
 	}
 	extension, ok := host.GetExtensions()[*id].(storage.Extension)
 	if !ok {
-		return nil, fmt.Errorf("storage: %q is no storage extension of this configuration", id)
+		return nil, fmt.Errorf("storage: %q is not a storage extension of this configuration", id)
 	}
 	return extension.GetClient(ctx, component.KindReceiver, own, "")
 }

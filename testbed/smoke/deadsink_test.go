@@ -206,7 +206,7 @@ func TestADeadSinkIsLoud(t *testing.T) {
 	ask.Eventually(t, func() error { return wantValue(p, `stock{job="shop"}`, 7) })
 
 	ask.Eventually(t, func() error {
-		if errorLines(p, "loki", "has taken no logs for", address, "connection refused") < 2 {
+		if errorLines(p, "loki", "has accepted no logs for", address, "connection refused") < 2 {
 			return fmt.Errorf("the log does not say again that loki is away")
 		}
 		if errorLines(p, "journal full (", "loki is", "logs are refused") < 2 {
@@ -217,7 +217,7 @@ func TestADeadSinkIsLoud(t *testing.T) {
 	h := health(t, p)
 	assert.Equal(t, "degraded", h.Status)
 	all := fmt.Sprint(h.Reasons)
-	for _, want := range []string{"receiver kafka_replay/loki (logs", "loki takes no logs: ", "processor kafka_replay (logs", "logs are refused: journal full ("} {
+	for _, want := range []string{"receiver kafka_replay/loki (logs", "loki does not accept logs: ", "processor kafka_replay (logs", "logs are refused: journal full ("} {
 		assert.Contains(t, all, want)
 	}
 	status, _, err := process.Fetch(context.Background(), "http://"+p.Health())
@@ -239,7 +239,7 @@ func TestADeadSinkIsLoud(t *testing.T) {
 		}
 		return err
 	})
-	assert.Positive(t, errorLines(p, "loki takes logs again"))
+	assert.Positive(t, errorLines(p, "loki accepts logs again"))
 	assert.Positive(t, errorLines(p, "The journal has room again: logs are taken"))
 	assert.NotContains(t, p.Log(), "Exporting failed. Will retry the request after interval.")
 	p.Terminate(t)

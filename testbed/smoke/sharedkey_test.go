@@ -72,7 +72,7 @@ func TestGatewaysBehindOneKafkaHashAlike(t *testing.T) {
 	own.Begin(t)
 	own.AwaitHealthy(t)
 	sendTo(own)
-	assert.Contains(t, own.Log(), "Remove the file, and a copy of the shared key takes its place")
+	assert.Contains(t, own.Log(), "Remove the file: a copy of the shared key replaces it")
 	assert.NotContains(t, one.Log()+two.Log(), "\twarn\t")
 
 	ask.Eventually(t, func() error {

@@ -264,9 +264,9 @@ func (l *Driver) setAside(state []byte) error {
 		state = state[size:]
 	}
 	if err := l.set.Client.Batch(context.Background(), ops...); err != nil {
-		return fmt.Errorf("keep the state that was given up: %w", err)
+		return fmt.Errorf("store the discarded state: %w", err)
 	}
-	return fmt.Errorf("the state that was given up is kept in the storage as %q", asideKey)
+	return fmt.Errorf("the discarded state is in the storage as %q", asideKey)
 }
 
 func chunkKey(i int) string { return fmt.Sprintf("chunk.%06d", i) }

@@ -124,7 +124,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterLokiAcceptedEntries, err = builder.meter.Int64Counter(
 		"otelcol_exporter_loki_accepted_entries",
-		metric.WithDescription("Entries that Loki has taken. [Development]"),
+		metric.WithDescription("Entries that Loki has accepted. [Development]"),
 		metric.WithUnit("{entry}"),
 	)
 	errs = errors.Join(errs, err)
@@ -142,31 +142,31 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiMovedLabels, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_loki_moved_labels",
-		metric.WithDescription("Labels that are structured metadata now, summed over tenants. [Development]"),
+		metric.WithDescription("Labels that were moved to structured metadata, summed over tenants. [Development]"),
 		metric.WithUnit("{label}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiRefusedEntries, err = builder.meter.Int64Counter(
 		"otelcol_exporter_loki_refused_entries",
-		metric.WithDescription("Entries that are not in Loki and are not tried again. [Development]"),
+		metric.WithDescription("Entries that are not in Loki and are not sent again. [Development]"),
 		metric.WithUnit("{entry}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiRequestBytes, err = builder.meter.Int64Counter(
 		"otelcol_exporter_loki_request_bytes",
-		metric.WithDescription("Bytes of request bodies sent, compressed, repeated requests included. [Development]"),
+		metric.WithDescription("Compressed bytes of request bodies sent, including repeated requests. [Development]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_loki_streams",
-		metric.WithDescription("Active streams that the stream limit holds, summed over tenants. [Development]"),
+		metric.WithDescription("Active streams that stream_limit tracks, summed over tenants. [Development]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterLokiTenants, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_loki_tenants",
-		metric.WithDescription("Tenants that the stream limit holds. [Development]"),
+		metric.WithDescription("Tenants that stream_limit tracks. [Development]"),
 		metric.WithUnit("{tenant}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) exporter.Settings {
 func AssertEqualExporterLokiAcceptedEntries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_accepted_entries",
-		Description: "Entries that Loki has taken. [Development]",
+		Description: "Entries that Loki has accepted. [Development]",
 		Unit:        "{entry}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualExporterLokiLabelMoves(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualExporterLokiMovedLabels(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_moved_labels",
-		Description: "Labels that are structured metadata now, summed over tenants. [Development]",
+		Description: "Labels that were moved to structured metadata, summed over tenants. [Development]",
 		Unit:        "{label}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -86,7 +86,7 @@ func AssertEqualExporterLokiMovedLabels(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualExporterLokiRefusedEntries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_refused_entries",
-		Description: "Entries that are not in Loki and are not tried again. [Development]",
+		Description: "Entries that are not in Loki and are not sent again. [Development]",
 		Unit:        "{entry}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -102,7 +102,7 @@ func AssertEqualExporterLokiRefusedEntries(t *testing.T, tt *componenttest.Telem
 func AssertEqualExporterLokiRequestBytes(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_request_bytes",
-		Description: "Bytes of request bodies sent, compressed, repeated requests included. [Development]",
+		Description: "Compressed bytes of request bodies sent, including repeated requests. [Development]",
 		Unit:        "By",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -118,7 +118,7 @@ func AssertEqualExporterLokiRequestBytes(t *testing.T, tt *componenttest.Telemet
 func AssertEqualExporterLokiStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_streams",
-		Description: "Active streams that the stream limit holds, summed over tenants. [Development]",
+		Description: "Active streams that stream_limit tracks, summed over tenants. [Development]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -132,7 +132,7 @@ func AssertEqualExporterLokiStreams(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualExporterLokiTenants(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_loki_tenants",
-		Description: "Tenants that the stream limit holds. [Development]",
+		Description: "Tenants that stream_limit tracks. [Development]",
 		Unit:        "{tenant}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -125,7 +125,7 @@ func (s *State) Restore(r io.Reader) error {
 		return err
 	}
 	if len(b) == 0 || b[0] < 1 || b[0] > version {
-		return fmt.Errorf("%w of version 1 to %d", errCorrupt, version)
+		return fmt.Errorf("%w of versions 1 to %d", errCorrupt, version)
 	}
 	d := &decoder{Reader: cursor.New(b[1:]), version: b[0]}
 	s.latest, s.swept = d.Varint(), d.Varint()

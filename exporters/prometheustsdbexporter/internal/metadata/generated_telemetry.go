@@ -112,61 +112,61 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterPrometheusTsdbCollidingSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_colliding_samples",
-		metric.WithDescription("Samples that were sent although another stream's samples lie between those of their series, and those of gauges that were left out because another stream has one at their time. [Alpha]"),
+		metric.WithDescription("Samples of several streams that became one series. Samples that interleave with another stream's are sent; those of gauges at whose time another stream has a sample are left out. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbDeltaStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_prometheus_tsdb_delta_streams",
-		metric.WithDescription("Delta streams whose running totals are kept. [Alpha]"),
+		metric.WithDescription("Delta streams with a running total. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbDifferingSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_differing_samples",
-		metric.WithDescription("Samples that were sent again while the store has another value for that time. It keeps its own; they are among the redelivered ones. [Alpha]"),
+		metric.WithDescription("Samples that were sent again although the store has a different value for that time. The store keeps its own; redelivered counts them too. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbLostRanges, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_lost_ranges",
-		metric.WithDescription("Ranges of the journal whose samples the storage had made durable, and may have lost; the log names each with the replay that refills it. [Alpha]"),
+		metric.WithDescription("Ranges of the journal whose samples the storage had made durable and may have lost; the log names each, and the replay that refills it. [Alpha]"),
 		metric.WithUnit("{range}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbMissingSums, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_missing_sums",
-		metric.WithDescription("Delta histograms that were added to a total without their sum, by reason. no_sum, the point has none and others of its series do; not_finite, it is NaN or infinite. Count and buckets are there. [Alpha]"),
+		metric.WithDescription("Delta histograms that were added to a total without their sum, by reason. no_sum, the point has no sum, but others of its series do; not_finite, the sum is NaN or infinite. Count and buckets are complete. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRedeliveredSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_redelivered_samples",
-		metric.WithDescription("Samples that were sent again and refused because they are stored already. [Alpha]"),
+		metric.WithDescription("Samples that were sent again and refused because they are already stored. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRefusedDatapoints, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_refused_datapoints",
-		metric.WithDescription("Data points that can't become samples, and are not sent. [Alpha]"),
+		metric.WithDescription("Data points that can't be converted to samples and are not sent. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRefusedSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_refused_samples",
-		metric.WithDescription("Samples that the receiver or the storage refused, and that are not sent again. [Alpha]"),
+		metric.WithDescription("Samples that the receiver or the storage refused and that are not sent again. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbRestartedTotals, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_restarted_totals",
-		metric.WithDescription("Running totals of delta histograms that began again with a new start time, by reason. bounds, the bounds of their points changed; count_overflow, the count would have passed 64 bits. [Alpha]"),
+		metric.WithDescription("Running totals of delta histograms that restarted with a new start time, by reason. bounds, the bounds of their points changed; count_overflow, the count would have exceeded 64 bits. [Alpha]"),
 		metric.WithUnit("{reset}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusTsdbSentSamples, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheus_tsdb_sent_samples",
-		metric.WithDescription("Samples that the receiver or the storage took. [Alpha]"),
+		metric.WithDescription("Samples that the receiver or the storage accepted. [Alpha]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)

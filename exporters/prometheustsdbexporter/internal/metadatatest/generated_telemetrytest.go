@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) exporter.Settings {
 func AssertEqualExporterPrometheusTsdbCollidingSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_colliding_samples",
-		Description: "Samples that were sent although another stream's samples lie between those of their series, and those of gauges that were left out because another stream has one at their time. [Alpha]",
+		Description: "Samples of several streams that became one series. Samples that interleave with another stream's are sent; those of gauges at whose time another stream has a sample are left out. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualExporterPrometheusTsdbCollidingSamples(t *testing.T, tt *compone
 func AssertEqualExporterPrometheusTsdbDeltaStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_delta_streams",
-		Description: "Delta streams whose running totals are kept. [Alpha]",
+		Description: "Delta streams with a running total. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -54,7 +54,7 @@ func AssertEqualExporterPrometheusTsdbDeltaStreams(t *testing.T, tt *componentte
 func AssertEqualExporterPrometheusTsdbDifferingSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_differing_samples",
-		Description: "Samples that were sent again while the store has another value for that time. It keeps its own; they are among the redelivered ones. [Alpha]",
+		Description: "Samples that were sent again although the store has a different value for that time. The store keeps its own; redelivered counts them too. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -70,7 +70,7 @@ func AssertEqualExporterPrometheusTsdbDifferingSamples(t *testing.T, tt *compone
 func AssertEqualExporterPrometheusTsdbLostRanges(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_lost_ranges",
-		Description: "Ranges of the journal whose samples the storage had made durable, and may have lost; the log names each with the replay that refills it. [Alpha]",
+		Description: "Ranges of the journal whose samples the storage had made durable and may have lost; the log names each, and the replay that refills it. [Alpha]",
 		Unit:        "{range}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -86,7 +86,7 @@ func AssertEqualExporterPrometheusTsdbLostRanges(t *testing.T, tt *componenttest
 func AssertEqualExporterPrometheusTsdbMissingSums(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_missing_sums",
-		Description: "Delta histograms that were added to a total without their sum, by reason. no_sum, the point has none and others of its series do; not_finite, it is NaN or infinite. Count and buckets are there. [Alpha]",
+		Description: "Delta histograms that were added to a total without their sum, by reason. no_sum, the point has no sum, but others of its series do; not_finite, the sum is NaN or infinite. Count and buckets are complete. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -102,7 +102,7 @@ func AssertEqualExporterPrometheusTsdbMissingSums(t *testing.T, tt *componenttes
 func AssertEqualExporterPrometheusTsdbRedeliveredSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_redelivered_samples",
-		Description: "Samples that were sent again and refused because they are stored already. [Alpha]",
+		Description: "Samples that were sent again and refused because they are already stored. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -118,7 +118,7 @@ func AssertEqualExporterPrometheusTsdbRedeliveredSamples(t *testing.T, tt *compo
 func AssertEqualExporterPrometheusTsdbRefusedDatapoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_refused_datapoints",
-		Description: "Data points that can't become samples, and are not sent. [Alpha]",
+		Description: "Data points that can't be converted to samples and are not sent. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -134,7 +134,7 @@ func AssertEqualExporterPrometheusTsdbRefusedDatapoints(t *testing.T, tt *compon
 func AssertEqualExporterPrometheusTsdbRefusedSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_refused_samples",
-		Description: "Samples that the receiver or the storage refused, and that are not sent again. [Alpha]",
+		Description: "Samples that the receiver or the storage refused and that are not sent again. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -150,7 +150,7 @@ func AssertEqualExporterPrometheusTsdbRefusedSamples(t *testing.T, tt *component
 func AssertEqualExporterPrometheusTsdbRestartedTotals(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_restarted_totals",
-		Description: "Running totals of delta histograms that began again with a new start time, by reason. bounds, the bounds of their points changed; count_overflow, the count would have passed 64 bits. [Alpha]",
+		Description: "Running totals of delta histograms that restarted with a new start time, by reason. bounds, the bounds of their points changed; count_overflow, the count would have exceeded 64 bits. [Alpha]",
 		Unit:        "{reset}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -166,7 +166,7 @@ func AssertEqualExporterPrometheusTsdbRestartedTotals(t *testing.T, tt *componen
 func AssertEqualExporterPrometheusTsdbSentSamples(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_prometheus_tsdb_sent_samples",
-		Description: "Samples that the receiver or the storage took. [Alpha]",
+		Description: "Samples that the receiver or the storage accepted. [Alpha]",
 		Unit:        "{sample}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

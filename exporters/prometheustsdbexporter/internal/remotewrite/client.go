@@ -49,7 +49,7 @@ func (r Response) undecided() bool {
 // err is the error of a request that is to be sent again.
 func (r Response) err() error {
 	if verdict.HTTP(r.Status).Verdict == verdict.Operator {
-		return fmt.Errorf("the receiver answers %d (%s); samples wait until credentials, address or permissions are mended: %s",
+		return fmt.Errorf("the receiver answers %d (%s); samples wait until credentials, address or permissions are corrected: %s",
 			r.Status, http.StatusText(r.Status), r.Body)
 	}
 	return fmt.Errorf("the receiver answers %d: %s", r.Status, r.Body)

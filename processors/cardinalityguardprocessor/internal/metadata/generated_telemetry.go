@@ -137,13 +137,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardAmbiguousSeries, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_ambiguous_series",
-		metric.WithDescription("Cumulative series that were admitted and may have been folded before, when a contributor had been idle; stores that take their first value as an increase count it twice. [Alpha]"),
+		metric.WithDescription("Cumulative series that were admitted although they may have been folded before, after a contributor had been idle; stores that count a first value as an increase count it twice. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_coarsened_points",
-		metric.WithDescription("Folded histograms of which some measurements went to a higher bucket. The stream has 512 bounds already, or the bounds of a cumulative contributor changed, so that where its increase lies is not known. [Alpha]"),
+		metric.WithDescription("Folded histograms with measurements that were counted in a higher bucket. Either the stream already has 512 bounds, or the bounds of a cumulative contributor changed, so that the buckets of its increase are unknown. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -167,7 +167,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardEvictedContributors, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_evicted_contributors",
-		metric.WithDescription("Contributors that were forgotten because limits::contributors is used up. Their next points lose one increase. [Alpha]"),
+		metric.WithDescription("Contributors that were forgotten because limits::contributors was reached. Each loses one increase with its next point. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
@@ -179,25 +179,25 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLatePoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_late_points",
-		metric.WithDescription("Folded points whose pane was closed. A later one has what adds up; a gauge keeps its own time. [Alpha]"),
+		metric.WithDescription("Folded points whose pane was already closed. Sums are added to a later pane; a gauge keeps its own time. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLimitedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_limited_points",
-		metric.WithDescription("Points of series that are past a budget, whatever on_limit makes of them. [Alpha]"),
+		metric.WithDescription("Points of series that exceed a budget, whichever on_limit is set. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardLostIncreases, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_lost_increases",
-		metric.WithDescription("Folded cumulative points whose increase is not known and not counted. [Alpha]"),
+		metric.WithDescription("Folded cumulative points whose increase is unknown and not counted. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardMissingSums, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_missing_sums",
-		metric.WithDescription("Histograms that were folded without their sum; count and buckets are there. [Alpha]"),
+		metric.WithDescription("Histograms that were folded without their sum; count and buckets are complete. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -209,13 +209,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_points",
-		metric.WithDescription("Points that were received, by what became of them. [Alpha]"),
+		metric.WithDescription("Received points, by outcome. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorCardinalityGuardWarnings, err = builder.meter.Int64Counter(
 		"otelcol_processor_cardinality_guard_warnings",
-		metric.WithDescription("Budgets that were found used to 80 %; once a budget and idle_timeout. [Alpha]"),
+		metric.WithDescription("Budgets that reached 80 %; counted at most once in idle_timeout for each budget. [Alpha]"),
 		metric.WithUnit("{warning}"),
 	)
 	errs = errors.Join(errs, err)

@@ -38,7 +38,7 @@ func AssertEqualProcessorCardinalityGuardActiveSeries(t *testing.T, tt *componen
 func AssertEqualProcessorCardinalityGuardAmbiguousSeries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_ambiguous_series",
-		Description: "Cumulative series that were admitted and may have been folded before, when a contributor had been idle; stores that take their first value as an increase count it twice. [Alpha]",
+		Description: "Cumulative series that were admitted although they may have been folded before, after a contributor had been idle; stores that count a first value as an increase count it twice. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -54,7 +54,7 @@ func AssertEqualProcessorCardinalityGuardAmbiguousSeries(t *testing.T, tt *compo
 func AssertEqualProcessorCardinalityGuardCoarsenedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_coarsened_points",
-		Description: "Folded histograms of which some measurements went to a higher bucket. The stream has 512 bounds already, or the bounds of a cumulative contributor changed, so that where its increase lies is not known. [Alpha]",
+		Description: "Folded histograms with measurements that were counted in a higher bucket. Either the stream already has 512 bounds, or the bounds of a cumulative contributor changed, so that the buckets of its increase are unknown. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -116,7 +116,7 @@ func AssertEqualProcessorCardinalityGuardDroppedQuantiles(t *testing.T, tt *comp
 func AssertEqualProcessorCardinalityGuardEvictedContributors(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_evicted_contributors",
-		Description: "Contributors that were forgotten because limits::contributors is used up. Their next points lose one increase. [Alpha]",
+		Description: "Contributors that were forgotten because limits::contributors was reached. Each loses one increase with its next point. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -148,7 +148,7 @@ func AssertEqualProcessorCardinalityGuardFailures(t *testing.T, tt *componenttes
 func AssertEqualProcessorCardinalityGuardLatePoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_late_points",
-		Description: "Folded points whose pane was closed. A later one has what adds up; a gauge keeps its own time. [Alpha]",
+		Description: "Folded points whose pane was already closed. Sums are added to a later pane; a gauge keeps its own time. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -164,7 +164,7 @@ func AssertEqualProcessorCardinalityGuardLatePoints(t *testing.T, tt *componentt
 func AssertEqualProcessorCardinalityGuardLimitedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_limited_points",
-		Description: "Points of series that are past a budget, whatever on_limit makes of them. [Alpha]",
+		Description: "Points of series that exceed a budget, whichever on_limit is set. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -180,7 +180,7 @@ func AssertEqualProcessorCardinalityGuardLimitedPoints(t *testing.T, tt *compone
 func AssertEqualProcessorCardinalityGuardLostIncreases(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_lost_increases",
-		Description: "Folded cumulative points whose increase is not known and not counted. [Alpha]",
+		Description: "Folded cumulative points whose increase is unknown and not counted. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -196,7 +196,7 @@ func AssertEqualProcessorCardinalityGuardLostIncreases(t *testing.T, tt *compone
 func AssertEqualProcessorCardinalityGuardMissingSums(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_missing_sums",
-		Description: "Histograms that were folded without their sum; count and buckets are there. [Alpha]",
+		Description: "Histograms that were folded without their sum; count and buckets are complete. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -226,7 +226,7 @@ func AssertEqualProcessorCardinalityGuardOverflowStreams(t *testing.T, tt *compo
 func AssertEqualProcessorCardinalityGuardPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_points",
-		Description: "Points that were received, by what became of them. [Alpha]",
+		Description: "Received points, by outcome. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -242,7 +242,7 @@ func AssertEqualProcessorCardinalityGuardPoints(t *testing.T, tt *componenttest.
 func AssertEqualProcessorCardinalityGuardWarnings(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_cardinality_guard_warnings",
-		Description: "Budgets that were found used to 80 %; once a budget and idle_timeout. [Alpha]",
+		Description: "Budgets that reached 80 %; counted at most once in idle_timeout for each budget. [Alpha]",
 		Unit:        "{warning}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

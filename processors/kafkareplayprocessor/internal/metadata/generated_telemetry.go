@@ -108,7 +108,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayAppendedItems, err = builder.meter.Int64Counter(
 		"otelcol_processor_kafka_replay_appended_items",
-		metric.WithDescription("Data points, log records and spans written to the journal. Those in the dead letter are not among them. [Alpha]"),
+		metric.WithDescription("Data points, log records and spans written to the journal, without those in the dead letter topic. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
@@ -120,13 +120,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayDeadLetterItems, err = builder.meter.Int64Counter(
 		"otelcol_processor_kafka_replay_dead_letter_items",
-		metric.WithDescription("Data points, log records and spans in records that are larger than the topic takes, kept in the dead letter topic. [Alpha]"),
+		metric.WithDescription("Data points, log records and spans in records larger than the topic's max.message.bytes, written to the dead letter topic. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayDeadLetters, err = builder.meter.Int64Counter(
 		"otelcol_processor_kafka_replay_dead_letters",
-		metric.WithDescription("Records that are larger than the topic takes, kept in the dead letter topic. [Alpha]"),
+		metric.WithDescription("Records larger than the topic's max.message.bytes, written to the dead letter topic. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
@@ -138,13 +138,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayRefusedItems, err = builder.meter.Int64Counter(
 		"otelcol_processor_kafka_replay_refused_items",
-		metric.WithDescription("Data points, log records and spans that were refused for good. The client was told, unless others of its request were taken. [Alpha]"),
+		metric.WithDescription("Data points, log records and spans that were refused permanently. The answer is an error if all items of the request were refused, else a partial success. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorKafkaReplayRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_processor_kafka_replay_refused_requests",
-		metric.WithDescription("Requests answered with a retryable error. What was written of them before is written again when the client retries. [Alpha]"),
+		metric.WithDescription("Requests answered with a retryable error. Their records that were already written are written again when the client retries. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)

@@ -55,7 +55,7 @@ func AssertEqualProcessorKafkaReplayAppendedBytes(t *testing.T, tt *componenttes
 func AssertEqualProcessorKafkaReplayAppendedItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_kafka_replay_appended_items",
-		Description: "Data points, log records and spans written to the journal. Those in the dead letter are not among them. [Alpha]",
+		Description: "Data points, log records and spans written to the journal, without those in the dead letter topic. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -87,7 +87,7 @@ func AssertEqualProcessorKafkaReplayAppendedRecords(t *testing.T, tt *componentt
 func AssertEqualProcessorKafkaReplayDeadLetterItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_kafka_replay_dead_letter_items",
-		Description: "Data points, log records and spans in records that are larger than the topic takes, kept in the dead letter topic. [Alpha]",
+		Description: "Data points, log records and spans in records larger than the topic's max.message.bytes, written to the dead letter topic. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -103,7 +103,7 @@ func AssertEqualProcessorKafkaReplayDeadLetterItems(t *testing.T, tt *componentt
 func AssertEqualProcessorKafkaReplayDeadLetters(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_kafka_replay_dead_letters",
-		Description: "Records that are larger than the topic takes, kept in the dead letter topic. [Alpha]",
+		Description: "Records larger than the topic's max.message.bytes, written to the dead letter topic. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -133,7 +133,7 @@ func AssertEqualProcessorKafkaReplayInFlight(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorKafkaReplayRefusedItems(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_kafka_replay_refused_items",
-		Description: "Data points, log records and spans that were refused for good. The client was told, unless others of its request were taken. [Alpha]",
+		Description: "Data points, log records and spans that were refused permanently. The answer is an error if all items of the request were refused, else a partial success. [Alpha]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -149,7 +149,7 @@ func AssertEqualProcessorKafkaReplayRefusedItems(t *testing.T, tt *componenttest
 func AssertEqualProcessorKafkaReplayRefusedRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_kafka_replay_refused_requests",
-		Description: "Requests answered with a retryable error. What was written of them before is written again when the client retries. [Alpha]",
+		Description: "Requests answered with a retryable error. Their records that were already written are written again when the client retries. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -61,13 +61,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorKeyAuthorizerOverwrittenTenants, err = builder.meter.Int64Counter(
 		"otelcol_processor_key_authorizer_overwritten_tenants",
-		metric.WithDescription("Resources whose tenant.id named another tenant than the client's key, and was overwritten. [Alpha]"),
+		metric.WithDescription("Resources whose tenant.id differed from the tenant of the client's key, and was overwritten. [Alpha]"),
 		metric.WithUnit("{resource}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorKeyAuthorizerRefusedRequests, err = builder.meter.Int64Counter(
 		"otelcol_processor_key_authorizer_refused_requests",
-		metric.WithDescription("Requests that were refused because the client's key is not for what they hold. [Alpha]"),
+		metric.WithDescription("Requests that were refused because the client's key does not allow their signal or service. [Alpha]"),
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualProcessorKeyAuthorizerOverwrittenTenants(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_key_authorizer_overwritten_tenants",
-		Description: "Resources whose tenant.id named another tenant than the client's key, and was overwritten. [Alpha]",
+		Description: "Resources whose tenant.id differed from the tenant of the client's key, and was overwritten. [Alpha]",
 		Unit:        "{resource}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualProcessorKeyAuthorizerOverwrittenTenants(t *testing.T, tt *compo
 func AssertEqualProcessorKeyAuthorizerRefusedRequests(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_key_authorizer_refused_requests",
-		Description: "Requests that were refused because the client's key is not for what they hold. [Alpha]",
+		Description: "Requests that were refused because the client's key does not allow their signal or service. [Alpha]",
 		Unit:        "{request}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -64,31 +64,31 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorPiiScrubberCollapsedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_collapsed_points",
-		metric.WithDescription("Data points that a constant in their attributes made one stream with others of the batch. [Alpha]"),
+		metric.WithDescription("Data points whose redacted attributes put them into the same stream as others of the batch. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberDecrypts, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_decrypts",
-		metric.WithDescription("Values that the admin endpoint was asked to decrypt. [Alpha]"),
+		metric.WithDescription("Values that clients of the admin endpoint asked to decrypt. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberDetectorFailures, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_detector_failures",
-		metric.WithDescription("Values that a detector failed on, which is a bug; unscanned counts what became of them. [Alpha]"),
+		metric.WithDescription("Values on which a detector failed, which is a bug; unscanned counts their outcomes. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberFindings, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_findings",
-		metric.WithDescription("Findings, by what was done with them. [Alpha]"),
+		metric.WithDescription("Findings, by action. [Alpha]"),
 		metric.WithUnit("{finding}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorPiiScrubberUnscanned, err = builder.meter.Int64Counter(
 		"otelcol_processor_pii_scrubber_unscanned",
-		metric.WithDescription("Values that were nested too deep, too large, not text, or that a detector failed on, and what became of them. [Alpha]"),
+		metric.WithDescription("Values that were not scanned, because they were nested too deep, too large or not text, or because a detector failed; by outcome. [Alpha]"),
 		metric.WithUnit("{value}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualProcessorPiiScrubberCollapsedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_collapsed_points",
-		Description: "Data points that a constant in their attributes made one stream with others of the batch. [Alpha]",
+		Description: "Data points whose redacted attributes put them into the same stream as others of the batch. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualProcessorPiiScrubberCollapsedPoints(t *testing.T, tt *componentt
 func AssertEqualProcessorPiiScrubberDecrypts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_decrypts",
-		Description: "Values that the admin endpoint was asked to decrypt. [Alpha]",
+		Description: "Values that clients of the admin endpoint asked to decrypt. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualProcessorPiiScrubberDecrypts(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorPiiScrubberDetectorFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_detector_failures",
-		Description: "Values that a detector failed on, which is a bug; unscanned counts what became of them. [Alpha]",
+		Description: "Values on which a detector failed, which is a bug; unscanned counts their outcomes. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualProcessorPiiScrubberDetectorFailures(t *testing.T, tt *component
 func AssertEqualProcessorPiiScrubberFindings(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_findings",
-		Description: "Findings, by what was done with them. [Alpha]",
+		Description: "Findings, by action. [Alpha]",
 		Unit:        "{finding}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -88,7 +88,7 @@ func AssertEqualProcessorPiiScrubberFindings(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorPiiScrubberUnscanned(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_pii_scrubber_unscanned",
-		Description: "Values that were nested too deep, too large, not text, or that a detector failed on, and what became of them. [Alpha]",
+		Description: "Values that were not scanned, because they were nested too deep, too large or not text, or because a detector failed; by outcome. [Alpha]",
 		Unit:        "{value}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

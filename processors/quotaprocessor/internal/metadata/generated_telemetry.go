@@ -60,7 +60,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorQuotaDroppedItems, err = builder.meter.Int64Counter(
 		"otelcol_processor_quota_dropped_items",
-		metric.WithDescription("Log records, data points and spans that were dropped because a quota was used up (on_limit drop). [Alpha]"),
+		metric.WithDescription("Log records, data points and spans dropped because a quota was used up (on_limit drop). [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)

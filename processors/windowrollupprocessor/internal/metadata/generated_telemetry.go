@@ -158,25 +158,25 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ProcessorWindowRollupBlurredWindows, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_blurred_windows",
-		metric.WithDescription("Streams in windows whose percentiles have more than the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha]"),
+		metric.WithDescription("Streams in windows whose percentiles exceed the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha]"),
 		metric.WithUnit("{window}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupCoarsenedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_coarsened_points",
-		metric.WithDescription("Histograms, of points or of smaller windows, of which some measurements went to a higher bucket. The window has 512 bounds already, or the bounds of a cumulative stream changed, so that where its increase lies is not known. [Alpha]"),
+		metric.WithDescription("Histograms, of points or of smaller windows, with measurements that were counted in a higher bucket. Either the window already has 512 bounds, or the bounds of a cumulative stream changed, so that the buckets of its increase are unknown. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupCorrectedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_corrected_points",
-		metric.WithDescription("Late points that changed a window which had been sent (on_late correct). [Alpha]"),
+		metric.WithDescription("Late points that corrected a window after it had been sent (on_late correct). [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupEmittedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_emitted_points",
-		metric.WithDescription("Points of closed windows that were taken downstream. [Alpha]"),
+		metric.WithDescription("Points of closed windows that the next component accepted. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -188,20 +188,20 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFlushDuration, err = builder.meter.Float64Histogram(
 		"otelcol_processor_window_rollup_flush_duration",
-		metric.WithDescription("How long it took to send what had closed. [Alpha]"),
+		metric.WithDescription("Duration of a flush, which sends the closed windows. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.01, 0.1, 1, 5, 10, 30, 60, 300}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFlushOverruns, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_flush_overruns",
-		metric.WithDescription("Flushes that took longer than the shortest window or hop. Nothing is lost by it; windows come late. [Alpha]"),
+		metric.WithDescription("Flushes that took longer than the shortest window or hop. Nothing is lost; windows are sent late. [Alpha]"),
 		metric.WithUnit("{flush}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupFoldedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_folded_points",
-		metric.WithDescription("Points that went into an overflow stream, because there was no room for theirs; once for each rule. [Alpha]"),
+		metric.WithDescription("Points that went into an overflow stream because max_streams was reached; once for each rule. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -213,49 +213,49 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupLostPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_lost_points",
-		metric.WithDescription("Points that a rule does without, by reason; late and stream_limit count once for each such rule. [Alpha]"),
+		metric.WithDescription("Points that a rule left out, by reason; late and stream_limit count once for each such rule. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupMissingSums, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_missing_sums",
-		metric.WithDescription("Histograms that were rolled up without their sum; count and buckets are there. [Alpha]"),
+		metric.WithDescription("Histograms that were aggregated without their sum; count and buckets are complete. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_points",
-		metric.WithDescription("Points that were received, by what became of them. [Alpha]"),
+		metric.WithDescription("Received points, by outcome. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupRefusedPoints, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_refused_points",
-		metric.WithDescription("Points that were refused downstream for good, where there is no journal, and so were dropped. [Alpha]"),
+		metric.WithDescription("Points that the next component refused permanently and that were dropped, because there is no journal. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupResets, err = builder.meter.Int64Counter(
 		"otelcol_processor_window_rollup_resets",
-		metric.WithDescription("Cumulative points that began again, whose whole value counts as increase. [Alpha]"),
+		metric.WithDescription("Cumulative points after a reset, whose whole value counts as increase. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupSources, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_window_rollup_sources",
-		metric.WithDescription("Sources that the watermark follows. [Alpha]"),
+		metric.WithDescription("Sources that determine the watermark. [Alpha]"),
 		metric.WithUnit("{source}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_window_rollup_streams",
-		metric.WithDescription("Streams that come out, over all rules. [Alpha]"),
+		metric.WithDescription("Output streams, over all rules. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorWindowRollupWatermarkLag, err = builder.meter.Float64ObservableGauge(
 		"otelcol_processor_window_rollup_watermark_lag",
-		metric.WithDescription("How far what has closed lies behind the newest point, of the partition where that is most. [Alpha]"),
+		metric.WithDescription("Time between the end of the last closed window and the newest point, in the partition where it is longest. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) processor.Settings {
 func AssertEqualProcessorWindowRollupBlurredWindows(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_blurred_windows",
-		Description: "Streams in windows whose percentiles have more than the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha]",
+		Description: "Streams in windows whose percentiles exceed the stated error, because their values spread over more than max_buckets, or came in coarser histograms. [Alpha]",
 		Unit:        "{window}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualProcessorWindowRollupBlurredWindows(t *testing.T, tt *componentt
 func AssertEqualProcessorWindowRollupCoarsenedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_coarsened_points",
-		Description: "Histograms, of points or of smaller windows, of which some measurements went to a higher bucket. The window has 512 bounds already, or the bounds of a cumulative stream changed, so that where its increase lies is not known. [Alpha]",
+		Description: "Histograms, of points or of smaller windows, with measurements that were counted in a higher bucket. Either the window already has 512 bounds, or the bounds of a cumulative stream changed, so that the buckets of its increase are unknown. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualProcessorWindowRollupCoarsenedPoints(t *testing.T, tt *component
 func AssertEqualProcessorWindowRollupCorrectedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_corrected_points",
-		Description: "Late points that changed a window which had been sent (on_late correct). [Alpha]",
+		Description: "Late points that corrected a window after it had been sent (on_late correct). [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualProcessorWindowRollupCorrectedPoints(t *testing.T, tt *component
 func AssertEqualProcessorWindowRollupEmittedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_emitted_points",
-		Description: "Points of closed windows that were taken downstream. [Alpha]",
+		Description: "Points of closed windows that the next component accepted. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -104,7 +104,7 @@ func AssertEqualProcessorWindowRollupFailures(t *testing.T, tt *componenttest.Te
 func AssertEqualProcessorWindowRollupFlushDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_flush_duration",
-		Description: "How long it took to send what had closed. [Alpha]",
+		Description: "Duration of a flush, which sends the closed windows. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -119,7 +119,7 @@ func AssertEqualProcessorWindowRollupFlushDuration(t *testing.T, tt *componentte
 func AssertEqualProcessorWindowRollupFlushOverruns(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_flush_overruns",
-		Description: "Flushes that took longer than the shortest window or hop. Nothing is lost by it; windows come late. [Alpha]",
+		Description: "Flushes that took longer than the shortest window or hop. Nothing is lost; windows are sent late. [Alpha]",
 		Unit:        "{flush}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -135,7 +135,7 @@ func AssertEqualProcessorWindowRollupFlushOverruns(t *testing.T, tt *componentte
 func AssertEqualProcessorWindowRollupFoldedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_folded_points",
-		Description: "Points that went into an overflow stream, because there was no room for theirs; once for each rule. [Alpha]",
+		Description: "Points that went into an overflow stream because max_streams was reached; once for each rule. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -165,7 +165,7 @@ func AssertEqualProcessorWindowRollupInputStreams(t *testing.T, tt *componenttes
 func AssertEqualProcessorWindowRollupLostPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_lost_points",
-		Description: "Points that a rule does without, by reason; late and stream_limit count once for each such rule. [Alpha]",
+		Description: "Points that a rule left out, by reason; late and stream_limit count once for each such rule. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -181,7 +181,7 @@ func AssertEqualProcessorWindowRollupLostPoints(t *testing.T, tt *componenttest.
 func AssertEqualProcessorWindowRollupMissingSums(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_missing_sums",
-		Description: "Histograms that were rolled up without their sum; count and buckets are there. [Alpha]",
+		Description: "Histograms that were aggregated without their sum; count and buckets are complete. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -197,7 +197,7 @@ func AssertEqualProcessorWindowRollupMissingSums(t *testing.T, tt *componenttest
 func AssertEqualProcessorWindowRollupPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_points",
-		Description: "Points that were received, by what became of them. [Alpha]",
+		Description: "Received points, by outcome. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -213,7 +213,7 @@ func AssertEqualProcessorWindowRollupPoints(t *testing.T, tt *componenttest.Tele
 func AssertEqualProcessorWindowRollupRefusedPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_refused_points",
-		Description: "Points that were refused downstream for good, where there is no journal, and so were dropped. [Alpha]",
+		Description: "Points that the next component refused permanently and that were dropped, because there is no journal. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -229,7 +229,7 @@ func AssertEqualProcessorWindowRollupRefusedPoints(t *testing.T, tt *componentte
 func AssertEqualProcessorWindowRollupResets(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_resets",
-		Description: "Cumulative points that began again, whose whole value counts as increase. [Alpha]",
+		Description: "Cumulative points after a reset, whose whole value counts as increase. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -245,7 +245,7 @@ func AssertEqualProcessorWindowRollupResets(t *testing.T, tt *componenttest.Tele
 func AssertEqualProcessorWindowRollupSources(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_sources",
-		Description: "Sources that the watermark follows. [Alpha]",
+		Description: "Sources that determine the watermark. [Alpha]",
 		Unit:        "{source}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -259,7 +259,7 @@ func AssertEqualProcessorWindowRollupSources(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorWindowRollupStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_streams",
-		Description: "Streams that come out, over all rules. [Alpha]",
+		Description: "Output streams, over all rules. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -273,7 +273,7 @@ func AssertEqualProcessorWindowRollupStreams(t *testing.T, tt *componenttest.Tel
 func AssertEqualProcessorWindowRollupWatermarkLag(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_window_rollup_watermark_lag",
-		Description: "How far what has closed lies behind the newest point, of the partition where that is most. [Alpha]",
+		Description: "Time between the end of the last closed window and the newest point, in the partition where it is longest. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,

@@ -116,15 +116,15 @@ func (r Rule) Validate() error {
 			errs = errors.Join(errs, fmt.Errorf("windows::%d::hop: %v is too small for size %v: at most %d hops a window", i, w.Hop, w.Size, maxPanesPerWindow))
 		}
 		if sizes[w.Size] {
-			errs = errors.Join(errs, fmt.Errorf("windows::%d::size: %v is there twice", i, w.Size))
+			errs = errors.Join(errs, fmt.Errorf("windows::%d::size: %v is listed twice", i, w.Size))
 		}
 		sizes[w.Size] = true
 	}
 	if errs == nil && baseWidth(r.Windows) < time.Second {
-		errs = fmt.Errorf("windows: their sizes and hops have only %v in common, so panes would be that short: at least 1s", baseWidth(r.Windows))
+		errs = fmt.Errorf("windows: the greatest common divisor of their sizes and hops is %v, which is the length of a pane: it must be at least 1s", baseWidth(r.Windows))
 	}
 	if len(r.By) > 0 && len(r.Without) > 0 {
-		errs = errors.Join(errs, errors.New("by, without: give one of them"))
+		errs = errors.Join(errs, errors.New("by, without: set only one of them"))
 	}
 	if len(r.Aggregates) == 0 {
 		errs = errors.Join(errs, errors.New("aggregates: at least one is needed"))
@@ -137,15 +137,15 @@ func (r Rule) Validate() error {
 			continue
 		}
 		if seen[name] {
-			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %q is there twice", i, name))
+			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %q is listed twice", i, name))
 		}
 		seen[name] = true
 		if kinds := r.Match.kinds(); !slices.ContainsFunc(kinds, a.AppliesTo) {
-			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %q tells nothing about metrics of type %v", i, name, r.Match.Types))
+			errs = errors.Join(errs, fmt.Errorf("aggregates::%d: %q can't be computed from metrics of type %v", i, name, r.Match.Types))
 		}
 	}
 	if r.MaxStreams < 0 {
-		errs = errors.Join(errs, fmt.Errorf("max_streams: must not be negative, is %d", r.MaxStreams))
+		errs = errors.Join(errs, fmt.Errorf("max_streams: must not be negative, got %d", r.MaxStreams))
 	}
 	return errs
 }

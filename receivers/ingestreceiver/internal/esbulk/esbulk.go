@@ -59,7 +59,7 @@ func Decode(body []byte, index string, maxItems int) ([]Item, error) {
 		}
 		if i.Action != "delete" {
 			if i.Source = line(); i.Source == nil {
-				return nil, &MalformedError{number + 1, "a document behind the last action"}
+				return nil, &MalformedError{number + 1, "a document after the last action"}
 			}
 		}
 		items = append(items, i)

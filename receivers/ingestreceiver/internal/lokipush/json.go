@@ -23,7 +23,7 @@ func JSON(body []byte, maxEntries int) ([]Stream, error) {
 		return nil, fmt.Errorf("%w in JSON", ErrMalformed)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: there is more behind it", ErrMalformed)
+		return nil, fmt.Errorf("%w: data follows the JSON value", ErrMalformed)
 	}
 	var streams []Stream
 	left := maxEntries
@@ -41,7 +41,7 @@ func JSON(body []byte, maxEntries int) ([]Stream, error) {
 // elements calls visit with each element of a list, which is a part of valid JSON.
 func elements(list json.RawMessage, visit func(json.RawMessage) error) error {
 	if len(list) == 0 || list[0] != '[' {
-		return fmt.Errorf("%w: its streams or values are no list", ErrMalformed)
+		return fmt.Errorf("%w: streams or values is not a list", ErrMalformed)
 	}
 	d := json.NewDecoder(bytes.NewReader(list))
 	if _, err := d.Token(); err != nil {
@@ -66,7 +66,7 @@ func jsonStream(raw json.RawMessage, left *int) (Stream, error) {
 		Values json.RawMessage `json:"values"`
 	}
 	if err := json.Unmarshal(raw, &from); err != nil {
-		return s, fmt.Errorf("%w: a stream is no object", ErrMalformed)
+		return s, fmt.Errorf("%w: a stream is not an object", ErrMalformed)
 	}
 	labels, badLabels := pairs(from.Stream)
 	s.Labels = labels

@@ -22,11 +22,11 @@ const maxPairs = 1024
 
 var (
 	// ErrMalformed says that a request is no push request: nothing of it can be taken.
-	ErrMalformed = errors.New("the body is no push request")
+	ErrMalformed = errors.New("the body is not a push request")
 	// ErrTooMany says that a request has more entries than it may have.
 	ErrTooMany = errors.New("the request has too many entries")
 
-	errLabels = errors.New(`the labels are not like {name="value"}`)
+	errLabels = errors.New(`the labels must have the form {name="value"}`)
 	errEntry  = errors.New("an entry is not [timestamp, line] or [timestamp, line, metadata]")
 	errPairs  = fmt.Errorf("more than %d labels or pieces of metadata", maxPairs)
 )

@@ -60,7 +60,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverIngestRejectedItems, err = builder.meter.Int64Counter(
 		"otelcol_receiver_ingest_rejected_items",
-		metric.WithDescription("Items that were left out of accepted requests, or requests that were refused; the answer names them. [Alpha]"),
+		metric.WithDescription("Items left out of accepted requests, and requests that were refused; the answer names them. [Alpha]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)

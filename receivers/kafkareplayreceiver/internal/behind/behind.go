@@ -57,7 +57,7 @@ func (c *Checker) Check(host component.Host, id component.ID, signal, key string
 		}
 	}
 	c.warned.Do(func() {
-		log.Warn("The components behind the journal are not checked: one that answers before it has delivered loses the data that it holds when the process is " +
+		log.Warn("The components downstream of the journal are not checked: one that acknowledges data before it has delivered it loses that data when the process is " +
 			"killed. Add the extension admin, which knows the configuration")
 	})
 	return nil
@@ -69,7 +69,7 @@ func CheckAllow(key string, allow []string) (err error) {
 		if _, e := component.NewType(kind); e != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %q is not the type of a component, such as groupbyattrs", key, kind))
 		} else if slices.Contains(collecting, kind) {
-			err = errors.Join(err, fmt.Errorf("%s: %s answers before it has passed on, and loses what it holds when the process is killed: it can't stand behind the journal", key, kind))
+			err = errors.Join(err, fmt.Errorf("%s: %s acknowledges data before it has passed it on, and loses it when the process is killed: it can't be downstream of the journal", key, kind))
 		}
 	}
 	return err
@@ -119,36 +119,36 @@ func (w *walk) processor(pipeline, id string) error {
 	kind := typeOf(id)
 	switch {
 	case slices.Contains(collecting, kind):
-		return fmt.Errorf("pipelines::%s: processor %s answers before it has passed on, and loses what it "+
-			"holds when the process is killed: put it in front of the journal, or leave it out (range::max_wait collects)", pipeline, id)
+		return fmt.Errorf("pipelines::%s: processor %s acknowledges data before it has passed it on, "+
+			"and loses it when the process is killed: put it in front of the journal, or remove it (range::max_wait batches instead)", pipeline, id)
 	case slices.Contains(passing, kind), slices.Contains(w.allow, kind):
 		return nil
 	}
-	return w.unknown(pipeline, "processor", id, "passed on")
+	return w.unknown(pipeline, "processor", id, "passed it on")
 }
 
 func (w *walk) connector(pipeline, id string) error {
 	if kind := typeOf(id); slices.Contains(connecting, kind) || slices.Contains(w.allow, kind) {
 		return nil
 	}
-	return w.unknown(pipeline, "connector", id, "passed on")
+	return w.unknown(pipeline, "connector", id, "passed it on")
 }
 
 func (w *walk) exporter(pipeline, id string) error {
 	kind := typeOf(id)
 	known := slices.Contains(queueing, kind)
 	if !known && !slices.Contains(delivering, kind) && !slices.Contains(w.allow, kind) {
-		return w.unknown(pipeline, "exporter", id, "delivered")
+		return w.unknown(pipeline, "exporter", id, "delivered it")
 	}
 	if w.queuesInMemory(id, known) {
-		return fmt.Errorf("pipelines::%s: exporter %s has a queue in memory, and loses what it holds when "+
-			"the process is killed: set exporters::%s::sending_queue::enabled: false, the journal is the queue", pipeline, id, id)
+		return fmt.Errorf("pipelines::%s: exporter %s has a queue in memory, and loses its content when "+
+			"the process is killed: set exporters::%s::sending_queue::enabled: false, because the journal is the queue", pipeline, id, id)
 	}
 	return nil
 }
 
 func (w *walk) unknown(pipeline, what, id, done string) error {
-	return fmt.Errorf("pipelines::%s: %s %s is not known to answer only when it has %s, and a crash would lose what it holds: put it in front of the journal; "+
+	return fmt.Errorf("pipelines::%s: %s %s is not known to acknowledge data only after it has %s, and a crash could lose data: put it in front of the journal; "+
 		"if it does wait, without a queue or a timer, add %s to %s", pipeline, what, id, done, typeOf(id), w.key)
 }
 

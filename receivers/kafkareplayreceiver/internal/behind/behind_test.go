@@ -81,7 +81,7 @@ exporters: {nop: {}}
 service: {pipelines: {logs: {receivers: [kafka_replay], processors: [acme_enrich/1], exporters: [nop]}}}`, allow: []string{"acme_enrich"}},
 		"an exporter of other people": {yaml: `
 exporters: {file: {}}
-service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [file]}}}`, want: "exporter file is not known to answer only when it has delivered"},
+service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [file]}}}`, want: "exporter file is not known to acknowledge data only after it has delivered it"},
 		"one that is allowed and has a queue": {yaml: `
 exporters: {acme: {sending_queue: {enabled: true}}}
 service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [acme]}}}`, allow: []string{"acme"}, want: "exporter acme has a queue in memory"},
@@ -110,11 +110,11 @@ func TestOneWarningWhereNobodyKnowsTheConfiguration(t *testing.T) {
 	for _, signal := range []string{"metrics", "logs", "traces"} {
 		require.NoError(t, checker.Check(componenttest.NewNopHost(), component.MustNewID("kafka_replay"), signal, "follow::allow_behind", nil, zap.New(core)))
 	}
-	assert.Equal(t, 1, logs.FilterMessageSnippet("The components behind the journal are not checked").Len())
+	assert.Equal(t, 1, logs.FilterMessageSnippet("The components downstream of the journal are not checked").Len())
 }
 
 func TestAllowListsNameTypes(t *testing.T) {
 	assert.NoError(t, behind.CheckAllow("allow_behind", []string{"groupbyattrs"}))
 	assert.ErrorContains(t, behind.CheckAllow("allow_behind", []string{"acme/1"}), `allow_behind: "acme/1" is not the type`)
-	assert.ErrorContains(t, behind.CheckAllow("allow_behind", []string{"tail_sampling"}), "can't stand behind the journal")
+	assert.ErrorContains(t, behind.CheckAllow("allow_behind", []string{"tail_sampling"}), "can't be downstream of the journal")
 }

@@ -217,7 +217,7 @@ func (a *assignment) countBadTenants(ctx context.Context, n int64) {
 	}
 	a.f.telemetry.ReceiverKafkaReplayChangedRecords.Add(ctx, n, a.f.with(attribute.String("reason", "tenant")))
 	if a.f.roster.lines.Allow("tenant "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) {
-		a.f.set.Logger.Warn("Records of the journal have an invalid tenant name and are delivered as the default tenant's", zap.Int64("records", n), zap.Int32("partition", a.partition))
+		a.f.set.Logger.Warn("Records of the journal have an invalid tenant name and are delivered for the default tenant", zap.Int64("records", n), zap.Int32("partition", a.partition))
 	}
 }
 
@@ -302,7 +302,7 @@ func (a *assignment) Lost(b delivery.Bounds) {
 		return
 	}
 	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), n, a.f.with(attribute.String("reason", "retention")))
-	a.f.set.Logger.Error("retention passed records that were not delivered", zap.Int32("partition", a.partition),
+	a.f.set.Logger.Error("retention deleted records that were not delivered", zap.Int32("partition", a.partition),
 		zap.Int64("first", b.First), zap.Int64("next", b.Next))
 }
 
@@ -320,7 +320,7 @@ func (a *assignment) Unclaimed(ids []string) {
 }
 
 func (a *assignment) Buried(offset int64, err error) {
-	a.f.set.Logger.Error("a record was refused permanently and is in the dead letter", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Error(err))
+	a.f.set.Logger.Error("a record was refused permanently and is in the dead letter topic", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Error(err))
 }
 
 func (a *assignment) Failed(err error) {
@@ -332,5 +332,5 @@ func (a *assignment) Failed(err error) {
 	if !a.f.roster.lines.Allow("again "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) { // Others say the same.
 		level = zap.DebugLevel
 	}
-	a.f.set.Logger.Log(level, "a partition begins again from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))
+	a.f.set.Logger.Log(level, "a delivery failed: the partition restarts from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))
 }

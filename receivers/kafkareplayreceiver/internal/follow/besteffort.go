@@ -32,7 +32,7 @@ const (
 )
 
 // errGaveUp ends the delivery of records that the follower gives up.
-var errGaveUp = errors.New("the journal is full and on_full is best_effort: the oldest records are given up")
+var errGaveUp = errors.New("the journal is full and on_full is best_effort: the oldest records are discarded")
 
 // bestEffort lets a sink lose its oldest records while the journal is full because of it, so that the clients of its signal and
 // its other sinks go on. It is for the goroutine that looks; gaveUp is safe for concurrent use.
@@ -52,8 +52,8 @@ func newBestEffort(cfg *Config, host component.Host) (*bestEffort, error) {
 	}
 	room, ok := cluster.FindLimited(host)
 	if !ok {
-		return nil, fmt.Errorf("follow: on_full: %q needs the journal in this process (extension embedded_kafka), which says when it is full; with a "+
-			"real Kafka the topic's retention.ms and retention.bytes decide what is given up", onFullBestEffort)
+		return nil, fmt.Errorf("follow: on_full: %q needs the journal in this process (extension embedded_kafka), which reports when it is full; with "+
+			"Kafka, the topic's retention.ms and retention.bytes decide which records are deleted", onFullBestEffort)
 	}
 	return &bestEffort{room: room, times: outage.New(0, cfg.OutageAfter)}, nil
 }
@@ -91,7 +91,7 @@ func (b *bestEffort) over(f *follower, now time.Time, lost int64) {
 	b.mu.Unlock()
 	f.status.Good(keyBestEffort)
 	if told {
-		f.set.Logger.Error(f.cfg.Group+" loses nothing any more: the journal has room", zap.Int64("lost_records", lost), zap.Time("since", o.Since))
+		f.set.Logger.Error(f.cfg.Group+" no longer loses records: the journal has room again", zap.Int64("lost_records", lost), zap.Time("since", o.Since))
 	}
 }
 

@@ -47,7 +47,7 @@ func (g *gaps) close(partition int32, over func(end int64) bool) (last bool) {
 func (f *follower) lost(p int32, b delivery.Bounds) int64 {
 	n := f.gaps.add(p, b)
 	if n > 0 {
-		f.status.Bad(keyGap, fmt.Sprintf("retention passed offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, f.topic, p))
+		f.status.Bad(keyGap, fmt.Sprintf("retention deleted offsets %d to %d of %s-%d, which were not delivered", b.First, b.Next, f.topic, p))
 	}
 	return n
 }
@@ -60,9 +60,9 @@ func (a *assignment) Cut(c delivery.Cut) {
 	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), lost, a.f.with(attribute.String("reason", "log_cut")))
 	why := "cut"
 	if c.Was != c.Is && c.Was != (delivery.TopicID{}) {
-		why = "made anew or replaced"
+		why = "recreated or replaced"
 	}
-	err := fmt.Errorf("the log of %s-%d was %s: the records that had offsets %d to %d are gone from it, most of them delivered; what the log holds from offset %d on is delivered as new records",
+	err := fmt.Errorf("the log of %s-%d was %s: it no longer has the records that had offsets %d to %d, most of which were delivered; records from offset %d on are delivered as new ones",
 		a.f.topic, a.partition, why, c.First, c.Next, c.First)
 	a.f.status.Bad(keyGap, err.Error())
 	a.f.set.Logger.Error("The journal lost records that were delivered already", zap.Int32("partition", a.partition), zap.Int64("first", c.First), zap.Int64("next", c.Next),
@@ -72,8 +72,8 @@ func (a *assignment) Cut(c delivery.Cut) {
 // Missing tells of a state that is gone. The status stays bad until the next start: somebody has to look at what is doubled or begun anew.
 func (a *assignment) Missing(next int64, why error) {
 	a.f.telemetry.ReceiverKafkaReplayMissingCheckpoints.Add(context.Background(), 1, a.f.with())
-	err := fmt.Errorf("the checkpoint of %s-%d is missing (%w): delivery goes on at offset %d, from an older checkpoint or without the states of its components; "+
-		"records near it can be delivered twice, and totals, windows and limits can have begun anew", a.f.topic, a.partition, why, next)
+	err := fmt.Errorf("the checkpoint of %s-%d is missing (%w): delivery continues at offset %d, from an older checkpoint or without the components' states; "+
+		"records near this offset may be delivered twice, and totals, windows and limits may have restarted", a.f.topic, a.partition, why, next)
 	a.f.status.Bad(keyCheckpoint, err.Error())
 	a.f.set.Logger.Error("A partition's checkpoint is missing", zap.Int32("partition", a.partition), zap.Int64("offset", next), zap.Error(err))
 }

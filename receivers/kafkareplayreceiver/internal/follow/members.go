@@ -23,8 +23,8 @@ import (
 
 var (
 	errNoMember   = errors.New("no member of the group has this instance id")
-	errNotStatic  = errors.New("a member without follow::instance_id leaves its group when it stops: there is nothing to do")
-	errOwnMember  = errors.New("this is the member that was asked: POST leave instead")
+	errNotStatic  = errors.New("this member has no follow::instance_id and leaves its group when it stops: nothing needs to be done")
+	errOwnMember  = errors.New("this instance is the member itself: use POST leave instead")
 	errNotStarted = errors.New("the receiver has not started, or has stopped")
 )
 
@@ -213,7 +213,7 @@ func (f *follower) leave(ctx context.Context) error {
 func (f *follower) remove(ctx context.Context, instance string) error {
 	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
-	left, err := kadm.NewClient(f.asking).LeaveGroup(ctx, kadm.LeaveGroup(f.groupName()).InstanceIDs(instance).Reason("it is gone for good"))
+	left, err := kadm.NewClient(f.asking).LeaveGroup(ctx, kadm.LeaveGroup(f.groupName()).InstanceIDs(instance).Reason("removed through the admin API"))
 	if err == nil {
 		err = left.Error()
 	}

@@ -25,7 +25,7 @@ const (
 	keyBestEffort = "best_effort"
 )
 
-var errNoAnswer = errors.New("its exporter has not answered")
+var errNoAnswer = errors.New("its exporter has not returned")
 
 // sink is what is known of the sink behind a follower. It is safe for concurrent use.
 type sink struct {
@@ -67,14 +67,14 @@ func (s *sink) look(now, oldest time.Time) {
 		s.away.FailedSince(oldest, errNoAnswer)
 	}
 	if o, bad := s.away.Now(now, outage.Grace); bad {
-		s.status.Bad(keySink, fmt.Sprintf("%s takes no %s: %v", s.name(), s.signal, o.Cause))
+		s.status.Bad(keySink, fmt.Sprintf("%s does not accept %s: %v", s.name(), s.signal, o.Cause))
 	}
 	if o, due := s.away.Due(now); due {
 		fields := []zap.Field{zap.String("group", s.group), zap.Duration("away", o.Lasted.Round(time.Second)), zap.Error(o.Cause)}
 		if id := s.exporter.Load(); id != nil {
 			fields = append(fields, zap.String("exporter", *id))
 		}
-		s.log.Error(fmt.Sprintf("%s has taken no %s for %s. %s. Repair the sink: what waits is delivered then",
+		s.log.Error(fmt.Sprintf("%s has accepted no %s for %s. %s. Repair the sink: waiting records are delivered then",
 			s.name(), s.signal, journal.Ago(o.Lasted), s.waits()), fields...)
 	}
 }
@@ -82,7 +82,7 @@ func (s *sink) look(now, oldest time.Time) {
 // waits says where the records wait, and for how long they can.
 func (s *sink) waits() string {
 	if s.limited == nil {
-		return fmt.Sprintf("Its records wait in Kafka, for as long as retention.ms of %s says", s.topic)
+		return fmt.Sprintf("Its records wait in Kafka, for as long as retention.ms of topic %s allows", s.topic)
 	}
 	room := s.limited.JournalRoom(s.topic)
 	if room.Full {
@@ -99,7 +99,7 @@ func (s *sink) worked() {
 	}
 	s.status.Good(keySink)
 	if told { // At the level of the beginning: a log filtered by level shows both ends.
-		s.log.Error(fmt.Sprintf("%s takes %s again", s.name(), s.signal), zap.String("group", s.group), zap.Duration("away", o.Lasted.Round(time.Second)))
+		s.log.Error(fmt.Sprintf("%s accepts %s again", s.name(), s.signal), zap.String("group", s.group), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
 

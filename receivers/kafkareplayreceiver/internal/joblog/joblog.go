@@ -297,7 +297,7 @@ func (l *Log) Confirm(ctx context.Context) (until time.Time, err error) {
 	return until, ctx.Err()
 }
 
-var errNotLeading = errors.New("another instance may lead by now")
+var errNotLeading = errors.New("another instance may be the leader now")
 
 // DeleteTopic deletes a topic and returns when asking, which remembers topics for a while, knows that it is gone: whoever makes it again would find
 // it there. One that is not there is no error.

@@ -107,10 +107,10 @@ func (c *Config) Validate() (err error) {
 	for i := range c.Run {
 		id := c.Run[i].ID
 		if id == "" {
-			bad("run: %d: id: must be set, so that the job is run once", i)
+			bad("run: %d: id: must be set, so that the job runs only once", i)
 		}
 		if ids[id] {
-			bad("run: %d: id: %q stands there twice", i, id)
+			bad("run: %d: id: %q is listed twice", i, id)
 		}
 		ids[id] = true
 	}
@@ -141,10 +141,10 @@ func (c *TargetConfig) Validate() (err error) {
 		err = errors.Join(err, fmt.Errorf("max_behind: %s must not be negative", c.MaxBehind))
 	}
 	if c.MaxBehind > 0 && c.Type != targetLoki {
-		err = errors.Join(err, fmt.Errorf("max_behind: has a meaning for type %s only", targetLoki))
+		err = errors.Join(err, fmt.Errorf("max_behind: applies to type %s only", targetLoki))
 	}
 	if c.TenantLabel != "" && c.Type != targetPrometheus {
-		err = errors.Join(err, fmt.Errorf("tenant_label: has a meaning for type %s only", targetPrometheus))
+		err = errors.Join(err, fmt.Errorf("tenant_label: applies to type %s only", targetPrometheus))
 	}
 	return err
 }

@@ -267,7 +267,7 @@ func (j *jobs) open(ctx context.Context, asking *kgo.Client) *joblog.Log {
 			return nil
 		}
 		if pause == worker.RetryEvery {
-			j.set.Logger.Warn("jobs can't be read yet", zap.Error(err))
+			j.set.Logger.Warn("the log of jobs can't be read yet", zap.Error(err))
 		}
 		if worker.Wait(ctx, pause) != nil {
 			return nil

@@ -160,7 +160,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverKafkaReplayChangedRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_changed_records",
-		metric.WithDescription("Records that were delivered otherwise than they stand in the journal; as the default tenant's, because the tenant that they name can't be one (tenant). After a failure some are counted again. [Alpha]"),
+		metric.WithDescription("Records that were changed before delivery. tenant, they were delivered for the default tenant, because their own tenant name is invalid. After a failure some are counted again. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
@@ -172,7 +172,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayCheckpointDuration, err = builder.meter.Float64Histogram(
 		"otelcol_receiver_kafka_replay_checkpoint_duration",
-		metric.WithDescription("Time that a checkpoint took, from its snapshot to the broker's answer. [Alpha]"),
+		metric.WithDescription("Duration of a checkpoint, from its snapshot to the broker's answer. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}...),
 	)
@@ -185,32 +185,32 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayDeadLetters, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_dead_letters",
-		metric.WithDescription("Records set aside in the dead letter topic. [Alpha]"),
+		metric.WithDescription("Records written to the dead letter topic. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayDeliveredRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_delivered_records",
-		metric.WithDescription("Records that the pipeline took. After a failure some are taken again. [Alpha]"),
+		metric.WithDescription("Records that the pipeline accepted. After a failure some are counted again. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayDeliveryDelay, err = builder.meter.Float64Histogram(
 		"otelcol_receiver_kafka_replay_delivery_delay",
-		metric.WithDescription("Age of the oldest record of a range when the pipeline had taken it, since it was written to the journal. [Alpha]"),
+		metric.WithDescription("Time from when the oldest record of a range was written to the journal until the pipeline had accepted the range. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}...),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayDuplicateRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_duplicate_records",
-		metric.WithDescription("Records left out because they repeat one of the de-duplication window. [Alpha]"),
+		metric.WithDescription("Records that were skipped because they repeat one in the de-duplication window. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayFailures, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_failures",
-		metric.WithDescription("Errors after which a partition began again from its last checkpoint. [Alpha]"),
+		metric.WithDescription("Errors after which a partition restarted from its last checkpoint. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)
@@ -223,7 +223,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayInFlight, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_kafka_replay_in_flight",
-		metric.WithDescription("Records on their way through the pipeline. [Alpha]"),
+		metric.WithDescription("Records in flight in the pipeline. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
@@ -235,7 +235,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayJobRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_job_records",
-		metric.WithDescription("Records that jobs have read. After a failure some are read again. [Alpha]"),
+		metric.WithDescription("Records that jobs have read. After a failure some are counted again. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
@@ -247,31 +247,31 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLag, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_kafka_replay_lag",
-		metric.WithDescription("Records of a partition that were not delivered yet. [Alpha]"),
+		metric.WithDescription("Records of a partition that are not delivered yet. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLagDuration, err = builder.meter.Float64ObservableGauge(
 		"otelcol_receiver_kafka_replay_lag_duration",
-		metric.WithDescription("Age of the oldest record that was not delivered yet; 0 where there is none. [Alpha]"),
+		metric.WithDescription("Age of the oldest record that is not delivered yet; 0 if all are. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayLostRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_lost_records",
-		metric.WithDescription("Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort; or whose records the log had and lost (most of those were delivered). [Alpha]"),
+		metric.WithDescription("Offsets that were not delivered, because retention deleted them, or because the journal was full and on_full is best_effort; or whose records the log has lost (most of those were delivered before). [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayMissingCheckpoints, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_missing_checkpoints",
-		metric.WithDescription("Starts of a partition that found its last checkpoint torn or gone, and went on from an older one, or without a state at the group's offset. [Alpha]"),
+		metric.WithDescription("Starts of a partition whose last checkpoint was torn or gone, and that resumed from an older one, or without a state at the group's offset. [Alpha]"),
 		metric.WithUnit("{start}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverKafkaReplayRedeliveredRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_kafka_replay_redelivered_records",
-		metric.WithDescription("Records that the pipeline was given again after a failure. [Alpha]"),
+		metric.WithDescription("Records that were delivered to the pipeline again after a failure. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)

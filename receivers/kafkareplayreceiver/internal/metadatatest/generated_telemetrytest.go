@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualReceiverKafkaReplayChangedRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_changed_records",
-		Description: "Records that were delivered otherwise than they stand in the journal; as the default tenant's, because the tenant that they name can't be one (tenant). After a failure some are counted again. [Alpha]",
+		Description: "Records that were changed before delivery. tenant, they were delivered for the default tenant, because their own tenant name is invalid. After a failure some are counted again. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualReceiverKafkaReplayCheckpointBytes(t *testing.T, tt *componentte
 func AssertEqualReceiverKafkaReplayCheckpointDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_checkpoint_duration",
-		Description: "Time that a checkpoint took, from its snapshot to the broker's answer. [Alpha]",
+		Description: "Duration of a checkpoint, from its snapshot to the broker's answer. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -87,7 +87,7 @@ func AssertEqualReceiverKafkaReplayCheckpoints(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverKafkaReplayDeadLetters(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_dead_letters",
-		Description: "Records set aside in the dead letter topic. [Alpha]",
+		Description: "Records written to the dead letter topic. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -103,7 +103,7 @@ func AssertEqualReceiverKafkaReplayDeadLetters(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverKafkaReplayDeliveredRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_delivered_records",
-		Description: "Records that the pipeline took. After a failure some are taken again. [Alpha]",
+		Description: "Records that the pipeline accepted. After a failure some are counted again. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -119,7 +119,7 @@ func AssertEqualReceiverKafkaReplayDeliveredRecords(t *testing.T, tt *componentt
 func AssertEqualReceiverKafkaReplayDeliveryDelay(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_delivery_delay",
-		Description: "Age of the oldest record of a range when the pipeline had taken it, since it was written to the journal. [Alpha]",
+		Description: "Time from when the oldest record of a range was written to the journal until the pipeline had accepted the range. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -134,7 +134,7 @@ func AssertEqualReceiverKafkaReplayDeliveryDelay(t *testing.T, tt *componenttest
 func AssertEqualReceiverKafkaReplayDuplicateRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_duplicate_records",
-		Description: "Records left out because they repeat one of the de-duplication window. [Alpha]",
+		Description: "Records that were skipped because they repeat one in the de-duplication window. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -150,7 +150,7 @@ func AssertEqualReceiverKafkaReplayDuplicateRecords(t *testing.T, tt *componentt
 func AssertEqualReceiverKafkaReplayFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_failures",
-		Description: "Errors after which a partition began again from its last checkpoint. [Alpha]",
+		Description: "Errors after which a partition restarted from its last checkpoint. [Alpha]",
 		Unit:        "{failure}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -181,7 +181,7 @@ func AssertEqualReceiverKafkaReplayFetchDuration(t *testing.T, tt *componenttest
 func AssertEqualReceiverKafkaReplayInFlight(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_in_flight",
-		Description: "Records on their way through the pipeline. [Alpha]",
+		Description: "Records in flight in the pipeline. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -211,7 +211,7 @@ func AssertEqualReceiverKafkaReplayJobItems(t *testing.T, tt *componenttest.Tele
 func AssertEqualReceiverKafkaReplayJobRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_job_records",
-		Description: "Records that jobs have read. After a failure some are read again. [Alpha]",
+		Description: "Records that jobs have read. After a failure some are counted again. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -241,7 +241,7 @@ func AssertEqualReceiverKafkaReplayJobs(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualReceiverKafkaReplayLag(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_lag",
-		Description: "Records of a partition that were not delivered yet. [Alpha]",
+		Description: "Records of a partition that are not delivered yet. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -255,7 +255,7 @@ func AssertEqualReceiverKafkaReplayLag(t *testing.T, tt *componenttest.Telemetry
 func AssertEqualReceiverKafkaReplayLagDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_lag_duration",
-		Description: "Age of the oldest record that was not delivered yet; 0 where there is none. [Alpha]",
+		Description: "Age of the oldest record that is not delivered yet; 0 if all are. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
@@ -269,7 +269,7 @@ func AssertEqualReceiverKafkaReplayLagDuration(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverKafkaReplayLostRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_lost_records",
-		Description: "Offsets that were not delivered, because retention passed them, or because the journal was full and on_full is best_effort; or whose records the log had and lost (most of those were delivered). [Alpha]",
+		Description: "Offsets that were not delivered, because retention deleted them, or because the journal was full and on_full is best_effort; or whose records the log has lost (most of those were delivered before). [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -285,7 +285,7 @@ func AssertEqualReceiverKafkaReplayLostRecords(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverKafkaReplayMissingCheckpoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_missing_checkpoints",
-		Description: "Starts of a partition that found its last checkpoint torn or gone, and went on from an older one, or without a state at the group's offset. [Alpha]",
+		Description: "Starts of a partition whose last checkpoint was torn or gone, and that resumed from an older one, or without a state at the group's offset. [Alpha]",
 		Unit:        "{start}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -301,7 +301,7 @@ func AssertEqualReceiverKafkaReplayMissingCheckpoints(t *testing.T, tt *componen
 func AssertEqualReceiverKafkaReplayRedeliveredRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_kafka_replay_redelivered_records",
-		Description: "Records that the pipeline was given again after a failure. [Alpha]",
+		Description: "Records that were delivered to the pipeline again after a failure. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

@@ -111,7 +111,7 @@ func (s *Spec) Validate() (err error) {
 	case len(s.Offsets) == 0 && s.From == "":
 		bad("from: must be set, or offsets")
 	case len(s.Offsets) > 0 && (s.From != "" || s.To != ""):
-		bad("offsets: have no meaning beside from and to")
+		bad("offsets: cannot be combined with from and to")
 	}
 	for key, text := range map[string]string{"from": s.From, "to": s.To} {
 		if _, e := moment(text, time.Now()); e != nil {
@@ -121,10 +121,10 @@ func (s *Spec) Validate() (err error) {
 	seen := map[int32]bool{}
 	for _, o := range s.Offsets {
 		if o.Partition < 0 || o.First < 0 || o.Next <= o.First {
-			bad("offsets: partition %d from %d to %d must be numbers from 0 on, and next behind first", o.Partition, o.First, o.Next)
+			bad("offsets: partition %d, first %d, next %d: none may be negative, and next must be greater than first", o.Partition, o.First, o.Next)
 		}
 		if seen[o.Partition] {
-			bad("offsets: partition %d stands there twice", o.Partition)
+			bad("offsets: partition %d is listed twice", o.Partition)
 		}
 		seen[o.Partition] = true
 	}
@@ -144,18 +144,18 @@ func (s *Spec) Validate() (err error) {
 	if s.Replace != nil {
 		switch s.Signal {
 		case journal.Logs:
-			bad("replace: logs can't be replaced: Loki carries deletions out hours later, and would delete what was replayed; mark it instead")
+			bad("replace: logs can't be replaced: Loki deletes hours later, and would also delete the replayed entries; use mark instead")
 		case journal.Traces:
-			bad("replace: traces can't be replaced: no store of them deletes a range; mark what is replayed instead")
+			bad("replace: traces can't be replaced: no store of traces deletes a range; use mark instead")
 		}
 		if len(s.Offsets) > 0 {
-			bad("replace: needs from and to, not offsets: what is deleted is a range of time")
+			bad("replace: needs from and to, not offsets: stores delete a range of time")
 		}
 		if s.By == Received {
-			bad("replace: needs by: event, so that what is deleted is what is written")
+			bad("replace: needs by: event, so that the range deleted is the range written")
 		}
 		if s.Source == DeadLetter {
-			bad("replace: dead letters are not all of a range")
+			bad("replace: cannot be combined with source: deadletter, which has only a part of the range")
 		}
 	}
 	return err
@@ -200,15 +200,15 @@ func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 		}
 		size := r.widen(at, windows)
 		if !r.To.After(r.From) {
-			return Range{}, fmt.Errorf("to: ranges widen to whole %s windows, for the rollups behind this receiver: %s to %s is in the window that begins at %s and "+
-				"isn't over before %s", model.Duration(size), clock(asked.From), clock(asked.To), clock(r.To), clock(r.To.Add(size)))
+			return Range{}, fmt.Errorf("to: ranges are widened to whole %s windows, because this receiver's pipeline has rollups: %s to %s is in the window that begins at %s and "+
+				"ends at %s", model.Duration(size), clock(asked.From), clock(asked.To), clock(r.To), clock(r.To.Add(size)))
 		}
 	}
 	if !r.To.After(r.From) {
-		return Range{}, fmt.Errorf("to: %s is not behind from (%s)", r.To.Format(time.RFC3339Nano), r.From.Format(time.RFC3339Nano))
+		return Range{}, fmt.Errorf("to: %s is not after from (%s)", r.To.Format(time.RFC3339Nano), r.From.Format(time.RFC3339Nano))
 	}
 	if r.From.After(at) {
-		return Range{}, fmt.Errorf("from: %s lies in the future", r.From.Format(time.RFC3339Nano))
+		return Range{}, fmt.Errorf("from: %s is in the future", r.From.Format(time.RFC3339Nano))
 	}
 	r.ReadFrom, r.ReadTo = r.From, r.To
 	if r.Event {

@@ -81,22 +81,22 @@ func TestRangesThatAreNone(t *testing.T) {
 	}
 	soon := replay.Spec{From: "-10m"}
 	_, err := soon.Resolve(thursday, []time.Duration{time.Hour})
-	assert.EqualError(t, err, "to: ranges widen to whole 1h windows, for the rollups behind this receiver: 10:10 to 10:20 is in the window that begins at 10:00 and isn't over before 11:00")
+	assert.EqualError(t, err, "to: ranges are widened to whole 1h windows, because this receiver's pipeline has rollups: 10:10 to 10:20 is in the window that begins at 10:00 and ends at 11:00")
 }
 
 func TestSpecsThatContradictThemselves(t *testing.T) {
 	for want, s := range map[string]replay.Spec{
-		"offsets: have no meaning":    {From: "-1h", Offsets: []replay.Span{{Next: 1}}},
-		"offsets: partition 0 stands": {Offsets: []replay.Span{{Next: 1}, {Next: 2}}},
-		"and next behind first":       {Offsets: []replay.Span{{First: 1, Next: 1}}},
-		"by: must be received":        {From: "-1h", By: "arrival"},
-		"late: must be a duration":    {From: "-1h", By: "event", Late: "soon"},
-		"records_per_second":          {From: "-1h", RecordsPerSecond: -1},
-		"headers: a value is not a":   {From: "-1h", Headers: map[string]string{"h": "["}},
-		"replace: needs by: event":    {From: "-1h", By: "received", Replace: &replay.Replace{}},
-		"replace: needs from and to":  {Offsets: []replay.Span{{Next: 1}}, Replace: &replay.Replace{}},
-		"replace: dead letters":       {From: "-1h", Source: "deadletter", Replace: &replay.Replace{}},
-		"replace: logs can't":         {From: "-1h", Signal: "logs", Replace: &replay.Replace{}},
+		"offsets: cannot be combined":          {From: "-1h", Offsets: []replay.Span{{Next: 1}}},
+		"offsets: partition 0 is listed twice": {Offsets: []replay.Span{{Next: 1}, {Next: 2}}},
+		"next must be greater":                 {Offsets: []replay.Span{{First: 1, Next: 1}}},
+		"by: must be received":                 {From: "-1h", By: "arrival"},
+		"late: must be a duration":             {From: "-1h", By: "event", Late: "soon"},
+		"records_per_second":                   {From: "-1h", RecordsPerSecond: -1},
+		"headers: a value is not a":            {From: "-1h", Headers: map[string]string{"h": "["}},
+		"replace: needs by: event":             {From: "-1h", By: "received", Replace: &replay.Replace{}},
+		"replace: needs from and to":           {Offsets: []replay.Span{{Next: 1}}, Replace: &replay.Replace{}},
+		"replace: cannot be combined":          {From: "-1h", Source: "deadletter", Replace: &replay.Replace{}},
+		"replace: logs can't":                  {From: "-1h", Signal: "logs", Replace: &replay.Replace{}},
 	} {
 		assert.ErrorContains(t, s.Validate(), want)
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 // ErrGaveUp is the cause of the end of a place's context when the place goes to another job.
-var ErrGaveUp = errors.New("the sink takes nothing, and another job waits for the place")
+var ErrGaveUp = errors.New("the sink accepts nothing, and another job is waiting for the slot")
 
 // Room has a number of places. It is safe for concurrent use.
 type Room struct {

@@ -41,7 +41,7 @@ func (p *Prometheus) Confine(match, tenants []string) ([]string, error) {
 	for i, m := range match {
 		ms, err := reader.ParseMetricSelector(m)
 		if err != nil {
-			return nil, fmt.Errorf("replace.match: number %d is no selector", i+1)
+			return nil, fmt.Errorf("replace.match: number %d is not a selector", i+1)
 		}
 		var text []string
 		for _, one := range append(ms, own) {

@@ -61,7 +61,7 @@ func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, er
 	var why string
 	if behind := cmp.Or(l.MaxBehind, lokiMaxBehind); chunk/2 < behind {
 		oldest = now.Add(-chunk / 2)
-		why = fmt.Sprintf("ingester.max_chunk_age is %s, an entry may be half of that behind its stream's newest, and max_behind is %s", chunk, behind)
+		why = fmt.Sprintf("ingester.max_chunk_age is %s, an entry may be older than its stream's newest by half of that, and max_behind is %s", chunk, behind)
 	}
 	if conf.Limits.Reject == nil || *conf.Limits.Reject {
 		age := conf.Limits.MaxAge.or(lokiMaxAge)
@@ -75,7 +75,7 @@ func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, er
 
 // CanReplace implements Target. Loki deletes by a compactor that runs hours later, and would take what was replayed too.
 func (l *Loki) CanReplace(context.Context, time.Time, time.Time) error {
-	return fmt.Errorf("%w: %s carries deletions out hours later, and would delete what was replayed: mark it instead", ErrCannotReplace, l.Label)
+	return fmt.Errorf("%w: %s deletes hours later, and would also delete the replayed entries: use mark instead", ErrCannotReplace, l.Label)
 }
 
 // Replace implements Target.

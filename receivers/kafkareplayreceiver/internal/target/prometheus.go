@@ -58,7 +58,7 @@ func (p *Prometheus) Oldest(ctx context.Context, now time.Time) (time.Time, stri
 	if head.MinTime != emptyHeadMillis { // An empty head takes anything.
 		newest := time.UnixMilli(head.MaxTime).UTC()
 		oldest = newest.Add(-window)
-		why = fmt.Sprintf("storage.tsdb.out_of_order_time_window is %s, and its newest sample is of %s", window, newest.Format(time.RFC3339))
+		why = fmt.Sprintf("storage.tsdb.out_of_order_time_window is %s, and its newest sample is from %s", window, newest.Format(time.RFC3339))
 	}
 	oldest, why = bounded(oldest, why, now, p.MaxAge)
 	return oldest, why, nil
@@ -92,14 +92,14 @@ func (p *Prometheus) head(ctx context.Context) (headStats, error) {
 func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	var flags map[string]string
 	if err := p.get(ctx, "/api/v1/status/flags", nil, &flags); err != nil {
-		return fmt.Errorf("%s can't be asked: %w", p.Label, err)
+		return fmt.Errorf("%s did not answer: %w", p.Label, err)
 	}
 	if flags[flagAdmin] != "true" {
 		return fmt.Errorf("%w: the admin API of %s is off: start Prometheus with --web.enable-admin-api, set admin_api on embedded_tsdb", ErrCannotReplace, p.Label)
 	}
 	head, err := p.head(ctx)
 	if err != nil {
-		return fmt.Errorf("%s can't be asked: %w", p.Label, err)
+		return fmt.Errorf("%s did not answer: %w", p.Label, err)
 	}
 	if head.MinTime == emptyHeadMillis {
 		return nil
@@ -114,12 +114,12 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	}
 	shown := time.UnixMilli(begins).UTC()
 	if compacts {
-		return fmt.Errorf("%w: %s has what is newer than %s in the two-hour block that it is still writing, in its head; a deletion there would also hide what the replay "+
-			"writes, and come back with a restart. Let the range end before %s (the rollup of a window that ends then is stamped with that time), or make the job when samples of %s have come: "+
-			"the block is finished then", ErrCannotReplace, p.Label, shown.Format(time.RFC3339), shown.Format(time.RFC3339), shown.Add(blockMillis*time.Millisecond).Format(time.RFC3339))
+		return fmt.Errorf("%w: %s holds samples newer than %s in its head, in the two-hour block that it is still writing; a deletion there would also hide the replayed "+
+			"samples, and a restart would bring the deleted ones back. Let the range end before %s (the rollup of a window that ends then is stamped with that time), "+
+			"or create the job after samples of %s have arrived: then the block is finished", ErrCannotReplace, p.Label, shown.Format(time.RFC3339), shown.Format(time.RFC3339), shown.Add(blockMillis*time.Millisecond).Format(time.RFC3339))
 	}
-	return fmt.Errorf("%w: %s has what is newer than %s in its head, where deletions also hide what is written afterwards; "+
-		"let the range end before that, or wait until it is a block (two to three hours)", ErrCannotReplace, p.Label, shown.Format(time.RFC3339))
+	return fmt.Errorf("%w: %s holds samples newer than %s in its head, where a deletion also hides samples that are written afterwards; "+
+		"let the range end before that time, or wait until the head has become a block (two to three hours)", ErrCannotReplace, p.Label, shown.Format(time.RFC3339))
 }
 
 // Replace implements Target. It also has the blocks cleaned: with tombstones in them, queries that end in a deleted range
@@ -146,11 +146,11 @@ func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.
 	for _, d := range all {
 		left, err := p.count(ctx, d.selector, d.start, d.end)
 		if err != nil {
-			return fmt.Errorf("look whether %s has deleted all: %w", p.Label, err)
+			return fmt.Errorf("check whether %s has deleted all samples: %w", p.Label, err)
 		}
 		if left > 0 {
-			return fmt.Errorf("%w: %s still has %d of %s: they came out of order and are in its head; "+
-				"try again when it is a block (two hours)", ErrLeft, p.Label, left, d.selector)
+			return fmt.Errorf("%w: %s still has %d samples of %s: they arrived out of order and are in its head; "+
+				"retry when the head has become a block (two hours)", ErrLeft, p.Label, left, d.selector)
 		}
 	}
 	return nil

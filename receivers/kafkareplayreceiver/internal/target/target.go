@@ -84,7 +84,7 @@ func (f *Fixed) Oldest(_ context.Context, now time.Time) (time.Time, string, err
 
 // CanReplace implements Target.
 func (f *Fixed) CanReplace(context.Context, time.Time, time.Time) error {
-	return fmt.Errorf("%w: %s has no deletion API that is known here", ErrCannotReplace, f.Label)
+	return fmt.Errorf("%w: Penstock knows no deletion API of %s", ErrCannotReplace, f.Label)
 }
 
 // Replace implements Target.

@@ -106,7 +106,7 @@ func (s *Store) Load(ctx context.Context, each func(delivery.StateRecord) error)
 // Save implements delivery.Store.
 func (s *Store) Save(ctx context.Context, records []delivery.StateRecord) (int64, error) {
 	if s.owner == nil {
-		return 0, errors.New("not the owner: fence first")
+		return 0, errors.New("the store has no owner yet: Fence must be called first")
 	}
 	first, err := s.save(ctx, records)
 	if err == nil {

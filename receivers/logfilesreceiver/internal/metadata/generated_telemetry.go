@@ -116,7 +116,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesEvents, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_events",
-		metric.WithDescription("Files that were begun, gone on with, recognized as a copy, found under another name, truncated, or held open while the pipeline took nothing. [Alpha]"),
+		metric.WithDescription("Files that were started, resumed, recognized as a copy, found under another name, truncated, or held open while the pipeline accepted nothing. [Alpha]"),
 		metric.WithUnit("{file}"),
 	)
 	errs = errors.Join(errs, err)
@@ -128,19 +128,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesLostFiles, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_lost_files",
-		metric.WithDescription("Files that were gone when reading resumed, or truncated before they were read to their end, without a copy that matches. Lines that were written to them since they were last read are lost; the log names them. [Alpha]"),
+		metric.WithDescription("Files that were gone when reading resumed, or were truncated before they were read to their end, and have no matching copy. Lines written to them after they were last read are lost; the log names the files. [Alpha]"),
 		metric.WithUnit("{file}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesLostSize, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_lost_size",
-		metric.WithDescription("Bytes that lost files had behind what was delivered, as far as their sizes were known. They can have had more. [Alpha]"),
+		metric.WithDescription("Bytes of lost files that were not delivered, as far as the files' sizes were known; the true number may be higher. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesReadErrors, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_read_errors",
-		metric.WithDescription("Reads of files and lists of directories that failed and were tried again. [Alpha]"),
+		metric.WithDescription("Failed reads of files and listings of directories, which are retried. [Alpha]"),
 		metric.WithUnit("{error}"),
 	)
 	errs = errors.Join(errs, err)
@@ -152,13 +152,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesUnliftedRecords, err = builder.meter.Int64Counter(
 		"otelcol_receiver_log_files_unlifted_records",
-		metric.WithDescription("Records without attributes of their own, since they are JSON with more than 1024 members or 32 levels, or longer than 4 MiB and no JSON; or without log.record.original, since they are longer than 4 MiB. [Alpha]"),
+		metric.WithDescription("Records without parsed attributes, because they are JSON with more than 1024 members or 32 levels, or longer than 4 MiB and not JSON; or without log.record.original, because they are longer than 4 MiB. [Alpha]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverLogFilesUnreadSize, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_log_files_unread_size",
-		metric.WithDescription("Bytes in the followed files that were not delivered yet. [Alpha]"),
+		metric.WithDescription("Bytes in the followed files that are not delivered yet. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)

@@ -40,7 +40,7 @@ func AssertEqualReceiverLogFilesCutLines(t *testing.T, tt *componenttest.Telemet
 func AssertEqualReceiverLogFilesEvents(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_events",
-		Description: "Files that were begun, gone on with, recognized as a copy, found under another name, truncated, or held open while the pipeline took nothing. [Alpha]",
+		Description: "Files that were started, resumed, recognized as a copy, found under another name, truncated, or held open while the pipeline accepted nothing. [Alpha]",
 		Unit:        "{file}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -70,7 +70,7 @@ func AssertEqualReceiverLogFilesFollowedFiles(t *testing.T, tt *componenttest.Te
 func AssertEqualReceiverLogFilesLostFiles(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_lost_files",
-		Description: "Files that were gone when reading resumed, or truncated before they were read to their end, without a copy that matches. Lines that were written to them since they were last read are lost; the log names them. [Alpha]",
+		Description: "Files that were gone when reading resumed, or were truncated before they were read to their end, and have no matching copy. Lines written to them after they were last read are lost; the log names the files. [Alpha]",
 		Unit:        "{file}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -86,7 +86,7 @@ func AssertEqualReceiverLogFilesLostFiles(t *testing.T, tt *componenttest.Teleme
 func AssertEqualReceiverLogFilesLostSize(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_lost_size",
-		Description: "Bytes that lost files had behind what was delivered, as far as their sizes were known. They can have had more. [Alpha]",
+		Description: "Bytes of lost files that were not delivered, as far as the files' sizes were known; the true number may be higher. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -102,7 +102,7 @@ func AssertEqualReceiverLogFilesLostSize(t *testing.T, tt *componenttest.Telemet
 func AssertEqualReceiverLogFilesReadErrors(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_read_errors",
-		Description: "Reads of files and lists of directories that failed and were tried again. [Alpha]",
+		Description: "Failed reads of files and listings of directories, which are retried. [Alpha]",
 		Unit:        "{error}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -134,7 +134,7 @@ func AssertEqualReceiverLogFilesSkippedFiles(t *testing.T, tt *componenttest.Tel
 func AssertEqualReceiverLogFilesUnliftedRecords(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_unlifted_records",
-		Description: "Records without attributes of their own, since they are JSON with more than 1024 members or 32 levels, or longer than 4 MiB and no JSON; or without log.record.original, since they are longer than 4 MiB. [Alpha]",
+		Description: "Records without parsed attributes, because they are JSON with more than 1024 members or 32 levels, or longer than 4 MiB and not JSON; or without log.record.original, because they are longer than 4 MiB. [Alpha]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -150,7 +150,7 @@ func AssertEqualReceiverLogFilesUnliftedRecords(t *testing.T, tt *componenttest.
 func AssertEqualReceiverLogFilesUnreadSize(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_log_files_unread_size",
-		Description: "Bytes in the followed files that were not delivered yet. [Alpha]",
+		Description: "Bytes in the followed files that are not delivered yet. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -124,31 +124,31 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverStatsdServerAcceptedLines, err = builder.meter.Int64Counter(
 		"otelcol_receiver_statsd_server_accepted_lines",
-		metric.WithDescription("Lines that are part of an interval. [Alpha]"),
+		metric.WithDescription("Lines that were added to an interval. [Alpha]"),
 		metric.WithUnit("{line}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverStatsdServerForgottenStreams, err = builder.meter.Int64ObservableCounter(
 		"otelcol_receiver_statsd_server_forgotten_streams",
-		metric.WithDescription("Streams that were given up for room with the value of a gauge, which lines with a sign would need, or the rest of a sampled count. [Alpha]"),
+		metric.WithDescription("Streams that were discarded to free memory, together with the value of a gauge, to which lines with a sign would add, or the remainder of a sampled count. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverStatsdServerIgnoredFields, err = builder.meter.Int64Counter(
 		"otelcol_receiver_statsd_server_ignored_fields",
-		metric.WithDescription("Fields of accepted lines that are not understood. [Alpha]"),
+		metric.WithDescription("Fields of accepted lines that could not be parsed. [Alpha]"),
 		metric.WithUnit("{field}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverStatsdServerLostPoints, err = builder.meter.Int64Counter(
 		"otelcol_receiver_statsd_server_lost_points",
-		metric.WithDescription("Points that the pipeline refused for good, or that it had not taken when the process stopped. [Alpha]"),
+		metric.WithDescription("Points that the pipeline refused permanently, or had not accepted when the process stopped. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverStatsdServerMemorySize, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_statsd_server_memory_size",
-		metric.WithDescription("Memory of the streams, by the formula in the README. [Alpha]"),
+		metric.WithDescription("Memory of the streams, estimated by the formula in the README. [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
@@ -160,13 +160,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverStatsdServerRefusedLines, err = builder.meter.Int64Counter(
 		"otelcol_receiver_statsd_server_refused_lines",
-		metric.WithDescription("Lines that are in no point. [Alpha]"),
+		metric.WithDescription("Lines that were not added to any point. [Alpha]"),
 		metric.WithUnit("{line}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverStatsdServerStreams, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_statsd_server_streams",
-		metric.WithDescription("Streams that are held, by name, type, tags and container. [Alpha]"),
+		metric.WithDescription("Streams in memory; a stream is a name, a type, tags and a container. [Alpha]"),
 		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualReceiverStatsdServerAcceptedLines(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_accepted_lines",
-		Description: "Lines that are part of an interval. [Alpha]",
+		Description: "Lines that were added to an interval. [Alpha]",
 		Unit:        "{line}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualReceiverStatsdServerAcceptedLines(t *testing.T, tt *componenttes
 func AssertEqualReceiverStatsdServerForgottenStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_forgotten_streams",
-		Description: "Streams that were given up for room with the value of a gauge, which lines with a sign would need, or the rest of a sampled count. [Alpha]",
+		Description: "Streams that were discarded to free memory, together with the value of a gauge, to which lines with a sign would add, or the remainder of a sampled count. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualReceiverStatsdServerForgottenStreams(t *testing.T, tt *component
 func AssertEqualReceiverStatsdServerIgnoredFields(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_ignored_fields",
-		Description: "Fields of accepted lines that are not understood. [Alpha]",
+		Description: "Fields of accepted lines that could not be parsed. [Alpha]",
 		Unit:        "{field}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualReceiverStatsdServerIgnoredFields(t *testing.T, tt *componenttes
 func AssertEqualReceiverStatsdServerLostPoints(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_lost_points",
-		Description: "Points that the pipeline refused for good, or that it had not taken when the process stopped. [Alpha]",
+		Description: "Points that the pipeline refused permanently, or had not accepted when the process stopped. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -88,7 +88,7 @@ func AssertEqualReceiverStatsdServerLostPoints(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverStatsdServerMemorySize(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_memory_size",
-		Description: "Memory of the streams, by the formula in the README. [Alpha]",
+		Description: "Memory of the streams, estimated by the formula in the README. [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -118,7 +118,7 @@ func AssertEqualReceiverStatsdServerRefusedConnections(t *testing.T, tt *compone
 func AssertEqualReceiverStatsdServerRefusedLines(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_refused_lines",
-		Description: "Lines that are in no point. [Alpha]",
+		Description: "Lines that were not added to any point. [Alpha]",
 		Unit:        "{line}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -134,7 +134,7 @@ func AssertEqualReceiverStatsdServerRefusedLines(t *testing.T, tt *componenttest
 func AssertEqualReceiverStatsdServerStreams(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_statsd_server_streams",
-		Description: "Streams that are held, by name, type, tags and container. [Alpha]",
+		Description: "Streams in memory; a stream is a name, a type, tags and a container. [Alpha]",
 		Unit:        "{stream}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,

@@ -63,13 +63,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverSyslogServerCutMessages, err = builder.meter.Int64Counter(
 		"otelcol_receiver_syslog_server_cut_messages",
-		metric.WithDescription("Parts of messages that were longer than max_message_size, or than the buffers had room for. [Alpha]"),
+		metric.WithDescription("Parts of messages that exceeded max_message_size or the free space in the buffers. [Alpha]"),
 		metric.WithUnit("{part}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverSyslogServerLostMessages, err = builder.meter.Int64Counter(
 		"otelcol_receiver_syslog_server_lost_messages",
-		metric.WithDescription("Messages that were received and are in no record. [Alpha]"),
+		metric.WithDescription("Messages that were received but became no record. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)
@@ -81,7 +81,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverSyslogServerUnparsedMessages, err = builder.meter.Int64Counter(
 		"otelcol_receiver_syslog_server_unparsed_messages",
-		metric.WithDescription("Messages that were not understood as a whole. They are records with the text that was sent. [Alpha]"),
+		metric.WithDescription("Messages that could not be parsed completely. Their records have the text as it was sent. [Alpha]"),
 		metric.WithUnit("{message}"),
 	)
 	errs = errors.Join(errs, err)

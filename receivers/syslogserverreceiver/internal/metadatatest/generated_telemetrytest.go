@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualReceiverSyslogServerCutMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_syslog_server_cut_messages",
-		Description: "Parts of messages that were longer than max_message_size, or than the buffers had room for. [Alpha]",
+		Description: "Parts of messages that exceeded max_message_size or the free space in the buffers. [Alpha]",
 		Unit:        "{part}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualReceiverSyslogServerCutMessages(t *testing.T, tt *componenttest.
 func AssertEqualReceiverSyslogServerLostMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_syslog_server_lost_messages",
-		Description: "Messages that were received and are in no record. [Alpha]",
+		Description: "Messages that were received but became no record. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -72,7 +72,7 @@ func AssertEqualReceiverSyslogServerRefusedConnections(t *testing.T, tt *compone
 func AssertEqualReceiverSyslogServerUnparsedMessages(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_syslog_server_unparsed_messages",
-		Description: "Messages that were not understood as a whole. They are records with the text that was sent. [Alpha]",
+		Description: "Messages that could not be parsed completely. Their records have the text as it was sent. [Alpha]",
 		Unit:        "{message}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

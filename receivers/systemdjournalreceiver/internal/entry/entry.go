@@ -29,7 +29,7 @@ type Entry struct {
 func Parse(line []byte, r plog.LogRecord) (Entry, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(line, &fields); err != nil {
-		return Entry{}, fmt.Errorf("no entry of a journal: %w", err)
+		return Entry{}, fmt.Errorf("not a journal entry: %w", err)
 	}
 	texts := make(map[string]string, len(fields))
 	a := r.Attributes()
@@ -79,7 +79,7 @@ func field(raw json.RawMessage, to pcommon.Value) error {
 	case 'n':
 		return nil
 	default:
-		return fmt.Errorf("%.20q is no text, list or null", raw)
+		return fmt.Errorf("%.20q is not a string, list or null", raw)
 	}
 }
 

@@ -61,13 +61,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverSystemdJournalRestarts, err = builder.meter.Int64Counter(
 		"otelcol_receiver_systemd_journal_restarts",
-		metric.WithDescription("Ends of journalctl that the receiver did not ask for. It is started again where it stood. [Alpha]"),
+		metric.WithDescription("Unexpected exits of journalctl. The receiver restarts it at the last position. [Alpha]"),
 		metric.WithUnit("{restart}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverSystemdJournalUnparsedEntries, err = builder.meter.Int64Counter(
 		"otelcol_receiver_systemd_journal_unparsed_entries",
-		metric.WithDescription("Lines of journalctl that are records with what could be read of their text. [Alpha]"),
+		metric.WithDescription("Lines of journalctl that could not be parsed and became records with the text that could be read. [Alpha]"),
 		metric.WithUnit("{entry}"),
 	)
 	errs = errors.Join(errs, err)

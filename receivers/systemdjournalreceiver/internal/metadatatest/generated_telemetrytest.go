@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualReceiverSystemdJournalRestarts(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_systemd_journal_restarts",
-		Description: "Ends of journalctl that the receiver did not ask for. It is started again where it stood. [Alpha]",
+		Description: "Unexpected exits of journalctl. The receiver restarts it at the last position. [Alpha]",
 		Unit:        "{restart}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -40,7 +40,7 @@ func AssertEqualReceiverSystemdJournalRestarts(t *testing.T, tt *componenttest.T
 func AssertEqualReceiverSystemdJournalUnparsedEntries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_systemd_journal_unparsed_entries",
-		Description: "Lines of journalctl that are records with what could be read of their text. [Alpha]",
+		Description: "Lines of journalctl that could not be parsed and became records with the text that could be read. [Alpha]",
 		Unit:        "{entry}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

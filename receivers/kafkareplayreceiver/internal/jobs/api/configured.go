@@ -63,7 +63,7 @@ func (s *Server) add(ctx context.Context, log *joblog.Log, job *replay.Job) erro
 	var err error
 	switch {
 	case taken:
-		err = errors.New("id: there is a job of this name already")
+		err = errors.New("id: a job with this id exists already")
 	case open >= maxOpen:
 		err = errTooMany
 	case own >= maxOpenOfTenant:

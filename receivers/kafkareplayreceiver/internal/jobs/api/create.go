@@ -72,7 +72,7 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(problems) > 0 && !job.Spec.Force {
 		s.audit("refuse", job.Spec.ID, by, errors.New(strings.Join(problems, "; ")), zap.Any("spec", spec))
-		web.Answer(w, http.StatusConflict, map[string]any{"error": "refused by the preflight; force: true runs it all the same", "problems": problems})
+		web.Answer(w, http.StatusConflict, map[string]any{"error": "refused by the preflight check; set force: true to run the job anyway", "problems": problems})
 		return
 	}
 	job.Warnings = problems
@@ -118,7 +118,7 @@ func readSpec(w http.ResponseWriter, r *http.Request) (s replay.Spec, err error)
 	case errors.As(err, &kind):
 		return s, fmt.Errorf("%s: must be of type %s", cmp.Or(kind.Field, "body"), kind.Type)
 	default:
-		return s, fmt.Errorf("body: must be one job in JSON, with no other members than a job has (at byte %d)", d.InputOffset())
+		return s, fmt.Errorf("body: must be one job in JSON without unknown members (at byte %d)", d.InputOffset())
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func (s *Server) Mount(host component.Host, all func() []*Server) (unmount func(), err error) {
 	m, ok := admin.Find(host)
 	if !ok {
-		s.Log.Info("no admin extension: replay jobs can only be configured")
+		s.Log.Info("no admin extension: replay jobs can only be created in the configuration")
 		return func() {}, nil
 	}
 	mux := s.handler()
@@ -23,7 +23,7 @@ func (s *Server) Mount(host component.Host, all func() []*Server) (unmount func(
 	if err != nil {
 		return nil, err
 	}
-	short, err := m.Mount("v1", "Replay jobs, by their short address", mux.Below("/v1", short(all)))
+	short, err := m.Mount("v1", "Replay jobs (short address)", mux.Below("/v1", short(all)))
 	if err != nil { // Another receiver was first, and answers for both.
 		return own, nil
 	}
@@ -46,6 +46,6 @@ func short(servers func() []*Server) http.Handler {
 			at = append(at, "/"+s.ID.String()+r.URL.Path)
 		}
 		slices.Sort(at)
-		web.Answer(w, http.StatusMultipleChoices, map[string]any{"error": "several receivers have jobs: use their addresses", "addresses": at})
+		web.Answer(w, http.StatusMultipleChoices, map[string]any{"error": "several receivers have jobs: use the address of one of them", "addresses": at})
 	})
 }

@@ -25,10 +25,10 @@ import (
 const maxOpen = 100
 
 // ErrNotReady says that the log of jobs was not read yet.
-var ErrNotReady = errors.New("Kafka, or the journal in it, is not there yet")
+var ErrNotReady = errors.New("Kafka, or the journal in Kafka, is not available yet")
 
 var (
-	errNoJob      = errors.New("there is no such job")
+	errNoJob      = errors.New("no such job")
 	errTooMany    = fmt.Errorf("%d jobs have not ended: cancel or delete some", maxOpen)
 	errTooManyOwn = fmt.Errorf("%d jobs of the API key's tenant have not ended: cancel or delete some", maxOpenOfTenant)
 )

@@ -14,7 +14,7 @@ import (
 // maxOpenOfTenant bounds the jobs of one tenant's keys that have not ended: the others' jobs find room.
 const maxOpenOfTenant = 10
 
-var errOtherTenant = errors.New("tenants: the API key replays its own tenant only")
+var errOtherTenant = errors.New("tenants: the API key may replay only its own tenant")
 
 // sees says whether the client may see and change the job: an operator all, others those that replay their tenant and no other.
 func sees(c access.Client, job *replay.Job) bool {

@@ -111,5 +111,5 @@ func (e *Estimate) Nothing() string {
 	if e.Scanned == 0 {
 		return "nothing would be replayed: the journal has no record in the range"
 	}
-	return fmt.Sprintf("nothing would be replayed: the range has %d records, and none of those that were read is selected", e.Scanned)
+	return fmt.Sprintf("nothing would be replayed: the range has %d records, and the job selects none of those that were sampled", e.Scanned)
 }

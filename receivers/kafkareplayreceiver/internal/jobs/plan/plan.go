@@ -61,14 +61,14 @@ func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *r
 		case p.Heads.Of(journal.Metrics) != nil:
 			s.Signal = journal.Metrics
 		default:
-			return nil, nil, Invalid(fmt.Errorf("signal: must be set, this receiver stands in pipelines for %v", all))
+			return nil, nil, Invalid(fmt.Errorf("signal: must be set, because this receiver is in pipelines for %v", all))
 		}
 	}
 	if err := s.Validate(); err != nil {
 		return nil, nil, Invalid(err)
 	}
 	if p.Heads.Of(s.Signal) == nil {
-		return nil, nil, Invalid(fmt.Errorf("signal: this receiver stands in no pipeline for %s, only for %v", s.Signal, p.Heads.Signals()))
+		return nil, nil, Invalid(fmt.Errorf("signal: this receiver is in no pipeline for %s, only for %v", s.Signal, p.Heads.Signals()))
 	}
 	at := time.Now()
 	if s.ID == "" {
@@ -116,7 +116,7 @@ func (p *Planner) place(ctx context.Context, job *replay.Job, problems *[]string
 				return Invalid(fmt.Errorf("offsets: partition %d of %s ends at %d", o.Partition, topic, have[i].End))
 			}
 			if o.First < have[i].Start {
-				*problems = append(*problems, fmt.Sprintf("retention: partition %d of %s begins at offset %d by now", o.Partition, topic, have[i].Start))
+				*problems = append(*problems, fmt.Sprintf("retention: partition %d of %s now begins at offset %d", o.Partition, topic, have[i].Start))
 			}
 			job.Spans = append(job.Spans, o)
 		}
@@ -128,11 +128,11 @@ func (p *Planner) place(ctx context.Context, job *replay.Job, problems *[]string
 	}
 	for _, s := range spans {
 		if s.Trimmed && (s.Oldest.IsZero() || s.Oldest.After(job.Range.From)) {
-			begins := "has nothing left"
+			begins := "has no records left"
 			if !s.Oldest.IsZero() {
 				begins = "begins at " + s.Oldest.Format(time.RFC3339)
 			}
-			*problems = append(*problems, fmt.Sprintf("retention: partition %d of %s %s, the range at %s", s.Partition, topic, begins, job.Range.From.Format(time.RFC3339)))
+			*problems = append(*problems, fmt.Sprintf("retention: partition %d of %s %s, but the range begins at %s", s.Partition, topic, begins, job.Range.From.Format(time.RFC3339)))
 		}
 		if s.Next > s.First {
 			job.Spans = append(job.Spans, replay.Span{Partition: s.Partition, First: s.First, Next: s.Next})
@@ -148,10 +148,10 @@ func (p *Planner) ask(ctx context.Context, job *replay.Job, at time.Time, proble
 		oldest, why, err := t.Oldest(ctx, at)
 		switch {
 		case err != nil:
-			*problems = append(*problems, fmt.Sprintf("target %s can't be asked how far back it takes data: %v", t.Name(), err))
+			*problems = append(*problems, fmt.Sprintf("target %s: can't find out how far back it accepts data: %v", t.Name(), err))
 		case job.Range == nil:
 		case job.Range.From.Before(oldest):
-			*problems = append(*problems, fmt.Sprintf("target %s takes nothing older than %s (%s); the range begins at %s",
+			*problems = append(*problems, fmt.Sprintf("target %s accepts nothing older than %s (%s); the range begins at %s",
 				t.Name(), oldest.UTC().Format(time.RFC3339), why, job.Range.From.Format(time.RFC3339)))
 		}
 		if job.Spec.Replace == nil {

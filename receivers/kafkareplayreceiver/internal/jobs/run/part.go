@@ -251,7 +251,7 @@ var _ delivery.Aside = (*part)(nil)
 
 // Keep keeps nothing: the records are still where the job read them, and the items count as refused.
 func (p *part) Keep(_ context.Context, l delivery.Letter) error {
-	p.r.m.Telemetry.Logger.Warn("Items of a job are not delivered: their store refuses them", zap.String("job", p.r.job.Spec.ID), zap.String("exporter", l.By),
+	p.r.m.Telemetry.Logger.Warn("Items of a job are not delivered: the store refuses them", zap.String("job", p.r.job.Spec.ID), zap.String("exporter", l.By),
 		zap.String("tenant", l.Tenant), zap.String("reason", l.Reason), zap.String("cause", l.Cause))
 	return nil
 }
@@ -306,6 +306,6 @@ func (p *part) Failed(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	p.r.retries(fmt.Sprintf("partition %d tries again: %v", p.span.Partition, err))
-	p.r.m.Telemetry.Logger.Warn("a job restarts a partition at its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
+	p.r.retries(fmt.Sprintf("partition %d is retried: %v", p.span.Partition, err))
+	p.r.m.Telemetry.Logger.Warn("a delivery failed: the job restarts the partition from its checkpoint", zap.String("job", p.r.job.Spec.ID), zap.Int32("partition", p.span.Partition), zap.Error(err))
 }

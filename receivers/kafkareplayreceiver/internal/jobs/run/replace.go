@@ -120,7 +120,7 @@ func (r *run) services(ctx context.Context) ([]string, error) {
 	var match []string
 	for _, service := range slices.Sorted(maps.Keys(wanted)) {
 		if other[service] {
-			return nil, fmt.Errorf("the job replays only a part of service %q, whose series would all be deleted: name the series with replace.match", service)
+			return nil, fmt.Errorf("the job replays only a part of service %q, but all its series would be deleted: name the series with replace.match", service)
 		}
 		if service == "" {
 			return nil, errors.New("there are metrics without service.name: name the series with replace.match")

@@ -115,7 +115,7 @@ func (r *run) found() string {
 	case sum.Lost > 0:
 		return fmt.Sprintf("nothing was replayed: the journal has lost the %d records of the range", sum.Lost)
 	case sum.Filtered+sum.Undecodable > 0:
-		return fmt.Sprintf("nothing was replayed: of the records in the range %d are not selected, and %d can't be read", sum.Filtered, sum.Undecodable)
+		return fmt.Sprintf("nothing was replayed: the job does not select %d records of the range, and %d can't be read", sum.Filtered, sum.Undecodable)
 	}
 	return "nothing was replayed: the journal has no record in the range"
 }
