@@ -12,25 +12,25 @@ import (
 // LedgerID is the id of the ledger's book among the states of a checkpoint.
 const LedgerID = "ledger"
 
-// Reasons of what the worker itself leaves out.
+// Reasons for records that the worker itself leaves out.
 const (
-	dropDuplicate  = "duplicate"   // another record had the same bytes, within the window of de-duplication
-	dropDeadLetter = "dead_letter" // the pipeline refuses the record for good
+	dropDuplicate  = "duplicate"   // an earlier record in the de-duplication window had the same bytes
+	dropDeadLetter = "dead_letter" // the pipeline refuses the record permanently
 )
 
-// Account is what became of the records of one range, batch by batch. It belongs to whoever delivers the range, and counts only if that
-// succeeds. Its methods are for one goroutine.
+// Account collects the outcomes of the records of one range, batch by batch. It belongs to the goroutine that delivers the range, and
+// counts only if the delivery succeeds. It is not safe for concurrent use.
 type Account struct {
 	batches []accounted
 }
 
 type accounted struct {
 	contents []ledger.Content
-	outcome  *Outcome    // nil: all was dropped
+	outcome  *Outcome    // nil: all records were dropped
 	dropped  ledger.Drop // where outcome is nil
 }
 
-// Batch returns the Outcome of a batch of one tenant that holds contents. A nil Account returns one that nobody reads.
+// Batch returns the Outcome of a batch of one tenant that holds contents. A nil Account returns one that is discarded.
 func (a *Account) Batch(contents []ledger.Content) *Outcome {
 	o := &Outcome{}
 	if a != nil {
@@ -39,14 +39,14 @@ func (a *Account) Batch(contents []ledger.Content) *Outcome {
 	return o
 }
 
-// Drop notes that a record went down no pipeline, and why.
+// Drop notes that a record was not delivered to any pipeline, and why.
 func (a *Account) Drop(c ledger.Content, reason string) {
 	if a != nil {
 		a.batches = append(a.batches, accounted{contents: []ledger.Content{c}, dropped: ledger.Drop{Reason: reason, Items: itemsOf(c)}})
 	}
 }
 
-// itemsOf returns what was found in a record, or what its writer says if it can't be read.
+// itemsOf returns the number of items found in a record, or the number in its header if it can't be decoded.
 func itemsOf(c ledger.Content) (n int64) {
 	if c.Events == nil {
 		return c.Items
@@ -57,12 +57,12 @@ func itemsOf(c ledger.Content) (n int64) {
 	return n
 }
 
-// books is a session's book of the ledger. It is saved with the states of the components, so that a crash takes back counts and
-// deliveries alike. Ranges are counted when they land, in the order of the log. A nil books does nothing.
+// books is a session's book of the ledger. It is saved with the states of the components, so that a crash rolls back counts and deliveries
+// together. It counts ranges when their delivery has completed, in the order of the log. A nil books does nothing.
 type books struct {
 	session *Session
 	book    *ledger.Book
-	// sinkCounts: a sink of the pipeline says itself what it takes.
+	// sinkCounts: a sink of the pipeline reports the items that it takes.
 	sinkCounts bool
 	encoded    []byte // as the last Snapshot wrote it
 	publish    func([]byte)
@@ -70,8 +70,8 @@ type books struct {
 
 var _ Stateful = (*books)(nil)
 
-// openBooks joins the session before any component does, so that the book is there whatever they are. Where the checkpoint's book ends
-// elsewhere than the checkpoint (a release without a ledger has delivered meanwhile, or the log was cut) a new one begins.
+// openBooks joins the session before any component does, so that every pipeline has a book. If the checkpoint's book ends at another
+// offset than the checkpoint (a release without a ledger has delivered in between, or the log was cut), it starts a new book.
 func (w *Worker) openBooks() (*books, error) {
 	if w.set.Ledger == nil {
 		w.session.Forget(LedgerID)
@@ -101,7 +101,7 @@ func (b *books) in(ctx context.Context, a *Account) context.Context {
 	return of.In(ctx)
 }
 
-// joined takes what the components said to the empty batch by which they joined.
+// joined evaluates the components' reports on the empty batch with which they joined.
 func (b *books) joined(o *Outcome) {
 	if b != nil {
 		b.sinkCounts = o.counts()
@@ -137,35 +137,35 @@ func (b *books) drop(r Record, reason string) {
 	b.book.Batch(r.Offset, r.Offset+1, []ledger.Content{r.Content}, ledger.Fates{Dropped: []ledger.Drop{{Reason: reason, Items: itemsOf(r.Content)}}})
 }
 
-// lose counts records that the journal gave up before they were read.
+// lose counts records that the journal deleted before they were read.
 func (b *books) lose(gone Bounds) {
 	if b != nil {
 		b.book.Lost += gone.Next - gone.First
 	}
 }
 
-// created counts what a flush has sent.
+// created counts the items that a flush has sent.
 func (b *books) created(o *Outcome) {
 	if b != nil {
 		b.book.Create(ledger.HourOf(b.session.Now()), o.fates(0, false))
 	}
 }
 
-// upTo says that the checkpoint that is about to be written resumes at next.
+// upTo notes that the checkpoint that is about to be written resumes at next.
 func (b *books) upTo(next int64) {
 	if b != nil {
 		b.book.Next = next
 	}
 }
 
-// saved publishes the book that the checkpoint has.
+// saved publishes the book of the saved checkpoint.
 func (b *books) saved() {
 	if b != nil {
 		b.publish(b.encoded)
 	}
 }
 
-// Restore implements Stateful. A book that can't be read is no reason to stop deliveries: a new one begins.
+// Restore implements Stateful. A book that can't be read does not stop deliveries: a new one is started.
 func (b *books) Restore(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err != nil {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// maxAnchors bounds the anchors of a checkpoint, beside one for each recorded range.
+// maxAnchors bounds the anchors of a checkpoint, not counting one for each recorded range.
 const maxAnchors = 16
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// TopicID is a topic's id; zero where the broker gives none.
+// TopicID is a topic's id; zero if the broker reports none.
 type TopicID [16]byte
 
-// Anchor is what a checkpoint remembers of a record, to find out whether the log still holds it.
+// Anchor identifies a record in a checkpoint, so that the next start can check whether the log still holds it.
 type Anchor struct {
 	Offset int64
-	// Epoch is the leader epoch of the record, for messages; a copy of a log may number them anew.
+	// Epoch is the record's leader epoch, used only in messages: a copied log may have other epochs.
 	Epoch int32
 	// Sum is the CRC32C of key, value and timestamp: see [AnchorSum].
 	Sum uint32
@@ -30,10 +30,10 @@ func AnchorSum(key, value []byte, at time.Time) uint32 {
 	return crc32.Update(sum, castagnoli, binary.LittleEndian.AppendUint64(nil, uint64(at.UnixMilli())))
 }
 
-// anchors are those of the records that a worker read: of the last record of each range.
+// anchors are the anchors of the last record of each range that a worker has read.
 type anchors struct {
-	delivered []Anchor // of ranges below next: the last one, and older ones at doubling distances; ascending
-	recorded  []Anchor // of ranges that are recorded and not delivered; ascending
+	delivered []Anchor // of ranges below next: the last one, and earlier ones at doubling distances; ascending
+	recorded  []Anchor // of ranges that are recorded but not delivered; ascending
 }
 
 // record keeps the anchor of a range that is recorded before it is delivered.
@@ -43,7 +43,7 @@ func (a *anchors) record(r Range) {
 	}
 }
 
-// deliver keeps the anchor of a range that was delivered; nil: it is not known.
+// deliver keeps the anchor of a range that was delivered; nil: unknown.
 func (a *anchors) deliver(b Bounds, last *Anchor) {
 	for len(a.recorded) > 0 && a.recorded[0].Offset < b.Next {
 		a.recorded = a.recorded[1:]
@@ -59,7 +59,7 @@ func (a *anchors) all() []Anchor {
 	return append(a.delivered[:len(a.delivered):len(a.delivered)], a.recorded...)
 }
 
-// split takes what all returned, for a checkpoint that resumes at next.
+// split reverses all, for a checkpoint that resumes at next.
 func (a *anchors) split(all []Anchor, next int64) {
 	*a = anchors{}
 	for _, x := range all {

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// maxMarks bounds what a checkpoint keeps of a sink's earlier positions.
+// maxMarks bounds the earlier positions of a sink that a checkpoint keeps.
 const maxMarks = 16
 
-// Mark is where a sink's own log ended when everything of the journal up to At was durable in it.
+// Mark is the position at which a sink's own log ended when all journal records up to At were durable in it.
 type Mark struct {
 	// At is the journal time of the newest record that was delivered.
 	At time.Time `json:"at"`
-	// Position is what the sink calls that place.
+	// Position is the sink's name for that position.
 	Position string `json:"position"`
 	// Number counts the marks of a partition.
 	Number int64 `json:"number"`
 }
 
-// Barrier is the state of a sink that answers before its data is durable: a store in this process with a log of its own. The
-// worker calls Sync before each checkpoint, for everything below the checkpoint's offset, and saves nothing after an error. The
-// checkpoint carries the sink's position then, so that a sink that has less after a restart is noticed.
+// Barrier is the state of a sink that acknowledges data before it is durable: a store in this process with a log of its own. Before each
+// checkpoint the worker calls Sync, for all records below the checkpoint's offset, and saves nothing after an error. The checkpoint
+// contains the sink's position, so that the next start notices a sink that has less.
 //
-// A sink registers it by joining the session: Join(s, id, func() *Barrier { return NewBarrier(s, sync) }). A checkpoint keeps the
-// last mark and older ones at doubling distances, 16 at most. Ranges may be in flight beside it: see [Session.Stateful].
+// A sink registers its barrier by joining the session: Join(s, id, func() *Barrier { return NewBarrier(s, sync) }). A checkpoint keeps the
+// last mark and earlier ones at doubling distances, 16 at most. Ranges may be in flight meanwhile: see [Session.Stateful].
 type Barrier struct {
 	session  *Session
 	sync     func(ctx context.Context) (position string, err error)
@@ -37,9 +37,9 @@ type Barrier struct {
 
 var _ Stateful = (*Barrier)(nil)
 
-// NewBarrier returns the barrier of a sink in s. sync returns when everything is durable that the sink had taken when it was
-// called. It must return an error when the sink has lost any of what it took since NewBarrier, even if all that is left is durable:
-// the worker then delivers again from its last checkpoint, in another session.
+// NewBarrier returns the barrier of a sink in s. sync returns when everything that the sink had accepted before the call is durable. It
+// must return an error if the sink has lost any of the data that it accepted since NewBarrier, even if all remaining data is durable: then
+// the worker delivers again from its last checkpoint, in another session.
 func NewBarrier(s *Session, sync func(ctx context.Context) (position string, err error)) *Barrier {
 	return &Barrier{session: s, sync: sync}
 }
@@ -47,7 +47,7 @@ func NewBarrier(s *Session, sync func(ctx context.Context) (position string, err
 // Restored returns the marks of the checkpoint that the session began with, oldest first.
 func (b *Barrier) Restored() []Mark { return b.restored }
 
-// Sync makes durable what the sink has taken.
+// Sync makes everything durable that the sink has accepted.
 func (b *Barrier) Sync(ctx context.Context) error {
 	position, err := b.sync(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func (b *Barrier) Sync(ctx context.Context) error {
 	return nil
 }
 
-// thin drops what lies close to its neighbours, so that distances from the last element double, and the oldest beyond max. age is an
-// element's distance from the last one.
+// thin removes elements that are close to their neighbours, so that distances from the last element double, and the oldest ones beyond
+// max. age is an element's distance from the last one.
 func thin[T any](all []T, max int, age func(T) int64) []T {
 	for i := len(all) - 2; i > 0; i-- {
 		if age(all[i-1]) <= 2*age(all[i+1]) {

@@ -10,26 +10,26 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// checkpointChunkBytes is the size of one state record: well below what any broker takes by default.
+// checkpointChunkBytes is the size of one state record, well below every broker's default limit.
 const checkpointChunkBytes = 512 << 10
 
-// checkpointVersion is what is written; version 1, without what tells the log, is read too.
+// checkpointVersion is the version that is written. Version 1, which does not identify the log, can be read too.
 const checkpointVersion = 2
 
-// ErrIncomplete says that the state topic holds something, but its last checkpoint is not whole. It is never taken for a fresh start:
-// one that began empty would pass what had been folded.
+// ErrIncomplete says that the state topic is not empty, but its last checkpoint is incomplete. A worker never treats this as a fresh
+// start: with an empty state, the guard would admit series that it had folded.
 var ErrIncomplete = errors.New("the last checkpoint in the state topic is incomplete")
 
-// Bounds are the offsets of consecutive records: from First up to, not including, Next.
+// Bounds are the offsets of consecutive records: from First (included) to Next (excluded).
 type Bounds struct{ First, Next int64 }
 
-// Checkpoint is everything by which a worker resumes.
+// Checkpoint is everything that a worker needs to resume.
 type Checkpoint struct {
-	// Next is the offset behind the last record that the states hold.
+	// Next is the offset after the last record that the states contain.
 	Next int64
 	// Ranges begin at Next and must be delivered first, with these bounds.
 	Ranges []Bounds
-	// Seen are the ids of the records below Next that can still come again.
+	// Seen are the ids of the records below Next that a client may still repeat.
 	Seen []SeenRecord
 	// SeenUntil is the steady time at Next, and clocks are those of the journal's producers whose time is another: see steady.
 	SeenUntil time.Time
@@ -45,16 +45,15 @@ type Checkpoint struct {
 
 // StateRecord is a record of the state topic.
 type StateRecord struct {
-	Offset     int64 // set by the store, when read
+	Offset     int64 // set by the store on reading
 	Key, Value []byte
 }
 
-// Generation tells checkpoints apart: those of one owner by number, those of two by nonce.
+// Generation distinguishes checkpoints: those of one owner by Number, those of two owners by Nonce.
 type Generation struct{ Number, Nonce uint64 }
 
-// A checkpoint is, in the state topic, chunks and behind them the manifest that makes them valid. Keys are a kind, the
-// generation and the chunk's index; the manifest's value is, little endian: version uint8, chunks uint32, length uint64,
-// xxhash64 of all chunks.
+// In the state topic a checkpoint is a sequence of chunks, followed by the manifest that makes them valid. Keys are a kind, the generation
+// and the chunk's index; the manifest's value is, little endian: version uint8, chunks uint32, length uint64, xxhash64 of all chunks.
 const (
 	kindChunk    = 'c'
 	kindManifest = 'm'
@@ -156,7 +155,7 @@ func decodeCheckpoint(data []byte, version byte) (*Checkpoint, error) {
 	return c, nil
 }
 
-// decodeLog reads what tells the log, and returns what is behind it.
+// decodeLog reads the fields that identify the log, and returns the rest of the data.
 func (c *Checkpoint) decodeLog(data []byte) (rest []byte, err error) {
 	const head, each = 16 + 4 + 4, 8 + 4 + 4
 	if len(data) < head {
@@ -178,22 +177,22 @@ func (c *Checkpoint) decodeLog(data []byte) (rest []byte, err error) {
 	return data, nil
 }
 
-// Restored is what a state topic's partition holds.
+// Restored is the content of a partition of the state topic.
 type Restored struct {
-	// Checkpoint is the last whole one; nil for a fresh start.
+	// Checkpoint is the last complete one; nil for a fresh start.
 	Checkpoint *Checkpoint
 	Generation Generation
-	// Highest is the highest number of a generation of which anything was found.
+	// Highest is the highest generation number found in any record.
 	Highest uint64
-	// First is the offset of its first record.
+	// First is the offset of the checkpoint's first record.
 	First int64
 }
 
-// restorer picks the last whole checkpoint out of the committed records of a partition, in order.
+// restorer finds the last complete checkpoint among a partition's committed records, which it gets in order.
 type restorer struct {
 	chunks   map[Generation][]StateRecord
 	last     Restored
-	torn     bool // the last manifest's checkpoint is not whole; last is the one before then
+	torn     bool // the last manifest's checkpoint is incomplete; last is the one before it
 	anything bool
 	highest  uint64
 }
@@ -209,12 +208,12 @@ func (d *restorer) add(r StateRecord) error {
 	d.highest = max(d.highest, g.Number)
 	switch r.Key[0] {
 	case kindChunk:
-		if index := int(binary.BigEndian.Uint32(r.Key[17:])); index == len(d.chunks[g]) { // Another is a repetition, or its predecessor was trimmed.
+		if index := int(binary.BigEndian.Uint32(r.Key[17:])); index == len(d.chunks[g]) { // Any other index is a repetition, or its predecessor was trimmed.
 			d.chunks[g] = append(d.chunks[g], r)
 		}
 	case kindManifest:
 		chunks := d.chunks[g]
-		clear(d.chunks) // What has no manifest yet never gets one: one owner writes at a time.
+		clear(d.chunks) // Chunks that have no manifest yet never get one: one owner writes at a time.
 		if len(r.Value) < manifestSize || r.Value[0] == 0 || r.Value[0] > checkpointVersion {
 			return fmt.Errorf("checkpoint at offset %d has version %v, this release reads 1 to %d", r.Offset, r.Value[:min(1, len(r.Value))], checkpointVersion)
 		}
@@ -239,8 +238,8 @@ func (d *restorer) add(r StateRecord) error {
 	return nil
 }
 
-// result returns what was found. empty: nothing was ever written to the partition, or none of it committed and nothing
-// trimmed. With ErrIncomplete it returns the last checkpoint that is whole, if there is one.
+// result returns what was found. empty: no record was ever written to the partition, or none was committed and none trimmed. With
+// ErrIncomplete, result returns the last complete checkpoint, if there is one.
 func (d *restorer) result(empty bool) (Restored, error) {
 	d.last.Highest = d.highest
 	if d.torn || (d.last.Checkpoint == nil && (d.anything || !empty)) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// RecordID tells records apart: see journal.ID. The zero value is exempt from de-duplication.
+// RecordID identifies a record: see journal.ID. Records with the zero value are never treated as duplicates.
 type RecordID [16]byte
 
 // SeenRecord is a record that was delivered.
@@ -59,7 +59,7 @@ func (s *seen) again(r SeenRecord) bool {
 	return false
 }
 
-// takeEvicted returns what was given up since the last call.
+// takeEvicted returns the records that were evicted since the last call.
 func (s *seen) takeEvicted() []SeenRecord {
 	evicted := s.evicted
 	s.evicted = nil

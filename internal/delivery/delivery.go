@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// Source says who delivers a batch. Whatever an exporter remembers of what it sent, to spare work or to tell a repetition, belongs to one
-// source: a replay job sends old values while live delivery sends new ones, through the same exporter. [PerSource] keeps it so.
+// Source identifies who delivers a batch. Whatever an exporter remembers of the data it has sent, to save work or to recognize
+// repetitions, belongs to one source: a replay job sends old values through the same exporter as live delivery sends new ones. [PerSource]
+// keeps these memories separate.
 type Source string
 
-// The sources beside [JobSource]. The live ones of several groups don't share an exporter.
+// The sources other than [JobSource]. Live delivery of several groups never shares an exporter.
 const (
-	// Direct: no journal stands upstream.
+	// Direct: there is no journal upstream.
 	Direct Source = "direct"
 	// Live: a follower of the journal delivers.
 	Live Source = "live"
@@ -20,13 +21,13 @@ const (
 
 const jobPrefix = "job/"
 
-// JobSource is the source of the replay job id that was made at that time. A job that is cancelled and made again under the same id is another
-// source; one that is paused, or goes on in another process, is the same.
+// JobSource is the source of the replay job id that was created at that time. A job that is cancelled and created again under the same id
+// is another source; a job that is paused, or continues in another process, is the same one.
 func JobSource(id string, made time.Time) Source {
 	return Source(jobPrefix + id + "@" + made.UTC().Format(time.RFC3339Nano))
 }
 
-// Job returns the id of the replay job that s is; ok is false where s is none.
+// Job returns the id of the replay job; ok is false if s is not a job.
 func (s Source) Job() (id string, ok bool) {
 	id, ok = strings.CutPrefix(string(s), jobPrefix)
 	if at := strings.LastIndexByte(id, '@'); ok && at >= 0 {
@@ -43,45 +44,46 @@ type Part struct {
 	Index int
 }
 
-// Delivery says what a batch belongs to. It travels in the context, [Of] finds it there. The zero value is the delivery of a batch without a
-// journal upstream: all its methods work and cost nothing.
+// Delivery describes where a batch comes from. It is part of the context, from which [Of] returns it. The zero value describes a batch
+// without a journal upstream: all its methods work and cost nothing.
 type Delivery struct {
-	// Session is the one of the partition that the batch came from; nil without a journal upstream.
+	// Session is the session of the partition that the batch came from; nil without a journal upstream.
 	Session *Session
-	// Part names the batch; nil where ranges are not recorded.
+	// Part identifies the batch; nil if ranges are not recorded.
 	Part *Part
-	// At is the record that the batch is made of, where a component asks for that: see [Session.ByRecord]. Else nil.
+	// At is the record from which the batch was made, if a component requires one batch per record: see [Session.ByRecord]. Else nil.
 	At *At
-	// Outcome is where components report what they refuse of the batch; nil where nobody counts.
+	// Outcome is where components report the items of the batch that they refuse; nil if nothing counts them.
 	Outcome *Outcome
-	// Account is the range's, for the driver: see [Account.Batch]. It is nil where no ledger is kept.
+	// Account is the range's account, for the driver: see [Account.Batch]. It is nil if no ledger is kept.
 	Account *Account
-	// Attempts is told of each attempt to send the batch, from many goroutines; nil where nobody listens.
+	// Attempts is called for each attempt to send the batch, from many goroutines; it may be nil.
 	Attempts func(exporter string, err error)
-	// Aside keeps what a sink does not take of one tenant, so that it doesn't hold up the others; nil where nothing can be kept.
+	// Aside stores output that a sink refuses for one tenant, so that it does not delay other tenants; nil if nothing can store it.
 	Aside Aside
 }
 
-// At is a record of the journal.
+// At identifies a record of the journal.
 type At struct {
 	Offset int64
 	// Time is when the record was written.
 	Time time.Time
-	// Whole: the batch has all items of the record. A job may select some.
+	// Whole: the batch has all items of the record. A job may select only some.
 	Whole bool
 }
 
-// Aside is where an exporter puts what its sink refuses, for longer than it may hold up others, of a single tenant. It is safe for concurrent use.
+// Aside is where an exporter puts output of a single tenant that its sink has refused for longer than it may delay other tenants. It is
+// safe for concurrent use.
 type Aside interface {
-	// Keep returns when the letter is durable. An error means that it may not be: the exporter still has it.
+	// Keep returns when l is durable. After an error it may not be, and the exporter has to keep the data.
 	Keep(ctx context.Context, l Letter) error
-	// Waiting returns tenants whose records wait for the delivery, some of them at most. It may ask the journal.
+	// Waiting returns some of the tenants whose records wait to be delivered. It may query the journal.
 	Waiting(ctx context.Context) []string
 }
 
 // Letter is output that was set aside.
 type Letter struct {
-	// By is the exporter's id; Reason is one of its enumerated reasons, as in its counter; Cause is what the sink said.
+	// By is the exporter's id; Reason is one of its enumerated reasons, as in its counter; Cause is the sink's answer.
 	By, Reason, Cause string
 	Tenant            string
 	// Request is an encoded OTLP export request of the pipeline's signal.
@@ -90,7 +92,7 @@ type Letter struct {
 
 type deliveryKey struct{}
 
-// In returns a context under which d's batch travels.
+// In returns a context for d's batch.
 func (d Delivery) In(ctx context.Context) context.Context {
 	return context.WithValue(ctx, deliveryKey{}, d)
 }
@@ -101,20 +103,20 @@ func Of(ctx context.Context) Delivery {
 	return d
 }
 
-// With returns a context under which batches of s's partition travel, for Flush too. What else ctx carries of a delivery stays.
+// With returns a context for batches of s's partition, and for Flush. It keeps the other fields of ctx's delivery.
 func With(ctx context.Context, s *Session) context.Context {
 	d := Of(ctx)
 	d.Session = s
 	return d.In(ctx)
 }
 
-// From returns the session of the partition that ctx's batch came from; ok is false without a journal upstream.
+// From returns the session of the partition from which ctx's batch came; ok is false without a journal upstream.
 func From(ctx context.Context) (s *Session, ok bool) {
 	s = Of(ctx).Session
 	return s, s != nil
 }
 
-// Source says who delivers.
+// Source identifies who delivers.
 func (d Delivery) Source() Source {
 	if d.Session == nil {
 		return Direct
@@ -122,7 +124,7 @@ func (d Delivery) Source() Source {
 	return d.Session.Source()
 }
 
-// SpreadBy returns what streams are spread over partitions by, see [Settings]; nothing without a journal upstream.
+// SpreadBy returns the attributes by which streams are spread over partitions, see [Settings]; nothing without a journal upstream.
 func (d Delivery) SpreadBy() []string {
 	if d.Session == nil {
 		return nil
@@ -130,9 +132,9 @@ func (d Delivery) SpreadBy() []string {
 	return d.Session.SpreadBy()
 }
 
-// Attempted tells the driver what became of an attempt to send the batch: nil if the sink has answered, also if it refused for good; an error
-// if the sink can't be reached or can't take anything now. An exporter retries for as long as it takes, and the driver would not know why it
-// waits. heard is false where no driver listens.
+// Attempted reports the result of an attempt to send the batch to the driver: nil if the sink has answered, even with a permanent refusal;
+// an error if the sink can't be reached or can't accept anything now. An exporter retries without end, and without these reports the
+// driver would not know why it waits. heard is false if no driver listens.
 func (d Delivery) Attempted(exporter string, err error) (heard bool) {
 	if d.Attempts == nil {
 		return false

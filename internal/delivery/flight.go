@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// flight is a range on its way down the pipeline.
+// flight is a range that is being delivered.
 type flight struct {
 	Bounds
-	fresh    []Record // without what was delivered before
-	again    []Record // that repeat others
-	poisoned []Record // that are in the dead letter
+	fresh    []Record // without records that were delivered before
+	again    []Record // records that repeat others
+	poisoned []Record // records that are in the dead letter
 	account  Account
-	last     *Anchor   // of its last record; nil: not known
+	last     *Anchor   // of its last record; nil: unknown
 	newest   time.Time // journal time of the last record
 	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
 	evicted []SeenRecord // what it gave up for them
@@ -24,7 +24,7 @@ type flight struct {
 	err     error
 }
 
-// inFlight is how many ranges may be on their way at once. A state is at one offset, so where there is one: one.
+// inFlight is the number of ranges that may be in flight at once: one if a component has a state, because a state belongs to one offset.
 func (w *Worker) inFlight() int {
 	if w.session.Stateful() {
 		return 1
@@ -32,8 +32,8 @@ func (w *Worker) inFlight() int {
 	return max(1, w.set.InFlight)
 }
 
-// launch sends a range down the pipeline, without what was delivered before. Where only one may be in flight it is
-// delivered when launch returns.
+// launch starts the delivery of a range, without the records that were delivered before. If only one range may be in flight, launch
+// returns after the delivery.
 func (w *Worker) launch(ctx context.Context, r Range) error {
 	if err := w.makeRoom(ctx); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 	return w.land(ctx)
 }
 
-// makeRoom waits until one more range may be launched.
+// makeRoom waits until another range may be launched.
 func (w *Worker) makeRoom(ctx context.Context) error {
 	for len(w.flights) >= w.inFlight() {
 		if err := w.land(ctx); err != nil {
@@ -87,7 +87,7 @@ func (w *Worker) makeRoom(ctx context.Context) error {
 	return nil
 }
 
-// landDone lands what has been delivered, in order.
+// landDone completes the ranges whose delivery has ended, in order.
 func (w *Worker) landDone(ctx context.Context) error {
 	for len(w.flights) > 0 && closed(w.flights[0].done) {
 		if err := w.land(ctx); err != nil {
@@ -106,7 +106,7 @@ func (w *Worker) landAll(ctx context.Context) error {
 	return nil
 }
 
-// land waits for the lowest range in flight.
+// land waits for the lowest range in flight and completes it.
 func (w *Worker) land(ctx context.Context) error {
 	f := w.flights[0]
 	if !closed(f.done) {
@@ -129,7 +129,7 @@ func (w *Worker) land(ctx context.Context) error {
 	return nil
 }
 
-// abandon waits for what is in flight; its context has ended.
+// abandon waits until the ranges in flight have ended; their context is already cancelled.
 func (w *Worker) abandon() {
 	for _, f := range w.flights {
 		if !closed(f.done) {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Gap is a stretch of journal time of which a sink may have lost data that it had made durable.
+// Gap is a range of journal time of which a sink may have lost data that it had made durable.
 type Gap struct {
-	// From is where the sink still had everything; zero: nowhere, so it is the journal's beginning.
+	// From is the time up to which the sink still has everything; zero if it has nothing, which means the journal's beginning.
 	From time.Time
 	// To is the newest journal time that the sink had.
 	To time.Time
-	// Why is what the sink says of the newest position that it lacks.
+	// Why is the sink's reason for the newest position that it lacks.
 	Why error
 }
 
-// FindGap asks a sink for the positions of marks, oldest first, as [Barrier.Restored] returns them. holds returns why a position is gone, or an error
-// when the sink can't tell. A nil Gap means that the sink has the newest.
+// FindGap checks a sink for the positions of marks, oldest first, as [Barrier.Restored] returns them. holds returns why a position is
+// gone, or an error if the sink can't decide. A nil Gap means that the sink has the newest position.
 func FindGap(marks []Mark, holds func(position string) (gone, err error)) (*Gap, error) {
 	var g *Gap
 	for i := len(marks) - 1; i >= 0; i-- {
@@ -36,12 +36,12 @@ func FindGap(marks []Mark, holds func(position string) (gone, err error)) (*Gap,
 	return g, nil
 }
 
-// Job is the replay of signal that writes the stretch again.
+// Job is the replay of signal that writes the range again.
 func (g *Gap) Job(signal string) string {
 	from := g.From
 	if from.IsZero() {
 		from = time.Unix(0, 0)
 	}
-	to := g.To.Add(2 * time.Second) // whole seconds, and the end is excluded
+	to := g.To.Add(2 * time.Second) // The API takes whole seconds and excludes the end.
 	return fmt.Sprintf(`POST /v1/replays {"signal":%q,"from":%q,"to":%q}`, signal, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
 }

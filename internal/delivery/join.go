@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Join returns the state of component id in s. The first call makes it with create and restores it; that order of
-// components is the pipeline order in which the driver calls them. After a refused restore that the session forgives,
-// create is called a second time. An error, which wraps [ErrState] where the state was at fault, must end the batch.
+// Join returns the state of component id in s. The first call creates the state with create and restores it; the order of these first
+// calls is the pipeline order in which the driver calls the components. If the session tolerates a failed restore, create is called a
+// second time. An error, which wraps [ErrState] if the state was the cause, must end the batch.
 func Join[T Stateful](s *Session, id string, create func() T) (T, error) {
 	var none T
 	s.mu.RLock()
@@ -35,7 +35,7 @@ func Join[T Stateful](s *Session, id string, create func() T) (T, error) {
 	return typed, nil
 }
 
-// restore makes a state, with the checkpoint's content where there is one. s.mu is held.
+// restore creates a state, with the checkpoint's content if there is any. s.mu is held.
 func restore[T Stateful](s *Session, id string, create func() T) (T, error) {
 	state := create()
 	data, ok := s.restored[id]

@@ -19,25 +19,27 @@ const (
 	UnitRecord
 )
 
-// maxRefusals bounds the kinds of refusals that an Outcome tells apart.
+// maxRefusals bounds the distinct kinds of refusals in an Outcome.
 const maxRefusals = 256
 
-// Refusal is how many items or records of a batch a component took and does not pass on or store, and why. Nobody sends them to it again.
+// Refusal is the number of items or records of a batch that a component accepted but does not pass on or store, and the reason. They are
+// not sent to it again.
 type Refusal struct {
 	// By is the component's id.
 	By string
-	// Reason is one of the component's enumerated reasons, as in its counter. It takes no text from data.
+	// Reason is one of the component's enumerated reasons, as in its counter. It contains no text from the data.
 	Reason string
 	Unit   Unit
 	Count  int64
 }
 
-// Outcome collects what becomes of a delivery: what components refuse, fold and take. It counts only if the delivery is a success: after an
-// error the batch comes again, with an Outcome of its own. The zero value is empty and ready; a nil one takes everything and keeps nothing. It
-// is safe for concurrent use and holds at most 256 kinds of refusals, some 64 bytes each; what comes beyond has the reason "other".
+// Outcome collects the results of a delivery: the items that components refuse, fold and take. It counts only if the delivery succeeds:
+// after an error the batch is delivered again, with another Outcome. The zero value is empty and ready; a nil one accepts calls and stores
+// nothing. It is safe for concurrent use and holds at most 256 kinds of refusals of some 64 bytes each; further kinds get the reason
+// "other".
 //
-// These are the entries of the ledger. Each component makes its own in one place: a processor says what it refuses and folds, a sink says what
-// it takes.
+// These are the entries of the ledger. Each component makes its entries in one place: a processor reports the items that it refuses and
+// folds, a sink the items that it takes.
 type Outcome struct {
 	mu     sync.Mutex
 	all    []Refusal // guarded by mu; a kind once
@@ -51,7 +53,7 @@ type tally struct {
 	n  int64
 }
 
-// Fold notes that component by has added n items to others of its own, which it sends later: they are in what it creates.
+// Fold notes that component by has added n items to results of its own, which it sends later and reports as created.
 func (o *Outcome) Fold(by string, n int64) {
 	if o == nil || n <= 0 {
 		return
@@ -61,8 +63,9 @@ func (o *Outcome) Fold(by string, n int64) {
 	o.folded = add(o.folded, by, n)
 }
 
-// Take notes that sink by is done with n items of the batch: what it does not refuse or fold of them is stored. A sink that calls it for every
-// batch, also with 0 for an empty one, counts for itself; n may be negative, to take back what a part of it has counted too much; without such a sink all that nobody refuses or folds is taken for stored.
+// Take notes that sink by has processed n items of the batch: those that it does not refuse or fold are stored. A sink that calls Take for
+// every batch (with 0 for an empty one) counts for itself. n may be negative, to correct too high a count of a part. Without such a sink
+// all items that no component refuses or folds count as stored.
 func (o *Outcome) Take(by string, n int64) {
 	if o == nil {
 		return
@@ -82,20 +85,20 @@ func add(all []tally, by string, n int64) []tally {
 	return append(all, tally{by, n})
 }
 
-// counts says whether a sink has called Take.
+// counts reports whether a sink has called Take.
 func (o *Outcome) counts() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.taken) > 0
 }
 
-// fates returns what became of a batch of so many items. inferred: no sink counts for itself. A sink that divides items can refuse more parts
-// than it took items: it has dropped as many as it took then.
+// fates returns the results of a batch of so many items. inferred: no sink counts for itself. A sink that splits items can refuse more
+// parts than it took items; then it has dropped as many as it took.
 func (o *Outcome) fates(items int64, inferred bool) (f ledger.Fates) {
 	refusals := o.Refusals()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	left := map[string]int64{} // of what each sink took
+	left := map[string]int64{} // items that each sink took
 	for _, t := range o.taken {
 		left[t.by] = t.n
 	}
@@ -128,7 +131,7 @@ func (o *Outcome) fates(items int64, inferred bool) (f ledger.Fates) {
 	return f
 }
 
-// Refuse notes that component by does not pass on or store n items or records for this reason.
+// Refuse notes that component by does not pass on or store n items or records, and the reason.
 func (o *Outcome) Refuse(by, reason string, n int64, unit Unit) {
 	if o == nil || n <= 0 {
 		return
@@ -153,14 +156,14 @@ func (o *Outcome) addLocked(r Refusal) {
 	o.all = append(o.all, r)
 }
 
-// Add adds what other has. It is not to be called with o itself.
+// Add adds the entries of other, which must not be o itself.
 func (o *Outcome) Add(other *Outcome) {
 	for _, r := range other.Refusals() {
 		o.Refuse(r.By, r.Reason, r.Count, r.Unit)
 	}
 }
 
-// Refused returns how many of unit were refused so far. Where several components refuse the same one, it counts as often.
+// Refused returns how many of unit were refused so far. An item that several components refuse counts as often.
 func (o *Outcome) Refused(unit Unit) (n int64) {
 	if o == nil {
 		return 0

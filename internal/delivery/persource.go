@@ -5,10 +5,11 @@ import (
 	"sync"
 )
 
-// PerSource holds what a component remembers between batches and no checkpoint keeps: hints about what a sink has, series that were seen. There
-// is one value for each [Source], so a job and live delivery through one component share none. A value lives as long as a session of its source:
-// a job that is cancelled and made again begins with a new one, and so does a partition that begins again where no other is delivered. The value
-// of [Direct] lives for ever. It is safe for concurrent use, of up to as many sources as jobs run at once, and two; T has to be safe itself.
+// PerSource holds data that a component remembers between batches and that no checkpoint contains: hints about the content of a sink,
+// known series. It has one value for each [Source], so that a job and live delivery through the same component share nothing. A value
+// lives as long as a session of its source: a job that is cancelled and created again starts with a new value, and so does a partition
+// that restarts while no other one is delivered. The value of [Direct] is never removed. PerSource is safe for concurrent use by as many
+// sources as jobs run at once, plus two; T must be safe itself.
 type PerSource[T any] struct {
 	create func() T
 
@@ -21,7 +22,7 @@ type remembered[T any] struct {
 	sessions map[*Session]struct{}
 }
 
-// NewPerSource returns an empty PerSource whose values create makes.
+// NewPerSource returns an empty PerSource that creates its values with create.
 func NewPerSource[T any](create func() T) *PerSource[T] {
 	return &PerSource[T]{create: create, all: make(map[Source]*remembered[T])}
 }
@@ -43,7 +44,7 @@ func (p *PerSource[T]) Of(ctx context.Context) T {
 	r.sessions[d.Session] = struct{}{}
 	p.mu.Unlock()
 	if d.Session != nil && !d.Session.onClose(func() { p.leave(d.Source(), d.Session) }) {
-		p.leave(d.Source(), d.Session) // A batch that was given up with its session is still on its way.
+		p.leave(d.Source(), d.Session) // A batch of a session that was abandoned is still in flight.
 	}
 	return r.value
 }

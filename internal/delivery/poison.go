@@ -2,23 +2,23 @@ package delivery
 
 import "context"
 
-// poison knows which records the pipeline refuses for ever. They must not stop a partition; but a refusal can come after
-// a component has taken half of a range, so the worker begins again from its checkpoint, goes record by record up to
-// where it was refused, and leaves out the one that is refused alone.
+// poison knows which records the pipeline refuses permanently. They must not stop a partition. But a refusal can come after a component
+// has already accepted half of a range. So the worker restarts from its checkpoint, delivers the records up to the refusal one by one, and
+// leaves out the record that is refused alone.
 type poison struct {
-	until   int64 // record by record up to here
+	until   int64 // deliver record by record up to here
 	offsets map[int64]struct{}
 	closer  bool // a refusal has just been narrowed down
 }
 
-// narrowed says, once, that the worker begins again because it came closer to a refused record: there is nothing to wait for.
+// narrowed reports, once, that the worker restarts because it has narrowed down a refused record, so that it need not pause.
 func (p *poison) narrowed() bool {
 	was := p.closer
 	p.closer = false
 	return was
 }
 
-// behind says whether a record below next was left out since the last checkpoint.
+// behind reports whether a record below next was left out since the last checkpoint.
 func (p *poison) behind(next int64) bool {
 	for o := range p.offsets {
 		if o < next {
@@ -33,7 +33,7 @@ func (p *poison) is(offset int64) bool {
 	return ok
 }
 
-// forget drops what lies below the last checkpoint.
+// forget removes records below the last checkpoint.
 func (p *poison) forget(below int64) {
 	for o := range p.offsets {
 		if o < below {
@@ -42,7 +42,7 @@ func (p *poison) forget(below int64) {
 	}
 }
 
-// cut shortens r to its first record while the worker goes record by record.
+// cut shortens r to its first record while the worker delivers record by record.
 func (p *poison) cut(r Range) Range {
 	if r.First >= p.until || len(r.Records) < 2 {
 		return r
@@ -51,8 +51,8 @@ func (p *poison) cut(r Range) Range {
 	return r
 }
 
-// bury sets aside what was refused with reason: a single record, or a recorded range, which can't be delivered in parts.
-// A longer range is gone through record by record next time.
+// bury writes to the dead letter what was refused with reason: a single record, or a recorded range, which can't be delivered in parts. A
+// longer range is delivered record by record next time.
 func (w *Worker) bury(ctx context.Context, b Bounds, records []Record, reason error) error {
 	if len(records) > 1 && !w.set.RecordRanges {
 		w.poison.closer = b.Next > w.poison.until

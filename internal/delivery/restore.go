@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// Cut says that the log doesn't hold all that a checkpoint was made behind: it was cut, replaced or made anew, and may have grown again.
+// Cut says that the log lacks records that a checkpoint has: it was cut, replaced or recreated, and may have grown again.
 type Cut struct {
-	// Bounds are the offsets whose former records are gone from the log. All or most of them were delivered.
+	// Bounds are the offsets whose former records are gone from the log. All or most of these were delivered.
 	Bounds
-	// Generation is the log's from now on: see [Session.Generation].
+	// Generation is the log's generation from now on: see [Session.Generation].
 	Generation uint32
 	// Was and Is are the topic's id in the checkpoint and now.
 	Was, Is TopicID
 }
 
-// begun is where a worker begins.
+// begun is the position at which a worker starts.
 type begun struct {
 	*Checkpoint
 	restored Restored
 	fresh    bool  // there was no checkpoint
-	missing  error // there must have been one, or a later one
+	missing  error // there must have been one, or a newer one
 	cut      *Cut
 }
 
-// load reads the last checkpoint and compares it with the log, which begins at begin and ends at end.
+// load reads the last checkpoint and compares it with the log, which has the offsets from begin to end.
 func (w *Worker) load(ctx context.Context, begin, end int64) (b begun, err error) {
 	found := newRestorer()
 	empty, err := w.set.Store.Load(ctx, found.add)
@@ -36,8 +36,8 @@ func (w *Worker) load(ctx context.Context, begin, end int64) (b begun, err error
 	}
 	b.restored, err = found.result(empty)
 	if err != nil {
-		// A second reading, under a new fence, that finds the same is the truth. It is harmless where it is not: another owner
-		// has fenced this one then, whose first save fails before anything is passed.
+		// If a second reading under a new fence finds the same, the finding is final. If it is wrong, that does no harm: then another
+		// owner has fenced this one, whose first save fails before anything is sent.
 		if w.incomplete++; w.incomplete < 2 {
 			return b, err
 		}
@@ -69,8 +69,8 @@ func (w *Worker) load(ctx context.Context, begin, end int64) (b begun, err error
 	return b, w.compare(ctx, &b, topic, begin, end)
 }
 
-// compare looks for the checkpoint's anchors in the log. Where the newest is gone it resumes behind the highest that is there, else
-// at the log's begin. The state stays: records that were delivered and are gone are in it.
+// compare looks for the checkpoint's anchors in the log. If the newest is gone, the worker resumes after the highest that the log holds,
+// else at the beginning of the log. The state is kept: it contains records that were delivered and are gone.
 func (w *Worker) compare(ctx context.Context, b *begun, topic TopicID, begin, end int64) error {
 	c := *b.Checkpoint
 	b.Checkpoint = &c
@@ -83,7 +83,7 @@ func (w *Worker) compare(ctx context.Context, b *begun, topic TopicID, begin, en
 	for i := len(c.Anchors) - 1; i >= 0 && top < 0; i-- {
 		a := c.Anchors[i]
 		if a.Offset < begin {
-			break // retention has passed it
+			break // retention has deleted it
 		}
 		seen = true
 		if a.Offset >= end {
@@ -99,27 +99,27 @@ func (w *Worker) compare(ctx context.Context, b *begun, topic TopicID, begin, en
 	}
 	c.Topic = topic
 	if top == len(c.Anchors)-1 && top >= 0 {
-		if bottom > end { // What is gone behind the newest record held no records.
+		if bottom > end { // The offsets missing after the newest record held no records.
 			c.Next = min(c.Next, end)
 			c.Ranges = within(c.Ranges, end)
 		}
 		return nil
 	}
-	same := was == topic || was == (TopicID{}) || topic == (TopicID{}) // as far as is known
+	same := was == topic || was == (TopicID{}) || topic == (TopicID{}) // as far as known
 	if !seen && bottom <= end && same {
-		return nil // nothing to compare: an old checkpoint, or retention has passed all that it remembers
+		return nil // nothing to compare: an old checkpoint, or retention has deleted all its anchors
 	}
 	resume := begin
 	if top >= 0 {
 		resume = c.Anchors[top].Offset + 1
 	}
 	if len(c.Anchors) == 0 && bottom <= resume {
-		c.Next = resume // nothing was delivered of the log that was
+		c.Next = resume // nothing was delivered of the former log
 		return nil
 	}
 	c.LogGeneration++
 	gone := Bounds{First: resume, Next: max(resume, bottom)}
-	if resume > c.Next { // some of the recorded ranges are there
+	if resume > c.Next { // some of the recorded ranges exist
 		last := slices.IndexFunc(c.Ranges, func(r Bounds) bool { return r.First > c.Anchors[top].Offset })
 		if last >= 0 {
 			c.Ranges = c.Ranges[:last:last]
@@ -132,13 +132,13 @@ func (w *Worker) compare(ctx context.Context, b *begun, topic TopicID, begin, en
 		}
 	} else {
 		if top >= 0 && top+1 < len(c.Anchors) && c.Anchors[top+1].Offset >= c.Next && c.Next <= end {
-			resume = c.Next // The last record below is there: only recorded ranges are not.
+			resume = c.Next // The last record below exists: only recorded ranges are missing.
 			gone.First = resume
 		}
 		c.Next, c.Ranges = resume, nil
 	}
 	c.Anchors = c.Anchors[:top+1]
-	for i := range c.Seen { // They tell repetitions, also of what is read again.
+	for i := range c.Seen { // They also recognize repetitions among records that are read again.
 		c.Seen[i].Offset = min(c.Seen[i].Offset, c.Next-1)
 	}
 	b.cut = &Cut{Bounds: gone, Generation: c.LogGeneration, Was: was, Is: topic}
@@ -155,7 +155,7 @@ func within(ranges []Bounds, end int64) []Bounds {
 	return ranges
 }
 
-// restore fences, reads the last checkpoint and sends its outbox. It returns the context that carries the session.
+// restore fences, reads the last checkpoint and sends its outbox. It returns the context that contains the session.
 func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	if err := w.set.Store.Fence(ctx); err != nil {
 		return ctx, fmt.Errorf("fence: %w", err)
@@ -183,7 +183,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	}
 	w.session.Deliver(time.Time{}, !c.fresh || w.set.InFlight > 1) // the outbox may have been sent
 	if c.fresh || c.missing != nil || c.cut != nil {
-		if err := w.save(ctx); err != nil { // From here on nobody takes it for anything else.
+		if err := w.save(ctx); err != nil { // From here on nothing treats it as a fresh start.
 			return ctx, err
 		}
 		w.incomplete = 0
@@ -208,7 +208,7 @@ func (w *Worker) restore(ctx context.Context) (context.Context, error) {
 	return ctx, w.flush(ctx)
 }
 
-// resume sets what the worker keeps beside the session.
+// resume sets the worker's fields outside the session.
 func (w *Worker) resume(c begun, end int64) {
 	w.gen = Generation{Number: c.restored.Highest, Nonce: w.set.Nonce}
 	w.first, w.previous = c.restored.First, c.restored.First

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Rules is the state of a component that keeps nothing of the records, only the rules by which it takes them: a sink whose
-// configuration decides which row goes into which file. They travel with the checkpoint, so that a range which was begun
-// under other rules comes again under those. Ranges may be in flight beside them: see [Session.Stateful].
+// Rules is the state of a component that keeps no records, only the rules by which it processes them: a sink whose configuration decides
+// which row goes into which file. The rules are part of the checkpoint, so that a range that was begun under earlier rules is repeated
+// under those. Ranges may be in flight meanwhile: see [Session.Stateful].
 //
-// T is encoded as JSON: what a later version adds has its zero value in what an earlier one wrote.
+// T is encoded as JSON: fields that a later version adds are zero in snapshots of an earlier one.
 type Rules[T any] struct{ configured, inForce T }
 
 var _ Stateful = (*Rules[struct{}])(nil)
 
-// NewRules returns rules that are in force until others are restored.
+// NewRules returns rules that apply until others are restored.
 func NewRules[T any](configured T) *Rules[T] {
 	return &Rules[T]{configured: configured, inForce: configured}
 }
 
-// InForce returns the rules for the batch at hand. They don't change while one is under way.
+// InForce returns the rules for the current batch. They don't change during a batch.
 func (r *Rules[T]) InForce() T { return r.inForce }
 
 // Restore implements Stateful.
@@ -47,5 +47,5 @@ func (r *Rules[T]) Flush(context.Context) error { return nil }
 // Adopt implements Stateful.
 func (r *Rules[T]) Adopt() { r.inForce = r.configured }
 
-// stateless tells Rules from states of records.
+// stateless distinguishes Rules from states of records.
 func (r *Rules[T]) stateless() {}

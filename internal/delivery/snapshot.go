@@ -16,8 +16,8 @@ import (
 //	per state: 0x01, id length uint16, id, then chunks: length uint32 (>0), bytes; length 0 ends the state
 //	0x00, xxhash64 of everything before
 //
-// Chunks, because a state's size is not known before it has been written. The checksum tells a damaged state from one
-// that a component refuses.
+// It uses chunks because a state's size is unknown before it has been written. The checksum distinguishes a damaged state from one that a
+// component refuses.
 const (
 	magic         = "PSTK"
 	formatVersion = 1
@@ -32,7 +32,7 @@ type encoder struct {
 	w   io.Writer // feeds sum as well
 	sum *xxhash.Digest
 	out io.Writer
-	buf *bufio.Writer // for one state after the other
+	buf *bufio.Writer // reused for each state
 	err error
 }
 
@@ -45,7 +45,7 @@ func newEncoder(w io.Writer, began time.Time) *encoder {
 	return e
 }
 
-// write keeps the first error.
+// write remembers the first error.
 func (e *encoder) write(p []byte) {
 	if e.err == nil {
 		_, e.err = e.w.Write(p)
@@ -86,7 +86,7 @@ func (c chunkWriter) Write(p []byte) (int, error) {
 	return len(p), c.e.err
 }
 
-// decode returns the states in data by component id. Each is a slice of data where it fitted one chunk, else a copy.
+// decode returns the states in data by component id. Each is a slice of data if it fitted into one chunk, else a copy.
 func decode(data []byte) (began time.Time, states map[string][]byte, err error) {
 	damaged := func(what string) error { return fmt.Errorf("snapshot: %s: %w", what, ErrState) }
 	if len(data) < headerBytes+1+8 || string(data[:len(magic)]) != magic {

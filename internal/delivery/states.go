@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// ErrNoSession says that a component without a local session got a batch that no follower of a journal gave a session.
+// ErrNoSession says that a component without a local session got a batch to which no journal follower has given a session.
 var ErrNoSession = errors.New("the batch has no session: journal is required, but no follower of a journal is upstream of this processor, " +
 	"or an asynchronous component is between them")
 
-// States are the states of one component: one for every partition of a journal that is worked on in this process, or the
-// local one, see package local. A state is in it from its first batch until its session ends. It is safe for concurrent use, but for Without.
+// States are the states of one component: one for every journal partition that this process works on, or the local one, see package local.
+// A state is in the list from its first batch until its session ends. It is safe for concurrent use, except for Without.
 type States[T Stateful] struct {
 	id     string
 	create func(*Session) T
-	here   *listed[T] // of batches without a session; nil: there are none
+	here   *listed[T] // of batches without a session; nil: no such batches
 
 	mu  sync.Mutex
 	all map[*listed[T]]struct{} // guarded by mu
@@ -26,7 +26,7 @@ type listed[T Stateful] struct {
 	Stateful
 	state T
 	list  *States[T]
-	once  sync.Once // it is in the list once it is restored
+	once  sync.Once // set after the state was restored
 }
 
 // Close is called when the session ends.
@@ -42,14 +42,14 @@ func NewStates[T Stateful](id string, create func(*Session) T) *States[T] {
 	return &States[T]{id: id, create: create, all: make(map[*listed[T]]struct{})}
 }
 
-// Without makes s the session of batches that come without one. It is called before there are any.
+// Without makes s the session of batches that come without one. It must be called before the first of these.
 func (l *States[T]) Without(s *Session) (err error) {
 	l.here, err = l.join(s)
 	return err
 }
 
-// Of returns the state for the batch that ctx came with. journal: it belongs to a journal's partition. Without a session
-// of either kind the error is ErrNoSession.
+// Of returns the state for ctx's batch. journal: it belongs to a journal partition. Without a session of either kind the error is
+// ErrNoSession.
 func (l *States[T]) Of(ctx context.Context) (state T, journal bool, err error) {
 	p := l.here
 	session, journal := From(ctx)

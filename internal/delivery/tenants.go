@@ -13,17 +13,17 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// tenantsID names, among the states of a checkpoint, when the states of tenants began.
+// tenantsID is the id, among the states of a checkpoint, of the times when the states of tenants began.
 const tenantsID = "penstock/tenants"
 
-// maxTenants bounds the tenants whose beginning a partition knows: 16 bytes of its checkpoint each, 256 KiB, and about 50 of memory. Further
-// ones count as there from the beginning.
+// maxTenants bounds the tenants whose beginning a partition knows: each takes 16 bytes of the checkpoint (256 KiB in total) and about 50
+// of memory. Further tenants count as present from the beginning.
 const maxTenants = 1 << 14
 
-// tenants is when the state of each tenant began. A sender that moves from one tenant to another (API keys are switched on, and what was default
-// is acme's) goes on with its cumulative streams, whose values the tenant before has: they are baselines of the new one. Which tenant a
-// stream was of, no partition can know, for another tenant's records lie in another partition; but a stream that began before its tenant's
-// first record can have been another's.
+// tenants holds when the state of each tenant began. A sender that moves from one tenant to another (API keys are switched on, and data of
+// the default tenant becomes acme's) continues its cumulative streams, whose values the former tenant has: they are baselines of the new
+// one. No partition can know the former tenant of a stream, because another tenant's records are in another partition. But a stream that
+// began before its tenant's first record may have belonged to another tenant.
 type tenants struct {
 	mu     sync.Mutex
 	always bool              // all tenants began with the partition
@@ -33,8 +33,8 @@ type tenants struct {
 var errTenants = errors.New("the record of tenants' beginnings is damaged")
 
 // BeganFor returns when the partition's state of a tenant began: for the default tenant with the partition, for another one with its first
-// record. named: an authenticator names tenants in this process, so that no sender of a partition whose state begins now comes from the default
-// tenant, and all tenants begin with it.
+// record. named: an authenticator names the tenants in this process, so in a partition whose state begins now no sender comes from the
+// default tenant, and all tenants begin with the partition.
 func (s *Session) BeganFor(name string, named bool) time.Time {
 	if name == tenant.Default {
 		return s.began
@@ -65,7 +65,7 @@ func (s *Session) BeganFor(name string, named bool) time.Time {
 	return s.began
 }
 
-// restoreTenants takes the beginnings of tenants out of a checkpoint.
+// restoreTenants reads the beginnings of tenants from a checkpoint.
 func (s *Session) restoreTenants() error {
 	data, ok := s.restored[tenantsID]
 	if !ok {
@@ -78,7 +78,8 @@ func (s *Session) restoreTenants() error {
 	return nil
 }
 
-// append writes: always uint8; then hash and time of each tenant, uint64 little endian, sorted by hash. Nothing, before a tenant came.
+// append writes: always uint8; then hash and time of each tenant, uint64 little endian, sorted by hash. It writes nothing before the first
+// tenant.
 func (t *tenants) append(b []byte) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,63 +12,61 @@ import (
 // ErrFenced says that another worker owns the partition.
 var ErrFenced = errors.New("another worker owns the partition")
 
-// WorkerSettings describe a worker. All are required but where a zero value is described.
+// WorkerSettings configure a worker. All fields are required unless their zero value is described.
 type WorkerSettings struct {
 	// Label names the partition, for [Settings].Label.
 	Label string
-	// SpreadBy says what decides a record's partition, for [Settings].SpreadBy.
+	// SpreadBy are the attributes that decide a record's partition, for [Settings].SpreadBy.
 	SpreadBy []string
-	// Source says who delivers, for [Settings].Source; empty means [Live].
+	// Source identifies who delivers, for [Settings].Source; empty means [Live].
 	Source Source
-	// Attempts is told of each attempt to send, for [Delivery].Attempts; it may be nil.
+	// Attempts is called for each attempt to send, for [Delivery].Attempts; it may be nil.
 	Attempts func(exporter string, err error)
-	// Aside keeps what a sink refuses of a single tenant, for [Delivery].Aside; it may be nil.
+	// Aside stores output that a sink refuses for a single tenant, for [Delivery].Aside; it may be nil.
 	Aside    Aside
 	Log      Log
 	Store    Store
 	Clock    Clock
 	Observer Observer
-	// Deliver sends records down the pipeline; ctx carries the session. Without records it lets the components join.
-	// It returns when the pipeline is done with them. What it returns for records of one range must not depend on how the
-	// log is cut into ranges.
+	// Deliver passes records to the pipeline; ctx contains the session. Without records it lets the components join. It returns when the
+	// pipeline has processed them. Its output for the records of one range must not depend on how the log is cut into ranges.
 	Deliver func(ctx context.Context, b Bounds, records []Record) error
-	// Permanent tells errors of Deliver that no repetition mends.
+	// Permanent reports whether an error of Deliver would be repeated by every retry.
 	Permanent func(error) bool
-	// Bury keeps a record that the pipeline refuses for ever, with the reason. It may be called again for the same record.
+	// Bury stores a record that the pipeline refuses permanently, with the reason. It may be called again for the same record.
 	Bury func(ctx context.Context, r Record, reason error) error
-	// Interval is the longest time between checkpoints while records come.
+	// Interval is the longest time between checkpoints while records arrive.
 	Interval time.Duration
-	// RecordRanges saves a range's bounds before it is delivered, so that it comes again with the same bounds.
+	// RecordRanges saves a range's bounds before it is delivered, so that a repetition has the same bounds.
 	RecordRanges bool
-	// InFlight is how many ranges are delivered at once, where no component keeps a state; 0 means 1. A crash repeats as
-	// many.
+	// InFlight is how many ranges are delivered at once, if no component has a state; 0 means 1. A crash repeats as many.
 	InFlight int
-	// Tasks runs the deliveries where InFlight is above 1; nil means goroutines.
+	// Tasks runs the deliveries if InFlight is above 1; nil means goroutines.
 	Tasks Tasks
-	// DedupWindow is how far back repeated records are found; 0: not at all.
+	// DedupWindow is how far back repeated records are recognized; 0: not at all.
 	DedupWindow time.Duration
-	// DedupMax bounds the ids kept for that.
+	// DedupMax bounds the ids in the de-duplication window.
 	DedupMax int
-	// Ledger is given the book of what became of the records, as the last checkpoint has it, encoded: see [ledger.Read]. It is called from
-	// the worker's goroutine, and must not change the bytes. nil: no book is kept.
+	// Ledger receives the book of the last checkpoint, encoded: see [ledger.Read]. It is called from the worker's goroutine, and must not
+	// change the bytes. nil: no book is kept.
 	Ledger func(book []byte)
-	// Nonce tells this worker's checkpoints from those of others.
+	// Nonce distinguishes this worker's checkpoints from those of other workers.
 	Nonce uint64
 }
 
 const (
-	// checkpointRate is how many bytes of checkpoint a worker writes each second at most while nothing is due: a small
-	// state is saved every second, a large one every interval.
+	// checkpointRate is the limit of checkpoint bytes per second while nothing is due: a worker saves a small state every second, a large
+	// one every interval.
 	checkpointRate = 1 << 20
 	minInterval    = time.Second
 	minBackoff     = 500 * time.Millisecond
 	maxBackoff     = 30 * time.Second
-	// cheapBytes is the largest checkpoint that is written when the partition goes elsewhere.
+	// cheapBytes is the largest checkpoint that is written when the partition moves to another member.
 	cheapBytes = 8 << 20
 )
 
-// Worker delivers one partition, as its only source of records, and keeps the state of what stands behind it. See
-// docs/delivery.md for what goes wrong without each step.
+// Worker delivers one partition, as its only source of records, and manages the states of the components downstream of it. See
+// docs/delivery.md for the failure that each step prevents.
 type Worker struct {
 	set    WorkerSettings
 	stop   signal
@@ -76,31 +74,31 @@ type Worker struct {
 
 	session *Session
 	seen    *seen
-	read    int64     // what was read lies below
-	next    int64     // what was delivered lies below
-	flights []*flight // the ranges between
+	read    int64     // everything below was read
+	next    int64     // everything below was delivered
+	flights []*flight // the ranges between next and read
 	ranges  []Bounds  // recorded, not yet delivered
 	gen     Generation
 	previous,
 	first int64 // offsets of the first records of the last two checkpoints
 	saved     time.Time
 	savedSize int
-	dirty     bool // something was delivered since
-	// What lies below may have been taken before, under the rules of the last run: a state has seen the records up to
-	// stateUntil, and of the recorded ranges up to rangesUntil some of what was written may be there.
+	dirty     bool // something was delivered since the last checkpoint
+	// Records below these offsets may have been delivered before, under the rules of the last run: a state has seen the records up to
+	// stateUntil, and some output of the recorded ranges up to rangesUntil may have been written.
 	stateUntil, rangesUntil int64
-	// againUntil: records below it may have gone down the pipeline before.
+	// againUntil: records below it may have been delivered to the pipeline before.
 	againUntil int64
 	poison     poison
-	books      *books // of the session; nil where no ledger is kept
+	books      *books // the session's; nil if no ledger is kept
 
 	topic         TopicID
 	logGeneration uint32
 	anchors       anchors
-	incomplete    int // how often in a row the state topic held no whole checkpoint
+	incomplete    int // how often in a row the state topic held no complete checkpoint
 }
 
-// NewWorker returns a worker that has not begun.
+// NewWorker returns a worker that has not been started.
 func NewWorker(set WorkerSettings) *Worker {
 	if set.Tasks == nil {
 		set.Tasks = goroutines{}
@@ -108,13 +106,13 @@ func NewWorker(set WorkerSettings) *Worker {
 	return &Worker{set: set, stop: newSignal(), finish: newSignal()}
 }
 
-// Stop asks Run to end between two ranges, with a last checkpoint if that is cheap. It is safe to repeat, from any goroutine.
+// Stop makes Run end between two ranges, with a last checkpoint if that is cheap. It may be repeated, from any goroutine.
 func (w *Worker) Stop() { w.stop.give() }
 
-// Finish asks Run to end when it has delivered what the log holds by now. It is safe to repeat, from any goroutine.
+// Finish makes Run end when it has delivered everything that the log holds now. It may be repeated, from any goroutine.
 func (w *Worker) Finish() { w.finish.give() }
 
-// signal is given once.
+// signal can be given once.
 type signal struct {
 	once *sync.Once
 	c    chan struct{}
@@ -126,8 +124,8 @@ func (s signal) give() { s.once.Do(func() { close(s.c) }) }
 
 func (s signal) given() bool { return closed(s.c) }
 
-// Run delivers until Stop, ctx ends or another worker owns the partition (ErrFenced). After any other error it begins
-// again from the last checkpoint: what is in memory may hold half of a range.
+// Run delivers until Stop, ctx ends or another worker owns the partition (ErrFenced). After any other error it restarts from the last
+// checkpoint, because the state in memory may contain half of a range.
 func (w *Worker) Run(ctx context.Context) error {
 	backoff := minBackoff
 	for {
@@ -168,7 +166,7 @@ func closed(c chan struct{}) bool {
 	}
 }
 
-// own is one ownership: from the fence to the first error.
+// own is one ownership, from the fence to the first error.
 func (w *Worker) own(ctx context.Context) error {
 	ctx, err := w.restore(ctx)
 	if err != nil {
@@ -184,7 +182,7 @@ func (w *Worker) own(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.First > b.First { // Part of it is gone: what is left goes under the name of the whole.
+		if r.First > b.First { // A part of it is gone: the rest is delivered under the name of the whole range.
 			w.set.Observer.Lost(Bounds{First: b.First, Next: min(r.First, b.Next)})
 			w.books.lose(Bounds{First: b.First, Next: min(r.First, b.Next)})
 		}
@@ -210,7 +208,7 @@ func (w *Worker) own(ctx context.Context) error {
 	}
 }
 
-// step delivers one range, and closes, saves and sends what is due.
+// step delivers one range, and then closes, saves and sends everything that is due.
 func (w *Worker) step(ctx context.Context) error {
 	r, err := w.set.Log.Read(ctx, w.read)
 	if err != nil {
@@ -223,7 +221,7 @@ func (w *Worker) step(ctx context.Context) error {
 		w.set.Observer.Lost(Bounds{First: w.read, Next: r.First})
 		w.books.lose(Bounds{First: w.read, Next: r.First})
 		w.read, w.next, w.dirty = r.First, r.First, true
-		if err := w.save(ctx); err != nil { // Behind the gap a sink that is away can keep the worker from saving for long.
+		if err := w.save(ctx); err != nil { // After the gap, an unavailable sink can keep the worker from saving for a long time.
 			return err
 		}
 	}
@@ -254,7 +252,7 @@ func (w *Worker) step(ctx context.Context) error {
 	return w.settle(ctx, r.AtEnd)
 }
 
-// settle closes what is due; saves if anything is, or if it is time; then sends it.
+// settle closes what is due; saves if anything is due or the time has come; then sends.
 func (w *Worker) settle(ctx context.Context, atEnd bool) error {
 	for {
 		now := w.set.Clock.Now()
@@ -271,20 +269,20 @@ func (w *Worker) settle(ctx context.Context, atEnd bool) error {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
-		w.dirty = true // The outbox went: the next checkpoint need not send it again.
+		w.dirty = true // The outbox was sent: the next checkpoint need not send it again.
 	}
 }
 
-// leftOut says that a small checkpoint is worth it, so that the next refused record doesn't send all up to here again.
+// leftOut reports that a small checkpoint is worthwhile, so that the next refused record does not repeat all records up to here.
 func (w *Worker) leftOut() bool { return w.savedSize < checkpointRate && w.poison.behind(w.next) }
 
 func (w *Worker) interval() time.Duration {
 	return min(w.set.Interval, max(minInterval, w.session.SyncEvery(), time.Duration(w.savedSize)*time.Second/checkpointRate))
 }
 
-// adopt lets the components switch to the configured rules, once the records that were taken before have been taken as they
-// were then, so that a second reading of them agrees with the first. From here on the rules differ, so this must be on
-// record before the next range.
+// adopt makes the components switch to the configured rules, once the records that were delivered before have been delivered again under
+// the old rules, so that a second reading agrees with the first. From here on the rules differ, so this must be saved before the next
+// range.
 func (w *Worker) adopt(ctx context.Context) error {
 	until := w.rangesUntil
 	if w.session.Stateful() {
@@ -300,7 +298,7 @@ func (w *Worker) adopt(ctx context.Context) error {
 	return w.save(ctx)
 }
 
-// leave ends an ownership in good order.
+// leave ends an ownership properly.
 func (w *Worker) leave(ctx context.Context) error {
 	if err := w.landAll(ctx); err != nil {
 		return err
@@ -311,7 +309,7 @@ func (w *Worker) leave(ctx context.Context) error {
 	return w.save(ctx)
 }
 
-// save writes a checkpoint, once the sinks have made durable what it no longer holds: records below next, and outboxes that
+// save writes a checkpoint, once the sinks have made durable everything that it no longer contains: records below next, and outboxes that
 // were sent.
 func (w *Worker) save(ctx context.Context) error {
 	began := w.set.Clock.Now()
@@ -347,7 +345,7 @@ func (w *Worker) save(ctx context.Context) error {
 	return nil
 }
 
-// flush sends what the components have closed, and counts it apart: nobody received it.
+// flush sends the components' closed results, and counts them separately: no client sent them.
 func (w *Worker) flush(ctx context.Context) error {
 	of := Of(ctx)
 	of.Outcome = &Outcome{}
@@ -358,5 +356,5 @@ func (w *Worker) flush(ctx context.Context) error {
 	return nil
 }
 
-// ignore gives up an error that does no harm: what was not trimmed goes with the next trim.
+// ignore discards an error that does no harm: the next trim deletes what this one did not.
 func ignore(error) error { return nil }

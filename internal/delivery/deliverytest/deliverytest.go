@@ -1,4 +1,4 @@
-// Package deliverytest has the states that tests of deliveries use.
+// Package deliverytest provides states for tests of deliveries.
 package deliverytest
 
 import (
@@ -12,15 +12,15 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// Adder is the smallest state: it adds up what it is given, and sends the sum.
+// Adder is the smallest state: it adds up numbers and sends the sum.
 type Adder struct {
 	Sum, Outbox uint64
-	Out         time.Time // what Advance promises
-	Low, Now    time.Time // what Advance was last called with
+	Out         time.Time // low watermark that Advance returns
+	Low, Now    time.Time // watermark of the last call of Advance
 	Sent        []uint64
 	Adopted     int
 	Closed      int
-	Refuse      atomic.Pointer[error] // the error of Flush
+	Refuse      atomic.Pointer[error] // error that Flush returns
 }
 
 var _ delivery.Stateful = (*Adder)(nil)
@@ -69,7 +69,7 @@ func (a *Adder) Flush(context.Context) error {
 // Adopt implements delivery.Stateful.
 func (a *Adder) Adopt() { a.Adopted++ }
 
-// Close counts.
+// Close counts its calls.
 func (a *Adder) Close() { a.Closed++ }
 
 // Blob is a state of any size.

@@ -18,8 +18,8 @@ const (
 	// localChunkBytes is the size of one value in the storage extension.
 	localChunkBytes = 1 << 20
 	manifestKey     = "checkpoint"
-	// asideKey is where a checkpoint is kept that could not be read, as its chunks are under asideKey and their number: for a
-	// person, or a release that can read it. There is one; a later one replaces it.
+	// asideKey is the key of a checkpoint that could not be read (its chunks and their number), for an operator or for a release that can
+	// read it. There is at most one; a later one replaces it.
 	asideKey        = "damaged"
 	defaultTick     = time.Second
 	defaultInterval = time.Minute
@@ -28,14 +28,14 @@ const (
 // Failure names the step of a local session that failed.
 type Failure string
 
-// The steps that can fail; after each the session goes on.
+// The steps that can fail; after each the session continues.
 const (
-	// FailedRestore: the stored state was given up, and the component or the whole session started afresh.
+	// FailedRestore: the stored state was discarded, and the component or the whole session started with an empty one.
 	FailedRestore Failure = "restore"
-	// FailedSave: a checkpoint was not written. What is due is sent all the same: a storage that is down must not
-	// silence the pipeline. A crash before the next good checkpoint can then send another value for the same time.
+	// FailedSave: a checkpoint was not written. Due results are sent anyway, because an unavailable storage must not stop the pipeline. A
+	// crash before the next successful checkpoint can then send another value for the same time.
 	FailedSave Failure = "save"
-	// FailedFlush: the outbox was not taken downstream. It is kept and sent again with the next tick.
+	// FailedFlush: the next component refused the outbox. It is kept and sent again with the next tick.
 	FailedFlush Failure = "flush"
 )
 
@@ -43,19 +43,19 @@ const (
 type Settings struct {
 	// Label is the instance id: see [delivery.Settings].Label.
 	Label string
-	// Client is where the state is kept; nil keeps it in memory only. The session owns it and closes it.
+	// Client is where the state is stored; nil keeps it in memory only. The session owns and closes it.
 	Client storage.Client
 	// Interval is the time between checkpoints when nothing is due; 0 means a minute.
 	Interval time.Duration
-	// Tick is how often the session looks for what is due; 0 means a second.
+	// Tick is how often the session checks for due results; 0 means a second.
 	Tick time.Duration
-	// Failed is told about every failed step. It is called from the session's goroutines and must not block.
+	// Failed is called for every failed step, from the session's goroutines. It must not block.
 	Failed func(step Failure, err error)
 }
 
-// Driver drives a partition without a journal: batches come concurrently, the wall clock says when panes and
-// windows close, and the state is kept in a storage extension, every interval, whenever something is due, and on
-// shutdown. A kill -9 costs what was consumed since the last checkpoint.
+// Driver drives a partition without a journal: batches arrive concurrently, the wall clock decides when panes and windows close, and the
+// state is saved in a storage extension at every interval, whenever a result is due, and on shutdown. A kill -9 loses the data consumed
+// since the last checkpoint.
 //
 // Open it in a component's Start, join its session there, then call Start.
 type Driver struct {
@@ -67,14 +67,14 @@ type Driver struct {
 
 	mu     sync.Mutex // one step at a time
 	saved  time.Time  // guarded by mu; of the last checkpoint
-	chunks int        // guarded by mu; how many chunks the storage holds
-	unsent bool       // guarded by mu; the outbox is saved and was not taken downstream
+	chunks int        // guarded by mu; number of chunks in the storage
+	unsent bool       // guarded by mu; the outbox is saved, and the next component has not accepted it
 	closed bool       // guarded by mu
 }
 
-// Open reads the checkpoint in set.Client, if there is one, and returns the session for it. A state that can't be
-// read as a snapshot is reported as [FailedRestore], kept under another key and replaced by a fresh start; an error means that the storage
-// itself failed, and set.Client is closed then.
+// Open reads the checkpoint in set.Client, if there is one, and returns its session. A state that can't be decoded as a snapshot is
+// reported as [FailedRestore], stored under another key and replaced by an empty one. An error means that the storage itself failed;
+// set.Client is then closed.
 func Open(ctx context.Context, set Settings) (*Driver, error) {
 	if set.Interval <= 0 {
 		set.Interval = defaultInterval
@@ -102,7 +102,7 @@ func Open(ctx context.Context, set Settings) (*Driver, error) {
 // Session returns the one session of l.
 func (l *Driver) Session() *delivery.Session { return l.session }
 
-// Start adopts the configured rules and begins to tick. The components that can have a restored state must have joined.
+// Start adopts the configured rules and starts ticking. The components whose state may be restored must have joined.
 func (l *Driver) Start() {
 	l.session.Adopt()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -122,9 +122,8 @@ func (l *Driver) Start() {
 	}()
 }
 
-// Shutdown ends the session: what is due is sent, the rest saved. Without a storage everything still open is closed and
-// sent first: the components see the time [delivery.Unbounded]. No batch may arrive any more. It is safe to repeat and without
-// Start.
+// Shutdown ends the session: it sends due results and saves the rest. Without a storage it first closes and sends everything that is open:
+// the components see the time [delivery.Unbounded]. No batch may arrive any more. It may be repeated, and called without Start.
 func (l *Driver) Shutdown(ctx context.Context) error {
 	if l.stop != nil {
 		l.stop()
@@ -143,7 +142,7 @@ func (l *Driver) Shutdown(ctx context.Context) error {
 	}
 	err := l.session.Flush(ctx)
 	if err != nil {
-		l.set.Failed(FailedFlush, err) // The outbox is in the state, and the next start sends it.
+		l.set.Failed(FailedFlush, err) // The outbox is part of the state, and the next start sends it.
 	}
 	data, err := l.snapshot()
 	if err == nil {
@@ -173,7 +172,7 @@ func (l *Driver) step(ctx context.Context) {
 	}
 }
 
-// checkpoint advances and, if anything is due or the interval is over, saves the state. l.mu is held.
+// checkpoint advances and saves the state if anything is due or the interval is over. l.mu is held.
 func (l *Driver) checkpoint(ctx context.Context) (due bool) {
 	now := time.Now()
 	release := l.session.Hold()
@@ -202,8 +201,8 @@ func (l *Driver) snapshot() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// save replaces the checkpoint in the storage in one transaction, where the extension has them (file_storage does). A
-// torn one is found by its checksum.
+// save replaces the checkpoint in the storage, in one transaction if the extension has them (file_storage does). The checksum reveals a
+// torn checkpoint.
 func (l *Driver) save(ctx context.Context, data []byte) error {
 	var ops []*storage.Operation
 	n := 0
@@ -223,7 +222,7 @@ func (l *Driver) save(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// load returns the stored snapshot, nil where there is none. A missing chunk leaves a hole that the checksum finds.
+// load returns the stored snapshot, nil if there is none. The checksum reveals a missing chunk.
 func (l *Driver) load(ctx context.Context) ([]byte, error) {
 	if l.set.Client == nil {
 		return nil, nil
@@ -236,7 +235,7 @@ func (l *Driver) load(ctx context.Context) ([]byte, error) {
 		return nil, nil
 	}
 	if len(manifest) != 4 {
-		return manifest, nil // Not ours: NewSession refuses it.
+		return manifest, nil // Another program wrote it: NewSession refuses it.
 	}
 	l.chunks = int(binary.LittleEndian.Uint32(manifest))
 	data := []byte{}
@@ -254,7 +253,7 @@ func (l *Driver) load(ctx context.Context) ([]byte, error) {
 	return data, nil
 }
 
-// setAside keeps the state that could not be read: the next checkpoint takes its place.
+// setAside stores the state that could not be read, because the next checkpoint overwrites it.
 func (l *Driver) setAside(state []byte) error {
 	chunks := (len(state) + localChunkBytes - 1) / localChunkBytes
 	ops := []*storage.Operation{storage.SetOperation(asideKey, fmt.Appendf(nil, "%s, %d chunks", time.Now().UTC().Format(time.RFC3339), chunks))}

@@ -9,13 +9,13 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// InstanceAttribute is on streams that an owner makes up where no other process shares its partitions: without a journal, and with one
-// that lives in this process. Partitions of two such processes have equal names, and both would write one series; a store keeps the first
-// of two values for one time.
+// InstanceAttribute is on streams that a component creates if no other process shares its partitions: without a journal, and with a
+// journal in this process. The partitions of two such processes have equal names, so without the attribute both would write one series,
+// and a store keeps the first of two values for one time.
 const InstanceAttribute = "penstock.instance"
 
-// Instance returns the name of the owner: instance_id or the host name, and the component's name behind it, since two of one type in one
-// process must not write one series either.
+// Instance returns the owner's name: instance_id or the host name, followed by the component's name, because two components of one type in
+// one process must not write one series either.
 func (o Owner) Instance() (string, error) {
 	name := o.InstanceID
 	if name == "" {
@@ -30,8 +30,8 @@ func (o Owner) Instance() (string, error) {
 	return name, nil
 }
 
-// InstanceBehindJournal returns Instance where an extension of host holds the journal, and "" where the journal is a Kafka that gateways
-// share: there a series belongs to one partition, and the partition to one instance at a time.
+// InstanceBehindJournal returns Instance if an extension of host holds the journal, and "" if gateways share a Kafka: there a series
+// belongs to one partition, and the partition to one instance at a time.
 func (o Owner) InstanceBehindJournal(host component.Host) (string, error) {
 	for _, e := range host.GetExtensions() {
 		if _, ok := e.(interface {

@@ -8,10 +8,10 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// States are [delivery.States] of which one may be local. It is safe for concurrent use, but for Open and Shutdown.
+// States are [delivery.States], one of which may be local. It is safe for concurrent use, except for Open and Shutdown.
 type States[T delivery.Stateful] struct {
 	*delivery.States[T]
-	driver *Driver // nil where every batch must come with a session
+	driver *Driver // nil if every batch must come with a session
 }
 
 // NewStates returns the empty list of component id, whose states create makes.
@@ -19,7 +19,7 @@ func NewStates[T delivery.Stateful](id component.ID, create func(*delivery.Sessi
 	return &States[T]{States: delivery.NewStates(id.String(), create)}
 }
 
-// Open begins the local session, for batches that come without one.
+// Open starts the local session, for batches without a session.
 func (p *States[T]) Open(ctx context.Context, host component.Host, owner Owner, set Settings) error {
 	driver, err := OpenOwned(ctx, host, owner, set)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 // Owner is the processor that a local session belongs to.
 type Owner struct {
 	ID component.ID
-	// InstanceID tells this process from others; empty: the host name.
+	// InstanceID identifies this process; empty: the host name.
 	InstanceID string
-	// Storage is the extension that keeps the state; nil keeps it in memory only.
+	// Storage is the extension that stores the state; nil keeps it in memory only.
 	Storage *component.ID
 }
 
@@ -33,8 +33,8 @@ func OpenOwned(ctx context.Context, host component.Host, owner Owner, set Settin
 	return Open(ctx, set)
 }
 
-// OpenStorage returns the client of owner in the storage extension id. name tells several states of one component
-// apart. The errors are meant for the person who wrote the configuration; the key they name is "storage".
+// OpenStorage returns the client of owner in the storage extension id. name distinguishes several states of one component. Its errors go
+// to the author of the configuration and name the key "storage".
 func OpenStorage(ctx context.Context, host component.Host, id component.ID, kind component.Kind, owner component.ID, name string) (storage.Client, error) {
 	ext, ok := host.GetExtensions()[id]
 	if !ok {

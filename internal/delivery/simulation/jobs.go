@@ -13,30 +13,30 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// The ways to run jobs wrong.
+// Wrong ways to run jobs.
 const (
-	// SharedHints lets live delivery and jobs share what an exporter remembers.
+	// SharedHints makes live delivery and jobs share an exporter's memory.
 	SharedHints Variant = "live and jobs share hints"
-	// HintsOutliveJob keeps what an exporter remembers of a job under its id.
+	// HintsOutliveJob keeps an exporter's memory of a job under the job's id.
 	HintsOutliveJob Variant = "hints outlive their job"
-	// UnspreadJob does not tell a job's components what spreads streams over partitions.
+	// UnspreadJob does not tell a job's components by which attributes streams are spread over partitions.
 	UnspreadJob Variant = "a job without SpreadBy"
 )
 
 const (
 	jobID = "job"
-	// mergedSeries is what a rule makes of the streams of all partitions.
+	// mergedSeries is the series that a rule makes of the streams of all partitions.
 	mergedSeries  = "merged"
 	jobSteps      = 400
 	jobPartitions = 2
 )
 
-// errRule is what a component says of a rule that merges streams of several partitions.
+// errRule is a component's error for a rule that merges streams of several partitions.
 var errRule = errors.New("several partitions would write one series")
 
-// RunJobs runs the schedule of seed in which jobs with replace run beside live delivery of the same partitions, in one process, through one
-// exporter. A job is cancelled at any step and made again under the same id. In the end the sink must hold every sample of the log, and of a rule
-// that merges partitions nothing.
+// RunJobs runs the schedule of seed: jobs with replace run during live delivery of the same partitions, in one process, through one
+// exporter. A job is cancelled at any step and created again under the same id. In the end the sink must hold every sample of the log, and
+// nothing of a rule that merges partitions.
 func RunJobs(seed uint64, variant Variant) error {
 	s := &jobSchedule{
 		rng: rand.New(rand.NewPCG(seed, 0x7265706c6179)), variant: variant, made: time.Unix(2_000_000, 0),
@@ -58,11 +58,11 @@ type jobSchedule struct {
 	rng       *rand.Rand
 	variant   Variant
 	live, job []*process // one for each partition
-	made      time.Time  // of the job
+	made      time.Time  // the job's
 	values    map[sample]int64
 	conflict  string
 	hints     *delivery.PerSource[map[sample]bool]
-	wrong     map[string]map[sample]bool // hints of a wrong exporter
+	wrong     map[string]map[sample]bool // memory of a wrong exporter
 }
 
 func (s *jobSchedule) run() error {
@@ -133,20 +133,20 @@ func (s *jobSchedule) start(w *world, source delivery.Source) *process {
 	return p
 }
 
-// make makes the job: it replaces what the logs hold by now.
+// make creates the job: it replaces everything that the logs hold now.
 func (s *jobSchedule) make() {
 	s.made = s.made.Add(time.Second)
 	for _, live := range s.live {
 		w := s.world()
 		w.log = live.w.log[:len(live.w.log):len(live.w.log)]
-		for _, e := range w.log[:live.passed] { // What was not delivered yet can't be replaced: live delivery would write it again.
+		for _, e := range w.log[:live.passed] { // Records that were not delivered yet can't be replaced: live delivery would write them again.
 			EachPoint(e.metrics, func(m pmetric.Metric, dp pmetric.NumberDataPoint) { delete(s.values, sampleOf(m, dp)) })
 		}
 		s.job = append(s.job, s.start(w, delivery.JobSource(jobID, s.made)))
 	}
 }
 
-// cancel ends the job in good order, wherever it is.
+// cancel ends the job properly, wherever it is.
 func (s *jobSchedule) cancel() {
 	for _, p := range s.job {
 		p.worker.Stop()
@@ -174,7 +174,7 @@ func (s *jobSchedule) settled() bool {
 	return true
 }
 
-// deliver is the pipeline: a rule that merges partitions, which the component refuses where there are several, and the exporter.
+// deliver is the pipeline: a rule that merges partitions, which the component refuses if there are several, and the exporter.
 func (s *jobSchedule) deliver(ctx context.Context, p *process, records []delivery.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -186,7 +186,7 @@ func (s *jobSchedule) deliver(ctx context.Context, p *process, records []deliver
 		}
 		s.write(sample{series: mergedSeries}, sum)
 	} else if s.rng.IntN(50) == 0 {
-		return errRule // As if a rule had been added, and taken back: nothing of the batch is written.
+		return errRule // As if a rule had been added and removed again: nothing of the batch is written.
 	}
 	hints := s.hintsOf(ctx)
 	for _, r := range records {
@@ -200,7 +200,7 @@ func (s *jobSchedule) deliver(ctx context.Context, p *process, records []deliver
 			}
 		})
 		if fault {
-			return errFault // The rest of the batch comes again, and what the sink has is skipped.
+			return errFault // The rest of the batch is sent again, without the samples that the sink has.
 		}
 	}
 	p.passed = max(p.passed, records[len(records)-1].Offset+1)

@@ -10,15 +10,15 @@ import (
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
-// Ways to keep a ledger wrong: its counts are not taken back with the deliveries that a crash takes back.
+// Wrong ways to keep a ledger: a crash takes back deliveries, but not these counts.
 const (
-	// LedgerBeside counts a range when it was delivered, and keeps the count beside the checkpoint.
+	// LedgerBeside counts a range when it was delivered, and stores the count outside the checkpoint.
 	LedgerBeside Variant = "a ledger beside the checkpoint"
-	// LedgerOfAttempts counts whatever goes down the pipeline.
+	// LedgerOfAttempts counts everything that is delivered to the pipeline, including failed attempts.
 	LedgerOfAttempts Variant = "a ledger of attempts"
 )
 
-// sinkID is the sink's in the ledger.
+// sinkID is the sink's id in the ledger.
 const sinkID = "sink"
 
 // keepsBook is delivery.WorkerSettings.Ledger.
@@ -29,7 +29,7 @@ func (s *schedule) keepsBook() func([]byte) {
 	return func([]byte) {}
 }
 
-// contentOf is what the ledger has to know of a record; nothing where there is none.
+// contentOf is the part of a record that the ledger needs; empty if there is no ledger.
 func (w *world) contentOf(e entry) ledger.Content {
 	if !w.ledger {
 		return ledger.Content{}
@@ -41,7 +41,7 @@ func (w *world) contentOf(e entry) ledger.Content {
 	return c
 }
 
-// account lets a batch report what becomes of it.
+// account lets a batch report its results.
 func (s *schedule) account(ctx context.Context, records []delivery.Record) context.Context {
 	of := delivery.Of(ctx)
 	if !s.o.Ledger || len(records) == 0 {
@@ -58,12 +58,12 @@ func (s *schedule) account(ctx context.Context, records []delivery.Record) conte
 	return of.In(ctx)
 }
 
-// takes makes the sink's entry of a request that it has answered.
+// takes makes the sink's entry for a request that it has answered.
 func (p *process) takes(ctx context.Context, points int) {
 	delivery.Of(ctx).Outcome.Take(sinkID, int64(points))
 }
 
-// countBeside is what LedgerBeside does when a range was delivered.
+// countBeside is the action of LedgerBeside after a range was delivered.
 func (w *world) countBeside(b delivery.Bounds) {
 	if w.variant == LedgerBeside {
 		for o := b.First; o < min(b.Next, int64(len(w.log))); o++ {

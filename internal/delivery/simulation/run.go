@@ -16,10 +16,10 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// Variant is a way to do it wrong. The simulation must find each.
+// Variant is a deliberate mistake. The simulation must find each.
 type Variant string
 
-// The ways to do it wrong that are the worker's or its surroundings'; others are wrong components.
+// The mistakes in the worker or in its environment; others are in wrong components.
 const (
 	Right            Variant = ""
 	NoFencing        Variant = "no fencing"
@@ -28,22 +28,22 @@ const (
 	DedupByWallClock Variant = "dedup by wall clock"
 	// NoBarrier saves checkpoints before the sink's data is durable.
 	NoBarrier Variant = "checkpoint before sync"
-	// BarrierForgetsCuts syncs what a sink has left, and says nothing of what it lost.
+	// BarrierForgetsCuts makes the remaining data of a sink durable and does not report what the sink lost.
 	BarrierForgetsCuts Variant = "sync after a cut"
-	// NoAnchors resumes at the offset of the checkpoint, whatever the log holds there.
+	// NoAnchors resumes at the checkpoint's offset, whatever the log holds there.
 	NoAnchors Variant = "resume by offset alone"
 )
 
 // Options of a run.
 type Options struct {
-	// Pipeline makes a process's components, in front of sink. run counts the processes: a component can take another
-	// configuration in each. Everything that goes in as a delta sum must come out at sink as samples of the same total.
+	// Pipeline creates a process's components, upstream of sink. run counts the processes: a component can have another configuration in
+	// each. Everything that enters as a delta sum must reach the sink as samples of the same total.
 	Pipeline func(run int, sink consumer.Metrics) consumer.Metrics
-	// Totals: what comes out are running totals instead, and the last one of each series counts.
+	// Totals: the output consists of running totals, and the last one of each series counts.
 	Totals bool
 	// Variant is a mistake to make.
 	Variant Variant
-	// Steps of faults before everything is let run to its end; 0 means 400.
+	// Steps with faults before everything runs to its end without faults; 0 means 400.
 	Steps int
 	// Records of the log; 0 means 60.
 	Records int
@@ -51,19 +51,20 @@ type Options struct {
 	RecordRanges bool
 	// InFlight: see [delivery.WorkerSettings].
 	InFlight int
-	// DedupMax bounds the window of de-duplication; 0 means 1000. A request that it has forgotten is not sent again.
+	// DedupMax bounds the de-duplication window; 0 means 1000. The client never repeats a request that the window has forgotten.
 	DedupMax int
-	// Forgets: the sink answers before its data is durable, and loses what was not at a power cut, which takes all processes with it,
-	// and after a failed sync.
+	// Forgets: the sink answers before its data is durable, and loses data that is not durable at a power cut, which also ends all
+	// processes, and after a failed sync.
 	Forgets bool
-	// Cuts: the log loses records from its end, and grows again. What comes out is not summed up then: every record that the log
-	// holds in the end must have been delivered, and no sample may have had two values.
+	// Cuts: the log loses records at its end, and grows again. The output is then not summed up: every record that the log holds in the
+	// end must have been delivered, and no sample may have had two values.
 	Cuts bool
-	// Ledger: the worker keeps one, which must balance with log and sink in the end. Components of the pipeline make their entries.
+	// Ledger: the worker keeps a ledger, which must balance with log and sink in the end. The components of the pipeline make their
+	// entries.
 	Ledger bool
 	// NoZombies leaves out processes that stop and wake late.
 	NoZombies bool
-	// Trace adds what happened to the error.
+	// Trace adds the trace of all events to the error.
 	Trace bool
 }
 
@@ -73,7 +74,7 @@ const (
 	finalSteps     = 20000
 	processesLimit = 40
 	dedupWindow    = 10 * time.Minute
-	// When the run is over: nothing comes any more, and the clock has passed whatever can be open.
+	// When the run is over: no more records arrive, and the clock has passed everything that can be open.
 	idleReads  = 20
 	settleTime = time.Hour
 )
@@ -85,7 +86,7 @@ func (o *Options) dedupMax() int {
 	return o.DedupMax
 }
 
-// ErrViolation is wrapped by what Run returns when the promise was broken.
+// ErrViolation is wrapped by the error that Run returns after a violation.
 var ErrViolation = errors.New("violation")
 
 // Run runs the schedule of seed.
@@ -119,7 +120,7 @@ type schedule struct {
 	o         Options
 	w         *world
 	processes []*process
-	owner     *process // the one that the group assigned the partition to
+	owner     *process // the process to which the group assigned the partition
 	started   int
 	truth     int64
 	sent      int
@@ -145,7 +146,7 @@ func (s *schedule) run() error {
 			return s.verdict()
 		}
 	}
-	// Everything heals. Who sleeps wakes, and must do no harm.
+	// All faults end. Sleeping processes wake, and must do no harm.
 	for s.sent < s.o.Records {
 		s.send()
 	}
@@ -157,7 +158,7 @@ func (s *schedule) run() error {
 		if !s.advance() {
 			s.assign()
 		}
-		// The clock moves between two looks at the log only: a checkpoint takes no minutes.
+		// The clock moves only between two reads of the log: a checkpoint takes no minutes.
 		if s.owner != nil && s.owner.looked {
 			s.owner.looked = false
 			s.w.now = s.w.now.Add(time.Duration(1+s.w.rng.IntN(300)) * time.Second)
@@ -193,7 +194,7 @@ func (s *schedule) verdict() error {
 	return s.balances()
 }
 
-// disturb does one thing that happens to machines, most often nothing.
+// disturb injects one fault, or most often none.
 func (s *schedule) disturb() {
 	r := s.w.rng
 	switch n := r.IntN(100); {
@@ -226,7 +227,7 @@ func (s *schedule) disturb() {
 	}
 }
 
-// disturbSink takes from the sink what is not durable.
+// disturbSink removes data from the sink that is not durable.
 func (s *schedule) disturbSink() {
 	switch n := s.w.rng.IntN(200); {
 	case n < 2:
@@ -245,16 +246,16 @@ func (s *schedule) disturbSink() {
 	}
 }
 
-// cutLog is a machine of the journal that comes back with less than it had. Processes that read meet it as an error.
+// cutLog is a journal machine that restarts with less than it had. Reading processes see an error.
 func (s *schedule) cutLog() {
 	n := len(s.w.log) - s.w.rng.IntN(min(len(s.w.log), 12)+1)
 	s.w.logf("the log is cut to %d of %d", n, len(s.w.log))
 	s.w.log = s.w.log[:n:n]
 	s.w.cuts++
-	s.passed = min(s.passed, int64(n)) // what comes behind is new
+	s.passed = min(s.passed, int64(n)) // records after it are new
 }
 
-// advance lets one process do one step. false: there is none that owns the partition.
+// advance lets one process do one step. false: no process owns the partition.
 func (s *schedule) advance() bool {
 	var awake []*process
 	for _, p := range s.processes {
@@ -284,7 +285,7 @@ func (s *schedule) remove(p *process) {
 	}
 }
 
-// assign starts a process that owns the partition. The owner before does not know.
+// assign starts a process that owns the partition. The owner before is not informed.
 func (s *schedule) assign() {
 	run := s.started
 	s.started++
@@ -311,7 +312,7 @@ func (s *schedule) assign() {
 	})
 	s.owner = p
 	s.processes = append(s.processes, p)
-	p.resume() // as far as having a worker
+	p.resume() // until it has a worker
 }
 
 func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metrics, records []delivery.Record) (err error) {
@@ -319,7 +320,7 @@ func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metric
 		if first := records[0].Offset; !ok || first < s.passed && !session.Again() {
 			s.unsaid = fmt.Errorf("%w: offset %d was delivered before, and the session doesn't say so", ErrViolation, first)
 		}
-		if p.cuts == s.w.cuts { // Otherwise the owner read them before the log was cut: the offsets are other records' now.
+		if p.cuts == s.w.cuts { // Otherwise the owner read them before the log was cut: these offsets now belong to other records.
 			s.passed = max(s.passed, records[len(records)-1].Offset+1)
 		}
 	}
@@ -345,8 +346,8 @@ func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metric
 	return err
 }
 
-// send appends a record to the log: a few points of a few series, mostly in order of time; sometimes the same request
-// again, as a client sends it that got no answer.
+// send appends a record to the log: a few points of a few series, mostly in order of time; sometimes it repeats a request, like a client
+// that got no answer.
 func (s *schedule) send() {
 	r := s.w.rng
 	s.sent++
@@ -379,7 +380,7 @@ func (s *schedule) send() {
 	s.w.log = append(s.w.log, entry{metrics: md, id: id, time: s.w.now.Add(s.ahead), first: s.w.now})
 }
 
-// NewPoint adds a delta sum with one point to md and returns it.
+// NewPoint adds a delta sum with one point to md and returns the point.
 func NewPoint(md pmetric.Metrics, name string, at time.Time, value int64) pmetric.NumberDataPoint {
 	m := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
 	m.SetName(name)

@@ -12,34 +12,34 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// sample is what a store keeps one value for.
+// sample is the key under which a store keeps one value.
 type sample struct {
 	series string
 	time   pcommon.Timestamp
 }
 
-// sink is a store: it takes a sample again, and remembers when one comes with another value.
+// sink is a store: it accepts a sample again, and notices a sample with another value.
 type sink struct {
 	values    map[sample]int64
 	conflicts []string
-	// fail is what the next request meets.
+	// fail is the fault of the next request.
 	fail sinkFault
 
-	// Of a sink that answers before its data is durable:
+	// For a sink that answers before its data is durable:
 	forgets bool
-	durable map[sample]int64 // what the last sync made safe
-	cuts    int              // how often it lost what was not
-	// failSync: the next sync fails, and so does the sink: what was not durable is gone.
+	durable map[sample]int64 // made durable by the last sync
+	cuts    int              // how often it lost data that was not durable
+	// failSync: the next sync fails, and so does the sink: it loses data that is not durable.
 	failSync bool
 }
 
-// cut loses what is not durable: a power cut does it, or a store that can't tell what it wrote after a failed sync.
+// cut loses the data that is not durable: after a power cut, or in a store that does not know what it wrote when a sync failed.
 func (s *sink) cut() {
 	s.values = maps.Clone(s.durable)
 	s.cuts++
 }
 
-// join makes the sink's barrier part of the session that a batch came with.
+// join adds the sink's barrier to the session with which a batch came.
 func (p *process) join(ctx context.Context) error {
 	session, ok := delivery.From(ctx)
 	if !p.w.sink.forgets || !ok || p.w.variant == NoBarrier {
@@ -52,7 +52,7 @@ func (p *process) join(ctx context.Context) error {
 	return err
 }
 
-// sync makes durable what was there when it began. cuts is how many cuts there had been when the session joined.
+// sync makes durable what was in the sink when it began. cuts is the number of cuts at the time when the session joined.
 func (p *process) sync(cuts int) (string, error) {
 	s := &p.w.sink
 	taken := maps.Clone(s.values)
@@ -64,7 +64,7 @@ func (p *process) sync(cuts int) (string, error) {
 	if s.cuts != cuts && p.w.variant != BarrierForgetsCuts {
 		return "", errFault
 	}
-	if s.cuts == cuts { // else what was taken is gone
+	if s.cuts == cuts { // else accepted data is gone
 		maps.Copy(s.durable, taken)
 	}
 	p.effect("sink: synced")
@@ -75,9 +75,9 @@ type sinkFault int
 
 const (
 	sinkWell       sinkFault = iota
-	sinkRefuses              // nothing is taken
-	sinkTakesHalf            // some samples are taken, then an error
-	sinkLosesReply           // everything is taken, and an error returned
+	sinkRefuses              // nothing is accepted
+	sinkTakesHalf            // some samples are accepted, then an error
+	sinkLosesReply           // everything is accepted, and an error returned
 )
 
 // input is p's view of the sink, for the end of its pipeline.
@@ -115,7 +115,7 @@ func (p *process) input() consumer.Metrics {
 		return nil
 	})
 	if err != nil {
-		panic(err) // no function was given: a mistake here
+		panic(err) // no function was given: a bug in the simulation
 	}
 	return c
 }

@@ -20,7 +20,7 @@ var errFault = errors.New("fault")
 type entry struct {
 	metrics pmetric.Metrics
 	id      delivery.RecordID
-	time    time.Time // in the journal
+	time    time.Time // time in the journal
 	first   time.Time // when the request was first sent
 }
 
@@ -53,11 +53,11 @@ type world struct {
 	tracing bool
 
 	ledger   bool
-	received int64 // of a ledger that is kept wrong
+	received int64 // of a deliberately wrong ledger
 
 	sink sink
 
-	// Faults that the next call meets.
+	// Faults of the next call.
 	failSave, loseAnswer bool
 }
 
@@ -72,15 +72,15 @@ type process struct {
 	w      *world
 	name   string
 	worker *delivery.Worker
-	// threads are what runs in the process, one at a time; the first is the worker's.
+	// threads are the coroutines of the process, of which one runs at a time; the first is the worker's.
 	threads []*thread
 	running *thread
-	asleep  int // steps for which it does not run
+	asleep  int // number of steps for which it sleeps
 	epoch   int
 	cuts    int   // of the log, at the last fence
 	idle    int   // empty reads at the end of the log, in a row
 	looked  bool  // idle has risen
-	passed  int64 // what RunJobs' pipeline took lies below
+	passed  int64 // RunJobs' pipeline accepted everything below
 	saved   []delivery.StateRecord
 	slow    time.Duration // how long it has read, where that decides what repeats
 }
@@ -110,7 +110,7 @@ func (p *process) start(f func()) {
 	p.threads = append(p.threads, t)
 }
 
-// resume lets one thread go on to its next effect; false: the worker's has ended.
+// resume runs one thread up to its next effect; false: the worker's has ended.
 func (p *process) resume() bool {
 	i := 0
 	if len(p.threads) > 1 {
@@ -149,7 +149,7 @@ func (p *process) Await(done <-chan struct{}) {
 	}
 }
 
-// effect is a point at which the process can be stopped, for a while or for ever.
+// effect is a point at which the process can be stopped, for a time or forever.
 func (p *process) effect(what string) {
 	p.w.logf("%s %s", p.name, what)
 	if !p.running.yield(struct{}{}) {
@@ -160,7 +160,7 @@ func (p *process) effect(what string) {
 // Now implements delivery.Clock.
 func (p *process) Now() time.Time { return p.w.now }
 
-// Wait implements delivery.Clock: time passes by the scheduler only.
+// Wait implements delivery.Clock: only the scheduler advances the time.
 func (p *process) Wait(ctx context.Context, _ time.Duration) error {
 	p.effect("wait")
 	return ctx.Err()
@@ -178,7 +178,7 @@ func (p *process) End(context.Context) (int64, error) {
 // Read implements delivery.Log: a random number of records.
 func (p *process) Read(_ context.Context, from int64) (delivery.Range, error) {
 	p.effect("read")
-	if p.cuts != p.w.cuts { // the broker that cut its log was started anew
+	if p.cuts != p.w.cuts { // the broker that cut its log was restarted
 		return delivery.Range{}, errFault
 	}
 	left := int64(len(p.w.log)) - from
@@ -287,7 +287,7 @@ func (p *process) Load(_ context.Context, each func(delivery.StateRecord) error)
 	return len(records) == 0 && p.w.trimmed == 0, nil
 }
 
-// Save implements delivery.Store: begin, write, commit, answer, with a stop between any two.
+// Save implements delivery.Store: begin, write, commit, answer, and the process can stop between any two.
 func (p *process) Save(_ context.Context, records []delivery.StateRecord) (int64, error) {
 	p.effect("save: begin")
 	if p.fenced() {
@@ -332,7 +332,7 @@ func (p *process) Trim(_ context.Context, offset int64) error {
 	return nil
 }
 
-// The process is its own observer: the trace has all.
+// The process is its own observer: the trace has all events.
 
 func (p *process) Restored(offset int64, fresh bool) {
 	p.idle = 0
