@@ -48,13 +48,13 @@ func TestInvalidConfig(t *testing.T) {
 		"report: {interval: -1s}":                       `report::interval: -1000000000, want 0 or more`,
 		"report: {top: 0}":                              `report::top: 0, want 1 or more`,
 		"overrides: [{limits: {series_per_metric: 1}}]": `overrides::0: needs a pattern`,
-		"overrides: [{metric: a}]":                      `overrides::0: limits: sets none`,
+		"overrides: [{metric: a}]":                      `overrides::0: limits: set at least one of`,
 		"overrides: [{metric: a, limits: {series_per_metric: -1}}]": `overrides::0: limits::series_per_metric: -1, want 0 or more`,
-		"overrides: [{metric: a, limits: {series_per_service: 1}}]": `overrides::0: limits::series_per_service: holds for whole services`,
-		"overrides: [{service: a, limits: {series_per_tenant: 1}}]": `overrides::0: limits::series_per_tenant: holds for whole tenants`,
+		"overrides: [{metric: a, limits: {series_per_service: 1}}]": `overrides::0: limits::series_per_service: applies to whole services`,
+		"overrides: [{service: a, limits: {series_per_tenant: 1}}]": `overrides::0: limits::series_per_tenant: applies to whole tenants`,
 		"attributes: [{deny: [a]}]":                                 `attributes::0: metric: needs a pattern`,
-		"attributes: [{metric: a}]":                                 `attributes::0: lists nothing`,
-		"attributes: [{metric: a, allow: [a], deny: [b]}]":          `attributes::0: allow, deny: what is not allowed is denied`,
+		"attributes: [{metric: a}]":                                 `attributes::0: needs at least one of allow, deny and protect`,
+		"attributes: [{metric: a, allow: [a], deny: [b]}]":          `attributes::0: allow, deny: set only one of them`,
 		"attributes: [{metric: a, allow: [a], protect: [b]}]":       `attributes::0: protect: "b" is denied`,
 	}
 	for text, want := range cases {

@@ -144,7 +144,7 @@ func TestAFullJournalRefusesAtOnceAndSaysWhy(t *testing.T) {
 	eventually(t, func() bool { return p.host.reported() == "StatusOK" })
 	eventually(t, func() bool {
 		lines := p.errors()
-		return lines[len(lines)-1] == "The journal has room again: metrics are taken"
+		return lines[len(lines)-1] == "The journal has room again: metrics are accepted"
 	})
 	require.NoError(t, p.ConsumeMetrics(t.Context(), gauges("a")))
 }

@@ -48,7 +48,7 @@ func TestInvalidConfig(t *testing.T) {
 		{"detectors: {email: hash}", `detectors::email: action "hash" needs a key`},
 		{"detectors: {email: tokenize}", `detectors::email: action "tokenize" needs a key`},
 		{"default_action: encrypt", `default_action: action "encrypt" needs a key`},
-		{"detectors: {email: {action: redact, keep_last: 4}}", "detectors::email: keep_first and keep_last belong to mask"},
+		{"detectors: {email: {action: redact, keep_last: 4}}", "detectors::email: keep_first and keep_last apply to action mask"},
 		{"detectors: {email: {action: mask, keep_last: -1}}", "detectors::email: keep_first and keep_last must not be negative"},
 		{"sensitive_keys: {action: nope}", `sensitive_keys: unknown action "nope"`},
 		{"custom: [{name: x, pattern: '('}]", `custom[0]::pattern: "("`},

@@ -99,7 +99,7 @@ func (w *windowRollup) fits(spreadBy []string) error {
 	for i, r := range w.spec.Rules {
 		for _, name := range spreadBy {
 			if !r.Keeps(name) {
-				return fmt.Errorf("rules::%d: the journal spreads streams over partitions by %s, and this rule removes %q: several partitions would "+
+				return fmt.Errorf("rules::%d: the journal spreads streams over partitions by %s, but this rule does not keep %q: several partitions would "+
 					"write the same series. Add the attribute to by (or remove it from without), or use a topic with one partition", i, strings.Join(spreadBy, ", "), name)
 			}
 		}

@@ -228,7 +228,7 @@ func (r *ingest) sendMetrics(ctx context.Context, d *dialect, metrics pmetric.Me
 // allow answers a method that the path doesn't take.
 func allow(d *dialect, w http.ResponseWriter, req *http.Request, methods ...string) {
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	d.fail(w, req, http.StatusMethodNotAllowed, "only "+strings.Join(methods, " and ")+" is taken here")
+	d.fail(w, req, http.StatusMethodNotAllowed, "allowed methods: "+strings.Join(methods, ", "))
 }
 
 // blank says whether a body holds nothing.

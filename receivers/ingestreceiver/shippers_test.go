@@ -348,7 +348,7 @@ func TestHECCodes(t *testing.T) {
 		"too many":       {"POST", "", strings.Repeat(`{"event":"a"}`, 4), `{"text":"the request has more than 3 items (shippers::max_items)","code":27}`, 413, 0},
 		"too many lines": {"POST", "/raw", "a\nb\nc\nd", `{"text":"the request has more than 3 items (shippers::max_items)","code":27}`, 413, 0},
 		"too large":      {"POST", "", strings.Repeat(" ", 1001), `{"text":"the body has too many bytes (shippers::max_request_body_size)","code":27}`, 413, 0},
-		"GET":            {"GET", "/event", "", `{"text":"only POST is allowed","code":405}`, 405, 0},
+		"GET":            {"GET", "/event", "", `{"text":"allowed methods: POST","code":405}`, 405, 0},
 	} {
 		s.logs.Reset()
 		got := s.send(c.method, "/services/collector"+c.path, js, c.body)

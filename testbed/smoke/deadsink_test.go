@@ -240,7 +240,7 @@ func TestADeadSinkIsLoud(t *testing.T) {
 		return err
 	})
 	assert.Positive(t, errorLines(p, "loki accepts logs again"))
-	assert.Positive(t, errorLines(p, "The journal has room again: logs are taken"))
+	assert.Positive(t, errorLines(p, "The journal has room again: logs are accepted"))
 	assert.NotContains(t, p.Log(), "Exporting failed. Will retry the request after interval.")
 	p.Terminate(t)
 	assert.GreaterOrEqual(t, ask.LakeRows(t, p.Lake(), "logs"), int64(accepted))
