@@ -16,9 +16,9 @@ import (
 type Config struct {
 	// Kafka is where the journal is: brokers, topic_prefix, tls, sasl.
 	Kafka cluster.Config `mapstructure:",squash"`
-	// Follow delivers the journal as it grows. Either follow or jobs must be set.
+	// Follow delivers the journal's new records. Either follow or jobs must be set.
 	Follow follow.Config `mapstructure:"follow"`
-	// Jobs replays past ranges, as users ask for them.
+	// Jobs replays past ranges on request.
 	Jobs configoptional.Optional[jobs.Config] `mapstructure:"jobs"`
 }
 
@@ -40,7 +40,7 @@ func (c *Config) Validate() error {
 	return err
 }
 
-// prefixed names the key that each problem is below.
+// prefixed prepends the parent key to each problem.
 func prefixed(key string, err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

@@ -23,7 +23,7 @@ func NewFactory() receiver.Factory {
 		receiver.WithTraces(c.traces, metadata.TracesStability))
 }
 
-// creator makes a follower for each pipeline, or the jobs of all that name one receiver.
+// creator creates a follower for each pipeline, or one set of jobs for all pipelines that name a receiver.
 type creator struct {
 	jobs    jobs.Shared
 	rosters follow.Rosters

@@ -1,9 +1,9 @@
-// Package audit writes who did what through the receiver's APIs.
+// Package audit writes to the audit log who did what through the receiver's APIs.
 package audit
 
 import "go.uber.org/zap"
 
-// Write says that by did action to what, and what came of it.
+// Write records that by did action to what, and the result.
 func Write(log *zap.Logger, what, action, by string, err error, more ...zap.Field) {
 	fields := append([]zap.Field{zap.String("action", action), zap.String("by", by), zap.Bool("done", err == nil)}, more...)
 	if err != nil {
@@ -12,7 +12,7 @@ func Write(log *zap.Logger, what, action, by string, err error, more ...zap.Fiel
 	log.Named("audit").Info(what, fields...)
 }
 
-// Job says that by did action to a job.
+// Job records that by did action to a job.
 func Job(log *zap.Logger, action, id, by string, err error, more ...zap.Field) {
 	Write(log, "replay job", action, by, err, append([]zap.Field{zap.String("job", id)}, more...)...)
 }

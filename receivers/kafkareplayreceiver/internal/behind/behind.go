@@ -1,4 +1,5 @@
-// Package behind checks the configuration of the pipelines behind a receiver: they may have only components that deliver before they answer.
+// Package behind checks the configuration of the pipelines downstream of a receiver: all components must be synchronous, which means that
+// they acknowledge data only after they have delivered it.
 package behind
 
 import (
@@ -13,7 +14,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// passing are the processors that answer when the next component has: ours, and others whose source says so.
+// passing are the processors that acknowledge data after the next component has: ours, and others whose source shows it.
 var passing = []string{
 	"cardinality_guard", "kafka_replay", "pii_scrubber", "window_rollup",
 	"attributes", "cumulativetodelta", "deltatocumulative", "deltatorate", "dns_lookup", "dnslookup", "experimental_metricsgeneration", "filter", "geoip",
@@ -21,11 +22,11 @@ var passing = []string{
 	"resource", "resource_detection", "resourcedetection", "schema", "span", "transform", "unroll",
 }
 
-// collecting are the processors that are known to answer before: a configuration can't allow them.
+// collecting are the processors that are known to acknowledge data before: a configuration can't allow them.
 var collecting = []string{"batch", "groupbytrace", "group_by_trace", "interval", "logdedup", "log_dedup", "tail_sampling"}
 
-// queueing are the exporters that deliver before they answer once their sending_queue is off, and have one unless the configuration says
-// otherwise; delivering those that have none unless it is written.
+// queueing are the exporters that are synchronous when their sending_queue is off, and that have a queue by default; delivering are those
+// that have no queue by default.
 var (
 	queueing = []string{
 		"otlp", "otlp_grpc", "otlp_http", "otlphttp", "prometheusremotewrite", "prometheus_remote_write", "prometheus_tsdb",
@@ -33,7 +34,7 @@ var (
 	delivering = []string{"debug", "embedded_logs", "loki", "nop", "parquet"}
 )
 
-// connecting are the connectors that pass on, or count, before they answer.
+// connecting are the connectors that acknowledge data after they have passed it on or counted it.
 var connecting = []string{"count", "forward", "routing", "signal_to_metrics", "signaltometrics", "sum"}
 
 // configured is an extension that knows the collector's configuration: `admin` does.
@@ -41,12 +42,12 @@ type configured interface {
 	EffectiveConfig() *confmap.Conf
 }
 
-// Checker checks the pipelines of receivers. The zero value is ready; it is safe for concurrent use.
+// Checker checks the pipelines of receivers. The zero value is ready. It is safe for concurrent use.
 type Checker struct{ warned sync.Once }
 
-// Check refuses components that are not known to deliver before they answer, in the pipelines of signal that receiver id feeds: a crash loses
-// what they hold. Types in allow, which is the value of key, are taken at their word. Where no extension knows the configuration nothing can be
-// seen: log has one warning of that, however many receivers are checked.
+// Check refuses components that are not known to be synchronous, in the pipelines of signal that receiver id feeds, because a crash loses
+// the data in them. It accepts the types in allow, the value of key, without a check. If no extension knows the configuration, Check can't
+// see the pipelines; it then writes one warning to log, however many receivers are checked.
 func (c *Checker) Check(host component.Host, id component.ID, signal, key string, allow []string, log *zap.Logger) error {
 	for _, e := range host.GetExtensions() {
 		if knows, ok := e.(configured); ok {
@@ -63,7 +64,7 @@ func (c *Checker) Check(host component.Host, id component.ID, signal, key string
 	return nil
 }
 
-// CheckAllow reports entries of an allow list that mean nothing.
+// CheckAllow reports invalid entries of an allow list.
 func CheckAllow(key string, allow []string) (err error) {
 	for _, kind := range allow {
 		if _, e := component.NewType(kind); e != nil {
@@ -75,15 +76,15 @@ func CheckAllow(key string, allow []string) (err error) {
 	return err
 }
 
-// walk goes through pipelines.
+// walk is a traversal of the pipelines.
 type walk struct {
 	conf  *confmap.Conf
-	key   string // of allow
+	key   string // key of allow
 	allow []string
-	seen  map[string]bool // by name
+	seen  map[string]bool // pipeline names
 }
 
-// behind follows pipelines of signal from the receiver or connector called source; an empty signal stands for any.
+// behind checks the pipelines of signal downstream of source, a receiver or connector; an empty signal means any.
 func (w *walk) behind(source, signal string) (problems error) {
 	pipelines, _ := w.conf.Get("service::pipelines").(map[string]any)
 	for name, p := range pipelines {
@@ -107,7 +108,8 @@ func (w *walk) behind(source, signal string) (problems error) {
 	return problems
 }
 
-// signalBehind is what a connector makes of kind: forward and routing pass on what they get, others may make something else.
+// signalBehind returns the signal that a connector makes of kind: forward and routing pass on the same signal, others may make another one
+// (empty: any).
 func signalBehind(id, kind string) string {
 	if t := typeOf(id); t == "forward" || t == "routing" {
 		return kind
@@ -152,13 +154,13 @@ func (w *walk) unknown(pipeline, what, id, done string) error {
 		"if it does wait, without a queue or a timer, add %s to %s", pipeline, what, id, done, typeOf(id), w.key)
 }
 
-// queuesInMemory reports whether an exporter has a queue that a crash empties; byDefault: it has one where nothing is written.
+// queuesInMemory reports whether an exporter has a queue in memory; byDefault: it has one unless the configuration disables it.
 func (w *walk) queuesInMemory(exporter string, byDefault bool) bool {
 	key := "exporters::" + exporter + "::sending_queue"
 	if !w.conf.IsSet(key) {
 		return byDefault
 	}
-	queue, on := w.conf.Get(key).(map[string]any) // nil: off, as the collector writes it when it adds defaults
+	queue, on := w.conf.Get(key).(map[string]any) // nil: off; the collector writes it so when it adds defaults
 	return on && queue["enabled"] != false && queue["storage"] == nil && queue["wait_for_result"] != true
 }
 

@@ -30,24 +30,24 @@ type assignment struct {
 	done      chan struct{}
 
 	mu     sync.Mutex
-	worker *worker.Worker // guarded by mu; nil between two
+	worker *worker.Worker // guarded by mu; nil between two workers
 	ended  bool           // guarded by mu
 
 	saved     atomic.Int64 // -1 before the first checkpoint
-	next      atomic.Int64 // what was delivered lies below; -1 while unknown
+	next      atomic.Int64 // everything below was delivered; -1 while unknown
 	newest    atomic.Int64 // Unix ns; the journal time of the newest record below next
-	passed    atomic.Int64 // what the pipeline was given lies below
-	caughtUp  atomic.Int64 // Unix ns; all that the journal held then has been delivered; 0: unknown
-	floor     atomic.Int64 // what lies below and was not delivered is given up
+	passed    atomic.Int64 // everything below was passed to the pipeline
+	caughtUp  atomic.Int64 // Unix ns; time at which the journal's end was delivered; 0: unknown
+	floor     atomic.Int64 // records below that were not delivered are discarded
 	sends     sends
 	committed int64 // guarded by f.mu
 
-	gaveUp []delivery.Bounds // the worker's; gaps that no checkpoint holds yet
+	gaveUp []delivery.Bounds // belongs to the worker; gaps that no checkpoint contains yet
 
-	book atomic.Pointer[[]byte] // of the ledger, as the last checkpoint has it; nil before there is one
+	book atomic.Pointer[[]byte] // the ledger's, as in the last checkpoint; nil before the first
 }
 
-// begin starts to deliver partition p. f.mu is held.
+// begin starts the delivery of partition p. f.mu is held.
 func (f *follower) begin(ctx context.Context, p int32) *assignment {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &assignment{f: f, partition: p, cancel: cancel, done: make(chan struct{}), committed: -1}
@@ -60,7 +60,7 @@ func (f *follower) begin(ctx context.Context, p int32) *assignment {
 	return a
 }
 
-// end asks the worker to end, as how says, and cancels it after grace.
+// end asks the worker to end with how, and cancels it after grace.
 func (a *assignment) end(how func(*worker.Worker), grace time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,8 +79,8 @@ func (a *assignment) end(how func(*worker.Worker), grace time.Duration) {
 	time.AfterFunc(grace, a.cancel)
 }
 
-// run delivers until end. A worker that was fenced ends; another begins only when the group confirms that the partition
-// is still this member's, or two members would fence each other in turns.
+// run delivers until end. A worker that was fenced ends; the next one starts only after the group has confirmed that this member still
+// owns the partition, because otherwise two members would fence each other in turns.
 func (a *assignment) run(ctx context.Context) {
 	defer a.cancel()
 	for {
@@ -156,7 +156,7 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	return out
 }
 
-// send passes records on, one batch for each tenant and client metadata. A batch is a copy of nothing: what fails is
+// send passes records on, one batch for each tenant and client metadata. A batch does not copy its records: after a failure they are
 // decoded again.
 func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 	if len(records) == 0 {
@@ -200,7 +200,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 				return errGaveUp
 			}
 			if ctx.Err() == nil && !consumererror.IsPermanent(err) {
-				a.f.sink.attempted("", err) // An exporter of others tells nothing of its attempts.
+				a.f.sink.attempted("", err) // Third-party exporters do not report their attempts.
 			}
 			return err
 		}
@@ -210,7 +210,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	return nil
 }
 
-// countBadTenants counts records that name a tenant which can't be one. Other writers and earlier releases wrote them.
+// countBadTenants counts records with an invalid tenant name, which other writers and earlier releases wrote.
 func (a *assignment) countBadTenants(ctx context.Context, n int64) {
 	if n == 0 {
 		return
@@ -221,7 +221,7 @@ func (a *assignment) countBadTenants(ctx context.Context, n int64) {
 	}
 }
 
-// countAgain counts the records that this member gave to the pipeline before.
+// countAgain counts the records that this member has passed to the pipeline before.
 func (a *assignment) countAgain(ctx context.Context, records []delivery.Record) {
 	passed := a.passed.Load()
 	again := 0
@@ -240,7 +240,7 @@ func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) 
 	return a.letter(ctx, r.Payload.(*pipeline.Item).Kafka, "refused", reason)
 }
 
-// letter keeps a record in the dead letter.
+// letter writes a record to the dead letter topic.
 func (a *assignment) letter(ctx context.Context, k *kgo.Record, reason string, cause error) error {
 	return a.letterOf(ctx, k, stage, reason, cause.Error(), true)
 }
@@ -256,13 +256,13 @@ func (a *assignment) letterOf(ctx context.Context, k *kgo.Record, stage, reason,
 
 var _ delivery.Aside = (*assignment)(nil)
 
-// Keep keeps a tenant's output in the dead letter.
+// Keep writes a tenant's output to the dead letter topic.
 func (a *assignment) Keep(ctx context.Context, l delivery.Letter) error {
 	r := journal.Record{Tenant: l.Tenant, Key: l.Tenant, Value: l.Request, Received: time.Now()}
 	return a.letterOf(ctx, r.Kafka(a.f.topic), l.By, l.Reason, l.Cause, false)
 }
 
-// Waiting returns tenants of what was not delivered of the partition.
+// Waiting returns tenants with undelivered records in the partition.
 func (a *assignment) Waiting(ctx context.Context) []string {
 	next := a.next.Load()
 	end, known := a.f.end(a.partition, time.Time{})
@@ -329,7 +329,7 @@ func (a *assignment) Failed(err error) {
 	}
 	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, a.f.with())
 	level := zap.WarnLevel
-	if !a.f.roster.lines.Allow("again "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) { // Others say the same.
+	if !a.f.roster.lines.Allow("again "+a.f.groupName(), time.Now(), a.f.cfg.OutageAfter) { // Other partitions report the same.
 		level = zap.DebugLevel
 	}
 	a.f.set.Logger.Log(level, "a delivery failed: the partition restarts from its checkpoint", zap.Int32("partition", a.partition), zap.Error(err))

@@ -23,29 +23,29 @@ const (
 )
 
 const (
-	// giveUpShare is the part of its unread records that a follower gives up at once: enough to make room for a while, not more
-	// than a slow sink could have taken after all.
+	// giveUpShare is the part of its unread records that a follower discards at once: enough to make room for a while, but not more than a
+	// slow sink could still have accepted.
 	giveUpShare = 8
-	// settleTime is how long the journal may take to notice: the checkpoint, the group's commit and the look at the log's files are a
-	// second each.
+	// settleTime is how long the journal may take to notice: the checkpoint, the group's commit and the check of the log's files take up
+	// to a second each.
 	settleTime = 4 * time.Second
 )
 
-// errGaveUp ends the delivery of records that the follower gives up.
+// errGaveUp ends the delivery of records that the follower discards.
 var errGaveUp = errors.New("the journal is full and on_full is best_effort: the oldest records are discarded")
 
-// bestEffort lets a sink lose its oldest records while the journal is full because of it, so that the clients of its signal and
-// its other sinks go on. It is for the goroutine that looks; gaveUp is safe for concurrent use.
+// bestEffort lets a sink lose its oldest records while the journal is full because of it, so that the clients of its signal and its other
+// sinks continue. It is not safe for concurrent use, except gaveUp.
 type bestEffort struct {
 	room  cluster.Limited
-	last  time.Time     // when something was given up
-	times *outage.Watch // in which it happens
+	last  time.Time     // time of the last discard
+	times *outage.Watch // the outage during which records are discarded
 
 	mu   sync.Mutex
-	lost int64 // guarded by mu; records since the times began
+	lost int64 // guarded by mu; records since the outage began
 }
 
-// newBestEffort returns nil where the sink holds its records.
+// newBestEffort returns nil if on_full is hold.
 func newBestEffort(cfg *Config, host component.Host) (*bestEffort, error) {
 	if cfg.OnFull != onFullBestEffort {
 		return nil, nil
@@ -58,7 +58,7 @@ func newBestEffort(cfg *Config, host component.Host) (*bestEffort, error) {
 	return &bestEffort{room: room, times: outage.New(0, cfg.OutageAfter)}, nil
 }
 
-// look gives up the oldest records if the journal is full because of this group.
+// look discards the oldest records if the journal is full because of this group.
 func (b *bestEffort) look(f *follower, now time.Time) {
 	room := b.room.JournalRoom(f.topic)
 	if room.Full && room.Holder == f.groupName() && now.Sub(b.last) >= settleTime {
@@ -101,7 +101,7 @@ func (b *bestEffort) gaveUp(records int64) {
 	b.lost += records
 }
 
-// giveUp lets each partition go on behind a part of what it has not delivered.
+// giveUp makes each partition skip a part of its undelivered records.
 func (f *follower) giveUp() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,8 +114,8 @@ func (f *follower) giveUp() {
 	}
 }
 
-// giveUp makes the worker go on at offset until. It meets a gap there, as where retention has passed records, and puts it on
-// record before it goes on.
+// giveUp makes the worker continue at offset until. The worker sees a gap there, as if retention had deleted the records, and records it
+// in a checkpoint before it continues.
 func (a *assignment) giveUp(until int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -127,7 +127,7 @@ func (a *assignment) giveUp(until int64) {
 	a.sends.giveUp(errGaveUp)
 }
 
-// lostByChoice notes a gap that the follower made, until a checkpoint holds it: before that the records may still be delivered.
+// lostByChoice remembers a gap that the follower made until a checkpoint contains it: before that, the records may still be delivered.
 func (a *assignment) lostByChoice(b delivery.Bounds) bool {
 	a.mu.Lock()
 	if a.worker != nil {
@@ -141,7 +141,7 @@ func (a *assignment) lostByChoice(b delivery.Bounds) bool {
 	return true
 }
 
-// countGivenUp counts the gaps that a checkpoint at next holds.
+// countGivenUp counts the gaps that a checkpoint at next contains.
 func (a *assignment) countGivenUp(next int64) {
 	lost := int64(0)
 	for len(a.gaveUp) > 0 && a.gaveUp[0].Next <= next {

@@ -16,17 +16,17 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 )
 
-// ledgerKeeper is what the ledger extension offers. Without one no books are kept.
+// ledgerKeeper is implemented by the ledger extension. Without it no books are kept.
 type ledgerKeeper interface {
 	Follow(ledger.Source) (remove func())
 }
 
-// source is a follower as the ledger sees it.
+// source is the ledger's view of a follower.
 type source struct{ f *follower }
 
 var _ ledger.Source = source{}
 
-// openBooks registers the follower with the ledger, if there is one. It is called before the first assignment.
+// openBooks registers the follower with the ledger, if there is one. It must be called before the first assignment.
 func (f *follower) openBooks(host component.Host) {
 	for _, e := range host.GetExtensions() {
 		if keeper, ok := e.(ledgerKeeper); ok {
@@ -36,14 +36,14 @@ func (f *follower) openBooks(host component.Host) {
 	}
 }
 
-// closeBooks takes the follower out of the ledger. It is safe to repeat.
+// closeBooks removes the follower from the ledger. It may be repeated.
 func (f *follower) closeBooks() {
 	if f.books != nil {
 		f.books()
 	}
 }
 
-// keepsBook returns where a's worker leaves its book; nil: it keeps none.
+// keepsBook returns the callback for the book of a's worker; nil: no book is kept.
 func (f *follower) keepsBook(a *assignment) func([]byte) {
 	if f.books == nil {
 		return nil
@@ -74,7 +74,7 @@ func (s source) Own() map[int32]*ledger.Book {
 	return books
 }
 
-// All implements ledger.Source. The books of partitions that others deliver are read from the state topic.
+// All implements ledger.Source. It reads the books of partitions that other processes deliver from the state topic.
 func (s source) All(ctx context.Context) ([]ledger.Partition, error) {
 	f := s.f
 	admin := kadm.NewClient(f.asking)
@@ -112,7 +112,7 @@ func (s source) All(ctx context.Context) ([]ledger.Partition, error) {
 
 var errNoBook = errors.New("no checkpoint with a ledger yet")
 
-// others reads the book of a partition that another process delivers, or nobody.
+// others reads the book of a partition that another process, or none, delivers.
 func (s source) others(ctx context.Context, partition int32) (*ledger.Book, error) {
 	topic := s.f.head.Signal().StateTopic(s.f.cluster.TopicPrefix, s.f.cfg.Group)
 	book, err := delivery.ReadBook(func(each func(delivery.StateRecord) error) error {
@@ -146,7 +146,7 @@ func (s source) Scan(ctx context.Context, partition int32, first, next, maxBytes
 	return upTo, err
 }
 
-// contentOf reads what a record of the journal holds.
+// contentOf decodes a journal record and counts its items.
 func (f *follower) contentOf(k *kgo.Record) ledger.Content {
 	record, err := journal.FromKafka(k)
 	c := content(k, &record)
@@ -159,12 +159,12 @@ func (f *follower) contentOf(k *kgo.Record) ledger.Content {
 	return c
 }
 
-// content is what the headers of a record say.
+// content returns the counts in a record's headers.
 func content(k *kgo.Record, r *journal.Record) ledger.Content {
 	return ledger.Content{Tenant: r.Tenant, Hour: ledger.HourOf(k.Timestamp), Items: max(0, r.Items)}
 }
 
-// found adds what was found in a record. Where nobody said how many items it has (another writer, an earlier release), these are.
+// found adds the items found in a record. If no header had their number (another writer, an earlier release), it is set.
 func found(c *ledger.Content, r *journal.Record, payload any) {
 	c.Events = pipeline.Hours(payload)
 	if r.Items >= 0 {

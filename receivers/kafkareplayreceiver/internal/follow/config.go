@@ -9,34 +9,33 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
 )
 
-// Config is how to follow.
+// Config is the configuration of a follower.
 type Config struct {
 	// Group names the sink: one group, one pipeline, one exporter. Required. The Kafka group is <prefix>.<signal>.<group>.
 	Group string `mapstructure:"group"`
-	// InstanceID makes the member static: it keeps its partitions over a restart shorter than session_timeout. Default none.
+	// InstanceID makes the member static: it keeps its partitions during a restart shorter than session_timeout. Default none.
 	InstanceID string `mapstructure:"instance_id"`
-	// SessionTimeout is how long a member may be silent before its partitions go elsewhere. Default 10s.
+	// SessionTimeout is how long a member may send no heartbeat before its partitions move to other members. Default 10s.
 	SessionTimeout time.Duration `mapstructure:"session_timeout"`
 	// CheckpointInterval is the longest time between checkpoints; small states are saved more often. Default 1m.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
-	// DedupWindow is how far back repeated records are found, in the journal's time; 0: not at all. Default 10m.
+	// DedupWindow is how far back repeated records are recognized, in the journal's time; 0: not at all. Default 10m.
 	DedupWindow time.Duration `mapstructure:"dedup_window"`
-	// DedupMaxRecords bounds the records remembered for that, for each partition, about 100 bytes each. Default 100000.
+	// DedupMaxRecords bounds the records in that window, for each partition, about 100 bytes each. Default 100000.
 	DedupMaxRecords int `mapstructure:"dedup_max_records"`
-	// InFlight is how many ranges of a partition are delivered at once, where nothing behind keeps a state; a crash repeats
-	// as many. Metrics: always one, for their order. Default 4.
+	// InFlight is how many ranges of a partition are delivered at once if no downstream component has a state; a crash repeats as many.
+	// For metrics it is always one, to keep their order. Default 4.
 	InFlight int `mapstructure:"in_flight"`
-	// OnFull says what becomes of records that the sink does not take when the journal is full: hold (clients of this signal are
-	// refused until it takes them) or best_effort (the oldest are given up, counted). best_effort needs embedded_kafka. Default
-	// hold.
+	// OnFull decides about records that the sink does not accept when the journal is full: hold (clients of this signal are refused until
+	// the sink accepts them) or best_effort (the oldest are discarded and counted). best_effort needs embedded_kafka. Default hold.
 	OnFull string `mapstructure:"on_full"`
-	// OutageAfter is how long the sink or Kafka may be away before the log says so as an error, and how long it is from one such
-	// line to the next. Default 1m.
+	// OutageAfter is how long the sink or Kafka may be unreachable before the log has an error, and the interval of further errors.
+	// Default 1m.
 	OutageAfter time.Duration `mapstructure:"outage_after"`
-	// AllowBehind are types of other people's processors, connectors and exporters that may stand behind the receiver: they answer only when they have
-	// delivered. Default none: only those that are known to.
+	// AllowBehind are types of third-party processors, connectors and exporters that may be downstream of the receiver, because they
+	// acknowledge data only after they have delivered it. Default none: only known components.
 	AllowBehind []string `mapstructure:"allow_behind"`
-	// Range bounds what is delivered at once.
+	// Range bounds the records that are delivered as one batch.
 	Range RangeConfig `mapstructure:"range"`
 }
 
@@ -49,11 +48,11 @@ type RangeConfig struct {
 	// MaxTotal of the ranges of all partitions that a receiver is assigned: each gets its share, if that is below max_bytes.
 	// Default 128 MiB.
 	MaxTotal int `mapstructure:"max_total"`
-	// MaxWait is how long a range may wait for more records once it has one, at the end of the journal; 0: not at all. It is what
-	// delivery of a quiet journal takes longer, and saves a request to Kafka and to the sink for each record. Default 100ms.
+	// MaxWait is how long a range at the end of the journal waits for more records after its first; 0: not at all. It delays the delivery
+	// of a quiet journal, and saves a request to Kafka and to the sink for each record. Default 100ms.
 	MaxWait time.Duration `mapstructure:"max_wait"`
-	// Recorded saves the bounds of each range before it is delivered, so that it comes again with the same bounds after a
-	// failure. For sinks that name what they write by range. Default false.
+	// Recorded saves the bounds of each range before it is delivered, so that a repetition after a failure has the same bounds. For sinks
+	// that name their output by range. Default false.
 	Recorded bool `mapstructure:"recorded"`
 }
 
@@ -67,7 +66,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Check reports all problems at once, except those of the range, which the collector validates. It is not called where follow is not meant.
+// Check reports all problems at once, except those of the range, which the collector validates. It must not be called if follow is not
+// used.
 func (c *Config) Check() (err error) {
 	if !groupName.MatchString(c.Group) {
 		err = errors.Join(err, fmt.Errorf("group: %q must be 1 to 64 letters, digits, dashes and underscores", c.Group))

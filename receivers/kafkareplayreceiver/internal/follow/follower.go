@@ -30,9 +30,9 @@ import (
 
 const (
 	firstRetry = 50 * time.Millisecond
-	// commitEvery is how often the group's offsets follow the checkpoints. They are for lag and retention only.
+	// commitEvery is the interval at which the group's offsets are set to those of the checkpoints. They serve only lag and retention.
 	commitEvery = time.Second
-	// heartbeatEvery bounds how late a member hears that partitions are to move, however long its session is.
+	// heartbeatEvery bounds how late a member learns that partitions move, however long its session is.
 	heartbeatEvery = 3 * time.Second
 )
 
@@ -53,31 +53,31 @@ type follower struct {
 	// Set by Start.
 	status     *condition.Set
 	sink       *sink
-	bestEffort *bestEffort   // nil: records are held
+	bestEffort *bestEffort   // nil: on_full is hold
 	kafka      *outage.Watch // whether brokers answer
 
-	quitting sync.Mutex         // one at a time quits
+	quitting sync.Mutex         // held by quit, so that only one runs at a time
 	stop     context.CancelFunc // guarded by quitting; nil when nothing runs
 	wg       sync.WaitGroup
 
 	// Set once, by connect.
-	asking *kgo.Client // asks brokers, and is the mould of the workers' clients
+	asking *kgo.Client // for requests to brokers; the workers' clients copy its options
 	group  *kgo.Client // assigns partitions; fetches nothing
 	letter *cluster.Producer
-	// spreadBy decides which partition a stream is in.
+	// spreadBy are the attributes that decide a stream's partition.
 	spreadBy []string
 
 	mu       sync.Mutex
 	assigned map[int32]*assignment // guarded by mu
-	ends     kadm.ListedOffsets    // guarded by mu; of the topic's partitions
-	asked    time.Time             // guarded by mu; when ends was asked for
+	ends     kadm.ListedOffsets    // guarded by mu; ends of the topic's partitions
+	asked    time.Time             // guarded by mu; when ends was requested
 	inFlight atomic.Int64          // records
 	gaps     gaps
 
-	books func() // takes the follower out of the ledger; nil: there is none. Set by Start
+	books func() // removes the follower from the ledger; nil: there is none. Set by Start
 }
 
-// Settings of a follower. All are required.
+// Settings configure a follower. All fields are required.
 type Settings struct {
 	Receiver receiver.Settings
 	Kafka    cluster.Config
@@ -87,7 +87,7 @@ type Settings struct {
 	Behind   *behind.Checker
 }
 
-// New returns a follower that has not started.
+// New returns a follower that is not started.
 func New(s Settings) (component.Component, error) {
 	set, signal := s.Receiver, s.Head.Signal()
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
@@ -100,7 +100,7 @@ func New(s Settings) (component.Component, error) {
 	}, nil
 }
 
-// Start joins the group in the background: Kafka or the journal's topics may come later.
+// Start joins the group in the background, because Kafka or the journal's topics may become available later.
 func (f *follower) Start(ctx context.Context, host component.Host) error {
 	f.host = host
 	if err := f.behind.Check(host, f.id, string(f.head.Signal()), "follow::allow_behind", f.cfg.AllowBehind, f.set.Logger); err != nil {
@@ -133,7 +133,7 @@ func (f *follower) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// watch prepares what says that something is wrong.
+// watch creates what reports problems.
 func (f *follower) watch(host component.Host) {
 	every := f.cfg.OutageAfter
 	f.status = condition.New(host)
@@ -142,7 +142,7 @@ func (f *follower) watch(host component.Host) {
 	f.sink.limited, _ = cluster.FindLimited(host)
 }
 
-// connect repeats until the group is joined; false: it is not to be any more.
+// connect retries until the group is joined; false: ctx has ended.
 func (f *follower) connect(ctx context.Context) bool {
 	for pause := firstRetry; ; pause = min(2*pause, worker.RetryEvery) {
 		err := f.join(ctx)
@@ -154,14 +154,14 @@ func (f *follower) connect(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		f.checkKafka(err) // The processor that makes the topics may start after this receiver: that is no outage yet.
+		f.checkKafka(err) // The processor that creates the topics may start after this receiver: that is no outage yet.
 		if worker.Wait(ctx, pause) != nil {
 			return false
 		}
 	}
 }
 
-// join makes the state topic and becomes a member of the group.
+// join creates the state topic and joins the group.
 func (f *follower) join(ctx context.Context) error {
 	ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
@@ -192,7 +192,7 @@ func (f *follower) join(ctx context.Context) error {
 		letter.Close()
 		return fmt.Errorf("join the group: %w", err)
 	}
-	f.group.PauseFetchTopics(f.topic) // The workers fetch: where to resume is in their checkpoints.
+	f.group.PauseFetchTopics(f.topic) // The workers fetch, because their checkpoints contain the offsets to resume at.
 	member := f.group
 	f.wg.Go(func() {
 		group.Drain(ctx, member, func(err error) {
@@ -224,12 +224,12 @@ func (f *follower) revoke(ctx context.Context, partitions []int32, grace time.Du
 	}
 	f.mu.Unlock()
 	end(ending, (*worker.Worker).Stop, grace)
-	if ctx.Err() == nil { // else the component stops, and has no status of its own any more
+	if ctx.Err() == nil { // else the component stops and no longer has a status
 		f.leaveGap(partitions)
 	}
 }
 
-// end asks all to end, and cancels those that take longer than grace.
+// end asks all assignments to end, and cancels those that take longer than grace.
 func end(all []*assignment, how func(*worker.Worker), grace time.Duration) {
 	for _, a := range all {
 		a.end(how, grace)
@@ -239,7 +239,7 @@ func end(all []*assignment, how func(*worker.Worker), grace time.Duration) {
 	}
 }
 
-// keep lets the group's offsets follow the checkpoints, and hears of the partitions' ends, until ctx ends.
+// keep commits the checkpoints' offsets for the group and refreshes the ends of its partitions, until ctx ends.
 func (f *follower) keep(ctx context.Context) {
 	ticker := time.NewTicker(commitEvery)
 	defer ticker.Stop()
@@ -261,7 +261,7 @@ func (f *follower) keep(ctx context.Context) {
 	}
 }
 
-// look tells what is wrong with the sink, and gives up what it can't take if that is wanted.
+// look reports problems of the sink, and discards records if on_full is best_effort and the journal is full.
 func (f *follower) look(now time.Time) {
 	oldest, idle := f.oldestSend()
 	if idle {
@@ -273,7 +273,7 @@ func (f *follower) look(now time.Time) {
 	}
 }
 
-// oldestSend returns when the delivery that is under way for longest began, zero: none is; idle: no partition is assigned.
+// oldestSend returns when the longest current delivery began, zero if there is none; idle: no partition is assigned.
 func (f *follower) oldestSend() (oldest time.Time, idle bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -301,12 +301,12 @@ func (f *follower) commitOnce(ctx context.Context) error {
 	return f.commitOffsets(ctx, offsets)
 }
 
-// commitOffsets commits as a member: brokers refuse one that is not a member any more.
+// commitOffsets commits as a member: brokers refuse the commit of a former member.
 func (f *follower) commitOffsets(ctx context.Context, offsets map[int32]kgo.EpochOffset) error {
 	return group.Commit(ctx, f.group, f.topic, offsets)
 }
 
-// rangeBytes is a partition's share of what may be in memory.
+// rangeBytes is a partition's share of the memory for ranges.
 func (f *follower) rangeBytes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -314,7 +314,7 @@ func (f *follower) rangeBytes() int {
 	return min(f.cfg.Range.MaxBytes, share)
 }
 
-// maxInFlight is how many ranges of a partition may be on their way: the samples of a series must stay in order.
+// maxInFlight is how many ranges of a partition may be in flight: one for metrics, because the samples of a series must stay in order.
 func (f *follower) maxInFlight() int {
 	if f.head.Signal() == journal.Metrics {
 		return 1
@@ -322,8 +322,7 @@ func (f *follower) maxInFlight() int {
 	return f.cfg.InFlight
 }
 
-// Shutdown delivers what the journal holds by now, as far as that goes quickly, and leaves the group (a static member
-// stays).
+// Shutdown delivers everything that the journal holds now, if that is quick, and leaves the group (a static member stays).
 func (f *follower) Shutdown(context.Context) error {
 	f.roster.remove(f)
 	f.quit(f.roster.ending.grace(time.Now()))
@@ -335,7 +334,7 @@ func (f *follower) Shutdown(context.Context) error {
 	return nil
 }
 
-// quit ends following; workers have grace to finish their ranges. It is safe to repeat, and without Start.
+// quit stops following; workers have grace to finish their ranges. It may be repeated, and called without Start.
 func (f *follower) quit(grace time.Duration) {
 	f.quitting.Lock()
 	defer f.quitting.Unlock()

@@ -12,14 +12,14 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// gaps are the partitions of which retention took records that were not delivered, until what is left of them is delivered:
-// the component's status is bad as long as there is one.
+// gaps are the partitions in which retention deleted undelivered records, until their remaining records are delivered: the component's
+// status is bad while there is one.
 type gaps struct {
 	mu   sync.Mutex
-	open map[int32]int64 // by partition, the first offset that was left; guarded by mu
+	open map[int32]int64 // by partition, the first remaining offset; guarded by mu
 }
 
-// add returns how many records of b were not in the gap before: a worker that begins again meets its gap again.
+// add returns how many records of b are new to the gap: a worker that restarts sees its gap again.
 func (g *gaps) add(partition int32, b delivery.Bounds) (records int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -31,7 +31,7 @@ func (g *gaps) add(partition int32, b delivery.Bounds) (records int64) {
 	return max(0, b.Next-max(b.First, known))
 }
 
-// close ends the gap of a partition, if over says so of its end. last: there was one, and none is left.
+// close ends the gap of a partition if over accepts its end. last: it was the only remaining gap.
 func (g *gaps) close(partition int32, over func(end int64) bool) (last bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -43,7 +43,7 @@ func (g *gaps) close(partition int32, over func(end int64) bool) (last bool) {
 	return len(g.open) == 0
 }
 
-// lost counts what is not known yet of a gap, and makes the status bad. It returns how many records that are.
+// lost counts the new records of a gap, makes the status bad, and returns their number.
 func (f *follower) lost(p int32, b delivery.Bounds) int64 {
 	n := f.gaps.add(p, b)
 	if n > 0 {
@@ -52,8 +52,8 @@ func (f *follower) lost(p int32, b delivery.Bounds) int64 {
 	return n
 }
 
-// Cut tells of records that the log had and lost. Status and log name them; the status is good again when what took their offsets is
-// delivered.
+// Cut reports records that the log had and lost. Status and log name them; the status is good again when the records that have their
+// offsets now are delivered.
 func (a *assignment) Cut(c delivery.Cut) {
 	a.f.gaps.add(a.partition, c.Bounds)
 	lost := max(0, c.Next-c.First)
@@ -69,7 +69,8 @@ func (a *assignment) Cut(c delivery.Cut) {
 		zap.Uint32("log_generation", c.Generation), zap.Error(err))
 }
 
-// Missing tells of a state that is gone. The status stays bad until the next start: somebody has to look at what is doubled or begun anew.
+// Missing reports a lost state. The status stays bad until the next start, because an operator has to check for doubled or restarted
+// values.
 func (a *assignment) Missing(next int64, why error) {
 	a.f.telemetry.ReceiverKafkaReplayMissingCheckpoints.Add(context.Background(), 1, a.f.with())
 	err := fmt.Errorf("the checkpoint of %s-%d is missing (%w): delivery continues at offset %d, from an older checkpoint or without the components' states; "+
@@ -78,8 +79,8 @@ func (a *assignment) Missing(next int64, why error) {
 	a.f.set.Logger.Error("A partition's checkpoint is missing", zap.Int32("partition", a.partition), zap.Int64("offset", next), zap.Error(err))
 }
 
-// passed makes the status good when next, which is on record, lies behind the last gap: something was delivered again, or nothing
-// is left to be.
+// passed makes the status good when next, the offset of a checkpoint, is after the last gap: then a record was delivered again, or none is
+// left.
 func (f *follower) passed(p int32, next int64) {
 	if f.gaps.close(p, func(end int64) bool {
 		last, known := f.end(p, time.Time{})
@@ -89,7 +90,7 @@ func (f *follower) passed(p int32, next int64) {
 	}
 }
 
-// leaveGap makes the status good when the last partition with a gap goes elsewhere.
+// leaveGap makes the status good when the last partition with a gap moves to another member.
 func (f *follower) leaveGap(partitions []int32) {
 	for _, p := range partitions {
 		if f.gaps.close(p, func(int64) bool { return true }) {

@@ -28,7 +28,7 @@ var (
 	errNotStarted = errors.New("the receiver has not started, or has stopped")
 )
 
-// Member is a member of a receiver's group, as the API shows it.
+// Member is a member of a receiver's group in the API.
 type Member struct {
 	Signal     journal.Signal `json:"signal"`
 	InstanceID string         `json:"instance_id,omitempty"`
@@ -37,10 +37,10 @@ type Member struct {
 	Partitions []int32        `json:"partitions"`
 }
 
-// Rosters finds the roster of a receiver that stands in several pipelines. The zero value has none; it is safe for concurrent use.
+// Rosters finds the roster of a receiver that is in several pipelines. The zero value is empty and ready. It is safe for concurrent use.
 type Rosters struct {
-	lines  outage.Lines // of all receivers
-	ending ending       // of all receivers
+	lines  outage.Lines // shared by all receivers
+	ending ending       // shared by all receivers
 	mu     sync.Mutex
 	all    map[*Config]*Roster // guarded by mu
 }
@@ -58,18 +58,18 @@ func (r *Rosters) Of(cfg *Config) *Roster {
 	return r.all[cfg]
 }
 
-// Roster is the followers of one receiver that run, one for each pipeline, and their API on the admin extension: a static
-// member stays in its group when it stops, so whoever takes one away for good has to say so.
+// Roster is the list of one receiver's running followers, one for each pipeline, and their API on the admin extension. The API exists
+// because a static member stays in its group when it stops: its permanent removal has to be requested.
 type Roster struct {
 	lines  *outage.Lines
 	ending *ending
 
 	mu      sync.Mutex
 	running []*follower // guarded by mu
-	unmount func()      // guarded by mu; set while one runs
+	unmount func()      // guarded by mu; set while a follower runs
 }
 
-// add puts the API on the admin extension, if there is one, with the first follower.
+// add adds a follower. With the first one it mounts the API on the admin extension, if there is one.
 func (r *Roster) add(f *follower, host component.Host) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +80,7 @@ func (r *Roster) add(f *follower, host component.Host) {
 	r.ending.started()
 }
 
-// remove takes the API away with the last follower. It may be repeated.
+// remove removes a follower, and the API with the last one. It may be repeated.
 func (r *Roster) remove(f *follower) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,7 +140,7 @@ func (r *Roster) serveMembers(w http.ResponseWriter, req *http.Request) {
 	web.Answer(w, http.StatusOK, map[string]any{"members": all})
 }
 
-// serveLeave ends following until the next start. It is not undone when the client goes.
+// serveLeave stops following until the next start, even if the client disconnects.
 func (r *Roster) serveLeave(w http.ResponseWriter, req *http.Request) {
 	by := web.Caller(req)
 	answerMembers(w, r.each(func(f *follower) error {
@@ -150,7 +150,7 @@ func (r *Roster) serveLeave(w http.ResponseWriter, req *http.Request) {
 	}))
 }
 
-// serveRemove takes a member that is gone out of the group. One that lives joins again by itself.
+// serveRemove removes a dead member from the group. A living one rejoins automatically.
 func (r *Roster) serveRemove(w http.ResponseWriter, req *http.Request) {
 	instance, by := req.PathValue("instance"), web.Caller(req)
 	found := false
@@ -195,8 +195,8 @@ func (f *follower) audit(action, instance, by string, err error) {
 	audit.Write(f.set.Logger, "group member", action, by, err, zap.String("group", f.groupName()), zap.String("instance_id", instance))
 }
 
-// leave ends following as Shutdown does, and then takes the static member out of the group, so that its partitions go at
-// once. It may be repeated.
+// leave stops following as Shutdown does, and then removes the static member from the group, so that its partitions move at once. It may
+// be repeated.
 func (f *follower) leave(ctx context.Context) error {
 	if f.cfg.InstanceID == "" {
 		return errNotStatic
@@ -209,7 +209,7 @@ func (f *follower) leave(ctx context.Context) error {
 	return err
 }
 
-// remove takes a static member out of the group.
+// remove removes a static member from the group.
 func (f *follower) remove(ctx context.Context, instance string) error {
 	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
@@ -226,7 +226,7 @@ func (f *follower) remove(ctx context.Context, instance string) error {
 	return nil
 }
 
-// members asks who is in the group.
+// members lists the group's members.
 func (f *follower) members(ctx context.Context) ([]Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()

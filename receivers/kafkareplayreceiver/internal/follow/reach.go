@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/internal/outage"
 )
 
-// checkKafka says when Kafka is away. Followers of one Kafka share the lines.
+// checkKafka reports when Kafka is unreachable. Followers of one Kafka share the log lines.
 func (f *follower) checkKafka(err error) {
 	now, brokers := time.Now(), fmt.Sprint(f.cluster.Brokers)
 	every := f.cfg.OutageAfter

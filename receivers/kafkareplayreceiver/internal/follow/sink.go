@@ -27,7 +27,7 @@ const (
 
 var errNoAnswer = errors.New("its exporter has not returned")
 
-// sink is what is known of the sink behind a follower. It is safe for concurrent use.
+// sink is the state of the sink downstream of a follower. It is safe for concurrent use.
 type sink struct {
 	group, topic string
 	signal       journal.Signal
@@ -37,10 +37,10 @@ type sink struct {
 	status       *condition.Set
 
 	away     *outage.Watch
-	exporter atomic.Pointer[string] // the one that told last; nil: none does
+	exporter atomic.Pointer[string] // the last exporter that reported; nil: none
 }
 
-// attempted notes what an exporter says of an attempt to send.
+// attempted notes an exporter's report of an attempt to send.
 func (s *sink) attempted(exporter string, err error) {
 	if exporter != "" {
 		s.exporter.Store(&exporter)
@@ -52,7 +52,7 @@ func (s *sink) attempted(exporter string, err error) {
 	s.away.Failed(time.Now(), err)
 }
 
-// name is how the log calls the sink.
+// name is the sink's name in the log.
 func (s *sink) name() string {
 	if id := s.exporter.Load(); id != nil && *id != s.group {
 		return fmt.Sprintf("%s (exporter %s)", s.group, *id)
@@ -60,8 +60,8 @@ func (s *sink) name() string {
 	return s.group
 }
 
-// look tells when the sink is away. oldest is when the oldest delivery under way began, zero where there is none: an exporter
-// may say nothing of its attempts.
+// look reports when the sink is unavailable. oldest is the start of the oldest current delivery, zero if there is none; it is needed for
+// exporters that do not report their attempts.
 func (s *sink) look(now, oldest time.Time) {
 	if _, known := s.away.Now(now, 0); !known && !oldest.IsZero() && now.Sub(oldest) >= s.every {
 		s.away.FailedSince(oldest, errNoAnswer)
@@ -91,26 +91,26 @@ func (s *sink) waits() string {
 	return "Its records wait: " + room.Describe(s.topic) + ", then clients are refused"
 }
 
-// worked notes that the sink has taken something.
+// worked notes that the sink has accepted something.
 func (s *sink) worked() {
 	o, told := s.away.Worked(time.Now())
 	if o.Since.IsZero() {
 		return
 	}
 	s.status.Good(keySink)
-	if told { // At the level of the beginning: a log filtered by level shows both ends.
+	if told { // An error like the first line, so that a log filtered by level shows both.
 		s.log.Error(fmt.Sprintf("%s accepts %s again", s.name(), s.signal), zap.String("group", s.group), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
 
-// forget is for a member without partitions: it has nothing to send.
+// forget resets the state of a member without partitions, because it sends nothing.
 func (s *sink) forget(now time.Time) {
 	if o, _ := s.away.Worked(now); !o.Since.IsZero() {
 		s.status.Good(keySink)
 	}
 }
 
-// sends are the deliveries of a partition that are under way.
+// sends are the current deliveries of a partition.
 type sends struct {
 	mu  sync.Mutex
 	all map[*send]struct{} // guarded by mu
@@ -118,12 +118,12 @@ type sends struct {
 
 type send struct {
 	began  time.Time
-	offset int64     // of its first record
-	oldest time.Time // journal time of that
+	offset int64     // time of the first record's delivery
+	oldest time.Time // journal time of the first record
 	cancel context.CancelCauseFunc
 }
 
-// begin notes a delivery. done must be called when it is over.
+// begin notes a delivery. The caller must call done at its end.
 func (s *sends) begin(ctx context.Context, offset int64, oldest time.Time) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	one := &send{began: time.Now(), offset: offset, oldest: oldest, cancel: cancel}
@@ -141,8 +141,7 @@ func (s *sends) begin(ctx context.Context, offset int64, oldest time.Time) (_ co
 	}
 }
 
-// first returns when the delivery that is under way for longest began, and the journal time of the oldest record that is under
-// way; zero where there is none.
+// first returns the start of the longest current delivery and the journal time of the oldest record in delivery; zero if there is none.
 func (s *sends) first() (began, oldest time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +157,7 @@ func (s *sends) first() (began, oldest time.Time) {
 	return began, oldest
 }
 
-// giveUp ends all deliveries that are under way, with cause.
+// giveUp cancels all current deliveries with cause.
 func (s *sends) giveUp(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

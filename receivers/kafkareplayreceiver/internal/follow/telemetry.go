@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
-// emptyFetch is the size up to which an answer to a fetch holds no records: it says how long nothing came.
+// emptyFetch is the size up to which a fetch's answer contains no records: its time measures only how long the broker waited.
 const emptyFetch = 256
 
 // with returns the follower's attributes and further ones.
@@ -22,7 +22,7 @@ func (f *follower) with(further ...attribute.KeyValue) metric.MeasurementOption 
 	return metric.WithAttributes(append(f.labels[:len(f.labels):len(f.labels)], further...)...)
 }
 
-// register lets the gauges ask the follower.
+// register registers the callbacks of the gauges.
 func (f *follower) register() error {
 	return errors.Join(
 		f.telemetry.RegisterReceiverKafkaReplayLagCallback(func(_ context.Context, o metric.Int64Observer) error {
@@ -43,7 +43,7 @@ func (f *follower) register() error {
 		}))
 }
 
-// eachLag calls each for every partition whose worker has begun.
+// eachLag calls each for every partition whose worker has started.
 func (f *follower) eachLag(each func(partition int32, records int64, age time.Duration)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -61,8 +61,8 @@ func (f *follower) eachLag(each func(partition int32, records int64, age time.Du
 	}
 }
 
-// age returns how old the oldest record is that was not delivered. Of a record that was not read yet only the latest time is known
-// before which it can't have been written: when all was delivered that there was, or when the newest delivered one was written.
+// age returns the age of the oldest undelivered record. If that record was not read yet, only an earliest time is known: when everything
+// in the journal was delivered, or when the newest delivered record was written.
 func (a *assignment) age(now time.Time) time.Duration {
 	if _, oldest := a.sends.first(); !oldest.IsZero() {
 		return max(0, now.Sub(oldest))
@@ -70,7 +70,7 @@ func (a *assignment) age(now time.Time) time.Duration {
 	return max(0, now.Sub(time.Unix(0, max(a.newest.Load(), a.caughtUp.Load()))))
 }
 
-// hear asks where the assigned partitions end.
+// refreshEnds requests the ends of the assigned partitions.
 func (f *follower) hear(ctx context.Context) error {
 	f.mu.Lock()
 	idle := len(f.assigned) == 0
@@ -99,7 +99,7 @@ func (f *follower) hear(ctx context.Context) error {
 	return nil
 }
 
-// end returns where partition p ends, if that was asked after since.
+// end returns the end of partition p, if it was requested after since.
 func (f *follower) end(p int32, since time.Time) (int64, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,7 +109,7 @@ func (f *follower) end(p int32, since time.Time) (int64, bool) {
 
 var _ kgo.HookBrokerE2E = (*fetchTimer)(nil)
 
-// fetchTimer records how long brokers take to send records.
+// fetchTimer measures how long brokers take to send records.
 type fetchTimer struct{ f *follower }
 
 func (t fetchTimer) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {

@@ -1,4 +1,4 @@
-// Package group is for members of consumer groups that fetch nothing: the group assigns partitions to them, or elects a leader.
+// Package group is for consumer group members that fetch nothing: the group assigns partitions to them, or elects a leader.
 package group
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Drain takes what the client collects for whoever polls, until ctx ends: an error for each failed request of the group. A client that nobody polls
-// keeps all of them. failed is told of each; it may be nil. Nothing may be fetched by member: its topics are paused.
+// Drain polls member until ctx ends, to receive an error for each failed request of the group: a client that is not polled keeps all of
+// them. It calls failed for each; failed may be nil. member must fetch nothing: its topics are paused.
 func Drain(ctx context.Context, member *kgo.Client, failed func(error)) {
 	for {
 		fetches := member.PollFetches(ctx)
@@ -27,7 +27,7 @@ func Drain(ctx context.Context, member *kgo.Client, failed func(error)) {
 	}
 }
 
-// Commit commits offsets of topic as a member: brokers refuse one that is not a member any more.
+// Commit commits offsets of topic as a member: brokers refuse the commit of a former member.
 func Commit(ctx context.Context, member *kgo.Client, topic string, offsets map[int32]kgo.EpochOffset) (failed error) {
 	member.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: offsets},
 		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
@@ -44,7 +44,7 @@ func Commit(ctx context.Context, member *kgo.Client, topic string, offsets map[i
 	return failed
 }
 
-// Confirm is a heartbeat: no error means that member, of the classic group name, has its place in the group now and keeps what is assigned to it for a
+// Confirm sends a heartbeat: without an error, member of the classic group name is in the group now and keeps its assignment for a
 // session. It commits nothing. instance is a static member's id.
 func Confirm(ctx context.Context, member *kgo.Client, name, instance string) error {
 	id, generation := member.GroupMetadata()
@@ -63,7 +63,7 @@ func Confirm(ctx context.Context, member *kgo.Client, name, instance string) err
 	return kerr.ErrorForCode(resp.ErrorCode)
 }
 
-// Committed returns the offset that group name has committed for a partition of topic, -1 where it has none.
+// Committed returns the offset that group name has committed for a partition of topic, -1 if it has none.
 func Committed(ctx context.Context, asking *kgo.Client, name, topic string, partition int32) (int64, error) {
 	all, err := kadm.NewClient(asking).FetchOffsets(ctx, name)
 	if errors.Is(err, kerr.GroupIDNotFound) {

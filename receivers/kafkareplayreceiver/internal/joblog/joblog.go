@@ -1,8 +1,8 @@
-// Package joblog keeps replay jobs in a topic of one partition that all instances read and write. Users' wants may be
-// written by any of them; jobs are run by the one that leads.
+// Package joblog keeps replay jobs in a topic of one partition that all instances read and write. Every instance may write what users
+// want; only the leader runs jobs.
 //
-// The leader keeps the topic short, see [Log.Compact]: an embedded Kafka does not compact, and a Kafka that is told to keep the
-// last record of each key must find nothing to drop, because an entry adds to those before it. So no two have one key.
+// The leader keeps the topic short, see [Log.Compact], because an embedded Kafka does not compact. A Kafka with log compaction must find
+// nothing to remove, because an entry adds to the earlier ones; so no two entries have the same key.
 package joblog
 
 import (
@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// compactAfter is how many entries a log may have before it is written anew, and againAfter how many more come before that
-	// is tried again.
+	// compactAfter is the number of entries after which a log is rewritten, and againAfter the number of further entries before a failed
+	// rewrite is retried.
 	compactAfter = 5000
 	againAfter   = 500
 	session      = 10 * time.Second
@@ -37,27 +37,27 @@ const (
 	metadataWait = 50 * time.Millisecond
 )
 
-// Log is the topic, and the board that it makes. It is safe for concurrent use.
+// Log is the topic and the board that results from it. It is safe for concurrent use.
 type Log struct {
 	asking *kgo.Client // shared; consumes nothing
 	writer *kgo.Client
 	topic  string
-	nonce  uint64 // with written, makes keys
+	nonce  uint64 // with written, makes keys unique
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 
 	written atomic.Uint64
 
 	mu      sync.Mutex
-	member  *kgo.Client   // takes part in the election; nil outside of Lead; guarded by mu
+	member  *kgo.Client   // takes part in the election; nil outside Lead; guarded by mu
 	name    string        // of the election; guarded by mu
 	board   replay.Board  // guarded by mu
-	start   int64         // Compact counts from here: the first offset, or later after a try that failed; guarded by mu
-	applied int64         // the board has what is below; guarded by mu
+	start   int64         // Compact counts from here: the first offset, or a later one after a failed attempt; guarded by mu
+	applied int64         // the board contains everything below; guarded by mu
 	changed chan struct{} // closed with the next entry; guarded by mu
 }
 
-// Open makes the topic if it is missing, reads what it holds, and goes on following it until Close.
+// Open creates the topic if it is missing, reads its content, and follows it until Close.
 func Open(ctx context.Context, asking *kgo.Client, prefix, topic string) (*Log, error) {
 	if err := cluster.EnsureLog(ctx, asking, prefix, topic); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func Open(ctx context.Context, asking *kgo.Client, prefix, topic string) (*Log, 
 	return l, nil
 }
 
-// apply takes a record of the topic. What is not ours is passed over.
+// apply applies a record of the topic. It ignores records that Penstock did not write.
 func (l *Log) apply(r *kgo.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,7 +104,7 @@ func (l *Log) follow(ctx context.Context) {
 		l.mu.Unlock()
 		reader, err := cluster.NewReader(l.asking, l.topic, 0, from)
 		if err != nil {
-			return // options that made one client make another
+			return // options with which one client creates another
 		}
 		for ctx.Err() == nil {
 			fetches := reader.PollFetches(ctx)
@@ -123,7 +123,7 @@ func (l *Log) follow(ctx context.Context) {
 	}
 }
 
-// Append writes an entry and returns when the board has it.
+// Append writes an entry and returns when the board contains it.
 func (l *Log) Append(ctx context.Context, e replay.Entry) error {
 	offset, _, err := l.write(ctx, e)
 	if err != nil {
@@ -174,9 +174,9 @@ func (l *Log) Changed() <-chan struct{} {
 	return l.changed
 }
 
-// Compact writes the board anew and deletes what is before, once the log is long. It is for the leader. What others write
-// before or between makes it delete nothing: who reads from there on would miss it, or take it for something said of a job
-// that is not there yet.
+// Compact rewrites the board and deletes everything before it, once the log is long. Only the leader may call it. If another instance
+// writes before or in between, Compact deletes nothing: an instance that reads from there on would miss that entry, or see it before the
+// entry of its job.
 func (l *Log) Compact(ctx context.Context) error {
 	var entries []replay.Entry
 	l.mu.Lock()
@@ -184,7 +184,7 @@ func (l *Log) Compact(ctx context.Context) error {
 	if length >= compactAfter {
 		for _, j := range l.board.Jobs() {
 			whole := *j
-			whole.History = slices.Clone(j.History) // The board goes on while this is written.
+			whole.History = slices.Clone(j.History) // The board changes while it is written.
 			entries = append(entries, replay.Entry{ID: j.Spec.ID, At: time.Now().UTC(), Job: &whole})
 		}
 		l.start = applied - compactAfter + againAfter // if this fails
@@ -193,7 +193,7 @@ func (l *Log) Compact(ctx context.Context) error {
 	if length < compactAfter {
 		return nil
 	}
-	trim := applied - 1 // Something stays, or the partition would begin at 0 again in an embedded Kafka.
+	trim := applied - 1 // One record stays, because in an embedded Kafka the partition would start at 0 again.
 	if len(entries) > 0 {
 		first, last, err := l.write(ctx, entries...)
 		if err != nil || first != applied || last != first+int64(len(entries))-1 {
@@ -215,15 +215,15 @@ func (l *Log) Compact(ctx context.Context) error {
 	return err
 }
 
-// Close ends following.
+// Close stops following.
 func (l *Log) Close() {
 	l.stop()
 	l.wg.Wait()
 	l.writer.Close()
 }
 
-// Lead takes part in the election of the leader called name until ctx ends: lead is called with a context that ends when
-// another one leads, and must return soon after.
+// Lead takes part in the election of the leader called name until ctx ends. It calls lead with a context that ends when another instance
+// becomes leader; lead must return soon after.
 func (l *Log) Lead(ctx context.Context, name string, lead func(context.Context)) error {
 	var (
 		mu   sync.Mutex
@@ -233,7 +233,7 @@ func (l *Log) Lead(ctx context.Context, name string, lead func(context.Context))
 	begin := func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 		mu.Lock()
 		defer mu.Unlock()
-		if end != nil || len(partitions[l.topic]) == 0 { // A member that gets nothing is told that too.
+		if end != nil || len(partitions[l.topic]) == 0 { // A member without an assignment is notified too.
 			return
 		}
 		leading, cancel := context.WithCancel(ctx)
@@ -280,7 +280,8 @@ func (l *Log) setMember(member *kgo.Client, name string) {
 	l.member, l.name = member, name
 }
 
-// Confirm asks the brokers whether the caller, which leads, still does. No other one leads before until. An error means that another one may.
+// Confirm checks with the brokers whether the caller is still the leader. No other instance becomes leader before until. After an error
+// another one may be.
 func (l *Log) Confirm(ctx context.Context) (until time.Time, err error) {
 	l.mu.Lock()
 	member, name := l.member, l.name
@@ -290,7 +291,7 @@ func (l *Log) Confirm(ctx context.Context) (until time.Time, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, session/2)
 	defer cancel()
-	until = time.Now().Add(session / 2) // This is a heartbeat, from which brokers count the session.
+	until = time.Now().Add(session / 2) // Taken before the heartbeat, from which brokers count the session.
 	if err := group.Confirm(ctx, member, name, ""); err != nil {
 		return until, fmt.Errorf("%w: %w", errNotLeading, err)
 	}
@@ -299,8 +300,8 @@ func (l *Log) Confirm(ctx context.Context) (until time.Time, err error) {
 
 var errNotLeading = errors.New("another instance may be the leader now")
 
-// DeleteTopic deletes a topic and returns when asking, which remembers topics for a while, knows that it is gone: whoever makes it again would find
-// it there. One that is not there is no error.
+// DeleteTopic deletes a topic and returns when client admin, which caches topics for a while, knows that it is gone: a caller that creates
+// the topic again would otherwise find the old one. A missing topic is not an error.
 func DeleteTopic(ctx context.Context, asking *kgo.Client, topic string) error {
 	adm := kadm.NewClient(asking)
 	deleted, err := adm.DeleteTopics(ctx, topic)

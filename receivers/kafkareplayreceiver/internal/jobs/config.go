@@ -25,28 +25,28 @@ const (
 	targetOther      = "other"
 )
 
-// Config is how to replay past ranges.
+// Config is the configuration of replays of past ranges.
 type Config struct {
-	// Windows are the sizes of rollup windows in the pipeline of metrics: ranges widen to their boundaries. Default none.
+	// Windows are the sizes of rollup windows in the metrics pipeline: ranges are widened to their boundaries. Default none.
 	Windows []time.Duration `mapstructure:"windows"`
-	// Targets are the stores that these pipelines write to, to be asked what they accept. Default none.
+	// Targets are the stores that these pipelines write to; the preflight check asks them what they accept. Default none.
 	Targets []TargetConfig `mapstructure:"targets"`
-	// Run are jobs to be run once, by their id. Default none.
+	// Run are jobs that run once, identified by their id. Default none.
 	Run []replay.Spec `mapstructure:"run"`
-	// Workers is how many partitions are read at once, of all jobs together. Default 4.
+	// Workers is how many partitions are read at once, by all jobs together. Default 4.
 	Workers int `mapstructure:"workers"`
-	// LiveLag is how many records a live group of the same signal may be behind before jobs yield to it. Default 10000.
+	// LiveLag is the lag of a live group of the same signal, in records, above which jobs slow down. Default 10000.
 	LiveLag int64 `mapstructure:"live_lag"`
 	// CheckpointInterval is the longest time between a job's checkpoints. Default 1m.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
-	// DedupWindow is how far back repeated records are found, as for follow. Default 10m.
+	// DedupWindow is how far back repeated records are recognized, as for follow. Default 10m.
 	DedupWindow time.Duration `mapstructure:"dedup_window"`
-	// DedupMaxRecords bounds the records remembered for that, for each partition at work. Default 100000.
+	// DedupMaxRecords bounds the records in that window, for each active partition. Default 100000.
 	DedupMaxRecords int `mapstructure:"dedup_max_records"`
-	// Recorded are the signals whose ranges are saved before they are delivered, so that they come again with the same bounds after a failure: for
-	// sinks that name what they write by range, as range::recorded of follow. Default none.
+	// Recorded are the signals whose ranges are saved before they are delivered, so that a repetition after a failure has the same bounds:
+	// for sinks that name their output by range, as range::recorded of follow. Default none.
 	Recorded []journal.Signal `mapstructure:"recorded"`
-	// AllowBehind are types of other people's components that may stand behind the receiver, as for follow. Default none.
+	// AllowBehind are types of third-party components that may be downstream of the receiver, as for follow. Default none.
 	AllowBehind []string `mapstructure:"allow_behind"`
 }
 
@@ -54,17 +54,17 @@ type Config struct {
 type TargetConfig struct {
 	// Type is prometheus (embedded_tsdb too), loki or other.
 	Type string `mapstructure:"type"`
-	// Signal that the store takes. Default metrics for prometheus, logs for loki; required for other.
+	// Signal that the store accepts. Default metrics for prometheus, logs for loki; required for other.
 	Signal journal.Signal `mapstructure:"signal"`
-	// MaxAge is how far back it takes data. Default 0: as it says itself, and any where it can't be asked.
+	// MaxAge is how far back it accepts data. Default 0: the age that the store reports, or any age if it can't be asked.
 	MaxAge time.Duration `mapstructure:"max_age"`
-	// MaxBehind is, for loki, the exporter's limits.max_behind: entries older than that get a stream of their own (late_label).
-	// Without late_label: longer than any replay goes back. Default 0: 1h, as there.
+	// MaxBehind is, for loki, the exporter's limits.max_behind: older entries get a separate stream (late_label). Without late_label:
+	// longer than any replay goes back. Default 0: 1h, the exporter's default.
 	MaxBehind time.Duration `mapstructure:"max_behind"`
-	// TenantLabel is, for prometheus, the label by which the store keeps tenants apart: what a job replaces is its tenants' series then.
-	// Default none.
+	// TenantLabel is, for prometheus, the label that separates tenants in the store: then a job replaces only its tenants' series. Default
+	// none.
 	TenantLabel string `mapstructure:"tenant_label"`
-	// HTTP is how to ask it: endpoint (http://127.0.0.1:9090), auth, tls, headers. Required but for other.
+	// HTTP is the client for the store: endpoint (http://127.0.0.1:9090), auth, tls, headers. Required except for other.
 	HTTP confighttp.ClientConfig `mapstructure:",squash"`
 }
 
@@ -159,8 +159,8 @@ func (c *TargetConfig) signal() journal.Signal {
 	return journal.Metrics
 }
 
-// localTransport leads to a TSDB in this process, if it is what listens at t's endpoint; otherwise it is nil. What a job deletes there
-// needs no token, and auth and TLS of the listener don't matter.
+// localTransport returns a transport to a TSDB in this process if that TSDB listens at t's endpoint; else nil. Deletions through it need
+// no token, and auth and TLS of the listener don't apply.
 func localTransport(t *TargetConfig, host component.Host) http.RoundTripper {
 	if t.Type != targetPrometheus {
 		return nil

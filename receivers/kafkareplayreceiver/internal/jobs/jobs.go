@@ -1,5 +1,5 @@
-// Package jobs replays past ranges as users ask for them. A job's way has one direction: package api takes it, package plan prepares it, the log of
-// jobs keeps it, package run runs it, with a worker for each partition.
+// Package jobs replays past ranges on request. A job passes through the packages in this order: api accepts it, plan prepares it, joblog
+// stores it, and run runs it, with a worker for each partition.
 package jobs
 
 import (
@@ -32,10 +32,10 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
-// targetTimeout bounds a question to a target where its configuration doesn't.
+// targetTimeout bounds a request to a target whose configuration has no timeout.
 const targetTimeout = 2 * time.Minute
 
-// Settings of a receiver's jobs. All are required.
+// Settings configure a receiver's jobs. All fields are required.
 type Settings struct {
 	Receiver receiver.Settings
 	Kafka    cluster.Config
@@ -43,13 +43,13 @@ type Settings struct {
 	Behind   *behind.Checker
 }
 
-// Shared finds the jobs of a receiver that stands in several pipelines. The zero value has none; it is safe for concurrent use.
+// Shared finds the jobs of a receiver that is in several pipelines. The zero value is empty and ready. It is safe for concurrent use.
 type Shared struct {
 	mu  sync.Mutex
 	all map[*Config]*jobs // guarded by mu
 }
 
-// Pipeline returns a component for one more pipeline of the receiver that s configures: jobs can go through it while it runs.
+// Pipeline returns a component for another pipeline of the receiver that s configures: jobs can use the pipeline while the component runs.
 func (s *Shared) Pipeline(set Settings, head pipeline.Head) (component.Component, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *Shared) Pipeline(set Settings, head pipeline.Head) (component.Component
 	return &entry{j: j, head: head, behind: set.Behind}, nil
 }
 
-// servers are those of all receivers that have started.
+// servers returns the servers of all started receivers.
 func (s *Shared) servers() (all []*api.Server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,14 +86,14 @@ func (s *Shared) forget(j *jobs) {
 	delete(s.all, j.conf)
 }
 
-// entry is a pipeline that jobs can go through.
+// entry is a pipeline that jobs can use.
 type entry struct {
 	j      *jobs
 	head   pipeline.Head
 	behind *behind.Checker
 }
 
-// Start lets jobs of the pipeline's signal run.
+// Start allows jobs of the pipeline's signal to run.
 func (e *entry) Start(ctx context.Context, host component.Host) error {
 	if err := e.behind.Check(host, e.j.id, string(e.head.Signal()), "jobs::allow_behind", e.j.conf.AllowBehind, e.j.set.Logger); err != nil {
 		return err
@@ -102,11 +102,11 @@ func (e *entry) Start(ctx context.Context, host component.Host) error {
 	return e.j.start(ctx, host)
 }
 
-// Shutdown ends all jobs, each at a checkpoint where that is cheap. They go on with the next start.
+// Shutdown ends all jobs, each at a checkpoint if that is cheap. They continue with the next start.
 func (e *entry) Shutdown(context.Context) error { return e.j.shutdown() }
 
-// jobs are the replays of one receiver, whatever pipelines it stands in. Every instance knows all of them and takes wishes;
-// the one that leads runs them.
+// jobs are the replays of one receiver, whatever pipelines it is in. Every instance knows all of them and accepts requests; the leader
+// runs them.
 type jobs struct {
 	kafka     cluster.Config
 	conf      *Config
@@ -134,7 +134,7 @@ func newJobs(s Settings, telemetry *metadata.TelemetryBuilder, shared *Shared) *
 	}
 }
 
-// instanceName is how this collector is called in its own telemetry.
+// instanceName is this collector's name in its own telemetry.
 func instanceName(set receiver.Settings) string {
 	if v, ok := set.Resource.Attributes().Get("service.instance.id"); ok {
 		return v.AsString()
@@ -142,7 +142,7 @@ func instanceName(set receiver.Settings) string {
 	return set.ID.String()
 }
 
-// name tells the receivers with jobs of one cluster apart.
+// name distinguishes the receivers with jobs of one cluster.
 func (j *jobs) name() string {
 	if n := j.id.Name(); n != "" {
 		return strings.ReplaceAll(n, "/", "_")
@@ -150,7 +150,7 @@ func (j *jobs) name() string {
 	return "default"
 }
 
-// start starts with the first pipeline.
+// start is called with the first pipeline.
 func (j *jobs) start(ctx context.Context, host component.Host) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -193,7 +193,7 @@ func (j *jobs) start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// targets are the stores that the configuration names.
+// targets returns the stores of the configuration.
 func (j *jobs) targets(ctx context.Context, host component.Host) (all target.Stores, err error) {
 	for i := range j.conf.Targets {
 		t := &j.conf.Targets[i]
@@ -234,7 +234,7 @@ func (j *jobs) shutdown() error {
 	return nil
 }
 
-// work opens the log, which may take until there is a journal, and takes part in the election.
+// work opens the log, which may have to wait for the journal, and takes part in the election.
 func (j *jobs) work(ctx context.Context, asking *kgo.Client, server *api.Server, runner *run.Runner) {
 	log := j.open(ctx, asking)
 	if log == nil {
@@ -253,7 +253,7 @@ func (j *jobs) work(ctx context.Context, asking *kgo.Client, server *api.Server,
 	}
 }
 
-// open repeats until the log is open; nil: it is not to be any more.
+// open retries until the log is open; nil: ctx has ended.
 func (j *jobs) open(ctx context.Context, asking *kgo.Client) *joblog.Log {
 	prefix := j.kafka.TopicPrefix
 	for pause := worker.MetadataAge; ; pause = min(2*pause, worker.RetryEvery) {
@@ -285,14 +285,14 @@ func (j *jobs) ready() (*joblog.Log, error) {
 	return j.log, nil
 }
 
-// serving returns the server, nil before the start.
+// serving returns the server, nil before start.
 func (j *jobs) serving() *api.Server {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.server
 }
 
-// observe tells how many jobs there are in each phase.
+// observe reports how many jobs are in each phase.
 func (j *jobs) observe(_ context.Context, o metric.Int64Observer) error {
 	log, err := j.ready()
 	if err != nil {

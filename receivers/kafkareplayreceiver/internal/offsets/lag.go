@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// MostLagging returns the group with a name that begins with prefix and has members which is furthest behind, and by how
-// many records; an empty name if there is none.
+// MostLagging returns, of the groups with members whose names begin with prefix, the one with the largest lag, and its lag in records; an
+// empty name if there is none.
 func MostLagging(ctx context.Context, client *kgo.Client, prefix string) (group string, lag int64, err error) {
 	adm := kadm.NewClient(client)
 	listed, err := adm.ListGroups(ctx)

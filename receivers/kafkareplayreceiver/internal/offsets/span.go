@@ -1,4 +1,4 @@
-// Package offsets asks brokers which offsets a time range has, and how far groups are.
+// Package offsets asks brokers for the offsets of a time range, and for the lag of groups.
 package offsets
 
 import (
@@ -13,17 +13,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// disorder is how far apart the clocks of those who write a partition may be: records may stand behind later ones.
+// disorder is how far the clocks of a partition's writers may differ: a record may be after others with a later time.
 const disorder = time.Minute
 
-// Span is offsets of one partition, and what the partition still has.
+// Span is a range of offsets of one partition, and the offsets that the partition still has.
 type Span struct {
 	Partition   int32
-	First, Next int64 // what was asked for
-	Start, End  int64 // what there is
+	First, Next int64 // requested
+	Start, End  int64 // existing
 	// Oldest is the time of the record at Start; zero if there is none.
 	Oldest time.Time
-	// Trimmed: something stood before Start.
+	// Trimmed: there were records before Start.
 	Trimmed bool
 }
 
@@ -62,7 +62,7 @@ func Spans(ctx context.Context, client *kgo.Client, topic string, from, to time.
 	return spans, nil
 }
 
-// Extent returns what there is of every partition of topic.
+// Extent returns the existing offsets of every partition of topic.
 func Extent(ctx context.Context, client *kgo.Client, topic string) ([]Span, error) {
 	adm := kadm.NewClient(client)
 	starts, err := adm.ListStartOffsets(ctx, topic)

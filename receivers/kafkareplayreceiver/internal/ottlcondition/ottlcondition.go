@@ -1,4 +1,4 @@
-// Package ottlcondition compiles what a user writes in OTTL into the conditions that selection asks.
+// Package ottlcondition compiles a user's OTTL text into conditions for package selection.
 package ottlcondition
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
 )
 
-// Compile returns the conditions on items of signal that text says; empty: none. Items for which it can't be evaluated don't meet it. The error is
-// meant for who wrote the text. The conditions are safe for concurrent use.
+// Compile returns the conditions of text on items of signal; empty: none. Items for which a condition can't be evaluated don't meet it.
+// The error is meant for the author of text. The conditions are safe for concurrent use.
 func Compile(signal journal.Signal, text string, set component.TelemetrySettings) (c selection.Conditions, err error) {
 	if text == "" {
 		return c, nil

@@ -1,16 +1,16 @@
-// Package pace bounds the rate of work, and lets work give way to other work.
+// Package pace bounds the rate of work, and slows work down in favour of other work.
 package pace
 
 import "time"
 
-// Bucket bounds a rate: up to a second's worth may go at once, what is more waits. It is not safe for concurrent use.
+// Bucket bounds a rate: a second's worth may be taken at once, more has to wait. It is not safe for concurrent use.
 type Bucket struct {
 	perSecond float64
-	level     float64   // what may go at once; below zero it is owed
-	at        time.Time // when level was right
+	level     float64   // what may be taken at once; a debt if negative
+	at        time.Time // time at which level was computed
 }
 
-// NewBucket returns a bucket that is full at now; nil for a rate of 0, which is no bound.
+// NewBucket returns a bucket that is full at now; nil for a rate of 0, which means no bound.
 func NewBucket(perSecond int64, now time.Time) *Bucket {
 	if perSecond <= 0 {
 		return nil
@@ -18,8 +18,7 @@ func NewBucket(perSecond int64, now time.Time) *Bucket {
 	return &Bucket{perSecond: float64(perSecond), level: float64(perSecond), at: now}
 }
 
-// Take takes n and returns how long to wait before they go. More than a second's worth may be taken: what follows waits
-// for it.
+// Take takes n and returns how long to wait before using it. More than a second's worth may be taken: later calls wait for it.
 func (b *Bucket) Take(n int64, now time.Time) time.Duration {
 	if b == nil {
 		return 0
@@ -33,19 +32,19 @@ func (b *Bucket) Take(n int64, now time.Time) time.Duration {
 	return time.Duration(-b.level / b.perSecond * float64(time.Second))
 }
 
-// Least part of the time that work gets while others lag, and the longest pause between two pieces of it.
+// Least share of the time for the work while others lag, and the longest pause between two pieces of it.
 const (
 	leastShare = 1.0 / 64
 	longest    = 5 * time.Second
 )
 
-// Yield gives way: the share of time that work gets halves with each look that finds others lagging, and doubles with each
-// that does not. The zero value works all the time. It is not safe for concurrent use.
+// Yield slows work down: its share of the time halves with each look that finds others lagging, and doubles with each that does not. The
+// zero value works all the time. It is not safe for concurrent use.
 type Yield struct {
 	given float64 // 1 - share
 }
 
-// Look says what a look found.
+// Look reports whether others lag.
 func (y *Yield) Look(lagging bool) {
 	share := 1 - y.given
 	if lagging {
@@ -56,7 +55,7 @@ func (y *Yield) Look(lagging bool) {
 	y.given = 1 - share
 }
 
-// Share is the part of the time that work gets.
+// Share is the work's part of the time.
 func (y *Yield) Share() float64 { return 1 - y.given }
 
 // Pause is how long to rest after working for so long.

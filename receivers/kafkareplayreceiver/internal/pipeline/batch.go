@@ -21,14 +21,14 @@ type Item struct {
 	Record  journal.Record
 	Kafka   *kgo.Record
 	Request any
-	// Content is what the ledger has to know of the record.
+	// Content is the part of the record that the ledger needs.
 	Content ledger.Content
 	Err     error // it can't be decoded
-	// Deduplicated: it is left out if it repeats another record.
+	// Deduplicated: the record is skipped if it repeats another one.
 	Deduplicated bool
 }
 
-// Batch is requests of one sender, in order.
+// Batch is a sequence of requests of one sender.
 type Batch struct {
 	of           *journal.Record
 	requests     []any
@@ -37,18 +37,19 @@ type Batch struct {
 	at           *delivery.At // nil: several records
 }
 
-// Alone returns the request as a batch of its own, for components that ask for that. whole: none of the record's items was left out.
+// Alone returns the request as a separate batch, for components that require one batch per record. whole: no items of the record were left
+// out.
 func (it *Item) Alone(whole bool) *Batch {
 	one := it.Into(nil, true)[0]
 	one.at = &delivery.At{Offset: it.Kafka.Offset, Time: it.Kafka.Timestamp, Whole: whole}
 	return one
 }
 
-// At is the record that the batch is made of; nil where it may be several.
+// At is the record from which the batch was made; nil if there may be several.
 func (b *Batch) At() *delivery.At { return b.at }
 
-// Into adds the request to the batch of its sender. A state sees the records in the order of the log, whatever ranges they
-// come in: there only the last batch takes another request.
+// Into adds the request to the batch of its sender. A state must see the records in the order of the log, whatever their ranges: then only
+// the last batch accepts another request.
 func (it *Item) Into(all []*Batch, inOrder bool) []*Batch {
 	for i := len(all) - 1; i >= 0; i-- {
 		of := all[i].of
@@ -64,15 +65,15 @@ func (it *Item) Into(all []*Batch, inOrder bool) []*Batch {
 	return append(all, &Batch{of: &it.Record, requests: []any{it.Request}, deduplicated: []bool{it.Deduplicated}, contents: []ledger.Content{it.Content}})
 }
 
-// Contents are what the records of the batch hold, in order.
+// Contents returns the contents of the batch's records, in order.
 func (b *Batch) Contents() []ledger.Content { return b.contents }
 
-// Send passes the batch on. It is used up.
+// Send passes the batch on. The batch must not be used afterwards.
 func (b *Batch) Send(ctx context.Context, to Head) error {
 	return to.Consume(origin.WithRequests(asSender(ctx, b.of), b.deduplicated), b.requests)
 }
 
-// asSender returns a context that carries what is known of who sent r.
+// asSender returns a context with the metadata of r's sender.
 func asSender(ctx context.Context, r *journal.Record) context.Context {
 	meta := maps.Clone(r.Metadata)
 	if meta == nil {

@@ -1,4 +1,4 @@
-// Package pipeline hands records of the journal to the pipeline behind a receiver: a follower's and a job's alike.
+// Package pipeline passes records of the journal to the pipeline downstream of a receiver, for followers and jobs.
 package pipeline
 
 import (
@@ -14,12 +14,11 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// Head is the pipeline's first consumer, for requests that are encoded.
+// Head is the pipeline's first consumer, for encoded requests.
 type Head interface {
-	// Decode reads a request. fine tells whether equal bytes mean the same request: it has an item with a time finer
-	// than a second.
+	// Decode decodes a request. dedupable reports whether equal bytes mean the same request: some time in it is finer than a second.
 	Decode(request []byte) (payload any, fine bool, err error)
-	// Consume sends payloads on as one batch; none is an empty batch. The payloads are used up.
+	// Consume sends payloads on as one batch; no payloads are an empty batch. The payloads must not be used afterwards.
 	Consume(ctx context.Context, payloads []any) error
 	Signal() journal.Signal
 }
@@ -33,7 +32,7 @@ func Logs(next consumer.Logs) Head { return logsHead{next} }
 // Traces returns the head of a pipeline for traces.
 func Traces(next consumer.Traces) Head { return tracesHead{next} }
 
-// fineTime reports whether t says more than a second: two different requests then hardly have equal bytes.
+// fineTime reports whether t is finer than a second: two different requests then hardly have equal bytes.
 func fineTime(t pcommon.Timestamp) bool { return t%1_000_000_000 != 0 }
 
 type metricsHead struct{ next consumer.Metrics }

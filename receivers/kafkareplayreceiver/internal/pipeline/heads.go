@@ -8,7 +8,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// Heads are those of the pipelines that one receiver stands in. The zero value has none; it is safe for concurrent use.
+// Heads are the heads of the pipelines that one receiver is in. The zero value is empty and ready. It is safe for concurrent use.
 type Heads struct {
 	mu  sync.Mutex
 	all map[journal.Signal]Head // guarded by mu
@@ -24,14 +24,14 @@ func (h *Heads) Add(head Head) {
 	h.all[head.Signal()] = head
 }
 
-// Of returns the head of s, nil if the receiver stands in no pipeline for it.
+// Of returns the head of s, nil if the receiver is in no pipeline for it.
 func (h *Heads) Of(s journal.Signal) Head {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.all[s]
 }
 
-// Signals are those of the pipelines, in order.
+// Signals returns the signals of the pipelines, in order.
 func (h *Heads) Signals() []journal.Signal {
 	h.mu.Lock()
 	defer h.mu.Unlock()

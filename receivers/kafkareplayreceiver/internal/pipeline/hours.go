@@ -11,8 +11,8 @@ import (
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
-// Hours counts the items of a payload by the hour of their time: data points by their time, log records by theirs or else the observed one,
-// spans by their start. Items without a time have that of 1970, as in the lake. payload is what [Head].Decode returned.
+// Hours counts the items of a payload by the hour of their time: data points by their time, log records by theirs or else the observed
+// one, spans by their start. Items without a time count in 1970, as in the lake. payload is a result of [Head].Decode.
 func Hours(payload any) []ledger.HourItems {
 	h := hours{}
 	switch p := payload.(type) {
@@ -55,7 +55,7 @@ func Hours(payload any) []ledger.HourItems {
 type hours struct {
 	all        []ledger.HourItems
 	last       int
-	start, end pcommon.Timestamp // of the hour at last
+	start, end pcommon.Timestamp // of the last hour
 }
 
 func (h *hours) add(t pcommon.Timestamp) {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Bounds of what is remembered.
+// Bounds of the board.
 const (
-	maxEnded   = 1000 // jobs that have ended; the oldest goes first
+	maxEnded   = 1000 // jobs that have ended; the oldest is removed first
 	maxHistory = 50   // events of one job
 	maxReasons = 100  // for refusals of one job; others are "other"
 )
@@ -25,10 +25,10 @@ const (
 	Delete Want = "delete"
 )
 
-// Phase is where a job is.
+// Phase is the phase of a job.
 type Phase string
 
-// The phases. Done, Failed and Cancelled are ends.
+// The phases. Done, Failed and Cancelled are final.
 const (
 	Waiting   Phase = "waiting"
 	Replacing Phase = "replacing"
@@ -39,7 +39,7 @@ const (
 	Cancelled Phase = "cancelled"
 )
 
-// Ended says whether nothing follows.
+// Ended reports whether the phase is final.
 func (p Phase) Ended() bool { return p == Done || p == Failed || p == Cancelled }
 
 // Phases in the order of a job's life.
@@ -52,26 +52,26 @@ type Job struct {
 	Spans   []Span    `json:"spans"`
 	Created time.Time `json:"created"`
 	By      string    `json:"by"`
-	// Tenant is whose API key made the job: Spec.Tenants is that one then. Empty: an operator made it.
+	// Tenant is the tenant of the API key that created the job; Spec.Tenants contains only it. Empty: an operator created it.
 	Tenant string `json:"tenant,omitempty"`
-	// Warnings are what the preflight found and force passed over.
+	// Warnings are the problems that the preflight check found and force ignored.
 	Warnings []string `json:"warnings,omitempty"`
 	Want     Want     `json:"want"`
 	Status   Status   `json:"status"`
 	History  []Step   `json:"history"`
 }
 
-// Step is what somebody did to a job.
+// Step is a user's action on a job.
 type Step struct {
 	At   time.Time `json:"at"`
 	By   string    `json:"by"`
 	What string    `json:"what"`
 }
 
-// Status is how far a job is. The instance that runs it writes it.
+// Status is the progress of a job. The instance that runs it writes it.
 type Status struct {
 	Phase Phase `json:"phase"`
-	// Reason says why it failed, or what the last error was that is being retried.
+	// Reason is why it failed, or the last error that is being retried.
 	Reason string `json:"reason,omitempty"`
 	// Replaced are the selectors whose series were deleted; nil until that is done.
 	Replaced   []string   `json:"replaced,omitempty"`
@@ -81,7 +81,7 @@ type Status struct {
 	RecordsPerSecond float64 `json:"records_per_second"`
 	BytesPerSecond   float64 `json:"bytes_per_second"`
 	OffsetsPerSecond float64 `json:"offsets_per_second"`
-	// Yielding names the live group that the job gives way to.
+	// Yielding names the live group in favour of which the job slows down.
 	Yielding string    `json:"yielding,omitempty"`
 	Instance string    `json:"instance,omitempty"`
 	Started  time.Time `json:"started,omitzero"`
@@ -97,20 +97,21 @@ type Progress struct {
 	Counts    Counts `json:"counts"`
 }
 
-// Counts are what became of records and items. They are part of a partition's checkpoint, so what is read again counts once.
+// Counts are the results of records and items. They are part of a partition's checkpoint, so records that are read again count once.
 type Counts struct {
 	Records      int64 `json:"records"`       // delivered
 	Bytes        int64 `json:"bytes"`         // of their values
 	Items        int64 `json:"items"`         // data points, log records or spans in them that no sink refused
-	RefusedItems int64 `json:"refused_items"` // those in them that a sink refused for good
-	// RefusedFor says by whom and why: "component: reason". Where a sink splits items, or several refuse one, they add up to more than RefusedItems.
+	RefusedItems int64 `json:"refused_items"` // items in them that a sink refused permanently
+	// RefusedFor counts by component and reason: "component: reason". If a sink splits items, or several refuse one, the sum exceeds
+	// RefusedItems.
 	RefusedFor  map[string]int64 `json:"refused_for,omitempty"` // never changed in place
 	Filtered    int64            `json:"filtered"`              // records that the selection left out
 	Outside     int64            `json:"outside"`               // items outside the range or not meeting the condition
 	Duplicates  int64            `json:"duplicates"`            // records that repeat another
 	Undecodable int64            `json:"undecodable"`           // records that can't be read
-	Refused     int64            `json:"refused"`               // records that the pipeline refuses for good
-	Lost        int64            `json:"lost"`                  // offsets that retention passed
+	Refused     int64            `json:"refused"`               // records that the pipeline refuses permanently
+	Lost        int64            `json:"lost"`                  // offsets that retention deleted
 }
 
 // Add adds other to c.
@@ -138,7 +139,7 @@ func (c *Counts) Add(other *Counts) {
 	c.Lost += other.Lost
 }
 
-// Total returns how many offsets the job has, and how many of them are behind it.
+// Total returns the number of the job's offsets, and how many of them were processed.
 func (s *Status) Total() (all, done int64) {
 	for _, p := range s.Partitions {
 		all += p.End - p.First
@@ -147,7 +148,7 @@ func (s *Status) Total() (all, done int64) {
 	return all, done
 }
 
-// Remaining is how long the rest takes at the present rate; 0 if that is unknown.
+// Remaining is the time for the rest at the present rate; 0 if unknown.
 func (s *Status) Remaining() time.Duration {
 	all, done := s.Total()
 	if s.OffsetsPerSecond <= 0 || s.Phase != Running {
@@ -161,18 +162,18 @@ type Entry struct {
 	ID string    `json:"id"`
 	At time.Time `json:"at"`
 	By string    `json:"by,omitempty"`
-	// Job makes a job, or stands for all that was said of it before.
+	// Job creates a job, or replaces all earlier entries about it.
 	Job *Job `json:"job,omitempty"`
 	// Want changes what is wanted.
 	Want Want `json:"want,omitempty"`
-	// Status says how far it is.
+	// Status is the progress.
 	Status *Status `json:"status,omitempty"`
 	// Gone: the job is forgotten.
 	Gone bool `json:"gone,omitempty"`
 }
 
-// Board is the state that a log of entries makes. Whoever reads the same log has the same board. The zero value is
-// empty; it is not safe for concurrent use.
+// Board is the state that results from a log of entries. All readers of the same log have the same board. The zero value is empty. It is
+// not safe for concurrent use.
 type Board struct {
 	jobs []*Job // in order of creation
 }
@@ -190,7 +191,7 @@ func (b *Board) Job(id string) *Job {
 	return nil
 }
 
-// Apply takes the next entry. What makes no sense in the present state (two instances wrote at once) changes nothing.
+// Apply applies the next entry. It ignores an entry that contradicts the present state (two instances wrote at once).
 func (b *Board) Apply(e Entry) {
 	have := b.Job(e.ID)
 	switch {
@@ -203,7 +204,7 @@ func (b *Board) Apply(e Entry) {
 	case e.Gone:
 		b.jobs = slices.DeleteFunc(b.jobs, func(j *Job) bool { return j == have })
 	case e.Want != "":
-		// Deletion is for good, and an end leaves only that.
+		// Deletion is final, and after an end only deletion is possible.
 		if have.Want != Delete && (!have.Status.Phase.Ended() || e.Want == Delete) && (have.Want != Cancel || e.Want == Delete) {
 			have.Want = e.Want
 			have.note(Step{At: e.At, By: e.By, What: string(e.Want)})
@@ -222,7 +223,7 @@ func (b *Board) Apply(e Entry) {
 func (j *Job) note(e Step) {
 	j.History = append(j.History, e)
 	if len(j.History) > maxHistory {
-		j.History = slices.Delete(j.History, 1, len(j.History)-maxHistory+1) // the first says who made it
+		j.History = slices.Delete(j.History, 1, len(j.History)-maxHistory+1) // the first one has the creator
 	}
 }
 

@@ -1,2 +1,2 @@
-// Package replay is what a replay job is: what a user asks for, what becomes of it, and the log that keeps both.
+// Package replay defines a replay job: the user's request, its results, and the log that stores both.
 package replay

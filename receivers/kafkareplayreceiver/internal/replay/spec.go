@@ -21,21 +21,21 @@ const (
 	DeadLetter = "deadletter"
 )
 
-// What the times of a range are compared with.
+// The times to which a range applies.
 const (
-	Received = "received" // when the journal took a record
+	Received = "received" // when the record was written to the journal
 	Event    = "event"    // the times of data points, log records and spans
 )
 
-// DefaultLate is how much later than its event times a record may have come into the journal.
+// DefaultLate is how much later than its event times a record may have been written to the journal.
 const DefaultLate = time.Hour
 
-// now is the end of a range that ends when the job is made.
+// now is the end of a range that ends when the job is created.
 const now = "now"
 
-// Spec is what a user asks for: the body of POST /v1/replays, or an entry of `run` in YAML.
+// Spec is a user's request: the body of POST /v1/replays, or an entry of `run` in YAML.
 type Spec struct {
-	// ID names the job. Default: made of the time. Required in YAML, where it says whether the job was made before.
+	// ID names the job. Default: made from the time. Required in YAML, where it shows whether the job was created before.
 	ID string `json:"id,omitempty" mapstructure:"id"`
 	// Signal is metrics, logs or traces. Default: the receiver's, if it has one pipeline; else metrics, if it has one for them.
 	Signal journal.Signal `json:"signal,omitempty" mapstructure:"signal"`
@@ -44,14 +44,14 @@ type Spec struct {
 	// From and To bound the range: [from, to). RFC 3339, or an age such as -48h; to: now by default.
 	From string `json:"from,omitempty" mapstructure:"from"`
 	To   string `json:"to,omitempty" mapstructure:"to"`
-	// By is what From and To bound: received (default) or event. Rollup windows and replace need event.
+	// By is the time to which From and To apply: received (default) or event. Rollup windows and replace need event.
 	By string `json:"by,omitempty" mapstructure:"by"`
-	// Late is, by event, how much later a record may have been received. Default 1h.
+	// Late is, with by: event, how much later a record may have been received. Default 1h.
 	Late string `json:"late,omitempty" mapstructure:"late"`
 	// Offsets bound the range instead of times: partitions that are not named are not read.
 	Offsets []Span `json:"offsets,omitempty" mapstructure:"offsets"`
-	// Tenants, Keys and Headers select records: one of the tenants, one of the keys, all headers. Keys are compared part by
-	// part (tenant/namespace/service/...), with * and ?; a pattern with fewer parts stands for what begins with them.
+	// Tenants, Keys and Headers select records: one of the tenants, one of the keys, all headers. Keys are compared part by part
+	// (tenant/namespace/service/...), with * and ?; a pattern with fewer parts matches every key that begins with them.
 	Tenants []string          `json:"tenants,omitempty" mapstructure:"tenants"`
 	Keys    []string          `json:"keys,omitempty" mapstructure:"keys"`
 	Headers map[string]string `json:"headers,omitempty" mapstructure:"headers"`
@@ -62,23 +62,23 @@ type Spec struct {
 	BytesPerSecond   int64 `json:"bytes_per_second,omitempty" mapstructure:"bytes_per_second"`
 	// Yield slows the job down while live groups lag. Default true.
 	Yield *bool `json:"yield,omitempty" mapstructure:"yield"`
-	// Mark sets penstock.replay.id on every item. On metrics that makes new series. Default false.
+	// Mark sets penstock.replay.id on every item. On metrics that creates new series. Default false.
 	Mark bool `json:"mark,omitempty" mapstructure:"mark"`
-	// Replace deletes in the targets what the job is about to write. Default: not.
+	// Replace deletes in the targets what the job is about to write. Default: no deletion.
 	Replace *Replace `json:"replace,omitempty" mapstructure:"replace"`
-	// Force makes the job in spite of what the preflight found.
+	// Force creates the job although the preflight check found problems.
 	Force bool `json:"force,omitempty" mapstructure:"force"`
-	// DryRun answers what the job would do. It has no meaning in YAML.
+	// DryRun answers what the job would do. It does not apply in YAML.
 	DryRun bool `json:"dry_run,omitempty" mapstructure:"-"`
 }
 
-// Replace says what to delete first.
+// Replace configures the deletion before a job.
 type Replace struct {
-	// Match are series selectors. Default: the series of the services that the job replays whole.
+	// Match are series selectors. Default: the series of the services that the job replays completely.
 	Match []string `json:"match,omitempty" mapstructure:"match"`
 }
 
-// Span is a range of offsets of one partition: from First up to, not including, Next.
+// Span is a range of offsets of one partition, from First (included) to Next (excluded).
 type Span struct {
 	Partition int32 `json:"partition" mapstructure:"partition"`
 	First     int64 `json:"first" mapstructure:"first"`
@@ -87,7 +87,7 @@ type Span struct {
 
 var validID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
-// Validate reports all problems at once, each by its key. The errors repeat no text of the spec: they answer requests.
+// Validate reports all problems at once, each by its key. The errors contain no text of the spec, because they are sent to clients.
 func (s *Spec) Validate() (err error) {
 	bad := func(format string, args ...any) { err = errors.Join(err, fmt.Errorf(format, args...)) }
 	if s.ID != "" && !validID.MatchString(s.ID) {
@@ -161,7 +161,7 @@ func (s *Spec) Validate() (err error) {
 	return err
 }
 
-// Range is when a job's range begins and ends, and what its times are compared with.
+// Range is the beginning and end of a job's range, and the times to which they apply.
 type Range struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
@@ -176,8 +176,8 @@ type Range struct {
 // ahead is how far a sender's clock may be ahead of the journal's.
 const ahead = 10 * time.Minute
 
-// Resolve makes times of what s says at the given moment. windows are the sizes of rollup windows behind the job: the range
-// widens to boundaries of all of them, but not past at. A Spec with offsets has no Range.
+// Resolve computes the times of s at the given moment. windows are the sizes of rollup windows downstream of the job: the range is widened
+// to boundaries of all of them, but not past at. A Spec with offsets has no Range.
 func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 	from, err := moment(s.From, at)
 	if err != nil {
@@ -195,7 +195,7 @@ func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 		}
 	}
 	if asked := r; len(windows) > 0 && r.To.After(r.From) && !r.From.After(at) {
-		if s.By == Received { // Whatever was received in the range has times in these windows, and a part of a window would be a wrong rollup.
+		if s.By == Received { // Records received in the range have times in these windows, and a part of a window would give a wrong rollup.
 			r.From = r.From.Add(-late)
 		}
 		size := r.widen(at, windows)
@@ -220,10 +220,10 @@ func (s *Spec) Resolve(at time.Time, windows []time.Duration) (Range, error) {
 	return r, nil
 }
 
-// clock is how a refusal shows a time: the day is known.
+// clock formats a time in an error; the day is known.
 func clock(t time.Time) string { return t.UTC().Format("15:04") }
 
-// widen moves the bounds to multiples of every window, and returns the least common one. An end that is not over yet moves back instead.
+// widen moves the bounds to multiples of every window, and returns their least common multiple. An end in the future moves back instead.
 func (r *Range) widen(at time.Time, windows []time.Duration) time.Duration {
 	size := int64(1)
 	for _, w := range windows {
@@ -255,10 +255,10 @@ func multiple(a, b int64) int64 {
 	return a / x * b
 }
 
-// Contains says whether an item with event time t belongs to the range.
+// Contains reports whether an item with event time t belongs to the range.
 func (r *Range) Contains(t time.Time) bool { return !t.Before(r.From) && t.Before(r.To) }
 
-// moment reads a point in time; an empty text is at.
+// moment parses a point in time; an empty text means at.
 func moment(text string, at time.Time) (time.Time, error) {
 	switch {
 	case text == "" || text == now:

@@ -1,5 +1,5 @@
-// Package room shares the places for workers among the parts of jobs. A part that does not get on, because its sink takes nothing, gives its place up
-// to a part of another job.
+// Package slots shares the slots for workers among the parts of jobs. A part that makes no progress, because its sink accepts nothing,
+// yields its slot to a part of another job.
 package room
 
 import (
@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// patience is how long a part may hold a place without getting on while others wait. It doubles each time that the part gives its place up, so that
-	// a sink that is only slow gets its range done.
+	// patience is how long a part may hold a slot without progress while others wait. It doubles each time the part yields its slot, so
+	// that a sink that is only slow completes its range.
 	patience    = 5 * time.Second
 	maxPatience = 10 * time.Minute
 )
 
-// ErrGaveUp is the cause of the end of a place's context when the place goes to another job.
+// ErrGaveUp is the cause with which a slot's context ends when another job gets the slot.
 var ErrGaveUp = errors.New("the sink accepts nothing, and another job is waiting for the slot")
 
-// Room has a number of places. It is safe for concurrent use.
+// Slots is a number of slots. It is safe for concurrent use.
 type Room struct {
 	mu      sync.Mutex
 	free    int             // guarded by mu
 	waiting []*waiter       // guarded by mu; in order of arrival
-	held    map[*Place]bool // guarded by mu; true: overdue
-	stuck   map[string]bool // guarded by mu; jobs that gave a place up and did not get on since
+	held    map[*Place]bool // guarded by mu; true: no progress for its patience
+	stuck   map[string]bool // guarded by mu; jobs that yielded a slot and made no progress since
 }
 
 type waiter struct {
@@ -34,30 +34,30 @@ type waiter struct {
 	turn chan struct{}
 }
 
-// New returns a room of so many places.
+// New returns so many slots.
 func New(places int) *Room {
 	return &Room{free: places, held: map[*Place]bool{}, stuck: map[string]bool{}}
 }
 
-// Queue is one part's claim on places, one after the other. It is for one goroutine.
+// Queue is one part's sequence of requests for slots. It is for one goroutine.
 type Queue struct {
 	room     *Room
 	job      string
 	patience time.Duration
 }
 
-// Queue returns the claim of a part of job.
+// Queue returns the queue of a part of job.
 func (r *Room) Queue(job string) *Queue { return &Queue{room: r, job: job, patience: patience} }
 
-// Place is held by one part.
+// Slot is held by one part.
 type Place struct {
 	q      *Queue
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 }
 
-// Enter waits for a place, until ctx ends or quit is closed: the place is nil then. The context that it returns ends with ErrGaveUp when the place has
-// to be left for another job.
+// Enter waits for a slot, until ctx ends or quit is closed: the slot is then nil. The returned context ends with ErrGaveUp when the slot
+// has to be left for another job.
 func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Context, *Place, error) {
 	w := &waiter{job: q.job, turn: make(chan struct{})}
 	r := q.room
@@ -81,14 +81,15 @@ func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Contex
 	defer r.mu.Unlock()
 	if i := slices.Index(r.waiting, w); i >= 0 {
 		r.waiting = slices.Delete(r.waiting, i, i+1)
-	} else { // The turn came meanwhile.
+	} else { // The slot was assigned in the meantime.
 		r.free++
 		r.admitLocked()
 	}
 	return ctx, nil, ctx.Err()
 }
 
-// admitLocked gives free places to those who wait: first to jobs that get on. Where none is free, a part that doesn't get on has to leave.
+// admitLocked assigns free slots to waiting parts: first to jobs that make progress. If none is free, a part without progress has to
+// leave.
 func (r *Room) admitLocked() {
 	for r.free > 0 && len(r.waiting) > 0 {
 		i := max(0, slices.IndexFunc(r.waiting, func(w *waiter) bool { return !r.stuck[w.job] }))
@@ -104,7 +105,7 @@ func (r *Room) admitLocked() {
 	}
 }
 
-// overdue is called when the part has not got on for long.
+// overdue is called when the part has made no progress for its patience.
 func (p *Place) overdue() {
 	r := p.q.room
 	r.mu.Lock()
@@ -115,7 +116,7 @@ func (p *Place) overdue() {
 	}
 }
 
-// giveUpLocked ends the place's context if a part of another job waits that gets on, as far as is known.
+// giveUpLocked ends the slot's context if a part of another job waits that, as far as known, makes progress.
 func (p *Place) giveUpLocked() {
 	r := p.q.room
 	if slices.ContainsFunc(r.waiting, func(w *waiter) bool { return w.job != p.q.job && !r.stuck[w.job] }) {
@@ -124,7 +125,7 @@ func (p *Place) giveUpLocked() {
 	}
 }
 
-// Moved says that the part gets on.
+// Moved notes that the part makes progress.
 func (p *Place) Moved() {
 	r := p.q.room
 	r.mu.Lock()
@@ -138,7 +139,7 @@ func (p *Place) Moved() {
 	p.timer.Reset(patience)
 }
 
-// Leave gives the place back. It is safe to repeat.
+// Leave returns the slot. It may be repeated.
 func (p *Place) Leave(ctx context.Context) {
 	r := p.q.room
 	r.mu.Lock()
@@ -156,7 +157,7 @@ func (p *Place) Leave(ctx context.Context) {
 	r.admitLocked()
 }
 
-// Forget drops what is known of a job that has ended.
+// Forget removes the state of a job that has ended.
 func (r *Room) Forget(job string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

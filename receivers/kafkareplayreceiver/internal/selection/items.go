@@ -10,44 +10,44 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// MarkAttribute names the replay that an item came by.
+// MarkAttribute is the attribute with the id of the replay that delivered an item.
 const MarkAttribute = "penstock.replay.id"
 
-// ItemSettings say what to keep of a record. The zero value keeps all.
+// ItemSettings select items of a record. The zero value keeps all.
 type ItemSettings struct {
 	// Within says whether an event time is in the range; nil: all are. Data points count by their time, log records by
 	// theirs or else the observed one, spans by their end. Items without a time are kept.
 	Within func(time.Time) bool
-	// Conditions are asked for items whose time is right.
+	// Conditions are evaluated for items whose time is in the range.
 	Conditions Conditions
 	// Mark is the value of MarkAttribute; empty: none.
 	Mark string
 }
 
-// Conditions say which items are wanted, beside their times; nil: all of that kind. They are asked at once from several goroutines.
+// Conditions select items by more than their times; nil: all of that kind. They are called concurrently.
 type Conditions struct {
 	Point func(context.Context, pmetric.ResourceMetrics, pmetric.ScopeMetrics, pmetric.Metric, Point) bool
 	Log   func(context.Context, plog.ResourceLogs, plog.ScopeLogs, plog.LogRecord) bool
 	Span  func(context.Context, ptrace.ResourceSpans, ptrace.ScopeSpans, ptrace.Span) bool
 }
 
-// Items takes out of decoded records what is not wanted. It is safe for concurrent use.
+// Items removes unwanted items from decoded records. It is safe for concurrent use.
 type Items struct{ set ItemSettings }
 
-// NewItems returns what keeps items as s says.
+// NewItems returns the Items for s.
 func NewItems(s ItemSettings) *Items { return &Items{s} }
 
-// All says whether every item is kept as it is.
+// All reports whether every item is kept unchanged.
 func (it *Items) All() bool {
 	return it.set.Within == nil && it.set.Mark == "" && !it.Conditional()
 }
 
-// Conditional says whether items are told apart by more than their times.
+// Conditional reports whether items are selected by more than their times.
 func (it *Items) Conditional() bool {
 	return it.set.Conditions.Point != nil || it.set.Conditions.Log != nil || it.set.Conditions.Span != nil
 }
 
-// keep decides about one item: its time, and its condition, which is evaluated only where the time is right.
+// keep decides about one item: by its time, and then by its condition, which is evaluated only if the time is in the range.
 func (it *Items) keep(times [2]pcommon.Timestamp, condition func() bool) bool {
 	if it.set.Within != nil {
 		t := times[0]
@@ -73,7 +73,7 @@ func (c *Counted) count(kept bool) (remove bool) {
 	return !kept
 }
 
-// Apply takes out of payload (pmetric.Metrics, plog.Logs or ptrace.Traces) what is not wanted, and marks the rest.
+// Apply removes unwanted items from payload (pmetric.Metrics, plog.Logs or ptrace.Traces) and marks the rest.
 func (it *Items) Apply(ctx context.Context, payload any) (c Counted) {
 	switch p := payload.(type) {
 	case pmetric.Metrics:
@@ -108,7 +108,7 @@ func (it *Items) metrics(ctx context.Context, md pmetric.Metrics, c *Counted) {
 	})
 }
 
-// points goes through the data points of one metric.
+// points filters the data points of one metric.
 type points struct {
 	it  *Items
 	ctx context.Context
@@ -118,7 +118,7 @@ type points struct {
 	c   *Counted
 }
 
-// Point is what all kinds of data points have.
+// Point is the common part of all kinds of data points.
 type Point interface {
 	Timestamp() pcommon.Timestamp
 	Attributes() pcommon.Map
@@ -134,7 +134,7 @@ func (w *points) remove(p Point) bool {
 	return w.c.count(kept)
 }
 
-// left removes what is not wanted and returns how many points are left.
+// left removes unwanted points and returns how many are left.
 func (w *points) left() int {
 	switch m := w.m; m.Type() {
 	case pmetric.MetricTypeGauge:

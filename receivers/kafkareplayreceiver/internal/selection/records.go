@@ -1,4 +1,5 @@
-// Package selection decides what a replay takes: records by what their headers say, and in them items by event time and by a condition.
+// Package selection decides what a replay delivers: it selects records by their headers, and items in them by event time and by a
+// condition.
 package selection
 
 import (
@@ -10,21 +11,21 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// Records selects records without decoding them. The zero value takes all.
+// Records selects records without decoding them. The zero value selects all.
 type Records struct {
-	// From and To bound the time in the journal; zero times don't.
+	// From and To bound the time in the journal; zero times are unbounded.
 	From, To time.Time
-	// Tenants is empty or names those that are wanted.
+	// Tenants are the wanted tenants; empty: all.
 	Tenants []string
-	// Keys is empty or holds patterns, one of which the key must match.
+	// Keys are patterns, one of which the key must match; empty: any key.
 	Keys []string
 	// Headers are patterns that all have to match.
 	Headers map[string]string
-	// Topic is where a dead letter must have come from, or been meant for; empty for records of the journal.
+	// Topic is the topic from which a dead letter must have come, or for which it was meant; empty for records of the journal.
 	Topic string
 }
 
-// Match says whether a record is wanted. header returns a header of its.
+// Match reports whether a record is wanted. header returns a header of the record.
 func (s *Records) Match(r *journal.Record, at time.Time, header func(string) (string, bool)) bool {
 	if (!s.From.IsZero() && at.Before(s.From)) || (!s.To.IsZero() && !at.Before(s.To)) {
 		return false
@@ -49,7 +50,7 @@ func (s *Records) Match(r *journal.Record, at time.Time, header func(string) (st
 	return true
 }
 
-// Whole says whether records are told apart by their time in the journal only.
+// Whole reports whether records are selected only by their time in the journal.
 func (s *Records) Whole() bool { return len(s.Tenants) == 0 && len(s.Keys) == 0 && len(s.Headers) == 0 }
 
 // matchKey compares a key part by part; the pattern may have fewer.
@@ -63,7 +64,7 @@ func matchKey(pattern, key string) bool {
 	return true
 }
 
-// matchText is path.Match in which * stands for slashes too.
+// matchText is path.Match, except that * matches slashes too.
 func matchText(pattern, text string) bool {
 	flat := strings.NewReplacer("/", "\x01")
 	ok, err := path.Match(flat.Replace(pattern), flat.Replace(text))

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// KeepsTenants says whether every one of the targets tells the series of tenants apart.
+// KeepsTenants reports whether every target separates the series of tenants.
 func KeepsTenants(all []Target) bool {
 	for _, t := range all {
 		if p, ok := t.(*Prometheus); !ok || p.TenantLabel == "" {
@@ -19,8 +19,8 @@ func KeepsTenants(all []Target) bool {
 	return true
 }
 
-// Confine adds to selectors that the series are those of the tenants. What it returns is made of the parsed selector: a text that ends
-// in a comment can't take the addition away.
+// Confine adds a matcher for the tenants to selectors. It builds the result from the parsed selector, so that a text that ends in a
+// comment can't remove the matcher.
 func (p *Prometheus) Confine(match, tenants []string) ([]string, error) {
 	if p.TenantLabel == "" || len(tenants) == 0 {
 		return match, nil

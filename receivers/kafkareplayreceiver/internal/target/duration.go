@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// duration is one in the YAML that a store shows of its configuration, such as 1w or 2h30m.
+// duration is a duration in the YAML of a store's configuration, such as 1w or 2h30m.
 type duration struct {
 	set bool
 	d   time.Duration
@@ -24,7 +24,7 @@ func (d *duration) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// or returns the duration, or missing where the configuration has none.
+// or returns the duration, or missing if the configuration has none.
 func (d duration) or(missing time.Duration) time.Duration {
 	if d.set {
 		return d.d

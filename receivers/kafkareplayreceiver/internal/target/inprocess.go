@@ -7,14 +7,14 @@ import (
 	"net/http"
 )
 
-// InProcess returns a transport that calls h instead of sending requests. It holds an answer in memory, at most what is read of one.
+// InProcess returns a transport that calls h instead of sending requests. It buffers an answer in memory, at most maxAnswer bytes.
 func InProcess(h http.Handler) http.RoundTripper { return inProcess{h} }
 
 type inProcess struct{ handler http.Handler }
 
 // RoundTrip implements http.RoundTripper.
 func (t inProcess) RoundTrip(out *http.Request) (*http.Response, error) {
-	in := out.Clone(out.Context()) // a handler may change what it gets
+	in := out.Clone(out.Context()) // a handler may change the request
 	in.Host, in.RequestURI, in.RemoteAddr = out.URL.Host, out.URL.RequestURI(), "in process"
 	if in.Body == nil {
 		in.Body = http.NoBody
@@ -34,7 +34,7 @@ func (t inProcess) RoundTrip(out *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// answerWriter keeps an answer up to maxAnswer bytes, and takes the rest without keeping it, as the reader would.
+// answerWriter stores up to maxAnswer bytes of an answer and discards the rest, as the reader would.
 type answerWriter struct {
 	header http.Header
 	status int

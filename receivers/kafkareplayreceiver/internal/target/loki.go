@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What Loki's documentation gives as defaults, and our exporter's limits.max_behind.
+// Loki's documented defaults, and our exporter's limits.max_behind.
 const (
 	lokiMaxAge      = 7 * 24 * time.Hour
 	lokiMaxChunkAge = 2 * time.Hour
@@ -22,8 +22,8 @@ type Loki struct {
 	Label  string
 	URL    string // without a path
 	Client *http.Client
-	MaxAge time.Duration // 0: as it says itself
-	// MaxBehind is the age from which the exporter gives entries a stream of their own. 0: 1h.
+	MaxAge time.Duration // 0: the age that the store reports
+	// MaxBehind is the age from which the exporter gives entries a separate stream. 0: 1h.
 	MaxBehind time.Duration
 }
 
@@ -32,9 +32,9 @@ var _ Target = (*Loki)(nil)
 // Name implements Target.
 func (l *Loki) Name() string { return l.Label }
 
-// Oldest implements Target: an entry may be reject_old_samples_max_age behind the clock, and half of max_chunk_age behind the
-// newest of its stream (assumed to be live). That bounds nothing where older entries get a stream of their own. Limits of single
-// tenants (overrides) are not asked for.
+// Oldest implements Target: an entry may be older than the clock by reject_old_samples_max_age, and older than the newest of its stream
+// (assumed to be live) by half of max_chunk_age. The latter is no bound if older entries get a separate stream. Limits of single tenants
+// (overrides) are not checked.
 func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL+"/config", nil)
 	if err != nil {
@@ -73,7 +73,7 @@ func (l *Loki) Oldest(ctx context.Context, now time.Time) (time.Time, string, er
 	return oldest, why, nil
 }
 
-// CanReplace implements Target. Loki deletes by a compactor that runs hours later, and would take what was replayed too.
+// CanReplace implements Target. Loki deletes with a compactor that runs hours later and would also delete the replayed entries.
 func (l *Loki) CanReplace(context.Context, time.Time, time.Time) error {
 	return fmt.Errorf("%w: %s deletes hours later, and would also delete the replayed entries: use mark instead", ErrCannotReplace, l.Label)
 }

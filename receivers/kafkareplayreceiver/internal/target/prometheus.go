@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Flags that /api/v1/status/flags tells. The second is embedded_tsdb's: its deletion moves what it touches out of the head first.
+// Flags in the answer of /api/v1/status/flags. The second is embedded_tsdb's: its deletion first moves affected data out of the head.
 const (
 	flagAdmin       = "web.enable-admin-api"
 	flagCompacts    = "storage.tsdb.delete-compacts-head"
@@ -29,8 +29,8 @@ type Prometheus struct {
 	Label  string
 	URL    string // without a path
 	Client *http.Client
-	MaxAge time.Duration // 0: as it says itself
-	// TenantLabel is the label by which it keeps tenants apart; empty: it does not.
+	MaxAge time.Duration // 0: the age that the store reports
+	// TenantLabel is the label that separates tenants; empty: none.
 	TenantLabel string
 }
 
@@ -39,7 +39,7 @@ var _ Target = (*Prometheus)(nil)
 // Name implements Target.
 func (p *Prometheus) Name() string { return p.Label }
 
-// Oldest implements Target: a sample may be as far behind the newest of all series as the out-of-order window is wide.
+// Oldest implements Target: a sample may be older than the newest of all series by the out-of-order window.
 func (p *Prometheus) Oldest(ctx context.Context, now time.Time) (time.Time, string, error) {
 	var answer struct{ YAML string }
 	if err := p.get(ctx, "/api/v1/status/config", nil, &answer); err != nil {
@@ -55,7 +55,7 @@ func (p *Prometheus) Oldest(ctx context.Context, now time.Time) (time.Time, stri
 	}
 	var oldest time.Time
 	why := ""
-	if head.MinTime != emptyHeadMillis { // An empty head takes anything.
+	if head.MinTime != emptyHeadMillis { // An empty head accepts anything.
 		newest := time.UnixMilli(head.MaxTime).UTC()
 		oldest = newest.Add(-window)
 		why = fmt.Sprintf("storage.tsdb.out_of_order_time_window is %s, and its newest sample is from %s", window, newest.Format(time.RFC3339))
@@ -86,9 +86,9 @@ func (p *Prometheus) head(ctx context.Context) (headStats, error) {
 	return answer.HeadStats, err
 }
 
-// CanReplace implements Target. What Prometheus deletes in its head it hides by tombstones, also from what is written
-// there later, until the head becomes a block: so the range must have left the head. An embedded_tsdb writes the head's two-hour blocks to disk
-// before it deletes, all but the last: its chunks are open, and a chunk that is cut in two would bring the deleted half back with a restart.
+// CanReplace implements Target. Prometheus deletes in its head by tombstones, which also hide later samples of that time until the head
+// becomes a block; so the range must have left the head. An embedded_tsdb writes the head's two-hour blocks to disk before it deletes,
+// except the last one: its chunks are open, and if one were cut in two, a restart would bring the deleted half back.
 func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 	var flags map[string]string
 	if err := p.get(ctx, "/api/v1/status/flags", nil, &flags); err != nil {
@@ -105,7 +105,7 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 		return nil
 	}
 	compacts := flags[flagCompacts] == "true"
-	begins := head.MinTime // of what can't be replaced
+	begins := head.MinTime // beginning of the time that can't be replaced
 	if compacts {
 		begins = head.MaxTime - head.MaxTime%blockMillis
 	}
@@ -122,12 +122,12 @@ func (p *Prometheus) CanReplace(ctx context.Context, _, to time.Time) error {
 		"let the range end before that time, or wait until the head has become a block (two to three hours)", ErrCannotReplace, p.Label, shown.Format(time.RFC3339))
 }
 
-// Replace implements Target. It also has the blocks cleaned: with tombstones in them, queries that end in a deleted range
-// fail (a panic in Prometheus 3.13).
+// Replace implements Target. It also makes the store clean the blocks: if they have tombstones, queries that end in a deleted range fail
+// (a panic in Prometheus 3.13).
 func (p *Prometheus) Replace(ctx context.Context, match []string, from, to time.Time, fence Fence) error {
 	type deletion struct {
 		selector   string
-		start, end int64 // both included, as the API has it
+		start, end int64 // both included, as in the API
 	}
 	var all []deletion
 	for _, m := range match {
@@ -205,7 +205,7 @@ func (p *Prometheus) post(ctx context.Context, path string, form url.Values, dat
 	return p.do(req, data)
 }
 
-// delete posts a deletion that must not be sent after its fence has ended.
+// delete sends a deletion, which must not be sent after its fence has ended.
 func (p *Prometheus) delete(ctx context.Context, form url.Values, fence Fence) error {
 	until, err := fence(ctx)
 	if err != nil {
@@ -221,14 +221,14 @@ func (p *Prometheus) delete(ctx context.Context, form url.Values, fence Fence) e
 	return p.do(req, nil)
 }
 
-// fenced is a body that fails once it is too late. The headers may have gone before: without selectors a store deletes nothing.
+// fenced is a body whose Read fails when it is too late. The headers may have been sent before: without selectors a store deletes nothing.
 type fenced struct {
 	io.Reader
 	until time.Time
 }
 
 func (f *fenced) Read(p []byte) (int, error) {
-	// Both clocks: one stands still while a machine is suspended, the other can be set.
+	// Both clocks are checked: one stands still while a machine is suspended, the other can be set.
 	if now := time.Now(); now.After(f.until) || now.Round(0).After(f.until.Round(0)) {
 		return 0, ErrLate
 	}

@@ -1,5 +1,5 @@
-// Package target asks the stores that a replay writes to how far back they take data, and deletes there what a replay is
-// about to write again.
+// Package target asks the stores that a replay writes to how far back they accept data, and deletes there what a replay is about to write
+// again.
 package target
 
 import (
@@ -13,40 +13,40 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds the bytes read of an answer.
 const maxAnswer = 4 << 20
 
-// ErrCannotReplace says that a store has no deletion that a replay could rely on.
+// ErrCannotReplace says that a replay can't rely on a store's deletion.
 var ErrCannotReplace = errors.New("can't replace")
 
-// ErrLeft says that something is left after a deletion.
+// ErrLeft says that samples are left after a deletion.
 var ErrLeft = errors.New("samples are left after the deletion")
 
 // Target is a store.
 type Target interface {
-	// Name is how users know it.
+	// Name is the store's name for users.
 	Name() string
-	// Oldest returns the oldest time that it takes at now; the zero time: any. why says what sets that bound.
+	// Oldest returns the oldest time that the store accepts at now; the zero time: any. why names the limit that sets it.
 	Oldest(ctx context.Context, now time.Time) (oldest time.Time, why string, err error)
-	// CanReplace returns an error that wraps ErrCannotReplace where Replace of [from, to) would not do, another where the
-	// store can't be asked.
+	// CanReplace returns an error that wraps ErrCannotReplace if Replace of [from, to) would not work, and another one if the store does
+	// not answer.
 	CanReplace(ctx context.Context, from, to time.Time) error
-	// Replace deletes what match selects in [from, to), and of rollups, whose samples are stamped with the end of their
-	// window, in (from, to]. It returns when queries don't see it any more; ErrLeft where they do. Other errors leave it
-	// open what was deleted: it can be repeated. fence is asked before each request that deletes.
+	// Replace deletes what match selects in [from, to), and of rollups, whose samples are stamped with the end of their window, in (from,
+	// to]. It returns when queries no longer see it; ErrLeft if they do. After other errors it is unknown what was deleted, and Replace
+	// can be repeated. It calls fence before each request that deletes.
 	Replace(ctx context.Context, match []string, from, to time.Time, fence Fence) error
 }
 
-// Store is a target, and the signal that it takes.
+// Store is a target and the signal that it accepts.
 type Store struct {
 	Target
 	Signal journal.Signal
 }
 
-// Stores are those that a receiver's pipelines write to.
+// Stores are the stores that a receiver's pipelines write to.
 type Stores []Store
 
-// For returns the targets that take signal.
+// For returns the targets that accept signal.
 func (s Stores) For(signal journal.Signal) (all []Target) {
 	for _, t := range s {
 		if t.Signal == signal {
@@ -56,14 +56,14 @@ func (s Stores) For(signal journal.Signal) (all []Target) {
 	return all
 }
 
-// Fence returns until when nobody else can have begun to write what a deletion would take, or an error if somebody may have. A request that was not
-// sent by then is not sent any more: a process that was suspended meanwhile would delete what its successor has written.
+// Fence returns the time until which no other instance can have begun to write what a deletion would delete, or an error if one may have.
+// A request that was not sent by then must not be sent: a process that was suspended would delete what its successor has written.
 type Fence func(ctx context.Context) (until time.Time, err error)
 
 // ErrLate says that a deletion was not sent because its fence has ended.
 var ErrLate = errors.New("the deletion was not sent in time: another instance may run the job by now")
 
-// Fixed is a store that can't be asked: its bound is configured.
+// Fixed is a store without an API for its limits: its bound is configured.
 type Fixed struct {
 	Label  string
 	MaxAge time.Duration // 0: none
@@ -92,7 +92,7 @@ func (f *Fixed) Replace(ctx context.Context, _ []string, from, to time.Time, _ F
 	return f.CanReplace(ctx, from, to)
 }
 
-// bounded tightens an answer by a configured age.
+// bounded tightens a bound by a configured age.
 func bounded(oldest time.Time, why string, now time.Time, maxAge time.Duration) (time.Time, string) {
 	if limit := now.Add(-maxAge); maxAge > 0 && limit.After(oldest) {
 		return limit, fmt.Sprintf("max_age is %s", maxAge)

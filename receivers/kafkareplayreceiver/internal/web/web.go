@@ -1,4 +1,4 @@
-// Package web is what the receiver's APIs on the admin extension have in common.
+// Package web is the common part of the receiver's APIs on the admin extension.
 package web
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
-// Limit bounds what a request may take, dry runs included; admin's write_timeout is 30s.
+// Limit bounds the time of a request, including dry runs; admin's write_timeout is 30s.
 const Limit = 25 * time.Second
 
 // Answer writes v as JSON.
@@ -21,13 +21,13 @@ func Answer(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(v) // the client is gone
+	_ = e.Encode(v) // the client has disconnected
 }
 
-// Caller says who asks: who the authenticator says, and from where.
+// Caller returns the client's name from the authenticator, and its address.
 func Caller(r *http.Request) string { return At(cmp.Or(admin.Name(r.Context()), "somebody"), r) }
 
-// At says where a client is.
+// At adds a client's address.
 func At(who string, r *http.Request) string {
 	from := r.RemoteAddr
 	if addr := client.FromContext(r.Context()).Addr; addr != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
-// setLast sets the anchor of a range's last record, where one was added.
+// setLast sets the anchor of a range's last record, if one was added.
 func setLast(r *delivery.Range, last *kgo.Record) {
 	if last != nil {
 		a := anchorOf(last)
@@ -36,7 +36,7 @@ func (s *Log) Topic(ctx context.Context) (delivery.TopicID, error) {
 	return delivery.TopicID(t.ID), nil
 }
 
-// Look implements delivery.Log. A record that was compacted away, or is of an aborted transaction, is none.
+// Look implements delivery.Log. It does not return a record that was compacted away or belongs to an aborted transaction.
 func (s *Log) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok bool, err error) {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {

@@ -13,7 +13,7 @@ var (
 	_ delivery.Clock = (*Clock)(nil)
 )
 
-// Clock is the time on the wall until the end of a job's range, and then [delivery.Unbounded]: all windows and panes close.
+// Clock is the wall clock until the end of a job's range, and then [delivery.Unbounded]: all windows and panes close.
 type Clock struct{ ended atomic.Bool }
 
 // Now implements delivery.Clock.
@@ -39,20 +39,20 @@ func Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Bounded is a range of offsets of a partition. At its end the worker gets one look at the time on the wall (components
-// measure from there), one at the end of time, and then done is called. While a range is delivered the next one is read.
+// Bounded is a range of offsets of a partition. At its end the worker reads the wall clock once (from which components measure), then the
+// end of time once, and then done is called. While a range is delivered, the next one is read.
 type Bounded struct {
 	Log         *Log
 	First, Next int64
-	// Began is when the range begins: streams that started later are new in it.
+	// Began is the beginning of the range: streams that started later are new in it.
 	Began time.Time
 	Clock *Clock
 	// Done is called when everything was delivered, closed and sent.
 	Done func()
 
 	looks int
-	next  chan read // of the range that is being read ahead; nil: none is
-	from  int64     // where that range begins
+	next  chan read // receives the range that is being read ahead; nil: none is
+	from  int64     // offset where that range begins
 }
 
 type read struct {
@@ -60,7 +60,7 @@ type read struct {
 	err error
 }
 
-// Close waits until nothing is read any more. The context of Read must have ended, or Source's Hurry have been called.
+// Close waits until reading has ended. The context of Read must have ended, or Source's StopWaiting must have been called.
 func (b *Bounded) Close() {
 	if b.next != nil {
 		<-b.next
@@ -68,7 +68,7 @@ func (b *Bounded) Close() {
 	}
 }
 
-// Start implements delivery.Log. What retention has taken of the range is found by Read.
+// Start implements delivery.Log. Read finds out what retention has deleted of the range.
 func (b *Bounded) Start(context.Context) (int64, time.Time, error) {
 	b.Close()
 	b.looks = 0
@@ -94,7 +94,7 @@ func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) 
 	}
 	got := b.read(ctx, from)
 	if got.err != nil || (got.r.AtEnd && got.r.Next == from) {
-		// The range was in the log when the job was made: if it ends before, the log has lost its end, and nothing is to be waited for.
+		// The range was in the log when the job was created: if the log ends before it, the log has lost its end, and waiting is useless.
 		if end, err := b.Log.End(ctx); err == nil && end <= from {
 			return delivery.Range{Bounds: delivery.Bounds{First: b.Next, Next: b.Next}}, nil
 		}
@@ -113,7 +113,7 @@ func (b *Bounded) Read(ctx context.Context, from int64) (delivery.Range, error) 
 	return r, nil
 }
 
-// read returns the range that was read ahead, if that is the one.
+// read returns the range that was read ahead, if it begins at from.
 func (b *Bounded) read(ctx context.Context, from int64) read {
 	if b.next != nil {
 		got := <-b.next

@@ -18,10 +18,9 @@ import (
 const (
 	// tick is how long Read waits for records.
 	tick = time.Second
-	// fetchBytes bounds what one fetch holds; a larger record is fetched all the same.
+	// fetchBytes bounds a fetch; a larger record is fetched anyway.
 	fetchBytes = 1 << 20
-	// nap is how long a range that waits looks away, so that a fetch brings more than a record; lastLook is when it stops
-	// doing so.
+	// pause is how long a waiting range stops polling, so that a fetch brings more than one record; lastLook is when it resumes.
 	nap      = 200 * time.Millisecond
 	lastLook = 10 * time.Millisecond
 )
@@ -31,22 +30,22 @@ var _ delivery.Log = (*Log)(nil)
 // Limits bound a range.
 type Limits struct {
 	Records int
-	// Bytes may change while the source is read; a range with a larger record has that one only.
+	// Bytes may change while the source is read; a range with a larger record has only that one.
 	Bytes func() int
 	// Wait is how long after its first record a range may wait for more; 0: not at all.
 	Wait time.Duration
-	// Fill: a range takes what the log is known to hold, up to the other limits; else it ends with a fetch where Wait is over.
+	// Fill: a range reads up to the log's known end, within the other limits; else it ends with a fetch when Wait is over.
 	Fill bool
-	// Before is an offset: the records from there on are not taken; 0: all are.
+	// Before is an offset: the records from there on are not read; 0: no limit.
 	Before int64
 	// Tick is how long Read waits for records. Default 1s.
 	Tick time.Duration
-	// End is the end of the partition, if it was asked for after since; nil: the source asks for itself, every second while
-	// nothing comes.
+	// End is the end of the partition, if it was requested after since; nil: the source requests it itself, every second while no records
+	// arrive.
 	End func(since time.Time) (offset int64, known bool)
 }
 
-// Log is a partition of the journal. It holds a range and at most three fetches. All but Hurry is for one goroutine.
+// Log is a partition of the journal. It holds a range and at most three fetches. It is for one goroutine, except StopWaiting.
 type Log struct {
 	asking    *kgo.Client // shared; consumes nothing
 	reader    *kgo.Client
@@ -54,18 +53,17 @@ type Log struct {
 	partition int32
 	limits    Limits
 	decode    func(*kgo.Record) delivery.Record
-	pending   []*kgo.Record // polled, and too much for the last range
-	at        int64         // what comes next; -1: the reader must seek
-	end       int64         // the latest end heard of
-	floor     atomic.Int64  // what lies below and was not read is given up
+	pending   []*kgo.Record // polled, but beyond the limits of the last range
+	at        int64         // next offset; -1: the reader must seek
+	end       int64         // the latest known end
+	floor     atomic.Int64  // unread records below it are skipped
 	hurried   context.Context
-	// hurriedOnce: Hurry has ended the waiting for a first record, or there was none.
+	// waitStopped: StopWaiting has ended the wait for a first record, or there was none.
 	hurriedOnce bool
 	hurry       context.CancelFunc
 }
 
-// NewLog returns the log of topic's partition; decode makes what the pipeline takes. further are options for the
-// client that reads.
+// NewLog returns the log of topic's partition; decode decodes a record for the pipeline. further are options for the client that reads.
 func NewLog(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Log, error) {
 	reader, err := kgo.NewClient(slices.Concat(asking.Opts(), further, []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -79,21 +77,20 @@ func NewLog(asking *kgo.Client, topic string, partition int32, limits Limits, de
 	return s, nil
 }
 
-// GiveUp lets reading go on at offset, as if the log began there. It may be called from any goroutine.
+// GiveUp makes reading continue at offset, as if the log began there. It may be called from any goroutine.
 func (s *Log) GiveUp(offset int64) {
 	for have := s.floor.Load(); have < offset && !s.floor.CompareAndSwap(have, offset); {
 		have = s.floor.Load()
 	}
 }
 
-// GivenUp returns the offset below which nothing more is read: what GiveUp said, or the end of a recorded range behind it.
+// GivenUp returns the offset below which nothing more is read: that of GiveUp, or the end of the recorded range that contains it.
 func (s *Log) GivenUp() int64 { return s.floor.Load() }
 
-// Hurry ends the waiting for records that is under way, and the waiting for more records of all ranges to come. It may be called
-// from any goroutine.
+// StopWaiting ends the current wait for records, and the wait for more records of all later ranges. It may be called from any goroutine.
 func (s *Log) Hurry() { s.hurry() }
 
-// Close ends reading.
+// Close stops reading.
 func (s *Log) Close() {
 	s.hurry()
 	s.reader.Close()
@@ -137,7 +134,7 @@ func (s *Log) bound(listed kadm.ListedOffsets, err error) (int64, error) {
 	return o.Offset, nil
 }
 
-// seek makes the reader give offset next, or the first that is left.
+// seek makes the reader return offset next, or the first remaining one.
 func (s *Log) seek(ctx context.Context, offset int64) error {
 	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
 	if err != nil {
@@ -165,7 +162,7 @@ func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	}
 	full, bytes := s.take(&r, most, 0)
 	if r.Next == r.First {
-		// Only an answer says that there is nothing: silence can be a broker that is away.
+		// Only an answer shows that there is nothing: without one the broker may be unreachable.
 		if s.limits.End != nil {
 			end, known := s.limits.End(began)
 			r.AtEnd = known && r.Next >= end
@@ -184,7 +181,7 @@ func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 		if left <= 0 || s.hurried.Err() != nil || ctx.Err() != nil {
 			break
 		}
-		if left > lastLook && r.Next >= s.end { // all was read that there was
+		if left > lastLook && r.Next >= s.end { // everything in the log was read
 			s.rest(ctx, min(nap, left-lastLook))
 		}
 		waiting, cancel := context.WithDeadline(ctx, until)
@@ -201,7 +198,7 @@ func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 	return r, nil
 }
 
-// first waits for the first records of a range. Hurry ends that once: a worker that reads on after it knows that there are some.
+// first waits for the first records of a range. StopWaiting ends that once: a worker that reads on after it knows that there are records.
 func (s *Log) first(ctx context.Context) error {
 	if s.hurriedOnce {
 		return s.poll(ctx, s.limits.Tick)
@@ -214,7 +211,7 @@ func (s *Log) first(ctx context.Context) error {
 	return err
 }
 
-// rest returns after d, when ctx ends or when Hurry is called.
+// rest returns after d, when ctx ends or when StopWaiting is called.
 func (s *Log) rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -250,7 +247,7 @@ func (s *Log) poll(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// take moves pending records into r, as long as it has at most most bytes. full: no more would go in.
+// take moves pending records into r, as long as it has at most most bytes. full: the limits allow no more.
 func (s *Log) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 	var last *kgo.Record
 	defer func() { setLast(r, last) }()
@@ -277,8 +274,7 @@ func (s *Log) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 
 // ReadExactly implements delivery.Log. It waits until the whole range was read.
 //
-// A range of which a part is given up is given up whole: its files can be there, and a second time with fewer rows would replace
-// them.
+// If a part of a range is skipped, the whole range is: its files may exist, and a second version with fewer rows would replace them.
 func (s *Log) ReadExactly(ctx context.Context, b delivery.Bounds) (r delivery.Range, err error) {
 	if s.floor.Load() > b.First {
 		s.GiveUp(b.Next)

@@ -18,8 +18,8 @@ import (
 const (
 	// transactionTimeout bounds a checkpoint; the broker aborts it then.
 	transactionTimeout = time.Minute
-	// trimAfter is how many bytes may be left untrimmed. Brokers take up to a second for a trim, until it has got around to all
-	// replicas, and the worker waits for it. A checkpoint counts for minCheckpoint at least: a restore reads all that there are.
+	// trimAfter is how many bytes may be left untrimmed. A trim takes up to a second, until the broker has applied it on all replicas, and
+	// the worker waits for it. A checkpoint counts for at least minCheckpoint, because a restore reads all untrimmed ones.
 	trimAfter     = 1 << 20
 	minCheckpoint = 32 << 10
 )
@@ -38,12 +38,12 @@ type Store struct {
 	group, journal string // see Follows
 }
 
-// NewStore returns the store of topic's partition. asking is shared and stays its owner's.
+// NewStore returns the store of topic's partition. admin is shared; the caller closes it.
 func NewStore(asking *kgo.Client, topic string, partition int32) *Store {
 	return &Store{asking: asking, opts: asking.Opts(), topic: topic, partition: partition}
 }
 
-// Follows names the group whose offsets for the journal's topic follow the checkpoints. Without it Committed knows nothing.
+// Follows names the group whose offsets for the journal's topic follow the checkpoints. Without it Committed finds nothing.
 func (s *Store) Follows(group, journal string) { s.group, s.journal = group, journal }
 
 // Committed implements delivery.Store.
@@ -55,7 +55,7 @@ func (s *Store) Committed(ctx context.Context) (offset int64, ok bool, err error
 	return max(0, offset), err == nil && offset >= 0, err
 }
 
-// Close gives up what is in flight.
+// Close abandons requests in flight.
 func (s *Store) Close() {
 	if s.owner != nil {
 		s.owner.Close()
@@ -63,8 +63,8 @@ func (s *Store) Close() {
 	}
 }
 
-// Fence begins a new epoch of the transactional id, which belongs to the partition: with it the brokers refuse whoever
-// has an older one. A client that met an error is never used again: it could give itself a new epoch.
+// Fence starts a new epoch of the partition's transactional id: the brokers then refuse every client with an older one. A client that has
+// had an error is never used again, because it could start a new epoch by itself.
 func (s *Store) Fence(ctx context.Context) error {
 	s.Close()
 	owner, err := kgo.NewClient(append(s.opts[:len(s.opts):len(s.opts)],
@@ -138,7 +138,7 @@ func (s *Store) save(ctx context.Context, records []delivery.StateRecord) (int64
 	return out[0].Offset, s.owner.EndTransaction(ctx, kgo.TryCommit)
 }
 
-// Trim implements delivery.Store. It puts off what is not worth it yet.
+// Trim implements delivery.Store. It postpones small trims.
 func (s *Store) Trim(ctx context.Context, offset int64) error {
 	if s.untrimmed < trimAfter {
 		return nil

@@ -1,5 +1,5 @@
-// Package worker connects delivery's worker to Kafka: a partition of the journal is its log, one of a state topic its store. Followers and jobs
-// make their workers here, so that both deliver by the same rules.
+// Package worker connects delivery's worker to Kafka: its log is a partition of the journal, its store a partition of a state topic.
+// Followers and jobs create their workers here, so that both deliver by the same rules.
 package worker
 
 import (
@@ -14,32 +14,32 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// Times that followers and jobs keep.
+// Times of followers and jobs.
 const (
-	// AskTimeout bounds a question to Kafka.
+	// AskTimeout bounds a request to Kafka.
 	AskTimeout = 10 * time.Second
-	// RetryEvery is the longest pause before something is tried again.
+	// RetryEvery is the longest pause before a retry.
 	RetryEvery = 2 * time.Second
-	// MetadataAge is how long a client that waits for topics remembers that there are none.
+	// MetadataAge is how long a client that waits for topics caches that there are none.
 	MetadataAge = 200 * time.Millisecond
-	// HandOver is how long a worker may take to finish a range when its partition goes elsewhere.
+	// HandOver is how long a worker may take to finish a range when its partition moves to another member.
 	HandOver = 5 * time.Second
 )
 
-// Partition says which one a worker is for.
+// Partition identifies a worker's partition.
 type Partition struct {
 	Topic string
 	Index int32
 	// StateTopic holds its checkpoints.
 	StateTopic string
-	// Group is the one whose offsets follow the checkpoints; empty: none.
+	// Group is the group whose offsets follow the checkpoints; empty: none.
 	Group string
-	// SpreadBy says what decides a record's partition: see [SpreadBy].
+	// SpreadBy are the attributes that decide a record's partition: see [SpreadBy].
 	SpreadBy []string
 }
 
-// SpreadBy says what spreads the streams of signal over the partitions of topic, which is the journal's or the dead letter: that one has a single
-// partition. layout is the journal's.
+// SpreadBy returns the attributes by which the streams of signal are spread over the partitions of topic, which is the journal's or the
+// dead letter topic; the latter has a single partition. layout is the journal's.
 func SpreadBy(prefix, topic string, signal journal.Signal, layout journal.Layout) []string {
 	if topic == journal.DeadLetterTopic(prefix) {
 		return nil
@@ -47,26 +47,26 @@ func SpreadBy(prefix, topic string, signal journal.Signal, layout journal.Layout
 	return layout.SpreadBy(signal)
 }
 
-// Bounds are the offsets of a job, and when its range begins: streams that started later are new in it.
+// Bounds are the offsets of a job, and the beginning of its range: streams that started later are new in it.
 type Bounds struct {
 	First, Next int64
 	Began       time.Time
 }
 
-// Settings of a worker. All are required but where a zero value is described.
+// Settings configure a worker. All fields are required unless their zero value is described.
 type Settings struct {
 	Partition
-	// Asking is shared, consumes nothing, and is the mould of the worker's own clients.
+	// Admin is a shared client that consumes nothing; the worker's own clients copy its options.
 	Asking *kgo.Client
-	// Source says who delivers.
+	// Source identifies who delivers.
 	Source delivery.Source
-	// Bounds of what is delivered; nil: all there is, for ever.
+	// Bounds limit what is delivered; nil: everything, without end.
 	Bounds *Bounds
 	Limits Limits
 	Decode func(*kgo.Record) delivery.Record
-	// Permanent says whether an error of Deliver stays, however often a record comes.
+	// Permanent reports whether an error of Deliver would be repeated by every retry.
 	Permanent func(error) bool
-	// Deliver, Bury, Observer, Attempts, Aside, and what follows: see [delivery.WorkerSettings].
+	// Deliver, Bury, Observer, Attempts, Aside, and the following: see [delivery.WorkerSettings].
 	Deliver      func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error
 	Bury         func(ctx context.Context, r delivery.Record, reason error) error
 	Observer     delivery.Observer
@@ -90,7 +90,7 @@ type Worker struct {
 	bounded *Bounded // nil without bounds
 }
 
-// New returns a worker that has not begun. Close it.
+// New returns a worker that is not started. The caller must close it.
 func New(set Settings) (*Worker, error) {
 	log, err := NewLog(set.Asking, set.Topic, set.Index, set.Limits, set.Decode, set.Reader...)
 	if err != nil {
@@ -118,7 +118,7 @@ func New(set Settings) (*Worker, error) {
 	return w, nil
 }
 
-// Run is [delivery.Worker.Run]. When it returns nothing is read any more.
+// Run is [delivery.Worker.Run]. When it returns, reading has ended.
 func (w *Worker) Run(ctx context.Context) error {
 	err := w.Worker.Run(ctx)
 	w.log.Hurry()
@@ -128,13 +128,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// Close releases what the worker has of Kafka. Run must have returned, or never been called.
+// Close releases the worker's Kafka clients. Run must have returned, or never been called.
 func (w *Worker) Close() {
 	w.store.Close()
 	w.log.Close()
 }
 
-// Hurry, GiveUp and GivenUp are the log's.
+// StopWaiting is [Log.StopWaiting].
 func (w *Worker) Hurry() { w.log.Hurry() }
 
 // GiveUp is [Log.GiveUp].

@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 )
 
-// MakeConfigured makes the jobs of the configuration that there are not yet, and returns those that it could not make.
+// MakeConfigured creates those jobs of the configuration that do not exist yet, and returns the ones that it could not create.
 func (s *Server) MakeConfigured(ctx context.Context, log *joblog.Log, specs []replay.Spec) (left []replay.Spec) {
 	for _, spec := range specs {
 		known := false
@@ -46,7 +46,7 @@ func (s *Server) MakeConfigured(ctx context.Context, log *joblog.Log, specs []re
 	return left
 }
 
-// add makes a job, unless its id is taken.
+// add creates a job unless its id is taken.
 func (s *Server) add(ctx context.Context, log *joblog.Log, job *replay.Job) error {
 	taken, open, own := false, 0, 0
 	log.Read(func(b *replay.Board) {

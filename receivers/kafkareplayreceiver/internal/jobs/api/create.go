@@ -81,7 +81,7 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, err := s.view(c, job.Spec.ID)
-	if err != nil { // Two asked for the same id at once, and it was deleted since.
+	if err != nil { // Two requests used the same id at once, and the job was deleted since.
 		answerError(w, err)
 		return
 	}
@@ -89,7 +89,7 @@ func (s *Server) serveCreate(w http.ResponseWriter, r *http.Request) {
 	web.Answer(w, http.StatusCreated, v)
 }
 
-// mayErase returns who may delete what is stored, and answers other clients.
+// mayErase returns the name of a client that may delete stored data, and answers other clients.
 func (s *Server) mayErase(w http.ResponseWriter, r *http.Request) (who string, ok bool) {
 	who, err := s.authorizer.Authorize(r, access.Erase)
 	if err == nil {
@@ -104,7 +104,7 @@ func (s *Server) mayErase(w http.ResponseWriter, r *http.Request) (who string, o
 	return "", false
 }
 
-// readSpec decodes a request's body. The error repeats nothing of it.
+// readSpec decodes a request's body. The error contains no text of it.
 func readSpec(w http.ResponseWriter, r *http.Request) (s replay.Spec, err error) {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()

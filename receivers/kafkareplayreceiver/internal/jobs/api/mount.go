@@ -24,7 +24,7 @@ func (s *Server) Mount(host component.Host, all func() []*Server) (unmount func(
 		return nil, err
 	}
 	short, err := m.Mount("v1", "Replay jobs (short address)", mux.Below("/v1", short(all)))
-	if err != nil { // Another receiver was first, and answers for both.
+	if err != nil { // Another receiver was first; its handler answers for both.
 		return own, nil
 	}
 	return func() {
@@ -33,7 +33,7 @@ func (s *Server) Mount(host component.Host, all func() []*Server) (unmount func(
 	}, nil
 }
 
-// short serves the only receiver with jobs, and says where to look when there are several.
+// short serves the only receiver with jobs, and lists the addresses if there are several.
 func short(servers func() []*Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		all := servers()

@@ -1,4 +1,4 @@
-// Package api takes jobs, over HTTP and from the configuration, and shows them.
+// Package api accepts jobs, over HTTP and from the configuration, and shows them.
 package api
 
 import (
@@ -24,7 +24,7 @@ import (
 // maxOpen bounds the jobs that have not ended.
 const maxOpen = 100
 
-// ErrNotReady says that the log of jobs was not read yet.
+// ErrNotReady says that the log of jobs has not been read yet.
 var ErrNotReady = errors.New("Kafka, or the journal in Kafka, is not available yet")
 
 var (
@@ -33,7 +33,7 @@ var (
 	errTooManyOwn = fmt.Errorf("%d jobs of the API key's tenant have not ended: cancel or delete some", maxOpenOfTenant)
 )
 
-// Settings of a server. All are required.
+// Settings configure a server. All fields are required.
 type Settings struct {
 	ID      component.ID
 	Log     *zap.Logger
@@ -41,22 +41,22 @@ type Settings struct {
 	Planner *plan.Planner
 	// Board returns the log of jobs, or ErrNotReady.
 	Board func() (*joblog.Log, error)
-	// Running returns how far a job is that this instance runs.
+	// Running returns the progress of a job that this instance runs.
 	Running func(id string) (status replay.Status, here bool)
 }
 
-// Server takes the jobs of a receiver. It is safe for concurrent use.
+// Server serves the jobs of a receiver. It is safe for concurrent use.
 type Server struct {
 	Settings
 	authorizer admin.Authorizer
 }
 
-// New returns a server that authorizes with what host has.
+// New returns a server that authorizes with host's extensions.
 func New(s Settings, host component.Host) *Server {
 	return &Server{s, admin.FindAuthorizer(host)}
 }
 
-// audit writes who did what to which job.
+// audit writes to the audit log who did what to which job.
 func (s *Server) audit(action, id, by string, err error, more ...zap.Field) {
 	audit.Job(s.Log, action, id, by, err, more...)
 }
@@ -64,7 +64,7 @@ func (s *Server) audit(action, id, by string, err error, more ...zap.Field) {
 func (s *Server) handler() *admin.Mux {
 	replays := admin.Need{Scopes: []string{access.Replay}}
 	mux := &admin.Mux{}
-	// Pages of before: the console shows them.
+	// Pages of earlier releases: the console shows them now.
 	for _, old := range []string{"GET /{$}", "GET /v1/{$}", "GET /new", "GET /v1/new"} {
 		mux.HandleFunc(old, replays, admin.Moved(s.ID, "replay"))
 	}
@@ -101,7 +101,7 @@ func viewOf(job *replay.Job) View {
 	return v
 }
 
-// views returns the jobs that the client may see, newest first. Of those that run here it has the present status.
+// views returns the jobs that the client may see, newest first. Jobs that run in this instance have their present status.
 func (s *Server) views(c access.Client) ([]View, error) {
 	log, err := s.Board()
 	if err != nil {
@@ -156,7 +156,7 @@ func (s *Server) serveOne(w http.ResponseWriter, r *http.Request) {
 	web.Answer(w, http.StatusOK, v)
 }
 
-// serveWant takes a wish for a job.
+// serveWant changes what is wanted of a job.
 func (s *Server) serveWant(want replay.Want) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		log, err := s.Board()

@@ -11,17 +11,18 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 )
 
-// maxOpenOfTenant bounds the jobs of one tenant's keys that have not ended: the others' jobs find room.
+// maxOpenOfTenant bounds the open jobs of one tenant's keys, so that other tenants' jobs find room.
 const maxOpenOfTenant = 10
 
 var errOtherTenant = errors.New("tenants: the API key may replay only its own tenant")
 
-// sees says whether the client may see and change the job: an operator all, others those that replay their tenant and no other.
+// sees reports whether the client may see and change the job: an operator may for all, another client for jobs that replay only its
+// tenant.
 func sees(c access.Client, job *replay.Job) bool {
 	return c.Operator() || len(job.Spec.Tenants) == 1 && c.Sees(job.Spec.Tenants[0])
 }
 
-// confine makes of a spec one of the client's tenant, whose name it returns; empty: the client is an operator.
+// confine limits a spec to the client's tenant, whose name it returns; empty: the client is an operator.
 func confine(c access.Client, spec *replay.Spec) (tenant string, err error) {
 	tenant, one := c.Tenant()
 	switch {
@@ -39,7 +40,7 @@ func confine(c access.Client, spec *replay.Spec) (tenant string, err error) {
 	return tenant, nil
 }
 
-// ownID puts a tenant's names of jobs apart from those of others: by a name that is taken nobody learns of another's job.
+// ownID puts the tenant into the ids of its jobs, so that a taken id does not reveal another tenant's job.
 func ownID(tenant, id string) string {
 	sum := sha256.Sum256([]byte(tenant))
 	prefix := "t" + hex.EncodeToString(sum[:4]) + "-"

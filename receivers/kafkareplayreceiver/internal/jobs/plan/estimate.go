@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// exactRecords is up to how many records a dry run reads all.
+	// exactRecords is the number of records up to which a dry run reads all.
 	exactRecords = 20_000
-	// probes and probeRecords are how many places of a partition, and how many records at each, it reads otherwise.
+	// probes and probeRecords are otherwise the number of places in a partition that it reads, and the number of records at each.
 	probes       = 8
 	probeRecords = 100
-	// sampleRecords are shown by a dry run.
+	// sampleRecords is how many records a dry run shows.
 	sampleRecords = 5
 )
 
-// Estimate is what a dry run answers.
+// Estimate is the answer of a dry run.
 type Estimate struct {
-	// Exact: all was read; else it is computed from a part.
+	// Exact: all records were read; else the numbers are extrapolated.
 	Exact bool `json:"exact"`
-	// Scanned is how many records stand in the offsets of the range, Records how many of them would be replayed.
+	// Scanned is how many records are in the range's offsets, Records how many of them would be replayed.
 	Scanned int64    `json:"scanned"`
 	Records int64    `json:"records"`
 	Bytes   int64    `json:"bytes"`
@@ -46,7 +46,7 @@ type Sample struct {
 	Items     int       `json:"items"`
 }
 
-// Estimate reads a part of the range, or all of it if it is short.
+// Estimate reads a sample of the range, or all of it if it is short.
 func (p *Planner) Estimate(ctx context.Context, job *replay.Job) (*Estimate, error) {
 	src, err := source.Of(job, p.Prefix, p.Heads.Of(job.Spec.Signal), p.Telemetry)
 	if err != nil {
@@ -106,7 +106,7 @@ func pieces(s replay.Span, all bool) []replay.Span {
 	return out
 }
 
-// Nothing says that a job would find nothing.
+// Nothing is the message that a job would replay nothing.
 func (e *Estimate) Nothing() string {
 	if e.Scanned == 0 {
 		return "nothing would be replayed: the journal has no record in the range"

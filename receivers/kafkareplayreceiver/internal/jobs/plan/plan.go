@@ -1,5 +1,5 @@
-// Package plan makes jobs of what users ask for: it finds the range in the journal, asks the stores whether they will take it, and says what a job
-// would do without running it.
+// Package plan prepares requested jobs: it finds the range in the journal, asks the stores whether they accept it, and estimates a job's
+// effect without running it.
 package plan
 
 import (
@@ -22,37 +22,37 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
 )
 
-// InvalidError is what the caller must mend.
+// InvalidError is an error that the caller must correct.
 type InvalidError struct{ error }
 
 // Unwrap returns the cause.
 func (e *InvalidError) Unwrap() error { return e.error }
 
-// Invalid makes an InvalidError of err.
+// Invalid wraps err in an InvalidError.
 func Invalid(err error) error { return &InvalidError{err} }
 
-// errCondition repeats nothing of the condition, which the parser's error would.
+// errCondition contains no text of the condition, unlike the parser's error.
 var errCondition = errors.New("condition: must be an OTTL condition on the data points, log records or spans of this signal; the log says what is wrong")
 
-// Settings of a planner. All are required.
+// Settings configure a planner. All fields are required.
 type Settings struct {
 	// Prefix is the journal's topic prefix.
 	Prefix string
 	Asking *kgo.Client
 	Heads  *pipeline.Heads
-	// Windows are the sizes of rollup windows in the pipeline of metrics.
+	// Windows are the sizes of rollup windows in the metrics pipeline.
 	Windows   []time.Duration
 	Targets   target.Stores
 	Telemetry component.TelemetrySettings
 }
 
-// Planner makes jobs of what users ask for. It is safe for concurrent use.
+// Planner prepares requested jobs. It is safe for concurrent use.
 type Planner struct{ Settings }
 
 // New returns a planner.
 func New(s Settings) *Planner { return &Planner{s} }
 
-// Prepare makes a job of what somebody asks for. problems are what the preflight found: reasons not to run it.
+// Prepare makes a job of a request. problems are the results of the preflight check: reasons not to run it.
 func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *replay.Job, problems []string, err error) {
 	if s.Signal == "" {
 		switch all := p.Heads.Signals(); {
@@ -99,7 +99,7 @@ func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *r
 	return job, problems, nil
 }
 
-// place finds the offsets of the range, and says what retention has taken of it.
+// place finds the offsets of the range, and reports what retention has deleted of it.
 func (p *Planner) place(ctx context.Context, job *replay.Job, problems *[]string) error {
 	topic := source.Topic(p.Prefix, &job.Spec)
 	if job.Range == nil {
@@ -141,7 +141,7 @@ func (p *Planner) place(ctx context.Context, job *replay.Job, problems *[]string
 	return nil
 }
 
-// ask asks the targets whether they will take the range, and let it be replaced.
+// ask checks whether the targets accept the range, and allow it to be replaced.
 func (p *Planner) ask(ctx context.Context, job *replay.Job, at time.Time, problems *[]string) error {
 	replaceable := false
 	for _, t := range p.Targets.For(job.Spec.Signal) {

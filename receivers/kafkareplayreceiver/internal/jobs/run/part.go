@@ -31,8 +31,8 @@ type part struct {
 
 	mu     sync.Mutex
 	place  *room.Place    // guarded by mu; the latest
-	worker *worker.Worker // guarded by mu; nil but at work
-	asked  bool           // to stop; guarded by mu
+	worker *worker.Worker // guarded by mu; nil unless at work
+	asked  bool           // asked to stop; guarded by mu
 	counts replay.Counts  // guarded by mu
 }
 
@@ -45,7 +45,7 @@ func (p *part) stop() {
 	}
 }
 
-// run delivers the partition, whenever there is room for one more worker.
+// run delivers the partition, whenever there is a slot for its worker.
 func (p *part) run(ctx context.Context) error {
 	queue := p.r.m.room.Queue(p.r.job.Spec.ID)
 	for {
@@ -87,7 +87,7 @@ func (p *part) deliver(ctx context.Context) error {
 	return err
 }
 
-// settingsOf are those of the worker of p.
+// settingsOf returns the settings of p's worker.
 func (r *run) settingsOf(p *part) worker.Settings {
 	spec, conf := &r.job.Spec, &r.m.Settings
 	bounds := worker.Bounds{First: p.span.First, Next: p.span.Next, Began: r.job.Created}
@@ -103,11 +103,11 @@ func (r *run) settingsOf(p *part) worker.Settings {
 	}
 }
 
-// recorded says whether ranges are saved before they are delivered.
+// recorded reports whether ranges are saved before they are delivered.
 func (r *run) recorded() bool { return slices.Contains(r.m.Recorded, r.job.Spec.Signal) }
 
-// limits bounds ranges such that all workers together have about a second's worth of the rate in hand: pausing waits for
-// no more. Nothing at or past before is read.
+// limits bounds ranges so that all workers together hold about a second's worth of the rate, because a pause waits for them. Nothing at or
+// past before is read.
 func (r *run) limits(before int64) worker.Limits {
 	records, bytes := int64(jobRangeRecords), int64(jobRangeBytes)
 	workers := int64(r.m.Workers)
@@ -126,7 +126,7 @@ func (p *part) decode(k *kgo.Record) delivery.Record {
 	return delivery.Record{Offset: k.Offset, Time: k.Timestamp, ID: id, Payload: it}
 }
 
-// send passes on what is selected of a range.
+// send passes on the selected items of a range.
 func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []delivery.Record) error {
 	if len(records) == 0 {
 		if session, ok := delivery.From(ctx); ok { // Before the pipeline's components, so that their states don't wait for it.
@@ -190,7 +190,7 @@ func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []deliv
 	return p.r.worked(ctx, time.Since(began))
 }
 
-// refusedFor is what an outcome has, as users see it.
+// refusedFor returns an outcome's refusals as the API shows them.
 func refusedFor(o *delivery.Outcome) map[string]int64 {
 	var all map[string]int64
 	for _, r := range o.Refusals() {
@@ -202,7 +202,7 @@ func refusedFor(o *delivery.Outcome) map[string]int64 {
 	return all
 }
 
-// count adds what became of a range.
+// count adds the results of a range.
 func (p *part) count(n *replay.Counts) {
 	p.mu.Lock()
 	p.counts.Add(n)
@@ -226,7 +226,7 @@ func (p *part) count(n *replay.Counts) {
 	add(items, n.Outside, "filtered")
 }
 
-// countBadTenants counts records that name a tenant which can't be one, and were delivered as the default tenant's.
+// countBadTenants counts records with an invalid tenant name, which were delivered for the default tenant.
 func (p *part) countBadTenants(ctx context.Context, n int64) {
 	if n > 0 {
 		p.r.m.Metrics.ReceiverKafkaReplayChangedRecords.Add(ctx, n, metric.WithAttributes(attribute.String("signal", string(p.r.job.Spec.Signal)),
@@ -249,14 +249,14 @@ func (p *part) bury(_ context.Context, _ delivery.Record, reason error) error {
 
 var _ delivery.Aside = (*part)(nil)
 
-// Keep keeps nothing: the records are still where the job read them, and the items count as refused.
+// Keep stores nothing: the records are still where the job read them, and the items count as refused.
 func (p *part) Keep(_ context.Context, l delivery.Letter) error {
 	p.r.m.Telemetry.Logger.Warn("Items of a job are not delivered: the store refuses them", zap.String("job", p.r.job.Spec.ID), zap.String("exporter", l.By),
 		zap.String("tenant", l.Tenant), zap.String("reason", l.Reason), zap.String("cause", l.Cause))
 	return nil
 }
 
-// Waiting returns tenants of what was not delivered of the partition.
+// Waiting returns tenants with undelivered records in the partition.
 func (p *part) Waiting(ctx context.Context) []string {
 	return worker.Waiting(ctx, p.r.m.Asking, p.r.src.Topic, p.span.Partition, p.next.Load(), p.span.Next)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
 )
 
-// maxServices bounds the services whose series are looked for to replace them.
+// maxServices bounds the services whose series are determined to replace them.
 const maxServices = 500
 
 // replace deletes in the targets what the run will write, and returns the selectors.
@@ -47,7 +47,7 @@ func (r *run) replace(ctx context.Context) ([]string, error) {
 			err = t.Replace(ctx, own, r.job.Range.From, r.job.Range.To, r.log.Confirm)
 		}
 		if err != nil && !errors.Is(err, target.ErrLeft) && !errors.Is(err, target.ErrCannotReplace) {
-			err = fmt.Errorf("%w: %w", errLater, err) // A part may be deleted: giving up would leave a hole.
+			err = fmt.Errorf("%w: %w", errLater, err) // Some series may be deleted already: aborting would leave a hole.
 		}
 		if err != nil {
 			return nil, fmt.Errorf("replace: %w", err)
@@ -60,7 +60,7 @@ func (r *run) replace(ctx context.Context) ([]string, error) {
 	return match, nil
 }
 
-// confined returns the selectors of the series of the job's tenants alone, where the target tells them apart.
+// confined returns selectors of the series of only the job's tenants, if the target separates them.
 func (r *run) confined(t target.Target, match []string) ([]string, error) {
 	if p, ok := t.(*target.Prometheus); ok {
 		return p.Confine(match, r.job.Spec.Tenants)
@@ -68,12 +68,12 @@ func (r *run) confined(t target.Target, match []string) ([]string, error) {
 	return match, nil
 }
 
-// services reads the range and returns selectors of the series of all services in it. A service of which the job replays
-// only a part is an error: all of its series would be deleted.
+// services reads the range and returns selectors of the series of all its services. A service of which the job replays only a part is an
+// error: all its series would be deleted.
 func (r *run) services(ctx context.Context) ([]string, error) {
 	wanted, other := map[string]bool{}, map[string]bool{}
 	all := selection.Records{From: r.src.Records.From, To: r.src.Records.To}
-	if target.KeepsTenants(r.m.Targets.For(r.job.Spec.Signal)) { // What is deleted is these tenants' alone.
+	if target.KeepsTenants(r.m.Targets.For(r.job.Spec.Signal)) { // Only these tenants' series are deleted.
 		all.Tenants = r.job.Spec.Tenants
 	}
 	within := selection.NewItems(selection.ItemSettings{Within: r.job.Range.Contains})
@@ -130,7 +130,7 @@ func (r *run) services(ctx context.Context) ([]string, error) {
 	return match, nil
 }
 
-// jobsIn counts data points by what Prometheus calls their job: service.namespace/service.name.
+// jobsIn counts data points by their Prometheus job label: service.namespace/service.name.
 func jobsIn(md pmetric.Metrics, points map[string]int) {
 	for _, rm := range md.ResourceMetrics().All() {
 		n := 0

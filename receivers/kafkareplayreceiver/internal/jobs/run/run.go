@@ -19,7 +19,7 @@ import (
 
 const (
 	jobRangeRecords = 1000
-	// A job is in no hurry for a single record: larger ranges cost the stores fewer transactions.
+	// No single record of a job is urgent: larger ranges cost the stores fewer transactions.
 	jobRangeBytes = 4 << 20
 	lookEvery     = time.Second
 )
@@ -29,14 +29,14 @@ type run struct {
 	m   *Runner
 	log *joblog.Log
 	job replay.Job
-	// src is what it reads. Set before anything is read.
+	// src is what it reads. Set before the first read.
 	src *source.Source
-	// spreadBy decides which partition a stream is in. Set before the parts run.
+	// spreadBy are the attributes that decide a stream's partition. Set before the parts run.
 	spreadBy []string
 	parts    []*part
 	cancel   context.CancelFunc
-	quit     chan struct{} // closed when it is to end
-	done     chan struct{} // closed when nothing of it works any more
+	quit     chan struct{} // closed to end the run
+	done     chan struct{} // closed when all its goroutines have ended
 
 	mu       sync.Mutex
 	phase    replay.Phase // guarded by mu
@@ -52,8 +52,8 @@ type run struct {
 	yielding string       // guarded by mu
 	rate     [3]float64   // records, bytes and offsets a second; guarded by mu
 
-	reported   replay.Phase // of the leader's goroutine
-	reportedAt time.Time    // of the leader's goroutine
+	reported   replay.Phase // used by the leader's goroutine only
+	reportedAt time.Time    // used by the leader's goroutine only
 }
 
 func newRun(m *Runner, log *joblog.Log, job replay.Job) *run {
@@ -82,10 +82,10 @@ func (r *run) begin(ctx context.Context) {
 	}()
 }
 
-// errLater says that the job can't go on now.
+// errLater says that the job can't continue now.
 var errLater = errors.New("later")
 
-// conclude keeps how it went: what is not an end leaves the phase, and the leader begins again.
+// conclude stores the result: an error that is not final keeps the phase, and the leader restarts the run.
 func (r *run) conclude(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *run) conclude(err error) {
 	}
 }
 
-// found says what a job that has ended did not find; empty: it has replayed something.
+// found explains why a job that has ended replayed nothing; empty: it has replayed something.
 func (r *run) found() string {
 	var sum replay.Counts
 	for _, p := range r.parts {
@@ -120,7 +120,7 @@ func (r *run) found() string {
 	return "nothing was replayed: the journal has no record in the range"
 }
 
-// over says whether nothing of it works any more, and the pause before it may begin again has passed.
+// over reports whether all its goroutines have ended, and the pause before a restart has passed.
 func (r *run) over() bool {
 	select {
 	case <-r.done:
@@ -132,7 +132,7 @@ func (r *run) over() bool {
 	}
 }
 
-// end stops it between two ranges, or after grace in the middle of one, and waits for that.
+// end stops the run between two ranges, or after grace within one, and waits for that.
 func (r *run) end(grace time.Duration) {
 	r.mu.Lock()
 	if !r.ending {
@@ -148,7 +148,7 @@ func (r *run) end(grace time.Duration) {
 	<-r.done
 }
 
-// retries notes what is being tried again; empty: it goes on.
+// retries sets the error that is being retried; empty: none.
 func (r *run) retries(reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,7 +177,7 @@ func (r *run) work(ctx context.Context) (err error) {
 		r.mu.Lock()
 		r.replaced = done
 		r.mu.Unlock()
-		// A restart must not delete what was replayed: this is on record before anything is.
+		// A restart must not delete what was replayed: the replacement is stored before the first record is delivered.
 		status := r.status()
 		if err := r.log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}); err != nil {
 			return fmt.Errorf("%w: %w", errLater, err)
@@ -209,7 +209,7 @@ func (r *run) work(ctx context.Context) (err error) {
 	return errors.Join(errs...)
 }
 
-// look measures the rate, and looks whether live groups lag.
+// look measures the rate, and checks whether live groups lag.
 func (r *run) look(ctx context.Context) {
 	yields := r.job.Spec.Yield == nil || *r.job.Spec.Yield
 	prefix := r.job.Spec.Signal.Group(r.m.Kafka.TopicPrefix, "")
@@ -229,7 +229,7 @@ func (r *run) look(ctx context.Context) {
 		group, lag, err := offsets.MostLagging(ask, r.m.Asking, prefix)
 		cancel()
 		if err != nil {
-			continue // Whoever can't be asked is not waited for.
+			continue // Without an answer the job does not slow down.
 		}
 		r.mu.Lock()
 		behind := lag > r.m.LiveLag
@@ -242,7 +242,7 @@ func (r *run) look(ctx context.Context) {
 	}
 }
 
-// sums returns how many records, bytes and offsets are behind.
+// sums returns how many records, bytes and offsets were processed.
 func (r *run) sums() (n [3]int64) {
 	for _, p := range r.parts {
 		c := p.counted()
@@ -253,7 +253,7 @@ func (r *run) sums() (n [3]int64) {
 	return n
 }
 
-// wait keeps the rate before n records go.
+// wait waits until the rate allows n more records.
 func (r *run) wait(ctx context.Context, n, bytes int64) error {
 	r.mu.Lock()
 	now := time.Now()
@@ -262,7 +262,7 @@ func (r *run) wait(ctx context.Context, n, bytes int64) error {
 	return rest(ctx, d)
 }
 
-// worked gives way after a range.
+// worked pauses after a range if live groups lag.
 func (r *run) worked(ctx context.Context, d time.Duration) error {
 	r.mu.Lock()
 	pause := r.yield.Pause(d)
@@ -277,7 +277,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	return worker.Wait(ctx, d)
 }
 
-// status is how far it is.
+// status returns the progress.
 func (r *run) status() replay.Status {
 	s := replay.Status{Instance: r.m.Instance}
 	for _, p := range r.parts {

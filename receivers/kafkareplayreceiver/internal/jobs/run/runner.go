@@ -1,4 +1,4 @@
-// Package run runs jobs: the leader's instance has a run for each that is wanted, and in it a worker for each partition.
+// Package run runs jobs: the leader has a run for each wanted job, with a worker for each of its partitions.
 package run
 
 import (
@@ -29,22 +29,22 @@ const (
 	reconcileTick = time.Second
 )
 
-// Settings of a runner. All are required.
+// Settings configure a runner. All fields are required.
 type Settings struct {
 	Kafka  cluster.Config
 	Asking *kgo.Client
 	Heads  *pipeline.Heads
 	// Targets are the stores in which jobs replace.
 	Targets target.Stores
-	// Workers is how many partitions are read at once; LiveLag is how many records a live group may be behind before jobs yield.
+	// Workers is how many partitions are read at once; LiveLag is the lag of a live group, in records, above which jobs slow down.
 	Workers int
 	LiveLag int64
-	// CheckpointInterval, DedupWindow and DedupMaxRecords are those of workers.
+	// CheckpointInterval, DedupWindow and DedupMaxRecords are the workers' settings.
 	CheckpointInterval, DedupWindow time.Duration
 	DedupMaxRecords                 int
 	// Recorded are the signals whose ranges are saved before they are delivered.
 	Recorded []journal.Signal
-	// Instance is this collector in the status of jobs.
+	// Instance is this collector's name in the status of jobs.
 	Instance  string
 	Telemetry component.TelemetrySettings
 	Metrics   *metadata.TelemetryBuilder
@@ -53,18 +53,18 @@ type Settings struct {
 // Runner runs jobs while this instance leads. It is safe for concurrent use.
 type Runner struct {
 	Settings
-	room *room.Room // a place for each worker
+	room *room.Room // one for each worker
 
 	mu   sync.Mutex
 	runs map[string]*run // guarded by mu
 }
 
-// New returns a runner that runs nothing.
+// New returns a runner without runs.
 func New(s Settings) *Runner {
 	return &Runner{Settings: s, room: room.New(s.Workers), runs: map[string]*run{}}
 }
 
-// Running returns how far a job is that this instance runs.
+// Running returns the progress of a job that this instance runs.
 func (m *Runner) Running(id string) (status replay.Status, here bool) {
 	m.mu.Lock()
 	r := m.runs[id]
@@ -75,7 +75,7 @@ func (m *Runner) Running(id string) (status replay.Status, here bool) {
 	return r.status(), true
 }
 
-// Lead makes what runs what is wanted, until ctx ends. each is called before each look at what is wanted.
+// Lead runs the wanted jobs until ctx ends. It calls each before it reads what is wanted.
 func (m *Runner) Lead(ctx context.Context, log *joblog.Log, each func(context.Context)) {
 	ticker := time.NewTicker(reconcileTick)
 	defer ticker.Stop()
@@ -96,7 +96,7 @@ func (m *Runner) Lead(ctx context.Context, log *joblog.Log, each func(context.Co
 	}
 }
 
-// reconcile starts and ends what is to.
+// reconcile starts and ends runs as wanted.
 func (m *Runner) reconcile(ctx context.Context, log *joblog.Log) {
 	var all []replay.Job
 	log.Read(func(b *replay.Board) {
@@ -136,7 +136,7 @@ func (m *Runner) reconcile(ctx context.Context, log *joblog.Log) {
 				m.move(ctx, log, job, replay.Cancelled, "")
 			}
 			if job.Want == replay.Delete && m.dropState(ctx, job) == nil {
-				_ = log.Append(ctx, replay.Entry{ID: id, At: time.Now().UTC(), Gone: true}) // repeated with the next look
+				_ = log.Append(ctx, replay.Entry{ID: id, At: time.Now().UTC(), Gone: true}) // repeated with the next pass
 			}
 		}
 	}
@@ -148,11 +148,11 @@ func (m *Runner) begin(ctx context.Context, log *joblog.Log, job replay.Job) {
 	m.mu.Lock()
 	m.runs[job.Spec.ID] = r
 	m.mu.Unlock()
-	r.begin(context.WithoutCancel(ctx)) // it ends in good order, by end
+	r.begin(context.WithoutCancel(ctx)) // ended properly by end
 	m.report(ctx, log, r)
 }
 
-// report writes how far a run is: at once when its phase has changed, else from time to time.
+// report writes a run's progress: at once when its phase has changed, else from time to time.
 func (m *Runner) report(ctx context.Context, log *joblog.Log, r *run) {
 	status := r.status()
 	now := time.Now()
@@ -166,7 +166,7 @@ func (m *Runner) report(ctx context.Context, log *joblog.Log, r *run) {
 	}
 }
 
-// conclude writes how a run ended. It ends here if that was written.
+// conclude writes the result of a run. The run ends if that succeeded.
 func (m *Runner) conclude(ctx context.Context, log *joblog.Log, r *run) {
 	status := r.status()
 	if err := log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}); err != nil {
@@ -175,7 +175,7 @@ func (m *Runner) conclude(ctx context.Context, log *joblog.Log, r *run) {
 	m.forget(r)
 	if status.Phase.Ended() {
 		audit.Job(m.Telemetry.Logger, string(status.Phase), r.job.Spec.ID, m.Instance, nil, zap.Any("counts", status.Counts), zap.String("reason", status.Reason))
-		_ = m.dropState(ctx, &r.job) // deletion of the job tries again
+		_ = m.dropState(ctx, &r.job) // the deletion of the job retries it
 	}
 }
 
@@ -195,7 +195,7 @@ func (m *Runner) move(ctx context.Context, log *joblog.Log, job *replay.Job, pha
 		status.Ended = time.Now().UTC()
 	}
 	if log.Append(ctx, replay.Entry{ID: job.Spec.ID, At: time.Now().UTC(), Status: &status}) != nil {
-		return // repeated with the next look
+		return // repeated with the next pass
 	}
 	if phase.Ended() {
 		audit.Job(m.Telemetry.Logger, string(phase), job.Spec.ID, m.Instance, nil, zap.Any("counts", status.Counts))
@@ -203,7 +203,7 @@ func (m *Runner) move(ctx context.Context, log *joblog.Log, job *replay.Job, pha
 	}
 }
 
-// stateGroup is how the state topic of a job is called.
+// stateGroup is the group in the name of a job's state topic.
 func stateGroup(id string) string { return "replay-" + id }
 
 func (m *Runner) dropState(ctx context.Context, job *replay.Job) error {
@@ -212,7 +212,7 @@ func (m *Runner) dropState(ctx context.Context, job *replay.Job) error {
 	return joblog.DeleteTopic(ask, m.Asking, job.Spec.Signal.StateTopic(m.Kafka.TopicPrefix, stateGroup(job.Spec.ID)))
 }
 
-// endAll ends all runs where they are; another leader goes on from their checkpoints.
+// endAll ends all runs at their present position; another leader continues from their checkpoints.
 func (m *Runner) endAll(log *joblog.Log) {
 	m.mu.Lock()
 	all := slices.Collect(maps.Values(m.runs))
@@ -226,9 +226,9 @@ func (m *Runner) endAll(log *joblog.Log) {
 	for _, r := range all {
 		<-r.done
 		status := r.status()
-		if status.Phase == replay.Paused { // Nobody asked for that.
+		if status.Phase == replay.Paused { // No user asked for that.
 			status.Phase = replay.Waiting
 		}
-		_ = log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}) // for show: the checkpoints count
+		_ = log.Append(ctx, replay.Entry{ID: r.job.Spec.ID, At: time.Now().UTC(), Status: &status}) // for display only: the checkpoints count
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 )
 
-// countsID is the tally's in the checkpoint.
+// countsID is the tally's id in the checkpoint.
 const countsID = "kafka_replay/counts"
 
-// tally keeps a partition's counts in its checkpoint. Refused records are not in it: a worker that leaves one out begins
-// again from the checkpoint before.
+// tally keeps a partition's counts in its checkpoint. It does not contain refused records, because a worker that leaves one out restarts
+// from the checkpoint before it.
 type tally struct{ p *part }
 
 var _ delivery.Stateful = (*tally)(nil)
 
-// newTally begins to count at 0, or where Restore says.
+// newTally returns a tally that starts at 0, or at the restored counts.
 func (p *part) newTally() *tally {
 	p.mu.Lock()
 	defer p.mu.Unlock()

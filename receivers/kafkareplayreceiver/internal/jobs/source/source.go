@@ -1,4 +1,4 @@
-// Package source is what a job reads: a topic, the records that it selects in it, and the items that it selects in them.
+// Package source is the input of a job: a topic, the records that it selects in it, and the items that it selects in them.
 package source
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/selection"
 )
 
-// Source is what a job reads. It is safe for concurrent use.
+// Source is the input of a job. It is safe for concurrent use.
 type Source struct {
 	Topic   string
 	Head    pipeline.Head
@@ -23,7 +23,7 @@ type Source struct {
 	Items   *selection.Items
 }
 
-// Topic is the one that s reads, with the journal below prefix.
+// Topic is the topic that s reads, of the journal below prefix.
 func Topic(prefix string, s *replay.Spec) string {
 	if s.Source == replay.DeadLetter {
 		return journal.DeadLetterTopic(prefix)
@@ -31,7 +31,7 @@ func Topic(prefix string, s *replay.Spec) string {
 	return s.Signal.Topic(prefix)
 }
 
-// Of returns the source of job, whose items go to head. The error is one of its condition.
+// Of returns the source of job, whose items go to head. The error is about its condition.
 func Of(job *replay.Job, prefix string, head pipeline.Head, set component.TelemetrySettings) (*Source, error) {
 	conditions, err := ottlcondition.Compile(job.Spec.Signal, job.Spec.Condition, set)
 	if err != nil {
@@ -61,7 +61,7 @@ type Item struct {
 	Counted selection.Counted
 }
 
-// Read decodes a record. id is set where equal bytes mean the same request.
+// Read decodes a record. id is set if equal bytes mean the same request.
 func (s *Source) Read(ctx context.Context, k *kgo.Record) (it *Item, id delivery.RecordID) {
 	it = &Item{Item: pipeline.Item{Kafka: k}}
 	it.Record, it.Err = journal.FromKafka(k)
@@ -79,7 +79,7 @@ func (s *Source) Read(ctx context.Context, k *kgo.Record) (it *Item, id delivery
 	return it, id
 }
 
-// Match says whether records select r, which was read from k.
+// Match reports whether the job selects r, which was read from k.
 func Match(records *selection.Records, r *journal.Record, k *kgo.Record) bool {
 	return records.Match(r, k.Timestamp, func(name string) (string, bool) { return header(k, name) })
 }
