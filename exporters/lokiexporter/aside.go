@@ -13,23 +13,23 @@ import (
 	"github.com/penstockhq/penstock/internal/patience"
 )
 
-// asideBatch is what one tenant has in the dead letter for one reason, or is about to have.
+// asideBatch is what one tenant has, or is about to have, in the dead letter for one reason.
 type asideBatch struct {
 	tenant  string
 	reason  refusal.Reason
 	entries int64           // 0: as many as records
-	records map[int32]int64 // as sending.again
+	records map[int32]int64 // see sending.again
 	cause   string
 }
 
-// tenant sends one tenant's entries, or sets them aside where Loki has refused the tenant for too long.
+// tenant sends one tenant's entries, or sets them aside if Loki has refused the tenant for too long.
 func (s *sending) tenant(b *batch) {
 	aside, e := delivery.Of(s.ctx).Aside, s.exporter
 	if aside == nil {
 		s.batch(b)
 		return
 	}
-	_, job := delivery.Of(s.ctx).Source().Job() // A user asked for it, who may know that Loki takes the tenant again.
+	_, job := delivery.Of(s.ctx).Source().Job() // The user who created the job may know that Loki accepts the tenant again.
 	if !job && e.patience.Aside(b.tenant, s.now) {
 		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: s.recordsOf(b), cause: "Loki has refused the tenant for longer than tenant_patience"})
 		return
@@ -38,7 +38,7 @@ func (s *sending) tenant(b *batch) {
 	s.open = open{}
 	s.batch(b)
 	own := s.open
-	took := s.accepted > accepted || (own.err == nil && s.refused > refused) // It answers: entries that it refuses now are refused for their own sake.
+	took := s.accepted > accepted || (own.err == nil && s.refused > refused) // Loki accepts the tenant, so it refuses these entries because of the entries.
 	s.open = before
 	if took && e.patience.Taken(b.tenant, e.now()) {
 		e.set.Logger.Error("Loki accepts the entries of a tenant again", zap.String("tenant", b.tenant))
@@ -52,7 +52,7 @@ func (s *sending) tenant(b *batch) {
 	}
 }
 
-// recordsOf is what keep and pick need of all entries of b.
+// recordsOf returns what keep and pick need of all entries of b.
 func (s *sending) recordsOf(b *batch) map[int32]int64 {
 	before := s.open
 	s.open = open{}
@@ -66,7 +66,7 @@ func (s *sending) recordsOf(b *batch) map[int32]int64 {
 	return records
 }
 
-// setAside adds to what goes to the dead letter, one letter for a tenant and reason.
+// setAside adds to the data for the dead letter, one letter for a tenant and reason.
 func (s *sending) setAside(a asideBatch) {
 	if len(a.records) == 0 {
 		return
@@ -92,7 +92,8 @@ func (s *sending) givenUp(tenant string, aside delivery.Aside, err error) bool {
 	return give
 }
 
-// takes asks with an empty request whether Loki takes data of tenant. It answers 422, since there is nothing to take, to those whom it lets in.
+// takes checks with an empty request whether Loki accepts data of tenant. If it admits the tenant it answers 422, because the request is
+// empty.
 func (e *lokiExporter) takes(ctx context.Context, tenant string) bool {
 	body, err := e.pusher.encode(nil, nil)
 	if err != nil {
@@ -102,7 +103,7 @@ func (e *lokiExporter) takes(ctx context.Context, tenant string) bool {
 	return err == nil && !a.retryable()
 }
 
-// keep puts what was set aside into the dead letter and counts it. What can't be kept is sent again.
+// keep writes what was set aside to the dead letter and counts it. What can't be written is sent again.
 func (s *sending) keep(ld plog.Logs) {
 	for _, a := range s.aside {
 		letter := pick(ld, a.records)

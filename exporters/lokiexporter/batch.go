@@ -9,21 +9,20 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
-// batch is what one push has for one tenant.
+// batch is the part of a push for one tenant.
 type batch struct {
 	tenant  string
 	limit   *streamlimit.Tenant
 	streams []*stream
 	byText  map[string]*stream
-	spare   *[][]entry // slices to begin streams with
+	spare   *[][]entry // reusable slices for streams
 }
 
 // stream is the entries of one stream in a batch.
 type stream struct {
 	*streamlimit.Stream
 	entries []entry
-	// failed: a request with some of the entries has to be tried again, so later
-	// ones must not overtake it.
+	// failed: a request with some of the entries has to be sent again, so later ones must not overtake it.
 	failed bool
 }
 
@@ -66,12 +65,12 @@ func (s *stream) sort() {
 	}
 }
 
-// nudge makes entries that equal an earlier one in all 1 ns later, because Loki
-// takes the second for a repetition and drops it. It returns how many. The entries are sorted before and
-// after. Bodies are told apart by a 64-bit hash: a collision moves an entry by 1 ns for nothing.
+// nudge makes entries that equal an earlier one in everything 1 ns later, because Loki treats the second as a repetition and drops it. It
+// returns their number. The entries are sorted before and after. Bodies are compared by a 64-bit hash: a collision moves an entry by 1 ns
+// needlessly.
 func (s *stream) nudge(arena []byte) (nudged int) {
-	var latest map[uint64]int64 // the time given to the last entry with this body
-	var horizon int64           // no entry was given a later time
+	var latest map[uint64]int64 // the time of the last entry with this body
+	var horizon int64           // no entry was moved to a later time
 	for i := range s.entries {
 		e := &s.entries[i]
 		if e.nanos > horizon || i == 0 {
@@ -98,7 +97,7 @@ func (s *stream) nudge(arena []byte) (nudged int) {
 	return nudged
 }
 
-// span is some of a stream's entries.
+// span is a range of a stream's entries.
 type span struct {
 	stream   *stream
 	from, to int
@@ -106,7 +105,7 @@ type span struct {
 
 func (s span) entries() []entry { return s.stream.entries[s.from:s.to] }
 
-// request is what goes to Loki in one request.
+// request is the content of one request to Loki.
 type request []span
 
 // entries returns the number of entries.
@@ -117,8 +116,7 @@ func (r request) entries() (n int) {
 	return n
 }
 
-// holdBack takes out the streams that have failed already in this push: their later
-// entries wait for the earlier ones.
+// holdBack removes the streams that have already failed in this push: their later entries wait for the earlier ones.
 func (r request) holdBack() (rest, held request) {
 	for i, part := range r {
 		if part.stream.failed {
@@ -136,7 +134,7 @@ func (r request) holdBack() (rest, held request) {
 	return rest, held
 }
 
-// split returns the request as two, or false when it holds a single entry.
+// split returns the request as two, or false if it has only one entry.
 func (r request) split() (first, second request, ok bool) {
 	if len(r) > 1 {
 		return r[:len(r)/2], r[len(r)/2:], true
@@ -200,7 +198,7 @@ func (p *packer) add(s *stream, alone bool) {
 	}
 }
 
-// size is what the entry takes in a request, at most.
+// size is the most bytes that the entry needs in a request.
 func (e *entry) size() int {
 	const timeAndFraming = 24
 	return e.end - e.start + timeAndFraming

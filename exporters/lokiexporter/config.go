@@ -21,7 +21,7 @@ import (
 
 const pushPath = "/loki/api/v1/push"
 
-// What the enumerated keys can be.
+// The values of enumerated keys.
 const (
 	encodingProtobuf = "protobuf"
 	encodingJSON     = "json"
@@ -43,47 +43,46 @@ const (
 type Config struct {
 	// ClientConfig holds endpoint, TLS, auth, headers and the other keys of confighttp.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
-	// RetryConfig says how refused and unanswered requests are tried again.
+	// RetryConfig configures how refused and unanswered requests are retried.
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
-	// QueueConfig is off unless it is written: without it the caller waits for Loki's answer.
+	// QueueConfig is off unless it is configured: without it the caller waits for Loki's answer.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
 
 	// Encoding is protobuf (snappy) or json (gzip).
 	Encoding string `mapstructure:"encoding"`
 	// Line is body (the record's body as text) or json (the whole record).
 	Line string `mapstructure:"line"`
-	// StructuredMetadata sends what is not a label as structured metadata. Without it
-	// line must be json, or attributes would be lost.
+	// StructuredMetadata sends attributes that are not labels as structured metadata. Without it line must be json, or attributes would be
+	// lost.
 	StructuredMetadata bool `mapstructure:"structured_metadata"`
-	// Labels are the stream labels. A list given replaces the default whole.
+	// Labels are the stream labels. A configured list replaces the whole default.
 	Labels []LabelConfig `mapstructure:"labels"`
 	// StreamLimit bounds the streams of a tenant.
 	StreamLimit StreamLimitConfig `mapstructure:"stream_limit"`
-	// Tenant says where X-Scope-OrgID comes from.
+	// Tenant configures the source of X-Scope-OrgID.
 	Tenant TenantConfig `mapstructure:"tenant"`
-	// TenantPatience is how long Loki may refuse one tenant, with statuses after which a request is sent again, before that tenant's entries
-	// go to the dead letter so that others don't wait. Behind a journal only. Default 15m; 0: without end.
+	// TenantPatience is how long Loki may refuse one tenant with retryable statuses before that tenant's entries go to the dead letter, so
+	// that other tenants don't wait. Only downstream of a journal. Default 15m; 0: without end.
 	TenantPatience time.Duration `mapstructure:"tenant_patience"`
-	// DeadLetter is the dead_letter extension that keeps what Loki refuses where no journal stands upstream, which has a dead letter of its own.
-	// Default none: it is counted only.
+	// DeadLetter is the dead_letter extension that keeps what Loki refuses if there is no journal upstream, which has its own dead letter.
+	// Default none: refused entries are only counted.
 	DeadLetter *component.ID `mapstructure:"dead_letter"`
-	// Limits are Loki's, kept before it has to refuse.
+	// Limits are Loki's, applied before Loki has to refuse.
 	Limits LimitsConfig `mapstructure:"limits"`
 	// OnLongLine is split or truncate.
 	OnLongLine string `mapstructure:"on_long_line"`
-	// OnOutsideWindow is drop (counted) or restamp: sent at the present time, with the
-	// record's own as structured metadata original_timestamp.
+	// OnOutsideWindow is drop (counted) or restamp: sent with the present time, and the record's own time in the structured metadata
+	// original_timestamp.
 	OnOutsideWindow string `mapstructure:"on_outside_window"`
-	// LateLabel is the label of entries older than limits.max_behind: its value is the window of that length that
-	// they belong to, which keeps Loki from refusing them. Empty: late entries go to the stream of the others.
+	// LateLabel is the label of entries older than limits.max_behind. Its value is the window of that length to which they belong, so that
+	// Loki does not refuse them. Empty: late entries go to the same stream as the others.
 	LateLabel string `mapstructure:"late_label"`
 	// OnIdentical is nudge or keep: Loki stores entries of one stream that are equal in time, line and
 	// metadata once; nudge makes the later ones 1 ns later.
 	OnIdentical string `mapstructure:"on_identical"`
 }
 
-// LabelConfig is one stream label. Its value is the first that is there and not
-// empty of Record, Resource, Severity and Value.
+// LabelConfig is one stream label. Its value is the first of Record, Resource, Severity and Value that exists and is not empty.
 type LabelConfig struct {
 	// Name of the label in Loki.
 	Name string `mapstructure:"name"`
@@ -91,7 +90,7 @@ type LabelConfig struct {
 	Record []string `mapstructure:"record"`
 	// Resource lists attributes of the resource.
 	Resource []string `mapstructure:"resource"`
-	// Severity gives trace, debug, info, warn, error or fatal.
+	// Severity uses trace, debug, info, warn, error or fatal.
 	Severity bool `mapstructure:"severity"`
 	// Value is a fixed value.
 	Value string `mapstructure:"value"`
@@ -99,24 +98,23 @@ type LabelConfig struct {
 
 // StreamLimitConfig bounds the streams of each tenant.
 type StreamLimitConfig struct {
-	// MaxStreams is the number of active streams a tenant; past it the label with
-	// the most values becomes structured metadata.
+	// MaxStreams is the number of active streams per tenant; past it the label with the most values becomes structured metadata.
 	MaxStreams int `mapstructure:"max_streams"`
-	// MaxTenants is how many tenants are held; the least recently used is forgotten.
+	// MaxTenants is how many tenants are tracked; the least recently used is forgotten.
 	MaxTenants int `mapstructure:"max_tenants"`
-	// IdleTimeout: a stream without entries for so long is not active any more.
+	// IdleTimeout: a stream without entries for so long is no longer active.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// ReleaseAfter: a moved label becomes a label again after this time.
 	ReleaseAfter time.Duration `mapstructure:"release_after"`
 }
 
-// TenantConfig says where the tenant comes from: client metadata, else resource attribute, else default.
+// TenantConfig configures the source of the tenant: client metadata, else resource attribute, else default.
 type TenantConfig struct {
 	// MetadataKey is a key of the client's metadata.
 	MetadataKey string `mapstructure:"metadata_key"`
 	// ResourceAttribute is an attribute of the resource.
 	ResourceAttribute string `mapstructure:"resource_attribute"`
-	// Default is the tenant of all else. Empty: no X-Scope-OrgID is sent for it.
+	// Default is the tenant of all other records. Empty: no X-Scope-OrgID is sent for them.
 	Default string `mapstructure:"default"`
 }
 
@@ -150,7 +148,7 @@ var _ component.Config = (*Config)(nil)
 
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
-// Validate reports everything that is wrong, each with its key.
+// Validate reports all problems, each with its key.
 func (c *Config) Validate() error {
 	var errs error
 	fail := func(format string, args ...any) { errs = errors.Join(errs, fmt.Errorf(format, args...)) }
@@ -289,8 +287,7 @@ func notNegative[N number](key string, value N) error {
 	return nil
 }
 
-// pushURL completes the endpoint: the push path is added unless the endpoint
-// ends in /push, as contrib's exporter wanted it.
+// pushURL completes the endpoint: it adds the push path unless the endpoint ends in /push, as with contrib's exporter.
 func pushURL(endpoint string) (string, error) {
 	if endpoint == "" {
 		return "", errors.New("must be set, as in http://127.0.0.1:3100")

@@ -1,5 +1,5 @@
 //go:generate mdatagen metadata.yaml
 
-// Package lokiexporter sends logs to Grafana Loki's push API: few, bounded stream
-// labels, everything else as structured metadata, and only what Loki refuses is lost.
+// Package lokiexporter sends logs to Grafana Loki's push API with few, bounded stream labels and everything else as structured metadata.
+// Only entries that Loki refuses are lost.
 package lokiexporter

@@ -8,12 +8,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// document writes whole records as JSON lines, with the keys that contrib's lokiexporter
-// used, so that queries with "| json" go on working.
+// document encodes whole records as JSON lines, with the keys of contrib's lokiexporter, so that queries with "| json" continue to work.
 type document struct {
 	resource pcommon.Resource
 	scoped   pcommon.InstrumentationScope
-	stale    bool // resources and instrumentation are those of another scope
+	stale    bool // resources and instrumentation belong to another scope
 	// They are encoded with the first record that needs them.
 	resources, instrumentation json.RawMessage
 }
@@ -71,7 +70,7 @@ func mapJSON(m pcommon.Map) json.RawMessage {
 	if encoded := encodeJSON(m.AsRaw()); encoded != nil {
 		return encoded
 	}
-	// A number that JSON has no form for (NaN, infinity): value by value.
+	// A number without a JSON form (NaN, infinity): encode value by value.
 	values := make(map[string]json.RawMessage, m.Len())
 	for key, v := range m.All() {
 		values[key] = valueJSON(v)
@@ -87,7 +86,7 @@ func valueJSON(v pcommon.Value) json.RawMessage {
 	return encodeJSON(v.AsString())
 }
 
-// encodeJSON is json.Marshal that leaves <, > and & readable; nil when v has no JSON form.
+// encodeJSON is json.Marshal without escaping of <, > and &; nil if v has no JSON form.
 func encodeJSON(v any) json.RawMessage {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)

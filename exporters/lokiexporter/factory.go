@@ -34,7 +34,7 @@ func createDefaultConfig() component.Config {
 	client := confighttp.NewDefaultClientConfig()
 	client.Timeout = 30 * time.Second
 	retry := configretry.NewDefaultBackOffConfig()
-	retry.MaxElapsedTime = 0 // what was accepted is not given up
+	retry.MaxElapsedTime = 0 // accepted entries must not be discarded
 	queue := exporterhelper.NewDefaultQueueConfig()
 	queue.NumConsumers = 1 // more would let one batch overtake another
 	batch := exporterhelper.BatchConfig{FlushTimeout: 200 * time.Millisecond, Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 8192}
@@ -54,7 +54,7 @@ func createDefaultConfig() component.Config {
 			{Name: "level", Severity: true},
 		},
 		StreamLimit: StreamLimitConfig{
-			MaxStreams:   4000, // below Loki's 5000: moving a label makes new streams
+			MaxStreams:   4000, // below Loki's 5000: moving a label creates new streams
 			MaxTenants:   1000,
 			IdleTimeout:  time.Hour,
 			ReleaseAfter: 24 * time.Hour,
@@ -92,7 +92,7 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 		exporterhelper.WithStart(tries.Start(e.start)),
 		exporterhelper.WithShutdown(e.shutdown),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
-		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}), // timeout counts for each request
+		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}), // timeout applies to each request
 		exporterhelper.WithRetry(c.RetryConfig),
 		exporterhelper.WithQueue(c.QueueConfig),
 	)
@@ -102,7 +102,7 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	return next, err
 }
 
-// queued tells, once, that its queue breaks the promise of a journal before it.
+// queued logs, once, that its queue breaks the guarantee of an upstream journal.
 type queued struct {
 	exporter.Logs
 	logger *zap.Logger

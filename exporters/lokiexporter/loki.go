@@ -34,13 +34,13 @@ type lokiExporter struct {
 	tenants *tenants
 	tb      *metadata.TelemetryBuilder
 	pusher  *pusher
-	// patience knows the tenants that Loki refuses.
+	// patience tracks the tenants that Loki refuses.
 	patience *patience.Tenants
 	letters  letters // nil: none is configured
 	now      func() time.Time
 
-	// spaces are kept from one push to the next. A sync.Pool would lose them with each garbage
-	// collection, which comes every few pushes: growing the arena again costs as much as filling it.
+	// spaces are reused from push to push. A sync.Pool would lose them with each garbage collection, which happens every few pushes, and
+	// growing the arena again costs as much as filling it.
 	spaces chan *workspace
 	told   atomic.Int64
 }
@@ -67,21 +67,21 @@ func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) 
 	return e, nil
 }
 
-// workspace is the memory that one push needs.
+// workspace is the memory for one push.
 type workspace struct {
 	*translator
 	plain, compressed []byte
-	entries           []pushrequest.Entry // of the stream that is being encoded
+	entries           []pushrequest.Entry // metadata of the stream that is being encoded
 	spare             [][]entry           // emptied slices of streams
 }
 
-// Most slices of entries kept from one push to the next, and the most entries in one: 40 bytes each.
+// Most slices of entries that are reused from push to push, and the most entries in one: 40 bytes each.
 const (
 	maxSpare        = 64
 	maxSpareEntries = 8192
 )
 
-// recycle takes back the memory of sent batches.
+// recycle reuses the memory of sent batches.
 func (w *workspace) recycle(batches []*batch) {
 	for _, b := range batches {
 		for _, st := range b.streams {
@@ -153,8 +153,8 @@ func (e *lokiExporter) shutdown(context.Context) error {
 	return nil
 }
 
-// push sends ld and returns when Loki has answered for all of it. What has to be sent
-// again comes back in the error, and nothing else; what Loki refused for good is counted.
+// push sends ld and returns when Loki has answered for all of it. The error contains only what has to be sent again; entries that Loki
+// refused permanently are counted.
 func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	now := e.now()
 	w := e.workspace()
@@ -168,7 +168,7 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	}
 	s.keep(ld)
 	e.countSent(ctx, s)
-	// The ledger's entry: records that are done with. tellRefusal has those of them that Loki does not have.
+	// The ledger's entry: records that are processed. tellRefusal reports those of them that Loki does not have.
 	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(s.records)-int64(len(s.again)))
 	w.recycle(batches)
 	return s.result(ld)
@@ -212,7 +212,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 	return batches
 }
 
-// clientTenant is internal/tenant's rule with the key that is configured, as resourceTenant is with the attribute and the default.
+// clientTenant follows internal/tenant's rule with the configured key, as resourceTenant does with the attribute and the default.
 func clientTenant(ctx context.Context, key string) string {
 	if values := client.FromContext(ctx).Metadata.Get(key); key != "" && len(values) > 0 {
 		return values[0]
@@ -261,12 +261,12 @@ func (e *lokiExporter) countSent(ctx context.Context, s *sending) {
 	}
 }
 
-// self tells this exporter's numbers from those of another one.
+// self distinguishes this exporter's metrics from those of another one.
 func (e *lokiExporter) self(more ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributes(append(more, attribute.String("exporter", e.set.ID.String()))...)
 }
 
-// tellRefusal counts, and logs one example in a while.
+// tellRefusal counts a refusal, and logs an example at most once in tellInterval.
 func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
 	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, e.self(attribute.String("reason", string(reason))))
 	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), string(reason), n, delivery.UnitItem)

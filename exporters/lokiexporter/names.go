@@ -7,24 +7,24 @@ import (
 	"github.com/prometheus/otlptranslator"
 )
 
-// maxNames bounds the attribute names remembered by one translator: about 150 bytes each.
+// maxNames bounds the attribute names that one translator caches: about 150 bytes each.
 const maxNames = 8192
 
-// name is a structured metadata name as Loki stores it. Attributes that Loki
-// would store under the same name share one, so their collision is seen: Loki keeps the last value only.
+// name is a structured metadata name as Loki stores it. Attributes that Loki would store under the same name share one, so that their
+// collision is detected: Loki keeps only the last value.
 type name struct {
 	text string
-	// entry is the last entry that used the name, shared the last scope whose shared pairs have it.
+	// entry is the last entry that used the name, shared the last scope whose shared pairs contain it.
 	entry, shared uint64
 }
 
-// names turns attribute names into Loki's: the same rules that Loki applies when it
-// stores them, so that it finds nothing to change. Not safe for concurrent use.
+// names turns attribute names into Loki's, by the rules that Loki applies when it stores them, so that Loki changes nothing. Not safe for
+// concurrent use.
 type names struct {
 	byKey  map[string]*name
 	byText map[string]*name
-	// last is what the entry before asked for, in order. Records of one scope mostly have the
-	// same attributes in the same order, and comparing costs a tenth of hashing.
+	// last are the names of the previous entry, in order. Records of one scope mostly have the same attributes in the same order, and
+	// comparing costs a tenth of hashing.
 	last []lastName
 	at   int
 }
@@ -41,7 +41,7 @@ func newNames() *names {
 	return &names{byKey: make(map[string]*name), byText: make(map[string]*name)}
 }
 
-// next begins an entry. It forgets all names when there are too many.
+// next starts an entry. It forgets all names if there are too many.
 func (n *names) next() {
 	n.at = 0
 	if len(n.byKey) > maxNames {
@@ -81,7 +81,7 @@ func (n *names) text(text string) *name {
 	return named
 }
 
-// free returns the first of text_2, text_3, ... that taken refuses not.
+// free returns the first of text_2, text_3, ... for which taken returns false.
 func (n *names) free(text string, taken func(*name) bool) *name {
 	for i := 2; ; i++ {
 		if candidate := n.text(text + "_" + strconv.Itoa(i)); !taken(candidate) {
@@ -90,8 +90,7 @@ func (n *names) free(text string, taken func(*name) bool) *name {
 	}
 }
 
-// normalizeName never fails: a name that Loki can't store would make it refuse
-// the whole request.
+// normalizeName never fails, because a name that Loki can't store would make it refuse the whole request.
 func normalizeName(key string) string {
 	namer := otlptranslator.LabelNamer{}
 	text, err := namer.Build(key)

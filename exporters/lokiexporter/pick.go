@@ -5,8 +5,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// pick copies the records in again. A time that was changed to tell equal
-// records apart is kept, or they would be equal to what Loki has already.
+// pick copies the records for the next attempt. It keeps a time that was changed to distinguish equal records, because otherwise they
+// would equal entries that Loki already has.
 func pick(ld plog.Logs, again map[int32]int64) plog.Logs {
 	out := plog.NewLogs()
 	var position int32

@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// unknownService is what Loki itself calls a stream without a service name.
+	// unknownService is Loki's own name for a stream without a service name.
 	unknownService = "unknown_service"
 	noLabels       = `{service_name="` + unknownService + `"}`
 )
 
-// policy says which attributes become stream labels. It does not change and is safe for concurrent use.
+// policy decides which attributes become stream labels. It is immutable and safe for concurrent use.
 type policy struct {
 	labels     []LabelConfig
 	byName     []int // positions in labels, sorted by label name
-	dynamic    []int // labels that need the record: they have record or severity
+	dynamic    []int // labels that depend on the record: they have record or severity
 	valueBytes int
-	// late is the position of the label for late entries, -1 for none; behind what makes them late.
+	// late is the position of the label for late entries, -1 for none; behind is the age from which entries are late.
 	late   int
 	behind time.Duration
 }
@@ -49,7 +49,7 @@ func newPolicy(cfg *Config) *policy {
 	return p
 }
 
-// render writes the labels that are not moved as text, as Loki itself writes them.
+// render writes the labels that are not moved as text, in Loki's own format.
 func (p *policy) render(values []string, moved streamlimit.Moved) string {
 	buf := make([]byte, 0, 128)
 	buf = append(buf, '{')
@@ -70,11 +70,11 @@ func (p *policy) render(values []string, moved streamlimit.Moved) string {
 	return string(append(buf, '}'))
 }
 
-// lateWindow is the beginning (ns) of the window that a late time belongs to, 0 for one that is not late.
+// lateWindow is the beginning (ns) of the window that contains a late time, 0 if the time is not late.
 //
-// Loki refuses what lies further than max_behind behind the newest entry of its stream. After an
-// outage, when one journal partition has caught up and another has not, and in a replay, that would be
-// most of the data. Windows no longer than max_behind, each a stream of its own, are never refused for it.
+// Loki refuses entries that are older than the newest of their stream by more than max_behind. After an outage, when one journal partition
+// has caught up and another has not, and in a replay, those would be most of the data. If each window no longer than max_behind is a
+// separate stream, Loki never refuses them for that reason.
 func (p *policy) lateWindow(nanos int64, now time.Time) int64 {
 	if p.late < 0 || now.UnixNano()-nanos <= int64(p.behind) {
 		return 0
@@ -93,7 +93,7 @@ func (p *policy) setLate(values []string, window int64) {
 	}
 }
 
-// movedLast are the labels that the limit moves only when no other is left.
+// movedLast are the labels that the limit moves only if no other is left.
 func (p *policy) movedLast() streamlimit.Moved {
 	if p.late < 0 {
 		return 0
@@ -101,7 +101,7 @@ func (p *policy) movedLast() streamlimit.Moved {
 	return 1 << p.late
 }
 
-// labelMap is what render wrote, as a map.
+// labelMap parses the output of render.
 func labelMap(text string) map[string]string {
 	labels := make(map[string]string)
 	for text = strings.TrimPrefix(text, "{"); text != "" && text != "}"; {
@@ -120,8 +120,8 @@ func labelMap(text string) map[string]string {
 	return labels
 }
 
-// resource fills in what the resource alone says: the values of all labels, and
-// the attributes that need not be repeated as metadata because they are labels in full.
+// resource sets what depends only on the resource: the values of all labels, and the attributes that need not be repeated as metadata
+// because a label contains their full value.
 func (p *policy) resource(attributes pcommon.Map, values []string) (used map[string]bool) {
 	for i, l := range p.labels {
 		values[i] = l.Value
@@ -147,8 +147,8 @@ func (p *policy) resource(attributes pcommon.Map, values []string) (used map[str
 	return used
 }
 
-// record overwrites the values that the record decides. used gets the position
-// of each label's attribute key, -1 where no attribute is a label in full.
+// record sets the values that depend on the record. used gets the position of each label's attribute key, -1 if no attribute is completely
+// in the label.
 func (p *policy) record(lr plog.LogRecord, resourceValues, values []string, used []string) {
 	for at, i := range p.dynamic {
 		l := p.labels[i]
@@ -177,7 +177,7 @@ func (p *policy) record(lr plog.LogRecord, resourceValues, values []string, used
 	}
 }
 
-// value is v as a label value; whole is false when it had to be cut or repaired.
+// value returns v as a label value; whole is false if it had to be cut or repaired.
 func (p *policy) value(v pcommon.Value) (text string, whole bool) {
 	full := v.AsString()
 	text = line.Truncate(strings.ToValidUTF8(full, "\uFFFD"), p.valueBytes)

@@ -18,27 +18,27 @@ import (
 	"github.com/penstockhq/penstock/internal/verdict"
 )
 
-// maxAnswerBytes bounds what is read of a refusal: Loki lists each message once, but
-// messages name times and streams, so there can be many.
+// maxAnswerBytes bounds how much of a refusal is read: Loki lists each message once, but messages contain times and streams, so there can
+// be many.
 const maxAnswerBytes = 4 << 20
 
-// answer is Loki's to one request, or that of what stands in front of it.
+// answer is the answer to one request, from Loki or from a proxy in front of it.
 type answer struct {
 	status     int
-	body       string // of anything but a success
+	body       string // unless it is a success
 	retryAfter time.Duration
 }
 
-// statusBlocked is Loki's own status for a tenant whose ingestion an operator has blocked until some time (block_ingestion_until): it stores
-// nothing, and looks like a success, so that clients which drop what is refused don't log errors.
+// statusBlocked is Loki's own status for a tenant whose ingestion an operator has blocked until some time (block_ingestion_until). Loki
+// stores nothing, but the status looks like a success, so that clients which drop refused data don't log errors.
 const statusBlocked = 260
 
 func (a answer) accepted() bool {
 	return verdict.HTTP(a.status).Verdict == verdict.Accepted && a.status != statusBlocked
 }
 
-// retryable answers say nothing against the data: too much, not now, not here, or the
-// sender may not send. A token that expired must not cost what was accepted.
+// retryable answers are no verdict on the data: too much, not now, not here, or the sender may not send. An expired token must not lose
+// accepted entries.
 func (a answer) retryable() bool { return verdict.HTTP(a.status).Again() || a.status == statusBlocked }
 
 // pusher posts push requests. Safe for concurrent use.
@@ -50,7 +50,7 @@ type pusher struct {
 	gzips sync.Pool // of *gzip.Writer
 }
 
-// encode compresses a request that pushrequest.AppendStream wrote, into dst's memory where that suffices.
+// encode compresses a request that pushrequest.AppendStream wrote, into dst's memory if that suffices.
 func (c *pusher) encode(dst, request []byte) ([]byte, error) {
 	if c.encoding == encodingProtobuf {
 		if need := s2.MaxEncodedLen(len(request)); cap(dst) < need {
@@ -78,7 +78,7 @@ func (c *pusher) encode(dst, request []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// post sends an encoded request, and has no use of body when it returns. err means that there is no answer.
+// post sends an encoded request, and does not use body after it returns. err means that there was no answer.
 func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func() time.Time) (answer, error) {
 	req, end, err := lentbody.NewRequest(ctx, http.MethodPost, c.url, body)
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func(
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, retryAfter: verdict.RetryAfter(resp.Header.Get("Retry-After"), now())}
 	if a.accepted() {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswerBytes)) // so that the connection is used again
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswerBytes)) // so that the connection is reused
 		return a, nil
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
@@ -112,7 +112,7 @@ func (c *pusher) post(ctx context.Context, tenant string, body []byte, now func(
 	return a, nil
 }
 
-// statusError is an answer that is no success.
+// statusError is an answer that is not a success.
 type statusError struct {
 	answer answer
 	tenant string

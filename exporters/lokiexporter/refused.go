@@ -12,20 +12,20 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// verdicts says for each entry of a request why it was refused; empty: it was not.
+// verdicts has for each entry of a request the reason of its refusal; empty: it was not refused.
 type verdicts [][]refusal.Reason
 
-// verdictsOn finds the entries that Loki's answer is about. ok is false where the answer leaves a choice.
+// verdictsOn finds the entries that Loki's answer is about. ok is false if the answer is ambiguous.
 //
-// Loki checks the entries of a stream in the order in which they were sent, that of time. So those that are too old or too far behind
-// are the first of their stream, and those that are too new the last. Lines that are too long have the length that it names.
+// Loki checks the entries of a stream in the order in which they were sent, which is that of time. So entries that are too old are the
+// first of their stream, and those that are too new the last. Lines that are too long have the length that the answer names.
 func (w *workspace) verdictsOn(r request, refusals []refusal.Refusal) (found verdicts, ok bool) {
 	found = make(verdicts, len(r))
 	for i, part := range r {
 		found[i] = make([]refusal.Reason, part.to-part.from)
 	}
 	for _, f := range refusals {
-		if f.Reason == refusal.Blocked { // everything
+		if f.Reason == refusal.Blocked { // the whole stream
 			for i := range r {
 				w.mark(r[i].entries(), found[i], f)
 			}
@@ -42,8 +42,8 @@ func (w *workspace) verdictsOn(r request, refusals []refusal.Refusal) (found ver
 	return found, true
 }
 
-// find returns the span of the stream with these labels. Loki names streams by their labels; when it has added some, a request with one stream
-// is still clear. Negative: which stream it is can't be told.
+// find returns the span of the stream with these labels. Loki names streams by their labels; if it has added some, a request with only one
+// stream is still unambiguous. Negative: the stream is unknown.
 func (r request) find(labels string) int {
 	for i, part := range r {
 		if part.stream.Labels == labels || len(r) == 1 {
@@ -53,7 +53,7 @@ func (r request) find(labels string) int {
 	return -1
 }
 
-// mark notes f for the entries of its stream that it is about. False: those can't be told from others.
+// mark sets the verdict of f on the entries of its stream that it is about. False: they can't be identified.
 func (w *workspace) mark(entries []entry, reasons []refusal.Reason, f refusal.Refusal) bool {
 	var fits []int // indexes of entries that f can be about, the likeliest first
 	for i := range reasons {
@@ -81,7 +81,7 @@ func (w *workspace) mark(entries []entry, reasons []refusal.Reason, f refusal.Re
 	return true
 }
 
-// refuseSome gives up the entries of r that found names, and returns how many they are.
+// refuseSome refuses the entries of r that found names, and returns their number.
 func (s *sending) refuseSome(b *batch, r request, found verdicts, cause string) (n int64) {
 	for i, part := range r {
 		for from := part.from; from < part.to; {
@@ -99,17 +99,17 @@ func (s *sending) refuseSome(b *batch, r request, found verdicts, cause string) 
 	return n
 }
 
-// keeps says whether what Loki refuses goes to a dead letter.
+// keeps reports whether refused entries go to a dead letter.
 func (s *sending) keeps() bool { return delivery.Of(s.ctx).Aside != nil || s.exporter.letters != nil }
 
-// letters is what the exporter needs of the dead_letter extension.
+// letters is the part of the dead_letter extension that the exporter uses.
 type letters interface {
 	// KeepLogs returns when a letter with n records is durable.
 	KeepLogs(ctx context.Context, l delivery.Letter, n int) error
 }
 
-// keepLetter puts a letter into the journal's dead letter, or into the extension's. The latter has no tenants: their attribute says whose records
-// they are.
+// keepLetter writes a letter to the journal's dead letter, or to the extension's. The latter has no tenants: the records keep the
+// attribute with their tenant.
 func (s *sending) keepLetter(ld plog.Logs, l delivery.Letter) (err error) {
 	aside, e := delivery.Of(s.ctx).Aside, s.exporter
 	if key := e.cfg.Tenant.ResourceAttribute; aside == nil && key != "" && l.Tenant != "" {
@@ -126,7 +126,7 @@ func (s *sending) keepLetter(ld plog.Logs, l delivery.Letter) (err error) {
 	return e.letters.KeepLogs(s.ctx, l, ld.LogRecordCount())
 }
 
-// refuse gives up all entries of r: they are counted, by keep where they go to the dead letter first.
+// refuse refuses all entries of r: they are counted, by keep if they go to the dead letter first.
 func (s *sending) refuse(b *batch, r request, reason refusal.Reason, cause string) {
 	n := int64(r.entries())
 	s.refused += n
@@ -143,12 +143,12 @@ func (s *sending) refuse(b *batch, r request, reason refusal.Reason, cause strin
 	s.setAside(asideBatch{tenant: b.tenant, reason: reason, entries: n, records: records, cause: cause})
 }
 
-// refuseTenant gives up the next n records of the push.
+// refuseTenant refuses the next n records of the push.
 func (s *sending) refuseTenant(id string, n int32) {
 	first := s.records
 	s.records += n
 	cause := fmt.Sprintf("tenant %q is not a tenant name that Loki accepts", id)
-	if !s.keeps() || tenant.Check(id) != nil { // the journal would deliver it as another tenant's
+	if !s.keeps() || tenant.Check(id) != nil { // the journal would deliver it for another tenant
 		s.drop(reasonTenant, int64(n), cause)
 		return
 	}
@@ -161,7 +161,7 @@ func (s *sending) refuseTenant(id string, n int32) {
 	s.setAside(asideBatch{tenant: id, reason: reasonTenant, entries: int64(n), records: records, cause: cause})
 }
 
-// drop counts entries that go nowhere.
+// drop counts entries that are discarded.
 func (s *sending) drop(reason refusal.Reason, n int64, cause string) {
 	s.refused += n
 	s.refusal = cause

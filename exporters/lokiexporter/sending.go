@@ -15,14 +15,14 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/refusal"
 )
 
-// maxSplits and maxNarrowings bound the requests that one push divides to find the entries that are refused: where an answer is none of
-// Loki's, and where it is but does not say which entries it means.
+// maxSplits and maxNarrowings bound the requests into which one push is divided to find the refused entries: after an answer that is not
+// Loki's, and after one of Loki's that does not identify the entries.
 const (
 	maxSplits     = 64
 	maxNarrowings = 1024
 )
 
-// Reasons that are found here, beside those that Loki gives.
+// Reasons of the exporter itself, in addition to Loki's.
 const (
 	reasonOutsideWindow refusal.Reason = "outside_window"
 	reasonTenant        refusal.Reason = "tenant"
@@ -31,14 +31,14 @@ const (
 	reasonPatience      refusal.Reason = "tenant_patience"
 )
 
-// sending is one push on its way: what was accepted, refused, and has to be tried again.
+// sending is one push in progress: what was accepted, refused, and has to be sent again.
 type sending struct {
 	exporter *lokiExporter
 	ctx      context.Context
 	*workspace
 	now     time.Time
 	records int32 // of the push
-	splits  int   // that may still be made
+	splits  int   // splits that may still be made
 	narrow  int   // narrowings that may still be made
 
 	accepted, refused, bytes int64
@@ -51,14 +51,14 @@ type sending struct {
 
 // open is what has to be sent again.
 type open struct {
-	again   map[int32]int64 // record to its entry's time where that was changed, else 0
+	again   map[int32]int64 // record to its entry's time if that was changed, else 0
 	err     error
 	retryIn time.Duration
-	// answered: Loki gave a status to each of the requests.
+	// answered: Loki answered each of the requests with a status.
 	answered bool
 }
 
-// add adds what is open of another tenant.
+// add adds the open records of another tenant.
 func (o *open) add(other open) {
 	o.err = errors.Join(o.err, other.err)
 	o.retryIn = max(o.retryIn, other.retryIn)
@@ -68,7 +68,7 @@ func (o *open) add(other open) {
 	maps.Copy(o.again, other.again)
 }
 
-// batch sends one tenant's entries, one request after the other, so no stream overtakes itself.
+// batch sends one tenant's entries, one request after the other, so that no stream overtakes itself.
 func (s *sending) batch(b *batch) {
 	p := packer{limit: s.exporter.cfg.Limits.RequestBytes}
 	var risky []*stream
@@ -96,7 +96,7 @@ func (s *sending) batch(b *batch) {
 	}
 }
 
-// send sends one request, in parts if need be. false: this tenant can't go on now.
+// send sends one request, in parts if necessary. false: this tenant can't continue now.
 func (s *sending) send(b *batch, r request) bool {
 	r, held := r.holdBack()
 	s.later(held)
@@ -142,8 +142,8 @@ func (s *sending) sendAll(b *batch, requests ...request) bool {
 	return true
 }
 
-// badRequest gives up what Loki names and takes the rest for stored. An answer that is not Loki's says nothing about the rest, and one that
-// leaves open which entries it means says too little for a dead letter: the request is sent again in halves, which Loki does not store twice,
+// badRequest refuses the entries that Loki names and considers the rest stored. An answer that is not Loki's says nothing about the rest,
+// and an ambiguous one is not exact enough for a dead letter. Then the request is sent again in halves, which Loki does not store twice,
 // until the refused entries are alone.
 func (s *sending) badRequest(b *batch, r request, a answer) bool {
 	refusals, understood := refusal.Parse(a.body)
@@ -172,7 +172,7 @@ func (s *sending) badRequest(b *batch, r request, a answer) bool {
 	return true
 }
 
-// countNamed counts what Loki names.
+// countNamed counts the entries that Loki names.
 func (s *sending) countNamed(b *batch, r request, refusals []refusal.Refusal, example string) {
 	left := int64(r.entries())
 	for _, f := range refusals {
@@ -189,9 +189,8 @@ func (s *sending) countNamed(b *batch, r request, refusals []refusal.Refusal, ex
 	s.accept(b, r, left)
 }
 
-// tooMany is a 429. About the tenant's rate it concerns all that follows; about
-// one stream only that one, but Loki names one stream of several at most, so
-// several are sent again one by one.
+// tooMany handles a 429. If it is about the tenant's rate, it applies to all following entries; if it is about one stream, only to that
+// one, but Loki names at most one of several streams, so several are sent again one by one.
 func (s *sending) tooMany(b *batch, r request, a answer) bool {
 	refusals, understood := refusal.Parse(a.body)
 	oneStream := understood && (refusals[0].Reason == refusal.StreamLimit || refusals[0].Reason == refusal.StreamRate)
@@ -277,7 +276,7 @@ func (s *sending) later(r request) {
 	s.note(r)
 }
 
-// note adds the records of r to those that are open.
+// note adds the records of r to the open ones.
 func (s *sending) note(r request) {
 	if s.again == nil {
 		s.again = make(map[int32]int64)
@@ -293,8 +292,8 @@ func (s *sending) note(r request) {
 	}
 }
 
-// result is what the push returns: nil when nothing is left to do, an error that
-// carries the records to send again, or a permanent one when everything was refused and is in no dead letter.
+// result is the result of the push: nil if nothing is left to do, an error with the records to send again, or a permanent one if
+// everything was refused and nothing is in a dead letter.
 func (s *sending) result(ld plog.Logs) error {
 	if s.err == nil {
 		if s.refused > 0 && s.accepted == 0 && len(s.aside) == 0 {

@@ -10,8 +10,8 @@ import (
 
 const tenantHeader = "X-Scope-OrgID"
 
-// validTenant says whether Loki takes this tenant id (source: dskit, tenant.ValidTenantID), which allows less than the journal.
-// A bad one is never sent as another tenant: that would show it to strangers.
+// validTenant reports whether Loki accepts this tenant id (source: dskit, tenant.ValidTenantID), which is stricter than the journal. A bad
+// one is never sent as another tenant's, because that tenant would see it.
 func validTenant(id string) bool {
 	if tenant.Check(id) != nil {
 		return false
@@ -27,9 +27,8 @@ func validTenant(id string) bool {
 	return true
 }
 
-// tenants holds a stream limit for each of the limit most recently used tenants. A
-// tenant that was forgotten begins again: its streams are new, its labels not moved. Safe
-// for concurrent use.
+// tenants holds a stream limit for each of the most recently used tenants, at most limit of them. A forgotten tenant starts again: its
+// streams are new, its labels not moved. Safe for concurrent use.
 type tenants struct {
 	settings streamlimit.Settings
 	limit    int
@@ -64,7 +63,7 @@ func (t *tenants) get(id string) *streamlimit.Tenant {
 	return entry.limit
 }
 
-// size returns tenants, their streams and their moved labels.
+// size returns the numbers of tenants, their streams and their moved labels.
 func (t *tenants) size() (count, streams, moved int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
-// Room kept for the marks that say how an entry was changed.
+// Space reserved for the marks that describe how an entry was changed.
 const (
 	reservedPairs = 4
 	reservedBytes = 256
 )
 
-// changes counts what was done to entries.
+// changes counts the changes made to entries.
 type changes struct {
 	split, truncated, metadataCut, nudged, restamped int64
 }
@@ -32,14 +32,14 @@ type pair struct {
 	value string
 }
 
-// target is where records with the same label values go.
+// target is the stream for records with the same label values.
 type target struct {
 	stream *stream
 	moved  []pair
 }
 
-// translator turns OTLP records into the entries of streams: the one place where
-// both words appear. It is reused; not safe for concurrent use.
+// translator turns OTLP records into entries of streams: the one place where both vocabularies occur. It is reused; not safe for
+// concurrent use.
 type translator struct {
 	cfg    *Config
 	policy *policy
@@ -55,11 +55,11 @@ type translator struct {
 	sharedVersion uint64 // of the scope, for name.shared
 
 	resourceValues, values, used []string
-	targets                      map[string]*target // by the values of dynamic labels; of one resource
+	targets                      map[string]*target // by the values of dynamic labels; for one resource
 	key                          []byte
 	document                     document
 
-	// of the entry that is being written
+	// State of the entry that is being encoded.
 	body         []byte
 	pairs, bytes int
 	cut          int
@@ -87,7 +87,7 @@ func (t *translator) reset(now time.Time) {
 	t.now, t.changes, t.outsideTime = now, changes{}, 0
 }
 
-// release lets go of what the push held.
+// release drops references to the push.
 func (t *translator) release() {
 	clear(t.targets)
 	clear(t.shared)
@@ -96,8 +96,7 @@ func (t *translator) release() {
 	t.document = document{}
 }
 
-// add appends the records of rl to b. first is the position of its first
-// record in the push; it returns the position after its last.
+// add appends the records of rl to b. first is the position of its first record in the push; it returns the position after its last.
 func (t *translator) add(rl plog.ResourceLogs, b *batch, first int32) int32 {
 	clear(t.targets)
 	usedByResource := t.policy.resource(rl.Resource().Attributes(), t.resourceValues)
@@ -116,7 +115,7 @@ func (t *translator) add(rl plog.ResourceLogs, b *batch, first int32) int32 {
 	return first
 }
 
-// setScope encodes what all records of the scope have in common.
+// setScope encodes the common part of all records of the scope.
 func (t *translator) setScope(resource pcommon.Resource, scope pcommon.InstrumentationScope, used map[string]bool) {
 	t.sharedVersion++
 	t.shared, t.sharedBody, t.sharedBytes = t.shared[:0], t.sharedBody[:0], 0
@@ -153,7 +152,7 @@ func (t *translator) share(key, value string) {
 	t.sharedBytes += len(n.text) + len(value)
 }
 
-// target finds the stream of a record of this time.
+// target finds the stream of a record with this time.
 func (t *translator) target(lr plog.LogRecord, nanos int64, b *batch) *target {
 	t.policy.record(lr, t.resourceValues, t.values, t.used)
 	window := t.policy.lateWindow(nanos, t.now)
@@ -170,7 +169,7 @@ func (t *translator) target(lr plog.LogRecord, nanos int64, b *batch) *target {
 		t.onMove(b.tenant, m)
 	}
 	if len(moves) > 0 {
-		clear(t.targets) // they may have labels that are moved now
+		clear(t.targets) // some of their labels may be moved now
 	}
 	found := &target{stream: b.stream(admitted)}
 	for i, l := range t.policy.labels {
@@ -182,7 +181,7 @@ func (t *translator) target(lr plog.LogRecord, nanos int64, b *batch) *target {
 	return found
 }
 
-// record writes one record as an entry, or as several when its line is split.
+// record writes one record as an entry, or as several if its line is split.
 func (t *translator) record(lr plog.LogRecord, b *batch, position int32) {
 	nanos, original, ok := t.time(lr)
 	if !ok {
@@ -234,9 +233,9 @@ func (t *translator) entry(lr plog.LogRecord, to *target, text string, nanos int
 	to.stream.entries = append(to.stream.entries, entry{nanos: nanos, start: start, end: len(t.arena), record: position})
 }
 
-// metadata writes everything but line and labels. What Loki stores under one
-// name is renamed from the second on (_2): it would keep the last only. Names that the record
-// has take precedence over its scope's, those over its resource's.
+// metadata writes everything except line and labels. Of several attributes that Loki would store under one name, all but the first are
+// renamed (_2), because Loki would keep only the last. Names of the record take precedence over those of its scope, and these over those
+// of its resource.
 func (t *translator) metadata(lr plog.LogRecord, moved []pair) {
 	t.generation++
 	t.names.next()
@@ -271,7 +270,7 @@ func (t *translator) metadata(lr plog.LogRecord, moved []pair) {
 	t.putShared()
 }
 
-// isLabel tells whether the record's attribute is a label in full.
+// isLabel reports whether a label contains the record's attribute completely.
 func (t *translator) isLabel(key string) bool {
 	for _, used := range t.used {
 		if used == key && used != "" {
@@ -282,7 +281,7 @@ func (t *translator) isLabel(key string) bool {
 }
 
 func (t *translator) put(key, value string) {
-	if value != "" { // Loki does not tell an empty value from none
+	if value != "" { // Loki does not distinguish an empty value from none
 		t.putNamed(t.names.of(key), value)
 	}
 }
@@ -303,8 +302,7 @@ func (t *translator) putNamed(n *name, value string) {
 	t.bytes += size
 }
 
-// putShared copies the pairs of scope and resource, one by one only when a name is
-// taken or they do not all fit.
+// putShared copies the pairs of scope and resource together, or one by one if a name is taken or they do not all fit.
 func (t *translator) putShared() {
 	limits := &t.cfg.Limits
 	fits := t.pairs+len(t.shared) <= limits.MetadataPairs-reservedPairs && t.bytes+t.sharedBytes <= limits.MetadataBytes-reservedBytes
@@ -321,15 +319,15 @@ func (t *translator) putShared() {
 	}
 }
 
-// mark writes into the room that putNamed leaves.
+// mark writes into the space that putNamed reserves.
 func (t *translator) mark(key, value string) {
 	if key != "" && value != "" {
 		t.body = pushrequest.AppendPair(t.body, key, value)
 	}
 }
 
-// time is the record's time, else its observed time, else now. Outside of Loki's window it
-// is now, with the record's own as original, or ok is false.
+// time is the record's time, else its observed time, else now. Outside Loki's window it is now, with the record's own time as original, or
+// ok is false.
 func (t *translator) time(lr plog.LogRecord) (nanos int64, original string, ok bool) {
 	stamp := lr.Timestamp()
 	if stamp == 0 {
@@ -362,8 +360,7 @@ func (t *translator) text(lr plog.LogRecord) string {
 	return lr.Body().AsString()
 }
 
-// flatten gives a map's values one name each, joined by _, as Loki's OTLP
-// endpoint does; any other value is text.
+// flatten gives each value of a map a name, joined by _, as Loki's OTLP endpoint does; any other value is text.
 func flatten(key string, v pcommon.Value, put func(key, value string)) {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:

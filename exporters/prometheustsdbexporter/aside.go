@@ -17,13 +17,13 @@ import (
 
 const reasonPatience = "tenant_patience"
 
-// pushPatiently sends the metrics of one tenant, or sets them aside where the receiver has refused the tenant for too long.
+// pushPatiently sends the metrics of one tenant, or sets them aside if the receiver has refused the tenant for too long.
 func (e *tsdbExporter) pushPatiently(ctx context.Context, tenant string, md pmetric.Metrics) error {
 	began, aside, remote := time.Now(), delivery.Of(ctx).Aside, e.remote()
 	if aside == nil || remote == nil || e.cfg.TenantHeader == "" {
 		return e.pushTenant(ctx, tenant, md)
 	}
-	_, job := delivery.Of(ctx).Source().Job() // A user asked for it, who may know that the receiver takes the tenant again.
+	_, job := delivery.Of(ctx).Source().Job() // The user who created the job may know that the receiver accepts the tenant again.
 	if !job && e.patience.Aside(tenant, began) {
 		return e.keep(ctx, aside, tenant, md, "the receiver has refused the tenant for longer than tenant_patience")
 	}
@@ -44,7 +44,7 @@ func (e *tsdbExporter) pushPatiently(ctx context.Context, tenant string, md pmet
 	return e.keep(ctx, aside, tenant, md, err.Error())
 }
 
-// keep puts metrics into the dead letter. An error means that they come again.
+// keep writes metrics to the dead letter. After an error they are delivered again.
 func (e *tsdbExporter) keep(ctx context.Context, aside delivery.Aside, tenant string, md pmetric.Metrics, cause string) error {
 	request, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
 	if err == nil {
@@ -58,14 +58,14 @@ func (e *tsdbExporter) keep(ctx context.Context, aside delivery.Aside, tenant st
 	return nil
 }
 
-// taken notes that the receiver has taken samples of tenant.
+// taken notes that the receiver has accepted samples of tenant.
 func (e *tsdbExporter) taken(tenant string) {
 	if e.patience.Taken(tenant, time.Now()) {
 		e.set.Logger.Error("The receiver accepts the metrics of a tenant again", zap.String("tenant", tenant))
 	}
 }
 
-// header carries the tenant to a receiver that has tenants; nil: it has none.
+// header returns the header with the tenant; nil if the receiver has no tenants.
 func (e *tsdbExporter) header(tenant string) http.Header {
 	if e.cfg.TenantHeader == "" {
 		return nil
@@ -73,7 +73,7 @@ func (e *tsdbExporter) header(tenant string) http.Header {
 	return http.Header{http.CanonicalHeaderKey(e.cfg.TenantHeader): {tenant}}
 }
 
-// remote returns the sink that has tenants, nil if it has none.
+// remote returns the sink if it writes over HTTP, else nil.
 func (e *tsdbExporter) remote() *remoteSink {
 	s, _ := e.sink.(*remoteSink)
 	return s

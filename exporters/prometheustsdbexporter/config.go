@@ -31,8 +31,8 @@ var (
 
 // Config is the exporter's configuration. Exactly one of endpoint and tsdb is set.
 type Config struct {
-	// HTTP says where and how to write: endpoint (the URL of remote write), tls, auth, headers, timeout (of one request,
-	// default 30s) and the other keys of confighttp.
+	// HTTP configures the receiver: endpoint (the URL of remote write), tls, auth, headers, timeout (of one request, default 30s) and the
+	// other keys of confighttp.
 	HTTP confighttp.ClientConfig `mapstructure:",squash"`
 	// TSDB is the embedded_tsdb extension to write into, in process, instead of endpoint.
 	TSDB component.ID `mapstructure:"tsdb"`
@@ -42,7 +42,7 @@ type Config struct {
 	// Retry is exporterhelper's. Default: on, without end.
 	Retry configretry.BackOffConfig `mapstructure:"retry_on_failure"`
 
-	// Protocol is the version of remote write: auto (default: 2.0, and 1.0 where the receiver doesn't speak it), 1.0 or 2.0.
+	// Protocol is the version of remote write: auto (default: 2.0, and 1.0 if the receiver does not support 2.0), 1.0 or 2.0.
 	Protocol string `mapstructure:"protocol"`
 	// MaxSamples bounds a request. Default 5000.
 	MaxSamples int `mapstructure:"max_samples"`
@@ -51,62 +51,63 @@ type Config struct {
 	// MaxShards bounds the requests in flight. Default 8.
 	MaxShards int `mapstructure:"max_shards"`
 
-	// IsolateRefused looks, with a 1.0 receiver, for the samples of a request that it refuses for their times, and sends the
-	// others again: Prometheus drops a request whole. Default true.
+	// IsolateRefused finds, with a 1.0 receiver, the samples of a request that it refuses because of their times, and sends the others
+	// again, because Prometheus drops the request whole. Default true.
 	IsolateRefused bool `mapstructure:"isolate_refused"`
-	// TenantHeader carries the tenant, X-Scope-OrgID for Mimir: client metadata x-scope-orgid, else the resource attribute
+	// TenantHeader is the header with the tenant, X-Scope-OrgID for Mimir: client metadata x-scope-orgid, else the resource attribute
 	// tenant.id, else "default". Default "": no header.
 	TenantHeader string `mapstructure:"tenant_header"`
-	// TenantPatience is how long the receiver may refuse one tenant, with statuses after which a request is sent again, before that tenant's
-	// metrics go to the dead letter so that others don't wait. With tenant_header, behind a journal. Default 15m; 0: without end.
+	// TenantPatience is how long the receiver may refuse one tenant with retryable statuses before that tenant's metrics go to the dead
+	// letter, so that other tenants don't wait. It applies with tenant_header and downstream of a journal. Default 15m; 0: without end.
 	TenantPatience time.Duration `mapstructure:"tenant_patience"`
 
-	// Translation says how metrics become series.
+	// Translation configures how metrics become series.
 	Translation TranslationConfig `mapstructure:"translation"`
-	// Delta says how delta metrics become cumulative.
+	// Delta configures how delta metrics become cumulative.
 	Delta DeltaConfig `mapstructure:"delta"`
-	// StaleAfter ends a series that has had no sample for longer, by the time of points, with a stale marker right behind its
-	// last one. Needs translation::tracked_series. Default 0: series are left to PromQL's lookback.
+	// StaleAfter ends a series that has had no sample for longer, by the time of points, with a stale marker directly after its last one.
+	// Needs translation::tracked_series. Default 0: PromQL's lookback applies.
 	StaleAfter time.Duration `mapstructure:"stale_after"`
-	// MaxFuture is how far ahead of the clock a point may be; further ones are refused. Default 10m.
+	// MaxFuture is how far ahead of the clock a point may be; later points are refused. Default 10m.
 	MaxFuture time.Duration `mapstructure:"max_future"`
 }
 
 // DeltaConfig bounds the running totals of delta streams.
 type DeltaConfig struct {
-	// Native sends delta points as they are, as samples of unknown type, for databases whose queries add them up. Default
-	// false: they become cumulative.
+	// Native sends delta points unchanged, as samples of unknown type, for databases whose queries add them up. Default false: they become
+	// cumulative.
 	Native bool `mapstructure:"native"`
-	// MaxStreams bounds the streams whose totals are kept, a partition of the journal or, without one, the process. Points of
-	// further ones are refused. Default 200000; zero refuses all delta points.
+	// MaxStreams bounds the streams with a total, per partition of the journal or, without one, per process. Points of further streams are
+	// refused. Default 200000; zero refuses all delta points.
 	MaxStreams int `mapstructure:"max_streams"`
-	// IdleTimeout forgets a stream that had no point for longer, by the time of points; it begins again from zero. Default 1h.
+	// IdleTimeout is the time without points, by the time of points, after which a stream is forgotten; it then restarts from zero.
+	// Default 1h.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 }
 
-// TranslationConfig says how metrics become series.
+// TranslationConfig configures how metrics become series.
 type TranslationConfig struct {
 	// Strategy is one of otlptranslator's. Default UnderscoreEscapingWithSuffixes.
 	Strategy otlptranslator.TranslationStrategyOption `mapstructure:"strategy"`
 	// Namespace goes before every metric name. Default none.
 	Namespace string `mapstructure:"namespace"`
-	// ExternalLabels are put on every series that has no such label. Default none.
+	// ExternalLabels are added to every series that does not have them. Default none.
 	ExternalLabels map[string]string `mapstructure:"external_labels"`
-	// TenantLabel names the label with which each series says whose it is, over any attribute of that name. Default none: series of
-	// tenants that have the same labels are one.
+	// TenantLabel is the label with the tenant on each series; it replaces an attribute of that name. Default none: series of several
+	// tenants with the same labels become one.
 	TenantLabel string `mapstructure:"tenant_label"`
-	// TargetInfo makes a target_info series of each resource. Default true.
+	// TargetInfo writes a target_info series for each resource. Default true.
 	TargetInfo bool `mapstructure:"target_info"`
 	// PromoteResourceAttributes become labels of every series. Default none.
 	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
-	// PromoteAllResourceAttributes makes labels of all of them. Default false.
+	// PromoteAllResourceAttributes makes all of them labels. Default false.
 	PromoteAllResourceAttributes bool `mapstructure:"promote_all_resource_attributes"`
 	// ScopeLabels adds otel_scope_name, _version, _schema_url and the scope's attributes. Default false.
 	ScopeLabels bool `mapstructure:"scope_labels"`
 	// CustomBuckets sends explicit histograms as native ones with custom buckets: one series each. Default false.
 	CustomBuckets bool `mapstructure:"custom_buckets"`
-	// TrackedSeries bounds the series of which is remembered what stream they come from, so that streams that become one
-	// series are found. Default 500000; zero doesn't look.
+	// TrackedSeries bounds the series for which the exporter remembers the stream, to detect streams that become one series. Default
+	// 500000; zero disables the detection.
 	TrackedSeries int `mapstructure:"tracked_series"`
 }
 
@@ -194,5 +195,5 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// tenants says whether the store keeps tenants apart.
+// tenants reports whether the store separates tenants.
 func (c *Config) tenants() bool { return c.TenantHeader != "" || c.Translation.TenantLabel != "" }

@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	// releaseTick is how often, without a journal, increases are looked for that wait for a sample.
+	// releaseTick is how often, without a journal, the exporter checks for increases that wait for a sample.
 	releaseTick = time.Second
-	// lastRelease is how long Shutdown tries to send them: a sink that is away for longer would hold it up for ever.
+	// lastRelease is how long Shutdown tries to send them: a sink that is unreachable for longer must not block it.
 	lastRelease = 5 * time.Second
 )
 
-// deltaExporter accumulates delta points before queue and retry, so that what is tried again isn't added again. Behind a
-// journal the totals belong to the partition's session and survive with it. Without one they are in memory, and a restart
-// is a counter reset.
+// deltaExporter accumulates delta points before queue and retry, so that a retry does not add them again. Downstream of a journal the
+// totals are part of the partition's session and survive a restart with it. Without a journal they are in memory, and a restart is a
+// counter reset.
 type deltaExporter struct {
 	exporter.Metrics
 	e       *tsdbExporter
@@ -35,7 +35,7 @@ type deltaExporter struct {
 	set     accumulate.Settings
 	streams atomic.Int64 // over all partitions
 
-	stop    context.CancelFunc // nil unless it runs
+	stop    context.CancelFunc // nil unless started
 	release sync.WaitGroup
 
 	mu    sync.Mutex
@@ -51,7 +51,7 @@ func newDeltaExporter(next exporter.Metrics, e *tsdbExporter, set exporter.Setti
 	return d
 }
 
-// totals is the state of one partition, counted.
+// totals is the state of one partition, included in the count of streams.
 type totals struct {
 	*accumulate.State
 	d       *deltaExporter
@@ -76,7 +76,7 @@ func (t *totals) Close() {
 	t.counted = 0
 }
 
-// Flush sends the samples of increases that found no free millisecond.
+// Flush sends samples for increases that found no free millisecond.
 func (t *totals) Flush(ctx context.Context) error {
 	for r, ok := t.Outbox(); ok; r, ok = t.Outbox() {
 		to := ctx
@@ -84,7 +84,7 @@ func (t *totals) Flush(ctx context.Context) error {
 			to = tenant.With(ctx, r.Tenant)
 		}
 		sent := pmetric.NewMetrics()
-		r.Metrics.CopyTo(sent) // A queue takes what it gets, and after an error it goes again.
+		r.Metrics.CopyTo(sent) // A queue owns what it gets, and after an error the samples are sent again.
 		if err := t.d.Metrics.ConsumeMetrics(to, sent); err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (t *totals) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Start starts what stands behind, and the releases.
+// Start starts the next component, and the release of waiting increases.
 func (d *deltaExporter) Start(ctx context.Context, host component.Host) error {
 	if err := d.Metrics.Start(ctx, host); err != nil {
 		return err
@@ -107,14 +107,14 @@ func (d *deltaExporter) Start(ctx context.Context, host component.Host) error {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				_ = d.releaseLocal(ctx, time.Now()) // What is refused is kept, and goes with the next tick.
+				_ = d.releaseLocal(ctx, time.Now()) // Refused samples are kept, and sent with the next tick.
 			}
 		}
 	})
 	return nil
 }
 
-// Shutdown sends what waits, and stops what stands behind.
+// Shutdown sends the waiting increases, and stops the next component.
 func (d *deltaExporter) Shutdown(ctx context.Context) error {
 	var err error
 	if d.stop != nil {
@@ -128,7 +128,7 @@ func (d *deltaExporter) Shutdown(ctx context.Context) error {
 	return errors.Join(err, d.Metrics.Shutdown(ctx))
 }
 
-// releaseLocal sends samples for increases that have waited long enough, where there is no journal.
+// releaseLocal sends samples for increases that have waited long enough, without a journal.
 func (d *deltaExporter) releaseLocal(ctx context.Context, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -138,7 +138,7 @@ func (d *deltaExporter) releaseLocal(ctx context.Context, now time.Time) error {
 	return d.local.Flush(ctx)
 }
 
-// ConsumeMetrics makes delta metrics cumulative and passes all on. md is not changed.
+// ConsumeMetrics makes delta metrics cumulative and passes all metrics on. It does not change md.
 func (d *deltaExporter) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	session, ok := delivery.From(ctx)
 	if !ok {
@@ -155,13 +155,13 @@ func (d *deltaExporter) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) 
 		ctx, md, o = d.apply(ctx, t, md, session.Now())
 		leave()
 		d.count(ctx, o)
-		d.e.take(ctx, points-md.DataPointCount()) // What waits for a sample is in its total; points that begin a total are nobody's.
+		d.e.take(ctx, points-md.DataPointCount()) // An increase that waits for a sample is part of its total; points that start a total come from no sender.
 	}
 	return d.Metrics.ConsumeMetrics(ctx, md)
 }
 
-// consumeLocal takes a batch back if it was not taken: its sender brings it again. Batches with deltas go one after the
-// other, since the next total rests on this one.
+// consumeLocal undoes a batch if the next component refused it, because its sender sends it again. Batches with deltas are processed one
+// at a time, since the next total depends on this one.
 func (d *deltaExporter) consumeLocal(ctx context.Context, md pmetric.Metrics) error {
 	if !accumulate.HasDelta(md) {
 		return d.Metrics.ConsumeMetrics(ctx, md)
@@ -178,12 +178,12 @@ func (d *deltaExporter) consumeLocal(ctx context.Context, md pmetric.Metrics) er
 	return nil
 }
 
-// apply leaves out what lies too far ahead of now, which is the journal's: a second reading must come to the same totals.
+// apply leaves out points too far ahead of now, the journal's time, because a second reading must give the same totals.
 func (d *deltaExporter) apply(ctx context.Context, t *totals, md pmetric.Metrics, now time.Time) (context.Context, pmetric.Metrics, accumulate.Outcome) {
 	own := pmetric.NewMetrics()
 	md.CopyTo(own)
 	b := accumulate.Batch{Limit: now.Add(d.e.cfg.MaxFuture), Records: origin.Of(ctx, md)}
-	b.Tenant, _ = tenant.Client(ctx) // eachTenant refuses a name that can't be one.
+	b.Tenant, _ = tenant.Client(ctx) // eachTenant refuses invalid names.
 	names := d.e.translator.Names(func(r pcommon.Resource) string {
 		if !d.e.cfg.tenants() {
 			return ""

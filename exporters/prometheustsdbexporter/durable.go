@@ -15,18 +15,19 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// durable is what an extension offers whose samples are durable only some time after their commit. Its errors are temporary, but gone.
+// durable is implemented by a storage extension whose samples become durable only some time after their commit. Its errors are temporary,
+// except gone.
 type durable interface {
-	// Run names the time since the storage was opened; it changes when something that was committed may have been lost.
+	// Run identifies the time since the storage was opened; it changes when committed samples may have been lost.
 	Run() (string, error)
-	// Sync returns when everything that was committed in run is durable, and where the storage's log ends.
+	// Sync returns when everything that was committed in run is durable, and the position at which the storage's log then ends.
 	Sync(ctx context.Context, run string) (position string, err error)
-	// Holds tells whether the storage still has what was durable at a position; if not, gone says why.
+	// Holds reports whether the storage still has what was durable at a position; if not, gone is the reason.
 	Holds(position string) (gone error, err error)
 }
 
-// synced makes the storage's barrier part of each journal partition's session, so that a checkpoint is saved only behind it, and
-// compares what the storage has with what the checkpoint says it had.
+// synced joins the storage's barrier to each journal partition's session, so that a checkpoint is saved only after its samples are
+// durable, and compares the storage with the position in the checkpoint.
 type synced struct {
 	exporter.Metrics
 	e    *tsdbExporter
@@ -38,7 +39,7 @@ func newSynced(next exporter.Metrics, e *tsdbExporter, set exporter.Settings) *s
 	return &synced{Metrics: next, e: e, id: "exporter/" + set.ID.String() + "/store"}
 }
 
-// Start keeps the host, for the status.
+// Start stores the host, to report the status.
 func (s *synced) Start(ctx context.Context, host component.Host) error {
 	s.host = host
 	return s.Metrics.Start(ctx, host)
@@ -55,7 +56,7 @@ func (s *synced) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 // member is a storage's barrier in one session.
 type member struct {
 	*delivery.Barrier
-	run     string // of the storage when the session joined
+	run     string // the storage's run when the session joined
 	checked bool
 }
 
@@ -89,7 +90,7 @@ func (s *synced) join(ctx context.Context) error {
 	return nil
 }
 
-// check tells when the storage has less than the checkpoint says. The journal may still have what is missing.
+// check reports a storage that has less than the checkpoint says. The journal may still have the missing samples.
 func (s *synced) check(storage durable, session *delivery.Session, marks []delivery.Mark) error {
 	gap, err := delivery.FindGap(marks, storage.Holds)
 	if gap == nil || err != nil {
@@ -103,13 +104,13 @@ func (s *synced) check(storage durable, session *delivery.Session, marks []deliv
 	return nil
 }
 
-// doubt is a stretch of the journal whose samples the storage may not have.
+// doubt is a range of the journal whose samples the storage may lack.
 type doubt struct {
 	*delivery.Gap
 	partition string
 }
 
-// job is the replay that writes the stretch again.
+// job is the replay that writes the range again.
 func (d doubt) job() string { return d.Job("metrics") }
 
 func (d doubt) Error() string {
@@ -123,7 +124,7 @@ func (d doubt) Error() string {
 
 func (d doubt) Unwrap() error { return d.Why }
 
-// syncAlone makes durable what was written for a batch that belongs to no journal: nobody else does it, and its sender forgets it.
+// syncAlone makes the samples of a batch without a journal durable: no checkpoint does it, and its sender forgets them.
 func (s *processSink) syncAlone(ctx context.Context, run string) error {
 	if _, journal := delivery.From(ctx); journal {
 		return nil
@@ -136,7 +137,7 @@ func (s *processSink) syncAlone(ctx context.Context, run string) error {
 	return err
 }
 
-// runNow is the storage's run, or empty where it has none.
+// runNow is the storage's run, or empty if it has none.
 func (s *processSink) runNow() (string, error) {
 	storage, ok := s.to.(durable)
 	if !ok {

@@ -25,26 +25,26 @@ import (
 	"github.com/penstockhq/penstock/internal/patience"
 )
 
-// seriesOfAShape is how many series a histogram has at least, for the bound on those whose bounds are remembered.
+// seriesOfAShape is the least number of series of a histogram, to bound the histograms whose bounds are remembered.
 const seriesOfAShape = 8
 
-// outcome is what a sink made of a batch. Counts are final, also when the batch comes again.
+// outcome is a sink's result for a batch. Counts are final, even if the batch is sent again.
 type outcome struct {
 	sent        int            // samples
-	redelivered int            // samples that were stored before
-	differing   int            // those of them for which another value is stored
+	redelivered int            // samples that were already stored
+	differing   int            // those of them that are stored with another value
 	refused     map[string]int // samples by reason
-	points      map[string]int // data points that lost a sample thereby, by the reason of the first
-	told        string         // what the sink said to one of the refused
+	points      map[string]int // data points that lost a sample, by the reason of the first
+	told        string         // the sink's answer for one refused sample
 }
 
-// sink takes samples; header goes with a request, if there is one. again: the samples may have been written before. The
-// error, if any, is temporary: the batch comes again, and what is done already is not done twice.
+// sink accepts samples; header is sent with a request, if there is one. again: the samples may have been written before. Any error is
+// temporary: the batch is sent again, without the parts that are done.
 type sink interface {
 	write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error)
 }
 
-// tsdbExporter translates batches and gives them to its sink, on the caller's goroutine.
+// tsdbExporter translates batches and passes them to its sink, on the caller's goroutine.
 type tsdbExporter struct {
 	cfg        *Config
 	set        exporter.Settings
@@ -52,7 +52,7 @@ type tsdbExporter struct {
 	translator *translate.Translator
 	sieves     *delivery.PerSource[*sieve]
 	tables     sync.Pool // of *collapse.Table
-	sink       sink      // from start on
+	sink       sink      // set by start
 	patience   *patience.Tenants
 	refusals   seldom // log messages
 	collisions seldom // log messages
@@ -121,7 +121,7 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 	})
 }
 
-// pushTenant sends what belongs to one tenant; empty: tenants are not told apart.
+// pushTenant sends the metrics of one tenant; empty: tenants are not separated.
 func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric.Metrics) error {
 	now, again, partition := time.Now(), false, ""
 	if session, ok := delivery.From(ctx); ok {
@@ -139,7 +139,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 	if len(samples)+len(markers) > 0 {
 		o, err := e.sink.write(ctx, append(samples, markers...), e.header(tenant), again)
 		e.count(ctx, o)
-		if (err == nil || o.sent > 0) && e.cfg.TenantHeader != "" { // It answers: the samples that it refuses now are refused for their own sake.
+		if (err == nil || o.sent > 0) && e.cfg.TenantHeader != "" { // The receiver accepts the tenant, so it refuses these samples because of the samples.
 			e.taken(tenant)
 		}
 		if err != nil {
@@ -151,14 +151,14 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 		}
 	}
 	sieve.sent(samples, markers, partition, tenant)
-	// Only now: a batch that comes again is translated and looked through again.
+	// Only now, because a batch that is sent again is translated and checked again.
 	e.refuseSamples(ctx, string(remotewrite.Duplicate), dropped)
 	e.lose(ctx, string(remotewrite.Duplicate), repeated)
 	for r, n := range b.Refused {
 		switch why := translate.Reason(r); {
 		case why != translate.BadAttribute:
 			e.refuse(ctx, why.String(), n)
-		case n > 0: // The point goes without the attribute.
+		case n > 0: // The point is sent without the attribute.
 			e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(why.String()))
 		}
 	}
@@ -167,7 +167,7 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 	return nil
 }
 
-// collapse leaves one sample for each series and millisecond: see [collapse.Table].
+// collapse keeps one sample for each series and millisecond: see [collapse.Table].
 func (e *tsdbExporter) collapse(samples []sample.Sample) (kept []sample.Sample, dropped, points int) {
 	t := e.tables.Get().(*collapse.Table)
 	defer e.tables.Put(t)
@@ -198,7 +198,7 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	}
 }
 
-// refuse counts points that are given up before they are samples.
+// refuse counts points that are discarded before they become samples.
 func (e *tsdbExporter) refuse(ctx context.Context, why string, n int) {
 	if n > 0 {
 		e.telemetry.ExporterPrometheusTsdbRefusedDatapoints.Add(ctx, int64(n), e.reason(why))
@@ -206,14 +206,15 @@ func (e *tsdbExporter) refuse(ctx context.Context, why string, n int) {
 	}
 }
 
-// refuseSamples counts samples that are given up. [tsdbExporter.lose] counts the points that they are of.
+// refuseSamples counts discarded samples. [tsdbExporter.lose] counts their points.
 func (e *tsdbExporter) refuseSamples(ctx context.Context, why string, n int) {
 	if n > 0 {
 		e.telemetry.ExporterPrometheusTsdbRefusedSamples.Add(ctx, int64(n), e.reason(why))
 	}
 }
 
-// lose and take are the entries of the ledger: data points that are given up in whole or in part, and those that the exporter is done with.
+// lose and take are the entries of the ledger: data points that are discarded completely or in part, and those that the exporter has
+// processed.
 func (e *tsdbExporter) lose(ctx context.Context, why string, points int) {
 	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), why, int64(points), delivery.UnitItem)
 }
@@ -222,7 +223,7 @@ func (e *tsdbExporter) take(ctx context.Context, points int) {
 	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(points))
 }
 
-// self tells this exporter's numbers from those of others: a standalone collector may have two.
+// self distinguishes this exporter's metrics from those of others: a standalone collector may have two.
 func (e *tsdbExporter) self() metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", e.set.ID.String())))
 }
@@ -247,7 +248,7 @@ func newRemoteSink(cfg *Config, client *http.Client, build component.BuildInfo) 
 	)}
 }
 
-// takes asks whether the receiver takes samples with header now.
+// takes checks whether the receiver now accepts samples with header.
 func (s *remoteSink) takes(ctx context.Context, header http.Header) bool {
 	return s.writer.Takes(ctx, header)
 }

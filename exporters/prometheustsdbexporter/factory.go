@@ -39,7 +39,7 @@ func createDefaultConfig() component.Config {
 	batch.Partition.MetadataKeys = []string{tenant.MetadataKey}
 	queue.Batch = configoptional.Default(batch)
 	retry := configretry.NewDefaultBackOffConfig()
-	retry.MaxElapsedTime = 0 // without end: giving up is losing
+	retry.MaxElapsedTime = 0 // without end, because giving up would lose samples
 	return &Config{
 		HTTP:       client,
 		Queue:      configoptional.Some(queue),
@@ -94,7 +94,7 @@ func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Con
 	})
 }
 
-// queued tells, once, that its queue breaks the promise of a journal before it.
+// queued logs, once, that its queue breaks the guarantee of an upstream journal.
 type queued struct {
 	exporter.Metrics
 	logger *zap.Logger

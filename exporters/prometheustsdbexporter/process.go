@@ -19,22 +19,23 @@ import (
 )
 
 const (
-	// blockSamples bounds what one transaction holds in memory. Blocks are written in the order in which their samples came.
+	// blockSamples bounds the samples of one transaction in memory. Blocks are written in the order of their samples.
 	blockSamples = 20_000
-	// transactionSamples is how many samples of a block are committed together where its times permit. Out of order a storage's commit takes time with
-	// the square of the chunks that it begins, so a transaction has few series.
+	// transactionSamples is how many samples of a block are committed together if its times permit. For out-of-order samples, the time of
+	// a storage's commit grows with the square of the chunks that it creates, so a transaction has few series.
 	transactionSamples = 4000
-	// dividedSpan is the longest time, in milliseconds, from the oldest to the newest sample of a block that is divided. A commit moves the newest
-	// time of the storage on, and what lies too far behind that is refused: an hour in order, out_of_order_window (half an hour) out of order.
-	// Within one transaction the limits are those of its beginning.
+	// dividedSpan is the longest time, in milliseconds, from the oldest to the newest sample of a block that may be divided. A commit
+	// advances the storage's newest time, and the storage refuses samples that are too much older: an hour in order, out_of_order_window
+	// (half an hour) out of order. Within one transaction the limits are those of its beginning.
 	dividedSpan = 15 * 60 * 1000
-	// maxWriters bounds the goroutines that write a block at the same time, and writerSamples is what it takes for one more. A partition has one worker,
-	// and in a replay most of that worker's time goes into the storage: a job over one partition would use one core.
+	// maxWriters bounds the goroutines that write a block at the same time, and writerSamples is the number of samples for each further
+	// one. A partition has one worker, and in a replay most of that worker's time is spent in the storage: without further writers a job
+	// over one partition would use one core.
 	maxWriters    = 4
 	writerSamples = 2000
 )
 
-// appendable is what an extension offers that takes samples in process. The error is temporary.
+// appendable is implemented by an extension that stores samples in process. Its error is temporary.
 type appendable interface {
 	Appender(ctx context.Context) (storage.AppenderV2, error)
 }
@@ -68,7 +69,7 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 	for block := range slices.Chunk(samples, blockSamples) {
 		transactions, err := s.block(ctx, block, order.Of(block))
 		if err != nil {
-			return outcome{}, err // counted when it comes again
+			return outcome{}, err // it is counted when it is sent again
 		}
 		for _, t := range transactions {
 			all.add(t)
@@ -80,12 +81,12 @@ func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http
 	return all.outcome, nil
 }
 
-// block writes a block: samples at positions, where those of a series follow one another. Large blocks are divided among several writers, each of which
-// has series of its own. All that is written when it returns without an error.
+// block writes a block: samples at positions, grouped by series. Large blocks are divided among several writers, which share no series.
+// All samples are written when it returns without an error.
 func (s *processSink) block(ctx context.Context, samples []sample.Sample, positions []int32) ([]*transaction, error) {
 	parts := byseries.Divide(samples, positions, min(maxWriters, runtime.GOMAXPROCS(0), len(samples)/writerSamples))
 	all := make([][]*transaction, len(parts))
-	if span(samples) > dividedSpan { // No commit before the last sample was looked at.
+	if span(samples) > dividedSpan { // No commit before the last sample was checked.
 		err := each(len(parts), func(i int) error {
 			t, err := s.begin(ctx, samples, parts[i])
 			all[i] = []*transaction{t}
@@ -116,7 +117,7 @@ func (s *processSink) block(ctx context.Context, samples []sample.Sample, positi
 	return slices.Concat(all...), err
 }
 
-// each calls do for 0 up to n, at the same time, and returns when all calls have.
+// each calls do for 0 up to n concurrently, and returns when all calls have.
 func each(n int, do func(int) error) error {
 	errs := make([]error, n)
 	var others sync.WaitGroup
@@ -130,14 +131,14 @@ func each(n int, do func(int) error) error {
 	return errors.Join(errs...)
 }
 
-// written is what became of a batch.
+// written is the result of a batch.
 type written struct {
 	outcome
 	again bool               // its samples may have been written before
 	lost  map[int32]struct{} // points of which a sample was refused
 }
 
-// add counts a transaction that was committed.
+// add counts a committed transaction.
 func (w *written) add(t *transaction) {
 	w.sent += t.samples
 	for why, of := range t.refused {
@@ -145,7 +146,7 @@ func (w *written) add(t *transaction) {
 		w.sent -= k
 		if w.again && remotewrite.Reason(why).OfOlderSample() {
 			w.redelivered += k
-			if remotewrite.Reason(why) == remotewrite.Duplicate { // The storage takes an equal value again.
+			if remotewrite.Reason(why) == remotewrite.Duplicate { // The storage accepts an equal value again.
 				w.differing += k
 			}
 			continue
@@ -167,7 +168,7 @@ func (w *written) add(t *transaction) {
 	}
 }
 
-// span is the time between the oldest and the newest sample, in milliseconds. There is at least one.
+// span is the time between the oldest and the newest sample, in milliseconds. There must be at least one.
 func span(samples []sample.Sample) int64 {
 	oldest, newest := samples[0].Time, samples[0].Time
 	for i := range samples {
@@ -176,23 +177,23 @@ func span(samples []sample.Sample) int64 {
 	return newest - oldest
 }
 
-// transaction is some samples of a block on their way into the storage.
+// transaction is a part of a block that is being written.
 type transaction struct {
 	app     storage.AppenderV2
 	samples int
-	refused map[string][]int32 // the point of each sample that was refused, by reason
-	told    error              // what the storage said to one of them
+	refused map[string][]int32 // the point of each refused sample, by reason
+	told    error              // the storage's error for one of them
 }
 
-// begin appends samples at positions, in that order. The storage looks for a series once for all samples of it that follow one
-// another. One sample that is refused doesn't touch the others.
+// begin appends samples at positions, in that order. The storage looks up a series once for adjacent samples of it. A refused sample does
+// not affect the others.
 func (s *processSink) begin(ctx context.Context, samples []sample.Sample, positions []int32) (*transaction, error) {
 	app, err := s.to.Appender(ctx)
 	if err != nil {
 		return nil, err
 	}
 	t := &transaction{app: app, samples: len(positions)}
-	var ref storage.SeriesRef // of last's series; 0: it is not known
+	var ref storage.SeriesRef // of last's series; 0: unknown
 	var last *sample.Sample
 	for _, i := range positions {
 		x := &samples[i]
@@ -206,7 +207,7 @@ func (s *processSink) begin(ctx context.Context, samples []sample.Sample, positi
 		}
 		ref, err = app.Append(ref, x.Labels, x.Start, x.Time, x.Value, x.Histogram, x.FloatHistogram, opts)
 		var partial *storage.AppendPartialError
-		if err == nil || errors.As(err, &partial) { // exemplars alone were refused
+		if err == nil || errors.As(err, &partial) { // only exemplars were refused
 			continue
 		}
 		t.told = err
@@ -226,7 +227,7 @@ func (t *transaction) commit() error {
 	return nil
 }
 
-// rollback gives up what was begun; a nil transaction was not.
+// rollback discards what was begun; a nil transaction has nothing.
 func (t *transaction) rollback() error {
 	if t == nil {
 		return nil
@@ -234,7 +235,7 @@ func (t *transaction) rollback() error {
 	return t.app.Rollback()
 }
 
-// refusal is the reason in an appender's error: the storage's own errors, or what the error itself tells.
+// refusal returns the reason of an appender's error: one of the storage's errors, or the reason in the error itself.
 func refusal(err error) string {
 	var tells interface{ Reason() string }
 	var badHistogram histogram.Error

@@ -18,7 +18,7 @@ import (
 // tellInterval is the least time between two log messages of a kind.
 const tellInterval = 10 * time.Second
 
-// seldom lets something happen once in tellInterval. Safe for concurrent use.
+// logLimiter allows an action once in tellInterval. Safe for concurrent use.
 type seldom struct{ last atomic.Int64 }
 
 func (s *seldom) due() bool {
@@ -29,15 +29,15 @@ func (s *seldom) due() bool {
 // maxTargets bounds the target_info series whose newest time is remembered: 32 bytes each.
 const maxTargets = 1 << 16
 
-// sieve looks at the samples of a batch before they are sent. It finds series that are written by two streams, takes out
-// what the receiver could only refuse, and adds the markers of series that have ended.
+// sieve checks the samples of a batch before they are sent. It detects series that two streams write, removes samples that the receiver
+// would have to refuse, and adds the markers of ended series.
 //
-// It belongs to one source of batches: a job replays what is older than all that live delivery has sent.
+// It belongs to one source of batches: a job replays samples older than all those that live delivery has sent.
 type sieve struct {
 	mu      sync.Mutex
-	streams *collision.Table // guarded by mu; nil: collisions are not looked for
-	targets *collision.Table // guarded by mu; of target_info, what was sent
-	endings *ending.Tracker  // guarded by mu; nil: series are left to end by themselves
+	streams *collision.Table // guarded by mu; nil: collisions are not detected
+	targets *collision.Table // guarded by mu; newest sent time of target_info
+	endings *ending.Tracker  // guarded by mu; nil: series get no stale markers
 }
 
 func newSieve(tracked int, staleAfter time.Duration) *sieve {
@@ -51,21 +51,21 @@ func newSieve(tracked int, staleAfter time.Duration) *sieve {
 	return s
 }
 
-// found is what collisions there are in a batch.
+// found are the collisions in a batch.
 type found struct {
-	mixed   int // samples that interleave with another stream's, and levels at the time of another's
-	refused int // samples taken out
-	points  int // data points that lost a sample, levels included
+	mixed   int // samples that interleave with another stream's, and gauge values at the time of another's
+	refused int // samples removed
+	points  int // data points that lost a sample, including gauges
 	series  string
 }
 
-// look checks samples. It takes out those for which the series has another stream's value at that time: the receiver would
-// refuse one of the two. Of a gauge that is a hint and no loss. And those of target_info that are older than what was sent: nobody sent them, the translation makes
-// one for the earliest point of a resource, and a late point is not the resource's news.
+// look checks samples. It removes those for which the series has another stream's value at that time, because the receiver would refuse
+// one of the two. For a gauge that only causes a hint, and counts as no loss. It also removes samples of target_info that are older than
+// sent ones: the translation makes one for the earliest point of a resource, and a late point is no news about the resource.
 func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, found) {
 	var f found
 	salt := saltOf(tenant)
-	kept, last := 0, int32(0) // last: the latest point that lost a sample; the samples of a point stand together
+	kept, last := 0, int32(0) // last: the latest point that lost a sample; the samples of a point are adjacent
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range samples {
@@ -87,7 +87,7 @@ func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, f
 		}
 		switch {
 		case verdict == collision.SameTime && isLevel(x):
-			f.mixed++ // a process that was started again within a window: the series goes on with the first
+			f.mixed++ // a process that restarted within a window: the series continues with the first
 			continue
 		case verdict == collision.SameTime:
 			f.refused++
@@ -103,7 +103,7 @@ func (s *sieve) look(samples []sample.Sample, tenant string) ([]sample.Sample, f
 	return samples[:kept], f
 }
 
-// ended are the markers of series that have ended by the time of samples, the next ones from partition.
+// ended returns the markers of series that have ended by the time of samples, the next ones of partition.
 func (s *sieve) ended(samples []sample.Sample, partition, tenant string) []sample.Sample {
 	if s.endings == nil {
 		return nil
@@ -113,7 +113,7 @@ func (s *sieve) ended(samples []sample.Sample, partition, tenant string) []sampl
 	return s.endings.Ended(partition+tenant, samples, saltOf(tenant))
 }
 
-// sent remembers what is with the receiver. Only now: a batch that comes again is to be the same.
+// sent remembers what the receiver has. It is called only after the delivery, because a repeated batch must be the same.
 func (s *sieve) sent(samples, markers []sample.Sample, partition, tenant string) {
 	salt := saltOf(tenant)
 	s.mu.Lock()

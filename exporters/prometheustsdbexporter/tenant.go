@@ -10,9 +10,9 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// eachTenant calls f with the metrics of each tenant, in the order in which they first appear. What belongs to one tenant,
-// the usual case, is not copied. The error holds the metrics of those tenants alone for which f failed. badName gets the metrics of
-// those whose name can't be one: sent as another tenant's they would be shown to strangers. Behind a journal there are none.
+// eachTenant calls f with the metrics of each tenant, in the order in which they first appear. In the usual case of one tenant it copies
+// nothing. The error contains only the metrics of tenants for which f failed. badName gets the metrics of tenants with an invalid name: if
+// they were sent as another tenant's, that tenant would see them. Downstream of a journal there are none.
 func eachTenant(ctx context.Context, md pmetric.Metrics, f func(name string, md pmetric.Metrics) error, badName func(pmetric.Metrics, error)) error {
 	fromClient, err := tenant.Client(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func eachTenant(ctx context.Context, md pmetric.Metrics, f func(name string, md 
 		name, err := tenant.Of("", rm.Resource().Attributes())
 		key := name
 		if err != nil {
-			key = "" // no tenant's name
+			key = "" // not a valid tenant name
 		}
 		s, ok := index[key]
 		if !ok {

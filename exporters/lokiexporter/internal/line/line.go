@@ -12,9 +12,8 @@ func Truncate(s string, limit int) string {
 	return s[:cut(s, limit)]
 }
 
-// Split cuts s into parts of at most limit bytes that give s when they are
-// joined. No part cuts a UTF-8 character, unless limit is smaller than one; bytes that are
-// not UTF-8 are cut anywhere. A limit of 0 or less means none. The parts alias s.
+// Split cuts s into parts of at most limit bytes whose concatenation is s. No part cuts a UTF-8 character, unless limit is smaller than
+// one; bytes that are not UTF-8 are cut anywhere. A limit of 0 or less means none. The parts alias s.
 func Split(s string, limit int) []string {
 	if limit <= 0 || len(s) <= limit {
 		return []string{s}
@@ -28,7 +27,7 @@ func Split(s string, limit int) []string {
 	return append(parts, s)
 }
 
-// cut returns where to end a prefix of at most limit bytes, at least 1.
+// cut returns the length of a prefix of at most limit bytes, at least 1.
 func cut(s string, limit int) int {
 	end := limit
 	for end > 0 && limit-end < utf8.UTFMax && !utf8.RuneStart(s[end]) {

@@ -8,12 +8,10 @@ import (
 	"github.com/grafana/loki/pkg/push"
 )
 
-// JSON turns a request written by AppendStream into the JSON form of Loki's
-// push API: streams of [time in ns as text, line, metadata]. labels gives each
-// stream's labels as a map, from their text.
+// JSON turns a request written by AppendStream into the JSON form of Loki's push API: streams of [time in ns as text, line, metadata].
+// labels returns each stream's labels as a map, from their text.
 //
-// It decodes the request first, so it costs several times what the protobuf form does: it is
-// for gateways that take nothing else.
+// It decodes the request first, so it costs several times as much as the protobuf form: it is for gateways that accept nothing else.
 func JSON(request []byte, labels func(text string) map[string]string) ([]byte, error) {
 	var decoded push.PushRequest
 	if err := decoded.Unmarshal(request); err != nil {

@@ -1,13 +1,10 @@
-// Package pushrequest writes Loki push requests straight into bytes.
+// Package pushrequest encodes Loki push requests directly into bytes.
 //
-// The messages are those of github.com/grafana/loki/pkg/push (push.proto): a
-// request holds streams, a stream its labels as text and its entries. Writing
-// them without building push.Entry values first saves one allocation an
-// attribute, and lets pairs that many entries share be encoded once.
+// The messages are those of github.com/grafana/loki/pkg/push (push.proto): a request contains streams, a stream its labels as text and its
+// entries. Encoding them without push.Entry values saves one allocation per attribute, and pairs that many entries share are encoded once.
 //
-// An entry is held as its body: line and structured metadata, encoded. Its
-// time is kept apart, because sorting and nudging need it, and is written when the
-// request is put together.
+// An entry is represented by its body: line and structured metadata, encoded. Its time is separate, because sorting and nudging need it,
+// and is encoded when the request is assembled.
 package pushrequest
 
 import (
@@ -35,11 +32,11 @@ const nanosPerSecond = 1_000_000_000
 type Entry struct {
 	// Nanos is the entry's time, ns since the epoch, not before it.
 	Nanos int64
-	// Body is what AppendLine and AppendPair wrote. It is not changed here.
+	// Body is the output of AppendLine and AppendPair. It is not changed here.
 	Body []byte
 }
 
-// AppendLine appends the entry field that holds the line.
+// AppendLine appends the entry field with the line.
 func AppendLine(dst []byte, line string) []byte {
 	return appendString(dst, tagEntryLine, line)
 }
@@ -62,19 +59,18 @@ func AppendPair(dst []byte, name, value string) []byte {
 	return appendString(dst, tagPairValue, value)
 }
 
-// EntrySize returns the bytes that e takes inside its stream.
+// EntrySize returns the bytes that e needs in its stream.
 func EntrySize(e Entry) int {
 	n := timeSize(e.Nanos) + len(e.Body)
 	return 1 + uvarintSize(n) + n
 }
 
-// StreamOverhead bounds what a stream takes in a request beside its entries.
+// StreamOverhead bounds the bytes of a stream in a request in addition to its entries.
 func StreamOverhead(labels string) int {
 	return stringSize(labels) + 1 + binary.MaxVarintLen32
 }
 
-// AppendStream appends one stream of a push request. Requests are streams one
-// after the other, so calling this for each makes a whole request.
+// AppendStream appends one stream of a push request. A request is a sequence of streams, so calling this for each makes a whole request.
 func AppendStream(dst []byte, labels string, entries []Entry) []byte {
 	size := stringSize(labels)
 	for i := range entries {

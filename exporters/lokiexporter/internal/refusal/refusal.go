@@ -1,10 +1,10 @@
-// Package refusal reads why Loki refused entries.
+// Package refusal parses Loki's reasons for refusing entries.
 //
-// Loki checks every entry by itself, keeps the good ones and answers 400 with a
-// text about the others. Two places write that text (source: Loki v3.7.8):
+// Loki checks every entry separately, stores the good ones and answers 400 with a text about the others. Two places write that text
+// (source: Loki v3.7.8):
 //   - the distributor: "3 errors like: <message>; 2 errors like: <message>", or one
-//     bare message when there is one error only. A message about labels stands for a
-//     whole stream, any other for one entry;
+//     bare message if there is only one error. A message about labels means a
+//     whole stream, any other one entry;
 //   - an ingester: "entry with timestamp ... ignored, reason: '...'" for up to ten
 //     entries of one stream, then "total ignored: 12 out of 40 for stream: {...}".
 package refusal
@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// Reason says why entries were refused. It is one of the constants below.
+// Reason is why entries were refused, one of the constants below.
 type Reason string
 
-// The reasons that Loki gives. The last three come with 429 and mean: not now.
+// Loki's reasons. The last three come with 429 and mean: not now.
 const (
 	TooOld       Reason = "too_old"
 	TooNew       Reason = "too_new"
@@ -32,7 +32,7 @@ const (
 	Rate         Reason = "rate"
 )
 
-// Marks in Loki's texts.
+// Fixed parts of Loki's texts.
 const (
 	totalIgnored       = "total ignored: "
 	forStream          = " for stream: "
@@ -46,12 +46,13 @@ const (
 // Refusal is one cause of refusal.
 type Refusal struct {
 	Reason Reason
-	// Stream is the text of the stream's labels, empty when the answer does not name it.
+	// Stream is the text of the stream's labels, empty if the answer does not name it.
 	Stream string
-	// WholeStream: every entry of Stream was refused; Count counts streams then, otherwise entries.
+	// WholeStream: every entry of Stream was refused; then Count counts streams, otherwise entries.
 	WholeStream bool
 	Count       int
-	// LineBytes is the length of the lines that were too long, 0 when the answer does not name it. Loki counts those of each length apart.
+	// LineBytes is the length of the lines that were too long, 0 if the answer does not name it. Loki counts the lines of each length
+	// separately.
 	LineBytes int
 }
 
@@ -79,9 +80,8 @@ var messages = []struct {
 	{"ingestion rate limit exceeded", Rate, true},
 }
 
-// Parse reads the body of Loki's answer. understood is false when any part of
-// it is none of Loki's known messages: then nothing is known about what was
-// kept. The strings in the result alias body.
+// Parse parses the body of Loki's answer. understood is false if any part of it is not one of Loki's known messages: then it is unknown
+// which entries were stored. The strings in the result alias body.
 func Parse(body string) (refusals []Refusal, understood bool) {
 	body = strings.TrimSpace(body)
 	if i := strings.LastIndex(body, totalIgnored); i >= 0 {
@@ -113,15 +113,15 @@ func parseIngester(body, tail string) ([]Refusal, bool) {
 			continue
 		}
 		if reason != Other && reason != m.reason {
-			return nil, false // which of the entries were refused for which reason, the answer does not say
+			return nil, false // the answer does not say which entries were refused for which reason
 		}
 		reason = m.reason
 	}
 	return []Refusal{{Reason: reason, Stream: stream, Count: count}}, reason != Other
 }
 
-// nextGroup takes one "N errors like: message" off the front of body. A label
-// value may hold the separator, so a message ends only where another group begins.
+// nextGroup reads one "N errors like: message" from the beginning of body. A label value may contain the separator, so a message ends only
+// where another group begins.
 func nextGroup(body string) (count int, message, rest string) {
 	count, body = leadingCount(body)
 	for from := 0; ; {
@@ -137,7 +137,7 @@ func nextGroup(body string) (count int, message, rest string) {
 	}
 }
 
-// leadingCount reads "N errors like: "; without it the count is 1 and body comes back whole.
+// leadingCount reads "N errors like: "; without it the count is 1 and body is returned whole.
 func leadingCount(body string) (int, string) {
 	digits := 0
 	for digits < len(body) && body[digits] >= '0' && body[digits] <= '9' {

@@ -1,11 +1,8 @@
-// Package streamlimit bounds the streams of one tenant, and keeps what has to be
-// known about each of them to send it safely.
+// Package streamlimit bounds the streams of one tenant, and tracks what the exporter must know about each of them to send it safely.
 //
-// Loki holds every active stream in memory and refuses new ones past a limit
-// (5000 a tenant by default). A label with many values, a pod or a user id, gets there
-// within minutes. When a tenant is full, the label with the most values stops
-// being a label: the streams that differ in it only become one, and the value travels
-// as structured metadata. So nothing is lost, and queries by the other labels go on working.
+// Loki holds every active stream in memory and refuses new ones past a limit (5000 per tenant by default). A label with many values, such
+// as a pod or a user id, reaches it within minutes. When a tenant is full, the label with the most values becomes structured metadata: the
+// streams that differ only in it become one. So no entry is lost, and queries by the other labels continue to work.
 package streamlimit
 
 import (
@@ -14,32 +11,30 @@ import (
 	"time"
 )
 
-// MaxLabels is how many labels a stream can have here: moved labels are bits.
+// MaxLabels is how many labels a stream can have here, because moved labels are bits.
 const MaxLabels = 64
 
-// Moved is a set of label positions that are not labels for now.
+// Moved is a set of positions of labels that are currently structured metadata.
 type Moved uint64
 
-// Has tells whether label i is in m; -1 never is.
+// Has reports whether label i is in m; false for -1.
 func (m Moved) Has(i int) bool { return i >= 0 && m&(1<<i) != 0 }
 
 // Settings are the same for all tenants.
 type Settings struct {
 	// MaxStreams bounds the active streams, at least 1.
 	MaxStreams int
-	// Idle is how long a stream that gets no entries counts as active.
+	// Idle is how long a stream without new entries counts as active.
 	Idle time.Duration
 	// Release is how long a moved label stays moved.
 	Release time.Duration
-	// MaxBehind is how far an entry may lie behind the newest of its stream before
-	// the store refuses it. 0: any distance.
+	// MaxBehind is how much older than the newest of its stream an entry may be before the store refuses it. 0: any age.
 	MaxBehind time.Duration
-	// StreamRate is what the store takes for one stream, in bytes a second, and StreamBurst in
-	// one go. 0: any rate.
+	// StreamRate is what the store accepts for one stream, in bytes per second, and StreamBurst at once. 0: any rate.
 	StreamRate, StreamBurst float64
-	// Last are labels that are moved only when no other is left.
+	// Last are labels that are moved only if no other is left.
 	Last Moved
-	// Render gives the text of the labels that are not in moved.
+	// Render returns the text of the labels that are not in moved.
 	Render func(values []string, moved Moved) string
 }
 
@@ -49,22 +44,22 @@ type Stream struct {
 	Labels string
 
 	values []string
-	// seen: last admitted. known: the store has taken entries of it.
+	// seen: last admitted. known: the store has accepted entries of it.
 	seen   time.Time
 	known  bool
-	newest int64 // ns, the latest entry that the store took
+	newest int64 // ns, the latest entry that the store accepted
 	tokens float64
 	filled time.Time
 }
 
-// Move tells that a label was moved.
+// Move reports that a label was moved.
 type Move struct {
 	// Label is its position; Values how many values it had among Streams active streams.
 	Label, Values, Streams int
 }
 
-// Tenant holds the streams of one tenant: at most MaxStreams, each its label
-// values twice plus about 200 bytes. Safe for concurrent use.
+// Tenant holds the streams of one tenant: at most MaxStreams, each needs twice its label values plus about 200 bytes. Safe for concurrent
+// use.
 type Tenant struct {
 	set Settings
 
@@ -82,9 +77,8 @@ func NewTenant(set Settings) *Tenant {
 	return &Tenant{set: set, limit: set.MaxStreams, streams: make(map[string]*Stream)}
 }
 
-// Admit returns the stream for these label values (one a label, empty for none), and which
-// of the labels are moved and so not part of it. Where the tenant is full it first moves
-// labels, and tells which. values is copied when it is kept.
+// Admit returns the stream for these label values (one per label, empty for none), and which of the labels are moved and so not part of
+// it. If the tenant is full, it first moves labels, and returns them. values is copied if it is kept.
 func (t *Tenant) Admit(values []string, now time.Time) (*Stream, Moved, []Move) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +98,7 @@ func (t *Tenant) Admit(values []string, now time.Time) (*Stream, Moved, []Move) 
 	}
 }
 
-// cloneAll copies the strings too: they may be parts of a whole request's memory.
+// cloneAll copies the strings too, because they may be parts of a whole request's memory.
 func cloneAll(values []string) []string {
 	kept := make([]string, len(values))
 	for i, v := range values {
@@ -113,7 +107,7 @@ func cloneAll(values []string) []string {
 	return kept
 }
 
-// makeRoomLocked forgets idle streams, or moves a label. false: there is no label left to move.
+// makeRoomLocked forgets idle streams, or moves a label. false: no label is left to move.
 func (t *Tenant) makeRoomLocked(now time.Time, incoming []string, moves *[]Move) bool {
 	if now.Sub(t.swept) >= t.set.Idle/8 {
 		t.swept = now
@@ -137,7 +131,7 @@ func (t *Tenant) makeRoomLocked(now time.Time, incoming []string, moves *[]Move)
 	return true
 }
 
-// widestLocked finds the label with the most distinct values, two at least.
+// widestLocked finds the label with the most distinct values, at least two.
 func (t *Tenant) widestLocked(incoming []string) (label, distinct int) {
 	label = -1
 	for i := range incoming {
@@ -155,8 +149,8 @@ func (t *Tenant) widestLocked(incoming []string) (label, distinct int) {
 	return label, distinct
 }
 
-// mergeLocked renders all streams again without the moved labels. What is known
-// about a stream that this does not change stays known; the others are new to the store.
+// mergeLocked renders all streams again without the moved labels. Streams that this does not change keep their state; the others are new
+// to the store.
 func (t *Tenant) mergeLocked() {
 	merged := make(map[string]*Stream)
 	for _, s := range t.streams {
@@ -198,14 +192,12 @@ func (t *Tenant) releaseLocked(now time.Time) {
 	}
 }
 
-// Risky tells whether the store could refuse entries of s: it is not known to
-// have taken the stream yet, the oldest entry (ns) lies too far behind the newest that it
-// took, or the stream is near the rate that it takes.
+// Risky reports whether the store could refuse entries of s: it is not known to have accepted the stream yet, the oldest entry (ns) is too
+// much older than the newest that it accepted, or the stream is near the accepted rate.
 //
-// The caller sends a risky stream alone. Loki's ingester overwrites the error of one stream
-// with the result of the next in the same request, so it reports a refusal only
-// when the refused stream comes last (pkg/ingester/instance.go, instance.Push, v3.7.8);
-// in a request of its own a stream's refusal is always seen.
+// The caller sends a risky stream alone. Loki's ingester overwrites the error of one stream with the result of the next in the same
+// request, so it reports a refusal only if the refused stream is last (pkg/ingester/instance.go, instance.Push, v3.7.8). In a separate
+// request a stream's refusal is always reported.
 func (t *Tenant) Risky(s *Stream, oldest int64, bytes int, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -224,7 +216,7 @@ func (t *Tenant) refillLocked(s *Stream, now time.Time) float64 {
 	return s.tokens
 }
 
-// Accepted notes that the store took bytes of s, up to the entry at newest (ns).
+// Accepted notes that the store accepted bytes of s, up to the entry at newest (ns).
 func (t *Tenant) Accepted(s *Stream, newest int64, bytes int, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -233,11 +225,9 @@ func (t *Tenant) Accepted(s *Stream, newest int64, bytes int, now time.Time) {
 	s.tokens = max(0, t.refillLocked(s, now)-float64(bytes))
 }
 
-// Full notes that the store refused s because the tenant has too many streams there.
-// From now on the tenant is full at the number of streams that the store
-// knows, so the next new stream moves a label. At most once in Idle: the
-// store needs that long to forget streams, and moving one label after the other
-// meanwhile would only make more of them.
+// Full notes that the store refused s because the tenant has too many streams there. From now on the tenant is full at the number of
+// streams that the store has, so the next new stream moves a label. It has an effect at most once in Idle: the store needs that long to
+// forget streams, and moving more labels meanwhile would only create more of them.
 func (t *Tenant) Full(s *Stream, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

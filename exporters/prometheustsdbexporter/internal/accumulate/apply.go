@@ -20,13 +20,13 @@ type application struct {
 	rm           pmetric.ResourceMetrics
 	sm           pmetric.ScopeMetrics
 	m            pmetric.Metric
-	deduplicated bool          // repetitions of the record were left out
+	deduplicated bool          // repetitions of the record are already left out
 	key          streamkey.Key // of the metric
 	formerKey    streamkey.Key // of the metric in versions 1 and 2
-	begun        []func()      // puts in the first points of totals that begin again
+	begun        []func()      // inserts the first points of restarted totals
 }
 
-// point is a data point whose value is a V.
+// point is a data point with values of type V.
 type point interface {
 	Attributes() pcommon.Map
 	Timestamp() pcommon.Timestamp
@@ -47,7 +47,7 @@ type points[P any] interface {
 	Sort(func(a, b P) bool)
 }
 
-// metric makes the metric at hand cumulative and returns how many points are left.
+// metric makes the current metric cumulative and returns how many points are left.
 func (a *application) metric() int {
 	a.entry++
 	a.m.Metadata().PutBool(sample.TotalMetadata, true)
@@ -57,7 +57,7 @@ func (a *application) metric() int {
 		ps, monotonic := a.m.Sum().DataPoints(), a.m.Sum().IsMonotonic()
 		each(a, &a.numbers, ps, func(p pmetric.NumberDataPoint) (datapoint.Number, error) {
 			v := datapoint.FromNumber(p)
-			if monotonic && v.Finite() && v.Less(datapoint.Int(0)) { // the total would fall, which says that it began again
+			if monotonic && v.Finite() && v.Less(datapoint.Int(0)) { // the total would fall, which means a reset
 				return v, datapoint.ErrMalformed
 			}
 			return v, nil
@@ -109,7 +109,7 @@ func (a *application) refuse(why Reason) (keep bool) {
 	return false
 }
 
-// apply adds p to its series and makes it the total; false takes it out. begin puts a point before it.
+// apply adds p to its series and makes it the total; false removes it. begin inserts a point before it.
 func apply[P point, V valueOf[P]](a *application, f *family[V], p P, read func(P) (V, error), begin func(p P, start int64, v V)) (keep bool) {
 	if p.Timestamp() == 0 || p.Timestamp() > a.limit {
 		return true
@@ -169,7 +169,7 @@ func apply[P point, V valueOf[P]](a *application, f *family[V], p P, read func(P
 		hold(a, f, sr, p.Attributes(), p.Exemplars())
 		return false
 	}
-	if sr.waiting != nil { // its increase leaves with this sample, and so do its exemplars
+	if sr.waiting != nil { // the waiting increase is sent with this sample, and so are its exemplars
 		for _, x := range sr.waiting.exemplars().All() {
 			x.CopyTo(p.Exemplars().AppendEmpty())
 		}
@@ -194,12 +194,12 @@ func (o *Outcome) count(v verdict, again bool) {
 	}
 }
 
-// begun returns a new stream, with its series, that the state doesn't have yet. It is nil where there is no room for it (keep
-// is false then), or where it becomes no series.
+// begun returns a new stream and its series, which are not in the state yet. It is nil if there is no room for it (then keep is false), or
+// if it becomes no series.
 func begun[V any](a *application, f *family[V], key streamkey.Key, attributes pcommon.Map) (st *stream[V], keep bool) {
 	var known formerStream[V]
 	was, ok := streamkey.Key{}, false
-	if len(f.former) > 0 { // those keys have no tenant
+	if len(f.former) > 0 { // the keys of those versions contain no tenant
 		was = streamkey.Stream(a.formerKey, attributes)
 		known, ok = f.former[was]
 	}
@@ -217,7 +217,7 @@ func begun[V any](a *application, f *family[V], key streamkey.Key, attributes pc
 	return &stream[V]{series: sr, was: was}, true
 }
 
-// take puts st and its series into the state, or keeps what they were for Undo.
+// take puts st and its series into the state, and keeps their former values for Undo.
 func take[V any](a *application, f *family[V], key streamkey.Key, st *stream[V]) {
 	if st.seen == 0 {
 		f.streams[key], st.touched = st, a.State.batch
@@ -233,8 +233,8 @@ func take[V any](a *application, f *family[V], key streamkey.Key, st *stream[V])
 	}
 }
 
-// end makes p, which says that there is no value, the end of its series at all bounds that the total has. Of a series that
-// is not known it is the end of what it tells itself.
+// end makes p, a point flagged as having no value, the end of its series at all bounds of the total. If the series is unknown, p ends the
+// bounds that it has itself.
 func end[P point, V valueOf[P]](a *application, f *family[V], st *stream[V], p P) (keep bool) {
 	if st == nil {
 		return true
@@ -251,7 +251,7 @@ func end[P point, V valueOf[P]](a *application, f *family[V], st *stream[V], p P
 	return true
 }
 
-// free returns the time at which a sample of a point of time now can stand; free is false if that would be too late.
+// free returns the time for a sample of a point with time now; free is false if that would be too late.
 func (s *series[V]) free(now int64) (at int64, free bool) {
 	ms, last := now/tick, s.last/tick
 	if ms > last {
@@ -260,8 +260,8 @@ func (s *series[V]) free(now int64) (at int64, free bool) {
 	return (last + 1) * tick, last+1-ms <= maxLead
 }
 
-// restart is where a total begins again with a point of these times: behind its last sample, and with a millisecond before
-// its next.
+// restart is the start time for a total that restarts with a point of these times: after its last sample, and a millisecond before its
+// next.
 func (s *series[V]) restart(start, now int64) int64 {
 	return max(s.last/tick+1, min(start, now-tick)/tick) * tick
 }

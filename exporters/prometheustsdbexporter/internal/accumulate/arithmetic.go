@@ -9,21 +9,21 @@ import (
 	"github.com/penstockhq/penstock/internal/datapoint"
 )
 
-// verdict says how an increase goes into a total.
+// verdict says how an increase is added to a total.
 type verdict struct {
-	refused bool // it is not finite, or the sum would not be
-	// The total can't take it, and another one begins.
+	refused bool // the sum is not finite, or would not be
+	// The total can't include it, and another total starts.
 	rebounds, overflows bool
 	noSum, sumNotFinite bool
 }
 
-// arithmetic is what totals of a type are made with.
+// arithmetic is the set of operations for totals of a type.
 type arithmetic[V any] struct {
-	// sum leaves both as they are.
+	// sum leaves both unchanged.
 	sum func(a, b V) V
-	// judge may drop the sum of increase. first: there is no total yet.
+	// judge may remove the sum of increase. first: there is no total yet.
 	judge  func(total V, increase *V, first bool) verdict
-	zeroed func(V) V // of the same shape, and nothing is counted
+	zeroed func(V) V // of the same shape, with all counts zero
 	append func(V, []byte) []byte
 	decode func(*V, []byte) ([]byte, error)
 }
@@ -40,7 +40,7 @@ var numberArithmetic = arithmetic[datapoint.Number]{
 
 var histogramArithmetic = arithmetic[datapoint.Histogram]{
 	sum: func(a, b datapoint.Histogram) (sum datapoint.Histogram) {
-		sum.Add(a) // Add copies what it keeps, so a stays what it was
+		sum.Add(a) // Add copies what it keeps, so a stays unchanged
 		sum.Add(b)
 		return sum
 	},
@@ -64,7 +64,7 @@ var exponentialArithmetic = arithmetic[datapoint.Exponential]{
 	},
 	judge: func(total datapoint.Exponential, increase *datapoint.Exponential, first bool) verdict {
 		v := judgeMoments(total.Moments, &increase.Moments)
-		v.rebounds = !first && total.Swallows(*increase) // the zero bucket of a total never becomes narrower
+		v.rebounds = !first && total.Swallows(*increase) // a total's zero bucket never becomes narrower
 		return v
 	},
 	zeroed: func(e datapoint.Exponential) datapoint.Exponential {
@@ -81,13 +81,13 @@ func judgeMoments(total datapoint.Moments, increase *datapoint.Moments) (v verdi
 	}
 	v.noSum = !v.sumNotFinite && total.Gap(*increase)
 	v.overflows = total.Overflows(*increase)
-	if total.HasSum && !increase.HasSum { // so that the sum goes on, also where the total begins again
+	if total.HasSum && !increase.HasSum { // so that the sum continues, even if the total restarts
 		increase.HasSum, increase.Sum = true, 0
 	}
 	return v
 }
 
-// markOf tells points of a stream apart by what a repetition has in common with its point; never 0.
+// markOf returns a hash of the properties by which a repeated point is recognized among the points of a stream; never 0.
 func markOf[V any](a *application, f *family[V], start, at int64, value V) uint64 {
 	b := binary.LittleEndian.AppendUint64(a.scratch[:0], uint64(start))
 	a.scratch = f.append(value, binary.LittleEndian.AppendUint64(b, uint64(at)))

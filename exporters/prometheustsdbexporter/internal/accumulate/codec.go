@@ -13,10 +13,9 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// version is the first byte of a snapshot. After it: latest, swept, 1 if it is strict else 0; for numbers, histograms and
-// exponential histograms their series, streams and former streams (each with their number before); the outbox. Integers are
-// varints, marks eight bytes. Version 1 has no recent times, and is always strict; versions 1 and 2 have a table of streams for
-// each type, see decodeFormer.
+// version is the first byte of a snapshot. After it: latest, swept, 1 if it is strict else 0; for numbers, histograms and exponential
+// histograms their series, streams and former streams (each preceded by their number); the outbox. Integers are varints, marks eight
+// bytes. Version 1 has no recent times, and is always strict; versions 1 and 2 have a table of streams for each type, see decodeFormer.
 const version = 3
 
 var errCorrupt = errors.New("not a snapshot of running totals")
@@ -46,7 +45,7 @@ func (e *encoder) metrics(md pmetric.Metrics) {
 	e.buf = cursor.AppendBlock(e.buf, data)
 }
 
-// Snapshot writes everything.
+// Snapshot writes the whole state.
 func (s *State) Snapshot(w io.Writer) error {
 	e := &encoder{w: w, buf: []byte{version}}
 	strict := int64(0)
@@ -118,7 +117,7 @@ type decoder struct {
 	version byte
 }
 
-// Restore reads what Snapshot wrote, or what the versions before wrote.
+// Restore reads the output of Snapshot of this or an earlier version.
 func (s *State) Restore(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	if err != nil {
@@ -181,7 +180,7 @@ func decodeValue[V any](d *decoder, f *family[V]) (v V) {
 	return v
 }
 
-// decodeFamily returns how many marks there are past the first eight of each stream.
+// decodeFamily returns the number of marks past the first eight of each stream.
 func decodeFamily[V any](d *decoder, f *family[V]) (marks int) {
 	if d.version < 3 {
 		decodeFormer(d, f)
@@ -240,7 +239,7 @@ func (s *stream[V]) decodeMarks(d *decoder) {
 	}
 }
 
-// isTemplate says whether md is the form of a sample whose value is a V.
+// isTemplate reports whether md is a template of a sample with values of type V.
 func (*family[V]) isTemplate(md pmetric.Metrics) bool {
 	if !wellFormed(md) || md.ResourceMetrics().Len() != 1 {
 		return false
@@ -259,7 +258,7 @@ func (*family[V]) isTemplate(md pmetric.Metrics) bool {
 	}
 }
 
-// wellFormed says whether each resource of md has one scope with one metric of one point, of a type that can be a total.
+// wellFormed reports whether each resource of md has one scope with one metric of one point, of a type that can be a total.
 func wellFormed(md pmetric.Metrics) bool {
 	for _, rm := range md.ResourceMetrics().All() {
 		if rm.ScopeMetrics().Len() != 1 || rm.ScopeMetrics().At(0).Metrics().Len() != 1 {

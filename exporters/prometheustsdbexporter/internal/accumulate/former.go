@@ -1,7 +1,7 @@
 package accumulate
 
-// formerStream is a total as versions 1 and 2 kept it: of a stream. It becomes that of the series of the first stream that
-// has a point; those of other streams of the series are left out, or it would jump.
+// formerStream is a total of versions 1 and 2, which kept one per stream. It becomes the total of the series of the first stream that has
+// a point; the totals of the series' other streams are discarded, because the series would jump.
 type formerStream[V any] struct {
 	start, last int64
 	value       V

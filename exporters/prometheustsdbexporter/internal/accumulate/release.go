@@ -12,30 +12,30 @@ import (
 )
 
 const (
-	// minWait is how long an increase waits at least for the next sample of its series, before a sample is made for it. With
-	// many streams a checkpoint is large, so it is longer: waitStream for each.
+	// minWait is the least time that an increase waits for the next sample of its series, before an extra sample is made for it. With many
+	// streams, whose checkpoint is large, it waits longer: waitStream for each.
 	minWait    = time.Second
 	waitStream = 100 * time.Microsecond
 	// maxWaiting is how many increases may wait.
 	maxWaiting = 4096
-	// maxHeldExemplars is how many exemplars wait with the increases of a series: the newest.
+	// maxHeldExemplars is how many exemplars wait with the increases of a series: the newest ones.
 	maxHeldExemplars = 8
 )
 
-// Release is samples for increases that no other sample has: cumulative metrics of one tenant.
+// Release has samples for increases that no other sample contains: cumulative metrics of one tenant.
 type Release struct {
 	Tenant  string // from client metadata
 	Metrics pmetric.Metrics
 }
 
-// held is the form of a sample that is still to leave: a metric with one point, which has attributes, exemplars and no value. It is
-// never changed, since Undo may bring it back.
+// held is the template of a sample to be sent: a metric with one point, which has attributes, exemplars and no value. It is never changed,
+// because Undo may restore it.
 type held struct {
 	tenant   string
 	template pmetric.Metrics
 }
 
-// hold lets the increase of a point, and its exemplars, wait for the next sample of its series.
+// hold makes the increase of a point, and its exemplars, wait for the next sample of its series.
 func hold[V any](a *application, f *family[V], sr *series[V], attributes pcommon.Map, exemplars pmetric.ExemplarSlice) {
 	if sr.waiting != nil {
 		if exemplars.Len() > 0 {
@@ -75,7 +75,7 @@ func hold[V any](a *application, f *family[V], sr *series[V], attributes pcommon
 	f.waiting = append(f.waiting, sr)
 }
 
-// keep adds exemplars, and returns how many of all there is no room for.
+// keep adds exemplars, and returns how many of all of them exceed the limit.
 func (h *held) keep(exemplars pmetric.ExemplarSlice) (lost int) {
 	to := h.exemplars()
 	lost = max(to.Len()+exemplars.Len()-maxHeldExemplars, 0)
@@ -83,7 +83,7 @@ func (h *held) keep(exemplars pmetric.ExemplarSlice) (lost int) {
 	return lost
 }
 
-// exemplars are those of the only point.
+// exemplars returns the exemplars of the only point.
 func (h *held) exemplars() pmetric.ExemplarSlice {
 	switch m := h.template.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0); m.Type() {
 	case pmetric.MetricTypeSum:
@@ -95,8 +95,8 @@ func (h *held) exemplars() pmetric.ExemplarSlice {
 	}
 }
 
-// Advance makes samples for the increases that have waited long enough, a millisecond behind the last of their series. At the
-// end of the input no other sample comes for them. Where there are too many they don't wait.
+// Advance makes samples for the increases that have waited long enough, a millisecond after the last one of their series. At the end of
+// the input, where no other sample will come, and if too many wait, it does not wait.
 func (s *State) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	waiting := len(s.numbers.waiting) + len(s.histograms.waiting) + len(s.exponentials.waiting)
 	switch {
@@ -130,7 +130,7 @@ func release[P point, V valueOf[P]](s *State, f *family[V], pointOf func(pmetric
 	for _, sr := range f.waiting {
 		h := sr.waiting
 		if h == nil {
-			continue // a sample of its series has taken it along
+			continue // a sample of its series has included it
 		}
 		sr.waiting, sr.last = nil, (sr.last/tick+1)*tick
 		p := pointOf(h.template.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0))
@@ -159,7 +159,7 @@ func oldest(md pmetric.Metrics) time.Time {
 	return least.AsTime()
 }
 
-// Outbox is what is to be sent next; ok is false if there is nothing.
+// Outbox is the next release to send; ok is false if there is none.
 func (s *State) Outbox() (r Release, ok bool) {
 	if len(s.outbox) == 0 {
 		return r, false
@@ -167,7 +167,7 @@ func (s *State) Outbox() (r Release, ok bool) {
 	return s.outbox[0], true
 }
 
-// Sent tells that what Outbox returned was taken.
+// Sent notes that the release returned by Outbox was accepted.
 func (s *State) Sent() {
 	if s.outbox = s.outbox[1:]; len(s.outbox) == 0 {
 		s.outbox = nil

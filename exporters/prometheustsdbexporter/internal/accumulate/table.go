@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// remembered is how many of a stream's last points are known again when they are sent twice, whatever entries they come
-	// in. Of longer entries the last two are remembered whole.
+	// remembered is how many of a stream's last points are recognized when they are sent twice, in whichever entries. The last two entries
+	// with more points are remembered completely.
 	remembered = 8
-	// maxMarks bounds what is remembered past the first eight points of all streams, 8 bytes each.
+	// maxMarks bounds the marks past the first eight points of all streams, 8 bytes each.
 	maxMarks = 1 << 20
 )
 
@@ -20,17 +20,17 @@ type series[V any] struct {
 	start   int64
 	last    int64 // of the newest sample
 	seen    int64 // of the newest point
-	value   V     // nobody changes it: a new total is a new value
-	waiting *held // what the sample that is still to leave looks like; nil if none is
+	value   V     // immutable: a new total is a new value
+	waiting *held // template of the sample to be sent; nil if there is none
 	touched uint32
 }
 
-// stream is what points come from: several may add to one series.
+// stream is a source of points; several may add to one series.
 type stream[V any] struct {
 	series  *series[V]
 	seen    int64              // of the newest point
 	recent  [remembered]uint64 // marks of the last points, the newest first; 0: none
-	older   []uint64           // those before them, the newest last
+	older   []uint64           // older ones, the newest last
 	entry   uint32             // of the newest point
 	n       int32              // points of that entry
 	before  int32              // points of the entry before it
@@ -38,8 +38,7 @@ type stream[V any] struct {
 	was     streamkey.Key // in a state of version 1 or 2, while it is new
 }
 
-// repeats says whether a point of the entry, with that mark, was there before: in another entry, since points of one never
-// repeat each other.
+// repeats reports whether the stream had a point with that mark in another entry: points of one entry never repeat each other.
 func (s *stream[V]) repeats(entry uint32, mark uint64) bool {
 	own := 0
 	if s.entry == entry {
@@ -51,7 +50,7 @@ func (s *stream[V]) repeats(entry uint32, mark uint64) bool {
 	return slices.Contains(s.older[:len(s.older)-min(max(own-remembered, 0), len(s.older))], mark)
 }
 
-// note remembers a point, and returns by how many marks s has grown past the first eight; full: it may not.
+// note remembers a point, and returns by how many marks s has grown past the first eight; full: it may not grow.
 func (s *stream[V]) note(entry uint32, mark uint64, full bool) (grown int) {
 	if s.entry != entry {
 		s.entry, s.before, s.n = entry, s.n, 0
@@ -75,17 +74,17 @@ func (s *stream[V]) note(entry uint32, mark uint64, full bool) (grown int) {
 	return len(s.older) - had
 }
 
-// family holds what is of one type, and what the last Apply changed.
+// family holds everything of one type, and the changes of the last Apply.
 type family[V any] struct {
 	arithmetic[V]
 	series  map[streamkey.Key]*series[V]
 	streams map[streamkey.Key]*stream[V]
 	former  map[streamkey.Key]formerStream[V] // of a state of version 1 or 2, until they have a series
-	waiting []*series[V]                      // those for which something waits, and others
+	waiting []*series[V]                      // series with a waiting increase, and possibly others
 	undo    undo[V]
 }
 
-// undo is what series and streams were before.
+// undo is the former content of series and streams.
 type undo[V any] struct {
 	newSeries, newStreams []streamkey.Key
 	series                []saved[series[V]]
@@ -103,7 +102,7 @@ func newFamily[V any](a arithmetic[V]) family[V] {
 
 func (f *family[V]) len() int { return len(f.streams) + len(f.former) }
 
-// save keeps what s was before the present Apply.
+// save keeps the state of s before the present Apply.
 func (f *family[V]) save(s *stream[V], batch uint32) {
 	if s.touched != batch {
 		f.undo.streams = append(f.undo.streams, saved[stream[V]]{s, *s})
@@ -124,7 +123,7 @@ func (f *family[V]) rollback() {
 	}
 	for _, key := range f.undo.newSeries {
 		if s := f.series[key]; s != nil {
-			s.waiting = nil // it may be in f.waiting
+			s.waiting = nil // it may already be in f.waiting
 			delete(f.series, key)
 		}
 	}
@@ -134,7 +133,7 @@ func (f *family[V]) rollback() {
 	f.undo = undo[V]{}
 }
 
-// forget drops what had its last point before, and returns how many marks past the first eight went.
+// forget removes series whose last point is before that time, and returns how many marks past the first eight were removed.
 func (f *family[V]) forget(before int64) (marks int) {
 	for key, s := range f.streams {
 		if s.seen < before {

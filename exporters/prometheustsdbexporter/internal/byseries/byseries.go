@@ -7,22 +7,22 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// The order goes by the lower bits of a series' hash, in two passes of a counting sort.
+// The order is by the lower bits of a series' hash, in two passes of a counting sort.
 const (
 	passBits = 11
 	values   = 1 << passBits
 	allBits  = 1<<(2*passBits) - 1
 )
 
-// Order puts samples of a series behind one another. It keeps its memory for the next batch, 8 bytes for each sample of the largest one. The zero
-// value is ready; it is for one goroutine.
+// Order groups samples by series. It keeps its memory for the next batch, 8 bytes for each sample of the largest one. The zero value is
+// ready; it is for one goroutine.
 type Order struct {
 	first, second []int32
 	counts        [2][values]int32
 }
 
-// Of returns the positions of samples in an order in which those of a series follow one another, each series' as they came. With more than some
-// million series in a batch a few are torn into pieces. The result is valid until the next call. It takes about 10 ns a sample.
+// Of returns the positions of samples in an order that groups samples of a series, each group in its original order. If a batch has more
+// than some million series, a few groups are split. The result is valid until the next call. It takes about 10 ns per sample.
 func (o *Order) Of(samples []sample.Sample) []int32 {
 	o.first, o.second = sized(o.first, len(samples)), sized(o.second, len(samples))
 	o.counts = [2][values]int32{}
@@ -55,8 +55,8 @@ func sized(s []int32, n int) []int32 {
 	return s[:n]
 }
 
-// Divide cuts positions, which [Order].Of has returned for samples, into at most n parts of about one size, none of which shares a series with another;
-// n below 2 means one. The parts share positions' memory.
+// Divide cuts positions, a result of [Order].Of for samples, into at most n parts of about equal size, none of which shares a series with
+// another; n below 2 means one. The parts share positions' memory.
 func Divide(samples []sample.Sample, positions []int32, n int) (parts [][]int32) {
 	for ; n > 1; n-- {
 		cut := len(positions) / n

@@ -1,5 +1,5 @@
-// Package collapse leaves one sample for each series and millisecond of a batch: a series has one value at a time, and what a
-// storage refuses when it commits, nobody hears of.
+// Package collapse keeps one sample for each series and millisecond of a batch: a series has one value at a time, and a storage that
+// refuses a sample on commit does not report it.
 package collapse
 
 import (
@@ -10,20 +10,20 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// Table is the memory for one batch at a time: 8 to 16 bytes a sample of the largest. The zero value is ready. Not safe for
+// Table is reusable memory for one batch at a time: 8 to 16 bytes per sample of the largest. The zero value is ready. Not safe for
 // concurrent use.
 type Table struct {
-	slots []int32 // places of samples, from 1; 0: free. A power of two, at least twice the samples
+	slots []int32 // positions of samples, from 1; 0: free. Its length is a power of two, at least twice the samples
 }
 
-// Samples takes out of samples, in place, what has the series, time and stream of another one. Within a record of the journal
-// the last stays, in the place of the first; between records the first does. dropped is how many went, and points how many
-// data points they were of. Two streams that become one series are left alone: that is a collision.
+// Samples removes from samples, in place, those with the same series, time and stream as another one. Within a record of the journal the
+// last sample is kept, at the position of the first; between records the first is. dropped is the number of removed samples, and points
+// the number of their data points. Two streams that become one series are not changed: that is a collision.
 func (t *Table) Samples(samples []sample.Sample) (kept []sample.Sample, dropped, points int) {
 	t.reset(len(samples))
 	mask := len(t.slots) - 1
 	n := 0
-	last := int32(0) // the point of the latest that went: the samples of a point stand together
+	last := int32(0) // the point of the last removed sample: the samples of a point are adjacent
 	for i := range samples {
 		x := &samples[i]
 		at := int((x.Hash^uint64(x.Time))*0x9E3779B97F4A7C15>>32) & mask

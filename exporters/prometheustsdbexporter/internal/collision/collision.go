@@ -1,35 +1,35 @@
-// Package collision finds series that two OTLP streams have become: two processes without service.instance.id, two scopes
-// with one metric, a.b beside a_b. Their samples interleave into one line that jumps between two truths.
+// Package collision detects series that two OTLP streams have become: two processes without service.instance.id, two scopes with one
+// metric, a.b beside a_b. Their samples interleave into one line that jumps between two values.
 package collision
 
 const (
-	ways = 4 // entries that a series' hash can lie in
-	// minEntries is what a table begins with.
+	ways = 4 // entries that a series' hash can map to
+	// minEntries is the initial size of a table.
 	minEntries = 1 << 12
-	// freeChange is how long a series has to keep its stream before it may change it unnoticed, in milliseconds: a process that
-	// was started again is a new stream, and so is one whose resource got another attribute; two that alternate are a collision.
+	// freeChange is how long a series must have had its stream before it may change to another one without a collision, in milliseconds. A
+	// restarted process is a new stream, and so is one whose resource got another attribute; two that alternate are a collision.
 	freeChange = 10 * 60 * 1000
 )
 
-// Verdict is what a sample is to its series.
+// Verdict says whether a sample collides with its series.
 type Verdict int
 
 // The verdicts.
 const (
-	Alone    Verdict = iota // of the stream that the series had, or of its successor
-	Mixed                   // another stream's before and, by its start, at the same time
-	SameTime                // another stream's at the same time: a series has one value at a time
+	Alone    Verdict = iota // from the stream of the series, or from its successor
+	Mixed                   // from another stream, at another time, although by its start that stream ran at the same time
+	SameTime                // from another stream, at the same time: a series has one value at a time
 )
 
 // entry is a series. Times are Unix milliseconds.
 type entry struct {
 	series, stream uint64
 	last           int64 // newest sample
-	changed        int64 // when the stream changed without a start to explain it; 0: never
+	changed        int64 // when the stream changed without a start time that explains it; 0: never
 }
 
-// Table remembers the stream of each series, of max series at most: 32 bytes each. It grows with what it sees; past max
-// the series that were silent for longest are forgotten, and their collisions go unnoticed. Not safe for concurrent use.
+// Table remembers the stream of each series, of max series at most: 32 bytes each. It grows with the number of series; past max it forgets
+// the series that were silent for longest, whose collisions it then misses. Not safe for concurrent use.
 type Table struct {
 	max     int
 	entries []entry // a power of two
@@ -39,8 +39,8 @@ type Table struct {
 // New returns a table for max series, rounded up to a power of two.
 func New(max int) *Table { return &Table{max: max} }
 
-// Check tells what a sample of stream at time is to series, and remembers it. start is when its stream began, 0 if that is
-// unknown. Older samples than the series' newest tell nothing and change nothing, so a batch may be checked again.
+// Check returns the verdict on a sample of stream at time for series, and remembers it. start is when its stream began, 0 if unknown. A
+// sample older than the series' newest is no collision and changes nothing, so a batch may be checked again.
 func (t *Table) Check(series, stream uint64, start, time int64) Verdict {
 	if t.used >= len(t.entries)-len(t.entries)/4 && len(t.entries) < t.max {
 		t.grow()
@@ -74,7 +74,7 @@ func (t *Table) Check(series, stream uint64, start, time int64) Verdict {
 	return v
 }
 
-// Newest is the time of the newest sample of series that was given to Check; ok is false for a series that is not known.
+// Newest is the time of the newest sample of series that was passed to Check; ok is false for an unknown series.
 func (t *Table) Newest(series uint64) (at int64, ok bool) {
 	if t.used == 0 {
 		return 0, false
@@ -85,8 +85,7 @@ func (t *Table) Newest(series uint64) (at int64, ok bool) {
 	return 0, false
 }
 
-// entry returns the one that series has, or else the one that it gets: a free one, or that of the series which was silent
-// for longest.
+// entry returns the entry of series, or else a new one: a free one, or that of the series which was silent for longest.
 func (t *Table) entry(series uint64) *entry {
 	first := int(series) & (len(t.entries) - 1) &^ (ways - 1)
 	bucket := t.entries[first : first+ways]

@@ -1,6 +1,6 @@
-// Package ending finds series that have ended, and makes the stale markers that tell so.
+// Package ending detects series that have ended, and makes stale markers for them.
 //
-// A scrape sees when a series is gone. Whoever pushes just stops, and PromQL goes on showing the last value for its lookback,
+// A scrape notices when a series is gone. A client that pushes just stops, and PromQL continues to show the last value for its lookback,
 // five minutes by default. Source: https://prometheus.io/docs/specs/prw/remote_write_spec/#stale-markers
 package ending
 
@@ -16,25 +16,25 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// sweeps is how often in the time that ends a series all are looked at.
+// sweeps is how often all series are checked within the time that ends a series.
 const sweeps = 4
 
 // maxSources bounds the sources: partitions by tenants, 150 bytes each.
 const maxSources = 1 << 14
 
-// Tracker remembers the last sample of each series, of max series at most: about 100 bytes each, and the labels. Series are
-// measured by the time of points, and those of a source by that source's, so that one that lags behind ends nothing. Not safe
-// for concurrent use. Sources are bounded too: they contain a tenant, which a client can name. Past maxSources the one that has been
-// silent for longest is forgotten, with its series.
+// Tracker remembers the last sample of each series, of max series at most: about 100 bytes each, and the labels. The time of a series is
+// that of its source's points, so that a source that lags ends nothing. Not safe for concurrent use. Sources are bounded too, because they
+// contain a tenant, whose name may come from a client: past maxSources the source that has been silent for longest is forgotten, with its
+// series.
 type Tracker struct {
 	after   int64 // milliseconds
 	max     int
 	series  map[uint64]*series
 	sources map[string]*source
-	sent    uint64 // how often Sent was called
+	sent    uint64 // number of calls of Sent
 }
 
-// series is what is known of one.
+// series is the state of a series.
 type series struct {
 	labels labels.Labels
 	hash   uint64
@@ -44,10 +44,10 @@ type series struct {
 	from   *source
 }
 
-// source is what samples come from in the order of time, more or less: a partition.
+// source sends samples roughly in the order of time: a partition.
 type source struct {
 	latest, swept int64
-	used          uint64 // the number of the Sent that it was in last
+	used          uint64 // number of the last call of Sent with a sample of it
 }
 
 // New returns a tracker: a series ends after so many milliseconds without a sample.
@@ -55,12 +55,12 @@ func New(after int64, max int) *Tracker {
 	return &Tracker{after: after, max: max, series: make(map[uint64]*series), sources: make(map[string]*source)}
 }
 
-// Sources returns how many sources are known.
+// Sources returns how many sources are tracked.
 func (t *Tracker) Sources() int { return len(t.sources) }
 
-// Ended returns a stale marker for each series of from that has ended by the time of samples, the next ones from there. It
-// stands one millisecond behind the series' last sample: should the series go on after all, nothing of it is out of order.
-// salt tells apart series of different tenants. Until Sent it returns the same.
+// Ended returns a stale marker for each series of from that has ended by the time of samples, the next ones of that source. The marker is
+// one millisecond after the series' last sample, so that none of its samples is out of order if the series continues. salt distinguishes
+// series of different tenants. Until Sent the result is the same.
 func (t *Tracker) Ended(from string, samples []sample.Sample, salt uint64) (markers []sample.Sample) {
 	s, latest := t.progress(from, samples)
 	if s == nil || !t.due(s, latest) {
@@ -91,7 +91,7 @@ func (t *Tracker) Ended(from string, samples []sample.Sample, salt uint64) (mark
 	return markers
 }
 
-// Sent tells that samples and markers are with the receiver.
+// Sent notes that the receiver has samples and markers.
 func (t *Tracker) Sent(from string, samples, markers []sample.Sample, salt uint64) {
 	s, latest := t.progress(from, samples)
 	if s == nil {
@@ -114,7 +114,7 @@ func (t *Tracker) see(x *sample.Sample, from *source, salt uint64) {
 	key := x.Hash ^ salt
 	known, ok := t.series[key]
 	switch {
-	case IsStale(x): // the sender has told
+	case IsStale(x): // the sender has ended it
 		delete(t.series, key)
 	case ok:
 		known.last, known.from = max(known.last, x.Time), from
@@ -141,8 +141,7 @@ func (t *Tracker) add(from string) *source {
 	return s
 }
 
-// forget drops the sources that have been silent for longest, a quarter of all, and what came from them. Their series are left to PromQL's
-// lookback.
+// forget removes the sources that have been silent for longest, a quarter of all, with their series. PromQL's lookback applies to these.
 func (t *Tracker) forget() {
 	used := make([]uint64, 0, len(t.sources))
 	for _, s := range t.sources {
@@ -160,7 +159,7 @@ func (t *Tracker) forget() {
 	maps.DeleteFunc(t.series, func(_ uint64, x *series) bool { return gone[x.from] })
 }
 
-// progress returns the source, nil if it is not known yet, and how far it is with samples.
+// progress returns the source, nil if it is unknown, and its newest time with samples.
 func (t *Tracker) progress(from string, samples []sample.Sample) (*source, int64) {
 	s := t.sources[from]
 	latest := int64(0)

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// maxErrorBody bounds what is read of a refusal: it names the samples that were refused.
+	// maxErrorBody bounds how much of a refusal is read: it lists the refused samples.
 	maxErrorBody = 8 << 10
 	maxRedirects = 5
 )
@@ -28,20 +28,20 @@ func (c Counts) All() int { return c.Samples + c.Histograms }
 // Response is a receiver's answer.
 type Response struct {
 	Status     int
-	Body       string        // of a refusal, shortened
-	RetryAfter time.Duration // 0: not said
+	Body       string        // the text of a refusal, shortened
+	RetryAfter time.Duration // 0: absent
 	Written    Counts        // V2
-	Confirmed  bool          // V2: the receiver said what it wrote, so it speaks 2.0
+	Confirmed  bool          // V2: the answer says what was written, so the receiver supports 2.0
 }
 
-// OK reports whether the receiver took the request.
+// OK reports whether the receiver accepted the request.
 func (r Response) OK() bool { return r.Status/100 == 2 }
 
-// Retryable reports whether the request is to be sent again: the receiver can't take it now, or not before somebody has mended
+// Retryable reports whether the request is to be sent again: the receiver can't accept it now, or not before an operator has corrected
 // credentials, address or protocol. An expired token says nothing about the samples.
 func (r Response) Retryable() bool { return verdict.HTTP(r.Status).Again() }
 
-// undecided reports whether some of a request may be stored although it is to be sent again.
+// undecided reports whether a part of a request may be stored although it is to be sent again.
 func (r Response) undecided() bool {
 	return verdict.HTTP(r.Status).Verdict == verdict.Retry && r.Status != http.StatusTooManyRequests
 }
@@ -62,8 +62,8 @@ type Client struct {
 	userAgent string
 }
 
-// NewClient returns a client for url. A redirection is followed only where it keeps the method: net/http makes a GET of a
-// POST that is answered 301, and a page that is found there would pass for a receiver that took the samples.
+// NewClient returns a client for url. It follows a redirection only if that keeps the method: net/http turns a POST answered with 301 into
+// a GET, and a page found there would look like a receiver that accepted the samples.
 func NewClient(client *http.Client, url, userAgent string) *Client {
 	own := *client
 	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
@@ -75,7 +75,8 @@ func NewClient(client *http.Client, url, userAgent string) *Client {
 	return &Client{&own, url, userAgent}
 }
 
-// Send posts a compressed request of version v, and has no use of payload when it returns. header is added to it. An error means that there was no answer.
+// Send posts a compressed request of version v, and does not use payload after it returns. header is added to the request. An error means
+// that there was no answer.
 func (c *Client) Send(ctx context.Context, v Version, payload []byte, header http.Header) (Response, error) {
 	req, end, err := lentbody.NewRequest(ctx, http.MethodPost, c.url, payload)
 	if err != nil {
@@ -106,7 +107,7 @@ func (c *Client) Send(ctx context.Context, v Version, payload []byte, header htt
 		}
 		r.RetryAfter = verdict.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection is reused
 	if v == V2 {
 		r.Written.Samples = written(resp.Header, "X-Prometheus-Remote-Write-Samples-Written", &r.Confirmed)
 		r.Written.Histograms = written(resp.Header, "X-Prometheus-Remote-Write-Histograms-Written", &r.Confirmed)

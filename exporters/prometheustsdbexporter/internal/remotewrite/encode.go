@@ -1,9 +1,8 @@
-// Package remotewrite encodes samples as remote write requests of both versions, sends them, and reads what the receiver
-// says.
+// Package remotewrite encodes samples as remote write requests of both versions, sends them, and parses the receiver's answers.
 //
-// The messages are prometheus.WriteRequest (https://prometheus.io/docs/specs/prw/remote_write_spec/) and
-// io.prometheus.write.v2.Request (https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/). They are written directly,
-// field by field: building the generated structs first costs twice the time and most of the garbage.
+// The messages are prometheus.WriteRequest (https://prometheus.io/docs/specs/prw/remote_write_spec/) and io.prometheus.write.v2.Request
+// (https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/). They are encoded directly, field by field: building the generated structs
+// first costs twice the time and most of the garbage.
 package remotewrite
 
 import (
@@ -27,7 +26,7 @@ const (
 	V2 Version = 2
 )
 
-// String is the version as its header says it.
+// String is the version as in its header.
 func (v Version) String() string {
 	if v == V2 {
 		return "2.0.0"
@@ -50,16 +49,16 @@ type Encoder struct {
 	series  []byte // scratch: one timeseries
 	part    []byte // scratch: one message in it
 	refs    []byte // scratch: labels_refs
-	whole   []byte // scratch: what is compressed
+	whole   []byte // scratch: the uncompressed request
 
 	symbols  map[string]uint32 // V2
-	last     []reference       // V2: the labels of the series before
-	family   *sample.Family    // V2: whose metadata is in meta
+	last     []reference       // V2: labels of the previous series
+	family   *sample.Family    // V2: the family whose metadata is in meta
 	meta     []byte
 	families map[string]struct{}
 
 	samples, histograms, exemplars int
-	unsupported                    int // samples that this version can't carry
+	unsupported                    int // samples that this version can't encode
 }
 
 // reference is a label as symbols.
@@ -68,7 +67,7 @@ type reference struct {
 	name, value uint32
 }
 
-// Reset begins a request.
+// Reset starts a request.
 func (e *Encoder) Reset(v Version) {
 	e.version = v
 	e.body, e.head = e.body[:0], e.head[:0]
@@ -88,14 +87,14 @@ func (e *Encoder) Reset(v Version) {
 // Size is the request's size in bytes before compression.
 func (e *Encoder) Size() int { return len(e.head) + len(e.body) }
 
-// Counts are what the request holds so far.
+// Counts are the samples in the request so far.
 func (e *Encoder) Counts() Counts { return Counts{e.samples, e.histograms, e.exemplars} }
 
-// Unsupported is how many samples were left out, because the version has no custom buckets: older receivers would take them
-// for exponential ones.
+// Unsupported is how many samples were left out because version 1.0 has no custom buckets: older receivers would read them as exponential
+// ones.
 func (e *Encoder) Unsupported() int { return e.unsupported }
 
-// Add adds a sample. Samples of a series are added in the order of their times.
+// Add adds a sample. Samples of a series must be added in the order of their times.
 func (e *Encoder) Add(s *sample.Sample) {
 	if e.version == V1 && s.Histogram != nil && s.Histogram.Schema == histogram.CustomBucketsSchema {
 		e.unsupported++
@@ -131,7 +130,7 @@ func (e *Encoder) Finish(dst []byte) []byte {
 	return s2.EncodeSnappy(dst[:cap(dst)], e.whole)
 }
 
-// AddFamily adds a family's metadata to a V1 request, once. V2 has it in every series.
+// AddFamily adds a family's metadata to a V1 request, once. In V2 every series has it.
 func (e *Encoder) AddFamily(f *sample.Family) {
 	if e.version != V1 || f == nil || f.Name == "" {
 		return
@@ -209,7 +208,7 @@ func (e *Encoder) addV2(s *sample.Sample) {
 	e.series = b
 }
 
-// metadata is f's message. Series of a family come together.
+// metadata returns f's message. Series of a family are adjacent.
 func (e *Encoder) metadata(f *sample.Family) []byte {
 	if e.family == f {
 		return e.meta
@@ -228,8 +227,8 @@ func (e *Encoder) metadata(f *sample.Family) []byte {
 	return m
 }
 
-// seriesReferences appends the packed symbol references of a series: name, value, name, value, ... A series shares most
-// labels with the one before it, and comparing them is a good deal cheaper than looking them up.
+// seriesReferences appends the packed symbol references of a series: name, value, name, value, ... A series shares most labels with the
+// one before it, and comparing them is much cheaper than looking them up.
 func (e *Encoder) seriesReferences(dst []byte, ls labels.Labels) []byte {
 	i := 0
 	ls.Range(func(l labels.Label) {
@@ -266,7 +265,7 @@ func (e *Encoder) symbol(s string) uint32 {
 	return ref
 }
 
-// metricType is the number that both versions give a type; 0 is unknown.
+// metricType is the number of a type in both versions; 0 is unknown.
 func metricType(t model.MetricType) uint64 {
 	switch t {
 	case model.MetricTypeCounter:

@@ -2,9 +2,9 @@ package remotewrite
 
 import "fmt"
 
-// finish accounts for a request, of samples, that will not be sent again.
+// finish counts the results of a request, of samples, that will not be sent again.
 func (b *batch) finish(hash uint64, e *encoding, samples []int32, v Version, size int, resp Response, again bool) {
-	r, sent, whole := newResult(), e.Counts(), false // whole: no sample of the request was taken
+	r, sent, whole := newResult(), e.Counts(), false // whole: no sample of the request was accepted
 	r.Requests[v], r.Bytes[v] = 1, size
 	switch {
 	case v == V1 && resp.OK():
@@ -47,7 +47,8 @@ func (b *batch) finish(hash uint64, e *encoding, samples []int32, v Version, siz
 	b.marks = append(b.marks, request{hash, delivered})
 }
 
-// losePointsLocked returns how many data points samples are of that had lost none so far. A histogram's are in several requests.
+// losePointsLocked returns the number of data points of samples that had lost no sample before. A histogram's samples may be in several
+// requests.
 func (b *batch) losePointsLocked(samples []int32) (n int) {
 	for _, i := range samples {
 		p := b.samples[i].Point

@@ -9,7 +9,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// appendHistogram writes a Histogram. The versions differ in the start timestamp alone.
+// appendHistogram writes a Histogram. The versions differ only in the start timestamp.
 func appendHistogram(b []byte, s *sample.Sample, v Version) []byte {
 	if h := s.Histogram; h != nil {
 		b = appendVarint(b, 1, h.Count)

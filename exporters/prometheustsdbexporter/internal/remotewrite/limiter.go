@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// limiter bounds the requests in flight and finds out how many the receiver bears: where it asks for a pause, fails or
-// doesn't answer, the bound is halved; where it answers a whole round of requests, it grows by one, up to what it was.
+// limiter bounds the requests in flight and adapts to the receiver: if it asks for a pause, fails or doesn't answer, the bound is halved;
+// if it answers a whole round of requests, the bound grows by one, up to the original one.
 type limiter struct {
-	slots chan struct{} // one for each request that may begin
+	slots chan struct{} // one for each request that may start
 
 	mu      sync.Mutex
 	max     int
 	limit   int       // guarded by mu, as all below
-	owed    int       // slots that are given up as soon as they come back
+	owed    int       // slots that are discarded when they are returned
 	good    int       // answers since limit changed
-	lowered time.Time // requests that began before have nothing more to tell
+	lowered time.Time // requests that were started before no longer change the limit
 }
 
 func newLimiter(n int) *limiter {
@@ -37,7 +37,7 @@ func (l *limiter) acquire(ctx context.Context) error {
 	}
 }
 
-// release gives the slot back that was acquired at began. ok: the receiver answered and didn't ask for a pause.
+// release returns the slot that was acquired at began. ok: the receiver answered and didn't ask for a pause.
 func (l *limiter) release(began time.Time, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,22 +10,22 @@ type Reason string
 
 // The reasons.
 const (
-	BadRequest   Reason = "bad_request"   // 400 with a text that none of the others matches
+	BadRequest   Reason = "bad_request"   // 400 with a text that matches none of the others
 	BadHistogram Reason = "bad_histogram" // a native histogram that contradicts itself
 	Duplicate    Reason = "duplicate"     // another value at that time is stored
 	Future       Reason = "future"        // too far ahead
-	Invalid      Reason = "invalid"       // labels or names that the receiver doesn't take
-	Limit        Reason = "limit"         // a limit of the tenant, on series most of all
+	Invalid      Reason = "invalid"       // labels or names that the receiver doesn't accept
+	Limit        Reason = "limit"         // a limit of the tenant, most often on series
 	OutOfBounds  Reason = "out_of_bounds" // older than the receiver's head
-	OutOfOrder   Reason = "out_of_order"  // older than what the series has
+	OutOfOrder   Reason = "out_of_order"  // older than the newest sample of the series
 	TooLarge     Reason = "too_large"     // 413
 	TooOld       Reason = "too_old"       // older than the receiver's out-of-order window
-	Unsupported  Reason = "unsupported"   // version 1.0 can't carry it
-	Unconfirmed  Reason = "unconfirmed"   // 2.0 was answered with success for fewer samples than were sent
+	Unsupported  Reason = "unsupported"   // version 1.0 can't encode it
+	Unconfirmed  Reason = "unconfirmed"   // a 2.0 receiver reported success for fewer samples than were sent
 )
 
-// texts are what receivers write: Prometheus (storage/errors), Mimir and Cortex (err-mimir-*), Thanos, VictoriaMetrics.
-// The first that is found wins, so the special ones come first.
+// texts are parts of receivers' messages: Prometheus (storage/errors), Mimir and Cortex (err-mimir-*), Thanos, VictoriaMetrics. The first
+// match wins, so the specific ones are first.
 var texts = []struct {
 	part   string
 	reason Reason
@@ -52,7 +52,7 @@ var texts = []struct {
 	{"missing-metric-name", Invalid},
 }
 
-// ReasonOf tells why a request was refused, with a status that is a verdict on the data.
+// ReasonOf returns the reason of a refusal whose status is a verdict on the data.
 func ReasonOf(status int, body string) Reason {
 	if status == http.StatusRequestEntityTooLarge {
 		return TooLarge
@@ -66,8 +66,8 @@ func ReasonOf(status int, body string) Reason {
 	return BadRequest
 }
 
-// ofOneSample reports whether r is about the time or the form of single samples, so that the others of the request may be
-// taken.
+// ofOneSample reports whether r is about the time or the form of single samples, so that the receiver may accept the others of the
+// request.
 func (r Reason) ofOneSample() bool {
 	switch r {
 	case Duplicate, Future, BadHistogram, OutOfBounds, OutOfOrder, TooOld:
@@ -76,7 +76,7 @@ func (r Reason) ofOneSample() bool {
 	return false
 }
 
-// OfOlderSample reports whether r is what a sample is refused for that is stored already, with newer ones behind it.
+// OfOlderSample reports whether r is the reason for refusing a sample that is already stored and has newer ones after it.
 func (r Reason) OfOlderSample() bool {
 	switch r {
 	case Duplicate, OutOfBounds, OutOfOrder, TooOld:

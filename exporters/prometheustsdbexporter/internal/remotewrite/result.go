@@ -2,30 +2,30 @@ package remotewrite
 
 import "time"
 
-// RetryError says that not everything could be delivered and that the batch is to be written again: what was delivered is
-// remembered and not sent twice.
+// RetryError says that not everything could be delivered and that the batch is to be written again: delivered parts are remembered and not
+// sent twice.
 type RetryError struct {
-	After  time.Duration // as the receiver wants it; 0: not said
-	Status int           // that the receiver answered with; 0: there was no answer
+	After  time.Duration // the receiver's Retry-After; 0: absent
+	Status int           // the receiver's status; 0: there was no answer
 	Err    error
 }
 
 func (e *RetryError) Error() string { return e.Err.Error() }
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// Result is what became of a batch so far. It counts every sample once, however often the batch is repeated.
+// Result is the result of a batch so far. It counts every sample once, however often the batch is repeated.
 type Result struct {
-	Sent     Counts // taken by the receiver
+	Sent     Counts // accepted by the receiver
 	Requests map[Version]int
 	Bytes    map[Version]int // compressed
 	Refused  map[Reason]int  // samples
-	// Points are the data points of which a sample was refused, each once, by the reason of the first. Where a receiver takes a part of a
+	// Points are the data points of which a sample was refused, each once, by the reason of the first. If a receiver accepts a part of a
 	// request and doesn't say which, each refused sample counts as a point.
 	Points     map[Reason]int
-	RefusedFor string // what the receiver said to one of them
-	// Redelivered samples had been sent before, and were refused now for that reason.
+	RefusedFor string // the receiver's answer for one of them
+	// Redelivered samples had been sent before, and were refused for that reason now.
 	Redelivered int
-	// Differing are those of Redelivered for which the receiver has another value at that time: Prometheus takes an equal one.
+	// Differing are those of Redelivered for which the receiver has another value: Prometheus accepts an equal one.
 	Differing int
 }
 

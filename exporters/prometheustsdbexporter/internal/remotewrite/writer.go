@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// searchRequests bounds how many requests look for the refused samples of one 1.0 request.
+	// searchRequests bounds the requests that search for the refused samples of one 1.0 request.
 	searchRequests = 256
-	// maxDelivered bounds what one Marks remembers: 9 bytes a request.
+	// maxDelivered bounds the memory of one Marks: 9 bytes a request.
 	maxDelivered = 1 << 16
-	// retry2 is when a receiver that spoke 1.0 is asked for 2.0 again.
+	// retry2 is the time after which 2.0 is tried again with a receiver that supported only 1.0.
 	retry2 = time.Hour
 )
 
-// Protocol says which versions a Writer speaks.
+// Protocol selects the versions that a Writer uses.
 type Protocol int
 
 // The protocols.
 const (
-	Auto  Protocol = iota // 2.0, and 1.0 with a receiver that doesn't speak it
+	Auto  Protocol = iota // 2.0, and 1.0 with a receiver that doesn't support it
 	Only1                 // 1.0
 	Only2                 // 2.0
 )
@@ -41,24 +41,23 @@ type Settings struct {
 	MaxBytes   int  // of a request before compression; one sample may be larger
 	MaxShards  int  // requests in flight, over all batches
 	Metadata   bool // 1.0: families in the requests
-	Isolate    bool // 1.0: look for the refused samples of a request, and deliver the others
+	Isolate    bool // 1.0: find the refused samples of a request, and deliver the others
 }
 
-// Writer writes batches: the samples of a series go through one shard in the order of their times, and shards work side by
-// side. Their number follows the size of the batch, so that a batch that comes again is divided as before; how many requests
-// are in flight follows what the receiver bears. Safe for concurrent use; callers who give the samples of one series
-// from two goroutines give up their order.
+// Writer writes batches: the samples of a series go through one shard in the order of their times, and shards work in parallel. Their
+// number depends on the size of the batch, so that a repeated batch is divided as before; the number of requests in flight adapts to the
+// receiver. Safe for concurrent use, but callers that pass the samples of one series from two goroutines lose their order.
 type Writer struct {
 	client   *Client
 	set      Settings
 	limit    *limiter
 	encoders sync.Pool    // of *encoding
-	oldSince atomic.Int64 // when the receiver was found to speak 1.0 only, Unix nanoseconds; 0: it wasn't
+	oldSince atomic.Int64 // when the receiver was found to support only 1.0, Unix nanoseconds; 0: it wasn't
 }
 
-// Marks is what is known of the requests of batches that come again, so that what was delivered is not sent twice. It belongs to
-// whoever brings the batches again: when a batch is given up its marks must go with it, or the same requests, sent anew after the
-// receiver has deleted what it had, would be skipped. Safe for concurrent use.
+// Marks remember the results of the requests of repeated batches, so that delivered ones are not sent twice. They belong to the caller
+// that repeats the batches: when it abandons a batch it must discard the marks, because the same requests, sent again after the receiver
+// has deleted its data, would be skipped. Safe for concurrent use.
 type Marks struct {
 	mu  sync.Mutex
 	all map[uint64]mark // by the requests' hashes; guarded by mu
@@ -67,13 +66,13 @@ type Marks struct {
 // NewMarks returns empty Marks.
 func NewMarks() *Marks { return &Marks{all: make(map[uint64]mark)} }
 
-// mark is what is known of a request that was sent.
+// mark is the result of a request that was sent.
 type mark byte
 
 const (
 	refused   mark = iota // and divided: its parts have marks of their own
-	tried                 // nobody knows what became of it
-	delivered             // or refused for good
+	tried                 // the result is unknown
+	delivered             // or permanently refused
 )
 
 type encoding struct {
@@ -98,7 +97,7 @@ type batch struct {
 	known   *Marks
 	samples []sample.Sample
 	header  http.Header
-	salt    uint64 // of header: equal requests of two tenants are two
+	salt    uint64 // of header: equal requests of two tenants are different
 
 	mu     sync.Mutex
 	result Result             // guarded by mu
@@ -106,16 +105,15 @@ type batch struct {
 	lost   map[int32]struct{} // guarded by mu; points of which a sample was refused
 }
 
-// request is what became of one.
+// request is the result of one request.
 type request struct {
 	hash uint64
 	mark mark
 }
 
-// Write delivers samples, which it doesn't change, with header on every request. known is what earlier calls with the same batch have
-// left, and takes what this one leaves. again: they may have been written before,
-// by another process; what is refused as older than the series' newest sample is then taken for stored. The error is a
-// *RetryError, or nil once every sample is delivered or refused.
+// Write delivers samples, which it doesn't change, with header on every request. known has the results of earlier calls with the same
+// batch, and gets those of this one. again: the samples may have been written before, by another process; a sample that is refused as
+// older than the series' newest is then considered stored. The error is a *RetryError, or nil when every sample is delivered or refused.
 func (w *Writer) Write(ctx context.Context, known *Marks, samples []sample.Sample, header http.Header, again bool) (Result, error) {
 	b := &batch{w: w, known: known, samples: samples, header: header, result: newResult()}
 	for name, values := range header {
@@ -136,7 +134,7 @@ func (w *Writer) Write(ctx context.Context, known *Marks, samples []sample.Sampl
 
 // shards divides the batch by series, each part in the order of time.
 func (b *batch) shards() [][]int32 {
-	n := min(max(2*len(b.samples)/b.w.set.MaxSamples, 1), b.w.set.MaxShards) // a request at least half full each
+	n := min(max(2*len(b.samples)/b.w.set.MaxSamples, 1), b.w.set.MaxShards) // a request is at least half full
 	shards := make([][]int32, n)
 	for i := range shards {
 		shards[i] = make([]int32, 0, len(b.samples)/n+len(b.samples)/(4*n)+1)
@@ -167,8 +165,8 @@ func (b *batch) writeShard(ctx context.Context, shard []int32, again bool) error
 	return nil
 }
 
-// write sends one request with the first of shard, and returns how many they were. budget is how many more requests may be
-// spent on finding what of them is refused.
+// write sends one request with the first samples of shard, and returns their number. budget is how many more requests may be used to find
+// the refused ones among them.
 func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *int) (int, error) {
 	e := b.w.encoders.Get().(*encoding)
 	defer b.w.encoders.Put(e)
@@ -213,8 +211,8 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 	}
 }
 
-// divisible reports whether parts of a refused request may be taken: it is too large, or a 1.0 request of which some
-// samples are refused, and such a receiver may have dropped all.
+// divisible reports whether parts of a refused request may be accepted: it is too large, or it is a 1.0 request of which some samples are
+// refused, because such a receiver may have dropped all.
 func (b *batch) divisible(v Version, resp Response) bool {
 	if resp.OK() {
 		return false
@@ -239,7 +237,7 @@ func (b *batch) search(ctx context.Context, shard []int32, again bool, budget *i
 	return nil
 }
 
-// encode fills e with the first samples of shard, within the bounds of a request, and returns their number.
+// encode encodes the first samples of shard, within the bounds of a request, and returns their number.
 func (b *batch) encode(e *encoding, shard []int32, v Version) int {
 	e.Reset(v)
 	for i, at := range shard {
@@ -265,7 +263,7 @@ func (b *batch) send(ctx context.Context, v Version, e *encoding) (Response, err
 	return resp, err
 }
 
-// marked is the mark that an earlier attempt has left on the request.
+// marked returns the mark of an earlier attempt of the request.
 func (b *batch) marked(hash uint64) mark {
 	b.known.mu.Lock()
 	m := b.known.all[hash]
@@ -282,7 +280,7 @@ func (b *batch) mark(hash uint64, m mark) {
 	b.marks = append(b.marks, request{hash, m})
 }
 
-// remember keeps what is known of the requests of a batch that comes again, and forgets it once the batch is done.
+// remember keeps the results of the requests of a batch that will be repeated, and discards them once the batch is done.
 func (k *Marks) remember(requests []request, again bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -296,7 +294,7 @@ func (k *Marks) remember(requests []request, again bool) {
 	}
 }
 
-// version is the one to speak now.
+// version is the version to use now.
 func (w *Writer) version() Version {
 	switch w.set.Protocol {
 	case Only1:
@@ -311,8 +309,8 @@ func (w *Writer) version() Version {
 	return V1
 }
 
-// Takes asks with an empty request whether the receiver takes samples that come with header now. A receiver that lets the sender in has nothing
-// against an empty request, or refuses it as one without samples.
+// Takes checks with an empty request whether the receiver now accepts samples with header. A receiver that admits the sender accepts an
+// empty request, or refuses it because it has no samples.
 func (w *Writer) Takes(ctx context.Context, header http.Header) bool {
 	e := w.encoders.Get().(*encoding)
 	defer w.encoders.Put(e)
@@ -328,8 +326,8 @@ func (w *Writer) Takes(ctx context.Context, header http.Header) bool {
 	return err == nil && !resp.Retryable()
 }
 
-// fellBack reports whether resp says that the receiver doesn't speak 2.0, so that the request is to be sent as 1.0: it
-// answers 415, or success without saying what it wrote.
+// fellBack reports whether resp shows that the receiver doesn't support 2.0, so that the request is to be sent as 1.0: it answers 415, or
+// success without saying what it wrote.
 func (w *Writer) fellBack(v Version, resp Response) bool {
 	if v != V2 || w.set.Protocol != Auto {
 		return false
@@ -344,7 +342,7 @@ func (w *Writer) fellBack(v Version, resp Response) bool {
 	return false
 }
 
-// joined is one RetryError for all that failed, with the longest wait that was asked for.
+// joined is one RetryError for all failures, with the longest requested wait.
 func joined(errs []error) error {
 	err := errors.Join(errs...)
 	if err == nil {

@@ -1,4 +1,4 @@
-// Package sample holds what stands between translation and sending: one sample of one Prometheus series.
+// Package sample defines what the translation passes to the sink: one sample of one Prometheus series.
 package sample
 
 import (
@@ -8,24 +8,24 @@ import (
 	"github.com/prometheus/prometheus/model/metadata"
 )
 
-// TotalMetadata, in the metadata of a metric, says that its points are totals of delta points: all streams that become a series have added
-// to them, so that two of them are no collision.
+// TotalMetadata, in the metadata of a metric, marks its points as totals of delta points: all streams that become a series have been added
+// to them, so two of them are no collision.
 const TotalMetadata = "penstock.total"
 
 // Family is the metric family that a series belongs to.
 type Family struct {
 	Name string
 	metadata.Metadata
-	TargetInfo bool // made of a resource, by nobody's point
+	TargetInfo bool // derived from a resource, not from a point
 }
 
-// Sample is one value of one series. Its texts are UTF-8. Nobody changes it once it is made.
+// Sample is one value of one series. Its texts are UTF-8. It is immutable.
 type Sample struct {
 	Labels labels.Labels
-	Hash   uint64 // of Labels: chooses the shard
-	Stream uint64 // of the OTLP stream that it comes from, without its values; 0: not known, or several
-	Record int32  // number of the journal's record that it comes from, within the batch
-	Point  int32  // number of the data point that it comes from, within the batch, from 1; 0: none
+	Hash   uint64 // of Labels: selects the shard
+	Stream uint64 // the OTLP stream that it comes from, a hash; 0: unknown, or several
+	Record int32  // number of its journal record within the batch
+	Point  int32  // number of its data point within the batch, from 1; 0: none
 	Start  int64  // milliseconds since 1970, 0: unknown
 	Time   int64  // milliseconds since 1970
 	Value  float64

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// exemplars translates those of a point at time t, in the order of their times. Remote write wants each to have a time; the point's is
-// the closest there is.
+// exemplars translates the exemplars of a point at time t, in the order of their times. Remote write requires a time for each; an exemplar
+// without one gets the point's.
 func (c *converter) exemplars(xs pmetric.ExemplarSlice, t int64) []exemplar.Exemplar {
 	out := make([]exemplar.Exemplar, 0, xs.Len())
 	for _, x := range xs.All() {
@@ -44,8 +44,8 @@ func byTime(xs []exemplar.Exemplar) {
 	}
 }
 
-// exemplarLabels puts the labels of x into the builder. Of two that have one name the first stays, the ids before all
-// attributes; attributes are left out together if they are too long.
+// exemplarLabels puts the labels of x into the builder. If two have the same name, the first is kept, ids before all attributes; if the
+// attributes are too long, all of them are left out.
 func (c *converter) exemplarLabels(x pmetric.Exemplar) {
 	c.builder.Reset()
 	c.exemplar = c.exemplar[:0]

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// extra is a label that a series has beside those of its point.
+// extra is a label of a series in addition to those of its point.
 type extra int
 
 const (
@@ -28,14 +28,14 @@ const maxPlans = 32
 
 // constants are labels that all points of a scope share, each sorted by name.
 type constants struct {
-	wins []labels.Label // over an attribute of the name; an empty value removes the label
-	fill []labels.Label // where no attribute gives a value; not empty
+	wins []labels.Label // replaces an attribute of that name; an empty value removes the label
+	fill []labels.Label // used if no attribute gives a value; not empty
 }
 
-// slot is where a label's value comes from: attributes by their positions, or else a constant.
+// slot is the source of a label's value: the positions of attributes, or else a constant.
 type slot struct {
 	name       string
-	attributes []int // several, where their names become one label: then their values are joined
+	attributes []int // several, if their names become one label: then their values are joined
 	constant   string
 	kind       slotKind
 }
@@ -49,19 +49,19 @@ const (
 	fromExtra
 )
 
-// plan puts the labels of points together whose attributes have the same names in the same order.
+// plan builds the labels of points whose attributes have the same names in the same order.
 type plan struct {
 	names []string
 	hash  uint64 // of names
 	slots []slot // sorted by name
-	// unnamed is how many attributes have no name that can be a label: the series is without them.
+	// unnamed is the number of attributes whose name can't become a label: the series lacks them.
 	unnamed int
-	// hidden are the attributes that no label shows by itself in all series of a point: constants and a bucket's bound take the
-	// label, others join it, or it has no name.
+	// hidden are the attributes that are not visible in a separate label in all series of a point: a constant or a bucket's bound uses the
+	// label, others are joined with it, or it has no name.
 	hidden []int
 }
 
-// attributes reads the attributes of the next point, and notes what tells streams apart and is in no label.
+// attributes reads the attributes of the next point, and hashes what distinguishes streams and is in no label.
 func (c *converter) attributes(m pcommon.Map) {
 	c.names, c.values, c.hidden = c.names[:0], c.values[:0], 0
 	for name, v := range m.All() {
@@ -70,7 +70,7 @@ func (c *converter) attributes(m pcommon.Map) {
 		case name == model.MetricNameLabel:
 			c.hide(name, shown)
 			continue
-		case v.Type() != pcommon.ValueTypeStr: // the integer 200 and "200" are shown alike
+		case v.Type() != pcommon.ValueTypeStr: // the labels of the integer 200 and "200" are equal
 			c.hide(name, v.Type().String())
 		case shown != v.Str():
 			c.hide(name, v.Str())
@@ -80,14 +80,14 @@ func (c *converter) attributes(m pcommon.Map) {
 	}
 }
 
-// hide notes something of an attribute that no label shows. The order makes no difference.
+// hide hashes a property of an attribute that no label shows. The order makes no difference.
 func (c *converter) hide(name, what string) {
 	if c.t.set.Streams {
 		c.hidden += (xxh3.HashString(name) | 1) * (xxh3.HashString(what) | 1)
 	}
 }
 
-// stream returns the stream of the point that was read, in its metric; never 0.
+// stream returns the stream of the current point in its metric; never 0.
 func (c *converter) stream(p *plan) uint64 {
 	for _, i := range p.hidden {
 		c.hide(c.names[i], c.values[i])
@@ -95,7 +95,7 @@ func (c *converter) stream(p *plan) uint64 {
 	return c.metricKey ^ (p.hash + c.hidden) | 1
 }
 
-// text is a value as a label has it.
+// text is the text of a value in a label.
 func text(v pcommon.Value) string {
 	if v.Type() == pcommon.ValueTypeStr {
 		return valid(v.Str())
@@ -103,7 +103,7 @@ func text(v pcommon.Value) string {
 	return valid(v.AsString())
 }
 
-// valid is s in UTF-8: nothing else can be stored, and OTLP clients don't always send it.
+// valid returns s as valid UTF-8: stores accept nothing else, and OTLP clients don't always send it.
 func valid(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -111,7 +111,7 @@ func valid(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// plan is the one for the attributes that were read.
+// plan returns the plan for the current attributes.
 func (c *converter) plan(x extra) *plan {
 	known := c.plans[x]
 	for i := len(known) - 1; i >= 0; i-- {
@@ -187,14 +187,14 @@ func (c *converter) newPlan(names []string, shared *constants, x extra) *plan {
 	return p
 }
 
-// labels are those of a series of the point that was read, and their hash.
+// labels returns the labels of a series of the current point, and their hash.
 func (c *converter) labels(p *plan, metric, more string) (labels.Labels, uint64) {
 	built := c.build(p, metric, more)
 	hash := built.Hash()
 	return c.known.of(built, hash), hash
 }
 
-// build puts labels together in memory that the next ones take.
+// build builds labels in memory that the next call reuses.
 func (c *converter) build(p *plan, metric, more string) labels.Labels {
 	c.builder.Reset()
 	for i := range p.slots {

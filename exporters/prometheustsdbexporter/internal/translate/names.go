@@ -9,13 +9,13 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// Names tells which series points become, without making samples of them. Not safe for concurrent use.
+// Names returns the series that points become, without making samples of them. Not safe for concurrent use.
 type Names struct {
 	c        *converter
 	tenantOf func(pcommon.Resource) string
 	buf      []byte
 
-	// What the converter was told of last.
+	// The arguments of the last call.
 	rm       pmetric.ResourceMetrics
 	sm       pmetric.ScopeMetrics
 	m        pmetric.Metric
@@ -25,8 +25,7 @@ type Names struct {
 	named    bool
 }
 
-// Names returns them. tenantOf tells whom a resource belongs to: equal series of two tenants are two. Close gives back its
-// memory.
+// Names returns them. tenantOf returns the tenant of a resource: equal series of two tenants are different. Close releases the memory.
 func (t *Translator) Names(tenantOf func(pcommon.Resource) string) *Names {
 	return &Names{c: t.pool.Get().(*converter), tenantOf: tenantOf}
 }
@@ -37,8 +36,8 @@ func (n *Names) Close() {
 	n.c = nil
 }
 
-// Series returns the key of the series that a point of m with these attributes becomes; of a histogram, of all its series
-// together. ok is false if it becomes none. It is meant to be asked for the points of a metric one after the other.
+// Series returns the key of the series that a point of m with these attributes becomes; of a histogram, one key for all its series. ok is
+// false if it becomes none. It is fastest if called for the points of one metric after the other.
 func (n *Names) Series(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics, m pmetric.Metric, attributes pcommon.Map) (key streamkey.Key, ok bool) {
 	if n.rm != rm {
 		n.rm, n.sm, n.m = rm, pmetric.ScopeMetrics{}, pmetric.Metric{}

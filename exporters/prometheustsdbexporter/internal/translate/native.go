@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// zeroThreshold is Prometheus' own, for points that name none.
+	// zeroThreshold is Prometheus' default, for points without one.
 	zeroThreshold = 1e-128
-	// maxGap is how many empty buckets are written out before a new span is cheaper.
+	// maxGap is how many empty buckets are encoded before a new span is cheaper.
 	maxGap = 2
 )
 
@@ -27,7 +27,7 @@ type nativePoint interface {
 	Count() uint64
 }
 
-// native appends a point's native histogram; nil says that it has none.
+// native appends a point's native histogram; nil is a histogram without a value.
 func (c *converter) native(f *sample.Family, p nativePoint, h *histogram.Histogram) {
 	if h == nil {
 		c.refused[Untranslatable]++
@@ -48,7 +48,7 @@ func (c *converter) native(f *sample.Family, p nativePoint, h *histogram.Histogr
 	c.add(s, plan, f.Name, "", 0)
 }
 
-// hint leaves resets to be found by the receiver, as Prometheus does. Deltas are no counters.
+// hint lets the receiver detect resets, as Prometheus does. Deltas are gauges.
 func hint(delta bool) histogram.CounterResetHint {
 	if delta {
 		return histogram.GaugeType
@@ -56,8 +56,8 @@ func hint(delta bool) histogram.CounterResetHint {
 	return histogram.UnknownCounterReset
 }
 
-// exponential is the native histogram of p, without count and sum. It is nil if the scale is too coarse, or a bucket too far
-// out, for Prometheus. A finer scale than Prometheus has is scaled down.
+// exponential returns the native histogram of p, without count and sum. It is nil if the scale is too coarse, or a bucket's index too
+// large, for Prometheus. A scale finer than Prometheus' finest is reduced.
 func exponential(p pmetric.ExponentialHistogramDataPoint, delta bool) *histogram.Histogram {
 	if p.Scale() < histogram.ExponentialSchemaMin {
 		return nil
@@ -80,15 +80,15 @@ func exponential(p pmetric.ExponentialHistogramDataPoint, delta bool) *histogram
 	return h
 }
 
-// customBuckets is the native histogram of p that keeps its bounds, without count and sum.
+// customBuckets returns the native histogram of p that keeps its bounds, without count and sum.
 func customBuckets(p pmetric.HistogramDataPoint, delta bool) *histogram.Histogram {
 	h := &histogram.Histogram{CounterResetHint: hint(delta), Schema: histogram.CustomBucketsSchema, CustomValues: p.ExplicitBounds().AsRaw()}
 	h.PositiveSpans, h.PositiveBuckets, _ = layout(p.BucketCounts(), 0, 0, 0)
 	return h
 }
 
-// layout writes dense counts, the first of bucket offset, as spans and differences. 2^down buckets become one; shift is added
-// to the index of each. false: an index doesn't fit.
+// layout encodes dense counts, the first of bucket offset, as spans and differences. 2^down buckets become one; shift is added to each
+// index. false: an index doesn't fit.
 func layout(counts pcommon.UInt64Slice, offset int64, down int32, shift int64) (spans []histogram.Span, deltas []int64, ok bool) {
 	n := counts.Len()
 	if n == 0 {
@@ -98,8 +98,8 @@ func layout(counts pcommon.UInt64Slice, offset int64, down int32, shift int64) (
 		return nil, nil, false
 	}
 	deltas = make([]int64, 0, n>>down+2)
-	var last int64 // count of the bucket before
-	var next int64 // index behind the bucket before
+	var last int64 // count of the previous bucket
+	var next int64 // index after the previous bucket
 	emit := func(index int64, count uint64) {
 		if count == 0 {
 			return

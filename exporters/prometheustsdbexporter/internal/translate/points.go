@@ -22,16 +22,16 @@ import (
 const (
 	// maxExemplarRunes bounds an exemplar's labels: https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md#exemplars
 	maxExemplarRunes = 128
-	// maxBounds bounds the remembered texts of bucket bounds and quantiles.
+	// maxBounds bounds the cached texts of bucket bounds and quantiles.
 	maxBounds = 4096
 )
 
 var stale = math.Float64frombits(value.StaleNaN)
 
-// noStream is the key of metrics whose series have no stream of their own.
+// noStream is a metadata key of metrics whose series have no stream.
 const noStream = 0
 
-// metricKind is what a metric's name depends on.
+// metricKind contains everything that a metric's name depends on.
 type metricKind struct {
 	name, unit string
 	kind       otlptranslator.MetricType
@@ -96,7 +96,7 @@ func (c *converter) metric(m pmetric.Metric) {
 	}
 }
 
-// unsupported reports whether none of m's points can be sent, and why. delta: delta points can.
+// unsupported reports whether none of m's points can be sent, and why. delta: delta points can be.
 func unsupported(m pmetric.Metric, delta bool) (Reason, bool) {
 	var t pmetric.AggregationTemporality
 	switch m.Type() {
@@ -143,12 +143,12 @@ func (c *converter) metricName(m pmetric.Metric) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name = valid(name) // units can be cut in the middle of a letter
+	name = valid(name) // a unit may be cut within a character
 	c.metricNames[k] = name
 	return name, nil
 }
 
-// typeOf is the type that Prometheus knows a metric by. For deltas it has none.
+// typeOf is the Prometheus type of a metric. Deltas have none.
 func typeOf(m pmetric.Metric) model.MetricType {
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
@@ -175,7 +175,7 @@ func typeOf(m pmetric.Metric) model.MetricType {
 	return model.MetricTypeHistogram
 }
 
-// family is f, one and the same for all metrics that are alike.
+// family returns f, the same pointer for all metrics that are alike.
 func (c *converter) family(f sample.Family) *sample.Family {
 	if known, ok := c.families[f]; ok {
 		return known
@@ -184,8 +184,8 @@ func (c *converter) family(f sample.Family) *sample.Family {
 	return &f
 }
 
-// timely reports whether a point's time can be sent, and counts it if not. Absurd times are kept away from everything: one
-// point at no time beside a current one would be decades of target_info.
+// timely reports whether a point's time can be sent, and counts it if not. Absurd times must not get any further: one point at time 0
+// beside a current one would create decades of target_info.
 func (c *converter) timely(t pcommon.Timestamp) bool {
 	switch {
 	case t == 0:
@@ -210,7 +210,7 @@ type point interface {
 	Flags() pmetric.DataPointFlags
 }
 
-// begin reads a point's attributes and returns its plan and what its samples have in common.
+// begin reads a point's attributes and returns its plan and the common part of its samples.
 func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Timestamp) (*plan, sample.Sample) {
 	c.attributes(m)
 	p := c.plan(noExtra)
@@ -219,7 +219,7 @@ func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Tim
 	}
 	c.points++
 	s := sample.Sample{Time: milliseconds(at), Family: f, Record: c.record, Point: c.points}
-	if start <= at { // one that begins after its point is nonsense
+	if start <= at { // a start after the point is nonsense
 		s.Start = milliseconds(start)
 	}
 	if c.t.set.Streams && c.metricKey != noStream {
@@ -228,7 +228,7 @@ func (c *converter) begin(f *sample.Family, m pcommon.Map, at, start pcommon.Tim
 	return p, s
 }
 
-// add appends a sample of the series that has these labels.
+// add appends a sample of the series with these labels.
 func (c *converter) add(s sample.Sample, p *plan, name, more string, v float64) {
 	s.Labels, s.Hash = c.labels(p, name, more)
 	s.Value = v
@@ -260,14 +260,14 @@ func (c *converter) numbers(f *sample.Family, ps pmetric.NumberDataPointSlice) {
 	}
 }
 
-// histogram makes the classic series of an explicit histogram.
+// histogram creates the classic series of an explicit histogram.
 func (c *converter) histogram(f *sample.Family, p pmetric.HistogramDataPoint) {
 	plan, s := c.begin(f, p.Attributes(), p.Timestamp(), p.StartTimestamp())
 	number, ended := func(v float64) float64 { return v }, p.Flags().NoRecordedValue()
 	if ended {
 		number = func(float64) float64 { return stale }
 	}
-	if p.HasSum() || ended { // a point without a value tells no sum, and ends it
+	if p.HasSum() || ended { // a point without a value has no sum, and ends the series
 		c.add(s, plan, f.Name+"_sum", "", number(p.Sum()))
 	}
 	c.add(s, plan, f.Name+"_count", "", number(float64(p.Count())))
@@ -327,7 +327,7 @@ func (c *converter) summary(f *sample.Family, p pmetric.SummaryDataPoint) {
 	}
 }
 
-// bound is a bucket's bound or a quantile as a label.
+// bound is the label value of a bucket's bound or a quantile.
 func (c *converter) bound(v float64) string {
 	if s, ok := c.bounds[v]; ok {
 		return s

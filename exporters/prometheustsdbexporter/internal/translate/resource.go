@@ -24,7 +24,7 @@ const (
 	targetInfo       = "target_info"
 )
 
-// converter translates one batch at a time, resource by resource, and keeps what it learned about names.
+// converter translates one batch at a time, resource by resource, and caches names and labels.
 type converter struct {
 	t    *Translator
 	uses int
@@ -37,34 +37,34 @@ type converter struct {
 	families    map[sample.Family]*sample.Family
 	bounds      map[float64]string
 
-	// Of the batch.
+	// State of the batch.
 	limit   pcommon.Timestamp // later points are refused
 	samples []sample.Sample
-	points  int32 // that have samples, so far
+	points  int32 // resources with samples so far
 	refused [NumReasons]int
-	infos   map[info]struct{} // what target_info has
-	tenant  []labels.Label    // the label with its name, if there is one
+	infos   map[info]struct{} // samples of target_info
+	tenant  []labels.Label    // the label with the tenant's name, if configured
 
-	// Of the resource.
+	// State of the resource.
 	record           int32          // number of its record
 	resource         []labels.Label // job and instance
 	resourceKey      streamkey.Key
-	earliest, latest pcommon.Timestamp // of its points; latest 0: it has none
+	earliest, latest pcommon.Timestamp // times of its points; latest 0: it has none
 
-	// Of the scope.
+	// State of the scope.
 	scope    constants
 	scopeKey streamkey.Key
 	plans    [numExtras][]*plan
 
-	// Of the metric.
+	// State of the metric.
 	metricKey uint64
 
-	// Of the point.
+	// State of the point.
 	names, values []string
-	hidden        uint64   // what of its attributes no label shows
+	hidden        uint64   // hash of the attributes that no label shows
 	exemplar      []string // names of the labels of the exemplar
 	builder       labels.ScratchBuilder
-	built         labels.Labels // until the next are
+	built         labels.Labels // valid until the next
 	known         known
 }
 
@@ -90,7 +90,7 @@ func newConverter(t *Translator) *converter {
 	}
 }
 
-// forgetBatch drops what belongs to the batch.
+// forgetBatch clears the state of the batch.
 func (c *converter) forgetBatch() {
 	c.samples, c.points, c.refused, c.tenant = nil, 0, [NumReasons]int{}, nil
 	c.resource, c.scope = nil, constants{}
@@ -102,7 +102,7 @@ func (c *converter) forgetBatch() {
 	c.builder = labels.NewScratchBuilder(16)
 }
 
-// resourceMetrics translates the metrics of one resource, which came in the record of that number.
+// resourceMetrics translates the metrics of one resource, which came in the record with that number.
 func (c *converter) resourceMetrics(rm pmetric.ResourceMetrics, record int) {
 	attributes := rm.Resource().Attributes()
 	c.resource, c.record = identity(attributes), int32(record)
@@ -142,7 +142,7 @@ func identity(attributes pcommon.Map) (ls []labels.Label) {
 	return ls
 }
 
-// promote returns the labels that attributes of the resource become.
+// promote returns the labels of promoted resource attributes.
 func (c *converter) promote(attributes pcommon.Map) []labels.Label {
 	if !c.t.set.PromoteAll && len(c.t.promote) == 0 {
 		return nil
@@ -160,7 +160,7 @@ func (c *converter) scopeLabels(sm pmetric.ScopeMetrics) []labels.Label {
 	}
 	own := map[string]string{
 		"otel_scope_name":       valid(sm.Scope().Name()),
-		"otel_scope_version":    valid(sm.Scope().Version()), // empty: not even an attribute of that name
+		"otel_scope_version":    valid(sm.Scope().Version()), // empty: removes even an attribute of that name
 		"otel_scope_schema_url": valid(sm.SchemaUrl()),
 	}
 	ls := c.joinedLabels(sm.Scope().Attributes(), "otel_scope_", func(string) bool { return true })
@@ -172,8 +172,8 @@ func (c *converter) scopeLabels(sm pmetric.ScopeMetrics) []labels.Label {
 	return ls
 }
 
-// joinedLabels returns the labels that attributes become, sorted. Where several become one label their values are joined, in
-// the order of the attributes' names: the rule for data points and target_info too. An empty value is no label.
+// joinedLabels returns the labels that attributes become, sorted. If several become one label, their values are joined in the order of the
+// attributes' names; data points and target_info follow the same rule. An empty value is no label.
 func (c *converter) joinedLabels(attributes pcommon.Map, prefix string, wanted func(name string) bool) (ls []labels.Label) {
 	c.names, c.values = c.names[:0], c.values[:0]
 	for name, v := range attributes.All() {
@@ -195,17 +195,17 @@ func (c *converter) joinedLabels(attributes pcommon.Map, prefix string, wanted f
 	return ls
 }
 
-// enter begins a scope.
+// enter starts a scope.
 func (c *converter) enter(promoted, scope []labels.Label) {
 	for i := range c.plans {
 		c.plans[i] = c.plans[i][:0]
 	}
 	c.scope = constants{wins: append(append(slices.Clone(c.resource), scope...), c.tenant...)}
-	c.scope.fill = append(slices.Clone(promoted), c.t.external...) // where it is promoted as well, the first stays
+	c.scope.fill = append(slices.Clone(promoted), c.t.external...) // if it is promoted as well, the first is kept
 }
 
-// targetInfo appends the resource's attributes as a series, from the earliest to the latest of its points, close enough that
-// a query finds it in between.
+// targetInfo appends the resource's attributes as a series, from the earliest to the latest of its points, with samples close enough that
+// queries in between find it.
 func (c *converter) targetInfo(attributes pcommon.Map) {
 	c.names, c.values = c.names[:0], c.values[:0]
 	for name, v := range attributes.All() {
@@ -216,7 +216,7 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 		c.names, c.values = append(c.names, name), append(c.values, text(v))
 	}
 	if len(c.names) == 0 {
-		return // job and instance alone tell nothing
+		return // job and instance alone are useless
 	}
 	p := c.newPlan(c.names, &constants{wins: append(slices.Clip(c.resource), c.tenant...), fill: c.t.external}, noExtra)
 	if p.unnamed > 0 && len(c.t.promote) == 0 && !c.t.set.PromoteAll { // else promote has counted it
@@ -229,7 +229,7 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 	family := c.family(sample.Family{Name: name, Metadata: metadata.Metadata{Type: model.MetricTypeGauge, Help: "Target metadata"}, TargetInfo: true})
 	ls, hash := c.labels(p, name, "")
 	if ls.Get(model.JobLabel) == "" && ls.Get(model.InstanceLabel) == "" {
-		return // nothing to join it by
+		return // no label to join it by
 	}
 	step := pcommon.Timestamp(max(lookback/2, time.Duration(c.latest-c.earliest)/maxTargetInfo))
 	add := func(t pcommon.Timestamp) {
@@ -245,5 +245,5 @@ func (c *converter) targetInfo(attributes pcommon.Map) {
 	add(c.latest)
 }
 
-// milliseconds is how Prometheus counts time.
+// milliseconds is Prometheus' unit of time.
 func milliseconds(t pcommon.Timestamp) int64 { return int64(t / 1e6) }

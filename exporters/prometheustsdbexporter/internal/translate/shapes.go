@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// shapes remembers the bounds of histograms and the quantiles of summaries, so that the end of one, which may tell none, ends
-// all of its series. It holds those of max at most, in two generations: what is not seen for max/2 others is forgotten. About 50
-// bytes each, and the numbers where neighbours don't share theirs. Safe for concurrent use.
+// shapes remembers the bounds of histograms and the quantiles of summaries, so that the last point of one, which may have none, ends all
+// its series. It holds max at most, in two generations: a shape that is not used while max/2 others are is forgotten. About 50 bytes each,
+// plus the numbers unless neighbours share them. Safe for concurrent use.
 type shapes struct {
 	max int
 
 	mu          sync.Mutex
 	now, before map[uint64][]float64 // guarded by mu, by the hash of the _count series
-	last        []float64            // guarded by mu; the newest: most histograms share their bounds
+	last        []float64            // guarded by mu; the newest numbers: most histograms share their bounds
 }
 
 // numbers is a slice of bounds or quantiles.
@@ -34,7 +34,7 @@ func equal[N numbers](a []float64, b N) bool {
 	return true
 }
 
-// note remembers the shape of key. It is no method, so that shape is not allocated.
+// note remembers the shape of key. It is a function, not a method, so that shape is not allocated.
 func note[N numbers](s *shapes, key uint64, shape N) {
 	if s.max == 0 {
 		return
@@ -60,7 +60,7 @@ func note[N numbers](s *shapes, key uint64, shape N) {
 	s.now[key] = s.last
 }
 
-// missing returns what of the shape of key is not in told. Nobody changes it.
+// missing returns the numbers of key's shape that are not in told. The result must not be changed.
 func missing[N numbers](s *shapes, key uint64, told N) (rest []float64) {
 	s.mu.Lock()
 	known, ok := s.now[key]
@@ -83,7 +83,7 @@ func missing[N numbers](s *shapes, key uint64, told N) (rest []float64) {
 	return rest
 }
 
-// quantiles are those of a summary.
+// quantiles returns the quantiles of a summary.
 type quantiles struct {
 	len int
 	at  func(int) float64

@@ -1,9 +1,9 @@
-// Package translate turns OTLP metrics into Prometheus samples, such that one bad point costs only itself.
+// Package translate turns OTLP metrics into Prometheus samples so that a bad point affects no other.
 //
-// Names come from Prometheus' otlptranslator, and a test compares every sample with what Prometheus' own converter makes of
-// the same metrics. This one is several times as fast: the labels of a point are put together by a plan that is made once for
-// all points of a scope whose attributes have the same names.
-// Source: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#otlp-metric-points-to-prometheus
+// Names come from Prometheus' otlptranslator, and a test compares every sample with the result of Prometheus' own converter for the same
+// metrics. This one is several times as fast: it builds the labels of a point with a plan that is made once for all points of a scope
+// whose attributes have the same names. Source:
+// https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#otlp-metric-points-to-prometheus
 package translate
 
 import (
@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	// lookback is PromQL's: target_info comes at least twice in it.
+	// lookback is PromQL's: target_info has at least two samples in it.
 	lookback = 5 * time.Minute
-	// maxTargetInfo bounds the samples of target_info that a resource gets over a batch's span of time.
+	// maxTargetInfo bounds the samples of target_info for a resource over the time span of a batch.
 	maxTargetInfo = 500
-	// converterUses is how often a converter is used before what it remembers is thrown away.
+	// converterUses is how often a converter is used before its caches are discarded.
 	converterUses = 256
-	// maxSlab bounds the memory that waits for the next batch: samples of about 150 bytes.
+	// maxSlab bounds the memory that is kept for the next batch: samples of about 150 bytes.
 	maxSlab = 1 << 18
 )
 
@@ -37,16 +37,16 @@ type Reason int
 
 // The reasons, in the order of their names.
 const (
-	BadAttribute      Reason = iota // an attribute whose name can't be a label; its point is sent without it
-	BadExemplar                     // an exemplar without value; its point is sent
-	DeltaTemporality                // delta points, where nothing accumulates them
-	ExemplarAttribute               // an attribute of an exemplar that has the name of another or of its ids, or with which it is too long; the rest is sent
+	BadAttribute      Reason = iota // an attribute whose name can't become a label; its point is sent without it
+	BadExemplar                     // an exemplar without a value; its point is sent
+	DeltaTemporality                // delta points that nothing accumulates
+	ExemplarAttribute               // an exemplar's attribute that repeats a name or an id, or exceeds the length limit; the rest is sent
 	Future                          // its time is too far ahead
-	Malformed                       // a zero threshold that is infinite or no number
+	Malformed                       // a zero threshold that is infinite or NaN
 	NoTemporality                   // sum or histogram without temporality
 	NoTime                          // its time is zero
-	NoValue                         // a number that has no value, and does not say that its series ends
-	Untranslatable                  // a name of nothing but underscores, a scale below -4, ...
+	NoValue                         // a number without a value that does not end its series
+	Untranslatable                  // a name of only underscores, a scale below -4, ...
 	NumReasons
 )
 
@@ -55,21 +55,21 @@ var reasonNames = [NumReasons]string{"bad_attribute", "bad_exemplar", "delta_tem
 // String is the value of the attribute `reason`.
 func (r Reason) String() string { return reasonNames[r] }
 
-// Settings are the choices that a user has.
+// Settings are the user's choices.
 type Settings struct {
 	Strategy       otlptranslator.TranslationStrategyOption
-	Namespace      string            // before every metric name
-	ExternalLabels map[string]string // on every series that has no such label
-	TenantLabel    string            // says on every series whose it is; empty: none does
-	TargetInfo     bool              // one target_info series a resource
+	Namespace      string            // prefix of every metric name
+	ExternalLabels map[string]string // added to every series that does not have them
+	TenantLabel    string            // label with the tenant on every series; empty: none
+	TargetInfo     bool              // one target_info series per resource
 	Promote        []string          // resource attributes that become labels
-	PromoteAll     bool              // all of them
+	PromoteAll     bool              // promote all of them
 	ScopeLabels    bool              // otel_scope_* labels
 	CustomBuckets  bool              // explicit histograms as native ones with custom buckets
-	Delta          bool              // delta points as they are, of unknown type; false refuses them
-	Streams        bool              // tell the stream of each sample
+	Delta          bool              // send delta points unchanged, with unknown type; false refuses them
+	Streams        bool              // set the stream of each sample
 	MaxFuture      time.Duration     // how far ahead a point may be
-	Shapes         int               // histograms and summaries whose bounds and quantiles are remembered, for their end; 0: none
+	Shapes         int               // how many histograms and summaries have their bounds and quantiles remembered, for their end; 0: none
 }
 
 // Translator translates batches. Safe for concurrent use.
@@ -94,15 +94,15 @@ func New(s Settings) *Translator {
 	return t
 }
 
-// Batch is what became of some metrics.
+// Batch is the result for some metrics.
 type Batch struct {
 	Samples []sample.Sample
 	Refused [NumReasons]int // data points
 }
 
-// Translate converts md, which it doesn't change. Samples of one series come in the order of their points. records are those
-// that md's resources came in; nil: they came in one. All of md is the tenant's, whose name Settings.TenantLabel gets. The error is
-// the context's.
+// Translate converts md without changing it. Samples of one series are in the order of their points. records are the record numbers of
+// md's resources; nil: all came in one record. All of md belongs to tenant, whose name becomes Settings.TenantLabel. The error is the
+// context's.
 func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time.Time, records []origin.Record, tenant string) (Batch, error) {
 	c := t.pool.Get().(*converter)
 	if t.set.TenantLabel != "" {
@@ -130,7 +130,7 @@ func (t *Translator) Translate(ctx context.Context, md pmetric.Metrics, now time
 	return b, nil
 }
 
-// Release gives the memory of b's samples back. What they point to may be kept.
+// Release returns the memory of b's samples. Data that they point to may be kept.
 func (t *Translator) Release(b Batch) {
 	if cap(b.Samples) > maxSlab {
 		return
