@@ -58,7 +58,7 @@ exporters: {loki: {sending_queue: {storage: file_storage}}}
 service: {pipelines: {logs: {receivers: [kafka_replay], exporters: [loki]}}}`},
 		"batch": {yaml: `
 exporters: {loki: {}}
-service: {pipelines: {logs: {receivers: [kafka_replay], processors: [batch/small], exporters: [loki]}}}`, allow: []string{"batch"}, want: "processor batch/small answers before"},
+service: {pipelines: {logs: {receivers: [kafka_replay], processors: [batch/small], exporters: [loki]}}}`, allow: []string{"batch"}, want: "processor batch/small acknowledges data before"},
 		"behind a connector": {yaml: `
 connectors: {forward: {}}
 exporters: {loki: {}}

@@ -73,8 +73,8 @@ func TestRanges(t *testing.T) {
 
 func TestRangesThatAreNone(t *testing.T) {
 	for want, s := range map[string]replay.Spec{
-		"to: 2026-11-24T00:00:00Z is not behind": {From: "2026-11-25T00:00:00Z", To: "2026-11-24T00:00:00Z"},
-		"from: 2026-11-27T00:00:00Z lies in":     {From: "2026-11-27T00:00:00Z", To: "2026-11-28T00:00:00Z"},
+		"to: 2026-11-24T00:00:00Z is not after from":  {From: "2026-11-25T00:00:00Z", To: "2026-11-24T00:00:00Z"},
+		"from: 2026-11-27T00:00:00Z is in the future": {From: "2026-11-27T00:00:00Z", To: "2026-11-28T00:00:00Z"},
 	} {
 		_, err := s.Resolve(thursday, nil)
 		assert.ErrorContains(t, err, want)

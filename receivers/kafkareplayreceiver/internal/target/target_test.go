@@ -106,7 +106,7 @@ func TestWherePrometheusCanReplace(t *testing.T) {
 		"the range is in blocks":               {`{"data":{"web.enable-admin-api":"true"}}`, head(thursday.Add(-2*time.Hour), thursday), thursday.Add(-24 * time.Hour), ""},
 		"the range reaches into the head":      {`{"data":{"web.enable-admin-api":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-24 * time.Hour), "in its head"},
 		"the embedded one writes blocks first": {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-24 * time.Hour), ""},
-		"but not the last":                     {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-10 * time.Minute), "make the job when samples of 2026-11-26T12:00:00Z have come"},
+		"but not the last":                     {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Add(-10 * time.Minute), "create the job after samples of 2026-11-26T12:00:00Z have arrived"},
 		"nor the rollups at its edge":          {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Truncate(2 * time.Hour), "newer than 2026-11-26T10:00:00Z"},
 		"up to it":                             {`{"data":{"web.enable-admin-api":"true","storage.tsdb.delete-compacts-head":"true"}}`, head(thursday.Add(-48*time.Hour), thursday), thursday.Truncate(2 * time.Hour).Add(-time.Millisecond), ""},
 	} {
