@@ -329,7 +329,7 @@ func TestKeyExtensionMustShareAKey(t *testing.T) {
 	cfg.KeyExtension = &journalKey
 	for want, host := range map[string]hostWith{
 		`key_extension: "journal_key" is not among service::extensions`: {},
-		`key_extension: "journal_key" does not share keys`:                    {journalKey: struct{ component.Component }{}},
+		`key_extension: "journal_key" does not share keys`:              {journalKey: struct{ component.Component }{}},
 	} {
 		p, err := NewFactory().CreateMetrics(t.Context(), set, cfg, new(consumertest.MetricsSink))
 		require.NoError(t, err)

@@ -376,10 +376,10 @@ func TestTooManyAtOnce(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for want, change := range map[string]func(*ingestreceiver.Config){
-		"max_items: 0 is not positive":                            func(c *ingestreceiver.Config) { c.MaxItems = 0 },
-		"max_concurrent_requests: 0 is not positive":              func(c *ingestreceiver.Config) { c.MaxConcurrent = 0 },
-		"max_age: -1s is negative":                                func(c *ingestreceiver.Config) { c.MaxAge = -time.Second },
-		"max_future: -1s is negative":                             func(c *ingestreceiver.Config) { c.MaxFuture = -time.Second },
+		"max_items: 0 is not positive":                        func(c *ingestreceiver.Config) { c.MaxItems = 0 },
+		"max_concurrent_requests: 0 is not positive":          func(c *ingestreceiver.Config) { c.MaxConcurrent = 0 },
+		"max_age: -1s is negative":                            func(c *ingestreceiver.Config) { c.MaxAge = -time.Second },
+		"max_future: -1s is negative":                         func(c *ingestreceiver.Config) { c.MaxFuture = -time.Second },
 		`on_time_out_of_range: "drop" must be mark or refuse`: func(c *ingestreceiver.Config) { c.OnTime = "drop" },
 	} {
 		cfg := ingestreceiver.NewFactory().CreateDefaultConfig().(*ingestreceiver.Config)

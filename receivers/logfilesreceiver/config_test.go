@@ -13,8 +13,8 @@ import (
 func TestInvalidConfigurations(t *testing.T) {
 	for want, change := range map[string]func(*logfilesreceiver.Config){
 		"include: at least one":                  func(c *logfilesreceiver.Config) { c.Include = nil },
-		`include: "[" is not a valid pattern`:             func(c *logfilesreceiver.Config) { c.Include = []string{"["} },
-		`exclude: "{a" is not a valid pattern`:            func(c *logfilesreceiver.Config) { c.Exclude = []string{"{a"} },
+		`include: "[" is not a valid pattern`:    func(c *logfilesreceiver.Config) { c.Include = []string{"["} },
+		`exclude: "{a" is not a valid pattern`:   func(c *logfilesreceiver.Config) { c.Exclude = []string{"{a"} },
 		"poll_interval: 0s is not positive":      func(c *logfilesreceiver.Config) { c.PollInterval = 0 },
 		"flush_timeout: -1ns is not positive":    func(c *logfilesreceiver.Config) { c.FlushTimeout = -1 },
 		"max_record_size: 1 is not between 4096": func(c *logfilesreceiver.Config) { c.MaxRecordSize = 1 },
