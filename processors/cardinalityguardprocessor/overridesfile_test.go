@@ -55,7 +55,7 @@ func TestABudgetIsWidenedWhileTheCollectorRuns(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status)
 	for body, says := range map[string]string{
 		`{`:                                 "not the JSON that is expected",
-		`{"metric":"requests","limits":{}}`: "limits: sets none of",
+		`{"metric":"requests","limits":{}}`: "limits: set at least one of",
 		`{"metric":"requests","limit":{"series_per_metric":1}}`:   `unknown field "limit"`,
 		`{"limits":{"series_per_metric":1}}`:                      "needs a pattern",
 		`{"metric":"requests","limits":{"series_per_metric":-1}}`: "limits::series_per_metric: -1, want 0 or more",

@@ -426,7 +426,7 @@ func TestConfig(t *testing.T) {
 		"kafka_replay/in_flight": "max_in_flight: 5 is below 1 MiB",
 		"kafka_replay/outage":    "outage_after: 0s must be positive",
 		"kafka_replay/record":    "max_record_size: 1 must be between",
-		"kafka_replay/sasl":      `sasl: mechanism: "NTLM" must be one of`,
+		"kafka_replay/sasl":      `sasl: mechanism: "NTLM" is not one of`,
 		"kafka_replay/prefix":    `topic_prefix: "a b" must be`,
 	} {
 		t.Run(name, func(t *testing.T) {
