@@ -31,7 +31,7 @@ func (c *console) serveTaps(w http.ResponseWriter, _ *http.Request) {
 }
 
 // serveTap answers with records as they pass, one JSON line each, and every second with a line of how many passed, until the client goes or
-// has its limit.
+// has its limit, or its key is revoked.
 func (c *console) serveTap(w http.ResponseWriter, r *http.Request) {
 	asked, err := parseTap(r.URL.Query(), access.Of(r.Context()))
 	if err != nil {
@@ -54,7 +54,9 @@ func (c *console) serveTap(w http.ResponseWriter, r *http.Request) {
 	defer c.sampler.Hub().Close(viewer)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	follow(r.Context(), w, viewer, asked.limit)
+	ctx, stop := access.WhileValid(r.Context())
+	defer stop()
+	follow(ctx, w, viewer, asked.limit)
 }
 
 // asked is what the client wants to see.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -102,6 +103,11 @@ func TestATapIsAStreamOfRecords(t *testing.T) {
 	got, last = records(own)
 	assert.Equal(t, []string{"acme: of acme"}, got)
 	assert.Contains(t, last, `"seen":1`)
+
+	revoked := &atomic.Bool{}
+	ending := follow(t, h, "", key{access.ValidAttribute: func() bool { return !revoked.Load() }})
+	revoked.Store(true)
+	records(ending) // it ends
 
 	for range 4 {
 		follow(t, h, "", nil)

@@ -49,7 +49,7 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 			check(cmd, set, reader, given, true)
 		}
 	}
-	root.AddCommand(newRepairCommand(), newKeysCommand(), newVerifyCommand(), newTapCommand())
+	root.AddCommand(newRepairCommand(), newKeysCommand(), newVerifyCommand(), newTapCommand(), newTopCommand())
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)
 		for _, cmd := range root.Commands() {

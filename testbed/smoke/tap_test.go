@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -98,4 +99,14 @@ func TestATapWithoutAScrubberShowsNothing(t *testing.T) {
 	printed, code := call(t, "tap", "otlp", "--admin", "http://"+p.Admin())
 	assert.Equal(t, 1, code)
 	assert.Contains(t, printed, "no pii_scrubber runs in this collector")
+
+	// The same process in a table.
+	printed, code = call(t, "top", "--once", "--admin", "http://"+p.Admin())
+	assert.Equal(t, 0, code, printed)
+	for _, row := range []string{`(?m)^COMES IN +NOW +REFUSED +SIGNALS$`, `(?m)^otlp .* logs, metrics, traces$`, `(?m)^JOURNAL +written `, `(?m)^GUARD +\d+ series; `, `(?m)^prometheus_tsdb +delivers `, `(?m)^parquet +delivers `} {
+		assert.Regexp(t, row, printed)
+	}
+	for line := range strings.Lines(printed) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(line), 81, line)
+	}
 }

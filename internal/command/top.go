@@ -1,0 +1,127 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/penstockhq/penstock/internal/command/internal/adminclient"
+	"github.com/penstockhq/penstock/internal/command/internal/top"
+)
+
+// topEvery is how often the table is drawn anew.
+const topEvery = time.Second
+
+// What a terminal obeys: the cursor to the top left, what is right of it gone, what is below it gone.
+const (
+	home       = "\x1b[H"
+	clearRight = "\x1b[K"
+	clearBelow = "\x1b[J"
+)
+
+func newTopCommand() *cobra.Command {
+	var admin adminFlags
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Shows a running collector in the terminal: rates, the journal's fill, each sink's lag and last error",
+		Long: `Shows a running collector in the terminal, drawn anew each second: what comes in, the journal's fill, findings of
+the scrubber, the guard, and each sink with its lag and its last error. It changes nothing.
+
+With --once, or where standard output is no terminal, it prints one table and ends. COLUMNS says how wide the
+terminal is (default 80).`,
+		Example: "  penstock top\n  penstock top --once --admin https://gateway:13134 --header \"X-API-Key: $KEY\"",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := admin.client()
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if once || !terminal(cmd.OutOrStdout()) {
+				lines, err := table(ctx, client)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.Join(lines, "\n"))
+				return err
+			}
+			return watch(ctx, cmd.OutOrStdout(), client)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "print one table and end")
+	admin.declare(cmd.Flags())
+	return cmd
+}
+
+// terminal says whether w is one.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// watch draws the table until ctx ends. A collector that does not answer any more is waited for; the first answer must come.
+func watch(ctx context.Context, w io.Writer, client *adminclient.Client) error {
+	tick := time.NewTicker(topEvery)
+	defer tick.Stop()
+	for drawn := false; ; {
+		lines, err := table(ctx, client)
+		switch {
+		case ctx.Err() != nil:
+			_, err := fmt.Fprintln(w)
+			return err
+		case err != nil && !drawn:
+			return err
+		case err != nil:
+			lines = []string{err.Error(), "", "waiting for it (Ctrl-C ends this)"}
+		}
+		drawn = true
+		if _, err := io.WriteString(w, home+strings.Join(lines, clearRight+"\n")+clearRight+"\n"+clearBelow); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// table asks the collector for all that the table needs.
+func table(ctx context.Context, client *adminclient.Client) ([]string, error) {
+	var about top.About
+	var state top.State
+	var own top.Series
+	if err := client.Get(ctx, "/console/v1/about", nil, &about); err != nil {
+		return nil, err
+	}
+	if err := client.Get(ctx, "/console/v1/state", nil, &state); err != nil {
+		return nil, err
+	}
+	if err := client.Get(ctx, "/console/v1/series", url.Values{"name": top.Names()}, &own); err != nil {
+		return nil, err
+	}
+	return top.Lines(about, state, own, columns()), nil
+}
+
+// columns is the terminal's.
+func columns() int {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > top.Width && n <= 500 {
+		return n
+	}
+	return top.Width
+}
