@@ -2,20 +2,20 @@ package embeddedkafkaextension
 
 import "github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/broker"
 
-// Finding is a place in a log's directory that is not as the last process left it.
+// Finding is a place in a log's directory that differs from what the last process wrote.
 type Finding struct {
 	// File is the file, or the partition's directory.
 	File string
 	// Kind is torn, damaged, missing, rebuilt or defaulted.
 	Kind string
-	// Records is how many records can't be read because of it, at most.
+	// Records is an upper bound of the records that can't be read because of it.
 	Records int64
-	// Text says what is known: what was there, and what the next start does.
+	// Text describes what the place held, as far as known, and what the next start does.
 	Text string
 }
 
-// Check says what the next start would find in directory, and what it would do: a start mends by itself whatever can be mended. It
-// changes nothing, and reads every record. No collector may have the directory open.
+// Check returns what the next start would find in directory and what it would do; a start repairs everything that can be repaired. Check changes
+// nothing and reads every record. No collector may have the directory open.
 func Check(directory string) ([]Finding, error) {
 	found, err := broker.Check(directory)
 	out := make([]Finding, len(found))

@@ -21,14 +21,14 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/metadata"
 )
 
-// trimInterval is the time between looks at the log's size and age. Between two looks the size is counted.
+// trimInterval is the time between two checks of the log's size and age. Between two checks the extension counts bytes.
 const trimInterval = time.Second
 
 // tryEvery is the pause between two attempts to open a log on a disk that is full.
 const tryEvery = time.Second
 
-// Without max_size the log may take one freeShare-th of what is free on the disk, at most maxDefaultSize. It may take minDefaultSize,
-// because the topics of a profile need as many segments; a disk that has less refuses by itself.
+// Without max_size the log may use one freeShare-th of the free disk space, at most maxDefaultSize. It may always use minDefaultSize, because the
+// topics of a profile need as many segments; a disk with less space refuses anyway.
 const (
 	freeShare      = 4
 	minDefaultSize = 256 << 20
@@ -127,7 +127,7 @@ func (k *kafka) open(ctx context.Context) error {
 	return k.observe(b, limit)
 }
 
-// limit returns how large the log may become.
+// limit returns the size limit of the log.
 func (k *kafka) limit() (int64, error) {
 	if k.cfg.MaxSize > 0 {
 		return int64(k.cfg.MaxSize), nil
@@ -141,8 +141,8 @@ func (k *kafka) limit() (int64, error) {
 	return limit, nil
 }
 
-// found counts and logs what was not as the last process left it. The finding is in the message: a sampling logger drops equal messages.
-// An attempt to open the log may find again what the one before it has found.
+// found counts and logs a finding. The finding is in the message, because a sampling logger drops equal messages. A repeated attempt to open the log
+// may return the same findings, which are not reported again.
 func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
 	k.mu.Lock()
 	again := k.told[f.String()]

@@ -9,7 +9,7 @@ import (
 
 var _ cluster.Limited = (*kafka)(nil)
 
-// JournalRoom returns how much more of topic the log takes, and which group keeps it from being deleted.
+// JournalRoom returns how much more of topic the log accepts, and which group prevents old records from being deleted.
 func (k *kafka) JournalRoom(topic string) journal.Room {
 	b := k.broker.Load()
 	if b == nil {

@@ -10,7 +10,7 @@ import (
 // Size is a number of bytes. In YAML it is a plain number, or a number with one of the units KiB, MiB, GiB and TiB.
 type Size int64
 
-// UnmarshalText reads the form with a unit, and a number that was written as a string.
+// UnmarshalText parses the form with a unit, and a number that was written as a string.
 func (s *Size) UnmarshalText(text []byte) error {
 	number, factor := strings.TrimSpace(string(text)), int64(1)
 	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {

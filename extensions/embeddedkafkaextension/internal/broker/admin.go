@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/commitlog"
 )
 
-// maxPartitions of a topic.
+// maxPartitions is the largest number of partitions of a topic.
 const maxPartitions = 10_000
 
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
@@ -44,7 +44,7 @@ func (b *Broker) metadata(q *kmsg.MetadataRequest) kmsg.Response {
 	return resp
 }
 
-// asked finds a topic by its name or id.
+// asked returns the topic that a request names, by name or id.
 func (b *Broker) asked(name *string, id [16]byte) (*topic, int16) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -78,7 +78,7 @@ func (b *Broker) describeCluster(q *kmsg.DescribeClusterRequest) kmsg.Response {
 	return resp
 }
 
-// createTopics makes topics one after the other.
+// createTopics creates the topics one after the other.
 func (b *Broker) createTopics(q *kmsg.CreateTopicsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.CreateTopicsResponse)
 	b.creating.Lock()
@@ -86,7 +86,7 @@ func (b *Broker) createTopics(q *kmsg.CreateTopicsRequest) kmsg.Response {
 	for i := range q.Topics {
 		resp.Topics = append(resp.Topics, b.createTopic(&q.Topics[i], q.ValidateOnly))
 	}
-	// A topic without a share takes the whole log in the time until the next look, and the others are refused with it.
+	// Without a share, a new topic could use the whole log until the next trim, and the broker would refuse the other topics too.
 	if err := b.trim(time.Now()); err != nil {
 		b.problem(err)
 	}
@@ -117,7 +117,7 @@ func (b *Broker) createTopic(q *kmsg.CreateTopicsRequestTopic, validateOnly bool
 	case q.ReplicationFactor > 1:
 		return refuse(kerr.InvalidReplicationFactor, fmt.Sprintf("replication factor %d: embedded_kafka is one broker", q.ReplicationFactor))
 	}
-	// Every partition keeps one segment, and half of the cap is for what is on its way.
+	// Every partition keeps one segment; the other half of max_size is for records that are not consumed yet.
 	if have, room := b.partitions.Load(), b.set.MaxBytes/2/b.set.SegmentBytes; have+partitions > room {
 		return refuse(kerr.InvalidPartitions, fmt.Sprintf(
 			"embedded_kafka: there are %d partitions; with %d more, segments of %d bytes would need more than half of max_size, which is enough for %d: use fewer partitions or a larger max_size",
@@ -175,7 +175,7 @@ func (b *Broker) deleteTopics(q *kmsg.DeleteTopicsRequest) kmsg.Response {
 	return resp
 }
 
-// refusePartitions says that the number of partitions is fixed: which one a series is in rests on it.
+// refusePartitions refuses another number of partitions: the number decides which partition a series is in, so it is fixed.
 func refusePartitions(q *kmsg.CreatePartitionsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.CreatePartitionsResponse)
 	for _, t := range q.Topics {

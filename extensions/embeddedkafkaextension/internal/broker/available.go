@@ -8,8 +8,8 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
 )
 
-// Available returns how many bytes the log in directory could have: what is free on its disk, and what it has already. The directory
-// is made if it is missing.
+// Available returns how many bytes the log in directory could use: the free bytes of its disk, plus the bytes that it already has. It creates the
+// directory if it is missing.
 func Available(directory string) (int64, error) {
 	if err := (disk.OS{}).MakeDirectory(directory); err != nil {
 		return 0, err

@@ -1,6 +1,6 @@
-// Package broker is a Kafka broker for one machine: one process, loopback, its log in a directory. It speaks the part of the Kafka
-// protocol that producers (idempotent and transactional), consumers (alone and in groups) and administrators of a journal use; package
-// commitlog keeps the records, package ledger what is known beside them.
+// Package broker is a Kafka broker for one machine: one process, loopback only, with its log in a directory. It speaks the part of the Kafka
+// protocol that producers (idempotent and transactional), consumers (alone and in groups) and administrators of a journal use. Package commitlog
+// keeps the records, package ledger everything else.
 package broker
 
 import (
@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// reserveBytes must stay free on the disk; below a quarter of it nothing at all is written.
+	// reserveBytes must stay free on the disk; below a quarter of it the broker writes nothing at all.
 	reserveBytes    = 64 << 20
 	lockFile        = "penstock.lock"
 	ledgerDirectory = "ledger"
@@ -35,22 +35,22 @@ const (
 // ErrLocked says that another process has the directory open.
 var ErrLocked = errors.New("another process is using it")
 
-// Settings of a broker. All are required but Problem, Found and FS.
+// Settings of a broker. All are required except Problem, Found and FS.
 type Settings struct {
 	// Address to listen on, host and port; the host must be a loopback address. Port 0 takes a free one.
 	Address string
-	// Directory holds the log; it is made if it is missing.
+	// Directory holds the log. Open creates it if it is missing.
 	Directory string
-	// MaxBytes caps the log on disk. Consumed records are deleted, oldest first, before it is reached; then produce
-	// requests are refused until consumers move on. A part of it is reserved for each topic that deletes its records.
+	// MaxBytes caps the log on disk. Before the log reaches it, the broker deletes consumed records, oldest first; after that it refuses produce
+	// requests until consumers move on. Each topic that deletes its records has a reserved part.
 	MaxBytes int64
 	// SegmentBytes is the size at which a partition begins a new file; only whole files are deleted.
 	SegmentBytes int64
-	// TrimInterval is the time between looks at size and age.
+	// TrimInterval is the time between two checks of size and age.
 	TrimInterval time.Duration
-	// Problem is told what goes wrong behind the scenes. It is called from the broker's goroutines and must not block.
+	// Problem is called with errors that no client sees. It is called from the broker's goroutines and must not block.
 	Problem func(error)
-	// Found is told what was found damaged or missing, and what was put right; the same rules hold.
+	// Found is called with each damaged or missing place and its repair; the same rules apply.
 	Found func(commitlog.Finding)
 	// FS is the file system; nil: the operating system's.
 	FS disk.FS
@@ -58,8 +58,7 @@ type Settings struct {
 
 // Broker is a running broker. It is safe for concurrent use.
 //
-// Memory: the index of each partition's last segment, 56 B a record batch; 80 B a segment; requests and answers that are under way, at
-// most 128 MiB of the former.
+// Memory: the index of each partition's last segment, 56 B a record batch; 80 B a segment; requests in flight, at most 128 MiB, and their answers.
 type Broker struct {
 	set    Settings
 	lock   *flock.Flock
@@ -69,14 +68,14 @@ type Broker struct {
 	topics map[string]*topic   // guarded by mu
 	byID   map[[16]byte]*topic // guarded by mu
 
-	// ending is held for reading from the check of a transactional batch until it is in its queue, and for writing while a
-	// transaction's end goes into the queues: so no batch comes behind the end.
+	// ending is held for reading from the check of a transactional batch until the batch is in its queue, and for writing while a transaction's end
+	// goes into the queues. So no batch follows the end of its transaction.
 	ending       sync.RWMutex
 	transactions map[string]*ledger.Transaction // guarded by ending
 	producers    producerIDs
 
-	creating sync.Mutex // one at a time makes or deletes topics
-	trimming sync.Mutex // one at a time deletes old records and shares the room; taken after creating
+	creating sync.Mutex // held while topics are created or deleted
+	trimming sync.Mutex // held while old records are deleted and free space is shared; taken after creating
 	groups   groups
 
 	listener net.Listener
@@ -89,8 +88,8 @@ type Broker struct {
 	partitions atomic.Int64
 	rooms      atomic.Pointer[rooms]
 	notes      atomic.Pointer[notes]
-	full       atomic.Bool // no room for records of any topic
-	exhausted  atomic.Bool // nor for consumers' checkpoints
+	full       atomic.Bool // no space for records of any topic
+	exhausted  atomic.Bool // no space for consumers' checkpoints either
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -125,7 +124,7 @@ func Open(set Settings) (_ *Broker, err error) {
 	if err := b.load(); err != nil {
 		return nil, err
 	}
-	if err := b.trim(time.Now()); err != nil { // Known before the first record: is there room?
+	if err := b.trim(time.Now()); err != nil { // Check the free space before the first record arrives.
 		return nil, err
 	}
 	if err := b.listen(); err != nil {
@@ -163,7 +162,7 @@ func (b *Broker) listen() (err error) {
 	return nil
 }
 
-// run looks after size, age, transactions and sessions until Close.
+// run checks size, age, transactions and sessions until Close.
 func (b *Broker) run() {
 	ticker := time.NewTicker(b.set.TrimInterval)
 	defer ticker.Stop()
@@ -180,7 +179,7 @@ func (b *Broker) run() {
 	}
 }
 
-// Maintain reports what readers found damaged since the last time. It is done in each TrimInterval.
+// Maintain reports damage that readers found since the last call. It runs in each TrimInterval.
 func (b *Broker) Maintain() (err error) {
 	for _, t := range b.allTopics() {
 		for _, p := range t.partitions {
@@ -197,16 +196,16 @@ func (b *Broker) Maintain() (err error) {
 	return err
 }
 
-// Address is where the broker listens.
+// Address is the address that the broker listens on.
 func (b *Broker) Address() string { return b.listener.Addr().String() }
 
-// Bytes is the size of the log on disk as of the last look.
+// Bytes is the size of the log on disk at the last check.
 func (b *Broker) Bytes() int64 { return b.bytes.Load() }
 
-// Full reports whether produce requests are being refused, of some topic at least.
+// Full reports whether the broker refuses produce requests of at least one topic.
 func (b *Broker) Full() bool { return b.full.Load() || b.rooms.Load().full() }
 
-// Close stops serving, writes down where the logs end and unlocks the directory. It must be called once.
+// Close stops serving, records where the logs end, and unlocks the directory. It must be called once.
 func (b *Broker) Close() error {
 	b.stopServing()
 	err := b.ledger.Close()
@@ -225,7 +224,7 @@ func (b *Broker) stopServing() {
 	b.wg.Wait()
 }
 
-// Abandon ends the broker as a kill of its process would: nothing more is written.
+// Abandon ends the broker as a kill of its process would: it writes nothing more.
 func (b *Broker) Abandon() error {
 	b.stopServing()
 	b.abandon()

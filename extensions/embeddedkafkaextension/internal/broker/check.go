@@ -10,8 +10,8 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
 )
 
-// Check says what the next start would find damaged or missing in a directory, and what it would do. It changes nothing, and reads every
-// record. No broker may have the directory open.
+// Check returns what the next start would find damaged or missing in a directory, and what it would do. It changes nothing and reads every record.
+// No broker may have the directory open.
 func Check(directory string) (found []commitlog.Finding, err error) {
 	if _, err := (disk.OS{}).ReadDirectory(directory); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Settings of topics. Those that mean nothing on one machine are kept and answered, because clients check them.
+// Configuration keys of topics. The broker stores and returns keys without effect on one machine, because clients check them.
 const (
 	configPolicy     = "cleanup.policy"
 	configMaxMessage = "max.message.bytes"
@@ -30,7 +30,7 @@ var configDefaults = map[string]string{
 	configSize: "-1", configTimeType: "CreateTime", configCodec: "producer",
 }
 
-// checkConfig returns the value that is kept for a setting, or why it is refused.
+// checkConfig returns the value to store for a key, or why the value is refused.
 func (b *Broker) checkConfig(name, value string) (string, error) {
 	number := func() (int64, error) {
 		n, err := strconv.ParseInt(value, 10, 64)
@@ -173,7 +173,7 @@ func (b *Broker) incrementalAlterConfigs(q *kmsg.IncrementalAlterConfigsRequest)
 	return resp
 }
 
-// alter changes a topic's settings; how gets a copy of them.
+// alter changes a topic's configuration; how gets a copy of it.
 func (b *Broker) alter(kind kmsg.ConfigResourceType, name string, validateOnly bool, how func(map[string]string) (map[string]string, error)) (code int16, message *string) {
 	t := b.topic(name)
 	if kind != kmsg.ConfigResourceTypeTopic {

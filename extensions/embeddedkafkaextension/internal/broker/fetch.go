@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/commitlog"
 )
 
-// maxFetchBytes bounds an answer, whatever the client asks for.
+// maxFetchBytes bounds an answer, whatever the client requests.
 const maxFetchBytes = 32 << 20
 
 const (
@@ -21,9 +21,9 @@ const (
 	timeMax      = -3
 )
 
-// fetch answers when there is enough to read, or when the client's patience is over.
+// fetch answers when there is enough to read, or when the client's maximum wait is over.
 func (b *Broker) fetch(r *request, q *kmsg.FetchRequest) kmsg.Response {
-	if q.SessionID != 0 && q.SessionEpoch > 0 { // There are no sessions here: answers say id 0.
+	if q.SessionID != 0 && q.SessionEpoch > 0 { // The broker has no fetch sessions: its answers have id 0.
 		resp := q.ResponseKind().(*kmsg.FetchResponse)
 		resp.ErrorCode = kerr.FetchSessionIDNotFound.Code
 		return resp
@@ -54,7 +54,7 @@ func (b *Broker) fetch(r *request, q *kmsg.FetchRequest) kmsg.Response {
 	}
 }
 
-// fetchOnce reads what there is; enough: an answer need not wait.
+// fetchOnce reads the records that exist now; enough means that the answer need not wait.
 func (b *Broker) fetchOnce(q *kmsg.FetchRequest) (resp *kmsg.FetchResponse, enough bool) {
 	resp = q.ResponseKind().(*kmsg.FetchResponse)
 	left := int(min(max(0, q.MaxBytes), maxFetchBytes))
@@ -76,7 +76,7 @@ func (b *Broker) fetchOnce(q *kmsg.FetchRequest) (resp *kmsg.FetchResponse, enou
 	return resp, enough || bytes > 0 && bytes >= int(q.MinBytes) || len(q.Topics) == 0
 }
 
-// fetchPartition reads from one partition. At most left bytes, but one batch if it is the first of the answer.
+// fetchPartition reads at most left bytes from one partition, but always one batch if it is the first of the answer.
 func (b *Broker) fetchPartition(topic string, q *kmsg.FetchRequestTopicPartition, committed bool, left int, first bool) kmsg.FetchResponseTopicPartition {
 	out := kmsg.NewFetchResponseTopicPartition()
 	out.Partition, out.HighWatermark, out.LastStableOffset, out.LogStartOffset = q.Partition, -1, -1, -1
@@ -114,7 +114,7 @@ func (b *Broker) fetchPartition(topic string, q *kmsg.FetchRequestTopicPartition
 	return out
 }
 
-// listOffsets answers for times, and for the ends of partitions.
+// listOffsets returns the offsets of times, and the ends of partitions.
 func (b *Broker) listOffsets(q *kmsg.ListOffsetsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
 	for _, t := range q.Topics {
@@ -140,7 +140,7 @@ func listOffset(log *commitlog.Partition, millis int64, committed bool, out *kms
 	start, stable, end := log.Range()
 	out.LeaderEpoch = log.Epoch()
 	switch {
-	case millis == timeEarliest || millis == -4: // -4: on this disk; it is all here
+	case millis == timeEarliest || millis == -4: // -4: the earliest offset on the local disk; here all records are local
 		out.Offset = start
 		return nil
 	case millis == timeLatest:
@@ -184,7 +184,7 @@ func since(log *commitlog.Partition, millis, limit int64) (offset, time int64, o
 		return 0, 0, false, err
 	}
 	records, err := recordsOf(read.Batches[:b.Size])
-	if err != nil { // It can't be decoded here; it begins soon enough.
+	if err != nil { // This batch can't be decoded here, so its start is the best answer.
 		return max(b.First, at), b.FirstTime, true, nil
 	}
 	for _, r := range records {
@@ -224,7 +224,7 @@ func recordsOf(raw []byte) ([]kmsg.Record, error) {
 	return out, nil
 }
 
-// offsetForLeaderEpoch tells clients where the log was cut.
+// offsetForLeaderEpoch tells clients where the log was cut off.
 func (b *Broker) offsetForLeaderEpoch(q *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	for _, t := range q.Topics {

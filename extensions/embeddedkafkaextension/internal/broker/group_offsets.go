@@ -21,7 +21,7 @@ func (b *Broker) findCoordinator(q *kmsg.FindCoordinatorRequest) kmsg.Response {
 	return resp
 }
 
-// describe shows groups and their members.
+// describe describes groups and their members.
 func (g *groups) describe(q *kmsg.DescribeGroupsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DescribeGroupsResponse)
 	g.mu.Lock()
@@ -71,7 +71,7 @@ func (g *groups) list(q *kmsg.ListGroupsRequest) kmsg.Response {
 	return resp
 }
 
-// remove forgets groups without members.
+// remove deletes groups without members.
 func (g *groups) remove(q *kmsg.DeleteGroupsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.DeleteGroupsResponse)
 	g.mu.Lock()
@@ -95,7 +95,7 @@ func (g *groups) remove(q *kmsg.DeleteGroupsRequest) kmsg.Response {
 	return resp
 }
 
-// mayCommit says whether offsets of a group are this member's to commit.
+// mayCommit says whether this member may commit offsets of a group.
 func (g *groups) mayCommit(name, member string, instance *string, generation int32) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -121,7 +121,7 @@ func (g *groups) mayCommit(name, member string, instance *string, generation int
 	return nil
 }
 
-// commit keeps offsets.
+// commit stores offsets.
 func (g *groups) commit(q *kmsg.OffsetCommitRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetCommitResponse)
 	failed := g.mayCommit(q.Group, q.MemberID, q.InstanceID, q.Generation)
@@ -158,7 +158,7 @@ func (g *groups) commit(q *kmsg.OffsetCommitRequest) kmsg.Response {
 	return resp
 }
 
-// offsetsOf returns what a group has committed for the partitions that are asked for; all: for every one.
+// offsetsOf returns the offsets that a group has committed for the requested partitions; with all, for every partition.
 func (b *Broker) offsetsOf(group string, asked []kmsg.OffsetFetchRequestGroupTopic, all bool) []kmsg.OffsetFetchResponseGroupTopic {
 	have, _ := b.ledger.Offsets(group)
 	byPartition := map[ledger.Partition]ledger.Offset{}
@@ -227,7 +227,7 @@ func (b *Broker) offsetFetch(q *kmsg.OffsetFetchRequest) kmsg.Response {
 	return resp
 }
 
-// removeOffsets forgets offsets of a group without members.
+// removeOffsets deletes offsets of a group without members.
 func (g *groups) removeOffsets(q *kmsg.OffsetDeleteRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	g.mu.Lock()

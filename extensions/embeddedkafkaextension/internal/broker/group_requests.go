@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// join answers when the rebalance that the member takes part in is complete.
+// join answers when the rebalance in which the member takes part is complete.
 func (g *groups) join(r *request, q *kmsg.JoinGroupRequest) kmsg.Response {
 	wait, resp := g.joinOrWait(r, q)
 	if resp == nil {
@@ -55,7 +55,7 @@ func (g *groups) joinOrWait(r *request, q *kmsg.JoinGroupRequest) (wait chan *km
 	replaced := ""
 	switch {
 	case q.InstanceID != nil && q.MemberID == "":
-		if old := gr.members[gr.static[*q.InstanceID]]; old != nil { // It was started again.
+		if old := gr.members[gr.static[*q.InstanceID]]; old != nil { // The member was restarted.
 			replaced, m = old.id, old
 			old.refuse(kerr.FencedInstanceID)
 			delete(gr.members, old.id)
@@ -67,7 +67,7 @@ func (g *groups) joinOrWait(r *request, q *kmsg.JoinGroupRequest) (wait chan *km
 		}
 	case q.InstanceID != nil && gr.static[*q.InstanceID] != q.MemberID:
 		return refuse(kerr.FencedInstanceID, q.MemberID)
-	case q.MemberID == "" && q.Version >= 4: // It is to come again with the id, so that an answer that is lost leaves no member behind.
+	case q.MemberID == "" && q.Version >= 4: // The client must join again with this id, so that a lost answer leaves no member without a client.
 		id := g.newID(r.clientID, nil)
 		gr.pending[id] = now.Add(pendingJoinTimeout)
 		return refuse(kerr.MemberIDRequired, id)
@@ -92,12 +92,12 @@ func (g *groups) joinOrWait(r *request, q *kmsg.JoinGroupRequest) (wait chan *km
 	return gr.take(r, q, m, added, replaced, now)
 }
 
-// take notes what a member says as it joins, and answers it or has it wait.
+// take records the member's metadata, and answers the join or lets it wait.
 func (gr *group) take(r *request, q *kmsg.JoinGroupRequest, m *member, added bool, replaced string, now time.Time) (chan *kmsg.JoinGroupResponse, *kmsg.JoinGroupResponse) {
 	same := slices.EqualFunc(m.protocols, q.Protocols, func(a, b kmsg.JoinGroupRequestProtocol) bool {
 		return a.Name == b.Name && slices.Equal(a.Metadata, b.Metadata)
 	})
-	m.refuse(kerr.RebalanceInProgress) // A join that it has given up.
+	m.refuse(kerr.RebalanceInProgress) // This is an earlier join, which the client has abandoned.
 	m.clientID, m.host, m.seen, m.protocols, m.version = r.clientID, r.clientHost, now, q.Protocols, q.Version
 	m.session = time.Duration(q.SessionTimeoutMillis) * time.Millisecond
 	m.rebalance = max(m.session, time.Duration(q.RebalanceTimeoutMillis)*time.Millisecond)
@@ -107,7 +107,7 @@ func (gr *group) take(r *request, q *kmsg.JoinGroupRequest, m *member, added boo
 	case added || !same:
 	case gr.state == groupStable && replaced != "" && (!leads || q.Version >= 9):
 		resp := gr.joined(m)
-		resp.SkipAssignment = leads // The assignment is known.
+		resp.SkipAssignment = leads // The assignment is already known.
 		return nil, resp
 	case gr.state == groupStable && replaced == "" && !leads, gr.state == groupCompleting && replaced == "":
 		return nil, gr.joined(m)
@@ -118,7 +118,7 @@ func (gr *group) take(r *request, q *kmsg.JoinGroupRequest, m *member, added boo
 	return wait, nil
 }
 
-// sync answers with the member's assignment, when the leader has made it.
+// sync answers with the member's assignment when the leader has sent it.
 func (g *groups) sync(r *request, q *kmsg.SyncGroupRequest) kmsg.Response {
 	wait, resp := g.syncOrWait(q)
 	if resp == nil {
@@ -209,7 +209,7 @@ func (g *groups) heartbeat(q *kmsg.HeartbeatRequest) kmsg.Response {
 	return resp
 }
 
-// leave takes members out; one that was started with an instance id can be named by that.
+// leave removes members; a request can name a static member by its instance id.
 func (g *groups) leave(q *kmsg.LeaveGroupRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.LeaveGroupResponse)
 	g.mu.Lock()

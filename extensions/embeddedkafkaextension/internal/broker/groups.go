@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// States of a group, as they are described to clients.
+// States of a group, as clients see them.
 const (
 	groupEmpty      = "Empty"
 	groupPreparing  = "PreparingRebalance"
@@ -31,7 +31,7 @@ const (
 	pendingJoinTimeout = time.Minute
 )
 
-// groups are the groups with members. They are in memory: after a restart members join again. Their offsets are in the ledger.
+// groups are the groups with members. They exist in memory only: after a restart members join again. The ledger has their offsets.
 type groups struct {
 	b       *Broker
 	mu      sync.Mutex
@@ -39,7 +39,7 @@ type groups struct {
 	counter int64             // guarded by mu
 }
 
-// group is a group of the protocol in which one of the members assigns the partitions.
+// group is a group of the classic protocol, in which one of the members assigns the partitions.
 type group struct {
 	name         string
 	state        string
@@ -49,9 +49,9 @@ type group struct {
 	leader       string
 	members      map[string]*member
 	static       map[string]string    // member by instance id
-	pending      map[string]time.Time // ids that were given to members that have not joined yet, until when
-	deadline     time.Time            // of the rebalance that is being prepared
-	order        int                  // of joining
+	pending      map[string]time.Time // ids that were given to members that have not joined yet, with their expiry
+	deadline     time.Time            // of the rebalance in preparation
+	order        int                  // number of joins, for the order of members
 }
 
 type member struct {
@@ -63,8 +63,8 @@ type member struct {
 	seen               time.Time
 	order              int
 	version            int16
-	joining            chan *kmsg.JoinGroupResponse // set while it waits for the rebalance
-	syncing            chan *kmsg.SyncGroupResponse // set while it waits for its assignment
+	joining            chan *kmsg.JoinGroupResponse // set while the member waits for the rebalance
+	syncing            chan *kmsg.SyncGroupResponse // set while the member waits for its assignment
 }
 
 func (g *groups) init(b *Broker) {
@@ -72,7 +72,7 @@ func (g *groups) init(b *Broker) {
 	b.wg.Go(g.sweep)
 }
 
-// sweep removes members that are silent for longer than their session, and ends rebalances that take too long.
+// sweep removes members that were silent for longer than their session timeout, and completes rebalances that take too long.
 func (g *groups) sweep() {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -120,7 +120,7 @@ func (gr *group) expire(now time.Time) {
 	}
 }
 
-// drop removes a member; whatever it waits for is refused.
+// drop removes a member and refuses the request that it waits for.
 func (gr *group) drop(m *member, reason *kerr.Error) {
 	m.refuse(reason)
 	delete(gr.members, m.id)
@@ -129,7 +129,7 @@ func (gr *group) drop(m *member, reason *kerr.Error) {
 	}
 }
 
-// refuse ends what a member waits for.
+// refuse answers the requests that a member waits for with an error.
 func (m *member) refuse(reason *kerr.Error) {
 	if m.joining != nil {
 		resp := kmsg.NewPtrJoinGroupResponse()
@@ -145,7 +145,7 @@ func (m *member) refuse(reason *kerr.Error) {
 	}
 }
 
-// rebalance asks all members to join again, unless that is under way.
+// rebalance makes all members join again, unless a rebalance is in progress.
 func (gr *group) rebalance(now time.Time) {
 	if len(gr.members) == 0 {
 		gr.state, gr.leader, gr.protocol = groupEmpty, "", ""
@@ -201,7 +201,7 @@ func (gr *group) complete(now time.Time) {
 	}
 }
 
-// joined is the answer to a member that has joined the present generation.
+// joined is the answer to a member that has joined the current generation.
 func (gr *group) joined(m *member) *kmsg.JoinGroupResponse {
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.Generation, resp.ProtocolType, resp.Protocol = gr.generation, kmsg.StringPtr(gr.protocolType), kmsg.StringPtr(gr.protocol)
@@ -226,7 +226,7 @@ func (m *member) metadata(protocol string) []byte {
 	return nil
 }
 
-// vote returns the protocol that all members have and most prefer.
+// vote returns the protocol that all members support and most prefer.
 func (gr *group) vote() string {
 	votes := map[string]int{}
 	for _, m := range gr.members {
@@ -255,7 +255,7 @@ func (gr *group) allHave(protocol string) bool {
 	return true
 }
 
-// accepts reports whether a member with protocols can be in the group.
+// accepts reports whether a member with these protocols can join the group.
 func (gr *group) accepts(id, protocolType string, protocols []kmsg.JoinGroupRequestProtocol) bool {
 	if len(protocols) == 0 || protocolType == "" {
 		return false
@@ -282,7 +282,7 @@ func (gr *group) accepts(id, protocolType string, protocols []kmsg.JoinGroupRequ
 	})
 }
 
-// member finds the member of a request, or says why it is none.
+// member returns the member that a request names, or the error to answer.
 func (gr *group) member(id string, instance *string) (*member, *kerr.Error) {
 	if gr == nil {
 		return nil, kerr.UnknownMemberID

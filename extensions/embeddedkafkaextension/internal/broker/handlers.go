@@ -5,13 +5,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// unsupported marks a request for the versions of a client that speaks a newer protocol.
+// unsupported marks an answer to a client that speaks a newer version of the protocol.
 const unsupported = "\x00unsupported"
 
-// versionRange is the versions of a request that are served.
+// versionRange is the range of supported versions of a request.
 type versionRange struct{ min, max int16 }
 
-// versions are the requests that are served. Topics go by name, except where only newer versions know ids.
+// versions are the supported requests. Topics are identified by name, except in versions that know only ids.
 var versions = map[int16]versionRange{
 	int16(kmsg.Produce):                 {3, 11},
 	int16(kmsg.Fetch):                   {4, 12},
@@ -45,7 +45,7 @@ var versions = map[int16]versionRange{
 	int16(kmsg.DescribeCluster):         {0, 0},
 }
 
-// handle begins a request and returns what makes its answer.
+// handle starts a request and returns the function that produces its answer.
 func (b *Broker) handle(r *request) answer {
 	if produce, ok := r.Request.(*kmsg.ProduceRequest); ok {
 		return b.produce(r, produce)
@@ -53,7 +53,7 @@ func (b *Broker) handle(r *request) answer {
 	return func() kmsg.Response { return b.respond(r) }
 }
 
-// respond makes the answer to any request but a produce request.
+// respond produces the answer to any request except a produce request.
 func (b *Broker) respond(r *request) kmsg.Response {
 	switch q := r.Request.(type) {
 	case *kmsg.FetchRequest:
@@ -96,7 +96,7 @@ func (b *Broker) respond(r *request) kmsg.Response {
 	return b.respondGroup(r)
 }
 
-// respondGroup makes the answer to a request about groups.
+// respondGroup produces the answer to a request about groups.
 func (b *Broker) respondGroup(r *request) kmsg.Response {
 	switch q := r.Request.(type) {
 	case *kmsg.FindCoordinatorRequest:
@@ -122,7 +122,7 @@ func (b *Broker) respondGroup(r *request) kmsg.Response {
 	case *kmsg.OffsetDeleteRequest:
 		return b.groups.removeOffsets(q)
 	}
-	return nil // versions has no other.
+	return nil // versions has no other key.
 }
 
 func apiVersions(q *kmsg.ApiVersionsRequest) kmsg.Response {

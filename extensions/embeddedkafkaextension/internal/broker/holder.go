@@ -11,15 +11,15 @@ import (
 // rateOver is the time over which the rate of appends is averaged.
 const rateOver = time.Minute
 
-// Room is how much more of a topic the broker takes, and which group holds the records that take the room.
+// Room is how much more of a topic the broker accepts, and which group prevents old records from being deleted.
 type Room struct {
-	// Full: records of the topic are refused.
+	// Full says that records of the topic are refused.
 	Full bool
-	// Disk: because the disk is full.
+	// Disk says that they are refused because the disk is full.
 	Disk bool
-	// Used and Max are bytes of the whole log, Left is what the topic may still take.
+	// Used and Max are bytes of the whole log; Left is how many bytes the topic may still add.
 	Used, Max, Left int64
-	// Group has the most unread bytes of the topic; empty: none has unread records in a closed segment.
+	// Group has the most unread bytes of the topic; empty if no group has unread records in a closed segment.
 	Group string
 	// Behind is the age of the oldest record that Group has not read.
 	Behind time.Duration
@@ -27,13 +27,13 @@ type Room struct {
 	Rate float64
 }
 
-// holder is the group that keeps most of a topic from being deleted.
+// holder is the group that prevents most of a topic from being deleted.
 type holder struct {
 	group  string
 	oldest time.Time // when its oldest unread record was written; zero: unknown
 }
 
-// notes are what a look at the files adds to rooms.
+// notes are the results of a check of the files, besides rooms.
 type notes struct {
 	at      time.Time
 	holders map[string]holder  // by topic
@@ -41,7 +41,7 @@ type notes struct {
 	disk    bool
 }
 
-// Room returns the room of a topic as of the last look at the files, less what was appended since.
+// Room returns the room of a topic at the last check of the files, less the bytes appended since.
 func (b *Broker) Room(topic string, now time.Time) Room {
 	n := b.notes.Load()
 	r := Room{Used: b.bytes.Load(), Max: b.set.MaxBytes, Disk: n.disk, Rate: n.rates[topic], Full: b.full.Load()}
@@ -58,7 +58,7 @@ func (b *Broker) Room(topic string, now time.Time) Room {
 	return r
 }
 
-// note finds holders and rates. before are the rooms as they were until now; segments are those that stay.
+// note computes holders and rates. before are the previous rooms; segments are the segments that stay.
 func (b *Broker) note(before *rooms, segments []segment, disk bool, now time.Time) {
 	old := b.notes.Load()
 	n := &notes{at: now, disk: disk, rates: map[string]float64{}, holders: b.holders(segments)}
@@ -72,7 +72,7 @@ func (b *Broker) note(before *rooms, segments []segment, disk bool, now time.Tim
 	b.notes.Store(n)
 }
 
-// holders looks at nothing while all groups are in the last segments.
+// holders reads no file while all groups read the last segments.
 func (b *Broker) holders(segments []segment) map[string]holder {
 	held := map[string]bool{}
 	for _, s := range segments {
@@ -113,7 +113,7 @@ func (b *Broker) holders(segments []segment) map[string]holder {
 	return found
 }
 
-// writtenAt returns the time of the first record in the batch that holds offset.
+// writtenAt returns the time of the first record in the batch with offset.
 func (b *Broker) writtenAt(s segment, offset int64) (time.Time, bool) {
 	p := b.partition(s.topic, s.partition)
 	if p == nil {

@@ -17,8 +17,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/ledger"
 )
 
-// Files of a directory that a version up to 0.3 has written, with franz-go's kfake. Its segments have the same names and the same
-// content as ours.
+// Files that versions up to 0.3 wrote with franz-go's kfake. Its segments have the same names and content as ours.
 const (
 	kfakeTopics   = "topics.json"
 	kfakeGroups   = "groups.log"
@@ -28,12 +27,12 @@ const (
 	newSuffix     = ".new"
 )
 
-// kfakeFiles are removed when all that they say is in the ledger.
+// kfakeFiles are removed once the ledger has all of their content.
 var kfakeFiles = []string{kfakeTopics, kfakeGroups, kfakePIDs, "meta.json", "acls.json", "broker_configs.json", "quotas.json", "sasl.json",
 	"seq_windows.json", "session_state.json", "closed-cleanly"}
 
-// adoptKfake takes over a directory that an earlier version has written: topics, the offsets of groups, and transactional ids. What is
-// cut off by a crash can be done again; the segments stay as they are.
+// adoptKfake converts a directory of an earlier version: topics, the offsets of groups, and transactional ids. After a crash the conversion can be
+// repeated; the segments stay unchanged.
 func (b *Broker) adoptKfake() error {
 	place := filepath.Join(b.set.Directory, ledgerDirectory)
 	if err := b.removeIfThere(place + newSuffix); err != nil {
@@ -41,7 +40,7 @@ func (b *Broker) adoptKfake() error {
 	}
 	_, err := b.set.FS.ReadDirectory(place)
 	if err == nil {
-		return b.removeKfake() // What is left of the last time.
+		return b.removeKfake() // These files are left over from an interrupted conversion.
 	}
 	raw, err := disk.ReadFile(b.set.FS, filepath.Join(b.set.Directory, kfakeTopics), maxKfakeFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,12 +114,12 @@ func (b *Broker) removeIfThere(directory string) error {
 	return b.removeDirectory(directory)
 }
 
-// adoptPartition writes what the partition's log must know beside its segments: where it begins.
+// adoptPartition writes the metadata that the partition's log needs besides its segments: its start.
 func (b *Broker) adoptPartition(t ledger.Topic, index int32) error {
 	directory := b.partitionDirectory(t.Name, index)
 	entries, err := b.set.FS.ReadDirectory(directory)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // It never had a record.
+		return nil // The partition never had a record.
 	}
 	if err != nil {
 		return err
@@ -178,8 +177,8 @@ func (b *Broker) removeKfake() error {
 	return nil
 }
 
-// kfakeEntries returns the entries of one of kfake's logs, up to the first that is not whole: length (4), checksum (4), version (2),
-// JSON; little endian.
+// kfakeEntries returns the entries of one of kfake's logs, up to the first incomplete one: length (4), checksum (4), version (2), JSON; little
+// endian.
 func (b *Broker) kfakeEntries(name string) (out [][]byte, err error) {
 	raw, err := disk.ReadFile(b.set.FS, filepath.Join(b.set.Directory, name), maxKfakeFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -197,7 +196,7 @@ func (b *Broker) kfakeEntries(name string) (out [][]byte, err error) {
 	return out, err
 }
 
-// kfakeCommits returns what groups have committed.
+// kfakeCommits returns the committed offsets of groups.
 func (b *Broker) kfakeCommits() (changes []ledger.Change, err error) {
 	entries, err := b.kfakeEntries(kfakeGroups)
 	if err != nil {

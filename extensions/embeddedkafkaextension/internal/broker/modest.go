@@ -7,11 +7,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// maxPieces bounds the topics and partitions of a produce request. A decoder makes an array as long as it says it is, as long as it
-// has a byte for each element: tens of megabytes of nothing would become gigabytes.
+// maxPieces bounds the topics and partitions of a produce request. A decoder allocates an array of the length in the request if there is a byte for
+// each element, so tens of megabytes of zeros would become gigabytes.
 const maxPieces = 10_000
 
-// modest walks through a produce request and counts. Other requests are small enough.
+// modest walks through a produce request and counts topics and partitions. Other requests are small enough.
 func modest(key int16, flexible bool, body []byte) error {
 	if key != int16(kmsg.Produce) {
 		return nil

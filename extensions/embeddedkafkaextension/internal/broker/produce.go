@@ -17,15 +17,15 @@ const (
 	reasonDisk = "embedded_kafka: the disk failed; no record of this batch was kept"
 )
 
-// refusal is why a batch is not taken.
+// refusal is why the broker does not accept a batch.
 type refusal struct {
 	err  *kerr.Error
 	text string
 }
 
-// produced is a batch on its way, or refused.
+// produced is a batch that was enqueued or refused.
 type produced struct {
-	topic     int // in the request, as is partition
+	topic     int // index in the request, as is partition
 	partition int
 	ticket    *commitlog.Ticket
 	refused   *refusal
@@ -70,7 +70,7 @@ func (b *Broker) produce(r *request, q *kmsg.ProduceRequest) answer {
 	}
 }
 
-// outcome waits for a batch and says what became of it.
+// outcome waits for a batch and returns its result.
 func (b *Broker) outcome(r *request, p produced, partition int32) kmsg.ProduceResponseTopicPartition {
 	out := kmsg.NewProduceResponseTopicPartition()
 	out.Partition, out.BaseOffset = partition, -1
@@ -94,7 +94,7 @@ func (b *Broker) outcome(r *request, p produced, partition int32) kmsg.ProduceRe
 	return out
 }
 
-// refusalOf translates an error of the log.
+// refusalOf translates an error of the log into a refusal.
 func refusalOf(err error) *refusal {
 	switch {
 	case err == nil:
@@ -111,7 +111,7 @@ func refusalOf(err error) *refusal {
 	return &refusal{kerr.KafkaStorageError, reasonDisk + ": " + err.Error()}
 }
 
-// enqueue checks a batch and puts it in its partition's queue. b.ending is held for reading if there is a transactional id.
+// enqueue checks a batch and puts it into its partition's queue. The caller holds b.ending for reading if there is a transactional id.
 func (b *Broker) enqueue(q *kmsg.ProduceRequest, name string, p *kmsg.ProduceRequestTopicPartition) (*commitlog.Ticket, *refusal) {
 	t := b.topic(name)
 	if t == nil || p.Partition < 0 || int(p.Partition) >= len(t.partitions) {
@@ -136,7 +136,7 @@ func (b *Broker) enqueue(q *kmsg.ProduceRequest, name string, p *kmsg.ProduceReq
 	return t.partitions[p.Partition].append(p.Records, batch), nil
 }
 
-// checkTransaction refuses a batch of a transaction that is not under way. b.ending is held for reading.
+// checkTransaction refuses a transactional batch without an ongoing transaction. The caller holds b.ending for reading.
 func (b *Broker) checkTransaction(q *kmsg.ProduceRequest, p ledger.Partition, batch commitlog.Batch) *refusal {
 	if !batch.Transactional() {
 		return nil
@@ -154,8 +154,8 @@ func (b *Broker) checkTransaction(q *kmsg.ProduceRequest, p ledger.Partition, ba
 	return nil
 }
 
-// room reports whether there is room for a request's records, and takes it. Transactions are consumers' checkpoints: they free room
-// in the end, and go on longer.
+// room reports whether there is space for a request's records, and reserves it. Transactions are consumers' checkpoints, which eventually free
+// space, so they have a higher limit.
 func (b *Broker) room(q *kmsg.ProduceRequest) bool {
 	ok := !b.exhausted.Load()
 	if q.TransactionID == nil {
@@ -170,13 +170,13 @@ func (b *Broker) room(q *kmsg.ProduceRequest) bool {
 			size += int64(len(p.Records))
 		}
 	}
-	if b.bytes.Add(size) >= b.set.MaxBytes { // The next look says it exactly.
+	if b.bytes.Add(size) >= b.set.MaxBytes { // The next trim corrects the number.
 		b.full.Store(true)
 	}
 	return true
 }
 
-// number returns a setting that is a number, or its default.
+// number returns a numeric configuration value of the topic, or its default.
 func (t *topic) number(name string) int64 {
 	if n, err := strconv.ParseInt(t.Configs[name], 10, 64); err == nil {
 		return n

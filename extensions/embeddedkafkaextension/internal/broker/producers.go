@@ -12,12 +12,12 @@ import (
 // producersAhead is how many producer ids one entry of the ledger covers.
 const producersAhead = 1000
 
-// producerIDs gives out producer ids.
+// producerIDs assigns producer ids.
 type producerIDs struct {
 	b     *Broker
 	mu    sync.Mutex
 	next  int64
-	taken int64 // ids below it are in the ledger as given
+	taken int64 // ids below it are recorded in the ledger as assigned
 }
 
 func (p *producerIDs) take() (int64, error) {
@@ -34,7 +34,7 @@ func (p *producerIDs) take() (int64, error) {
 	return p.next - 1, nil
 }
 
-// checkProducer refuses whoever is not the latest owner of a transactional id.
+// checkProducer refuses a producer that is not the latest owner of a transactional id.
 func checkProducer(x *ledger.Transaction, producer int64, epoch int16) *kerr.Error {
 	switch {
 	case x == nil || x.Producer != producer:

@@ -6,11 +6,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// rooms is what each topic may still take until the next look at the files, in bytes. Topics that are not in it are new, or
-// keep their records for ever.
+// rooms is how many bytes each topic may still add until the next check of the files. Topics that are missing here are new, or keep their records
+// for ever.
 type rooms struct {
 	byName map[string]*atomic.Int64
-	given  map[string]int64 // by topic, what it had at first
+	given  map[string]int64 // by topic, the initial value
 }
 
 func newRooms(segments []segment, maxBytes int64) *rooms {
@@ -22,8 +22,8 @@ func newRooms(segments []segment, maxBytes int64) *rooms {
 	return r
 }
 
-// take takes the room that the records of a request need. A request with a topic that has none left is refused whole:
-// producers write one topic.
+// take reserves the space for the records of a request. It refuses the whole request if one of its topics has no space left: producers write one
+// topic per request.
 func (r *rooms) take(req *kmsg.ProduceRequest) (ok bool) {
 	ok = true
 	for i := range req.Topics {
@@ -45,7 +45,7 @@ func (r *rooms) take(req *kmsg.ProduceRequest) (ok bool) {
 	return ok
 }
 
-// full says whether some topic has no room left.
+// full says whether a topic has no space left.
 func (r *rooms) full() bool {
 	for _, left := range r.byName {
 		if left.Load() <= 0 {
@@ -55,18 +55,18 @@ func (r *rooms) full() bool {
 	return false
 }
 
-// share divides what is left below maxBytes among the topics that delete their records: each has a reserve, half of maxBytes
-// divided by their number, and what is above it goes to whoever comes first. So records that one topic's consumer does not
-// take can't stop the others. Consumed records count as room: they go when it is needed. segments are those that stay.
+// share divides the space below maxBytes among the topics that delete their records. Half of maxBytes is reserved in equal parts, one for each
+// topic; the rest goes to the first topic that needs it. So unconsumed records of one topic can't block the others. Consumed records count as free
+// space, because trim deletes them when needed. segments are those that stay.
 func share(segments []segment, maxBytes int64) map[string]int64 {
-	pinned := map[string]int64{} // by topic: what can't be deleted yet
+	pinned := map[string]int64{} // by topic: bytes that can't be deleted yet
 	left := maxBytes
 	for _, s := range segments {
 		switch {
 		case s.age == 0:
 			left -= s.bytes
 		case s.consumed:
-			pinned[s.topic] += 0 // The topic counts.
+			pinned[s.topic] += 0 // Register the topic, so that it counts.
 		default:
 			pinned[s.topic] += s.bytes
 			left -= s.bytes

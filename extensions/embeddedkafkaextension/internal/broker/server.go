@@ -14,22 +14,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Bounds on what clients can make the broker hold.
+// Bounds of the memory that clients can make the broker use.
 const (
 	maxConnections = 1000
-	// requestsBytes is how much of requests may be in memory at once; more have to wait.
+	// requestsBytes bounds the requests in memory; further ones wait.
 	requestsBytes = 128 << 20
-	// maxProduceBytes is more than the largest dead letter; other requests have no reason to be large.
+	// maxProduceBytes is more than the largest dead letter; other requests are small.
 	maxProduceBytes = 40 << 20
 	maxRequestBytes = 1 << 20
-	// maxInFlight is how many requests of a connection may wait for their answers.
+	// maxInFlight is how many unanswered requests a connection may have.
 	maxInFlight = 32
-	// bodyTimeout bounds how long a request that has begun may hold memory.
+	// bodyTimeout bounds how long an incomplete request may hold memory.
 	bodyTimeout = 30 * time.Second
 	headerBytes = 8 // key, version, correlation id
 )
 
-// connections are the open ones.
+// connections are the open connections.
 type connections struct {
 	mu   sync.Mutex
 	open map[net.Conn]struct{} // guarded by mu; nil after closeAll
@@ -37,7 +37,7 @@ type connections struct {
 	wg   sync.WaitGroup
 }
 
-// add takes a connection; false: there are too many, or the broker stops.
+// add registers a connection; false if there are too many, or the broker stops.
 func (c *connections) add(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,24 +94,24 @@ func (b *Broker) serve() {
 // request is a decoded request and where it came from.
 type request struct {
 	kmsg.Request
-	ctx         context.Context // ends with the connection
+	ctx         context.Context // canceled when the connection ends
 	correlation int32
 	clientID    string
 	clientHost  string
 	bytes       int64
 }
 
-// answer makes the response to a request; nil: there is none.
+// answer produces the response to a request; nil if there is none.
 type answer func() kmsg.Response
 
-// waiting is an answer in the order of its request.
+// waiting is an answer, in the order of the requests.
 type waiting struct {
 	r      *request
 	answer answer
 }
 
-// talk reads requests one after the other and answers them in that order. Produce requests enter the log as they are read,
-// so several can be under way; everything else happens when the answer is due.
+// talk reads requests one after the other and answers them in that order. It enqueues produce requests as it reads them, so several can be in
+// flight; it executes all other requests when their answer is due.
 func (b *Broker) talk(conn net.Conn) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	answers := make(chan waiting, maxInFlight)
@@ -144,7 +144,7 @@ func (b *Broker) talk(conn net.Conn) {
 	<-written
 }
 
-// write sends an answer, and flushes what was written if last.
+// write sends an answer, and flushes the connection if last is set.
 func write(out *bufio.Writer, w waiting, last bool) bool {
 	response := w.answer()
 	if response == nil {
@@ -216,7 +216,7 @@ func decode(head, body []byte) (*request, error) {
 		if key != int16(kmsg.ApiVersions) {
 			return nil, fmt.Errorf("%w: version %d of %s", errRequest, version, kmsg.NameForKey(key))
 		}
-		r.Request.SetVersion(0) // It is told what there is.
+		r.Request.SetVersion(0) // The answer lists the supported versions.
 		r.Request.(*kmsg.ApiVersionsRequest).ClientSoftwareName = unsupported
 		return r, nil
 	}

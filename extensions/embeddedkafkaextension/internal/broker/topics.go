@@ -21,7 +21,7 @@ import (
 // deletedSuffix is on the directories of partitions that are being deleted.
 const deletedSuffix = ".deleted"
 
-// topic is a topic with its open partitions. ledger.Topic is replaced, never changed.
+// topic is a topic with its open partitions. ledger.Topic is replaced as a whole, never changed.
 type topic struct {
 	ledger.Topic
 	partitions []*partition
@@ -34,7 +34,7 @@ type partition struct {
 	gone chan struct{} // closed when its topic is deleted
 }
 
-// label is the copy of a topic that each of its partitions keeps: a ledger that was lost is made again from them.
+// label is the copy of a topic that each of its partitions keeps, so that a lost ledger can be rebuilt.
 type label struct {
 	Topic     ledger.Topic `json:"topic"`
 	Partition int32        `json:"partition"`
@@ -72,7 +72,7 @@ func (b *Broker) load() error {
 func (b *Broker) openLedger() error {
 	l, findings, err := ledger.Open(commitlog.Settings{FS: b.set.FS, Directory: filepath.Join(b.set.Directory, ledgerDirectory), Now: time.Now})
 	for _, f := range findings {
-		f.First, f.Next = 0, 0 // Its offsets are no records.
+		f.First, f.Next = 0, 0 // These offsets are the ledger's, not those of records.
 		f.Done += "; topics are restored from their partitions; group offsets and transactions that were stored there may be older than before"
 		b.found(f)
 	}
@@ -83,7 +83,7 @@ func (b *Broker) openLedger() error {
 	return nil
 }
 
-// openTopic opens a topic's partitions; those that are missing begin empty.
+// openTopic opens a topic's partitions; missing ones start empty.
 func (b *Broker) openTopic(t ledger.Topic) error {
 	out := &topic{Topic: t}
 	for i := range t.Partitions {
@@ -130,7 +130,7 @@ func (b *Broker) segmentBytes(t ledger.Topic) int64 {
 	return b.set.SegmentBytes
 }
 
-// run commits whatever is enqueued. Batches that arrive during a flush share the next one.
+// run commits enqueued batches. Batches that arrive during a flush share the next one.
 func (p *partition) run(b *Broker) {
 	for {
 		select {
@@ -159,7 +159,7 @@ func (p *partition) append(raw []byte, batch commitlog.Batch) *commitlog.Ticket 
 	return t
 }
 
-// adoptOrphans takes the partitions that the ledger does not know, and removes what is left of deleted ones.
+// adoptOrphans adds the partitions that the ledger does not know, and removes the remains of deleted ones.
 func (b *Broker) adoptOrphans() error {
 	entries, err := b.set.FS.ReadDirectory(filepath.Join(b.set.Directory, partitionsName))
 	if err != nil {
@@ -191,7 +191,7 @@ func (b *Broker) adoptOrphans() error {
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		t := found[name]
 		if known := b.topics[name]; known != nil {
-			continue // It has fewer partitions than directories; they are nobody's.
+			continue // The topic has fewer partitions than directories; the surplus is ignored.
 		}
 		if err := b.ledger.Write(ledger.Change{Topic: &t}); err != nil {
 			return err
@@ -217,7 +217,7 @@ func (b *Broker) orphan(directory, name string) ledger.Topic {
 	return l.Topic
 }
 
-// splitName reads the name of a partition's directory.
+// splitName parses the name of a partition's directory.
 func splitName(directory string) (topic string, index int32, ok bool) {
 	i := strings.LastIndexByte(directory, '-')
 	if i < 0 {
@@ -229,7 +229,7 @@ func splitName(directory string) (topic string, index int32, ok bool) {
 }
 
 func newID() (id [16]byte) {
-	_, _ = rand.Read(id[:]) // It never fails.
+	_, _ = rand.Read(id[:]) // rand.Read never fails.
 	return id
 }
 
@@ -256,7 +256,7 @@ func (b *Broker) topic(name string) *topic {
 	return b.topics[name]
 }
 
-// partition returns an open partition; nil if there is none.
+// partition returns an open partition, or nil.
 func (b *Broker) partition(topic string, index int32) *partition {
 	t := b.topic(topic)
 	if t == nil || index < 0 || int(index) >= len(t.partitions) {
@@ -285,7 +285,7 @@ func (b *Broker) allTopics() []*topic {
 	return out
 }
 
-// change replaces what is known of a topic.
+// change replaces the ledger's entry of a topic.
 func (b *Broker) change(t *topic, configs map[string]string) error {
 	next := t.Topic
 	next.Configs = configs
@@ -304,7 +304,7 @@ func (b *Broker) change(t *topic, configs map[string]string) error {
 	return nil
 }
 
-// create makes a topic.
+// create creates a topic.
 func (b *Broker) create(name string, partitions int32, configs map[string]string) (ledger.Topic, error) {
 	t := ledger.Topic{Name: name, ID: newID(), Partitions: partitions, Configs: configs}
 	if err := b.ledger.Write(ledger.Change{Topic: &t}); err != nil {

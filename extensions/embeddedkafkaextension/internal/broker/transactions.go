@@ -19,7 +19,7 @@ const (
 	maxTransactionalIDs   = 10_000
 )
 
-// keep writes a transaction to the ledger and puts it in its place. b.ending is held.
+// keep writes a transaction to the ledger and stores it. The caller holds b.ending.
 func (b *Broker) keep(x ledger.Transaction) error {
 	if err := b.ledger.Write(ledger.Change{Transaction: &x}); err != nil {
 		return err
@@ -28,7 +28,7 @@ func (b *Broker) keep(x ledger.Transaction) error {
 	return nil
 }
 
-// errorOf translates an error of the ledger or of a log for a client that will try again.
+// errorOf translates an error of the ledger or of a log for a client that will retry.
 func (b *Broker) errorOf(err error) int16 {
 	var known *kerr.Error
 	switch {
@@ -58,7 +58,7 @@ func (b *Broker) initProducerID(q *kmsg.InitProducerIDRequest) kmsg.Response {
 	return resp
 }
 
-// fence begins a new epoch of a transactional id: what its last owner has begun is aborted, and it is refused from now on.
+// fence begins a new epoch of a transactional id: it aborts the last owner's transaction, and from now on the broker refuses that owner.
 func (b *Broker) fence(q *kmsg.InitProducerIDRequest) (producer int64, epoch int16, err error) {
 	id := *q.TransactionalID
 	timeout := time.Duration(q.TransactionTimeoutMillis) * time.Millisecond
@@ -92,14 +92,14 @@ func (b *Broker) fence(q *kmsg.InitProducerIDRequest) (producer int64, epoch int
 	return next.Producer, next.Epoch, b.keep(next)
 }
 
-// bump ends the transaction that is under way, if there is one, and raises the epoch. b.ending is held.
+// bump ends the ongoing transaction, if there is one, and raises the epoch. The caller holds b.ending.
 func (b *Broker) bump(x ledger.Transaction) (ledger.Transaction, error) {
 	x.Epoch++
 	if x.State == ledger.Ongoing {
 		x.State = ledger.Abort
 	}
 	if x.State == ledger.Commit || x.State == ledger.Abort {
-		if err := b.keep(x); err != nil { // From here on the old owner is refused.
+		if err := b.keep(x); err != nil { // From here on the broker refuses the old owner.
 			return x, err
 		}
 		done, err := b.end(x)
@@ -119,14 +119,14 @@ func (b *Broker) bump(x ledger.Transaction) (ledger.Transaction, error) {
 	return x, nil
 }
 
-// end writes the end of a transaction that is decided into all its partitions, and then that this is done. b.ending is held.
+// end writes the end markers of a decided transaction to all its partitions, and then records that they are written. The caller holds b.ending.
 func (b *Broker) end(x ledger.Transaction) (ledger.Transaction, error) {
 	var tickets []*commitlog.Ticket
 	now := time.Now().UnixMilli()
 	for _, name := range x.Partitions {
 		p := b.partition(name.Topic, name.Index)
 		if p == nil {
-			continue // deleted meanwhile
+			continue // topic deleted meanwhile
 		}
 		raw := commitlog.Marker(x.Producer, x.Epoch, x.State == ledger.Commit, now)
 		batch, err := commitlog.Parse(raw)
@@ -163,7 +163,7 @@ func (b *Broker) end(x ledger.Transaction) (ledger.Transaction, error) {
 	return x, nil
 }
 
-// begin adds to the transaction under way, or begins it.
+// begin adds partitions to the ongoing transaction, or begins one.
 func (b *Broker) begin(id string, producer int64, epoch int16, how func(*ledger.Transaction)) error {
 	b.ending.Lock()
 	defer b.ending.Unlock()
@@ -181,7 +181,7 @@ func (b *Broker) begin(id string, producer int64, epoch int16, how func(*ledger.
 	next.Partitions = slices.Clone(next.Partitions)
 	how(&next)
 	if have.State == ledger.Ongoing && len(next.Partitions) == len(have.Partitions) && next.Offsets == nil {
-		return nil // It knows them.
+		return nil // The partitions are already in the transaction.
 	}
 	return b.keep(next)
 }
@@ -243,7 +243,7 @@ func (b *Broker) endTransaction(q *kmsg.EndTxnRequest) kmsg.Response {
 	}
 	next := *have
 	switch have.State {
-	case done: // It is asked again.
+	case done: // The client repeats its request.
 		return resp
 	case decided:
 	case ledger.Ongoing:
@@ -261,7 +261,7 @@ func (b *Broker) endTransaction(q *kmsg.EndTxnRequest) kmsg.Response {
 	return resp
 }
 
-// expireTransactions aborts what takes longer than its owner said, and ends what was decided and could not be ended.
+// expireTransactions aborts transactions that exceed their timeout, and ends decided transactions whose end failed.
 func (b *Broker) expireTransactions(now time.Time) (err error) {
 	b.ending.Lock()
 	defer b.ending.Unlock()
@@ -270,7 +270,7 @@ func (b *Broker) expireTransactions(now time.Time) (err error) {
 		switch {
 		case x.State == ledger.Ongoing && late:
 			next := *x
-			next.Epoch++ // Its owner is refused.
+			next.Epoch++ // The owner is refused from now on.
 			next.State = ledger.Abort
 			e := b.keep(next)
 			if e == nil {
@@ -285,8 +285,8 @@ func (b *Broker) expireTransactions(now time.Time) (err error) {
 	return err
 }
 
-// settleTransactions ends what was decided when the last process ended, and whatever is open in a log and not known as under way: then
-// its end, or what was known of it, is lost.
+// settleTransactions ends the transactions that were decided when the last process ended. It also ends every transaction that is open in a log and
+// that the ledger does not know as ongoing: its end, or its entry, is lost.
 func (b *Broker) settleTransactions() error {
 	b.ending.Lock()
 	defer b.ending.Unlock()

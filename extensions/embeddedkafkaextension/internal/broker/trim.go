@@ -12,8 +12,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/ledger"
 )
 
-// fullAt is the share of the cap at which trimming begins: some room stays
-// for what arrives meanwhile.
+// fullAt is the share of max_size at which trimming begins, so that some space stays for new records.
 const fullAt = 0.9
 
 // segment is one file of a partition's log.
@@ -21,21 +20,20 @@ type segment struct {
 	topic     string
 	partition int32
 	base      int64 // its first offset
-	end       int64 // first offset behind it; 0: it is written to and stays
+	end       int64 // first offset after it; 0: it is the active segment, which stays
 	bytes     int64
 	written   time.Time // last write
-	// consumed: every group that reads the topic is past it. Topics that keep their records for ever are their owners' to
-	// trim, and never count as consumed.
+	// consumed says that every group that reads the topic has passed it. Topics that keep their records for ever are trimmed by their owners, and
+	// never count as consumed.
 	consumed bool
 	age      time.Duration // how long the topic keeps records; 0: for ever
 }
 
-// plan says which closed segments go: those older than their topic keeps its
-// records, and then, oldest first, as many consumed ones as it takes to get
-// under limit bytes. It returns up to which offset each partition goes, and
-// which segments stay. segments of a partition are in order of offsets.
+// plan says which closed segments to delete: those older than their topic's retention, and then, oldest first, as many consumed ones as needed to
+// get below limit bytes. It returns up to which offset each partition is deleted, and which segments stay. segments of a partition are in order of
+// offsets.
 //
-// The segment that is being written always stays.
+// The active segment always stays.
 func plan(segments []segment, limit int64, now time.Time) (upTo map[string]map[int32]int64, stay []segment) {
 	left := int64(0)
 	for _, s := range segments {
@@ -53,7 +51,7 @@ func plan(segments []segment, limit int64, now time.Time) (upTo map[string]map[i
 		topic     string
 		partition int32
 	}
-	kept := map[part]bool{} // partitions with a segment that must stay, and so all behind it
+	kept := map[part]bool{} // partitions with a segment that must stay, and so all later ones
 	var candidates []segment
 	for _, s := range segments {
 		p := part{s.topic, s.partition}
@@ -81,7 +79,7 @@ func plan(segments []segment, limit int64, now time.Time) (upTo map[string]map[i
 	return upTo, stay
 }
 
-// trim deletes what plan says and notes how much room there is.
+// trim deletes what plan says and computes the free space.
 func (b *Broker) trim(now time.Time) error {
 	b.trimming.Lock()
 	defer b.trimming.Unlock()
@@ -112,7 +110,7 @@ func (b *Broker) trim(now time.Time) error {
 	return err
 }
 
-// segments lists every segment file with what is known about its topic.
+// segments lists every segment file with the properties of its topic.
 func (b *Broker) segments() (out []segment) {
 	consumed := b.ledger.Consumed()
 	for _, t := range b.allTopics() {

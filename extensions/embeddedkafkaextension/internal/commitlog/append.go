@@ -7,8 +7,8 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
 )
 
-// Commit writes what is waiting, as far as one flush should cover, and reports whether more is waiting. A batch's ticket is done when the
-// batch is on disk, or has failed.
+// Commit writes waiting batches, as many as one flush should cover, and reports whether more are waiting. A batch's ticket is done when the batch
+// is on disk, or has failed.
 func (p *Partition) Commit() (more bool) {
 	p.commit.Lock()
 	defer p.commit.Unlock()
@@ -49,13 +49,13 @@ func (p *Partition) takeGroup() []*Ticket {
 	return group
 }
 
-// heal brings the files back to what the log is: after an error nobody knows what is on disk beyond that.
+// heal brings the files back to the state of the log: after an error the content beyond that is unknown.
 func (p *Partition) heal() error {
 	p.mu.Lock()
 	last := p.segments[len(p.segments)-1]
 	p.mu.Unlock()
 	if p.broken != nil {
-		// First the index: it must never know of what is not in the segment.
+		// The index comes first: it must never contain a batch that is not in the segment.
 		err := cut(p.tail, int64(len(last.index))*entryBytes)
 		if err == nil {
 			err = cut(p.active, last.size)
@@ -78,13 +78,13 @@ func cut(f disk.File, size int64) error {
 	return f.Sync()
 }
 
-// pending is a batch of a group that is to be written.
+// pending is a batch of a group to write.
 type pending struct {
 	ticket *Ticket
 	entry  entry
 }
 
-// write writes the first batches of a group, those that go into one segment, and returns how many it has dealt with.
+// write writes the first batches of a group, those that go into one segment, and returns how many it has handled.
 func (p *Partition) write(group []*Ticket) (n int) {
 	p.mu.Lock()
 	last := p.segments[len(p.segments)-1]
@@ -154,7 +154,7 @@ func (p *Partition) write(group []*Ticket) (n int) {
 	return n
 }
 
-// producerOf returns a copy of what is remembered of a producer, which becomes the truth when the group is on disk.
+// producerOf returns a copy of the state of a producer; it replaces the original when the group is on disk.
 func (p *Partition) producerOf(tentative map[int64]*producer, id int64) *producer {
 	if have := tentative[id]; have != nil {
 		return have
@@ -169,7 +169,7 @@ func (p *Partition) producerOf(tentative map[int64]*producer, id int64) *produce
 	return tentative[id]
 }
 
-// persist writes p.buf behind the last segment, flushes it, and enters it in the index.
+// persist writes p.buf after the last segment's data, flushes it, and enters it in the index.
 func (p *Partition) persist(out []pending, last *segment, next int64) error {
 	p.mu.Lock()
 	reserved := p.meta.Reserved
@@ -199,7 +199,7 @@ func (p *Partition) persist(out []pending, last *segment, next int64) error {
 	return nil
 }
 
-// reserve notes that offsets below floor may be used from now on.
+// reserve records that offsets below floor may be used from now on.
 func (p *Partition) reserve(floor int64) error {
 	if p.set.Reserve != nil {
 		if err := p.set.Reserve(floor); err != nil {
@@ -209,7 +209,7 @@ func (p *Partition) reserve(floor int64) error {
 	return p.changeCommit(func(m *meta) { m.Reserved = floor })
 }
 
-// publish makes a group visible and answers for it.
+// publish makes a group visible and completes its tickets.
 func (p *Partition) publish(out []pending, last *segment, tentative map[int64]*producer) {
 	p.mu.Lock()
 	for id, have := range tentative {
@@ -245,14 +245,14 @@ func (p *Partition) rotate() error {
 	return p.begin(end)
 }
 
-// seal writes the last segment's seal. From here on a next segment must begin.
+// seal writes the last segment's seal. After that a new segment must begin.
 func (p *Partition) seal() error {
 	p.mu.Lock()
 	last := p.segments[len(p.segments)-1]
 	index := last.index
 	f := factsOf(last, p.state, p.aborted)
 	p.mu.Unlock()
-	// It is written once more: a flush that failed may have dropped some of it.
+	// Write it again: a failed flush may have dropped a part of it.
 	p.buf = p.buf[:0]
 	for _, e := range index {
 		p.buf = e.appendTo(p.buf, last.base)
@@ -271,7 +271,7 @@ func (p *Partition) seal() error {
 	return nil
 }
 
-// factsOf is what a start must know of segment s, which ends with state st.
+// factsOf returns what a start must know of segment s, which ends with state st.
 func factsOf(s *segment, st state, aborted []Aborted) facts {
 	st = st.clone()
 	f := facts{Base: s.base, Next: s.next, Size: s.size, MaxTime: s.maxTime, Written: s.written, Producers: st.producers}
@@ -286,19 +286,19 @@ func factsOf(s *segment, st state, aborted []Aborted) facts {
 	return f
 }
 
-// begin makes the segment that starts at base, and writes to it from now on.
+// begin creates the segment that starts at base and makes it the active one.
 func (p *Partition) begin(base int64) error {
 	name := filepath.Join(p.set.Directory, segmentName(base))
 	next, err := p.set.FS.Open(name, true)
 	if err == nil {
 		var size int64
-		if size, err = next.Size(); err == nil && size > 0 { // left by an attempt that failed
+		if size, err = next.Size(); err == nil && size > 0 { // left over from a failed attempt
 			err = cut(next, 0)
 		}
-		if err == nil { // The name of the seal in front, too.
+		if err == nil { // This also syncs the name of the previous segment's seal.
 			err = p.set.FS.SyncDirectory(p.set.Directory)
 		}
-		if err == nil { // Entries of the segment in front are in its seal.
+		if err == nil { // Entries of the previous segment are in its seal.
 			err = p.tail.Truncate(0)
 		}
 		if err != nil {
@@ -310,9 +310,9 @@ func (p *Partition) begin(base int64) error {
 	}
 	old := p.active
 	p.active, p.roll = next, false
-	p.files.Lock() // Nobody reads from it any more.
+	p.files.Lock() // No reader uses the file any more.
 	defer p.files.Unlock()
-	_ = old.Close() // It is flushed.
+	_ = old.Close() // Its data is flushed.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reading = next

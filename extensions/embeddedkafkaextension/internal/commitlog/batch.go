@@ -37,12 +37,12 @@ const maxBatchBytes = 64 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ErrBatch says that bytes are no whole record batch of version 2, or fail its checksum.
+// ErrBatch says that bytes are not a complete record batch of version 2, or fail its checksum.
 var ErrBatch = errors.New("incomplete or damaged record batch")
 
-// Batch is what a record batch says about itself.
+// Batch is the header of a record batch.
 type Batch struct {
-	First, Next        int64 // offsets: of the first record, and behind the last
+	First, Next        int64 // offsets: of the first record, and after the last
 	Epoch              int32 // of the partition's leader
 	Attributes         int16
 	FirstTime, MaxTime int64 // milliseconds since 1970
@@ -51,7 +51,7 @@ type Batch struct {
 	Sequence           int32 // of the first record; -1: none
 	Records            int32
 	Size               int  // bytes
-	Commit             bool // of a control batch: whether it commits
+	Commit             bool // for a control batch: whether it commits
 }
 
 // Transactional reports whether b belongs to a transaction.
@@ -103,8 +103,8 @@ func batchSize(raw []byte) (int, error) {
 	return batchPrefix + int(length), nil
 }
 
-// commits reads the one record of a control batch: length, attributes, time and offset delta (one byte each), the key's length
-// (one byte), and the key: version (2) and type (2), 1 for a commit.
+// commits parses the one record of a control batch: length, attributes, time and offset delta (one byte each), the key's length (one byte), and the
+// key: version (2) and type (2), 1 for a commit.
 func commits(record []byte) bool {
 	return len(record) >= 9 && binary.BigEndian.Uint16(record[7:]) == 1
 }
@@ -133,13 +133,13 @@ func Marker(producer int64, epoch int16, commit bool, millis int64) []byte {
 	return raw
 }
 
-// place gives a batch its offset and the leader's epoch, which the checksum does not cover.
+// place sets a batch's offset and the leader's epoch, which the checksum does not cover.
 func place(raw []byte, first int64, epoch int32) {
 	binary.BigEndian.PutUint64(raw, uint64(first))
 	binary.BigEndian.PutUint32(raw[atEpoch:], uint32(epoch))
 }
 
-// Payload returns a batch that holds payload in place of records, for a log that no Kafka client reads.
+// Payload returns a batch that holds payload instead of records, for a log that no Kafka client reads.
 func Payload(payload []byte, millis int64) []byte {
 	raw := make([]byte, batchHeader, batchHeader+len(payload))
 	raw = append(raw, payload...)
@@ -155,5 +155,5 @@ func Payload(payload []byte, millis int64) []byte {
 	return raw
 }
 
-// PayloadOf returns what [Payload] was given.
+// PayloadOf returns the payload that was given to [Payload].
 func PayloadOf(raw []byte) []byte { return raw[batchHeader:] }

@@ -7,11 +7,11 @@ import (
 	"sort"
 )
 
-// entry says where a batch is in its segment, and what a reader needs to know when the batch itself is damaged.
+// entry is the position of a batch in its segment, and everything that a reader needs if the batch itself is damaged.
 type entry struct {
 	pos      int64
 	first    int64 // offset
-	next     int64 // offset behind the batch
+	next     int64 // offset after the batch
 	maxTime  int64 // milliseconds since 1970
 	producer int64
 	size     int32
@@ -24,12 +24,12 @@ const (
 	flagTransaction = 1 << iota
 	flagControl
 	flagCommit
-	flagDamaged // it failed its checksum when the segment was read as a whole
+	flagDamaged // the batch failed its checksum when the whole segment was read
 )
 
 func (e entry) control() bool { return e.flags&flagControl != 0 }
 
-// data reports whether e is data of a transaction.
+// data reports whether e holds data of a transaction.
 func (e entry) data() bool { return e.flags&flagTransaction != 0 && !e.control() }
 
 func entryOf(b Batch, pos int64) entry {
@@ -46,7 +46,7 @@ func entryOf(b Batch, pos int64) entry {
 	return e
 }
 
-// marker is the control batch that e describes; ok is false if e describes another size.
+// marker returns the control batch that e describes; ok is false if its size differs.
 func (e entry) marker(leader int32) (raw []byte, ok bool) {
 	raw = Marker(e.producer, e.epoch, e.flags&flagCommit != 0, e.maxTime)
 	place(raw, e.first, leader)
@@ -73,7 +73,7 @@ func (e entry) appendTo(out []byte, base int64) []byte {
 	return append(out, b[:]...)
 }
 
-// decodeEntry reads an entry; ok is false if it is damaged.
+// decodeEntry decodes an entry; ok is false if it is damaged.
 func decodeEntry(raw []byte) (e entry, base int64, ok bool) {
 	if len(raw) < entryBytes || raw[55] != entryConstant || crc32.Checksum(raw[:entrySum], castagnoli) != binary.BigEndian.Uint32(raw[entrySum:]) {
 		return entry{}, 0, false
@@ -84,7 +84,7 @@ func decodeEntry(raw []byte) (e entry, base int64, ok bool) {
 	return e, v(0), e.size > 0 && e.pos >= 0 && e.first >= 0 && e.next > e.first
 }
 
-// decodeEntries reads all sound entries of raw, whatever segments they are of, and says how many were not.
+// decodeEntries decodes all valid entries of raw, whatever segments they belong to, and returns the number of damaged ones.
 func decodeEntries(raw []byte) (bySegment map[int64][]entry, damaged int) {
 	bySegment = map[int64][]entry{}
 	for ; len(raw) > 0; raw = raw[min(entryBytes, len(raw)):] {
@@ -101,7 +101,7 @@ func decodeEntries(raw []byte) (bySegment map[int64][]entry, damaged int) {
 	return bySegment, damaged
 }
 
-// behind returns the index of the first entry that holds offset or a later one.
+// behind returns the index of the first entry with offset or a later one.
 func behind(index []entry, offset int64) int {
 	return sort.Search(len(index), func(i int) bool { return index[i].next > offset })
 }

@@ -6,40 +6,41 @@ import (
 	"time"
 )
 
-// Kind says what was found.
+// Kind is the kind of a finding.
 type Kind string
 
 // Kinds of findings. Records can be lost with [Damaged] and [Missing] only.
 const (
-	// Torn: bytes behind the last whole batch were cut. The index has no trace of them, and it gets one before an answer is sent.
+	// Torn: bytes after the last complete batch were cut off. The index has no entry for them, and a batch gets its entry before it is
+	// acknowledged.
 	Torn Kind = "torn"
-	// Damaged: a batch in a segment fails its checksum. What is around it stays readable.
+	// Damaged: a batch in a segment fails its checksum. The batches around it stay readable.
 	Damaged Kind = "damaged"
 	// Missing: a file, or the end of one, is gone.
 	Missing Kind = "missing"
-	// Rebuilt: something that can be derived was missing or damaged and was made again.
+	// Rebuilt: derived data was missing or damaged and was rebuilt.
 	Rebuilt Kind = "rebuilt"
-	// Defaulted: something that can't be derived was missing or damaged; the text says what is assumed instead.
+	// Defaulted: data that can't be derived was missing or damaged; the text says what is assumed instead.
 	Defaulted Kind = "defaulted"
 )
 
-// Finding is something that is not as the last process left it, and what was done about it.
+// Finding is a place that differs from what the last process wrote, and its repair.
 type Finding struct {
 	Kind Kind   `json:"kind"`
 	File string `json:"file"`
-	// First and Next are the offsets that were in the place; equal: none.
+	// First and Next are the offsets that the place held; equal if there were none.
 	First int64 `json:"first"`
 	Next  int64 `json:"next"`
-	// AtMost says that fewer records may have been there: offsets are taken in advance.
+	// AtMost says that the place may have held fewer records, because offsets are reserved in advance.
 	AtMost bool  `json:"at_most,omitempty"`
 	Bytes  int64 `json:"bytes,omitempty"`
-	// After and Before are the times of the records around the place, milliseconds since 1970; 0: there is none.
+	// After and Before are the times of the records around the place, in milliseconds since 1970; 0 if there is none.
 	After  int64  `json:"after,omitempty"`
 	Before int64  `json:"before,omitempty"`
 	Done   string `json:"done"`
 }
 
-// Lost is how many offsets can't be read any more.
+// Lost is how many offsets can no longer be read.
 func (f Finding) Lost() int64 { return f.Next - f.First }
 
 func (f Finding) String() string {

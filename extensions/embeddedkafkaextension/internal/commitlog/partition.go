@@ -1,15 +1,13 @@
-// Package commitlog keeps the record batches of one partition in a directory: in segments of Kafka's own format, appended by group
-// commit, readable by offset, trimmed from the front.
+// Package commitlog keeps the record batches of one partition in a directory: in segments of Kafka's own format, appended by group commit, readable
+// by offset, trimmed from the front.
 //
-// What it promises: a batch that was acknowledged is on disk, and is read with the offset that it was acknowledged with. No offset
-// is given to two batches, whatever is cut, removed or damaged between two starts: the log goes on behind all that may have been
-// acknowledged, and says what is missing. A write or flush that fails acknowledges nothing; the log is cut back to what is known to be on
-// disk before it takes more. Damage is never a reason not to open.
+// Guarantee: an acknowledged batch is on disk, and is read at the offset that was acknowledged. No offset is given to two batches, whatever is cut,
+// removed or damaged between two starts: the log continues after all offsets that may have been acknowledged, and reports what is missing. A failed
+// write or flush acknowledges nothing; the log is cut back to its known state on disk before it accepts more. Damage never prevents opening.
 //
-// How: beside the last segment there is the file tail, an index that gets an entry for a batch when the batch is on disk and
-// before it is acknowledged. It is not flushed: a process that is killed leaves it whole, and after a power cut the segment itself holds
-// all that was flushed. A segment that is full gets a seal, flushed, with its index, its producers and its transactions, so a start
-// reads the last segment only.
+// Method: beside the last segment the file tail is an index, which gets an entry for a batch after the batch is on disk and before it is
+// acknowledged. The index is not flushed: after a kill of the process it is complete, and after a power cut the segment itself holds all flushed
+// batches. A full segment gets a flushed seal with its index, its producers and its transactions, so a start reads only the last segment.
 package commitlog
 
 import (
@@ -26,9 +24,9 @@ import (
 const (
 	// reserveAhead is how many offsets are reserved at a time.
 	reserveAhead = 1 << 20
-	// groupBytes is how much one flush covers, unless one batch is larger.
+	// groupBytes is how much one flush covers, unless a single batch is larger.
 	groupBytes = 8 << 20
-	// keptIndexes is how many indexes of full segments stay in memory, per partition.
+	// keptIndexes is how many indexes of full segments stay in memory for each partition.
 	keptIndexes = 4
 	maxGaps     = 256
 )
@@ -37,44 +35,44 @@ const (
 var (
 	ErrOutOfRange = errors.New("offset out of range")
 	ErrClosed     = errors.New("the log is closed")
-	// ErrStorage says that the disk failed; nothing of the batch is in the log.
+	// ErrStorage says that the disk failed; no part of the batch is in the log.
 	ErrStorage = errors.New("the disk failed")
 )
 
 // Settings of a partition. FS, Directory, SegmentBytes and Now are required.
 type Settings struct {
 	FS disk.FS
-	// Directory is the partition's own; it is made if it is missing.
+	// Directory belongs to the partition. It is created if it is missing.
 	Directory string
-	// Label is kept for the owner; nil leaves the one that is there.
+	// Label is stored for the owner; nil leaves the stored one.
 	Label any
 	// SegmentBytes is the size at which a new file begins.
 	SegmentBytes int64
 	// Now is the clock.
 	Now func() time.Time
-	// Floor is an offset that everything that was ever appended lies below; it is used when nothing else is left. 0: unknown.
+	// Floor is larger than every offset that was ever appended; it is used if nothing else is left. 0: unknown.
 	Floor int64
-	// Reserve, if set, is told the next floor before offsets up to it are used, and keeps it.
+	// Reserve, if set, is called with the next floor before offsets up to it are used, and must store it.
 	Reserve func(floor int64) error
 }
 
 // Partition is an open log. It is safe for concurrent use.
 //
-// Memory: the index of the last segment and of four more, 56 B a batch; 80 B a segment; what is waiting to be written.
+// Memory: the index of the last segment and of four more, 56 B a batch; 80 B a segment; the waiting batches.
 type Partition struct {
 	set Settings
 
-	commit sync.Mutex // one group at a time, and whatever else writes
+	commit sync.Mutex // held by the group being written, and by every other writer
 	active disk.File  // guarded by commit
 	tail   disk.File  // guarded by commit
 	broken error      // guarded by commit; why the file may hold more than the log
-	roll   bool       // guarded by commit; the last segment is sealed and waits for the next
+	roll   bool       // guarded by commit; the last segment is sealed and the next one does not exist yet
 	buf    []byte     // guarded by commit
 
 	files sync.RWMutex // held for writing while files are removed
 
 	mu       sync.Mutex
-	reading  disk.File // guarded by mu, as is all below; active, for reading
+	reading  disk.File // guarded by mu, as are all fields below; the active file, for reading
 	closed   bool
 	queue    []*Ticket  // in order
 	segments []*segment // never empty
@@ -82,7 +80,7 @@ type Partition struct {
 	state    state
 	aborted  []Aborted
 	meta     meta
-	damage   []Finding // found while reading, and not taken yet
+	damage   []Finding // found by readers, and not collected yet
 	seen     map[int64]bool
 	watchers map[chan<- struct{}]struct{}
 	uses     int64
@@ -96,7 +94,7 @@ type Ticket struct {
 
 	// Offset is the batch's first offset, once Done is closed and if Err is nil.
 	Offset int64
-	// Duplicate says that the batch was in the log before.
+	// Duplicate says that the log already had the batch.
 	Duplicate bool
 	Err       error
 }
@@ -109,7 +107,7 @@ func (t *Ticket) fail(err error) {
 	close(t.done)
 }
 
-// Enqueue takes a batch that [Parse] has read from raw, which becomes the log's. The next Commit writes it.
+// Enqueue queues a batch that [Parse] has read from raw; raw then belongs to the log. The next Commit writes it.
 func (p *Partition) Enqueue(raw []byte, b Batch) *Ticket {
 	t := &Ticket{raw: raw, batch: b, done: make(chan struct{})}
 	p.mu.Lock()
@@ -129,7 +127,7 @@ func (p *Partition) Queued() int {
 	return len(p.queue)
 }
 
-// Range returns the first offset that can be read, the last stable one, and the one behind the last.
+// Range returns the first readable offset, the last stable one, and the one after the last.
 func (p *Partition) Range() (start, stable, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,7 +155,7 @@ func (p *Partition) Epoch() int32 {
 	return p.meta.Epochs[len(p.meta.Epochs)-1].Epoch
 }
 
-// EpochEnd returns the largest epoch up to epoch, and the offset behind its last batch.
+// EpochEnd returns the largest epoch up to epoch, and the offset after its last batch.
 func (p *Partition) EpochEnd(epoch int32) (largest int32, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +172,7 @@ func (p *Partition) EpochEnd(epoch int32) (largest int32, end int64) {
 	return largest, end
 }
 
-// Label decodes what the owner keeps here; an error if there is nothing, or it was damaged.
+// Label decodes the owner's data; it returns an error if there is none, or if it was damaged.
 func (p *Partition) Label(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +182,7 @@ func (p *Partition) Label(v any) error {
 	return json.Unmarshal(p.meta.Label, v)
 }
 
-// SetLabel keeps v for the owner.
+// SetLabel stores v for the owner.
 func (p *Partition) SetLabel(v any) error {
 	label, err := json.Marshal(v)
 	if err != nil {
@@ -193,7 +191,7 @@ func (p *Partition) SetLabel(v any) error {
 	return p.change(func(m *meta) { m.Label = label })
 }
 
-// change writes the partition's own file anew.
+// change rewrites the partition's metadata file.
 func (p *Partition) change(how func(*meta)) error {
 	p.commit.Lock()
 	defer p.commit.Unlock()
@@ -220,7 +218,7 @@ func (p *Partition) changeCommit(how func(*meta)) error {
 	return nil
 }
 
-// Watch has c told, without blocking, whenever there is more to read. The caller must call the function that is returned.
+// Watch signals c, without blocking, whenever there is more to read. The caller must call the returned function to end that.
 func (p *Partition) Watch(c chan<- struct{}) (stop func()) {
 	p.mu.Lock()
 	p.watchers[c] = struct{}{}
@@ -241,7 +239,7 @@ func (p *Partition) notifyLocked() {
 	}
 }
 
-// Close writes down where the log ends and closes the files. It must be called once, without a Commit under way.
+// Close records where the log ends and closes the files. It must be called once, without a Commit in progress.
 func (p *Partition) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -263,7 +261,7 @@ func (p *Partition) Close() error {
 	return errors.Join(err, p.active.Close(), p.tail.Close())
 }
 
-// Abandon closes the files and writes nothing: as a process that is killed leaves them.
+// Abandon closes the files and writes nothing, as a killed process would leave them.
 func (p *Partition) Abandon() {
 	p.mu.Lock()
 	p.closed = true

@@ -8,22 +8,22 @@ import (
 	"slices"
 )
 
-// Why a batch of an idempotent producer is refused.
+// Reasons to refuse a batch of an idempotent producer.
 var (
 	ErrOldEpoch   = errors.New("the producer's epoch is fenced by a newer one")
 	ErrOutOfOrder = errors.New("the batch does not follow the producer's last batch")
-	// ErrOldDuplicate says that the batch is in the log, and that its offset is not known any more.
+	// ErrOldDuplicate says that the batch is in the log, but its offset is no longer known.
 	ErrOldDuplicate = errors.New("the batch was written before")
 )
 
 const (
 	// rememberedBatches is how many batches a producer may have in flight.
 	rememberedBatches = 5
-	// maxProducers bounds what a partition remembers; the one that was silent longest goes.
+	// maxProducers bounds the producers of a partition; the one that was silent longest is forgotten.
 	maxProducers = 4096
 )
 
-// producer is what a partition remembers of an idempotent producer.
+// producer is the state of an idempotent producer in a partition.
 type producer struct {
 	Epoch   int16  `json:"epoch"`
 	Time    int64  `json:"time"` // of the last batch, milliseconds since 1970
@@ -37,13 +37,13 @@ type span struct {
 	Offset int64 `json:"offset"`
 }
 
-// check says whether b may be appended. duplicate is set, and err nil, if it is in the log already: it has that first offset.
-// A producer that is not remembered may begin anywhere.
+// check says whether b may be appended. If the log already has b, it returns b's first offset, duplicate and a nil err. An unknown producer may
+// begin at any sequence number.
 func (p *producer) check(b Batch) (offset int64, duplicate bool, err error) {
 	if b.ProducerEpoch < p.Epoch {
 		return 0, false, fmt.Errorf("%w: %d, now %d", ErrOldEpoch, b.ProducerEpoch, p.Epoch)
 	}
-	if b.Control() || p.Epoch < 0 { // Of one that is not remembered nothing is known.
+	if b.Control() || p.Epoch < 0 { // Nothing is known of an unknown producer.
 		return 0, false, nil
 	}
 	last := lastSequence(b)
@@ -71,7 +71,7 @@ func (p *producer) check(b Batch) (offset int64, duplicate bool, err error) {
 	return 0, false, fmt.Errorf("%w: sequence %d after %d", ErrOutOfOrder, b.Sequence, end)
 }
 
-// add notes that b is in the log.
+// add records that b is in the log.
 func (p *producer) add(b Batch) {
 	if b.ProducerEpoch > p.Epoch {
 		p.Epoch, p.Batches = b.ProducerEpoch, nil
@@ -90,7 +90,7 @@ func (p *producer) clone() *producer {
 	return &producer{Epoch: p.Epoch, Time: p.Time, Batches: slices.Clone(p.Batches)}
 }
 
-// lastSequence is the sequence number of b's last record; they go from 0 again behind the largest.
+// lastSequence is the sequence number of b's last record; after the largest number, counting restarts at 0.
 func lastSequence(b Batch) int32 {
 	return int32((int64(b.Sequence) + int64(b.Records) - 1) & math.MaxInt32)
 }
@@ -102,8 +102,7 @@ func following(sequence int32) int32 {
 	return sequence + 1
 }
 
-// Aborted is a transaction that was aborted: what its producer wrote from First on, up to the marker at Last, is not to be seen by
-// who reads committed records.
+// Aborted is an aborted transaction: readers of committed records must skip its producer's batches from First up to the marker at Last.
 type Aborted struct {
 	Producer int64 `json:"producer"`
 	First    int64 `json:"first"`
@@ -117,7 +116,7 @@ type Open struct {
 	First    int64 `json:"first"`
 }
 
-// state is what the batches up to some offset say of producers and transactions.
+// state is the state of producers and transactions at an offset.
 type state struct {
 	producers map[int64]*producer
 	open      map[int64]Open
@@ -135,7 +134,7 @@ func (s state) clone() state {
 	return out
 }
 
-// producerOf returns what is remembered of a producer, made if need be.
+// producerOf returns the state of a producer, and creates it if needed.
 func (s state) producerOf(id int64) *producer {
 	p := s.producers[id]
 	if p == nil {
@@ -145,7 +144,7 @@ func (s state) producerOf(id int64) *producer {
 	return p
 }
 
-// transact notes what e does to transactions; aborted is set if it aborts one.
+// transact updates the state of transactions by e; aborted is set if e aborts one.
 func (s state) transact(e entry) (aborted Aborted, ok bool) {
 	switch {
 	case e.control():

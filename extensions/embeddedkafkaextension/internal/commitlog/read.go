@@ -9,9 +9,9 @@ import (
 	"sort"
 )
 
-// Read is what a read brings.
+// Read is the result of a read.
 type Read struct {
-	// Batches are whole batches. The first may begin in front of the offset that was asked for.
+	// Batches are complete batches. The first may begin before the requested offset.
 	Batches []byte
 	// Aborted are the transactions among Batches that were aborted.
 	Aborted []Aborted
@@ -19,8 +19,8 @@ type Read struct {
 	Start, Stable, End int64
 }
 
-// Read returns batches from offset from on, at most maxBytes of them but at least one, if there is one. With committed it stops at
-// the last stable offset. Damaged batches are left out, so a batch can begin behind from. [ErrOutOfRange] comes with the range.
+// Read returns batches from offset from on: at most maxBytes of them, but at least one if there is one. With committed it stops at the last stable
+// offset. It leaves out damaged batches, so the first batch can begin after from. [ErrOutOfRange] is returned with the range.
 func (p *Partition) Read(from int64, maxBytes int, committed bool) (Read, error) {
 	p.files.RLock()
 	defer p.files.RUnlock()
@@ -64,7 +64,7 @@ func (p *Partition) Read(from int64, maxBytes int, committed bool) (Read, error)
 	return r, nil
 }
 
-// abortedSince returns the transactions that ended at or behind from. A reader leaves alone those that it does not meet.
+// abortedSince returns the transactions that ended at or after from. A reader ignores those whose batches it does not read.
 func (p *Partition) abortedSince(from int64) (out []Aborted) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *Partition) abortedSince(from int64) (out []Aborted) {
 	return slices.Clone(p.aborted[i:])
 }
 
-// segmentAt returns the segment that holds offset, or the next one, with its index; nil behind the last.
+// segmentAt returns the segment that holds offset, or the next one, with its index; nil after the last.
 func (p *Partition) segmentAt(offset int64) (s *segment, index []entry, size int64, err error) {
 	p.mu.Lock()
 	i := sort.Search(len(p.segments), func(i int) bool { return p.segments[i].next > offset })
@@ -92,7 +92,7 @@ func (p *Partition) segmentAt(offset int64) (s *segment, index []entry, size int
 	return s, index, size, err
 }
 
-// load reads the index of a full segment, and forgets the one that was used longest ago.
+// load reads the index of a full segment, and drops the least recently used one.
 func (p *Partition) load(s *segment) ([]entry, error) {
 	index, err := readIndex(p.set.FS, p.set.Directory, s.base)
 	if err != nil || !whole(index, s) {
@@ -136,7 +136,7 @@ func whole(index []entry, s *segment) bool {
 	return next == s.next
 }
 
-// readEntries returns the sound batches of consecutive entries.
+// readEntries returns the valid batches of consecutive entries.
 func (p *Partition) readEntries(s *segment, entries []entry, size int64) ([]byte, error) {
 	from, to := entries[0].pos, entries[0].pos
 	for _, e := range entries {
@@ -167,8 +167,7 @@ func (p *Partition) readEntries(s *segment, entries []entry, size int64) ([]byte
 	return out, nil
 }
 
-// check reports whether raw, which begins at position from of the file, holds the batch that e describes, and gives it the offset
-// that e says.
+// check reports whether raw, which begins at position from of the file, holds the batch that e describes, and sets its offset to e's.
 func check(raw []byte, e entry, from int64) bool {
 	at, end := e.pos-from, e.pos-from+int64(e.size)
 	if end > int64(len(raw)) {
@@ -182,7 +181,7 @@ func check(raw []byte, e entry, from int64) bool {
 	return true
 }
 
-// readAt fills raw from position from of a segment, as far as the file goes. p.files is held for reading.
+// readAt fills raw from position from of a segment, up to the end of the file. The caller holds p.files for reading.
 func (p *Partition) readAt(s *segment, raw []byte, from int64) error {
 	if len(raw) == 0 {
 		return nil
@@ -206,7 +205,7 @@ func (p *Partition) readAt(s *segment, raw []byte, from int64) error {
 	return nil
 }
 
-// foundDamage notes that a batch can't be read.
+// foundDamage records that a batch can't be read.
 func (p *Partition) foundDamage(s *segment, e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -223,8 +222,8 @@ func (p *Partition) foundDamage(s *segment, e entry) {
 		Bytes: int64(e.size), After: e.maxTime, Before: e.maxTime, Done: "readers continue after them"})
 }
 
-// Maintain notes the damage that readers have met since the last call, and returns it. If the log's end is among it, a control batch
-// goes behind, so that nobody waits for it.
+// Maintain records the damage that readers have found since the last call, and returns it. If it includes the log's end, Maintain appends a control
+// batch, so that no reader waits at the damage.
 func (p *Partition) Maintain() ([]Finding, error) {
 	p.mu.Lock()
 	found := p.damage

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
 )
 
-// noProducer is the producer of a control batch that ends nothing: it is there so that readers get past what is missing.
+// noProducer is the producer of a control batch that ends no transaction: its only purpose is that readers get past missing records.
 const noProducer = -1
 
 // opening is a partition that is being opened.
@@ -19,15 +19,15 @@ type opening struct {
 	p        *Partition
 	findings []Finding
 	known    map[int64][]entry // the index on disk, by segment
-	state    state             // at the end of the last segment that was looked at
-	lost     []entry           // control batches of segments that are gone
-	flushed  int64             // bytes of the last segment that were flushed, as the index knows
-	jump     bool              // the end of the log can't be read, or is missing: a new segment begins
-	trusted  bool              // the partition's own file could be read
+	state    state             // at the end of the last segment read so far
+	lost     []entry           // control batches of lost segments
+	flushed  int64             // bytes of the last segment that were flushed, according to the index
+	jump     bool              // the end of the log can't be read, or is missing: start a new segment
+	trusted  bool              // the partition's metadata file could be read
 }
 
-// OpenPartition opens the log in a directory, or makes it. What it had to put right, and what it found missing since the last time, is
-// in the findings. An error is the disk's: damage is not one.
+// OpenPartition opens the log in a directory, or creates it. The findings list every repair, and everything that is missing since the last time.
+// Damage is not an error; an error means that the disk failed.
 func OpenPartition(set Settings) (*Partition, []Finding, error) {
 	o := &opening{set: set, state: newState(), p: &Partition{set: set, seen: map[int64]bool{}, watchers: map[chan<- struct{}]struct{}{}}}
 	p, err := o.open()
@@ -75,7 +75,7 @@ func (o *opening) open() (*Partition, error) {
 	return p, nil
 }
 
-// withSeals adds to the segments those of which only the seal is left: it tells what was in them.
+// withSeals adds the segments of which only the seal is left: the seal says what was in them.
 func (o *opening) withSeals(all []int64) ([]int64, error) {
 	sealed, err := bases(o.set.FS, o.set.Directory, sealSuffix)
 	if err != nil {
@@ -106,7 +106,7 @@ func (o *opening) withSeals(all []int64) ([]int64, error) {
 	return all, nil
 }
 
-// readMeta reads the partition's own file, or assumes what can be.
+// readMeta reads the partition's metadata file, or assumes defaults.
 func (o *opening) readMeta(existing bool) error {
 	m, err := readMeta(o.set.FS, o.set.Directory)
 	switch {
@@ -144,7 +144,7 @@ func (o *opening) name(file string) string { return filepath.Join(o.set.Director
 
 func (o *opening) find(f Finding) { o.findings = append(o.findings, f) }
 
-// known returns what is known to have been in a segment.
+// known returns the entries that a segment is known to have had.
 func (o *opening) knownOf(base int64) []entry {
 	known := o.known[base]
 	if sealed, err := readIndex(o.set.FS, o.set.Directory, base); err == nil && len(sealed) > len(known) {
@@ -153,7 +153,7 @@ func (o *opening) knownOf(base int64) []entry {
 	return known
 }
 
-// segment takes the next segment: by its seal, or by reading it if it has none or is the last.
+// segment adds the next segment: by its seal, or by reading it if it has no seal or is the last.
 func (o *opening) segment(base int64, last bool) error {
 	p := o.p
 	if n := len(p.segments); n > 0 {
@@ -207,7 +207,7 @@ func (o *opening) segment(base int64, last bool) error {
 	return nil
 }
 
-// rewrite writes control batches again that were cut off the end: the index says all that is in them.
+// rewrite restores control batches that were cut off the end: their index entries contain everything.
 func (o *opening) rewrite(s *scanned) error {
 	for _, e := range s.rewrite {
 		raw, _ := e.marker(o.p.meta.Epochs[len(o.p.meta.Epochs)-1].Epoch)
@@ -230,7 +230,7 @@ func (o *opening) size(base int64) (int64, error) {
 	return f.Size()
 }
 
-// take takes a full segment as its seal describes it.
+// take adds a full segment as its seal describes it.
 func (o *opening) take(f facts, index []entry) {
 	o.p.segments = append(o.p.segments, &segment{base: f.Base, next: f.Next, size: f.Size, maxTime: f.MaxTime, written: f.Written,
 		index: index, loaded: index != nil})
@@ -244,7 +244,7 @@ func (o *opening) take(f facts, index []entry) {
 	}
 }
 
-// before looks at what is missing in front of the first segment.
+// before checks for missing records before the first segment.
 func (o *opening) before(base int64) {
 	m := &o.p.meta
 	if m.Start < 0 {
@@ -255,14 +255,14 @@ func (o *opening) before(base int64) {
 	}
 }
 
-// between looks at what is missing between two segments.
+// between checks for missing records between two segments.
 func (o *opening) between(last *segment, base int64) {
 	if base > last.next {
 		o.missing(Finding{Kind: Missing, File: o.set.Directory, First: last.next, Next: base, After: last.maxTime, Done: "readers continue after them"})
 	}
 }
 
-// report says what a segment's reading has brought.
+// report records the findings of reading a segment.
 func (o *opening) report(base int64, s *scanned) {
 	name := o.name(segmentName(base))
 	for _, g := range s.gaps {
@@ -277,7 +277,7 @@ func (o *opening) report(base int64, s *scanned) {
 	}
 }
 
-// missing reports offsets that can't be read, unless that is known already, and notes them.
+// missing records offsets that can't be read, unless they are already known.
 func (o *opening) missing(f Finding) {
 	m := &o.p.meta
 	f.First = max(f.First, m.Start)

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
 )
 
-// finish decides where the log goes on, and makes its files ready for that.
+// finish decides where the log continues, and prepares its files.
 func (o *opening) finish(existing bool) error {
 	p := o.p
 	end := o.end(existing)
@@ -55,7 +55,7 @@ func (o *opening) finish(existing bool) error {
 	return nil
 }
 
-// stuck reports whether the last offsets can't be read: a reader would wait for them for ever.
+// stuck reports whether the last offsets can't be read, so that a reader would wait for them for ever.
 func (o *opening) stuck() bool {
 	p := o.p
 	n := len(p.segments)
@@ -70,7 +70,7 @@ func (o *opening) stuck() bool {
 	return front.next < last.base || front.loaded && len(front.index) > 0 && front.index[len(front.index)-1].flags&flagDamaged != 0
 }
 
-// end returns the offset that the log goes on at: behind everything that may have been acknowledged.
+// end returns the offset at which the log continues: after everything that may have been acknowledged.
 func (o *opening) end(existing bool) int64 {
 	p, end, after := o.p, int64(0), int64(0)
 	if n := len(p.segments); n > 0 {
@@ -79,7 +79,7 @@ func (o *opening) end(existing bool) int64 {
 		end = p.meta.Start
 	}
 	answered := p.meta.Closed
-	seen := false // the index knows the last segment, or one behind it
+	seen := false // the index knows the last segment, or a later one
 	for base, known := range o.known {
 		answered = max(answered, known[len(known)-1].next)
 		seen = seen || len(p.segments) == 0 || base >= p.segments[len(p.segments)-1].base
@@ -96,7 +96,7 @@ func (o *opening) end(existing bool) int64 {
 	case p.meta.Closed >= 0 || seen:
 		return end
 	case len(p.segments) == 0 && (existing || o.trusted || o.set.Floor > 0), len(p.segments) > 0 && o.sealedLast():
-		// A segment begins before the one in front is out of the index: there was one.
+		// The index drops a segment only after the next one exists: so there was a later segment.
 		f.Next, f.AtMost = max(p.meta.Reserved, o.set.Floor), true
 	}
 	if f.Next <= end {
@@ -107,14 +107,14 @@ func (o *opening) end(existing bool) int64 {
 	return f.Next
 }
 
-// sealedLast reports whether the last segment is full: then another one was begun behind it.
+// sealedLast reports whether the last segment is full: then there was a later one.
 func (o *opening) sealedLast() bool {
 	last := o.p.segments[len(o.p.segments)-1]
 	f, err := readFacts(o.set.FS, o.set.Directory, last.base)
 	return err == nil && f.Next == last.next && len(last.index) > 0
 }
 
-// empty begins a log without segments at end.
+// empty starts a log without segments at end.
 func (o *opening) empty(end int64) error {
 	p := o.p
 	active, err := o.set.FS.Open(o.name(segmentName(end)), true)
@@ -135,8 +135,7 @@ func (o *opening) empty(end int64) error {
 	return o.set.FS.SyncDirectory(o.set.Directory)
 }
 
-// settle cuts the last segment behind its last batch and brings its index in order; if the end can't be read or is missing, a new
-// segment begins at end.
+// settle cuts the last segment after its last batch and corrects its index. If the end can't be read or is missing, a new segment begins at end.
 func (o *opening) settle(end int64) error {
 	p := o.p
 	last := p.segments[len(p.segments)-1]
@@ -165,7 +164,7 @@ func (o *opening) settle(end int64) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(raw, have) { // What is right already stays as it is on disk.
+	if !bytes.Equal(raw, have) { // A correct file stays untouched on disk.
 		if _, err := p.tail.WriteAt(raw, 0); err != nil {
 			return err
 		}
@@ -176,8 +175,8 @@ func (o *opening) settle(end int64) error {
 	return p.tail.Sync()
 }
 
-// flush brings to disk what was read and may not be there. It is written again: after a flush that failed the operating system
-// goes on showing what it has given up to write.
+// flush writes data that was read, and may not be on disk, again: after a failed flush the operating system keeps returning data that it will never
+// write.
 func (o *opening) flush(last *segment) error {
 	raw := make([]byte, windowBytes)
 	for pos := min(o.flushed, last.size); pos < last.size; {
@@ -193,7 +192,7 @@ func (o *opening) flush(last *segment) error {
 	return o.p.active.Sync()
 }
 
-// readable returns the offset behind the last batch that the index of s has.
+// readable returns the offset after the last batch in the index of s.
 func (o *opening) readable(s *segment) int64 {
 	if len(s.index) == 0 {
 		return s.base
@@ -201,8 +200,8 @@ func (o *opening) readable(s *segment) int64 {
 	return s.index[len(s.index)-1].next
 }
 
-// bridge writes control batches behind what is missing at the end: those that were lost, or one that ends nothing. A reader that
-// waits for the end of the log gets there.
+// bridge writes control batches after missing records at the end: the lost ones, or one that ends no transaction. They let a waiting reader reach
+// the end of the log.
 func (o *opening) bridge() error {
 	p := o.p
 	var tickets []*Ticket

@@ -15,32 +15,32 @@ type gap struct {
 	missing       bool // the file ends before it
 }
 
-// scanned is what reading a whole segment has brought.
+// scanned is the result of reading a whole segment.
 type scanned struct {
 	index   []entry
-	next    int64 // offset behind the last batch that was ever answered for, whether it can be read or not
-	sound   int64 // bytes up to the end of the last batch that counts
-	flushed int64 // bytes up to the end of the last batch that is in the index on disk: they were flushed
-	torn    int64 // bytes behind them
+	next    int64 // offset after the last batch that was ever acknowledged, readable or not
+	sound   int64 // bytes up to the end of the last valid batch
+	flushed int64 // bytes up to the end of the last batch in the index on disk: they were flushed
+	torn    int64 // bytes after them
 	gaps    []gap
-	rewrite []entry // control batches that were cut off the end, with nothing in front of them: they can be written again
+	rewrite []entry // control batches that were cut off the end, directly after the readable data: they can be restored
 	cut     bool    // data is missing at the end of the file
 	state   state
 	aborted []Aborted
 	maxTime int64
 }
 
-// over reports whether nothing can be appended to the segment: its end is missing, or can't be read.
+// over reports whether the segment must not grow: its end is missing or can't be read.
 func (s *scanned) over() bool {
 	return s.cut || len(s.gaps) > 0 && s.gaps[len(s.gaps)-1].next == s.next
 }
 
-// scan reads a segment that begins at offset base. known are its entries in the index on disk, in order: they have a checksum each,
-// and an entry is written when its batch is on disk, before it is answered for. So where the file and they differ, the file is
-// damaged, and they say what was there; bytes at the end that they do not know were never answered for.
+// scan reads a segment that begins at offset base. known are its entries in the index on disk, in order. Each has a checksum and was written after
+// its batch was on disk and before the batch was acknowledged. So where file and entries differ, the file is damaged, and the entries say what it
+// held; bytes at the end without an entry were never acknowledged.
 //
-// A batch's checksum does not cover its offset. Batches of a segment follow each other without a hole, so the offset comes from
-// known or from the batch in front.
+// A batch's checksum does not cover its offset. Batches of a segment follow each other without a gap, so the offset comes from known or from the
+// previous batch.
 func scan(f disk.File, base int64, known []entry, from state) (*scanned, error) {
 	s := &scanned{next: base, state: from.clone()}
 	w := &window{file: f}
@@ -73,7 +73,7 @@ func scan(f disk.File, base int64, known []entry, from state) (*scanned, error) 
 			s.add(e, b)
 		case here && known[0].pos+int64(known[0].size) <= w.size:
 			s.addUnreadable(known[0])
-		case here: // It ends behind the file.
+		case here: // The batch ends after the end of the file.
 			return s.end(known), nil
 		default:
 			at, found, err := w.resync(s.sound+1, s.next, known)
@@ -92,7 +92,7 @@ func scan(f disk.File, base int64, known []entry, from state) (*scanned, error) 
 	return s.end(known), nil
 }
 
-// add takes a sound batch.
+// add adds a valid batch.
 func (s *scanned) add(e entry, b Batch) {
 	if e.first > s.next {
 		s.gap(gap{first: s.next, next: e.first, after: s.maxTime, before: b.FirstTime, bytes: e.pos - s.endOfIndex()})
@@ -106,7 +106,7 @@ func (s *scanned) add(e entry, b Batch) {
 	s.take(e)
 }
 
-// addUnreadable takes a damaged batch of which the index tells the place. What a control batch says can be told from the index.
+// addUnreadable adds a damaged batch whose position is in the index. For a control batch, the index has its whole content.
 func (s *scanned) addUnreadable(e entry) {
 	if e.first > s.next {
 		s.gap(gap{first: s.next, next: e.first, after: s.maxTime, bytes: e.pos - s.endOfIndex()})
@@ -130,7 +130,7 @@ func (s *scanned) take(e entry) {
 	}
 }
 
-// gap notes one, together with the gap in front of it if they touch.
+// gap records a gap, merged with the previous one if they touch.
 func (s *scanned) gap(g gap) {
 	if n := len(s.gaps); n > 0 && s.gaps[n-1].next == g.first && s.gaps[n-1].missing == g.missing {
 		s.gaps[n-1].next, s.gaps[n-1].before = g.next, g.before
@@ -148,7 +148,7 @@ func (s *scanned) endOfIndex() int64 {
 	return last.pos + int64(last.size)
 }
 
-// end notes what the index knows behind the end of the file. Control batches stay in the index: a reader gets what it says.
+// end records the entries after the end of the file. Control batches stay in the index, and a reader gets their content from there.
 func (s *scanned) end(known []entry) *scanned {
 	for _, e := range known {
 		if e.first < s.next {
@@ -206,7 +206,7 @@ func (w *window) bytes(pos int64, n int) ([]byte, error) {
 	return w.buf[pos-w.at:][:n], nil
 }
 
-// batch reads the batch at pos; an error that is not ErrBatch is the disk's.
+// batch reads the batch at pos; an error other than ErrBatch means that the disk failed.
 func (w *window) batch(pos int64) (Batch, error) {
 	head, err := w.bytes(pos, batchHeader)
 	if err != nil {
@@ -223,8 +223,8 @@ func (w *window) batch(pos int64) (Batch, error) {
 	return Parse(raw)
 }
 
-// resync returns the first place from pos on where a batch at or behind offset next begins, whether that is seen in the file or
-// known. It tries every byte, so it takes time proportional to the segment.
+// resync returns the first position from pos on at which a batch at or after offset next begins, found in the file or known from the index. It
+// tries every byte, so it takes time proportional to the segment.
 func (w *window) resync(pos, next int64, known []entry) (at int64, found bool, err error) {
 	end := w.size
 	for _, e := range known {

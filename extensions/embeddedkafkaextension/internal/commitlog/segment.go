@@ -16,7 +16,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/disk"
 )
 
-// Names in a partition's directory. A segment has batches and nothing else, as Kafka writes them; its name is its first offset.
+// Names in a partition's directory. A segment contains batches only, as Kafka writes them; its name is its first offset.
 const (
 	segmentSuffix = ".dat"
 	sealSuffix    = ".seal"
@@ -25,7 +25,7 @@ const (
 	temporary     = ".tmp"
 )
 
-// sealMagic begins a seal: what it is, its version, length (4) and checksum (4) of the facts that follow. Entries come behind.
+// sealMagic begins a seal: magic and version, then length (4) and checksum (4) of the facts, the facts, and the entries.
 const (
 	sealMagic    = "pnsksl01"
 	sealHeader   = len(sealMagic) + 8
@@ -35,16 +35,16 @@ const (
 // segment is one file of a partition's log.
 type segment struct {
 	base    int64
-	next    int64 // offset behind its last batch; of the last segment, the log's end
+	next    int64 // offset after its last batch; for the last segment, the log's end
 	size    int64 // bytes
 	maxTime int64 // milliseconds since 1970; 0: it has no batch
-	written int64 // when it was written to last, milliseconds since 1970
+	written int64 // time of the last write, milliseconds since 1970
 	index   []entry
-	loaded  bool // whether index is
+	loaded  bool // whether index is loaded
 	used    int64
 }
 
-// facts are what a start must know of a segment that is not written to any more.
+// facts are what a start must know of a full segment.
 type facts struct {
 	Base      int64               `json:"base"`
 	Next      int64               `json:"next"`
@@ -52,14 +52,14 @@ type facts struct {
 	MaxTime   int64               `json:"max_time"`
 	Written   int64               `json:"written"`
 	Aborted   []Aborted           `json:"aborted,omitempty"` // transactions whose marker is in it
-	Open      []Open              `json:"open,omitempty"`    // at its end
+	Open      []Open              `json:"open,omitempty"`    // open at its end
 	Producers map[int64]*producer `json:"producers,omitempty"`
 }
 
 func segmentName(base int64) string { return strconv.FormatInt(base, 10) + segmentSuffix }
 func sealName(base int64) string    { return strconv.FormatInt(base, 10) + sealSuffix }
 
-// bases lists the first offsets of the files with a suffix, in order, and removes what a crash left half done.
+// bases lists the first offsets of the files with a suffix, in order, and removes files that a crash left incomplete.
 func bases(fsys disk.FS, directory, suffix string) ([]int64, error) {
 	list, err := fsys.ReadDirectory(directory)
 	if err != nil {
@@ -82,7 +82,7 @@ func bases(fsys disk.FS, directory, suffix string) ([]int64, error) {
 	return out, nil
 }
 
-// writeSeal makes the seal of a segment. The caller syncs the directory.
+// writeSeal writes the seal of a segment. The caller syncs the directory.
 func writeSeal(fsys disk.FS, directory string, f facts, index []entry) error {
 	body, err := json.Marshal(f)
 	if err != nil {
@@ -104,7 +104,7 @@ func writeSeal(fsys disk.FS, directory string, f facts, index []entry) error {
 
 var errSeal = errors.New("missing or damaged seal")
 
-// readFacts reads a seal but its entries. It returns errSeal if there is none that can be trusted.
+// readFacts reads a seal without its entries. It returns errSeal if there is no valid one.
 func readFacts(fsys disk.FS, directory string, base int64) (facts, error) {
 	f, err := fsys.Open(filepath.Join(directory, sealName(base)), false)
 	if err != nil {
@@ -140,7 +140,7 @@ func readFacts(fsys disk.FS, directory string, base int64) (facts, error) {
 	return out, nil
 }
 
-// readIndex reads the entries of a seal, those that are sound.
+// readIndex reads the valid entries of a seal.
 func readIndex(fsys disk.FS, directory string, base int64) ([]entry, error) {
 	raw, err := disk.ReadFile(fsys, filepath.Join(directory, sealName(base)), maxSealBytes)
 	if err != nil {
@@ -157,7 +157,7 @@ func readIndex(fsys disk.FS, directory string, base int64) ([]entry, error) {
 	return all[base], nil
 }
 
-// readMeta reads the partition's own file. It returns errMeta if there is none that can be trusted.
+// readMeta reads the partition's metadata file. It returns errMeta if there is no valid one.
 func readMeta(fsys disk.FS, directory string) (meta, error) {
 	raw, err := disk.ReadFile(fsys, filepath.Join(directory, metaName), 1<<20)
 	if err != nil {
@@ -172,14 +172,14 @@ func readMeta(fsys disk.FS, directory string) (meta, error) {
 
 var errMeta = errors.New("missing or damaged " + metaName)
 
-// meta is the partition's own file.
+// meta is the partition's metadata file.
 type meta struct {
 	Label    json.RawMessage `json:"label,omitempty"` // the owner's
 	Start    int64           `json:"start"`           // first offset that may be read
-	Reserved int64           `json:"reserved"`        // no offset at or behind it was ever given to a record
-	Closed   int64           `json:"closed"`          // where the log ended when it was closed; -1 since
+	Reserved int64           `json:"reserved"`        // every offset that was ever given to a record is smaller
+	Closed   int64           `json:"closed"`          // end of the log when it was closed; -1 while it is open
 	Epochs   []epochStart    `json:"epochs"`          // never empty
-	Gaps     []Finding       `json:"gaps,omitempty"`  // the latest that are known of
+	Gaps     []Finding       `json:"gaps,omitempty"`  // the latest known ones
 }
 
 type epochStart struct {
@@ -198,7 +198,7 @@ func Wrap(v any) ([]byte, error) {
 	return append(fmt.Appendf(nil, "%s%08x\n", wrapPrefix, crc32.Checksum(body, castagnoli)), body...), nil
 }
 
-// Unwrap decodes what [Wrap] made.
+// Unwrap decodes the result of [Wrap].
 func Unwrap(raw []byte, v any) error {
 	head, body, ok := bytes.Cut(raw, []byte("\n"))
 	if !ok || string(head) != fmt.Sprintf("%s%08x", wrapPrefix, crc32.Checksum(body, castagnoli)) {
@@ -207,8 +207,7 @@ func Unwrap(raw []byte, v any) error {
 	return json.Unmarshal(body, v)
 }
 
-// ReadLabel decodes what the owner of the partition in a directory keeps there, without opening it; ok is false if there is nothing
-// that can be trusted.
+// ReadLabel decodes the owner's data of the partition in a directory without opening it; ok is false if there is no valid one.
 func ReadLabel(fsys disk.FS, directory string, v any) (ok bool, err error) {
 	m, err := readMeta(fsys, directory)
 	if err != nil {
@@ -217,7 +216,7 @@ func ReadLabel(fsys disk.FS, directory string, v any) (ok bool, err error) {
 	return m.Label != nil && json.Unmarshal(m.Label, v) == nil, nil
 }
 
-// Adopt writes the partition's own file for segments that something else has written; existing ones stay.
+// Adopt writes the metadata file for segments that another program has written; an existing file stays.
 func Adopt(fsys disk.FS, directory string, label any, start int64) error {
 	body, err := json.Marshal(label)
 	if err != nil {

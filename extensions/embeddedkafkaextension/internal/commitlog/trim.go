@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Segment is a file of the log, as its size and age are looked at.
+// Segment is a file of the log, for checks of size and age.
 type Segment struct {
-	End     int64 // first offset behind it; 0: it is written to
+	End     int64 // first offset after it; 0: it is the active one
 	Bytes   int64
 	Written time.Time
 }
@@ -33,8 +33,8 @@ func (p *Partition) Segments() []Segment {
 	return out
 }
 
-// Trim makes offset the first that can be read and removes the files that lie below it whole, but not the last. It returns the first
-// offset. [ErrOutOfRange]: offset lies behind the log's end.
+// Trim makes offset the first readable one and removes the files that lie completely before it, but not the last. It returns the first offset.
+// [ErrOutOfRange]: offset is past the log's end.
 func (p *Partition) Trim(offset int64) (start int64, err error) {
 	p.commit.Lock()
 	defer p.commit.Unlock()
@@ -45,7 +45,7 @@ func (p *Partition) Trim(offset int64) (start int64, err error) {
 		return start, fmt.Errorf("%w: %d is past the end, %d", ErrOutOfRange, offset, end)
 	}
 	if offset > start {
-		// First the note, then the files: files that are missing without a note are lost.
+		// Record the new start before the files are removed: files that are missing without a record count as lost.
 		if err := p.changeCommit(func(m *meta) { m.Start = offset }); err != nil {
 			return start, err
 		}
@@ -56,7 +56,7 @@ func (p *Partition) Trim(offset int64) (start int64, err error) {
 	return max(start, offset), p.remove(max(start, offset))
 }
 
-// remove removes the files that lie below start.
+// remove removes the files before start.
 func (p *Partition) remove(start int64) error {
 	p.files.Lock()
 	defer p.files.Unlock()
@@ -88,8 +88,8 @@ func (p *Partition) remove(start int64) error {
 	return nil
 }
 
-// Since returns an offset such that all records in front of it are older than millis: that of the first batch with a record that is
-// not. ok is false if there is none.
+// Since returns an offset such that all earlier records are older than millis: the offset of the first batch with a record that is not older. ok is
+// false if there is none.
 func (p *Partition) Since(millis int64) (offset int64, ok bool, err error) {
 	p.files.RLock()
 	defer p.files.RUnlock()

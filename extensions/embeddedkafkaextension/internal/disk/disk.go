@@ -1,5 +1,5 @@
-// Package disk is the one door to the file system for everything that the embedded broker keeps. A test puts another one in its
-// place, which tears writes, fills up, fails and forgets what was not flushed.
+// Package disk is the only access to the file system for everything that the embedded broker stores. Tests replace it by a file system that tears
+// writes, fills up, fails and forgets unflushed data.
 package disk
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Permissions of everything that is made.
+// Permissions of new files and directories.
 const (
 	FileMode      = 0o600
 	DirectoryMode = 0o700
@@ -24,8 +24,8 @@ type File interface {
 	io.Closer
 	// Truncate sets the size.
 	Truncate(size int64) error
-	// Sync returns when all that was written is on disk. After an error nothing is known of what was written since the last
-	// Sync that succeeded, although reads may still return it.
+	// Sync returns when all written data is on disk. After an error, the state on disk of everything written since the last successful Sync is
+	// unknown, although reads may still return it.
 	Sync() error
 	// Size returns the size in bytes.
 	Size() (int64, error)
@@ -39,11 +39,10 @@ type Entry struct {
 	Modified  time.Time
 }
 
-// FS is a file system. Names are paths as the operating system writes them. A missing file is an error for which
-// errors.Is(err, fs.ErrNotExist) holds. A new name is on disk when the directory that holds it was synced. It is safe for
-// concurrent use.
+// FS is a file system. Names are paths as the operating system writes them. A missing file is an error for which errors.Is(err, fs.ErrNotExist)
+// holds. A new name is on disk once its directory was synced. It is safe for concurrent use.
 type FS interface {
-	// Open opens a file for reading and writing. With create it makes the file if it is missing.
+	// Open opens a file for reading and writing. With create it creates the file if it is missing.
 	Open(name string, create bool) (File, error)
 	ReadDirectory(name string) ([]Entry, error)
 	MakeDirectory(name string) error
@@ -102,7 +101,7 @@ func (OS) ReadDirectory(name string) ([]Entry, error) {
 	return out, nil
 }
 
-// MakeDirectory implements [FS]. It makes the parents too.
+// MakeDirectory implements [FS]. It also creates the parents.
 func (OS) MakeDirectory(name string) error { return os.MkdirAll(name, DirectoryMode) }
 
 // Rename implements [FS].
@@ -136,7 +135,7 @@ func ReadFile(fsys FS, name string, most int64) ([]byte, error) {
 	return out[:n], err
 }
 
-// WriteFile replaces a file: after a crash it has the old content or the new, and after a return without error the new.
+// WriteFile replaces a file: after a crash it has the old content or the new; after a return without error it has the new content.
 func WriteFile(fsys FS, name string, content []byte) error {
 	if err := ReplaceFile(fsys, name, content); err != nil {
 		return err

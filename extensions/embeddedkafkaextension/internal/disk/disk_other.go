@@ -2,7 +2,7 @@
 
 package disk
 
-// freeBytes does not know on this system: only the size cap holds.
+// freeBytes is unknown on this system: only max_size limits the log.
 func freeBytes(string) (int64, error) { return 1 << 62, nil }
 
 // SyncDirectory implements [FS]. This system has no call for it: NTFS writes names to its own journal.

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Overlay is another file system whose changes stay in memory: to see what a start would do. It holds every file that is written to.
+// Overlay is a file system over another one, whose changes stay in memory: it shows what a start would do. It holds every written file in memory.
 type Overlay struct {
 	below FS
 
 	mu          sync.Mutex
 	files       map[string]*memory  // guarded by mu, contents included
 	gone        map[string]bool     // guarded by mu; files and directories below
-	directories map[string]struct{} // guarded by mu; made here
+	directories map[string]struct{} // guarded by mu; created here
 }
 
 var _ FS = (*Overlay)(nil)
@@ -103,7 +103,7 @@ func (o *Overlay) MakeDirectory(name string) error {
 	return nil
 }
 
-// Rename implements [FS]. A directory must have been made here.
+// Rename implements [FS]. The directory must have been created here.
 func (o *Overlay) Rename(from, to string) error {
 	f, err := o.Open(from, false)
 	o.mu.Lock()
@@ -146,7 +146,7 @@ func (o *Overlay) SyncDirectory(string) error { return nil }
 // Free implements [FS].
 func (o *Overlay) Free(name string) (int64, error) { return o.below.Free(name) }
 
-// overlaid is a file of an overlay: below until it is written to.
+// overlaid is a file of an overlay: the lower one until it is written to.
 type overlaid struct {
 	o      *Overlay
 	name   string
@@ -154,7 +154,7 @@ type overlaid struct {
 	memory *memory
 }
 
-// writeLocked makes the file one in memory.
+// writeLocked copies the file into memory.
 func (f *overlaid) writeLocked() (*memory, error) {
 	if f.memory != nil {
 		return f.memory, nil

@@ -1,5 +1,5 @@
-// Package ledger keeps what a Kafka cluster knows beside the records: topics, the offsets that groups have committed, producers and
-// their transactions. It is a log of changes on disk, folded in memory; a snapshot now and then lets the log be trimmed.
+// Package ledger keeps the state of a Kafka cluster other than records: topics, the offsets that groups have committed, producers and their
+// transactions. It is a log of changes on disk, folded in memory; snapshots allow the log to be trimmed.
 package ledger
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// snapshotEvery is how much the log grows between two snapshots.
+	// snapshotEvery is the growth of the log between two snapshots.
 	snapshotEvery = 4 << 20
 	// entriesPerBatch bounds a batch of a snapshot.
 	entriesPerBatch = 200
@@ -43,10 +43,10 @@ type Offset struct {
 	Metadata *string `json:"m,omitempty"`
 }
 
-// TransactionState says how far a transaction is.
+// TransactionState is the progress of a transaction.
 type TransactionState string
 
-// States of a transaction. Commit and Abort are decided, and not yet in all partitions.
+// States of a transaction. Commit and Abort are decided, but the markers are not yet in all partitions.
 const (
 	Empty     TransactionState = ""
 	Ongoing   TransactionState = "ongoing"
@@ -68,7 +68,7 @@ type Transaction struct {
 	Offsets    map[string][]Offset `json:"offsets,omitempty"` // by group: committed with it
 }
 
-// Change is one change. One of its fields is set.
+// Change is one change. Exactly one of its fields is set.
 type Change struct {
 	Topic       *Topic       `json:"topic,omitempty"`
 	NoTopic     string       `json:"no_topic,omitempty"`
@@ -77,12 +77,12 @@ type Change struct {
 	Forget      []Partition  `json:"forget,omitempty"`  // of Group
 	NoGroup     string       `json:"no_group,omitempty"`
 	Transaction *Transaction `json:"transaction,omitempty"`
-	Producer    int64        `json:"producer,omitempty"` // no producer id at or above it was given
+	Producer    int64        `json:"producer,omitempty"` // every assigned producer id is smaller
 	Floor       *Floor       `json:"floor,omitempty"`
-	Snapshot    bool         `json:"snapshot,omitempty"` // one begins here
+	Snapshot    bool         `json:"snapshot,omitempty"` // a snapshot begins here
 }
 
-// Floor is an offset that everything that was ever appended to a partition lies below.
+// Floor is larger than every offset that was ever appended to a partition.
 type Floor struct {
 	Partition
 	Floor int64 `json:"f"`
@@ -105,7 +105,7 @@ type Ledger struct {
 	grown        int     // bytes since the latest; guarded by write
 }
 
-// Open reads the ledger in set.Directory, or makes it. Whatever is damaged is in the findings, and left out.
+// Open reads the ledger in set.Directory, or creates it. Damaged entries are left out and listed in the findings.
 func Open(set commitlog.Settings) (*Ledger, []commitlog.Finding, error) {
 	set.SegmentBytes = segmentBytes
 	log, findings, err := commitlog.OpenPartition(set)
@@ -139,7 +139,7 @@ func Open(set commitlog.Settings) (*Ledger, []commitlog.Finding, error) {
 			raw, from = raw[b.Size:], b.Next
 		}
 	}
-	if l.producer == 0 { // A ledger that was lost must not give out ids that partitions remember.
+	if l.producer == 0 { // After a lost ledger, ids that partitions remember must not be assigned again.
 		l.producer = 1 + rand.Int64N(1<<61)
 	}
 	more, err := log.Maintain()
@@ -154,7 +154,7 @@ func Open(set commitlog.Settings) (*Ledger, []commitlog.Finding, error) {
 	return l, findings, nil
 }
 
-// Write puts changes on disk and then into effect, all or none. After an error they may be found at the next start.
+// Write writes changes to disk and then applies them, all or none. After an error, the next start may find them.
 func (l *Ledger) Write(changes ...Change) error {
 	l.write.Lock()
 	defer l.write.Unlock()
@@ -162,7 +162,7 @@ func (l *Ledger) Write(changes ...Change) error {
 		return err
 	}
 	if l.grown > snapshotEvery && l.snapshot() != nil {
-		l.grown = snapshotEvery / 2 // It is tried again later; the changes are on disk.
+		l.grown = snapshotEvery / 2 // It will be retried later; the changes are on disk.
 	}
 	return nil
 }
@@ -238,7 +238,7 @@ func (l *Ledger) applyNoTopic(name string) {
 	}
 }
 
-// snapshot writes everything once more, and trims what lies in front of the snapshot before.
+// snapshot writes the whole state again, and trims everything before the previous snapshot.
 func (l *Ledger) snapshot() error {
 	_, _, at := l.log.Range()
 	for batch := range slices.Chunk(l.all(), entriesPerBatch) {
@@ -249,20 +249,20 @@ func (l *Ledger) snapshot() error {
 	l.grown = 0
 	l.began(at)
 	if len(l.snapshots) < 2 {
-		return nil // What was there before the start stays until then.
+		return nil // Entries from before the start stay until the next snapshot.
 	}
 	_, err := l.log.Trim(l.snapshots[0])
 	return err
 }
 
-// began notes where a snapshot begins.
+// began records where a snapshot begins.
 func (l *Ledger) began(at int64) {
 	if l.snapshots = append(l.snapshots, at); len(l.snapshots) > 2 {
 		l.snapshots = l.snapshots[1:]
 	}
 }
 
-// all returns the changes that make an empty ledger this one.
+// all returns the changes that turn an empty ledger into this one.
 func (l *Ledger) all() (out []Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -295,7 +295,7 @@ func (l *Ledger) Topics() []Topic {
 	return out
 }
 
-// Floor returns what is known of a partition's offsets; 0: nothing.
+// Floor returns the known floor of a partition's offsets; 0: unknown.
 func (l *Ledger) Floor(p Partition) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -309,7 +309,7 @@ func (l *Ledger) Groups() []string {
 	return slices.Sorted(maps.Keys(l.offsets))
 }
 
-// Offsets returns what a group has committed, in order of topic and partition; ok is false for a group that has committed nothing.
+// Offsets returns the committed offsets of a group, in order of topic and partition; ok is false for a group that has committed nothing.
 func (l *Ledger) Offsets(group string) (out []Offset, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -326,7 +326,7 @@ func (l *Ledger) Offsets(group string) (out []Offset, ok bool) {
 	return out, ok
 }
 
-// Consumed returns the lowest offset that any group has committed, for each partition that a group has committed for.
+// Consumed returns the lowest offset that any group has committed, for each partition with committed offsets.
 func (l *Ledger) Consumed() map[Partition]int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -348,14 +348,14 @@ func (l *Ledger) Transactions() []Transaction {
 	return slices.Collect(maps.Values(l.transactions))
 }
 
-// NextProducer returns the lowest producer id that was not given yet, as far as is known on disk.
+// NextProducer returns the lowest producer id that was not assigned yet, according to the state on disk.
 func (l *Ledger) NextProducer() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.producer
 }
 
-// Bytes is the ledger's size on disk, about.
+// Bytes is the approximate size of the ledger on disk.
 func (l *Ledger) Bytes() (n int64) {
 	for _, s := range l.log.Segments() {
 		n += s.Bytes

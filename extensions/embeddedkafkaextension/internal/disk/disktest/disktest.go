@@ -1,6 +1,5 @@
-// Package disktest is a file system in memory that behaves as badly as a real one may: it tears writes, fills up, fails, and forgets
-// in a power cut what was not flushed. After a flush that failed it goes on returning what was written and never puts it on disk, as
-// Linux does.
+// Package disktest is a file system in memory that behaves as badly as a real one may: it tears writes, fills up, fails, and forgets unflushed data
+// in a power cut. After a failed flush it keeps returning the written data and never puts it on disk, as Linux does.
 package disktest
 
 import (
@@ -20,7 +19,7 @@ import (
 const (
 	Write = "write"
 	Sync  = "sync"
-	Other = "other" // make, rename, remove, truncate, sync of a directory
+	Other = "other" // create, rename, remove, truncate, sync of a directory
 	Reads = "read"
 )
 
@@ -33,7 +32,7 @@ type FS struct {
 	rng         *rand.Rand
 	fault       Fault
 	directories map[string]*directory
-	dead        bool // no handle of before a crash works any more
+	dead        bool // no handle from before a crash works any more
 	Operations  int
 }
 
@@ -53,12 +52,12 @@ type node struct {
 	pending []change // since the last sync
 }
 
-// New returns an empty file system; seed decides what a crash leaves.
+// New returns an empty file system; seed decides what survives a crash.
 func New(seed uint64) *FS {
 	return &FS{rng: rand.New(rand.NewPCG(seed, seed)), directories: map[string]*directory{}}
 }
 
-// SetFault has f decide about all operations from now on; nil: all pass.
+// SetFault lets f decide about all operations from now on; nil: all pass.
 func (d *FS) SetFault(f Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -79,10 +78,10 @@ func (d *FS) check(operation, name string) error {
 	return nil
 }
 
-// Kill returns what a process finds that starts after this one was killed. d is of no use any more.
+// Kill returns the file system that a new process finds after this one was killed. d can't be used any more.
 func (d *FS) Kill() *FS { return d.after(false) }
 
-// PowerCut returns what a process finds that starts after the machine lost its power: what was flushed, and any part of the rest.
+// PowerCut returns the file system that a process finds after the machine lost its power: the flushed data, and any part of the rest.
 func (d *FS) PowerCut() *FS { return d.after(true) }
 
 func (d *FS) after(cut bool) *FS {
@@ -129,7 +128,7 @@ func (d *FS) after(cut bool) *FS {
 		}
 		if !cut {
 			out.durable, out.pending, out.made = translate(dir, keep), nil, dir.made
-			if len(dir.pending) > 0 { // The names are as they are; a later power cut may still lose them.
+			if len(dir.pending) > 0 { // The names stay; a later power cut may still lose them.
 				names := maps.Clone(out.now)
 				out.pending = []func(map[string]*node){func(m map[string]*node) {
 					clear(m)
@@ -188,7 +187,7 @@ func (d *FS) Content(name string) []byte {
 	return nil
 }
 
-// Set gives a file another content, on disk at once; nil removes it.
+// Set replaces a file's content, on disk at once; nil removes the file.
 func (d *FS) Set(name string, content []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

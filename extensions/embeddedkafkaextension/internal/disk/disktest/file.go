@@ -57,11 +57,11 @@ func (f *file) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	err := f.fs.check(Sync, f.name)
-	if err == nil { // What an earlier failure has dropped stays lost.
+	if err == nil { // Data that an earlier failure dropped stays lost.
 		for _, c := range f.node.pending {
 			f.node.durable = c.apply(f.node.durable)
 		}
-	} else if f.fs.rng.IntN(2) == 0 && !f.fs.dead { // Half of the time a part gets there.
+	} else if f.fs.rng.IntN(2) == 0 && !f.fs.dead { // Half of the time a part is written.
 		for _, c := range f.node.pending[:f.fs.rng.IntN(len(f.node.pending)+1)] {
 			f.node.durable = c.apply(f.node.durable)
 		}
