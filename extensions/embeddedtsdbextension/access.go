@@ -23,13 +23,13 @@ import (
 	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
-// adminPrefix begins what deletes series, cleans tombstones and takes snapshots. All of it is POST or PUT.
+// adminPrefix is the prefix of the routes that delete series, clean tombstones and take snapshots. All of them are POST or PUT.
 const adminPrefix = "/api/v1/admin/"
 
 // bodyPatience is how long the body of a request may take to arrive. Answers may take longer.
 const bodyPatience = 30 * time.Second
 
-// guarded keeps web pages of other sites out, and lets through to the admin API only who has the admin token.
+// guarded refuses requests of web pages of other sites, and requires the admin token for the admin API.
 func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 	authorizer, auditor := admin.FindAuthorizer(host), admin.FindAuditor(host)
 	serve := http.HandlerFunc(e.serveQuietly)
@@ -52,7 +52,7 @@ func (e *tsdbExtension) guarded(host component.Host) http.Handler {
 	return e.cfg.access().Rules(e.address).Handler(slowbody.Handler(open, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { e.countRefused(r, string(reason)) })
 }
 
-// serveQuietly serves, and keeps what came in the body of a request out of the answer.
+// serveQuietly serves, and keeps the content of a request's body out of error answers.
 func (e *tsdbExtension) serveQuietly(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		e.serve(w, r)
@@ -64,14 +64,14 @@ func (e *tsdbExtension) serveQuietly(w http.ResponseWriter, r *http.Request) {
 	} else {
 		e.serve(quiet, r)
 	}
-	if quiet.held != 0 && slowbody.Late(r) { // no mistake of the body: a sender gives up what is answered with 400
+	if quiet.held != 0 && slowbody.Late(r) { // not a fault of the body: a sender discards a request that is answered with 400
 		w.Header().Set("Retry-After", "1")
 		quiet.held = http.StatusServiceUnavailable
 	}
 	quiet.finish()
 }
 
-// administers says whether the client may use the admin API, and answers it otherwise.
+// administers says whether the client may use the admin API, and answers the request otherwise.
 func (e *tsdbExtension) administers(authorizer admin.Authorizer, w http.ResponseWriter, r *http.Request) bool {
 	clean := path.Clean(r.URL.Path)
 	scope := access.Admin
@@ -81,7 +81,7 @@ func (e *tsdbExtension) administers(authorizer admin.Authorizer, w http.Response
 	who, err := authorizer.Authorize(r, scope)
 	switch {
 	case errors.Is(err, admin.ErrNobody) && e.cfg.access().Authenticated:
-		who = admin.Name(r.Context()) // The listener's own authentication is all there is; guardRoute looks for scopes.
+		who = admin.Name(r.Context()) // The listener's own authentication is the only check here; guardRoute checks scopes.
 	case err != nil && !access.Of(r.Context()).Open:
 		e.forbid(w, r, err.Error())
 		return false
@@ -100,15 +100,15 @@ func (e *tsdbExtension) countRefused(r *http.Request, reason string) {
 		metric.WithAttributes(attribute.String("reason", reason)))
 }
 
-// apiError answers as Prometheus' API does.
+// apiError answers in the format of Prometheus' API.
 func apiError(w http.ResponseWriter, status int, kind, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "errorType": kind, "error": message}) // the client is gone
 }
 
-// LocalAPI returns the API for this process, without authentication, token and guard, if this extension is what listens at endpoint (a URL).
-// The handler answers 503 until the storage is open. It may be called from when Start has returned.
+// LocalAPI returns the API for this process, without authentication, token and guard, if this extension listens at endpoint (a URL). The handler
+// answers 503 until the storage is open. It may be called once Start has returned.
 func (e *tsdbExtension) LocalAPI(endpoint string) (h http.Handler, ok bool) {
 	u, err := url.Parse(endpoint)
 	if err != nil || strings.Trim(u.Path, "/") != "" {
@@ -130,7 +130,8 @@ func (e *tsdbExtension) LocalAPI(endpoint string) (h http.Handler, ok bool) {
 	}), true
 }
 
-// QueryAPI returns the API for the console, which has authenticated its clients: a client that is bound to a tenant sees its series alone.
+// QueryAPI returns the API for the console, which has authenticated its clients: a client that is bound to a tenant can read only that tenant's
+// series.
 func (e *tsdbExtension) QueryAPI() (name string, h http.Handler) {
 	return "metrics", http.HandlerFunc(e.serve)
 }
@@ -142,7 +143,7 @@ func addressOf(a net.Addr) string {
 	return a.String()
 }
 
-// reaches says whether a connection from this machine to host (localhost or an address) comes to a listener at own.
+// reaches says whether a connection from this machine to host (localhost or an address) reaches a listener at own.
 func reaches(host string, own netip.Addr) bool {
 	anyLocal := own.IsLoopback() || own.IsUnspecified()
 	if strings.EqualFold(host, "localhost") {

@@ -16,7 +16,7 @@ import (
 	"github.com/penstockhq/penstock/internal/listener"
 )
 
-// The parser takes stack for each level, and time in the square of the tokens: 17 s for the most.
+// The parser uses stack for each level, and time in the square of the tokens: 17 s at the upper bounds.
 const (
 	mostLength = 16 << 20
 	mostDepth  = 10_000
@@ -27,51 +27,51 @@ const (
 type Config struct {
 	// HTTP is the listener of the API: endpoint (default 127.0.0.1:9090), tls, auth, cors and the other keys of confighttp.
 	HTTP confighttp.ServerConfig `mapstructure:",squash"`
-	// Directory holds blocks and write-ahead log. Required; made if it is missing; used by one process at a time.
+	// Directory holds blocks and write-ahead log. Required; created if it is missing; one process at a time.
 	Directory string `mapstructure:"directory"`
 	// Retention says when blocks are dropped.
 	Retention RetentionConfig `mapstructure:"retention"`
-	// DiskReserve is how many bytes of the file system stay free: below, samples are refused for the time being, and the storage isn't
-	// opened. Default 268435456 (256 MiB); zero is no reserve.
+	// DiskReserve is how many bytes of the file system must stay free. Below it, samples are refused with a retryable error, and the storage isn't
+	// opened. Default 268435456 (256 MiB); zero means no reserve.
 	DiskReserve int64 `mapstructure:"disk_reserve"`
-	// OutOfOrderWindow is how far behind a series' newest sample a sample may come. Default 30m; zero takes samples in order only.
+	// OutOfOrderWindow is how much older than the newest sample of its series a sample may be. Default 30m; zero accepts samples in order only.
 	OutOfOrderWindow time.Duration `mapstructure:"out_of_order_window"`
 	// WALCompression is snappy (default), zstd or none.
 	WALCompression string `mapstructure:"wal_compression"`
-	// MaxSeries bounds the series in memory: samples of further ones are refused. Default 2000000; zero is no bound.
+	// MaxSeries bounds the series in memory: samples of further series are refused. Default 2000000; zero means no bound.
 	MaxSeries uint64 `mapstructure:"max_series"`
 	// MaxExemplars is the size of the ring of exemplars in memory. Default 100000; zero stores none.
 	MaxExemplars int64 `mapstructure:"max_exemplars"`
-	// StartTimeZeroSamples stores a zero at the start time that comes with a sample, so that increase() sees the first one. Default false.
+	// StartTimeZeroSamples stores a zero at the start time of a sample, so that increase() includes the first one. Default false.
 	StartTimeZeroSamples bool `mapstructure:"start_time_zero_samples"`
 	// Query bounds PromQL.
 	Query QueryConfig `mapstructure:"query"`
-	// AdminAPI enables deletion of series, cleaning of tombstones and snapshots over HTTP, for who has the admin token. Default false.
+	// AdminAPI enables deletion of series, cleaning of tombstones and snapshots over HTTP, for holders of the admin token. Default false.
 	AdminAPI bool `mapstructure:"admin_api"`
-	// TenantLabel is the label by which series of tenants are kept apart: a client whose API key has a tenant reads and writes series
-	// with that value of it alone. Default none: such clients are refused.
+	// TenantLabel is the label that separates the series of tenants: a client whose API key has a tenant reads and writes only series with that
+	// value of it. Default none: such clients are refused.
 	TenantLabel string `mapstructure:"tenant_label"`
-	// AllowAnonymous lets the API listen beyond loopback without auth: everybody who reaches it reads and writes. Default false.
+	// AllowAnonymous lets the API listen beyond loopback without auth: every client that reaches it can read and write. Default false.
 	AllowAnonymous bool `mapstructure:"allow_anonymous"`
 	// RuleFiles are paths or patterns of Prometheus rule files, read at start. Default none.
 	RuleFiles []string `mapstructure:"rule_files"`
-	// EvaluationInterval is for groups of rules that name none. Default 1m.
+	// EvaluationInterval applies to groups of rules without an interval. Default 1m.
 	EvaluationInterval time.Duration `mapstructure:"evaluation_interval"`
-	// Alertmanagers are the URLs that firing alerts are sent to (API v2). Default none.
+	// Alertmanagers are the URLs to which firing alerts are sent (API v2). Default none.
 	Alertmanagers []string `mapstructure:"alertmanagers"`
-	// ExternalURL is where users reach this API; alerts link to it. Default http://<endpoint>.
+	// ExternalURL is the address of this API for users; alerts link to it. Default http://<endpoint>.
 	ExternalURL string `mapstructure:"external_url"`
 }
 
-// RetentionConfig says when blocks are dropped: as soon as either bound is passed.
+// RetentionConfig says when blocks are dropped: as soon as either bound is exceeded.
 type RetentionConfig struct {
-	// Time is the age. Default 360h (15 days); zero is no bound.
+	// Time is the age. Default 360h (15 days); zero means no bound.
 	Time time.Duration `mapstructure:"time"`
 	// Size is in bytes and counts blocks, write-ahead log and memory-mapped chunks. Default 0, no bound.
 	Size int64 `mapstructure:"size"`
 }
 
-// QueryConfig bounds what one query, and all of them, may cost.
+// QueryConfig bounds the cost of one query, and of all queries.
 type QueryConfig struct {
 	// Timeout ends a query. Default 2m.
 	Timeout time.Duration `mapstructure:"timeout"`
@@ -79,12 +79,12 @@ type QueryConfig struct {
 	MaxSamples int `mapstructure:"max_samples"`
 	// MaxConcurrency is how many queries run at once; others wait. Default 20.
 	MaxConcurrency int `mapstructure:"max_concurrency"`
-	// MaxWaiting is how many queries wait for others to end; further ones are refused. Default 100; zero refuses at once.
+	// MaxWaiting is how many queries may wait for a slot; further ones are refused. Default 100; zero refuses at once.
 	MaxWaiting int `mapstructure:"max_waiting"`
-	// MaxLength is how many bytes the text of a query may have, repetitions in its regular expressions written out; a form that
-	// carries one may have four times that. Default 131072.
+	// MaxLength is the longest text of a query in bytes, with repetitions in its regular expressions expanded; a form with a query may have four
+	// times that. Default 131072.
 	MaxLength int `mapstructure:"max_length"`
-	// MaxDepth is how many brackets and signs in the text of a query may lie in each other. Default 128.
+	// MaxDepth is how deeply brackets and signs may be nested in a query. Default 128.
 	MaxDepth int `mapstructure:"max_depth"`
 	// MaxTokens is how many names, numbers, strings, operators and brackets the text of a query may have. Default 5000.
 	MaxTokens int `mapstructure:"max_tokens"`
@@ -156,7 +156,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkQuery tells bad what is wrong with the section query.
+// checkQuery calls bad for each mistake in the section query.
 func (c *Config) checkQuery(bad func(key, format string, args ...any)) {
 	if c.Query.Timeout <= 0 {
 		bad("query::timeout", "%s is not positive", c.Query.Timeout)

@@ -13,13 +13,13 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/database"
 )
 
-// writePath is remote write's.
+// writePath is the path of remote write.
 const writePath = "/api/v1/write"
 
-// Appender returns an appender for samples of this process: one transaction, used by one goroutine, ended by Commit or
-// Rollback. It takes what remote write would take (at most ten minutes in the future, valid labels, max_series). The error, and that of
-// Commit, is temporary: the write-ahead log is being read, or failed, the disk is full or read-only, or the storage is shut down. What is
-// committed is durable after Sync.
+// Appender returns an appender for samples of this process: one transaction, used by one goroutine, ended by Commit or Rollback. It accepts the
+// samples that remote write would accept (at most ten minutes in the future, valid labels, max_series). Its error, and that of Commit, is
+// temporary: the write-ahead log is being read or has failed, the disk is full or read-only, or the storage is shut down. Committed samples are
+// durable after Sync.
 func (e *tsdbExtension) Appender(ctx context.Context) (storage.AppenderV2, error) {
 	db := e.db.Load()
 	if db == nil {
@@ -32,8 +32,8 @@ func (e *tsdbExtension) Appender(ctx context.Context) (storage.AppenderV2, error
 	return app, nil
 }
 
-// Run names the time since the storage was last opened. It changes when its log has failed and was cut: what was committed in an
-// earlier run and not synced then may be gone. The error is temporary.
+// Run identifies the period since the storage was last opened. It changes when the log has failed and was cut: samples that were committed in an
+// earlier run and not synced may be lost. The error is temporary.
 func (e *tsdbExtension) Run() (string, error) {
 	db := e.db.Load()
 	if db == nil {
@@ -42,8 +42,8 @@ func (e *tsdbExtension) Run() (string, error) {
 	return db.Run(), nil
 }
 
-// Sync returns when everything is durable that was committed in run before the call. It fails when the storage is not in that run any
-// more. Callers share fsyncs: one begins when the last has ended, at once if none is under way. position is for Holds, in this run or
+// Sync returns when everything is durable that was committed in run before the call. It fails if the storage is no longer in that run. Callers
+// share fsyncs: the next one begins when the current one has ended, or at once if there is none. position is an argument for Holds, in this run or
 // a later one.
 func (e *tsdbExtension) Sync(ctx context.Context, run string) (position string, err error) {
 	db := e.db.Load()
@@ -72,13 +72,13 @@ func (e *tsdbExtension) Holds(position string) (gone error, err error) {
 	return nil, err
 }
 
-// refuse counts a write that is refused as a whole.
+// refuse counts a write that is refused completely.
 func (e *tsdbExtension) refuse(err error) error {
 	e.telemetry.ExtensionEmbeddedTsdbRefusedWrites.Add(context.Background(), 1, metric.WithAttributes(attribute.String("reason", kindOf(err))))
 	return err
 }
 
-// serveWrite takes a request of remote write, and answers it when what it wrote is durable.
+// serveWrite handles a request of remote write, and answers it when the written samples are durable.
 func (e *tsdbExtension) serveWrite(db *database.DB, w http.ResponseWriter, r *http.Request) {
 	if err := db.Admit(); err != nil {
 		e.comeAgain(w, e.refuse(err))
@@ -86,7 +86,7 @@ func (e *tsdbExtension) serveWrite(db *database.DB, w http.ResponseWriter, r *ht
 	}
 	answer := &heldAnswer{ResponseWriter: w, release: func() error { return db.Sync(r.Context()) }}
 	db.Handler().ServeHTTP(answer, r)
-	answer.WriteHeader(http.StatusOK) // if the handler left it to us
+	answer.WriteHeader(http.StatusOK) // if the handler has set no status
 	if answer.failed != nil {
 		e.comeAgain(w, e.refuse(answer.failed))
 	}
@@ -97,8 +97,8 @@ func (e *tsdbExtension) comeAgain(w http.ResponseWriter, err error) {
 	http.Error(w, "embedded_tsdb: "+err.Error(), http.StatusServiceUnavailable)
 }
 
-// heldAnswer holds an answer back until release returns. Also an answer of refusal: what was good of the request may be written. After
-// an error nothing of the handler's answer is sent.
+// heldAnswer holds an answer back until release returns. This includes refusals, because the valid part of the request may have been written. After
+// an error it sends nothing of the handler's answer.
 type heldAnswer struct {
 	http.ResponseWriter
 	release func() error

@@ -26,20 +26,20 @@ import (
 	"github.com/penstockhq/penstock/internal/usage"
 )
 
-// errNotReady is temporary: whoever gets it comes again.
+// errNotReady is temporary: the caller retries.
 var errNotReady = errors.New("embedded_tsdb: not ready: the write-ahead log is being read")
 
 var _ extension.Extension = (*tsdbExtension)(nil)
 
-// startGrace is how long Start waits for the database. A small one is open by then, so the first samples and queries of a
-// new installation are not refused; a large one goes on beside the rest of the start, which stays well under a second.
+// startGrace is how long Start waits for the database. A small one is open by then, so that the first samples and queries of a new installation are
+// not refused; a large one continues to open while the rest of the collector starts, which takes well under a second.
 const startGrace = 300 * time.Millisecond
 
-// roomAge bounds how often the file system is asked for its room.
+// roomAge is how long a result for the file system's free space is reused.
 const roomAge = 200 * time.Millisecond
 
-// tsdbExtension owns the directory, the listener and the database. The database opens beside the rest of the collector:
-// after Start, HTTP may still answer 503 and Appender errNotReady.
+// tsdbExtension owns the directory, the listener and the database. The database opens while the rest of the collector starts: after Start, HTTP may
+// still answer 503 and Appender errNotReady.
 type tsdbExtension struct {
 	cfg       *Config
 	set       extension.Settings
@@ -49,17 +49,17 @@ type tsdbExtension struct {
 	failed  atomic.Pointer[error] // why the database is not open
 	loading database.Loading
 
-	openDatabase func(database.Settings, *database.Loading) (*database.DB, error) // database.Open, but in tests
-	opened       chan struct{}                                                    // closed when it was opened for the first time, or given up
+	openDatabase func(database.Settings, *database.Loading) (*database.DB, error) // database.Open, except in tests
+	opened       chan struct{}                                                    // closed when the database was opened for the first time, or opening was abandoned
 	opening      sync.Once
-	look         func(string) (freespace.State, error) // freespace.Look, but in tests
-	roomAge      time.Duration                         // for how long its answer counts
+	look         func(string) (freespace.State, error) // freespace.Look, except in tests
+	roomAge      time.Duration                         // how long its result is reused
 	stop         chan struct{}                         // closed by Shutdown
 
 	unlock    func() error // set by Start, or by keep
 	undeclare func()       // set by Start
 	server    *http.Server
-	address   net.Addr // where it listens, set by Start
+	address   net.Addr // the listener's address, set by Start
 	queries   *querylimit.Gate
 	usage     usage.Sink                          // set by Start
 	door      door.Door                           // set by Start
@@ -79,8 +79,8 @@ func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
 	return e, nil
 }
 
-// Start locks the directory, listens, and opens the database, in the background if it takes longer than startGrace. A disk that is full
-// or read-only doesn't stop the start: the database is opened when that is over.
+// Start locks the directory, listens, and opens the database, in the background if that takes longer than startGrace. A full or read-only disk
+// doesn't prevent the start: the database is opened when the disk accepts writes again.
 func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err error) {
 	e.unlock, err = database.Lock(e.cfg.Directory)
 	if err != nil && !temporary(err) {
@@ -95,7 +95,7 @@ func (e *tsdbExtension) Start(ctx context.Context, host component.Host) (err err
 	if err := e.observe(); err != nil {
 		return err
 	}
-	// No decoders: the handlers of remote write and read decompress, as their specifications say.
+	// No decoders: the handlers of remote write and read decompress, as their specifications require.
 	server := e.cfg.HTTP
 	server.CompressionAlgorithms = []string{}
 	e.door, e.usage = door.Find(host), usage.Find(host)
@@ -173,7 +173,7 @@ func (e *tsdbExtension) unavailable() error {
 	return errNotReady
 }
 
-// serve answers liveness always, and everything else once the database is open.
+// serve always answers liveness probes, and everything else once the database is open.
 func (e *tsdbExtension) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/-/healthy" {
 		_, _ = io.WriteString(w, "embedded_tsdb is alive.\n")
@@ -210,7 +210,7 @@ func (e *tsdbExtension) progress() string {
 	return fmt.Sprintf(" (segment %d of %d to %d)", current, first, last)
 }
 
-// Shutdown ends the listener, waits for the opening if it still runs (it can't be interrupted), and closes the database.
+// Shutdown stops the listener, waits for an opening in progress (it can't be interrupted), and closes the database.
 func (e *tsdbExtension) Shutdown(ctx context.Context) error {
 	if e.stopped.Swap(true) {
 		return nil

@@ -20,9 +20,9 @@ func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = "127.0.0.1:9090"
 	server.ReadHeaderTimeout = 10 * time.Second
-	server.ReadTimeout = 5 * time.Minute  // Go cancels a request's context then; bodies have bodyTimeout
+	server.ReadTimeout = 5 * time.Minute  // after that, Go cancels a request's context; bodies have bodyTimeout
 	server.WriteTimeout = 5 * time.Minute // longer than the longest query
-	server.MaxRequestBodySize = 32 << 20  // what Prometheus' receiver takes
+	server.MaxRequestBodySize = 32 << 20  // the limit of Prometheus' receiver
 	return &Config{
 		HTTP:             server,
 		DiskReserve:      256 << 20,

@@ -19,7 +19,7 @@ import (
 // tryEvery is the pause between two attempts to open the storage, or to cut it back.
 const tryEvery = time.Second
 
-// temporary says whether an error of the file system can go away by itself, or by what people do while the collector runs.
+// temporary says whether an error of the file system can disappear while the collector runs, automatically or because somebody acts.
 func temporary(err error) bool {
 	for _, t := range []error{freespace.ErrFull, freespace.ErrReadOnly, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
 		if errors.Is(err, t) {
@@ -29,8 +29,8 @@ func temporary(err error) bool {
 	return false
 }
 
-// keep opens the storage, and opens it again after its log has failed, until stop is closed. The rest of the collector works meanwhile:
-// samples wait in the queues of their senders.
+// keep opens the storage, and opens it again after its log has failed, until stop is closed. The rest of the collector continues meanwhile: samples
+// wait in the queues of their senders.
 func (e *tsdbExtension) keep(host component.Host, addr net.Addr) {
 	defer e.opening.Do(func() { close(e.opened) })
 	for {
@@ -65,7 +65,7 @@ func (e *tsdbExtension) keep(host component.Host, addr net.Addr) {
 	}
 }
 
-// openWhenPossible repeats while there is no room, or the file system is read-only. It returns nil when it is given up.
+// openWhenPossible retries while the disk is full or the file system is read-only. It returns nil when the extension stops.
 func (e *tsdbExtension) openWhenPossible(host component.Host, addr net.Addr) *database.DB {
 	told := ""
 	for {
@@ -113,7 +113,7 @@ func (e *tsdbExtension) pause() bool {
 	}
 }
 
-// kindOf is the value of the attribute `reason` for why nothing may be written.
+// kindOf is the value of the attribute `reason` for an error of Admit.
 func kindOf(err error) string {
 	switch {
 	case errors.Is(err, freespace.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// zapHandler writes what Prometheus logs (slog) to the collector's log (zap). Debug lines appear when zap's level lets
-// them; Prometheus' errors about single samples arrive as they are, thinned out by zap's sampling.
+// zapHandler writes Prometheus' log (slog) to the collector's log (zap). Debug lines appear if zap's level permits; Prometheus' errors about single
+// samples are passed unchanged, and zap's sampling reduces their number.
 type zapHandler struct {
 	core   zapcore.Core
 	prefix string

@@ -14,10 +14,10 @@ import (
 	"github.com/penstockhq/penstock/internal/usage"
 )
 
-// stopGrace is how long a stop waits for requests that do not end by themselves, such as a body that never arrives.
+// stopGrace is how long a stop waits for requests that do not end, such as one whose body never arrives.
 const stopGrace = 5 * time.Second
 
-// errQueryRuns leaves the storage open, as a kill of the process would: closing it takes the memory away that the query reads.
+// errQueryRuns leaves the storage open, as a kill of the process would: closing it would unmap the memory that the query reads.
 var errQueryRuns = errors.New("a query did not end when it was canceled")
 
 func (c QueryConfig) text() querylimit.Text {
@@ -35,7 +35,7 @@ func (e *tsdbExtension) boundQueries() {
 
 func (e *tsdbExtension) refuseQuery(r querylimit.Reason) { e.refused[r].Add(1) }
 
-// meterQuery counts how long a query of the client's tenant had its place.
+// meterQuery counts how long a query of the client's tenant held its slot.
 func (e *tsdbExtension) meterQuery(ctx context.Context, took time.Duration) {
 	usage.Queried(ctx, e.usage, e.set.ID.String(), took)
 }
@@ -47,8 +47,8 @@ func (e *tsdbExtension) observeRefusedQueries(_ context.Context, o metric.Int64O
 	return nil
 }
 
-// stopServing cancels the queries, so that no stop waits for one, lets writes end, and then closes what is left. The engine looks for
-// a cancellation between two series only: an error says that a query has not ended by its timeout and still reads.
+// stopServing cancels the queries, so that a stop waits for none, lets writes end, and then closes the remaining connections. The engine checks for
+// cancellation only between two series: an error says that a query has not ended by its timeout and still reads.
 func (e *tsdbExtension) stopServing(ctx context.Context) error {
 	e.queries.Close()
 	if e.server == nil {

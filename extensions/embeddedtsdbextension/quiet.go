@@ -14,21 +14,21 @@ import (
 	"strings"
 )
 
-// maxErrorBytes bounds the answer with an error.
+// maxErrorBytes bounds an error answer.
 const maxErrorBytes = 16 << 20
 
 // maxRefusals bounds the kinds of errors in an answer to a write.
 const maxRefusals = 20
 
 var (
-	// quoted is what Prometheus puts between quotes of any kind: pieces of the request, or names of parameters.
+	// quoted is text that Prometheus puts between quotes of any kind: parts of the request, or names of parameters.
 	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'(?:[^'\\\\]|\\\\.)*'")
-	// parameters may be quoted.
+	// parameters may stay quoted.
 	parameters = []string{"query", "time", "start", "end", "step", "match[]", "limit", "timeout", "lookback_delta", "stats", "skip_head"}
 )
 
-// quietWriter takes what errors repeat of a request's body out of the answer to a POST or PUT: a body may carry secrets that must not
-// turn up in whatever keeps error messages. Success passes as it is written.
+// quietWriter removes from the answer to a POST or PUT everything that errors repeat of the request's body: a body may contain secrets, which must
+// not reach a store of error messages. Success passes unchanged.
 type quietWriter struct {
 	http.ResponseWriter
 	write bool // a remote write, whose errors show whole series
@@ -53,7 +53,7 @@ func (w *quietWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach what is below.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (w *quietWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *quietWriter) finish() {
@@ -78,10 +78,10 @@ func (w *quietWriter) finish() {
 	}
 	w.Header().Del("Content-Length")
 	w.ResponseWriter.WriteHeader(w.held)
-	_, _ = w.ResponseWriter.Write(answer) // the client has gone: nobody to tell
+	_, _ = w.ResponseWriter.Write(answer) // the client is gone
 }
 
-// plain returns the answer, decompressed: Prometheus' API compresses for clients that accept it. An answer that can't be read is empty.
+// plain returns the answer, decompressed: Prometheus' API compresses for clients that accept it. An unreadable answer is empty.
 func (w *quietWriter) plain() []byte {
 	var plain io.ReadCloser = io.NopCloser(&w.body)
 	var err error
@@ -102,7 +102,7 @@ func (w *quietWriter) plain() []byte {
 	return answer
 }
 
-// withoutQuotations leaves the position and the kind of an error.
+// withoutQuotations keeps the position and the kind of an error.
 func withoutQuotations(message string) string {
 	return quoted.ReplaceAllStringFunc(message, func(q string) string {
 		if slices.Contains(parameters, q[1:len(q)-1]) {
@@ -112,7 +112,7 @@ func withoutQuotations(message string) string {
 	})
 }
 
-// withoutSeries leaves the kinds of errors, one a line, and how often each came.
+// withoutSeries keeps the kinds of errors, one per line, with their counts.
 func withoutSeries(message string) string {
 	counts := map[string]int{}
 	var kinds []string

@@ -10,8 +10,8 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// serveMetered serves a request of remote write that comes from outside, if its client's quotas have room. Its samples are known when they
-// are written, so they are owed.
+// serveMetered serves a remote write request from outside, if its client's quotas allow it. The number of its samples is known only after they are
+// written, so they become a debt.
 func (e *tsdbExtension) serveMetered(w *quietWriter, r *http.Request) {
 	admitted, done, err := e.door.Request(r, tenant.Default)
 	if err != nil {
@@ -24,7 +24,7 @@ func (e *tsdbExtension) serveMetered(w *quietWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	r.Body = body
 	e.serve(w, r)
-	if body.past != nil && w.held != 0 { // no mistake of the body: a sender gives up what is answered with 400
+	if body.past != nil && w.held != 0 { // not a fault of the body: a sender discards a request that is answered with 400
 		w.body.Reset()
 		e.pastQuota(w, r, body.past)
 	}
@@ -34,14 +34,14 @@ func (e *tsdbExtension) serveMetered(w *quietWriter, r *http.Request) {
 	done(w.held != http.StatusTooManyRequests && w.held < http.StatusInternalServerError)
 }
 
-// pastQuota answers as remote write wants it: 429 with Retry-After, and a text.
+// pastQuota answers in the way of remote write: 429 with Retry-After, and a text.
 func (e *tsdbExtension) pastQuota(w *quietWriter, r *http.Request, err error) {
 	e.countRefused(r, "quota")
 	door.Hint(w.Header(), err)
 	http.Error(w, err.Error(), http.StatusTooManyRequests)
 }
 
-// meteredBody notes that a quota ended a body.
+// meteredBody records that a quota ended a body.
 type meteredBody struct {
 	io.ReadCloser
 	past *door.Error

@@ -18,18 +18,18 @@ const (
 )
 
 var (
-	// reads answer from the series of the client's tenant alone, or from nothing that is stored.
+	// reads routes answer from the series of the client's tenant only, or from nothing that is stored.
 	reads = admin.Need{Scopes: []string{access.Read}}
-	// writes store series as the client's tenant's.
+	// writes routes store series for the client's tenant.
 	writes = admin.Need{Scopes: []string{access.Ingest, access.Forward}}
-	// erases deletes series of the client's tenant alone.
+	// erases routes delete series of the client's tenant only.
 	erases = admin.Need{Scopes: []string{access.Erase}}
-	// operates is about the storage as a whole. A route of which nothing is known here is one too.
+	// operates routes are about the storage as a whole. A route that is not in needs counts as one.
 	operates = admin.Need{Operator: true}
 )
 
-// needs says what the routes need that Prometheus' API registers, by the names under which it does. Rules and alerts are the operator's:
-// they read and write series of all tenants.
+// needs has the needs of the routes that Prometheus' API registers, by the names under which it does. Rules and alerts belong to the operator: they
+// read and write series of all tenants.
 var needs = map[string]admin.Need{
 	"/*path":       {}, // OPTIONS
 	"/query":       reads,
@@ -45,10 +45,10 @@ var needs = map[string]admin.Need{
 	"/alerts": operates, "/rules": operates, "/metrics": operates,
 }
 
-// probes tell nothing of what is stored.
+// probes show nothing of the stored data.
 var probes = []string{"/-/healthy", "/-/ready"}
 
-// routes lists all of them, as the admin extension shows them.
+// routes lists all routes, as the admin extension shows them.
 func routes() (all []admin.Route) {
 	for _, name := range slices.Sorted(maps.Keys(needs)) {
 		path := strings.ReplaceAll(apiPrefix+name, ":name", "{name}")
@@ -66,7 +66,7 @@ func routes() (all []admin.Route) {
 	return all
 }
 
-// needOf returns what the route needs that was registered by that name.
+// needOf returns the need of the route that was registered by that name.
 func needOf(name string) admin.Need {
 	if n, ok := needs[name]; ok {
 		return n
@@ -74,7 +74,7 @@ func needOf(name string) admin.Need {
 	return operates
 }
 
-// guardRoute refuses clients that may not use the route, and binds the others to their tenant.
+// guardRoute refuses clients that may not use the route, and restricts the others to their tenant.
 func (e *tsdbExtension) guardRoute(name string, next http.HandlerFunc) http.HandlerFunc {
 	need := needOf(name)
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +103,7 @@ func (e *tsdbExtension) forbid(w http.ResponseWriter, r *http.Request, why strin
 	apiError(w, http.StatusForbidden, "forbidden", why)
 }
 
-// signed returns r such that the series that it writes are its tenant's: the key's, or the one that a client names which may forward.
+// signed returns r in a form that writes its series for the tenant: the key's, or the one that a forwarding client names.
 func (e *tsdbExtension) signed(r *http.Request) *http.Request {
 	c := access.Of(r.Context())
 	if c.Open || e.cfg.TenantLabel == "" {

@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// prometheusVersion is the release of Prometheus whose code this is: its module v0.313.2 is the release 3.13.2. Grafana
-// chooses by it what it may ask. Without build information, as in some tests, it is that of a release that has it all.
+// prometheusVersion is the Prometheus release of this code: its module v0.313.2 is the release 3.13.2. Grafana chooses its requests by it. Without
+// build information, as in some tests, it is the version of a release with all features.
 func prometheusVersion() string {
 	const known = "3.13.2"
 	info, ok := debug.ReadBuildInfo()

@@ -21,18 +21,18 @@ import (
 	"github.com/penstockhq/penstock/internal/partial"
 )
 
-// quoted is how an error of the decoder of JSON begins to quote the request.
+// quoted is the beginning of an error of the JSON decoder that quotes the request.
 var quoted = []byte("bigger context")
 
-// unwritten is what the receiver answers, with 500, where the text of an error is no UTF-8: neither encoding of a Status has room for it.
+// unwritten is the receiver's answer, with 500, if the text of an error is not UTF-8: neither encoding of a Status can contain it.
 var unwritten = []byte(`{"code": 13, "message": "failed to marshal error message"}`)
 
-// answer keeps a receiver's answer, a few hundred bytes, until it is clear how the client is to get it.
+// answer holds a receiver's answer, a few hundred bytes, until its final form for the client is known.
 type answer struct {
 	header http.Header
 	code   int
 	body   bytes.Buffer
-	left   partial.Answer // what components behind the receiver left out
+	left   partial.Answer // items that components after the receiver left out
 }
 
 func newAnswer() *answer { return &answer{header: http.Header{}} }
@@ -53,8 +53,8 @@ func (a *answer) Write(b []byte) (int, error) {
 	return a.body.Write(b)
 }
 
-// finish sends the answer as OTLP wants it: in the encoding of the request; what is accepted with a partial success, or nothing; what is refused with a
-// Status that repeats nothing of the request.
+// finish sends the answer as OTLP requires: in the encoding of the request; an accepted request with a partial success, or nothing; a refused one
+// with a Status that repeats nothing of the request.
 func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 	a.WriteHeader(http.StatusOK)
 	a.header.Del("Content-Length")
@@ -62,7 +62,8 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 	schema := in.schema()
 	switch {
 	case a.code == http.StatusInternalServerError && bytes.Equal(a.body.Bytes(), unwritten):
-		// Whether the client may send the request again was lost with the text. A client that repeats it in vain stops some time; one that gives up has lost it.
+		// The text said whether the client may retry, and it is lost. A client that retries in vain stops at some time; one that discards the
+		// request has lost it.
 		refuse(w, kind, later("", "the request can't be stored now: send it again later"))
 	case a.code >= http.StatusBadRequest:
 		if a.code == http.StatusMethodNotAllowed {
@@ -71,7 +72,7 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 		write(w, kind, a.code, a.status())
 	case schema == 0 || a.code != http.StatusOK:
 		w.WriteHeader(a.code)
-		_, _ = w.Write(a.body.Bytes()) // the client has gone: nobody to tell
+		_, _ = w.Write(a.body.Bytes()) // the client is gone
 	default:
 		all := in.partial.Add(otlp.ParseResponse(a.body.Bytes())).Add(behind(&a.left))
 		body := all.Proto()
@@ -84,14 +85,14 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 	}
 }
 
-// behind is what components behind the receiver left out of a request.
+// behind is the set of items that components after the receiver left out of a request.
 func behind(a *partial.Answer) otlp.PartialSuccess {
 	items, why := a.Rejected()
 	return otlp.PartialSuccess{Rejected: items, Message: why}
 }
 
-// status is what a refusal says, whatever encoding it is in. A decoder of JSON quotes the body, which may carry personal data or a
-// secret: that goes into no log of clients and proxies.
+// status is the message of a refusal, in either encoding. A JSON decoder quotes the body, which may contain personal data or a secret: that must
+// not reach the logs of clients and proxies.
 func (a *answer) status() *spb.Status {
 	var s spb.Status
 	contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
@@ -119,7 +120,7 @@ func (a *answer) status() *spb.Status {
 	return status.New(code, text).Proto()
 }
 
-// refuse answers as OTLP wants it: 400, 413 and 415 are not retryable, 503 is; the body is a Status in the request's encoding.
+// refuse answers as OTLP requires: 400, 413 and 415 are not retryable, 503 is; the body is a Status in the request's encoding.
 func refuse(w http.ResponseWriter, kind string, r *refusal) {
 	code := r.code
 	if code == 0 {
@@ -139,19 +140,19 @@ func refuse(w http.ResponseWriter, kind string, r *refusal) {
 	write(w, kind, code, r.status.Proto())
 }
 
-// write sends a Status, in JSON to whoever sent no protobuf.
+// write sends a Status, in JSON unless the client sent protobuf.
 func write(w http.ResponseWriter, kind string, code int, message *spb.Status) {
-	message.Message = strings.ToValidUTF8(message.GetMessage(), "\ufffd") // neither encoding has room for other bytes
+	message.Message = strings.ToValidUTF8(message.GetMessage(), "\ufffd") // neither encoding can contain other bytes
 	marshal := proto.Marshal
 	if kind != protobufType {
 		kind, marshal = jsonType, protojson.Marshal
 	}
 	text, err := marshal(message)
 	if err != nil {
-		text, _ = marshal(&spb.Status{Code: message.GetCode(), Message: message.GetMessage()}) // a detail of a type that nobody knows
+		text, _ = marshal(&spb.Status{Code: message.GetCode(), Message: message.GetMessage()}) // a detail of an unknown type
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write(text) // the client has gone: nobody to tell
+	_, _ = w.Write(text) // the client is gone
 }

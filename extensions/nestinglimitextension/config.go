@@ -12,13 +12,13 @@ import (
 
 const (
 	minDepth = 16    // an OTLP request without any nested value has 8
-	maxDepth = 10000 // a decoder takes about 500 bytes of stack a level
+	maxDepth = 10000 // a decoder uses about 500 bytes of stack per level
 )
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// MaxDepth is how many messages may lie in each other, 16 to 10000. An array or map in an attribute takes two. An item that
-	// is deeper is left out. Default 250.
+	// MaxDepth is how deeply messages may be nested, 16 to 10000. An array or map in an attribute adds two levels. A deeper item is left out.
+	// Default 250.
 	MaxDepth int `mapstructure:"max_depth"`
 	// MaxItems is how many log records, spans or data points a request may have. Default 500000.
 	MaxItems int `mapstructure:"max_items"`
@@ -26,23 +26,23 @@ type Config struct {
 	MaxResources int `mapstructure:"max_resources"`
 	// MaxScopes is how many scopes a request may have. Default 50000.
 	MaxScopes int `mapstructure:"max_scopes"`
-	// MaxAttributes is how many attributes one resource, scope, record, span or point may have, or entries one map. Default 4096.
+	// MaxAttributes is the largest number of attributes of one resource, scope, record, span or point, or of entries of one map. Default 4096.
 	MaxAttributes int `mapstructure:"max_attributes"`
-	// MaxDecodedSize is about how many bytes of memory a request may take once it is decoded. Default 134217728.
+	// MaxDecodedSize is the estimated memory in bytes that a decoded request may take. Default 134217728.
 	MaxDecodedSize int `mapstructure:"max_decoded_size"`
 	// MaxRequestSize is how many bytes a request over HTTP may have after decompression, if the receiver leaves that to this
 	// extension (compression_algorithms: []). Default 33554432.
 	MaxRequestSize int `mapstructure:"max_request_size"`
-	// MaxItemSize is how many bytes one log record, span or data point may have in protobuf, together with its resource and scope: what every
-	// hop behind this one takes. A larger one is left out. Default 20971520.
+	// MaxItemSize is the largest size in bytes of one log record, span or data point in protobuf, together with its resource and scope: a size that
+	// every later hop accepts. A larger item is left out. Default 20971520.
 	MaxItemSize int `mapstructure:"max_item_size"`
-	// MaxInFlight is how many bytes of memory all decoded requests may take that have not been answered; further ones are told
-	// to come back. Default 268435456.
+	// MaxInFlight bounds the memory in bytes of all decoded requests that have not been answered; further requests get a retryable error. Default
+	// 268435456.
 	MaxInFlight int64 `mapstructure:"max_in_flight"`
-	// MaxReading is how many bytes of all requests may have been read that are not complete. When they are used up, further ones
-	// are told to come back, and those that have been reading for more than two seconds are ended. Default 134217728.
+	// MaxReading bounds the bytes of all incomplete requests. At the bound, further requests get a retryable error, and requests that have been
+	// arriving for more than two seconds are ended. Default 134217728.
 	MaxReading int64 `mapstructure:"max_reading"`
-	// ReadTimeout is how long a request may take to arrive, once its headers have. Default 30s.
+	// ReadTimeout is how long a request may take to arrive after its headers. Default 30s.
 	ReadTimeout time.Duration `mapstructure:"read_timeout"`
 }
 

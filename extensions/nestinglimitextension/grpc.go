@@ -10,22 +10,22 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/proto" // registers what is wrapped, unless somebody replaces it
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec that is wrapped here, unless another package replaces it
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/tap"
 
-	_ "github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/compressor" // bounds what grpc expands
+	_ "github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/compressor" // bounds grpc's decompression
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/otlp"
 	"github.com/penstockhq/penstock/internal/inflight"
 	"github.com/penstockhq/penstock/internal/partial"
 )
 
-// GetGRPCServerOptions returns what bounds a server's requests. grpc decodes a request before it calls interceptors, and answers INTERNAL
-// if that fails. So the codec only notes its verdict; the stats handler, which is told of every end, ties it to the call and releases
-// what the call holds; and the interceptor answers.
+// GetGRPCServerOptions returns options that bound a server's requests. grpc decodes a request before it calls interceptors, and answers INTERNAL if
+// that fails. So the codec only records its verdict; the stats handler, which sees every end of a call, assigns it to the call and releases the
+// call's memory; and the interceptor answers.
 func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
 	c := &codec{CodecV2: encoding.GetCodecV2("proto"), limit: l}
 	return []grpc.ServerOption{
@@ -38,20 +38,20 @@ func (l *nestingLimit) GetGRPCServerOptions(context.Context) ([]grpc.ServerOptio
 	}, nil
 }
 
-// call is what a call holds, from its first header to its end.
+// call is the state of a call, from its first header to its end.
 type call struct {
 	limit  *nestingLimit
 	reader *inflight.Reader
 	timer  *time.Timer
 	cancel context.CancelFunc
-	forget func() bool // the context no longer tells of its end
+	forget func() bool // stops the context from reporting the call's end
 	whole  atomic.Bool // the request is complete, or never will be
 	verdict
 }
 
 type callKey struct{}
 
-// tap sees a call when its headers have come. It runs in the connection's reader, so it must not block.
+// tap sees a call when its headers have arrived. It runs in the connection's reader, so it must not block.
 func (l *nestingLimit) tap(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	if l.messages.full() {
 		l.messages.makeRoom()
@@ -61,12 +61,12 @@ func (l *nestingLimit) tap(ctx context.Context, _ *tap.Info) (context.Context, e
 	ctx, c.cancel = context.WithCancel(context.WithValue(ctx, callKey{}, c))
 	c.timer = time.AfterFunc(l.cfg.ReadTimeout, c.abort)
 	c.reader = l.reading.Begin(time.Now(), c.abort)
-	// A stream that ends before it has become a call is told of by nothing else.
+	// For a stream that ends before it becomes a call, only the context reports the end.
 	c.forget = context.AfterFunc(ctx, c.arrived)
 	return ctx, nil
 }
 
-// abort ends a call whose request takes too long to arrive. The client is told CANCELLED, which OTLP lets it repeat.
+// abort ends a call whose request takes too long to arrive. The client gets CANCELLED, which OTLP allows it to retry.
 func (c *call) abort() {
 	if !c.whole.Swap(true) {
 		c.limit.refuse(later("slow", ""))
@@ -81,7 +81,7 @@ func (c *call) arrived() {
 	c.reader.Done()
 }
 
-// ended releases what the call holds.
+// ended releases the call's memory.
 func (c *call) ended() {
 	c.forget()
 	c.arrived()
@@ -91,7 +91,7 @@ func (c *call) ended() {
 	}
 }
 
-// callHandler ties the codec's verdicts to calls.
+// callHandler assigns the codec's verdicts to calls.
 type callHandler struct {
 	codec *codec
 }
@@ -118,7 +118,7 @@ func (h *callHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context
 
 func (h *callHandler) HandleConn(context.Context, stats.ConnStats) {}
 
-// intercept answers a call whose request was refused, and writes the answer of one that was not.
+// intercept answers a refused call, and writes the answer of an accepted one.
 func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	c, ok := ctx.Value(callKey{}).(*call)
 	if ok && c.refused == nil && c.held != nil {
@@ -135,13 +135,13 @@ func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler gr
 	return &exported{response: resp, partial: c.partial.Add(behind(&left))}, nil
 }
 
-// exported is an answer with what this extension has to say: the codec writes it.
+// exported is an answer with this extension's additions: the codec writes it.
 type exported struct {
 	response any
 	partial  otlp.PartialSuccess
 }
 
-// verdict is what the codec found.
+// verdict is the result of the codec.
 type verdict struct {
 	held    *inflight.Hold
 	refused *refusal
@@ -149,15 +149,15 @@ type verdict struct {
 	partial otlp.PartialSuccess
 }
 
-// codec is the registered one behind a look at what it decodes.
+// codec is the registered codec, wrapped with a check of the messages that it decodes.
 type codec struct {
 	encoding.CodecV2
 	limit    *nestingLimit
-	verdicts sync.Map // by the message; each is taken out again before the codec's caller goes on
+	verdicts sync.Map // by message; each is removed again before the codec's caller continues
 }
 
-// Unmarshal decodes what is admitted. For requests of OTLP it returns no error but leaves a verdict; for others the client gets INTERNAL
-// from grpc, which is not retryable.
+// Unmarshal decodes admitted requests. For OTLP requests it returns no error but records a verdict; for others grpc answers INTERNAL, which is not
+// retryable.
 func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
 	whole := data.MaterializeToBuffer(c.limit.messages)
 	defer whole.Free()
@@ -170,14 +170,14 @@ func (c *codec) Unmarshal(data mem.BufferSlice, v any) error {
 		c.verdicts.Store(v, found)
 		return nil
 	}
-	found.held.Release() // its call is not known here
+	found.held.Release() // the call of this message is unknown
 	if found.refused != nil {
 		return errors.New(c.limit.refuse(found.refused).status.Message())
 	}
 	return nil
 }
 
-// decode decodes a request into v, without the items that can't be.
+// decode decodes a request into v, without the items that can't be decoded.
 func (c *codec) decode(in *request, v any, held *inflight.Hold) *refusal {
 	usage, refused := c.limit.measure(in)
 	if refused != nil {
@@ -192,7 +192,7 @@ func (c *codec) decode(in *request, v any, held *inflight.Hold) *refusal {
 		if refused := c.limit.sieve(in); refused != nil {
 			return refused
 		}
-		reflect.ValueOf(v).Elem().SetZero() // what was decoded before the error
+		reflect.ValueOf(v).Elem().SetZero() // the part that was decoded before the error
 		err = unmarshal()
 	}
 	if err != nil {
@@ -201,7 +201,7 @@ func (c *codec) decode(in *request, v any, held *inflight.Hold) *refusal {
 	return nil
 }
 
-// Marshal writes an answer. The receiver's own says a partial success of nothing, which OTLP keeps for warnings.
+// Marshal writes an answer. The receiver's own answer contains an empty partial success, which OTLP reserves for warnings.
 func (c *codec) Marshal(v any) (mem.BufferSlice, error) {
 	e, ok := v.(*exported)
 	if !ok {

@@ -27,21 +27,21 @@ const (
 	jsonType     = "application/json"
 )
 
-// firstRead is how much memory a body gets at most for what its length promises, in bytes, before anything of it has arrived.
+// firstRead bounds the memory in bytes that a body gets for its declared length, before any of it has arrived.
 const firstRead = 256 << 10
 
-// errCrowded says that there is no room for what is being read.
+// errCrowded says that the requests being read leave no memory for another.
 var errCrowded = errors.New("no room")
 
-// GetHTTPHandler returns what wraps a receiver's handler. The body is bounded by then; it has been decompressed, or is decompressed here
-// if the receiver leaves that to others.
+// GetHTTPHandler returns the wrapper of a receiver's handler. At that point the body is bounded; it has been decompressed, or is decompressed here
+// if the receiver leaves that to the extension.
 func (l *nestingLimit) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.serve(w, r, next) }), nil
 	}, nil
 }
 
-// serve lets next answer a request, and answers as OTLP wants it.
+// serve lets next answer a request, and converts the answer to OTLP's form.
 func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	r = tidied(r)
 	kind, params := mediaType(r)
@@ -74,7 +74,7 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 		r.Header.Set("Content-Type", protobufType)
 	}
 	a := ask()
-	// The receiver gives a request up that it can't decode, before anybody has seen any of it. Is it one item?
+	// The receiver refuses a request that it can't decode, before any component has seen it. Find out whether a single item is the cause.
 	if a.code == http.StatusBadRequest && in.schema() != 0 && !in.sieved {
 		if refused := l.sieve(in); refused != nil {
 			refuse(w, kind, l.refuse(refused))
@@ -87,8 +87,8 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 	a.finish(w, kind, in)
 }
 
-// tidied is the request with one slash where its path has several in a row or one at its end, if that makes it a path of OTLP: an endpoint that ends in a slash
-// is a slip that many clients make, and few follow the redirect that a receiver answers with.
+// tidied returns the request with repeated and trailing slashes removed from its path, if that makes it a path of OTLP: many clients have an
+// endpoint that ends in a slash, and few follow the redirect that a receiver answers with.
 func tidied(r *http.Request) *http.Request {
 	path := r.URL.Path
 	for strings.Contains(path, "//") {
@@ -113,7 +113,7 @@ func mediaType(r *http.Request) (kind string, params map[string]string) {
 	return kind, params
 }
 
-// admit reads a request and measures it. One for which there is no room is not read, as far as its length tells.
+// admit reads a request and measures it. It refuses a request unread if its declared length exceeds the free memory.
 func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string, held *inflight.Hold) (in *request, refused *refusal) {
 	if refused := l.judge(held.Fits(max(0, r.ContentLength))); refused != nil {
 		return nil, refused
@@ -122,7 +122,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 	var ended atomic.Bool
 	reader := l.reading.Begin(time.Now(), func() {
 		ended.Store(true)
-		stopper.Stop() // where that is not supported, read_timeout of the receiver ends it
+		stopper.Stop() // if that is not supported, read_timeout of the receiver ends the request
 	}, parties(r.Context())...)
 	defer reader.Done()
 	_ = control.SetReadDeadline(time.Now().Add(l.cfg.ReadTimeout))
@@ -137,7 +137,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 		return nil, l.unread(err, ended.Load())
 	}
 	stopper.Arrived()
-	_ = control.SetReadDeadline(time.Time{}) // else Go cancels the request when it is over, though all has been read
+	_ = control.SetReadDeadline(time.Time{}) // otherwise Go cancels the request at the deadline, although it was read completely
 	signal, known := signalOfPath(r.URL.Path)
 	in = &request{signal: signal, body: body}
 	if kind == jsonType && in.schema() != 0 {
@@ -163,7 +163,7 @@ func (l *nestingLimit) read(r *http.Request, grow func(int) error) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	// A length that is only promised gets little memory.
+	// A declared length gets little memory before the data arrives.
 	body, err := decompress.ReadAll(r.Body, int(min(max(r.ContentLength+1, 1), firstRead)), l.cfg.MaxRequestSize, grow)
 	r.Header.Del("Content-Encoding")
 	if err != nil || encoding == "" {
@@ -172,7 +172,7 @@ func (l *nestingLimit) read(r *http.Request, grow func(int) error) ([]byte, erro
 	return decompress.Body(r.Context(), encoding, body, l.cfg.MaxRequestSize, grow)
 }
 
-// unread is the refusal for a body that could not be read.
+// unread is the refusal of a request whose body could not be read.
 func (l *nestingLimit) unread(err error, ended bool) *refusal {
 	var large *http.MaxBytesError
 	switch {
@@ -200,14 +200,14 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// unsupported tells a client that its media type or encoding is not taken.
+// unsupported refuses a media type or encoding.
 func unsupported(text string) *refusal {
 	r := never("encoding", text)
 	r.code = http.StatusUnsupportedMediaType
 	return r
 }
 
-// signalOfPath tells the signal. A path of the user's own choice does not tell it.
+// signalOfPath returns the signal of a path; Other for a path that the user has configured.
 func signalOfPath(path string) (signal cost.Signal, known bool) {
 	switch {
 	case path == "/v1/logs":
@@ -221,7 +221,7 @@ func signalOfPath(path string) (signal cost.Signal, known bool) {
 	}
 }
 
-// measureAny measures a request whose signal is not known, or has no schema: what costs most holds.
+// measureAny measures a request whose signal is unknown, or has no schema: the most expensive interpretation counts.
 func (l *nestingLimit) measureAny(kind string, in *request) (cost.Usage, *refusal) {
 	measure := l.limits.Protobuf
 	if kind == jsonType {
@@ -240,7 +240,7 @@ func (l *nestingLimit) measureAny(kind string, in *request) (cost.Usage, *refusa
 	return most, nil
 }
 
-// readAgain gives a body that was read to the next handler, which closes the original.
+// readAgain passes an already read body to the next handler, which closes the original.
 type readAgain struct {
 	io.Reader
 	io.Closer

@@ -20,15 +20,15 @@ type request struct {
 	signal  cost.Signal
 	body    []byte // protobuf; of a signal without schema also JSON
 	partial otlp.PartialSuccess
-	sieved  bool // its items have been looked at one by one
+	sieved  bool // its items have been checked one by one
 }
 
-// schema returns the request's schema, 0 if there is none: then it is taken whole or not at all.
+// schema returns the request's schema, 0 if there is none: then the request is accepted or refused as a whole.
 func (r *request) schema() otlp.Signal {
 	return map[cost.Signal]otlp.Signal{cost.Logs: otlp.Logs, cost.Metrics: otlp.Metrics, cost.Traces: otlp.Traces}[r.signal]
 }
 
-// fromJSON makes protobuf of the request's JSON, without the items that can't be read.
+// fromJSON converts the request's JSON to protobuf, without the items that can't be read.
 func (l *nestingLimit) fromJSON(r *request, grow func(int) error) *refusal {
 	body, rejected, err := otlp.FromJSON(r.schema(), r.body,
 		otlp.Limits{Depth: l.cfg.MaxDepth, Attributes: l.cfg.MaxAttributes, Size: l.cfg.MaxRequestSize}, grow)
@@ -46,7 +46,7 @@ func (l *nestingLimit) fromJSON(r *request, grow func(int) error) *refusal {
 	return l.left(r, &rejected)
 }
 
-// sieve leaves those items out that exceed a limit of one item, or that can't be decoded.
+// sieve leaves out the items that exceed a limit for one item, or that can't be decoded.
 func (l *nestingLimit) sieve(r *request) *refusal {
 	r.sieved = true
 	if _, err := l.limits.Frame(r.signal, r.body); err != nil {
@@ -65,7 +65,7 @@ func (l *nestingLimit) sieve(r *request) *refusal {
 	return l.left(r, &rejected)
 }
 
-// checkItem says what is wrong with a request of one item.
+// checkItem returns the error of a request with one item.
 func (l *nestingLimit) checkItem(signal cost.Signal, b []byte) error {
 	_, err := l.limits.Protobuf(signal, b)
 	var exceeded *cost.Exceeded
@@ -91,7 +91,7 @@ func (l *nestingLimit) checkItem(signal cost.Signal, b []byte) error {
 	return nil
 }
 
-// left counts what was left out. A request of which nothing is left is refused as a whole.
+// left counts the rejected items. A request without remaining items is refused as a whole.
 func (l *nestingLimit) left(r *request, rejected *otlp.Rejected) *refusal {
 	if !rejected.Any() {
 		return nil
@@ -107,7 +107,7 @@ func (l *nestingLimit) left(r *request, rejected *otlp.Rejected) *refusal {
 	return nil
 }
 
-// measure tells what decoding the request would cost, after it has left out the items that would cost too much.
+// measure computes the cost of decoding the request, after leaving out the items that would cost too much.
 func (l *nestingLimit) measure(r *request) (cost.Usage, *refusal) {
 	usage, err := l.limits.Protobuf(r.signal, r.body)
 	var exceeded *cost.Exceeded
@@ -131,7 +131,7 @@ func (l *nestingLimit) measure(r *request) (cost.Usage, *refusal) {
 	return usage, nil
 }
 
-// refusalOf is the refusal of a whole request for what measuring it has found.
+// refusalOf is the refusal of a whole request for an error of measuring it.
 func refusalOf(err error) *refusal {
 	var exceeded *cost.Exceeded
 	if errors.As(err, &exceeded) {

@@ -24,12 +24,11 @@ import (
 	"github.com/penstockhq/penstock/internal/inflight"
 )
 
-// patience is how long a request may take to arrive when there is no room for others.
+// patience is how long a request may take to arrive while there is no memory for others.
 const patience = 2 * time.Second
 
-// nestingLimit looks at requests before they are decoded: decoders of OTLP recurse without a bound, make hundreds of bytes of two, and
-// give a whole request up for one item.
-// It is safe for concurrent use.
+// nestingLimit checks requests before they are decoded: decoders of OTLP recurse without a bound, turn two bytes into hundreds, and refuse a whole
+// request because of one item. It is safe for concurrent use.
 type nestingLimit struct {
 	component.StartFunc
 	cfg       *Config
@@ -76,11 +75,11 @@ func (l *nestingLimit) Shutdown(context.Context) error {
 	return nil
 }
 
-// refusal is why a request is refused: a status that a client understands, with the reason that is counted.
+// refusal is why a request is refused: a status that a client understands, with the counted reason.
 type refusal struct {
 	reason string
 	status *status.Status
-	code   int // of HTTP; 0: what belongs to the status
+	code   int // of HTTP; 0: the one that matches the status
 }
 
 // refuse counts a refusal.
@@ -89,7 +88,7 @@ func (l *nestingLimit) refuse(r *refusal) *refusal {
 	return r
 }
 
-// never tells a client that the request will not be taken, however often it is sent.
+// never refuses a request permanently: it would fail again.
 func never(reason, text string) *refusal {
 	s := status.New(codes.InvalidArgument, text)
 	bad := &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Description: text}}}
@@ -99,14 +98,14 @@ func never(reason, text string) *refusal {
 	return &refusal{reason: reason, status: s}
 }
 
-// tooLarge tells a client that no request of this size is taken.
+// tooLarge refuses a request of this size permanently.
 func tooLarge(text string) *refusal {
 	r := never("request_size", text)
 	r.code = http.StatusRequestEntityTooLarge
 	return r
 }
 
-// later tells a client to come back: in a second or two, not all at the same moment.
+// later tells a client to retry in a second or two, with a random part, so that clients do not retry at the same moment.
 func later(reason, text string) *refusal {
 	s := status.New(codes.Unavailable, text)
 	delay := time.Second + rand.N(2*time.Second).Truncate(time.Second)
@@ -128,12 +127,12 @@ func (l *nestingLimit) crowded() *refusal {
 	return later("reading", fmt.Sprintf("requests that are being read have used up %d bytes of memory (max_reading)", l.cfg.MaxReading))
 }
 
-// parties are who a request is counted for.
+// parties are the client and the tenant to which a request is charged.
 func parties(ctx context.Context) []inflight.Party { return inflight.Parties(access.Account(ctx)) }
 
-// hold takes a request's memory from what is left for requests in flight. The caller releases it.
+// hold reserves a request's memory from the bytes for requests in flight. The caller releases it.
 func (l *nestingLimit) hold(held *inflight.Hold, usage cost.Usage, body int) *refusal {
-	// Beside the decoded request there are its bytes, and the receiver's copy of them.
+	// Besides the decoded request there are its bytes, and the receiver's copy of them.
 	return l.judge(held.Take(int64(usage.Size) + 2*int64(body)))
 }
 

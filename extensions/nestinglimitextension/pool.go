@@ -12,8 +12,8 @@ import (
 	"github.com/penstockhq/penstock/internal/inflight"
 )
 
-// meteredPool counts the bytes of messages that are arriving, expanded or decoded. grpc takes memory for each piece of a message that
-// arrives and can't be refused any, so what there is too much of is ended.
+// meteredPool counts the bytes of messages that are arriving, decompressed or decoded. grpc allocates memory for each piece of an arriving message
+// and can't be refused any, so at the bound the extension ends calls.
 type meteredPool struct {
 	pool     mem.BufferPool
 	capacity int64
@@ -21,10 +21,10 @@ type meteredPool struct {
 	used     atomic.Int64
 
 	mu  sync.Mutex
-	out map[weak.Pointer[[]byte]]lent // guarded by mu; what has been taken
+	out map[weak.Pointer[[]byte]]lent // guarded by mu; buffers in use
 }
 
-// lent is a buffer that has been taken.
+// lent is a buffer in use.
 type lent struct {
 	buffer  *[]byte
 	size    int64
@@ -46,7 +46,7 @@ func (p *meteredPool) Get(n int) *[]byte {
 	handle := new([]byte)
 	*handle = *b
 	key, l := weak.Make(handle), lent{buffer: b, size: int64(cap(*b))}
-	// grpc gives nothing back of what has arrived for a stream that is reset. The garbage collector notices.
+	// grpc does not return the buffers of a stream that is reset. The garbage collector notices them.
 	l.cleanup = runtime.AddCleanup(handle, func(key weak.Pointer[[]byte]) { p.take(key) }, key)
 	p.mu.Lock()
 	p.out[key] = l
@@ -69,7 +69,7 @@ func (p *meteredPool) Put(b *[]byte) {
 	p.pool.Put(l.buffer)
 }
 
-// take strikes a buffer off what has been taken.
+// take removes a buffer from the buffers in use.
 func (p *meteredPool) take(key weak.Pointer[[]byte]) (lent, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,8 +81,8 @@ func (p *meteredPool) take(key weak.Pointer[[]byte]) (lent, bool) {
 
 func (p *meteredPool) full() bool { return p.used.Load() > p.capacity }
 
-// makeRoom ends the calls that have been arriving for long; at twice the capacity all that are arriving, for there may be as many as
-// clients like to open.
+// makeRoom ends the calls that have been arriving for long; at twice the capacity it ends all that are arriving, because clients can open any
+// number of them.
 func (p *meteredPool) makeRoom() {
 	wait := patience
 	if p.used.Load() > 2*p.capacity {

@@ -26,7 +26,7 @@ import (
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 )
 
-// The bounds of remote read and of the list of notifications that Prometheus' own binary has by default.
+// The defaults of Prometheus' own binary for remote read and the list of notifications.
 const (
 	readSamples      = 50_000_000
 	readConcurrency  = 10
@@ -34,10 +34,10 @@ const (
 	maxNotifications = 16
 )
 
-// noOrigin matches no origin: CORS is confighttp's.
+// noOrigin matches no origin: confighttp handles CORS.
 var noOrigin = regexp.MustCompile(`^$a`)
 
-// api is what the HTTP API asks.
+// api contains everything that the HTTP API needs.
 type api struct {
 	db       *tsdb.DB
 	stats    *tsdb.DBStats
@@ -58,7 +58,7 @@ func newHandler(s Settings, a api) http.Handler {
 		func(context.Context) v1.AlertmanagerRetriever { return a.alerting.notifier },
 		s.config, s.flags(),
 		v1.GlobalURLOptions{ListenAddress: s.ListenAddress, Host: host(s.ExternalURL), Scheme: "http"},
-		func(f http.HandlerFunc) http.HandlerFunc { return f }, // made only when all is ready
+		func(f http.HandlerFunc) http.HandlerFunc { return f }, // created only when everything is ready
 		admin{a.db, a.stats}, s.Directory, s.AdminAPI, false, 0,
 		s.Logger,
 		func(context.Context) v1.RulesRetriever { return ruleList{a.alerting.rules} },
@@ -118,7 +118,7 @@ func runtimeInfo(s Settings, a api) v1.RuntimeInfo {
 	}
 }
 
-// noScraping answers for the scrape manager that isn't there.
+// noScraping replaces the scrape manager, which this process does not have.
 type noScraping struct {
 	ctx      context.Context // of the request
 	families *families
@@ -136,13 +136,13 @@ func (noScraping) ScrapePoolConfig(pool string) (*config.ScrapeConfig, error) {
 	return nil, fmt.Errorf("no scrape pool %q", pool)
 }
 
-// ruleList lists what the rule manager runs.
+// ruleList lists the rules of the rule manager.
 type ruleList struct{ m *rules.Manager }
 
 func (l ruleList) RuleGroups() []*rules.Group           { return l.m.RuleGroups() }
 func (l ruleList) AlertingRules() []*rules.AlertingRule { return l.m.AlertingRules() }
 
-// admin adapts the storage to what the API's admin and status pages ask.
+// admin adapts the storage for the API's admin and status pages.
 type admin struct {
 	*tsdb.DB
 	stats *tsdb.DBStats

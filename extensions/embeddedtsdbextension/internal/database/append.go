@@ -15,11 +15,11 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// maxAhead is how far in the future a sample may be: the bound of Prometheus' remote write receiver. Without it one sample
-// of tomorrow makes the head refuse today's.
+// maxAhead is how far in the future a sample may be: the bound of Prometheus' remote write receiver. Without it, one sample of tomorrow makes the
+// head refuse today's samples.
 const maxAhead = 10 * time.Minute
 
-// Refusal is why a sample was not taken.
+// Refusal is why a sample was refused.
 type Refusal int
 
 // The refusals, in the order of Refusals.
@@ -39,8 +39,8 @@ var refusalNames = [numRefusals]string{"duplicate", "future", "invalid", "out_of
 // String is the value of the attribute `reason`.
 func (r Refusal) String() string { return refusalNames[r] }
 
-// refusedError is a refusal that is ours and not the storage's. It unwraps to a storage error, so that the HTTP receiver
-// answers 400 and not 500, which a client would repeat for ever.
+// refusedError is a refusal by this package, not by the storage. It unwraps to a storage error, so that the HTTP receiver answers 400 and not 500,
+// which a client would retry for ever.
 type refusedError struct {
 	refusal Refusal
 	text    string
@@ -70,7 +70,7 @@ func refusalOf(err error) (Refusal, bool) {
 	return 0, false
 }
 
-// gate is what stands before the storage on every way in. Safe for concurrent use.
+// gate checks samples before the storage, on every path. Safe for concurrent use.
 type gate struct {
 	db        *tsdb.DB
 	barrier   *barrier
@@ -78,7 +78,7 @@ type gate struct {
 	maxSeries uint64
 	families  *families
 	refused   [numRefusals]atomic.Int64
-	// tenantLabel tells whose a series is; empty: there are no tenants.
+	// tenantLabel is the label with a series' tenant; empty if there are no tenants.
 	tenantLabel string
 }
 
@@ -93,7 +93,7 @@ func (g *gate) counted(err error) error {
 	return err
 }
 
-// full reports whether ls would be one series too many; app knows which exist.
+// full reports whether ls would exceed max_series; app knows which series exist.
 func (g *gate) full(app any, ls labels.Labels) bool {
 	if g.maxSeries == 0 || g.db.Head().NumSeries() < g.maxSeries {
 		return false
@@ -110,7 +110,7 @@ func (g *gate) errFull() error {
 	return &refusedError{SeriesLimit, fmt.Sprintf("the storage has its max_series of %d series", g.maxSeries)}
 }
 
-// admit says why nothing may be written now. The error is temporary.
+// admit returns why writes are refused now, or nil. The error is temporary.
 func (g *gate) admit() error {
 	if err := g.barrier.check(); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (g *gate) admit() error {
 	return g.room()
 }
 
-// commit writes a transaction, unless nothing may be written.
+// commit writes a transaction, unless writes are refused.
 func (g *gate) commit(transaction storage.AppenderTransaction) error {
 	if err := g.admit(); err != nil {
 		return errors.Join(err, transaction.Rollback())
@@ -126,12 +126,12 @@ func (g *gate) commit(transaction storage.AppenderTransaction) error {
 	return g.barrier.commit(transaction.Commit)
 }
 
-// AppenderV2 is the way in for this process: it takes what remote write would take.
+// AppenderV2 is the path for this process: it accepts the samples that remote write would accept.
 func (g *gate) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	return &appenderV2{AppenderV2: g.db.AppenderV2(ctx), gate: g, maxTime: time.Now().Add(maxAhead).UnixMilli()}
 }
 
-// Appender is the way in for the remote write handler, which has looked at times and labels itself.
+// Appender is the path for the remote write handler, which has checked times and labels itself.
 func (g *gate) Appender(ctx context.Context) storage.Appender {
 	samples, _ := ctx.Value(samplesKey{}).(*atomic.Int64)
 	return signed(ctx, &appender{Appender: g.db.Appender(ctx), gate: g, samples: samples})
@@ -139,7 +139,7 @@ func (g *gate) Appender(ctx context.Context) storage.Appender {
 
 type samplesKey struct{}
 
-// CountSamples returns a context whose requests of remote write add the samples that they append to a number.
+// CountSamples returns a context in which requests of remote write add the number of their appended samples to a counter.
 func CountSamples(ctx context.Context) (context.Context, *atomic.Int64) {
 	samples := new(atomic.Int64)
 	return context.WithValue(ctx, samplesKey{}, samples), samples
@@ -151,8 +151,8 @@ type appenderV2 struct {
 	maxTime int64 // milliseconds since 1970
 }
 
-// Append takes one sample. Labels, metadata and the bound on series are looked at only when ref is zero: a caller that
-// keeps references pays for them once per series.
+// Append appends one sample. Labels, metadata and the bound on series are checked only if ref is zero: a caller that keeps references pays for
+// these checks once per series.
 func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
 	if t > a.maxTime {
 		return 0, a.gate.counted(&refusedError{Future, "timestamp is too far in the future"})
@@ -172,7 +172,7 @@ func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64
 	return ref, a.gate.counted(err)
 }
 
-// Commit writes what was appended to the log. It isn't durable before the next barrier.
+// Commit writes the appended samples to the log. They are durable after the next barrier.
 func (a *appenderV2) Commit() error { return a.gate.commit(a.AppenderV2) }
 
 func check(ls labels.Labels) error {
@@ -188,7 +188,7 @@ func check(ls labels.Labels) error {
 type appender struct {
 	storage.Appender
 	gate    *gate
-	samples *atomic.Int64 // nil: nobody counts
+	samples *atomic.Int64 // nil: not counted
 }
 
 func (a *appender) count(err error) error {
@@ -198,7 +198,7 @@ func (a *appender) count(err error) error {
 	return a.gate.counted(err)
 }
 
-// Commit writes what was appended to the log. It isn't durable before the next barrier.
+// Commit writes the appended samples to the log. They are durable after the next barrier.
 func (a *appender) Commit() error { return a.gate.commit(a.Appender) }
 
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v float64) (storage.SeriesRef, error) {

@@ -14,18 +14,17 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
 
-// ErrBroken is wrapped by every error after a write or an fsync of the storage's logs failed, until they are cut and open again.
+// ErrBroken is wrapped by every error after a failed write or fsync of the storage's logs, until the logs are cut and open again.
 var ErrBroken = errors.New("the storage's log failed and is being cut back to its durable part")
 
-// barrier makes what was committed durable. Prometheus never fsyncs the segment that it writes, and swallows some write errors; so the
-// barrier fsyncs through descriptors of its own, and watches Prometheus' counters of failed writes. After the first failure nothing
-// is written any more.
+// barrier makes committed samples durable. Prometheus never fsyncs the segment that it writes, and ignores some write errors; so the barrier fsyncs
+// through its own descriptors, and watches Prometheus' counters of failed writes. After the first failure nothing is written any more.
 type barrier struct {
-	logs   []*wal.Log // WAL, WBL; of the second there may be none on disk
+	logs   []*wal.Log // WAL, WBL; the second may not exist on disk
 	failed failedWrites
 	group  *wal.Group
 
-	writing sync.RWMutex // held for reading by a commit: the end of a log is measured between two
+	writing sync.RWMutex // held for reading by a commit: the end of a log is measured between two commits
 	last    uint64       // failed writes at the last sync
 	end     atomic.Pointer[ends]
 	broken  atomic.Pointer[error]
@@ -33,7 +32,7 @@ type barrier struct {
 	once    sync.Once
 }
 
-// newBarrier follows the logs in dir and makes durable what is there.
+// newBarrier follows the logs in dir and makes their present content durable.
 func newBarrier(dir string, failed failedWrites, open func(string) (wal.File, error)) (*barrier, error) {
 	b := &barrier{failed: failed, broke: make(chan struct{})}
 	b.group = wal.NewGroup(b.sync)
@@ -45,7 +44,7 @@ func newBarrier(dir string, failed failedWrites, open func(string) (wal.File, er
 		}
 		b.logs = append(b.logs, l)
 	}
-	if err := b.sync(); err != nil { // also what an earlier process left without fsync
+	if err := b.sync(); err != nil { // including data that an earlier process did not fsync
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
@@ -62,7 +61,7 @@ func (b *barrier) check() error {
 	return nil
 }
 
-// breaks ends all writing.
+// breaks stops all writing.
 func (b *barrier) breaks(cause error) error {
 	b.once.Do(func() {
 		err := fmt.Errorf("%w: %w", ErrBroken, cause)
@@ -72,7 +71,7 @@ func (b *barrier) breaks(cause error) error {
 	return b.check()
 }
 
-// commit brackets a commit: what it writes is noticed, and an error ends all writing, for the log may end in half a record now.
+// commit brackets a commit: it notices new segments, and an error stops all writing, because the log may now end in half a record.
 func (b *barrier) commit(do func() error) error {
 	b.writing.RLock()
 	defer b.writing.RUnlock()
@@ -90,7 +89,7 @@ func (b *barrier) commit(do func() error) error {
 	return nil
 }
 
-// sync is one barrier. The log of out-of-order samples is measured first: the series of its samples are in the other one.
+// sync is one barrier. It measures the log of out-of-order samples first, because the series of its samples are in the other log.
 func (b *barrier) sync() error {
 	if err := b.check(); err != nil {
 		return err
@@ -116,7 +115,7 @@ func (b *barrier) close() error {
 	return errs
 }
 
-// failedWrites are Prometheus' counters of writes to its logs that failed. They are looked at twice a commit. A counter's metric is the counter itself, so
+// failedWrites are Prometheus' counters of failed writes to its logs. They are read twice per commit. A counter's metric is the counter itself, so
 // it is collected once: Prometheus wraps its collectors, and each collection of a wrapped one starts a goroutine and waits for it.
 type failedWrites []prometheus.Metric
 

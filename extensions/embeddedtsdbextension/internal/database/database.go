@@ -20,12 +20,12 @@ import (
 // ErrClosing is temporary: the storage is being closed, perhaps to be opened again.
 var ErrClosing = errors.New("the storage is being closed")
 
-// Loading follows an Open that runs. Safe for concurrent use.
+// Loading reports the progress of an Open. Safe for concurrent use.
 type Loading struct {
 	stats atomic.Pointer[tsdb.DBStats]
 }
 
-// Progress returns the write-ahead log's first segment, the last, and the one being read.
+// Progress returns the write-ahead log's first segment, its last, and the current one.
 func (l *Loading) Progress() (first, last, current int) {
 	s := l.stats.Load()
 	if s == nil {
@@ -35,14 +35,14 @@ func (l *Loading) Progress() (first, last, current int) {
 	return p.Min, p.Max, p.Current
 }
 
-// DB is an open database with everything that works on it. Safe for concurrent use.
+// DB is an open database with everything that uses it. Safe for concurrent use.
 type DB struct {
 	dir      string
 	db       *tsdb.DB
 	barrier  *barrier
 	identity identity
-	users    sync.RWMutex        // held for reading by who uses the storage from outside
-	using    context.Context     // ends with Close
+	users    sync.RWMutex        // held for reading by users of the storage outside this package
+	using    context.Context     // canceled by Close
 	closing  sync.Once           // of CutBack
 	registry prometheus.Gatherer // of Prometheus' own metrics
 	gate     *gate
@@ -52,10 +52,10 @@ type DB struct {
 	cancel   context.CancelFunc
 }
 
-// Open reads the write-ahead log and blocks until that is done: about 15 s and 1.4 GB for a million series after a kill.
-// It can't be interrupted; loading says how far it is.
+// Open reads the write-ahead log and blocks until that is done: about 15 s and 1.4 GB for a million series after a kill. It can't be interrupted;
+// loading reports the progress.
 //
-// What an earlier process wrote and did not fsync is durable when Open returns.
+// Data that an earlier process wrote and did not fsync is durable when Open returns.
 func Open(s Settings, loading *Loading) (_ *DB, err error) {
 	if s.Room == nil {
 		s.Room = func() error { return nil }
@@ -75,7 +75,7 @@ func Open(s Settings, loading *Loading) (_ *DB, err error) {
 		return nil, err
 	}
 	defer func() {
-		if err != nil && p.before.Run != "" { // Nobody has met this run, and only so many are remembered.
+		if err != nil && p.before.Run != "" { // No caller has used this run, and only a limited number of runs are remembered.
 			err = errors.Join(err, p.before.write(s.Directory))
 		}
 	}()
@@ -97,7 +97,8 @@ func open(s Settings, loading *Loading, floor int64, p prepared) (*DB, error) {
 		}
 	}
 	if p.rebuilt {
-		// Marks in the log of out-of-order samples say which of them are in chunk files. These are new: the marks would mean others.
+		// Marks in the log of out-of-order samples say which samples are in chunk files. The chunk files are new, so the marks would refer to wrong
+		// ones.
 		if err := db.CompactOOOHead(context.Background()); err != nil {
 			return nil, errors.Join(fmt.Errorf("write out-of-order samples to blocks: %w", err), db.Close())
 		}
@@ -137,9 +138,9 @@ func assemble(s Settings, db *tsdb.DB, b *barrier, stats *tsdb.DBStats, reg *pro
 // Handler serves Prometheus' HTTP API.
 func (d *DB) Handler() http.Handler { return d.handler }
 
-// Appender takes samples from this process, under the bounds of remote write: one transaction, ended by Commit or Rollback. Refused
-// samples are counted here; the error of Append tells the reason (interface{ Reason() string }, or one of storage's). The error of
-// Appender and of Commit is temporary: there is no room, or the storage is being closed.
+// Appender accepts samples from this process, under the bounds of remote write: one transaction, ended by Commit or Rollback. Refused samples are
+// counted here; the error of Append contains the reason (interface{ Reason() string }, or one of storage's). The error of Appender and of Commit is
+// temporary: the disk is full, or the storage is being closed.
 func (d *DB) Appender(ctx context.Context) (storage.AppenderV2, error) {
 	_, done, ok := d.Use(ctx)
 	if !ok {
@@ -183,7 +184,7 @@ func (d *DB) Size() int64 {
 	return size
 }
 
-// Refused calls f with each reason and how many samples were refused for it.
+// Refused calls f with each reason and the number of samples refused for it.
 func (d *DB) Refused(f func(r Refusal, samples int64)) {
 	for r := range numRefusals {
 		n := d.gate.refused[r].Load()

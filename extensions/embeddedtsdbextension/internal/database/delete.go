@@ -11,16 +11,16 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// Delete deletes samples, and before the head's last two-hour block it deletes nothing else: what is written there
-// afterwards stays. The storage alone hides what it deletes in its head by tombstones, which hide later samples too, and
-// leaves out-of-order samples that are still in the head. So what the head has of such blocks is written to disk first.
-// Then the blocks are written without what is deleted: a query that begins before a tombstone and ends in it panics.
+// Delete deletes samples. Before the head's last two-hour block it deletes nothing else: samples that are written there afterwards stay. The
+// storage alone hides deleted samples of its head by tombstones, which also hide later samples, and keeps out-of-order samples that are still in
+// the head. So Delete first writes the head's part of such blocks to disk. Then it rewrites the blocks without the deleted samples, because a query
+// that begins before a tombstone and ends in it panics.
 func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) error {
 	if err := a.CompactOOOHead(ctx); err != nil {
 		return fmt.Errorf("write out-of-order samples to a block: %w", err)
 	}
 	head := a.Head()
-	end := head.MaxTime() - mod(head.MaxTime(), tsdb.DefaultBlockDuration) // Chunks don't reach over it.
+	end := head.MaxTime() - mod(head.MaxTime(), tsdb.DefaultBlockDuration) // Chunks don't cross it.
 	for from := head.MinTime(); from < end && head.OverlapsClosedInterval(mint, maxt); from = head.MinTime() {
 		to := from - mod(from, tsdb.DefaultBlockDuration) + tsdb.DefaultBlockDuration - 1
 		head.WaitForAppendersOverlapping(to)
@@ -42,8 +42,8 @@ func (a admin) Delete(ctx context.Context, mint, maxt int64, ms ...*labels.Match
 
 func mod(t, size int64) int64 { return ((t % size) + size) % size }
 
-// flags is what the API tells of the flags that Prometheus' binary would have been started with: whoever wants to rewrite a
-// range asks it. The second is ours, see admin.Delete.
+// flags are the values that the API reports as the flags of Prometheus' binary: a client that wants to rewrite a range reads them. The second is
+// ours, see admin.Delete.
 func (s Settings) flags() map[string]string {
 	return map[string]string{
 		"web.enable-admin-api":              strconv.FormatBool(s.AdminAPI),
@@ -51,7 +51,7 @@ func (s Settings) flags() map[string]string {
 	}
 }
 
-// config is what the API tells of the configuration file.
+// config is the configuration file that the API reports.
 func (s Settings) config() config.Config {
 	return config.Config{
 		GlobalConfig: config.DefaultGlobalConfig,

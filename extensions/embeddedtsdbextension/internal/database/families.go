@@ -14,11 +14,11 @@ import (
 // maxFamilies bounds the metadata in memory: about 200 bytes each. Further families have none.
 const maxFamilies = 50_000
 
-// family is a metric family of a tenant; without tenants that is empty.
+// family is a metric family of a tenant; the tenant is empty if there are none.
 type family struct{ tenant, name string }
 
-// families is the metadata of metric families as last seen. The API asks scrape targets for it, so it is the store of a
-// target that stands for everybody who writes. It begins empty: metadata comes again with the samples.
+// families is the latest metadata of metric families. The API reads it from scrape targets, so this is the store of one target that represents all
+// writers. It begins empty: metadata arrives again with the samples.
 type families struct {
 	mu  sync.RWMutex
 	all map[family]metadata.Metadata // guarded by mu
@@ -44,11 +44,11 @@ func (f *families) put(tenant, name string, m metadata.Metadata) {
 	f.mu.Unlock()
 }
 
-// seen is the metadata that a request sees.
+// seen is the metadata that is visible to a request.
 type seen struct {
 	*families
 	view  View
-	bound bool // by the view
+	bound bool // restricted by the view
 }
 
 var _ scrape.MetricMetadataStore = seen{}
@@ -84,7 +84,7 @@ func (s seen) SizeMetadata() int {
 
 func (s seen) LengthMetadata() int { return len(s.ListMetadata()) }
 
-// targets has the one target whose metadata is that of everybody who writes, as far as the request may see it.
+// targets has the one target with the metadata of all writers, restricted to the request's view.
 func (f *families) targets(ctx context.Context) map[string][]*scrape.Target {
 	t := scrape.NewTarget(labels.FromStrings("job", "remote_write"), nil, nil, nil)
 	view, bound := viewOf(ctx)
@@ -92,7 +92,7 @@ func (f *families) targets(ctx context.Context) map[string][]*scrape.Target {
 	return map[string][]*scrape.Target{"remote_write": {t}}
 }
 
-// familyName is the family of a series: without what classic histograms and summaries add to their name.
+// familyName is the family of a series: its name without the suffixes of classic histograms and summaries.
 func familyName(series string, t model.MetricType) string {
 	suffixes := []string{}
 	switch t {

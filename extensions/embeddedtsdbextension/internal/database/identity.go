@@ -21,7 +21,7 @@ const (
 	identityFile = "penstock.json"
 	// maxRuns bounds how many earlier runs a directory knows. A position of an older one counts as unknown.
 	maxRuns = 64
-	// bootFile names the boot of the machine, on Linux.
+	// bootFile has the id of the machine's boot, on Linux.
 	bootFile = "/proc/sys/kernel/random/boot_id"
 )
 
@@ -31,20 +31,20 @@ type ends struct {
 	WBL wal.Position `json:"wbl"`
 }
 
-// run is one time that the logs were open, and where they ended afterwards.
+// run is one period in which the logs were open, and their ends afterwards.
 type run struct {
 	ID   string `json:"run"`
 	Ends ends   `json:"ends"`
 }
 
-// identity says which database a directory holds, and what became of its logs. It is in a file of its own.
+// identity says which database a directory holds, and the history of its logs. It has its own file.
 type identity struct {
 	ID string `json:"id"`
-	// Run is the run that is open, or was when the process ended.
+	// Run is the open run, or the one that was open when the process ended.
 	Run string `json:"run"`
-	// Clean: that run was closed in good order.
+	// Clean says that the run was closed in good order.
 	Clean bool `json:"clean"`
-	// Boot is the machine's boot that the run belongs to; empty where it isn't known.
+	// Boot is the machine's boot of the run; empty if it is unknown.
 	Boot string `json:"boot,omitempty"`
 	// Earlier are the runs before, oldest first.
 	Earlier []run `json:"earlier,omitempty"`
@@ -52,11 +52,11 @@ type identity struct {
 
 func randomID() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // it never fails
+	_, _ = rand.Read(b[:]) // rand.Read never fails
 	return hex.EncodeToString(b[:])
 }
 
-// readIdentity returns a new identity where there is none. A file that can't be read as one is set aside, which lost names.
+// readIdentity returns a new identity if there is none. An invalid file is set aside; lost is its new name.
 func readIdentity(dir string) (i identity, lost string, err error) {
 	file := filepath.Join(dir, identityFile)
 	text, err := os.ReadFile(file)
@@ -73,7 +73,7 @@ func readIdentity(dir string) (i identity, lost string, err error) {
 	return identity{ID: randomID()}, lost, nil
 }
 
-// begin starts a run. The one before ended at before.
+// begin starts a run. The previous one ended at before.
 func (i *identity) begin(before ends) {
 	if i.Run != "" {
 		i.Earlier = append(i.Earlier, run{i.Run, before})
@@ -102,7 +102,7 @@ func (i *identity) write(dir string) error {
 	return nil
 }
 
-// position is where the logs of a database ended in one of its runs.
+// position is the end of a database's logs in one of its runs.
 type position struct {
 	ID   string `json:"id"`
 	Run  string `json:"run"`
@@ -117,12 +117,12 @@ func (p position) String() string {
 	return string(text)
 }
 
-// GoneError says that the storage doesn't hold all that it held at a position.
+// GoneError says that the storage no longer holds everything that it held at a position.
 type GoneError struct{ Reason string }
 
 func (e *GoneError) Error() string { return e.Reason }
 
-// holds compares a position with what the runs of i left. now is where the logs end in the run that is open.
+// holds compares a position with the ends of the runs of i. now is the end of the logs in the open run.
 func (i *identity) holds(text string, now ends) error {
 	var p position
 	if err := json.Unmarshal([]byte(text), &p); err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/prometheus/prometheus/tsdb/fileutil"
 )
 
-// ErrInUse says that another process, or another extension of this one, works in the directory.
+// ErrInUse says that another process, or another extension of this process, uses the directory.
 var ErrInUse = errors.New("in use by another process (or by another embedded_tsdb in this one)")
 
-// Lock makes directory if it is missing and takes the lock that Prometheus itself takes there, so that neither a second
-// collector nor a Prometheus works in it. The file stays after release: removing it would let two owners hold two files.
+// Lock creates directory if it is missing and takes the lock that Prometheus itself takes there, so that neither a second collector nor a
+// Prometheus uses it. The file stays after release: if it were removed, two owners could hold two files.
 func Lock(directory string) (release func() error, err error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make %q: %w", directory, err)

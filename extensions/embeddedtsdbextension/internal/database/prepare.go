@@ -24,20 +24,20 @@ const asideDir = "damaged"
 func walDir(dir string) string { return filepath.Join(dir, "wal") }
 func wblDir(dir string) string { return filepath.Join(dir, wlog.WblDirName) }
 
-// prepared is what is known of a directory before Prometheus opens it.
+// prepared is the state of a directory before Prometheus opens it.
 type prepared struct {
-	// identity is what the file says now, and before what it said.
+	// identity is the present content of the file, and before its previous content.
 	identity, before identity
-	// rebuilt: the head's chunk files were removed; the logs hold what was in them.
+	// rebuilt says that the head's chunk files were removed; the logs hold their samples.
 	rebuilt bool
 }
 
-// prepare reads both logs and cuts them where they are damaged, so that Prometheus never repairs them: its repair writes the damaged
-// segment anew without fsync, deletes the segments behind, and needs room. Segments behind a damage go to a directory of their own.
+// prepare reads both logs and cuts them at damage, so that Prometheus never repairs them: its repair rewrites the damaged segment without fsync,
+// deletes all later segments, and needs disk space. Segments after damage are moved to a separate directory.
 //
-// A series of which the log knows nothing gives its number to the next new one. So after a cut, and after a crash of the machine, which
-// keeps of each file what it likes, nothing may be left that has such a number: chunk files go (the logs hold what is in them), and
-// the log of out-of-order samples ends before the first.
+// If a series is missing in the log, the next new series gets its number. So after a cut, and after a crash of the machine (which may keep any part
+// of each file), no other data with such a number may remain: the chunk files are removed (the logs hold their samples), and the log of
+// out-of-order samples is cut before the first such sample.
 func prepare(dir string, log *slog.Logger) (p prepared, err error) {
 	i, lost, err := readIdentity(dir)
 	if err != nil {
@@ -50,7 +50,7 @@ func prepare(dir string, log *slog.Logger) (p prepared, err error) {
 	wasCut := false
 	_, checkpoint, err := wlog.LastCheckpoint(walDir(dir))
 	if err != nil {
-		checkpoint = -1 // there is none, or Prometheus says what is wrong with it
+		checkpoint = -1 // there is none, or Prometheus reports the error
 	}
 	damage, err := wal.Scan(walDir(dir), checkpoint+1, nil)
 	if err != nil {
@@ -106,7 +106,7 @@ func endsOf(dir string) (e ends, err error) {
 	return e, nil
 }
 
-// cutDamage ends a log where it can't be read. A torn last record is what a crash leaves; anything else is an error for people.
+// cutDamage ends a log before the place that can't be read. An incomplete last record is normal after a crash; anything else is logged as an error.
 func cutDamage(dir, logDir, what string, d *wal.Damage, log *slog.Logger) error {
 	aside := filepath.Join(dir, asideDir, filepath.Base(logDir)+"-"+time.Now().UTC().Format("20060102T150405.000"))
 	removed, err := wal.Cut(logDir, d.At, aside)
@@ -123,7 +123,7 @@ func cutDamage(dir, logDir, what string, d *wal.Damage, log *slog.Logger) error 
 	return nil
 }
 
-// newestSeries is the highest number that the write-ahead log gives a series.
+// newestSeries is the highest number of a series in the write-ahead log.
 func newestSeries(dir string, checkpoint int) (newest chunks.HeadSeriesRef, err error) {
 	decoder := record.NewDecoder(labels.NewSymbolTable(), slog.New(slog.DiscardHandler))
 	var series []record.RefSeries

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
 )
 
-// engineOptions are what the API's engine and the rules' engine have in common.
+// engineOptions are the common options of the API's engine and the rules' engine.
 func (s Settings) engineOptions() promql.EngineOpts {
 	return promql.EngineOpts{
 		Logger:                   s.Logger,
@@ -24,11 +24,10 @@ func (s Settings) engineOptions() promql.EngineOpts {
 	}
 }
 
-// rulesEngine runs the rules. They are the operator's own, so neither the bounds on the text of queries nor the queue of those that
-// come over HTTP hold for them.
+// rulesEngine runs the rules. They are the operator's own, so the bounds on the text of queries and the queue of HTTP queries do not apply to them.
 func (s Settings) rulesEngine() *promql.Engine { return promql.NewEngine(s.engineOptions()) }
 
-// boundedParser parses what comes over HTTP: whatever route a query takes to the parser, it is measured first.
+// boundedParser parses HTTP queries: it measures each query first, whatever route it takes to the parser.
 type boundedParser struct {
 	parser.Parser
 	text    querylimit.Text

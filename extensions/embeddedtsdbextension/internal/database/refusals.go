@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// invalidLabels is Prometheus' own counter of what its remote write handler refuses for its labels; the storage never sees
-	// that. It counts a series of a 1.0 request once, however many samples it has there: usually one.
+	// invalidLabels is Prometheus' own counter of samples that its remote write handler refuses for their labels; the storage never sees them. It
+	// counts a series of a 1.0 request once, however many samples it has there: usually one.
 	invalidLabels = "prometheus_api_remote_write_invalid_labels_samples_total"
-	// tooFarAhead is what the handler says of a sample that is more than ten minutes ahead, which the storage never sees either.
+	// tooFarAhead is the handler's message for a sample that is more than ten minutes ahead, which the storage does not see either.
 	tooFarAhead = "timestamp is too far in the future"
-	// maxAnswer bounds what is looked at of an answer.
+	// maxAnswer bounds the part of an answer that is inspected.
 	maxAnswer = 1 << 20
 )
 
@@ -31,7 +31,7 @@ func refusedByLabels(g prometheus.Gatherer) int64 {
 	return 0
 }
 
-// countingFuture counts the samples that remote write refuses as too far ahead: its answer names each.
+// countingFuture counts the samples that remote write refuses as too far ahead: its answer names each of them.
 func (g *gate) countingFuture(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/api/v1/write" {
@@ -46,7 +46,7 @@ func (g *gate) countingFuture(next http.Handler) http.Handler {
 	})
 }
 
-// answer keeps a refusal's text beside sending it.
+// answer records a refusal's text while it is sent.
 type answer struct {
 	http.ResponseWriter
 	status int

@@ -17,16 +17,16 @@ const (
 	headChunks   = "chunks_head"
 )
 
-// deletion is what a start has to know of the last deletion, or it would bring back what was deleted: head chunks and logs
-// still hold what had become blocks, and only the blocks that are left tell the storage how much of that to pass over.
+// deletion is the state of the last deletion. A start without it would restore deleted samples: head chunks and logs still hold samples that had
+// become blocks, and the storage derives only from the remaining blocks how much of that to skip.
 type deletion struct {
-	// ChunkFile is the last of the head's chunk files at the time. All out-of-order chunks in it and before are in blocks.
+	// ChunkFile is the last of the head's chunk files at that time. All out-of-order chunks in it and in earlier files are in blocks.
 	ChunkFile int `json:"chunk_file"`
-	// Floor is where the head began: nothing older came in order since. Milliseconds since 1970.
+	// Floor is the time at which the head began: since then nothing older arrived in order. Milliseconds since 1970.
 	Floor int64 `json:"floor"`
 }
 
-// readDeletion returns the zero value where nothing was deleted.
+// readDeletion returns the zero value if nothing was deleted.
 func readDeletion(dir string) (d deletion, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, deletionMark))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +61,7 @@ func (d deletion) write(dir string) error {
 	return nil
 }
 
-// markDeletion must be called when all that may be deleted is in blocks, and before it is deleted.
+// markDeletion must be called when everything that may be deleted is in blocks, and before it is deleted.
 func markDeletion(dir string, floor int64) error {
 	files, err := chunkFiles(dir)
 	if err != nil {
@@ -78,9 +78,9 @@ func markDeletion(dir string, floor int64) error {
 	return d.write(dir)
 }
 
-// forgetDeleted must be called before the database is opened: it removes the head's chunk files while one of the time of
-// the deletion is left. The logs hold everything that is not in blocks, and make them anew. Repeated after a crash in the
-// middle it does the rest. It returns the floor, to which the head must be truncated then.
+// forgetDeleted must be called before the database is opened: it removes the head's chunk files while one from before the deletion is left. The
+// logs hold everything that is not in blocks, and rebuild the chunk files. After a crash in the middle, a second call completes the work. It
+// returns the floor, to which the head must then be truncated.
 func forgetDeleted(dir string) (floor int64, err error) {
 	d, err := readDeletion(dir)
 	if err != nil || d.ChunkFile == 0 {
@@ -92,7 +92,7 @@ func forgetDeleted(dir string) (floor int64, err error) {
 	}
 	numbers := slices.Sorted(maps.Keys(files))
 	if len(numbers) > 0 && numbers[0] <= d.ChunkFile {
-		for _, n := range slices.Backward(numbers) { // The oldest goes last: until then this is not done.
+		for _, n := range slices.Backward(numbers) { // The oldest file is removed last: it marks unfinished work.
 			if err := os.Remove(files[n]); err != nil {
 				return 0, fmt.Errorf("remove deleted chunks: %w", err)
 			}

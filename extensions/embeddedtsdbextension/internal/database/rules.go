@@ -21,15 +21,14 @@ import (
 )
 
 const (
-	alertQueue = 10_000 // alerts that wait for an Alertmanager, as in Prometheus' own binary
-	// The three bounds on alerts that Prometheus has by default.
+	alertQueue = 10_000 // waiting alerts, as in Prometheus' own binary
+	// Prometheus' defaults for three bounds on alerts.
 	outageTolerance = time.Hour
 	forGracePeriod  = 10 * time.Minute
 	resendDelay     = time.Minute
 )
 
-// CheckRules parses what patterns match. A pattern that matches nothing is an error: it is a mistyped path more often than
-// a wish.
+// CheckRules parses the files that match patterns. A pattern without a match is an error, because it is usually a mistyped path.
 func CheckRules(patterns []string) error {
 	for _, p := range patterns {
 		files, err := filepath.Glob(p)
@@ -54,7 +53,7 @@ func expand(patterns []string) (files []string, err error) {
 	return files, nil
 }
 
-// alerting is the rule manager with the notifier that takes its alerts to the Alertmanagers.
+// alerting is the rule manager with the notifier that sends its alerts to the Alertmanagers.
 type alerting struct {
 	rules    *rules.Manager
 	notifier *notifier.Manager
@@ -106,14 +105,14 @@ func startAlerting(ctx context.Context, s Settings, db *tsdb.DB, g *gate, engine
 	return a, nil
 }
 
-// stop ends evaluation, then the sending of alerts.
+// stop stops evaluation, then the sending of alerts.
 func (a *alerting) stop() {
 	a.rules.Stop()
 	a.notifier.Stop()
 	<-a.done
 }
 
-// alertmanagers is the configuration, and the targets by its keys, that the notifier takes for fixed URLs.
+// alertmanagers returns the configuration, and the targets by its keys, that the notifier needs for fixed URLs.
 func alertmanagers(urls []string) (*config.Config, map[string][]*targetgroup.Group, error) {
 	cfg := &config.Config{GlobalConfig: config.DefaultGlobalConfig}
 	targets := make(map[string][]*targetgroup.Group, len(urls))
@@ -125,7 +124,7 @@ func alertmanagers(urls []string) (*config.Config, map[string][]*targetgroup.Gro
 		am := config.DefaultAlertmanagerConfig
 		am.Scheme, am.PathPrefix = u.Scheme, u.Path
 		cfg.AlertingConfig.AlertmanagerConfigs = append(cfg.AlertingConfig.AlertmanagerConfigs, &am)
-		targets[fmt.Sprintf("config-%d", i)] = []*targetgroup.Group{ // the key that AlertmanagerConfigs.ToMap makes
+		targets[fmt.Sprintf("config-%d", i)] = []*targetgroup.Group{ // the key that AlertmanagerConfigs.ToMap creates
 			{Targets: []model.LabelSet{{model.AddressLabel: model.LabelValue(u.Host)}}},
 		}
 	}

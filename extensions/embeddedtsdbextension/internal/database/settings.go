@@ -1,4 +1,4 @@
-// Package database opens Prometheus' storage, query engine, rules and HTTP API as one thing.
+// Package database opens Prometheus' storage, query engine, rules and HTTP API as one unit.
 package database
 
 import (
@@ -19,11 +19,11 @@ const longestBlock = 31 * 24 * time.Hour
 // Compressions are the values of Settings.WALCompression.
 var Compressions = []string{compression.Snappy, compression.Zstd, compression.None}
 
-// Settings say what to open. All bounds are Prometheus' own, except MaxSeries.
+// Settings of a database. All bounds are Prometheus' own, except MaxSeries.
 type Settings struct {
 	// Directory holds blocks and write-ahead log. The caller holds its lock (see Lock) from before Open until after Close.
 	Directory string
-	// Room says why nothing may be written now: the disk is full, or read-only. nil: there is always room.
+	// Room returns why writes are refused now: the disk is full, or read-only. nil: there is always space.
 	Room func() error
 	// OpenFile opens segments of the logs for their fsync; nil is wal.Open.
 	OpenFile func(name string) (wal.File, error)
@@ -35,11 +35,11 @@ type Settings struct {
 	OutOfOrderWindow time.Duration
 	// WALCompression is one of Compressions.
 	WALCompression string
-	// MaxSeries bounds the series in memory; zero is no bound.
+	// MaxSeries bounds the series in memory; zero means no bound.
 	MaxSeries uint64
 	// MaxExemplars is the size of the ring of exemplars; zero stores none.
 	MaxExemplars int64
-	// StartTimeZeroSamples stores a zero at each sample's start time where there is room for it.
+	// StartTimeZeroSamples stores a zero at each sample's start time if no other sample prevents that.
 	StartTimeZeroSamples bool
 
 	// QueryTimeout, QueryMaxSamples, QueryConcurrency bound PromQL; Lookback is how long a series keeps its last value.
@@ -47,26 +47,26 @@ type Settings struct {
 	QueryMaxSamples  int
 	QueryConcurrency int
 	Lookback         time.Duration
-	// QueryText and QueryMaxSteps bound queries that come over HTTP; RefusedQuery is called with the reason for each that is refused.
+	// QueryText and QueryMaxSteps bound HTTP queries; RefusedQuery is called with the reason for each refused one.
 	QueryText     querylimit.Text
 	QueryMaxSteps int
 	RefusedQuery  func(querylimit.Reason)
 
-	// TenantLabel tells whose a series is: metadata is kept by it. Empty: there are no tenants.
+	// TenantLabel is the label with a series' tenant: metadata is stored by it. Empty: there are no tenants.
 	TenantLabel string
-	// Guard is put around the handler of each route, whose pattern it gets when the route is registered; nil: none.
+	// Guard wraps the handler of each route; it gets the route's pattern when the route is registered. nil: none.
 	Guard func(pattern string, h http.HandlerFunc) http.HandlerFunc
 	// AdminAPI enables deletion and snapshots over HTTP.
 	AdminAPI bool
-	// RuleFiles are patterns of rule files; EvaluationInterval is for groups that name none.
+	// RuleFiles are patterns of rule files; EvaluationInterval applies to groups without an interval.
 	RuleFiles          []string
 	EvaluationInterval time.Duration
-	// Alertmanagers are base URLs; ExternalURL is what alerts link back to.
+	// Alertmanagers are base URLs; ExternalURL is the link target of alerts.
 	Alertmanagers []string
 	ExternalURL   string
 	// ListenAddress is shown by the API.
 	ListenAddress string
-	// Version is what the API tells about the build.
+	// Version is the build information of the API.
 	Version string
 
 	Logger *slog.Logger
@@ -74,7 +74,7 @@ type Settings struct {
 
 func (s Settings) tsdbOptions() *tsdb.Options {
 	o := tsdb.DefaultOptions()
-	o.NoLockfile = true // ours is taken earlier: opening deletes temporary directories before it meets the lock
+	o.NoLockfile = true // we take our lock earlier: opening deletes temporary directories before it takes the lock
 	o.RetentionDuration = s.Retention.Milliseconds()
 	o.MaxBytes = s.RetentionBytes
 	o.MaxBlockDuration = s.longestBlock().Milliseconds()
@@ -86,7 +86,7 @@ func (s Settings) tsdbOptions() *tsdb.Options {
 	return o
 }
 
-// longestBlock is a tenth of the retention, so that what is dropped at once stays a small part of what is kept.
+// longestBlock is a tenth of the retention, so that each dropped block is a small part of the stored data.
 func (s Settings) longestBlock() time.Duration {
 	if s.Retention == 0 {
 		return longestBlock

@@ -10,16 +10,16 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// Signature is the label that a request writes its series with, whatever it says. The zero value leaves series as they are.
+// Signature is the label with which a request writes its series, whatever the request says. The zero value leaves series unchanged.
 type Signature struct {
 	Label, Value string
-	// Keep: a value that the request gives stays.
+	// Keep says that a value in the request stays.
 	Keep bool
 }
 
 type signatureKey struct{}
 
-// With returns a context whose requests sign what they write.
+// With returns a context in which requests sign their series.
 func (s Signature) With(ctx context.Context) context.Context {
 	return context.WithValue(ctx, signatureKey{}, s)
 }
@@ -31,7 +31,7 @@ func signed(ctx context.Context, a storage.Appender) storage.Appender {
 	return a
 }
 
-// signing signs what the handler of remote write appends. A series that the storage has given a reference for was signed before.
+// signing signs the series that the handler of remote write appends. A series with a reference from the storage was signed before.
 type signing struct {
 	storage.Appender
 	s Signature
@@ -66,7 +66,7 @@ func (a *signing) AppendHistogramSTZeroSample(ref storage.SeriesRef, ls labels.L
 	return a.Appender.AppendHistogramSTZeroSample(ref, a.sign(ref, ls), t, st, h, fh)
 }
 
-// UpdateMetadata signs always: metadata is kept by the tenant in ls.
+// UpdateMetadata always signs: metadata is stored by the tenant in ls.
 func (a *signing) UpdateMetadata(ref storage.SeriesRef, ls labels.Labels, m metadata.Metadata) (storage.SeriesRef, error) {
 	return a.Appender.UpdateMetadata(ref, a.sign(0, ls), m)
 }

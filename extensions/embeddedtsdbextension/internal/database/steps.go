@@ -12,12 +12,12 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/querylimit"
 )
 
-// boundedEngine refuses queries whose subqueries multiply to more than maxSteps points for each series. The engine looks whether a
-// query is canceled between two series only, so this bounds how long a canceled one goes on.
+// boundedEngine refuses queries whose subqueries multiply to more than maxSteps points for each series. The engine checks for cancellation only
+// between two series, so this bounds how long a canceled query continues.
 type boundedEngine struct {
 	*promql.Engine
 	parser   parser.Parser
-	interval time.Duration // of subqueries that name none
+	interval time.Duration // of subqueries without a resolution
 	maxSteps int
 	refused  func(querylimit.Reason)
 }
@@ -54,7 +54,7 @@ func (b *boundedEngine) check(text string, steps float64) error {
 	return nil
 }
 
-// visits is the largest product of steps and the points of subqueries that lie in each other.
+// visits is the largest product of steps and the points of nested subqueries.
 func (b *boundedEngine) visits(node parser.Node, steps float64) float64 {
 	if sub, ok := node.(*parser.SubqueryExpr); ok {
 		interval := sub.Step

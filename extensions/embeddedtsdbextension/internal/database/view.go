@@ -10,15 +10,15 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// View bounds what a request reads to the series that have a label of a value. The zero value bounds nothing.
+// View restricts a request's reads to series with a label value. The zero value restricts nothing.
 //
-// It is enforced below PromQL, where series are selected, and not in the text of queries: whatever route a selector takes to the
-// storage, the matcher is with it.
+// It is enforced below PromQL, where series are selected, and not in the text of queries: whatever route a selector takes to the storage, the
+// matcher applies.
 type View struct{ Label, Value string }
 
 type viewKey struct{}
 
-// With returns a context whose requests are bound to the view.
+// With returns a context in which requests are restricted to the view.
 func (v View) With(ctx context.Context) context.Context { return context.WithValue(ctx, viewKey{}, v) }
 
 func viewOf(ctx context.Context) (View, bool) {
@@ -67,7 +67,7 @@ func (s viewed) ExemplarQuerier(ctx context.Context) (storage.ExemplarQuerier, e
 	return exemplarQuerier{ctx, q}, nil
 }
 
-// labelQuerier is what both kinds of queriers have in common. It embeds nothing: a method that it does not have can't pass the view by.
+// labelQuerier is the common part of both kinds of queriers. It embeds nothing, so no method can bypass the view.
 type labelQuerier struct{ q storage.LabelQuerier }
 
 func (q labelQuerier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, ms ...*labels.Matcher) ([]string, annotations.Annotations, error) {

@@ -11,11 +11,12 @@ import (
 const (
 	// bodyTimeout is how long a body may take to arrive once its request has a slot.
 	bodyTimeout = 30 * time.Second
-	// patience is how long it may take, since the request came, while others wait for the slot.
+	// patience is how long it may take, from the arrival of the request, while others wait for the slot.
 	patience = 2 * time.Second
 )
 
-// arriving watches the body of a request that came then and has a slot now; what the client sent meanwhile is there at once. arrived ends that, and may be repeated; so does the end of the body.
+// arriving watches the body of a request that has a slot; came is the request's arrival time, and data that the client has already sent is
+// available at once. arrived ends the watch and may be called repeatedly; the end of the body calls it too.
 func (g *Gate) arriving(w http.ResponseWriter, r *http.Request, came time.Time) (arrived func()) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return func() {}
@@ -34,10 +35,10 @@ func (g *Gate) arriving(w http.ResponseWriter, r *http.Request, came time.Time) 
 	return arrived
 }
 
-// hurry ends the requests whose bodies have taken too long for others to wait for them.
+// hurry ends the requests whose bodies take too long while others wait.
 func (g *Gate) hurry() { g.reading.End(time.Now(), patience) }
 
-// body says when all of it has arrived.
+// body reports when it has arrived completely.
 type body struct {
 	io.ReadCloser
 	arrived func()

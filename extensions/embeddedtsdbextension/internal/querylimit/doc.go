@@ -1,2 +1,2 @@
-// Package querylimit bounds what a PromQL query may cost before Prometheus' parser sees it, and how many queries run and wait.
+// Package querylimit bounds the cost of a PromQL query before Prometheus' parser sees it, and the number of running and waiting queries.
 package querylimit

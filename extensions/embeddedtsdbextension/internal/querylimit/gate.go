@@ -13,12 +13,11 @@ import (
 	"github.com/penstockhq/penstock/internal/inflight"
 )
 
-// formPerQuery is how much longer than the query's text the form that carries it may be: percent-encoding takes three bytes
-// for one, and there are other parameters.
+// formPerQuery is how much longer than the query's text a form may be: percent-encoding takes three bytes for one, and there are other parameters.
 const formPerQuery = 4
 
-// Gate lets a bounded number of requests read at once, and a bounded number wait. A request ends at its timeout, waiting included,
-// and as soon as Close is called. A client that is slow to send gives its place up to those that wait. Safe for concurrent use.
+// Gate lets a bounded number of read requests run, and a bounded number wait. A request ends at its timeout, waiting included, and as soon as Close
+// is called. A client that sends slowly loses its slot if others wait. Safe for concurrent use.
 type Gate struct {
 	slots     chan struct{}
 	reading   *inflight.Readers
@@ -32,19 +31,18 @@ type Gate struct {
 	closeFunc context.CancelFunc
 }
 
-// NewGate returns a gate for at most running requests at once and waiting ones beside them; each ends after timeout. refused is called
-// once for each request that the gate refuses, used, before it gives its place back,
-// with the context of each that had one, and how long it had it.
+// NewGate returns a gate for at most running concurrent requests and waiting further ones; each ends after timeout. refused is called once for each
+// request that the gate refuses. used is called before a request releases its slot, with the request's context and the time that it held the slot.
 func NewGate(running, waiting int, timeout time.Duration, text Text, refused func(Reason), used func(context.Context, time.Duration)) *Gate {
 	g := &Gate{slots: make(chan struct{}, running), reading: inflight.NewReaders(0, patience), maxWait: waiting, maxForm: formPerQuery * text.Length, timeout: timeout, refused: refused, used: used}
 	g.closing, g.closeFunc = context.WithCancel(context.Background())
 	return g
 }
 
-// Close cancels all requests that run or wait, and those that come.
+// Close cancels all running and waiting requests, and all later ones.
 func (g *Gate) Close() { g.closeFunc() }
 
-// Wait returns once no request runs, or with ctx's error. After Close; nothing may run when it has returned nil.
+// Wait returns when no request runs, or with ctx's error. Call it after Close; nothing runs any more once it has returned nil.
 func (g *Gate) Wait(ctx context.Context) error {
 	for range cap(g.slots) {
 		select {
@@ -56,7 +54,7 @@ func (g *Gate) Wait(ctx context.Context) error {
 	return nil
 }
 
-// ServeHTTP passes a request on to next once it is its turn.
+// ServeHTTP passes a request to next when it has a slot.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	if !Reads(r.URL.Path) {
 		next.ServeHTTP(w, r)
@@ -93,7 +91,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next http.Handl
 	next.ServeHTTP(w, r)
 }
 
-// enter waits for a slot. It answers the request and returns false if there is none to be had.
+// enter waits for a slot. If there is none, it answers the request and returns false.
 func (g *Gate) enter(ctx context.Context, w http.ResponseWriter) bool {
 	if ctx.Err() == nil {
 		select {
@@ -127,8 +125,8 @@ func (g *Gate) enter(ctx context.Context, w http.ResponseWriter) bool {
 	}
 }
 
-// Reads says whether a path belongs to the API's readers, which parse or run queries. Writes have bounds of their own, and a
-// stream of notifications lasts as long as its client likes.
+// Reads says whether a path is a read route of the API, which parses or runs queries. Writes have their own bounds, and a stream of notifications
+// lasts as long as the client wants.
 func Reads(path string) bool {
 	call, ok := strings.CutPrefix(path, "/api/v1/")
 	if !ok {
@@ -137,7 +135,7 @@ func Reads(path string) bool {
 	return call != "write" && !strings.HasPrefix(call, "otlp/") && !strings.HasPrefix(call, "notifications")
 }
 
-// parseForm reads the form of either kind. Other errors than a too large body are the next handler's to tell.
+// parseForm reads the form of either kind. The next handler reports all errors except a body that is too large.
 func parseForm(r *http.Request, limit int64) error {
 	if err := r.ParseForm(); err != nil {
 		return err
@@ -159,5 +157,5 @@ func answer(w http.ResponseWriter, code int, kind, text string) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // the client has gone: nobody to tell
+	_, _ = w.Write(body) // the client is gone
 }

@@ -22,7 +22,7 @@ const (
 // Reasons lists every Reason.
 var Reasons = []Reason{TooLong, TooDeep, TooMany, BodySize, Busy, Steps}
 
-// Error says which limit a query exceeded, and which key of the configuration sets it. It holds nothing of the query.
+// Error says which limit a query exceeded, and which configuration key sets it. It contains nothing of the query.
 type Error struct {
 	Reason Reason
 	Limit  int
@@ -45,19 +45,19 @@ func (e *Error) Error() string {
 	}
 }
 
-// Text bounds the text of a query. Prometheus' parser recurses once a level of nesting and takes time in the square of the
-// number of tokens, so these limits bound its stack, its time and its memory.
+// Text bounds the text of a query. Prometheus' parser recurses once per level of nesting and takes time in the square of the number of tokens, so
+// these limits bound its stack, time and memory.
 type Text struct {
-	// Length is in bytes. A repetition in a regular expression counts as if it were written out: a{1000} is 1000 bytes long.
+	// Length is in bytes. A repetition in a regular expression counts expanded: a{1000} is 1000 bytes long.
 	Length int
-	// Depth is how many brackets and signs may lie in each other.
+	// Depth is how deeply brackets and signs may be nested.
 	Depth int
-	// Tokens is how many names, numbers, strings, operators and brackets there may be.
+	// Tokens is the largest number of names, numbers, strings, operators and brackets.
 	Tokens int
 }
 
-// Check returns an *Error if query exceeds a limit, else nil. It takes time linear in len(query), needs no memory unless a string
-// has a repetition or a class of characters in it, and does not decide whether query is valid PromQL.
+// Check returns an *Error if query exceeds a limit, else nil. It takes time linear in len(query), needs no memory unless a string contains a
+// repetition or a class of characters, and does not decide whether query is valid PromQL.
 func (t Text) Check(query string) error {
 	if len(query) > t.Length {
 		return &Error{TooLong, t.Length}
@@ -93,7 +93,7 @@ func (t Text) CheckAll(queries []string) error {
 	return nil
 }
 
-// restore makes an error name the configured limit, not what was left of it.
+// restore makes an error name the configured limit instead of the remaining one.
 func restore(err error, t Text) error {
 	if e, ok := err.(*Error); ok {
 		switch e.Reason {
@@ -106,7 +106,7 @@ func restore(err error, t Text) error {
 	return err
 }
 
-// kind is a class of tokens; only strings need a further look.
+// kind is a class of tokens; only strings need another check.
 type kind int
 
 const (
@@ -115,14 +115,14 @@ const (
 	other
 )
 
-// scanner cuts PromQL into tokens as Prometheus' lexer does, but for mistakes: where the lexer would stop, it goes on.
+// scanner cuts PromQL into tokens as Prometheus' lexer does, but it continues where the lexer would stop with an error.
 type scanner struct {
 	text   string
 	pos    int
 	token  string // the last one
 	tokens int
 	depth  int // open brackets
-	signs  int // signs in a row: each is a level of nesting
+	signs  int // consecutive signs: each is a level of nesting
 }
 
 func (s *scanner) next() kind {
@@ -169,8 +169,8 @@ func (s *scanner) next() kind {
 	return end
 }
 
-// word goes to the end of the name, number or duration that begins with c. Names may have colons in them, numbers not: [5m:1m] has
-// two words. A number with a dot counts as two.
+// word moves to the end of the name, number or duration that begins with c. Names may contain colons, numbers not: [5m:1m] has two words. A number
+// with a dot counts as two.
 func (s *scanner) word(c byte) {
 	name := c == '_' || c >= 0x80 || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 	for s.pos < len(s.text) && (isWord(s.text[s.pos]) || name && s.text[s.pos] == ':') {
@@ -178,7 +178,7 @@ func (s *scanner) word(c byte) {
 	}
 }
 
-// closing returns the position behind the string that begins at start.
+// closing returns the position after the string that begins at start.
 func closing(text string, start int) int {
 	mark := text[start]
 	for i := start + 1; i < len(text); i++ {
@@ -197,9 +197,9 @@ func isWord(c byte) bool {
 		'0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// unquote returns what a string says. A string that is not valid stays as it is: the parser refuses it.
+// unquote returns the value of a string. An invalid string is returned unchanged: the parser refuses it.
 func unquote(s string) string {
-	if len(s) >= 2 && s[0] == '\'' { // Go knows no strings in single quotes
+	if len(s) >= 2 && s[0] == '\'' { // Go has no strings in single quotes
 		s = `"` + strings.ReplaceAll(strings.ReplaceAll(s[1:len(s)-1], `\'`, `'`), `"`, `\"`) + `"`
 	}
 	if text, err := strconv.Unquote(s); err == nil {

@@ -9,20 +9,20 @@ import (
 	"github.com/penstockhq/penstock/internal/durable"
 )
 
-// Removed is what a cut took from a log.
+// Removed is what a cut removed from a log.
 type Removed struct {
 	Bytes    int64
 	Segments int
 }
 
-// Cut ends the log in dir at end, durably: what lies behind goes. Segments behind the one of end move to aside, if that is not empty
-// and they hold anything; else they are removed. The first segment is emptied instead. Repeated after a failure it does the rest.
+// Cut ends the log in dir at end, durably: everything after it is removed. Segments after the one of end move to aside, if aside is not empty and
+// they contain anything; otherwise they are deleted. The first segment is emptied instead. After a failure, a second call completes the work.
 func Cut(dir string, end Position, aside string) (r Removed, err error) {
 	all, err := numbers(dir)
 	if err != nil {
 		return r, err
 	}
-	for i := len(all) - 1; i >= 0 && all[i] >= end.Segment; i-- { // from the end, so that numbers stay sequential
+	for i := len(all) - 1; i >= 0 && all[i] >= end.Segment; i-- { // from the end, so that the numbers stay consecutive
 		file := name(dir, all[i])
 		info, err := os.Stat(file)
 		if err != nil {
@@ -31,7 +31,7 @@ func Cut(dir string, end Position, aside string) (r Removed, err error) {
 		switch {
 		case all[i] == end.Segment && info.Size() <= end.Offset:
 			continue
-		case i == 0 && all[i] > end.Segment: // It stays, or the log would begin at 0 again, before its own checkpoint.
+		case i == 0 && all[i] > end.Segment: // It stays, because otherwise the log would start at 0 again, before its own checkpoint.
 			r.Bytes += info.Size()
 			err = truncate(file, 0)
 		case all[i] == end.Segment:
@@ -56,8 +56,8 @@ func Cut(dir string, end Position, aside string) (r Removed, err error) {
 	return r, durable.SyncDir(dir)
 }
 
-// DropEmpty removes the empty segments at the end of the log in dir, but the first segment: each open makes one, and a disk that fails
-// is opened often.
+// DropEmpty removes the empty segments at the end of the log in dir, except the first segment: each open creates one, and the storage on a failing
+// disk is opened often.
 func DropEmpty(dir string) error {
 	all, err := numbers(dir)
 	if err != nil {

@@ -5,13 +5,14 @@ import (
 	"sync"
 )
 
-// Group lets callers share runs of a function: a caller waits for a run that begins after it came, so that the run covers what it did
-// before. A run begins at once when none is under way; callers that come during one share the next. Safe for concurrent use.
+// Group lets callers share runs of a function: a caller waits for a run that begins after its call, so that the run covers everything that the
+// caller did before. A run begins at once if there is none in progress; callers that arrive during a run share the next one. Safe for concurrent
+// use.
 type Group struct {
 	run func() error
 
 	mu      sync.Mutex
-	next    *round // guarded by mu; nil: nobody waits for it
+	next    *round // guarded by mu; nil: no caller waits for it
 	running bool   // guarded by mu
 }
 
@@ -23,7 +24,7 @@ type round struct {
 // NewGroup returns a group whose callers share run.
 func NewGroup(run func() error) *Group { return &Group{run: run} }
 
-// Do returns what a run returned that began after the call, or ctx's error.
+// Do returns the result of a run that began after the call, or ctx's error.
 func (g *Group) Do(ctx context.Context) error {
 	g.mu.Lock()
 	if g.next == nil {

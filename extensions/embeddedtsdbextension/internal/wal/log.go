@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// File is what Log needs of a segment.
+// File is the part of a segment's file that Log needs.
 type File interface {
 	Size() (int64, error)
 	Sync() error
@@ -33,8 +33,8 @@ func Open(name string) (File, error) {
 	return osFile{f}, nil
 }
 
-// Log follows the segments of one directory. Notice is safe for concurrent use with everything; Measure and Sync are for one
-// goroutine at a time. It holds the descriptors of the last segment and of those that are not synced yet.
+// Log follows the segments of one directory. Notice is safe for concurrent use with everything; Measure and Sync are for one goroutine at a time.
+// It holds the descriptors of the last segment and of all unsynced segments.
 type Log struct {
 	dir  string
 	open func(name string) (File, error)
@@ -45,7 +45,7 @@ type Log struct {
 	entries  bool       // guarded by mu; the directory has entries that are not durable
 
 	measured []measure
-	end      Position // what was durable at the last good Sync
+	end      Position // the durable part at the last good Sync
 }
 
 type segment struct {
@@ -59,13 +59,13 @@ type measure struct {
 	size int64
 }
 
-// Follow returns the log in dir, with every segment that is there. None of them counts as durable.
+// Follow returns the log in dir, with all existing segments. None of them counts as durable.
 func Follow(dir string, open func(name string) (File, error)) (*Log, error) {
 	l := &Log{dir: dir, open: open, last: -1, entries: true, end: None()}
 	return l, l.Notice()
 }
 
-// Notice opens the segments that are new. It costs one failed open where there is none. Call it after each write.
+// Notice opens new segments. It costs one failed open if there is none. Call it after each write.
 func (l *Log) Notice() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +88,7 @@ func (l *Log) Notice() error {
 	}
 }
 
-// add opens a segment; false: there is no such segment.
+// add opens a segment; false if it does not exist.
 func (l *Log) add(n int) (bool, error) {
 	f, err := l.open(name(l.dir, n))
 	if errors.Is(err, os.ErrNotExist) {
@@ -102,7 +102,7 @@ func (l *Log) add(n int) (bool, error) {
 	return true, nil
 }
 
-// Measure notes how long the segments are: the next Sync makes that much durable. Nobody may be writing, so that the end lies
+// Measure records the lengths of the segments: the next Sync makes that much durable. There must be no write in progress, so that the end lies
 // between two records.
 func (l *Log) Measure() error {
 	if err := l.Notice(); err != nil {
@@ -121,8 +121,7 @@ func (l *Log) Measure() error {
 	return nil
 }
 
-// Sync makes durable what Measure found, and the directory's entries. After an error nobody knows what is on the disk, but for what
-// lies before End.
+// Sync makes the measured part and the directory's entries durable. After an error, the state on disk is unknown beyond End.
 func (l *Log) Sync() error {
 	for _, m := range l.measured {
 		if m.size == m.synced {
@@ -187,7 +186,7 @@ func (l *Log) forget(n int) {
 	l.measured = l.measured[:0]
 }
 
-// End is how far the log is durable: behind the last segment that holds anything.
+// End is the end of the durable part: after the last segment that contains anything.
 func (l *Log) End() Position { return l.end }
 
 // Close closes the descriptors.

@@ -1,7 +1,7 @@
-// Package wal makes the segments of Prometheus' write-ahead logs durable, and looks them over before Prometheus opens them.
+// Package wal makes the segments of Prometheus' write-ahead logs durable, and checks them before Prometheus opens them.
 //
-// A log is a directory of files named by ascending numbers. Only the last one grows, by appends. Prometheus writes them; this package
-// holds descriptors of its own, because Linux reports a failed write-back once to every descriptor that was open then.
+// A log is a directory of files named by ascending numbers. Only the last one grows, by appends. Prometheus writes them; this package has its own
+// descriptors, because Linux reports a failed write-back once to every descriptor that was open at that time.
 package wal
 
 import (
@@ -13,13 +13,13 @@ import (
 	"strconv"
 )
 
-// Position is the end of a log: so many bytes of that segment.
+// Position is the end of a log: a segment and a number of bytes in it.
 type Position struct {
 	Segment int   `json:"segment"`
 	Offset  int64 `json:"offset"`
 }
 
-// Before reports whether p lies before q.
+// Before reports whether p is before q.
 func (p Position) Before(q Position) bool {
 	return cmp.Or(cmp.Compare(p.Segment, q.Segment), cmp.Compare(p.Offset, q.Offset)) < 0
 }
@@ -51,8 +51,8 @@ func numbers(dir string) ([]int, error) {
 	return all, nil
 }
 
-// End returns where the log in dir ends: behind the last segment that holds anything, or else before the first one. Prometheus removes
-// complete segments that it needs no more.
+// End returns the end of the log in dir: after the last segment that contains anything, or else before the first one. Prometheus removes complete
+// segments that it no longer needs.
 func End(dir string) (Position, error) {
 	all, err := numbers(dir)
 	if err != nil {

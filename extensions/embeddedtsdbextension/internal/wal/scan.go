@@ -12,19 +12,19 @@ import (
 
 const pageBytes = 32 << 10
 
-// ErrUnwanted is for the callback of Scan: the log must end before this record.
+// ErrUnwanted is returned by a callback of Scan: the log must end before this record.
 var ErrUnwanted = errors.New("unwanted record")
 
-// Damage is a place of a log behind which nothing can be read.
+// Damage is a place in a log after which nothing can be read.
 type Damage struct {
-	// At lies behind the last record that can be read.
+	// At is the position after the last readable record.
 	At Position
-	// Cause says what is wrong there.
+	// Cause is the error at that place.
 	Cause error
 }
 
-// Scan reads the segments of dir from number first on, and calls each for every record; nil calls nothing. It returns the first damage,
-// or nil. Records are checked by their CRC, so it costs one reading of the log.
+// Scan reads the segments of dir from number first on, and calls each for every record; each may be nil. It returns the first damage, or nil. Scan
+// checks the CRC of every record, so it reads the whole log.
 func Scan(dir string, first int, each func(record []byte) error) (*Damage, error) {
 	all, err := numbers(dir)
 	if err != nil {
@@ -70,7 +70,7 @@ func scanSegment(dir string, n int, each func([]byte) error) (*Damage, error) {
 		good = records.Offset()
 	}
 	if err := records.Err(); err != nil {
-		if storage := new(os.PathError); errors.As(err, &storage) { // can't be read now: another time, perhaps
+		if storage := new(os.PathError); errors.As(err, &storage) { // can't be read now; it may work later
 			return nil, err
 		}
 		return damageIn(dir, n, good, err)
@@ -78,7 +78,7 @@ func scanSegment(dir string, n int, each func([]byte) error) (*Damage, error) {
 	return nil, nil
 }
 
-// damageIn moves the end behind the padding of a page that was ended early: padding is no damage.
+// damageIn moves the end past the padding of a page that was ended early: padding is not damage.
 func damageIn(dir string, n int, good int64, cause error) (*Damage, error) {
 	f, err := os.Open(name(dir, n))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package compressor wraps the compressors that grpc has registered, so that the messages that are expanded at once are bounded together with the bodies
-// that internal/decompress expands. Importing it is enough.
+// Package compressor wraps grpc's registered compressors, so that the number of messages that are decompressed at once is bounded together with the
+// bodies that internal/decompress handles. Importing it is enough.
 package compressor
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/penstockhq/penstock/internal/decompress"
 )
 
-// grpc looks compressors up in a registry that may be written during initialization only, and expands a message before anything else
-// that a server can be given sees it. So this is the one place where the number of messages that are expanded at once can be bounded.
+// grpc finds compressors in a registry that may be written only during initialization, and decompresses a message before any other hook of a server
+// sees it. So this is the only place where the number of concurrent decompressions can be bounded.
 func init() {
 	for _, name := range []string{"gzip", "snappy", "zstd"} {
 		if c := encoding.GetCompressor(name); c != nil {
@@ -23,8 +23,8 @@ func init() {
 	}
 }
 
-// compressor expands one message for each processor at once; others wait. The message has arrived whole by then, so none of them waits
-// for a client. Expanding a message in pieces, with other work in between, would keep a processor's turn; grpc does not.
+// compressor decompresses one message per processor at once; others wait. The message has arrived completely by then, so none of them waits for a
+// client. Decompressing in pieces, with other work in between, would hold a processor's slot; grpc does not do that.
 type compressor struct {
 	encoding.Compressor
 }
@@ -43,7 +43,7 @@ func (c *compressor) Decompress(r io.Reader) (io.Reader, error) {
 	return &expanding{Reader: inner, free: free}, nil
 }
 
-// open bounds the window that a frame of zstd may ask for.
+// open bounds the window that a zstd frame may request.
 func (c *compressor) open(r io.Reader) (io.Reader, error) {
 	if c.Name() == "zstd" {
 		return decompress.Reader("zstd", r)
@@ -51,7 +51,7 @@ func (c *compressor) open(r io.Reader) (io.Reader, error) {
 	return c.Compressor.Decompress(r)
 }
 
-// expanding gives its turn back at the end, at an error, and when grpc closes it because the limit is reached.
+// expanding releases its slot at the end, at an error, and when grpc closes it because the limit is reached.
 type expanding struct {
 	io.Reader
 	free func()

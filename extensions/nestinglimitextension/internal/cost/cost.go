@@ -1,13 +1,13 @@
-// Package cost tells what decoding an OTLP request would cost, without decoding it and without recursion: how deeply it is nested, how
-// much is in it, and about how many bytes of memory it would take.
+// Package cost computes the cost of decoding an OTLP request, without decoding it and without recursion: how deeply it is nested, how many elements
+// it has, and about how many bytes of memory it would take.
 package cost
 
 import "fmt"
 
-// Signal says which request a body is.
+// Signal is the kind of request in a body.
 type Signal uint8
 
-// The requests of OTLP. Other is any other message: its schema is unknown, so every field in it that could be a message counts as one.
+// The requests of OTLP. Other is any other message: its schema is unknown, so every field that could be a message counts as one.
 const (
 	Other Signal = iota
 	Logs
@@ -28,28 +28,28 @@ const (
 	Size       Reason = "decoded_size"
 )
 
-// Limits bound a request. They are checked while it is read, so a request is read no further than to where it exceeds one.
+// Limits bound a request. They are checked while it is read, so reading stops where a limit is exceeded.
 type Limits struct {
-	// Depth is how many messages (JSON: objects and arrays) may lie in each other.
+	// Depth is how deeply messages (JSON: objects and arrays) may be nested.
 	Depth int
-	// Items is how many log records, spans or data points there may be.
+	// Items is the largest number of log records, spans or data points.
 	Items int
-	// Resources and Scopes is how many of them there may be.
+	// Resources and Scopes are their largest numbers.
 	Resources, Scopes int
-	// Attributes is how many attributes one resource, scope, record, span or point may have, or entries one map.
+	// Attributes is the largest number of attributes of one resource, scope, record, span or point, or of entries of one map.
 	Attributes int
-	// Size is about how many bytes of memory the decoded request may take.
+	// Size is the estimated memory in bytes that the decoded request may take.
 	Size int
 }
 
-// Usage is what decoding a request would cost.
+// Usage is the cost of decoding a request.
 type Usage struct {
 	Items, Resources, Scopes int
-	// Size is about how many bytes the decoded request takes: never less than what is left of it after a garbage collection.
+	// Size is the estimated size of the decoded request in bytes: never less than its size after a garbage collection.
 	Size int
 }
 
-// Exceeded says which limit a request exceeds. It holds nothing of the request.
+// Exceeded says which limit a request exceeds. It contains nothing of the request.
 type Exceeded struct {
 	Reason Reason
 	Limit  int
@@ -72,13 +72,13 @@ func (e *Exceeded) Error() string {
 	}
 }
 
-// meter adds up what is found and compares it with the limits.
+// meter adds up the elements found and compares them with the limits.
 type meter struct {
 	Usage
 	limits Limits
 }
 
-// add counts one value of field f. attributes is how many the same owner has had before.
+// add counts one value of field f. attributes is how many the same owner had before.
 func (m *meter) add(f *field, attributes int) error {
 	m.Size += int(f.size)
 	switch f.counts {

@@ -6,35 +6,34 @@ import (
 	"errors"
 )
 
-// ErrJSON says that a text is not JSON. Decoders of OTLP take some texts that are not, so nothing could be said about what they
-// would make of it.
+// ErrJSON says that a text is not JSON. Decoders of OTLP accept some texts that are not JSON, and their results could not be predicted.
 var ErrJSON = errors.New("the request is not valid JSON")
 
-// expected is what may come next in an object or array.
+// expected is the set of tokens that may come next in an object or array.
 type expected uint8
 
 const (
 	first     expected = iota // a key or value, or the end
 	next                      // a key or value
-	colon                     // behind a key
-	member                    // behind the colon
+	colon                     // after a key
+	member                    // after the colon
 	separator                 // a comma or the end
 )
 
-// nested is an object or an array that lies around the position.
+// nested is an object or array that contains the position.
 type nested struct {
 	kind       kind // of an object
 	array      bool // its values are of field
 	expected   expected
-	field      *field // of the value that comes next; nil: decoders skip it
+	field      *field // of the next value; nil: decoders skip it
 	attributes int32
 }
 
 // ends has the characters that end a number, true, false and null.
 var ends = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, '}': true, ']': true, '{': true, '[': true, '"': true}
 
-// JSON measures the text in b: an *Exceeded error says which limit it exceeds, ErrJSON that its structure is not JSON's (numbers and
-// words are not looked at). Time is linear in len(b), memory 40 bytes a level.
+// JSON measures the text in b: an *Exceeded error says which limit it exceeds, ErrJSON that its structure is not JSON's (numbers and words are not
+// checked). Time is linear in len(b), memory 40 bytes a level.
 func (l Limits) JSON(signal Signal, b []byte) (Usage, error) {
 	m := meter{limits: l}
 	// The outermost frame is an array of one value.
@@ -108,8 +107,8 @@ func (l Limits) JSON(signal Signal, b []byte) (Usage, error) {
 	return m.Usage, m.tooLarge()
 }
 
-// charge counts the next value of owner, which begins with c and, if it is a string, is n bytes long. Every value in a list of
-// messages makes one, null as well.
+// charge counts the next value of owner, which begins with c and, if it is a string, is n bytes long. Every value in a list of messages creates a
+// message, null included.
 func (m *meter) charge(owner *nested, c byte, n int) error {
 	f := owner.field
 	if f == nil {
@@ -127,8 +126,8 @@ func (m *meter) charge(owner *nested, c byte, n int) error {
 	return m.tooLarge()
 }
 
-// opened is the object or array that c begins, as the next value of owner. A list goes on with the attributes that its owner has
-// already: a decoder appends a second list of that name to the first.
+// opened returns the object or array that c begins, as the next value of owner. A list starts with the attributes that its owner already has: a
+// decoder appends a second list of that name to the first.
 func opened(c byte, owner *nested) nested {
 	switch {
 	case c == '[':
@@ -155,7 +154,7 @@ func fieldOfKey(k kind, key []byte) *field {
 	if k == unknown {
 		return guessed
 	}
-	if bytes.IndexByte(key, '\\') >= 0 { // decoders take an escaped name for the name
+	if bytes.IndexByte(key, '\\') >= 0 { // decoders do not distinguish an escaped name from the plain one
 		var name string
 		if json.Unmarshal([]byte(`"`+string(key)+`"`), &name) != nil {
 			return nil
@@ -165,7 +164,7 @@ func fieldOfKey(k kind, key []byte) *field {
 	return messages[k].byName[string(key)]
 }
 
-// stringEnd returns the position behind the string whose text begins at pos, or a negative number.
+// stringEnd returns the position after the string whose text begins at pos, or a negative number.
 func stringEnd(b []byte, pos int) int {
 	for {
 		n := bytes.IndexByte(b[pos:], '"')

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// ErrGroup says that a request has a group. OTLP has none, and decoders do not agree on how far one reaches.
+// ErrGroup says that a request has a protobuf group. OTLP has none, and decoders differ about the end of one.
 var ErrGroup = errors.New("the request has a group, which OTLP does not have")
 
 // Wire types of protobuf.
@@ -17,22 +17,22 @@ const (
 	wireFixed32    = 5
 )
 
-// frame is a message that lies around the position.
+// frame is a message that contains the position.
 type frame struct {
 	end        int
 	kind       kind
 	attributes int32
 }
 
-// Protobuf measures the message in b: an *Exceeded error says which limit it exceeds. What is malformed is measured as far as a decoder
-// reads it. Time is linear in len(b), memory 16 bytes a level.
+// Protobuf measures the message in b: an *Exceeded error says which limit it exceeds. A malformed message is measured as far as a decoder reads it.
+// Time is linear in len(b), memory 16 bytes a level.
 //
-// A message whose schema is unknown is measured as if everything in it that can be a message were one: it never counts as less
-// deep or smaller than a decoder would find it.
+// A message with an unknown schema is measured as if every field that can be a message were one: its result is never smaller or less deep than a
+// decoder's.
 func (l Limits) Protobuf(signal Signal, b []byte) (Usage, error) { return l.walk(signal, b, false) }
 
-// Frame measures the message in b without regard to Depth and Attributes, which single items exceed: whoever means to look at items one by
-// one learns whether there are too many of them. What lies deeper than Depth is not looked at.
+// Frame measures the message in b without Depth and Attributes, which single items exceed: a caller that checks items one by one learns whether
+// there are too many. Frame does not read anything deeper than Depth.
 func (l Limits) Frame(signal Signal, b []byte) (Usage, error) { return l.walk(signal, b, true) }
 
 func (l Limits) walk(signal Signal, b []byte, frameOnly bool) (Usage, error) {
@@ -55,12 +55,12 @@ func (l Limits) walk(signal Signal, b []byte, frameOnly bool) (Usage, error) {
 		switch {
 		case err == nil:
 		case top.kind == unknown:
-			pos = top.end // no message after all
+			pos = top.end // not a message after all
 			continue
 		case errors.Is(err, ErrGroup):
 			return m.Usage, err
 		default:
-			return m.Usage, m.tooLarge() // here a decoder gives up
+			return m.Usage, m.tooLarge() // here a decoder stops with an error
 		}
 		pos = next
 		if f == nil {
@@ -73,7 +73,7 @@ func (l Limits) walk(signal Signal, b []byte, frameOnly bool) (Usage, error) {
 			top.attributes++
 		}
 		switch {
-		case start < 0: // not a run of bytes
+		case start < 0: // not a byte sequence
 			continue
 		case f.form == text:
 			m.Size += (next - start) * 9 / 8 // the allocator rounds up
@@ -100,9 +100,8 @@ func (l Limits) walk(signal Signal, b []byte, frameOnly bool) (Usage, error) {
 	}
 }
 
-// readField reads the field at pos of a message that ends with b. f is nil if a decoder skips it. A run of bytes lies from
-// start to next; otherwise start is negative. The rules are those of pdata's decoder, mistakes included: a number of a field is cut to
-// 32 bits.
+// readField reads the field at pos of a message that ends with b. f is nil if a decoder skips it. A byte sequence is from start to next; otherwise
+// start is negative. The rules are those of pdata's decoder, mistakes included: a field number is truncated to 32 bits.
 func readField(b []byte, pos int, k kind) (f *field, start, next int, err error) {
 	tag, pos, err := varint(b, pos)
 	number := int32(tag >> 3)
@@ -129,7 +128,7 @@ func readField(b []byte, pos int, k kind) (f *field, start, next int, err error)
 	return f, -1, next, err
 }
 
-// skip returns the position behind a value of that wire type.
+// skip returns the position after a value of that wire type.
 func skip(b []byte, pos int, wire uint64) (int, error) {
 	var err error
 	switch wire {

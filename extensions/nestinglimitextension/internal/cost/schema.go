@@ -1,6 +1,6 @@
 package cost
 
-// count says under which limit a message falls.
+// count is the limit that applies to a message.
 type count uint8
 
 const (
@@ -11,7 +11,7 @@ const (
 	attribute
 )
 
-// form says what a field holds.
+// form is the kind of content of a field.
 type form uint8
 
 const (
@@ -20,7 +20,7 @@ const (
 	text    // a string or bytes: copied
 	numbers // a list of numbers of eight bytes
 	varints // the same, encoded in one to ten bytes each
-	guess   // whatever could be a message counts as one
+	guess   // everything that could be a message counts as one
 )
 
 // field is one field of a message.
@@ -30,7 +30,7 @@ type field struct {
 	form   form
 	counts count
 	to     kind
-	size   int32 // bytes of memory for each value, beside what is in it
+	size   int32 // bytes of memory for each value, without its content
 }
 
 // kind is a message of OTLP, an index into schema.
@@ -38,7 +38,7 @@ type kind uint8
 
 const (
 	unknown kind = iota // of a signal that has no schema here
-	ignored             // of a field that no decoder knows
+	ignored             // of a field that decoders skip
 	logsRequest
 	resourceLogs
 	scopeLogs
@@ -76,25 +76,25 @@ const (
 	kinds
 )
 
-// Sizes in bytes are those of pdata v1.65 on a 64-bit machine: the type as the allocator rounds it up, and for what lies in a list twice
-// its place in it, because lists grow by doubling. TestSizeIsNeverTooLow compares them with what decoding takes.
+// Sizes in bytes are those of pdata v1.65 on a 64-bit machine: the type as the allocator rounds it up, and for elements of a list twice their slot,
+// because lists grow by doubling. TestSizeIsNeverTooLow compares them with real decoding.
 const (
 	sizePointer   = 16
 	sizeKeyValue  = 80
 	sizeAnyValue  = 32
 	sizeNumber    = 16
-	sizeText      = 16 // what the allocator rounds a copy up by
+	sizeText      = 16 // the allocator's rounding of a copy
 	sizeTextEntry = 48 // a string in a list
 	sizeOneof     = 8
 	sizeGuess     = 320
 )
 
-// attributes is the field of that number which holds the attributes of its message.
+// attributes is the field with that number, which holds the attributes of its message.
 func attributes(number int) field {
 	return field{number, "attributes", message, attribute, keyValue, sizeKeyValue}
 }
 
-// declared lists the messages of OTLP. Fields that are left out hold a number or an id and cost nothing.
+// declared lists the messages of OTLP. Omitted fields hold a number or an id and cost nothing.
 func declared() [kinds][]field {
 	schemaURL := field{3, "schemaUrl", text, nothing, 0, sizeText}
 	str := func(number int, name string) field { return field{number, name, text, nothing, 0, sizeText} }
@@ -162,7 +162,7 @@ func declared() [kinds][]field {
 
 func schemaURLOf(number int) field { return field{number, "schemaUrl", text, nothing, 0, sizeText} }
 
-// widest is the highest number of a field; what is called deprecated has the number 1000.
+// widest is the highest number of a field; deprecated fields have the number 1000.
 const widest = 16
 
 // messages holds the schema by number and by name. It is never changed.
@@ -204,7 +204,7 @@ func index(fields [kinds][]field) *[kinds]messageSchema {
 	return &all
 }
 
-// snake returns the other spelling that JSON decoders take.
+// snake returns the other spelling that JSON decoders accept.
 func snake(name string) string {
 	var out []byte
 	for _, c := range []byte(name) {
@@ -220,5 +220,5 @@ func snake(name string) string {
 // roots are the messages of the signals.
 var roots = [...]kind{Other: unknown, Logs: logsRequest, Metrics: metricsRequest, Traces: tracesRequest}
 
-// guessed is each field of a message that has no schema.
+// guessed is every field of a message without a schema.
 var guessed = &field{form: guess, to: unknown, size: sizeGuess}

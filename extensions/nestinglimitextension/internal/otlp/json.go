@@ -8,14 +8,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// lengthSize is how many bytes the length of a message takes: a varint, padded, so that it can be filled in later. 28 bits.
+// lengthSize is how many bytes the length of a message takes: a padded varint, so that it can be filled in later. 28 bits.
 const lengthSize = 4
 
-// FromJSON returns the request in b as protobuf, without the items that can't be read. An error is that of the whole: ErrJSON, ErrTooDeep
-// or ErrTooLarge. grow is called before more memory is taken, with how much; its error is returned.
+// FromJSON returns the request in b as protobuf, without the items that can't be read. An error is about the whole request: ErrJSON, ErrTooDeep or
+// ErrTooLarge. grow is called with the number of bytes before more memory is allocated; its error is returned.
 //
-// It takes what OTLP's JSON encoding and proto3's ask for: null for what is not set, 64-bit integers as numbers and strings, ids in hex of either case,
-// base64 of either alphabet, names of enumerations, unknown fields. Time is linear in len(b), memory the result.
+// It accepts everything that the JSON encodings of OTLP and proto3 require: null for unset fields, 64-bit integers as numbers and strings, ids in
+// hex of either case, base64 of either alphabet, names of enumerations, unknown fields. Time is linear in len(b), memory the result.
 func FromJSON(signal Signal, b []byte, limits Limits, grow func(int) error) (out []byte, rejected Rejected, err error) {
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	limits.Size = min(limits.Size, 1<<(7*lengthSize)-1)
@@ -32,7 +32,7 @@ func FromJSON(signal Signal, b []byte, limits Limits, grow func(int) error) (out
 	}
 	var f *fault
 	if errors.As(err, &f) {
-		// The frame itself is wrong; whether the rest is JSON says which error is the better one.
+		// The frame itself is wrong; whether the rest is JSON decides which error is better.
 		whole := scanner{b: b}
 		if _, skipErr := whole.skip(); skipErr != nil {
 			return nil, rejected, skipErr
@@ -65,13 +65,13 @@ type transcoder struct {
 	path     []step
 }
 
-// step is one part of where the transcoder is: a field, and the index in its list or -1.
+// step is one part of the transcoder's position: a field, and the index in its list or -1.
 type step struct {
 	name  string
 	index int
 }
 
-// where names the place that the transcoder is at, by the schema's names only.
+// where describes the transcoder's position by the schema's names only.
 func (t *transcoder) where() string {
 	var b []byte
 	for i, s := range t.path {
@@ -83,7 +83,7 @@ func (t *transcoder) where() string {
 			b = append(append(b, '['), strconv.Itoa(s.index)...)
 			b = append(b, ']')
 		}
-		if i == 20 && len(t.path) > 21 { // deeper is no help
+		if i == 20 && len(t.path) > 21 { // more levels would not help the reader
 			return string(append(b, "..."...))
 		}
 	}
@@ -195,7 +195,7 @@ func (t *transcoder) value(f *field, depth int, counts map[*field]int) error {
 	return nil
 }
 
-// element reads a resource, scope, metric or item. One that can't be read is left out, with what is in it; the others stay.
+// element reads a resource, scope, metric or item. An unreadable one is left out, with its content; the others stay.
 func (t *transcoder) element(f *field, depth int) error {
 	start, pos, steps, before := len(t.out), t.pos, len(t.path), t.rejected.Items
 	err := t.single(f, depth)
@@ -211,7 +211,7 @@ func (t *transcoder) element(f *field, depth int) error {
 	if f.message.level == itemLevel {
 		items = 1
 	}
-	t.rejected.add(bad, max(0, items-(t.rejected.Items-before))) // some were left out already
+	t.rejected.add(bad, max(0, items-(t.rejected.Items-before))) // some items were already left out
 	return nil
 }
 
@@ -238,7 +238,7 @@ func (t *transcoder) single(f *field, depth int) error {
 	return nil
 }
 
-// scalarAt reads a scalar, and says where it is if that fails.
+// scalarAt reads a scalar, and adds the position to an error.
 func (t *transcoder) scalarAt(f *field, tagged bool) error {
 	err := t.scalar(f, tagged)
 	var bad *fault
@@ -248,7 +248,7 @@ func (t *transcoder) scalarAt(f *field, tagged bool) error {
 	return err
 }
 
-// reserve makes room for n more bytes and a few tags. Before the result is moved to more memory, grow is asked.
+// reserve makes space for n more bytes and a few tags. It calls grow before it moves the result to more memory.
 func (t *transcoder) reserve(n int) error {
 	n += 64
 	if cap(t.out)-len(t.out) >= n {
@@ -264,21 +264,21 @@ func (t *transcoder) reserve(n int) error {
 	return nil
 }
 
-// begin appends the tag of a message or packed list, and room for its length.
+// begin appends the tag of a message or packed list, and space for its length.
 func (t *transcoder) begin(f *field) int {
 	t.out = protowire.AppendTag(t.out, protowire.Number(f.number), protowire.BytesType)
 	t.out = append(t.out, 0, 0, 0, 0)
 	return len(t.out)
 }
 
-// end fills in the length of what began at start.
+// end fills in the length of the element that began at start.
 func (t *transcoder) end(start int) {
 	n := len(t.out) - start
 	l := t.out[start-lengthSize : start]
 	l[0], l[1], l[2], l[3] = byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)|0x80, byte(n>>21)&0x7f
 }
 
-// at says where a fault is.
+// at is the position of a fault.
 func (t *transcoder) at(f *fault) error {
 	f.where = t.where()
 	return f

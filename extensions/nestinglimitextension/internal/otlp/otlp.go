@@ -1,5 +1,5 @@
-// Package otlp reads OTLP requests item by item, so that one item which can't be read takes no other with it. JSON becomes protobuf: what
-// OTLP's JSON may look like is then written in one place, and decoders see one format only.
+// Package otlp reads OTLP requests item by item, so that an unreadable item costs no other item. It converts JSON to protobuf: so the accepted
+// forms of OTLP's JSON are defined in one place, and decoders see one format only.
 package otlp
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Signal says which request a body is.
+// Signal is the kind of request in a body.
 type Signal uint8
 
 // The requests of OTLP that have a schema here.
@@ -29,7 +29,7 @@ func (s Signal) root() *message {
 	}
 }
 
-// rejectedName is how JSON calls the number of rejected items in a partial success.
+// rejectedName is the JSON name of the number of rejected items in a partial success.
 func (s Signal) rejectedName() string {
 	switch s {
 	case Logs:
@@ -43,15 +43,15 @@ func (s Signal) rejectedName() string {
 
 // Limits bound a request.
 type Limits struct {
-	// Depth is how many messages may lie in each other, the request among them.
+	// Depth is how deeply messages may be nested, including the request.
 	Depth int
-	// Attributes is how many attributes one owner may have, or entries one map.
+	// Attributes is the largest number of attributes of one owner, or of entries of one map.
 	Attributes int
 	// Size is how many bytes a request may have as protobuf.
 	Size int
 }
 
-// Reason says why an item is rejected; it is the value of the counter's attribute.
+// Reason is why an item is rejected; it is the value of the counter's attribute.
 type Reason string
 
 // The reasons for which an item is rejected.
@@ -62,15 +62,15 @@ const (
 	Size       Reason = "item_size"
 )
 
-// Errors for a request as a whole.
+// Errors about a request as a whole.
 var (
 	// ErrJSON says that a text is not JSON.
 	ErrJSON = errors.New("the request is not valid JSON")
-	// ErrTooDeep says that a text has more objects and arrays in each other than anybody needs.
+	// ErrTooDeep says that a text nests more objects and arrays than any request needs.
 	ErrTooDeep = errors.New("the request is nested too deeply (max_depth)")
-	// ErrTooLarge says that a request has more bytes as protobuf than it may.
+	// ErrTooLarge says that a request has too many bytes as protobuf.
 	ErrTooLarge = errors.New("the request is too large as protobuf (max_request_size)")
-	// ErrProtobuf says that the frame of a request, around its items, is broken.
+	// ErrProtobuf says that the frame of a request, around its items, is malformed.
 	ErrProtobuf = errors.New("the request is not a valid message of OTLP")
 )
 
@@ -79,22 +79,22 @@ const maxNamed = 10
 
 // Rejected are the items that were left out of a request. The zero value is none.
 type Rejected struct {
-	// Items is how many log records, spans or data points. An item that can't be found in a broken container is not among them.
+	// Items is the number of log records, spans or data points. An item that can't be found in a malformed container is not counted.
 	Items int
-	// ByReason says how many for which reason.
+	// ByReason is the number for each reason.
 	ByReason map[Reason]int
 	first    Reason
 	causes   []string // where and why, at most maxNamed
-	more     int      // causes that are not named
+	more     int      // causes beyond those
 }
 
 // Any says whether anything was left out.
 func (r *Rejected) Any() bool { return len(r.causes) > 0 }
 
-// First is the reason of what was left out first.
+// First is the reason of the first rejected item.
 func (r *Rejected) First() Reason { return r.first }
 
-// Message names what was left out and why. It repeats no value of the request.
+// Message names the rejected items and the reasons. It repeats no value of the request.
 func (r *Rejected) Message() string {
 	text := strings.Join(r.causes, "; ")
 	if r.more > 0 {
@@ -116,7 +116,7 @@ func (r *Rejected) add(f *fault, items int) {
 	}
 }
 
-// fault is why something can't be read, and where.
+// fault is why something can't be read, and its position.
 type fault struct {
 	reason Reason
 	where  string

@@ -7,13 +7,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// PartialSuccess is what the answer to an accepted request says beside that. The zero value is full success.
+// PartialSuccess is the additional content of an answer to an accepted request. The zero value is full success.
 type PartialSuccess struct {
 	Rejected int
 	Message  string
 }
 
-// Proto is the answer in protobuf: empty for full success, as OTLP wants it.
+// Proto is the answer in protobuf: empty for full success, as OTLP requires.
 func (p PartialSuccess) Proto() []byte {
 	if p == (PartialSuccess{}) {
 		return nil
@@ -42,7 +42,7 @@ func (p PartialSuccess) JSON(signal Signal) []byte {
 	return b
 }
 
-// Add is both together.
+// Add combines two partial successes.
 func (p PartialSuccess) Add(q PartialSuccess) PartialSuccess {
 	p.Rejected += q.Rejected
 	if p.Message != "" && q.Message != "" {
@@ -52,7 +52,7 @@ func (p PartialSuccess) Add(q PartialSuccess) PartialSuccess {
 	return p
 }
 
-// ParseResponse reads an answer in protobuf; what it can't read is full success.
+// ParseResponse reads an answer in protobuf; an unreadable one is full success.
 func ParseResponse(b []byte) PartialSuccess {
 	var p PartialSuccess
 	number, wire, n := protowire.ConsumeTag(b)

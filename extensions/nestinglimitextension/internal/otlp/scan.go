@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxSkipped is how many objects and arrays may lie in each other in a value that is not decoded. Each costs a byte.
+// maxSkipped is how deeply objects and arrays may be nested in a value that is not decoded. Each costs a byte.
 const maxSkipped = 100_000
 
 // scanner reads JSON from b at pos.
@@ -15,7 +15,7 @@ type scanner struct {
 	pos int
 }
 
-// peek returns the next byte that is no space, 0 at the end.
+// peek returns the next byte that is not a space, 0 at the end.
 func (s *scanner) peek() byte {
 	for s.pos < len(s.b) {
 		switch c := s.b[s.pos]; c {
@@ -28,7 +28,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// take goes on behind c if it comes next.
+// take moves past c if it comes next.
 func (s *scanner) take(c byte) bool {
 	if s.peek() != c || s.pos == len(s.b) {
 		return false
@@ -37,7 +37,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// word takes true, false or null.
+// word reads true, false or null.
 func (s *scanner) word(w string) bool {
 	if !bytes.HasPrefix(s.b[s.pos:], []byte(w)) {
 		return false
@@ -46,7 +46,7 @@ func (s *scanner) word(w string) bool {
 	return true
 }
 
-// quoted returns what stands between the quotes of a string, escapes as they are.
+// quoted returns the text between the quotes of a string, with escapes unchanged.
 func (s *scanner) quoted() ([]byte, error) {
 	if !s.take('"') {
 		return nil, ErrJSON
@@ -69,7 +69,7 @@ func (s *scanner) quoted() ([]byte, error) {
 	}
 }
 
-// plain says whether a string has no escape and no control character, so that it stands for itself.
+// plain says whether a string has no escape and no control character, so that it needs no decoding.
 func plain(q []byte) bool {
 	for _, c := range q {
 		if c == '\\' || c < ' ' {
@@ -79,7 +79,7 @@ func plain(q []byte) bool {
 	return true
 }
 
-// unquote returns what a string stands for. Bytes that are no UTF-8 stay as they are, as they do in protobuf.
+// unquote decodes a string. Bytes that are not UTF-8 stay unchanged, as they do in protobuf.
 func unquote(q []byte) ([]byte, error) {
 	if plain(q) {
 		return q, nil
@@ -94,7 +94,7 @@ func unquote(q []byte) ([]byte, error) {
 			i++
 			continue
 		}
-		// One escape, or the two of a pair; the standard library knows what they stand for.
+		// One escape, or the two of a surrogate pair; the standard library decodes them.
 		n := 2
 		if i+1 < len(q) && q[i+1] == 'u' {
 			n = 6
@@ -109,7 +109,7 @@ func unquote(q []byte) ([]byte, error) {
 		if json.Unmarshal(append(append([]byte{'"'}, q[i:i+n]...), '"'), &one) != nil {
 			return nil, wrong("has an invalid escape")
 		}
-		if n == 12 && utf8.RuneCountInString(one) == 2 { // no pair: the second may begin one
+		if n == 12 && utf8.RuneCountInString(one) == 2 { // not a pair: the second may begin one
 			n = 6
 			_, first := utf8.DecodeRuneInString(one)
 			one = one[:first]
@@ -120,14 +120,14 @@ func unquote(q []byte) ([]byte, error) {
 	return out, nil
 }
 
-// number returns a number as it is written.
+// number returns a number in its original spelling.
 func (s *scanner) number() ([]byte, error) {
 	s.peek()
 	start := s.pos
 	s.sign()
 	zero := s.pos < len(s.b) && s.b[s.pos] == '0'
 	first := s.pos
-	if !s.digits() || zero && s.pos > first+1 { // nothing, or a zero in front of others
+	if !s.digits() || zero && s.pos > first+1 { // nothing, or a leading zero
 		return nil, ErrJSON
 	}
 	if s.pos < len(s.b) && s.b[s.pos] == '.' {
@@ -164,10 +164,10 @@ func (s *scanner) digits() bool {
 	return s.pos > start
 }
 
-// skip goes on behind the next value, without recursion. items is how many elements the lists have in it that itemLists names.
+// skip moves past the next value, without recursion. items is how many elements the lists in it have that itemLists names.
 func (s *scanner) skip() (items int, err error) {
 	var closers []byte
-	counting := -1 // how deep the list lies whose elements are items
+	counting := -1 // the depth of the list whose elements are items
 	key := false   // a key comes next
 	listed := false
 	for {
@@ -192,7 +192,7 @@ func (s *scanner) skip() (items int, err error) {
 			if len(closers) >= maxSkipped {
 				return 0, ErrTooDeep
 			}
-			closers = append(closers, c+2) // } and ] lie two behind their openers
+			closers = append(closers, c+2) // } and ] are two code points after their openers
 			if c == '[' && listed && counting < 0 {
 				counting = len(closers)
 			}
@@ -220,7 +220,7 @@ func (s *scanner) skip() (items int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		// Behind a value: the ends of what lies around it, or the next value.
+		// After a value comes the end of an enclosing one, or the next value.
 		for {
 			if len(closers) == 0 {
 				return items, nil

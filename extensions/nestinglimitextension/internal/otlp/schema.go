@@ -2,7 +2,7 @@ package otlp
 
 import "strings"
 
-// form is how a field's value is written, in JSON and in protobuf.
+// form is the form of a field's value, in JSON and in protobuf.
 type form uint8
 
 const (
@@ -31,11 +31,11 @@ type field struct {
 	message  *message // of an embedded message
 	names    map[string]int64
 	repeated bool
-	// counted: attributes of one owner, or entries of one map, which Limits bound.
+	// counted says that the field is one of the attributes of an owner, or of the entries of a map, which Limits bound.
 	counted bool
 }
 
-// level says what a message is to a request. An error in one takes that one and leaves the others of its list.
+// level is the role of a message in a request. An error in an element leaves out that element and keeps the others of its list.
 type level uint8
 
 const (
@@ -73,7 +73,7 @@ func named(name string, number uint64, names map[string]int64) *field {
 	return &field{name: name, number: number, form: enum, names: names}
 }
 
-// define fills m. Names are accepted in lowerCamelCase, as OTLP wants them, and as in the .proto files, as stock collectors do.
+// define fills m. Names are accepted in lowerCamelCase, as OTLP requires, and as in the .proto files, as stock collectors do.
 func define(m *message, l level, fields ...*field) *message {
 	m.level, m.fields = l, fields
 	m.byName, m.byNumber = make(map[string]*field, 2*len(fields)), make(map[uint64]*field, len(fields))

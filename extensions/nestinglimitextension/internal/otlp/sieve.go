@@ -6,10 +6,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Sieve returns the request in b, in protobuf, without the items for which check returns an error, and without those that have more than
-// limit bytes together with the resource, scope and metric around them. check gets a request with one item in it (or none: then the resource,
-// scope or metric around it is looked at), which it must not keep. An error is that of the whole: ErrProtobuf. Time is linear in len(b), but
-// for what check takes; memory twice the request.
+// Sieve returns the request in b, in protobuf, without the items for which check returns an error, and without those that have more than limit
+// bytes together with their resource, scope and metric. check gets a request with one item (or none: then the resource, scope or metric is
+// checked), which it must not keep. An error is about the whole request: ErrProtobuf. Time is linear in len(b), without check; memory twice the
+// request.
 func Sieve(signal Signal, b []byte, limit int, check func(request []byte) error) (out []byte, rejected Rejected, err error) {
 	s := &sieve{check: check, limit: limit, rejected: &rejected}
 	out, ok := s.message(make([]byte, 0, len(b)), signal.root(), b)
@@ -19,14 +19,14 @@ func Sieve(signal Signal, b []byte, limit int, check func(request []byte) error)
 	return out, rejected, nil
 }
 
-// Error makes check's error one for an item: reason, and what is wrong with it.
+// Error turns check's error into one about an item: the reason, and a description.
 func (r Reason) Error(what string) error { return &fault{reason: r, what: what} }
 
-// sieve goes through the messages around items. numbers are the fields that it is in.
+// sieve walks through the messages around items. numbers are the fields on the path.
 type sieve struct {
 	check    func([]byte) error
-	limit    int // bytes of an item and of all around it
-	around   int // bytes of the resource, scope and metric that it is in
+	limit    int // bytes of an item with all enclosing messages
+	around   int // bytes of the item's resource, scope and metric
 	rejected *Rejected
 	numbers  []uint64
 	path     []step
@@ -38,7 +38,7 @@ func leads(f *field) bool {
 		f.message.byNumber[1].message.level == itemLevel)
 }
 
-// message appends what is left of m to out; false: its frame is broken.
+// message appends the remaining part of m to out; false: its frame is malformed.
 func (s *sieve) message(out []byte, m *message, b []byte) ([]byte, bool) {
 	indexes := map[uint64]int{}
 	for len(b) > 0 {
@@ -70,7 +70,7 @@ func (s *sieve) message(out []byte, m *message, b []byte) ([]byte, bool) {
 	return out, true
 }
 
-// element appends what is left of one element of a list.
+// element appends the remaining part of one element of a list.
 func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 	if f.message.level == itemLevel {
 		err := s.fits(value)
@@ -99,12 +99,12 @@ func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 	inner, ok := s.message(make([]byte, 0, len(value)), f.message, value)
 	s.around -= len(shell)
 	if !ok || len(inner) == len(shell) && s.rejected.Items > before {
-		return out // nothing is left in it
+		return out // nothing remains in it
 	}
 	return protowire.AppendBytes(protowire.AppendTag(out, protowire.Number(f.number), protowire.BytesType), inner)
 }
 
-// fits says whether b, an item or what is around items, is within the limit together with what is around it.
+// fits says whether b, an item or an enclosing message, is within the limit together with the messages around it.
 func (s *sieve) fits(b []byte) error {
 	if len(b)+s.around > s.limit {
 		return Size.Error(fmt.Sprintf("has more than %d bytes with its resource and scope (max_item_size)", s.limit))
@@ -112,7 +112,7 @@ func (s *sieve) fits(b []byte) error {
 	return nil
 }
 
-// look asks check for a request with the message alone in it.
+// look calls check with a request that contains only the message.
 func (s *sieve) look(b []byte) error {
 	request := append(make([]byte, 0, len(b)+16*len(s.numbers)), b...)
 	for i := len(s.numbers) - 1; i >= 0; i-- {
@@ -125,7 +125,7 @@ func (s *sieve) look(b []byte) error {
 	return s.check(request)
 }
 
-// frame returns a message without what leads to items, and how many items there are in it; ok is false if it is broken.
+// frame returns a message without the fields that lead to items, and its number of items; ok is false if it is malformed.
 func frame(m *message, b []byte) (shell []byte, items int, ok bool) {
 	ok = true
 	for len(b) > 0 {

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// scalar reads a value that is no message and appends it to out. tagged: with its tag, which values of a packed list have not.
+// scalar reads a value that is not a message and appends it to out. tagged: with its tag, which values of a packed list do not have.
 func (t *transcoder) scalar(f *field, tagged bool) error {
 	tag := func(w protowire.Type) {
 		if tagged {
@@ -151,7 +151,7 @@ func (t *transcoder) bytes(f *field) ([]byte, error) {
 	return id, nil
 }
 
-// parseBase64 takes the standard alphabet and that of URLs, with and without padding.
+// parseBase64 accepts the standard alphabet and that of URLs, with and without padding.
 func parseBase64(b []byte) ([]byte, error) {
 	b = bytes.TrimRight(b, "=")
 	encoding := base64.RawStdEncoding
@@ -222,7 +222,7 @@ func parseUnsigned(b []byte, bits int) (uint64, bool) {
 	return v, err == nil
 }
 
-// integer writes a number with a fraction or an exponent as an integer, exactly; empty: it is none, or far too large.
+// integer writes a number with a fraction or an exponent as an integer, exactly; empty if it is not an integer, or far too large.
 func integer(b []byte) string {
 	s := scanner{b: b}
 	if n, err := s.number(); err != nil || len(n) != len(b) || len(b) > 400 {
