@@ -26,20 +26,20 @@ import (
 	"github.com/penstockhq/penstock/internal/slowbody"
 )
 
-// admin serves what components mount. They find it among the host's extensions by the method Mount alone, so they
-// depend on an interface of their own and not on this package. All methods are safe for concurrent use.
+// admin serves the handlers that components mount. Components find it among the host's extensions by its method Mount, so they depend on their own
+// interface and not on this package. All methods are safe for concurrent use.
 type admin struct {
 	cfg       *Config
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder
 	instance  instance
 	token     token.Token   // set by Start
-	audit     *auditlog.Log // set by Start; nil: there is no file
+	audit     *auditlog.Log // set by Start; nil: no audit log
 
 	mounts   mounts
 	declared declared
 	health   health
-	conf     atomic.Pointer[confmap.Conf] // nil until the collector tells
+	conf     atomic.Pointer[confmap.Conf] // nil until the collector reports it
 
 	server *http.Server
 	served sync.WaitGroup
@@ -70,30 +70,30 @@ func newAdmin(cfg *Config, set extension.Settings) (*admin, error) {
 	}, nil
 }
 
-// Mount serves h under /<id>/ with that prefix stripped, and lists id and title on the index page. id is normally the text of
-// a component ID (`cardinality_guard`, `cardinality_guard/edge`); a taken id is an error; where one id continues another the
-// longer one is served. It works before Start and after Shutdown too: the order in which extensions start does not matter.
+// Mount serves h under /<id>/ with that prefix stripped, and lists id and title on the index page. id is normally the text of a component ID
+// (`cardinality_guard`, `cardinality_guard/edge`). An id that is already used is an error; if one id extends another, requests go to the longer
+// one. Mount also works before Start and after Shutdown: the order in which extensions start does not matter.
 //
-// unmount takes it down and cancels the contexts of requests in flight, but does not wait for them: h may still be running. It may
-// be called repeatedly.
+// unmount removes the handler and cancels the contexts of requests in flight, but does not wait for them: h may still be running. It may be called
+// repeatedly.
 //
-// h must link relatively (it does not see the prefix), bound what it reads and answers, and escape what it shows. What changes
+// h must use relative links (it does not see the prefix), bound its input and output, and escape everything that it shows. A request that changes
 // something must not be a GET: other methods are refused when a browser sends them for another site.
 func (a *admin) Mount(id, title string, h http.Handler) (unmount func(), err error) {
 	return a.mounts.add(id, title, h)
 }
 
-// NotifyConfig is how the collector tells an extension its configuration, before pipelines start.
+// NotifyConfig receives the collector's configuration, before pipelines start.
 func (a *admin) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
 	a.conf.Store(conf)
 	return nil
 }
 
-// EffectiveConfig returns the collector's configuration without defaults, nil if nobody told it. It is for components that have to
-// know what they are connected to; it is never shown.
+// EffectiveConfig returns the collector's configuration without defaults, nil if it is unknown. It is for components that must know what they are
+// connected to; it is never shown.
 func (a *admin) EffectiveConfig() *confmap.Conf { return a.conf.Load() }
 
-// Start opens the token and the listener, so a bad token, a taken port or a bad certificate stops the collector here.
+// Start opens the token and the listener, so a bad token, a used port or a bad certificate stops the collector here.
 func (a *admin) Start(ctx context.Context, host component.Host) error {
 	if err := a.openToken(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (a *admin) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// Shutdown closes the listener, waits for requests in flight until ctx ends, then cuts them.
+// Shutdown closes the listener, waits for requests in flight until ctx ends, then closes their connections.
 func (a *admin) Shutdown(ctx context.Context) error {
 	a.telemetry.Shutdown()
 	if a.server == nil {
@@ -139,7 +139,7 @@ func (a *admin) Shutdown(ctx context.Context) error {
 	return errors.Join(err, a.closeAudit())
 }
 
-// bodyPatience is how long the body of a request may take to arrive; a request without an end, a page that follows something, may take as long as it likes.
+// bodyPatience is how long the body of a request may take to arrive; an endless answer, such as a page that follows something, has no such limit.
 const bodyPatience = 30 * time.Second
 
 // handler routes between the index page and the mounts.
@@ -168,7 +168,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 	return a.cfg.access().Rules(address).Handler(slowbody.Handler(route, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { a.refused(r, string(reason)) })
 }
 
-// refused counts.
+// refused counts refused requests.
 func (a *admin) refused(r *http.Request, reason string) {
 	a.telemetry.ExtensionAdminRefusedRequests.Add(context.WithoutCancel(r.Context()), 1,
 		metric.WithAttributes(attribute.String("reason", reason)))

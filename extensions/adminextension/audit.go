@@ -31,7 +31,7 @@ func (a *admin) closeAudit() error {
 	return a.audit.Close()
 }
 
-// Audit writes a line of the audit log. A line that can't be written is counted, and goes to the log of the process.
+// Audit writes a line of the audit log. A line that can't be written is counted and goes to the process's log.
 func (a *admin) Audit(e adminapi.Event) {
 	if a.audit == nil {
 		return
@@ -43,7 +43,7 @@ func (a *admin) Audit(e adminapi.Event) {
 	}
 }
 
-// door lets those in who may use the route, and audits what changes something or shows personal data.
+// door checks whether the client may use the route, and audits requests that change something or show personal data.
 func (a *admin) door(w http.ResponseWriter, r *http.Request, path string, need adminapi.Need, h http.Handler) {
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.allowed(w, r, need) {

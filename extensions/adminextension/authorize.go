@@ -15,7 +15,7 @@ import (
 	adminapi "github.com/penstockhq/penstock/internal/admin"
 )
 
-// tokenHeader carries the token where an authenticator of the listener takes the Authorization header.
+// tokenHeader carries the token if an authenticator of the listener uses the Authorization header.
 const tokenHeader = "Penstock-Admin-Token"
 
 var (
@@ -24,14 +24,14 @@ var (
 	errNoFile     = errors.New("this needs the admin token: set token_file, or auth, on the admin extension")
 )
 
-// ownKey marks the context of requests that came through this extension's listener.
+// ownKey marks the context of requests that arrived at this extension's listener.
 type ownKey struct{ *admin }
 
 func (a *admin) markOwn(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), ownKey{a}, true))
 }
 
-// openToken reads the token, and makes one at the first start.
+// openToken reads the token, and creates it at the first start.
 func (a *admin) openToken() (err error) {
 	path := a.cfg.TokenFile
 	if path == "" {
@@ -50,10 +50,10 @@ func (a *admin) openToken() (err error) {
 	return nil
 }
 
-// Authorize returns who sends r if that client may do what needs the scope, and otherwise an error for the client to read, which
-// repeats nothing of the request. r may come from any listener. A client may do so if its API key has the scope, or if it sends the
-// admin token, in the header Authorization or, where an authenticator takes that one, Penstock-Admin-Token. On this extension's own
-// listener an authenticator that knows no scopes is enough: there it admits administrators only.
+// Authorize returns the name of r's client if the client has the scope; otherwise an error for the client, which repeats nothing of the request. r
+// may come from any listener. A client has a scope if its API key has it, or if it sends the admin token, in the header Authorization or, if an
+// authenticator uses that one, Penstock-Admin-Token. On this extension's own listener an authenticator without scopes is enough: it admits
+// administrators only.
 func (a *admin) Authorize(r *http.Request, scope string) (who string, err error) {
 	defer func() {
 		if err == nil {

@@ -15,22 +15,22 @@ import (
 type Config struct {
 	// ServerConfig is the listener: endpoint, tls, auth, timeouts. Default endpoint: 127.0.0.1:13134.
 	ServerConfig confighttp.ServerConfig `mapstructure:",squash"`
-	// TokenFile holds the admin token, which a client must send to delete, decrypt or replace something. It is made at the first
-	// start. Default none: then such requests need auth.
+	// TokenFile holds the admin token, which a client must send to delete, decrypt or replace something. It is created at the first start. Default
+	// none: then such requests need auth.
 	TokenFile string `mapstructure:"token_file"`
-	// Audit is the log of who changed what, and of who saw personal data.
+	// Audit is the log of changes and of access to personal data.
 	Audit AuditConfig `mapstructure:"audit"`
-	// AllowAnonymous lets the extension listen beyond loopback without auth: everybody who reaches it can use the pages. Default false.
+	// AllowAnonymous lets the extension listen beyond loopback without auth: every client that reaches it can use the pages. Default false.
 	AllowAnonymous bool `mapstructure:"allow_anonymous"`
 }
 
-// AuditConfig says where lines of the audit log go, and how many are kept.
+// AuditConfig is the destination of audit lines, and how many are kept.
 type AuditConfig struct {
-	// File is a file of JSON lines, made with mode 0600 in a directory of mode 0700. Default none: there is no audit log.
+	// File is a file of JSON lines, created with mode 0600 in a directory of mode 0700. Default none: there is no audit log.
 	File string `mapstructure:"file"`
-	// MaxSize is how large the file becomes before it is renamed and another one begun, in MiB. Default 100.
+	// MaxSize is the size in MiB at which the file is renamed and a new one begun. Default 100.
 	MaxSize int `mapstructure:"max_size_mib"`
-	// MaxFiles is how many renamed files are kept; the oldest goes first. Default 10; 0: all.
+	// MaxFiles is how many renamed files are kept; the oldest is deleted first. Default 10; 0: all.
 	MaxFiles int `mapstructure:"max_files"`
 }
 

@@ -26,22 +26,22 @@ const (
 
 // healthAnswer is the answer of GET /v1/health.
 type healthAnswer struct {
-	// Status is ok, or degraded where a component has a reason.
+	// Status is ok, or degraded if a component has a reason.
 	Status  string   `json:"status"`
 	Reasons []reason `json:"reasons"`
 }
 
-// reason is what is wrong with a component.
+// reason describes an unhealthy component.
 type reason struct {
 	// Component is its kind, its id and the pipelines that it is in: "receiver kafka_replay/loki (logs/loki)".
 	Component string `json:"component"`
 	Reason    string `json:"reason"`
-	// Since is when the component was well for the last time.
+	// Since is when the component was last healthy.
 	Since time.Time `json:"since"`
 }
 
-// health remembers the status that components report. The zero value is ready; all methods are safe for concurrent use. Memory: one
-// entry for each component that is unwell.
+// health remembers the status that components report. The zero value is ready; all methods are safe for concurrent use. Memory: one entry for each
+// unhealthy component.
 type health struct {
 	mu     sync.Mutex
 	unwell map[*componentstatus.InstanceID]reason // guarded by mu
@@ -49,7 +49,7 @@ type health struct {
 
 var _ componentstatus.Watcher = (*admin)(nil)
 
-// ComponentStatusChanged is how the collector tells an extension what a component reports.
+// ComponentStatusChanged receives the status that a component reports.
 func (a *admin) ComponentStatusChanged(source *componentstatus.InstanceID, e *componentstatus.Event) {
 	a.health.changed(source, e)
 }
@@ -75,7 +75,7 @@ func (h *health) changed(source *componentstatus.InstanceID, e *componentstatus.
 	h.unwell[source] = r
 }
 
-// now returns the health, reasons in the order in which they began.
+// now returns the health, with the reasons in the order of their beginning.
 func (h *health) now() healthAnswer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,8 +90,8 @@ func (h *health) now() healthAnswer {
 	return answer
 }
 
-// ServeHTTP answers 200 whatever the status is: a client of this answer reads it, and a probe that kills what is degraded would
-// kill what should wait for its sink.
+// ServeHTTP answers 200 whatever the status is: clients read the answer, and a probe that killed a degraded process would kill one that must wait
+// for its sink.
 func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -101,10 +101,10 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	answer := h.now()
-	if !access.Of(r.Context()).Operator() { // reasons name addresses and tenants
+	if !access.Of(r.Context()).Operator() { // reasons contain addresses and tenants
 		answer.Reasons = []reason{}
 	}
-	_ = json.NewEncoder(w).Encode(answer) // the client has gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(answer) // the client is gone
 }
 
 func componentName(id *componentstatus.InstanceID) string {

@@ -17,7 +17,7 @@ import (
 	adminapi "github.com/penstockhq/penstock/internal/admin"
 )
 
-// indexPolicy lets the page use its own style sheet and nothing else.
+// indexPolicy allows the page its own style sheet and nothing else.
 const indexPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 //go:embed index.html
@@ -25,7 +25,7 @@ var indexText string
 
 var indexPage = template.Must(template.New("index").Parse(indexText))
 
-// instance is what the page says about the collector.
+// instance is the page's information about the collector.
 type instance struct {
 	Name    string // the distribution's
 	About   string
@@ -34,7 +34,7 @@ type instance struct {
 	Since   time.Time
 }
 
-// title is how a distribution's command is written in a heading: Penstock.
+// title returns the name of a distribution's command for a heading: Penstock.
 func title(command string) string {
 	if command == "" {
 		return "Collector"
@@ -43,14 +43,14 @@ func title(command string) string {
 	return string(unicode.ToUpper(first)) + command[size:]
 }
 
-// entry is a line of the list; the fields are escaped by the template.
+// entry is a line of the list; the template escapes its fields.
 type entry struct {
 	ID    string
 	Title string
 	Href  string
 }
 
-// serveHome sends browsers to the console, or lists what is registered where there is none.
+// serveHome redirects browsers to the console, or lists the registered components if there is none.
 func (a *admin) serveHome(w http.ResponseWriter, r *http.Request) {
 	if _, ok := a.mounts.find("/" + adminapi.ConsoleID); ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		adminapi.Redirect(w, adminapi.ConsoleID+"/")
@@ -59,7 +59,7 @@ func (a *admin) serveHome(w http.ResponseWriter, r *http.Request) {
 	a.serveIndex(w, r)
 }
 
-// nothingAt says that there is nothing at a path.
+// nothingAt answers that nothing is registered at a path.
 func nothingAt(path string) string {
 	if strings.HasPrefix(path, "/"+adminapi.ConsoleID+"/") {
 		return "the console extension shows the pages, and this collector does not have it: add console to extensions and to service::extensions"
@@ -90,5 +90,5 @@ func (a *admin) serveIndex(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", indexPolicy)
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(page.Bytes()) // the client has gone: nobody to tell
+	_, _ = w.Write(page.Bytes()) // the client is gone
 }

@@ -16,7 +16,7 @@ import (
 
 var errNilHandler = errors.New("handler must not be nil")
 
-// apiPrefix is what the ids of APIs begin with.
+// apiPrefix is the prefix of the ids of APIs.
 const apiPrefix = "v1/"
 
 // mount is one registered page or API.
@@ -24,7 +24,7 @@ type mount struct {
 	id      string
 	title   string
 	handler http.Handler
-	ctx     context.Context // ends when the mount is removed; only ever linked to the contexts of its requests
+	ctx     context.Context // canceled when the mount is removed; only ever linked to the contexts of its requests
 	cancel  context.CancelFunc
 }
 
@@ -34,8 +34,8 @@ type mounts struct {
 	byID map[string]*mount // guarded by mu
 }
 
-// add registers h under id. remove takes it out again, cancels the contexts of its requests in flight without waiting for
-// them, and may be called repeatedly, also after the id was given to somebody else.
+// add registers h under id. remove removes it, cancels the contexts of its requests in flight without waiting for them, and may be called
+// repeatedly, also after the id was given to another handler.
 func (m *mounts) add(id, title string, h http.Handler) (remove func(), err error) {
 	if err := checkID(id); err != nil {
 		return nil, err
@@ -95,15 +95,15 @@ func (m *mounts) find(path string) (*mount, bool) {
 	return nil, false
 }
 
-// serve hands r, with the prefix of the mount taken off its URL, and what its route needs to the door before the handler.
+// serve removes the mount's prefix from r's URL, and passes r with the needs of its route to the door and then to the handler.
 func (m *mount) serve(w http.ResponseWriter, r *http.Request, door func(w http.ResponseWriter, r *http.Request, path string, need adminapi.Need, h http.Handler)) {
 	prefix := url.URL{Path: "/" + m.id}
 	rest := strings.TrimPrefix(r.URL.Path, prefix.Path)
 	if rest == "" && strings.HasPrefix(m.id, apiPrefix) {
-		rest = "/" // Programs follow no redirects, and have no relative links.
+		rest = "/" // Programs do not follow redirects, and have no relative links.
 	}
 	if rest == "" {
-		// Without the slash relative links of the page would miss the prefix.
+		// Without the slash, the page's relative links would miss the prefix.
 		target := url.URL{Path: prefix.Path + "/", RawQuery: r.URL.RawQuery}
 		http.Redirect(w, r, target.String(), http.StatusPermanentRedirect)
 		return
@@ -113,7 +113,7 @@ func (m *mount) serve(w http.ResponseWriter, r *http.Request, door func(w http.R
 	defer context.AfterFunc(m.ctx, cancel)()
 
 	stripped := r.WithContext(ctx)
-	location := *r.URL // the caller's stays as it is
+	location := *r.URL // the caller's URL stays unchanged
 	stripped.URL = &location
 	stripped.URL.Path, stripped.URL.RawPath = rest, ""
 	if raw, ok := strings.CutPrefix(r.URL.RawPath, prefix.EscapedPath()); ok {
@@ -122,7 +122,7 @@ func (m *mount) serve(w http.ResponseWriter, r *http.Request, door func(w http.R
 	door(w, stripped, r.URL.Path, m.needOf(stripped), m.handler)
 }
 
-// checkID accepts what can stand in a URL path as it is written: the text of a component ID.
+// checkID accepts text that can be part of a URL path unescaped: the text of a component ID.
 func checkID(id string) error {
 	if id == "" {
 		return errors.New("mount: the id must not be empty")

@@ -13,7 +13,7 @@ import (
 
 const routesPath = "/v1/routes"
 
-// listed is a route, and the listener that has it.
+// listed is a route with its listener.
 type listed struct {
 	Listener string `json:"listener"`
 	adminapi.Route
@@ -27,7 +27,7 @@ type declared struct {
 
 var _ adminapi.Declarer = (*admin)(nil)
 
-// Declare lists the routes of a listener beside those of this one, until remove is called, which may be repeated.
+// Declare lists the routes of another listener beside those of this one, until remove is called, which may be repeated.
 func (a *admin) Declare(listener string, routes []adminapi.Route) (remove func()) {
 	own := &[]listed{}
 	for _, r := range routes {
@@ -46,7 +46,7 @@ func (a *admin) Declare(listener string, routes []adminapi.Route) (remove func()
 	}
 }
 
-// ownRoutes are those that the extension serves by itself.
+// ownRoutes are the routes that the extension itself serves.
 var ownRoutes = []adminapi.Route{
 	{Method: http.MethodGet, Path: "/{$}"},
 	{Method: http.MethodGet, Path: healthPath},
@@ -85,7 +85,7 @@ func (a *admin) serveRoutes(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]any{"routes": a.routes()}) // the client has gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(map[string]any{"routes": a.routes()}) // the client is gone
 }
 
 // allowed says whether the client may use the route, and answers the request otherwise.
@@ -99,10 +99,10 @@ func (a *admin) allowed(w http.ResponseWriter, r *http.Request, need adminapi.Ne
 	return false
 }
 
-// anyRoute stands for the routes of a handler that does not tell them.
+// anyRoute represents the routes of a handler that does not declare them.
 var anyRoute = adminapi.Route{Path: "/", Need: adminapi.Need{Operator: true}}
 
-// routes lists the mount's.
+// routes lists the mount's routes.
 func (m *mount) routes() []adminapi.Route {
 	if routed, ok := m.handler.(adminapi.Routed); ok {
 		return routed.Routes()
@@ -110,17 +110,17 @@ func (m *mount) routes() []adminapi.Route {
 	return []adminapi.Route{anyRoute}
 }
 
-// needOf returns what the route of r needs, of whose path the mount's prefix was taken off.
+// needOf returns the needs of r's route. The mount's prefix has been removed from r's path.
 func (m *mount) needOf(r *http.Request) adminapi.Need {
 	routed, ok := m.handler.(adminapi.Routed)
 	if !ok {
 		return anyRoute.Need
 	}
-	need, _ := routed.NeedOf(r) // without a route the handler answers 404
+	need, _ := routed.NeedOf(r) // an unknown route gets 404 from the handler
 	return need
 }
 
-// shown says whether the client may see anything of the mount.
+// shown says whether the client may see any route of the mount.
 func (m *mount) shown(c access.Client) bool {
 	return slices.ContainsFunc(m.routes(), func(r adminapi.Route) bool { return r.Allows(c) })
 }

@@ -36,7 +36,7 @@ type auth struct {
 	telemetry *metadata.TelemetryBuilder
 	keys      *keys
 	failures  *failures
-	oidc      extensionauth.Server // set by Start; nil: tokens that are no API keys are refused
+	oidc      extensionauth.Server // set by Start; nil: tokens that are not API keys are refused
 }
 
 var (
@@ -51,7 +51,7 @@ func newAuth(cfg *Config, set extension.Settings) (*auth, error) {
 	}
 	a := &auth{cfg: cfg, set: set, telemetry: t, failures: newFailures(set.Logger), keys: &keys{path: cfg.File, tokenPath: cfg.AdminTokenFile, log: set.Logger,
 		failed: func() { t.ExtensionAPIKeyAuthFailedReads.Add(context.Background(), 1) }}}
-	a.keys.set.Store(&keyfile.Set{}) // a listener may be open before Start: nobody is admitted until then
+	a.keys.set.Store(&keyfile.Set{}) // a listener may be open before Start: until then all clients are refused
 	a.keys.token.Store(&token{})
 	return a, nil
 }
@@ -73,7 +73,7 @@ func (a *auth) Start(_ context.Context, host component.Host) (err error) {
 	})
 }
 
-// Shutdown ends the watching. It may be repeated.
+// Shutdown stops watching the file. It may be repeated.
 func (a *auth) Shutdown(context.Context) error {
 	a.keys.stop()
 	a.telemetry.Shutdown()
@@ -83,11 +83,11 @@ func (a *auth) Shutdown(context.Context) error {
 // NamesTenants says that clients have tenants: see access.Named.
 func (*auth) NamesTenants() bool { return true }
 
-// SeriesBudgets are what the file says of series, as it is now. A cardinality_guard asks for them.
+// SeriesBudgets are the file's present budgets of series. A cardinality_guard reads them.
 func (a *auth) SeriesBudgets() *quota.Series { return a.keys.set.Load().Series() }
 
-// Authenticate admits a client by its key. In the context that it returns, the client's metadata name the key's tenant and no other,
-// and the key itself is not among them.
+// Authenticate admits a client by its key. In the returned context, the client's metadata contain the key's tenant and no other, and do not contain
+// the key itself.
 func (a *auth) Authenticate(ctx context.Context, sources map[string][]string) (context.Context, error) {
 	who, reason, err := a.identify(ctx, sources)
 	if err != nil {
@@ -132,8 +132,8 @@ func (a *auth) errScope() error {
 	return fmt.Errorf("the API key may not do this: it has none of the scopes %s", strings.Join(a.cfg.Scopes, ", "))
 }
 
-// refuse counts a refusal. Clients of gRPC get the code UNAUTHENTICATED, and PERMISSION_DENIED where the key lacks a scope. An address that
-// goes on without a right key is told nothing more about it.
+// refuse counts a refusal. gRPC clients get the code UNAUTHENTICATED, or PERMISSION_DENIED if the key lacks a scope. An address with too many wrong
+// keys gets no further information about the key.
 func (a *auth) refuse(ctx context.Context, reason string, err error) error {
 	if a.failures.add(address(ctx), reason, time.Now()) {
 		reason, err = "throttled", errThrottled
@@ -145,7 +145,7 @@ func (a *auth) refuse(ctx context.Context, reason string, err error) error {
 	return err
 }
 
-// admit names the subject, who has the key, and its tenant in the context.
+// admit puts the subject (the key's name) and its tenant into the context.
 func admit(ctx context.Context, who identity) context.Context {
 	info := client.FromContext(ctx)
 	info.Auth = who
@@ -159,7 +159,7 @@ func admit(ctx context.Context, who identity) context.Context {
 	}
 	name := who.key.Tenant
 	if who.key.Has(keyfile.Forward) {
-		name = first(who.sources, tenant.MetadataKey) // it may name any, or leave that to the resources
+		name = first(who.sources, tenant.MetadataKey) // the key may name any tenant, or leave that to the resources
 	}
 	if name != "" {
 		kept[tenant.MetadataKey] = []string{name}
@@ -168,11 +168,11 @@ func admit(ctx context.Context, who identity) context.Context {
 	return client.NewContext(ctx, info)
 }
 
-// identity is what components see of an admitted client.
+// identity is the information about an admitted client for components.
 type identity struct {
 	key     *keyfile.Key
 	subject string
-	set     *keyfile.Set // that has the limits of tenants
+	set     *keyfile.Set // has the limits of tenants
 
 	auth    *auth
 	sources map[string][]string // of the request, with the key
@@ -184,7 +184,7 @@ func (i identity) valid() bool {
 	return err == nil && now.key.Tenant == i.key.Tenant && slices.Equal(now.key.Scopes, i.key.Scopes)
 }
 
-// GetAttribute returns what is known under a name.
+// GetAttribute returns the attribute of that name.
 func (i identity) GetAttribute(name string) any {
 	switch name {
 	case "subject":

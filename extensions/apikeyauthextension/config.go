@@ -16,12 +16,11 @@ import (
 type Config struct {
 	// File holds the keys: `penstock keys` writes it. It is read again within two seconds when it changes. Required.
 	File string `mapstructure:"file"`
-	// Scopes are those of which a key needs one. Default ingest and forward.
+	// Scopes are the scopes of which a key needs one. Default ingest and forward.
 	Scopes []string `mapstructure:"scopes"`
-	// AdminTokenFile holds a token that is admitted beside the keys, with all scopes: admin's token_file. It need not be there yet.
-	// Default none.
+	// AdminTokenFile holds a token that is admitted like a key with all scopes: admin's token_file. It may be created later. Default none.
 	AdminTokenFile string `mapstructure:"admin_token_file"`
-	// OIDC admits tokens of an identity provider beside the keys. Default none.
+	// OIDC admits tokens of an identity provider, besides the keys. Default none.
 	OIDC configoptional.Optional[OIDCConfig] `mapstructure:"oidc"`
 }
 

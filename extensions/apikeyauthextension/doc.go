@@ -1,4 +1,4 @@
-// Package apikeyauthextension admits clients that send an API key of a file. The key says whose their telemetry is.
+// Package apikeyauthextension admits clients by API keys from a file. The key names the tenant of their telemetry.
 package apikeyauthextension
 
 //go:generate mdatagen metadata.yaml

@@ -11,13 +11,13 @@ import (
 const (
 	window       = time.Minute
 	maxFailures  = 30   // of one address in a window; further ones are throttled
-	maxAddresses = 1024 // that are remembered, about 150 bytes each
+	maxAddresses = 1024 // remembered, about 150 bytes each
 	others       = "other addresses"
 )
 
-// failures counts the refusals of each address. It says in the log which addresses are refused, one line a window for each, and throttles
-// those that go on. At most maxAddresses are remembered; what further ones do counts as one address's. A right key is admitted from any
-// address, however many wrong ones came from there: clients share proxies.
+// failures counts the refusals of each address. It logs refused addresses, one line per window for each, and throttles addresses with too many
+// refusals. It remembers at most maxAddresses; further ones count as one address. A valid key is admitted from any address, however many wrong ones
+// came from there, because clients share proxies.
 type failures struct {
 	log *zap.Logger
 	mu  sync.Mutex
@@ -34,7 +34,7 @@ func newFailures(log *zap.Logger) *failures {
 	return &failures{log: log, by: map[string]*failing{}}
 }
 
-// add notes a refusal. throttled: the address has had more than its share, so the answer must tell nothing about the key.
+// add records a refusal. throttled: the address has exceeded its number, so the answer must not contain information about the key.
 func (f *failures) add(address, reason string, now time.Time) (throttled bool) {
 	address = network(address)
 	f.mu.Lock()
@@ -57,7 +57,7 @@ func (f *failures) add(address, reason string, now time.Time) (throttled bool) {
 	return one.n > maxFailures
 }
 
-// ofLocked returns what is remembered of the address; nil: there is no room for it.
+// ofLocked returns the entry of the address; nil: the table is full.
 func (f *failures) ofLocked(address string, now time.Time) *failing {
 	if one, ok := f.by[address]; ok {
 		return one
@@ -77,7 +77,7 @@ func (f *failures) ofLocked(address string, now time.Time) *failing {
 	return one
 }
 
-// network is the address, and of IPv6 the /64 that one customer has.
+// network is the address, or for IPv6 the /64, which one customer has.
 func network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || a.Unmap().Is4() {

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// key is the key that a client sent: as X-API-Key, as a bearer token, or as the clients of other products send theirs: the token of
-// Splunk, the ApiKey of Elasticsearch, the password of Basic (Loki, remote write). Empty: none.
+// key is the key that a client sent: as X-API-Key, as a bearer token, or in the way of other products: the token of Splunk, the ApiKey of
+// Elasticsearch, the password of Basic (Loki, remote write). Empty: none.
 func key(sources map[string][]string) string {
 	if given := first(sources, "x-api-key"); given != "" {
 		return given
@@ -36,7 +36,7 @@ func key(sources map[string][]string) string {
 	return ""
 }
 
-// first is the first value of a header. HTTP writes names one way and gRPC another.
+// first is the first value of a header. HTTP and gRPC spell names differently.
 func first(sources map[string][]string, name string) string {
 	for _, spelled := range [...]string{http.CanonicalHeaderKey(name), name} {
 		if values := sources[spelled]; len(values) > 0 {
@@ -51,7 +51,7 @@ func isGRPC(ctx context.Context) bool {
 	return ok
 }
 
-// address is the client's, without the port.
+// address is the client's address, without the port.
 func address(ctx context.Context) string {
 	a := client.FromContext(ctx).Addr
 	if a == nil {

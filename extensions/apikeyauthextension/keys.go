@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	interval = time.Second // between looks at the file
+	interval = time.Second // between two checks of the file
 	maxFile  = 16 << 20    // bytes
 )
 
-// keys are the keys of a file, as it was when it was last right. Reading them takes no lock.
+// keys are the keys of the last valid version of a file. Reading them takes no lock.
 type keys struct {
 	path, tokenPath string
 	log             *zap.Logger
@@ -32,13 +32,13 @@ type keys struct {
 
 	set   atomic.Pointer[keyfile.Set]
 	token atomic.Pointer[token]
-	seen  [sha256.Size]byte // hash of the content that was last looked at; of the watching goroutine
+	seen  [sha256.Size]byte // hash of the last checked content; used by the watching goroutine only
 	once  sync.Once
 	end   chan struct{} // nil before start
 	wg    sync.WaitGroup
 }
 
-// start reads the file, and looks at it from then on.
+// start reads the file, and then watches it.
 func (k *keys) start() error {
 	content, err := k.read()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,11 +74,12 @@ func (k *keys) stop() {
 	}
 }
 
-// errEmpty is an error while there are keys: who writes a file in place has it empty for a moment, and that must refuse nobody. `penstock keys
-// revoke` leaves an empty list of the last key.
+// errEmpty is an error if there are keys already: a file that is written in place is empty for a moment, and that must not refuse any client.
+// `penstock keys revoke` leaves an empty list after the last key.
 var errEmpty = errors.New("it is empty: another process may be writing it")
 
-// read returns the file. One that never ends, or that nobody writes to, would keep the watching goroutine for good.
+// read returns the file's content. A file that never ends, or a pipe that no process writes to, would block the watching goroutine for ever, so it
+// is refused.
 func (k *keys) read() ([]byte, error) {
 	info, err := os.Stat(k.path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -99,7 +100,7 @@ func (k *keys) read() ([]byte, error) {
 	return content, err
 }
 
-// use takes the keys of a file that has no mistakes.
+// use activates the keys of a valid file.
 func (k *keys) use(content []byte) error {
 	k.seen = sha256.Sum256(content)
 	if len(bytes.TrimSpace(content)) == 0 && k.set.Load().Len() > 0 {
@@ -113,12 +114,12 @@ func (k *keys) use(content []byte) error {
 	return nil
 }
 
-// look reads the file again. By its content, not by its time: an edit within one tick of the file system's clock counts too.
+// look reads the file again. It compares the content, not the time, so that two edits within one tick of the file system's clock count.
 func (k *keys) look() {
 	k.readToken()
 	content, err := k.read()
 	if err != nil {
-		content = []byte(err.Error()) // said once
+		content = []byte(err.Error()) // log it once
 	}
 	if sha256.Sum256(content) == k.seen {
 		return
@@ -136,7 +137,7 @@ func (k *keys) look() {
 	k.log.Info("API keys reloaded", zap.String("file", k.path), zap.Int("keys", k.set.Load().Len()))
 }
 
-// adminToken is the token that is admitted beside the keys. Until admin has made it, each request looks for it.
+// adminToken is the token that is admitted besides the keys. Until admin has created it, each request looks for it.
 func (k *keys) adminToken() *token {
 	if !k.token.Load().set {
 		k.readToken()
@@ -150,14 +151,14 @@ func (k *keys) readToken() {
 	}
 	content, err := os.ReadFile(k.tokenPath)
 	text := strings.TrimSpace(string(content))
-	if err != nil || len(text) < 32 { // admin writes 64 digits, and takes no fewer than 32
+	if err != nil || len(text) < 32 { // admin writes 64 digits, and accepts 32 or more
 		k.token.Store(&token{})
 		return
 	}
 	k.token.Store(&token{sha256.Sum256([]byte(text)), true})
 }
 
-// token is a secret, as its hash. The zero value allows nothing.
+// token is a secret, stored as its hash. The zero value allows nothing.
 type token struct {
 	hash [sha256.Size]byte
 	set  bool

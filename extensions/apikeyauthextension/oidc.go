@@ -15,15 +15,15 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// OIDCConfig says which authenticator checks tokens that are no API keys, and what their claims mean.
+// OIDCConfig names the authenticator of tokens that are not API keys, and the meaning of their claims.
 type OIDCConfig struct {
 	// Authenticator is the id of an oidc extension.
 	Authenticator component.ID `mapstructure:"authenticator"`
 	// TenantClaim names the tenant. Default tenant.
 	TenantClaim string `mapstructure:"tenant_claim"`
-	// ScopesClaim has values that mean scopes: a list, or a text with spaces between them. Default scope.
+	// ScopesClaim has values that stand for scopes: a list, or a text with spaces. Default scope.
 	ScopesClaim string `mapstructure:"scopes_claim"`
-	// Scopes are what the values of the claim mean; other values mean nothing. Default: the scopes' own names.
+	// Scopes are the meanings of the claim's values; other values are ignored. Default: the values are names of scopes.
 	Scopes map[string][]string `mapstructure:"scopes"`
 }
 
@@ -64,10 +64,11 @@ func (a *auth) findOIDC(host component.Host) (extensionauth.Server, error) {
 	return found, nil
 }
 
-// isJWT says whether a text has the form of a signed JSON web token (RFC 7519): the authenticator logs each text that it refuses.
+// isJWT says whether a text has the form of a signed JSON web token (RFC 7519). Only such a text goes to the authenticator, which logs every text
+// that it refuses.
 func isJWT(given string) bool { return strings.Count(given, ".") == 2 }
 
-// byToken returns what the claims of a token are worth, and the name of its subject.
+// byToken returns the tenant and scopes of a token's claims, and the name of its subject.
 func (a *auth) byToken(ctx context.Context, sources map[string][]string) (k *keyfile.Key, subject, reason string, err error) {
 	ctx, err = a.oidc.Authenticate(ctx, sources)
 	data := client.FromContext(ctx).Auth

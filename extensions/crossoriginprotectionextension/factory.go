@@ -9,7 +9,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/crossoriginprotectionextension/internal/metadata"
 )
 
-// Config is the YAML configuration of the extension. It has no keys: what is allowed is said where the listener is configured.
+// Config is the YAML configuration of the extension. It has no keys: the listener's configuration says what is allowed.
 type Config struct{}
 
 var _ component.Config = (*Config)(nil)

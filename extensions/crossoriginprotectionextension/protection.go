@@ -30,12 +30,12 @@ const (
 	jsonType     = "application/json"
 )
 
-// protection refuses what a web page may have sent. All methods are safe for concurrent use.
+// protection refuses requests that a web page may have sent. All methods are safe for concurrent use.
 type protection struct {
 	component.StartFunc
 	id        component.ID
 	telemetry *metadata.TelemetryBuilder
-	trusting  atomic.Pointer[map[string]bool] // by port, see listeners; nil until the collector tells its configuration
+	trusting  atomic.Pointer[map[string]bool] // by port, see listeners; nil until the collector reports its configuration
 }
 
 var (
@@ -49,7 +49,7 @@ func (p *protection) Shutdown(context.Context) error {
 	return nil
 }
 
-// NotifyConfig reads how the listeners behind this middleware are configured. The collector calls it before pipelines start.
+// NotifyConfig reads the configuration of the listeners that use this middleware. The collector calls it before pipelines start.
 func (p *protection) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
 	found := map[string]bool{}
 	listeners(conf.ToStringMap(), p.id.String(), found)
@@ -57,7 +57,7 @@ func (p *protection) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
 	return nil
 }
 
-// GetHTTPHandler returns what wraps a server's handler.
+// GetHTTPHandler returns the wrapper of a server's handler.
 func (p *protection) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -79,8 +79,8 @@ func (p *protection) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHT
 	}, nil
 }
 
-// trusts says whether r came to a listener on loopback without authentication, which trusts everybody who reaches it. For a listener
-// whose port the configuration does not name, the address of the connection decides.
+// trusts says whether r arrived at a listener on loopback without authentication, which trusts every client. If the configuration does not name the
+// listener's port, the address of the connection decides.
 func (p *protection) trusts(r *http.Request) bool {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !crossorigin.Loopback(local) || client.FromContext(r.Context()).Auth != nil {
@@ -95,8 +95,8 @@ func (p *protection) trusts(r *http.Request) bool {
 	return trusting || !known
 }
 
-// listeners finds the parts of a configuration that describe a server with the middleware id, and says for the port of each whether
-// it trusts everybody who reaches it: it has no authentication and is not reachable from other machines.
+// listeners finds the sections of a configuration that describe a server with the middleware id, and says for each port whether the server trusts
+// every client: it has no authentication and is not reachable from other machines.
 func listeners(part any, id string, found map[string]bool) {
 	switch part := part.(type) {
 	case map[string]any:
@@ -140,7 +140,7 @@ func mediaType(r *http.Request) string {
 	return kind
 }
 
-// refuse answers with 403, which OTLP clients don't repeat, and a Status in the encoding of the request.
+// refuse answers 403, which OTLP clients do not retry, with a Status in the encoding of the request.
 func refuse(w http.ResponseWriter, kind string, reason crossorigin.Reason) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	marshal := map[string]func(proto.Message) ([]byte, error){protobufType: proto.Marshal, jsonType: protojson.Marshal}[kind]
@@ -148,7 +148,7 @@ func refuse(w http.ResponseWriter, kind string, reason crossorigin.Reason) {
 		if answer, err := marshal(status.New(codes.PermissionDenied, reason.Message()).Proto()); err == nil {
 			w.Header().Set("Content-Type", kind)
 			w.WriteHeader(http.StatusForbidden)
-			_, _ = w.Write(answer) // the client has gone: nobody to tell
+			_, _ = w.Write(answer) // the client is gone
 			return
 		}
 	}

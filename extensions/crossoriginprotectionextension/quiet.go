@@ -10,11 +10,11 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// quoting begins the part of the JSON decoder's errors in which it quotes the request.
+// quoting begins the part of a JSON decoder's error that quotes the request.
 const quoting = ", error found in #"
 
-// quietWriter takes out of the answer 400 of an OTLP receiver what its JSON decoder quotes of the request: a body may carry secrets
-// that must not turn up in whatever keeps error messages. Other answers pass as they are written.
+// quietWriter removes from an OTLP receiver's answer 400 the parts of the request that its JSON decoder quotes: a body may contain secrets, which
+// must not reach a store of error messages. Other answers pass unchanged.
 type quietWriter struct {
 	http.ResponseWriter
 	held bool
@@ -38,7 +38,7 @@ func (w *quietWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach what is below.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (w *quietWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *quietWriter) finish() {
@@ -48,7 +48,7 @@ func (w *quietWriter) finish() {
 	answer := w.body.Bytes()
 	var st spb.Status
 	if protojson.Unmarshal(answer, &st) == nil && strings.Contains(st.GetMessage(), quoting) {
-		// Before the first colon stands the decoder's function, a constant.
+		// The text before the first colon is the decoder's function, a constant.
 		where, _, _ := strings.Cut(st.GetMessage(), ": ")
 		st.Message = "the body is not OTLP in JSON (" + where + ")"
 		if quiet, err := protojson.Marshal(&st); err == nil {
@@ -59,5 +59,5 @@ func (w *quietWriter) finish() {
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	}
 	w.ResponseWriter.WriteHeader(http.StatusBadRequest)
-	_, _ = w.ResponseWriter.Write(answer) // the client has gone: nobody to tell
+	_, _ = w.ResponseWriter.Write(answer) // the client is gone
 }

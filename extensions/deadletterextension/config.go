@@ -8,19 +8,19 @@ import (
 	"go.opentelemetry.io/collector/component"
 )
 
-const minSize = 64 << 20 // a letter may be as large as a request
+const minSize = 64 << 20 // a dead letter may be as large as a request
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// Directory holds the dead letters, and in `parked` the requests that wait for a server that fails for everything. Required.
+	// Directory holds the dead letters, and in `parked` the requests that wait for a failing server. Required.
 	Directory string `mapstructure:"directory"`
-	// MaxSize bounds the bytes of all dead letters; where it is reached the oldest go, counted. Default 1 GiB.
+	// MaxSize bounds the bytes of all dead letters; at the bound the oldest are deleted and counted. Default 1 GiB.
 	MaxSize int64 `mapstructure:"max_size"`
 	// MaxParked is how many requests of one signal to one server may be parked. 0 parks none. Default 16.
 	MaxParked int `mapstructure:"max_parked"`
 	// RetryInterval is the time between two attempts to send parked requests. Default 15s.
 	RetryInterval time.Duration `mapstructure:"retry_interval"`
-	// MaxDelay bounds how long a server may ask to wait. Default 5m.
+	// MaxDelay bounds the delay that a server may request. Default 5m.
 	MaxDelay time.Duration `mapstructure:"max_delay"`
 }
 

@@ -26,7 +26,7 @@ import (
 const (
 	// logInterval is the time between two lines about dead letters of one signal and reason.
 	logInterval = time.Minute
-	// refuser is how a delivery's outcome names what has given items up.
+	// refuser is the name of this extension in a delivery's outcome.
 	refuser = "dead_letter"
 )
 
@@ -37,8 +37,7 @@ var (
 	_ dispatch.Observer              = (*deadLetter)(nil)
 )
 
-// deadLetter stands between exporters and the servers that they send to. Exporters that send to one server share a lane for each
-// signal.
+// deadLetter is the middleware between exporters and their servers. Exporters that send to one server share a lane for each signal.
 type deadLetter struct {
 	cfg       *Config
 	set       component.TelemetrySettings
@@ -52,7 +51,7 @@ type deadLetter struct {
 	lanes map[string]*lane // guarded by mu; by server and signal
 }
 
-// lane is the way of one signal to one server, with its parked requests.
+// lane is the state of one signal to one server, with its parked requests.
 type lane struct {
 	*dispatch.Lane
 	signal    parts.Signal
@@ -60,14 +59,14 @@ type lane struct {
 
 	mu     sync.Mutex
 	parked *letters.Box  // guarded by mu; nil while the directory can't be opened
-	post   dispatch.Post // guarded by mu; as the latest call sent, nil before one
+	post   dispatch.Post // guarded by mu; the latest call's way to send, nil before the first call
 }
 
 func newDeadLetter(cfg *Config, set extension.Settings) *deadLetter {
 	return &deadLetter{cfg: cfg, set: set.TelemetrySettings, lanes: map[string]*lane{}}
 }
 
-// Start opens the directory and begins to send what is parked, as soon as an exporter has made its first call.
+// Start opens the directory. Parked requests are sent once an exporter has made its first call.
 func (d *deadLetter) Start(context.Context, component.Host) (err error) {
 	if d.box, err = letters.Open(d.cfg.Directory, d.cfg.MaxSize); err != nil {
 		return fmt.Errorf("open dead letters in %s: %w", d.cfg.Directory, err)
@@ -98,7 +97,7 @@ func (d *deadLetter) Start(context.Context, component.Host) (err error) {
 	return nil
 }
 
-// Shutdown ends what Start has begun. Parked requests stay on disk.
+// Shutdown stops everything that Start began. Parked requests stay on disk.
 func (d *deadLetter) Shutdown(context.Context) error {
 	if d.stop != nil {
 		d.stop()
@@ -110,7 +109,7 @@ func (d *deadLetter) Shutdown(context.Context) error {
 	return nil
 }
 
-// lane returns the lane of signal to server; post is how its parked requests are sent from now on.
+// lane returns the lane of signal to server; from now on its parked requests are sent with post.
 func (d *deadLetter) lane(server string, signal parts.Signal, post dispatch.Post) *lane {
 	name := server + " " + string(signal)
 	d.mu.Lock()
@@ -130,7 +129,7 @@ func (d *deadLetter) lane(server string, signal parts.Signal, post dispatch.Post
 	return l
 }
 
-// openLocked opens the directory of parked requests. Without one nothing is parked, and all else goes on.
+// openLocked opens the directory of parked requests. Without one, no request is parked, and everything else continues.
 func (l *lane) openLocked(d *deadLetter) bool {
 	if l.parked == nil {
 		box, err := letters.Open(l.directory, 1<<62)
@@ -145,7 +144,7 @@ func (l *lane) openLocked(d *deadLetter) bool {
 	return true
 }
 
-// waiting returns the parked requests, and how to send them.
+// waiting returns the parked requests, and the way to send them.
 func (l *lane) waiting() ([]string, dispatch.Post) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,7 +185,7 @@ func (d *deadLetter) resume(ctx context.Context) {
 	}
 }
 
-// resumeOne sends one parked request; ok is false when the server takes nothing, or the extension stops.
+// resumeOne sends one parked request; ok is false if the server accepts nothing, or the extension stops.
 func (d *deadLetter) resumeOne(ctx context.Context, l *lane, name string, post dispatch.Post) (ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
@@ -203,13 +202,13 @@ func (d *deadLetter) resumeOne(ctx context.Context, l *lane, name string, post d
 	return err == nil
 }
 
-// KeepLogs stores what an exporter that reads its store's answers by itself gives up: n records, for a reason of the exporter. It returns when
-// they are on disk.
+// KeepLogs stores n records that an exporter discards, with the exporter's reason. It is for exporters that interpret their store's answers
+// themselves. It returns when the records are on disk.
 func (d *deadLetter) KeepLogs(ctx context.Context, l delivery.Letter, n int) error {
 	return d.Bury(ctx, parts.Logs, n, "refused", l.Request, fmt.Errorf("%s: %s: %s", l.By, l.Reason, l.Cause))
 }
 
-// Bury stores items for good.
+// Bury stores items as a dead letter.
 func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error {
 	now := time.Now()
 	name, removed, err := d.box.Put(now, letters.Letter{Signal: string(signal), Items: items, Reason: reason}, body)
@@ -239,7 +238,7 @@ func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, r
 	return nil
 }
 
-// Park stores a request for [deadLetter.resume].
+// Park stores a request, which [deadLetter.resume] sends later.
 func (d *deadLetter) Park(dl *dispatch.Lane, body []byte, items int) bool {
 	d.mu.Lock()
 	l := d.lanes[dl.Name]
@@ -253,7 +252,7 @@ func (d *deadLetter) Park(dl *dispatch.Lane, body []byte, items int) bool {
 	return err == nil
 }
 
-// Rejected counts.
+// Rejected counts items.
 func (d *deadLetter) Rejected(ctx context.Context, signal parts.Signal, items int64) {
 	d.telemetry.ExtensionDeadLetterRejectedItems.Add(ctx, items, metric.WithAttributes(attribute.String("signal", string(signal))))
 	delivery.Of(ctx).Outcome.Refuse(refuser, "partial_success", items, delivery.UnitItem)

@@ -1,5 +1,5 @@
-// Package deadletterextension is a middleware of OTLP exporters: a refusal costs the items that it is about, which go to files that can
-// be sent again, and nothing is given up for a reason that somebody can mend.
+// Package deadletterextension is a middleware of OTLP exporters: items that a server refuses permanently go to files that can be sent again, and no
+// request is discarded for a reason that an operator can remove.
 package deadletterextension
 
 //go:generate mdatagen metadata.yaml

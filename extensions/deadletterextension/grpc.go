@@ -31,14 +31,14 @@ var services = map[string]parts.Signal{
 	"/opentelemetry.proto.collector.trace.v1.TraceService/Export":     parts.Traces,
 }
 
-// message is how OTLP's codec sees a request or a response.
+// message is OTLP's codec view of a request or a response.
 type message interface {
 	SizeProto() int
 	MarshalProto([]byte) int
 	UnmarshalProto([]byte) error
 }
 
-// encoded is a message that is encoded already.
+// encoded is an already encoded message.
 type encoded struct{ bytes []byte }
 
 var _ message = (*encoded)(nil)
@@ -52,12 +52,12 @@ func encode(m message) []byte {
 	return b[:m.MarshalProto(b)]
 }
 
-// GetGRPCClientOptions is how an exporter's connection gets the interceptor.
+// GetGRPCClientOptions returns the interceptor for an exporter's connection.
 func (d *deadLetter) GetGRPCClientOptions(context.Context) ([]grpc.DialOption, error) {
 	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(d.call)}, nil
 }
 
-// call sends a request. Of errors, exporters see only those that they retry; of OTLP's services, that is.
+// call sends a request. For OTLP's services, exporters see only errors that they retry.
 func (d *deadLetter) call(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	signal, known := services[method]
 	request, encodable := req.(message)
@@ -68,7 +68,7 @@ func (d *deadLetter) call(ctx context.Context, method string, req, reply any, cc
 	headers, _ := metadata.FromOutgoingContext(ctx)
 	post := func(ctx context.Context, body []byte) dispatch.Answer {
 		if _, ok := metadata.FromOutgoingContext(ctx); !ok && len(headers) > 0 {
-			ctx = metadata.NewOutgoingContext(ctx, headers) // a parked request has the headers of the latest call
+			ctx = metadata.NewOutgoingContext(ctx, headers) // a parked request gets the headers of the latest call
 		}
 		var got encoded
 		return d.answer(signal, invoke(ctx, method, &encoded{body}, &got, cc, opts...), &got)
@@ -77,7 +77,7 @@ func (d *deadLetter) call(ctx context.Context, method string, req, reply any, cc
 	whole := func(ctx context.Context) dispatch.Answer {
 		return d.answer(signal, invoke(ctx, method, req, reply, cc, opts...), response)
 	}
-	// The exporter comes again with the same request: nothing else is at its address meanwhile.
+	// The exporter retries with the same request, so meanwhile no other object has its address.
 	a := l.Send(ctx, fmt.Sprintf("%p", req), whole, func() ([]byte, error) { return encode(request), nil }, post)
 	if a.Verdict == verdict.Accepted {
 		return nil
@@ -88,7 +88,7 @@ func (d *deadLetter) call(ctx context.Context, method string, req, reply any, cc
 	return a.Err
 }
 
-// answer reads what became of an attempt.
+// answer interprets the result of an attempt.
 func (d *deadLetter) answer(signal parts.Signal, err error, reply message) dispatch.Answer {
 	s := status.Convert(err)
 	a := dispatch.Answer{Answer: verdict.GRPC(s.Code(), s.Message())}
@@ -125,8 +125,7 @@ func rejected(signal parts.Signal, body []byte) int64 {
 	return 0
 }
 
-// retryable returns err as an error that an OTLP exporter retries: with a status that OTLP calls retryable, and no delay above
-// max_delay.
+// retryable converts err to an error that an OTLP exporter retries: with a status that OTLP calls retryable, and no delay above max_delay.
 func (d *deadLetter) retryable(s *status.Status, v verdict.Answer, err error) error {
 	var delay *errdetails.RetryInfo
 	for _, detail := range s.Details() {

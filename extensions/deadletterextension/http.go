@@ -22,11 +22,11 @@ import (
 
 const (
 	protobuf = "application/x-protobuf"
-	// maxAnswer bounds what is read of an answer: a status or a partial success.
+	// maxAnswer bounds the part of an answer that is read: a status or a partial success.
 	maxAnswer = 64 << 10
 )
 
-// GetHTTPRoundTripper is how an exporter's client gets the middleware.
+// GetHTTPRoundTripper returns the middleware for an exporter's client.
 func (d *deadLetter) GetHTTPRoundTripper(context.Context) (extensionmiddleware.WrapHTTPRoundTripperFunc, error) {
 	return func(_ context.Context, next http.RoundTripper) (http.RoundTripper, error) {
 		return &roundTripper{d: d, next: next}, nil
@@ -38,7 +38,7 @@ type roundTripper struct {
 	next http.RoundTripper
 }
 
-// RoundTrip sends a request. Of statuses, exporters see only those that they retry.
+// RoundTrip sends a request. Exporters see only statuses that they retry.
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	signal := signalOf(req.URL.Path)
 	if signal == "" || req.Body == nil || req.Header.Get("Content-Type") != protobuf || !decodes(req.Header.Get("Content-Encoding")) {
@@ -85,14 +85,14 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 			Header: http.Header{"Content-Type": {protobuf}}, Body: http.NoBody, Request: req}, nil
 	case a.Verdict == verdict.Accepted:
 		return resp, nil
-	case resp == nil || verdict.HTTP(resp.StatusCode) != a.Answer: // no answer of the server, or a trouble of ours behind one
+	case resp == nil || verdict.HTTP(resp.StatusCode) != a.Answer: // no answer of the server, or an error of this extension after one
 		return nil, a.Err
 	}
 	t.d.retryableHTTP(resp)
 	return resp, nil
 }
 
-// try makes one attempt. It reads the answer, which takes its connection back.
+// try makes one attempt. It reads the answer, so that its connection can be reused.
 func (t *roundTripper) try(r *http.Request, signal parts.Signal) (*http.Response, dispatch.Answer) {
 	resp, err := t.next.RoundTrip(r)
 	if err != nil {
@@ -115,8 +115,7 @@ func (t *roundTripper) try(r *http.Request, signal parts.Signal) (*http.Response
 	return resp, a
 }
 
-// retryableHTTP makes a status that is no verdict on the data one that OTLP exporters retry, and bounds the time that they are asked to
-// wait.
+// retryableHTTP converts a status that is not a verdict on the data to one that OTLP exporters retry, and bounds the requested delay.
 func (d *deadLetter) retryableHTTP(resp *http.Response) {
 	if !verdict.HTTP(resp.StatusCode).Again() {
 		return

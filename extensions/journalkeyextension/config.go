@@ -8,7 +8,7 @@ import (
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// Kafka is where the journal is: brokers, topic_prefix, client_id, tls, sasl, as for the kafka_replay processor.
+	// Kafka is the journal's Kafka: brokers, topic_prefix, client_id, tls, sasl, as for the kafka_replay processor.
 	Kafka cluster.Config `mapstructure:",squash"`
 }
 

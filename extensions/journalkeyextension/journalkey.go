@@ -13,10 +13,10 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
-// metadataAge lets a client see a topic soon that another client has just made.
+// metadataAge lets a client soon see a topic that another client has just created.
 const metadataAge = 50 * time.Millisecond
 
-// journalKey asks Kafka only when a component asks it, and keeps no connection. It is safe for concurrent use.
+// journalKey reads Kafka only when a component needs the key, and keeps no connection. It is safe for concurrent use.
 type journalKey struct {
 	component.StartFunc
 	component.ShutdownFunc
@@ -25,8 +25,8 @@ type journalKey struct {
 
 var _ extension.Extension = (*journalKey)(nil)
 
-// SharedKey returns the key that the journal's collectors share. If there is none yet it records own, and returns the key that was
-// recorded first, which may be another's. With own nil it records nothing, and returns nil if there is none.
+// SharedKey returns the key that the journal's collectors share. If there is none yet it records own, and returns the key that was recorded first,
+// which may be another collector's. If own is nil it records nothing, and returns nil if there is none.
 func (j *journalKey) SharedKey(ctx context.Context, own []byte) ([]byte, error) {
 	opts, err := j.kafka.Options(ctx)
 	if err != nil {

@@ -34,7 +34,7 @@ func (l *ledgerExtension) serveRows(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, http.StatusOK, l.rows(ctx, q))
 }
 
-// noJournal says what can't be known.
+// noJournal is the answer without a journal.
 const noJournal = "this collector follows no journal, and without one the ledger can't know what was received and not stored. The internal metrics of receivers, queues and exporters have their own counts"
 
 func reads(w http.ResponseWriter, r *http.Request) bool {
@@ -46,7 +46,7 @@ func reads(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// parse reads the parameters of a request. An empty one restricts nothing.
+// parse parses the parameters of a request. An empty one restricts nothing.
 func parse(r *http.Request) (q query, err error) {
 	values := r.URL.Query()
 	for name, all := range values {
@@ -54,7 +54,7 @@ func parse(r *http.Request) (q query, err error) {
 			return q, fmt.Errorf("%s: is given more than once", name)
 		}
 		text := all[0]
-		if text == "" { // as if it were not there
+		if text == "" { // like a missing parameter
 			continue
 		}
 		switch name {
@@ -84,7 +84,7 @@ func parse(r *http.Request) (q query, err error) {
 	return q, nil
 }
 
-// confine makes of q a question about the client's tenant, if it is no operator: its rows, and nothing that is counted over all.
+// confine restricts q to the client's tenant, unless the client is an operator: to its rows, without numbers over all tenants.
 func (q *query) confine(c access.Client) error {
 	own, one := c.Tenant()
 	if !one {
@@ -97,7 +97,7 @@ func (q *query) confine(c access.Client) error {
 	return nil
 }
 
-// hour reads a whole hour.
+// hour parses a whole hour.
 func hour(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil || !t.Equal(t.Truncate(time.Hour)) {
@@ -112,5 +112,5 @@ func answerJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(v) // the client has gone: nobody to tell
+	_ = e.Encode(v) // the client is gone
 }

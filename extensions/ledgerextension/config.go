@@ -11,36 +11,36 @@ import (
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// MaxScan bounds how many bytes of a partition an answer reads to count what is still buffered, 0: nothing is read. Default 64 MiB.
+	// MaxScan bounds how many bytes of a partition an answer reads to count buffered items; 0: it reads nothing. Default 64 MiB.
 	MaxScan int64 `mapstructure:"max_scan"`
 	// Timeout bounds an answer. Default 20s.
 	Timeout time.Duration `mapstructure:"timeout"`
-	// Usage says how much is told apart of who sends what.
+	// Usage bounds the details of usage.
 	Usage UsageConfig `mapstructure:"usage"`
-	// Prices make costs of usage.
+	// Prices turn usage into costs.
 	Prices PricesConfig `mapstructure:"prices"`
 }
 
-// UsageConfig bounds what is told apart.
+// UsageConfig bounds the number of separate entries.
 type UsageConfig struct {
-	// MaxServices is how many services of tenants, by signal, are told apart; further ones count as (other). It bounds, each for itself,
-	// what came in, series, and the tenants and stores of queries. Default 2000.
+	// MaxServices is how many services of tenants, by signal, are counted separately; further ones count as (other). It bounds intake, series, and
+	// the tenants and stores of queries, each separately. Default 2000.
 	MaxServices int `mapstructure:"max_services"`
-	// Metrics shows them in the collector's own metrics too, by tenant and service: up to two times max_services series each. Default false.
+	// Metrics also exports them as the collector's own metrics, by tenant and service: up to two times max_services series each. Default false.
 	Metrics bool `mapstructure:"metrics"`
 }
 
-// PricesConfig is what things cost. Default 0, nothing.
+// PricesConfig are prices. Default 0.
 type PricesConfig struct {
 	// Currency is shown beside costs. Default none.
 	Currency string `mapstructure:"currency"`
-	// IntakeGiB is the price of a GiB that the journal takes, before compression.
+	// IntakeGiB is the price of a GiB written into the journal, before compression.
 	IntakeGiB float64 `mapstructure:"intake_gib"`
-	// ReceivedMillion is the price of a million items that were received.
+	// ReceivedMillion is the price of a million received items.
 	ReceivedMillion float64 `mapstructure:"received_million"`
 	// StoredMillion is the price of a million items that a sink stored, by the sink's group: lake, tsdb, loki.
 	StoredMillion map[string]float64 `mapstructure:"stored_million"`
-	// QuerySecond is the price of a second for which a query ran.
+	// QuerySecond is the price of a second of a running query.
 	QuerySecond float64 `mapstructure:"query_second"`
 }
 

@@ -1,4 +1,4 @@
-// Package ledgerextension adds up what became of everything that the journal has received, for people, programs and alerts.
+// Package ledgerextension adds up the fate of everything that the journal has received, for people, programs and alerts.
 package ledgerextension
 
 //go:generate mdatagen metadata.yaml

@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/internal/usage"
 )
 
-// ledgerExtension answers from the books of the followers that have registered. It keeps nothing itself. It is safe for concurrent use.
+// ledgerExtension answers from the books of the registered followers. It stores nothing itself. It is safe for concurrent use.
 type ledgerExtension struct {
 	cfg       *Config
 	set       component.TelemetrySettings
@@ -37,7 +37,7 @@ type ledgerExtension struct {
 	unmounts []func()
 }
 
-// registered is a follower that has a book.
+// registered is a follower with a book.
 type registered struct{ ledger.Source }
 
 var _ extension.Extension = (*ledgerExtension)(nil)
@@ -78,7 +78,7 @@ func (l *ledgerExtension) all() []ledger.Source {
 	return all
 }
 
-// Start shows page and API on the admin extension.
+// Start registers the APIs with the admin extension.
 func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	err := errors.Join(
 		l.telemetry.RegisterExtensionLedgerUsageBytesCallback(l.observeUsage(func(s usage.Sum) int64 { return s.Bytes })),
@@ -125,7 +125,7 @@ func (l *ledgerExtension) Start(_ context.Context, host component.Host) error {
 	return nil
 }
 
-// Shutdown takes page and API away.
+// Shutdown removes the APIs.
 func (l *ledgerExtension) Shutdown(context.Context) error {
 	for _, unmount := range l.unmounts {
 		unmount()

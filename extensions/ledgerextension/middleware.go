@@ -16,7 +16,7 @@ var (
 	_ extensionmiddleware.HTTPServer = (*ledgerExtension)(nil)
 )
 
-// GetHTTPHandler returns what wraps a receiver's handler: it answers a request that asks for a receipt with one.
+// GetHTTPHandler returns the wrapper of a receiver's handler: it answers a request for a receipt with one.
 func (l *ledgerExtension) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,7 @@ func (l *ledgerExtension) GetHTTPHandler(context.Context) (extensionmiddleware.W
 	}, nil
 }
 
-// receiptWriter adds the receipt to an answer that says that the request was taken.
+// receiptWriter adds the receipt to a successful answer.
 type receiptWriter struct {
 	http.ResponseWriter
 	note    *receipt.Note
@@ -52,7 +52,7 @@ func (w *receiptWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach what is below.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (w *receiptWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // GetGRPCServerOptions returns the interceptor of unary calls; OTLP has no others.
@@ -65,7 +65,7 @@ func (l *ledgerExtension) GetGRPCServerOptions(context.Context) ([]grpc.ServerOp
 			note := &receipt.Note{}
 			resp, err := handler(receipt.With(ctx, note), req)
 			if id := note.ID(); err == nil && id != "" {
-				_ = grpc.SetHeader(ctx, metadata.Pairs(receipt.Header, id)) // fails where the headers are out: a receiver of others answers in parts
+				_ = grpc.SetHeader(ctx, metadata.Pairs(receipt.Header, id)) // fails if the headers are already sent: a third-party receiver may answer in parts
 			}
 			return resp, err
 		})}, nil

@@ -11,31 +11,31 @@ import (
 	"github.com/penstockhq/penstock/internal/receipt"
 )
 
-// maxRecords bounds the records that a receipt is answered for.
+// maxRecords bounds the records of a receipt's answer.
 const maxRecords = 64
 
 // States of a record in a sink.
 const (
-	stateBuffered  = "buffered"  // in the journal, not delivered, or not yet known to be
+	stateBuffered  = "buffered"  // in the journal, not delivered, or not yet known to be delivered
 	stateStored    = "stored"    // all of its items
-	stateFolded    = "folded"    // all are part of what the guard or a rollup sends
-	stateDropped   = "dropped"   // all, for the reasons
-	statePartly    = "partly"    // of the batch that it was delivered with, not all items were stored
-	stateDelivered = "delivered" // and nothing more is known: its batch is forgotten, or older than the ledger
-	stateLost      = "lost"      // the journal gave it up before it was delivered
+	stateFolded    = "folded"    // all are part of a series or window that the guard or a rollup sends
+	stateDropped   = "dropped"   // all were dropped, for the reasons
+	statePartly    = "partly"    // not all items of the batch with which it was delivered were stored
+	stateDelivered = "delivered" // nothing more is known: its batch is forgotten, or older than the ledger
+	stateLost      = "lost"      // the journal deleted it before it was delivered
 	stateUnknown   = "unknown"   // see why
 )
 
-// whereabouts is what GET /v1/receipts/ID returns.
+// whereabouts is the answer of GET /v1/receipts/ID.
 type whereabouts struct {
 	ID     string `json:"id"`
 	Signal string `json:"signal"`
-	// Whole is false where the request is in more places than an id has.
+	// Whole is false if the request is in more places than an id can hold.
 	Whole   bool      `json:"whole"`
 	Records []located `json:"records"`
 }
 
-// located is one record of the journal. Tenant, Hour and Items are known as long as the journal holds it.
+// located is one record of the journal. Tenant, Hour and Items are known while the journal holds it.
 type located struct {
 	Partition int32                `json:"partition"`
 	Offset    int64                `json:"offset"`
@@ -46,8 +46,8 @@ type located struct {
 	Sinks     map[string]sinkState `json:"sinks"`
 }
 
-// sinkState is where the record is, for one sink. Where it was delivered in one batch with others, of which not all items were stored, the counts
-// are the batch's, which holds the records from First up to Next.
+// sinkState is the record's state for one sink. If the record was delivered in one batch with others, and not all items of the batch were stored,
+// the counts are those of the batch, which holds the records from First up to Next.
 type sinkState struct {
 	State   string           `json:"state"`
 	Why     string           `json:"why,omitempty"`
@@ -80,7 +80,7 @@ func (l *ledgerExtension) serveReceipt(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, http.StatusOK, found)
 }
 
-// locate asks all followers of the signal.
+// locate queries all followers of the signal.
 func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places []receipt.Place, whole bool) *whereabouts {
 	a := &whereabouts{ID: id, Signal: signal, Whole: whole, Records: []located{}}
 	for _, p := range places {
@@ -109,7 +109,7 @@ func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places 
 	return a
 }
 
-// ask finds out where the record is for one sink.
+// ask determines the record's state for one sink.
 func (r *located) ask(ctx context.Context, s ledger.Source, parts []ledger.Partition) {
 	r.Sinks[s.Sink()] = sinkState{State: stateUnknown, Why: "the journal has no such partition"}
 	for _, p := range parts {
@@ -117,7 +117,7 @@ func (r *located) ask(ctx context.Context, s ledger.Source, parts []ledger.Parti
 			continue
 		}
 		if !r.InJournal && p.Start <= r.Offset && r.Offset < p.End {
-			_, _ = s.Scan(ctx, p.Index, r.Offset, r.Offset+1, 1, func(_ int64, c ledger.Content) { // without it less is known
+			_, _ = s.Scan(ctx, p.Index, r.Offset, r.Offset+1, 1, func(_ int64, c ledger.Content) { // without the content, the answer has less information
 				r.InJournal, r.Tenant, r.Hour, r.Items = true, c.Tenant, c.Hour.String(), c.Items
 			})
 		}
@@ -125,7 +125,7 @@ func (r *located) ask(ctx context.Context, s ledger.Source, parts []ledger.Parti
 	}
 }
 
-// in tells what the book of a partition says.
+// in returns the state according to the book of a partition.
 func (r *located) in(p ledger.Partition) sinkState {
 	switch {
 	case r.Offset >= p.End:

@@ -11,15 +11,15 @@ import (
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
-// query is what an answer is about; empty and zero values mean all.
+// query is the scope of an answer; empty and zero values mean everything.
 type query struct {
 	signal, tenant string
 	from, to       time.Time
 	view           ledger.View
-	confined       bool // to tenant: positions are not its own
+	confined       bool // to tenant: the answer has no positions, which are about all tenants
 }
 
-// wants says whether a cell belongs into the answer. What has no hour of its own belongs there if the range is open on its side.
+// wants says whether a cell belongs in the answer. A cell without its own hour does if the range is open on its side.
 func (q *query) wants(k ledger.Key) bool {
 	if q.tenant != "" && k.Tenant != q.tenant {
 		return false
@@ -43,8 +43,8 @@ type answer struct {
 	Missing  []missing  `json:"missing"`
 }
 
-// row is what became of the items of one signal, tenant and hour. Every sink gets all of them: stored, folded, dropped and buffered of all
-// sinks together are received times the number of sinks.
+// row is the fate of the items of one signal, tenant and hour. Every sink receives all of them, so the stored, folded, dropped and buffered items
+// of all sinks together are received times the number of sinks.
 type row struct {
 	Signal   string              `json:"signal"`
 	Tenant   string              `json:"tenant"`
@@ -65,14 +65,14 @@ type sinkRow struct {
 	Folded   int64            `json:"folded"`
 	Dropped  map[string]int64 `json:"dropped"`
 	Buffered int64            `json:"buffered"`
-	// Unseen items came to other sinks only: before this one's ledger began, or they were lost to it.
+	// Unseen items reached other sinks only: they are from before this one's ledger, or this sink lost them.
 	Unseen      int64 `json:"unseen"`
 	Unaccounted int64 `json:"unaccounted"`
 
-	received int64 // by this sink, those that are buffered included
+	received int64 // by this sink, buffered items included
 }
 
-// created is what a sink was sent that nobody received.
+// created counts items that a sink was sent and no client had sent.
 type created struct {
 	Signal  string           `json:"signal"`
 	Sink    string           `json:"sink"`
@@ -81,12 +81,12 @@ type created struct {
 	Dropped map[string]int64 `json:"dropped"`
 }
 
-// position is how far a sink is in a partition of the journal.
+// position is a sink's progress in a partition of the journal.
 type position struct {
 	Signal    string `json:"signal"`
 	Sink      string `json:"sink"`
 	Partition int32  `json:"partition"`
-	// Since is the offset at which the ledger begins, Next the one up to which it counts; the journal holds Start up to End.
+	// Since is the offset at which the ledger begins, Next the one up to which it counts; the journal holds the records from Start up to End.
 	Since       int64 `json:"since"`
 	Next        int64 `json:"next"`
 	Start       int64 `json:"start"`
@@ -94,7 +94,7 @@ type position struct {
 	LostRecords int64 `json:"lost_records"`
 }
 
-// missing is a part of the truth that the answer does not have.
+// missing is a part of the counts that the answer lacks.
 type missing struct {
 	Signal    string `json:"signal"`
 	Sink      string `json:"sink,omitempty"`
@@ -158,7 +158,7 @@ func (l *ledgerExtension) rows(ctx context.Context, q query) *answer {
 	return a
 }
 
-// joined adds up what partitions have created of one signal, sink and hour.
+// joined adds up the created items of partitions by signal, sink and hour.
 func joined(all []created) []created {
 	var sums []created
 	for _, c := range all {
@@ -183,7 +183,7 @@ func orEmpty(m map[string]int64) map[string]int64 {
 	return m
 }
 
-// gather asks all followers for their books.
+// gather collects the books of all followers.
 func (l *ledgerExtension) gather(ctx context.Context, q query, a *answer) map[place][]*sheet {
 	places := map[place][]*sheet{}
 	for _, s := range l.all() {
@@ -209,7 +209,7 @@ func (l *ledgerExtension) gather(ctx context.Context, q query, a *answer) map[pl
 	return places
 }
 
-// buffer counts what the journal holds behind the books, in one reading for all sinks.
+// buffer counts the journal's items after the books, in one reading for all sinks.
 func (l *ledgerExtension) buffer(ctx context.Context, q query, at place, sheets []*sheet, a *answer) {
 	first, end := sheets[0].Book.Next, sheets[0].End
 	for _, s := range sheets {
@@ -239,8 +239,8 @@ func (l *ledgerExtension) buffer(ctx context.Context, q query, at place, sheets 
 	a.Missing = append(a.Missing, missing{Signal: sheets[0].source.Signal(), Partition: &at.index, From: &upTo, To: &end, Why: why})
 }
 
-// add adds the sheets of one place to the rows of their signal. What was received is what the sink that knows most has received: each of them
-// reads the same journal.
+// add adds the sheets of one place to the rows of their signal. The received number is that of the sink that knows most, because all sinks read the
+// same journal.
 func add(rows map[ledger.Key]*row, signal string, q query, sheets []*sheet) {
 	received := map[ledger.Key]int64{}
 	for _, s := range sheets {
@@ -284,7 +284,7 @@ func add(rows map[ledger.Key]*row, signal string, q query, sheets []*sheet) {
 	}
 	for k, n := range received {
 		rows[k].Received += n
-		for _, s := range sheets { // A sink that has nothing of the row has not seen it.
+		for _, s := range sheets { // A sink without a part of the row has not seen it.
 			if c := rows[k].Sinks[s.source.Sink()]; c == nil {
 				rows[k].Sinks[s.source.Sink()] = &sinkRow{Dropped: map[string]int64{}}
 			}
@@ -292,7 +292,7 @@ func add(rows map[ledger.Key]*row, signal string, q query, sheets []*sheet) {
 	}
 }
 
-// finish adds up the sinks.
+// finish sums up the sinks.
 func (r *row) finish() {
 	for name, s := range r.Sinks {
 		s.Unseen = r.Received - s.received

@@ -20,25 +20,25 @@ import (
 
 var _ usage.Sink = (*ledgerExtension)(nil)
 
-// Use counts what the journal has taken.
+// Use counts items and bytes that were written into the journal.
 func (l *ledgerExtension) Use(k usage.Key, s usage.Sum) { l.meter.Use(k, s) }
 
-// bill is what GET /v1/usage returns.
+// bill is the answer of GET /v1/usage.
 type bill struct {
 	Currency string    `json:"currency,omitempty"`
 	Since    time.Time `json:"since"` // of intake and queries
-	// Intake is what this gateway has taken into the journal since it started, by service.
+	// Intake is what this gateway has written into the journal since it started, by service.
 	Intake []intake `json:"intake"`
-	// Queries are those that the stores in this process have answered since it started.
+	// Queries are the queries that the stores in this process have answered since it started.
 	Queries []queried `json:"queries"`
-	// Series are active now in the partitions that this process works on.
+	// Series are the active series in the partitions of this process.
 	Series []series `json:"series"`
 	// Tenants are sums of the ledger's rows, of all gateways.
 	Tenants []consumed `json:"tenants"`
 	Missing []missing  `json:"missing"`
 }
 
-// intake is what one service of a tenant has sent.
+// intake is the intake of one service of a tenant.
 type intake struct {
 	Tenant  string  `json:"tenant"`
 	Service string  `json:"service"`
@@ -48,7 +48,7 @@ type intake struct {
 	Cost    float64 `json:"cost"`
 }
 
-// consumed is what became of a tenant's items in the range that was asked for.
+// consumed is the fate of a tenant's items in the requested range.
 type consumed struct {
 	Tenant   string           `json:"tenant"`
 	Signal   string           `json:"signal"`
@@ -59,7 +59,7 @@ type consumed struct {
 	Cost     float64          `json:"cost"`
 }
 
-// bill adds up the answer of the ledger by tenant, and what was metered.
+// bill adds up the ledger's answer by tenant, and the metered numbers.
 func (l *ledgerExtension) bill(ctx context.Context, q query) *bill {
 	b := &bill{Currency: l.cfg.Prices.Currency, Since: l.since, Intake: []intake{}, Queries: l.asked(q), Series: l.active(q), Tenants: []consumed{}}
 	l.meter.Each(func(k usage.Key, s usage.Sum) {
@@ -97,7 +97,7 @@ func (l *ledgerExtension) bill(ctx context.Context, q query) *bill {
 	return b
 }
 
-// serveUsage answers GET /v1/usage: as CSV with format=csv.
+// serveUsage answers GET /v1/usage, as CSV with format=csv.
 func (l *ledgerExtension) serveUsage(w http.ResponseWriter, r *http.Request) {
 	if !reads(w, r) {
 		return
@@ -126,10 +126,10 @@ func (l *ledgerExtension) serveUsage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Disposition", `attachment; filename="usage.csv"`)
 	w.Header().Set("Cache-Control", "no-store")
 	out := csv.NewWriter(w)
-	_ = out.WriteAll(b.lines()) // the client has gone: nobody to tell
+	_ = out.WriteAll(b.lines()) // the client is gone
 }
 
-// lines are the bill as a table, one number a line; queries have two, how many and for how long.
+// lines are the bill as a table with one number per line; queries have two, their number and their time.
 func (b *bill) lines() [][]string {
 	all := [][]string{{"tenant", "service", "signal", "what", "of", "items", "bytes", "cost", "currency", "seconds"}}
 	add := func(tenant, service, signal, what, of string, items, bytes int64, cost float64) {
@@ -160,7 +160,7 @@ func (b *bill) lines() [][]string {
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// cell is a text that a client chose, as a spreadsheet does not take it for a formula.
+// cell is a text that a client chose, in a form that a spreadsheet does not take for a formula.
 func cell(text string) string {
 	if strings.IndexAny(text, "=+-@\t\r") == 0 {
 		return "'" + text
@@ -168,7 +168,7 @@ func cell(text string) string {
 	return text
 }
 
-// observeUsage tells what was metered, where that is wanted: tenants and services are names that clients choose.
+// observeUsage exports intake, if configured: tenants and services are names that clients choose.
 func (l *ledgerExtension) observeUsage(of func(usage.Sum) int64) metric.Int64Callback {
 	return func(_ context.Context, o metric.Int64Observer) error {
 		if l.cfg.Usage.Metrics {

@@ -14,7 +14,7 @@ import (
 // watched is a source of active series.
 type watched struct{ source usage.Source }
 
-// Query counts queries of a tenant to a store.
+// Query counts a query of a tenant to a store.
 func (l *ledgerExtension) Query(tenant, store string, q usage.Queries) {
 	l.queries.Use(usage.Key{Tenant: tenant, Signal: store}, q)
 }
@@ -32,7 +32,7 @@ func (l *ledgerExtension) Watch(s usage.Source) (remove func()) {
 	}
 }
 
-// queried is what a tenant has asked a store.
+// queried is the queries of a tenant to a store.
 type queried struct {
 	Tenant  string  `json:"tenant"` // empty: operators
 	Store   string  `json:"store"`
@@ -41,17 +41,17 @@ type queried struct {
 	Cost    float64 `json:"cost"`
 }
 
-// series are the active series of a service, and what drives their growth: the attribute with most values of a metric.
+// series are the active series of a service, and the cause of their growth: the attribute with most values of a metric.
 type series struct {
 	Tenant    string `json:"tenant"`
 	Service   string `json:"service"`
 	Series    int64  `json:"series"`
 	Metric    string `json:"metric"`
-	Attribute string `json:"attribute"` // empty where no metric of the service is large enough to have its attributes watched
+	Attribute string `json:"attribute"` // empty if no metric of the service is large enough for its attributes to be watched
 	Values    uint64 `json:"values"`
 }
 
-// asked lists queries by tenant and store. No signal is theirs: a store may have several.
+// asked lists queries by tenant and store. They have no signal: a store may have several.
 func (l *ledgerExtension) asked(q query) []queried {
 	all := []queried{}
 	if q.signal != "" {
@@ -66,8 +66,8 @@ func (l *ledgerExtension) asked(q query) []queried {
 	return all
 }
 
-// active lists active series by tenant and service, the largest first: past usage::max_services they are (other). While it adds up it holds as
-// many services as the sources have, which have bounds of their own.
+// active lists active series by tenant and service, the largest first; past usage::max_services they count as (other). While adding up it holds as
+// many services as the sources, which have their own bounds.
 func (l *ledgerExtension) active(q query) []series {
 	all := []series{}
 	if q.signal != "" && q.signal != "metrics" {
@@ -104,7 +104,7 @@ func (l *ledgerExtension) active(q query) []series {
 	return all
 }
 
-// observeQueries tells for how long queries ran, where that is wanted.
+// observeQueries exports the time of queries, if configured.
 func (l *ledgerExtension) observeQueries(_ context.Context, o metric.Float64Observer) error {
 	if l.cfg.Usage.Metrics {
 		for _, a := range l.asked(query{}) {
@@ -114,7 +114,7 @@ func (l *ledgerExtension) observeQueries(_ context.Context, o metric.Float64Obse
 	return nil
 }
 
-// observeSeries tells what is active, where that is wanted.
+// observeSeries exports active series, if configured.
 func (l *ledgerExtension) observeSeries(_ context.Context, o metric.Int64Observer) error {
 	if l.cfg.Usage.Metrics {
 		for _, s := range l.active(query{}) {

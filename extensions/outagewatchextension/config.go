@@ -9,7 +9,7 @@ import (
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// After is how long a server must be away before the log says so, and how long it is from one line to the next. Default 1m.
+	// After is how long a server must be unreachable before the first log line, and the interval of further lines. Default 1m.
 	After time.Duration `mapstructure:"after"`
 }
 

@@ -1,4 +1,4 @@
-// Package outagewatchextension is a middleware of exporters that says when the server they send to is away, and when it is back.
+// Package outagewatchextension is a middleware of exporters that logs when their server does not answer, and when it answers again.
 package outagewatchextension
 
 //go:generate mdatagen metadata.yaml

@@ -26,11 +26,11 @@ var (
 	_ extensionmiddleware.GRPCClient = (*watch)(nil)
 )
 
-// watch follows the calls of all exporters that name it. Exporters that send to one server share what is known of it.
+// watch observes the calls of all exporters that use it. Exporters that send to one server share its state.
 type watch struct {
 	after  time.Duration
 	log    *zap.Logger
-	status *condition.Set // of nobody before Start
+	status *condition.Set // without components before Start
 
 	mu      sync.Mutex
 	servers map[string]*outage.Watch // guarded by mu; by target, as many as are configured
@@ -47,19 +47,19 @@ func (w *watch) Start(_ context.Context, host component.Host) error {
 
 func (w *watch) Shutdown(context.Context) error { return nil }
 
-// GetGRPCClientOptions is how an exporter's connection gets the interceptor.
+// GetGRPCClientOptions returns the interceptor for an exporter's connection.
 func (w *watch) GetGRPCClientOptions(context.Context) ([]grpc.DialOption, error) {
 	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(w.call)}, nil
 }
 
-// call makes one attempt and notes what became of it.
+// call makes one attempt and records its result.
 func (w *watch) call(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := invoke(ctx, method, req, reply, cc, opts...)
 	switch code := status.Code(err); {
 	case code == codes.Unavailable, code == codes.DeadlineExceeded:
 		w.failed(ctx, cc.Target(), err)
 		return watchedError{err}
-	case code != codes.Canceled: // The server has answered, whatever it said.
+	case code != codes.Canceled: // The server has answered, whatever the answer is.
 		w.worked(ctx, cc.Target())
 	}
 	return err
@@ -94,12 +94,12 @@ func (w *watch) worked(ctx context.Context, target string) {
 		return
 	}
 	w.status.Good(target)
-	if told && !heard { // At the level of the beginning: a log filtered by level shows both ends.
+	if told && !heard { // At the same level as the first line: a log filtered by level shows both ends.
 		w.log.Error(target+" accepts data again", zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
 
-// watchedError is the error of an attempt that is reported here. It keeps its status: exporters decide by that.
+// watchedError is the error of an attempt that this extension reports. It keeps its status, which exporters use.
 type watchedError struct{ error }
 
 var _ calm.Watched = watchedError{}

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// readAttempts and firstWait bound how long a read is tried: waits double, 100 ms to 6.4 s, 12.7 s together.
+	// readAttempts and firstWait bound the retries of a read: waits double, from 100 ms to 6.4 s, 12.7 s together.
 	readAttempts     = 8
 	defaultFirstWait = 100 * time.Millisecond
 )
 
-// queueClient stands between a queue and its file. The queue forgets a request that it can't read: it deletes it. So a read that
-// fails is tried again, without the write that came with it; and when it goes on failing the file is not written any more, so
-// that all which is in it is there after a restart. Safe for concurrent use.
+// queueClient is the layer between a queue and its file. The queue deletes a request that it can't read. So this client retries a failed read,
+// without the write in the same batch; if the read keeps failing, it refuses all further writes, so that all stored requests still exist after a
+// restart. Safe for concurrent use.
 type queueClient struct {
 	file      storage.Client
 	log       *zap.Logger
 	firstWait time.Duration
-	fatal     func(error) // called at most once, when the file is given up
+	fatal     func(error) // called at most once, when the client stops using the file
 	broken    atomic.Pointer[error]
 }
 
@@ -43,9 +43,9 @@ func (c *queueClient) Delete(ctx context.Context, key string) error {
 	return c.Batch(ctx, storage.DeleteOperation(key))
 }
 
-// Batch carries out ops in one transaction. Where some of them read and the transaction fails, they are read alone and the writes are
-// left out: what the queue writes together with a read is only its position, and the next write brings that again. Killed
-// before then it reads the request once more.
+// Batch executes ops in one transaction. If some of them read and the transaction fails, it executes the reads alone and skips the writes: the
+// queue writes only its position together with a read, and the next write contains that again. After a kill before that, the queue reads the
+// request once more.
 func (c *queueClient) Batch(ctx context.Context, ops ...*storage.Operation) error {
 	if err := c.broken.Load(); err != nil {
 		return *err
@@ -66,7 +66,7 @@ func (c *queueClient) Batch(ctx context.Context, ops ...*storage.Operation) erro
 	return c.readAgain(ctx, reads, err)
 }
 
-// readAgain tries until a read succeeds, ctx ends or its attempts are used up. The latter two stop the client for good.
+// readAgain retries until a read succeeds, ctx ends or the attempts are used up. The latter two stop the client permanently.
 func (c *queueClient) readAgain(ctx context.Context, reads []*storage.Operation, err error) error {
 	wait := c.firstWait
 	for range readAttempts {
@@ -94,7 +94,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// stop lets nothing reach the file any more and ends the collector.
+// stop blocks all further access to the file and ends the collector.
 func (c *queueClient) stop(cause error) error {
 	err := fmt.Errorf("queue can't be read; what it holds is kept for the next start: %w", cause)
 	if c.broken.CompareAndSwap(nil, &err) {

@@ -10,10 +10,10 @@ import (
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// Directory holds one file for each queue. It is made when it is missing, and belongs to one process. Required.
+	// Directory holds one file for each queue. It is created if it is missing, and belongs to one process. Required.
 	Directory string `mapstructure:"directory"`
-	// FSync makes every write wait for the disk, so an acknowledged request survives a power cut too. Default true; with
-	// false it survives a crash of the process only.
+	// FSync makes every write wait for the disk, so that an acknowledged request also survives a power cut. Default true; with false it survives a
+	// crash of the process only.
 	FSync bool `mapstructure:"fsync"`
 }
 

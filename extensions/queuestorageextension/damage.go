@@ -27,7 +27,7 @@ import (
 	"github.com/penstockhq/penstock/internal/durable"
 )
 
-// Reasons beside the kinds of [boltfile.Damage].
+// Reasons in addition to the kinds of [boltfile.Damage].
 const (
 	reasonOneRoot    = "one_root"
 	reasonUnreadable = "unreadable"
@@ -35,7 +35,7 @@ const (
 	reasonRequests   = "requests"
 )
 
-// bucket is the one that file_storage keeps everything in.
+// bucket is the bucket in which file_storage stores everything.
 const bucket = "default"
 
 // owner is the component that a file belongs to.
@@ -47,7 +47,7 @@ type owner struct {
 
 func (o owner) String() string { return strings.ToLower(o.kind.String()) + " " + o.id.String() }
 
-// loses says what is gone with the owner's file, and what follows from it.
+// loses describes the data lost with the owner's file, and the consequence.
 func (o owner) loses() (lost, follows string) {
 	switch {
 	case isQueue(o.kind, o.name):
@@ -65,7 +65,7 @@ func (o owner) loses() (lost, follows string) {
 // contents are the keys of a queue's file.
 type contents struct {
 	requests []uint64 // ascending
-	legacy   bool     // the queue's state is in the form of older collectors
+	legacy   bool     // the queue's state has the form of older collectors
 	foreign  int      // keys that no queue writes
 }
 
@@ -84,11 +84,11 @@ func (c *contents) add(key []byte, _ func() ([]byte, error)) error {
 	return nil
 }
 
-// examine checks the file at path before it is opened. One that is damaged is set aside: contents are nil then, as they are
-// where there is no file. A file that somebody has open is left to the one who opens it next.
+// examine checks the file at path before it is opened. A damaged file is set aside: then contents are nil, as for a missing file. A file that
+// another process has open is left to that process.
 func (q *queueStorage) examine(path string, o owner) (*contents, error) {
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-		return nil, nil // a new one, or something that opening it will name
+		return nil, nil // a new file, or an error that opening it will report
 	}
 	lock := flock.New(path)
 	if taken, err := lock.TryLock(); err != nil || !taken {
@@ -117,7 +117,7 @@ func (q *queueStorage) examine(path string, o owner) (*contents, error) {
 	return &found, nil
 }
 
-// setAside renames the file at path, and says what is known about what was in it.
+// setAside renames the file at path, and logs what is known about its content.
 func (q *queueStorage) setAside(path string, o owner, reason, text string) error {
 	var size int64
 	var written time.Time
@@ -136,7 +136,7 @@ func (q *queueStorage) setAside(path string, o owner, reason, text string) error
 	return nil
 }
 
-// damagedValue keeps a value that doesn't match its checksum as a file of its own.
+// damagedValue stores a value that doesn't match its checksum as a separate file.
 func (q *queueStorage) damagedValue(path string, o owner) func(key string, stored []byte) {
 	return func(key string, stored []byte) {
 		q.count(reasonValue)
@@ -151,8 +151,8 @@ func (q *queueStorage) count(reason string) {
 	q.telemetry.ExtensionQueueStorageDamaged.Add(context.Background(), 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", reason))))
 }
 
-// openFile opens the file of o. Where bbolt panics, or meets memory that the file does not back, the file is set aside and another
-// one made: that is the second line, behind examine.
+// openFile opens the file of o. If bbolt panics, or reads mapped memory beyond the file, the file is set aside and a new one created: this is the
+// second check, after examine.
 func (q *queueStorage) openFile(ctx context.Context, path string, o owner) (storage.Client, error) {
 	client, panicked, err := q.tryOpen(ctx, o)
 	if panicked == nil {
@@ -175,7 +175,7 @@ func (q *queueStorage) tryOpen(ctx context.Context, o owner) (client storage.Cli
 	return client, nil, err
 }
 
-// path is where file_storage keeps the file of o.
+// path is the path at which file_storage stores the file of o.
 func (q *queueStorage) path(o owner) string {
 	parts := []string{strings.ToLower(o.kind.String()), o.id.Type().String(), o.id.Name()}
 	if o.name != "" {

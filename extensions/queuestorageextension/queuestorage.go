@@ -29,13 +29,12 @@ const (
 
 var errNotStarted = errors.New("queue_storage is not started")
 
-// queueStorage hands out clients of a file_storage of its own. Its methods are called by the collector in order; clients are
-// safe for concurrent use.
+// queueStorage returns clients of its own file_storage. The collector calls its methods in order; clients are safe for concurrent use.
 type queueStorage struct {
 	cfg *Config
 	set extension.Settings
 
-	// open makes the storage below, once the directory is ours.
+	// open opens the underlying storage, once the directory is locked.
 	open func(ctx context.Context) (storage.Extension, error)
 	// firstWait is the pause before a failed read is tried again.
 	firstWait time.Duration
@@ -59,7 +58,7 @@ func newQueueStorage(cfg *Config, set extension.Settings) (*queueStorage, error)
 	return q, nil
 }
 
-// Start takes the directory. It is an error when another process, or another extension of this one, has it.
+// Start locks the directory. It is an error if another process, or another extension of this process, has it.
 func (q *queueStorage) Start(ctx context.Context, host component.Host) error {
 	if err := os.MkdirAll(q.cfg.Directory, directoryPermissions); err != nil {
 		return fmt.Errorf("directory: %w", err)
@@ -78,7 +77,7 @@ func (q *queueStorage) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// Shutdown gives the directory back. Clients must be closed.
+// Shutdown unlocks the directory. Clients must be closed.
 func (q *queueStorage) Shutdown(ctx context.Context) error {
 	q.telemetry.Shutdown()
 	if q.files == nil {
@@ -89,8 +88,8 @@ func (q *queueStorage) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// GetClient opens the file of one component. A damaged file is set aside and a new one made: see [queueStorage.examine]. When the queue was left with requests in flight, they are put back among those
-// that wait first; an error means that this failed and that nothing was lost by it.
+// GetClient opens the file of one component. A damaged file is set aside and a new one created: see [queueStorage.examine]. Requests in flight of
+// an earlier process are put back among the waiting ones first; an error means that this failed, without losing anything.
 func (q *queueStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
 	if q.files == nil {
 		return nil, errNotStarted
@@ -106,7 +105,7 @@ func (q *queueStorage) GetClient(ctx context.Context, kind component.Kind, id co
 		return nil, fmt.Errorf("open the storage of %s %s in %q (is it open elsewhere?): %w",
 			strings.ToLower(kind.String()), id, q.cfg.Directory, err)
 	}
-	if found == nil && q.cfg.FSync { // bbolt makes the content of a new file durable, not its name
+	if found == nil && q.cfg.FSync { // bbolt makes the content of a new file durable, but not its name
 		if err := durable.SyncDir(q.cfg.Directory); err != nil {
 			return nil, errors.Join(err, file.Close(ctx))
 		}
@@ -124,14 +123,14 @@ func (q *queueStorage) GetClient(ctx context.Context, kind component.Kind, id co
 	}}, nil
 }
 
-// isQueue tells exporterhelper's queues, which are named by their signal, from other users of a storage.
+// isQueue distinguishes exporterhelper's queues, which are named by their signal, from other users of a storage.
 func isQueue(kind component.Kind, name string) bool {
 	var signal pipeline.Signal
 	return kind == component.KindExporter && signal.UnmarshalText([]byte(name)) == nil
 }
 
-// openFiles makes the file_storage below. Space of a drained queue goes back to the file system; the copy that this takes stays in
-// the same directory, because across file systems file_storage would truncate the queue before it copies.
+// openFiles opens the underlying file_storage. Compaction returns the space of a drained queue to the file system. Its copy stays in the same
+// directory, because across file systems file_storage would truncate the queue before it copies.
 func (q *queueStorage) openFiles(ctx context.Context) (storage.Extension, error) {
 	factory := filestorage.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*filestorage.Config)
@@ -161,7 +160,7 @@ func (q *queueStorage) takeDirectory() error {
 		return fmt.Errorf("directory: lock %q: %w", path, err)
 	}
 	if taken {
-		// The number only helps whoever meets the lock.
+		// The number is only information for a process that finds the lock.
 		_ = os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
 		return nil
 	}

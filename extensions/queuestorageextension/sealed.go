@@ -9,8 +9,8 @@ import (
 	"github.com/penstockhq/penstock/internal/seal"
 )
 
-// sealedClient keeps a checksum with each value, because the file below has none. A value that doesn't match its own is given to
-// damaged and read as one that was never stored. Safe for concurrent use.
+// sealedClient stores a checksum with each value, because the underlying file has none. A value that doesn't match its checksum is passed to
+// damaged and read as missing. Safe for concurrent use.
 type sealedClient struct {
 	file    storage.Client
 	damaged func(key string, stored []byte)
@@ -37,7 +37,7 @@ func (c *sealedClient) Delete(ctx context.Context, key string) error {
 	return c.file.Delete(ctx, key)
 }
 
-// Batch carries out ops in one transaction. The operations of the caller keep their values.
+// Batch executes ops in one transaction. The caller's operations keep their values.
 func (c *sealedClient) Batch(ctx context.Context, ops ...*storage.Operation) error {
 	below := make([]*storage.Operation, len(ops))
 	for i, op := range ops {

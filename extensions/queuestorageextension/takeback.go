@@ -12,14 +12,13 @@ import (
 	"github.com/penstockhq/penstock/extensions/queuestorageextension/internal/takeback"
 )
 
-// metadataKey is where exporterhelper's persistent queue keeps its state.
+// metadataKey is the key under which exporterhelper's persistent queue stores its state.
 const metadataKey = "qmv0"
 
-// takeBack makes a queue that nobody has open ready to be read on. Its requests in flight are put back among those that wait:
-// the queue would do so itself, but deletes them all before it stores the first again, and killed in between it loses them. Here
-// every step is one transaction that leaves each request in the queue once. The order of the requests is kept where they lie
-// together. Where the queue's own state does not agree with the requests that are stored, all of those that are stored are put
-// back. found may be nil: then the state is trusted.
+// takeBack prepares a queue that no process has open for reading. It puts requests in flight back among the waiting ones. The queue would do this
+// itself, but it deletes them all before it stores the first one again, so a kill in between loses them. Here every step is one transaction that
+// leaves each request in the queue once. The order of the requests is kept if they lie together. If the queue's own state contradicts the stored
+// requests, all stored requests are put back. found may be nil: then the state is trusted.
 func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, found *contents, log *zap.Logger) error {
 	encoded, err := client.Get(ctx, metadataKey)
 	if err != nil {
@@ -38,7 +37,7 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 		}
 	}
 	if err != nil {
-		return err // the queue itself would begin anew, on top of what is stored
+		return err // the queue itself would start with empty state, on top of the stored requests
 	}
 	if len(state.Dispatched()) == 0 {
 		return nil
@@ -47,12 +46,12 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 		if value, err := client.Get(ctx, itemKey(index)); err != nil {
 			return fmt.Errorf("read request %d: %w", index, err)
 		} else if value == nil {
-			state.Forget(index) // finished and deleted, and killed before that was noted; or damaged
+			state.Forget(index) // finished and deleted, and killed before that was recorded; or damaged
 		}
 	}
 	count := len(state.Dispatched())
 	if err := closeGaps(ctx, client, &state); err != nil {
-		// A full disk, most likely. Setting the read index back takes no space; the queue then passes the gaps one by one.
+		// Most likely the disk is full. Setting the read index back takes no space; the queue then skips the gaps one by one.
 		log.Warn("requests in flight could not be moved together; the queue will start more slowly", zap.Error(err))
 	}
 	state.Rewind()
@@ -63,8 +62,8 @@ func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, foun
 	return nil
 }
 
-// compare says whether the requests of state are those that are stored, and how many of the former are not. A request in flight may be
-// missing: it was sent.
+// compare says whether the requests of state are the stored ones, and how many of the former are missing. A request in flight may be missing: it
+// was sent.
 func compare(state takeback.Metadata, stored []uint64) (missing uint64, agrees bool) {
 	read, write := state.Waiting()
 	dispatched := state.Dispatched()
@@ -105,7 +104,7 @@ func closeGaps(ctx context.Context, client storage.Client, state *takeback.Metad
 	}
 }
 
-// itemKey is where the queue stores the request with this number.
+// itemKey is the key under which the queue stores the request with this number.
 func itemKey(index uint64) string {
 	return strconv.FormatUint(index, 10)
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// sender is what is known of a client.
+// sender is the known information about a client.
 type sender struct {
-	tenant       string // empty: the body tells
-	key          string // empty: it has none
+	tenant       string // empty: the body names it
+	key          string // empty: the client has none
 	limits       *quota.Override
 	tenantLimits func(string) *quota.Override
 }
@@ -30,23 +30,24 @@ func senderOf(ctx context.Context) sender {
 	return s
 }
 
-// admission is a request and what it asks of accounts. Parts finds that of a listener in the context. A request is served by one goroutine at
-// a time. Its demands are made once and their numbers change, so a request of one tenant and service, as nearly all are, allocates nothing more.
+// admission is a request and its demands on accounts. Parts finds the listener's admission in the context. One goroutine at a time serves a
+// request. Its demands are created once and their numbers change, so that a request of one tenant and service, as nearly all are, allocates nothing
+// more.
 type admission struct {
 	sender sender
-	bytes  int64 // that arrived, as far as they are charged
+	bytes  int64 // arrived bytes that have been charged
 	http   bool
 
-	own    [3]quota.Demand // of the client's key, its tenant, and the service that the body has
+	own    [3]quota.Demand // of the client's key, its tenant, and the body's service
 	client int             // how many of own are the client's
 }
 
 type admissionKey struct{}
 
-// demand is what is asked of one account.
+// demand is the demand on one account.
 func demand(name quota.Name, l quota.Limits) quota.Demand { return quota.Demand{Name: name, Limits: l} }
 
-// ofKey is what is asked of the sender's key; false: it has none, or no limits. The file of keys goes before the configuration.
+// ofKey is the demand on the sender's key; false: it has none, or no limits. The file of keys takes precedence over the configuration.
 func (e *quotaExtension) ofKey(s *sender) (quota.Demand, bool) {
 	if s.key == "" {
 		return quota.Demand{}, false
@@ -55,7 +56,7 @@ func (e *quotaExtension) ofKey(s *sender) (quota.Demand, bool) {
 	return demand(quota.Name{Scope: quota.Key, Tenant: s.tenant, Key: s.key}, l), l.Limited()
 }
 
-// ofTenant is what is asked of a tenant, and what its limits are: they may be of streams alone.
+// ofTenant is the demand on a tenant, and the tenant's limits: they may be of streams only.
 func (e *quotaExtension) ofTenant(s *sender, name string) (quota.Demand, bool) {
 	l := e.limitsOf(s, name)
 	return demand(quota.Name{Scope: quota.Tenant, Tenant: name}, l), l.Limited()
@@ -75,7 +76,7 @@ func (e *quotaExtension) ofService(tenant, service string) (quota.Demand, bool) 
 	return demand(name, l), l.Limited()
 }
 
-// admit charges n bytes to the client's key and its tenant, or to the one that is named where the client names none.
+// admit charges n bytes to the client's key and its tenant, or to the given tenant if the client names none.
 func (e *quotaExtension) admit(ctx context.Context, tenant string, n int64) (*admission, *quota.Refusal) {
 	a := &admission{sender: senderOf(ctx)}
 	if a.sender.tenant == "" {
@@ -97,7 +98,7 @@ func (a *admission) add(d quota.Demand) {
 	a.client++
 }
 
-// of are the first n of the admission's own demands, with these numbers.
+// of returns the first n of the admission's own demands, with these numbers.
 func (a *admission) of(n int, bytes, items, taken int64) []quota.Demand {
 	for i := range a.own[:n] {
 		d := &a.own[i]
@@ -117,7 +118,7 @@ func (e *quotaExtension) grow(ctx context.Context, a *admission, n int64) *quota
 	return nil
 }
 
-// giveBack returns what a request was charged that was not stored.
+// giveBack refunds a request that was not stored.
 func (e *quotaExtension) giveBack(a *admission) {
 	if n := a.bytes; n > 0 && a.client > 0 {
 		e.table.Return(time.Now(), a.of(a.client, n, 0, 0)...)
@@ -160,7 +161,7 @@ func (e *quotaExtension) Parts(ctx context.Context, parts []door.Part, size func
 	return func() { e.table.Return(time.Now(), demands...) }, nil
 }
 
-// simpleDemands are what a request of one tenant asks, which is the client's, and of one service.
+// simpleDemands are the demands of a request with one tenant, the client's, and one service.
 func (e *quotaExtension) simpleDemands(a *admission, p *door.Part) []quota.Demand {
 	n := a.client
 	if e.rules.services.limit() {
@@ -172,7 +173,7 @@ func (e *quotaExtension) simpleDemands(a *admission, p *door.Part) []quota.Deman
 	return a.ofPart(n, int64(p.Items))
 }
 
-// ofPart are the first n of the admission's own demands, for the items of its one part. The listener has charged the bytes to the client, not
+// ofPart returns the first n of the admission's own demands, for the items of its only part. The listener has charged the bytes to the client, not
 // to the service.
 func (a *admission) ofPart(n int, items int64) []quota.Demand {
 	demands := a.of(n, 0, items, 0)
@@ -182,7 +183,7 @@ func (a *admission) ofPart(n int, items int64) []quota.Demand {
 	return demands
 }
 
-// demands are what the parts of any request ask of accounts: items, and the bytes that the listener could not charge.
+// demands are the demands of a request's parts: items, and the bytes that the listener could not charge.
 func (e *quotaExtension) demands(a *admission, admitted bool, parts []door.Part, size func() int) []quota.Demand {
 	s := &a.sender
 	services := e.rules.services.limit()
@@ -211,7 +212,7 @@ func (e *quotaExtension) demands(a *admission, admitted bool, parts []door.Part,
 	}
 	tenants := map[string][2]int64{}
 	for _, p := range parts {
-		// Bytes are divided by items: the length of a request is known, that of its parts is not.
+		// Bytes are divided by items, because only the length of the whole request is known.
 		share := int64(0)
 		if items > 0 {
 			share = int64(float64(bytes) * float64(p.Items) / float64(items))
@@ -233,7 +234,7 @@ func (e *quotaExtension) demands(a *admission, admitted bool, parts []door.Part,
 	return all
 }
 
-// countStreams looks whether tenants have room for the log streams of parts, and returns those that are to be remembered.
+// countStreams checks whether tenants may have the log streams of parts, and returns those to remember.
 func (e *quotaExtension) countStreams(now time.Time, s *sender, parts []door.Part) (streams map[string][]uint64, refused *quota.Refusal) {
 	if s.tenantLimits == nil && !e.rules.tenants.limit() {
 		return nil, nil
@@ -274,7 +275,7 @@ func (e *quotaExtension) Owe(ctx context.Context, tenant string, items int) {
 	}
 }
 
-// tenantOf is the tenant under which a refusal is counted.
+// tenantOf is the tenant for which a refusal is counted.
 func tenantOf(parts []door.Part) string {
 	if len(parts) == 0 {
 		return ""

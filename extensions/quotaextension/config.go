@@ -14,34 +14,34 @@ import (
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// Defaults are the quotas of all that no override and no file of keys names. Default none.
+	// Defaults are the quotas of everything without an override or an entry in the file of keys. Default none.
 	Defaults DefaultsConfig `mapstructure:"defaults"`
-	// Overrides are quotas by name; for each limit the first that sets it holds. The limits of a file of keys go before them.
+	// Overrides are quotas by name; for each limit the first override that sets it applies. The limits of a file of keys take precedence.
 	Overrides []OverrideConfig `mapstructure:"overrides"`
-	// MaxAccounts is how many tenants, services and keys are remembered. Default 100000.
+	// MaxAccounts is how many tenants, services and keys to remember. Default 100000.
 	MaxAccounts int `mapstructure:"max_accounts"`
-	// MaxStreams is how many log streams are remembered, of tenants with a limit. Default 1000000.
+	// MaxStreams is how many log streams, of tenants with a limit, to remember. Default 1000000.
 	MaxStreams int `mapstructure:"max_streams"`
-	// DayFile keeps what was used of bytes_per_day over a restart. Default none: a start begins the day anew. Gateways that share need none.
+	// DayFile keeps the use of bytes_per_day over a restart. Default none: a start counts the day from zero. Gateways that share need none.
 	DayFile string `mapstructure:"day_file"`
-	// TenantMetrics puts the names of tenants that are refused into the collector's metrics, of the first hundred. Default false: whoever reads
-	// those metrics needs no key.
+	// TenantMetrics adds the names of the first hundred refused tenants to the collector's metrics. Default false, because readers of those metrics
+	// need no key.
 	TenantMetrics bool `mapstructure:"tenant_metrics"`
-	// InstanceID tells the gateways apart that share quotas. Default the host name.
+	// InstanceID distinguishes the gateways that share quotas. Default the host name.
 	InstanceID string `mapstructure:"instance_id"`
 	// Share is the Kafka through which several gateways share each quota. Default none: each gateway has the whole quota.
 	Share configoptional.Optional[ShareConfig] `mapstructure:"share"`
 }
 
-// DefaultsConfig are quotas by what they are for.
+// DefaultsConfig are quotas by scope.
 type DefaultsConfig struct {
 	Tenant  quota.Override `mapstructure:"tenant"`
 	Service quota.Override `mapstructure:"service"`
 	Key     quota.Override `mapstructure:"key"`
 }
 
-// OverrideConfig sets limits of a key; or of the services that match, of the tenants that match; or of the tenants that match. * stands for
-// any characters in the names of tenants and services.
+// OverrideConfig sets limits of a key; or of matching services of matching tenants; or of matching tenants. * matches any characters in the names
+// of tenants and services.
 type OverrideConfig struct {
 	Tenant  string         `mapstructure:"tenant"`
 	Service string         `mapstructure:"service"`
@@ -49,9 +49,9 @@ type OverrideConfig struct {
 	Limits  quota.Override `mapstructure:"limits"`
 }
 
-// ShareConfig is where gateways share.
+// ShareConfig is the Kafka through which gateways share.
 type ShareConfig struct {
-	// Kafka is where the journal is: brokers, topic_prefix, client_id, tls, sasl, as for the kafka_replay processor.
+	// Kafka is the journal's Kafka: brokers, topic_prefix, client_id, tls, sasl, as for the kafka_replay processor.
 	Kafka cluster.Config `mapstructure:",squash"`
 	// Interval is how often a gateway publishes its usage, 100ms to 1m. Default 1s.
 	Interval time.Duration `mapstructure:"interval"`
@@ -100,7 +100,7 @@ func (c *Config) Validate() error {
 	return errs
 }
 
-// Validate reports all problems of where gateways share.
+// Validate reports all problems of the section at once.
 func (c *ShareConfig) Validate() error {
 	err := c.Kafka.Validate()
 	if c.Interval < minInterval || c.Interval > maxInterval {

@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	// saveInterval is how often the bytes of the day are saved, while some are taken; saving takes at most a fiftieth of the time.
+	// saveInterval is how often the day's bytes are saved while they change; saving takes at most a fiftieth of the time.
 	saveInterval = time.Second
 	saveShare    = 50
 )
 
-// day saves what accounts have used of their bytes of a day, for the next process.
+// day saves the accounts' bytes of the day for the next process.
 type day struct {
 	path  string
 	table *quota.Table
@@ -31,10 +31,10 @@ type day struct {
 	once  sync.Once
 	end   chan struct{} // nil before start
 	wg    sync.WaitGroup
-	quiet bool // the last attempt failed too; of the saving goroutine
+	quiet bool // the last attempt also failed; used by the saving goroutine only
 }
 
-// start reads the file and saves from then on. A file that can't be read is a start at 0: telemetry is not refused for it.
+// start reads the file and saves from then on. An unreadable file counts as 0: no telemetry is refused for it.
 func (d *day) start() error {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o700); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (d *day) run() {
 	}
 }
 
-// save writes the file anew, if anything was taken, and returns how long that took.
+// save rewrites the file, if anything changed, and returns how long that took.
 func (d *day) save() time.Duration {
 	begun := time.Now()
 	today, changed := d.table.Today(begun)
@@ -93,7 +93,7 @@ func (d *day) stop() {
 	}
 }
 
-// keepDay makes what saves the bytes of the day. Gateways that share have them in the topic.
+// keepDay creates the saver of the day's bytes. Gateways that share have them in the topic.
 func (e *quotaExtension) keepDay() error {
 	if e.exchange != nil || e.cfg.DayFile == "" {
 		return nil

@@ -22,20 +22,20 @@ import (
 	"github.com/penstockhq/penstock/internal/quota"
 )
 
-// exchange publishes what this gateway uses in a compacted topic of the journal's Kafka, and reads what all gateways publish.
+// exchange publishes the usage of this gateway in a compacted topic of the journal's Kafka, and reads the usage of all gateways.
 //
-// A record's key is ["gateway"] for the sign of life that each gateway writes once an interval, and ["gateway","scope","tenant","service",
-// "key"] for an account; its value is a life or an entry.
+// A record's key is ["gateway"] for the sign of life that each gateway writes once an interval, and ["gateway","scope","tenant","service", "key"]
+// for an account; its value is a life or an entry.
 type exchange struct {
 	cfg    *ShareConfig
 	self   string
-	boot   string // tells this process from the ones before it
+	boot   string // distinguishes this process from earlier ones
 	table  *quota.Table
 	log    *zap.Logger
 	failed func()
 
 	client  *kgo.Client
-	pending map[string]*kgo.Record // by key: what could not be written; of the publishing goroutine, at most one an account
+	pending map[string]*kgo.Record // by key: records to be written; used by the publishing goroutine only, at most one per account
 	cancel  context.CancelFunc     // nil before start
 	once    sync.Once
 	wg      sync.WaitGroup
@@ -46,7 +46,7 @@ type life struct {
 	Boot string `json:"boot"`
 }
 
-// entry is what a gateway has published of an account.
+// entry is a gateway's published usage of an account.
 type entry struct {
 	Bytes float64 `json:"bytes,omitempty"`
 	Items float64 `json:"items,omitempty"`
@@ -54,10 +54,10 @@ type entry struct {
 	Today int64   `json:"today,omitempty"`
 }
 
-// metadataAge lets the client see a topic soon that another gateway has just made.
+// metadataAge lets the client soon see a topic that another gateway has just created.
 const metadataAge = time.Second
 
-// share makes the table and the exchange.
+// share creates the table and the exchange.
 func (e *quotaExtension) share() error {
 	self := e.cfg.InstanceID
 	if self == "" {
@@ -74,7 +74,7 @@ func (e *quotaExtension) share() error {
 	return nil
 }
 
-// start begins to write and to read. It returns an error only for what no retry mends.
+// start begins to write and to read. It returns an error only if no retry can help.
 func (x *exchange) start(ctx context.Context) error {
 	opts, err := x.cfg.Kafka.Options(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (x *exchange) start(ctx context.Context) error {
 	topic := journal.QuotaTopic(x.cfg.Kafka.TopicPrefix)
 	x.client, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge), kgo.ConsumeTopics(topic), kgo.DefaultProduceTopic(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-		kgo.DisableIdempotentWrite(), // such records are not given up while Kafka is away; one that is written twice says the same
+		kgo.DisableIdempotentWrite(), // such records are not discarded while Kafka is away; a duplicate does no harm
 		kgo.RecordDeliveryTimeout(max(time.Second, x.cfg.Interval)), kgo.UnknownTopicRetries(-1), kgo.FetchMaxWait(x.cfg.Interval))...)
 	if err != nil {
 		return err
@@ -95,19 +95,19 @@ func (x *exchange) start(ctx context.Context) error {
 	return nil
 }
 
-// stop may be repeated, and come without start.
+// stop may be repeated, and called without start.
 func (x *exchange) stop() {
 	if x.cancel == nil {
 		return
 	}
 	x.once.Do(func() {
 		x.cancel()
-		x.client.Close() // gives up what waits for Kafka
+		x.client.Close() // discards records that wait for Kafka
 		x.wg.Wait()
 	})
 }
 
-// publish writes once an interval, after it has made the topic.
+// publish writes once an interval, after it has created the topic.
 func (x *exchange) publish(ctx context.Context, topic string) {
 	tick := time.NewTicker(x.cfg.Interval)
 	defer tick.Stop()
@@ -132,7 +132,7 @@ func (x *exchange) publish(ctx context.Context, topic string) {
 	}
 }
 
-// round publishes once. What can't be written now is written in the next round, unless it has changed by then.
+// round publishes once. A record that can't be written now is written in the next round, unless it has changed by then.
 func (x *exchange) round(ctx context.Context, topic string, made *bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -156,8 +156,8 @@ func (x *exchange) round(ctx context.Context, topic string, made *bool) error {
 	return err
 }
 
-// records are the sign of life, which comes first: it tells the records of this process from those of the ones before it; what was pending,
-// and what has changed.
+// records are the sign of life, which comes first because it distinguishes the records of this process from those of earlier ones; then the pending
+// records and the changes.
 func (x *exchange) records(usage []quota.Usage) ([]*kgo.Record, error) {
 	alive, err := record(life{x.boot}, x.self)
 	if err != nil {
@@ -183,7 +183,7 @@ func record(value any, key ...string) (*kgo.Record, error) {
 	return &kgo.Record{Key: k, Value: v}, err
 }
 
-// read gives the table what all gateways publish.
+// read passes the records of all gateways to the table.
 func (x *exchange) read(ctx context.Context) {
 	for {
 		fetches := x.client.PollFetches(ctx)
@@ -200,7 +200,7 @@ func (x *exchange) read(ctx context.Context) {
 	}
 }
 
-// learn takes a record. One that is not understood comes from a later version, and says nothing here.
+// learn processes a record. An unknown record is from a later version and is ignored.
 func (x *exchange) learn(now time.Time, r *kgo.Record) {
 	var key []string
 	if json.Unmarshal(r.Key, &key) != nil {
@@ -223,6 +223,6 @@ func (x *exchange) learn(now time.Time, r *kgo.Record) {
 
 func newBoot() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
+	_, _ = rand.Read(b[:]) // rand.Read never fails
 	return hex.EncodeToString(b[:])
 }

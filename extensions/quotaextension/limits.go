@@ -6,7 +6,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota"
 )
 
-// maxResolved bounds the names whose limits are remembered; they are looked for again then. About 250 bytes each.
+// maxResolved bounds the names whose limits are cached; past it the cache is cleared. About 250 bytes each.
 const maxResolved = 20_000
 
 // rules are the quotas of the configuration. They are safe for concurrent use.
@@ -19,13 +19,13 @@ type rules struct {
 	resolved map[quota.Name]quota.Limits // guarded by mu
 }
 
-// scopeRules are what holds for all of a scope.
+// scopeRules are the limits of a whole scope.
 type scopeRules struct {
 	defaults   quota.Limits
-	overridden bool // some names have others
+	overridden bool // some names have other limits
 }
 
-// limit says whether any of the scope may have a limit.
+// limit says whether any account of the scope may have a limit.
 func (s *scopeRules) limit() bool { return s.overridden || s.defaults != quota.Limits{} }
 
 func newRules(cfg *Config) *rules {
@@ -61,7 +61,7 @@ func (r *rules) scope(s quota.Scope) *scopeRules {
 	}
 }
 
-// of returns the limits that the configuration has for a name.
+// of returns the configured limits of a name.
 func (r *rules) of(name quota.Name) quota.Limits {
 	if s := r.scope(name.Scope); !s.overridden {
 		return s.defaults
@@ -84,7 +84,7 @@ func (r *rules) of(name quota.Name) quota.Limits {
 
 func (r *rules) resolve(name quota.Name) quota.Limits {
 	l := r.scope(name.Scope).defaults
-	for i := len(r.cfg.Overrides) - 1; i >= 0; i-- { // the first that sets a limit holds, so it is applied last
+	for i := len(r.cfg.Overrides) - 1; i >= 0; i-- { // the first override that sets a limit applies, so apply it last
 		if o := &r.cfg.Overrides[i]; o.matches(name) {
 			l = o.Limits.Apply(l)
 		}

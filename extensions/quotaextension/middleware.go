@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
 
-// GetHTTPHandler returns what wraps the handler of an OTLP receiver. It comes after authentication and before the body is read.
+// GetHTTPHandler returns the wrapper of an OTLP receiver's handler. It runs after authentication and before the body is read.
 func (e *quotaExtension) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.serve(w, r, next) }), nil
@@ -47,8 +47,7 @@ func (e *quotaExtension) serve(w http.ResponseWriter, r *http.Request, next http
 	done(refused == nil && watched.code != http.StatusTooManyRequests && watched.code < http.StatusInternalServerError)
 }
 
-// watchedWriter notes the status of an answer. Where the body was cut off because a quota was used up, it holds back what the handler says
-// of a body that ended early.
+// watchedWriter records the status of an answer. If a quota cut off the body, it holds back the handler's message about a body that ended early.
 type watchedWriter struct {
 	http.ResponseWriter
 	refused  func() error // nil: never
@@ -82,11 +81,11 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach what is below.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// GetGRPCServerOptions returns what charges a call once its request is there and its client is known, before any pipeline. The stats handler
-// is told the length of the request as it arrived.
+// GetGRPCServerOptions returns options that charge a call once its request has arrived and its client is known, before any pipeline. The stats
+// handler sees the length of the request as it arrived.
 func (e *quotaExtension) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
 	return []grpc.ServerOption{grpc.StatsHandler(lengths{}), grpc.ChainUnaryInterceptor(e.intercept)}, nil
 }
@@ -110,18 +109,18 @@ func (e *quotaExtension) intercept(ctx context.Context, req any, _ *grpc.UnarySe
 	return resp, err
 }
 
-// trail repeats the RetryInfo of a status in a trailer of its own, which is where the SDK for Python looks for it.
+// trail repeats the RetryInfo of a status in a separate trailer, where the SDK for Python looks for it.
 func trail(ctx context.Context, err error) {
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
 			if encoded, err := proto.Marshal(info); err == nil {
-				_ = grpc.SetTrailer(ctx, metadata.Pairs("google.rpc.retryinfo-bin", string(encoded))) // outside of a call there is nobody to tell
+				_ = grpc.SetTrailer(ctx, metadata.Pairs("google.rpc.retryinfo-bin", string(encoded))) // outside of a call there is no trailer
 			}
 		}
 	}
 }
 
-// mayComeAgain says whether a client repeats a call that failed so: OTLP's table of retryable codes.
+// mayComeAgain says whether a client retries a call with this error: OTLP's table of retryable codes.
 func mayComeAgain(err error) bool {
 	s, ok := status.FromError(err)
 	if !ok {
@@ -137,7 +136,7 @@ func mayComeAgain(err error) bool {
 
 type lengthKey struct{}
 
-// lengths notes how long each call's request is, compressed where the client compresses.
+// lengths records the length of each call's request, compressed if the client compresses.
 type lengths struct{}
 
 func (lengths) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {

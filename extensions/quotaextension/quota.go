@@ -16,10 +16,10 @@ import (
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
 
-// streamWindow is for how long a log stream counts at least, and half of how long it counts at most.
+// streamWindow is how long a log stream counts at least, and half of how long it counts at most.
 const streamWindow = 30 * time.Minute
 
-// quotaExtension is asked by listeners and pipelines. It is safe for concurrent use.
+// quotaExtension answers listeners and pipelines. It is safe for concurrent use.
 type quotaExtension struct {
 	cfg       *Config
 	set       extension.Settings
@@ -29,8 +29,8 @@ type quotaExtension struct {
 	streams   *quota.StreamCount
 	refusals  *refusals
 	series    *quota.Series
-	day       *day      // nil: a restart forgets the bytes of the day
-	exchange  *exchange // nil: nothing is shared
+	day       *day      // nil: a restart forgets the day's bytes
+	exchange  *exchange // nil: no sharing
 }
 
 var (
@@ -71,10 +71,10 @@ func newExtension(cfg *Config, set extension.Settings) (*quotaExtension, error) 
 		}))
 }
 
-// SeriesBudgets are what the configuration says of series. A cardinality_guard asks for them.
+// SeriesBudgets are the configured budgets of series. A cardinality_guard reads them.
 func (e *quotaExtension) SeriesBudgets() *quota.Series { return e.series }
 
-// Start begins to share, where that is configured. It does not wait for Kafka.
+// Start begins to share, if that is configured. It does not wait for Kafka.
 func (e *quotaExtension) Start(ctx context.Context, _ component.Host) error {
 	if e.exchange == nil {
 		return e.keepDay()

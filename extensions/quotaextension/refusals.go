@@ -12,12 +12,11 @@ import (
 )
 
 const (
-	maxCounted = 100      // tenants that refusals are counted of by name
-	others     = "_other" // those beyond, and requests of several tenants
+	maxCounted = 100      // tenants whose refusals are counted by name
+	others     = "_other" // further tenants, and requests of several tenants
 )
 
-// refusals counts refusals. byTenant: with the names of the first maxCounted tenants that are refused, for clients choose names where no key
-// does.
+// refusals counts refusals. byTenant: with the names of the first maxCounted refused tenants, because clients choose names where no key does.
 type refusals struct {
 	telemetry *metadata.TelemetryBuilder
 	byTenant  bool
@@ -29,7 +28,7 @@ func newRefusals(t *metadata.TelemetryBuilder, byTenant bool) *refusals {
 	return &refusals{telemetry: t, byTenant: byTenant, counted: map[string]struct{}{}}
 }
 
-// count returns what it counts.
+// count returns the attributes to count with.
 func (f *refusals) count(ctx context.Context, tenant string, r *quota.Refusal) *quota.Refusal {
 	attributes := []attribute.KeyValue{attribute.String("reason", string(r.Reason)), attribute.String("scope", string(r.Scope))}
 	if f.byTenant {

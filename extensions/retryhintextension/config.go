@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	minDelay = time.Second // Retry-After counts whole seconds
+	minDelay = time.Second // Retry-After has whole seconds
 	maxDelay = time.Hour
 )
 
 // Config is the YAML configuration of the extension.
 type Config struct {
-	// Delay is the shortest time that a refused client is asked to wait, 1s to 1h; each answer is drawn from one to two times
-	// that, so clients that were refused together do not come back together. Default 5s.
+	// Delay is the shortest delay for a refused client, 1s to 1h; each answer has a random delay of one to two times that, so that clients that
+	// were refused together do not retry together. Default 5s.
 	Delay time.Duration `mapstructure:"delay"`
 }
 

@@ -1,4 +1,4 @@
-// Package retryhintextension is a middleware of receivers that adds to retryable refusals when to come back.
+// Package retryhintextension is a middleware of receivers that adds a delay to retryable refusals.
 package retryhintextension
 
 //go:generate mdatagen metadata.yaml

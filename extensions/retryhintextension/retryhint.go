@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// retryHint adds a delay to refusals that have none and that a client may repeat. It is stateless and safe for concurrent use.
+// retryHint adds a delay to retryable refusals that have none. It is stateless and safe for concurrent use.
 type retryHint struct {
 	component.StartFunc
 	component.ShutdownFunc
@@ -32,7 +32,7 @@ var (
 	_ extensionmiddleware.HTTPServer = (*retryHint)(nil)
 )
 
-// draw returns a time between one and two delays, in whole seconds.
+// draw returns a random time between one and two delays, in whole seconds.
 func (h *retryHint) draw() time.Duration {
 	return (h.delay + rand.N(h.delay)).Truncate(time.Second)
 }
@@ -46,14 +46,14 @@ func (h *retryHint) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, 
 		})}, nil
 }
 
-// hint adds RetryInfo to an error of code Unavailable. RESOURCE_EXHAUSTED stays: RetryInfo would make it retryable, and without it
-// it says that the request will never fit.
+// hint adds RetryInfo to an error of code Unavailable. RESOURCE_EXHAUSTED stays unchanged: RetryInfo would make it retryable, and without it means
+// that the request will never fit.
 func (h *retryHint) hint(err error) error {
 	refusal, ok := status.FromError(err)
 	if !ok || refusal.Code() != codes.Unavailable {
 		return err
 	}
-	if text := refusal.Message(); !utf8.ValidString(text) { // grpc leaves the details out of such a status
+	if text := refusal.Message(); !utf8.ValidString(text) { // grpc omits the details of such a status
 		valid := refusal.Proto()
 		valid.Message = strings.ToValidUTF8(text, "\ufffd")
 		refusal = status.FromProto(valid)
@@ -71,7 +71,7 @@ func (h *retryHint) hint(err error) error {
 	return hinted.Err()
 }
 
-// GetHTTPHandler returns what wraps a receiver's handler.
+// GetHTTPHandler returns the wrapper of a receiver's handler.
 func (h *retryHint) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
 	return func(_ context.Context, next http.Handler) (http.Handler, error) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,5 +94,5 @@ func (w *hintingWriter) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// Unwrap lets http.ResponseController reach what is below.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (w *hintingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

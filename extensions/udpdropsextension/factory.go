@@ -9,7 +9,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/udpdropsextension/internal/metadata"
 )
 
-// Config is the YAML configuration of the extension. There is nothing to choose.
+// Config is the YAML configuration of the extension. It has no keys.
 type Config struct{}
 
 // NewFactory returns the factory of the udp_drops extension.

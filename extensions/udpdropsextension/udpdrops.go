@@ -19,16 +19,16 @@ import (
 	"github.com/penstockhq/penstock/extensions/udpdropsextension/internal/udpstat"
 )
 
-// udpDrops reports the counters of the kernel when telemetry is collected. In between it does nothing.
+// udpDrops reports the kernel's counters when telemetry is collected. It does nothing in between.
 type udpDrops struct {
 	set       component.TelemetrySettings
-	proc      string // where the proc file system is
+	proc      string // path of the proc file system
 	telemetry *metadata.TelemetryBuilder
 }
 
 var _ extension.Extension = (*udpDrops)(nil)
 
-// Start registers the metric. Without Linux's proc file system there is nothing to report, which is said once.
+// Start registers the metric. Without Linux's proc file system there is nothing to report; it logs that once.
 func (u *udpDrops) Start(context.Context, component.Host) error {
 	if _, err := os.Stat(filepath.Join(u.proc, "self", "net", "udp")); err != nil {
 		u.set.Logger.Warn("the kernel's table of UDP sockets can't be read; dropped datagrams are not counted", zap.Error(err))
@@ -42,7 +42,7 @@ func (u *udpDrops) Start(context.Context, component.Host) error {
 	return telemetry.RegisterExtensionUDPDropsDatagramsCallback(u.observe)
 }
 
-// Shutdown takes the metric away.
+// Shutdown unregisters the metric.
 func (u *udpDrops) Shutdown(context.Context) error {
 	if u.telemetry != nil {
 		u.telemetry.Shutdown()
@@ -86,7 +86,7 @@ func (u *udpDrops) read(table string) ([]udpstat.Socket, error) {
 	return udpstat.Parse(file)
 }
 
-// inodes are the sockets that this process has open.
+// inodes are the open sockets of this process.
 func (u *udpDrops) inodes() (map[uint64]bool, error) {
 	dir := filepath.Join(u.proc, "self", "fd")
 	entries, err := os.ReadDir(dir)
@@ -97,7 +97,7 @@ func (u *udpDrops) inodes() (map[uint64]bool, error) {
 	for _, entry := range entries {
 		target, err := os.Readlink(filepath.Join(dir, entry.Name()))
 		if err != nil {
-			continue // closed in the meantime
+			continue // closed meanwhile
 		}
 		number, ok := strings.CutPrefix(target, "socket:[")
 		if !ok {

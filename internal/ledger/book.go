@@ -7,61 +7,61 @@ import (
 	"slices"
 )
 
-// What a book keeps at most, for each view.
+// Bounds of a book, for each view.
 const (
-	// MaxHours is how many hours are kept apart; older ones are added up under Earlier.
+	// MaxHours is how many hours are counted separately; older ones are added up under Earlier.
 	MaxHours = 48
-	// MaxTenants is how many tenants of an hour are kept apart; further ones are added up under OtherTenants.
+	// MaxTenants is how many tenants of an hour are counted separately; further ones are added up under OtherTenants.
 	MaxTenants = 64
 	// maxReasons bounds the reasons of a cell; further ones are added up.
 	maxReasons = 32
-	// maxExceptions bounds the batches that are remembered one by one because not all of their items were stored.
+	// maxExceptions bounds the batches that are remembered individually because not all of their items were stored.
 	maxExceptions = 64
-	// maxAhead is how far an item's own time may lie behind the hour in which it was received before it counts under Later.
+	// maxAhead is how many hours an item's own time may be after the hour in which it was received, before it counts under Later.
 	maxAhead = 1
 
 	otherReasons = "other"
-	// OtherTenants is no tenant's name: it has a slash.
+	// OtherTenants can't be a tenant's name: it has a slash.
 	OtherTenants = "(other/tenants)"
 )
 
-// View says by which hour a book is read.
+// View is the kind of hour by which a book is read.
 type View uint8
 
 // The views.
 const (
-	// ByReceipt: the hour in which the journal took the record.
+	// ByReceipt: the hour in which the journal received the record.
 	ByReceipt View = iota
 	// ByEvent: the hour of the item's own time.
 	ByEvent
 	views
 )
 
-// Key is where a cell stands in a view.
+// Key is the position of a cell in a view.
 type Key struct {
 	Tenant string
 	Hour   Hour
 }
 
-// Exception is a range of the journal not all of whose items were stored.
+// Exception is a range of the journal whose items were not all stored.
 type Exception struct {
 	First, Next int64
 	Tenant      string
 	Fates
 }
 
-// Book holds the counts of one sink for one partition. It takes at most MaxHours times MaxTenants cells for each view, some 100 bytes
-// each, and usually a few dozen. It is not safe for concurrent use.
+// Book holds the counts of one sink for one partition. It has at most MaxHours times MaxTenants cells for each view, some 100 bytes each, and
+// usually a few dozen. It is not safe for concurrent use.
 type Book struct {
-	// First and Next: records between these offsets are counted, but for Lost. Records below First were delivered before there was a
-	// ledger.
+	// First and Next: records between these offsets are counted, except those in Lost. Records before First were delivered before the ledger
+	// existed.
 	First, Next int64
-	// Lost is how many records the journal gave up before the sink could read them. Nobody knows how many items they had.
+	// Lost is how many records the journal deleted before the sink could read them. Their number of items is unknown.
 	Lost int64
 
 	views   [views]table
 	created map[Hour]*Cell
-	// exceptions are the latest, oldest first; excepted is the offset behind the last one that was forgotten.
+	// exceptions are the latest, oldest first; excepted is the offset after the last forgotten one.
 	exceptions []Exception
 	excepted   int64
 }
@@ -69,7 +69,7 @@ type Book struct {
 // table is the cells of a view.
 type table struct {
 	cells   map[Key]*Cell
-	tenants map[Hour]int // of each hour that has cells
+	tenants map[Hour]int // of each hour with cells
 }
 
 // NewBook returns an empty book of a sink that begins at offset next.
@@ -81,9 +81,9 @@ func NewBook(next int64) *Book {
 	return b
 }
 
-// Batch adds a batch of one tenant: records between first and next, what they hold, and what became of it. Where records of several hours
-// went in one batch and not all of its items had the same fate, which hour gets which fate is a guess: what was dropped is charged to the
-// oldest items, then what was folded. The sums are exact.
+// Batch adds a batch of one tenant: the records between first and next, their content, and the fate of the items. If a batch has records of several
+// hours and its items have different fates, the assignment to hours is a guess: dropped items are charged to the oldest items, then folded ones.
+// The sums are exact.
 func (b *Book) Batch(first, next int64, contents []Content, f Fates) {
 	if len(contents) == 0 {
 		return
@@ -108,7 +108,7 @@ func (b *Book) Batch(first, next int64, contents []Content, f Fates) {
 	}
 }
 
-// Create counts what a sink was sent that nobody received: rollups and overflow streams, in the hour of the journal's time.
+// Create counts items that a sink was sent and no client had sent: rollups and overflow streams, in the hour of the journal's time.
 func (b *Book) Create(h Hour, f Fates) {
 	if f.Stored == 0 && len(f.Dropped) == 0 {
 		return
@@ -133,15 +133,15 @@ func (b *Book) Create(h Hour, f Fates) {
 	}
 }
 
-// share is the part of a batch that has one hour of receipt and one of event.
+// share is the part of a batch with one hour of receipt and one event hour.
 type share struct {
 	receipt, event Hour
-	left           int64 // items that have no fate yet
+	left           int64 // items without a fate so far
 	Cell
 }
 
-// sharesOf divides what records hold, oldest event first. Where a record's writer counted more items than were found in it, the rest has
-// the hour of receipt.
+// sharesOf divides the content of records, oldest event first. If a record's writer counted more items than were found in it, the rest gets the
+// hour of receipt.
 func sharesOf(contents []Content) []share {
 	var all []share
 	add := func(receipt, event Hour, items, received int64) {
@@ -175,7 +175,7 @@ func clamp(event, receipt Hour) Hour {
 	return event
 }
 
-// spread gives n items a fate: to shares that have some left, in order, and what remains to the last.
+// spread assigns a fate to n items: to shares that have some left, in order, and the remainder to the last.
 func spread(shares []share, n int64, give func(s *share, n int64)) {
 	for i := range shares {
 		part := min(n, shares[i].left)
@@ -190,7 +190,7 @@ func spread(shares []share, n int64, give func(s *share, n int64)) {
 	}
 }
 
-// cell returns the cell of a tenant and an hour, and makes room for it.
+// cell returns the cell of a tenant and an hour, and makes space for it.
 func (b *Book) cell(v View, tenant string, h Hour) *Cell {
 	all := &b.views[v]
 	if c, ok := all.cells[Key{tenant, h}]; ok {
@@ -211,7 +211,7 @@ func (b *Book) cell(v View, tenant string, h Hour) *Cell {
 	return c
 }
 
-// isHour says whether h is an hour.
+// isHour says whether h is a real hour.
 func isHour(h Hour) bool { return h != Earlier && h != Later }
 
 func (t *table) put(k Key, c *Cell) {
@@ -232,7 +232,7 @@ func (t *table) hours() int {
 	return n
 }
 
-// oldest returns the first of the real hours, of which there must be one.
+// oldest returns the first of the real hours; there must be one.
 func (t *table) oldest() Hour {
 	oldest := Later
 	for h := range t.tenants {
@@ -268,8 +268,8 @@ func (b *Book) except(e Exception) {
 	}
 }
 
-// Exceptions returns the batches with the record at offset that were not stored whole. known is false where the book has
-// forgotten those that it may have been in.
+// Exceptions returns the batches with the record at offset that were not stored completely. known is false if the book may have forgotten such a
+// batch.
 func (b *Book) Exceptions(offset int64) (all []Exception, known bool) {
 	for _, e := range b.exceptions {
 		if e.First <= offset && offset < e.Next {
@@ -294,7 +294,7 @@ func compareKeys(a, b Key) int {
 	return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Tenant, b.Tenant))
 }
 
-// Created returns what the sink was sent that nobody received, by hour.
+// Created returns the items that the sink was sent and no client had sent, by hour.
 func (b *Book) Created() iter.Seq2[Hour, *Cell] {
 	return func(yield func(Hour, *Cell) bool) {
 		for _, h := range slices.Sorted(maps.Keys(b.created)) {

@@ -8,10 +8,10 @@ import (
 	"slices"
 )
 
-// version is what Append writes. Read refuses a later one.
+// version is the version that Append writes. Read refuses later ones.
 const version = 1
 
-// ErrBook says that bytes are not a book, or one of a later version.
+// ErrBook says that bytes are not a book, or a book of a later version.
 var ErrBook = errors.New("not a ledger's book")
 
 // Append appends b: version, then varints and texts with their length, in a fixed order, so that equal books have equal bytes.
@@ -60,7 +60,7 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// Read returns the book that Append wrote. The error wraps ErrBook.
+// Read returns a book that Append wrote. The error wraps ErrBook.
 func Read(data []byte) (*Book, error) {
 	if len(data) == 0 || data[0] != version {
 		return nil, fmt.Errorf("%w: version %v, this release reads %d", ErrBook, data[:min(1, len(data))], version)
@@ -93,7 +93,7 @@ func Read(data []byte) (*Book, error) {
 	return b, nil
 }
 
-// reader reads what Append writes; after a failure everything is zero.
+// reader reads the output of Append; after a failure every result is zero.
 type reader struct {
 	rest   []byte
 	failed bool
@@ -113,7 +113,7 @@ func (r *reader) int() int64 {
 	return n
 }
 
-// count reads a number of elements, each of which takes a byte at least.
+// count reads a number of elements, each of which takes at least one byte.
 func (r *reader) count() int {
 	n, size := binary.Uvarint(r.rest)
 	if size <= 0 || n > uint64(len(r.rest)) {

@@ -1,9 +1,9 @@
-// Package ledger counts what became of the items that a sink received: received = stored + folded + dropped, to the item.
+// Package ledger counts the fate of the items that a sink received: received = stored + folded + dropped, exactly.
 //
-// A [Book] holds the counts of one sink for one partition of the journal. Its owner saves it together with the offset up to which it
-// counts, so that a crash takes back counts and deliveries alike. A book has two views of the same items: by the hour in which the
-// journal took them, and by the hour of their own time. Items are data points, log records or spans; a book never counts records
-// of the journal, except those that nobody could read any more.
+// A [Book] holds the counts of one sink for one partition of the journal. Its owner saves it together with the offset up to which it counts, so
+// that a crash rolls back counts and deliveries together. A book has two views of the same items: by the hour in which the journal received them,
+// and by the hour of their own time. Items are data points, log records or spans; a book never counts records of the journal, except records that
+// can no longer be read.
 package ledger
 
 import (
@@ -14,11 +14,11 @@ import (
 // Hour is a whole hour in UTC, counted from 1970.
 type Hour int64
 
-// What a book doesn't keep apart any more, or never did.
+// Special hours of items that the book does not count by hour.
 const (
 	// Earlier stands for all hours before those that the book keeps.
 	Earlier Hour = math.MinInt64
-	// Later stands for hours that have not come yet.
+	// Later stands for future hours.
 	Later Hour = math.MaxInt64
 )
 
@@ -34,10 +34,10 @@ func HourOfNanos(ns int64) Hour {
 	return Hour(h)
 }
 
-// Time returns the begin of h, which must be a real hour.
+// Time returns the beginning of h, which must be a real hour.
 func (h Hour) Time() time.Time { return time.Unix(int64(h)*3600, 0).UTC() }
 
-// String returns h as RFC 3339 has its begin, "earlier" or "later".
+// String returns h as the RFC 3339 time of its beginning, "earlier" or "later".
 func (h Hour) String() string {
 	switch h {
 	case Earlier:
@@ -54,18 +54,18 @@ type HourItems struct {
 	Items int64
 }
 
-// Content is what a record of the journal holds.
+// Content is the content of a record of the journal.
 type Content struct {
 	Tenant string
-	// Hour is when the journal took the record.
+	// Hour is when the journal received the record.
 	Hour Hour
-	// Items is how many there are according to whoever wrote the record.
+	// Items is the number of items, according to the writer of the record.
 	Items int64
 	// Events are the items that were found in the record, by the hour of their own time.
 	Events []HourItems
 }
 
-// Fates is what became of the items of a batch.
+// Fates is the fate of the items of a batch.
 type Fates struct {
 	Stored, Folded int64
 	Dropped        []Drop
@@ -83,7 +83,7 @@ type Cell struct {
 	Dropped                  map[string]int64
 }
 
-// AllDropped returns the items that were dropped, for whatever reason.
+// AllDropped returns the number of dropped items, for all reasons.
 func (c *Cell) AllDropped() (n int64) {
 	for _, d := range c.Dropped {
 		n += d
@@ -91,10 +91,11 @@ func (c *Cell) AllDropped() (n int64) {
 	return n
 }
 
-// Unaccounted returns how many received items have no fate; negative: how many fates have no item. It is 0 where the ledger balances.
+// Unaccounted returns the number of received items without a fate; if negative, the number of fates without an item. It is 0 while the ledger
+// balances.
 func (c *Cell) Unaccounted() int64 { return c.Received - c.Stored - c.Folded - c.AllDropped() }
 
-// Add adds what o has.
+// Add adds the counts of o.
 func (c *Cell) Add(o *Cell) {
 	c.Received += o.Received
 	c.Stored += o.Stored
@@ -114,7 +115,7 @@ func (c *Cell) drop(reason string, n int64) {
 	c.Dropped[reason] += n
 }
 
-// Each calls each for every cell that the record belongs to in a view, as [Book.Batch] does.
+// Each calls each for every cell to which the record belongs in a view, as [Book.Batch] does.
 func (c Content) Each(v View, each func(k Key, items int64)) {
 	for _, s := range sharesOf([]Content{c}) {
 		h := s.receipt

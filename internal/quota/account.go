@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Name tells accounts apart. Service is for accounts of services, which belong to a tenant; Key for those of API keys.
+// Name identifies an account. Service is for accounts of services, which belong to a tenant; Key for those of API keys.
 type Name struct {
 	Scope   Scope
 	Tenant  string
@@ -14,20 +14,20 @@ type Name struct {
 	Key     string
 }
 
-// demandTime is the time constant of the mean of what is offered, in seconds: a share follows a sender that moves to another gateway within a few
-// of them, and a sender that comes every ten seconds is not forgotten between.
+// demandTime is the time constant of the mean offered rate, in seconds: a share follows a sender that moves to another gateway within a few of
+// them, and a sender that sends every ten seconds is not forgotten in between.
 const demandTime = 2.0
 
-// forgotten is an offered rate, of bytes or items a second, below which it is none.
+// forgotten is an offered rate, in bytes or items per second, below which it counts as zero.
 const forgotten = 0.5
 
-// bucket is a token bucket that can owe. Its size is the rate times the burst at each call, so a changed limit counts at once.
+// bucket is a token bucket that allows a debt. Its size is the rate times the burst at each call, so a changed limit applies at once.
 type bucket struct {
 	level float64
 	at    time.Time // of level; zero: never used, so full
 }
 
-// fill brings the level up to date.
+// fill updates the level to the present time.
 func (b *bucket) fill(now time.Time, rate, size float64) {
 	switch {
 	case b.at.IsZero():
@@ -41,7 +41,7 @@ func (b *bucket) fill(now time.Time, rate, size float64) {
 	}
 }
 
-// lacks is how long it takes until n more pass, in seconds, when taken of the same request have passed already.
+// lacks is how long it takes until n more pass, in seconds, if taken of the same request have already passed.
 func (b *bucket) lacks(n, taken, rate, size float64) float64 {
 	missing := min(n+taken, size) - (b.level + taken)
 	const rounding = 1e-6
@@ -51,7 +51,7 @@ func (b *bucket) lacks(n, taken, rate, size float64) float64 {
 	return missing / rate
 }
 
-// demand is a mean of what is offered, a second.
+// demand is a mean of the offered rate, per second.
 type demand struct {
 	rate float64
 	at   time.Time
@@ -71,27 +71,27 @@ func (d *demand) add(now time.Time, n float64) {
 	d.rate += n / demandTime
 }
 
-// account is what one tenant, service or key has used. The table's lock guards it.
+// account is the usage of one tenant, service or key. The table's lock guards it.
 type account struct {
 	name         Name
 	place        *list.Element // in the table's order; nil once the account is forgotten
 	bytes, items bucket
 	day          int64 // days since 1970 UTC
-	today        int64 // bytes of the day, here
-	daily        bool  // it has a limit of them
+	today        int64 // bytes of the day, at this gateway
+	daily        bool  // it has a limit of bytes per day
 
-	// For sharing; nil where the table shares nothing.
+	// For sharing; nil if the table does not share.
 	shared *sharedAccount
 }
 
 func dayOf(now time.Time) int64 { return now.Unix() / int64(24*time.Hour/time.Second) }
 
-// untilTomorrow is how long the day still lasts.
+// untilTomorrow is the rest of the day.
 func untilTomorrow(now time.Time) time.Duration {
 	return time.Unix((dayOf(now)+1)*int64(24*time.Hour/time.Second), 0).Sub(now)
 }
 
-// turn begins a new day, if it is one.
+// turn begins a new day when the old one has ended.
 func (a *account) turn(now time.Time) {
 	if d := dayOf(now); d > a.day {
 		a.day, a.today = d, 0

@@ -11,13 +11,13 @@ type Spent struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// DayUse is what accounts with a limit of bytes a day have used of one, for a file that outlives the process.
+// DayUse is the use of bytes_per_day by the accounts with that limit, for a file that outlives the process.
 type DayUse struct {
 	Day   int64   `json:"day"` // since 1970 UTC
 	Spent []Spent `json:"spent"`
 }
 
-// Today returns what has been used today. changed is false if nothing has been taken since Today was called last.
+// Today returns the bytes used today. changed is false if none were used since the last call.
 func (t *Table) Today(now time.Time) (d DayUse, changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -35,7 +35,7 @@ func (t *Table) Today(now time.Time) (d DayUse, changed bool) {
 	return d, true
 }
 
-// Resume adds what was used before the process began. Of another day than today it is nothing.
+// Resume adds the bytes used before the process began. Bytes of another day are ignored.
 func (t *Table) Resume(now time.Time, d DayUse) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

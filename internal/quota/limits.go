@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// DefaultBurst is the burst of a quota that names none.
+// DefaultBurst is the burst of a quota without one.
 const DefaultBurst = time.Second
 
-// maxBurst bounds a burst: beyond it a quota a day says better what is meant.
+// maxBurst bounds a burst; for longer times use a quota per day.
 const maxBurst = time.Hour
 
-// maxRate bounds every number, so that products of a rate and a time stay exact enough in a float64.
+// maxRate bounds every number, so that products of a rate and a time are exact enough in a float64.
 const maxRate = 1 << 50
 
-// Limits are what an account may use. 0: no limit.
+// Limits are the limits of an account. 0: no limit.
 type Limits struct {
-	// BytesPerSecond are the bytes of request bodies as they arrive: compressed, where the client compresses.
+	// BytesPerSecond are the bytes of request bodies as they arrive: compressed, if the client compresses.
 	BytesPerSecond int64
 	// ItemsPerSecond are log records, data points and spans.
 	ItemsPerSecond int64
-	// Burst is for how long a sender may have been silent and make up for it: a bucket holds the rate times the burst. 0: DefaultBurst.
+	// Burst is how much unused quota a sender may save up, as a time: a bucket holds the rate times the burst. 0: DefaultBurst.
 	Burst time.Duration
 	// BytesPerDay are bytes from midnight to midnight UTC.
 	BytesPerDay int64
-	// Series is a tenant's budget of active series before a TSDB, which cardinality_guard holds: see the type Series.
+	// Series is a tenant's budget of active series before a TSDB, which cardinality_guard enforces: see the type Series.
 	Series int64
 	// Streams is a tenant's budget of active log streams: different resources within an hour.
 	Streams int64
@@ -44,7 +44,7 @@ func (l Limits) burst() float64 {
 	return l.Burst.Seconds()
 }
 
-// Override changes some limits: nil leaves one as it is, 0 takes it away.
+// Override changes some limits: nil keeps a limit, 0 removes it.
 type Override struct {
 	BytesPerSecond *int64         `yaml:"bytes_per_second,omitempty" mapstructure:"bytes_per_second"`
 	ItemsPerSecond *int64         `yaml:"items_per_second,omitempty" mapstructure:"items_per_second"`
@@ -85,7 +85,7 @@ func (o *Override) numbers() []number {
 		{"series", o.Series}, {"streams", o.Streams}}
 }
 
-// Apply returns l as the override changes it. It may be nil.
+// Apply returns l with the override's changes. The override may be nil.
 func (o *Override) Apply(l Limits) Limits {
 	if o == nil {
 		return l
@@ -105,7 +105,7 @@ func set[T any](to *T, from *T) {
 	}
 }
 
-// Check returns all that is wrong with the override; each text begins with the key. It may be nil.
+// Check returns all mistakes of the override; each text begins with the key. It may be nil.
 func (o *Override) Check() error {
 	if o == nil {
 		return nil

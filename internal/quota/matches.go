@@ -2,7 +2,7 @@ package quota
 
 import "strings"
 
-// Matches says whether a name matches a pattern, in which * stands for any characters. The empty pattern matches every name.
+// Matches says whether a name matches a pattern, in which * matches any characters. The empty pattern matches every name.
 func Matches(pattern, name string) bool {
 	if pattern == "" {
 		return true

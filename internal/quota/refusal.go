@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Scope is what an account is for.
+// Scope is the kind of an account.
 type Scope string
 
 // The scopes.
@@ -15,7 +15,7 @@ const (
 	Key     Scope = "key"
 )
 
-// Reason is which limit a request is past.
+// Reason is the limit that a request exceeds.
 type Reason string
 
 // The reasons.
@@ -26,7 +26,7 @@ const (
 	Streams Reason = "streams"
 )
 
-// Refusal is an error that tells a client when the same request would pass. Its text names no tenant, service or key.
+// Refusal is an error that says when the same request would pass. Its text contains no tenant, service or key.
 type Refusal struct {
 	Scope  Scope
 	Reason Reason
@@ -39,10 +39,10 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("the quota of this %s is used up (%s: %d): send it again in %s", r.Scope, r.Reason, r.Limit, r.Wait.Round(time.Millisecond))
 }
 
-// Seconds is Wait in whole seconds, at least one: what Retry-After can say (RFC 9110, 10.2.3).
+// Seconds is Wait in whole seconds, at least one: the unit of Retry-After (RFC 9110, 10.2.3).
 func (r *Refusal) Seconds() int { return max(1, int((r.Wait+time.Second-1)/time.Second)) }
 
-// WholeSeconds is the same refusal with a wait that Retry-After can say.
+// WholeSeconds is the same refusal with a wait in whole seconds.
 func (r *Refusal) WholeSeconds() *Refusal {
 	whole := *r
 	whole.Wait = time.Duration(r.Seconds()) * time.Second

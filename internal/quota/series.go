@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// Series are budgets of active series of tenants, for a cardinality_guard: it holds them, for what is over a budget is folded, and not refused at a
-// listener. A value does not change; who has one returns another when its configuration changes.
+// Series are budgets of active series of tenants for a cardinality_guard, which enforces them by folding; listeners do not refuse. A value does not
+// change: its source returns a new one when its configuration changes.
 type Series struct {
-	// Tenants are the budgets by name, 0: none. They go before all others.
+	// Tenants are the budgets by name; 0 means none. They take precedence over all others.
 	Tenants map[string]int64 `json:"tenants,omitempty"`
-	// Matching are the budgets of tenants that match; the first holds.
+	// Matching are the budgets of matching tenants; the first match applies.
 	Matching []SeriesOf `json:"matching,omitempty"`
-	// Default is the budget of all others; nil: none is set.
+	// Default is the budget of all others; nil if none is set.
 	Default *int64 `json:"default,omitempty"`
 }
 
-// SeriesOf is the budget of each tenant that matches a pattern, in which * stands for any characters.
+// SeriesOf is the budget of each tenant that matches a pattern, in which * matches any characters.
 type SeriesOf struct {
 	Tenant string `json:"tenant"`
 	Series int64  `json:"series"`
 }
 
-// Of returns the budget of a tenant that is named or matches; nil: there is none.
+// Of returns the budget of a tenant that is named or matches; nil if there is none.
 func (s *Series) Of(tenant string) *int64 {
 	if s == nil {
 		return nil
@@ -38,7 +38,7 @@ func (s *Series) Of(tenant string) *int64 {
 	return nil
 }
 
-// Rest is the budget of tenants for which Of has none; nil: there is none.
+// Rest is the budget of tenants for which Of has none; nil if there is none.
 func (s *Series) Rest() *int64 {
 	if s == nil {
 		return nil
@@ -46,7 +46,7 @@ func (s *Series) Rest() *int64 {
 	return s.Default
 }
 
-// MergeSeries returns the budgets of several places. Where two name one tenant the smaller holds.
+// MergeSeries merges the budgets of several sources. If two name one tenant, the smaller budget applies.
 func MergeSeries(all []*Series) *Series {
 	merged := &Series{}
 	for _, s := range all {
@@ -67,7 +67,7 @@ func MergeSeries(all []*Series) *Series {
 	return merged
 }
 
-// Smaller is the smaller of two limits, of which 0 is none.
+// Smaller is the smaller of two limits, where 0 means no limit.
 func Smaller(a, b int64) int64 {
 	if a == 0 || b == 0 {
 		return max(a, b)

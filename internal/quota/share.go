@@ -7,47 +7,47 @@ import (
 	"time"
 )
 
-// silence is for how many intervals a gateway may say nothing and still has its part of every quota.
+// silence is for how many intervals a silent gateway keeps its share of every quota.
 const silence = 5
 
-// forgetGateway is when a gateway that says nothing is forgotten: what it took yesterday counts for nobody.
+// forgetGateway is when a silent gateway is forgotten, with its bytes of yesterday.
 const forgetGateway = 48 * time.Hour
 
-// Usage is what a gateway publishes of one account.
+// Usage is a gateway's published usage of one account.
 type Usage struct {
 	Name Name
-	// Bytes and Items are what senders offer a second, at most the quota.
+	// Bytes and Items are the rates that senders offer per second, at most the quota.
 	Bytes, Items float64
-	// Day counts days since 1970 UTC, and Today are the bytes that were taken in it.
+	// Day counts days since 1970 UTC, and Today are the bytes used in it.
 	Day, Today int64
 }
 
-// sharing is what a table knows of the gateways that share its quotas. Everything in it was read from the topic, its own part too, so
-// gateways that have read as far agree on their parts, and the parts add up to one.
+// sharing is the state of the gateways that share a table's quotas. All of it was read from the topic, including this gateway's own share, so
+// gateways that have read equally far agree on their shares, and the shares add up to one.
 type sharing struct {
 	self     string
 	interval time.Duration
 	gateways map[string]*gateway
 	living   int                   // gateways that count, this one included
 	active   map[*account]struct{} // accounts whose usage may have changed since it was published
-	gone     []Usage               // of accounts that were dropped after something of them was published
+	gone     []Usage               // accounts that were dropped after their usage was published
 }
 
 // gateway is a process that shares the quotas.
 type gateway struct {
-	heard time.Time // when a record of it was read last; zero: never, in this process
+	heard time.Time // when this process last read one of its records; zero: never
 	alive bool
 }
 
-// sharedAccount is what an account has beside its buckets.
+// sharedAccount is the shared state of an account.
 type sharedAccount struct {
 	bytes, items demand
-	limits       Limits // as they were last
+	limits       Limits // their latest values
 	published    Usage
-	by           []part // what the gateways have published, this one too; sorted by their names
+	by           []part // the published usage of all gateways, this one included; sorted by name
 }
 
-// part is what one gateway published of an account.
+// part is one gateway's published usage of an account.
 type part struct {
 	gateway    string
 	of         *gateway
@@ -64,7 +64,7 @@ func NewSharedTable(max int, self string, interval time.Duration) *Table {
 	return t
 }
 
-// offer counts what a sender offers an account, whether it is taken or not.
+// offer counts the bytes and items that a sender offers an account, accepted or not.
 func (s *sharing) offer(now time.Time, a *account, d *Demand) {
 	sh := a.shared
 	sh.limits = d.Limits
@@ -73,14 +73,14 @@ func (s *sharing) offer(now time.Time, a *account, d *Demand) {
 	s.active[a] = struct{}{}
 }
 
-// Publish returns what has changed of this gateway's usage since it was called last. Call it once an interval, write what it returns to all
-// gateways, this one included, and give what they read to [Table.Learn] and [Table.Alive].
+// Publish returns the changes of this gateway's usage since the last call. Call it once an interval, write its result to all gateways, including
+// this one, and pass the records that they read to [Table.Learn] and [Table.Alive].
 //
-// Where senders stay, the parts of the gateways add up to the quota, and over any time W the accounts of all gateways together take at most
-// rate × (W + burst), and one request a gateway that was larger than its bucket. Each time that a sender of an account moves to another
-// gateway, or a gateway comes or goes, they may take rate × (interval + lag + burst) more, where lag is how long a record takes from one
-// gateway to the others; and until the next interval a sender may get less than the quota has left, the n-th part of the rate among n
-// gateways. Bytes of a day may be passed by what the other gateways take in an interval and a lag.
+// While senders keep to their gateways, the shares add up to the quota, and over any time W the accounts of all gateways together take at most rate
+// × (W + burst), plus one request larger than its bucket per gateway. Each time that a sender of an account moves to another gateway, or a gateway
+// starts or stops, they may take rate × (interval + lag + burst) more, where lag is how long a record takes from one gateway to the others; and
+// until the next interval a sender may get less than the remaining quota: the n-th part of the rate among n gateways. Bytes of a day may be
+// exceeded by the intake of the other gateways in an interval and a lag.
 func (t *Table) Publish(now time.Time) []Usage {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -110,8 +110,8 @@ func (t *Table) Publish(now time.Time) []Usage {
 	return out
 }
 
-// offered is a rate as it is published: none where there is no quota to share, and never more than the quota, so that a sender who
-// repeats what is refused gets no larger part.
+// offered is a rate in its published form: zero without a quota to share, and never more than the quota, so that a sender that retries refused
+// requests gets no larger share.
 func offered(rate float64, limit int64) float64 {
 	if limit <= 0 || rate < forgotten {
 		return 0
@@ -125,7 +125,7 @@ func near(a, b float64) bool {
 	return a == b || a != 0 && b != 0 && math.Abs(a-b) <= tolerance*max(a, b)
 }
 
-// Alive notes that a gateway has published, this one included. Records that this gateway wrote before it was started again don't count.
+// Alive records that a gateway has published, this one included. Records that this gateway wrote before its restart don't count.
 func (t *Table) Alive(now time.Time, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -134,8 +134,8 @@ func (t *Table) Alive(now time.Time, name string) {
 		return
 	}
 	s.gateway(name).heard = now
-	// Time is measured by this gateway's own records: while none of them comes back, none of the others' can be expected to, and the
-	// parts stay as they are.
+	// Time is measured by this gateway's own records: while none of them returns, none of the others' can be expected to, and the shares stay
+	// unchanged.
 	until := s.gateway(s.self).heard
 	s.living = 0
 	for name, g := range s.gateways {
@@ -158,8 +158,7 @@ func (s *sharing) gateway(name string) *gateway {
 	return g
 }
 
-// Learn notes what a gateway has published of an account. What this gateway published before it was started again is what its day begins
-// with.
+// Learn records a gateway's published usage of an account. The usage that this gateway published before its restart is the start of its day.
 func (t *Table) Learn(now time.Time, name string, u Usage) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +167,7 @@ func (t *Table) Learn(now time.Time, name string, u Usage) {
 		return
 	}
 	if u.Bytes == 0 && u.Items == 0 && (u.Today == 0 || u.Day < dayOf(now)) && t.byName[u.Name] == nil {
-		return // nothing that counts, of an account that nobody here knows
+		return // no usage, of an account that is unknown here
 	}
 	a := t.accountLocked(now, u.Name)
 	g := s.gateway(name)
@@ -178,7 +177,7 @@ func (t *Table) Learn(now time.Time, name string, u Usage) {
 			a.today = max(a.today, u.Today)
 		}
 		a.shared.published = u
-		s.active[a] = struct{}{} // the others are to be told that nothing is offered any more
+		s.active[a] = struct{}{} // the other gateways must learn that nothing is offered any more
 		return
 	}
 	at, found := slices.BinarySearchFunc(a.shared.by, name, func(p part, name string) int { return cmp.Compare(p.gateway, name) })
@@ -191,7 +190,7 @@ func (t *Table) Learn(now time.Time, name string, u Usage) {
 	p.of, p.bytes, p.items, p.day, p.today = g, u.Bytes, u.Items, u.Day, u.Today
 }
 
-// drop notes that an account is forgotten.
+// drop records that an account is forgotten.
 func (s *sharing) drop(a *account) {
 	delete(s.active, a)
 	if p := a.shared.published; p.Bytes > 0 || p.Items > 0 {
@@ -209,8 +208,8 @@ func (t *Table) Gateways() int {
 	return t.sharing.living
 }
 
-// shareLocked is this gateway's part of an account's quotas, of bytes and of items. A gateway that has published nothing of an account
-// takes the n-th part of it.
+// shareLocked is this gateway's share of an account's quotas, of bytes and of items. A gateway that has published nothing of an account gets the
+// n-th part.
 func (t *Table) shareLocked(a *account) (bytes, items float64) {
 	s := t.sharing
 	if s == nil {
@@ -242,7 +241,7 @@ func share(own, sum float64, n int) float64 {
 	return own / sum
 }
 
-// elsewhere are the bytes that other gateways took of the account in its day.
+// elsewhere are the bytes that other gateways accepted of the account in its day.
 func (a *account) elsewhere() (bytes int64) {
 	if a.shared == nil {
 		return 0

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// StreamCount counts the different streams of each tenant: those that were seen within two windows. It remembers at most as many as it was made
-// for, of all tenants together, at about 20 bytes each; streams beyond that are not counted. Safe for concurrent use.
+// StreamCount counts the different streams of each tenant that were seen within two windows. It remembers at most max streams, of all tenants
+// together, at about 20 bytes each; further streams are not counted. Safe for concurrent use.
 type StreamCount struct {
 	mu      sync.Mutex
 	max     int
@@ -16,7 +16,7 @@ type StreamCount struct {
 	tenants map[string]*seen
 }
 
-// seen are the streams of a tenant, each in one of the two.
+// seen are the streams of a tenant, each in one of the two windows.
 type seen struct{ now, before map[uint64]struct{} }
 
 // NewStreamCount returns a count of at most max streams.
@@ -31,7 +31,7 @@ func (s *StreamCount) Len() int {
 	return s.count
 }
 
-// Fits says whether a tenant may have these streams beside those that it has. It remembers none of them. wait is when old ones go.
+// Fits says whether a tenant may have these streams in addition to its present ones. It remembers none of them. wait is when old ones expire.
 func (s *StreamCount) Fits(now time.Time, tenant string, limit int64, streams []uint64) (wait time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (t *seen) has(h uint64) bool {
 	return now || before
 }
 
-// turnLocked begins a new window when the one before is over, and forgets what was not seen in it.
+// turnLocked begins a new window when the old one has ended, and forgets streams that were not seen in it.
 func (s *StreamCount) turnLocked(now time.Time) {
 	if s.begun.IsZero() {
 		s.begun = now
@@ -102,5 +102,5 @@ func (s *StreamCount) turnLocked(now time.Time) {
 			}
 		}
 	}
-	s.begun = now // both windows are over
+	s.begun = now // both windows have ended
 }

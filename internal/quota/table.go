@@ -6,33 +6,32 @@ import (
 	"time"
 )
 
-// Demand is what a request asks of one account.
+// Demand is a request's demand on one account.
 type Demand struct {
 	Name   Name
 	Limits Limits
 	Bytes  int64
 	Items  int64
-	// Taken are bytes that the same request has taken before, where its length was not known at the beginning.
+	// Taken are bytes that the same request has taken before, if its length was not known at the beginning.
 	Taken int64
 
-	account *account // that was found by Name last; guarded by the table's lock
+	account *account // the result of the last look-up by Name; guarded by the table's lock
 }
 
-// Table holds accounts, at most as many as it was made for: the one that was not used for longest gives its place to a new one. An account
-// that was silent for its burst and owes nothing is as good as new, so forgetting it changes nothing but the bytes of its day. Safe for
-// concurrent use. About 500 bytes an account and the texts of its name; where gateways share, 250 bytes more and 72 for
-// each gateway that has published something of it.
+// Table holds accounts, up to a maximum: a new account replaces the least recently used one. An account that was idle for its burst and has no debt
+// equals a new one, so forgetting it changes only its bytes of the day. Safe for concurrent use. About 500 bytes per account and the texts of its
+// name; with sharing 250 bytes more, and 72 for each gateway that has published its usage.
 type Table struct {
 	mu      sync.Mutex
 	max     int
-	order   *list.List // of *account, the last used first; guarded by mu
+	order   *list.List // of *account, the most recently used first; guarded by mu
 	byName  map[Name]*list.Element
 	evicted int64    // guarded by mu
 	spent   bool     // bytes of a day with a limit were taken since Today; guarded by mu
-	sharing *sharing // nil: the whole quota is this table's; guarded by mu
+	sharing *sharing // nil: this table has the whole quota; guarded by mu
 }
 
-// NewTable returns a table of at most max accounts, one at least. It shares nothing.
+// NewTable returns a table of at most max accounts, at least one. It does not share.
 func NewTable(max int) *Table {
 	if max < 1 {
 		max = 1
@@ -47,7 +46,7 @@ func (t *Table) Len() int {
 	return t.order.Len()
 }
 
-// Evicted is how many accounts gave their place up while they owed, had an empty bucket, or had used bytes of the day.
+// Evicted is how many accounts were replaced while they had a debt or an empty bucket, or had used bytes of the day.
 func (t *Table) Evicted() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,7 +54,7 @@ func (t *Table) Evicted() int64 {
 }
 
 // Take charges a request to all accounts, or returns why it can't pass now: of several reasons, the one that lasts longest. Demands that are
-// used again, with other numbers, find their accounts faster.
+// reused, with other numbers, find their accounts faster.
 func (t *Table) Take(now time.Time, demands ...Demand) *Refusal {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,10 +85,10 @@ func (t *Table) Take(now time.Time, demands ...Demand) *Refusal {
 	return nil
 }
 
-// Return gives back what Take took for a request that was not stored.
+// Return refunds a request that was not stored.
 func (t *Table) Return(now time.Time, demands ...Demand) { t.change(now, -1, demands) }
 
-// Owe charges what a request turned out to use after it was taken. It may leave a debt.
+// Owe charges usage that became known only after a request was accepted. It may leave a debt.
 func (t *Table) Owe(now time.Time, demands ...Demand) { t.change(now, 1, demands) }
 
 func (t *Table) change(now time.Time, sign int64, demands []Demand) {
@@ -108,14 +107,14 @@ func (t *Table) change(now time.Time, sign int64, demands []Demand) {
 	}
 }
 
-// use takes a demand from the account, or gives it back with the sign -1.
+// use takes a demand from the account, or refunds it with the sign -1.
 func (a *account) use(d *Demand, sign int64) {
 	a.bytes.level -= float64(sign * d.Bytes)
 	a.items.level -= float64(sign * d.Items)
 	a.today = max(0, a.today+sign*d.Bytes)
 }
 
-// fillLocked brings an account up to date, and returns this table's rates of bytes and items.
+// fillLocked updates an account to the present time, and returns this table's rates of bytes and items.
 func (t *Table) fillLocked(now time.Time, a *account, l *Limits) (bytes, items float64) {
 	a.turn(now)
 	a.daily = l.BytesPerDay > 0
@@ -136,7 +135,7 @@ func (a *account) check(now time.Time, d *Demand, bytes, items float64) (refused
 	if l := d.Limits.BytesPerSecond; l > 0 && d.Bytes > 0 {
 		longest(Bytes, l, seconds(a.bytes.lacks(float64(d.Bytes), float64(d.Taken), bytes, bytes*d.Limits.burst())))
 	}
-	if l := d.Limits.ItemsPerSecond; l > 0 { // a debt of items is known before those of the request are
+	if l := d.Limits.ItemsPerSecond; l > 0 { // a debt of items is known before the request's items are
 		longest(Items, l, seconds(a.items.lacks(float64(d.Items), 0, items, items*d.Limits.burst())))
 	}
 	if l := d.Limits.BytesPerDay; l > 0 && d.Bytes > 0 {
@@ -152,7 +151,7 @@ func seconds(s float64) time.Duration {
 	return time.Duration(min(s, longest) * float64(time.Second))
 }
 
-// demandedLocked returns the account of a demand, and makes it if there is none.
+// demandedLocked returns the account of a demand, and creates it if there is none.
 func (t *Table) demandedLocked(now time.Time, d *Demand) *account {
 	if a := d.account; a != nil && a.place != nil {
 		t.order.MoveToFront(a.place)
@@ -162,7 +161,7 @@ func (t *Table) demandedLocked(now time.Time, d *Demand) *account {
 	return d.account
 }
 
-// accountLocked returns the account of a name, and makes it if there is none.
+// accountLocked returns the account of a name, and creates it if there is none.
 func (t *Table) accountLocked(now time.Time, name Name) *account {
 	if e, ok := t.byName[name]; ok {
 		t.order.MoveToFront(e)

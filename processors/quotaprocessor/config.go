@@ -8,13 +8,14 @@ import (
 
 // Config is the YAML configuration of the processor.
 type Config struct {
-	// OnLimit says what becomes of a request past a quota: refuse tells the receiver to come again, drop drops it and counts. Default refuse.
+	// OnLimit is the reaction to a request past a quota: refuse makes the receiver retry, drop drops and counts it. Default refuse.
 	OnLimit string `mapstructure:"on_limit"`
-	// Usage tells the ledger extension what comes, by tenant and service, where no journal does: with one, all would count twice. Default false.
+	// Usage reports items and bytes by tenant and service to the ledger extension, for a collector without a journal: with one, everything would
+	// count twice. Default false.
 	Usage bool `mapstructure:"usage"`
 }
 
-// What on_limit can be.
+// The values of on_limit.
 const (
 	onLimitRefuse = "refuse"
 	onLimitDrop   = "drop"
@@ -24,7 +25,7 @@ var _ component.Config = (*Config)(nil)
 
 func createDefaultConfig() component.Config { return &Config{OnLimit: onLimitRefuse} }
 
-// Validate reports what is wrong.
+// Validate reports mistakes of the configuration.
 func (c *Config) Validate() error {
 	if c.OnLimit != onLimitRefuse && c.OnLimit != onLimitDrop {
 		return fmt.Errorf("on_limit: %q must be %s or %s", c.OnLimit, onLimitRefuse, onLimitDrop)

@@ -1,5 +1,5 @@
-// Package quotaprocessor holds tenants, services and API keys to their quotas of what only the decoded request tells: items, services, and
-// tenants that resources name.
+// Package quotaprocessor enforces quotas of tenants, services and API keys that need the decoded request: items, services, and tenants that
+// resources name.
 package quotaprocessor
 
 //go:generate mdatagen metadata.yaml

@@ -42,7 +42,7 @@ type logs struct {
 	next consumer.Logs
 }
 
-// ConsumeLogs passes on what the quotas let through.
+// ConsumeLogs passes on requests within the quotas.
 func (l *logs) ConsumeLogs(ctx context.Context, data plog.Logs) error {
 	parts := partsOf(ctx, data.ResourceLogs().All(), plog.ResourceLogs.Resource, func(r plog.ResourceLogs) (n int) {
 		for _, s := range r.ScopeLogs().All() {
@@ -59,7 +59,7 @@ type metrics struct {
 	next consumer.Metrics
 }
 
-// ConsumeMetrics passes on what the quotas let through.
+// ConsumeMetrics passes on requests within the quotas.
 func (m *metrics) ConsumeMetrics(ctx context.Context, data pmetric.Metrics) error {
 	parts := partsOf(ctx, data.ResourceMetrics().All(), pmetric.ResourceMetrics.Resource, func(r pmetric.ResourceMetrics) (n int) {
 		for _, s := range r.ScopeMetrics().All() {
@@ -78,7 +78,7 @@ type traces struct {
 	next consumer.Traces
 }
 
-// ConsumeTraces passes on what the quotas let through.
+// ConsumeTraces passes on requests within the quotas.
 func (t *traces) ConsumeTraces(ctx context.Context, data ptrace.Traces) error {
 	parts := partsOf(ctx, data.ResourceSpans().All(), ptrace.ResourceSpans.Resource, func(r ptrace.ResourceSpans) (n int) {
 		for _, s := range r.ScopeSpans().All() {

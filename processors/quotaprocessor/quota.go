@@ -19,7 +19,7 @@ import (
 	"github.com/penstockhq/penstock/processors/quotaprocessor/internal/metadata"
 )
 
-// quota asks the extension `quota` for each request. It is safe for concurrent use.
+// quota charges each request through the extension `quota`. It is safe for concurrent use.
 type quota struct {
 	cfg       *Config
 	signal    string
@@ -33,7 +33,7 @@ func newQuota(cfg *Config, set processor.Settings, signal string) (*quota, error
 	return &quota{cfg: cfg, signal: signal, telemetry: t}, err
 }
 
-// Start looks for the extension. Where there is none, all passes.
+// Start looks for the extension. Without one, everything passes.
 func (q *quota) Start(_ context.Context, host component.Host) error {
 	q.door, q.usage = door.Find(host), usage.Find(host)
 	return nil
@@ -45,10 +45,10 @@ func (q *quota) Shutdown(context.Context) error {
 	return nil
 }
 
-// Capabilities says that nothing is changed.
+// Capabilities says that the data is not changed.
 func (q *quota) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
-// charge lets next take a request if its quotas have room. What next does not take is given back.
+// charge passes a request to next if its quotas allow it, and refunds the request if next fails.
 func (q *quota) charge(ctx context.Context, parts []door.Part, size func() int, next func() error) error {
 	undo, err := q.door.Parts(ctx, parts, size)
 	if err == nil {
@@ -76,7 +76,7 @@ func (q *quota) charge(ctx context.Context, parts []door.Part, size func() int, 
 	return nil
 }
 
-// count tells the ledger what was taken. The bytes of a request are its parts' by their items.
+// count reports an accepted request to the ledger. The bytes of a request are divided among its parts by their items.
 func (q *quota) count(parts []door.Part, bytes int) {
 	items := 0
 	for _, p := range parts {
@@ -85,7 +85,7 @@ func (q *quota) count(parts []door.Part, bytes int) {
 	for _, p := range parts {
 		share := int(float64(bytes) * (float64(p.Items) / float64(items)))
 		if p.Items == items {
-			share = bytes // The last part has what is left, so the sum is exact.
+			share = bytes // The last part gets the remainder, so the sum is exact.
 		}
 		q.usage.Use(usage.Key{Tenant: p.Tenant, Service: p.Service, Signal: q.signal}, usage.Sum{Items: int64(p.Items), Bytes: int64(share)})
 		items, bytes = items-p.Items, bytes-share
@@ -124,14 +124,14 @@ func partsOf[R any](ctx context.Context, resources iter.Seq2[int, R], of func(R)
 	if !streams {
 		return parts
 	}
-	// Few tenants have a limit of streams: resources are looked at again, once, if one has.
+	// Few tenants have a limit of streams; only then are resources read again, once.
 	var all [][]uint64
 	hash := func() {
 		all = make([][]uint64, len(parts))
 		for _, r := range resources {
 			attributes := of(r).Attributes()
 			p := partOf(fromClient, attributes)
-			if i := at[[2]string{p.Tenant, p.Service}]; count(r) > 0 { // 0 where there is one part
+			if i := at[[2]string{p.Tenant, p.Service}]; count(r) > 0 { // 0 if there is one part
 				all[i] = append(all[i], streamkey.Attributes(attributes).Lo)
 			}
 		}

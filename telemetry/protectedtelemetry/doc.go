@@ -1,7 +1,7 @@
-// Package protectedtelemetry is the collector's own telemetry, otelconftelemetry, with a Prometheus listener that web pages can't use
-// and a log in which retries and connections that fail don't repeat themselves.
+// Package protectedtelemetry is the collector's own telemetry, otelconftelemetry, with two changes: its Prometheus listener refuses web
+// pages, and its log does not repeat lines about retries and failed connections.
 //
-// It has a module of its own, so that who takes one component does not get the collector's service with it. In an ocb manifest:
+// It is a separate module, so that users of one component do not depend on the collector's service. In an ocb manifest:
 //
 //	telemetry:
 //	  gomod: github.com/penstockhq/penstock/telemetry/protectedtelemetry v0.1.0

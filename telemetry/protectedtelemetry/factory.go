@@ -20,8 +20,8 @@ import (
 
 var errNoResource = errors.New("the collector's resource is needed for its metrics")
 
-// NewFactory returns otelconftelemetry's factory: the same configuration and the same metrics. Only its pull readers are served
-// here, and its log is calmed: see package calm.
+// NewFactory returns otelconftelemetry's factory with the same configuration and metrics. This package serves its pull readers and calms its log:
+// see package calm.
 func NewFactory() telemetry.Factory {
 	stock := otelconftelemetry.NewFactory()
 	return telemetry.NewFactory(
@@ -38,8 +38,8 @@ func NewFactory() telemetry.Factory {
 	)
 }
 
-// createMeterProvider makes what the stock factory makes. That opens its listeners itself, so where there are any, the provider is made
-// here: of the other readers by otelconf, and of pull readers that web pages can't use.
+// createMeterProvider creates the stock factory's provider. The stock code opens its listeners itself, so if there are pull readers, this function
+// creates the provider: otelconf makes the other readers, and this package makes pull readers that refuse web pages.
 func createMeterProvider(ctx context.Context, set telemetry.MeterSettings, cfg *otelconftelemetry.Config, stock telemetry.Factory) (
 	_ telemetry.MeterProvider, err error) {
 	isPull := func(r otelconf.MetricReader) bool {
@@ -90,7 +90,7 @@ func createMeterProvider(ctx context.Context, set telemetry.MeterSettings, cfg *
 	return made, refusals.count(made)
 }
 
-// resource is the collector's, with the schema that the configuration names.
+// resource is the collector's resource, with the schema that the configuration names.
 func resource(res *pcommon.Resource, schema *string) *otelconf.Resource {
 	out := &otelconf.Resource{SchemaUrl: schema}
 	for name, value := range res.Attributes().All() {

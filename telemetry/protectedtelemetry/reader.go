@@ -35,7 +35,7 @@ const (
 	idleTimeout  = 2 * time.Minute
 )
 
-// refusals counts what listeners refuse, once the provider is there that they belong to.
+// refusals counts refused requests, once their provider exists.
 type refusals struct {
 	refused atomic.Pointer[metric.Int64Counter]
 }
@@ -108,7 +108,7 @@ func (r *pullReader) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// exporterOptions are those that otelconf gives its exporter.
+// exporterOptions are the options that otelconf uses for its exporter.
 func exporterOptions(c *otelconf.Prometheus) ([]otelprom.Option, error) {
 	isTrue := func(b *bool) bool { return b != nil && *b }
 	strategy := otlptranslator.NoUTF8EscapingWithSuffixes

@@ -1,5 +1,4 @@
-// Package door is how listeners and pipelines ask the extension `quota` whether what a client sends may come in. Where there is no such
-// extension, everything may.
+// Package door is the interface of listeners and pipelines to the extension `quota`. Without the extension, everything passes.
 package door
 
 import (
@@ -16,19 +15,19 @@ import (
 	"github.com/penstockhq/penstock/internal/quota"
 )
 
-// Door decides who may come in. It is safe for concurrent use.
+// Door decides whether a request may pass. It is safe for concurrent use.
 type Door interface {
-	// Request charges a request of HTTP by its Content-Length before anything of its body is read, or by what is read where the length is not
-	// known: then the body of the request that it returns may fail with *Error. tenant is charged where the client's metadata name none; it
-	// may be empty if the body tells the tenants, which Parts charges. The handler serves the request that is returned, and calls done once:
-	// what was not stored, and may come again, is given back.
+	// Request charges an HTTP request by its Content-Length before its body is read, or by the bytes read if the length is not known: then the body
+	// of the returned request may fail with *Error. tenant is charged if the client's metadata name none; it may be empty if the body names the
+	// tenants, which Parts charges. The handler must serve the returned request, and call done once: a request that was not stored, and may be
+	// retried, is refunded.
 	Request(r *http.Request, tenant string) (admitted *http.Request, done func(stored bool), err error)
-	// Parts charges the items of a request to tenants, services and the client's key; bytes too, to those that no listener has charged: what
-	// arrived, or what size returns where no listener charges anything. An error is *Error, and nothing was charged. undo gives back what
-	// was charged, for a request that was not stored.
+	// Parts charges the items of a request to tenants, services and the client's key. It also charges bytes to accounts that no listener has
+	// charged: the bytes that arrived, or the result of size if no listener charges. An error is *Error, and nothing was charged. undo refunds a
+	// request that was not stored.
 	Parts(ctx context.Context, parts []Part, size func() int) (undo func(), err error)
-	// Owe charges items that were stored before anybody knew how many there are, to the tenant and to the client's key. The next requests
-	// wait until they are paid.
+	// Owe charges items whose number was known only after they were stored, to the tenant and to the client's key. Their next requests wait until
+	// the debt is paid.
 	Owe(ctx context.Context, tenant string, items int)
 }
 
@@ -37,17 +36,17 @@ type Part struct {
 	Tenant  string
 	Service string
 	Items   int
-	// Streams returns hashes that tell the log streams of the part apart, for a tenant with a limit of them. nil: not for this signal.
+	// Streams returns a hash for each log stream of the part, for a tenant with a limit of them. nil: not for this signal.
 	Streams func() []uint64
 }
 
-// Error is a refusal that a client understands. errors.As finds it however it is wrapped.
+// Error is a refusal that a client understands. errors.As finds it inside wrapping errors.
 type Error struct{ *quota.Refusal }
 
 // Unwrap returns the refusal.
 func (e *Error) Unwrap() error { return e.Refusal }
 
-// GRPCStatus is RESOURCE_EXHAUSTED with RetryInfo: with it OTLP lets clients repeat the request.
+// GRPCStatus is RESOURCE_EXHAUSTED with RetryInfo, which OTLP allows clients to retry.
 func (e *Error) GRPCStatus() *status.Status {
 	s := status.New(codes.ResourceExhausted, e.Error())
 	if hinted, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(max(e.Wait, time.Millisecond))}); err == nil {
@@ -56,7 +55,7 @@ func (e *Error) GRPCStatus() *status.Status {
 	return s
 }
 
-// Open lets everything in.
+// Open lets everything pass.
 var Open Door = open{}
 
 // Find returns the extension of a host, or Open.

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Hint sets Retry-After for a refusal. It returns false if err is none.
+// Hint sets Retry-After for a refusal. It returns false if err is not a refusal.
 func Hint(h http.Header, err error) bool {
 	var refused *Error
 	if !errors.As(err, &refused) {
@@ -37,5 +37,5 @@ func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusTooManyRequests)
-	_, _ = w.Write(text) // the client has gone: nobody to tell
+	_, _ = w.Write(text) // the client is gone
 }

@@ -12,21 +12,21 @@ import (
 	"github.com/DeRuina/timberjack"
 )
 
-// Settings say where to write, and how much is kept.
+// Settings are the file and the amount of data to keep.
 type Settings struct {
 	File     string // its directory is made with mode 0700, the file with 0600
 	MaxSize  int    // megabytes of the file before it is renamed
-	MaxFiles int    // renamed files that are kept; 0: all
+	MaxFiles int    // renamed files to keep; 0: all
 }
 
-// Log is a file of lines. It is safe for concurrent use, of one process.
+// Log is a file of lines. One process may use it; it is safe for concurrent use there.
 type Log struct {
 	mu     sync.Mutex
 	out    *timberjack.Logger // guarded by mu
 	closed bool               // guarded by mu
 }
 
-// Open opens the file. It fails where no line could be written.
+// Open opens the file. It fails if no line could be written.
 func Open(s Settings) (*Log, error) {
 	if err := os.MkdirAll(filepath.Dir(s.File), 0o700); err != nil {
 		return nil, err

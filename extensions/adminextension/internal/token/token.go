@@ -1,4 +1,4 @@
-// Package token keeps the secret that allows what can't be undone in a file.
+// Package token keeps, in a file, the secret that allows irreversible operations.
 package token
 
 import (
@@ -20,14 +20,14 @@ import (
 
 const (
 	randomBytes = 32
-	minChars    = 32   // of a token that somebody else wrote
+	minChars    = 32   // of a token that an operator wrote
 	maxChars    = 4096 // of the whole file
 )
 
-// errDamaged is about what no person writes.
+// errDamaged is content that no person writes.
 var errDamaged = errors.New("damaged")
 
-// Token is a secret in memory, as its hash. The zero value allows nothing. Safe for concurrent use.
+// Token is a secret in memory, stored as its hash. The zero value allows nothing. Safe for concurrent use.
 type Token struct {
 	hash [sha256.Size]byte
 	set  bool
@@ -39,10 +39,10 @@ func (t Token) Allows(given string) bool {
 	return subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.set
 }
 
-// Open returns the token in the file at path. If there is none, it writes 32 random bytes in hex, mode 0600, in directories of mode
-// 0700, whatever the umask; made says so. A crash leaves no half of a token, and of several processes that start together all
-// return the same. A file that a crash or a disk has damaged (empty, or with a zero byte in it) is renamed to
-// <name>.damaged-<time>, and another token made: what the old one allowed, it allows no more.
+// Open returns the token in the file at path. If there is none, it writes 32 random bytes in hex, mode 0600, in directories of mode 0700, whatever
+// the umask; made reports that. A crash never leaves a partial token, and several processes that start together all return the same one. A file
+// that a crash or a disk has damaged (empty, or with a zero byte) is renamed to <name>.damaged-<time>, and a new token is created; the old token is
+// no longer valid.
 func Open(path string) (t Token, made bool, err error) {
 	t, err = read(path)
 	if errors.Is(err, errDamaged) {
@@ -63,7 +63,7 @@ func Open(path string) (t Token, made bool, err error) {
 	return t, made, err
 }
 
-// Readable says whether other users than the owner can read the file.
+// Readable says whether users other than the owner can read the file.
 func Readable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().Perm()&0o077 != 0
@@ -94,6 +94,6 @@ func read(path string) (Token, error) {
 
 func fresh() []byte {
 	var secret [randomBytes]byte
-	_, _ = rand.Read(secret[:]) // It ends the process rather than fail.
+	_, _ = rand.Read(secret[:]) // rand.Read ends the process instead of failing.
 	return []byte(hex.EncodeToString(secret[:]) + "\n")
 }

@@ -1,5 +1,5 @@
-// Package dispatch sends export requests to servers that may refuse them, so that a refusal costs the items that it is about and
-// nothing else, and no request is given up for a reason that somebody can mend.
+// Package dispatch sends export requests to servers that may refuse them, so that a refusal affects only the refused items, and no request is
+// discarded for a reason that an operator can remove.
 package dispatch
 
 import (
@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	// patience is how often a request must fail in a doubtful way before it counts as the cause itself.
+	// patience is how many doubtful failures a request must have before the request itself counts as the cause.
 	patience = 3
-	// maxSends bounds how many parts of one request are tried; after that a refused part goes to the dead letter as it is.
+	// maxSends bounds the attempts with parts of one request; after that a refused part becomes a dead letter undivided.
 	maxSends = 1024
-	// fruitless is how many attempts in a row may fail in a doubtful way before a pass over the parts ends: the server itself fails then.
-	// Dividing 100 000 items down to one takes 17.
+	// fruitless is how many consecutive doubtful failures end a pass over the parts: then the server itself fails. Dividing 100 000 items down to
+	// one takes 17 attempts.
 	fruitless = 20
-	// maxStates is how many divided requests a lane remembers. What it forgets is sent whole again, so some of it twice.
+	// maxStates is how many divided requests a lane remembers. A forgotten one is sent whole again, so some of its items are sent twice.
 	maxStates = 64
 )
 
-// Reasons for which items go to the dead letter.
+// Reasons for which items become a dead letter.
 const (
-	Refused  = "refused"   // the server has looked at the data and refuses it
-	TooLarge = "too_large" // the item is larger than the server takes
-	Doubtful = "doubtful"  // the server fails for this item again and again while it takes others
+	Refused  = "refused"   // the server has checked the data and refuses it
+	TooLarge = "too_large" // the item is larger than the server accepts
+	Doubtful = "doubtful"  // the server fails for this item repeatedly while it accepts others
 )
 
-// Answer is what became of one attempt.
+// Answer is the result of one attempt.
 type Answer struct {
 	verdict.Answer
-	// Rejected is how many items of an accepted request the server says that it has refused.
+	// Rejected is how many items of an accepted request the server has refused.
 	Rejected int64
 	// Err is nil if the server has accepted the request.
 	Err error
@@ -43,20 +43,20 @@ type Answer struct {
 // Post makes one attempt to send an encoded request.
 type Post func(ctx context.Context, body []byte) Answer
 
-// Observer is told what happens. Its methods are called from many goroutines.
+// Observer is called with events. Its methods are called from many goroutines.
 type Observer interface {
-	// Bury stores the items of body for good. An error means that they are not stored; they are tried again then.
+	// Bury stores the items of body as a dead letter. An error means that they are not stored; they are then tried again.
 	Bury(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error
-	// Park stores a request that failed in a doubtful way while the server takes nothing else; Resume sends it later.
+	// Park stores a request that failed in a doubtful way while the server accepts nothing else; Resume sends it later.
 	Park(lane *Lane, body []byte, items int) (stored bool)
-	// Rejected is told of items that a server has refused in a partial success.
+	// Rejected is called with the number of items that a server has refused in a partial success.
 	Rejected(ctx context.Context, signal parts.Signal, items int64)
 }
 
-// Lane is the way of one signal to one server. It is safe for concurrent use. Memory: the ranges of up to 64 divided requests, and
-// while a refused request is divided, its bytes, its decoded form and one part.
+// Lane is the state of one signal to one server. It is safe for concurrent use. Memory: the ranges of up to 64 divided requests, and while a
+// refused request is divided, its bytes, its decoded form and one part.
 type Lane struct {
-	// Name tells lanes apart.
+	// Name identifies the lane.
 	Name string
 
 	signal parts.Signal
@@ -68,21 +68,21 @@ type Lane struct {
 	order  []key          // guarded by mu; oldest first
 }
 
-// key names a request: who holds it, and its bytes. Two equal requests are two.
+// key identifies a request: its holder and its bytes. So two equal requests have two keys.
 type key struct {
 	holder string
 	sum    [sha256.Size]byte
 }
 
-// state is what a request that failed has come to. The goroutine that sends the request owns all but tries and passedAt.
+// state is the progress of a request that failed. The goroutine that sends the request owns all fields except tries and passedAt.
 type state struct {
-	tries    int    // guarded by Lane.mu; how often the whole failed in a doubtful way
-	passedAt uint64 // guarded by Lane.mu; the lane's passes when it first did
+	tries    int    // guarded by Lane.mu; doubtful failures of the whole request
+	passedAt uint64 // guarded by Lane.mu; the lane's passes at the first of them
 	pieces   []piece
 	sends    int
 }
 
-// piece is a part of a request that is not done yet.
+// piece is an unfinished part of a request.
 type piece struct {
 	parts.Range
 	tries    int
@@ -94,12 +94,12 @@ func NewLane(name string, signal parts.Signal, told Observer) *Lane {
 	return &Lane{Name: name, signal: signal, told: told, states: map[key]*state{}}
 }
 
-// Send makes an attempt to send a request: whole sends it as it is, body encodes it, post sends parts. It returns whole's answer, or, if the
-// request had to be divided, an accepted one once all of it is accepted or stored as dead letters, or the answer because of
-// which the caller has to come again with the same request.
+// Send makes an attempt to send a request: whole sends it unchanged, body encodes it, post sends parts. It returns whole's answer. If the request
+// had to be divided, it returns an accepted answer once every part is accepted or stored as a dead letter, or else the answer because of which the
+// caller must retry with the same request.
 //
-// holder tells requests with equal bytes apart and stays the same when one is sent again. With an empty one nothing is remembered
-// of the parts: a request that comes again is sent whole.
+// holder distinguishes requests with equal bytes, and stays the same when one is retried. With an empty holder, the progress of parts is not
+// remembered: a retried request is sent whole.
 func (l *Lane) Send(ctx context.Context, holder string, whole func(context.Context) Answer, body func() ([]byte, error), post Post) Answer {
 	if !l.remembers() {
 		a := whole(ctx)
@@ -123,8 +123,7 @@ func (l *Lane) Send(ctx context.Context, holder string, whole func(context.Conte
 	return l.known(ctx, keyOf(holder, raw), raw, whole, post)
 }
 
-// Resume sends a parked request again. done means that nothing of it is left; a request that fails while the server takes nothing
-// else stays.
+// Resume sends a parked request again. done means that nothing of it is left; a request that fails while the server accepts nothing else stays.
 func (l *Lane) Resume(ctx context.Context, holder string, raw []byte, post Post) (done bool) {
 	whole := func(ctx context.Context) Answer { return post(ctx, raw) }
 	return l.known(ctx, keyOf(holder, raw), raw, whole, post).Verdict == verdict.Accepted
@@ -132,7 +131,7 @@ func (l *Lane) Resume(ctx context.Context, holder string, raw []byte, post Post)
 
 func keyOf(holder string, raw []byte) key { return key{holder, sha256.Sum256(raw)} }
 
-// known goes on with a request that may have failed before.
+// known continues with a request that may have failed before.
 func (l *Lane) known(ctx context.Context, id key, raw []byte, whole func(context.Context) Answer, post Post) Answer {
 	st := l.lookUp(id)
 	if st != nil && st.pieces != nil {
@@ -156,7 +155,7 @@ type held struct {
 	*state
 }
 
-// failed decides about a whole request that was refused or that failed in a doubtful way.
+// failed handles a whole request that was refused or that failed in a doubtful way.
 func (l *Lane) failed(ctx context.Context, st held, raw []byte, a Answer, post Post) Answer {
 	if a.Doubtful {
 		suspect, tries := l.suspects(&st.tries, &st.passedAt)
@@ -171,8 +170,8 @@ func (l *Lane) failed(ctx context.Context, st held, raw []byte, a Answer, post P
 	return l.narrow(ctx, st, raw, &a, post)
 }
 
-// suspects notes a doubtful failure, and says whether what failed is the cause: it has failed often, and the server has accepted other
-// requests since it first did.
+// suspects records a doubtful failure, and says whether the request itself is the cause: it has failed often, and the server has accepted other
+// requests since its first failure.
 func (l *Lane) suspects(tries *int, passedAt *uint64) (suspect bool, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -183,11 +182,11 @@ func (l *Lane) suspects(tries *int, passedAt *uint64) (suspect bool, n int) {
 	return *tries >= patience && l.passes > *passedAt, *tries
 }
 
-// narrow tries the pieces of a request, and divides those that fail, until nothing is left or the caller has to come again. whole is
-// the answer to the whole request, if that was just sent.
+// narrow tries the pieces of a request, and divides those that fail, until nothing is left or the caller must retry. whole is the answer to the
+// whole request, if that was just sent.
 func (l *Lane) narrow(ctx context.Context, st held, raw []byte, whole *Answer, post Post) Answer {
 	batch, err := parts.Decode(l.signal, raw)
-	if err != nil { // Nobody can divide it.
+	if err != nil { // It can't be divided.
 		if err := l.told.Bury(ctx, l.signal, 0, Refused, raw, err); err != nil {
 			return again(err)
 		}
@@ -244,7 +243,7 @@ func (l *Lane) lookUp(id key) *state {
 	return l.states[id]
 }
 
-// state returns what is known of a request, a new state if that is nothing.
+// state returns the progress of a request, a new one if there is none.
 func (l *Lane) state(id key) held {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,9 +13,9 @@ type narrowing struct {
 	lane   *Lane
 	batch  *parts.Batch
 	st     *state
-	dead   map[string][]parts.Range // by reason; refused for good, not stored yet
+	dead   map[string][]parts.Range // by reason; permanently refused, not stored yet
 	causes map[string]error         // by reason; the latest
-	last   Answer                   // because of which pieces are left
+	last   Answer                   // the reason why pieces are left
 	later  []piece                  // failed in this pass, to be tried in the next one
 }
 
@@ -49,7 +49,7 @@ func (n *narrowing) run(ctx context.Context, post Post) {
 	}
 }
 
-// settle divides a piece that failed, or decides about it when it can't be divided.
+// settle divides a piece that failed, or handles it if it can't be divided.
 func (n *narrowing) settle(p piece, a Answer) {
 	if p.Len() > 1 && n.st.sends < maxSends {
 		left, right := p.Halves()
@@ -70,7 +70,7 @@ func (n *narrowing) settle(p piece, a Answer) {
 	n.dead[reason], n.causes[reason] = append(n.dead[reason], p.Range), a.Err
 }
 
-// bury stores what is refused for good. What can't be stored is tried again.
+// bury stores permanently refused pieces. Pieces that can't be stored are tried again.
 func (n *narrowing) bury(ctx context.Context) (err error) {
 	for reason, ranges := range n.dead {
 		slices.SortFunc(ranges, func(a, b parts.Range) int { return a.From - b.From })

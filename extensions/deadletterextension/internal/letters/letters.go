@@ -1,5 +1,5 @@
-// Package letters keeps refused export requests as files in a bounded directory, one request a file, in the protobuf form in which
-// any OTLP/HTTP server takes them.
+// Package letters keeps refused export requests as files in a bounded directory, one request per file, in the protobuf form that any OTLP/HTTP
+// server accepts.
 package letters
 
 import (
@@ -22,7 +22,7 @@ const (
 	layout = "20060102T150405.000000000Z"
 )
 
-// ErrTooLarge says that a letter alone is larger than the directory may become.
+// ErrTooLarge says that a single dead letter exceeds the bound of the directory.
 var ErrTooLarge = errors.New("larger than max_size, the limit of the whole directory")
 
 // Box is the directory. It is safe for concurrent use. Memory: some 100 bytes a file.
@@ -41,19 +41,19 @@ type file struct {
 	size int64
 }
 
-// Letter is what the name of a file says.
+// Letter is the content of a file's name.
 type Letter struct {
 	Signal string
 	Items  int
 	Reason string
 }
 
-// Open returns the box in dir, which it makes when missing. maxSize bounds the bytes of all letters. Files with other names stay.
+// Open returns the box in dir, which it creates if missing. maxSize bounds the bytes of all dead letters. Files with other names stay.
 func Open(dir string, maxSize int64) (*Box, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(dir) // sorted, and so by time
+	entries, err := os.ReadDir(dir) // sorted by name, and so by time
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func Open(dir string, maxSize int64) (*Box, error) {
 	return b, nil
 }
 
-// Put stores body durably and returns the file's name. Where the bound is reached it removes the oldest letters first and returns
-// them. On an error nothing new is stored.
+// Put stores body durably and returns the file's name. At the bound it first removes the oldest dead letters and returns them. On an error nothing
+// new is stored.
 func (b *Box) Put(now time.Time, l Letter, body []byte) (name string, removed []Letter, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +95,7 @@ func (b *Box) Put(now time.Time, l Letter, body []byte) (name string, removed []
 		removed = append(removed, was)
 	}
 	at := now.UTC().Format(layout)
-	for ; at <= b.last; now = now.Add(1) { // names are unique, and in the order of writing also when the clock steps back
+	for ; at <= b.last; now = now.Add(1) { // names are unique, and in the order of writing even if the clock steps back
 		if at = now.UTC().Format(layout); at <= b.last {
 			if last, err := time.Parse(layout, b.last); err == nil {
 				now = last
@@ -110,7 +110,7 @@ func (b *Box) Put(now time.Time, l Letter, body []byte) (name string, removed []
 	return name, removed, nil
 }
 
-// forgetTakenLocked forgets letters that somebody has moved or removed.
+// forgetTakenLocked forgets dead letters that somebody has moved or removed.
 func (b *Box) forgetTakenLocked() {
 	b.files = slices.DeleteFunc(b.files, func(f file) bool {
 		_, err := os.Lstat(filepath.Join(b.dir, f.name))
@@ -122,7 +122,7 @@ func (b *Box) forgetTakenLocked() {
 	})
 }
 
-// Names returns the letters that were there when the box was opened or were put since, oldest first.
+// Names returns the dead letters that existed when the box was opened or were put since, oldest first.
 func (b *Box) Names() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -133,10 +133,10 @@ func (b *Box) Names() []string {
 	return names
 }
 
-// Read returns the body of a letter.
+// Read returns the body of a dead letter.
 func (b *Box) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(b.dir, name)) }
 
-// Remove removes a letter.
+// Remove removes a dead letter.
 func (b *Box) Remove(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,14 +147,14 @@ func (b *Box) Remove(name string) error {
 	return nil
 }
 
-// Size returns the bytes of all letters.
+// Size returns the bytes of all dead letters.
 func (b *Box) Size() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.size
 }
 
-// Parse reads the name of a letter: <time>-<signal>-<items>-<reason>.pb.
+// Parse parses the name of a dead letter: <time>-<signal>-<items>-<reason>.pb.
 func Parse(name string) (Letter, error) {
 	base, ok := strings.CutSuffix(name, suffix)
 	parts := strings.Split(base, "-")

@@ -9,10 +9,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 )
 
-// Signal is a kind of telemetry, by the name that files and metrics give it.
+// Signal is a kind of telemetry, by its name in files and metrics.
 type Signal string
 
-// The signals of OTLP. A request of profiles has one item: their tables belong together.
+// The signals of OTLP. A request of profiles counts as one item, because its profiles share tables.
 const (
 	Logs     Signal = "logs"
 	Metrics  Signal = "metrics"
@@ -40,14 +40,14 @@ type Batch struct {
 	encode func(Selection) ([]byte, error)
 }
 
-// Encode returns a request with the items of ranges, which are in order and do not overlap, and the resources, scopes and metrics
-// that those belong to. It leaves the batch as it is; memory: a copy of those items and their encoding.
+// Encode returns a request with the items of ranges, which are in order and do not overlap, and the resources, scopes and metrics of these items.
+// It leaves the batch unchanged; memory: a copy of those items and their encoding.
 func (b *Batch) Encode(ranges ...Range) ([]byte, error) { return b.encode(ranges) }
 
 // Selection is ranges in order.
 type Selection []Range
 
-// within returns the parts of the selection that lie in n items from first on, counted from first.
+// within returns the parts of the selection that lie in n items from first on, relative to first.
 func (s Selection) within(first, n int) Selection {
 	var in Selection
 	for _, r := range s {

@@ -6,14 +6,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// items is a slice of pdata, as far as copying goes.
+// items is a slice of pdata, as far as copying needs it.
 type items[T any] interface {
 	Len() int
 	At(int) T
 	AppendEmpty() T
 }
 
-// pick copies the selected items of src, of which the first is number first, and returns the number behind the last.
+// pick copies the selected items of src, whose first item has the number first, and returns the number after the last.
 func pick[T interface{ CopyTo(T) }](src items[T], dst func() items[T], first int, s Selection) (next int) {
 	in := s.within(first, src.Len())
 	if len(in) > 0 {
@@ -132,7 +132,7 @@ func pickPoints(m pmetric.Metric, scope func() pmetric.ScopeMetrics, n int, s Se
 	return n
 }
 
-// once returns make's first result each time: what belongs to no selected item is not made.
+// once returns make's first result each time: containers without selected items are not created.
 func once[T any](make func() T) func() T {
 	var made *T
 	return func() T {

@@ -1,10 +1,9 @@
-// Package takeback takes a queue's requests in flight back into its read range, so that a queue that starts after a crash
-// finds them by reading on and has nothing to recover.
+// Package takeback moves a queue's requests in flight back into its read range, so that a queue that starts after a crash reads them in its normal
+// way and has nothing to recover.
 //
-// A persistent queue of exporterhelper numbers its requests. Those in [read, write) wait; those that consumers hold ("dispatched")
-// lie below read, in any order and with gaps where later requests were finished first. Moving the dispatched ones
-// together directly below read, each in one transaction, and then setting read back below them, in one transaction too, leaves every
-// request in the queue exactly once at every moment.
+// A persistent queue of exporterhelper numbers its requests. Those in [read, write) wait; those that consumers hold ("dispatched") are below read,
+// in any order and with gaps where later requests were finished first. The package moves the dispatched requests together directly below read, each
+// in one transaction, and then sets read back below them, in another transaction. So every request is in the queue exactly once at every moment.
 package takeback
 
 import (
@@ -22,14 +21,14 @@ const (
 	fieldDispatched = protowire.Number(5)
 )
 
-// ErrMalformed says that bytes are not the metadata of a queue in a form that this package knows.
+// ErrMalformed says that bytes are not the metadata of a queue in a known form.
 var ErrMalformed = errors.New("malformed queue metadata")
 
 // Metadata is the state of a queue. It is not safe for concurrent use.
 type Metadata struct {
 	read, write uint64
 	dispatched  []uint64 // ascending, distinct, all below read
-	rest        []byte   // fields that only the queue understands, as they were
+	rest        []byte   // unchanged fields that only the queue understands
 }
 
 // Move is a request to be stored under another number.
@@ -37,7 +36,7 @@ type Move struct {
 	From, To uint64
 }
 
-// Parse reads the queue's own encoding. Fields that it does not know are kept for Append. The result does not alias encoded.
+// Parse parses the queue's own encoding. It keeps unknown fields for Append. The result does not alias encoded.
 func Parse(encoded []byte) (Metadata, error) {
 	var m Metadata
 	for len(encoded) > 0 {
@@ -118,20 +117,20 @@ func (m *Metadata) Append(b []byte) []byte {
 	return b
 }
 
-// Dispatched returns the numbers of the requests in flight, ascending. It is the caller's.
+// Dispatched returns the numbers of the requests in flight, ascending. The caller owns the result.
 func (m *Metadata) Dispatched() []uint64 {
 	return slices.Clone(m.dispatched)
 }
 
-// Forget takes a request that is no longer stored out of those in flight.
+// Forget removes a request that is no longer stored from those in flight.
 func (m *Metadata) Forget(index uint64) {
 	if at, found := slices.BinarySearch(m.dispatched, index); found {
 		m.dispatched = slices.Delete(m.dispatched, at, at+1)
 	}
 }
 
-// NextMove returns a move that brings the requests in flight closer together and keeps their order, or false when they lie
-// without a gap directly below the read index. The number it moves to is free, and larger than the one it moves from.
+// NextMove returns a move that brings the requests in flight closer together and keeps their order, or false if they lie without a gap directly
+// below the read index. The new number is free, and larger than the old one.
 func (m *Metadata) NextMove() (Move, bool) {
 	to := m.read
 	for _, from := range slices.Backward(m.dispatched) {
@@ -143,7 +142,7 @@ func (m *Metadata) NextMove() (Move, bool) {
 	return Move{}, false
 }
 
-// After returns what m is once move, its NextMove, has been carried out. It shares nothing with m that either changes.
+// After returns the state after move, the NextMove of m. The result and m share no mutable data.
 func (m *Metadata) After(move Move) Metadata {
 	next := *m
 	next.dispatched = slices.Clone(m.dispatched)
@@ -153,8 +152,8 @@ func (m *Metadata) After(move Move) Metadata {
 	return next
 }
 
-// Rewind sets the read index back to the first request in flight; none is in flight any more. Numbers between them that are not
-// stored are then read as missing.
+// Rewind sets the read index back to the first request in flight; then none is in flight. The queue reads missing numbers in between as missing
+// requests.
 func (m *Metadata) Rewind() {
 	if len(m.dispatched) > 0 {
 		m.read = m.dispatched[0]
@@ -162,11 +161,10 @@ func (m *Metadata) Rewind() {
 	}
 }
 
-// Waiting returns the numbers of the requests that wait: from read up to, not including, write.
+// Waiting returns the numbers of the waiting requests: from read up to, not including, write.
 func (m *Metadata) Waiting() (read, write uint64) { return m.read, m.write }
 
-// Holding returns the metadata of a queue in which requests, ascending, are all in flight and none waits. The queue's other fields
-// are those of m.
+// Holding returns the metadata of a queue in which requests, ascending, are all in flight and none waits. The other fields are those of m.
 func (m *Metadata) Holding(requests []uint64) Metadata {
 	next := Metadata{dispatched: slices.Clone(requests), rest: m.rest}
 	if n := len(requests); n > 0 {

@@ -16,7 +16,7 @@ import (
 // ErrMalformed says that a line is not one of /proc/net/udp.
 var ErrMalformed = errors.New("malformed line in the table of UDP sockets")
 
-// Columns of /proc/net/udp; ref and pointer, which the kernel prints between inode and drops, are of no interest.
+// Columns of /proc/net/udp; ref and pointer, which the kernel prints between inode and drops, are not used.
 const (
 	columnLocal  = 1
 	columnRemote = 2
@@ -28,13 +28,13 @@ const (
 // Socket is one line of the table.
 type Socket struct {
 	Local     netip.AddrPort
-	Connected bool   // it talks to one remote address only
-	Inode     uint64 // what /proc/<pid>/fd links to, as socket:[<inode>]
+	Connected bool   // connected to one remote address
+	Inode     uint64 // the target of /proc/<pid>/fd, socket:[<inode>]
 	Drops     uint64 // datagrams dropped since the socket was opened
 }
 
-// Parse reads /proc/net/udp or /proc/net/udp6: see proc(5) and udp4_format_sock in the kernel's net/ipv4/udp.c. It is written for
-// little-endian machines, on which the words of an address are printed with their bytes reversed.
+// Parse parses /proc/net/udp or /proc/net/udp6: see proc(5) and udp4_format_sock in the kernel's net/ipv4/udp.c. It is written for little-endian
+// machines, on which the words of an address are printed with their bytes reversed.
 func Parse(table io.Reader) ([]Socket, error) {
 	lines := bufio.NewScanner(table)
 	lines.Scan() // the heading
