@@ -9,19 +9,19 @@ import (
 	"os"
 )
 
-// Kind names what is wrong with a file; it is the reason in counters.
+// Kind is the kind of a file's damage; it is the reason in counters.
 type Kind string
 
 // The kinds of damage.
 const (
-	Empty     Kind = "empty"     // no byte: the file was cut, or the process died while it made the file
+	Empty     Kind = "empty"     // zero bytes: the file was truncated, or the process died while it created the file
 	Zeroed    Kind = "zeroed"    // its first pages are zero
 	Truncated Kind = "truncated" // pages are missing at the end
-	Root      Kind = "root"      // neither root page holds
-	Page      Kind = "page"      // a page that the tree needs does not hold
+	Root      Kind = "root"      // neither root page is valid
+	Page      Kind = "page"      // a page that the tree needs is not valid
 )
 
-// Damage is an error that tells what is wrong with the content of a file. Other errors of this package are the storage's.
+// Damage is an error about the content of a file. Other errors of this package are the storage's.
 type Damage struct {
 	Kind Kind
 	Text string
@@ -29,9 +29,9 @@ type Damage struct {
 
 func (d *Damage) Error() string { return d.Text }
 
-// Report is what a file that can be opened holds.
+// Report describes a file that can be opened.
 type Report struct {
-	// OneRoot: one of the two root pages fails its checksum. bbolt goes on from the other: if that is the older one, the last
+	// OneRoot says that one of the two root pages fails its checksum. bbolt continues from the other: if that is the older one, the last
 	// transaction is missing.
 	OneRoot bool
 	// Values is the number of values, Bytes the size of keys and values together.
@@ -56,7 +56,7 @@ const (
 	maxDepth = 32
 )
 
-// order is that of the machine, as bbolt maps its structures.
+// order is the machine's byte order, because bbolt maps its structures.
 var order = binary.NativeEndian
 
 type meta struct {
@@ -65,11 +65,10 @@ type meta struct {
 	highWater, trans uint64
 }
 
-// Visit is called with each key of a file, and a function that reads its value. key is valid during the call, value until the check
-// returns.
+// Visit is called with each key of a file and a function that reads its value. key is valid during the call, value until the check returns.
 type Visit func(key []byte, value func() ([]byte, error)) error
 
-// CheckFile is [Check] for the file at path. Nobody may write the file meanwhile.
+// CheckFile is [Check] for the file at path. The file must not be written meanwhile.
 func CheckFile(path, bucket string, visit Visit) (Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -83,8 +82,8 @@ func CheckFile(path, bucket string, visit Visit) (Report, error) {
 	return Check(f, info.Size(), bucket, visit)
 }
 
-// Check walks the tree in a file of size bytes, and calls visit, if it is not nil, with every key of the one bucket that the file
-// has, and returns its errors. A *[Damage] tells what is wrong. It reads the first page of every node, and a value when visit asks.
+// Check walks the tree in a file of size bytes. It calls visit, if it is not nil, with every key of the file's only bucket, and returns its errors.
+// A *[Damage] describes the damage. Check reads the first page of every node, and a value when visit requests it.
 func Check(r io.ReaderAt, size int64, bucket string, visit Visit) (Report, error) {
 	if size == 0 {
 		return Report{}, &Damage{Empty, "the file is empty"}
@@ -117,14 +116,14 @@ func Check(r io.ReaderAt, size int64, bucket string, visit Visit) (Report, error
 	return w.report, nil
 }
 
-// readMetas returns the newer of the root pages that hold. one: only one of them does.
+// readMetas returns the newer of the valid root pages. one: only one of them is valid.
 func readMetas(r io.ReaderAt, size int64) (m meta, one bool, err error) {
 	first, err := readMeta(r, size, 0)
 	if err != nil && !isDamage(err) {
 		return meta{}, false, err
 	}
 	firstHolds := err == nil
-	// The second is one page further on, and only the first says how long a page is.
+	// The second is one page further on, and only the first contains the size of a page.
 	lo, hi := int64(minPageSize), int64(maxPageSize)
 	if firstHolds {
 		lo, hi = first.pageSize, first.pageSize

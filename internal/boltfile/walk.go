@@ -6,33 +6,33 @@ import (
 	"io"
 )
 
-// walker goes through the tree of one file.
+// walker walks the tree of one file.
 type walker struct {
 	r      io.ReaderAt
 	meta   meta
 	bucket string
 	visit  Visit
 
-	seen   []uint64 // bitmap of pages that belong to something
+	seen   []uint64 // bitmap of used pages
 	inner  uint64   // the root page of the bucket; 0: it is inline, or there is none
 	report Report
 }
 
-// bounds are what a node's keys must keep to: the first one is first, all lie before next. nil: no bound. (bbolt finds a node in
-// its parent by its first key, and would enter it there a second time.)
+// bounds are the bounds of a node's keys: the first one equals first, all are less than next. nil: no bound. (bbolt finds a node in its parent by
+// its first key, and would enter it there a second time.)
 type bounds struct{ first, next []byte }
 
-// page is the head of a node: as much as its elements and keys take.
+// page is the head of a node: the part with its elements and keys.
 type page struct {
 	id       uint64
 	flags    uint16
 	count    int
-	size     int64 // of the page, with its overflow
+	size     int64 // of the page, including its overflow
 	start    int64 // of the page, in the file
 	elements []byte
 }
 
-// mark notes that page id belongs to something. It returns false when it did before.
+// mark records that page id is used. It returns false if it already was.
 func (w *walker) mark(id uint64) bool {
 	if w.seen[id/64]&(1<<(id%64)) != 0 {
 		return false
@@ -45,7 +45,7 @@ func damaged(id uint64, format string, args ...any) error {
 	return &Damage{Page, fmt.Sprintf("page %d: ", id) + fmt.Sprintf(format, args...)}
 }
 
-// header reads the head of page id and takes its pages.
+// header reads the head of page id and marks its pages.
 func (w *walker) header(id uint64) (page, error) {
 	if id < 2 || id >= w.meta.highWater {
 		return page{}, damaged(id, "the file has %d pages", w.meta.highWater)
@@ -71,7 +71,7 @@ func (w *walker) header(id uint64) (page, error) {
 	return p, nil
 }
 
-// freelist takes the page of the list of free pages, which bbolt then trusts.
+// freelist marks the page of the list of free pages, which bbolt then trusts.
 func (w *walker) freelist(id uint64) error {
 	p, err := w.header(id)
 	if err != nil {
@@ -83,7 +83,7 @@ func (w *walker) freelist(id uint64) error {
 	return nil
 }
 
-// node checks page id and what is below it. leaf takes the elements of its leaves.
+// node checks page id and its children. leaf processes the elements of its leaves.
 func (w *walker) node(id uint64, within bounds, depth int, leaf leafFunc) error {
 	p, err := w.header(id)
 	if err != nil {
@@ -136,7 +136,7 @@ func (w *walker) branch(p page, within bounds, depth int, leaf leafFunc) error {
 	return nil
 }
 
-// leafFunc takes an element of a leaf: its key, and where its value is.
+// leafFunc processes an element of a leaf: its key, and the position of its value.
 type leafFunc func(p page, flags uint32, key []byte, valueAt, valueSize int64) error
 
 func (w *walker) leaf(p page, within bounds, take leafFunc) error {
@@ -160,7 +160,7 @@ func (w *walker) leaf(p page, within bounds, take leafFunc) error {
 	return inOrder(p.id, keys, within)
 }
 
-// read returns the key of element i, which begins pos behind the element's own begin.
+// read returns the key of element i, which begins pos bytes after the element's beginning.
 func (w *walker) read(p page, i int, pos, size int64) ([]byte, error) {
 	at := pageHeaderSize + int64(i)*elementSize + pos
 	if at < pageHeaderSize+int64(p.count)*elementSize || at+size > p.size {
@@ -186,7 +186,7 @@ func inOrder(id uint64, keys [][]byte, within bounds) error {
 	return nil
 }
 
-// bucketEntry takes an element of the file's root: its buckets.
+// bucketEntry processes an element of the file's root: its buckets.
 func (w *walker) bucketEntry(p page, flags uint32, key []byte, at, size int64) error {
 	if flags != 1 || string(key) != w.bucket || size < bucketSize || w.inner != 0 {
 		return damaged(p.id, "it holds %q, which is not the bucket %q", key, w.bucket)
@@ -217,7 +217,7 @@ func (w *walker) inline(id uint64, b []byte) error {
 	return w.leaf(p, bounds{}, w.entry)
 }
 
-// entry takes a value of the bucket.
+// entry processes a value of the bucket.
 func (w *walker) entry(p page, flags uint32, key []byte, at, size int64) error {
 	if flags != 0 || len(key) == 0 {
 		return damaged(p.id, "it holds a bucket in the bucket %q", w.bucket)

@@ -31,15 +31,15 @@ func (c *Column[T]) Put(v T) {
 // Null appends a null to an optional column of the root.
 func (c *Column[T]) Null() { c.defs = append(c.defs, 0) }
 
-// PutAt appends a present value to a nested column. rep is 0 for the first value of a row, else the repetition level of the
-// innermost list that it continues.
+// PutAt appends a present value to a nested column. rep is 0 for the first value of a row, else the repetition level of the innermost list that it
+// continues.
 func (c *Column[T]) PutAt(v T, rep int16) {
 	c.values = append(c.values, v)
 	c.defs = append(c.defs, c.maxDef)
 	c.reps = append(c.reps, rep)
 }
 
-// MissingAt appends an absent value to a nested column: def is the level of what is still present around it.
+// MissingAt appends an absent value to a nested column: def is the level of the innermost present container.
 func (c *Column[T]) MissingAt(def, rep int16) {
 	c.defs = append(c.defs, def)
 	c.reps = append(c.reps, rep)

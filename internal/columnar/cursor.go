@@ -9,9 +9,9 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 )
 
-// cursor hands the rows of one leaf column of a Source on, in their order.
+// cursor copies the rows of one leaf column of a Source, in their order.
 type cursor interface {
-	// take gives the next rows to the column that the cursor was made for, or leaves them out.
+	// take copies the next rows to the cursor's column, or skips them.
 	take(rows int, keep bool) error
 }
 
@@ -20,7 +20,7 @@ type levelReader[T any] interface {
 	ReadBatch(n int64, values []T, defs, reps []int16) (int64, int, error)
 }
 
-// levels is the cursor of a column of T. It holds a batch of levels and of the values that they tell of.
+// levels is the cursor of a column of T. It holds a batch of levels and of the values that they describe.
 type levels[T any] struct {
 	chunks *chunks
 	into   interface {
@@ -32,9 +32,9 @@ type levels[T any] struct {
 	buffer               []T
 	defBuffer, repBuffer []int16
 
-	values     []T     // not taken yet
-	defs, reps []int16 // not taken yet; nil without levels
-	n          int     // rows, or levels of a nested column, not taken yet
+	values     []T     // not copied yet
+	defs, reps []int16 // not copied yet; nil without levels
+	n          int     // rows, or levels of a nested column, not copied yet
 	ones       []int16
 }
 
@@ -104,7 +104,7 @@ func (l *levels[T]) takeFlat(rows int, keep bool) error {
 	return nil
 }
 
-// takeNested stands before the first level of a row. Where a row ends is seen by the next one.
+// takeNested begins at the first level of a row. Only the next row's first level shows where a row ends.
 func (l *levels[T]) takeNested(rows int, keep bool) error {
 	begun := 0
 	for {
@@ -133,7 +133,7 @@ func (l *levels[T]) takeNested(rows int, keep bool) error {
 	}
 }
 
-// hand takes n levels out of the batch.
+// hand copies n levels from the batch.
 func (l *levels[T]) hand(n int, keep bool) {
 	present := n
 	var defs, reps []int16
@@ -154,7 +154,7 @@ func (l *levels[T]) hand(n int, keep bool) {
 	if !keep {
 		return
 	}
-	if l.srcDef == 0 && l.maxDef > 0 { // required there, and optional here
+	if l.srcDef == 0 && l.maxDef > 0 { // required in the source, and optional here
 		for len(l.ones) < n {
 			l.ones = append(l.ones, l.maxDef)
 		}

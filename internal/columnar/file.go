@@ -13,23 +13,24 @@ import (
 )
 
 const (
-	// ChunkRows is how many rows are buffered before they go to the encoders: small enough for the CPU's cache.
+	// ChunkRows is how many rows are buffered before they are encoded: few enough for the CPU's cache.
 	ChunkRows = 1024
 	// RowGroupRows bounds a row group; engines read row groups in parallel and prune by them.
 	RowGroupRows = 128 * ChunkRows
-	// RowGroupBytes bounds what is held of a row group, encoded pages and dictionary indices, checked at each chunk.
+	// RowGroupBytes bounds the memory of a row group (encoded pages and dictionary indices), checked at each chunk.
 	RowGroupBytes = 32 << 20
-	// idBytes is the length of the values that repeats counts: trace ids in hex.
+	// idBytes is the length of the values that repeats assumes: trace ids in hex.
 	idBytes = 32
-	// fewValues is what the bloom filter of a BloomFew column is made for.
+	// fewValues is the capacity of the bloom filter of a BloomFew column.
 	fewValues = 1024
 )
 
-// FileSettings say what is known about a file before its first row.
+// FileSettings are what must be known of a file before its first row.
 type FileSettings struct {
-	// Rows that will come; sizes the bloom filters.
+	// Rows is the expected number of rows; it sizes the bloom filters.
 	Rows int
-	// Repetition is what is known of some columns. It sizes their bloom filters, and one that is Unique gets a dictionary where its values come back often.
+	// Repetition describes the repetition of values in some columns. It sizes their bloom filters, and a Unique column gets a dictionary if its
+	// values repeat often.
 	Repetition map[string]Repetition
 	// SortedBy names the leaf columns the rows are sorted by, ascending, nulls first.
 	SortedBy []string
@@ -37,15 +38,15 @@ type FileSettings struct {
 	Metadata map[string]string
 	// CreatedBy names the writing application and version.
 	CreatedBy string
-	// Level is that of zstd. 0: 1, which on encoded columns is as small as the default level, and faster (BenchmarkLogs).
+	// Level is the compression level of zstd. 0: 1, which on encoded columns is as small as the default level, and faster (BenchmarkLogs).
 	Level int
 }
 
-// Repetition says how often a column's values come again.
+// Repetition says how often a column's values repeat.
 type Repetition struct {
-	// Distinct is about how many different values there are.
+	// Distinct is the approximate number of different values.
 	Distinct int
-	// Runs is the number of rows whose value is not that of the row before.
+	// Runs is the number of rows whose value differs from that of the row before.
 	Runs int
 }
 
@@ -57,10 +58,10 @@ type File struct {
 	rg       file.BufferedRowGroupWriter
 	chunk    int // rows in the column buffers
 	groupLen int // rows already in rg
-	left     int // rows that will still come
+	left     int // expected further rows
 }
 
-// NewFile begins a file. Whatever an earlier, failed File left in the buffers is dropped.
+// NewFile begins a file. It drops everything that an earlier, failed File left in the buffers.
 func (t *Table) NewFile(w io.Writer, s FileSettings) (*File, error) {
 	for _, l := range t.leaves {
 		l.reset()
@@ -117,13 +118,13 @@ func (i *leafInfo) properties(s FileSettings) (opts []parquet.WriterProperty) {
 	switch {
 	case i.phys == parquet.Types.Int64:
 		opts = append(opts, parquet.WithEncodingFor(i.path, parquet.Encodings.DeltaBinaryPacked))
-	case i.flags&SameLength != 0: // lengths that stand between the texts would break each run of the compressor
+	case i.flags&SameLength != 0: // lengths between the texts would interrupt the compressor's runs
 		opts = append(opts, parquet.WithEncodingFor(i.path, parquet.Encodings.DeltaLengthByteArray))
 	}
 	return opts
 }
 
-// distinct is how many different values a row group can have.
+// distinct is the largest number of different values in a row group.
 func (i *leafInfo) distinct(s FileSettings) int {
 	n := s.Rows
 	if r, known := s.Repetition[i.path]; known {
@@ -132,14 +133,14 @@ func (i *leafInfo) distinct(s FileSettings) int {
 	return max(1, min(n, s.Rows, RowGroupRows))
 }
 
-// repeats says whether a Unique column is better off with a dictionary: its values come back, and apart from each other (the compressor finds those that
-// come in one run, at less than an index a row), and they fit.
+// repeats says whether a dictionary is better for a Unique column: its values repeat at a distance (adjacent repetitions cost the compressor less
+// than an index a row), and they fit.
 func (i *leafInfo) repeats(s FileSettings) bool {
 	r, known := s.Repetition[i.path]
 	return known && 2*i.distinct(s) <= min(s.Rows, RowGroupRows) && 2*r.Runs > 3*r.Distinct && i.distinct(s) <= maxDictionaryBytes/idBytes
 }
 
-// EndRow completes a row, to which every column must have been given its values.
+// EndRow completes a row. Every column must have got its values.
 func (f *File) EndRow() error {
 	if f.chunk++; f.chunk < ChunkRows {
 		return nil
@@ -202,7 +203,7 @@ func (f *File) endGroup() error {
 		if err := l.finish(cw); err != nil {
 			return err
 		}
-		if err := cw.Close(); err != nil { // one by one: the encoder's copy of the indices goes before the next one comes
+		if err := cw.Close(); err != nil { // one at a time: the encoder releases its copy of the indices before the next column is encoded
 			return fmt.Errorf("encode column %s: %w", l.info().path, err)
 		}
 	}
@@ -211,7 +212,7 @@ func (f *File) endGroup() error {
 	return err
 }
 
-// Close writes what is buffered and the footer. The underlying writer stays open.
+// Close writes the buffered rows and the footer. The underlying writer stays open.
 func (f *File) Close() error {
 	if err := f.flush(); err != nil {
 		return err

@@ -10,12 +10,12 @@ import (
 const (
 	leastRecycled = 10 // binary logarithm of bytes
 	mostRecycled  = 24
-	// maxFree bounds the memory that waits to be used again.
+	// maxFree bounds the memory that waits for reuse.
 	maxFree = 16 << 20
 )
 
-// recycler hands memory that an encoder has given back to the next one: each page of each column would ask for its own, in pieces that
-// double. Safe for concurrent use, since nobody promises that the library frees in the goroutine that writes.
+// recycler passes memory that an encoder has freed to the next one: otherwise each page of each column would allocate its own, in pieces of
+// doubling size. Safe for concurrent use, because the library may free memory in another goroutine.
 type recycler struct {
 	from memory.Allocator
 
@@ -28,7 +28,7 @@ var _ memory.Allocator = (*recycler)(nil)
 
 func newRecycler() *recycler { return &recycler{from: memory.NewGoAllocator()} }
 
-// class returns the binary logarithm of the size that is handed out for size bytes.
+// class returns the binary logarithm of the size that is allocated for size bytes.
 func class(size int) int { return max(leastRecycled, bits.Len(uint(max(size, 1)-1))) }
 
 // Allocate returns size zero bytes.
@@ -46,7 +46,7 @@ func (r *recycler) Allocate(size int) []byte {
 	return b
 }
 
-// take returns memory of a class that waits, nil if there is none.
+// take returns free memory of a class, or nil.
 func (r *recycler) take(c int) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,15 +9,15 @@ import (
 
 // MergeSettings say how files are merged.
 type MergeSettings struct {
-	// SortedBy names the leaf columns that the files are sorted by, and the merged one will be: texts and 64-bit integers of the root, ascending, nulls first.
-	// Columns that no file has are passed over.
+	// SortedBy names the leaf columns by which the files are sorted, and the merged one will be: texts and 64-bit integers of the root, ascending,
+	// nulls first. Columns that no file has are ignored.
 	SortedBy []string
 	// Metadata and CreatedBy: see FileSettings.
 	Metadata  map[string]string
 	CreatedBy string
-	// Level is that of zstd.
+	// Level is the compression level of zstd.
 	Level int
-	// Keep, if there is one, says which rows stay.
+	// Keep, if set, says which rows stay.
 	Keep *Filter
 }
 
@@ -25,25 +25,25 @@ type MergeSettings struct {
 type Filter struct {
 	// Map names the column, Key the entry.
 	Map, Key string
-	// Keep says whether rows with this value stay. Those without one are asked for with "".
+	// Keep says whether rows with this value stay. It is called with "" for rows without one.
 	Keep func(value string) bool
 }
 
-// Merged says what became of rows.
+// Merged is the result of a merge.
 type Merged struct {
 	Rows, Left int64 // in the file; left out
-	// Sorted: they are in the order of SortedBy, as all sources were.
+	// Sorted: the rows are in the order of SortedBy, as all sources were.
 	Sorted bool
 }
 
-// Merge writes the rows of all sources into one file, with the columns of all of them and encoded as they are. Each value comes back bit by bit. Rows of equal keys
-// stay in the order of the sources.
+// Merge writes the rows of all sources into one file, with the columns of all of them in their encodings. Values are copied bit by bit. Rows of
+// equal keys stay in the order of the sources.
 //
-// It holds a row group of the new file (RowGroupBytes), Source.Memory of each source, and 8 bytes a row for each column of SortedBy. Nothing is written where no row
-// stays.
+// Memory: a row group of the new file (RowGroupBytes), Source.Memory of each source, and 8 bytes a row for each column of SortedBy. If no row
+// stays, nothing is written.
 func Merge(w io.Writer, sources []*Source, set MergeSettings) (m Merged, err error) {
 	defer func() {
-		if p := recover(); p != nil { // what a damaged file holds must not end the process
+		if p := recover(); p != nil { // the content of a damaged file must not end the process
 			err = errors.Join(err, fmt.Errorf("merge: panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
@@ -89,7 +89,7 @@ func Merge(w io.Writer, sources []*Source, set MergeSettings) (m Merged, err err
 	return m, f.Close()
 }
 
-// keyColumns are those of names that the table has.
+// keyColumns are the names that the table has.
 func (t *Table) keyColumns(names []string) (keys []string) {
 	for _, name := range names {
 		for _, l := range t.leaves {
@@ -101,7 +101,7 @@ func (t *Table) keyColumns(names []string) (keys []string) {
 	return keys
 }
 
-// cursors has one for each column of each source.
+// cursors creates one cursor for each column of each source.
 func (t *Table) cursors(sources []*Source) [][]cursor {
 	all := make([][]cursor, len(sources))
 	for i, s := range sources {

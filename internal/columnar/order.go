@@ -10,20 +10,20 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 )
 
-// run is rows of one source that come one behind the other.
+// run is consecutive rows of one source.
 type run struct {
 	source, rows int
 	keep         bool
 }
 
-// order is in which order rows are merged.
+// order is the order in which rows are merged.
 type order struct {
 	runs       []run
 	kept, left int64
 	sorted     bool
 }
 
-// chunks calls yield for runs that have ChunkRows rows to be kept, the last ones fewer.
+// chunks calls yield for runs that together have ChunkRows rows to keep, fewer at the end.
 func (o *order) chunks(yield func([]run) bool) {
 	var chunk []run
 	room := ChunkRows
@@ -92,7 +92,7 @@ type merger struct {
 	keys  [][][]uint64 // by source and key column, comparable
 	rows  []int        // by source
 	at    []int        // by source: the next row
-	queue []int        // sources that have one
+	queue []int        // sources with a next row
 }
 
 func (m *merger) compare(a, i, b, j int) int {
@@ -173,7 +173,7 @@ func (m *merger) read(sources []*Source, k int, name string) error {
 	return nil
 }
 
-// rank puts the places of texts in their order in place of their numbers.
+// rank replaces the numbers of texts by their positions in the texts' order.
 func (m *merger) rank(k int, words *dictionary) {
 	order := make([]int32, words.len())
 	for i := range order {
@@ -191,7 +191,7 @@ func (m *merger) rank(k int, words *dictionary) {
 	}
 }
 
-// readKey reads a column of the root; 0 stands for null.
+// readKey reads a column of the root; 0 represents null.
 func readKey[T any](s *Source, at int, key func(T) uint64) ([]uint64, error) {
 	all := make([]uint64, 0, s.Rows())
 	sink := keySink[T](func(values []T, defs []int16, _ []int16) {
@@ -224,7 +224,7 @@ type keySink[T any] func(values []T, defs, reps []int16)
 
 func (k keySink[T]) putLevels(values []T, defs, reps []int16) { k(values, defs, reps) }
 
-// rows asks the filter for each row of a source.
+// rows applies the filter to each row of a source.
 func (f *Filter) rows(s *Source) ([]bool, error) {
 	n := int(s.Rows())
 	keep := make([]bool, n)
@@ -232,7 +232,7 @@ func (f *Filter) rows(s *Source) ([]bool, error) {
 	if key < 0 || value < 0 {
 		return nil, fmt.Errorf("there is no map %s", f.Map)
 	}
-	// Entries of the map, in order: which row's they are, and which of them have the key.
+	// Entries of the map, in order: the row of each, and whether it has the key.
 	row, entry := -1, -1
 	hits := map[int]int{} // entry -> row
 	keys := &levels[texts]{chunks: s.column(key), srcDef: s.meta.Schema.Column(key).MaxDefinitionLevel(), nested: true}

@@ -14,13 +14,13 @@ import (
 const (
 	// pageBytes is the size at which writers end a page; one value may be longer.
 	pageBytes = 1 << 20
-	// streamBytes is what is read ahead of each column.
+	// streamBytes is how much is read ahead for each column.
 	streamBytes = 16 << 10
 	// batchLevels is how many levels of a column are decoded at once.
 	batchLevels = ChunkRows
 )
 
-// Source is a Parquet file to merge from. It is read once, from its first row to its last.
+// Source is a Parquet file to merge. It is read once, from its first row to its last.
 type Source struct {
 	r    *file.Reader
 	meta *metadata.FileMetaData
@@ -29,7 +29,7 @@ type Source struct {
 // OpenSource reads the footer of a file.
 func OpenSource(r io.ReaderAt, size int64) (s *Source, err error) {
 	defer func() {
-		if p := recover(); p != nil { // a length in it leads nowhere
+		if p := recover(); p != nil { // an invalid length in the file
 			s, err = nil, fmt.Errorf("footer: %v", p)
 		}
 	}()
@@ -53,7 +53,7 @@ func (s *Source) Metadata(key string) string {
 	return ""
 }
 
-// Memory is about what reading the file takes while it is merged: a page of each column, decoded.
+// Memory is the approximate memory that a merge needs to read the file: a decoded page of each column.
 func (s *Source) Memory() (bytes int64) {
 	for i := range s.r.NumRowGroups() {
 		group := s.meta.RowGroup(i)
@@ -98,7 +98,7 @@ type chunks struct {
 	r     file.ColumnChunkReader
 }
 
-// next makes the reader stand before a value; io.EOF: there is none any more.
+// next positions the reader at a value; io.EOF at the end.
 func (c *chunks) next() (file.ColumnChunkReader, error) {
 	for {
 		if c.r != nil && c.r.HasNext() {

@@ -1,11 +1,10 @@
 // Package columnar turns rows into Parquet files, column by column.
 //
-// A Table is declared once: each leaf column is a typed buffer to which the caller appends values together with Parquet's
-// definition and repetition levels (https://parquet.apache.org/docs/file-format/nestedencoding/). Values are handed to the
-// Parquet encoders in chunks of ChunkRows rows, so neither Go structs per row nor Arrow records exist in between, and memory is
-// bound by one chunk plus one encoded row group.
+// A Table is declared once: each leaf column is a typed buffer to which the caller appends values together with Parquet's definition and repetition
+// levels (https://parquet.apache.org/docs/file-format/nestedencoding/). Values go to the Parquet encoders in chunks of ChunkRows rows, so there are
+// neither Go structs per row nor Arrow records in between, and memory is bounded by one chunk plus one encoded row group.
 //
-// This is the only package beside the commands that knows the Parquet library.
+// Besides the commands, this is the only package that imports the Parquet library.
 package columnar
 
 import (
@@ -20,35 +19,35 @@ import (
 type Flags uint8
 
 const (
-	// Required: never null, and takes no definition level of its own.
+	// Required: never null, and without its own definition level.
 	Required Flags = 1 << iota
 	// Unique values: a dictionary would only cost time. Integers become DELTA_BINARY_PACKED, strings PLAIN. See also FileSettings.Repetition.
 	Unique
-	// NoStats leaves the minimum and maximum out, for what nobody compares. Nested columns never have them.
+	// NoStats omits the minimum and maximum, for values that no query compares. Nested columns never have them.
 	NoStats
 	// SameLength strings, ids, become DELTA_LENGTH_BYTE_ARRAY if they are Unique.
 	SameLength
-	// Bloom adds a bloom filter for equality searches, for as many values as there are rows, or are known to be distinct.
+	// Bloom adds a bloom filter for equality searches, sized for the number of rows, or of distinct values if that is known.
 	Bloom
-	// BloomFew adds one for a thousand values, 2 KiB: of a column with more it lets more files through.
+	// BloomFew adds a filter for a thousand values, 2 KiB: with more values, it excludes fewer files.
 	BloomFew
 )
 
-// leaf is what a File needs of a column, whatever its type.
+// leaf is the part of a column that a File needs, whatever its type.
 type leaf interface {
 	info() *leafInfo
-	// flush takes the end of a chunk: the values of its rows must not be referred to any more.
+	// flush is called at the end of a chunk: afterwards the column must not refer to its values any more.
 	flush(w columnWriter) error
-	// expect says, after the first chunk of a row group, how many times as much will come.
+	// expect says, after the first chunk of a row group, how many times as much data will follow.
 	expect(times float64)
-	// finish takes the end of a row group.
+	// finish is called at the end of a row group.
 	finish(w columnWriter) error
-	// buffered is the memory that flush left for finish, in bytes.
+	// buffered is the memory in bytes that flush left for finish.
 	buffered() int
 	reset()
 	// putAbsent appends rows that have no value, or an empty list.
 	putAbsent(rows int)
-	// cursor hands on what a file has of the column; srcDef is the definition level of a present value there.
+	// cursor copies a file's values of the column; srcDef is the definition level of a present value in the file.
 	cursor(of *chunks, srcDef int16) cursor
 }
 
@@ -94,7 +93,7 @@ func (g *Group) Def() int16 { return g.def }
 // Rep is the repetition level of a second and later element of this group within its list; 0 at the root.
 func (g *Group) Rep() int16 { return g.rep }
 
-// String declares a UTF-8 column. What is put there must be valid UTF-8: readers refuse whole files over it.
+// String declares a UTF-8 column. Its values must be valid UTF-8, because readers reject a whole file with an invalid one.
 func (g *Group) String(name string, flags Flags) *Text {
 	return declareText(g, name, flags, schema.StringLogicalType{})
 }
@@ -124,7 +123,7 @@ func (g *Group) Date(name string, flags Flags) *Column[int32] {
 	return declare[int32](g, name, flags, parquet.Types.Int32, schema.DateLogicalType{})
 }
 
-// Float64 declares a double column. Never with a dictionary: it would make all NaNs one, and lose their bits.
+// Float64 declares a double column. It never has a dictionary, which would make all NaNs equal and lose their bits.
 func (g *Group) Float64(name string, flags Flags) *Column[float64] {
 	return declare[float64](g, name, flags|Unique, parquet.Types.Double, schema.NoLogicalType{})
 }
@@ -229,7 +228,7 @@ func (t *Table) leafIndex(path string) int {
 	panic(fmt.Sprintf("columnar: no column %q", path))
 }
 
-// Describe lists the top-level columns with their types, one "name type" each, in file order: what schema.md documents.
+// Describe lists the top-level columns with their types, one "name type" each, in file order: the content of schema.md.
 func (t *Table) Describe() []string {
 	sc := t.schema()
 	out := make([]string, sc.NumFields())

@@ -16,21 +16,20 @@ const (
 	// maxDictionaryBytes ends dictionary encoding of a column for the rest of a row group, as Parquet writers do at 1 MiB.
 	maxDictionaryBytes = 1 << 20
 	sharedSlots        = 256
-	// leastJudged is how many values a column shows before it is judged by them.
+	// leastJudged is how many values of a column are seen before its encoding is decided.
 	leastJudged = 512
 )
 
-// Text is a string or binary column. Unless it is Unique it keeps its own dictionary and buffers indices for the whole row group:
-// the library's dictionary costs a hash, a comparison and an allocation a value, which for attributes that repeat in every row is
-// most of the time spent.
+// Text is a string or binary column. Unless it is Unique it has its own dictionary and buffers indices for the whole row group: the library's
+// dictionary costs a hash, a comparison and an allocation per value, which is most of the time for attributes that repeat in every row.
 type Text struct {
 	leafInfo
 	maxDef  int16 // definition level of a present value
-	slotDef int16 // from this level on a level has a slot in ids, be it null
+	slotDef int16 // from this level on, a level has a slot in ids, even for null
 
 	defs, reps []int16
 	plain      bool
-	repeating  bool    // known to have few values: not judged by the first of them
+	repeating  bool    // known to have few values: the first ones do not decide
 	values     []Bytes // plain: of the current chunk
 	ids        []int32 // else: of the current row group
 	words      dictionary
@@ -50,7 +49,7 @@ func (t *Text) Put(v Bytes) {
 	}
 }
 
-// PutShared is Put for a value that many rows point to. v must not change until the File is closed.
+// PutShared is Put for a value that many rows share. v must not change until the File is closed.
 func (t *Text) PutShared(v Bytes) {
 	if t.plain {
 		t.values = append(t.values, v)
@@ -76,7 +75,7 @@ func (t *Text) PutAt(v Bytes, rep int16) {
 	t.reps = append(t.reps, rep)
 }
 
-// PutSharedAt is PutAt for a value that many rows point to; see PutShared.
+// PutSharedAt is PutAt for a value that many rows share; see PutShared.
 func (t *Text) PutSharedAt(v Bytes, rep int16) {
 	t.PutShared(v)
 	t.reps = append(t.reps, rep)
@@ -102,7 +101,7 @@ func (t *Text) reset() {
 	t.plain = t.flags&Unique != 0 && !t.repeating
 }
 
-// expectDistinct chooses the encoding for the file that begins.
+// expectDistinct chooses the encoding for a new file.
 func (t *Text) expectDistinct(s FileSettings) {
 	t.repeating = t.flags&Unique != 0 && t.repeats(s)
 	t.plain = t.flags&Unique != 0 && !t.repeating
@@ -113,7 +112,7 @@ func (t *Text) buffered() int {
 	return 4*len(t.ids) + 2*len(t.defs) + 2*len(t.reps) + len(t.words.text)
 }
 
-// flush hands a chunk to a plain column; one whose dictionary has grown too large becomes plain.
+// flush passes a chunk to a plain column; a column whose dictionary has grown too large becomes plain.
 func (t *Text) flush(w columnWriter) error {
 	if !t.plain {
 		if len(t.words.text) <= maxDictionaryBytes && !t.diverse() {
@@ -126,7 +125,7 @@ func (t *Text) flush(w columnWriter) error {
 	return t.writeValues(w)
 }
 
-// expect makes room for what will come, once: pieces that double would be copied, and cleared, time and again.
+// expect allocates memory for the expected data at once: growing by doubling would copy and clear it repeatedly.
 func (t *Text) expect(times float64) {
 	if t.plain || times <= 0 {
 		return
@@ -137,7 +136,7 @@ func (t *Text) expect(times float64) {
 	t.reps = slices.Grow(t.reps, int(times*float64(len(t.reps))))
 }
 
-// diverse says that so many of the values are new that a dictionary costs more than it saves.
+// diverse says that so many values are new that a dictionary costs more than it saves.
 func (t *Text) diverse() bool {
 	return !t.repeating && len(t.ids) >= leastJudged && t.words.len() > len(t.ids)/2
 }
@@ -185,10 +184,10 @@ func (t *Text) writeValues(w columnWriter) error {
 	return nil
 }
 
-// finish writes what the row group still owes.
+// finish writes the rest of the row group.
 func (t *Text) finish(w columnWriter) error {
 	defer t.reset()
-	if t.plain || t.words.len() == 0 { // flushed already, or nothing but nulls
+	if t.plain || t.words.len() == 0 { // already flushed, or only nulls
 		return t.writeValues(w)
 	}
 	if err := t.writeDictionary(w); err != nil {
@@ -248,13 +247,13 @@ func (t *Text) validity() (*memory.Buffer, int) {
 
 // dictionary numbers distinct values in the order of their first appearance.
 type dictionary struct {
-	index   map[string]int32 // keys point into text, or into memory that text has outgrown
+	index   map[string]int32 // keys point into text, or into earlier memory of text
 	text    []byte
 	offsets []int32 // of the words in text, and its length
 	shared  [sharedSlots]sharedWord
 
-	// follow guesses the next word from the last one: the keys of attribute maps come in the same order row after row, and a
-	// comparison is cheaper than a hash.
+	// follow guesses the next word from the last one: the keys of attribute maps repeat in the same order in each row, and a comparison is cheaper
+	// than a hash.
 	follow []int32
 	last   int32
 }
@@ -306,7 +305,7 @@ func (d *dictionary) add(v Bytes) int32 {
 	return id
 }
 
-// sharedID is id with a look at the address first. The address is only compared, never followed.
+// sharedID is id with a check of the address first. The address is only compared, never dereferenced.
 func (d *dictionary) sharedID(v Bytes) int32 {
 	p := unsafe.SliceData(v)
 	s := &d.shared[uintptr(unsafe.Pointer(p))>>3%sharedSlots]

@@ -10,8 +10,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
-// unionOf returns a table with all columns of the sources: those of the one that has most of them first, in its order. A column that one of them lacks is optional.
-// The encodings are those that the sources have. Columns of one name and different types are an error.
+// unionOf returns a table with all columns of the sources: first those of the source with the most columns, in its order. A column that a source
+// lacks is optional. The encodings are those of the sources. Columns with one name and different types are an error.
 func unionOf(sources []*Source) (*Table, error) {
 	most := slices.MaxFunc(sources, func(a, b *Source) int { return a.meta.Schema.NumColumns() - b.meta.Schema.NumColumns() })
 	type field struct {
@@ -55,7 +55,7 @@ func unionOf(sources []*Source) (*Table, error) {
 	return t, nil
 }
 
-// shapeOf describes a column but for whether it can be null.
+// shapeOf describes a column, except whether it can be null.
 func shapeOf(n schema.Node) string {
 	text := describe(n)
 	if _, primitive := n.(*schema.PrimitiveNode); primitive && n.RepetitionType() == parquet.Repetitions.Optional {
@@ -85,7 +85,7 @@ func copyNode(n schema.Node, optional bool) schema.Node {
 	return schema.MustGroup(schema.NewGroupNodeLogical(g.Name(), repetition, fields, g.LogicalType(), g.FieldID()))
 }
 
-// newLeaf makes the buffers of a column.
+// newLeaf creates the buffers of a column.
 func newLeaf(c *schema.Column, flags Flags) (leaf, error) {
 	if c.MaxDefinitionLevel() == 0 {
 		flags |= Required
@@ -112,7 +112,7 @@ func newLeaf(c *schema.Column, flags Flags) (leaf, error) {
 	return nil, fmt.Errorf("column %s: a %s can't be merged", c.Path(), c.PhysicalType())
 }
 
-// flagsOf reads from the files how a column is written: as most of them do.
+// flagsOf derives from the files how a column is written: as in most of them.
 func flagsOf(c *schema.Column, sources []*Source) (flags Flags) {
 	plain, delta, bare, bloom, few, groups := 0, 0, 0, 0, 0, 0
 	for _, s := range sources {
@@ -161,10 +161,11 @@ func flagsOf(c *schema.Column, sources []*Source) (flags Flags) {
 }
 
 const (
-	// fewBits is the size of a BloomFew filter, and bitsAValue what a value takes of one, at least, for the library's one false answer in a hundred.
+	// fewBits is the size of a BloomFew filter, and bitsAValue the minimum number of bits per value, for the library's rate of one false answer in
+	// a hundred.
 	fewBits    = 16384
 	bitsAValue = 9.68
-	// headBytes is more than what stands before the bits of a filter.
+	// headBytes is more than the header before the bits of a filter.
 	headBytes = 64
 )
 
@@ -177,7 +178,7 @@ func bitsOfBloom(chunk *metadata.ColumnChunkMetaData) int {
 	return 1 << (bits.Len(uint(8*n)) - 1)
 }
 
-// repetitionOf says how large the bloom filters have to be: they have as many values as those of the sources had room for, and no more than rows.
+// repetitionOf returns the sizes of the bloom filters: as many values as the filters of the sources had capacity for, and no more than rows.
 func (t *Table) repetitionOf(sources []*Source) map[string]Repetition {
 	all := map[string]Repetition{}
 	for _, l := range t.leaves {

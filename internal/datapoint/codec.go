@@ -9,11 +9,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// The encoding is for a component's own state: varints, floats as eight bytes little
-// endian, no field names and no version. Whoever stores it versions the whole.
+// The encoding is for a component's own state: varints, floats as eight bytes little endian, no field names and no version. The caller that stores
+// it adds a version.
 
-// ErrCorrupt is wrapped by the Decode functions' errors: the bytes were not written
-// by Append, or only a part of them is left.
+// ErrCorrupt is wrapped by the Decode functions' errors: the bytes were not written by Append, or are incomplete.
 var ErrCorrupt = errors.New("corrupt encoding")
 
 const (
@@ -143,7 +142,7 @@ func AppendExemplars(b []byte, s pmetric.ExemplarSlice) []byte {
 	dp := m.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty().SetEmptyGauge().DataPoints().AppendEmpty()
 	s.CopyTo(dp.Exemplars())
 	raw, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(m)
-	if err != nil { // it has no way to fail
+	if err != nil { // it can't fail
 		panic(fmt.Sprintf("datapoint: marshal exemplars: %v", err))
 	}
 	return append(binary.AppendUvarint(b, uint64(len(raw))), raw...)
@@ -207,7 +206,7 @@ func appendFloat(b []byte, f float64) []byte {
 	return binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
 }
 
-// reader takes values off the front of b until the first error.
+// reader takes values from the front of b until the first error.
 type reader struct {
 	b   []byte
 	err error
@@ -260,8 +259,7 @@ func (r *reader) float() float64 {
 	return v
 }
 
-// counts reads a length and as many counts; each takes a byte at least, so the
-// length can't be made to ask for more memory than the input is long.
+// counts reads a length and as many counts; each takes at least one byte, so the length can't cause an allocation larger than the input.
 func (r *reader) counts() []uint64 {
 	n := r.uvarint()
 	if n > uint64(len(r.b)) {

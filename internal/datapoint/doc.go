@@ -1,6 +1,6 @@
 // Package datapoint merges metric data points and takes the increase of
 // cumulative ones. It is the arithmetic that every stateful metric component
-// shares; it keeps no streams, counts nothing and reads no clock.
+// shares; it has no streams, no counters and no clock.
 //
 // There is one value type per kind of data point: [Number], [Histogram],
 // [Exponential] and [Summary]. Each of them
@@ -14,8 +14,8 @@
 //     never attributes, times, flags or exemplars;
 //   - is written to and read from bytes with Append and Decode.
 //
-// What an increase means when a stream begins, resets, repeats itself or arrives
-// out of order is one function for all of them: [Follow].
+// How to interpret an increase when a stream begins, resets, repeats or arrives
+// out of order is decided by one function: [Follow].
 //
 // Add is commutative and associative for counts and buckets. For floating point
 // sums it is so up to rounding: the order of additions decides the last bits.

@@ -2,9 +2,8 @@ package datapoint
 
 import "go.opentelemetry.io/collector/pdata/pmetric"
 
-// AddExemplars copies the exemplars of src into dst, which holds at most limit: a newer one
-// takes the place of the oldest. Which ones are kept depends on their times, and
-// for equal times on the order of arrival (the first stays).
+// AddExemplars copies the exemplars of src into dst, which holds at most limit: a newer one replaces the oldest. The result depends on their times,
+// and for equal times on the order of arrival (the first stays).
 func AddExemplars(dst, src pmetric.ExemplarSlice, limit int) {
 	for i := range src.Len() {
 		if dst.Len() < limit {

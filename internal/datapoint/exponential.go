@@ -14,21 +14,20 @@ const (
 	MinScale = -11
 	// MaxScale is the finest scale that is accepted, as in the OTLP data model.
 	MaxScale = 20
-	// CoarsestRead is the coarsest scale that a point is read at: Prometheus has no coarser one, and a total that took it on would keep it.
-	// At this scale 132 buckets reach every float64.
+	// CoarsestRead is the coarsest scale at which a point is read: Prometheus has no coarser one, and a total that adopted it would keep it. At
+	// this scale 132 buckets cover every float64.
 	CoarsestRead = -4
-	// narrowestZero is the zero threshold that Prometheus writes for points that name none. A narrower one is read as none: to Prometheus a
-	// total whose zero bucket became narrower by it would have begun again.
+	// narrowestZero is the zero threshold that Prometheus writes for points without one. A narrower threshold is read as none: otherwise the zero
+	// bucket of a total would become narrower, which Prometheus takes for a counter reset.
 	narrowestZero = 1e-128
-	// DefaultMaxBuckets per sign is what OpenTelemetry SDKs use.
+	// DefaultMaxBuckets is the number of buckets per sign that OpenTelemetry SDKs use.
 	DefaultMaxBuckets = 160
-	// minBuckets is what MinScale can still be reduced to.
+	// minBuckets is the number of buckets at MinScale.
 	minBuckets = 2
 )
 
-// Buckets is one sign of an exponential histogram: Counts[i] counts what lies in
-// (base^(Offset+i), base^(Offset+i+1)], where base is 2^(2^-scale). The first and
-// the last count are not zero; without counts, Offset is 0.
+// Buckets is one sign of an exponential histogram: Counts[i] counts the values in (base^(Offset+i), base^(Offset+i+1)], where base is 2^(2^-scale).
+// The first and the last count are not zero; without counts, Offset is 0.
 type Buckets struct {
 	Offset int32
 	Counts []uint64
@@ -44,11 +43,10 @@ type Exponential struct {
 	Negative      Buckets
 }
 
-// FromExponential copies dp, reduced to at most maxBuckets per sign (see
-// [Exponential.Reduce]). Of a point coarser than [CoarsestRead] each bucket becomes the one of that scale that ends at
-// its upper bound. One without buckets has the finest scale, and a zero threshold below 1e-128 is none. Malformed: a scale outside [MinScale, MaxScale], buckets
-// beyond what a float64 can reach, a negative zero threshold, buckets that don't
-// add up to the count.
+// FromExponential copies dp, reduced to at most maxBuckets per sign (see [Exponential.Reduce]). If a point is coarser than [CoarsestRead], each
+// bucket becomes the bucket of that scale that ends at its upper bound. A point without buckets has the finest scale, and a zero threshold below
+// 1e-128 counts as none. Malformed: a scale outside [MinScale, MaxScale], buckets beyond the range of a float64, a negative zero threshold, buckets
+// that don't add up to the count.
 func FromExponential(dp pmetric.ExponentialHistogramDataPoint, maxBuckets int) (Exponential, error) {
 	e := Exponential{
 		Moments: Moments{
@@ -118,11 +116,9 @@ func shift(exponent int64, scale int32) int64 {
 	return exponent << scale
 }
 
-// Add merges o into e and keeps at most maxBuckets per sign (at least 2, see
-// [Exponential.Reduce]). The result has the smaller scale, where one without buckets
-// has no say, and the larger zero threshold, and with equal thresholds does not depend
-// on the order of merging. Neither does e's scale ever rise nor its threshold fall, unless
-// it is empty: Prometheus takes either for a counter reset.
+// Add merges o into e and keeps at most maxBuckets per sign (at least 2, see [Exponential.Reduce]). The result has the smaller scale (a value
+// without buckets does not count) and the larger zero threshold, and with equal thresholds does not depend on the order of merging. Unless e is
+// empty, its scale never rises and its threshold never falls: Prometheus would take either for a counter reset.
 func (e *Exponential) Add(o Exponential, maxBuckets int) {
 	if e.empty() {
 		*e, o = o.clone(), Exponential{}
@@ -133,8 +129,7 @@ func (e *Exponential) Add(o Exponential, maxBuckets int) {
 		return
 	}
 	o = align(e, o)
-	// Both are aligned, but far apart they may span more than memory holds: reduce
-	// by the joint span first, allocate afterwards.
+	// Both are aligned, but far apart they may span more than fits into memory: reduce by the joint span first, allocate afterwards.
 	by := max(reduction(maxBuckets, e.Positive, o.Positive), reduction(maxBuckets, e.Negative, o.Negative))
 	e.downscale(by)
 	o.downscale(by)
@@ -144,9 +139,8 @@ func (e *Exponential) Add(o Exponential, maxBuckets int) {
 	e.Moments.add(o.Moments)
 }
 
-// Sub returns the increase since prev, an earlier value of the same stream, at the
-// coarser of both scales. fell is true if a count is below what it was: then the
-// increase is meaningless.
+// Sub returns the increase since prev, an earlier value of the same stream, at the coarser of both scales. fell is true if a count is less than
+// before: then the increase is not usable.
 func (e Exponential) Sub(prev Exponential) (inc Exponential, fell bool) {
 	if prev.empty() {
 		return e.clone(), false
@@ -196,10 +190,10 @@ func (e Exponential) total() uint64 {
 
 func (e Exponential) empty() bool { return e.Count == 0 && !e.HasSum }
 
-// bare says that e has no bucket but the one of zero: its scale means nothing.
+// bare says that e has no bucket except the zero bucket: its scale means nothing.
 func (e Exponential) bare() bool { return len(e.Positive.Counts)+len(e.Negative.Counts) == 0 }
 
-// unscale gives e the finest scale if its scale means nothing: whatever is added to it, no scale rises.
+// unscale gives e the finest scale if its scale means nothing, so that no addition raises a scale.
 func (e *Exponential) unscale() {
 	if e.bare() {
 		e.Scale = MaxScale
@@ -230,8 +224,7 @@ func (e Exponential) clone() Exponential {
 	return e
 }
 
-// align brings e and a copy of o, which it returns, to the smaller scale and to the
-// same zero threshold.
+// align brings e and a copy of o, which it returns, to the smaller scale and to the same zero threshold.
 func align(e *Exponential, o Exponential) Exponential {
 	o = o.clone()
 	switch d := e.Scale - o.Scale; {
@@ -242,8 +235,8 @@ func align(e *Exponential, o Exponential) Exponential {
 	default:
 		o.downscale(-d)
 	}
-	// Widening one zero bucket may have to swallow a whole bucket, and so pass the
-	// other's threshold; each round swallows at least one, so this ends.
+	// Widening one zero bucket may include a whole bucket, and so pass the other's threshold; each round includes at least one bucket, so the loop
+	// ends.
 	for e.ZeroThreshold != o.ZeroThreshold {
 		if e.ZeroThreshold < o.ZeroThreshold {
 			e.widenZero(o.ZeroThreshold)
@@ -254,9 +247,8 @@ func align(e *Exponential, o Exponential) Exponential {
 	return o
 }
 
-// widenZero moves every bucket that begins below threshold into the zero bucket,
-// whose threshold becomes at least that, or the end of the last such bucket with
-// anything in it.
+// widenZero moves every bucket that begins below threshold into the zero bucket, whose threshold becomes at least that, or the end of the last such
+// bucket with a count.
 func (e *Exponential) widenZero(threshold float64) {
 	e.ZeroThreshold = threshold
 	for _, b := range []*Buckets{&e.Positive, &e.Negative} {
@@ -277,8 +269,7 @@ func lowerBound(index, scale int32) float64 {
 	return min(math.Exp2(math.Ldexp(float64(index), int(-scale))), math.MaxFloat64)
 }
 
-// reduction returns by how much the scale must fall for both to fit into maxBuckets
-// together.
+// reduction returns by how much the scale must fall so that both together fit into maxBuckets.
 func reduction(maxBuckets int, a, b Buckets) (by int32) {
 	maxBuckets = max(maxBuckets, minBuckets)
 	lo, hi, any := int64(math.MaxInt64), int64(math.MinInt64), false
@@ -302,8 +293,8 @@ func (e *Exponential) downscale(by int32) {
 	e.Negative.downscale(by)
 }
 
-// refined returns b at a scale finer by that much: each count goes into the last of the buckets that its own one becomes, or the last
-// that a float64 reaches.
+// refined returns b at a scale finer by that much: each count goes into the last of the buckets into which its own is divided, or the last in the
+// range of a float64.
 func (b Buckets) refined(by int32) Buckets {
 	if len(b.Counts) == 0 {
 		return b
@@ -319,7 +310,7 @@ func (b Buckets) refined(by int32) Buckets {
 	return r
 }
 
-// downscale joins 2^by neighbours into one, in place.
+// downscale joins groups of 2^by neighbours, in place.
 func (b *Buckets) downscale(by int32) {
 	if len(b.Counts) == 0 {
 		return
@@ -333,7 +324,7 @@ func (b *Buckets) downscale(by int32) {
 	b.Offset, b.Counts = first, b.Counts[:last-first+1]
 }
 
-// add merges o, which may become part of b.
+// add merges o, whose memory may become part of b.
 func (b *Buckets) add(o Buckets) {
 	if len(o.Counts) == 0 {
 		return

@@ -4,19 +4,17 @@ package datapoint
 type Step uint8
 
 const (
-	// Baseline: the stream's first point, and it began before we did. Its value
-	// tells nothing about the increase since then. Remember it, count nothing.
+	// Baseline: the stream's first point, and the stream began before the observer. Its value says nothing about the increase since then. Remember
+	// it, count nothing.
 	Baseline Step = iota
-	// Begun: the stream's first point, and it began while we watched. The whole
-	// value is increase.
+	// Begun: the stream's first point, and the stream began while the observer was watching. The whole value is increase.
 	Begun
-	// Grown: the same run goes on. The increase is the difference.
+	// Grown: the same run continues. The increase is the difference.
 	Grown
-	// Reset: the counter began again. The whole value is increase.
+	// Reset: the counter restarted. The whole value is increase.
 	Reset
-	// Stale: not newer than the point before it, so a repetition, or a latecomer
-	// whose increase its successor has brought already. Count nothing, keep what
-	// is remembered.
+	// Stale: not newer than the previous point: a repetition, or a late point whose increase its successor already included. Count nothing, keep
+	// the remembered value.
 	Stale
 )
 
@@ -38,14 +36,11 @@ func (s Step) String() string {
 	}
 }
 
-// First decides the first point of a cumulative stream. All times are Unix
-// nanoseconds. since is when the caller's state began (for a partition: when its
-// first checkpoint was written); an observer that has seen the stream's whole
-// life passes the smallest int64 there is.
+// First classifies the first point of a cumulative stream. All times are Unix nanoseconds. since is when the caller's state began (for a partition:
+// when its first checkpoint was written); an observer that has seen the stream's whole life passes the smallest int64.
 //
-// A start time that is missing (0) or equal to the point's own time is unknown
-// in the sense of the OTLP data model, so the value may have grown for years:
-// [Baseline].
+// A start time that is missing (0) or equal to the point's own time is unknown in the sense of the OTLP data model, so the value may have grown for
+// years: [Baseline].
 func First(start, time, since int64) Step {
 	if unknownStart(start, time) || start < since {
 		return Baseline
@@ -53,15 +48,11 @@ func First(start, time, since int64) Step {
 	return Begun
 }
 
-// Follow decides a later point of a cumulative stream. prevStart and prevTime are
-// the start time and time of the newest point seen before, start and time are
-// those of the point, all in Unix nanoseconds; fell is true if any part of
-// the value (sum, count, a bucket) is below what it was then.
+// Follow classifies a later point of a cumulative stream. prevStart and prevTime are the start time and time of the newest point seen before, start
+// and time are those of the point, all in Unix nanoseconds; fell is true if any part of the value (sum, count, a bucket) is less than it was then.
 //
-// A run ends only if the value fell, or if a later start time lies at or after the
-// old run's last point. A start time that moves within the run is jitter: an
-// exporter that computes it from an uptime, or a collector that restarted
-// without the process it watches.
+// A run ends only if the value fell, or if a later start time is at or after the old run's last point. A start time that moves within the run is
+// jitter: an exporter that computes it from an uptime, or a collector that restarted without the process it watches.
 func Follow(prevStart, prevTime, start, time int64, fell bool) Step {
 	switch {
 	case time <= prevTime:

@@ -9,11 +9,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// ErrMalformed is wrapped by the From functions' errors: the point contradicts
-// itself, so no part of it can be trusted.
+// ErrMalformed is wrapped by the From functions' errors: the point contradicts itself, so no part of it is usable.
 var ErrMalformed = errors.New("malformed data point")
 
-// Moments is what histograms know beside their buckets.
+// Moments are a histogram's values other than its buckets.
 type Moments struct {
 	Count uint64
 	Sum   float64 // 0 unless HasSum
@@ -23,7 +22,7 @@ type Moments struct {
 	HasSum, HasMin, HasMax bool
 }
 
-// add keeps the sum of those that tell one, and the least and the greatest only while all tell theirs.
+// add keeps the sum of the values with a sum, and the minimum and maximum only if both values have them.
 func (m *Moments) add(o Moments) {
 	if m.Count == 0 && !m.HasSum && !m.HasMin && !m.HasMax {
 		*m = o
@@ -46,15 +45,15 @@ func (m *Moments) add(o Moments) {
 	m.Count += o.Count
 }
 
-// Gap says that one of m and o has a sum and the other has measurements but no sum: the sum of both together lacks those.
+// Gap says that one of m and o has a sum, and the other has measurements but no sum: the sum of both together lacks those.
 func (m Moments) Gap(o Moments) bool {
 	return m.HasSum != o.HasSum && m.Count > 0 && o.Count > 0
 }
 
-// Overflows says that the counts of m and o together pass what 64 bits hold.
+// Overflows says that the counts of m and o together exceed 64 bits.
 func (m Moments) Overflows(o Moments) bool { return m.Count+o.Count < m.Count }
 
-// FiniteSum drops a sum that is not finite, which would stay in every total that it is added to, and says whether it did.
+// FiniteSum drops a sum that is not finite, which would make every total infinite, and says whether it did.
 func (m *Moments) FiniteSum() (dropped bool) {
 	if !m.HasSum || m.Sum-m.Sum == 0 {
 		return false
@@ -63,17 +62,16 @@ func (m *Moments) FiniteSum() (dropped bool) {
 	return true
 }
 
-// Carry gives m, the later value of a cumulative run, the sum of prev if it has none: the next point that tells its sum
-// then brings what the sum has grown by since prev.
+// Carry sets the sum of m, the later value of a cumulative run, to that of prev if m has none: so the next point with a sum brings the increase
+// since prev.
 func (m *Moments) Carry(prev Moments) {
 	if !m.HasSum && prev.HasSum {
 		m.HasSum, m.Sum = true, prev.Sum
 	}
 }
 
-// sub leaves min and max out: those of a cumulative point are those of the whole
-// run, and say nothing about the time since prev, unless nothing was measured before. A sum may fall, as with negative
-// measurements; a count may not.
+// sub omits min and max: those of a cumulative point are about the whole run, and say nothing about the time since prev, unless nothing was
+// measured before. A sum may fall, as with negative measurements; a count may not.
 func (m Moments) sub(prev Moments) (inc Moments, fell bool) {
 	inc = Moments{Count: m.Count - prev.Count, HasSum: m.HasSum && (prev.HasSum || prev.Count == 0)}
 	if inc.HasSum {
@@ -85,11 +83,10 @@ func (m Moments) sub(prev Moments) (inc Moments, fell bool) {
 	return inc, m.Count < prev.Count
 }
 
-// MaxBounds is how many bounds a histogram that was merged has at most.
+// MaxBounds is the largest number of bounds of a merged histogram.
 const MaxBounds = 512
 
-// Histogram is a histogram with explicit bounds. Bucket i counts what lies in
-// (Bounds[i-1], Bounds[i]]; the first and the last are open to infinity.
+// Histogram is a histogram with explicit bounds. Bucket i counts the values in (Bounds[i-1], Bounds[i]]; the first and the last are unbounded.
 // len(Counts) is len(Bounds)+1, or 0 in the zero value, which is empty.
 type Histogram struct {
 	Moments
@@ -97,9 +94,8 @@ type Histogram struct {
 	Counts []uint64
 }
 
-// FromHistogram copies dp. A point without buckets becomes one bucket from minus
-// to plus infinity. Malformed: numbers of bounds and buckets that don't fit, bounds
-// that don't ascend, buckets that don't add up to the count.
+// FromHistogram copies dp. A point without buckets becomes one bucket from minus to plus infinity. Malformed: numbers of bounds and buckets that
+// don't match, bounds that don't ascend, buckets that don't add up to the count.
 func FromHistogram(dp pmetric.HistogramDataPoint) (Histogram, error) {
 	h := Histogram{
 		Moments: Moments{
@@ -127,12 +123,10 @@ func FromHistogram(dp pmetric.HistogramDataPoint) (Histogram, error) {
 	return h, nil
 }
 
-// Add merges o into h, and copies what it keeps. Where bounds differ, the result has
-// the bounds of both, and every measurement stays in the bucket whose upper bound is
-// that of the bucket it came in: the count below a bound is the number of
-// measurements that are known to lie below it. So the order of merging makes no
-// difference, and nothing is lost, up to MaxBounds bounds. Past them h keeps its
-// own, a measurement goes to the next one above, and coarsened is true.
+// Add merges o into h, and copies what it keeps. If the bounds differ, the result has the bounds of both, and every measurement stays in the bucket
+// with the same upper bound: the count below a bound is the number of measurements that are known to be below it. So the order of merging makes no
+// difference, and nothing is lost, up to MaxBounds bounds. Past them h keeps its own bounds, a measurement goes to the next one above, and
+// coarsened is true.
 func (h *Histogram) Add(o Histogram) (coarsened bool) {
 	if len(o.Counts) == 0 {
 		return false
@@ -156,10 +150,8 @@ func (h *Histogram) Add(o Histogram) (coarsened bool) {
 	return coarsened
 }
 
-// Sub returns the increase since prev, an earlier value of the same stream. fell is
-// true if the count or a bucket is below what it was. ok is false if the bounds
-// differ: then count and sum of the increase are known, but not where its
-// measurements lie, so all are in the last bucket.
+// Sub returns the increase since prev, an earlier value of the same stream. fell is true if the count or a bucket is less than before. ok is false
+// if the bounds differ: then count and sum of the increase are known, but not the distribution of its measurements, so all are in the last bucket.
 func (h Histogram) Sub(prev Histogram) (inc Histogram, fell, ok bool) {
 	if len(prev.Counts) == 0 {
 		return h.clone(), false, true
@@ -217,8 +209,7 @@ func union(a, b []float64) []float64 {
 	return append(append(all, a...), b...)
 }
 
-// spread puts the buckets between bounds into those between all: each into the first that ends at its upper bound or
-// above.
+// spread puts the buckets between bounds into the buckets between all: each into the first that ends at its upper bound or above.
 func spread(bounds []float64, counts []uint64, all []float64) []uint64 {
 	out := make([]uint64, len(all)+1)
 	j := 0
@@ -238,7 +229,7 @@ func sum(counts []uint64) (total uint64) {
 	return total
 }
 
-// exactSum is sum; ok is false if 64 bits don't hold it.
+// exactSum is the sum; ok is false if it exceeds 64 bits.
 func exactSum(counts []uint64) (total uint64, ok bool) {
 	for _, c := range counts {
 		if total += c; total < c {

@@ -6,9 +6,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// Number is the value of a gauge or of a sum. Integers stay integers, and so
-// exact, until they meet a float or pass the range of int64. The zero value
-// is the integer 0.
+// Number is the value of a gauge or of a sum. Integers stay exact integers until they are added to a float or exceed the range of int64. The zero
+// value is the integer 0.
 type Number struct {
 	bits    uint64
 	isFloat bool
@@ -57,8 +56,7 @@ func (n Number) Add(m Number) Number {
 	return Float(float64(a) + float64(b))
 }
 
-// Sub returns n - prev, and whether n is below prev. If it is, or if either is not a
-// number (NaN), the difference is meaningless.
+// Sub returns n - prev, and whether n is less than prev. If it is, or if either is not a number (NaN), the difference is not usable.
 func (n Number) Sub(prev Number) (inc Number, fell bool) {
 	if n.isFloat || prev.isFloat {
 		a, b := n.Float64(), prev.Float64()

@@ -2,8 +2,7 @@ package datapoint
 
 import "go.opentelemetry.io/collector/pdata/pmetric"
 
-// Summary is what can be merged of a summary: its count and its sum. Quantiles of
-// several summaries can't be combined into one, so they are left out.
+// Summary is the mergeable part of a summary: its count and its sum. Quantiles of several summaries can't be combined, so they are omitted.
 type Summary struct {
 	Count uint64
 	Sum   float64

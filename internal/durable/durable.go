@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// asideMark stands between the name of a file that was set aside and the time.
+// asideMark is between the original name of a file that was set aside and the time.
 const asideMark = ".damaged-"
 
-// WriteFile makes the file at path hold data: it writes a temporary file beside it, fsyncs that, renames it and fsyncs the
-// directory. On an error path is what it was.
+// WriteFile makes the file at path hold data: it writes a temporary file beside it, fsyncs that, renames it and fsyncs the directory. On an error
+// path stays unchanged.
 func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -35,8 +35,8 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	return Rename(f.Name(), path)
 }
 
-// Create makes the file at path hold data unless there is one already; made says which. The file is whole or absent at every moment, and of
-// several processes that call Create at once one makes it.
+// Create makes the file at path hold data unless the file exists; made says which. The file is complete or absent at every moment, and if several
+// processes call Create at once, one of them creates it.
 func Create(path string, data []byte, perm fs.FileMode) (made bool, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -67,7 +67,7 @@ func Rename(from, to string) error {
 	return err
 }
 
-// SyncDir makes the names in dir durable. Windows has no such call: there the file system's own log has to do.
+// SyncDir makes the names in dir durable. Windows has no such call; its file system relies on its own log.
 func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -79,8 +79,7 @@ func SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// SetAside renames the file at path to a name of its own beside it, <name>.damaged-<time>, and returns that. What opens path
-// afterwards finds nothing.
+// SetAside renames the file at path to a unique name beside it, <name>.damaged-<time>, and returns that. Afterwards there is no file at path.
 func SetAside(path string, now time.Time) (aside string, err error) {
 	if aside, err = asideName(path, now); err != nil {
 		return "", err
@@ -88,7 +87,7 @@ func SetAside(path string, now time.Time) (aside string, err error) {
 	return aside, Rename(path, aside)
 }
 
-// SetAsideIn is [SetAside] into another directory of the same file system, which is made when it is missing.
+// SetAsideIn is [SetAside] into another directory of the same file system, which it creates if it is missing.
 func SetAsideIn(dir, path string, now time.Time) (aside string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-// Package freespace tells how much room a file system has.
+// Package freespace reports the free space of a file system.
 package freespace
 
 import (
@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// ErrFull and ErrReadOnly are wrapped by what Check returns.
+// ErrFull and ErrReadOnly are wrapped by errors of Check.
 var (
 	ErrFull     = errors.New("disk full")
 	ErrReadOnly = errors.New("file system is read-only")
 )
 
-// State is what a file system says of itself.
+// State is the state that a file system reports.
 type State struct {
-	Free, Total uint64 // bytes; Free is what an ordinary user may use
+	Free, Total uint64 // bytes; Free is what an unprivileged user may use
 	ReadOnly    bool
 }
 
-// Checker knows whether a directory's file system has more than a reserve free. Safe for concurrent use.
+// Checker says whether a directory's file system has more free space than a reserve. Safe for concurrent use.
 type Checker struct {
 	directory string
 	reserve   uint64
@@ -32,12 +32,12 @@ type Checker struct {
 	err   error     // guarded by mu
 }
 
-// NewChecker returns a checker of directory, which must exist. An answer of the file system counts for maxAge. look is Look, but in tests.
+// NewChecker returns a checker of directory, which must exist. A result is reused for maxAge. look is Look, except in tests.
 func NewChecker(directory string, reserve uint64, maxAge time.Duration, look func(directory string) (State, error)) *Checker {
 	return &Checker{directory: directory, reserve: reserve, maxAge: maxAge, look: look}
 }
 
-// Check returns nil if something may be written.
+// Check returns nil if writes are allowed.
 func (c *Checker) Check() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,7 +63,7 @@ func (c *Checker) ask() error {
 	return nil
 }
 
-// Bytes writes a size for people.
+// Bytes formats a size for people.
 func Bytes(n uint64) string {
 	switch {
 	case n >= 10<<30:

@@ -7,7 +7,7 @@ import "syscall"
 // readOnlyFlag is ST_RDONLY of statfs(2).
 const readOnlyFlag = 1
 
-// Look asks the file system that directory is in.
+// Look queries the file system of directory.
 func Look(directory string) (State, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(directory, &s); err != nil {

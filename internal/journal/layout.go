@@ -2,21 +2,21 @@ package journal
 
 import "fmt"
 
-// Layout is what decides which partition a record goes to. It is fixed when a topic is made: with another one, the
-// points of a series would be in two partitions.
+// Layout decides to which partition a record goes. It is fixed when a topic is created: with another layout, the points of a series would be in two
+// partitions.
 type Layout struct {
 	// Partitions of the topic.
 	Partitions int32 `json:"partitions"`
-	// Shards that the series of one service are spread over; metrics only. 1 keeps a service together.
+	// Shards over which the series of one service are distributed; metrics only. 1 keeps a service together.
 	Shards int32 `json:"shards"`
-	// Keys is the version of the rule in this package's comment.
+	// Keys is the version of the key rule in this package's comment.
 	Keys int `json:"keys"`
 }
 
-// KeysVersion is the version of the rule by which keys are made.
+// KeysVersion is the current version of the key rule.
 const KeysVersion = 1
 
-// Check returns an error that says what differs between the layout that a topic has and the wanted one, and what to do.
+// Check returns an error with the difference between a topic's layout and the wanted one, and the way to migrate.
 func (have Layout) Check(topic string, want Layout) error {
 	if have == want {
 		return nil
@@ -34,8 +34,8 @@ func (have Layout) Check(topic string, want Layout) error {
 		"read to its end, then move them", what)
 }
 
-// SpreadBy returns the resource attributes, beside the tenant, by which the streams of signal are spread over partitions:
-// "*" where a stream's own attributes count too, none where there is one partition.
+// SpreadBy returns the resource attributes that, with the tenant, distribute the streams of signal over partitions: "*" if a stream's own
+// attributes count too, none if there is one partition.
 func (have Layout) SpreadBy(signal Signal) []string {
 	switch {
 	case have.Partitions == 1:

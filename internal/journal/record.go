@@ -26,8 +26,8 @@ const (
 	HeaderMetadata = "penstock-metadata-"
 
 	HeaderReason    = "penstock-reason"    // of a dead letter
-	HeaderStage     = "penstock-stage"     // of a dead letter: what refused it
-	HeaderTopic     = "penstock-topic"     // of a dead letter: the topic it was for, or came from
+	HeaderStage     = "penstock-stage"     // of a dead letter: the component that refused it
+	HeaderTopic     = "penstock-topic"     // of a dead letter: its target topic, or the topic that it is from
 	HeaderPartition = "penstock-partition" // of a dead letter from the journal
 	HeaderOffset    = "penstock-offset"    // of a dead letter from the journal
 )
@@ -35,7 +35,7 @@ const (
 const (
 	// ContentType of the journal's own records.
 	ContentType = "application/x-protobuf"
-	// Schema is the version of the header set and of what a value is. A reader refuses a higher one.
+	// Schema is the version of the headers and of the value's meaning. A reader refuses a higher one.
 	Schema = 1
 )
 
@@ -45,21 +45,21 @@ var ErrSchema = errors.New("unknown journal schema")
 // Record is one record of the journal.
 type Record struct {
 	Tenant string
-	// BadTenant: the header names a tenant that can't be one, and Tenant is tenant.Default. Other writers and earlier releases
-	// wrote such records.
+	// BadTenant says that the header has an invalid tenant name; then Tenant is tenant.Default. Other writers and earlier releases wrote such
+	// records.
 	BadTenant bool
 	Key       string
-	// Service is service.name of what Batch.Records has put into the record; empty for records that were read.
+	// Service is service.name of the resource that Batch.Records has put into the record; empty for records that were read.
 	Service string
-	// Partition is where the record must go, or -1: where Kafka's default hash of the key says.
+	// Partition is the record's partition, or -1: the one that Kafka's default hash of the key selects.
 	Partition int32
 	// Value is one OTLP export request in protobuf.
 	Value []byte
 	// Metadata is client metadata, by lower-case key.
 	Metadata map[string][]string
-	// Received is when the request came in.
+	// Received is when the request arrived.
 	Received time.Time
-	// Items is how many data points, log records or spans the value holds, as counted by whoever wrote the record; -1: nobody said.
+	// Items is the number of data points, log records or spans in the value, as counted by the record's writer; -1: unknown.
 	Items int64
 }
 
@@ -82,8 +82,8 @@ func (r *Record) Kafka(topic string) *kgo.Record {
 	return &kgo.Record{Topic: topic, Partition: r.Partition, Key: []byte(r.Key), Value: r.Value, Headers: headers}
 }
 
-// FromKafka reads what headers say. Records of other writers have none of ours: they are the default tenant's, received
-// when Kafka says. Content types other than protobuf and later schemas are errors.
+// FromKafka parses the headers. Records of other writers have none of ours: they belong to the default tenant, and were received at Kafka's time.
+// Content types other than protobuf and later schemas are errors.
 func FromKafka(k *kgo.Record) (Record, error) {
 	r := Record{Tenant: tenant.Default, Key: string(k.Key), Partition: k.Partition, Value: k.Value, Received: k.Timestamp, Items: -1}
 	for _, h := range k.Headers {
@@ -122,11 +122,11 @@ func FromKafka(k *kgo.Record) (Record, error) {
 	return r, nil
 }
 
-// ID tells records apart whatever request they came in: a hash of tenant and value. Two equal IDs are, but for a chance
-// of 2^-64 among billions, the same bytes of the same tenant.
+// ID identifies a record independently of its request: a hash of tenant and value. Two equal IDs mean the same bytes of the same tenant, with an
+// error probability of 2^-64 among billions.
 type ID [16]byte
 
-// ID returns r's.
+// ID returns the ID of r.
 func (r *Record) ID() ID {
 	h := sha256.New()
 	h.Write([]byte(r.Tenant))
@@ -138,7 +138,7 @@ func (r *Record) ID() ID {
 // Compare orders IDs by their bytes.
 func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
-// DeadLetter returns the record that keeps k with the reason why it could not be delivered or written.
+// DeadLetter returns the record that stores k with the reason why it could not be delivered or written.
 func DeadLetter(prefix, stage, reason string, k *kgo.Record, fromJournal bool) *kgo.Record {
 	headers := append(k.Headers[:len(k.Headers):len(k.Headers)],
 		kgo.RecordHeader{Key: HeaderReason, Value: []byte(reason)},

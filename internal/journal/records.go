@@ -15,17 +15,17 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// separator stands between the parts of a key.
+// separator is between the parts of a key.
 const separator = "\x00"
 
-// Source says whose a resource is.
+// Source is the origin of a resource.
 type Source struct {
 	Tenant string
 	// Name is the rest of the key before sharding; empty for traces, whose key is the trace's.
 	Name string
-	// Service is service.name, for those who count.
+	// Service is service.name, for counters.
 	Service string
-	// Refused: the resource names a tenant that can't be one, and nothing of it is written.
+	// Refused says that the resource has an invalid tenant name, and nothing of it is written.
 	Refused bool
 }
 
@@ -63,15 +63,15 @@ type Batch struct {
 	Sources  []Source
 	Metadata map[string][]string
 	Received time.Time
-	// Items is how many data points, log records or spans there are, without those of refused sources; 0: not known.
+	// Items is the number of data points, log records or spans, without those of refused sources; 0: unknown.
 	Items int
 }
 
-// Records takes b apart into records of one resource with at most maxBytes of value, in an order that keeps each key's items in theirs.
-// tooLarge are records with a single item that is longer.
+// Records divides b into records of one resource with at most maxBytes of value, in an order that keeps the order of each key's items. tooLarge are
+// records with a single item that is larger.
 //
-// Resources are not joined, even those of one key: a sender that lost its place, such as a queue on disk after a crash, sends the same
-// resources again in other company, and a record has the same bytes then. See [Batch.parts] for the exception.
+// Resources are not joined, even if they have the same key: a sender that lost its position, such as a queue on disk after a crash, sends the same
+// resources again in other batches, and the records must have the same bytes then. See [Batch.parts] for the exception.
 func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record, err error) {
 	parts, err := b.parts()
 	if err != nil {
@@ -106,15 +106,15 @@ func (b *Batch) Records(layout Layout, maxBytes int) (records, tooLarge []Record
 	return records, tooLarge, errors.Join(count(records, paths[b.Signal]), count(tooLarge, paths[b.Signal]))
 }
 
-// part is what of a request goes into the same records.
+// part is the part of a request that goes into the same records.
 type part struct {
 	source  Source
 	request []byte
 }
 
-// parts returns one part for each resource that is not refused. Log records that come alone, each with a resource of its own, and are equal
-// byte for byte stay together: nothing says that the second repeats the first, and in a record of its own it would be taken for a repetition.
-// What has several items, an id (spans) or one writer (points) is equal only where it is the same.
+// parts returns one part for each accepted resource. Exception: log records that are equal byte for byte, each alone in its own resource, stay
+// together. Nothing says that the second is a repetition of the first, and as a separate record it would be taken for one. Resources with several
+// items, with ids (spans) or with one writer (points) are equal only if they are the same.
 func (b *Batch) parts() ([]part, error) {
 	parts := make([]part, 0, len(b.Sources))
 	alone := map[string]int{} // parts by the bytes of a resource with one log record
@@ -165,7 +165,7 @@ func with(records []Record, like Record, values [][]byte) []Record {
 	return records
 }
 
-// shard takes a request of one source apart by what decides the partition below the source.
+// shard divides a request of one source by the attributes that decide the partition within the source.
 func (b *Batch) shard(request []byte, layout Layout) ([]int32, [][]byte, error) {
 	switch {
 	case b.Signal == Traces:
@@ -202,7 +202,7 @@ const (
 	levelOfMetric     = 3 // in Item.Around: request, resource, scope, metric, data
 )
 
-// seriesHash hashes what makes the series of a data point within its source: metric name and attributes, in any order.
+// seriesHash hashes the identity of a data point's series within its source: metric name and attributes, in any order.
 func seriesHash(point wire.Item) uint64 {
 	var sum uint64
 	_ = wire.Fields(point.Around[levelOfMetric], func(f wire.Field) bool {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Room is how much more of a topic a journal with a size limit takes, and which consumer group keeps it from taking more. It
-// is a snapshot, about a second old.
+// Room is how much more of a topic a journal with a size limit accepts, and which consumer group prevents it from accepting more. It is a snapshot,
+// about a second old.
 type Room struct {
 	// Full says that the journal refuses records of this topic now.
 	Full bool
 	// UsedBytes is the size of the whole journal, LimitBytes the largest that it may have.
 	UsedBytes, LimitBytes int64
-	// LeftBytes is what this topic may still take. It can be less than LimitBytes - UsedBytes, because other topics have a
-	// reserve; 0 in a Room that is not Full: unknown.
+	// LeftBytes is how many bytes this topic may still add. It can be less than LimitBytes - UsedBytes, because other topics have a reserve; 0 in a
+	// Room that is not Full: unknown.
 	LeftBytes int64
 	// DiskFull says that the disk is the limit, not LimitBytes.
 	DiskFull bool
-	// Holder is the consumer group whose unread records of this topic take the most; empty: none.
+	// Holder is the consumer group with the most unread bytes of this topic; empty if there is none.
 	Holder string
 	// Behind is the age of the oldest record that Holder has not read.
 	Behind time.Duration
@@ -26,7 +26,7 @@ type Room struct {
 	BytesPerSecond float64
 }
 
-// Left returns how many more bytes of the topic the journal takes.
+// Left returns how many more bytes of the topic the journal accepts.
 func (r Room) Left() int64 {
 	switch {
 	case r.Full:
@@ -37,7 +37,7 @@ func (r Room) Left() int64 {
 	return max(0, r.LimitBytes-r.UsedBytes)
 }
 
-// Lasts returns for how long the room that is left takes records at the present rate; false: nothing is appended.
+// Lasts returns how long the remaining space lasts at the present rate; false if nothing is appended.
 func (r Room) Lasts() (time.Duration, bool) {
 	if r.BytesPerSecond < 1 {
 		return 0, false
@@ -46,8 +46,8 @@ func (r Room) Lasts() (time.Duration, bool) {
 	return time.Duration(seconds * float64(time.Second)), true
 }
 
-// Describe says in words that the journal is full and why, or what room is left: "journal full (338 of 512 MiB): loki is 8 m
-// behind". topic is the one that the room is of; group names that begin with it are shortened to the follower's.
+// Describe describes in words why the journal is full, or how much space is left: "journal full (338 of 512 MiB): loki is 8 m behind". topic is the
+// room's topic; group names that begin with it are shortened to the follower's.
 func (r Room) Describe(topic string) string {
 	switch {
 	case r.Full && r.DiskFull && r.LimitBytes == 0: // It is not open.
@@ -71,7 +71,7 @@ func (r Room) Follower(topic string) string { return strings.TrimPrefix(r.Holder
 
 func mebibytes(n int64) int64 { return (n + 1<<19) >> 20 }
 
-// Ago writes a duration as people say it: one number and its unit, s, m, h or d.
+// Ago formats a duration for people: one number and its unit, s, m, h or d.
 func Ago(d time.Duration) string {
 	switch {
 	case d < 100*time.Second:

@@ -10,24 +10,23 @@ const (
 	Traces  Signal = "traces"
 )
 
-// Topic is where the journal keeps records of s: <prefix>.<signal>.
+// Topic is the topic with the records of s: <prefix>.<signal>.
 func (s Signal) Topic(prefix string) string { return prefix + "." + string(s) }
 
 // Group is the consumer group of the followers called group: <prefix>.<signal>.<group>.
 func (s Signal) Group(prefix, group string) string { return s.Topic(prefix) + "." + group }
 
-// StateTopic holds the checkpoints of the followers called group, partition for partition beside the journal:
-// <prefix>.<signal>.state.<group>.
+// StateTopic holds the checkpoints of the followers called group, with the same partitions as the journal: <prefix>.<signal>.state.<group>.
 func (s Signal) StateTopic(prefix, group string) string { return s.Topic(prefix) + ".state." + group }
 
-// DeadLetterTopic holds what can't be kept or read: <prefix>.deadletter.
+// DeadLetterTopic holds records that can't be stored or read: <prefix>.deadletter.
 func DeadLetterTopic(prefix string) string { return prefix + ".deadletter" }
 
-// LayoutTopic holds what is fixed when topics are made: <prefix>.layout.
+// LayoutTopic holds settings that are fixed when topics are created: <prefix>.layout.
 func LayoutTopic(prefix string) string { return prefix + ".layout" }
 
-// JobsTopic holds what replay jobs there are, of the receivers called name: <prefix>.jobs.<name>.
+// JobsTopic holds the replay jobs of the receivers called name: <prefix>.jobs.<name>.
 func JobsTopic(prefix, name string) string { return prefix + ".jobs." + name }
 
-// QuotaTopic holds what gateways that share quotas have used: <prefix>.quota, the last record of each gateway and account.
+// QuotaTopic holds the usage of gateways that share quotas: <prefix>.quota, the last record of each gateway and account.
 func QuotaTopic(prefix string) string { return prefix + ".quota" }

@@ -52,8 +52,8 @@ func Changes(ctx context.Context, s Store, partition string) (all []Change, err 
 	return all, err
 }
 
-// Superseded reports whether a file, if it were written, would only repeat rows that a merged file has. The answer can be out of date when it comes: a file that
-// is written nevertheless is dead, and goes with the next pass of the compaction.
+// Superseded reports whether a file, if it were written, would only repeat rows of a merged file. The answer can be outdated: a file that is
+// written nevertheless is dead, and the next pass of the compaction deletes it.
 func Superseded(ctx context.Context, s Store, file string) (bool, error) {
 	dir := path.Dir(file)
 	files := []File{{Path: file}}
@@ -77,7 +77,7 @@ func Superseded(ctx context.Context, s Store, file string) (bool, error) {
 // newestChanges bounds the changes that MergedNames reads.
 const newestChanges = 1000
 
-// MergedNames calls each for the names, without their extension, of the files that the newest 1000 changes of a signal have removed.
+// MergedNames calls each for the names, without extension, of the files that the newest 1000 changes of a signal have removed.
 func MergedNames(ctx context.Context, s Store, signal string, each func(name string)) error {
 	var all []File
 	err := s.List(ctx, path.Join(ChangesDir, signal), func(f File) error {

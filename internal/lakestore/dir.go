@@ -25,7 +25,7 @@ const (
 	maxKnown = 4096
 )
 
-// An IOError is a failure of the storage below a Dir: full disk, missing permission, vanished mount. Trying again can help.
+// An IOError is a failure of the storage below a Dir: full disk, missing permission, vanished mount. A retry can help.
 type IOError struct {
 	Op  string
 	Err error
@@ -43,17 +43,16 @@ type Dir struct {
 	mu    sync.Mutex
 	known map[string]struct{} // directories whose entry in their parent is durable
 
-	syncDir func(string) error // durable.SyncDir, but in tests
+	syncDir func(string) error // durable.SyncDir, except in tests
 }
 
-// Exists reports whether root is a lake that somebody has opened for writing before.
+// Exists reports whether root is a lake that was opened for writing before.
 func Exists(root string) bool {
 	info, err := os.Stat(filepath.Join(root, tmpDir))
 	return err == nil && info.IsDir()
 }
 
-// Open creates root where it is missing, removes the temporary files of writers that are gone, and returns how many of them it
-// removed.
+// Open creates root if it is missing, removes the temporary files of dead writers, and returns the number of removed files.
 func Open(root string) (*Dir, int, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -64,7 +63,7 @@ func Open(root string) (*Dir, int, error) {
 	if err := d.makeDurable(tmp); err != nil {
 		return nil, 0, err
 	}
-	// The gate keeps another process from taking a directory that is made but not yet locked for an abandoned one.
+	// The gate prevents another process from taking a directory that was created but is not locked yet for an abandoned one.
 	gate := flock.New(filepath.Join(tmp, "lock"))
 	if err := gate.Lock(); err != nil {
 		return nil, 0, &IOError{"lock " + tmp, err}
@@ -87,7 +86,7 @@ func Open(root string) (*Dir, int, error) {
 // Root is the absolute path of the lake.
 func (d *Dir) Root() string { return d.root }
 
-// removeAbandoned deletes every writer's directory whose lock can be taken: its process is gone.
+// removeAbandoned deletes every writer's directory whose lock is free: its process has ended.
 func removeAbandoned(tmp string) (files int, err error) {
 	dirs, err := filepath.Glob(filepath.Join(tmp, "w-*"))
 	if err != nil {
@@ -111,7 +110,7 @@ func removeAbandoned(tmp string) (files int, err error) {
 	return files, nil
 }
 
-// Close gives up the temporary directory. Safe on a nil Dir and when repeated.
+// Close removes the temporary directory. Safe on a nil Dir and when repeated.
 func (d *Dir) Close() error {
 	if d == nil || d.lock == nil {
 		return nil
@@ -163,7 +162,7 @@ func (d *Dir) Write(_ context.Context, dir, name string, fill func(io.Writer) er
 	if err == nil {
 		err = buf.Flush()
 	}
-	if sink.err != nil { // whatever the encoder made of it
+	if sink.err != nil { // whatever error the encoder made of it
 		err = sink.err
 	}
 	if err == nil {
@@ -182,7 +181,7 @@ func (d *Dir) Write(_ context.Context, dir, name string, fill func(io.Writer) er
 	return w, d.publish(f.Name(), w.Path)
 }
 
-// publish renames a durable file to its place, durably.
+// publish renames a durable file to its final path, durably.
 func (d *Dir) publish(tmp, path string) error {
 	to := filepath.Join(d.root, path)
 	dir := filepath.Dir(to)
@@ -191,15 +190,15 @@ func (d *Dir) publish(tmp, path string) error {
 	}
 	if err := os.Rename(tmp, to); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			d.forget() // somebody removed the directory, as retention does
+			d.forget() // the directory was removed, as retention does
 		}
 		return &IOError{"rename into " + dir, err}
 	}
 	return wrap("sync "+dir, d.syncDir(dir))
 }
 
-// makeDurable creates dir and its parents and fsyncs the parent of each directory that this Dir has not met before: one that
-// exists may have been made by a process that died before its own fsync.
+// makeDurable creates dir and its parents and fsyncs the parent of each directory that this Dir has not seen before: an existing one may be from a
+// process that died before its own fsync.
 func (d *Dir) makeDurable(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -233,7 +232,7 @@ func (d *Dir) makeDurableLocked(dir string) error {
 			return err
 		}
 	}
-	if err := d.syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) { // the root's parent may be another's
+	if err := d.syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) { // the root's parent may belong to another user
 		return &IOError{"sync " + parent, err}
 	}
 	d.known[dir] = struct{}{}

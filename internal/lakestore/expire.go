@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// A Partition is what one directory of a lake holds: a tenant's rows of an hour of a signal.
+// A Partition is the content of one directory of a lake: a tenant's rows of an hour of a signal.
 type Partition struct {
-	Hour   time.Time // its begin, in UTC
-	Tenant string    // decoded; of a name that was cut, its beginning and a hash
+	Hour   time.Time // its beginning, in UTC
+	Tenant string    // decoded; of a truncated name, its beginning and a hash
 }
 
-// Undated reports whether p is where rows are that have no plausible time.
+// Undated reports whether p holds the rows without a plausible time.
 func (p Partition) Undated() bool { return p.Hour.Unix() == 0 }
 
-// ParsePartition reads <signal>/date=YYYY-MM-DD/hour=HH/tenant=<t>, what PartitionDir makes.
+// ParsePartition parses <signal>/date=YYYY-MM-DD/hour=HH/tenant=<t>, the result of PartitionDir.
 func ParsePartition(dir string) (p Partition, ok bool) {
 	parts := strings.Split(filepath.ToSlash(dir), "/")
 	if len(parts) != 4 {
@@ -36,14 +36,14 @@ func ParsePartition(dir string) (p Partition, ok bool) {
 	return Partition{hour, tenant}, true
 }
 
-// Drop implements Store. The directory is renamed below _tmp first, so that a reader sees all of it or nothing, and a killed process leaves only what the next
-// start removes.
+// Drop implements Store. It first renames the directory below _tmp, so that a reader sees all of it or nothing, and after a kill the next start
+// removes the rest.
 func (d *Dir) Drop(_ context.Context, dir string) (files int, err error) {
 	n, err := d.dropDir(filepath.Join(d.root, filepath.FromSlash(dir)))
 	return n, wrap("remove "+dir, err)
 }
 
-// dropDir removes a directory of files, and its parents where they are empty then.
+// dropDir removes a directory of files, and its parents if they are empty then.
 func (d *Dir) dropDir(dir string) (files int, err error) {
 	to, err := os.MkdirTemp(d.tmp, "expired-")
 	if err != nil {
@@ -56,7 +56,7 @@ func (d *Dir) dropDir(dir string) (files int, err error) {
 	d.forget()
 	entries, err := os.ReadDir(gone)
 	for _, parent := range []string{filepath.Dir(dir), filepath.Dir(filepath.Dir(dir))} {
-		_ = os.Remove(parent) // fails where something is left
+		_ = os.Remove(parent) // fails if it is not empty
 	}
 	return len(entries), errors.Join(err, os.RemoveAll(to))
 }

@@ -37,7 +37,7 @@ func (d *Dir) List(ctx context.Context, dir string, each func(File) error) error
 	return wrap("list "+dir, err)
 }
 
-// opened is a file of a Dir. What it reads stays when the file is replaced or removed.
+// opened is a file of a Dir. Its content stays readable when the file is replaced or removed.
 type opened struct {
 	*os.File
 	size int64
@@ -58,7 +58,7 @@ func (d *Dir) Open(_ context.Context, path string) (Reader, error) {
 	return opened{f, info.Size()}, nil
 }
 
-// Create implements Store: a file that is whole and durable gets its name by a hard link, which fails where there is one.
+// Create implements Store: a complete and durable file gets its name by a hard link, which fails if the name exists.
 func (d *Dir) Create(_ context.Context, path string, content []byte) (made bool, err error) {
 	to := filepath.Join(d.root, filepath.FromSlash(path))
 	tmp, err := d.temporary(content)
@@ -75,7 +75,7 @@ func (d *Dir) Create(_ context.Context, path string, content []byte) (made bool,
 		there, err := os.ReadFile(to)
 		return err == nil && bytes.Equal(there, content), wrap("read "+path, err)
 	case errors.Is(err, fs.ErrNotExist):
-		d.forget() // somebody removed the directory
+		d.forget() // the directory was removed
 	}
 	if err != nil {
 		return false, &IOError{"create " + path, err}
@@ -95,7 +95,7 @@ func (d *Dir) Put(_ context.Context, path string, content []byte) error {
 	return nil
 }
 
-// temporary makes a durable file of content under _tmp.
+// temporary creates a durable file with content under _tmp.
 func (d *Dir) temporary(content []byte) (string, error) {
 	f, err := os.CreateTemp(d.tmp, "d-")
 	if err != nil {
@@ -116,14 +116,14 @@ func (d *Dir) Move(_ context.Context, from, to string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, serr := os.Stat(source); errors.Is(serr, fs.ErrNotExist) {
 			if _, derr := os.Stat(filepath.Join(d.root, filepath.FromSlash(to))); derr == nil {
-				return nil // moved before
+				return nil // already moved
 			}
 		}
 	}
 	return err
 }
 
-// prune removes the directories above a file that was the last one, of those that begin with an underscore: exporters write into the others at any time.
+// prune removes the empty directories above a removed file, if they begin with an underscore: exporters write into the others at any time.
 func (d *Dir) prune(path string) {
 	dir := filepath.Dir(filepath.FromSlash(path))
 	if !strings.HasPrefix(dir, "_") {
@@ -131,7 +131,7 @@ func (d *Dir) prune(path string) {
 	}
 	for ; strings.Contains(dir, string(filepath.Separator)); dir = filepath.Dir(dir) {
 		if os.Remove(filepath.Join(d.root, dir)) != nil {
-			return // something is left there
+			return // the directory is not empty
 		}
 		d.forget()
 	}

@@ -18,9 +18,8 @@ func PartitionDir(signal string, hour time.Time, tenant string) string {
 	return path.Join(signal, "date="+hour.Format(time.DateOnly), fmt.Sprintf("hour=%02d", hour.Hour()), "tenant="+EncodeTenant(tenant))
 }
 
-// EncodeTenant makes a tenant's name safe as part of a path, the way Hive does: every byte but letters, digits, '-', '_' and
-// inner '.' becomes %XX, which DuckDB and Spark decode. Different tenants get different names; one longer than 180 bytes is cut
-// and ends in '~' and a hash.
+// EncodeTenant makes a tenant's name safe as part of a path, in the way of Hive: every byte except letters, digits, '-', '_' and inner '.' becomes
+// %XX, which DuckDB and Spark decode. Different tenants get different names; one longer than 180 bytes is truncated and ends in '~' and a hash.
 func EncodeTenant(tenant string) string {
 	var b strings.Builder
 	for i := 0; i < len(tenant); i++ {

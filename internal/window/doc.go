@@ -1,5 +1,5 @@
-// Package window keeps event time: panes and windows aligned to the epoch, the
-// windows that are made of panes, and a watermark over several sources. It holds
+// Package window handles event time: panes and windows aligned to the epoch, the
+// windows that consist of panes, and a watermark over several sources. It holds
 // no metric and reads no clock.
 //
 // All times are Unix nanoseconds as int64, all intervals are half open, [start, end).
@@ -10,7 +10,7 @@
 //	                     [   second window   ] a point is added to one pane only
 //
 // A pane closes when the watermark less the allowed lateness has reached its end.
-// What comes later for a closed pane is late.
+// Points that arrive for a closed pane after that are late.
 //
 // Nothing here is safe for concurrent use.
 package window

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Never is before all times: the closing mark of what has not closed anything yet.
+// Never is before all times: the closing mark of panes that have never closed.
 const Never = -1 << 63
 
 // Panes is a set of panes of one width, each with a T, oldest first. It takes O(1)
@@ -35,9 +35,8 @@ func (p *Panes[T]) Width() time.Duration { return time.Duration(p.width) }
 // Len returns the number of panes.
 func (p *Panes[T]) Len() int { return len(p.open) }
 
-// At returns the value of the pane that t lies in, and makes it first if it is not there:
-// then fresh is true and the value is T's zero value. The pointer is good until the
-// next call of At or Take.
+// At returns the value of the pane that contains t, and creates it if it does not exist: then fresh is true and the value is T's zero value. The
+// pointer is valid until the next call of At or Take.
 func (p *Panes[T]) At(t int64) (value *T, fresh bool) {
 	if n := len(p.open); n > 0 && t >= p.open[n-1].start && t-p.open[n-1].start < p.width {
 		return &p.open[n-1].value, false
@@ -71,8 +70,7 @@ func (p *Panes[T]) Oldest() (start int64, ok bool) {
 	return p.open[0].start, true
 }
 
-// Take removes the panes that end at or before mark and returns them with their
-// starts, oldest first. A loop that is left early leaves the rest in place.
+// Take removes the panes that end at or before mark and returns them with their starts, oldest first. If the loop ends early, the rest stays.
 func (p *Panes[T]) Take(mark int64) iter.Seq2[int64, T] {
 	return func(yield func(int64, T) bool) {
 		for p.Due(mark) {
@@ -85,7 +83,7 @@ func (p *Panes[T]) Take(mark int64) iter.Seq2[int64, T] {
 	}
 }
 
-// All returns the panes with their starts, oldest first, and leaves them in place.
+// All returns the panes with their starts, oldest first, and keeps them.
 func (p *Panes[T]) All() iter.Seq2[int64, *T] {
 	return func(yield func(int64, *T) bool) {
 		for i := range p.open {

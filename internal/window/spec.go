@@ -5,16 +5,14 @@ import (
 	"time"
 )
 
-// Spec is a kind of window. Windows begin at every multiple of Hop since the
-// epoch. Hop equal to Size gives tumbling windows; a smaller one hopping windows,
-// which overlap; a very small one approximates sliding windows.
+// Spec is a kind of window. Windows begin at every multiple of Hop since the epoch. If Hop equals Size, they are tumbling windows; if it is
+// smaller, hopping windows, which overlap; a very small one approximates sliding windows.
 type Spec struct {
 	Size, Hop time.Duration
 }
 
-// Validate reports a Spec that makes no sense: sizes not above zero, or a hop that does
-// not divide the size. (One that doesn't would need panes of their greatest common
-// divisor, which can be a nanosecond.)
+// Validate reports an invalid Spec: sizes not above zero, or a hop that does not divide the size. (Such a hop would need panes of their greatest
+// common divisor, which can be a nanosecond.)
 func (s Spec) Validate() error {
 	switch {
 	case s.Size <= 0:
@@ -30,8 +28,7 @@ func (s Spec) Validate() error {
 // Tumbling says whether windows touch but don't overlap.
 func (s Spec) Tumbling() bool { return s.Size == s.Hop }
 
-// Align returns the start of the pane of that width that t lies in. Panes are
-// aligned to the epoch, before it as well.
+// Align returns the start of the pane of that width that contains t. Panes are aligned to the epoch, also before it.
 func Align(t int64, width time.Duration) int64 {
 	r := t % int64(width)
 	if r < 0 {
@@ -40,8 +37,7 @@ func Align(t int64, width time.Duration) int64 {
 	return t - r
 }
 
-// GCD returns the greatest common divisor: the widest pane of which windows of both sizes
-// are made.
+// GCD returns the greatest common divisor: the widest pane that divides windows of both sizes.
 func GCD(a, b time.Duration) time.Duration {
 	for b != 0 {
 		a, b = b, a%b

@@ -10,7 +10,7 @@ import (
 )
 
 // Watermark follows the event time of several sources, and answers up to which
-// time all of them are complete: the least of the sources' newest times.
+// time all of them are complete: the smallest of the sources' newest times.
 //
 // A source that falls behind the newest one by more than the idle time is idle and no
 // longer holds the watermark back:
@@ -21,17 +21,17 @@ import (
 //	                   |<------------------|        idle time
 //	watermark ------------------^
 //
-// So the watermark depends on the points alone, and on where in their sequence it
-// is asked for.
+// So the watermark depends only on the points, and on the position in their sequence
+// at which it is read.
 //
-// It never goes back. A source that comes back from idleness is late for what
-// is closed, as anything is.
+// It never moves back. When an idle source sends again, its points for closed panes
+// are late, like all others.
 //
 // Times must not be negative.
 //
 // Memory: about 50 bytes per source that is not idle, at most maxSources of them;
-// further ones share one place, and so can't hold the watermark back one by one,
-// only together.
+// further ones share one entry, so they can hold the watermark back only
+// together.
 type Watermark struct {
 	idle       int64
 	maxSources int
@@ -41,7 +41,7 @@ type Watermark struct {
 	sources map[uint64]int64
 }
 
-// overflowSource is what sources past the limit are counted as.
+// overflowSource is the source under which further ones count.
 const overflowSource = 0
 
 // ErrCorrupt is wrapped by Decode's errors.
@@ -56,8 +56,8 @@ func NewWatermark(idle time.Duration, maxSources int) *Watermark {
 	}
 }
 
-// Observe notes that a point with event time t came from source. The caller bounds t
-// to the present, as one clock that runs ahead would make all other sources late.
+// Observe records that a point with event time t came from source. The caller bounds t to the present, because one clock that is ahead would make
+// all other sources late.
 func (w *Watermark) Observe(source uint64, t int64) {
 	last, ok := w.sources[source]
 	if ok && last >= t {
@@ -126,8 +126,7 @@ func (w *Watermark) Append(b []byte) []byte {
 	return b
 }
 
-// Decode reads what Append wrote from the front of b, and returns what follows it. Idle
-// time and limit stay as they are.
+// Decode reads the output of Append from the front of b, and returns the rest of b. Idle time and limit stay unchanged.
 func (w *Watermark) Decode(b []byte) (rest []byte, err error) {
 	varint := func() int64 {
 		v, n := binary.Varint(b)

@@ -1,5 +1,5 @@
-// Package cluster reaches the Kafka that holds a journal: the settings that users write, the client made from them, and
-// the topics with the settings that the promise rests on.
+// Package cluster connects to the Kafka that holds a journal: the configuration that users write, the client built from it, and the topics with the
+// settings that the delivery guarantee needs.
 package cluster
 
 import (
@@ -21,13 +21,13 @@ import (
 	"go.opentelemetry.io/collector/config/configtls"
 )
 
-// Config says how to reach Kafka, and the journal in it.
+// Config is the connection to Kafka, and to the journal in it.
 type Config struct {
-	// Brokers to ask first, host:port. Required.
+	// Brokers are the first brokers to contact, host:port. Required.
 	Brokers []string `mapstructure:"brokers"`
-	// TopicPrefix begins the names of all topics and groups. Default penstock.
+	// TopicPrefix is the prefix of all topics and groups. Default penstock.
 	TopicPrefix string `mapstructure:"topic_prefix"`
-	// ClientID is how the brokers' logs and quotas know this client. Default penstock.
+	// ClientID is the name of this client in the brokers' logs and quotas. Default penstock.
 	ClientID string `mapstructure:"client_id"`
 	// TLS encrypts the connections. Default none.
 	TLS configoptional.Optional[configtls.ClientConfig] `mapstructure:"tls"`
@@ -35,7 +35,7 @@ type Config struct {
 	SASL configoptional.Optional[SASLConfig] `mapstructure:"sasl"`
 }
 
-// SASLConfig is how to authenticate.
+// SASLConfig is the authentication.
 type SASLConfig struct {
 	// Mechanism is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER.
 	Mechanism string `mapstructure:"mechanism"`
@@ -61,7 +61,7 @@ const (
 	maxPrefix       = 100 // of the 249 bytes of a topic's name
 )
 
-// topicName is what Kafka allows in names.
+// topicName is the set of names that Kafka allows.
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
 // DefaultConfig returns the defaults.
@@ -112,7 +112,7 @@ func (c *SASLConfig) Validate() (err error) {
 	return err
 }
 
-// Options returns the client options that c calls for.
+// Options returns the client options for c.
 func (c *Config) Options(ctx context.Context) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.ClientID)}
 	if c.TLS.HasValue() {
@@ -120,7 +120,7 @@ func (c *Config) Options(ctx context.Context) ([]kgo.Opt, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
-		if config != nil { // nil: insecure, as its user wishes
+		if config != nil { // nil: insecure, as configured
 			opts = append(opts, kgo.DialTLSConfig(config))
 		}
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	// keyRecord is the key of the records in the layout topic that hold a key.
 	keyRecord = "hash_key"
-	// MinKey is the length of the shortest key that [Key] takes and returns, in bytes.
+	// MinKey is the length in bytes of the shortest key that [Key] accepts and returns.
 	MinKey = 32
 )
 
@@ -23,12 +23,12 @@ type keyValue struct {
 	Secret []byte `json:"secret"` // base64
 }
 
-// Key returns the key that is recorded first in the layout topic of the journal: the same for everybody who asks, for as long as the
-// topic exists. Where there is none it records own and reads again, since another gateway may have been first. With own nil it only
-// looks, and returns nil if there is none. A record that holds no key counts for nothing. It makes no topic: before a kafka_replay
-// processor has, it returns an error that time may mend.
+// Key returns the first key that was recorded in the layout topic of the journal: the same for every caller, for as long as the topic exists. If
+// there is none it records own and reads again, because another gateway may have been first. If own is nil it only reads, and returns nil if there
+// is none. A record without a key is ignored. It creates no topic: before a kafka_replay processor has done so, it returns an error that may
+// disappear on a retry.
 //
-// Who may read the topic has the key.
+// Every reader of the topic can read the key.
 func Key(ctx context.Context, client *kgo.Client, prefix string, own []byte) ([]byte, error) {
 	have, err := readKey(ctx, client, prefix)
 	if err != nil || have != nil || own == nil {
@@ -52,7 +52,7 @@ func Key(ctx context.Context, client *kgo.Client, prefix string, own []byte) ([]
 	return have, err
 }
 
-// readKey returns the first key that is recorded, nil if there is none.
+// readKey returns the first recorded key, nil if there is none.
 func readKey(ctx context.Context, client *kgo.Client, prefix string) (found []byte, err error) {
 	err = ReadAll(ctx, client, journal.LayoutTopic(prefix), 0, func(r *kgo.Record) {
 		var v keyValue

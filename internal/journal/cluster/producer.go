@@ -15,45 +15,43 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster/internal/rounds"
 )
 
-// maxLinger is how long a record waits for requests that are under way, at most: a broker that does not answer holds up the
-// others no longer than this.
+// maxLinger is how long a record waits for requests in flight, at most: a broker that does not answer delays the others no longer than this.
 const maxLinger = 10 * time.Millisecond
 
 const (
-	// batchBytes is as much as plain records share.
+	// batchBytes bounds the plain records that share a batch.
 	batchBytes = 1 << 20
-	// framing is kept free of that for headers.
+	// framing is reserved of that for headers.
 	framing = 16 << 10
 )
 
-// ErrBusy says that as much as may wait for Kafka is waiting.
+// ErrBusy says that the limit of bytes waiting for Kafka is reached.
 var ErrBusy = errors.New("too many records are waiting for Kafka")
 
 // Producer writes records and waits until all in-sync replicas have them. It is safe for concurrent use.
 //
-// What is written while nothing is under way is sent at once; what comes meanwhile shares the next requests, one for each broker.
-// A produce request costs the brokers, leader and followers, more than the records in it.
+// Records that are written while no request is in flight are sent at once; records that are written during a request share the next requests, one
+// for each broker. A produce request costs the brokers, leader and followers, more than the records in it.
 //
-// Memory: the records in flight, at most the bytes that it was created with; and the client's own, about 1 MiB a broker.
+// Memory: the records in flight, at most inFlight bytes; and the client's own, about 1 MiB a broker.
 type Producer struct {
 	client *kgo.Client // plain records
 	large  *kgo.Client // records above batchBytes, one at a time, and dead letters
-	batch  int         // bytes of key and value up to which a record is a plain one
+	batch  int         // bytes of key and value up to which a record is plain
 	room   *semaphore.Weighted
 	bytes  int64
 	used   atomic.Int64
 	rounds *rounds.Rounds
 }
 
-// NewProducer returns a producer on options opts that lets at most inFlight bytes of keys and values wait for Kafka.
-// maxMessage is the topic's max.message.bytes. Records go where their Partition says; where it is -1, where Kafka's
-// default hash of the key says.
+// NewProducer returns a producer with options opts that lets at most inFlight bytes of keys and values wait for Kafka. maxMessage is the topic's
+// max.message.bytes. Records go to their Partition; if that is -1, to the partition that Kafka's default hash of the key selects.
 func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, error) {
 	opts = slices.Clip(slices.Concat([]kgo.Opt{kgo.ProducerLinger(maxLinger)}, opts, []kgo.Opt{
 		kgo.RecordPartitioner(byKey{kgo.StickyKeyPartitioner(nil)}),
 		// The lowest level: a few percent larger, and half of the time.
 		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()),
-		kgo.MaxBufferedRecords(1 << 30)})) // the bound is in bytes, here
+		kgo.MaxBufferedRecords(1 << 30)})) // here the bound is in bytes
 	batch := min(maxMessage, batchBytes)
 	client, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(batch))...)
 	if err != nil {
@@ -66,14 +64,13 @@ func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, e
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	// A flush that does not wait ends the lingering of all that is buffered.
+	// A flush that does not wait ends the lingering of all buffered records.
 	all := rounds.New(func() { _ = client.Flush(ended) })
 	return &Producer{client: client, large: large, batch: int(batch) - framing, room: semaphore.NewWeighted(inFlight), bytes: inFlight, rounds: all}, nil
 }
 
-// Write writes records and returns when each is written or has failed. failed names those that can never be written,
-// because the brokers find them too large; err, if any, is about others, which may or may not have been written.
-// [ErrBusy] means that nothing was tried.
+// Write writes records and returns when each is written or has failed. failed names the records that can never be written, because they are too
+// large for the brokers; err, if any, is about others, which may or may not have been written. [ErrBusy] means that no write was tried.
 func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*kgo.Record, err error) {
 	size := int64(0)
 	for _, r := range records {
@@ -121,7 +118,7 @@ func (p *Producer) WriteLarge(ctx context.Context, records ...*kgo.Record) error
 	return nil
 }
 
-// clientFor returns the client that writes r. Batches of large records would hold up the others.
+// clientFor returns the client that writes r. Batches of large records would delay the others.
 func (p *Producer) clientFor(r *kgo.Record) *kgo.Client {
 	if len(r.Key)+len(r.Value) > p.batch {
 		return p.large
@@ -129,13 +126,13 @@ func (p *Producer) clientFor(r *kgo.Record) *kgo.Client {
 	return p.client
 }
 
-// written is records on their way. errs are theirs, once all are done.
+// written is records in flight. errs are their errors, once all are done.
 type written struct {
 	done chan struct{}
 	errs []error
 }
 
-// send begins to write records, and calls release when the client is done with the last.
+// send starts to write records, and calls release when the client is done with the last.
 func send(ctx context.Context, client func(*kgo.Record) *kgo.Client, records []*kgo.Record, release func()) *written {
 	w := &written{done: make(chan struct{}), errs: make([]error, len(records))}
 	var left atomic.Int64
@@ -156,8 +153,8 @@ func send(ctx context.Context, client func(*kgo.Record) *kgo.Client, records []*
 	return w
 }
 
-// wait returns when all records are done, or with ctx's error. The client does not give up what brokers may have already, so
-// it can go on for longer than ctx: without in-sync replicas, until they are back.
+// wait returns when all records are done, or with ctx's error. The client does not abandon records that brokers may already have, so it can
+// continue for longer than ctx: without in-sync replicas, until they are back.
 func (w *written) wait(ctx context.Context) error {
 	select {
 	case <-w.done:
@@ -170,16 +167,16 @@ func (w *written) wait(ctx context.Context) error {
 // InFlight returns how many bytes are waiting for Kafka.
 func (p *Producer) InFlight() int64 { return p.used.Load() }
 
-// Client returns the client of p, to ask brokers with.
+// Client returns the client of p, for requests to brokers.
 func (p *Producer) Client() *kgo.Client { return p.client }
 
-// Close gives up what is in flight.
+// Close abandons the records in flight.
 func (p *Producer) Close() {
 	p.client.Close()
 	p.large.Close()
 }
 
-// byKey takes a record's partition where it has one.
+// byKey uses a record's partition if it has one.
 type byKey struct{ kgo.Partitioner }
 
 func (b byKey) ForTopic(topic string) kgo.TopicPartitioner {

@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ReadAll calls each for every committed record of a partition, in order, up to the last stable offset at the time of the
-// call. See [Scan] for what is deleted meanwhile. A topic that does not exist is an error.
+// ReadAll calls each for every committed record of a partition, in order, up to the last stable offset at the time of the call. For records that
+// are deleted meanwhile see [Scan]. A topic that does not exist is an error.
 func ReadAll(ctx context.Context, client *kgo.Client, topic string, partition int32, each func(*kgo.Record)) error {
 	adm := kadm.NewClient(client)
 	starts, err := adm.ListStartOffsets(ctx, topic)

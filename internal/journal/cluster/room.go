@@ -6,10 +6,10 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// Limited is what an extension offers that holds a journal of limited size in this process. A real Kafka has no such
-// extension: it deletes by retention, or its disks fill up.
+// Limited is implemented by an extension that holds a journal of limited size in this process. A real Kafka has no such extension: it deletes by
+// retention, or its disks fill up.
 type Limited interface {
-	// JournalRoom returns how much more of topic the journal takes. It is called for each request, so it must be cheap.
+	// JournalRoom returns how much more of topic the journal accepts. It is called for each request, so it must be cheap.
 	JournalRoom(topic string) journal.Room
 }
 

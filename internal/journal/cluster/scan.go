@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// scanFetchBytes bounds what one fetch holds; a larger record is fetched all the same.
+	// scanFetchBytes bounds one fetch; a larger record is fetched nevertheless.
 	scanFetchBytes = 1 << 20
-	// quiet is how long nothing comes before a scan asks whether anything is left.
+	// quiet is the time without records after which a scan checks whether any are left.
 	quiet = time.Second
 )
 
-// NewReader returns a client that reads one partition from an offset on, control records included: they show how far it has read. It is made from
-// client's options, so client must not consume itself.
+// NewReader returns a client that reads one partition from an offset on, including control records, which show how far it has read. It uses
+// client's options, so client must not be a consumer itself.
 func NewReader(client *kgo.Client, topic string, partition int32, first int64) (*kgo.Client, error) {
 	return kgo.NewClient(slices.Concat(client.Opts(), []kgo.Opt{
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(first)}}),
@@ -27,8 +27,8 @@ func NewReader(client *kgo.Client, topic string, partition int32, first int64) (
 		kgo.FetchMaxPartitionBytes(scanFetchBytes), kgo.FetchMaxBytes(scanFetchBytes), kgo.FetchMaxWait(quiet)})...)
 }
 
-// Scan calls each for the committed records of a partition from first up to, not including, next, in order, until each
-// returns false. Records that retention takes meanwhile are left out; where it takes all that is left, or the log loses its end, Scan ends.
+// Scan calls each for the committed records of a partition from first up to, not including, next, in order, until each returns false. It skips
+// records that retention deletes meanwhile; if retention deletes all remaining records, or the log loses its end, Scan ends.
 func Scan(ctx context.Context, client *kgo.Client, topic string, partition int32, first, next int64, each func(*kgo.Record) bool) error {
 	if first >= next {
 		return nil
@@ -56,7 +56,7 @@ func Scan(ctx context.Context, client *kgo.Client, topic string, partition int32
 		}
 		enough, moved := false, false
 		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset < at { // The log ends before: brokers send the reader to its start.
+			if r.Offset < at { // The log ends earlier: brokers send the reader to its start.
 				return
 			}
 			at, moved = r.Offset+1, true
@@ -77,7 +77,7 @@ func Scan(ctx context.Context, client *kgo.Client, topic string, partition int32
 	return nil
 }
 
-// holds tells whether a partition has committed records, or their control records, from first up to next.
+// holds says whether a partition has committed records, or their control records, from first up to next.
 func holds(ctx context.Context, client *kgo.Client, topic string, partition int32, first, next int64) (bool, error) {
 	adm := kadm.NewClient(client)
 	starts, err := adm.ListStartOffsets(ctx, topic)

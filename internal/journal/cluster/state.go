@@ -11,9 +11,8 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// EnsureState makes the state topic of the followers called group if it is missing: as many partitions and replicas as
-// the journal's topic has, kept for ever (its owners trim it). It returns the journal's layout, or [ErrRefused] where there
-// is no journal topic yet, or where the two don't match.
+// EnsureState creates the state topic of the followers called group if it is missing: with the partitions and replicas of the journal's topic, kept
+// for ever (its owners trim it). It returns the journal's layout, or [ErrRefused] if there is no journal topic yet, or if the two don't match.
 func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, group string) (journal.Layout, error) {
 	layout, err := ReadLayout(ctx, client, prefix, signal)
 	if err != nil {
@@ -22,18 +21,18 @@ func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal 
 	return layout, beside(ctx, client, signal.Topic(prefix), signal.StateTopic(prefix, group), layout.Partitions, deleteRecords)
 }
 
-// EnsureLog makes a topic of one partition if it is missing, with as many replicas as the journal's layout topic, kept for
-// ever. Where there is no journal yet it returns an error that time may mend.
+// EnsureLog creates a topic of one partition if it is missing, with as many replicas as the journal's layout topic, kept for ever. If there is no
+// journal yet it returns an error that may disappear on a retry.
 func EnsureLog(ctx context.Context, client *kgo.Client, prefix, topic string) error {
 	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, deleteRecords)
 }
 
-// EnsureTable makes a topic of one partition as EnsureLog does, of which Kafka keeps the last record of each key.
+// EnsureTable creates a compacted topic of one partition, like EnsureLog: Kafka keeps the last record of each key.
 func EnsureTable(ctx context.Context, client *kgo.Client, prefix, topic string) error {
 	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, compactRecords)
 }
 
-// beside makes topic name if it is missing, with the replicas and in-sync replicas of topic like and the cleanup policy keep.
+// beside creates topic name if it is missing, with the replicas and in-sync replicas of topic like and the cleanup policy keep.
 func beside(ctx context.Context, client *kgo.Client, like, name string, partitions int32, keep string) error {
 	adm := kadm.NewClient(client)
 	details, err := adm.ListTopics(ctx, like)

@@ -16,10 +16,10 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 )
 
-// DeadLetterBytes is the largest record that the dead letter topic takes: more than any request that a receiver lets in.
+// DeadLetterBytes is the largest record that the dead letter topic accepts: more than any request that a receiver accepts.
 const DeadLetterBytes = 32 << 20
 
-// RecordBytes is the largest record that a journal's topic takes: an item of that size can't be divided.
+// RecordBytes is the largest record that a journal's topic accepts: an item of that size can't be divided.
 const RecordBytes = DeadLetterBytes
 
 const (
@@ -33,21 +33,21 @@ const (
 	compactRecords  = "compact"
 )
 
-// TopicsConfig is what topics are made with, and checked against.
+// TopicsConfig are the settings for new topics, against which existing ones are checked.
 type TopicsConfig struct {
-	// Partitions of a journal topic; fixed once it is made. Default 12.
+	// Partitions of a journal topic; fixed when it is created. Default 12.
 	Partitions int32 `mapstructure:"partitions"`
-	// Shards that the series of one service are spread over, metrics only; fixed once the topic is made. Default 1.
+	// Shards over which the series of one service are distributed, metrics only; fixed when the topic is created. Default 1.
 	Shards int32 `mapstructure:"shards"`
-	// ReplicationFactor of topics that are made. Default 3.
+	// ReplicationFactor of new topics. Default 3.
 	ReplicationFactor int16 `mapstructure:"replication_factor"`
-	// MinInsyncReplicas of topics that are made: how many brokers have a record before it counts as written. Default 2.
+	// MinInsyncReplicas of new topics: how many brokers have a record before it counts as written. Default 2.
 	MinInsyncReplicas int `mapstructure:"min_insync_replicas"`
-	// Retention of topics that are made: how far back a replay can go. Default 168h.
+	// Retention of new topics: how far back a replay can go. Default 168h.
 	Retention time.Duration `mapstructure:"retention"`
-	// SurviveOutage is how long a sink may be down without loss: topics that keep less refuse the start. Default 24h.
+	// SurviveOutage is how long a sink may be down without loss: the start fails if a topic keeps records for less. Default 24h.
 	SurviveOutage time.Duration `mapstructure:"survive_outage"`
-	// AllowWeakDurability starts in spite of settings under which acknowledged records can be lost. For one machine.
+	// AllowWeakDurability allows settings with which acknowledged records can be lost. For one machine.
 	AllowWeakDurability bool `mapstructure:"allow_weak_durability"`
 }
 
@@ -84,11 +84,11 @@ func (c *TopicsConfig) Validate() (err error) {
 	return err
 }
 
-// ErrRefused is wrapped by errors that no retry mends: the configuration and the topics contradict each other.
+// ErrRefused is wrapped by errors that no retry can fix: the configuration and the topics contradict each other.
 var ErrRefused = errors.New("topics refused")
 
-// Ensure makes the journal's topic for signal, the dead letter and the layout topic where they are missing, and checks
-// what is there against c. Errors that wrap [ErrRefused] are final; others mean that Kafka could not be asked.
+// Ensure creates the journal's topic for signal, the dead letter topic and the layout topic if they are missing, and checks existing ones against
+// c. Errors that wrap [ErrRefused] are final; others mean that Kafka could not be reached.
 //
 // maxMessage is the topic's max.message.bytes.
 func Ensure(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, c TopicsConfig) (layout journal.Layout, maxMessage int32, err error) {
@@ -115,7 +115,7 @@ func Ensure(ctx context.Context, client *kgo.Client, prefix string, signal journ
 			return want, 0, err
 		}
 	}
-	// Brokers, and the client's cache, come to know new topics one after the other.
+	// Brokers, and the client's cache, learn of new topics at different times.
 	if err := untilKnown(ctx, func() (err error) {
 		maxMessage, err = check(ctx, adm, topic, want, c)
 		return err
@@ -136,7 +136,7 @@ func Ensure(ctx context.Context, client *kgo.Client, prefix string, signal journ
 	return want, maxMessage, nil
 }
 
-// untilKnown repeats do while brokers don't know a topic that was just made.
+// untilKnown repeats do while brokers don't know a topic that was just created.
 func untilKnown(ctx context.Context, do func() error) error {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -161,7 +161,7 @@ func with(configs map[string]*string, key, value string) map[string]*string {
 	return out
 }
 
-// create makes a topic if it is missing.
+// create creates a topic if it is missing.
 func create(ctx context.Context, adm *kadm.Client, topic string, partitions int32, replicas int16, configs map[string]*string) error {
 	have, err := adm.ListTopics(ctx, topic)
 	if err != nil {
@@ -185,7 +185,7 @@ func isKafka(err error) bool {
 	return errors.As(err, &k)
 }
 
-// check compares a topic with what the promise rests on, and returns its max.message.bytes.
+// check compares a topic with the requirements of the delivery guarantee, and returns its max.message.bytes.
 func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Layout, c TopicsConfig) (maxMessage int32, err error) {
 	details, err := adm.ListTopics(ctx, topic)
 	if err == nil {
@@ -227,8 +227,8 @@ func check(ctx context.Context, adm *kadm.Client, topic string, want journal.Lay
 	return raise(ctx, adm, topic, int32(n)), nil
 }
 
-// raise lets a topic that was created with a smaller max.message.bytes take records of RecordBytes, and returns what it takes then. A client that
-// may not change topics goes on with what there is: larger items go to the dead letter.
+// raise makes a topic that was created with a smaller max.message.bytes accept records of RecordBytes, and returns the new limit. A client without
+// permission to change topics continues with the present limit: larger items become dead letters.
 func raise(ctx context.Context, adm *kadm.Client, topic string, have int32) int32 {
 	if have >= RecordBytes {
 		return have
@@ -241,8 +241,8 @@ func raise(ctx context.Context, adm *kadm.Client, topic string, have int32) int3
 	return RecordBytes
 }
 
-// settingsOf returns a topic's settings, defaults included. A broker that doesn't know the topic yet answers with an error beside
-// it, and no settings: kerr.UnknownTopicOrPartition.
+// settingsOf returns a topic's configuration, defaults included. A broker that doesn't know the topic yet answers with an error and no
+// configuration: kerr.UnknownTopicOrPartition.
 func settingsOf(ctx context.Context, adm *kadm.Client, topic string) (map[string]string, error) {
 	described, err := adm.DescribeTopicConfigs(ctx, topic)
 	var rc kadm.ResourceConfig
@@ -259,7 +259,7 @@ func settingsOf(ctx context.Context, adm *kadm.Client, topic string) (map[string
 	return settings, nil
 }
 
-// fixLayout returns the layout that was recorded first for signal, and records want if none was.
+// fixLayout returns the first recorded layout for signal, and records want if there is none.
 func fixLayout(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal, want journal.Layout) (journal.Layout, error) {
 	have, err := readLayout(ctx, client, prefix, signal)
 	if err != nil || have != nil {
@@ -287,7 +287,7 @@ func deref(l *journal.Layout) journal.Layout {
 	return *l
 }
 
-// ReadLayout returns the layout of a journal topic as it was made; [ErrRefused] where it has none.
+// ReadLayout returns the layout with which a journal topic was created; [ErrRefused] if it has none.
 func ReadLayout(ctx context.Context, client *kgo.Client, prefix string, signal journal.Signal) (journal.Layout, error) {
 	have, err := readLayout(ctx, client, prefix, signal)
 	if err == nil && have == nil {

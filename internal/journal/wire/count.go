@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Count returns how many items path leads to in msg. It makes no copies.
+// Count returns the number of items at the end of path in msg. It makes no copies.
 func Count(msg []byte, path Path) (n int, err error) {
 	if len(path) == 0 {
 		return 1, nil

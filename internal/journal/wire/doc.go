@@ -1,7 +1,7 @@
-// Package wire takes encoded protobuf messages of OTLP apart without decoding them into objects: it follows the path
-// of repeated fields from an export request down to its items and hands each item's bytes out, and it builds messages
-// from a part of the items with all that stands around them (resource, scope, metric) repeated.
+// Package wire divides encoded protobuf messages of OTLP without decoding them into objects: it follows the path of repeated fields from an export
+// request down to its items and returns each item's bytes, and it builds messages from some of the items with all enclosing messages (resource,
+// scope, metric) repeated.
 //
-// It relies on two properties of the encoding (https://protobuf.dev/programming-guides/encoding/): fields may come in
-// any order, and concatenated messages merge. Unknown fields are kept.
+// It relies on two properties of the encoding (https://protobuf.dev/programming-guides/encoding/): fields may be in any order, and concatenated
+// messages merge. Unknown fields are kept.
 package wire

@@ -2,8 +2,8 @@ package wire
 
 import "slices"
 
-// Path leads from a message to its items: the numbers of the repeated message fields on each level. Where a level has
-// several (the kinds of a metric's data), each is followed.
+// Path leads from a message to its items: the numbers of the repeated message fields on each level. If a level has several (the kinds of a metric's
+// data), each is followed.
 type Path [][]int
 
 // Paths of OTLP's export requests (opentelemetry-proto v1), down to data points, log records and spans.
@@ -17,15 +17,14 @@ var (
 type Item struct {
 	// Bytes is the item's own message.
 	Bytes []byte
-	// Around are the messages it is in, outermost (the request) first.
+	// Around are the enclosing messages, outermost (the request) first.
 	Around [][]byte
-	// Kind is the field number by which the item's parent is in its own parent: of a data point, the kind of the metric.
+	// Kind is the field number of the item's parent in its own parent: for a data point, the kind of the metric.
 	Kind int
 }
 
-// Group rebuilds msg once for each group that assign puts an item into, in order of first appearance. What is not on
-// the path (resource, scope, schema URL, a metric's name and temporality) is repeated in each group that has items below
-// it. Parts of msg without items are left out.
+// Group rebuilds msg once for each group to which assign assigns an item, in order of first appearance. Everything off the path (resource, scope,
+// schema URL, a metric's name and temporality) is repeated in each group that has items below it. Parts of msg without items are omitted.
 //
 // The result costs one copy of msg per level, and the repetitions.
 func Group[G comparable](msg []byte, path Path, assign func(Item) G) ([]G, [][]byte, error) {
@@ -45,7 +44,7 @@ type grouper[G comparable] struct {
 	path   Path
 	assign func(Item) G
 	around [][]byte
-	kinds  []int // field numbers that the messages of around came by
+	kinds  []int // field numbers of the messages in around
 }
 
 type part[G comparable] struct {
@@ -53,7 +52,7 @@ type part[G comparable] struct {
 	message []byte
 }
 
-// walk returns msg's parts. kind is the field number that msg came by.
+// walk returns msg's parts. kind is msg's field number.
 func (g *grouper[G]) walk(msg []byte, level, kind int) ([]part[G], error) {
 	if level == len(g.path) {
 		return []part[G]{{group: g.assign(Item{Bytes: msg, Around: g.around, Kind: g.kinds[len(g.kinds)-1]}), message: msg}}, nil

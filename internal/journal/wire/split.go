@@ -1,8 +1,7 @@
 package wire
 
-// Split takes msg apart along path such that no piece is longer than limit bytes, and keeps the order of items. Pieces
-// are as even as halving makes them. Items that don't fit alone, with what stands around them, are returned in tooLarge,
-// each as a message of its own.
+// Split divides msg along path such that no piece is longer than limit bytes, and keeps the order of items. Pieces are as even as halving makes
+// them. Items that don't fit alone, with their enclosing messages, are returned in tooLarge, each as a separate message.
 func Split(msg []byte, path Path, limit int) (pieces, tooLarge [][]byte, err error) {
 	if len(msg) <= limit {
 		return [][]byte{msg}, nil, nil

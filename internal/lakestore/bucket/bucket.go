@@ -1,10 +1,10 @@
-// Package bucket keeps the files of a lake in an object store that speaks S3's protocol.
+// Package bucket stores the files of a lake in an object store that speaks S3's protocol.
 //
-// A file is encoded into memory, then put: with one request, or in parts of 16 MiB from that size on. A reader sees the whole object or none of it, and
-// the store answers when it is durable. Putting an object again replaces it, so a request whose answer is lost is simply repeated. Each body carries
-// its MD5, which the store compares before it accepts it.
+// A file is encoded in memory, then put: with one request, or, from 16 MiB on, in parts of 16 MiB. A reader sees the whole object or none of it,
+// and the store answers when the object is durable. A put of an existing object replaces it, so a request whose answer was lost is simply repeated.
+// Each body has its MD5, which the store checks before it accepts the body.
 //
-// This is the only package that knows the client library.
+// This is the only package that imports the client library.
 package bucket
 
 import (
@@ -33,18 +33,18 @@ const (
 	// tries bounds the attempts of one request. Between them it waits from 0.2 s on, doubled each time, with jitter; the exporter's own retries follow.
 	tries     = 4
 	firstWait = 200 * time.Millisecond
-	// requestTimeout bounds one attempt, for a store that takes a body and never answers.
+	// requestTimeout bounds one attempt, for a store that reads a body and never answers.
 	requestTimeout = 2 * time.Minute
 	checkTimeout   = 30 * time.Second
 	abortTimeout   = 10 * time.Second
-	// abandonedAfter is the age at which parts without an object are taken for those of a writer that died.
+	// abandonedAfter is the age at which parts without an object count as those of a dead writer.
 	abandonedAfter = 24 * time.Hour
 )
 
-// ErrRefused says that the store answers, and that no repetition will change its answer: a bucket that is not there, wrong keys, a missing permission.
+// ErrRefused says that the store answers, and that no retry will change its answer: a missing bucket, wrong keys, a missing permission.
 var ErrRefused = errors.New("the object store refuses")
 
-// ErrGone is the ErrRefused of a bucket that is not there.
+// ErrGone is the ErrRefused of a missing bucket.
 var ErrGone = fmt.Errorf("%w: no such bucket", ErrRefused)
 
 // Bucket is a lake in an object store. Any number of processes may share one. Safe for concurrent use.
@@ -72,7 +72,7 @@ func New(l Location, keys Keys) (*Bucket, error) {
 	}
 	provider := keys.provider()
 	core, err := minio.NewCore(host, &minio.Options{
-		Creds: provider, Secure: secure, Region: Region(l), BucketLookup: lookup, Transport: transport, MaxRetries: 1, // again() repeats: each attempt needs a body of its own
+		Creds: provider, Secure: secure, Region: Region(l), BucketLookup: lookup, Transport: transport, MaxRetries: 1, // again() repeats requests: each attempt needs a new body
 	})
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func New(l Location, keys Keys) (*Bucket, error) {
 	return &Bucket{location: l, client: *core, keys: provider, secure: secure, part: partBytes}, nil
 }
 
-// Region is what requests are signed for; empty lets the library ask AWS.
+// Region is the region for which requests are signed; empty lets the library ask AWS.
 func Region(l Location) string {
 	for _, r := range []string{l.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")} {
 		if r != "" {
@@ -91,13 +91,13 @@ func Region(l Location) string {
 	if l.Endpoint == AWSEndpoint {
 		return ""
 	}
-	return "us-east-1" // what other stores go by, or ignore
+	return "us-east-1" // the region that other stores use, or ignore
 }
 
 // Root is the URL of the lake, without keys.
 func (b *Bucket) Root() string { return b.location.String() }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (b *Bucket) Close() error {
 	if b != nil {
 		b.client.CredContext().Client.CloseIdleConnections()
@@ -105,8 +105,8 @@ func (b *Bucket) Close() error {
 	return nil
 }
 
-// Check asks the store for one name of the lake. exists says whether there is any. An error is ErrRefused when the store, or a certificate, says that
-// the configuration is wrong; else an *lakestore.IOError: the store is away.
+// Check requests one name of the lake from the store. exists says whether there is any. An error is ErrRefused if the store, or a certificate, says
+// that the configuration is wrong; otherwise an *lakestore.IOError: the store can't be reached.
 func (b *Bucket) Check(ctx context.Context) (exists bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func (b *Bucket) Check(ctx context.Context) (exists bool, err error) {
 	return exists, nil
 }
 
-// checkKeys reports that there are no keys: unsigned requests would be answered by the misleading "access denied".
+// checkKeys reports missing keys: unsigned requests would get the misleading answer "access denied".
 func (b *Bucket) checkKeys() error {
 	value, err := b.keys.GetWithContext(b.client.CredContext())
 	if err == nil && value.AccessKeyID != "" {
@@ -134,7 +134,7 @@ func (b *Bucket) checkKeys() error {
 	}
 	err = errors.Join(errNoKeys, err)
 	if fromService() {
-		return &lakestore.IOError{Op: "get keys", Err: err} // the service that gives them may be away
+		return &lakestore.IOError{Op: "get keys", Err: err} // the service that provides them may be down
 	}
 	return &lakestore.IOError{Op: "get keys", Err: fmt.Errorf("%w: %w", ErrRefused, err)}
 }
@@ -149,7 +149,7 @@ func (b *Bucket) prefix() string {
 // key is the object's name.
 func (b *Bucket) key(below string) string { return path.Join(b.location.Prefix, below) }
 
-// Write puts dir/<name>.parquet of what fill writes; see lakestore.Store. It holds the whole file in memory.
+// Write puts dir/<name>.parquet with the output of fill; see lakestore.Store. It holds the whole file in memory.
 func (b *Bucket) Write(ctx context.Context, dir, name string, fill func(io.Writer) error) (lakestore.Written, error) {
 	c := &content{}
 	defer c.release()
@@ -189,7 +189,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, c *content) (err erro
 		return fmt.Errorf("begin parts: %w", err)
 	}
 	defer func() {
-		if err != nil { // what can't be taken back now is removed by the next start, a day later
+		if err != nil { // parts that can't be removed now are removed by the next start, a day later
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 			defer cancel()
 			_ = b.client.AbortMultipartUpload(ctx, b.location.Bucket, key, id)
@@ -225,7 +225,7 @@ func (b *Bucket) putPart(ctx context.Context, key, id string, number int, s sect
 	return part, err
 }
 
-// again makes attempts until one succeeds, the store refuses for good, or ctx or the tries are over. It returns the last error.
+// again makes attempts until one succeeds, the store refuses permanently, or ctx or the attempts are used up. It returns the last error.
 func again(ctx context.Context, attempt func(context.Context) error) error {
 	for i := 0; ; i++ {
 		err := func() error {
@@ -251,7 +251,7 @@ func (b *Bucket) options() minio.PutObjectOptions {
 	case encryptionS3:
 		o.ServerSideEncryption = encrypt.NewSSE()
 	case encryptionKMS:
-		o.ServerSideEncryption, _ = encrypt.NewSSEKMS(b.location.KMSKeyID, nil) // fails on a context only
+		o.ServerSideEncryption, _ = encrypt.NewSSEKMS(b.location.KMSKeyID, nil) // it fails only with a context
 	}
 	return o
 }
@@ -266,8 +266,8 @@ func (b *Bucket) Names(ctx context.Context, signal string, each func(name string
 	})
 }
 
-// RemoveAbandoned takes back the parts of objects that writers have begun a day ago or earlier and not completed: the store keeps, and bills, them. It
-// returns how many objects they were of.
+// RemoveAbandoned removes the parts of objects that writers began at least a day ago and did not complete: the store keeps, and bills, them. It
+// returns the number of objects.
 func (b *Bucket) RemoveAbandoned(ctx context.Context, now time.Time) (removed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -287,7 +287,7 @@ func (b *Bucket) RemoveAbandoned(ctx context.Context, now time.Time) (removed in
 	return removed, nil
 }
 
-// classify tells what the configuration is to blame for from what passes.
+// classify distinguishes errors of the configuration from temporary ones.
 func classify(op string, err error) error {
 	var answer minio.ErrorResponse
 	switch {
@@ -302,7 +302,7 @@ func classify(op string, err error) error {
 	return &lakestore.IOError{Op: op, Err: err}
 }
 
-// refused says whether err will be the same for the next attempt.
+// refused says whether the next attempt will get the same err.
 func refused(err error) bool {
 	var answer minio.ErrorResponse
 	var authority x509.UnknownAuthorityError
@@ -313,13 +313,13 @@ func refused(err error) bool {
 	return errors.As(err, &authority) || errors.As(err, &host) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
-// passes says whether the same request can be answered otherwise later.
+// passes says whether the same request can get another answer later.
 func passes(answer minio.ErrorResponse) bool {
 	switch answer.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, 499:
 		return true
 	}
-	switch answer.Code { // parts that a request whose answer was lost has completed; a body that was damaged on the way; keys that are fetched again
+	switch answer.Code { // parts that a request with a lost answer has completed; a body that was damaged in transit; keys that are fetched again
 	case minio.NoSuchUpload, minio.BadDigest, "XAmzContentSHA256Mismatch", "RequestTimeout", "ConditionalRequestConflict", "ExpiredToken", "ExpiredTokenException":
 		return true
 	}

@@ -1,7 +1,7 @@
 package bucket
 
 import (
-	"crypto/md5" //nolint:gosec // it guards against damage on the way, not against people
+	"crypto/md5" //nolint:gosec // a protection against damage in transit, not against attackers
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -14,8 +14,8 @@ const pieceBytes = 1 << 20
 
 var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
 
-// content is one file in memory, in pieces that files share one after another. It holds the whole of it: a request that fails is sent
-// again, and a file that is named by its content has no name before its end.
+// content is one file in memory, in pieces that successive files share. It holds the complete file: a failed request is sent again, and a file that
+// is named by its content has no name before its end.
 type content struct {
 	pieces []*[pieceBytes]byte
 	size   int64
@@ -54,7 +54,7 @@ func (c *content) ReadAt(p []byte, from int64) (n int, err error) {
 	return n, nil
 }
 
-// release gives the pieces back. Nothing may read c any more.
+// release returns the pieces. c must not be read any more.
 func (c *content) release() {
 	for _, p := range c.pieces {
 		pieces.Put(p)
@@ -62,19 +62,19 @@ func (c *content) release() {
 	c.pieces, c.size = nil, 0
 }
 
-// name is what a file without a given one is called, as lakestore.Dir has it.
+// name is the name of a file without a given one, as in lakestore.Dir.
 func (c *content) name() string {
 	sum := sha256.New()
 	_, _ = io.Copy(sum, io.NewSectionReader(c, 0, c.size))
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// section is a part of the content that goes into one request, with its checksums.
+// section is the part of the content in one request, with its checksums.
 type section struct {
 	content    *content
 	from, size int64
 	md5        string // base64, of Content-MD5
-	sha256     string // hex; empty where TLS protects the body
+	sha256     string // hex; empty if TLS protects the body
 }
 
 func (c *content) section(from, to int64, signed bool) section {
@@ -98,7 +98,8 @@ func (s section) lend() *loan { return &loan{reader: io.NewSectionReader(s.conte
 
 var errEnded = errors.New("the request's body is no longer sent: the attempt has ended")
 
-// loan reads a section until it ends: a transport may read on after it has returned, when the store answers early, and the pieces are another file's then.
+// loan reads a section until it ends: a transport may continue to read after it has returned, if the store answers early, and the pieces then
+// belong to another file.
 type loan struct {
 	mu     sync.Mutex
 	ended  bool              // guarded by mu
@@ -115,7 +116,7 @@ func (l *loan) Read(p []byte) (int, error) {
 	return l.reader.Read(p)
 }
 
-// end takes the section back.
+// end revokes the loan.
 func (l *loan) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,16 +9,17 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// Keys sign requests. The zero value means: look for them where AWS's own tools do.
+// Keys sign requests. The zero value means: search for them like AWS's own tools.
 type Keys struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 }
 
-// metadataTimeout bounds the question for keys that a machine or a container has by its role.
+// metadataTimeout bounds the request for the keys of a machine's or container's role.
 const metadataTimeout = 10 * time.Second
 
-// provider returns where keys come from, in this order: k; AWS_ACCESS_KEY_ID and its companions; AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials,
-// in it AWS_PROFILE; then what AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, a container's or the machine's role give. Keys that expire are asked for again.
+// provider returns the source of keys, in this order: k; AWS_ACCESS_KEY_ID and its companions; AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials,
+// with AWS_PROFILE; then the keys of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or of a container's or the machine's role. Keys that expire are
+// requested again.
 func (k Keys) provider() *credentials.Credentials {
 	if k.AccessKeyID != "" {
 		return credentials.NewStaticV4(k.AccessKeyID, k.SecretAccessKey, k.SessionToken)
@@ -30,7 +31,7 @@ func (k Keys) provider() *credentials.Credentials {
 	})
 }
 
-// fromService says whether the environment names a service that gives keys.
+// fromService says whether the environment names a service that provides keys.
 func fromService() bool {
 	for _, variable := range []string{"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
 		if os.Getenv(variable) != "" {

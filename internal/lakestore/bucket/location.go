@@ -23,17 +23,17 @@ const (
 	encryptionKMS = "aws:kms"
 )
 
-// Location says where a lake is in an object store. It holds no keys.
+// Location is the place of a lake in an object store. It holds no keys.
 type Location struct {
-	// Bucket and Prefix: objects are called <Prefix>/<signal>/... The prefix has no slash at its ends and can be empty.
+	// Bucket and Prefix: objects are called <Prefix>/<signal>/... The prefix has no leading or trailing slash and can be empty.
 	Bucket, Prefix string
 	// Endpoint is scheme://host[:port].
 	Endpoint string
-	// Region of the bucket; empty: AWS_REGION, AWS_DEFAULT_REGION, else what the store answers.
+	// Region of the bucket; empty: AWS_REGION, AWS_DEFAULT_REGION, else the store's answer.
 	Region string
-	// PathStyle puts the bucket into the path of a request, where it otherwise is part of the host's name.
+	// PathStyle puts the bucket into the path of a request instead of the host's name.
 	PathStyle bool
-	// Encryption is empty (what the bucket does by default), AES256 or aws:kms.
+	// Encryption is empty (the bucket's default), AES256 or aws:kms.
 	Encryption string
 	// KMSKeyID names the key for aws:kms; empty: the account's own.
 	KMSKeyID string
@@ -44,13 +44,13 @@ func Is(text string) bool {
 	return strings.HasPrefix(text, schemeS3+"://") || strings.HasPrefix(text, schemeGCS+"://")
 }
 
-// Parse reads s3://bucket/prefix?endpoint=...&region=...&path_style=true&encryption=aws:kms&kms_key_id=..., or the same with gs://, whose endpoint is
-// Google's. All of the query can be left out. Errors name the part that is wrong, and never repeat a password.
+// Parse parses s3://bucket/prefix?endpoint=...&region=...&path_style=true&encryption=aws:kms&kms_key_id=..., or the same with gs://, whose endpoint
+// is Google's. Every part of the query is optional. Errors name the wrong part, and never repeat a password.
 func Parse(text string) (Location, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		var inner *url.Error
-		if errors.As(err, &inner) { // its text has the whole URL
+		if errors.As(err, &inner) { // its text contains the whole URL
 			err = inner.Err
 		}
 		return Location{}, err
@@ -134,5 +134,5 @@ func (l Location) String() string {
 	return u.String()
 }
 
-// Same reports whether l and o are the same objects, as far as their names tell: the endpoint of a store can change, its buckets stay.
+// Same reports whether l and o name the same objects: the endpoint of a store can change, its buckets stay.
 func (l Location) Same(o Location) bool { return l.Bucket == o.Bucket && l.Prefix == o.Prefix }

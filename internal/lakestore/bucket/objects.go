@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
-// pageKeys is how many names a request lists, and how many are held.
+// pageKeys is how many names a request lists, and how many are held in memory.
 const pageKeys = 1000
 
 // List implements lakestore.Store: one request for 1000 files.
@@ -60,7 +60,7 @@ func (h held) Close() error {
 	return nil
 }
 
-// Open implements lakestore.Store: one request, for all of the object.
+// Open implements lakestore.Store: one request, for the whole object.
 func (b *Bucket) Open(ctx context.Context, path string) (lakestore.Reader, error) {
 	var c *content
 	err := again(ctx, func(ctx context.Context) error {
@@ -84,7 +84,7 @@ func (b *Bucket) Open(ctx context.Context, path string) (lakestore.Reader, error
 	return held{c}, nil
 }
 
-// missing makes fs.ErrNotExist of the store's word for it.
+// missing converts the store's error for a missing object to fs.ErrNotExist.
 func missing(err error) error {
 	var answer minio.ErrorResponse
 	if errors.As(err, &answer) && answer.Code == minio.NoSuchKey {
@@ -93,7 +93,7 @@ func missing(err error) error {
 	return err
 }
 
-// Create implements lakestore.Store, by a put that says If-None-Match: *.
+// Create implements lakestore.Store, by a put with If-None-Match: *.
 func (b *Bucket) Create(ctx context.Context, path string, content []byte) (made bool, err error) {
 	o := b.options()
 	o.SetMatchETagExcept("*")
@@ -148,7 +148,7 @@ func (b *Bucket) Move(ctx context.Context, from, to string) error {
 		err = missing(err)
 		if errors.Is(err, fs.ErrNotExist) {
 			if _, serr := b.client.StatObject(ctx, b.location.Bucket, b.key(to), minio.StatObjectOptions{}); serr == nil {
-				return nil // moved before
+				return nil // already moved
 			}
 		}
 		return classify("copy "+from, err)

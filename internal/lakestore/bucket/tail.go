@@ -17,7 +17,7 @@ func (b *Bucket) Tail(ctx context.Context, path string, n int64) (tail []byte, e
 	err = again(ctx, func(ctx context.Context) error {
 		body, _, _, err := b.client.GetObject(ctx, b.location.Bucket, b.key(path), o)
 		var answer minio.ErrorResponse
-		if errors.As(err, &answer) && answer.Code == minio.InvalidRange { // some stores refuse to give the last n bytes of a shorter object
+		if errors.As(err, &answer) && answer.Code == minio.InvalidRange { // some stores refuse the last n bytes of a shorter object
 			body, _, _, err = b.client.GetObject(ctx, b.location.Bucket, b.key(path), minio.GetObjectOptions{})
 		}
 		if err != nil {
@@ -32,5 +32,5 @@ func (b *Bucket) Tail(ctx context.Context, path string, n int64) (tail []byte, e
 	if err != nil {
 		return nil, classify("get "+path, missing(err))
 	}
-	return tail[max(0, int64(len(tail))-n):], nil // a store may answer with all of it
+	return tail[max(0, int64(len(tail))-n):], nil // a store may answer with the whole object
 }

@@ -18,13 +18,14 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
-// ErrFault is what a fault of a Step is made of.
+// ErrFault is the error of a fault by a Step.
 var ErrFault = errors.New("a fault of the test")
 
-// Store keeps files in memory. Views of it see the same files, each with faults of its own.
+// Store keeps files in memory. Views of it see the same files, each with its own faults.
 type Store struct {
 	all *files
-	// Step is called before each request and after it, without a lock: an error takes the place of the answer, and before a request keeps it from happening.
+	// Step is called before and after each request, without a lock. Its error replaces the answer; before a request, an error also prevents the
+	// request.
 	Step func(op, path string, after bool) error
 	// Now is the clock of the store. Default: time.Now.
 	Now func() time.Time
@@ -45,7 +46,7 @@ var _ lakestore.Store = (*Store)(nil)
 // New returns an empty lake.
 func New() *Store { return &Store{all: &files{of: map[string]entry{}}} }
 
-// View returns a store of the same files, with faults of its own.
+// View returns a store of the same files, with its own faults.
 func (s *Store) View(step func(op, path string, after bool) error) *Store {
 	return &Store{all: s.all, Step: step, Now: s.Now}
 }

@@ -1,4 +1,4 @@
-// Package place says where a lake is, in the words of a configuration, and opens it.
+// Package place parses and opens the place of a lake, in the form of a configuration.
 package place
 
 import (
@@ -23,12 +23,12 @@ type S3Config struct {
 	SessionToken configopaque.String `mapstructure:"session_token"`
 }
 
-// Keys are what requests are signed with.
+// Keys are the keys that sign requests.
 func (c S3Config) Keys() bucket.Keys {
 	return bucket.Keys{AccessKeyID: c.AccessKeyID, SecretAccessKey: string(c.SecretAccessKey), SessionToken: string(c.SessionToken)}
 }
 
-// Validate checks a URL and the keys that go with it.
+// Validate checks a URL and its keys.
 func Validate(text string, s3 S3Config) error {
 	keys := s3 != S3Config{}
 	if bucket.Is(text) {
@@ -76,7 +76,7 @@ func Directory(text string) (string, error) {
 	return path, nil
 }
 
-// Open opens a lake. It asks an object store nothing.
+// Open opens a lake. It sends no request to an object store.
 func Open(text string, s3 S3Config) (lakestore.Store, error) {
 	if bucket.Is(text) {
 		location, err := Bucket(text)

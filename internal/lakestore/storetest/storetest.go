@@ -20,10 +20,10 @@ import (
 	"time"
 )
 
-// Store has one bucket, called lake, and one key, called key. It checks what a store checks of a body.
+// Store has one bucket, called lake, and one key, called key. It makes the checks that a store makes of a body.
 type Store struct {
 	*httptest.Server
-	// Fault looks at a request before the store does; true: it has answered. Set it before the first request.
+	// Fault sees a request before the store does; true: it has answered. Set it before the first request.
 	Fault func(f *Store, w http.ResponseWriter, r *http.Request) bool
 
 	mu       sync.Mutex
@@ -43,7 +43,7 @@ func New(t *testing.T) *Store {
 	return f
 }
 
-// Location is the URL of a lake in the bucket, with more added to the query.
+// Location is the URL of a lake in the bucket, with more appended to the query.
 func (f *Store) Location(more string) string {
 	return "s3://lake/some/prefix?path_style=true&endpoint=" + f.URL + more
 }
@@ -98,7 +98,7 @@ func (f *Store) Pending() int {
 	return len(f.uploads)
 }
 
-// Count returns how many requests of a kind have come before, and counts this one.
+// Count returns the number of earlier requests of a kind, and counts this one.
 func (f *Store) Count(kind string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,7 @@ func (f *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.Serve(w, r)
 }
 
-// Serve answers a request as the store does.
+// Serve answers a request like the store.
 func (f *Store) Serve(w http.ResponseWriter, r *http.Request) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	q := r.URL.Query()

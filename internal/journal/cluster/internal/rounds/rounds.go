@@ -1,6 +1,5 @@
-// Package rounds decides when to send what has been buffered: at once while nothing is under way, else when what is under
-// way has come back. So a lone writer never waits, and many share their requests, the more the longer one takes (group
-// commit, as databases do it).
+// Package rounds decides when to send buffered writes: at once if no request is in flight, else when the requests in flight are answered. So a
+// single writer never waits, and many writers share requests, the more the longer a request takes (group commit, as in databases).
 package rounds
 
 import "sync"
@@ -10,32 +9,32 @@ type Rounds struct {
 	begin func()
 
 	mu      sync.Mutex
-	number  uint64 // guarded by mu; of the round under way, or of the last one
-	flying  int    // guarded by mu; writers of that round that are not done
-	waiting int    // guarded by mu; writers that came since
+	number  uint64 // guarded by mu; of the current round, or of the last one
+	flying  int    // guarded by mu; unfinished writers of that round
+	waiting int    // guarded by mu; writers that joined since
 }
 
-// Writer is one writer's place. Its fields are guarded by the lock of its Rounds; the zero value has neither joined nor left.
+// Writer is one writer's state. The lock of its Rounds guards its fields; the zero value has neither joined nor left.
 type Writer struct {
 	round uint64 // 0: it has not joined
 	left  bool
 }
 
-// New returns rounds without writers. begin sends all that is buffered and must not wait for it; it is called from Join and Leave,
-// for each round once, never under a lock.
+// New returns rounds without writers. begin sends everything that is buffered and must not wait for it; Join and Leave call it once per round,
+// never under a lock.
 func New(begin func()) *Rounds { return &Rounds{begin: begin} }
 
-// Join says that what w has to write is buffered. It begins a round if none is under way.
+// Join says that w's data is buffered. It begins a round if none is in progress.
 func (r *Rounds) Join(w *Writer) {
 	r.mu.Lock()
-	if !w.left { // else it was sent with the rest, and is done
+	if !w.left { // otherwise an earlier round sent it, and it is done
 		w.round = r.number + 1
 		r.waiting++
 	}
 	r.beginAndUnlock()
 }
 
-// Leave says that w is done. It may come before Join, and it begins the next round if w was the last of this one.
+// Leave says that w is done. It may be called before Join, and it begins the next round if w was the last of this one.
 func (r *Rounds) Leave(w *Writer) {
 	r.mu.Lock()
 	switch {
