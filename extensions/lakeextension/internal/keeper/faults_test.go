@@ -20,6 +20,11 @@ type story struct {
 	t     *testing.T
 	clock time.Time
 	set   keeper.Settings
+	// tables: each worker also keeps the Iceberg table of the signal, as the extension does.
+	tables bool
+	step   int // of the story
+	// tabled are the rows that the table had when it was looked at last.
+	tabled []int64
 }
 
 const day = 24 * time.Hour
@@ -73,6 +78,7 @@ func (s *story) run(store *memstore.Store, next func() *worker) {
 	store.Now = func() time.Time { return s.clock }
 	epoch := int64(1000)
 	for i, step := range s.steps(store) {
+		s.step = i
 		step.write()
 		s.clock = s.clock.Add(step.after)
 		for range 2 {
@@ -82,13 +88,14 @@ func (s *story) run(store *memstore.Store, next func() *worker) {
 		}
 		for range 2 {
 			epoch++
-			w := newWorker(store, epoch, s.set)
+			w := s.worker(store, epoch)
 			_, err := w.Pass(s.t.Context(), "metrics", s.clock)
 			require.NoError(s.t, err)
 			require.Empty(s.t, w.events.failed)
 		}
 		require.ElementsMatch(s.t, want[i], globbed(s.t, store, "metrics"), "step %d", i)
 		clean(s.t, store)
+		s.exactTable(store)
 	}
 	require.Empty(s.t, list(s.t, store, lakestore.ChangesDir))
 }
@@ -104,6 +111,7 @@ func (s *story) readable(store lakestore.Store, step int) {
 	for _, id := range want[step] {
 		require.True(s.t, seen[id], "step %d: row %d is missing", step, id)
 	}
+	s.readableTable(store)
 }
 
 // killer makes a worker die at its n-th step: before the request, or after it was done and before it was answered. Nothing it asks later happens.
@@ -133,7 +141,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		epoch := int64(0)
 		s.run(store, func() *worker {
 			epoch++
-			return newWorker(store.View(k.step), epoch, s.set)
+			return s.worker(store.View(k.step), epoch)
 		})
 		if t.Failed() {
 			t.Fatalf("killed at step %d", n)
@@ -158,7 +166,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		s.run(store, func() *worker {
 			epoch++
 			k := &killer{left: r.IntN(60)}
-			return newWorker(store.View(k.step), epoch, s.set)
+			return s.worker(store.View(k.step), epoch)
 		})
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
@@ -188,7 +196,7 @@ func (k *sleeper) step(_, _ string, _ bool) error {
 func TestSuspendedAtEveryStep(t *testing.T) {
 	points := 0
 	for n := 0; ; n++ {
-		slept := suspended(t, n, n%5 == 0)
+		slept := suspended(t, newStory(t), n, n%5 == 0)
 		if t.Failed() {
 			t.Fatalf("suspended at step %d", n)
 		}
@@ -202,8 +210,7 @@ func TestSuspendedAtEveryStep(t *testing.T) {
 }
 
 // suspended tells the story with a worker that sleeps at step n, of all steps of its passes.
-func suspended(t *testing.T, n int, learns bool) (slept bool) {
-	s := newStory(t)
+func suspended(t *testing.T, s *story, n int, learns bool) (slept bool) {
 	store := memstore.New()
 	k := &sleeper{left: n, asleep: make(chan struct{}), wake: make(chan struct{})}
 	epoch := int64(0)
@@ -216,9 +223,9 @@ func suspended(t *testing.T, n int, learns bool) (slept bool) {
 				close(k.wake)
 				wg.Wait()
 			}
-			return newWorker(store, epoch, s.set)
+			return s.worker(store, epoch)
 		}
-		w := newWorker(store.View(k.step), epoch, s.set)
+		w := s.worker(store.View(k.step), epoch)
 		done := make(chan struct{})
 		clock := s.clock
 		wg.Go(func() {
@@ -227,21 +234,21 @@ func suspended(t *testing.T, n int, learns bool) (slept bool) {
 		})
 		select {
 		case <-done:
-			return newWorker(store, epoch, s.set) // which has nothing to do any more
+			return s.worker(store, epoch) // which has nothing to do any more
 		case <-k.asleep:
 			slept = true
 			if learns {
 				close(w.lost)
 			}
 			epoch++
-			return newWorker(store, epoch, s.set)
+			return s.worker(store, epoch)
 		}
 	})
 	if slept && woken < 3 {
 		close(k.wake)
 		wg.Wait()
 		s.readable(store, len(want)-1)
-		_, err := newWorker(store, 9999, s.set).Pass(t.Context(), "metrics", s.clock)
+		_, err := s.worker(store, 9999).Pass(t.Context(), "metrics", s.clock)
 		require.NoError(t, err)
 		assert.Empty(t, globbed(t, store, "metrics"), fmt.Sprint("woken at the end, point ", n))
 		clean(t, store)

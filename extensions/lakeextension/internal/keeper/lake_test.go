@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/extensions/lakeextension/internal/keeper"
+	"github.com/penstockhq/penstock/extensions/lakeextension/internal/tables"
 	"github.com/penstockhq/penstock/internal/columnar"
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
@@ -46,7 +47,7 @@ func rowsFrom(first, n int, windows ...string) (all []row) {
 }
 
 // encode makes a file as the exporter does, as far as merging goes.
-func encode(t testing.TB, rows []row) func(io.Writer) error {
+func encode(t testing.TB, hour time.Time, rows []row) func(io.Writer) error {
 	return func(w io.Writer) error {
 		table := columnar.NewTable()
 		g := table.Root()
@@ -57,7 +58,7 @@ func encode(t testing.TB, rows []row) func(io.Writer) error {
 		require.NoError(t, err)
 		for _, r := range rows {
 			service.Put([]byte("shop"))
-			at.Put(r.id)
+			at.Put(hour.UnixMicro() + r.id)
 			id.Put(r.id)
 			key.PutAt([]byte("k"), 0)
 			value.PutAt([]byte("v"), 0)
@@ -80,11 +81,11 @@ var encoded sync.Map
 func write(t testing.TB, s lakestore.Store, signal string, hour time.Time, first, n int, windows ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("penstock.%s-0-%020d-%020d-0", signal, first, first+n)
-	key := fmt.Sprint(first, n, windows)
+	key := fmt.Sprint(hour.Unix(), first, n, windows)
 	data, known := encoded.Load(key)
 	if !known {
 		var out bytes.Buffer
-		require.NoError(t, encode(t, rowsFrom(first, n, windows...))(&out))
+		require.NoError(t, encode(t, hour, rowsFrom(first, n, windows...))(&out))
 		data = out.Bytes()
 		encoded.Store(key, data)
 	}
@@ -205,11 +206,30 @@ type worker struct {
 	events *events
 	table  *table
 	lost   chan struct{}
+	// follower keeps the Iceberg table, nil: nobody does.
+	follower *tables.Follower
 }
 
-func newWorker(s lakestore.Store, epoch int64, set keeper.Settings) *worker {
+// Pass is a pass of the keeper between two rounds of the committer.
+func (w *worker) Pass(ctx context.Context, signal string, now time.Time) (keeper.State, error) {
+	if err := w.round(ctx, now); err != nil {
+		return keeper.State{}, err
+	}
+	s, err := w.Keeper.Pass(ctx, signal, now)
+	return s, errors.Join(err, w.round(ctx, now))
+}
+
+func (w *worker) round(ctx context.Context, now time.Time) error {
+	if w.follower == nil {
+		return nil
+	}
+	_, err := w.follower.Round(ctx, now, true)
+	return err
+}
+
+func newWorker(s lakestore.Store, epoch int64, set keeper.Settings, more ...keeper.Table) *worker {
 	w := &worker{events: &events{}, table: &table{}, lost: make(chan struct{})}
-	w.Keeper = keeper.New(s, set, []keeper.Table{w.table}, w.events, func() error {
+	w.Keeper = keeper.New(s, set, append([]keeper.Table{w.table}, more...), w.events, func() error {
 		select {
 		case <-w.lost:
 			return errLost

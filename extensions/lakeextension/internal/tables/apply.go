@@ -21,18 +21,17 @@ func (f *Follower) Apply(ctx context.Context, c lakestore.Change) error {
 		return f.drop(ctx, c, hour)
 	}
 	r := Report{Refused: map[string]error{}}
-	b := &batch{f: f, r: &r}
-	var files []lakestore.File
-	err := f.store.List(ctx, c.Partition, func(file lakestore.File) error {
-		files = append(files, file)
-		return nil
+	err := f.attempt(ctx, &r, func(b *batch) error {
+		var files []lakestore.File
+		err := f.store.List(ctx, c.Partition, func(file lakestore.File) error {
+			files = append(files, file)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return f.bring(ctx, []string{c.Partition}, files, hours{hour, hour, c.Partition}, map[string]*lakestore.Change{}, b)
 	})
-	if err == nil {
-		err = f.bring(ctx, []string{c.Partition}, files, hours{hour, hour, c.Partition}, map[string]*lakestore.Change{}, b)
-	}
-	if err == nil {
-		err = b.commit(ctx)
-	}
 	if err != nil {
 		return err
 	}
@@ -75,5 +74,5 @@ func (f *Follower) drop(ctx context.Context, c lakestore.Change, hour int32) err
 		f.dropped[file.Path] = struct{}{}
 	}
 	r := Report{Refused: map[string]error{}}
-	return (&batch{f: f, r: &r}).make(ctx, change)
+	return f.attempt(ctx, &r, func(b *batch) error { return b.make(ctx, change) })
 }

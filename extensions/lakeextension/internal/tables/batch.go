@@ -21,6 +21,9 @@ const footersAtOnce = 8
 type batch struct {
 	f *Follower
 	r *Report
+	// v is the version that the next commit follows. It was loaded before anything was listed, and a commit that another gateway's has come before fails: so a
+	// commit never brings files back that a compaction has taken out of the table since, and may have deleted.
+	v *iceberg.Version
 
 	appended, merged, expired iceberg.Change
 	prints                    map[string]uint64 // of partitions that are in step after the commit
@@ -141,40 +144,32 @@ func (b *batch) commit(ctx context.Context) error {
 			b.f.inStep[dir] = print
 		}
 	}
-	*b = batch{f: b.f, r: b.r}
+	*b = batch{f: b.f, r: b.r, v: b.v}
 	return nil
 }
 
+// make makes one commit. After iceberg.ErrLost all has to be looked at again.
 func (b *batch) make(ctx context.Context, c iceberg.Change) error {
-	for try := 1; ; try++ {
-		v, err := b.f.load(ctx)
-		if err != nil {
-			return err
-		}
-		next, result, err := b.f.table.Commit(ctx, v, c)
-		b.r.Collected += result.Collected
-		b.r.NotCollected = errors.Join(b.r.NotCollected, result.NotCollected)
-		if errors.Is(err, iceberg.ErrLost) && try < commitTries {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if next.N != v.N {
-			b.r.Commits++
-		}
-		b.r.Added += result.Added
-		b.r.Removed += result.Removed
-		b.f.version = next.N
-		for name, err := range result.Refused {
-			size := int64(0)
-			for _, d := range c.Add {
-				if d.Name == name {
-					size = d.Bytes
-				}
-			}
-			b.f.refuse(name, size, err, b.r)
-		}
-		return nil
+	next, result, err := b.f.table.Commit(ctx, b.v, c)
+	b.r.Collected += result.Collected
+	b.r.NotCollected = errors.Join(b.r.NotCollected, result.NotCollected)
+	if err != nil {
+		return err
 	}
+	if next.N != b.v.N {
+		b.r.Commits++
+	}
+	b.r.Added += result.Added
+	b.r.Removed += result.Removed
+	b.v, b.f.version = next, next.N
+	for name, err := range result.Refused {
+		size := int64(0)
+		for _, d := range c.Add {
+			if d.Name == name {
+				size = d.Bytes
+			}
+		}
+		b.f.refuse(name, size, err, b.r)
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ const (
 	maxFiles = 1000
 	// maxRefused bounds the names that are remembered because the table can't have them.
 	maxRefused = 1000
-	// commitTries bounds how often a commit is made again because another gateway was faster.
+	// commitTries bounds how often all is looked at again because another gateway's commit came first.
 	commitTries = 5
 )
 
@@ -66,11 +66,33 @@ func (f *Follower) Round(ctx context.Context, now time.Time, all bool) (Report, 
 	r := Report{Refused: map[string]error{}}
 	seen := map[string]*lakestore.Change{}
 	defer func() { f.changes = seen }()
-	b := &batch{f: f, r: &r}
-	if all {
-		err := f.everything(ctx, seen, b)
-		return r, err
+	return r, f.attempt(ctx, &r, func(b *batch) error {
+		if all {
+			return f.everything(ctx, seen, b)
+		}
+		return f.recent(ctx, now, seen, b)
+	})
+}
+
+// attempt commits what look finds, and lets it look again when another gateway's commit came first.
+func (f *Follower) attempt(ctx context.Context, r *Report, look func(*batch) error) error {
+	for try := 1; ; try++ {
+		v, err := f.load(ctx)
+		if err != nil {
+			return err
+		}
+		b := &batch{f: f, r: r, v: v}
+		if err = look(b); err == nil {
+			err = b.commit(ctx)
+		}
+		if !errors.Is(err, iceberg.ErrLost) || try == commitTries {
+			return err
+		}
 	}
+}
+
+// recent looks at the hours around now.
+func (f *Follower) recent(ctx context.Context, now time.Time, seen map[string]*lakestore.Change, b *batch) error {
 	hour := now.UTC().Truncate(time.Hour)
 	var dirs []string
 	var files []lakestore.File
@@ -81,15 +103,11 @@ func (f *Follower) Round(ctx context.Context, now time.Time, all bool) (Report, 
 			return nil
 		})
 		if err != nil {
-			return r, err
+			return err
 		}
 		dirs = append(dirs, dir)
 	}
-	err := f.bring(ctx, dirs, files, hours{from: hourOf(hour) - recentHours, to: hourOf(hour) + 1}, seen, b)
-	if err == nil {
-		err = b.commit(ctx)
-	}
-	return r, err
+	return f.bring(ctx, dirs, files, hours{from: hourOf(hour) - recentHours, to: hourOf(hour) + 1}, seen, b)
 }
 
 // everything goes through the lake hour by hour, in the order of the listing, and holds the files of one at a time.
@@ -122,10 +140,7 @@ func (f *Follower) everything(ctx context.Context, seen map[string]*lakestore.Ch
 	if err != nil {
 		return err
 	}
-	if err := flush(math.MaxInt32 - 1); err != nil {
-		return err
-	}
-	return b.commit(ctx)
+	return flush(math.MaxInt32 - 1)
 }
 
 type hours struct {
@@ -149,12 +164,8 @@ func (f *Follower) bring(ctx context.Context, dirs []string, files []lakestore.F
 	if err != nil {
 		return err
 	}
-	v, err := f.load(ctx)
-	if err != nil {
-		return err
-	}
 	has := map[string]map[string]iceberg.Known{} // by directory, by name
-	err = f.table.Files(ctx, v, of.from, of.to, func(k iceberg.Known) {
+	err = f.table.Files(ctx, b.v, of.from, of.to, func(k iceberg.Known) {
 		d := path.Dir(k.Name)
 		if hour := hourOfDir(d); hour < of.from || hour > of.to || of.within != "" && d != of.within {
 			return
