@@ -1,7 +1,7 @@
-// Package access says what the client of a request may do and see: what the listener's authenticator knows of it.
+// Package access says what the client of a request may do and see: what the listener's authenticator knows about it.
 //
-// An authenticator that knows API keys (api_key_auth) tells scopes and a tenant. Where none stands before a listener, or one that
-// knows no scopes, everybody who gets in is the operator: the listener is on loopback then, or admits operators only.
+// An authenticator with API keys (api_key_auth) returns scopes and a tenant. If a listener has no authenticator, or one without scopes, every
+// admitted client is the operator: then the listener is on loopback, or admits operators only.
 package access
 
 import (
@@ -20,25 +20,25 @@ const (
 // What a client may do.
 const (
 	Ingest  = "ingest"  // send telemetry, as its tenant
-	Forward = "forward" // send telemetry of any tenant: agents and gateways
-	Read    = "read"    // ask the stores, and see pages
-	Replay  = "replay"  // make jobs that replay the past
-	Erase   = "erase"   // delete what is stored
-	Decrypt = "decrypt" // see what was encrypted, and text as it came in
-	Admin   = "admin"   // operate: all of the above of all tenants, but Ingest, Forward and Decrypt
+	Forward = "forward" // send telemetry for any tenant: agents and gateways
+	Read    = "read"    // query the stores, and see pages
+	Replay  = "replay"  // create jobs that replay the past
+	Erase   = "erase"   // delete stored data
+	Decrypt = "decrypt" // see encrypted values decrypted, and text before scrubbing
+	Admin   = "admin"   // operate: all of the above for all tenants, except Ingest, Forward and Decrypt
 )
 
 // Scopes are all of them.
 var Scopes = []string{Ingest, Forward, Read, Replay, Erase, Decrypt, Admin}
 
-// implied are the scopes that Admin holds.
+// implied are the scopes that Admin includes.
 var implied = []string{Read, Replay, Erase}
 
 // Client is who sends a request. The zero value may do nothing.
 type Client struct {
-	// Open: no authenticator knows what the client may do, so it may do everything.
+	// Open says that no authenticator restricts the client, so it may do everything.
 	Open bool
-	// Scopes are what it may do, if it is not Open.
+	// Scopes are the client's scopes, if it is not Open.
 	Scopes []string
 
 	tenant string
@@ -58,7 +58,7 @@ func Of(ctx context.Context) Client {
 	return Client{Scopes: scopes, tenant: name}
 }
 
-// Without returns ctx for work that the process does by itself, whoever caused it.
+// Without returns ctx without its client, for work that the process does on its own.
 func Without(ctx context.Context) context.Context {
 	info := client.FromContext(ctx)
 	info.Auth = nil
@@ -77,11 +77,11 @@ func (c Client) has(scope string) bool {
 // Operator says whether the client may see the data of all tenants.
 func (c Client) Operator() bool { return c.Open || slices.Contains(c.Scopes, Admin) }
 
-// Sees says whether the client may see what belongs to the tenant of that name.
+// Sees says whether the client may see data of the tenant of that name.
 func (c Client) Sees(name string) bool { return c.Operator() || c.tenant != "" && c.tenant == name }
 
-// Tenant returns the one tenant whose data the client may see; ok is false for an operator. A client that is neither an operator nor
-// has a tenant sees the data of a tenant that there can't be: an empty name is no tenant's.
+// Tenant returns the one tenant whose data the client may see; ok is false for an operator. For a client that is neither an operator nor has a
+// tenant it returns the empty name, which no tenant has, so the client sees nothing.
 func (c Client) Tenant() (name string, ok bool) {
 	if c.Operator() {
 		return "", false

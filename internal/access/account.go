@@ -10,8 +10,8 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// Account says who a request is counted for where clients share something: the client, as its key or token names it, and its tenant. Where
-// no authenticator knows the client, a tenant that it names stands for it, and else its address (of IPv6 the /64 that one customer has).
+// Account says to whom a request is charged where clients share something: the client, by its key or token, and its tenant. If no authenticator
+// knows the client, the tenant that it names represents it, and otherwise its address (for IPv6 the /64 that one customer has).
 func Account(ctx context.Context) (name, of string) {
 	info := client.FromContext(ctx)
 	of, _ = tenant.Client(ctx)

@@ -13,22 +13,22 @@ import (
 	"github.com/penstockhq/penstock/internal/access"
 )
 
-// Event is a line of the audit log: who asked for what, from where, and what came of it. It never holds a key or a token.
+// Event is a line of the audit log: who requested what, from where, and the result. It never contains a key or a token.
 type Event struct {
 	Time     time.Time `json:"time"`
 	Who      string    `json:"who"` // as the authenticator says: "API key <id>"; "somebody" where nobody asks
 	From     string    `json:"from"`
-	Tenant   string    `json:"tenant,omitempty"` // the one that the client is bound to; empty: an operator
+	Tenant   string    `json:"tenant,omitempty"` // the tenant to which the client is restricted; empty: an operator
 	Listener string    `json:"listener"`
 	Method   string    `json:"method"`
 	Path     string    `json:"path"`
-	// Details are what the handler says of the request: selectors of what is deleted, the reason of a decryption.
+	// Details are the handler's information about the request: selectors of a deletion, the reason of a decryption.
 	Details map[string]string `json:"details,omitempty"`
 	Status  int               `json:"status"` // of the answer
 	Result  string            `json:"result"` // done, refused or failed
 }
 
-// Auditor is what an admin extension offers: it writes events to the audit log. It is safe for concurrent use.
+// Auditor is implemented by an admin extension: it writes events to the audit log. It is safe for concurrent use.
 type Auditor interface{ Audit(e Event) }
 
 // FindAuditor returns the host's admin extension; without one, an Auditor that writes nothing.
@@ -55,7 +55,7 @@ type pendingKey struct{}
 // maxDetail bounds the text of a detail.
 const maxDetail = 1024
 
-// Detail adds what the request is about to its audit line, if it gets one. Long values are cut.
+// Detail adds information about the request to its audit line, if it gets one. Long values are truncated.
 func Detail(ctx context.Context, name, value string) {
 	p, ok := ctx.Value(pendingKey{}).(*pending)
 	if !ok {
@@ -69,7 +69,7 @@ func Detail(ctx context.Context, name, value string) {
 	p.details[name] = value[:min(len(value), maxDetail)]
 }
 
-// By says who asks, where the listener's authenticator does not know it: an Authorizer does.
+// By sets the client's name if the listener's authenticator does not know it; an Authorizer does.
 func By(ctx context.Context, who string) {
 	if p, ok := ctx.Value(pendingKey{}).(*pending); ok {
 		p.mu.Lock()
@@ -78,8 +78,7 @@ func By(ctx context.Context, who string) {
 	}
 }
 
-// Audited serves r with next and gives the auditor a line about it, whatever comes of it: also when next panics. path is that of the
-// listener, of which r may have a part.
+// Audited serves r with next and gives the auditor a line about it, even if next panics. path is the listener's path; r may have only a part of it.
 func Audited(a Auditor, listener, path string, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	p := &pending{}
 	r = r.WithContext(context.WithValue(r.Context(), pendingKey{}, p))
@@ -136,5 +135,5 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

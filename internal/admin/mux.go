@@ -10,14 +10,14 @@ import (
 	"github.com/penstockhq/penstock/internal/access"
 )
 
-// Need is what a route asks of a client. The zero value asks nothing beyond what the listener asks.
+// Need is what a route requires from a client. The zero value requires nothing beyond the listener's own checks.
 type Need struct {
 	// Scopes: the client needs one of them.
 	Scopes []string `json:"scopes,omitempty"`
-	// Operator: the answer is about all tenants, so only an operator gets it. Without it the handler answers with what belongs to the
-	// tenant of access.Of alone.
+	// Operator says that the answer is about all tenants, so only an operator gets it. Otherwise the handler answers only with data of the tenant
+	// of access.Of.
 	Operator bool `json:"operator,omitempty"`
-	// Personal: the answer can hold personal data, so it is audited although it changes nothing.
+	// Personal says that the answer can contain personal data, so the request is audited although it changes nothing.
 	Personal bool `json:"personal,omitempty"`
 }
 
@@ -26,7 +26,7 @@ func (n Need) Allows(c access.Client) bool {
 	return (!n.Operator || c.Operator()) && (len(n.Scopes) == 0 || c.May(n.Scopes...))
 }
 
-// Refusal says to a client that may not use the route what it lacks.
+// Refusal is the message for a client that may not use the route: what it lacks.
 func (n Need) Refusal(c access.Client) string {
 	if len(n.Scopes) > 0 && !c.May(n.Scopes...) {
 		return "this needs an API key with the scope " + strings.Join(n.Scopes, " or ")
@@ -41,23 +41,23 @@ type Route struct {
 	Need
 }
 
-// Routed is a handler whose routes are known. The admin extension checks what they need before it calls the handler; of a handler that is
-// not Routed it lets only operators see anything.
+// Routed is a handler with known routes. The admin extension checks their needs before it calls the handler; a handler that is not Routed is for
+// operators only.
 type Routed interface {
 	http.Handler
 	// Routes lists all routes.
 	Routes() []Route
-	// NeedOf returns what the route of r needs; ok is false where there is no such route.
+	// NeedOf returns the need of r's route; ok is false if there is no such route.
 	NeedOf(r *http.Request) (n Need, ok bool)
 }
 
-// Mux is an http.ServeMux each of whose routes says what it needs. It checks nothing by itself. Routes are added before it serves.
+// Mux is an http.ServeMux whose routes have needs. It does not check them itself. Add all routes before it serves.
 type Mux struct {
 	mux    http.ServeMux
 	routes []Route
 	needs  map[string]Need // by pattern
 	outer  http.Handler    // nil: mux
-	prefix string          // of paths, which requests come without
+	prefix string          // prefix of the paths, which requests lack
 }
 
 var _ Routed = (*Mux)(nil)
@@ -76,10 +76,10 @@ func (m *Mux) HandleFunc(pattern string, need Need, h http.HandlerFunc) {
 	m.mux.HandleFunc(pattern, h)
 }
 
-// Within puts all routes behind the handler that wrap makes of them: a time-out.
+// Within wraps all routes with a handler, such as a time-out.
 func (m *Mux) Within(wrap func(http.Handler) http.Handler) { m.outer = wrap(&m.mux) }
 
-// Below returns the routes for a mount that takes the prefix, such as /v1, off the path. h serves them, and sees the whole path.
+// Below returns the routes for a mount that removes the prefix, such as /v1, from the path. h serves them, and sees the whole path.
 func (m *Mux) Below(prefix string, h http.Handler) Routed {
 	below := &Mux{outer: h, prefix: prefix}
 	for _, route := range m.routes {
@@ -99,7 +99,7 @@ func (m *Mux) Routes() []Route {
 	return all
 }
 
-// NeedOf returns what the route of r needs.
+// NeedOf returns the need of r's route.
 func (m *Mux) NeedOf(r *http.Request) (Need, bool) {
 	_, pattern := m.mux.Handler(m.whole(r))
 	n, ok := m.needs[pattern]
@@ -124,13 +124,13 @@ func (m *Mux) whole(r *http.Request) *http.Request {
 	return to
 }
 
-// Declarer is what an admin extension offers to components with listeners of their own: it lists their routes beside its own, until
-// remove is called.
+// Declarer is implemented by an admin extension for components with their own listeners: it lists their routes beside its own, until remove is
+// called.
 type Declarer interface {
 	Declare(listener string, routes []Route) (remove func())
 }
 
-// Declare lists the routes of a listener where there is an admin extension.
+// Declare lists the routes of a listener if there is an admin extension.
 func Declare(host component.Host, listener string, routes []Route) (remove func()) {
 	if d, ok := find[Declarer](host); ok {
 		return d.Declare(listener, routes)

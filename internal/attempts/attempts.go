@@ -1,5 +1,5 @@
-// Package attempts lets an exporter say what becomes of its attempts to send: to the follower that the batch comes from, in the
-// component's status, and where there is no follower in the log.
+// Package attempts lets an exporter report the results of its attempts to send: to the follower that delivers the batch, in the component's status,
+// and, without a follower, in the log.
 package attempts
 
 import (
@@ -19,28 +19,27 @@ import (
 	"github.com/penstockhq/penstock/internal/outage"
 )
 
-// every is how long an outage lasts before its first line, and from one line to the next.
+// every is how long an outage lasts before its first line, and the interval of further lines.
 const every = time.Minute
 
 const key = "sink"
 
-// Attempts follows one exporter. It is safe for concurrent use.
+// Attempts observes one exporter. It is safe for concurrent use.
 type Attempts struct {
 	id     string
 	log    *zap.Logger
-	status *condition.Set // of nobody before Start
+	status *condition.Set // without component before Start
 	watch  *outage.Watch
 }
 
-// New returns the Attempts of the exporter that set is for, and set with a log that is silent about single retries: they are at level
-// debug.
+// New returns the Attempts of the exporter of set, and set with a log in which single retries are at level debug.
 func New(set exporter.Settings) (*Attempts, exporter.Settings) {
 	a := &Attempts{id: set.ID.String(), log: set.Logger, status: new(condition.Set), watch: outage.New(every, every)}
 	set.Logger = calm.Retries(set.Logger)
 	return a, set
 }
 
-// Start lets a report to host, and then calls start.
+// Start makes a report to host, and then calls start.
 func (a *Attempts) Start(start component.StartFunc) component.StartFunc {
 	return func(ctx context.Context, host component.Host) error {
 		a.status = condition.New(host)
@@ -48,14 +47,14 @@ func (a *Attempts) Start(start component.StartFunc) component.StartFunc {
 	}
 }
 
-// Push notes what becomes of each push.
+// Push records the result of each push.
 func Push[D any](a *Attempts, push func(context.Context, D) error) func(context.Context, D) error {
 	return func(ctx context.Context, batch D) error { return a.Made(ctx, push(ctx, batch)) }
 }
 
-// Made notes what became of an attempt, and returns err. Errors that are permanent come from a sink that answers.
+// Made records the result of an attempt, and returns err. A permanent error means that the sink answers.
 func (a *Attempts) Made(ctx context.Context, err error) error {
-	if ctx.Err() != nil && err != nil { // The caller gave it up: that says nothing about the sink.
+	if ctx.Err() != nil && err != nil { // The caller canceled it: that says nothing about the sink.
 		return err
 	}
 	now := time.Now()

@@ -1,5 +1,4 @@
-// Package calm keeps lines out of a log that say the same thing again and again, where something else says it once a minute. At
-// level debug all lines stay.
+// Package calm removes repeated lines from a log, if another line reports the same once a minute. At level debug all lines stay.
 package calm
 
 import (
@@ -7,7 +6,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// retryLine is what exporterhelper logs for each attempt that failed
+// retryLine is exporterhelper's line for each failed attempt
 // (https://github.com/open-telemetry/opentelemetry-collector/blob/v0.159.0/exporter/exporterhelper/internal/retry_sender.go).
 const retryLine = "Exporting failed. Will retry the request after interval."
 

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Lines of the collector and of gRPC that repeat themselves, or say what is not so.
+// Lines of the collector and of gRPC that repeat, or that are wrong.
 const (
 	dropLine    = "Exporting failed. Dropping data."
 	interrupted = "interrupted due to shutdown"
@@ -21,27 +21,27 @@ const (
 	keySignal    = "otelcol.signal"
 )
 
-// queueLines are what a queue on disk logs when it starts.
+// queueLines are the lines that a queue on disk logs when it starts.
 var queueLines = map[string]bool{"Initializing new persistent queue": true, "Loaded queue metadata": true}
 
-// keptLine stands for dropLine where nothing is dropped.
+// keptLine replaces dropLine if nothing is dropped.
 const keptLine = "The stop interrupted an export. The data stays in the queue on disk and is sent after the next start"
 
 // every is the time between two lines about retries of one component.
 const every = time.Minute
 
-// Watched is implemented by errors of attempts that something else reports once a minute.
+// Watched is implemented by errors of attempts that another component reports once a minute.
 type Watched interface {
 	error
 	Watched()
 }
 
-// Log returns the core of a collector's log, calmed. What it changes, at every level but debug:
+// Log returns the core of a collector's log with fewer repetitions. It changes, at every level except debug:
 //
-//   - exporterhelper's line about each retry: one a minute for each component, and none where the error is [Watched];
+//   - exporterhelper's line about each retry: one a minute for each component, and none if the error is [Watched];
 //   - health_check's lines about statuses at a stop, when it has ended before the others: none;
-//   - gRPC's lines about connections that fail: none, their calls fail with the same words;
-//   - exporterhelper's "Dropping data" at a stop, where the queue is on disk: a line that says that it is kept.
+//   - gRPC's lines about failed connections: none, because their calls fail with the same text;
+//   - exporterhelper's "Dropping data" at a stop, if the queue is on disk: a line that says that the data is kept.
 //
 // It is safe for concurrent use. Memory: an entry for each exporter.
 func Log(core zapcore.Core) zapcore.Core {
@@ -83,12 +83,12 @@ func (l *log) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedE
 		l.seen.mu.Unlock()
 	}
 	if e.Level >= zapcore.InfoLevel && l.Enabled(e.Level) && (e.Message == retryLine || e.Message == lateLine || strings.HasPrefix(e.Message, dropLine) || strings.Contains(e.Message, connectLine)) {
-		return ce.AddCore(e, l) // Write decides: it sees the fields.
+		return ce.AddCore(e, l) // Write decides, because it sees the fields.
 	}
 	return l.Core.Check(e, ce)
 }
 
-// Write implements zapcore.Core. Only lines that Check chose come here.
+// Write implements zapcore.Core. It receives only lines that Check chose.
 func (l *log) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	switch {
 	case e.Message == retryLine:

@@ -18,7 +18,7 @@ const (
 	setFlag      = "set"
 )
 
-// locations are the sources that the command line names, as the collector hands them to its resolver.
+// locations are the sources on the command line, in the form in which the collector passes them to its resolver.
 type locations struct {
 	defaults      []string
 	configs, sets []string
@@ -31,7 +31,7 @@ func (l *locations) uris() []string {
 	return append(append([]string{}, l.configs...), l.sets...)
 }
 
-// record makes the flags of cmd tell l what they are given. The collector keeps their values to itself.
+// record makes the flags of cmd report their values to l. The collector does not export them.
 func (l *locations) record(cmd *cobra.Command) {
 	if f := cmd.Flags().Lookup(configFlag); f != nil {
 		f.Value = told{f.Value, func(v string) { l.configs = append(l.configs, v) }}
@@ -44,7 +44,7 @@ func (l *locations) record(cmd *cobra.Command) {
 	}
 }
 
-// told is a flag's value that passes on what it is set to.
+// told is a flag's value that reports what it is set to.
 type told struct {
 	pflag.Value
 	add func(string)
@@ -58,7 +58,7 @@ func (v told) Set(text string) error {
 	return err
 }
 
-// check makes cmd look for mistakes before it does its work, and say what was checked behind it where that is all the work there is.
+// check makes cmd look for mistakes before its work, and print what was checked if checking is all of its work.
 func check(cmd *cobra.Command, set otelcol.CollectorSettings, reader *sources.Reader, given *locations, validate bool) {
 	next := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

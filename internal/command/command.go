@@ -26,10 +26,10 @@ var starts = []start{
 	{"--config my-config.yaml", "your own configuration"},
 }
 
-// New returns the root command of the distribution: otelcol's, with a message that says what to type where the
-// collector needs a configuration and gets none, and a help text that begins with what people look for.
+// New returns the root command of the distribution: otelcol's, with a message about what to type if the collector needs a configuration and gets
+// none, and a help text that begins with the common cases.
 //
-// Before it starts or validates, it checks the whole configuration and says what is wrong in words of the user's own files and variables.
+// Before it starts or validates, it checks the whole configuration and reports mistakes in terms of the user's own files and variables.
 func New(set otelcol.CollectorSettings) *cobra.Command {
 	given := &locations{defaults: set.ConfigProviderSettings.ResolverSettings.URIs}
 	reader := sources.NewReader(given.uris)
@@ -61,15 +61,15 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 	return root
 }
 
-// Run is the program: it reads the arguments of the process, does what they say, and returns when that is done. Cobra has printed the
-// error that it returns. When Windows starts the process as a service, it is the collector.
+// Run is the program: it parses and executes the process's arguments, and returns when that is done. Cobra has already printed the returned error.
+// If Windows starts the process as a service, Run is the collector.
 func Run(set otelcol.CollectorSettings) error {
-	umask.Close() // before anything is written, whatever the configuration is
+	umask.Close() // before anything is written, whatever the configuration says
 	set.Factories = tapped.Factories(set.Factories)
 	return program.Run(set, func() error { return New(set).Execute() })
 }
 
-// needConfig makes cmd answer with what to type when it is called without a configuration.
+// needConfig makes cmd say what to type if it is called without a configuration.
 func needConfig(cmd *cobra.Command) {
 	next := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -81,7 +81,7 @@ func needConfig(cmd *cobra.Command) {
 	}
 }
 
-// noStrangers refuses arguments of the root command: what isn't a flag there is a command that doesn't exist.
+// noStrangers refuses arguments of the root command: an argument that isn't a flag is a command that doesn't exist.
 func noStrangers(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -1,4 +1,3 @@
-// Package command is the command line of the distribution: the collector's own commands, what to type when no
-// configuration is given, and Penstock's commands beside them. It is a module of its own, so that a distribution that
-// takes one component doesn't get them.
+// Package command is the command line of the distribution: the collector's own commands, a message about what to type without a configuration, and
+// Penstock's commands. It is a separate module, so that a distribution with one component doesn't get them.
 package command

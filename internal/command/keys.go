@@ -20,7 +20,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota"
 )
 
-// keysVariable is where the profiles look for the keys, and so is the default of --file.
+// keysVariable is where the profiles find the file of keys, and so the default of --file.
 const keysVariable = "PENSTOCK_KEYS_FILE"
 
 func newKeysCommand() *cobra.Command {
@@ -113,7 +113,7 @@ func limitFlags(f *pflag.FlagSet) func() *quota.Override {
 	}
 }
 
-// parseEnd reads when a key expires: from now on, or a point in time, which has to come.
+// parseEnd parses the expiry of a key: a duration from now, or a time in the future.
 func parseEnd(text string, now time.Time) (time.Time, error) {
 	end, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -223,7 +223,7 @@ func readKeys(path string, mayBeNew bool) (*keyfile.File, error) {
 	return f, nil
 }
 
-// changeKeys reads the file, lets change work on it, and writes it: whole or not at all, by one process at a time.
+// changeKeys reads the file, applies change, and writes the file: atomically, by one process at a time.
 func changeKeys(path string, mayBeNew bool, change func(*keyfile.File) error) (err error) {
 	if path == "" {
 		return errNoKeysFile

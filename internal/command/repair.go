@@ -23,7 +23,7 @@ const (
 	defaultDataDir  = "./penstock-data"
 )
 
-// repairing is what the flags of the repair command say.
+// repairing are the flags of the repair command.
 type repairing struct {
 	dataDir, lakeDir string
 	apply, full      bool
@@ -95,7 +95,7 @@ func (r *repairing) run(cmd *cobra.Command) error {
 	}
 }
 
-// listAside prints the files that were set aside, now or earlier: they take room until somebody deletes them.
+// listAside prints the files that were set aside, now or earlier: they use disk space until somebody deletes them.
 func listAside(out io.Writer, dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

@@ -10,21 +10,21 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 )
 
-// startGrace is how long a collector that was told to end may need to finish its start. A start that takes longer, because
-// it reads a write-ahead log for example, is cut off.
+// startGrace is how long a collector may continue to start after a signal to stop. A start that takes longer, for example because it reads a
+// write-ahead log, is cut off.
 const startGrace = time.Second
 
-// newStart returns the RunE that starts the collector with the configuration in given, and ends it at SIGINT or SIGTERM.
+// newStart returns the RunE that starts the collector with the configuration in given, and stops it at SIGINT or SIGTERM.
 //
-// It takes the place of otelcol's: that one listens for signals only after the health check has answered that everything is
-// ready, so a SIGTERM in between kills the process instead of ending it.
+// It replaces otelcol's, which listens for signals only after the health check has answered that everything is ready, so that a SIGTERM before that
+// kills the process instead of stopping it.
 func newStart(set otelcol.CollectorSettings, given *locations) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		set.ConfigProviderSettings.ResolverSettings.URIs = given.uris()
 		if set.ConfigProviderSettings.ResolverSettings.DefaultScheme == "" {
-			set.ConfigProviderSettings.ResolverSettings.DefaultScheme = "env" // as otelcol does
+			set.ConfigProviderSettings.ResolverSettings.DefaultScheme = "env" // like otelcol
 		}
-		set.DisableGracefulShutdown = true // signals are ours
+		set.DisableGracefulShutdown = true // this package handles signals
 		collector, err := otelcol.NewCollector(set)
 		if err != nil {
 			return err
@@ -39,8 +39,8 @@ func newStart(set otelcol.CollectorSettings, given *locations) func(*cobra.Comma
 	}
 }
 
-// shutdownAt shuts collector down when a signal arrives. A signal during the start ends the process as if nobody listened,
-// unless the start is over within startGrace. It returns when ended is closed.
+// shutdownAt shuts collector down when a signal arrives. A signal during the start ends the process as if it were not handled, unless the start
+// completes within startGrace. It returns when ended is closed.
 func shutdownAt(signals <-chan os.Signal, collector *otelcol.Collector, ended <-chan struct{}) {
 	var received os.Signal
 	var late <-chan time.Time
@@ -70,7 +70,7 @@ func shutdownAt(signals <-chan os.Signal, collector *otelcol.Collector, ended <-
 	collector.Shutdown()
 }
 
-// die ends the process by the signal's default action, so that a supervisor sees why.
+// die ends the process by the signal's default action, so that a supervisor sees the cause.
 func die(received os.Signal) {
 	signal.Reset(received)
 	self, err := os.FindProcess(os.Getpid())

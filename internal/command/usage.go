@@ -9,13 +9,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// gatesFlag is the collector's flag for feature gates. Its default names every gate there is, two screens of them.
+// gatesFlag is the collector's flag for feature gates. Its default lists all gates, two screens of them.
 const gatesFlag = "feature-gates"
 
 // width is the number of characters at which the help text of a flag is wrapped.
 const width = 110
 
-// usage writes how cmd is called: examples, commands, its flags, and feature gates last, without the list of them.
+// usage prints how to call cmd: examples, commands, its flags, and feature gates last, without their list.
 func usage(cmd *cobra.Command) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
@@ -51,7 +51,7 @@ func usage(cmd *cobra.Command) error {
 	return err
 }
 
-// splitFlags parts the flag for feature gates from the others. gates is nil when flags has none.
+// splitFlags separates the flag for feature gates from the others. gates is nil if flags has none.
 func splitFlags(flags *pflag.FlagSet) (own, gates *pflag.FlagSet) {
 	own = pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.VisitAll(func(f *pflag.Flag) {

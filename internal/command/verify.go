@@ -20,7 +20,7 @@ import (
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
-// verifying is what the flags of the verify command say.
+// verifying are the flags of the verify command.
 type verifying struct {
 	hour, signal, tenant string
 	hours                int
@@ -114,7 +114,7 @@ func (v *verifying) first(now time.Time) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// stores are where the flags and variables say.
+// stores are the stores that the flags and variables name.
 func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]verify.Store, error) {
 	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Client: client}}
 	root := cmp.Or(os.Getenv("PENSTOCK_LAKE_URL"), filepath.Join(cmp.Or(os.Getenv(dataDirVariable), defaultDataDir), "lake"))
@@ -159,7 +159,7 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 	return all, nil
 }
 
-// lakeAt returns the files of the lake at a URL or path. Keys of an object store are found where AWS's tools look for them.
+// lakeAt returns the files of the lake at a URL or path. Keys of an object store are searched like AWS's tools do.
 func lakeAt(url string) (lake.Files, error) {
 	if !bucket.Is(url) {
 		root, err := place.Directory(url)

@@ -1,4 +1,4 @@
-// Package condition reports the status of a component that can be unwell for several reasons at once.
+// Package condition reports the status of a component that can be unhealthy for several reasons at once.
 package condition
 
 import (
@@ -11,9 +11,8 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// Set holds the reasons for which a component is unwell, each under a key of its own. While there is one the component's status
-// is a recoverable error that says them all, in the order of their keys; without one it is OK. The zero value reports nothing.
-// It is safe for concurrent use.
+// Set holds the reasons why a component is unhealthy, each under its own key. While there is one, the component's status is a recoverable error
+// with all reasons, in the order of their keys; without one it is OK. The zero value reports nothing. It is safe for concurrent use.
 type Set struct {
 	host component.Host
 
@@ -24,7 +23,7 @@ type Set struct {
 // New returns an empty Set that reports to host.
 func New(host component.Host) *Set { return &Set{host: host} }
 
-// Bad notes a reason. It reports only what changes.
+// Bad adds a reason. It reports only changes.
 func (s *Set) Bad(key, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +37,7 @@ func (s *Set) Bad(key, reason string) {
 	s.reportLocked()
 }
 
-// Good takes a reason back. It reports only what changes.
+// Good removes a reason. It reports only changes.
 func (s *Set) Good(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +62,7 @@ func (s *Set) reportLocked() {
 	componentstatus.ReportStatus(s.host, componentstatus.NewRecoverableErrorEvent(all))
 }
 
-// Report reports the status as it is: OK without a reason.
+// Report reports the present status: OK without a reason.
 func (s *Set) Report() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

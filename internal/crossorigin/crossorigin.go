@@ -1,8 +1,8 @@
 // Package crossorigin refuses the HTTP requests that a web page can make its visitor's browser send to a listener of this machine.
 //
-// Two attacks are meant. Cross-site requests: a page sends a form or a fetch to 127.0.0.1; it can't read the answer, but the
-// request is carried out. DNS rebinding: a page lets its own name resolve to 127.0.0.1 and becomes the same site, so it reads the
-// answers too; only the Host header tells.
+// It protects against two attacks. Cross-site requests: a page sends a form or a fetch to 127.0.0.1; it can't read the answer, but the request is
+// executed. DNS rebinding: a page lets its own name resolve to 127.0.0.1 and becomes the same site, so it can read the answers too; only the Host
+// header reveals it.
 package crossorigin
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Reason is why a request is refused; None is no reason.
+// Reason is why a request is refused; None if it is not.
 type Reason string
 
 // The reasons.
@@ -23,7 +23,7 @@ const (
 	Origin    Reason = "origin"
 )
 
-// Message tells the client what to change. It repeats nothing of the request.
+// Message says what the client must change. It repeats nothing of the request.
 func (r Reason) Message() string {
 	switch r {
 	case Host:
@@ -38,17 +38,17 @@ func (r Reason) Message() string {
 	}
 }
 
-// Rules say what a listener refuses. The zero value refuses requests with unsafe methods (all but GET, HEAD and OPTIONS) that a
-// browser sends for another site. Where CORS in front of these rules has allowed the origin, that rule and NoOrigins are met.
+// Rules of a listener. The zero value refuses requests with unsafe methods (all but GET, HEAD and OPTIONS) that a browser sends for another site.
+// If CORS before these rules has allowed the origin, that rule and NoOrigins are satisfied.
 type Rules struct {
-	// LocalNames refuses a Host other than localhost or an IP address. It is for listeners on loopback without authentication,
-	// which trust everybody who reaches them.
+	// LocalNames refuses a Host other than localhost or an IP address. It is for listeners on loopback without authentication, which trust every
+	// client.
 	LocalNames bool
-	// NoOrigins refuses every request with an Origin header. It is for APIs whose clients are no web pages.
+	// NoOrigins refuses every request with an Origin header. It is for APIs whose clients are not web pages.
 	NoOrigins bool
 }
 
-// Check returns why r is refused. answer is the header of the response, where CORS leaves what it has allowed.
+// Check returns why r is refused. answer is the header of the response, in which CORS records what it has allowed.
 func (g Rules) Check(answer http.Header, r *http.Request) Reason {
 	if g.LocalNames && !LocalHost(r.Host) {
 		return Host
@@ -68,8 +68,7 @@ func (g Rules) Check(answer http.Header, r *http.Request) Reason {
 // crossOrigin has no exceptions and is never changed.
 var crossOrigin = http.NewCrossOriginProtection()
 
-// Handler serves what the rules allow with next, and answers everything else with 403. It calls refused, which may be nil, for each
-// refusal.
+// Handler serves allowed requests with next, and answers all others with 403. It calls refused, which may be nil, for each refusal.
 func (g Rules) Handler(next http.Handler, refused func(*http.Request, Reason)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reason := g.Check(w.Header(), r)
@@ -100,7 +99,7 @@ func LocalHost(host string) bool {
 	return err == nil
 }
 
-// Loopback says whether only this machine reaches a listener at address: a loopback address, or a unix socket.
+// Loopback says whether only this machine can reach a listener at address: a loopback address, or a unix socket.
 func Loopback(address net.Addr) bool {
 	switch a := address.(type) {
 	case *net.TCPAddr:
@@ -112,8 +111,8 @@ func Loopback(address net.Addr) bool {
 	}
 }
 
-// Beyond says whether a configured host:port is certainly reachable from other machines. Names other than localhost are left to
-// Loopback, which sees what they resolve to.
+// Beyond says whether a configured host:port is certainly reachable from other machines. Names other than localhost are left to Loopback, which
+// sees the resolved address.
 func Beyond(endpoint string) bool {
 	host, _, err := net.SplitHostPort(endpoint)
 	if err != nil {

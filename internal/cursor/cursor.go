@@ -1,5 +1,5 @@
-// Package cursor takes apart what components have saved as bytes: varints, fixed integers, strings and runs of bytes, in
-// the order in which encoding/binary's Append functions wrote them.
+// Package cursor decodes the saved bytes of components: varints, fixed integers, strings and byte sequences, in the order in which
+// encoding/binary's Append functions wrote them.
 package cursor
 
 import (
@@ -11,9 +11,8 @@ import (
 // ErrCorrupt is wrapped by a Reader's error.
 var ErrCorrupt = errors.New("corrupt encoding")
 
-// Reader reads from the front of its bytes. After the first error everything reads as zero, so a caller checks Err at the
-// end, and wherever a count that it read decides how long it goes on. Bytes are not copied. It is not safe for
-// concurrent use; the zero value is an empty input.
+// Reader reads from the front of its bytes. After the first error every read returns zero, so a caller checks Err at the end, and wherever a count
+// that it read bounds a loop. Bytes are not copied. It is not safe for concurrent use; the zero value is an empty input.
 type Reader struct {
 	b   []byte
 	err error
@@ -22,16 +21,16 @@ type Reader struct {
 // New returns a reader of b, which it does not change.
 func New(b []byte) *Reader { return &Reader{b: b} }
 
-// Rest returns what has not been read yet, nil after an error.
+// Rest returns the unread bytes, nil after an error.
 func (r *Reader) Rest() []byte { return r.b }
 
-// Skip goes on with rest, the end of the present rest that another decoder left over.
+// Skip continues with rest, the part of the present rest that another decoder left.
 func (r *Reader) Skip(rest []byte) { r.b = rest }
 
 // Err returns the first error.
 func (r *Reader) Err() error { return r.err }
 
-// Fail makes the reader fail, if it has not yet: what names the part that does not make sense.
+// Fail makes the reader fail, if it has not yet: what names the invalid part.
 func (r *Reader) Fail(what string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%s: %w", what, ErrCorrupt)
@@ -77,7 +76,7 @@ func (r *Reader) Uint64() uint64 {
 	return 0
 }
 
-// Bytes reads n bytes, which stay those of the input; nil when there are fewer.
+// Bytes reads n bytes, which alias the input; nil if there are fewer.
 func (r *Reader) Bytes(n uint64) []byte {
 	if n > uint64(len(r.b)) || r.err != nil {
 		r.Fail("length")
@@ -88,13 +87,13 @@ func (r *Reader) Bytes(n uint64) []byte {
 	return b
 }
 
-// Block reads a length and so many bytes.
+// Block reads a length and that many bytes.
 func (r *Reader) Block() []byte { return r.Bytes(r.Uvarint()) }
 
 // String reads a length and a string.
 func (r *Reader) String() string { return string(r.Block()) }
 
-// AppendBlock writes what Block and String read.
+// AppendBlock writes the form that Block and String read.
 func AppendBlock[T []byte | string](b []byte, block T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(block))), block...)
 }

@@ -1,5 +1,5 @@
-// Package decompress expands request bodies within bounds: of the output, of a window's memory, and of how many are expanded at
-// once. Expanding is work for a processor, so more at once than there are processors would only hold more memory.
+// Package decompress decompresses request bodies within bounds: of the output, of a window's memory, and of the number of concurrent
+// decompressions. More of them than processors would only hold more memory.
 package decompress
 
 import (
@@ -22,24 +22,24 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// maxWindow is the largest window of zstd, in bytes: what its strongest level asks for when it does not know the size. A frame of a
-// few bytes may ask for 512 MiB.
+// maxWindow is the largest window of zstd, in bytes: the window of its strongest level when it does not know the size. A frame of a few bytes may
+// request 512 MiB.
 const maxWindow = 32 << 20
 
-// ErrUnknown says that the encoding is none of Encodings.
+// ErrUnknown says that the encoding is not one of Encodings.
 var ErrUnknown = errors.New("unknown encoding")
 
 // ErrTooLarge says that the output is longer than it may be.
 var ErrTooLarge = errors.New("too large after decompression")
 
-// Encodings are the names of Content-Encoding that Body takes, as confighttp does.
+// Encodings are the names of Content-Encoding that Body accepts, like confighttp.
 var Encodings = []string{"gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed", "lz4"}
 
-// slots holds a token for each expansion that runs, in the whole process: processors are the process's.
+// slots holds a token for each running decompression in the whole process, because the process shares the processors.
 var slots = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// Body expands body, to at most limit bytes. grow is called before more memory is taken, with how much; what it returns ends the
-// expansion. It waits for its turn until ctx ends.
+// Body decompresses body, to at most limit bytes. grow is called with the number of bytes before more memory is allocated; its error ends the
+// decompression. Body waits for a slot until ctx ends.
 func Body(ctx context.Context, encoding string, body []byte, limit int, grow func(int) error) ([]byte, error) {
 	end, err := Begin(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func Body(ctx context.Context, encoding string, body []byte, limit int, grow fun
 	return ReadAll(r, min(limit, 4*len(body)+512), limit, grow)
 }
 
-// Begin waits for a turn to expand something, until ctx ends. end gives the turn back and is called once.
+// Begin waits for a slot to decompress something, until ctx ends. end returns the slot and must be called once.
 func Begin(ctx context.Context) (end func(), err error) {
 	select {
 	case slots <- struct{}{}:
@@ -67,8 +67,8 @@ func Begin(ctx context.Context) (end func(), err error) {
 	}
 }
 
-// Encoding is the one encoding of a body, empty if it has none, or ErrUnknown. Names are compared without regard to case, and x-gzip is gzip
-// (RFC 9110, 8.4.1).
+// Encoding is the only encoding of a body, empty if it has none, or ErrUnknown. Names are compared without regard to case, and x-gzip is gzip (RFC
+// 9110, 8.4.1).
 func Encoding(h http.Header) (string, error) {
 	found := ""
 	for name := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
@@ -87,10 +87,10 @@ func Encoding(h http.Header) (string, error) {
 	return found, nil
 }
 
-// framed begins a stream of snappy's framing format, which collectors used to send as "snappy".
+// framed is the beginning of a stream in snappy's framing format, which collectors used to send as "snappy".
 var framed = []byte("\xff\x06\x00\x00sNaPpY")
 
-// Reader expands body in one of Encodings as it is read. The caller has its turn.
+// Reader decompresses body in one of Encodings while it is read. The caller must hold a slot.
 func Reader(encoding string, body io.Reader) (io.ReadCloser, error) {
 	switch encoding {
 	case "gzip":
@@ -114,7 +114,7 @@ func Reader(encoding string, body io.Reader) (io.ReadCloser, error) {
 	}
 }
 
-// deflate expands zlib's format, which is meant by "deflate", and the bare stream that several clients send under that name (RFC 9110, 8.4.1.2).
+// deflate decompresses zlib's format, which "deflate" means, and the bare stream that several clients send under that name (RFC 9110, 8.4.1.2).
 func deflate(body io.Reader) (io.ReadCloser, error) {
 	buffered := bufio.NewReader(body)
 	if head, err := buffered.Peek(2); err == nil && (head[0]&15 != 8 || (int(head[0])<<8|int(head[1]))%31 != 0) {
@@ -123,7 +123,7 @@ func deflate(body io.Reader) (io.ReadCloser, error) {
 	return zlib.NewReader(buffered)
 }
 
-// block expands snappy's block format, which says at its beginning how long it is.
+// block decompresses snappy's block format, which begins with its length.
 func block(body []byte, limit int, grow func(int) error) ([]byte, error) {
 	n, err := snappy.DecodedLen(body)
 	if err != nil {
@@ -138,8 +138,8 @@ func block(body []byte, limit int, grow func(int) error) ([]byte, error) {
 	return snappy.Decode(nil, body)
 }
 
-// ReadAll reads r into one piece of memory that begins with size bytes and doubles as it fills, to at most limit bytes. grow is called
-// before more is taken, with how much.
+// ReadAll reads r into one piece of memory that begins with size bytes and doubles as it fills, to at most limit bytes. grow is called with the
+// number of bytes before more is allocated.
 func ReadAll(r io.Reader, size, limit int, grow func(int) error) ([]byte, error) {
 	size = max(1, min(size, limit+1))
 	if err := grow(size); err != nil {

@@ -1,4 +1,4 @@
-// Package freeport gives tests loopback addresses to listen at, for servers that take an address and can't say which port they got.
+// Package freeport gives tests loopback addresses to listen on, for servers that need an address and can't report the port that they got.
 package freeport
 
 import (
@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The range lies below the ports that kernels give to outgoing connections: one of those may take a port while the server that
-// should listen there is down.
+// The range is below the ports that kernels give to outgoing connections: such a connection could take a port while the server that should listen
+// there is down.
 const lowest, count = 20_000, 12_000
 
-// Claim returns n loopback addresses that nothing listens at and that are this test's until it ends. A listener at port 0 that is closed
-// again does not keep its port: another test may get it before the server binds it.
+// Claim returns n loopback addresses on which nothing listens and that belong to this test until it ends. A listener at port 0 that is closed again
+// does not keep its port: another test may get it before the server binds it.
 func Claim(t testing.TB, n int) []string {
 	t.Helper()
 	claims := filepath.Join(os.TempDir(), fmt.Sprintf("penstock-test-ports-%d", os.Getuid()))
@@ -28,7 +28,7 @@ func Claim(t testing.TB, n int) []string {
 	for tries := 0; len(addresses) < n; tries++ {
 		require.Less(t, tries, 1000, "no free ports from %d to %d", lowest, lowest+count-1)
 		port := lowest + rand.IntN(count)
-		claim := flock.New(filepath.Join(claims, strconv.Itoa(port)), flock.SetPermissions(0o600)) // it goes with this process
+		claim := flock.New(filepath.Join(claims, strconv.Itoa(port)), flock.SetPermissions(0o600)) // released when this process ends
 		if held, err := claim.TryLock(); err != nil || !held {
 			continue
 		}

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// batchRecords and batchBytes fill a batch, whichever comes first.
+	// batchRecords and batchBytes fill a batch, whichever is reached first.
 	batchRecords = 2000
 	batchBytes   = 1 << 20
 )
 
-// Origin is what a record's resource is made of; no field is empty.
+// Origin identifies a record's resource; no field is empty.
 type Origin struct{ Host, Service string }
 
-// Batch collects records while the pipeline takes those before them. Add waits while it is full, so it holds 2000 records or 1 MiB at
-// most, and one record. It is safe for concurrent use.
+// Batch collects records while the pipeline processes the previous ones. Add waits while it is full, so it holds at most 2000 records or 1 MiB,
+// plus one record. It is safe for concurrent use.
 type Batch struct {
 	scope string
 
@@ -48,8 +48,8 @@ func (b *Batch) resetLocked() {
 	b.taken, b.origins, b.bytes = Taken{Logs: plog.NewLogs()}, map[Origin]plog.LogRecordSlice{}, 0
 }
 
-// Add moves a record of some size into the batch when there is room. It reports false if the batch was closed before. position is where its
-// source goes on behind it.
+// Add moves a record of some size into the batch when there is space. It reports false if the batch was closed before. position is where its source
+// continues after it.
 func (b *Batch) Add(from Origin, record plog.LogRecord, size int, position string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,7 @@ func (b *Batch) Add(from Origin, record plog.LogRecord, size int, position strin
 	return true
 }
 
-// Take waits for records and returns all there are. It reports false when the batch is closed and has none.
+// Take waits for records and returns all of them. It reports false when the batch is closed and has none.
 func (b *Batch) Take() (Taken, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,7 +93,7 @@ func (b *Batch) Take() (Taken, bool) {
 	return taken, true
 }
 
-// Close lets Add refuse records from now on. Take still returns those that are there.
+// Close makes Add refuse records from now on. Take still returns the collected ones.
 func (b *Batch) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package handover gives log records to a pipeline that may refuse them for the time being.
+// Package handover passes log records to a pipeline that may refuse them temporarily.
 package handover
 
 import (
@@ -15,8 +15,8 @@ const (
 	lastWait  = 5 * time.Second
 )
 
-// Logs hands logs to next, again and again while it refuses them for the time being. It returns the error of a refusal for good, or ctx's when it ended
-// before logs were taken.
+// Logs passes logs to next, and retries while next refuses them temporarily. It returns the error of a permanent refusal, or ctx's if it ended
+// before logs were accepted.
 func Logs(ctx context.Context, next consumer.Logs, logs plog.Logs) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		err := next.ConsumeLogs(ctx, logs)

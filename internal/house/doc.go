@@ -1,2 +1,2 @@
-// Package house has the tests of what holds for all code of this repository.
+// Package house has the tests of rules for all code of this repository.
 package house

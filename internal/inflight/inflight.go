@@ -1,10 +1,9 @@
-// Package inflight bounds the bytes that requests hold, those that are being read and those that have been decoded, and divides them among
-// clients.
+// Package inflight bounds the bytes of requests, both those that are being read and those that have been decoded, and divides them among clients.
 package inflight
 
 import "sync"
 
-// Party is somebody whom requests belong to: a client, or a tenant.
+// Party is the owner of requests: a client, or a tenant.
 type Party struct {
 	Kind string
 	Name string
@@ -27,14 +26,14 @@ func Parties(client, tenant string) (all []Party) {
 	return all
 }
 
-// share is how much a party may hold with several requests: so many times what is free then. One party can hold two thirds of a budget, two
-// can hold two fifths each, and n leave 1/(1+2n) of it to those that hold nothing.
+// share is how much a party may hold with several requests, as a multiple of what is then free. One party can hold two thirds of a budget, two can
+// hold two fifths each, and n leave 1/(1+2n) of it to parties that hold nothing.
 const share = 2
 
-// Budget is a number of bytes, or of places, that requests share. A party whose other requests hold something gets more only while all that
-// it holds is at most twice what stays free (the dynamic thresholds of shared-memory switches, Choudhury and Hahne 1998), so one that asks for
-// more than there is leaves room for the others, and no setting says how many those are. The first request of a party gets whatever is free.
-// Memory: an entry for each party that holds something. Safe for concurrent use.
+// Budget is a number of bytes, or of slots, that requests share. A party whose other requests hold something gets more only while all that it holds
+// is at most twice what stays free (the dynamic thresholds of shared-memory switches, Choudhury and Hahne 1998). So a party that demands more than
+// the budget leaves space for the others, without a setting for their number. The first request of a party gets whatever is free. Memory: an entry
+// for each party that holds something. Safe for concurrent use.
 type Budget struct {
 	mu       sync.Mutex
 	capacity int64
@@ -45,37 +44,37 @@ type Budget struct {
 // NewBudget returns a budget of capacity bytes.
 func NewBudget(capacity int64) *Budget { return &Budget{capacity: capacity, by: map[Party]int64{}} }
 
-// Capacity is how much there is.
+// Capacity is the size of the budget.
 func (b *Budget) Capacity() int64 { return b.capacity }
 
-// Used is how much is taken.
+// Used is the used part.
 func (b *Budget) Used() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used
 }
 
-// Hold is what one request holds of a budget. It is for one goroutine at a time.
+// Hold is one request's part of a budget. It is for one goroutine at a time.
 type Hold struct {
 	budget  *Budget
 	parties []Party
 	n       int64
 }
 
-// Verdict says whether a request gets what it asks for.
+// Verdict says whether a request gets what it needs.
 type Verdict uint8
 
 // The verdicts.
 const (
 	Taken  Verdict = iota
-	Full           // there is not so much
-	Unfair         // there is, but the request's party holds its share
+	Full           // the budget has not enough left
+	Unfair         // the budget has enough, but the request's party holds its share
 )
 
-// Open returns a hold of nothing, for a request of these parties.
+// Open returns an empty hold, for a request of these parties.
 func (b *Budget) Open(parties ...Party) *Hold { return &Hold{budget: b, parties: parties} }
 
-// Fits says what Take of n would, without taking it.
+// Fits returns the verdict of Take of n, without taking it.
 func (h *Hold) Fits(n int64) Verdict {
 	b := h.budget
 	b.mu.Lock()
@@ -83,7 +82,7 @@ func (h *Hold) Fits(n int64) Verdict {
 	return b.fitsLocked(h, min(n, b.capacity-h.n))
 }
 
-// Take takes n more. A request that is larger than the whole budget takes all of it, so it is admitted when there is no other.
+// Take takes n more. A request that is larger than the whole budget takes all of it, so it is admitted if there is no other.
 func (h *Hold) Take(n int64) Verdict {
 	b := h.budget
 	b.mu.Lock()
@@ -119,7 +118,7 @@ func (b *Budget) addLocked(h *Hold, n int64) {
 	}
 }
 
-// Name says whose the hold is, where that was not known when it took what it holds. If they hold too much with it, it stays nobody's.
+// Name sets the parties of a hold that were unknown when it took its part. If they hold too much with it, it stays without parties.
 func (h *Hold) Name(parties ...Party) Verdict {
 	b := h.budget
 	b.mu.Lock()
@@ -139,7 +138,7 @@ func (h *Hold) Name(parties ...Party) Verdict {
 // Held is how much the request holds.
 func (h *Hold) Held() int64 { return h.n }
 
-// Release gives all of it back. It may be repeated.
+// Release releases everything. It may be repeated.
 func (h *Hold) Release() {
 	h.budget.mu.Lock()
 	defer h.budget.mu.Unlock()

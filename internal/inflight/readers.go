@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Readers are the requests whose bytes are still arriving. Nobody knows what a client that stops in the middle still means to send, so
-// when their bytes are used up, those that have been at it for longest are ended. Safe for concurrent use.
+// Readers are the requests whose bytes are still arriving. It is unknown how much a client that stops in the middle will still send, so when the
+// readers' bytes are used up, the requests that have been reading longest are ended. Safe for concurrent use.
 type Readers struct {
 	budget   *Budget
 	patience time.Duration
@@ -25,8 +25,8 @@ type Reader struct {
 	hold    *Hold // guarded by mu
 }
 
-// NewReaders returns readers that hold at most capacity bytes. While there is room, none is ended; when there is none, those are that
-// have been reading for longer than patience.
+// NewReaders returns readers that hold at most capacity bytes. While there is space, none is ended; otherwise those are that have been reading for
+// longer than patience.
 func NewReaders(capacity int64, patience time.Duration) *Readers {
 	return &Readers{budget: NewBudget(capacity), patience: patience, all: map[*Reader]struct{}{}}
 }
@@ -40,8 +40,8 @@ func (r *Readers) Begin(now time.Time, abort func(), parties ...Party) *Reader {
 	return one
 }
 
-// Grow takes n more bytes for a reader. false: there is no room for it, and those that read for too long have been ended; or its party
-// reads its share already, and those of the party have been.
+// Grow takes n more bytes for a reader. false: there is no space for it, and readers that take too long have been ended; or its party already reads
+// its share, and the party's slow readers have been ended.
 func (one *Reader) Grow(now time.Time, n int64) bool {
 	r := one.readers
 	one.mu.Lock()
@@ -66,7 +66,7 @@ func (one *Reader) Held() int64 {
 	return one.hold.n
 }
 
-// Done removes a reader and gives back its bytes. It may be called more than once.
+// Done removes a reader and releases its bytes. It may be called more than once.
 func (one *Reader) Done() {
 	one.readers.mu.Lock()
 	delete(one.readers.all, one)
@@ -76,7 +76,7 @@ func (one *Reader) Done() {
 	one.hold.Release()
 }
 
-// End ends the readers that have been at it for longer than patience: all of them, or those of some parties.
+// End ends the readers that have been reading for longer than patience: all of them, or those of some parties.
 func (r *Readers) End(now time.Time, patience time.Duration, of ...Party) {
 	r.mu.Lock()
 	var old []*Reader

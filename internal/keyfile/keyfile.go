@@ -1,8 +1,8 @@
-// Package keyfile holds API keys as a file has them: hashes, and what each key may do. The extension api_key_auth checks clients with it,
-// and the command `penstock keys` writes it.
+// Package keyfile defines the file of API keys: hashes, and the permissions of each key. The extension api_key_auth checks clients with it, and the
+// command `penstock keys` writes it.
 //
-// A key is "penstock_", eight letters and digits that name it, "_", and a secret of 256 random bits. With so many bits a single SHA-256
-// is as good as a slow hash: an attacker can't guess it, and a reader of the file can't compute the key from the hash.
+// A key is "penstock_", eight letters and digits that name it, "_", and a secret of 256 random bits. With so many bits a single SHA-256 is as good
+// as a slow hash: an attacker can't guess it, and a reader of the file can't compute the key from the hash.
 package keyfile
 
 import (
@@ -35,7 +35,7 @@ const (
 	maxKey     = 256 // bytes of a key that a client sends
 )
 
-// What a key may do: see access.
+// The scopes of a key: see access.
 const (
 	Ingest  = access.Ingest
 	Forward = access.Forward
@@ -46,7 +46,7 @@ const (
 	Admin   = access.Admin
 )
 
-// maxNamed is how many entries are looked at once one is wrong.
+// maxNamed is how many entries are checked once one is wrong.
 const maxNamed = 100
 
 var errMore = errors.New("there may be more mistakes after these")
@@ -54,20 +54,20 @@ var errMore = errors.New("there may be more mistakes after these")
 // Scopes are all of them.
 var Scopes = access.Scopes
 
-// Signals are what a key can be limited to.
+// Signals are the signals to which a key can be limited.
 var Signals = []string{"logs", "metrics", "traces"}
 
 // Key is one key in the file.
 type Key struct {
 	ID   string `yaml:"id"`
 	Hash string `yaml:"hash"`
-	// Tenant is whose telemetry comes with the key, and is seen with it. Keys that only forward, and those of operators, need none.
+	// Tenant is the tenant of the key's telemetry, and the one whose data it may see. Keys that only forward, and those of operators, need none.
 	Tenant string   `yaml:"tenant,omitempty"`
 	Scopes []string `yaml:"scopes,flow"`
-	// Signals and Services are what it may send; none: all.
+	// Signals and Services are what it may send; if empty, everything.
 	Signals  []string `yaml:"signals,omitempty,flow"`
 	Services []string `yaml:"services,omitempty,flow"`
-	// Limits are the key's quotas, where they differ from the default of keys. nil: they don't.
+	// Limits are the key's quotas, where they differ from the default for keys; nil if they don't.
 	Limits  *quota.Override `yaml:"limits,omitempty,flow"`
 	Created time.Time       `yaml:"created,omitempty"`
 	Expires *time.Time      `yaml:"expires,omitempty"`
@@ -84,17 +84,17 @@ func (k *Key) Has(scopes ...string) bool {
 // File is a file of keys.
 type File struct {
 	Keys []*Key `yaml:"keys"`
-	// Tenants are the quotas of tenants, where they differ from the configuration's.
+	// Tenants are the quotas of tenants, where they differ from the configuration.
 	Tenants []*Tenant `yaml:"tenants,omitempty"`
 }
 
-// Tenant is what the file says of a tenant.
+// Tenant is the file's entry of a tenant.
 type Tenant struct {
 	Tenant string          `yaml:"tenant"`
 	Limits *quota.Override `yaml:"limits,flow"`
 }
 
-// Parse reads a file, and returns all that is wrong with it. An empty one has no keys.
+// Parse parses a file, and returns all of its mistakes. An empty file has no keys.
 func Parse(content []byte) (*File, error) {
 	var f File
 	d := yaml.NewDecoder(bytes.NewReader(content))
@@ -106,7 +106,7 @@ func Parse(content []byte) (*File, error) {
 	seen := map[string]bool{}
 	for i, k := range f.Keys {
 		if i >= maxNamed && errs != nil {
-			return nil, errors.Join(errs, errMore) // a message of all that is wrong with a large file would be larger than it
+			return nil, errors.Join(errs, errMore) // a message with all mistakes of a large file would be larger than the file
 		}
 		if k == nil {
 			errs = errors.Join(errs, fmt.Errorf("keys[%d] is empty", i))
@@ -200,7 +200,7 @@ func (k *Key) check() error {
 	return errs
 }
 
-// NeedsTenant says whether the key would send as nobody, or see nothing, without a tenant.
+// NeedsTenant says whether the key, without a tenant, could neither send nor see anything.
 func (k *Key) NeedsTenant() bool {
 	return len(k.Scopes) == 0 || k.Has(Ingest) && !k.Has(Forward) || k.Has(Read, Replay, Erase, Decrypt) && !k.Has(Admin)
 }
@@ -212,15 +212,15 @@ func isID(s string) bool {
 // Bytes are the file as YAML.
 func (f *File) Bytes() ([]byte, error) { return yaml.Marshal(f) }
 
-// Add makes a secret for k, appends k, and returns the key: it is nowhere else.
+// Add creates a secret for k, appends k, and returns the key, which is stored nowhere else.
 func (f *File) Add(k *Key) (string, error) {
 	for k.ID == "" || f.Find(k.ID) != nil {
 		var id [idBytes]byte
-		_, _ = rand.Read(id[:]) // never fails
+		_, _ = rand.Read(id[:]) // rand.Read never fails
 		k.ID = strings.ToLower(base32.StdEncoding.EncodeToString(id[:]))
 	}
 	var secret [keyBytes]byte
-	_, _ = rand.Read(secret[:]) // never fails
+	_, _ = rand.Read(secret[:]) // rand.Read never fails
 	key := prefix + k.ID + "_" + hex.EncodeToString(secret[:])
 	k.sum = sha256.Sum256([]byte(key))
 	k.Hash = hashPrefix + hex.EncodeToString(k.sum[:])
@@ -231,7 +231,7 @@ func (f *File) Add(k *Key) (string, error) {
 	return key, nil
 }
 
-// Find returns the key of that id; nil: there is none.
+// Find returns the key of that id, or nil.
 func (f *File) Find(id string) *Key {
 	for _, k := range f.Keys {
 		if k.ID == id {
@@ -241,15 +241,15 @@ func (f *File) Find(id string) *Key {
 	return nil
 }
 
-// Set is a file's keys, for many clients at once. It is not changed.
+// Set is a file's keys, for many concurrent clients. It is immutable.
 type Set struct {
 	byID    map[string]*Key
 	tenants map[string]*quota.Override
-	limits  func(string) *quota.Override // TenantLimits: a request needs no new one
+	limits  func(string) *quota.Override // TenantLimits: allocated once, not per request
 	series  *quota.Series
 }
 
-// Set returns the keys of a file that Parse found nothing wrong with.
+// Set returns the keys of a file in which Parse found no mistakes.
 func (f *File) Set() *Set {
 	s := &Set{byID: make(map[string]*Key, len(f.Keys)), tenants: make(map[string]*quota.Override, len(f.Tenants))}
 	s.limits = s.TenantLimits
@@ -263,8 +263,8 @@ func (f *File) Set() *Set {
 	return s
 }
 
-// series are the budgets of tenants. A series belongs to no key, so what a key says of them is its tenant's budget, the smallest that any of
-// its keys says; what is said under tenants goes before.
+// series are the budgets of tenants. A series belongs to no key, so a key's number is its tenant's budget, the smallest of all its keys; an entry
+// under tenants takes precedence.
 func (f *File) series() *quota.Series {
 	all := map[string]int64{}
 	for _, k := range f.Keys {
@@ -283,22 +283,22 @@ func (f *File) series() *quota.Series {
 // Series are the budgets of series of tenants; nil: the set is the zero value.
 func (s *Set) Series() *quota.Series { return s.series }
 
-// Len is how many keys there are.
+// Len is the number of keys.
 func (s *Set) Len() int { return len(s.byID) }
 
-// TenantLimits are the quotas of a tenant; nil: the file says nothing of it.
+// TenantLimits are the quotas of a tenant; nil: the file has none.
 func (s *Set) TenantLimits(tenant string) *quota.Override { return s.tenants[tenant] }
 
-// Limits returns TenantLimits; nil: the set is the zero value, which limits nobody.
+// Limits returns TenantLimits; nil for the zero value, which limits no tenant.
 func (s *Set) Limits() func(tenant string) *quota.Override { return s.limits }
 
-// Errors of Check. Their texts are for clients: none says which part of a key is right.
+// Errors of Check. Their texts are for clients: none reveals which part of a key is right.
 var (
 	ErrUnknown = errors.New("the API key is not valid here: it was revoked, or mistyped")
 	ErrExpired = errors.New("the API key has expired")
 )
 
-// Check returns the key that a client sent. It compares in a time that does not depend on what is right of it.
+// Check returns the key that a client sent. The time of the comparison does not depend on which part is right.
 func (s *Set) Check(given string, now time.Time) (*Key, error) {
 	if len(given) > maxKey {
 		return nil, ErrUnknown
@@ -307,7 +307,7 @@ func (s *Set) Check(given string, now time.Time) (*Key, error) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(given, prefix), "_")
 	k, ok := s.byID[id]
 	if !ok {
-		k = &Key{} // its sum is that of no key
+		k = &Key{} // its hash is that of no key
 	}
 	if subtle.ConstantTimeCompare(sum[:], k.sum[:]) != 1 || !ok {
 		return nil, ErrUnknown

@@ -1,7 +1,7 @@
-// Package lentbody makes HTTP requests from buffers that their owner uses again.
+// Package lentbody creates HTTP requests from buffers that their owner reuses.
 //
-// A transport may read a request's body after it has returned: a server answers before it has read all of it, as with 401, or the client's
-// patience ends. An owner that fills the buffer meanwhile changes what goes out under the length and the signature of the former request.
+// A transport may read a request's body after it has returned: a server answers before it has read all of it, as with 401, or the client's context
+// ends. An owner that fills the buffer meanwhile would change the bytes that are sent under the length and the signature of the former request.
 package lentbody
 
 import (
@@ -14,8 +14,8 @@ import (
 
 var errEnded = errors.New("the request's body is no longer sent: the request has ended")
 
-// NewRequest returns a request with buffer as its body, which may be sent more than once. The buffer belongs to the request until end returns; nothing
-// reads it afterwards. end may be repeated.
+// NewRequest returns a request with buffer as its body, which may be sent more than once. The buffer belongs to the request until end returns;
+// nothing reads it afterwards. end may be repeated.
 func NewRequest(ctx context.Context, method, url string, buffer []byte) (req *http.Request, end func(), err error) {
 	l := &loan{buffer: buffer}
 	req, err = http.NewRequestWithContext(ctx, method, url, http.NoBody)
@@ -30,7 +30,7 @@ func NewRequest(ctx context.Context, method, url string, buffer []byte) (req *ht
 	return req, l.end, nil
 }
 
-// loan is a buffer until it goes back.
+// loan is a buffer until it is returned.
 type loan struct {
 	mu     sync.Mutex
 	ended  bool // guarded by mu

@@ -1,5 +1,5 @@
-// Package listener decides, for HTTP listeners that the collector's confighttp opens, whether strangers may reach them, and which requests
-// of web pages they refuse.
+// Package listener decides, for HTTP listeners that the collector's confighttp opens, whether other machines may reach them, and which requests of
+// web pages they refuse.
 package listener
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/penstockhq/penstock/internal/crossorigin"
 )
 
-// Access is how a listener is configured. The zero value is a loopback listener without authentication.
+// Access is the configuration of a listener. The zero value is a loopback listener without authentication.
 type Access struct {
 	// Authenticated listeners check every request: by an extension, or by the client's certificate.
 	Authenticated bool
@@ -19,13 +19,13 @@ type Access struct {
 	AllowAnonymous bool
 }
 
-// Of returns how c is configured.
+// Of returns the Access of c.
 func Of(c *confighttp.ServerConfig, allowAnonymous bool) Access {
 	certificates := c.TLS.HasValue() && c.TLS.Get().ClientCAFile != ""
 	return Access{Authenticated: c.Auth.HasValue() || certificates, AllowAnonymous: allowAnonymous}
 }
 
-// CheckEndpoint returns an error when a configured host:port must not be listened at. What a name resolves to is left to CheckAddress.
+// CheckEndpoint returns an error if a listener must not use a configured host:port. CheckAddress checks what a name resolves to.
 func (a Access) CheckEndpoint(endpoint string) error {
 	if !crossorigin.Beyond(endpoint) {
 		return nil
@@ -33,7 +33,7 @@ func (a Access) CheckEndpoint(endpoint string) error {
 	return a.anonymous(endpoint)
 }
 
-// CheckAddress returns an error when the listener must not be served at the address that it has.
+// CheckAddress returns an error if the listener must not serve at its address.
 func (a Access) CheckAddress(address net.Addr) error {
 	if crossorigin.Loopback(address) {
 		return nil
@@ -49,7 +49,7 @@ func (a Access) anonymous(address string) error {
 		"a loopback endpoint, or allow_anonymous: true", address)
 }
 
-// Rules are those of a listener at address on which pages are served, or answers are read by programs.
+// Rules are the rules of a listener at address, for pages and for APIs whose clients are programs.
 func (a Access) Rules(address net.Addr) crossorigin.Rules {
 	return crossorigin.Rules{LocalNames: crossorigin.Loopback(address) && !a.Authenticated}
 }

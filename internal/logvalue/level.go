@@ -6,7 +6,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// longest is the length of the longest word of levels with a digit behind it: informational2.
+// longest is the length of the longest word of levels followed by a digit: informational2.
 const longest = len("informational") + 1
 
 // levels are words of logging libraries and daemons. Where libraries agree with the mappings of OpenTelemetry's data model
@@ -29,8 +29,8 @@ var levels = map[string]plog.SeverityNumber{
 	"panic": plog.SeverityNumberFatal, "dpanic": plog.SeverityNumberFatal,
 }
 
-// Level returns the severity that a word stands for, in any case and with space around it, OpenTelemetry's short names (INFO2) among them;
-// plog.SeverityNumberUnspecified if it is none. It allocates nothing.
+// Level returns the severity of a word, in any case and with surrounding space, including OpenTelemetry's short names (INFO2);
+// plog.SeverityNumberUnspecified if it is not a level. It allocates nothing.
 func Level(word string) plog.SeverityNumber {
 	switch word { // the usual ones
 	case "INFO", "info":

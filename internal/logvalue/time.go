@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Clock is what a time that does not say everything is completed by.
+// Clock completes incomplete times.
 type Clock struct {
-	// Now is when the line was read, or when a container runtime got it from the application.
+	// Now is when the line was read, or when a container runtime received it from the application.
 	Now time.Time
-	// Exact says that Now is the runtime's: a time without a zone is then in the zone that puts it next to Now.
+	// Exact says that Now is the runtime's: then a time without a zone is in the zone that puts it next to Now.
 	Exact bool
-	// Local is the zone of times that name none; nil: that of this process.
+	// Local is the zone of times without one; nil: that of this process.
 	Local *time.Location
 }
 
-// In places a wall clock's time that was parsed as UTC.
+// In interprets a wall clock's time, which was parsed as UTC, in a zone.
 func (c Clock) In(t time.Time) time.Time {
 	const step, farthest = 15 * time.Minute, 14 * time.Hour
 	if c.Exact {
@@ -30,14 +30,14 @@ func (c Clock) In(t time.Time) time.Time {
 	if local == nil {
 		local = time.Local
 	}
-	// As time.Date does: the offset at this time as if it were UTC's leads to one that is right unless a change of clocks is near, and the
-	// offset there is.
+	// Like time.Date: the offset at this time, taken as UTC, gives a result that is right unless a change of clocks is near, and the offset there
+	// is the right one.
 	_, seconds := t.In(local).Zone()
 	_, seconds = t.Add(-time.Duration(seconds) * time.Second).In(local).Zone()
 	return t.Add(-time.Duration(seconds) * time.Second).In(local)
 }
 
-// Latest completes a time that names no year: it is the latest that is not more than a day ahead of Now.
+// Latest completes a time without a year: it is the latest that is not more than a day after Now.
 func (c Clock) Latest(month time.Month, day, hour, minute, second, nanos int) (time.Time, bool) {
 	for year := c.Now.Year() + 1; year > c.Now.Year()-8; year-- { // eight: 29 February
 		if day < 1 || day > daysIn(year, int(month)) {
@@ -86,7 +86,7 @@ func Digits(s string, i, n int) (int, bool) {
 	return v, true
 }
 
-// ClockAt reads hh:mm:ss and a fraction at i; end is behind it. A second of 60 is a leap second, and becomes the next one.
+// ClockAt reads hh:mm:ss and a fraction at i; end is the position after it. A second of 60 is a leap second, and becomes the next one.
 func ClockAt(s string, i int) (hour, minute, second, nanos, end int, ok bool) {
 	var a, b, c bool
 	hour, a = Digits(s, i, 2)
@@ -109,7 +109,7 @@ func ClockAt(s string, i int) (hour, minute, second, nanos, end int, ok bool) {
 // IsDigit says whether c is a digit of ASCII.
 func IsDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// ZoneAt reads Z, UTC, GMT, +01:00, +0100 or +01 at i, behind at most one space.
+// ZoneAt reads Z, UTC, GMT, +01:00, +0100 or +01 at i, after at most one space.
 func ZoneAt(s string, i int) (offset time.Duration, end int, ok bool) {
 	at := i
 	if at < len(s) && s[at] == ' ' {
@@ -151,8 +151,8 @@ func IsAlnum(c byte) bool {
 	return IsDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// DateTimeAt reads a date of four digits for the year, and a time, at i: RFC 3339 and its relatives: a space for T, / for -, a comma
-// before the fraction, no zone.
+// DateTimeAt reads a date with a four-digit year, and a time, at i: RFC 3339 and its variants: a space for T, / for -, a comma before the fraction,
+// no zone.
 func (c Clock) DateTimeAt(s string, i int) (t time.Time, end int, ok bool) {
 	year, a := Digits(s, i, 4)
 	month, b := Digits(s, i+5, 2)
@@ -168,8 +168,8 @@ func (c Clock) DateTimeAt(s string, i int) (t time.Time, end int, ok bool) {
 	return c.zoned(s, end, date(year, month, day, hour, minute, second, nanos))
 }
 
-// zoned completes a wall clock's time by the zone that stands at end, or by the clock's. A time that OTLP can't hold is none: programs write
-// the year 1 where they have no time.
+// zoned completes a wall clock's time by the zone at end, or by the clock's. A time outside OTLP's range counts as missing: programs write the year
+// 1 if they have no time.
 func (c Clock) zoned(s string, end int, t time.Time) (time.Time, int, bool) {
 	if offset, after, ok := ZoneAt(s, end); ok {
 		t, end = t.Add(-offset), after
@@ -234,7 +234,7 @@ func MonthAt(s string, i int) (time.Month, bool) {
 	return time.Month(at/3 + 1), at >= 0 && at%3 == 0
 }
 
-// Time reads a whole text as a time, numbers since 1970 included.
+// Time parses a whole text as a time, including numbers since 1970.
 func (c Clock) Time(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
 	if t, end, ok := c.DateTimeAt(s, 0); ok && end == len(s) {
@@ -252,7 +252,7 @@ func (c Clock) Time(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Date reads a whole text as a date with a time of day: what DateTimeAt reads, without seconds too.
+// Date parses a whole text as a date with a time of day: the forms of DateTimeAt, also without seconds.
 func (c Clock) Date(s string) (time.Time, bool) {
 	const minutes = len("2006-01-02T15:04")
 	s = strings.TrimSpace(s)
@@ -263,7 +263,7 @@ func (c Clock) Date(s string) (time.Time, bool) {
 	return t, ok && end == len(s)
 }
 
-// Number reads a decimal number since 1970 of seconds, milliseconds, microseconds or nanoseconds, which its size tells apart, exactly to the
+// Number parses a decimal number since 1970 of seconds, milliseconds, microseconds or nanoseconds, which its size distinguishes, exactly to the
 // nanosecond.
 func Number(s string) (time.Time, bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= LeastSeconds {
@@ -291,8 +291,8 @@ func Number(s string) (time.Time, bool) {
 	return time.Unix(0, nanos.Int64()), nanos.IsInt64()
 }
 
-// LeastSeconds and LeastMillis are bounds between numbers of seconds, milliseconds, microseconds and nanoseconds since 1970: each holds times from 1973 to 5138,
-// of which OTLP has those up to 2262.
+// LeastSeconds and LeastMillis separate numbers of seconds, milliseconds, microseconds and nanoseconds since 1970: each range has times from 1973
+// to 5138, of which OTLP can represent those up to 2262.
 const (
 	LeastSeconds = 1e8
 	LeastMillis  = 1e11
@@ -300,7 +300,7 @@ const (
 	leastNanos   = 1e17
 )
 
-// Since1970 reads a number of seconds, milliseconds, microseconds or nanoseconds, from 1973 to 2262.
+// Since1970 interprets a number of seconds, milliseconds, microseconds or nanoseconds, from 1973 to 2262.
 func Since1970(n int64) (t time.Time, ok bool) {
 	switch {
 	case n >= leastNanos:
@@ -315,7 +315,7 @@ func Since1970(n int64) (t time.Time, ok bool) {
 	return t, n >= LeastSeconds && Fits(t)
 }
 
-// Since1970Float keeps microseconds: a double has no more.
+// Since1970Float keeps microseconds, the precision of a double.
 func Since1970Float(f float64) (t time.Time, ok bool) {
 	switch {
 	case !(f >= LeastSeconds) || f >= math.MaxInt64:

@@ -1,9 +1,8 @@
-// Package origin tells which record of the journal each resource of a batch of metrics came in.
+// Package origin records which record of the journal each resource of a batch of metrics came from.
 //
-// A follower joins the records of a range into one batch, and a second reading can cut the ranges elsewhere. What must come
-// out the same both times goes by records: two points of one record never repeat each other, and of two values for one
-// millisecond the last of a record counts. Processors that take points or resources out of a batch, in place, don't disturb
-// it. Resources that a processor has put in are records of their own.
+// A follower joins the records of a range into one batch, and a second reading can cut the ranges elsewhere. Results that must be equal both times
+// depend on records: two points of one record never repeat each other, and of two values for one millisecond the last of a record counts.
+// Processors may remove points or resources of a batch in place. A resource that a processor adds is its own record.
 package origin
 
 import (
@@ -12,15 +11,15 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// Record is a record of the journal, as far as one batch is concerned.
+// Record is a record of the journal, within one batch.
 type Record struct {
-	// Number tells the records of a batch apart, ascending from 1.
+	// Number distinguishes the records of a batch, ascending from 1.
 	Number int
-	// Deduplicated: had the record repeated another one, the follower would have left it out.
+	// Deduplicated says that the follower would have left the record out if it repeated another one.
 	Deduplicated bool
 }
 
-// Part is how many of a batch's resources came in one record, the next ones of the batch.
+// Part is the number of a batch's resources that came in one record, consecutive in the batch.
 type Part struct {
 	Resources    int
 	Deduplicated bool
@@ -37,8 +36,8 @@ type origins struct {
 	records   []Record
 }
 
-// With returns a context under which md travels, whose resources came in the records that parts describes, in order. What
-// is behind the last part has no known record.
+// With returns a context for md, whose resources came in the records that parts describes, in order. Resources after the last part have no known
+// record.
 func With(ctx context.Context, md pmetric.Metrics, parts []Part) context.Context {
 	o := &origins{}
 	next := 0
@@ -52,8 +51,7 @@ func With(ctx context.Context, md pmetric.Metrics, parts []Part) context.Context
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-// Moved returns a context under which md travels, whose resources have these records: what [Of] returned for a batch of which
-// md is a copy.
+// Moved returns a context for md, whose resources have these records: the result of [Of] for a batch of which md is a copy.
 func Moved(ctx context.Context, md pmetric.Metrics, records []Record) context.Context {
 	o := &origins{records: records}
 	for _, rm := range md.ResourceMetrics().All() {
@@ -62,16 +60,16 @@ func Moved(ctx context.Context, md pmetric.Metrics, records []Record) context.Co
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-// Of returns the record of each resource of md, in their order; nil where the batch did not come out of a journal. Resources
-// that no record is known of have one each, that was not de-duplicated.
+// Of returns the record of each resource of md, in their order; nil if the batch did not come from a journal. Each resource without a known record
+// gets its own, which was not de-duplicated.
 func Of(ctx context.Context, md pmetric.Metrics) []Record {
 	o, ok := ctx.Value(originKey{}).(*origins)
 	if !ok {
 		return nil
 	}
 	records := make([]Record, 0, md.ResourceMetrics().Len())
-	var places map[pmetric.ResourceMetrics]int // made when a resource is not where it is expected
-	number, at := 0, 0                         // number is the greatest of a record, at the place of the next resource if none is missing
+	var places map[pmetric.ResourceMetrics]int // created if a resource is not at its expected position
+	number, at := 0, 0                         // number is the greatest of a record, at the position of the next resource if none is missing
 	if n := len(o.records); n > 0 {
 		number = o.records[n-1].Number
 	}
@@ -96,8 +94,7 @@ func Of(ctx context.Context, md pmetric.Metrics) []Record {
 	return records
 }
 
-// WithRequests returns a context for a batch that is still in requests: deduplicated says of each whether its record took
-// part in de-duplication.
+// WithRequests returns a context for a batch of requests: deduplicated says for each whether its record took part in de-duplication.
 func WithRequests(ctx context.Context, deduplicated []bool) context.Context {
 	return context.WithValue(ctx, requestsKey{}, deduplicated)
 }

@@ -1,5 +1,5 @@
-// Package outage decides when to say that something which should answer does not: a sink, a broker, a gateway. One line after it
-// has been away for a while, one in each further while, one when it is back.
+// Package outage decides when to report that something does not answer: a sink, a broker, a gateway. It reports once after an outage has lasted for
+// a while, again in intervals, and once at the end.
 package outage
 
 import (
@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Grace is how long an outage may last before it counts as one in a component's status: a retry that helps is none.
+// Grace is how long an outage may last before a component's status shows it: one that a retry ends does not count.
 const Grace = 5 * time.Second
 
-// Watch follows one thing. Attempts to reach it may run at once: any that works ends the outage. It is safe for concurrent
-// use, starts nothing and takes the time from its callers.
+// Watch observes one destination. Attempts to reach it may run concurrently: any success ends the outage. It is safe for concurrent use, starts
+// nothing and gets the time from its callers.
 type Watch struct {
 	after, every time.Duration
 
 	mu    sync.Mutex
-	since time.Time // guarded by mu; zero: it is there
-	told  time.Time // guarded by mu; when Due last said so, zero: not in this outage
+	since time.Time // guarded by mu; zero: no outage
+	told  time.Time // guarded by mu; the last report of Due, zero: not in this outage
 	cause error     // guarded by mu; of the latest attempt
 }
 
-// Outage is one time of being away.
+// Outage is one period without an answer.
 type Outage struct {
 	// Since is when the first attempt failed.
 	Since time.Time
-	// Lasted is the time from Since until it was asked for.
+	// Lasted is the time from Since until now.
 	Lasted time.Duration
 	// Cause is why the latest attempt failed.
 	Cause error
@@ -33,14 +33,14 @@ type Outage struct {
 	First bool
 }
 
-// New returns a Watch that reports an outage once it has lasted for after, 0: at once, and again in each further every.
+// New returns a Watch that reports an outage once it has lasted for after (0: at once), and again in intervals of every.
 func New(after, every time.Duration) *Watch { return &Watch{after: after, every: every} }
 
-// Failed notes that an attempt has failed.
+// Failed records a failed attempt.
 func (w *Watch) Failed(now time.Time, cause error) { w.FailedSince(now, cause) }
 
-// FailedSince notes that an attempt that began at since has failed, or has had no answer yet. An outage begins with the
-// earliest one; one that is known goes on.
+// FailedSince records that an attempt that began at since has failed, or has no answer yet. An outage begins with the earliest one; a known one
+// continues.
 func (w *Watch) FailedSince(since time.Time, cause error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,7 +50,7 @@ func (w *Watch) FailedSince(since time.Time, cause error) {
 	w.cause = cause
 }
 
-// Worked notes that an attempt has worked. It returns the outage that ends with it; told says whether Due has reported it.
+// Worked records a successful attempt. It returns the outage that ends with it; told says whether Due has reported it.
 func (w *Watch) Worked(now time.Time) (over Outage, told bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,7 +75,7 @@ func (w *Watch) Due(now time.Time) (Outage, bool) {
 	return o, true
 }
 
-// Now returns the outage that there is, if it has lasted for at least d.
+// Now returns the present outage, if it has lasted for at least d.
 func (w *Watch) Now(now time.Time, d time.Duration) (Outage, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,8 +89,8 @@ func (w *Watch) at(now time.Time) Outage {
 	return Outage{Since: w.since, Lasted: now.Sub(w.since), Cause: w.cause}
 }
 
-// Lines keeps components that meet the same outage from saying it each. It is safe for concurrent use. Memory: one entry for
-// each key, so keys come from the configuration.
+// Lines prevents components with the same outage from reporting it separately. It is safe for concurrent use. Memory: one entry for each key, so
+// keys come from the configuration.
 type Lines struct {
 	mu   sync.Mutex
 	last map[string]time.Time // guarded by mu

@@ -1,6 +1,6 @@
-// Package partial tells a client what was left out of a request that was otherwise taken: OTLP's partial success. Receivers of the
-// collector answer with full success or an error, so the component in front of one puts an [Answer] into the request's context, and
-// components behind the receiver, which leave out items, write into it.
+// Package partial tells a client which items of an accepted request were left out: OTLP's partial success. Receivers of the collector answer with
+// full success or an error, so the component before one puts an [Answer] into the request's context, and components after the receiver that leave
+// out items write into it.
 package partial
 
 import (
@@ -12,8 +12,8 @@ import (
 // maxMessages bounds the texts of an Answer, each of which is one component's reason.
 const maxMessages = 4
 
-// Answer collects what was left out of one request. The zero value is empty and ready. It is safe for concurrent use; what comes after the
-// client was answered is kept and never sent.
+// Answer collects the items left out of one request. The zero value is empty and ready. It is safe for concurrent use; rejections after the client
+// was answered are stored and never sent.
 type Answer struct {
 	mu       sync.Mutex
 	rejected int      // guarded by mu
@@ -25,7 +25,7 @@ type key struct{}
 // With returns a context in which [Reject] finds a.
 func With(ctx context.Context, a *Answer) context.Context { return context.WithValue(ctx, key{}, a) }
 
-// Reject notes that items data points, log records or spans of ctx's request are left out for good, and why. The text goes to the client.
+// Reject records that items (data points, log records or spans) of ctx's request are left out permanently, and why. The text goes to the client.
 // Without an Answer in ctx it does nothing. Each item is rejected by one component.
 func Reject(ctx context.Context, items int, why string) {
 	a, ok := ctx.Value(key{}).(*Answer)
@@ -45,7 +45,7 @@ func Reject(ctx context.Context, items int, why string) {
 	}
 }
 
-// Rejected returns how many items were left out, and why.
+// Rejected returns the number of items that were left out, and why.
 func (a *Answer) Rejected() (items int, why string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

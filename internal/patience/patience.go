@@ -1,5 +1,5 @@
-// Package patience decides for how long a tenant that a sink refuses may hold up the others. An exporter behind the journal tries again without
-// end, so one tenant whose account is closed, or over its quota for hours, would stop all that stand behind it in the same partition.
+// Package patience decides how long a tenant that a sink refuses may delay the others. An exporter that follows the journal retries without end, so
+// one tenant whose account is closed, or over its quota for hours, would stop all tenants after it in the same partition.
 package patience
 
 import (
@@ -10,18 +10,17 @@ import (
 )
 
 const (
-	// maxTenants bounds the tenants that are remembered, about 200 bytes each; the one that was refused longest ago is forgotten.
+	// maxTenants bounds the remembered tenants, about 200 bytes each; the one that was refused longest ago is forgotten.
 	maxTenants = 1000
-	// maxTaken is how many of the tenants that the sink took last are remembered.
+	// maxTaken is how many of the last accepted tenants are remembered.
 	maxTaken = 8
-	// maxAsked is how many others the sink is asked about before one is given up.
+	// maxAsked is how many other tenants are tried before one is set aside.
 	maxAsked = 3
-	// probeEvery is how often a tenant that was given up is tried, at most.
+	// probeEvery is the interval in which a tenant that was set aside is tried again.
 	probeEvery = time.Minute
 )
 
-// Tenants knows the tenants that a sink refuses with statuses that say "later" or "not before somebody mends something". It is safe for concurrent
-// use.
+// Tenants knows the tenants that a sink refuses with temporary statuses, or ones that an operator must resolve. It is safe for concurrent use.
 type Tenants struct {
 	patience time.Duration
 	probe    time.Duration
@@ -34,8 +33,8 @@ type Tenants struct {
 
 type refusal struct {
 	tenant string
-	since  time.Time // the first refusal after which nothing was taken
-	others time.Time // when another one was found to pass; zero: not yet
+	since  time.Time // the first refusal since the last acceptance
+	others time.Time // when another tenant was found to be accepted; zero: not yet
 	gaveUp bool
 	probe  time.Time // with gaveUp: when it may be tried again
 }
@@ -45,12 +44,12 @@ type taken struct {
 	at     time.Time
 }
 
-// New returns a Tenants that gives a tenant up after patience; 0: never.
+// New returns a Tenants that sets a tenant aside after patience; 0: never.
 func New(patience time.Duration) *Tenants {
 	return &Tenants{patience: patience, probe: min(patience, probeEvery), refused: map[string]*list.Element{}}
 }
 
-// Aside reports whether the output of tenant is set aside without a try. Of a tenant that was given up one output is tried from time to time.
+// Aside reports whether the output of tenant is set aside without an attempt. From time to time one output of such a tenant is tried.
 func (t *Tenants) Aside(tenant string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,7 +68,7 @@ func (t *Tenants) Aside(tenant string, now time.Time) bool {
 	return false
 }
 
-// Taken notes that the sink took something of tenant. back: it had been given up.
+// Taken records that the sink accepted data of tenant. back: the tenant had been set aside.
 func (t *Tenants) Taken(tenant string, now time.Time) (back bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,20 +91,20 @@ func (t *Tenants) Taken(tenant string, now time.Time) (back bool) {
 	return back
 }
 
-// Refusal is one that was just met.
+// Refusal is a refusal that just happened.
 type Refusal struct {
 	Tenant string
 	// Began is when the attempt began.
 	Began time.Time
-	// Waiting returns tenants whose data may wait behind this one's; nil: nobody knows. It is called when the patience is over.
+	// Waiting returns tenants whose data may wait for this one's; nil if that is unknown. It is called when the patience is over.
 	Waiting func(context.Context) []string
-	// Ask returns whether the sink takes data of another tenant now.
+	// Ask returns whether the sink accepts data of another tenant now.
 	Ask func(ctx context.Context, tenant string) bool
 }
 
-// Refused notes a refusal, and returns whether the tenant's output is to be set aside. That is so once the tenant was refused for longer
-// than the patience, and in an attempt that began after the sink was found to take data of another one: a sink that refuses everybody is away, or was until a
-// moment ago, and everything waits for it. gaveUp: the tenant is given up with this refusal.
+// Refused records a refusal, and returns whether the tenant's output is to be set aside. That is so once the tenant was refused for longer than the
+// patience, and in an attempt that began after the sink was found to accept data of another one: a sink that refuses every tenant is down, or was
+// until a moment ago, and everything waits for it. gaveUp: this refusal sets the tenant aside.
 func (t *Tenants) Refused(ctx context.Context, r Refusal, now time.Time) (aside, gaveUp bool) {
 	if t.patience == 0 {
 		return false, false
@@ -116,13 +115,13 @@ func (t *Tenants) Refused(ctx context.Context, r Refusal, now time.Time) (aside,
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.refused[r.Tenant]; e != nil { // else something was taken meanwhile
+	if e := t.refused[r.Tenant]; e != nil { // otherwise something was accepted meanwhile
 		e.Value.(*refusal).others = now
 	}
 	return false, false
 }
 
-// note returns since when the tenant is refused, and what Refused does where that is known already.
+// note returns when the refusals of the tenant began, and the result of Refused if that is already known.
 func (t *Tenants) note(r Refusal, now time.Time) (since time.Time, aside, gaveUp bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,7 +141,7 @@ func (t *Tenants) note(r Refusal, now time.Time) (since time.Time, aside, gaveUp
 	return now, false, false
 }
 
-// othersPass looks for another tenant that the sink takes data of: one that it took since then, or one that it would take.
+// othersPass looks for another tenant whose data the sink accepts: one that it accepted since then, or one that it would accept.
 func (t *Tenants) othersPass(ctx context.Context, r Refusal, since time.Time) bool {
 	var ask []string
 	t.mu.Lock()

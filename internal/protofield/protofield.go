@@ -1,4 +1,4 @@
-// Package protofield walks through the fields of an encoded protobuf message, for messages of which a few fields are of interest.
+// Package protofield walks through the fields of an encoded protobuf message, for messages of which only a few fields are needed.
 package protofield
 
 import (
@@ -13,8 +13,8 @@ var (
 	ErrValue = errors.New("a field's value is wrong")
 )
 
-// Each calls visit with each field of a message: the bytes of a length-delimited one, which belong to message, or the number of a varint; of a field of
-// another type neither. It ends with the first error, its own or one of visit.
+// Each calls visit with each field of a message: the bytes of a length-delimited one, which alias message, or the number of a varint; neither for a
+// field of another type. It ends with the first error, its own or one of visit.
 func Each(message []byte, visit func(number protowire.Number, value []byte, n uint64) error) error {
 	for len(message) > 0 {
 		number, kind, used := protowire.ConsumeTag(message)

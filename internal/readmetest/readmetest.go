@@ -1,4 +1,4 @@
-// Package readmetest proves that the configurations in a component's README are ones that the component accepts.
+// Package readmetest tests that a component accepts the configurations in its README.
 package readmetest
 
 import (
@@ -16,8 +16,8 @@ var (
 	placeholder = regexp.MustCompile(`\$\{env:[A-Z_]+(?::-([^}]*))?\}`)
 )
 
-// Blocks returns the blocks of YAML in the README of the test's directory, and fails the test if there is none. A reference to an environment variable
-// is its default, or what values has under its name.
+// Blocks returns the blocks of YAML in the README of the test's directory, and fails the test if there is none. A reference to an environment
+// variable is replaced by its default, or by the value in values.
 func Blocks(t testing.TB, values map[string]string) []*confmap.Conf {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
@@ -41,8 +41,8 @@ func Blocks(t testing.TB, values map[string]string) []*confmap.Conf {
 	return all
 }
 
-// Load reads what each block of the README configures of the factory's component, over the defaults, and returns it. The test fails if a
-// block has nothing of it or something that is not valid. section is where such components stand: "exporters".
+// Load loads the configuration of the factory's component in each block of the README, over the defaults, and returns it. The test fails if a block
+// has none, or an invalid one. section is the section of such components: "exporters".
 func Load(t testing.TB, section string, factory component.Factory, values map[string]string) []component.Config {
 	t.Helper()
 	var all []component.Config

@@ -1,6 +1,5 @@
-// Package receipt lets a client ask where in the journal its request is. Whoever listens to clients puts a [Note] into the context of a request
-// that has the header; the processor that writes the journal notes where it has written; and the client is answered with an id that says so
-// itself: nobody has to remember it.
+// Package receipt lets a client find its request in the journal. A listener puts a [Note] into the context of a request that has the header; the
+// processor that writes the journal records the position; and the client gets an id that contains the position, so nothing has to be stored.
 package receipt
 
 import (
@@ -12,29 +11,29 @@ import (
 )
 
 const (
-	// Header is what a client sends, with the value Want, and what it is answered with, with the id. gRPC metadata has the same key.
+	// Header is the header that a client sends, with the value Want, and that the answer has, with the id. gRPC metadata has the same key.
 	Header = "penstock-receipt"
 	// Want is the value of a client's header.
 	Want = "want"
 
-	// maxPlaces bounds an id to some 700 bytes. A request is one record mostly; large ones are a few.
+	// maxPlaces bounds an id to some 700 bytes. A request is usually one record; large ones are a few.
 	maxPlaces = 32
-	// more ends an id that does not have all places.
+	// more ends an id without all places.
 	more = "more"
 )
 
-// Place is where consecutive records of one request are: in a partition of the journal, from offset First on.
+// Place is the position of consecutive records of one request: in a partition of the journal, from offset First on.
 type Place struct {
 	Partition      int32
 	First, Records int64
 }
 
-// Note collects where a request was written. The zero value is empty and ready; it is safe for concurrent use.
+// Note collects the positions of a request. The zero value is empty and ready; it is safe for concurrent use.
 type Note struct {
 	mu     sync.Mutex
 	signal string  // guarded by mu
 	places []Place // guarded by mu
-	left   bool    // guarded by mu; there was no room for all
+	left   bool    // guarded by mu; there was no space for all
 }
 
 type key struct{}
@@ -42,7 +41,7 @@ type key struct{}
 // With returns a context in which [Written] finds n.
 func With(ctx context.Context, n *Note) context.Context { return context.WithValue(ctx, key{}, n) }
 
-// Wanted says whether somebody asks for the receipt of ctx's request.
+// Wanted says whether the receipt of ctx's request is wanted.
 func Wanted(ctx context.Context) bool { return of(ctx) != nil }
 
 func of(ctx context.Context) *Note {
@@ -50,7 +49,7 @@ func of(ctx context.Context) *Note {
 	return n
 }
 
-// Written notes that a record of ctx's request is in the journal of signal. Without a Note in ctx it does nothing.
+// Written records that a record of ctx's request is in the journal of signal. Without a Note in ctx it does nothing.
 func Written(ctx context.Context, signal string, partition int32, offset int64) {
 	n := of(ctx)
 	if n == nil {
@@ -72,8 +71,8 @@ func Written(ctx context.Context, signal string, partition int32, offset int64) 
 	n.places = append(n.places, Place{partition, offset, 1})
 }
 
-// ID returns the id of the receipt: <signal>.<partition>-<first offset>-<records>, with further places behind further dots. It is empty if
-// nothing was written.
+// ID returns the id of the receipt: <signal>.<partition>-<first offset>-<records>, with further places after further dots. It is empty if nothing
+// was written.
 func (n *Note) ID() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -91,7 +90,7 @@ func (n *Note) ID() string {
 	return b.String()
 }
 
-// Parse reads an id. whole is false where it does not have all places.
+// Parse parses an id. whole is false if it does not have all places.
 func Parse(id string) (signal string, places []Place, whole bool, err error) {
 	signal, rest, _ := strings.Cut(id, ".")
 	bad := func() (string, []Place, bool, error) {

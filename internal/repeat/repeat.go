@@ -1,7 +1,7 @@
-// Package repeat finds delta points that were sent twice, where no journal has left repeated requests out.
+// Package repeat finds delta points that were sent twice, for pipelines without a journal that leaves out repeated requests.
 //
-// Points of one metric in one OTLP request never repeat each other. A point of another request that is equal in stream, start,
-// time and value was sent twice: its sender did not get the answer, or got an error from another consumer of the same request.
+// Points of one metric in one OTLP request never repeat each other. A point of another request that is equal in stream, start, time and value was
+// sent twice: its sender did not get the answer, or got an error from another consumer of the same request.
 package repeat
 
 import (
@@ -16,11 +16,11 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// Remembered is how many points are remembered at least; at most twice as many, 40 bytes each.
+// Remembered is the smallest number of points to remember; at most twice as many, 40 bytes each.
 const Remembered = 1 << 18
 
-// Points are the last points that were counted. What they answer depends on the points and their order alone. Safe for concurrent
-// use, except for Append and Decode.
+// Points are the last counted points. Their answers depend only on the points and their order. Safe for concurrent use, except for Append and
+// Decode.
 type Points struct {
 	entry atomic.Uint32
 
@@ -30,7 +30,7 @@ type Points struct {
 	ending int // how many of newer make it older
 }
 
-// New returns points of which none is remembered yet.
+// New returns an empty set of points.
 func New() *Points {
 	return &Points{newer: map[uint64]uint32{}, ending: Remembered}
 }
@@ -38,8 +38,8 @@ func New() *Points {
 // Entry returns the number of another entry: a metric of a request.
 func (p *Points) Entry() uint32 { return p.entry.Add(1) }
 
-// Again says whether another entry had a point with that mark. Otherwise it remembers the mark. The caller counts the point before a
-// state is saved that remembers it.
+// Again says whether another entry had a point with that mark. Otherwise it remembers the mark. The caller counts the point before it saves a state
+// that remembers it.
 func (p *Points) Again(mark uint64, entry uint32) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +57,7 @@ func (p *Points) Again(mark uint64, entry uint32) bool {
 	return false
 }
 
-// Mark returns what a point and its repetition have in common. value is the encoded value.
+// Mark returns the common identity of a point and its repetitions. value is the encoded value.
 func Mark(stream streamkey.Key, start, at int64, value []byte) uint64 {
 	var b [24]byte
 	binary.LittleEndian.PutUint64(b[:], stream.Lo)
@@ -77,8 +77,8 @@ func (p *Points) Append(b []byte) []byte {
 	return b
 }
 
-// Decode reads what Append wrote, and returns the bytes behind it. An entry that was half counted when its state was saved is another
-// one afterwards.
+// Decode reads the output of Append, and returns the rest of the bytes. An entry that was half counted when its state was saved is another one
+// afterwards.
 func (p *Points) Decode(b []byte) (rest []byte, err error) {
 	for _, marks := range []*map[uint64]uint32{&p.older, &p.newer} {
 		n, size := binary.Uvarint(b)

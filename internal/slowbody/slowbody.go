@@ -1,5 +1,5 @@
-// Package slowbody bounds how long the body of an HTTP request may take to arrive, and nothing else: a server's ReadTimeout also cancels a request whose
-// answer takes longer, since Go's server goes on reading behind the body.
+// Package slowbody bounds how long the body of an HTTP request may take to arrive, and nothing else: a server's ReadTimeout would also cancel a
+// request whose answer takes longer, because Go's server continues to read after the body.
 package slowbody
 
 import (
@@ -27,14 +27,14 @@ func Handler(next http.Handler, patience time.Duration) http.Handler {
 	})
 }
 
-// body takes the deadline away when all of it has arrived.
+// body removes the deadline when it has arrived completely.
 type body struct {
 	io.ReadCloser
 	control *http.ResponseController
 	late    bool
 }
 
-// Late reports, to a handler that has read r's body, whether it did not arrive in time.
+// Late reports, to a handler that has read r's body, whether the body did not arrive in time.
 func Late(r *http.Request) bool {
 	b, ok := r.Body.(*body)
 	return ok && b.late

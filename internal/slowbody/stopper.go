@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Stopper lets another goroutine end the reading of a request's body, and only that: once the body has arrived, a deadline would cancel the request,
-// since Go's server reads on behind it. It is safe for concurrent use.
+// Stopper lets another goroutine end the reading of a request's body, and only that: once the body has arrived, a deadline would cancel the
+// request, because Go's server continues to read after it. It is safe for concurrent use.
 type Stopper struct {
 	control *http.ResponseController
 	mu      sync.Mutex
@@ -28,7 +28,7 @@ func (s *Stopper) Stop() {
 	}
 }
 
-// Arrived says that the body is not read any more. It reports whether it says so for the first time.
+// Arrived says that the body is not read any more. It returns true on the first call.
 func (s *Stopper) Arrived() (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

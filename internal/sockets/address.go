@@ -21,8 +21,8 @@ type Address struct {
 	Address string // host:port, or the path of a Unix socket
 }
 
-// Parse reads one address: udp://, tcp:// or tls:// before host:port, unixgram:// before a path. A bare host:port is UDP and TCP; with
-// certificate its TCP speaks TLS.
+// Parse parses one address: udp://, tcp:// or tls:// before host:port, unixgram:// before a path. A bare host:port is UDP and TCP; with certificate
+// its TCP uses TLS.
 func Parse(text string, certificate bool) ([]Address, error) {
 	network, address, ok := strings.Cut(text, "://")
 	if !ok {

@@ -1,3 +1,3 @@
-// Package sockets listens where line protocols arrive: UDP, TCP, TLS and Unix datagram sockets. It bounds connections, and reads what the
-// kernel already holds before it stops.
+// Package sockets listens for line protocols: on UDP, TCP, TLS and Unix datagram sockets. It bounds connections, and before it stops it reads the
+// data that the kernel already holds.
 package sockets

@@ -15,11 +15,11 @@ import (
 const (
 	// packetSize is the largest datagram.
 	packetSize = 64 << 10
-	// receiveBuffer is what is asked of the kernel for each datagram socket; it gives net.core.rmem_max at most.
+	// receiveBuffer is the buffer requested from the kernel for each datagram socket; the kernel gives at most net.core.rmem_max.
 	receiveBuffer = 8 << 20
 	// handshakeTimeout bounds how long a client may take to begin TLS.
 	handshakeTimeout = 10 * time.Second
-	// quiet is how long a socket that is stopped must be silent before it counts as read, and drain bounds that for a busy one.
+	// quiet is how long a socket must be silent during a stop before it counts as read, and drain bounds that for a busy one.
 	quiet = 50 * time.Millisecond
 	drain = 2 * time.Second
 )
@@ -30,7 +30,7 @@ const (
 	Handshake = "handshake"
 )
 
-// Settings is what a Server needs. Packet and Stream are called from several goroutines at once.
+// Settings of a Server. Packet and Stream are called from several goroutines concurrently.
 type Settings struct {
 	Addresses []Address
 	// TLS is the configuration of the addresses with TLS.
@@ -39,13 +39,13 @@ type Settings struct {
 	MaxConnections int
 	// SocketMode is the permissions of Unix sockets.
 	SocketMode os.FileMode
-	// Packet takes a datagram, which is the server's again when it returns. from is nil for a Unix socket.
+	// Packet processes a datagram, whose memory the server reuses when it returns. from is nil for a Unix socket.
 	Packet func(packet []byte, from net.Addr)
 	// Stream reads a connection to its end. The server closes it.
 	Stream func(conn net.Conn)
-	// Refused hears why a connection was refused: TooMany or Handshake.
+	// Refused is called with the reason of a refused connection: TooMany or Handshake.
 	Refused func(reason string)
-	// Failed hears that a socket can't be read any more.
+	// Failed is called when a socket can no longer be read.
 	Failed func(error)
 }
 
@@ -64,7 +64,7 @@ type Server struct {
 	conns map[net.Conn]struct{} // guarded by mu
 }
 
-// Listen opens all sockets, or none and an error. What Packet and Stream need must be ready.
+// Listen opens all sockets, or none and returns an error. Everything that Packet and Stream need must be ready.
 func Listen(ctx context.Context, set Settings) (*Server, error) {
 	s := &Server{set: set, slots: make(chan struct{}, set.MaxConnections), conns: map[net.Conn]struct{}{}}
 	for _, a := range set.Addresses {
@@ -98,7 +98,7 @@ func (s *Server) open(ctx context.Context, a Address) error {
 		s.packets = append(s.packets, p)
 		s.addresses = append(s.addresses, p.LocalAddr())
 		if b, ok := p.(interface{ SetReadBuffer(int) error }); ok {
-			_ = b.SetReadBuffer(receiveBuffer) // the kernel's bound is no reason not to start
+			_ = b.SetReadBuffer(receiveBuffer) // the kernel's bound must not prevent the start
 		}
 		if a.Network == Unixgram {
 			return os.Chmod(a.Address, s.set.SocketMode)
@@ -121,7 +121,7 @@ func (s *Server) open(ctx context.Context, a Address) error {
 	}
 }
 
-// removeSocket removes what a process that ended without closing it left. Anything else stays, and fails the start.
+// removeSocket removes the socket of a process that ended without closing it. Any other file stays, and the start fails.
 func removeSocket(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
@@ -149,7 +149,7 @@ func (s *Server) receive(p net.PacketConn) {
 		case s.deadline.Load() == 0:
 			s.set.Failed(fmt.Errorf("read %v: %w", p.LocalAddr(), err))
 			return
-		default: // silent since the stop began, or the time is up
+		default: // silent since the stop began, or the time is over
 			return
 		}
 	}
@@ -217,7 +217,7 @@ func (d draining) Read(p []byte) (int, error) {
 	return d.Conn.Read(p)
 }
 
-// Stop opens no connection any more, reads what the kernel holds of the others for at most two seconds, and returns when Packet and Stream
+// Stop opens no more connections, reads the data that the kernel holds for the others for at most two seconds, and returns when Packet and Stream
 // have returned. It may be repeated.
 func (s *Server) Stop() {
 	if s.deadline.CompareAndSwap(0, time.Now().Add(drain).UnixNano()) {

@@ -19,7 +19,7 @@ func (k Key) Append(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, k.Hi), k.Lo)
 }
 
-// Decode reads what Append wrote from the first 16 bytes of b, which must be there.
+// Decode reads a key that Append wrote from the first 16 bytes of b, which must exist.
 func Decode(b []byte) Key {
 	return Key{Hi: binary.BigEndian.Uint64(b), Lo: binary.BigEndian.Uint64(b[8:])}
 }
@@ -27,8 +27,7 @@ func Decode(b []byte) Key {
 // Plus returns the key of the union of two disjoint sets of attributes. It is commutative and associative.
 func (k Key) Plus(o Key) Key { return Key{Hi: k.Hi + o.Hi, Lo: k.Lo + o.Lo} }
 
-// Minus takes the elements of o out of k: for a whole attribute set and some of its attributes, it is the key of the
-// set without them.
+// Minus removes the elements of o from k: for a whole attribute set and some of its attributes, it is the key of the set without them.
 func (k Key) Minus(o Key) Key { return Key{Hi: k.Hi - o.Hi, Lo: k.Lo - o.Lo} }
 
 // In returns the key of k inside parent: the attributes of a data point inside its metric. It is not commutative, and
@@ -74,7 +73,7 @@ func Scope(s pcommon.InstrumentationScope) Key {
 func Attributes(m pcommon.Map) Key {
 	var sum Key
 	m.Range(func(name string, v pcommon.Value) bool {
-		if v.Type() == pcommon.ValueTypeStr { // Nearly all are, and this way the calls are inlined.
+		if v.Type() == pcommon.ValueTypeStr { // Nearly all are strings, and this way the calls are inlined.
 			sum = sum.Plus(pair(attributeName(name), text(v.Str()), kindAttribute))
 			return true
 		}
@@ -84,7 +83,7 @@ func Attributes(m pcommon.Map) Key {
 	return sum
 }
 
-// Attribute returns the key of one attribute. Values of different types differ, also where they print alike.
+// Attribute returns the key of one attribute. Values of different types differ, even if they print alike.
 func Attribute(name string, v pcommon.Value) Key {
 	return pair(attributeName(name), Value(v), kindAttribute)
 }
@@ -101,7 +100,7 @@ func attributeName(name string) Key {
 	return Key{Hi: h, Lo: h}
 }
 
-// Value returns the key of a value. It is meant to be compared with those of other values of the same attribute.
+// Value returns the key of a value, for comparison with other values of the same attribute.
 func Value(v pcommon.Value) Key {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -133,7 +132,7 @@ func Value(v pcommon.Value) Key {
 	}
 }
 
-// Kinds keep values apart that have equal bytes.
+// Kinds distinguish values with equal bytes.
 const (
 	kindAttribute = iota + 1
 	kindScope
@@ -153,8 +152,8 @@ func number(n, kind uint64) Key {
 	return Key{Hi: mix(n, odd1*kind), Lo: mix(n+odd2, odd3*kind)}
 }
 
-// pair keys two hashes that belong together. Each half of the result depends on one half of a and of b, so both halves
-// collide only where two independent 64-bit hashes do.
+// pair combines two hashes. Each half of the result depends on one half of a and of b, so both halves collide only if two independent 64-bit hashes
+// do.
 func pair(a, b Key, kind uint64) Key {
 	return Key{
 		Hi: mix(a.Hi+odd1*kind, bits.RotateLeft64(b.Hi, 29)),

@@ -1,9 +1,8 @@
-// Package tenant holds the one rule by which every component finds out whose a piece of telemetry is: the first value of the client
-// metadata x-scope-orgid if it is not empty, else the resource attribute tenant.id as text (the number 42 is "42"), else "default".
+// Package tenant holds the one rule by which every component determines the tenant of telemetry: the first value of the client metadata
+// x-scope-orgid if it is not empty, else the resource attribute tenant.id as text (the number 42 is "42"), else "default".
 //
-// The journal's keys contain the tenant, so the rule decides partitions: another reading of it in one component would send one series
-// through two workers. Names that would be a path, a broken header or an endless text are refused where telemetry comes in; behind
-// that, in records that were written before, they count as the default tenant.
+// The journal's keys contain the tenant, so the rule decides partitions: if a component had another rule, one series would go through two workers.
+// Listeners refuse names that would be a path, a broken header or an endless text; in older records such names count as the default tenant.
 package tenant
 
 import (
@@ -22,16 +21,16 @@ const (
 	MetadataKey = "x-scope-orgid"
 	// Attribute is the resource attribute that names the tenant of one resource.
 	Attribute = "tenant.id"
-	// Default is the tenant of all that names none.
+	// Default is the tenant of telemetry without one.
 	Default = "default"
 	// MaxBytes is the longest name: Loki's and Mimir's limit.
 	MaxBytes = 150
 )
 
-// ErrName says that a text can't be a tenant's name.
+// ErrName says that a text is not a valid tenant name.
 var ErrName = errors.New("not a tenant's name")
 
-// Check returns an error, which is ErrName, if name can't be a tenant's: it is empty, longer than MaxBytes, not UTF-8, has a control
+// Check returns an error, which is ErrName, if name is not a valid tenant name: it is empty, longer than MaxBytes, not UTF-8, has a control
 // character, an invisible one or a slash, or is "." or "..".
 func Check(name string) error {
 	switch {
@@ -64,8 +63,7 @@ func cut(name string) string {
 	return name[:shown]
 }
 
-// Client returns the name that ctx's client metadata gives; empty if it gives none. A name that fails Check comes back as Default,
-// with Check's error.
+// Client returns the name in ctx's client metadata; empty if there is none. For a name that fails Check it returns Default, with Check's error.
 func Client(ctx context.Context) (string, error) {
 	values := client.FromContext(ctx).Metadata.Get(MetadataKey)
 	if len(values) == 0 || values[0] == "" {
@@ -74,8 +72,8 @@ func Client(ctx context.Context) (string, error) {
 	return checked(values[0])
 }
 
-// Of returns the tenant of a resource with attributes attrs, in a request for which Client returned fromClient. A name that fails Check
-// comes back as Default, with Check's error.
+// Of returns the tenant of a resource with attributes attrs, in a request for which Client returned fromClient. For a name that fails Check it
+// returns Default, with Check's error.
 func Of(fromClient string, attrs pcommon.Map) (string, error) {
 	if fromClient != "" {
 		return fromClient, nil

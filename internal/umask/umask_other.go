@@ -1,7 +1,7 @@
 //go:build !unix
 
-// Package umask keeps other users of the machine out of the files of this process.
+// Package umask protects the files of this process from other users of the machine.
 package umask
 
-// Close does nothing where files have no modes: there the permissions of the data directory count.
+// Close does nothing on systems where files have no modes: there the permissions of the data directory count.
 func Close() {}

@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package umask keeps other users of the machine out of the files of this process.
+// Package umask protects the files of this process from other users of the machine.
 package umask
 
 import "syscall"
@@ -8,8 +8,8 @@ import "syscall"
 // others are the permissions of group and others.
 const others = 0o077
 
-// Close makes files 0600 and directories 0700 from now on, in the whole process. Libraries that write the journal, the TSDB and queues
-// leave the modes of their files to the umask, and all of these hold what clients sent. A stricter umask stays.
+// Close makes new files 0600 and new directories 0700 from now on, in the whole process. Libraries that write the journal, the TSDB and queues
+// leave the modes of their files to the umask, and all of these files contain data of clients. A stricter umask stays.
 func Close() {
 	syscall.Umask(syscall.Umask(others) | others)
 }

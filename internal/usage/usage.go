@@ -1,5 +1,5 @@
-// Package usage adds up who uses how much, within a bound: what comes in by tenant, service and signal, queries by tenant and store, active
-// series by tenant and service.
+// Package usage adds up usage, within a bound: intake by tenant, service and signal, queries by tenant and store, active series by tenant and
+// service.
 package usage
 
 import (
@@ -13,47 +13,47 @@ import (
 	"github.com/penstockhq/penstock/internal/access"
 )
 
-// Other stands for services, and tenants, that a meter has no room for.
+// Other represents services and tenants beyond a meter's bound.
 const Other = "(other)"
 
-// Key is what is told apart.
+// Key identifies a counter.
 type Key struct {
 	Tenant  string
-	Service string // service.name; empty where there is none, and for queries
-	Signal  string // for queries the store that is asked
+	Service string // service.name; empty if there is none, and for queries
+	Signal  string // for queries the queried store
 }
 
-// Sum is how much was taken: items are data points, log records or spans, bytes those of the records in the journal before compression, or
-// of the request in OTLP where there is no journal.
+// Sum is a sum of intake: items are data points, log records or spans; bytes are those of the records in the journal before compression, or,
+// without a journal, of the request in OTLP.
 type Sum struct{ Items, Bytes int64 }
 
-// Plus returns both together.
+// Plus returns the sum of both.
 func (s Sum) Plus(o Sum) Sum { return Sum{s.Items + o.Items, s.Bytes + o.Bytes} }
 
-// Queries is how often a store was asked, and how long its queries ran.
+// Queries is the number of a store's queries, and how long they ran.
 type Queries struct {
 	Number int64
 	Time   time.Duration
 }
 
-// Plus returns both together.
+// Plus returns the sum of both.
 func (q Queries) Plus(o Queries) Queries { return Queries{q.Number + o.Number, q.Time + o.Time} }
 
-// Series is how many series are active, and what drives their growth.
+// Series is the number of active series, and the cause of their growth.
 type Series struct {
 	Active int64
 	Driver Driver
 }
 
-// Driver is an attribute of a metric, with about so many distinct values.
+// Driver is an attribute of a metric, with an approximate number of distinct values.
 type Driver struct {
 	Metric    string
-	Attribute string // empty where no metric has so many series that its attributes are watched
+	Attribute string // empty if no metric has enough series for its attributes to be watched
 	Values    uint64
 	Series    int64 // of the metric
 }
 
-// Plus returns both together, with the driver that has more values, and of those with as many the one with more series.
+// Plus returns the sum of both, with the driver that has more values, or if equal, more series.
 func (s Series) Plus(o Series) Series {
 	s.Active += o.Active
 	if o.Driver.Values > s.Driver.Values || o.Driver.Values == s.Driver.Values && o.Driver.Series > s.Driver.Series {
@@ -62,21 +62,20 @@ func (s Series) Plus(o Series) Series {
 	return s
 }
 
-// Source calls each with the active series of every tenant and service, any number of times for one: they add up. Nothing else may be
-// expected of the order.
+// Source calls each with the active series of every tenant and service, possibly several times for one: these add up. The order is not defined.
 type Source func(each func(tenant, service string, s Series))
 
-// Sink takes what was used. A ledger extension is one. It is safe for concurrent use.
+// Sink collects usage. A ledger extension is one. It is safe for concurrent use.
 type Sink interface {
-	// Use adds what was taken.
+	// Use adds intake.
 	Use(k Key, s Sum)
 	// Query adds queries of a tenant, which is empty for an operator's, to a store.
 	Query(tenant, store string, q Queries)
-	// Watch asks a source for series, whenever somebody wants to know them, until remove is called.
+	// Watch registers a source of series, which is read on demand, until remove is called.
 	Watch(s Source) (remove func())
 }
 
-// Find returns the host's sink; without one, a Sink that keeps nothing.
+// Find returns the host's sink; without one, a Sink that discards everything.
 func Find(host component.Host) Sink {
 	for _, e := range host.GetExtensions() {
 		if s, ok := e.(Sink); ok {
@@ -86,7 +85,7 @@ func Find(host component.Host) Sink {
 	return nobody{}
 }
 
-// Queried tells s that a query of ctx's client had its place in store for as long as took.
+// Queried reports to s that a query of ctx's client held its slot in store for as long as took.
 func Queried(ctx context.Context, s Sink, store string, took time.Duration) {
 	one, _ := access.Of(ctx).Tenant()
 	s.Query(one, store, Queries{Number: 1, Time: took})
@@ -98,8 +97,8 @@ func (nobody) Use(Key, Sum)                  {}
 func (nobody) Query(string, string, Queries) {}
 func (nobody) Watch(Source) func()           { return func() {} }
 
-// Meter adds up. It holds at most twice max keys, of about 200 bytes: past max a new service is Other of its tenant, and past twice that
-// its tenant is Other as well, so sums over all keys are exact. It is safe for concurrent use.
+// Meter adds up. It holds at most twice max keys, of about 200 bytes: past max a new service is Other of its tenant, and past twice that its tenant
+// is Other too, so sums over all keys are exact. It is safe for concurrent use.
 type Meter[S interface{ Plus(S) S }] struct {
 	max  int
 	mu   sync.Mutex
@@ -130,7 +129,7 @@ func (m *Meter[S]) newLocked(k Key) *S {
 		k = Key{Other, Other, ""}
 	}
 	if m.sums[k] == nil {
-		k.Tenant, k.Service = strings.Clone(k.Tenant), strings.Clone(k.Service) // They would keep the batch that they came with in memory.
+		k.Tenant, k.Service = strings.Clone(k.Tenant), strings.Clone(k.Service) // Without a copy, they would keep their batch in memory.
 		m.sums[k] = new(S)
 	}
 	return m.sums[k]

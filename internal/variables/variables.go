@@ -1,5 +1,5 @@
-// Package variables lists the environment variables that Penstock's profiles read, with the form that each value has. The profile
-// provider and the command line share it: a name that is not in it is a slip, and a value of another form is said in words of the variable.
+// Package variables lists the environment variables that Penstock's profiles read, with the form of each value. The profile provider and the
+// command line share it: a name that is not listed is a typo, and a value of another form is reported with the variable's name.
 package variables
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/internal/sockets"
 )
 
-// Prefix begins the name of every variable.
+// Prefix is the prefix of every variable.
 const Prefix = "PENSTOCK_"
 
 // Form is the form of a value.
@@ -21,7 +21,7 @@ type Form int
 const (
 	// Text is any text.
 	Text Form = iota
-	// Listen is host:port that a listener binds; the host may be empty.
+	// Listen is the host:port of a listener; the host may be empty.
 	Listen
 	// Port is a number from 0 to 65535.
 	Port
@@ -33,7 +33,7 @@ const (
 	GRPC
 	// Addresses is a list of host:port, separated by commas.
 	Addresses
-	// Sockets is a list of host:port, or udp://, tcp:// or tls:// before it, or unixgram:// before a path, separated by commas.
+	// Sockets is a list of host:port, optionally after udp://, tcp:// or tls://, or of paths after unixgram://, separated by commas.
 	Sockets
 	// Origins is a list of web origins, separated by commas: RFC 6454.
 	Origins
@@ -101,7 +101,7 @@ func Known(name string) bool {
 	return false
 }
 
-// Check returns what is wrong with a value that is not empty, with an example of a right one.
+// Check returns the error of a value that is not empty, with an example of a valid one.
 func (v Variable) Check(value string) error {
 	var err error
 	switch v.Form {
@@ -154,7 +154,7 @@ var wants = map[Form]string{
 	HTTP:    "a URL that begins with http:// or https://", GRPC: "host:port or a URL that begins with https://",
 }
 
-// CheckListener returns what is wrong with an address to listen on.
+// CheckListener returns the error of an address to listen on.
 func CheckListener(address string) error {
 	if err := checkAddress(address, true); err != nil {
 		return fmt.Errorf("%w: want %s, as in 127.0.0.1:4317", err, wants[Listen])
@@ -162,7 +162,7 @@ func CheckListener(address string) error {
 	return nil
 }
 
-// checkAddress wants host:port with a port in numbers. A listener's host may be empty.
+// checkAddress requires host:port with a numeric port. A listener's host may be empty.
 func checkAddress(address string, listener bool) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -181,7 +181,7 @@ func checkAddress(address string, listener bool) error {
 	return nil
 }
 
-// checkOrigin wants scheme://host[:port] without a path; * is for all origins, or the first label of a host.
+// checkOrigin requires scheme://host[:port] without a path; * is for all origins, or the first label of a host.
 func checkOrigin(origin string) error {
 	u, err := url.Parse(strings.ReplaceAll(origin, "*", "x"))
 	if origin == "*" || err == nil && u.Scheme != "" && u.Host != "" && u.Path == "" && u.RawQuery == "" && u.User == nil {
@@ -190,7 +190,7 @@ func checkOrigin(origin string) error {
 	return fmt.Errorf("%q is not an origin", origin)
 }
 
-// checkURL never quotes credentials that the URL may hold.
+// checkURL never quotes credentials that the URL may contain.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {

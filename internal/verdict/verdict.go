@@ -1,8 +1,8 @@
-// Package verdict says what a status from a server means for the data that was sent: one table for HTTP and one for gRPC, for every
-// exporter and queue that must not lose what it took.
+// Package verdict interprets a server's status for the data that was sent: one table for HTTP and one for gRPC, for every exporter and queue that
+// must not lose accepted data.
 //
-// A protocol's own list of "retryable" statuses is written for senders that may drop: OTLP and remote write count an expired token
-// among the refusals. Behind a journal or a queue on disk it is none: nothing is wrong with the data, and somebody mends the token.
+// A protocol's own list of "retryable" statuses is written for senders that may drop data: OTLP and remote write count an expired token among the
+// refusals. For a journal or a queue on disk it is not one: nothing is wrong with the data, and an operator will correct the token.
 package verdict
 
 import (
@@ -18,18 +18,18 @@ import (
 type Verdict uint8
 
 const (
-	// Retry: the server can't take it now; the same request may pass later. The zero value, so that a status nobody knows loses nothing.
+	// Retry: the server can't accept the request now; the same request may succeed later. The zero value, so that an unknown status loses nothing.
 	Retry Verdict = iota
-	// Accepted: the server has taken the request.
+	// Accepted: the server has accepted the request.
 	Accepted
-	// Operator: the server takes no request like this from this sender until somebody mends credentials, address, protocol or
-	// quota. The sender tries again without end and reports it.
+	// Operator: the server accepts no request like this from this sender until an operator corrects credentials, address, protocol or quota. The
+	// sender retries without end and reports it.
 	Operator
-	// Data: the server has looked at the data and refuses it. Sending it again changes nothing.
+	// Data: the server has checked the data and refuses it. A retry changes nothing.
 	Data
 )
 
-// String is the verdict as logs and attributes say it.
+// String is the verdict in logs and attributes.
 func (v Verdict) String() string {
 	switch v {
 	case Accepted:
@@ -45,30 +45,30 @@ func (v Verdict) String() string {
 // Answer is the meaning of one status.
 type Answer struct {
 	Verdict Verdict
-	// TooLarge: the request is larger than the server takes; its parts may pass. With Data: one item alone is refused for good.
+	// TooLarge: the request is larger than the server accepts; its parts may succeed. With Data: a single item is refused permanently.
 	TooLarge bool
-	// Doubtful: servers give this status for troubles of their own and for data that makes them stumble. If others pass meanwhile, divide
-	// the request and set the single item aside that still fails; never drop a whole request for it.
+	// Doubtful: servers return this status both for their own errors and for data that makes them fail. If other requests succeed meanwhile, divide
+	// the request and set aside the single item that still fails; never drop a whole request for it.
 	Doubtful bool
 }
 
-// Again reports whether the request is to be sent again as it is.
+// Again reports whether the request is to be sent again unchanged.
 func (a Answer) Again() bool { return a.Verdict == Retry || a.Verdict == Operator }
 
-// HTTP returns the meaning of an HTTP status (RFC 9110, OTLP/HTTP, remote write 2.0, Loki's push API). A redirection that reaches the
-// caller was not followed: the address is wrong.
+// HTTP returns the meaning of an HTTP status (RFC 9110, OTLP/HTTP, remote write 2.0, Loki's push API). A redirection that reaches the caller was
+// not followed: the address is wrong.
 func HTTP(status int) Answer {
 	switch {
 	case status/100 == 2:
 		return Answer{Verdict: Accepted}
 	case status/100 == 5:
 		return serverHTTP(status)
-	case status/100 != 4: // 1xx, 3xx and what is no status: no server of this protocol
+	case status/100 != 4: // 1xx, 3xx and invalid ones: not a server of this protocol
 		return Answer{Verdict: Operator}
 	}
 	switch status {
 	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests,
-		499: // nginx: the client went away
+		499: // nginx: the client closed the connection
 		return Answer{Verdict: Retry}
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
 		http.StatusNotAcceptable, http.StatusProxyAuthRequired, http.StatusGone, http.StatusLengthRequired, http.StatusPreconditionFailed,
@@ -102,8 +102,8 @@ var largerThanMax = []string{
 	"request body too large",
 }
 
-// GRPC returns the meaning of a gRPC code with its message. The message matters for RESOURCE_EXHAUSTED alone: a server that is busy and
-// a message that is larger than it takes have that code in common.
+// GRPC returns the meaning of a gRPC code with its message. The message matters only for RESOURCE_EXHAUSTED: servers use that code both when they
+// are busy and when a message is too large.
 func GRPC(code codes.Code, message string) Answer {
 	switch code {
 	case codes.OK:
@@ -111,7 +111,7 @@ func GRPC(code codes.Code, message string) Answer {
 	case codes.InvalidArgument, codes.AlreadyExists:
 		return Answer{Verdict: Data}
 	case codes.Unauthenticated, codes.PermissionDenied, codes.NotFound, codes.Unimplemented,
-		codes.FailedPrecondition: // by its definition: not before somebody has mended the server's state
+		codes.FailedPrecondition: // by its definition: not before the server's state was corrected
 		return Answer{Verdict: Operator}
 	case codes.ResourceExhausted:
 		text := strings.ToLower(message)
@@ -128,8 +128,7 @@ func GRPC(code codes.Code, message string) Answer {
 	return Answer{Verdict: Retry}
 }
 
-// RetryAfter reads the header of that name: seconds or a date (RFC 9110, section 10.2.3). 0: there is none, it has passed, or it is
-// nonsense.
+// RetryAfter parses the header of that name: seconds or a date (RFC 9110, section 10.2.3). 0 if it is missing, in the past, or invalid.
 func RetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if value == "" {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// reloadInterval is how old a certificate may be when a connection is made: it is read again then.
+// reloadInterval is the largest age of a certificate when a connection is made: then it is read again.
 const reloadInterval = "1s"
 
-// served are the listeners that PENSTOCK_TLS_CERT is for: those that take or show data. Liveness stays plain, and so do the collector's own
-// metrics and the embedded Kafka, which are on loopback.
+// served are the listeners for which PENSTOCK_TLS_CERT is: those that receive or show data. The health check stays unencrypted, and so do the
+// collector's own metrics and the embedded Kafka, which are on loopback.
 func served(profile string, certificate map[string]any) map[string]any {
 	listener := func() map[string]any { return map[string]any{"tls": maps.Clone(certificate)} }
 	receivers := map[string]any{"otlp": map[string]any{"protocols": map[string]any{"grpc": listener(), "http": listener()}}}
@@ -25,7 +25,7 @@ func served(profile string, certificate map[string]any) map[string]any {
 	return map[string]any{"receivers": receivers, "extensions": extensions}
 }
 
-// certificates says with which certificate the listeners answer, and which clients they admit.
+// certificates sets the listeners' certificate, and the clients that they admit.
 func certificates(s surroundings) map[string]any {
 	if !s.isSet("PENSTOCK_TLS_CERT") {
 		return map[string]any{}
@@ -43,7 +43,7 @@ func (s surroundings) ownCertificate() map[string]any {
 	}
 }
 
-// gatewayCertificates says which gateway the agent trusts, and with which certificate it shows itself where the gateway asks for one.
+// gatewayCertificates sets the gateways that the agent trusts, and the certificate that it presents if the gateway requires one.
 func gatewayCertificates(s surroundings) map[string]any {
 	tls := map[string]any{}
 	endpoint, _ := s.env("PENSTOCK_GATEWAY_ENDPOINT")
@@ -67,7 +67,7 @@ func gatewayCertificates(s surroundings) map[string]any {
 	return map[string]any{"exporters": exporters}
 }
 
-// checkPairs says which variables lack another.
+// checkPairs reports variables without their counterpart.
 func checkPairs(s surroundings) error {
 	var errs error
 	for _, pair := range [][2]string{

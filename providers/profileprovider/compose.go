@@ -72,9 +72,8 @@ func merge(whole, part map[string]any) {
 	}
 }
 
-// dropUnfed removes pipelines that hand on to sinks of which there are none for their signal: what is received for them would be
-// lost. A client that sends such a signal is told that it is not served. A Kafka counts as a sink, since others can follow it; the one
-// in this process does not: it would fill up.
+// dropUnfed removes pipelines whose signal has no sink: their data would be lost. A client that sends such a signal gets an error. A Kafka counts
+// as a sink, because others can follow it; the one in this process does not, because it would fill up.
 func dropUnfed(conf map[string]any) error {
 	service, _ := conf["service"].(map[string]any)
 	pipelines, _ := service["pipelines"].(map[string]any)

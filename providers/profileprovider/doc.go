@@ -1,5 +1,5 @@
-// Package profileprovider holds Penstock's built-in configurations: `--config profile:standalone`, `profile:agent`,
-// `profile:gateway`. They are ordinary collector YAML, put together from fragments when the collector starts.
+// Package profileprovider holds Penstock's built-in configurations: `--config profile:standalone`, `profile:agent`, `profile:gateway`. They are
+// ordinary collector YAML, composed from fragments when the collector starts.
 package profileprovider
 
 //go:generate mdatagen metadata.yaml

@@ -15,12 +15,12 @@ const (
 	mib = 1 << 20
 	gib = 1 << 30
 
-	// unknownMemory stands for a machine that does not tell: the bounds are those of a large one then.
+	// unknownMemory is assumed if the machine's memory is unknown: the bounds are then those of a large one.
 	unknownMemory = 64 * gib
 )
 
-// memory returns the bytes that the process may use: the smallest limit of its control groups, or the machine's memory. root is "/" but
-// in tests.
+// memory returns the bytes that the process may use: the smallest limit of its control groups, or the machine's memory. root is "/", except in
+// tests.
 func memory(root string) int64 {
 	total := int64(unknownMemory)
 	if info, err := os.ReadFile(filepath.Join(root, "proc/meminfo")); err == nil {
@@ -41,7 +41,7 @@ func memory(root string) int64 {
 		id, rest, _ := strings.Cut(lines.Text(), ":")
 		controllers, group, _ := strings.Cut(rest, ":")
 		switch {
-		case id == "0" && controllers == "": // the second version; a group's parents bound it too
+		case id == "0" && controllers == "": // the second version; a group's parents limit it too
 			for _, mount := range []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"} {
 				for at := group; ; at = filepath.Dir(at) {
 					total = min(total, limitIn(filepath.Join(root, mount, at, "memory.max")))
@@ -72,15 +72,15 @@ func limitIn(file string) int64 {
 	return n
 }
 
-// limitHeap makes Go collect garbage more often when three quarters of the memory are in use. Without a limit the heap grows to twice
-// what is live before the next collection, and a container ends that needs half as much. GOMEMLIMIT of the user's own wins.
+// limitHeap makes Go collect garbage more often when three quarters of the memory are in use. Without a limit the heap grows to twice its live size
+// before the next collection, which kills a container that needs only half of its memory. The user's own GOMEMLIMIT wins.
 func limitHeap(s surroundings) {
 	if !s.isSet("GOMEMLIMIT") {
 		debug.SetMemoryLimit(s.memory / 4 * 3)
 	}
 }
 
-// heapLimit is the memory that belongs to GOMEMLIMIT, which is meant to be most of it.
+// heapLimit is the value for GOMEMLIMIT, most of the memory.
 func heapLimit() int64 {
 	limit := debug.SetMemoryLimit(-1)
 	if limit > math.MaxInt64/4 { // none
@@ -89,8 +89,8 @@ func heapLimit() int64 {
 	return limit / 3 * 4
 }
 
-// intakeBounds are what requests may take that are being read, or have been decoded and not answered: an eighth of the memory each, and
-// on somebody else's machine what fits into memory_limiter's share.
+// intakeBounds bound the memory of requests that are being read, and of decoded and unanswered ones: an eighth of the memory each; for an agent,
+// what fits into memory_limiter's share.
 func intakeBounds(s surroundings) map[string]any {
 	most := int64(gib)
 	if s.profile == "agent" {
@@ -102,8 +102,8 @@ func intakeBounds(s surroundings) map[string]any {
 	}}}
 }
 
-// ingestBounds is what the machine and the environment say of plain JSON: an eighth of the memory, at six times the largest body for each
-// request, and the origins of pages.
+// ingestBounds are the bounds and origins for plain JSON: an eighth of the memory, at six times the largest body for each request, and the origins
+// of pages.
 func ingestBounds(s surroundings) map[string]any {
 	receiver := map[string]any{"max_concurrent_requests": clamp(s.memory/8/(6*4*mib), 4, 64)}
 	if cors := corsOf(s); cors != nil {
@@ -112,14 +112,14 @@ func ingestBounds(s surroundings) map[string]any {
 	return map[string]any{"receivers": map[string]any{"ingest": receiver}}
 }
 
-// seriesBounds are how many series the TSDB holds, at 4 KiB each, in a third of the memory, and the budget in front of it,
-// which folds before the TSDB has to refuse; rollups add series behind the budget.
+// seriesBounds are the number of series that the TSDB holds, at 4 KiB each, in a third of the memory, and the budget before it, which folds before
+// the TSDB must refuse; rollups add series after the budget.
 func (s surroundings) seriesBounds() (stored, budget int64) {
 	stored = clamp((s.memory-512*mib)/(12<<10), 10_000, 2_000_000)
 	return stored, min(stored/2, 1_000_000)
 }
 
-// tsdbBounds divides a quarter of the memory among the queries that run at once.
+// tsdbBounds divides a quarter of the memory among the concurrent queries.
 func tsdbBounds(s surroundings) map[string]any {
 	const sampleSize = 16
 	queries := clamp(s.memory/(256*mib), 2, 20)
@@ -138,7 +138,7 @@ func logsBounds(s surroundings) map[string]any {
 	return map[string]any{"extensions": map[string]any{"embedded_logs": map[string]any{"memory": clamp(s.memory/16, 32*mib, 512*mib)}}}
 }
 
-// guardBounds is the budget before the TSDB of this process. Each metric can have a stream beside its budget, into which the guard folds.
+// guardBounds is the budget before the TSDB of this process. Each metric can have one more stream, into which the guard folds.
 func guardBounds(s surroundings) map[string]any {
 	_, budget := s.seriesBounds()
 	return map[string]any{"processors": map[string]any{"cardinality_guard/tsdb": map[string]any{
@@ -146,7 +146,7 @@ func guardBounds(s surroundings) map[string]any {
 	}}}
 }
 
-// rollupBounds are the streams that the rollup before the TSDB of this process keeps windows for.
+// rollupBounds bound the streams for which the rollup before the TSDB of this process keeps windows.
 func rollupBounds(s surroundings) map[string]any {
 	_, budget := s.seriesBounds()
 	return map[string]any{"processors": map[string]any{"window_rollup/tsdb": map[string]any{
@@ -154,8 +154,8 @@ func rollupBounds(s surroundings) map[string]any {
 	}}}
 }
 
-// lakeRange is how many bytes of the journal make one file of the lake. Points of fifty bytes take ten times that while they are decoded and put
-// into rows, for each signal.
+// lakeRange is how many bytes of the journal become one file of the lake. Points of fifty bytes take ten times that while they are decoded and
+// converted to rows, for each signal.
 func (s surroundings) lakeRange() int64 { return clamp(s.memory/128, 4*mib, 32*mib) }
 
 func clamp(n, least, most int64) int64 { return max(least, min(n, most)) }

@@ -7,31 +7,30 @@ import (
 	"strings"
 )
 
-// forward is the connector between pipelines that receive and pipelines that store.
+// forward is the connector between receiving pipelines and storing pipelines.
 const forward = "forward"
 
 // journal is the processor that writes Kafka, and the receiver that follows it.
 const journal = "kafka_replay"
 
-// topicPrefix is the text that the resolver replaces by what begins all names in Kafka.
+// topicPrefix is the text that the resolver replaces by the prefix of all names in Kafka.
 const topicPrefix = "${env:PENSTOCK_KAFKA_TOPIC_PREFIX:-penstock}"
 
-// off switches a sink off that a profile has by default.
+// off switches off a default sink of a profile.
 const off = "off"
 
 // fragment is a piece of a profile: fragments/<name>.yaml.
 type fragment struct {
 	name string
-	// sink stands in the file's place of <sink>.
+	// sink replaces <sink> in the file.
 	sink string
 	// when says whether the fragment applies; nil: always.
 	when func(surroundings) bool
-	// fill adds what YAML can't say; nil: nothing.
+	// fill adds configuration that YAML can't express; nil: nothing.
 	fill func(surroundings) map[string]any
 }
 
-// sinks store or pass on. Each waits for itself, in a queue on disk or as a group of the journal's, so one that is down delays no
-// other.
+// sinks store or pass on data. Each has its own queue on disk or its own group of the journal, so one that is down delays no other.
 var sinks = slices.Concat(
 	sink("lake", func(s surroundings) bool { url, _ := s.env("PENSTOCK_LAKE_URL"); return url != off }, "sink_lake"),
 	sink("remote_write", set("PENSTOCK_REMOTE_WRITE_URL"), "sink_remote_write", "guard", "rollup"),
@@ -41,7 +40,7 @@ var sinks = slices.Concat(
 	[]fragment{{name: "keys_otlp", when: with(set("PENSTOCK_KEYS_FILE"), set("PENSTOCK_OTLP_EXPORT_ENDPOINT"))}},
 )
 
-// sink is the fragments of one sink: what it is made of, and how it is fed.
+// sink is the fragments of one sink: its components, and its input.
 func sink(name string, when func(surroundings) bool, parts ...string) []fragment {
 	var all []fragment
 	for _, part := range parts {
@@ -52,7 +51,7 @@ func sink(name string, when func(surroundings) bool, parts ...string) []fragment
 		fragment{name: "follow_" + name, when: func(s surroundings) bool { return when(s) && s.journaled() }, fill: follower(name)})
 }
 
-// profiles maps names to fragments, in the order in which processors stand in a pipeline.
+// profiles maps names to fragments, in the order of the processors in a pipeline.
 var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
 		{name: "common", fill: basics},
@@ -135,7 +134,7 @@ func set(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return s.isSet(variable) }
 }
 
-// trustsIssuer says whether tokens of an identity provider count beside the keys.
+// trustsIssuer says whether tokens of an identity provider are accepted besides the keys.
 func trustsIssuer(s surroundings) bool {
 	return s.isSet("PENSTOCK_KEYS_FILE") && s.isSet("PENSTOCK_OIDC_ISSUER")
 }
@@ -147,7 +146,7 @@ func with(all ...func(surroundings) bool) func(surroundings) bool {
 	}
 }
 
-// journaled says whether what is received goes into Kafka first, and sinks follow it.
+// journaled says whether received data goes into Kafka first, and sinks follow it.
 func (s surroundings) journaled() bool {
 	return s.profile == "standalone" || s.isSet("PENSTOCK_KAFKA_BROKERS")
 }
@@ -155,7 +154,7 @@ func (s surroundings) journaled() bool {
 // embedsKafka says whether that Kafka is in this process.
 func (s surroundings) embedsKafka() bool { return !s.isSet("PENSTOCK_KAFKA_BROKERS") }
 
-// sharesJournal says whether other gateways may write the same journal: one in this process is this machine's alone.
+// sharesJournal says whether other gateways may write the same journal: a Kafka in this process is for this machine only.
 func (s surroundings) sharesJournal() bool { return s.journaled() && !s.embedsKafka() }
 
 // brokers is the text that the resolver replaces by the brokers' addresses.
@@ -166,17 +165,17 @@ func (s surroundings) brokers() string {
 	return "${env:PENSTOCK_KAFKA_BROKERS}"
 }
 
-// journalBrokers says where the journal is written.
+// journalBrokers sets where the journal is written.
 func journalBrokers(s surroundings) map[string]any {
 	return map[string]any{"processors": map[string]any{journal: map[string]any{"brokers": s.brokers(), "topic_prefix": topicPrefix}}}
 }
 
-// keyBrokers says which journal holds the key that its gateways share.
+// keyBrokers sets the journal with the gateways' shared key.
 func keyBrokers(s surroundings) map[string]any {
 	return map[string]any{"extensions": map[string]any{"journal_key": map[string]any{"brokers": s.brokers(), "topic_prefix": topicPrefix}}}
 }
 
-// follower makes the receiver kafka_replay/<group>, which follows the journal for one sink.
+// follower configures the receiver kafka_replay/<group>, which follows the journal for one sink.
 func follower(group string) func(surroundings) map[string]any {
 	return func(s surroundings) map[string]any {
 		follow := map[string]any{"group": group}
@@ -189,7 +188,7 @@ func follower(group string) func(surroundings) map[string]any {
 	}
 }
 
-// basics is what the machine and the environment say of what every profile has.
+// basics is the configuration of every profile that depends on the machine and the environment.
 func basics(s surroundings) map[string]any {
 	conf := ownIdentity(s)
 	merge(conf, certificates(s))
@@ -203,7 +202,7 @@ func ownIdentity(s surroundings) map[string]any {
 	}}}}
 }
 
-// hostAttributes says where data comes from.
+// hostAttributes sets the attributes of the data's origin.
 func hostAttributes(s surroundings) map[string]any {
 	return insertAttributes("resource/host", [][2]string{
 		{"host.name", literal(s.hostName)},
@@ -213,7 +212,7 @@ func hostAttributes(s surroundings) map[string]any {
 	})
 }
 
-// intake is what the machine and the environment say of the listeners of OTLP.
+// intake is the configuration of the OTLP listeners that depends on the machine and the environment.
 func intake(s surroundings) map[string]any {
 	conf := corsOrigins(s)
 	if conf == nil {
@@ -224,7 +223,7 @@ func intake(s surroundings) map[string]any {
 	return conf
 }
 
-// corsOrigins lets the pages of some origins send OTLP over HTTP. cross_origin_protection refuses those of all others.
+// corsOrigins allows pages of some origins to send OTLP over HTTP. cross_origin_protection refuses all others.
 func corsOrigins(s surroundings) map[string]any {
 	cors := corsOf(s)
 	if cors == nil {
@@ -241,7 +240,7 @@ func corsOf(s surroundings) map[string]any {
 	return map[string]any{"allowed_origins": s.list("PENSTOCK_CORS_ORIGINS"), "allowed_headers": []any{"*"}, "max_age": 7200}
 }
 
-// hostIdentity makes the machine an instance of the service `host`: Prometheus tells machines apart by that.
+// hostIdentity makes the machine an instance of the service `host`: Prometheus distinguishes machines by that.
 func hostIdentity(s surroundings) map[string]any {
 	conf := insertAttributes("resource/host_metrics", [][2]string{
 		{"service.name", "host"},
@@ -249,7 +248,7 @@ func hostIdentity(s surroundings) map[string]any {
 	})
 	merge(conf, hostAttributes(s))
 	if runtime.GOOS == "linux" {
-		// The receiver's default, but without its warning in a container: what it sees of the machine there is meant.
+		// The receiver's default, but without its warning in a container: the container's view of the machine is intended.
 		merge(conf, map[string]any{"receivers": map[string]any{"host_metrics": map[string]any{"root_path": "/"}}})
 	}
 	return conf
@@ -262,7 +261,7 @@ func logFiles(s surroundings) map[string]any {
 	return conf
 }
 
-// serviceOf gives a receiver the service.name of what names none.
+// serviceOf sets a receiver's service.name for data without one.
 func serviceOf(receiver string) func(surroundings) map[string]any {
 	return func(s surroundings) map[string]any {
 		if !s.isSet("PENSTOCK_SERVICE_NAME") {
@@ -272,7 +271,8 @@ func serviceOf(receiver string) func(surroundings) map[string]any {
 	}
 }
 
-// syslog says with which certificate to listen. Of this machine's attributes only the environment is added: the messages can be of others.
+// syslog sets the listener's certificate. Of this machine's attributes only the environment is added, because the messages can be from other
+// machines.
 func syslog(s surroundings) map[string]any {
 	conf := serviceOf("syslog_server")(s)
 	certificate := map[string]any{}
@@ -291,7 +291,7 @@ func syslog(s surroundings) map[string]any {
 	return conf
 }
 
-// journald says where the systemd journal is, if not where this machine has it.
+// journald sets the directory of the systemd journal, if it is not the machine's default.
 func journald(s surroundings) map[string]any {
 	conf := serviceOf("systemd_journal")(s)
 	if directory := s.reference("PENSTOCK_JOURNALD_DIRECTORY"); directory != "" {
@@ -307,7 +307,7 @@ func readsFiles(s surroundings) bool {
 	return s.hasJournal() || s.isSet("PENSTOCK_LOG_FILES") || s.isSet("PENSTOCK_SYSLOG_ENDPOINT")
 }
 
-// insertAttributes makes a resource processor. Attributes that data has already stay; empty values are left out.
+// insertAttributes configures a resource processor. Existing attributes stay; empty values are omitted.
 func insertAttributes(processor string, attributes [][2]string) map[string]any {
 	var actions []any
 	for _, a := range attributes {
@@ -323,7 +323,7 @@ func (s surroundings) instanceID() string {
 	return "${env:PENSTOCK_INSTANCE_ID:-" + literal(s.hostName) + "}"
 }
 
-// reference is the text that the resolver replaces by the variable's value; empty when it has none.
+// reference is the text that the resolver replaces by the variable's value; empty if it has none.
 func (s surroundings) reference(variable string) string {
 	if !s.isSet(variable) {
 		return ""
@@ -331,7 +331,7 @@ func (s surroundings) reference(variable string) string {
 	return "${env:" + variable + "}"
 }
 
-// osType is the operating system under the name that semantic conventions give it.
+// osType is the operating system's name in the semantic conventions.
 func osType() string {
 	switch runtime.GOOS {
 	case "dragonfly":
@@ -348,7 +348,7 @@ func signalOf(pipeline string) string {
 	return signal
 }
 
-// follows says whether a pipeline takes from the journal.
+// follows says whether a pipeline reads from the journal.
 func follows(pipeline any) bool {
 	parts, _ := pipeline.(map[string]any)
 	ids, _ := parts["receivers"].([]any)

@@ -14,15 +14,15 @@ import (
 const (
 	schemeName = "profile"
 
-	// synchronousEmitter makes log receivers wait for the pipeline's answer before they go on reading; without it an
-	// asynchronous buffer lies between, which a crash empties. Configuration can't set a feature gate, so a profile does.
+	// synchronousEmitter makes log receivers wait for the pipeline's answer before they continue to read; without it they have an asynchronous
+	// buffer, which a crash loses. Configuration can't set a feature gate, so a profile does.
 	synchronousEmitter = "stanza.synchronousLogEmitter"
 
-	// componentStatus gives health_check the form of configuration in which a middleware can guard its listener.
+	// componentStatus gives health_check the form of configuration in which a middleware can protect its listener.
 	componentStatus = "extension.healthcheck.useComponentStatus"
 )
 
-// provider is stateless: two Retrieves of one profile in one environment give the same configuration.
+// provider is stateless: two Retrieves of one profile in one environment return the same configuration.
 type provider struct {
 	env func(name string) (value string, set bool)
 }
@@ -34,7 +34,7 @@ func NewFactory() confmap.ProviderFactory {
 	return confmap.NewProviderFactory(newProvider)
 }
 
-// Scheme is what stands before the colon.
+// Scheme is the part before the colon.
 func (*provider) Scheme() string { return schemeName }
 
 // Retrieve returns the configuration of the profile that uri names. References to environment variables in it are expanded later,
@@ -69,7 +69,7 @@ func (p *provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc
 // Shutdown has nothing to release.
 func (*provider) Shutdown(context.Context) error { return nil }
 
-// setGate enables the gate. A binary without the component that asks for it does not have it, and needs nothing then.
+// setGate enables the gate. A binary without the gate's component does not have the gate, and does not need it.
 func setGate(id string) error {
 	known := false
 	featuregate.GlobalRegistry().VisitAll(func(gate *featuregate.Gate) { known = known || gate.ID() == id })

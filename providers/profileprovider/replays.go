@@ -1,6 +1,6 @@
 package profileprovider
 
-// replays let past ranges go to sinks again, each signal to one.
+// replays send past ranges to sinks again, each signal to one.
 var replays = []fragment{
 	{name: "jobs_lake", sink: "logs", when: toLake("PENSTOCK_LOKI_URL"), fill: jobs},
 	{name: "jobs_lake", sink: "traces", when: toLake("PENSTOCK_OTLP_EXPORT_ENDPOINT"), fill: jobs},
@@ -10,7 +10,7 @@ var replays = []fragment{
 	{name: "jobs_otlp", when: func(s surroundings) bool { return s.journaled() && s.isSet("PENSTOCK_OTLP_EXPORT_ENDPOINT") }, fill: jobs},
 }
 
-// toLake says whether replays of a signal go into the lake: there is one, and no store of that signal, which variable would name.
+// toLake says whether replays of a signal go into the lake: there is one, and the variable names no store of that signal.
 func toLake(variable string) func(surroundings) bool {
 	return func(s surroundings) bool {
 		url, _ := s.env("PENSTOCK_LAKE_URL")
@@ -18,7 +18,7 @@ func toLake(variable string) func(surroundings) bool {
 	}
 }
 
-// withoutLake says whether the store of this process is what replays of logs and traces go to.
+// withoutLake says whether replays of logs and traces go to the store of this process.
 func withoutLake(s surroundings) bool {
 	url, _ := s.env("PENSTOCK_LAKE_URL")
 	return s.profile == "standalone" && url == off
@@ -28,14 +28,14 @@ func unset(variable string) func(surroundings) bool {
 	return func(s surroundings) bool { return !s.isSet(variable) }
 }
 
-// jobs makes the receiver kafka_replay/jobs, which replays past ranges of the journal.
+// jobs configures the receiver kafka_replay/jobs, which replays past ranges of the journal.
 func jobs(s surroundings) map[string]any {
 	return map[string]any{"receivers": map[string]any{journal + "/jobs": map[string]any{
 		"brokers": s.brokers(), "topic_prefix": topicPrefix,
 	}}}
 }
 
-// jobsOfTSDB also names the TSDB of this process as what replays write to, and the label by which it keeps tenants apart.
+// jobsOfTSDB also sets the TSDB of this process as the destination of replays, and the label by which it separates tenants.
 func jobsOfTSDB(s surroundings) map[string]any {
 	conf := jobs(s)
 	target := map[string]any{"type": "prometheus", "endpoint": "http://${env:PENSTOCK_TSDB_ENDPOINT:-127.0.0.1:9090}"}

@@ -9,12 +9,12 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// surroundings is what the machine decides about a profile.
+// surroundings are the machine's properties that a profile depends on.
 type surroundings struct {
 	profile  string // its name
 	env      func(name string) (value string, set bool)
 	hostName string
-	hostID   string // empty where the machine has none
+	hostID   string // empty if the machine has none
 	memory   int64  // bytes that the process may use
 	journal  bool   // there is a systemd journal, and journalctl to read it
 }
@@ -49,8 +49,8 @@ func (s surroundings) list(variable string) []any {
 	return all
 }
 
-// machineID is the id that semantic conventions name for host.id on Linux. It costs a file read, where the detectors of
-// resourcedetection cost 56 MB of binary.
+// machineID is the id that semantic conventions define for host.id on Linux. It costs a file read, while the detectors of resourcedetection cost 56
+// MB of binary.
 func machineID() string {
 	for _, path := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
 		if id, err := os.ReadFile(path); err == nil {
@@ -75,7 +75,7 @@ func findJournal() bool {
 	return false
 }
 
-// literal keeps the resolver from expanding a value.
+// literal prevents the resolver from expanding a value.
 func literal(value string) string {
 	return strings.ReplaceAll(value, "$", "$$")
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/penstockhq/penstock/internal/command"
 )
 
-// run takes the place of the one that ocb generates in main_others.go and main_windows.go: `make build` copies this file.
+// run replaces the one that ocb generates in main_others.go and main_windows.go: `make build` copies this file.
 func run(params otelcol.CollectorSettings) error {
 	return command.Run(params)
 }

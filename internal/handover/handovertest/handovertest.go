@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// Refusing is a consumer that keeps logs, or refuses them with an error. It is safe for concurrent use.
+// Refusing is a consumer that stores logs, or refuses them with an error. It is safe for concurrent use.
 type Refusing struct {
 	consumertest.LogsSink
 	mu    sync.Mutex
@@ -24,14 +24,14 @@ type Refusing struct {
 // Refuse returns a consumer that refuses logs with err.
 func Refuse(err error) *Refusing { return &Refusing{err: err} }
 
-// Accept lets it keep logs from now on.
+// Accept makes it store logs from now on.
 func (r *Refusing) Accept() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = nil
 }
 
-// ConsumeLogs keeps logs, or returns the error.
+// ConsumeLogs stores logs, or returns the error.
 func (r *Refusing) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *Refusing) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return r.LogsSink.ConsumeLogs(ctx, logs)
 }
 
-// AwaitTries waits until logs came n times.
+// AwaitTries waits until logs were sent n times.
 func (r *Refusing) AwaitTries(t testing.TB, n int) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Of returns the process that listens on the port, over TCP or bound to it over UDP. ok is false when it can't be told: it belongs to
-// another user, or has ended meanwhile.
+// Of returns the process that listens on the port, over TCP or bound to it over UDP. ok is false if it is unknown: the process belongs to another
+// user, or has ended meanwhile.
 func Of(network string, port int) (name string, pid int, ok bool) {
 	inodes := map[string]bool{}
 	for _, table := range []string{network, network + "6"} {

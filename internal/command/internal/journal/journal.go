@@ -15,11 +15,11 @@ import (
 	"github.com/penstockhq/penstock/internal/command/internal/repair"
 )
 
-// lockFile is what embedded_kafka locks in its directory.
+// lockFile is the file that embedded_kafka locks in its directory.
 const lockFile = "penstock.lock"
 
-// Check returns the check of the log in directory. A start of the collector mends all that can be mended, so the check says what the
-// next one will do, and what is gone.
+// Check returns the check of the log in directory. A start of the collector repairs everything that can be repaired, so the check reports what the
+// next start will do, and what is lost.
 func Check(directory string) repair.Check {
 	return repair.Check{Name: "journal", Open: func(context.Context) (repair.Stores, error) {
 		if _, err := os.Stat(directory); errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ type log struct {
 	lock      *flock.Flock
 }
 
-// Close gives the directory back.
+// Close unlocks the directory.
 func (l *log) Close() error { return l.lock.Close() }
 
 // Find reads every record.

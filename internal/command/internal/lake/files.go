@@ -19,11 +19,11 @@ import (
 
 // Files are the finished files of a lake. Paths are below its root, with slashes.
 type Files interface {
-	// Each calls visit for every file below dir, and for none if dir is not there.
+	// Each calls visit for every file below dir, and for none if dir does not exist.
 	Each(ctx context.Context, dir string, visit func(name string) error) error
-	// Rows returns how many rows a file has. One that is gone has been merged, and has none.
+	// Rows returns the number of rows of a file. A missing one has been merged, and has none.
 	Rows(ctx context.Context, name string) (int64, error)
-	// Changes reads what compaction has done to the partitions below dir, each in order.
+	// Changes reads the changes that compaction has made to the partitions below dir, each in order.
 	Changes(ctx context.Context, dir string) ([]lakestore.Change, error)
 }
 
@@ -83,7 +83,7 @@ func (d Dir) Changes(_ context.Context, dir string) (all []lakestore.Change, err
 	return all, err
 }
 
-// Objects is a lake in an object store. Of each file whose rows are asked for it fetches all.
+// Objects is a lake in an object store. It fetches whole files to count their rows.
 type Objects struct{ lakestore.Store }
 
 // Each implements Files.

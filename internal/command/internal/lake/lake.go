@@ -1,4 +1,4 @@
-// Package lake checks the Parquet files of a lake. One file whose end is not a footer makes every query over its signal fail.
+// Package lake checks the Parquet files of a lake. A single file without a footer at its end makes every query over its signal fail.
 package lake
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
-// Directories of the lake that begin with an underscore are no part of it for any reader.
+// Readers ignore directories of the lake that begin with an underscore.
 const (
 	tmpDir     = "_tmp"
 	damagedDir = "_damaged"
@@ -29,13 +29,13 @@ const (
 	extension  = ".parquet"
 )
 
-// Settings say what is checked.
+// Settings of the check.
 type Settings struct {
 	// Root is the lake's directory.
 	Root string
 	// Full reads every page of every file, not only footers.
 	Full bool
-	// Now is the time that goes into names.
+	// Now is the time for names of files.
 	Now time.Time
 }
 
@@ -56,11 +56,11 @@ func Check(set Settings) repair.Check {
 type lake struct {
 	set  Settings
 	gate *flock.Flock
-	// generations are the newest of each partition, as the names of files say.
+	// generations are the newest generation of each partition, according to the names of files.
 	generations map[string]int
 }
 
-// takeLocks keeps writers out: each has a locked file of its own below _tmp, made while it holds the gate.
+// takeLocks keeps writers out: each has its own locked file below _tmp, which it creates while it holds the gate.
 func (l *lake) takeLocks() error {
 	tmp := filepath.Join(l.set.Root, tmpDir)
 	if _, err := os.Stat(tmp); errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +87,7 @@ func (l *lake) takeLocks() error {
 	return nil
 }
 
-// Close gives the lake back.
+// Close unlocks the lake.
 func (l *lake) Close() error {
 	if l.gate == nil {
 		return nil
@@ -95,7 +95,7 @@ func (l *lake) Close() error {
 	return l.gate.Close()
 }
 
-// Find reads the footer of every file, and with Full all of it; and the files that were read again from the journal.
+// Find reads the footer of every file, and with Full the whole file; and it finds the files that were read again from the journal.
 func (l *lake) Find(ctx context.Context) (checked int, found []repair.Finding, err error) {
 	paths, err := l.list(ctx)
 	var failed error
@@ -115,7 +115,7 @@ func (l *lake) Find(ctx context.Context) (checked int, found []repair.Finding, e
 	return checked, append(found, refilled...), errors.Join(err, rerr, failed)
 }
 
-// list returns the files of the lake, and learns the generations from their names.
+// list returns the files of the lake, and collects the generations from their names.
 func (l *lake) list(ctx context.Context) (paths []string, err error) {
 	l.generations = map[string]int{}
 	err = filepath.WalkDir(l.set.Root, func(path string, d fs.DirEntry, err error) error {
@@ -143,7 +143,7 @@ func (l *lake) list(ctx context.Context) (paths []string, err error) {
 	return paths, err
 }
 
-// examine says what is wrong with a file, nothing when it is whole. An error is the storage's.
+// examine returns the damage of a file, or nothing. An error is the storage's.
 func examine(path string, full bool) (damage string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -155,7 +155,7 @@ func examine(path string, full bool) (damage string, err error) {
 		return "", err
 	}
 	defer func() {
-		if r := recover(); r != nil { // a length in it leads nowhere
+		if r := recover(); r != nil { // an invalid length in the file
 			damage, err = fmt.Sprintf("it can't be decoded: %v", r), nil
 		}
 	}()
@@ -210,7 +210,7 @@ func decode(f *os.File, size int64, full bool) error {
 			if err != nil {
 				return fmt.Errorf("column %d of row group %d: %w", c, i, err)
 			}
-			for pages.Next() { // which releases the page before
+			for pages.Next() { // this releases the previous page
 				continue
 			}
 			if err := pages.Err(); err != nil && !errors.Is(err, io.EOF) {
@@ -268,7 +268,7 @@ func (l *lake) setAside(path, rel string) (string, error) {
 	return "moved to " + aside, err
 }
 
-// sorted lists the files of a directory that match; a directory that is not there has none.
+// sorted lists the files of a directory that match; a missing directory has none.
 func sorted(pattern string) ([]string, error) {
 	paths, err := filepath.Glob(pattern)
 	slices.Sort(paths)

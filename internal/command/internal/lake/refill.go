@@ -15,11 +15,11 @@ import (
 	"github.com/penstockhq/penstock/internal/durable"
 )
 
-// A range of the journal that lost a file comes back in three steps: repair sets the file aside and writes a configuration; the
-// collector, started with that, runs a job that writes the rows of the whole range below _refill/<range>; repair then moves what
-// belongs where the file was into its place. The rows of the range in other files stay where they are, so none is there twice.
+// A range of the journal whose file was lost is restored in three steps: repair sets the file aside and writes a configuration; the collector,
+// started with that, runs a job that writes the rows of the whole range below _refill/<range>; repair then moves the rows that belong in the lost
+// file to its place. The rows of the range in other files stay, so no row is stored twice.
 
-// part is what the name of a file behind a journal says.
+// part is the information in the name of a file that was delivered from a journal.
 type part struct {
 	dir       string // below the root: <signal>/date=.../hour=.../tenant=...
 	base      string // the name up to the end of the range: <topic>-<partition>[-g<generation>]-<first>-<next>
@@ -29,13 +29,13 @@ type part struct {
 	partition int
 	first     uint64
 	next      uint64
-	// generation is how often the partition's log had been cut: offsets of an older one can hold other records now.
+	// generation is how often the partition's log had been cut: other records can have the offsets of an older generation now.
 	generation int
 }
 
 var rangeName = regexp.MustCompile(`^(((.+?)-(\d+))(?:-g(\d+))?-(\d{20})-(\d{20}))-(?:refilled-)?\d+\.parquet`)
 
-// parseName reads the path of a file below the root. ok is false where its name is not that of a range.
+// parseName parses the path of a file below the root. ok is false if its name is not that of a range.
 func parseName(rel string) (p part, ok bool) {
 	p = part{dir: filepath.Dir(rel)}
 	p.signal, _, _ = strings.Cut(filepath.ToSlash(rel), "/")
@@ -51,7 +51,7 @@ func parseName(rel string) (p part, ok bool) {
 	return p, p.signal == "logs" || p.signal == "metrics" || p.signal == "traces"
 }
 
-// rows says what was in the file.
+// rows describes the rows of the file.
 func (p part) rows() string {
 	text := "rows of " + filepath.ToSlash(p.dir)
 	if p.base != "" {
@@ -65,14 +65,14 @@ func (p part) id() string {
 	return fmt.Sprintf("refill_%s_%d_%d_%d", p.signal, p.partition, p.first, p.next)
 }
 
-// job names the range's job, in at most 40 letters: offsets can be long.
+// job names the range's job, in at most 40 characters: offsets can be long.
 func (p part) job() string {
 	sum := sha256.Sum256([]byte(p.base))
 	return "refill-" + hex.EncodeToString(sum[:8])
 }
 
-// writeRefill writes the configuration of a job that delivers the range into a lake of its own. It reads the journal that the profiles
-// name; in another configuration the brokers have to be set.
+// writeRefill writes the configuration of a job that delivers the range into a separate lake. The job reads the journal that the profiles name; in
+// another configuration, set the brokers.
 func (l *lake) writeRefill(path string, p part) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -103,7 +103,7 @@ service:
 	return durable.WriteFile(path, []byte(text), 0o600)
 }
 
-// refilled finds the ranges that a job has written, and proposes to move what is missing into its place.
+// refilled finds the ranges that a job has written, and proposes to move the missing rows to their place.
 func (l *lake) refilled() ([]repair.Finding, error) {
 	configs, err := sorted(filepath.Join(l.set.Root, refillDir, "*.yaml"))
 	if err != nil {
@@ -120,14 +120,14 @@ func (l *lake) refilled() ([]repair.Finding, error) {
 	return found, nil
 }
 
-// place is a directory of the lake that misses rows of a range.
+// place is a directory of the lake in which rows of a range are missing.
 type place struct {
 	part
 	aside string   // the damaged file
 	rows  []string // what a job has written for it
 }
 
-// refill proposes what is to be done with the rows below from, the directory of one range.
+// refill proposes what to do with the rows below from, the directory of one range.
 func (l *lake) refill(from string) ([]repair.Finding, error) {
 	damaged, err := sorted(filepath.Join(l.set.Root, damagedDir, "*", "*", "*", "*", filepath.Base(from)+"-*"))
 	if err != nil {
@@ -166,8 +166,8 @@ func (l *lake) refill(from string) ([]repair.Finding, error) {
 		Mend: func(context.Context) (string, error) { return l.moveIn(from, places) }}}, nil
 }
 
-// moveIn moves the rows of a range to where they are missing, and ends its refill. Files of the range that are left there are
-// set aside: the new ones have all of its rows.
+// moveIn moves the rows of a range to the place of the missing ones, and ends its refill. It sets aside remaining files of the range: the new ones
+// have all of its rows.
 func (l *lake) moveIn(from string, places []place) (string, error) {
 	moved := 0
 	for _, p := range places {
@@ -192,7 +192,7 @@ func (l *lake) moveIn(from string, places []place) (string, error) {
 			}
 		}
 		for i, path := range p.rows {
-			// Under the name of the damaged file, so that a second delivery of the range replaces it.
+			// Use the name of the damaged file, so that a second delivery of the range replaces it.
 			name, _, _ := strings.Cut(filepath.Base(p.aside), ".damaged-")
 			if i > 0 {
 				name = fmt.Sprintf("%s-refilled-%d%s", p.base, i, extension)

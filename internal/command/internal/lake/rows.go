@@ -21,7 +21,7 @@ type Span struct{ First, Next int64 }
 type Holding struct {
 	Rows  int64
 	Files int
-	// Spans are the offsets that the names of the files say, by partition, in order and joined.
+	// Spans are the offsets in the names of the files, by partition, in order and joined.
 	Spans map[int32][]Span
 	// Unnamed files don't say which offsets they hold.
 	Unnamed int
@@ -30,7 +30,7 @@ type Holding struct {
 // spanName is the name of a file that a follower or a job has written: <topic>-<partition>[@job][-g<generation>]-<first>-<next>-<part>.parquet.
 var spanName = regexp.MustCompile(`^.+?-(\d+)(?:@[a-z0-9-]+?)?(?:-g(\d+))?-(\d{20})-(\d{20})-(?:refilled-)?\d+\.parquet$`)
 
-// Hold reads what a lake holds of signal, with event times in an hour, by tenant.
+// Hold reads the lake's content of signal, with event times in an hour, by tenant.
 func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[string]*Holding, error) {
 	hour = hour.UTC()
 	all := map[string]*Holding{}
@@ -81,7 +81,7 @@ func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[
 	return all, nil
 }
 
-// Covered reads from the names of all files of signal which offsets they have.
+// Covered reads the offsets of all files of signal from their names.
 func Covered(ctx context.Context, files Files, signal string) (*Holding, error) {
 	h := &Holding{Spans: map[int32][]Span{}}
 	newest := map[int32]int{}
@@ -101,8 +101,8 @@ func Covered(ctx context.Context, files Files, signal string) (*Holding, error) 
 	return h, err
 }
 
-// live returns the files that count, without those that compaction has merged and that are still there, or there again; and the names of what it has merged: their rows
-// are in files that don't tell where they are from.
+// live returns the files that count: without files that compaction has merged and that still exist, or exist again. It also returns the names of
+// the merged files: their rows are in files without a range in the name.
 func live(ctx context.Context, files Files, dir string, names []string) (counting, merged []string, err error) {
 	changes, err := files.Changes(ctx, dir)
 	if err != nil || len(changes) == 0 {
@@ -133,14 +133,14 @@ func live(ctx context.Context, files Files, dir string, names []string) (countin
 	return counting, merged, nil
 }
 
-// mergedName is that of a file which compaction has made.
+// mergedName is the name of a file that compaction has written.
 var mergedName = regexp.MustCompile(`^z\d{8}-e\d+-l\d+\.parquet$`)
 
 // add counts a file. newest are the generations so far, by partition.
 func (h *Holding) add(name string, newest map[int32]int) {
 	if mergedName.MatchString(name) {
 		h.Files++
-		return // what it was merged of is counted by the names of that
+		return // its rows are counted by the names of the merged files
 	}
 	h.Files++
 	m := spanName.FindStringSubmatch(name)
@@ -153,7 +153,7 @@ func (h *Holding) add(name string, newest map[int32]int) {
 	first, _ := strconv.ParseInt(m[3], 10, 64)
 	next, _ := strconv.ParseInt(m[4], 10, 64)
 	p := int32(partition)
-	switch { // An offset means one record within a generation only.
+	switch { // An offset identifies a record only within one generation.
 	case generation > newest[p]:
 		newest[p], h.Spans[p] = generation, nil
 	case generation < newest[p]:
@@ -168,7 +168,7 @@ func (h *Holding) joinAll() {
 	}
 }
 
-// join sorts spans, and makes one of those that touch.
+// join sorts spans, and joins adjacent ones.
 func join(spans []Span) (all []Span) {
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.First, b.First) })
 	for _, s := range spans {
@@ -181,7 +181,7 @@ func join(spans []Span) (all []Span) {
 	return all
 }
 
-// Gaps returns what of within is in none of spans, which Hold or Covered have returned.
+// Gaps returns the part of within that is in none of spans, which Hold or Covered have returned.
 func Gaps(spans []Span, within Span) (gaps []Span) {
 	at := within.First
 	for _, s := range spans {

@@ -12,15 +12,15 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 )
 
-// kinds are the sections of a configuration that hold components, with what one of them is called.
+// kinds are the sections of a configuration with components, and the name of one component.
 var kinds = []struct{ section, one string }{
 	{"receivers", "a receiver"}, {"processors", "a processor"}, {"exporters", "an exporter"}, {"connectors", "a connector"}, {"extensions", "an extension"},
 }
 
-// renamed are types that the collector had once.
+// renamed are types that the collector used to have.
 var renamed = map[string]string{"logging": "debug"}
 
-// factories maps sections and types to what makes the default configuration of a component.
+// factories maps sections and types to functions that create the default configuration of a component.
 type factories map[string]map[string]func() component.Config
 
 func factoriesOf(f otelcol.Factories) factories {
@@ -38,7 +38,7 @@ func defaults[F component.Factory](all map[component.Type]F) map[string]func() c
 	return out
 }
 
-// components checks each component's own configuration: all of them, where the collector stops at the first.
+// components checks each component's own configuration: all of them, while the collector stops at the first error.
 func (f *finder) components(conf *confmap.Conf) {
 	for _, k := range kinds {
 		section, has := f.whole[k.section]
@@ -56,7 +56,7 @@ func (f *finder) components(conf *confmap.Conf) {
 	}
 }
 
-// exampleOf returns a name out of what stands where names should.
+// exampleOf returns a name from the text in the place of names.
 func exampleOf(value any) string {
 	switch value := value.(type) {
 	case []any:

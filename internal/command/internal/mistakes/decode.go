@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// fault is one thing that is wrong at a path of the configuration.
+// fault is one mistake at a path of the configuration.
 type fault struct {
 	path []string
 	text string
@@ -29,8 +29,8 @@ var (
 	configuring = regexp.MustCompile(`^error reading configuration for "([^"]*)": `)
 )
 
-// decodingFaults reads the text of an error of the collector's decoder: a list of 'path' text, nested where a component decodes a part
-// by itself. conf is what was decoded into a value of type t.
+// decodingFaults parses an error of the collector's decoder: a list of 'path' text, nested if a component decodes a part itself. conf is the input
+// for a value of type t.
 func decodingFaults(text string, conf any, t reflect.Type) (faults []fault) {
 	prefix := ""
 	for line := range strings.SplitSeq(text, "\n") {
@@ -67,7 +67,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// explain says in plain words what the decoder found at a path.
+// explain describes in plain words what the decoder found at a path.
 func explain(path, text string, conf any, t reflect.Type) []fault {
 	keys, _ := locate(conf, path)
 	if m := invalidKeys.FindStringSubmatch(text); m != nil {
@@ -100,7 +100,7 @@ func explain(path, text string, conf any, t reflect.Type) []fault {
 	return []fault{{keys, text}}
 }
 
-// unknownKey names a key that is no setting, and the setting that is meant. The decoder does not always say where the key is.
+// unknownKey names a key that is not a setting, and the setting that was probably meant. The decoder does not always say where the key is.
 func unknownKey(path []string, key string, conf any, t reflect.Type) fault {
 	path = append(slices.Clone(path), key)
 	if _, has := at(conf, path); !has {
@@ -119,7 +119,7 @@ func unknownKey(path []string, key string, conf any, t reflect.Type) fault {
 	return fault{path, text}
 }
 
-// find returns the path of the only key of that name in conf; nil when there are none or several.
+// find returns the path of the only key of that name in conf; nil if there are none or several.
 func find(conf any, key string) (found []string) {
 	several := false
 	var walk func(node any, path []string)
@@ -162,7 +162,7 @@ func kind(goType string) string {
 	return goType
 }
 
-// shown is a value as an error shows it: scalars quoted, others by what they are.
+// shown is a value in the form for an error: scalars quoted, others by their kind.
 func shown(value any, otherwise string) string {
 	switch value := value.(type) {
 	case map[string]any:
@@ -183,7 +183,7 @@ func shown(value any, otherwise string) string {
 	return fmt.Sprintf("%v", value)
 }
 
-// validationFaults reads the text of an error of Validate: one line for each fault, which begins with the key as the component writes it.
+// validationFaults parses an error of Validate: one line for each fault, which begins with the key as the component writes it.
 func validationFaults(text string, conf any) (faults []fault) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if strings.TrimSpace(line) == "" {
@@ -192,7 +192,7 @@ func validationFaults(text string, conf any) (faults []fault) {
 		line = ottl.ReplaceAllString(line, "$1: ")
 		path, rest := locate(conf, line)
 		if len(path) == 0 {
-			// A part of the configuration that has a name in the code alone stands in front: kafka: brokers: text, http::tls: text.
+			// The name of a part of the configuration that exists only in the code comes first: kafka: brokers: text, http::tls: text.
 			if part, after, ok := strings.Cut(strings.Replace(line, "::", ": ", 1), ": "); ok && !strings.ContainsAny(part, " \"") {
 				if inner, text := locate(conf, after); len(inner) > 0 && text != "" {
 					path, rest = inner, text

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// safeguards are the components whose absence should be noticed, with what they do.
+// safeguards are the components whose absence should be noticed, with their purpose.
 var safeguards = map[string]string{
 	"pii_scrubber":            "redacts personal data and secrets",
 	"cardinality_guard":       "bounds the number of series",
@@ -25,7 +25,7 @@ var safeguards = map[string]string{
 
 func typeOf(id string) string { t, _, _ := strings.Cut(id, "/"); return t }
 
-// fallen warns of what the profile has and the whole has not any more, because a list in the user's own file replaces the profile's.
+// fallen warns of parts of the profile that are missing in the whole configuration because a list in the user's own file replaces the profile's.
 func (f *finder) fallen() {
 	if f.profile == nil {
 		return
@@ -40,7 +40,7 @@ func (f *finder) fallen() {
 	f.unscrubbed()
 }
 
-// missing warns of each name that the profile's list at path has, the whole's list has not, and that matters.
+// missing warns of each important name in the profile's list at path that the whole configuration's list lacks.
 func (f *finder) missing(path []string, matters func(string) bool) {
 	before, _ := at(f.profile, path)
 	after, _ := at(f.whole, path)
@@ -57,10 +57,10 @@ func (f *finder) missing(path []string, matters func(string) bool) {
 	f.replaced(path, gone, names)
 }
 
-// replaced warns that a list of the user's own has taken names out of the profile's list at path.
+// replaced warns that the user's own list has removed names from the profile's list at path.
 func (f *finder) replaced(path, gone, names []string) {
 	if len(gone) == 0 || f.faulty[joined(owner(path))] {
-		return // A section that has another mistake may be meant otherwise.
+		return // A section with another mistake may be meant differently.
 	}
 	what := make([]string, len(gone))
 	for i, id := range gone {
@@ -107,7 +107,7 @@ func ids(list any) (out []string) {
 	return out
 }
 
-// unscrubbed warns of a pipeline of the user's that receives from outside and has no scrubber, where the profile's have one.
+// unscrubbed warns of the user's own pipeline that receives from outside and has no scrubber, while the profile's pipelines have one.
 func (f *finder) unscrubbed() {
 	if !uses(f.profile, "processors", "pii_scrubber") {
 		return
@@ -127,7 +127,7 @@ func (f *finder) unscrubbed() {
 		for _, name := range all {
 			receiver := fmt.Sprint(name)
 			if has(mapAt(f.whole, []string{"connectors"}), receiver) || typeOf(receiver) == "kafka_replay" {
-				continue // It hands on what a pipeline before has scrubbed.
+				continue // It passes on data that an earlier pipeline has scrubbed.
 			}
 			f.warn(path, fmt.Sprintf("what %s receives is not scrubbed here: put pii_scrubber into processors, as the profile's pipelines do", receiver))
 		}
@@ -145,7 +145,7 @@ func uses(conf map[string]any, role, kind string) bool {
 	return used(conf, role, func(name string) bool { return typeOf(name) == kind }) != ""
 }
 
-// used returns the first name in a role of the pipelines, or in service::extensions, that ok takes; empty: none.
+// used returns the first name in a role of the pipelines, or in service::extensions, that ok accepts; empty if there is none.
 func used(conf map[string]any, role string, ok func(string) bool) string {
 	lists := []any{}
 	if role == "extensions" {
@@ -168,8 +168,8 @@ func used(conf map[string]any, role string, ok func(string) bool) string {
 	return ""
 }
 
-// unused looks for components that the user configures and nothing uses. Beside one of the profile of the same type it is a mistake: the
-// user means the profile's. Otherwise it is a warning.
+// unused looks for components that the user configures and nothing uses. If the profile has one of the same type it is a mistake, because the user
+// means the profile's. Otherwise it is a warning.
 func (f *finder) unused() {
 	for _, k := range kinds {
 		for _, id := range slices.Sorted(maps.Keys(mapAt(f.whole, []string{k.section}))) {

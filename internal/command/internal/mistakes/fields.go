@@ -11,7 +11,7 @@ import (
 
 var durationType = reflect.TypeFor[time.Duration]()
 
-// typeAt returns the Go type that the value at path is decoded into; nil where only the component knows.
+// typeAt returns the Go type into which the value at path is decoded; nil if only the component knows it.
 func typeAt(t reflect.Type, path []string) reflect.Type {
 	for _, key := range path {
 		if t = unwrap(t); t == nil {
@@ -37,7 +37,7 @@ func keysOf(t reflect.Type) []string {
 	return slices.Sorted(maps.Keys(fieldsOf(t)))
 }
 
-// unwrap takes off pointers and configoptional.Optional, whose value is its first field.
+// unwrap removes pointers and configoptional.Optional, whose value is its first field.
 func unwrap(t reflect.Type) reflect.Type {
 	for t != nil {
 		switch {
@@ -77,8 +77,8 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return out
 }
 
-// bareDurations lists the paths of numbers without a unit where a duration is expected. The decoder takes 15 for 15 nanoseconds; nobody
-// means that.
+// bareDurations lists the paths of numbers without a unit where a duration is expected. The decoder reads 15 as 15 nanoseconds, which is never
+// meant.
 func bareDurations(t reflect.Type, conf any, path []string) (found [][]string) {
 	if t = unwrap(t); t == nil {
 		return nil

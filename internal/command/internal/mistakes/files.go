@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// fileKeys are the settings of TLS that name a file which has to be there.
+// fileKeys are the TLS settings that name a file which must exist.
 var fileKeys = []string{"ca_file", "cert_file", "client_ca_file", "key_file"}
 
-// files warns of files that a component in use reads when it starts and that are not on this machine.
+// files warns of missing files that a component in use reads when it starts.
 func (f *finder) files(t reflect.Type, conf any, path []string) {
 	if t = unwrap(t); t == nil || !f.isUsed(path[0], path[1]) {
 		return

@@ -1,5 +1,5 @@
-// Package mistakes finds what is wrong with a configuration and says it in words of what the user wrote: the file and the line, the
-// environment variable, the --set. It checks everything, where the collector stops at the first error, and says one mistake once.
+// Package mistakes finds mistakes in a configuration and describes them in terms of what the user wrote: the file and the line, the environment
+// variable, the --set. It checks everything, while the collector stops at the first error, and reports each mistake once.
 package mistakes
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/penstockhq/penstock/internal/command/internal/sources"
 )
 
-// Report is what was found.
+// Report is the result of a check.
 type Report struct {
-	// Errors keep the collector from starting, Warnings do not. Each is one line.
+	// Errors prevent the collector from starting, Warnings do not. Each is one line.
 	Errors, Warnings []string
-	// Silent are those warnings of which no component says anything when it starts: a start has to refuse them by itself.
+	// Silent are the warnings that no component reports when it starts: a start must report them itself.
 	Silent []string
-	// Checked says in a few lines what a configuration without errors consists of.
+	// Checked describes in a few lines the parts of a configuration without errors.
 	Checked string
 
 	finder *finder
@@ -46,18 +46,18 @@ type finder struct {
 	program    string
 	whole      map[string]any // merged, references replaced
 	unexpanded map[string]any
-	profile    map[string]any // what the profile alone says; nil without one
+	profile    map[string]any // the profile's part alone; nil without a profile
 
-	needed   map[string][][]string // extensions that components name, with where
+	needed   map[string][][]string // extensions that components name, with their paths
 	listens  []listener
-	wrong    map[string]string // variables with a wrong value
+	wrong    map[string]string // variables with an invalid value
 	faulty   map[string]bool   // components and pipelines that have a fault, by their keys
 	faults   []string
 	warnings []string
 	silent   []string // of the warnings
 }
 
-// Find checks the configuration at uris. set is what the collector would run with; its providers are wrapped by reader.
+// Find checks the configuration at uris. set is the collector's setup; reader wraps its providers.
 func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Reader, uris []string) (Report, error) {
 	all, err := set.Factories()
 	if err != nil {
@@ -102,7 +102,7 @@ func resolve(ctx context.Context, set otelcol.CollectorSettings, reader *sources
 	return resolver.Resolve(ctx)
 }
 
-// profileOf returns what the profiles at the beginning of the sources say.
+// profileOf returns the content of the profiles at the beginning of the sources.
 func profileOf(all []sources.Source) map[string]any {
 	merged := confmap.New()
 	n := 0
@@ -117,18 +117,18 @@ func profileOf(all []sources.Source) map[string]any {
 	return merged.ToStringMap()
 }
 
-// fault notes a mistake at path, in words of the variable or the file that it comes from.
+// fault records a mistake at path, in terms of the variable or the file that the value comes from.
 func (f *finder) fault(path []string, text string) {
 	component := owner(path)
 	f.faulty[joined(component)] = true
 	for name := range f.wrong {
 		if value := os.Getenv(name); value != "" && strings.Contains(text, value) && f.refers(component, name) {
-			return // The variable's own message says it.
+			return // The variable's own message reports it.
 		}
 	}
 	if name := variableOf(f.unexpanded, component, path, text); name != "" {
 		if f.wrong[name] != "" {
-			return // said already
+			return // already reported
 		}
 		if os.Getenv(name) != "" {
 			f.faults = append(f.faults, fmt.Sprintf("%s (%s): %s", name, joined(component), afterKey(text)))
@@ -140,7 +140,7 @@ func (f *finder) fault(path []string, text string) {
 	f.faults = append(f.faults, f.line(path, text))
 }
 
-// owner returns the beginning of path that is a component's or a pipeline's.
+// owner returns the beginning of path that belongs to a component or a pipeline.
 func owner(path []string) []string {
 	if len(path) > 2 && path[1] == "pipelines" {
 		return path[:3]
@@ -148,7 +148,7 @@ func owner(path []string) []string {
 	return path[:min(2, len(path))]
 }
 
-// joined writes a path as the collector does.
+// joined formats a path as the collector does.
 func joined(path []string) string { return strings.Join(path, confmap.KeyDelimiter) }
 
 // refers reports whether the configuration of a component has a reference to the variable.
@@ -169,7 +169,7 @@ func (f *finder) warn(path []string, text string) {
 	f.warnings = append(f.warnings, f.line(path, text))
 }
 
-// line writes where something is, by file and key.
+// line describes the place of a value, by file and key.
 func (f *finder) line(path []string, text string) string {
 	key := joined(path)
 	if place, _, ok := f.reader.Place(path); ok {
@@ -181,7 +181,7 @@ func (f *finder) line(path []string, text string) string {
 	return fmt.Sprintf("%s: %s", key, text)
 }
 
-// once drops lines that say the same of the same component: a component reports some faults under two keys.
+// once drops lines with the same message about the same component: a component reports some faults under two keys.
 func once(lines []string) (out []string) {
 	for _, line := range lines {
 		if !slices.Contains(out, line) {

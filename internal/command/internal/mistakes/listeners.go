@@ -12,10 +12,10 @@ import (
 	"github.com/penstockhq/penstock/internal/variables"
 )
 
-// serverKeys are settings that only a server has, over HTTP and gRPC: the endpoint beside them is one to listen on.
+// serverKeys are settings that only a server has, over HTTP and gRPC: the endpoint beside them is a listening address.
 var serverKeys = []string{"read_header_timeout", "max_recv_msg_size_mib", "max_concurrent_streams"}
 
-// servers are types of components whose endpoint is one to listen on, though no other setting says so.
+// servers are types of components whose endpoint is a listening address, although no other setting shows that.
 var servers = []string{"embedded_kafka", "embedded_tsdb"}
 
 // listener is an address that a component listens on.
@@ -24,7 +24,7 @@ type listener struct {
 	address string
 }
 
-// twice notes a fault where two components that run listen on one address: the one that starts later would find the port taken, by its own process.
+// twice records a fault if two components in use listen on one address: the one that starts later would find the port used, by its own process.
 func (f *finder) twice() {
 	slices.SortFunc(f.listens, func(a, b listener) int { return strings.Compare(joined(a.path), joined(b.path)) })
 	seen := map[string][]string{}
@@ -52,7 +52,7 @@ func (f *finder) setByVariable(path []string) bool {
 	return os.Getenv(decides(text)) != ""
 }
 
-// listeners checks the endpoints that a component would listen on: the collector finds out only when it starts.
+// listeners checks the endpoints on which a component would listen: the collector checks them only when it starts.
 func (f *finder) listeners(t reflect.Type, conf any, path []string) {
 	m, ok := conf.(map[string]any)
 	if t = unwrap(t); !ok || t == nil || t.Kind() != reflect.Struct {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// locate reads the path at the beginning of an error's text, as components and the decoder write it: a::b: text, a.b[0] text,
-// rules::0::size: text. It follows it in conf as far as conf goes, because keys may hold the separators themselves, and returns the keys
-// and the text behind them.
+// locate parses the path at the beginning of an error's text, as components and the decoder write it: a::b: text, a.b[0] text, rules::0::size:
+// text. It follows the path in conf as far as conf goes, because keys may contain the separators themselves, and returns the keys and the rest of
+// the text.
 func locate(conf any, text string) (path []string, rest string) {
 	rest = text
 	for {
@@ -49,7 +49,7 @@ func ends(rest string) bool {
 	return rest == "" || strings.ContainsRune(":.[]", rune(rest[0]))
 }
 
-// at returns what is at path in conf, a tree of maps and lists.
+// at returns the value at path in conf, a tree of maps and lists.
 func at(conf any, path []string) (any, bool) {
 	for _, key := range path {
 		switch node := conf.(type) {

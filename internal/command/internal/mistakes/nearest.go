@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// nearest returns the candidate that name is most likely a slip of: the one with the fewest edits, at most a third of its length and at
-// most 3; among equals the first in order. Empty: none is near.
+// nearest returns the candidate that name is most likely a typo of: the one with the fewest edits, at most a third of its length and at most 3;
+// among equals the first in order. Empty if none is near.
 func nearest(name string, candidates []string) string {
 	best, found := 4, ""
 	if name == "" {
@@ -24,7 +24,7 @@ func nearest(name string, candidates []string) string {
 	return found
 }
 
-// folded is a name without what people forget or add: case, underscores, hyphens, a plural s.
+// folded is a name without parts that people forget or add: case, underscores, hyphens, a plural s.
 func folded(name string) string {
 	name = strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(name))
 	return strings.TrimSuffix(name, "s")

@@ -15,7 +15,7 @@ var idType = reflect.TypeFor[component.ID]()
 // extensionKeys are the settings of type id that name an extension.
 var extensionKeys = []string{"authenticator", "id", "key_extension", "storage"}
 
-// needs collects which extensions a component of type t with the settings conf can't start without: authenticators, middlewares, storages.
+// needs collects the extensions without which a component of type t with the settings conf can't start: authenticators, middlewares, storages.
 func (f *finder) needs(t reflect.Type, conf any, path []string) {
 	if t = unwrap(t); t == nil {
 		return
@@ -38,7 +38,7 @@ func (f *finder) needs(t reflect.Type, conf any, path []string) {
 	}
 }
 
-// extensionsNeeded checks that each extension that a component in use needs is there and runs.
+// extensionsNeeded checks that each extension that a component in use needs is configured and enabled.
 func (f *finder) extensionsNeeded() {
 	running, ok := f.names([]string{"service", "extensions"})
 	if !ok {

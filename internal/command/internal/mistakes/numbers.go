@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// numbers finds numbers that are not whole, or too large, where a whole one is expected. The decoder cuts them off without a word.
+// numbers finds numbers that are not whole, or too large, where a whole one is expected. The decoder truncates them silently.
 func numbers(t reflect.Type, conf any, path []string) (faults []fault) {
 	if t = unwrap(t); t == nil {
 		return nil

@@ -19,7 +19,7 @@ var (
 	schemes   = []string{"env", "file", "http", "https", "profile", "yaml"}
 )
 
-// unresolved translates an error from before there was a configuration.
+// unresolved translates an error that occurred before there was a configuration.
 func (f *finder) unresolved(err error) string {
 	var whole *sources.Error
 	var path *fs.PathError
@@ -53,7 +53,7 @@ func (f *finder) unresolved(err error) string {
 	return text
 }
 
-// whereIs puts in front of a message where the configuration has one of the texts.
+// whereIs prepends to a message the place where the configuration has one of the texts.
 func (f *finder) whereIs(says string, texts ...string) string {
 	for _, text := range texts {
 		if path := f.find(text); path != nil {
@@ -65,7 +65,7 @@ func (f *finder) whereIs(says string, texts ...string) string {
 
 func (f *finder) quotes(text string) bool { return f.find(text) != nil }
 
-// find returns the path of the first value, in order, that has the text; nil when there is none.
+// find returns the path of the first value, in order, that has the text; nil if there is none.
 func (f *finder) find(text string) (found []string) {
 	leaves(f.unexpanded, nil, func(path []string, leaf string) {
 		if strings.Contains(leaf, text) && (found == nil || joined(path) < joined(found)) {

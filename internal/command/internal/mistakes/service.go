@@ -17,7 +17,7 @@ var (
 	pipelines = []string{"service", "pipelines"}
 )
 
-// service checks that sections and pipelines are what they should be, and that each name in a pipeline exists.
+// service checks that sections and pipelines are valid, and that each name in a pipeline exists.
 func (f *finder) service() {
 	for _, key := range slices.Sorted(maps.Keys(f.whole)) {
 		if !slices.Contains(sections, key) {
@@ -44,7 +44,7 @@ func (f *finder) service() {
 	}
 }
 
-// serviceKeys checks the section service but for its pipelines.
+// serviceKeys checks the section service without its pipelines.
 func (f *finder) serviceKeys() {
 	known := []string{"extensions", "pipelines", "telemetry"}
 	for _, key := range slices.Sorted(maps.Keys(mapAt(f.whole, []string{"service"}))) {
@@ -58,7 +58,7 @@ func (f *finder) serviceKeys() {
 	}
 }
 
-// telemetry checks service::telemetry as components are checked.
+// telemetry checks service::telemetry like components.
 func (f *finder) telemetry(conf *confmap.Conf, factory telemetry.Factory) {
 	path := []string{"service", "telemetry"}
 	raw, has := at(f.whole, path)
@@ -127,7 +127,7 @@ func (f *finder) pipeline(id string, conf any) {
 	}
 }
 
-// names returns the list of names at path; ok is false, and a fault is noted, when there is something else.
+// names returns the list of names at path; ok is false, and a fault is recorded, if the value is not a list of names.
 func (f *finder) names(path []string) (names []string, ok bool) {
 	value, _ := at(f.whole, path)
 	if value == nil {
@@ -149,7 +149,7 @@ func (f *finder) names(path []string) (names []string, ok bool) {
 	return names, true
 }
 
-// exists notes a fault when none of the sections has the component.
+// exists records a fault if none of the sections has the component.
 func (f *finder) exists(path []string, what, name string, in ...string) {
 	if name == "" {
 		return
@@ -158,7 +158,7 @@ func (f *finder) exists(path []string, what, name string, in ...string) {
 	for _, section := range in {
 		all, isMap := f.whole[section].(map[string]any)
 		if !isMap && f.whole[section] != nil {
-			return // The section's own fault says it.
+			return // The section's own fault reports it.
 		}
 		if _, has := all[name]; has {
 			return

@@ -19,8 +19,8 @@ var (
 	cannotWrite  = regexp.MustCompile(`permission denied|read-only file system|not a directory|no such file or directory|file exists|no space left on device`)
 )
 
-// Explain says an error of a start in words of the configuration: which component wants the port and who holds it, which variable names
-// the directory. Errors that it does not know stay as they are.
+// Explain translates an error of a start into terms of the configuration: which component needs the port and which process uses it, which variable
+// names the directory. Unknown errors stay unchanged.
 func (r Report) Explain(err error) error {
 	if err == nil || r.finder == nil {
 		return err
@@ -39,7 +39,7 @@ func (r Report) Explain(err error) error {
 
 func firstLine(text string) string { line, _, _ := strings.Cut(text, "\n"); return line }
 
-// port says who wants an address, why it does not get it, and how to change it.
+// port says which component needs an address, why it can't be used, and how to change it.
 func (f *finder) port(network, address, reason string) string {
 	path := f.pathOf(address)
 	who := "the collector"
@@ -60,10 +60,10 @@ func (f *finder) port(network, address, reason string) string {
 	return text + reason + ". Choose another address with " + f.setting(path)
 }
 
-// pathOf returns where the configuration has an address: as one value, or as host and port.
+// pathOf returns the path of an address in the configuration: as one value, or as host and port.
 func (f *finder) pathOf(address string) (found []string) {
 	host, port, _ := net.SplitHostPort(address)
-	for _, section := range []string{"extensions", "receivers"} { // Exporters have the addresses of others.
+	for _, section := range []string{"extensions", "receivers"} { // Exporters have the addresses of other processes.
 		leaves(f.whole[section], []string{section}, func(path []string, text string) {
 			if found != nil || path[len(path)-1] != "endpoint" {
 				return
@@ -97,7 +97,7 @@ func (f *finder) pathOf(address string) (found []string) {
 	return found
 }
 
-// setting names what changes the value at path: its variable, or its key.
+// setting names the way to change the value at path: its variable, or its key.
 func (f *finder) setting(path []string) string {
 	if value, _ := at(f.unexpanded, path); value != nil {
 		if name := decides(fmt.Sprint(value)); name != "" {
@@ -126,9 +126,9 @@ func (f *finder) directory(text string) string {
 	return fmt.Sprintf("%s decides where this is: set it to a directory with free space that this user can write", joined(at))
 }
 
-// pathOfFile returns where the configuration has the file or directory that an error is about, and its value: the key that the text
-// names, else the longest value that the text quotes, else the first value that lies below a path of the text, because os.MkdirAll names
-// the parent that stands in its way, not what it was asked to make.
+// pathOfFile returns the path in the configuration of the file or directory in an error, and its value: the key that the text names, else the
+// longest value that the text quotes, else the first value that lies below a path of the text, because os.MkdirAll reports the parent that it could
+// not create, not its argument.
 func (f *finder) pathOfFile(text string) (found []string, value string) {
 	best, first := 0, ""
 	leaves(f.whole, nil, func(path []string, leaf string) {

@@ -34,7 +34,7 @@ func referenced(conf any) map[string]bool {
 	return names
 }
 
-// decides returns the variable that text has its value from: the first that is set, or the first, whose default stands behind it.
+// decides returns the variable that decides text's value: the first that is set, or the first one, whose default applies.
 func decides(text string) string {
 	names := references(text)
 	for _, name := range names {
@@ -48,8 +48,8 @@ func decides(text string) string {
 	return ""
 }
 
-// variableOf returns the variable whose value is what text is about: the one at path in the configuration before references were
-// replaced, or the one below component whose value text quotes. Empty: none.
+// variableOf returns the variable whose value text is about: the one at path in the configuration before references were replaced, or the one below
+// component whose value text quotes. Empty if there is none.
 func variableOf(unexpanded map[string]any, component, path []string, text string) string {
 	if value, ok := at(unexpanded, path); ok {
 		if s, isText := value.(string); isText {
@@ -76,7 +76,7 @@ func variableOf(unexpanded map[string]any, component, path []string, text string
 	return found
 }
 
-// unset warns of a variable that the user's own files and --set name, that is not set and that has no default: what is there is empty then.
+// unset warns of a variable in the user's own files and --set that is not set and has no default: its value is empty then.
 func (f *finder) unset() {
 	leaves(f.unexpanded, nil, func(path []string, leaf string) {
 		if !f.reader.Wrote(path) || f.faulty[joined(owner(path))] {
@@ -91,7 +91,7 @@ func (f *finder) unset() {
 	slices.Sort(f.warnings)
 }
 
-// wrongValues says which variables that the configuration refers to have values of a wrong form.
+// wrongValues returns the variables in the configuration whose values have an invalid form.
 func wrongValues(unexpanded map[string]any, profile bool) map[string]string {
 	used := referenced(unexpanded)
 	wrong := map[string]string{}
@@ -114,10 +114,10 @@ func wrongValues(unexpanded map[string]any, profile bool) map[string]string {
 	return wrong
 }
 
-// injected are the variables that Kubernetes makes for each Service of a namespace, so also for one that is called penstock-something.
+// injected are the variables that Kubernetes creates for each Service of a namespace, so also for one that is called penstock-something.
 var injected = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_.*)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$`)
 
-// unknownVariables lists the variables of environ that begin like ours and that nobody reads.
+// unknownVariables lists the variables of environ that begin with our prefix and that nothing reads.
 func unknownVariables(environ []string, unexpanded map[string]any) (warnings []string) {
 	used := referenced(unexpanded)
 	var names []string

@@ -1,3 +1,3 @@
-// Package program starts the process as its system wants it: at once, or as a Windows service. It imports little, so that it can be
-// checked for every system quickly.
+// Package program starts the process in the way of its system: at once, or as a Windows service. It imports little, so that it can be checked for
+// every system quickly.
 package program

@@ -1,4 +1,4 @@
-// Package queues checks the files that queue_storage and file_storage keep queues, positions and states in.
+// Package queues checks the files in which queue_storage and file_storage store queues, positions and states.
 package queues
 
 import (
@@ -26,10 +26,10 @@ const (
 	ownerLock = "owner.lock"
 )
 
-// fileName is what file_storage calls its files: the kind, type and name of a component, or a hash where that is too long.
+// fileName is file_storage's name of a file: the kind, type and name of a component, or a hash if that is too long.
 var fileName = regexp.MustCompile(`^((receiver|processor|exporter|connector|extension|other)_.*|[0-9a-f]{64})$`)
 
-// Check returns the check of all such files below dir, apart from those in the directories except, which other checks look after.
+// Check returns the check of all such files below dir, without those in the directories except, which other checks handle.
 func Check(dir string, except ...string) repair.Check {
 	return repair.Check{Name: "queues, positions and states", Open: func(context.Context) (repair.Stores, error) {
 		s := &files{}
@@ -61,7 +61,7 @@ func Check(dir string, except ...string) repair.Check {
 	}}
 }
 
-// files are locked as bbolt does it: whoever has one open keeps us out, and the other way round.
+// files are locked as bbolt does it: a process that has one open keeps us out, and the other way round.
 type files struct {
 	paths []string
 	locks []*flock.Flock
@@ -80,7 +80,7 @@ func (s *files) lock(path string) error {
 	return nil
 }
 
-// Close gives the files back.
+// Close unlocks the files.
 func (s *files) Close() error {
 	var err error
 	for _, lock := range s.locks {
@@ -90,7 +90,7 @@ func (s *files) Close() error {
 	return err
 }
 
-// Find walks through all pages of each file, and reads all values.
+// Find reads all pages and all values of each file.
 func (s *files) Find(ctx context.Context) (int, []repair.Finding, error) {
 	var found []repair.Finding
 	var failed error
@@ -150,7 +150,7 @@ func wholeFile(path string, damage *boltfile.Damage) repair.Finding {
 		}}
 }
 
-// value is a finding about one value of a file that is whole otherwise.
+// value is a finding about one value of an otherwise undamaged file.
 func (s *files) value(path, key string) repair.Finding {
 	lost, _ := loses(filepath.Base(path))
 	return repair.Finding{Path: path, Damage: fmt.Sprintf("the value of %q does not match its checksum", key),
@@ -162,7 +162,7 @@ func (s *files) value(path, key string) repair.Finding {
 		}}
 }
 
-// moveValue gives the file to bbolt for as long as it takes to delete a value from it.
+// moveValue lets bbolt open the file for as long as it takes to delete a value from it.
 func (s *files) moveValue(path, key string) (done string, err error) {
 	for _, lock := range s.locks {
 		if lock.Path() == path {
@@ -192,7 +192,7 @@ func (s *files) moveValue(path, key string) (done string, err error) {
 	return done, errors.Join(err, db.Close())
 }
 
-// loses says what may be gone with a file, judged by its name, and what follows.
+// loses describes what may be lost with a file, by its name, and the consequence.
 func loses(name string) (lost, follows string) {
 	kind, of, _ := strings.Cut(name, "_")
 	switch kind {

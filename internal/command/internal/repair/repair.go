@@ -1,5 +1,5 @@
-// Package repair runs checks over the stores below a data directory while nothing else has them open, and does what they
-// propose. It knows no store: each kind of store brings a [Check].
+// Package repair checks the stores below a data directory while no other process has them open, and repairs them. It knows no store: each kind of
+// store provides a [Check].
 package repair
 
 import (
@@ -9,36 +9,36 @@ import (
 	"io"
 )
 
-// Check looks after the stores of one kind.
+// Check checks the stores of one kind.
 type Check struct {
 	// Name is the kind of store, in the words of the documentation.
 	Name string
-	// Open takes the locks of the stores of this kind, so that no process opens them before Close. An error that wraps
-	// [ErrInUse] says who has one. Stores is nil where there are none.
+	// Open takes the locks of the stores of this kind, so that no process opens them before Close. An error that wraps [ErrInUse] says which
+	// process has one open. Stores is nil if there are none.
 	Open func(ctx context.Context) (Stores, error)
 }
 
 // Stores are the stores of one kind, locked.
 type Stores interface {
-	// Find reads them, changes nothing, and returns how many it read and what is wrong.
+	// Find reads them, changes nothing, and returns how many it read and the findings.
 	Find(ctx context.Context) (checked int, found []Finding, err error)
-	// Close gives the locks back.
+	// Close releases the locks.
 	Close() error
 }
 
-// Finding is one thing that is wrong.
+// Finding is one damage.
 type Finding struct {
 	// Path is the file.
 	Path string
-	// Damage says what is known about the file, and nothing else.
+	// Damage describes the damage, and nothing else.
 	Damage string
-	// Lost says what may have been in it.
+	// Lost describes what the damaged place may have held.
 	Lost string
-	// Action says what Mend does, as an order: "rename it to ...".
+	// Action describes what Mend does, as an order: "rename it to ...".
 	Action string
-	// Follows says what is so afterwards, and what is left to do.
+	// Follows describes the consequence, and the remaining work.
 	Follows string
-	// Mend does what Action says, and returns what was done, with names. nil: nothing can be done here.
+	// Mend executes Action, and returns what was done, with names. nil: nothing can be done here.
 	Mend func(ctx context.Context) (done string, err error)
 }
 
@@ -48,11 +48,11 @@ var ErrInUse = errors.New("in use")
 // Result counts what [Run] found.
 type Result struct{ Checked, Found, Mended int }
 
-// Left is how many findings are as they were.
+// Left is the number of unrepaired findings.
 func (r Result) Left() int { return r.Found - r.Mended }
 
-// Run opens the stores of all checks, then prints what is found to w and, with apply, mends it. All locks are held until it returns. An
-// error says that it could not look, or not everywhere; findings are no error.
+// Run opens the stores of all checks, then prints the findings to w and, with apply, repairs them. It holds all locks until it returns. An error
+// says that a check failed; findings are not errors.
 func Run(ctx context.Context, w io.Writer, checks []Check, apply bool) (result Result, err error) {
 	opened := make([]Stores, len(checks))
 	defer func() {
@@ -94,7 +94,7 @@ func Run(ctx context.Context, w io.Writer, checks []Check, apply bool) (result R
 	return result, failed
 }
 
-// report prints a finding and mends it, with apply.
+// report prints a finding and, with apply, repairs it.
 func report(ctx context.Context, w io.Writer, f Finding, apply bool) (mended bool, err error) {
 	line := func(name, text string) {
 		if text != "" {

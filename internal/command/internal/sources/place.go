@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Place returns where the user wrote path, or the longest beginning of it, with the number of keys that were found there. Later
-// sources win; profiles don't count, because the user did not write them. ok is false when no source of the user has even the first key.
+// Place returns where the user wrote path, or the longest beginning of it, with the number of keys found there. Later sources win; profiles don't
+// count, because the user did not write them. ok is false if no source of the user has even the first key.
 func (r *Reader) Place(path []string) (place Place, keys int, ok bool) {
 	sources := r.Sources()
 	for i := len(sources) - 1; i >= 0; i-- {
@@ -27,7 +27,7 @@ func (r *Reader) Place(path []string) (place Place, keys int, ok bool) {
 	return place, keys, ok
 }
 
-// Wrote reports whether the user wrote path, whole.
+// Wrote reports whether the user wrote the whole path.
 func (r *Reader) Wrote(path []string) bool {
 	_, keys, _ := r.Place(path)
 	return keys == len(path)
@@ -66,7 +66,7 @@ func follow(node *yaml.Node, path []string) (keys, line int) {
 	return keys, line
 }
 
-// step goes one key or index down. A key can be several of path, written as a::b.
+// step moves one key or index down. A key can be several of path, written as a::b.
 func step(node *yaml.Node, path []string) (next *yaml.Node, line, used int) {
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -85,7 +85,7 @@ func step(node *yaml.Node, path []string) (next *yaml.Node, line, used int) {
 	return nil, 0, 0
 }
 
-// single says why text, which the parser has read, is more than one YAML document. The collector would take the first alone.
+// single returns an error if text, which the parser accepts, has more than one YAML document. The collector would read only the first.
 func single(file string, text []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var first, second yaml.Node
@@ -97,8 +97,8 @@ func single(file string, text []byte) error {
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
-// lineOf returns the first line with which text is as broken as the parser says; 0: none. For a line that fits no indentation the parser names the line
-// where the section begins that it can't go on with.
+// lineOf returns the first line up to which text has the parser's error; 0 if there is none. For a line that fits no indentation the parser names
+// the line where the section begins that it can't continue.
 func lineOf(text []byte, said string) int {
 	const most = 5000 // each beginning of the text is parsed
 	at := 0

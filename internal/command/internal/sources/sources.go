@@ -1,5 +1,5 @@
-// Package sources remembers what each source of a configuration said: the files, profiles and --set values that the collector
-// merges, with the line of each key. The collector forgets that while it merges, and errors need it.
+// Package sources remembers the content of each source of a configuration: the files, profiles and --set values that the collector merges, with the
+// line of each key. The collector loses that information when it merges, and error messages need it.
 package sources
 
 import (
@@ -21,16 +21,16 @@ const (
 	profileScheme = "profile:"
 )
 
-// Source is one of the locations that the command line names, in the order in which they are merged.
+// Source is one of the locations on the command line, in the order in which they are merged.
 type Source struct {
 	// URI is the location with its scheme.
 	URI string
-	// Conf is what it said, before references such as ${env:NAME} were replaced and without the nulls that Reader left out.
+	// Conf is its content, before references such as ${env:NAME} were replaced and without the nulls that Reader left out.
 	Conf map[string]any
 	root *yaml.Node // nil: not a file
 }
 
-// Name is the location as people write it.
+// Name is the location in the form in which people write it.
 func (s Source) Name() string {
 	switch {
 	case strings.HasPrefix(s.URI, fileScheme):
@@ -42,23 +42,23 @@ func (s Source) Name() string {
 	return s.URI
 }
 
-// Profile reports whether the source is a profile of the distribution, and not something that the user wrote.
+// Profile reports whether the source is a profile of the distribution, not something that the user wrote.
 func (s Source) Profile() bool { return strings.HasPrefix(s.URI, profileScheme) }
 
-// Reader stands between the collector and its providers. Safe for concurrent use.
+// Reader sits between the collector and its providers. Safe for concurrent use.
 type Reader struct {
 	uris func() []string
 
 	mu      sync.Mutex
-	next    int      // guarded by mu: index in uris of the source that is retrieved next
+	next    int      // guarded by mu: index in uris of the next source to retrieve
 	sources []Source // guarded by mu
 	merged  *confmap.Conf
 }
 
-// NewReader returns a reader for the locations that uris lists, once the command line is parsed. They may lack the scheme file.
+// NewReader returns a reader for the locations that uris lists, once the command line is parsed. The scheme file may be missing.
 func NewReader(uris func() []string) *Reader { return &Reader{uris: uris} }
 
-// Wrap returns factories of providers that tell the reader what they retrieve.
+// Wrap returns factories of providers that report to the reader what they retrieve.
 func (r *Reader) Wrap(factories []confmap.ProviderFactory) []confmap.ProviderFactory {
 	wrapped := make([]confmap.ProviderFactory, len(factories))
 	for i, f := range factories {
@@ -69,14 +69,14 @@ func (r *Reader) Wrap(factories []confmap.ProviderFactory) []confmap.ProviderFac
 	return wrapped
 }
 
-// Sources returns what was retrieved by the last resolution.
+// Sources returns the sources of the last resolution.
 func (r *Reader) Sources() []Source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.sources)
 }
 
-// Unexpanded returns the merged configuration with references such as ${env:NAME} in it.
+// Unexpanded returns the merged configuration with its references such as ${env:NAME}.
 func (r *Reader) Unexpanded() map[string]any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,8 +99,8 @@ func (p provider) Retrieve(ctx context.Context, uri string, watcher confmap.Watc
 	return p.reader.add(uri, got)
 }
 
-// begins reports whether uri is a source, and not a reference inside of one: a resolver retrieves all sources first, in order.
-// A resolution after the first begins with the first source again.
+// begins reports whether uri is a source, and not a reference inside of one: a resolver retrieves all sources first, in order. A later resolution
+// begins with the first source again.
 func (r *Reader) begins(uri string) bool {
 	all := r.uris()
 	r.mu.Lock()
@@ -125,8 +125,8 @@ func (r *Reader) Restart() {
 	r.next = 0
 }
 
-// add remembers a source, and returns it without the nulls that would wipe a section of the sources before it: over a mapping, a key
-// without a value means that the user has nothing to add, as it does in a configuration that stands alone.
+// add remembers a source, and returns it without the nulls that would delete a section of earlier sources: over a mapping, a key without a value
+// means that the user has nothing to add, as in a standalone configuration.
 func (r *Reader) add(uri string, got *confmap.Retrieved) (*confmap.Retrieved, error) {
 	s := Source{URI: uri}
 	if err := s.parse(); err != nil {
@@ -153,7 +153,7 @@ func (r *Reader) add(uri string, got *confmap.Retrieved) (*confmap.Retrieved, er
 	return confmap.NewRetrieved(s.Conf, confmap.WithRetrievedClose(got.Close))
 }
 
-// keep deletes the nulls of conf that stand where before has a mapping.
+// keep deletes the nulls of conf at places where before has a mapping.
 func keep(conf, before map[string]any) {
 	for key, value := range conf {
 		old, isMap := before[key].(map[string]any)
@@ -207,7 +207,7 @@ func (s *Source) parse() error {
 	return nil
 }
 
-// WithScheme returns uri as the collector's resolver hands it to a provider.
+// WithScheme returns uri in the form in which the collector's resolver passes it to a provider.
 func WithScheme(uri string) string {
 	drive := len(uri) > 1 && uri[1] == ':'
 	if drive || !strings.Contains(uri, ":") {
@@ -216,7 +216,7 @@ func WithScheme(uri string) string {
 	return uri
 }
 
-// Place is where something is written.
+// Place is the position of a value in a source.
 type Place struct {
 	Name string // of the source
 	Line int    // 0: unknown
@@ -229,7 +229,7 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s:%d", p.Name, p.Line)
 }
 
-// Error says what is wrong with a source as a whole.
+// Error is a mistake of a source as a whole.
 type Error struct {
 	Place Place
 	Text  string

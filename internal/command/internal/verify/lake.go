@@ -13,7 +13,7 @@ import (
 type Lake struct {
 	Files  lake.Files
 	Ledger *Ledger
-	// Sink is its name in the ledger.
+	// Sink is the store's name in the ledger.
 	Sink string
 }
 
@@ -30,8 +30,8 @@ func (l *Lake) Held(ctx context.Context, signal string, hour time.Time, _ []stri
 	return held, false, err
 }
 
-// fill finds the offsets of which the lake has no file of the tenant and hour. What is there must not be written again: the lake would have it
-// twice. So a job takes those offsets alone, and of them the items of the hour.
+// fill finds the offsets for which the lake has no file of the tenant and hour. Existing rows must not be written again, because the lake would
+// have them twice. So the job replays only those offsets, and of them the items of the hour.
 func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
 	held, err := lake.Hold(ctx, l.Files, signal, hour)
 	if err != nil {
@@ -55,7 +55,7 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 			continue
 		}
 		within := lake.Span{First: p.Start, Next: p.Next}
-		if gaps := lake.Gaps(covered.Spans[p.Partition], within); len(gaps) > 0 { // of no hour is there a file
+		if gaps := lake.Gaps(covered.Spans[p.Partition], within); len(gaps) > 0 { // no hour has a file
 			whole[p.Partition] = gaps
 		}
 		if gaps := lake.Gaps(here.Spans[p.Partition], within); len(gaps) > 0 {
@@ -72,7 +72,7 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 	return l.steps(a, signal, tenant, hour, gaps), nil
 }
 
-// steps makes jobs of gaps: a job has one range of each partition.
+// steps creates jobs from gaps: a job has one range of each partition.
 func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[int32][]lake.Span) (steps []string) {
 	if others := slices.DeleteFunc(a.sinks(signal), func(s string) bool { return s == l.Sink }); len(others) > 0 {
 		steps = append(steps, fmt.Sprintf("in the profiles jobs of %s go to %s: these need a kafka_replay receiver with jobs in a pipeline of %s that ends in the lake, and "+
@@ -93,7 +93,7 @@ func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[
 	}
 }
 
-// within is the OTTL condition that an item's time, as the lake takes it, is in the hour.
+// within is the OTTL condition that an item's time, as the lake defines it, is in the hour.
 func within(signal string, hour time.Time) string {
 	between := func(field string) string {
 		return fmt.Sprintf("%s >= %d and %s < %d", field, hour.UnixNano(), field, hour.Add(time.Hour).UnixNano())

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds the part of an answer that is read.
 const maxAnswer = 64 << 20
 
-// Ledger asks the admin address of a collector.
+// Ledger queries the admin address of a collector.
 type Ledger struct {
 	// URL of the admin address.
 	URL string
-	// Header goes with each request.
+	// Header is sent with each request.
 	Header http.Header
 	Client *http.Client
 }
 
-// Answer is what the ledger says of an hour, by event time.
+// Answer is the ledger's content of an hour, by event time.
 type Answer struct {
 	Rows []struct {
 		Signal, Tenant, Hour string
@@ -38,10 +38,10 @@ type Answer struct {
 	Missing []struct{ Signal, Sink, Why string }
 }
 
-// part is what one sink has of one tenant.
+// part is one sink's share of one tenant.
 type part struct{ stored, buffered int64 }
 
-// Ask returns what the ledger says of an hour.
+// Ask returns the ledger's content of an hour.
 func (l *Ledger) Ask(ctx context.Context, hour time.Time, signal, tenant string) (*Answer, error) {
 	q := url.Values{"by": {"event"}, "from": {hour.Format(time.RFC3339)}, "to": {hour.Add(time.Hour).Format(time.RFC3339)}}
 	for name, value := range map[string]string{"signal": signal, "tenant": tenant} {
@@ -72,7 +72,7 @@ func (a *Answer) byStore() map[key]map[string]part {
 	return all
 }
 
-// Unaccounted says where the ledger itself does not balance.
+// Unaccounted reports where the ledger itself does not balance.
 func (a *Answer) Unaccounted() (all []string) {
 	for _, r := range a.Rows {
 		for sink, s := range r.Sinks {
@@ -85,7 +85,7 @@ func (a *Answer) Unaccounted() (all []string) {
 	return all
 }
 
-// sinks are those that get signal.
+// sinks are the sinks of signal.
 func (a *Answer) sinks(signal string) (all []string) {
 	for _, p := range a.Partitions {
 		if p.Signal == signal && !slices.Contains(all, p.Sink) {
@@ -112,12 +112,12 @@ type offset struct {
 	Next      int64 `json:"next"`
 }
 
-// curl is the command that makes the job.
+// curl is the command that creates the job.
 func (l *Ledger) curl(j job) string {
 	var body strings.Builder
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(j) // it has only texts and numbers
+	_ = e.Encode(j) // texts and numbers only: can't fail
 	return fmt.Sprintf("curl -X POST %s/v1/replays -H 'Content-Type: application/json' -d '%s'", strings.TrimSuffix(l.URL, "/"),
 		strings.ReplaceAll(strings.TrimSpace(body.String()), "'", `'\''`))
 }

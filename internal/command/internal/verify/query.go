@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// points selects one sample of each data point, of the metric with a name: neither the quantiles of a summary, nor windows and overflow streams,
-// which nobody has received.
+// points selects one sample of each data point of the named metric: not the quantiles of a summary, and not windows and overflow streams, which no
+// client sent.
 const points = `sum(count_over_time({__name__=%q,quantile="",rollup_window="",otel_metric_overflow=""}[1h]))`
 
 // Prometheus is a store that answers PromQL.
@@ -25,8 +25,8 @@ type Prometheus struct {
 // Name implements Store.
 func (p *Prometheus) Name() string { return "the store at " + p.URL }
 
-// Held implements Store. Prometheus does not tell tenants apart. It counts metric by metric: a function over a range takes the names away, and
-// series of two metrics can be alike then.
+// Held implements Store. Prometheus does not distinguish tenants. It counts metric by metric: a function over a range removes the names, and then
+// series of two metrics can be equal.
 func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []string) (map[string]int64, bool, error) {
 	base := strings.TrimSuffix(p.URL, "/") + "/api/v1"
 	q := url.Values{"start": {strconv.FormatInt(hour.Unix(), 10)}, "end": {strconv.FormatInt(hour.Add(time.Hour).Unix(), 10)}}
@@ -34,7 +34,8 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 	if err := get(ctx, p.Client, base+"/label/__name__/values?"+q.Encode(), p.Header, &names); err != nil {
 		return nil, true, err
 	}
-	// A range selects what is later than its begin, up to its end: a millisecond, the resolution of samples, before the next hour it is the hour.
+	// A range includes its end and excludes its beginning: a range that ends a millisecond (the resolution of samples) before the next hour is the
+	// hour.
 	end := hour.Add(time.Hour - time.Millisecond)
 	at := strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)
 	all := int64(0)
@@ -51,7 +52,7 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 	return map[string]int64{"": all}, true, nil
 }
 
-// partOfHistogram says whether a metric is beside another one that has a sample of the same point: the count.
+// partOfHistogram says whether a metric belongs to another one that has a sample of the same point: the count.
 func partOfHistogram(name string, names []string) bool {
 	for _, end := range []string{"_bucket", "_sum"} {
 		if base, ok := strings.CutSuffix(name, end); ok && slices.Contains(names, base+"_count") {
@@ -73,9 +74,9 @@ type Loki struct {
 // Name implements Store.
 func (l *Loki) Name() string { return "Loki" }
 
-// Held implements Store. A Loki without tenants answers each of several with all that it has.
+// Held implements Store. A Loki without tenants answers for every tenant with everything that it has.
 func (l *Loki) Held(ctx context.Context, _ string, hour time.Time, tenants []string) (map[string]int64, bool, error) {
-	at := strconv.FormatInt(hour.Add(time.Hour).UnixNano()-1, 10) // as for Prometheus, at the resolution of entries
+	at := strconv.FormatInt(hour.Add(time.Hour).UnixNano()-1, 10) // as for Prometheus, with the resolution of entries
 	ask := func(tenant string) (int64, error) {
 		header := l.Header.Clone()
 		if header == nil {
@@ -100,7 +101,7 @@ func (l *Loki) Held(ctx context.Context, _ string, hour time.Time, tenants []str
 	return held, false, nil
 }
 
-// instant evaluates a query at a time, as the store writes times, and returns its only value; 0 if there is none.
+// instant evaluates a query at a time, in the store's format, and returns its only value; 0 if there is none.
 func instant(ctx context.Context, client *http.Client, address, query, at string, header http.Header) (int64, error) {
 	q := url.Values{"query": {query}, "time": {at}}
 	var a struct {

@@ -1,4 +1,5 @@
-// Package verify compares what the ledger of a collector has stored in an hour with what the stores hold, and says how to fill what they miss.
+// Package verify compares the items that the ledger of a collector counts as stored in an hour with the content of the stores, and says how to fill
+// gaps.
 package verify
 
 import (
@@ -11,39 +12,39 @@ import (
 	"time"
 )
 
-// Store is a store that can be asked how many items it holds.
+// Store is a store that can count its items.
 type Store interface {
-	// Name is how messages name it.
+	// Name is the store's name in messages.
 	Name() string
-	// Held returns how many items of signal, with a time in the hour, it holds for tenants. shared: the store doesn't tell tenants apart, and the only
-	// count, under "", is of all.
+	// Held returns how many items of signal, with a time in the hour, it holds for tenants. shared: the store doesn't distinguish tenants, and the
+	// only count, under "", is of all.
 	Held(ctx context.Context, signal string, hour time.Time, tenants []string) (held map[string]int64, shared bool, err error)
 }
 
-// filler is a store that knows which jobs fill a gap. Others take what they have a second time, and get a job over the whole hour.
+// filler is a store that can determine the jobs that fill a gap. For other stores, which ignore repeated items, a job replays the whole hour.
 type filler interface {
 	fill(ctx context.Context, a *Answer, signal, tenant string, hour time.Time) (steps []string, err error)
 }
 
-// Settings say what is compared.
+// Settings of a comparison.
 type Settings struct {
 	Ledger *Ledger
-	// Stores are asked for the sinks that they are named by. Sinks without one are not checked, which is said.
+	// Stores are the stores by their sink's name. Sinks without one are reported as not checked.
 	Stores map[string]Store
 	Hour   time.Time
 	// Signal and Tenant restrict it; empty: all.
 	Signal, Tenant string
 }
 
-// Result is what Run found.
+// Result is the result of Run.
 type Result struct {
 	Compared, Gaps, Unknown int
 }
 
-// key is what one count is for.
+// key identifies one count.
 type key struct{ signal, sink string }
 
-// Run compares one hour, and prints what it finds.
+// Run compares one hour, and prints the differences.
 func Run(ctx context.Context, out io.Writer, set Settings) (r Result, err error) {
 	a, err := set.Ledger.Ask(ctx, set.Hour, set.Signal, set.Tenant)
 	if err != nil {
@@ -78,7 +79,7 @@ func Run(ctx context.Context, out io.Writer, set Settings) (r Result, err error)
 	return r, nil
 }
 
-// inProcess is the sink of embedded_logs in the profile standalone, of which verify knows no reader.
+// inProcess is the sink of embedded_logs in the profile standalone, which verify can't read.
 const inProcess = "logs"
 
 func compare(a, b string) int {
@@ -91,7 +92,7 @@ func compare(a, b string) int {
 	return 0
 }
 
-// compare asks one store for all tenants of one signal.
+// compare compares one store for all tenants of one signal.
 func (r *Result) compare(ctx context.Context, say func(string, ...any), set Settings, a *Answer, k key, store Store, want map[string]part) error {
 	tenants := slices.Sorted(maps.Keys(want))
 	held, shared, err := store.Held(ctx, k.signal, set.Hour, tenants)
