@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/logrules"
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/statistics"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 	"github.com/penstockhq/penstock/internal/listener"
 )
@@ -39,6 +41,12 @@ type Config struct {
 	Memory int64 `mapstructure:"memory"`
 	// Query bounds queries.
 	Query QueryConfig `mapstructure:"query"`
+	// RuleFiles are paths or patterns of files with rules that record LogsQL statistics as series, read at start. Default none.
+	RuleFiles []string `mapstructure:"rule_files"`
+	// EvaluationInterval is for groups of rules that name none. Default 1m.
+	EvaluationInterval time.Duration `mapstructure:"evaluation_interval"`
+	// Rules says where the series go, and bounds the rules.
+	Rules RulesConfig `mapstructure:"rules"`
 	// AllowAnonymous lets the API listen beyond loopback without auth: everybody who reaches it reads. Default false.
 	AllowAnonymous bool `mapstructure:"allow_anonymous"`
 }
@@ -67,6 +75,20 @@ type QueryConfig struct {
 	MaxRead int64 `mapstructure:"max_read"`
 	// Readers is how many goroutines read for one query. Default 0: half of the CPUs, one at least.
 	Readers int `mapstructure:"readers"`
+}
+
+// RulesConfig is about the rules of rule_files.
+type RulesConfig struct {
+	// TSDB is the extension that the recorded series go to. Default embedded_tsdb.
+	TSDB component.ID `mapstructure:"tsdb"`
+	// Delay is how long after the time of an evaluation it runs: rows that become searchable later are not counted. Default 10s.
+	Delay time.Duration `mapstructure:"delay"`
+	// CatchUp is how old an evaluation may be that is made up for after a stop or a failure; older ones are counted as missed. Default 30m.
+	CatchUp time.Duration `mapstructure:"catch_up"`
+	// Timeout ends the evaluation of a rule. Default 30s.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// MaxSeries bounds the series of a rule: an evaluation with more records nothing. Default 1000.
+	MaxSeries int `mapstructure:"max_series"`
 }
 
 var _ component.Config = (*Config)(nil)
@@ -105,6 +127,7 @@ func (c *Config) Validate() error {
 		bad("memory", "%d is less than %d (16 MiB)", c.Memory, minMemory)
 	}
 	c.Query.check(bad)
+	c.checkRules(bad)
 	if w := c.HTTP.WriteTimeout; w > 0 {
 		bad("write_timeout", "%s must be 0: a live tail lasts as long as its client likes, and queries have query::timeout", w)
 	}
@@ -136,6 +159,36 @@ func (q *QueryConfig) check(bad func(key, format string, args ...any)) {
 	if q.Readers < 0 {
 		bad("query::readers", "%d is negative", q.Readers)
 	}
+}
+
+func (c *Config) checkRules(bad func(key, format string, args ...any)) {
+	r := c.Rules
+	if c.EvaluationInterval < time.Second || c.EvaluationInterval%time.Millisecond != 0 {
+		bad("evaluation_interval", "%s is shorter than a second, or has parts of a millisecond", c.EvaluationInterval)
+	}
+	if r.Delay < 0 {
+		bad("rules::delay", "%s is negative", r.Delay)
+	}
+	if r.CatchUp <= r.Delay {
+		bad("rules::catch_up", "%s is not longer than rules::delay (%s)", r.CatchUp, r.Delay)
+	}
+	if r.Timeout <= 0 {
+		bad("rules::timeout", "%s is not positive", r.Timeout)
+	}
+	if r.MaxSeries < 1 {
+		bad("rules::max_series", "%d is not positive", r.MaxSeries)
+	}
+	if len(c.RuleFiles) > 0 && r.TSDB == (component.ID{}) {
+		bad("rules::tsdb", "must be set when there are rule_files")
+	}
+	if _, err := c.loadRules(); err != nil {
+		bad("rule_files", "%w", err)
+	}
+}
+
+// loadRules reads the rules of all files.
+func (c *Config) loadRules() ([]logrules.Rule, error) {
+	return logrules.Load(c.RuleFiles, logrules.Defaults{Interval: c.EvaluationInterval, Timeout: c.Rules.Timeout, MaxSeries: c.Rules.MaxSeries}, statistics.Check)
 }
 
 func (c *Config) access() listener.Access { return listener.Of(&c.HTTP, c.AllowAnonymous) }

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/logrules"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 	"github.com/penstockhq/penstock/internal/admin"
@@ -52,6 +53,9 @@ type logsExtension struct {
 	opened chan struct{}         // closed when it was opened, or given up
 	stop   chan struct{}         // closed by Shutdown
 
+	rules    *logrules.Runner // set by Start; nil: there are no rules
+	arrivals arrivals
+
 	usage     usage.Sink // set by Start
 	mux       *admin.Mux
 	undeclare func() // set by Start
@@ -76,6 +80,9 @@ func (e *logsExtension) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	e.usage = usage.Find(host)
+	if err := e.setUpRules(host); err != nil {
+		return err
+	}
 	e.mux = e.routes(host)
 	listener, err := e.cfg.HTTP.ToListener(ctx)
 	if err != nil {
@@ -96,6 +103,9 @@ func (e *logsExtension) Start(ctx context.Context, host component.Host) error {
 		}
 	})
 	e.working.Go(func() { e.open(host) })
+	if e.rules != nil {
+		e.working.Go(e.runRules)
+	}
 	select {
 	case <-e.opened:
 	case <-time.After(startGrace):

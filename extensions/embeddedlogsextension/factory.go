@@ -30,6 +30,9 @@ func createDefaultConfig() component.Config {
 		MaxTenants:   1000,
 		Memory:       256 << 20,
 		Query:        QueryConfig{Timeout: 30 * time.Second, MaxConcurrency: 4, MaxWaiting: 100, MaxTails: 20, MaxLength: 16 << 10, MaxRead: 10 << 30},
+
+		EvaluationInterval: time.Minute,
+		Rules:              RulesConfig{TSDB: component.MustNewID("embedded_tsdb"), Delay: 10 * time.Second, CatchUp: 30 * time.Minute, Timeout: 30 * time.Second, MaxSeries: 1000},
 	}
 }
 

@@ -32,6 +32,8 @@ const bodyPatience = 30 * time.Second
 var (
 	// reads answer from the rows of the client's tenant alone.
 	reads = admin.Need{Scopes: []string{access.Read}}
+	// administers show what the operator has set up.
+	administers = admin.Need{Scopes: []string{access.Admin}}
 	// erases delete rows of the client's tenant alone.
 	erases = admin.Need{Scopes: []string{access.Erase}}
 )
@@ -49,6 +51,7 @@ func (e *logsExtension) routes(host component.Host) *admin.Mux {
 	api.Routes(func(path string, h http.HandlerFunc) { mux.HandleFunc(path, reads, h) })
 	e.lokiRoutes(mux, queries, tails)
 	mux.HandleFunc("POST /delete/run_task", erases, e.eraser(host))
+	mux.HandleFunc("GET /api/v1/rules", administers, e.listRules)
 	mux.HandleFunc("GET /health", admin.Need{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") })
 	return mux
 }

@@ -43,6 +43,9 @@ func (e *logsExtension) add(add func(*store.Store, store.Batch) (store.Added, er
 	if err != nil {
 		return 0, nil, e.refuse(fmt.Errorf("embedded_logs: %w", err))
 	}
+	if e.rules != nil && b.At.Log != "" {
+		e.arrivals.came(b.At.Log, b.Received, time.Now())
+	}
 	for r, n := range added.Refused {
 		if n > 0 {
 			if refused == nil {

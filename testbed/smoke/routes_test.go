@@ -160,6 +160,7 @@ var routeKinds = map[string]string{
 	"embedded_tsdb  /api/v1/alerts":                      operator,
 	"embedded_tsdb  /api/v1/rules":                       operator,
 
+	"embedded_logs GET /api/v1/rules":                          operator,
 	"embedded_logs  /select/logsql/query":                      own,
 	"embedded_logs  /select/logsql/query_time_range":           open,
 	"embedded_logs  /select/logsql/hits":                       own,

@@ -9,24 +9,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
-
-	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/statistics"
 )
 
-// point is a value of a statistic.
-type point struct {
-	name   string // of the statistic
-	place  int    // among the statistics of the query
-	labels []label
-	time   int64
-	value  string
-}
-
-type label struct{ name, value string }
-
-// metric is a point's labels as JSON, in Prometheus' form and in the order of the query.
-func (p *point) metric() json.RawMessage {
+// metricOf is a point's labels as JSON, in Prometheus' form and in the order of the query.
+func metricOf(p *statistics.Point) json.RawMessage {
 	var b strings.Builder
 	write := func(name, value string) {
 		n, _ := json.Marshal(name)  // a text
@@ -36,18 +23,18 @@ func (p *point) metric() json.RawMessage {
 		b.Write(v)
 	}
 	b.WriteByte('{')
-	write("__name__", p.name)
-	for _, l := range p.labels {
+	write("__name__", p.Name)
+	for _, l := range p.Labels {
 		b.WriteByte(',')
-		write(l.name, l.value)
+		write(l.Name, l.Value)
 	}
 	b.WriteByte('}')
 	return json.RawMessage(b.String())
 }
 
-// pair is the value as Prometheus' API has it.
-func (p *point) pair() [2]any {
-	return [2]any{json.Number(strconv.FormatFloat(float64(p.time)/1e9, 'f', -1, 64)), p.value}
+// pairOf is the value as Prometheus' API has it.
+func pairOf(p *statistics.Point) [2]any {
+	return [2]any{json.Number(strconv.FormatFloat(float64(p.Time)/1e9, 'f', -1, 64)), p.Value}
 }
 
 // statsRange is /select/logsql/stats_query_range: statistics for each step.
@@ -60,7 +47,7 @@ func statsRange(ctx context.Context, q *request, w http.ResponseWriter) error {
 	if err != nil {
 		return badf("query: %w", err)
 	}
-	points, err := q.points(ctx, labels)
+	points, err := statistics.Of(ctx, q.store, q.prepared, labels, 0)
 	if err != nil {
 		return err
 	}
@@ -68,17 +55,17 @@ func statsRange(ctx context.Context, q *request, w http.ResponseWriter) error {
 		Metric json.RawMessage `json:"metric"`
 		Values [][2]any        `json:"values"`
 	}
-	slices.SortStableFunc(points, func(a, b point) int {
-		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.name, b.name), cmp.Compare(string(a.metric()), string(b.metric())), cmp.Compare(a.time, b.time))
+	slices.SortStableFunc(points, func(a, b statistics.Point) int {
+		return cmp.Or(cmp.Compare(a.Place, b.Place), cmp.Compare(a.Name, b.Name), cmp.Compare(string(metricOf(&a)), string(metricOf(&b))), cmp.Compare(a.Time, b.Time))
 	})
 	result := []matrix{}
 	for i := range points {
-		metric := points[i].metric()
+		metric := metricOf(&points[i])
 		if n := len(result); n == 0 || string(result[n-1].Metric) != string(metric) {
 			result = append(result, matrix{Metric: metric})
 		}
 		last := &result[len(result)-1]
-		last.Values = append(last.Values, points[i].pair())
+		last.Values = append(last.Values, pairOf(&points[i]))
 	}
 	q.header(w)
 	writeJSON(w, map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
@@ -91,7 +78,7 @@ func stats(ctx context.Context, q *request, w http.ResponseWriter) error {
 	if err != nil {
 		return badf("query: %w", err)
 	}
-	points, err := q.points(ctx, labels)
+	points, err := statistics.Of(ctx, q.store, q.prepared, labels, 0)
 	if err != nil {
 		return err
 	}
@@ -101,61 +88,9 @@ func stats(ctx context.Context, q *request, w http.ResponseWriter) error {
 	}
 	result := []vector{}
 	for i := range points {
-		result = append(result, vector{points[i].metric(), points[i].pair()})
+		result = append(result, vector{metricOf(&points[i]), pairOf(&points[i])})
 	}
 	q.header(w)
 	writeJSON(w, map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}})
 	return nil
-}
-
-// points runs the query. Columns that are no labels are statistics; a histogram is one for each of its buckets.
-func (q *request) points(ctx context.Context, labelNames []string) ([]point, error) {
-	var points []point
-	err := q.store.RunPrepared(ctx, q.prepared, func(b *store.Block) error {
-		columns := b.Columns()
-		for i := range b.Len() {
-			at := q.prepared.Query.GetTimestamp()
-			var labels []label
-			for _, c := range columns {
-				switch {
-				case c.Name == store.Time:
-					if t, ok := logstorage.TryParseTimestampRFC3339Nano(c.Values[i]); ok {
-						at = t
-					}
-				case slices.Contains(labelNames, c.Name):
-					labels = append(labels, label{strings.Clone(c.Name), strings.Clone(c.Values[i])})
-				}
-			}
-			place := 0
-			for _, c := range columns {
-				if c.Name != store.Time && !slices.Contains(labelNames, c.Name) {
-					points = appendStatistic(points, point{strings.Clone(c.Name), place, labels, at, strings.Clone(c.Values[i])})
-					place++
-				}
-			}
-		}
-		return nil
-	})
-	return points, err
-}
-
-// bucket is one of a histogram's, as the engine writes them.
-type bucket struct {
-	Range string `json:"vmrange"`
-	Hits  uint64 `json:"hits"`
-}
-
-func appendStatistic(to []point, p point) []point {
-	var buckets []bucket
-	if p.value != "[]" && !strings.HasPrefix(p.value, `[{"vmrange":`) || json.Unmarshal([]byte(p.value), &buckets) != nil {
-		return append(to, p)
-	}
-	for _, b := range buckets {
-		one := p
-		one.name = p.name + "_bucket"
-		one.labels = append(slices.Clone(p.labels), label{"vmrange", b.Range})
-		one.value = strconv.FormatUint(b.Hits, 10)
-		to = append(to, one)
-	}
-	return to
 }

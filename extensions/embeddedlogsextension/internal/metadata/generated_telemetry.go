@@ -35,6 +35,8 @@ type TelemetryBuilder struct {
 	ExtensionEmbeddedLogsRefusedRows     metric.Int64ObservableCounter
 	ExtensionEmbeddedLogsRefusedWrites   metric.Int64Counter
 	ExtensionEmbeddedLogsRows            metric.Int64ObservableGauge
+	ExtensionEmbeddedLogsRuleEvaluations metric.Int64Counter
+	ExtensionEmbeddedLogsRuleFailures    metric.Int64Counter
 	ExtensionEmbeddedLogsUnflushedRows   metric.Int64ObservableGauge
 }
 
@@ -192,6 +194,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_extension_embedded_logs_rows",
 		metric.WithDescription("Log records and spans in the storage. [Alpha]"),
 		metric.WithUnit("{row}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedLogsRuleEvaluations, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_logs_rule_evaluations",
+		metric.WithDescription("Evaluations of log rules whose samples were recorded. [Alpha]"),
+		metric.WithUnit("{evaluation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExtensionEmbeddedLogsRuleFailures, err = builder.meter.Int64Counter(
+		"otelcol_extension_embedded_logs_rule_failures",
+		metric.WithDescription("Evaluations of log rules that recorded nothing; one that is not_ready is tried again, and counts each time. [Alpha]"),
+		metric.WithUnit("{evaluation}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExtensionEmbeddedLogsUnflushedRows, err = builder.meter.Int64ObservableGauge(

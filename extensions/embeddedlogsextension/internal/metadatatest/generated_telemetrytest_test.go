@@ -43,6 +43,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExtensionEmbeddedLogsRefusedQueries.Add(context.Background(), 1)
 	tb.ExtensionEmbeddedLogsRefusedRequests.Add(context.Background(), 1)
 	tb.ExtensionEmbeddedLogsRefusedWrites.Add(context.Background(), 1)
+	tb.ExtensionEmbeddedLogsRuleEvaluations.Add(context.Background(), 1)
+	tb.ExtensionEmbeddedLogsRuleFailures.Add(context.Background(), 1)
 	AssertEqualExtensionEmbeddedLogsDiskSize(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -62,6 +64,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedLogsRows(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionEmbeddedLogsRuleEvaluations(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExtensionEmbeddedLogsRuleFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExtensionEmbeddedLogsUnflushedRows(t, testTel,
