@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/otlptranslator"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -195,7 +196,7 @@ func (c *recorder) labels(r *logrules.Rule, p *statistics.Point, several bool) (
 	if r.Tenant != "" {
 		b.Set(whose, r.Tenant)
 	}
-	return b.Set(labels.MetricName, r.Record).Labels(), nil
+	return b.Set(model.MetricNameLabel, r.Record).Labels(), nil
 }
 
 // failure gives an error of the store its reason.

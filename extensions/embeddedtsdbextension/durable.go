@@ -42,19 +42,11 @@ func (e *tsdbExtension) Run() (string, error) {
 	return db.Run(), nil
 }
 
-<<<<<<< HEAD
-// Sync returns when everything is durable that was committed in run before the call. It fails if the storage is no longer in that run. Callers
-// share fsyncs: the next one begins when the current one has ended, or at once if there is none. position is an argument for Holds, in this run or
-||||||| parent of 4d6d36b (embedded_logs: rules record LogsQL statistics as series, so that alerts cover logs and metrics)
-// Sync returns when everything is durable that was committed in run before the call. It fails when the storage is not in that run any
-// more. Callers share fsyncs: one begins when the last has ended, at once if none is under way. position is for Holds, in this run or
-=======
 // TenantLabel is the label that tells whose a series is; empty: tenants are not told apart.
 func (e *tsdbExtension) TenantLabel() string { return e.cfg.TenantLabel }
 
-// Sync returns when everything is durable that was committed in run before the call. It fails when the storage is not in that run any
-// more. Callers share fsyncs: one begins when the last has ended, at once if none is under way. position is for Holds, in this run or
->>>>>>> 4d6d36b (embedded_logs: rules record LogsQL statistics as series, so that alerts cover logs and metrics)
+// Sync returns when everything is durable that was committed in run before the call. It fails if the storage is no longer in that run. Callers
+// share fsyncs: the next one begins when the current one has ended, or at once if there is none. position is an argument for Holds, in this run or
 // a later one.
 func (e *tsdbExtension) Sync(ctx context.Context, run string) (position string, err error) {
 	db := e.db.Load()
