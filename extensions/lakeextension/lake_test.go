@@ -97,6 +97,13 @@ type report struct {
 		Files   int
 		Changes map[string]int64
 		Expired int64 `json:"expired_files"`
+		Newest  []struct {
+			Hour    time.Time
+			Tenant  string
+			Files   int
+			Bytes   int64
+			Pending bool
+		} `json:"newest_partitions"`
 	}
 }
 
@@ -115,11 +122,16 @@ func TestOneOfTwoGatewaysLooksAfterTheLake(t *testing.T) {
 	first, tel, e := start(t, root, nil)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Len(c, glob(t, root), 1)
-		assert.NotEmpty(c, first.report(c).Signals)
+		if signals := first.report(c).Signals; assert.NotEmpty(c, signals) {
+			assert.NotEmpty(c, signals[0].Newest)
+		}
 	}, time.Minute, 10*time.Millisecond)
 	r := first.report(t)
 	assert.True(t, r.Leader)
 	assert.Equal(t, map[string]int64{"merge": 1}, r.Signals[0].Changes)
+	require.Len(t, r.Signals[0].Newest, 1)
+	assert.Equal(t, []any{hour, "a", 1, false}, []any{r.Signals[0].Newest[0].Hour, r.Signals[0].Newest[0].Tenant, r.Signals[0].Newest[0].Files, r.Signals[0].Newest[0].Pending})
+	assert.Positive(t, r.Signals[0].Newest[0].Bytes)
 	for _, name := range []string{"changes", "merged_files", "merged_rows", "files", "bytes", "lag", "leader", "pending_partitions"} {
 		_, err := tel.GetMetric("otelcol_extension_lake_" + name)
 		assert.NoError(t, err)

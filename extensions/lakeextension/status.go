@@ -50,6 +50,17 @@ type signal struct {
 	MergedFiles int64            `json:"merged_files"`
 	Expired     int64            `json:"expired_files"`
 	Orphans     int64            `json:"orphans"`
+	// Newest are the newest partitions, newest first.
+	Newest []partition `json:"newest_partitions"`
+}
+
+// partition is an hour of a tenant, as a pass has seen it.
+type partition struct {
+	Hour    time.Time `json:"hour"`
+	Tenant  string    `json:"tenant"`
+	Files   int       `json:"files"`
+	Bytes   int64     `json:"bytes"`
+	Pending bool      `json:"pending,omitempty"` // its files are to be merged
 }
 
 func (s *status) lead(held bool, epoch int64) (changed bool) {
@@ -72,7 +83,12 @@ func (s *status) with(name string, change func(*signal)) {
 }
 
 func (s *status) seen(name string, st keeper.State) {
+	newest := make([]partition, 0, len(st.Newest))
+	for _, p := range slices.Backward(st.Newest) {
+		newest = append(newest, partition(p))
+	}
 	s.with(name, func(x *signal) {
+		x.Newest = newest
 		x.Files, x.Bytes, x.Partitions, x.Pending, x.Oldest = st.Files, st.Bytes, st.Partitions, st.Pending, st.Oldest
 	})
 }

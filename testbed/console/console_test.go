@@ -45,8 +45,9 @@ func shopOf(t testing.TB, p *process.Process, key, planted string) {
 	quoted := strings.ReplaceAll(planted, `"`, `\"`)
 	now := time.Now().UnixNano()
 	var points, services []string
+	exemplar := fmt.Sprintf(`,"exemplars":[{"asDouble":1,"timeUnixNano":"%d","traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708"}]`, now)
 	for i := range 40 {
-		points = append(points, fmt.Sprintf(`{"asDouble":%d,"startTimeUnixNano":"%d","timeUnixNano":"%d","attributes":[{"key":"user.id","value":{"stringValue":"u%d %s"}}]}`, i, now-int64(time.Hour), now, i, quoted))
+		points = append(points, fmt.Sprintf(`{"asDouble":%d,"startTimeUnixNano":"%d","timeUnixNano":"%d","attributes":[{"key":"user.id","value":{"stringValue":"u%d %s"}}]%s}`, i, now-int64(time.Hour), now, i, quoted, exemplar))
 	}
 	for _, name := range []string{"checkout", "payment", cmp.Or(quoted, "cart")} {
 		services = append(services, fmt.Sprintf(`{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"%s"}}]},"%%s":[{"scope":{"name":"%s"},"%%s"`, name, quoted))
@@ -105,7 +106,7 @@ func plain(r rune) rune {
 func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	chrome := browser(t)
 	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": deadLoki},
-		Args: []string{"--set=processors::cardinality_guard/tsdb::limits::series_per_metric=20", "--set=receivers::kafka_replay/lake::follow::range::max_wait=200ms"}})
+		Args: append([]string{"--set=processors::cardinality_guard/tsdb::limits::series_per_metric=20", "--set=receivers::kafka_replay/lake::follow::range::max_wait=200ms", "--set=extensions::lake::interval=1s"}, rollupsSoon...)})
 	shop(t, p, "")
 	ask.Eventually(t, func() error {
 		shop(t, p, "")
@@ -199,6 +200,13 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	page.press(t, "Preview")
 	page.await(t, `document.querySelector("mark")?.innerText === "jane@example.com"`)
 	page.check(t, "a preview")
+
+	page.view(t, "lake")
+	page.await(t, `document.querySelector("[aria-label='Newest partitions'] tbody tr")`)
+	assert.Regexp(t, `\d{4}-\d\d-\d\d \d\d:00`, page.text(t, "[aria-label='Newest partitions']"))
+	page.check(t, "partitions of the lake")
+	page.picture(t, "data-lake-partitions")
+	besideItsRollup(t, p, page)
 	assert.Empty(t, page.complaints())
 }
 

@@ -89,6 +89,20 @@ type State struct {
 	// Pending are closed partitions that still have work, and Oldest the end of the first one's hour.
 	Pending int
 	Oldest  time.Time
+	// Newest are the newest partitions, at most MaxNewest, in the order of their paths: by hour, then by tenant.
+	Newest []PartitionState
+}
+
+// MaxNewest is how many partitions of a signal a State names.
+const MaxNewest = 100
+
+// PartitionState is what a pass has seen of one partition.
+type PartitionState struct {
+	Hour    time.Time
+	Tenant  string
+	Files   int
+	Bytes   int64
+	Pending bool // it has work
 }
 
 // partition is what a pass knows of one.
@@ -201,10 +215,18 @@ func (k *Keeper) visit(ctx context.Context, p *partition, now time.Time, s *Stat
 	}
 	s.Partitions++
 	s.Files += len(p.files)
+	one := PartitionState{Hour: p.Hour, Tenant: p.Tenant, Files: len(p.files)}
 	for _, f := range p.files {
-		s.Bytes += f.Bytes
+		one.Bytes += f.Bytes
 	}
+	s.Bytes += one.Bytes
+	defer func() {
+		if s.Newest = append(s.Newest, one); len(s.Newest) > MaxNewest { // the listing is in the order of time
+			s.Newest = append(s.Newest[:0], s.Newest[1:]...)
+		}
+	}()
 	if end := p.Hour.Add(time.Hour); !p.Undated() && k.closed(p, now) && len(k.set.Plan(p.files, now)) > 0 {
+		one.Pending = true
 		s.Pending++
 		if s.Oldest.IsZero() || end.Before(s.Oldest) {
 			s.Oldest = end

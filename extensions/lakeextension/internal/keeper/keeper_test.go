@@ -56,6 +56,23 @@ func TestSmallFilesBecomeOne(t *testing.T) {
 	assert.Empty(t, w.events.failed)
 }
 
+// However many partitions there are, a state names the newest ones only.
+func TestAStateNamesTheNewestPartitions(t *testing.T) {
+	s := lake(t)
+	for i := range keeper.MaxNewest + 5 {
+		write(t, s, "logs", hour.Add(time.Duration(i)*time.Hour), i, 1)
+	}
+	newest := hour.Add((keeper.MaxNewest + 4) * time.Hour)
+	state := pass(t, newWorker(s, 1, settings()), "logs", newest)
+	assert.Equal(t, keeper.MaxNewest+5, state.Partitions)
+	require.Len(t, state.Newest, keeper.MaxNewest)
+	assert.Equal(t, hour.Add(5*time.Hour), state.Newest[0].Hour)
+	last := state.Newest[keeper.MaxNewest-1]
+	assert.Equal(t, newest, last.Hour)
+	assert.Equal(t, 1, last.Files)
+	assert.Positive(t, last.Bytes)
+}
+
 // A range that is delivered again after its file was merged brings the file back. Readers that ask don't see it, and the next pass removes it.
 func TestARangeThatComesAgainIsNotThereTwice(t *testing.T) {
 	s := lake(t)
