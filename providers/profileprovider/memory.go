@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"github.com/penstockhq/penstock/providers/profileprovider/internal/heapfloor"
 )
 
 const (
@@ -78,6 +80,17 @@ func limitHeap(s surroundings) {
 	if !s.isSet("GOMEMLIMIT") {
 		debug.SetMemoryLimit(s.memory / 4 * 3)
 	}
+	if !s.isSet("GOGC") {
+		heapfloor.Keep(uint64(heapFloor(s)))
+	}
+}
+
+// heapFloor is the size up to which garbage may stay: an eighth of the memory, at most 512 MiB. On somebody else's machine there is none.
+func heapFloor(s surroundings) int64 {
+	if s.profile == "agent" {
+		return 0
+	}
+	return min(s.memory/8, 512*mib)
 }
 
 // heapLimit is the value for GOMEMLIMIT, most of the memory.

@@ -60,3 +60,12 @@ func TestBoundsFitIntoTheMemory(t *testing.T) {
 	assert.EqualValues(t, 1_000_000, at(guardBounds(large), "processors", "cardinality_guard/tsdb", "limits", "series"))
 	assert.EqualValues(t, 2_000_000, at(tsdbBounds(large), "extensions", "embedded_tsdb", "max_series"))
 }
+
+// Garbage stays only where the machine is ours, and well below what memory_limiter refuses at.
+func TestTheHeapsFloor(t *testing.T) {
+	assert.Zero(t, heapFloor(surroundings{profile: "agent", memory: 64 * gib}))
+	for _, profile := range []string{"standalone", "gateway"} {
+		assert.EqualValues(t, 128*mib, heapFloor(surroundings{profile: profile, memory: gib}))
+		assert.EqualValues(t, 512*mib, heapFloor(surroundings{profile: profile, memory: 64 * gib}))
+	}
+}

@@ -1,10 +1,16 @@
 package lake
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/measure"
 	"github.com/penstockhq/penstock/testbed/internal/objects"
@@ -73,56 +80,135 @@ func request(b *testing.B, r *rand.Rand) []byte {
 	return raw
 }
 
+// variants are what a record goes through behind the journal.
+var variants = []variant{
+	{name: "lake", counter: rowsWritten, args: withoutLogs},
+	{name: "lake-in-store", counter: rowsWritten, store: true, args: withoutLogs},
+	{name: "journal", counter: "otelcol_processor_kafka_replay_appended_items", args: append([]string{"--set=service::pipelines::logs/lake::receivers=[otlp/idle]"}, withoutLogs...)},
+	{name: "lake-and-logs", counter: rowsWritten},
+}
+
+type variant struct {
+	name    string
+	counter string   // of the log records that are where they go
+	store   bool     // the lake is in an object store, else on disk
+	args    []string // beyond the profile
+}
+
+const rowsWritten = "otelcol_exporter_parquet_rows"
+
+// withoutLogs ends the following of logs into the store that answers LogsQL: its pipelines wait for a receiver to which nobody sends.
+var withoutLogs = []string{
+	"--set=receivers::otlp/idle::protocols::http::endpoint=127.0.0.1:0",
+	"--set=service::pipelines::logs/logs::receivers=[otlp/idle]",
+	"--set=service::pipelines::traces/logs::receivers=[otlp/idle]",
+}
+
 // BenchmarkStandalone sends 200 000 log records, 500 a request, to `profile:standalone` and waits until the lake has them: microseconds of the process's CPU a record,
-// the variants in turn. The journal, the scrubber and the other followers are those of the profile.
+// the variants in turn. The scrubber, the journal and the ledger are those of the profile. With PENSTOCK_BENCH_PROFILES, a directory, each variant leaves a CPU profile there.
 //
 //	go test -run '^$' -bench Standalone -benchtime 3x ./bench/lake
+//	go tool pprof -top -cum ../build/penstock DIR/lake.pprof
 func BenchmarkStandalone(b *testing.B) {
 	r := rand.New(rand.NewPCG(3, 4))
 	store := objects.Start(b, 1)
-	variants := []string{"disk", "store"}
 	running := map[string]*process.Process{}
-	for _, name := range variants {
-		s := process.Settings{Args: []string{"--set=receivers::kafka_replay/lake::follow::range::max_wait=2s"}}
-		if name == "store" {
+	profiler := map[string]string{}
+	for _, v := range variants {
+		s := process.Settings{Args: append([]string{"--set=receivers::kafka_replay/lake::follow::range::max_wait=2s"}, v.args...)}
+		if v.store {
 			s.Env = store.Env()
 		}
-		running[name] = process.Start(b, s)
-		spend(b, running[name], r, perRun/10) // warm
+		if profiles() != "" {
+			profiler[v.name] = freeport.Claim(b, 1)[0]
+			s.Args = append(s.Args, "--set=extensions::pprof::endpoint="+profiler[v.name], "--set=service::extensions=["+strings.Join(append(extensions(b), "pprof"), ", ")+"]")
+		}
+		running[v.name] = process.Start(b, s)
+		spend(b, running[v.name], r, perRun/10, v.counter) // warm
 	}
-	spent, ratios := map[string][]float64{}, []float64{}
+	records := perRun
+	if profiles() != "" {
+		records *= 5
+	}
+	spent, stores, alone := map[string][]float64{}, []float64{}, []float64{}
 	for b.Loop() {
 		round := map[string]float64{}
-		for _, name := range variants {
-			round[name] = spend(b, running[name], r, perRun)
-			spent[name] = append(spent[name], round[name])
+		for _, v := range variants {
+			stop := profile(b, profiler[v.name], v.name)
+			round[v.name] = spend(b, running[v.name], r, records, v.counter)
+			stop()
+			spent[v.name] = append(spent[v.name], round[v.name])
 		}
-		ratios = append(ratios, round["store"]/round["disk"])
+		stores = append(stores, round["lake-in-store"]/round["lake"])
+		alone = append(alone, round["lake"]-round["journal"])
 	}
-	for _, name := range variants {
-		b.ReportMetric(measure.Median(spent[name]), name+"-us/record")
+	for _, v := range variants {
+		b.ReportMetric(measure.Median(spent[v.name]), v.name+"-us/record")
 	}
-	b.ReportMetric(measure.Median(ratios), "store/disk")
+	b.ReportMetric(measure.Median(stores), "store/disk")
+	b.ReportMetric(measure.Median(alone), "lake-alone-us/record")
 	b.ReportMetric(float64(len(request(b, r)))/perRequest, "otlpB/record")
 	b.ReportMetric(0, "ns/op")
 }
 
-// spend sends records, no request like another (the journal drops those that come again), and returns the CPU a record in microseconds.
-func spend(b *testing.B, p *process.Process, r *rand.Rand, records int) float64 {
+func profiles() string { return os.Getenv("PENSTOCK_BENCH_PROFILES") }
+
+// extensions are those of the profile.
+func extensions(b *testing.B) []string {
 	b.Helper()
-	rows := func() float64 {
-		n, err := ask.Metric(p.Telemetry(), "otelcol_exporter_parquet_rows", `signal="logs"`)
+	cmd := exec.Command(process.Binary(b), "print-config", "--config=profile:standalone")
+	cmd.Env = append(os.Environ(), "PENSTOCK_DATA_DIR="+b.TempDir())
+	out, err := cmd.Output()
+	require.NoError(b, err)
+	list := regexp.MustCompile(`(?m)^service:\n    extensions:\n((?: +- \S+\n)+)`).FindSubmatch(out)
+	require.NotNil(b, list, "%s", out)
+	return strings.Fields(strings.ReplaceAll(string(list[1]), "- ", ""))
+}
+
+// profiled is how much of a run a CPU profile is of, from its beginning.
+const profiled = 8 * time.Second
+
+// profile begins a CPU profile of the process whose profiler listens at endpoint; the function ends it and keeps it under name, beside what the process has allocated so
+// far. Empty: none.
+func profile(b *testing.B, endpoint, name string) (stop func()) {
+	b.Helper()
+	if endpoint == "" {
+		return func() {}
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- fetchProfile(endpoint, fmt.Sprintf("profile?seconds=%d", profiled/time.Second), name+".pprof")
+	}()
+	return func() {
+		require.NoError(b, <-done)
+		require.NoError(b, fetchProfile(endpoint, "allocs", name+".allocs.pprof"))
+	}
+}
+
+func fetchProfile(endpoint, kind, name string) error {
+	status, body, err := process.Fetch(context.Background(), "http://"+endpoint+"/debug/pprof/"+kind)
+	if err != nil || status != http.StatusOK {
+		return fmt.Errorf("profile: status %d, %w", status, err)
+	}
+	return os.WriteFile(filepath.Join(profiles(), name), []byte(body), 0o600)
+}
+
+// spend sends records, no request like another (the journal drops those that come again), waits until they are where they go, and returns the CPU a record in microseconds.
+func spend(b *testing.B, p *process.Process, r *rand.Rand, records int, counter string) float64 {
+	b.Helper()
+	arrived := func() float64 {
+		n, err := ask.Metric(p.Telemetry(), counter, `signal="logs"`)
 		require.NoError(b, err)
 		return n
 	}
-	before, cpu := rows(), p.CPUSoFar(b)
+	before, cpu := arrived(), p.CPUSoFar(b)
 	for range records / perRequest {
 		answer, err := send.Post(p.HTTP(), "/v1/logs", request(b, r), "Content-Type", "application/x-protobuf")
 		require.NoError(b, err)
 		require.Equal(b, http.StatusOK, answer.Status, answer.Body)
 	}
 	ask.Eventually(b, func() error {
-		if got := rows() - before; got < float64(records) {
+		if got := arrived() - before; got < float64(records) {
 			return fmt.Errorf("%.0f of %d rows", got, records)
 		}
 		return nil
