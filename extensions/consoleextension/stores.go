@@ -48,6 +48,10 @@ func (s *stores) find(host component.Host) {
 			(*s)[name] = h
 		}
 	}
+	// A store of logs keeps spans too, unless there is a store of its own for them.
+	if h := (*s)["logs"]; h != nil && (*s)["traces"] == nil {
+		(*s)["traces"] = h
+	}
 }
 
 // names lists what is stored here.

@@ -32,28 +32,34 @@ var routeKinds = map[string]string{
 	"admin GET /v1/health": open,
 	"admin GET /v1/routes": operator,
 
-	"admin GET /console/":                                     open,
-	"admin GET /console/v1/about":                             own,
-	"admin GET /console/v1/state":                             operator,
-	"admin GET /console/v1/series":                            operator,
-	"admin GET /console/v1/tap":                               open,
-	"admin GET /console/v1/tap/records":                       own,
-	"admin GET /console/logs/select/logsql/query":             own,
-	"admin GET /console/logs/select/logsql/hits":              own,
-	"admin GET /console/logs/select/logsql/field_names":       own,
-	"admin GET /console/logs/select/logsql/field_values":      own,
-	"admin GET /console/logs/select/logsql/streams":           own,
-	"admin GET /console/logs/select/logsql/stats_query":       own,
-	"admin GET /console/logs/select/logsql/stats_query_range": own,
-	"admin GET /console/logs/select/logsql/facets":            own,
-	"admin GET /console/logs/select/logsql/tail":              own,
-	"admin GET /console/metrics/api/v1/query":                 own,
-	"admin GET /console/metrics/api/v1/query_range":           own,
-	"admin GET /console/metrics/api/v1/query_exemplars":       own,
-	"admin GET /console/metrics/api/v1/labels":                own,
-	"admin GET /console/metrics/api/v1/label/{name}/values":   own,
-	"admin GET /console/metrics/api/v1/series":                own,
-	"admin GET /console/metrics/api/v1/metadata":              own,
+	"admin GET /console/":                                         open,
+	"admin GET /console/v1/about":                                 own,
+	"admin GET /console/v1/state":                                 operator,
+	"admin GET /console/v1/series":                                operator,
+	"admin GET /console/v1/tap":                                   open,
+	"admin GET /console/v1/tap/records":                           own,
+	"admin GET /console/logs/select/logsql/query":                 own,
+	"admin GET /console/logs/select/logsql/hits":                  own,
+	"admin GET /console/logs/select/logsql/field_names":           own,
+	"admin GET /console/logs/select/logsql/field_values":          own,
+	"admin GET /console/logs/select/logsql/streams":               own,
+	"admin GET /console/logs/select/logsql/stats_query":           own,
+	"admin GET /console/logs/select/logsql/stats_query_range":     own,
+	"admin GET /console/logs/select/logsql/facets":                own,
+	"admin GET /console/logs/select/logsql/tail":                  own,
+	"admin GET /console/traces/api/services":                      own,
+	"admin GET /console/traces/api/services/{service}/operations": own,
+	"admin GET /console/traces/api/operations":                    own,
+	"admin GET /console/traces/api/traces":                        own,
+	"admin GET /console/traces/api/traces/{id}":                   own,
+	"admin GET /console/traces/api/dependencies":                  own,
+	"admin GET /console/metrics/api/v1/query":                     own,
+	"admin GET /console/metrics/api/v1/query_range":               own,
+	"admin GET /console/metrics/api/v1/query_exemplars":           own,
+	"admin GET /console/metrics/api/v1/labels":                    own,
+	"admin GET /console/metrics/api/v1/label/{name}/values":       own,
+	"admin GET /console/metrics/api/v1/series":                    own,
+	"admin GET /console/metrics/api/v1/metadata":                  own,
 
 	"admin GET /cardinality_guard/tsdb/{$}":          own,
 	"admin GET /cardinality_guard/tsdb/report.json":  own,
@@ -192,6 +198,12 @@ var routeKinds = map[string]string{
 	"embedded_logs  /loki/api/v1/status/buildinfo":             open,
 	"embedded_logs  /loki/api/v1/patterns":                     open,
 	"embedded_logs  /loki/api/v1/rules":                        open,
+	"embedded_logs GET /api/services":                          own,
+	"embedded_logs GET /api/services/{service}/operations":     own,
+	"embedded_logs GET /api/operations":                        own,
+	"embedded_logs GET /api/traces":                            own,
+	"embedded_logs GET /api/traces/{id}":                       own,
+	"embedded_logs GET /api/dependencies":                      own,
 	"embedded_logs GET /ready":                                 open,
 	"embedded_logs GET /health":                                open,
 	"embedded_logs POST /delete/run_task":                      own,
@@ -300,7 +312,7 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 		seen[route.String()] = true
 		kind, known := routeKinds[route.String()]
 		assert.True(t, known, "%s has no row", route)
-		path := strings.NewReplacer("{$}", "", "{id}", job.Spec.ID, "{instance}", "acme", "{name}", "__name__").Replace(route.Path)
+		path := strings.NewReplacer("{$}", "", "{id}", job.Spec.ID, "{instance}", "acme", "{name}", "__name__", "{service}", "acme-shop").Replace(route.Path)
 		methods := []string{http.MethodGet, http.MethodPost}
 		if route.Method != "" {
 			methods = []string{route.Method}
@@ -320,6 +332,10 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 					url = strings.Replace(url, "query=", "query=count_over_time(", 1) // lines are asked for with a range
 					url = strings.Replace(url, "&match", "%5B1h%5D)&match", 1)
 				}
+			case strings.HasSuffix(route.Path, "/api/traces/{id}"):
+				url = strings.Replace(url, job.Spec.ID, "0102030405060708090a0b0c0d0e0f10", 1)
+			case route.Listener == "embedded_logs" && strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/api/v1/"), strings.HasPrefix(path, "/console/traces/"):
+				url += "?service=acme-shop"
 			case (route.Listener == "embedded_logs" || strings.HasPrefix(path, "/console/logs/")) && method == http.MethodGet:
 				url += "?" + greedyLogs
 			case route.Listener == "embedded_logs":
@@ -368,6 +384,14 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 	})
 	_, text = callAs(t, http.MethodGet, "http://"+p.Query()+"/loki/api/v1/query_range?"+greedyLogQL, acme, "")
 	assert.Contains(t, text, "acme line", "what the others were asked for has an answer")
+	ask.Eventually(t, func() error {
+		for _, url := range []string{"http://" + p.Query() + "/api/traces?service=acme-shop", "http://" + p.Admin() + "/console/traces/api/traces/0102030405060708090a0b0c0d0e0f10"} {
+			if _, text := callAs(t, http.MethodGet, url, acme, ""); !strings.Contains(text, "acme span") {
+				return fmt.Errorf("%s has no span of acme's: %s", url, text)
+			}
+		}
+		return nil
+	})
 	status, text = callAs(t, http.MethodGet, "http://"+p.Admin()+"/v1/replays/"+job.Spec.ID, acme, "")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, text, `"tenants"`)

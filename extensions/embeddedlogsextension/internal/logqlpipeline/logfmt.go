@@ -76,6 +76,18 @@ func (s *logfmtStage) pair(r *Record, key, value string, found map[string]string
 	}
 }
 
+// Logfmt reads a line of key=value pairs; of a key that is there twice the last value counts.
+func Logfmt(line string) (map[string]string, error) {
+	all := map[string]string{}
+	for {
+		key, value, rest, err := nextPair(line)
+		if err != nil || key == "" {
+			return all, err
+		}
+		all[key], line = value, rest
+	}
+}
+
 // nextPair cuts key=value, key="quoted value" or key off; the key is empty at the end. With an error rest is where to go on.
 func nextPair(line string) (key, value, rest string, err error) {
 	at := 0

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/bounded"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/gate"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 )
@@ -70,7 +71,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler, failed fu
 	if err == nil {
 		return
 	}
-	code, reason := a.meaning(r, err)
+	code, reason := bounded.Meaning(r.Context(), err)
 	a.Refused(reason)
 	if sent.begun {
 		panic(http.ErrAbortHandler) // The client must not take half of a result for the whole.
@@ -116,28 +117,6 @@ func (a *API) timeout(r *http.Request) (time.Duration, error) {
 		return 0, &store.QueryError{Err: fmt.Errorf("timeout: %q is no positive duration", text)}
 	}
 	return min(d, a.Limits.Timeout), nil
-}
-
-// meaning is the status and the counter's reason of an error.
-func (a *API) meaning(r *http.Request, err error) (code int, reason string) {
-	var bad *store.QueryError
-	var cost *store.CostError
-	var long *lengthError
-	switch {
-	case errors.As(err, &long):
-		return http.StatusBadRequest, "max_length"
-	case errors.As(err, &cost):
-		return http.StatusUnprocessableEntity, "max_read"
-	case errors.As(err, &bad):
-		return http.StatusBadRequest, "bad_query"
-	case errors.Is(err, gate.ErrBusy):
-		return http.StatusServiceUnavailable, "busy"
-	case r.Context().Err() != nil || errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, "canceled"
-	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusServiceUnavailable, "timeout"
-	}
-	return http.StatusServiceUnavailable, "canceled"
 }
 
 func plainError(w http.ResponseWriter, code int, err error) { http.Error(w, err.Error(), code) }

@@ -13,15 +13,9 @@ import (
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/timeutil"
 
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/bounded"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 )
-
-// lengthError says that a query's text is too long.
-type lengthError struct{ length, most int }
-
-func (e *lengthError) Error() string {
-	return fmt.Sprintf("query: its text has %d bytes, at most %d are allowed (query::max_length)", e.length, e.most)
-}
 
 // request is a request that was parsed.
 type request struct {
@@ -72,7 +66,7 @@ func (a *API) parse(r *http.Request) (*request, error) {
 	case text == "":
 		return nil, badf("query: it must not be empty")
 	case len(text) > a.Limits.MaxLength:
-		return nil, &lengthError{len(text), a.Limits.MaxLength}
+		return nil, &bounded.LengthError{What: "query", Length: len(text), Most: a.Limits.MaxLength}
 	}
 	p, err := s.Prepare(store.Query{Text: text, At: time.Unix(0, at), View: a.ViewOf(r), Signal: signalOf(r), Hidden: hidden(r), MaxRead: a.Limits.MaxRead})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/bounded"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 )
 
@@ -39,7 +40,7 @@ func (a *API) serveTail(w http.ResponseWriter, r *http.Request) {
 	if err == nil || r.Context().Err() != nil {
 		return
 	}
-	code, reason := a.meaning(r, err)
+	code, reason := bounded.Meaning(r.Context(), err)
 	a.Refused(reason)
 	plainError(w, code, err) // where rows were sent, the text ends them
 }

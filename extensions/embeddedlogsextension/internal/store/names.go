@@ -1,7 +1,9 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -143,4 +145,41 @@ func (m *rowMaker) taken(signal Signal, name string) bool {
 	}
 	_, ok := m.isOwn[signal][name]
 	return ok
+}
+
+// ResourceField returns the name of the field that holds an attribute of a resource.
+func ResourceField(attribute string) string { return resourcePrefix + attribute }
+
+// ScopeField returns the name of the field that holds an attribute of a scope.
+func ScopeField(attribute string) string { return scopeAttribute + attribute }
+
+// Each calls f for what a field of a row of signal stands for, as Split says it; for [MoreField] with each attribute in it.
+func (s *Store) Each(signal Signal, field, value string, f func(part Part, name, value string)) {
+	if field != MoreField {
+		part, name := s.Split(signal, field)
+		f(part, name, value)
+		return
+	}
+	var more map[string]any
+	if json.Unmarshal([]byte(value), &more) != nil {
+		return // the store writes nothing else
+	}
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		list, ok := more[name].([]any)
+		if !ok {
+			list = []any{more[name]}
+		}
+		for _, one := range list {
+			part, attribute := s.Split(signal, name)
+			f(part, attribute, fmt.Sprint(one))
+		}
+	}
+}
+
+// CheckFilter returns a *QueryError unless text is LogsQL without pipes.
+func CheckFilter(text string) error {
+	if _, err := logstorage.ParseFilter(text); err != nil {
+		return &QueryError{err}
+	}
+	return nil
 }
