@@ -39,12 +39,14 @@ var (
 
 // deadLetter is the middleware between exporters and their servers. Exporters that send to one server share a lane for each signal.
 type deadLetter struct {
+	id        component.ID
 	cfg       *Config
 	set       component.TelemetrySettings
 	telemetry *metadata.TelemetryBuilder // nil before Start
 	box       *letters.Box               // nil before Start
 	lines     outage.Lines
 	stop      context.CancelFunc
+	unmount   func()
 	running   sync.WaitGroup
 
 	mu    sync.Mutex
@@ -63,11 +65,11 @@ type lane struct {
 }
 
 func newDeadLetter(cfg *Config, set extension.Settings) *deadLetter {
-	return &deadLetter{cfg: cfg, set: set.TelemetrySettings, lanes: map[string]*lane{}}
+	return &deadLetter{id: set.ID, cfg: cfg, set: set.TelemetrySettings, lanes: map[string]*lane{}}
 }
 
 // Start opens the directory. Parked requests are sent once an exporter has made its first call.
-func (d *deadLetter) Start(context.Context, component.Host) (err error) {
+func (d *deadLetter) Start(_ context.Context, host component.Host) (err error) {
 	if d.box, err = letters.Open(d.cfg.Directory, d.cfg.MaxSize); err != nil {
 		return fmt.Errorf("open dead letters in %s: %w", d.cfg.Directory, err)
 	}
@@ -94,12 +96,14 @@ func (d *deadLetter) Start(context.Context, component.Host) (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
 	d.running.Go(func() { d.resume(ctx) })
+	d.unmount = d.mount(host)
 	return nil
 }
 
 // Shutdown stops everything that Start began. Parked requests stay on disk.
 func (d *deadLetter) Shutdown(context.Context) error {
 	if d.stop != nil {
+		d.unmount()
 		d.stop()
 		d.running.Wait()
 	}

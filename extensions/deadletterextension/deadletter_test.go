@@ -102,7 +102,12 @@ func begin(t *testing.T, dir string, s *server, options ...grpc.ServerOption) (e
 	t.Helper()
 	tel = componenttest.NewTelemetry()
 	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
-	ext := start(t, dir, tel)
+	return dial(t, start(t, dir, tel), s, options...), tel
+}
+
+// dial starts a server, and connects to it through the extension.
+func dial(t *testing.T, ext component.Component, s *server, options ...grpc.ServerOption) func(context.Context, plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	t.Helper()
 	clientOptions, err := ext.(extensionmiddleware.GRPCClient).GetGRPCClientOptions(t.Context())
 	require.NoError(t, err)
 
@@ -119,7 +124,7 @@ func begin(t *testing.T, dir string, s *server, options ...grpc.ServerOption) (e
 	client := plogotlp.NewGRPCClient(conn)
 	return func(ctx context.Context, req plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
 		return client.Export(ctx, req)
-	}, tel
+	}
 }
 
 func start(t *testing.T, dir string, tel *componenttest.Telemetry) component.Component {

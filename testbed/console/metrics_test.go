@@ -45,7 +45,7 @@ func besideItsRollup(t *testing.T, p *process.Process, page *tab) {
 }
 
 // BenchmarkDashboard says how long 20 range queries of an hour take that the metrics view asks at once, over 10 000 series in the embedded
-// TSDB: from the first request to the end of the last answer, as the browser measures it. In narrow each reads 500 series, in wide all.
+// TSDB: from the first request to the end of the last answer, as the browser measures it, and the CPU time of the collector meanwhile. In narrow each reads 500 series, in wide all.
 func BenchmarkDashboard(b *testing.B) {
 	const services, series, minutes, panels = 20, 500, 50, 20
 	chrome := browser(b)
@@ -80,16 +80,19 @@ func BenchmarkDashboard(b *testing.B) {
 			page := open(b, chrome, p.Admin(), "")
 			page.as(b, 1280, "light")
 			page.view(b, "overview")
-			total := 0.0
+			total, cpu := 0.0, time.Duration(0)
 			for b.Loop() {
 				page.view(b, "overview")
+				before := p.CPUSoFar(b)
 				eval[bool](b, page, `(performance.clearResourceTimings(), true)`)
 				page.view(b, address)
 				page.await(b, `document.querySelector(".chart .plot .curve")`)
 				require.Equal(b, panels, eval[int](b, page, `performance.getEntriesByType("resource").filter((r) => r.name.includes("/query_range")).length`))
 				total += eval[float64](b, page, `(() => { const all = performance.getEntriesByType("resource").filter((r) => r.name.includes("/query_range")); return Math.max(...all.map((r) => r.responseEnd)) - Math.min(...all.map((r) => r.startTime)); })()`)
+				cpu += p.CPUSoFar(b) - before
 			}
 			b.ReportMetric(total/float64(b.N), "ms-20-panels")
+			b.ReportMetric(float64(cpu.Milliseconds())/float64(b.N), "cpu-ms")
 		})
 	}
 }

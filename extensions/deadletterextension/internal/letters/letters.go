@@ -133,6 +133,28 @@ func (b *Box) Names() []string {
 	return names
 }
 
+// Stored is a dead letter in the box.
+type Stored struct {
+	Letter
+	Name  string
+	Time  time.Time // when it was put
+	Bytes int64
+}
+
+// List returns the dead letters that Names returns, with what their names say.
+func (b *Box) List() []Stored {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]Stored, len(b.files))
+	for i, f := range b.files {
+		l, _ := Parse(f.name) // it was parsed before, or made here
+		at, _, _ := strings.Cut(f.name, "-")
+		put, _ := time.Parse(layout, at)
+		all[i] = Stored{l, f.name, put, f.size}
+	}
+	return all
+}
+
 // Read returns the body of a dead letter.
 func (b *Box) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(b.dir, name)) }
 
