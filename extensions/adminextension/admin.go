@@ -163,7 +163,7 @@ func (a *admin) handler(address net.Addr) http.Handler {
 			found.serve(w, a.markOwn(r), a.door)
 			return
 		}
-		http.Error(w, nothingAt(r.URL.Path), http.StatusNotFound)
+		http.Error(w, notFound(r.URL.Path), http.StatusNotFound)
 	})
 	return a.cfg.access().Rules(address).Handler(slowbody.Handler(route, bodyPatience), func(r *http.Request, reason crossorigin.Reason) { a.refused(r, string(reason)) })
 }

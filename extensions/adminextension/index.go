@@ -59,8 +59,8 @@ func (a *admin) serveHome(w http.ResponseWriter, r *http.Request) {
 	a.serveIndex(w, r)
 }
 
-// nothingAt answers that nothing is registered at a path.
-func nothingAt(path string) string {
+// notFound answers that nothing is registered at a path.
+func notFound(path string) string {
 	if strings.HasPrefix(path, "/"+adminapi.ConsoleID+"/") {
 		return "the console extension shows the pages, and this collector does not have it: add console to extensions and to service::extensions"
 	}

@@ -209,13 +209,13 @@ func (d *deadLetter) resumeOne(ctx context.Context, l *lane, name string, post d
 // KeepLogs stores n records that an exporter discards, with the exporter's reason. It is for exporters that interpret their store's answers
 // themselves. It returns when the records are on disk.
 func (d *deadLetter) KeepLogs(ctx context.Context, l delivery.Letter, n int) error {
-	return d.Bury(ctx, parts.Logs, n, "refused", l.Request, fmt.Errorf("%s: %s: %s", l.By, l.Reason, l.Cause))
+	return d.StoreDeadLetter(ctx, parts.Logs, n, "refused", l.Request, fmt.Errorf("%s: %s: %s", l.By, l.Reason, l.Cause))
 }
 
-// Bury stores items as a dead letter.
-func (d *deadLetter) Bury(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error {
+// StoreDeadLetter stores items as a dead letter.
+func (d *deadLetter) StoreDeadLetter(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error {
 	now := time.Now()
-	name, removed, err := d.box.Put(now, letters.Letter{Signal: string(signal), Items: items, Reason: reason}, body)
+	name, removed, err := d.box.Put(now, letters.DeadLetter{Signal: string(signal), Items: items, Reason: reason}, body)
 	for _, l := range removed {
 		d.telemetry.ExtensionDeadLetterLostItems.Add(ctx, int64(l.Items), attributes(l.Signal, "full"))
 	}
@@ -252,7 +252,7 @@ func (d *deadLetter) Park(dl *dispatch.Lane, body []byte, items int) bool {
 	if !l.openLocked(d) || len(l.parked.Names()) >= d.cfg.MaxParked {
 		return false
 	}
-	_, _, err := l.parked.Put(time.Now(), letters.Letter{Signal: string(l.signal), Items: items, Reason: dispatch.Doubtful}, body)
+	_, _, err := l.parked.Put(time.Now(), letters.DeadLetter{Signal: string(l.signal), Items: items, Reason: dispatch.Doubtful}, body)
 	return err == nil
 }
 

@@ -48,8 +48,8 @@ type kafka struct {
 	stop      context.CancelFunc            // of the waiting; nil if there is none
 	wg        sync.WaitGroup
 
-	mu   sync.Mutex
-	told map[string]bool // guarded by mu; findings of attempts to open the log; nil when it is open
+	mu     sync.Mutex
+	logged map[string]bool // guarded by mu; findings of attempts to open the log; nil when it is open
 }
 
 func newKafka(cfg *Config, set extension.Settings) (*kafka, error) {
@@ -57,7 +57,7 @@ func newKafka(cfg *Config, set extension.Settings) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafka{cfg: cfg, log: set.Logger, telemetry: telemetry, told: map[string]bool{}}, nil
+	return &kafka{cfg: cfg, log: set.Logger, telemetry: telemetry, logged: map[string]bool{}}, nil
 }
 
 // Start blocks until the log is open, or waits for room. It reads the last segment of each partition.
@@ -121,7 +121,7 @@ func (k *kafka) open(ctx context.Context) error {
 		return err
 	}
 	k.mu.Lock()
-	k.told = nil
+	k.logged = nil
 	k.mu.Unlock()
 	k.broker.Store(b)
 	return k.observe(b, limit)
@@ -145,9 +145,9 @@ func (k *kafka) limit() (int64, error) {
 // may return the same findings, which are not reported again.
 func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
 	k.mu.Lock()
-	again := k.told[f.String()]
-	if k.told != nil {
-		k.told[f.String()] = true
+	again := k.logged[f.String()]
+	if k.logged != nil {
+		k.logged[f.String()] = true
 	}
 	k.mu.Unlock()
 	if again {

@@ -137,7 +137,7 @@ func faulty(t *testing.T, dir string, d *disk, look func(string) (freespace.Stat
 		}
 	}
 	if look != nil {
-		e.look, e.roomAge = look, 0
+		e.stat, e.roomAge = look, 0
 	}
 	host := &statuses{componenttest.NewNopHost(), make(chan *componentstatus.Event, 100)}
 	require.NoError(t, e.Start(t.Context(), host))

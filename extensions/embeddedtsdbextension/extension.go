@@ -52,7 +52,7 @@ type tsdbExtension struct {
 	openDatabase func(database.Settings, *database.Loading) (*database.DB, error) // database.Open, except in tests
 	opened       chan struct{}                                                    // closed when the database was opened for the first time, or opening was abandoned
 	opening      sync.Once
-	look         func(string) (freespace.State, error) // freespace.Look, except in tests
+	stat         func(string) (freespace.State, error) // freespace.Look, except in tests
 	roomAge      time.Duration                         // how long its result is reused
 	stop         chan struct{}                         // closed by Shutdown
 
@@ -74,7 +74,7 @@ func newExtension(cfg *Config, set extension.Settings) (*tsdbExtension, error) {
 		return nil, err
 	}
 	e := &tsdbExtension{cfg: cfg, set: set, telemetry: t, openDatabase: database.Open, opened: make(chan struct{}),
-		look: freespace.Look, roomAge: roomAge, stop: make(chan struct{})}
+		stat: freespace.Look, roomAge: roomAge, stop: make(chan struct{})}
 	e.boundQueries()
 	return e, nil
 }
@@ -138,7 +138,7 @@ func (e *tsdbExtension) settings(addr net.Addr) database.Settings {
 	}
 	return database.Settings{
 		Directory:            c.Directory,
-		Room:                 freespace.NewChecker(c.Directory, uint64(c.DiskReserve), e.roomAge, e.look).Check,
+		Room:                 freespace.NewChecker(c.Directory, uint64(c.DiskReserve), e.roomAge, e.stat).Check,
 		Retention:            c.Retention.Time,
 		RetentionBytes:       c.Retention.Size,
 		OutOfOrderWindow:     c.OutOfOrderWindow,

@@ -29,7 +29,7 @@ func (e *tsdbExtension) serveMetered(w *quietWriter, r *http.Request) {
 		e.pastQuota(w, r, body.past)
 	}
 	if n := samples.Load(); n > 0 {
-		e.door.Owe(r.Context(), tenant.Default, int(n))
+		e.door.AddDebt(r.Context(), tenant.Default, int(n))
 	}
 	done(w.held != http.StatusTooManyRequests && w.held < http.StatusInternalServerError)
 }

@@ -48,7 +48,7 @@ func (k *keeper) Request(r *http.Request, _ string) (*http.Request, func(bool), 
 
 func (k *keeper) Parts(context.Context, []door.Part, func() int) (func(), error) { return nil, nil }
 
-func (k *keeper) Owe(_ context.Context, tenant string, items int) {
+func (k *keeper) AddDebt(_ context.Context, tenant string, items int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.owed[tenant] += items

@@ -26,8 +26,8 @@ const (
 	stateUnknown   = "unknown"   // see why
 )
 
-// whereabouts is the answer of GET /v1/receipts/ID.
-type whereabouts struct {
+// receiptAnswer is the answer of GET /v1/receipts/ID.
+type receiptAnswer struct {
 	ID     string `json:"id"`
 	Signal string `json:"signal"`
 	// Whole is false if the request is in more places than an id can hold.
@@ -81,8 +81,8 @@ func (l *ledgerExtension) serveReceipt(w http.ResponseWriter, r *http.Request) {
 }
 
 // locate queries all followers of the signal.
-func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places []receipt.Place, whole bool) *whereabouts {
-	a := &whereabouts{ID: id, Signal: signal, Whole: whole, Records: []located{}}
+func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places []receipt.Place, whole bool) *receiptAnswer {
+	a := &receiptAnswer{ID: id, Signal: signal, Whole: whole, Records: []located{}}
 	for _, p := range places {
 		for o := p.First; o < p.First+p.Records; o++ {
 			if len(a.Records) == maxRecords {
@@ -103,14 +103,14 @@ func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places 
 				r.Sinks[s.Sink()] = sinkState{State: stateUnknown, Why: err.Error()}
 				continue
 			}
-			r.ask(ctx, s, parts)
+			r.query(ctx, s, parts)
 		}
 	}
 	return a
 }
 
-// ask determines the record's state for one sink.
-func (r *located) ask(ctx context.Context, s ledger.Source, parts []ledger.Partition) {
+// query determines the record's state for one sink.
+func (r *located) query(ctx context.Context, s ledger.Source, parts []ledger.Partition) {
 	r.Sinks[s.Sink()] = sinkState{State: stateUnknown, Why: "the journal has no such partition"}
 	for _, p := range parts {
 		if p.Index != r.Partition {

@@ -61,7 +61,7 @@ type consumed struct {
 
 // bill adds up the ledger's answer by tenant, and the metered numbers.
 func (l *ledgerExtension) bill(ctx context.Context, q query) *bill {
-	b := &bill{Currency: l.cfg.Prices.Currency, Since: l.since, Intake: []intake{}, Queries: l.asked(q), Series: l.active(q), Tenants: []consumed{}}
+	b := &bill{Currency: l.cfg.Prices.Currency, Since: l.since, Intake: []intake{}, Queries: l.queriesByStore(q), Series: l.active(q), Tenants: []consumed{}}
 	l.meter.Each(func(k usage.Key, s usage.Sum) {
 		if (q.tenant == "" || q.tenant == k.Tenant) && (q.signal == "" || q.signal == k.Signal) {
 			b.Intake = append(b.Intake, intake{k.Tenant, k.Service, k.Signal, s.Items, s.Bytes, l.cfg.Prices.intake(s.Bytes)})

@@ -51,8 +51,8 @@ type series struct {
 	Values    uint64 `json:"values"`
 }
 
-// asked lists queries by tenant and store. They have no signal: a store may have several.
-func (l *ledgerExtension) asked(q query) []queried {
+// queriesByStore lists queries by tenant and store. They have no signal: a store may have several.
+func (l *ledgerExtension) queriesByStore(q query) []queried {
 	all := []queried{}
 	if q.signal != "" {
 		return all
@@ -107,7 +107,7 @@ func (l *ledgerExtension) active(q query) []series {
 // observeQueries exports the time of queries, if configured.
 func (l *ledgerExtension) observeQueries(_ context.Context, o metric.Float64Observer) error {
 	if l.cfg.Usage.Metrics {
-		for _, a := range l.asked(query{}) {
+		for _, a := range l.queriesByStore(query{}) {
 			o.Observe(a.Seconds, metric.WithAttributes(attribute.String("store", a.Store), attribute.String("tenant", a.Tenant)))
 		}
 	}

@@ -74,7 +74,7 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 		w.WriteHeader(a.code)
 		_, _ = w.Write(a.body.Bytes()) // the client is gone
 	default:
-		all := in.partial.Add(otlp.ParseResponse(a.body.Bytes())).Add(behind(&a.left))
+		all := in.partial.Add(otlp.ParseResponse(a.body.Bytes())).Add(leftOutDownstream(&a.left))
 		body := all.Proto()
 		if kind == jsonType {
 			body = all.JSON(schema)
@@ -85,8 +85,8 @@ func (a *answer) finish(w http.ResponseWriter, kind string, in *request) {
 	}
 }
 
-// behind is the set of items that components after the receiver left out of a request.
-func behind(a *partial.Answer) otlp.PartialSuccess {
+// leftOutDownstream is the set of items that components after the receiver left out of a request.
+func leftOutDownstream(a *partial.Answer) otlp.PartialSuccess {
 	items, why := a.Rejected()
 	return otlp.PartialSuccess{Rejected: items, Message: why}
 }

@@ -132,7 +132,7 @@ func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler gr
 	if err != nil || !ok || c.schema == 0 {
 		return resp, err
 	}
-	return &exported{response: resp, partial: c.partial.Add(behind(&left))}, nil
+	return &exported{response: resp, partial: c.partial.Add(leftOutDownstream(&left))}, nil
 }
 
 // exported is an answer with this extension's additions: the codec writes it.

@@ -21,11 +21,11 @@ type meteredPool struct {
 	used     atomic.Int64
 
 	mu  sync.Mutex
-	out map[weak.Pointer[[]byte]]lent // guarded by mu; buffers in use
+	out map[weak.Pointer[[]byte]]usedBuffer // guarded by mu; buffers in use
 }
 
-// lent is a buffer in use.
-type lent struct {
+// usedBuffer is a buffer in use.
+type usedBuffer struct {
 	buffer  *[]byte
 	size    int64
 	cleanup runtime.Cleanup
@@ -34,7 +34,7 @@ type lent struct {
 var _ mem.BufferPool = (*meteredPool)(nil)
 
 func newMeteredPool(capacity int64, readers *inflight.Readers) *meteredPool {
-	return &meteredPool{pool: mem.DefaultBufferPool(), capacity: capacity, readers: readers, out: map[weak.Pointer[[]byte]]lent{}}
+	return &meteredPool{pool: mem.DefaultBufferPool(), capacity: capacity, readers: readers, out: map[weak.Pointer[[]byte]]usedBuffer{}}
 }
 
 // Get returns a buffer. Small ones are not counted: grpc does not give them back.
@@ -45,7 +45,7 @@ func (p *meteredPool) Get(n int) *[]byte {
 	}
 	handle := new([]byte)
 	*handle = *b
-	key, l := weak.Make(handle), lent{buffer: b, size: int64(cap(*b))}
+	key, l := weak.Make(handle), usedBuffer{buffer: b, size: int64(cap(*b))}
 	// grpc does not return the buffers of a stream that is reset. The garbage collector notices them.
 	l.cleanup = runtime.AddCleanup(handle, func(key weak.Pointer[[]byte]) { p.take(key) }, key)
 	p.mu.Lock()
@@ -70,7 +70,7 @@ func (p *meteredPool) Put(b *[]byte) {
 }
 
 // take removes a buffer from the buffers in use.
-func (p *meteredPool) take(key weak.Pointer[[]byte]) (lent, bool) {
+func (p *meteredPool) take(key weak.Pointer[[]byte]) (usedBuffer, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l, ok := p.out[key]

@@ -80,21 +80,21 @@ func (w *watch) failed(ctx context.Context, target string, err error) {
 	if o, bad := s.Now(now, outage.Grace); bad {
 		w.status.Bad(target, fmt.Sprintf("%s accepts no data: %s", target, status.Convert(o.Cause).Message()))
 	}
-	heard := delivery.Of(ctx).Attempted(target, err)
-	if o, due := s.Due(now); due && !heard {
+	followerReports := delivery.Of(ctx).Attempted(target, err)
+	if o, due := s.Due(now); due && !followerReports {
 		w.log.Error(fmt.Sprintf("%s has accepted no data for %s: %s. New data waits in the exporter's queue. Check that server, the network and the "+
 			"exporter's endpoint", target, journal.Ago(o.Lasted), status.Convert(o.Cause).Message()), zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }
 
 func (w *watch) worked(ctx context.Context, target string) {
-	heard := delivery.Of(ctx).Attempted(target, nil)
-	o, told := w.server(target).Worked(time.Now())
+	followerReports := delivery.Of(ctx).Attempted(target, nil)
+	o, reported := w.server(target).Worked(time.Now())
 	if o.Since.IsZero() {
 		return
 	}
 	w.status.Good(target)
-	if told && !heard { // At the same level as the first line: a log filtered by level shows both ends.
+	if reported && !followerReports { // At the same level as the first line: a log filtered by level shows both ends.
 		w.log.Error(target+" accepts data again", zap.String("server", target), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }

@@ -115,7 +115,7 @@ func (q *queueStorage) GetClient(ctx context.Context, kind component.Kind, id co
 		return client, nil
 	}
 	log := q.set.Logger.With(zap.Stringer("exporter", id), zap.String("signal", name))
-	if err := q.takeBack(ctx, client, found, log); err != nil {
+	if err := q.requeueInFlight(ctx, client, found, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("recover the queue of exporter %s for %s: %w", id, name, err), client.Close(ctx))
 	}
 	return &queueClient{file: client, log: log, firstWait: q.firstWait, fatal: func(err error) {

@@ -15,11 +15,11 @@ import (
 // metadataKey is the key under which exporterhelper's persistent queue stores its state.
 const metadataKey = "qmv0"
 
-// takeBack prepares a queue that no process has open for reading. It puts requests in flight back among the waiting ones. The queue would do this
+// requeueInFlight prepares a queue that no process has open for reading. It puts requests in flight back among the waiting ones. The queue would do this
 // itself, but it deletes them all before it stores the first one again, so a kill in between loses them. Here every step is one transaction that
 // leaves each request in the queue once. The order of the requests is kept if they lie together. If the queue's own state contradicts the stored
 // requests, all stored requests are put back. found may be nil: then the state is trusted.
-func (q *queueStorage) takeBack(ctx context.Context, client storage.Client, found *contents, log *zap.Logger) error {
+func (q *queueStorage) requeueInFlight(ctx context.Context, client storage.Client, found *contents, log *zap.Logger) error {
 	encoded, err := client.Get(ctx, metadataKey)
 	if err != nil {
 		return fmt.Errorf("read the queue's metadata: %w", err)

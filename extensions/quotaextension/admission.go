@@ -118,8 +118,8 @@ func (e *quotaExtension) grow(ctx context.Context, a *admission, n int64) *quota
 	return nil
 }
 
-// giveBack refunds a request that was not stored.
-func (e *quotaExtension) giveBack(a *admission) {
+// refund refunds a request that was not stored.
+func (e *quotaExtension) refund(a *admission) {
 	if n := a.bytes; n > 0 && a.client > 0 {
 		e.table.Return(time.Now(), a.of(a.client, n, 0, 0)...)
 	}
@@ -257,8 +257,8 @@ func (e *quotaExtension) countStreams(now time.Time, s *sender, parts []door.Par
 	return streams, nil
 }
 
-// Owe implements door.Door.
-func (e *quotaExtension) Owe(ctx context.Context, tenant string, items int) {
+// AddDebt implements door.Door.
+func (e *quotaExtension) AddDebt(ctx context.Context, tenant string, items int) {
 	s := senderOf(ctx)
 	if s.tenant != "" {
 		tenant = s.tenant
@@ -268,10 +268,10 @@ func (e *quotaExtension) Owe(ctx context.Context, tenant string, items int) {
 	key.Items, of.Items = int64(items), int64(items)
 	now := time.Now()
 	if ofKey {
-		e.table.Owe(now, key)
+		e.table.AddDebt(now, key)
 	}
 	if ofTenant {
-		e.table.Owe(now, of)
+		e.table.AddDebt(now, of)
 	}
 }
 

@@ -103,7 +103,7 @@ func (e *quotaExtension) intercept(ctx context.Context, req any, _ *grpc.UnarySe
 	}
 	resp, err := handler(context.WithValue(ctx, admissionKey{}, a), req)
 	if err != nil && mayComeAgain(err) {
-		e.giveBack(a)
+		e.refund(a)
 		trail(ctx, err)
 	}
 	return resp, err

@@ -309,7 +309,7 @@ func TestItemsThatAreKnownAfterwards(t *testing.T) {
 		m := create(t, "defaults: {tenant: {items_per_second: 10}}")
 		acme := with(t.Context(), "acme", nil)
 		require.NoError(t, request(acme, m, 1))
-		m.Owe(acme, "", 40)
+		m.AddDebt(acme, "", 40)
 		var refused *door.Error
 		require.ErrorAs(t, request(acme, m, 1), &refused)
 		assert.Equal(t, quota.Items, refused.Reason)

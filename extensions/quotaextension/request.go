@@ -26,7 +26,7 @@ func (e *quotaExtension) Request(r *http.Request, tenant string) (*http.Request,
 	}
 	return r, func(stored bool) {
 		if !stored {
-			e.giveBack(a)
+			e.refund(a)
 		}
 	}, nil
 }

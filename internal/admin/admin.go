@@ -39,7 +39,7 @@ func FindAuthorizer(host component.Host) Authorizer {
 	if a, ok := find[Authorizer](host); ok {
 		return a
 	}
-	return nobody{}
+	return refuseAll{}
 }
 
 func find[T any](host component.Host) (found T, ok bool) {
@@ -51,10 +51,10 @@ func find[T any](host component.Host) (found T, ok bool) {
 	return found, false
 }
 
-// nobody authorizes no client.
-type nobody struct{}
+// refuseAll authorizes no client.
+type refuseAll struct{}
 
-func (nobody) Authorize(*http.Request, string) (string, error) { return "", ErrNobody }
+func (refuseAll) Authorize(*http.Request, string) (string, error) { return "", ErrNobody }
 
 // Challenge sets the headers of an answer with 401, for a client without authorization.
 func Challenge(h http.Header) {

@@ -59,10 +59,10 @@ func (a *Attempts) Made(ctx context.Context, err error) error {
 	}
 	now := time.Now()
 	if err == nil || consumererror.IsPermanent(err) {
-		heard := delivery.Of(ctx).Attempted(a.id, nil)
-		if o, told := a.watch.Worked(now); !o.Since.IsZero() {
+		followerReports := delivery.Of(ctx).Attempted(a.id, nil)
+		if o, reported := a.watch.Worked(now); !o.Since.IsZero() {
 			a.status.Good(key)
-			if told && !heard {
+			if reported && !followerReports {
 				a.log.Error("The sink answers again", zap.Duration("away", o.Lasted.Round(time.Second)))
 			}
 		}
@@ -72,8 +72,8 @@ func (a *Attempts) Made(ctx context.Context, err error) error {
 	if o, bad := a.watch.Now(now, outage.Grace); bad {
 		a.status.Bad(key, fmt.Sprintf("%s can't send: %v", a.id, o.Cause))
 	}
-	heard := delivery.Of(ctx).Attempted(a.id, err)
-	if o, due := a.watch.Due(now); due && !heard {
+	followerReports := delivery.Of(ctx).Attempted(a.id, err)
+	if o, due := a.watch.Due(now); due && !followerReports {
 		a.log.Error("The sink has not answered for "+journal.Ago(o.Lasted)+". New data waits in the queue, if there is one; check the "+
 			"sink, the network and the key endpoint", zap.Duration("away", o.Lasted.Round(time.Second)), zap.Error(o.Cause))
 	}

@@ -45,7 +45,7 @@ type Watched interface {
 //
 // It is safe for concurrent use. Memory: an entry for each exporter.
 func Log(core zapcore.Core) zapcore.Core {
-	return &log{Core: core, seen: &seen{told: map[string]*told{}, onDisk: map[string]bool{}}}
+	return &log{Core: core, seen: &seen{retries: map[string]*retryState{}, onDisk: map[string]bool{}}}
 }
 
 type log struct {
@@ -56,12 +56,12 @@ type log struct {
 
 // seen is shared by all logs that are derived from one.
 type seen struct {
-	mu     sync.Mutex
-	told   map[string]*told // guarded by mu; by component
-	onDisk map[string]bool  // guarded by mu; components and signals whose queue is on disk
+	mu      sync.Mutex
+	retries map[string]*retryState // guarded by mu; by component
+	onDisk  map[string]bool        // guarded by mu; components and signals whose queue is on disk
 }
 
-type told struct {
+type retryState struct {
 	at      time.Time
 	leftOut int
 }
@@ -93,17 +93,17 @@ func (l *log) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	switch {
 	case e.Message == retryLine:
 		if watched(fields) {
-			return l.quiet(e, fields)
+			return l.writeDebug(e, fields)
 		}
 		n, ok := l.seen.allow(l.component, e.Time)
 		if !ok {
-			return l.quiet(e, fields)
+			return l.writeDebug(e, fields)
 		}
 		if n > 0 {
 			fields = append(fields[:len(fields):len(fields)], zap.Int("lines_left_out", n))
 		}
 	case e.Message == lateLine, strings.Contains(e.Message, connectLine):
-		return l.quiet(e, fields)
+		return l.writeDebug(e, fields)
 	case strings.HasPrefix(e.Message, dropLine) && l.seen.keeps(l.component) && stopped(fields):
 		e.Message, e.Level = keptLine, zapcore.InfoLevel
 		for i, f := range fields {
@@ -119,8 +119,8 @@ func (l *log) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	return l.Core.Write(e, fields)
 }
 
-// quiet writes the line at level debug, if the log has that.
-func (l *log) quiet(e zapcore.Entry, fields []zapcore.Field) error {
+// writeDebug writes the line at level debug, if the log has that.
+func (l *log) writeDebug(e zapcore.Entry, fields []zapcore.Field) error {
 	if e.Level = zapcore.DebugLevel; !l.Enabled(e.Level) {
 		return nil
 	}
@@ -131,10 +131,10 @@ func (l *log) quiet(e zapcore.Entry, fields []zapcore.Field) error {
 func (s *seen) allow(component string, now time.Time) (leftOut int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.told[component]
+	t := s.retries[component]
 	if t == nil {
-		t = &told{}
-		s.told[component] = t
+		t = &retryState{}
+		s.retries[component] = t
 	}
 	if !t.at.IsZero() && now.Sub(t.at) < every {
 		t.leftOut++

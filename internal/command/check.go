@@ -34,23 +34,23 @@ func (l *locations) uris() []string {
 // record makes the flags of cmd report their values to l. The collector does not export them.
 func (l *locations) record(cmd *cobra.Command) {
 	if f := cmd.Flags().Lookup(configFlag); f != nil {
-		f.Value = told{f.Value, func(v string) { l.configs = append(l.configs, v) }}
+		f.Value = reportingValue{f.Value, func(v string) { l.configs = append(l.configs, v) }}
 	}
 	if f := cmd.Flags().Lookup(setFlag); f != nil {
-		f.Value = told{f.Value, func(v string) {
+		f.Value = reportingValue{f.Value, func(v string) {
 			key, value, _ := strings.Cut(v, "=")
 			l.sets = append(l.sets, "yaml:"+strings.TrimSpace(strings.ReplaceAll(key, ".", "::"))+": "+strings.TrimSpace(value))
 		}}
 	}
 }
 
-// told is a flag's value that reports what it is set to.
-type told struct {
+// reportingValue is a flag's value that reports what it is set to.
+type reportingValue struct {
 	pflag.Value
 	add func(string)
 }
 
-func (v told) Set(text string) error {
+func (v reportingValue) Set(text string) error {
 	err := v.Value.Set(text)
 	if err == nil {
 		v.add(text)

@@ -86,10 +86,10 @@ func (r *repairing) run(cmd *cobra.Command) error {
 		_, _ = fmt.Fprintln(out, "nothing is damaged")
 		return nil
 	case result.Left() == 0:
-		_, _ = fmt.Fprintf(out, "%d repaired\n", result.Mended)
+		_, _ = fmt.Fprintf(out, "%d repaired\n", result.Repaired)
 		return nil
 	case r.apply:
-		return fmt.Errorf("%d repaired, %d left as they are: see \"to do\" above", result.Mended, result.Left())
+		return fmt.Errorf("%d repaired, %d left as they are: see \"to do\" above", result.Repaired, result.Left())
 	default:
 		return fmt.Errorf("%d damaged; nothing was changed. Run it again with --apply to repair", result.Found)
 	}

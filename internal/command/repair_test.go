@@ -107,7 +107,7 @@ func TestRepairFindsAndSetsAside(t *testing.T) {
 	}
 }
 
-// The journal is mended by the next start, which needs no decision.
+// The journal is repaired by the next start, without a decision.
 func TestRepairSaysWhatTheNextStartDoesToTheJournal(t *testing.T) {
 	dir := dataDir(t)
 	runJournal(t, filepath.Join(dir, "kafka"))

@@ -25,16 +25,16 @@ type Checker struct {
 	directory string
 	reserve   uint64
 	maxAge    time.Duration
-	look      func(directory string) (State, error)
+	stat      func(directory string) (State, error)
 
-	mu    sync.Mutex
-	asked time.Time // guarded by mu
-	err   error     // guarded by mu
+	mu      sync.Mutex
+	checked time.Time // guarded by mu
+	err     error     // guarded by mu
 }
 
-// NewChecker returns a checker of directory, which must exist. A result is reused for maxAge. look is Look, except in tests.
-func NewChecker(directory string, reserve uint64, maxAge time.Duration, look func(directory string) (State, error)) *Checker {
-	return &Checker{directory: directory, reserve: reserve, maxAge: maxAge, look: look}
+// NewChecker returns a checker of directory, which must exist. A result is reused for maxAge. stat is Look, except in tests.
+func NewChecker(directory string, reserve uint64, maxAge time.Duration, stat func(directory string) (State, error)) *Checker {
+	return &Checker{directory: directory, reserve: reserve, maxAge: maxAge, stat: stat}
 }
 
 // Check returns nil if writes are allowed.
@@ -42,16 +42,16 @@ func (c *Checker) Check() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if !c.asked.IsZero() && now.Sub(c.asked) < c.maxAge {
+	if !c.checked.IsZero() && now.Sub(c.checked) < c.maxAge {
 		return c.err
 	}
-	c.asked = now
-	c.err = c.ask()
+	c.checked = now
+	c.err = c.query()
 	return c.err
 }
 
-func (c *Checker) ask() error {
-	s, err := c.look(c.directory)
+func (c *Checker) query() error {
+	s, err := c.stat(c.directory)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the free space of %q: %w", c.directory, err)

@@ -15,10 +15,10 @@ const Grace = 5 * time.Second
 type Watch struct {
 	after, every time.Duration
 
-	mu    sync.Mutex
-	since time.Time // guarded by mu; zero: no outage
-	told  time.Time // guarded by mu; the last report of Due, zero: not in this outage
-	cause error     // guarded by mu; of the latest attempt
+	mu       sync.Mutex
+	since    time.Time // guarded by mu; zero: no outage
+	reported time.Time // guarded by mu; the last report of Due, zero: not in this outage
+	cause    error     // guarded by mu; of the latest attempt
 }
 
 // Outage is one period without an answer.
@@ -50,28 +50,28 @@ func (w *Watch) FailedSince(since time.Time, cause error) {
 	w.cause = cause
 }
 
-// Worked records a successful attempt. It returns the outage that ends with it; told says whether Due has reported it.
-func (w *Watch) Worked(now time.Time) (over Outage, told bool) {
+// Worked records a successful attempt. It returns the outage that ends with it; reported says whether Due has reported it.
+func (w *Watch) Worked(now time.Time) (over Outage, reported bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.since.IsZero() {
 		return Outage{}, false
 	}
-	over, told = w.at(now), !w.told.IsZero()
-	w.since, w.told, w.cause = time.Time{}, time.Time{}, nil
-	return over, told
+	over, reported = w.at(now), !w.reported.IsZero()
+	w.since, w.reported, w.cause = time.Time{}, time.Time{}, nil
+	return over, reported
 }
 
 // Due returns the outage if it is time to report it.
 func (w *Watch) Due(now time.Time) (Outage, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.since.IsZero() || now.Sub(w.since) < w.after || (!w.told.IsZero() && now.Sub(w.told) < w.every) {
+	if w.since.IsZero() || now.Sub(w.since) < w.after || (!w.reported.IsZero() && now.Sub(w.reported) < w.every) {
 		return Outage{}, false
 	}
 	o := w.at(now)
-	o.First = w.told.IsZero()
-	w.told = now
+	o.First = w.reported.IsZero()
+	w.reported = now
 	return o, true
 }
 

@@ -88,8 +88,8 @@ func (t *Table) Take(now time.Time, demands ...Demand) *Refusal {
 // Return refunds a request that was not stored.
 func (t *Table) Return(now time.Time, demands ...Demand) { t.change(now, -1, demands) }
 
-// Owe charges usage that became known only after a request was accepted. It may leave a debt.
-func (t *Table) Owe(now time.Time, demands ...Demand) { t.change(now, 1, demands) }
+// AddDebt charges usage that became known only after a request was accepted. It may leave a debt.
+func (t *Table) AddDebt(now time.Time, demands ...Demand) { t.change(now, 1, demands) }
 
 func (t *Table) change(now time.Time, sign int64, demands []Demand) {
 	t.mu.Lock()

@@ -49,7 +49,7 @@ func (k *keeper) Request(r *http.Request, _ string) (*http.Request, func(bool), 
 	return r, nil, nil
 }
 
-func (k *keeper) Owe(context.Context, string, int) {}
+func (k *keeper) AddDebt(context.Context, string, int) {}
 
 func (k *keeper) Parts(_ context.Context, parts []door.Part, size func() int) (func(), error) {
 	k.parts, k.size = parts, size()

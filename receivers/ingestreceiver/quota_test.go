@@ -49,7 +49,7 @@ func (k *keeper) Request(r *http.Request, _ string) (*http.Request, func(bool), 
 	}, nil
 }
 
-func (k *keeper) Owe(context.Context, string, int) {}
+func (k *keeper) AddDebt(context.Context, string, int) {}
 
 func (k *keeper) Parts(context.Context, []door.Part, func() int) (func(), error) {
 	return func() {}, nil

@@ -113,7 +113,7 @@ func (b *Bucket) Check(ctx context.Context) (exists bool, err error) {
 	if err := b.checkKeys(); err != nil {
 		return false, err
 	}
-	err = again(ctx, func(ctx context.Context) error {
+	err = retry(ctx, func(ctx context.Context) error {
 		for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.prefix(), Recursive: true, MaxKeys: 1}) {
 			exists = object.Err == nil
 			return object.Err
@@ -171,7 +171,7 @@ func (b *Bucket) put(ctx context.Context, key string, c *content) error {
 		return b.putParts(ctx, key, c)
 	}
 	s := c.section(0, c.size, !b.secure)
-	return again(ctx, func(ctx context.Context) error {
+	return retry(ctx, func(ctx context.Context) error {
 		body := s.lend()
 		defer body.end()
 		_, err := b.client.PutObject(ctx, b.location.Bucket, key, body, s.size, s.md5, s.sha256, b.options())
@@ -181,7 +181,7 @@ func (b *Bucket) put(ctx context.Context, key string, c *content) error {
 
 func (b *Bucket) putParts(ctx context.Context, key string, c *content) (err error) {
 	var id string
-	err = again(ctx, func(ctx context.Context) (err error) {
+	err = retry(ctx, func(ctx context.Context) (err error) {
 		id, err = b.client.NewMultipartUpload(ctx, b.location.Bucket, key, b.options())
 		return err
 	})
@@ -203,7 +203,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, c *content) (err erro
 		}
 		parts = append(parts, minio.CompletePart{PartNumber: part.PartNumber, ETag: part.ETag})
 	}
-	err = again(ctx, func(ctx context.Context) error {
+	err = retry(ctx, func(ctx context.Context) error {
 		_, err := b.client.CompleteMultipartUpload(ctx, b.location.Bucket, key, id, parts, minio.PutObjectOptions{})
 		return err
 	})
@@ -214,7 +214,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, c *content) (err erro
 }
 
 func (b *Bucket) putPart(ctx context.Context, key, id string, number int, s section) (part minio.ObjectPart, err error) {
-	err = again(ctx, func(ctx context.Context) (err error) {
+	err = retry(ctx, func(ctx context.Context) (err error) {
 		body := s.lend()
 		defer body.end()
 		part, err = b.client.PutObjectPart(ctx, b.location.Bucket, key, id, number, body, s.size, minio.PutObjectPartOptions{
@@ -225,8 +225,8 @@ func (b *Bucket) putPart(ctx context.Context, key, id string, number int, s sect
 	return part, err
 }
 
-// again makes attempts until one succeeds, the store refuses permanently, or ctx or the attempts are used up. It returns the last error.
-func again(ctx context.Context, attempt func(context.Context) error) error {
+// retry makes attempts until one succeeds, the store refuses permanently, or ctx or the attempts are used up. It returns the last error.
+func retry(ctx context.Context, attempt func(context.Context) error) error {
 	for i := 0; ; i++ {
 		err := func() error {
 			ctx, cancel := context.WithTimeout(ctx, requestTimeout)

@@ -13,7 +13,7 @@ import (
 
 // Documents implements lakestore.Store: a request for the list, and one for each document.
 func (b *Bucket) Documents(ctx context.Context, dir string) (all map[string][]byte, err error) {
-	err = again(ctx, func(ctx context.Context) error {
+	err = retry(ctx, func(ctx context.Context) error {
 		all = map[string][]byte{}
 		for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(dir) + "/", Recursive: true}) {
 			if object.Err != nil {

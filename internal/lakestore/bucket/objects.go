@@ -22,7 +22,7 @@ func (b *Bucket) List(ctx context.Context, dir string, each func(lakestore.File)
 	after := ""
 	for {
 		var page []lakestore.File
-		err := again(ctx, func(ctx context.Context) error {
+		err := retry(ctx, func(ctx context.Context) error {
 			page = page[:0]
 			for object := range b.client.ListObjectsIter(ctx, b.location.Bucket, minio.ListObjectsOptions{Prefix: b.key(dir) + "/", Recursive: true, StartAfter: after, MaxKeys: pageKeys}) {
 				if object.Err != nil {
@@ -63,7 +63,7 @@ func (h held) Close() error {
 // Open implements lakestore.Store: one request, for the whole object.
 func (b *Bucket) Open(ctx context.Context, path string) (lakestore.Reader, error) {
 	var c *content
-	err := again(ctx, func(ctx context.Context) error {
+	err := retry(ctx, func(ctx context.Context) error {
 		body, _, _, err := b.client.GetObject(ctx, b.location.Bucket, b.key(path), minio.GetObjectOptions{})
 		if err != nil {
 			return err
@@ -106,7 +106,7 @@ func (b *Bucket) Create(ctx context.Context, path string, content []byte) (made 
 		return false, classify("create "+path, err)
 	}
 	var there []byte
-	err = again(ctx, func(ctx context.Context) (err error) {
+	err = retry(ctx, func(ctx context.Context) (err error) {
 		there, err = b.document(ctx, b.key(path))
 		return err
 	})
@@ -128,7 +128,7 @@ func (b *Bucket) putSmall(ctx context.Context, path string, document []byte, o m
 	c := contentOf(document)
 	defer c.release()
 	s := c.section(0, c.size, !b.secure)
-	return again(ctx, func(ctx context.Context) error {
+	return retry(ctx, func(ctx context.Context) error {
 		body := s.lend()
 		defer body.end()
 		_, err := b.client.PutObject(ctx, b.location.Bucket, b.key(path), body, s.size, s.md5, s.sha256, o)
@@ -138,7 +138,7 @@ func (b *Bucket) putSmall(ctx context.Context, path string, document []byte, o m
 
 // Move implements lakestore.Store: the store copies, which takes up to 5 GB, and deletes.
 func (b *Bucket) Move(ctx context.Context, from, to string) error {
-	err := again(ctx, func(ctx context.Context) error {
+	err := retry(ctx, func(ctx context.Context) error {
 		o := b.options()
 		_, err := b.client.Client.CopyObject(ctx, minio.CopyDestOptions{Bucket: b.location.Bucket, Object: b.key(to), Encryption: o.ServerSideEncryption},
 			minio.CopySrcOptions{Bucket: b.location.Bucket, Object: b.key(from)})
@@ -158,7 +158,7 @@ func (b *Bucket) Move(ctx context.Context, from, to string) error {
 
 // Remove implements lakestore.Store.
 func (b *Bucket) Remove(ctx context.Context, path string) error {
-	err := again(ctx, func(ctx context.Context) error {
+	err := retry(ctx, func(ctx context.Context) error {
 		return b.client.RemoveObject(ctx, b.location.Bucket, b.key(path), minio.RemoveObjectOptions{})
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ func (b *Bucket) Tail(ctx context.Context, path string, n int64) (tail []byte, e
 	if err := o.SetRange(0, -n); err != nil {
 		return nil, err
 	}
-	err = again(ctx, func(ctx context.Context) error {
+	err = retry(ctx, func(ctx context.Context) error {
 		body, _, _, err := b.client.GetObject(ctx, b.location.Bucket, b.key(path), o)
 		var answer minio.ErrorResponse
 		if errors.As(err, &answer) && answer.Code == minio.InvalidRange { // some stores refuse the last n bytes of a shorter object

@@ -26,9 +26,9 @@ type Door interface {
 	// charged: the bytes that arrived, or the result of size if no listener charges. An error is *Error, and nothing was charged. undo refunds a
 	// request that was not stored.
 	Parts(ctx context.Context, parts []Part, size func() int) (undo func(), err error)
-	// Owe charges items whose number was known only after they were stored, to the tenant and to the client's key. Their next requests wait until
+	// AddDebt charges items whose number was known only after they were stored, to the tenant and to the client's key. Their next requests wait until
 	// the debt is paid.
-	Owe(ctx context.Context, tenant string, items int)
+	AddDebt(ctx context.Context, tenant string, items int)
 }
 
 // Part is the items of one tenant and service in a request.
@@ -76,4 +76,4 @@ func (open) Request(r *http.Request, _ string) (*http.Request, func(bool), error
 
 func (open) Parts(context.Context, []Part, func() int) (func(), error) { return func() {}, nil }
 
-func (open) Owe(context.Context, string, int) {}
+func (open) AddDebt(context.Context, string, int) {}

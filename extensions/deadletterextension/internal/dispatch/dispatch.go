@@ -45,8 +45,8 @@ type Post func(ctx context.Context, body []byte) Answer
 
 // Observer is called with events. Its methods are called from many goroutines.
 type Observer interface {
-	// Bury stores the items of body as a dead letter. An error means that they are not stored; they are then tried again.
-	Bury(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error
+	// StoreDeadLetter stores the items of body as a dead letter. An error means that they are not stored; they are then tried again.
+	StoreDeadLetter(ctx context.Context, signal parts.Signal, items int, reason string, body []byte, cause error) error
 	// Park stores a request that failed in a doubtful way while the server accepts nothing else; Resume sends it later.
 	Park(lane *Lane, body []byte, items int) (stored bool)
 	// Rejected is called with the number of items that a server has refused in a partial success.
@@ -187,7 +187,7 @@ func (l *Lane) suspects(tries *int, passedAt *uint64) (suspect bool, n int) {
 func (l *Lane) narrow(ctx context.Context, st held, raw []byte, whole *Answer, post Post) Answer {
 	batch, err := parts.Decode(l.signal, raw)
 	if err != nil { // It can't be divided.
-		if err := l.told.Bury(ctx, l.signal, 0, Refused, raw, err); err != nil {
+		if err := l.told.StoreDeadLetter(ctx, l.signal, 0, Refused, raw, err); err != nil {
 			return again(err)
 		}
 		l.forget(st.id)
@@ -203,7 +203,7 @@ func (l *Lane) narrow(ctx context.Context, st held, raw []byte, whole *Answer, p
 		n.settle(piece{Range: parts.Range{From: 0, To: batch.Items}, tries: st.tries - 1, passedAt: st.passedAt}, *whole)
 	}
 	n.run(ctx, post)
-	if err := n.bury(ctx); err != nil {
+	if err := n.storeDeadLetters(ctx); err != nil {
 		return again(err)
 	}
 	if len(s.pieces) > 0 {

@@ -88,7 +88,7 @@ func (w *world) post(_ context.Context, body []byte) dispatch.Answer {
 	return a
 }
 
-func (w *world) Bury(_ context.Context, _ parts.Signal, items int, reason string, body []byte, cause error) error {
+func (w *world) StoreDeadLetter(_ context.Context, _ parts.Signal, items int, reason string, body []byte, cause error) error {
 	if w.full {
 		return errors.New("no space left on device")
 	}

@@ -70,8 +70,8 @@ func (n *narrowing) settle(p piece, a Answer) {
 	n.dead[reason], n.causes[reason] = append(n.dead[reason], p.Range), a.Err
 }
 
-// bury stores permanently refused pieces. Pieces that can't be stored are tried again.
-func (n *narrowing) bury(ctx context.Context) (err error) {
+// storeDeadLetters stores permanently refused pieces. Pieces that can't be stored are tried again.
+func (n *narrowing) storeDeadLetters(ctx context.Context) (err error) {
 	for reason, ranges := range n.dead {
 		slices.SortFunc(ranges, func(a, b parts.Range) int { return a.From - b.From })
 		items := 0
@@ -80,7 +80,7 @@ func (n *narrowing) bury(ctx context.Context) (err error) {
 		}
 		body, e := n.batch.Encode(ranges...)
 		if e == nil {
-			e = n.lane.told.Bury(ctx, n.lane.signal, items, reason, body, n.causes[reason])
+			e = n.lane.told.StoreDeadLetter(ctx, n.lane.signal, items, reason, body, n.causes[reason])
 		}
 		if e != nil {
 			err = e

@@ -41,8 +41,8 @@ type file struct {
 	size int64
 }
 
-// Letter is the content of a file's name.
-type Letter struct {
+// DeadLetter is the content of a file's name.
+type DeadLetter struct {
 	Signal string
 	Items  int
 	Reason string
@@ -77,7 +77,7 @@ func Open(dir string, maxSize int64) (*Box, error) {
 
 // Put stores body durably and returns the file's name. At the bound it first removes the oldest dead letters and returns them. On an error nothing
 // new is stored.
-func (b *Box) Put(now time.Time, l Letter, body []byte) (name string, removed []Letter, err error) {
+func (b *Box) Put(now time.Time, l DeadLetter, body []byte) (name string, removed []DeadLetter, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	size := int64(len(body))
@@ -177,18 +177,18 @@ func (b *Box) Size() int64 {
 }
 
 // Parse parses the name of a dead letter: <time>-<signal>-<items>-<reason>.pb.
-func Parse(name string) (Letter, error) {
+func Parse(name string) (DeadLetter, error) {
 	base, ok := strings.CutSuffix(name, suffix)
 	parts := strings.Split(base, "-")
 	if !ok || len(parts) != 4 {
-		return Letter{}, fmt.Errorf("%q is not a dead letter", name)
+		return DeadLetter{}, fmt.Errorf("%q is not a dead letter", name)
 	}
 	if _, err := time.Parse(layout, parts[0]); err != nil {
-		return Letter{}, fmt.Errorf("%q is not a dead letter: %w", name, err)
+		return DeadLetter{}, fmt.Errorf("%q is not a dead letter: %w", name, err)
 	}
 	items, err := strconv.Atoi(parts[2])
 	if err != nil {
-		return Letter{}, fmt.Errorf("%q is not a dead letter: %w", name, err)
+		return DeadLetter{}, fmt.Errorf("%q is not a dead letter: %w", name, err)
 	}
-	return Letter{Signal: parts[1], Items: items, Reason: parts[3]}, nil
+	return DeadLetter{Signal: parts[1], Items: items, Reason: parts[3]}, nil
 }

@@ -19,7 +19,7 @@ func Example() {
 	dir, _ := os.MkdirTemp("", "")
 	defer os.RemoveAll(dir)
 	box, _ := letters.Open(dir, 1<<20)
-	name, _, _ := box.Put(now, letters.Letter{Signal: "logs", Items: 2, Reason: "refused"}, []byte("an export request"))
+	name, _, _ := box.Put(now, letters.DeadLetter{Signal: "logs", Items: 2, Reason: "refused"}, []byte("an export request"))
 	fmt.Println(name)
 	// Output: 20261129T060000.000000000Z-logs-2-refused.pb
 }
@@ -28,17 +28,17 @@ func TestTheOldestGoWhereTheBoundIsReached(t *testing.T) {
 	dir := t.TempDir()
 	box, err := letters.Open(dir, 10)
 	require.NoError(t, err)
-	put := func(items int, body string) []letters.Letter {
-		_, removed, err := box.Put(now, letters.Letter{Signal: "logs", Items: items, Reason: "refused"}, []byte(body))
+	put := func(items int, body string) []letters.DeadLetter {
+		_, removed, err := box.Put(now, letters.DeadLetter{Signal: "logs", Items: items, Reason: "refused"}, []byte(body))
 		require.NoError(t, err)
 		return removed
 	}
 	assert.Empty(t, put(1, "1234"))
 	assert.Empty(t, put(2, "1234"))
 	assert.Equal(t, int64(8), box.Size())
-	assert.Equal(t, []letters.Letter{{"logs", 1, "refused"}}, put(3, "123"))
+	assert.Equal(t, []letters.DeadLetter{{"logs", 1, "refused"}}, put(3, "123"))
 	assert.Equal(t, int64(7), box.Size())
-	_, _, err = box.Put(now, letters.Letter{Signal: "logs"}, make([]byte, 11))
+	_, _, err = box.Put(now, letters.DeadLetter{Signal: "logs"}, make([]byte, 11))
 	assert.ErrorIs(t, err, letters.ErrTooLarge)
 	assert.Len(t, box.Names(), 2, "nothing else goes for one that never fits")
 
@@ -51,7 +51,7 @@ func TestTheOldestGoWhereTheBoundIsReached(t *testing.T) {
 	require.NoError(t, again.Remove(again.Names()[0]))
 	assert.Equal(t, int64(3), again.Size())
 	require.NoError(t, os.Remove(filepath.Join(dir, again.Names()[0])))
-	_, removed, err := again.Put(now, letters.Letter{Signal: "logs", Items: 4, Reason: "refused"}, make([]byte, 10))
+	_, removed, err := again.Put(now, letters.DeadLetter{Signal: "logs", Items: 4, Reason: "refused"}, make([]byte, 10))
 	require.NoError(t, err)
 	assert.Empty(t, removed, "what somebody has taken away was not removed here")
 }
@@ -62,14 +62,14 @@ func TestNamesAreUniqueAndInOrder(t *testing.T) {
 	require.NoError(t, err)
 	var want []string
 	for i := range 20 {
-		name, _, err := box.Put(now.Add(-time.Duration(i%3)*time.Hour), letters.Letter{Signal: "traces", Items: i, Reason: "too_large"}, nil)
+		name, _, err := box.Put(now.Add(-time.Duration(i%3)*time.Hour), letters.DeadLetter{Signal: "traces", Items: i, Reason: "too_large"}, nil)
 		require.NoError(t, err)
 		if len(want) > 0 {
 			assert.Greater(t, name, want[len(want)-1])
 		}
 		l, err := letters.Parse(name)
 		require.NoError(t, err)
-		assert.Equal(t, letters.Letter{Signal: "traces", Items: i, Reason: "too_large"}, l)
+		assert.Equal(t, letters.DeadLetter{Signal: "traces", Items: i, Reason: "too_large"}, l)
 		want = append(want, name)
 	}
 	assert.Equal(t, want, box.Names())
@@ -82,7 +82,7 @@ func TestOtherFilesStay(t *testing.T) {
 	box, err := letters.Open(dir, 4)
 	require.NoError(t, err)
 	assert.Empty(t, box.Names())
-	_, removed, err := box.Put(now, letters.Letter{Signal: "logs", Reason: "refused"}, []byte("1234"))
+	_, removed, err := box.Put(now, letters.DeadLetter{Signal: "logs", Reason: "refused"}, []byte("1234"))
 	require.NoError(t, err)
 	assert.Empty(t, removed)
 	for _, name := range []string{"", "a-b-c-d.pb", "20261129T060000.000000000Z-logs-x-refused.pb", "20261129T060000.000000000Z-logs-2-refused"} {

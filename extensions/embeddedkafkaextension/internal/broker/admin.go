@@ -32,7 +32,7 @@ func (b *Broker) metadata(q *kmsg.MetadataRequest) kmsg.Response {
 		return resp
 	}
 	for _, asked := range q.Topics {
-		t, code := b.asked(asked.Topic, asked.TopicID)
+		t, code := b.requestedTopic(asked.Topic, asked.TopicID)
 		if t == nil {
 			out := kmsg.NewMetadataResponseTopic()
 			out.Topic, out.TopicID, out.ErrorCode = asked.Topic, asked.TopicID, code
@@ -44,8 +44,8 @@ func (b *Broker) metadata(q *kmsg.MetadataRequest) kmsg.Response {
 	return resp
 }
 
-// asked returns the topic that a request names, by name or id.
-func (b *Broker) asked(name *string, id [16]byte) (*topic, int16) {
+// requestedTopic returns the topic that a request names, by name or id.
+func (b *Broker) requestedTopic(name *string, id [16]byte) (*topic, int16) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	switch {
@@ -160,7 +160,7 @@ func (b *Broker) deleteTopics(q *kmsg.DeleteTopicsRequest) kmsg.Response {
 	for _, a := range asked {
 		out := kmsg.NewDeleteTopicsResponseTopic()
 		out.Topic, out.TopicID = a.Topic, a.TopicID
-		t, code := b.asked(a.Topic, a.TopicID)
+		t, code := b.requestedTopic(a.Topic, a.TopicID)
 		if t == nil {
 			out.ErrorCode = code
 		} else {

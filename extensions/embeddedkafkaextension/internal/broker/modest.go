@@ -11,8 +11,8 @@ import (
 // each element, so tens of megabytes of zeros would become gigabytes.
 const maxPieces = 10_000
 
-// modest walks through a produce request and counts topics and partitions. Other requests are small enough.
-func modest(key int16, flexible bool, body []byte) error {
+// checkPieces walks through a produce request and counts topics and partitions. Other requests are small enough.
+func checkPieces(key int16, flexible bool, body []byte) error {
 	if key != int16(kmsg.Produce) {
 		return nil
 	}

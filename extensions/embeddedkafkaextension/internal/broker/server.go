@@ -238,7 +238,7 @@ func decode(head, body []byte) (*request, error) {
 			return nil, err
 		}
 	}
-	if err := modest(key, r.IsFlexible(), body); err != nil {
+	if err := checkPieces(key, r.IsFlexible(), body); err != nil {
 		return nil, err
 	}
 	if err := r.ReadFrom(body); err != nil {

@@ -101,7 +101,7 @@ func decodeEntries(raw []byte) (bySegment map[int64][]entry, damaged int) {
 	return bySegment, damaged
 }
 
-// behind returns the index of the first entry with offset or a later one.
-func behind(index []entry, offset int64) int {
+// entryIndex returns the index of the first entry with offset or a later one.
+func entryIndex(index []entry, offset int64) int {
 	return sort.Search(len(index), func(i int) bool { return index[i].next > offset })
 }

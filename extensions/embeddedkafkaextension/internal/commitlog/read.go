@@ -41,7 +41,7 @@ func (p *Partition) Read(from int64, maxBytes int, committed bool) (Read, error)
 		if s == nil {
 			break
 		}
-		i := behind(index, next)
+		i := entryIndex(index, next)
 		if i == len(index) {
 			next = max(s.next, next+1)
 			continue

@@ -111,7 +111,7 @@ func (p *Partition) Since(millis int64) (offset int64, ok bool, err error) {
 		if err != nil {
 			return 0, false, err
 		}
-		for _, e := range index[behind(index, next):] {
+		for _, e := range index[entryIndex(index, next):] {
 			if e.maxTime >= millis && e.flags&flagDamaged == 0 {
 				return max(e.first, start), true, nil
 			}

@@ -35,8 +35,8 @@ func (g *Gate) arriving(w http.ResponseWriter, r *http.Request, came time.Time) 
 	return arrived
 }
 
-// hurry ends the requests whose bodies take too long while others wait.
-func (g *Gate) hurry() { g.reading.End(time.Now(), patience) }
+// endSlow ends the requests whose bodies take too long while others wait.
+func (g *Gate) endSlow() { g.reading.End(time.Now(), patience) }
 
 // body reports when it has arrived completely.
 type body struct {

@@ -101,7 +101,7 @@ func (g *Gate) enter(ctx context.Context, w http.ResponseWriter) bool {
 		}
 	}
 	defer g.waiting.Add(-1)
-	g.hurry()
+	g.endSlow()
 	if g.waiting.Add(1) > int64(g.maxWait) {
 		g.refused(Busy)
 		w.Header().Set("Retry-After", "1")
@@ -115,7 +115,7 @@ func (g *Gate) enter(ctx context.Context, w http.ResponseWriter) bool {
 		case g.slots <- struct{}{}:
 			return true
 		case <-tick.C:
-			g.hurry()
+			g.endSlow()
 		case <-ctx.Done():
 			g.refused(Busy)
 			w.Header().Set("Retry-After", "1")

@@ -75,7 +75,7 @@ func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 	if f.message.level == itemLevel {
 		err := s.fits(value)
 		if err == nil {
-			err = s.look(value)
+			err = s.runCheck(value)
 		}
 		if err != nil {
 			s.reject(err, 1)
@@ -88,7 +88,7 @@ func (s *sieve) element(out []byte, f *field, value []byte) []byte {
 	if !ok {
 		err = Malformed.Error("is not a valid message")
 	} else if err = s.fits(shell); err == nil {
-		err = s.look(shell)
+		err = s.runCheck(shell)
 	}
 	if err != nil {
 		s.reject(err, items)
@@ -112,8 +112,8 @@ func (s *sieve) fits(b []byte) error {
 	return nil
 }
 
-// look calls check with a request that contains only the message.
-func (s *sieve) look(b []byte) error {
+// runCheck calls check with a request that contains only the message.
+func (s *sieve) runCheck(b []byte) error {
 	request := append(make([]byte, 0, len(b)+16*len(s.numbers)), b...)
 	for i := len(s.numbers) - 1; i >= 0; i-- {
 		head := protowire.AppendTag(nil, protowire.Number(s.numbers[i]), protowire.BytesType)

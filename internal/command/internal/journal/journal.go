@@ -53,7 +53,7 @@ func (l *log) Find(context.Context) (int, []repair.Finding, error) {
 		found[i] = repair.Finding{Path: p.File, Damage: p.Text, Lost: lost(p.Records),
 			Action:  "leave it: the collector repairs it at its next start",
 			Follows: follows(p.Records),
-			Mend: func(context.Context) (string, error) {
+			Repair: func(context.Context) (string, error) {
 				return "left: the collector repairs it at its next start", nil
 			}}
 	}

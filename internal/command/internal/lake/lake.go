@@ -239,13 +239,13 @@ func (l *lake) damaged(path, text string) repair.Finding {
 			f.Follows = "queries work again, without these rows. Compaction merged them from the files that the documents below " +
 				filepath.Join(l.set.Root, lakestore.ChangesDir, filepath.Dir(rel)) + " name, with their ranges: while the journal has the offsets, a replay job of these ranges restores the rows"
 		}
-		f.Mend = func(context.Context) (string, error) { return l.setAside(path, rel) }
+		f.Repair = func(context.Context) (string, error) { return l.setAside(path, rel) }
 		return f
 	}
 	if newest := l.generations[part.source]; part.generation < newest {
 		f.Follows = fmt.Sprintf("queries work again, without these rows. The journal was cut after they were written (generation %d, now %d): "+
 			"its offsets can hold other records, so they can't be read again from it", part.generation, newest)
-		f.Mend = func(context.Context) (string, error) { return l.setAside(path, rel) }
+		f.Repair = func(context.Context) (string, error) { return l.setAside(path, rel) }
 		return f
 	}
 	config := filepath.Join(l.set.Root, refillDir, part.base+".yaml")
@@ -253,7 +253,7 @@ func (l *lake) damaged(path, text string) repair.Finding {
 	f.Follows = fmt.Sprintf("queries work again, without these rows. While the journal has the offsets, restore the rows: start penstock once with its usual flags and "+
 		"--config %s after the others, wait until its job is done (GET /kafka_replay/%s/v1/replays at the admin address), stop it, "+
 		"and run penstock repair --apply again", config, part.id())
-	f.Mend = func(context.Context) (string, error) {
+	f.Repair = func(context.Context) (string, error) {
 		if err := l.writeRefill(config, part); err != nil {
 			return "", err
 		}

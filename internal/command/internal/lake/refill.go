@@ -163,7 +163,7 @@ func (l *lake) refill(from string) ([]repair.Finding, error) {
 	}
 	return []repair.Finding{{Path: from, Damage: "lost rows were read again from the journal: " + places[0].part.rows(),
 		Action: fmt.Sprintf("move %d files into %d directories of the lake", read, len(places)), Follows: "the rows are in the lake again",
-		Mend: func(context.Context) (string, error) { return l.moveIn(from, places) }}}, nil
+		Repair: func(context.Context) (string, error) { return l.moveIn(from, places) }}}, nil
 }
 
 // moveIn moves the rows of a range to the place of the missing ones, and ends its refill. It sets aside remaining files of the range: the new ones

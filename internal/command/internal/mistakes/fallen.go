@@ -25,8 +25,8 @@ var safeguards = map[string]string{
 
 func typeOf(id string) string { t, _, _ := strings.Cut(id, "/"); return t }
 
-// fallen warns of parts of the profile that are missing in the whole configuration because a list in the user's own file replaces the profile's.
-func (f *finder) fallen() {
+// warnDropped warns of parts of the profile that are missing in the whole configuration because a list in the user's own file replaces the profile's.
+func (f *finder) warnDropped() {
 	if f.profile == nil {
 		return
 	}

@@ -82,7 +82,7 @@ func Find(ctx context.Context, set otelcol.CollectorSettings, reader *sources.Re
 	f.extensionsNeeded()
 	f.unset()
 	f.unused()
-	f.fallen()
+	f.warnDropped()
 	f.warnings = append(f.warnings, unknownVariables(os.Environ(), f.unexpanded)...)
 	return Report{Errors: once(f.faults), Warnings: once(f.warnings), Silent: once(f.silent), Checked: f.checked(), finder: f}, nil
 }

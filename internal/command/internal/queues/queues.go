@@ -137,14 +137,14 @@ func (s *files) examine(path string) ([]repair.Finding, error) {
 }
 
 func wholeFile(path string, damage *boltfile.Damage) repair.Finding {
-	lost, follows := loses(filepath.Base(path))
+	lost, follows := consequences(filepath.Base(path))
 	text := damage.Text
 	if info, err := os.Stat(path); err == nil {
 		text += fmt.Sprintf("; %d bytes, last written %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339))
 	}
 	return repair.Finding{Path: path, Damage: text, Lost: lost, Follows: follows,
 		Action: "rename it to " + filepath.Base(path) + ".damaged-<time>",
-		Mend: func(context.Context) (string, error) {
+		Repair: func(context.Context) (string, error) {
 			aside, err := durable.SetAside(path, time.Now())
 			return "renamed to " + aside, err
 		}}
@@ -152,12 +152,12 @@ func wholeFile(path string, damage *boltfile.Damage) repair.Finding {
 
 // value is a finding about one value of an otherwise undamaged file.
 func (s *files) value(path, key string) repair.Finding {
-	lost, _ := loses(filepath.Base(path))
+	lost, _ := consequences(filepath.Base(path))
 	return repair.Finding{Path: path, Damage: fmt.Sprintf("the value of %q does not match its checksum", key),
 		Lost:    "one value of " + lost,
 		Action:  "move the value to " + filepath.Base(path) + ".damaged-<time>",
 		Follows: "it counts as never stored; the other values stay",
-		Mend: func(context.Context) (string, error) {
+		Repair: func(context.Context) (string, error) {
 			return s.moveValue(path, key)
 		}}
 }
@@ -192,8 +192,8 @@ func (s *files) moveValue(path, key string) (done string, err error) {
 	return done, errors.Join(err, db.Close())
 }
 
-// loses describes what may be lost with a file, by its name, and the consequence.
-func loses(name string) (lost, follows string) {
+// consequences describes what may be lost with a file, by its name, and the consequence.
+func consequences(name string) (lost, follows string) {
 	kind, of, _ := strings.Cut(name, "_")
 	switch kind {
 	case "exporter":

@@ -34,22 +34,22 @@ type Finding struct {
 	Damage string
 	// Lost describes what the damaged place may have held.
 	Lost string
-	// Action describes what Mend does, as an order: "rename it to ...".
+	// Action describes what Repair does, as an order: "rename it to ...".
 	Action string
 	// Follows describes the consequence, and the remaining work.
 	Follows string
-	// Mend executes Action, and returns what was done, with names. nil: nothing can be done here.
-	Mend func(ctx context.Context) (done string, err error)
+	// Repair executes Action, and returns what was done, with names. nil: nothing can be done here.
+	Repair func(ctx context.Context) (done string, err error)
 }
 
 // ErrInUse is wrapped by Open's errors about a store that a process has open.
 var ErrInUse = errors.New("in use")
 
 // Result counts what [Run] found.
-type Result struct{ Checked, Found, Mended int }
+type Result struct{ Checked, Found, Repaired int }
 
 // Left is the number of unrepaired findings.
-func (r Result) Left() int { return r.Found - r.Mended }
+func (r Result) Left() int { return r.Found - r.Repaired }
 
 // Run opens the stores of all checks, then prints the findings to w and, with apply, repairs them. It holds all locks until it returns. An error
 // says that a check failed; findings are not errors.
@@ -84,10 +84,10 @@ func Run(ctx context.Context, w io.Writer, checks []Check, apply bool) (result R
 		result.Found += len(found)
 		_, _ = fmt.Fprintf(w, "%s: %d checked, %d damaged\n", check.Name, checked, len(found))
 		for _, f := range found {
-			mended, err := report(ctx, w, f, apply)
+			repaired, err := report(ctx, w, f, apply)
 			failed = errors.Join(failed, err)
-			if mended {
-				result.Mended++
+			if repaired {
+				result.Repaired++
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func Run(ctx context.Context, w io.Writer, checks []Check, apply bool) (result R
 }
 
 // report prints a finding and, with apply, repairs it.
-func report(ctx context.Context, w io.Writer, f Finding, apply bool) (mended bool, err error) {
+func report(ctx context.Context, w io.Writer, f Finding, apply bool) (repaired bool, err error) {
 	line := func(name, text string) {
 		if text != "" {
 			_, _ = fmt.Fprintf(w, "  %-13s %s\n", name+":", text)
@@ -105,21 +105,21 @@ func report(ctx context.Context, w io.Writer, f Finding, apply bool) (mended boo
 	line("damage", f.Damage)
 	line("may be lost", f.Lost)
 	switch {
-	case f.Mend == nil:
+	case f.Repair == nil:
 		line("to do", f.Follows)
 	case !apply:
 		line("would", f.Action)
 		line("then", f.Follows)
 	default:
-		done, err := f.Mend(ctx)
+		done, err := f.Repair(ctx)
 		if err != nil {
 			line("failed", err.Error())
 			return false, fmt.Errorf("%s: %w", f.Path, err)
 		}
 		line("done", done)
 		line("then", f.Follows)
-		mended = true
+		repaired = true
 	}
 	_, _ = fmt.Fprintln(w)
-	return mended, nil
+	return repaired, nil
 }

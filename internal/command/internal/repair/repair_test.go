@@ -30,17 +30,17 @@ func check(name string, s repair.Stores, err error) repair.Check {
 }
 
 func TestADryRunChangesNothingAndSaysAll(t *testing.T) {
-	mended := 0
+	repaired := 0
 	s := &stores{found: []repair.Finding{
 		{Path: "/data/a", Damage: "it is empty", Lost: "requests", Action: "rename it", Follows: "it starts empty",
-			Mend: func(context.Context) (string, error) { mended++; return "renamed to b", nil }},
+			Repair: func(context.Context) (string, error) { repaired++; return "renamed to b", nil }},
 		{Path: "/data/c", Damage: "it is odd", Follows: "ask somebody"},
 	}}
 	var out bytes.Buffer
 	result, err := repair.Run(t.Context(), &out, []repair.Check{check("queues", s, nil), check("lake", nil, nil)}, false)
 	require.NoError(t, err)
 	assert.Equal(t, repair.Result{Checked: 3, Found: 2}, result)
-	assert.Zero(t, mended)
+	assert.Zero(t, repaired)
 	assert.Equal(t, 1, s.closed)
 	assert.Equal(t, `queues: 3 checked, 2 damaged
 
@@ -60,8 +60,8 @@ func TestADryRunChangesNothingAndSaysAll(t *testing.T) {
 	out.Reset()
 	result, err = repair.Run(t.Context(), &out, []repair.Check{check("queues", s, nil)}, true)
 	require.NoError(t, err)
-	assert.Equal(t, 1, result.Left(), "nobody can mend the second")
-	assert.Equal(t, 1, mended)
+	assert.Equal(t, 1, result.Left(), "nothing can repair the second")
+	assert.Equal(t, 1, repaired)
 	assert.Contains(t, out.String(), "done:         renamed to b")
 }
 
@@ -74,14 +74,14 @@ func TestAStoreInUse(t *testing.T) {
 	assert.Equal(t, 1, first.closed)
 }
 
-// What fails in one kind of store doesn't keep the others from being mended.
+// A failure in one kind of store does not prevent the repair of the others.
 func TestFailuresAreReturnedAtTheEnd(t *testing.T) {
 	broken := &stores{err: errors.New("input/output error"), found: []repair.Finding{
-		{Path: "/data/a", Mend: func(context.Context) (string, error) { return "", errors.New("read-only file system") }}}}
-	whole := &stores{found: []repair.Finding{{Path: "/data/b", Mend: func(context.Context) (string, error) { return "renamed", nil }}}}
+		{Path: "/data/a", Repair: func(context.Context) (string, error) { return "", errors.New("read-only file system") }}}}
+	whole := &stores{found: []repair.Finding{{Path: "/data/b", Repair: func(context.Context) (string, error) { return "renamed", nil }}}}
 	var out bytes.Buffer
 	result, err := repair.Run(t.Context(), &out, []repair.Check{check("queues", broken, nil), check("lake", whole, nil)}, true)
 	assert.ErrorContains(t, err, "queues: input/output error")
 	assert.ErrorContains(t, err, "/data/a: read-only file system")
-	assert.Equal(t, repair.Result{Checked: 4, Found: 2, Mended: 1}, result)
+	assert.Equal(t, repair.Result{Checked: 4, Found: 2, Repaired: 1}, result)
 }
