@@ -78,7 +78,7 @@ func (d *deadLetter) serveList(w http.ResponseWriter, _ *http.Request) {
 }
 
 // find returns the dead letter of the request and its bytes; ok is false if it was answered already. Only names that the box lists are read.
-func (d *deadLetter) find(w http.ResponseWriter, r *http.Request) (l letters.Letter, name string, body []byte, ok bool) {
+func (d *deadLetter) find(w http.ResponseWriter, r *http.Request) (l letters.DeadLetter, name string, body []byte, ok bool) {
 	name = r.PathValue("name")
 	all := d.box.List()
 	i := slices.IndexFunc(all, func(s letters.Stored) bool { return s.Name == name })
@@ -95,7 +95,7 @@ func (d *deadLetter) find(w http.ResponseWriter, r *http.Request) (l letters.Let
 		http.Error(w, "the dead letter can't be read: "+err.Error(), http.StatusInternalServerError)
 		return l, name, nil, false
 	}
-	return all[i].Letter, name, body, true
+	return all[i].DeadLetter, name, body, true
 }
 
 // serveLetter answers with the export request, as an OTLP/HTTP server takes it.

@@ -135,7 +135,7 @@ func (b *Box) Names() []string {
 
 // Stored is a dead letter in the box.
 type Stored struct {
-	Letter
+	DeadLetter
 	Name  string
 	Time  time.Time // when it was put
 	Bytes int64
