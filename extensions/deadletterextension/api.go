@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/deadletterextension/internal/dispatch"
 	"github.com/penstockhq/penstock/extensions/deadletterextension/internal/letters"
@@ -162,7 +161,6 @@ func (d *deadLetter) serveRemove(w http.ResponseWriter, r *http.Request) {
 
 func (d *deadLetter) removed(w http.ResponseWriter, name string) {
 	if err := d.box.Remove(name); err != nil {
-		d.set.Logger.Error("a dead letter that is done can't be removed", zap.String("file", name), zap.Error(err))
 		http.Error(w, "it can't be removed: "+err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -17,6 +17,7 @@ var pure = []string{
 	"internal/delivery",
 	"internal/inflight",
 	"internal/streamkey",
+	"internal/tap",
 	"exporters/prometheustsdbexporter/internal/byseries",
 	"exporters/prometheustsdbexporter/internal/collapse",
 	"exporters/prometheustsdbexporter/internal/collision",
