@@ -18,7 +18,7 @@ type asideBatch struct {
 	tenant  string
 	reason  refusal.Reason
 	entries int64           // 0: as many as records
-	records map[int32]int64 // see sending.again
+	records map[int32]int64 // see sending.resend
 	cause   string
 }
 
@@ -46,7 +46,7 @@ func (s *sending) tenant(b *batch) {
 	switch {
 	case own.err == nil:
 	case own.answered && !took && s.givenUp(b.tenant, aside, own.err):
-		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: own.again, cause: own.err.Error()})
+		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: own.resend, cause: own.err.Error()})
 	default:
 		s.open.add(own)
 	}
@@ -61,7 +61,7 @@ func (s *sending) recordsOf(b *batch) map[int32]int64 {
 			s.later(request{{st, 0, len(st.entries)}})
 		}
 	}
-	records := s.again
+	records := s.resend
 	s.open = before
 	return records
 }
@@ -109,7 +109,7 @@ func (s *sending) keep(ld plog.Logs) {
 		letter := pick(ld, a.records)
 		err := s.keepLetter(letter, delivery.Letter{By: s.exporter.set.ID.String(), Reason: string(a.reason), Cause: a.cause, Tenant: a.tenant})
 		if err != nil {
-			s.open.add(open{again: a.records, err: fmt.Errorf("write the refused entries of tenant %q to the dead letter: %w", a.tenant, err)})
+			s.open.add(open{resend: a.records, err: fmt.Errorf("write the refused entries of tenant %q to the dead letter: %w", a.tenant, err)})
 			continue
 		}
 		n := a.entries

@@ -41,8 +41,8 @@ type lokiExporter struct {
 
 	// spaces are reused from push to push. A sync.Pool would lose them with each garbage collection, which happens every few pushes, and
 	// growing the arena again costs as much as filling it.
-	spaces chan *workspace
-	told   atomic.Int64
+	spaces     chan *workspace
+	lastLogged atomic.Int64
 }
 
 func newLokiExporter(cfg *Config, set exporter.Settings) (*lokiExporter, error) {
@@ -169,7 +169,7 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	s.keep(ld)
 	e.countSent(ctx, s)
 	// The ledger's entry: records that are processed. tellRefusal reports those of them that Loki does not have.
-	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(s.records)-int64(len(s.again)))
+	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(s.records)-int64(len(s.resend)))
 	w.recycle(batches)
 	return s.result(ld)
 }
@@ -270,8 +270,8 @@ func (e *lokiExporter) self(more ...attribute.KeyValue) metric.MeasurementOption
 func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
 	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, e.self(attribute.String("reason", string(reason))))
 	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), string(reason), n, delivery.UnitItem)
-	now, last := e.now().UnixNano(), e.told.Load()
-	if now-last >= int64(tellInterval) && e.told.CompareAndSwap(last, now) {
+	now, last := e.now().UnixNano(), e.lastLogged.Load()
+	if now-last >= int64(tellInterval) && e.lastLogged.CompareAndSwap(last, now) {
 		e.set.Logger.Warn("Loki refused these entries, and they are not sent again",
 			zap.String("reason", string(reason)), zap.Int64("entries", n), zap.String("example", example))
 	}

@@ -138,7 +138,7 @@ func (s *sending) refuse(b *batch, r request, reason refusal.Reason, cause strin
 	before := s.open
 	s.open = open{}
 	s.note(r)
-	records := s.again
+	records := s.resend
 	s.open = before
 	s.setAside(asideBatch{tenant: b.tenant, reason: reason, entries: n, records: records, cause: cause})
 }

@@ -51,7 +51,7 @@ type sending struct {
 
 // open is what has to be sent again.
 type open struct {
-	again   map[int32]int64 // record to its entry's time if that was changed, else 0
+	resend  map[int32]int64 // record to its entry's time if that was changed, else 0
 	err     error
 	retryIn time.Duration
 	// answered: Loki answered each of the requests with a status.
@@ -62,10 +62,10 @@ type open struct {
 func (o *open) add(other open) {
 	o.err = errors.Join(o.err, other.err)
 	o.retryIn = max(o.retryIn, other.retryIn)
-	if o.again == nil {
-		o.again = make(map[int32]int64, len(other.again))
+	if o.resend == nil {
+		o.resend = make(map[int32]int64, len(other.resend))
 	}
-	maps.Copy(o.again, other.again)
+	maps.Copy(o.resend, other.resend)
 }
 
 // batch sends one tenant's entries, one request after the other, so that no stream overtakes itself.
@@ -278,15 +278,15 @@ func (s *sending) later(r request) {
 
 // note adds the records of r to the open ones.
 func (s *sending) note(r request) {
-	if s.again == nil {
-		s.again = make(map[int32]int64)
+	if s.resend == nil {
+		s.resend = make(map[int32]int64)
 	}
 	for _, part := range r {
 		for _, e := range part.entries() {
 			if e.nudged {
-				s.again[e.record] = e.nanos
-			} else if _, ok := s.again[e.record]; !ok {
-				s.again[e.record] = 0
+				s.resend[e.record] = e.nanos
+			} else if _, ok := s.resend[e.record]; !ok {
+				s.resend[e.record] = 0
 			}
 		}
 	}
@@ -305,8 +305,8 @@ func (s *sending) result(ld plog.Logs) error {
 	if s.retryIn > 0 {
 		err = exporterhelper.NewThrottleRetry(err, s.retryIn)
 	}
-	if len(s.again) == int(s.records) {
+	if len(s.resend) == int(s.records) {
 		return err
 	}
-	return consumererror.NewLogs(err, pick(ld, s.again))
+	return consumererror.NewLogs(err, pick(ld, s.resend))
 }

@@ -254,7 +254,7 @@ func (e *parquetExporter[D]) warnUnrecorded(ctx context.Context) {
 func (e *parquetExporter[D]) writeFile(ctx context.Context, store lakestore.Store, enc encoder[D], name string, p rows.Partition) error {
 	begin := time.Now()
 	dir := lakestore.PartitionDir(e.signal, p.Hour, p.Tenant)
-	if session, ok := delivery.From(ctx); ok && name != "" && session.Again() {
+	if session, ok := delivery.From(ctx); ok && name != "" && session.MaybeRedelivered() {
 		merged, err := lakestore.Superseded(ctx, store, path.Join(dir, name+lakestore.Extension))
 		if err != nil {
 			return err

@@ -152,7 +152,7 @@ func TestARangeDeliveredTwiceReplacesItsFiles(t *testing.T) {
 	session, err := delivery.NewSession(delivery.Settings{Label: "penstock.logs-3"})
 	require.NoError(t, err)
 	deliver := func(first, next int64, index int, times ...uint64) {
-		ctx := delivery.Delivery{Session: session, Part: &delivery.Part{Bounds: delivery.Bounds{First: first, Next: next}, Index: index}}.In(context.Background())
+		ctx := delivery.Delivery{Session: session, Part: &delivery.RangePart{Bounds: delivery.Bounds{First: first, Next: next}, Index: index}}.In(context.Background())
 		require.NoError(t, e.ConsumeLogs(ctx, logsAt("", times...)))
 	}
 	deliver(100, 200, 0, at(noon), at(noon.Add(time.Hour)))

@@ -37,7 +37,7 @@ func owned(t *testing.T, before *delivery.Session) *delivery.Session {
 // deliver is a recorded range of two hours, of which the first has fewer rows.
 func deliver(t *testing.T, e exporter.Logs, s *delivery.Session, first int64) {
 	t.Helper()
-	ctx := delivery.Delivery{Session: s, Part: &delivery.Part{Bounds: delivery.Bounds{First: first, Next: first + 100}}}.In(context.Background())
+	ctx := delivery.Delivery{Session: s, Part: &delivery.RangePart{Bounds: delivery.Bounds{First: first, Next: first + 100}}}.In(context.Background())
 	require.NoError(t, e.ConsumeLogs(ctx, logsAt("", at(noon), at(noon.Add(time.Hour)), at(noon.Add(time.Hour))+1)))
 }
 

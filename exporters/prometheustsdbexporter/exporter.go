@@ -35,13 +35,13 @@ type outcome struct {
 	differing   int            // those of them that are stored with another value
 	refused     map[string]int // samples by reason
 	points      map[string]int // data points that lost a sample, by the reason of the first
-	told        string         // the sink's answer for one refused sample
+	lastError   string         // the sink's answer for one refused sample
 }
 
-// sink accepts samples; header is sent with a request, if there is one. again: the samples may have been written before. Any error is
+// sink accepts samples; header is sent with a request, if there is one. maybeRedelivered: the samples may have been written before. Any error is
 // temporary: the batch is sent again, without the parts that are done.
 type sink interface {
-	write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error)
+	write(ctx context.Context, samples []sample.Sample, header http.Header, maybeRedelivered bool) (outcome, error)
 }
 
 // tsdbExporter translates batches and passes them to its sink, on the caller's goroutine.
@@ -54,9 +54,9 @@ type tsdbExporter struct {
 	tables     sync.Pool // of *collapse.Table
 	sink       sink      // set by start
 	patience   *patience.Tenants
-	refusals   seldom // log messages
-	collisions seldom // log messages
-	differing  seldom // log messages
+	refusals   logLimiter // log messages
+	collisions logLimiter // log messages
+	differing  logLimiter // log messages
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*tsdbExporter, error) {
@@ -123,9 +123,9 @@ func (e *tsdbExporter) push(ctx context.Context, md pmetric.Metrics) error {
 
 // pushTenant sends the metrics of one tenant; empty: tenants are not separated.
 func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric.Metrics) error {
-	now, again, partition := time.Now(), false, ""
+	now, maybeRedelivered, partition := time.Now(), false, ""
 	if session, ok := delivery.From(ctx); ok {
-		now, again, partition = session.Now(), session.Again(), session.Label()
+		now, maybeRedelivered, partition = session.Now(), session.MaybeRedelivered(), session.Label()
 	}
 	b, err := e.translator.Translate(ctx, md, now, origin.Of(ctx, md), tenant)
 	if err != nil {
@@ -137,15 +137,15 @@ func (e *tsdbExporter) pushTenant(ctx context.Context, tenant string, md pmetric
 	samples, found := sieve.look(samples, tenant)
 	markers := sieve.ended(samples, partition, tenant)
 	if len(samples)+len(markers) > 0 {
-		o, err := e.sink.write(ctx, append(samples, markers...), e.header(tenant), again)
+		o, err := e.sink.write(ctx, append(samples, markers...), e.header(tenant), maybeRedelivered)
 		e.count(ctx, o)
 		if (err == nil || o.sent > 0) && e.cfg.TenantHeader != "" { // The receiver accepts the tenant, so it refuses these samples because of the samples.
 			e.taken(tenant)
 		}
 		if err != nil {
-			var again *remotewrite.RetryError
-			if errors.As(err, &again) && again.After > 0 {
-				return exporterhelper.NewThrottleRetry(err, again.After)
+			var retry *remotewrite.RetryError
+			if errors.As(err, &retry) && retry.After > 0 {
+				return exporterhelper.NewThrottleRetry(err, retry.After)
 			}
 			return err
 		}
@@ -193,8 +193,8 @@ func (e *tsdbExporter) count(ctx context.Context, o outcome) {
 	for why, n := range o.points {
 		e.lose(ctx, why, n)
 	}
-	if o.told != "" && e.refusals.due() {
-		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.told))
+	if o.lastError != "" && e.refusals.due() {
+		e.set.Logger.Warn("Samples were refused; they are counted by reason and not sent again", zap.String("answer", o.lastError))
 	}
 }
 
@@ -253,9 +253,9 @@ func (s *remoteSink) takes(ctx context.Context, header http.Header) bool {
 	return s.writer.Takes(ctx, header)
 }
 
-func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header, again bool) (outcome, error) {
-	r, err := s.writer.Write(ctx, s.marks.Of(ctx), samples, header, again)
-	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, differing: r.Differing, told: r.RefusedFor}
+func (s *remoteSink) write(ctx context.Context, samples []sample.Sample, header http.Header, maybeRedelivered bool) (outcome, error) {
+	r, err := s.writer.Write(ctx, s.marks.Of(ctx), samples, header, maybeRedelivered)
+	o := outcome{sent: r.Sent.All(), redelivered: r.Redelivered, differing: r.Differing, lastError: r.RefusedFor}
 	if len(r.Refused) > 0 {
 		o.refused, o.points = make(map[string]int, len(r.Refused)), make(map[string]int, len(r.Points))
 		for why, n := range r.Refused {

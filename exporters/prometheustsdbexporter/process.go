@@ -58,8 +58,8 @@ func newProcessSink(id component.ID, host component.Host) (*processSink, error) 
 	return &processSink{to: to, orders: sync.Pool{New: func() any { return new(byseries.Order) }}}, nil
 }
 
-func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, again bool) (outcome, error) {
-	all := written{outcome: outcome{refused: map[string]int{}, points: map[string]int{}}, again: again}
+func (s *processSink) write(ctx context.Context, samples []sample.Sample, _ http.Header, maybeRedelivered bool) (outcome, error) {
+	all := written{outcome: outcome{refused: map[string]int{}, points: map[string]int{}}, maybeRedelivered: maybeRedelivered}
 	run, err := s.runNow()
 	if err != nil {
 		return outcome{}, err
@@ -134,8 +134,8 @@ func each(n int, do func(int) error) error {
 // written is the result of a batch.
 type written struct {
 	outcome
-	again bool               // its samples may have been written before
-	lost  map[int32]struct{} // points of which a sample was refused
+	maybeRedelivered bool               // its samples may have been written before
+	lost             map[int32]struct{} // points of which a sample was refused
 }
 
 // add counts a committed transaction.
@@ -144,7 +144,7 @@ func (w *written) add(t *transaction) {
 	for why, of := range t.refused {
 		k := len(of)
 		w.sent -= k
-		if w.again && remotewrite.Reason(why).OfOlderSample() {
+		if w.maybeRedelivered && remotewrite.Reason(why).OfOlderSample() {
 			w.redelivered += k
 			if remotewrite.Reason(why) == remotewrite.Duplicate { // The storage accepts an equal value again.
 				w.differing += k
@@ -163,8 +163,8 @@ func (w *written) add(t *transaction) {
 			w.points[why]++
 		}
 	}
-	if t.told != nil && len(w.refused) > 0 {
-		w.told = t.told.Error()
+	if t.lastError != nil && len(w.refused) > 0 {
+		w.lastError = t.lastError.Error()
 	}
 }
 
@@ -179,10 +179,10 @@ func span(samples []sample.Sample) int64 {
 
 // transaction is a part of a block that is being written.
 type transaction struct {
-	app     storage.AppenderV2
-	samples int
-	refused map[string][]int32 // the point of each refused sample, by reason
-	told    error              // the storage's error for one of them
+	app       storage.AppenderV2
+	samples   int
+	refused   map[string][]int32 // the point of each refused sample, by reason
+	lastError error              // the storage's error for one of them
 }
 
 // begin appends samples at positions, in that order. The storage looks up a series once for adjacent samples of it. A refused sample does
@@ -210,7 +210,7 @@ func (s *processSink) begin(ctx context.Context, samples []sample.Sample, positi
 		if err == nil || errors.As(err, &partial) { // only exemplars were refused
 			continue
 		}
-		t.told = err
+		t.lastError = err
 		why := refusal(err)
 		if t.refused == nil {
 			t.refused = map[string][]int32{}

@@ -19,9 +19,9 @@ import (
 const tellInterval = 10 * time.Second
 
 // logLimiter allows an action once in tellInterval. Safe for concurrent use.
-type seldom struct{ last atomic.Int64 }
+type logLimiter struct{ last atomic.Int64 }
 
-func (s *seldom) due() bool {
+func (s *logLimiter) due() bool {
 	now, last := time.Now().UnixNano(), s.last.Load()
 	return now-last >= int64(tellInterval) && s.last.CompareAndSwap(last, now)
 }

@@ -116,7 +116,7 @@ func (b *books) land(f *flight) {
 	for _, r := range f.poisoned {
 		b.drop(r, dropDeadLetter)
 	}
-	for _, r := range f.again {
+	for _, r := range f.repeated {
 		b.drop(r, dropDuplicate)
 	}
 	for _, a := range f.account.batches {

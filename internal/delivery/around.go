@@ -86,8 +86,8 @@ type Observer interface {
 	Checkpointed(next int64, bytes int, took time.Duration)
 	// Unclaimed: the checkpoint has states of components that are no longer in the pipeline; they are kept.
 	Unclaimed(ids []string)
-	// Buried: a record was written to the dead letter, because the pipeline refuses it permanently.
-	Buried(offset int64, err error)
+	// DeadLettered: a record was written to the dead letter, because the pipeline refuses it permanently.
+	DeadLettered(offset int64, err error)
 	// Failed: the worker restarts from its last checkpoint; after a pause, unless the failure narrowed down a refused record.
 	Failed(err error)
 }

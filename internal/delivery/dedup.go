@@ -15,9 +15,9 @@ type SeenRecord struct {
 	Time   time.Time // steady
 }
 
-// seen finds records that come again: a client that retries after a lost answer, a queue on disk after a crash. What it
-// says depends on the records and their order alone, so that a second reading says the same: the window is measured in
-// the journal's time without its jumps, and what exceeds max goes oldest first.
+// seen recognizes records that a client sends again after a lost answer, or a queue on disk after a crash. Its answers depend only on the
+// records and their order, so that a second reading gives the same: the window is measured in the journal's time without its jumps, and
+// beyond max the oldest ids are evicted first.
 //
 // It takes about 100 bytes a record.
 type seen struct {
@@ -26,7 +26,7 @@ type seen struct {
 	known  map[RecordID]struct{}
 	queue  []SeenRecord // in order of offset
 	clock  steady
-	// evicted is what was given up since takeEvicted.
+	// evicted are the records that were evicted since takeEvicted.
 	evicted []SeenRecord
 }
 
@@ -38,8 +38,8 @@ func newSeen(window time.Duration, max int, restored []SeenRecord, clock steady)
 	return s
 }
 
-// again reports whether r, with its time in the journal, repeats a record of the window, and remembers it if not.
-func (s *seen) again(r SeenRecord) bool {
+// repeats reports whether r, with its time in the journal, repeats a record of the window, and adds r if not.
+func (s *seen) repeats(r SeenRecord) bool {
 	if s.window <= 0 || r.ID == (RecordID{}) {
 		return false
 	}

@@ -29,7 +29,7 @@ func newProducers() *producers {
 
 func (p *producers) writes(id int, at time.Time) (again bool) {
 	p.offset++
-	return p.seen.again(SeenRecord{ID: idOf(id), Offset: p.offset, Time: at})
+	return p.seen.repeats(SeenRecord{ID: idOf(id), Offset: p.offset, Time: at})
 }
 
 // checkpointed goes on from a checkpoint.

@@ -36,9 +36,9 @@ func (s Source) Job() (id string, ok bool) {
 	return id, ok
 }
 
-// Part names a batch of a recorded range. Whenever the range is delivered, the batch with the same Part has the same
+// RangePart names a batch of a recorded range. Whenever the range is delivered, the batch with the same RangePart has the same
 // records, so what is written under that name replaces what was.
-type Part struct {
+type RangePart struct {
 	Bounds
 	// Index among the batches of the range.
 	Index int
@@ -50,7 +50,7 @@ type Delivery struct {
 	// Session is the session of the partition that the batch came from; nil without a journal upstream.
 	Session *Session
 	// Part identifies the batch; nil if ranges are not recorded.
-	Part *Part
+	Part *RangePart
 	// At is the record from which the batch was made, if a component requires one batch per record: see [Session.ByRecord]. Else nil.
 	At *At
 	// Outcome is where components report the items of the batch that they refuse; nil if nothing counts them.
@@ -134,8 +134,8 @@ func (d Delivery) SpreadBy() []string {
 
 // Attempted reports the result of an attempt to send the batch to the driver: nil if the sink has answered, even with a permanent refusal;
 // an error if the sink can't be reached or can't accept anything now. An exporter retries without end, and without these reports the
-// driver would not know why it waits. heard is false if no driver listens.
-func (d Delivery) Attempted(exporter string, err error) (heard bool) {
+// driver would not know why it waits. listening is false if there is no driver.
+func (d Delivery) Attempted(exporter string, err error) (listening bool) {
 	if d.Attempts == nil {
 		return false
 	}

@@ -12,7 +12,7 @@ import (
 type flight struct {
 	Bounds
 	fresh    []Record // without records that were delivered before
-	again    []Record // records that repeat others
+	repeated []Record // records that repeat others
 	poisoned []Record // records that are in the dead letter
 	account  Account
 	last     *Anchor   // of its last record; nil: unknown
@@ -47,8 +47,8 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 			f.poisoned = append(f.poisoned, rec)
 			continue
 		}
-		if w.seen.again(SeenRecord{ID: rec.ID, Offset: rec.Offset, Time: rec.Time}) {
-			f.again = append(f.again, rec)
+		if w.seen.repeats(SeenRecord{ID: rec.ID, Offset: rec.Offset, Time: rec.Time}) {
+			f.repeated = append(f.repeated, rec)
 		} else {
 			f.fresh = append(f.fresh, rec)
 		}
@@ -71,7 +71,7 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 		return nil
 	}
 	if len(f.fresh) > 0 {
-		w.session.Deliver(f.fresh[len(f.fresh)-1].Time, r.First < w.againUntil)
+		w.session.Deliver(f.fresh[len(f.fresh)-1].Time, r.First < w.maybeRedeliveredUntil)
 	}
 	deliver()
 	return w.land(ctx)
@@ -114,7 +114,7 @@ func (w *Worker) land(ctx context.Context) error {
 	}
 	if err := f.err; err != nil {
 		if w.set.Permanent(err) && ctx.Err() == nil {
-			err = errors.Join(err, w.bury(ctx, f.Bounds, f.fresh, err))
+			err = errors.Join(err, w.deadLetter(ctx, f.Bounds, f.fresh, err))
 		}
 		return fmt.Errorf("deliver offsets %d to %d: %w", f.First, f.Next, err)
 	}
@@ -125,7 +125,7 @@ func (w *Worker) land(ctx context.Context) error {
 	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
 		w.ranges = w.ranges[1:]
 	}
-	w.set.Observer.Delivered(f.Bounds, f.newest, len(f.fresh), len(f.again))
+	w.set.Observer.Delivered(f.Bounds, f.newest, len(f.fresh), len(f.repeated))
 	return nil
 }
 

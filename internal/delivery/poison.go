@@ -51,23 +51,23 @@ func (p *poison) cut(r Range) Range {
 	return r
 }
 
-// bury writes to the dead letter what was refused with reason: a single record, or a recorded range, which can't be delivered in parts. A
+// deadLetter writes to the dead letter what was refused with reason: a single record, or a recorded range, which can't be delivered in parts. A
 // longer range is delivered record by record next time.
-func (w *Worker) bury(ctx context.Context, b Bounds, records []Record, reason error) error {
+func (w *Worker) deadLetter(ctx context.Context, b Bounds, records []Record, reason error) error {
 	if len(records) > 1 && !w.set.RecordRanges {
 		w.poison.closer = b.Next > w.poison.until
 		w.poison.until = max(w.poison.until, b.Next)
 		return nil
 	}
 	for _, r := range records {
-		if err := w.set.Bury(ctx, r, reason); err != nil {
+		if err := w.set.DeadLetter(ctx, r, reason); err != nil {
 			return err
 		}
 		if w.poison.offsets == nil {
 			w.poison.offsets = map[int64]struct{}{}
 		}
 		w.poison.offsets[r.Offset] = struct{}{}
-		w.set.Observer.Buried(r.Offset, reason)
+		w.set.Observer.DeadLettered(r.Offset, reason)
 	}
 	w.poison.closer = true
 	return nil

@@ -88,7 +88,7 @@ func (l *log) Cut(delivery.Cut)                       {}
 func (l *log) Missing(int64, error)                   {}
 func (l *log) Checkpointed(int64, int, time.Duration) {}
 func (l *log) Unclaimed([]string)                     {}
-func (l *log) Buried(offset int64, _ error)           { l.buried = append(l.buried, offset) }
+func (l *log) DeadLettered(offset int64, _ error)     { l.buried = append(l.buried, offset) }
 func (l *log) Failed(error)                           {}
 
 func (l *log) deliver(_ context.Context, _ delivery.Bounds, records []delivery.Record) error {
@@ -108,8 +108,8 @@ func TestRefusedRecordsDelayNoOther(t *testing.T) {
 	l := &log{n: 300, refused: func(o int64) bool { return o%3 == 0 || (o >= 100 && o < 160) }, taken: map[int64]int{}}
 	w := delivery.NewWorker(delivery.WorkerSettings{
 		Label: "l", Log: l, Store: l, Clock: l, Observer: l, Deliver: l.deliver, Interval: time.Minute, DedupWindow: time.Hour, DedupMax: 1000,
-		Permanent: func(err error) bool { return errors.Is(err, errNever) },
-		Bury:      func(context.Context, delivery.Record, error) error { return nil },
+		Permanent:  func(err error) bool { return errors.Is(err, errNever) },
+		DeadLetter: func(context.Context, delivery.Record, error) error { return nil },
 	})
 	l.end = w.Stop
 	require.NoError(t, w.Run(t.Context()))

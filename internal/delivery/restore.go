@@ -221,8 +221,8 @@ func (w *Worker) resume(c begun, end int64) {
 	if n := len(c.Ranges); n > 0 {
 		w.rangesUntil = c.Ranges[n-1].Next
 	}
-	w.againUntil = end
+	w.maybeRedeliveredUntil = end
 	if c.fresh && c.missing == nil {
-		w.againUntil = c.Next
+		w.maybeRedeliveredUntil = c.Next
 	}
 }

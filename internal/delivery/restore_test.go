@@ -108,7 +108,7 @@ func (j *journal) Cut(c delivery.Cut)                              { j.cuts = ap
 func (j *journal) Missing(_ int64, why error)                      { j.missing = append(j.missing, why.Error()) }
 func (j *journal) Checkpointed(next int64, _ int, _ time.Duration) { j.group = next }
 func (j *journal) Unclaimed([]string)                              {}
-func (j *journal) Buried(int64, error)                             {}
+func (j *journal) DeadLettered(int64, error)                       {}
 func (j *journal) Failed(err error) {
 	j.failed = err
 	if j.cancel != nil {

@@ -113,8 +113,8 @@ type Session struct {
 	gate *sync.RWMutex
 
 	// Fields of the current batch. The driver writes them between batches.
-	again bool
-	now   time.Time
+	maybeRedelivered bool
+	now              time.Time
 
 	mu       sync.RWMutex
 	members  []member          // guarded by mu; only grows until closed
@@ -205,10 +205,10 @@ func (s *Session) SyncEvery() time.Duration {
 // the checkpoint shows, nothing else at or after next was delivered. Zero without a journal.
 func (s *Session) Resumed() (next int64, begun []Bounds) { return s.next, s.ranges }
 
-// Again reports whether the current batch may have been delivered before, by another owner of the partition or by this one. If so, and a
+// MaybeRedelivered reports whether the current batch may have been delivered before, by another owner of the partition or by this one. If so, and a
 // sink refuses a sample as older than its newest, the sink already has it. If several ranges are in flight, the answer applies to all of
 // them.
-func (s *Session) Again() bool { return s.again }
+func (s *Session) MaybeRedelivered() bool { return s.maybeRedelivered }
 
 // Now returns when the newest record of the current batch was written to the journal. Use it as the clock for everything that must be
 // equal when the record is read again. Without a journal it is the wall clock's time.
@@ -219,8 +219,10 @@ func (s *Session) Now() time.Time {
 	return s.now
 }
 
-// Deliver announces the next batch, for [Session.Again] and [Session.Now]. It is for the driver.
-func (s *Session) Deliver(now time.Time, again bool) { s.now, s.again = now, again }
+// Deliver announces the next batch, for [Session.MaybeRedelivered] and [Session.Now]. It is for the driver.
+func (s *Session) Deliver(now time.Time, maybeRedelivered bool) {
+	s.now, s.maybeRedelivered = now, maybeRedelivered
+}
 
 // Enter begins work on a component's state; leave ends it. A checkpoint waits until all have left. So a batch enters once (not once per
 // point), and leaves before it is passed downstream. Enter does not nest.

@@ -33,8 +33,8 @@ type WorkerSettings struct {
 	Deliver func(ctx context.Context, b Bounds, records []Record) error
 	// Permanent reports whether an error of Deliver would be repeated by every retry.
 	Permanent func(error) bool
-	// Bury stores a record that the pipeline refuses permanently, with the reason. It may be called again for the same record.
-	Bury func(ctx context.Context, r Record, reason error) error
+	// DeadLetter stores a record that the pipeline refuses permanently, with the reason. It may be called again for the same record.
+	DeadLetter func(ctx context.Context, r Record, reason error) error
 	// Interval is the longest time between checkpoints while records arrive.
 	Interval time.Duration
 	// RecordRanges saves a range's bounds before it is delivered, so that a repetition has the same bounds.
@@ -87,10 +87,10 @@ type Worker struct {
 	// Records below these offsets may have been delivered before, under the rules of the last run: a state has seen the records up to
 	// stateUntil, and some output of the recorded ranges up to rangesUntil may have been written.
 	stateUntil, rangesUntil int64
-	// againUntil: records below it may have been delivered to the pipeline before.
-	againUntil int64
-	poison     poison
-	books      *books // the session's; nil if no ledger is kept
+	// maybeRedeliveredUntil: records below it may have been delivered to the pipeline before.
+	maybeRedeliveredUntil int64
+	poison                poison
+	books                 *books // the session's; nil if no ledger is kept
 
 	topic         TopicID
 	logGeneration uint32

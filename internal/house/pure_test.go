@@ -26,7 +26,7 @@ var pure = []string{
 	"processors/windowrollupprocessor/internal/rollup",
 	"receivers/kafkareplayreceiver/internal/pace",
 	"receivers/kafkareplayreceiver/internal/replay",
-	"receivers/kafkareplayreceiver/internal/room",
+	"receivers/kafkareplayreceiver/internal/slots",
 	"receivers/kafkareplayreceiver/internal/selection",
 }
 

@@ -167,12 +167,12 @@ func (a *appender) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOptions, err)
 	}
-	asking, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...)
+	admin, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(metadataAge))...)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOptions, err)
 	}
-	defer asking.Close()
-	layout, maxMessage, err := cluster.Ensure(ctx, asking, a.cfg.Kafka.TopicPrefix, a.signal, a.cfg.Topics)
+	defer admin.Close()
+	layout, maxMessage, err := cluster.Ensure(ctx, admin, a.cfg.Kafka.TopicPrefix, a.signal, a.cfg.Topics)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 			deadItems += itemsIn(a.signal, k.Value)
 			bytes -= int64(len(k.Value))
 		}
-		err := a.bury(ctx, t, failed, deadItems)
+		err := a.deadLetter(ctx, t, failed, deadItems)
 		if errors.Is(err, kerr.MessageTooLarge) {
 			return consumererror.NewPermanent(fmt.Errorf("an item is larger than the dead letter topic accepts (%d bytes): %w", cluster.DeadLetterBytes, err))
 		}
@@ -280,18 +280,18 @@ func note(ctx context.Context, signal journal.Signal, records, failed []*kgo.Rec
 	}
 }
 
-// bury keeps records, which have so many items, in the dead letter: they are too large for the journal.
-func (a *appender) bury(ctx context.Context, t *target, records []*kgo.Record, items int) error {
-	letters := make([]*kgo.Record, len(records))
+// deadLetter writes records, which have so many items, to the dead letter topic, because they are too large for the journal.
+func (a *appender) deadLetter(ctx context.Context, t *target, records []*kgo.Record, items int) error {
+	dead := make([]*kgo.Record, len(records))
 	for i, r := range records {
-		letters[i] = journal.DeadLetter(a.cfg.Kafka.TopicPrefix, stage, tooLarge, r, false)
+		dead[i] = journal.DeadLetter(a.cfg.Kafka.TopicPrefix, stage, tooLarge, r, false)
 	}
-	if err := t.producer.WriteLarge(ctx, letters...); err != nil {
+	if err := t.producer.WriteLarge(ctx, dead...); err != nil {
 		return err
 	}
-	a.telemetry.ProcessorKafkaReplayDeadLetters.Add(ctx, int64(len(letters)), a.labels)
+	a.telemetry.ProcessorKafkaReplayDeadLetters.Add(ctx, int64(len(dead)), a.labels)
 	a.telemetry.ProcessorKafkaReplayDeadLetterItems.Add(ctx, int64(items), a.labels)
-	a.set.Logger.Warn("records larger than the topic's max.message.bytes were written to the dead letter topic", zap.Int("records", len(letters)))
+	a.set.Logger.Warn("records larger than the topic's max.message.bytes were written to the dead letter topic", zap.Int("records", len(dead)))
 	return nil
 }
 

@@ -110,13 +110,13 @@ func (h *health) look(now time.Time) {
 }
 
 func (h *health) notFull(now time.Time) {
-	o, told := h.full.Worked(now)
+	o, reported := h.full.Worked(now)
 	if o.Since.IsZero() {
 		return
 	}
 	h.status.Good(keyFull)
 	h.openRoom()
-	if told { // At the level of the beginning: a log filtered by level shows both ends.
+	if reported { // An error like the first line, so that a log filtered by level shows both.
 		h.log.Error("The journal has room again: "+string(h.signal)+" are accepted", zap.String("topic", h.topic), zap.Duration("full", o.Lasted.Round(time.Second)))
 	}
 }
@@ -152,12 +152,12 @@ func (h *health) failed(err error) { h.kafka.Failed(time.Now(), err) }
 
 // worked notes that Kafka answers.
 func (h *health) worked() {
-	o, told := h.kafka.Worked(time.Now())
+	o, reported := h.kafka.Worked(time.Now())
 	if o.Since.IsZero() {
 		return
 	}
 	h.status.Good(keyKafka)
-	if told {
+	if reported {
 		h.log.Error("Kafka answers again: requests are accepted", zap.String("brokers", h.brokers), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }

@@ -39,10 +39,10 @@ type telemetry struct {
 
 	noSum, sumNotFinite []metric.AddOption
 
-	mu     sync.Mutex
-	late   map[string]int // guarded by mu; since the start
-	recent map[string]int // guarded by mu; since the last log
-	told   time.Time      // guarded by mu; when that was
+	mu         sync.Mutex
+	late       map[string]int // guarded by mu; since the start
+	recent     map[string]int // guarded by mu; since the last log
+	lastLogged time.Time      // guarded by mu; time of the last log
 }
 
 func newTelemetry(b *metadata.TelemetryBuilder, log *zap.Logger) *telemetry {
@@ -133,9 +133,9 @@ func (t *telemetry) tellLate(by map[string]int) {
 		t.late[name] += n
 		t.recent[name] += n
 	}
-	if now := time.Now(); now.Sub(t.told) >= tellEvery {
+	if now := time.Now(); now.Sub(t.lastLogged) >= tellEvery {
 		t.log.Warn("Points arrived after their window had closed", zap.Any("most_by_metric", mostLate(t.recent, topLate)))
-		t.told = now
+		t.lastLogged = now
 		clear(t.recent)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/downstream"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/follow"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
@@ -25,9 +25,9 @@ func NewFactory() receiver.Factory {
 
 // creator creates a follower for each pipeline, or one set of jobs for all pipelines that name a receiver.
 type creator struct {
-	jobs    jobs.Shared
-	rosters follow.Rosters
-	behind  behind.Checker
+	jobs       jobs.Shared
+	rosters    follow.Rosters
+	downstream downstream.Checker
 }
 
 func (c *creator) metrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
@@ -42,9 +42,9 @@ func (c *creator) traces(_ context.Context, set receiver.Settings, cfg component
 	return c.create(set, cfg.(*Config), pipeline.Traces(next))
 }
 
-func (c *creator) create(set receiver.Settings, cfg *Config, head pipeline.Head) (component.Component, error) {
+func (c *creator) create(set receiver.Settings, cfg *Config, entry pipeline.Entry) (component.Component, error) {
 	if cfg.Jobs.HasValue() {
-		return c.jobs.Pipeline(jobs.Settings{Receiver: set, Kafka: cfg.Kafka, Config: cfg.Jobs.Get(), Behind: &c.behind}, head)
+		return c.jobs.Pipeline(jobs.Settings{Receiver: set, Kafka: cfg.Kafka, Config: cfg.Jobs.Get(), Downstream: &c.downstream}, entry)
 	}
-	return follow.New(follow.Settings{Receiver: set, Kafka: cfg.Kafka, Config: &cfg.Follow, Head: head, Roster: c.rosters.Of(&cfg.Follow), Behind: &c.behind})
+	return follow.New(follow.Settings{Receiver: set, Kafka: cfg.Kafka, Config: &cfg.Follow, Entry: entry, Roster: c.rosters.Of(&cfg.Follow), Downstream: &c.downstream})
 }

@@ -123,8 +123,8 @@ func (s *jobSchedule) start(w *world, source delivery.Source) *process {
 			Deliver: func(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
 				return s.deliver(ctx, p, records)
 			},
-			Permanent: func(error) bool { return false },
-			Bury:      func(context.Context, delivery.Record, error) error { return nil },
+			Permanent:  func(error) bool { return false },
+			DeadLetter: func(context.Context, delivery.Record, error) error { return nil },
 		})
 		p.effect("begin")
 		_ = p.worker.Run(context.Background())

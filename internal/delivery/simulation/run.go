@@ -298,13 +298,13 @@ func (s *schedule) assign() {
 			Deliver: func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 				if s.o.RecordRanges {
 					of := delivery.Of(ctx)
-					of.Part = &delivery.Part{Bounds: b}
+					of.Part = &delivery.RangePart{Bounds: b}
 					ctx = of.In(ctx)
 				}
 				return s.deliver(ctx, p, head, records)
 			},
-			Permanent: func(error) bool { return false },
-			Bury:      func(context.Context, delivery.Record, error) error { return nil },
+			Permanent:  func(error) bool { return false },
+			DeadLetter: func(context.Context, delivery.Record, error) error { return nil },
 		})
 		p.effect("begin")
 		err := p.worker.Run(context.Background())
@@ -317,7 +317,7 @@ func (s *schedule) assign() {
 
 func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metrics, records []delivery.Record) (err error) {
 	if session, ok := delivery.From(ctx); len(records) > 0 && p == s.owner { // a zombie can't know
-		if first := records[0].Offset; !ok || first < s.passed && !session.Again() {
+		if first := records[0].Offset; !ok || first < s.passed && !session.MaybeRedelivered() {
 			s.unsaid = fmt.Errorf("%w: offset %d was delivered before, and the session doesn't say so", ErrViolation, first)
 		}
 		if p.cuts == s.w.cuts { // Otherwise the owner read them before the log was cut: these offsets now belong to other records.

@@ -350,6 +350,6 @@ func (p *process) Missing(next int64, why error) {
 func (p *process) Checkpointed(next int64, _ int, _ time.Duration) {
 	p.w.logf("%s checkpointed %d", p.name, next)
 }
-func (p *process) Unclaimed(ids []string)    { p.w.logf("%s unclaimed %v", p.name, ids) }
-func (p *process) Buried(o int64, err error) { p.w.logf("%s buried %d: %v", p.name, o, err) }
-func (p *process) Failed(err error)          { p.w.logf("%s failed: %v", p.name, err) }
+func (p *process) Unclaimed(ids []string)          { p.w.logf("%s unclaimed %v", p.name, ids) }
+func (p *process) DeadLettered(o int64, err error) { p.w.logf("%s buried %d: %v", p.name, o, err) }
+func (p *process) Failed(err error)                { p.w.logf("%s failed: %v", p.name, err) }

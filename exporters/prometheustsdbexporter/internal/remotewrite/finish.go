@@ -3,7 +3,7 @@ package remotewrite
 import "fmt"
 
 // finish counts the results of a request, of samples, that will not be sent again.
-func (b *batch) finish(hash uint64, e *encoding, samples []int32, v Version, size int, resp Response, again bool) {
+func (b *batch) finish(hash uint64, e *encoding, samples []int32, v Version, size int, resp Response, maybeRedelivered bool) {
 	r, sent, whole := newResult(), e.Counts(), false // whole: no sample of the request was accepted
 	r.Requests[v], r.Bytes[v] = 1, size
 	switch {
@@ -17,7 +17,7 @@ func (b *batch) finish(hash uint64, e *encoding, samples []int32, v Version, siz
 		if !resp.OK() {
 			why = ReasonOf(resp.Status, resp.Body)
 		}
-		if again && why.OfOlderSample() {
+		if maybeRedelivered && why.OfOlderSample() {
 			r.Redelivered = missing
 			if why == Duplicate {
 				r.Differing = missing

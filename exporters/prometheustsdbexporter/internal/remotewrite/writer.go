@@ -112,9 +112,9 @@ type request struct {
 }
 
 // Write delivers samples, which it doesn't change, with header on every request. known has the results of earlier calls with the same
-// batch, and gets those of this one. again: the samples may have been written before, by another process; a sample that is refused as
+// batch, and gets those of this one. maybeRedelivered: the samples may have been written before, by another process; a sample that is refused as
 // older than the series' newest is then considered stored. The error is a *RetryError, or nil when every sample is delivered or refused.
-func (w *Writer) Write(ctx context.Context, known *Marks, samples []sample.Sample, header http.Header, again bool) (Result, error) {
+func (w *Writer) Write(ctx context.Context, known *Marks, samples []sample.Sample, header http.Header, maybeRedelivered bool) (Result, error) {
 	b := &batch{w: w, known: known, samples: samples, header: header, result: newResult()}
 	for name, values := range header {
 		b.salt ^= xxhash.Sum64String(name + ":" + strings.Join(values, ","))
@@ -123,9 +123,9 @@ func (w *Writer) Write(ctx context.Context, known *Marks, samples []sample.Sampl
 	errs := make([]error, len(shards))
 	var wg sync.WaitGroup
 	for i, shard := range shards[1:] {
-		wg.Go(func() { errs[i+1] = b.writeShard(ctx, shard, again) })
+		wg.Go(func() { errs[i+1] = b.writeShard(ctx, shard, maybeRedelivered) })
 	}
-	errs[0] = b.writeShard(ctx, shards[0], again)
+	errs[0] = b.writeShard(ctx, shards[0], maybeRedelivered)
 	wg.Wait()
 	err := joined(errs)
 	known.remember(b.marks, err != nil)
@@ -153,10 +153,10 @@ func (b *batch) shards() [][]int32 {
 }
 
 // writeShard sends the shard's requests one after the other, up to the first that must be repeated.
-func (b *batch) writeShard(ctx context.Context, shard []int32, again bool) error {
+func (b *batch) writeShard(ctx context.Context, shard []int32, maybeRedelivered bool) error {
 	for len(shard) > 0 {
 		budget := searchRequests
-		n, err := b.write(ctx, shard, again, &budget)
+		n, err := b.write(ctx, shard, maybeRedelivered, &budget)
 		if err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (b *batch) writeShard(ctx context.Context, shard []int32, again bool) error
 
 // write sends one request with the first samples of shard, and returns their number. budget is how many more requests may be used to find
 // the refused ones among them.
-func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *int) (int, error) {
+func (b *batch) write(ctx context.Context, shard []int32, maybeRedelivered bool, budget *int) (int, error) {
 	e := b.w.encoders.Get().(*encoding)
 	defer b.w.encoders.Put(e)
 	for {
@@ -182,10 +182,10 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 		case delivered:
 			return n, nil
 		case tried:
-			again = true
+			maybeRedelivered = true
 		}
 		if e.Counts().All() == 0 {
-			b.finish(hash, e, shard[:n], version, 0, Response{Status: http.StatusNoContent}, again)
+			b.finish(hash, e, shard[:n], version, 0, Response{Status: http.StatusNoContent}, maybeRedelivered)
 			return n, nil
 		}
 		resp, err := b.send(ctx, version, e)
@@ -204,9 +204,9 @@ func (b *batch) write(ctx context.Context, shard []int32, again bool, budget *in
 		}
 		if n > 1 && *budget > 1 && b.divisible(version, resp) {
 			b.mark(hash, refused)
-			return n, b.search(ctx, shard[:n], again, budget)
+			return n, b.search(ctx, shard[:n], maybeRedelivered, budget)
 		}
-		b.finish(hash, e, shard[:n], version, len(e.payload), resp, again)
+		b.finish(hash, e, shard[:n], version, len(e.payload), resp, maybeRedelivered)
 		return n, nil
 	}
 }
@@ -222,12 +222,12 @@ func (b *batch) divisible(v Version, resp Response) bool {
 }
 
 // search sends the halves of a request.
-func (b *batch) search(ctx context.Context, shard []int32, again bool, budget *int) error {
+func (b *batch) search(ctx context.Context, shard []int32, maybeRedelivered bool, budget *int) error {
 	half := len(shard) / 2
 	for _, part := range [][]int32{shard[:half], shard[half:]} {
 		for len(part) > 0 {
 			*budget--
-			n, err := b.write(ctx, part, again, budget)
+			n, err := b.write(ctx, part, maybeRedelivered, budget)
 			if err != nil {
 				return err
 			}
@@ -281,12 +281,12 @@ func (b *batch) mark(hash uint64, m mark) {
 }
 
 // remember keeps the results of the requests of a batch that will be repeated, and discards them once the batch is done.
-func (k *Marks) remember(requests []request, again bool) {
+func (k *Marks) remember(requests []request, repeated bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, r := range requests {
 		switch {
-		case !again:
+		case !repeated:
 			delete(k.all, r.hash)
 		case r.mark != refused && len(k.all) < maxDelivered:
 			k.all[r.hash] = r.mark

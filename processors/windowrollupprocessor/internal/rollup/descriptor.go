@@ -45,8 +45,8 @@ func (n *descriptors) acquire(f descriptor) (id uint32, fresh bool) {
 	return id, true
 }
 
-// again counts one more user of id, which is in use.
-func (n *descriptors) again(id uint32) {
+// retain counts one more user of id, which must be in use.
+func (n *descriptors) retain(id uint32) {
 	n.mu.Lock()
 	n.entries[id].refs++
 	n.mu.Unlock()

@@ -42,8 +42,8 @@ func (n *interner) acquireLocked(text []byte) uint32 {
 	return id
 }
 
-// again counts one more user of id, which is in use.
-func (n *interner) again(id uint32) {
+// retain counts one more user of id, which must be in use.
+func (n *interner) retain(id uint32) {
 	n.mu.Lock()
 	n.entries[id].refs++
 	n.mu.Unlock()

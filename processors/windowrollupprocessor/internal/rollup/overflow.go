@@ -79,7 +79,7 @@ func (b *batch) slotOf(sh *shard, k streamkey.Key, start int64, attributes pcomm
 func (b *batch) descriptorOf(names []byte, ident uint32, overflow bool) uint32 {
 	last := &b.descriptor
 	if last.known && last.of.ident == ident && last.of.overflow == overflow && string(last.names) == string(names) {
-		b.s.descriptors.again(last.id)
+		b.s.descriptors.retain(last.id)
 		return last.id
 	}
 	if !b.metricNamed {
@@ -89,8 +89,8 @@ func (b *batch) descriptorOf(names []byte, ident uint32, overflow bool) uint32 {
 	f := descriptor{names: b.s.names.acquire(names), ident: ident, metric: b.metricID, overflow: overflow}
 	id, fresh := b.s.descriptors.acquire(f)
 	if fresh {
-		b.s.idents.again(ident)
-		b.s.metrics.again(b.metricID)
+		b.s.idents.retain(ident)
+		b.s.metrics.retain(b.metricID)
 	} else {
 		b.s.names.release(f.names) // the descriptor has it
 	}

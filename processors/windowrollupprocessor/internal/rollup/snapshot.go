@@ -321,9 +321,9 @@ func (s *State) decodeSlot(d *decoder, e *engine, sh *shard, place uint32) {
 	}
 	var fresh bool
 	if x.descriptor, fresh = s.descriptors.acquire(f); fresh {
-		s.names.again(f.names)
-		s.idents.again(f.ident)
-		s.metrics.again(f.metric)
+		s.names.retain(f.names)
+		s.idents.retain(f.ident)
+		s.metrics.retain(f.metric)
 	}
 	sh.index.put(k, place)
 	if f.overflow {

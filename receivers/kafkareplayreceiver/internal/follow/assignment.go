@@ -70,7 +70,7 @@ func (a *assignment) end(how func(*worker.Worker), grace time.Duration) {
 	a.ended = true
 	if a.worker != nil {
 		how(a.worker)
-		a.worker.Hurry()
+		a.worker.StopWaiting()
 	}
 	if grace == 0 || a.worker == nil {
 		a.cancel()
@@ -108,9 +108,9 @@ func (a *assignment) deliver(ctx context.Context) error {
 	limits := f.cfg.Range
 	w, err := worker.New(worker.Settings{
 		Partition: worker.Partition{
-			Topic: f.topic, Index: a.partition, StateTopic: f.head.Signal().StateTopic(f.cluster.TopicPrefix, f.cfg.Group), Group: f.groupName(), SpreadBy: f.spreadBy,
+			Topic: f.topic, Index: a.partition, StateTopic: f.entry.Signal().StateTopic(f.cluster.TopicPrefix, f.cfg.Group), Group: f.groupName(), SpreadBy: f.spreadBy,
 		},
-		Asking: f.asking, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Permanent: consumererror.IsPermanent, Bury: a.bury, Observer: a, Attempts: f.sink.attempted, Aside: a,
+		Admin: f.admin, Source: delivery.Live, Decode: a.decode, Deliver: a.send, Permanent: consumererror.IsPermanent, DeadLetter: a.deadLetterRefused, Observer: a, Attempts: f.sink.attempted, Aside: a,
 		Limits: worker.Limits{Records: limits.MaxRecords, Bytes: f.rangeBytes, Wait: limits.MaxWait,
 			End: func(since time.Time) (int64, bool) { return f.end(a.partition, since) }},
 		Interval: f.cfg.CheckpointInterval, RecordRanges: limits.Recorded, InFlight: f.maxInFlight(),
@@ -141,11 +141,11 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	out.Payload = it
 	it.Record, it.Err = journal.FromKafka(k)
 	it.Content = content(k, &it.Record)
-	var fine bool
+	var dedupable bool
 	if it.Err == nil {
-		it.Request, fine, it.Err = a.f.head.Decode(k.Value)
+		it.Request, dedupable, it.Err = a.f.entry.Decode(k.Value)
 	}
-	if it.Err == nil && fine {
+	if it.Err == nil && dedupable {
 		out.ID = delivery.RecordID(it.Record.ID())
 		it.Deduplicated = a.f.cfg.DedupWindow > 0
 	}
@@ -160,7 +160,7 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 // decoded again.
 func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []delivery.Record) error {
 	if len(records) == 0 {
-		return a.f.head.Consume(ctx, nil)
+		return a.f.entry.Consume(ctx, nil)
 	}
 	a.f.inFlight.Add(int64(len(records)))
 	defer a.f.inFlight.Add(-int64(len(records)))
@@ -177,7 +177,7 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 			badTenants++
 		}
 		if it.Err != nil {
-			if err := a.letter(ctx, it.Kafka, "decode", it.Err); err != nil {
+			if err := a.deadLetter(ctx, it.Kafka, "decode", it.Err); err != nil {
 				return err
 			}
 			of.Account.Drop(it.Content, "decode")
@@ -192,10 +192,10 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 	for i, batch := range batches {
 		of.At = batch.At()
 		if a.f.cfg.Range.Recorded {
-			of.Part = &delivery.Part{Bounds: b, Index: i}
+			of.Part = &delivery.RangePart{Bounds: b, Index: i}
 		}
 		of.Outcome = of.Account.Batch(batch.Contents())
-		if err := batch.Send(of.In(ctx), a.f.head); err != nil {
+		if err := batch.Send(of.In(ctx), a.f.entry); err != nil {
 			if errors.Is(context.Cause(ctx), errGaveUp) {
 				return errGaveUp
 			}
@@ -236,17 +236,17 @@ func (a *assignment) countAgain(ctx context.Context, records []delivery.Record) 
 	}
 }
 
-func (a *assignment) bury(ctx context.Context, r delivery.Record, reason error) error {
-	return a.letter(ctx, r.Payload.(*pipeline.Item).Kafka, "refused", reason)
+func (a *assignment) deadLetterRefused(ctx context.Context, r delivery.Record, reason error) error {
+	return a.deadLetter(ctx, r.Payload.(*pipeline.Item).Kafka, "refused", reason)
 }
 
-// letter writes a record to the dead letter topic.
-func (a *assignment) letter(ctx context.Context, k *kgo.Record, reason string, cause error) error {
+// deadLetter writes a record to the dead letter topic.
+func (a *assignment) deadLetter(ctx context.Context, k *kgo.Record, reason string, cause error) error {
 	return a.letterOf(ctx, k, stage, reason, cause.Error(), true)
 }
 
 func (a *assignment) letterOf(ctx context.Context, k *kgo.Record, stage, reason, cause string, fromJournal bool) error {
-	err := a.f.letter.WriteLarge(ctx, journal.DeadLetter(a.f.cluster.TopicPrefix, stage, reason+": "+cause, k, fromJournal))
+	err := a.f.deadLetters.WriteLarge(ctx, journal.DeadLetter(a.f.cluster.TopicPrefix, stage, reason+": "+cause, k, fromJournal))
 	if err != nil {
 		return err
 	}
@@ -269,7 +269,7 @@ func (a *assignment) Waiting(ctx context.Context) []string {
 	if next < 0 || !known {
 		return nil
 	}
-	return worker.Waiting(ctx, a.f.asking, a.f.topic, a.partition, next, end)
+	return worker.Waiting(ctx, a.f.admin, a.f.topic, a.partition, next, end)
 }
 
 var _ delivery.Observer = (*assignment)(nil)
@@ -319,7 +319,7 @@ func (a *assignment) Unclaimed(ids []string) {
 	a.f.set.Logger.Warn("the checkpoint contains states of components that are not in the pipeline; they are kept", zap.Strings("components", ids))
 }
 
-func (a *assignment) Buried(offset int64, err error) {
+func (a *assignment) DeadLettered(offset int64, err error) {
 	a.f.set.Logger.Error("a record was refused permanently and is in the dead letter topic", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Error(err))
 }
 

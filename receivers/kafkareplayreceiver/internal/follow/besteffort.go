@@ -64,7 +64,7 @@ func (b *bestEffort) look(f *follower, now time.Time) {
 	if room.Full && room.Holder == f.groupName() && now.Sub(b.last) >= settleTime {
 		b.last = now
 		b.times.Failed(now, errors.New(room.Describe(f.topic)))
-		f.status.Bad(keyBestEffort, fmt.Sprintf("%s loses its oldest %s: the journal is full, and on_full is best_effort", f.cfg.Group, f.head.Signal()))
+		f.status.Bad(keyBestEffort, fmt.Sprintf("%s loses its oldest %s: the journal is full, and on_full is best_effort", f.cfg.Group, f.entry.Signal()))
 		f.giveUp()
 	}
 	b.mu.Lock()
@@ -73,7 +73,7 @@ func (b *bestEffort) look(f *follower, now time.Time) {
 	if lost > 0 {
 		if o, due := b.times.Due(now); due {
 			f.set.Logger.Error(fmt.Sprintf("%s loses its oldest %s, because on_full is best_effort: %v. Repair or speed up the sink",
-				f.cfg.Group, f.head.Signal(), o.Cause), zap.Int64("lost_records", lost), zap.Time("since", o.Since))
+				f.cfg.Group, f.entry.Signal(), o.Cause), zap.Int64("lost_records", lost), zap.Time("since", o.Since))
 		}
 	}
 	if now.Sub(b.last) >= max(f.cfg.OutageAfter, 2*settleTime) {
@@ -82,7 +82,7 @@ func (b *bestEffort) look(f *follower, now time.Time) {
 }
 
 func (b *bestEffort) over(f *follower, now time.Time, lost int64) {
-	o, told := b.times.Worked(now)
+	o, reported := b.times.Worked(now)
 	if o.Since.IsZero() {
 		return
 	}
@@ -90,7 +90,7 @@ func (b *bestEffort) over(f *follower, now time.Time, lost int64) {
 	b.lost -= lost
 	b.mu.Unlock()
 	f.status.Good(keyBestEffort)
-	if told {
+	if reported {
 		f.set.Logger.Error(f.cfg.Group+" no longer loses records: the journal has room again", zap.Int64("lost_records", lost), zap.Time("since", o.Since))
 	}
 }

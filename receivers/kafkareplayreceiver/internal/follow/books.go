@@ -52,7 +52,7 @@ func (f *follower) keepsBook(a *assignment) func([]byte) {
 }
 
 func (s source) Sink() string    { return s.f.cfg.Group }
-func (s source) Signal() string  { return string(s.f.head.Signal()) }
+func (s source) Signal() string  { return string(s.f.entry.Signal()) }
 func (s source) Journal() string { return s.f.topic }
 
 // Own implements ledger.Source.
@@ -77,7 +77,7 @@ func (s source) Own() map[int32]*ledger.Book {
 // All implements ledger.Source. It reads the books of partitions that other processes deliver from the state topic.
 func (s source) All(ctx context.Context) ([]ledger.Partition, error) {
 	f := s.f
-	admin := kadm.NewClient(f.asking)
+	admin := kadm.NewClient(f.admin)
 	starts, err := admin.ListStartOffsets(ctx, f.topic)
 	if err == nil {
 		err = starts.Error()
@@ -114,10 +114,10 @@ var errNoBook = errors.New("no checkpoint with a ledger yet")
 
 // others reads the book of a partition that another process, or none, delivers.
 func (s source) others(ctx context.Context, partition int32) (*ledger.Book, error) {
-	topic := s.f.head.Signal().StateTopic(s.f.cluster.TopicPrefix, s.f.cfg.Group)
+	topic := s.f.entry.Signal().StateTopic(s.f.cluster.TopicPrefix, s.f.cfg.Group)
 	book, err := delivery.ReadBook(func(each func(delivery.StateRecord) error) error {
 		var failed error
-		err := cluster.ReadAll(ctx, s.f.asking, topic, partition, func(r *kgo.Record) {
+		err := cluster.ReadAll(ctx, s.f.admin, topic, partition, func(r *kgo.Record) {
 			if failed == nil {
 				failed = each(delivery.StateRecord{Offset: r.Offset, Key: r.Key, Value: r.Value})
 			}
@@ -134,7 +134,7 @@ func (s source) others(ctx context.Context, partition int32) (*ledger.Book, erro
 func (s source) Scan(ctx context.Context, partition int32, first, next, maxBytes int64, each func(int64, ledger.Content)) (upTo int64, err error) {
 	upTo = first
 	bytes := int64(0)
-	err = cluster.Scan(ctx, s.f.asking, s.f.topic, partition, first, next, func(k *kgo.Record) bool {
+	err = cluster.Scan(ctx, s.f.admin, s.f.topic, partition, first, next, func(k *kgo.Record) bool {
 		each(k.Offset, s.f.contentOf(k))
 		upTo = k.Offset + 1
 		bytes += int64(len(k.Value))
@@ -153,7 +153,7 @@ func (f *follower) contentOf(k *kgo.Record) ledger.Content {
 	if err != nil {
 		return c
 	}
-	if payload, _, err := f.head.Decode(k.Value); err == nil {
+	if payload, _, err := f.entry.Decode(k.Value); err == nil {
 		found(&c, &record, payload)
 	}
 	return c

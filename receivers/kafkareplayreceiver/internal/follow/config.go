@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/downstream"
 )
 
 // Config is the configuration of a follower.
@@ -93,7 +93,7 @@ func (c *Config) Check() (err error) {
 	if c.OutageAfter <= 0 {
 		err = errors.Join(err, fmt.Errorf("outage_after: %s must be positive", c.OutageAfter))
 	}
-	return errors.Join(err, behind.CheckAllow("allow_behind", c.AllowBehind))
+	return errors.Join(err, downstream.CheckAllow("allow_behind", c.AllowBehind))
 }
 
 // Validate reports all problems at once.

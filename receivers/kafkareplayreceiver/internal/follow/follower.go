@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 	"github.com/penstockhq/penstock/internal/outage"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/downstream"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/group"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
@@ -38,17 +38,17 @@ const (
 
 // follower is one group's member for one signal. The group assigns partitions; each gets a worker.
 type follower struct {
-	id        component.ID
-	cfg       *Config
-	cluster   cluster.Config
-	head      pipeline.Head
-	topic     string
-	host      component.Host
-	set       component.TelemetrySettings
-	telemetry *metadata.TelemetryBuilder
-	labels    []attribute.KeyValue
-	roster    *Roster
-	behind    *behind.Checker
+	id         component.ID
+	cfg        *Config
+	cluster    cluster.Config
+	entry      pipeline.Entry
+	topic      string
+	host       component.Host
+	set        component.TelemetrySettings
+	telemetry  *metadata.TelemetryBuilder
+	labels     []attribute.KeyValue
+	roster     *Roster
+	downstream *downstream.Checker
 
 	// Set by Start.
 	status     *condition.Set
@@ -61,9 +61,9 @@ type follower struct {
 	wg       sync.WaitGroup
 
 	// Set once, by connect.
-	asking *kgo.Client // for requests to brokers; the workers' clients copy its options
-	group  *kgo.Client // assigns partitions; fetches nothing
-	letter *cluster.Producer
+	admin       *kgo.Client // for requests to brokers; the workers' clients copy its options
+	group       *kgo.Client // assigns partitions; fetches nothing
+	deadLetters *cluster.Producer
 	// spreadBy are the attributes that decide a stream's partition.
 	spreadBy []string
 
@@ -79,23 +79,23 @@ type follower struct {
 
 // Settings configure a follower. All fields are required.
 type Settings struct {
-	Receiver receiver.Settings
-	Kafka    cluster.Config
-	Config   *Config
-	Head     pipeline.Head
-	Roster   *Roster // of the receiver
-	Behind   *behind.Checker
+	Receiver   receiver.Settings
+	Kafka      cluster.Config
+	Config     *Config
+	Entry      pipeline.Entry
+	Roster     *Roster // of the receiver
+	Downstream *downstream.Checker
 }
 
 // New returns a follower that is not started.
 func New(s Settings) (component.Component, error) {
-	set, signal := s.Receiver, s.Head.Signal()
+	set, signal := s.Receiver, s.Entry.Signal()
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
 	return &follower{
-		id: set.ID, cfg: s.Config, cluster: s.Kafka, head: s.Head, roster: s.Roster, behind: s.Behind, topic: signal.Topic(s.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
+		id: set.ID, cfg: s.Config, cluster: s.Kafka, entry: s.Entry, roster: s.Roster, downstream: s.Downstream, topic: signal.Topic(s.Kafka.TopicPrefix), set: set.TelemetrySettings, telemetry: telemetry,
 		labels: []attribute.KeyValue{attribute.String("signal", string(signal)), attribute.String("group", s.Config.Group)}, assigned: map[int32]*assignment{},
 	}, nil
 }
@@ -103,14 +103,14 @@ func New(s Settings) (component.Component, error) {
 // Start joins the group in the background, because Kafka or the journal's topics may become available later.
 func (f *follower) Start(ctx context.Context, host component.Host) error {
 	f.host = host
-	if err := f.behind.Check(host, f.id, string(f.head.Signal()), "follow::allow_behind", f.cfg.AllowBehind, f.set.Logger); err != nil {
+	if err := f.downstream.Check(host, f.id, string(f.entry.Signal()), "follow::allow_behind", f.cfg.AllowBehind, f.set.Logger); err != nil {
 		return err
 	}
 	opts, err := f.cluster.Options(ctx)
 	if err != nil {
 		return err
 	}
-	if f.asking, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(worker.MetadataAge))...); err != nil {
+	if f.admin, err = kgo.NewClient(append(opts, kgo.MetadataMinAge(worker.MetadataAge))...); err != nil {
 		return err
 	}
 	if f.bestEffort, err = newBestEffort(f.cfg, host); err != nil {
@@ -138,7 +138,7 @@ func (f *follower) watch(host component.Host) {
 	every := f.cfg.OutageAfter
 	f.status = condition.New(host)
 	f.kafka = outage.New(every, every)
-	f.sink = &sink{group: f.cfg.Group, topic: f.topic, signal: f.head.Signal(), every: every, log: f.set.Logger, status: f.status, away: outage.New(every, every)}
+	f.sink = &sink{group: f.cfg.Group, topic: f.topic, signal: f.entry.Signal(), every: every, log: f.set.Logger, status: f.status, away: outage.New(every, every)}
 	f.sink.limited, _ = cluster.FindLimited(host)
 }
 
@@ -165,16 +165,16 @@ func (f *follower) connect(ctx context.Context) bool {
 func (f *follower) join(ctx context.Context) error {
 	ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
-	prefix, signal := f.cluster.TopicPrefix, f.head.Signal()
-	layout, err := cluster.EnsureState(ask, f.asking, prefix, signal, f.cfg.Group)
+	prefix, signal := f.cluster.TopicPrefix, f.entry.Signal()
+	layout, err := cluster.EnsureState(ask, f.admin, prefix, signal, f.cfg.Group)
 	if err != nil {
 		return err
 	}
-	letter, err := cluster.NewProducer(f.asking.Opts(), cluster.DeadLetterBytes, cluster.DeadLetterBytes)
+	deadLetters, err := cluster.NewProducer(f.admin.Opts(), cluster.DeadLetterBytes, cluster.DeadLetterBytes)
 	if err != nil {
 		return err
 	}
-	opts := append(slices.Clip(f.asking.Opts()), kgo.ConsumerGroup(f.groupName()), kgo.ConsumeTopics(f.topic),
+	opts := append(slices.Clip(f.admin.Opts()), kgo.ConsumerGroup(f.groupName()), kgo.ConsumeTopics(f.topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(f.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(min(f.cfg.SessionTimeout/4, heartbeatEvery)), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { f.assign(ctx, p[f.topic]) }),
@@ -187,9 +187,9 @@ func (f *follower) join(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.letter, f.spreadBy = letter, worker.SpreadBy(prefix, f.topic, signal, layout)
+	f.deadLetters, f.spreadBy = deadLetters, worker.SpreadBy(prefix, f.topic, signal, layout)
 	if f.group, err = kgo.NewClient(opts...); err != nil {
-		letter.Close()
+		deadLetters.Close()
 		return fmt.Errorf("join the group: %w", err)
 	}
 	f.group.PauseFetchTopics(f.topic) // The workers fetch, because their checkpoints contain the offsets to resume at.
@@ -249,14 +249,14 @@ func (f *follower) keep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		committed, heard := f.commitOnce(ctx), f.hear(ctx)
+		committed, refreshed := f.commitOnce(ctx), f.refreshEnds(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if err := errors.Join(committed, heard); err != nil {
+		if err := errors.Join(committed, refreshed); err != nil {
 			f.set.Logger.Debug("the group's offsets were not committed, or the journal's end is unknown", zap.Error(err))
 		}
-		f.checkKafka(heard)
+		f.checkKafka(refreshed)
 		f.look(time.Now())
 	}
 }
@@ -316,7 +316,7 @@ func (f *follower) rangeBytes() int {
 
 // maxInFlight is how many ranges of a partition may be in flight: one for metrics, because the samples of a series must stay in order.
 func (f *follower) maxInFlight() int {
-	if f.head.Signal() == journal.Metrics {
+	if f.entry.Signal() == journal.Metrics {
 		return 1
 	}
 	return f.cfg.InFlight
@@ -327,8 +327,8 @@ func (f *follower) Shutdown(context.Context) error {
 	f.roster.remove(f)
 	f.quit(f.roster.ending.grace(time.Now()))
 	f.closeBooks()
-	if f.asking != nil {
-		f.asking.Close()
+	if f.admin != nil {
+		f.admin.Close()
 	}
 	f.telemetry.Shutdown()
 	return nil
@@ -358,11 +358,11 @@ func (f *follower) quit(grace time.Duration) {
 	f.wg.Wait()
 	if f.group != nil {
 		f.group.Close()
-		f.letter.Close()
+		f.deadLetters.Close()
 	}
 	f.stop = nil
 }
 
 func (f *follower) groupName() string {
-	return f.head.Signal().Group(f.cluster.TopicPrefix, f.cfg.Group)
+	return f.entry.Signal().Group(f.cluster.TopicPrefix, f.cfg.Group)
 }

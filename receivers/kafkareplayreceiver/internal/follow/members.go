@@ -213,7 +213,7 @@ func (f *follower) leave(ctx context.Context) error {
 func (f *follower) remove(ctx context.Context, instance string) error {
 	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
-	left, err := kadm.NewClient(f.asking).LeaveGroup(ctx, kadm.LeaveGroup(f.groupName()).InstanceIDs(instance).Reason("removed through the admin API"))
+	left, err := kadm.NewClient(f.admin).LeaveGroup(ctx, kadm.LeaveGroup(f.groupName()).InstanceIDs(instance).Reason("removed through the admin API"))
 	if err == nil {
 		err = left.Error()
 	}
@@ -230,7 +230,7 @@ func (f *follower) remove(ctx context.Context, instance string) error {
 func (f *follower) members(ctx context.Context) ([]Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
-	described, err := kadm.NewClient(f.asking).DescribeGroups(ctx, f.groupName())
+	described, err := kadm.NewClient(f.admin).DescribeGroups(ctx, f.groupName())
 	if err == nil {
 		err = described.Error()
 	}
@@ -242,7 +242,7 @@ func (f *follower) members(ctx context.Context) ([]Member, error) {
 	}
 	var all []Member
 	for _, m := range described[f.groupName()].Members {
-		member := Member{Signal: f.head.Signal(), ClientID: m.ClientID, Host: m.ClientHost, Partitions: []int32{}}
+		member := Member{Signal: f.entry.Signal(), ClientID: m.ClientID, Host: m.ClientHost, Partitions: []int32{}}
 		if m.InstanceID != nil {
 			member.InstanceID = *m.InstanceID
 		}

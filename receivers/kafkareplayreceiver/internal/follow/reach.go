@@ -15,12 +15,12 @@ func (f *follower) checkKafka(err error) {
 	now, brokers := time.Now(), fmt.Sprint(f.cluster.Brokers)
 	every := f.cfg.OutageAfter
 	if err == nil {
-		o, told := f.kafka.Worked(now)
+		o, reported := f.kafka.Worked(now)
 		if o.Since.IsZero() {
 			return
 		}
 		f.status.Good(keyKafka)
-		if told && f.roster.lines.Allow("back "+brokers, now, every) {
+		if reported && f.roster.lines.Allow("back "+brokers, now, every) {
 			f.set.Logger.Error("The journal can be followed again", zap.Strings("brokers", f.cluster.Brokers), zap.Duration("away", o.Lasted.Round(time.Second)))
 		}
 		return

@@ -93,12 +93,12 @@ func (s *sink) waits() string {
 
 // worked notes that the sink has accepted something.
 func (s *sink) worked() {
-	o, told := s.away.Worked(time.Now())
+	o, reported := s.away.Worked(time.Now())
 	if o.Since.IsZero() {
 		return
 	}
 	s.status.Good(keySink)
-	if told { // An error like the first line, so that a log filtered by level shows both.
+	if reported { // An error like the first line, so that a log filtered by level shows both.
 		s.log.Error(fmt.Sprintf("%s accepts %s again", s.name(), s.signal), zap.String("group", s.group), zap.Duration("away", o.Lasted.Round(time.Second)))
 	}
 }

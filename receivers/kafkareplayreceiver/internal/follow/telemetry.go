@@ -71,7 +71,7 @@ func (a *assignment) age(now time.Time) time.Duration {
 }
 
 // refreshEnds requests the ends of the assigned partitions.
-func (f *follower) hear(ctx context.Context) error {
+func (f *follower) refreshEnds(ctx context.Context) error {
 	f.mu.Lock()
 	idle := len(f.assigned) == 0
 	f.mu.Unlock()
@@ -81,7 +81,7 @@ func (f *follower) hear(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
 	asked := time.Now()
-	ends, err := kadm.NewClient(f.asking).ListCommittedOffsets(ctx, f.topic)
+	ends, err := kadm.NewClient(f.admin).ListCommittedOffsets(ctx, f.topic)
 	if err == nil {
 		err = ends.Error()
 	}

@@ -64,8 +64,8 @@ func Confirm(ctx context.Context, member *kgo.Client, name, instance string) err
 }
 
 // Committed returns the offset that group name has committed for a partition of topic, -1 if it has none.
-func Committed(ctx context.Context, asking *kgo.Client, name, topic string, partition int32) (int64, error) {
-	all, err := kadm.NewClient(asking).FetchOffsets(ctx, name)
+func Committed(ctx context.Context, admin *kgo.Client, name, topic string, partition int32) (int64, error) {
+	all, err := kadm.NewClient(admin).FetchOffsets(ctx, name)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return -1, nil
 	}

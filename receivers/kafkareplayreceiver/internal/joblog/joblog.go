@@ -39,7 +39,7 @@ const (
 
 // Log is the topic and the board that results from it. It is safe for concurrent use.
 type Log struct {
-	asking *kgo.Client // shared; consumes nothing
+	admin  *kgo.Client // shared; consumes nothing
 	writer *kgo.Client
 	topic  string
 	nonce  uint64 // with written, makes keys unique
@@ -58,20 +58,20 @@ type Log struct {
 }
 
 // Open creates the topic if it is missing, reads its content, and follows it until Close.
-func Open(ctx context.Context, asking *kgo.Client, prefix, topic string) (*Log, error) {
-	if err := cluster.EnsureLog(ctx, asking, prefix, topic); err != nil {
+func Open(ctx context.Context, admin *kgo.Client, prefix, topic string) (*Log, error) {
+	if err := cluster.EnsureLog(ctx, admin, prefix, topic); err != nil {
 		return nil, err
 	}
-	spans, err := offsets.Extent(ctx, asking, topic)
+	spans, err := offsets.Extent(ctx, admin, topic)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{asking: asking, topic: topic, nonce: rand.Uint64(), changed: make(chan struct{}), start: spans[0].Start, applied: spans[0].Start}
-	err = cluster.ReadAll(ctx, asking, topic, 0, l.apply)
+	l := &Log{admin: admin, topic: topic, nonce: rand.Uint64(), changed: make(chan struct{}), start: spans[0].Start, applied: spans[0].Start}
+	err = cluster.ReadAll(ctx, admin, topic, 0, l.apply)
 	if err != nil {
 		return nil, err
 	}
-	l.writer, err = kgo.NewClient(append(slices.Clip(asking.Opts()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...)
+	l.writer, err = kgo.NewClient(append(slices.Clip(admin.Opts()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (l *Log) follow(ctx context.Context) {
 		l.mu.Lock()
 		from := l.applied
 		l.mu.Unlock()
-		reader, err := cluster.NewReader(l.asking, l.topic, 0, from)
+		reader, err := cluster.NewReader(l.admin, l.topic, 0, from)
 		if err != nil {
 			return // options with which one client creates another
 		}
@@ -203,7 +203,7 @@ func (l *Log) Compact(ctx context.Context) error {
 	}
 	offsets := kadm.Offsets{}
 	offsets.AddOffset(l.topic, 0, trim, -1)
-	deleted, err := kadm.NewClient(l.asking).DeleteRecords(ctx, offsets)
+	deleted, err := kadm.NewClient(l.admin).DeleteRecords(ctx, offsets)
 	if err == nil {
 		err = deleted.Error()
 	}
@@ -259,7 +259,7 @@ func (l *Log) Lead(ctx context.Context, name string, lead func(context.Context))
 			stop()
 		}
 	}
-	member, err := kgo.NewClient(append(slices.Clip(l.asking.Opts()), kgo.ConsumerGroup(name), kgo.ConsumeTopics(l.topic),
+	member, err := kgo.NewClient(append(slices.Clip(l.admin.Opts()), kgo.ConsumerGroup(name), kgo.ConsumeTopics(l.topic),
 		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session/4), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(begin), kgo.OnPartitionsRevoked(lose), kgo.OnPartitionsLost(lose))...)
 	if err != nil {
@@ -302,8 +302,8 @@ var errNotLeading = errors.New("another instance may be the leader now")
 
 // DeleteTopic deletes a topic and returns when client admin, which caches topics for a while, knows that it is gone: a caller that creates
 // the topic again would otherwise find the old one. A missing topic is not an error.
-func DeleteTopic(ctx context.Context, asking *kgo.Client, topic string) error {
-	adm := kadm.NewClient(asking)
+func DeleteTopic(ctx context.Context, admin *kgo.Client, topic string) error {
+	adm := kadm.NewClient(admin)
 	deleted, err := adm.DeleteTopics(ctx, topic)
 	if err == nil {
 		err = deleted.Error()

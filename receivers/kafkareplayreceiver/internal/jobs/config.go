@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 
 	"github.com/penstockhq/penstock/internal/journal"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/downstream"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
 )
@@ -114,7 +114,7 @@ func (c *Config) Validate() (err error) {
 		}
 		ids[id] = true
 	}
-	return errors.Join(err, behind.CheckAllow("allow_behind", c.AllowBehind))
+	return errors.Join(err, downstream.CheckAllow("allow_behind", c.AllowBehind))
 }
 
 // Validate reports all problems at once.

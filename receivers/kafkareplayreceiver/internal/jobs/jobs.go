@@ -20,7 +20,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/downstream"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/joblog"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/api"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/plan"
@@ -37,10 +37,10 @@ const targetTimeout = 2 * time.Minute
 
 // Settings configure a receiver's jobs. All fields are required.
 type Settings struct {
-	Receiver receiver.Settings
-	Kafka    cluster.Config
-	Config   *Config
-	Behind   *behind.Checker
+	Receiver   receiver.Settings
+	Kafka      cluster.Config
+	Config     *Config
+	Downstream *downstream.Checker
 }
 
 // Shared finds the jobs of a receiver that is in several pipelines. The zero value is empty and ready. It is safe for concurrent use.
@@ -50,7 +50,7 @@ type Shared struct {
 }
 
 // Pipeline returns a component for another pipeline of the receiver that s configures: jobs can use the pipeline while the component runs.
-func (s *Shared) Pipeline(set Settings, head pipeline.Head) (component.Component, error) {
+func (s *Shared) Pipeline(set Settings, entry pipeline.Entry) (component.Component, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
@@ -65,7 +65,7 @@ func (s *Shared) Pipeline(set Settings, head pipeline.Head) (component.Component
 		j = newJobs(set, telemetry, s)
 		s.all[set.Config] = j
 	}
-	return &entry{j: j, head: head, behind: set.Behind}, nil
+	return &jobPipeline{j: j, entry: entry, downstream: set.Downstream}, nil
 }
 
 // servers returns the servers of all started receivers.
@@ -86,24 +86,24 @@ func (s *Shared) forget(j *jobs) {
 	delete(s.all, j.conf)
 }
 
-// entry is a pipeline that jobs can use.
-type entry struct {
-	j      *jobs
-	head   pipeline.Head
-	behind *behind.Checker
+// jobPipeline is a pipeline that jobs can use.
+type jobPipeline struct {
+	j          *jobs
+	entry      pipeline.Entry
+	downstream *downstream.Checker
 }
 
 // Start allows jobs of the pipeline's signal to run.
-func (e *entry) Start(ctx context.Context, host component.Host) error {
-	if err := e.behind.Check(host, e.j.id, string(e.head.Signal()), "jobs::allow_behind", e.j.conf.AllowBehind, e.j.set.Logger); err != nil {
+func (e *jobPipeline) Start(ctx context.Context, host component.Host) error {
+	if err := e.downstream.Check(host, e.j.id, string(e.entry.Signal()), "jobs::allow_behind", e.j.conf.AllowBehind, e.j.set.Logger); err != nil {
 		return err
 	}
-	e.j.heads.Add(e.head)
+	e.j.entries.Add(e.entry)
 	return e.j.start(ctx, host)
 }
 
 // Shutdown ends all jobs, each at a checkpoint if that is cheap. They continue with the next start.
-func (e *entry) Shutdown(context.Context) error { return e.j.shutdown() }
+func (e *jobPipeline) Shutdown(context.Context) error { return e.j.shutdown() }
 
 // jobs are the replays of one receiver, whatever pipelines it is in. Every instance knows all of them and accepts requests; the leader
 // runs them.
@@ -115,13 +115,13 @@ type jobs struct {
 	telemetry *metadata.TelemetryBuilder
 	shared    *Shared
 	instance  string
-	heads     pipeline.Heads
+	entries   pipeline.Entries
 
 	wg sync.WaitGroup
 
 	mu      sync.Mutex
 	stop    context.CancelFunc // nil before the start; guarded by mu
-	asking  *kgo.Client        // set by start; guarded by mu
+	admin   *kgo.Client        // set by start; guarded by mu
 	unmount func()             // set by start; guarded by mu
 	server  *api.Server        // set by start; guarded by mu
 	log     *joblog.Log        // nil until Kafka was reached; guarded by mu
@@ -165,31 +165,31 @@ func (j *jobs) start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	asking, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(worker.MetadataAge))...)
+	admin, err := kgo.NewClient(append(opts, kgo.MetadataMinAge(worker.MetadataAge))...)
 	if err != nil {
 		return err
 	}
 	runner := run.New(run.Settings{
-		Kafka: j.kafka, Asking: asking, Heads: &j.heads, Targets: targets, Workers: j.conf.Workers, LiveLag: j.conf.LiveLag,
+		Kafka: j.kafka, Admin: admin, Entries: &j.entries, Targets: targets, Workers: j.conf.Workers, LiveLag: j.conf.LiveLag,
 		CheckpointInterval: j.conf.CheckpointInterval, DedupWindow: j.conf.DedupWindow, DedupMaxRecords: j.conf.DedupMaxRecords, Recorded: j.conf.Recorded,
 		Instance: j.instance, Telemetry: j.set, Metrics: j.telemetry,
 	})
 	planner := plan.New(plan.Settings{
-		Prefix: j.kafka.TopicPrefix, Asking: asking, Heads: &j.heads, Windows: j.conf.Windows, Targets: targets, Telemetry: j.set,
+		Prefix: j.kafka.TopicPrefix, Admin: admin, Entries: &j.entries, Windows: j.conf.Windows, Targets: targets, Telemetry: j.set,
 	})
-	server := api.New(api.Settings{ID: j.id, Log: j.set.Logger, Heads: &j.heads, Planner: planner, Board: j.ready, Running: runner.Running}, host)
+	server := api.New(api.Settings{ID: j.id, Log: j.set.Logger, Entries: &j.entries, Planner: planner, Board: j.ready, Running: runner.Running}, host)
 	if j.unmount, err = server.Mount(host, j.shared.servers); err != nil {
-		asking.Close()
+		admin.Close()
 		return err
 	}
 	if err := j.telemetry.RegisterReceiverKafkaReplayJobsCallback(j.observe); err != nil {
 		j.unmount()
-		asking.Close()
+		admin.Close()
 		return err
 	}
-	j.asking, j.server = asking, server
+	j.admin, j.server = admin, server
 	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
-	j.wg.Go(func() { j.work(ctx, asking, server, runner) })
+	j.wg.Go(func() { j.work(ctx, admin, server, runner) })
 	return nil
 }
 
@@ -221,22 +221,22 @@ func (j *jobs) shutdown() error {
 		return nil
 	}
 	j.off = true
-	stop, asking, unmount := j.stop, j.asking, j.unmount
+	stop, admin, unmount := j.stop, j.admin, j.unmount
 	j.mu.Unlock()
 	j.shared.forget(j)
 	if stop != nil {
 		unmount()
 		stop()
 		j.wg.Wait()
-		asking.Close()
+		admin.Close()
 	}
 	j.telemetry.Shutdown()
 	return nil
 }
 
 // work opens the log, which may have to wait for the journal, and takes part in the election.
-func (j *jobs) work(ctx context.Context, asking *kgo.Client, server *api.Server, runner *run.Runner) {
-	log := j.open(ctx, asking)
+func (j *jobs) work(ctx context.Context, admin *kgo.Client, server *api.Server, runner *run.Runner) {
+	log := j.open(ctx, admin)
 	if log == nil {
 		return
 	}
@@ -254,11 +254,11 @@ func (j *jobs) work(ctx context.Context, asking *kgo.Client, server *api.Server,
 }
 
 // open retries until the log is open; nil: ctx has ended.
-func (j *jobs) open(ctx context.Context, asking *kgo.Client) *joblog.Log {
+func (j *jobs) open(ctx context.Context, admin *kgo.Client) *joblog.Log {
 	prefix := j.kafka.TopicPrefix
 	for pause := worker.MetadataAge; ; pause = min(2*pause, worker.RetryEvery) {
 		ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
-		log, err := joblog.Open(ask, asking, prefix, journal.JobsTopic(prefix, j.name()))
+		log, err := joblog.Open(ask, admin, prefix, journal.JobsTopic(prefix, j.name()))
 		cancel()
 		if err == nil {
 			return log

@@ -69,7 +69,7 @@ func (it *Item) Into(all []*Batch, inOrder bool) []*Batch {
 func (b *Batch) Contents() []ledger.Content { return b.contents }
 
 // Send passes the batch on. The batch must not be used afterwards.
-func (b *Batch) Send(ctx context.Context, to Head) error {
+func (b *Batch) Send(ctx context.Context, to Entry) error {
 	return to.Consume(origin.WithRequests(asSender(ctx, b.of), b.deduplicated), b.requests)
 }
 

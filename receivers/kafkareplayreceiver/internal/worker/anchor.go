@@ -25,7 +25,7 @@ func anchorOf(r *kgo.Record) delivery.Anchor {
 
 // Topic implements delivery.Log.
 func (s *Log) Topic(ctx context.Context) (delivery.TopicID, error) {
-	topics, err := kadm.NewClient(s.asking).ListTopics(ctx, s.topic)
+	topics, err := kadm.NewClient(s.admin).ListTopics(ctx, s.topic)
 	if err != nil {
 		return delivery.TopicID{}, err
 	}
@@ -38,7 +38,7 @@ func (s *Log) Topic(ctx context.Context) (delivery.TopicID, error) {
 
 // Look implements delivery.Log. It does not return a record that was compacted away or belongs to an aborted transaction.
 func (s *Log) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok bool, err error) {
-	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
+	start, err := s.bound(kadm.NewClient(s.admin).ListStartOffsets(ctx, s.topic))
 	if err != nil {
 		return a, false, err
 	}
@@ -46,7 +46,7 @@ func (s *Log) Look(ctx context.Context, offset int64) (a delivery.Anchor, ok boo
 	if err != nil || offset < start || offset >= end {
 		return a, false, err
 	}
-	err = cluster.Scan(ctx, s.asking, s.topic, s.partition, offset, offset+1, func(r *kgo.Record) bool {
+	err = cluster.Scan(ctx, s.admin, s.topic, s.partition, offset, offset+1, func(r *kgo.Record) bool {
 		if r.Offset == offset {
 			a, ok = anchorOf(r), true
 		}

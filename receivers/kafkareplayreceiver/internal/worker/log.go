@@ -21,7 +21,7 @@ const (
 	// fetchBytes bounds a fetch; a larger record is fetched anyway.
 	fetchBytes = 1 << 20
 	// pause is how long a waiting range stops polling, so that a fetch brings more than one record; lastLook is when it resumes.
-	nap      = 200 * time.Millisecond
+	pause    = 200 * time.Millisecond
 	lastLook = 10 * time.Millisecond
 )
 
@@ -47,7 +47,7 @@ type Limits struct {
 
 // Log is a partition of the journal. It holds a range and at most three fetches. It is for one goroutine, except StopWaiting.
 type Log struct {
-	asking    *kgo.Client // shared; consumes nothing
+	admin     *kgo.Client // shared; consumes nothing
 	reader    *kgo.Client
 	topic     string
 	partition int32
@@ -57,23 +57,23 @@ type Log struct {
 	at        int64         // next offset; -1: the reader must seek
 	end       int64         // the latest known end
 	floor     atomic.Int64  // unread records below it are skipped
-	hurried   context.Context
+	waiting   context.Context
 	// waitStopped: StopWaiting has ended the wait for a first record, or there was none.
-	hurriedOnce bool
-	hurry       context.CancelFunc
+	waitStopped bool
+	stopWaiting context.CancelFunc
 }
 
 // NewLog returns the log of topic's partition; decode decodes a record for the pipeline. further are options for the client that reads.
-func NewLog(asking *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Log, error) {
-	reader, err := kgo.NewClient(slices.Concat(asking.Opts(), further, []kgo.Opt{
+func NewLog(admin *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Log, error) {
+	reader, err := kgo.NewClient(slices.Concat(admin.Opts(), further, []kgo.Opt{
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick)})...)
 	if err != nil {
 		return nil, err
 	}
 	limits.Tick = cmp.Or(limits.Tick, tick)
-	s := &Log{asking: asking, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}
-	s.hurried, s.hurry = context.WithCancel(context.Background())
+	s := &Log{admin: admin, reader: reader, topic: topic, partition: partition, limits: limits, decode: decode, at: -1}
+	s.waiting, s.stopWaiting = context.WithCancel(context.Background())
 	return s, nil
 }
 
@@ -88,21 +88,21 @@ func (s *Log) GiveUp(offset int64) {
 func (s *Log) GivenUp() int64 { return s.floor.Load() }
 
 // StopWaiting ends the current wait for records, and the wait for more records of all later ranges. It may be called from any goroutine.
-func (s *Log) Hurry() { s.hurry() }
+func (s *Log) StopWaiting() { s.stopWaiting() }
 
 // Close stops reading.
 func (s *Log) Close() {
-	s.hurry()
+	s.stopWaiting()
 	s.reader.Close()
 }
 
 // Start implements delivery.Log.
 func (s *Log) Start(ctx context.Context) (int64, time.Time, error) {
-	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
+	start, err := s.bound(kadm.NewClient(s.admin).ListStartOffsets(ctx, s.topic))
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	listed, err := kadm.NewClient(s.asking).ListOffsetsAfterMilli(ctx, 1, s.topic)
+	listed, err := kadm.NewClient(s.admin).ListOffsetsAfterMilli(ctx, 1, s.topic)
 	if err == nil {
 		err = listed.Error()
 	}
@@ -117,7 +117,7 @@ func (s *Log) Start(ctx context.Context) (int64, time.Time, error) {
 
 // End implements delivery.Log: the last stable offset.
 func (s *Log) End(ctx context.Context) (int64, error) {
-	return s.bound(kadm.NewClient(s.asking).ListCommittedOffsets(ctx, s.topic))
+	return s.bound(kadm.NewClient(s.admin).ListCommittedOffsets(ctx, s.topic))
 }
 
 func (s *Log) bound(listed kadm.ListedOffsets, err error) (int64, error) {
@@ -136,7 +136,7 @@ func (s *Log) bound(listed kadm.ListedOffsets, err error) (int64, error) {
 
 // seek makes the reader return offset next, or the first remaining one.
 func (s *Log) seek(ctx context.Context, offset int64) error {
-	start, err := s.bound(kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic))
+	start, err := s.bound(kadm.NewClient(s.admin).ListStartOffsets(ctx, s.topic))
 	if err != nil {
 		return err
 	}
@@ -178,14 +178,14 @@ func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 			until = first.Add(max(s.limits.Wait, s.limits.Tick))
 		}
 		left := time.Until(until)
-		if left <= 0 || s.hurried.Err() != nil || ctx.Err() != nil {
+		if left <= 0 || s.waiting.Err() != nil || ctx.Err() != nil {
 			break
 		}
 		if left > lastLook && r.Next >= s.end { // everything in the log was read
-			s.rest(ctx, min(nap, left-lastLook))
+			s.rest(ctx, min(pause, left-lastLook))
 		}
 		waiting, cancel := context.WithDeadline(ctx, until)
-		stop := context.AfterFunc(s.hurried, cancel)
+		stop := context.AfterFunc(s.waiting, cancel)
 		err := s.poll(waiting, left)
 		stop()
 		cancel()
@@ -200,14 +200,14 @@ func (s *Log) Read(ctx context.Context, from int64) (delivery.Range, error) {
 
 // first waits for the first records of a range. StopWaiting ends that once: a worker that reads on after it knows that there are records.
 func (s *Log) first(ctx context.Context) error {
-	if s.hurriedOnce {
+	if s.waitStopped {
 		return s.poll(ctx, s.limits.Tick)
 	}
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.hurried, cancel)()
+	defer context.AfterFunc(s.waiting, cancel)()
 	err := s.poll(waiting, s.limits.Tick)
-	s.hurriedOnce = s.hurried.Err() != nil
+	s.waitStopped = s.waiting.Err() != nil
 	return err
 }
 
@@ -218,7 +218,7 @@ func (s *Log) rest(ctx context.Context, d time.Duration) {
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-	case <-s.hurried.Done():
+	case <-s.waiting.Done():
 	}
 }
 

@@ -99,10 +99,10 @@ func TestARangeIsFilledFromSeveralFetches(t *testing.T) {
 	assert.Equal(t, last, decoded)
 }
 
-func TestAHurriedRangeEnds(t *testing.T) {
+func TestAWaitingRangeCanBeEnded(t *testing.T) {
 	_, client, s := source(t, 10, time.Hour)
 	produce(t, client, 1)
-	s.Hurry()
+	s.StopWaiting()
 	r, err := s.Read(t.Context(), 0)
 	require.NoError(t, err)
 	if r.Next == 0 { // It did not wait for the fetch; the next one does.
@@ -113,7 +113,7 @@ func TestAHurriedRangeEnds(t *testing.T) {
 }
 
 // A follower that is to end does not wait until the next look at a journal that is quiet.
-func TestHurryEndsTheWaitingForAFirstRecord(t *testing.T) {
+func TestStopWaitingEndsTheWaitForAFirstRecord(t *testing.T) {
 	_, client, s := source(t, 10, 0)
 	produce(t, client, 1)
 	_, err := s.Read(t.Context(), 0)
@@ -124,7 +124,7 @@ func TestHurryEndsTheWaitingForAFirstRecord(t *testing.T) {
 		assert.NoError(t, err)
 		done <- r
 	}()
-	s.Hurry()
+	s.StopWaiting()
 	assert.Equal(t, delivery.Bounds{First: 1, Next: 1}, (<-done).Bounds)
 	produce(t, client, 1)
 	r, err := s.Read(t.Context(), 1)
@@ -171,7 +171,7 @@ func TestARangeThatTheLogHasLostTheEndOfEnds(t *testing.T) {
 	r, err := b.Read(t.Context(), 0)
 	require.NoError(t, err)
 	assert.Equal(t, delivery.Bounds{First: 0, Next: 5}, r.Bounds)
-	l.Hurry() // what is read ahead
+	l.StopWaiting() // what is read ahead
 	b.Close()
 	r, err = b.Read(t.Context(), 7)
 	require.NoError(t, err)

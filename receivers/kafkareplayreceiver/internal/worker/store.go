@@ -28,7 +28,7 @@ var _ delivery.Store = (*Store)(nil)
 
 // Store is a partition of a state topic. It is for one goroutine.
 type Store struct {
-	asking    *kgo.Client // shared; consumes nothing
+	admin     *kgo.Client // shared; consumes nothing
 	opts      []kgo.Opt
 	topic     string
 	partition int32
@@ -39,8 +39,8 @@ type Store struct {
 }
 
 // NewStore returns the store of topic's partition. admin is shared; the caller closes it.
-func NewStore(asking *kgo.Client, topic string, partition int32) *Store {
-	return &Store{asking: asking, opts: asking.Opts(), topic: topic, partition: partition}
+func NewStore(admin *kgo.Client, topic string, partition int32) *Store {
+	return &Store{admin: admin, opts: admin.Opts(), topic: topic, partition: partition}
 }
 
 // Follows names the group whose offsets for the journal's topic follow the checkpoints. Without it Committed finds nothing.
@@ -51,7 +51,7 @@ func (s *Store) Committed(ctx context.Context) (offset int64, ok bool, err error
 	if s.group == "" {
 		return 0, false, nil
 	}
-	offset, err = group.Committed(ctx, s.asking, s.group, s.journal, s.partition)
+	offset, err = group.Committed(ctx, s.admin, s.group, s.journal, s.partition)
 	return max(0, offset), err == nil && offset >= 0, err
 }
 
@@ -84,7 +84,7 @@ func (s *Store) Fence(ctx context.Context) error {
 
 // Load implements delivery.Store.
 func (s *Store) Load(ctx context.Context, each func(delivery.StateRecord) error) (empty bool, err error) {
-	starts, err := kadm.NewClient(s.asking).ListStartOffsets(ctx, s.topic)
+	starts, err := kadm.NewClient(s.admin).ListStartOffsets(ctx, s.topic)
 	if err == nil {
 		err = starts.Error()
 	}
@@ -94,7 +94,7 @@ func (s *Store) Load(ctx context.Context, each func(delivery.StateRecord) error)
 	start, _ := starts.Lookup(s.topic, s.partition)
 	records := 0
 	var failed error
-	err = cluster.ReadAll(ctx, s.asking, s.topic, s.partition, func(r *kgo.Record) {
+	err = cluster.ReadAll(ctx, s.admin, s.topic, s.partition, func(r *kgo.Record) {
 		records++
 		if failed == nil {
 			failed = each(delivery.StateRecord{Offset: r.Offset, Key: r.Key, Value: r.Value})
@@ -146,7 +146,7 @@ func (s *Store) Trim(ctx context.Context, offset int64) error {
 	s.untrimmed = 0
 	offsets := kadm.Offsets{}
 	offsets.AddOffset(s.topic, s.partition, offset, -1)
-	deleted, err := kadm.NewClient(s.asking).DeleteRecords(ctx, offsets)
+	deleted, err := kadm.NewClient(s.admin).DeleteRecords(ctx, offsets)
 	if err != nil {
 		return err
 	}

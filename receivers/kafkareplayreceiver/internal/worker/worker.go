@@ -57,7 +57,7 @@ type Bounds struct {
 type Settings struct {
 	Partition
 	// Admin is a shared client that consumes nothing; the worker's own clients copy its options.
-	Asking *kgo.Client
+	Admin *kgo.Client
 	// Source identifies who delivers.
 	Source delivery.Source
 	// Bounds limit what is delivered; nil: everything, without end.
@@ -66,9 +66,9 @@ type Settings struct {
 	Decode func(*kgo.Record) delivery.Record
 	// Permanent reports whether an error of Deliver would be repeated by every retry.
 	Permanent func(error) bool
-	// Deliver, Bury, Observer, Attempts, Aside, and the following: see [delivery.WorkerSettings].
+	// Deliver, DeadLetter, Observer, Attempts, Aside, and the following: see [delivery.WorkerSettings].
 	Deliver      func(ctx context.Context, b delivery.Bounds, records []delivery.Record) error
-	Bury         func(ctx context.Context, r delivery.Record, reason error) error
+	DeadLetter   func(ctx context.Context, r delivery.Record, reason error) error
 	Observer     delivery.Observer
 	Attempts     func(exporter string, err error)
 	Aside        delivery.Aside
@@ -92,11 +92,11 @@ type Worker struct {
 
 // New returns a worker that is not started. The caller must close it.
 func New(set Settings) (*Worker, error) {
-	log, err := NewLog(set.Asking, set.Topic, set.Index, set.Limits, set.Decode, set.Reader...)
+	log, err := NewLog(set.Admin, set.Topic, set.Index, set.Limits, set.Decode, set.Reader...)
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{log: log, store: NewStore(set.Asking, set.StateTopic, set.Index)}
+	w := &Worker{log: log, store: NewStore(set.Admin, set.StateTopic, set.Index)}
 	if set.Group != "" {
 		w.store.Follows(set.Group, set.Topic)
 	}
@@ -107,7 +107,7 @@ func New(set Settings) (*Worker, error) {
 	}
 	settings := delivery.WorkerSettings{
 		Label: label, Source: set.Source, SpreadBy: set.SpreadBy, Attempts: set.Attempts, Aside: set.Aside, Log: log, Store: w.store, Clock: clock, Observer: set.Observer,
-		Ledger: set.Ledger, Deliver: set.Deliver, Permanent: set.Permanent, Bury: set.Bury, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
+		Ledger: set.Ledger, Deliver: set.Deliver, Permanent: set.Permanent, DeadLetter: set.DeadLetter, Interval: set.Interval, RecordRanges: set.RecordRanges, InFlight: set.InFlight,
 		DedupWindow: set.DedupWindow, DedupMax: set.DedupMax, Nonce: rand.Uint64(),
 	}
 	if b := set.Bounds; b != nil {
@@ -121,7 +121,7 @@ func New(set Settings) (*Worker, error) {
 // Run is [delivery.Worker.Run]. When it returns, reading has ended.
 func (w *Worker) Run(ctx context.Context) error {
 	err := w.Worker.Run(ctx)
-	w.log.Hurry()
+	w.log.StopWaiting()
 	if w.bounded != nil {
 		w.bounded.Close()
 	}
@@ -135,7 +135,7 @@ func (w *Worker) Close() {
 }
 
 // StopWaiting is [Log.StopWaiting].
-func (w *Worker) Hurry() { w.log.Hurry() }
+func (w *Worker) StopWaiting() { w.log.StopWaiting() }
 
 // GiveUp is [Log.GiveUp].
 func (w *Worker) GiveUp(offset int64) { w.log.GiveUp(offset) }

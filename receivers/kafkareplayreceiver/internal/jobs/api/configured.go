@@ -21,7 +21,7 @@ func (s *Server) MakeConfigured(ctx context.Context, log *joblog.Log, specs []re
 		if known {
 			continue
 		}
-		if spec.Signal != "" && s.Heads.Of(spec.Signal) == nil { // Its pipeline has not started yet.
+		if spec.Signal != "" && s.Entries.Of(spec.Signal) == nil { // Its pipeline has not started yet.
 			left = append(left, spec)
 			continue
 		}

@@ -37,7 +37,7 @@ var (
 type Settings struct {
 	ID      component.ID
 	Log     *zap.Logger
-	Heads   *pipeline.Heads
+	Entries *pipeline.Entries
 	Planner *plan.Planner
 	// Board returns the log of jobs, or ErrNotReady.
 	Board func() (*joblog.Log, error)

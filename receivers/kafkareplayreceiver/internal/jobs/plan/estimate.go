@@ -48,7 +48,7 @@ type Sample struct {
 
 // Estimate reads a sample of the range, or all of it if it is short.
 func (p *Planner) Estimate(ctx context.Context, job *replay.Job) (*Estimate, error) {
-	src, err := source.Of(job, p.Prefix, p.Heads.Of(job.Spec.Signal), p.Telemetry)
+	src, err := source.Of(job, p.Prefix, p.Entries.Of(job.Spec.Signal), p.Telemetry)
 	if err != nil {
 		return nil, Invalid(errCondition)
 	}
@@ -77,7 +77,7 @@ func (p *Planner) Estimate(ctx context.Context, job *replay.Job) (*Estimate, err
 	}
 	for _, s := range job.Spans {
 		for _, piece := range pieces(s, e.Exact) {
-			if err := cluster.Scan(ctx, p.Asking, src.Topic, s.Partition, piece.First, piece.Next, look); err != nil {
+			if err := cluster.Scan(ctx, p.Admin, src.Topic, s.Partition, piece.First, piece.Next, look); err != nil {
 				return nil, err
 			}
 		}

@@ -37,9 +37,9 @@ var errCondition = errors.New("condition: must be an OTTL condition on the data 
 // Settings configure a planner. All fields are required.
 type Settings struct {
 	// Prefix is the journal's topic prefix.
-	Prefix string
-	Asking *kgo.Client
-	Heads  *pipeline.Heads
+	Prefix  string
+	Admin   *kgo.Client
+	Entries *pipeline.Entries
 	// Windows are the sizes of rollup windows in the metrics pipeline.
 	Windows   []time.Duration
 	Targets   target.Stores
@@ -55,10 +55,10 @@ func New(s Settings) *Planner { return &Planner{s} }
 // Prepare makes a job of a request. problems are the results of the preflight check: reasons not to run it.
 func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *replay.Job, problems []string, err error) {
 	if s.Signal == "" {
-		switch all := p.Heads.Signals(); {
+		switch all := p.Entries.Signals(); {
 		case len(all) == 1:
 			s.Signal = all[0]
-		case p.Heads.Of(journal.Metrics) != nil:
+		case p.Entries.Of(journal.Metrics) != nil:
 			s.Signal = journal.Metrics
 		default:
 			return nil, nil, Invalid(fmt.Errorf("signal: must be set, because this receiver is in pipelines for %v", all))
@@ -67,8 +67,8 @@ func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *r
 	if err := s.Validate(); err != nil {
 		return nil, nil, Invalid(err)
 	}
-	if p.Heads.Of(s.Signal) == nil {
-		return nil, nil, Invalid(fmt.Errorf("signal: this receiver is in no pipeline for %s, only for %v", s.Signal, p.Heads.Signals()))
+	if p.Entries.Of(s.Signal) == nil {
+		return nil, nil, Invalid(fmt.Errorf("signal: this receiver is in no pipeline for %s, only for %v", s.Signal, p.Entries.Signals()))
 	}
 	at := time.Now()
 	if s.ID == "" {
@@ -86,7 +86,7 @@ func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *r
 		}
 		job.Range = &r
 	}
-	if _, err := source.Of(job, p.Prefix, p.Heads.Of(s.Signal), p.Telemetry); err != nil {
+	if _, err := source.Of(job, p.Prefix, p.Entries.Of(s.Signal), p.Telemetry); err != nil {
 		p.Telemetry.Logger.Info("refused the condition of a replay job", zap.Error(err))
 		return nil, nil, Invalid(errCondition)
 	}
@@ -103,7 +103,7 @@ func (p *Planner) Prepare(ctx context.Context, s replay.Spec, by string) (job *r
 func (p *Planner) place(ctx context.Context, job *replay.Job, problems *[]string) error {
 	topic := source.Topic(p.Prefix, &job.Spec)
 	if job.Range == nil {
-		have, err := offsets.Extent(ctx, p.Asking, topic)
+		have, err := offsets.Extent(ctx, p.Admin, topic)
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (p *Planner) place(ctx context.Context, job *replay.Job, problems *[]string
 		}
 		return nil
 	}
-	spans, err := offsets.Spans(ctx, p.Asking, topic, job.Range.ReadFrom, job.Range.ReadTo)
+	spans, err := offsets.Spans(ctx, p.Admin, topic, job.Range.ReadFrom, job.Range.ReadTo)
 	if err != nil {
 		return err
 	}

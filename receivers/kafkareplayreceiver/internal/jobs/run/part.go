@@ -19,7 +19,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/jobs/source"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/slots"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
@@ -30,7 +30,7 @@ type part struct {
 	next atomic.Int64
 
 	mu     sync.Mutex
-	place  *room.Place    // guarded by mu; the latest
+	slot   *slots.Slot    // guarded by mu; the latest
 	worker *worker.Worker // guarded by mu; nil unless at work
 	asked  bool           // asked to stop; guarded by mu
 	counts replay.Counts  // guarded by mu
@@ -47,21 +47,21 @@ func (p *part) stop() {
 
 // run delivers the partition, whenever there is a slot for its worker.
 func (p *part) run(ctx context.Context) error {
-	queue := p.r.m.room.Queue(p.r.job.Spec.ID)
+	queue := p.r.m.slots.Queue(p.r.job.Spec.ID)
 	for {
-		placed, place, err := queue.Enter(ctx, p.r.quit)
-		if place == nil {
+		placed, slot, err := queue.Enter(ctx, p.r.quit)
+		if slot == nil {
 			return err
 		}
 		p.mu.Lock()
-		p.place = place
+		p.slot = slot
 		p.mu.Unlock()
 		err = p.deliver(placed)
-		place.Leave(placed)
-		if ctx.Err() != nil || !errors.Is(err, context.Canceled) || !errors.Is(context.Cause(placed), room.ErrGaveUp) {
+		slot.Leave(placed)
+		if ctx.Err() != nil || !errors.Is(err, context.Canceled) || !errors.Is(context.Cause(placed), slots.ErrGaveUp) {
 			return err
 		}
-		p.r.retries(fmt.Sprintf("partition %d waits: %v", p.span.Partition, room.ErrGaveUp))
+		p.r.retries(fmt.Sprintf("partition %d waits: %v", p.span.Partition, slots.ErrGaveUp))
 	}
 }
 
@@ -98,7 +98,7 @@ func (r *run) settingsOf(p *part) worker.Settings {
 		Partition: worker.Partition{
 			Topic: r.src.Topic, Index: p.span.Partition, StateTopic: spec.Signal.StateTopic(r.m.Kafka.TopicPrefix, stateGroup(spec.ID)), SpreadBy: r.spreadBy,
 		},
-		Asking: r.m.Asking, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(bounds.Next), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, Bury: p.bury, Observer: p, Aside: p,
+		Admin: r.m.Admin, Source: delivery.JobSource(spec.ID, r.job.Created), Bounds: &bounds, Limits: r.limits(bounds.Next), Decode: p.decode, Deliver: p.send, Permanent: consumererror.IsPermanent, DeadLetter: p.countRefused, Observer: p, Aside: p,
 		Interval: conf.CheckpointInterval, RecordRanges: r.recorded(), DedupWindow: conf.DedupWindow, DedupMax: conf.DedupMaxRecords,
 	}
 }
@@ -134,7 +134,7 @@ func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []deliv
 				return err
 			}
 		}
-		return p.r.src.Head.Consume(ctx, nil)
+		return p.r.src.Entry.Consume(ctx, nil)
 	}
 	var n replay.Counts
 	var batches []*pipeline.Batch
@@ -176,9 +176,9 @@ func (p *part) send(ctx context.Context, bounds delivery.Bounds, records []deliv
 	for i, b := range batches {
 		of.At = b.At()
 		if p.r.recorded() {
-			of.Part = &delivery.Part{Bounds: bounds, Index: i}
+			of.Part = &delivery.RangePart{Bounds: bounds, Index: i}
 		}
-		if err := b.Send(of.In(ctx), p.r.src.Head); err != nil {
+		if err := b.Send(of.In(ctx), p.r.src.Entry); err != nil {
 			return err
 		}
 	}
@@ -240,8 +240,8 @@ func (p *part) counted() replay.Counts {
 	return p.counts
 }
 
-// bury only counts: the record is still where the job read it.
-func (p *part) bury(_ context.Context, _ delivery.Record, reason error) error {
+// countRefused only counts: the record is still where the job read it.
+func (p *part) countRefused(_ context.Context, _ delivery.Record, reason error) error {
 	p.count(&replay.Counts{Refused: 1})
 	p.r.m.Telemetry.Logger.Warn("a record of a job was refused permanently", zap.String("job", p.r.job.Spec.ID), zap.Error(reason))
 	return nil
@@ -258,7 +258,7 @@ func (p *part) Keep(_ context.Context, l delivery.Letter) error {
 
 // Waiting returns tenants with undelivered records in the partition.
 func (p *part) Waiting(ctx context.Context) []string {
-	return worker.Waiting(ctx, p.r.m.Asking, p.r.src.Topic, p.span.Partition, p.next.Load(), p.span.Next)
+	return worker.Waiting(ctx, p.r.m.Admin, p.r.src.Topic, p.span.Partition, p.next.Load(), p.span.Next)
 }
 
 var _ delivery.Observer = (*part)(nil)
@@ -272,9 +272,9 @@ func (p *part) Delivered(b delivery.Bounds, _ time.Time, _, duplicates int) {
 	p.next.Store(b.Next)
 	p.count(&replay.Counts{Duplicates: int64(duplicates)})
 	p.mu.Lock()
-	place := p.place
+	slot := p.slot
 	p.mu.Unlock()
-	place.Moved()
+	slot.Moved()
 	p.r.retries("")
 }
 
@@ -300,7 +300,7 @@ func (p *part) Checkpointed(int64, int, time.Duration) {
 
 func (p *part) Unclaimed([]string) {}
 
-func (p *part) Buried(int64, error) {}
+func (p *part) DeadLettered(int64, error) {}
 
 func (p *part) Failed(err error) {
 	if errors.Is(err, context.Canceled) {

@@ -79,12 +79,12 @@ func (r *run) services(ctx context.Context) ([]string, error) {
 	within := selection.NewItems(selection.ItemSettings{Within: r.job.Range.Contains})
 	for _, p := range r.parts {
 		var failed error
-		err := cluster.Scan(ctx, r.m.Asking, r.src.Topic, p.span.Partition, p.span.First, p.span.Next, func(k *kgo.Record) bool {
+		err := cluster.Scan(ctx, r.m.Admin, r.src.Topic, p.span.Partition, p.span.First, p.span.Next, func(k *kgo.Record) bool {
 			record, err := journal.FromKafka(k)
 			if err != nil || !source.Match(&all, &record, k) {
 				return true
 			}
-			request, _, err := r.src.Head.Decode(k.Value)
+			request, _, err := r.src.Entry.Decode(k.Value)
 			if err != nil {
 				return true
 			}

@@ -165,7 +165,7 @@ func (r *run) move(phase replay.Phase) {
 }
 
 func (r *run) work(ctx context.Context) (err error) {
-	if r.src, err = source.Of(&r.job, r.m.Kafka.TopicPrefix, r.m.Heads.Of(r.job.Spec.Signal), r.m.Telemetry); err != nil {
+	if r.src, err = source.Of(&r.job, r.m.Kafka.TopicPrefix, r.m.Entries.Of(r.job.Spec.Signal), r.m.Telemetry); err != nil {
 		return err
 	}
 	if r.job.Spec.Replace != nil && r.replaced == nil {
@@ -184,7 +184,7 @@ func (r *run) work(ctx context.Context) (err error) {
 		}
 	}
 	prepare, cancel := context.WithTimeout(ctx, worker.AskTimeout)
-	layout, err := cluster.EnsureState(prepare, r.m.Asking, r.m.Kafka.TopicPrefix, r.job.Spec.Signal, stateGroup(r.job.Spec.ID))
+	layout, err := cluster.EnsureState(prepare, r.m.Admin, r.m.Kafka.TopicPrefix, r.job.Spec.Signal, stateGroup(r.job.Spec.ID))
 	cancel()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLater, err)
@@ -226,7 +226,7 @@ func (r *run) look(ctx context.Context) {
 			continue
 		}
 		ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
-		group, lag, err := offsets.MostLagging(ask, r.m.Asking, prefix)
+		group, lag, err := offsets.MostLagging(ask, r.m.Admin, prefix)
 		cancel()
 		if err != nil {
 			continue // Without an answer the job does not slow down.

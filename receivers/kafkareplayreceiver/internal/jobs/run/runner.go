@@ -19,7 +19,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/metadata"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/replay"
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/slots"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/target"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
@@ -31,9 +31,9 @@ const (
 
 // Settings configure a runner. All fields are required.
 type Settings struct {
-	Kafka  cluster.Config
-	Asking *kgo.Client
-	Heads  *pipeline.Heads
+	Kafka   cluster.Config
+	Admin   *kgo.Client
+	Entries *pipeline.Entries
 	// Targets are the stores in which jobs replace.
 	Targets target.Stores
 	// Workers is how many partitions are read at once; LiveLag is the lag of a live group, in records, above which jobs slow down.
@@ -53,7 +53,7 @@ type Settings struct {
 // Runner runs jobs while this instance leads. It is safe for concurrent use.
 type Runner struct {
 	Settings
-	room *room.Room // one for each worker
+	slots *slots.Slots // one for each worker
 
 	mu   sync.Mutex
 	runs map[string]*run // guarded by mu
@@ -61,7 +61,7 @@ type Runner struct {
 
 // New returns a runner without runs.
 func New(s Settings) *Runner {
-	return &Runner{Settings: s, room: room.New(s.Workers), runs: map[string]*run{}}
+	return &Runner{Settings: s, slots: slots.New(s.Workers), runs: map[string]*run{}}
 }
 
 // Running returns the progress of a job that this instance runs.
@@ -113,7 +113,7 @@ func (m *Runner) reconcile(ctx context.Context, log *joblog.Log) {
 		switch job.Want {
 		case replay.Run, "":
 			switch {
-			case r == nil && !job.Status.Phase.Ended() && m.Heads.Of(job.Spec.Signal) != nil:
+			case r == nil && !job.Status.Phase.Ended() && m.Entries.Of(job.Spec.Signal) != nil:
 				m.begin(ctx, log, *job)
 			case r != nil && r.over():
 				m.conclude(ctx, log, r)
@@ -183,7 +183,7 @@ func (m *Runner) forget(r *run) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.runs, r.job.Spec.ID)
-	m.room.Forget(r.job.Spec.ID)
+	m.slots.Forget(r.job.Spec.ID)
 }
 
 // move writes a new phase of a job that does not run.
@@ -209,7 +209,7 @@ func stateGroup(id string) string { return "replay-" + id }
 func (m *Runner) dropState(ctx context.Context, job *replay.Job) error {
 	ask, cancel := context.WithTimeout(ctx, worker.AskTimeout)
 	defer cancel()
-	return joblog.DeleteTopic(ask, m.Asking, job.Spec.Signal.StateTopic(m.Kafka.TopicPrefix, stateGroup(job.Spec.ID)))
+	return joblog.DeleteTopic(ask, m.Admin, job.Spec.Signal.StateTopic(m.Kafka.TopicPrefix, stateGroup(job.Spec.ID)))
 }
 
 // endAll ends all runs at their present position; another leader continues from their checkpoints.

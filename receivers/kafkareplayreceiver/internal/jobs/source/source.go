@@ -18,7 +18,7 @@ import (
 // Source is the input of a job. It is safe for concurrent use.
 type Source struct {
 	Topic   string
-	Head    pipeline.Head
+	Entry   pipeline.Entry
 	Records selection.Records
 	Items   *selection.Items
 }
@@ -31,8 +31,8 @@ func Topic(prefix string, s *replay.Spec) string {
 	return s.Signal.Topic(prefix)
 }
 
-// Of returns the source of job, whose items go to head. The error is about its condition.
-func Of(job *replay.Job, prefix string, head pipeline.Head, set component.TelemetrySettings) (*Source, error) {
+// Of returns the source of job, whose items go to entry. The error is about its condition.
+func Of(job *replay.Job, prefix string, entry pipeline.Entry, set component.TelemetrySettings) (*Source, error) {
 	conditions, err := ottlcondition.Compile(job.Spec.Signal, job.Spec.Condition, set)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func Of(job *replay.Job, prefix string, head pipeline.Head, set component.Teleme
 	if job.Spec.Mark {
 		items.Mark = job.Spec.ID
 	}
-	return &Source{Topic: Topic(prefix, &job.Spec), Head: head, Records: records, Items: selection.NewItems(items)}, nil
+	return &Source{Topic: Topic(prefix, &job.Spec), Entry: entry, Records: records, Items: selection.NewItems(items)}, nil
 }
 
 // Item is a record that was read.
@@ -68,11 +68,11 @@ func (s *Source) Read(ctx context.Context, k *kgo.Record) (it *Item, id delivery
 	if it.Skip = !Match(&s.Records, &it.Record, k); it.Skip || it.Err != nil {
 		return it, id
 	}
-	var fine bool
-	if it.Request, fine, it.Err = s.Head.Decode(k.Value); it.Err != nil {
+	var dedupable bool
+	if it.Request, dedupable, it.Err = s.Entry.Decode(k.Value); it.Err != nil {
 		return it, id
 	}
-	if fine {
+	if dedupable {
 		id = delivery.RecordID(it.Record.ID())
 	}
 	it.Counted = s.Items.Apply(ctx, it.Request)

@@ -1,6 +1,6 @@
 // Package slots shares the slots for workers among the parts of jobs. A part that makes no progress, because its sink accepts nothing,
 // yields its slot to a part of another job.
-package room
+package slots
 
 import (
 	"context"
@@ -21,11 +21,11 @@ const (
 var ErrGaveUp = errors.New("the sink accepts nothing, and another job is waiting for the slot")
 
 // Slots is a number of slots. It is safe for concurrent use.
-type Room struct {
+type Slots struct {
 	mu      sync.Mutex
 	free    int             // guarded by mu
 	waiting []*waiter       // guarded by mu; in order of arrival
-	held    map[*Place]bool // guarded by mu; true: no progress for its patience
+	held    map[*Slot]bool  // guarded by mu; true: no progress for its patience
 	stuck   map[string]bool // guarded by mu; jobs that yielded a slot and made no progress since
 }
 
@@ -35,22 +35,22 @@ type waiter struct {
 }
 
 // New returns so many slots.
-func New(places int) *Room {
-	return &Room{free: places, held: map[*Place]bool{}, stuck: map[string]bool{}}
+func New(places int) *Slots {
+	return &Slots{free: places, held: map[*Slot]bool{}, stuck: map[string]bool{}}
 }
 
 // Queue is one part's sequence of requests for slots. It is for one goroutine.
 type Queue struct {
-	room     *Room
+	slots    *Slots
 	job      string
 	patience time.Duration
 }
 
 // Queue returns the queue of a part of job.
-func (r *Room) Queue(job string) *Queue { return &Queue{room: r, job: job, patience: patience} }
+func (r *Slots) Queue(job string) *Queue { return &Queue{slots: r, job: job, patience: patience} }
 
 // Slot is held by one part.
-type Place struct {
+type Slot struct {
 	q      *Queue
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
@@ -58,9 +58,9 @@ type Place struct {
 
 // Enter waits for a slot, until ctx ends or quit is closed: the slot is then nil. The returned context ends with ErrGaveUp when the slot
 // has to be left for another job.
-func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Context, *Place, error) {
+func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Context, *Slot, error) {
 	w := &waiter{job: q.job, turn: make(chan struct{})}
-	r := q.room
+	r := q.slots
 	r.mu.Lock()
 	r.waiting = append(r.waiting, w)
 	r.admitLocked()
@@ -68,7 +68,7 @@ func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Contex
 	select {
 	case <-w.turn:
 		ctx, cancel := context.WithCancelCause(ctx)
-		p := &Place{q: q, cancel: cancel}
+		p := &Slot{q: q, cancel: cancel}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.held[p] = false
@@ -90,7 +90,7 @@ func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Contex
 
 // admitLocked assigns free slots to waiting parts: first to jobs that make progress. If none is free, a part without progress has to
 // leave.
-func (r *Room) admitLocked() {
+func (r *Slots) admitLocked() {
 	for r.free > 0 && len(r.waiting) > 0 {
 		i := max(0, slices.IndexFunc(r.waiting, func(w *waiter) bool { return !r.stuck[w.job] }))
 		w := r.waiting[i]
@@ -106,8 +106,8 @@ func (r *Room) admitLocked() {
 }
 
 // overdue is called when the part has made no progress for its patience.
-func (p *Place) overdue() {
-	r := p.q.room
+func (p *Slot) overdue() {
+	r := p.q.slots
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, held := r.held[p]; held {
@@ -117,8 +117,8 @@ func (p *Place) overdue() {
 }
 
 // giveUpLocked ends the slot's context if a part of another job waits that, as far as known, makes progress.
-func (p *Place) giveUpLocked() {
-	r := p.q.room
+func (p *Slot) giveUpLocked() {
+	r := p.q.slots
 	if slices.ContainsFunc(r.waiting, func(w *waiter) bool { return w.job != p.q.job && !r.stuck[w.job] }) {
 		r.stuck[p.q.job] = true
 		p.cancel(ErrGaveUp)
@@ -126,8 +126,8 @@ func (p *Place) giveUpLocked() {
 }
 
 // Moved notes that the part makes progress.
-func (p *Place) Moved() {
-	r := p.q.room
+func (p *Slot) Moved() {
+	r := p.q.slots
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, held := r.held[p]; !held {
@@ -140,8 +140,8 @@ func (p *Place) Moved() {
 }
 
 // Leave returns the slot. It may be repeated.
-func (p *Place) Leave(ctx context.Context) {
-	r := p.q.room
+func (p *Slot) Leave(ctx context.Context) {
+	r := p.q.slots
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, held := r.held[p]; !held {
@@ -158,7 +158,7 @@ func (p *Place) Leave(ctx context.Context) {
 }
 
 // Forget removes the state of a job that has ended.
-func (r *Room) Forget(job string) {
+func (r *Slots) Forget(job string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.stuck, job)

@@ -1,4 +1,4 @@
-package room_test
+package slots_test
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/room"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/slots"
 )
 
 // stay enters and, without getting on, keeps the place until it is told to leave.
-func stay(t *testing.T, q *room.Queue, gone *time.Duration) {
+func stay(t *testing.T, q *slots.Queue, gone *time.Duration) {
 	ctx, place, err := q.Enter(t.Context(), nil)
 	require.NoError(t, err)
 	began := time.Now()
@@ -24,7 +24,7 @@ func stay(t *testing.T, q *room.Queue, gone *time.Duration) {
 
 func TestAPartThatDoesNotGetOnLeavesItsPlaceToAnotherJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := room.New(1)
+		r := slots.New(1)
 		dead := r.Queue("dead")
 		var gone time.Duration
 		go stay(t, dead, &gone)
@@ -52,7 +52,7 @@ func TestAPartThatDoesNotGetOnLeavesItsPlaceToAnotherJob(t *testing.T) {
 
 func TestPartsOfOneJobDoNotDriveEachOtherOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := room.New(1)
+		r := slots.New(1)
 		ctx, place, err := r.Queue("dead").Enter(t.Context(), nil)
 		require.NoError(t, err)
 		waiting, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -70,7 +70,7 @@ func TestPartsOfOneJobDoNotDriveEachOtherOut(t *testing.T) {
 
 func TestAJobThatGetsOnGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := room.New(2)
+		r := slots.New(2)
 		var gone time.Duration
 		for range 6 { // parts into a dead sink
 			go func() {
@@ -100,7 +100,7 @@ func TestAJobThatGetsOnGoesFirst(t *testing.T) {
 }
 
 func TestWhoGivesUpWaitingTakesNoPlace(t *testing.T) {
-	r := room.New(1)
+	r := slots.New(1)
 	quit := make(chan struct{})
 	close(quit)
 	for range 100 {

@@ -14,23 +14,23 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// Head is the pipeline's first consumer, for encoded requests.
-type Head interface {
+// Entry is the pipeline's first consumer, for encoded requests.
+type Entry interface {
 	// Decode decodes a request. dedupable reports whether equal bytes mean the same request: some time in it is finer than a second.
-	Decode(request []byte) (payload any, fine bool, err error)
+	Decode(request []byte) (payload any, dedupable bool, err error)
 	// Consume sends payloads on as one batch; no payloads are an empty batch. The payloads must not be used afterwards.
 	Consume(ctx context.Context, payloads []any) error
 	Signal() journal.Signal
 }
 
-// Metrics returns the head of a pipeline for metrics.
-func Metrics(next consumer.Metrics) Head { return metricsHead{next} }
+// Metrics returns the entry of a pipeline for metrics.
+func Metrics(next consumer.Metrics) Entry { return metricsHead{next} }
 
-// Logs returns the head of a pipeline for logs.
-func Logs(next consumer.Logs) Head { return logsHead{next} }
+// Logs returns the entry of a pipeline for logs.
+func Logs(next consumer.Logs) Entry { return logsHead{next} }
 
-// Traces returns the head of a pipeline for traces.
-func Traces(next consumer.Traces) Head { return tracesHead{next} }
+// Traces returns the entry of a pipeline for traces.
+func Traces(next consumer.Traces) Entry { return tracesHead{next} }
 
 // fineTime reports whether t is finer than a second: two different requests then hardly have equal bytes.
 func fineTime(t pcommon.Timestamp) bool { return t%1_000_000_000 != 0 }

@@ -1,6 +1,6 @@
-// Package behind checks the configuration of the pipelines downstream of a receiver: all components must be synchronous, which means that
+// Package downstream checks the configuration of the pipelines downstream of a receiver: all components must be synchronous, which means that
 // they acknowledge data only after they have delivered it.
-package behind
+package downstream
 
 import (
 	"errors"
@@ -53,7 +53,7 @@ func (c *Checker) Check(host component.Host, id component.ID, signal, key string
 		if knows, ok := e.(configured); ok {
 			if conf := knows.EffectiveConfig(); conf != nil {
 				w := walk{conf: conf, key: key, allow: allow, seen: map[string]bool{}}
-				return w.behind(id.String(), signal)
+				return w.check(id.String(), signal)
 			}
 		}
 	}
@@ -84,8 +84,8 @@ type walk struct {
 	seen  map[string]bool // pipeline names
 }
 
-// behind checks the pipelines of signal downstream of source, a receiver or connector; an empty signal means any.
-func (w *walk) behind(source, signal string) (problems error) {
+// check checks the pipelines of signal downstream of source, a receiver or connector; an empty signal means any.
+func (w *walk) check(source, signal string) (problems error) {
 	pipelines, _ := w.conf.Get("service::pipelines").(map[string]any)
 	for name, p := range pipelines {
 		parts, _ := p.(map[string]any)
@@ -102,15 +102,15 @@ func (w *walk) behind(source, signal string) (problems error) {
 				problems = errors.Join(problems, w.exporter(name, id))
 				continue
 			}
-			problems = errors.Join(problems, w.connector(name, id), w.behind(id, signalBehind(id, kind)))
+			problems = errors.Join(problems, w.connector(name, id), w.check(id, signalAfter(id, kind)))
 		}
 	}
 	return problems
 }
 
-// signalBehind returns the signal that a connector makes of kind: forward and routing pass on the same signal, others may make another one
+// signalAfter returns the signal that a connector makes of kind: forward and routing pass on the same signal, others may make another one
 // (empty: any).
-func signalBehind(id, kind string) string {
+func signalAfter(id, kind string) string {
 	if t := typeOf(id); t == "forward" || t == "routing" {
 		return kind
 	}

@@ -1,4 +1,4 @@
-package behind_test
+package downstream_test
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/behind"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/downstream"
 )
 
 // knowing is a host whose admin extension knows the configuration.
@@ -93,7 +93,7 @@ exporters: {otlp_grpc: {}}
 service: {pipelines: {logs: {receivers: [otlp], exporters: [otlp_grpc]}, traces: {receivers: [kafka_replay], exporters: [otlp_grpc]}}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var checker behind.Checker
+			var checker downstream.Checker
 			err := checker.Check(knowing{conf: confOf(t, c.yaml)}, component.MustNewID("kafka_replay"), "logs", "follow::allow_behind", c.allow, zap.NewNop())
 			if c.want == "" {
 				assert.NoError(t, err)
@@ -106,7 +106,7 @@ service: {pipelines: {logs: {receivers: [otlp], exporters: [otlp_grpc]}, traces:
 
 func TestOneWarningWhereNobodyKnowsTheConfiguration(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
-	var checker behind.Checker
+	var checker downstream.Checker
 	for _, signal := range []string{"metrics", "logs", "traces"} {
 		require.NoError(t, checker.Check(componenttest.NewNopHost(), component.MustNewID("kafka_replay"), signal, "follow::allow_behind", nil, zap.New(core)))
 	}
@@ -114,7 +114,7 @@ func TestOneWarningWhereNobodyKnowsTheConfiguration(t *testing.T) {
 }
 
 func TestAllowListsNameTypes(t *testing.T) {
-	assert.NoError(t, behind.CheckAllow("allow_behind", []string{"groupbyattrs"}))
-	assert.ErrorContains(t, behind.CheckAllow("allow_behind", []string{"acme/1"}), `allow_behind: "acme/1" is not the type`)
-	assert.ErrorContains(t, behind.CheckAllow("allow_behind", []string{"tail_sampling"}), "can't be downstream of the journal")
+	assert.NoError(t, downstream.CheckAllow("allow_behind", []string{"groupbyattrs"}))
+	assert.ErrorContains(t, downstream.CheckAllow("allow_behind", []string{"acme/1"}), `allow_behind: "acme/1" is not the type`)
+	assert.ErrorContains(t, downstream.CheckAllow("allow_behind", []string{"tail_sampling"}), "can't be downstream of the journal")
 }
