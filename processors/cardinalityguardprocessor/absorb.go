@@ -15,8 +15,8 @@ const (
 	overflowAttribute  = "otel.metric.overflow"
 	partitionAttribute = "penstock.partition"
 
-	// lastResortSpare is how many streams a metric may have past its reserve: the last resort, for each unit and type
-	// that the metric comes in.
+	// lastResortSpare is how many streams a metric may have beyond its reserve: the last-resort streams, one for each unit and type of the
+	// metric.
 	lastResortSpare = 64
 	lastResort      = -1
 )
@@ -28,7 +28,7 @@ type absorber struct {
 	t      *tally
 	in     *limited
 	origin *source
-	entry  uint32 // of the metric, where points can have been sent twice
+	entry  uint32 // the metric's, if a sender may have repeated points
 	rm     pmetric.ResourceMetrics
 	sm     pmetric.ScopeMetrics
 	m      pmetric.Metric
@@ -40,10 +40,11 @@ type absorber struct {
 	done    int    // points since it was entered
 }
 
-// pointsAtOnce is how many points are folded before a checkpoint may come between: it holds up all batches that wait for it.
+// pointsAtOnce is how many points are folded before a checkpoint may run in between: a checkpoint waits for folding, and blocks all
+// batches meanwhile.
 const pointsAtOnce = 64
 
-// absorb merges what split took out into the overflow streams.
+// absorb merges the points that split removed into the overflow streams.
 func (p *partition) absorb(in *limited, t *tally) {
 	a := absorber{p: p, r: p.rules.Load(), t: t, in: in, leave: p.session.Enter()}
 	defer func() { a.leave() }()
@@ -133,7 +134,7 @@ func (a *absorber) numbers(dps pmetric.NumberDataPointSlice) {
 	}
 }
 
-// end takes a stream that has no value any more out of a sum of latest values.
+// end removes a stream that has no value any more from a sum of latest values.
 func (a *absorber) end(attrs pcommon.Map, at pcommon.Timestamp) bool {
 	if a.agg != fold.Running || a.mono {
 		return false
@@ -157,7 +158,7 @@ func (a *absorber) dropMalformed() {
 	a.t.malformed++
 }
 
-// point folds the i-th point of the present metric.
+// point folds the i-th point of the current metric.
 func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, v fold.Value, exemplars pmetric.ExemplarSlice) {
 	if a.done++; a.done > pointsAtOnce {
 		a.leave()
@@ -209,7 +210,7 @@ func (a *absorber) point(i int, attrs pcommon.Map, start, at pcommon.Timestamp, 
 	a.count(o)
 }
 
-// repeats says whether a delta point was sent before, and could pass the journal.
+// repeats reports whether a delta point was sent before, by a request whose repetitions the journal can't recognize.
 func (a *absorber) repeats(pt fold.Point) bool {
 	if a.agg != fold.Delta || a.origin.deduplicated {
 		return false
@@ -238,8 +239,8 @@ func (a *absorber) count(o fold.Outcome) {
 	a.t.evicted += int64(o.Evicted)
 }
 
-// stream returns the overflow stream for a point: one that exists on any level of the verdict, the narrowest first, so
-// that streams keep what they stand for; else a new one, on the widest level; past all budgets the last resort.
+// stream returns the overflow stream for a point: an existing one on any level of the verdict, the narrowest first, so that streams keep
+// their meaning; else a new one, on the widest level; past all budgets the last resort.
 func (a *absorber) stream(sh *fold.Shard, attrs pcommon.Map, attrsKey streamkey.Key, level admission.Level, kind fold.Kind) *fold.Stream {
 	verdict := a.origin.node.Growth.Verdict()
 	if verdict == nil && level == admission.Denied {

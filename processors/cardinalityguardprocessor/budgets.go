@@ -19,7 +19,7 @@ type budgets struct {
 	file *overridesFile // set by Start; nil: none
 
 	mu      sync.Mutex
-	from    []*quota.Series // what rules were made of; guarded by mu
+	from    []*quota.Series // what rules were built from; guarded by mu
 	version int             // of file, likewise; guarded by mu
 	rules   *rules          // guarded by mu
 }
@@ -28,7 +28,7 @@ func newBudgets(configured *rules) *budgets {
 	return &budgets{configured: configured, rules: configured}
 }
 
-// find looks for those who have budgets.
+// find finds the extensions that have budgets.
 func (b *budgets) find(host component.Host) {
 	for _, e := range host.GetExtensions() {
 		if source, ok := e.(interface{ SeriesBudgets() *quota.Series }); ok {
@@ -37,7 +37,7 @@ func (b *budgets) find(host component.Host) {
 	}
 }
 
-// now returns the rules as they are: the same ones as long as nothing has changed.
+// now returns the present rules: the same ones as long as nothing has changed.
 func (b *budgets) now() *rules {
 	if len(b.sources) == 0 && b.file == nil {
 		return b.configured

@@ -14,36 +14,36 @@ import (
 type Config struct {
 	// Limits are the budgets.
 	Limits LimitsConfig `mapstructure:"limits"`
-	// OnLimit says what becomes of series past a budget: fold, drop or observe.
+	// OnLimit decides about series past a budget: fold, drop or observe.
 	OnLimit string `mapstructure:"on_limit"`
-	// IdleTimeout is how long a series keeps its place without a point, and the window of distinct values and warnings.
+	// IdleTimeout is how long a series stays active without a point, and the window of distinct values and warnings.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// FlushInterval is the width of the panes in which folded points are merged.
 	FlushInterval time.Duration `mapstructure:"flush_interval"`
-	// Gauge says how gauges are folded: last, min, max, mean or sum.
+	// Gauge is how gauges are folded: last, min, max, mean or sum.
 	Gauge string `mapstructure:"gauge"`
-	// Exemplars is how many exemplars an overflow stream keeps a pane; 0 keeps none.
+	// Exemplars is how many exemplars an overflow stream keeps per pane; 0 keeps none.
 	Exemplars int `mapstructure:"exemplars"`
-	// Overrides are budgets for tenants, services or metrics by name; for each budget the first that sets it holds.
+	// Overrides are budgets for tenants, services or metrics by name; for each budget the first entry that sets it applies.
 	Overrides []OverrideConfig `mapstructure:"overrides"`
-	// OverridesFile is a JSON file of further overrides, which hold before Overrides. The guard reads it again when it changes, and the
-	// console and the admin listener change it.
+	// OverridesFile is a JSON file of further overrides, which take precedence over Overrides. The guard reads it again when it changes,
+	// and the console and the admin listener change it.
 	OverridesFile string `mapstructure:"overrides_file"`
-	// Attributes are allow-lists and deny-lists; the first that matches a metric holds.
+	// Attributes are allow-lists and deny-lists; the first that matches a metric applies.
 	Attributes []AttributesConfig `mapstructure:"attributes"`
-	// Report is about what is sent down the pipeline.
+	// Report configures the metrics that the guard adds to the pipeline.
 	Report ReportConfig `mapstructure:"report"`
-	// Storage is the extension that keeps the state over a restart where there is no journal; none keeps it in memory.
+	// Storage is the extension that keeps the state over a restart without a journal; none keeps it in memory.
 	Storage *component.ID `mapstructure:"storage"`
 	// CheckpointInterval is how often the state is saved in Storage when nothing is folded.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
-	// InstanceID tells the streams of collectors apart that share no journal; empty means the host name.
+	// InstanceID distinguishes the streams of collectors that share no journal; empty means the host name.
 	InstanceID string `mapstructure:"instance_id"`
-	// Journal says whether batches may come without a session: optional or required.
+	// Journal decides whether batches may come without a session: optional or required.
 	Journal string `mapstructure:"journal"`
 }
 
-// LimitsConfig bounds series and memory. 0 means none for the budgets, and is refused for the bounds.
+// LimitsConfig bounds series and memory. For budgets 0 means no limit; for bounds 0 is refused.
 type LimitsConfig struct {
 	Series             int64 `mapstructure:"series" json:"series"`
 	SeriesPerTenant    int64 `mapstructure:"series_per_tenant" json:"series_per_tenant"`
@@ -51,7 +51,7 @@ type LimitsConfig struct {
 	SeriesPerMetric    int64 `mapstructure:"series_per_metric" json:"series_per_metric"`
 	ValuesPerAttribute int64 `mapstructure:"values_per_attribute" json:"values_per_attribute"`
 
-	// Metrics bounds the metrics that are told apart, over all services and tenants.
+	// Metrics bounds the metrics that are counted separately, over all services and tenants.
 	Metrics int `mapstructure:"metrics" json:"-"`
 	// OverflowStreams and OverflowStreamsPerMetric are the reserve for overflow streams.
 	OverflowStreams          int `mapstructure:"overflow_streams" json:"-"`
@@ -60,7 +60,7 @@ type LimitsConfig struct {
 	Contributors int `mapstructure:"contributors" json:"-"`
 }
 
-// OverrideConfig sets budgets for what matches all of its patterns, in which * stands for any characters.
+// OverrideConfig sets budgets for metrics that match all of its patterns, in which * matches any characters.
 type OverrideConfig struct {
 	Tenant  string               `mapstructure:"tenant" json:"tenant,omitempty"`
 	Service string               `mapstructure:"service" json:"service,omitempty"`
@@ -68,7 +68,7 @@ type OverrideConfig struct {
 	Limits  OverrideLimitsConfig `mapstructure:"limits" json:"limits"`
 }
 
-// OverrideLimitsConfig are the budgets that an override can set; nil leaves one as it is, 0 means none.
+// OverrideLimitsConfig are the budgets that an override can set; nil keeps one, 0 means no limit.
 type OverrideLimitsConfig struct {
 	SeriesPerTenant    *int64 `mapstructure:"series_per_tenant" json:"series_per_tenant,omitempty"`
 	SeriesPerService   *int64 `mapstructure:"series_per_service" json:"series_per_service,omitempty"`
@@ -80,23 +80,23 @@ type OverrideLimitsConfig struct {
 type AttributesConfig struct {
 	// Metric is the pattern.
 	Metric string `mapstructure:"metric" json:"metric"`
-	// Allow, if set, is all that may remain; other attributes are folded away.
+	// Allow, if set, lists all attributes that may remain; others are folded away.
 	Allow []string `mapstructure:"allow" json:"allow,omitempty"`
-	// Deny are folded away.
+	// Deny lists attributes that are folded away.
 	Deny []string `mapstructure:"deny" json:"deny,omitempty"`
-	// Protect are never held guilty; only the last resort, one stream a metric, goes without them.
+	// Protect lists attributes that are never considered guilty; only the last resort, one stream per metric, removes them.
 	Protect []string `mapstructure:"protect" json:"protect,omitempty"`
 }
 
-// ReportConfig is about the report.
+// ReportConfig configures the report.
 type ReportConfig struct {
-	// Interval between reports down the pipeline; 0 sends none.
+	// Interval between reports; 0 sends none.
 	Interval time.Duration `mapstructure:"interval"`
-	// Top is how many metrics and attributes are listed, a tenant.
+	// Top is how many metrics and attributes are listed per tenant.
 	Top int `mapstructure:"top"`
 }
 
-// What on_limit, gauge and journal can be.
+// Values of on_limit, gauge and journal.
 const (
 	onLimitFold    = "fold"
 	onLimitDrop    = "drop"

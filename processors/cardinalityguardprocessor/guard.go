@@ -17,8 +17,7 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
 
-// guard is the processor. The state is in its partitions: one for every partition of the journal that is worked on
-// here, or the local one.
+// guard is the processor. The state is in its partitions: one for every journal partition that this process works on, or the local one.
 type guard struct {
 	cfg   *Config
 	rules *budgets
@@ -27,10 +26,10 @@ type guard struct {
 	tel   *telemetry
 
 	partitions *local.States[*partition]
-	own        string // the instance, where the journal lives in this process; set by Start
+	own        string // the instance, if the journal is in this process; set by Start
 	named      bool   // an authenticator names tenants; set by Start
 	unmount    func()
-	unwatch    func() // ends what the ledger asks; set by Start
+	unwatch    func() // removes the guard from the ledger; set by Start
 }
 
 var _ processor.Metrics = (*guard)(nil)
@@ -45,12 +44,12 @@ func newGuard(cfg *Config, set processor.Settings, next consumer.Metrics) (*guar
 	return g, g.tel.observe(g.partitions.Each)
 }
 
-// Capabilities says whether batches are changed.
+// Capabilities reports whether batches are changed.
 func (g *guard) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: g.cfg.OnLimit != onLimitObserve}
 }
 
-// Start opens the local session, unless batches must come with one, and the page on the admin extension.
+// Start opens the local session, unless batches must come with one, and mounts the page on the admin extension.
 func (g *guard) Start(ctx context.Context, host component.Host) error {
 	owner := local.Owner{ID: g.set.ID, InstanceID: g.cfg.InstanceID, Storage: g.cfg.Storage}
 	var err error
@@ -75,7 +74,7 @@ func (g *guard) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// Shutdown sends what is due, and saves the state or, without a storage, sends everything.
+// Shutdown sends everything that is due, and saves the state or, without a storage, sends everything.
 func (g *guard) Shutdown(ctx context.Context) error {
 	if g.unwatch != nil {
 		g.unwatch()
@@ -90,8 +89,8 @@ func (g *guard) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// ConsumeMetrics passes admitted points on. What is to be folded is merged into the state only when the rest has been
-// taken downstream: a batch that is refused and sent again counts once.
+// ConsumeMetrics passes admitted points on. It merges the other points into the state only after the next component has accepted the
+// admitted ones: a batch that is refused and sent again counts once.
 func (g *guard) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	p, _, err := g.partitions.Of(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/internal/durable"
 )
 
-// Bounds of overrides_file: entries, bytes of a pattern, and how often the file is checked for a change.
+// Bounds of overrides_file: entries, bytes of a pattern, and the interval of checks for a change.
 const (
 	maxFileOverrides    = 1000
 	maxOverridePattern  = 256
@@ -29,7 +29,7 @@ const (
 // errNoOverride says that the file has no entry with these patterns.
 var errNoOverride = errors.New("no override has these patterns")
 
-// overridesFile holds the budgets of overrides_file, which people change while the collector runs, with an editor or through the admin
+// overridesFile holds the budgets of overrides_file, which users change while the collector runs, with an editor or through the admin
 // listener. A nil one has no budgets. It is safe for concurrent use.
 type overridesFile struct {
 	path   string
@@ -166,7 +166,7 @@ func (f *overridesFile) change(edit func([]OverrideConfig) ([]OverrideConfig, er
 	return f.list, nil
 }
 
-// writeError says that the disk, not the request, is at fault.
+// writeError is an error of the disk, not of the request.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return "overrides_file can't be written: " + e.err.Error() }

@@ -14,13 +14,13 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
-// pageTop is how many metrics and attributes a tenant has in the report.
+// pageTop is how many metrics and attributes of a tenant the report lists.
 const pageTop = 50
 
-// readsPage is what the report needs. A reader sees its tenant alone.
+// readsPage is the permission for the report. A reader sees only its tenant.
 var readsPage = admin.Need{Scopes: []string{access.Read}}
 
-// operates is what the overrides need: they hold for all tenants.
+// operates is the permission for the overrides, which apply to all tenants.
 var operates = admin.Need{Operator: true, Scopes: []string{access.Admin}}
 
 // overridesAnswer has the overrides of the file, and whether there is a file to change.
@@ -105,7 +105,7 @@ func (g *guard) answer(w http.ResponseWriter, list []OverrideConfig, err error) 
 	}
 }
 
-// reports has the partitions at work, as far as the client may see them.
+// reports returns the reports of the active partitions, limited to what the client may see.
 func (g *guard) reports(c access.Client) []partitionReport {
 	list := []partitionReport{}
 	g.partitions.Each(func(p *partition) {

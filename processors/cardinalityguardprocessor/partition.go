@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// maxAhead is how far a point may be ahead of the clock; what is further counts as now.
+// maxAhead is how far a point may be ahead of the clock; a later one counts as now.
 const maxAhead = 10 * time.Minute
 
 // partition is the guard's state for one partition.
@@ -34,7 +34,7 @@ type partition struct {
 	table *admission.Table
 	clock *admission.Clock
 	fold  *fold.Fold
-	// repeats are the folded delta points that a sender can send twice.
+	// repeats are the folded delta points that a sender may send twice.
 	repeats *repeat.Points
 
 	// edges are the clock's times of the last generations, the present one last.
@@ -42,18 +42,18 @@ type partition struct {
 	turns uint32                       // generations so far; likewise
 	// admissionEdge: a cumulative stream that began before it may have been admitted once and idle since.
 	admissionEdge atomic.Int64
-	windowStart   atomic.Int64 // the edge of the last turn that began a window
+	windowStart   atomic.Int64 // the edge of the last turn that started a window
 	turning       atomic.Bool
 	newest        atomic.Int64 // newest event time, within bounds
-	late          atomic.Int64 // points that came for a closed pane
+	late          atomic.Int64 // points that arrived for a closed pane
 
-	// What follows belongs to the driver of the session.
+	// The following fields belong to the session's driver.
 	restored bool // the rules are those of the checkpoint, until Adopt
 	outbox   []fold.Batch
-	seen     int64     // newest, when Advance saw it change
+	seen     int64     // newest, when Advance last saw it change
 	seenAt   time.Time // and when that was
 	reported int64     // time of the last report
-	sweep    uint32    // turns, when nodes were pruned
+	sweep    uint32    // turns at the last pruning of nodes
 }
 
 var _ delivery.Stateful = (*partition)(nil)
@@ -76,12 +76,12 @@ func (p *partition) activeSeries() int64    { return p.tree.TotalUsed() }
 func (p *partition) contributors() int64    { return p.fold.Contributors() }
 func (p *partition) overflowStreams() int64 { return p.fold.Streams() }
 
-// foldedDelay is how long after its time a point leaves at the latest: a pane closes when the newest point lies a pane behind
-// its end, and the driver looks for that every second.
+// foldedDelay is how long after its time a point is sent at the latest: a pane closes when the newest point is a pane's width after its
+// end, and the driver checks that every second.
 func (p *partition) foldedDelay() time.Duration { return 2*p.rules.Load().FlushInterval + time.Second }
 
-// sign puts on attributes which partition makes the stream up. Without a journal its name is the instance; of a journal in this process the
-// instance tells it from the one in another.
+// sign adds the attributes that identify the partition that makes the stream. Without a journal its name is the instance; with a journal
+// in this process the instance distinguishes it from the partition of another process.
 func sign(attributes pcommon.Map, partition, instance string) {
 	attributes.PutStr(partitionAttribute, partition)
 	if instance != "" {
@@ -89,13 +89,13 @@ func sign(attributes pcommon.Map, partition, instance string) {
 	}
 }
 
-// tenantKey keeps resources of tenants apart that are known from client metadata only.
+// tenantKey separates resources of tenants that are known only from client metadata.
 func tenantKey(name string) streamkey.Key {
 	return streamkey.StringAttribute(tenant.Attribute, name)
 }
 
-// vote shows the clock the time of a resource's first point, and turns to the next generation when it moves. voted is
-// false for a metric without a point that has a time.
+// vote passes the time of a resource's first point to the clock, and turns to the next generation when the clock moves. voted is false for
+// a metric without a point that has a time.
 func (p *partition) vote(m pmetric.Metric) (voted bool) {
 	t := firstTime(m)
 	if t <= 0 {
@@ -113,7 +113,7 @@ func (p *partition) vote(m pmetric.Metric) (voted bool) {
 	}
 }
 
-// bounded moves a time that is too far ahead of the clock back to it; a point without a time counts as now, too.
+// bounded moves a time that is too far ahead of the clock back to the clock; a point without a time gets the clock's time too.
 func (p *partition) bounded(t int64) int64 {
 	step := int64(p.rules.Load().IdleTimeout) / admission.Generations
 	if now := p.clock.Now(); t > now+2*step+int64(maxAhead) || t <= 0 {
@@ -139,8 +139,8 @@ func firstTime(m pmetric.Metric) int64 {
 	}
 }
 
-// turn begins the next generation: idle series, contributors and overflow streams go. A turn that finds another one at
-// work leaves it to that one.
+// turn starts the next generation: idle series, contributors and overflow streams are removed. If another turn is in progress, it does
+// nothing.
 func (p *partition) turn() {
 	if !p.turning.CompareAndSwap(false, true) {
 		return
@@ -148,7 +148,7 @@ func (p *partition) turn() {
 	defer p.turning.Store(false)
 	now := p.clock.Now()
 	if p.table.Advance(p.tree.Give) > 0 {
-		// What left now had its last point before the oldest edge, or a little later by a clock of its own.
+		// What is removed now had its last point before the oldest edge, or a little later by its own clock.
 		p.admissionEdge.Store(max(p.admissionEdge.Load(), p.edges[1]))
 	}
 	copy(p.edges[:], p.edges[1:])
@@ -160,7 +160,7 @@ func (p *partition) turn() {
 	}
 }
 
-// judge, accuse and widen change the verdict about a metric, and tell it.
+// judge, accuse and widen change the verdict on a metric, and log it.
 func (p *partition) judge(n *admission.Node, l *lists) *admission.Verdict {
 	before := n.Growth.Verdict()
 	v := n.Growth.Judge(n.Series.Used(), l.protects)
@@ -188,8 +188,8 @@ func (p *partition) tell(n *admission.Node, before, v *admission.Verdict) {
 	}
 }
 
-// refresh adopts budgets of series that have changed. Behind a journal a checkpoint is the moment for it: records that are read again behind it are
-// read under the budgets that they were read under.
+// refresh adopts changed budgets of series. With a journal it does so at a checkpoint, so that records that are read again after it are
+// read under the same budgets.
 func (p *partition) refresh() {
 	if p.restored {
 		return
@@ -199,18 +199,18 @@ func (p *partition) refresh() {
 	}
 }
 
-// take lets other rules decide from now on.
+// take puts other rules into force.
 func (p *partition) take(r, old *rules) {
 	p.rules.Store(r)
 	p.tree.Refresh()
 	if !old.equal(r) {
-		// The old rules' verdicts would go on keeping series out of budgets that have become wider.
+		// Verdicts of the old rules would continue to limit series although the budgets have become wider.
 		p.tree.Each(func(n *admission.Node) { n.Growth.Acquit() })
 	}
 }
 
-// Advance closes panes: up to the newest event time less one pane's width, for points that come a little later; at the
-// end of the input, time goes on from there with the clock on the wall, but not past it.
+// Advance closes panes: up to the newest event time minus one pane's width, for points that arrive a little later; at the end of the
+// input, time continues from there with the wall clock, but not past it.
 func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	if p.session.Source() == delivery.Direct {
 		p.refresh()
@@ -223,7 +223,7 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 	if newest != p.seen {
 		p.seen, p.seenAt = newest, now
 	}
-	if now.Equal(delivery.Unbounded()) { // The last chance to send anything.
+	if now.Equal(delivery.Unbounded()) { // The last chance to send.
 		p.outbox = append(p.outbox, p.fold.Finish()...)
 		return len(p.outbox) > 0, p.promise(low)
 	}
@@ -248,7 +248,7 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 	return len(p.outbox) > 0, p.promise(low)
 }
 
-// promise returns the earliest time of what can still be sent, the outbox included.
+// promise returns the earliest time of points that can still be sent, including the outbox.
 func (p *partition) promise(low time.Time) time.Time {
 	for _, b := range p.outbox {
 		if t := time.Unix(0, b.Time); t.Before(low) {
@@ -258,8 +258,8 @@ func (p *partition) promise(low time.Time) time.Time {
 	return low
 }
 
-// Flush sends the outbox. What is refused for good is dropped and counted, what can be tried again is kept; a batch that
-// has been sent is not sent again after a later one fails.
+// Flush sends the outbox. It drops and counts permanently refused batches, and keeps those that can be retried; a batch that was sent is
+// not sent again after a later one fails.
 func (p *partition) Flush(ctx context.Context) error {
 	for len(p.outbox) > 0 {
 		b := p.outbox[0]
@@ -268,7 +268,7 @@ func (p *partition) Flush(ctx context.Context) error {
 			to = tenant.With(ctx, b.Tenant)
 		}
 		sent := pmetric.NewMetrics()
-		b.Metrics.CopyTo(sent) // Downstream may change what it gets, and after an error the batch goes again.
+		b.Metrics.CopyTo(sent) // The next component may change what it gets, and after an error the batch is sent again.
 		if err := p.g.next.ConsumeMetrics(to, sent); err != nil {
 			if _, journal := delivery.From(ctx); journal || !consumererror.IsPermanent(err) {
 				return err

@@ -13,21 +13,21 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// maxReportTenants bounds the tenants of a report: those with most series.
+// maxReportTenants bounds the tenants of a report: those with the most series.
 const maxReportTenants = 100
 
-// partitionReport is what is told of a partition, as JSON and on the page.
+// partitionReport is the report of a partition, as JSON and on the page.
 type partitionReport struct {
 	Partition string `json:"partition"`
-	// Instance tells the partition from that of another process whose journal is its own too; empty behind a Kafka that gateways share.
+	// Instance distinguishes the partition from that of another process with a separate journal; empty if gateways share a Kafka.
 	Instance        string `json:"instance,omitempty"`
 	Series          int64  `json:"series"`
 	Limit           int64  `json:"limit"`
 	OverflowStreams int64  `json:"overflow_streams"`
 	Contributors    int64  `json:"contributors"`
-	// FoldedDelay bounds, in seconds, how long after its time a folded point leaves, while points go on coming.
+	// FoldedDelay bounds, in seconds, how long after its time a folded point is sent, as long as points keep arriving.
 	FoldedDelay float64 `json:"folded_delay_seconds"`
-	// LatePoints came for a pane that was closed, since the partition came here: a later pane has what adds up.
+	// LatePoints arrived for a closed pane, since this process has the partition: a later pane has their increases.
 	LatePoints int64          `json:"late_points"`
 	Tenants    []tenantReport `json:"tenants"`
 }
@@ -45,7 +45,7 @@ type metricReport struct {
 	Metric  string `json:"metric"`
 	Series  int64  `json:"series"`
 	Limit   int64  `json:"limit"`
-	// Folded are the attributes that are folded away, the guiltiest first.
+	// Folded are the attributes that are folded away, the one with the most values first.
 	Folded []string `json:"folded,omitempty"`
 }
 
@@ -57,7 +57,7 @@ type attributeReport struct {
 	Limit     uint64 `json:"limit"`
 }
 
-// summaryOf is the summary of one tenant: no number in it counts what others have. ok is false where it has nothing.
+// summaryOf is the summary of one tenant: no number in it counts data of others. ok is false if it has no data.
 func (p *partition) summaryOf(tenant string, top int) (out partitionReport, ok bool) {
 	out = p.summarize(top, func(name string) bool { return name == tenant })
 	if len(out.Tenants) == 0 {
@@ -112,7 +112,7 @@ func (p *partition) summarize(top int, wanted func(tenant string) bool) partitio
 	return out
 }
 
-// insertTop puts v into a sorted list of at most limit.
+// insertTop inserts v into a sorted list of at most limit elements.
 func insertTop[T any](list []T, v T, limit int, order func(a, b T) int) []T {
 	at, _ := slices.BinarySearchFunc(list, v, order)
 	if at >= limit {
@@ -122,7 +122,7 @@ func insertTop[T any](list []T, v T, limit int, order func(a, b T) int) []T {
 	return list[:min(len(list), limit)]
 }
 
-// report puts the report into the outbox when the mark has passed the end of another interval.
+// report adds the report to the outbox when the mark has passed the end of another interval.
 func (p *partition) report(mark int64) {
 	every := p.g.cfg.Report.Interval
 	if every <= 0 {
@@ -135,7 +135,7 @@ func (p *partition) report(mark int64) {
 	first := p.reported == 0
 	p.reported = end
 	if first {
-		return // The first interval is not whole.
+		return // The first interval is incomplete.
 	}
 	p.outbox = append(p.outbox, fold.Batch{Time: end - 1, Metrics: p.summary(p.g.cfg.Report.Top).metrics(time.Unix(0, end-1))})
 	slices.SortStableFunc(p.outbox, func(a, b fold.Batch) int { return cmp.Compare(a.Time, b.Time) })

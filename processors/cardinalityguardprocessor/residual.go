@@ -11,12 +11,12 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// removes says whether a level takes a data point attribute away.
+// removes reports whether a level removes a data point attribute.
 func (a *absorber) removes(name string, v *admission.Verdict, level int) bool {
 	return level == lastResort || a.origin.lists.denies(name) || v.Removes(name, level)
 }
 
-// removesResource says the same of a resource attribute.
+// removesResource does the same for a resource attribute.
 func (a *absorber) removesResource(name string, v *admission.Verdict, level int) bool {
 	if level == lastResort {
 		return !protectedResource[resourcePrefix+name]
@@ -29,10 +29,10 @@ func (a *absorber) removesResource(name string, v *admission.Verdict, level int)
 	return false
 }
 
-// overflowKey keeps overflow streams apart from all others.
+// overflowKey distinguishes overflow streams from all others.
 var overflowKey = streamkey.Key{Hi: 0x6f766572666c6f77, Lo: 0x70656e73746f636b}
 
-// residual returns the key of what is left of a stream on a level.
+// residual returns the key of a stream without the attributes that a level removes.
 func (a *absorber) residual(attrs pcommon.Map, attrsKey streamkey.Key, v *admission.Verdict, level int) streamkey.Key {
 	_, _, metric := a.parts(v, level)
 	if level == lastResort {
@@ -47,7 +47,7 @@ func (a *absorber) residual(attrs pcommon.Map, attrsKey streamkey.Key, v *admiss
 	return attrsKey.In(metric).In(overflowKey)
 }
 
-// parts returns the keys of resource, scope and metric as a level leaves them.
+// parts returns the keys of resource, scope and metric without the attributes that a level removes.
 func (a *absorber) parts(v *admission.Verdict, level int) (resource, scope, metric streamkey.Key) {
 	for name, value := range a.origin.resource.Attributes().All() {
 		if !a.removesResource(name, v, level) {
@@ -57,7 +57,7 @@ func (a *absorber) parts(v *admission.Verdict, level int) (resource, scope, metr
 	if level != lastResort {
 		scope = a.origin.scopeKey
 	}
-	// Tenants from client metadata are no part of the resource.
+	// Tenants from client metadata are not part of the resource.
 	resource = resource.In(tenantKey(a.origin.tenant))
 	return resource, scope, streamkey.Metric(resource, scope, a.m)
 }
@@ -99,7 +99,7 @@ func (a *absorber) identity(key streamkey.Key, attrs pcommon.Map, v *admission.V
 	return id
 }
 
-// emptyPoint gives to the type of from and one point, whose attributes it returns.
+// emptyPoint makes to a metric of from's type with one point, whose attributes it returns.
 func emptyPoint(from, to pmetric.Metric) pcommon.Map {
 	switch from.Type() {
 	case pmetric.MetricTypeGauge:

@@ -15,8 +15,8 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// rules are what decides about points. They are part of the state, so that a changed configuration takes over at a
-// point that the driver of the session chooses. They never change once made.
+// rules decide about points. They are part of the state, so that a changed configuration is applied at a moment that the session's driver
+// chooses. They are immutable.
 type rules struct {
 	Limits        LimitsConfig       `json:"limits"`
 	OnLimit       string             `json:"on_limit"`
@@ -25,7 +25,7 @@ type rules struct {
 	Gauge         string             `json:"gauge"`
 	Overrides     []OverrideConfig   `json:"overrides,omitempty"`
 	Attributes    []AttributesConfig `json:"attributes,omitempty"`
-	Series        *quota.Series      `json:"series,omitempty"` // budgets of tenants that extensions have
+	Series        *quota.Series      `json:"series,omitempty"` // extensions' budgets of tenants
 
 	gauge     fold.Aggregation
 	overrides []override
@@ -43,23 +43,23 @@ type lists struct {
 	allow, deny, protect map[string]bool
 }
 
-// denies says whether the data point attribute has to be folded away.
+// denies reports whether the data point attribute has to be folded away.
 func (l *lists) denies(name string) bool {
 	return l != nil && (l.deny[name] || l.allow != nil && !l.allow[name])
 }
 
-// protects says whether an attribute (of a resource: with prefix) must not be held guilty.
+// protects reports whether an attribute (of a resource: with prefix) must not be considered guilty.
 func (l *lists) protects(name string) bool {
 	return protectedResource[name] || l != nil && l.protect[name]
 }
 
-// restrictive says whether l can deny anything.
+// restrictive reports whether l can deny anything.
 func (l *lists) restrictive() bool { return l != nil && (l.allow != nil || len(l.deny) > 0) }
 
-// resourcePrefix tells attributes of the resource from those of the data point in verdicts and reports.
+// resourcePrefix distinguishes attributes of the resource from those of the data point in verdicts and reports.
 const resourcePrefix = "resource."
 
-// protectedResource are what budgets and tenants are made of.
+// protectedResource are the attributes on which budgets and tenants depend.
 var protectedResource = map[string]bool{
 	resourcePrefix + "service.name": true, resourcePrefix + "service.namespace": true, resourcePrefix + "tenant.id": true,
 }
@@ -81,7 +81,7 @@ func newRules(c *Config) *rules {
 	return r
 }
 
-// with returns the rules with other budgets of tenants, and with overrides that come before its own.
+// with returns the rules with other budgets of tenants, and with overrides that take precedence over its own.
 func (r *rules) with(series *quota.Series, first []OverrideConfig) *rules {
 	other := *r
 	other.Series = series
@@ -91,7 +91,7 @@ func (r *rules) with(series *quota.Series, first []OverrideConfig) *rules {
 	return &other
 }
 
-// equal says whether both decide alike.
+// equal reports whether both decide alike.
 func (r *rules) equal(o *rules) bool {
 	a, errA := json.Marshal(r)
 	b, errB := json.Marshal(o)
@@ -132,7 +132,7 @@ func set(names []string) map[string]bool {
 	return m
 }
 
-// glob compiles a pattern in which * stands for any characters; the empty one matches everything.
+// glob compiles a pattern in which * matches any characters; the empty one matches everything.
 func glob(pattern string) *regexp.Regexp {
 	if pattern == "" {
 		pattern = "*"
@@ -145,7 +145,7 @@ func (r *rules) limitsOf(tenant, service, metric string) admission.Limits {
 	var perTenant, perService, perMetric, values *int64
 	pick := func(to **int64, v *int64) {
 		if *to == nil {
-			*to = v // nil leaves it as it is
+			*to = v // nil keeps it
 		}
 	}
 	pick(&perTenant, r.Series.Of(tenant))

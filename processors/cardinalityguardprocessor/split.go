@@ -13,26 +13,26 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 )
 
-// limited holds the points of a batch that may not pass, with the tree that they came in.
+// limited holds the points of a batch that are not admitted, with their tree of resources, scopes and metrics.
 type limited struct {
 	metrics    pmetric.Metrics
-	fromClient bool     // the tenant is known from client metadata
+	fromClient bool     // the tenant came from client metadata
 	origins    []source // of the metrics in order
 }
 
-// source is what is known of one metric of a batch.
+// source describes one metric of a batch.
 type source struct {
 	node          *admission.Node // nil past limits::metrics
 	lists         *lists
 	tenant        string
-	began         int64 // when the tenant's state did
+	began         int64 // when the tenant's state began
 	resource      pcommon.Resource
 	scopeKey      streamkey.Key
 	metricKey     streamkey.Key
 	temporality   pmetric.AggregationTemporality
-	levels        []admission.Level // of its limited points in order
+	levels        []admission.Level // keys of its limited points in order
 	admissionEdge int64
-	deduplicated  bool // the journal has left repetitions of the request out
+	deduplicated  bool // the journal has already dropped repetitions of the request
 }
 
 // splitter walks one batch.
@@ -43,7 +43,7 @@ type splitter struct {
 
 	out            *limited
 	records        []origin.Record // of each resource; nil without a journal
-	deduplicated   bool            // the record of rm was
+	deduplicated   bool            // the record of rm was deduplicated
 	rm             pmetric.ResourceMetrics
 	sm             pmetric.ScopeMetrics
 	m              pmetric.Metric
@@ -56,11 +56,10 @@ type splitter struct {
 	cumulative     bool
 }
 
-// split takes the points that may not pass out of md and returns them, nil if there are none. Admitted points cost no
-// allocation.
+// split removes the points that are not admitted from md and returns them, nil if there are none. Admitted points cost no allocation.
 func (p *partition) split(ctx context.Context, md pmetric.Metrics, t *tally) *limited {
 	s := splitter{p: p, r: p.rules.Load(), t: t, records: origin.Of(ctx, md)}
-	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
+	fromClient, _ := tenant.Client(ctx) // An invalid name counts as the default tenant's here: the journal refuses it.
 	rms := md.ResourceMetrics()
 	for i := range rms.Len() {
 		s.deduplicated = i < len(s.records) && s.records[i].Deduplicated
@@ -175,11 +174,11 @@ func (s *splitter) metric() {
 	}
 }
 
-// keysAhead is how many points' keys are made before the first of them is looked up: a lookup waits for memory, and
-// several in a row wait together.
+// keysAhead is how many points' keys are computed before the first of them is looked up: a lookup waits for memory, and several in a row
+// wait together.
 const keysAhead = 32
 
-// sift decides about the points of one metric. open makes the metric that it is given one of the same type.
+// sift decides about the points of one metric. open turns its argument into a metric of the same type.
 func sift[S slice[P], P point[P]](s *splitter, dps S, open func(*splitter, pmetric.Metric) S) {
 	var keys [keysAhead]streamkey.Key
 	for i, n := 0, dps.Len(); i < n; i++ {
@@ -203,8 +202,8 @@ func sift[S slice[P], P point[P]](s *splitter, dps S, open func(*splitter, pmetr
 	}
 }
 
-// extract takes limited points out of dps, of which the one at first, on that level, is known to be the first. It is a
-// function of its own because its closure allocates, and sift must not.
+// extract removes limited points from dps, of which the one at first, on that level, is known to be the first. It is a separate function
+// because its closure allocates, and sift must not.
 func extract[S slice[P], P point[P]](s *splitter, dps S, first int, level admission.Level, open func(*splitter, pmetric.Metric) S) {
 	var to S
 	opened := false
@@ -237,7 +236,7 @@ func extract[S slice[P], P point[P]](s *splitter, dps S, first int, level admiss
 	})
 }
 
-// place returns an empty metric in s.out, in a copy of the present one's surroundings.
+// place returns an empty metric in s.out, in a copy of the current resource and scope.
 func (s *splitter) place() pmetric.Metric {
 	if s.out == nil {
 		s.out = &limited{metrics: pmetric.NewMetrics()}
@@ -264,7 +263,7 @@ func (s *splitter) place() pmetric.Metric {
 	return m
 }
 
-// decide admits a point's series, or says why not.
+// decide admits a point's series, or returns why not.
 func (s *splitter) decide(key streamkey.Key, attrs pcommon.Map, start int64) admission.Level {
 	n := s.origin.node
 	if n == nil {
@@ -301,7 +300,7 @@ func (s *splitter) admit(key streamkey.Key, attrs pcommon.Map, start int64) admi
 		if folded != nil {
 			n.Growth.Limit(key.Hi)
 			if last < s.p.windowStart.Load() {
-				s.note(attrs) // Once a window is enough.
+				s.note(attrs) // Once per window is enough.
 			}
 			return admission.Growing
 		}
@@ -325,14 +324,14 @@ func (s *splitter) admit(key streamkey.Key, attrs pcommon.Map, start int64) admi
 		return level
 	}
 	if !s.p.table.Add(key.Lo, n.ID) {
-		s.p.tree.Give(n.ID) // Another batch brought the series at the same time.
+		s.p.tree.Give(n.ID) // Another batch added the series at the same time.
 	} else if ambiguous {
 		s.t.ambiguous++
 	}
 	return admission.None
 }
 
-// notingFrom is the number of series from which a metric's attributes are watched.
+// notingFrom is the number of series from which a metric's attributes are counted.
 func notingFrom(limit int64) int64 {
 	if limit > 0 {
 		return min(limit/10, maxUnwatched)
@@ -342,7 +341,7 @@ func notingFrom(limit int64) int64 {
 
 const maxUnwatched = 1000
 
-// accused says whether the verdict names one of the attributes.
+// accused reports whether the verdict names one of the attributes.
 func (s *splitter) accused(attrs pcommon.Map) bool {
 	for _, name := range s.verdict.Names {
 		if _, ok := attrs.Get(name); ok {
@@ -357,7 +356,7 @@ func (s *splitter) accused(attrs pcommon.Map) bool {
 	return false
 }
 
-// note counts the values of all attributes. over names one that has as many distinct values as it may.
+// note counts the values of all attributes. over is one that has reached its limit of distinct values.
 func (s *splitter) note(attrs pcommon.Map) (name string, over bool) {
 	g := &s.origin.node.Growth
 	count := func(n string, v pcommon.Value) {

@@ -13,8 +13,8 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/fold"
 )
 
-// stateVersion is that of the format below. A release reads its own and that of the release before: see testdata/state. Version 1 is
-// the same but for [admission.FormatNoLimited]; 1 and 2 have no points that could be repeated.
+// stateVersion is the version of the format below. A release reads its own and that of the release before: see testdata/state. Version 1
+// is the same except for [admission.FormatNoLimited]; 1 and 2 have no points that a sender may repeat.
 const (
 	stateVersion   = 3
 	formerVersion  = 2
@@ -22,8 +22,8 @@ const (
 	noRepeatsBelow = 3
 )
 
-// Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree,
-// table; fold; outbox; points that could be repeated. Parts of variable length have their length before them.
+// Snapshot writes, all numbers varints: version; rules as JSON; newest, edges, turns, admission edge, last report; clock; tree, table;
+// fold; outbox; points that a sender may repeat. Parts of variable length are preceded by their length.
 func (p *partition) Snapshot(w io.Writer) error {
 	p.refresh()
 	rules, err := json.Marshal(p.rules.Load())
@@ -67,7 +67,7 @@ func boolByte(v bool) byte {
 	return 0
 }
 
-// Restore reads what Snapshot wrote.
+// Restore reads the output of Snapshot.
 func (p *partition) Restore(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err != nil {

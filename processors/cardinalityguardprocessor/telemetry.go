@@ -20,7 +20,7 @@ const (
 	maxWarningsLogged = 20
 )
 
-// tally counts what happens in one batch.
+// tally counts the results of one batch.
 type tally struct {
 	passed, folded, dropped, observed int64
 
@@ -82,7 +82,7 @@ func newTelemetry(b *metadata.TelemetryBuilder, log *zap.Logger) *telemetry {
 	return t
 }
 
-// options makes the options of a counter once, so that counting does not allocate.
+// options builds the options of a counter once, so that counting does not allocate.
 func options(key string, values ...string) map[string][]metric.AddOption {
 	m := map[string][]metric.AddOption{}
 	for _, v := range values {
@@ -149,7 +149,7 @@ func (t *telemetry) mayLog() bool {
 	return t.logged.Add(1) <= maxWarningsLogged
 }
 
-// warn tells that a budget is nearly used up, and by what.
+// warn logs that a budget is nearly used up, and by what.
 func (t *telemetry) warn(w admission.Warning) {
 	t.b.ProcessorCardinalityGuardWarnings.Add(context.Background(), 1, t.level[w.Level.String()]...)
 	if !t.mayLog() {
@@ -171,7 +171,7 @@ func (t *telemetry) warn(w admission.Warning) {
 	t.log.Warn("80 % or more of a budget is used", fields...)
 }
 
-// judged tells which attributes a metric's growth is put down to.
+// judged logs the attributes that cause a metric's growth.
 func (t *telemetry) judged(n *admission.Node, attributes []string, onLimit string) {
 	if t.mayLog() {
 		t.log.Warn("A metric exceeds a budget: on_limit decides about new series with these attributes", zap.String("on_limit", onLimit),

@@ -5,7 +5,7 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/admission"
 )
 
-// series tells the active series of the partitions at work here, metric by metric, with the attribute that has most values.
+// series returns the active series of this process's partitions, metric by metric, with the attribute that has the most values.
 func (g *guard) series(each func(tenant, service string, s usage.Series)) {
 	g.partitions.Each(func(p *partition) {
 		p.tree.Each(func(n *admission.Node) {

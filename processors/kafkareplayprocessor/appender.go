@@ -36,14 +36,14 @@ import (
 )
 
 const (
-	// prepareWait is how long Start waits for Kafka before it goes on without, and retryEvery how often it then asks.
+	// prepareWait is how long Start waits for Kafka before it continues without it, and retryEvery the interval of later attempts.
 	prepareWait = 3 * time.Second
 	retryEvery  = 2 * time.Second
-	// retryAfter is what refused clients are told.
+	// retryAfter is the delay sent to refused clients.
 	retryAfter = time.Second
-	// recordOverhead is kept free in a topic's max.message.bytes for headers, key and framing.
+	// recordOverhead is reserved in a topic's max.message.bytes for headers, key and framing.
 	recordOverhead = 16 << 10
-	// metadataAge lets the client that makes topics see them soon.
+	// metadataAge is short, so that the client that creates topics sees them soon.
 	metadataAge = 50 * time.Millisecond
 	stage       = "append"
 	tooLarge    = "too_large"
@@ -61,23 +61,23 @@ type appender struct {
 
 	lines outage.Lines // log messages
 
-	ready  atomic.Pointer[target] // nil until Kafka was asked
-	health *health                // from Start on
-	usage  usage.Sink             // from Start on
+	ready  atomic.Pointer[target] // nil until Kafka has answered
+	health *health                // set by Start
+	usage  usage.Sink             // set by Start
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-// target is where to write, once known.
+// target is the topic and its producer, once known.
 type target struct {
 	producer *cluster.Producer
 	topic    string
 	layout   journal.Layout
-	maxBytes int // above it a request is divided
-	mostOne  int // the longest value that the topic takes: a single item may be that long
+	maxBytes int // size above which a request is divided
+	mostOne  int // the longest value that the topic accepts: a single item may be that long
 }
 
-// divide separates records of one large item that the topic takes from those that it does not.
+// divide separates records of one large item that the topic accepts from those that it does not.
 func (t *target) divide(large []journal.Record) (fit, tooLong []journal.Record) {
 	for _, r := range large {
 		if len(r.Value) <= t.mostOne {
@@ -108,7 +108,7 @@ func newAppender(signal journal.Signal, cfg *Config, set processor.Settings) (*a
 
 func (a *appender) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
-// Start makes and checks the topics. While Kafka can't be reached it refuses requests, retryably, and asks on.
+// Start creates and checks the topics. While Kafka can't be reached, the appender refuses requests with a retryable error, and retries.
 func (a *appender) Start(ctx context.Context, host component.Host) error {
 	err := a.telemetry.RegisterProcessorKafkaReplayInFlightCallback(func(_ context.Context, o metric.Int64Observer) error {
 		if t := a.ready.Load(); t != nil {
@@ -188,7 +188,7 @@ func (a *appender) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown waits for nothing: receivers have stopped, and every request that came has been answered.
+// Shutdown need not wait: receivers have stopped, and every request has been answered.
 func (a *appender) Shutdown(context.Context) error {
 	if a.stop != nil {
 		a.stop()
@@ -201,7 +201,7 @@ func (a *appender) Shutdown(context.Context) error {
 	return nil
 }
 
-// write returns when Kafka has the request, or with an error that tells the client to send it again, or what is wrong with all of it.
+// write returns when Kafka has the request, or with an error: a retryable one, or one that says what is wrong with the whole request.
 func (a *appender) write(ctx context.Context, r *request) error {
 	if r.items == 0 {
 		return a.countRefused(ctx, r)
@@ -268,7 +268,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	return a.countRefused(ctx, r)
 }
 
-// note tells a client that wants a receipt where its records are.
+// note adds the positions of the records to the receipt, if the client wants one.
 func note(ctx context.Context, signal journal.Signal, records, failed []*kgo.Record) {
 	if !receipt.Wanted(ctx) {
 		return
@@ -295,14 +295,14 @@ func (a *appender) deadLetter(ctx context.Context, t *target, records []*kgo.Rec
 	return nil
 }
 
-// unwritten refuses a request of which not all is written.
+// unwritten refuses a request of which not everything is written.
 func (a *appender) unwritten(ctx context.Context, records int, err error) error {
 	switch {
 	case errors.Is(err, cluster.ErrBusy):
 		return a.refuse(ctx, "busy", fmt.Errorf("journal: %w", err), retryAfter)
 	case errors.Is(context.Cause(ctx), errFull):
 		why, ok := a.health.refusal()
-		if ok { // It has room again meanwhile.
+		if ok { // It has room again in the meantime.
 			return a.refuse(ctx, full, fmt.Errorf("%w", errFull), retryAfter)
 		}
 		return a.refuse(ctx, full, errors.New(why), retryAfterFull)
@@ -310,7 +310,7 @@ func (a *appender) unwritten(ctx context.Context, records int, err error) error 
 		err = a.health.unconfirmed(records, a.cfg.Timeout)
 		a.health.failed(err)
 		return a.refuse(ctx, "timeout", fmt.Errorf("journal: %w", err), retryAfter)
-	case ctx.Err() != nil: // The client has gone: that says nothing about Kafka.
+	case ctx.Err() != nil: // The client has disconnected: that says nothing about Kafka.
 		return a.refuse(ctx, "timeout", fmt.Errorf("journal: %w", err), retryAfter)
 	}
 	a.health.failed(err)

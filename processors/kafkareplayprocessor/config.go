@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
-// Ways of delivery.
+// Values of delivery.
 const (
 	deliveryAppend = "append"
 	deliveryInline = "inline"
@@ -29,22 +29,22 @@ const (
 type Config struct {
 	// Kafka is where the journal is: brokers, topic_prefix, tls, sasl.
 	Kafka cluster.Config `mapstructure:",squash"`
-	// Topics are what topics are made with, and checked against at every start.
+	// Topics are the settings with which topics are created, and against which they are checked at every start.
 	Topics cluster.TopicsConfig `mapstructure:"topics"`
 	// Delivery is append (write and end here: followers deliver) or inline (write, then pass on). Default append.
 	Delivery string `mapstructure:"delivery"`
 	// MetadataKeys are keys of client metadata to keep with the records, and to restore when they are read. The
 	// tenant's x-scope-orgid is always kept. Default none.
 	MetadataKeys []string `mapstructure:"metadata_keys"`
-	// Timeout bounds a write; then the client is told to retry. Default 10s.
+	// Timeout bounds a write; after it the client gets a retryable error. Default 10s.
 	Timeout time.Duration `mapstructure:"timeout"`
 	// MaxInFlight bounds the memory of requests that wait for Kafka, in bytes of each signal. Default 64 MiB.
 	MaxInFlight int64 `mapstructure:"max_in_flight"`
 	// MaxRecord is the size above which a request is split, in bytes before compression. The topic's max.message.bytes
 	// counts as well. Default 900 KiB.
 	MaxRecord int `mapstructure:"max_record_size"`
-	// OutageAfter is how long Kafka may be away before the log says so as an error, and how long it is from one such line to the
-	// next, there and while the journal is full. Default 1m.
+	// OutageAfter is how long Kafka may be unreachable before the log has an error, and the interval of further errors, then and while the
+	// journal is full. Default 1m.
 	OutageAfter time.Duration `mapstructure:"outage_after"`
 }
 

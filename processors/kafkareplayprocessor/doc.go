@@ -1,5 +1,4 @@
 //go:generate mdatagen metadata.yaml
 
-// Package kafkareplayprocessor is the durable line of a pipeline: what reaches it is in Kafka, on all in-sync replicas,
-// before it answers.
+// Package kafkareplayprocessor makes a pipeline durable: Kafka has the data, on all in-sync replicas, before the processor answers.
 package kafkareplayprocessor

@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// lookEvery is how often the health looks whether the journal is full.
+	// lookEvery is the interval at which the health checks whether the journal is full.
 	lookEvery = 200 * time.Millisecond
-	// retryAfterFull is what clients are told that a full journal refuses: room comes with a sink, not in a moment.
+	// retryAfterFull is the delay sent to clients that a full journal refuses: a sink has to catch up first, which takes longer.
 	retryAfterFull = 10 * time.Second
 
 	keyFull  = "full"
 	keyKafka = "kafka"
 )
 
-// errFull is the cause of a write's end when the journal is full.
+// errFull is the cause with which a write is cancelled when the journal is full.
 var errFull = errors.New("the journal is full")
 
-// health says what is wrong with the journal: in the log, in the component's status, and to requests.
+// health reports problems of the journal: in the log, in the component's status, and to requests.
 type health struct {
 	topic   string
 	signal  journal.Signal
@@ -41,7 +41,7 @@ type health struct {
 
 	kafka *outage.Watch
 	full  *outage.Watch
-	// hasRoom ends when the journal is full; there is another one when it has room again.
+	// hasRoom ends when the journal is full; it is replaced when the journal has room again.
 	hasRoom atomic.Pointer[roomContext]
 }
 
@@ -65,7 +65,7 @@ func (h *health) openRoom() {
 	h.hasRoom.Store(&roomContext{ctx, cancel})
 }
 
-// run looks at the journal until ctx ends.
+// run checks the journal until ctx ends.
 func (h *health) run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -80,7 +80,7 @@ func (h *health) run(ctx context.Context) {
 	}
 }
 
-// look tells what has changed.
+// look reports changes.
 func (h *health) look(now time.Time) {
 	if o, due := h.kafka.Due(now); due {
 		h.log.Error("Kafka can't be reached: requests are refused (503, UNAVAILABLE) and clients send them again. Look at the brokers, the network and the "+
@@ -121,7 +121,7 @@ func (h *health) notFull(now time.Time) {
 	}
 }
 
-// refusal returns why the journal takes nothing now; ok: it does.
+// refusal returns why the journal accepts nothing now; ok: it does.
 func (h *health) refusal() (why string, ok bool) {
 	if h.limited == nil {
 		return "", true
@@ -133,8 +133,8 @@ func (h *health) refusal() (why string, ok bool) {
 	return room.Describe(h.topic), false
 }
 
-// bound returns a context that ends, with errFull as its cause, when the journal is full: brokers let a write that they have no
-// room for wait.
+// bound returns a context that ends, with errFull as its cause, when the journal is full, because a broker delays a write for which it has
+// no room.
 func (h *health) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if h.limited == nil {
 		return ctx, func() {}
@@ -147,7 +147,7 @@ func (h *health) bound(ctx context.Context) (context.Context, context.CancelFunc
 	}
 }
 
-// failed notes an error that says that Kafka is away.
+// failed notes an error that means that Kafka can't be reached.
 func (h *health) failed(err error) { h.kafka.Failed(time.Now(), err) }
 
 // worked notes that Kafka answers.
@@ -162,7 +162,7 @@ func (h *health) worked() {
 	}
 }
 
-// unconfirmed says what a write that was not confirmed in time means, and where to look.
+// unconfirmed returns the error of a write that was not confirmed in time, and says where to look.
 func (h *health) unconfirmed(records int, timeout time.Duration) error {
 	return fmt.Errorf("Kafka (%s) has not confirmed %d records of %s within %s: a broker is down or slow, or fewer replicas are in sync than "+
 		"min.insync.replicas: look at the brokers' logs and at under-replicated partitions", h.brokers, records, h.topic, timeout)

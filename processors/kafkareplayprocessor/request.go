@@ -20,18 +20,18 @@ const (
 	tellEvery = time.Minute
 )
 
-// request is one client's request on its way into the journal.
+// request is one client's request to be written to the journal.
 type request struct {
 	signal  journal.Signal
 	tenant  string // from client metadata, or empty
 	encoded []byte
 	sources []journal.Source // of its resources, in order
-	items   int              // that are to be written
-	refused int              // those whose resource names no valid tenant
-	why     error            // of one of the refused
+	items   int              // to be written
+	refused int              // those whose resource has an invalid tenant name
+	why     error            // error of one of the refused
 }
 
-// receive begins a request of so many items. A name in client metadata that can't be a tenant's refuses all of it.
+// receive begins a request of so many items. An invalid tenant name in client metadata refuses the whole request.
 func (a *appender) receive(ctx context.Context, items int) (*request, error) {
 	name, err := tenant.Client(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (a *appender) receive(ctx context.Context, items int) (*request, error) {
 	return &request{signal: a.signal, tenant: name, items: items}, nil
 }
 
-// add takes the next resource; items counts what it has, and is called if the resource names a tenant that can't be one.
+// add adds the next resource; items counts its items, and is called only if the resource has an invalid tenant name.
 func (r *request) add(attrs pcommon.Map, items func() int) {
 	source, err := journal.SourceOf(r.signal, r.tenant, attrs)
 	r.sources = append(r.sources, source)
@@ -51,7 +51,7 @@ func (r *request) add(attrs pcommon.Map, items func() int) {
 	}
 }
 
-// countRefused counts what of r was refused. The error is for a client none of whose items were taken.
+// countRefused counts the refused items of r. The error is for a client whose items were all refused.
 func (a *appender) countRefused(ctx context.Context, r *request) error {
 	if r.refused == 0 {
 		return nil

@@ -36,9 +36,9 @@ func (a *authorizer) refuse(ctx context.Context, reason, text string) error {
 	return status.Error(codes.PermissionDenied, text)
 }
 
-// check returns an error with PERMISSION_DENIED if the client's key is not for the signal, or not for the service of one of the
-// resources: a request that mixes services is refused whole, since a client has one service or the wrong key. Clients without a key,
-// and keys without limits, pass. Where resources name another tenant than the key's, and the key may not forward, check overwrites that.
+// check returns an error with PERMISSION_DENIED if the client's key does not allow the signal, or the service of one of the resources: a
+// request that mixes services is refused whole, because a client has one service or the wrong key. Clients without a key, and keys without
+// limits, pass. If a resource names another tenant than the key's, and the key may not forward, check overwrites it.
 func check[R any](ctx context.Context, a *authorizer, signal string, resources iter.Seq2[int, R], of func(R) pcommon.Resource) error {
 	signals, services := limits(ctx)
 	if len(signals) > 0 && !slices.Contains(signals, signal) {
@@ -69,13 +69,13 @@ func check[R any](ctx context.Context, a *authorizer, signal string, resources i
 	return nil
 }
 
-// onlyTenant is the tenant as which the client sends; ok is false where it may name any.
+// onlyTenant is the only tenant for which the client may send; ok is false if it may name any.
 func onlyTenant(ctx context.Context) (name string, ok bool) {
 	c := access.Of(ctx)
 	return c.Own(), !c.Open && !c.May(access.Forward) && c.Own() != ""
 }
 
-// limits are what the authenticator says of the client's key.
+// limits returns the limits that the authenticator has for the client's key.
 func limits(ctx context.Context) (signals, services []string) {
 	auth := client.FromContext(ctx).Auth
 	if auth == nil {

@@ -1,4 +1,4 @@
-// Package keyauthorizerprocessor refuses telemetry of signals and services that the client's API key is not for.
+// Package keyauthorizerprocessor refuses telemetry of signals and services that the client's API key does not allow.
 package keyauthorizerprocessor
 
 //go:generate mdatagen metadata.yaml

@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/processors/keyauthorizerprocessor/internal/metadata"
 )
 
-// Config is the YAML configuration of the processor. It has no keys: each API key says what it is for.
+// Config is the YAML configuration of the processor. It has no keys: each API key has its own limits.
 type Config struct{}
 
 var _ component.Config = (*Config)(nil)

@@ -17,70 +17,69 @@ import (
 
 // Config is the configuration of window_rollup.
 type Config struct {
-	// Rules say what is rolled up and how; a metric can match several. At least one is needed.
+	// Rules define what is aggregated and how; a metric can match several. At least one is needed.
 	Rules []RuleConfig `mapstructure:"rules"`
 
 	// AllowedLateness is how long a window stays open after the watermark has passed its end. Default 30s.
 	AllowedLateness time.Duration `mapstructure:"allowed_lateness"`
-	// OnLate says what becomes of points whose window has closed: drop (default), route (passed on with the attribute
-	// rollup.late) or correct (the window is sent again: only for sinks that overwrite).
+	// OnLate decides about points whose window has closed: drop (default), route (passed on with the attribute rollup.late) or correct
+	// (the window is sent again: only for sinks that overwrite).
 	OnLate string `mapstructure:"on_late"`
 	// CorrectFor is how long after its end a window can be corrected. Default 1h.
 	CorrectFor time.Duration `mapstructure:"correct_for"`
-	// IdleTimeout is how far a source may fall behind the newest before it no longer holds windows open, and how long the
-	// input may be silent before the clock closes them. Default 5m.
+	// IdleTimeout is how far a source may be behind the newest before it no longer keeps windows open, and how long the input may be
+	// silent before the clock closes them. Default 5m.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// MaxFuture is how far ahead of the clock a point may be. Default 10m.
 	MaxFuture time.Duration `mapstructure:"max_future"`
 	// Time is the clock that windows follow: event (default), the points' own, or processing, the time of arrival.
 	Time string `mapstructure:"time"`
 
-	// Temporality of values that can be added up: delta (default), cumulative, or gauge (the window's value as a gauge).
+	// Temporality of additive values: delta (default), cumulative, or gauge (the window's value as a gauge).
 	Temporality string `mapstructure:"temporality"`
-	// Emit is about how closed windows are sent.
+	// Emit configures how closed windows are sent.
 	Emit EmitConfig `mapstructure:"emit"`
 
-	// MaxStreams bounds the streams that come out, over all rules; what finds no room goes into overflow streams. Default
-	// 500000.
+	// MaxStreams bounds the output streams, over all rules; points of further streams go into overflow streams. Default 500000.
 	MaxStreams int `mapstructure:"max_streams"`
 	// MaxInputStreams bounds the cumulative streams whose last value is remembered. Default 1000000.
 	MaxInputStreams int `mapstructure:"max_input_streams"`
-	// MaxSources bounds the sources (resources) that the watermark follows one by one. Default 100000.
+	// MaxSources bounds the sources (resources) that the watermark tracks individually. Default 100000.
 	MaxSources int `mapstructure:"max_sources"`
 	// MaxBuckets bounds the buckets of a quantile's sketch, and of an exponential histogram per sign. Default 2048.
 	MaxBuckets int `mapstructure:"max_buckets"`
 	// StreamTimeout is how long a stream without points is remembered, in event time. Default 1h.
 	StreamTimeout time.Duration `mapstructure:"stream_timeout"`
 
-	// Storage is the extension that keeps the state over a restart where there is no journal; none keeps it in memory.
+	// Storage is the extension that keeps the state over a restart without a journal; none keeps it in memory.
 	Storage *component.ID `mapstructure:"storage"`
 	// CheckpointInterval is how often the state is saved in Storage when no window closes. Default 1m.
 	CheckpointInterval time.Duration `mapstructure:"checkpoint_interval"`
-	// InstanceID tells the streams of collectors apart that share no journal; empty means the host name.
+	// InstanceID distinguishes the streams of collectors that share no journal; empty means the host name.
 	InstanceID string `mapstructure:"instance_id"`
-	// Journal says whether batches may come without a session: optional (default) or required.
+	// Journal decides whether batches may come without a session: optional (default) or required.
 	Journal string `mapstructure:"journal"`
 }
 
-// RuleConfig is one way to roll up the metrics that match.
+// RuleConfig is one way to aggregate the metrics that match.
 type RuleConfig struct {
 	// Match selects metrics and points; empty selects all.
 	Match MatchConfig `mapstructure:"match"`
 	// Windows are the windows; large ones are merged from small ones where they fit.
 	Windows []WindowConfig `mapstructure:"windows"`
-	// By lists the attributes, of resource or point, that are kept; streams that differ in others only are merged.
+	// By lists the attributes, of resource or point, that are kept; streams that differ only in others are merged.
 	By []string `mapstructure:"by"`
-	// Without lists the attributes that are not kept. By and Without exclude each other; with neither, all are kept.
+	// Without lists the attributes that are removed. By and Without cannot be combined; with neither, all are kept.
 	Without []string `mapstructure:"without"`
 	// Aggregates are sum, count, avg, min, max, last, increase, rate, histogram, and percentiles: p50, p99.9.
 	Aggregates []string `mapstructure:"aggregates"`
 	// KeepRaw passes the points on as well. Default true.
 	KeepRaw *bool `mapstructure:"keep_raw"`
-	// MaxStreams bounds the streams of this rule; 0 (default) leaves it to the whole's bound.
+	// MaxStreams bounds the streams of this rule; with 0 (default) only the total bound applies.
 	MaxStreams int `mapstructure:"max_streams"`
 }
 
-// MatchConfig selects what a rule is for. Patterns: * stands for any text, ? for a character, [a-z] for one of a set.
+// MatchConfig selects the input of a rule. Patterns: * matches any text, ? a character, [a-z] one of a set.
 type MatchConfig struct {
 	// Metric is a pattern of the metric's name.
 	Metric string `mapstructure:"metric"`
@@ -98,16 +97,15 @@ type WindowConfig struct {
 	Hop time.Duration `mapstructure:"hop"`
 }
 
-// EmitConfig is about how closed windows are sent.
+// EmitConfig configures how closed windows are sent.
 type EmitConfig struct {
-	// BatchPoints is about how many points are sent at once. Default 8192.
+	// BatchPoints is approximately how many points are sent at once. Default 8192.
 	BatchPoints int `mapstructure:"batch_points"`
-	// Spread is the time over which the batches of one closing are sent where there is no journal; 0 sends them one
-	// right after the other. Default 10s.
+	// Spread is the time over which the batches of one closing are sent without a journal; 0 sends them without pauses. Default 10s.
 	Spread time.Duration `mapstructure:"spread"`
 }
 
-// What time and journal can be.
+// Values of time and journal.
 const (
 	timeEvent      = "event"
 	timeProcessing = "processing"
@@ -189,7 +187,7 @@ func (c *Config) Validate() error {
 	}
 	for i := range c.Rules {
 		if err := c.Rules[i].rule().Validate(); err != nil {
-			// The rule joins its problems, one a line; each gets the way to the rule.
+			// The rule joins its problems, one per line; each gets the path to the rule.
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				errs = append(errs, fmt.Errorf("rules::%d::%s", i, line))
 			}
@@ -198,7 +196,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// spec returns what the algorithm works by.
+// spec returns the algorithm's settings.
 func (c *Config) spec() rollup.Spec {
 	s := rollup.Spec{Settings: rollup.Settings{
 		AllowedLateness: c.AllowedLateness, IdleTimeout: c.IdleTimeout, MaxFuture: c.MaxFuture,

@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/internal/window"
 )
 
-// report is what the console shows.
+// report is the content of the console's page.
 type report struct {
 	Partitions []partitionReport `json:"partitions"`
 	Late       []lateMetric      `json:"late"`
@@ -48,7 +48,7 @@ func timeText(t int64) string {
 	return time.Unix(0, t).UTC().Format(time.RFC3339)
 }
 
-// allTenants is what the report needs: the windows and the late metrics of a partition are not told apart by tenant.
+// allTenants is the permission for the report: the windows and the late metrics of a partition are not separated by tenant.
 var allTenants = admin.Need{Operator: true}
 
 // page returns the handler for the admin extension: the report as JSON at /report.json, which the console shows.

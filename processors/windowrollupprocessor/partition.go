@@ -40,13 +40,13 @@ func (p *partition) note() {
 	p.status.Store(&status)
 }
 
-// Restore reads what Snapshot wrote.
+// Restore reads the output of Snapshot.
 func (p *partition) Restore(r io.Reader) error { return p.state.Restore(r) }
 
 // Advance closes windows.
 func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	due, out = p.state.Advance(now, atEnd, low)
-	p.w.tel.merged(p.state.Merged()) // those of the last Render as well
+	p.w.tel.merged(p.state.Merged()) // includes those of the last Render
 	p.note()
 	return due, out
 }
@@ -57,8 +57,7 @@ func (p *partition) Snapshot(w io.Writer) error { return p.state.Snapshot(w) }
 // Adopt switches to the configured rules.
 func (p *partition) Adopt() { p.state.Adopt() }
 
-// Flush sends closed windows. Without a journal batches are spread over time, and what is refused for good is dropped
-// and counted.
+// Flush sends closed windows. Without a journal it spreads batches over time, and drops and counts what is refused permanently.
 func (p *partition) Flush(ctx context.Context) error {
 	if p.state.Outbox() == 0 {
 		return nil
@@ -104,7 +103,7 @@ type pacer struct {
 	sent  int
 }
 
-// wait returns when it is time for the next n points. Sinks that are slower than the pace are not waited for.
+// wait returns when it is time for the next n points. It does not wait for sinks that are slower than the pace.
 func (p *pacer) wait(ctx context.Context, n int) error {
 	if p.total == 0 || p.sent == 0 {
 		p.sent += n

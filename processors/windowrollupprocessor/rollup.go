@@ -22,8 +22,8 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
 )
 
-// windowRollup is the processor. The state is in its partitions: one for every partition of the journal that is worked
-// on here, or the local one.
+// windowRollup is the processor. The state is in its partitions: one for every journal partition that this process works on, or the local
+// one.
 type windowRollup struct {
 	cfg  *Config
 	spec rollup.Spec
@@ -32,7 +32,7 @@ type windowRollup struct {
 	tel  *telemetry
 
 	partitions *local.States[*partition]
-	own        string // the instance, where the journal lives in this process; set by Start
+	own        string // the instance, if the journal is in this process; set by Start
 	named      bool   // an authenticator names tenants; set by Start
 	unmount    func()
 	stopping   atomic.Bool
@@ -55,7 +55,7 @@ func (*windowRollup) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: true}
 }
 
-// Start opens the local session, unless batches must come with one, and the page on the admin extension.
+// Start opens the local session, unless batches must come with one, and mounts the page on the admin extension.
 func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 	owner := local.Owner{ID: w.set.ID, InstanceID: w.cfg.InstanceID, Storage: w.cfg.Storage}
 	var err error
@@ -73,8 +73,8 @@ func (w *windowRollup) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// instance is what the points of a rollup carry as [local.InstanceAttribute]; empty: nothing. Two collectors that get a part of a service each
-// would write one series otherwise. In a Kafka that gateways share, a series has one partition.
+// instance is the value of [local.InstanceAttribute] on output points; empty: none. Without it two collectors that each receive a part of
+// a service would write one series. With a Kafka that gateways share, a series has one partition.
 func (w *windowRollup) instance(journal bool, s *delivery.Session) string {
 	if journal {
 		return w.own
@@ -88,7 +88,7 @@ func (w *windowRollup) Shutdown(ctx context.Context) error {
 		w.unmount()
 		w.unmount = nil
 	}
-	w.stopping.Store(true) // The rest of the outbox goes without a pace.
+	w.stopping.Store(true) // The rest of the outbox is sent without pauses.
 	err := w.partitions.Shutdown(ctx)
 	w.tel.shutdown()
 	return err
@@ -107,10 +107,10 @@ func (w *windowRollup) fits(spreadBy []string) error {
 	return nil
 }
 
-// ConsumeMetrics rolls a batch up, and passes on what no rule takes away.
+// ConsumeMetrics counts a batch, and passes on the points that no rule removes.
 func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	empty := md.DataPointCount() == 0
-	fromClient, _ := tenant.Client(ctx) // A name that can't be one is the default tenant's here: the front door refuses it.
+	fromClient, _ := tenant.Client(ctx) // An invalid name counts as the default tenant's here: the journal refuses it.
 	p, journal, err := w.partitions.Of(ctx)
 	if err == nil {
 		err = w.fits(p.session.SpreadBy())
@@ -119,11 +119,11 @@ func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) e
 		return fmt.Errorf("window_rollup: %w", err)
 	}
 	if journal {
-		// What fails downstream fails the whole range, and the worker goes back to the last checkpoint.
+		// A failure in the next component fails the whole range, and the worker returns to the last checkpoint.
 		return w.roll(ctx, p, md, fromClient, nil, empty)
 	}
-	// A batch that is refused downstream comes again. So what passes goes first, and what is rolled up is counted only when
-	// that has been taken.
+	// A batch that the next component refuses is sent again. So the points to pass on are sent first, and the batch is counted only after
+	// they were accepted.
 	leave := p.session.Enter()
 	raw, passed := p.state.Raw(md, time.Now())
 	leave()
@@ -135,8 +135,8 @@ func (w *windowRollup) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) e
 	return w.roll(ctx, p, md, fromClient, passed, false)
 }
 
-// enter makes the ledger's entries of a batch, of which so many points go no further: a rule has taken them instead of their sink. Those that no
-// window got are lost.
+// enter makes the ledger's entries of a batch, of which so many points are not passed on: a rule has taken them instead of the sink. Those
+// that no window counted are lost.
 func (w *windowRollup) enter(ctx context.Context, out *rollup.Outcome, taken int) {
 	outcome, by := delivery.Of(ctx).Outcome, w.set.ID.String()
 	lost := min(taken, out.Lost)
@@ -144,7 +144,7 @@ func (w *windowRollup) enter(ctx context.Context, out *rollup.Outcome, taken int
 	outcome.Fold(by, int64(taken-lost))
 }
 
-// roll adds md to p and passes on what is left of it.
+// roll adds md to p and passes on the rest of it.
 func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metrics, fromClient string, passed *rollup.Passed, always bool) error {
 	points := md.DataPointCount()
 	leave := p.session.Enter()
@@ -157,7 +157,7 @@ func (w *windowRollup) roll(ctx context.Context, p *partition, md pmetric.Metric
 			if passed == nil {
 				return err
 			}
-			// Late points that became late since Raw. The batch is counted: it must not come again for them.
+			// Points that became late since Raw. The batch is counted: it must not be sent again because of them.
 			w.tel.refused(ctx, "routed", left, err)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// maxLateMetrics bounds the metrics whose late points are told by name; those of further ones are told together.
+	// maxLateMetrics bounds the metrics whose late points are counted by name; those of further ones are counted together.
 	maxLateMetrics = 1000
 	otherMetrics   = "(others)"
 	// topLate is how many metrics the log names.
@@ -28,8 +28,8 @@ const (
 	tellEvery = time.Minute
 )
 
-// telemetry writes outcomes to the internal metrics, and names the metrics that have late points in log and page: names
-// are users' data, so no internal metric has them.
+// telemetry writes outcomes to the internal metrics, and names the metrics that have late points in log and page. Names are users' data,
+// so no internal metric has them.
 type telemetry struct {
 	b   *metadata.TelemetryBuilder
 	log *zap.Logger
@@ -88,7 +88,7 @@ func (t *telemetry) observe(each func(func(*partition))) error {
 	})
 }
 
-// lagOf returns how far what has closed lies behind the newest point.
+// lagOf returns the time between the end of what has closed and the newest point.
 func lagOf(s *rollup.Status) time.Duration {
 	if s.Mark == window.Never {
 		return 0
@@ -122,7 +122,7 @@ func (t *telemetry) add(ctx context.Context, out *rollup.Outcome) {
 	}
 }
 
-// tellLate names metrics that have late points.
+// tellLate logs the metrics that have late points.
 func (t *telemetry) tellLate(by map[string]int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -146,7 +146,7 @@ type lateMetric struct {
 	Points int    `json:"points"`
 }
 
-// lateMetrics lists the metrics that had late points, those with most first.
+// lateMetrics lists the metrics that had late points, those with the most first.
 func (t *telemetry) lateMetrics() []lateMetric {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,7 +162,7 @@ func mostLate(points map[string]int, most int) []lateMetric {
 	return list[:min(len(list), most)]
 }
 
-// merged counts what merging has cost.
+// merged counts the losses of merging.
 func (t *telemetry) merged(coarsened, blurred int) {
 	if coarsened > 0 {
 		t.b.ProcessorWindowRollupCoarsenedPoints.Add(context.Background(), int64(coarsened))
@@ -172,12 +172,12 @@ func (t *telemetry) merged(coarsened, blurred int) {
 	}
 }
 
-// emitted counts points of windows that were taken downstream.
+// emitted counts points of windows that the next component accepted.
 func (t *telemetry) emitted(ctx context.Context, n int) {
 	t.b.ProcessorWindowRollupEmittedPoints.Add(ctx, int64(n))
 }
 
-// refused counts points that were refused downstream and can't come again.
+// refused counts points that the next component refused permanently.
 func (t *telemetry) refused(ctx context.Context, what string, n int, err error) {
 	t.b.ProcessorWindowRollupRefusedPoints.Add(ctx, int64(n), with("reason", what)...)
 	t.log.Error("The next component refused points permanently; they are dropped", zap.String("reason", what), zap.Int("points", n), zap.Error(err))

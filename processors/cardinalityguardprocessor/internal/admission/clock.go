@@ -2,20 +2,19 @@ package admission
 
 import "sync/atomic"
 
-// clockVotes is by how many votes one side must lead before the clock moves.
+// clockVotes is the lead, in votes, at which the clock moves.
 const clockVotes = 8
 
-// Clock follows event time by majority, in steps. Every batch of points from one source votes with its time: when
-// votes past the end of the current step lead by eight, the clock moves to the earliest of them; when votes from far before it
-// lead, it moves back. So it depends on the points and their order alone, a few senders whose clocks are wrong do not
-// move it, and a gap of any length is one step.
+// Clock follows event time by majority, in steps. Every batch of points from one source votes with its time: when votes past the end of
+// the current step lead by eight, the clock moves to the earliest of them; when votes from far before it lead, it moves back. So it
+// depends only on the points and their order, a few senders with wrong clocks do not move it, and a gap of any length is one step.
 //
 // It is safe for concurrent use. A vote inside the current step, the usual case, costs two atomic loads.
 type Clock struct {
 	step    int64
 	current atomic.Int64 // start of the current step; 0 before the first vote
-	lead    atomic.Int64 // votes for later less votes for now; negative: for earlier
-	next    atomic.Int64 // where to go when lead is reached
+	lead    atomic.Int64 // votes for later minus votes for now; negative: for earlier
+	next    atomic.Int64 // where the clock moves when lead is reached
 }
 
 // NewClock returns a clock with steps of that many nanoseconds.
@@ -60,5 +59,5 @@ func (c *Clock) Vote(t int64) (moved bool) {
 	return c.current.CompareAndSwap(now, c.next.Load())
 }
 
-// Load sets the clock, for a restored state.
+// Load sets the clock of a restored state.
 func (c *Clock) Load(now int64) { c.current.Store(now) }

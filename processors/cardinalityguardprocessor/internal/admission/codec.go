@@ -11,8 +11,8 @@ import (
 	"github.com/penstockhq/penstock/internal/cursor"
 )
 
-// Save writes tree and table: the nodes with their ids, verdicts and sketches, then 8 bytes a series with the metric's id
-// and the age. Whoever stores it versions it. No batch may be at work.
+// Save writes tree and table: the nodes with their ids, verdicts and sketches, then 8 bytes per series with the metric's id and the age.
+// The caller stores a version with it. No batch may be in progress.
 func Save(w io.Writer, tree *Tree, table *Table) error {
 	bw := bufio.NewWriter(w)
 	var nodes []*Node
@@ -41,17 +41,17 @@ func Save(w io.Writer, tree *Tree, table *Table) error {
 	return bw.Flush()
 }
 
-// Format is a version of what Save writes.
+// Format is a version of the output of Save.
 type Format int
 
 // The formats. Save writes the newest.
 const (
-	FormatNoLimited Format = 1 // without the sketch of the series that a budget keeps out: it begins empty
+	FormatNoLimited Format = 1 // without the sketch of the series that a budget limits: it starts empty
 	FormatNewest    Format = 2
 )
 
-// Load reads what Save wrote, in that format, into an empty tree and table, and returns what follows it. Its errors wrap
-// cursor.ErrCorrupt. Series are counted as they were, also past limits that have become smaller. After an error both are unusable.
+// Load reads the output of Save, in that format, into an empty tree and table, and returns the data after it. Its errors wrap
+// cursor.ErrCorrupt. Series are counted as they were, even past limits that have become smaller. After an error both are unusable.
 func Load(data []byte, format Format, tree *Tree, table *Table) (rest []byte, err error) {
 	r := reader{cursor.New(data), format}
 	for n := r.Uvarint(); n > 0 && r.Err() == nil; n-- {
@@ -81,7 +81,7 @@ func Load(data []byte, format Format, tree *Tree, table *Table) (rest []byte, er
 	return r.Rest(), nil
 }
 
-// load makes a node under a given id.
+// load creates a node with a given id.
 func (t *Tree) load(name nodeName, id uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,7 +103,7 @@ func (t *Tree) load(name nodeName, id uint64) bool {
 	return true
 }
 
-// put counts a series of n, whatever the limits.
+// put counts a series of n, ignoring the limits.
 func (t *Tree) put(n *Node) {
 	for _, c := range n.counters(t) {
 		c.used.Add(1)

@@ -10,32 +10,32 @@ import (
 )
 
 const (
-	// sketchPrecision gives 2^11 registers of a byte: 2 KiB a full sketch, standard error 1.04/√2048 = 2.3 %.
+	// sketchPrecision gives 2^11 registers of a byte: 2 KiB per full sketch, standard error 1.04/√2048 = 2.3 %.
 	sketchPrecision = 11
 	// maxAttributes bounds how many attributes of a metric are counted; further ones can't be found guilty.
 	maxAttributes = 64
-	// guiltyShare: an attribute drives the growth if it has at least a tenth as many values as the metric has series.
+	// guiltyShare: an attribute causes the growth if it has at least a tenth as many values as the metric has series.
 	guiltyShare = 10
-	// verdictWindows is how many windows without a fold end a verdict.
+	// verdictWindows is after how many windows without a fold a verdict ends.
 	verdictWindows = 2
-	// calm is how full, in quarters, a budget may be with all that was limited in a window, for the verdict to end. Series stay for
-	// up to 5/4 of a window, so growth that reaches the budget at all limits more than 4/5 of it in every window.
+	// calm is how full, in quarters, a budget may be with all series that were limited in a window, for the verdict to end. Series stay
+	// active for up to 5/4 of a window, so growth that reaches the budget at all limits more than 4/5 of it in every window.
 	calm = 3
 )
 
-// Growth finds out which attributes make a metric grow, and remembers the verdict. Values are counted by HyperLogLog
-// over this window and the one before (a window is the idle time), so values that are no longer sent are forgotten.
+// Growth finds the attributes that make a metric grow, and remembers the verdict. Values are counted by HyperLogLog over this window and
+// the one before (a window is the idle time), so values that are no longer sent are forgotten.
 //
-// An attribute is guilty if it has at least a tenth as many distinct values as the metric has series; if none has, the
-// one with the most values is (a product of harmless attributes). When what is left without the guilty ones still grows
-// past its own budget, the one with the next most values joins them: [Growth.Widen].
+// An attribute is guilty if it has at least a tenth as many distinct values as the metric has series; if none has, the one with the most
+// values is guilty (a product of harmless attributes). If the series without the guilty attributes still exceed their own budget, the
+// attribute with the next most values is added: [Growth.Widen].
 //
-// A verdict ends after two windows in which nothing was limited, or after one in which the series that were limited, distinct
-// ones by HyperLogLog, would have fit in beside those that are active: see [Tree.NextWindow]. So an attribute that grows slowly but for ever
-// does not get the places of its own idle series again and again, and a metric that grew once, when pods were replaced, recovers.
+// A verdict ends after two windows in which nothing was limited, or after one in which the limited series, distinct ones by HyperLogLog,
+// would have fit beside the active ones: see [Tree.NextWindow]. So an attribute that grows slowly without end does not repeatedly get the
+// places of its own idle series, and a metric that grew once, when pods were replaced, recovers.
 //
-// Memory: up to 64 attributes with two sketches of at most 2 KiB each, and one for the series; small sketches are sparse. Nothing before the
-// first Note. The zero value is ready. It is safe for concurrent use, and Verdict takes no lock.
+// Memory: up to 64 attributes with two sketches of at most 2 KiB each, and one for the series; small sketches are sparse. It allocates
+// nothing before the first Note. The zero value is ready. It is safe for concurrent use, and Verdict takes no lock.
 type Growth struct {
 	verdict atomic.Pointer[Verdict]
 
@@ -49,7 +49,7 @@ type Growth struct {
 type distinct struct {
 	now, before *hyperloglog.Sketch
 	estimate    uint64
-	fresh       int    // notes since estimate was made
+	fresh       int    // notes since the estimate was computed
 	warned      uint32 // window of the last warning, plus 1
 }
 
@@ -67,8 +67,8 @@ type AttributeCount struct {
 	Values uint64
 }
 
-// Note counts one value of an attribute, by its hash, and returns about how many there are: the estimate is at most
-// 1/64 of itself, or 16 notes, behind.
+// Note counts one value of an attribute, by its hash, and returns the estimated number of values, which lags by at most 1/64, or by 16
+// notes.
 func (g *Growth) Note(name string, hash uint64) (values uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -103,14 +103,14 @@ func (d *distinct) count() {
 	d.estimate = both.Estimate()
 }
 
-// Noting says whether values have been counted since the last but one window.
+// Noting reports whether values were counted since the window before last.
 func (g *Growth) Noting() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.values) > 0
 }
 
-// Limit notes that a series was limited, by its hash, which keeps the verdict alive.
+// Limit notes that a series, given by its hash, was limited, which prolongs the verdict.
 func (g *Growth) Limit(series uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -121,7 +121,7 @@ func (g *Growth) Limit(series uint64) {
 	g.idle = 0
 }
 
-// mayWarn says, once a window, that a warning about an attribute's values may be given.
+// mayWarn allows one warning per window about an attribute's values.
 func (g *Growth) mayWarn(name string, window uint32) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -133,7 +133,7 @@ func (g *Growth) mayWarn(name string, window uint32) bool {
 	return true
 }
 
-// limitedSeries returns about how many distinct series were limited in this window.
+// limitedSeries returns the estimated number of distinct series that were limited in this window.
 func (g *Growth) limitedSeries() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -143,8 +143,8 @@ func (g *Growth) limitedSeries() int64 {
 	return int64(g.limited.Estimate())
 }
 
-// rotate begins the next window. fits says that all the series that were limited in this one would have found a place, and
-// maxValues is the budget of an attribute's values, 0 for none: what was guilty of more is still.
+// rotate starts the next window. fits says that all the series that were limited in this one would have found a place. maxValues is the
+// budget of an attribute's values, 0 for none: an attribute that exceeds it stays guilty.
 func (g *Growth) rotate(fits bool, maxValues uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -189,14 +189,14 @@ func (g *Growth) distinctLocked() []AttributeCount {
 	return list
 }
 
-// Verdict is what a metric's growth is put down to. Levels grow: level i removes Names[:Ends[i]], level 0 the least. A
-// verdict is never changed, only replaced.
+// Verdict names the attributes that cause a metric's growth. Levels grow: level i removes Names[:Ends[i]], level 0 the fewest. A verdict
+// is immutable; a new one replaces it.
 type Verdict struct {
 	Names []string
 	Ends  []int
 }
 
-// Removes says whether level removes the attribute.
+// Removes reports whether level removes the attribute.
 func (v *Verdict) Removes(name string, level int) bool {
 	return slices.Contains(v.Names[:v.Ends[level]], name)
 }
@@ -207,8 +207,8 @@ func (g *Growth) Verdict() *Verdict { return g.verdict.Load() }
 // Acquit ends the verdict, after the rules have changed.
 func (g *Growth) Acquit() { g.verdict.Store(nil) }
 
-// Judge returns the verdict, and makes it if there is none, for a metric with that many series. Protected attributes are
-// never guilty. A verdict may name nobody: nothing is known yet, and level 0 removes nothing.
+// Judge returns the verdict on a metric with that many series, and makes one if there is none. Protected attributes are never guilty. A
+// verdict may be empty if nothing is known yet; then level 0 removes nothing.
 func (g *Growth) Judge(series int64, protected func(string) bool) *Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -231,7 +231,7 @@ func (g *Growth) Judge(series int64, protected func(string) bool) *Verdict {
 	return v
 }
 
-// Accuse adds an attribute as a level of its own. It changes nothing if the last level removes it already.
+// Accuse adds an attribute as a separate level. It changes nothing if the last level already removes it.
 func (g *Growth) Accuse(name string) *Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -253,8 +253,8 @@ func (g *Growth) accuseLocked(name string) *Verdict {
 	return v
 }
 
-// Widen adds a level that removes one attribute more: the one with most values that is left. ok is false if none is left
-// that has more than one.
+// Widen adds a level that removes one more attribute: the remaining one with the most values. ok is false if no remaining one has more
+// than one value.
 func (g *Growth) Widen(protected func(string) bool) (v *Verdict, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -267,5 +267,5 @@ func (g *Growth) Widen(protected func(string) bool) (v *Verdict, ok bool) {
 	return old, false
 }
 
-// Busy says whether there is a verdict or a value that has been counted.
+// Busy reports whether there is a verdict or a counted value.
 func (g *Growth) Busy() bool { return g.Verdict() != nil || g.Noting() }

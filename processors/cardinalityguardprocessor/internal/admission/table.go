@@ -9,28 +9,28 @@ import (
 const (
 	tableShards = 64
 	shardBits   = 6
-	// Generations is how many steps of the clock a series may miss before it is idle: with steps of a quarter of the
-	// idle time, a series leaves after 1 to 1¼ idle times without a point.
+	// Generations is how many steps of the clock a series may miss before it is idle: with steps of a quarter of the idle time, a series
+	// is removed after 1 to 1¼ idle times without a point.
 	Generations = 4
 	// generationCycle is where generation numbers wrap; 0 marks an empty slot.
 	generationCycle = 255
 	minSlots        = 8
 )
 
-// Table is the set of active series, each with the number of the metric it counts against and the generation of its last
-// point. It is safe for concurrent use; each of its 64 shards has a lock of its own, which a series that is known doesn't take.
+// Table is the set of active series, each with the number of its metric and the generation of its last point. It is safe for concurrent
+// use; each of its 64 shards has a lock, which a lookup of a known series doesn't take.
 //
-// A series is known by a 64-bit fingerprint, so among n active series a new one is taken for known, and let through
-// uncounted, with probability n/2⁶⁴ (5e-14 for a million). No value is ever computed from this.
+// A series is known by a 64-bit fingerprint, so among n active series a new one is mistaken for a known one, and admitted uncounted, with
+// probability n/2⁶⁴ (5e-14 for a million). No value is ever computed from this.
 //
-// Memory: 12 bytes a slot. A shard grows by half when four fifths of its slots are taken, so a series costs 15 to 22.5
-// bytes; the metric number leaves room for 2²⁴ metrics.
+// Memory: 12 bytes per slot. A shard grows by half when four fifths of its slots are used, so a series costs 15 to 22.5 bytes; the metric
+// number leaves room for 2²⁴ metrics.
 type Table struct {
 	shards [tableShards]tableShard
 }
 
 type tableShard struct {
-	// slots are read without the lock: what is in a slot stays there, and whoever makes room makes a new array.
+	// slots are read without the lock: the content of a slot never changes, and growing creates a new array.
 	slots atomic.Pointer[[]slot] // replaced under mu
 	gen   atomic.Uint32          // current generation, 1 to generationCycle; changed under mu
 
@@ -61,11 +61,11 @@ func NewTable() *Table {
 	return t
 }
 
-// Sighting is what Table.See found.
+// Sighting is a result of Table.See.
 type Sighting uint8
 
 const (
-	// Unknown series have no place in the table.
+	// Unknown series are not in the table.
 	Unknown Sighting = iota
 	// Known series are active.
 	Known
@@ -89,20 +89,20 @@ func (t *Table) See(fp uint64) Sighting {
 	return sh.refresh(fp)
 }
 
-// refresh notes the first point in a generation. It takes the lock, lest a new array is being made without it.
+// refresh notes the first point in a generation. It takes the lock, so that a concurrent resize does not miss the change.
 func (sh *tableShard) refresh(fp uint64) Sighting {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := find(*sh.slots.Load(), fp)
 	if s == nil || s.meta == 0 {
-		return Unknown // It has just left.
+		return Unknown // It was removed in the meantime.
 	}
 	atomic.StoreUint32(&s.meta, s.meta&^0xff|sh.gen.Load())
 	return Refreshed
 }
 
-// Add puts a series in; metric must be below 2²⁴. added is false if it is there already, which happens when two batches
-// bring a new series at the same time.
+// Add adds a series; metric must be below 2²⁴. added is false if it is already in the table, which happens when two batches bring a new
+// series at the same time.
 func (t *Table) Add(fp uint64, metric uint32) (added bool) {
 	sh := &t.shards[fp>>(64-shardBits)]
 	sh.mu.Lock()
@@ -110,8 +110,8 @@ func (t *Table) Add(fp uint64, metric uint32) (added bool) {
 	return sh.add(fp, metric, sh.gen.Load())
 }
 
-// Advance begins the next generation and removes the series that have been idle for [Generations] of them. left is
-// called for each, with its metric, and must not call the table.
+// Advance starts the next generation and removes the series that have been idle for [Generations] of them. It calls left for each, with
+// its metric; left must not call the table.
 func (t *Table) Advance(left func(metric uint32)) (removed int) {
 	for i := range t.shards {
 		removed += t.shards[i].advance(left)
@@ -146,7 +146,7 @@ func (t *Table) Each(f func(fp uint64, metric uint32, age uint8)) {
 	}
 }
 
-// Load puts a series back as Each reported it, into a table that has not advanced.
+// Load restores a series as Each reported it, into a table that has not advanced.
 func (t *Table) Load(fp uint64, metric uint32, age uint8) (added bool) {
 	sh := &t.shards[fp>>(64-shardBits)]
 	sh.mu.Lock()
@@ -155,13 +155,13 @@ func (t *Table) Load(fp uint64, metric uint32, age uint8) (added bool) {
 	return sh.add(fp, metric, (sh.gen.Load()-1+generationCycle-uint32(age))%generationCycle+1)
 }
 
-// find returns the slot that holds fp, or the empty one where it would go; nil where there are no slots.
+// find returns the slot that holds fp, or the empty one where it would go; nil if there are no slots.
 func find(slots []slot, fp uint64) *slot {
 	n := uint64(len(slots))
 	if n == 0 {
 		return nil
 	}
-	// The shard took the top bits; the next ones, scaled to the size, are the place, so sizes need not be powers of two.
+	// The shard uses the top bits; the next ones, scaled to the size, are the slot, so sizes need not be powers of two.
 	at, _ := bits.Mul64(fp<<shardBits, n)
 	hi, lo := uint32(fp>>32), uint32(fp)
 	for {
@@ -202,14 +202,14 @@ func (sh *tableShard) advance(left func(metric uint32)) (removed int) {
 		}
 	}
 	if removed > 0 {
-		// Made to measure: a shard that has become small gives its memory back.
+		// Exactly as large as needed: a shard that has become small frees its memory.
 		size := max(minSlots, (sh.used-removed)*3/2)
 		sh.resize(min(size, len(slots)), func(s *slot) bool { return sh.age(s.meta) <= Generations })
 	}
 	return removed
 }
 
-// resize moves the series that keep wants (nil: all) into a new array.
+// resize moves the series that keep accepts (nil: all) into a new array.
 func (sh *tableShard) resize(size int, keep func(*slot) bool) []slot {
 	old, slots := *sh.slots.Load(), make([]slot, size)
 	sh.used = 0

@@ -8,7 +8,7 @@ import (
 // Level is a level of the budget tree, and the reason why a new series is limited.
 type Level uint8
 
-// The levels, from the root down, and what else can limit a series.
+// The levels, from the root down, and other reasons to limit a series.
 const (
 	None      Level = iota // admitted
 	Total                  // limits.series
@@ -17,21 +17,21 @@ const (
 	Metric                 // limits.series_per_metric
 	Attribute              // limits.values_per_attribute
 	Growing                // the metric is limited already, and the series has an attribute that makes it grow
-	Denied                 // the attribute lists do not let the series through as it is
+	Denied                 // the attribute lists do not admit the series unchanged
 	Names                  // too many metrics: limits.metrics
 )
 
-// String returns the level as counters name it.
+// String returns the level's name in counters.
 func (l Level) String() string {
 	return [...]string{"none", "total", "tenant", "service", "metric", "attribute", "growing", "denied", "metrics"}[l]
 }
 
-// Limits are the budgets that hold for one metric, in active series; 0 is none.
+// Limits are the budgets of one metric, in active series; 0 means none.
 type Limits struct {
 	Total, Tenant, Service, Metric int64
 	// Values is the budget of distinct values of one attribute.
 	Values uint64
-	// Extra is what the caller's rules say beside.
+	// Extra is the caller's additional data.
 	Extra any
 }
 
@@ -39,13 +39,13 @@ type Limits struct {
 type Counter struct {
 	used   atomic.Int64
 	warned atomic.Uint32 // window of the last warning, plus 1
-	nodes  int           // that count here; guarded by Tree.mu
+	nodes  int           // nodes that count here; guarded by Tree.mu
 }
 
 // Used returns the number of active series.
 func (c *Counter) Used() int64 { return c.used.Load() }
 
-// take uses one place if fewer than limit are used (0: any number).
+// take uses one place if fewer than limit are used (0: no limit).
 func (c *Counter) take(limit int64) bool {
 	if n := c.used.Add(1); limit > 0 && n > limit {
 		c.used.Add(-1)
@@ -54,14 +54,14 @@ func (c *Counter) take(limit int64) bool {
 	return true
 }
 
-// Node is one metric of one service of one tenant: where series are counted. Identical names of different types or units
-// share one.
+// Node is one metric of one service of one tenant, where series are counted. Metrics with the same name but different types or units share
+// one.
 type Node struct {
 	Tenant, Service, Metric string
 	ID                      uint32 // below 2²⁴
 
 	Series Counter
-	// Seen is the clock's time of the last batch with this metric: who sets it holds the node until then, at least.
+	// Seen is the clock's time of the last batch with this metric: the batch that sets it uses the node at least until then.
 	Seen atomic.Int64
 
 	tenant, service *Counter
@@ -78,8 +78,8 @@ func (n *Node) TenantUsed() int64 { return n.tenant.Used() }
 // ServiceUsed returns the active series of n's service.
 func (n *Node) ServiceUsed() int64 { return n.service.Used() }
 
-// Tree holds the nodes. Reading it takes one shared lock a metric, none a point. A node costs about 400 bytes and its
-// names; [Growth] says what it adds once it grows.
+// Tree holds the nodes. Reading it takes one shared lock per metric, none per point. A node costs about 400 bytes plus its names; [Growth]
+// documents what a growing metric adds.
 type Tree struct {
 	total  Counter
 	rules  func(tenant, service, metric string) Limits
@@ -89,11 +89,11 @@ type Tree struct {
 
 	mu       sync.RWMutex
 	nodes    map[nodeName]*Node  // guarded by mu
-	list     []*Node             // by ID; nil where a node has gone; guarded by mu
+	list     []*Node             // by ID; nil for a removed node; guarded by mu
 	free     []uint32            // guarded by mu
 	tenants  map[string]*Counter // guarded by mu
 	services map[nodeName]*Counter
-	names    Counter // its warnings
+	names    Counter // the total's warnings
 }
 
 type nodeName struct{ tenant, service, metric string }
@@ -101,14 +101,14 @@ type nodeName struct{ tenant, service, metric string }
 // Warning says that a budget is nearly used up.
 type Warning struct {
 	Level                              Level
-	Tenant, Service, Metric, Attribute string // empty where the level stands above
+	Tenant, Service, Metric, Attribute string // empty if the level is above it
 	Used, Limit                        int64
-	// Most is the metric with most of the series that are counted there; nil for Attribute and Names.
+	// Most is the metric with most of the series counted there; nil for Attribute and Names.
 	Most *Node
 }
 
-// NewTree returns a tree of at most maxNodes metrics. limits gives the budgets of a metric; warn is told, once a budget
-// and window, when a budget is used to four fifths, and must neither block nor call the tree.
+// NewTree returns a tree of at most maxNodes metrics. limits returns the budgets of a metric. The tree calls warn, once per budget and
+// window, when a budget is used to four fifths; warn must neither block nor call the tree.
 func NewTree(maxNodes int, limits func(tenant, service, metric string) Limits, warn func(Warning)) *Tree {
 	return &Tree{
 		rules: limits, max: min(maxNodes, 1<<24-1), warn: warn,
@@ -116,7 +116,7 @@ func NewTree(maxNodes int, limits func(tenant, service, metric string) Limits, w
 	}
 }
 
-// Node returns the node of a metric and makes it if there is room; else nil.
+// Node returns the node of a metric, and creates it if there is room; else nil.
 func (t *Tree) Node(tenant, service, metric string) *Node {
 	name := nodeName{tenant, service, metric}
 	t.mu.RLock()
@@ -160,7 +160,7 @@ func (t *Tree) insertLocked(name nodeName, id uint32) *Node {
 	return n
 }
 
-// clone cuts a name loose from the batch it came with, which would stay in memory otherwise.
+// clone copies a name, which would otherwise keep its batch in memory.
 func clone(s string) string { return string([]byte(s)) }
 
 func counter[K comparable](m map[K]*Counter, k K) *Counter {
@@ -172,7 +172,7 @@ func counter[K comparable](m map[K]*Counter, k K) *Counter {
 	return c
 }
 
-// Take uses a place in every budget of n, or in none: then it returns the level that has no place left.
+// Take uses a place in every budget of n, or in none: then it returns the level that is full.
 func (t *Tree) Take(n *Node) Level {
 	l := n.limits.Load()
 	if !n.Series.take(l.Metric) {
@@ -208,7 +208,7 @@ func (t *Tree) Take(n *Node) Level {
 	return None
 }
 
-// near says, once a window, that a budget is used to four fifths.
+// near warns, once per window, that a budget is used to four fifths.
 func (t *Tree) near(c *Counter, limit int64) bool {
 	if limit <= 0 || c.used.Load()*5 < limit*4 {
 		return false
@@ -240,7 +240,7 @@ func (t *Tree) Values(n *Node, attribute string, values uint64) {
 	}
 }
 
-// Give returns the place of a series that has left. id is that of a node which has series.
+// Give frees the place of a removed series. id is that of a node with series.
 func (t *Tree) Give(id uint32) {
 	t.mu.RLock()
 	n := t.list[id]
@@ -253,8 +253,8 @@ func (t *Tree) Give(id uint32) {
 // TotalUsed returns the number of active series.
 func (t *Tree) TotalUsed() int64 { return t.total.used.Load() }
 
-// NextWindow begins the next window: every budget may warn again, values are counted anew, and verdicts end where every budget
-// has come to have room for what was limited.
+// NextWindow starts the next window: every budget may warn again, values are counted from zero, and a verdict ends if every budget now has
+// room for the series that were limited.
 func (t *Tree) NextWindow() {
 	t.window.Add(1)
 	limited := map[*Counter]int64{}
@@ -276,12 +276,12 @@ func (t *Tree) NextWindow() {
 	})
 }
 
-// counters returns the budgets of n, from the metric's up.
+// counters returns the budgets of n, from the metric's upwards.
 func (n *Node) counters(t *Tree) [4]*Counter {
 	return [...]*Counter{&n.Series, n.service, n.tenant, &t.total}
 }
 
-// Refresh asks for the limits of all nodes again, after the rules behind them have changed.
+// Refresh reads the limits of all nodes again, after the rules have changed.
 func (t *Tree) Refresh() {
 	t.Each(func(n *Node) {
 		limits := t.rules(n.Tenant, n.Service, n.Metric)
@@ -310,7 +310,7 @@ func (t *Tree) Get(id uint32) *Node {
 	return t.list[id]
 }
 
-// Prune removes the nodes that hold no series and that idle reports as unused otherwise: a batch may still hold others.
+// Prune removes the nodes that hold no series and that idle also reports as unused, because a batch may still hold a node.
 func (t *Tree) Prune(idle func(*Node) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

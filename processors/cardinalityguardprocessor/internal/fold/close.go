@@ -8,12 +8,12 @@ import (
 	"github.com/penstockhq/penstock/internal/window"
 )
 
-// Advance closes the panes that end at or before mark, and returns them written, in time order. closed is the earliest
-// time that a later call can still write.
+// Advance closes the panes that end at or before mark, and returns their points, in time order. closed is the earliest time that a later
+// call can still write.
 func (f *Fold) Advance(mark int64) (out []Batch, closed int64) { return f.advance(mark, false) }
 
-// Finish closes all panes. They are stamped with the newest time in them, not with their end: another fold may go on in the same
-// panes after a restart, and its stamps must be later.
+// Finish closes all panes. Their points get the newest time in the pane, not its end, because another fold may continue in the same panes
+// after a restart, and its points must be later.
 func (f *Fold) Finish() []Batch {
 	out, _ := f.advance(math.MaxInt64, true)
 	return out
@@ -44,8 +44,8 @@ func (f *Fold) advance(mark int64, last bool) (out []Batch, closed int64) {
 	return batches(list), closed
 }
 
-// take removes closed panes and brings the totals up to date; the points themselves are written at once for
-// running totals, which go on changing. Panes that end at or before closed were closed before: what is in them now is late.
+// take removes closed panes and updates the totals. For running totals it writes the points at once, because the totals continue to
+// change. Panes that end at or before closed were closed before: their points are late.
 func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last bool, closed int64, list []due) []due {
 	for start, members := range panes.Take(mark) {
 		end := start + int64(panes.Width())
@@ -61,7 +61,7 @@ func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last b
 			}
 			if s.Aggregation == Running {
 				if !s.sent && s.Monotonic {
-					// The total begins with a point of its own: a store that knows no start times sees the first increase.
+					// The total starts with an extra point: so a store that ignores start times sees the first increase.
 					list = append(list, due{stream: s, pane: &pane{exemplars: pmetric.NewExemplarSlice()}, start: s.start, end: s.start + 1, total: p.value.zeroed()})
 				}
 				s.total.Add(p.value)
@@ -74,7 +74,7 @@ func (sh *Shard) take(panes *window.Panes[map[*Stream]*pane], mark int64, last b
 	return list
 }
 
-// newestIn returns the newest time in a pane that begins at start, behind the first points of totals that begin in it.
+// newestIn returns the newest time in a pane that begins at start, after the first points of totals that start in it.
 func newestIn(start int64, members map[*Stream]*pane) (newest int64) {
 	newest = start
 	for s, p := range members {

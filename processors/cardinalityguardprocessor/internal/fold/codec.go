@@ -20,7 +20,7 @@ const (
 	flagSent
 )
 
-// Append writes the whole state to b. Whoever stores it versions it.
+// Append writes the whole state to b. The caller stores a version with it.
 func (f *Fold) Append(b []byte) ([]byte, error) {
 	for i := range f.shards {
 		var err error
@@ -37,7 +37,7 @@ func (sh *Shard) append(b []byte) ([]byte, error) {
 	b = binary.AppendVarint(b, sh.closed)
 	b = binary.AppendVarint(b, sh.contributors.horizon)
 
-	// Streams that expired are written too while contributors point at them: as gone.
+	// Streams that expired are written too while contributors refer to them: as expired.
 	numbers := map[*Stream]uint64{}
 	var streams []*Stream
 	number := func(s *Stream) uint64 {
@@ -117,8 +117,8 @@ func (s *Stream) append(b []byte) ([]byte, error) {
 	return cursor.AppendBlock(b, template), nil
 }
 
-// Decode reads what Append wrote into an empty fold, and returns what follows it. After an error the fold is
-// unusable. Panes keep the width that they were opened with.
+// Decode reads the output of Append into an empty fold, and returns the data after it. After an error the fold is unusable. Panes keep the
+// width with which they were opened.
 func (f *Fold) Decode(b []byte) (rest []byte, err error) {
 	r := reader{cursor.New(b)}
 	for i := range f.shards {
@@ -257,7 +257,7 @@ func (r reader) stream() *Stream {
 	return s
 }
 
-// isTemplate says whether m has one resource, scope, metric and point, of a type whose values are of that kind.
+// isTemplate reports whether m has one resource, scope, metric and point, of a type with values of that kind.
 func isTemplate(m pmetric.Metrics, kind Kind) bool {
 	if m.ResourceMetrics().Len() != 1 || m.ResourceMetrics().At(0).ScopeMetrics().Len() != 1 || m.MetricCount() != 1 || m.DataPointCount() != 1 {
 		return false

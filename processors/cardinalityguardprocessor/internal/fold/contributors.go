@@ -2,7 +2,7 @@ package fold
 
 import "github.com/penstockhq/penstock/internal/streamkey"
 
-// contributor is the latest point of a stream that goes into an overflow stream.
+// contributor is the latest point of a stream that is folded into an overflow stream.
 type contributor struct {
 	key         streamkey.Key
 	start, time int64
@@ -12,16 +12,16 @@ type contributor struct {
 	newer       uint32
 }
 
-// contributors is a table with the order of use. It is not safe for concurrent use.
+// contributors is a table in order of use. It is not safe for concurrent use.
 //
-// Memory: about 130 bytes a number; histograms add 210 bytes and 8 for each bucket and bound.
+// Memory: about 130 bytes per number; histograms add 210 bytes and 8 for each bucket and bound.
 type contributors struct {
 	index  map[streamkey.Key]uint32
-	slots  []contributor // slot 0 is not used, so that 0 can say none
+	slots  []contributor // slot 0 is unused, so that 0 can mean none
 	free   []uint32
 	oldest uint32
 	newest uint32
-	// horizon is the newest time of all that have been forgotten: a stream that began before may be one of them.
+	// horizon is the newest time of all forgotten contributors: a stream that began before it may be one of them.
 	horizon int64
 }
 
@@ -31,7 +31,7 @@ func newContributors() *contributors {
 
 func (c *contributors) len() int { return len(c.index) }
 
-// find returns the contributor, nil if it is unknown, and makes it the newest in use.
+// find returns the contributor, nil if it is unknown, and marks it as most recently used.
 func (c *contributors) find(key streamkey.Key) *contributor {
 	i, ok := c.index[key]
 	if !ok {
@@ -44,7 +44,7 @@ func (c *contributors) find(key streamkey.Key) *contributor {
 	return &c.slots[i]
 }
 
-// add puts in a contributor that is not there yet. The pointer is good until the next call.
+// add adds a contributor that is not in the table. The pointer is valid until the next call.
 func (c *contributors) add(key streamkey.Key) *contributor {
 	var i uint32
 	if n := len(c.free); n > 0 {
@@ -59,7 +59,7 @@ func (c *contributors) add(key streamkey.Key) *contributor {
 	return &c.slots[i]
 }
 
-// forgetOldest removes the one that has been out of use for longest. What is forgotten so raises the horizon.
+// forgetOldest removes the least recently used one, and raises the horizon.
 func (c *contributors) forgetOldest() (gone contributor, ok bool) {
 	if c.oldest == 0 {
 		return gone, false
@@ -79,7 +79,7 @@ func (c *contributors) forget(i uint32) contributor {
 	return gone
 }
 
-// peekOldest returns the one that has been out of use for longest.
+// peekOldest returns the least recently used one.
 func (c *contributors) peekOldest() *contributor {
 	if c.oldest == 0 {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// Batch is what one tenant gets from one pane: points of equal time.
+// Batch has one tenant's points of one pane, all with the same time.
 type Batch struct {
 	Time       int64 // of all points
 	Tenant     string
@@ -23,10 +23,10 @@ type due struct {
 	stream     *Stream
 	pane       *pane
 	start, end int64
-	total      Value // as it was when the pane closed; Running only
+	total      Value // the total when the pane closed; Running only
 }
 
-// batches writes closed panes: in time order, and within a time in an order that depends on the streams alone.
+// batches writes closed panes in time order, and within a time in an order that depends only on the streams.
 func batches(list []due) []Batch {
 	slices.SortFunc(list, func(a, b due) int {
 		x, y := a.stream, b.stream

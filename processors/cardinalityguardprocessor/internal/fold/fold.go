@@ -14,7 +14,7 @@ import (
 
 const (
 	shards = 16
-	// maxLate bounds what late gauges cost a shard until the next Advance: streams times panes, 400 bytes each.
+	// maxLate bounds the late gauges of a shard until the next Advance: streams times panes, 400 bytes each.
 	maxLate = 2048
 )
 
@@ -23,12 +23,11 @@ type Limits struct {
 	Streams          int // overflow streams in all
 	StreamsPerMetric int
 	Contributors     int // streams whose last value is remembered
-	Exemplars        int // a stream and pane
+	Exemplars        int // per stream and pane
 }
 
-// Fold holds overflow streams. It is sharded by metric: metrics in different shards don't wait for each other. It is safe
-// for concurrent use, except for Advance, Finish, SetWidth, Append and Decode, which are for the driver of the session
-// and need that no batch is at work.
+// Fold holds overflow streams. It is sharded by metric: metrics in different shards don't block each other. It is safe for concurrent use,
+// except for Advance, Finish, SetWidth, Append and Decode, which only the session's driver may call, while no batch is in progress.
 type Fold struct {
 	limits       Limits
 	began        int64
@@ -46,13 +45,13 @@ type Shard struct {
 	perMetric    map[uint32]int
 	contributors *contributors
 	panes        *window.Panes[map[*Stream]*pane]
-	retiring     []*window.Panes[map[*Stream]*pane] // of former widths, oldest first
-	closed       int64                              // no pane may begin before, but for late gauges
-	late         int                                // streams in panes that began before: see maxLate
+	retiring     []*window.Panes[map[*Stream]*pane] // panes of former widths, oldest first
+	closed       int64                              // no pane may begin before it, except for late gauges
+	late         int                                // streams in panes that began before closed: see maxLate
 }
 
-// New returns an empty fold with panes of the given width. began is when its life began, in Unix nanoseconds: in the pane of
-// that time totals start then, not before.
+// New returns an empty fold with panes of the given width. began is when its state began, in Unix nanoseconds: totals do not start before
+// it.
 func New(limits Limits, width time.Duration, began int64) *Fold {
 	f := &Fold{limits: limits, began: began}
 	for i := range f.shards {
@@ -67,10 +66,10 @@ func New(limits Limits, width time.Duration, began int64) *Fold {
 // Limits returns the bounds.
 func (f *Fold) Limits() Limits { return f.limits }
 
-// Streams returns how many overflow streams there are, those in their metric's own budget aside.
+// Streams returns the number of overflow streams, without those in their metric's own budget.
 func (f *Fold) Streams() int64 { return f.streams.Load() }
 
-// Contributors returns how many streams' last values are remembered.
+// Contributors returns how many streams' last values are in the table.
 func (f *Fold) Contributors() int64 { return f.contributors.Load() }
 
 // Lock returns the shard of a metric, locked.
@@ -83,8 +82,7 @@ func (f *Fold) Lock(node uint32) *Shard {
 // Unlock ends what Lock began.
 func (sh *Shard) Unlock() { sh.mu.Unlock() }
 
-// Folded returns the overflow stream that the stream called key goes into, if it is a known contributor, and the time of its
-// last point.
+// Folded returns the overflow stream of the stream called key, if that is a known contributor, and the time of its last point.
 func (sh *Shard) Folded(key streamkey.Key) (s *Stream, last int64) {
 	i, ok := sh.contributors.index[key]
 	if !ok || sh.contributors.slots[i].stream.gone {
@@ -99,9 +97,9 @@ func (sh *Shard) Horizon() int64 { return sh.contributors.horizon }
 // Stream returns the overflow stream called key, nil if there is none.
 func (sh *Shard) Stream(key streamkey.Key) *Stream { return sh.streams[key] }
 
-// Room says whether the metric may have another overflow stream on a level of its verdict: the first level may use
-// half of the reserve, the next one a half of what is left, and so on, so that there is always room for wider ones. full
-// is true when no level has room, because all metrics together have used up theirs.
+// Room reports whether the metric may have another overflow stream on a level of its verdict: the first level may use half of the reserve,
+// the next one half of the rest, and so on, so that there is always room for wider ones. full is true if no level has room, because all
+// metrics together have used up the total.
 func (sh *Shard) Room(node uint32, level int) (room, full bool) {
 	if sh.f.streams.Load() >= int64(sh.f.limits.Streams) {
 		return false, true
@@ -110,12 +108,12 @@ func (sh *Shard) Room(node uint32, level int) (room, full bool) {
 	return sh.perMetric[node] < sh.f.limits.StreamsPerMetric-part, false
 }
 
-// Spare says whether the metric has fewer than extra streams past its reserve.
+// Spare reports whether the metric has fewer than extra streams beyond its reserve.
 func (sh *Shard) Spare(node uint32, extra int) bool {
 	return sh.perMetric[node] < sh.f.limits.StreamsPerMetric+extra
 }
 
-// Add makes an overflow stream, without asking for room. key must be new.
+// Add adds an overflow stream without checking Room. key must be new.
 func (sh *Shard) Add(id Identity) *Stream {
 	s := &Stream{Identity: id, total: Zero(id.Kind)}
 	sh.streams[id.Key] = s
@@ -154,7 +152,7 @@ func (sh *Shard) Fold(s *Stream, p Point) (o Outcome) {
 	return o
 }
 
-// refusal says whether p can be added to s, to what is in its pane, and to the total with it.
+// refusal returns why p can't be added to s, to the pane, and to the total with it.
 func (sh *Shard) refusal(s *Stream, p Point) Refusal {
 	if s.gauge() && p.Time < sh.closed && sh.late >= maxLate && sh.peek(s, p.Time) == nil {
 		return TooLate
@@ -182,7 +180,7 @@ func (sh *Shard) refusal(s *Stream, p Point) Refusal {
 	return s.total.refusal(p.Value)
 }
 
-// peek returns what s has in the open pane for t, nil if it has nothing.
+// peek returns the part of s in the open pane for t, nil if there is none.
 func (sh *Shard) peek(s *Stream, t int64) *pane {
 	if s.open == 0 {
 		return nil
@@ -194,8 +192,8 @@ func (sh *Shard) peek(s *Stream, t int64) *pane {
 	return (*at)[s]
 }
 
-// place returns a time in the pane that a point of t goes into. What adds up moves on to the oldest open pane; the value of a gauge
-// says nothing about another time than its own.
+// place returns a time in the pane for a point with time t. Increases move to the oldest open pane; a gauge's value applies only to its
+// own time.
 func (sh *Shard) place(s *Stream, t int64) int64 {
 	if s.gauge() {
 		return t
@@ -203,7 +201,7 @@ func (sh *Shard) place(s *Stream, t int64) int64 {
 	return max(t, sh.closed)
 }
 
-// pane returns what s has in the open pane for t.
+// pane returns the part of s in the open pane for t.
 func (sh *Shard) pane(s *Stream, t int64) *pane {
 	to := sh.place(s, t)
 	at, fresh := sh.panes.At(to)
@@ -239,7 +237,7 @@ func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bo
 		sh.f.contributors.Add(1)
 		c.start, c.time, c.value, c.stream = p.Start, p.Time, p.Value, s
 		if !s.Monotonic {
-			return p.Value, true // The sum of the latest values has no need of a beginning.
+			return p.Value, true // A sum of latest values needs no start.
 		}
 		since := p.Since
 		if h := sh.contributors.horizon; h >= since {
@@ -272,8 +270,8 @@ func (sh *Shard) increase(s *Stream, p *Point, o *Outcome) (inc Value, counts bo
 	return inc.withoutRange(), true
 }
 
-// End says that a stream has no value any more, from at on: it leaves the sum of latest values that it is in. ok is false if
-// there is none: increases stay.
+// End notes that a stream has no value any more, from at on, and removes it from its sum of latest values. ok is false if it is in none:
+// increases stay.
 func (sh *Shard) End(key streamkey.Key, at int64) (ok bool) {
 	i, known := sh.contributors.index[key]
 	if !known || sh.contributors.slots[i].stream.Monotonic || at <= sh.contributors.slots[i].time {
@@ -284,7 +282,7 @@ func (sh *Shard) End(key streamkey.Key, at int64) (ok bool) {
 	return true
 }
 
-// takeBack removes a contributor's latest value from the sum that it was in.
+// takeBack removes a contributor's latest value from its sum.
 func (sh *Shard) takeBack(c contributor, at int64) {
 	if c.stream.Monotonic || c.stream.gone {
 		return
@@ -293,9 +291,9 @@ func (sh *Shard) takeBack(c contributor, at int64) {
 	sh.pane(c.stream, at).add(c.stream, minus, at)
 }
 
-// makeRoom keeps to the limit of contributors, before another one comes in if adding. The one of this shard that was not
-// seen for longest goes; but a shard always has a fair share: while others hold more than theirs, it may pass the limit, by one
-// share at most, and they pay with their next point. So one metric's explosion can't take the memory of all others.
+// makeRoom enforces the limit of contributors, if adding before another one is added. It removes the least recently used one of this
+// shard. But a shard always has a fair share: while others hold more than theirs, it may exceed the limit, by one share at most, and the
+// others shrink with their next point. So the explosion of one metric can't take the memory of all others.
 func (sh *Shard) makeRoom(adding bool) (evicted int) {
 	limit := int64(sh.f.limits.Contributors)
 	fair := max(limit/shards, 1)
@@ -311,8 +309,8 @@ func (sh *Shard) makeRoom(adding bool) (evicted int) {
 	}
 }
 
-// Expire forgets contributors and overflow streams without a point since before; owned is told about streams that gave
-// back a place in their metric's budget.
+// Expire forgets contributors and overflow streams without a point since before; it calls owned for streams that free a place in their
+// metric's budget.
 func (f *Fold) Expire(before int64, owned func(node uint32)) {
 	for i := range f.shards {
 		sh := &f.shards[i]
@@ -341,14 +339,14 @@ func (f *Fold) Expire(before int64, owned func(node uint32)) {
 	}
 }
 
-// Uses says whether the metric has overflow streams.
+// Uses reports whether the metric has overflow streams.
 func (f *Fold) Uses(node uint32) bool {
 	sh := f.Lock(node)
 	defer sh.Unlock()
 	return sh.perMetric[node] > 0
 }
 
-// SetWidth changes the width of panes that begin after those that are open now.
+// SetWidth changes the width of panes that begin after the currently open ones.
 func (f *Fold) SetWidth(width time.Duration) {
 	for i := range f.shards {
 		sh := &f.shards[i]

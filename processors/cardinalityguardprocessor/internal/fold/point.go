@@ -9,11 +9,11 @@ import (
 
 // Point is a data point to fold.
 type Point struct {
-	Key         streamkey.Key // of the stream that it came from
+	Key         streamkey.Key // key of its stream
 	Start, Time int64         // Unix nanoseconds
 	Value       Value
 	Exemplars   pmetric.ExemplarSlice
-	// Since: an unknown cumulative stream that began before this may have been counted before.
+	// Since: an unknown cumulative stream that began before it may have been counted before.
 	Since int64
 }
 
@@ -22,20 +22,20 @@ type Refusal uint8
 
 // The refusals.
 const (
-	Taken     Refusal = iota // it was folded
-	NotFinite                // a value that is NaN or infinite, or would make the total so: it would stay in it for ever
-	TooMany                  // the count of a histogram would pass 64 bits
-	Negative                 // an increase below 0 of what only grows
-	TooLate                  // a gauge whose pane is closed, and there are too many of them
+	Taken     Refusal = iota // not refused
+	NotFinite                // a value that is NaN or infinite, or would make the total so, which would stay in it forever
+	TooMany                  // the count of a histogram would exceed 64 bits
+	Negative                 // a negative increase of a monotonic stream
+	TooLate                  // a gauge whose pane is closed, past maxLate
 )
 
-// Outcome says what became of a point.
+// Outcome is the result for a point.
 type Outcome struct {
-	Step      datapoint.Step // of a Running aggregation; else Grown
+	Step      datapoint.Step // of a Running aggregation; Grown otherwise
 	Refusal   Refusal
-	Late      bool // its pane was closed: a later one has it, or, of a gauge, a point of its own time
+	Late      bool // its pane was closed: a later one has it, or, for a gauge, an additional point
 	Coarsened bool // histograms with different bounds: resolution was lost
-	Evicted   int  // how many other contributors were forgotten for it
-	// The sum of the overflow stream lacks the point's: it was not finite, or the point tells none and others do.
+	Evicted   int  // how many other contributors were forgotten to make room
+	// The sum of the overflow stream lacks the point's sum: it was not finite, or the point has none but others do.
 	SumNotFinite, NoSum bool
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// Aggregation says what becomes of values that meet in one overflow stream.
+// Aggregation is how values of one overflow stream are combined.
 type Aggregation uint8
 
 // The aggregations. Last, Min, Max and Mean are for gauges.
 const (
 	// Delta adds values up within a pane.
 	Delta Aggregation = iota
-	// Running adds changes up for ever; a pane's point is the total.
+	// Running adds changes up without end; a pane's point is the total.
 	Running
 	Last
 	Min
@@ -22,23 +22,22 @@ const (
 	Mean
 )
 
-// Identity is what an overflow stream is.
+// Identity describes an overflow stream.
 type Identity struct {
 	Key         streamkey.Key // of the whole
 	Node        uint32        // the metric that it counts against
 	Kind        Kind
 	Aggregation Aggregation
-	// Monotonic: the values of contributors only grow, and a fall is a reset. Otherwise a fall is a change like others.
+	// Monotonic: the values of contributors only grow, and a fall is a reset. Otherwise a fall is an ordinary change.
 	Monotonic bool
-	// Owned streams stand in the budget of their metric, not in the reserve for overflow.
+	// Owned streams count in the budget of their metric, not in the reserve for overflow.
 	Owned bool
-	// Tenant, and whether it is known from client metadata, so that the points must travel with it.
+	// Tenant, and whether it came from client metadata, so that the points must be sent with it.
 	Tenant     string
 	FromClient bool
-	// Template holds one resource, scope and metric with one point, which has attributes and no value. The
-	// stream owns it.
+	// Template holds one resource, scope and metric with one point, which has attributes and no value. The stream owns it.
 	Template pmetric.Metrics
-	// Resource, Scope and Metric tell templates apart that share these parts.
+	// Resource, Scope and Metric identify these parts, which templates share.
 	Resource, Scope, Metric streamkey.Key
 }
 
@@ -48,19 +47,19 @@ type Stream struct {
 	total Value // of closed panes; Running only
 	start int64 // of the total
 	seen  int64 // newest event time
-	sent  bool  // a pane of it has closed, so start stays
-	open  int   // panes with something of it
-	gone  bool  // expired: contributors may still point here
+	sent  bool  // a pane of it has closed, so start is final
+	open  int   // panes with a part of it
+	gone  bool  // expired, but contributors may still refer to it
 }
 
-// gauge says whether the values of s belong to their own time alone, and don't add up.
+// gauge reports whether the values of s apply only to their own time, and don't add up.
 func (s *Stream) gauge() bool { return s.Aggregation >= Last }
 
-// pane is what a stream has got in one pane.
+// pane is a stream's part of one pane.
 type pane struct {
 	value     Value
-	count     uint64 // points, for the mean
-	time      int64  // of the newest point, for the last
+	count     uint64 // number of points, for the mean
+	time      int64  // time of the newest point, for the last
 	exemplars pmetric.ExemplarSlice
 }
 

@@ -20,8 +20,7 @@ const (
 	Summary
 )
 
-// Value is one data point's value of any kind. Copies share what lies behind the pointers: only Add changes it, on a
-// value that owns it.
+// Value is one data point's value of any kind. Copies share the data behind the pointers: only Add changes it, on a value that owns it.
 type Value struct {
 	Kind Kind
 	Num  datapoint.Number
@@ -56,8 +55,8 @@ func FromSummary(dp pmetric.SummaryDataPoint) Value {
 	return Value{Kind: Summary, ext: &extended{sum: datapoint.FromSummary(dp)}}
 }
 
-// Add adds o, of the same kind, to v, which must own its memory: it was made by [Zero] or Add only. coarsened: the
-// bounds of two histograms were more than [datapoint.MaxBounds], and resolution was lost.
+// Add adds o, of the same kind, to v, which must own its memory: it was made only by [Zero] and Add. coarsened: the bounds of two
+// histograms were more than [datapoint.MaxBounds], and resolution was lost.
 func (v *Value) Add(o Value) (coarsened bool) {
 	switch v.Kind {
 	case Number:
@@ -81,8 +80,8 @@ func Zero(kind Kind) Value {
 	return v
 }
 
-// Sub returns the increase of v since prev. fell: a part of it is smaller than it was. ok is false if the bounds of a
-// histogram have changed: count and sum of the increase are right, and it lies in the last bucket.
+// Sub returns the increase of v since prev. fell: a part of it is smaller than it was. ok is false if the bounds of a histogram have
+// changed: then count and sum of the increase are right, but all of it is in the last bucket.
 func (v Value) Sub(prev Value) (inc Value, fell, ok bool) {
 	inc, ok = Zero(v.Kind), true
 	switch v.Kind {
@@ -98,8 +97,8 @@ func (v Value) Sub(prev Value) (inc Value, fell, ok bool) {
 	return inc, fell, ok
 }
 
-// withoutRange drops minimum and maximum: those of cumulative points hold for the whole life of a stream, and
-// can't be had for a sum of streams that began at different times.
+// withoutRange removes minimum and maximum: those of cumulative points apply to the whole life of a stream, and are undefined for a sum of
+// streams that began at different times.
 func (v Value) withoutRange() Value {
 	if v.ext == nil {
 		return v
@@ -112,7 +111,7 @@ func (v Value) withoutRange() Value {
 	return v
 }
 
-// moments returns what is known beside the buckets of a histogram, nil for other kinds.
+// moments returns the fields other than the buckets of a histogram, nil for other kinds.
 func (v Value) moments() *datapoint.Moments {
 	switch v.Kind {
 	case Histogram:
@@ -123,7 +122,7 @@ func (v Value) moments() *datapoint.Moments {
 	return nil
 }
 
-// finite says whether v is made of numbers that can be added up.
+// finite reports whether v consists of finite numbers.
 func (v Value) finite() bool {
 	switch v.Kind {
 	case Number:
@@ -135,7 +134,7 @@ func (v Value) finite() bool {
 	return f-f == 0
 }
 
-// carried returns v with the sum of prev, the contributor's value before, if v tells none.
+// carried returns v with the sum of prev, the contributor's previous value, if v has none.
 func (v Value) carried(prev Value) Value {
 	m := v.moments()
 	if m == nil || m.HasSum {
@@ -147,7 +146,7 @@ func (v Value) carried(prev Value) Value {
 	return v
 }
 
-// refusal says whether o can be added to v.
+// refusal returns why o can't be added to v.
 func (v Value) refusal(o Value) Refusal {
 	switch v.Kind {
 	case Number:
@@ -180,7 +179,7 @@ func (v Value) clone() Value {
 	return c
 }
 
-// zeroed returns a value of v's shape in which nothing has been counted.
+// zeroed returns a value of v's shape with all counts zero.
 func (v Value) zeroed() Value {
 	z := Zero(v.Kind)
 	switch v.Kind {

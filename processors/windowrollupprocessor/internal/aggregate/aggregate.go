@@ -1,10 +1,8 @@
-// Package aggregate computes what a window tells about a stream: sum, count, avg, min, max,
-// last, increase, rate, quantiles and histograms. One file each says what an
-// aggregate needs to remember and how its value comes from that; [Plan] puts several
-// together, so that what two of them need is kept once.
+// Package aggregate computes a stream's aggregates in a window: sum, count, avg, min, max, last, increase, rate, quantiles and histograms.
+// There is one file for each, which defines what the aggregate needs to remember and how its value follows from that; [Plan] combines
+// several, so that data which two of them need is kept once.
 //
-// A window's memory is a [Cell]: a few 64 bit words, laid out by the plan, and a
-// sketch or buckets where an aggregate needs the distribution.
+// A window's memory is a [Cell]: a few 64-bit words, laid out by the plan, and a sketch or buckets if an aggregate needs the distribution.
 package aggregate
 
 import (
@@ -15,32 +13,32 @@ import (
 	"time"
 )
 
-// Kind is what a stream's data points mean.
+// Kind is the meaning of a stream's data points.
 type Kind uint8
 
 const (
 	// Gauge: every point is a measurement. Gauges, and cumulative sums that can fall.
 	Gauge Kind = iota
-	// Counter: every point brings an increment that is not negative.
+	// Counter: every point is a non-negative increment.
 	Counter
-	// Net: every point brings an increment of any sign. Delta sums that can fall.
+	// Net: every point is an increment of any sign. Delta sums that can fall.
 	Net
-	// Histogram: every point brings buckets with explicit bounds.
+	// Histogram: every point has buckets with explicit bounds.
 	Histogram
-	// Exponential: every point brings exponential buckets.
+	// Exponential: every point has exponential buckets.
 	Exponential
-	// Summary: every point brings a count and a sum.
+	// Summary: every point has a count and a sum.
 	Summary
 	// Kinds is the number of kinds.
 	Kinds
 )
 
-// String returns the name of the OTLP type that k mostly stands for.
+// String returns the name of the OTLP type that k mostly means.
 func (k Kind) String() string {
 	return [...]string{"gauge", "counter", "net sum", "histogram", "exponential histogram", "summary"}[k]
 }
 
-// Form is the OTLP type that an aggregate's values are written as.
+// Form is the OTLP type of an aggregate's values.
 type Form uint8
 
 const (
@@ -54,24 +52,23 @@ const (
 	Distribution
 )
 
-// Additive says whether values of neighbouring windows can be added into one for both.
+// Additive reports whether values of neighbouring windows can be added into one for both.
 func (f Form) Additive() bool { return f != Level }
 
-// Output says how an aggregate of one kind of stream is written.
+// Output describes how an aggregate of one kind of stream is written.
 type Output struct {
-	// Name is the aggregate's, and the suffix of the metric's.
+	// Name is the aggregate's name, and the suffix of the metric's name.
 	Name string
 	Form Form
 	// Unit derives the unit from the stream's.
 	Unit func(unit string) string
-	// Value reads the cell of a window of the given length; NaN if there is nothing to tell. It
-	// is nil for a Distribution.
+	// Value reads the cell of a window of the given length; NaN if there is no value. It is nil for a Distribution.
 	Value func(c Cell, window time.Duration) float64
 	// Whole is true if the value is an integer.
 	Whole bool
 }
 
-// Aggregate is one way to sum up a window.
+// Aggregate is one way to aggregate a window.
 type Aggregate struct {
 	name  string
 	needs func(k Kind) (need, bool)
@@ -81,13 +78,13 @@ type Aggregate struct {
 // Name returns the name that the configuration and the metric suffix use.
 func (a Aggregate) Name() string { return a.name }
 
-// AppliesTo says whether a tells anything about streams of kind k.
+// AppliesTo reports whether a can be computed for streams of kind k.
 func (a Aggregate) AppliesTo(k Kind) bool {
 	_, ok := a.needs(k)
 	return ok
 }
 
-// need is a set of things to remember.
+// need is a set of data to remember.
 type need uint8
 
 const (
@@ -125,15 +122,15 @@ func sameUnit(unit string) string { return unit }
 // measurements is the unit of what is counted.
 func measurements(string) string { return "{measurement}" }
 
-// Plan is what a set of aggregates needs for one kind of stream, and how they are written.
+// Plan is the data that a set of aggregates needs for one kind of stream, and their outputs.
 type Plan struct {
 	Kind    Kind
 	Outputs []Output
 	layout
 }
 
-// NewPlan combines aggregates for streams of kind k. Those that don't apply are left out; with no
-// output left there is nothing to remember. The order of outputs is that of the aggregates.
+// NewPlan combines aggregates for streams of kind k. It leaves out those that don't apply; without any output the plan needs no data. The
+// outputs are in the order of the aggregates.
 func NewPlan(aggregates []Aggregate, k Kind) *Plan {
 	p := &Plan{Kind: k}
 	var all need

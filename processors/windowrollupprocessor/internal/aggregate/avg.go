@@ -8,7 +8,7 @@ var avg = Aggregate{
 	needs: func(k Kind) (need, bool) { return needSum, !isIncrement(k) },
 	out: func(Kind) Output {
 		return Output{Unit: sameUnit, Value: func(c Cell, _ time.Duration) float64 {
-			return c.float(c.sum) / float64(c.Count()) // 0/0 is NaN: nothing to tell
+			return c.float(c.sum) / float64(c.Count()) // 0/0 is NaN: no value
 		}}
 	},
 }

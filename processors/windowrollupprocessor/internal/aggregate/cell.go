@@ -10,8 +10,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/sketch"
 )
 
-// layout says which word of a cell holds what; -1 where nothing needs it. Word 0 is the number of
-// points, and 0 means that the cell is empty.
+// layout maps data to the words of a cell; -1 if nothing needs it. Word 0 is the number of points, and 0 means that the cell is empty.
 type layout struct {
 	count, sum, min, max, lastAt, last int8
 
@@ -28,7 +27,7 @@ func newLayout(needs need, k Kind) layout {
 		return int8(l.Words - 1)
 	}
 	if !isNumber(k) {
-		l.count = word() // a point brings many measurements; otherwise it is word 0
+		l.count = word() // a point has many measurements; otherwise it is word 0
 	}
 	if needs&needSum != 0 {
 		l.sum = word()
@@ -48,16 +47,15 @@ func newLayout(needs need, k Kind) layout {
 	return l
 }
 
-// Cell is the memory of one stream in one window. It does not own its parts: the words and the
-// distribution lie in the caller's pages.
+// Cell is the memory of one stream in one window. It does not own its parts: the words and the distribution are in the caller's pages.
 type Cell struct {
 	*layout
 	W         []uint64             // len is Words
-	Sketch    *sketch.Sketch       // nil unless the plan says so
-	Histogram *datapoint.Histogram // nil unless the plan says so
+	Sketch    *sketch.Sketch       // nil unless the plan needs it
+	Histogram *datapoint.Histogram // nil unless the plan needs them
 }
 
-// Cell puts one together from its parts.
+// Cell builds a cell from its parts.
 func (p *Plan) Cell(w []uint64, s *sketch.Sketch, h *datapoint.Histogram) Cell {
 	return Cell{layout: &p.layout, W: w, Sketch: s, Histogram: h}
 }
@@ -68,9 +66,8 @@ func (c Cell) Points() uint64 { return c.W[0] }
 // Count returns the number of measurements.
 func (c Cell) Count() uint64 { return c.W[c.count] }
 
-// Number adds a gauge's measurement or a sum's increment. latest is what "last" tells, at is its
-// time in Unix nanoseconds; of several points at one time the greatest is the last, so that
-// order makes no difference.
+// Number adds a gauge's measurement or a sum's increment. latest is the value for "last", at its time in Unix nanoseconds; of several
+// points with the same time the greatest is the last, so that their order makes no difference.
 func (c Cell) Number(v, latest float64, at int64, maxBuckets int) {
 	first := c.W[0] == 0
 	c.W[0]++
@@ -91,7 +88,7 @@ func (c Cell) Number(v, latest float64, at int64, maxBuckets int) {
 	}
 }
 
-// Explicit adds a histogram's increment. coarsened is true if its bounds differ from those before.
+// Explicit adds a histogram's increment. coarsened is true if its bounds differ from the previous ones.
 func (c Cell) Explicit(h datapoint.Histogram) (coarsened bool) {
 	c.moments(h.Moments)
 	if c.layout.Buckets {
@@ -113,16 +110,15 @@ func (c Cell) Summary(s datapoint.Summary) {
 	c.moments(datapoint.Moments{Count: s.Count, Sum: s.Sum, HasSum: true})
 }
 
-// moments adds what histograms and summaries have in common. NaN stands for a least or a greatest
-// that one of the points did not have; it stays NaN. A sum is NaN until a point has one, and goes on
-// over those that have none. A point without measurements has none by nature, and leaves them as
-// they are.
+// moments adds the common part of histograms and summaries. NaN means a minimum or maximum that one of the points did not have; it stays
+// NaN. A sum is NaN until a point has one, and skips those that have none. A point without measurements has none of these by nature, and
+// changes nothing.
 func (c Cell) moments(m datapoint.Moments) {
 	first := c.W[c.count] == 0
 	c.W[0]++
 	if c.sum >= 0 {
 		switch {
-		case m.HasSum && (m.Count > 0 || m.Sum != 0): // what a cumulative point missed comes with the next, whatever that counts
+		case m.HasSum && (m.Count > 0 || m.Sum != 0): // a cumulative point's missing part is in the next one, which counts it
 			c.addSum(m.Sum)
 		case !m.HasSum && m.Count > 0 && first && c.float(c.sum) == 0:
 			c.set(c.sum, math.NaN())
@@ -139,7 +135,7 @@ func (c Cell) moments(m datapoint.Moments) {
 		if first {
 			c.set(c.min, m.Min)
 		} else {
-			c.set(c.min, min(c.float(c.min), m.Min)) // min of NaN is NaN
+			c.set(c.min, min(c.float(c.min), m.Min)) // min with NaN is NaN
 		}
 	}
 	if c.max >= 0 {
@@ -199,7 +195,7 @@ func (c Cell) Merge(o Cell, maxBuckets int) (coarsened bool) {
 	return coarsened
 }
 
-// Moments returns what the cell knows beside its distribution.
+// Moments returns the cell's data other than its distribution.
 func (c Cell) Moments() datapoint.Moments {
 	m := datapoint.Moments{Count: c.Count()}
 	m.Sum, m.HasSum = c.known(c.sum)
@@ -227,7 +223,7 @@ func (c Cell) setLast(first bool, v float64, at int64) {
 	}
 }
 
-// addSum adds to a sum, which may be unknown so far. A sum that would pass what a float holds stays what it is.
+// addSum adds to a sum, which may be unknown so far. A sum that would exceed the range of a float stays unchanged.
 func (c Cell) addSum(v float64) {
 	switch sum := c.float(c.sum); {
 	case math.IsNaN(sum):
@@ -261,7 +257,7 @@ func (c Cell) Append(b []byte) []byte {
 	return b
 }
 
-// Decode reads what a cell of the same plan wrote, from the front of b, and returns what follows.
+// Decode reads a cell of the same plan that Append wrote from the beginning of b, and returns the rest.
 func (c Cell) Decode(b []byte) (rest []byte, err error) {
 	points, n := binary.Uvarint(b)
 	if n <= 0 {

@@ -2,7 +2,7 @@ package aggregate
 
 import "time"
 
-// count tells how many measurements there were; of a sum, how many points.
+// count is the number of measurements; for a sum, the number of points.
 var count = Aggregate{
 	name:  "count",
 	needs: func(Kind) (need, bool) { return 0, true },

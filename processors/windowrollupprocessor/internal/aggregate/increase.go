@@ -1,6 +1,6 @@
 package aggregate
 
-// increase is by how much a counter, or the count of a histogram or summary, has grown.
+// increase is the growth of a counter, or of the count of a histogram or summary.
 var increase = Aggregate{
 	name: "increase",
 	needs: func(k Kind) (need, bool) {

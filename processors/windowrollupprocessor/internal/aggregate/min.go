@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// minimum is the least measurement. Histograms have it only where the points tell theirs, so not
-// where they are cumulative.
+// minimum is the least measurement. Histograms have it only if their points have one, so not cumulative ones.
 var minimum = Aggregate{
 	name:  "min",
 	needs: func(k Kind) (need, bool) { return needMin, k == Gauge || hasBuckets(k) },

@@ -7,9 +7,8 @@ import (
 	"github.com/penstockhq/penstock/internal/datapoint"
 )
 
-// quantile is the value below which a share q of the measurements lies, within the error of the
-// sketch. Buckets with explicit bounds are taken as evenly filled; there the bounds decide the
-// error.
+// quantile is the value below which a share q of the measurements is, within the error of the sketch. Buckets with explicit bounds are
+// treated as evenly filled; there the bounds determine the error.
 func quantile(name string, q float64) Aggregate {
 	return Aggregate{
 		name: name,
@@ -39,9 +38,8 @@ func quantile(name string, q float64) Aggregate {
 	}
 }
 
-// interpolate finds the bucket that the rank falls into, and the place in it. The open buckets at
-// both ends are closed by the least and greatest measurement where they are known, else they
-// are a point: their finite bound.
+// interpolate finds the bucket of the rank, and the position in it. The open buckets at both ends are bounded by the least and greatest
+// measurement if they are known, else they are a point: their finite bound.
 func interpolate(h *datapoint.Histogram, m datapoint.Moments, q float64) float64 {
 	rank := q * float64(h.Count)
 	var below float64

@@ -2,7 +2,7 @@ package aggregate
 
 import "time"
 
-// rate is the increase per second of the window, however much of it the points cover.
+// rate is the increase divided by the window's whole length in seconds.
 var rate = Aggregate{
 	name:  "rate",
 	needs: increase.needs,

@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// Sender is what is known of where a batch comes from.
+// Sender describes where a batch comes from.
 type Sender struct {
 	Tenant  string          // from the request's metadata, empty if there is none
 	Records []origin.Record // of each resource; nil without a journal
@@ -22,9 +22,8 @@ type Sender struct {
 	Began func(tenant string) time.Time
 }
 
-// Add takes a batch in; now is the time of arrival. What is left in md afterwards is to be passed on: metrics that no rule wants, or whose rule
-// keeps the raw points, and late points that are routed. With passed, what Raw returned is downstream already, and
-// is not left.
+// Add adds a batch; now is the time of arrival. Afterwards md has only what is to be passed on: metrics that match no rule, or whose rule
+// keeps the raw points, and late points that are routed. If passed is given, the output of Raw was already sent, and is removed from md.
 func (s *State) Add(md pmetric.Metrics, from Sender, now time.Time, passed *Passed) (out Outcome) {
 	b := s.newBatch(now)
 	b.tenant, b.beganFor, b.passed, b.out = from.Tenant, from.Began, passed, &out
@@ -73,26 +72,26 @@ type batch struct {
 
 	// of the resource
 	attributes pcommon.Map
-	resource   streamkey.Key // all of it: also names the source
-	began      int64         // when the state of its tenant did
-	newest     int64         // of its points, but not past now
-	latest     int64         // of those that were taken in
+	resource   streamkey.Key // its full identity, which also names the source
+	began      int64         // when its tenant's state began
+	newest     int64         // newest of its points, but not past now
+	latest     int64         // newest of those that were counted
 	kept       []keptResource
-	// deduplicated: the journal has left repetitions of its request out.
+	// deduplicated: the journal has dropped repetitions of its request.
 	deduplicated bool
 
 	// of the scope
 	scope    pcommon.InstrumentationScope
 	scopeKey streamkey.Key
 
-	// of the metric
+	// State of the metric.
 	m          pmetric.Metric
 	metricKey  streamkey.Key
 	streams    streamkey.Key // of the metric in its scope and resource
 	candidates []*engine
-	entry      uint32 // of the metric, where points can have been sent twice
+	entry      uint32 // of the metric, if a sender may have repeated points
 
-	// of the streams that are made; metricID and the idents of kept are held until the end of what they belong to
+	// Numbers of the streams that are created; metricID and the idents of kept are retained until the metric or resource ends.
 	metricText  []byte
 	metricID    uint32
 	metricNamed bool
@@ -110,7 +109,7 @@ type batch struct {
 	raw   []bool // which of a metric's numbers are passed on
 }
 
-// lastDescriptor is the descriptor of the stream that was made last, of the same metric.
+// lastDescriptor is the descriptor of the stream that was created last, of the same metric.
 type lastDescriptor struct {
 	known bool
 	id    uint32
@@ -118,11 +117,11 @@ type lastDescriptor struct {
 	names []byte
 }
 
-// keptResource is what an engine keeps of tenant, resource and scope.
+// keptResource is the part of tenant, resource and scope that an engine keeps.
 type keptResource struct {
 	e     *engine
 	key   streamkey.Key
-	ident uint32 // interned, and held, if named: a stream needs it
+	ident uint32 // interned, and retained, if named: a stream needs it
 	named bool
 }
 
@@ -141,7 +140,7 @@ func (b *batch) enterResource(attributes pcommon.Map) {
 	b.forgetKept()
 }
 
-// forgetKept lets go of what engines keep of another scope.
+// forgetKept releases what engines keep of another scope.
 func (b *batch) forgetKept() {
 	for _, k := range b.kept {
 		if k.named {
@@ -151,7 +150,7 @@ func (b *batch) forgetKept() {
 	b.kept = b.kept[:0]
 }
 
-// observe tells the watermark how far the resource has come.
+// observe reports the resource's newest time to the watermark.
 func (b *batch) observe() {
 	if b.newest == window.Never {
 		return
@@ -163,7 +162,7 @@ func (b *batch) observe() {
 	b.s.wmu.Unlock()
 }
 
-// keptOf returns what e keeps. The pointer is good until the next call.
+// keptOf returns what e keeps. The pointer is valid until the next call.
 func (b *batch) keptOf(e *engine) *keptResource {
 	for i := range b.kept {
 		if b.kept[i].e == e {
@@ -178,7 +177,7 @@ func (b *batch) keptOf(e *engine) *keptResource {
 	return &b.kept[len(b.kept)-1]
 }
 
-// metric takes one metric in, and says whether any of it is to be passed on.
+// metric adds one metric, and reports whether any of it is to be passed on.
 func (b *batch) metric(m pmetric.Metric) bool {
 	found := b.s.lookUp(m)
 	b.m, b.metricKey, b.candidates = m, found.key, found.engines
@@ -235,8 +234,8 @@ func kindOfSum(sum pmetric.Sum) (kind aggregate.Kind, cumulative, ok bool) {
 	}
 }
 
-// begin finds the engines that want the point. raw says whether it is passed on; take, whether any engine
-// takes it in. It counts why not.
+// begin finds the engines that match the point. raw reports whether it is passed on; take, whether any engine counts it. It counts the
+// reason if none does.
 func (b *batch) begin(kind aggregate.Kind, ts pcommon.Timestamp, flags pmetric.DataPointFlags, attributes pcommon.Map) (at int64, raw, take bool) {
 	b.out.Points++
 	at = b.eventTime(ts)
@@ -268,10 +267,10 @@ func (b *batch) eventTime(ts pcommon.Timestamp) int64 {
 	return int64(ts)
 }
 
-// ahead says whether a time is too far in the future.
+// ahead reports whether a time is too far in the future.
 func (b *batch) ahead(at int64) bool { return at > b.now+int64(b.set.MaxFuture) || at < 0 }
 
-// refusal says why no window can have a point, whatever its value.
+// refusal returns why no window can count a point, whatever its value.
 func (b *batch) refusal(at int64, flags pmetric.DataPointFlags) (why Reason, bad bool) {
 	switch {
 	case flags.NoRecordedValue():
@@ -285,7 +284,7 @@ func (b *batch) refusal(at int64, flags pmetric.DataPointFlags) (why Reason, bad
 	}
 }
 
-// want finds the engines that want a point of a candidate metric, and says whether the raw point is kept.
+// want finds the engines that match a point of a candidate metric, and reports whether the raw point is kept.
 func (b *batch) want(kind aggregate.Kind, at int64, attributes pcommon.Map) (raw bool) {
 	b.wanted, b.input = b.wanted[:0], streamkey.Key{}
 	for _, e := range b.candidates {
@@ -298,13 +297,12 @@ func (b *batch) want(kind aggregate.Kind, at int64, attributes pcommon.Map) (raw
 	return raw || len(b.wanted) == 0
 }
 
-// allLate says whether no engine can use a point of that time once everything up to mark has closed.
+// allLate reports whether no engine can use a point of that time once everything up to mark has closed.
 func (b *batch) allLate(at, mark int64) bool {
 	return !slices.ContainsFunc(b.wanted, func(e *engine) bool { return !e.late(at, mark) || e.correctable(at, mark) })
 }
 
-// late counts a late point, and says whether it is to be passed on as such: not if it is kept anyway, and not if
-// Raw has returned it.
+// late counts a late point, and reports whether it is to be passed on as late: not if it is kept anyway, and not if Raw has returned it.
 func (b *batch) late(at int64, attributes pcommon.Map, raw bool) (routed bool) {
 	b.missed()
 	if b.set.OnLate != Route || raw {
@@ -328,7 +326,7 @@ func (b *batch) missed() {
 	b.out.LateBy[b.m.Name()]++
 }
 
-// refuse counts a point that can't be rolled up, and says whether it is passed on.
+// refuse counts a point that can't be aggregated, and reports whether it is passed on.
 func (b *batch) refuse(ts pcommon.Timestamp, attributes pcommon.Map, why Reason) (raw bool) {
 	_, raw, take := b.begin(aggregate.Counter, ts, pmetric.DefaultDataPointFlags, attributes)
 	if take {

@@ -12,12 +12,12 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// markStep is how far the mark moves at least when nothing closes by it, in event time.
+// markStep is the least distance, in event time, by which the mark moves when nothing closes.
 const markStep = int64(time.Minute)
 
-// closing is a closed window of one shard in the outbox. Its cells don't change any more.
+// closing is a closed window of one shard in the outbox. Its cells are immutable.
 type closing struct {
-	rule   int // place of the engine, for the order
+	rule   int // position of the engine, for the order
 	e      *engine
 	kind   aggregate.Kind
 	shard  int
@@ -31,9 +31,9 @@ func (c closing) spec() window.Spec { return c.e.rule.Windows[c.window] }
 
 func (c closing) end() int64 { return c.start + int64(c.spec().Size) }
 
-// Advance closes what is due, as delivery.Stateful asks for it. The clock counts only atEnd, and only as the time
-// that has passed since the last new point: then everything comes to its end that would have if the input
-// had gone on. So an old log is rolled up as if it were live. The last nanosecond of int64 as now closes whatever is open.
+// Advance closes what is due, as delivery.Stateful requires. The clock counts only atEnd, and only as the time since the last new point:
+// then everything closes that would have closed if the input had continued. So an old log is aggregated as if it were live. now = the last
+// nanosecond of int64 closes everything that is open.
 func (s *State) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	newest := s.water.Newest()
 	if newest != s.lastNewest || s.activeAt.IsZero() {
@@ -57,7 +57,7 @@ func (s *State) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out
 	return due || len(s.outbox) > 0, s.promise(low)
 }
 
-// closeUpTo closes all that ends at or before mark, and says whether anything changed by it.
+// closeUpTo closes everything that ends at or before mark, and reports whether that changed anything.
 func (s *State) closeUpTo(mark int64) (changed bool) {
 	if !s.anyDue(mark) {
 		if s.mark != window.Never && mark < add(s.mark, markStep) {
@@ -71,7 +71,7 @@ func (s *State) closeUpTo(mark int64) (changed bool) {
 	}
 	s.dirty.Store(false)
 	s.forget()
-	s.sent = 0 // what is added may come between
+	s.sent = 0 // a batch may run in between
 	for i, e := range s.engines {
 		for k, t := range e.tables {
 			if len(t.plan.Outputs) == 0 {
@@ -94,8 +94,8 @@ func (s *State) closeUpTo(mark int64) (changed bool) {
 	return true
 }
 
-// anyDue says whether a pane or a window would come out. Corrections alone are no reason, or every late point would cost a
-// checkpoint: they go with the next closing, or when the mark has moved by markStep.
+// anyDue reports whether a pane or a window would be sent. Corrections alone don't count, because every late point would cost a
+// checkpoint: they are sent with the next closing, or when the mark has moved by markStep.
 func (s *State) anyDue(mark int64) bool {
 	for _, e := range s.engines {
 		for _, t := range e.tables {
@@ -121,7 +121,7 @@ func (sh *shard) due(e *engine, mark int64) bool {
 	return false
 }
 
-// firstEnd returns the end of the first window that has the oldest collected pane in it and is not closed.
+// firstEnd returns the end of the first window that contains the oldest collected pane and is not closed.
 func (c *collector) firstEnd(w window.Spec, oldest int64) int64 {
 	return max(c.next, oldest+int64(w.Hop))
 }
@@ -165,7 +165,7 @@ func (c *closer) run() {
 	c.corrections()
 }
 
-// bySize returns the windows, small before large, as small ones feed large ones.
+// bySize returns the windows, small before large, because small ones feed large ones.
 func (c *closer) bySize() []int {
 	order := make([]int, len(c.e.rule.Windows))
 	for i := range order {
@@ -175,14 +175,13 @@ func (c *closer) bySize() []int {
 	return order
 }
 
-// collect adds a closed pane to a larger window. The frame may be shared with the outbox, so it is never
-// taken as it is.
+// collect adds a closed pane to a larger window. The frame may be shared with the outbox, so it is copied.
 func (c *closer) collect(i int, start int64, f frame) {
 	into, _ := c.sh.windows[i].open.At(start)
 	c.s.coarsened += into.merge(c.t.plan, &f, c.s.spec.MaxBuckets)
 }
 
-// closed takes a window of a tumbling kind that is complete: it goes out, and into those that it feeds.
+// closed handles a complete tumbling window: it is sent, and added to the windows that it feeds.
 func (c *closer) closed(i int, start int64, f frame) {
 	for j, from := range c.e.feeds {
 		if from == i {
@@ -192,7 +191,7 @@ func (c *closer) closed(i int, start int64, f frame) {
 	c.out(i, start, f)
 }
 
-// hop closes the windows of a hopping kind: each is merged from the panes that it shares with its neighbours.
+// hop closes the windows of a hopping kind: each is merged from panes that it shares with its neighbours.
 func (c *closer) hop(i int, w window.Spec) {
 	col := c.sh.windows[i]
 	for {
@@ -215,11 +214,11 @@ func (c *closer) hop(i int, w window.Spec) {
 		for range col.open.Take(end - int64(w.Size) + int64(w.Hop)) { // in no later window
 		}
 	}
-	// Empty windows are over as well: a late point must not bring them back.
+	// Empty windows are closed as well: a late point must not reopen them.
 	col.next = max(col.next, add(window.Align(c.mark, w.Hop), int64(w.Hop)))
 }
 
-// out puts a window into the outbox, if the rule is responsible for it.
+// out adds a window to the outbox, if the rule covers it.
 func (c *closer) out(i int, start int64, f frame) {
 	if !c.e.makes(start) || len(f.pages) == 0 {
 		return
@@ -239,7 +238,7 @@ func (c *closer) out(i int, start int64, f frame) {
 	c.emit(i, start, f, totals)
 }
 
-// corrections sends closed windows that have changed again, and forgets those that are too old to change.
+// corrections sends changed closed windows again, and forgets those that are too old to change.
 func (c *closer) corrections() {
 	for i, w := range c.e.rule.Windows {
 		kept := c.sh.windows[i].kept
@@ -252,7 +251,7 @@ func (c *closer) corrections() {
 				k.dirty = nil
 			}
 		}
-		// kept is a set of panes as wide as a hop, and holds windows by their start.
+		// kept is a set of panes as wide as a hop, or of windows, by their start.
 		for range kept.Take(c.mark - c.e.correctFor - int64(w.Size) + int64(w.Hop)) {
 		}
 	}
@@ -268,7 +267,7 @@ func slotsOf(f *frame, p *aggregate.Plan) iter.Seq[uint32] {
 	}
 }
 
-// promise returns the time before which nothing will come out any more.
+// promise returns the time before which nothing more will be sent.
 func (s *State) promise(low time.Time) time.Time {
 	if s.mark == window.Never {
 		return time.Unix(0, 0).UTC()
@@ -283,12 +282,12 @@ func (s *State) promise(low time.Time) time.Time {
 	return time.Unix(0, max(t, 0)).UTC()
 }
 
-// maxBehind is how far behind the newest point a sender may be for the stream timeout to be measured by its time.
+// maxBehind is how far behind the newest point a sender may be and still determine the time for the stream timeout.
 const maxBehind = 24 * time.Hour
 
-// forget frees what has had no points for the stream timeout, in event time, and rules that have ended. What
-// the outbox still needs stays. The time is that of the sender that is furthest behind: by the others' time all its streams would be
-// forgotten while it sends, and the next point of each counter would be a baseline, its increment lost.
+// forget removes streams without points for the stream timeout, in event time, and ended rules. What the outbox still needs stays. The
+// time is that of the sender that is furthest behind: by the others' time all its streams would be forgotten while it sends, and the next
+// point of each counter would be a baseline whose increment is lost.
 func (s *State) forget() {
 	if len(s.outbox) > 0 || s.lastNewest == window.Never {
 		return
@@ -362,7 +361,7 @@ func (s *State) sweep(e *engine, t *table, sh *shard, horizon int64) {
 	}
 }
 
-// moveTexts gives what is left of the texts a new home, smaller than the old one, so that there is room.
+// moveTexts moves the remaining texts to a smaller memory, so that there is room.
 func (sh *shard) moveTexts() {
 	old := sh.texts
 	sh.texts = texts{}
@@ -387,7 +386,7 @@ func (s *State) releaseNames(sh *shard, x *slot) {
 	*x = slot{descriptor: freeSlot}
 }
 
-// add returns a + b for b >= 0, or the latest time there is.
+// add returns a + b for b >= 0, or the latest possible time.
 func add(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

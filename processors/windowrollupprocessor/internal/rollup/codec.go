@@ -12,10 +12,10 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// encodeChunk is how much is collected before it is written.
+// encodeChunk is how much is buffered before it is written.
 const encodeChunk = 64 << 10
 
-// encoder writes until the first error. What writes much calls flush now and then.
+// encoder writes until the first error. Code that writes much calls flush now and then.
 type encoder struct {
 	w   io.Writer
 	b   []byte
@@ -69,7 +69,7 @@ func (e *encoder) run(k streamkey.Key, start, time int64) {
 	e.flush(encodeChunk)
 }
 
-// frame writes the cells that are not empty, each behind its distance from the one before.
+// frame writes the non-empty cells, each preceded by its distance from the previous one.
 func (e *encoder) frame(p *aggregate.Plan, f *frame) {
 	n := 0
 	for range f.cells(p) {
@@ -93,7 +93,7 @@ func (e *encoder) panes(p *aggregate.Plan, panes *window.Panes[frame]) {
 	}
 }
 
-// decoder reads until the first error, and gives zeros from then on.
+// decoder reads until the first error, and returns zeros from then on.
 type decoder struct {
 	b   []byte
 	err error
@@ -126,7 +126,7 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
-// time reads the start of a pane or window. Far ones, which no point can have, would overflow.
+// time reads the start of a pane or window. Times far away, which no point can have, would overflow.
 func (d *decoder) time() int64 {
 	t := d.varint()
 	if t < 0 || t > math.MaxInt64/2 {
@@ -157,7 +157,7 @@ func (d *decoder) bool() bool {
 	return v
 }
 
-// length reads the number of things that follow, each of which takes a byte at least.
+// length reads the number of elements that follow, each of which takes at least a byte.
 func (d *decoder) length() uint64 {
 	n := d.uvarint()
 	if n > uint64(len(d.b)) {
@@ -169,7 +169,7 @@ func (d *decoder) length() uint64 {
 
 func (d *decoder) text() string { return string(d.bytes()) }
 
-// bytes reads a text, which is good as long as the state that is read.
+// bytes reads a text, which is valid as long as the data.
 func (d *decoder) bytes() []byte {
 	n := d.length()
 	b := d.b[:n]

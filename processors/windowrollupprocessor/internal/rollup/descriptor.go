@@ -2,16 +2,16 @@ package rollup
 
 import "sync"
 
-// descriptor is what streams of one metric have in common.
+// descriptor is the common part of streams of one metric.
 type descriptor struct {
 	names    uint32 // interned: the attributes' names
 	ident    uint32 // interned: tenant, resource, scope
 	metric   uint32 // interned: name, unit, description
-	overflow bool   // stands for streams that found no room
+	overflow bool   // overflow stream
 }
 
-// descriptors numbers descriptors, and forgets those that no stream has. Each holds its three names once, for all of its
-// streams. Safe for concurrent use.
+// descriptors numbers descriptors, and forgets those without a stream. It retains the three names of each once, for all of its streams.
+// Safe for concurrent use.
 type descriptors struct {
 	mu      sync.Mutex
 	ids     map[descriptor]uint32

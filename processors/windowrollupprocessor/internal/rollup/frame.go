@@ -8,12 +8,12 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/sketch"
 )
 
-// pageSlots is the number of neighbouring streams whose cells lie in one piece of memory: large enough
-// that a cell costs no header, small enough that a lone stream costs little.
+// pageSlots is the number of neighbouring streams whose cells share one piece of memory: large enough that a cell needs no header, small
+// enough that a lone stream costs little.
 const pageSlots = 64
 
-// frame holds the cells of one pane or window, by slot. The zero value is empty. A million streams with
-// five words each take 40 MB and no pointer per stream, so the garbage collector has little to look at.
+// frame holds the cells of one pane or window, by slot. The zero value is empty. A million streams with five words each take 40 MB and no
+// pointer per stream, so the garbage collector has little to scan.
 type frame struct {
 	pages []*page
 }
@@ -24,7 +24,7 @@ type page struct {
 	buckets  []datapoint.Histogram
 }
 
-// cell returns the cell of a slot, made if it is not there.
+// cell returns the cell of a slot, and creates it if necessary.
 func (f *frame) cell(p *aggregate.Plan, slot uint32) aggregate.Cell {
 	i := int(slot / pageSlots)
 	if i >= len(f.pages) {
@@ -56,13 +56,13 @@ func (pg *page) cell(p *aggregate.Plan, i int) aggregate.Cell {
 	return p.Cell(pg.words[i*p.Words:(i+1)*p.Words:(i+1)*p.Words], s, h)
 }
 
-// has says whether slot's cell holds anything.
+// has reports whether slot's cell holds anything.
 func (f *frame) has(p *aggregate.Plan, slot uint32) bool {
 	i := int(slot / pageSlots)
 	return i < len(f.pages) && f.pages[i] != nil && f.pages[i].words[int(slot%pageSlots)*p.Words] != 0
 }
 
-// cells yields what is not empty, in the order of slots.
+// cells yields the non-empty cells, in the order of slots.
 func (f *frame) cells(p *aggregate.Plan) iter.Seq2[uint32, aggregate.Cell] {
 	return func(yield func(uint32, aggregate.Cell) bool) {
 		for i, pg := range f.pages {
@@ -78,7 +78,7 @@ func (f *frame) cells(p *aggregate.Plan) iter.Seq2[uint32, aggregate.Cell] {
 	}
 }
 
-// merge adds all cells of o, and returns how many histograms lost bounds by it.
+// merge adds all cells of o, and returns how many histograms lost bounds.
 func (f *frame) merge(p *aggregate.Plan, o *frame, maxBuckets int) (coarsened int) {
 	for slot, c := range o.cells(p) {
 		if f.cell(p, slot).Merge(c, maxBuckets) {
@@ -98,7 +98,7 @@ func (f *frame) pick(p *aggregate.Plan, slots iter.Seq[uint32], maxBuckets int) 
 	return out
 }
 
-// clear empties the cell of a slot, which must be there.
+// clear empties the cell of a slot, which must exist.
 func (f *frame) clear(p *aggregate.Plan, slot uint32) {
 	pg, i := f.pages[slot/pageSlots], int(slot%pageSlots)
 	clear(pg.words[i*p.Words : (i+1)*p.Words])

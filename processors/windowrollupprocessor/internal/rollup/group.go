@@ -32,10 +32,10 @@ func (g grouping) keeps(name string) bool {
 	}
 }
 
-// keepsOfResource keeps the tenant whatever the grouping: tenants are never merged.
+// keepsOfResource keeps the tenant in every grouping: tenants are never merged.
 func (g grouping) keepsOfResource(name string) bool { return name == tenant.Attribute || g.keeps(name) }
 
-// keyOf returns the key of those attributes that keep keeps.
+// keyOf returns the key of the attributes that keep accepts.
 func keyOf(m pcommon.Map, keep func(string) bool) (sum streamkey.Key) {
 	for name, v := range m.All() {
 		if keep(name) {
@@ -55,12 +55,12 @@ func (g grouping) keyOf(m pcommon.Map) (sum streamkey.Key) {
 	return sum
 }
 
-// keyOfText returns the key of something that is no attribute; name tells what it is.
+// keyOfText returns the key of a text that is not an attribute; name identifies it.
 func keyOfText(name, text string) streamkey.Key {
 	return streamkey.Attribute(name, pcommon.NewValueStr(text))
 }
 
-// metricID is what makes two metrics of one name different streams of the output. Temporality does not: increments are
+// metricID is the part of a metric, in addition to its name, that makes output streams different. Temporality does not: increments are
 // increments.
 type metricID struct {
 	name, unit string
@@ -77,7 +77,7 @@ func (id metricID) key() streamkey.Key {
 		Plus(keyOfText("type", fmt.Sprint(id.kind, id.monotonic)))
 }
 
-// Attributes are kept as two strings: names, of which many streams share the same, and values.
+// Attributes are stored as two strings: names, which many streams share, and values.
 
 const (
 	tagString = iota
@@ -92,14 +92,14 @@ type attribute struct {
 	value pcommon.Value
 }
 
-// attributeEncoder has the memory that encoding takes.
+// attributeEncoder is reusable memory for encoding.
 type attributeEncoder struct {
 	kept          []attribute
 	names, values []byte
 }
 
-// encodeAttributes writes what keep keeps, ordered by name. Of several with one name the first counts. What it returns is
-// good until the next call.
+// encodeAttributes writes the attributes that keep accepts, ordered by name. Of several with the same name the first counts. The result is
+// valid until the next call.
 func (a *attributeEncoder) encode(m pcommon.Map, keep func(string) bool) (names, values []byte) {
 	kept := a.kept[:0]
 	names, values = a.names[:0], a.values[:0]
@@ -131,13 +131,13 @@ func encodeValue(b []byte, v pcommon.Value) []byte {
 			return append(b, tagTrue)
 		}
 		return append(b, tagFalse)
-	default: // lists, maps and bytes come out as their text
+	default: // lists, maps and bytes are encoded as their text
 		return appendString(append(b, tagString), v.AsString())
 	}
 }
 
-// decodeAttributes puts what an attributeEncoder wrote into m, which shares the strings' memory. They come from this
-// package or from a state whose checksum was right, so what does not fit is only left out.
+// decodeAttributes adds the attributes that an attributeEncoder wrote to m, which shares the strings' memory. They come from this package
+// or from a state with a valid checksum, so it merely leaves out what it can't decode.
 func decodeAttributes(names, values string, m pcommon.Map) {
 	for values != "" {
 		name, rest, ok := cutString(names)

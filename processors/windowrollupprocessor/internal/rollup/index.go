@@ -7,21 +7,21 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// index finds the place of a key in a list that its user keeps. It is made for tables that no cache holds:
+// index finds the position of a key in its user's list. It is made for tables that exceed the caches:
 //
-//   - Places are given in the order in which streams appear, and a sender mostly writes its streams in the same order
-//     again. So the first guess is the place behind the one found last: neighbours in memory, which the processor fetches
-//     ahead. Only a wrong guess asks the table.
+//   - Positions are assigned in the order in which streams appear, and a sender mostly repeats its streams in the same
+//     order. So the first guess is the position after the last one found: neighbours in memory, which the CPU prefetches.
+//     Only after a wrong guess is the table used.
 //   - The table is open addressing with linear probing: eight bytes an entry, half of them a fingerprint, so that a search
-//     reads one line of memory and then the one key that fits.
+//     reads one cache line and then the one key that fits.
 //   - candidate does the first of these two steps alone. A loop over many keys waits for all their lines at once.
 //
-// Memory: 16 bytes a key, and 9 to 18 of the table. The fingerprints are keyed by a random factor (multiply-shift hashing,
+// Memory: 16 bytes per key, and 9 to 18 for the table. The fingerprints are keyed by a random factor (multiply-shift hashing,
 // Dietzfelbinger et al. 1997), so that nobody can choose attributes that collide. Not safe for concurrent use.
 type index struct {
-	keys    slab[streamkey.Key] // by place; the zero key where there is none
-	entries []uint64            // fingerprint << 32 | place + 1; 0 is free; the length is a power of two
-	shift   uint                // of an entry, so that what is left is where its search begins
+	keys    slab[streamkey.Key] // by position; the zero key for a free one
+	entries []uint64            // fingerprint << 32 | position + 1; 0 is free; the length is a power of two
+	shift   uint                // shift that leaves an entry's first position in the table
 	used    int
 	guess   uint32
 	factor  uint64
@@ -34,7 +34,7 @@ const (
 
 func (ix *index) fingerprint(k streamkey.Key) uint64 { return (k.Lo * ix.factor) & fingerprintMask }
 
-// find returns the place of k.
+// find returns the position of k.
 func (ix *index) find(k streamkey.Key) (place uint32, ok bool) {
 	if place, ok = ix.guessed(k); ok || ix.used == 0 {
 		return place, ok
@@ -62,7 +62,7 @@ func (ix *index) guessed(k streamkey.Key) (place uint32, ok bool) {
 	return 0, false
 }
 
-// candidate returns a place + 1 that k may have, 0 if it has none for sure.
+// candidate returns a position + 1 that k may have, 0 if it certainly has none.
 func (ix *index) candidate(k streamkey.Key) uint32 {
 	if place, ok := ix.guessed(k); ok {
 		return place + 1
@@ -82,12 +82,12 @@ func (ix *index) candidate(k streamkey.Key) uint32 {
 	}
 }
 
-// is says whether a candidate has k.
+// is reports whether a candidate has k.
 func (ix *index) is(candidate uint32, k streamkey.Key) bool {
 	return candidate != 0 && *ix.keys.at(candidate - 1) == k
 }
 
-// put gives k, which must not be there, a place: the next, or one that was removed.
+// put assigns a position to k, which must be new: the next one, or a removed one.
 func (ix *index) put(k streamkey.Key, place uint32) {
 	if place == ix.keys.n {
 		ix.keys.grow()
@@ -100,7 +100,7 @@ func (ix *index) put(k streamkey.Key, place uint32) {
 	ix.used++
 }
 
-// skip leaves the next place without a key.
+// skip leaves the next position without a key.
 func (ix *index) skip() { ix.keys.grow() }
 
 func (ix *index) insert(e uint64) {
@@ -126,7 +126,7 @@ func (ix *index) rehash() {
 	}
 }
 
-// entry returns where the entry of a place is, which must be in use.
+// entry returns the index of a position's entry, which must be in use.
 func (ix *index) entry(place uint32) uint64 {
 	mask := uint64(len(ix.entries) - 1)
 	for i := ix.fingerprint(*ix.keys.at(place)) >> ix.shift; ; i++ {
@@ -136,7 +136,7 @@ func (ix *index) entry(place uint32) uint64 {
 	}
 }
 
-// remove frees a place, which must be in use. What probing had moved behind it comes forward, so nothing is left to skip.
+// remove frees a position, which must be in use. Entries that probing had moved past it move forward, so no tombstone is left.
 func (ix *index) remove(place uint32) {
 	mask := uint64(len(ix.entries) - 1)
 	gap := ix.entry(place)
@@ -151,8 +151,8 @@ func (ix *index) remove(place uint32) {
 	*ix.keys.at(place) = streamkey.Key{}
 }
 
-// removeAndFill frees a place and gives it to the key of the last one, so that there are no gaps. It returns the last
-// place, which is no more.
+// removeAndFill frees a position and moves the last key to it, so that there are no gaps. It returns the last position, which is then
+// unused.
 func (ix *index) removeAndFill(place uint32) (last uint32) {
 	ix.remove(place)
 	if last = ix.keys.n - 1; last != place {

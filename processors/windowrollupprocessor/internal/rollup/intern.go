@@ -2,8 +2,7 @@ package rollup
 
 import "sync"
 
-// interner gives equal strings one small number, and forgets those that nobody uses. Safe for
-// concurrent use.
+// interner gives equal strings one small number, and forgets unused ones. Safe for concurrent use.
 type interner struct {
 	mu      sync.RWMutex
 	ids     map[string]uint32

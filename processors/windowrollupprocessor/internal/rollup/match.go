@@ -13,15 +13,14 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// Match selects metrics, and points of them. Empty parts select everything.
+// Match selects metrics and points of them. Empty parts select everything.
 type Match struct {
-	// Metric is a pattern of the name: * stands for any text, ? for a character, [a-z] for one of
-	// a set.
+	// Metric is a pattern of the name: * matches any text, ? a character, [a-z] one of a set.
 	Metric string
 	// Types are gauge, sum, histogram, exponential_histogram, summary.
 	Types []string
-	// Attributes maps attribute names to patterns of their value; all must match. A data point's
-	// attribute hides the resource's of the same name.
+	// Attributes maps attribute names to patterns of their value; all must match. A data point's attribute hides the resource's attribute
+	// of the same name.
 	Attributes map[string]string
 }
 
@@ -50,7 +49,7 @@ func (m Match) validate() (errs error) {
 	return errs
 }
 
-// kinds returns what the points of matching metrics can mean.
+// kinds returns the possible kinds of points of matching metrics.
 func (m Match) kinds() (kinds []aggregate.Kind) {
 	for k := range aggregate.Kinds {
 		of := map[aggregate.Kind][]string{
@@ -86,7 +85,7 @@ func (m Match) attributes(resource, point pcommon.Map) bool {
 	return true
 }
 
-// matches: path.Match stops its * at a slash, which names don't mean by it, so slashes are hidden.
+// matches: path.Match ends a * at a slash, which has no such meaning in names, so slashes are replaced.
 func matches(pattern, s string) bool {
 	if pattern == "" || pattern == "*" {
 		return true
@@ -94,7 +93,7 @@ func matches(pattern, s string) bool {
 	if !strings.ContainsAny(pattern, `*?[\`) {
 		return pattern == s
 	}
-	ok, _ := path.Match(hideSlash(pattern), hideSlash(s)) // validPattern has tried it
+	ok, _ := path.Match(hideSlash(pattern), hideSlash(s)) // validPattern has tested it
 	return ok
 }
 

@@ -5,7 +5,7 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// numberRuns holds the runs of numbers, of which there are by far the most. Memory: 48 bytes a stream, and its index.
+// numberRuns holds the runs of numbers, by far the most frequent ones. Memory: 48 bytes per stream, and its index.
 type numberRuns struct {
 	index index
 	runs  slab[run[datapoint.Number]]
@@ -13,22 +13,22 @@ type numberRuns struct {
 
 func (r *numberRuns) len() int { return int(r.runs.n) }
 
-// put remembers a stream that is not there.
+// put remembers a new stream.
 func (r *numberRuns) put(k streamkey.Key, x run[datapoint.Number]) {
 	place := r.runs.grow()
 	*r.runs.at(place) = x
 	r.index.put(k, place)
 }
 
-// remove forgets the stream at place; the last one comes there.
+// remove forgets the stream at that position; the last one moves there.
 func (r *numberRuns) remove(place uint32) {
 	last := r.index.removeAndFill(place)
 	*r.runs.at(place) = *r.runs.at(last)
 	r.runs.drop()
 }
 
-// increases replaces the points of a chunk, which are of cumulative sums, by their increases, and takes those out that bring
-// none. All shards are locked for it: most points of a chunk lie in different ones.
+// increases replaces the points of a chunk, which are of cumulative sums, by their increases, and removes those without one. All shards
+// are locked for it, because the points of a chunk are in many of them.
 func (b *batch) increases(c *chunk) {
 	r := b.s.runs
 	for i := range r.shards {
@@ -52,12 +52,12 @@ func (b *batch) increases(c *chunk) {
 	}
 }
 
-// increase makes the value of x what its stream grew by. The shard's lock is held.
+// increase replaces the value of x by its stream's increase. The shard's lock is held.
 func (r *runs) increase(x *chunkPoint, candidate uint32, began int64, limit int) (step datapoint.Step, full bool) {
 	sh := r.shard(x.input)
 	place, known := candidate-1, sh.number.index.is(candidate, x.input)
 	if !known {
-		place, known = sh.number.index.find(x.input) // a fingerprint that two share, or a stream that the chunk has just begun
+		place, known = sh.number.index.find(x.input) // two streams share a fingerprint, or the chunk has just added the stream
 	}
 	if !known {
 		if step, full = r.first(sh, x.start, x.time, began, limit); !full {
@@ -78,7 +78,7 @@ func (r *runs) increase(x *chunkPoint, candidate uint32, began int64, limit int)
 	return step, false
 }
 
-// forgetNumbers drops the shard's streams without a point since horizon, and returns how many. Its lock is held.
+// forgetNumbers removes the shard's streams without a point since horizon, and returns their number. Its lock is held.
 func (sh *runShard) forgetNumbers(horizon int64) (n int) {
 	for place := uint32(0); place < sh.number.runs.n; {
 		x := sh.number.runs.at(place)

@@ -11,21 +11,21 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// chunkPoints is how many numbers of a metric go through the tables together: enough to wait for many lines of memory at
-// once, few enough for the nearest cache.
+// chunkPoints is how many numbers of a metric go through the tables together: enough to wait for many cache lines at once, few enough for
+// the nearest cache.
 const chunkPoints = 128
 
-// chunk holds points of one metric that the same engines want, on their way into the tables.
+// chunk holds points of one metric that match the same engines, on their way into the tables.
 type chunk struct {
 	kind       aggregate.Kind
 	cumulative bool
-	keyed      bool // input is wanted
+	keyed      bool // the input stream is needed
 	engines    []*engine
 	points     []chunkPoint
-	most       int // points that there were
+	most       int // number of points
 
-	// of the engine at hand
-	of         []uint16 // the places in points of those that it takes
+	// State of the current engine.
+	of         []uint16 // positions in points of those that it takes
 	keys       [chunkPoints]streamkey.Key
 	candidates [chunkPoints]uint32
 	strangers  []uint16 // of these, those that need more than a known stream's open pane
@@ -38,7 +38,7 @@ type chunkPoint struct {
 	value, latest float64
 	input         streamkey.Key // the input stream's; zero unless keyed
 	attributes    pcommon.Map
-	rolled        bool // is in a pane
+	rolled        bool // counted in a pane
 	missed        bool // was late for an engine
 }
 
@@ -46,7 +46,7 @@ func newChunk() *chunk {
 	return &chunk{points: make([]chunkPoint, 0, chunkPoints), of: make([]uint16, 0, chunkPoints), strangers: make([]uint16, 0, chunkPoints)}
 }
 
-// release gives c back for another batch, without what it held of this one.
+// release returns c for reuse by another batch, cleared of this one's data.
 func (s *State) release(c *chunk) {
 	clear(c.points[:c.most])
 	clear(c.engines[:cap(c.engines)])
@@ -54,7 +54,7 @@ func (s *State) release(c *chunk) {
 	s.chunks.Put(c)
 }
 
-// numbers takes in all points of a gauge or sum, and says whether any are to be passed on.
+// numbers adds all points of a gauge or sum, and reports whether any are to be passed on.
 func (b *batch) numbers(dps pmetric.NumberDataPointSlice, kind aggregate.Kind, cumulative bool) (left bool) {
 	n := dps.Len()
 	if b.chunk == nil {
@@ -79,10 +79,10 @@ func (b *batch) numbers(dps pmetric.NumberDataPointSlice, kind aggregate.Kind, c
 		i := 0
 		dps.RemoveIf(func(pmetric.NumberDataPoint) bool { i++; return !b.raw[i-1] })
 	}
-	return n == 0 || passed > 0 // without any the metric goes as a whole
+	return n == 0 || passed > 0 // without any the metric is removed as a whole
 }
 
-// collect puts a point into c, and says whether it is to be passed on.
+// collect adds a point to c, and reports whether it is to be passed on.
 func (b *batch) collect(c *chunk, dp pmetric.NumberDataPoint) (raw bool) {
 	attributes := dp.Attributes()
 	at, raw, take := b.begin(c.kind, dp.Timestamp(), flagsOfNumber(dp), attributes)
@@ -94,7 +94,7 @@ func (b *batch) collect(c *chunk, dp pmetric.NumberDataPoint) (raw bool) {
 		b.out.lose(NotFinite)
 		return raw
 	}
-	if c.kind == aggregate.Counter && !c.cumulative && v.Less(datapoint.Int(0)) { // what only grows has no such increase
+	if c.kind == aggregate.Counter && !c.cumulative && v.Less(datapoint.Int(0)) { // a monotonic stream has no such increase
 		b.out.lose(Malformed)
 		return raw
 	}
@@ -117,7 +117,7 @@ func (b *batch) collect(c *chunk, dp pmetric.NumberDataPoint) (raw bool) {
 	return raw
 }
 
-// flush puts what c holds into panes.
+// flush adds the points of c to panes.
 func (b *batch) flush(c *chunk) {
 	if len(c.points) == 0 {
 		return
@@ -144,7 +144,7 @@ func (b *batch) flush(c *chunk) {
 	c.points = c.points[:0]
 }
 
-// choose finds what e takes of c, and the keys of its streams.
+// choose selects the points of c that e takes, and computes the keys of their streams.
 func (b *batch) choose(e *engine, c *chunk) {
 	c.of = c.of[:0]
 	all := e.group.all()
@@ -168,8 +168,8 @@ func (b *batch) choose(e *engine, c *chunk) {
 	}
 }
 
-// known adds the points of streams that e has to open panes; the others become strangers. All shards are locked for it:
-// most points of a chunk lie in different ones.
+// known adds the points of streams that e knows to open panes; the others become strangers. All shards are locked for it, because the
+// points of a chunk are in many of them.
 func (b *batch) known(e *engine, c *chunk) {
 	t := e.tables[c.kind]
 	c.strangers = c.strangers[:0]
@@ -200,7 +200,7 @@ func (b *batch) known(e *engine, c *chunk) {
 	}
 }
 
-// unknown takes in the strangers, in the order in which they came: the first find room.
+// unknown adds the strangers, in the order in which they came: the first ones find room.
 func (b *batch) unknown(e *engine, c *chunk) {
 	t := e.tables[c.kind]
 	for _, i := range c.strangers {

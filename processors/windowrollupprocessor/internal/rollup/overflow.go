@@ -9,15 +9,14 @@ import (
 	"github.com/penstockhq/penstock/internal/window"
 )
 
-// What marks a stream that stands for all those that found no room. The partition keeps those of two
-// instances apart.
+// Attributes of an overflow stream. The partition distinguishes those of two instances.
 const (
 	OverflowAttribute  = "otel.metric.overflow"
 	PartitionAttribute = "penstock.partition"
 )
 
-// maxOverflowStreams bounds overflow streams per rule: one per tenant and metric, so metric names that
-// are made up without end find an end too.
+// maxOverflowStreams bounds overflow streams per rule, of which there is one per tenant and metric: so even invented metric names are
+// bounded.
 const maxOverflowStreams = 1000
 
 // overflow adds p to the overflow stream of its metric and tenant.
@@ -51,7 +50,7 @@ func (b *batch) overflow(e *engine, t *table, p *point, isLate bool) bool {
 
 func onlyTenant(name string) bool { return name == tenant.Attribute }
 
-// newSlot makes the output stream of the point at hand. ok is false if the shard, whose lock is held, has no room for its text.
+// newSlot creates the output stream of the current point. ok is false if the shard, whose lock is held, has no room for its text.
 func (b *batch) newSlot(e *engine, sh *shard, k streamkey.Key, at int64, attributes pcommon.Map) (place uint32, ok bool) {
 	kept := b.keptOf(e)
 	if !kept.named {
@@ -75,7 +74,7 @@ func (b *batch) slotOf(sh *shard, k streamkey.Key, start int64, attributes pcomm
 	return sh.newSlot(k, slot{lastSeen: start, born: start, descriptor: b.descriptorOf(names, ident, overflow), values: ref}), true
 }
 
-// descriptorOf returns the number of a stream's descriptor, of which it is one more. Mostly it is that of the stream before.
+// descriptorOf returns the number of a stream's descriptor, and counts the stream. Mostly it is that of the previous stream.
 func (b *batch) descriptorOf(names []byte, ident uint32, overflow bool) uint32 {
 	last := &b.descriptor
 	if last.known && last.of.ident == ident && last.of.overflow == overflow && string(last.names) == string(names) {
@@ -92,13 +91,13 @@ func (b *batch) descriptorOf(names []byte, ident uint32, overflow bool) uint32 {
 		b.s.idents.retain(ident)
 		b.s.metrics.retain(b.metricID)
 	} else {
-		b.s.names.release(f.names) // the descriptor has it
+		b.s.names.release(f.names) // the descriptor retains it
 	}
 	last.id, last.of, last.known, last.names = id, f, true, append(last.names[:0], names...)
 	return id
 }
 
-// forgetDescriptor lets go of the metric at hand, and of the descriptor of its last stream.
+// forgetDescriptor releases the current metric, and the descriptor of its last stream.
 func (b *batch) forgetDescriptor() {
 	b.descriptor.known = false
 	if b.metricNamed {
@@ -107,7 +106,7 @@ func (b *batch) forgetDescriptor() {
 	}
 }
 
-// identity is the text of tenant, resource and scope, as much as is kept of them.
+// identity is the text of the kept part of tenant, resource and scope.
 func (b *batch) identity(keepsOfResource func(string) bool, keepScope bool) []byte {
 	ident := appendString(nil, b.tenant)
 	rn, rv := b.encoder.encode(b.attributes, keepsOfResource)

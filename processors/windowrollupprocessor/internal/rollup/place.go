@@ -6,8 +6,7 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// add puts p into the panes of all engines that want it. Some may have closed theirs, while another with longer
-// panes takes it.
+// add adds p to the panes of all matching engines. Some may have closed theirs, while another with longer panes counts it.
 func (b *batch) add(p *point, attributes pcommon.Map) {
 	rolled, missed := false, false
 	for _, e := range b.wanted {
@@ -69,7 +68,7 @@ func (b *batch) put(e *engine, t *table, sh *shard, slot uint32, p *point, isLat
 	}
 }
 
-// room takes a place for one more stream, if there is one.
+// room reserves a place for one more stream, if there is one.
 func (b *batch) room(e *engine) bool {
 	if b.s.streams.Add(1) <= int64(b.set.MaxStreams) {
 		if n := e.streams.Add(1); e.rule.MaxStreams == 0 || n <= int64(e.rule.MaxStreams) {
@@ -81,7 +80,7 @@ func (b *batch) room(e *engine) bool {
 	return false
 }
 
-// giveUp gives a place back that room took.
+// giveUp frees a place that room reserved.
 func (b *batch) giveUp(e *engine) {
 	e.streams.Add(-1)
 	b.s.streams.Add(-1)

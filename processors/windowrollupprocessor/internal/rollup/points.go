@@ -10,8 +10,8 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// maxCount is how many measurements a point may tell of: what a float64 can count one by one. Thousands of such points fit
-// into the 64 bits of a window's count.
+// maxCount is how many measurements a point may claim: what a float64 can count one by one. Thousands of such points fit into the 64 bits
+// of a window's count.
 const maxCount = 1 << 53
 
 // point is one data point on its way into panes.
@@ -38,7 +38,7 @@ func (p *point) addTo(c aggregate.Cell, maxBuckets int) (coarsened bool) {
 	return false
 }
 
-// flagsOf returns the flags of a point; one without a value says that it has none, flag or not.
+// flagsOf returns the flags of a point; one without a value is flagged so in any case.
 func flagsOf(dp dataPoint) pmetric.DataPointFlags {
 	if n, ok := dp.(pmetric.NumberDataPoint); ok {
 		return flagsOfNumber(n)
@@ -155,7 +155,7 @@ func (b *batch) noteSum(m *datapoint.Moments, notFinite bool) {
 	}
 }
 
-// counts notes what a cumulative point is, and says whether it brings an increase.
+// counts classifies a cumulative point, and reports whether it has an increase.
 func (b *batch) counts(step datapoint.Step, full bool) bool {
 	switch {
 	case full:
@@ -173,7 +173,7 @@ func (b *batch) counts(step datapoint.Step, full bool) bool {
 	return true
 }
 
-// again says whether a delta point was rolled up before, out of another request, and counts it then.
+// again reports whether a delta point was already counted, from another request, and then counts it as repeated.
 func again[P interface {
 	dataPoint
 	StartTimestamp() pcommon.Timestamp
@@ -190,7 +190,7 @@ func again[P interface {
 	return true
 }
 
-// inputStream identifies the stream that the point belongs to.
+// inputStream returns the identity of the point's stream.
 func (b *batch) inputStream(attributes pcommon.Map) streamkey.Key {
 	if b.input == (streamkey.Key{}) {
 		b.input = streamkey.Stream(b.streams, attributes)

@@ -9,14 +9,14 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// Passed is what Add has to know of an earlier Raw.
+// Passed is what Add has to know of an earlier call of Raw.
 type Passed struct {
-	mark int64 // what was late by then has been routed
+	mark int64 // points that were late at that time have been routed
 }
 
-// Raw returns a copy of what of md is to be passed on whatever Add does: metrics that no rule wants, those whose rule
-// keeps the raw points, and late points that are routed. Where a sender may repeat a batch, this goes downstream before
-// Add counts it: a batch that is refused there is not counted, and can be repeated.
+// Raw returns a copy of the part of md that is passed on whatever Add does: metrics that match no rule, those whose rule keeps the raw
+// points, and late points that are routed. If a sender may repeat a batch, this is sent before Add counts it: a refused batch is then not
+// counted, and can be repeated.
 func (s *State) Raw(md pmetric.Metrics, now time.Time) (pmetric.Metrics, *Passed) {
 	raw := pmetric.NewMetrics()
 	b := s.newBatch(now)
@@ -47,7 +47,7 @@ func (s *State) Raw(md pmetric.Metrics, now time.Time) (pmetric.Metrics, *Passed
 	return raw, &Passed{mark: s.mark}
 }
 
-// keepsNothing says, without looking at points, that a rule takes all of them and no rule keeps them.
+// keepsNothing reports, without looking at points, that rules take all of them and none keeps them.
 func (b *batch) keepsNothing(kind aggregate.Kind) bool {
 	if b.set.OnLate == Route {
 		return false
@@ -62,7 +62,7 @@ func (b *batch) keepsNothing(kind aggregate.Kind) bool {
 	return takesAll
 }
 
-// keepRaw removes the points that are not kept, and says whether any are left.
+// keepRaw removes the points that are not kept, and reports whether any are left.
 func (b *batch) keepRaw(m pmetric.Metric) bool {
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
@@ -80,7 +80,7 @@ func (b *batch) keepRaw(m pmetric.Metric) bool {
 	}
 }
 
-// kindOf returns what the points of m mean. A metric without a type has none.
+// kindOf returns the kind of m's points. A metric without a type has none.
 func kindOf(m pmetric.Metric) aggregate.Kind {
 	switch m.Type() {
 	case pmetric.MetricTypeSum:
@@ -116,7 +116,7 @@ func keepPoints[P dataPoint](b *batch, points interface {
 	return points.Len() > 0
 }
 
-// routes says whether a point that is not kept goes on as a late one, and marks it.
+// routes reports whether a point that is not kept is passed on as a late one, and marks it.
 func (b *batch) routes(at int64, flags pmetric.DataPointFlags, attributes pcommon.Map) bool {
 	if b.set.OnLate != Route {
 		return false

@@ -12,13 +12,13 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// WindowAttribute carries the length of the window.
+// WindowAttribute has the length of the window.
 const WindowAttribute = "rollup.window"
 
 // Outbox returns the number of windows in the outbox, per rule, window, type and shard.
 func (s *State) Outbox() int { return len(s.outbox) }
 
-// OutboxPoints returns about how many points Render will send.
+// OutboxPoints returns approximately how many points Render will send.
 func (s *State) OutboxPoints() (n int) {
 	for _, c := range s.outbox {
 		plan := c.e.tables[c.kind].plan
@@ -29,12 +29,12 @@ func (s *State) OutboxPoints() (n int) {
 	return n
 }
 
-// Signature is an attribute that every point of the output carries. The zero value is none.
+// Signature is an attribute of every output point. The zero value is none.
 type Signature struct{ Name, Value string }
 
-// Render hands the outbox to send in pieces of about maxPoints, in time order, a tenant at a time; tenant is
-// what Add was given. Then it forgets the outbox. If send fails the outbox stays as it is, and
-// the next call goes on with the piece that failed. An attribute of a stream that has the name of the signature gives way to it.
+// Render passes the outbox to send in pieces of about maxPoints, in time order, one tenant at a time; tenant is the one that Add got. Then
+// it empties the outbox. If send fails the outbox stays unchanged, and the next call continues with the failed piece. The signature
+// replaces an attribute of the same name.
 func (s *State) Render(maxPoints int, sign Signature, send func(tenant string, md pmetric.Metrics) error) error {
 	r := renderer{s: s, maxPoints: maxPoints, sign: sign, send: send}
 	for _, c := range s.outbox {
@@ -59,17 +59,17 @@ type renderer struct {
 	points  int // in tenants
 	tenants []*tenantMetrics
 
-	// of the closing at hand
+	// State of the current closing.
 	c       closing
 	outputs []aggregate.Output
 	label   string
 	texts   [][]byte          // of the shard
 	shared  []internEntry     // of State.values
-	shape   *shape            // of the stream before
+	shape   *shape            // of the previous stream
 	shapes  map[uint32]*shape // by descriptor
 }
 
-// tenantMetrics is what is collected for one tenant.
+// tenantMetrics is the output collected for one tenant.
 type tenantMetrics struct {
 	tenant  string
 	md      pmetric.Metrics
@@ -77,18 +77,18 @@ type tenantMetrics struct {
 	metrics map[outputMetric]pmetric.Metric
 }
 
-// outputMetric identifies a metric of the output within a tenant's.
+// outputMetric identifies an output metric within a tenant's.
 type outputMetric struct {
 	ident, metric uint32
 	kind          aggregate.Kind
 	name          string
 }
 
-// shape is what the streams of a descriptor in one window have in common.
+// shape is the common part of a descriptor's streams in one window.
 type shape struct {
 	id         uint32
 	descriptor descriptor
-	attributes pcommon.Map      // in their order, the streams' own without values, then the window's and the signature
+	attributes pcommon.Map      // in order: the streams' own without values, then the window's and the signature
 	own        int              // number of the streams' own
 	metrics    []pmetric.Metric // of the outputs; zero until there is one
 }
@@ -96,11 +96,11 @@ type shape struct {
 func (r *renderer) closing(c closing) error {
 	sh := &c.e.tables[c.kind].shards[c.shard]
 	sh.mu.Lock()
-	slots := sh.slots // those in the outbox stay as they are; new ones go behind, or into free places
+	slots := sh.slots // those in the outbox stay unchanged; new ones are appended, or use free positions
 	r.texts = sh.texts.chunks
 	sh.mu.Unlock()
 	r.s.values.mu.RLock()
-	r.shared = r.s.values.entries // those in use stay as they are
+	r.shared = r.s.values.entries // those in use stay unchanged
 	r.s.values.mu.RUnlock()
 	plan := c.e.tables[c.kind].plan
 	r.c, r.outputs, r.label = c, outputsOf(c), FormatWindow(c.spec().Size)
@@ -120,7 +120,7 @@ func (r *renderer) closing(c closing) error {
 	return nil
 }
 
-// flush sends what is collected.
+// flush sends the collected output.
 func (r *renderer) flush() error {
 	for _, t := range r.tenants {
 		r.pieces++
@@ -139,8 +139,8 @@ func (r *renderer) flush() error {
 	return nil
 }
 
-// cell writes all outputs of one stream in one window. Of x it reads only what never changes while the slot is in use:
-// batches are at work beside it.
+// cell writes all outputs of one stream in one window. Of x it reads only what never changes while the slot is in use, because batches run
+// concurrently.
 func (r *renderer) cell(x *slot, cell, total aggregate.Cell) {
 	c, size := &r.c, r.c.spec().Size
 	if cell.Sketch != nil && cell.Sketch.Coarse() {
@@ -207,14 +207,14 @@ func (r *renderer) shapeOf(x *slot) *shape {
 	return sp
 }
 
-// setValues gives attributes, made like the shape's, a stream's values, which share the memory of packed.
+// setValues gives attributes, which were made like the shape's, a stream's values, which share the memory of packed.
 func (r *renderer) setValues(sp *shape, attributes pcommon.Map, packed string) {
 	own := sp.own
 	for name, v := range attributes.All() {
 		if own--; own < 0 || packed == "" {
 			return
 		}
-		if name == WindowAttribute || r.sign.Name != "" && name == r.sign.Name { // of the stream itself: the window's, or the signature, has its place
+		if name == WindowAttribute || r.sign.Name != "" && name == r.sign.Name { // the stream has it: the window's attribute, or the signature, replaces it
 			v = pcommon.NewValueEmpty()
 		}
 		if id, shared, size := cutShared(packed); shared {
@@ -226,7 +226,7 @@ func (r *renderer) setValues(sp *shape, attributes pcommon.Map, packed string) {
 	}
 }
 
-// outputsOf returns how the aggregates of c are written.
+// outputsOf returns the outputs of c's aggregates.
 func outputsOf(c closing) []aggregate.Output {
 	outputs := c.e.tables[c.kind].plan.Outputs
 	if c.e.temporality != PerWindow {
@@ -241,7 +241,7 @@ func outputsOf(c closing) []aggregate.Output {
 	return outputs
 }
 
-// perWindow returns out as a gauge. There a count of what has the unit 1 has none: 1 is for ratios.
+// perWindow returns out as a gauge. A count with unit 1 then has no unit: 1 is for ratios.
 func perWindow(out aggregate.Output) aggregate.Output {
 	if !out.Form.Additive() {
 		return out
@@ -288,7 +288,7 @@ func distribution(m pmetric.Metric, c aggregate.Cell, maxBuckets int, start, end
 	dp.SetStartTimestamp(pcommon.Timestamp(start))
 	dp.SetTimestamp(pcommon.Timestamp(end))
 	e := c.Sketch.Exponential(maxBuckets)
-	count := e.Count // the sketch's own: its buckets saturate
+	count := e.Count // the sketch's own count: its buckets saturate
 	e.Moments = c.Moments()
 	e.Count = count
 	e.CopyTo(dp)
@@ -336,7 +336,7 @@ func (r *renderer) metric(sp *shape, i int) pmetric.Metric {
 	return m
 }
 
-// begin gives a metric of the output what it is beside its points; text is that of the stream's metric.
+// begin sets the name, unit and type of an output metric; text is that of the stream's metric.
 func (r *renderer) begin(m pmetric.Metric, text string, k aggregate.Kind, out aggregate.Output) {
 	name, rest, _ := cutString(text)
 	unit, rest, _ := cutString(rest)

@@ -10,28 +10,28 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// Spec is everything that decides what comes out. It is saved with the state.
+// Spec is everything that determines the output. It is saved with the state.
 type Spec struct {
 	Settings
 	Rules []Rule
 }
 
-// OnLate says what becomes of a point whose pane has closed.
+// OnLate decides about a point whose pane has closed.
 type OnLate string
 
-// What can become of a late point.
+// The choices for a late point.
 const (
 	Drop    OnLate = "drop"
 	Route   OnLate = "route"
 	Correct OnLate = "correct"
 )
 
-// Settings hold for all rules.
+// Settings apply to all rules.
 type Settings struct {
 	// AllowedLateness is how long a pane stays open after the watermark has passed its end.
 	AllowedLateness time.Duration
-	// IdleTimeout is how far a source may fall behind before it no longer holds back the
-	// watermark, and how long the input may be silent before the clock closes what is open.
+	// IdleTimeout is how far a source may be behind before it no longer delays the watermark, and how long the input may be silent before
+	// the clock closes what is open.
 	IdleTimeout time.Duration
 	// MaxFuture is how far ahead of the clock a point may be.
 	MaxFuture time.Duration
@@ -47,20 +47,20 @@ type Settings struct {
 	MaxStreams, MaxInputStreams, MaxSources int
 	// MaxBuckets bounds a sketch, and an exponential histogram per sign.
 	MaxBuckets int
-	// Temporality says how additive values are written.
+	// Temporality is how additive values are written.
 	Temporality Temporality
 }
 
-// leastBuckets is what a sketch can still be reduced to.
+// leastBuckets is the least number of buckets of a sketch.
 const leastBuckets = 8
 
-// sound says whether the bounds make sense, of settings that were not validated with a configuration.
+// sound reports whether the bounds make sense, for settings that were not validated as a configuration.
 func (s *Settings) sound() bool {
 	return s.AllowedLateness >= 0 && s.IdleTimeout > 0 && s.MaxFuture >= 0 && s.CorrectFor >= 0 && s.StreamTimeout > 0 &&
 		s.MaxStreams > 0 && s.MaxInputStreams > 0 && s.MaxSources > 0 && s.MaxBuckets >= leastBuckets
 }
 
-// Temporality says how values are written that can be added up over windows: sums, counts, increases, histograms.
+// Temporality is how values are written that can be added up over windows: sums, counts, increases, histograms.
 type Temporality string
 
 // The temporalities.
@@ -69,12 +69,12 @@ const (
 	Delta Temporality = "delta"
 	// Cumulative: the running total since the stream's first window.
 	Cumulative Temporality = "cumulative"
-	// PerWindow: a gauge with the value of the window, so that what makes running totals of deltas leaves it as it
-	// is. Histograms, which can't be gauges, are deltas.
+	// PerWindow: a gauge with the value of the window, so that components that accumulate deltas do not change it. Histograms, which can't
+	// be gauges, are deltas.
 	PerWindow Temporality = "gauge"
 )
 
-// Rule is one way to roll up the metrics that it matches.
+// Rule is one way to aggregate the metrics that it matches.
 type Rule struct {
 	Match      Match
 	Windows    []window.Spec
@@ -85,7 +85,7 @@ type Rule struct {
 	MaxStreams int
 }
 
-// Keeps says whether the output streams of r keep the attribute; "*" asks for all.
+// Keeps reports whether the output streams of r keep the attribute; "*" means all attributes.
 func (r Rule) Keeps(attribute string) bool {
 	switch {
 	case len(r.By) > 0:
@@ -97,10 +97,10 @@ func (r Rule) Keeps(attribute string) bool {
 	}
 }
 
-// maxPanesPerWindow bounds what one stream can hold of one hopping window.
+// maxPanesPerWindow bounds one stream's panes of one hopping window.
 const maxPanesPerWindow = 1000
 
-// Validate reports all that is wrong with r, each problem beginning with the key.
+// Validate reports all problems of r, each beginning with the key.
 func (r Rule) Validate() error {
 	errs := r.Match.validate()
 	if len(r.Windows) == 0 {
@@ -150,7 +150,7 @@ func (r Rule) Validate() error {
 	return errs
 }
 
-// baseWidth returns the widest pane that all windows are made of.
+// baseWidth returns the widest pane of which all windows consist.
 func baseWidth(windows []window.Spec) (width time.Duration) {
 	for _, w := range windows {
 		width = window.GCD(width, w.Hop)

@@ -9,9 +9,8 @@ import (
 	"github.com/penstockhq/penstock/internal/window"
 )
 
-// runs remembers the newest point of every cumulative input stream. They belong to the state and not to a
-// rule: an increase is computed once however many rules want it, and a change of rules does not
-// lose one.
+// runs remembers the newest point of every cumulative input stream. It belongs to the state and not to a rule: an increase is computed
+// once for all rules, and a change of rules does not lose one.
 type runs struct {
 	shards [shards]runShard
 	count  atomic.Int64
@@ -20,13 +19,13 @@ type runs struct {
 type runShard struct {
 	mu     sync.Mutex
 	number numberRuns
-	// The others are large anyhow, so they are held by pointer.
+	// The other values are large anyway, so they are held by pointer.
 	histogram   map[streamkey.Key]*run[datapoint.Histogram]
 	exponential map[streamkey.Key]*run[datapoint.Exponential]
 	summary     map[streamkey.Key]*run[datapoint.Summary]
 
-	// forgotten is the time of the newest point of any stream that was forgotten. A stream that
-	// started before it may be one of those, so its first point is no news.
+	// forgotten is the time of the newest point of any forgotten stream. A stream that started before it may be one of those, so its first
+	// point is a baseline.
 	forgotten int64
 }
 
@@ -50,7 +49,7 @@ func newRuns() *runs {
 
 func (r *runs) shard(k streamkey.Key) *runShard { return &r.shards[k.Hi>>(64-shardBits)] }
 
-// first decides a stream that is not known; full is true if there is no room for it.
+// first decides about the first point of an unknown stream; full is true if there is no room for it.
 func (r *runs) first(sh *runShard, start, time, began int64, limit int) (step datapoint.Step, full bool) {
 	if r.count.Add(1) > int64(limit) {
 		r.count.Add(-1)
@@ -62,13 +61,13 @@ func (r *runs) first(sh *runShard, start, time, began int64, limit int) (step da
 	return datapoint.First(start, time, began), false
 }
 
-// family is how the runs of one type of value are kept and compared.
+// family defines how the runs of one type of value are stored and compared.
 type family[V any] struct {
 	of func(*runShard) map[streamkey.Key]*run[V]
-	// sub returns the increase since a value, whether a part of it fell, and whether where it lies is known: count and sum
-	// are right anyhow.
+	// sub returns the increase since a value, whether a part of it fell, and whether its buckets are known: count and sum are right in any
+	// case.
 	sub func(v, prev V) (inc V, fell, ok bool)
-	// carry gives v what it does not tell and prev does.
+	// carry copies to v the fields that it lacks and prev has.
 	carry func(v *V, prev V)
 }
 
@@ -96,7 +95,7 @@ var (
 	}
 )
 
-// increase is number for the others. coarsened: where the increase lies is not known.
+// increase does the same as number for the other types. coarsened: the buckets of the increase are unknown.
 func increase[V any](r *runs, f family[V], k streamkey.Key, v V, start, time, began int64, limit int) (inc V, step datapoint.Step, coarsened, full bool) {
 	sh := r.shard(k)
 	sh.mu.Lock()
@@ -123,7 +122,7 @@ func increase[V any](r *runs, f family[V], k streamkey.Key, v V, start, time, be
 	return inc, step, !ok, false
 }
 
-// forget drops streams without a point since horizon, and returns how many.
+// forget removes streams without a point since horizon, and returns their number.
 func (r *runs) forget(horizon int64) (n int) {
 	for i := range r.shards {
 		sh := &r.shards[i]

@@ -11,7 +11,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// snapshotVersion is the first byte of a state. Readers keep knowing the version before it, which has no points that could be repeated.
+// snapshotVersion is the first byte of a state. Restore also reads the version before it, which has no points that a sender may repeat.
 const (
 	snapshotVersion = 2
 	formerVersion   = 1
@@ -61,8 +61,7 @@ func (s *State) Snapshot(w io.Writer) error {
 	return e.err
 }
 
-// Restore replaces s by what Snapshot wrote, under the rules that are in it; see Adopt. After an error s is
-// unusable.
+// Restore replaces s by the output of Snapshot, under the rules that are in it; see Adopt. After an error s is unusable.
 func (s *State) Restore(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	if err != nil {
@@ -82,7 +81,7 @@ func (s *State) Restore(r io.Reader) error {
 	}
 	s.reset(spec)
 	s.mark, s.latest, s.lastNewest, s.sweptAt = d.varint(), d.varint(), d.varint(), d.varint()
-	s.slowestBefore = s.lastNewest - int64(maxBehind) // nobody knows: the first look spares all that it may have to
+	s.slowestBefore = s.lastNewest - int64(maxBehind) // unknown: the first check keeps everything that it may have to
 	if d.err == nil {
 		d.b, d.err = s.water.Decode(d.b)
 	}
@@ -126,8 +125,8 @@ func (s *State) Restore(r io.Reader) error {
 	return d.err
 }
 
-// Adopt switches to the configured rules. A rule that stays as it is goes on; another makes the windows that start
-// after the latest event time seen, and the old one those before.
+// Adopt switches to the configured rules. An unchanged rule continues; a changed one makes the windows that start after the latest event
+// time, and the old one those before.
 func (s *State) Adopt() {
 	cut := s.latest
 	var wanted []*engine
@@ -148,7 +147,7 @@ func (s *State) Adopt() {
 			continue
 		}
 		if cut == window.Never {
-			continue // it has nothing
+			continue // it has no data
 		}
 		o.until, o.takesAll = min(o.until, cut), false
 		s.engines = append(s.engines, o)
@@ -171,7 +170,7 @@ func (s *State) Adopt() {
 	clear(s.cache)
 }
 
-// identity is equal for two engines that do the same.
+// identity is equal for two engines with the same behaviour.
 func (e *engine) identity() string {
 	b, err := json.Marshal(struct {
 		Rule        Rule
@@ -334,7 +333,7 @@ func (s *State) decodeSlot(d *decoder, e *engine, sh *shard, place uint32) {
 	}
 }
 
-// restored reads a number that there is.
+// restored reads a number that must be in use.
 func (n *interner) restored(d *decoder) uint32 {
 	id := d.uvarint()
 	if id >= uint64(len(n.entries)) {
@@ -344,7 +343,7 @@ func (n *interner) restored(d *decoder) uint32 {
 	return uint32(id)
 }
 
-// collect makes the numbers in use known, and frees the others, after all users are restored.
+// collect registers the numbers in use, and frees the others, after all users were restored.
 func (n *interner) collect() {
 	for i, x := range n.entries {
 		if x.refs == 0 {

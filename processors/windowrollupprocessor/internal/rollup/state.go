@@ -16,8 +16,7 @@ import (
 
 // State is the rollup of one partition.
 //
-// Add is safe for concurrent use, and so is Render beside Add. The others are for one goroutine and not
-// beside any of these.
+// Add is safe for concurrent use, also with Render. The other methods are for one goroutine, while none of these runs.
 type State struct {
 	configured Spec
 	spec       Spec // in force; differs from configured between Restore and Adopt
@@ -38,7 +37,7 @@ type State struct {
 
 	wmu    sync.Mutex
 	water  *window.Watermark // guarded by wmu
-	latest int64             // guarded by wmu; event time of the latest point that was taken in
+	latest int64             // guarded by wmu; event time of the latest counted point
 
 	cmu   sync.RWMutex
 	cache map[metricID]wanted // guarded by cmu
@@ -46,30 +45,30 @@ type State struct {
 	// mark: everything that ends at or before it has closed. It moves in Advance only.
 	mark   int64
 	outbox []closing
-	sent   int         // pieces of the outbox that have been taken downstream already
-	dirty  atomic.Bool // a closed window has been corrected since
+	sent   int         // pieces of the outbox that the next component has already accepted
+	dirty  atomic.Bool // a closed window was corrected since
 
-	coarsened int // histograms that lost bounds when windows were merged, not told yet
-	blurred   int // windows whose percentiles have more than the stated error, not told yet
+	coarsened int // histograms that lost bounds when windows were merged, not reported yet
+	blurred   int // windows whose percentiles exceed the stated error, not reported yet
 
 	lastNewest int64     // newest event time at the last Advance
 	activeAt   time.Time // when it last moved
-	sweptAt    int64     // event time of the last look for forgotten streams
+	sweptAt    int64     // event time of the last search for idle streams
 
-	slowest, slowestBefore int64 // the event time of the sender that is furthest behind, since the last such look and in the time before it
+	slowest, slowestBefore int64 // event time of the sender that is furthest behind, since the last such search and in the time before it
 }
 
-// wanted is what is known of a metric.
+// wanted is a cached match of a metric.
 type wanted struct {
-	engines []*engine // that match it
+	engines []*engine // engines that match it
 	key     streamkey.Key
 }
 
-// maxCachedMetrics bounds the cache of matches; past it, it begins anew.
+// maxCachedMetrics bounds the cache of matches; past it, the cache is cleared.
 const maxCachedMetrics = 50_000
 
-// New returns an empty state. label marks overflow streams, so that those of two partitions are never one
-// series; began is when the partition's state began (see datapoint.First).
+// New returns an empty state. label is added to overflow streams, so that those of two partitions are never one series; began is when the
+// partition's state began (see datapoint.First).
 func New(spec Spec, label string, began time.Time) *State {
 	s := &State{configured: spec, label: label, began: began.UnixNano()}
 	s.reset(spec)
@@ -115,16 +114,16 @@ func (s *State) lookUp(m pmetric.Metric) wanted {
 	return found
 }
 
-// Status is what can be told of a state.
+// Status describes a state.
 type Status struct {
-	Streams      int64 // that come out, overflow streams included
-	InputStreams int64 // cumulative ones whose last value is remembered
-	Sources      int   // that the watermark follows
+	Streams      int64 // output streams, including overflow streams
+	InputStreams int64 // cumulative input streams whose last value is remembered
+	Sources      int   // sources of the watermark
 	Newest       int64 // event time, window.Never before the first point
 	Mark         int64 // everything up to it has closed; window.Never before that
 }
 
-// Status tells how s stands. It must not be called beside Advance.
+// Status returns the status of s. It must not be called during Advance.
 func (s *State) Status() Status {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
@@ -135,8 +134,8 @@ func (s *State) Status() Status {
 	return st
 }
 
-// Merged tells what merging has cost since it was last called, after Advance and Render: histograms that lost bounds, and
-// windows whose percentiles have more than the stated error, because there were too many buckets or the input was coarser.
+// Merged returns the losses of merging since the last call, after Advance and Render: histograms that lost bounds, and windows whose
+// percentiles exceed the stated error, because there were too many buckets or the input was coarser.
 func (s *State) Merged() (coarsened, blurred int) {
 	coarsened, blurred = s.coarsened, s.blurred
 	s.coarsened, s.blurred = 0, 0

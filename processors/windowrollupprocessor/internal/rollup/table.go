@@ -10,23 +10,23 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/aggregate"
 )
 
-// shardBits: streams are spread over that many locks, by key, so that batches seldom meet. Not the number of
-// processors: where a stream lies must not depend on the machine.
+// shardBits: streams are spread over that many locks, by key, so that batches seldom collide. It does not depend on the number of
+// processors, because a stream's shard must not depend on the machine.
 const (
 	shardBits = 3
 	shards    = 1 << shardBits
 )
 
-// engine is one rule at work, for the windows that start in (from, until].
+// engine is one rule in force, for the windows that start in (from, until].
 type engine struct {
 	rule        Rule
 	from, until int64
 	group       grouping
-	base        time.Duration // width of the panes that points go into
+	base        time.Duration // width of its panes
 	feeds       []int         // per window: the tumbling window that it is merged from, -1: panes
-	takesAll    bool          // of a metric that it matches and has aggregates for; as long as from and until are open
-	temporality Temporality   // Settings.Temporality when the rule began
-	correctFor  int64         // Settings.CorrectFor when the rule began; 0 if it corrects nothing
+	takesAll    bool          // kinds of a metric that it matches and has aggregates for, as long as from and until are open
+	temporality Temporality   // Settings.Temporality when the rule came into force
+	correctFor  int64         // Settings.CorrectFor when the rule came into force; 0 if it corrects nothing
 	keepFor     int64         // how long after its end a pane can still be needed
 	tables      [aggregate.Kinds]*table
 
@@ -45,10 +45,9 @@ type shard struct {
 	index index
 	slots slab[slot]
 	free  []uint32
-	texts texts // of the slots
+	texts texts // one for each slot
 
-	// panes are open. windows, by the rule's index, collect closed panes: of the window's hop, and so, for a
-	// tumbling window, of its size.
+	// panes are open. windows, by the rule's index, collect closed panes: of the window's hop, and so, for a tumbling window, of its size.
 	panes   *window.Panes[frame]
 	windows []*collector
 }
@@ -58,19 +57,19 @@ type slot struct {
 	lastSeen   int64  // start of the newest closed pane with a point in it; of its first pane before that
 	born       int64  // start of its first pane: where running totals begin
 	descriptor uint32 // State.descriptors; freeSlot if there is no stream
-	values     uint32 // shard.texts: of its attributes, packed
+	values     uint32 // in shard.texts: its attributes, packed
 }
 
 const freeSlot = ^uint32(0)
 
-// forever is the end of a rule that is in force.
+// forever is the end of a rule in force.
 const forever = 1<<63 - 1
 
-// collector is what one window of a rule keeps, of one shard.
+// collector is one shard's part of one window of a rule.
 type collector struct {
 	open   *window.Panes[frame]
 	next   int64                   // hopping: end of the first window that is not closed
-	totals frame                   // running totals since a stream was born; only if the rule is Cumulative
+	totals frame                   // running totals since a stream was created; only if the rule is Cumulative
 	kept   *window.Panes[keptPane] // closed windows by start; only if the rule corrects
 }
 
@@ -128,7 +127,7 @@ func newEngine(r Rule, set Settings, from int64) *engine {
 	return e
 }
 
-// covers says whether t lies in any window that e makes.
+// covers reports whether t is in any window that e makes.
 func (e *engine) covers(t int64) bool {
 	if e.from == window.Never && e.until == forever {
 		return true
@@ -144,25 +143,25 @@ func (e *engine) covers(t int64) bool {
 	return false
 }
 
-// makes says whether e makes the window that begins at start.
+// makes reports whether e makes the window that begins at start.
 func (e *engine) makes(start int64) bool { return start > e.from && start <= e.until }
 
-// done says whether all windows of e have closed.
+// done reports whether all windows of e have closed.
 func (e *engine) done(mark int64) bool {
 	return e.until != forever && mark >= e.until+e.keepFor+int64(e.base)
 }
 
-// late says whether the pane of t has closed. The division is only for points near the mark.
+// late reports whether the pane of t has closed. The division is only for points near the mark.
 func (e *engine) late(t, mark int64) bool {
 	return t < mark && window.Align(t, e.base)+int64(e.base) <= mark
 }
 
-// correctable says whether a point that is late for e can still correct what has closed.
+// correctable reports whether a point that is late for e can still correct a closed window.
 func (e *engine) correctable(t, mark int64) bool { return e.correctFor > 0 && t >= mark-e.correctFor }
 
 func (t *table) shard(k streamkey.Key) *shard { return &t.shards[k.Hi>>(64-shardBits)] }
 
-// newSlot puts a stream into the shard, whose lock is held.
+// newSlot adds a stream to the shard, whose lock is held.
 func (sh *shard) newSlot(k streamkey.Key, x slot) uint32 {
 	i := sh.slots.n
 	if last := len(sh.free) - 1; last >= 0 {
@@ -175,14 +174,14 @@ func (sh *shard) newSlot(k streamkey.Key, x slot) uint32 {
 	return i
 }
 
-// add adds p to the pane that it lies in, which is open. The shard's lock is held.
+// add adds p to its pane, which is open. The shard's lock is held.
 func (t *table) add(sh *shard, slot uint32, p *point, maxBuckets int) (coarsened bool) {
 	f, _ := sh.panes.At(p.at)
 	return p.addTo(f.cell(t.plan, slot), maxBuckets)
 }
 
-// correct adds p, whose pane has closed, to every window that it lies in: to those that have closed as a
-// correction, to others as the pane would have done it. The shard's lock is held.
+// correct adds p, whose pane has closed, to every window that contains it: to closed ones as a correction, to others as the pane would
+// have done. The shard's lock is held.
 func (e *engine) correct(t *table, sh *shard, slot uint32, p *point, mark int64, maxBuckets int) {
 	x := sh.slots.at(slot)
 	x.lastSeen = max(x.lastSeen, window.Align(p.at, e.base))
@@ -201,7 +200,7 @@ func (e *engine) correct(t *table, sh *shard, slot uint32, p *point, mark int64,
 			k.dirty[slot] = struct{}{}
 		}
 		if newest+int64(w.Size) <= mark {
-			continue // no open window has it
+			continue // no open window contains it
 		}
 		if from := e.feeds[i]; from >= 0 {
 			finer := e.rule.Windows[from].Size

@@ -7,20 +7,19 @@ const (
 	textChunk     = 1 << textChunkBits // bytes
 	firstChunk    = 1 << 10
 	maxChunks     = 1 << (32 - textChunkBits)
-	leastDead     = firstChunk // below it a new home for the rest is not worth the while
+	leastDead     = firstChunk // below this, moving the rest is not worth it
 )
 
-// texts holds one text for each stream of a shard in a few large pieces of memory, so that a text costs no header and the
-// garbage collector has nothing to look at. What is written never moves or changes, so get is safe beside put on a copy of
-// the pieces. Up to 4 GiB.
+// texts holds one text for each stream of a shard in a few large pieces of memory, so that a text needs no header and the garbage
+// collector has nothing to scan. What is written never moves or changes, so get is safe during put on a copy of the pieces. Up to 4 GiB.
 type texts struct {
 	chunks [][]byte
 	used   int // of the last chunk
 	live   int // bytes in use
-	dead   int // bytes given up
+	dead   int // bytes discarded
 }
 
-// put stores a text and returns where it is; ok is false if there is no room for it.
+// put stores a text and returns its reference; ok is false if there is no room for it.
 func (t *texts) put(text []byte) (ref uint32, ok bool) {
 	var head [binary.MaxVarintLen64]byte
 	size := binary.PutUvarint(head[:], uint64(len(text)))
@@ -52,7 +51,7 @@ func textAt(chunks [][]byte, ref uint32) []byte {
 	return b[size : size+int(n)]
 }
 
-// drop gives up the text at ref.
+// drop discards the text at ref.
 func (t *texts) drop(ref uint32) {
 	b := t.chunks[ref>>textChunkBits][ref%textChunk:]
 	n, size := binary.Uvarint(b)
@@ -60,5 +59,5 @@ func (t *texts) drop(ref uint32) {
 	t.dead += size + int(n)
 }
 
-// wasteful says whether most of the memory is given up.
+// wasteful reports whether most of the memory is discarded.
 func (t *texts) wasteful() bool { return t.dead > t.live+leastDead }

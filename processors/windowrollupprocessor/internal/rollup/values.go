@@ -6,16 +6,16 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// A stream keeps the values of its attributes packed: as encodeValue writes them, with the tag doubled, and a string that
-// many streams share as its number, doubled plus one. The state on disk has them unpacked.
+// A stream stores the values of its attributes packed: as encodeValue writes them, with the tag doubled, and a string that many streams
+// share as its number, doubled plus one. The state on disk has them unpacked.
 
 const (
-	leastShared = 3    // bytes: a number is no shorter than fewer
-	recentTexts = 4096 // a text is shared when it comes again within about as many new ones
+	leastShared = 3    // bytes: a number is not shorter than fewer
+	recentTexts = 4096 // a text is shared when it repeats within about as many new ones
 )
 
-// values numbers the texts that several streams have. One that comes for the first time is only noted, so ids that never
-// come again take no place. Safe for concurrent use.
+// values numbers the texts that several streams have. A text that appears for the first time is only noted, so ids that never repeat take
+// no memory. Safe for concurrent use.
 type values struct {
 	*interner
 	recent [recentTexts]uint32 // guarded by interner.mu; hashes
@@ -23,7 +23,7 @@ type values struct {
 
 func newValues() *values { return &values{interner: newInterner()} }
 
-// share returns the number of text, and counts one more user of it, if it has come before. The lock is held.
+// share returns the number of text, and counts one more user of it, if it appeared before. The lock is held.
 func (v *values) share(text []byte) (id uint32, ok bool) {
 	if id, ok = v.ids[string(text)]; ok {
 		v.entries[id].refs++
@@ -38,7 +38,7 @@ func (v *values) share(text []byte) (id uint32, ok bool) {
 	return v.acquireLocked(text), true
 }
 
-// pack appends encoded values to b in the form that streams keep.
+// pack appends encoded values to b in the form in which streams store them.
 func (v *values) pack(b, encoded []byte) []byte {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,7 +58,7 @@ func (v *values) pack(b, encoded []byte) []byte {
 	return b
 }
 
-// unpack appends what pack was given to b.
+// unpack appends the argument of pack to b.
 func (v *values) unpack(b, packed []byte) []byte {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -74,7 +74,7 @@ func (v *values) unpack(b, packed []byte) []byte {
 	return b
 }
 
-// drop counts one user less of every text that packed values share.
+// drop counts one user less of every shared text in packed values.
 func (v *values) drop(packed []byte) {
 	for len(packed) > 0 {
 		id, shared, size := cutShared(packed)
@@ -87,7 +87,7 @@ func (v *values) drop(packed []byte) {
 	}
 }
 
-// cutShared reads the number of a shared text from the front of packed values.
+// cutShared reads the number of a shared text from the beginning of packed values.
 func cutShared[B string | []byte](packed B) (id uint32, shared bool, size int) {
 	if packed[0]&1 == 0 {
 		return 0, false, 0
@@ -96,7 +96,7 @@ func cutShared[B string | []byte](packed B) (id uint32, shared bool, size int) {
 	return uint32(n >> 1), true, size
 }
 
-// uvarint is binary.Uvarint for either type. Nothing that it reads is damaged.
+// uvarint is binary.Uvarint for either type. Its input is never damaged.
 func uvarint[B string | []byte](b B) (v uint64, size int) {
 	for shift := uint(0); size < len(b); shift += 7 {
 		c := b[size]
@@ -108,7 +108,7 @@ func uvarint[B string | []byte](b B) (v uint64, size int) {
 	return v, size
 }
 
-// cutValue splits the first value, whose tag is known, from the others. What does not fit ends them.
+// cutValue splits the first value, whose tag is known, from the others. Invalid data ends them.
 func cutValue(b []byte, tag byte) (_ byte, payload, rest []byte) {
 	b = b[1:]
 	n := 0

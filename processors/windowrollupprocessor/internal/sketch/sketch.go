@@ -1,15 +1,12 @@
-// Package sketch keeps the distribution of numbers in buckets of exponentially growing
-// width, so that any quantile can be told afterwards with a bounded relative
-// error, and sketches merge without adding to it.
+// Package sketch keeps the distribution of numbers in buckets of exponentially growing width, so that any quantile can be computed
+// afterwards with a bounded relative error, and merging sketches adds no error.
 //
-// The buckets are those of OpenTelemetry's exponential histogram at scale 6: base
-// 2^(2^-6), so a bucket is 1.09 % wide, and its middle is within 0.55 % of
-// anything in it ([MaxRelativeError]). The number of a bucket is always
-// computed at that scale and shifted down for a coarser one, so the sketch is
-// a function of what was added, not of the order.
+// The buckets are those of OpenTelemetry's exponential histogram at scale 6: base 2^(2^-6), so a bucket is 1.09 % wide, and its middle is
+// within 0.55 % of anything in it ([MaxRelativeError]). The number of a bucket is always computed at that scale and shifted down for a
+// coarser one, so the sketch depends on what was added, not on the order.
 //
-// Source: https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram
-// and, for the bound, Masson, Rim, Lee: DDSketch (VLDB 2019), section 2.
+// Source: https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram and, for the bound, Masson, Rim, Lee: DDSketch
+// (VLDB 2019), section 2.
 package sketch
 
 import (
@@ -24,12 +21,11 @@ import (
 )
 
 const (
-	// Scale is the resolution that a sketch begins with.
+	// Scale is the initial resolution of a sketch.
 	Scale = 6
 	// MaxRelativeError of a quantile at Scale: (base-1)/(base+1), rounded up.
 	MaxRelativeError = 0.00542
-	// DefaultMaxBuckets holds a spread of 2^32 (nanoseconds to seconds) without a gap at
-	// Scale, in at most 16 KiB.
+	// DefaultMaxBuckets holds a spread of 2^32 (nanoseconds to seconds) without a gap at Scale, in at most 16 KiB.
 	DefaultMaxBuckets = 2048
 
 	// bias makes the keys of positive numbers positive at every scale. A power of two, so that it
@@ -57,14 +53,14 @@ type bucket struct {
 	count uint32
 }
 
-// Add counts v n times and keeps at most maxBuckets (at least 8): past them, neighbours are
-// joined in pairs, which doubles the error. v must be finite.
+// Add counts v n times and keeps at most maxBuckets (at least 8): past them, neighbours are joined in pairs, which doubles the error. v
+// must be finite.
 func (s *Sketch) Add(v float64, n uint64, maxBuckets int) {
 	s.add(s.key(v), n)
 	s.reduce(maxBuckets)
 }
 
-// Merge adds what is in o.
+// Merge adds the content of o.
 func (s *Sketch) Merge(o *Sketch, maxBuckets int) {
 	if len(o.buckets) == 0 {
 		return
@@ -94,8 +90,8 @@ func (s *Sketch) Merge(o *Sketch, maxBuckets int) {
 	s.reduce(maxBuckets)
 }
 
-// AddExponential adds the buckets of an OTLP histogram. A finer scale is brought down to Scale, a
-// coarser one brings the sketch down, unless it is empty. The zero bucket counts as zero.
+// AddExponential adds the buckets of an OTLP histogram. A finer scale is reduced to Scale; a coarser one coarsens the sketch, unless the
+// histogram is empty. The zero bucket counts as zero.
 func (s *Sketch) AddExponential(e datapoint.Exponential, maxBuckets int) {
 	if e.ZeroCount == 0 && len(e.Positive.Counts) == 0 && len(e.Negative.Counts) == 0 {
 		return
@@ -121,8 +117,7 @@ func (s *Sketch) AddExponential(e datapoint.Exponential, maxBuckets int) {
 	s.reduce(maxBuckets)
 }
 
-// Quantile returns the value of which a share of q (0 to 1) of the numbers is not above it,
-// within [Sketch.Error]; NaN if the sketch is empty.
+// Quantile returns the value that a share of q (0 to 1) of the numbers does not exceed, within [Sketch.Error]; NaN if the sketch is empty.
 func (s *Sketch) Quantile(q float64) float64 {
 	total := s.Count()
 	if total == 0 {
@@ -146,14 +141,13 @@ func (s *Sketch) Count() (n uint64) {
 	return n
 }
 
-// Error returns the largest relative error of a quantile now: [MaxRelativeError] unless buckets
-// had to be joined.
+// Error returns the present largest relative error of a quantile: [MaxRelativeError] unless buckets had to be joined.
 func (s *Sketch) Error() float64 {
 	base := math.Exp2(math.Ldexp(1, int(s.coarser)-Scale))
 	return (base - 1) / (base + 1)
 }
 
-// Coarse says whether quantiles have a larger error than [MaxRelativeError].
+// Coarse reports whether quantiles have a larger error than [MaxRelativeError].
 func (s *Sketch) Coarse() bool { return s.coarser > 0 }
 
 // Len returns the number of buckets.
@@ -170,7 +164,7 @@ func (s *Sketch) Exponential(maxBuckets int) datapoint.Exponential {
 	if len(positive) > 0 && positive[0].key == 0 {
 		e.ZeroCount, positive = uint64(positive[0].count), positive[1:]
 	}
-	// Sparse buckets may lie far apart: find the scale before making room.
+	// Sparse buckets may be far apart: find the scale before allocating.
 	by := 0
 	for span(negative, by, offset) > maxBuckets || span(positive, by, offset) > maxBuckets {
 		by++
@@ -246,7 +240,7 @@ func (s *Sketch) add(key int32, n uint64) {
 	s.buckets[i].count = saturate(uint64(s.buckets[i].count) + n)
 }
 
-// join appends b, or adds it to the last bucket if that is the same.
+// join appends b, or adds it to the last bucket if that has the same key.
 func join(to []bucket, b bucket) []bucket {
 	if n := len(to); n > 0 && to[n-1].key == b.key {
 		to[n-1].count = saturate(uint64(to[n-1].count) + uint64(b.count))
@@ -255,8 +249,7 @@ func join(to []bucket, b bucket) []bucket {
 	return append(to, b)
 }
 
-// saturate: four billion in one bucket is the most that is told apart; a quantile does not
-// need more.
+// saturate: a bucket counts to at most four billion; a quantile does not need more.
 func saturate(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 func (s *Sketch) reduce(maxBuckets int) {
@@ -276,7 +269,7 @@ func (s *Sketch) coarsen() {
 	s.coarser++
 }
 
-// shift brings a key from a sketch that is coarser by that much down by further steps.
+// shift moves a key from a sketch that is coarser by that much down by further steps.
 func shift(key int32, coarser int8, by uint) int32 {
 	if key == 0 || by == 0 {
 		return key
@@ -303,7 +296,7 @@ func (s *Sketch) Append(b []byte) []byte {
 	return b
 }
 
-// Decode reads what Append wrote from the front of b, and returns what follows it.
+// Decode reads the output of Append from the beginning of b, and returns the rest.
 func (s *Sketch) Decode(b []byte) (rest []byte, err error) {
 	if len(b) == 0 || b[0] > maxCoarser {
 		return nil, fmt.Errorf("%w: scale", ErrCorrupt)
