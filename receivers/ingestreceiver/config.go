@@ -17,27 +17,27 @@ const (
 
 // Config is the YAML configuration of the receiver.
 type Config struct {
-	// HTTP is the listener, as every HTTP receiver has it: endpoint, tls, auth, cors, max_request_body_size, timeouts.
+	// HTTP is the listener, as for every HTTP receiver: endpoint, tls, auth, cors, max_request_body_size, timeouts.
 	HTTP confighttp.ServerConfig `mapstructure:",squash"`
 	// MaxItems is how many items a request may have. Default 1000.
 	MaxItems int `mapstructure:"max_items"`
-	// MaxConcurrent is how many requests may be read and processed at once; further ones are told to come back. Default 64.
+	// MaxConcurrent is how many requests may be read and processed at once; further ones get a retryable error. Default 64.
 	MaxConcurrent int `mapstructure:"max_concurrent_requests"`
 	// MaxAge is how old an item may be. Default 0: any age.
 	MaxAge time.Duration `mapstructure:"max_age"`
-	// MaxFuture is how far an item's time may lie ahead of this machine's clock. Default 10m; 0: as far as it likes.
+	// MaxFuture is how far an item's time may be ahead of this machine's clock. Default 10m; 0: any.
 	MaxFuture time.Duration `mapstructure:"max_future"`
-	// OnTime is what happens to an item beyond MaxAge or MaxFuture: mark (attribute ingest.time_out_of_range; metrics have no place for it and stay as they are) or
+	// OnTime decides about an item beyond MaxAge or MaxFuture: mark (attribute ingest.time_out_of_range; metrics stay unchanged) or
 	// refuse. Default mark.
 	OnTime string `mapstructure:"on_time_out_of_range"`
-	// Shippers bounds the requests of log shippers: of the protocols of Loki, Elasticsearch and Splunk.
+	// Shippers bounds the requests of log shippers, which use the protocols of Loki, Elasticsearch and Splunk.
 	Shippers ShippersConfig `mapstructure:"shippers"`
 }
 
-// ShippersConfig bounds the requests of log shippers, which send more at once than other clients do.
+// ShippersConfig bounds the requests of log shippers, which send more at once than other clients.
 type ShippersConfig struct {
-	// MaxBody is how many bytes a body may have, compressed and decompressed. Default 20971520. A request counts against
-	// max_concurrent_requests once for each max_request_body_size that it has begun.
+	// MaxBody is how many bytes a body may have, compressed and decompressed. Default 20971520. A request uses one slot of
+	// max_concurrent_requests for each started max_request_body_size.
 	MaxBody int64 `mapstructure:"max_request_body_size"`
 	// MaxItems is how many entries, documents or events a request may have. Default 100000.
 	MaxItems int `mapstructure:"max_items"`

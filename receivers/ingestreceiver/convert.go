@@ -14,7 +14,7 @@ import (
 
 const scopeName = "github.com/penstockhq/penstock/receivers/ingestreceiver"
 
-// source is what tells resources apart.
+// source distinguishes resources.
 type source struct{ service, host string }
 
 func (i item) source() source {
@@ -37,7 +37,7 @@ func (s source) write(to pcommon.Map) {
 	}
 }
 
-// attributes writes what an item has under attributes, fields, labels or tags, and all its fields that have no meaning here.
+// attributes writes an item's members under attributes, fields, labels or tags, and all its unknown fields.
 func attributes(to pcommon.Map, fields map[string]any) error {
 	for _, name := range []string{"attributes", "fields", "labels", "tags"} {
 		v, ok := pick(fields, name)
@@ -58,7 +58,7 @@ func attributes(to pcommon.Map, fields map[string]any) error {
 	return nil
 }
 
-// takeLogs makes log records of items or of an opaque body, and returns when the pipeline has them.
+// takeLogs makes log records of items or of an opaque body, and returns when the pipeline has accepted them.
 func (r *ingest) takeLogs(req *http.Request, b *batch, name string) error {
 	if r.logs == nil {
 		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
@@ -108,7 +108,7 @@ func (r *ingest) takeLogs(req *http.Request, b *batch, name string) error {
 	return err
 }
 
-// stamp adds what the server knows: receipt, an id, and where the record came from.
+// stamp adds what the server knows: time of receipt, an id, and the sender's address.
 func (b *batch) stamp(record plog.LogRecord, index int) {
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(b.now))
 	record.Attributes().PutStr("log.record.uid", fmt.Sprintf("%s-%d", b.id, index))
@@ -117,7 +117,7 @@ func (b *batch) stamp(record plog.LogRecord, index int) {
 	}
 }
 
-// record makes a log record, or the record of an event, of an item.
+// record makes a log record of an item, or the record of an event.
 func (b *batch) record(to plog.LogRecord, i item, event bool) error {
 	at, mark, err := b.pickTime(i.fields)
 	if err != nil {
@@ -173,7 +173,7 @@ func hexID(to []byte, text string) error {
 	return nil
 }
 
-// takeMetrics makes data points of items, and returns when the pipeline has them.
+// takeMetrics makes data points of items, and returns when the pipeline has accepted them.
 func (r *ingest) takeMetrics(req *http.Request, b *batch) error {
 	switch {
 	case r.metrics == nil:

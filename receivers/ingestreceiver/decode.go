@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// maxDepth is how many objects and lists may lie in each other in an item.
+// maxDepth is how deep objects and lists may be nested in an item.
 const maxDepth = 32
 
 // jsonTypes are the media types that are read as JSON.
 const jsonTypes = "application/json, application/x-ndjson, application/jsonl"
 
-// byteOrderMark is what several editors and shells put in front of UTF-8.
+// byteOrderMark is what several editors and shells write before UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// batch is a request on its way.
+// batch is a request in progress.
 type batch struct {
 	id          string
 	now         time.Time
@@ -45,10 +45,10 @@ func (b *batch) reject(index int, reason, text string) {
 	}
 }
 
-// isJSON says whether the body is meant to be JSON.
+// isJSON reports whether the body is meant to be JSON.
 func (b *batch) isJSON() bool {
 	if b.kind == "application/x-www-form-urlencoded" {
-		// curl -d says so of everything that it is given. No form begins like JSON: both characters would be escaped.
+		// curl -d uses this type by default. A form never begins like JSON: both characters would be escaped.
 		text := bytes.TrimSpace(b.body)
 		return len(text) > 0 && (text[0] == '{' || text[0] == '[')
 	}
@@ -66,14 +66,14 @@ type item struct {
 	fields        map[string]any
 }
 
-// items calls take for every item of the body: a JSON array, an object with the list under a name, one item, or lines of any of them.
-// Nothing but the items' bytes is held at once. take returns why it can't take one.
+// items calls take for every item of the body: a JSON array, an object with the list under a name, one item, or lines of any of these. It
+// holds only the items' bytes. take returns why it refuses an item.
 func (b *batch) items(name string, take func(item) error) error {
 	if charset := strings.ToLower(b.charset); charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
 		return &refused{http.StatusUnsupportedMediaType, "the charset of JSON must be utf-8"}
 	}
 	b.body = bytes.TrimPrefix(b.body, byteOrderMark)
-	if !b.isLines() && len(bytes.TrimSpace(b.body)) == 0 { // no lines are a list without items
+	if !b.isLines() && len(bytes.TrimSpace(b.body)) == 0 { // no lines are an empty list
 		return &refused{http.StatusBadRequest, "the body is empty"}
 	}
 	if b.isLines() {
@@ -106,7 +106,8 @@ func (b *batch) items(name string, take func(item) error) error {
 	return nil
 }
 
-// severalDocuments says whether a body is JSON documents one behind the other: lines, under the content type of one.
+// severalDocuments reports whether a body is several JSON documents, one after the other: lines under the content type of a single
+// document.
 func severalDocuments(body []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(body))
 	for {
@@ -142,7 +143,7 @@ func (b *batch) document(d *json.Decoder, name string, take func(item) error) er
 		}
 		if list, ok := envelope[name]; ok && list[0] == '[' {
 			var of item
-			_ = json.Unmarshal(envelope["service"], &of.service) // what is no text is no name
+			_ = json.Unmarshal(envelope["service"], &of.service) // a value that is not a string is not a name
 			_ = json.Unmarshal(envelope["host"], &of.host)
 			return b.list(list, of, take)
 		}
@@ -167,7 +168,7 @@ func (b *batch) list(raw json.RawMessage, of item, take func(item) error) error 
 	return nil
 }
 
-// one reads an item, and rejects it alone if it can't be taken.
+// one reads an item, and rejects only that item if it is bad.
 func (b *batch) one(raw json.RawMessage, of item, take func(item) error) error {
 	if err := b.next(); err != nil {
 		return err
@@ -196,7 +197,7 @@ func (b *batch) one(raw json.RawMessage, of item, take func(item) error) error {
 	return nil
 }
 
-// depth is how deep valid JSON is nested.
+// depth returns how deep valid JSON is nested.
 func depth(raw []byte) int {
 	deepest, now, quoted := 0, 0, false
 	for i := 0; i < len(raw); i++ {

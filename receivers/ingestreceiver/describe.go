@@ -10,7 +10,7 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// describe answers with the description of the listener.
+// describe answers with the listener's description.
 func describe(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -19,5 +19,5 @@ func describe(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/yaml")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(openAPI) // the client has gone: nobody to tell
+	_, _ = w.Write(openAPI) // the client has disconnected
 }

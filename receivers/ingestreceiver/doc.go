@@ -1,4 +1,4 @@
-// Package ingestreceiver takes logs, metrics and events as plain JSON, from clients without an SDK.
+// Package ingestreceiver receives logs, metrics and events as plain JSON, from clients without an SDK.
 package ingestreceiver
 
 //go:generate mdatagen metadata.yaml

@@ -6,7 +6,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// ecsNames are fields of the Elastic Common Schema, or of Beats, that OpenTelemetry calls otherwise. Those that both call alike stay. See
+// ecsNames are fields of the Elastic Common Schema, or of Beats, for which OpenTelemetry has other names. Equal names are not listed. See
 // https://opentelemetry.io/docs/specs/semconv/general/ and https://www.elastic.co/docs/reference/ecs/ecs-otel-alignment-overview.
 var ecsNames = map[string]string{
 	"service.environment": "deployment.environment.name", "service.node.name": "service.instance.id",
@@ -26,11 +26,11 @@ var ecsNames = map[string]string{
 	"log.origin.file.name": "code.file.path", "log.origin.file.line": "code.line.number", "log.origin.function": "code.function.name",
 }
 
-// ecsResource are what the names of a resource's attributes begin with.
+// ecsResource are the prefixes of a resource's attributes.
 var ecsResource = []string{"service.", "host.", "os.", "cloud.", "container.", "k8s.", "deployment.environment.name", "agent.", "data_stream.", "telemetry.sdk."}
 
-// splitECS gives a document's fields OpenTelemetry's names, and tells those of the resource from those of the record. A field that has
-// OpenTelemetry's name already goes before another that gets it.
+// splitECS renames a document's fields to OpenTelemetry's names, and separates those of the resource from those of the record. A field
+// that already has OpenTelemetry's name takes precedence over one that is renamed to it.
 func splitECS(flat map[string]any) (resource, record map[string]any) {
 	resource, record = map[string]any{}, map[string]any{}
 	for name, v := range flat {
@@ -54,7 +54,7 @@ func splitECS(flat map[string]any) (resource, record map[string]any) {
 	return resource, record
 }
 
-// takeECS moves fields that a log record has places for out of fields.
+// takeECS moves fields to the corresponding parts of a log record.
 func takeECS(to plog.LogRecord, fields map[string]any) {
 	for _, name := range []string{"message", "msg", "log"} {
 		if v, ok := fields[name]; ok {

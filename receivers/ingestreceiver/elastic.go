@@ -12,11 +12,11 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/esbulk"
 )
 
-// elasticVersion is the version that probes are answered with: the newest of the major version that every shipper in use understands.
-// Beats before 8.11 send nothing to an older Elasticsearch than themselves.
+// elasticVersion is the version in answers to probes: the newest of the major version that every current shipper supports. Beats before
+// 8.11 send nothing to an Elasticsearch older than themselves.
 const elasticVersion = "8.19.0"
 
-// elasticDialect answers as Elasticsearch does. Its clients look for the product header in every answer.
+// elasticDialect answers as Elasticsearch does. Its clients check the product header of every answer.
 var elasticDialect = &dialect{"elasticsearch", func(w http.ResponseWriter, _ *http.Request, code int, text string) {
 	kind := "illegal_argument_exception"
 	switch code {
@@ -37,12 +37,12 @@ func writeElastic(w http.ResponseWriter, code int, v any) {
 	write(w, code, v)
 }
 
-// isElastic says whether a path is one of those that Elasticsearch's clients ask for.
+// isElastic reports whether a path is one that Elasticsearch's clients request.
 func isElastic(path string) bool {
 	return path == "/" || strings.HasPrefix(path, "/_") || strings.HasSuffix(path, "/_bulk")
 }
 
-// serveElastic takes bulk requests, and answers what shippers ask before they send.
+// serveElastic accepts bulk requests, and answers the requests that shippers make before they send.
 func (r *ingest) serveElastic(w http.ResponseWriter, req *http.Request) {
 	path := strings.TrimSuffix(strings.TrimPrefix(req.URL.Path, "/"), "/")
 	parts := strings.Split(path, "/")
@@ -78,7 +78,7 @@ func (r *ingest) serveElastic(w http.ResponseWriter, req *http.Request) {
 	case "_nodes":
 		writeElastic(w, http.StatusOK, map[string]any{"cluster_name": "penstock", "nodes": map[string]any{}})
 	case "_template", "_index_template", "_component_template", "_ilm", "_ingest", "_data_stream", "_alias":
-		// There are no indexes, so nothing to set up: what a shipper wants to set up before it sends is said to be there.
+		// There are no indexes to set up: whatever a shipper wants to create before it sends is answered as existing.
 		answer := map[string]any{}
 		if !asks {
 			answer["acknowledged"] = true
@@ -89,7 +89,7 @@ func (r *ingest) serveElastic(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// bulk takes the documents of a bulk request, and answers each action for itself.
+// bulk handles the documents of a bulk request, and answers each action separately.
 func (r *ingest) bulk(w http.ResponseWriter, req *http.Request, b *batch, index string) error {
 	if r.logs == nil {
 		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
@@ -121,7 +121,7 @@ func (r *ingest) bulk(w http.ResponseWriter, req *http.Request, b *batch, index 
 	return nil
 }
 
-// document makes a record of one action. If it can't, it returns why: as a reason to count, and as the answer.
+// document makes a record of one action. If it can't, it returns the reason for the counter and the problem for the answer.
 func (s *shipped) document(at int, i esbulk.Item) (string, *esbulk.Problem) {
 	if i.Action != "index" && i.Action != "create" {
 		return "action", &esbulk.Problem{Status: http.StatusBadRequest, Type: "illegal_argument_exception",
@@ -160,7 +160,7 @@ func (s *shipped) document(at int, i esbulk.Item) (string, *esbulk.Problem) {
 	return "", nil
 }
 
-// elasticTime takes the time out of a document's fields; it is zero if there is none.
+// elasticTime removes the time from a document's fields; it is zero if there is none.
 func (s *shipped) elasticTime(flat map[string]any) (time.Time, string, error) {
 	v, ok := flat["@timestamp"]
 	if !ok || v == nil {

@@ -38,16 +38,16 @@ func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr = confignet.AddrConfig{Endpoint: "127.0.0.1:4319", Transport: confignet.TransportTypeTCP}
 	server.MaxRequestBodySize = 4 << 20
-	server.CompressionAlgorithms = []string{} // confighttp leaves bodies as they are: the receiver decompresses within its bounds
+	server.CompressionAlgorithms = []string{} // confighttp passes bodies unchanged: the receiver decompresses within its bounds
 	server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout = 10*time.Second, 30*time.Second, 2*time.Minute
 	return &Config{HTTP: server, MaxItems: 1000, MaxConcurrent: 64, MaxFuture: 10 * time.Minute, OnTime: markTime,
 		Shippers: ShippersConfig{MaxBody: 20 << 20, MaxItems: 100_000}}
 }
 
-// shared gives the signals of one configuration one receiver, which has one listener.
+// shared returns one receiver, with one listener, for all signals of a configuration.
 type shared struct {
 	mu  sync.Mutex
-	all map[*Config]*ingest // guarded by mu; a receiver that was shut down is gone
+	all map[*Config]*ingest // guarded by mu; without receivers that were shut down
 }
 
 func (s *shared) of(cfg *Config, set receiver.Settings) (*ingest, error) {

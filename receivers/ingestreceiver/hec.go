@@ -23,9 +23,9 @@ const hecPath = "/services/collector"
 type hecAnswer struct {
 	Text string         `json:"text"`
 	Code splunkhec.Code `json:"code"`
-	// Invalid is the number, from 0, of the first event that was not taken.
+	// Invalid is the number, from 0, of the first refused event.
 	Invalid *int `json:"invalid-event-number,omitempty"`
-	// AckID is for clients that ask with it whether the events are stored. They are when it is given.
+	// AckID is for clients that ask with it whether the events are stored. They already are when the id is sent.
 	AckID *int64 `json:"ackId,omitempty"`
 }
 
@@ -33,7 +33,7 @@ func answerHEC(w http.ResponseWriter, status int, code splunkhec.Code) {
 	write(w, status, hecAnswer{Text: code.String(), Code: code})
 }
 
-// hecDialect answers with the collector's own codes, and the reason in words where the code has none.
+// hecDialect answers with the collector's own codes, and with a text if the code has none.
 var hecDialect = &dialect{"splunk_hec", func(w http.ResponseWriter, req *http.Request, status int, text string) {
 	answer := hecAnswer{Code: splunkhec.InvalidFormat, Text: text}
 	switch status {
@@ -83,7 +83,7 @@ func (r *ingest) hecPost(w http.ResponseWriter, req *http.Request, use func(http
 	r.take(hecDialect, w, req, func(req *http.Request, b *batch) error { return use(w, req, b) })
 }
 
-// channel is the client's name for its connection; with one it may ask for acknowledgements.
+// channel is the client's name for its connection; with one it may request acknowledgements.
 func channel(req *http.Request) string {
 	if name := req.Header.Get("X-Splunk-Request-Channel"); name != "" {
 		return name
@@ -91,8 +91,8 @@ func channel(req *http.Request) string {
 	return req.URL.Query().Get("channel")
 }
 
-// ackIDs gives out ids that grow, over restarts too if the clock does. An id is given when the pipeline has the events, so that every id
-// that was given is acknowledged and none has to be remembered.
+// ackIDs are increasing ids, also across restarts if the clock increases. An id is sent after the pipeline has accepted the events, so
+// every sent id is acknowledged and none has to be remembered.
 type ackIDs struct{ last atomic.Int64 }
 
 func newAckIDs(now time.Time) *ackIDs {
@@ -129,7 +129,7 @@ func (r *ingest) hecAcks(w http.ResponseWriter, req *http.Request, b *batch) err
 	return nil
 }
 
-// hecEvents takes JSON events. What can be taken is taken; the answer names the first that can't, as Splunk's does.
+// hecEvents handles JSON events. It accepts the good ones; the answer names the first bad one, as Splunk's does.
 func (r *ingest) hecEvents(w http.ResponseWriter, req *http.Request, b *batch) error {
 	h := &hecRequest{shipped: newShipped(b), r: r, metrics: pmetric.NewMetrics(), series: map[string]pmetric.MetricSlice{}}
 	err := splunkhec.Events(b.body, r.cfg.Shippers.MaxItems, func(number int, e splunkhec.Event, code splunkhec.Code) {
@@ -156,7 +156,7 @@ func (r *ingest) hecEvents(w http.ResponseWriter, req *http.Request, b *batch) e
 	return h.send(w, req)
 }
 
-// hecRaw takes lines. Their source, time and the rest are parameters of the request.
+// hecRaw handles lines. Their source, time and other properties are parameters of the request.
 func (r *ingest) hecRaw(w http.ResponseWriter, req *http.Request, b *batch) error {
 	if r.logs == nil {
 		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
@@ -191,18 +191,18 @@ func (r *ingest) hecRaw(w http.ResponseWriter, req *http.Request, b *batch) erro
 	return h.send(w, req)
 }
 
-// hecRequest is a request on its way.
+// hecRequest is a request in progress.
 type hecRequest struct {
 	*shipped
 	r       *ingest
 	metrics pmetric.Metrics
 	series  map[string]pmetric.MetricSlice
-	// code is what is wrong with the first event that was not taken, and invalid its number.
+	// code is the problem of the first refused event, and invalid its number.
 	code    splunkhec.Code
 	invalid int
 }
 
-// send gives the pipeline what was taken, and answers.
+// send passes the accepted events to the pipeline, and answers.
 func (h *hecRequest) send(w http.ResponseWriter, req *http.Request) error {
 	if err := h.r.sendMetrics(req.Context(), hecDialect, h.metrics); err != nil {
 		return err
@@ -225,7 +225,7 @@ func (h *hecRequest) send(w http.ResponseWriter, req *http.Request) error {
 	return nil
 }
 
-// time is when an event happened; zero if it doesn't say.
+// time is the time of an event; zero if it has none.
 func (h *hecRequest) time(e splunkhec.Event) (at time.Time, mark, reason string, code splunkhec.Code) {
 	if e.Time == "" {
 		return at, "", "", splunkhec.Success
@@ -276,7 +276,7 @@ func (h *hecRequest) event(number int, e splunkhec.Event) (string, splunkhec.Cod
 	return "", splunkhec.Success
 }
 
-// hecLevel takes severity and ids out of the fields, or reads the severity of an event that is an object.
+// hecLevel removes severity and ids from the fields, or reads the severity of an event that is an object.
 func hecLevel(to plog.LogRecord, body any, fields map[string]any) {
 	if traceID(to, textOf(fields["trace_id"])) {
 		delete(fields, "trace_id")
@@ -292,13 +292,13 @@ func hecLevel(to plog.LogRecord, body any, fields map[string]any) {
 			return
 		}
 		if text := textOf(object[name]); text != "" {
-			level(to, text) // the event stays whole
+			level(to, text) // the event stays complete
 			return
 		}
 	}
 }
 
-// takeService takes the name of the service out of the fields.
+// takeService removes the name of the service from the fields.
 func takeService(fields map[string]any) string {
 	for _, name := range []string{"service.name", "service_name", "service"} {
 		if text := textOf(fields[name]); text != "" {
@@ -309,7 +309,7 @@ func takeService(fields map[string]any) string {
 	return ""
 }
 
-// samples makes data points of a metric event: gauges, since Splunk's metrics have no type.
+// samples makes data points of a metric event: gauges, because Splunk's metrics have no type.
 func (h *hecRequest) samples(e splunkhec.Event, service string, at time.Time, samples []splunkhec.Sample, dimensions map[string]any) (string, splunkhec.Code) {
 	if h.r.metrics == nil {
 		return "pipeline", splunkhec.InvalidFormat
@@ -359,7 +359,7 @@ func hecKey(e splunkhec.Event, service string) string {
 	return url.Values{"": {e.Host, e.Source, e.Sourcetype, e.Index, service}}.Encode()
 }
 
-// hecResource names the origin of an event as contrib's receiver and exporter for Splunk do.
+// hecResource names the source of an event as contrib's receiver and exporter for Splunk do.
 func hecResource(to pcommon.Map, e splunkhec.Event, service string) {
 	for _, a := range [...]struct{ name, value string }{
 		{"service.name", service}, {"host.name", e.Host}, {"com.splunk.source", e.Source}, {"com.splunk.sourcetype", e.Sourcetype}, {"com.splunk.index", e.Index},

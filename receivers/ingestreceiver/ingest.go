@@ -38,13 +38,13 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
 )
 
-// retryAfter is when a refused client may come back, in seconds.
+// retryAfter is the delay sent to refused clients, in seconds.
 const retryAfter = "5"
 
-// badTenant is the answer to a client whose header names no tenant.
+// badTenant is the answer to a client whose header has an invalid tenant name.
 var badTenant = fmt.Sprintf("%s is not the name of a tenant: 1 to %d bytes of UTF-8 without slashes and control characters", tenant.MetadataKey, tenant.MaxBytes)
 
-// maxErrors is how many rejected items an answer names; the others are counted.
+// maxErrors is how many rejected items an answer lists; the others are only counted.
 const maxErrors = 100
 
 // ingest is the receiver: one listener for all signals. It is safe for concurrent use.
@@ -53,7 +53,7 @@ type ingest struct {
 	set       receiver.Settings
 	telemetry *metadata.TelemetryBuilder
 	report    *receiverhelper.ObsReport
-	slots     *inflight.Budget // max_concurrent_requests places
+	slots     *inflight.Budget // max_concurrent_requests slots
 	reading   *inflight.Readers
 	acks      *ackIDs
 	door      door.Door
@@ -63,7 +63,7 @@ type ingest struct {
 	metrics consumer.Metrics
 
 	started, stopped sync.Once
-	undeclare        func() // set with server
+	undeclare        func() // set together with server
 	server           *http.Server
 	wg               sync.WaitGroup
 }
@@ -80,14 +80,14 @@ func newIngest(cfg *Config, set receiver.Settings) (*ingest, error) {
 	return &ingest{cfg: cfg, set: set, telemetry: t, report: report, slots: inflight.NewBudget(int64(cfg.MaxConcurrent)), reading: inflight.NewReaders(0, patience), acks: newAckIDs(time.Now()), door: door.Open}, nil
 }
 
-// Start listens. The signals share it, so it may be repeated.
+// Start starts the listener. The signals share it, so Start may be called for each.
 func (r *ingest) Start(ctx context.Context, host component.Host) error {
 	var err error
 	r.started.Do(func() { err = r.listen(ctx, host) })
 	return err
 }
 
-// routes are the paths of the listener. A path is taken as it is written: a redirect would cost a client its body.
+// routes are the paths of the listener. A path must match exactly: a redirect would lose the body.
 func (r *ingest) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"/api/v1/logs/ingest":    r.post(func(req *http.Request, b *batch) error { return r.takeLogs(req, b, "logs") }),
@@ -97,7 +97,7 @@ func (r *ingest) routes() map[string]http.HandlerFunc {
 	}
 }
 
-// declared are the routes as the admin extension lists them. All take telemetry, and show none.
+// declared are the routes for the admin extension's list. All of them receive telemetry, and show none.
 func (r *ingest) declared() (all []admin.Route) {
 	sends := admin.Need{Scopes: []string{access.Ingest, access.Forward}}
 	for path := range r.routes() {
@@ -124,10 +124,10 @@ func (r *ingest) listen(ctx context.Context, host component.Host) error {
 		fail(w, http.StatusNotFound, "unknown path: /api/v1/openapi.yaml lists all paths")
 	})
 	if r.cfg.HTTP.MaxRequestBodySize <= 0 {
-		r.cfg.HTTP.MaxRequestBodySize = 20 << 20 // what confighttp takes for none
+		r.cfg.HTTP.MaxRequestBodySize = 20 << 20 // which confighttp treats as none
 	}
 	bounds := r.cfg.HTTP
-	bounds.MaxRequestBodySize = max(bounds.MaxRequestBodySize, r.cfg.Shippers.MaxBody) // each path has its own within it
+	bounds.MaxRequestBodySize = max(bounds.MaxRequestBodySize, r.cfg.Shippers.MaxBody) // each path has its own, smaller limit
 	server, err := bounds.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, mux, confighttp.WithErrorHandler(r.middlewareError))
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (r *ingest) listen(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// Shutdown stops listening and waits for the requests that are being answered. It may be repeated.
+// Shutdown stops the listener and waits for the requests in progress. It may be repeated.
 func (r *ingest) Shutdown(ctx context.Context) error {
 	var err error
 	r.stopped.Do(func() {
@@ -165,7 +165,8 @@ func (r *ingest) count(reason string, n int) {
 	r.telemetry.ReceiverIngestRejectedItems.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("reason", reason)))
 }
 
-// middlewareError answers what confighttp refuses: authentication, and the encodings it decompresses where compression_algorithms names some.
+// middlewareError answers requests that confighttp refuses: authentication, and the encodings that it decompresses if
+// compression_algorithms names some.
 func (r *ingest) middlewareError(w http.ResponseWriter, req *http.Request, text string, code int) {
 	if d := dialectOf(req.URL.Path); d != nil {
 		if code == http.StatusBadRequest {
@@ -182,7 +183,7 @@ func (r *ingest) middlewareError(w http.ResponseWriter, req *http.Request, text 
 	fail(w, code, text)
 }
 
-// post is the way of every request: method, room, body, and the answer when the pipeline has taken it.
+// post handles every request: method, slot, body, and the answer after the pipeline has accepted it.
 func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodPost {
@@ -230,7 +231,7 @@ func (r *ingest) post(take func(*http.Request, *batch) error) http.HandlerFunc {
 	}
 }
 
-// pastQuota answers a request that is past a quota. It returns false if err is something else.
+// pastQuota answers a request past a quota. It returns false if err is something else.
 func (r *ingest) pastQuota(w http.ResponseWriter, err error) bool {
 	var past *door.Error
 	if !errors.As(err, &past) {
@@ -242,7 +243,7 @@ func (r *ingest) pastQuota(w http.ResponseWriter, err error) bool {
 	return true
 }
 
-// read returns the body, decompressed. What arrives is bounded by confighttp, what it becomes here.
+// read returns the body, decompressed. confighttp bounds the received bytes, read the decompressed ones.
 func (r *ingest) read(req *http.Request) ([]byte, error) {
 	encoding, err := decompress.Encoding(req.Header)
 	if err != nil {
@@ -259,7 +260,7 @@ func (r *ingest) read(req *http.Request) ([]byte, error) {
 	return body, err
 }
 
-// errEncoded says that a body is not in the encoding that it is said to have.
+// errEncoded says that a body does not match its encoding.
 var errEncoded = errors.New("the body does not match its Content-Encoding")
 
 func (r *ingest) unread(w http.ResponseWriter, err error) {
@@ -285,7 +286,7 @@ func (r *ingest) unread(w http.ResponseWriter, err error) {
 	}
 }
 
-// encoding refuses a Content-Encoding, and lists what is taken (RFC 9110, 12.5.3).
+// encoding refuses a Content-Encoding, and lists the accepted ones (RFC 9110, 12.5.3).
 func (r *ingest) encoding(w http.ResponseWriter) {
 	r.count("encoding", 1)
 	known := strings.Join(decompress.Encodings, ", ")
@@ -354,13 +355,13 @@ func (r *ingest) answer(w http.ResponseWriter, b *batch, err error) {
 	write(w, code, out)
 }
 
-// forGood says whether the pipeline will refuse the request however often it is sent.
+// forGood reports whether the pipeline will refuse the request every time.
 func forGood(err error) bool {
 	s, ok := status.FromError(err)
 	return consumererror.IsPermanent(err) || ok && verdict.GRPC(s.Code(), s.Message()).Verdict == verdict.Data
 }
 
-// laterText is what a client reads that is to come back: the words of the component that has no room, if it wrote them for clients.
+// laterText is the text of a retryable error: that of the component which has no room, if it is meant for clients.
 func laterText(err error) string {
 	const text = "the request can't be stored now: send it again later"
 	var s interface{ GRPCStatus() *status.Status }
@@ -375,11 +376,11 @@ func fail(w http.ResponseWriter, code int, text string) {
 }
 
 func write(w http.ResponseWriter, code int, v any) {
-	text, _ := json.Marshal(v) // of strings and numbers: can't fail
+	text, _ := json.Marshal(v) // consists of strings and numbers: can't fail
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write(append(text, '\n')) // the client has gone: nobody to tell
+	_, _ = w.Write(append(text, '\n')) // the client has disconnected
 }
 
 func newID() string {

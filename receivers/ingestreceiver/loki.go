@@ -17,7 +17,7 @@ import (
 
 const lokiPushPath = "/loki/api/v1/push"
 
-// lokiDialect answers as Loki does: with a line of text.
+// lokiDialect answers as Loki does, with a line of text.
 var lokiDialect = &dialect{"loki", func(w http.ResponseWriter, _ *http.Request, code int, text string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.Error(w, text, code)
@@ -34,7 +34,7 @@ func (r *ingest) serveLoki(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// pushLoki takes a push request. Like Loki, it stores what it can and answers 400 if that was not all.
+// pushLoki handles a push request. Like Loki, it stores the good entries and answers 400 if there are others.
 func (r *ingest) pushLoki(w http.ResponseWriter, req *http.Request, b *batch) error {
 	if r.logs == nil {
 		return &refused{http.StatusNotFound, "this receiver is in no pipeline for logs"}
@@ -73,8 +73,8 @@ func (r *ingest) pushLoki(w http.ResponseWriter, req *http.Request, b *batch) er
 	return nil
 }
 
-// readLoki reads either form of a body. Protobuf is compressed with snappy, but clients that name snappy as Content-Encoding too had it
-// expanded already.
+// readLoki decodes either form of a body. Protobuf is compressed with snappy; if a client also names snappy as Content-Encoding, the body
+// was already decompressed.
 func (r *ingest) readLoki(b *batch) ([]lokipush.Stream, error) {
 	switch {
 	case blank(b.body):
@@ -96,7 +96,7 @@ func (r *ingest) readLoki(b *batch) ([]lokipush.Stream, error) {
 	return lokipush.Protobuf(b.body, r.cfg.Shippers.MaxItems)
 }
 
-// lokiResource are the labels that Loki made of OpenTelemetry's resource attributes, or that shippers use for the same.
+// lokiResource are the labels that Loki derives from OpenTelemetry's resource attributes, or that shippers use for them.
 var lokiResource = map[string]string{
 	"service_name": "service.name", "service_namespace": "service.namespace", "service_instance_id": "service.instance.id", "service_version": "service.version",
 	"deployment_environment": "deployment.environment.name", "deployment_environment_name": "deployment.environment.name",
@@ -108,10 +108,10 @@ var lokiResource = map[string]string{
 	"k8s_statefulset_name": "k8s.statefulset.name", "k8s_daemonset_name": "k8s.daemonset.name", "k8s_job_name": "k8s.job.name", "k8s_cronjob_name": "k8s.cronjob.name",
 }
 
-// lokiServices are the labels that name a service where service_name doesn't, the likeliest first. They stay attributes too.
+// lokiServices are the labels that name a service if service_name is missing, the most likely first. They also stay attributes.
 var lokiServices = []string{"service", "app", "application", "app_kubernetes_io_name", "job", "container"}
 
-// lokiStream makes records of a stream: its labels are the resource.
+// lokiStream makes records of a stream; its labels become the resource.
 func (s *shipped) lokiStream(stream lokipush.Stream) error {
 	var key strings.Builder
 	streamLevel := ""
@@ -169,7 +169,7 @@ func lokiLabels(to pcommon.Map, labels []lokipush.Pair) {
 	}
 }
 
-// lokiMetadata writes structured metadata: ids and level to their places, the rest as attributes.
+// lokiMetadata moves ids and level from structured metadata to the record's fields, and the rest to attributes.
 func lokiMetadata(to plog.LogRecord, metadata []lokipush.Pair) {
 	for _, p := range metadata {
 		switch p.Name {

@@ -15,9 +15,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// shipped makes log records of what a shipper sent. A record that has a time of its own gets none of what differs when a shipper sends
-// its request again (the time of receipt, an id), and attributes are in one order: so the journal sees that a repeated request is the
-// same, and counts it once.
+// shipped makes log records of a shipper's request. A record with a time of its own gets no values that differ when the shipper repeats
+// the request (the time of receipt, an id), and its attributes are sorted: so the journal recognizes a repeated request and counts it
+// once.
 type shipped struct {
 	*batch
 	logs plog.Logs
@@ -28,7 +28,7 @@ func newShipped(b *batch) *shipped {
 	return &shipped{b, plog.NewLogs(), map[string]plog.LogRecordSlice{}}
 }
 
-// add makes a record in the resource that key tells from others; write makes its attributes.
+// add adds a record to the resource identified by key; write adds the resource's attributes.
 func (s *shipped) add(key string, write func(pcommon.Map)) plog.LogRecord {
 	records, ok := s.of[key]
 	if !ok {
@@ -42,7 +42,7 @@ func (s *shipped) add(key string, write func(pcommon.Map)) plog.LogRecord {
 	return records.AppendEmpty()
 }
 
-// stampShipped adds time, mark and origin to a record. at is zero where the record has no time of its own.
+// stampShipped adds time, mark and origin to a record. at is zero if the record has no time.
 func (s *shipped) stampShipped(to plog.LogRecord, at time.Time, mark string, index int) {
 	if at.IsZero() {
 		to.SetTimestamp(pcommon.NewTimestampFromTime(s.now))
@@ -66,7 +66,7 @@ func level(to plog.LogRecord, text string) {
 	}
 }
 
-// traceID sets the trace id, and says whether text is one.
+// traceID sets the trace id, and reports whether text is one.
 func traceID(to plog.LogRecord, text string) bool {
 	var id pcommon.TraceID
 	if !decodeID(id[:], text) {
@@ -76,7 +76,7 @@ func traceID(to plog.LogRecord, text string) bool {
 	return true
 }
 
-// spanID sets the span id, and says whether text is one.
+// spanID sets the span id, and reports whether text is one.
 func spanID(to plog.LogRecord, text string) bool {
 	var id pcommon.SpanID
 	if !decodeID(id[:], text) {
@@ -129,10 +129,10 @@ func flatten(into map[string]any, prefix string, object map[string]any) {
 	}
 }
 
-// sorted are the names of fields, in order.
+// sorted returns the names of fields, in order.
 func sorted[V any](fields map[string]V) []string { return slices.Sorted(maps.Keys(fields)) }
 
-// textOf is a text or a number as text; empty: it is neither.
+// textOf returns a string or a number as text; empty: it is neither.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -143,7 +143,7 @@ func textOf(v any) string {
 	return ""
 }
 
-// resourceKey tells resources apart by their attributes.
+// resourceKey identifies a resource by its attributes.
 func resourceKey(attributes map[string]any) string {
 	var key strings.Builder
 	for _, name := range sorted(attributes) {

@@ -20,13 +20,13 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// dialect is a protocol of log shippers: how it says that a request is refused. text never repeats what the request has.
+// dialect is the protocol of a log shipper, which defines how refusals are written. text never contains data of the request.
 type dialect struct {
-	format string // of the receiver's own counters
+	format string // the receiver's own counters
 	fail   func(w http.ResponseWriter, req *http.Request, code int, text string)
 }
 
-// dialectOf is the protocol of a path; nil: plain JSON.
+// dialectOf returns the protocol of a path; nil: plain JSON.
 func dialectOf(path string) *dialect {
 	switch {
 	case strings.HasPrefix(path, "/loki/"):
@@ -51,8 +51,8 @@ func (r *ingest) shipper(d *dialect, w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// take is the way of every request of a shipper: room, body, and the answer when the pipeline has taken it. A request holds one of
-// max_concurrent_requests places for each max_request_body_size of its body that has been begun.
+// take handles every request of a shipper: slot, body, and the answer after the pipeline has accepted it. A request uses one slot of
+// max_concurrent_requests for each started max_request_body_size of its body.
 func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use func(*http.Request, *batch) error) {
 	if r.logs == nil && r.metrics == nil {
 		d.fail(w, req, http.StatusNotFound, "this receiver is in no pipeline for logs")
@@ -76,7 +76,7 @@ func (r *ingest) take(d *dialect, w http.ResponseWriter, req *http.Request, use 
 		r.refuse(d, w, req, err)
 		return
 	}
-	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")) // an unknown one is for the protocol to judge
+	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")) // the protocol decides about an unknown one
 	b := &batch{id: newID(), now: time.Now(), source: sourceOf(req), kind: kind, cfg: r.cfg, count: r.count}
 	arrived := r.arriving(w, req)
 	body, err := readWithin(req, min(int(r.cfg.Shippers.MaxBody), p.size*r.cfg.MaxConcurrent-1), p.grow)
@@ -98,7 +98,7 @@ var (
 	errMisnamed = errors.New("the body does not match its Content-Encoding")
 )
 
-// busy is the error of a request that gets no place.
+// busy is the error of a request without a free slot.
 func busy(v inflight.Verdict) error {
 	if v == inflight.Unfair {
 		return errUnfair
@@ -106,13 +106,13 @@ func busy(v inflight.Verdict) error {
 	return errBusy
 }
 
-// places are the places of a request among those that are read or processed at once.
+// places are a request's slots of max_concurrent_requests.
 type places struct {
 	hold       *inflight.Hold
 	size, used int
 }
 
-// grow takes places for n further bytes, or returns errBusy or errUnfair.
+// grow takes slots for n further bytes, or returns errBusy or errUnfair.
 func (p *places) grow(n int) error {
 	for p.used += n; int(p.hold.Held())*p.size < p.used; {
 		before := p.hold.Held()
@@ -123,7 +123,7 @@ func (p *places) grow(n int) error {
 	return nil
 }
 
-// readWithin returns the body, decompressed, of at most limit bytes. grow is called before more memory is taken.
+// readWithin returns the body, decompressed, of at most limit bytes. It calls grow before it allocates more memory.
 func readWithin(req *http.Request, limit int, grow func(int) error) ([]byte, error) {
 	encoding, err := decompress.Encoding(req.Header)
 	if err != nil {
@@ -150,7 +150,7 @@ func readWithin(req *http.Request, limit int, grow func(int) error) ([]byte, err
 	return body, err
 }
 
-// refuse answers a request of which nothing was taken, and counts it.
+// refuse answers a request of which nothing was accepted, and counts it.
 func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, err error) {
 	var whole *refused
 	var large *http.MaxBytesError
@@ -170,7 +170,7 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 	case errors.Is(err, errMisnamed):
 		code, reason, text = http.StatusBadRequest, "encoding", errMisnamed.Error()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		reason, text = "slow", "the body took too long to arrive: send it again" // 503, since shippers give up at 408
+		reason, text = "slow", "the body took too long to arrive: send it again" // 503, because shippers do not retry after 408
 	case errors.Is(err, errEmptied):
 		code, reason, text = http.StatusBadRequest, "malformed", errEmptied.Error()
 	case errors.As(err, &whole):
@@ -190,12 +190,12 @@ func (r *ingest) refuse(d *dialect, w http.ResponseWriter, req *http.Request, er
 	d.fail(w, req, code, text)
 }
 
-// tooMany refuses a request with more items than it may have.
+// tooMany refuses a request with too many items.
 func (r *ingest) tooMany() error {
 	return &refused{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d items (shippers::max_items)", r.cfg.Shippers.MaxItems)}
 }
 
-// sendLogs gives logs to the pipeline and returns when it has them.
+// sendLogs passes logs to the pipeline and returns when it has accepted them.
 func (r *ingest) sendLogs(ctx context.Context, d *dialect, logs plog.Logs) error {
 	n := logs.LogRecordCount()
 	if n == 0 {
@@ -210,7 +210,7 @@ func (r *ingest) sendLogs(ctx context.Context, d *dialect, logs plog.Logs) error
 	return err
 }
 
-// sendMetrics gives metrics to the pipeline and returns when it has them.
+// sendMetrics passes metrics to the pipeline and returns when it has accepted them.
 func (r *ingest) sendMetrics(ctx context.Context, d *dialect, metrics pmetric.Metrics) error {
 	n := metrics.DataPointCount()
 	if n == 0 {
@@ -225,11 +225,11 @@ func (r *ingest) sendMetrics(ctx context.Context, d *dialect, metrics pmetric.Me
 	return err
 }
 
-// allow answers a method that the path doesn't take.
+// allow answers a request whose method the path doesn't support.
 func allow(d *dialect, w http.ResponseWriter, req *http.Request, methods ...string) {
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	d.fail(w, req, http.StatusMethodNotAllowed, "allowed methods: "+strings.Join(methods, ", "))
 }
 
-// blank says whether a body holds nothing.
+// blank reports whether a body is empty.
 func blank(body []byte) bool { return len(bytes.TrimSpace(body)) == 0 }

@@ -19,7 +19,7 @@ type outOfRange struct{ which string }
 
 func (e *outOfRange) Error() string { return "the timestamp is out of range: " + e.which }
 
-// pick takes the first of some names out of the fields.
+// pick removes the first existing one of some names from the fields.
 func pick(fields map[string]any, names ...string) (any, bool) {
 	for _, n := range names {
 		if v, ok := fields[n]; ok && v != nil {
@@ -30,7 +30,7 @@ func pick(fields map[string]any, names ...string) (any, bool) {
 	return nil, false
 }
 
-// pickText takes a text or a number out of the fields, as text.
+// pickText removes a string or a number from the fields, and returns it as text.
 func pickText(fields map[string]any, names ...string) string {
 	v, ok := pick(fields, names...)
 	if !ok {
@@ -42,13 +42,13 @@ func pickText(fields map[string]any, names ...string) string {
 	case json.Number:
 		return v.String()
 	default:
-		b, _ := json.Marshal(v) // it was JSON
+		b, _ := json.Marshal(v) // it was valid JSON
 		return string(b)
 	}
 }
 
-// pickTime takes the item's time out of the fields: RFC 3339, or a number since 1970 in seconds, milli-, micro- or nanoseconds, by its size. mark is
-// why it is out of range.
+// pickTime removes the item's time from the fields: RFC 3339, or a number since 1970 in seconds, milli-, micro- or nanoseconds, by its
+// size. mark is why it is out of range.
 func (b *batch) pickTime(fields map[string]any) (at time.Time, mark string, err error) {
 	v, ok := pick(fields, "timestamp", "time", "@timestamp", "ts")
 	if !ok {
@@ -68,7 +68,7 @@ func (b *batch) pickTime(fields map[string]any) (at time.Time, mark string, err 
 	return at, mark, err
 }
 
-// inRange says why a time is out of range, and returns an error where that refuses the item.
+// inRange returns why a time is out of range, and an error if that refuses the item.
 func (b *batch) inRange(at time.Time) (mark string, err error) {
 	switch {
 	case b.cfg.MaxAge > 0 && b.now.Sub(at) > b.cfg.MaxAge:
@@ -84,8 +84,8 @@ func (b *batch) inRange(at time.Time) (mark string, err error) {
 
 var errTime = errors.New("the timestamp must be RFC 3339 or a number of seconds, milli-, micro- or nanoseconds since 1970")
 
-// parseTime reads RFC 3339 and what ISO 8601 and libraries write beside it: a space, an offset without colon or minutes, no seconds, no zone (which is
-// UTC); or a number.
+// parseTime parses RFC 3339 and variants of ISO 8601 and of libraries: a space, an offset without colon or minutes, no seconds, no zone
+// (which means UTC); or a number.
 func parseTime(text string) (time.Time, error) {
 	if at, ok := (logvalue.Clock{Local: time.UTC}).Date(text); ok {
 		return at, nil
@@ -96,8 +96,8 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, errTime
 }
 
-// severity understands a level: a word in any case, in brackets or with a colon, OpenTelemetry's short names (INFO2) and numbers 1 to 24, pino's and
-// bunyan's tens. What it doesn't know stays a text.
+// severity parses a level: a word in any case, in brackets or with a colon, OpenTelemetry's short names (INFO2) and numbers 1 to 24,
+// pino's and bunyan's tens. Other texts are kept.
 func severity(text string) plog.SeverityNumber {
 	word := strings.Trim(strings.ToLower(text), " \t\r\n[](){}<>:.!*\"'")
 	word = strings.TrimPrefix(word, "severity_number_")
@@ -116,7 +116,7 @@ func severity(text string) plog.SeverityNumber {
 	return plog.SeverityNumberUnspecified
 }
 
-// setAny writes a value of JSON. An integer stays one.
+// setAny writes a value of JSON. An integer stays an integer.
 func setAny(to pcommon.Value, v any) {
 	switch v := v.(type) {
 	case string:
@@ -129,7 +129,7 @@ func setAny(to pcommon.Value, v any) {
 		} else if f, err := v.Float64(); err == nil {
 			to.SetDouble(f)
 		} else {
-			to.SetStr(v.String()) // larger than a number may be
+			to.SetStr(v.String()) // outside the range of numbers
 		}
 	case []any:
 		list := to.SetEmptySlice()
@@ -142,7 +142,7 @@ func setAny(to pcommon.Value, v any) {
 	}
 }
 
-// setAll writes fields in the order of their names, so that what is the same has the same bytes.
+// setAll writes fields in the order of their names, so that equal fields have equal bytes.
 func setAll(to pcommon.Map, fields map[string]any) {
 	to.EnsureCapacity(to.Len() + len(fields))
 	for _, name := range sorted(fields) {

@@ -22,7 +22,7 @@ const (
 	leastMemory  = 1 << 20
 	leastBuckets = 2
 	mostBuckets  = 1000
-	// summaryBuckets is the resolution from which quantiles are taken.
+	// summaryBuckets is the resolution from which quantiles are computed.
 	summaryBuckets = 1280
 )
 
@@ -31,9 +31,9 @@ type Config struct {
 	// Endpoint is where to listen, addresses separated by commas: udp://host:port, tcp://host:port, unixgram:///path, or host:port for UDP and
 	// TCP. Default 127.0.0.1:8125.
 	Endpoint string `mapstructure:"endpoint"`
-	// SocketPermissions is the octal permissions of Unix sockets. Default 0622: who can reach the directory can send.
+	// SocketPermissions is the octal permissions of Unix sockets. Default 0622: every process that can reach the directory can send.
 	SocketPermissions string `mapstructure:"socket_permissions"`
-	// AggregationInterval is how often points are made. Default 10s.
+	// AggregationInterval is the interval for which points are made. Default 10s.
 	AggregationInterval time.Duration `mapstructure:"aggregation_interval"`
 	// Timers is what timers, histograms and distributions become: exponential_histogram (the default) or summary.
 	Timers string `mapstructure:"timers"`

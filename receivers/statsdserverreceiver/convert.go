@@ -13,17 +13,17 @@ import (
 	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/metadata"
 )
 
-// sender is what a resource is made of.
+// sender identifies a resource.
 type sender struct{ service, container string }
 
-// family is what a metric is made of.
+// family identifies a metric.
 type family struct {
 	sender sender
 	name   string
 	kind   line.Kind
 }
 
-// converter puts points into metrics and resources.
+// converter adds points to metrics and resources.
 type converter struct {
 	cfg        *Config
 	begun, now pcommon.Timestamp
@@ -32,7 +32,7 @@ type converter struct {
 	families   map[family]pmetric.Metric
 }
 
-// convert makes metrics of points. rests is, point by point, what rounding leaves for the stream's next interval.
+// convert makes metrics of points. rests is, point by point, the remainder of rounding for the stream's next interval.
 func (s *server) convert(points []aggregate.Point, begun, now time.Time) (_ pmetric.Metrics, rests []float64) {
 	c := converter{
 		cfg: s.cfg, begun: pcommon.NewTimestampFromTime(begun), now: pcommon.NewTimestampFromTime(now), metrics: pmetric.NewMetrics(),
@@ -77,7 +77,7 @@ func (c *converter) point(p aggregate.Point) (rest float64) {
 	return rest
 }
 
-// times are the point's: the interval's, or the second that ends with the time that the line names.
+// times are the point's times: the interval's, or the second that ends with the line's timestamp.
 func (c *converter) times(p aggregate.Point) (begun, now pcommon.Timestamp) {
 	switch {
 	case p.Stream.Time != 0:
@@ -121,7 +121,7 @@ func (c *converter) summary(p aggregate.Point, counts expo.Counts, d pmetric.Sum
 	tags(p.Stream, d.Attributes())
 }
 
-// metric returns the point's metric. Sums are deltas: what was counted since the last interval.
+// metric returns the point's metric. Sums are deltas: the counts since the last interval.
 func (c *converter) metric(p aggregate.Point) pmetric.Metric {
 	f := family{sender{service(p.Stream.Tags, c.cfg.ServiceName), p.Stream.Container}, p.Stream.Name, p.Stream.Kind}
 	if m, ok := c.families[f]; ok {
@@ -176,7 +176,7 @@ func service(tags []string, otherwise string) string {
 	return otherwise
 }
 
-// tags makes attributes of tags: one without a value has an empty one, and values of one name are joined with a comma.
+// tags makes attributes of tags: one without a value gets an empty one, and values of one name are joined with a comma.
 func tags(s *aggregate.Stream, to pcommon.Map) {
 	to.EnsureCapacity(len(s.Tags))
 	for _, tag := range s.Tags {
@@ -193,5 +193,5 @@ func tags(s *aggregate.Stream, to pcommon.Map) {
 	}
 }
 
-// valid is text as UTF-8: OTLP has no other.
+// valid is text as valid UTF-8, which OTLP requires.
 func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -30,16 +30,16 @@ import (
 const (
 	// maxLine is the longest line of a connection; a datagram can't be longer.
 	maxLine = 64 << 10
-	// chunk is how many points are handed over at once: a request of about 1 MiB.
+	// chunk is how many points are sent at once: a request of about 1 MiB.
 	chunk = 4096
-	// lastTries is how long a stop waits for the pipeline to take the last interval.
+	// lastTries is how long a stop waits for the pipeline to accept the last interval.
 	lastTries = 5 * time.Second
 	retryWait = 200 * time.Millisecond
 
 	tooLong = "too_long"
 )
 
-// server takes lines into a table, and hands over the table's points at each interval.
+// server adds lines to a table, and sends the table's points at each interval.
 type server struct {
 	cfg       *Config
 	set       receiver.Settings
@@ -50,7 +50,7 @@ type server struct {
 
 	mu    sync.Mutex
 	table *aggregate.Table // guarded by mu
-	begun time.Time        // of the interval; the flushing goroutine's
+	begun time.Time        // of the interval; used by the flushing goroutine only
 
 	listener *sockets.Server
 	cancel   context.CancelFunc
@@ -72,7 +72,7 @@ func newServer(cfg *Config, set receiver.Settings, next consumer.Metrics) (*serv
 	return s, nil
 }
 
-// Start listens.
+// Start starts the listeners.
 func (s *server) Start(ctx context.Context, host component.Host) (err error) {
 	if s.telemetry, err = metadata.NewTelemetryBuilder(s.set.TelemetrySettings); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *server) observe() error {
 		s.telemetry.RegisterReceiverStatsdServerForgottenStreamsCallback(held((*aggregate.Table).Forgotten)))
 }
 
-// Shutdown reads what the kernel holds, and hands over the interval that has begun. It may be repeated, and come without Start.
+// Shutdown reads what the kernel has buffered, and sends the current interval. It may be repeated, and called without Start.
 func (s *server) Shutdown(ctx context.Context) error {
 	if s.cancel != nil {
 		s.listener.Stop()
@@ -136,7 +136,7 @@ func (s *server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// last hands over the last interval, and counts what the pipeline doesn't take in time.
+// last sends the last interval, and counts the points that the pipeline doesn't accept in time.
 func (s *server) last(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastTries)
 	defer cancel()
@@ -172,7 +172,7 @@ func (s *server) run(ctx context.Context) {
 	}
 }
 
-// lines takes a datagram: lines with newlines between them.
+// lines handles a datagram: lines separated by newlines.
 func (s *server) lines(packet []byte) {
 	var l line.Line
 	var n tally
@@ -184,7 +184,7 @@ func (s *server) lines(packet []byte) {
 	s.note(&n)
 }
 
-// tally is what is counted together: a counter of telemetry costs as much as a line.
+// tally collects counts, because a telemetry counter costs as much as a line.
 type tally struct{ accepted, ignored int64 }
 
 func (s *server) note(n *tally) {
@@ -197,7 +197,7 @@ func (s *server) note(n *tally) {
 	*n = tally{}
 }
 
-// line takes a line. An empty one is none.
+// line handles a line. An empty one does not count.
 func (s *server) line(l *line.Line, text []byte, n *tally) {
 	if text = bytes.TrimRight(text, "\r \x00"); len(text) == 0 {
 		return
@@ -240,8 +240,8 @@ func (s *server) stream(conn net.Conn) {
 	}
 }
 
-// flush ends the interval and hands its points over. What the pipeline doesn't take for the time being is put back; it returns how many
-// points that are.
+// flush ends the interval and sends its points. Points that the pipeline refuses with a retryable error return to the table; flush returns
+// their number.
 func (s *server) flush(ctx context.Context, now time.Time) (left int) {
 	s.mu.Lock()
 	points := s.table.Collect()

@@ -22,16 +22,16 @@ const (
 // Config is the YAML configuration of the receiver.
 type Config struct {
 	// Endpoint is where to listen, addresses separated by commas: udp://host:port, tcp://host:port, tls://host:port, unixgram:///path, or
-	// host:port for UDP and TCP, whose TCP speaks TLS when TLS is configured. Default 127.0.0.1:514.
+	// host:port for UDP and TCP, the latter with TLS if TLS is configured. Default 127.0.0.1:514.
 	Endpoint string `mapstructure:"endpoint"`
 	// TLS is the certificate of the addresses with TLS. With a client_ca_file senders need a certificate too.
 	TLS configoptional.Optional[configtls.ServerConfig] `mapstructure:"tls"`
-	// Location is the time zone of messages that name none, such as Europe/Berlin. Default: that of this process.
+	// Location is the time zone of messages without one, such as Europe/Berlin. Default: that of this process.
 	Location string `mapstructure:"location"`
-	// ServiceName is the service.name of messages that name no application. Default syslog.
+	// ServiceName is the service.name of messages without an application. Default syslog.
 	ServiceName string `mapstructure:"service_name"`
-	// MaxMessageSize bounds a record in bytes. A longer message becomes several, and one that finds no room in the buffers.
-	// Default 16 MiB.
+	// MaxMessageSize bounds a record in bytes. A longer message is split, and so is one for which the buffers have no room. Default 16
+	// MiB.
 	MaxMessageSize int `mapstructure:"max_message_size"`
 	// MaxConnections bounds the connections that are open at once. Default 256.
 	MaxConnections int `mapstructure:"max_connections"`

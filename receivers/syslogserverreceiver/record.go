@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/message"
 )
 
-// peer is the address of who sent a message, empty for a process of this machine.
+// peer is the address of a message's sender, empty for a process of this machine.
 func peer(from net.Addr) string {
 	if from == nil || from.String() == "" {
 		return ""
@@ -27,7 +27,7 @@ func peer(from net.Addr) string {
 	return address.Addr().Unmap().WithZone("").String()
 }
 
-// fill makes a record of a message that was sent as original.
+// fill makes a record of a message whose text is original.
 func fill(r plog.LogRecord, m message.Message, original, from string, now time.Time) {
 	r.SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
 	if !m.Time.IsZero() {
@@ -83,5 +83,5 @@ func params(all []message.Param, a pcommon.Map) {
 	}
 }
 
-// valid is text as UTF-8: OTLP has no other.
+// valid is text as valid UTF-8, which OTLP requires.
 func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -29,9 +29,9 @@ import (
 )
 
 const (
-	// bufferBudget is what long messages of all connections may take together.
+	// bufferBudget bounds the buffers for long messages of all connections.
 	bufferBudget = 64 << 20
-	// lastTries is how long a stop waits for the pipeline to take what was received.
+	// lastTries is how long a stop waits for the pipeline to accept the received messages.
 	lastTries = 5 * time.Second
 	// socketMode lets every process of the machine send, as to /dev/log.
 	socketMode = 0o666
@@ -42,7 +42,7 @@ const (
 	stopped = "stopped"
 )
 
-// server makes records of messages, and one goroutine hands them over.
+// server makes records of messages, and one goroutine sends them.
 type server struct {
 	cfg       *Config
 	set       receiver.Settings
@@ -51,7 +51,7 @@ type server struct {
 	telemetry *metadata.TelemetryBuilder
 	reasons   map[string]metric.MeasurementOption // filled by newServer, read only
 	location  *time.Location
-	host      string // of messages of this machine
+	host      string // host of messages from this machine
 	budget    *frames.Budget
 	batch     *handover.Batch
 
@@ -80,7 +80,7 @@ func newServer(cfg *Config, set receiver.Settings, next consumer.Logs) (*server,
 	return s, nil
 }
 
-// Start listens.
+// Start starts the listeners.
 func (s *server) Start(ctx context.Context, host component.Host) (err error) {
 	if s.telemetry, err = metadata.NewTelemetryBuilder(s.set.TelemetrySettings); err != nil {
 		return err
@@ -114,7 +114,8 @@ func (s *server) Start(ctx context.Context, host component.Host) (err error) {
 	return nil
 }
 
-// Shutdown reads what the kernel holds, and waits a while for the pipeline to take it. It may be repeated, and come without Start.
+// Shutdown reads what the kernel has buffered, and waits a while for the pipeline to accept it. It may be repeated, and called without
+// Start.
 func (s *server) Shutdown(context.Context) error {
 	if s.cancel != nil {
 		impatient := time.AfterFunc(lastTries, func() {
@@ -134,7 +135,7 @@ func (s *server) Shutdown(context.Context) error {
 	return nil
 }
 
-// deliver gives the pipeline one batch after the other; the next one fills meanwhile.
+// deliver sends one batch after the other to the pipeline; the next one is filled meanwhile.
 func (s *server) deliver(ctx context.Context) {
 	for {
 		taken, ok := s.batch.Take()
@@ -156,7 +157,7 @@ func (s *server) deliver(ctx context.Context) {
 	}
 }
 
-// packet takes a datagram: one message.
+// packet handles a datagram: one message.
 func (s *server) packet(packet []byte, from net.Addr) {
 	if text := trim(packet); text != "" {
 		address := peer(from)
@@ -164,7 +165,7 @@ func (s *server) packet(packet []byte, from net.Addr) {
 	}
 }
 
-// trim is a text without what some senders end it with.
+// trim is a text without the characters that some senders append.
 func trim(text []byte) string { return strings.TrimRight(string(text), "\r\n\x00") }
 
 // stream reads the messages of a connection to its end.
@@ -172,7 +173,7 @@ func (s *server) stream(conn net.Conn) {
 	r := frames.New(conn, s.cfg.MaxMessageSize, s.budget)
 	defer r.Close()
 	address := peer(conn.RemoteAddr())
-	var m message.Message // of the parts that follow
+	var m message.Message // for the following parts
 	for {
 		frame, err := r.Next()
 		text := string(frame.Text)
@@ -200,7 +201,7 @@ func (s *server) stream(conn net.Conn) {
 	}
 }
 
-// whole says that a record is no part of a message.
+// whole reports that a record is not a part of a message.
 const whole = -1
 
 func part(f frames.Frame) int {
@@ -210,7 +211,7 @@ func part(f frames.Frame) int {
 	return whole
 }
 
-// parse reads a message, and counts one that is not understood. host.name and service.name are never absent.
+// parse parses a message, and counts one that can't be parsed. host.name and service.name are always set.
 func (s *server) parse(text, address string, now time.Time) message.Message {
 	m := message.Parse(text, message.Clock{Now: now, Local: s.location})
 	if m.Reason != "" {

@@ -12,7 +12,7 @@ import (
 type Config struct {
 	// JournalctlPath is the program that reads the journal. Default journalctl, found in PATH.
 	JournalctlPath string `mapstructure:"journalctl_path"`
-	// Directory is where the journal's files are. Default: that of this machine.
+	// Directory has the journal's files. Default: that of this machine.
 	Directory string `mapstructure:"directory"`
 	// Units is the units to read. Default all.
 	Units []string `mapstructure:"units"`
@@ -22,7 +22,7 @@ type Config struct {
 	StartAt string `mapstructure:"start_at"`
 	// Storage is the storage extension that keeps the position. Without one each start begins at StartAt.
 	Storage *component.ID `mapstructure:"storage"`
-	// ServiceName is the service.name of entries that name no container, unit or program. Default journald.
+	// ServiceName is the service.name of entries without a container, unit or program. Default journald.
 	ServiceName string `mapstructure:"service_name"`
 }
 
@@ -49,7 +49,8 @@ func (c *Config) Validate() (err error) {
 	return err
 }
 
-// arguments are journalctl's to follow the journal behind cursor, which is empty for none, and empty for a journal without entries.
+// arguments returns journalctl's arguments to follow the journal after cursor, which is "" for none, and empty for a journal without
+// entries.
 func (c *Config) arguments(cursor string) []string {
 	switch {
 	case cursor == empty:
@@ -62,7 +63,7 @@ func (c *Config) arguments(cursor string) []string {
 	return c.with("--follow", "--lines=0")
 }
 
-// with adds what to read, and how to write it. Without all, fields of more than 4096 bytes are null.
+// with adds the selection and the output format. Without all, fields of more than 4096 bytes are null.
 func (c *Config) with(more ...string) []string {
 	all := append([]string{"--utc", "--output=json", "--all"}, more...)
 	if c.Directory != "" {

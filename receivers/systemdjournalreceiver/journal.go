@@ -28,11 +28,11 @@ import (
 )
 
 const (
-	// maxLine bounds an entry as journalctl writes it; a byte that is not printable takes up to four there.
+	// maxLine bounds an entry in journalctl's output, where a byte that is not printable takes up to four.
 	maxLine = 32 << 20
-	// rest is how much is kept of a line that is no entry, or too large for one.
+	// rest is how much is kept of a line that is not an entry, or too large.
 	rest = 64 << 10
-	// lastTries is how long a stop waits for the pipeline to take what was read; the rest is read again.
+	// lastTries is how long a stop waits for the pipeline to accept what was read; the rest is read again.
 	lastTries = 5 * time.Second
 
 	firstWait = 500 * time.Millisecond
@@ -42,7 +42,7 @@ const (
 	tooLarge  = "too_large"
 )
 
-// journal reads what journalctl writes, and one goroutine hands it over and saves the position.
+// journal reads journalctl's output, and one goroutine sends it and saves the position.
 type journal struct {
 	cfg       *Config
 	set       receiver.Settings
@@ -51,9 +51,9 @@ type journal struct {
 	telemetry *metadata.TelemetryBuilder
 
 	client storage.Client
-	host   string // of entries that name none
+	host   string // of entries without one
 	batch  *handover.Batch
-	cursor string // of the last entry that was read; the reading goroutine's
+	cursor string // of the last entry read; used by the reading goroutine only
 
 	stopReading, stopDelivering context.CancelFunc
 	reading, delivering         sync.WaitGroup
@@ -69,7 +69,7 @@ func newJournal(cfg *Config, set receiver.Settings, next consumer.Logs) (*journa
 	return &journal{cfg: cfg, set: set, next: next, obs: obs, batch: handover.NewBatch(metadata.ScopeName)}, nil
 }
 
-// Start begins to read behind the saved position.
+// Start starts reading after the saved position.
 func (j *journal) Start(ctx context.Context, host component.Host) (err error) {
 	if _, err := exec.LookPath(j.cfg.JournalctlPath); err != nil {
 		return fmt.Errorf("journalctl_path: %w", err)
@@ -94,7 +94,7 @@ func (j *journal) Start(ctx context.Context, host component.Host) (err error) {
 	return nil
 }
 
-// Shutdown ends journalctl, and waits a while for the pipeline to take what was read. It may be repeated, and come without Start.
+// Shutdown ends journalctl, and waits a while for the pipeline to accept what was read. It may be repeated, and called without Start.
 func (j *journal) Shutdown(ctx context.Context) (err error) {
 	if j.stopReading != nil {
 		impatient := time.AfterFunc(lastTries, j.stopDelivering)
@@ -116,7 +116,7 @@ func (j *journal) Shutdown(ctx context.Context) (err error) {
 	return err
 }
 
-// deliver gives the pipeline one batch after the other, and saves the position behind each; the next one fills meanwhile.
+// deliver sends one batch after the other to the pipeline, and saves the position after each; the next one is filled meanwhile.
 func (j *journal) deliver(ctx context.Context) {
 	for {
 		taken, ok := j.batch.Take()
@@ -141,7 +141,7 @@ func (j *journal) deliver(ctx context.Context) {
 	}
 }
 
-// run follows the journal, and starts journalctl again when it ends.
+// run follows the journal, and restarts journalctl when it ends.
 func (j *journal) run(ctx context.Context) {
 	wait := firstWait
 	for {
@@ -175,7 +175,7 @@ func (j *journal) follow(ctx context.Context) (read int, err error) {
 	return j.execute(ctx, j.cfg.arguments(j.cursor), j.add)
 }
 
-// execute runs journalctl and gives each line to line, until that returns false.
+// execute runs journalctl and passes each line to line, until that returns false.
 func (j *journal) execute(ctx context.Context, arguments []string, line func(text []byte, reason string) bool) (read int, err error) {
 	cmd := exec.CommandContext(ctx, j.cfg.JournalctlPath, arguments...)
 	cmd.WaitDelay = lastTries
@@ -201,14 +201,14 @@ func (j *journal) execute(ctx context.Context, arguments []string, line func(tex
 			break
 		}
 	}
-	_ = out.Close() // journalctl ends when it writes next, if it has not ended
+	_ = out.Close() // journalctl ends with its next write, if it has not ended
 	if err = cmd.Wait(); len(complaints.text) > 0 {
 		err = errors.Join(err, errors.New(string(complaints.text)))
 	}
 	return read, err
 }
 
-// next returns a line without its newline. Of one that is too large it returns the beginning, and why.
+// next returns a line without its newline. Of a line that is too large it returns the beginning, and the reason.
 func next(r *bufio.Reader) (line []byte, reason string, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
@@ -227,13 +227,13 @@ func next(r *bufio.Reader) (line []byte, reason string, err error) {
 			line = line[:n-1]
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, "", err // the line is not whole: it is read again
+			return nil, "", err // the line is incomplete: it is read again
 		}
 		return line, reason, err
 	}
 }
 
-// add makes a record of a line, and reports false if the receiver stops. What is no entry is a record with its text.
+// add makes a record of a line, and returns false if the receiver stops. A line that is not an entry becomes a record with its text.
 func (j *journal) add(line []byte, reason string) bool {
 	record := plog.NewLogRecord()
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now()))

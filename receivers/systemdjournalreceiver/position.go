@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// cursorKey is where the storage has the cursor, and legacyKey where contrib's journald receiver has it.
+	// cursorKey is the key of the cursor in the storage, and legacyKey that of contrib's journald receiver.
 	cursorKey = "cursor"
 	legacyKey = "journald_input.lastReadCursor"
-	// empty is the cursor of a journal that had no entries when it was looked at. journalctl's begin with s=.
+	// empty is the cursor of a journal that had no entries. journalctl's cursors begin with s=.
 	empty = "empty"
 )
 
@@ -31,7 +31,7 @@ func storageClient(ctx context.Context, host component.Host, id *component.ID, o
 	return extension.GetClient(ctx, component.KindReceiver, own, "")
 }
 
-// loadCursor reads the cursor, or the one that contrib's journald receiver of the same name left.
+// loadCursor reads the cursor, or the one that contrib's journald receiver of the same name has saved.
 func (j *journal) loadCursor(ctx context.Context, host component.Host) (_ string, err error) {
 	cursor, err := j.client.Get(ctx, cursorKey)
 	if err != nil || len(cursor) > 0 || j.cfg.Storage == nil {
@@ -46,8 +46,8 @@ func (j *journal) loadCursor(ctx context.Context, host component.Host) (_ string
 	return string(cursor), err
 }
 
-// begin returns the cursor of the journal's last entry and saves it: a first start begins behind that. Were it not saved, a stop before the
-// first entry would lose those that come before the next start.
+// begin returns the cursor of the journal's last entry and saves it: a first start begins after that. If it were not saved, a stop before
+// the first entry would lose the entries that come before the next start.
 func (j *journal) begin(ctx context.Context) (string, error) {
 	cursor := empty
 	_, err := j.execute(ctx, j.cfg.with("--lines=1", "--no-pager"), func(line []byte, _ string) bool {

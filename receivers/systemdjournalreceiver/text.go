@@ -2,7 +2,7 @@ package systemdjournalreceiver
 
 import "bytes"
 
-// complaint is how much of what journalctl complains about is kept.
+// complaint is how much of journalctl's error output is kept.
 const complaint = 1 << 10
 
 // head keeps the beginning of what is written to it.
@@ -13,5 +13,5 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// toText is line as UTF-8: OTLP has no other text.
+// toText is line as valid UTF-8, which OTLP requires.
 func toText(line []byte) []byte { return bytes.ToValidUTF8(line, []byte("\uFFFD")) }

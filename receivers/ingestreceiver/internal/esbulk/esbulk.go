@@ -1,5 +1,5 @@
-// Package esbulk reads the body of Elasticsearch's bulk API, and writes its answer: pairs of lines, an action and a document, of which
-// each is answered for itself. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk.
+// Package esbulk decodes the body of Elasticsearch's bulk API, and encodes its answer. A body has pairs of lines, an action and a
+// document, and each action has its own result. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk.
 package esbulk
 
 import (
@@ -10,11 +10,11 @@ import (
 	"net/http"
 )
 
-// ErrTooMany says that a request has more actions than it may have.
+// ErrTooMany says that a request has too many actions.
 var ErrTooMany = errors.New("the request has too many actions")
 
-// MalformedError says that a line is neither the action nor the document that the bulk format has in that place. Nothing of the request can be taken, since the lines behind it can't
-// be told apart.
+// MalformedError says that a line is neither the action nor the document that the bulk format requires there. The whole request is
+// refused, because the lines after it can't be paired.
 type MalformedError struct {
 	Line int // from 1
 	Want string
@@ -28,13 +28,13 @@ func (e *MalformedError) Error() string {
 type Item struct {
 	// Action is index, create, update or delete.
 	Action string
-	// Index and ID are what the action names; the ID is empty where the server has to make one.
+	// Index and ID are those of the action; the ID is empty if the server has to make one.
 	Index, ID string
 	// Source is the document, a part of the body; delete has none.
 	Source []byte
 }
 
-// Decode reads a body that has at most maxItems actions. index is the one of the path, for actions that name none.
+// Decode decodes a body of at most maxItems actions. index is the one of the path, for actions without one.
 func Decode(body []byte, index string, maxItems int) ([]Item, error) {
 	var items []Item
 	number := 0
@@ -98,13 +98,13 @@ func readAction(line []byte, index string) (Item, error) {
 	return Item{}, errAction
 }
 
-// Problem is why an item was not taken.
+// Problem is why an item was refused.
 type Problem struct {
 	Status       int
 	Type, Reason string
 }
 
-// Error is a problem in the words of Elasticsearch.
+// Error is a problem in Elasticsearch's words.
 type Error struct {
 	Type   string `json:"type"`
 	Reason string `json:"reason"`
@@ -128,7 +128,7 @@ type shards struct {
 	Failed     int `json:"failed"`
 }
 
-// Answer is the answer to a bulk request of items. problem returns why the item at a place was not taken, nil: it was.
+// Answer is the answer to a bulk request of items. problem returns why the item at a position was refused, nil if it was not.
 func Answer(items []Item, tookMillis int64, problem func(int) *Problem) []byte {
 	out := struct {
 		Took   int64               `json:"took"`
@@ -147,6 +147,6 @@ func Answer(items []Item, tookMillis int64, problem func(int) *Problem) []byte {
 		}
 		out.Items = append(out.Items, map[string]result{i.Action: r})
 	}
-	text, _ := json.Marshal(out) // of texts and numbers: can't fail
+	text, _ := json.Marshal(out) // consists of texts and numbers: can't fail
 	return text
 }

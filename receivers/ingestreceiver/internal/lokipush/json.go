@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// JSON reads the JSON form of a push request that has at most maxEntries entries:
-// {"streams": [{"stream": {"name": "value"}, "values": [["<time in ns>", "line", {"name": "value"}]]}]}.
+// JSON decodes the JSON form of a push request with at most maxEntries entries: {"streams": [{"stream": {"name": "value"}, "values":
+// [["<time in ns>", "line", {"name": "value"}]]}]}.
 //
-// It decodes one entry after the other, so that a request of many empty ones costs no more memory than its limit allows.
+// It decodes one entry after the other, so that a request of many empty entries needs no more memory than its limit allows.
 func JSON(body []byte, maxEntries int) ([]Stream, error) {
 	var request struct {
 		Streams json.RawMessage `json:"streams"`
@@ -96,7 +96,7 @@ func jsonEntry(raw json.RawMessage) (Entry, error) {
 		return Entry{}, errEntry
 	}
 	var e Entry
-	at := strings.Trim(string(parts[0]), `"`) // the time is a text of digits, or the digits alone
+	at := strings.Trim(string(parts[0]), `"`) // the time is a string of digits, or a number
 	nanos, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || nanos < 0 {
 		return Entry{}, errEntry
@@ -113,7 +113,7 @@ func jsonEntry(raw json.RawMessage) (Entry, error) {
 	return e, nil
 }
 
-// pairs reads an object of texts, sorted by name. Numbers and booleans, which careless clients send, become their text.
+// pairs reads an object of strings, sorted by name. Numbers and booleans, which careless clients send, become their text.
 func pairs(raw json.RawMessage) ([]Pair, error) {
 	var values map[string]json.RawMessage
 	if len(raw) == 0 || raw[0] == 'n' {

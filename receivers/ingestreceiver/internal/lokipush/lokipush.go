@@ -1,6 +1,6 @@
-// Package lokipush reads the two forms of a request of Loki's push API: protobuf (push.proto, before snappy) and JSON.
+// Package lokipush decodes the two forms of a request of Loki's push API: protobuf (push.proto, before snappy) and JSON.
 //
-// It reads the protobuf wire format itself, so that a request of many empty entries costs no more memory than its limit allows. See
+// It decodes the protobuf wire format itself, so that a request of many empty entries needs no more memory than its limit allows. See
 // https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs.
 package lokipush
 
@@ -21,9 +21,9 @@ import (
 const maxPairs = 1024
 
 var (
-	// ErrMalformed says that a request is no push request: nothing of it can be taken.
+	// ErrMalformed says that a request is not a push request: all of it is refused.
 	ErrMalformed = errors.New("the body is not a push request")
-	// ErrTooMany says that a request has more entries than it may have.
+	// ErrTooMany says that a request has too many entries.
 	ErrTooMany = errors.New("the request has too many entries")
 
 	errLabels = errors.New(`the labels must have the form {name="value"}`)
@@ -46,7 +46,7 @@ type Entry struct {
 type Stream struct {
 	Labels  []Pair
 	Entries []Entry
-	// Rejected counts the entries that can't be taken, and Problem is why the first of them can't. It repeats nothing of the request.
+	// Rejected counts the refused entries, and Problem is the reason for the first. It contains no text of the request.
 	Rejected int
 	Problem  error
 }
@@ -58,7 +58,7 @@ func (s *Stream) reject(n int, problem error) {
 	}
 }
 
-// Protobuf reads a push.PushRequest that has at most maxEntries entries. The strings are copies.
+// Protobuf decodes a push.PushRequest with at most maxEntries entries. The strings are copies.
 func Protobuf(body []byte, maxEntries int) ([]Stream, error) {
 	var streams []Stream
 	left := maxEntries
@@ -164,7 +164,7 @@ func timestamp(nanos *int64, message []byte) error {
 	return nil
 }
 
-// text makes UTF-8 of bytes, as JSON decoders do.
+// text converts bytes to valid UTF-8, as JSON decoders do.
 func text(value []byte) string {
 	if utf8.Valid(value) {
 		return string(value)
@@ -219,7 +219,7 @@ func ParseLabels(s string) ([]Pair, error) {
 	return pairs, nil
 }
 
-// isName says whether s may be a label's name. Dots are no part of Prometheus' names, but clients send them.
+// isName reports whether s may be a label's name. Prometheus' names have no dots, but clients send them.
 func isName(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

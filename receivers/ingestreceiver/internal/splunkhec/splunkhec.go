@@ -1,5 +1,5 @@
-// Package splunkhec reads what clients send to Splunk's HTTP Event Collector: JSON events one behind the other, with or without space
-// between them, and raw lines; and it has the collector's answers. See
+// Package splunkhec decodes what clients send to Splunk's HTTP Event Collector: JSON events one after the other, with or without space
+// between them, and raw lines; and it defines the collector's answers. See
 // https://help.splunk.com/en/splunk-enterprise/get-started/get-data-in/9.4/get-data-with-http-event-collector.
 package splunkhec
 
@@ -16,7 +16,7 @@ import (
 // Code is one of the collector's own error codes.
 type Code int
 
-// The codes that clients look at.
+// The codes that clients evaluate.
 const (
 	Success         Code = 0
 	TokenRequired   Code = 2
@@ -46,7 +46,7 @@ func (c Code) String() string { return texts[c] }
 
 // Event is one event of a request.
 type Event struct {
-	// Time is seconds since 1970, with a fraction or without, as the client wrote it; empty: none.
+	// Time is seconds since 1970, with or without a fraction, as the client wrote it; empty: none.
 	Time                            string
 	Host, Source, Sourcetype, Index string
 	// Event is the event: any JSON.
@@ -55,11 +55,11 @@ type Event struct {
 	Fields map[string]json.RawMessage
 }
 
-// ErrTooMany says that a request has more events than it may have.
+// ErrTooMany says that a request has too many events.
 var ErrTooMany = errors.New("the request has too many events")
 
-// Events calls take with each event of the body, in order: with its number, from 0, and Success, or with the code of what is wrong with
-// it. Behind an event that is no JSON the others can't be told apart: it is the last one. A body has at most maxEvents events.
+// Events calls take for each event of the body, in order, with its number, from 0, and Success or the code of its problem. After an event
+// that is not JSON the others can't be separated: it is the last one. A body has at most maxEvents events.
 func Events(body []byte, maxEvents int, take func(number int, e Event, code Code)) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	for number := 0; ; number++ {
@@ -106,7 +106,7 @@ func event(raw json.RawMessage) (Event, Code) {
 
 func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
-// text is a text, or a number as one.
+// text returns a string, or a number as text.
 func text(raw json.RawMessage) string {
 	if !present(raw) {
 		return ""
@@ -124,8 +124,8 @@ type Sample struct {
 	Value json.RawMessage
 }
 
-// Samples takes the measurements out of the fields of a metric event, sorted by name, and leaves the dimensions there: metric_name:NAME
-// holds a value, or metric_name a name and _value its value. There are none in an event of another kind.
+// Samples removes the measurements from the fields of a metric event, sorted by name, and leaves the dimensions: metric_name:NAME has a
+// value, or metric_name a name and _value its value. Events of another kind have none.
 func (e *Event) Samples() []Sample {
 	if string(e.Event) != `"metric"` {
 		return nil

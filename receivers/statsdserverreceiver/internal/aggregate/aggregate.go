@@ -1,4 +1,4 @@
-// Package aggregate adds up lines of StatsD over an interval, by name, kind, tags and sender, in bounded memory.
+// Package aggregate aggregates lines of StatsD over an interval, by name, kind, tags and sender, in bounded memory.
 package aggregate
 
 import (
@@ -21,15 +21,15 @@ const (
 )
 
 const (
-	// streamCost is the memory of a stream beside its texts, memberCost that of a member of a set.
+	// streamCost is the memory of a stream without its texts, memberCost that of a member of a set.
 	streamCost, memberCost = 512, 48
-	// textCost is how often the bytes of a name and of tags are held.
+	// textCost is how many times the bytes of a name and of tags are stored.
 	textCost = 3
-	// idleIntervals is how long a stream that nothing is sent to is kept so that it need not be made again.
+	// idleIntervals is how long a stream without lines is kept, so that it need not be created again.
 	idleIntervals = 6
 )
 
-// Stream is what tells lines apart. It is not changed once it is made.
+// Stream identifies lines that are aggregated together. It is immutable.
 type Stream struct {
 	Name      string
 	Kind      line.Kind
@@ -38,16 +38,16 @@ type Stream struct {
 	Time      int64 // seconds since 1970; 0: the time of the interval
 }
 
-// Point is what one interval has of a stream. One of the fields is in use, by the stream's kind.
+// Point is a stream's data of one interval. One of the fields is used, depending on the stream's kind.
 type Point struct {
 	Stream    *Stream
 	Number    float64 // Counter: the sum; Gauge: the value
 	Histogram *expo.Histogram
-	Carry     float64             // what rounding left of the intervals before, for Histogram.Counts
+	Carry     float64             // the remainder of rounding of earlier intervals, for Histogram.Counts
 	Members   map[uint64]struct{} // Set: hashes of its members
-	// Monotonic says of a Counter that nothing negative was ever sent to its name.
+	// Monotonic of a Counter: no negative value was ever sent for its name.
 	Monotonic bool
-	// Since is when the first of the point's intervals began, if it was put back; else zero.
+	// Since is when the first of the point's intervals began, if it was restored; else zero.
 	Since time.Time
 
 	entry *entry
@@ -56,24 +56,24 @@ type Point struct {
 type entry struct {
 	stream    Stream
 	cost      int
-	touched   uint64 // the interval in which a line came last
+	touched   uint64 // the interval of its last line
 	dirty     bool   // there is something to collect
 	number    float64
 	histogram *expo.Histogram
 	carry     float64
 	members   map[uint64]struct{}
-	since     time.Time // of what was put back
+	since     time.Time // of the restored point
 }
 
-// Table is the streams. Its memory is at most the limit that New is given, by the formula in the README, and one datagram. It is not safe for
-// concurrent use.
+// Table is the set of streams. Its memory is at most the limit passed to New, by the formula in the README, plus one datagram. It is not
+// safe for concurrent use.
 type Table struct {
 	limit, buckets int
 	used           int
 	interval       uint64
-	swept          [2]uint64 // the interval of the last search for room, and of the last that spared nothing
+	swept          [2]uint64 // the interval of the last search for memory, and of the last one that freed everything it could
 	streams        map[string]*entry
-	negative       map[string]struct{} // names of counters that negative values were sent to
+	negative       map[string]struct{} // names of counters with negative values
 	key            []byte
 	forgotten      int
 }
@@ -83,17 +83,18 @@ func New(limit, buckets int) *Table {
 	return &Table{limit: limit, buckets: buckets, interval: 1, streams: map[string]*entry{}, negative: map[string]struct{}{}}
 }
 
-// Used is the bytes that are in use.
+// Used returns the bytes in use.
 func (t *Table) Used() int { return t.used }
 
-// Streams is how many streams are held.
+// Streams returns the number of streams.
 func (t *Table) Streams() int { return len(t.streams) }
 
-// Forgotten is how many streams were given up for room with something that later lines need: the value of a gauge, or a rest of a count.
+// Forgotten returns how many streams were discarded for memory together with data that later lines need: the value of a gauge, or the
+// remainder of a count.
 func (t *Table) Forgotten() int { return t.forgotten }
 
-// Add takes a line. It returns why it refuses the line, empty if it does not; a refused line changes nothing but the values before the one
-// that was out of range.
+// Add adds a line. It returns the reason if it refuses the line, else empty; of a refused line only the values before the one out of range
+// count.
 func (t *Table) Add(l *line.Line) string {
 	e := t.find(l)
 	if e == nil {
@@ -172,7 +173,7 @@ func (t *Table) member(e *entry, member []byte) string {
 	return ""
 }
 
-// find returns the stream of a line, a new one if there is none; nil if there is no room for it.
+// find returns the stream of a line, and creates it if necessary; nil if there is no memory for it.
 func (t *Table) find(l *line.Line) *entry {
 	slices.SortFunc(l.Tags, bytes.Compare)
 	l.Tags = slices.CompactFunc(l.Tags, bytes.Equal)
@@ -207,8 +208,8 @@ func (t *Table) insert(key string, e *entry) {
 	t.used += e.cost
 }
 
-// room says whether cost bytes more may be held. Once in each interval it makes room of what nothing was sent to since the last: of what
-// later lines need only if that is not enough.
+// room reports whether cost more bytes may be used. Once in each interval it frees streams without lines since the last interval: those
+// with data that later lines need only if the others are not enough.
 func (t *Table) room(cost int) bool {
 	if t.used+cost <= t.limit {
 		return true
@@ -225,13 +226,13 @@ func (t *Table) room(cost int) bool {
 	return false
 }
 
-// sweep removes streams that nothing was sent to for more than idle intervals: all of them, or those that leave nothing for later.
+// sweep removes streams without lines for more than idle intervals: all of them, or only those without data for later lines.
 func (t *Table) sweep(idle uint64, all bool) {
 	for key, e := range t.streams {
 		if e.dirty || t.interval-e.touched <= idle {
 			continue
 		}
-		// The value of a gauge, and what rounding left of weights, are needed again.
+		// The value of a gauge, and the remainder of rounding, are needed later.
 		needed := e.stream.Kind == line.Gauge || e.carry != 0
 		if needed && !all {
 			continue
@@ -244,7 +245,8 @@ func (t *Table) sweep(idle uint64, all bool) {
 	}
 }
 
-// Collect ends the interval and returns what it has. The points are the caller's; it gives those that nobody took back with Restore.
+// Collect ends the interval and returns its points. They belong to the caller, which returns points that the pipeline did not accept with
+// Restore.
 func (t *Table) Collect() []Point {
 	var points []Point
 	for key, e := range t.streams {
@@ -261,7 +263,7 @@ func (t *Table) Collect() []Point {
 				t.used -= freed
 			}
 		}
-		if e.stream.Time != 0 { // the next line has another time
+		if e.stream.Time != 0 { // the next line has another timestamp
 			t.used -= e.cost
 			delete(t.streams, key)
 		}
@@ -271,10 +273,10 @@ func (t *Table) Collect() []Point {
 	return points
 }
 
-// Carried keeps what rounding a histogram's weights left for its next interval.
+// Carried keeps the remainder of rounding a histogram's weights for its next interval.
 func (t *Table) Carried(p Point, carry float64) { p.entry.carry += carry }
 
-// Restore puts a point back whose interval began at since: the interval that has begun meanwhile is part of it. What it needs may exceed the
+// Restore returns a point whose interval began at since to the table: it becomes part of the current interval. Its memory may exceed the
 // limit until it is collected.
 func (t *Table) Restore(p Point, since time.Time) {
 	e := p.entry
@@ -315,7 +317,7 @@ func (t *Table) Restore(p Point, since time.Time) {
 	e.dirty = true
 }
 
-// key is what find makes of the stream's lines.
+// key returns the key of the line's stream.
 func (e *entry) key() string {
 	s := &e.stream
 	key := binary.AppendVarint([]byte{byte(s.Kind)}, s.Time)

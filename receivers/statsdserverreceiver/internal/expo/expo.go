@@ -1,19 +1,19 @@
-// Package expo is an exponential histogram of weighted observations. A sampled observation stands for 1/rate of them, which is seldom a whole
-// number; weights are summed as they are, and whole numbers are made of the sums once, at the end.
+// Package expo implements an exponential histogram of weighted observations. A sampled observation counts as 1/rate of them, which is
+// seldom a whole number. Weights are summed exactly, and the sums are rounded to whole numbers once, at the end.
 package expo
 
 import "math"
 
 const (
-	// maxScale is the resolution that a histogram begins with, minScale the one at which every double fits two buckets.
+	// maxScale is the initial resolution of a histogram, minScale the one at which every double fits into two buckets.
 	maxScale = 20
 	minScale = -10
-	// noise is what sums of weights may differ by from a whole number without meaning anything.
+	// noise is how much a sum of weights may differ from a whole number and still count as that number.
 	noise = 1e-9
 )
 
-// Histogram counts observations in at most size buckets for each sign, of the width that their range permits: bucket i of a scale s holds
-// (2^(i/2^s), 2^((i+1)/2^s)], as in OpenTelemetry's data model. The zero value is not ready; it is not safe for concurrent use.
+// Histogram counts observations in at most size buckets for each sign, of the width that their range allows: bucket i of a scale s holds
+// (2^(i/2^s), 2^((i+1)/2^s)], as in OpenTelemetry's data model. The zero value is not usable. It is not safe for concurrent use.
 type Histogram struct {
 	size               int
 	scale              int
@@ -22,7 +22,7 @@ type Histogram struct {
 	sum, min, max      float64
 }
 
-// buckets is counts of neighbouring buckets; the first has the index start.
+// buckets are the counts of neighbouring buckets; the first has the index start.
 type buckets struct {
 	start  int
 	counts []float64
@@ -37,7 +37,8 @@ func New(size int) *Histogram {
 // Empty reports whether nothing was observed.
 func (h *Histogram) Empty() bool { return h.count == 0 }
 
-// Add counts value, which is finite, weight times; weight is positive. It reports false, and counts nothing, if the sum would be infinite.
+// Add counts value, which must be finite, weight times; weight must be positive. It returns false, and counts nothing, if the sum would be
+// infinite.
 func (h *Histogram) Add(value, weight float64) bool {
 	sum := h.sum + value*weight
 	if math.IsInf(sum, 0) {
@@ -106,7 +107,7 @@ func (b *buckets) halve() {
 	b.start, b.counts = start, half
 }
 
-// index is the bucket of value, which is positive, at a scale.
+// index is the bucket of a positive value at a scale.
 func index(value float64, scale int) int {
 	if scale > 0 {
 		return int(math.Ceil(math.Log2(value)*math.Ldexp(1, scale))) - 1
@@ -118,7 +119,7 @@ func index(value float64, scale int) int {
 	return (exponent - 1) >> -scale
 }
 
-// Merge adds what other holds. It may halve other's resolution.
+// Merge adds the content of other. It may halve other's resolution.
 func (h *Histogram) Merge(other *Histogram) {
 	for h.scale > other.scale {
 		h.downscale()
@@ -138,7 +139,7 @@ func (h *Histogram) Merge(other *Histogram) {
 	h.min, h.max = min(h.min, other.min), max(h.max, other.max)
 }
 
-// holds says whether both together need at most size buckets.
+// holds reports whether both together need at most size buckets.
 func (b *buckets) holds(other *buckets, size int) bool {
 	if len(b.counts) == 0 || len(other.counts) == 0 {
 		return true
@@ -154,7 +155,7 @@ func (b *buckets) merge(other *buckets) {
 	}
 }
 
-// Counts is a histogram in whole numbers.
+// Counts is a histogram with whole numbers.
 type Counts struct {
 	Scale                 int
 	Positive, Negative    Buckets
@@ -162,15 +163,15 @@ type Counts struct {
 	Sum, Minimum, Maximum float64
 }
 
-// Buckets is counts of neighbouring buckets; the first has the index Offset.
+// Buckets are the counts of neighbouring buckets; the first has the index Offset.
 type Buckets struct {
 	Offset int
 	Counts []uint64
 }
 
-// Counts rounds the weights so that each running total, from the lowest value up, differs by at most a half from the true one. carry is the
-// rest that the last interval left, between -0.5 and 0.5; the returned rest is for the next: so the totals of many intervals differ by a
-// half at most, too.
+// Counts rounds the weights so that each running total, from the lowest value up, differs by at most one half from the exact one. carry is
+// the remainder of the previous interval, between -0.5 and 0.5; rest is the remainder for the next one. So the totals of many intervals
+// differ by at most one half too.
 func (h *Histogram) Counts(carry float64) (Counts, float64) {
 	c := Counts{Scale: h.scale, Sum: h.sum, Minimum: h.min, Maximum: h.max}
 	round := func(weight float64) uint64 {
@@ -195,8 +196,8 @@ func (h *Histogram) Counts(carry float64) (Counts, float64) {
 	return c, carry
 }
 
-// Quantile returns a value of the bucket in which the q-quantile lies, the middle of its logarithms; the least and the greatest value exactly
-// for q 0 and 1. Its relative error is at most 2^(2^-(s+1))-1 at a scale of s.
+// Quantile returns a value of the bucket that contains the q-quantile, the middle on a logarithmic scale; for q 0 and 1 the exact minimum
+// and maximum. Its relative error is at most 2^(2^-(s+1))-1 at a scale of s.
 func (h *Histogram) Quantile(q float64) float64 {
 	if q <= 0 {
 		return h.min

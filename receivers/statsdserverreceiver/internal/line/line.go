@@ -11,7 +11,7 @@ import (
 // Kind is what a line measures.
 type Kind byte
 
-// The kinds, by the types that lines name.
+// The kinds, by the types in lines.
 const (
 	Counter   Kind = 'c' // c
 	Gauge     Kind = 'g' // g
@@ -41,29 +41,29 @@ const maxTags = 1024
 // latest is the last second whose nanoseconds fit 64 bits.
 const latest = math.MaxInt64 / 1_000_000_000
 
-// Line is a line that was read. Its slices are parts of the text, or are used again by the next Parse.
+// Line is a parsed line. Its slices are parts of the text, or are reused by the next Parse.
 type Line struct {
 	Name []byte
 	Kind Kind
 	// Values are the measured values, none for a Set.
 	Values []float64
-	// Relative says of each value of a Gauge whether it has a sign.
+	// Relative reports for each value of a Gauge whether it has a sign.
 	Relative []bool
 	// Member is the value of a Set.
 	Member []byte
-	// Rate is the sample rate, 1 where the line names none.
+	// Rate is the sample rate, 1 if the line has none.
 	Rate float64
 	// Tags are as they were written: name:value or name.
 	Tags [][]byte
-	// Container is the id of the sender's container, empty if the line names none.
+	// Container is the id of the sender's container, empty if the line has none.
 	Container []byte
 	// Time is the timestamp in seconds since 1970, 0 if the line has none.
 	Time int64
-	// Ignored counts fields that extensions of the protocol may add and that are not understood.
+	// Ignored counts fields that could not be parsed, for example of extensions of the protocol.
 	Ignored int
 }
 
-// Parse reads text, a line without its newline. It returns why the line is refused, empty if it is not.
+// Parse parses text, a line without its newline. It returns the reason if it refuses the line, else empty.
 func (l *Line) Parse(text []byte) string {
 	*l = Line{Values: l.Values[:0], Relative: l.Relative[:0], Tags: l.Tags[:0], Rate: 1}
 	switch {
@@ -112,7 +112,7 @@ func kindOf(name []byte) Kind {
 	return 0
 }
 
-// fields reads what follows the type: @rate, #tags, c:container, Ttimestamp, in any order.
+// fields parses the part after the type: @rate, #tags, c:container, Ttimestamp, in any order.
 func (l *Line) fields(rest []byte) string {
 	for len(rest) > 0 {
 		var field []byte
@@ -158,7 +158,7 @@ func (l *Line) tags(list []byte) bool {
 	return true
 }
 
-// container reads an id, with or without the prefix ci-. in- stands before the inode of a control group, which is no id.
+// container parses an id, with or without the prefix ci-. in- precedes the inode of a control group, which is not an id.
 func (l *Line) container(id []byte) {
 	if bytes.HasPrefix(id, []byte("in-")) {
 		l.Ignored++
@@ -196,9 +196,9 @@ func number(text []byte) (float64, bool) {
 	}
 	for _, c := range text {
 		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
-			return 0, false // ParseFloat takes nan, inf, hexadecimal and underscores
+			return 0, false // ParseFloat accepts nan, inf, hexadecimal and underscores
 		}
 	}
-	value, err := strconv.ParseFloat(unsafe.String(&text[0], len(text)), 64) // which keeps no part of it
+	value, err := strconv.ParseFloat(unsafe.String(&text[0], len(text)), 64) // which does not keep the string
 	return value, err == nil
 }

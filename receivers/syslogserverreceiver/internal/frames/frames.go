@@ -1,5 +1,5 @@
-// Package frames divides a stream into syslog messages, by RFC 6587: a message has its length before it, or a newline or NUL behind it. Both
-// may be in one stream. A message that is too long comes in parts.
+// Package frames divides a stream into syslog messages, by RFC 6587: a message has its length before it, or a newline or NUL after it.
+// Both may be in one stream. A message that is too long is returned in parts.
 package frames
 
 import (
@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// first is the buffer of each stream, which no budget has to permit.
+	// first is the initial buffer of each stream, which is not part of the budget.
 	first = 16 << 10
 	// maxDigits bounds a length.
 	maxDigits = 8
 )
 
-// Budget is what the buffers of all streams may take beside the first 16 KiB of each. It is safe for concurrent use.
+// Budget bounds the buffers of all streams, not counting the first 16 KiB of each. It is safe for concurrent use.
 type Budget struct{ left atomic.Int64 }
 
 // NewBudget returns a budget of n bytes.
@@ -41,11 +41,11 @@ func (b *Budget) give(n int) { b.left.Add(int64(n)) }
 type Frame struct {
 	// Text is valid until the next call of Next. It may be empty.
 	Text []byte
-	// Part is 0 for the beginning of a message, and counts on for what follows of one that was too long.
+	// Part is 0 for the beginning of a message, and increases for the following parts of a long one.
 	Part int
-	// More says that another part follows.
+	// More reports that another part follows.
 	More bool
-	// Short says that the stream ended before the message had the length that stood before it.
+	// Short reports that the stream ended before the message had its announced length.
 	Short bool
 }
 
@@ -54,27 +54,27 @@ type Reader struct {
 	in     *bufio.Reader
 	max    int
 	budget *Budget
-	buffer []byte // collects a message that is not in the reader's buffer as a whole
-	held   int    // what the buffer takes of the budget
-	counts bool   // a message with a length has come: a number is one
+	buffer []byte // collects a message that is not completely in the reader's buffer
+	held   int    // the buffer's share of the budget
+	counts bool   // a message with a length was seen: then a number is a length
 	part   int
-	octets int // what is left of a message with a length
+	octets int // rest of a message with a length
 	within bool
-	rest   int // where in the buffer the next part begins
+	rest   int // start of the next part in the buffer
 }
 
-// New returns a reader of messages of at most max bytes, or less where the budget has nothing left; max is 4 KiB at least.
+// New returns a reader of messages of at most max bytes, or fewer if the budget is used up; max is at least 4 KiB.
 func New(r io.Reader, max int, budget *Budget) *Reader {
 	return &Reader{in: bufio.NewReaderSize(r, first), max: max, budget: budget}
 }
 
-// Close gives back what the reader has of the budget.
+// Close returns the reader's share of the budget.
 func (r *Reader) Close() {
 	r.budget.give(r.held)
 	r.held, r.buffer = 0, nil
 }
 
-// Next returns the next message or part. With an error, io.EOF at the end, comes what was read before it, which may be empty.
+// Next returns the next message or part. With an error, io.EOF at the end, it returns what was read before, which may be empty.
 func (r *Reader) Next() (Frame, error) {
 	if r.rest > 0 {
 		r.buffer = r.buffer[:copy(r.buffer, r.buffer[r.rest:])]
@@ -100,9 +100,9 @@ func (r *Reader) Next() (Frame, error) {
 	return f, err
 }
 
-// begin finds out how the next message is framed. What delimits messages is skipped: some senders end those with a length too.
+// begin determines the framing of the next message. It skips delimiters, because some senders end messages with a length by one too.
 func (r *Reader) begin() error {
-	if r.held > 4*first { // what a long message needed is for others again
+	if r.held > 4*first { // frees what a long message needed for others
 		r.Close()
 	}
 	r.buffer = r.buffer[:0]
@@ -122,8 +122,8 @@ func (r *Reader) begin() error {
 	return nil
 }
 
-// length takes the number and the space before a message, if that is how it is framed: a message begins behind them, or one with a length came
-// before. 0: it is not.
+// length reads the number and the space before a message with a length: they are followed by a message's beginning, or a message with a
+// length was seen before. 0: the message has no length.
 func (r *Reader) length() int {
 	n := 0
 	for i := range maxDigits + 1 {
@@ -150,7 +150,7 @@ func (r *Reader) length() int {
 	return 0
 }
 
-// available waits for bytes and returns those that are there, without taking them.
+// available waits for bytes and returns the available ones, without consuming them.
 func (r *Reader) available() ([]byte, error) {
 	if _, err := r.in.Peek(1); err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (r *Reader) delimited(f *Frame) error {
 	}
 }
 
-// collect takes text into the buffer, as far as there is room; full says that there is none for the rest.
+// collect adds text to the buffer while there is room; full: there is none for the rest.
 func (r *Reader) collect(text []byte) (took int, full bool) {
 	if need := len(r.buffer) + len(text); need > cap(r.buffer) {
 		r.grow(need)
@@ -224,7 +224,7 @@ func (r *Reader) collect(text []byte) (took int, full bool) {
 	return took, took < len(text)
 }
 
-// grow makes the buffer larger, if the budget permits it.
+// grow enlarges the buffer, if the budget allows it.
 func (r *Reader) grow(need int) {
 	size := max(first, min(max(need, 2*cap(r.buffer)), r.max))
 	more := size - first - r.held
@@ -238,7 +238,7 @@ func (r *Reader) grow(need int) {
 	r.buffer = append(make([]byte, 0, size), r.buffer...)
 }
 
-// cut makes a part of the full buffer. A character that is not whole is for the next part.
+// cut returns a part of the full buffer. An incomplete character is left for the next part.
 func (r *Reader) cut(f *Frame) {
 	end := len(r.buffer)
 	for back := 1; back < utf8.UTFMax && back < end; back++ {

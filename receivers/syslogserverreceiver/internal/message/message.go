@@ -1,5 +1,5 @@
-// Package message reads syslog messages of RFC 5424 and RFC 3164, and what devices send in their place. Nothing of a message is lost: what is
-// not understood stays in its body, and its reason says so.
+// Package message parses syslog messages of RFC 5424 and RFC 3164, and what devices send instead. Nothing of a message is lost: what can't
+// be parsed stays in its body, and the reason says why.
 package message
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The reasons for which a message was not understood as a whole.
+// The reasons why a message could not be parsed completely.
 const (
 	NoPriority    = "no_priority"
 	BadPriority   = "bad_priority"
@@ -19,15 +19,15 @@ const (
 	LongStructure = "large_structured_data"
 )
 
-// maxParams is how many parameters of structured data are read: a gateway refuses records with more than 4096 attributes.
+// maxParams is how many parameters of structured data are parsed: a gateway refuses records with more than 4096 attributes.
 const maxParams = 1024
 
 // bom is the byte order mark that begins a text in UTF-8.
 const bom = "\xEF\xBB\xBF"
 
-// Message is what a text says. Its strings share the text's memory, or are new.
+// Message is a parsed text. Its strings share the text's memory, or are new.
 type Message struct {
-	// Prioritized says whether Facility and Severity are set.
+	// Prioritized reports whether Facility and Severity are set.
 	Prioritized        bool
 	Facility, Severity int
 	Time               time.Time // zero if there is none
@@ -35,22 +35,22 @@ type Message struct {
 	ProcID, MsgID      string    // empty if there is none
 	Params             []Param
 	Body               string
-	// Reason is why the message was not understood as a whole, empty if it was.
+	// Reason is why the message could not be parsed completely, empty if it could.
 	Reason string
 }
 
-// Param is a parameter of structured data. An element without parameters has one with neither name nor value.
+// Param is a parameter of structured data. An element without parameters has one with an empty name and value.
 type Param struct{ Element, Name, Value string }
 
-// Clock completes times that do not say everything.
+// Clock completes times that lack a part.
 type Clock struct {
 	// Now is when the message arrived.
 	Now time.Time
-	// Local is the zone of times that name none.
+	// Local is the zone of times without one.
 	Local *time.Location
 }
 
-// Parse reads a message without its framing. A text without a priority is a body as it is.
+// Parse parses a message without its framing. A text without a priority is a body, unchanged.
 func Parse(text string, clock Clock) Message {
 	m := Message{Body: text}
 	if text == "" || text[0] != '<' {
@@ -73,7 +73,7 @@ func Parse(text string, clock Clock) Message {
 	return m
 }
 
-// structured reads what follows the version of RFC 5424: TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
+// structured parses the part after the version of RFC 5424: TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
 func (m *Message) structured(rest string, clock Clock) {
 	var parts [5]string
 	for i := range parts {
@@ -108,7 +108,7 @@ func value(field string) string {
 	return field
 }
 
-// structure reads structured data: - or elements, [id name="value" ...]; rest is what follows it.
+// structure parses structured data: - or elements, [id name="value" ...]; rest is the part after it.
 func structure(s string) (params []Param, rest, reason string) {
 	if s == "-" || strings.HasPrefix(s, "- ") {
 		return nil, s[1:], ""
@@ -154,7 +154,7 @@ func structure(s string) (params []Param, rest, reason string) {
 	return params, s, ""
 }
 
-// quoted reads up to the quotation mark that no backslash precedes. A backslash before anything but \, " and ] is itself.
+// quoted reads up to the next quotation mark without a backslash before it. A backslash before anything but \, " and ] is literal.
 func quoted(s string) (text, rest string, ok bool) {
 	var unescaped []byte
 	from := 0

@@ -7,8 +7,8 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// at reads the time that a traditional message begins with: `Nov 24 05:00:00`, with a year behind the day or a fraction, or as RFC 3339
-// has it. end is behind it, and behind a zone.
+// at parses the time at the beginning of a traditional message: `Nov 24 05:00:00`, with a year after the day or a fraction, or in the form
+// of RFC 3339. end is after it and its zone.
 func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 	if s == "" {
 		return t, 0, false
@@ -59,12 +59,12 @@ func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 	return t, end, day > 0 && time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Month() == month && logvalue.Fits(t)
 }
 
-// iso reads a time of RFC 3339; end is behind it. The zone may be missing, or have no colon.
+// iso parses a time of RFC 3339; end is after it. The zone may be missing, or have no colon.
 func (c Clock) iso(s string) (t time.Time, end int, ok bool) {
 	return logvalue.Clock{Now: c.Now, Local: c.Local}.DateTimeAt(s, 0)
 }
 
-// abbreviation is the end of a zone's name before a colon, as Cisco's devices write it: ` CET:`. What it means is not known.
+// abbreviation returns the end of a zone's name before a colon, as in messages of Cisco's devices: ` CET:`. Its offset is unknown.
 func abbreviation(s string, i int) int {
 	if i >= len(s) || s[i] != ' ' {
 		return 0

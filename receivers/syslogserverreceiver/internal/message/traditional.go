@@ -9,8 +9,8 @@ import (
 // maxTag is the longest tag; RFC 3164 says 32, and programs exceed it.
 const maxTag = 128
 
-// traditional reads what follows the priority in RFC 3164: TIMESTAMP HOSTNAME TAG[PID]: CONTENT. Programs leave out the host, and some
-// libraries everything but the content; Cisco's devices put a number first and a colon behind the time.
+// traditional parses the part after the priority in RFC 3164: TIMESTAMP HOSTNAME TAG[PID]: CONTENT. Programs omit the host, and some
+// libraries everything except the content; Cisco's devices put a number first and a colon after the time.
 func (m *Message) traditional(rest string, clock Clock) {
 	head := sequence(rest)
 	t, end, ok := clock.at(strings.TrimLeft(head, "*."))
@@ -29,7 +29,7 @@ func (m *Message) traditional(rest string, clock Clock) {
 	m.sender(strings.TrimPrefix(head, " "))
 }
 
-// sequence is rest without the number that Cisco's devices begin with: `123: `.
+// sequence is rest without the number at the beginning of Cisco's messages: `123: `.
 func sequence(rest string) string {
 	n := 0
 	for n < len(rest) && n < 11 && logvalue.IsDigit(rest[n]) {
@@ -41,7 +41,7 @@ func sequence(rest string) string {
 	return rest
 }
 
-// mnemonic is the id of a message that begins as Cisco's do: %FACILITY-SEVERITY-MNEMONIC:
+// mnemonic returns the id of a message that begins as Cisco's do: %FACILITY-SEVERITY-MNEMONIC:
 func (m *Message) mnemonic() {
 	if !strings.HasPrefix(m.Body, "%") {
 		return
@@ -52,7 +52,7 @@ func (m *Message) mnemonic() {
 	}
 }
 
-// sender reads HOSTNAME TAG[PID]: CONTENT. A first word that is a tag says that the host is missing.
+// sender parses HOSTNAME TAG[PID]: CONTENT. If the first word is a tag, the host is missing.
 func (m *Message) sender(rest string) {
 	m.Body = rest
 	if m.tag(rest) {

@@ -1,5 +1,5 @@
-// Package entry reads entries of the systemd journal as `journalctl --output=json` writes them: a field is a text, a list of bytes if it is not
-// printable, null if it is larger than journalctl shows, and a list of those if the entry has it several times.
+// Package entry parses entries of the systemd journal in the format of `journalctl --output=json`: a field is a string, a list of bytes if
+// it is not printable, null if it is larger than journalctl's limit, and a list of those if the entry has it several times.
 package entry
 
 import (
@@ -16,16 +16,16 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// Entry is what a line says beside the record.
+// Entry is the data of a line outside the record.
 type Entry struct {
-	// Cursor is where journalctl goes on behind the entry.
+	// Cursor is the position of the entry, after which journalctl continues.
 	Cursor string
-	// Host and Service are what the entry is from, empty if it does not say.
+	// Host and Service are the entry's source, empty if unknown.
 	Host, Service string
 }
 
-// Parse reads a line into r: MESSAGE is the body, PRIORITY the severity, and every field but MESSAGE and the time an attribute. A line that is no entry
-// is an error, and leaves r as it was.
+// Parse parses a line into r: MESSAGE is the body, PRIORITY the severity, and every field except MESSAGE and the time an attribute. For a
+// line that is not an entry it returns an error and leaves r unchanged.
 func Parse(line []byte, r plog.LogRecord) (Entry, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(line, &fields); err != nil {
@@ -43,7 +43,7 @@ func Parse(line []byte, r plog.LogRecord) (Entry, error) {
 		texts[name] = text(value)
 		if name == "MESSAGE" {
 			r.Body().SetStr(strings.ToValidUTF8(texts[name], "\uFFFD"))
-			if value.Type() == pcommon.ValueTypeBytes { // the body has not all of it
+			if value.Type() == pcommon.ValueTypeBytes { // the body is incomplete
 				value.MoveTo(a.PutEmpty("log.record.original"))
 			}
 			continue
@@ -66,7 +66,7 @@ func Parse(line []byte, r plog.LogRecord) (Entry, error) {
 	return Entry{Cursor: texts["__CURSOR"], Host: valid(texts["_HOSTNAME"]), Service: valid(service(texts))}, nil
 }
 
-// field reads a value.
+// field parses a value.
 func field(raw json.RawMessage, to pcommon.Value) error {
 	switch raw[0] {
 	case '"':
@@ -83,7 +83,7 @@ func field(raw json.RawMessage, to pcommon.Value) error {
 	}
 }
 
-// list reads a list: of bytes, or of values.
+// list parses a list of bytes, or of values.
 func list(raw json.RawMessage, to pcommon.Value) error {
 	var items []json.RawMessage
 	if err := json.Unmarshal(raw, &items); err != nil {
@@ -115,7 +115,7 @@ func list(raw json.RawMessage, to pcommon.Value) error {
 	return nil
 }
 
-// text is a value as text, of several one a line.
+// text is a value as text; of several values, one per line.
 func text(v pcommon.Value) string {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -132,8 +132,8 @@ func text(v pcommon.Value) string {
 	return ""
 }
 
-// service is what an entry is from: the container that Docker or Podman names, the unit, else the program. A unit that is no service is a session or a
-// slice, about which its program says more.
+// service is the source of an entry: the container that Docker or Podman names, the unit, else the program. A unit that is not a service
+// is a session or a slice, for which the program's name says more.
 func service(texts map[string]string) string {
 	if name := texts["CONTAINER_NAME"]; name != "" {
 		return name
