@@ -18,39 +18,39 @@ import (
 )
 
 const (
-	// batchRecords and batchBytes end a batch, whichever comes first.
+	// batchRecords and batchBytes are the limits of a batch.
 	batchRecords = 1000
 	batchBytes   = 512 << 10
 
-	// patience is how long a batch may wait for room in a queue before half of it is tried: a queue can be smaller than a batch, and waits
-	// for ever then.
+	// patience is how long a batch may wait for room in a queue before half of it is tried, because a batch that is larger than the queue
+	// would wait forever.
 	patience = 2 * time.Second
-	// leastRecords is the size of a batch that is not halved any more.
+	// leastRecords is the size below which a batch is not halved.
 	leastRecords = 50
 
 	firstWait = 100 * time.Millisecond
 	lastWait  = 5 * time.Second
 )
 
-// errStopped says that the process stops before the pipeline took a batch.
+// errStopped says that the process stopped before the pipeline accepted a batch.
 var errStopped = errors.New("stopped")
 
-// batch is records of several files on their way into the pipeline. When it is delivered the positions of its files move.
+// batch is a set of records of several files on their way into the pipeline. After its delivery the positions of its files move.
 type batch struct {
 	r       *logFiles
 	buffer  tail.Buffer
 	parser  parse.Parser
-	now     time.Time // when the lines at hand were read
+	now     time.Time // when the current lines were read
 	logs    plog.Logs
 	records int
 	bytes   int
 	groups  map[group]plog.LogRecordSlice
-	last    group // of the last record
+	last    group // file of the last record
 	tail    plog.LogRecordSlice
 	touched map[*source]bool
 }
 
-// group is what records have a resource of their own for.
+// group is a set of records that share a resource.
 type group struct {
 	src    *source
 	origin parse.Origin
@@ -69,10 +69,10 @@ func (b *batch) reset() {
 
 func (b *batch) full() bool { return b.records >= batchRecords || b.bytes >= batchBytes }
 
-// touch notes that lines of a file were read, if only into what is held back.
+// touch notes that lines of a file were read, even if they are held back.
 func (b *batch) touch(src *source) { b.touched[src] = true }
 
-// add takes the next record. It can begin in another file than the one that is read: what that one held back goes on here.
+// add adds the next record. It can begin in another file than the one that is read, if that one's held-back lines continue here.
 func (b *batch) add(record join.Record) {
 	src := record.File.(*source)
 	if src != b.last.src {
@@ -124,7 +124,7 @@ func (b *batch) add(record join.Record) {
 	}
 }
 
-// record returns an empty record: the next of the last group, which its origin has to prove, or one of no group. Most files have one origin.
+// record returns an empty record: in the last group, whose origin is verified later, or in none. Most files have one origin.
 func (b *batch) record(src *source) (lr plog.LogRecord, guessed bool) {
 	if b.last.src != src || src.mixed {
 		return src.scratch, false
@@ -132,7 +132,7 @@ func (b *batch) record(src *source) (lr plog.LogRecord, guessed bool) {
 	return b.tail.AppendEmpty(), true
 }
 
-// regroup moves the last record of the last group to another.
+// regroup moves the last record of the last group to another group.
 func (b *batch) regroup(lr plog.LogRecord, to group) {
 	to.src.mixed = true
 	from, at := b.tail, 0
@@ -144,7 +144,7 @@ func (b *batch) regroup(lr plog.LogRecord, to group) {
 	})
 }
 
-// group returns the records of a file and origin in this batch.
+// group returns the group of a file and origin in this batch.
 func (b *batch) group(g group) plog.LogRecordSlice {
 	if g == b.last {
 		return b.tail
@@ -164,8 +164,8 @@ func (b *batch) newGroup(g group) plog.LogRecordSlice {
 	return resource.ScopeLogs().AppendEmpty().LogRecords()
 }
 
-// send hands the batch to the pipeline, again and again while it refuses it for the time being, and moves the positions. False: ctx ended
-// first; the positions stay.
+// send sends the batch to the pipeline, retries while it gets retryable errors, and moves the positions. False: ctx ended first; the
+// positions stay.
 func (b *batch) send(ctx context.Context) bool {
 	if b.records > 0 && !b.consume(ctx) {
 		b.r.failed.Store(true)
@@ -191,8 +191,8 @@ func (b *batch) consume(ctx context.Context) bool {
 	return true
 }
 
-// deliver hands n records to the pipeline until it takes them or refuses them for good. Half as many are tried next after each refusal,
-// as a queue can have less room than a batch needs.
+// deliver sends n records to the pipeline until it accepts them or refuses them permanently. After each refusal it tries half as many,
+// because a queue can have less room than a batch needs.
 func (b *batch) deliver(ctx context.Context, logs plog.Logs, n int) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		try, cancel := ctx, context.CancelFunc(func() {})
@@ -224,7 +224,7 @@ func (b *batch) deliver(ctx context.Context, logs plog.Logs, n int) error {
 	}
 }
 
-// takeRecords moves the first n records to logs of their own.
+// takeRecords moves the first n records to new logs.
 func takeRecords(from plog.Logs, n int) plog.Logs {
 	to := plog.NewLogs()
 	from.ResourceLogs().RemoveIf(func(resource plog.ResourceLogs) bool {

@@ -16,22 +16,22 @@ const (
 
 // Config is the YAML configuration of the receiver.
 type Config struct {
-	// Include is the patterns of the files to read: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any directories.
+	// Include are the patterns of the files to read: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any directories.
 	Include []string `mapstructure:"include"`
-	// Exclude is the patterns of files that are not read although they match. Default none.
+	// Exclude are the patterns of files that are not read although they match. Default none.
 	Exclude []string `mapstructure:"exclude"`
 	// Storage is the storage extension that keeps positions. Without one all files are read from their beginning at each start.
 	Storage *component.ID `mapstructure:"storage"`
-	// PollInterval is how often files are looked at. Default 200ms.
+	// PollInterval is the interval of checks for new text and new files. Default 200ms.
 	PollInterval time.Duration `mapstructure:"poll_interval"`
-	// FlushTimeout is how long the last line of a file waits for more: for its newline, and for lines of its stack trace. Default 1s.
+	// FlushTimeout is how long the last line of a file waits for its newline and for further lines of its stack trace. Default 1s.
 	FlushTimeout time.Duration `mapstructure:"flush_timeout"`
-	// MaxRecordSize bounds a record in bytes. A longer line comes in numbered pieces, a longer stack trace too. Default and most: 16 MiB, which
-	// fit into the 20 MiB that nesting_limit and the journal take of one item.
+	// MaxRecordSize bounds a record in bytes. A longer line or stack trace is split into numbered pieces. Default and maximum: 16 MiB,
+	// which fit into the 20 MiB that nesting_limit and the journal accept for one item.
 	MaxRecordSize int `mapstructure:"max_record_size"`
-	// ServiceName is the service.name of files that belong to no pod, container or syslog application. Default: the file's name.
+	// ServiceName is the service.name of files without a pod, container or syslog application. Default: the file's name.
 	ServiceName string `mapstructure:"service_name"`
-	// IncludeOriginal keeps each record as it was read in log.record.original. Default false.
+	// IncludeOriginal keeps the original text of each record in log.record.original. Default false.
 	IncludeOriginal bool `mapstructure:"include_original"`
 }
 

@@ -1,5 +1,5 @@
-// Package logfilesreceiver follows log files and understands their lines. A position moves only when the pipeline has taken all before it,
-// lines that are held back to be joined included, so neither a crash nor a stop loses a line.
+// Package logfilesreceiver follows log files and parses their lines. A position moves only after the pipeline has accepted everything
+// before it, including lines that were held back to be joined, so neither a crash nor a stop loses a line.
 package logfilesreceiver
 
 //go:generate mdatagen metadata.yaml

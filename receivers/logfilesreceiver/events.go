@@ -16,7 +16,7 @@ var eventNames = map[tail.Kind]string{
 	tail.Held: "held",
 }
 
-// report counts and names what happened to a file.
+// report counts and logs what happened to a file.
 func (r *logFiles) report(e tail.Event) {
 	ctx, log := context.Background(), r.set.Logger.With(zap.String("path", e.Path))
 	if name, ok := eventNames[e.Kind]; ok {
@@ -56,7 +56,7 @@ func (r *logFiles) report(e tail.Event) {
 	}
 }
 
-// flushAll delivers what a file that begins anew holds back.
+// flushAll delivers the held-back lines of a file that is read from its beginning again.
 func (r *logFiles) flushAll(f *tail.File) {
 	if f == nil {
 		return

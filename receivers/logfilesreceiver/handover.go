@@ -7,14 +7,14 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
 )
 
-// maxWaits is how many polls a new file waits for the end of the one whose place it took.
+// maxWaits is how many polls a new file waits for the end of the file that it replaced.
 const maxWaits = 5
 
-// work returns the files to visit. A new file takes over what the one that was rotated away from its path holds back: a stack trace, or the
-// parts of a line, may go on in it. It waits for that one's end, which is near. Whose lines were taken over is not read meanwhile: the reader of
-// the new file moves its position.
+// work returns the files to visit. A new file takes over the held-back lines of the file that was rotated away from its path, because a
+// stack trace, or the parts of a line, may continue in it. It waits for the end of that file, which is near. A file whose lines were taken
+// over is not read meanwhile: the reader of the new file moves its position.
 func (r *logFiles) work(all []*tail.File, now time.Time) (work []*tail.File) {
-	rotated := map[string]*source{} // by the path that they had
+	rotated := map[string]*source{} // by former path
 	for _, f := range all {
 		src := r.source(f)
 		if src.lent != nil {
@@ -55,7 +55,7 @@ func (r *logFiles) work(all []*tail.File, now time.Time) (work []*tail.File) {
 	return read
 }
 
-// handOver gives what is held back to the file that took this one's place.
+// handOver passes the held-back lines to the file that replaced this one.
 func (src *source) handOver(to *source, limit int) {
 	to.streams, src.streams = src.streams, lines.New(limit)
 	src.streams.Labels = to.streams.Labels

@@ -25,15 +25,15 @@ import (
 )
 
 const (
-	// maxWorkers bounds how many files are read at once, each worker with a batch of its own.
+	// maxWorkers bounds how many files are read at once; each worker has its own batch.
 	maxWorkers = 4
 	// visitBytes is how much of one file is read before the next one's turn.
 	visitBytes = 8 << 20
-	// maxVisits bounds the files that are read, and so open, between two looks for files.
+	// maxVisits bounds the files that are read, and so open, between two polls.
 	maxVisits = 512
 	// partTimeout is how long the parts of a line that a container runtime split wait for the last one.
 	partTimeout = 10 * time.Second
-	// scoutInterval is how often new files are looked for while reading goes on or the pipeline takes nothing.
+	// scoutInterval is the interval of searches for new files while reading continues or the pipeline accepts nothing.
 	scoutInterval = time.Second
 )
 
@@ -66,7 +66,7 @@ func newLogFiles(cfg *Config, set receiver.Settings, next consumer.Logs) (*logFi
 	return &logFiles{cfg: cfg, set: set, next: next, obs: obs}, nil
 }
 
-// Start begins to read where the positions in the storage say.
+// Start starts reading at the positions in the storage.
 func (r *logFiles) Start(ctx context.Context, host component.Host) (err error) {
 	if r.client, err = storageClient(ctx, host, r.cfg.Storage, r.set.ID); err != nil {
 		return err
@@ -103,8 +103,7 @@ func (r *logFiles) Start(ctx context.Context, host component.Host) (err error) {
 	return nil
 }
 
-// Shutdown stops reading and delivers the lines that were held back for more to come. What the pipeline doesn't take is read again at the
-// next start.
+// Shutdown stops reading and delivers the lines that were held back. What the pipeline doesn't accept is read again at the next start.
 func (r *logFiles) Shutdown(ctx context.Context) (err error) {
 	if r.cancel == nil {
 		return nil
@@ -146,7 +145,7 @@ func (r *logFiles) run(ctx context.Context) {
 	}
 }
 
-// poll reads what is new, and says whether there is more already.
+// poll reads new text, and reports whether there already is more.
 func (r *logFiles) poll(ctx context.Context) (more bool) {
 	r.polling = ctx
 	now := time.Now()
@@ -168,7 +167,7 @@ func (r *logFiles) poll(ctx context.Context) (more bool) {
 	return more
 }
 
-// read lets workers take files one by one.
+// read distributes files to workers.
 func (r *logFiles) read(ctx context.Context, work []*tail.File, now time.Time) {
 	var taken atomic.Int64
 	worker := func() {
@@ -194,7 +193,7 @@ func (r *logFiles) read(ctx context.Context, work []*tail.File, now time.Time) {
 	workers.Wait()
 }
 
-// scout looks for new files until stop is called: a file can be rotated away while the pipeline takes nothing.
+// scout searches for new files until stop is called, because a file can be rotated away while the pipeline accepts nothing.
 func (r *logFiles) scout() (stop func()) {
 	done := make(chan struct{})
 	var scouts sync.WaitGroup
@@ -216,7 +215,7 @@ func (r *logFiles) scout() (stop func()) {
 	}
 }
 
-// due says whether lines that are held back have waited long enough.
+// due reports whether held-back lines have waited long enough.
 func (r *logFiles) due(f *tail.File, now time.Time) bool {
 	src := r.source(f)
 	if waited := now.Sub(src.streams.Last()); src.streams.Held() && (waited >= r.cfg.FlushTimeout && src.flushed != src.streams.Last() || waited >= partTimeout) {

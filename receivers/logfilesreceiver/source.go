@@ -16,17 +16,17 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
 )
 
-// source is a file with what it holds back and where it comes from.
+// source is a file with its held-back lines and its origin.
 type source struct {
 	file    *tail.File
 	streams *lines.Streams
-	flushed time.Time // of streams.Last, when lines were last given up waiting
+	flushed time.Time // value of streams.Last when lines were last flushed after waiting
 	scratch plog.LogRecord
 	mixed   bool // its lines have several origins
-	// lent is the streams of the file that took this one's place, which have lines that this one held back; nil: none.
+	// lent are the streams of the file that replaced this one, which have lines that this one held back; nil: none.
 	lent   *lines.Streams
-	former string // path before the last renaming
-	waited int    // polls that the file has waited for the one whose place it took
+	former string // path before the last rename
+	waited int    // polls that the file has waited for the one that it replaced
 
 	path       string // of which the rest was read
 	name       string
@@ -34,7 +34,7 @@ type source struct {
 	attributes map[string]string // of the resource
 }
 
-// source returns the file's, and reads its path anew when it was renamed.
+// source returns the file's source, and parses its path again after a rename.
 func (r *logFiles) source(f *tail.File) *source {
 	src, ok := f.State.(*source)
 	if !ok {
@@ -49,7 +49,7 @@ func (r *logFiles) source(f *tail.File) *source {
 	return src
 }
 
-// delivered moves the position: up to the first line that is held back, here or where this file's lines went.
+// delivered moves the position: up to the first line that is held back, here or in the file that took over this file's lines.
 func (src *source) delivered() {
 	offset, held := src.streams.Pending(src)
 	if src.lent != nil {
@@ -63,8 +63,8 @@ func (src *source) delivered() {
 	src.file.Delivered(offset)
 }
 
-// resource fills in where records come from. service.name is never absent: the pod's workload, the container, the application that syslog
-// names, what the configuration says, the file's name.
+// resource sets the resource's attributes. service.name is never absent: the pod's workload, the container, syslog's application, the
+// configured name, the file's name.
 func (src *source) resource(to pcommon.Map, origin parse.Origin, configured string) {
 	for key, value := range src.attributes {
 		to.PutStr(key, value)
@@ -85,24 +85,24 @@ func (src *source) resource(to pcommon.Map, origin parse.Origin, configured stri
 }
 
 var (
-	// podPath is how kubelet names the files of a pod: namespace_pod_uid/container/restarts.log.
+	// podPath is kubelet's path of a pod's files: namespace_pod_uid/container/restarts.log.
 	podPath = regexp.MustCompile(`[/\\]([^/\\_]+)_([^/\\_]+)_([a-f0-9-]+)[/\\]([^/\\_.]+)[/\\](\d+)\.log(?:\.[^/\\]*)?$`)
-	// containerLink is how it names the links in /var/log/containers: pod_namespace_container-id.log.
+	// containerLink is the name of the links in /var/log/containers: pod_namespace_container-id.log.
 	containerLink = regexp.MustCompile(`^([^_]+)_([^_]+)_(.+)-([a-f0-9]{64})\.log$`)
-	// dockerPath is where Docker keeps the log of a container, beside its configuration.
+	// dockerPath is Docker's path of a container's log, beside the container's configuration.
 	dockerPath = regexp.MustCompile(`[/\\]([a-f0-9]{64})[/\\]([a-f0-9]{64})-json\.log(?:\.\d+)?$`)
 
-	// Names that Kubernetes makes of the name of a workload: the letters and digits of its random parts are without vowels and 0, 1, 3.
+	// Names that Kubernetes derives from the name of a workload: the letters and digits of the random parts exclude vowels and 0, 1, 3.
 	deploymentPod = regexp.MustCompile(`^(.+)-[bcdf-hj-np-tv-xz2456789]{6,10}-[bcdf-hj-np-tv-xz2456789]{5}$`)
 	cronPod       = regexp.MustCompile(`^(.+)-\d{8,10}-[bcdf-hj-np-tv-xz2456789]{5}$`)
 	daemonPod     = regexp.MustCompile(`^(.+)-[bcdf-hj-np-tv-xz2456789]{5}$`)
 	statefulPod   = regexp.MustCompile(`^(.+)-\d{1,4}$`)
 
-	// rotated is what rotation and dates add to the name of a file.
+	// rotated matches what rotation and dates add to the name of a file.
 	rotated = regexp.MustCompile(`(?:[-._]\d{4}-?\d{2}-?\d{2}(?:[-T_.]\d{2,6})*|\.\d+|\.log|\.out|\.err|\.txt|\.json|\.old|\.gz)+$`)
 )
 
-// describe reads attributes of the resource out of a path, and where it leads.
+// describe derives attributes of the resource from a path and the target of its link.
 func describe(path string) (attributes map[string]string, service string) {
 	real := path
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
@@ -125,7 +125,7 @@ func describe(path string) (attributes map[string]string, service string) {
 	return nil, ""
 }
 
-// workload is what a pod belongs to, by its name.
+// workload is the name of a pod's owner, derived from the pod's name.
 func workload(pod string) string {
 	for _, pattern := range []*regexp.Regexp{deploymentPod, cronPod, daemonPod, statefulPod} {
 		if m := pattern.FindStringSubmatch(pod); m != nil {
@@ -135,7 +135,7 @@ func workload(pod string) string {
 	return pod
 }
 
-// dockerContainer reads the name and the labels of a container, where this process may.
+// dockerContainer reads the name and the labels of a container, if this process may.
 func dockerContainer(dir, id string) (attributes map[string]string, service string) {
 	attributes = map[string]string{"container.id": id}
 	text, err := os.ReadFile(filepath.Join(dir, "config.v2.json"))
@@ -161,7 +161,7 @@ func dockerContainer(dir, id string) (attributes map[string]string, service stri
 	return attributes, serviceOf(container.Config.Labels)
 }
 
-// serviceOf is the service that a container's labels name.
+// serviceOf returns the service named by a container's labels.
 func serviceOf(labels map[string]string) string {
 	for _, name := range []string{"resource.opentelemetry.io/service.name", "app.kubernetes.io/name", "com.docker.compose.service",
 		"com.docker.swarm.service.name", "app", "k8s-app", "io.kubernetes.container.name"} {
@@ -172,7 +172,7 @@ func serviceOf(labels map[string]string) string {
 	return ""
 }
 
-// fileService is the name of a file without what rotation adds and without its extension.
+// fileService is the name of a file without rotation suffixes and extension.
 func fileService(name string) string {
 	if short := rotated.ReplaceAllString(name, ""); short != "" {
 		return short

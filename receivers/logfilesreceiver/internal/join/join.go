@@ -1,5 +1,5 @@
-// Package join puts the lines of one stream together that belong to one record: stack traces of Java, Python, Go, Node, .NET, Ruby, PHP
-// and Rust, with the log line in front that reports them. All other lines stay records of their own.
+// Package join joins the lines of one stream that belong to one record: stack traces of Java, Python, Go, Node, .NET, Ruby, PHP and Rust,
+// together with the log line before them that reports them. All other lines stay separate records.
 package join
 
 import (
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxDoubt is how many lines that can belong to a trace or not are held back until one decides.
+// maxDoubt is how many lines that may or may not belong to a trace are held back until a later line decides.
 const maxDoubt = 10
 
 // Line is a line of a stream, without its end.
@@ -15,11 +15,11 @@ type Line struct {
 	Text string
 	// Start and End are its offsets in the file.
 	Start, End int64
-	// Time is when a container runtime got it; zero: not known.
+	// Time is when a container runtime received it; zero: unknown.
 	Time time.Time
-	// Part numbers the pieces of a line that was too long, from 1; 0: it is whole.
+	// Part numbers the pieces of a line that was too long, from 1; 0: it is complete.
 	Part int
-	// File is the file that Start and End are of; More is where the line begins in the files that it goes on in.
+	// File is the file to which Start and End refer; More is the start of the line in the files in which it continues.
 	File any
 	More []Place
 }
@@ -30,8 +30,8 @@ type Place struct {
 	Start int64
 }
 
-// Record is the lines of Stream that belong together, joined by newlines. Offsets and time are those of the first. Part numbers the pieces of a record
-// that was too long, whether it is one line or several.
+// Record is a sequence of lines of Stream that belong together, joined by newlines. Offsets and time are those of the first. Part numbers
+// the pieces of a record that was too long, whether it has one line or several.
 type Record struct {
 	Line
 	Stream string
@@ -39,26 +39,26 @@ type Record struct {
 	Trace int
 }
 
-// Joiner joins the lines of one stream. It holds at most limit bytes and the lines in doubt. The zero value is not usable; not safe for
+// Joiner joins the lines of one stream. It holds at most limit bytes and the undecided lines. The zero value is not usable; not safe for
 // concurrent use.
 type Joiner struct {
 	stream string
 	limit  int
 	lines  []Line
-	sure   int // lines that belong together; those behind are in doubt
+	sure   int // lines that belong together; those after them are undecided
 	bytes  int
-	parts  int // pieces of the record at hand that were handed out
+	parts  int // pieces of the current record that were emitted
 	state  state
 	trace  int // index of the first line of a trace; negative: none
 	frame  bool
 }
 
-// New returns a joiner of a stream whose records have at most limit bytes, but for a line that is longer by itself.
+// New returns a joiner of a stream whose records have at most limit bytes, unless a single line is longer.
 func New(stream string, limit int) *Joiner {
 	return &Joiner{stream: stream, limit: limit, trace: -1}
 }
 
-// Add takes the next line and hands out the records that it ends. A blank line that is in no trace is no record.
+// Add adds the next line and emits the records that it ends. A blank line outside a trace is not a record.
 func (j *Joiner) Add(line Line, out func(Record)) {
 	for len(j.lines) > 0 {
 		answer := no
@@ -74,7 +74,7 @@ func (j *Joiner) Add(line Line, out func(Record)) {
 			return
 		}
 		if answer == no {
-			j.emit(out) // can leave lines that were in doubt
+			j.emit(out) // lines that were undecided may remain
 			continue
 		}
 		j.lines = append(j.lines, line)
@@ -87,7 +87,7 @@ func (j *Joiner) Add(line Line, out func(Record)) {
 	j.start(line)
 }
 
-// cut hands out what is held as a piece of a record that goes on with line.
+// cut emits the held lines as a piece of a record that continues with line.
 func (j *Joiner) cut(line Line, out func(Record)) {
 	j.sure = len(j.lines)
 	piece := j.record()
@@ -99,24 +99,24 @@ func (j *Joiner) cut(line Line, out func(Record)) {
 	j.sure, j.bytes = 1, len(line.Text)
 }
 
-// Flush hands out all that is held.
+// Flush emits all held lines.
 func (j *Joiner) Flush(out func(Record)) {
 	for len(j.lines) > 0 {
 		j.emit(out)
 	}
 }
 
-// Settle hands out what no further line can change: a single line of a format without traces.
+// Settle emits a record that no further line can change: a single line of a format without traces.
 func (j *Joiner) Settle(final func(string) bool, out func(Record)) {
 	if len(j.lines) == 1 && (j.lines[0].Part > 0 || j.state == single && final(j.lines[0].Text)) {
 		j.emit(out)
 	}
 }
 
-// Held says whether any line is held.
+// Held reports whether any line is held.
 func (j *Joiner) Held() bool { return len(j.lines) > 0 }
 
-// Pending returns the offset of the first line of a file that is held.
+// Pending returns the offset of the first held line of a file.
 func (j *Joiner) Pending(file any) (start int64, held bool) {
 	for i := range j.lines {
 		if start, held = j.lines[i].In(file); held {
@@ -126,7 +126,7 @@ func (j *Joiner) Pending(file any) (start int64, held bool) {
 	return 0, false
 }
 
-// In returns where the line begins in a file; false: it has nothing of that.
+// In returns where the line begins in a file; false: no part of it is in that file.
 func (l *Line) In(file any) (start int64, ok bool) {
 	if l.File == file {
 		return l.Start, true
@@ -150,7 +150,7 @@ func (j *Joiner) start(line Line) {
 	}
 }
 
-// emit hands out the lines that belong together, and begins anew with those in doubt.
+// emit emits the lines that belong together, and starts the next record with the undecided ones.
 func (j *Joiner) emit(out func(Record)) {
 	record := j.record()
 	if j.parts > 0 {
@@ -166,7 +166,7 @@ func (j *Joiner) emit(out func(Record)) {
 	}
 }
 
-// record puts the lines that belong together into one. Of a record in pieces the first has the beginning of the trace.
+// record joins the lines that belong together. Of a record in pieces the first has the beginning of the trace.
 func (j *Joiner) record() Record {
 	record := Record{Line: j.lines[0], Stream: j.stream, Trace: -1}
 	record.End = j.lines[j.sure-1].End

@@ -17,19 +17,19 @@ const (
 	yes
 )
 
-// state is what the lines so far are.
+// state classifies the lines so far.
 type state int
 
 const (
-	single     state = iota // a line, so far
+	single     state = iota // an ordinary line
 	traceAt                 // a header and frames: Java, Node, .NET, Ruby, PHP
 	python                  // inside a traceback
-	pythonDone              // behind its last line
+	pythonDone              // after its last line
 	goroutine               // a panic, before its goroutines
 	goroutines              // inside goroutines
-	nodeHead                // the place in a file that Node shows before an error
+	nodeHead                // the source location that Node shows before an error
 	rust                    // a panic of Rust
-	dotnetLog               // the head of a record of .NET's console logger
+	dotnetLog               // the first line of a record of .NET's console logger
 )
 
 const (
@@ -37,7 +37,7 @@ const (
 	groupHead     = "Exception Group " + tracebackHead
 )
 
-// stateOf says what a line begins.
+// stateOf returns the state that a line starts.
 func stateOf(line string) state {
 	switch c := line[0]; {
 	case c == 'T' && strings.HasPrefix(line, tracebackHead), c == ' ' && strings.Contains(line[:min(len(line), 60)], groupHead):
@@ -58,7 +58,7 @@ func stateOf(line string) state {
 	return single
 }
 
-// extends says whether line belongs to what is held, and moves the state when it does.
+// extends reports whether line belongs to the held lines, and if so changes the state.
 func (j *Joiner) extends(line string) answer {
 	blank := isBlank(line)
 	switch j.state {
@@ -88,8 +88,8 @@ func (j *Joiner) enter(s state, trace int) answer {
 	return yes
 }
 
-// afterLine begins a trace behind a log line. Frames and goroutines always belong to the line before; a trace with a head of its own
-// does if that line is a log record that can report one.
+// afterLine starts a trace after a log line. Frames and goroutines always belong to the line before; a trace with its own header does if
+// that line is a log record that can report one.
 func (j *Joiner) afterLine(line string, blank bool) answer {
 	if blank {
 		return no
@@ -122,7 +122,7 @@ func (j *Joiner) afterLine(line string, blank bool) answer {
 	return no
 }
 
-// reports says whether the first line is a log record of a level at which errors are reported.
+// reports reports whether the first line is a log record of a level at which errors are reported.
 func (j *Joiner) reports() bool {
 	first := j.lines[0].Text
 	structured, level := parse.Structured(first)
@@ -163,7 +163,7 @@ func (j *Joiner) inPython(line string, blank bool) answer {
 		j.frame = false
 		return yes
 	case strings.HasPrefix(line, "  |"), strings.HasPrefix(line, "    |"), strings.HasPrefix(line, "  +"), strings.HasPrefix(line, "    +"):
-		return yes // a group of exceptions draws its members
+		return yes // a group of exceptions draws a tree of its members
 	case j.state == pythonDone:
 		return no
 	case line[0] == ' ' || line[0] == '\t':
@@ -226,7 +226,7 @@ func (j *Joiner) inDotnetLog(line string, blank bool) answer {
 	return yes
 }
 
-// begins says whether a line begins a record by itself.
+// begins reports whether a line always starts a record.
 func begins(line string) bool {
 	structured, _ := parse.Structured(line)
 	return structured

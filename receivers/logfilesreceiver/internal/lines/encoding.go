@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Encoding is how the text of a file is written.
+// Encoding is the encoding of a file's text.
 type Encoding uint8
 
-// The encodings that a file can tell by itself.
+// The encodings that can be detected.
 const (
 	UTF8 Encoding = iota
 	UTF16LE
@@ -19,13 +19,13 @@ const (
 )
 
 const (
-	// detectBytes is how much of a file without a byte order mark is looked at for zeros in every second place.
+	// detectBytes is how much of a file without a byte order mark is searched for zeros in every second byte.
 	detectBytes = 512
 	bomUTF8     = "\xef\xbb\xbf"
 )
 
-// Detect tells the encoding by the first bytes of a file: by its byte order mark, or by zeros in most places of one parity, which text in
-// UTF-16 has where most characters are of ASCII. mark is the length of the byte order mark.
+// Detect returns the encoding from the first bytes of a file: by its byte order mark, or by zeros in most bytes of one parity, which text
+// in UTF-16 has if most of its characters are ASCII. mark is the length of the byte order mark.
 func Detect(head []byte) (e Encoding, mark int64) {
 	switch {
 	case bytes.HasPrefix(head, []byte(bomUTF8)):
@@ -53,7 +53,7 @@ func Detect(head []byte) (e Encoding, mark int64) {
 	return UTF8, 0
 }
 
-// Newline returns where the first newline in b begins, and where what follows it does; -1 if there is none. b begins with a character.
+// Newline returns the start of the first newline in b, and of the text after it; -1 if there is none. b must begin with a character.
 func (e Encoding) Newline(b []byte) (end, next int) {
 	if e == UTF8 {
 		end = bytes.IndexByte(b, '\n')
@@ -83,7 +83,7 @@ func (e Encoding) order() binary.ByteOrder {
 	return binary.LittleEndian
 }
 
-// Whole returns how many of the first n bytes of b are whole characters.
+// Whole returns how many of the first n bytes of b are complete characters.
 func (e Encoding) Whole(b []byte, n int) int {
 	if e != UTF8 {
 		if n &^= 1; n >= 4 && e.order().Uint16(b[n-2:])&0xfc00 == 0xd800 { // the first half of a character
@@ -99,8 +99,8 @@ func (e Encoding) Whole(b []byte, n int) int {
 	return n
 }
 
-// Text is the text of a line without its end, as Trim leaves it. In UTF-8 it has the file's bytes: a container runtime cuts lines inside of
-// characters, so only the whole line is made valid.
+// Text returns the text of a line without its end, after Trim. In UTF-8 it has the file's bytes: a container runtime cuts lines within
+// characters, so only the complete line is made valid.
 func (e Encoding) Text(b []byte) string {
 	if e == UTF8 {
 		return Trim(string(b))
@@ -112,7 +112,8 @@ func (e Encoding) Text(b []byte) string {
 	return Trim(string(utf16.Decode(units)))
 }
 
-// Trim takes off the carriage return, a byte order mark and zeros in front, which are those of a hole that a truncated file keeps.
+// Trim removes the carriage return, and a byte order mark and zeros at the beginning, which are those of a hole that a truncated file
+// keeps.
 func Trim(text string) string {
 	if text == "" {
 		return text
@@ -123,7 +124,7 @@ func Trim(text string) string {
 	return strings.TrimPrefix(strings.TrimSuffix(text, "\r"), bomUTF8)
 }
 
-// valid puts U+FFFD in the place of bytes that are no UTF-8, or `?` where the text would become longer than limit.
+// valid replaces bytes that are not UTF-8 by U+FFFD, or by `?` if the text would become longer than limit.
 func valid(text string, limit int) string {
 	if utf8.ValidString(text) {
 		return text
@@ -134,7 +135,7 @@ func valid(text string, limit int) string {
 	return strings.ToValidUTF8(text, "?")
 }
 
-// unended returns how many bytes at the end of text begin a character that has not ended.
+// unended returns how many bytes at the end of text begin an incomplete character.
 func unended(text string) int {
 	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
 		if utf8.RuneStart(text[len(text)-n]) {

@@ -1,5 +1,5 @@
-// Package lines turns the bytes of a file into the lines that an application wrote: it decodes text, takes the formats of Docker and CRI
-// off, and puts the parts of long lines together again, for each stream by itself.
+// Package lines turns the bytes of a file into the lines that an application wrote: it decodes text, removes the formats of Docker and
+// CRI, and joins the parts of long lines again, separately for each stream.
 package lines
 
 import (
@@ -10,17 +10,17 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
 )
 
-// Names of the streams of a container, and the one of a plain file.
+// Names of a container's streams, and the one of a plain file.
 const (
 	Plain  = ""
 	Stdout = "stdout"
 	Stderr = "stderr"
 )
 
-// Streams is what one file holds back: parts of lines, and lines whose record may go on, for each stream by itself. At most four times
+// Streams holds back a file's lines separately for each stream: parts of lines, and lines whose record may continue. At most four times
 // limit bytes. Not safe for concurrent use.
 type Streams struct {
-	// Labels are those of a container, if its file names them.
+	// Labels are those of a container, if its file has them.
 	Labels map[string]string
 
 	limit int
@@ -39,7 +39,7 @@ type stream struct {
 // New returns streams whose records have at most limit bytes.
 func New(limit int) *Streams { return &Streams{limit: limit} }
 
-// Add takes the next line of the file. Parts of a line that was cut come with a part number.
+// Add adds the next line of the file. Pieces of a line that was cut have a part number.
 func (s *Streams) Add(line join.Line, now time.Time, out func(join.Record)) {
 	s.last = now
 	if line.Part > 0 {
@@ -79,10 +79,10 @@ func (s *Streams) of(name string) *stream {
 			return have
 		}
 	}
-	return s.all[0] // there are three names
+	return s.all[0] // there are only three names
 }
 
-// add takes a line, or a part of one that a container runtime has cut. Parts are put together up to limit bytes; a line that is longer comes in
+// add adds a line, or a part of one that a container runtime has cut. Parts are joined up to limit bytes; a longer line is emitted in
 // numbered pieces.
 func (s *stream) add(line join.Line, partial bool, limit int, out func(join.Record)) {
 	if s.parts.Len() > 0 && s.parts.Len()+len(line.Text) > limit {
@@ -110,7 +110,7 @@ func (s *stream) add(line join.Line, partial bool, limit int, out func(join.Reco
 	s.hand(line, limit, out)
 }
 
-// piece hands out the parts so far, as a piece of a line that goes on. It ends with a whole character.
+// piece emits the parts so far, as a piece of a line that continues. It ends with a complete character.
 func (s *stream) piece(limit int, out func(join.Record)) {
 	s.pieces++
 	line, text := s.first, s.parts.String()
@@ -121,13 +121,13 @@ func (s *stream) piece(limit int, out func(join.Record)) {
 	s.hand(line, limit, out)
 }
 
-// hand gives the joiner a line, in UTF-8.
+// hand passes a line to the joiner, in UTF-8.
 func (s *stream) hand(line join.Line, limit int, out func(join.Record)) {
 	line.Text = valid(line.Text, limit)
 	s.joiner.Add(line, out)
 }
 
-// Settle hands out what no further line can change.
+// Settle emits what no further line can change.
 func (s *Streams) Settle(out func(join.Record)) {
 	for _, have := range s.all {
 		if have != nil {
@@ -136,7 +136,7 @@ func (s *Streams) Settle(out func(join.Record)) {
 	}
 }
 
-// Flush hands out all that is held; parts whose rest has not come only if all is true.
+// Flush emits everything that is held; incomplete lines only if all is true.
 func (s *Streams) Flush(all bool, out func(join.Record)) {
 	for _, have := range s.all {
 		if have == nil {
@@ -156,10 +156,10 @@ func (s *Streams) Flush(all bool, out func(join.Record)) {
 	}
 }
 
-// Last returns when the last line came.
+// Last returns when the last line arrived.
 func (s *Streams) Last() time.Time { return s.last }
 
-// Held says whether lines, or parts of them, are held.
+// Held reports whether lines, or parts of them, are held.
 func (s *Streams) Held() bool {
 	for _, have := range s.all {
 		if have != nil && (have.joiner.Held() || have.parts.Len() > 0) {
@@ -169,7 +169,7 @@ func (s *Streams) Held() bool {
 	return false
 }
 
-// Pending returns the offset of the first line of a file that is held.
+// Pending returns the offset of the first held line of a file.
 func (s *Streams) Pending(file any) (start int64, held bool) {
 	for _, have := range s.all {
 		if have == nil {
@@ -194,8 +194,8 @@ type cri struct {
 	partial      bool
 }
 
-// criLine takes the format of containerd and CRI-O apart: TIME STREAM TAG[:TAG...] TEXT. The first tag is P for a part and F for the end of
-// a line; others may follow.
+// criLine parses the format of containerd and CRI-O: TIME STREAM TAG[:TAG...] TEXT. The first tag is P for a part and F for the end of a
+// line; others may follow.
 func criLine(line string) (found cri, ok bool) {
 	stamp, rest, ok := strings.Cut(line, " ")
 	if !ok || len(stamp) < 20 || len(stamp) > 40 || stamp[10] != 'T' {

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// access understands the Common and the Combined Log Format of Apache and nginx, with or without a virtual host in front:
+// access parses the Common and the Combined Log Format of Apache and nginx, with or without a virtual host at the beginning:
 //
 //	192.0.2.1 - alice [10/Oct/2026:13:55:36 -0700] "GET /a?b=c HTTP/1.1" 200 2326 "https://ref.example/" "curl/8.0"
 func access(line string, clock logvalue.Clock, r plog.LogRecord) bool {
@@ -38,7 +38,7 @@ func access(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	}
 	setTime(r, t)
 	a := r.Attributes()
-	a.EnsureCapacity(16) // with those of the reader
+	a.EnsureCapacity(16) // including those that the reader adds
 	host := head[0]
 	if len(head) >= 4 && strings.Contains(host, ":") && strings.IndexByte(host, ':') == strings.LastIndexByte(host, ':') {
 		putServer(a, host)
@@ -68,14 +68,14 @@ func access(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	return true
 }
 
-// field takes a word off s, behind spaces.
+// field removes a word from the beginning of s, after spaces.
 func field(s string) (word, rest string) {
 	s = strings.TrimLeft(s, " ")
 	word, rest, _ = strings.Cut(s, " ")
 	return word, rest
 }
 
-// quoted takes a text in quotes off s. Escapes stay, but for \" and \\.
+// quoted removes a text in quotes from the beginning of s. Escapes stay, except \" and \\.
 func quoted(s string) (text, rest string, ok bool) {
 	if s == "" || s[0] != '"' {
 		return "", s, false
@@ -97,7 +97,7 @@ func quoted(s string) (text, rest string, ok bool) {
 	return "", s, false
 }
 
-// putRequest takes a request line apart. A server writes whatever a client sent: what is no request line is left out.
+// putRequest parses a request line. A server writes whatever a client sent, so a text that is not a request line is left out.
 func putRequest(a pcommon.Map, request string) {
 	method, rest, ok := strings.Cut(request, " ")
 	if !ok || method == "" || len(method) > 20 || strings.ToUpper(method) != method {
@@ -105,7 +105,7 @@ func putRequest(a pcommon.Map, request string) {
 	}
 	a.PutStr("http.request.method", method)
 	target, protocol := rest, ""
-	if space := strings.LastIndexByte(rest, ' '); space >= 0 { // a target can have spaces, though it must not
+	if space := strings.LastIndexByte(rest, ' '); space >= 0 { // a target may contain spaces, although it must not
 		target, protocol = rest[:space], rest[space+1:]
 	}
 	if full := strings.Index(target, "://"); full > 0 && full < 8 {
@@ -138,7 +138,8 @@ func putServer(a pcommon.Map, host string) {
 	}
 }
 
-// nginxError lifts what nginx appends to the messages of its error log: `client: 192.0.2.1, server: example.com, request: "GET / HTTP/1.1"`.
+// nginxError parses what nginx appends to the messages of its error log: `client: 192.0.2.1, server: example.com, request: "GET /
+// HTTP/1.1"`.
 func nginxError(line string, r plog.LogRecord) {
 	a := r.Attributes()
 	for i, part := range strings.Split(line, ", ") {
@@ -161,7 +162,7 @@ func nginxError(line string, r plog.LogRecord) {
 	}
 }
 
-// apacheError understands the error log of Apache: [Tue Nov 24 05:00:00.123456 2026] [core:error] [pid 1:tid 2] [client 192.0.2.1:5] text.
+// apacheError parses the error log of Apache: [Tue Nov 24 05:00:00.123456 2026] [core:error] [pid 1:tid 2] [client 192.0.2.1:5] text.
 func apacheError(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	if len(line) < 26 || line[4] != ' ' {
 		return false

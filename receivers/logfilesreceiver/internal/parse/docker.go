@@ -7,16 +7,16 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// DockerLine is a line of Docker's json-file driver: {"log":"text\n","stream":"stdout","time":"..."}. A text without a newline is a part of
-// a line that was longer than 16 KiB.
+// DockerLine is a line of Docker's json-file driver: {"log":"text\n","stream":"stdout","time":"..."}. A text without a newline is a part
+// of a line that was longer than 16 KiB.
 type DockerLine struct {
 	Text, Stream string
 	Time         time.Time
-	// Labels are what the daemon was told to add (`attrs`), by name.
+	// Labels are those that the daemon is configured to add (`attrs`), by name.
 	Labels map[string]string
 }
 
-// Docker takes a line apart; ok is false for any other line, JSON included.
+// Docker parses a line; ok is false for any other line, including JSON.
 func Docker(line string) (found DockerLine, ok bool) {
 	if !strings.HasPrefix(line, `{"log":"`) {
 		return found, false

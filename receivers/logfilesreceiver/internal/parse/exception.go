@@ -8,10 +8,10 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// Exception is what a stack trace tells.
+// Exception is the content of a stack trace.
 type Exception struct {
 	Type, Message string
-	// Stacktrace is the text; empty: what ExceptionIn was given.
+	// Stacktrace is the text; empty: the argument of ExceptionIn.
 	Stacktrace string
 	// Fatal says that it ended the process.
 	Fatal bool
@@ -25,7 +25,8 @@ func (e *Exception) parts() int {
 	return 3
 }
 
-// put stores what is known under the names of the semantic conventions. What the application wrote under these names itself stays.
+// put adds attributes under the names of the semantic conventions. It does not replace attributes of these names that the application
+// wrote.
 func (e *Exception) put(a pcommon.Map, text string) {
 	if e.Stacktrace == "" && text != "" && (e.Type != "" || e.Message != "") {
 		e.Stacktrace = text
@@ -42,8 +43,8 @@ func (e *Exception) put(a pcommon.Map, text string) {
 	}
 }
 
-// ExceptionIn reads type and message out of a stack trace of Java, Python, Go, Node, .NET, Ruby, PHP or Rust. Of a chain it is the one
-// that was thrown last: a chain of Python ends with it, others begin with it. A Go panic has the type `panic`.
+// ExceptionIn finds type and message in a stack trace of Java, Python, Go, Node, .NET, Ruby, PHP or Rust. Of a chain it returns the one
+// that was thrown last: Python's chains end with it, others begin with it. A Go panic has the type `panic`.
 func ExceptionIn(text string) (e Exception) {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -78,7 +79,7 @@ func unhandled(line string) bool {
 	return strings.HasPrefix(line, "Exception in thread ") || strings.HasPrefix(line, "Unhandled ") || strings.HasPrefix(line, "Uncaught ") || strings.HasPrefix(line, "PHP Fatal error")
 }
 
-// messageOf adds the lines of a message that has several, up to the first frame.
+// messageOf adds the further lines of a message, up to the first frame.
 func messageOf(first string, rest []string) string {
 	for i, line := range rest {
 		if IsFrame(line) {
@@ -94,7 +95,7 @@ func messageOf(first string, rest []string) string {
 	return first
 }
 
-// headerBeforeFrames takes a line with an unusual type: the last line before the first frame, if it is of the form `Type: message`.
+// headerBeforeFrames finds a header with an unusual type: the last line before the first frame, if it is of the form `Type: message`.
 func headerBeforeFrames(lines []string) (e Exception) {
 	for i, line := range lines {
 		if i == 0 || !IsFrame(line) {
@@ -121,7 +122,7 @@ func headerBeforeFrames(lines []string) (e Exception) {
 	return e
 }
 
-// pythonException reads the last line that is not indented: `ValueError: text`, behind all tracebacks of a chain.
+// pythonException parses the last line that is not indented: `ValueError: text`, after all tracebacks of a chain.
 func pythonException(lines []string) (e Exception) {
 	inside := false
 	for i, line := range lines {
@@ -145,7 +146,7 @@ func pythonException(lines []string) (e Exception) {
 	return e
 }
 
-// untilChain returns the further lines of a message: those before the next traceback or the end, without the phrases between.
+// untilChain returns the further lines of a message: those before the next traceback or the end, without the phrases between them.
 func untilChain(lines []string) []string {
 	for i, line := range lines {
 		if strings.HasPrefix(line, "Traceback ") || strings.HasPrefix(line, "During handling of") || strings.HasPrefix(line, "The above exception") || strings.HasPrefix(line, "  +") || line == "" {
@@ -163,7 +164,7 @@ func firstToken(s string) string {
 	return s[:end]
 }
 
-// goPanic reads `panic: text`, and the last one where a deferred call panicked again.
+// goPanic parses `panic: text`, and uses the last one if a deferred call panicked again.
 func goPanic(lines []string) (e Exception) {
 	e.Fatal = true
 	for i, line := range lines {
@@ -199,7 +200,7 @@ func trimRecovered(message string) string {
 	return message
 }
 
-// goServed reads what net/http writes before the goroutine of a handler that panicked: `http: panic serving 127.0.0.1:1: text`.
+// goServed parses what net/http writes before the goroutine of a handler that panicked: `http: panic serving 127.0.0.1:1: text`.
 func goServed(line string) (e Exception) {
 	if _, rest, ok := strings.Cut(line, "panic serving "); ok {
 		if _, message, ok := strings.Cut(rest, ": "); ok {
@@ -212,7 +213,7 @@ func goServed(line string) (e Exception) {
 	return Exception{Type: "panic", Message: line}
 }
 
-// Header says whether a line is the first of an exception of Java, .NET, Node or Python: a type whose name says that it is one, alone or
+// Header reports whether a line is the first of an exception of Java, .NET, Node or Python: a type with the name of an exception, alone or
 // before a colon.
 func Header(line string) (kind, message string, ok bool) {
 	if line == "" {
@@ -247,7 +248,7 @@ func Header(line string) (kind, message string, ok bool) {
 	return kind, message, true
 }
 
-// withoutLead takes off what stands before the type. False: the line can't be a header.
+// withoutLead removes the text before the type. False: the line can't be a header.
 func withoutLead(line string) (string, bool) {
 	for _, lead := range [...]string{"Unhandled exception. ", "Unhandled Exception: ", "Uncaught exception: ", "Uncaught ", "PHP Fatal error:  Uncaught ", "Caused by: "} {
 		if rest, found := strings.CutPrefix(line, lead); found {
@@ -262,8 +263,8 @@ func withoutLead(line string) (string, bool) {
 	return line, true
 }
 
-// isType says whether a name is that of an exception: its last part begins with a capital and ends in a word that says so, or is
-// one that Python and Ruby have without such a word.
+// isType reports whether a name is that of an exception: its last part begins with a capital and ends in a word such as Error, or is one
+// of Python's and Ruby's without such a word.
 func isType(name string) bool {
 	for at := len(name) - 1; at >= 0; at-- {
 		if c := name[at]; c == '.' || c == '\\' || c == '$' || c == '/' || c == '+' {
@@ -282,7 +283,7 @@ func isType(name string) bool {
 	return name == "SystemExit" || name == "StopIteration" || name == "StopAsyncIteration" || name == "GeneratorExit"
 }
 
-// IsFrame says whether a line is a frame of Java, Node, .NET, Ruby or PHP, or what stands between frames.
+// IsFrame reports whether a line is a frame of Java, Node, .NET, Ruby or PHP, or a line that may be between frames.
 func IsFrame(line string) bool {
 	trimmed := line
 	for trimmed != "" && (trimmed[0] == ' ' || trimmed[0] == '\t') {

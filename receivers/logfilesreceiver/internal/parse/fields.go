@@ -11,8 +11,8 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// fields are the members of a structured line that a log record has a place for. Libraries name them differently; the rank orders the
-// names where a line has several.
+// fields are the members of a structured line for which a log record has a field. Libraries name them differently; the rank orders the
+// names if a line has several.
 type fields struct {
 	members                           []member
 	time, level, message, trace, span candidate
@@ -91,7 +91,7 @@ func (f *fields) failureRole(key string, index int) {
 	}
 }
 
-// liftTime, liftLevel and liftIDs mark a member as taken only when they have understood it.
+// liftTime, liftLevel and liftIDs mark a member as taken only if they could parse it.
 func (f *fields) liftTime(r plog.LogRecord, clock logvalue.Clock) {
 	m := f.time.of(f.members)
 	if m == nil {
@@ -155,7 +155,7 @@ func (f *fields) liftLevel(r plog.LogRecord) {
 	}
 }
 
-// liftNestedLevel takes the level out of {"log": {"level": ...}}, as Elastic's libraries nest it.
+// liftNestedLevel takes the level from {"log": {"level": ...}}, as Elastic's libraries nest it.
 func (f *fields) liftNestedLevel(r plog.LogRecord) {
 	at := slices.IndexFunc(f.members, func(m member) bool { return m.key == "log" && m.kind == pcommon.ValueTypeMap })
 	if at < 0 {
@@ -193,7 +193,7 @@ func (f *fields) liftIDs(r plog.LogRecord) {
 	})
 }
 
-// exception gathers an error from the members that tell of it, and marks those that have nothing else.
+// exception collects an error from the members that describe it, and marks those that have no other content.
 func (f *fields) exception() (found Exception) {
 	if m := f.failure.of(f.members); m != nil {
 		switch m.kind {
@@ -230,8 +230,8 @@ func (f *fields) exception() (found Exception) {
 	return found
 }
 
-// fromObject reads {"type": ..., "message": ..., "stack": ...} under the names that libraries give, and takes what it understood out. It
-// says whether that was all.
+// fromObject reads {"type": ..., "message": ..., "stack": ...} under the names that libraries use, and removes what it could parse. It
+// reports whether that was everything.
 func fromObject(found *Exception, m pcommon.Map) bool {
 	m.RemoveIf(func(key string, v pcommon.Value) bool {
 		var to *string

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxDepth is how deep objects and arrays may nest, and maxMembers how many values a line may have before it stays text: a gateway
-	// refuses records with more attributes, and each member costs a search among those before it.
+	// maxDepth is how deep objects and arrays may be nested, and maxMembers how many values a line may have before it stays text: a
+	// gateway refuses records with more attributes, and each member costs a search among those before it.
 	maxDepth   = 32
 	maxMembers = 1024
 )
@@ -22,15 +22,15 @@ var (
 	errLarge = errors.New("more members or levels than are lifted")
 )
 
-// decoder reads one JSON object. Integers stay integers: what fits neither int64 nor double stays the text that was written. Of members
-// with the same name the last counts, as with encoding/json. Text that is no JSON is an error, however little.
+// decoder decodes one JSON object. Integers stay integers: a number that fits neither int64 nor double stays text. Of members with the
+// same name the last counts, as with encoding/json. Text that is not completely valid JSON is an error.
 type decoder struct {
 	text    string
 	at      int
 	members int
 }
 
-// object reads the object in text into the parser's members, under the names that safeName gives. On an error they are of no use.
+// object decodes the object in text into the parser's members, under the names that safeName returns. After an error they are invalid.
 func (p *Parser) object(text string) error {
 	d := decoder{text: text}
 	err := d.each(0, func(key string) error {
@@ -80,7 +80,7 @@ func (d *decoder) space() {
 	}
 }
 
-// next skips space and says whether c follows, which it then takes.
+// next skips space and reports whether c follows, which it then consumes.
 func (d *decoder) next(c byte) bool {
 	d.space()
 	if d.at < len(d.text) && d.text[d.at] == c {
@@ -198,7 +198,7 @@ func (d *decoder) word(w string) error {
 	return nil
 }
 
-// number takes the bytes that a number can be made of.
+// number consumes the bytes of a number.
 func (d *decoder) number() string {
 	start := d.at
 	for d.at < len(d.text) && isNumberByte(d.text[d.at]) {
@@ -211,7 +211,7 @@ func isNumberByte(c byte) bool {
 	return c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
-// setNumber reads a JSON number: an integer as int64, any other as double, and what neither can hold as its text.
+// setNumber sets a JSON number: an integer as int64, any other as double, and as its text if it fits neither.
 func (m *member) setNumber(text string) error {
 	const sure = 18 // digits that fit an int64
 	if text != "" && len(text) <= sure && (text[0] != '0' || len(text) == 1) {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// string reads a string. Without escapes it shares the line's memory.
+// string decodes a string. Without escapes it shares the line's memory.
 func (d *decoder) string() (string, error) {
 	text, at := d.text, d.at
 	if at == len(text) || text[at] != '"' {
@@ -36,9 +36,9 @@ func (d *decoder) string() (string, error) {
 	return text[start:at], nil
 }
 
-// plainBytes returns how many of the eight bytes of s come before the first that is a quote, a backslash or a control character; eight: all.
-// It looks at all of them at once: a byte of x - 0x01... has its highest bit set where that of x was zero (Mycroft), and the lowest such byte
-// is exact.
+// plainBytes returns how many of the eight bytes of s come before the first that is a quote, a backslash or a control character; eight:
+// all. It checks all of them at once: a byte of x - 0x01... has its highest bit set if that of x was zero (Mycroft), and the lowest such
+// byte is exact.
 func plainBytes(s string) int {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	_ = s[7]
@@ -48,7 +48,7 @@ func plainBytes(s string) int {
 	return bits.TrailingZeros64(found&high) / 8
 }
 
-// escaped reads on from the first backslash.
+// escaped decodes from the first backslash on.
 func (d *decoder) escaped(start int) (string, error) {
 	out := make([]byte, d.at-start, len(d.text)-start)
 	copy(out, d.text[start:d.at])

@@ -9,7 +9,7 @@ import (
 )
 
 // headLevel finds the level near the beginning of a plain line: a word in capitals, one in small letters between brackets or tabs or
-// right behind the time (from), or the value of level=, lvl= or severity=.
+// directly after the time (from), or the value of level=, lvl= or severity=.
 func headLevel(line string, from int) (plog.SeverityNumber, string) {
 	const reach, shortest, longest = 120, 3, 13
 	head := line[:min(len(line), reach)]
@@ -47,7 +47,7 @@ func headLevel(line string, from int) (plog.SeverityNumber, string) {
 		}
 		switch word {
 		case "LOG", "LOGS", "CONFIG", "DEFAULT", "SUCCESS", "FINE", "FAIL", "FAILURE":
-			continue // words of texts too
+			continue // words that also occur in texts
 		}
 		if n := logvalue.Level(word); n != plog.SeverityNumberUnspecified {
 			return n, word
@@ -56,7 +56,7 @@ func headLevel(line string, from int) (plog.SeverityNumber, string) {
 	return plog.SeverityNumberUnspecified, ""
 }
 
-// What a byte is in a word.
+// Classes of bytes in a word.
 const (
 	letter uint8 = 1 << iota
 	lower
@@ -85,7 +85,7 @@ var kinds = func() (kinds [256]uint8) {
 	return kinds
 }()
 
-// marked says whether a word in small letters stands where a level does.
+// marked reports whether a word in small letters is at the position of a level.
 func marked(line string, start, end, from int) bool {
 	if end == len(line) {
 		return false

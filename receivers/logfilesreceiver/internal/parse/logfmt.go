@@ -12,8 +12,8 @@ import (
 // maxPairs bounds the attributes of a logfmt line.
 const maxPairs = 256
 
-// logfmt understands a line that is made of key=value pairs and nothing else. Pairs become attributes, but for time, level, ids and
-// message, which are where a record has them; the body stays the line. Numbers that are written as Go writes them are numbers.
+// logfmt parses a line that consists only of key=value pairs. Pairs become attributes, except time, level, ids and message, for which a
+// record has fields; the body stays the whole line. Numbers in Go's format become numbers.
 func (p *Parser) logfmt(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	key, _, ok := strings.Cut(line[:min(len(line), 64)], "=")
 	if !ok || !isKey(key) {
@@ -50,7 +50,7 @@ func isKey(key string) bool {
 	return true
 }
 
-// pair takes key=value, key="value" off s.
+// pair removes key=value, key="value" from the beginning of s.
 func pair(s string) (key, value, rest string, ok bool) {
 	end := strings.IndexByte(s, '=')
 	if end < 0 || !isKey(s[:end]) {

@@ -9,8 +9,8 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// member is one of the top-level members of a structured line, before it is known whether it becomes an attribute. Which field holds the
-// value, kind says; a map or a slice is in nested.
+// member is one of the top-level members of a structured line, before it is known whether it becomes an attribute. kind says which field
+// has the value; a map or a slice is in nested.
 type member struct {
 	key    string
 	kind   pcommon.ValueType
@@ -18,7 +18,7 @@ type member struct {
 	int    int64
 	double float64
 	nested pcommon.Value
-	taken  bool // it has a place of its own in the record
+	taken  bool // it was put into a field of the record
 }
 
 func (m *member) isText() bool { return m.kind == pcommon.ValueTypeStr }
@@ -46,10 +46,11 @@ func (m *member) put(a pcommon.Map) {
 // spare is the room for attributes that readers of files add to those of a line: the file's name and path, the offset, a part or a stream.
 const spare = 4
 
-// Parser reads lines into records. It keeps memory between lines, but no text of them. The zero value is ready; not safe for concurrent use.
+// Parser parses lines into records. It keeps memory between lines, but no text of them. The zero value is ready; not safe for concurrent
+// use.
 type Parser struct{ members []member }
 
-// named returns the member of this name: the one there is, emptied, or a new one.
+// named returns the member of this name: the existing one, emptied, or a new one.
 func (p *Parser) named(key string) *member {
 	for i := range p.members {
 		if p.members[i].key == key {
@@ -61,14 +62,14 @@ func (p *Parser) named(key string) *member {
 	return &p.members[len(p.members)-1]
 }
 
-// forget lets go of the texts of a line.
+// forget drops references to a line's texts.
 func (p *Parser) forget() {
 	clear(p.members)
 	p.members = p.members[:0]
 }
 
-// lift gives what has a place in a record that place, and makes attributes of the others. body says that the message becomes the body, where
-// it is a text; else it is dropped, as the body has all of the line.
+// lift moves members into the record's fields, and makes attributes of the others. body: a message that is a string becomes the body;
+// otherwise it is dropped, because the body has the whole line.
 func (p *Parser) lift(r plog.LogRecord, clock logvalue.Clock, body bool) {
 	f := fields{members: p.members}
 	f.collect()
@@ -100,7 +101,7 @@ func (p *Parser) lift(r plog.LogRecord, clock logvalue.Clock, body bool) {
 
 // candidate is the member that fits a role best.
 type candidate struct {
-	index int // in the members, from 1; 0: there is none
+	index int // index in the members, from 1; 0: there is none
 	rank  int
 }
 
@@ -118,14 +119,14 @@ func (c candidate) of(members []member) *member {
 	return &members[c.index-1]
 }
 
-// take hands the member's text to to, if it is one that to understands, and marks it as taken then.
+// take passes the member's text to to, and marks the member as taken if to could parse it.
 func (c candidate) take(members []member, to func(text string) bool) {
 	if m := c.of(members); m != nil && m.isText() && to(m.text) {
 		m.taken = true
 	}
 }
 
-// setWord reads a value of logfmt: a number is a number if its text is the one way to write it; 007 and +1 stay text.
+// setWord sets a value of logfmt: it is a number if its text is the canonical way to write it; 007 and +1 stay text.
 func (m *member) setWord(word string) {
 	if word != "" && (logvalue.IsDigit(word[0]) || word[0] == '-') && m.setNumber(word) == nil {
 		if m.kind != pcommon.ValueTypeDouble || strconv.FormatFloat(m.double, 'f', -1, 64) == word {

@@ -11,13 +11,13 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// Origin is what a line says about the resource it comes from; empty: nothing.
+// Origin is a line's information about its resource; empty: none.
 type Origin struct{ Service, Host string }
 
-// OwnPrefix begins the names of members that have a name which the reader gives: `log.file.path` is kept as `app.log.file.path`.
+// OwnPrefix is the prefix of members whose name the reader uses itself: `log.file.path` is stored as `app.log.file.path`.
 const OwnPrefix = "app."
 
-// Reserved says whether the reader gives attributes of this name.
+// Reserved reports whether the reader uses attributes of this name.
 func Reserved(name string) bool {
 	if !strings.HasPrefix(name, "log.") {
 		return false
@@ -32,13 +32,13 @@ func safeName(name string) string {
 	return name
 }
 
-// MaxCopied is the length of a text, in bytes, from which on nothing is copied out of it into attributes: the body, a stack trace, a message
-// and the original would have four times its size, and the next hop takes no record of more than 20 MiB.
+// MaxCopied is the length of a text, in bytes, from which on nothing is copied from it into attributes: the body, a stack trace, a message
+// and the original would have four times its size, and the next hop accepts no record of more than 20 MiB.
 const MaxCopied = 4 << 20
 
 // Record fills r from text, which becomes the body unless JSON has a message: time, level, trace and span id, and attributes. trace is
-// where a stack trace begins in text, negative: nowhere. large says that the text is JSON with more members or levels than are lifted, or
-// is longer than MaxCopied and no JSON: it has no attributes then. r has neither attributes nor body before.
+// where a stack trace begins in text, negative: nowhere. large reports that the text is JSON with too many members or levels, or is longer
+// than MaxCopied and not JSON: then it has no attributes. r must have neither attributes nor body before.
 func (p *Parser) Record(text string, trace int, clock logvalue.Clock, r plog.LogRecord) (origin Origin, large bool) {
 	if isObject(text) {
 		err := p.object(text)
@@ -70,7 +70,7 @@ func (p *Parser) Record(text string, trace int, clock logvalue.Clock, r plog.Log
 	return origin, large
 }
 
-// isObject says whether text begins and ends as a JSON object does.
+// isObject reports whether text begins and ends like a JSON object.
 func isObject(text string) bool {
 	i := 0
 	for i < len(text) && (text[i] == ' ' || text[i] == '\t') {
@@ -82,7 +82,7 @@ func isObject(text string) bool {
 	return strings.HasSuffix(strings.TrimRight(text, " \t\r\n"), "}")
 }
 
-// plain understands a line that is no JSON. The first byte chooses among the formats.
+// plain parses a line that is not JSON. The first byte selects the formats to try.
 func (p *Parser) plain(text string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) {
 	line := text
 	if end := strings.IndexByte(text, '\n'); end >= 0 {
@@ -118,7 +118,7 @@ func (p *Parser) plain(text string, clock logvalue.Clock, r plog.LogRecord) (ori
 	return origin
 }
 
-// headed looks for a time at the beginning of a line, or behind ts= and time=, and for a level near it.
+// headed searches for a time at the beginning of a line, or after ts= and time=, and for a level near it.
 func headed(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin) {
 	from := 0
 	if t, end, ok := headTime(line, clock); ok {
@@ -138,7 +138,7 @@ func headed(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin)
 	return origin
 }
 
-// headTime reads the time that a plain line begins with; end is behind it.
+// headTime parses the time at the beginning of a plain line; end is after it.
 func headTime(line string, clock logvalue.Clock) (t time.Time, end int, ok bool) {
 	i := 0
 	if !logvalue.IsAlnum(line[0]) && line[0] < 0x80 {
@@ -177,8 +177,8 @@ func headTime(line string, clock logvalue.Clock) (t time.Time, end int, ok bool)
 	return t, 0, false
 }
 
-// Structured says what the beginning of a line tells: whether it has a time or a level, or a format of its own, so that it begins a
-// record; and its level.
+// Structured reports whether the beginning of a line has a time or a level, or a known format, so that it starts a record; and returns its
+// level.
 func Structured(line string) (bool, plog.SeverityNumber) {
 	if isObject(line) {
 		return true, plog.SeverityNumberUnspecified
@@ -188,7 +188,7 @@ func Structured(line string) (bool, plog.SeverityNumber) {
 	return r.Timestamp() != 0 || r.SeverityNumber() != plog.SeverityNumberUnspecified || r.Attributes().Len() > 0, r.SeverityNumber()
 }
 
-// Final says that no line that follows can belong to this one: it is JSON, or of an access log.
+// Final reports that no later line can belong to this one: it is JSON, or of an access log.
 func Final(line string) bool {
 	if line == "" {
 		return false
@@ -227,7 +227,7 @@ func ids(line string, r plog.LogRecord) {
 	}
 }
 
-// correlated finds the ids as Spring Boot writes them: [trace-span], behind an application's name and a comma or alone.
+// correlated finds the ids in Spring Boot's format: [trace-span], after an application's name and a comma or alone.
 func correlated(line string, r plog.LogRecord) {
 	const traceLength, spanLength = 32, 16
 	for at := traceLength; ; at++ {
@@ -250,7 +250,7 @@ func correlated(line string, r plog.LogRecord) {
 	}
 }
 
-// hasHex says whether n hexadecimal digits stand in a row. It looks at every nth byte first, and back from there.
+// hasHex reports whether there are n consecutive hexadecimal digits. It checks every nth byte first, and goes back from there.
 func hasHex(line string, n int) bool {
 	for i := n - 1; i < len(line); {
 		at := i
@@ -294,7 +294,7 @@ func idAfter(line, lower, upper string, length int) (string, bool) {
 	return "", false
 }
 
-// unhex decodes s into dst. A value of zeros is no id.
+// unhex decodes s into dst. A value of zeros is not an id.
 func unhex(s string, dst []byte) bool {
 	if len(s) != 2*len(dst) {
 		return false

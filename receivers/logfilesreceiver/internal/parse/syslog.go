@@ -15,7 +15,7 @@ func dateOf(year int, month time.Month, day, hour, minute, second, nanos int) ti
 	return time.Date(year, month, day, hour, minute, second, nanos, time.UTC)
 }
 
-// syslogPRI understands a message of RFC 5424 or RFC 3164 with its priority, as some daemons write to files.
+// syslogPRI parses a message of RFC 5424 or RFC 3164 with its priority, as some daemons write to files.
 func syslogPRI(line string, clock logvalue.Clock, r plog.LogRecord) (origin Origin, ok bool) {
 	end := strings.IndexByte(line[:min(len(line), 6)], '>')
 	if end < 2 {
@@ -44,7 +44,7 @@ func syslogPRI(line string, clock logvalue.Clock, r plog.LogRecord) (origin Orig
 	return origin, true
 }
 
-// syslog5424 reads behind `<PRI>1 `: TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
+// syslog5424 parses the part after `<PRI>1 `: TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
 func syslog5424(rest string, clock logvalue.Clock, r plog.LogRecord) (origin Origin, ok bool) {
 	var parts [5]string
 	for i := range parts {
@@ -73,7 +73,7 @@ func syslog5424(rest string, clock logvalue.Clock, r plog.LogRecord) (origin Ori
 	return origin, true
 }
 
-// structuredData reads [id name="value" ...]... into syslog.<id>.<name>.
+// structuredData parses [id name="value" ...]... into syslog.<id>.<name>.
 func structuredData(s string, a pcommon.Map) {
 	for strings.HasPrefix(s, "[") {
 		id, rest, ok := strings.Cut(s[1:], " ")
@@ -98,7 +98,7 @@ func structuredData(s string, a pcommon.Map) {
 	}
 }
 
-// syslogFile understands what syslog daemons write by default: `Nov 24 05:00:00 host app[123]: text`. sure says that a priority stands before it.
+// syslogFile parses the default format of syslog daemons: `Nov 24 05:00:00 host app[123]: text`. sure: a priority precedes it.
 func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord, sure bool) (origin Origin, ok bool) {
 	month, ok := logvalue.MonthAt(line, 0)
 	if !ok || len(line) < 17 || line[3] != ' ' || line[6] != ' ' {
@@ -128,7 +128,8 @@ func syslogFile(line string, clock logvalue.Clock, r plog.LogRecord, sure bool) 
 	return origin, true
 }
 
-// isoSyslog reads ` host app[123]:` behind a time. Without the number of a process it is `12:00 main thread: text` too: no syslog, unless sure.
+// isoSyslog parses ` host app[123]:` after a time. Without a process id, a line such as `12:00 main thread: text` looks the same, so that
+// it is syslog only if sure.
 func isoSyslog(line string, end int, r plog.LogRecord, sure bool) (origin Origin) {
 	if end >= len(line) || line[end] != ' ' {
 		return origin
@@ -186,7 +187,7 @@ func isTag(s string) bool {
 	return true
 }
 
-// klog understands the header of Kubernetes' components: I1124 05:00:00.123456   12345 file.go:123] text.
+// klog parses the header of Kubernetes' components: I1124 05:00:00.123456   12345 file.go:123] text.
 func klog(line string, clock logvalue.Clock, r plog.LogRecord) bool {
 	month, a := logvalue.Digits(line, 1, 2)
 	day, b := logvalue.Digits(line, 3, 2)

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Legacy is a position of the reader before this one: the first bytes of a file, at most 1000 by default, and an offset.
+// Legacy is a position of contrib's reader: the first bytes of a file, at most 1000 by default, and an offset.
 type Legacy struct {
 	FirstBytes []byte
 	Path       string
 	Offset     int64
 }
 
-// resume goes on with the files of before the start: those that match and those that were renamed meanwhile. Positions of files that
-// are gone or have other contents now can be those of a copy. A position whose path can't be looked at now is kept.
+// resume continues with the files from before the start: those that match and those that were renamed in between. Positions of files that
+// are gone or have other contents now may belong to a copy. A position whose path can't be read now is kept.
 func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
 	before := s.positions()
 	defer func() { s.hidden(before, matches, report) }()
@@ -27,7 +27,7 @@ func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
 		info, err := os.Stat(p.Path)
 		switch {
 		case s.skipped[p.Path] == Unreadable, err != nil && !gone(err):
-			continue // it can become readable again
+			continue // it may become readable again
 		case err == nil && info.Mode().IsRegular() && idOf(p.Path, info) == id:
 			delete(s.known, id)
 			s.touch(id)
@@ -51,7 +51,8 @@ func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
 	}
 }
 
-// again goes on with a file that was read before the start, if the path leads to one. False: it is none, or has other contents now.
+// again continues with a file that was read before the start, if the path leads to one. False: it does not, or the file has other contents
+// now.
 func (s *Set) again(m match, now time.Time, report func(Event)) bool {
 	p, known := s.known[m.id]
 	if !known {
@@ -62,7 +63,7 @@ func (s *Set) again(m match, now time.Time, report func(Event)) bool {
 	f.Path, f.Seen = m.path, now
 	switch {
 	case f.open() != nil:
-		s.known[m.id] = p // the next poll sees what became of it
+		s.known[m.id] = p // the next poll finds out what happened
 		return true
 	case p.Offset <= f.size && p.fits(f.handle):
 		f.dirty = p.Path != m.path
@@ -77,7 +78,7 @@ func (s *Set) again(m match, now time.Time, report func(Event)) bool {
 	return false
 }
 
-// relocated opens a file that no pattern leads to any more; nil: it is gone. An error says that it can't be told now.
+// relocated opens a file that matches no pattern any more; nil: it is gone. After an error this is unknown.
 func relocated(p Position, now time.Time) (*File, error) {
 	path, found, err := locate(p)
 	if !found {
@@ -111,14 +112,14 @@ func (s *Set) begin(f *File, event Event, report func(Event)) {
 	report(event)
 }
 
-// admit begins to read a file: where the reader before this one left it, where the file was left that it is a copy of, or at its beginning.
+// admit starts reading a file: where contrib's reader stopped, where the file stopped of which it is a copy, or at its beginning.
 func (s *Set) admit(m match, now time.Time, report func(Event)) {
 	if m.info.Size() == 0 {
-		return // it can become a copy
+		return // it may become a copy
 	}
 	f := &File{Position: Position{ID: m.id, Path: m.path, Seen: now}, size: m.info.Size(), modified: m.info.ModTime(), grown: now}
 	if err := f.open(); err != nil {
-		return // the next poll sees what became of it
+		return // the next poll finds out what happened
 	}
 	event := Event{Kind: Started}
 	if s.migrate(f) {
@@ -130,14 +131,14 @@ func (s *Set) admit(m match, now time.Time, report func(Event)) {
 	s.begin(f, event, report)
 }
 
-// take gives a file the position of another, or its own from before.
+// take gives a file the position of another one, or its own from before the start.
 func (s *Set) take(f *File, p Position) {
 	p.ID, p.Path, p.Seen = f.ID, f.Path, f.Seen
 	f.Position = p
 	f.dirty = true
 }
 
-// original finds out whether a new file is the copy of another, up to where that one was read. False: it can't be told yet.
+// original finds out whether a new file is the copy of another one, up to where that one was read. False: this can't be decided yet.
 func (s *Set) original(f *File, now time.Time, event *Event) bool {
 	cache := map[int64]Mark{}
 	for i := range s.ghosts {
@@ -152,7 +153,7 @@ func (s *Set) original(f *File, now time.Time, event *Event) bool {
 		}
 	}
 	for _, other := range s.files {
-		if other.Gone { // a file that an editor saves, and not the next of a program that writes the same at its start
+		if other.Gone { // a file that an editor saves, and not the next file of a program that writes the same text at its start
 			if other.Offset >= sureCopy && other.Offset <= f.size && other.fitsHead(f.handle, cache) && other.fitsTail(f.handle) {
 				event.Kind, event.Other = Copied, other.Path
 				s.take(f, other.Position)
@@ -161,9 +162,9 @@ func (s *Set) original(f *File, now time.Time, event *Event) bool {
 			continue
 		}
 		w := s.waiting[f.ID]
-		// A copy can be larger than its original was when that was looked at, a moment before. The next poll tells.
+		// A copy can be larger than its original was when that was checked, a moment before. The next poll decides.
 		larger := other.size < f.size && w != nil
-		if other.cut && other.read == 0 && w == nil && other.alike(f) { // and it can be one of what was not read yet
+		if other.cut && other.read == 0 && w == nil && other.alike(f) { // and it may have a part that was not read yet
 			s.waiting[f.ID] = &waiter{since: now, size: f.size}
 			return false
 		}
@@ -183,7 +184,7 @@ func (s *Set) original(f *File, now time.Time, event *Event) bool {
 	return true
 }
 
-// alike says whether two files begin with the same bytes.
+// alike reports whether two files begin with the same bytes.
 func (f *File) alike(other *File) bool {
 	if f.open() != nil {
 		return false
@@ -194,8 +195,8 @@ func (f *File) alike(other *File) bool {
 	return a && b && mine == its
 }
 
-// begins says whether all of a new file is the beginning of this one as far as marks can tell, or all that was read of this one that of
-// the new file: it can be a copy that is being made.
+// begins reports whether, as far as marks can tell, all of the new file is the beginning of this one, or all text read of this one is the
+// beginning of the new file: then it can be a copy in progress.
 func (f *File) begins(of *File, cache map[int64]Mark) bool {
 	if f.Offset <= of.size {
 		return f.fitsHead(of.handle, cache) && f.fitsTail(of.handle)
@@ -214,8 +215,8 @@ func (f *File) begins(of *File, cache map[int64]Mark) bool {
 	return true
 }
 
-// migrate goes on where the reader before this one was. It took files that begin alike for one, so a position belongs to the file at
-// its path if that fits, and else to any file that does.
+// migrate continues at a position of contrib's reader. That reader treated files that begin alike as one, so a position belongs to the
+// file at its path if it fits, and else to any file that fits.
 func (s *Set) migrate(f *File) bool {
 	best := -1
 	for i, old := range s.legacy {

@@ -1,4 +1,4 @@
-// Package tail follows log files. A file is known by device and inode, and by marks: sums over its first bytes and over those before
-// the position up to which it was read. So a file that is renamed goes on, one that is truncated or replaced begins anew, and the copy
-// that logrotate's copytruncate makes goes on where the original was. Files that begin alike are never taken for one.
+// Package tail follows log files. A file is identified by device and inode, and by marks: checksums of its first bytes and of those before
+// the position up to which it was read. So a renamed file continues, one that was truncated or replaced starts again, and the copy of
+// logrotate's copytruncate continues where the original was. Files that begin alike are never mistaken for each other.
 package tail

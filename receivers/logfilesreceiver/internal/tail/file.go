@@ -14,26 +14,26 @@ import (
 const (
 	// readBytes is how much is read from a file at once.
 	readBytes = 256 << 10
-	// textBytes is how much of it becomes one string, of which lines are parts: a line that is kept keeps as much in memory.
+	// textBytes is how much of it becomes one string, of which lines are parts: a line that is kept keeps that much in memory.
 	textBytes = 16 << 10
 )
 
-// File is a file that is followed. Set.Poll and Read may not run at the same time for one file.
+// File is a followed file. Set.Poll and Read must not run at the same time for one file.
 type File struct {
 	Position
 	// State belongs to the caller.
 	State any
-	// Gone says that no path leads to the file any more: it is read to its end, then forgotten.
+	// Gone reports that no path leads to the file any more: it is read to its end, then forgotten.
 	Gone bool
 	// Visited is when it was last read.
 	Visited time.Time
 
 	handle   *os.File
-	read     int64  // where reading goes on; at or past Offset
-	part     int    // pieces of the line at read that were handed out
-	last     piece  // the line that was handed out last
+	read     int64  // offset of the next read; at or past Offset
+	part     int    // pieces of the line at read that were emitted
+	last     piece  // the last emitted line
 	tail     []byte // the bytes before read, as they were read: at most tailBytes
-	zeros    bool   // it ends with zeros, as a file does that was allocated ahead: they are no line before something is written there
+	zeros    bool   // it ends with zeros, like a preallocated file: they are not a line until something is written there
 	size     int64
 	modified time.Time
 	grown    time.Time // when the size last changed
@@ -42,22 +42,22 @@ type File struct {
 	cut      bool      // it was truncated
 }
 
-// piece is a line, or a piece of one, that was handed out.
+// piece is an emitted line, or a piece of one.
 type piece struct {
 	start  int64
 	before int // pieces of the line before it
 }
 
-// Buffer is memory for Read that calls can share one after the other. It holds what was read and not handed out, so that a Read which visit
-// ended goes on without the disk. Between two calls of Set.Poll only.
+// Buffer is memory for Read that calls can share one after the other. It holds bytes that were read and not emitted, so that a Read which
+// visit ended continues without the disk. Only valid between two calls of Set.Poll.
 type Buffer struct {
 	bytes []byte
-	of    *File // nil: of none
+	of    *File // nil: of no file
 	from  int64 // in that file
 	have  int   // bytes
 }
 
-// rest takes what is left of an earlier Read of f.
+// rest takes over what is left of an earlier Read of f.
 func (b *Buffer) rest(f *File) (have int) {
 	if len(b.bytes) < readBytes {
 		b.bytes = make([]byte, readBytes)
@@ -69,17 +69,17 @@ func (b *Buffer) rest(f *File) (have int) {
 	return have
 }
 
-// Behind says whether the file may have more than was read.
+// Behind reports whether the file may have more than was read.
 func (f *File) Behind() bool { return f.behind }
 
-// Unended says whether the file ends with a line that has no newline yet.
+// Unended reports whether the file ends with a line that has no newline yet.
 func (f *File) Unended() bool { return !f.behind && !f.zeros && f.read < f.size }
 
 // Grown returns when the size last changed.
 func (f *File) Grown() time.Time { return f.grown }
 
-// Read hands out lines until the end of the file, or until visit returns false. A line longer than limit comes in parts, numbered from
-// 1. The end of a file that has no newline is a line if flush is true.
+// Read emits lines until the end of the file, or until visit returns false. A line longer than limit is emitted in parts, numbered from 1.
+// The end of a file without a newline is a line if flush is true.
 func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bool) error {
 	if err := f.open(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 	if f.Encoding != lines.UTF8 {
 		limit = limit / 3 * 2 // two bytes can become three
 	}
-	have := buf.rest(f) // bytes in buf that have not been handed out
+	have := buf.rest(f) // bytes in buf that have not been emitted
 	for rest := have > 0; ; rest = false {
 		if have == len(buf.bytes) {
 			buf.bytes = append(buf.bytes, make([]byte, len(buf.bytes))...)
@@ -105,8 +105,8 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 				return err
 			}
 			if n == 0 && (!flush || have == 0) || !hasTail(f.handle, f.read, f.tail) {
-				// What is left is no line yet; or the file was truncated since the last look at it and has grown past here, which the next one
-				// sees. What was read before its tail was compared is of the old text for sure.
+				// The rest is not a line yet; or the file was truncated since the last check and has grown past here, which the next check
+				// notices. What was read before its tail was compared is certainly of the old text.
 				f.behind = false
 				return nil
 			}
@@ -132,7 +132,7 @@ func (f *File) Read(buf *Buffer, limit int, flush bool, visit func(join.Line) bo
 	}
 }
 
-// split hands out the lines in b, of which the first scanned bytes have no newline, and returns how many bytes they were.
+// split emits the lines in b, of which the first scanned bytes have no newline, and returns how many bytes they were.
 func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Line) bool) (used int, more bool) {
 	var shared texts
 	for used < len(b) {
@@ -175,7 +175,7 @@ func (f *File) split(b []byte, scanned, limit int, last bool, visit func(join.Li
 		used += next
 		f.read += int64(next)
 		if end == 0 && part > 0 {
-			continue // the end of a line, whose pieces were all of it
+			continue // the end of a line that was emitted in pieces
 		}
 		if !visit(line) {
 			return used, false
@@ -201,8 +201,8 @@ func (t *texts) of(e lines.Encoding, b []byte, from, to int) string {
 	return lines.Trim(t.text[from-t.at : to-t.at])
 }
 
-// hole returns how many zeros b begins with: a truncated file has a hole where its writer goes on at the old offset. wait says that nothing
-// follows them yet, and that something may still be written there.
+// hole returns how many zeros b begins with: a truncated file has a hole if its writer continues at the old offset. wait reports that
+// nothing follows them yet, and that something may still be written there.
 func hole(b []byte, limit int) (n int, wait bool) {
 	for n < len(b) && b[n] == 0 {
 		n++
@@ -210,7 +210,7 @@ func hole(b []byte, limit int) (n int, wait bool) {
 	return n, n == len(b) && n < limit
 }
 
-// keep takes note of the last bytes that were handed out.
+// keep remembers the last emitted bytes.
 func (f *File) keep(used []byte) {
 	if len(used) >= tailBytes {
 		f.tail = append(f.tail[:0], used[len(used)-tailBytes:]...)
@@ -220,7 +220,7 @@ func (f *File) keep(used []byte) {
 	f.tail = f.tail[:copy(f.tail, f.tail[max(0, len(f.tail)-tailBytes):])]
 }
 
-// hasTail says whether the bytes before end are those that were read.
+// hasTail reports whether the bytes before end are those that were read.
 func hasTail(r io.ReaderAt, end int64, tail []byte) bool {
 	var buf [tailBytes]byte
 	b := buf[:len(tail)]
@@ -228,7 +228,7 @@ func hasTail(r io.ReaderAt, end int64, tail []byte) bool {
 	return n == len(tail) && bytes.Equal(b, tail)
 }
 
-// detect tells the encoding at the beginning of a file.
+// detect detects the encoding at the beginning of a file.
 func (f *File) detect() error {
 	head := make([]byte, headBytes)
 	n, err := f.handle.ReadAt(head, 0)
@@ -241,8 +241,8 @@ func (f *File) detect() error {
 	return nil
 }
 
-// Delivered moves the position: all before offset has been delivered. False: the file no longer has that, as it was truncated meanwhile;
-// the position stays.
+// Delivered moves the position: everything before offset has been delivered. False: the file no longer has that text, because it was
+// truncated meanwhile; the position stays.
 func (f *File) Delivered(offset int64) bool {
 	if offset == f.Offset {
 		return true
@@ -262,10 +262,10 @@ func (f *File) Delivered(offset int64) bool {
 	return true
 }
 
-// ReadTo returns where reading goes on.
+// ReadTo returns the offset of the next read.
 func (f *File) ReadTo() int64 { return f.read }
 
-// Rewind goes back to the position: what was read since is read again.
+// Rewind returns to the position: what was read since is read again.
 func (f *File) Rewind() { f.read, f.part, f.tail, f.behind = f.Offset, f.Part, f.tail[:0], true }
 
 func (f *File) open() error {
@@ -294,5 +294,5 @@ func (f *File) close() {
 	}
 }
 
-// Size returns how large the file was when it was last looked at.
+// Size returns how large the file was at the last check.
 func (f *File) Size() int64 { return f.size }

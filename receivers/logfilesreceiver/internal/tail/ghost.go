@@ -6,26 +6,26 @@ import (
 )
 
 const (
-	// maxGhosts bounds the positions that are kept of files that were truncated, ghostAge how long. logrotate makes its copy before it
-	// truncates, so a later file is no copy.
+	// maxGhosts bounds the positions that are kept of truncated files, ghostAge how long. logrotate makes its copy before it truncates, so
+	// a later file is not a copy.
 	maxGhosts = 4096
 	ghostAge  = 10 * time.Second
 )
 
-// ghost is the text of a file that was truncated: a copy of it goes on where the file was left.
+// ghost is the former text of a truncated file: a copy of it continues where the file was left.
 type ghost struct {
 	Position
-	// read is up to where it was read and, since the file is looked at between deliveries only, delivered; tail the bytes before that, part the
-	// pieces of the line there. The position can lie before it: what was held back has been delivered at the truncation.
+	// read is up to where it was read and, because files are checked only between deliveries, delivered; tail are the bytes before that,
+	// part the pieces of the line there. The position can be before it: held-back lines were delivered at the truncation.
 	read int64
 	part int
 	tail []byte
-	size int64 // of the file, when it was last seen whole
-	// unseen: it was truncated while nothing read it, so it can have had more than size.
+	size int64 // size of the file at the last check before the truncation
+	// unseen: it was truncated while nothing read it, so it may have had more than size.
 	unseen bool
 }
 
-// haunt keeps what is known of a file that was truncated: its copy is there by now, or is seen by one of the next polls.
+// haunt keeps the data of a truncated file: its copy already exists, or appears at one of the next polls.
 func (s *Set) haunt(g ghost, now time.Time) {
 	if g.Offset == 0 && len(g.tail) == 0 && g.size == 0 {
 		return
@@ -37,7 +37,7 @@ func (s *Set) haunt(g ghost, now time.Time) {
 	s.ghosts = append(s.ghosts, g)
 }
 
-// exorcise gives up waiting for copies. What a file had that was not read is lost then.
+// exorcise stops waiting for copies. Unread text of such a file is then lost.
 func (s *Set) exorcise(now time.Time, report func(Event)) {
 	s.ghosts = slices.DeleteFunc(s.ghosts, func(g ghost) bool {
 		if now.Sub(g.Seen) <= ghostAge {
@@ -50,7 +50,7 @@ func (s *Set) exorcise(now time.Time, report func(Event)) {
 	})
 }
 
-// isIn says whether a file begins with what the ghost had. cache, if not nil, keeps the file's marks.
+// isIn reports whether a file begins with the ghost's text. cache, if not nil, keeps the file's marks.
 func (g *ghost) isIn(f *File, cache map[int64]Mark) bool {
 	if g.Offset > f.size || !g.fitsHead(f.handle, cache) || !g.fitsTail(f.handle) {
 		return false
@@ -58,5 +58,5 @@ func (g *ghost) isIn(f *File, cache map[int64]Mark) bool {
 	return g.Offset > 0 || len(g.tail) > 0 && hasTail(f.handle, g.read, g.tail)
 }
 
-// GiveUp reports what is lost unless copies are found: none will be looked for any more.
+// GiveUp reports what is lost unless copies are found, because nothing searches for copies any more.
 func (s *Set) GiveUp(report func(Event)) { s.exorcise(time.Now().Add(2*ghostAge), report) }

@@ -14,8 +14,8 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// hidden reports files that were written while nothing read them, under the name of a file that was followed, and that rotation has given a
-// name which no pattern fits: app.log.1 where only app.log is read.
+// hidden reports files that were written, while nothing read them, under the name of a followed file, and that rotation has then given a
+// name which matches no pattern: app.log.1 if only app.log is read.
 func (s *Set) hidden(before []Position, matches []match, report func(Event)) {
 	known := map[ID]bool{}
 	for _, m := range matches {
@@ -44,14 +44,14 @@ func (s *Set) hidden(before []Position, matches []match, report func(Event)) {
 				continue
 			}
 			known[id] = true
-			if reason, _ := refusal(path); reason == "" { // a compressed one is that of a position
+			if reason, _ := refusal(path); reason == "" { // a compressed one belongs to a position
 				report(Event{Kind: Lost, Path: path, Bytes: info.Size()})
 			}
 		}
 	}
 }
 
-// list returns the names in a directory, at most maxScan. One that is gone has none.
+// list returns the names in a directory, at most maxScan. A missing one has none.
 func list(dir string) ([]string, error) {
 	file, err := os.Open(dir)
 	if gone(err) {
@@ -68,14 +68,14 @@ func list(dir string) ([]string, error) {
 	return names, err
 }
 
-// scouted is a file that was found while no file could be read. The handle keeps it when it is rotated away before that.
+// scouted is a file that was found while no file could be read. The handle keeps it if it is rotated away before that.
 type scouted struct {
 	path   string
 	handle *os.File
 }
 
-// Scout looks for new files and keeps them open, at most half of the files that may stay open, until the next Poll: while the pipeline takes
-// nothing they can be rotated away. It may run at the same time as Read, not as Poll.
+// Scout searches for new files and keeps them open, at most half of the files that may stay open, until the next Poll, because they can be
+// rotated away while the pipeline accepts nothing. It may run during Read, but not during Poll.
 func (s *Set) Scout(report func(Event)) {
 	for _, pattern := range s.include {
 		found, _ := doublestar.FilepathGlob(pattern)
@@ -109,7 +109,7 @@ func (s *Set) Scout(report func(Event)) {
 	}
 }
 
-// rescue reads those scouted files that no path leads to any more.
+// rescue reads those scouted files to which no path leads any more.
 func (s *Set) rescue(seen map[ID]bool, now time.Time, report func(Event)) {
 	for id, found := range s.scouts {
 		delete(s.scouts, id)
@@ -123,10 +123,10 @@ func (s *Set) rescue(seen map[ID]bool, now time.Time, report func(Event)) {
 	}
 }
 
-// gone says that a path leads nowhere, for sure.
+// gone reports that a path certainly does not exist.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// momentary says that an error is one of the process or the device, not of the path: too many open files, no memory, a device that fails.
+// momentary reports that an error is one of the process or the device, not of the path: too many open files, no memory, a failing device.
 func momentary(err error) bool {
 	for _, of := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE} {
 		if errors.Is(err, of) {
@@ -136,7 +136,7 @@ func momentary(err error) bool {
 	return false
 }
 
-// positions returns those of before the start.
+// positions returns those from before the start.
 func (s *Set) positions() []Position {
 	all := make([]Position, 0, len(s.known))
 	for _, p := range s.known {

@@ -8,7 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// idOf takes the path for the file: what is renamed is another file here.
+// idOf uses the path as the id: a renamed file is another file here.
 func idOf(path string, _ fs.FileInfo) ID {
 	return ID{Inode: xxhash.Sum64String(path)}
 }

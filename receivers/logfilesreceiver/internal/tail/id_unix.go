@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// idOf returns what tells a file from all others on this machine.
+// idOf returns the id of a file, unique on this machine.
 func idOf(_ string, info fs.FileInfo) ID {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return ID{Device: uint64(stat.Dev), Inode: stat.Ino} //nolint:unconvert // int32 on darwin

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// headBytes and tailBytes are how much the marks cover. Both are reread when a file has changed.
+	// headBytes and tailBytes are how much the marks cover. Both are read again when a file has changed.
 	headBytes = 1024
 	tailBytes = 256
 )
 
-// ID tells a file from all others on a machine, as long as it exists.
+// ID identifies a file on a machine, as long as the file exists.
 type ID struct {
 	Device uint64 `json:"dev"`
 	Inode  uint64 `json:"ino"`
 }
 
-// Mark is a sum over some bytes of a file.
+// Mark is a checksum of some bytes of a file.
 type Mark struct {
 	Length int64  `json:"n"`
 	Sum    uint64 `json:"sum"`
 }
 
-// Position is up to where a file was delivered, and what it is known by.
+// Position is the offset up to which a file was delivered, and the data that identifies the file.
 type Position struct {
 	ID
 	Path     string         `json:"path"`
@@ -35,18 +35,18 @@ type Position struct {
 	Head     Mark           `json:"head"` // over the first bytes, at most up to Offset
 	Tail     Mark           `json:"tail"` // over the bytes before Offset
 	Encoding lines.Encoding `json:"encoding,omitempty"`
-	// Part is how many pieces of the line at Offset were delivered, if that is longer than a record.
+	// Part is how many pieces of the line at Offset were delivered, if that line is longer than a record.
 	Part int `json:"part,omitempty"`
-	// Size is how large the file was when it was last looked at.
+	// Size is how large the file was at the last check.
 	Size int64 `json:"size,omitempty"`
 	// Seen is when the file last existed.
 	Seen time.Time `json:"seen"`
 }
 
-// unread is how many bytes the file is known to have had that were not delivered.
+// unread is how many undelivered bytes the file is known to have had.
 func (p *Position) unread() int64 { return max(0, p.Size-p.Offset) }
 
-// markAt sums length bytes that end at end; ok is false where the file does not have them.
+// markAt computes the mark of length bytes that end at end; ok is false if the file does not have them.
 func markAt(r io.ReaderAt, end, length int64) (m Mark, ok bool) {
 	var buf [headBytes]byte
 	b := buf[:length]
@@ -56,7 +56,7 @@ func markAt(r io.ReaderAt, end, length int64) (m Mark, ok bool) {
 	return Mark{Length: length, Sum: xxhash.Sum64(b)}, true
 }
 
-// move sets the position to offset, and takes its marks.
+// move sets the position to offset, and computes its marks.
 func (p *Position) move(r io.ReaderAt, offset int64) bool {
 	head := p.Head
 	if want := min(offset, headBytes); head.Length != want {
@@ -76,7 +76,7 @@ func (p *Position) move(r io.ReaderAt, offset int64) bool {
 	return true
 }
 
-// fits says whether the file has what the position's marks were taken of.
+// fits reports whether the file has the text of the position's marks.
 func (p *Position) fits(r io.ReaderAt) bool { return p.fitsHead(r, nil) && p.fitsTail(r) }
 
 func (p *Position) fitsTail(r io.ReaderAt) bool {

@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// mostOpen bounds the files that stay open between polls, and so does a quarter of the process's limit; the least active are opened
+	// mostOpen bounds the files that stay open between polls, as does a quarter of the process's limit; the least active ones are opened
 	// when they change.
 	mostOpen = 1024
-	// sureCopy is how many bytes a new file must have in common with one that is gone to be taken for that file, saved anew.
+	// sureCopy is how many bytes a new file must have in common with a missing one to be treated as that file, saved again.
 	sureCopy = 16 << 10
-	// copyWait is how long a new file that begins with all that was read of another waits for that one to be truncated, as logrotate's
-	// copytruncate does after it has copied. Then it is a file of its own.
+	// copyWait is how long a new file that begins with all text read of another one waits for that one to be truncated, as logrotate's
+	// copytruncate does after it has copied. After that it is a separate file.
 	copyWait = 5 * time.Second
-	// goneWait is how long a file without a path stays open after it last grew: its writer can still have it.
+	// goneWait is how long a file without a path stays open after it last grew, because its writer may still have it open.
 	goneWait = time.Minute
-	// maxScan bounds the entries of a directory that are looked through for a file that was renamed.
+	// maxScan bounds the entries of a directory that are searched for a renamed file.
 	maxScan = 10000
 )
 
-// Reason says why a file that matches is not read.
+// Reason is why a matching file is not read.
 type Reason string
 
 // Reasons, and events of files that are read.
@@ -38,38 +38,38 @@ const (
 	Duplicate  Reason = "duplicate" // another path of a file that is read
 )
 
-// Event is what Poll found out about a file.
+// Event is a result of Poll for a file.
 type Event struct {
 	File *File
 	Kind Kind
-	// Path is the file's; Other that of another one that it has to do with.
+	// Path is the file's; Other that of a related file.
 	Path, Other string
 	Reason      Reason // of Skipped
-	Offset      int64  // of Lost: up to where it was delivered
-	Bytes       int64  // of Lost: how many bytes it is known to have had behind that
+	Offset      int64  // of Lost: offset up to which it was delivered
+	Bytes       int64  // of Lost: how many bytes it is known to have had after that
 	Err         error
 }
 
 // Kind is what happened.
 type Kind int
 
-// What happens to files.
+// The kinds of events.
 const (
 	Started   Kind = iota // it is read from its beginning
 	Resumed               // it is read from where it was left
 	Copied                // it is the copy of Other, and is read from where that one was left
-	Alike                 // it begins with all that was read of Other, and is read as a file of its own
+	Alike                 // it begins with all text read of Other, and is read as a separate file
 	Found                 // it no longer matches, was found by its inode and is read to its end
 	Truncated             // it was cut or replaced in place: it is read from its beginning
 	Skipped               // it is not read, for Reason
-	Lost                  // its path leads elsewhere and it was not found: what it had that was not read is lost
+	Lost                  // its path leads elsewhere and it was not found: its unread text is lost
 	Forgotten             // it is gone, and was read to its end
-	Unmatched             // no pattern fits it any more: it is not read on
+	Unmatched             // it matches no pattern any more: reading stops
 	Held                  // it was found while nothing could be read, and is kept open
-	Blind                 // directories could not be listed, for Err: files stay as they are
+	Blind                 // directories could not be listed, because of Err: files stay unchanged
 )
 
-// Set is the files that match patterns. Not safe for concurrent use.
+// Set is the set of files that match patterns. Not safe for concurrent use.
 type Set struct {
 	include, exclude []string
 	files            map[ID]*File
@@ -89,7 +89,7 @@ type waiter struct {
 	size  int64
 }
 
-// NewSet returns a set that goes on at the positions.
+// NewSet returns a set that continues at the positions.
 func NewSet(include, exclude []string, positions []Position, legacy []Legacy) *Set {
 	s := &Set{include: include, exclude: exclude, legacy: legacy, files: map[ID]*File{}, known: map[ID]Position{},
 		waiting: map[ID]*waiter{}, skipped: map[string]Reason{}, scouts: map[ID]*scouted{}, maxOpen: min(mostOpen, handles()/4)}
@@ -109,18 +109,18 @@ func (s *Set) Files() []*File {
 	return all
 }
 
-// match is a path that fits the patterns.
+// match is a path that matches the patterns.
 type match struct {
 	path string
 	info fs.FileInfo
 	id   ID
 }
 
-// Poll looks for files, and for what happened to those that are known. report is called for everything that changed; for Truncated
-// and Forgotten it is called before the file's reading position goes.
+// Poll searches for files, and finds out what happened to the known ones. It calls report for every change; for Truncated and Forgotten it
+// does so before it drops the file's reading position.
 func (s *Set) Poll(now time.Time, report func(Event)) {
 	matches, err := s.match(report)
-	if err != nil { // nothing that was not found now is gone
+	if err != nil { // a file that was not found now is not considered gone
 		report(Event{Kind: Blind, Err: err})
 		return
 	}
@@ -151,8 +151,8 @@ func (s *Set) Poll(now time.Time, report func(Event)) {
 	s.limitOpen()
 }
 
-// match lists the regular files that fit, each once whatever paths lead to it. An error says that directories could not be listed for the
-// moment; one that this process may not list has no files.
+// match lists the regular files that match, each once even if several paths lead to it. An error says that directories could not be listed
+// for the moment; one that this process may not list has no files.
 func (s *Set) match(report func(Event)) ([]match, error) {
 	var all []match
 	paths := map[string]bool{}
@@ -217,7 +217,7 @@ func (s *Set) excluded(path string) bool {
 	})
 }
 
-// refusal says why a file can't be read as text: by its first bytes, whatever its name is.
+// refusal returns why a file can't be read as text: by its first bytes, whatever its name.
 func refusal(path string) (Reason, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -237,7 +237,7 @@ func refusal(path string) (Reason, error) {
 	return "", nil
 }
 
-// update takes note of a file's path and size, and finds out whether it was truncated.
+// update updates a file's path and size, and finds out whether it was truncated.
 func (s *Set) update(f *File, m match, now time.Time, report func(Event)) {
 	f.Path, f.Gone, f.Seen = m.path, false, now
 	if m.info.Size() == f.size && m.info.ModTime().Equal(f.modified) {
@@ -246,7 +246,7 @@ func (s *Set) update(f *File, m match, now time.Time, report func(Event)) {
 	before := f.size
 	f.size, f.modified, f.grown = m.info.Size(), m.info.ModTime(), now
 	if err := f.open(); err != nil {
-		return // gone or replaced since: the next poll sees it
+		return // gone or replaced since: the next poll notices it
 	}
 	f.zeros = false
 	if f.size >= f.read && f.fits(f.handle) && hasTail(f.handle, f.read, f.tail) {
@@ -259,7 +259,7 @@ func (s *Set) update(f *File, m match, now time.Time, report func(Event)) {
 	f.read, f.part, f.tail, f.behind, f.dirty, f.cut = 0, 0, nil, f.size > 0, true, true
 }
 
-// missing deals with files that no path leads to any more: those that are open are read to their end, others are looked for.
+// missing handles files to which no path leads any more: open ones are read to their end, others are searched for.
 func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
 	for id, f := range s.files {
 		if seen[id] {
@@ -267,9 +267,9 @@ func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
 		}
 		f.Gone = true
 		if f.handle != nil {
-			// read on
+			// continue reading
 		} else if found, err := f.relocate(); err != nil {
-			continue // the next poll looks again
+			continue // the next poll checks again
 		} else if !found {
 			report(Event{Kind: Lost, File: f, Path: f.Path, Offset: f.Offset, Bytes: max(0, f.size-f.Offset)})
 			s.forget(f, report)
@@ -288,7 +288,7 @@ func (s *Set) missing(seen map[ID]bool, now time.Time, report func(Event)) {
 	}
 }
 
-// relocate looks for a file that is not open, by its inode, in the directory where it was. An error says that it can't be told now.
+// relocate searches for a file that is not open, by its inode, in its former directory. After an error the result is unknown.
 func (f *File) relocate() (found bool, err error) {
 	path, found, err := locate(f.Position)
 	if !found {
@@ -308,7 +308,7 @@ func (s *Set) forget(f *File, report func(Event)) {
 	delete(s.files, f.ID)
 }
 
-// locate finds a file by its inode in the directory where it was. An error says that it can't be told now.
+// locate finds a file by its inode in its former directory. After an error the result is unknown.
 func locate(p Position) (path string, found bool, err error) {
 	names, err := list(filepath.Dir(p.Path))
 	if err != nil {

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// shards is how many pieces the positions are saved in: only those that changed are written.
+// shards is how many pieces the positions are saved in, because only changed pieces are written.
 const shards = 64
 
 func shardOf(id ID) int { return int((id.Inode ^ id.Device*0x9e3779b97f4a7c15) % shards) }
 
 func (s *Set) touch(id ID) { s.dirty[shardOf(id)] = true }
 
-// ShardKeys names the pieces, for a storage that can't list.
+// ShardKeys returns the keys of the pieces, for a storage that can't list.
 func ShardKeys() []string {
 	keys := make([]string, shards)
 	for i := range keys {
@@ -23,7 +23,7 @@ func ShardKeys() []string {
 
 func shardKey(i int) string { return fmt.Sprintf("positions.%02d", i) }
 
-// DecodeShard reads a piece; none is nil.
+// DecodeShard decodes a piece; nil is an empty one.
 func DecodeShard(text []byte) (positions []Position, err error) {
 	if len(text) == 0 {
 		return nil, nil
@@ -32,7 +32,8 @@ func DecodeShard(text []byte) (positions []Position, err error) {
 	return positions, err
 }
 
-// Finish lets the next Changed write all positions: with the sizes of files that have more than was delivered, and when they were seen.
+// Finish makes the next Changed return all positions, including the sizes of files that have undelivered text, and when they were last
+// seen.
 func (s *Set) Finish() {
 	for _, f := range s.files {
 		f.dirty = true
@@ -79,7 +80,7 @@ func (s *Set) Changed() (map[string][]byte, error) {
 	return encoded, nil
 }
 
-// Saved notes that what Changed returned is on disk.
+// Saved notes that the result of Changed is on disk.
 func (s *Set) Saved() {
 	clear(s.dirty[:])
 	for _, f := range s.files {
