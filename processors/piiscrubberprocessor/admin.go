@@ -34,7 +34,7 @@ type decrypter struct {
 }
 
 type decryptRequest struct {
-	Tenant string   `json:"tenant"` // whose values they are; empty means "default"
+	Tenant string   `json:"tenant"` // the tenant of the values; empty means "default"
 	Reason string   `json:"reason"` // required, for the audit line
 	Values []string `json:"values"` // tokens and ciphertexts
 }
@@ -96,7 +96,7 @@ func (d *decrypter) decrypt(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// audit is written before the answer: who asked, why, for how much.
+// audit is written before the answer: who asked, why, and for how many values.
 func (d *decrypter) audit(r *http.Request, who string, req *decryptRequest, refused int) {
 	admin.Detail(r.Context(), "tenant", req.Tenant)
 	admin.Detail(r.Context(), "reason", req.Reason)

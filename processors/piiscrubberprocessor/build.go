@@ -26,7 +26,7 @@ func (c *Config) build(keys *protect.Keyring) (*scrub.Scrubber, error) {
 		FailClosed:    c.Limits.OnLimit == "redact",
 		Keys:          keys,
 	}
-	// told enters what replaces a constant that nobody asked for, where values tell streams apart.
+	// told sets the replacement in fields that tell streams apart, if the user has not chosen one.
 	told := func(k detect.Kind, rule protect.Rule) {
 		if keys != nil && rule.Action == protect.Redact {
 			s.IdentityRules[k] = protect.Rule{Action: protect.Hash}
@@ -54,7 +54,7 @@ func (c *Config) build(keys *protect.Keyring) (*scrub.Scrubber, error) {
 		if !named {
 			told(k, s.Rules[k])
 			if keys != nil && s.Rules[k].Action == protect.Redact && (k == detect.IPv4 || k == detect.IPv6 || k == detect.MAC) {
-				s.Rules[k] = protect.Rule{Action: protect.Hash} // joins and distinct counts live
+				s.Rules[k] = protect.Rule{Action: protect.Hash} // for joins and distinct counts
 			}
 		}
 		if s.Rules[k].Action != protect.Off {

@@ -16,7 +16,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
-// Bounds of one capture, and what a request gets that names none.
+// Bounds of one capture, and the defaults of a request.
 const (
 	maxCaptureLines   = 200
 	maxCaptureBytes   = 256 << 10
@@ -25,22 +25,22 @@ const (
 	captureSeconds    = 10
 )
 
-// capturer answers POST /capture: lines as they arrive, with what would go of them and why. Texts are held as they came only while somebody
+// capturer answers POST /capture: lines as they arrive, with what would be removed and why. It holds original texts only while a client
 // with the admin token waits for the answer: one request at a time, maxCaptureLines and maxCaptureBytes at most.
 type capturer struct {
 	admin   admin.Authorizer // set by mount
-	preview *scrub.Scrubber  // with keys of its own, as the previewer
+	preview *scrub.Scrubber  // with separate keys, as the previewer
 	log     *zap.Logger
 	stop    chan struct{} // closed by close
 	once    sync.Once
-	current atomic.Pointer[capture] // nil: nobody asks
+	current atomic.Pointer[capture] // nil: no capture is running
 }
 
 func newCapturer(preview *scrub.Scrubber, log *zap.Logger) *capturer {
 	return &capturer{preview: preview, log: log, stop: make(chan struct{})}
 }
 
-// tap returns what a batch of signal hands its texts to, nil if nobody asks.
+// tap returns the function to which a batch of signal passes its texts, nil if no capture is running.
 func (c *capturer) tap(signal string) func(key, text string, found bool) {
 	now := c.current.Load()
 	if now == nil {
@@ -49,14 +49,14 @@ func (c *capturer) tap(signal string) func(key, text string, found bool) {
 	return func(key, text string, found bool) { now.add(signal, key, text, found) }
 }
 
-// close ends a capture that runs.
+// close ends a running capture.
 func (c *capturer) close() { c.once.Do(func() { close(c.stop) }) }
 
 type captureRequest struct {
 	Reason  string `json:"reason"`  // required, for the audit line
 	Lines   int    `json:"lines"`   // how many at most; 0: 20
 	Seconds int    `json:"seconds"` // how long to wait for them; 0: 10
-	Found   bool   `json:"found"`   // only texts in which something is found, values of attributes too
+	Found   bool   `json:"found"`   // only texts with a finding, including values of attributes
 }
 
 func (r *captureRequest) validate() error {
@@ -77,7 +77,7 @@ func (r *captureRequest) validate() error {
 	return nil
 }
 
-// capturedLine is one text of the answer: as it came, what is left of it, and what went.
+// capturedLine is one text of the answer: the original, the scrubbed text, and the findings.
 type capturedLine struct {
 	Signal   string          `json:"signal"`
 	Key      string          `json:"key,omitempty"` // of the attribute
@@ -97,7 +97,7 @@ type capture struct {
 	max   int            // guarded by mu; 0 when done
 }
 
-// add copies a text, if it is asked for and there is room. Without found, lines are texts that no attribute holds: bodies, names, messages.
+// add copies a text, if it is wanted and there is room. Without found, lines are only texts outside attributes: bodies, names, messages.
 func (c *capture) add(signal, key, text string, found bool) {
 	if c.found && !found || !c.found && key != "" || text == "" {
 		return
@@ -113,7 +113,7 @@ func (c *capture) add(signal, key, text string, found bool) {
 	}
 }
 
-// take ends the capture and returns what it holds.
+// take ends the capture and returns its lines.
 func (c *capture) take() []capturedLine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +168,7 @@ func (c *capturer) answer(w http.ResponseWriter, lines []capturedLine) {
 	b := c.preview.NewBatch()
 	for i := range lines {
 		l := &lines[i]
-		l.Text = strings.ToValidUTF8(l.Text, "\uFFFD") // as JSON will have it: the positions of findings are its bytes
+		l.Text = strings.ToValidUTF8(l.Text, "\uFFFD") // as in the JSON answer: the positions of findings are its bytes
 		l.Scrubbed, l.Findings = b.Preview(l.Key, l.Text)
 	}
 	if lines == nil {

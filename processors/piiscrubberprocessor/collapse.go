@@ -9,15 +9,15 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// collapse counts the points of one metric that a constant made one stream with others.
+// collapse counts the points of one metric that a constant put into the same stream as others.
 type collapse struct {
-	changed []int // points by position whose attributes hold a constant now
+	changed []int // by position, the points whose attributes now have a constant
 	points  int
 	key     string
 	merged  int64
 }
 
-// add takes the next point along.
+// add adds the next point.
 func (c *collapse) add(changed bool, key string) {
 	if changed {
 		c.changed = append(c.changed, c.points)
@@ -26,7 +26,7 @@ func (c *collapse) add(changed bool, key string) {
 	c.points++
 }
 
-// point is what all kinds of data points have.
+// point is the common part of all kinds of data points.
 type point interface {
 	Attributes() pcommon.Map
 	Timestamp() pcommon.Timestamp
@@ -38,8 +38,8 @@ type stamp struct {
 	start, time pcommon.Timestamp
 }
 
-// merge counts the changed points whose attributes and times another point of the metric has too: two streams that became one. It costs
-// nothing where no constant was written.
+// merge counts the changed points whose attributes and times equal those of another point of the metric: two streams became one. It costs
+// nothing if no constant was written.
 func merge[P point, S interface {
 	Len() int
 	At(int) P
@@ -62,7 +62,7 @@ func merge[P point, S interface {
 	}
 }
 
-// collapsed counts, and warns once.
+// collapsed counts, and logs one warning.
 func (s *scrubber) collapsed(ctx context.Context, name string, c *collapse) {
 	if c.merged == 0 {
 		return

@@ -16,9 +16,9 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 )
 
-// Config of pii_scrubber. The default finds every precise kind of personal data and secret, everywhere, and redacts it.
+// Config of pii_scrubber. The default detects all precise kinds of personal data and secrets, everywhere, and redacts them.
 type Config struct {
-	// DefaultAction is done by detectors that Detectors doesn't name. Default: redact. "off" leaves only the named ones.
+	// DefaultAction is the action of detectors that Detectors doesn't name. Default: redact. With "off" only the named ones run.
 	DefaultAction RuleConfig `mapstructure:"default_action"`
 
 	// Detectors by name: an action, or a block with an action and its settings.
@@ -27,57 +27,56 @@ type Config struct {
 	// Custom are further detectors, each an RE2 pattern. Default: none.
 	Custom []CustomConfig `mapstructure:"custom"`
 
-	// SensitiveKeys are attribute keys whose values go whole.
+	// SensitiveKeys are attribute keys whose values are removed whole.
 	SensitiveKeys SensitiveKeysConfig `mapstructure:"sensitive_keys"`
 
-	// Allow says what stays.
+	// Allow lists exceptions.
 	Allow AllowConfig `mapstructure:"allow"`
 
-	// Keys for hash, tokenize and encrypt. The first makes new values, all read old ones: rotation puts a new one in front. An
-	// entry whose secret is empty doesn't exist, so that a profile can name an unset variable.
+	// Keys for hash, tokenize and encrypt. The first makes new values, all can read old ones: to rotate, add a new one in front. An entry
+	// with an empty secret is ignored, so that a profile can refer to an unset variable.
 	Keys []KeyConfig `mapstructure:"keys"`
 
-	// KeyFile holds the key where Keys names none; the first start makes it, readable by its owner. Default: none. Without any key
+	// KeyFile holds the key if Keys has none; the first start creates it, readable only by its owner. Default: none. Without any key,
 	// values that tell streams apart are redacted, and streams that become one are counted.
 	KeyFile string `mapstructure:"key_file"`
 
-	// KeyExtension is the extension that shares one key among all collectors, where Keys name none. KeyFile then holds a copy. Default:
-	// none.
+	// KeyExtension is the extension that shares one key among all collectors, if Keys has none. KeyFile then holds a copy. Default: none.
 	KeyExtension *component.ID `mapstructure:"key_extension"`
 
-	// Instances says that several collectors with this configuration share the streams of one sender, so that each must write the same
-	// hashes: a key that only this machine has is then worth a warning. Default: false.
+	// Instances says that several collectors with this configuration receive the streams of one sender, so that each must write the same
+	// hashes: then a key that only this machine has causes a warning. Default: false.
 	Instances bool `mapstructure:"instances"`
 
 	// Places that are scrubbed.
 	Places PlacesConfig `mapstructure:"places"`
 
-	// Include are the paths that are scrubbed, '*' standing for anything: "attributes.user.*", "resource.host.name",
-	// "body.request.*". Default: empty, all.
+	// Include are the paths that are scrubbed; '*' matches anything: "attributes.user.*", "resource.host.name", "body.request.*". Default:
+	// empty, all.
 	Include []string `mapstructure:"include"`
 
 	// Exclude are the paths that are not scrubbed. Default: none.
 	Exclude []string `mapstructure:"exclude"`
 
-	// PhoneRegions are the ISO 3166 codes whose national telephone numbers are known.
+	// PhoneRegions are the ISO 3166 codes of regions whose national telephone numbers are detected.
 	PhoneRegions []string `mapstructure:"phone_regions"`
 
-	// IDRegions are the ISO 3166 codes of countries whose national identifiers count without a word beside them; a random number of
-	// the same form passes their check once in 10 to 100 times. Default: none.
+	// IDRegions are the ISO 3166 codes of countries whose national identifiers are detected without a word beside them; one in 10 to 100
+	// random numbers of the same form passes their check. Default: none.
 	IDRegions []string `mapstructure:"id_regions"`
 
-	// HostNames includes IP addresses inside of host names that providers make of them
-	// ("ec2-93-184-41-253.compute-1.example.net"). Default: false.
+	// HostNames detects IP addresses inside host names that providers build from them ("ec2-93-184-41-253.compute-1.example.net").
+	// Default: false.
 	HostNames bool `mapstructure:"host_names"`
 
-	// SpecialAddresses includes IP addresses that belong to no one outside: private, loopback, documentation. Default: false.
+	// SpecialAddresses detects private, loopback and documentation IP addresses too. Default: false.
 	SpecialAddresses bool `mapstructure:"special_addresses"`
 
 	// Limits bound the work per value.
 	Limits LimitsConfig `mapstructure:"limits"`
 }
 
-// RuleConfig is an action and its settings; in YAML an action's name alone will do.
+// RuleConfig is an action and its settings; in YAML the name of an action is enough.
 type RuleConfig struct {
 	// Action is one of redact, mask, hash, tokenize, encrypt, drop, count, off.
 	Action string `mapstructure:"action"`
@@ -87,13 +86,13 @@ type RuleConfig struct {
 	KeepLast int `mapstructure:"keep_last"`
 }
 
-// UnmarshalText takes the short form, an action's name.
+// UnmarshalText parses the short form, an action's name.
 func (r *RuleConfig) UnmarshalText(text []byte) error {
 	*r = RuleConfig{Action: string(text)}
 	return nil
 }
 
-// CustomConfig is a detector of the user's own.
+// CustomConfig is a user-defined detector.
 type CustomConfig struct {
 	// Name of the detector: lower-case letters, digits (four at most) and underscores.
 	Name string `mapstructure:"name"`
@@ -101,15 +100,15 @@ type CustomConfig struct {
 	Pattern string `mapstructure:"pattern"`
 	// Validator is one of luhn, mod97, verhoeff. Default: none.
 	Validator string `mapstructure:"validator"`
-	// Keywords of which one must be near, in any case. Default: none.
+	// Keywords, one of which must be near the match, in any case. Default: none.
 	Keywords []string `mapstructure:"keywords"`
-	// Within is how near, in bytes. Default: 64.
+	// Within is the maximum distance of a keyword, in bytes. Default: 64.
 	Within int `mapstructure:"within"`
 	// Rule is the action and its settings. Default: default_action.
 	Rule RuleConfig `mapstructure:",squash"`
 }
 
-// SensitiveKeysConfig says which values go whole because of their key.
+// SensitiveKeysConfig configures which values are removed whole because of their key.
 type SensitiveKeysConfig struct {
 	// Rule is the action and its settings. Default: redact.
 	Rule RuleConfig `mapstructure:",squash"`
@@ -119,19 +118,19 @@ type SensitiveKeysConfig struct {
 	Keys []string `mapstructure:"keys"`
 }
 
-// AllowConfig says what stays.
+// AllowConfig lists exceptions.
 type AllowConfig struct {
-	// Keys of attributes that are not looked at, '*' standing for anything. Default: none.
+	// Keys of attributes that are not searched; '*' matches anything. Default: none.
 	Keys []string `mapstructure:"keys"`
-	// Values are RE2 patterns; a finding that one of them matches whole stays. Default: none.
+	// Values are RE2 patterns; a finding stays if one of them matches all of it. Default: none.
 	Values []string `mapstructure:"values"`
 }
 
 // KeyConfig is a secret with a name.
 type KeyConfig struct {
-	// ID is written into the values: lower-case letters, digits (four at most) and dashes, 32 at most.
+	// ID is part of the values: lower-case letters, digits (four at most) and dashes, 32 at most.
 	ID string `mapstructure:"id"`
-	// Secret is at least 32 bytes in base64, best from an environment variable or a file.
+	// Secret is at least 32 bytes in base64, preferably from an environment variable or a file.
 	Secret configopaque.String `mapstructure:"secret"`
 }
 
@@ -157,8 +156,8 @@ type PlacesConfig struct {
 	Exemplars bool `mapstructure:"exemplars"`
 	// Descriptions, names, units and metadata of metrics.
 	Descriptions bool `mapstructure:"descriptions"`
-	// AttributeKeys says what is looked for in the keys of attributes: "tokens" (e-mail addresses and credentials with a form of their
-	// own), "all" or "off". Default: tokens.
+	// AttributeKeys selects the detectors that search the keys of attributes: "tokens" (e-mail addresses and credentials with a form of
+	// their own), "all" or "off". Default: tokens.
 	AttributeKeys string `mapstructure:"attribute_keys"`
 }
 
@@ -168,7 +167,7 @@ type LimitsConfig struct {
 	MaxDepth int `mapstructure:"max_depth"`
 	// MaxValueBytes is the longest text that is searched. Default: 4194304 (4 MiB).
 	MaxValueBytes int `mapstructure:"max_value_bytes"`
-	// OnLimit is redact (what can't be searched is replaced whole) or pass. Default: redact.
+	// OnLimit is redact (a value that can't be searched is replaced whole) or pass. Default: redact.
 	OnLimit string `mapstructure:"on_limit"`
 }
 
@@ -239,11 +238,11 @@ func (c *Config) Validate() error {
 	return errs
 }
 
-// roots are what a path may begin with.
+// roots are the possible beginnings of a path.
 var roots = []string{"resource", "scope", "attributes", "body", "severity_text", "event_name", "name", "status", "trace_state", "events", "links",
 	"exemplars", "description", "unit", "schema_url", "metadata", "strings"}
 
-// validatePaths refuses paths that nothing can match: a slip in include would let everything through.
+// validatePaths refuses paths that match nothing, because a typing error in include would let everything through.
 func validatePaths(key string, paths []string) (errs error) {
 	for i, p := range paths {
 		root, _, _ := strings.Cut(p, ".")

@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 )
 
-// factory hands the pipelines that name one component ID the same scrubber: they share a configuration value, which is the key.
+// factory gives the pipelines that name one component ID the same scrubber: they share a configuration value, which is the key.
 type factory struct {
 	mu        sync.Mutex
 	scrubbers map[*Config]*scrubber // guarded by mu

@@ -19,24 +19,24 @@ import (
 )
 
 const (
-	// shareWait is how long the extension may take for an answer, and shareEvery how long it is between two questions.
+	// shareWait is how long the extension may take to answer, and shareEvery the interval of retries.
 	shareWait  = 3 * time.Second
 	shareEvery = 2 * time.Second
-	// conditionKey is under which reason the component is unwell.
+	// conditionKey is the key of the component's bad status.
 	conditionKey = "key"
 )
 
-// errNoKeyYet is no permanent error: clients send again what it refuses.
+// errNoKeyYet is not a permanent error: clients send the refused batches again.
 var errNoKeyYet = errors.New("pii_scrubber: the key that the journal's gateways share is not known yet: Kafka did not answer")
 
-// keySharer is what key_extension offers.
+// keySharer is implemented by key_extension.
 type keySharer interface {
-	// SharedKey returns the key that all who share it use. If there is none it offers own, and returns what was recorded first. With own
-	// nil it only looks, and returns nil if there is none.
+	// SharedKey returns the key that all collectors share. If there is none it offers own, and returns what was recorded first. With own
+	// nil it only reads, and returns nil if there is none.
 	SharedKey(ctx context.Context, own []byte) ([]byte, error)
 }
 
-// openKey takes the configured key, else the one of key_extension, else the one of key_file. Guarded by mu.
+// openKey uses the configured key, else the one of key_extension, else the one of key_file. Guarded by mu.
 func (s *scrubber) openKey(ctx context.Context, host component.Host) error {
 	sharer, err := s.sharer(host)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *scrubber) useSecret(secret []byte) error {
 	return s.use(keys)
 }
 
-// openFile takes the key of key_file, which it makes if it is missing.
+// openFile uses the key of key_file, which it creates if it is missing.
 func (s *scrubber) openFile() error {
 	key, err := localkey.Open(s.cfg.KeyFile)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *scrubber) openFile() error {
 	return s.useSecret(key.Secret)
 }
 
-// share takes the key of the extension. While that has no answer batches are refused, and it is asked again. Guarded by mu.
+// share uses the extension's key. Until the extension answers, batches are refused and share retries. Guarded by mu.
 func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySharer) error {
 	kept, err := s.keptKey()
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySha
 	return nil
 }
 
-// keptKey returns what key_file holds: this gateway's copy of the shared key, or the key that it had alone. nil: there is none.
+// keptKey returns the content of key_file: this gateway's copy of the shared key, or the key that it used alone. nil: there is none.
 func (s *scrubber) keptKey() ([]byte, error) {
 	if s.cfg.KeyFile == "" {
 		return nil, nil
@@ -163,7 +163,7 @@ func (s *scrubber) keptKey() ([]byte, error) {
 	return key.Secret, err
 }
 
-// beginSharedLocked uses the shared key, and keeps a copy: if the one who shares it loses it, whoever has a copy offers it again. Guarded
+// beginSharedLocked uses the shared key, and stores a copy: if the extension loses the key, a gateway with a copy offers it again. Guarded
 // by mu.
 func (s *scrubber) beginSharedLocked(host component.Host, secret, kept []byte) error {
 	if err := s.useSecret(secret); err != nil {
@@ -184,13 +184,13 @@ func (s *scrubber) beginSharedLocked(host component.Host, secret, kept []byte) e
 	return s.beginLocked(host)
 }
 
-// compare tells where the extension has a key that is not among the configured ones: a gateway without those would hash with it.
+// compare warns if the extension has a key that is not among the configured ones, because a gateway without those would hash with it.
 func (s *scrubber) compare(ctx context.Context, sharer keySharer) {
 	ctx, cancel := context.WithTimeout(ctx, shareWait)
 	defer cancel()
 	shared, err := sharer.SharedKey(ctx, nil)
 	if err != nil || shared == nil {
-		return // nothing rests on it
+		return // nothing depends on it
 	}
 	for _, k := range s.cfg.Keys {
 		if own, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(k.Secret))); err == nil && bytes.Equal(own, shared) {

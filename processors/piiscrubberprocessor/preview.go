@@ -14,8 +14,8 @@ import (
 // maxPreviewBytes bounds the text of one preview.
 const maxPreviewBytes = 256 << 10
 
-// previewer answers POST /preview: what would go of a text, and why. It needs no authorization, so its hashes, tokens and ciphertexts
-// are made with a key of its own: with the real one, whoever reaches the page could try values until a hash is right.
+// previewer answers POST /preview: what would be removed from a text, and why. It needs no authorization, so its hashes, tokens and
+// ciphertexts are made with a separate key: with the real one, any client could try values until a hash matches.
 type previewer struct {
 	id      string
 	decrypt bool
@@ -40,7 +40,7 @@ func newPreviewer(id string, built *scrub.Scrubber, log *zap.Logger) (*previewer
 }
 
 type previewRequest struct {
-	Text *string `json:"text"` // nil if the request names none
+	Text *string `json:"text"` // nil if the request has no text
 }
 
 type previewResult struct {

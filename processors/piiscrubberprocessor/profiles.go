@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
-// profiles is the processor of a profiles pipeline; processorhelper has none yet that is stable.
+// profiles is the processor of a profiles pipeline; processorhelper has no stable one yet.
 type profiles struct {
 	scrubber *scrubber
 	next     xconsumer.Profiles
@@ -30,8 +30,8 @@ func (p *profiles) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: true}
 }
 
-// ConsumeProfiles scrubs resources, scopes, and the dictionary, which holds each attribute and each text of the batch once. Values
-// in it are protected for the tenant of the first resource.
+// ConsumeProfiles scrubs resources, scopes, and the dictionary, which contains each attribute and each text of the batch once. Values in
+// it are protected for the tenant of the first resource.
 func (p *profiles) ConsumeProfiles(ctx context.Context, pd pprofile.Profiles) error {
 	s := p.scrubber
 	err := s.pass(ctx, signalProfiles, func(b *scrub.Batch) {

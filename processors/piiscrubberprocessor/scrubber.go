@@ -23,7 +23,7 @@ import (
 // Values of the attribute signal.
 const signalLogs, signalTraces, signalMetrics, signalProfiles = "logs", "traces", "metrics", "profiles"
 
-// scrubber is the processor of all pipelines that name one component ID. Batches come concurrently.
+// scrubber is the processor of all pipelines that name one component ID. Batches arrive concurrently.
 type scrubber struct {
 	id        component.ID
 	cfg       *Config
@@ -35,17 +35,17 @@ type scrubber struct {
 	capture   *capturer
 	decrypt   *decrypter // nil without keys
 
-	ready  atomic.Bool // the keys are known; what is above is not written any more
+	ready  atomic.Bool // the keys are known; the fields above are no longer written
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	started int       // guarded by mu: pipelines that run
+	started int       // guarded by mu: number of running pipelines
 	unmount func()    // guarded by mu
-	unoffer func()    // guarded by mu: taps show nothing any more
-	closed  func()    // forgets this scrubber
-	merged  sync.Once // the warning about points that became one
-	failed  sync.Map  // by name, the detectors whose failure the log has
+	unoffer func()    // guarded by mu: withdraws the scrubber from taps
+	closed  func()    // removes this scrubber from the factory
+	merged  sync.Once // the warning about collapsed points
+	failed  sync.Map  // by name, the detectors whose failure was logged
 }
 
 func newScrubber(set component.TelemetrySettings, id component.ID, cfg *Config, closed func()) (*scrubber, error) {
@@ -79,7 +79,7 @@ func (s *scrubber) use(keys *protect.Keyring) error {
 	return nil
 }
 
-// start gets the key and registers the pages, with the first pipeline that starts.
+// start gets the key and registers the pages, with the first pipeline.
 func (s *scrubber) start(ctx context.Context, host component.Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *scrubber) start(ctx context.Context, host component.Host) error {
 	return s.openKey(ctx, host)
 }
 
-// beginLocked registers the pages and lets batches in: the keys are known. Guarded by mu.
+// beginLocked registers the pages and accepts batches: the keys are known. Guarded by mu.
 func (s *scrubber) beginLocked(host component.Host) (err error) {
 	if s.unmount, err = s.mount(host); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (s *scrubber) beginLocked(host component.Host) (err error) {
 	return err
 }
 
-// mount registers with the first extension that serves admin pages; without one there are none.
+// mount registers the pages with the first extension that serves admin pages; without one there are none.
 func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
 	m, ok := admin.Find(host)
 	if !ok {
@@ -124,7 +124,7 @@ func (s *scrubber) mount(host component.Host) (unmount func(), err error) {
 	return m.Mount(s.preview.id, title, mux)
 }
 
-// shutdown with the last pipeline takes the endpoint away.
+// shutdown unregisters the pages with the last pipeline.
 func (s *scrubber) shutdown(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *scrubber) shutdown(context.Context) error {
 		return nil
 	}
 	s.cancel()
-	s.mu.Unlock() // the one that waits for the key may need it
+	s.mu.Unlock() // the goroutine that waits for the key may need it
 	s.wg.Wait()
 	s.mu.Lock()
 	s.capture.close()
@@ -154,8 +154,8 @@ func (s *scrubber) shutdown(context.Context) error {
 	return nil
 }
 
-// pass scrubs one batch: each is called with it, and what it did is counted under signal. Without a key nothing passes: the client
-// sends it again.
+// pass scrubs one batch: it calls each with the Batch, and counts the results under signal. Without a key it refuses the batch, and the
+// client sends it again.
 func (s *scrubber) pass(ctx context.Context, signal string, each func(*scrub.Batch)) error {
 	if !s.ready.Load() {
 		return errNoKeyYet
@@ -195,7 +195,8 @@ func (s *scrubber) count(ctx context.Context, signal string, b *scrub.Batch) {
 	}
 }
 
-// report writes the one line about a detector that fails. It is a bug of ours, so the line has what finds it, and nothing of the data.
+// report logs the only line about a failing detector. It is a bug of ours, so the line has what is needed to find it, and nothing of the
+// data.
 func (s *scrubber) report(signal string, f scrub.Failure, failed *scrub.Failing) {
 	outcome := "pass as they are"
 	if s.scrub.FailClosed {
@@ -208,10 +209,10 @@ func (s *scrubber) report(signal string, f scrub.Failure, failed *scrub.Failing)
 
 var reasons = [scrub.Limits]string{scrub.Depth: "depth", scrub.Size: "size", scrub.Binary: "binary", scrub.Failed: "error"}
 
-// resource scrubs what all signals share, the same way for each, so that joins still hold. The tenant is read first.
+// resource scrubs the part that all signals share, in the same way for each, so that joins still work. It reads the tenant first.
 func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resource) {
 	fromClient, _ := tenant.Client(ctx)
-	b.Tenant, _ = tenant.Of(fromClient, r.Attributes()) // A name that can't be one is the default tenant's here.
+	b.Tenant, _ = tenant.Of(fromClient, r.Attributes()) // An invalid name counts as the default tenant's here.
 	if s.cfg.Places.Resource {
 		b.Identify(true)
 		b.Map("resource", r.Attributes())
@@ -220,7 +221,7 @@ func (s *scrubber) resource(ctx context.Context, b *scrub.Batch, r pcommon.Resou
 	}
 }
 
-// entities scrubs what says which attributes make an entity: names of attributes change as those of the resource do.
+// entities scrubs entity references, which contain names of attributes: these change like those of the resource.
 func (s *scrubber) entities(b *scrub.Batch, refs entity.EntityRefSlice) {
 	for _, ref := range refs.All() {
 		replace(b, "resource.entity_type", ref.Type(), ref.SetType)
@@ -256,7 +257,7 @@ func (s *scrubber) schema(b *scrub.Batch, of interface {
 	}
 }
 
-// replace scrubs a text that is reached by a getter and a setter.
+// replace scrubs a text with a getter and a setter.
 func replace(b *scrub.Batch, path, text string, set func(string)) {
 	if text == "" {
 		return

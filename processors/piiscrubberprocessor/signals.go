@@ -48,8 +48,8 @@ func (s *scrubber) record(b *scrub.Batch, r plog.LogRecord) {
 	}
 }
 
-// opaque says whether the body is a payload that the ingest receiver keeps byte for byte: one without a change is worth more to its reader than one that no
-// decoder takes. Text is scrubbed, whatever type it is sent under.
+// opaque reports whether the body is a payload that the ingest receiver keeps byte for byte: its reader needs it unchanged. Text is
+// scrubbed, whatever its declared type.
 func opaque(r plog.LogRecord) bool {
 	if r.Body().Type() != pcommon.ValueTypeBytes {
 		return false

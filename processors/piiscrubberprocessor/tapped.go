@@ -15,13 +15,13 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/metadata"
 )
 
-// tapped scrubs the copies of records that a tap shows, as the pipelines' records are scrubbed, with the same key: a value has the same
-// hash before and behind the scrubber. What it finds is not counted, since those records pass the scrubber anyway or have passed it.
+// tapped scrubs the copies of records that a tap shows, in the same way and with the same key as the pipelines' records: a value has the
+// same hash before and after the scrubber. Its findings are not counted, because those records pass, or have passed, the scrubber anyway.
 type tapped struct{ scrubber *scrubber }
 
 var _ sampler.Scrubber = tapped{}
 
-// offer lets taps show records, until withdraw is called. The keys must be known.
+// offer makes the scrubber available to taps until withdraw is called. The keys must be known.
 func (s *scrubber) offer(host component.Host) (withdraw func(), err error) {
 	to := sampler.Find(host)
 	if to == nil {

@@ -1,7 +1,7 @@
-// Package corpus makes and scores the labelled corpus that pii_scrubber is measured with: log lines, JSON, SQL, URLs and prose in
-// several languages, in which personal data and secrets stand in many formats, and lines that only look as if they held some.
+// Package corpus makes and scores the labelled corpus with which pii_scrubber is measured: log lines, JSON, SQL, URLs and prose in several
+// languages that contain personal data and secrets in many formats, and lines that only look as if they did.
 //
-// It makes its values itself, checksums included, and shares no code with the detectors.
+// It generates its values itself, checksums included, and shares no code with the detectors.
 package corpus
 
 import (
@@ -17,7 +17,7 @@ type Span struct {
 	Detector string `json:"detector"`
 }
 
-// Line is a text, the attribute key that it was found under (empty for a body), and what is in it.
+// Line is a text, the attribute key of the text (empty for a body), and its labels.
 type Line struct {
 	Key   string `json:"key,omitempty"`
 	Text  string `json:"text"`
@@ -26,7 +26,7 @@ type Line struct {
 	Negative string `json:"negative,omitempty"`
 }
 
-// gen is the source of chance; everything follows from its seed.
+// gen is the random source; everything follows from its seed.
 type gen struct{ *rand.Rand }
 
 func newGen(seed uint64) gen { return gen{rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))} }
@@ -84,10 +84,10 @@ func Generate(seed uint64, perDetector int) []Line {
 	return lines
 }
 
-// kind makes lines with data of one detector. Either whole lines, or values to be put into carriers.
+// kind makes lines with data of one detector: either whole lines, or values to be put into carriers.
 type kind struct {
 	detector string
-	// value returns a value and whether only a label tells what it is.
+	// value returns a value, and whether only a label identifies it.
 	value  func(gen) (v string, needsLabel bool)
 	labels []string
 	whole  func(gen) Line

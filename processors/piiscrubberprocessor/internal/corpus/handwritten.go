@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Handwritten reads a corpus that people write: one text a line, findings as ⟦detector|value⟧. A "⏎" is a line break, "key⇒" in front
-// the attribute key. A "¦" stands for nothing: it keeps tokens that are made up from looking real to those who search repositories.
-// Lines that begin with "# " are headings.
+// Handwritten reads a hand-written corpus: one text per line, findings as ⟦detector|value⟧. A "
+// " is a line break, "key⇒" at the beginning the attribute key. A "¦" is removed: it keeps invented tokens from looking real to scanners
+// of repositories. Lines that begin with "# " are headings.
 func Handwritten(r io.Reader) ([]Line, error) {
 	var lines []Line
 	sc := bufio.NewScanner(r)

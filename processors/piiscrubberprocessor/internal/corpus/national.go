@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// search tries suffixes until ok accepts: a check digit found the slow way, which needs no second reading of its rule than ok.
+// search tries suffixes until ok accepts one: a check digit found the slow way, which needs no second implementation of the rule.
 func search(prefix string, suffixes []string, ok func(string) bool) (string, bool) {
 	for _, s := range suffixes {
 		if ok(prefix + s) {

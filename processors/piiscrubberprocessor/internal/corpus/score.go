@@ -2,7 +2,7 @@ package corpus
 
 import "sort"
 
-// Score counts bytes of one detector: labelled and found, found but not labelled, labelled but missed.
+// Score counts bytes of one detector: labelled and found, found but not labelled, labelled but not found.
 type Score struct {
 	Detector                    string
 	Lines                       int
@@ -32,11 +32,11 @@ func share(yes, no int) float64 {
 	return float64(yes) / float64(yes+no)
 }
 
-// Any is the name of the score that asks only whether a byte is part of any finding.
+// Any is the name of the score that only counts whether a byte is part of any finding.
 const Any = "any"
 
-// Evaluate scores what find finds, byte for byte: by detector, where a finding under another name counts as missed and as false,
-// and as a whole (Any).
+// Evaluate scores the findings of find byte by byte: by detector, where a finding under another name counts both as missed and as false,
+// and in total (Any).
 func Evaluate(lines []Line, find func(Line) []Span) []Score {
 	scores := map[string]*Score{Any: {Detector: Any}}
 	of := func(name string) *Score {

@@ -26,7 +26,7 @@ type part struct {
 	text  string
 }
 
-// compile reads a shape. It panics for one that is not closed: the shapes are constants.
+// compile compiles a shape. It panics if a quote is not closed: the shapes are constants.
 func compile(s string) (list shape) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -95,8 +95,8 @@ func (s shape) append(dst []byte, g gen) []byte {
 	return dst
 }
 
-// Shapes lists the forms of identifiers that carry no meaning by themselves. Groupings are written with four separators, long ones
-// with two.
+// Shapes lists the forms of identifiers that have no meaning by themselves. Groupings are written with four separators, long ones with
+// two.
 func Shapes() (list []string) {
 	for n := 5; n <= 24; n++ {
 		list = append(list, fmt.Sprintf("nd*%d", n-1))
@@ -116,8 +116,8 @@ func Shapes() (list []string) {
 	return append(list, shapeForms...)
 }
 
-// IsTheThing reports whether a shape is how the data itself is written: nothing tells 415-555-2671 from a telephone
-// number. Shapes leaves these out; TheThings lists them.
+// IsTheThing reports whether a shape is exactly how the data is written: nothing distinguishes 415-555-2671 from a telephone number.
+// Shapes leaves these out; TheThings lists them.
 func IsTheThing(form string) bool {
 	if quad := strings.Split(form, "."); len(quad) == 4 { // four parts below 1000: an address if they are valid
 		return !strings.ContainsAny(form, "456789AXY")
@@ -130,7 +130,7 @@ func IsTheThing(form string) bool {
 	return false
 }
 
-// TheThings are the shapes whose free-standing values are taken for the data that is written so. The README states their rates.
+// TheThings are the shapes whose free-standing values are treated as the data that has this form. The README states their rates.
 func TheThings() []string {
 	return []string{"O.O.O.O", "'2a02:'h*4':'h*4':'h*4'::'h", "hh:hh:hh:hh:hh:hh", "hh-hh-hh-hh-hh-hh", "d*3-d*3-d*4", "d*3.d*3.d*4", "d*3 d*3 d*4", "'('d*3') 'd*3-d*4"}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Class makes lines of one kind of telemetry in which nothing is anybody's data.
+// Class makes lines of one kind of telemetry without personal data.
 type Class struct {
 	Name, Key string
 	Next      func() string

@@ -9,8 +9,8 @@ var credentialCalls = wordsOf("auth", "basicauth", "httpbasicauth", "setbasicaut
 // maxArguments of a call are looked at.
 const maxArguments = 8
 
-// signIn looks for the last string among the arguments of a call that signs in: auth("bob", "x"), new PDO($dsn, 'bob', 'x') ('(' is at i).
-// It must look random, since calls take names in that place too.
+// signIn detects the last string among the arguments of a call that signs in: auth("bob", "x"), new PDO($dsn, 'bob', 'x') ('(' is at i).
+// It must look random, because calls also have names in that position.
 func (sc *scan) signIn(i int) int {
 	t := sc.t
 	from := runBack(t, i, cWord, 40)
@@ -59,7 +59,7 @@ func (sc *scan) signIn(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// braced looks for password{"x"} of C++ ('{' is at i).
+// braced detects password{"x"} of C++ ('{' is at i).
 func (sc *scan) braced(i int) int {
 	t := sc.t
 	if at(t, i+1) != '"' {
@@ -79,8 +79,8 @@ func (sc *scan) braced(i int) int {
 	return sc.found(Password, i+2, end)
 }
 
-// tupled looks for a name and a string of Erlang, Elixir or Lisp: {password,"x"}, {:password, "x"}, (password . "x") (the bracket is at i). It
-// returns the value's end, 0 if there is none.
+// tupled detects a name and a string of Erlang, Elixir or Lisp: {password,"x"}, {:password, "x"}, (password . "x") (the bracket is at i).
+// It returns the value's end, 0 if there is none.
 func (sc *scan) tupled(i int) int {
 	t := sc.t
 	start := i + 1
@@ -106,7 +106,7 @@ func (sc *scan) tupled(i int) int {
 	return sc.second(t[start:end], k)
 }
 
-// second takes the string at i, the second and last of a couple whose first is a secret's name; 0 if it is none.
+// second detects the string at i, the second and last element of a pair whose first is a secret's name; 0 if there is none.
 func (sc *scan) second(name string, i int) int {
 	t := sc.t
 	end := quoteEnd(t, i+1, t[i])
@@ -120,7 +120,7 @@ func (sc *scan) second(name string, i int) int {
 	return sc.found(Password, i+1, end)
 }
 
-// couple looks for a name and a value in a list of two: ["password", "x"] (the bracket is at i). It returns the value's end, 0 if there is
+// couple detects a name and a value in a list of two: ["password", "x"] (the bracket is at i). It returns the value's end, 0 if there is
 // none.
 func (sc *scan) couple(i int) int {
 	t := sc.t
@@ -141,7 +141,7 @@ func (sc *scan) couple(i int) int {
 	return sc.second(t[i+2:end], k)
 }
 
-// requirePass looks for the directive of Redis that sets its password (the 'q' is at i): "requirepass x".
+// requirePass detects the directive of Redis that sets its password (the 'q' is at i): "requirepass x".
 func (sc *scan) requirePass(i int) int {
 	t := sc.t
 	if !foldAt(t, i-2, "requirepass ") || is(at(t, i-3), cWord) {
@@ -159,7 +159,7 @@ func (sc *scan) requirePass(i int) int {
 	return sc.found(Password, start+quoted, end)
 }
 
-// arrow looks for "password -> x" of a printed map (the '-' is at i). In code a type stands behind it, so the value must look random.
+// arrow detects "password -> x" of a printed map (the '-' is at i). In code a type follows, so the value must look random.
 func (sc *scan) arrow(i int) int {
 	t := sc.t
 	start := i + len("-> ")

@@ -2,8 +2,7 @@ package detect
 
 import "strings"
 
-// cardLayout is a way in which card numbers are grouped. An odd one is used by other numbers too, and counts only where the card is
-// named.
+// cardLayout is a way in which card numbers are grouped. An odd one is used by other numbers too, and counts only if the card is named.
 type cardLayout struct {
 	groups []uint8
 	digits int
@@ -32,11 +31,11 @@ var (
 	// cardWords name a card.
 	cardWords = wordsOf("card", "cards", "cc", "credit", "debit", "ccnum", "cardnumber", "kreditkarte", "karte", "karten", "kartennummer", "carte", "tarjeta", "cartão",
 		"cartao", "carta", "kort", "creditcard", "kaart", "карта", "карты", "карте", "카드", "卡", "カード", "primary account", "cardno", "rupay card").remembered(cardMemo).hinted(cardHint)
-	// panWords name one where they are the key.
+	// panWords name a card if they are the key.
 	panWords = wordsOf("pan", "pans", "track")
-	// payWords are evidence that a number that passes all checks is one.
+	// payWords are evidence that a number that passes all checks is a card number.
 	payWords = wordsOf("charge", "charged", "charging", "payment", "payments", "refund", "refunded", "authoris", "authoriz", "declin", "cvc", "cvv", "cvc2", "cvv2", "zahlung", "paiement", "pago", "pagamento").hinted(cardHint)
-	// idEnds are the ends of keys under which no number is a card, whatever stands beside.
+	// idEnds are the ends of keys under which no number is a card, whatever is beside it.
 	idEnds = wordsOf("id", "ids", "ref", "refs", "entity", "rows", "row", "offset", "count", "block", "uuid", "guid")
 
 	notCardWords = wordsOf("order", "ord", "trace", "span", "uuid", "guid", "request", "req", "invoice", "inv", "tracking", "shipment", "parcel",
@@ -46,7 +45,7 @@ var (
 		"transaction", "txn", "nanos", "micros", "millis", "unix", "bytes", "cursor", "shard", "node", "device", "version", "po", "awb", "rma", "file", "rrn", "stan", "arn")
 )
 
-// brands are names of schemes; they count as a name where issuer and length fit.
+// brands are names of schemes; they count as a name if issuer and length fit.
 var brands = [...]struct {
 	words words
 	fits  func(number) bool
@@ -60,7 +59,7 @@ var brands = [...]struct {
 	{wordsOf("mir", "мир"), func(d number) bool { return d.value(0, 2) == 22 }},
 }
 
-// card looks for a payment card number that begins with the run t[i:j].
+// card detects a payment card number that begins with the run t[i:j].
 func (sc *scan) card(i, j int) int {
 	t, n := sc.t, j-i
 	switch t[i] { // the first digit of issuers
@@ -78,7 +77,7 @@ func (sc *scan) card(i, j int) int {
 			return 0
 		}
 	}
-	if sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers: nothing says that this is one
+	if sc.key == "" && !sc.letters(i-before, j+before) { // numbers among numbers: nothing identifies this one
 		return 0
 	}
 	if n < len(cardLayouts) {
@@ -96,8 +95,8 @@ func (sc *scan) card(i, j int) int {
 	return sc.found(PaymentCard, i, j)
 }
 
-// isCard reports whether what surrounds the number t[i:j], which passes all checks, says that it is a card's. One random number of
-// sixteen digits in thirty-five passes them. strict asks for a name, where less is evidence enough otherwise.
+// isCard reports whether the surroundings of the number t[i:j], which passes all checks, say that it is a card's. One in thirty-five
+// random numbers of sixteen digits passes them. strict requires a name; otherwise less is evidence enough.
 func (sc *scan) isCard(i, j int, d number, strict bool) bool {
 	t := sc.t
 	if c := at(t, i-1); c == '_' || c == '-' {
@@ -130,7 +129,7 @@ func (sc *scan) isCard(i, j int, d number, strict bool) bool {
 	return !strict && sc.near(i, j, &payWords)
 }
 
-// idKey reports whether the word in front of start, or the key, ends in one that is for numbers of other things.
+// idKey reports whether the word before start, or the key, ends in one that is used for other numbers.
 func (sc *scan) idKey(start int) bool {
 	t, i := sc.t, start
 	for i > 0 && start-i < 8 && !is(t[i-1], cWord) && t[i-1] < 0x80 && t[i-1] != ',' && t[i-1] != ';' && t[i-1] != '\n' {
@@ -158,7 +157,7 @@ func lastWord(key string) string {
 	return key[i:]
 }
 
-// upperPAN reports whether "PAN" in capitals stands near: as a word of other languages it is written small.
+// upperPAN reports whether "PAN" in capitals is near: as a word of other languages it is written in small letters.
 func (sc *scan) upperPAN(i, j int) bool {
 	low, high := max(0, i-before), min(len(sc.t), j+after)
 	for _, part := range [...]string{sc.t[low:i], sc.t[j:high], sc.key} {
@@ -176,8 +175,8 @@ func (sc *scan) upperPAN(i, j int) bool {
 	return false
 }
 
-// expiryBehind reports whether the month and year in which a card expires stand right behind j: "12/27", "12/2027", "12|2027", "=2712"
-// of a magnetic stripe.
+// expiryBehind reports whether a card's month and year of expiry follow directly after j: "12/27", "12/2027", "12|2027", "=2712" of a
+// magnetic stripe.
 func expiryBehind(t string, j int) bool {
 	if at(t, j) == '=' && isNumber(t, j+1, 4) && t[j+3] <= '1' && is(at(t, j+5), cDigit) {
 		return true
@@ -202,7 +201,7 @@ func expiryBehind(t string, j int) bool {
 	return end-k-3 == 2 && t[k+3] >= '2' || end-k-3 == 4 && t[k+3:k+5] == "20"
 }
 
-// gluedCard is card for a run that letters precede which say that it is one.
+// gluedCard is card for a run after letters that name a card.
 func (sc *scan) gluedCard(i, j int) int {
 	var d number
 	d.addAll(sc.t[i:j])
@@ -220,7 +219,7 @@ func zeros(t string, i int) bool {
 	return j > i && !is(at(t, j), cAlnum)
 }
 
-// cardSeparator is separator, and what a blank becomes in a form and in a URL.
+// cardSeparator is separator, plus the forms of a blank in a form and in a URL.
 func cardSeparator(t string, i int) int {
 	switch at(t, i) {
 	case '+':
@@ -284,7 +283,7 @@ func (sc *scan) groupedCard(i, first int) int {
 	return sc.found(PaymentCard, i, best)
 }
 
-// crowded reports whether more numbers stand beside t[i:end].
+// crowded reports whether there are more numbers beside t[i:end].
 func crowded(t string, i, end int) bool {
 	n := cardSeparator(t, end)
 	if c := at(t, end); n == 0 && (c == ',' || c == ';' || c == '\t' || c == '|' || c == ':') {
@@ -309,8 +308,8 @@ func sameSizes(size []int, groups []uint8) bool {
 	return true
 }
 
-// cardPrefix reports whether a scheme issues numbers with this prefix and length (ISO/IEC 7812 issuer ranges as the schemes publish
-// them), and whether that combination is common: a bare number needs no context then.
+// cardPrefix reports whether a scheme issues numbers with this prefix and length (ISO/IEC 7812 issuer ranges as the schemes publish them),
+// and whether that combination is common: then a bare number needs no context.
 func cardPrefix(d number) (common, known bool) {
 	if d.n < 12 || d.n > 19 {
 		return false, false

@@ -2,10 +2,10 @@ package detect
 
 import "strings"
 
-// maxTag is how far back the beginning of an element is looked for, in bytes.
+// maxTag is how far back the beginning of an element is searched for, in bytes.
 const maxTag = 256
 
-// part takes the value of a field of multipart/form-data whose name is a secret's: name="password" (the '=' is at sep), the rest of the
+// part detects the value of a field of multipart/form-data whose name is a secret's: name="password" (the '=' is at sep), the rest of the
 // part's headers, an empty line, the value. It returns where the value ends, 0 if there is none.
 func (sc *scan) part(sep int) int {
 	t := sc.t
@@ -41,8 +41,8 @@ func (sc *scan) part(sep int) int {
 	return 0
 }
 
-// attributed finds the name of the secret that the element whose tag ends at i ('>') holds: <password type="x">, <entry key="password">,
-// <wsse:Password Type="...">. Empty if it holds none.
+// attributed finds the name of the secret in the element whose tag ends at i ('>'): <password type="x">, <entry key="password">,
+// <wsse:Password Type="...">. Empty if there is none.
 func attributed(t string, i int) string {
 	if c := at(t, i-1); c != '"' && c != '\'' {
 		return ""
@@ -75,8 +75,8 @@ func attributed(t string, i int) string {
 	return ""
 }
 
-// listed looks at the '>' of <key> in a property list: <key>Password</key><string>x</string>. It returns where the value begins, 0 if the
-// key is no secret's.
+// listed handles the '>' of <key> in a property list: <key>Password</key><string>x</string>. It returns where the value begins, 0 if the
+// key is not a secret's.
 func listed(t string, i int) (from int, name string) {
 	if !strings.HasSuffix(t[:i+1], "<key>") {
 		return 0, ""
@@ -95,7 +95,7 @@ func listed(t string, i int) (from int, name string) {
 	return k + len("<string>"), name
 }
 
-// escapedElement is element where HTML escaped it: &lt;password&gt;x&lt;/password&gt; (the '&' of "&gt;" is at i).
+// escapedElement is element for escaped HTML: &lt;password&gt;x&lt;/password&gt; (the '&' of "&gt;" is at i).
 func (sc *scan) escapedElement(i int) int {
 	t := sc.t
 	if !strings.HasPrefix(t[i:], "&gt;") {
@@ -117,8 +117,8 @@ func (sc *scan) escapedElement(i int) int {
 	return sc.found(Password, from, from+n)
 }
 
-// entryBehind returns what the entry is called whose value begins behind the separator: {"value": "...", "name": "DB_PASSWORD"}. Empty
-// if no name follows.
+// entryBehind returns the name of the entry whose value begins after the separator: {"value": "...", "name": "DB_PASSWORD"}. Empty if no
+// name follows.
 func entryBehind(t string, sep int) string {
 	i := sep + 1
 	for at(t, i) == ' ' {
@@ -158,7 +158,8 @@ func complexKey(t string, i int) string {
 	return key
 }
 
-// serialized takes the string that PHP serialized under a secret's name: "password";s:9:"x" (its length stands between the colons at length and sep).
+// serialized detects the string that PHP serialized under a secret's name: "password";s:9:"x" (its length is between the colons at length
+// and sep).
 func (sc *scan) serialized(length, sep int) int {
 	t := sc.t
 	end := length - len("\";s")
@@ -177,7 +178,8 @@ func (sc *scan) serialized(length, sep int) int {
 	return max(sep+1, sc.found(Password, sep+2, stop))
 }
 
-// enclosing returns the key of the object that the entry at i stands in: "db_password": {"sensitive": true, "value": ...}. Empty if there is none.
+// enclosing returns the key of the object that contains the entry at i: "db_password": {"sensitive": true, "value": ...}. Empty if there
+// is none.
 func enclosing(t string, i int) string {
 	depth := 0
 	for k := i - 1; k > 0 && i-k < maxTag; k-- {
@@ -197,7 +199,7 @@ func enclosing(t string, i int) string {
 	return ""
 }
 
-// blockName returns what a block of Terraform is called whose default is assigned at i: variable "db_password" { default = "x" }.
+// blockName returns the name of a block of Terraform whose default is assigned at i: variable "db_password" { default = "x" }.
 func blockName(t string, i int) string {
 	low := max(0, i-maxTag)
 	n := strings.LastIndex(t[low:i], `variable "`)
@@ -208,7 +210,7 @@ func blockName(t string, i int) string {
 	return t[from:run(t, from, cKey, maxKeyName)]
 }
 
-// jwk takes the private parts of a JSON Web Key (RFC 7517): the value of "d", "k" and the primes, where "kty" says that it is one.
+// jwk detects the private parts of a JSON Web Key (RFC 7517): the value of "d", "k" and the primes, if "kty" identifies a key.
 func (sc *scan) jwk(sep int, name string) int {
 	t := sc.t
 	switch name {
@@ -233,7 +235,7 @@ func (sc *scan) jwk(sep int, name string) int {
 	return sc.found(PrivateKey, start, end)
 }
 
-// passFile takes the password of a line of .pgpass, host:port:database:user:password (the first colon is at i).
+// passFile detects the password of a line of .pgpass, host:port:database:user:password (the first colon is at i).
 func (sc *scan) passFile(i int) int {
 	t := sc.t
 	port := run(t, i+1, cDigit, 6)
@@ -275,8 +277,8 @@ func (sc *scan) passFile(i int) int {
 	return sc.found(Password, k+1, end)
 }
 
-// dashed looks for what a word with a dash says in front of a secret (the dash is at i): the community of SNMP, the text that PowerShell
-// makes a secret of, the lines of a key of PuTTY.
+// dashed detects what follows a word with a dash (the dash is at i): the community of SNMP, the text that PowerShell turns into a secret,
+// the lines of a key of PuTTY.
 func (sc *scan) dashed(i int) int {
 	t := sc.t
 	if c := lower(at(t, i+1)); c != 's' && c != 'l' && c != 'b' {

@@ -1,7 +1,7 @@
 package detect
 
-// What a byte may begin (or betray, when it is the rarest byte of a literal). The scanner's table maps every byte to one anchor;
-// bytes that no enabled detector is interested in map to none, which is all that most bytes of a clean line cost.
+// What a byte may begin (or indicate, if it is the rarest byte of a literal). The scanner's table maps every byte to one anchor; bytes
+// that no enabled detector uses map to none, and cost nothing else. Most bytes of a clean line are such bytes.
 type anchor uint8
 
 const (
@@ -30,7 +30,7 @@ const (
 	aKeyword // the 'k' of "token" and "key"
 	aDollar  // the hash of a password
 	aAmp     // "&gt;"
-	aPipe    // a command that reads what another prints
+	aPipe    // a command that reads another one's output
 	aRequire // the 'q' of "requirepass"
 	aBrace   // "password{"
 	aString  // '"'
@@ -48,8 +48,8 @@ const (
 	cHex
 	cWord   // letters, digits, '_'
 	cBase64 // base64url without padding: letters, digits, '-', '_'
-	cLocal  // what the local part of a mail address holds in practice
-	cKey    // what a key of a pair holds: letters, digits, '_', '-', '.'
+	cLocal  // what the local part of a mail address contains in practice
+	cKey    // what a key of a pair contains: letters, digits, '_', '-', '.'
 )
 
 const (

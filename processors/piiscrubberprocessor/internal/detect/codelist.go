@@ -1,10 +1,10 @@
 package detect
 
-// maxCodes is how many codes of a list are taken.
+// maxCodes is how many codes of a list are detected.
 const maxCodes = 32
 
-// codes takes the codes of a list behind "backup codes:" (the separator is at sep): two or more, of six to sixteen letters and digits, each with a
-// digit. It returns where the last one ends, 0 if there is none.
+// codes detects the codes of a list after "backup codes:" (the separator is at sep): two or more, of six to sixteen letters and digits,
+// each with a digit. It returns where the last one ends, 0 if there is none.
 func (sc *scan) codes(sep int) int {
 	t := sc.t
 	var list [maxCodes][2]int

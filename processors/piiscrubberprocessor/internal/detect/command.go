@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// tools are the commands whose short flags hold secrets, one bit each.
+// tools are the commands whose short flags have secrets as values, one bit each.
 type tools uint32
 
 const (
@@ -33,7 +33,7 @@ const (
 	archiveTool
 )
 
-// toolOf finds the tool that a word of a command line is.
+// toolOf returns the tool named by a word of a command line.
 var toolOf = func() map[string]tools {
 	m := map[string]tools{}
 	for t, list := range map[tools]string{
@@ -51,11 +51,11 @@ var toolOf = func() map[string]tools {
 	return m
 }()
 
-// maxCommand is how far in front of a flag its command is looked for, in bytes.
+// maxCommand is how far before a flag its command is searched for, in bytes.
 const maxCommand = 256
 
-// toolsBefore returns the tools that are named in front of i in the same command. Questions come with growing i, so all of them together
-// read the text once.
+// toolsBefore returns the tools that are named before i in the same command. It is called with growing i, so all calls together read the
+// text once.
 func (sc *scan) toolsBefore(i int) tools {
 	t := sc.t
 	from := sc.commandTo
@@ -90,7 +90,7 @@ func (sc *scan) toolsBefore(i int) tools {
 // readers of a password from their standard input.
 var readers = [...]string{"sudo -S", "docker login", "podman login", "helm registry login", "kinit", "chpasswd", "passwd --stdin", "gh auth login", "cryptsetup", "oras login", "crane auth login", "vault login -"}
 
-// piped looks for a secret that a command prints into one that reads it: echo x | sudo -S (the '|' is at i).
+// piped detects a secret that a command pipes into one that reads it: echo x | sudo -S (the '|' is at i).
 func (sc *scan) piped(i int) int {
 	t := sc.t
 	next := i + 1

@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// How far a word may stand from what it gives meaning to, in bytes.
+// How far a word may be from what it describes, in bytes.
 const (
 	before = 48
 	after  = 32
 )
 
-// words are lower-case words that give context. One of up to four letters must stand alone ("tel" is not "telemetry");
-// longer ones may be the beginning of a word ("phone" in "phoneNumber").
+// words are lower-case words that give context. A word of up to four letters must be complete ("tel" is not "telemetry"); longer ones may
+// be the beginning of a word ("phone" in "phoneNumber").
 type words struct {
 	list   []string
 	sorted []string   // by their first bytes
 	from   [257]uint8 // where in sorted those of a first byte begin; they end where those of the next do
 	first  [4]uint64  // the set of their first bytes
 	second [32]uint32 // by the low five bits of the first byte, the set of those of the second: the same in both cases
-	memo   int        // its place in scan.memos, 0 if none
+	memo   int        // its index in scan.memos, 0 if none
 	hint   hint       // its group, 0 if none
 	long   int        // length of the longest with a blank
 }
 
-// memo remembers how far a text was read for words, and behind where the last of them begins: candidates that stand close together ask for the
-// same bytes again and again.
+// memo remembers how far a text was searched for words, and after which position the last of them begins, because candidates that are
+// close together search the same bytes again and again.
 type memo struct{ to, last int }
 
 // memos of a scan.
@@ -37,7 +37,7 @@ const (
 	memoEnd
 )
 
-// remembered gives w a place in the memos of a scan.
+// remembered gives w an index in the memos of a scan.
 func (w words) remembered(place int) words {
 	w.memo = place
 	return w
@@ -93,7 +93,7 @@ func (w *words) next(t string, from, to int) int {
 		if w.first[first>>6]&(1<<(first&63)) == 0 {
 			continue
 		}
-		// A word begins behind a non-letter, and at the hump of camelCase.
+		// A word begins after a non-letter, and at the hump of camelCase.
 		if i > 0 && is(t[i-1], cLetter) && !(is(t[i], cUpper) && is(t[i-1], cLower)) {
 			continue
 		}
@@ -117,13 +117,13 @@ func (w *words) next(t string, from, to int) int {
 	return -1
 }
 
-// inToken reports whether t[i] is inside of a long run of letters and digits that is no word: a token may spell "Tel" by chance.
+// inToken reports whether t[i] is inside a long run of letters and digits that is not a word: a token may spell "Tel" by chance.
 func inToken(t string, i int) bool {
 	from, to := runBack(t, i, cAlnum, 40), run(t, i, cAlnum, 40)
 	return to-from >= 24 && digitRun(t[from:to]) > 2
 }
 
-// cardKinds stand in front of cards that nobody pays with.
+// cardKinds precede "card" in the names of cards that are not payment cards.
 var cardKinds = wordsOf("business", "sd", "sim", "smart", "graphics", "memory", "network", "video", "sound", "wild", "report", "time", "score", "postcard", "greeting", "playing", "interface", "index", "line")
 
 // otherCard reports whether word, which begins at t[i], is a card of another kind: "business cards", "sd card".
@@ -141,7 +141,7 @@ func otherCard(t string, i int, word string) bool {
 	return cardKinds.exact(t[runBack(t, i-1, cLetter, 16) : i-1])
 }
 
-// before reports whether one of w stands in t[low:start]. Questions come with growing start, so all of them together read the text once.
+// before reports whether one of w is in t[low:start]. It is called with growing start, so all calls together read the text once.
 func (sc *scan) before(w *words, low, start int) bool {
 	if w.memo == 0 {
 		return w.in(sc.t, low, start)
@@ -166,7 +166,7 @@ func (sc *scan) before(w *words, low, start int) bool {
 	return m.last > low
 }
 
-// continued reports whether what follows the beginning of a word makes another of it: "phonetic", "credits", "charger".
+// continued reports whether what follows the beginning of a word makes it a different word: "phonetic", "credits", "charger".
 func continued(t string, end int, word string) bool {
 	switch word {
 	case "phone":
@@ -181,11 +181,11 @@ func continued(t string, end int, word string) bool {
 	return false
 }
 
-// escapedDigit reports whether the digit in front of i is the end of a percent-encoded byte: "%22ssn".
+// escapedDigit reports whether the digit before i is the end of a percent-encoded byte: "%22ssn".
 func escapedDigit(t string, i int) bool { return i >= 3 && t[i-3] == '%' }
 
-// wordAt returns the end of word at i, in any case; 0 if it is not there. A blank in word is one of the characters that join words in
-// keys, or nothing: "tax id" is "tax_id", "tax-id", "taxId".
+// wordAt returns the end of word at i, in any case; 0 if it is not there. A blank in word matches one of the characters that join words in
+// keys, or nothing: "tax id" matches "tax_id", "tax-id", "taxId".
 func wordAt(t string, i int, word string) int {
 	for j := 0; j < len(word); j++ {
 		switch c := at(t, i); {
@@ -200,11 +200,10 @@ func wordAt(t string, i int, word string) int {
 	return i
 }
 
-// near reports whether the key, or the text around t[start:end], holds one of w.
+// near reports whether the key, or the text around t[start:end], contains one of w.
 func (sc *scan) near(start, end int, w *words) bool { return sc.nearer(start, end, w, after) }
 
-// nearer is near with another reach behind the finding. Our own marks give no context: what is found next to one was not found
-// because of it.
+// nearer is near with another reach after the finding. Our own marks give no context, because a finding must not depend on an earlier one.
 func (sc *scan) nearer(start, end int, w *words, reach int) bool {
 	low := max(0, start-before)
 	if sc.key == "" && !sc.letters(low, end+reach) { // numbers among numbers
@@ -219,8 +218,8 @@ func (sc *scan) nearer(start, end int, w *words, reach int) bool {
 	return w.in(sc.key, 0, len(sc.key)) || sc.before(w, low, start) || w.in(sc.t, end, end+reach)
 }
 
-// letters reports whether t[from:to] holds a letter. What was found free of them is remembered, so that numbers among numbers don't
-// read their surroundings again and again.
+// letters reports whether t[from:to] contains a letter. A range without letters is remembered, so that numbers among numbers don't search
+// their surroundings again and again.
 func (sc *scan) letters(from, to int) bool {
 	from, to = max(from, 0), min(to, len(sc.t))
 	if from > sc.plainTo || to < sc.plainFrom {
@@ -239,10 +238,10 @@ func (sc *scan) letters(from, to int) bool {
 	return false
 }
 
-// letter reports whether c is part of a word, or of a date behind a card's number.
+// letter reports whether c is part of a word, or of a date after a card's number.
 func letter(c byte) bool { return is(c, cLetter) || c >= 0x80 || c == '/' || c == '|' || c == '=' }
 
-// markAround returns the end of the mark that t[i] is inside of, 0 if there is none.
+// markAround returns the end of the mark that contains t[i], 0 if there is none.
 func markAround(t string, i int) int {
 	if i >= len(t) {
 		return 0
@@ -259,14 +258,14 @@ func markAround(t string, i int) int {
 	return 0
 }
 
-// labelled reports whether what stands at start is named by one of w: the label right before it ("order no: 123"), or, at the
-// beginning of the text, the key.
+// labelled reports whether one of w names what begins at start: the label directly before it ("order no: 123"), or, at the beginning of
+// the text, the key.
 func (sc *scan) labelled(start int, w *words) bool { return w.in(sc.label(start), 0, maxLabel) }
 
-const maxLabel = 1 << 10 // bytes of a label or a key that are looked at
+const maxLabel = 1 << 10 // bytes of a label or a key that are searched
 
-// label returns the word or two right in front of start ("order_id", "Order No.", "order number is"), or, at the beginning of the
-// text, the last components of the key; empty if there is none.
+// label returns the word or two directly before start ("order_id", "Order No.", "order number is"), or, at the beginning of the text, the
+// last components of the key; empty if there is none.
 func (sc *scan) label(start int) string {
 	i := start
 	for i > 0 && start-i < 12 {
@@ -300,8 +299,8 @@ func (sc *scan) label(start int) string {
 	return sc.t[from:i]
 }
 
-// named reports whether a word that has other meanings names what stands at start: it is the whole key, or the last of its
-// components, and ':' or '=' stands between them ("sin: 130 692 544", "cell=..."), nothing else.
+// named reports whether an ambiguous word names what begins at start: it is the whole key, or the last of its components, and only ':' or
+// '=' is between them ("sin: 130 692 544", "cell=...").
 func (sc *scan) named(start int, w *words) bool {
 	name := sc.name(start)
 	if n := strings.LastIndexByte(name, '.'); n >= 0 {
@@ -312,8 +311,8 @@ func (sc *scan) named(start int, w *words) bool {
 	return name != "" && w.exact(name)
 }
 
-// name returns the key in front of start if only ':', '=', quotes and blanks stand between them, or the attribute's key at the
-// beginning of a text.
+// name returns the key before start if only ':', '=', quotes and blanks are between them, or the attribute's key at the beginning of a
+// text.
 func (sc *scan) name(start int) string {
 	t, i, sep := sc.t, start, false
 	for i > 0 && start-i < 12 {
@@ -347,8 +346,8 @@ func (sc *scan) name(start int) string {
 
 var fillers = wordsOf("no", "nr", "number", "id", "is", "was", "num", "code", "ref")
 
-// inOpaque reports whether t[start:end] is part of a longer token of hexadecimal digits, dashes and such: a UUID, a hash, a
-// trace id, a base64 blob. Separators of the finding itself have been consumed already.
+// inOpaque reports whether t[start:end] is part of a longer token of hexadecimal digits, dashes and similar: a UUID, a hash, a trace id, a
+// base64 blob. Separators of the finding itself have been consumed already.
 func inOpaque(t string, start, end int) bool {
 	if is(at(t, start-1), cAlnum) && !escaped(t, start) || is(at(t, end), cAlnum) {
 		return true

@@ -9,8 +9,8 @@ import (
 )
 
 // Culprit names the code of this package that panics: the detector, which is the name of its file ("phone", "card", "custom"), and the
-// line. It is for a function that is deferred around Scan, and reads the stack of the panic that this one recovers from. The names are
-// of this package's source, so there are as many as it has files.
+// line. Call it in a function that is deferred around Scan, from which it reads the stack of the panic. The names come from this package's
+// source, so there are as many as it has files.
 func Culprit() (detector, at string) {
 	var pcs [64]uintptr
 	own := reflect.TypeFor[Scanner]().PkgPath() + "."

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Custom is a detector of the user's own: a pattern, and what must be true besides.
+// Custom is a user-defined detector: a pattern, and further conditions.
 type Custom struct {
 	re       *regexp.Regexp
 	literal  string // every match begins with it
@@ -16,7 +16,7 @@ type Custom struct {
 	within   int
 }
 
-// validators by name, for custom patterns. They see the letters and digits of a match.
+// validators by name, for custom patterns. They get the letters and digits of a match.
 var validators = map[string]func(number) bool{
 	"luhn":     func(d number) bool { return allDigits(d) && luhn(d) },
 	"mod97":    func(d number) bool { return d.n > 4 && mod97(d.b[:d.n]) },
@@ -32,11 +32,11 @@ func allDigits(d number) bool {
 	return d.n > 0
 }
 
-// Validators lists the names that NewCustom takes.
+// Validators lists the names that NewCustom accepts.
 func Validators() []string { return []string{"luhn", "mod97", "verhoeff"} }
 
-// NewCustom compiles a pattern (RE2, so linear). If it has a group, the first group is the finding, else the whole match. With
-// keywords, one of them, in any case, must stand within that many bytes of the match or in the key; within 0 means 64.
+// NewCustom compiles a pattern (RE2, so linear). If it has a group, the first group is the finding, else the whole match. With keywords,
+// one of them, in any case, must be within that many bytes of the match or in the key; within 0 means 64.
 func NewCustom(pattern, validator string, keywords []string, within int) (Custom, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
@@ -72,7 +72,7 @@ func (sc *scan) customSpans(k int) {
 			if n < 0 {
 				break
 			}
-			// The pattern may look at what stands in front (\b): give it the rune before.
+			// The pattern may check the preceding character (\b): include the rune before.
 			if i += n; i > 0 {
 				i--
 			}
@@ -149,7 +149,7 @@ func sortSpans(s []Span) {
 	slices.SortFunc(s, func(a, b Span) int { return a.Start - b.Start })
 }
 
-// merge orders the spans from base on. One inside of another goes; of two that overlap in part, one span is made.
+// merge orders the spans from base on. A span inside another is dropped; two that overlap in part become one.
 func merge(s []Span, base int) []Span {
 	slices.SortStableFunc(s[base:], func(a, b Span) int {
 		if a.Start != b.Start {

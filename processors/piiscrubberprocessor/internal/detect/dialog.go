@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// typedIn reports whether v, which somebody types to sign in, can be a password and no name, path or word of a sentence.
+// typedIn reports whether v, which is typed to sign in, can be a password and is not a name, path or word of a sentence.
 func typedIn(v string) bool {
 	return len(v) >= 6 && passwordLike(v) && randomLooking(v) && !placeholder(v)
 }
@@ -13,8 +13,8 @@ func lineEnd(t string, i int) bool {
 	return c == 0 || c == '\n' || c == '\r' || c == '"' || c == '\'' || c == '\\' && (at(t, i+1) == 'r' || at(t, i+1) == 'n')
 }
 
-// pass looks for the command with which FTP, POP3 and NNTP take a password, and for the directive of a configuration (the second 's' of "pass" is at i):
-// PASS x, auth_pass x, "SetEnv DB_PASS x". The line ends with the value. It returns the value's end, 0 if there is none.
+// pass detects the command with which FTP, POP3 and NNTP send a password, and a directive of a configuration (the second 's' of "pass" is
+// at i): PASS x, auth_pass x, "SetEnv DB_PASS x". The line ends with the value. It returns the value's end, 0 if there is none.
 func (sc *scan) pass(i int) int {
 	t := sc.t
 	if !foldAt(t, i-3, "pass ") {
@@ -39,11 +39,12 @@ func (sc *scan) pass(i int) int {
 	return sc.found(Password, from, end)
 }
 
-// passOwners stand in front of "_pass" where it is a password, and no pass through something.
+// passOwners precede "_pass" if it is a password, and not a pass through something.
 var passOwners = wordsOf("auth", "db", "database", "mysql", "pg", "postgres", "redis", "mongo", "rabbitmq", "mail", "smtp", "imap", "pop3", "ftp", "sftp", "ldap", "http", "proxy", "ssh", "rpc", "vpn", "wifi", "wpa", "admin", "root", "user", "login",
 	"remote", "file", "key", "cert", "ssl", "tls", "keystore", "truststore", "sudo", "become", "basic")
 
-// directive reports whether what begins at i is the first word of a line of a configuration that has others: "Host mail\nUser bob\nPass x".
+// directive reports whether what begins at i is the first word of a line of a configuration that has other lines: "Host mail\nUser
+// bob\nPass x".
 func directive(t string, i int) bool {
 	line := i
 	for at(t, line-1) == ' ' || at(t, line-1) == '\t' {
@@ -52,8 +53,8 @@ func directive(t string, i int) bool {
 	return at(t, line-1) == '\n' && is(t[i], cUpper) && is(t[i+1], cLower)
 }
 
-// commanded reports whether what begins at i is a command of a dialog, and no word of a report: a prompt or "AUTHINFO" stands in front of it, or the
-// command that names the user.
+// commanded reports whether what begins at i is a command of a dialog, and not a word of a report: a prompt or "AUTHINFO" precedes it, or
+// the command that names the user.
 func commanded(t string, i int) bool {
 	if c := at(t, i-2); at(t, i-1) == ' ' && (c == '>' || c == ':' && at(t, i-4) <= ' ' || foldAt(t, i-len("authinfo "), "authinfo ") || foldAt(t, i-len("quote "), "quote ")) {
 		return true
@@ -61,7 +62,7 @@ func commanded(t string, i int) bool {
 	return strings.Contains(t[max(0, i-maxCommand):i], "USER ")
 }
 
-// login looks for the command of IMAP that signs in (the 'G' of "LOGIN" is at i): LOGIN bob x. It returns the value's end, 0 if there is none.
+// login detects IMAP's command that signs in (the 'G' of "LOGIN" is at i): LOGIN bob x. It returns the value's end, 0 if there is none.
 func (sc *scan) login(i int) int {
 	t := sc.t
 	if i < 2 || !strings.HasPrefix(t[i-2:], "LOGIN ") || at(t, i-3) != ' ' || digitRun(t[runBack(t, i-3, cAlnum, 12):i-3]) == 0 { // a tag of IMAP has a number
@@ -85,8 +86,8 @@ func (sc *scan) login(i int) int {
 	return sc.found(Password, from, end)
 }
 
-// userAt looks for user:password in front of the name of a host, as command lines have it (the '@' is at i): ssh root:x@10.2.3.4. It returns where the
-// scan goes on, 0 if there is none.
+// userAt detects user:password before the name of a host in command lines (the '@' is at i): ssh root:x@10.2.3.4. It returns where the
+// scan continues, 0 if there is none.
 func (sc *scan) userAt(i int) int {
 	t := sc.t
 	if !is(at(t, i+1), cAlnum) || strings.HasPrefix(t[i+1:], "sha256:") || strings.HasPrefix(t[i+1:], "sha512:") {
@@ -115,8 +116,8 @@ func (sc *scan) userAt(i int) int {
 	return max(i+1, sc.found(URLCredentials, user, i))
 }
 
-// netUse looks for the password of the command of Windows that joins a share (the colon of "/user:" is at i): net use \\h\s /user:bob x, net use Z:
-// \\h\s x /user:bob. It returns where the scan goes on, 0 if there is none.
+// netUse detects the password of Windows' command that joins a share (the colon of "/user:" is at i): net use \\h\s /user:bob x, net use
+// Z: \\h\s x /user:bob. It returns where the scan continues, 0 if there is none.
 func (sc *scan) netUse(i int) int {
 	t := sc.t
 	low := max(0, i-maxCommand)
@@ -146,8 +147,8 @@ func (sc *scan) netUse(i int) int {
 	return 0
 }
 
-// httpBasic takes the password that a package manager's configuration is given (the dash is at i): composer config http-basic.acme bob x. It returns
-// the value's end, 0 if there is none.
+// httpBasic detects the password in a package manager's configuration command (the dash is at i): composer config http-basic.acme bob x.
+// It returns the value's end, 0 if there is none.
 func (sc *scan) httpBasic(i int) int {
 	t := sc.t
 	if at(t, i-5) != ' ' || !strings.Contains(t[max(0, i-maxKeyName):i], "config ") {

@@ -6,10 +6,10 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/dialplan"
 )
 
-// plan says what a region's national numbers begin with and how long they are, trunk prefix aside: how people there write them.
+// plan defines the beginnings and lengths of a region's national numbers, without trunk prefix, as they are usually written there.
 type plan struct {
 	trunk    bool   // a 0 comes first
-	first    string // what the number begins with, behind the 0
+	first    string // beginning of the number, after the 0
 	min, max int    // digits, without the 0
 }
 
@@ -50,13 +50,13 @@ var plans = map[string][]plan{
 	"CN": {{first: "1", min: 11, max: 11}, {trunk: true, first: "123456789", min: 9, max: 11}},
 }
 
-// regionPlan is how numbers are dialled, and which there are, in one region.
+// regionPlan defines how numbers are dialled in one region, and which exist.
 type regionPlan struct {
 	plans []plan
 	dial  *dialplan.Plan
 }
 
-// regionSet finds the regions in which a number may be dialled: by its length and its first two digits.
+// regionSet finds the regions in which a number may be dialled, by its length and its first two digits.
 type regionSet struct {
 	all   []regionPlan
 	shape [maxDial + 3][100][]uint8
@@ -91,7 +91,7 @@ func (s *regionSet) valid(d *dial, n int) bool {
 	return false
 }
 
-// regionPlans prepares the plans of regions; those that have none are left out.
+// regionPlans prepares the plans of regions; those without a plan are left out.
 func regionPlans(regions []string) (list []regionPlan) {
 	for _, r := range regions {
 		if d := dialplan.ForRegion(r); d != nil {
@@ -106,7 +106,7 @@ func (r *regionPlan) valid(digits []byte) bool {
 	return r.dial.Valid(r.dial.Strip(digits)) || len(r.plans) == 0 && r.dial.Valid(digits)
 }
 
-// plausible reports whether the first n digits of d fit one of the plans: a number without the 0 that belongs in front is none.
+// plausible reports whether the first n digits of d fit one of the plans; a number without its leading 0 does not.
 func (r *regionPlan) plausible(d *dial, n int) bool {
 	for i := range r.plans {
 		p := &r.plans[i]

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// TokenDomain ends the domain of a mail address that stands for another (tokenize). Nothing under .invalid is an address.
+// TokenDomain ends the domain of a mail address that replaces another (tokenize). Nothing under .invalid is an address.
 const TokenDomain = ".tok.invalid"
 
 const maxLocal, maxDomain = 64, 253 // octets, RFC 5321 section 4.5.3.1
@@ -30,7 +30,7 @@ func (sc *scan) at(i int) int {
 	return i + 1
 }
 
-// email looks for an address whose '@' is t[i:dom]: "@", or "%40" in URLs.
+// email detects an address whose '@' is t[i:dom]: "@", or "%40" in URLs.
 func (sc *scan) email(i, dom int) int {
 	start := localStart(sc.t, i)
 	if start == i {
@@ -52,8 +52,8 @@ func (sc *scan) email(i, dom int) int {
 	return sc.found(Email, start, end)
 }
 
-// innerDomain returns where the domain ends that something else was joined to with a dot: "jane@example.com.Then", a key like
-// "seen.jane@example.com.count"; 0 if it has none under a well-known top-level domain.
+// innerDomain returns the end of a domain to which something else was joined with a dot: "jane@example.com.Then", a key like
+// "seen.jane@example.com.count"; 0 if it is not under a well-known top-level domain.
 func innerDomain(t string, from, end int) int {
 	if strings.HasSuffix(t[from:end], TokenDomain) {
 		return 0
@@ -93,12 +93,12 @@ func localStart(t string, i int) int {
 	// An apostrophe inside a name belongs to it: o'brien@.
 	if j > 1 && i-j > 1 && t[j-1] == '\'' && is(t[j-2], cLetter) && is(t[j], cLetter) {
 		k := runBack(t, j-1, cLocal, maxLocal-(i-j))
-		// A quote in front means that the apostrophe is one too, unless there is another behind.
+		// If a quote precedes, the apostrophe is a quote too, unless another follows.
 		if k < 1 || t[k-1] != '\'' || at(t, run(t, i+1, cKey, maxDomain)) == '\'' {
 			j = k
 		}
 	}
-	// "%3Da@b.c": what an escape in front stands for is not part of the address.
+	// "%3Da@b.c": an escape before the address is not part of it.
 	for k := i - 3; k >= j; k-- {
 		if t[k] == '%' {
 			if is(t[k+1], cHex) && is(t[k+2], cHex) && !strings.EqualFold(t[k:k+3], "%2b") {
@@ -110,13 +110,13 @@ func localStart(t string, i int) int {
 	for j < i && (t[j] == '.' || t[j] == '-' || t[j] == '%' || t[j] == '+') {
 		j++
 	}
-	// Quotes, brackets and colons beyond ASCII are no part of an address.
+	// Quotes, brackets and colons beyond ASCII are not part of an address.
 	for k := j; k < i; k++ {
 		if n := wideMark(t, k); n > 0 {
 			j = k + n
 		}
 	}
-	// Where words are not set apart by blanks: "ユーザーtanaka@".
+	// In scripts without blanks between words: "ユーザーtanaka@".
 	for k := i - 1; k > j && t[i-1] < 0x80; k-- {
 		if t[k-1] >= 0x80 {
 			if t[k] < 0x80 && eastAsian(t, k) {
@@ -213,7 +213,7 @@ func asciiEnd(t string, from, end int) int {
 	return end
 }
 
-// trimWide cuts non-ASCII punctuation off a label, and what follows it.
+// trimWide removes non-ASCII punctuation from a label, and what follows it.
 func trimWide(t string, from, end int) int {
 	for j := from; j < end; j++ {
 		if wideMark(t, j) > 0 {
@@ -247,9 +247,9 @@ func wideMark(t string, i int) int {
 	return 0
 }
 
-// mailDomain reports whether mail could go to domain: its last label is a top-level domain that exists, or one that private
-// networks and examples use. So "icon@2x.png" and "getty@tty1.service" aren't addresses. Nothing under .invalid (RFC 2606) is:
-// our own tokens live there.
+// mailDomain reports whether mail could be sent to domain: its last label is an existing top-level domain, or one that private networks
+// and examples use. So "icon@2x.png" and "getty@tty1.service" aren't addresses. Nothing under .invalid (RFC 2606) is, because our own
+// tokens use it.
 func mailDomain(domain string) bool {
 	if domain[0] == '[' {
 		return true

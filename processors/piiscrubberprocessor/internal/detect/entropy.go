@@ -4,7 +4,8 @@ import "math"
 
 const minRandom = 20 // characters a random token has at least
 
-// highEntropy looks for long tokens whose characters are spread as random ones are. It is a second pass: only who asks pays.
+// highEntropy detects long tokens whose characters are distributed like random ones. It is a second pass, which costs nothing unless it is
+// enabled.
 func (sc *scan) highEntropy() {
 	n := len(sc.out)
 	for i := 0; i < len(sc.t); {

@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// checks says what each detector's finding passed, for people to read.
+// checks describes, for people, what each detector's finding passed.
 var checks = [builtins]string{
 	Email: "a mail address under a top-level domain that exists", Phone: "a telephone number", PaymentCard: "check digit, issuer and length of a card", IBAN: "country's format and check digits",
 	USSSN: "issuing rules", UKNHS: "check digit", UKNINO: "issuing rules", DETaxID: "check digit", FRNIR: "date, place and check digits", ESDNI: "check letter", ITFiscalCode: "check letter", NLBSN: "eleven test",
@@ -14,8 +14,8 @@ var checks = [builtins]string{
 	Password: "the value under a secret's name", HighEntropy: "characters as random ones are spread",
 }
 
-// Evidence says why a finding of Scan is one: what it passed, and the word beside it or the key that says what it is. It is for
-// people, and repeats nothing of the finding.
+// Evidence explains why a finding of Scan is one: the checks that it passed, and the word beside it or the key that identifies it. It is
+// for people, and contains nothing of the finding.
 func (s *Scanner) Evidence(key, text string, f Span) string {
 	if f.Kind >= builtins {
 		return "a custom pattern"

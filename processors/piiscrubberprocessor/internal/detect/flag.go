@@ -8,9 +8,9 @@ type toolFlag struct {
 	of       tools // any of these
 	with     tools // and this, if not zero
 	attached bool  // the value follows without a blank
-	user     byte  // a user and this sign stand in front
+	user     byte  // a user and this sign precede the value
 	pairs    bool  // the value is pairs of a cookie
-	strict   bool  // the flag has other meanings, or none: the value is no word, name or path
+	strict   bool  // the flag has other meanings, or none: the value is not a word, name or path
 }
 
 var toolFlags = [...]toolFlag{
@@ -46,7 +46,7 @@ var flagLetters = func() (set [256]bool) {
 	return set
 }()
 
-// shortFlag looks for the value of a short flag (the dash is at i).
+// shortFlag detects the value of a short flag (the dash is at i).
 func (sc *scan) shortFlag(i int) int {
 	t := sc.t
 	if at(t, i-1) != ' ' {
@@ -88,7 +88,7 @@ func (sc *scan) shortFlag(i int) int {
 	return 0
 }
 
-// flagValue takes the value of a flag that begins at i; with user, a user and this sign stand in front of it.
+// flagValue detects the value of a flag that begins at i; with user, a user and this sign precede it.
 func (sc *scan) flagValue(i int, user byte) int {
 	t := sc.t
 	end := 0
@@ -112,7 +112,7 @@ func (sc *scan) flagValue(i int, user byte) int {
 	return sc.found(Password, i, end)
 }
 
-// flag looks for "--password value" (the dashes are at i).
+// flag detects "--password value" (the dashes are at i).
 func (sc *scan) flag(i int) int {
 	t := sc.t
 	if at(t, i-1) > ' ' && at(t, i-1) != '"' && at(t, i-1) != '\'' {
@@ -149,7 +149,7 @@ func (sc *scan) flag(i int) int {
 	return sc.value(end, name, plainSecret, Password, true)
 }
 
-// secureValue reports whether the flag name at i takes a secret because of the command that it belongs to: aws ssm put-parameter --type SecureString
+// secureValue reports whether the flag name at i has a secret as value because of its command: aws ssm put-parameter --type SecureString
 // --value x, az keyvault secret set --value x.
 func secureValue(t string, i int, name string) bool {
 	if name == "--secret-string" {
@@ -162,7 +162,7 @@ func secureValue(t string, i int, name string) bool {
 	return strings.Contains(line, " SecureString") || strings.Contains(line, "keyvault secret set")
 }
 
-// nextArgument takes the value of a flag in a list of arguments: ["--token", "x"] (the quote behind the flag is at i).
+// nextArgument detects the value of a flag in a list of arguments: ["--token", "x"] (the quote after the flag is at i).
 func (sc *scan) nextArgument(name string, i int, quote byte) int {
 	t := sc.t
 	start := i + 1

@@ -52,7 +52,7 @@ func softBreak(t string, i int) int {
 	return n + 1
 }
 
-// readable returns t as it is read, and for each of its bytes where it stands in t.
+// readable returns t as people read it, and the position in t of each of its bytes.
 func readable(t string) (text string, from []int) {
 	b := make([]byte, 0, len(t))
 	from = make([]int, 0, len(t)+1)
@@ -79,7 +79,7 @@ func readable(t string) (text string, from []int) {
 	return string(b), append(from, len(t))
 }
 
-// searchReadable adds what is found in the text as it is read.
+// searchReadable adds the findings in the text as people read it.
 func (sc *scan) searchReadable() {
 	text, from := readable(sc.t)
 	if len(text) == len(sc.t) {

@@ -23,12 +23,12 @@ func (s *byteSet) addClass(class uint8) {
 // everyByte is the set of all.
 var everyByte = byteSet{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
 
-// gate belongs to a byte that may betray something. Its detectors find nothing unless the byte in front of it is in before or the
-// one behind it in behind; both are 0 outside of the text. Most of what a clean text has of such bytes ends here.
+// gate belongs to a byte that may indicate something. Its detectors find nothing unless the byte before it is in before or the one after
+// it in behind; both are 0 outside the text. Most such bytes of a clean text are rejected here.
 type gate struct{ before, behind byteSet }
 
-// gateOf is the gate of an anchor: what its detectors ask of the two neighbours before anything else. Anchors that ask for more than two
-// bytes can tell, or are rare, have none.
+// gateOf is the gate of an anchor: the condition of its detectors on the two neighbours, which is checked first. Anchors whose condition
+// needs more than two bytes, or that are rare, have none.
 var gateOf = func() (t [aEnd]gate) {
 	shut := map[anchor]struct{ before, behind string }{
 		aPercent: {behind: "234"},
@@ -73,7 +73,7 @@ var gateOf = func() (t [aEnd]gate) {
 	return t
 }()
 
-// useGates gives each byte the gate of its anchor, and lets through what may stand in front of it in a vendor's prefix.
+// useGates gives each byte the gate of its anchor, and also accepts what may precede it in a vendor's prefix.
 func (s *Scanner) useGates() {
 	for c := range s.table {
 		if s.table[c] == none {
@@ -89,7 +89,7 @@ func (s *Scanner) useGates() {
 	}
 }
 
-// priors returns the lists of literals whose anchor is c, by the byte in front of it.
+// priors returns the lists of literals whose anchor is c, by the byte before it.
 func (x *literalIndex) priors(c byte) (lists [256]uint8) {
 	if r := x.row[c]; r != 0 {
 		lists = x.next[r]

@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// hashForms are how crypt(3) and its heirs write the hash of a password: what begins one, and how long it is at least.
+// hashForms are the forms in which crypt(3) and its successors write the hash of a password: the beginning, and the minimum length.
 var hashForms = [...]struct {
 	prefix string
 	min    int

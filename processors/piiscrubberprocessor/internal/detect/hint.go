@@ -9,14 +9,14 @@ const (
 	cardHint                   // of cardWords, payWords and brands
 )
 
-// hintSlots is how many places hintTable has; the first three bytes of a word choose one.
+// hintSlots is the size of hintTable; the first three bytes of a word select a slot.
 const hintSlots = 1 << 13
 
 func hintSlot(a, b, c byte) uint32 {
 	return (uint32(a&31)<<8 | uint32(b&31)<<3 ^ uint32(c&31)) & (hintSlots - 1)
 }
 
-// hintTable says which groups have a word that begins with three bytes; by chance it says so of others too.
+// hintTable has the groups with a word that begins with three bytes, and by chance some others.
 var hintTable = func() (t [hintSlots]hint) {
 	add := func(h hint, w *words) {
 		for _, word := range w.list {
@@ -39,11 +39,11 @@ var hintTable = func() (t [hintSlots]hint) {
 	return t
 }()
 
-// maxHints is how much of a text is known by one set of hints, in bytes.
+// maxHints is the length of a text, in bytes, for which one set of hints is kept.
 const maxHints = 512
 
-// mayHold reports whether a word of group h may begin in t[from:to]. If not there is none; if so it has to be looked for. Candidates that
-// stand close together ask for the same bytes, which are read once.
+// mayHold reports whether a word of group h may begin in t[from:to]. If not, there is none; if so, it has to be searched for. Candidates
+// that are close together search the same bytes, which are read once.
 func (sc *scan) mayHold(h hint, from, to int) bool {
 	from, to = max(from, 0), min(to, len(sc.t))
 	if from < sc.hintFrom || from > sc.hintTo || to-sc.hintFrom > maxHints {

@@ -28,7 +28,7 @@ var ibanFormats = func() map[[2]byte]string {
 	return m
 }()
 
-// iban looks for an account number (ISO 13616) whose country code is at i: as one word, or in groups with one separator between them.
+// iban detects an account number (ISO 13616) whose country code is at i: as one word, or in groups with one separator between them.
 func (sc *scan) iban(i int) int {
 	t := sc.t
 	format, ok := ibanFormats[[2]byte{t[i] &^ 32, t[i+1] &^ 32}]
@@ -68,7 +68,7 @@ func (sc *scan) iban(i int) int {
 	if is(at(t, j), cWord) {
 		return 0
 	}
-	if !lowerCase { // whether the check digits are right or not, its groups are no telephone number and no other identifier
+	if !lowerCase { // whether the check digits are right or not, its groups are not a telephone number or another identifier
 		sc.accountEnd = j
 	}
 	if !mod97(text[:n]) || lowerCase && strings.IndexByte(format, 'n') < 0 {

@@ -10,25 +10,24 @@ const (
 	maxBare  = 18
 )
 
-// idRule is a national identifier: how it is written and how it is checked.
+// idRule describes a national identifier: its forms and its check.
 type idRule struct {
 	kind Kind
-	// country is the ISO 3166 code under which Options.IDRegions names it.
+	// country is the ISO 3166 code used in Options.IDRegions.
 	country string
-	// layouts: 'd' a digit, 'A' a letter, 'x' either, anything else itself. One letter's check digit is passed by one random number in
-	// 10 to 31, so a layout asks for a word beside it, or for its country in IDRegions. A leading '?' asks for the word even then; a
-	// leading '!' needs none: the form is this number's own, and random values of it pass less than once in a thousand, or nothing but
-	// its form is known of it.
+	// layouts: 'd' a digit, 'A' a letter, 'x' either, anything else itself. One letter's check digit is passed by one random number in 10
+	// to 31, so a layout requires a word beside it, or its country in IDRegions. A leading '?' always requires the word; a leading '!'
+	// never does: only this number has the form, and random values of it pass less than once in a thousand, or only its form is known.
 	layouts []string
-	// bare are the lengths in which it is written without separators, digits only: named, or precise and in IDRegions.
+	// bare are the lengths in which it is written without separators, digits only: if named, or if precise and in IDRegions.
 	bare    []int
 	precise bool
 	valid   func(number) bool
-	named   func(number) bool // instead of valid, where words say what it is; nil: valid
+	named   func(number) bool // used instead of valid if words name the identifier; nil: valid
 	words   words
-	// weak words have other meanings: they count as the whole key in front of ':' or '='.
+	// weak words are ambiguous: they count only as the whole key before ':' or '='.
 	weak words
-	// kin are words of its surroundings: they count only for a number in the grouping that is its own, the first layout.
+	// kin are words of its surroundings: they count only for a number in its own grouping, the first layout.
 	kin words
 }
 
@@ -44,8 +43,8 @@ type layout struct {
 	rule    *idRule
 	form    string
 	back    int  // characters in front of the first digit
-	next    byte // what stands behind the first digits, 0 if a letter or a digit may
-	letter  bool // a letter stands in front of the first digits
+	next    byte // the byte after the first digits, 0 if it is a letter or a digit
+	letter  bool // a letter precedes the first digits
 	first   bool // it is the first of its rule
 	context bool
 }
@@ -115,7 +114,7 @@ var idKinds = func() (s Set) {
 	return s
 }()
 
-// layoutIndex finds the layouts that a run of digits and what stands behind it may begin.
+// layoutIndex finds the layouts that a run of digits and the byte after it may begin.
 type layoutIndex struct {
 	at    [maxGroup + 1][256]uint8 // of lists, by the length of the run and the byte behind it
 	lists [][]layout               // the first is empty
@@ -182,7 +181,7 @@ func (s *Scanner) useIDs(regions []string) {
 	}
 }
 
-// nationalID looks for an identifier at the run of digits t[i:j]. If it could be several, the one whose name stands near is it.
+// nationalID detects an identifier at the run of digits t[i:j]. If it could be several, the one whose name is near is chosen.
 func (sc *scan) nationalID(i, j int) int {
 	var best Span
 	n := j - i
@@ -201,7 +200,7 @@ func (sc *scan) nationalID(i, j int) int {
 	return 0
 }
 
-// laidOut tries a list of layouts whose first digit is at i; it is sure if context says so.
+// laidOut tries a list of layouts whose first digit is at i; it is sure if context confirms it.
 func (sc *scan) laidOut(n uint8, i int, lettered bool, best *Span) (sure bool) {
 	list := sc.ids.lists[n]
 	for k := range list {
@@ -212,7 +211,7 @@ func (sc *scan) laidOut(n uint8, i int, lettered bool, best *Span) (sure bool) {
 	return false
 }
 
-// bareID tries the rules for t[i:j] without separators. Like formatted it leaves what it finds in best, and is sure if context says so.
+// bareID tries the rules for t[i:j] without separators. Like formatted it stores its finding in best, and is sure if context confirms it.
 func (sc *scan) bareID(i, j int, best *Span) (sure bool) {
 	t := sc.t
 	if is(at(t, j), cAlnum) || at(t, i-1) == '.' || at(t, j) == '.' && is(at(t, j+1), cDigit) || inOpaque(t, i, j) {
@@ -239,7 +238,7 @@ func (sc *scan) bareID(i, j int, best *Span) (sure bool) {
 	return false
 }
 
-// formatted tries one layout whose first digit is at i. The first that fits becomes best; it is sure if context says so too.
+// formatted tries one layout whose first digit is at i. The first that fits becomes best; it is sure if context confirms it.
 func (sc *scan) formatted(l *layout, i int, best *Span) (sure bool) {
 	t, start := sc.t, i-l.back
 	end := start + len(l.form)
@@ -318,7 +317,7 @@ func glued(t string, start, end int) bool {
 	return false
 }
 
-// joined reports whether a dash, an underscore or a slash joins what starts at start to something in front of it.
+// joined reports whether a dash, an underscore or a slash joins what begins at start to something before it.
 func joined(t string, start int) bool {
 	switch at(t, start-1) {
 	case '-', '_', '/', '.', '#':
@@ -327,8 +326,8 @@ func joined(t string, start int) bool {
 	return false
 }
 
-// stamp reports whether s reads as a date of these years (2018 to 2032) and a time of day: 240115-1030, 20240115-1030. Of the
-// numbers of people, one in fifty does.
+// stamp reports whether s can be read as a date of these years (2018 to 2032) and a time of day: 240115-1030, 20240115-1030. One in fifty
+// personal numbers can.
 func stamp(s string) bool {
 	day, clock, _ := strings.Cut(s, "-")
 	if len(day) == 8 && day[:2] == "20" {

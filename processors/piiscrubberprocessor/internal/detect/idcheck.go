@@ -2,8 +2,8 @@ package detect
 
 import "strings"
 
-// validSSN applies the issuing rules of the Social Security Administration: areas 000, 666 and 900-999, group 00 and serial 0000
-// were never issued; two numbers are famous for being printed.
+// validSSN applies the issuing rules of the Social Security Administration: areas 000, 666 and 900-999, group 00 and serial 0000 were
+// never issued; two numbers are famous because they were printed.
 func validSSN(d number) bool {
 	area, group, serial := d.value(0, 3), d.value(3, 5), d.value(5, 9)
 	return area != 0 && area != 666 && area < 900 && group != 0 && serial != 0 &&
@@ -11,7 +11,7 @@ func validSSN(d number) bool {
 }
 
 // validTaxpayer is validSSN, or an individual taxpayer number of the IRS: 9xx, and a group of 50 to 65, 70 to 88, 90 to 92, 94 to 99.
-// Nothing tells one of those from another number, so only where it is named.
+// Nothing distinguishes these from other numbers, so they are detected only if named.
 func validTaxpayer(d number) bool {
 	group := d.value(3, 5)
 	return validSSN(d) || d.b[0] == '9' && (group >= 50 && group <= 65 || group >= 70 && group <= 88 || group >= 90 && group != 93)
@@ -40,7 +40,7 @@ func validNHS(d number) bool {
 	return !repeated(d) && check != 10 && check%11 == d.digit(9)
 }
 
-// validNINO: HMRC manual NIM39110. It has no checksum; prefixes that were never given out and the suffix are all there is.
+// validNINO: HMRC manual NIM39110. It has no checksum, only prefixes that were never issued, and the suffix.
 func validNINO(d number) bool {
 	p := string(d.b[:2])
 	if strings.IndexByte("DFIQUV", p[0]) >= 0 || strings.IndexByte("DFIQUVO", p[1]) >= 0 || d.b[8] < 'A' || d.b[8] > 'D' {
@@ -53,7 +53,7 @@ func validNINO(d number) bool {
 	return true
 }
 
-// shapedNINO is what a number that is called one must be: prefixes for tests (ZZ) and temporary ones (suffix T) too.
+// shapedNINO accepts a number that is named as one: also prefixes for tests (ZZ) and temporary numbers (suffix T).
 func shapedNINO(d number) bool { return d.b[8] <= 'D' || d.b[8] == 'T' }
 
 // validDETaxID: ISO 7064 mod 11,10; among the first ten digits one occurs two or three times, all others at most once.
@@ -82,7 +82,7 @@ func validDETaxID(d number) bool {
 	return multiple == 1 && (11-p)%10 == d.digit(10)
 }
 
-// validNIR is what stands without a name: a man's or a woman's, and a month of birth that is known.
+// validNIR accepts a number without a name: a man's or a woman's, with a known month of birth.
 func validNIR(d number) bool {
 	return shapedNIR(d) && d.b[0] <= '2' && d.value(3, 5) <= 12
 }
@@ -280,7 +280,7 @@ func validRRN(d number) bool {
 	return date(d.value(2, 4), d.value(4, 6)) && d.b[6] >= '1' && d.b[6] <= '8' && (11-sum%11)%10 == d.digit(12)
 }
 
-// shapedRRN is what a number that is called one must be: since October 2020 there is no check digit.
+// shapedRRN accepts a number that is named as one: since October 2020 there is no check digit.
 func shapedRRN(d number) bool {
 	return date(d.value(2, 4), d.value(4, 6)) && d.b[6] >= '1' && d.b[6] <= '8'
 }

@@ -26,8 +26,8 @@ func ipv4At(t string, i int) (ip [4]byte, end int) {
 	return ip, i
 }
 
-// specialIPv4 reports whether ip belongs to no one outside: RFC 6890 and its registry (private, loopback, link-local, shared,
-// documentation, benchmarking, multicast, reserved).
+// specialIPv4 reports whether ip is in a special range of RFC 6890 and its registry (private, loopback, link-local, shared, documentation,
+// benchmarking, multicast, reserved).
 func specialIPv4(ip [4]byte) bool {
 	a, b, c := ip[0], ip[1], ip[2]
 	switch {
@@ -43,14 +43,14 @@ func specialIPv4(ip [4]byte) bool {
 var (
 	versionWords = wordsOf("version", "ver", "rv", "release", "build", "firmware", "driver", "oid", "section", "chapter", "rev", "revision", "upgrade", "upgrading", "upgraded",
 		"downgrade", "downgrading", "downgraded", "package", "installed", "assembly", "patch", "sdk", "tag")
-	// addressWords say that what stands beside is an address, whatever it looks like.
+	// addressWords say that what is beside them is an address, whatever it looks like.
 	addressWords = wordsOf("ip", "ips", "ipv4", "addr", "address", "addresses", "host", "hosts", "client", "server", "peer", "from", "src", "dst", "remote", "source", "destination",
 		"gateway", "nameserver", "dns", "resolver", "to", "by", "via", "ping", "forwarded", "for", "node", "dial", "connect", "connected", "connection", "listen", "inet", "ban", "banned", "blocked",
 		"block", "allow", "deny", "resolved", "rhost", "laddr", "raddr", "sender", "router", "proxy", "upstream", "origin", "at", "on", "with", "and", "real", "login", "user", "attack", "attacker")
 	hostWords = wordsOf("host", "hosts", "localhost", "client", "server", "peer", "addr", "address", "node", "remote", "from", "ip", "src", "dst", "socket", "inet", "unknown", "endpoint", "proxy", "user", "id")
 )
 
-// ipv4 looks for an address at the digit i, and returns its end. One that belongs to no one outside, or is a version, is not found.
+// ipv4 detects an address at the digit i, and returns its end. It ignores special addresses and versions.
 func (sc *scan) ipv4(i int) (end int, found bool) {
 	t := sc.t
 	prev := at(t, i-1)
@@ -68,8 +68,7 @@ func (sc *scan) ipv4(i int) (end int, found bool) {
 	return sc.found(IPv4, i, end), true
 }
 
-// versionQuad reports whether the four numbers t[i:end] are a version, an object identifier, a network: nothing that somebody is
-// reached at.
+// versionQuad reports whether the four numbers t[i:end] are a version, an object identifier or a network, and so not a person's address.
 func (sc *scan) versionQuad(ip [4]byte, i, end int) bool {
 	t, prev, next := sc.t, at(sc.t, i-1), at(sc.t, end)
 	if next == '/' && is(at(t, end+1), cDigit) && ip[3] == 0 { // a network
@@ -113,7 +112,7 @@ func (sc *scan) versionQuad(ip [4]byte, i, end int) bool {
 		word := i - 1
 		from := runBack(t, word, cKey, 32)
 		if name := t[from:word]; len(name) > 1 && !addressWords.exact(name) {
-			// "Chrome 47.0.150.50", "sysUpTime 2.1.4.3": a name, and numbers as releases have them.
+			// "Chrome 47.0.150.50", "sysUpTime 2.1.4.3": a name, and numbers like those of releases.
 			if products.exact(name) || ip[0] < 16 && ip[1] < 16 && ip[2] < 100 || is(name[0], cUpper) && (ip[1] == 0 || ip[2] == 0) {
 				return true
 			}
@@ -123,7 +122,7 @@ func (sc *scan) versionQuad(ip [4]byte, i, end int) bool {
 	return low && !resolver(ip) && !sc.near(i, end, &addressWords)
 }
 
-// resolver reports whether ip is one of the public resolvers that everybody writes down.
+// resolver reports whether ip is one of the well-known public resolvers.
 func resolver(ip [4]byte) bool {
 	switch ip {
 	case [4]byte{8, 8, 8, 8}, [4]byte{8, 8, 4, 4}, [4]byte{1, 1, 1, 1}, [4]byte{1, 0, 0, 1}, [4]byte{9, 9, 9, 9}:
@@ -146,7 +145,7 @@ var products = wordsOf("chrome", "chromium", "firefox", "safari", "edge", "edg",
 	"nodejs", "npm", "nginx", "apache", "httpd", "tomcat", "jetty", "mysql", "mariadb", "postgresql", "postgres", "oracle", "mongodb", "redis", "kafka", "elasticsearch", "kernel", "linux",
 	"windows", "android", "ios", "macos", "openssl", "curl", "wget", "docker", "kubernetes", "openssh", "bios", "uefi", "office", "teams", "outlook", "acrobat", "flash", "silverlight")
 
-// specialNext reports whether another quad follows that belongs to no one: the rest of a row of a routing table.
+// specialNext reports whether another quad follows that is a special address: the rest of a row of a routing table.
 func specialNext(t string, i int) bool {
 	for at(t, i) == ' ' {
 		i++
@@ -167,8 +166,8 @@ func coordinates(t string, i int) bool {
 
 func isLetter(r rune) bool { return r < 0x80 && is(byte(r), cLetter) }
 
-// reverseIPv4 looks for an address in the name of a host: backwards in front of in-addr.arpa, and, dashes between its numbers, at
-// the beginning of a name ("93-184-41-253.rev.example.net"). With HostNames also behind a prefix and with dots.
+// reverseIPv4 detects an address in the name of a host: backwards before in-addr.arpa, and, with dashes between its numbers, at the
+// beginning of a name ("93-184-41-253.rev.example.net"). With HostNames also after a prefix and with dots.
 func (sc *scan) reverseIPv4(i int) int {
 	ip, end := quadAt(sc.t, i)
 	if end == 0 || at(sc.t, end) != '.' && at(sc.t, end) != '-' {
@@ -189,14 +188,14 @@ func (sc *scan) reverseIPv4(i int) int {
 	if !sc.special && specialIPv4(ip) {
 		return 0
 	}
-	// Dots are an address's own; a name that begins with it is one of HostNames.
+	// Dots are used by addresses too; a name that begins with a dotted one is detected only with HostNames.
 	if sc.hosts && !is(at(sc.t, i-1), cWord) && hostTail(sc.t, end) {
 		return sc.found(IPv4, i, end)
 	}
 	return 0
 }
 
-// dashedIPv4 looks for an address with dashes at i, where a host's name begins, or, with HostNames, behind a prefix.
+// dashedIPv4 detects an address with dashes at i, at the beginning of a host's name, or, with HostNames, after a prefix.
 func (sc *scan) dashedIPv4(i int) int {
 	t := sc.t
 	if prev := at(t, i-1); prev == '-' || prev == '.' {
@@ -213,7 +212,8 @@ func (sc *scan) dashedIPv4(i int) int {
 	return sc.found(IPv4, i, end)
 }
 
-// hostTail reports whether the labels of a domain follow at i: ".rev.example.net", two of them and no digits first in the last.
+// hostTail reports whether the labels of a domain follow at i: ".rev.example.net", at least two, the last of which does not begin with a
+// digit.
 func hostTail(t string, i int) bool {
 	labels := 0
 	for (at(t, i) == '.' || at(t, i) == '-' && labels == 0) && is(at(t, i+1), cAlnum) {
@@ -232,7 +232,7 @@ func hostTail(t string, i int) bool {
 	return false
 }
 
-// quadAt is ipv4At where anything may follow.
+// quadAt is ipv4At without a condition on what follows.
 func quadAt(t string, i int) (ip [4]byte, end int) { return quad(t, i, '.') }
 
 // dashedQuad parses 93-184-41-253.
@@ -313,8 +313,8 @@ func ipv6At(t string, i int) (head [2]uint16, end int) {
 	return head, i
 }
 
-// wideGroups reports whether an address outside of what has been given out so far is written as nothing else is: four groups or
-// more, two of them of three digits or more.
+// wideGroups reports whether an address outside the allocated ranges has an unmistakable form: four groups or more, two of them of three
+// digits or more.
 func wideGroups(t string) bool {
 	groups, wide, n := 0, 0, 0
 	for i := 0; i <= len(t); i++ {
@@ -349,7 +349,7 @@ func hexValue(c byte) byte {
 	return c - 'A' + 10
 }
 
-// ipv6 looks for an address whose first colon is at i.
+// ipv6 detects an address whose first colon is at i.
 func (sc *scan) ipv6(i int) int {
 	start := runBack(sc.t, i, cHex, 5)
 	if i-start > 4 || is(at(sc.t, start-1), cWord) || at(sc.t, start-1) == ':' && start > 0 {

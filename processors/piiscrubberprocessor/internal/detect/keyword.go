@@ -2,8 +2,8 @@ package detect
 
 import "strings"
 
-// keyword looks for a secret that only words name, without a separator (the 'k' of "token" or "key" is at i): "token x rejected", "api key
-// x", "API_TOKEN x". Words have other meanings, so the value must be one run of random-looking characters.
+// keyword detects a secret that only words name, without a separator (the 'k' of "token" or "key" is at i): "token x rejected", "api key
+// x", "API_TOKEN x". Words are ambiguous, so the value must be one run of random-looking characters.
 func (sc *scan) keyword(i int) int {
 	t := sc.t
 	end := 0
@@ -60,8 +60,8 @@ func (sc *scan) keyword(i int) int {
 	return sc.found(Password, from, stop)
 }
 
-// routerKey takes the key that the configuration of a router shares with a server (the blank behind "key" is at i): tacacs-server key x. It returns
-// the value's end, 0 if there is none.
+// routerKey detects the key that the configuration of a router shares with a server (the blank after "key" is at i): tacacs-server key x.
+// It returns the value's end, 0 if there is none.
 func (sc *scan) routerKey(i int) int {
 	t := sc.t
 	line := t[max(0, i-maxKeyName):i]
@@ -103,7 +103,7 @@ func suffixed(v string) bool {
 	return groups > 1
 }
 
-// word reports whether v reads as a word: letters, a vowel among them, no capital behind the first that isn't a hump.
+// word reports whether v reads as a word: letters, a vowel among them, no capital after the first that isn't a hump.
 func word(v string) bool {
 	if len(v) < 2 || len(v) > 24 {
 		return false
@@ -121,7 +121,7 @@ func word(v string) bool {
 	return vowel
 }
 
-// phrase takes the words of a wallet's seed phrase behind its name: twelve to twenty-four of them; 0 if fewer follow.
+// phrase detects the words of a wallet's seed phrase after its name: twelve to twenty-four of them; 0 if fewer follow.
 func (sc *scan) phrase(i int) int {
 	t := sc.t
 	for at(t, i) == ' ' || at(t, i) == '"' || at(t, i) == '\'' {

@@ -3,7 +3,7 @@ package detect
 // Kind names one detector. Kinds from FirstCustom on are the Options.Custom patterns, in order.
 type Kind uint16
 
-// The built-in detectors. Their order is their place in Set; their names are those of the configuration.
+// The built-in detectors. Their order is their position in Set; their names are those of the configuration.
 const (
 	Email Kind = iota
 	Phone
@@ -87,10 +87,11 @@ func KindOf(name string) (Kind, bool) {
 // Set is a set of built-in detectors.
 type Set uint64
 
-// Precise holds every detector whose matches are checked by more than their shape: all but HighEntropy.
+// Precise contains every detector whose matches are checked by more than their shape: all except HighEntropy.
 const Precise = Set(1<<builtins-1) &^ (1 << HighEntropy)
 
-// Tokens holds the detectors whose findings have a form of their own, which no word need name: what a key of an attribute may hold.
+// Tokens contains the detectors whose findings have a form of their own, which no word need name: the findings possible in an attribute's
+// key.
 const Tokens = Set(1<<Email|1<<JWT|1<<URLCredentials|1<<PrivateKey) | literalKinds
 
 // With returns s and k.

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// literal is a credential with a fixed prefix. It is betrayed by one byte of the prefix, chosen to be rare in text.
+// literal is a credential with a fixed prefix. One byte of the prefix, chosen to be rare in text, indicates it.
 type literal struct {
 	kind      Kind
 	prefix    string
-	anchor    int               // which byte of prefix betrays it
-	back      int               // bytes of the token that stand in front of the prefix
+	anchor    int               // index of the indicating byte in prefix
+	back      int               // bytes of the token before the prefix
 	chars     uint8             // class of the body
 	extra     string            // further bytes of the body
 	min       int               // length of the body
 	max       int               // 0: no limit
 	valid     func(string) bool // of the body; nil: any
-	head      func(string) bool // of what stands in front of the prefix
+	head      func(string) bool // of the text before the prefix
 	headChars uint8             // class of its last byte
 }
 
-// maxToken is the longest body that is taken, in bytes.
+// maxToken is the longest body that is detected, in bytes.
 const maxToken = 1 << 10
 
 // maxKeyBody is the longest private key in base64 of base64, in bytes.
@@ -29,7 +29,7 @@ const maxKeyBody = 1 << 14
 const literalKinds = Set(1<<AWSKey | 1<<GCPKey | 1<<AzureKey | 1<<GitHubToken | 1<<GitLabToken | 1<<SlackToken | 1<<StripeKey |
 	1<<OpenAIKey | 1<<AnthropicKey | 1<<JWT | 1<<VendorToken | 1<<PrivateKey)
 
-// literalIndex finds the prefixes that a byte and the one in front of it belong to.
+// literalIndex finds the prefixes that a byte and the one before it belong to.
 type literalIndex struct {
 	row   [256]uint8   // of next, by the anchor; 0: no anchor
 	next  [][256]uint8 // of lists, by the byte in front of the anchor
@@ -56,7 +56,7 @@ func (x *literalIndex) add(l literal) {
 		enter(l.prefix[l.anchor-1])
 		return
 	}
-	for prior := range 256 { // what may stand in front of the token
+	for prior := range 256 { // what may precede the token
 		if !is(byte(prior), cAlnum) || l.back > 0 && is(byte(prior), l.headChars) {
 			enter(byte(prior))
 		}
@@ -86,7 +86,7 @@ func (s *Scanner) useLiterals() {
 	}
 }
 
-// literal compares the prefixes that t[i] betrays.
+// literal compares the prefixes that t[i] indicates.
 func (sc *scan) literal(i int) int {
 	list := sc.literals.of(sc.t, i)
 	for k := range list {
@@ -96,7 +96,7 @@ func (sc *scan) literal(i int) int {
 			continue
 		}
 		start := p - l.back
-		// Inside of a body that was looked at there is no beginning: a text full of prefixes would be read once for each.
+		// Inside a body that was already examined nothing begins: a text full of prefixes would be read once for each.
 		if c := at(sc.t, start-1); start > 0 && (is(c, cAlnum|l.chars) || c == '.' && l.extra != "" && strings.IndexByte(l.prefix, '/') < 0) || l.head != nil && !l.head(sc.t[start:p]) {
 			continue
 		}
@@ -119,7 +119,7 @@ func (sc *scan) literal(i int) int {
 	return i + 1
 }
 
-// azureHead: a client secret of Entra ID has three characters and a digit in front of "Q~".
+// azureHead: a client secret of Entra ID has three characters and a digit before "Q~".
 func azureHead(s string) bool {
 	for i := 0; i < 3; i++ {
 		if !is(s[i], cBase64) && s[i] != '.' && s[i] != '~' {
@@ -198,7 +198,7 @@ func threeKinds(s string) bool {
 // resend: eight characters, an underscore, twenty-four.
 func resend(s string) bool { return at(s, 8) == '_' && threeKinds(s) }
 
-// airtable looks for a personal access token of Airtable: "pat" and fourteen characters, a dot (at i), sixty-four hexadecimal digits.
+// airtable detects a personal access token of Airtable: "pat" and fourteen characters, a dot (at i), sixty-four hexadecimal digits.
 func (sc *scan) airtable(i int) int {
 	t := sc.t
 	if at(t, i-17) != 'p' || at(t, i-16) != 'a' || at(t, i-15) != 't' || !sc.on.Has(VendorToken) || is(at(t, i-18), cWord) {
@@ -211,7 +211,7 @@ func (sc *scan) airtable(i int) int {
 	return sc.found(VendorToken, i-17, end)
 }
 
-// keyInside reports whether s, the base64 of a PEM block, says PRIVATE KEY in its label.
+// keyInside reports whether s, the base64 of a PEM block, has PRIVATE KEY in its label.
 func keyInside(s string) bool {
 	s = s[:min(len(s), 64)]
 	return strings.Contains(s, "UFJJVkFURSBLRV") || strings.Contains(s, "BSSVZBVEUgS0VZ") || strings.Contains(s, "QUklWQVRFIEtFW")
@@ -244,7 +244,7 @@ func jwtInside(s string) bool {
 	return false
 }
 
-// discord looks for a bot's token: the id in base64, six characters, 27 or more (the first dot is at i).
+// discord detects a bot's token: the id in base64, six characters, 27 or more (the first dot is at i).
 func (sc *scan) discord(i int) int {
 	t := sc.t
 	if at(t, i+7) != '.' || !sc.on.Has(VendorToken) {

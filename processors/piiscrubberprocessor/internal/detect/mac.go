@@ -2,8 +2,8 @@ package detect
 
 import "strings"
 
-// macAt returns the end of six pairs of hexadecimal digits at i, separated by t[i+2]; 0 if there is none, if it is part of
-// something longer (a fingerprint), or if it is nobody's: all zeros, broadcast, the documentation range of RFC 7042.
+// macAt returns the end of six pairs of hexadecimal digits at i, separated by t[i+2]; 0 if there is none, if it is part of something
+// longer (a fingerprint), or if it is not a device's: all zeros, broadcast, the documentation range of RFC 7042.
 func macAt(t string, i int) int {
 	const n = 17
 	if i < 0 || i+n > len(t) || is(at(t, i-1), cWord) {
@@ -30,7 +30,7 @@ func macAt(t string, i int) int {
 	return i + n
 }
 
-// groupMAC reports whether an address begins as those of groups do, which are no device's: IPv4 and IPv6 multicast, bridges, Cisco's own.
+// groupMAC reports whether an address begins like those of groups, which are not devices': IPv4 and IPv6 multicast, bridges, Cisco's own.
 func groupMAC(head string) bool {
 	return strings.HasPrefix(head, "33") && head[3:5] == "33" || head[0] == '0' && head[1] == '1' &&
 		(head[3:5] == "00" && (foldAt(head, 6, "5e") || foldAt(head, 6, "0c")) || head[3:5] == "80" && foldAt(head, 6, "c2"))
@@ -38,7 +38,7 @@ func groupMAC(head string) bool {
 
 var macWords = wordsOf("mac", "macs", "hwaddr", "hardware", "ether", "lladdr", "bssid", "ethernet", "physical", "macaddr", "bluetooth", "chaddr", "wwn")
 
-// mac takes the address at i if one of its digits is a letter, or a word says what it is: 17:34:27:09:46:59 is two times of day.
+// mac detects the address at i if one of its digits is a letter, or a word names it: 17:34:27:09:46:59 is two times of day.
 func (sc *scan) mac(i int) int {
 	end := macAt(sc.t, i)
 	if end == 0 && foldAt(sc.t, i-4, "mac=") && !is(at(sc.t, i-5), cWord) { // netfilter: destination, source and type of a frame

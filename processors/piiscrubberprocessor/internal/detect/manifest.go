@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// docKind says whether a text is the manifest of a Kubernetes Secret.
+// docKind classifies a text: whether it is the manifest of a Kubernetes Secret.
 type docKind uint8
 
 const (
@@ -25,7 +25,7 @@ func (sc *scan) isSecretDoc() bool {
 	return sc.secrets == secretDoc
 }
 
-// secretData takes the values behind "data:" of a Secret (the colon is at i), each of them, whatever its key.
+// secretData detects the values after "data:" of a Secret (the colon is at i), each of them, whatever its key.
 func (sc *scan) secretData(i int) int {
 	t := sc.t
 	if t[i] != ':' || !sc.isSecretDoc() {
@@ -70,7 +70,7 @@ func (sc *scan) secretData(i int) int {
 	return len(t)
 }
 
-// secretObject takes the values of a JSON object that begins behind '{' at i.
+// secretObject detects the values of a JSON object that begins after '{' at i.
 func (sc *scan) secretObject(i int) int {
 	t := sc.t
 	for i < len(t) && t[i] != '}' {

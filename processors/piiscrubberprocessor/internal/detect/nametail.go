@@ -1,6 +1,6 @@
 package detect
 
-// tails is a set of the last three bytes of keys, in any case; by chance it holds some more.
+// tails is a set of the last three bytes of keys, in any case; by chance it contains some more.
 type tails [hintSlots]bool
 
 func tailsOf(names ...string) *tails {
@@ -16,7 +16,7 @@ func tailsOf(names ...string) *tails {
 	return &t
 }
 
-// has reports whether name may end as one of the set does. Where one of its last bytes is a separator, which hasNameEnd skips, it may.
+// has reports whether name may end like one of the set. It may if one of its last bytes is a separator, which hasNameEnd skips.
 func (t *tails) has(name string) bool {
 	n := len(name)
 	if n < 3 {
@@ -29,7 +29,7 @@ func (t *tails) has(name string) bool {
 func nameSeparator(c byte) bool { return c == '_' || c == '-' || c == '.' || c == ' ' }
 
 var (
-	// nameTails are those of the keys that pairOf has an interest in: names of secrets, and words that otherName looks behind.
+	// nameTails are those of the keys that pairOf handles: names of secrets, and words after which otherName searches.
 	nameTails = func() *tails {
 		names := []string{"passe", "value", "key", "phrase", "code", "id", "default"}
 		for _, list := range secretNames {
@@ -50,8 +50,8 @@ var (
 	}()
 )
 
-// telling reports whether pairOf has an interest in the key that begins at start: it ends as the name of a secret does, or stands where
-// something else makes a secret of its value. Most keys of telemetry don't.
+// telling reports whether pairOf handles the key that begins at start: it ends like the name of a secret, or its surroundings make its
+// value a secret. Most keys of telemetry don't.
 func (sc *scan) telling(name string, start, sep int) bool {
 	switch len(name) {
 	case 0:

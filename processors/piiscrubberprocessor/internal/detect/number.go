@@ -2,9 +2,9 @@ package detect
 
 import "strings"
 
-const maxDigits = 24 // digits of the longest number that is looked at
+const maxDigits = 24 // digits of the longest number that is examined
 
-// number is a candidate's characters without separators. It goes to validators by value, so that it needn't be allocated.
+// number is a candidate's characters without separators. Validators get it by value, so that it needn't be allocated.
 type number struct {
 	b [maxDigits]byte
 	n int
@@ -81,7 +81,7 @@ func (sc *scan) digits(i int) int {
 		if found {
 			return end
 		}
-		quad = max(j, end) // nothing begins inside of an address that stays
+		quad = max(j, end) // nothing begins inside an address that is not detected
 	}
 	if n <= 3 && at(t, j) == '-' && sc.on.Has(IPv4) {
 		if end := sc.dashedIPv4(i); end > i {
@@ -135,11 +135,11 @@ func (sc *scan) alone(i, j, n int) bool {
 	return (next != '.' || dots < 3) && (next != '-' || dashes < 3)
 }
 
-// maxReach is how far behind a short run of digits alone looks for more, in bytes.
+// maxReach is how far after a short run of digits alone searches for more, in bytes.
 const maxReach = 24
 
-// useDull finds the bytes behind one to three digits with which they begin nothing, if no digit follows that byte; and how many digits are
-// the fewest that are something, addresses aside.
+// useDull finds the bytes after one to three digits with which they begin nothing, if no digit follows that byte; and the fewest digits
+// that can be something, addresses aside.
 func (s *Scanner) useDull() {
 	for n := 1; n < len(s.dull); n++ {
 		s.fewest[n] = minDial
@@ -160,8 +160,8 @@ func (s *Scanner) useDull() {
 	}
 }
 
-// minHexToken is the length from which a run of hexadecimal digits holds nothing but itself: no IBAN whose country could be spelled so is as
-// long.
+// minHexToken is the length from which a run of hexadecimal digits contains nothing but itself: no IBAN whose country could be spelled so
+// is as long.
 const minHexToken = 30
 
 // hexToken returns the end of the hash, the trace id or the UUID that t[i] is part of, 0 if it is part of none.
@@ -181,7 +181,7 @@ func escaped(t string, i int) bool {
 	return i >= 3 && t[i-3] == '%' && is(t[i-2], cHex) && is(t[i-1], cHex)
 }
 
-// afterLetter handles a run of digits t[i:j] behind a letter: an IBAN, an id that begins with letters.
+// afterLetter handles a run of digits t[i:j] after a letter: an IBAN, an id that begins with letters.
 func (sc *scan) afterLetter(i, j int) int {
 	t := sc.t
 	if sc.on.Has(IBAN) && j-i >= 2 && is(at(t, i-2), cLetter) && !is(at(t, i-3), cWord) {
@@ -238,8 +238,7 @@ func isNumber(t string, i, n int) bool {
 	return true
 }
 
-// separator returns the length of what may stand between two groups of digits at i: one mark, or one between two spaces; 0 if
-// there is none.
+// separator returns the length of what may be between two groups of digits at i: one mark, or one between two spaces; 0 if there is none.
 func separator(t string, i int) int {
 	n := separatorMark(t, i)
 	if n > 0 && t[i] == ' ' {
@@ -269,8 +268,8 @@ func separatorMark(t string, i int) int {
 	return 0
 }
 
-// isolated reports whether no further digits stand next to t[start:end] behind one separator. Blanks separate columns: they count
-// only where the number itself is written with them, and not behind a time of day.
+// isolated reports whether no further digits are next to t[start:end] after one separator. Blanks separate columns: they count only if the
+// number itself is written with them, and not after a time of day.
 func isolated(t string, start, end int) bool {
 	spaced := strings.IndexByte(t[start:end], ' ') >= 0
 	if n := separatorMark(t, end); n > 0 && is(at(t, end+n), cDigit) && (spaced || t[end] != ' ') {
@@ -299,12 +298,12 @@ func clockBefore(t string, i int) bool {
 	return i-from == 2 && at(t, from-1) == ':' && is(at(t, from-2), cDigit)
 }
 
-// hexPair reports whether two hexadecimal digits stand alone at i, one of them a letter and one not: a dump of bytes.
+// hexPair reports whether two hexadecimal digits are separate at i, one of them a letter and one not: a dump of bytes.
 func hexPair(t string, i int) bool {
 	return hexByte(t, i) && is(t[i], cLetter) != is(t[i+1], cLetter)
 }
 
-// hexByte reports whether two hexadecimal digits stand alone at i.
+// hexByte reports whether two hexadecimal digits are separate at i.
 func hexByte(t string, i int) bool {
 	return is(at(t, i), cHex) && is(at(t, i+1), cHex) && !is(at(t, i-1), cWord) && !is(at(t, i+2), cWord)
 }

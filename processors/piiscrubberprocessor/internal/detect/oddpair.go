@@ -2,8 +2,8 @@ package detect
 
 import "strings"
 
-// operator returns where the key may end in front of the assignment whose last byte is t[sep] and whose '=' or ':' is at end: :=, ?=, +=, ||=.
-// It returns -1 where nothing is assigned that could be a secret.
+// operator returns where the key may end before the assignment whose last byte is t[sep] and whose '=' or ':' is at end: :=, ?=, +=, ||=.
+// It returns -1 if nothing is assigned that could be a secret.
 func (sc *scan) operator(end, sep int) int {
 	t := sc.t
 	c := at(t, end-1)
@@ -19,8 +19,8 @@ func (sc *scan) operator(end, sep int) int {
 	return end
 }
 
-// oddPair looks for values whose name stands elsewhere than in front of the colon t[sep], or is one of a program's own; name, which begins at start, is
-// what stands there. It returns where the scan goes on, 0 if there is none.
+// oddPair detects values whose name is elsewhere than before the colon t[sep], or has a form of a single program; name, which begins at
+// start, is what is before the colon. It returns where the scan continues, 0 if there is none.
 func (sc *scan) oddPair(name string, start, sep int) int {
 	t := sc.t
 	if !sc.on.Has(Password) {
@@ -42,8 +42,8 @@ func (sc *scan) oddPair(name string, start, sep int) int {
 	return 0
 }
 
-// elsewhere reports whether what follows the separator t[sep] is not the value of the secret's name that begins at start: ${NAME:?message}, PHP's
-// visibility of a property, the result of a test, the file that a flag's value is read from.
+// elsewhere reports whether what follows the separator t[sep] is not the value of the secret's name that begins at start:
+// ${NAME:?message}, PHP's visibility of a property, the result of a test, the file from which a flag's value is read.
 func elsewhere(t, name string, start, sep int) bool {
 	switch {
 	case name == "PASS" && foldAt(t, start-4, "--- "):

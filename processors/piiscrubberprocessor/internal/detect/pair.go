@@ -3,14 +3,14 @@ package detect
 import "strings"
 
 const (
-	maxKeyName = 64   // bytes of a pair's key that are looked at
-	maxValue   = 4096 // bytes of a pair's value that go; more is no password
+	maxKeyName = 64   // bytes of a pair's key that are examined
+	maxValue   = 4096 // bytes of a pair's value that are removed; more is not a password
 )
 
 const wideColon = "：" // U+FF1A
 
-// specific looks whether the value t[start:end] of a pair is of a more telling kind: a private key, a JWT, a vendor's token. It
-// returns where the scan goes on, 0 if it is not.
+// specific checks whether the value t[start:end] of a pair is of a more specific kind: a private key, a JWT, a vendor's token. It returns
+// where the scan continues, 0 if it is not.
 func (sc *scan) specific(start, end int) int {
 	t := sc.t
 	if sc.on.Has(PrivateKey) && strings.HasPrefix(t[start:], beginMark) {
@@ -50,7 +50,7 @@ func (sc *scan) equal(i int) int {
 	return sc.pair(i)
 }
 
-// pair looks for a key and a value around the separator t[sep]: "k=v", "k: v", `"k":"v"`, "k => v", `{\"k\":\"v\"}`.
+// pair detects a key and a value around the separator t[sep]: "k=v", "k: v", `"k":"v"`, "k => v", `{\"k\":\"v\"}`.
 func (sc *scan) pair(sep int) int { return sc.pairOf(sep, sep) }
 
 // pairOf is pair for a separator that begins at end and whose last byte is t[sep].
@@ -165,7 +165,7 @@ func keyBefore(t string, end, sep int) (start, stop int, quoted bool) {
 	return min(start, end), end, quoted
 }
 
-// visibility returns where the name ends that PHP wrote in front of i with its visibility: ["password":protected]=>.
+// visibility returns the end of the name before i that PHP wrote with its visibility: ["password":protected]=>.
 func visibility(t string, i int) int {
 	for _, word := range [...]string{":protected", ":private"} {
 		if !strings.HasSuffix(t[:i], word) {
@@ -193,11 +193,11 @@ func quoteNext(t string, i int) bool {
 	return c == '"' || c == '\'' || c == '`' || c == '@'
 }
 
-// participles stand between a secret's name and a colon: "api token created: x".
+// participles are between a secret's name and a colon: "api token created: x".
 var participles = wordsOf("created", "generated", "issued", "changed", "set", "reset", "rotated", "provided", "received", "supplied", "given", "used", "value", "was", "is", "mismatch")
 
-// otherName looks for a secret's name where the key t[start:end] is none itself: "mot de passe", a type ("password: String = ..."), the name
-// of an entry whose value this is.
+// otherName searches for a secret's name if the key t[start:end] is not one itself: "mot de passe", a type ("password: String = ..."), the
+// name of an entry whose value this is.
 func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, secretStyle) {
 	t := sc.t
 	name := t[start:end]
@@ -268,8 +268,8 @@ func (sc *scan) otherName(start, end, sep int, style secretStyle) (int, string, 
 
 var typeNames = wordsOf("string", "str", "text", "varchar", "char", "nsstring", "std.string", "securestring", "java.lang.string", "object", "any", "charsequence", "bytes", "rune", "byte")
 
-// entryName returns what the entry is called whose value's key begins at i: {"name": "DB_PASSWORD", "value": "..."}, <add
-// key="password" value="..."/>, "- name: DB_PASSWORD\n  value: ...". Empty if there is no name.
+// entryName returns the name of the entry whose value's key begins at i: {"name": "DB_PASSWORD", "value": "..."}, <add key="password"
+// value="..."/>, "- name: DB_PASSWORD\n  value: ...". Empty if there is no name.
 func entryName(t string, i int) string {
 	const gap = " \t\r\n,\"'\\"
 	end := i

@@ -44,8 +44,8 @@ func (sc *scan) dash(i int) int {
 	return sc.literal(i)
 }
 
-// privateKey takes a PEM or OpenPGP block (RFC 7468, RFC 9580) whose label says that it is private, whether its line ends are
-// real, escaped or gone; if its end was cut off, as far as it looks like one.
+// privateKey detects a PEM or OpenPGP block (RFC 7468, RFC 9580) whose label says that it is private, whether its line breaks are real,
+// escaped or gone; if its end was cut off, as far as it looks like one.
 func (sc *scan) privateKey(i int) int {
 	t := sc.t
 	label := i + len(beginMark)

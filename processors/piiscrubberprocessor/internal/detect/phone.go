@@ -6,7 +6,7 @@ const (
 	minDial, maxDial = 7, 15 // digits of a telephone number; ITU-T E.164 allows 15
 	maxDialGroups    = 8
 	maxDialText      = 48 // bytes of the longest number as it is written, at least
-	phoneAfter       = 12 // bytes behind a number in which a word may say that it is one
+	phoneAfter       = 12 // bytes after a number in which a word may name it
 )
 
 // dial is a telephone number as it is written: its digits, and where each group of them ends.
@@ -21,7 +21,7 @@ type dial struct {
 
 // readDial reads groups of digits from i on. More than E.164 allows end the reading.
 func readDial(t string, i int) (d dial) {
-	area := at(t, i-1) == '(' // there is one area code
+	area := at(t, i-1) == '(' // a number has one area code
 	dots, others := false, false
 	for d.groups < maxDialGroups {
 		j := run(t, i, cDigit, maxDial+2)
@@ -162,7 +162,7 @@ func (sc *scan) phoneParen(i int) int {
 	return i + 1
 }
 
-// phoneNational looks for a national number that begins with the run t[i:j]: in a format that says so, or with context.
+// phoneNational detects a national number that begins with the run t[i:j]: in an unmistakable format, or with context.
 func (sc *scan) phoneNational(i, j int) int {
 	t := sc.t
 	if j-i > maxDial || j-i < minDial && !moreDigits(t, j) {
@@ -183,12 +183,12 @@ func (sc *scan) phoneNational(i, j int) int {
 		return 0
 	}
 	var c dialContext
-	if j-i >= minDial { // a number of its own: most are named by nothing
+	if j-i >= minDial { // a separate number: most are not named
 		if c = sc.readContext(i); c.silent() {
 			if !sc.namedBehind(j, j+maxDialText+phoneAfter) {
 				return 0
 			}
-			sc.readLabel(i, &c) // what stands behind may be about something else than the label's
+			sc.readLabel(i, &c) // the text after it may be about something else than the label's
 		}
 	}
 	for g := d.groups - 1; g >= 0; g-- {
@@ -225,7 +225,7 @@ func (sc *scan) phoneNational(i, j int) int {
 	return 0
 }
 
-// dialable reports whether d or what it begins with is a number somewhere; if not, only its label makes one of it.
+// dialable reports whether d or its beginning is a number somewhere; if not, only its label can make it one.
 func (sc *scan) dialable(d *dial) bool {
 	for g := d.groups - 1; g >= 0; g-- {
 		if d.upto[g] >= minDial && d.upto[g] <= maxDial && (g == 2 && northAmerican(d, g) || sc.validAnywhere(d, d.upto[g])) {
@@ -235,12 +235,13 @@ func (sc *scan) dialable(d *dial) bool {
 	return abroadPrefix(d)
 }
 
-// unlabelled reports whether the number at i is part of a path or an id whose label, which is all that counts there, names no telephone.
+// unlabelled reports whether the number at i is part of a path or an id whose label, the only context that counts there, names no
+// telephone.
 func (sc *scan) unlabelled(i int) bool {
 	return joined(sc.t, i) && !(sc.t[i] == '0' && at(sc.t, i+1) == '0') && !phoneContexts.in(sc.label(i), 0, maxLabel)
 }
 
-// moreDigits reports whether readDial may read another group of digits behind one that ends at j.
+// moreDigits reports whether readDial may read another group of digits after one that ends at j.
 func moreDigits(t string, j int) bool {
 	k := j
 	for k < j+3 && dialSeparator(at(t, k)) {
@@ -253,7 +254,7 @@ func moreDigits(t string, j int) bool {
 	return c == '+' || c == '%' || c >= 0x80
 }
 
-// namedBehind reports whether a word for a telephone stands in t[from:to].
+// namedBehind reports whether there is a word for a telephone in t[from:to].
 func (sc *scan) namedBehind(from, to int) bool {
 	return sc.letters(from, to) && sc.mayHold(phoneHint, from, to) && (phoneWords.in(sc.t, from, to) || phoneWeakWords.in(sc.t, from, to))
 }
@@ -266,7 +267,7 @@ func abroadPrefix(d *dial) bool {
 	return d.size[0] != 3 || d.digits[2] == '1' || d.digits[2] == '7'
 }
 
-// northAmerican: 3-3-4 with codes that can be, or that behind a 1. Fictional numbers count.
+// northAmerican: 3-3-4 with possible codes, or the same after a 1. Fictional numbers count.
 func northAmerican(d *dial, g int) bool {
 	switch g {
 	case 2:
@@ -277,7 +278,7 @@ func northAmerican(d *dial, g int) bool {
 	return false
 }
 
-// sameSeparators reports whether one character, and the same, stands between the groups: 415-555-2671, not 415-555/2671.
+// sameSeparators reports whether all groups have the same single separator: 415-555-2671, not 415-555/2671.
 func sameSeparators(t string, d *dial) bool {
 	a, b := d.end[0], d.end[1]
 	return d.end[1]-a == d.size[1]+1 && d.end[2]-b == d.size[2]+1 && t[a] == t[b] && t[a] != '/' && t[a] != '(' && t[a] != ')'
@@ -288,7 +289,7 @@ func (sc *scan) validAnywhere(d *dial, n int) bool {
 	return sc.regions.valid(d, n)
 }
 
-// validAbroad asks the same of an international number; possible asks for length and country code only.
+// validAbroad reports the same for an international number; possible requires only length and country code.
 func (sc *scan) validAbroad(d *dial, n int, possible bool) bool {
 	p, code := dialplan.ForNumber(d.digits[:n])
 	if p == nil {
@@ -306,7 +307,7 @@ func dialFrom(d *dial, from, to int) (rest dial) {
 	return rest
 }
 
-// foundPhone takes an extension along.
+// foundPhone includes an extension.
 func (sc *scan) foundPhone(start, end int) int {
 	t, j := sc.t, end
 	if at(t, j) == ' ' {

@@ -13,28 +13,28 @@ var (
 		"anrufen", "anruf", "rufen", "rückruf", "appeler", "appelez", "appelé", "rappeler", "llamar", "llame", "bellen", "ligue", "ligar", "chiamare", "chiama", "called from", "calling from").remembered(phoneWeakMemo).hinted(phoneHint)
 	// phoneContexts are both.
 	phoneContexts = wordsOf(slices.Concat(phoneWords.list, phoneWeakWords.list)...).remembered(callMemo).hinted(phoneHint)
-	// phoneKeys have other meanings: they count as a whole key in front of ':' or '='.
+	// phoneKeys are ambiguous: they count only as a whole key before ':' or '='.
 	phoneKeys = wordsOf("cell", "call", "contact", "ring", "to", "from", "mob", "ph", "contact_no", "contact_number", "contactnumber", "contactno", "cell_no", "cellno", "cell_number", "cellnumber",
 		"call_to", "called", "calling", "mobile", "mobil", "mobiel", "msisdn", "recipient", "number", "cli", "ani", "dnis")
 	mobileWords = wordsOf("mobile", "mobil", "mobiel")
-	// countWords say in front of bare digits that they count something.
+	// countWords before bare digits say that the digits are a count.
 	countWords = wordsOf("depth", "clients", "users", "devices", "calls", "callers", "pages", "screens", "messages", "partition", "topic", "records", "rows", "items", "events", "online", "offline", "queued",
 		"sent", "delivered", "received", "pending", "failed", "sessions", "subscribers", "requests", "errors")
 	notPhoneWords = wordsOf("id", "ids", "order", "ord", "trace", "span", "timestamp", "time", "ts", "epoch", "seq", "offset", "build", "version", "port", "pid",
 		"invoice", "ticket", "serial", "isbn", "size", "bytes", "count", "total", "amount", "price", "sku", "tracking", "account", "txn", "imei", "duration")
 )
 
-// dialContext is what the words in front of a number, or its key, say about it.
+// dialContext is what the words before a number, or its key, say about it.
 type dialContext struct {
 	read                     bool
-	label, weakLabel, not    bool // of the label right in front
+	label, weakLabel, not    bool // of the label directly before
 	counts                   bool // the label counts something
-	key                      bool // the whole key is a word of other meanings
+	key                      bool // the whole key is an ambiguous word
 	value                    bool // the label is the key of a pair that means a number: "mobile: 3577 8068"
 	strongBefore, weakBefore bool
 }
 
-// silent reports whether nothing in front of a number says what it is.
+// silent reports whether nothing before a number identifies it.
 func (c *dialContext) silent() bool {
 	return !c.label && !c.weakLabel && !c.key && !c.value && !c.strongBefore && !c.weakBefore
 }
@@ -52,7 +52,7 @@ func (sc *scan) readContext(i int) dialContext {
 	if !near || c.not || c.label {
 		return c
 	}
-	if n := strings.LastIndexAny(sc.t[max(0, i-before):i], ";\n"); n >= 0 && sc.key == "" { // what stands in front of that speaks of something else
+	if n := strings.LastIndexAny(sc.t[max(0, i-before):i], ";\n"); n >= 0 && sc.key == "" { // the text before that is about something else
 		from := max(0, i-before) + n
 		if c.strongBefore = phoneWords.in(sc.t, from, i); !c.strongBefore {
 			c.weakBefore = phoneWeakWords.in(sc.t, from, i)
@@ -65,7 +65,7 @@ func (sc *scan) readContext(i int) dialContext {
 	return c
 }
 
-// readLabel adds what the label right in front of i says.
+// readLabel adds what the label directly before i says.
 func (sc *scan) readLabel(i int, c *dialContext) {
 	label := sc.label(i)
 	if label == "" {
@@ -82,7 +82,7 @@ func (sc *scan) readLabel(i int, c *dialContext) {
 	c.value = sc.pairValue(i) && mobileWords.in(label, 0, maxLabel)
 }
 
-// otherNumber reports whether the key in front of i says "number", and neither the rest of it nor the words of a message that it is one to
+// otherNumber reports whether the key before i says "number", but neither the rest of it nor the words of a message say that it is one to
 // call: "lot.number", "number: 4711".
 func (sc *scan) otherNumber(i int) bool {
 	name := sc.name(i)
@@ -90,7 +90,7 @@ func (sc *scan) otherNumber(i int) bool {
 	return strings.EqualFold(name[n:], "number") && (n > 0 || !sc.near(i, i, &callWords))
 }
 
-// pairValue reports whether a key and a separator, quotes aside, stand in front of i.
+// pairValue reports whether a key and a separator, quotes aside, precede i.
 func (sc *scan) pairValue(i int) bool {
 	for i > 0 && (sc.t[i-1] == ' ' || sc.t[i-1] == '"' || sc.t[i-1] == '\'' || sc.t[i-1] == '\\') {
 		i--
@@ -128,7 +128,7 @@ func (sc *scan) phoneContext(c *dialContext, d *dial, g, start int) bool {
 	return sc.validAnywhere(d, d.upto[g])
 }
 
-// clauseEnd returns where the clause ends that t[from:to] begins: a word behind it speaks of something else.
+// clauseEnd returns where the clause ends that t[from:to] begins: a word after it is about something else.
 func clauseEnd(t string, from, to int) int {
 	to = min(to, len(t))
 	for k := from; k < to; k++ {
@@ -139,8 +139,8 @@ func clauseEnd(t string, from, to int) int {
 	return to
 }
 
-// dialled reports whether the bare number t[start:end] under a key like "to" or "contact" is a telephone's and not a time, a date or
-// the end of a range: it is quoted, or words of messages stand near.
+// dialled reports whether the bare number t[start:end] under a key like "to" or "contact" is a telephone's and not a time, a date or the
+// end of a range: it is quoted, or words of messages are near.
 func (sc *scan) dialled(start, end int) bool {
 	t, n := sc.t, end-start
 	if (n == 10 || n == 13) && t[start] == '1' { // seconds and milliseconds

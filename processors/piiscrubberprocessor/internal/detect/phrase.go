@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// bearer looks for "Bearer <token>" that no header name precedes.
+// bearer detects "Bearer <token>" without a header name before it.
 func (sc *scan) bearer(i int) int {
 	switch lower(at(sc.t, i+1)) {
 	case 'y':
@@ -23,7 +23,7 @@ func (sc *scan) bearer(i int) int {
 		return 0
 	}
 	start++
-	if sc.on.Has(JWT) && strings.HasPrefix(sc.t[start:], "eyJ") { // its own detector knows it better
+	if sc.on.Has(JWT) && strings.HasPrefix(sc.t[start:], "eyJ") { // its own detector is more specific
 		return 0
 	}
 	end := start
@@ -39,12 +39,12 @@ func (sc *scan) bearer(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// redisUser reports whether line, in front of a rule for a user of Redis, names one.
+// redisUser reports whether line, before a rule for a user of Redis, names one.
 func redisUser(line string) bool {
 	return strings.Contains(line, "SETUSER ") || strings.HasSuffix(line, " on ") && strings.Contains(line, "user ")
 }
 
-// basic looks for "Basic <credentials>" that no header name precedes: their base64 says itself what it is.
+// basic detects "Basic <credentials>" without a header name before it: their base64 identifies them.
 func (sc *scan) basic(i int) int {
 	t := sc.t
 	start := i + len("basic ")
@@ -61,7 +61,7 @@ func (sc *scan) basic(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// obscured takes the password of "rclone obscure x" (the 'b' is at i).
+// obscured detects the password of "rclone obscure x" (the 'b' is at i).
 func (sc *scan) obscured(i int) int {
 	t := sc.t
 	if !foldAt(t, i-len("rclone o"), "rclone obscure ") {
@@ -78,7 +78,7 @@ func (sc *scan) obscured(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// element looks for "<password>value</password>" ('>' is at i); the value may stand on a line of its own.
+// element detects "<password>value</password>" ('>' is at i); the value may be on a separate line.
 func (sc *scan) element(i int) int {
 	t := sc.t
 	if at(t, i-1) == ' ' && redisUser(t[max(0, i-maxKeyName):i]) { // of Redis: ACL SETUSER bob on >x
@@ -144,8 +144,8 @@ func (sc *scan) element(i int) int {
 	return sc.found(Password, from, end)
 }
 
-// sibling returns the text of the element that ends in front of the tag at i, white space aside: <param-name>password</param-name> <param-value>.
-// Empty if there is none.
+// sibling returns the text of the element that ends before the tag at i, white space aside: <param-name>password</param-name>
+// <param-value>. Empty if there is none.
 func sibling(t string, i int) string {
 	for k := i; k > 0 && i-k < 64 && t[k-1] <= ' '; k-- {
 		i = k - 1
@@ -170,7 +170,7 @@ func wirelessKey(t string, i int) bool {
 	return foldAt(t, i-len("option key "), "option key ") && (strings.Contains(t[max(0, i-maxCommand):i], "option encryption ") || strings.Contains(t[i:min(len(t), i+maxCommand)], "option encryption "))
 }
 
-// parentEnd returns where the '>' stands that only white space sets apart from i, 0 if there is none.
+// parentEnd returns the position of the '>' that only white space separates from i, 0 if there is none.
 func parentEnd(t string, i int) int {
 	for k := i - 1; k > 0 && i-k < 64; k-- {
 		if t[k] == '>' {
@@ -183,12 +183,12 @@ func parentEnd(t string, i int) int {
 	return 0
 }
 
-// procedures take a user and a password.
+// procedures have a user and a password as arguments.
 var procedures = wordsOf("sp_addlogin", "sp_password", "sp_addlinkedsrvlogin", "sp_addrolemember")
 
 var setPassword = wordsOf("set password")
 
-// quote looks for "IDENTIFIED BY 'value'", "PASSWORD 'value'" and "SET PASSWORD ... = 'value'" of SQL (the quote is at i).
+// quote detects "IDENTIFIED BY 'value'", "PASSWORD 'value'" and "SET PASSWORD ... = 'value'" of SQL (the quote is at i).
 func (sc *scan) quote(i int) int {
 	if at(sc.t, i-1) != ' ' || !foldAt(sc.t, i-len("identified by "), "identified by ") && !foldAt(sc.t, i-len(" password "), " password ") &&
 		!(at(sc.t, i-2) == '=' && setPassword.in(sc.t, i-2*maxKeyName, i)) && !foldAt(sc.t, i-len("encrypt_string "), "encrypt_string ") && !foldAt(sc.t, i-len(" psk "), " psk ") &&
@@ -203,8 +203,8 @@ func (sc *scan) quote(i int) int {
 	return sc.found(Password, i+1, end)
 }
 
-// auth looks for the command of Redis that logs in (the 'H' is at i): "AUTH x" and "AUTH user x" beside its name, in the answer of
-// MONITOR ("AUTH" "x"), and the credentials behind "AUTH PLAIN" of mail servers.
+// auth detects Redis' command that logs in (the 'H' is at i): "AUTH x" and "AUTH user x" beside its name, in the answer of MONITOR ("AUTH"
+// "x"), and the credentials after "AUTH PLAIN" of mail servers.
 func (sc *scan) auth(i int) int {
 	t := sc.t
 	if i < 3 || t[i-3:i+1] != "AUTH" || is(at(t, i-4), cWord) {

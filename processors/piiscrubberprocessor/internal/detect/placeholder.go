@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// placeholder reports whether v says that the secret isn't here.
+// placeholder reports whether v is a placeholder for a secret.
 func placeholder(v string) bool {
 	if v == "" || Mark(v, 0) == len(v) || strings.HasSuffix(v, TokenDomain) {
 		return true
@@ -50,7 +50,7 @@ func placeholder(v string) bool {
 	return false
 }
 
-// references begin values that say where a secret is kept, or hold it encrypted or hashed.
+// references begin values that refer to a secret, or contain it encrypted or hashed.
 var references = [...]string{"arn:aws", "hmac-sha256:", "ENC[AES", "!vault", "op://", "vault:", "sm://", "ref+", "file:", "env:", "secretref:", "{cipher}"}
 
 // variable reports whether v is the name of a variable: letters of one case.
@@ -128,12 +128,12 @@ func code(t string, start, end int) bool {
 
 func isLowerOrDigit(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
 
-// tagged reports whether an unquoted value of YAML is a tag that makes something else of what follows: !Ref Name.
+// tagged reports whether an unquoted value of YAML is a tag that transforms what follows: !Ref Name.
 func tagged(v string, next byte) bool {
 	return v[0] == '!' && next == ' ' && len(v) > 2 && oneWord(v[1:])
 }
 
-// nextField reports whether v is the next field of a struct as Go prints it, since the one in front of it is empty: "Password: Opts:map[]".
+// nextField reports whether v is the next field of a struct in Go's format, because the one before it is empty: "Password: Opts:map[]".
 func nextField(v string) bool {
 	n := run(v, 0, cWord, maxKeyName)
 	return is(v[0], cUpper) && n > 1 && at(v, n) == ':' && word(v[:n])
@@ -183,7 +183,7 @@ func cmdlet(v string) bool {
 // maxCall is how long the arguments of a call may be, in bytes.
 const maxCall = 128
 
-// call reports whether arguments stand behind the parenthesis t[i] and another closes it: blanks only behind commas.
+// call reports whether arguments follow the parenthesis t[i] and another closes them: blanks only after commas.
 func call(t string, i int) bool {
 	depth := 0
 	for j := i; j < len(t) && j < i+maxCall; j++ {
@@ -203,7 +203,7 @@ func call(t string, i int) bool {
 	return false
 }
 
-// prose reports whether an unquoted value behind "key: " or "key = " is the first word of a sentence.
+// prose reports whether an unquoted value after "key: " or "key = " is the first word of a sentence.
 func prose(v string, next byte, keyQuoted bool) bool {
 	if keyQuoted || next == 0 || next == '\n' || next == '\r' || next == ',' || next == ';' || next == '}' || next == '"' || next == '\\' {
 		return false

@@ -1,7 +1,7 @@
 package detect
 
-// The formats are those that the vendors document or that their own scanners publish. The anchor is a rare byte of the prefix: a
-// capital, an underscore, a dash, a dot; never one that another detector answers alone (a digit, 'w', ':', '=').
+// The formats are those that the vendors document or that their own scanners publish. The anchor is a rare byte of the prefix: a capital,
+// an underscore, a dash, a dot; never one that only another detector handles (a digit, 'w', ':', '=').
 var literals = [...]literal{
 	{kind: AWSKey, prefix: "AKIA", anchor: 1, chars: cUpper | cDigit, min: 16, max: 16},
 	{kind: AWSKey, prefix: "ASIA", anchor: 1, chars: cUpper | cDigit, min: 16, max: 16},

@@ -12,11 +12,11 @@ func queryKey(key string) bool {
 	return n >= 0 && foldAt(key, n, query) && (n == 0 || key[n-1] == '.' || key[n-1] == '_') && key != "db.query"
 }
 
-// inQuery reports whether a '?' stands in front of t[i] in the same word.
+// inQuery reports whether there is a '?' before t[i] in the same word.
 func (sc *scan) inQuery(i int) bool { return i < sc.queryEnd }
 
-// parameter takes the value of the query parameter name, which begins at start; 0 if it is none or holds no secret. In the body of a form a password is
-// a password; in a URL it is part of the query.
+// parameter detects the value of the query parameter name, which begins at start; 0 if it is not one or has no secret. In the body of a
+// form a password is a password; in a URL it is part of the query.
 func (sc *scan) parameter(name string, style secretStyle, start, sep int) int {
 	t, c := sc.t, at(sc.t, start-1)
 	first := start == 0 && queryKey(sc.key)
@@ -54,7 +54,7 @@ func (sc *scan) encodedPair(i int) int {
 		end -= 3
 	}
 	name := t[runBack(t, end, cKey, maxKeyName):end]
-	for _, escape := range [...]string{"22", "26", "3F", "3f"} { // of what stands in front of the name
+	for _, escape := range [...]string{"22", "26", "3F", "3f"} { // of the text before the name
 		if strings.HasPrefix(name, escape) && at(t, end-len(name)-1) == '%' {
 			name = name[2:]
 			break
@@ -101,7 +101,7 @@ func (sc *scan) encodedPair(i int) int {
 	return sc.found(kind, start, end)
 }
 
-// question handles '?': it remembers how far its word goes.
+// question handles '?': it remembers how far its word extends.
 func (sc *scan) question(i int) int {
 	if i >= sc.queryEnd {
 		end := i
@@ -113,10 +113,10 @@ func (sc *scan) question(i int) int {
 	return i + 1
 }
 
-// query takes the value of a query parameter; a weak name asks for a value that looks random.
+// query detects the value of a query parameter; a weak name requires a value that looks random.
 func (sc *scan) query(i int, weak bool) int { return sc.queryUpTo(i, weak, queryEnd) }
 
-// passwordEnd is queryEnd for a password, in which a '#' may stand that should have been escaped.
+// passwordEnd is queryEnd for a password, which may contain a '#' that should have been escaped.
 func passwordEnd(c byte) bool { return c != '#' && queryEnd(c) }
 
 func (sc *scan) queryUpTo(i int, weak bool, ends func(byte) bool) int {

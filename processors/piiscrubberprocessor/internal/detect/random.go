@@ -1,8 +1,8 @@
 package detect
 
-// randomLooking reports whether v is what a generator of secrets makes rather than what people and programs call things: an
-// identifier (user-661, E1023_TIMEOUT, TokenType), a dotted name, a path, a count, a word. Of random values of eight letters and
-// digits one in eight reads as a name, of sixteen one in a thousand.
+// randomLooking reports whether v looks like the output of a generator of secrets, and not like a name chosen by people or programs: an
+// identifier (user-661, E1023_TIMEOUT, TokenType), a dotted name, a path, a count, a word. One in eight random values of eight letters and
+// digits reads as a name, one in a thousand of sixteen.
 func randomLooking(v string) bool {
 	if len(v) < 6 || len(v) <= 18 && v[0] == '0' && lower(v[1]) == 'x' && run(v, 2, cHex, 16) == len(v) { // an address of memory
 		return false
@@ -24,7 +24,7 @@ func randomLooking(v string) bool {
 		longest = max(longest, i-part)
 		part = i + 1
 		if i < len(v) && v[i] != '.' && v[i] != '-' && v[i] != '_' && v[i] != '/' && v[i] != ':' && v[i] != '+' && v[i] != '=' && v[i] != '~' && v[i] != '%' {
-			if i > 0 && i < len(v)-1 { // a sign inside of a word: no name has one
+			if i > 0 && i < len(v)-1 { // a sign inside a word: no name has one
 				changes++
 			}
 		}
@@ -40,8 +40,8 @@ func randomLooking(v string) bool {
 	return longest >= 24 && numbers > 0 || longest == len(v) && longest >= 14 && numbers >= 4 && letters >= 4
 }
 
-// odd reports whether the character i of v doesn't follow the one in front as names have it: digits follow letters at the end
-// ("user661"), capitals begin words ("getToken"), words hold vowels.
+// odd reports whether the character i of v doesn't follow the one before it as in names: digits follow letters at the end ("user661"),
+// capitals begin words ("getToken"), words contain vowels.
 func odd(v string, i, part int) bool {
 	prev, c := v[i-1], v[i]
 	switch {
@@ -69,8 +69,8 @@ func consonants(v string, i int) (n int) {
 	return n
 }
 
-// assigned reports whether v, which is written as a value ("secret=hunter2", {"token":"hunter2"}) and not in a sentence, can be the
-// secret itself: random, or letters and digits that aren't an enumeration's, a path's or a dotted name's.
+// assigned reports whether v, which is written as a value ("secret=hunter2", {"token":"hunter2"}) and not in a sentence, can be the secret
+// itself: random, or letters and digits that are not those of an enumeration, a path or a dotted name.
 func assigned(v string) bool {
 	if suffixed(v) {
 		return false
@@ -94,7 +94,7 @@ func assigned(v string) bool {
 	return signs == 0 && capitals < len(v)-n
 }
 
-// dotted reports whether v is made of words with dots, dashes, underscores or slashes between them.
+// dotted reports whether v consists of words with dots, dashes, underscores or slashes between them.
 func dotted(v string) bool {
 	seps := 0
 	for i := 0; i < len(v); i++ {
@@ -109,7 +109,7 @@ func dotted(v string) bool {
 	return seps > 0
 }
 
-// oneWord reports whether v is letters only, as a word is written.
+// oneWord reports whether v consists of letters only, like a word.
 func oneWord(v string) bool {
 	for i := 0; i < len(v); i++ {
 		if !is(v[i], cLetter) && !(i > 0 && (v[i] == '-' || v[i] == '_' || v[i] == ',' || v[i] == '!' || v[i] == '.')) {

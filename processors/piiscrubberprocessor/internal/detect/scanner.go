@@ -1,30 +1,29 @@
 // Package detect finds personal data and secrets in text.
 //
-// One pass over the bytes looks every byte up in a table; a byte that can betray something (a digit, '@', ':', '=', the rarest
-// byte of a vendor's prefix) calls the detectors that care, which look a bounded distance to both sides, parse, and validate
-// (checksums, issuing rules, decoding). So time is linear in the length of the text whatever it holds, and nothing is allocated
-// unless something is found.
+// One pass looks every byte up in a table. A byte that can indicate something (a digit, '@', ':', '=', the rarest byte of a vendor's
+// prefix) calls the detectors for it, which examine a bounded distance on both sides, parse, and validate (checksums, issuing rules,
+// decoding). So time is linear in the length of the text whatever it contains, and nothing is allocated unless something is found.
 package detect
 
 import (
 	"strings"
 )
 
-// Options choose what a Scanner looks for. The zero value looks for nothing.
+// Options select what a Scanner detects. The zero value selects nothing.
 type Options struct {
 	// Detectors is the set of built-in detectors.
 	Detectors Set
-	// Regions are the ISO 3166 codes whose national phone numbers are known.
+	// Regions are the ISO 3166 codes of regions whose national phone numbers are detected.
 	Regions []string
-	// IDRegions are the ISO 3166 codes of countries whose national identifiers count without a word beside them.
+	// IDRegions are the ISO 3166 codes of countries whose national identifiers are detected without a word beside them.
 	IDRegions []string
-	// HostNames includes IP addresses that are spelled in the host names of providers: ec2-93-184-41-253.compute.example.net.
+	// HostNames detects IP addresses that are spelled in the host names of providers: ec2-93-184-41-253.compute.example.net.
 	HostNames bool
-	// SpecialAddresses includes IP addresses that belong to no one outside: private, loopback, link-local, documentation.
+	// SpecialAddresses detects private, loopback, link-local and documentation IP addresses too.
 	SpecialAddresses bool
 	// MinEntropy is the threshold of HighEntropy in bits per character; 0 means 4.
 	MinEntropy float64
-	// Custom are patterns of the user's own. Their kinds begin with FirstCustom.
+	// Custom are user-defined patterns. Their kinds begin with FirstCustom.
 	Custom []Custom
 }
 
@@ -40,13 +39,13 @@ type Scanner struct {
 	literals literalIndex
 	ids      layoutIndex
 	bareIDs  [maxBare + 1][]*idRule
-	dull     [4][256]bool // what may stand behind one to three digits that begin nothing
+	dull     [4][256]bool // bytes that may follow one to three digits that begin nothing
 	homeIDs  Set          // precise bare identifiers of IDRegions
-	fewest   [4]int       // digits of the shortest number that is something, by those of its first group
+	fewest   [4]int       // digits of the shortest number that can be something, by those of its first group
 	hosts    bool
 }
 
-// New builds a Scanner. It panics never; patterns are compiled by NewCustom.
+// New builds a Scanner. It never panics; NewCustom compiles patterns.
 func New(o Options) *Scanner {
 	s := &Scanner{on: o.Detectors, regions: newRegionSet(o.Regions), special: o.SpecialAddresses, entropy: o.MinEntropy, custom: o.Custom, hosts: o.HostNames}
 	if s.entropy == 0 {
@@ -105,37 +104,37 @@ func New(o Options) *Scanner {
 	return s
 }
 
-// scan is the state of one Scan: it lives on the stack.
+// scan is the state of one Scan; it is on the stack.
 type scan struct {
 	*Scanner
 	t, key string
 	out    []Span
 	base   int // len(out) when the scan began: older spans belong to the caller
-	atPos  int // position of the first '@' at or after the last question, so that a text is searched once
+	atPos  int // position of the first '@' at or after the last query, so that a text is searched once
 	endPos int // the same for "-----END"
-	pemRun int // what may be part of a key was read up to here
-	// queryEnd is where the word that holds the last '?' ends.
+	pemRun int // up to here the text was read for parts of a key
+	// queryEnd is the end of the word that contains the last '?'.
 	queryEnd int
-	// t[plainFrom:plainTo] holds no letter.
+	// t[plainFrom:plainTo] contains no letter.
 	plainFrom, plainTo int
-	lineStart          int // where the line began that the last newline ended
+	lineStart          int // beginning of the line that the last newline ended
 	tableEnd           int // lines up to here are rows of a table
-	// extra are findings that are known before the scan comes to them: values of tables and rows, in order.
+	// extra are findings that are known before the scan reaches them: values of tables and rows, in order.
 	extra []Span
 	memos [memoEnd]memo
 	hints hint // of words that may begin in t[hintFrom:hintTo]
 
 	hintFrom, hintTo int
-	hidden           bool    // characters hide others: the text is searched as it is read too
+	hidden           bool    // characters hide others: the text is also searched as people read it
 	secrets          docKind // whether the text is the manifest of a Kubernetes Secret
-	// tools are those that the command in front of commandTo names.
+	// tools are those named by the command before commandTo.
 	tools      tools
 	accountEnd int // the groups up to here have the form of an IBAN
 	commandTo  int
 }
 
-// Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another
-// label) that the text was found under: it counts as context ("phone", "ssn"); empty if there is none.
+// Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another label) of
+// the text: it counts as context ("phone", "ssn"); empty if there is none.
 func (s *Scanner) Scan(dst []Span, key, text string) []Span {
 	sc := scan{Scanner: s, t: text, key: key, out: dst, base: len(dst), atPos: -1, endPos: -1}
 	if s.on != 0 {
@@ -153,7 +152,7 @@ func (s *Scanner) Scan(dst []Span, key, text string) []Span {
 	return sc.out
 }
 
-// walk asks the detectors at each byte that may betray something.
+// walk calls the detectors at each byte that may indicate something.
 func (sc *scan) walk() {
 	t, table := sc.t, &sc.table
 	for i := 0; i < len(t); {
@@ -175,7 +174,7 @@ func (sc *scan) walk() {
 	}
 }
 
-// look asks the detectors of anchor a at i and returns where the scan goes on, always behind i.
+// look calls the detectors of anchor a at i and returns where the scan continues, always after i.
 func (sc *scan) look(i int, a anchor) int {
 	switch a {
 	case aAt:
@@ -254,7 +253,7 @@ func (sc *scan) look(i int, a anchor) int {
 	return i + 1
 }
 
-// orLiteral returns end, where a finding at i ends; if there is none, it looks for a vendor's prefix.
+// orLiteral returns end, where a finding at i ends; if there is none, it searches for a vendor's prefix.
 func (sc *scan) orLiteral(i, end int) int {
 	if end > i {
 		return end
@@ -262,7 +261,7 @@ func (sc *scan) orLiteral(i, end int) int {
 	return sc.literal(i)
 }
 
-// dot looks at the dot at i.
+// dot handles the dot at i.
 func (sc *scan) dot(i int) int {
 	if at(sc.t, i+5) == '.' && sc.on.Has(MAC) && is(at(sc.t, i-1), cHex) {
 		if end := dottedMAC(sc.t, i-4); end > 0 {
@@ -278,9 +277,8 @@ func (sc *scan) dot(i int) int {
 	return sc.literal(i)
 }
 
-// found records a finding and returns its end. What it covers of earlier findings it replaces; a partial overlap becomes
-// one finding, so that no byte of either is left.
-// What begins with a mark of ours was found before.
+// found records a finding and returns its end. It replaces earlier findings inside it; a partial overlap becomes one finding, so that no
+// byte of either is left. What begins with one of our marks was found before.
 func (sc *scan) found(k Kind, start, end int) int {
 	if mark := Mark(sc.t, start); mark > 0 {
 		return mark
@@ -300,8 +298,8 @@ func (sc *scan) found(k Kind, start, end int) int {
 	return end
 }
 
-// firstAt returns the position of the first '@' at or after i, len(t) if there is none. Questions come with growing i, so all
-// of them together search the text once.
+// firstAt returns the position of the first '@' at or after i, len(t) if there is none. It is called with growing i, so all calls together
+// search the text once.
 func (sc *scan) firstAt(i int) int {
 	if sc.atPos < i {
 		if n := strings.IndexByte(sc.t[i:], '@'); n >= 0 {
@@ -313,9 +311,9 @@ func (sc *scan) firstAt(i int) int {
 	return sc.atPos
 }
 
-// Mark reports where a mark that this processor wrote ends, 0 if none starts at i. A mark is "[REDACTED:name]" or
-// "[ENC:name:key:letters]", "[TOK:...]", "[HMAC:...]". Its payload is letters from 'a' to 'p' alone, so it can't smuggle a
-// number or an address past the scanner.
+// Mark returns the end of a mark of this processor that starts at i, 0 if there is none. A mark is "[REDACTED:name]" or
+// "[ENC:name:key:letters]", "[TOK:...]", "[HMAC:...]". Its payload has only letters from 'a' to 'p', so it can't smuggle a number or an
+// address past the scanner.
 func Mark(t string, i int) int {
 	for _, m := range markHeads {
 		if !strings.HasPrefix(t[i:], m) {
@@ -348,7 +346,7 @@ func Mark(t string, i int) int {
 	return 0
 }
 
-// maxMark is how far back the beginning of a mark is looked for, in bytes.
+// maxMark is how far back the beginning of a mark is searched for, in bytes.
 const maxMark = 1 << 12
 
 var markHeads = [...]string{"[REDACTED:", "[ENC:", "[TOK:", "[HMAC:"}

@@ -8,8 +8,8 @@ type secretStyle uint8
 const (
 	notSecret secretStyle = iota
 	plainSecret
-	weakSecret // a word with other meanings: the value must look random
-	passSecret // "pass", which tests and cards do too
+	weakSecret // an ambiguous word: the value must look random
+	passSecret // "pass", which is also used for tests and cards
 	pinSecret  // digits only
 	authSecret // "Bearer x", "Basic x"
 	cookieSecret
@@ -22,7 +22,7 @@ const (
 type secretName struct {
 	name  string
 	style secretStyle
-	whole bool // must be a component of its own: "pass", not "bypass"
+	whole bool // must be a separate component: "pass", not "bypass"
 }
 
 // secretNames are the ends of keys whose values are secrets, lower-case and without separators, by their last byte.
@@ -56,7 +56,7 @@ var secretNames = func() (t [256][]secretName) {
 	return t
 }()
 
-// queryNames are names of query parameters that carry secrets, beside secretNames.
+// queryNames are names of query parameters that carry secrets, in addition to secretNames.
 var queryNames = map[string]secretStyle{
 	"sig": plainSecret, "signature": plainSecret, "x-amz-signature": plainSecret, "x-amz-credential": plainSecret,
 	"x-amz-security-token": plainSecret, "x-goog-signature": plainSecret, "x-goog-credential": plainSecret, "hmac": plainSecret,
@@ -65,7 +65,7 @@ var queryNames = map[string]secretStyle{
 	"sid": weakSecret, "key": weakSecret, "code": weakSecret, "session": weakSecret, "session_id": weakSecret, "sessionid": weakSecret, "ticket": weakSecret,
 }
 
-// queryStyle tells what kind of secret the query parameter name carries.
+// queryStyle returns the kind of secret of the query parameter name.
 func queryStyle(name string) secretStyle {
 	var buf [24]byte
 	if len(name) > len(buf) || !queryTails.has(name) {
@@ -77,7 +77,7 @@ func queryStyle(name string) secretStyle {
 	return queryNames[string(buf[:len(name)])]
 }
 
-// nameStyle tells what kind of secret the key name stands for.
+// nameStyle returns the kind of secret that the key name means.
 func nameStyle(name string) secretStyle {
 	if len(name) < 2 {
 		return notSecret
@@ -100,7 +100,7 @@ func nameStyle(name string) secretStyle {
 
 // nameEnds finds names by the low five bits of their last two bytes, which are the same in both cases.
 type nameEnds struct {
-	at    [32][32]uint8 // of lists, by the last byte and the one in front of it
+	at    [32][32]uint8 // of lists, by the last byte and the one before it
 	lists [][]secretName
 }
 
@@ -119,7 +119,7 @@ var secretNameEnds = func() (e nameEnds) {
 	return e
 }()
 
-// of returns the names that name may end with. A separator in front of its last byte may stand inside of one.
+// of returns the names that name may end with. A separator before its last byte may be inside one.
 func (e *nameEnds) of(name string) []secretName {
 	last, prev := lower(name[len(name)-1]), name[len(name)-2]
 	if nameSeparator(prev) {
@@ -128,10 +128,10 @@ func (e *nameEnds) of(name string) []secretName {
 	return e.lists[e.at[last&31][prev&31]]
 }
 
-// otherKeys name keys that open nothing.
+// otherKeys end in "key" and open nothing.
 var otherKeys = wordsOf("correlation", "idempotency", "request", "cache", "routing", "sort", "surrogate", "trace", "partition", "dedup", "deduplication", "group", "lock", "ordering", "message", "event", "object", "storage", "public", "primary", "translation")
 
-// notSecrets end like secrets and are none: the key of a .NET assembly, places in lists, what stops a task, a command.
+// notSecrets end like secrets but are none: the key of a .NET assembly, positions in lists, what stops a task, a command.
 var notSecrets = [...]secretName{{name: "publickeytoken"}, {name: "pagetoken"}, {name: "nexttoken"}, {name: "continuationtoken"}, {name: "synctoken"}, {name: "cancellationtoken"}, {name: "chpasswd"}}
 
 // hasNameEnd reports whether name ends with s.name, letter case and the separators '_', '-', '.' aside.
@@ -151,13 +151,13 @@ func hasNameEnd(name string, s secretName) bool {
 		}
 		i, j = i-1, j-1
 	}
-	// A component begins at the start, behind a separator or a digit, or at the hump of camelCase.
+	// A component begins at the start, after a separator or a digit, or at the hump of camelCase.
 	return !s.whole || i == 0 || !is(name[i-1], cLetter) || is(name[i], cUpper) && is(name[i-1], cLower)
 }
 
-// SecretKey reports whether the value under an attribute key is a secret: the key's last component
-// ("http.request.header.authorization") is a password, a token, a cookie or the like in any spelling. Where the word has other
-// meanings ("pass", "token", "pin"), value must look like one.
+// SecretKey reports whether the value under an attribute key is a secret: the key's last component ("http.request.header.authorization")
+// is a password, a token, a cookie or similar in any spelling. If the word is ambiguous ("pass", "token", "pin"), value must look like a
+// secret.
 func SecretKey(key, value string) bool {
 	style := nameStyle(key)
 	if style == pinSecret && hardware(key, len(key)) {
@@ -239,7 +239,7 @@ func schemed(v string) bool {
 	return false
 }
 
-// The other pins: of chips and boards; and the words before a pin that is somebody's.
+// The other pins: of chips and boards; and the words before a personal pin.
 var (
 	hardwareWords = wordsOf("gpio", "led", "cs", "irq", "clk", "clock", "sda", "scl", "mosi", "miso", "tx", "rx", "rst", "reset", "board", "chip", "adc", "pwm", "io", "int", "interrupt", "pwr", "power",
 		"output", "input", "digital", "analog", "bcm", "port", "header", "connector", "enable", "dc", "busy", "row", "col", "data", "bus", "trigger", "echo", "sensor", "relay", "servo", "motor", "button", "switch")

@@ -2,8 +2,8 @@ package detect
 
 import "strings"
 
-// sentence looks for "the password is x", "password x", "passwd (x)", "password for bob: x", "password changed from x to y" (the 'w'
-// is at i). Without a separator only what can't be a word is taken: letters and digits mixed.
+// sentence detects "the password is x", "password x", "passwd (x)", "password for bob: x", "password changed from x to y" (the 'w' is at
+// i). Without a separator only what can't be a word is detected: letters and digits mixed.
 func (sc *scan) sentence(i int) int {
 	t := sc.t
 	if t[i] == 0xA0 {
@@ -90,7 +90,7 @@ func passwordWord(t string, i int) int {
 	return 0
 }
 
-// chinese looks for "密码是x" (the second byte of 码 is at i).
+// chinese detects "密码是x" (the second byte of 码 is at i).
 func (sc *scan) chinese(i int) int {
 	const word = "密码"
 	from := i + 2 - len(word)
@@ -110,7 +110,7 @@ func (sc *scan) chinese(i int) int {
 	return 0
 }
 
-// passwordFile takes the password of "htpasswd -bc file user x" (the flags begin at i).
+// passwordFile detects the password of "htpasswd -bc file user x" (the flags begin at i).
 func (sc *scan) passwordFile(i int) int {
 	t := sc.t
 	end := run(t, i, cKey, 8)
@@ -136,7 +136,7 @@ func (sc *scan) passwordFile(i int) int {
 	return sc.found(Password, start, end)
 }
 
-// hereString takes the password of "chpasswd <<< user:x".
+// hereString detects the password of "chpasswd <<< user:x".
 func (sc *scan) hereString(i int) int {
 	t := sc.t
 	if c := at(t, i); c == '"' || c == '\'' {
@@ -152,10 +152,10 @@ func (sc *scan) hereString(i int) int {
 	return sc.found(Password, i, end)
 }
 
-// spokenVerbs stand between the word for a password and the password.
+// spokenVerbs are between the word for a password and the password.
 var spokenVerbs = [...]string{"has been ", "was ", "is: ", "is ", "changed ", "reset ", "set ", "updated ", "rotated ", "now ", "generated ", "generated: ", "created: ", "lautet ", "lautet: ", "ist ", "est ", "es ", "è ", "é ", "är ", "to jest ", "- ", "-> ", "with "}
 
-// ofWhom returns the length of the word at i behind which somebody is named.
+// ofWhom returns the length of the word at i after which an owner is named.
 func ofWhom(t string, i int) int {
 	for _, word := range [...]string{"for ", "of ", "für ", "von ", "voor ", "för ", "til "} {
 		if foldAt(t, i, word) {
@@ -165,7 +165,7 @@ func ofWhom(t string, i int) int {
 	return 0
 }
 
-// verbs skips the words behind a password's name from i on, and whose it is; 0 if an owner is begun and nobody is named.
+// verbs skips the words after a password's name from i on, and its owner; 0 if an owner is announced but not named.
 func verbs(t string, i int) (end int, owned bool) {
 	end = i
 	for range 6 {
@@ -191,7 +191,7 @@ func verbs(t string, i int) (end int, owned bool) {
 	return end, owned
 }
 
-// owner skips "user root" or "bob", and ':' or '=' behind it; 0 if nobody is named.
+// owner skips "user root" or "bob", and ':' or '=' after it; 0 if no owner is named.
 func owner(t string, i int) int {
 	for _, word := range [...]string{"the ", "user ", "account ", "login ", "database ", "db ", "role "} {
 		if foldAt(t, i, word) {
@@ -221,8 +221,7 @@ func owner(t string, i int) int {
 	return end + 1
 }
 
-// spoken takes the password that stands at i of a sentence; with owned the sentence says whose it is. It returns its end, 0 if there is
-// none.
+// spoken detects the password at i of a sentence; with owned the sentence names its owner. It returns its end, 0 if there is none.
 func (sc *scan) spoken(i int, owned bool) int {
 	t := sc.t
 	start, end := i, 0
@@ -246,7 +245,7 @@ func (sc *scan) spoken(i int, owned bool) int {
 	return 0
 }
 
-// signed reports whether v holds letters and a sign that words and numbers don't.
+// signed reports whether v contains letters and a sign that words and numbers don't.
 func signed(v string) bool {
 	return strings.ContainsFunc(v, isLetter) && strings.ContainsAny(v, "!#$%^&*?~+=|{}<>@")
 }

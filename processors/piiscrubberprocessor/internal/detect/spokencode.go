@@ -9,7 +9,7 @@ var (
 	codesBehind = wordsOf("code", "otp", "passcode", "one time")
 )
 
-// spokenCode reports whether words say that the digits t[i:j] are a code that lets somebody in: "Your verification code is 123456".
+// spokenCode reports whether words say that the digits t[i:j] are an access code: "Your verification code is 123456".
 func (sc *scan) spokenCode(i, j int) bool {
 	t := sc.t
 	if strings.HasSuffix(t[:i], "G-") && foldAt(t, j, " is your ") {
@@ -52,7 +52,7 @@ func (sc *scan) spokenCode(i, j int) bool {
 	return foldAt(t, end-5, " code") && codeWords.in(t, end-5-24, end-5)
 }
 
-// codeSaid reports whether what stands behind a code at j says something of it, or nothing.
+// codeSaid reports whether what follows a code at j is about it, or nothing follows.
 func codeSaid(t string, j int) bool {
 	for _, verb := range [...]string{" sent", " expires", " is ", " for ", " valid", " was ", " has "} {
 		if foldAt(t, j, verb) {
@@ -62,7 +62,7 @@ func codeSaid(t string, j int) bool {
 	return at(t, j) != ' '
 }
 
-// beforeOwner returns where " for somebody" begins that ends at i; i if nothing of that kind does.
+// beforeOwner returns the beginning of " for somebody" that ends at i; i if there is none.
 func beforeOwner(t string, i int) int {
 	from := runBack(t, i, cKey, 40)
 	if from < i && foldAt(t, from-5, " for ") {

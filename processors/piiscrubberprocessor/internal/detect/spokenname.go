@@ -2,7 +2,8 @@ package detect
 
 import "strings"
 
-// quotedName looks for a string behind the name of a secret and a blank (the quote is at i): password "x", Secret 'x' is not valid, : PSK "x".
+// quotedName detects a string after the name of a secret and a blank (the quote is at i): password "x", Secret 'x' is not valid, : PSK
+// "x".
 func (sc *scan) quotedName(i int) int {
 	t := sc.t
 	if at(t, i-1) != ' ' || !is(at(t, i-2), cLetter) {
@@ -32,8 +33,8 @@ func (sc *scan) quotedName(i int) int {
 	return max(i+1, sc.found(Password, i+1, end))
 }
 
-// secretWord looks for a value behind the word "secret" and a verb, or behind the number of a router's format (the 'c' is at i): "client secret is
-// x", "enable secret 0 x". It returns its end, 0 if there is none.
+// secretWord detects a value after the word "secret" and a verb, or after the number of a router's format (the 'c' is at i): "client
+// secret is x", "enable secret 0 x". It returns its end, 0 if there is none.
 func (sc *scan) secretWord(i int) int {
 	t := sc.t
 	if !foldAt(t, i-2, "secret ") || is(at(t, i-3), cWord) {
@@ -63,7 +64,7 @@ func (sc *scan) secretWord(i int) int {
 	return sc.found(Password, from, from+len(v))
 }
 
-// namedCookie looks for the value of a cookie that is spoken of (its name begins at i): cookie "session" = x, cookie 'sid' set to x, "Cookie
+// namedCookie detects the value of a cookie in a sentence (its name begins at i): cookie "session" = x, cookie 'sid' set to x, "Cookie
 // named sid with value x". It returns its end, 0 if there is none.
 func (sc *scan) namedCookie(i int) int {
 	t := sc.t
@@ -96,7 +97,7 @@ func (sc *scan) namedCookie(i int) int {
 	return 0
 }
 
-// settingTo takes the value of "[name] to [x]", whose "] to [" begins at i; 0 if there is none.
+// settingTo detects the value of "[name] to [x]", whose "] to [" begins at i; 0 if there is none.
 func (sc *scan) settingTo(i int) int {
 	const join = "] to ["
 	t := sc.t
@@ -111,11 +112,11 @@ func (sc *scan) settingTo(i int) int {
 	return sc.found(Password, from, from+n)
 }
 
-// maxColumn is the longest value in a column of its own, in bytes.
+// maxColumn is the longest value in a separate column, in bytes.
 const maxColumn = 128
 
-// aligned takes the value of a column that blanks, a tab or a row of dots set apart from its name, which ends at i; 0 if there is none. In the
-// registry of Windows its type stands between them.
+// aligned detects the value of a column that blanks, a tab or a row of dots separate from its name, which ends at i; 0 if there is none.
+// In the registry of Windows its type is between them.
 func (sc *scan) aligned(i int) int {
 	t, from := sc.t, i
 	for from-i < maxTag && (at(t, from) == ' ' || at(t, from) == '\t') {

@@ -1,7 +1,7 @@
 package detect
 
-// identifiedBy looks for "IDENTIFIED BY x" and "IDENTIFIED WITH plugin BY 'x'" of SQL (the 'B' of BY is at i); in single quotes right behind BY
-// its value is known already.
+// identifiedBy detects "IDENTIFIED BY x" and "IDENTIFIED WITH plugin BY 'x'" of SQL (the 'B' of BY is at i); in single quotes directly
+// after BY its value is known already.
 func (sc *scan) identifiedBy(i int) int {
 	t := sc.t
 	if at(t, i+2) != ' ' || at(t, i-1) != ' ' {

@@ -3,12 +3,12 @@ package detect
 import "strings"
 
 const (
-	maxHeader  = 2048 // bytes of a header or a list of columns that are looked at
+	maxHeader  = 2048 // bytes of a header or a list of columns that are examined
 	maxColumns = 64
 )
 
-// columns are the sets of columns, by position, that hold secrets and those whose names say what their values are ("ssn", "card_number");
-// and what sets them apart.
+// columns are the columns, by position, that contain secrets, and those whose names identify their values ("ssn", "card_number"); and
+// their separator.
 type columns struct {
 	secret, named uint64
 	count         int
@@ -16,8 +16,8 @@ type columns struct {
 	line          string // the header
 }
 
-// line handles the end of a line (the newline is at i): if the line names the columns of a table and one of them is a secret's, its
-// values in the lines below are findings.
+// line handles the end of a line (the newline is at i): if the line names the columns of a table and one of them is a secret's, its values
+// in the lines below are findings.
 func (sc *scan) line(i int) int {
 	start := sc.lineStart
 	sc.lineStart = i + 1
@@ -79,7 +79,7 @@ func header(line string) (c columns) {
 	return c
 }
 
-// row takes the secrets of one line; false ends the table.
+// row detects the secrets of one line; false ends the table.
 func (sc *scan) row(from, end int, c *columns) bool {
 	t := sc.t
 	if line := strings.TrimSpace(t[from:end]); line == "" || strings.Trim(line, "-+|=: ") == "" { // the rule below a header
@@ -119,10 +119,10 @@ func (sc *scan) row(from, end int, c *columns) bool {
 	return n == c.count
 }
 
-// columnQuotes are what stands around the name of a column.
+// columnQuotes are the quotes around the name of a column.
 const columnQuotes = " \t\r\n\"'`*[]\\"
 
-// column looks at the value t[start:end] of the n-th column.
+// column handles the value t[start:end] of the n-th column.
 func (sc *scan) column(c *columns, n, start, end int) {
 	switch {
 	case c.secret&(1<<n) != 0:
@@ -143,7 +143,7 @@ func (sc *scan) column(c *columns, n, start, end int) {
 	}
 }
 
-// columnWords are the words that say what a number is, by their first letter.
+// columnWords are the words that identify a number, by their first letter.
 var columnWords = func() (t [256]words) {
 	lists := []*words{&phoneWords, &cardWords, &panWords}
 	for i := range idRules {
@@ -163,7 +163,7 @@ var columnWords = func() (t [256]words) {
 	return t
 }()
 
-// tells reports whether the name of a column says what its values are.
+// tells reports whether the name of a column identifies its values.
 func tells(name string) bool {
 	for i := 0; i < len(name); i++ {
 		if !is(name[i], cLetter) && name[i] < 0x80 || i > 0 && is(name[i-1], cLetter) && !(is(name[i], cUpper) && is(name[i-1], cLower)) {
@@ -219,7 +219,7 @@ func (sc *scan) paren(i int) int {
 	return i + 1
 }
 
-// call looks for setProperty("db.password", "x"), setenv('TOKEN', 'x', 1), withPassword("x") ('(' is at i).
+// call detects setProperty("db.password", "x"), setenv('TOKEN', 'x', 1), withPassword("x") ('(' is at i).
 func (sc *scan) call(i int) int {
 	t := sc.t
 	first := i + 1
@@ -238,7 +238,7 @@ func (sc *scan) call(i int) int {
 	}
 	start := first + slashes + 1
 	end := run(t, start, cKey, maxKeyName)
-	if !strings.HasPrefix(t[end:], t[first:start]) { // no name: the value of a call whose own name says what it sets?
+	if !strings.HasPrefix(t[end:], t[first:start]) { // not a name: perhaps the value of a call whose own name says what it sets
 		return sc.setter(i, start, slashes, q)
 	}
 	k := end + slashes + 1
@@ -265,7 +265,7 @@ func (sc *scan) call(i int) int {
 	return 0
 }
 
-// defined looks for define(PASSWORD, "x") ('(' is at i).
+// defined detects define(PASSWORD, "x") ('(' is at i).
 func (sc *scan) defined(i int) int {
 	t := sc.t
 	end := run(t, i+1, cKey, maxKeyName)
@@ -276,7 +276,7 @@ func (sc *scan) defined(i int) int {
 	return sc.value(end, t[i+1:end], style, Password, true)
 }
 
-// setter looks for withPassword("x"): the name of the call says what its only argument is.
+// setter detects withPassword("x"): the name of the call says what its only argument is.
 func (sc *scan) setter(i, start, slashes int, quote byte) int {
 	t := sc.t
 	from := runBack(t, i, cWord, maxKeyName)
@@ -295,8 +295,8 @@ func (sc *scan) setter(i, start, slashes int, quote byte) int {
 	return sc.found(Password, start, end)
 }
 
-// values looks at rows of SQL ('(' is at i): INSERT INTO u (email, password) VALUES ('a', 'x'), ('b', 'y'). The columns say which
-// values are secrets.
+// values detects rows of SQL ('(' is at i): INSERT INTO u (email, password) VALUES ('a', 'x'), ('b', 'y'). The columns say which values
+// are secrets.
 func (sc *scan) values(i int) {
 	t := sc.t
 	end := i
@@ -342,7 +342,7 @@ func (sc *scan) values(i int) {
 	}
 }
 
-// tuple takes the secrets of the row that begins at i and returns where it ends, 0 if it does not.
+// tuple detects the secrets of the row that begins at i and returns where it ends, 0 if it does not.
 func (sc *scan) tuple(i int, c *columns) int {
 	t := sc.t
 	for n := 0; n < maxColumns; n++ {

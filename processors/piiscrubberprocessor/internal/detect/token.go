@@ -1,7 +1,7 @@
 package detect
 
-// jwt looks for "eyJ" ('J' is at i): three or five parts in base64url, the first of which decodes to a JOSE header
-// (RFC 7515 section 7.1, RFC 7516 section 7.1).
+// jwt detects "eyJ" ('J' is at i): three or five parts in base64url, the first of which decodes to a JOSE header (RFC 7515 section 7.1,
+// RFC 7516 section 7.1).
 func (sc *scan) jwt(i int) int {
 	t := sc.t
 	start := i - 2

@@ -46,7 +46,7 @@ func (sc *scan) colon(i int) int {
 	return i + 1
 }
 
-// numeral reports whether a number of two digits or more, and nothing else, ends before i: hours, an address in front of a port.
+// numeral reports whether a number of two digits or more, and nothing else, ends before i: hours, an address before a port.
 func numeral(t string, i int) bool {
 	from := runBack(t, i, cDigit, 24)
 	c := at(t, from-1)
@@ -63,7 +63,7 @@ func (sc *scan) telegram(i int) int {
 	return sc.found(VendorToken, start, end)
 }
 
-// credentials looks for "user:password@" (RFC 3986 section 3.2.1) in the authority that begins at i.
+// credentials detects "user:password@" (RFC 3986 section 3.2.1) in the authority that begins at i.
 func (sc *scan) credentials(i int) int {
 	t := sc.t
 	limit := min(len(t), i+maxAuthority)
@@ -82,7 +82,7 @@ func (sc *scan) credentials(i int) int {
 		}
 	}
 	if last < 0 {
-		// "user:pa/ss@host": a password that should have been escaped. What stands behind the colon is no port.
+		// "user:pa/ss@host": a password that should have been escaped. What follows the colon is not a port.
 		if colon < 0 || is(at(t, colon+1), cDigit) && run(t, colon+1, cDigit, 6) == end {
 			return 0
 		}
@@ -100,7 +100,7 @@ func (sc *scan) credentials(i int) int {
 		return 0
 	}
 	if colon < 0 || colon > last {
-		// A user alone is no secret ("ssh://git@host"), a long token in its place is.
+		// A user alone is not a secret ("ssh://git@host"), but a long token in its place is.
 		if last-i < 20 || !mixed(t[i:last]) && !(last-i >= 24 && run(t, i, cAlnum, last-i) == last && digitAndLetter(t[i:last]) && randomLooking(t[i:last])) {
 			return 0
 		}
@@ -108,7 +108,7 @@ func (sc *scan) credentials(i int) int {
 	if colon >= 0 && colon+1 < last && placeholder(t[colon+1:last]) || placeholder(t[i:last]) {
 		return 0
 	}
-	if colon+1 == last && !mixed(t[i:colon]) { // no password; a token in front of the colon still is one
+	if colon+1 == last && !mixed(t[i:colon]) { // no password; a token before the colon still is one
 		return 0
 	}
 	return max(last+1, sc.found(URLCredentials, i, last)) // behind the '@'
@@ -118,8 +118,8 @@ func authorityEnd(c byte) bool {
 	return c <= ' ' || c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' || c == '>' || c == '`' || c == '\\'
 }
 
-// dsn looks for credentials in front of an '@' in connection strings that aren't URLs: user:password@tcp(host) of MySQL's Go
-// driver, user/password@//host of Oracle.
+// dsn detects credentials before an '@' in connection strings that aren't URLs: user:password@tcp(host) of MySQL's Go driver,
+// user/password@//host of Oracle.
 func (sc *scan) dsn(i int) int {
 	t := sc.t
 	sep := byte(':')
@@ -143,7 +143,7 @@ func (sc *scan) dsn(i int) int {
 	return max(i+1, sc.found(URLCredentials, start, i))
 }
 
-// oracle reports whether the '@' at i stands in a URL of Oracle's thin or thick driver, or behind the name of its client:
+// oracle reports whether the '@' at i is in a URL of Oracle's thin or thick driver, or after the name of its client:
 // jdbc:oracle:thin:user/password@host:1521:SID.
 func oracle(t string, i int) bool {
 	low := max(0, i-128)

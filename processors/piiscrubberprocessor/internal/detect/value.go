@@ -2,7 +2,7 @@ package detect
 
 import "strings"
 
-// value takes the value behind the separator.
+// value detects the value after the separator.
 func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuoted bool) int {
 	t := sc.t
 	i := sep + 1
@@ -84,7 +84,7 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 	return stop
 }
 
-// becomes stands between a value and the one that takes its place, as Terraform plans it.
+// becomes is between a value and its replacement in Terraform's plans.
 const becomes = `" -> "`
 
 // expression reports whether the unquoted value t[start:end] under name is code, the next field, a sentence, or the name once more.
@@ -102,7 +102,7 @@ func (sc *scan) expression(sep, start, end int, name string, style secretStyle, 
 	return style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted)
 }
 
-// valueStart returns where a value begins that may be in a list of one, or behind its type as PHP dumps it.
+// valueStart returns where a value begins that may be in a list of one, or after its type as PHP dumps it.
 func valueStart(t string, i int) int {
 	if at(t, i) == '[' && (at(t, i+1) == '"' || at(t, i+1) == '\'' || bracketed(t, i)) {
 		i++
@@ -121,8 +121,8 @@ func valueStart(t string, i int) int {
 	return i
 }
 
-// bracketed reports whether the list of one that begins at i holds credentials behind their scheme, or what looks random: Go's maps of
-// headers.
+// bracketed reports whether the list of one that begins at i contains credentials after their scheme, or a value that looks random: Go's
+// maps of headers.
 func bracketed(t string, i int) bool {
 	end := i + 1
 	for end < len(t) && end-i < maxValue && t[end] != ']' && t[end] >= ' ' {
@@ -135,8 +135,8 @@ func bracketed(t string, i int) bool {
 	return two && schemed(scheme) || !two && randomLooking(scheme)
 }
 
-// believable reports whether the value t[start:end], which begins at from, scheme included, can be a secret of this style. In a
-// sentence ("unexpected token: SEMICOLON") a word of other meanings asks for more than in a pair.
+// believable reports whether the value t[start:end], which begins at from, scheme included, can be a secret of this style. In a sentence
+// ("unexpected token: SEMICOLON") an ambiguous word requires more than in a pair.
 func (sc *scan) believable(style secretStyle, start, end, from int, sentence bool) bool {
 	v := sc.t[start:end]
 	switch style {
@@ -157,10 +157,10 @@ func (sc *scan) believable(style secretStyle, start, end, from int, sentence boo
 	return fits(style, v)
 }
 
-// cookieAttributes stand behind a cookie, or instead of it where a policy is spoken of.
+// cookieAttributes follow a cookie, or replace it if a policy is described.
 var cookieAttributes = wordsOf("samesite", "path", "domain", "expires", "max-age", "httponly", "secure", "partitioned", "priority")
 
-// quoteEnd returns where the string that begins at i ends: before the quote, or where the line does.
+// quoteEnd returns where the string that begins at i ends: before the quote, or at the end of the line.
 func quoteEnd(t string, i int, quote byte) int {
 	limit := min(len(t), i+maxValue)
 	for j := i; j < limit; j++ {
@@ -176,8 +176,8 @@ func quoteEnd(t string, i int, quote byte) int {
 	return limit
 }
 
-// escapedQuoteEnd is quoteEnd inside of a string, or of a string in a string: the end is the quote behind as many backslashes as the
-// beginning has, or fewer.
+// escapedQuoteEnd is quoteEnd inside a string, or a string in a string: the end is the quote after as many backslashes as at the
+// beginning, or fewer.
 func escapedQuoteEnd(t string, i, slashes int, quote byte) int {
 	limit := min(len(t), i+maxValue)
 	for j := i; j < limit; j++ {
@@ -198,8 +198,8 @@ func backslashes(t string, i int) (n int) {
 	return n
 }
 
-// plainEnd returns where a value without quotes ends: at white space or a quote, and at punctuation if what follows it is the
-// end, white space or another key. What is opened inside of the value is closed inside of it.
+// plainEnd returns where a value without quotes ends: at white space or a quote, and at punctuation if it is followed by the end, white
+// space or another key. Brackets opened inside the value are closed inside it.
 func plainEnd(t string, i int) int {
 	limit := min(len(t), i+maxValue)
 	var open [3]int // of ( [ {
@@ -331,7 +331,7 @@ func cookieEnd(t string, i int) int {
 	}
 }
 
-// authValue finds the credentials behind a scheme, which stays, or the one token that stands there.
+// authValue finds the credentials after a scheme, which stays, or a single token.
 func authValue(t string, i int) (start, end int) {
 	end = plainEnd(t, i)
 	if at(t, end) == ' ' {
@@ -351,8 +351,8 @@ func authValue(t string, i int) (start, end int) {
 	return i, end
 }
 
-// parametersEnd returns where the parameters of a scheme end that begin at i: username="bob", response="6629fae4"; with the line, or with
-// what isn't one of them.
+// parametersEnd returns where the parameters of a scheme end that begin at i: username="bob", response="6629fae4"; at the end of the line,
+// or at what isn't a parameter.
 func parametersEnd(t string, i int) int {
 	end := i
 	for k := i; k < len(t) && k-i < maxValue; {

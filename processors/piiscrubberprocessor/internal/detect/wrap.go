@@ -2,9 +2,9 @@ package detect
 
 import "strings"
 
-// unwrapped skips what languages write between the separator t[sep] and the value itself, from i on: a prefix of a string (b'x'), a type and a
-// length ((string) (len=8) "x", string(8) "x"), a wrapper (Some("x"), Secret("x"), <<"x">>), and in YAML a tag, an anchor, or the sign of a
-// block, whose first line is the value.
+// unwrapped skips what languages write between the separator t[sep] and the value itself, from i on: a prefix of a string (b'x'), a type
+// and a length ((string) (len=8) "x", string(8) "x"), a wrapper (Some("x"), Secret("x"), <<"x">>), and in YAML a tag, an anchor, or the
+// sign of a block, whose first line is the value.
 func unwrapped(t string, i, sep int) int {
 	switch c := at(t, i); {
 	case c == '<':
@@ -39,7 +39,7 @@ func unwrapped(t string, i, sep int) int {
 	return i
 }
 
-// heredoc returns where the first line begins of the text whose sign is at i (<<~EOS), 0 if there is none.
+// heredoc returns the beginning of the first line of the text whose sign is at i (<<~EOS), 0 if there is none.
 func heredoc(t string, i int) int {
 	if !strings.HasPrefix(t[i:], "<<") {
 		return 0
@@ -60,7 +60,7 @@ func heredoc(t string, i int) int {
 	return end
 }
 
-// typed skips groups in parentheses in front of a quote.
+// typed skips groups in parentheses before a quote.
 func typed(t string, i int) int {
 	k := i
 	for at(t, k) == '(' {
@@ -80,7 +80,7 @@ func typed(t string, i int) int {
 	return i
 }
 
-// block returns where the first line of a block scalar begins whose sign is at i, i if there is none.
+// block returns the beginning of the first line of a block scalar whose sign is at i, i if there is none.
 func block(t string, i int) int {
 	k := i + 1
 	for c := at(t, k); c == '-' || c == '+' || is(c, cDigit); c = at(t, k) {

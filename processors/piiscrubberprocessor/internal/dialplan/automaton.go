@@ -14,13 +14,13 @@ const maxStates = 1 << 15
 // errTooLarge says that a pattern needs more states than maxStates.
 var errTooLarge = errors.New("the automaton has too many states")
 
-// automaton tells whether a string of digits matches one of several patterns: one table look-up a digit, no allocation.
+// automaton matches a string of digits against several patterns: one table look-up per digit, no allocation.
 type automaton struct {
 	next   [][10]uint16 // by state; state 0 never accepts, state 1 is the first
 	accept []bool
 }
 
-// match reports whether the digits, '0' to '9', match whole.
+// match reports whether all the digits, '0' to '9', match.
 func (a *automaton) match(digits []byte) bool {
 	state := uint16(1)
 	for _, d := range digits {

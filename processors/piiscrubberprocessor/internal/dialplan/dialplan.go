@@ -1,5 +1,5 @@
-// Package dialplan knows which telephone numbers can exist: libphonenumber's metadata, compiled into automata over digits. A question
-// costs some tens of nanoseconds and allocates nothing; libphonenumber's own answer takes up to twenty microseconds.
+// Package dialplan decides which telephone numbers can exist, by libphonenumber's metadata, compiled into automata over digits. A query
+// takes some tens of nanoseconds and allocates nothing; libphonenumber's own implementation takes up to twenty microseconds.
 package dialplan
 
 import (
@@ -12,10 +12,10 @@ import (
 
 // Plan is the numbering plan of a calling code, which several countries may share (+1). It is immutable and safe for concurrent use.
 type Plan struct {
-	general *automaton // what all numbers have in common
+	general *automaton // the common pattern of all numbers
 	numbers *automaton // fixed lines, mobiles, ...
 	lengths uint32     // bit n: numbers of n digits are possible
-	prefix  string     // dialled in front of a number inside the country: "0", "8", "1"
+	prefix  string     // dialled before a number inside the country: "0", "8", "1"
 }
 
 // Valid reports whether national, the digits without calling code and prefix, is a number of some kind: fixed, mobile, toll free, ...
@@ -23,7 +23,7 @@ func (p *Plan) Valid(national []byte) bool {
 	return p.general.match(national) && p.numbers.match(national)
 }
 
-// Possible reports whether national is as long as some number of the plan.
+// Possible reports whether national has the length of some number of the plan.
 func (p *Plan) Possible(national []byte) bool {
 	return len(national) < 32 && p.lengths&(1<<len(national)) != 0
 }
@@ -36,7 +36,7 @@ func (p *Plan) Strip(national []byte) []byte {
 	return national
 }
 
-// entry is a plan that is compiled when it is first asked for: some milliseconds, once in a process.
+// entry is a plan that is compiled on first use: some milliseconds, once per process.
 type entry struct {
 	once  sync.Once
 	about []*phonenumbers.PhoneMetadata
@@ -82,8 +82,7 @@ func ForRegion(region string) *Plan {
 	return nil
 }
 
-// ForNumber returns the plan of the calling code that an international number begins with, and the code's length; nil if it begins
-// with none.
+// ForNumber returns the plan of the calling code at the beginning of an international number, and the code's length; nil if there is none.
 func ForNumber(digits []byte) (p *Plan, code int) {
 	t := plans()
 	n := 0

@@ -1,4 +1,4 @@
-// Package localkey keeps the key of one data directory: made once, read by its owner only.
+// Package localkey keeps the key of one data directory: created once, readable only by its owner.
 package localkey
 
 import (
@@ -19,18 +19,18 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/protect"
 )
 
-// Opened is the key of a file, and what was done to get it.
+// Opened is the key of a file, and how it was obtained.
 type Opened struct {
 	protect.Key
 	// Made: the file is new.
 	Made bool
-	// Aside is the name that a damaged file has now; empty: there was none.
+	// Aside is the new name of a damaged file; empty: there was none.
 	Aside string
 }
 
-// Open returns the key in the file at path, and makes the file if there is none: base64 of protect.MinSecret random bytes, mode 0600.
-// Of two processes that make it at once both get the key of one. A file that a crash or a disk has damaged (empty, or with a zero byte in
-// it) is set aside, and another key is made. Any other file that holds no key is an error, and stays as it is.
+// Open returns the key in the file at path, and creates the file if there is none: base64 of protect.MinSecret random bytes, mode 0600.
+// Two processes that create it at once get the same key. A file that a crash or a disk has damaged (empty, or with a zero byte in it) is
+// renamed, and another key is created. Any other file without a key is an error, and stays unchanged.
 func Open(path string) (Opened, error) {
 	o, found, err := Read(path)
 	if err != nil || found {
@@ -47,7 +47,7 @@ func Open(path string) (Opened, error) {
 	return o, err
 }
 
-// Read is Open without making a file; found: there is one that holds a key.
+// Read is Open without creating a file; found: there is a file with a key.
 func Read(path string) (o Opened, found bool, err error) {
 	text, err := os.ReadFile(path)
 	if err == nil && (len(text) == 0 || bytes.IndexByte(text, 0) >= 0) {
@@ -69,7 +69,7 @@ func Read(path string) (o Opened, found bool, err error) {
 	return o, true, nil
 }
 
-// Save makes the file at path with a key in it; made is false, and the file stays as it is, if there is one already.
+// Save creates the file at path with a key in it; if there already is one, made is false and the file stays unchanged.
 func Save(path string, secret []byte) (made bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, err
@@ -80,11 +80,11 @@ func Save(path string, secret []byte) (made bool, err error) {
 // New returns a random secret.
 func New() []byte {
 	secret := make([]byte, protect.MinSecret)
-	_, _ = rand.Read(secret) // It ends the process rather than fail.
+	_, _ = rand.Read(secret) // It ends the process instead of failing.
 	return secret
 }
 
-// Fingerprint names a key in the marks that it makes: "f" and eight letters from a to p. It tells keys apart and nothing about them.
+// Fingerprint names a key in its marks: "f" and eight letters from a to p. It distinguishes keys and reveals nothing about them.
 func Fingerprint(secret []byte) string {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte("penstock pii_scrubber fingerprint v1"))

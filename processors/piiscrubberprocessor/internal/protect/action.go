@@ -1,7 +1,7 @@
 // Package protect turns a found value into what may be kept of it: a mark, a mask, a keyed hash, a token, a ciphertext.
 //
-// What it writes is deterministic, so that a resource stays one resource and a retry the same bytes, and holds nothing that a
-// detector would find again: payloads are written in the letters a to p.
+// Its output is deterministic, so that a resource stays one resource and a retry has the same bytes, and contains nothing that a detector
+// would find again: payloads consist of the letters a to p.
 package protect
 
 import (
@@ -18,11 +18,11 @@ const (
 	Redact   Action = iota
 	Mask            // keep the first and last n characters
 	Hash            // HMAC-SHA-256
-	Tokenize        // AES-SIV; a mail address stays one in form
+	Tokenize        // AES-SIV; a mail address keeps the form of one
 	Encrypt         // AES-SIV
-	Drop            // the whole attribute goes
+	Drop            // removes the whole attribute
 	Count           // nothing changes
-	Off             // don't look
+	Off             // don't search
 )
 
 var actionNames = [...]string{"redact", "mask", "hash", "tokenize", "encrypt", "drop", "count", "off"}
@@ -55,8 +55,8 @@ func AppendRedacted(dst []byte, name string) []byte {
 	return append(dst, ']')
 }
 
-// AppendMasked appends v with its letters and digits replaced by '*', except the first and last few. Separators stay, so that a
-// card number looks like one. At most half of the letters and digits is kept. Masking twice is masking once.
+// AppendMasked appends v with its letters and digits replaced by '*', except the first and last few. Separators stay, so that a card
+// number still looks like one. At most half of the letters and digits is kept. Masking twice gives the same as masking once.
 func AppendMasked(dst []byte, v string, first, last int) []byte {
 	n := 0
 	for _, r := range v {

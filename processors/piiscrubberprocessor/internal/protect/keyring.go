@@ -13,7 +13,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/daead/subtle"
 )
 
-// MinSecret is the shortest secret that a key may be made from, in bytes.
+// MinSecret is the shortest secret for a key, in bytes.
 const MinSecret = 32
 
 // maxMail is the longest value whose token is a mail address, in bytes: more than an address can have.
@@ -27,13 +27,13 @@ var (
 	ErrTampered   = errors.New("doesn't decrypt: another tenant's, another key's, or changed")
 )
 
-// Key is a secret and the name under which values say that they were made with it.
+// Key is a secret and its name in the values made with it.
 type Key struct {
 	ID     string
 	Secret []byte
 }
 
-// Keyring protects values with its first key and reads those of all. It is immutable and safe for concurrent use.
+// Keyring protects values with its first key and can read those of all. It is immutable and safe for concurrent use.
 type Keyring struct {
 	keys []derived
 }
@@ -84,8 +84,8 @@ func (r *Keyring) find(id string) *derived {
 	return nil
 }
 
-// AppendHashed appends "[HMAC:name:key:letters]", 128 bits of HMAC-SHA-256 over tenant and value: equal values of one tenant have
-// equal hashes, wherever they stand.
+// AppendHashed appends "[HMAC:name:key:letters]", 128 bits of HMAC-SHA-256 over tenant and value: equal values of one tenant have equal
+// hashes everywhere.
 func (r *Keyring) AppendHashed(dst []byte, tenant, name, v string) []byte {
 	k := &r.keys[0]
 	h := hmac.New(sha256.New, k.mac)
@@ -104,7 +104,7 @@ func (r *Keyring) AppendEncrypted(dst []byte, tenant, name, v string) []byte {
 	return appendMark(dst, "ENC", name, k.id, k.seal(tenant, v))
 }
 
-// AppendToken appends a token: "letters@key.tok.invalid" for a mail address, so that what reads addresses still can;
+// AppendToken appends a token: "letters@key.tok.invalid" for a mail address, so that software that expects addresses still works;
 // "[TOK:name:key:letters]" for anything else.
 func (r *Keyring) AppendToken(dst []byte, tenant string, kind detect.Kind, name, v string) []byte {
 	k := &r.keys[0]
@@ -118,7 +118,7 @@ func (r *Keyring) AppendToken(dst []byte, tenant string, kind detect.Kind, name,
 	return append(dst, detect.TokenDomain...)
 }
 
-// seal encrypts deterministically: the same value of the same tenant is the same ciphertext. What that reveals is equality.
+// seal encrypts deterministically: the same value of the same tenant gives the same ciphertext, which reveals only equality.
 func (k *derived) seal(tenant, v string) []byte {
 	sealed, err := k.siv.EncryptDeterministically([]byte(v), []byte(tenant))
 	if err != nil {
@@ -127,7 +127,7 @@ func (k *derived) seal(tenant, v string) []byte {
 	return sealed
 }
 
-// Decrypt returns the value behind a token or ciphertext.
+// Decrypt returns the value of a token or ciphertext.
 func (r *Keyring) Decrypt(tenant, mark string) (string, error) {
 	id, letters := "", ""
 	switch {
@@ -174,7 +174,7 @@ func appendMark(dst []byte, head, name, key string, payload []byte) []byte {
 	return append(dst, ']')
 }
 
-// appendLetters writes each half byte as a letter from a to p: no digit, no case, nothing that a detector begins with.
+// appendLetters writes each half byte as a letter from a to p: no digits and one case, so that no detector matches.
 func appendLetters(dst, b []byte) []byte {
 	for _, c := range b {
 		dst = append(dst, 'a'+c>>4, 'a'+c&15)

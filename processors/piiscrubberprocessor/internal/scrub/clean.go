@@ -3,7 +3,7 @@ package scrub
 import "hash/maphash"
 
 const (
-	// cleanSlots is how many attributes a Batch remembers to be clean: 8 KiB.
+	// cleanSlots is how many clean attributes a Batch remembers: 8 KiB.
 	cleanSlots = 1 << 10
 	// cleanNames is how many keys: 2 KiB.
 	cleanNames = 1 << 8
@@ -11,13 +11,13 @@ const (
 	maxRemembered = 128
 )
 
-// cleanSet remembers attributes in which nothing was found, by a hash of key and value: most attributes of telemetry repeat. Its seeds are
-// random, so nobody can make a value that is taken for another; by chance it happens once in 2^64 times.
+// cleanSet remembers attributes without findings, by a hash of key and value, because most attributes of telemetry repeat. Its seeds are
+// random, so nobody can construct a value that is mistaken for another; by chance it happens once in 2^64 times.
 type cleanSet struct {
 	keys, values maphash.Seed
 	noKey        uint64 // the hash of no key
 	slots        [cleanSlots]uint64
-	names        [cleanNames]uint64 // of keys that name no secret and hold nothing themselves
+	names        [cleanNames]uint64 // of keys that name no secret and have no finding
 }
 
 func newCleanSet() *cleanSet {

@@ -11,12 +11,12 @@ import (
 type Failure struct {
 	// Detector is the name of its source: see [detect.Culprit].
 	Detector string
-	// Place is what held the value: "body", "attributes", "resource".
+	// Place is the field with the value: "body", "attributes", "resource".
 	Place string
 }
 
-// Failing counts the values that a detector failed on in one place, and says more of the first: the line, the cause, and the attribute's
-// key, which is empty where there is none.
+// Failing counts the values on which a detector failed in one place, and describes the first: the line, the cause, and the attribute's
+// key, which is empty if there is none.
 type Failing struct {
 	Values         int64
 	At, Cause, Key string
@@ -25,7 +25,7 @@ type Failing struct {
 // maxKey is the longest key of an attribute that a Failing quotes, in bytes.
 const maxKey = 64
 
-// fail notes a panic with value r over a value under key. Only a function that is deferred around Scan may call it.
+// fail notes a panic with value r while scanning a value under key. Only a function that is deferred around Scan may call it.
 func (b *Batch) fail(r any, key string) {
 	detector, at := detect.Culprit()
 	f := Failure{Detector: detector, Place: b.place}
@@ -40,7 +40,7 @@ func (b *Batch) fail(r any, key string) {
 	have.Values++
 }
 
-// cause describes a panic by what the runtime says, which are indexes and types: another value might quote the text.
+// cause describes a panic by the runtime's text, which has indexes and types: another value might quote the data.
 func cause(r any) string {
 	if err, ok := r.(runtime.Error); ok {
 		return err.Error()
@@ -48,7 +48,7 @@ func cause(r any) string {
 	return fmt.Sprintf("%T", r)
 }
 
-// quoted returns key if it may stand in a log: keys can hold what the values must not.
+// quoted returns key if it may be logged: keys can contain what the values must not.
 func (b *Batch) quoted(key string) (out string) {
 	defer func() {
 		if recover() != nil {

@@ -8,7 +8,7 @@ import (
 
 const evidenceOfKey = "the key says that the value is a secret"
 
-// Finding is what a preview shows of one finding: where it stands in the text, in bytes, what is done with it, and why it is one.
+// Finding is a finding in a preview: its position in the text, in bytes, its action, and the evidence.
 type Finding struct {
 	Detector string `json:"detector"`
 	Start    int    `json:"start"`
@@ -17,8 +17,9 @@ type Finding struct {
 	Evidence string `json:"evidence"`
 }
 
-// Preview scrubs text as the value of the attribute key is scrubbed, or as the body of a log record if key is empty, and explains what it did. A finding whose action is drop leaves nothing of
-// the text. What is found only after something beside it went is in the text, not in the list.
+// Preview scrubs text as the value of the attribute key is scrubbed, or as the body of a log record if key is empty, and explains the
+// result. A finding whose action is drop leaves nothing of the text. What is found only after something beside it was removed is applied
+// to the text, but not listed.
 func (b *Batch) Preview(key, text string) (string, []Finding) {
 	s := b.s
 	findings := []Finding{}

@@ -1,4 +1,4 @@
-// Package scrub applies detectors and actions to pdata values: text, maps and arrays of any depth, numbers that spell something.
+// Package scrub applies detectors and actions to pdata values: text, maps and arrays of any depth, and numbers.
 package scrub
 
 import (
@@ -16,7 +16,7 @@ type Settings struct {
 	// Rules and Names by detector: built-in kinds first, then custom ones from detect.FirstCustom on.
 	Rules map[detect.Kind]protect.Rule
 	Names map[detect.Kind]string
-	// IdentityRules replace Rules in what tells streams and resources apart, so that two of them don't become one: attributes of
+	// IdentityRules replace Rules in fields that tell streams and resources apart, so that two of them don't become one: attributes of
 	// resources, scopes and data points. Kinds that are missing keep their rule. Those of Sensitive and Beyond are for whole values.
 	IdentityRules map[detect.Kind]protect.Rule
 	// SensitiveRule is applied to whole values under sensitive keys; Off turns that off.
@@ -24,23 +24,23 @@ type Settings struct {
 	// BuiltinKeys uses detect.SecretKey; SensitiveKeys are further keys, matched in any case against the whole key.
 	BuiltinKeys   bool
 	SensitiveKeys []string
-	// AllowKeys are attribute keys whose values nobody looks at; '*' stands for anything.
+	// AllowKeys are attribute keys whose values are not searched; '*' matches anything.
 	AllowKeys []string
 	// AllowValues are findings that stay.
 	AllowValues []*regexp.Regexp
 	// Include and Exclude are paths ("resource.host.name", "body.user.*"); without Include all are included.
 	Include, Exclude []string
-	// KeyScanner looks into attribute keys; nil: nobody does. KeyTokens says that it finds e-mail addresses and tokens only, which
-	// short keys can't hold.
+	// KeyScanner searches attribute keys; nil: they are not searched. KeyTokens says that it finds only e-mail addresses and tokens, which
+	// short keys can't contain.
 	KeyScanner *detect.Scanner
 	KeyTokens  bool
-	// MaxDepth of nesting and MaxBytes of one text; what is beyond is redacted whole if FailClosed, else passed unseen.
+	// MaxDepth of nesting and MaxBytes of one text; values beyond are redacted whole if FailClosed, else passed unsearched.
 	MaxDepth, MaxBytes int
 	FailClosed         bool
 	Keys               *protect.Keyring
 }
 
-// Sensitive is the kind under which values of sensitive keys are counted, Beyond that of values which can't be searched.
+// Sensitive is the kind under which values of sensitive keys are counted, Beyond that of values that can't be searched.
 const (
 	Sensitive detect.Kind = detect.FirstCustom - 1
 	Beyond    detect.Kind = detect.FirstCustom - 2
@@ -50,7 +50,7 @@ const (
 type Scrubber struct {
 	Settings
 	rules     []protect.Rule // by kind
-	identity  []protect.Rule // by kind, where values tell streams apart
+	identity  []protect.Rule // by kind, for fields that tell streams apart
 	names     []string       // by kind
 	sensitive map[string]bool
 	paths     bool
@@ -82,7 +82,7 @@ func New(s Settings) *Scrubber {
 	return x
 }
 
-// Limit tells why a value was not looked into.
+// Limit is why a value was not searched.
 type Limit uint8
 
 // The reasons, and how many there are.
@@ -90,15 +90,15 @@ const (
 	Depth Limit = iota
 	Size
 	Binary
-	Failed // a detector panicked: a bug, which must cost neither the process nor the data's secrecy
+	Failed // a detector panicked: a bug, which must neither end the process nor reveal the data
 	Limits
 )
 
-// Tally counts what a Batch did: findings by kind, and values that were not looked into.
+// Tally counts the work of a Batch: findings by kind, and values that were not searched.
 type Tally struct {
 	Found  []int64
 	Missed [Limits]int64
-	// Hashed counts findings in what tells streams apart, by kind; their rule may be another.
+	// Hashed counts findings in fields that tell streams apart, by kind; their rule may be another.
 	Hashed []int64
 	// Failures are the detectors that panicked, which Missed counts as Failed; nil if none did.
 	Failures map[Failure]*Failing
@@ -118,10 +118,10 @@ func (b *Batch) Each(f func(name string, action protect.Action, n int64)) {
 	}
 }
 
-// Identify says whether the values that follow tell streams or resources apart.
+// Identify sets whether the following values tell streams or resources apart.
 func (b *Batch) Identify(on bool) { b.identify = on }
 
-// rule returns what is done with findings of a kind.
+// rule returns the action for findings of a kind.
 func (b *Batch) rule(k detect.Kind) protect.Rule {
 	if b.identify {
 		return b.s.identity[k]
@@ -143,21 +143,22 @@ type Batch struct {
 	Tally
 	// Tenant scopes hashes, tokens and ciphertexts.
 	Tenant string
-	// Tap, if not nil, is handed every text that is searched, as it came, with the attribute's key and whether something was found.
+	// Tap, if not nil, is called with every text that is searched, in its original form, with the attribute's key and whether something
+	// was found.
 	Tap   func(key, text string, found bool)
 	s     *Scrubber
 	spans []detect.Span
 	buf   []byte
 	path  []byte
-	place string   // what holds the value that is scrubbed now
+	place string   // field of the value that is being scrubbed
 	num   [20]byte // digits of a number
 	again bool
-	// searched says that the last scan went through; what it found is in spans.
+	// searched reports that the last scan succeeded; its findings are in spans.
 	searched bool
 	clean    *cleanSet
 
 	identify bool
-	// Constants counts the values that a constant, or less than they were, took the place of: what may have made two streams one.
+	// Constants counts the values that were replaced by a constant, or by less than they were, which may have made two streams one.
 	// ConstantKey is the last attribute of them.
 	Constants   int64
 	ConstantKey string
@@ -168,13 +169,13 @@ func (s *Scrubber) NewBatch() *Batch {
 	return &Batch{s: s, clean: newCleanSet(), Tally: Tally{Found: make([]int64, len(s.rules)), Hashed: make([]int64, len(s.rules))}}
 }
 
-// What a Batch keeps of its buffers for the next one: 4 MiB and 6 MiB.
+// The sizes up to which a Batch keeps its buffers for the next use: 4 MiB and 6 MiB.
 const (
 	keepBytes = 4 << 20
 	keepSpans = 1 << 18
 )
 
-// Reset forgets counts and tenant. Buffers that grew large go too.
+// Reset clears counts and tenant. It also frees buffers that grew large.
 func (b *Batch) Reset() {
 	clear(b.Found)
 	clear(b.Hashed)
@@ -198,8 +199,8 @@ const (
 	dropped
 )
 
-// Text scrubs a text that no attribute holds: a span name, a status message. path is "place" or "place.key". The answer is "",
-// true if a finding's action is drop.
+// Text scrubs a text outside attributes: a span name, a status message. path is "place" or "place.key". The result is "", true if a
+// finding's action is drop.
 func (b *Batch) Text(path, text string) (string, bool) {
 	b.place = path
 	if b.s.paths && !b.s.selected(path) {
@@ -207,7 +208,7 @@ func (b *Batch) Text(path, text string) (string, bool) {
 	}
 	var hash uint64
 	var slot *uint64
-	if b.Tap == nil && len(text) <= maxRemembered { // severities, names of scopes and metrics come again and again
+	if b.Tap == nil && len(text) <= maxRemembered { // severities, names of scopes and metrics repeat often
 		if hash, slot = b.clean.of(b.clean.noKey, text); *slot == hash {
 			return text, false
 		}
@@ -239,11 +240,11 @@ func (b *Batch) text(key, text string) (string, outcome) {
 	return b.search(s.Scanner, key, text)
 }
 
-// search scrubs what scanner finds in text.
+// search scrubs the findings of scanner in text.
 func (b *Batch) search(scanner *detect.Scanner, key, text string) (string, outcome) {
 	out, o := b.round(scanner, key, text, true)
-	// What stood next to a finding may count only now ("a number with no other number beside it"): again until nothing changes, so
-	// that a second scrubber finds nothing.
+	// Text next to a finding may match only now ("a number with no other number beside it"): repeat until nothing changes, so that a
+	// second scrubber finds nothing.
 	for n := 0; n < maxRounds && o == changed && b.again; n++ {
 		next, o := b.round(scanner, key, out, false)
 		if o == dropped {
@@ -257,7 +258,7 @@ func (b *Batch) search(scanner *detect.Scanner, key, text string) (string, outco
 // maxRounds bounds how often a text with findings is searched again.
 const maxRounds = 4
 
-// round scrubs text once. b.again tells whether another round may find more. Dry runs are counted in the first round only.
+// round scrubs text once. b.again reports whether another round may find more. Dry runs are counted in the first round only.
 func (b *Batch) round(scanner *detect.Scanner, key, text string, first bool) (string, outcome) {
 	s := b.s
 	b.again = false
@@ -345,7 +346,7 @@ func (b *Batch) apply(dst []byte, k detect.Kind, r protect.Rule, v string) []byt
 	}
 }
 
-// constant remembers that a value under key is no longer told apart from others.
+// constant notes that a value under key can no longer be distinguished from others.
 func (b *Batch) constant(key string, rule protect.Rule) {
 	if !rule.Action.Keyed() {
 		b.Constants++
@@ -353,7 +354,7 @@ func (b *Batch) constant(key string, rule protect.Rule) {
 	}
 }
 
-// beyond returns what takes the place of a value that can't be searched.
+// beyond returns the replacement of a value that can't be searched.
 func (b *Batch) beyond(key, text string) string {
 	rule := b.rule(Beyond)
 	b.constant(key, rule)

@@ -30,7 +30,7 @@ func (s *Scrubber) selected(path string) bool {
 	return in
 }
 
-// match reports whether s matches glob, in which '*' stands for any bytes, none included. It takes len(glob)*len(s) steps at most.
+// match reports whether s matches glob, in which '*' matches any bytes, also none. It takes len(glob)*len(s) steps at most.
 func match(glob, s string) bool {
 	star, mark, i, j := -1, 0, 0, 0
 	for i < len(s) {

@@ -12,13 +12,13 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// Map scrubs attributes. path names them where paths are included or excluded.
+// Map scrubs attributes. path names them for include and exclude.
 func (b *Batch) Map(path string, m pcommon.Map) {
 	b.path, b.place = append(b.path[:0], path...), path
 	b.mapAt(m, 0)
 }
 
-// Value scrubs a value that no attribute holds, a log body.
+// Value scrubs a value outside attributes, a log body.
 func (b *Batch) Value(path string, v pcommon.Value) {
 	b.path, b.place = append(b.path[:0], path...), path
 	if b.value("", v, 0) == dropped {
@@ -26,7 +26,7 @@ func (b *Batch) Value(path string, v pcommon.Value) {
 	}
 }
 
-// Attribute scrubs the value of one attribute that no map holds.
+// Attribute scrubs the value of one attribute outside maps.
 func (b *Batch) Attribute(path, key string, v pcommon.Value) {
 	b.path, b.place = append(b.path[:0], path...), path
 	if name, plain := b.plainKey(key); b.attribute(key, key, name, plain, v, 0) == dropped {
@@ -62,7 +62,7 @@ func (b *Batch) mapAt(m pcommon.Map, depth int) {
 	}
 }
 
-// plainKey returns the hash of a key, and whether it names no secret and nothing is found in it.
+// plainKey returns the hash of a key, and whether it names no secret and has no finding.
 func (b *Batch) plainKey(k string) (name uint64, plain bool) {
 	name, slot := b.clean.name(k)
 	if *slot == name {
@@ -75,7 +75,7 @@ func (b *Batch) plainKey(k string) (name uint64, plain bool) {
 	return name, true
 }
 
-// emptyKey reports whether nothing is found in a key.
+// emptyKey reports whether a key has no finding.
 func (b *Batch) emptyKey(k string) bool {
 	if b.s.KeyScanner == nil || b.s.KeyTokens && len(k) < shortKey && strings.IndexByte(k, '@') < 0 && strings.IndexByte(k, '%') < 0 {
 		return true
@@ -96,7 +96,7 @@ func removeAt(m pcommon.Map, positions []int) {
 	})
 }
 
-// entryName returns what an entry of a list of pairs is called: {"name": "Authorization", "value": "..."}.
+// entryName returns the name of an entry of a list of pairs: {"name": "Authorization", "value": "..."}.
 func entryName(m pcommon.Map) string {
 	for _, k := range [...]string{"name", "key", "Name", "Key", "header"} {
 		if v, ok := m.Get(k); ok && v.Type() == pcommon.ValueTypeStr {
@@ -144,7 +144,7 @@ func (b *Batch) anew(k, key string, plain bool, v pcommon.Value, depth int) outc
 	return b.value(key, v, depth)
 }
 
-// isSensitive reports whether v goes whole because of its key. A flag or an absent value is no secret.
+// isSensitive reports whether v is removed whole because of its key. A boolean or an absent value is not a secret.
 func (b *Batch) isSensitive(key string, v pcommon.Value) bool {
 	t := v.Type()
 	if t == pcommon.ValueTypeBool || t == pcommon.ValueTypeEmpty {
@@ -174,7 +174,7 @@ func (b *Batch) sensitiveText(key, text string) bool {
 	return b.s.BuiltinKeys && detect.SecretKey(key, text)
 }
 
-// whole replaces a value by what its rule keeps of it.
+// whole replaces a value according to its rule.
 func (b *Batch) whole(key string, v pcommon.Value) outcome {
 	text := v.AsString()
 	if text == "" || detect.Mark(text, 0) == len(text) || strings.HasSuffix(text, detect.TokenDomain) || b.s.allowed(text) {
@@ -204,7 +204,7 @@ func (b *Batch) whole(key string, v pcommon.Value) outcome {
 	return changed
 }
 
-// value scrubs v, which stands under key.
+// value scrubs v, whose key is key.
 func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
 	s := b.s
 	if s.paths && v.Type() != pcommon.ValueTypeMap && v.Type() != pcommon.ValueTypeSlice && !s.selected(string(b.path)) {
@@ -242,7 +242,7 @@ func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
 	return kept
 }
 
-// slice scrubs the elements; behind "--password" in a list of arguments the next one goes whole.
+// slice scrubs the elements; after "--password" in a list of arguments the next one is removed whole.
 func (b *Batch) slice(key string, list pcommon.Slice, depth int) {
 	flag := false
 	for i := range list.Len() {
@@ -273,8 +273,8 @@ func (b *Batch) number(key string, digits []byte, v pcommon.Value) outcome {
 	return o
 }
 
-// bytes scrubs bytes. What isn't UTF-8 is searched as ASCII is written in Latin-1 and its like, and counted: in UTF-16 or compressed
-// nothing is found.
+// bytes scrubs bytes. Bytes that aren't UTF-8 are searched for ASCII, as in Latin-1 and similar encodings, and counted: in UTF-16 or
+// compressed data nothing is found.
 func (b *Batch) bytes(key string, v pcommon.Value) outcome {
 	raw := v.Bytes()
 	n := raw.Len()
@@ -313,7 +313,7 @@ func (b *Batch) tooDeep(key string, v pcommon.Value) outcome {
 	return changed
 }
 
-// Key scrubs the name of an attribute that stands elsewhere too, as Map does; the answer is "", true where a finding's action is drop.
+// Key scrubs the name of an attribute outside maps, as Map does; the result is "", true if a finding's action is drop.
 func (b *Batch) Key(k string) (string, bool) {
 	if b.s.KeyScanner == nil {
 		return k, false
@@ -328,10 +328,10 @@ func (b *Batch) Key(k string) (string, bool) {
 	}
 }
 
-// shortKey is the length below which a key holds no token.
+// shortKey is the length below which a key can't contain a token.
 const shortKey = 20
 
-// rewriteKeys scrubs the keys of m. Two keys that become one are told apart by a suffix, so that no value is lost.
+// rewriteKeys scrubs the keys of m. Two keys that become equal get a suffix, so that no value is lost.
 func (b *Batch) rewriteKeys(m pcommon.Map) {
 	dirty := false
 	for k := range m.All() {
@@ -345,7 +345,7 @@ func (b *Batch) rewriteKeys(m pcommon.Map) {
 	}
 	out := pcommon.NewMap()
 	out.EnsureCapacity(m.Len())
-	used := make(map[string]int, m.Len()) // how often a key came, and which are taken
+	used := make(map[string]int, m.Len()) // how often a key occurred, and which are used
 	for k, v := range m.All() {
 		key, o := b.search(b.s.KeyScanner, "", k)
 		if o == dropped {
@@ -362,5 +362,5 @@ func (b *Batch) rewriteKeys(m pcommon.Map) {
 	out.MoveTo(m)
 }
 
-// view lends b as a string, which lives as long as nobody writes to b.
+// view returns b as a string, which is valid as long as b is not written to.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,6 +1,6 @@
-// Package foreign writes text as other programs do, from their documented formats: lines in which nothing is anybody's data, and lines in
-// which secrets and personal data stand. It shares neither values, vocabulary nor shapes with package corpus, on which the detectors
-// were tuned, and its identifiers are as their issuers make them: with times in their front, valid check digits and real prefixes.
+// Package foreign writes text as other programs do, from their documented formats: lines without personal data, and lines with secrets and
+// personal data. It shares neither values, vocabulary nor shapes with package corpus, on which the detectors were tuned. Its identifiers
+// are like those of real issuers: they begin with times, and have valid check digits and real prefixes.
 package foreign
 
 import (
@@ -14,7 +14,7 @@ import (
 // Class makes values or lines of one kind.
 type Class struct {
 	Name string
-	// Key is the attribute under which the lines stand, empty for a body.
+	// Key is the attribute key of the lines, empty for a body.
 	Key   string
 	forms []form
 	n     int
@@ -27,15 +27,15 @@ type form struct {
 	parts []part
 }
 
-// part is text, and the value that stands behind it.
+// part is a text, followed by a value.
 type part struct {
 	text     string
 	value    maker // nil at the end
 	args     string
-	detector string // of a value that must go
+	detector string // of a value that must be removed
 }
 
-// Line is a text, and the values in it that must go. A name of theirs is that of a detector, or "secret".
+// Line is a text, and the values in it that must be removed. The name of such a value is that of a detector, or "secret".
 type Line struct {
 	Text string
 	Gone []Gone
@@ -66,14 +66,14 @@ func IDs(seed uint64) (list []*Class) {
 	return list
 }
 
-// Telemetry returns the classes of lines in which nothing is anybody's data.
+// Telemetry returns the classes of lines without personal data.
 func Telemetry(seed uint64) []*Class { return classes(telemetryText, seed) }
 
-// Carriers returns the classes of lines in which something must go.
+// Carriers returns the classes of lines with data that must be removed.
 func Carriers(seed uint64) []*Class { return classes(carriersText, seed) }
 
-// classes reads a file: "== name" begins a class, "key=> " in front of a line says under which attribute the class stands, ⏎ is the end
-// of a line.
+// classes reads a file: "== name" begins a class, "key=> " before a line is the attribute key of the class, 
+// is a line break.
 func classes(text string, seed uint64) (list []*Class) {
 	for _, line := range strings.Split(text, "\n") {
 		if name, isName := strings.CutPrefix(line, "== "); isName {
@@ -94,13 +94,13 @@ func classes(text string, seed uint64) (list []*Class) {
 
 var attribute = regexp.MustCompile(`^[a-z][a-z0-9._]*$`)
 
-// Forms is how many forms c has. Next writes them in turn.
+// Forms is how many forms c has. Next uses them in turn.
 func (c *Class) Forms() int { return len(c.forms) }
 
 // Form returns the form that the last line was written from.
 func (c *Class) Form() string { return c.forms[(c.n-1)%len(c.forms)].text }
 
-// place is where a value stands: {name} or {name:arguments}.
+// place is the place of a value: {name} or {name:arguments}.
 var place = regexp.MustCompile(`\{([a-zA-Z][a-zA-Z0-9_]*)(?::([^{}]*))?\}`)
 
 // parse finds the places in text. Braces around anything else are text.

@@ -139,7 +139,7 @@ func freight(g gen, _ string) string {
 		if s[i] >= 'A' {
 			v = 10
 			for c := byte('A'); c < s[i]; c++ {
-				if v++; v%11 == 0 { // 11, 22 and 33 stand for no letter
+				if v++; v%11 == 0 { // 11, 22 and 33 are not used for letters
 					v++
 				}
 			}

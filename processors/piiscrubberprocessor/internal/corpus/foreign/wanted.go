@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// wanted are values that must go, in capitals where a form names them.
+// wanted are values that must be removed; forms name them in capitals.
 var wanted = map[string]struct {
 	detector string
 	value    maker
@@ -158,7 +158,7 @@ var wanted = map[string]struct {
 	}},
 }
 
-// chosen is a password as people make them up: a word, a year or a row of keys, a sign; none is a single word.
+// chosen is a password as people invent them: a word, a year or a row of keys, a sign; none is a single word.
 func (g gen) chosen() string {
 	return g.word("orchid|Falcon|gr33nTea|marzipan|Blue-Sky|sunflower|Kartoffel|qazwsx|nopasaran|Zanzibar|tulip.bulb") + g.word("1987|2024|42|007|99|1234|_88|0815") + g.word("||!|?|@|x|$")
 }
@@ -173,7 +173,7 @@ func (g gen) token(n int) string {
 	return g.of(base62, n-3) + g.of("23456789", 1) + g.of("ghjkmnp", 1) + g.of("RSTUVW", 1)
 }
 
-// signs is what a password manager makes; quotes and blanks are left out, which a carrier would have to escape.
+// signs is like the output of a password manager, without quotes and blanks, which a carrier would have to escape.
 func (g gen) signs() string {
 	const signs = "!#%*+-.:=?@^_~"
 	return g.of(base62, 3) + g.of(signs, 1) + g.of(base62, 5) + g.of(signs, 1) + g.of(base62, 4) + g.of(digits, 1)
