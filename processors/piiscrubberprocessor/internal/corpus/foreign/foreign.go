@@ -72,7 +72,7 @@ func Telemetry(seed uint64) []*Class { return classes(telemetryText, seed) }
 // Carriers returns the classes of lines with data that must be removed.
 func Carriers(seed uint64) []*Class { return classes(carriersText, seed) }
 
-// classes reads a file: "== name" begins a class, "key=> " before a line is the attribute key of the class, 
+// classes reads a file: "== name" begins a class, "key=> " before a line is the attribute key of the class,
 // is a line break.
 func classes(text string, seed uint64) (list []*Class) {
 	for _, line := range strings.Split(text, "\n") {
