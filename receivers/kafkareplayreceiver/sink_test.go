@@ -250,7 +250,7 @@ func TestASinkThatIsAwayIsNamedWithCauseAndRoom(t *testing.T) {
 			eventually(t, func() bool { return len(x.errors()) >= 2 }, "a line, and one in each interval")
 			line := x.errors()[0]
 			assert.True(t, strings.HasPrefix(line, c.line), line)
-			assert.Contains(t, line, "the journal has room for 60 MiB more of p.logs, 2 m at the present rate, then clients are refused")
+			assert.Contains(t, line, "the journal has space for 60 more MiB of p.logs, 2 m at the present rate, then clients are refused")
 			eventually(t, func() bool { return x.host.reported() == "StatusRecoverableError: "+c.status })
 
 			e.open()
