@@ -633,3 +633,26 @@ func (l *locked) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
 	l.add(md)
 	return nil
 }
+
+// The collector's clock is an hour behind: stores would refuse a folded point, which stands for many, as one of the future. Panes stay open until the
+// clock shows nearly their time, whether more records wait or not.
+func TestNoPaneClosesBeforeItsTime(t *testing.T) {
+	r := newRig(t, testConfig(func(c *Config) { c.Journal, c.Limits.SeriesPerMetric = journalRequired, 1 }))
+	g, sink := r.guard.(*guard), &consumertest.MetricsSink{}
+	g.next = sink
+	s, err := delivery.NewSession(delivery.Settings{Label: "p", Source: delivery.Live, Began: epoch.Add(-time.Hour)})
+	require.NoError(t, err)
+	consume := func(after time.Duration) {
+		s.Deliver(epoch.Add(after-time.Hour), false)
+		require.NoError(t, g.ConsumeMetrics(delivery.With(t.Context(), s), requests(epoch.Add(after), users(0, 3)...)))
+	}
+	flush := g.cfg.FlushInterval
+	for n := range 5 {
+		after := time.Duration(n) * flush
+		consume(after)
+		for _, atEnd := range []bool{false, true} {
+			assert.False(t, s.Advance(epoch.Add(after-time.Hour), atEnd), "nothing leaves an hour before its time")
+		}
+	}
+	assert.True(t, s.Advance(epoch.Add(5*flush), false), "the clock was set right")
+}

@@ -210,7 +210,8 @@ func (p *partition) take(r, old *rules) {
 }
 
 // Advance closes panes: up to the newest event time minus one pane's width, for points that arrive a little later; at the end of the
-// input, time continues from there with the wall clock, but not past it.
+// input, time continues from there with the wall clock, but not past it. No pane closes more than five minutes before
+// its time by this clock: a store refuses points of the future, and a folded point stands for many.
 func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	if p.session.Source() == delivery.Direct {
 		p.refresh()
@@ -227,7 +228,7 @@ func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool,
 		p.outbox = append(p.outbox, p.fold.Finish()...)
 		return len(p.outbox) > 0, p.promise(low)
 	}
-	mark := newest
+	mark := min(newest, now.Add(maxAhead/2).UnixNano())
 	if atEnd {
 		mark = min(newest+int64(now.Sub(p.seenAt)), now.UnixNano())
 	}

@@ -97,7 +97,7 @@ func Run(seed uint64, o Options) error {
 	if o.Records == 0 {
 		o.Records = defaultRecords
 	}
-	s := &schedule{o: o, taken: map[delivery.RecordID]bool{}, w: &world{
+	s := &schedule{o: o, clocks: rand.New(rand.NewPCG(seed, 21)), taken: map[delivery.RecordID]bool{}, w: &world{
 		rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), now: time.Unix(1_000_000, 0), variant: o.Variant, tracing: o.Trace, ledger: o.Ledger,
 		sink: sink{values: map[sample]int64{}, durable: map[sample]int64{}, forgets: o.Forgets},
 	}}
@@ -125,6 +125,7 @@ type schedule struct {
 	truth     int64
 	sent      int
 	sentTime  time.Time                  // event time of the latest record
+	clocks    *rand.Rand                 // when the journal's clock is set
 	ahead     time.Duration              // of the journal's clock
 	passed    int64                      // offset behind the last record that an owner gave to the pipeline
 	unsaid    error                      // a record came again, and the session didn't say so
@@ -351,11 +352,15 @@ func (s *schedule) deliver(ctx context.Context, p *process, head consumer.Metric
 func (s *schedule) send() {
 	r := s.w.rng
 	s.sent++
-	if r.IntN(60) == 0 { // The clock by which the journal tells times is set.
-		s.ahead = time.Duration(r.IntN(2)) * time.Hour
+	if s.clocks.IntN(60) == 0 { // The clock by which the journal tells times is set.
+		s.ahead = time.Duration(s.clocks.IntN(2)) * time.Hour
+	}
+	back := 5
+	if s.o.Variant == DedupByWallClock {
+		back = 20
 	}
 	if n := len(s.w.log); n > 0 && r.IntN(8) == 0 {
-		again := s.w.log[n-1-r.IntN(min(n, 20))]
+		again := s.w.log[n-1-r.IntN(min(n, back))]
 		if s.w.now.Sub(again.first) < dedupWindow/2 { // Each time that the clock is set can cost a tenth.
 			again.time = s.w.now.Add(s.ahead)
 			s.w.log = append(s.w.log, again)
