@@ -350,7 +350,7 @@ func (w *Worker) flush(ctx context.Context) error {
 	of := Of(ctx)
 	of.Outcome = &Outcome{}
 	// The records' time says nothing of results: they can be older, or of a gateway whose clock is wrong.
-	w.session.Deliver(w.set.Clock.Now(), w.session.again)
+	w.session.Deliver(w.set.Clock.Now(), w.session.MaybeRedelivered())
 	if err := w.session.Flush(of.In(ctx)); err != nil {
 		return err
 	}
