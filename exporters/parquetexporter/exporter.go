@@ -82,7 +82,24 @@ func (e *parquetExporter[D]) Start(ctx context.Context, host component.Host) err
 			return fmt.Errorf("url: %q: %w", e.config.URL, err)
 		}
 	}
+	if !kept(host, store.Root()) {
+		e.logger.Warn("No lake extension of this process keeps the lake: unless another gateway does, its files are never merged and retention removes nothing; add lake to service::extensions",
+			zap.String("url", store.Root()))
+	}
 	return nil
+}
+
+// keeper is the lake extension: it merges the files of one lake, and removes what is too old.
+type keeper interface{ KeepsLake(root string) bool }
+
+// kept says whether an extension of the process keeps the lake at root.
+func kept(host component.Host, root string) bool {
+	for _, e := range host.GetExtensions() {
+		if k, ok := e.(keeper); ok && k.KeepsLake(root) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSchema compares tables; see there.

@@ -73,6 +73,10 @@ func (e *lakeExtension) Start(_ context.Context, host component.Host) error {
 	return nil
 }
 
+// KeepsLake says whether the lake at root is the one that this extension looks after, while it holds the lease. The exporter asks when it starts, which is after
+// extensions have.
+func (e *lakeExtension) KeepsLake(root string) bool { return e.store != nil && e.store.Root() == root }
+
 // Shutdown gives the lease back and closes the lake. A merge that is under way is left where it is.
 func (e *lakeExtension) Shutdown(ctx context.Context) error {
 	for _, leave := range e.leave {

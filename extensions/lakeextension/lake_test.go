@@ -120,6 +120,9 @@ func TestOneOfTwoGatewaysLooksAfterTheLake(t *testing.T) {
 	hour := time.Now().UTC().Truncate(time.Hour).Add(-5 * time.Hour)
 	fill(t, root, hour, 5)
 	first, tel, e := start(t, root, nil)
+	kept := e.(interface{ KeepsLake(root string) bool }) // exporters ask
+	assert.True(t, kept.KeepsLake(root))
+	assert.False(t, kept.KeepsLake(root+"/other"))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Len(c, glob(t, root), 1)
 		if signals := first.report(c).Signals; assert.NotEmpty(c, signals) {
