@@ -12,8 +12,8 @@ import (
 	"github.com/penstockhq/penstock/internal/ledger"
 )
 
-// accounted runs a worker over all that j has, with a ledger unless off; pipeline makes the entries of a batch of n items. It returns the book
-// that was published last; nil: none was.
+// accounted runs a worker over everything in j, with a ledger unless off; pipeline makes the entries of a batch of n items. It returns the
+// last published book; nil: none was published.
 func accounted(t *testing.T, j *journal, off bool, pipeline func(o *delivery.Outcome, n int64)) (book *ledger.Book) {
 	t.Helper()
 	j.stopAt = j.end()
@@ -114,7 +114,7 @@ func TestABookLivesAsLongAsItsCheckpoints(t *testing.T) {
 	assert.EqualValues(t, 30, total.Stored)
 	assert.Zero(t, book.First)
 
-	// Without the extension the next 10 are delivered, and counted by nobody. The ledger begins anew behind them.
+	// Without the extension the next 10 are delivered, but not counted. After them the ledger starts again.
 	j.records = append(j.records, texts("o", 10)...)
 	assert.Nil(t, accounted(t, j, true, stores))
 	j.records = append(j.records, texts("p", 5)...)
@@ -123,7 +123,7 @@ func TestABookLivesAsLongAsItsCheckpoints(t *testing.T) {
 	assert.EqualValues(t, 40, book.First)
 	assert.EqualValues(t, 5, total.Stored)
 
-	// Retention passes 3 records that nobody has read.
+	// Retention deletes 3 records that were not read.
 	j.records = append(j.records, texts("q", 10)...)
 	j.begin, j.records = 48, j.records[48:]
 	book = accounted(t, j, false, stores)

@@ -17,7 +17,7 @@ func idOf(n int) (id RecordID) {
 	return id
 }
 
-// producers are one or two, whose clocks are set.
+// producers are one or two producers whose clocks can be set.
 type producers struct {
 	seen   *seen
 	offset int64
@@ -32,7 +32,7 @@ func (p *producers) writes(id int, at time.Time) (again bool) {
 	return p.seen.repeats(SeenRecord{ID: idOf(id), Offset: p.offset, Time: at})
 }
 
-// checkpointed goes on from a checkpoint.
+// checkpointed continues from a checkpoint.
 func (p *producers) checkpointed(t *testing.T) *producers {
 	t.Helper()
 	c := &Checkpoint{Seen: p.seen.queue, SeenUntil: p.seen.clock.now, clocks: p.seen.clock.differing()}
@@ -43,7 +43,7 @@ func (p *producers) checkpointed(t *testing.T) *producers {
 
 var noon = time.Unix(1_800_000_000, 0)
 
-// A client repeats what it sent a minute ago. Between, the clock of the producer was set, or another producer has another clock.
+// A client repeats a request after a minute. In between, the clock of the producer was set, or another producer has another clock.
 func TestRepetitionsAreFoundWhateverTheProducersClocksShow(t *testing.T) {
 	for name, ahead := range map[string]func(second int) time.Duration{
 		"steady":                          func(int) time.Duration { return 0 },
@@ -71,7 +71,7 @@ func TestRepetitionsAreFoundWhateverTheProducersClocksShow(t *testing.T) {
 	}
 }
 
-// While the producers' clocks go on steadily, the window is one of the journal's time, and records leave it.
+// While the producers' clocks run steadily, the window is one of the journal's time, and records leave it.
 func TestTheWindowIsOneOfTheJournalsTime(t *testing.T) {
 	p := newProducers()
 	for s := range 3600 {
@@ -85,7 +85,7 @@ func TestTheWindowIsOneOfTheJournalsTime(t *testing.T) {
 	assert.False(t, p.writes(3600-602, noon.Add(3600*time.Second)))
 }
 
-// Silence lets records go too, if later: each counts as a tenth of the window.
+// Without new records, old ones leave the window too, but later: each gap counts as a tenth of the window.
 func TestRecordsLeaveTheWindowOfAPartitionWithFewRecords(t *testing.T) {
 	p := newProducers()
 	for day := range 1000 {
@@ -94,8 +94,8 @@ func TestRecordsLeaveTheWindowOfAPartitionWithFewRecords(t *testing.T) {
 	}
 }
 
-// Whatever the clocks do, a second reading from a checkpoint says of each record what the first said, and the window is short by a tenth for each
-// jump at most.
+// However the clocks run, a second reading from a checkpoint gives the same result for each record as the first, and the window is shorter
+// by at most a tenth for each jump.
 func TestASecondReadingSaysTheSame(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -132,7 +132,7 @@ func TestASecondReadingSaysTheSame(t *testing.T) {
 	}
 }
 
-// A release that does not know the clocks reads their entries as records that never come again.
+// A release that does not know the clocks reads their entries as records that are never repeated.
 func TestClocksInACheckpointAreEntriesOfItsRecords(t *testing.T) {
 	p := newProducers()
 	p.writes(1, noon)

@@ -15,7 +15,7 @@ import (
 func ExampleSession() {
 	session, _ := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-3"})
 	state, _ := delivery.Join(session, "adder", deliverytest.NewAdder)
-	state.Sum = 5 // what a batch brought
+	state.Sum = 5 // received with a batch
 
 	var checkpoint bytes.Buffer
 	if session.Advance(time.Now(), true) {

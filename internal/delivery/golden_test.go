@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// goldenCheckpoint is what the newest of testdata/checkpoint-v* holds. Fields that a version does not have are zero there.
+// goldenCheckpoint is the content of the newest of testdata/checkpoint-v*. Fields that a version does not have are zero there.
 func goldenCheckpoint(t *testing.T) *Checkpoint {
 	t.Helper()
 	session, err := NewSession(Settings{Label: "penstock.metrics-3", Began: time.Unix(1_700_000_000, 5)})
@@ -36,8 +36,8 @@ func goldenCheckpoint(t *testing.T) *Checkpoint {
 
 var goldenGeneration = Generation{Number: 7, Nonce: 0xABCDEF}
 
-// The checkpoint that an earlier release wrote is read, state by state. PENSTOCK_WRITE_GOLDEN=1 writes the file of a new version; the
-// others stay as they are.
+// The checkpoint of an earlier release can be read, state by state. PENSTOCK_WRITE_GOLDEN=1 writes the file of a new version; the others
+// stay unchanged.
 func TestGoldenCheckpoints(t *testing.T) {
 	want := goldenCheckpoint(t)
 	current := filepath.Join("testdata", "checkpoint-v"+string(rune('0'+checkpointVersion)))
@@ -64,7 +64,7 @@ func TestGoldenCheckpoints(t *testing.T) {
 			assert.Equal(t, want.Ranges, got.Ranges)
 			assert.True(t, want.SeenUntil.Equal(got.SeenUntil))
 			assert.Equal(t, want.Seen, got.Seen)
-			if filepath.Base(path) == "checkpoint-v1" { // which did not know its log
+			if filepath.Base(path) == "checkpoint-v1" { // a version that did not identify its log
 				assert.Zero(t, got.Topic)
 				assert.Zero(t, got.LogGeneration)
 				assert.Empty(t, got.Anchors)

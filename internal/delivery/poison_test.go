@@ -22,7 +22,7 @@ type log struct {
 	buried  []int64
 	refused func(offset int64) bool
 	taken   map[int64]int
-	end     func() // called when all is delivered
+	end     func() // called when everything is delivered
 }
 
 func (l *log) Start(context.Context) (int64, time.Time, error) { return 0, time.Unix(0, 0), nil }
@@ -103,7 +103,7 @@ func (l *log) deliver(_ context.Context, _ delivery.Bounds, records []delivery.R
 	return nil
 }
 
-// However many records are refused for ever, the others wait for nothing, and are not sent again for each of them.
+// However many records are refused permanently, the worker does not pause for the others, and does not repeat them for each refused one.
 func TestRefusedRecordsDelayNoOther(t *testing.T) {
 	l := &log{n: 300, refused: func(o int64) bool { return o%3 == 0 || (o >= 100 && o < 160) }, taken: map[int64]int{}}
 	w := delivery.NewWorker(delivery.WorkerSettings{
@@ -122,7 +122,7 @@ func TestRefusedRecordsDelayNoOther(t *testing.T) {
 			assert.Zero(t, l.taken[o])
 			next++
 		} else {
-			// Again where the range behind it is refused, and where the first record in that is.
+			// The same if the range after it is refused, and if the first record in that is.
 			assert.LessOrEqual(t, l.taken[o], 3, "%d", o)
 			assert.Positive(t, l.taken[o])
 		}

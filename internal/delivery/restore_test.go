@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// journal is a partition with its state topic, and what a worker says of it. A record is its text.
+// journal is a partition with its state topic, and the reports of a worker. A record is its text.
 type journal struct {
 	begin   int64
 	records []string // from begin on
@@ -34,7 +34,7 @@ type journal struct {
 	restored  int64
 	session   *delivery.Session
 	failed    error
-	patient   bool // a failure is no surprise
+	patient   bool // failures are expected
 	cancel    context.CancelFunc
 }
 
@@ -122,7 +122,7 @@ func (j *journal) Delivered(b delivery.Bounds, _ time.Time, _, _ int) {
 	}
 }
 
-// run delivers until everything below until is, and saves a checkpoint.
+// run delivers until everything below until is delivered, and saves a checkpoint.
 func (j *journal) run(t *testing.T, until int64) {
 	t.Helper()
 	j.delivered, j.parts, j.cuts, j.missing, j.lost, j.failed, j.stopAt = nil, nil, nil, nil, nil, nil, until
@@ -170,7 +170,7 @@ func TestAWorkerResumesBehindTheLastRecordThatTheLogHolds(t *testing.T) {
 	const was, is = 1, 2
 	for name, c := range map[string]struct {
 		change    func(j *journal)
-		delivered []string // then, of all that the log holds
+		delivered []string // then, of everything that the log holds
 		cut       *delivery.Cut
 	}{
 		"nothing":             {change: func(*journal) {}},
@@ -211,7 +211,7 @@ func TestAWorkerResumesBehindTheLastRecordThatTheLogHolds(t *testing.T) {
 	}
 }
 
-// A range that was begun may be delivered: when the log holds other records there it isn't delivered again under its name.
+// A range that was begun may be delivered: if the log holds other records there, it isn't delivered again under its name.
 func TestARecordedRangeThatIsGoneIsNotDeliveredUnderItsName(t *testing.T) {
 	j := &journal{records: texts("r", 30), topic: delivery.TopicID{1}, group: -1, inRange: 10, recorded: true}
 	j.run(t, 20)
@@ -270,7 +270,7 @@ func TestACheckpointOfVersion1IsRead(t *testing.T) {
 	require.NoError(t, err)
 	j := &journal{records: texts("r", 70), topic: delivery.TopicID{1}, group: -1, inRange: 10, recorded: true}
 	require.NoError(t, json.Unmarshal(text, &j.state))
-	// Its state was no session's: only the worker's part is golden.
+	// No session wrote its state: only the worker's part is golden.
 	j.worker = delivery.NewWorker(delivery.WorkerSettings{Label: "p", Log: j, Store: j, Clock: j, Observer: j, Interval: time.Hour, Nonce: 1,
 		Deliver: func(context.Context, delivery.Bounds, []delivery.Record) error { return nil }, Permanent: func(error) bool { return false }})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -18,7 +18,7 @@ func joinRules(t *testing.T, s *delivery.Session, configured string) *delivery.R
 	return r
 }
 
-// What was restored is in force until Adopt, and what is in force is what a snapshot holds.
+// Restored rules apply until Adopt, and a snapshot contains the rules in force.
 func TestRulesTravelWithTheCheckpoint(t *testing.T) {
 	first := session(t, delivery.Settings{})
 	assert.Equal(t, "by hour", joinRules(t, first, "by hour").InForce())
@@ -38,7 +38,7 @@ func TestRulesTravelWithTheCheckpoint(t *testing.T) {
 	assert.Equal(t, "by day", joinRules(t, session(t, delivery.Settings{State: snapshot(t, second)}), "by week").InForce())
 }
 
-// Whoever joins after Adopt goes on under its old rules until Adopt is called again.
+// A component that joins after Adopt continues under its old rules until Adopt is called again.
 func TestWhoJoinsLateIsPending(t *testing.T) {
 	first := session(t, delivery.Settings{})
 	joinRules(t, first, "by hour")
@@ -52,7 +52,7 @@ func TestWhoJoinsLateIsPending(t *testing.T) {
 	assert.Equal(t, "by day", rules.InForce())
 }
 
-// Rules hold nothing of the records: they neither order them nor hold anything back.
+// Rules contain nothing of the records: they neither order them nor hold anything back.
 func TestRulesAreNoStateOfRecords(t *testing.T) {
 	s := session(t, delivery.Settings{})
 	joinRules(t, s, "by hour")

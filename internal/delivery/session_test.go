@@ -102,7 +102,7 @@ func TestLargeStateKeepsItsBytes(t *testing.T) {
 	assert.True(t, bytes.Equal(b.Data, got.Data))
 }
 
-// Whatever bytes are lost or flipped, a damaged snapshot is told from a good one: it never restores and never panics.
+// Whatever bytes are lost or flipped, a damaged snapshot is detected: it never restores and never panics.
 func TestDamagedSnapshotIsRefused(t *testing.T) {
 	s := session(t, delivery.Settings{})
 	a, _ := delivery.Join(s, "guard", deliverytest.NewAdder)

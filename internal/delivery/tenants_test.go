@@ -31,7 +31,8 @@ func TestATenantBeginsWithItsFirstRecord(t *testing.T) {
 	assert.True(t, s.BeganFor("early", true).Equal(began), "no tenant begins before the partition")
 }
 
-// Where keys name tenants from the beginning, nobody moves: all tenants begin with the partition, also after a restart. A replay job's do not.
+// If keys name tenants from the beginning, no sender moves: all tenants begin with the partition, also after a restart. A replay job's do
+// not.
 func TestTenantsThatKeysAlwaysNamed(t *testing.T) {
 	began := time.Unix(100, 0)
 	s := session(t, delivery.Settings{Label: "p", Source: delivery.Live, Began: began})

@@ -24,8 +24,9 @@ type keys struct {
 
 func (k *keys) SeriesBudgets() *quota.Series { return k.of.Load() }
 
-// The budgets of series that keys and quotas have for tenants hold in the guard: those by name first, then patterns, then the guard's overrides, then
-// the defaults; a changed one counts behind the next checkpoint, and a state goes on under the budgets that it was saved with until it adopts others.
+// The budgets of series that keys and quotas have for tenants apply in the guard: those by name first, then patterns, then the guard's
+// overrides, then the defaults; a changed one applies after the next checkpoint, and a state keeps the budgets with which it was saved
+// until it adopts others.
 func TestBudgetsOfTenantsFromExtensions(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	k := &keys{}

@@ -27,7 +27,7 @@ const goldenDir = "testdata/state"
 
 var goldenStart = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
-// played is a guard in a session, and what it passed on.
+// played is a guard in a session, and its output.
 type played struct {
 	guard   processor.Metrics
 	session *delivery.Session
@@ -52,7 +52,7 @@ func (p *played) consume(t *testing.T, md pmetric.Metrics) {
 	require.NoError(t, p.guard.ConsumeMetrics(delivery.With(t.Context(), p.session), md))
 }
 
-// before leaves series that were admitted and others that were folded, of every type, an open pane, and a closed one in the outbox.
+// before produces admitted and folded series of every type, an open pane, and a closed one in the outbox.
 func (p *played) before(t *testing.T) []byte {
 	t.Helper()
 	p.consume(t, goldenBatch(goldenStart, 1))
@@ -63,7 +63,7 @@ func (p *played) before(t *testing.T) []byte {
 	return state.Bytes()
 }
 
-// after goes on from there, and returns all that is sent from the snapshot on.
+// after continues from there, and returns everything that is sent from the snapshot on.
 func (p *played) after(t *testing.T) []string {
 	t.Helper()
 	p.sink.Reset()
@@ -76,7 +76,7 @@ func (p *played) after(t *testing.T) []string {
 	return goldenLines(p.sink.AllMetrics())
 }
 
-// A state of each version is read, and the guard goes on from it as one that was never stopped.
+// A state of each version can be restored, and the guard continues like one that was never stopped.
 func TestGoldenStates(t *testing.T) {
 	whole := playGolden(t, nil)
 	state := whole.before(t)

@@ -85,8 +85,8 @@ type embedded struct{ component.Component }
 
 func (embedded) JournalRoom(string) journal.Room { return journal.Room{} }
 
-// The partitions of a journal in this process have the names that those of a gateway's Kafka have, or of another standalone's. Who owns its
-// journal alone says so on the streams that it makes up, or one store would get two values for one series and time.
+// The partitions of a journal in this process have the same names as those of a gateway's Kafka, or of another standalone's. So the owner
+// of a separate journal adds its instance to the streams that it makes, or one store would get two values for one series and time.
 func TestAJournalOfItsOwnIsOnTheSeries(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		extensions := map[component.ID]component.Component{}
@@ -224,7 +224,7 @@ func TestOverridesAndTenants(t *testing.T) {
 	assert.Equal(t, 2, sink.DataPointCount(), "whose name may be a number")
 }
 
-// Folded points of a tenant that is known from client metadata travel with that metadata.
+// Folded points of a tenant that is known from client metadata are sent with that metadata.
 func TestTenantOfOverflowStreams(t *testing.T) {
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 1 }))
 	sink := &consumertest.MetricsSink{}
@@ -248,8 +248,8 @@ func TestTenantOfOverflowStreams(t *testing.T) {
 	}
 }
 
-// A metric that grows slowly and for ever does not get the places of its own idle series: of 600 random ids the same 60
-// pass, and later none.
+// A metric that grows slowly without end does not get the places of its own idle series: of 600 random ids the same 60 are admitted, and
+// no later ones.
 func TestConstantGrowth(t *testing.T) {
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 60, onLimitDrop }))
 	passed := 0
@@ -265,7 +265,7 @@ func TestConstantGrowth(t *testing.T) {
 	assert.Equal(t, 60, sink.DataPointCount())
 }
 
-// Growth that was a burst, as when all pods are replaced, is forgiven: once what comes would fit in, it is let in again.
+// Growth in a burst, as when all pods are replaced, is forgiven: once new series would fit in, they are admitted again.
 func TestAMetricRecoversFromABurst(t *testing.T) {
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 60, onLimitDrop }))
 	sink := &consumertest.MetricsSink{}
@@ -284,7 +284,7 @@ func TestAMetricRecoversFromABurst(t *testing.T) {
 	assert.Equal(t, 10*59, sink.DataPointCount(), "the pods of the last hour pass")
 }
 
-// A budget that was made wider holds at once: the verdict of the old one must not keep out what now has a place.
+// A widened budget applies at once: the verdict of the old one must not limit what now has a place.
 func TestAWiderBudgetHoldsAtOnce(t *testing.T) {
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 20, onLimitDrop }))
 	g.consume(requests(epoch.Add(time.Second), users(0, 50)...))
@@ -300,7 +300,7 @@ func TestAWiderBudgetHoldsAtOnce(t *testing.T) {
 	assert.Equal(t, 30, sink.DataPointCount())
 }
 
-// Whoever looks for the culprit finds it in the log: what is nearly used up, by what, and then what is folded.
+// The log names the culprit: which budget is nearly used up, by what, and then what is folded.
 func TestTheLogNamesTheCulprit(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 100 }))
@@ -314,7 +314,7 @@ func TestTheLogNamesTheCulprit(t *testing.T) {
 	assert.Subset(t, past, map[string]any{"service": "checkout", "metric": "requests", "attributes": []any{"user_id"}, "on_limit": "fold"})
 }
 
-// A point without a time is not the beginning of time: overflow streams are stamped with the present.
+// A point without a time does not mean the epoch: overflow streams get the present time.
 func TestPointsWithoutATime(t *testing.T) {
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 1 }))
 	sink := &consumertest.MetricsSink{}
@@ -330,7 +330,7 @@ func TestPointsWithoutATime(t *testing.T) {
 	assert.EqualValues(t, 9, dp.IntValue())
 }
 
-// Idle series free their place; series that go on keep it.
+// Idle series free their place; active series keep it.
 func TestIdleSeriesFreeTheirPlace(t *testing.T) {
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.OnLimit = 2, onLimitDrop }))
 	sink := &consumertest.MetricsSink{}
@@ -441,7 +441,7 @@ func TestAdminPage(t *testing.T) {
 	assert.InDelta(t, 31, got.Partitions[0].FoldedDelay, 0)
 	assert.Equal(t, []string{"user_id"}, got.Partitions[0].Tenants[0].Metrics[0].Folded)
 
-	// A reader sees its tenant alone, and no sum in which others are.
+	// A reader sees only its tenant, and no sum that includes others.
 	require.NoError(t, g.ConsumeMetrics(tenant.With(t.Context(), "acme"), requests(epoch, "a", "b")))
 	require.NoError(t, json.Unmarshal([]byte(ask("/report.json")), &got))
 	require.Len(t, got.Partitions[0].Tenants, 2)
@@ -500,8 +500,8 @@ func (d *disk) Batch(_ context.Context, ops ...*storage.Operation) error {
 
 func (d *disk) Close(context.Context) error { d.open = false; return nil }
 
-// Without a journal the state is in a storage extension: after a restart the same series are admitted, and the same
-// are folded. A state that is damaged is given up with a reason.
+// Without a journal the state is in a storage extension: after a restart the same series are admitted, and the same are folded. A damaged
+// state is discarded with a reason.
 func TestLocalStateSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id := component.MustNewID("file_storage")
@@ -548,7 +548,7 @@ func TestLocalStateSurvivesARestart(t *testing.T) {
 	})
 }
 
-// Without a storage everything is sent on shutdown. A guard that starts in the same pane has later stamps, so a store takes both.
+// Without a storage everything is sent on shutdown. A guard that starts in the same pane has later times, so a store accepts both.
 func TestRestartWithoutStorageInTheSamePane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &consumertest.MetricsSink{}
@@ -583,8 +583,7 @@ func TestRestartWithoutStorageInTheSamePane(t *testing.T) {
 	})
 }
 
-// Batches that come at the same time are counted once each: nothing is lost between admission, folding and the ticks of the
-// local session.
+// Concurrent batches are counted once each: nothing is lost between admission, folding and the ticks of the local session.
 func TestConcurrentBatches(t *testing.T) {
 	sink := newLedger(t)
 	g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric, c.InstanceID = 100, "here" }),
@@ -602,7 +601,8 @@ func TestConcurrentBatches(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// Two batches that bring one new series at once take two places for a moment; a third that finds none left meanwhile is folded for good.
+	// Two batches that bring one new series at once use two places for a moment; a third that finds none left meanwhile is folded
+	// permanently.
 	active := unjournaled(t, g).activeSeries()
 	assert.LessOrEqual(t, active, int64(100))
 	assert.Greater(t, active, int64(100-senders))

@@ -30,7 +30,7 @@ import (
 
 var epoch = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// ledger adds up increases of streams as a store would: deltas as they are, cumulative streams by start, reset and order.
+// ledger adds up increases of streams as a store would: deltas directly, cumulative streams by start, reset and order.
 type ledger struct {
 	t       testing.TB
 	streams map[streamkey.Key]*seenStream
@@ -153,7 +153,7 @@ func (l *ledger) point(metric string, key streamkey.Key, start, at int64, v []fl
 	*s = seenStream{start, at, v}
 }
 
-// rig drives a guard as the worker of a journal does, so that nothing depends on the clock.
+// rig drives a guard like the worker of a journal, so that nothing depends on the clock.
 type rig struct {
 	t       *testing.T
 	cfg     *Config
@@ -168,7 +168,7 @@ type rig struct {
 	log   []pmetric.Metrics // consumed since then
 }
 
-// refusing books what it takes in, and refuses when told to.
+// refusing records what it accepts, and refuses on request.
 type refusing struct {
 	*ledger
 	refuse   func() error
@@ -196,7 +196,7 @@ func (r *refusing) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
 	return nil
 }
 
-// checkOverflow checks that the times of every overflow stream go up, and nothing comes twice (unless a crash repeats it).
+// checkOverflow checks that the times of every overflow stream increase, and nothing is sent twice (unless a crash repeats it).
 func (r *refusing) checkOverflow(metric streamkey.Key, m pmetric.Metric) {
 	check := func(attrs pcommon.Map, at pcommon.Timestamp) {
 		if _, ok := attrs.Get(overflowAttribute); !ok {
@@ -281,7 +281,7 @@ func (g *rig) checkpoint() {
 	g.saved, g.log = state.Bytes(), nil
 }
 
-// crash goes back to the last checkpoint, and reads the records since then once more, in other batches.
+// crash returns to the last checkpoint, and reads the records since then again, in other batches.
 func (g *rig) crash(r *rand.Rand) {
 	g.t.Helper()
 	g.session.Close()
@@ -416,7 +416,7 @@ func (s *sender) write(m pmetric.Metric, form string) {
 	}
 }
 
-// step lets a stream grow, or begin again.
+// step makes a stream grow, or restart.
 func (s *sender) step(r *rand.Rand, at int64, form string) {
 	delta := strings.HasSuffix(form, "delta")
 	switch {
@@ -432,8 +432,8 @@ func (s *sender) step(r *rand.Rand, at int64, form string) {
 	s.level = r.Int64N(100) - 50
 }
 
-// The invariant: the increase over all output streams is that over all inputs, whatever is folded, whatever is
-// refused and sent again, and whenever the guard restarts; and the series stay within their budgets.
+// The invariant: the increase over all output streams is that over all inputs, whatever is folded, whatever is refused and sent again, and
+// whenever the guard restarts; and the series stay within their budgets.
 func TestIncreaseIsPreserved(t *testing.T) {
 	forms := []string{"sum", "sum delta", "updown", "updown delta", "histogram", "histogram delta", "exponential", "exponential delta", "summary"}
 	for _, form := range forms {
@@ -452,8 +452,8 @@ func TestIncreaseIsPreserved(t *testing.T) {
 	}
 }
 
-// A crash goes back to the last checkpoint, and the records since then come again, in other batches. The store sees samples
-// twice, never two values for one, and the increase is right.
+// A crash returns to the last checkpoint, and the records since then are delivered again, in other batches. The store sees samples twice,
+// never two values for one, and the increase is right.
 func TestIncreaseIsPreservedOverCrashes(t *testing.T) {
 	for _, form := range []string{"sum", "sum delta", "updown", "histogram", "exponential delta", "summary"} {
 		for seed := range uint64(12) {
@@ -467,8 +467,8 @@ func TestIncreaseIsPreservedOverCrashes(t *testing.T) {
 	}
 }
 
-// With gaps that let everything expire, and too few contributors, increases are lost; then the counters say so, and
-// nothing is ever counted twice without a counter that says that.
+// With gaps that let everything expire, and too few contributors, increases are lost; then the counters report it, and nothing is ever
+// counted twice without a counter that reports that.
 func TestLossesAreCounted(t *testing.T) {
 	exact, lossy := 0, 0
 	for seed := range uint64(60) {

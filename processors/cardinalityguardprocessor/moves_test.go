@@ -15,8 +15,8 @@ import (
 	"github.com/penstockhq/penstock/internal/tenant"
 )
 
-// What is folded of a sender that was the default tenant's, and goes on as another's because keys were switched on, counts once: what it had counted
-// is the baseline there.
+// Folded points of a sender whose tenant changes from default to another, because keys were switched on, count once: what was counted
+// before is the baseline there.
 func TestAFoldedSenderThatMovesToAnotherTenantCountsOnce(t *testing.T) {
 	r := newRig(t, testConfig(func(c *Config) { c.Journal, c.Limits.SeriesPerMetric = journalRequired, 1 }))
 	g, sink := r.guard.(*guard), &consumertest.MetricsSink{}

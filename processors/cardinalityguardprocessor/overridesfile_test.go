@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
-// tokenAdmin is an admin extension that wants a token for what changes something.
+// tokenAdmin is an admin extension that requires a token for changes.
 type tokenAdmin struct{ fakeAdmin }
 
 func (a *tokenAdmin) Authorize(r *http.Request, _ string) (string, error) {
@@ -28,7 +28,7 @@ func (a *tokenAdmin) Authorize(r *http.Request, _ string) (string, error) {
 	return "admin token", nil
 }
 
-// A budget that somebody widens while the collector runs holds from the next checkpoint on, and after a restart.
+// A budget that is widened while the collector runs applies from the next checkpoint on, and after a restart.
 func TestABudgetIsWidenedWhileTheCollectorRuns(t *testing.T) {
 	a := &tokenAdmin{fakeAdmin{mounted: map[string]http.Handler{}}}
 	path := filepath.Join(t.TempDir(), "state", "budgets.json")
@@ -89,7 +89,7 @@ func TestABudgetIsWidenedWhileTheCollectorRuns(t *testing.T) {
 	assert.JSONEq(t, `{"changeable":true,"overrides":[]}`, text)
 }
 
-// Overrides of the file hold before those of the configuration.
+// Overrides of the file take precedence over those of the configuration.
 func TestTheFileHoldsBeforeTheConfiguration(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	r := newRules(testConfig(func(c *Config) {

@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// folded are the overflow streams of a guard that admits five series of a metric, after what it was given.
+// folded are the overflow streams of a guard that admits five series of a metric, after its input.
 func folded(t *testing.T, give func(g *rig)) (streams []string, repeated int64) {
 	t.Helper()
 	g := newRig(t, testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 5 }))
@@ -31,8 +31,8 @@ func folded(t *testing.T, give func(g *rig)) (streams []string, repeated int64) 
 	return streams, g.count("dropped_points")
 }
 
-// A folded delta point that comes in two requests, because the sender got no answer, counts once, as its admitted neighbours do in the
-// exporter; points of one request never repeat each other, nor do others that differ in time.
+// A folded delta point that is in two requests, because the sender got no answer, counts once, as admitted ones do in the exporter; points
+// of one request never repeat each other, nor do others that differ in time.
 func TestARepeatedRequestIsFoldedOnce(t *testing.T) {
 	at := epoch.Add(2 * time.Second)
 	streams, repeated := folded(t, func(g *rig) {
@@ -45,7 +45,7 @@ func TestARepeatedRequestIsFoldedOnce(t *testing.T) {
 	assert.EqualValues(t, 6, repeated)
 }
 
-// Two equal records of the journal are two requests, if the journal leaves repetitions out.
+// Two equal records of the journal are two requests, if the journal drops repetitions.
 func TestDeduplicatedRecordsAddUp(t *testing.T) {
 	for deduplicated, want := range map[bool]string{true: "=2", false: "=1"} {
 		streams, _ := folded(t, func(g *rig) {

@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor/internal/metadata"
 )
 
-// bookkeeper is a ledger that asks for series.
+// bookkeeper is a ledger that requests the series.
 type bookkeeper struct {
 	component.Component
 	source usage.Source
@@ -27,7 +27,7 @@ func (b *bookkeeper) Watch(s usage.Source) func() {
 	return func() { b.source = nil }
 }
 
-// The ledger is told the active series of each tenant and service, and the attribute that makes them grow.
+// The ledger gets the active series of each tenant and service, and the attribute that makes them grow.
 func TestTheLedgerKnowsTheSeries(t *testing.T) {
 	b := &bookkeeper{}
 	g, err := newGuard(testConfig(func(c *Config) { c.Limits.SeriesPerMetric = 20 }), processortest.NewNopSettings(metadata.Type), consumertest.NewNop())

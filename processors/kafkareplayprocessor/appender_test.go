@@ -42,7 +42,7 @@ import (
 
 const prefix = "p"
 
-// world is a Kafka and what a processor needs to reach it.
+// world is a Kafka and a processor's environment.
 type world struct {
 	kafka *kfake.Cluster
 	tel   *componenttest.Telemetry
@@ -91,7 +91,7 @@ func (w *world) logs(t *testing.T) processor.Logs {
 	return p
 }
 
-// read returns what a topic holds.
+// read returns the content of a topic.
 func (w *world) read(t *testing.T, topic string) (records []*kgo.Record) {
 	t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...))
@@ -211,7 +211,7 @@ func bodiesOf(lengths ...int) plog.Logs {
 	return ld
 }
 
-// An item can't be divided: up to what a request may have it has a record of its own in the journal, beside its neighbours.
+// An item can't be divided: up to the size limit of a request it has a record of its own in the journal, beside its neighbours.
 func TestLargeItemsAreInTheJournal(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.logs(t).ConsumeLogs(t.Context(), bodiesOf(10, 1200_000, 20, 24<<20/10*10, 30)))
@@ -220,7 +220,7 @@ func TestLargeItemsAreInTheJournal(t *testing.T) {
 	metadatatest.AssertEqualProcessorKafkaReplayAppendedItems(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 5}}, metricdatatest.IgnoreTimestamp())
 }
 
-// A topic of an older release that took less takes more after the start; one that we may not change keeps its limit.
+// The limit of a topic of an older release is raised at the start; a topic that we may not change keeps its limit.
 func TestWhatDoesNotFitIsKeptInTheDeadLetter(t *testing.T) {
 	for _, allowed := range []bool{true, false} {
 		w := newWorld(t)
@@ -288,8 +288,8 @@ func TestItemsOfRecordsThatTheBrokerRefuses(t *testing.T) {
 	metadatatest.AssertEqualProcessorKafkaReplayAppendedBytes(t, w.tel, []metricdata.DataPoint[int64]{{Attributes: logs, Value: 0}}, metricdatatest.IgnoreTimestamp())
 }
 
-// A tenant's name that could be a path, break a header or has no end is refused here: with the whole request where metadata
-// names it, alone where a resource does.
+// A tenant name that could be a path, break a header or is too long is refused here: with the whole request if metadata names it, alone if
+// a resource does.
 func TestImpossibleTenantsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	p := w.metrics(t)

@@ -88,7 +88,7 @@ func benchRollup(tb testing.TB, aggregates []string, by []string) (*windowRollup
 	return w, session
 }
 
-// BenchmarkPoints is what a point costs whose stream is known. Copying the batch, which is no work of ours, is not timed.
+// BenchmarkPoints is the cost of a point of a known stream. Copying the batch is not timed.
 func BenchmarkPoints(b *testing.B) {
 	for _, c := range []struct {
 		name       string
@@ -137,7 +137,7 @@ func BenchmarkPoints(b *testing.B) {
 	}
 }
 
-// BenchmarkClose is what a stream costs when a window closes, is saved and sent.
+// BenchmarkClose is the cost per stream when a window closes, is saved and sent.
 func BenchmarkClose(b *testing.B) {
 	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("streams=%d", n), func(b *testing.B) {
@@ -177,7 +177,7 @@ func BenchmarkClose(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory tells the bytes of a stream, and of each of its windows.
+// BenchmarkMemory reports the bytes of a stream, and of each of its windows.
 func BenchmarkMemory(b *testing.B) {
 	for _, c := range []struct {
 		name       string

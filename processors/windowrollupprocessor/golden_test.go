@@ -24,7 +24,7 @@ const (
 	goldenVersion = 2 // of internal/rollup's snapshots
 )
 
-// A state of each version is read, and the rollup goes on from it as one that was never stopped.
+// A state of each version can be restored, and the rollup continues like one that was never stopped.
 func TestGoldenStates(t *testing.T) {
 	sink := &consumertest.MetricsSink{}
 	r := newRig(t, perMinute(func(c *Config) {

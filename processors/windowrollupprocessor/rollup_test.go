@@ -248,7 +248,7 @@ func TestTemporalities(t *testing.T) {
 	}
 }
 
-// Tenants are never merged, and what comes out goes under the tenant's metadata.
+// Tenants are never merged, and the output is sent under the tenant's metadata.
 func TestTenants(t *testing.T) {
 	var got []string
 	next, err := consumer.NewMetrics(func(ctx context.Context, md pmetric.Metrics) error {
@@ -272,7 +272,7 @@ func TestTenants(t *testing.T) {
 	}, got)
 }
 
-// Only what a checkpoint holds is sent, and a restored one sends the same again.
+// Only the content of a checkpoint is sent, and a restored one sends the same again.
 func TestOutboxSurvivesACrash(t *testing.T) {
 	sink := &consumertest.MetricsSink{}
 	down := true
@@ -312,7 +312,7 @@ func TestJournalRequired(t *testing.T) {
 	assert.ErrorContains(t, r.proc.ConsumeMetrics(t.Context(), requests(epoch, "a")), "no session")
 }
 
-// A rule that merges streams of several partitions is refused, and the message says how to mend it.
+// A rule that merges streams of several partitions is refused, and the message says how to correct it.
 func TestRulesMustKeepWhatPartitionsAreMadeOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		spread      []string
@@ -392,8 +392,8 @@ func startLocal(t *testing.T, tel *componenttest.Telemetry, cfg *Config, next co
 	return w
 }
 
-// Without a journal the state is in a storage extension: a window that was open over a restart has the points of both
-// runs. A state that is damaged is given up with a reason.
+// Without a journal the state is in a storage extension: a window that was open during a restart has the points of both runs. A damaged
+// state is discarded with a reason.
 func TestLocalStateSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id := component.MustNewID("file_storage")
@@ -467,8 +467,8 @@ type embedded struct{ component.Component }
 
 func (embedded) JournalRoom(string) journal.Room { return journal.Room{} }
 
-// Two standalone collectors and a gateway get a part of a service each and write into one store. Their journals have partitions of
-// equal names: who owns its journal alone says so on its rollups, as on those that are past the budget.
+// Two standalone collectors and a gateway receive parts of one service and write into one store. Their journals have partitions of equal
+// names: the owner of a separate journal adds its instance to its rollups, also to those past the limit.
 func TestAJournalOfItsOwnIsOnTheSeries(t *testing.T) {
 	s := &store{t: t, values: map[string]int64{}}
 	own := host{map[component.ID]component.Component{component.MustNewID("embedded_kafka"): embedded{}}}
@@ -495,8 +495,8 @@ func TestAJournalOfItsOwnIsOnTheSeries(t *testing.T) {
 	assert.Equal(t, 2*(len(s.values)-signed), signed, "those of the two; gateways that share a Kafka share their series")
 }
 
-// Two collectors without a journal get a part of a service each and write into one store: each writes series of its own. A store keeps
-// the first of two values for one series and time, which made 4 of 44.
+// Two collectors without a journal receive parts of one service and write into one store: each writes series of its own. A store keeps the
+// first of two values for one series and time, which made 4 of 44.
 func TestInstancesWithoutAJournalWriteNoSeriesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{t: t, values: map[string]int64{}}
@@ -530,8 +530,8 @@ func TestShutdownWithoutAStorageSendsAll(t *testing.T) {
 	})
 }
 
-// What closes together is sent in batches, spread over emit::spread, while other batches come in. A slow sink is not waited
-// for beyond that; a flush that takes longer than the shortest window is counted, and loses nothing.
+// Windows that close together are sent in batches, spread over emit::spread, while other batches arrive. The rollup does not wait for a
+// slow sink beyond that; a flush that takes longer than the shortest window is counted, and loses nothing.
 func TestEmissionIsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Time
@@ -569,7 +569,7 @@ func TestEmissionIsSpread(t *testing.T) {
 	})
 }
 
-// A batch that is refused downstream is not counted, so the sender can repeat it.
+// A batch that the next component refuses is not counted, so the sender can repeat it.
 func TestRefusedBatchCountsOnce(t *testing.T) {
 	refuse := true
 	sink := &consumertest.MetricsSink{}
@@ -593,7 +593,7 @@ func TestRefusedBatchCountsOnce(t *testing.T) {
 	assert.Contains(t, got[2], "= 1")
 }
 
-// Windows that are refused for good are dropped and counted; others are kept and sent again.
+// Permanently refused windows are dropped and counted; others are kept and sent again.
 func TestRefusedWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answers []error
@@ -621,7 +621,7 @@ func TestRefusedWindows(t *testing.T) {
 	})
 }
 
-// Late points go on with a mark, and are told by metric.
+// Late points are passed on with a mark, and logged by metric.
 func TestRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &consumertest.MetricsSink{}
@@ -665,7 +665,7 @@ func (m *mounted) Mount(_, _ string, h http.Handler) (func(), error) {
 	return func() { m.page = nil }, nil
 }
 
-// Batches that come at the same time are counted once each, while windows close and go beside them.
+// Concurrent batches are counted once each, while windows close and are sent.
 func TestConcurrentBatches(t *testing.T) {
 	var mu sync.Mutex
 	var total int64
@@ -703,8 +703,8 @@ func TestConcurrentBatches(t *testing.T) {
 	assert.EqualValues(t, 3*senders*batches, total+count(t, tel, "lost_points"))
 }
 
-// A delta point that comes in two requests, because the sender got no answer, counts once, also over a restart. Where the journal
-// leaves repetitions out, equal points of two records are two points.
+// A delta point that is in two requests, because the sender got no answer, counts once, also after a restart. If the journal drops
+// repetitions, equal points of two records are two points.
 func TestARepeatedRequestIsRolledUpOnce(t *testing.T) {
 	for deduplicated, want := range map[bool]float64{true: 9, false: 4} {
 		sink := &consumertest.MetricsSink{}

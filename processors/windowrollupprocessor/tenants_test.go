@@ -32,8 +32,8 @@ type names struct{ component.Component }
 
 func (names) NamesTenants() bool { return true }
 
-// A sender that was the default tenant's, and goes on as another's because keys were switched on, counts once: what it had counted is the baseline
-// there. A process that starts behind that counts from zero.
+// A sender whose tenant changes from default to another, because keys were switched on, counts once: what was counted before is the
+// baseline there. A process that starts after that counts from zero.
 func TestASenderThatMovesToAnotherTenantCountsOnce(t *testing.T) {
 	windows := map[string]map[time.Time]float64{"": {}, "acme": {}} // one that is sent again overwrites
 	next, err := consumer.NewMetrics(func(ctx context.Context, md pmetric.Metrics) error {
@@ -81,7 +81,7 @@ func TestASenderThatMovesToAnotherTenantCountsOnce(t *testing.T) {
 	assert.Equal(t, 12.0, increase("acme"))
 }
 
-// Where there were keys from the beginning, nothing has moved: the first point of a process that started with the gateway counts from zero.
+// With keys from the beginning, nothing has moved: the first point of a process that started with the gateway counts from zero.
 func TestTenantsOfKeysBeginWithThePartition(t *testing.T) {
 	sum := 0.0
 	next, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {

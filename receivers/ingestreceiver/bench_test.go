@@ -17,7 +17,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 )
 
-// A request over a connection that is kept, in front of a pipeline that does nothing.
+// A request over a kept connection, in front of a pipeline that does nothing.
 func BenchmarkIngest(b *testing.B) {
 	factory := ingestreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*ingestreceiver.Config)

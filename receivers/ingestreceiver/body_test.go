@@ -82,7 +82,7 @@ func TestEncodings(t *testing.T) {
 	assert.Contains(t, got.Error, js)
 }
 
-// A client whose queue is empty has done nothing wrong.
+// A client with an empty queue has made no mistake.
 func TestEmptyLists(t *testing.T) {
 	s := start(t, nil, nil)
 	for kind, body := range map[string]string{js: "[]", js + ";charset=utf-8": `{"service":"s","logs":[]}`, "application/x-ndjson": "[]\n", "application/jsonl": "\n"} {
@@ -119,7 +119,7 @@ func TestItemsOfARequest(t *testing.T) {
 	}
 }
 
-// Lines keep their numbers, whatever stands between them.
+// Lines keep their numbers, whatever is between them.
 func TestBadLinesAreNamed(t *testing.T) {
 	s := start(t, nil, nil)
 	got := s.post("logs", "application/x-ndjson", "{\"message\":\"a\"}\n{\"message\":\n\n[1,{}]\n{\"message\":\"b\"}\nnull\n{\"message\":\"c\"} {\"message\":\"d\"}\n")
@@ -137,9 +137,9 @@ func TestTextOfItems(t *testing.T) {
 	s := start(t, nil, nil)
 	for body, want := range map[string]string{
 		"\xef\xbb\xbf[{\"message\":\"a\"}]":       "a",                     // a byte order mark
-		"[{\"message\":\"a\",\"message\":\"b\"}]": "b",                     // the last of one name counts
-		"[{\"message\":\"J\xfcrgen\"}]":           "J\ufffdrgen",           // no UTF-8
-		`[{"message":"\ud800 half of a pair"}]`:   "\ufffd half of a pair", // no character
+		"[{\"message\":\"a\",\"message\":\"b\"}]": "b",                     // the last of equal names counts
+		"[{\"message\":\"J\xfcrgen\"}]":           "J\ufffdrgen",           // not UTF-8
+		`[{"message":"\ud800 half of a pair"}]`:   "\ufffd half of a pair", // not a character
 		`[{"message":"a\u0000b"}]`:                "a\x00b",
 	} {
 		s.logs.Reset()
@@ -149,7 +149,7 @@ func TestTextOfItems(t *testing.T) {
 	}
 }
 
-// The tenant of a client reaches the pipeline as it does from OTLP.
+// A client's tenant reaches the pipeline as from OTLP.
 func TestTenant(t *testing.T) {
 	tenants := make(chan []string, 1)
 	next, err := consumer.NewLogs(func(ctx context.Context, _ plog.Logs) error {
@@ -187,12 +187,12 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// Clients that send slowly hold their places while nobody else wants one, and not for longer than two seconds then.
+// Clients that send slowly keep their slots while no other client needs one, and then for at most two seconds.
 func TestSlowClientsKeepNobodyOut(t *testing.T) {
 	s := start(t, nil, func(c *ingestreceiver.Config) { c.MaxConcurrent, c.HTTP.ReadTimeout = 2, time.Hour })
 	for _, path := range []string{logsPath, "/loki/api/v1/push"} {
 		go func() {
-			for refused := true; refused; { // where this test's own request has the place
+			for refused := true; refused; { // while this test's own request has the slot
 				body, w := io.Pipe()
 				go func() { _, _ = io.WriteString(w, "{") }()
 				resp, err := http.Post(s.url+path, js, body)
@@ -208,7 +208,7 @@ func TestSlowClientsKeepNobodyOut(t *testing.T) {
 	assert.Eventually(t, func() bool { return code() == http.StatusAccepted }, 30*time.Second, 50*time.Millisecond)
 }
 
-// A client that stops in the middle may send its request again: it is no mistake of the body.
+// A client that stops in the middle may send its request again: the body is not wrong.
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	s := start(t, nil, func(c *ingestreceiver.Config) { c.HTTP.ReadTimeout = 200 * time.Millisecond })
 	body, w := io.Pipe()

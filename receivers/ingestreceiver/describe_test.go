@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
 )
 
-// The description has every path of the listener with its methods, and the limits and words of the code.
+// The description has every path of the listener with its methods, and the limits and names of the code.
 func TestDescription(t *testing.T) {
 	parsed, err := confmap.NewRetrievedFromYAML(openAPI)
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func TestDescription(t *testing.T) {
 	described := 0
 	for path, serve := range r.routes() {
 		if !strings.HasSuffix(path, "/ingest") && path != "/api/v1/openapi.yaml" {
-			continue // a protocol that others describe
+			continue // a protocol with its own description
 		}
 		described++
 		require.Contains(t, paths, path, "describe it in openapi.yaml")

@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver/internal/metadata"
 )
 
-// Whatever a body has, each item is either in the pipeline or rejected, the answer is JSON that says how many, and none is a 5xx.
+// Whatever a body contains, each item is either in the pipeline or rejected, the answer is JSON that says how many, and it is never a 5xx.
 func FuzzBody(f *testing.F) {
 	for _, body := range []string{`[{"message":"a"}]`, `{"service":"s","logs":[{},1,{"time":"x"}]}`, "{}\n{\n[{},{}]", `{"name":"m","value":1,"timestamp":1e18}`, `{"level":"WARN2","trace_id":"5b8efff798038103d269b633813fc60c"}`,
 		"\xef\xbb\xbf[]", `{"a":{"b":[1,null,{"c":"\ud800"}]}}`, `{"time":"2026-11-29 06:14:60,5 +0100"}`, "\x00\xff", `{"value":"1e999","name":"x"}`} {

@@ -330,7 +330,7 @@ func TestRefusals(t *testing.T) {
 	assert.Empty(t, s.logs.AllLogs(), "nothing of a refused request is taken")
 }
 
-// The client is answered when the pipeline has its request, and told to come back while it has no room.
+// The client is answered when the pipeline has its request, and gets a retryable error while the pipeline has no room.
 func TestThePipelineAnswers(t *testing.T) {
 	for refusal, want := range map[error]int{
 		errors.New("journal full"):                               503,

@@ -19,7 +19,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
 
-// keeper is an extension that refuses what has more bytes than it lets in, and notes what of the rest was stored.
+// keeper is an extension that refuses requests with too many bytes, and notes how much of the others was stored.
 type keeper struct {
 	component.StartFunc
 	component.ShutdownFunc
@@ -58,7 +58,7 @@ func (k *keeper) Parts(context.Context, []door.Part, func() int) (func(), error)
 // admitted is in the context of requests that were admitted.
 type admitted struct{}
 
-// broken is a body that is past a quota after its first bytes.
+// broken is a body that exceeds a quota after its first bytes.
 type broken struct{ io.ReadCloser }
 
 func (b broken) Read(p []byte) (int, error) {
@@ -66,7 +66,7 @@ func (b broken) Read(p []byte) (int, error) {
 	return 0, past
 }
 
-// Each protocol says in its own words that a quota is used up, by Content-Length or while a body is read, and when to come again.
+// Each protocol reports in its own form that a quota is used up, by Content-Length or while a body is read, and when to retry.
 func TestPastAQuota(t *testing.T) {
 	k := &keeper{most: 1000}
 	var fail error
@@ -89,7 +89,7 @@ func TestPastAQuota(t *testing.T) {
 			assert.Equal(t, "7", header.Get("Retry-After"), "%s %s", path, name)
 			assert.Contains(t, text, c.want, "%s %s", path, name)
 		}
-		fail = past // of the processor, which knows the items
+		fail = past // from the processor, which knows the items
 		code, header, text := s.raw(path, c.kind, strings.NewReader(c.small))
 		assert.Equal(t, http.StatusTooManyRequests, code, path)
 		assert.Equal(t, "7", header.Get("Retry-After"), path)

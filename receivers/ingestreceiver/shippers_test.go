@@ -25,7 +25,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/ingestreceiver"
 )
 
-// raw is an answer in the words of another protocol.
+// raw is an answer in the form of another protocol.
 type raw struct {
 	code   int
 	header http.Header
@@ -50,7 +50,7 @@ func (s *server) send(method, path, kind, body string, headers ...string) raw {
 	return raw{resp.StatusCode, resp.Header, string(text)}
 }
 
-// stored are the records with what their resources say.
+// stored are the records with their resources' attributes.
 type stored struct {
 	plog.LogRecord
 	resource map[string]any
@@ -69,7 +69,7 @@ func (s *server) stored() (out []stored) {
 	return out
 }
 
-// own are the attributes of a record without the address of its sender.
+// own are the attributes of a record without its sender's address.
 func (s stored) own() map[string]any {
 	all := s.Attributes().AsRaw()
 	delete(all, "client.address")
@@ -259,7 +259,7 @@ func TestBulkRefusals(t *testing.T) {
 	assert.Empty(t, s.stored())
 }
 
-// What Filebeat, Logstash, Fluent Bit, Vector and the clients of several languages ask before they send.
+// The requests that Filebeat, Logstash, Fluent Bit, Vector and the clients of several languages make before they send.
 func TestElasticProbes(t *testing.T) {
 	s := start(t, nil, nil)
 	for _, c := range []struct{ method, path, want string }{
@@ -326,7 +326,7 @@ func TestHECRaw(t *testing.T) {
 	assert.EqualValues(t, 1700000000500000000, all[1].Timestamp())
 }
 
-// The collector's own codes; one bad event takes no other with it.
+// The collector's own codes; one bad event does not affect the others.
 func TestHECCodes(t *testing.T) {
 	s := start(t, nil, func(c *ingestreceiver.Config) { c.Shippers.MaxItems, c.Shippers.MaxBody = 3, 1000 })
 	for name, c := range map[string]struct {
@@ -358,7 +358,7 @@ func TestHECCodes(t *testing.T) {
 	}
 }
 
-// An acknowledgement is given when the pipeline has the events, so each that was given is true.
+// An acknowledgement is sent when the pipeline has the events, so each one sent is true.
 func TestHECAcknowledgements(t *testing.T) {
 	s := start(t, nil, nil)
 	var answer struct{ AckID *json.Number }
@@ -388,7 +388,7 @@ func requests(t *testing.T) map[string]func(*server) raw {
 	}
 }
 
-// A shipper that sends a request again, since it missed the answer, sends what the journal knows already.
+// A shipper that repeats a request, because it missed the answer, sends bytes that the journal already knows.
 func TestARepeatedRequestIsTheSame(t *testing.T) {
 	for name, send := range requests(t) {
 		s := start(t, nil, nil)
@@ -424,7 +424,7 @@ func TestShippersAreAnsweredByThePipeline(t *testing.T) {
 	}
 }
 
-// A large request takes as many places as small ones of its size would.
+// A large request uses as many slots as small ones of its total size.
 func TestShippersShareThePlaces(t *testing.T) {
 	busy, done := make(chan struct{}), make(chan struct{})
 	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { busy <- struct{}{}; <-done; return nil })

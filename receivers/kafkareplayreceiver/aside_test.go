@@ -16,7 +16,8 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// An exporter sets the output of one tenant aside: it is in the dead letter, under the tenant's name, and a job replays it from there.
+// An exporter sets the output of one tenant aside: it is in the dead letter topic, under the tenant's name, and a job replays it from
+// there.
 func TestWhatIsSetAsideForATenantIsReplayable(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "bad", bodies("bad", 4)...)

@@ -26,7 +26,7 @@ func (k knowing) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("admin"): k}
 }
 
-// A job's pipelines are checked as a follower's are.
+// A job's pipelines are checked like a follower's.
 func TestWhatAnswersTooEarlyRefusesTheStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		receiver map[string]any

@@ -30,8 +30,8 @@ func (w *world) committed(t *testing.T) (sum int64) {
 	return sum
 }
 
-// The sink is away and the journal full. What is given up is on record and counted once; the rest is delivered, once, when the sink is
-// back, also by another process.
+// The sink is unavailable and the journal full. Discarded records are recorded and counted once; the rest is delivered, once, when the
+// sink is back, also by another process.
 func TestBestEffortGivesUpTheOldestAndCountsThem(t *testing.T) {
 	const records = 200
 	for name, recorded := range map[string]bool{"ranges": false, "recorded ranges": true} {
@@ -78,7 +78,7 @@ func TestBestEffortGivesUpTheOldestAndCountsThem(t *testing.T) {
 	}
 }
 
-// Nothing of a sink is given up for the sake of another one that holds more, and nothing without being asked.
+// No records of a sink are discarded because another one holds more, and none unless best_effort is configured.
 func TestOnlyTheHolderGivesUp(t *testing.T) {
 	for name, c := range map[string]struct{ onFull, holder string }{
 		"another holds more": {"best_effort", "p.logs.lake"},
@@ -113,7 +113,7 @@ func TestTheStatusRecoversWhenNothingIsGivenUpAnyMore(t *testing.T) {
 	assert.Equal(t, "loki no longer loses records: the journal has room again", lines[len(lines)-1])
 }
 
-// A real Kafka does not say that it is full.
+// A real Kafka does not report that it is full.
 func TestBestEffortNeedsAJournalThatSaysWhenItIsFull(t *testing.T) {
 	factory := kafkareplay.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*kafkareplay.Config)
@@ -127,7 +127,7 @@ func TestBestEffortNeedsAJournalThatSaysWhenItIsFull(t *testing.T) {
 	require.NoError(t, r.Shutdown(context.Background()))
 }
 
-// The record before was written an hour ago. The one that waits is new.
+// The previous record was written an hour ago. The waiting one is new.
 func TestLagDurationIsTheAgeOfTheOldestRecordThatWaits(t *testing.T) {
 	w := newWorld(t)
 	old := journal.Record{Tenant: "t", Key: "k", Value: oneLine(t, "old"), Received: time.Now()}

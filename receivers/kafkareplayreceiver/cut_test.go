@@ -17,7 +17,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
-// total adds up a counter's data points that have value under key; an empty key takes all.
+// total adds up a counter's data points with value under key; an empty key means all.
 func total(t *testing.T, tel *componenttest.Telemetry, name, key, value string) (n int64) {
 	t.Helper()
 	m, err := tel.GetMetric(name)
@@ -35,7 +35,7 @@ func total(t *testing.T, tel *componenttest.Telemetry, name, key, value string) 
 	return n
 }
 
-// remove deletes a topic. A client remembers its id, so there is another one then.
+// remove deletes a topic. A client remembers its id, so a new topic then has another one.
 func (w *world) remove(t *testing.T, topic string) {
 	t.Helper()
 	_, err := kadm.NewClient(w.c).DeleteTopic(t.Context(), topic)
@@ -52,7 +52,7 @@ func telemetry(t *testing.T) *componenttest.Telemetry {
 	return tel
 }
 
-// A topic that was made anew gives the offsets of delivered records to new ones. They are delivered, and what is gone is counted.
+// A recreated topic gives the offsets of delivered records to new ones. They are delivered, and the lost ones are counted.
 func TestAJournalThatWasMadeAnewHidesNoRecord(t *testing.T) {
 	for name, n := range map[string]int{"shorter": 5, "longer": 200} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAJournalThatWasMadeAnewHidesNoRecord(t *testing.T) {
 	}
 }
 
-// A state topic that was emptied would have everything delivered again: the group's offsets say where the checkpoints were.
+// An emptied state topic would cause everything to be delivered again: the group's offsets say where the checkpoints were.
 func TestAnEmptiedStateTopicRepeatsNothingOnRecord(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 60)...)

@@ -68,14 +68,14 @@ func (w *world) write(t *testing.T, tenant string, bodies ...string) {
 	}
 }
 
-// sink counts bodies by tenant, and answers what fail says.
+// sink counts bodies by tenant, and returns the result of fail.
 type sink struct {
 	mu    sync.Mutex
 	seen  map[string]int
 	marks map[string]int // values of penstock.replay.id
 	fail  func(body string) error
-	gate  func()                 // nil, or what each batch passes first
-	drops func(body string) bool // nil, or what is refused of a batch that is taken
+	gate  func()                 // nil, or a filter for each batch
+	drops func(body string) bool // nil, or the refused part of an accepted batch
 }
 
 func newSink() *sink { return &sink{seen: map[string]int{}, marks: map[string]int{}} }
@@ -250,7 +250,7 @@ func TestWhatCannotBeReadOrIsRefusedGoesToTheDeadLetter(t *testing.T) {
 	}
 	w.follow(t, "loki", s)
 	assert.NotContains(t, s.waitFor(t, 19), "[t]b3")
-	// Ranges behind the refused record pass before it is set aside.
+	// Ranges after the refused record pass before it is written to the dead letter topic.
 	require.Eventually(t, func() bool {
 		var letters []string
 		err := cluster.ReadAll(t.Context(), w.c, "p.deadletter", 0, func(r *kgo.Record) {
@@ -264,7 +264,8 @@ func TestWhatCannotBeReadOrIsRefusedGoesToTheDeadLetter(t *testing.T) {
 	}, 30*time.Second, 5*time.Millisecond)
 }
 
-// A sink that is down: lag grows in records and seconds, though nothing is delivered; when it is back, what comes again is counted.
+// A sink that is down: lag grows in records and seconds, although nothing is delivered; when the sink is back, repeated records are
+// counted.
 func TestLagGrowsWhileASinkIsDown(t *testing.T) {
 	w := newWorld(t)
 	tel := componenttest.NewTelemetry()
@@ -321,8 +322,8 @@ func TestLagGrowsWhileASinkIsDown(t *testing.T) {
 	}
 }
 
-// Logs are delivered several ranges at a time: the sink answers none of the first before it has more of them than there are
-// partitions. All are delivered once.
+// Logs are delivered several ranges at a time: the sink answers none of the first before it has more of them than there are partitions.
+// All are delivered once.
 func TestRangesOfLogsAreDeliveredTogether(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 200)...)
@@ -354,7 +355,7 @@ func TestRangesOfLogsAreDeliveredTogether(t *testing.T) {
 	assert.LessOrEqual(t, most, partitions*inFlight)
 }
 
-// A worker that another one fences before its first checkpoint knows no offset: it says that it is still a member, and commits nothing.
+// A worker that another one fences before its first checkpoint knows no offset: it confirms its membership, and commits nothing.
 func TestAWorkerThatIsFencedEarlyDoesNotRewindTheGroup(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 40)...)
@@ -392,7 +393,7 @@ func TestAWorkerThatIsFencedEarlyDoesNotRewindTheGroup(t *testing.T) {
 	require.Eventually(t, func() bool {
 		mu.Lock()
 		defer mu.Unlock()
-		return fenced >= 8 // The workers that came after have saved checkpoints.
+		return fenced >= 8 // The later workers have saved checkpoints.
 	}, 60*time.Second, 10*time.Millisecond)
 	second.waitFor(t, 40)
 	mu.Lock()
@@ -400,7 +401,7 @@ func TestAWorkerThatIsFencedEarlyDoesNotRewindTheGroup(t *testing.T) {
 	assert.False(t, rewound)
 }
 
-// Other writers and earlier releases wrote tenants that can't be one: such a record is the default tenant's, and counted.
+// Other writers and earlier releases wrote invalid tenant names: such a record is delivered for the default tenant, and counted.
 func TestARecordOfABadTenantIsDeliveredAsTheDefaultTenants(t *testing.T) {
 	w := newWorld(t)
 	tel := componenttest.NewTelemetry()

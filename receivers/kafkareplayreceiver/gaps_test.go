@@ -62,8 +62,8 @@ func (w *world) end(t *testing.T) int64 {
 	return o.Offset
 }
 
-// A gap makes the status bad until what is left is delivered, or nothing is left. It is counted once, however often the worker begins
-// again in front of it.
+// A gap makes the status bad until the remaining records are delivered, or none remain. It is counted once, however often the worker
+// restarts before it.
 func TestTheStatusRecoversBehindAGap(t *testing.T) {
 	for name, left := range map[string]int64{"something is left": 1, "nothing is left": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestTheStatusRecoversBehindAGap(t *testing.T) {
 			w.reportTo(t, host, s, tel.NewTelemetrySettings())
 			bad := []componentstatus.Status{componentstatus.StatusOK, componentstatus.StatusRecoverableError}
 			if left > 0 {
-				// The sink refuses what is left, so the worker begins again in front of the gap.
+				// The sink refuses the remaining records, so the worker restarts before the gap.
 				require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return tries > 2 }, 30*time.Second, 5*time.Millisecond)
 				assert.Equal(t, bad, host.reported())
 				mu.Lock()
@@ -116,7 +116,7 @@ func TestTheStatusRecoversBehindAGap(t *testing.T) {
 	}
 }
 
-// reportTo follows with a host that hears of the status.
+// reportTo follows with a host that records the status.
 func (w *world) reportTo(t *testing.T, host component.Host, s *sink, telemetry component.TelemetrySettings) receiver.Logs {
 	t.Helper()
 	factory := kafkareplay.NewFactory()

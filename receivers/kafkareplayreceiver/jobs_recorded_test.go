@@ -22,7 +22,7 @@ import (
 	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
-// files is a sink that names what it writes as the lake does: by the range of the journal, so that a second writing replaces the first.
+// files is a sink that names its output by the range of the journal, like the lake, so that a second version replaces the first.
 type files struct {
 	mu      sync.Mutex
 	written map[string][]string // guarded by mu; bodies, by name
@@ -46,7 +46,7 @@ func (f *files) consume(ctx context.Context, ld plog.Logs) error {
 		f.once.Do(func() { close(f.gone) })
 		return errors.New("the disk is gone")
 	}
-	name := strings.Join(rows, " ") // what the lake does without a range: equal rows have one name
+	name := strings.Join(rows, " ") // like the lake without a range: equal rows have one name
 	if part := delivery.Of(ctx).Part; part != nil {
 		name = fmt.Sprintf("%d-%d-%d", part.First, part.Next, part.Index)
 	} else {
@@ -59,8 +59,8 @@ func (f *files) consume(ctx context.Context, ld plog.Logs) error {
 	return nil
 }
 
-// A job whose ranges are on record writes the same files after a failure in the middle of a range, though it would cut ranges elsewhere now: the first
-// run has ranges of ten records, the second of forty. Without recorded a row is in a file of each run.
+// A job whose ranges are recorded writes the same files after a failure in the middle of a range, although it would now cut ranges
+// differently: the first run has ranges of ten records, the second of forty. Without recorded, a row is in a file of each run.
 func TestAJobsRangesComeAgainWithTheBoundsTheyHad(t *testing.T) {
 	const records, sender = 40, 3 // each sender has so many records in a row, which are one file, or two where a range ends
 	w := newWorld(t)

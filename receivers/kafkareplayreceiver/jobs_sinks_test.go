@@ -21,7 +21,7 @@ import (
 	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
-// replayInto starts a receiver with jobs for logs in front of consume.
+// replayInto starts a receiver with jobs for logs whose pipeline is consume.
 func (w *world) replayInto(t *testing.T, host component.Host, consume consumer.ConsumeLogsFunc, workers int) {
 	t.Helper()
 	factory := kafkareplay.NewFactory()
@@ -57,7 +57,7 @@ func firstBody(ld plog.Logs) string {
 	return ""
 }
 
-// Exporters retry for as long as it takes. The parts of a job whose sink takes nothing must not hold the places of others.
+// Exporters retry without end. The parts of a job whose sink accepts nothing must not keep the slots of others.
 func TestAJobIntoADeadSinkHoldsNoPlaceThatAnotherNeeds(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "dead", bodies("dead", 40)...)
@@ -84,7 +84,8 @@ func TestAJobIntoADeadSinkHoldsNoPlaceThatAnotherNeeds(t *testing.T) {
 	assert.Equal(t, "running", host.job(t, "dead")["status"].(map[string]any)["phase"])
 }
 
-// The components behind a job see what spreads streams over partitions, as they do behind a follower: a rule that merges streams of several is refused.
+// The components downstream of a job know what spreads streams over partitions, as with a follower: a rule that merges streams of several
+// is refused.
 func TestAJobsRulesAreCheckedAsAFollowers(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 4)...)
@@ -109,13 +110,14 @@ func TestAJobsRulesAreCheckedAsAFollowers(t *testing.T) {
 	live := <-seen["live"]
 	assert.NotEmpty(t, live)
 	assert.Equal(t, live, <-seen["job"])
-	require.Eventually(t, func() bool { // Users see why the job doesn't get on.
+	require.Eventually(t, func() bool { // Users see why the job makes no progress.
 		reason, _ := host.job(t, "job")["status"].(map[string]any)["reason"].(string)
 		return strings.Contains(reason, "several partitions would write one series")
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
-// An exporter remembers what of a batch its sink has. That ends with the job: made again under the same id it sends everything again.
+// An exporter remembers which part of a batch its sink has. That ends with the job: created again under the same id, it sends everything
+// again.
 func TestAJobThatIsCancelledAndMadeAgainDeliversEverything(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 40)...)
@@ -131,7 +133,7 @@ func TestAJobThatIsCancelledAndMadeAgainDeliversEverything(t *testing.T) {
 			if _, has := remembered.Of(ctx).LoadOrStore(body, true); !has {
 				stored[body] = true
 			}
-			if down && len(stored) > 5 { // The rest of the batch comes again.
+			if down && len(stored) > 5 { // The rest of the batch is delivered again.
 				return errors.New("away")
 			}
 		}

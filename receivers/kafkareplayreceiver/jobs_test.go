@@ -64,7 +64,7 @@ func (h *adminHost) Mount(id, _ string, handler http.Handler) (func(), error) {
 	}, nil
 }
 
-// ask sends a request to the API as the admin extension would pass it on, and returns the decoded answer.
+// ask sends a request to the API as the admin extension would, and returns the decoded answer.
 func (h *adminHost) ask(t testing.TB, method, path, body string) (int, map[string]any) {
 	t.Helper()
 	h.mu.Lock()
@@ -189,7 +189,7 @@ func TestAJobReplaysARangeOfTimeAndNothingElse(t *testing.T) {
 	}
 	assert.Equal(t, want, s.waitFor(t, 20))
 
-	require.Eventually(t, func() bool { // what a job kept goes with its end
+	require.Eventually(t, func() bool { // the state of a job is deleted at its end
 		topics, err := kadm.NewClient(w.c).ListTopics(t.Context())
 		return err == nil && !slices.Contains(topics.Names(), "p.logs.state.replay-tuesday")
 	}, 30*time.Second, 20*time.Millisecond)
@@ -275,7 +275,7 @@ func TestAConditionAndAMark(t *testing.T) {
 	assert.Equal(t, map[string]int{"b": 10}, s.marks)
 }
 
-// A sink that takes a batch, and refuses a part of it.
+// A sink that accepts a batch, and refuses a part of it.
 func TestWhatASinkRefusesIsNotCountedAsDelivered(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 40)...)
@@ -456,7 +456,7 @@ func (h *tsdbHost) LocalAPI(endpoint string) (http.Handler, bool) {
 	return mux, endpoint == "http://tsdb.example:9090"
 }
 
-// What a replay replaces is deleted in the TSDB of this process without a token or a connection; who asks for it needs the token.
+// A replay deletes in a TSDB of this process without a token or a connection; the client that requests it needs the token.
 func TestReplaceNeedsTheAdminToken(t *testing.T) {
 	w := newWorld(t)
 	_, _, err := cluster.Ensure(t.Context(), w.c, "p", journal.Metrics, cluster.DefaultTopicsConfig())
@@ -542,7 +542,7 @@ func TestSeveralReceiversHaveAddressesOfTheirOwn(t *testing.T) {
 	assert.Equal(t, []any{"/kafka_replay/a/v1/replays", "/kafka_replay/b/v1/replays"}, out["addresses"])
 }
 
-// Two instances know the same jobs; when the one that runs them goes, the other goes on.
+// Two instances know the same jobs; when the one that runs them stops, the other continues.
 func TestAnotherInstanceTakesOver(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 300)...)

@@ -107,7 +107,7 @@ func TestTheLedgerKnowsWhatBecameOfEachRecord(t *testing.T) {
 	want := ledger.Cell{Received: 31, Stored: 21, Dropped: map[string]int64{"duplicate": 1, "dead_letter": 1, "dropped": 1, "decode": 7}}
 	assert.Equal(t, want, sumOf(t, k.only(t), 31))
 
-	// The next process goes on with the book, wherever it runs.
+	// The next process continues the book, wherever it runs.
 	require.NoError(t, r.Shutdown(t.Context()))
 	k.mu.Lock()
 	assert.Empty(t, k.sources, "a follower that has stopped is in no answer")
@@ -120,7 +120,7 @@ func TestTheLedgerKnowsWhatBecameOfEachRecord(t *testing.T) {
 	assert.LessOrEqual(t, len(later.only(t).Own()), 4)
 }
 
-// Each member of a group answers for the whole journal: what others deliver it reads in the state topic.
+// Each member of a group answers for the whole journal: it reads the books of others in the state topic.
 func TestEachGatewayKnowsTheLedgerOfAll(t *testing.T) {
 	w := newWorld(t)
 	one, two := newKeeper(), newKeeper()

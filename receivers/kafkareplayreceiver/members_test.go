@@ -16,7 +16,7 @@ import (
 	kafkareplay "github.com/penstockhq/penstock/receivers/kafkareplayreceiver"
 )
 
-// member starts a follower with an admin extension, and a session that no test waits for.
+// member starts a follower with an admin extension, and a session longer than any test waits.
 func (w *world) member(t *testing.T, instance string, s *sink) (receiver.Logs, *adminHost) {
 	t.Helper()
 	factory := kafkareplay.NewFactory()
@@ -73,7 +73,7 @@ func TestAStaticMemberThatLeavesForGoodIsNotMissed(t *testing.T) {
 	_, second := w.member(t, "gateway-1", two)
 	w.shares(t, "b", one, two)
 
-	for range 2 { // A hook that is repeated does no harm.
+	for range 2 { // A repeated hook does no harm.
 		status, body := first.call(t, "POST", "/v1/leave")
 		require.Equal(t, 204, status, body)
 	}

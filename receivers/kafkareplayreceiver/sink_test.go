@@ -71,7 +71,7 @@ func (h *seeing) reported() string {
 	return h.status
 }
 
-// watched is a follower whose log, status and counters are seen.
+// watched is a follower whose log, status and counters are recorded.
 type watched struct {
 	receiver.Logs
 	journal *limited
@@ -161,11 +161,11 @@ func eventually(t *testing.T, ok func() bool, about ...any) {
 	require.Eventually(t, ok, 40*time.Second, 5*time.Millisecond, about...)
 }
 
-// exporter stands for one that retries without end, as ours do: it returns when its sink is back or its context ends.
+// exporter retries without end, as ours do: it returns when its sink is back or its context ends.
 type exporter struct {
-	tells bool // it says what becomes of its attempts
+	tells bool // it reports its attempts
 	mu    sync.Mutex
-	up    chan struct{}  // guarded by mu; closed: the sink is there
+	up    chan struct{}  // guarded by mu; closed: the sink is available
 	seen  map[string]int // guarded by mu; by body
 }
 
@@ -173,7 +173,7 @@ func newExporter(tells bool) *exporter {
 	return &exporter{tells: tells, up: make(chan struct{}), seen: map[string]int{}}
 }
 
-// open and shut let the sink come and go.
+// open and shut make the sink available and unavailable.
 func (e *exporter) open() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -261,8 +261,7 @@ func TestASinkThatIsAwayIsNamedWithCauseAndRoom(t *testing.T) {
 	}
 }
 
-// An exporter without retries of its own returns errors, and its partitions begin again and again: that is one warning in each
-// interval.
+// An exporter without retries returns errors, and its partitions restart again and again: that is one warning in each interval.
 func TestAPartitionThatBeginsAgainIsOneLineInEachInterval(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "t", bodies("a", 40)...)
@@ -282,7 +281,7 @@ func TestAPartitionThatBeginsAgainIsOneLineInEachInterval(t *testing.T) {
 	assert.Empty(t, x.errors(), "it is not away for an hour yet")
 }
 
-// Followers of a Kafka that is away share one line in each interval.
+// Followers of an unreachable Kafka share one line in each interval.
 func TestAKafkaThatIsAwayIsOneLine(t *testing.T) {
 	began := time.Now()
 	core, logs := observer.New(zap.InfoLevel)

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The positions of file_log are taken over in both of its formats, and each by the file that it is of: others begin the same.
+// The positions of file_log are imported in both of its formats, and each for its own file, although others begin the same.
 func TestPositionsOfFileLogAreTakenOver(t *testing.T) {
 	first := strings.Repeat("#", 999) + "\n"
 	for _, format := range []string{"json", "protobuf"} {

@@ -19,8 +19,8 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver"
 )
 
-// Lines of all lengths, with both ends of lines and characters of all sizes, come as they were written, wherever the borders of reads lie and
-// however the file is encoded; the last one has no end.
+// Lines of all lengths, with both line endings and characters of all sizes, are read as they were written, wherever the borders of reads
+// are and however the file is encoded; the last one has no end.
 func TestLinesAtTheBordersOfReads(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	lengths := []int{1, 2, 16<<10 - 1, 16 << 10, 16<<10 + 1, 256<<10 - 2, 256<<10 - 1, 256 << 10, 256<<10 + 1}
@@ -65,7 +65,7 @@ func wide(order binary.AppendByteOrder, units []uint16) (raw []byte) {
 	return raw
 }
 
-// Lines of several programs in one file belong to each its own resource, in any order.
+// Lines of several programs in one file belong each to its own resource, in any order.
 func TestAFileOfSeveralPrograms(t *testing.T) {
 	b := newBench(t)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -96,8 +96,8 @@ func TestAFileOfSeveralPrograms(t *testing.T) {
 	}
 }
 
-// Parts of lines come interleaved by stream and by file, and a part's rest is in the next file: nothing of the text is lost, and lines of
-// different streams and files never mix.
+// Parts of lines are interleaved by stream and by file, and a part's rest is in the next file: no text is lost, and lines of different
+// streams and files never mix.
 func TestPartsOverFilesAndRotations(t *testing.T) {
 	b := newBench(t)
 	const stamp = "2026-11-24T05:00:00.000000000Z "
@@ -127,8 +127,8 @@ func TestPartsOverFilesAndRotations(t *testing.T) {
 	}
 }
 
-// logrotate copies and cuts a file while it is written, again and again: each line comes once. (Between the copy and the cut nobody writes; what
-// is written then is lost for everybody.)
+// logrotate copies and truncates a file while it is written, again and again: each line is read once. (Between the copy and the truncation
+// nothing is written; what is written then is always lost.)
 func TestCopyTruncateUnderLoad(t *testing.T) {
 	b := newBench(t)
 	b.start()
@@ -219,8 +219,8 @@ func TestNewFilesUnderOldInodes(t *testing.T) {
 	assert.Equal(t, 1, seen["first"])
 }
 
-// A stack trace and a line in parts go on in the file that takes a rotated one's place, whether the old one keeps a name that fits or not. A stop
-// before the end loses nothing of it, and what was delivered does not come again.
+// A stack trace and a line in parts continue in the file that replaces a rotated one, whether the old one keeps a matching name or not. A
+// stop before the end loses nothing of it, and what was delivered is not delivered again.
 func TestRecordsGoOnBehindARotation(t *testing.T) {
 	const stamp, info = "2026-11-24T05:00:00.000000000Z stderr ", "2026-11-24 05:00:00,000 INFO "
 	for name, c := range map[string]struct{ line, first, second, want string }{
@@ -250,7 +250,7 @@ func TestRecordsGoOnBehindARotation(t *testing.T) {
 	}
 }
 
-// A process that is killed while the beginning of a record is in one file and its end in the next, delivers all of its lines.
+// A process that is killed while the beginning of a record is in one file and its end in the next delivers all of its lines.
 func TestAKillBetweenTwoFilesLosesNothing(t *testing.T) {
 	b := newBench(t)
 	b.adjust = func(c *logfilesreceiver.Config) { c.FlushTimeout = time.Hour }

@@ -118,7 +118,7 @@ type host struct {
 
 func (h host) GetExtensions() map[component.ID]component.Component { return h.extensions }
 
-// bench is a directory of log files and what a receiver in front of it needs.
+// bench is a directory of log files and a receiver's environment.
 type bench struct {
 	*sink
 	t         *testing.T
@@ -159,7 +159,7 @@ func (b *bench) stop() {
 	require.NoError(b.t, b.receiver.Shutdown(context.Background()))
 }
 
-// await waits until what has arrived satisfies done.
+// await waits until the received records satisfy done.
 func (b *bench) await(done func(bodies []string) bool) []string {
 	b.t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)
@@ -212,7 +212,7 @@ func numbered(prefix string, from, to int) string {
 	return text.String()
 }
 
-// Files that begin alike are files: whatever banner they share, none of their lines is missing.
+// Files that begin alike are different files: whatever header they share, none of their lines is missing.
 func TestFilesThatBeginAlikeAreRead(t *testing.T) {
 	for _, size := range []int{1000, 17 << 10, 300 << 10} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -273,7 +273,7 @@ func TestRotationLosesNothing(t *testing.T) {
 				for part := range parts {
 					from := part * lines
 					b.write("app.log", numbered("header", 0, 20)+numbered("line", from, from+lines/2))
-					b.await(func(bodies []string) bool { // what has been read makes a copy tellable
+					b.await(func(bodies []string) bool { // only after reading can a copy be recognized
 						return strings.Contains(strings.Join(bodies, "\n")+"\n", fmt.Sprintf("line %d\n", from+lines/2-1))
 					})
 					if away {
@@ -302,7 +302,7 @@ func TestRotationLosesNothing(t *testing.T) {
 	}
 }
 
-// A file that is deleted while the pipeline refuses is read to its end from what is still open.
+// A file that is deleted while the pipeline refuses is read to its end through the open handle.
 func TestADeletedFileIsReadToItsEnd(t *testing.T) {
 	b := newBench(t)
 	b.fail = true
@@ -318,7 +318,7 @@ func TestADeletedFileIsReadToItsEnd(t *testing.T) {
 	assert.Len(t, b.bodies(), 5000)
 }
 
-// Stopped while the pipeline refuses: nothing is lost, what it had not taken comes again.
+// Stopped while the pipeline refuses: nothing is lost, what it had not accepted is read again.
 func TestAStopWhileThePipelineRefusesLosesNothing(t *testing.T) {
 	b := newBench(t)
 	b.write("app.log", numbered("line", 0, 100))
@@ -336,7 +336,7 @@ func TestAStopWhileThePipelineRefusesLosesNothing(t *testing.T) {
 	assert.Len(t, b.bodies(), 4000)
 }
 
-// Lines that are held back for the rest of a trace are read again when nobody came to deliver them.
+// Lines that are held back for the rest of a trace are read again if they were not delivered.
 func TestAHeldTraceOutlivesAKill(t *testing.T) {
 	b := newBench(t)
 	b.adjust = func(c *logfilesreceiver.Config) { c.FlushTimeout = time.Hour }
@@ -363,7 +363,7 @@ func TestAHeldTraceOutlivesAKill(t *testing.T) {
 	b.stop()
 }
 
-// Parts of a line belong to their stream and file, and outlive a stop.
+// Parts of a line belong to their stream and file, and survive a stop.
 func TestPartsOfContainersLines(t *testing.T) {
 	b := newBench(t)
 	const stamp = "2026-11-24T05:00:06.123456789Z "
@@ -412,7 +412,7 @@ func TestTextsOfOtherEncodings(t *testing.T) {
 		"plain ASCII in UTF-16, without a mark", "json", "one", "two", "after a hole", "in\x00side", "bad \ufffd byte", "later"}, append(bodies, "later"))
 }
 
-// A line longer than max_record_size comes in numbered pieces; the end of a file without a newline comes.
+// A line longer than max_record_size is delivered in numbered pieces; the end of a file without a newline is delivered.
 func TestLongAndUnendedLines(t *testing.T) {
 	b := newBench(t)
 	b.adjust = func(c *logfilesreceiver.Config) { c.MaxRecordSize = 1 << 20 }
@@ -436,8 +436,8 @@ func TestLongAndUnendedLines(t *testing.T) {
 	assert.Equal(t, "before", b.bodies()[0])
 }
 
-// A record is whole up to max_record_size, and has no more than 4 MiB beside that with all that is made of it: of the default of 16 MiB the next
-// hop takes 20.
+// A record is complete up to max_record_size, and everything derived from it adds at most 4 MiB: with the default of 16 MiB the next hop
+// accepts 20.
 func TestLargeRecordsAreWholeAndFit(t *testing.T) {
 	b := newBench(t)
 	assert.Equal(t, 16<<20, logfilesreceiver.NewFactory().CreateDefaultConfig().(*logfilesreceiver.Config).MaxRecordSize)
@@ -478,7 +478,7 @@ func TestLargeRecordsAreWholeAndFit(t *testing.T) {
 	assert.Positive(t, b.counter("otelcol_receiver_log_files_unlifted_records", ""))
 }
 
-// Rotated twice while the pipeline takes nothing, with a pattern that fits the first name only: no line is missing.
+// Rotated twice while the pipeline accepts nothing, with a pattern that matches only the first name: no line is missing.
 func TestRotatedTwiceWhileThePipelineRefuses(t *testing.T) {
 	b := newBench(t)
 	b.adjust = func(c *logfilesreceiver.Config) { c.Include = []string{b.path("app.log")} }
@@ -507,7 +507,7 @@ func TestRotatedTwiceWhileThePipelineRefuses(t *testing.T) {
 	assert.Len(t, seen, 300)
 }
 
-// What is not read is counted and named; links are read once.
+// Files that are not read are counted and logged; links are read once.
 func TestWhatIsNotReadIsCounted(t *testing.T) {
 	b := newBench(t)
 	var packed strings.Builder

@@ -26,7 +26,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/metadatatest"
 )
 
-// harness is a receiver with the metrics that it has handed over.
+// harness is a receiver with the metrics that it has sent.
 type harness struct {
 	t    *testing.T
 	tel  *componenttest.Telemetry
@@ -108,7 +108,7 @@ func (h *harness) stop() map[string]pmetric.Metric {
 	return all
 }
 
-// Fractions stay, over every kind of socket, and a stop hands over what has been counted.
+// Fractions are kept, over every kind of socket, and a stop sends everything that was counted.
 func TestFractionsStay(t *testing.T) {
 	for _, network := range []string{"udp", "tcp", "unixgram"} {
 		h := start(t, nil, nil)
@@ -219,7 +219,7 @@ func (m *refusing) accept() {
 	m.err = nil
 }
 
-// An interval that the pipeline does not take goes on, and nothing of it is lost.
+// An interval that the pipeline does not accept continues, and nothing of it is lost.
 func TestARefusedIntervalGoesOn(t *testing.T) {
 	next := &refusing{err: errors.New("full")}
 	h := start(t, next, nil)

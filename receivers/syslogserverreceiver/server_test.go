@@ -29,7 +29,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/metadatatest"
 )
 
-// harness is a receiver with what it has handed over.
+// harness is a receiver with the records that it has sent.
 type harness struct {
 	t    *testing.T
 	tel  *componenttest.Telemetry
@@ -80,7 +80,7 @@ func (h *harness) send(network string, texts ...string) {
 	require.NoError(h.t, conn.Close())
 }
 
-// await waits until n records were handed over.
+// await waits until n records were sent.
 func (h *harness) await(n int) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(c *assert.CollectT) { assert.Equal(c, n, h.sink.LogRecordCount()) }, time.Minute, time.Millisecond)
@@ -124,7 +124,7 @@ func (h *harness) counted(name string) map[string]int64 {
 	return all
 }
 
-// Both RFCs and both framings arrive at one address, whole.
+// Both RFCs and both framings arrive at one address, complete.
 func TestOneAddressTakesAll(t *testing.T) {
 	const rfc5424 = "<165>1 2026-10-11T22:14:15.003Z web-1 shop 77 ID47 [app@1 user=\"ann\" ip=\"10.0.0.1\" ip=\"10.0.0.2\"] \xEF\xBB\xBF5424 by %s"
 	const rfc3164 = "<34>Oct 11 22:14:15 web-2 su[x7]: 3164 by %s"
@@ -203,7 +203,7 @@ func TestLongMessagesComeInParts(t *testing.T) {
 	assert.Empty(t, h.counted("unparsed_messages"))
 }
 
-// Bytes that are no UTF-8 are kept beside the text, and a message that breaks off is there as far as it came.
+// Bytes that are not UTF-8 are kept beside the text, and a truncated message is delivered as far as it arrived.
 func TestBytesAreKept(t *testing.T) {
 	h := start(t, nil, nil)
 	h.send("udp", "<14>1 - h app - - - caf\xe9")
@@ -215,7 +215,7 @@ func TestBytesAreKept(t *testing.T) {
 	assert.Equal(t, map[string]int64{"not_utf8": 1, "short": 1}, h.counted("unparsed_messages"))
 }
 
-// What a pipeline does not take for the time being waits, and TCP senders with it; a stop gives it a last chance.
+// Records that a pipeline refuses temporarily wait, and TCP senders with them; a stop gives the pipeline a last chance.
 func TestNothingIsLostWhileThePipelineRefuses(t *testing.T) {
 	next := handovertest.Refuse(errors.New("full"))
 	h := start(t, next, nil)

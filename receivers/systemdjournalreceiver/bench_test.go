@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 )
 
-// BenchmarkFollow reads 20 000 entries that a journalctl has written already, each with the 20 fields of a service's entry. The time of the
-// program that hands them over, cat, is in it, that of journalctl is not.
+// BenchmarkFollow reads 20 000 entries that a journalctl has already written, each with the 20 fields of a service's entry. It includes
+// the time of cat, which provides them, and not that of journalctl.
 func BenchmarkFollow(b *testing.B) {
 	const entries = 20_000
 	dir := b.TempDir()

@@ -30,8 +30,8 @@ import (
 	"github.com/penstockhq/penstock/receivers/systemdjournalreceiver/internal/metadatatest"
 )
 
-// fakeJournal is the variable that makes this program a journalctl which reads the file that it names: an entry a line, whose cursor is its
-// number. It follows the file until it is ended, and ends by itself behind an entry {"fake":"end"}.
+// fakeJournal is the variable that turns this program into a journalctl that reads the file it names: an entry per line, whose cursor is
+// its number. It follows the file until it is ended, and exits after an entry {"fake":"end"}.
 const fakeJournal = "PENSTOCK_TEST_FAKE_JOURNAL"
 
 func TestJournalctl(t *testing.T) {
@@ -231,7 +231,7 @@ func TestRestarts(t *testing.T) {
 		if round == 1 {
 			f.write(t, `{"fake":"end"}`, `{"MESSAGE":"behind the end"}`)
 			require.EventuallyWithT(t, func(c *assert.CollectT) { assert.NotZero(c, counted(tel, "restarts")) }, time.Minute, time.Millisecond)
-			// What ended the journal is not passed on, so journalctl would end at it for ever.
+			// The entry that ended the journal is not passed on, so journalctl would end at it forever.
 			text, err := os.ReadFile(f.file)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(f.file, []byte(strings.Replace(string(text), `{"fake":"end"}`, `{"MESSAGE":"ended"}`, 1)), 0o600))
@@ -250,7 +250,7 @@ func TestRestarts(t *testing.T) {
 	assert.Equal(t, plog.SeverityNumberWarn, resource.ScopeLogs().At(0).LogRecords().At(0).SeverityNumber())
 }
 
-// Messages of any size come whole, and a line that is no entry comes as it is.
+// Messages of any size are complete, and a line that is not an entry is passed on unchanged.
 func TestEntriesComeWhole(t *testing.T) {
 	f, sink := newFake(t), new(consumertest.LogsSink)
 	long := strings.Repeat("0123456789", 100_000)
@@ -262,7 +262,7 @@ func TestEntriesComeWhole(t *testing.T) {
 	assert.Equal(t, int64(1), counted(tel, "unparsed_entries"))
 }
 
-// The position does not move past entries that the pipeline has not taken.
+// The position does not move past entries that the pipeline has not accepted.
 func TestARefusalMovesNoPosition(t *testing.T) {
 	f, d, refusing := newFake(t), &disk{text: map[string]string{}}, handovertest.Refuse(errors.New("full"))
 	f.write(t, `{"MESSAGE":"one"}`, `{"MESSAGE":"two"}`)
@@ -279,7 +279,7 @@ func TestARefusalMovesNoPosition(t *testing.T) {
 	assert.Equal(t, "s=fake;i=2", d.text["systemd_journal/cursor"])
 }
 
-// A first start begins behind the entry that is the last then, and a later one goes on from there even if nothing came in between.
+// A first start begins after the last entry at that time, and a later one continues from there even if no entries came in between.
 func TestFirstStart(t *testing.T) {
 	for name, before := range map[string][]string{"entries": {`{"MESSAGE":"old"}`, `{"MESSAGE":"older"}`}, "none": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestFirstStart(t *testing.T) {
 	}
 }
 
-// The position of contrib's receiver is taken over.
+// The position of contrib's receiver is imported.
 func TestLegacyPosition(t *testing.T) {
 	f, sink := newFake(t), new(consumertest.LogsSink)
 	f.write(t, `{"MESSAGE":"read before"}`, `{"MESSAGE":"new"}`)

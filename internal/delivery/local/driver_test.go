@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery/local"
 )
 
-// disk is a storage client in memory that outlives the sessions on it.
+// disk is a storage client in memory that outlives its sessions.
 type disk struct {
 	mu     sync.Mutex
 	values map[string][]byte
@@ -137,7 +137,7 @@ func (b *busy) Snapshot(io.Writer) error {
 	return nil
 }
 
-// Flush may run beside batches, so it does not look.
+// Flush may run during batches, so it does not check.
 func (b *busy) Flush(context.Context) error {
 	select {
 	case b.steps <- struct{}{}:
@@ -235,7 +235,7 @@ func TestLocalWithoutStorageClosesEverythingAtTheEnd(t *testing.T) {
 	assert.Equal(t, 1, a.Closed)
 }
 
-// A large state takes several values; a smaller one leaves none of the old behind, and a lost one is noticed.
+// A large state needs several values; a smaller one leaves nothing of the old one, and a missing value is noticed.
 func TestLocalChunks(t *testing.T) {
 	d, f := newDisk(), &failures{}
 	save := func(size int) {

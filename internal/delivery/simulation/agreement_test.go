@@ -22,7 +22,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 )
 
-// agreement sends random metrics of all that adds up through guard, rollup and totals, and keeps every sample.
+// agreement sends random additive metrics through guard, rollup and totals, and keeps every sample.
 type agreement struct {
 	t    *testing.T
 	seed uint64
@@ -65,7 +65,7 @@ func (a *agreement) sink() consumer.Metrics {
 	return c
 }
 
-// point adds a point of s, and what it brings to the plain sums.
+// point adds a point of s, and its increase to the plain sums.
 func (a *agreement) point(md pmetric.Metrics, s *sender) {
 	a.now += time.Duration(a.rnd.IntN(4)) * 700 * time.Millisecond
 	a.now++
@@ -83,7 +83,7 @@ func (a *agreement) point(md pmetric.Metrics, s *sender) {
 	temporality := pmetric.AggregationTemporalityDelta
 	if s.cumulative {
 		temporality = pmetric.AggregationTemporalityCumulative
-		if a.rnd.IntN(25) == 0 && s.count > 10 { // started again, and has less than before
+		if a.rnd.IntN(25) == 0 && s.count > 10 { // restarted, with less than before
 			s.started, s.sum, s.count = a.now-1, 0, 0
 		}
 	}
@@ -106,7 +106,7 @@ func (a *agreement) point(md pmetric.Metrics, s *sender) {
 		case flaw == 0 && !s.cumulative:
 			p.SetDoubleValue(math.NaN())
 			return
-		case flaw == 1: // no value: a cumulative stream brings it with the next
+		case flaw == 1: // no value: a cumulative stream includes it in the next point
 			if !s.cumulative {
 				return
 			}
@@ -139,7 +139,7 @@ func (a *agreement) point(md pmetric.Metrics, s *sender) {
 	}
 }
 
-// grown is by how much all series whose name has the prefix have grown.
+// grown is the growth of all series whose name has the prefix.
 func (a *agreement) grown(prefix string, but string) (all float64) {
 	for series, samples := range a.samples {
 		if !strings.HasPrefix(series, `{__name__="`+prefix+`"`) || but != "" && strings.Contains(series, but) {
@@ -176,8 +176,8 @@ func (a *agreement) added(name string) (all float64) {
 	return all
 }
 
-// Raw series and overflow series together, and the windows of the same input, grow by the plain sum of what was sent: over NaN,
-// points without a value, changed bounds, missing sums, restarts of senders and of us.
+// Raw series and overflow series together, and the windows of the same input, grow by the plain sum of what was sent: with NaN, points
+// without a value, changed bounds, missing sums, and restarts of senders and of the collector.
 func TestRawFoldedAndRolledUpAgree(t *testing.T) {
 	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 31))
@@ -218,7 +218,8 @@ func TestRawFoldedAndRolledUpAgree(t *testing.T) {
 	}
 }
 
-// run sends batches, closes and saves, and dies now and then: what came since the last checkpoint comes again, cut elsewhere.
+// run sends batches, closes and saves, and dies now and then: then everything since the last checkpoint is delivered again, cut
+// differently.
 func (a *agreement) run(pipeline func() consumer.Metrics) {
 	var saved []byte
 	var since []pmetric.Metrics

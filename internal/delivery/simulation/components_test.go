@@ -26,7 +26,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
 )
 
-// running is the real components of one schedule: they have things to release.
+// running are the real components of one schedule, which have to be released.
 type running struct {
 	t   testing.TB
 	all []component.Component
@@ -49,7 +49,7 @@ func (r *running) shutdown() {
 	}
 }
 
-// guard lets some series pass, and folds the others into panes.
+// guard admits some series, and folds the others into panes.
 func (r *running) guard(limit int, next consumer.Metrics) consumer.Metrics {
 	return r.make(cardinalityguardprocessor.NewFactory(), map[string]any{
 		"limits": map[string]any{"series_per_metric": limit}, "flush_interval": paneSize, "idle_timeout": 4 * paneSize,
@@ -57,7 +57,7 @@ func (r *running) guard(limit int, next consumer.Metrics) consumer.Metrics {
 	}, next)
 }
 
-// rollup adds up in windows; what is late passes as it is.
+// rollup adds up in windows; late points pass unchanged.
 func (r *running) rollup(next consumer.Metrics) consumer.Metrics {
 	return r.make(windowrollupprocessor.NewFactory(), map[string]any{
 		"allowed_lateness": lateness, "idle_timeout": time.Minute, "on_late": "route", "journal": "required",
@@ -116,15 +116,14 @@ func (t *transaction) Append(ref storage.SeriesRef, series labels.Labels, _, at 
 	return ref, nil
 }
 
-// Commit hands the samples on. What the sink says of them is nothing for the ledger: the exporter counts points.
+// Commit passes the samples on. The sink's reports on them are not for the ledger: the exporter counts points.
 func (t *transaction) Commit() error {
 	of := delivery.Of(t.ctx)
 	of.Outcome = nil
 	return t.next.ConsumeMetrics(of.In(t.ctx), t.samples)
 }
 
-// TestTheComponentsCountOnce runs the schedules with cardinality_guard, window_rollup and prometheus_tsdb's totals as
-// they are.
+// TestTheComponentsCountOnce runs the schedules with the real cardinality_guard, window_rollup and prometheus_tsdb totals.
 func TestTheComponentsCountOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		pipeline func(*running) pipeline

@@ -8,7 +8,7 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery/simulation"
 )
 
-// TestAJobBesideLiveDelivery runs jobs with replace through the exporter of live delivery, cancelled and made again under one id.
+// TestAJobBesideLiveDelivery runs jobs with replace through live delivery's exporter, cancelled and created again under one id.
 func TestAJobBesideLiveDelivery(t *testing.T) {
 	each(t, *schedules, func(seed uint64) error { return simulation.RunJobs(seed, simulation.Right) })
 }

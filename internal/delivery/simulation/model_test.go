@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery/simulation"
 )
 
-// mistake is a way to write a component that loses or repeats.
+// mistake is a way to write a component that loses or repeats data.
 type mistake string
 
 const (
@@ -82,7 +82,7 @@ func send(ctx context.Context, next consumer.Metrics, points []point) error {
 	return next.ConsumeMetrics(ctx, md)
 }
 
-// fold is a guard: so many series pass, the rest is folded into panes.
+// fold is a guard: it admits so many series, and folds the rest into panes.
 type fold struct {
 	c       *modelled
 	session *delivery.Session
@@ -94,7 +94,7 @@ type fold struct {
 	Closed  time.Time       // what ends at or before is closed
 	Latest  time.Time       // event time
 	Outbox  []point
-	elapsed time.Time // of the wrong one
+	elapsed time.Time // of the wrong component
 }
 
 func (f *fold) take(_ pmetric.Metric, p pmetric.NumberDataPoint) (point, bool) {
@@ -194,7 +194,7 @@ func (f *fold) Flush(ctx context.Context) error {
 	return nil
 }
 
-// window is a rollup: sums in windows; what is late passes by itself.
+// window is a rollup: sums in windows; late points pass separately.
 type window struct {
 	c      *modelled
 	wrong  mistake
@@ -238,7 +238,7 @@ func (x *window) Advance(now time.Time, atEnd bool, low time.Time) (bool, time.T
 		if e := time.Unix(end, 0); !e.After(until) {
 			x.Outbox = append(x.Outbox, point{"requests.sum", "", e, x.Open[end]})
 			delete(x.Open, end)
-			x.Closed = e // What is late follows from it, so it moves only with what makes a checkpoint due.
+			x.Closed = e // Lateness follows from it, so it moves only together with a reason for a checkpoint.
 		}
 	}
 	return len(x.Outbox) > 0, x.Closed.Add(windowSize)

@@ -66,7 +66,7 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 		"a ledger of guard and rollup":                                    {Pipeline: both(none), Ledger: true},
 		"a ledger, and ranges in flight":                                  {Pipeline: passing, InFlight: 3, Ledger: true},
 		"a ledger, and a sink that forgets":                               {Pipeline: both(none), Forgets: true, Ledger: true},
-		// What a zombie of the old rules passes raw is the documented exception.
+		// Raw points that a zombie passes under the old rules are the documented exception.
 		"changed rules": {Pipeline: changing, NoZombies: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 	}
 }
 
-// each does one schedule after the other, or the one that was asked for.
+// each runs one schedule after the other, or only the selected one.
 func each(t *testing.T, n uint64, do func(seed uint64) error) {
 	t.Helper()
 	first := uint64(1)

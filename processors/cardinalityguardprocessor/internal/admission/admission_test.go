@@ -47,7 +47,7 @@ func TestTableKeepsWhatIsSeen(t *testing.T) {
 	}
 }
 
-// Whatever comes, goes and returns, the table agrees with a map, also when generation numbers wrap.
+// Whatever is added, removed and added again, the table agrees with a map, also when generation numbers wrap.
 func TestTableAgainstMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	table, want := admission.NewTable(), map[int]int{} // series to generation
@@ -71,8 +71,8 @@ func TestTableAgainstMap(t *testing.T) {
 	}
 }
 
-// Batches look up without a lock while others add, and generations pass: what is seen in every generation never leaves, and a series
-// is added once.
+// Batches look up without a lock while others add, and generations pass: a series that is seen in every generation never leaves, and is
+// added once.
 func TestTableIsSafeForConcurrentUse(t *testing.T) {
 	table := admission.NewTable()
 	const n, rounds = 3000, 3 * admission.Generations
@@ -104,7 +104,7 @@ func TestTableIsSafeForConcurrentUse(t *testing.T) {
 	assert.Equal(t, n, table.Len())
 }
 
-// The memory promise of Table, measured.
+// The memory formula of Table, measured.
 func TestTableBytes(t *testing.T) {
 	for _, n := range []int{100_000, 300_000, 1_000_000} {
 		heap := func() uint64 {
@@ -246,7 +246,7 @@ func TestVerdictEndsWhenNothingIsLimited(t *testing.T) {
 	assert.False(t, n.Growth.Busy())
 }
 
-// A verdict holds while what is limited in a window would not find room beside what is active, on any level.
+// A verdict lasts while the series limited in a window would not find room beside the active ones, on any level.
 func TestVerdictEndsWhenThereIsRoom(t *testing.T) {
 	cases := []struct {
 		name            string
@@ -278,7 +278,7 @@ func TestVerdictEndsWhenThereIsRoom(t *testing.T) {
 	}
 }
 
-// A budget warns once a window, and says which metric has most of it.
+// A budget warns once per window, and names the metric with most of it.
 func TestWarnings(t *testing.T) {
 	var got []string
 	tree, n := noted(admission.Limits{Total: 20, Tenant: 15, Service: 10, Metric: 5, Values: 50}, 30, func(w admission.Warning) {

@@ -120,7 +120,7 @@ func TestGaugesAndDeltas(t *testing.T) {
 	}
 }
 
-// A total starts with its first pane, but not before the state did; what is older than the state starts where it lies.
+// A total starts with its first pane, but not before the state did; what is older than the state starts at its own time.
 func TestStartOfTotals(t *testing.T) {
 	for began, want := range map[int64][]string{
 		began - 100*second: {"0s:0", "9.999s:5"},
@@ -136,7 +136,7 @@ func TestStartOfTotals(t *testing.T) {
 	}
 }
 
-// What comes for a closed pane goes into the oldest open one.
+// An increase for a closed pane goes into the oldest open one.
 func TestLatePointsMoveOn(t *testing.T) {
 	f := fold.New(limits, width, began)
 	id := identity(1, fold.Delta, true)
@@ -150,7 +150,7 @@ func TestLatePointsMoveOn(t *testing.T) {
 	assert.Equal(t, []string{"19.999s:3"}, sent(batches))
 }
 
-// A late gauge is a point of its own time, and changes no later value; a restart between is none of its business.
+// A late gauge is an additional point, and changes no later value; a restart in between makes no difference.
 func TestLateGaugesKeepTheirTime(t *testing.T) {
 	for agg, want := range map[fold.Aggregation][]string{
 		fold.Last: {"3s:8", "16s:4", "39.999s:7"}, fold.Min: {"3s:8", "16s:1", "39.999s:7"}, fold.Max: {"3s:8", "16s:4", "39.999s:7"}, fold.Mean: {"3s:8", "16s:2.5", "39.999s:7"},
@@ -175,7 +175,7 @@ func TestLateGaugesKeepTheirTime(t *testing.T) {
 	}
 }
 
-// A negative increase of what only grows would make totals fall; what may fall takes it.
+// A negative increase of a monotonic stream would make totals fall; others accept it.
 func TestWhatOnlyGrowsDoesNotFall(t *testing.T) {
 	for monotonic, want := range map[bool][]string{true: {"9.999s:5"}, false: {"9.999s:2"}} {
 		f := fold.New(limits, width, began)
@@ -206,7 +206,7 @@ func TestLateGaugesAreBounded(t *testing.T) {
 	assert.Equal(t, 2*(3000-2048), refused)
 }
 
-// An unknown stream that began before the newest one that was forgotten may be that one: it is no increase.
+// An unknown stream that began before the newest forgotten one may be that one: it counts as no increase.
 func TestForgottenContributorsAreNotCountedTwice(t *testing.T) {
 	small := limits
 	small.Contributors = 2
@@ -220,8 +220,8 @@ func TestForgottenContributorsAreNotCountedTwice(t *testing.T) {
 	assert.EqualValues(t, 2, f.Contributors())
 }
 
-// A metric that has taken all places can't keep another one from being counted: every shard has a fair share, the bound is passed by
-// one share at most, and who has more than a share pays.
+// A metric that has used all places can't keep another one from being counted: every shard has a fair share, the limit is exceeded by at
+// most one share, and a shard with more than a share shrinks.
 func TestContributorsOfOneMetricLeaveRoomForOthers(t *testing.T) {
 	small := limits
 	small.Contributors = 160 // A share is 10.
@@ -246,7 +246,7 @@ func TestContributorsOfOneMetricLeaveRoomForOthers(t *testing.T) {
 	assert.EqualValues(t, 160, f.Contributors())
 }
 
-// What is left at the end is stamped with its newest time, so that who goes on in the same pane has later stamps.
+// What is left at the end gets its newest time, so that a fold that continues in the same pane has later times.
 func TestFinish(t *testing.T) {
 	f := fold.New(limits, width, began)
 	put(f, identity(1, fold.Running, true), point(1, 1, 3, 5), point(1, 1, 12, 6))
@@ -259,7 +259,7 @@ func TestFinish(t *testing.T) {
 	assert.Equal(t, []string{"4s:0", "4s:5"}, sent(f.Finish()), "one nanosecond behind the first point")
 }
 
-// A stream that says that it has no value any more leaves the sum of latest values, and no increase that it had.
+// A stream without a value any more leaves the sum of latest values, but its increases stay.
 func TestEnd(t *testing.T) {
 	for monotonic, want := range map[bool][]string{true: {"0s:0", "9.999s:12"}, false: {"9.999s:7"}} {
 		f := fold.New(limits, width, began)
@@ -274,7 +274,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// A value that is not finite would stay in a total for ever, and spoil a pane whose deltas go into one downstream.
+// A value that is not finite would stay in a total forever, and spoil a pane whose deltas are accumulated downstream.
 func TestTotalsStayFinite(t *testing.T) {
 	double := func(at int64, v float64) fold.Point {
 		dp := pmetric.NewNumberDataPoint()
@@ -337,8 +337,7 @@ func last(f *fold.Fold, until int64) pmetric.HistogramDataPoint {
 	return dps.At(dps.Len() - 1)
 }
 
-// A contributor with other bounds takes no bucket from the others: the stream has the bounds of all, now and in every later
-// pane.
+// A contributor with other bounds takes no bucket from the others: the stream has the bounds of all, now and in every later pane.
 func TestContributorsWithOtherBounds(t *testing.T) {
 	for _, agg := range []fold.Aggregation{fold.Running, fold.Delta} {
 		f := fold.New(limits, width, began)
@@ -349,8 +348,8 @@ func TestContributorsWithOtherBounds(t *testing.T) {
 		assert.Equal(t, []uint64{1, 2, 4, 5, 9}, dp.BucketCounts().AsRaw())
 		assert.EqualValues(t, 21, dp.Count())
 	}
-	// A contributor that is deployed with other bounds, and says so with its start, counts whole; one that says nothing
-	// counts with what it grew by.
+	// A contributor that is deployed with other bounds, and has a new start time, counts whole; without a new start it counts with its
+	// growth.
 	f := fold.New(limits, width, began)
 	deployed := histogramPoint(1, 13, 60, []uint64{7, 1, 0}, 10, 20)
 	deployed.Start = began + 12*second
@@ -364,7 +363,7 @@ func TestContributorsWithOtherBounds(t *testing.T) {
 	assert.InDelta(t, 5+60+1, dp.Sum(), 1e-9)
 }
 
-// A histogram without a sum, or with one that is not finite, ends no sum.
+// A histogram without a sum, or with one that is not finite, does not end a sum.
 func TestSumsGoOnOverGaps(t *testing.T) {
 	for _, agg := range []fold.Aggregation{fold.Running, fold.Delta} {
 		f := fold.New(limits, width, began)
@@ -381,7 +380,7 @@ func TestSumsGoOnOverGaps(t *testing.T) {
 		assert.InDelta(t, 4, dp.Sum(), 1e-9)
 		assert.EqualValues(t, 4, dp.Count())
 	}
-	// The point behind the gap of a cumulative contributor brings the sum since the point before it.
+	// The next point of a cumulative contributor after a gap contains the sum since the point before the gap.
 	f := fold.New(limits, width, began)
 	put(f, histograms(fold.Running), histogramPoint(1, 2, 2, []uint64{1, 0}, 1), histogramPoint(1, 3, 0, []uint64{2, 0}, 1),
 		histogramPoint(1, 4, 9, []uint64{3, 0}, 1))
@@ -417,7 +416,7 @@ func TestExpire(t *testing.T) {
 	assert.EqualValues(t, 1, f.Streams(), "the first one has still to tell that its last contributor left")
 }
 
-// Every level of a verdict may use half of what the ones before left.
+// Every level of a verdict may use half of what the previous ones left.
 func TestRoom(t *testing.T) {
 	few := limits
 	few.StreamsPerMetric, few.Streams = 8, 9

@@ -49,7 +49,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A plan remembers only what its outputs need, in eight bytes each beside the number of points.
+// A plan remembers only what its outputs need, eight bytes each in addition to the number of points.
 func TestPlanIsAsSmallAsCanBe(t *testing.T) {
 	for _, c := range []struct {
 		kind  aggregate.Kind
@@ -112,7 +112,7 @@ func TestRateIsPerSecondOfTheWindow(t *testing.T) {
 	}
 }
 
-// Buckets are taken as evenly filled; what is open at an end is closed by the extrema, where they are known.
+// Buckets are treated as evenly filled; open ones at an end are bounded by the extrema, if these are known.
 func TestQuantileOfBuckets(t *testing.T) {
 	bounds := []float64{10, 20, 40}
 	for name, c := range map[string]struct {

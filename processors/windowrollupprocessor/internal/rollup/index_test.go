@@ -10,8 +10,8 @@ import (
 	"github.com/penstockhq/penstock/internal/streamkey"
 )
 
-// An index against a map: the same keys have the same places, however they came and went, in whatever order they are
-// asked for. Few low bits make fingerprints and ways through the table collide.
+// An index against a map: the same keys have the same positions, in whatever order they are added, removed and looked up. Few low bits
+// make fingerprints and probe sequences collide.
 func TestIndexAgainstMap(t *testing.T) {
 	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -51,7 +51,7 @@ func TestIndexAgainstMap(t *testing.T) {
 	}
 }
 
-// Without gaps: the last key moves to the place of one that goes.
+// Without gaps: the last key moves to the position of a removed one.
 func TestIndexWithoutGaps(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var ix index
@@ -79,7 +79,7 @@ func TestIndexWithoutGaps(t *testing.T) {
 	}
 }
 
-// A sender that writes its streams in the same order again is followed without a look into the table.
+// A sender that repeats its streams in the same order is followed without a look into the table.
 func TestIndexFollowsTheOrder(t *testing.T) {
 	var ix index
 	keys := make([]streamkey.Key, 1000)

@@ -11,7 +11,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/sketch"
 )
 
-// part is what one point brings to a window.
+// part is one point's contribution to a window.
 type part struct {
 	at            int64
 	form          form
@@ -24,7 +24,7 @@ type part struct {
 	unplaced      bool // the bounds changed: all samples are in the last bucket
 }
 
-// reference keeps every part of every output stream, and computes windows when it is asked, from the definitions.
+// reference keeps every part of every output stream, and computes windows from the definitions.
 type reference struct {
 	spec    rollup.Spec
 	began   int64
@@ -32,8 +32,8 @@ type reference struct {
 	newest  int64
 	water   int64
 	last    map[string]event   // by input stream
-	sums    map[string]float64 // of histograms, the last that was told
-	deltas  map[string]bool    // that were rolled up
+	sums    map[string]float64 // of histograms, the last known one
+	deltas  map[string]bool    // counted
 	parts   []map[string][]part
 	lost    map[rollup.Reason]int
 	rolled  int
@@ -64,7 +64,7 @@ func base(rule rollup.Rule) (width int64) {
 
 func align(t, width int64) int64 { return t / width * width }
 
-// add takes an event in; mark is up to where everything has closed.
+// add adds an event; mark is the time up to which everything has closed.
 func (r *reference) add(e event, mark int64) {
 	r.sources[e.s.host+e.s.service] = max(r.sources[e.s.host+e.s.service], e.at)
 	r.newest = max(r.newest, e.at)
@@ -118,7 +118,7 @@ func (r *reference) late(rule rollup.Rule, at, mark int64) bool {
 	return align(at, base(rule))+base(rule) <= mark
 }
 
-// increase is what a point says about the time since the one before it.
+// increase is a point's increase since the previous one.
 func (r *reference) increase(e event) (p part, why rollup.Reason, ok bool) {
 	p = part{at: e.at, form: e.s.form, value: e.value, latest: e.value, samples: e.samples, bounds: e.bounds, scale: e.s.scale,
 		sum: e.s.form == summary || e.tellsSum(), total: sum(e.samples), extrema: !e.s.noExtrema}
@@ -165,7 +165,7 @@ func (r *reference) increase(e event) (p part, why rollup.Reason, ok bool) {
 		p.sum = false
 	case p.sum:
 		p.total -= told
-	default: // the next one that tells its sum brings what this one does not
+	default: // the next one with a sum contains what this one lacks
 		p.sum, p.total, r.sums[id] = true, 0, told
 	}
 	return p, 0, true
@@ -185,7 +185,7 @@ func (r *reference) watermark() int64 {
 	return r.water
 }
 
-// applies says whether a rule has any aggregate for the form.
+// applies reports whether a rule has any aggregate for the form.
 func applies(rule rollup.Rule, f form) bool {
 	if rule.Match.Metric != "" && rule.Match.Metric != (&stream{form: f}).name() {
 		return false
@@ -193,7 +193,7 @@ func applies(rule rollup.Rule, f form) bool {
 	return slices.ContainsFunc(rule.Aggregates, func(a string) bool { return tells(a, f) })
 }
 
-// tells is the table of the README: which aggregate says something about which type.
+// tells is the table of the README: which aggregates exist for which type.
 func tells(aggregate string, f form) bool {
 	isLevel, isCount := f == gauge || f == upDown, f == counter || f == deltaCounter
 	buckets := f == histogram || f == deltaHistogram || f == exponential || f == deltaExponential
@@ -345,7 +345,7 @@ func at(all []float64, i int) float64 {
 	return all[i]
 }
 
-// quantile is exact for numbers; buckets with bounds only say between which of them it lies.
+// quantile is exact for numbers; buckets with bounds only determine between which bounds it is.
 func quantile(aggregate string, parts []part, all []float64, hasExtrema bool) (result, bool) {
 	if len(all) == 0 {
 		return result{}, false
@@ -364,7 +364,7 @@ func quantile(aggregate string, parts []part, all []float64, hasExtrema bool) (r
 		}
 		greatest := all[len(all)-1]
 		all = uppers(parts)
-		// By the number of samples a rank may fall on either side of a bucket's end.
+		// Depending on the number of samples a rank may be on either side of a bucket's end.
 		i, j := int(math.Floor(q*float64(len(all))))-1, int(math.Ceil(q*float64(len(all))))
 		low, high := all[max(i, 0)], all[min(j, len(all)-1)]
 		k, _ := slices.BinarySearch(bounds, low)
@@ -380,7 +380,7 @@ func quantile(aggregate string, parts []part, all []float64, hasExtrema bool) (r
 		} else {
 			r.high = bounds[len(bounds)-1]
 		}
-		if hasExtrema { // what the extrema say is right, and the buckets may lie above
+		if hasExtrema { // the extrema are right, and the buckets may be above them
 			r.low = min(r.low, greatest)
 		}
 		return r, true
@@ -405,7 +405,7 @@ func union(parts []part) (bounds []float64) {
 	return slices.Compact(bounds)
 }
 
-// uppers are the bounds that the samples are known to lie below, in order.
+// uppers are the upper bounds known for the samples, in order.
 func uppers(parts []part) (all []float64) {
 	for _, p := range parts {
 		for _, v := range p.samples {

@@ -21,7 +21,7 @@ import (
 
 var minute = window.Spec{Size: time.Minute, Hop: time.Minute}
 
-// specOf is one rule under settings that bound nothing.
+// specOf is one rule under settings without limits.
 func specOf(rule rollup.Rule, change ...func(*rollup.Settings)) rollup.Spec {
 	set := rollup.Settings{
 		AllowedLateness: 0, IdleTimeout: time.Minute, MaxFuture: time.Hour, OnLate: rollup.Drop, CorrectFor: time.Hour,
@@ -33,7 +33,7 @@ func specOf(rule rollup.Rule, change ...func(*rollup.Settings)) rollup.Spec {
 	return rollup.Spec{Settings: set, Rules: []rollup.Rule{rule}}
 }
 
-// box is a state with what it has sent: "name attributes window start+size = value", times in seconds since epoch.
+// box is a state and its output: "name attributes window start+size = value", times in seconds since epoch.
 type box struct {
 	t     *testing.T
 	state *rollup.State
@@ -115,8 +115,7 @@ func (b *box) restart(spec rollup.Spec, adopt bool) {
 
 var visits = &stream{form: deltaCounter, service: "shop", host: "a", route: "/", code: "200"}
 
-// The issue of a value that is not there: a counter of 1000 and 1010 with nothing between has grown to 1010, and the
-// mean of 10 and 20 is 15.
+// A missing value: a counter of 1000 and 1010 with nothing between has grown to 1010, and the mean of 10 and 20 is 15.
 func TestWhatIsNotThereIsNoNumber(t *testing.T) {
 	for _, flag := range []bool{true, false} {
 		b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"avg", "increase"}}))
@@ -134,7 +133,7 @@ func TestWhatIsNotThereIsNoNumber(t *testing.T) {
 	}
 }
 
-// A histogram without a sum, or with one that is not finite, ends no sum: not in its window, and not in a running total.
+// A histogram without a sum, or with one that is not finite, does not end a sum, neither in its window nor in a running total.
 func TestSumsGoOnOverGaps(t *testing.T) {
 	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum", "count"}},
 		func(s *rollup.Settings) { s.Temporality = rollup.Cumulative }))
@@ -152,7 +151,7 @@ func TestSumsGoOnOverGaps(t *testing.T) {
 	assert.Equal(t, 1, out.SumNotFinite)
 }
 
-// A running total starts with the stream's first window and adds up window for window, over restarts.
+// A running total starts with the stream's first window and adds up window by window, across restarts.
 func TestCumulative(t *testing.T) {
 	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum", "count"}},
 		func(s *rollup.Settings) { s.Temporality = rollup.Cumulative })
@@ -169,7 +168,7 @@ func TestCumulative(t *testing.T) {
 	}, append(b.take(), b.close()...))
 }
 
-// With clocks that can't be trusted, points go by the time of their arrival.
+// With untrustworthy clocks, points count at the time of their arrival.
 func TestProcessingTime(t *testing.T) {
 	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}},
 		func(s *rollup.Settings) { s.ProcessingTime = true })
@@ -244,7 +243,7 @@ func TestWhatIsWrongIsTold(t *testing.T) {
 	})
 }
 
-// Streams past the limit are merged into one for each metric and tenant, which is marked. Nothing is missing in sums.
+// Streams past the limit are merged into one for each metric and tenant, which is marked. Sums are complete.
 func TestOverflow(t *testing.T) {
 	for name, spec := range map[string]rollup.Spec{
 		"of all":  specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}}, func(s *rollup.Settings) { s.MaxStreams = 2 }),
@@ -271,7 +270,7 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// A stream without points makes room after the timeout, in event time; its place is used again.
+// A stream without points frees its place after the timeout, in event time; the place is reused.
 func TestStreamsAreForgotten(t *testing.T) {
 	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}, MaxStreams: 1, Match: rollup.Match{Metric: "metric.3"}},
 		func(s *rollup.Settings) { s.StreamTimeout = 10 * time.Minute })
@@ -290,7 +289,7 @@ func TestStreamsAreForgotten(t *testing.T) {
 	assert.Equal(t, []string{"metric.3.sum map[route:/other] [2400, 2460) = 7"}, b.close())
 }
 
-// A counter that was forgotten and comes back may have been counted before: its first point is a baseline.
+// A counter that was forgotten and returns may have been counted before: its first point is a baseline.
 func TestForgottenCounterBeginsWithABaseline(t *testing.T) {
 	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, Aggregates: []string{"sum"}, Match: rollup.Match{Metric: "metric.4"}},
 		func(s *rollup.Settings) { s.StreamTimeout = 10 * time.Minute })
@@ -308,8 +307,8 @@ func TestForgottenCounterBeginsWithABaseline(t *testing.T) {
 	assert.Equal(t, 1, b.add(&old, 151, 3610).Rolled)
 }
 
-// A sender that is hours behind sends its backlog beside others that are not. Its counters are not forgotten by the others' time:
-// each point that follows another one is an increment, also after a restart.
+// A sender that is hours behind sends its backlog beside others that are not. Its counters are not forgotten by the others' time: each
+// point that follows another one is an increment, also after a restart.
 func TestCountersOfASenderThatIsFarBehindLoseNoIncrement(t *testing.T) {
 	spec := specOf(rollup.Rule{Windows: []window.Spec{minute}, Aggregates: []string{"sum"}, Match: rollup.Match{Metric: "metric.4"}},
 		func(s *rollup.Settings) {
@@ -341,7 +340,7 @@ func TestCountersOfASenderThatIsFarBehindLoseNoIncrement(t *testing.T) {
 	assert.Zero(t, b.state.Status().InputStreams, "once it is silent its streams go")
 }
 
-// Changed rules hold for windows that start after what was seen; those that had begun end under the old ones.
+// Changed rules apply to windows that start after the newest time; those that had begun end under the old ones.
 func TestChangedRules(t *testing.T) {
 	old := specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}})
 	b := newBox(t, old)
@@ -356,7 +355,7 @@ func TestChangedRules(t *testing.T) {
 	}, got)
 }
 
-// A state that has not adopted goes on under the rules that it was saved with.
+// A state that has not adopted continues under the rules with which it was saved.
 func TestRestoredRulesHoldUntilAdopt(t *testing.T) {
 	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}}))
 	b.add(visits, 1, 10)
@@ -384,8 +383,8 @@ func TestCorrect(t *testing.T) {
 	assert.Equal(t, 1, b.add(visits, 1, 15).Why[rollup.Late], "too late even for that")
 }
 
-// The next component may close up to what it is promised, so nothing older ever comes, and nothing closes before the one in
-// front has closed.
+// The next component may close up to the promise, so nothing older is ever sent, and nothing closes before the component in front has
+// closed.
 func TestLowWatermark(t *testing.T) {
 	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}}))
 	b.add(visits, 1, 10, 200)
@@ -399,7 +398,7 @@ func TestLowWatermark(t *testing.T) {
 	assert.Equal(t, low.UnixNano(), b.state.Status().Mark)
 }
 
-// What Raw returns is what Add would leave, and Add leaves nothing after it; the windows are the same either way.
+// Raw returns what Add would leave, and Add leaves nothing after it; the windows are the same in both cases.
 func TestRawIsWhatAddLeaves(t *testing.T) {
 	for seed := range uint64(seeds) {
 		whole, w := newRun(t, seed, never)
@@ -453,7 +452,7 @@ func TestRoutedOnce(t *testing.T) {
 	}
 }
 
-// A piece that was taken is not sent again when a later one fails.
+// An accepted piece is not sent again when a later one fails.
 func TestRenderGoesOnWhereItFailed(t *testing.T) {
 	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute}, By: []string{"route"}, Aggregates: []string{"sum"}}))
 	b.add(visits, 1, 1, 61, 121, 181)
@@ -473,7 +472,7 @@ func TestRenderGoesOnWhereItFailed(t *testing.T) {
 	assert.Equal(t, []string{"metric.3.sum map[route:/] [0, 60) = 1", "metric.3.sum map[route:/] [60, 120) = 1", "metric.3.sum map[route:/] [120, 180) = 1"}, b.take())
 }
 
-// Whatever is wrong with a saved state, reading it ends with an error or with a state that works.
+// Whatever is wrong with a saved state, restoring it ends with an error or with a state that works.
 func FuzzRestore(f *testing.F) {
 	for seed := range uint64(8) {
 		r, w := newRun(&testing.T{}, seed, never)
@@ -501,7 +500,7 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
-// Flipped and missing bytes, as many as there is time for.
+// Flipped and missing bytes, as many as time allows.
 func TestDamagedStateIsRefusedOrHarmless(t *testing.T) {
 	r, w := newRun(t, 3, never)
 	var held []event
@@ -589,7 +588,7 @@ func Example() {
 	// temperature.max 27 at 12:01:00
 }
 
-// What merging costs is told: more bounds than a histogram may have, and percentiles beyond the stated error.
+// The losses of merging are reported: more bounds than a histogram may have, and percentiles beyond the stated error.
 func TestMergingIsTold(t *testing.T) {
 	five := window.Spec{Size: 5 * time.Minute, Hop: 5 * time.Minute}
 	b := newBox(t, specOf(rollup.Rule{Windows: []window.Spec{minute, five}, By: []string{"route"}, Aggregates: []string{"p50"}}))

@@ -19,7 +19,7 @@ import (
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor/internal/rollup"
 )
 
-// randomSpec returns rules over the metrics of a world. Each rule has its own metric where several would write one series.
+// randomSpec returns rules over the metrics of a world. Each rule has its own metric if several would write one series.
 func randomSpec(rnd *rand.Rand) rollup.Spec {
 	pick := func(n int, from ...string) []string {
 		rnd.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
@@ -91,7 +91,7 @@ type value struct {
 func newRun(t *testing.T, seed uint64, restart func() bool) (*run, *world) {
 	rnd := rand.New(rand.NewPCG(seed, 77))
 	spec := randomSpec(rnd)
-	for i := range spec.Rules { // what tells the rules' outputs apart
+	for i := range spec.Rules { // distinguishes the rules' outputs
 		require.NoError(t, spec.Rules[i].Validate(), "seed %d rule %d", seed, i)
 	}
 	began := epoch - 10*second
@@ -225,7 +225,7 @@ func (r *run) finish() {
 	}
 }
 
-// compare looks that got holds what is wanted, and nothing else.
+// compare checks that got contains what is wanted, and nothing else.
 func (r *run) compare(want map[string]result) {
 	r.t.Helper()
 	candidates := map[string][]result{} // two rules can give one name; each must find its own
@@ -252,8 +252,8 @@ func (r *run) compare(want map[string]result) {
 	}
 }
 
-// mayBecomeUnknown: a late histogram without a sum or extrema makes that of its window unknown, and what was sent before
-// can't be taken back.
+// mayBecomeUnknown: a late histogram without a sum or extrema makes that of its window unknown, and what was sent before can't be
+// corrected.
 func mayBecomeUnknown(key string) bool {
 	return slices.ContainsFunc([]form{histogram, deltaHistogram, exponential, deltaExponential}, func(f form) bool {
 		return strings.HasPrefix(key, (&stream{form: f}).name()+".")
@@ -296,7 +296,7 @@ func never() bool { return false }
 
 func always() bool { return true }
 
-// pass runs the world of seed. restart says when the state is saved and read again.
+// pass runs the world of seed. restart decides when the state is saved and restored.
 func pass(t *testing.T, seed uint64, restart func() bool) *run {
 	t.Helper()
 	r, w := newRun(t, seed, restart)
@@ -316,7 +316,7 @@ func pass(t *testing.T, seed uint64, restart func() bool) *run {
 			newest, active = r.ref.newest, wall
 		}
 		r.advance(wall, atEnd)
-		// As the definition says it: the watermark less the lateness, and at the end of the input the time that has passed.
+		// By the definition: the watermark minus the lateness, and at the end of the input the elapsed time.
 		water := r.ref.watermark()
 		if atEnd && restartsNever(restart) {
 			water = max(water, newest+int64(wall.Sub(active))-int64(r.spec.IdleTimeout))
@@ -342,9 +342,8 @@ func pass(t *testing.T, seed uint64, restart func() bool) *run {
 
 func restartsNever(f func() bool) bool { return !f() }
 
-// Random streams of all types, with resets, reordering, repetitions, late points and silent sources, under random rules:
-// every window has the value that its definition gives, no window is sent twice or left out, and each point is accounted
-// for.
+// Random streams of all types, with resets, reordering, repetitions, late points and silent sources, under random rules: every window has
+// the value that its definition gives, no window is sent twice or left out, and each point is accounted for.
 func TestAgainstBruteForce(t *testing.T) {
 	for seed := range uint64(seeds) {
 		pass(t, seed, never)
@@ -358,7 +357,7 @@ func TestSameInputSameBytes(t *testing.T) {
 		require.Equal(t, first.bytes, pass(t, seed, never).bytes, "seed %d", seed)
 	}
 	for seed := range uint64(seeds / 5) {
-		// A restored state has not seen how long the input was silent, so here the clock stands still.
+		// A restored state does not know how long the input was silent, so the clock stands still here.
 		require.Equal(t, steady(t, seed, never).bytes, steady(t, seed, always).bytes, "seed %d", seed)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// randomValues has all types, texts that come again and texts that don't, and one that is larger than a piece of memory.
+// randomValues has all types, texts that repeat and texts that don't, and one that is larger than a piece of memory.
 func randomValues(rnd *rand.Rand, i int) []byte {
 	m := pcommon.NewMap()
 	for k := range rnd.IntN(8) {
@@ -36,7 +36,7 @@ func randomValues(rnd *rand.Rand, i int) []byte {
 	return values
 }
 
-// Whatever was packed and stored comes back, while other texts come and go and find a new home; at the end nothing is held.
+// Whatever was packed and stored is unpacked again, while other texts are added, removed and moved; at the end nothing is held.
 func TestPackedTexts(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	s := &State{values: newValues(), descriptors: newDescriptors(), names: newInterner(), idents: newInterner(), metrics: newInterner()}

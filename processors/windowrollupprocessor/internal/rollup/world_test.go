@@ -69,7 +69,7 @@ type event struct {
 	noSum     bool
 }
 
-// tellsSum says whether the sum of a histogram can be used.
+// tellsSum reports whether the sum of a histogram can be used.
 func (e event) tellsSum() bool { return !e.noSum && e.infinite == 0 }
 
 // world makes events: resets, reordering, repetitions, late ones, sources that fall silent.
@@ -129,7 +129,7 @@ func (w *world) next() (event, bool) {
 		at -= int64(w.rnd.IntN(900)) * second
 	}
 	if s.form.cumulative() {
-		at = max(at, s.last+2) // a process has its own points in order; they are reordered on the way
+		at = max(at, s.last+2) // a process has its own points in order; they are reordered in transit
 	}
 	if w.rnd.IntN(30) == 0 {
 		s.bounds = boundsOf(w.rnd) // a deploy

@@ -92,7 +92,7 @@ func TestOrderMakesNoDifference(t *testing.T) {
 	}
 }
 
-// A histogram that comes back as a sketch and goes out again is the same histogram.
+// A histogram that is read into a sketch and written again is the same histogram.
 func TestExponentialRoundTrip(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
@@ -107,7 +107,7 @@ func TestExponentialRoundTrip(t *testing.T) {
 		var fromCoarse sketch.Sketch
 		fromCoarse.AddExponential(coarse, sketch.DefaultMaxBuckets)
 		require.Equal(t, coarse, fromCoarse.Exponential(20), "seed %d", seed)
-		// A coarse histogram added to a fine sketch brings it down, in either order.
+		// A coarse histogram added to a fine sketch coarsens it, in either order.
 		var x, y sketch.Sketch
 		x.Merge(&s, sketch.DefaultMaxBuckets)
 		y.Merge(&fromCoarse, sketch.DefaultMaxBuckets)

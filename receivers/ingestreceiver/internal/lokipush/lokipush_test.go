@@ -67,7 +67,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// What can't be taken takes no other with it, as long as the request can be read.
+// A bad entry does not affect the others, as long as the request can be parsed.
 func TestOneBadItem(t *testing.T) {
 	now := time.Unix(1, 0)
 	got, err := lokipush.Protobuf(request(t, push.Stream{Labels: "secret", Entries: []push.Entry{{Timestamp: now}, {Timestamp: now}}},
@@ -104,7 +104,7 @@ func TestWholeRequests(t *testing.T) {
 	assert.ErrorIs(t, err, lokipush.ErrMalformed)
 }
 
-// Where Loki's own decoder reads a request, ours reads the same.
+// Whatever Loki's own decoder can read, ours reads equally.
 func FuzzProtobuf(f *testing.F) {
 	f.Add(request(f, push.Stream{Labels: `{a="b"}`, Entries: []push.Entry{{Timestamp: time.Unix(5, 7), Line: "x", StructuredMetadata: push.LabelsAdapter{{Name: "k", Value: "v"}}}}}))
 	f.Add([]byte("\x0a\x00"))

@@ -9,7 +9,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/worker"
 )
 
-// Six followers of dead sinks, which the collector stops one after the other, are done well before Kubernetes kills the process.
+// Six followers of dead sinks, which the collector stops one after the other, have stopped well before Kubernetes kills the process.
 func TestFollowersShareTheTimeOfAStop(t *testing.T) {
 	var e ending
 	begin := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)

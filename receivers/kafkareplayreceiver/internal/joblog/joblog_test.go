@@ -57,7 +57,7 @@ func (w *world) open(t *testing.T) *joblog.Log {
 	return l
 }
 
-// write puts entries into the topic as another instance does.
+// write writes entries to the topic as another instance does.
 func (w *world) write(t *testing.T, entries ...replay.Entry) {
 	t.Helper()
 	records := make([]*kgo.Record, len(entries))
@@ -69,7 +69,7 @@ func (w *world) write(t *testing.T, entries ...replay.Entry) {
 	require.NoError(t, w.c.ProduceSync(t.Context(), records...).FirstErr())
 }
 
-// has returns the first offset of the topic and the one behind its last.
+// has returns the first offset of the topic and the one after its last.
 func (w *world) has(t *testing.T) (first, next int64) {
 	t.Helper()
 	adm := kadm.NewClient(w.c)
@@ -82,7 +82,7 @@ func (w *world) has(t *testing.T) (first, next int64) {
 	return start.Offset, end.Offset
 }
 
-// board is the jobs that a log has, in the form in which they are kept.
+// board returns the jobs of a log, in the stored form.
 func board(t *testing.T, l *joblog.Log) (text string) {
 	t.Helper()
 	l.Read(func(b *replay.Board) {
@@ -93,7 +93,7 @@ func board(t *testing.T, l *joblog.Log) (text string) {
 	return text
 }
 
-// reads waits until the board has what the topic holds by now.
+// reads waits until the board contains everything that the topic holds now.
 func (w *world) reads(t *testing.T, l *joblog.Log) {
 	t.Helper()
 	require.NoError(t, l.Append(t.Context(), replay.Entry{ID: "nobody", Want: replay.Pause}))
@@ -117,8 +117,8 @@ func progress(id string) (all []replay.Entry) {
 	return all
 }
 
-// Whoever reads a log that was written anew has the same board: jobs that are open, those that have ended, and none that was deleted. The
-// log stays short, however long jobs run.
+// A reader of a rewritten log has the same board: open jobs, ended ones, and none that was deleted. The log stays short, however long jobs
+// run.
 func TestACompactedLogSaysTheSame(t *testing.T) {
 	w := newWorld(t)
 	l := w.open(t)
@@ -151,8 +151,8 @@ func TestACompactedLogSaysTheSame(t *testing.T) {
 	}
 }
 
-// A wish that falls between what the leader writes anew is not lost: who reads from there on would take it for one about a job that is
-// not there yet.
+// A request that is written while the leader rewrites the log is not lost: a reader that starts there would apply it to a job that does
+// not exist yet.
 func TestAWishInTheMiddleOfCompactingIsKept(t *testing.T) {
 	w := newWorld(t)
 	l := w.open(t)
@@ -186,7 +186,7 @@ func TestAWishInTheMiddleOfCompactingIsKept(t *testing.T) {
 	}
 }
 
-// A Kafka that refuses to delete is not asked again, with all jobs written anew, with each look at the log.
+// If Kafka refuses to delete, the leader does not retry, with all jobs rewritten, at each pass.
 func TestALogThatCannotBeShortenedDoesNotGrowByItself(t *testing.T) {
 	w := newWorld(t)
 	l := w.open(t)
@@ -209,7 +209,7 @@ func TestALogThatCannotBeShortenedDoesNotGrowByItself(t *testing.T) {
 	assert.Equal(t, before+1, after)
 }
 
-// A topic that was told to keep the last record of each key must find nothing to drop.
+// Log compaction of the topic must find nothing to remove.
 func TestNoTwoEntriesHaveOneKey(t *testing.T) {
 	w := newWorld(t)
 	keys := map[string]int{}

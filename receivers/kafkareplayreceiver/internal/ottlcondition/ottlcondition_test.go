@@ -19,7 +19,7 @@ func TestABadConditionSaysWhy(t *testing.T) {
 	}
 }
 
-// What can't be evaluated is not met.
+// A condition that can't be evaluated is not met.
 func TestAConditionOnLogs(t *testing.T) {
 	c, err := ottlcondition.Compile(journal.Logs, `Int(log.body) > 1 and IsString(log.body)`, componenttest.NewNopTelemetrySettings())
 	require.NoError(t, err)

@@ -102,7 +102,7 @@ func TestSpecsThatContradictThemselves(t *testing.T) {
 	}
 }
 
-// The errors answer requests: they repeat nothing that a client sent.
+// The errors are sent to clients: they contain nothing that a client sent.
 func TestErrorsRepeatNoText(t *testing.T) {
 	const text = "S3cret["
 	for key, s := range map[string]replay.Spec{

@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/slots"
 )
 
-// stay enters and, without getting on, keeps the place until it is told to leave.
+// stay enters and, without making progress, keeps the slot until it is told to leave.
 func stay(t *testing.T, q *slots.Queue, gone *time.Duration) {
 	ctx, place, err := q.Enter(t.Context(), nil)
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestAPartThatDoesNotGetOnLeavesItsPlaceToAnotherJob(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 5*time.Second, gone)
 
-		go stay(t, dead, &gone) // It comes again, and waits longer each time: the sink may only be slow.
+		go stay(t, dead, &gone) // It returns, and waits longer each time: the sink may only be slow.
 		synctest.Wait()
 		for range 100 {
 			time.Sleep(time.Second)
@@ -94,7 +94,8 @@ func TestAJobThatGetsOnGoesFirst(t *testing.T) {
 			place.Leave(ctx)
 		}
 		gone = time.Since(began)
-		// Where both places are given up at one moment, three waits use the first patience of all six parts, 5 s, and the fourth meets one that has 10 s.
+		// If both slots are yielded at the same time, three waits use the first patience of all six parts, 5 s, and the fourth has one of
+		// 10 s.
 		assert.LessOrEqual(t, gone, 25*time.Second)
 	})
 }

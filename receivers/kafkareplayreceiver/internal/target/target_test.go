@@ -19,7 +19,7 @@ import (
 
 var thursday = time.Date(2026, 11, 26, 10, 20, 0, 0, time.UTC)
 
-// store answers as Prometheus or Loki would, and keeps the requests.
+// store answers like Prometheus or Loki, and keeps the requests.
 type store struct {
 	*httptest.Server
 
@@ -28,14 +28,14 @@ type store struct {
 	seen    []string          // guarded by mu
 }
 
-// says makes text the answer at path from now on, and 404 if text is "404".
+// says sets the answer at path, and 404 if text is "404".
 func (s *store) says(path, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers[path] = text
 }
 
-// asked returns the requests until now.
+// asked returns the requests so far.
 func (s *store) asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +127,7 @@ func TestWherePrometheusCanReplace(t *testing.T) {
 // hour is the fence of a leader that stays for an hour.
 func hour(context.Context) (time.Time, error) { return time.Now().Add(time.Hour), nil }
 
-// A leader that was suspended after it had asked wakes when its successor has written again what this would delete.
+// A leader that was suspended after its check wakes when its successor has already written what this deletion would delete.
 func TestADeletionThatIsLateIsNotSent(t *testing.T) {
 	s := newStore(t, map[string]string{
 		"/api/v1/admin/tsdb/delete_series": "", "/api/v1/admin/tsdb/clean_tombstones": "", "/api/v1/query": `{"data":{"result":[]}}`,

@@ -59,7 +59,7 @@ func TestRecordsThatARangeWaitsForShareFetches(t *testing.T) {
 		r, err = s.Read(t.Context(), 0)
 		done <- err
 	}()
-	produce(t, client, records-1) // each when the one before is written
+	produce(t, client, records-1) // each after the previous one was written
 	require.NoError(t, <-done)
 	assert.Equal(t, delivery.Bounds{First: 0, Next: records}, r.Bounds)
 	assert.Len(t, r.Records, records)
@@ -76,7 +76,8 @@ func TestARangeOfABacklogWaitsForNothing(t *testing.T) {
 	}
 }
 
-// A job's range is as large as its limits although a fetch brings less, and takes nothing from behind the job's last record, or waits for more than there is.
+// A job's range is as large as its limits allow although a fetch brings less, and it neither includes records after the job's last one nor
+// waits for more than there are.
 func TestARangeIsFilledFromSeveralFetches(t *testing.T) {
 	_, client, _ := source(t, 1, 0)
 	const records, last = 40, 35
@@ -112,7 +113,7 @@ func TestAWaitingRangeCanBeEnded(t *testing.T) {
 	assert.Equal(t, delivery.Bounds{First: 0, Next: 1}, r.Bounds)
 }
 
-// A follower that is to end does not wait until the next look at a journal that is quiet.
+// A follower that is stopping does not wait for the next poll of a quiet journal.
 func TestStopWaitingEndsTheWaitForAFirstRecord(t *testing.T) {
 	_, client, s := source(t, 10, 0)
 	produce(t, client, 1)
@@ -146,7 +147,7 @@ func TestWhatIsGivenUpIsAGap(t *testing.T) {
 	assert.Equal(t, delivery.Bounds{First: 27, Next: 30}, r.Bounds, "it was read before")
 }
 
-// Its files may be there. With fewer rows a second time they would replace them.
+// Its files may exist. A second version with fewer rows would replace them.
 func TestARecordedRangeIsGivenUpWhole(t *testing.T) {
 	_, client, s := source(t, 10, 0)
 	produce(t, client, 30)
@@ -163,7 +164,7 @@ func TestARecordedRangeIsGivenUpWhole(t *testing.T) {
 	}
 }
 
-// A journal that was made anew, or has lost its last records, is shorter than a job's range.
+// A recreated journal, or one that has lost its last records, is shorter than a job's range.
 func TestARangeThatTheLogHasLostTheEndOfEnds(t *testing.T) {
 	_, client, l := source(t, 10, 0)
 	produce(t, client, 5)

@@ -165,7 +165,7 @@ func texts(records []join.Record) (all []string) {
 	return all
 }
 
-// Each trace is one record, wherever it stands: alone, after another, between lines that report it or don't, and cut off by any line.
+// Each trace is one record, in every position: alone, after another, between lines that report it or don't, and cut off by any line.
 func TestATraceIsOneRecord(t *testing.T) {
 	const info, failed, next = "2026-11-24T05:00:00Z INFO started", "2026-11-24T05:00:01Z ERROR request failed", `{"level":"info","msg":"x"}`
 	for _, c := range traces {
@@ -196,7 +196,7 @@ func TestATraceIsOneRecord(t *testing.T) {
 	}
 }
 
-// A log line that reports an error and the trace behind it are one record.
+// A log line that reports an error and the trace after it are one record.
 func TestATraceBelongsToTheLineThatReportsIt(t *testing.T) {
 	for _, c := range []struct{ line, trace, kind string }{
 		{"2026-11-24 05:00:00,250 ERROR [main] com.example.App - failed", traces[0].text, "java.lang.IllegalStateException"},
@@ -218,7 +218,7 @@ func TestATraceBelongsToTheLineThatReportsIt(t *testing.T) {
 	}
 }
 
-// Lines that only look like parts of traces stay records of their own.
+// Lines that only look like parts of traces stay separate records.
 func TestOtherLinesStayAlone(t *testing.T) {
 	for _, lines := range [][]string{
 		{"started", "  just text  ", "\tindented", "at work", "    at"},
@@ -232,7 +232,7 @@ func TestOtherLinesStayAlone(t *testing.T) {
 	}
 }
 
-// No line is lost or moved, whatever comes: offsets cover the file, and the text is the lines.
+// No line is lost or moved, whatever the input: offsets cover the file, and the text is the lines.
 func FuzzJoin(f *testing.F) {
 	for _, c := range traces {
 		f.Add(c.text + "\n" + traces[0].text)

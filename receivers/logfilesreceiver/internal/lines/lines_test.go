@@ -86,14 +86,14 @@ func TestWholeCharacters(t *testing.T) {
 
 const stamp = "2026-11-24T05:00:06.123456789Z "
 
-// got is what streams hand out: stream, part and text.
+// got is the output of streams: stream, part and text.
 type got struct {
 	stream string
 	part   int
 	text   string
 }
 
-// feed gives text line by line.
+// feed passes text line by line.
 func feed(s *lines.Streams, texts ...string) (all []got) {
 	out := func(r join.Record) { all = append(all, got{r.Stream, r.Part, r.Text}) }
 	at := int64(0)
@@ -159,7 +159,7 @@ func TestLongLinesOfContainers(t *testing.T) {
 	}
 }
 
-// A position goes no further than the first line that is held.
+// A position never moves past the first held line.
 func TestPending(t *testing.T) {
 	s := lines.New(1000)
 	none := func(join.Record) {}
@@ -183,7 +183,7 @@ func TestPending(t *testing.T) {
 	assert.False(t, held)
 }
 
-// Whatever comes, all text is handed out once, in pieces within the limit, as UTF-8.
+// Whatever the input, all text is emitted once, in pieces within the limit, as UTF-8.
 func FuzzStreams(f *testing.F) {
 	f.Add("one\ntwo\n" + stamp + "stdout P a\n" + stamp + "stdout F b\n")
 	f.Add(`{"log":"a","stream":"stderr","time":"2026-11-24T05:00:10.5Z"}` + "\n\xff\xfe")

@@ -12,7 +12,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/parse"
 )
 
-// A line is read as JSON exactly when encoding/json calls it an object, and has the same members and texts then.
+// A line is parsed as JSON exactly if encoding/json calls it an object, and then has the same members and texts.
 func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1,"b":[1,2.5,-0,1e400,{"c":null}],"d":true,"e":false}`, `{"a":"x\\\"y\u00e9\ud834\udd1e\ud834"}`, `{"a":12345678}`, `{"a":"1234567`,
@@ -32,7 +32,7 @@ func FuzzJSON(f *testing.F) {
 		decoder.UseNumber()
 		isObject := json.Valid([]byte(text)) && decoder.Decode(&want) == nil
 		if large || len(want) == 0 || !isObject {
-			return // text that is no JSON can have attributes of another format
+			return // text that is not JSON can have attributes of another format
 		}
 		for key, value := range want {
 			attribute, ok := r.Attributes().Get(key)
@@ -48,7 +48,7 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// One parser reads line after line, and nothing of one line stays for the next.
+// One parser parses line after line, and keeps nothing of a line for the next.
 func TestAParserForgetsLines(t *testing.T) {
 	var p parse.Parser
 	for _, line := range []string{`{"a":{"b":1},"c":"x","level":"info","msg":"one"}`, `{"c":null,"c":1,"broken`, `c=2 d=3 level=warn`, `c=2 d="`, `{"e":[1]}`, `{}`, `text`} {
@@ -61,7 +61,7 @@ func TestAParserForgetsLines(t *testing.T) {
 	}
 }
 
-// Whatever stands in a string, and wherever in it, the string ends where it ends.
+// Whatever is in a string, and at any position, the string ends where it should.
 func TestStringsOfAllLengths(t *testing.T) {
 	for length := range 40 {
 		for at := range length + 1 {

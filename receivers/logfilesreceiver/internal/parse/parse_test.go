@@ -173,7 +173,7 @@ func TestIDs(t *testing.T) {
 	assert.True(t, r.TraceID().IsEmpty())
 }
 
-// JSON that is larger than a gateway takes stays text.
+// JSON that is larger than a gateway accepts stays text.
 func TestLargeJSONStaysText(t *testing.T) {
 	line := `{"a":0`
 	for range 2000 {

@@ -18,13 +18,13 @@ import (
 	"github.com/penstockhq/penstock/receivers/logfilesreceiver/internal/tail"
 )
 
-// bench is a set in front of a directory. Time passes as the test says.
+// bench is a set that follows a directory. The test controls the time.
 type bench struct {
 	t       *testing.T
 	dir     string
 	include []string
 	limit   int
-	hold    bool // the last line of each file stays undelivered, as one does that waits for its trace
+	hold    bool // the last line of each file stays undelivered, like one that waits for its trace
 	set     *tail.Set
 	now     time.Time
 	got     []string
@@ -99,7 +99,7 @@ func (b *bench) poll() {
 	}
 }
 
-// later polls n times, a second each.
+// later polls n times, a second apart.
 func (b *bench) later(n int) {
 	b.t.Helper()
 	for range n {
@@ -107,7 +107,7 @@ func (b *bench) later(n int) {
 	}
 }
 
-// restart ends the process and begins another one.
+// restart ends the process and starts another one.
 func (b *bench) restart(while func()) {
 	b.t.Helper()
 	b.set.GiveUp(b.note)
@@ -134,7 +134,7 @@ func numbered(from, to int) string {
 	return text.String()
 }
 
-// exactly requires that lines from 0 to n have come, each once.
+// exactly requires that lines from 0 to n have been read, each once.
 func (b *bench) exactly(n int) {
 	b.t.Helper()
 	counts := map[string]int{}
@@ -147,7 +147,7 @@ func (b *bench) exactly(n int) {
 	require.Len(b.t, b.got, n)
 }
 
-// What is held back at the cut has been handed out by then: the copy goes on behind it.
+// Lines held back at the truncation have been emitted by then: the copy continues after them.
 func TestACopyGoesOnBehindWhatWasRead(t *testing.T) {
 	for _, lines := range []int{1, 3, 200} {
 		for _, held := range []bool{false, true} {
@@ -155,7 +155,7 @@ func TestACopyGoesOnBehindWhatWasRead(t *testing.T) {
 			b.hold = held
 			b.write("app.log", numbered(0, lines))
 			b.poll()
-			b.write("app.log", numbered(lines, lines+2)) // not read before the cut
+			b.write("app.log", numbered(lines, lines+2)) // not read before the truncation
 			b.copytruncate("app.log", "app.log.1")
 			b.write("app.log", numbered(lines+2, lines+3))
 			b.later(8)
@@ -165,7 +165,7 @@ func TestACopyGoesOnBehindWhatWasRead(t *testing.T) {
 	}
 }
 
-// logrotate's copy is seen before the cut.
+// logrotate's copy is seen before the truncation.
 func TestACopyIsSeenBeforeTheCut(t *testing.T) {
 	b := newBench(t)
 	b.hold = true
@@ -178,7 +178,7 @@ func TestACopyIsSeenBeforeTheCut(t *testing.T) {
 	b.exactly(1)
 }
 
-// The file is cut and grows again while lines of it are on their way: nothing of the new text is passed over.
+// The file is truncated and grows again while lines of it are in flight: nothing of the new text is skipped.
 func TestACutWhileLinesAreOnTheirWay(t *testing.T) {
 	b := newBench(t)
 	b.write("app.log", numbered(0, 10))
@@ -220,7 +220,7 @@ func TestRotatedTwiceWhileNothingReads(t *testing.T) {
 	}
 }
 
-// While the pipeline takes nothing a file comes and goes. A scout holds it.
+// While the pipeline accepts nothing a file appears and disappears. A scout holds it.
 func TestRotatedTwiceWhileThePipelineTakesNothing(t *testing.T) {
 	b := newBench(t)
 	b.include = []string{b.path("app.log")}
@@ -241,7 +241,7 @@ func TestRotatedTwiceWhileThePipelineTakesNothing(t *testing.T) {
 	assert.Zero(t, b.lost)
 }
 
-// What was unread when it went away is counted, as far as it was seen.
+// What was unread when it disappeared is counted, as far as it was seen.
 func TestLostBytesAreCounted(t *testing.T) {
 	t.Run("deleted while nothing reads", func(t *testing.T) {
 		b := newBench(t)
@@ -289,7 +289,7 @@ func TestLostBytesAreCounted(t *testing.T) {
 	})
 }
 
-// A file that no pattern fits any more is not read on; one that can't be looked at keeps its position.
+// Reading of a file that matches no pattern any more stops; one that can't be checked keeps its position.
 func TestPatternsThatChange(t *testing.T) {
 	b := newBench(t)
 	b.write("a.log", numbered(0, 2))
@@ -308,7 +308,7 @@ func TestPatternsThatChange(t *testing.T) {
 
 func TestAnUnreadableFileKeepsItsPosition(t *testing.T) {
 	if os.Geteuid() == 0 {
-		// root reads everything; a path through a file stands for a directory that can't be entered.
+		// root can read everything; a path through a file simulates a directory that can't be entered.
 		b := newBench(t)
 		require.NoError(t, os.Mkdir(b.path("sub"), 0o700))
 		b.include = []string{b.path("sub/*.log")}
@@ -339,7 +339,7 @@ func TestAnUnreadableFileKeepsItsPosition(t *testing.T) {
 	b.exactly(3)
 }
 
-// A file that was allocated ahead, and the hole of a writer that goes on at its old offset.
+// A preallocated file, and the hole of a writer that continues at its old offset.
 func TestZeros(t *testing.T) {
 	b := newBench(t)
 	b.limit = 4096
@@ -365,7 +365,7 @@ func TestZeros(t *testing.T) {
 	}
 }
 
-// The number of a piece outlives a restart, so that the rest of a long line does not pass for a line.
+// The number of a piece survives a restart, so that the rest of a long line is not mistaken for a line.
 func TestPiecesGoOnAfterARestart(t *testing.T) {
 	b := newBench(t)
 	b.limit = 100
@@ -390,7 +390,7 @@ func TestAFileThatShrinks(t *testing.T) {
 	assert.Contains(t, b.events, "truncated app.log")
 }
 
-// A second file with the same text is read, once it is clear that it is no copy that is being made.
+// A second file with the same text is read, once it is certain that it is not a copy in progress.
 func TestEqualFilesThatAppear(t *testing.T) {
 	b := newBench(t)
 	b.write("a.log", numbered(0, 300))
@@ -417,7 +417,7 @@ func TestLinksAndLoops(t *testing.T) {
 	b.exactly(2)
 }
 
-// The process runs out of handles: no file passes for lost, and all is read once there are handles again.
+// The process runs out of handles: no file is considered lost, and everything is read once there are handles again.
 func TestTooManyOpenFiles(t *testing.T) {
 	b := newBench(t)
 	b.write("app.log", numbered(0, 2))

@@ -75,7 +75,7 @@ func TestAdd(t *testing.T) {
 	assert.False(t, got["down"].Monotonic)
 }
 
-// Points that the pipeline did not take are part of the next interval.
+// Points that the pipeline did not accept are part of the next interval.
 func TestRestore(t *testing.T) {
 	table := aggregate.New(1<<20, 160)
 	send := func() {
@@ -108,7 +108,7 @@ func TestRestore(t *testing.T) {
 	assert.Equal(t, 40.0, counts.Sum)
 }
 
-// Whatever is sent, the table holds no more than its limit, refuses the rest, and takes lines again when others have gone.
+// Whatever is sent, the table holds no more than its limit, refuses the rest, and accepts lines again when others are gone.
 func TestMemoryIsBounded(t *testing.T) {
 	const limit = 64 << 10
 	table := aggregate.New(limit, 160)
@@ -151,7 +151,7 @@ func TestOutOfRange(t *testing.T) {
 	assert.Equal(t, 1e308, collect(table)["c"].Number)
 }
 
-// What a sampled timer leaves of its weights is there for its next interval, however long it pauses.
+// The remainder of a sampled timer's weights is kept for its next interval, however long it pauses.
 func TestRestsSurvivePauses(t *testing.T) {
 	table := aggregate.New(1<<20, 160)
 	var sum uint64

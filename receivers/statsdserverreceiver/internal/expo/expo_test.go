@@ -45,7 +45,7 @@ func TestWeightsAreNotRounded(t *testing.T) {
 	assert.Equal(t, uint64(143), sum)
 }
 
-// Every value lies in its bucket, of buckets there are size at most, and no count is lost, whatever the values.
+// Every value is in its bucket, there are at most size buckets, and no count is lost, whatever the values.
 func TestBucketsHoldTheirValues(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for world := range 300 {
@@ -92,7 +92,7 @@ func TestBucketsHoldTheirValues(t *testing.T) {
 
 func bound(i, scale int) float64 { return math.Exp2(math.Ldexp(float64(i), -scale)) }
 
-// Two halves that are merged are as one histogram of all.
+// Two merged halves equal one histogram of everything.
 func TestMerge(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 200 {

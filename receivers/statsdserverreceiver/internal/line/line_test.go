@@ -95,7 +95,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// No text panics, and a line that is taken has a name, a kind and a value.
+// No text panics, and an accepted line has a name, a kind and a value.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("hits:1|c|@0.5|#a:b,c|c:x|T1"))
 	f.Add([]byte("u:a|s"))

@@ -69,7 +69,7 @@ func TestFraming(t *testing.T) {
 	assert.Equal(t, 1, short)
 }
 
-// A message that is too long comes in parts, cut between characters; the next one is whole.
+// A message that is too long is returned in parts, cut between characters; the next one is complete.
 func TestLongMessages(t *testing.T) {
 	const max = 4096
 	long := "<1>" + strings.Repeat("ä€", 4000)
@@ -92,7 +92,7 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// Where the budget has nothing left a message comes in smaller parts, and what was taken is given back.
+// If the budget is used up a message is returned in smaller parts, and its share is released.
 func TestBudget(t *testing.T) {
 	const max = 1 << 20
 	long := "<1>" + strings.Repeat("x", max-3)
@@ -157,7 +157,7 @@ func (d *dribble) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// No bytes of a stream are lost but those of its framing.
+// No bytes of a stream are lost except those of its framing.
 func FuzzNext(f *testing.F) {
 	f.Add([]byte("4 <1>a<2>b\n\x0012 <3>c"))
 	f.Fuzz(func(t *testing.T, in []byte) {

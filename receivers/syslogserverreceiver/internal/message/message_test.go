@@ -39,7 +39,7 @@ func TestParse(t *testing.T) {
 		`<13>1 - - - - - -`:                           {Facility: 1, Severity: 5},
 		`<13>1 2026-12-31T23:59:60.5Z - - - - -`:      {Facility: 1, Severity: 5, Time: at("2027-01-01T00:00:00.5Z")},
 		`<13>1 2026-12-31T23:00:00 - a - - - no zone`: {Facility: 1, Severity: 5, Time: at("2026-12-31T22:00:00Z"), App: "a", Body: "no zone"},
-		// RFC 3164 and what is sent in its place.
+		// RFC 3164 and what is sent instead.
 		"<34>Oct 11 22:14:15 mymachine su: 'su root' failed": {Facility: 4, Severity: 2, Time: at("2026-10-11T21:14:15Z"), Host: "mymachine", App: "su", Body: "'su root' failed"},
 		"<13>Feb  5 17:32:18 10.0.0.99 Use the BFG!":         {Facility: 1, Severity: 5, Time: at("2026-02-05T16:32:18Z"), Host: "10.0.0.99", Body: "Use the BFG!"},
 		"<13>Jan  1 11:00:00 h cron[77]: new year":           {Facility: 1, Severity: 5, Time: at("2027-01-01T10:00:00Z"), Host: "h", App: "cron", ProcID: "77", Body: "new year"},
@@ -54,7 +54,7 @@ func TestParse(t *testing.T) {
 			MsgID: "SYS-5-CONFIG_I", Body: "%SYS-5-CONFIG_I: Configured"},
 		"<13>Nov 24 05:00:00 h say \"a: b\"": {Facility: 1, Severity: 5, Time: at("2026-11-24T04:00:00Z"), Host: "h", Body: `say "a: b"`},
 		"<0>Nov 24 05:00:00 h kernel: ":      {Severity: 0, Time: at("2026-11-24T04:00:00Z"), Host: "h", App: "kernel"},
-		// What is not understood is all there.
+		// What can't be parsed is kept completely.
 		"":                             {Reason: message.NoPriority},
 		"no priority":                  {Reason: message.NoPriority, Body: "no priority"},
 		"<192>1 - - - - - -":           {Reason: message.BadPriority, Body: "<192>1 - - - - - -"},
@@ -83,7 +83,7 @@ func TestLargeStructuredData(t *testing.T) {
 	assert.True(t, strings.HasSuffix(m.Body, "] m"))
 }
 
-// No text panics, and every byte behind the header is in the body or in a parameter.
+// No text panics, and every byte after the header is in the body or in a parameter.
 func FuzzParse(f *testing.F) {
 	f.Add(`<34>1 2003-10-11T22:14:15.003Z h su 1 ID47 [a b="c"] text`)
 	f.Add("<13>Feb  5 17:32:18 host app[1]: text")

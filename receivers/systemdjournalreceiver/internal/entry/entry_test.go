@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/receivers/systemdjournalreceiver/internal/entry"
 )
 
-// bytes is text as journalctl writes what is not printable.
+// bytes is text in journalctl's form for unprintable data.
 func bytes(text string) string {
 	numbers := make([]int, len(text))
 	for i := range numbers {
