@@ -61,7 +61,7 @@ func (d *deadLetter) behind(ctx context.Context, tenant string) context.Context 
 	return delivery.Delivery{Aside: d, Outcome: &delivery.Outcome{}}.In(ctx)
 }
 
-// refusing answers 403 to one tenant as long as closed says so, and 422 to others who send nothing.
+// refusing answers 403 to one tenant as long as closed is set, and 422 to empty requests of others.
 func refusing(tenant string, closed *atomic.Bool) func(arrival) reply {
 	return func(a arrival) reply {
 		switch {
@@ -74,8 +74,8 @@ func refusing(tenant string, closed *atomic.Bool) func(arrival) reply {
 	}
 }
 
-// One tenant that Loki refuses holds up the others for the patience, no longer. Its entries are in the dead letter, and when Loki takes it again the
-// exporter finds out.
+// A tenant that Loki refuses delays the others for at most the patience. Its entries are in the dead letter, and when Loki accepts it
+// again the exporter finds out.
 func TestATenantThatLokiRefusesHoldsUpOthersNoLongerThanThePatience(t *testing.T) {
 	var closed atomic.Bool
 	closed.Store(true)
@@ -100,7 +100,7 @@ func TestATenantThatLokiRefusesHoldsUpOthersNoLongerThanThePatience(t *testing.T
 	assert.Len(t, d.kept(), before)
 }
 
-// mendedAfter refuses as answer does, and takes everything after n requests.
+// mendedAfter refuses like answer, and accepts everything after n requests.
 func mendedAfter(n int, answer func(arrival) reply) func(arrival) reply {
 	seen := 0 // The fake answers one request at a time.
 	return func(a arrival) reply {
@@ -111,7 +111,7 @@ func mendedAfter(n int, answer func(arrival) reply) func(arrival) reply {
 	}
 }
 
-// An expired token is nobody's fault in particular: everything waits.
+// An expired token affects all tenants: everything waits.
 func TestNothingIsSetAsideWhereLokiRefusesEverybody(t *testing.T) {
 	everybody := func(arrival) reply { return reply{status: http.StatusUnauthorized, refused: true} }
 	h := start(t, mendedAfter(20, everybody), func(c *Config) { c.TenantPatience = time.Millisecond })
@@ -130,7 +130,7 @@ func TestWithoutAJournalATenantIsTriedWithoutEnd(t *testing.T) {
 	assert.Equal(t, []string{"1"}, h.loki.lines())
 }
 
-// What the dead letter does not take is sent again, and lost nowhere.
+// What the dead letter does not accept is sent again, and not lost.
 func TestWhatCanNotBeKeptIsSentAgain(t *testing.T) {
 	var closed atomic.Bool
 	closed.Store(true)

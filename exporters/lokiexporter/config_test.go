@@ -115,7 +115,7 @@ func TestPushURL(t *testing.T) {
 	}
 }
 
-// Every YAML block of the README is a configuration that is accepted.
+// Every YAML block of the README is a valid configuration.
 func TestREADME(t *testing.T) {
 	assert.GreaterOrEqual(t, len(readmetest.Load(t, "exporters", NewFactory(), map[string]string{"LOKI_TOKEN": "token"})), 2)
 }

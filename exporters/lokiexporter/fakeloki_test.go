@@ -38,7 +38,7 @@ type reply struct {
 	body       string
 	retryAfter string
 	refused    bool // nothing was stored
-	// took says which entries were stored; nil: all, unless refused.
+	// took reports which entries were stored; nil: all, unless refused.
 	took func(sent) bool
 }
 

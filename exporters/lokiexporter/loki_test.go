@@ -66,7 +66,7 @@ func start(t *testing.T, answer func(arrival) reply, change func(*Config)) *harn
 	return &harness{Logs: logs, loki: loki, tel: tel}
 }
 
-// counted returns a counter's values by their only attribute beside the exporter's id.
+// counted returns a counter's values by their only attribute other than the exporter's id.
 func (h *harness) counted(t *testing.T, name string) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
@@ -119,7 +119,7 @@ func logs(lines ...string) plog.Logs {
 	return ld
 }
 
-// Each folder is OTLP JSON in and Loki's entries out, with the configuration between.
+// Each folder has OTLP JSON as input, Loki's entries as output, and the configuration.
 func TestTranslation(t *testing.T) {
 	folders, err := filepath.Glob(filepath.Join("testdata", "translation", "*"))
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestTranslation(t *testing.T) {
 	}
 }
 
-// What each answer means: tried again until accepted, or counted and not tried again.
+// The meaning of each answer: sent again until accepted, or counted and not sent again.
 func TestAnswers(t *testing.T) {
 	const old = `entry for stream '{service_name="a"}' has timestamp too old: 2020-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-01T00:00:00Z`
 	for _, tc := range []struct {
@@ -218,7 +218,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A gateway that refuses one entry without saying which costs that entry only.
+// If a gateway refuses one entry without saying which, only that entry is lost.
 func TestPoisonIsIsolated(t *testing.T) {
 	h := start(t, func(a arrival) reply {
 		for _, e := range a.entries {
@@ -249,8 +249,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 	assert.Equal(t, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}, h.loki.lines())
 }
 
-// Only what Loki did not take is sent again; a tenant that has to wait does not hold
-// up another; within a stream nothing overtakes.
+// Only what Loki did not accept is sent again; a waiting tenant does not delay another; within a stream nothing overtakes.
 func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 	var slow atomic.Int32
 	h := start(t, func(a arrival) reply {
@@ -283,7 +282,7 @@ func TestRetryAfter(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), time.Second)
 }
 
-// Streams that Loki may refuse are sent alone, because of several it reports one at most.
+// Streams that Loki may refuse are sent alone, because it reports at most one of several.
 func TestUnknownStreamsAreSentAlone(t *testing.T) {
 	h := start(t, nil, func(cfg *Config) { cfg.LateLabel = "" })
 	require.NoError(t, h.ConsumeLogs(t.Context(), logs("a/1", "b/2", "c/3")))
@@ -369,7 +368,7 @@ func TestStreamLimit(t *testing.T) {
 	assert.LessOrEqual(t, h.gauge(t, "streams"), int64(5))
 }
 
-// Loki would keep one of several entries that are equal in all.
+// Loki would keep only one of several entries that are equal in everything.
 func TestIdenticalEntries(t *testing.T) {
 	at := pcommon.NewTimestampFromTime(time.Now().Truncate(time.Second)) // of all: a second may end between two of them
 	same := func() plog.Logs {
@@ -424,7 +423,7 @@ func mustInt(t *testing.T, s string) (n int64) {
 	return n
 }
 
-// Late entries have streams of their own, none longer than Loki takes.
+// Late entries have separate streams, none longer than Loki accepts.
 func TestLate(t *testing.T) {
 	h := start(t, nil, nil)
 	lines := make([]string, 10)
@@ -555,7 +554,7 @@ func TestAuthExtension(t *testing.T) {
 	assert.Equal(t, "Bearer secret", <-got)
 }
 
-// TestRulesNameTests: every test that push_api.md names is there.
+// TestRulesNameTests: every test named in push_api.md exists.
 func TestRulesNameTests(t *testing.T) {
 	page, err := os.ReadFile("push_api.md")
 	require.NoError(t, err)

@@ -21,8 +21,8 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// limits is what a Loki refuses, as its distributor and its ingesters check it (v3.7.8: pkg/distributor/validator.go, pkg/ingester/stream.go).
-// Their answers group equal texts, and an ingester's hides the distributor's.
+// limits are what a Loki refuses, as its distributor and its ingesters check it (v3.7.8: pkg/distributor/validator.go,
+// pkg/ingester/stream.go). Their answers group equal texts, and an ingester's hides the distributor's.
 type limits struct {
 	lineBytes         int
 	oldest, newest    time.Time
@@ -106,8 +106,8 @@ func add(ld plog.Logs, service, line string, at time.Time) plog.LogRecord {
 	return lr
 }
 
-// Out of a push that Loki takes in part, exactly the entries that it refuses are in the dead letter, whatever they are refused for; the others are
-// in Loki once.
+// Of a push that Loki accepts in part, exactly the refused entries are in the dead letter, whatever the reason; the others are in Loki
+// once.
 func TestExactlyTheRefusedEntriesAreInTheDeadLetter(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
@@ -174,7 +174,7 @@ func TestExactlyTheRefusedEntriesAreInTheDeadLetter(t *testing.T) {
 	}
 }
 
-// An ingester names ten of the entries that are too far behind, and how many there are.
+// An ingester names ten of the entries that are too old, and their total number.
 func TestEntriesFarBehindAreInTheDeadLetter(t *testing.T) {
 	now := time.Now()
 	l := &limits{stored: map[string]bool{}, newestOf: map[string]time.Time{}, behind: time.Hour}
@@ -194,7 +194,7 @@ func TestEntriesFarBehindAreInTheDeadLetter(t *testing.T) {
 	assert.Equal(t, map[string]int64{"too_far_behind": 25}, h.counted(t, "refused_entries"))
 }
 
-// A push that is refused whole is kept, and is a success then: the caller would keep it again.
+// A push that is refused whole is kept, and then counts as a success: otherwise the caller would keep it again.
 func TestAPushThatIsRefusedWholeIsKeptOnce(t *testing.T) {
 	l := &limits{stored: map[string]bool{}, lineBytes: 1}
 	h := start(t, l.answer, nil)
@@ -206,7 +206,7 @@ func TestAPushThatIsRefusedWholeIsKeptOnce(t *testing.T) {
 	assert.EqualValues(t, 2, delivery.Of(ctx).Outcome.Refused(delivery.UnitItem))
 }
 
-// While the dead letter is full the refused entries come again, counted once.
+// While the dead letter is full the refused entries are sent again, counted once.
 func TestRefusedEntriesComeAgainUntilTheyAreKept(t *testing.T) {
 	l := &limits{stored: map[string]bool{}, lineBytes: 2}
 	d := &deadLetter{full: true}

@@ -23,12 +23,12 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// tenantStore answers 403 to the tenants that it refuses, and counts what else comes.
+// tenantStore answers 403 to the refused tenants, and counts the other requests.
 type tenantStore struct {
 	*httptest.Server
 	mu      sync.Mutex
 	refuses map[string]bool // guarded by mu; "*": all
-	left    int             // guarded by mu; requests until nobody is refused any more; 0: never
+	left    int             // guarded by mu; requests until no tenant is refused any more; 0: never
 	taken   map[string]int  // guarded by mu
 }
 
@@ -55,7 +55,7 @@ func (s *tenantStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the account is closed", http.StatusForbidden)
 		return
 	}
-	if r.ContentLength > 16 { // else it was a question
+	if r.ContentLength > 16 { // else it was an empty request
 		s.taken[tenant]++
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -118,8 +118,8 @@ func patient(t *testing.T, s *tenantStore, patience time.Duration) exporter.Metr
 	return e
 }
 
-// One tenant that the store refuses holds up the others for the patience, no longer; its metrics are in the dead letter, and when the store takes it
-// again the exporter finds out.
+// A tenant that the store refuses delays the others for at most the patience; its metrics are in the dead letter, and when the store
+// accepts it again the exporter finds out.
 func TestATenantThatTheStoreRefusesHoldsUpOthersNoLongerThanThePatience(t *testing.T) {
 	s, l := newTenantStore(t, "bad"), &letters{}
 	e := patient(t, s, 50*time.Millisecond)
@@ -145,7 +145,7 @@ func TestATenantThatTheStoreRefusesHoldsUpOthersNoLongerThanThePatience(t *testi
 	assert.Equal(t, before, l.count())
 }
 
-// An expired token is nobody's fault in particular: everything waits.
+// An expired token affects all tenants: everything waits.
 func TestNothingIsSetAsideWhereTheStoreRefusesEverybody(t *testing.T) {
 	s, l := newTenantStore(t, "*"), &letters{}
 	s.left = 20

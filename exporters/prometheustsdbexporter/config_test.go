@@ -78,7 +78,7 @@ func TestREADME(t *testing.T) {
 	assert.Len(t, readmetest.Load(t, "exporters", NewFactory(), nil), 2)
 }
 
-// A batch that is asked for, without saying how, is of points and keeps tenants apart.
+// A batch that is configured without a sizer counts points and separates tenants.
 func TestDefaultBatch(t *testing.T) {
 	cfg := load(t, confmap.NewFromStringMap(map[string]any{"endpoint": "http://x/", "tenant_header": "X-Scope-OrgID", "sending_queue": map[string]any{
 		"sizer": "bytes", "queue_size": 1 << 30, "batch": map[string]any{"sizer": "items"},

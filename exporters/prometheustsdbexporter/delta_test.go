@@ -87,7 +87,7 @@ func TestRetriesAddADeltaOnce(t *testing.T) {
 	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "12"}, db.values("orders_total", now))
 }
 
-// A worker that dies after a checkpoint reads the records behind it again: every sample comes with the value that it had.
+// A worker that dies after a checkpoint reads the records after it again: every sample has the same value as before.
 func TestTotalsBelongToThePartition(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t)
@@ -123,8 +123,8 @@ func TestTotalsBelongToThePartition(t *testing.T) {
 	assert.Equal(t, map[string]string{`{__name__="orders_total", job="shop"}`: "100"}, db.values("orders_total", now), "partitions share nothing")
 }
 
-// After a crash the journal is read again from the checkpoint on. A database without an out-of-order window refuses what it
-// has; that is no loss, and is not counted as one. What is refused of new records is.
+// After a crash the journal is read again from the checkpoint on. A database without an out-of-order window refuses samples that it has;
+// that is no loss, and is not counted as one. Refused samples of new records are.
 func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
 	now := time.Now()
 	for _, inProcess := range []bool{false, true} {
@@ -173,7 +173,7 @@ func TestWhatTheJournalDeliversAgainIsRedelivered(t *testing.T) {
 	}
 }
 
-// newest is a TSDB that knows the last value that it was given.
+// newest is a TSDB that keeps the last value written.
 type newest struct {
 	storage.AppenderV2
 	bits atomic.Uint64
@@ -196,8 +196,8 @@ func (n *newest) Append(ref storage.SeriesRef, _ labels.Labels, _, _ int64, v fl
 	return ref, nil
 }
 
-// Two gateways take turns for one client: a request that had to be repeated comes behind one that is newer. It counts with
-// the next sample of its series, or with one of its own after a second: at the next checkpoint of a journal, or by a clock.
+// Two gateways take turns for one client: a request that had to be repeated arrives after a newer one. It counts with the next sample of
+// its series, or with one of its own after a second: at the next checkpoint of a journal, or by a clock.
 func TestOvertakenDeltasCount(t *testing.T) {
 	now := time.Now()
 	want := func(v string) map[string]string { return map[string]string{`{__name__="orders_total", job="shop"}`: v} }
@@ -205,7 +205,7 @@ func TestOvertakenDeltasCount(t *testing.T) {
 	cfg := noQueue(func(cfg *Config) { cfg.TSDB = component.MustNewID("embedded_tsdb") })
 	t.Run("no journal", func(t *testing.T) {
 		db := newDatabase(t)
-		_, err := export(t, cfg, host{cfg.TSDB: db}, overtaken...) // what waits is sent at the end
+		_, err := export(t, cfg, host{cfg.TSDB: db}, overtaken...) // waiting increases are sent at the end
 		require.NoError(t, err)
 		assert.Equal(t, want("13"), db.values("orders_total", now))
 		assert.Equal(t, map[string]string{`{job="shop"}`: "0"}, db.values("resets(orders_total[1m])", now))
@@ -253,8 +253,8 @@ func TestOvertakenDeltasCount(t *testing.T) {
 	})
 }
 
-// A point too far ahead is left out of the total by the clock of the journal, so that it is left out again when the journal
-// is read again, later.
+// A point too far ahead is left out of the total by the journal's clock, so that it is left out again when the journal is read again
+// later.
 func TestTotalsDontDependOnWhenTheJournalIsRead(t *testing.T) {
 	written := time.Now().Add(-time.Hour) // the records; the journal is read now
 	db := newDatabase(t)

@@ -27,7 +27,7 @@ type durableDatabase struct {
 	*database
 	run    string
 	length int
-	lost   int // positions from here on are gone; 0: none is
+	lost   int // positions from here on are gone; 0: none
 	fails  error
 }
 
@@ -55,7 +55,7 @@ func (d *durableDatabase) Holds(position string) (error, error) {
 	return nil, nil
 }
 
-// reporting is a host that hears statuses.
+// reporting is a host that records statuses.
 type reporting struct {
 	host
 	heard *[]*componentstatus.Event
@@ -79,7 +79,7 @@ func TestACheckpointWaitsForTheStorage(t *testing.T) {
 	db.fails = errors.New("input/output error")
 	require.ErrorIs(t, s.Sync(t.Context()), db.fails)
 	db.fails = nil
-	db.run = "b" // the storage was cut back: what this session wrote may be gone
+	db.run = "b" // the storage was cut back: samples of this session may be gone
 	require.ErrorContains(t, s.Sync(t.Context()), "cut back")
 }
 
@@ -131,7 +131,7 @@ func TestAStorageThatHasLessThanTheCheckpointIsNoticed(t *testing.T) {
 		e, logs := named(reporting{host{cfg.TSDB: db}, &heard})
 		s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0", State: state.Bytes()})
 		require.NoError(t, err)
-		for range 3 { // said once
+		for range 3 { // logged once
 			require.NoError(t, e.ConsumeMetrics(delivery.With(t.Context(), s), pmetric.NewMetrics()))
 		}
 		require.NoError(t, e.Shutdown(t.Context()))

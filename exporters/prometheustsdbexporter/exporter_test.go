@@ -68,7 +68,7 @@ func newDatabase(t *testing.T, versions ...remoteapi.WriteMessageType) *database
 	}
 }
 
-// values asks for an instant and returns each result by its labels.
+// values runs an instant query and returns each result by its labels.
 func (d *database) values(query string, at time.Time) map[string]string {
 	d.t.Helper()
 	q, err := d.engine.NewInstantQuery(d.t.Context(), d.db, nil, query, at)
@@ -98,7 +98,7 @@ type host map[component.ID]component.Component
 
 func (h host) GetExtensions() map[component.ID]component.Component { return h }
 
-// export starts an exporter without queue and gives it md.
+// export starts an exporter without queue and passes md to it.
 func export(t *testing.T, cfg *Config, h component.Host, mds ...pmetric.Metrics) (*componenttest.Telemetry, error) {
 	t.Helper()
 	require.NoError(t, cfg.Validate())
@@ -117,7 +117,7 @@ func export(t *testing.T, cfg *Config, h component.Host, mds ...pmetric.Metrics)
 	return tel, err
 }
 
-// of are the attributes of the exporter's metrics; reason "": of those without one.
+// of are the attributes of the exporter's metrics; reason "": of those without a reason.
 func of(reason string) attribute.Set {
 	self := attribute.String("exporter", "prometheus_tsdb")
 	if reason == "" {
@@ -252,7 +252,7 @@ func TestEveryTypeArrives(t *testing.T) {
 	}
 }
 
-// notReady refuses the first calls, as a database does that reads its log.
+// notReady refuses the first calls, like a database that is reading its log.
 type notReady struct {
 	*database
 	refuse atomic.Int32
@@ -373,8 +373,8 @@ func TestTenants(t *testing.T) {
 	assert.Contains(t, got, "sender", "client metadata comes first")
 }
 
-// Without a journal nobody has looked at the tenants before. A name that would break the header costs that tenant's points, counted:
-// it was retried for ever, and sent as another tenant's they would be shown to strangers.
+// Without a journal nothing has checked the tenants before. A name that would break the header costs only that tenant's points, counted:
+// the batch was retried forever, and if it were sent as another tenant's, that tenant would see it.
 func TestImpossibleTenantsAreRefused(t *testing.T) {
 	got := make(chan string, 10)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -462,7 +462,7 @@ func TestStreamsThatBecomeOneSeriesAreTold(t *testing.T) {
 	assert.Equal(t, map[string]string{`{job="shop"}`: "4"}, db.values("count_over_time(orders_total[1m])", now))
 }
 
-// Delta points go as they are where that is wanted: samples of unknown type, histograms that PromQL may add up.
+// Delta points are sent unchanged if configured: samples of unknown type, histograms that PromQL may add up.
 func TestNativeDeltas(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
@@ -511,7 +511,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
-	// The requests come one after the other, but HTTP/2 gives each a goroutine, and orders them on the wire only.
+	// The requests are sent one after the other, but HTTP/2 gives each a goroutine, and orders them only on the wire.
 	var http1 atomic.Bool
 	var refusals atomic.Int32
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -539,7 +539,7 @@ func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 	assert.False(t, http1.Load())
 	assert.Zero(t, refusals.Load())
 
-	// Without the extension the receiver says no, until somebody mends that: the samples wait.
+	// Without the extension the receiver refuses, until an operator corrects that: the samples wait.
 	cfg.HTTP.Auth = configoptional.None[configauth.Config]()
 	cfg.Retry.InitialInterval = time.Millisecond
 	tel, err := export(t, cfg, host{}, allTypes(now.Add(time.Second)))
@@ -550,8 +550,7 @@ func TestTLSWithHTTP2AndAuthentication(t *testing.T) {
 	assert.Equal(t, wantAllTypes, db.values(`{job="shop"}`, now.Add(time.Second)))
 }
 
-// A point that comes late has a resource, but is no news of it: the target_info that the translation makes for its time
-// would be out of order.
+// A late point has a resource, but is no news about it: the target_info that the translation makes for its time would be out of order.
 func TestALatePointMakesNoOldTargetInfo(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV1MessageType)
@@ -572,7 +571,7 @@ func TestALatePointMakesNoOldTargetInfo(t *testing.T) {
 	require.Error(t, err, "nothing was refused")
 }
 
-// A series that has ended is stale right behind its last sample, not five minutes later.
+// An ended series is stale directly after its last sample, not five minutes later.
 func TestEndedSeriesBecomeStaleWhenTold(t *testing.T) {
 	start := time.Now().Add(-time.Hour)
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
@@ -595,7 +594,7 @@ func TestEndedSeriesBecomeStaleWhenTold(t *testing.T) {
 	assert.Len(t, db.values(`goes_on`, start.Add(4*time.Minute)), 1)
 }
 
-// Every test that remote_write.md names is there.
+// Every test named in remote_write.md exists.
 func TestClausesNameTests(t *testing.T) {
 	page, err := os.ReadFile("remote_write.md")
 	require.NoError(t, err)

@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// Streams whose attributes differ and whose labels don't become one series. Cumulative ones interleave, which is found and counted; delta
-// ones add up, which is no collision.
+// Streams with different attributes but equal labels become one series. Cumulative ones interleave, which is detected and counted; delta
+// ones are added up, which is no collision.
 func TestStreamsOfOneSeries(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	str := func(name, v string) func(pcommon.Map) { return func(m pcommon.Map) { m.PutStr(name, v) } }
@@ -66,7 +66,7 @@ func TestStreamsOfOneSeries(t *testing.T) {
 	}
 }
 
-// The order of a point's attributes, and that of a map's entries, make no other stream.
+// The order of a point's attributes, or of a map's entries, does not change the stream.
 func TestOrderMakesNoStream(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	db := newDatabase(t)

@@ -26,10 +26,10 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// ignore is what no test looks at.
+// ignore are the options that no test compares.
 var ignore = []metricdatatest.Option{metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars()}
 
-// ways are the two that samples leave by.
+// ways are the two ways to send samples.
 func ways(t *testing.T, f func(t *testing.T, cfg *Config, h host, db *database)) {
 	t.Helper()
 	t.Run("in process", func(t *testing.T) {
@@ -96,8 +96,8 @@ func TestThreePodsOfOneResource(t *testing.T) {
 	}
 }
 
-// A request that is sent again adds nothing without a journal, and is counted; behind one its record was left out, and what
-// is equal all the same are two points.
+// A repeated request adds nothing without a journal, and is counted; with a journal its record was already dropped, and equal points are
+// two points.
 func TestEqualPoints(t *testing.T) {
 	now := time.Now().Add(-time.Minute)
 	equal := func() pmetric.Metrics { return request(func(_ pcommon.Map, m pmetric.Metric) { deltas(m, now, 5, 5) }) }
@@ -168,8 +168,7 @@ func TestNothingInfiniteEntersATotal(t *testing.T) {
 	}
 }
 
-// After a deploy with other bounds percentiles are right as soon as the range has the new points alone, and counts lose
-// nothing.
+// After a deployment with other bounds percentiles are right as soon as the range has only new points, and counts lose nothing.
 func TestADeployWithOtherBounds(t *testing.T) {
 	now := time.Now()
 	ways(t, func(t *testing.T, cfg *Config, h host, db *database) {
@@ -294,7 +293,7 @@ func TestOneMillisecond(t *testing.T) {
 	})
 }
 
-// What has no value is no 0: a counter of 1000 and 1010 grows by 10.
+// A missing value is not 0: a counter of 1000 and 1010 grows by 10.
 func TestWhatIsNotThereIsNoNumber(t *testing.T) {
 	now := time.Now()
 	for _, flagged := range []bool{false, true} {
@@ -314,8 +313,8 @@ func TestWhatIsNotThereIsNoNumber(t *testing.T) {
 	}
 }
 
-// A window of an hour has two streams of an app that was started again in it. Levels of both at its end are no collision: one
-// series goes on, and a hint is counted. Two counters at one time still are.
+// A window of an hour has two streams of an app that restarted within it. Gauge values of both at its end are no collision: one series
+// continues, and a hint is counted. Two counters at one time still are.
 func TestARestartIsNoCollision(t *testing.T) {
 	now := time.Now().Truncate(time.Second).Add(-time.Second)
 	window := func(pid int64, level bool) pmetric.Metrics {
@@ -349,7 +348,7 @@ func TestARestartIsNoCollision(t *testing.T) {
 	})
 }
 
-// A negative increase of a monotonic sum would make the total fall, and PromQL would count all of it once more.
+// A negative increase of a monotonic sum would make the total fall, and PromQL would count all of it again.
 func TestWhatOnlyGrowsDoesNotFall(t *testing.T) {
 	now := time.Now()
 	for _, integers := range []bool{true, false} {
@@ -386,8 +385,8 @@ func sizes(at time.Time, fill func(pmetric.ExponentialHistogramDataPoint)) pmetr
 	})
 }
 
-// One odd point spoils no total for as long as its stream lives: one coarser than Prometheus has, one of zeros at another scale, one
-// whose zero bucket is as wide as the rest.
+// One odd point does not spoil a total for the life of its stream: one coarser than Prometheus supports, one of zeros at another scale,
+// one whose zero bucket is as wide as the rest.
 func TestOneOddHistogram(t *testing.T) {
 	now := time.Now()
 	ordinary := func(p pmetric.ExponentialHistogramDataPoint) { // ten measurements in (4, 4.36]
@@ -418,7 +417,7 @@ func TestOneOddHistogram(t *testing.T) {
 			assert.Equal(t, map[string]string{`{job="shop"}`: "0"}, db.values("resets(size[2m])", now), name)
 			p90 := db.values("histogram_quantile(0.9, rate(size[2m]))", now)
 			require.Len(t, p90, 1, name)
-			if name == "coarse" { // the total has that measurement, so it is as coarse as Prometheus can tell
+			if name == "coarse" { // the total contains that measurement, so it is as coarse as Prometheus allows
 				return
 			}
 			assert.Regexp(t, `^4\.[0-3]`, p90[`{job="shop"}`], name)

@@ -52,7 +52,7 @@ func rangeOf(series, requests int, begin time.Time, step time.Duration) pmetric.
 	return all
 }
 
-// looks counts how often the storage is asked for a series by its labels, and the transactions.
+// looks counts how often the storage looks a series up by its labels, and the transactions.
 type looks struct {
 	*database
 	series, transactions atomic.Int64
@@ -76,8 +76,8 @@ func (a *lookingAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t 
 	return a.AppenderV2.Append(ref, ls, st, t, v, h, fh, o)
 }
 
-// Of a range with many samples of a series the storage looks for each series once a transaction, every sample arrives, in order, and one that is
-// refused costs no other.
+// In a range with many samples per series the storage looks each series up once per transaction, every sample arrives, in order, and a
+// refused one does not affect others.
 func TestASeriesIsLookedForOnce(t *testing.T) {
 	const series, requests = 300, 40
 	db := &looks{database: newDatabase(t)}
@@ -102,7 +102,8 @@ func TestASeriesIsLookedForOnce(t *testing.T) {
 	assert.LessOrEqual(t, db.series.Load(), series+transactions+2, "once each, and again where a transaction tears one, or behind a refusal")
 }
 
-// A range that spans days loses nothing, although the samples of each series are written together: no series makes the storage too new for the next.
+// A range that spans days loses nothing, although the samples of each series are written together: no series makes the storage too new for
+// the next.
 func TestARangeOfDaysIsWrittenWhole(t *testing.T) {
 	const series, requests = 300, 48
 	db := newDatabase(t)

@@ -34,7 +34,7 @@ func started(t *testing.T, cfg *Config) exporter.Metrics {
 	return e
 }
 
-// delivering returns a session of source and a context under which its batches travel.
+// delivering returns a session of source and a context for its batches.
 func delivering(t *testing.T, source delivery.Source) (context.Context, *delivery.Session, *delivery.Outcome) {
 	t.Helper()
 	s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0", Source: source})
@@ -43,8 +43,8 @@ func delivering(t *testing.T, source delivery.Source) (context.Context, *deliver
 	return delivery.Delivery{Session: s, Outcome: o}.In(t.Context()), s, o
 }
 
-// A job writes one request, the next one fails, and somebody cancels it. The same job is made again with replace, which deletes what
-// the first try has written: it must write all of it.
+// A job writes one request, the next one fails, and a user cancels it. The same job is created again with replace, which deletes what the
+// first try has written: it must write all of it.
 func TestAJobThatIsMadeAgainSkipsNothing(t *testing.T) {
 	var mu sync.Mutex
 	stored, down := 0, false // guarded by mu
@@ -87,11 +87,11 @@ func TestAJobThatIsMadeAgainSkipsNothing(t *testing.T) {
 	assert.Empty(t, outcome.Refusals())
 }
 
-// A job replays target_info of a time that live delivery is far beyond.
+// A job replays target_info of a time that is long past for live delivery.
 func TestAJobsTargetInfoIsNotOldBesideLiveDelivery(t *testing.T) {
 	now := time.Now()
 	db := newDatabase(t, remoteapi.WriteV2MessageType)
-	var stored atomic.Bool // else the database takes nothing, and says that it does
+	var stored atomic.Bool // else the database accepts nothing, and reports success
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if stored.Load() {
 			db.write.ServeHTTP(w, r)
@@ -107,7 +107,7 @@ func TestAJobsTargetInfoIsNotOldBesideLiveDelivery(t *testing.T) {
 		md.ResourceMetrics().At(0).Resource().Attributes().PutStr("service.name", service)
 		return md
 	}
-	// The database has no out-of-order window, so live delivery tells of a series that is not there: it stands for one that was deleted.
+	// The database has no out-of-order window, so live delivery remembers a series that does not exist: it represents a deleted one.
 	live, liveSession, _ := delivering(t, delivery.Live)
 	defer liveSession.Close()
 	require.NoError(t, e.ConsumeMetrics(live, batch(now, "svc")))

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// Two tenants with the same series stay apart, and what a sender says of tenants in its attributes is overwritten.
+// Two tenants with the same series stay separate, and a sender's own tenant attributes are overwritten.
 func TestTheTenantIsALabel(t *testing.T) {
 	now := time.Now()
 	md := pmetric.NewMetrics()

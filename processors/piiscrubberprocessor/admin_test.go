@@ -33,7 +33,7 @@ func (h *adminHost) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("admin"): h}
 }
 
-// Authorize knows one token, and bob, who has it.
+// Authorize knows one token and its owner, bob.
 func (h *adminHost) Authorize(r *http.Request, _ string) (string, error) {
 	if r.Header.Get("Authorization") != "Bearer right" {
 		return "", errors.New("needs the admin token")
@@ -56,7 +56,7 @@ func keyed() *Config {
 	return cfg
 }
 
-// All pipelines of one component share one endpoint; it goes with the last.
+// All pipelines of one component share one endpoint; it is removed with the last.
 func TestDecryptEndpoint(t *testing.T) {
 	set, tel := settings(t)
 	core, logs := observer.New(zap.InfoLevel)
@@ -133,7 +133,7 @@ func TestDecryptEndpoint(t *testing.T) {
 	assert.Empty(t, host.mounted)
 }
 
-// The same resource is the same after scrubbing, whatever the signal; another tenant's differs.
+// The same resource is the same after scrubbing, in every signal; another tenant's differs.
 func TestJoinsHold(t *testing.T) {
 	set, _ := settings(t)
 	f, cfg := NewFactory(), keyed()

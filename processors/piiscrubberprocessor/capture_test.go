@@ -20,7 +20,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// captured is a scrubber with an admin page, inside of a synctest bubble.
+// captured is a scrubber with an admin page, inside a synctest bubble.
 type captured struct {
 	t    *testing.T
 	h    http.Handler
@@ -52,7 +52,7 @@ func (c *captured) post(ctx context.Context, token, body string) *httptest.Respo
 	return w
 }
 
-// begin asks with the token and returns when the capture runs.
+// begin requests a capture with the token and returns when it runs.
 func (c *captured) begin(ctx context.Context, body string) <-chan *httptest.ResponseRecorder {
 	done := make(chan *httptest.ResponseRecorder, 1)
 	go func() { done <- c.post(ctx, "Bearer right", body) }()
@@ -84,8 +84,8 @@ func answered(t *testing.T, w *httptest.ResponseRecorder) []capturedLine {
 	return a.Lines
 }
 
-// A capture ends with the lines that were asked for, and shows each as it came, what is left, and why. Nothing that passed before is in it,
-// nothing stays behind it, and the audit log has who, why and how many, never what.
+// A capture ends with the requested number of lines, and shows each in its original form, scrubbed, and with the evidence. It contains
+// nothing that passed before, keeps nothing afterwards, and the audit log has who, why and how many, never the content.
 func TestCaptureTakesLinesAsTheyCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := startCaptured(t, createDefaultConfig().(*Config))
@@ -115,7 +115,7 @@ func TestCaptureTakesLinesAsTheyCome(t *testing.T) {
 	})
 }
 
-// With found, values of attributes come too, whole secrets among them, and texts without a finding don't.
+// With found, values of attributes are included, even whole secrets, and texts without a finding are not.
 func TestCaptureOfFindings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := startCaptured(t, createDefaultConfig().(*Config))
@@ -131,7 +131,7 @@ func TestCaptureOfFindings(t *testing.T) {
 	})
 }
 
-// Without the token nobody sees anything, and nothing is kept.
+// Without the token no client sees anything, and nothing is kept.
 func TestCaptureNeedsTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := startCaptured(t, createDefaultConfig().(*Config))
@@ -152,7 +152,7 @@ func TestCaptureNeedsTheToken(t *testing.T) {
 	})
 }
 
-// One capture at a time; it ends with its time, when the client goes away, and when the collector stops.
+// One capture at a time; it ends when its time is over, when the client disconnects, and when the collector stops.
 func TestCaptureEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := startCaptured(t, createDefaultConfig().(*Config))
@@ -177,7 +177,7 @@ func TestCaptureEnds(t *testing.T) {
 	})
 }
 
-// A capture holds 200 lines and 256 KiB at most.
+// A capture holds at most 200 lines and 256 KiB.
 func TestCaptureIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := startCaptured(t, createDefaultConfig().(*Config))

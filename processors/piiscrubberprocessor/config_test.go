@@ -81,7 +81,7 @@ func TestInvalidConfig(t *testing.T) {
 	}
 }
 
-// What the README shows must load.
+// The README's examples must load.
 func TestReadmeExamples(t *testing.T) {
 	assert.GreaterOrEqual(t, len(readmetest.Load(t, "processors", NewFactory(), map[string]string{"PENSTOCK_PII_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="})), 2)
 }

@@ -63,7 +63,7 @@ func passed(t *testing.T, cfg *Config, users ...string) (r run) {
 	require.NoError(t, err)
 	require.NoError(t, mp.Start(context.Background(), componenttest.NewNopHost()))
 	require.NoError(t, lp.Start(context.Background(), componenttest.NewNopHost()))
-	for range 2 { // the second batch warns no more
+	for range 2 { // no further warning for the second batch
 		require.NoError(t, mp.ConsumeMetrics(context.Background(), visits(users...)))
 	}
 	ld := plog.NewLogs()
@@ -91,7 +91,7 @@ func (r run) warnings() (list []string) {
 	return list
 }
 
-// With a key streams stay apart, and resources join across signals; the text of a record is redacted, its addresses are hashed.
+// With a key streams stay distinct, and resources join across signals; the text of a record is redacted, and its addresses are hashed.
 func TestStreamsStayApart(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
 	cfg.KeyFile = filepath.Join(t.TempDir(), "pii.key")
@@ -111,7 +111,7 @@ func TestStreamsStayApart(t *testing.T) {
 	assert.NotEqual(t, r.metrics[0], passed(t, cfg, "jane@example.com").metrics[0], "another key, another series")
 }
 
-// Secrets under their names, values that can't be searched and keys hold nothing constant either.
+// Secrets under their names, values that can't be searched and keys contain no constant either.
 func TestNoConstantTellsStreamsApart(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
 	cfg.KeyFile = filepath.Join(t.TempDir(), "pii.key")
@@ -138,7 +138,7 @@ func TestNoConstantTellsStreamsApart(t *testing.T) {
 	require.NoError(t, p.Shutdown(context.Background()))
 }
 
-// What a user names is done; points that thereby become one are counted, and one warning names metric and attribute.
+// A user's explicit action is applied; points that thereby become one are counted, and one warning names metric and attribute.
 func TestCollapsedPoints(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
 	cfg.KeyFile = filepath.Join(t.TempDir(), "pii.key")
@@ -153,7 +153,7 @@ func TestCollapsedPoints(t *testing.T) {
 	assert.EqualValues(t, 4, sumPoints(t, m)[0].Value, "two points in each of two batches")
 }
 
-// Without a key all is redacted, and one warning says so.
+// Without a key everything is redacted, and one warning reports it.
 func TestWithoutKey(t *testing.T) {
 	r := passed(t, createDefaultConfig().(*Config), "jane@example.com")
 	assert.Equal(t, "[REDACTED:email]", r.metrics[0]["user"])
@@ -162,7 +162,7 @@ func TestWithoutKey(t *testing.T) {
 	assert.Contains(t, r.warnings()[0], "set keys or key_file")
 }
 
-// Several instances need one key: a file of this machine is worth a warning, a configured key is not.
+// Several instances need one key: a local key file causes a warning, a configured key does not.
 func TestInstances(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
 	cfg.KeyFile, cfg.Instances = filepath.Join(t.TempDir(), "pii.key"), true
@@ -251,7 +251,7 @@ func (g *gateway) warnings() (list []string) {
 	return list
 }
 
-// Gateways that share a key name a series alike, whoever is first; each keeps a copy, which brings the key back where it was lost.
+// Gateways that share a key name a series alike, whichever is first; each keeps a copy, which restores a lost key.
 func TestGatewaysShareAKey(t *testing.T) {
 	shared := &sharing{}
 	one, two := filepath.Join(t.TempDir(), "pii.key"), filepath.Join(t.TempDir(), "pii.key")
@@ -264,7 +264,8 @@ func TestGatewaysShareAKey(t *testing.T) {
 	assert.Empty(t, append(first.warnings(), second.warnings()...))
 }
 
-// A key that a gateway had alone becomes everybody's where there is none; where there is another it stays in its file, and a warning says so.
+// A key that a gateway used alone becomes the shared one if there is none; if there is another, it stays in its file, and a warning
+// reports it.
 func TestSharedAndOwnKey(t *testing.T) {
 	alone := createDefaultConfig().(*Config)
 	alone.KeyFile = filepath.Join(t.TempDir(), "pii.key")
@@ -285,13 +286,13 @@ func TestSharedAndOwnKey(t *testing.T) {
 	assert.Equal(t, differs, passed(t, other, "x").owner[0], "the file is as it was")
 }
 
-// A configured key comes first, is shared with nobody, and one warning tells of another one that is.
+// A configured key takes precedence, is not shared, and one warning reports a different shared one.
 func TestSharedAndConfiguredKey(t *testing.T) {
 	configured := KeyConfig{ID: "k1", Secret: testKey}
 	shared := &sharing{}
 	g := newGateway(t, shared, "", configured)
 	assert.Contains(t, g.hash(), "[HMAC:email:k1:")
-	require.NoError(t, g.Shutdown(t.Context())) // it has looked
+	require.NoError(t, g.Shutdown(t.Context())) // it has compared
 	assert.Nil(t, shared.key)
 	assert.Empty(t, g.warnings())
 
@@ -303,7 +304,7 @@ func TestSharedAndConfiguredKey(t *testing.T) {
 	assert.Contains(t, g.warnings()[0], "Set PENSTOCK_PII_KEY (keys) on all gateways")
 }
 
-// Until the key is known everything is refused for the time being: another key would start other series.
+// Until the key is known everything is refused with a retryable error, because another key would start other series.
 func TestWithoutTheSharedKeyNothingPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &sharing{err: errors.New("Kafka is away")}

@@ -48,7 +48,7 @@ func ask(t *testing.T, h http.Handler, text string) (a previewResult) {
 	return a
 }
 
-// A preview says what would go, where it stands in bytes, what is done with it, and why; its text is what a log body becomes.
+// A preview shows what would be removed, its position in bytes, the action, and the evidence; its text is what a log body becomes.
 func TestPreview(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
 	cfg.Detectors = map[string]RuleConfig{"iban": {Action: "count"}}
@@ -71,7 +71,7 @@ func TestPreview(t *testing.T) {
 	assert.NotNil(t, ask(t, h, "").Findings, "a list, empty")
 }
 
-// Positions are bytes of UTF-8, the end is behind the finding, whatever stands in front.
+// Positions are bytes of UTF-8, the end is after the finding, whatever precedes it.
 func TestPreviewPositions(t *testing.T) {
 	h, _ := served(t, createDefaultConfig().(*Config))
 	for _, front := range []string{"", "Grüße ", "你好 ", "😀 ", "é\u0301 ", "\u200e "} {
@@ -84,7 +84,7 @@ func TestPreviewPositions(t *testing.T) {
 	}
 }
 
-// Whoever sees the preview can't find out values by trying: its hashes aren't those of the pipeline.
+// A client of the preview can't find out values by trying: its hashes aren't those of the pipeline.
 func TestPreviewIsNoOracle(t *testing.T) {
 	for _, action := range []string{"hash", "tokenize", "encrypt"} {
 		cfg := keyed()
@@ -105,7 +105,7 @@ func TestPreviewRefuses(t *testing.T) {
 	}
 }
 
-// The page of before has become a view of the console.
+// The page of earlier releases is now a view of the console.
 func TestPreviewPage(t *testing.T) {
 	h, _ := served(t, createDefaultConfig().(*Config))
 	for _, path := range []string{"/", "/preview"} {

@@ -52,7 +52,7 @@ func plant(m pcommon.Map) {
 	m.PutStr("clean", "GET /orders/550e8400-e29b-41d4-a716-446655440000 200")
 }
 
-// A detector that panics is counted with its name and the field, and named once in the log, which holds nothing of the data.
+// A detector that panics is counted with its name and the field, and logged once, without any of the data.
 func TestADetectorThatFailsIsNamedOnce(t *testing.T) {
 	set, tel := settings(t)
 	core, logs := observer.New(zap.InfoLevel)

@@ -29,7 +29,7 @@ func (h consoleHost) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("console"): h.console}
 }
 
-// What a tap shows before the scrubber is what the scrubber would let through, and it is not counted as found twice.
+// A tap before the scrubber shows what the scrubber would pass, and its findings are not counted twice.
 func TestATapShowsScrubbedRecordsOnly(t *testing.T) {
 	set, telemetry := settings(t)
 	cfg := createDefaultConfig().(*Config)
@@ -74,7 +74,7 @@ func TestATapShowsScrubbedRecordsOnly(t *testing.T) {
 	assert.EqualValues(t, 2, viewer.Counts().Unscrubbed)
 }
 
-// While the key of the gateways is not known nothing is shown either.
+// While the gateways' key is not known a tap shows nothing either.
 func TestATapWaitsForTheSharedKey(t *testing.T) {
 	s := sampler.New(tap.NewHub(1))
 	set, _ := settings(t)

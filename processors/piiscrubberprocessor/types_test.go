@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/xpdata/entity"
 )
 
-// through sends a body and returns what is left of it.
+// through sends a body and returns the scrubbed one.
 func through(t *testing.T, set func(pcommon.Value)) pcommon.Value {
 	t.Helper()
 	s, _ := settings(t)
@@ -28,7 +28,7 @@ func through(t *testing.T, set func(pcommon.Value)) pcommon.Value {
 	return sink.AllLogs()[0].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body()
 }
 
-// A number that stays keeps its type and every digit; one that goes becomes a string.
+// A number that stays keeps its type and every digit; a removed one becomes a string.
 func TestNumbersKeepTheirType(t *testing.T) {
 	for _, n := range []int64{0, -1, 42, 4155552671, 4111111111111112, 1710152553000000000, -9223372036854775808, 9223372036854775807} {
 		v := through(t, func(v pcommon.Value) { v.SetEmptyMap().PutInt("app.value", n) })
@@ -51,8 +51,8 @@ func TestNumbersKeepTheirType(t *testing.T) {
 	assert.Equal(t, map[string]any{"card_number": "[REDACTED:payment_card]", "pan": "[REDACTED:payment_card]", "ssn": "[REDACTED:us_ssn]", "user.pin": "[REDACTED:sensitive_key]"}, v.Map().AsRaw())
 }
 
-// What names the entities of a resource is searched: their types, their schema URLs, and the names of attributes, which stay those of the
-// resource's attributes.
+// The names of a resource's entities are searched: their types, their schema URLs, and the names of attributes, which stay equal to those
+// of the resource's attributes.
 func TestEntityReferences(t *testing.T) {
 	s, _ := settings(t)
 	sink := new(consumertest.LogsSink)
@@ -80,7 +80,7 @@ func TestEntityReferences(t *testing.T) {
 	assert.NotContains(t, ref.IdKeys().At(1), "jane")
 }
 
-// Bytes, lists, maps and JSON inside of JSON are searched as text is, and keep their type.
+// Bytes, lists, maps and JSON inside JSON are searched like text, and keep their type.
 func TestEveryTypeIsSearched(t *testing.T) {
 	const mail, left = `{"user":"jane@example.com","n":1}`, `{"user":"[REDACTED:email]","n":1}`
 	assert.Equal(t, left, through(t, func(v pcommon.Value) { v.SetStr(mail) }).Str())
@@ -98,13 +98,14 @@ func TestEveryTypeIsSearched(t *testing.T) {
 	assert.Equal(t, []any{left, int64(7), true, []byte(left), map[string]any{"to": []any{"[REDACTED:email]"}}}, list.Slice().AsRaw())
 }
 
-// A payload of the ingest receiver that is no text stays byte for byte, and is counted; text is scrubbed under any type, and so is what says that it is text.
+// A payload of the ingest receiver that is not text stays byte for byte, and is counted; text is scrubbed under any type, and so is the
+// attribute with the type.
 func TestOpaquePayloadsStay(t *testing.T) {
 	for _, c := range []struct{ kind, payload, want string }{
 		{"application/octet-stream", "\x00\xff jane@example.com", "\x00\xff jane@example.com"},
 		{"application/octet-stream", "jane@example.com", "[REDACTED:email]"},
 		{"text/plain; charset=iso-8859-1", "J\xfcrgen jane@example.com", "J\xfcrgen [REDACTED:email]"},
-		{"", "\x00\xff jane@example.com", "\x00\xff [REDACTED:email]"}, // no payload of ingest
+		{"", "\x00\xff jane@example.com", "\x00\xff [REDACTED:email]"}, // not a payload of ingest
 	} {
 		s, tel := settings(t)
 		sink := new(consumertest.LogsSink)

@@ -27,7 +27,7 @@ func ExampleAppendStream() {
 	// Output: {service_name="checkout"} payment refused [{trace_id 4bf92f3577b34da6}]
 }
 
-// What is written here is what Loki's own types would have written, byte for byte.
+// The output equals that of Loki's own types, byte for byte.
 func FuzzAgainstLokiTypes(f *testing.F) {
 	f.Add(int64(1_700_000_000_123_456_789), "a line", "name", "value", `{a="b"}`)
 	f.Add(int64(0), "", "", "", "")
@@ -79,7 +79,7 @@ func TestJSON(t *testing.T) {
 	assert.ErrorContains(t, err, "decode request")
 }
 
-// The peer is what the push types cost: build entries, then Marshal.
+// The peer is the cost of the push types: build entries, then Marshal.
 func BenchmarkRequest(b *testing.B) {
 	const entries = 1000
 	line := "GET /api/v1/orders/12345 200 12ms user agent and some more text to make it a usual line"

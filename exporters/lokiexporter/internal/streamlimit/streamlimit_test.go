@@ -42,7 +42,7 @@ func Example() {
 	// {a=checkout} [{1 4 3}]
 }
 
-// Never more than MaxStreams at once, whatever comes; what is moved is never rendered.
+// Never more than MaxStreams at once, whatever the input; a moved label is never rendered.
 func TestBound(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))

@@ -26,7 +26,7 @@ var (
 	limit = epoch.Add(1000 * time.Hour)
 )
 
-// names writes streams to the series that the attribute "stream" names; the attribute "pid" is no label.
+// names maps streams to the series named by the attribute "stream"; the attribute "pid" is not a label.
 type names struct{}
 
 func (names) Series(rm pmetric.ResourceMetrics, _ pmetric.ScopeMetrics, m pmetric.Metric, attributes pcommon.Map) (streamkey.Key, bool) {
@@ -68,7 +68,7 @@ func points(md pmetric.Metrics) pmetric.NumberDataPointSlice {
 	return md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints()
 }
 
-// at moves the points of md behind their minute.
+// at moves the points of md after their minute.
 func at(md pmetric.Metrics, behind ...time.Duration) pmetric.Metrics {
 	for i, d := range behind {
 		dp := points(md).At(i)
@@ -77,7 +77,7 @@ func at(md pmetric.Metrics, behind ...time.Duration) pmetric.Metrics {
 	return md
 }
 
-// totals is what is left of md: cumulative points, the minute that each began, and how far behind its minute it stands.
+// totals is the rest of md: cumulative points, the minute in which each began, and the time after its minute.
 func totals(md pmetric.Metrics) (got []string) {
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
@@ -95,13 +95,13 @@ func totals(md pmetric.Metrics) (got []string) {
 	return got
 }
 
-// apply returns what md becomes, and what was refused.
+// apply returns the result for md, and the refused points.
 func apply(s *accumulate.State, md pmetric.Metrics) ([]string, [accumulate.NumReasons]int) {
 	o := s.Apply(md, batch())
 	return totals(md), o.Refused
 }
 
-// released is what leaves s by the outbox after a long silence.
+// released is the output of s's outbox after a long silence.
 func released(s *accumulate.State) (got []string) {
 	s.Advance(epoch, true, delivery.Unbounded())
 	s.Advance(epoch.Add(time.Hour), true, delivery.Unbounded())
@@ -149,8 +149,8 @@ func TestEqualTimeIsNoEqualPoint(t *testing.T) {
 	}
 }
 
-// What repeats a point of another entry in its stream, start, time and value is one sent twice. Points of one entry never
-// repeat each other, and those of a record that took part in de-duplication are none either.
+// A point that equals one of another entry in stream, start, time and value was sent twice. Points of one entry never repeat each other,
+// and neither do those of a record that took part in de-duplication.
 func TestRepetitions(t *testing.T) {
 	equal := p{"a", 1, 5}
 	s := accumulate.New(set)
@@ -181,7 +181,7 @@ func TestRepetitions(t *testing.T) {
 	assert.Equal(t, []string{"a@0-1+5ms=31"}, totals(md))
 }
 
-// A request is known again when it is sent again, however many points of a stream are in it and whatever came between.
+// A repeated request is recognized, however many points of a stream are in it and whatever came in between.
 func TestLongRequestsAreKnownAgain(t *testing.T) {
 	request := func(from int) pmetric.Metrics {
 		var all []p
@@ -201,7 +201,7 @@ func TestLongRequestsAreKnownAgain(t *testing.T) {
 	}
 }
 
-// A point that was overtaken counts: with the next sample of its series, or with one of its own after a while.
+// An overtaken point counts: with the next sample of its series, or with one of its own after a while.
 func TestLatePointsCount(t *testing.T) {
 	s := accumulate.New(set)
 	got, why := apply(s, delta(p{"a", 10, 5}, p{"a", 12, 1}, p{"a", 11, 2}, p{"a", 9, 4}, p{"a", 13, 1}))
@@ -286,7 +286,7 @@ func TestStreamsOfOneSeriesAddUp(t *testing.T) {
 	assert.Equal(t, 2, s.Streams())
 }
 
-// A value that is not finite would stay in the total for ever; so would two finite ones whose sum is not.
+// A value that is not finite would stay in the total forever; so would two finite ones whose sum is not.
 func TestTotalsStayFinite(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64} {
 		s := accumulate.New(set)
@@ -304,7 +304,7 @@ func TestTotalsStayFinite(t *testing.T) {
 	}
 }
 
-// What has no value is no zero: flagged, it ends its series, at a time that the series has free; else it is refused.
+// A missing value is not zero: flagged, it ends its series, at a time that the series has free; else it is refused.
 func TestNoValue(t *testing.T) {
 	s := accumulate.New(set)
 	md := delta(p{"a", 1, 7}, p{"a", 2, 0}, p{"a", 3, 7}, p{"a", 3, 0}, p{"b", 1, 0})
@@ -376,8 +376,8 @@ func TestTenants(t *testing.T) {
 	assert.Equal(t, "y", r.Tenant)
 }
 
-// A state of a version before goes on: totals stay what they were, and with version 1 late points are refused until the
-// records are read that it may have seen.
+// A state of an earlier version continues: totals stay unchanged, and with version 1 late points are refused until the records that it may
+// have seen have been read.
 func TestFormerStates(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		raw, err := os.ReadFile(fmt.Sprintf("testdata/v%d.state", version))
@@ -438,7 +438,7 @@ func TestBatchesAndRestoresMakeNoDifference(t *testing.T) {
 			if r.IntN(3) == 0 {
 				var b bytes.Buffer
 				require.NoError(t, s.Snapshot(&b))
-				s.Apply(delta(p{"0", 10_000, 1}), batch()) // what came after the snapshot is forgotten
+				s.Apply(delta(p{"0", 10_000, 1}), batch()) // everything after the snapshot is forgotten
 				s = accumulate.New(set)
 				require.NoError(t, s.Restore(&b))
 			}
@@ -453,7 +453,7 @@ func clean(md pmetric.Metrics) pmetric.Metrics {
 	return md
 }
 
-// What waits and what is in the outbox survives.
+// Waiting increases and the outbox survive.
 func TestSnapshotsHoldWhatIsToLeave(t *testing.T) {
 	s := accumulate.New(set)
 	apply(s, delta(p{"a", 5, 5}, p{"a", 3, 1}, p{"b", 5, 7}))

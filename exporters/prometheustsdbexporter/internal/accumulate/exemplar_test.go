@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/internal/delivery"
 )
 
-// traced is a late point of stream a with an exemplar of each value; point n lies n nanoseconds behind its minute.
+// traced is a late point of stream a with an exemplar of each value; point n is n nanoseconds after its minute.
 func traced(n int64, values ...int64) pmetric.Metrics {
 	md := delta(p{"a", 1, 1})
 	dp := points(md).At(0)
@@ -34,8 +34,8 @@ func values(xs pmetric.ExemplarSlice) (all []int64) {
 	return all
 }
 
-// What waits keeps its exemplars: they leave with the increase, in the sample that takes it along or in one of its own. A batch that is
-// taken back takes its exemplars back, and a restart loses none.
+// Waiting increases keep their exemplars: these are sent with the increase, in the sample that includes it or in one of its own. Undoing a
+// batch undoes its exemplars, and a restart loses none.
 func TestExemplarsWaitWithTheirIncrease(t *testing.T) {
 	s := accumulate.New(set)
 	apply(s, delta(p{"a", 5, 1}))

@@ -13,8 +13,8 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/accumulate"
 )
 
-// The state that this release writes goes on from its file as from memory; [TestFormerStates] reads those of the releases before. A
-// format that changes without a new version fails here. PENSTOCK_WRITE_GOLDEN=1 writes the file of a new version.
+// A state written by this release continues from its file as from memory; [TestFormerStates] reads those of earlier releases. A format
+// that changes without a new version fails here. PENSTOCK_WRITE_GOLDEN=1 writes the file of a new version.
 func TestGoldenState(t *testing.T) {
 	whole := accumulate.New(set)
 	apply(whole, delta(p{"a", 1, 5}, p{"b", 2, 7}, p{"a", 3, 6}))

@@ -67,7 +67,7 @@ func TestHistograms(t *testing.T) {
 	}
 }
 
-// A histogram without a sum, or with one that is not finite, ends no sum; the gap is counted.
+// A histogram without a sum, or with one that is not finite, does not end a sum; the gap is counted.
 func TestSumsGoOnOverGaps(t *testing.T) {
 	one := func(sum float64) point { return point{1, sum, []float64{1}, []uint64{1, 0}} }
 	for _, gap := range []float64{0, math.NaN(), math.Inf(1)} {
@@ -90,8 +90,8 @@ func TestSumsGoOnOverGaps(t *testing.T) {
 	}
 }
 
-// Other bounds begin another total, with a point of zero in front: PromQL sees a reset, also where the new count is larger,
-// and every bucket from its first measurement on. Whatever the order of bounds, no measurement is lost or counted twice.
+// Other bounds start another total, after a point of zero: PromQL sees a reset, even if the new count is larger, and every bucket from its
+// first measurement on. Whatever the order of bounds, no measurement is lost or counted twice.
 func TestChangedBounds(t *testing.T) {
 	s := accumulate.New(set)
 	old, next := []float64{1, 2}, []float64{10, 20}
@@ -120,7 +120,7 @@ func TestChangedBounds(t *testing.T) {
 	assert.Equal(t, next, histograms(md).At(1).ExplicitBounds().AsRaw())
 }
 
-// Where no two milliseconds are free for another total to begin, the total gets the bounds of both and goes on.
+// If no two milliseconds are free to start another total, the total gets the bounds of both and continues.
 func TestChangedBoundsOfLatePoints(t *testing.T) {
 	s := accumulate.New(set)
 	s.Apply(latency(10, point{6, 9, []float64{1, 2}, []uint64{1, 2, 3}}), batch())
@@ -147,7 +147,7 @@ func TestChangedBoundsOfLatePoints(t *testing.T) {
 	assert.InDelta(t, 108, h.Sum(), 1e-9)
 }
 
-// A count that would pass 64 bits begins another total.
+// A count that would exceed 64 bits starts another total.
 func TestCountsDontWrap(t *testing.T) {
 	s := accumulate.New(set)
 	half := point{1 << 63, 1, []float64{1}, []uint64{1 << 63, 0}}
@@ -159,7 +159,7 @@ func TestCountsDontWrap(t *testing.T) {
 	assert.Equal(t, refused{accumulate.CountOverflow: 1}, s.Apply(latency(1, point{1 << 63, 2, []float64{1}, []uint64{1 << 63, 0}}), batch()).Refused, "no millisecond is free")
 }
 
-// The end of a series is the end at all bounds that its total has, whatever the point tells.
+// The end of a series is the end at all bounds of its total, whatever bounds the point has.
 func TestTheEndHasAllBounds(t *testing.T) {
 	s := accumulate.New(set)
 	s.Apply(latency(1, point{6, 9, []float64{1, 2}, []uint64{1, 2, 3}}), batch())

@@ -17,10 +17,10 @@ import (
 	"github.com/penstockhq/penstock/internal/origin"
 )
 
-// plain is what a series must grow by: the sum of what was sent once and can be added up.
+// plain is the expected growth of a series: the sum of everything that was sent once and can be added up.
 type plain struct{ count, sum float64 }
 
-// seen is what a store makes of a series' samples: its increase, with resets, like PromQL's.
+// seen is a store's view of a series' samples: its increase, with resets, like PromQL's.
 type seen struct {
 	last, grown plain
 	at          int64
@@ -50,12 +50,12 @@ type property struct {
 	want   map[string]plain
 	got    map[string]*seen
 	newest map[string]time.Duration
-	used   map[string]bool // points that were sent: another equal one would be a repetition
+	used   map[string]bool // points that were sent: an equal one would be a repetition
 }
 
 var shapes = [][]float64{{1, 2}, {10, 20}, {1, 2}, nil}
 
-// request makes points of several series and streams, some late, of one time, or such as can't be added up.
+// request makes points of several series and streams, some late, with equal times, or impossible to add up.
 func (w *property) request() (md pmetric.Metrics, accept func()) {
 	md = pmetric.NewMetrics()
 	var accepted []func()
@@ -89,7 +89,7 @@ func (w *property) request() (md pmetric.Metrics, accept func()) {
 	}
 }
 
-// point returns what to note when the point is taken, nil if it can't be added up.
+// point returns what to record when the point is accepted, nil if it can't be added up.
 func (w *property) point(m pmetric.Metric, pid int64, at time.Duration) func() {
 	stream := fmt.Sprint(w.rnd.IntN(2))
 	series := m.Name() + stream
@@ -144,7 +144,7 @@ func (w *property) note(series string, at time.Duration, v plain) func() {
 	}
 }
 
-// store takes samples, none of which may be ahead of its series' newest point by more than lead.
+// store adds samples, none of which may be ahead of its series' newest point by more than lead.
 func (w *property) store(md pmetric.Metrics, lead time.Duration) {
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
@@ -170,8 +170,8 @@ func (w *property) store(md pmetric.Metrics, lead time.Duration) {
 	}
 }
 
-// Whatever is sent, in whatever order and however often, with restarts of us in between: each series grows by the plain sum of
-// its points, has one sample a millisecond, and none ahead of its points.
+// Whatever is sent, in whatever order and however often, with restarts of the exporter in between: each series grows by the plain sum of
+// its points, has one sample per millisecond, and none ahead of its points.
 func TestTotalsArePlainSums(t *testing.T) {
 	set := accumulate.Settings{MaxStreams: 1000, Idle: 24 * time.Hour, Undo: true}
 	for seed := range uint64(150) {
@@ -195,7 +195,7 @@ func TestTotalsArePlainSums(t *testing.T) {
 			for i := range md.ResourceMetrics().Len() {
 				b.Records = append(b.Records, origin.Record{Number: i, Deduplicated: journal})
 			}
-			if w.rnd.IntN(8) == 0 && !journal { // refused downstream, and sent again
+			if w.rnd.IntN(8) == 0 && !journal { // refused by the next component, and sent again
 				s.Apply(md, b)
 				s.Undo()
 				md = pmetric.NewMetrics()
@@ -204,7 +204,7 @@ func TestTotalsArePlainSums(t *testing.T) {
 			accept()
 			s.Apply(md, b)
 			w.store(md, 10*time.Millisecond+time.Duration(releases)*time.Millisecond)
-			if w.rnd.IntN(4) == 0 && !journal { // the answer was lost; a journal leaves the repetition out
+			if w.rnd.IntN(4) == 0 && !journal { // the answer was lost; a journal drops the repetition
 				s.Apply(again, b)
 				for _, rm := range again.ResourceMetrics().All() {
 					require.Zero(t, rm.ScopeMetrics().At(0).Metrics().Len(), "seed %d: a repeated request adds nothing", seed)

@@ -19,7 +19,7 @@ func of(series string, at int64) sample.Sample {
 	return sample.Sample{Labels: ls, Hash: ls.Hash(), Time: at}
 }
 
-// Every sample comes once, those of a series one after the other and in the order in which they came, whatever was ordered before.
+// Every sample is in the result once, those of a series adjacent and in their original order, whatever was ordered before.
 func TestSeriesComeTogetherAndInOrder(t *testing.T) {
 	var order byseries.Order
 	for seed := range uint64(200) {

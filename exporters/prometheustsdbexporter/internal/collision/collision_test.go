@@ -67,7 +67,7 @@ func TestSeriesAreApart(t *testing.T) {
 	assert.Less(t, missed, 100, "forgotten, although there was room")
 }
 
-// However many series come, memory stays what it is, and what is still written is remembered.
+// However many series there are, memory stays constant, and active series are remembered.
 func TestSilentSeriesAreForgotten(t *testing.T) {
 	const kept = 1 << 12
 	table := collision.New(kept)

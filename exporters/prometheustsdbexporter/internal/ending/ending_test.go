@@ -80,7 +80,7 @@ func TestNativeHistogramsAndTheBound(t *testing.T) {
 	assert.True(t, value.IsStaleNaN(markers[0].Histogram.Sum))
 }
 
-// A client names its tenant, so it could make sources for ever. Those that were silent for longest go.
+// A client names its tenant, so it could create sources without end. Those that were silent for longest are removed.
 func TestSourcesAreBounded(t *testing.T) {
 	tr := ending.New(5*minute, 1<<20)
 	push(t, tr, "kept", at(1, "a", "kept"))

@@ -88,7 +88,7 @@ func encode(t *testing.T, v remotewrite.Version, samples []sample.Sample) []byte
 	return raw
 }
 
-// Whatever is encoded, Prometheus' own messages read the same.
+// Whatever is encoded, Prometheus' own messages decode to the same.
 func TestWhatIsEncodedIsRead(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// round begins as many requests as may be in flight, and ends them.
+// round starts as many requests as may be in flight, and ends them.
 func round(t *testing.T, l *limiter, ok bool) (inFlight int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -47,7 +47,7 @@ func TestRequestsInFlightFollowTheReceiver(t *testing.T) {
 	assert.Equal(t, 8, round(t, l, true))
 }
 
-// A refusal in the middle of a round takes slots from those that come back.
+// A refusal in the middle of a round removes slots when they are returned.
 func TestSlotsAreGivenUpAsTheyComeBack(t *testing.T) {
 	l := newLimiter(4)
 	var began []time.Time

@@ -26,7 +26,7 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// receiver answers as its func says, and keeps what it answered with success, by series.
+// receiver answers with its function, and keeps the accepted samples, by series.
 type receiver struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -230,7 +230,7 @@ func TestNothingIsLostOrSentTwiceWhenABatchComesAgain(t *testing.T) {
 	assert.Equal(t, 200, sent)
 	assert.Len(t, r.kept(), 200)
 	assert.Equal(t, 200, r.all(), "none twice")
-	// A batch that is done is forgotten: the same samples are then another batch.
+	// A completed batch is forgotten: the same samples are then another batch.
 	_, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, 400, r.all())
@@ -262,7 +262,7 @@ func TestOnlyRefusedSamplesAreLostInVersion1(t *testing.T) {
 	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
 		for _, s := range g.series {
 			if bad[s] {
-				http.Error(w, "out of order sample", http.StatusBadRequest) // and all is rolled back, as by Prometheus
+				http.Error(w, "out of order sample", http.StatusBadRequest) // and all samples are rolled back, as by Prometheus
 				return false
 			}
 		}
@@ -293,7 +293,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 		{status: 413, want: map[remotewrite.Reason]int{remotewrite.TooLarge: 5}},
 		{status: 422, body: "?", want: map[remotewrite.Reason]int{remotewrite.BadRequest: 5}},
 		{status: 408, retry: true}, {status: 425, retry: true}, {status: 429, retry: true}, {status: 500, retry: true}, {status: 503, retry: true},
-		// What an operator can mend says nothing about the samples.
+		// An error that an operator can correct says nothing about the samples.
 		{status: 401, retry: true}, {status: 403, retry: true}, {status: 404, retry: true}, {status: 405, retry: true},
 		{status: 407, retry: true}, {status: 410, retry: true}, {status: 415, retry: true},
 	} {
@@ -345,8 +345,8 @@ func TestWithoutIsolationARefusedRequestIsSentOnce(t *testing.T) {
 	assert.Equal(t, []string{"1:5"}, r.seen())
 }
 
-// A receiver that was busy answers some requests with 503, and had stored one of them; another answer is lost. What is
-// refused of those requests the second time is stored already.
+// A busy receiver answers some requests with 503, and had stored one of them; another answer is lost. Samples that are refused the second
+// time are already stored.
 func TestWhatIsRefusedWhenItComesAgainIsRedelivered(t *testing.T) {
 	newest := map[string]int64{} // the receiver's alone, which answers one request at a time
 	calls := 0
@@ -388,7 +388,7 @@ func TestWhatIsRefusedWhenItComesAgainIsRedelivered(t *testing.T) {
 	assert.Equal(t, 10, res.Redelivered)
 	assert.Empty(t, res.Refused)
 
-	// The batch is done: the same samples are new ones now, unless the caller knows better.
+	// The batch is complete: the same samples are new ones now, unless the caller says otherwise.
 	res, err = w.Write(t.Context(), known, samples, nil, false)
 	require.NoError(t, err)
 	assert.Equal(t, map[remotewrite.Reason]int{remotewrite.OutOfOrder: 10}, res.Refused)
@@ -437,7 +437,7 @@ func TestRedirections(t *testing.T) {
 	}
 }
 
-// A receiver that fell back to 1.0 doesn't know custom buckets: they are left out and counted, once, and the others go.
+// A receiver that fell back to 1.0 doesn't support custom buckets: they are left out and counted, once, and the others are sent.
 func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
 	var well atomic.Bool
 	r := newReceiver(t, func(w http.ResponseWriter, g got) bool {
@@ -470,8 +470,8 @@ func TestCustomBucketsAreNotSentByVersion1(t *testing.T) {
 	assert.Equal(t, 5, r.all())
 }
 
-// Prometheus takes a sample again that it has, and refuses one whose value differs from what it has. When a batch comes again that is no
-// loss, but no repetition either: something upstream computed two values for one time.
+// Prometheus accepts a sample again that it has, and refuses one with a different value. When a batch is repeated that is no loss, but no
+// repetition either: a component upstream computed two values for one time.
 func TestAnotherValueIsToldFromARepetition(t *testing.T) {
 	for body, differing := range map[string]int{"duplicate sample for timestamp": 1, "out of order sample": 0} {
 		r := newReceiver(t, func(w http.ResponseWriter, _ got) bool {

@@ -38,7 +38,7 @@ func (r *recorder) Append(_ storage.SeriesRef, ls labels.Labels, st, t int64, v 
 func (*recorder) Commit() error   { return nil }
 func (*recorder) Rollback() error { return nil }
 
-// text is everything that a sample is. Native histograms are compared by their buckets, however these are written.
+// text contains everything of a sample. Native histograms are compared by their buckets, however these are encoded.
 func text(s sample.Sample) string {
 	if len(s.Exemplars) == 0 {
 		s.Exemplars = nil
@@ -83,7 +83,7 @@ func TestSamplesArePrometheus(t *testing.T) {
 			s.Namespace = "acme"
 		}
 		md := randomMetrics(r, s.Delta)
-		if s.PromoteAll { // they keep the last of names that meet, see TestNamesThatMeetAreJoined
+		if s.PromoteAll { // it keeps only the last of names that become equal, see TestNamesThatMeetAreJoined
 			for _, rm := range md.ResourceMetrics().All() {
 				rm.Resource().Attributes().Remove("attr_a")
 			}
@@ -109,7 +109,7 @@ func TestSamplesArePrometheus(t *testing.T) {
 	}
 }
 
-// randomMetrics are such as Prometheus takes without an error.
+// randomMetrics are metrics that Prometheus accepts without an error.
 func randomMetrics(r *rand.Rand, delta bool) pmetric.Metrics {
 	attributes := func(m pcommon.Map, names ...string) {
 		for _, name := range names {
@@ -264,8 +264,8 @@ func randomMetrics(r *rand.Rand, delta bool) pmetric.Metrics {
 	return md
 }
 
-// Scaled down or not, every observation is in the native bucket around the OTLP bucket that it was in. Prometheus' converter
-// can't be asked here: scaling down, it misplaces counts that follow an empty bucket (v0.313.2).
+// Scaled down or not, every observation is in the native bucket around the OTLP bucket that it was in. Prometheus' converter is no
+// reference here: when it scales down, it misplaces counts that follow an empty bucket (v0.313.2).
 func TestBucketsStayWhereTheyAre(t *testing.T) {
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -309,7 +309,7 @@ func TestBucketsStayWhereTheyAre(t *testing.T) {
 	}
 }
 
-// Whatever decodes is translated or refused, and every sample can be stored.
+// Whatever can be decoded is translated or refused, and every sample can be stored.
 func TestDamagedMetrics(t *testing.T) {
 	decoded := 0
 	for seed := range uint64(5000) {

@@ -189,7 +189,7 @@ func TestNoRecordedValueIsStale(t *testing.T) {
 	}
 }
 
-// The end of a histogram or summary ends all of its series, also those that it does not tell.
+// The end of a histogram or summary ends all its series, including those that its last point lacks.
 func TestTheEndOfAFamily(t *testing.T) {
 	s := defaults()
 	s.Shapes = 4
@@ -238,7 +238,7 @@ func TestTheEndOfAFamily(t *testing.T) {
 	assert.Len(t, translated(family(true, false)), 5)
 }
 
-// Attributes whose names become one label are joined, on points, in target_info and where they are promoted.
+// Attributes whose names become one label are joined, on points, in target_info and as promoted attributes.
 func TestNamesThatMeetAreJoined(t *testing.T) {
 	s := defaults()
 	s.TargetInfo, s.ScopeLabels, s.Promote = true, true, []string{"a.b", "a_b", ""}
@@ -264,7 +264,7 @@ func TestNamesThatMeetAreJoined(t *testing.T) {
 	assert.Equal(t, 1, b.Refused[translate.BadAttribute], "once a resource")
 }
 
-// The ids of an exemplar are its own: an attribute of the same name is left out and counted.
+// The ids of an exemplar take precedence: an attribute of the same name is left out and counted.
 func TestNoExemplarLabelTwice(t *testing.T) {
 	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
 		ps := gauge(ms, "x", now, now)
@@ -286,7 +286,7 @@ func TestNoExemplarLabelTwice(t *testing.T) {
 	assert.Equal(t, 4, b.Refused[translate.ExemplarAttribute])
 }
 
-// Streams that become one series have one name, and tenants that share nothing have two.
+// Streams that become one series have one name, and equal series of two tenants have two.
 func TestNamesAreThoseOfTheSeries(t *testing.T) {
 	tr := translate.New(defaults())
 	tenant := ""
@@ -349,7 +349,7 @@ func TestExemplarsOfBucketsAreTheirOwn(t *testing.T) {
 	assert.Equal(t, map[string]float64{"1": 0.5, "2": 1.5, "+Inf": 9}, got)
 }
 
-// A store refuses an exemplar that is older than the one before it in its series, so they come in the order of their times.
+// A store refuses an exemplar that is older than the previous one of its series, so they are sent in the order of their times.
 func TestExemplarsComeInTheOrderOfTheirTimes(t *testing.T) {
 	b := run(t, defaults(), shop(func(ms pmetric.MetricSlice) {
 		fill := func(xs pmetric.ExemplarSlice) {
@@ -432,7 +432,7 @@ func TestExemplarWithoutTimeGetsItsPoints(t *testing.T) {
 	assert.Equal(t, now.UnixMilli(), b.Samples[0].Exemplars[0].Ts)
 }
 
-// OTLP's wire format can hold an attribute twice; a series can't.
+// OTLP's wire format can contain an attribute twice; a series can't.
 func TestNoLabelTwice(t *testing.T) {
 	raw := pmetricotlp.NewExportRequestFromMetrics(shop(func(ms pmetric.MetricSlice) {
 		a := gauge(ms, "x", now).At(0).Attributes()
@@ -455,7 +455,7 @@ func TestNoLabelTwice(t *testing.T) {
 	assert.Equal(t, []string{`{__name__="x", instance="1", job="shop", "key.a"="1;2"}`, `{__name__="y", instance="1", job="shop"}`}, names(b.Samples))
 }
 
-// Each sample knows its stream, whatever the types: those of one stream the same, those of others another.
+// Each sample knows its stream, whatever its type: the samples of one stream have the same, those of others another.
 func TestSamplesKnowTheirStream(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
@@ -587,7 +587,7 @@ func TestWhatIsNotUTF8IsReplaced(t *testing.T) {
 	}
 }
 
-// A translator remembers labels of series. Those of a batch stay as they are when others take their place, with more series than it remembers too.
+// A translator caches labels of series. Those of a batch stay valid when others replace them, also with more series than it caches.
 func TestLabelsOutliveTheirBatch(t *testing.T) {
 	const series = 5 << 12
 	tr := translate.New(defaults())

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// place is where a form of testdata/leaks.txt has what must go: {H} a password as people choose it, {S} letters and digits, {P} signs
-// too; {A32}, {L32}, {X32}, {U32}, {W32}, {N6}, {B44} as many random letters and digits, letters, hexadecimal digits, capitals of base
-// 32, small letters and digits, digits, characters of base64; and the rest as place.value writes it.
+// place is the place of a value in a form of testdata/leaks.txt that must be removed: {H} a password as people choose it, {S} letters and
+// digits, {P} signs too; {A32}, {L32}, {X32}, {U32}, {W32}, {N6}, {B44} as many random letters and digits, letters, hexadecimal digits,
+// capitals of base 32, small letters and digits, digits, characters of base64; and the rest as in place.value.
 var place = regexp.MustCompile(`\{([A-Z]+)([0-9]*)\}`)
 
 var alphabets = map[string]string{"A": letters + "0123456789", "L": letters, "X": "0123456789abcdef", "U": "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "W": "abcdefghijklmnopqrstuvwxyz0123456789",
@@ -29,7 +29,7 @@ var (
 
 func (m maker) of(list []string) string { return list[m.IntN(len(list))] }
 
-// value makes what stands at a place; empty if there is no such place.
+// value makes the value of a place; empty if there is no such place.
 func (m maker) value(kind string, n int) string {
 	if a, ok := alphabets[kind]; ok && n > 0 {
 		v := m.from(a, n-1)
@@ -85,7 +85,7 @@ func (m maker) value(kind string, n int) string {
 	return ""
 }
 
-// What stands in the carriers of secrets that everybody meets goes: at least 95 of 100 values of each form.
+// Values in the usual carriers of secrets are removed: at least 95 of 100 values of each form.
 func TestCarriers(t *testing.T) {
 	raw, err := os.ReadFile("testdata/leaks.txt")
 	require.NoError(t, err)

@@ -55,7 +55,7 @@ func read(t *testing.T, r io.Reader) (lines []corpus.Line) {
 	return lines
 }
 
-// The committed file is what the committed generator makes.
+// The committed file is the output of the committed generator.
 func TestCommitted(t *testing.T) {
 	lines := corpus.Generate(fileSeed, perDetector)
 	if *update {
@@ -87,7 +87,7 @@ func scanner() *detect.Scanner {
 			"GR", "TR", "RU", "UA", "RO", "IL", "ZA", "KR", "NZ", "DK", "NO"}})
 }
 
-// TestScores prints precision, recall and F1 per detector on the generated corpus and holds them to the goal.
+// TestScores prints precision, recall and F1 per detector on the generated corpus and compares them with the goal.
 func TestScores(t *testing.T) {
 	switch {
 	case *other != "":

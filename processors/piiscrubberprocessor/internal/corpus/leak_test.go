@@ -12,8 +12,8 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
 )
 
-// leak is one way in which data leaves: forms with {S} where a secret stands, {P} a password that holds signs, {I} an address, {C} a
-// card, {T} a short token, {B} base64, {J} a JWT in base64.
+// leak is one way in which data leaks: forms with {S} for a secret, {P} for a password with signs, {I} for an address, {C} for a card, {T}
+// for a short token, {B} for base64, {J} for a JWT in base64.
 type leak struct {
 	name  string
 	key   string
@@ -73,7 +73,7 @@ func (m maker) secret() string {
 	return m.from(letters, 4) + m.from("0123456789", 2) + m.from(letters+"0123456789", 2+m.IntN(12)) + m.from("0123456789", 1) + m.from(letters, 2)
 }
 
-// signed is one with signs that other grammars know, those of quotes and blanks aside.
+// signed is one with signs that have a meaning in other grammars, except quotes and blanks.
 func (m maker) signed() string {
 	return m.from(letters, 2) + m.from("(!#%^*+~@{[?-_.:>$", 1+m.IntN(2)) + m.from(letters+"0123456789", 4) + m.from("!#%^*+~@)]}>$-_.", 1+m.IntN(2)) + m.from("0123456789", 2) + m.from(letters, 2)
 }
@@ -105,7 +105,7 @@ func luhnSum(s string) (sum int) {
 	return sum
 }
 
-// fill replaces the places of a form and returns what must go.
+// fill replaces the places of a form and returns the values that must be removed.
 func (m maker) fill(form string) (text string, gone []string) {
 	var b strings.Builder
 	for {
@@ -169,7 +169,7 @@ func (m maker) fill(form string) (text string, gone []string) {
 	}
 }
 
-// What leaks in everyday carriers goes: at least 95 of 100 values of each.
+// Values that leak in everyday carriers are removed: at least 95 of 100 values of each.
 func TestLeaks(t *testing.T) {
 	s := scanner()
 	for _, l := range leaks {

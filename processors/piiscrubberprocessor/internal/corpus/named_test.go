@@ -24,7 +24,7 @@ func spellings(words string) []string {
 // pairs are ways to write a key and a value.
 var pairs = []string{"%s=%s", "%s: %s", `"%s":"%s"`, `"%s": "%s"`, `{\"%s\":\"%s\"}`, `'%s' => '%s'`, "%%22%s%%22%%3A%%22%s%%22", "<x %s=\"%s\"/>", "a=1&%s=%s&b=2", "%s -> %s", "[%s] %s"}
 
-// What a key names is found in every spelling of the key and every way to write a pair: cards, telephone numbers, identifiers.
+// A value named by a key is found in every spelling of the key and every way to write a pair: cards, telephone numbers, identifiers.
 func TestNamedInEverySpelling(t *testing.T) {
 	s := scanner()
 	m := maker{rand.New(rand.NewPCG(17, 19))}
@@ -137,7 +137,7 @@ func TestNamedTelephones(t *testing.T) {
 	}
 }
 
-// No stubs: a number is taken whole or not at all.
+// No remainders: a number is found whole or not at all.
 func TestNoStubs(t *testing.T) {
 	s := scanner()
 	for _, text := range []string{"21 415 555 2671", "RS35 2600 0560 1001 6113 70", "part 415-555-2671-A1", "no 415-555-2671-22", "12-415-555-2671", "phone list 21 415 555 2671 9999", "A1-415-555-2671", "v415.555.2671.2"} {
@@ -151,7 +151,7 @@ func TestNoStubs(t *testing.T) {
 	}
 }
 
-// Where id_regions names a country, its identifiers need no word; elsewhere they do.
+// If id_regions names a country, its identifiers need no word; otherwise they do.
 func TestIDRegions(t *testing.T) {
 	const text = "got 811218-9876, 12345678-Z, 529.982.247-25 and RSSMRA85T10A562S"
 	assert.Empty(t, scanner().Scan(nil, "", text))
@@ -163,7 +163,7 @@ func TestIDRegions(t *testing.T) {
 	assert.Equal(t, []string{"se_personnummer 811218-9876", "es_dni 12345678-Z"}, got)
 }
 
-// Addresses in the names that providers make of them stay by default; host_names finds them.
+// Addresses in host names of providers stay by default; host_names finds them.
 func TestHostNames(t *testing.T) {
 	const text = "from ec2-93-184-41-253.compute-1.amazonaws.com and 93.184.41.253.static.example.net"
 	assert.Empty(t, scanner().Scan(nil, "", text))

@@ -22,7 +22,7 @@ var (
 // maxRate of harmless values that may be touched.
 const maxRate = 0.001
 
-// carriers are where an identifier stands, with no word beside it that says what it is. The first is an attribute's value.
+// carriers surround an identifier without a word that names it. The first is an attribute's value.
 var carriers = []struct{ name, form string }{
 	{"attribute", "{}"}, {"text", "saw {} in 35ms"}, {"id-{}-x", "started id-{}-x now"}, {"path", "GET /v1/items/{}/view HTTP/1.1"},
 }
@@ -37,7 +37,7 @@ type touched struct {
 // enough lines without any finding end a class early: at a rate of one in a thousand that happens once in 500 million times.
 const enough = 20_000
 
-// silence counts in how many of n lines that next makes the scanner finds something.
+// silence counts in how many of n lines from next the scanner finds something.
 func silence(s *detect.Scanner, name, key string, n int, next func() string) touched {
 	t := touched{name: name, kinds: map[string]int{}}
 	hits, lines := 0, 0
@@ -68,7 +68,7 @@ func report(t *testing.T, all []touched) {
 	}
 }
 
-// Random values of every shape stay: in text, inside of an id, in a path, as an attribute, in turn. The key says nothing.
+// Random values of every shape stay: in text, inside an id, in a path, as an attribute, in turn. The key has no meaning.
 func TestRandomIDsStay(t *testing.T) {
 	s := scanner()
 	shapes := corpus.Shapes()
@@ -88,7 +88,8 @@ func TestRandomIDsStay(t *testing.T) {
 	report(t, all)
 }
 
-// What no check tells from the data itself is taken where it stands free, and stays inside of a longer id. The README states the rates.
+// Values that no check distinguishes from the data itself are removed if they stand alone, and stay inside a longer id. The README states
+// the rates.
 func TestRatesOfTheThings(t *testing.T) {
 	s := scanner()
 	for i, shape := range corpus.TheThings() {
@@ -104,7 +105,7 @@ func TestRatesOfTheThings(t *testing.T) {
 	}
 }
 
-// Telemetry values that hold nothing stay.
+// Telemetry values without personal data stay.
 func TestTelemetryStays(t *testing.T) {
 	s := scanner()
 	classes := corpus.Telemetry(1)

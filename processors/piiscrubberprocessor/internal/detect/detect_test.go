@@ -12,7 +12,7 @@ func scanner() *detect.Scanner {
 	return detect.New(detect.Options{Detectors: detect.Precise, Regions: []string{"US", "GB", "DE", "FR"}})
 }
 
-// The finding is what stands between « and »; a case without has none.
+// The finding is between « and »; a case without these has none.
 func TestScan(t *testing.T) {
 	s := scanner()
 	for _, c := range cases {

@@ -17,7 +17,7 @@ func everything(tb testing.TB) *detect.Scanner {
 	return detect.New(detect.Options{Detectors: detect.Precise.With(detect.HighEntropy), Regions: []string{"US", "DE"}, SpecialAddresses: true, Custom: []detect.Custom{c}})
 }
 
-// Whatever the text holds, spans are inside of it, in order, apart, not empty, and the same each time.
+// Whatever the text, spans are inside it, in order, separate, not empty, and the same each time.
 func FuzzScan(f *testing.F) {
 	for _, c := range cases {
 		f.Add(c.key, strings.NewReplacer("«", "", "»", "").Replace(c.text))
@@ -43,7 +43,7 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// A scanner that looks for nothing finds nothing.
+// A scanner without detectors finds nothing.
 func TestNothing(t *testing.T) {
 	s := detect.New(detect.Options{})
 	for _, c := range cases {
@@ -51,7 +51,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// Each detector works alone: what it shares with others is there without them.
+// Each detector works alone: the code that it shares with others works without them.
 func TestAlone(t *testing.T) {
 	for _, name := range detect.Names() {
 		k, _ := detect.KindOf(name)

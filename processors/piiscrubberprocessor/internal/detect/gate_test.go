@@ -13,8 +13,8 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus/foreign"
 )
 
-// What the gates keep from the detectors is nothing that they would find: on all texts of the corpora, and on those with bytes changed, left
-// out and doubled, a scanner whose gates are open finds the same.
+// The gates reject nothing that the detectors would find: on all texts of the corpora, and on those with bytes changed, left out and
+// doubled, a scanner with open gates finds the same.
 func TestGatesKeepNothing(t *testing.T) {
 	gated := New(Options{Detectors: Precise, Regions: []string{"US", "DE", "FR", "GB", "ES"}, IDRegions: []string{"ES", "SE"}, HostNames: true, SpecialAddresses: true})
 	open := *gated

@@ -53,7 +53,7 @@ func TestValidators(t *testing.T) {
 	}
 }
 
-// A check digit is worth its name: change one digit, and the number is refused. (Not so for mod 11 schemes' letters and dates.)
+// A check digit works: change one digit, and the number is refused. (Not so for the letters and dates of mod 11 schemes.)
 func TestCheckDigits(t *testing.T) {
 	for _, name := range []string{"luhn", "verhoeff", "nhs", "bsn", "pesel", "cpf", "ahv", "aadhaar"} {
 		k := known[name]
@@ -69,7 +69,7 @@ func TestCheckDigits(t *testing.T) {
 	}
 }
 
-// No validator reads past what it is given, whatever the scanner hands it: texts that fit one of its layouts.
+// No validator reads past its input, whatever the scanner passes to it: texts that fit one of its layouts.
 func FuzzValidators(f *testing.F) {
 	for _, k := range known {
 		for _, s := range append(k.good, k.bad...) {

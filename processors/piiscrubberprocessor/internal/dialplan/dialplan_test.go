@@ -42,7 +42,7 @@ func TestExamples(t *testing.T) {
 	assert.Greater(t, n, 500)
 }
 
-// On random numbers of every calling code the answer is libphonenumber's.
+// On random numbers of every calling code the result equals libphonenumber's.
 func TestAgreesWithLibphonenumber(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, code := range codes() {
@@ -56,7 +56,7 @@ func TestAgreesWithLibphonenumber(t *testing.T) {
 			if err != nil || parsed.GetCountryCode() != int32(code) {
 				continue
 			}
-			// What it takes off in front (carrier codes) is not our business.
+			// The prefixes that it removes (carrier codes) are not compared.
 			national := phonenumbers.GetNationalSignificantNumber(parsed)
 			if national != digits[len(strconv.Itoa(code)):] {
 				continue

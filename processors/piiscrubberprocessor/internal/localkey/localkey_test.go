@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/localkey"
 )
 
-// The key is made once, for its owner only; later starts read it.
+// The key is created once, only for its owner; later starts read it.
 func TestOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "pii.key")
 	key, err := localkey.Open(path)
@@ -33,7 +33,7 @@ func TestOpen(t *testing.T) {
 	assert.Len(t, entries, 1, "nothing is left beside it")
 }
 
-// Two that make it at once get one key.
+// Two processes that create it at once get one key.
 func TestOpenAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pii.key")
 	keys := make([]string, 8)
@@ -52,7 +52,7 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
-// A file that somebody wrote and that holds no key stops the start.
+// A file without a key that a user wrote stops the start.
 func TestNoKey(t *testing.T) {
 	for _, text := range []string{"\n", "no base64!", "c2hvcnQ="} {
 		path := filepath.Join(t.TempDir(), "pii.key")
@@ -65,7 +65,7 @@ func TestNoKey(t *testing.T) {
 	}
 }
 
-// An empty or zeroed file is what a power cut leaves: it is kept aside.
+// A power cut leaves an empty or zeroed file: it is renamed.
 func TestDamaged(t *testing.T) {
 	for _, text := range []string{"", strings.Repeat("\x00", 45), "YWJj\x00"} {
 		path := filepath.Join(t.TempDir(), "pii.key")

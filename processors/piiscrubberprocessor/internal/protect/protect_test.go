@@ -104,7 +104,7 @@ func TestKeyringRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "taken")
 }
 
-// A token comes back, is the same each time, and is invisible to every detector.
+// A token can be decrypted, is the same each time, and is invisible to every detector.
 func FuzzToken(f *testing.F) {
 	f.Add("jane@example.com", "acme")
 	f.Add("4111111111111111", "")

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
-// That a value was clean under one key, or in a list, says nothing of it under another, and nothing of another value.
+// A value that was clean under one key, or in a list, is not assumed to be clean under another, nor is another value.
 func TestWhatWasCleanElsewhere(t *testing.T) {
 	b := scrub.New(settings(t, protect.Rule{})).NewBatch()
 	for range 3 {

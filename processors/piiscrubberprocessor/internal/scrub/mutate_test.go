@@ -11,7 +11,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus"
 )
 
-// Pieces of the corpora put together at random, and cut anywhere, are scrubbed once for all, under every action.
+// Pieces of the corpora in random combinations, cut anywhere, need only one pass of scrubbing, under every action.
 func TestIdempotentOnPieces(t *testing.T) {
 	f, err := os.Open("../corpus/testdata/handwritten.txt")
 	require.NoError(t, err)

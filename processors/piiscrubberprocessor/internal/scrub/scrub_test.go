@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
-// settings have every detector do one action.
+// settings give every detector one action.
 func settings(tb testing.TB, rule protect.Rule) scrub.Settings {
 	tb.Helper()
 	keys, err := protect.NewKeyring([]protect.Key{{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)}})
@@ -65,7 +65,7 @@ func TestActions(t *testing.T) {
 	assert.Equal(t, map[string]any{"keep": "x"}, m.AsRaw())
 }
 
-// Nested deeper than allowed, longer than allowed: replaced and counted, or passed and counted; a thousand levels are no harm.
+// Nested too deep, or too long: replaced and counted, or passed and counted; a thousand levels do no harm.
 func TestLimits(t *testing.T) {
 	deep := func() (pcommon.Map, pcommon.Map) {
 		m := pcommon.NewMap()
@@ -144,7 +144,7 @@ func TestPathsAndAllowLists(t *testing.T) {
 	assert.Equal(t, map[string]any{"only": "[REDACTED:email]", "other": "jane@example.com"}, m.AsRaw())
 }
 
-// A detector that panics costs neither the process nor the secret.
+// A detector that panics neither ends the process nor reveals the secret.
 func TestPanic(t *testing.T) {
 	s := settings(t, protect.Rule{})
 	s.Scanner = nil
@@ -158,7 +158,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// The report of a panic names the detector, the field and the line of code, and has no word of the data.
+// The report of a panic names the detector, the field and the line of code, and contains nothing of the data.
 func TestPanicsAreNamed(t *testing.T) {
 	s := settings(t, protect.Rule{})
 	s.Scanner = detect.New(detect.Options{Custom: []detect.Custom{{}}}) // it has no expression
@@ -182,7 +182,7 @@ func TestPanicsAreNamed(t *testing.T) {
 	assert.Zero(t, b.Missed[scrub.Failed])
 }
 
-// Keys that become one stay two.
+// Keys that become equal stay two.
 func TestKeys(t *testing.T) {
 	s := settings(t, protect.Rule{})
 	s.KeyScanner = s.Scanner
@@ -195,7 +195,7 @@ func TestKeys(t *testing.T) {
 	assert.NotContains(t, keysOf(m), "example.com")
 }
 
-// E-mail addresses and tokens go from keys by default; a key that only looks like a telephone number stays.
+// E-mail addresses and tokens are removed from keys by default; a key that only looks like a telephone number stays.
 func TestTokensInKeys(t *testing.T) {
 	s := settings(t, protect.Rule{})
 	s.KeyScanner, s.KeyTokens = detect.New(detect.Options{Detectors: detect.Tokens}), true
@@ -210,7 +210,7 @@ func TestTokensInKeys(t *testing.T) {
 		"http.response.status_code.of.upstream": int64(4)}, m.AsRaw())
 }
 
-// Text that isn't a string is searched: numbers under a secret's key, bytes in an older encoding.
+// Values that aren't strings are searched: numbers under a secret's key, bytes in an older encoding.
 func TestOtherTypes(t *testing.T) {
 	b := scrub.New(settings(t, protect.Rule{})).NewBatch()
 	m := pcommon.NewMap()
@@ -234,7 +234,7 @@ func keysOf(m pcommon.Map) string {
 	return strings.Join(all, " ")
 }
 
-// What holds nothing costs nothing: no allocation for a body, attributes, maps and numbers.
+// Clean data costs no allocation: a body, attributes, maps and numbers.
 func TestNoAllocation(t *testing.T) {
 	b := scrub.New(settings(t, protect.Rule{})).NewBatch()
 	m := pcommon.NewMap()
@@ -253,12 +253,12 @@ func TestNoAllocation(t *testing.T) {
 		b.Reset()
 	}
 	scrubAll()
-	// pdata hands bytes out as a copy: the one allocation.
+	// pdata returns bytes as a copy: the one allocation.
 	assert.LessOrEqual(t, testing.AllocsPerRun(100, scrubAll), 1.0)
 	assert.Equal(t, before, m.AsRaw())
 }
 
-// A custom pattern doesn't find what a token shows.
+// A custom pattern doesn't match inside a token.
 func TestCustomPatternsLeaveTokens(t *testing.T) {
 	s := settings(t, protect.Rule{Action: protect.Tokenize})
 	custom, err := detect.NewCustom(`[a-z0-9.]+@[a-z0-9.]+`, "", nil, 0)
@@ -287,7 +287,7 @@ func everyAction(tb testing.TB) (all []*scrub.Scrubber) {
 	return all
 }
 
-// What people and programs write is scrubbed once for all, under every action.
+// Texts of people and programs need only one pass of scrubbing, under every action.
 func TestIdempotentOnTheCorpora(t *testing.T) {
 	f, err := os.Open("../corpus/testdata/handwritten.txt")
 	require.NoError(t, err)
@@ -307,7 +307,7 @@ func TestIdempotentOnTheCorpora(t *testing.T) {
 	}
 }
 
-// Whatever the text, scrubbing it twice is scrubbing it once, under every action.
+// Whatever the text, scrubbing it twice gives the same as once, under every action.
 func FuzzIdempotent(f *testing.F) {
 	f.Add("", "415-555-2671 4111 1111 1111 1111 jane@example.com")
 	f.Add("phone", "4155552671 +14155552671")

@@ -10,7 +10,7 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/scrub"
 )
 
-// A second scrubber changes nothing, in whatever form a secret travels and whatever took its place.
+// A second scrubber changes nothing, in every form of a secret and of its replacement.
 func TestTwiceIsOnce(t *testing.T) {
 	for _, action := range []protect.Action{protect.Redact, protect.Hash, protect.Tokenize, protect.Encrypt} {
 		s := scrub.New(settings(t, protect.Rule{Action: action}))
@@ -26,7 +26,7 @@ func TestTwiceIsOnce(t *testing.T) {
 	}
 }
 
-// A text without a key that was clean stays so; one with a finding is never remembered.
+// A clean text without a key is remembered as clean; one with a finding never is.
 func TestTextsWithoutKey(t *testing.T) {
 	b := scrub.New(settings(t, protect.Rule{})).NewBatch()
 	for range 3 {

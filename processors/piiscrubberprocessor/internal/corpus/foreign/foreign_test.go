@@ -21,12 +21,12 @@ var (
 )
 
 const (
-	maxRate   = 0.001 // of harmless values and lines that may change
-	minRecall = 0.95  // of the values in each form that must go
+	maxRate   = 0.001 // share of harmless values and lines that may change
+	minRecall = 0.95  // share of the values in each form that must be removed
 	perValue  = 100   // lines of each form of a carrier
 )
 
-// wrappings are what stands around an identifier, with no word beside it that says what it is.
+// wrappings surround an identifier without a word that names it.
 var wrappings = []string{"%s", "saw %s in 35ms", "started id-%s-x now", "GET /v1/items/%s/view HTTP/1.1", `{"v":"%s","n":1}`, "a=%s b=2", "[%s]", "x,%s,y"}
 
 func scanner() *detect.Scanner {
@@ -59,7 +59,7 @@ func report(t *testing.T, all []result, bad func(result) bool) {
 	assert.Zero(t, failed, "of %d", len(all))
 }
 
-// What other programs call things stays: identifiers as they are issued, with valid check digits and times in them.
+// Other programs' identifiers stay: in their original forms, with valid check digits and times in them.
 func TestForeignIDsStay(t *testing.T) {
 	s := scanner()
 	shapes := foreign.IDs(*seed)
@@ -108,7 +108,7 @@ func TestForeignTelemetryStays(t *testing.T) {
 	report(t, all, func(r result) bool { return r.rate > maxRate })
 }
 
-// What must go goes, from each form in which secrets and personal data travel.
+// Secrets and personal data are removed, from each form in which they occur.
 func TestForeignCarriers(t *testing.T) {
 	s := scanner()
 	var all []result

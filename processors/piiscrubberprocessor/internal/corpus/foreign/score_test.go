@@ -12,13 +12,13 @@ import (
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus/foreign"
 )
 
-// secret is the name of all detectors of credentials, since a form says only that something is one.
+// secret is the name of all detectors of credentials, because a form only says that a value is one.
 const secret = "secret"
 
 var persons = []string{"email", "phone", "payment_card", "iban", "us_ssn", "uk_nhs", "uk_nino", "de_tax_id", "fr_nir", "es_dni", "it_fiscal_code", "nl_bsn", "be_nrn", "ch_ahv",
 	"pl_pesel", "se_personnummer", "fi_hetu", "ca_sin", "br_cpf", "in_aadhaar", "cn_resident_id", "kr_rrn", "sg_nric", "ipv4", "ipv6", "mac"}
 
-// TestForeignScores prints precision and recall per byte on all foreign lines, those without anything in them too, and holds them to the goal.
+// TestForeignScores prints precision and recall per byte on all foreign lines, including harmless ones, and compares them with the goal.
 func TestForeignScores(t *testing.T) {
 	var lines []corpus.Line
 	for _, c := range foreign.Carriers(*seed) {
