@@ -58,10 +58,10 @@ func (d *durableDatabase) Holds(position string) (error, error) {
 // reporting is a host that records statuses.
 type reporting struct {
 	host
-	heard *[]*componentstatus.Event
+	reported *[]*componentstatus.Event
 }
 
-func (r reporting) Report(e *componentstatus.Event) { *r.heard = append(*r.heard, e) }
+func (r reporting) Report(e *componentstatus.Event) { *r.reported = append(*r.reported, e) }
 
 func TestACheckpointWaitsForTheStorage(t *testing.T) {
 	db := &durableDatabase{database: newDatabase(t), run: "a"}
@@ -126,9 +126,9 @@ func TestAStorageThatHasLessThanTheCheckpointIsNoticed(t *testing.T) {
 		9: `POST /v1/replays {"signal":"metrics","from":"2026-11-29T10:07:00Z","to":"2026-11-29T10:09:02Z"}`,
 		1: `POST /v1/replays {"signal":"metrics","from":"1970-01-01T00:00:00Z","to":"2026-11-29T10:09:02Z"}`,
 	} {
-		var heard []*componentstatus.Event
+		var reported []*componentstatus.Event
 		db.lost, db.run = lost, "b"
-		e, logs := named(reporting{host{cfg.TSDB: db}, &heard})
+		e, logs := named(reporting{host{cfg.TSDB: db}, &reported})
 		s, err := delivery.NewSession(delivery.Settings{Label: "penstock.metrics-0", State: state.Bytes()})
 		require.NoError(t, err)
 		for range 3 { // logged once
@@ -137,14 +137,14 @@ func TestAStorageThatHasLessThanTheCheckpointIsNoticed(t *testing.T) {
 		require.NoError(t, e.Shutdown(t.Context()))
 		if want == "" {
 			assert.Empty(t, logs.All())
-			assert.Empty(t, heard)
+			assert.Empty(t, reported)
 			continue
 		}
 		require.Len(t, logs.All(), 1)
 		assert.Equal(t, want, logs.All()[0].ContextMap()["refill"])
-		require.Len(t, heard, 1)
-		assert.Equal(t, componentstatus.StatusRecoverableError, heard[0].Status())
-		require.ErrorContains(t, heard[0].Err(), want)
-		assert.ErrorContains(t, heard[0].Err(), "partition penstock.metrics-0")
+		require.Len(t, reported, 1)
+		assert.Equal(t, componentstatus.StatusRecoverableError, reported[0].Status())
+		require.ErrorContains(t, reported[0].Err(), want)
+		assert.ErrorContains(t, reported[0].Err(), "partition penstock.metrics-0")
 	}
 }

@@ -108,8 +108,8 @@ func (b *books) joined(o *Outcome) {
 	}
 }
 
-// land counts a range that was delivered.
-func (b *books) land(f *flight) {
+// count counts a range that was delivered.
+func (b *books) count(f *flight) {
 	if b == nil {
 		return
 	}

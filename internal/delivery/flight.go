@@ -18,7 +18,7 @@ type flight struct {
 	last     *Anchor   // of its last record; nil: unknown
 	newest   time.Time // journal time of the last record
 	// What the window of de-duplication was before these records, so that a checkpoint below them has it.
-	evicted []SeenRecord // what it gave up for them
+	evicted []SeenRecord // ids that were evicted to make room for them
 	clock   steady
 	done    chan struct{} // closed when err is valid
 	err     error
@@ -74,23 +74,23 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 		w.session.Deliver(f.fresh[len(f.fresh)-1].Time, r.First < w.maybeRedeliveredUntil)
 	}
 	deliver()
-	return w.land(ctx)
+	return w.complete(ctx)
 }
 
 // makeRoom waits until another range may be launched.
 func (w *Worker) makeRoom(ctx context.Context) error {
 	for len(w.flights) >= w.inFlight() {
-		if err := w.land(ctx); err != nil {
+		if err := w.complete(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// landDone completes the ranges whose delivery has ended, in order.
-func (w *Worker) landDone(ctx context.Context) error {
+// completeDone completes the ranges whose delivery has ended, in order.
+func (w *Worker) completeDone(ctx context.Context) error {
 	for len(w.flights) > 0 && closed(w.flights[0].done) {
-		if err := w.land(ctx); err != nil {
+		if err := w.complete(ctx); err != nil {
 			return err
 		}
 	}
@@ -99,15 +99,15 @@ func (w *Worker) landDone(ctx context.Context) error {
 
 func (w *Worker) landAll(ctx context.Context) error {
 	for len(w.flights) > 0 {
-		if err := w.land(ctx); err != nil {
+		if err := w.complete(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// land waits for the lowest range in flight and completes it.
-func (w *Worker) land(ctx context.Context) error {
+// complete waits for the lowest range in flight and completes it.
+func (w *Worker) complete(ctx context.Context) error {
 	f := w.flights[0]
 	if !closed(f.done) {
 		w.set.Tasks.Await(f.done)
@@ -121,7 +121,7 @@ func (w *Worker) land(ctx context.Context) error {
 	w.flights = w.flights[1:]
 	w.next, w.dirty = f.Next, true
 	w.anchors.deliver(f.Bounds, f.last)
-	w.books.land(f)
+	w.books.count(f)
 	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
 		w.ranges = w.ranges[1:]
 	}

@@ -6,37 +6,37 @@ import (
 )
 
 const (
-	// maxClocks bounds the clocks that are remembered: of producers whose clocks differ, and of one before and after it jumped.
+	// maxClocks bounds the remembered clocks: those of producers that differ, and of one before and after a jump.
 	maxClocks = 8
-	// clockSteps divides the window: a step of the journal's time that is larger than one part of it is a jump, or silence.
+	// clockSteps divides the window: a step of the journal's time that is larger than one part of it is a jump, or a time without records.
 	clockSteps = 10
 	// clockMark begins the ids of the entries in which a checkpoint keeps the clocks. An older version reads such an entry as a record
-	// that never comes again.
+	// that is never repeated.
 	clockMark = "\xffclock\x00\x01"
 )
 
 // steady turns the journal's times into a time that does not jump, which measures the window of de-duplication. While the journal's time
-// goes on steadily, both are the same. A step of more than a tenth of the window, forward or back, says nothing about the time that has passed:
-// the producer's clock jumped, another producer has another clock, or nobody sent. Such a step begins a clock with its own difference to
-// the steady time. The steady time goes on by a tenth of the window when the step was forward, because silence must let go of records at last,
-// and stands still when it was back. A clock that jumps by an hour and back costs a tenth of the window, as do two producers
-// whose clocks differ by an hour.
+// advances steadily, both are the same. A step of more than a tenth of the window, forward or back, says nothing about the elapsed time:
+// the producer's clock jumped, another producer has another clock, or no records were sent. Such a step starts a clock with its own
+// difference to the steady time. If the step was forward, the steady time advances by a tenth of the window, because records must leave
+// the window some time even without new ones; if it was back, the steady time stays. A clock that jumps by an hour and back costs a tenth
+// of the window, as do two producers whose clocks differ by an hour.
 //
-// The steady time depends on the journal's times and their order alone, and never goes back. Copies are independent.
+// The steady time depends only on the journal's times and their order, and never goes back. Copies are independent.
 type steady struct {
 	step   time.Duration
 	now    time.Time
-	clocks [maxClocks]producerClock // the one that was used last first
-	known  int                      // how many of them there are
+	clocks [maxClocks]producerClock // most recently used first
+	known  int                      // number of clocks
 }
 
 // producerClock is a clock of the journal's producers.
 type producerClock struct {
-	latest time.Time     // of the journal's times that it showed
-	ahead  time.Duration // of the steady time
+	latest time.Time     // its latest time in the journal
+	ahead  time.Duration // difference to the steady time
 }
 
-// newSteady goes on at now, which a checkpoint has; clocks are those that differ from it.
+// newSteady continues at now, the time in a checkpoint; clocks are those that differ from it.
 func newSteady(window time.Duration, now time.Time, clocks []producerClock) steady {
 	s := steady{step: window / clockSteps, now: now}
 	if len(clocks) == 0 && now.After(time.Unix(0, 0)) {
@@ -46,7 +46,7 @@ func newSteady(window time.Duration, now time.Time, clocks []producerClock) stea
 	return s
 }
 
-// at returns the steady time at the journal's time t, which comes next.
+// at returns the steady time at the next time t of the journal.
 func (s *steady) at(t time.Time) time.Time {
 	if s.known == 0 {
 		s.now, s.known, s.clocks[0] = t, 1, producerClock{latest: t}

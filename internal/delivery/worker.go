@@ -243,7 +243,7 @@ func (w *Worker) step(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.landDone(ctx); err != nil {
+	if err := w.completeDone(ctx); err != nil {
 		return err
 	}
 	if err := w.adopt(ctx); err != nil {

@@ -149,8 +149,8 @@ func TestAFullJournalRefusesAtOnceAndSaysWhy(t *testing.T) {
 	require.NoError(t, p.ConsumeMetrics(t.Context(), gauges("a")))
 }
 
-// A broker lets writes wait that it has no room for. The client is told as soon as the journal is known to be full, and the
-// write is given up: it does not come late.
+// A broker delays writes for which it has no room. The client gets an error as soon as the journal is known to be full, and the
+// write is cancelled: it does not happen later.
 func TestARequestUnderWayIsRefusedWhenTheJournalIsFull(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Timeout = time.Hour

@@ -112,7 +112,7 @@ type CustomConfig struct {
 type SensitiveKeysConfig struct {
 	// Rule is the action and its settings. Default: redact.
 	Rule RuleConfig `mapstructure:",squash"`
-	// Builtin uses the built-in names: passwords, tokens, authorization, cookies and the like, in any spelling. Default: true.
+	// Builtin uses the built-in names: passwords, tokens, authorization, cookies and similar names, in any spelling. Default: true.
 	Builtin bool `mapstructure:"builtin"`
 	// Keys are further attribute keys, whole, in any case. Default: none.
 	Keys []string `mapstructure:"keys"`

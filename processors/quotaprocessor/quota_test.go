@@ -98,7 +98,7 @@ type resource = struct {
 	records         int
 }
 
-// The extension is told the items of each tenant and service once, by the rule of tenants that holds everywhere.
+// The processor reports the items of each tenant and service once, by the common rule for tenants.
 func TestParts(t *testing.T) {
 	host, sink := &keeper{}, &consumertest.LogsSink{}
 	p, _ := started(t, "refuse", host, sink)
@@ -181,7 +181,7 @@ func (a *accountant) GetExtensions() map[component.ID]component.Component {
 	return map[component.ID]component.Component{component.MustNewID("ledger"): a}
 }
 
-// Where no journal counts, the ledger is told what was taken by tenant and service, all of its bytes, and nothing of what was refused.
+// Without a journal the processor reports accepted items by tenant and service to the ledger, with all their bytes, and no refused ones.
 func TestTheLedgerIsToldWhatComes(t *testing.T) {
 	logs := func() plog.Logs {
 		return resources(resource{"a", "x", 2}, resource{"a", "y", 1}, resource{"b", "x", 4})
