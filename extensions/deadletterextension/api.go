@@ -88,7 +88,7 @@ func (d *deadLetter) find(w http.ResponseWriter, r *http.Request) (l letters.Dea
 	body, err := d.box.Read(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		http.Error(w, "there is no dead letter of that name any more", http.StatusNotFound)
+		http.Error(w, "the dead letter of that name no longer exists", http.StatusNotFound)
 		return l, name, nil, false
 	case err != nil:
 		http.Error(w, "the dead letter can't be read: "+err.Error(), http.StatusInternalServerError)
@@ -123,7 +123,7 @@ func (d *deadLetter) serveSend(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), sendTimeout) // who goes away does not leave it half sent
 	defer cancel()
 	if a := post(ctx, body); a.Err != nil {
-		http.Error(w, "the server does not take it: "+a.Err.Error(), http.StatusBadGateway)
+		http.Error(w, "the server does not accept it: "+a.Err.Error(), http.StatusBadGateway)
 		return
 	}
 	d.removed(w, name)
@@ -142,12 +142,12 @@ func (d *deadLetter) postOf(signal parts.Signal) (post dispatch.Post, err error)
 			continue
 		}
 		if post != nil {
-			return nil, fmt.Errorf("%s go to several servers, and the dead letter does not say to which: send its file with curl", signal)
+			return nil, fmt.Errorf("%s go to several servers, and the dead letter does not name one: send its file with curl", signal)
 		}
 		post = one
 	}
 	if post == nil {
-		return nil, fmt.Errorf("no exporter has sent %s since the start, so nobody knows to which server: send its file with curl", signal)
+		return nil, fmt.Errorf("no exporter has sent %s since the start, so the server is not known: send its file with curl", signal)
 	}
 	return post, nil
 }

@@ -116,7 +116,7 @@ func TestTheAPIOfDeadLetters(t *testing.T) {
 
 	w = h.call(http.MethodPost, "/v1/letters/"+first.Name+"/send", "")
 	assert.Equal(t, http.StatusBadGateway, w.Code)
-	assert.Contains(t, w.Body.String(), "the server does not take it")
+	assert.Contains(t, w.Body.String(), "the server does not accept it")
 	assert.Equal(t, 2, h.list(t).Count, "what is refused stays")
 	s.mu.Lock()
 	refuses = false

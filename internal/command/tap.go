@@ -39,24 +39,24 @@ func newTapCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tap [COMPONENT]",
 		Short: "Shows records as they pass the components of a running collector",
-		Long: `Shows records as they pass the components of a running collector: some of them a second, and only what its
-pii_scrubber has cleaned, also of what has not passed it yet. COMPONENT is an id (kafka_replay/lake) or a type
-(kafka_replay); --list prints what there is. It changes nothing.
+		Long: `Shows records as they pass the components of a running collector: a few per second, and only after its
+pii_scrubber has cleaned them, also before they reach it. COMPONENT is an id (kafka_replay/lake) or a type
+(kafka_replay); --list prints the components. It changes nothing.
 
-Records go to standard output, one a line; how many passed and were shown goes to standard error at the end.`,
-		Example: `  penstock tap pii_scrubber --signal logs        what goes into the scrubber and comes out
-  penstock tap loki --limit 10 --format json     the next ten records that a sink gets`,
+Records go to standard output, one per line; at the end their numbers go to standard error.`,
+		Example: `  penstock tap pii_scrubber --signal logs        the scrubber's input and output
+  penstock tap loki --limit 10 --format json     the next ten records for a sink`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return t.run(cmd, args) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&t.side, "side", "", "before (what goes into components) or after (what comes out); default both")
+	f.StringVar(&t.side, "side", "", "before (input of components) or after (output); default both")
 	f.StringVar(&t.signal, "signal", "", "logs, metrics, traces or profiles (default all)")
 	f.StringVar(&t.pipeline, "pipeline", "", "`id` of a pipeline, or its signal: only the processors in it")
 	f.StringVar(&t.kind, "kind", "", "receiver, processor, exporter or connector (default all)")
 	f.StringVar(&t.tenant, "tenant", "", "one tenant (default all that the key may see)")
-	f.IntVar(&t.rate, "rate", tap.DefaultRate, "how many records a second, at most "+strconv.Itoa(tap.MaxRate))
-	f.IntVar(&t.limit, "limit", 0, "end after so many records (default until Ctrl-C)")
+	f.IntVar(&t.rate, "rate", tap.DefaultRate, "records per second to show, at most "+strconv.Itoa(tap.MaxRate))
+	f.IntVar(&t.limit, "limit", 0, "end after this number of records (default: run until Ctrl-C)")
 	f.StringVar(&t.format, "format", formatText, "text or json")
 	f.BoolVar(&t.list, "list", false, "print where a tap can look")
 	t.admin.declare(f)
@@ -117,7 +117,7 @@ func counted(c tap.Counts) string {
 	for _, one := range []struct {
 		n   int64
 		why string
-	}{{c.Slow, "were not, because nobody read them in time"}, {c.Long, "were too long"}, {c.Unscrubbed, "could not be scrubbed"}} {
+	}{{c.Slow, "were not shown, because they were not read in time"}, {c.Long, "were too long"}, {c.Unscrubbed, "could not be scrubbed"}} {
 		if one.n > 0 {
 			text += fmt.Sprintf(", %d %s", one.n, one.why)
 		}
@@ -131,7 +131,7 @@ type places struct {
 }
 
 // errNoTaps says that the collector's program does not wrap its components.
-var errNoTaps = errors.New("this collector's components have no taps: its program is not built with penstock's command line")
+var errNoTaps = errors.New("this collector's components have no taps: its program was built without penstock's command line")
 
 // mustExist returns an error that lists what there is, if nothing matches: nobody should wait for records that can't come.
 func (t *tapping) mustExist(ctx context.Context, client *adminclient.Client, query url.Values) error {

@@ -27,7 +27,7 @@ func TestTapPrintsRecordsAndWhatBecameOfTheOthers(t *testing.T) {
 	require.NoError(t, err, out)
 	assert.Equal(t, "component=pii_scrubber&limit=5&rate=20&signal=logs&tenant=acme", asked)
 	assert.Contains(t, out, "before processor pii_scrubber (logs) tenant=acme paid\n")
-	assert.Contains(t, out, "7 records passed, 1 were shown, 2 were not, because nobody read them in time, 1 were too long, 3 could not be scrubbed")
+	assert.Contains(t, out, "7 records passed, 1 were shown, 2 were not shown, because they were not read in time, 1 were too long, 3 could not be scrubbed")
 	out, err = call(t, "tap", "--format", "json", "--admin", admin)
 	require.NoError(t, err, out)
 	assert.Contains(t, out, `{"time":"2026-11-30T20:00:00Z","side":"before"`)
@@ -39,7 +39,7 @@ func TestTapPrintsRecordsAndWhatBecameOfTheOthers(t *testing.T) {
 		"nothing matches. The components are otlp, pii_scrubber": {"tap", "loki", "--admin", admin},
 		`--format: "xml" is neither text nor json`:               {"tap", "--format", "xml", "--admin", admin},
 		"no collector answers at http://127.0.0.1:1":             {"tap", "--admin", "http://127.0.0.1:1"},
-		"not built with penstock's command line":                 {"tap", "--admin", server(t, func(*http.Request) string { return `{"places":[]}` })},
+		"built without penstock's command line":                  {"tap", "--admin", server(t, func(*http.Request) string { return `{"places":[]}` })},
 	} {
 		_, err := call(t, args...)
 		assert.ErrorContains(t, err, want)

@@ -34,11 +34,11 @@ func newTopCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Shows a running collector in the terminal: rates, the journal's fill, each sink's lag and last error",
-		Long: `Shows a running collector in the terminal, drawn anew each second: what comes in, the journal's fill, findings of
+		Long: `Shows a running collector in the terminal, redrawn each second: its input, the journal's fill, findings of
 the scrubber, the guard, and each sink with its lag and its last error. It changes nothing.
 
-With --once, or where standard output is no terminal, it prints one table and ends. COLUMNS says how wide the
-terminal is (default 80).`,
+With --once, or if standard output is not a terminal, it prints one table and ends. COLUMNS is the width of the
+terminal (default 80).`,
 		Example: "  penstock top\n  penstock top --once --admin https://gateway:13134 --header \"X-API-Key: $KEY\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

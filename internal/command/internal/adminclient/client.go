@@ -27,7 +27,7 @@ const (
 )
 
 // ErrNoConsole says that the collector has no console, or an older one.
-var ErrNoConsole = errors.New("the collector has no console there: name the extensions admin and console in service::extensions, as every profile does")
+var ErrNoConsole = errors.New("the collector has no console at that address: add the extensions admin and console to service::extensions, as every profile does")
 
 // Client asks one collector.
 type Client struct {
@@ -76,7 +76,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, v any) 
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(v); err != nil {
-		return fmt.Errorf("%s%s answers with something else than JSON: is that an admin address? %w", c.url, path, err)
+		return fmt.Errorf("%s%s does not answer with JSON: is that an admin address? %w", c.url, path, err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func TestWhatIsWrongIsSaidInWords(t *testing.T) {
 	var got map[string]string
 	require.NoError(t, c.Get(t.Context(), "/ok", map[string][]string{"name": {"a b"}}, &got))
 	assert.Equal(t, map[string]string{"key": "mine", "asked": "name=a+b"}, got)
-	for path, want := range map[string]string{"/page": "something else than JSON", "/key": "refuses: this needs a  [31mkey. Send a key with --header", "/busy": "429 Too Many Requests: too many", "/none": "has no console"} {
+	for path, want := range map[string]string{"/page": "does not answer with JSON", "/key": "refuses: this needs a  [31mkey. Send a key with --header", "/busy": "429 Too Many Requests: too many", "/none": "has no console"} {
 		assert.ErrorContains(t, c.Get(t.Context(), path, nil, &got), want, path)
 	}
 	var lines []string

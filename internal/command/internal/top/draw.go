@@ -44,7 +44,7 @@ func Lines(about About, state State, own Series, width int) []string {
 		add("%-*s %10s %10s  %s", name, short(s.id, name), rate(s.rate), rate(s.refused), strings.Join(s.signals, ", "))
 	}
 	if len(v.sources) == 0 {
-		add("no receiver takes data from outside")
+		add("no receiver accepts data from outside")
 	}
 
 	add("")
@@ -71,14 +71,14 @@ func Lines(about About, state State, own Series, width int) []string {
 			said(s.trouble.Error)
 		}
 		if s.failed > 0 {
-			add("  refuses %s for good", rate(s.failed))
+			add("  refuses %s permanently", rate(s.failed))
 		}
 	}
 	if len(v.sinks) == 0 {
 		add("no exporter delivers anything")
 	}
 	for _, c := range v.others {
-		add("%s %s is unwell since %s", c.Kind, c.ID, c.Since.UTC().Format(time.TimeOnly))
+		add("%s %s has been unhealthy since %s", c.Kind, c.ID, c.Since.UTC().Format(time.TimeOnly))
 		said(c.Error)
 	}
 	return all

@@ -87,8 +87,8 @@ loki                     DOWN 3 min 20 s         0/s      1 234 567  3 min 35 s
   loki takes no logs: dial tcp 10.0.0.7:3100:  [2Jconnect: connection refused,
   for the tenant acme
 prometheus_remote_write… delivers             1.00/s     250 (25 %)           -
-  refuses 0.20/s for good
-processor kafka_replay is unwell since 19:59:59
+  refuses 0.20/s permanently
+processor kafka_replay has been unhealthy since 19:59:59
   no broker answers`, got)
 }
 
@@ -109,6 +109,6 @@ func TestEveryLineFits(t *testing.T) {
 	assert.Equal(t, 3*78-1, strings.Count(lines, "x")-strings.Count("prometheus_remote_write_with", "x"))
 	empty := top.Lines(top.About{Since: now.Add(-time.Minute)}, top.State{Now: now}, top.Series{}, 80)
 	assert.Contains(t, empty[0], "up 1 min 0 s")
-	assert.Contains(t, strings.Join(empty, "\n"), "no receiver takes data from outside")
+	assert.Contains(t, strings.Join(empty, "\n"), "no receiver accepts data from outside")
 	assert.NotEmpty(t, top.Names())
 }
