@@ -51,6 +51,7 @@ func (e *logsExtension) routes(host component.Host) *admin.Mux {
 	api.Routes(func(path string, h http.HandlerFunc) { mux.HandleFunc(path, reads, h) })
 	e.lokiRoutes(mux, queries, tails)
 	e.jaegerRoutes(mux, queries)
+	e.searchRoutes(mux, queries, host)
 	mux.HandleFunc("POST /delete/run_task", erases, e.eraser(host))
 	mux.HandleFunc("GET /api/v1/rules", administers, e.listRules)
 	mux.HandleFunc("GET /health", admin.Need{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") })

@@ -204,6 +204,9 @@ var routeKinds = map[string]string{
 	"embedded_logs GET /api/traces":                            own,
 	"embedded_logs GET /api/traces/{id}":                       own,
 	"embedded_logs GET /api/dependencies":                      own,
+	"embedded_logs POST /api/v1/logs/search":                   own,
+	"embedded_logs GET /api/v1/metrics/query":                  own,
+	"embedded_logs POST /api/v1/query/correlate":               own,
 	"embedded_logs GET /ready":                                 open,
 	"embedded_logs GET /health":                                open,
 	"embedded_logs POST /delete/run_task":                      own,
@@ -336,6 +339,12 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 				url = strings.Replace(url, job.Spec.ID, "0102030405060708090a0b0c0d0e0f10", 1)
 			case route.Listener == "embedded_logs" && strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/api/v1/"), strings.HasPrefix(path, "/console/traces/"):
 				url += "?service=acme-shop"
+			case path == "/api/v1/metrics/query":
+				url += "?start=now-1h&q=%7B__name__%3D~%22.%2B%22%7D"
+			case path == "/api/v1/logs/search":
+				body = "{}"
+			case path == "/api/v1/query/correlate":
+				body = `{"by":"service","metric_query":"{__name__=~\".+\"}"}`
 			case (route.Listener == "embedded_logs" || strings.HasPrefix(path, "/console/logs/")) && method == http.MethodGet:
 				url += "?" + greedyLogs
 			case route.Listener == "embedded_logs":
@@ -385,9 +394,13 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 	_, text = callAs(t, http.MethodGet, "http://"+p.Query()+"/loki/api/v1/query_range?"+greedyLogQL, acme, "")
 	assert.Contains(t, text, "acme line", "what the others were asked for has an answer")
 	ask.Eventually(t, func() error {
-		for _, url := range []string{"http://" + p.Query() + "/api/traces?service=acme-shop", "http://" + p.Admin() + "/console/traces/api/traces/0102030405060708090a0b0c0d0e0f10"} {
-			if _, text := callAs(t, http.MethodGet, url, acme, ""); !strings.Contains(text, "acme span") {
-				return fmt.Errorf("%s has no span of acme's: %s", url, text)
+		status, text := callAs(t, http.MethodPost, "http://"+p.Query()+"/api/v1/query/correlate", acme, `{"by":"service","metric_query":"acme_stock","time_range":{"start":"now-15m","end":"now+5m"}}`)
+		if status != http.StatusOK || !strings.Contains(text, `"key":"acme-shop","log_count":1,`) || !strings.Contains(text, `"metric":{"min":1,`) {
+			return fmt.Errorf("logs and metrics of acme's are not together: %d %s", status, text)
+		}
+		for _, url := range []string{"http://" + p.Query() + "/api/v1/metrics/query?q=acme_stock", "http://" + p.Query() + "/api/traces?service=acme-shop", "http://" + p.Admin() + "/console/traces/api/traces/0102030405060708090a0b0c0d0e0f10"} {
+			if _, text := callAs(t, http.MethodGet, url, acme, ""); !strings.Contains(text, "acme span") && !strings.Contains(text, `"acme_stock"`) {
+				return fmt.Errorf("%s has nothing of acme's: %s", url, text)
 			}
 		}
 		return nil
