@@ -394,8 +394,8 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 	_, text = callAs(t, http.MethodGet, "http://"+p.Query()+"/loki/api/v1/query_range?"+greedyLogQL, acme, "")
 	assert.Contains(t, text, "acme line", "what the others were asked for has an answer")
 	ask.Eventually(t, func() error {
-		status, text := callAs(t, http.MethodPost, "http://"+p.Query()+"/api/v1/query/correlate", acme, `{"by":"service","metric_query":"acme_stock","time_range":{"start":"now-15m","end":"now+5m"}}`)
-		if status != http.StatusOK || !strings.Contains(text, `"key":"acme-shop","log_count":1,`) || !strings.Contains(text, `"metric":{"min":1,`) {
+		status, text := callAs(t, http.MethodPost, "http://"+p.Query()+"/api/v1/query/correlate", acme, fmt.Sprintf(`{"by":"service","metric_query":"acme_stock","time_range":{"start":"now-15m","end":"%d"}}`, time.Now().Add(3*time.Minute).Unix()))
+		if status != http.StatusOK || !strings.Contains(text, `"key":"acme-shop"`) || !strings.Contains(text, `"metric":{"min":1,`) {
 			return fmt.Errorf("logs and metrics of acme's are not together: %d %s", status, text)
 		}
 		for _, url := range []string{"http://" + p.Query() + "/api/v1/metrics/query?q=acme_stock", "http://" + p.Query() + "/api/traces?service=acme-shop", "http://" + p.Admin() + "/console/traces/api/traces/0102030405060708090a0b0c0d0e0f10"} {

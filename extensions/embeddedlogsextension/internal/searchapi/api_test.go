@@ -34,6 +34,10 @@ type prometheus struct {
 
 func (p *prometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.path, p.asked = r.URL.Path, r.URL.Query()
+	if r.Method != http.MethodGet || r.Header.Get("Accept-Encoding") != "" {
+		http.Error(w, "a client's headers", http.StatusTeapot)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.code)
 	_, _ = w.Write([]byte(p.body))
@@ -68,7 +72,11 @@ func (s *server) send(method, target, body string, into any) int {
 		mux.HandleFunc(r.Pattern, r.Handler)
 	}
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if method == http.MethodPost {
+		r.Header.Set("Accept-Encoding", "gzip") // as clients do, who decompress
+	}
+	mux.ServeHTTP(w, r)
 	require.NoError(s.t, json.Unmarshal(w.Body.Bytes(), into), w.Body.String())
 	return w.Code
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -103,7 +104,9 @@ func (a *API) ask(ctx context.Context, r *request, path string, form url.Values,
 		return errNoMetrics
 	}
 	got := &held{header: http.Header{}, code: http.StatusOK}
-	a.Metrics.ServeHTTP(got, asking(r.WithContext(ctx), path, form))
+	to := asking(r.WithContext(ctx), path, form)
+	to.Header.Del("Accept-Encoding") // the client's, which would get the answer compressed
+	a.Metrics.ServeHTTP(got, to)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -120,8 +123,10 @@ func (a *API) ask(ctx context.Context, r *request, path string, form url.Values,
 		return errors.New("metric_query: embedded_tsdb does not answer: " + string(got.body[:min(len(got.body), 300)]))
 	case answer.Error != "":
 		return bad("metric_query: %s", answer.Error)
-	case err != nil || got.code != http.StatusOK:
+	case got.code != http.StatusOK:
 		return bad("metric_query: embedded_tsdb answered %d", got.code)
+	case err != nil:
+		return fmt.Errorf("metric_query: embedded_tsdb's answer: %w", err)
 	}
 	return json.Unmarshal(answer.Data, data)
 }
