@@ -1,5 +1,5 @@
 // Package conformance has a check for every MUST and SHOULD that the OTLP specification has for servers. It needs nothing but the server's
-// two addresses, so any OTLP server can be asked.
+// two addresses, so it can test any OTLP server.
 package conformance
 
 import (

@@ -1,2 +1,2 @@
-// Package hostile sends what ends a server that trusts its clients to one in a container of 1 GiB, while an honest client is served.
+// Package hostile sends requests that would end an unprotected server to the binary in a container of 1 GiB, while it serves an honest client.
 package hostile

@@ -1,2 +1,2 @@
-// Package openapi holds the built binary against the OpenAPI description that it serves.
+// Package openapi compares the built binary with the OpenAPI description that it serves.
 package openapi

@@ -1,3 +1,3 @@
-// Package sender holds the built binary against what the remote write specifications ask of a sender, the way independent
-// suites do: it scrapes a target whose page the test writes, and a receiver looks at every request that comes.
+// Package sender tests the built binary against the requirements of the remote write specifications for a sender, like independent
+// suites do: it scrapes a target whose page the test writes, and a receiver checks every request.
 package sender

@@ -1,3 +1,3 @@
-// Package smoke drives the built binary with what Go alone can send and read; `make test` runs it. What needs Python or
-// a real store is in package e2e.
+// Package smoke drives the built binary with Go clients only; `make test` runs it. Tests that need Python or
+// a real store are in package e2e.
 package smoke

@@ -3,5 +3,5 @@
 //
 //	go test -run '^$' -bench . -benchtime 7x ./bench/guard
 //
-// An iteration is one interleaved pair of runs; reported are medians over the pairs.
+// An iteration is one interleaved pair of runs; the results are medians over the pairs.
 package guard

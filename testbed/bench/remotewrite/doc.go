@@ -3,6 +3,6 @@
 //
 //	go test -run '^$' -bench . -benchtime 7x ./bench/remotewrite
 //
-// Every iteration is one interleaved pair of runs; what is reported is the median of the pairs' ratios. CPU is the
+// Every iteration is one interleaved pair of runs; the result is the median of the pairs' ratios. CPU is the
 // process's (user and system), the receiver's share included on both sides.
 package remotewrite

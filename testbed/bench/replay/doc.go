@@ -1,2 +1,2 @@
-// Package replay measures how fast a range is replayed, beside how fast it came in.
+// Package replay measures how fast a range is replayed, compared with how fast it was received.
 package replay

@@ -1,5 +1,5 @@
-// Package ask puts questions to the stores: PromQL over HTTP, SQL over the lake's Parquet files, and the collector's own
-// metrics. It answers with plain values, so that a test compares what was sent with what is stored.
+// Package ask queries the stores: PromQL over HTTP, SQL over the lake's Parquet files, and the collector's own
+// metrics. It returns plain values, so that a test can compare the sent data with the stored data.
 package ask
 
 import (

@@ -1,11 +1,11 @@
 //go:build linux && amd64
 
-// Package clock sets the wall clock of one running Go process, and of no other: libfaketime can't, since such a program calls no C library, and
+// Package clock sets the wall clock of one running Go process only: libfaketime can't, since such a program calls no C library, and
 // a time namespace of Linux has no wall clock.
 //
 // time.now calls the kernel's vDSO through a variable of the runtime. Set writes a few instructions into the unused rest of the page that
 // holds the program's ELF header, which is mapped with its code, and lets the variable point to them: they call the vDSO and add seconds to
-// what it says of CLOCK_REALTIME. The monotonic clock goes on, as when an operator sets the clock. It needs a Go program at a fixed address, on Linux and amd64, and
+// its value of CLOCK_REALTIME. The monotonic clock continues, as when an operator sets the clock. It needs a Go program at a fixed address, on Linux and amd64, and
 // to be its parent.
 package clock
 

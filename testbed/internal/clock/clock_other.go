@@ -1,6 +1,6 @@
 //go:build !linux || !amd64
 
-// Package clock sets the wall clock of one running Go process. It knows how on Linux and amd64 only.
+// Package clock sets the wall clock of one running Go process. It works on Linux and amd64 only.
 package clock
 
 import (

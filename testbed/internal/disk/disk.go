@@ -1,4 +1,4 @@
-// Package disk is a small file system of a test's own, which fills up, or fails as a disk does. It needs to be root.
+// Package disk is a small file system for a test, which can fill up, or fail like a disk. It needs root.
 package disk
 
 import (

@@ -1,5 +1,5 @@
-// Package gateway is an OTLP gRPC server in the test process, in the place of the gateway that an agent sends to. It keeps what it
-// accepts, and refuses or disappears when a test says so.
+// Package gateway is an OTLP gRPC server in the test process that replaces an agent's gateway. It stores the data that it
+// accepts, and a test can make it refuse or disappear.
 package gateway
 
 import (

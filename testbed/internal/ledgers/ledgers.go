@@ -1,4 +1,4 @@
-// Package ledgers asks a process for its ledger, and sends what can be counted from outside.
+// Package ledgers queries the ledger of a process, and sends data that can be counted from outside.
 package ledgers
 
 import (

@@ -1,4 +1,4 @@
-// Package measure has what benchmarks of several packages compute.
+// Package measure has the computations that several benchmark packages share.
 package measure
 
 import "slices"

@@ -1,5 +1,5 @@
 // Package process runs the built binary as a child process: free ports, its own data directory, its log kept, ended by
-// signal, so that a test sees what an operator sees.
+// signal, so that a test has the view of an operator.
 package process
 
 import (

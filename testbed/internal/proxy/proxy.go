@@ -1,4 +1,4 @@
-// Package proxy stands between a client and a server, and does to their connections what networks do: they die without a word, lose one
+// Package proxy is a proxy between a client and a server that makes their connections fail like networks do: they break silently, lose one
 // direction, or become slow.
 package proxy
 
