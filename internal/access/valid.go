@@ -14,11 +14,11 @@ const ValidAttribute = "valid"
 // ErrRevoked is why WhileValid ends a context.
 var ErrRevoked = errors.New("the API key is no longer valid: it was revoked, it has expired, or its scopes have changed")
 
-// checkEvery is how long a client may go on after its key was revoked.
+// checkEvery is how long a client may continue after its key was revoked.
 const checkEvery = time.Second
 
 // WhileValid returns a context for an answer that follows something, such as a live tail. It ends with the cause ErrRevoked within a second
-// after the client's key has become invalid. Where the authenticator knows nothing of that, it is ctx. stop releases what it holds.
+// after the client's key has become invalid. If the authenticator can't tell, it returns ctx. stop releases its resources.
 func WhileValid(ctx context.Context) (valid context.Context, stop func()) {
 	return whileValid(ctx, checkEvery)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/penstockhq/penstock/internal/command/internal/adminclient"
 )
 
-// adminFlags are how a command is told which collector to ask.
+// adminFlags are the flags that name the collector to query.
 type adminFlags struct {
 	url     string
 	headers []string

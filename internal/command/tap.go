@@ -25,7 +25,7 @@ const (
 	formatJSON = "json"
 )
 
-// tapping is what the flags of the tap command say.
+// tapping are the flags of the tap command.
 type tapping struct {
 	admin                                adminFlags
 	side, signal, pipeline, kind, tenant string
@@ -111,7 +111,7 @@ func (t *tapping) run(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// counted says in words what became of the records.
+// counted describes how many records were shown, and why others were not.
 func counted(c tap.Counts) string {
 	text := fmt.Sprintf("%d records passed, %d were shown", c.Seen, c.Shown)
 	for _, one := range []struct {
@@ -133,7 +133,7 @@ type places struct {
 // errNoTaps says that the collector's program does not wrap its components.
 var errNoTaps = errors.New("this collector's components have no taps: its program was built without penstock's command line")
 
-// mustExist returns an error that lists what there is, if nothing matches: nobody should wait for records that can't come.
+// mustExist returns an error with the existing components if nothing matches, so that nobody waits for records that can't arrive.
 func (t *tapping) mustExist(ctx context.Context, client *adminclient.Client, query url.Values) error {
 	var all places
 	if err := client.Get(ctx, "/console/v1/tap", nil, &all); err != nil {

@@ -18,10 +18,10 @@ import (
 	"github.com/penstockhq/penstock/internal/command/internal/top"
 )
 
-// topEvery is how often the table is drawn anew.
+// topEvery is the interval in which the table is redrawn.
 const topEvery = time.Second
 
-// What a terminal obeys: the cursor to the top left, what is right of it gone, what is below it gone.
+// Control sequences of a terminal: move the cursor to the top left, clear the rest of the line, clear everything below.
 const (
 	home       = "\x1b[H"
 	clearRight = "\x1b[K"
@@ -64,7 +64,7 @@ terminal (default 80).`,
 	return cmd
 }
 
-// terminal says whether w is one.
+// terminal says whether w is a terminal.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -74,7 +74,7 @@ func terminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// watch draws the table until ctx ends. A collector that does not answer any more is waited for; the first answer must come.
+// watch draws the table until ctx ends. It waits for a collector that stops answering; the first request must succeed.
 func watch(ctx context.Context, w io.Writer, client *adminclient.Client) error {
 	tick := time.NewTicker(topEvery)
 	defer tick.Stop()
@@ -101,7 +101,7 @@ func watch(ctx context.Context, w io.Writer, client *adminclient.Client) error {
 	}
 }
 
-// table asks the collector for all that the table needs.
+// table queries the collector for the content of the table.
 func table(ctx context.Context, client *adminclient.Client) ([]string, error) {
 	var about top.About
 	var state top.State
@@ -118,7 +118,7 @@ func table(ctx context.Context, client *adminclient.Client) ([]string, error) {
 	return top.Lines(about, state, own, columns()), nil
 }
 
-// columns is the terminal's.
+// columns is the width of the terminal.
 func columns() int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > top.Width && n <= 500 {
 		return n

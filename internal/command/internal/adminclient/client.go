@@ -1,4 +1,4 @@
-// Package adminclient asks the admin address of a running collector, and says in words what is wrong if it does not answer.
+// Package adminclient queries the admin address of a running collector, and explains errors in plain words.
 package adminclient
 
 import (
@@ -20,7 +20,7 @@ const (
 	maxAnswer = 16 << 20
 	// maxLine bounds one line of an answer that has no end, in bytes.
 	maxLine = 1 << 20
-	// maxSaid bounds what is repeated of an answer that is an error, in bytes.
+	// maxSaid bounds the quoted part of an error answer, in bytes.
 	maxSaid = 1 << 10
 	// patience is how long a collector may take to begin its answer.
 	patience = 10 * time.Second
@@ -29,14 +29,14 @@ const (
 // ErrNoConsole says that the collector has no console, or an older one.
 var ErrNoConsole = errors.New("the collector has no console at that address: add the extensions admin and console to service::extensions, as every profile does")
 
-// Client asks one collector.
+// Client queries one collector.
 type Client struct {
 	url    string
 	header http.Header
 	http   *http.Client
 }
 
-// New returns a client for an address, with headers as "Name: value".
+// New returns a client for an address, with headers of the form "Name: value".
 func New(address string, headers []string) (*Client, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
@@ -55,7 +55,7 @@ func New(address string, headers []string) (*Client, error) {
 	return &Client{strings.TrimSuffix(address, "/"), header, &http.Client{Transport: transport}}, nil
 }
 
-// Header reads headers as "Name: value".
+// Header parses headers of the form "Name: value".
 func Header(all []string) (http.Header, error) {
 	out := http.Header{}
 	for _, h := range all {
@@ -81,13 +81,13 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, v any) 
 	return nil
 }
 
-// Lines calls each with every line of an answer, as they come, until the answer ends, ctx ends, or each returns false.
+// Lines calls each with every line of an answer as it arrives, until the answer ends, ctx ends, or each returns false.
 func (c *Client) Lines(ctx context.Context, path string, query url.Values, each func(line []byte) (more bool, err error)) error {
 	answer, err := c.ask(ctx, path, query)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = answer.Body.Close() }() // nothing more is wanted of it
+	defer func() { _ = answer.Body.Close() }() // the rest is not needed
 	lines := bufio.NewScanner(answer.Body)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
@@ -138,7 +138,7 @@ func (c *Client) ask(ctx context.Context, path string, query url.Values) (*http.
 	return nil, fmt.Errorf("%s: %s: %s", c.url, answer.Status, said)
 }
 
-// Plain returns a text without what a terminal would obey: control characters become spaces.
+// Plain replaces a text's control characters, which a terminal would execute, by spaces.
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r >= 0x7f && r <= 0x9f || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {

@@ -1,4 +1,4 @@
-// Package tapline makes of a tap's record one line for a terminal.
+// Package tapline formats a tap's record as one line for a terminal.
 package tapline
 
 import (
@@ -34,7 +34,7 @@ var heads = map[string][]string{
 	"profiles": {"samples", "duration_ms"},
 }
 
-// Text returns the line without control characters: what users sent can't move the cursor.
+// Text returns the line without control characters: so data of clients can't move the cursor.
 func Text(line []byte) (string, error) {
 	var r record
 	from := json.NewDecoder(bytes.NewReader(line))
@@ -94,7 +94,7 @@ func value(v any) string {
 	return string(text)
 }
 
-// JSON returns a line of JSON in which no control character stands as it is.
+// JSON returns a line of JSON in which every control character is escaped.
 func JSON(line []byte) []byte {
 	var out bytes.Buffer
 	for _, r := range string(line) {

@@ -207,7 +207,7 @@ func (f xconnectorFactory) CreateProfilesToProfiles(ctx context.Context, set con
 	return &profiles{made, in, out}, nil
 }
 
-// tracesRouter is what a connector sends traces to, which may choose among pipelines.
+// tracesRouter is the next consumer of a connector's traces, which may choose among pipelines.
 type tracesRouter struct {
 	connector.TracesRouterAndConsumer
 	out *point
@@ -236,7 +236,7 @@ func (r *tracesRouter) Consumer(to ...pipeline.ID) (consumer.Traces, error) {
 	return &nextTraces{next, r.out}, nil
 }
 
-// metricsRouter is what a connector sends metrics to, which may choose among pipelines.
+// metricsRouter is the next consumer of a connector's metrics, which may choose among pipelines.
 type metricsRouter struct {
 	connector.MetricsRouterAndConsumer
 	out *point
@@ -265,7 +265,7 @@ func (r *metricsRouter) Consumer(to ...pipeline.ID) (consumer.Metrics, error) {
 	return &nextMetrics{next, r.out}, nil
 }
 
-// logsRouter is what a connector sends logs to, which may choose among pipelines.
+// logsRouter is the next consumer of a connector's logs, which may choose among pipelines.
 type logsRouter struct {
 	connector.LogsRouterAndConsumer
 	out *point
@@ -294,7 +294,7 @@ func (r *logsRouter) Consumer(to ...pipeline.ID) (consumer.Logs, error) {
 	return &nextLogs{next, r.out}, nil
 }
 
-// profilesRouter is what a connector sends profiles to, which may choose among pipelines.
+// profilesRouter is the next consumer of a connector's profiles, which may choose among pipelines.
 type profilesRouter struct {
 	xconnector.ProfilesRouterAndConsumer
 	out *point

@@ -22,7 +22,7 @@ const signalLogs, signalMetrics, signalTraces, signalProfiles = "logs", "metrics
 // Kinds of components.
 const kindReceiver, kindProcessor, kindExporter, kindConnector = "receiver", "processor", "exporter", "connector"
 
-// Factories returns factories that make the same components, at whose inputs and outputs taps can look.
+// Factories returns factories that make the same components, with points for taps at their inputs and outputs.
 func Factories(of func() (otelcol.Factories, error)) func() (otelcol.Factories, error) {
 	return func() (otelcol.Factories, error) {
 		f, err := of()
@@ -48,7 +48,7 @@ func wrapped[F any](of map[component.Type]F, wrap func(F) F) map[component.Type]
 	return out
 }
 
-// aliases is what factories of the collector have beside their interface: the service warns of names that are deprecated.
+// aliases is a method of the collector's factories outside their interface: the service warns of deprecated names.
 type aliases interface {
 	DeprecatedAlias() component.Type
 	SetDeprecatedAlias(component.Type)

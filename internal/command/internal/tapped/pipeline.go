@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// namer is the name of the tracer that says to which pipeline a component belongs.
+	// namer is the name of the tracer that reveals a component's pipeline.
 	namer = "github.com/penstockhq/penstock/internal/command/internal/tapped"
 	// pipelineKey is the attribute of all telemetry of a processor that names its pipeline.
 	pipelineKey = "otelcol.pipeline.id"
@@ -32,7 +32,7 @@ func (f namingTelemetry) CreateTracerProvider(ctx context.Context, set telemetry
 
 type namingProvider struct{ telemetry.TracerProvider }
 
-// Unwrap grants access to the provider itself, as the collector's convention is.
+// Unwrap returns the wrapped provider, by the collector's convention.
 func (p namingProvider) Unwrap() trace.TracerProvider { return p.TracerProvider }
 
 func (p namingProvider) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
@@ -51,7 +51,7 @@ type naming struct {
 	pipeline string
 }
 
-// pipelineOf returns the pipeline of a processor; empty for other components, and where the telemetry does not tell.
+// pipelineOf returns the pipeline of a processor; empty for other components, and if the telemetry does not reveal it.
 func pipelineOf(set component.TelemetrySettings) string {
 	if set.TracerProvider == nil {
 		return ""

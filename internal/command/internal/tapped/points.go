@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/internal/tap/sampler"
 )
 
-// point is where taps look at batches from when its component starts until it is shut down. Without a console nobody ever looks.
+// point is a place where taps can see batches, from the start of its component until its shutdown. Without a console there are no taps.
 type point struct {
 	*tap.Point
 	sampler *sampler.Sampler // written before the point can be open; nil: there is no console
@@ -37,7 +37,7 @@ func around(kind string, id component.ID, in, out string, set component.Telemetr
 	return before(kind, id, in, set), after(kind, id, out, set)
 }
 
-// start lets taps look. A component that several signals share is started for each.
+// start opens the point to taps. A component that several signals share is started for each.
 func (p *point) start(host component.Host) {
 	if p == nil || p.sampler != nil {
 		return
@@ -59,7 +59,7 @@ type source struct {
 	out *point
 }
 
-// started returns a function that takes what a factory has made.
+// started returns a function that processes a factory's result.
 func started(out *point) func(component.Component, error) (component.Component, error) {
 	return func(made component.Component, err error) (component.Component, error) {
 		if err != nil {
@@ -110,7 +110,7 @@ func (c *logs) Shutdown(ctx context.Context) error {
 	return c.logsComponent.Shutdown(ctx)
 }
 
-// nextLogs is what a component sends to, with the component's point.
+// nextLogs is the next consumer of a component, with the component's point.
 type nextLogs struct {
 	consumer.Logs
 	out *point

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// Width is that of a terminal of which nothing is known.
+	// Width is the default width of a terminal.
 	Width = 80
 	// maxTroubleLines is how many lines one error takes.
 	maxTroubleLines = 3
@@ -84,7 +84,7 @@ func Lines(about About, state State, own Series, width int) []string {
 	return all
 }
 
-// middle is what lies between receivers and sinks: names with what is to say.
+// middle is the part of the table between receivers and sinks: names with their state.
 func (v *view) middle() (lines [][2]string) {
 	if v.journal {
 		text := "written " + rate(v.own.rate(appended, nil))
@@ -113,7 +113,7 @@ func (v *view) middle() (lines [][2]string) {
 	return append(lines, [2]string{"DEAD LETTERS", count(read + written)})
 }
 
-// fit returns one line of at most width characters, without what a terminal would obey.
+// fit returns one line of at most width characters, without control characters.
 func fit(s string, width int) string {
 	return strings.TrimRight(short(adminclient.Plain(s), width), " ")
 }
@@ -146,7 +146,7 @@ func short(s string, n int) string {
 
 func rate(v float64) string { return number(v) + "/s" }
 
-// number is short: 1234567 is 1.23 M.
+// number abbreviates a number: 1234567 is 1.23 M.
 func number(v float64) string {
 	for _, unit := range []struct {
 		of   float64
@@ -173,7 +173,7 @@ func three(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// count is whole: 1234567 is 1 234 567, and what is too wide for a column is short.
+// count formats a whole number: 1234567 is 1 234 567; a number that is too wide for a column is abbreviated.
 func count(v float64) string {
 	if v >= 1e9 {
 		return number(v)

@@ -60,7 +60,7 @@ func (s *Series) most(name string, m match) (most float64) {
 	return most
 }
 
-// rate is the sum of the increases a second over the last half minute. Where a counter begins anew nothing is added.
+// rate is the sum of the increases a second over the last half minute. A counter reset adds nothing.
 func (s *Series) rate(name string, m match) (sum float64) {
 	n := len(s.Times)
 	if n < 2 {

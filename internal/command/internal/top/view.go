@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// About is what is used of GET /console/v1/about.
+// About is the used part of GET /console/v1/about.
 type About struct {
 	Name    string    `json:"name"`
 	Version string    `json:"version"`
@@ -15,7 +15,7 @@ type About struct {
 	Since   time.Time `json:"since"`
 }
 
-// State is what is used of GET /console/v1/state.
+// State is the used part of GET /console/v1/state.
 type State struct {
 	Now        time.Time         `json:"now"`
 	Pipelines  []Pipeline        `json:"pipelines"`
@@ -24,7 +24,7 @@ type State struct {
 	Disks      []Disk            `json:"disks"`
 }
 
-// Pipeline is one of the configuration.
+// Pipeline is a pipeline of the configuration.
 type Pipeline struct {
 	ID         string   `json:"id"`
 	Signal     string   `json:"signal"`
@@ -33,7 +33,7 @@ type Pipeline struct {
 	Exporters  []string `json:"exporters"`
 }
 
-// Component is what one reports.
+// Component is the reported status of a component.
 type Component struct {
 	Kind      string    `json:"kind"`
 	ID        string    `json:"id"`
@@ -81,7 +81,7 @@ func kindOf(id string) string {
 
 const journalKind = "kafka_replay"
 
-// source is a receiver that takes data from outside.
+// source is a receiver that accepts data from outside.
 type source struct {
 	id            string
 	signals       []string
@@ -93,17 +93,17 @@ type sink struct {
 	id        string
 	pipelines map[string]bool
 	signals   map[string]bool
-	groups    map[string]bool // of the journal; empty: it has a queue of its own
+	groups    map[string]bool // of the journal; empty: it has its own queue
 	followers map[string]bool
 	rate      float64
 	waiting   float64
 	capacity  float64 // of its queue
 	oldest    float64 // seconds
-	failed    float64 // items a second that it refuses for good
+	failed    float64 // items per second that it refuses permanently
 	trouble   *Component
 }
 
-// view is what the lines are made of.
+// view is the content of the table.
 type view struct {
 	about    About
 	state    State
@@ -113,7 +113,7 @@ type view struct {
 	journal  bool
 	scrubber bool
 	guard    bool
-	others   []Component // that are unwell, and are no sink
+	others   []Component // unhealthy components that are not sinks
 }
 
 func (s *Series) total(prefix string, m match) (sum float64) {
@@ -210,7 +210,7 @@ func (v *view) measure(s *sink) {
 	}
 	for i := range v.state.Components {
 		c := &v.state.Components[i]
-		// An exporter and the receiver that feeds it say the same in other words: the receiver's are the better ones.
+		// An exporter and the receiver that feeds it report the same error in different words: the receiver's are better.
 		if c.Error != "" && s.concerns(c) && (s.trouble == nil || c.Kind == "receiver") {
 			s.trouble = c
 		}
