@@ -45,7 +45,7 @@ func (s *sending) tenant(b *batch) {
 	}
 	switch {
 	case own.err == nil:
-	case own.answered && !took && s.givenUp(b.tenant, aside, own.err):
+	case own.answered && !took && s.setsAside(b.tenant, aside, own.err):
 		s.setAside(asideBatch{tenant: b.tenant, reason: reasonPatience, records: own.resend, cause: own.err.Error()})
 	default:
 		s.open.add(own)
@@ -81,8 +81,8 @@ func (s *sending) setAside(a asideBatch) {
 	s.aside = append(s.aside, a)
 }
 
-// givenUp notes that Loki has refused tenant, and reports whether its entries go to the dead letter.
-func (s *sending) givenUp(tenant string, aside delivery.Aside, err error) bool {
+// setsAside notes that Loki has refused tenant, and reports whether its entries go to the dead letter.
+func (s *sending) setsAside(tenant string, aside delivery.Aside, err error) bool {
 	e := s.exporter
 	give, now := e.patience.Refused(s.ctx, patience.Refusal{Tenant: tenant, Began: s.now, Waiting: aside.Waiting, Ask: e.takes}, e.now())
 	if now {
@@ -116,6 +116,6 @@ func (s *sending) keep(ld plog.Logs) {
 		if n == 0 {
 			n = int64(letter.LogRecordCount())
 		}
-		s.exporter.tellRefusal(s.ctx, a.reason, n, a.cause)
+		s.exporter.logRefusal(s.ctx, a.reason, n, a.cause)
 	}
 }

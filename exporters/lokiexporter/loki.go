@@ -23,8 +23,8 @@ import (
 	"github.com/penstockhq/penstock/internal/patience"
 )
 
-// tellInterval is the least time between two log messages about refused entries.
-const tellInterval = 10 * time.Second
+// logInterval is the least time between two log messages about refused entries.
+const logInterval = 10 * time.Second
 
 // lokiExporter sends each push before it returns, on the caller's goroutine.
 type lokiExporter struct {
@@ -168,7 +168,7 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	}
 	s.keep(ld)
 	e.countSent(ctx, s)
-	// The ledger's entry: records that are processed. tellRefusal reports those of them that Loki does not have.
+	// The ledger's entry: records that are processed. logRefusal reports those of them that Loki does not have.
 	delivery.Of(ctx).Outcome.Take(e.set.ID.String(), int64(s.records)-int64(len(s.resend)))
 	w.recycle(batches)
 	return s.result(ld)
@@ -266,12 +266,12 @@ func (e *lokiExporter) self(more ...attribute.KeyValue) metric.MeasurementOption
 	return metric.WithAttributes(append(more, attribute.String("exporter", e.set.ID.String()))...)
 }
 
-// tellRefusal counts a refusal, and logs an example at most once in tellInterval.
-func (e *lokiExporter) tellRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
+// logRefusal counts a refusal, and logs an example at most once in logInterval.
+func (e *lokiExporter) logRefusal(ctx context.Context, reason refusal.Reason, n int64, example string) {
 	e.tb.ExporterLokiRefusedEntries.Add(ctx, n, e.self(attribute.String("reason", string(reason))))
 	delivery.Of(ctx).Outcome.Refuse(e.set.ID.String(), string(reason), n, delivery.UnitItem)
 	now, last := e.now().UnixNano(), e.lastLogged.Load()
-	if now-last >= int64(tellInterval) && e.lastLogged.CompareAndSwap(last, now) {
+	if now-last >= int64(logInterval) && e.lastLogged.CompareAndSwap(last, now) {
 		e.set.Logger.Warn("Loki refused these entries, and they are not sent again",
 			zap.String("reason", string(reason)), zap.Int64("entries", n), zap.String("example", example))
 	}

@@ -132,7 +132,7 @@ func (s *sending) refuse(b *batch, r request, reason refusal.Reason, cause strin
 	s.refused += n
 	s.refusal = cause
 	if !s.keeps() {
-		s.exporter.tellRefusal(s.ctx, reason, n, cause)
+		s.exporter.logRefusal(s.ctx, reason, n, cause)
 		return
 	}
 	before := s.open
@@ -165,5 +165,5 @@ func (s *sending) refuseTenant(id string, n int32) {
 func (s *sending) drop(reason refusal.Reason, n int64, cause string) {
 	s.refused += n
 	s.refusal = cause
-	s.exporter.tellRefusal(s.ctx, reason, n, cause)
+	s.exporter.logRefusal(s.ctx, reason, n, cause)
 }

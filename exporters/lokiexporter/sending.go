@@ -184,7 +184,7 @@ func (s *sending) countNamed(b *batch, r request, refusals []refusal.Refusal, ex
 		left -= n
 		s.refused += n
 		s.refusal = example
-		s.exporter.tellRefusal(s.ctx, f.Reason, n, example)
+		s.exporter.logRefusal(s.ctx, f.Reason, n, example)
 	}
 	s.accept(b, r, left)
 }

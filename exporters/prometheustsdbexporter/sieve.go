@@ -15,15 +15,15 @@ import (
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter/internal/sample"
 )
 
-// tellInterval is the least time between two log messages of a kind.
-const tellInterval = 10 * time.Second
+// logInterval is the least time between two log messages of a kind.
+const logInterval = 10 * time.Second
 
-// logLimiter allows an action once in tellInterval. Safe for concurrent use.
+// logLimiter allows an action once in logInterval. Safe for concurrent use.
 type logLimiter struct{ last atomic.Int64 }
 
 func (s *logLimiter) due() bool {
 	now, last := time.Now().UnixNano(), s.last.Load()
-	return now-last >= int64(tellInterval) && s.last.CompareAndSwap(last, now)
+	return now-last >= int64(logInterval) && s.last.CompareAndSwap(last, now)
 }
 
 // maxTargets bounds the target_info series whose newest time is remembered: 32 bytes each.

@@ -164,25 +164,25 @@ func (p *partition) turn() {
 func (p *partition) judge(n *admission.Node, l *lists) *admission.Verdict {
 	before := n.Growth.Verdict()
 	v := n.Growth.Judge(n.Series.Used(), l.protects)
-	p.tell(n, before, v)
+	p.logVerdict(n, before, v)
 	return v
 }
 
 func (p *partition) accuse(n *admission.Node, attribute string) *admission.Verdict {
 	before := n.Growth.Verdict()
 	v := n.Growth.Accuse(attribute)
-	p.tell(n, before, v)
+	p.logVerdict(n, before, v)
 	return v
 }
 
 func (p *partition) widen(n *admission.Node, l *lists) (v *admission.Verdict, ok bool) {
 	before := n.Growth.Verdict()
 	v, ok = n.Growth.Widen(l.protects)
-	p.tell(n, before, v)
+	p.logVerdict(n, before, v)
 	return v, ok
 }
 
-func (p *partition) tell(n *admission.Node, before, v *admission.Verdict) {
+func (p *partition) logVerdict(n *admission.Node, before, v *admission.Verdict) {
 	if v != before && len(v.Names) > 0 {
 		p.g.tel.judged(n, v.Names, p.rules.Load().OnLimit)
 	}

@@ -17,7 +17,7 @@ import (
 
 const (
 	badTenant = "tenant" // the reason
-	tellEvery = time.Minute
+	logEvery  = time.Minute
 )
 
 // request is one client's request to be written to the journal.
@@ -57,7 +57,7 @@ func (a *appender) countRefused(ctx context.Context, r *request) error {
 		return nil
 	}
 	a.telemetry.ProcessorKafkaReplayRefusedItems.Add(ctx, int64(r.refused), a.reason(badTenant))
-	if a.lines.Allow(badTenant, time.Now(), tellEvery) {
+	if a.lines.Allow(badTenant, time.Now(), logEvery) {
 		a.set.Logger.Warn("Items were refused: the resource attribute "+tenant.Attribute+" is not a valid tenant name; logged at most once a minute",
 			zap.Int("refused", r.refused), zap.Int("taken", r.items), zap.Error(r.why))
 	}

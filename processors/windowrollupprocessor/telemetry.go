@@ -24,8 +24,8 @@ const (
 	otherMetrics   = "(others)"
 	// topLate is how many metrics the log names.
 	topLate = 5
-	// tellEvery is the least time between two logs of late points.
-	tellEvery = time.Minute
+	// logEvery is the least time between two logs of late points.
+	logEvery = time.Minute
 )
 
 // telemetry writes outcomes to the internal metrics, and names the metrics that have late points in log and page. Names are users' data,
@@ -118,12 +118,12 @@ func (t *telemetry) add(ctx context.Context, out *rollup.Outcome) {
 	add(t.b.ProcessorWindowRollupMissingSums, out.NoSum, t.noSum)
 	add(t.b.ProcessorWindowRollupMissingSums, out.SumNotFinite, t.sumNotFinite)
 	if out.LateBy != nil {
-		t.tellLate(out.LateBy)
+		t.logLate(out.LateBy)
 	}
 }
 
-// tellLate logs the metrics that have late points.
-func (t *telemetry) tellLate(by map[string]int) {
+// logLate logs the metrics that have late points.
+func (t *telemetry) logLate(by map[string]int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for name, n := range by {
@@ -133,7 +133,7 @@ func (t *telemetry) tellLate(by map[string]int) {
 		t.late[name] += n
 		t.recent[name] += n
 	}
-	if now := time.Now(); now.Sub(t.lastLogged) >= tellEvery {
+	if now := time.Now(); now.Sub(t.lastLogged) >= logEvery {
 		t.log.Warn("Points arrived after their window had closed", zap.Any("most_by_metric", mostLate(t.recent, topLate)))
 		t.lastLogged = now
 		clear(t.recent)

@@ -120,7 +120,7 @@ func (r *logFiles) Shutdown(ctx context.Context) (err error) {
 		}
 		b.send(ctx)
 	}
-	r.files.GiveUp(r.report)
+	r.files.AbandonCopies(r.report)
 	r.files.Finish()
 	err = r.save(ctx)
 	r.files.Close()

@@ -43,9 +43,9 @@ func (b *batch) addTo(e *engine, t *table, k streamkey.Key, p *point, attributes
 	sh.mu.Lock()
 	slot, ok := sh.index.find(k)
 	if !ok {
-		if ok = b.room(e); ok {
+		if ok = b.reserve(e); ok {
 			if slot, ok = b.newSlot(e, sh, k, p.at, attributes); !ok {
-				b.giveUp(e)
+				b.release(e)
 			}
 		}
 	}
@@ -68,8 +68,8 @@ func (b *batch) put(e *engine, t *table, sh *shard, slot uint32, p *point, isLat
 	}
 }
 
-// room reserves a place for one more stream, if there is one.
-func (b *batch) room(e *engine) bool {
+// reserve reserves a place for one more stream, if there is one.
+func (b *batch) reserve(e *engine) bool {
 	if b.s.streams.Add(1) <= int64(b.set.MaxStreams) {
 		if n := e.streams.Add(1); e.rule.MaxStreams == 0 || n <= int64(e.rule.MaxStreams) {
 			return true
@@ -80,8 +80,8 @@ func (b *batch) room(e *engine) bool {
 	return false
 }
 
-// giveUp frees a place that room reserved.
-func (b *batch) giveUp(e *engine) {
+// release frees a place that reserve took.
+func (b *batch) release(e *engine) {
 	e.streams.Add(-1)
 	b.s.streams.Add(-1)
 }

@@ -42,7 +42,7 @@ type assignment struct {
 	sends     sends
 	committed int64 // guarded by f.mu
 
-	gaveUp []delivery.Bounds // belongs to the worker; gaps that no checkpoint contains yet
+	discarded []delivery.Bounds // belongs to the worker; gaps that no checkpoint contains yet
 
 	book atomic.Pointer[[]byte] // the ledger's, as in the last checkpoint; nil before the first
 }
@@ -120,7 +120,7 @@ func (a *assignment) deliver(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	w.GiveUp(a.floor.Load())
+	w.SkipTo(a.floor.Load())
 	a.mu.Lock()
 	if a.ended {
 		a.mu.Unlock()
@@ -196,8 +196,8 @@ func (a *assignment) send(ctx context.Context, b delivery.Bounds, records []deli
 		}
 		of.Outcome = of.Account.Batch(batch.Contents())
 		if err := batch.Send(of.In(ctx), a.f.entry); err != nil {
-			if errors.Is(context.Cause(ctx), errGaveUp) {
-				return errGaveUp
+			if errors.Is(context.Cause(ctx), errDiscarded) {
+				return errDiscarded
 			}
 			if ctx.Err() == nil && !consumererror.IsPermanent(err) {
 				a.f.sink.attempted("", err) // Third-party exporters do not report their attempts.
@@ -277,7 +277,7 @@ var _ delivery.Observer = (*assignment)(nil)
 func (a *assignment) Restored(offset int64, fresh bool) {
 	a.next.Store(offset)
 	a.newest.CompareAndSwap(0, time.Now().UnixNano())
-	a.gaveUp = nil
+	a.discarded = nil
 	a.f.set.Logger.Info("following a partition", zap.Int32("partition", a.partition), zap.Int64("offset", offset), zap.Bool("fresh", fresh))
 }
 
@@ -308,7 +308,7 @@ func (a *assignment) Lost(b delivery.Bounds) {
 
 func (a *assignment) Checkpointed(next int64, bytes int, took time.Duration) {
 	a.saved.Store(next)
-	a.countGivenUp(next)
+	a.countDiscarded(next)
 	a.f.passed(a.partition, next)
 	a.f.telemetry.ReceiverKafkaReplayCheckpointBytes.Add(context.Background(), int64(bytes), a.f.with())
 	a.f.telemetry.ReceiverKafkaReplayCheckpointDuration.Record(context.Background(), took.Seconds(), a.f.with())
@@ -324,7 +324,7 @@ func (a *assignment) DeadLettered(offset int64, err error) {
 }
 
 func (a *assignment) Failed(err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, errGaveUp) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errDiscarded) {
 		return
 	}
 	a.f.telemetry.ReceiverKafkaReplayFailures.Add(context.Background(), 1, a.f.with())

@@ -23,19 +23,19 @@ const (
 )
 
 const (
-	// giveUpShare is the part of its unread records that a follower discards at once: enough to make room for a while, but not more than a
+	// discardShare is the part of its unread records that a follower discards at once: enough to make room for a while, but not more than a
 	// slow sink could still have accepted.
-	giveUpShare = 8
+	discardShare = 8
 	// settleTime is how long the journal may take to notice: the checkpoint, the group's commit and the check of the log's files take up
 	// to a second each.
 	settleTime = 4 * time.Second
 )
 
-// errGaveUp ends the delivery of records that the follower discards.
-var errGaveUp = errors.New("the journal is full and on_full is best_effort: the oldest records are discarded")
+// errDiscarded ends the delivery of records that the follower discards.
+var errDiscarded = errors.New("the journal is full and on_full is best_effort: the oldest records are discarded")
 
 // bestEffort lets a sink lose its oldest records while the journal is full because of it, so that the clients of its signal and its other
-// sinks continue. It is not safe for concurrent use, except gaveUp.
+// sinks continue. It is not safe for concurrent use, except discarded.
 type bestEffort struct {
 	room  cluster.Limited
 	last  time.Time     // time of the last discard
@@ -65,7 +65,7 @@ func (b *bestEffort) look(f *follower, now time.Time) {
 		b.last = now
 		b.times.Failed(now, errors.New(room.Describe(f.topic)))
 		f.status.Bad(keyBestEffort, fmt.Sprintf("%s loses its oldest %s: the journal is full, and on_full is best_effort", f.cfg.Group, f.entry.Signal()))
-		f.giveUp()
+		f.discard()
 	}
 	b.mu.Lock()
 	lost := b.lost
@@ -95,64 +95,64 @@ func (b *bestEffort) over(f *follower, now time.Time, lost int64) {
 	}
 }
 
-func (b *bestEffort) gaveUp(records int64) {
+func (b *bestEffort) discarded(records int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lost += records
 }
 
-// giveUp makes each partition skip a part of its undelivered records.
-func (f *follower) giveUp() {
+// discard makes each partition skip a part of its undelivered records.
+func (f *follower) discard() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for p, a := range f.assigned {
 		next := a.next.Load()
 		end, ok := f.ends.Lookup(f.topic, p)
 		if lag := end.Offset - next; ok && next >= 0 && lag > 0 {
-			a.giveUp(next + max(1, lag/giveUpShare))
+			a.discard(next + max(1, lag/discardShare))
 		}
 	}
 }
 
-// giveUp makes the worker continue at offset until. The worker sees a gap there, as if retention had deleted the records, and records it
+// discard makes the worker continue at offset until. The worker sees a gap there, as if retention had deleted the records, and records it
 // in a checkpoint before it continues.
-func (a *assignment) giveUp(until int64) {
+func (a *assignment) discard(until int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.worker == nil || a.ended {
 		return
 	}
 	a.floor.Store(max(until, a.floor.Load()))
-	a.worker.GiveUp(until)
-	a.sends.giveUp(errGaveUp)
+	a.worker.SkipTo(until)
+	a.sends.cancel(errDiscarded)
 }
 
 // lostByChoice remembers a gap that the follower made until a checkpoint contains it: before that, the records may still be delivered.
 func (a *assignment) lostByChoice(b delivery.Bounds) bool {
 	a.mu.Lock()
 	if a.worker != nil {
-		a.floor.Store(max(a.floor.Load(), a.worker.GivenUp()))
+		a.floor.Store(max(a.floor.Load(), a.worker.SkippedTo()))
 	}
 	a.mu.Unlock()
 	if b.Next > a.floor.Load() {
 		return false
 	}
-	a.gaveUp = append(a.gaveUp, b)
+	a.discarded = append(a.discarded, b)
 	return true
 }
 
-// countGivenUp counts the gaps that a checkpoint at next contains.
-func (a *assignment) countGivenUp(next int64) {
+// countDiscarded counts the gaps that a checkpoint at next contains.
+func (a *assignment) countDiscarded(next int64) {
 	lost := int64(0)
-	for len(a.gaveUp) > 0 && a.gaveUp[0].Next <= next {
-		lost += a.gaveUp[0].Next - a.gaveUp[0].First
-		a.gaveUp = a.gaveUp[1:]
+	for len(a.discarded) > 0 && a.discarded[0].Next <= next {
+		lost += a.discarded[0].Next - a.discarded[0].First
+		a.discarded = a.discarded[1:]
 	}
 	if lost == 0 {
 		return
 	}
 	a.f.telemetry.ReceiverKafkaReplayLostRecords.Add(context.Background(), lost, a.f.with(attribute.String("reason", onFullBestEffort)))
 	if a.f.bestEffort != nil {
-		a.f.bestEffort.gaveUp(lost)
+		a.f.bestEffort.discarded(lost)
 	}
 }

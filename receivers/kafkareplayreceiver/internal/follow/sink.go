@@ -157,8 +157,8 @@ func (s *sends) first() (began, oldest time.Time) {
 	return began, oldest
 }
 
-// giveUp cancels all current deliveries with cause.
-func (s *sends) giveUp(cause error) {
+// cancel cancels all current deliveries with cause.
+func (s *sends) cancel(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for one := range s.all {

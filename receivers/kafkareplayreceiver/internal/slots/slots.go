@@ -17,8 +17,8 @@ const (
 	maxPatience = 10 * time.Minute
 )
 
-// ErrGaveUp is the cause with which a slot's context ends when another job gets the slot.
-var ErrGaveUp = errors.New("the sink accepts nothing, and another job is waiting for the slot")
+// ErrYielded is the cause with which a slot's context ends when another job gets the slot.
+var ErrYielded = errors.New("the sink accepts nothing, and another job is waiting for the slot")
 
 // Slots is a number of slots. It is safe for concurrent use.
 type Slots struct {
@@ -56,7 +56,7 @@ type Slot struct {
 	timer  *time.Timer
 }
 
-// Enter waits for a slot, until ctx ends or quit is closed: the slot is then nil. The returned context ends with ErrGaveUp when the slot
+// Enter waits for a slot, until ctx ends or quit is closed: the slot is then nil. The returned context ends with ErrYielded when the slot
 // has to be left for another job.
 func (q *Queue) Enter(ctx context.Context, quit <-chan struct{}) (context.Context, *Slot, error) {
 	w := &waiter{job: q.job, turn: make(chan struct{})}
@@ -100,7 +100,7 @@ func (r *Slots) admitLocked() {
 	}
 	for p, overdue := range r.held {
 		if overdue {
-			p.giveUpLocked()
+			p.yieldLocked()
 		}
 	}
 }
@@ -112,16 +112,16 @@ func (p *Slot) overdue() {
 	defer r.mu.Unlock()
 	if _, held := r.held[p]; held {
 		r.held[p] = true
-		p.giveUpLocked()
+		p.yieldLocked()
 	}
 }
 
-// giveUpLocked ends the slot's context if a part of another job waits that, as far as known, makes progress.
-func (p *Slot) giveUpLocked() {
+// yieldLocked ends the slot's context if a part of another job waits that, as far as known, makes progress.
+func (p *Slot) yieldLocked() {
 	r := p.q.slots
 	if slices.ContainsFunc(r.waiting, func(w *waiter) bool { return w.job != p.q.job && !r.stuck[w.job] }) {
 		r.stuck[p.q.job] = true
-		p.cancel(ErrGaveUp)
+		p.cancel(ErrYielded)
 	}
 }
 
@@ -149,7 +149,7 @@ func (p *Slot) Leave(ctx context.Context) {
 	}
 	delete(r.held, p)
 	p.timer.Stop()
-	if errors.Is(context.Cause(ctx), ErrGaveUp) {
+	if errors.Is(context.Cause(ctx), ErrYielded) {
 		p.q.patience = min(2*p.q.patience, maxPatience)
 	}
 	p.cancel(nil)

@@ -77,15 +77,15 @@ func NewLog(admin *kgo.Client, topic string, partition int32, limits Limits, dec
 	return s, nil
 }
 
-// GiveUp makes reading continue at offset, as if the log began there. It may be called from any goroutine.
-func (s *Log) GiveUp(offset int64) {
+// SkipTo makes reading continue at offset, as if the log began there. It may be called from any goroutine.
+func (s *Log) SkipTo(offset int64) {
 	for have := s.floor.Load(); have < offset && !s.floor.CompareAndSwap(have, offset); {
 		have = s.floor.Load()
 	}
 }
 
-// GivenUp returns the offset below which nothing more is read: that of GiveUp, or the end of the recorded range that contains it.
-func (s *Log) GivenUp() int64 { return s.floor.Load() }
+// SkippedTo returns the offset below which nothing more is read: that of SkipTo, or the end of the recorded range that contains it.
+func (s *Log) SkippedTo() int64 { return s.floor.Load() }
 
 // StopWaiting ends the current wait for records, and the wait for more records of all later ranges. It may be called from any goroutine.
 func (s *Log) StopWaiting() { s.stopWaiting() }
@@ -277,7 +277,7 @@ func (s *Log) take(r *delivery.Range, most, bytes int) (full bool, sum int) {
 // If a part of a range is skipped, the whole range is: its files may exist, and a second version with fewer rows would replace them.
 func (s *Log) ReadExactly(ctx context.Context, b delivery.Bounds) (r delivery.Range, err error) {
 	if s.floor.Load() > b.First {
-		s.GiveUp(b.Next)
+		s.SkipTo(b.Next)
 		s.at = -1
 		return delivery.Range{Bounds: delivery.Bounds{First: b.Next, Next: b.Next}}, nil
 	}

@@ -136,12 +136,12 @@ func TestStopWaitingEndsTheWaitForAFirstRecord(t *testing.T) {
 func TestWhatIsGivenUpIsAGap(t *testing.T) {
 	_, client, s := source(t, 10, 0)
 	produce(t, client, 30)
-	s.GiveUp(17)
-	s.GiveUp(3)
+	s.SkipTo(17)
+	s.SkipTo(3)
 	r, err := s.Read(t.Context(), 0)
 	require.NoError(t, err)
 	assert.Equal(t, delivery.Bounds{First: 17, Next: 27}, r.Bounds)
-	s.GiveUp(20)
+	s.SkipTo(20)
 	r, err = s.Read(t.Context(), 27)
 	require.NoError(t, err)
 	assert.Equal(t, delivery.Bounds{First: 27, Next: 30}, r.Bounds, "it was read before")
@@ -151,7 +151,7 @@ func TestWhatIsGivenUpIsAGap(t *testing.T) {
 func TestARecordedRangeIsGivenUpWhole(t *testing.T) {
 	_, client, s := source(t, 10, 0)
 	produce(t, client, 30)
-	s.GiveUp(15)
+	s.SkipTo(15)
 	for _, c := range []struct{ recorded, got delivery.Bounds }{
 		{delivery.Bounds{First: 0, Next: 10}, delivery.Bounds{First: 10, Next: 10}},
 		{delivery.Bounds{First: 10, Next: 20}, delivery.Bounds{First: 20, Next: 20}},

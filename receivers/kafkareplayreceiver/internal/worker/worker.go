@@ -137,8 +137,8 @@ func (w *Worker) Close() {
 // StopWaiting is [Log.StopWaiting].
 func (w *Worker) StopWaiting() { w.log.StopWaiting() }
 
-// GiveUp is [Log.GiveUp].
-func (w *Worker) GiveUp(offset int64) { w.log.GiveUp(offset) }
+// SkipTo is [Log.SkipTo].
+func (w *Worker) SkipTo(offset int64) { w.log.SkipTo(offset) }
 
-// GivenUp is [Log.GivenUp].
-func (w *Worker) GivenUp() int64 { return w.log.GivenUp() }
+// SkippedTo is [Log.SkippedTo].
+func (w *Worker) SkippedTo() int64 { return w.log.SkippedTo() }

@@ -21,7 +21,7 @@ func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
 	before := s.positions()
 	defer func() { s.hidden(before, matches, report) }()
 	for _, m := range matches {
-		s.again(m, now, report)
+		s.resumeFile(m, now, report)
 	}
 	for id, p := range s.known {
 		info, err := os.Stat(p.Path)
@@ -51,9 +51,9 @@ func (s *Set) resume(matches []match, now time.Time, report func(Event)) {
 	}
 }
 
-// again continues with a file that was read before the start, if the path leads to one. False: it does not, or the file has other contents
+// resumeFile continues with a file that was read before the start, if the path leads to one. False: it does not, or the file has other contents
 // now.
-func (s *Set) again(m match, now time.Time, report func(Event)) bool {
+func (s *Set) resumeFile(m match, now time.Time, report func(Event)) bool {
 	p, known := s.known[m.id]
 	if !known {
 		return false

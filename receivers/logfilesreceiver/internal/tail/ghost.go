@@ -58,5 +58,5 @@ func (g *ghost) isIn(f *File, cache map[int64]Mark) bool {
 	return g.Offset > 0 || len(g.tail) > 0 && hasTail(f.handle, g.read, g.tail)
 }
 
-// GiveUp reports what is lost unless copies are found, because nothing searches for copies any more.
-func (s *Set) GiveUp(report func(Event)) { s.exorcise(time.Now().Add(2*ghostAge), report) }
+// AbandonCopies reports what is lost unless copies are found, because nothing searches for copies any more.
+func (s *Set) AbandonCopies(report func(Event)) { s.exorcise(time.Now().Add(2*ghostAge), report) }

@@ -137,7 +137,7 @@ func (s *Set) Poll(now time.Time, report func(Event)) {
 		s.resume(matches, now, report)
 	}
 	for _, m := range matches {
-		if s.files[m.id] == nil && !s.again(m, now, report) {
+		if s.files[m.id] == nil && !s.resumeFile(m, now, report) {
 			s.admit(m, now, report)
 		}
 	}

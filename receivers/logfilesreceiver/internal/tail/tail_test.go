@@ -110,7 +110,7 @@ func (b *bench) later(n int) {
 // restart ends the process and starts another one.
 func (b *bench) restart(while func()) {
 	b.t.Helper()
-	b.set.GiveUp(b.note)
+	b.set.AbandonCopies(b.note)
 	b.set.Finish()
 	pieces, err := b.set.Changed()
 	require.NoError(b.t, err)

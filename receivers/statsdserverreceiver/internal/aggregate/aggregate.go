@@ -125,7 +125,7 @@ func (t *Table) count(e *entry, l *line.Line) string {
 	sum := e.number
 	for _, value := range l.Values {
 		if sum += value / l.Rate; value < 0 {
-			if _, known := t.negative[e.stream.Name]; !known && t.room(streamCost+len(e.stream.Name)) {
+			if _, known := t.negative[e.stream.Name]; !known && t.hasRoom(streamCost+len(e.stream.Name)) {
 				t.negative[e.stream.Name] = struct{}{}
 				t.used += streamCost + len(e.stream.Name)
 			} else if !known {
@@ -160,7 +160,7 @@ func (t *Table) member(e *entry, member []byte) string {
 	if _, known := e.members[hash]; known {
 		return ""
 	}
-	if !t.room(memberCost) {
+	if !t.hasRoom(memberCost) {
 		return Full
 	}
 	if e.members == nil {
@@ -192,7 +192,7 @@ func (t *Table) find(l *line.Line) *entry {
 	if l.Kind != line.Counter && l.Kind != line.Gauge && l.Kind != line.Set {
 		cost += 16 * t.buckets
 	}
-	if !t.room(cost) {
+	if !t.hasRoom(cost) {
 		return nil
 	}
 	e := &entry{cost: cost, stream: Stream{Name: string(l.Name), Kind: l.Kind, Container: string(l.Container), Time: l.Time}}
@@ -208,9 +208,9 @@ func (t *Table) insert(key string, e *entry) {
 	t.used += e.cost
 }
 
-// room reports whether cost more bytes may be used. Once in each interval it frees streams without lines since the last interval: those
+// hasRoom reports whether cost more bytes may be used. Once in each interval it frees streams without lines since the last interval: those
 // with data that later lines need only if the others are not enough.
-func (t *Table) room(cost int) bool {
+func (t *Table) hasRoom(cost int) bool {
 	if t.used+cost <= t.limit {
 		return true
 	}

@@ -58,10 +58,10 @@ func (p *part) run(ctx context.Context) error {
 		p.mu.Unlock()
 		err = p.deliver(placed)
 		slot.Leave(placed)
-		if ctx.Err() != nil || !errors.Is(err, context.Canceled) || !errors.Is(context.Cause(placed), slots.ErrGaveUp) {
+		if ctx.Err() != nil || !errors.Is(err, context.Canceled) || !errors.Is(context.Cause(placed), slots.ErrYielded) {
 			return err
 		}
-		p.r.retries(fmt.Sprintf("partition %d waits: %v", p.span.Partition, slots.ErrGaveUp))
+		p.r.retries(fmt.Sprintf("partition %d waits: %v", p.span.Partition, slots.ErrYielded))
 	}
 }
 
