@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
-// What changes something and what shows personal data is in the audit log, refused or not, and no secret is.
+// Requests that change something or show personal data are in the audit log, refused or not; secrets are not.
 func TestTheAuditLog(t *testing.T) {
 	dir := t.TempDir()
 	file, token := filepath.Join(dir, "audit", "audit.jsonl"), filepath.Join(dir, "token")

@@ -77,7 +77,7 @@ func TestTheTokenAuthorizes(t *testing.T) {
 	status, _, _ := web(must(http.NewRequest(http.MethodPost, "http://localhost/erase/?token="+secret, nil)))
 	assert.Equal(t, http.StatusUnauthorized, status, "never in a URL")
 
-	// Another listener asks too: the TSDB's.
+	// Another listener also checks: the TSDB's.
 	r := httptest.NewRequest(http.MethodPost, "/delete", nil)
 	_, err = ext.mounter.(admin.Authorizer).Authorize(r, access.Erase)
 	assert.ErrorContains(t, err, "needs the admin token")

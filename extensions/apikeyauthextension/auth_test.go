@@ -138,7 +138,7 @@ func TestRefusals(t *testing.T) {
 	assert.Len(t, w.log.FilterMessage("A client was refused").All(), 1, "one line a minute for an address")
 }
 
-// The key names the tenant; a client that may not name one is overruled, and the key does not go on with the metadata.
+// The key names the tenant. A client that may not name one is overruled, and the key is not in the metadata.
 func TestTheKeyNamesTheTenant(t *testing.T) {
 	w := newWorld(t)
 	own := w.add(keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest}, Services: []string{"shop"}})
@@ -206,7 +206,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	assert.Eventually(t, func() bool { return w.log.FilterMessage(message).Len() == 2 }, time.Minute, 10*time.Millisecond)
 	assert.NoError(t, w.as("x-api-key", second))
 
-	// A file that is being written is empty for a moment. What never ends, and what nobody writes to, keeps nobody waiting either.
+	// A file that is being written is empty for a moment. A file that never ends, or a pipe without a writer, blocks nothing either.
 	require.NoError(t, os.WriteFile(w.path, nil, 0o600))
 	assert.Eventually(t, func() bool { return w.log.FilterMessage(message).Len() == 3 }, time.Minute, 10*time.Millisecond)
 	assert.NoError(t, w.as("x-api-key", second))
@@ -220,7 +220,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	assert.Eventually(t, func() bool { return w.as("x-api-key", second) != nil }, time.Minute, 10*time.Millisecond, "an empty list means that there are none")
 }
 
-// What follows something, such as a live tail, asks whether its client's key is still good: access.WhileValid.
+// An answer that follows something, such as a live tail, checks whether its client's key is still valid: access.WhileValid.
 func TestAnIdentityKnowsWhenItsKeyIsRevoked(t *testing.T) {
 	w := newWorld(t)
 	acme := w.add(keyfile.Key{Tenant: "acme", Scopes: []string{keyfile.Ingest, keyfile.Read}})

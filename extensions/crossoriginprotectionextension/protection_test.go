@@ -40,7 +40,7 @@ import (
 
 var id = component.MustNewID("cross_origin_protection")
 
-// A server with CORS and the middleware, as a receiver makes it, and what a page can make a browser send to it.
+// A server with CORS and the middleware, as a receiver creates it, and the requests that a page can make a browser send.
 func TestBehindAServer(t *testing.T) {
 	middleware, tel := create(t)
 	config := confighttp.NewDefaultServerConfig()
@@ -174,7 +174,7 @@ func TestARefusalIsWhatOTLPWants(t *testing.T) {
 	}
 }
 
-// What the JSON decoder quotes of a request stays out of the answer, and nothing else.
+// The parts of a request that the JSON decoder quotes are removed from the answer, and nothing else is.
 func TestNoPieceOfABodyComesBack(t *testing.T) {
 	middleware, _ := create(t)
 	for name, c := range map[string]struct{ said, want string }{

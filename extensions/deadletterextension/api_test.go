@@ -24,7 +24,7 @@ import (
 	"github.com/penstockhq/penstock/internal/admin"
 )
 
-// adminHost has an admin extension that serves what is mounted, and knows a token.
+// adminHost has an admin extension that serves mounted handlers, and knows a token.
 type adminHost struct {
 	component.Component
 	mounted admin.Routed
@@ -137,7 +137,7 @@ func TestTheAPIOfDeadLetters(t *testing.T) {
 	assert.Nil(t, h.mounted)
 }
 
-// After a restart no exporter has sent anything yet, so nobody knows to which server a dead letter goes.
+// After a restart no exporter has sent anything yet, so the server of a dead letter is not known.
 func TestALetterIsNotSentToAnUnknownServer(t *testing.T) {
 	h, dir := &adminHost{}, t.TempDir()
 	const name = "20260101T000000.000000000Z-logs-1-refused.pb"

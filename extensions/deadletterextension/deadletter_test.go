@@ -97,7 +97,7 @@ func logs(bodies ...string) plogotlp.ExportRequest {
 	return plogotlp.NewExportRequestFromLogs(logs)
 }
 
-// begin starts the extension and a server; export sends as an exporter does, who retries what the status says.
+// begin starts the extension and a server; export sends like an exporter, which retries retryable statuses.
 func begin(t *testing.T, dir string, s *server, options ...grpc.ServerOption) (export func(context.Context, plogotlp.ExportRequest) (plogotlp.ExportResponse, error), tel *componenttest.Telemetry) {
 	t.Helper()
 	tel = componenttest.NewTelemetry()
@@ -185,7 +185,7 @@ func TestOneRecordThatIsTooLargeCostsItself(t *testing.T) {
 		metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreValue())
 }
 
-// Whatever an operator can mend reaches the exporter as UNAVAILABLE, with the cause in its text, and what OTLP retries as it was.
+// A refusal that an operator can resolve reaches the exporter as UNAVAILABLE, with the cause in its text; a status that OTLP retries is unchanged.
 func TestStatuses(t *testing.T) {
 	for code, want := range map[codes.Code]codes.Code{
 		codes.Unauthenticated: codes.Unavailable, codes.PermissionDenied: codes.Unavailable, codes.NotFound: codes.Unavailable,
@@ -265,7 +265,7 @@ func TestParkedRequestsWaitOnDisk(t *testing.T) {
 	assert.Empty(t, dead(t, dir))
 	s = &server{decide: take}
 	export, _ := begin(t, dir, s)
-	// The server has another address now: what was parked for the old one waits for it.
+	// The server has another address now: requests that were parked for the old one keep waiting for it.
 	_, err := export(ctx, logs("new"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"new"}, s.all())

@@ -65,7 +65,7 @@ func TestJournalRoomNamesTheGroupThatHoldsTheRecords(t *testing.T) {
 	fill()
 	commit("p.logs.lake", written)
 	var full journal.Room
-	require.Eventually(t, func() bool { // What was refused in one look may have room after the next.
+	require.Eventually(t, func() bool { // A request that was refused before a check may have space after the next.
 		fill()
 		full = room("p.logs")
 		return full.Full && full.Holder != ""

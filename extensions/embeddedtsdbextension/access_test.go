@@ -46,7 +46,7 @@ var withToken = http.Header{"Authorization": {"Bearer admin"}}
 
 var adminHost = extensions{component.MustNewID("admin"): tokenKeeper{}}
 
-// What a page that the operator's browser shows may make it send.
+// The requests that a page in the operator's browser could send.
 func TestOtherSitesAreRefused(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	cfg.AdminAPI = true

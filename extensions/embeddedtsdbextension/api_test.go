@@ -79,7 +79,7 @@ func TestGrafanasCalls(t *testing.T) {
 
 func TestQueryTimeout(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
-	cfg.Query.Timeout = 200 * time.Millisecond // long enough to be let in: who times out before that is told so in other words
+	cfg.Query.Timeout = 200 * time.Millisecond // long enough for a slot: a query that times out before that gets another message
 	s := start(t, cfg)
 	code, _, text := s.do(http.MethodGet, "/api/v1/query?query="+url.QueryEscape(`sum_over_time(vector(time())[1d:10ms])`), nil, nil)
 	assert.Equal(t, http.StatusServiceUnavailable, code)

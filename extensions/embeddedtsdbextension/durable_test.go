@@ -32,7 +32,7 @@ import (
 	"github.com/penstockhq/penstock/internal/freespace"
 )
 
-// disk knows how much of each file was fsynced, and fails fsyncs of files when it is told to.
+// disk knows how much of each file was fsynced, and fails fsyncs on demand.
 type disk struct {
 	mu     sync.Mutex
 	synced map[string]int64 // guarded by mu
@@ -73,8 +73,8 @@ func (d *disk) fail(n int) {
 	d.fails = n
 }
 
-// afterPowerCut copies dir as a power cut can leave it: of the logs what was fsynced, and a part of what came behind or none of it;
-// no chunk files of the head.
+// afterPowerCut copies dir as a power cut can leave it: of the logs the fsynced part, and a part of the rest or none of it; no chunk files of the
+// head.
 func (d *disk) afterPowerCut(t *testing.T, dir string, rng *rand.Rand) string {
 	t.Helper()
 	d.mu.Lock()
@@ -101,7 +101,7 @@ func (d *disk) afterPowerCut(t *testing.T, dir string, rng *rand.Rand) string {
 	return to
 }
 
-// statuses is a host that hears what the extension says of itself.
+// statuses is a host that records the status reports of the extension.
 type statuses struct {
 	component.Host
 	heard chan *componentstatus.Event
@@ -119,7 +119,7 @@ func (s *statuses) await(t *testing.T, want componentstatus.Status) *componentst
 	return nil
 }
 
-// faulty starts the extension on a disk, with a host that hears.
+// faulty starts the extension on a disk, with a host that records reports.
 func faulty(t *testing.T, dir string, d *disk, look func(string) (freespace.State, error)) (*server, *statuses) {
 	t.Helper()
 	cfg := testConfig(t, dir)
@@ -187,7 +187,7 @@ func (s *server) count() int {
 	return n
 }
 
-// TestAPowerCutLosesNothingAcknowledged cuts the logs to what was fsynced, or to some byte behind.
+// TestAPowerCutLosesNothingAcknowledged cuts the logs to the fsynced length, or to some byte after it.
 func TestAPowerCutLosesNothingAcknowledged(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestAPowerCutLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// TestAFailedFsyncIsNoAnswer: the client hears 503, and all that was acknowledged is there when the storage is open again.
+// TestAFailedFsyncIsNoAnswer: the client gets 503, and all acknowledged samples exist when the storage is open again.
 func TestAFailedFsyncIsNoAnswer(t *testing.T) {
 	d := &disk{synced: map[string]int64{}}
 	s, host := faulty(t, t.TempDir(), d, nil)
@@ -239,8 +239,8 @@ func TestAFailedFsyncIsNoAnswer(t *testing.T) {
 	assert.Contains(t, s.metric("otelcol_extension_embedded_tsdb_log_failures"), "1")
 }
 
-// TestAWriteThatFailsTearsNothing lets Prometheus write half of a record, as on a disk that is full, and have room again then. Without a cut
-// the next start found the torn record, and deleted all behind it.
+// TestAWriteThatFailsTearsNothing lets Prometheus write half of a record, as on a full disk, and then have space again. Without a cut, the next
+// start found the incomplete record, and deleted everything after it.
 func TestAWriteThatFailsTearsNothing(t *testing.T) {
 	dir := t.TempDir()
 	s, host := faulty(t, dir, nil, nil)

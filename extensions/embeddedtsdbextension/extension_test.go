@@ -123,7 +123,7 @@ func (s *server) get(path string) string {
 	return text
 }
 
-// values asks for an instant and returns each result's value by its labels.
+// values runs an instant query and returns each result's value by its labels.
 func (s *server) values(query string, at time.Time) map[string]string {
 	s.t.Helper()
 	text := s.get("/api/v1/query?" + url.Values{"query": {query}, "time": {at.Format(time.RFC3339Nano)}}.Encode())
@@ -262,7 +262,7 @@ func TestRemoteWriteBothVersions(t *testing.T) {
 		"query": {"orders_total"}, "start": {strconv.FormatInt(now.Unix()-60, 10)}, "end": {strconv.FormatInt(now.Unix()+60, 10)},
 	}.Encode())
 	assert.Contains(t, exemplars, `"trace_id":"abc"`)
-	// What Grafana's data source asks.
+	// The requests of Grafana's data source.
 	assert.Contains(t, s.get("/api/v1/metadata"), `"orders_total":[{"type":"counter","unit":"","help":"Orders taken."}]`)
 	assert.Contains(t, s.get("/api/v1/status/buildinfo"), `"version":"3.`)
 	assert.Contains(t, s.get("/api/v1/labels"), `"job"`)
@@ -442,13 +442,13 @@ func TestAdminAPI(t *testing.T) {
 	}
 }
 
-// Prometheus itself hides by the tombstones of a deletion in its head what is written there afterwards, and leaves
-// out-of-order samples of the head.
+// By the tombstones of a deletion in its head, Prometheus itself hides samples that are written there afterwards, and keeps out-of-order samples of
+// the head.
 func TestWhatIsWrittenAfterADeletionStays(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	cfg.AdminAPI, cfg.OutOfOrderWindow = true, 12*time.Hour
 	s := startIn(t, cfg, adminHost)
-	block := time.Now().Truncate(2 * time.Hour) // what is newer is refused by those who ask
+	block := time.Now().Truncate(2 * time.Hour) // callers refuse newer ranges
 	at := func(minutes int) time.Time { return block.Add(time.Duration(minutes) * time.Minute) }
 	write := func(minutes int, value float64) {
 		code, _, text := s.write(v1(at(minutes), map[string]float64{"wrong": value}), contentV1)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Prometheus' storage leaves the modes of its files to the umask; nobody else gets into the directory.
+// Prometheus' storage leaves the modes of its files to the umask; no other user can enter the directory.
 func TestTheDirectoryBelongsToItsOwner(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	dir := filepath.Join(t.TempDir(), "data", "tsdb")

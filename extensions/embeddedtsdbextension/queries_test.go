@@ -63,7 +63,7 @@ func TestHostileQueriesAreRefusedOnEveryRoute(t *testing.T) {
 				code, _, text = s.do(route.method, route.path, strings.NewReader(values.Encode()), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Authorization": {"Bearer admin"}})
 			} else {
 				if len(query) > 400_000 {
-					continue // Go's server takes no header above 1 MiB
+					continue // Go's server accepts no header above 1 MiB
 				}
 				code, _, text = s.do(route.method, route.path+"?"+values.Encode(), nil, nil)
 			}
@@ -94,7 +94,7 @@ func (s *server) refusedQueries() map[string]int64 {
 // long is a query of 43 200 000 steps.
 const long = `sum_over_time(vector(time())[1d:2ms])`
 
-// ask sends a query in the background. The answer is its status, 0 if the connection was closed.
+// ask sends a query in the background. The result is its status, 0 if the connection was closed.
 func (s *server) ask(query string) <-chan int {
 	answered := make(chan int, 1)
 	go func() {

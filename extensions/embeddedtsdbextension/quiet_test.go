@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a client sends in a body does not come back in an error, whatever is wrong with it.
+// An error never repeats the body of a client's request, whatever is wrong with it.
 func TestErrorsRepeatNothingOfABody(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	cfg.AdminAPI = true
@@ -82,7 +82,7 @@ func TestErrorsOfWritesShowNoSeries(t *testing.T) {
 	assert.NotContains(t, text, "S3cret")
 	assert.NotContains(t, text, "4111")
 	for _, kind := range []string{"for series … (2 times)", "invalid metric name or labels, got …", "duplicated label", "at least one sample", "parsing labels for series …"} {
-		if kind == "duplicated label" { // stands behind the series
+		if kind == "duplicated label" { // comes after the series
 			kind = "invalid labels for series"
 		}
 		assert.Contains(t, text, kind)

@@ -17,7 +17,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
 
-// keeper is an extension that lets in what has a length, while it is open.
+// keeper is an extension that admits requests with a length while it is open.
 type keeper struct {
 	component.StartFunc
 	component.ShutdownFunc

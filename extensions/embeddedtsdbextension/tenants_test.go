@@ -161,7 +161,7 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 			path = name
 		}
 		if name == "/*path" || name == deletePath || name == "/write" {
-			continue // OPTIONS has no answer; what changes something has tests of its own
+			continue // OPTIONS has no answer; routes that change something have separate tests
 		}
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			for _, form := range []url.Values{everything, {"query": {`{tenant_id!=""}`}, "match[]": {`{tenant_id!="x"}`}, "chunks": {"1"}}, {"query": {`count({__name__=~".+"}) by (__name__,tenant_id) or vector(1)`}}} {
@@ -281,7 +281,7 @@ func TestWhoMayWriteAndAsWhom(t *testing.T) {
 	assert.Contains(t, text, `["acme","default","delta","gamma"]`)
 }
 
-// Without a label for tenants nobody with a tenant sees anything; an operator does.
+// Without tenant_label a client with a tenant sees nothing; an operator does.
 func TestWithoutATenantLabelATenantSeesNothing(t *testing.T) {
 	s := tenants(t, func(c *Config) { c.TenantLabel = "" })
 	code, text := s.askAs(http.MethodGet, "/api/v1/query", "acme read", url.Values{"query": {"1"}})

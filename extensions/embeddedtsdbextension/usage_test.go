@@ -24,7 +24,7 @@ func (m *meter) Query(tenant, store string, q usage.Queries) {
 	m.queries[tenant+" "+store] = m.queries[tenant+" "+store].Plus(q)
 }
 
-// The ledger is told how often each tenant has asked, and for how long; an operator's queries are no tenant's, and writes are no queries.
+// The ledger gets the number and time of each tenant's queries; an operator's queries have no tenant, and writes are not queries.
 func TestTheLedgerKnowsTheQueries(t *testing.T) {
 	m := &meter{queries: map[string]usage.Queries{}}
 	cfg := testConfig(t, t.TempDir())

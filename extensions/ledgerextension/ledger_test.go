@@ -29,7 +29,7 @@ import (
 
 const nine = ledger.Hour(500_000) // 2027-01-15T08:00:00Z
 
-// sourceOf is a follower of one partition; tail is what the journal holds behind its book.
+// sourceOf is a follower of one partition; tail is the journal's content after its book.
 type sourceOf struct {
 	sink, signal string
 	book         *ledger.Book
@@ -71,7 +71,7 @@ func bookOf(f ledger.Fates) *ledger.Book {
 	return b
 }
 
-// host has an admin extension, and serves what is mounted there.
+// host has an admin extension, and serves mounted handlers.
 type host struct {
 	component.Host
 	mux *http.ServeMux
@@ -140,7 +140,7 @@ type rowsAnswer struct {
 	Missing []struct{ Signal, Sink, Why string }
 }
 
-// Two sinks of one signal: the lake has all, tsdb is a record behind and has folded and dropped some.
+// Two sinks of one signal: the lake has everything, tsdb is one record behind and has folded and dropped some.
 func twoSinks() (lake, tsdb *sourceOf) {
 	lake = &sourceOf{sink: "lake", signal: "metrics", book: bookOf(ledger.Fates{Stored: 10}), end: 6, tail: map[int64]ledger.Content{5: record(4)}}
 	lake.book.Batch(5, 6, []ledger.Content{record(4)}, ledger.Fates{Stored: 4})
@@ -219,7 +219,7 @@ func TestWithoutAJournalItSaysWhatItCannotKnow(t *testing.T) {
 	assert.Contains(t, a.Error, "this collector follows no journal")
 }
 
-// A sink whose ledger began later has not seen what came before: that is no imbalance, and not buffered.
+// A sink whose ledger began later has not seen earlier items: they are neither an imbalance nor buffered.
 func TestASinkThatCameLater(t *testing.T) {
 	lake, tsdb := twoSinks()
 	tsdb.book = ledger.NewBook(5)
@@ -258,7 +258,7 @@ func TestReceipts(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, h.get(t, "/v1/receipts/nonsense", nil))
 }
 
-// A client gets a receipt if it asks for one and its request was taken.
+// A client gets a receipt if it requests one and its request was accepted.
 func TestTheMiddlewareAnswersWithAReceipt(t *testing.T) {
 	e, _ := start(t, nil, nil)
 	wrap, err := e.(interface {

@@ -62,7 +62,7 @@ func TestAReaderSeesItsTenant(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, code, "nobody knows whose that is")
 }
 
-// Usage is what the ledger has by tenant, and what was taken into the journal by service, with what it costs.
+// Usage is the ledger's content by tenant, and the intake of the journal by service, with costs.
 func TestUsageAndCost(t *testing.T) {
 	lake, tsdb := twoSinks()
 	tel := componenttest.NewTelemetry()

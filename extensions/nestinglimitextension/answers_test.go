@@ -25,7 +25,7 @@ const (
 	js = "application/json"
 )
 
-// ask sends a request to the extension with the receiver behind it. seen has what the receiver was given.
+// ask sends a request to the extension, followed by the receiver. seen has the receiver's input.
 func ask(l *limited, method, path string, body io.Reader, headers ...string) (answer *httptest.ResponseRecorder, seen *[]int) {
 	seen = &[]int{}
 	h := l.handler(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func ask(l *limited, method, path string, body io.Reader, headers ...string) (an
 	return answer, seen
 }
 
-// oneBad is three log records, the second of which has a trace id of three bytes, or whatever else nobody can take.
+// oneBad is three log records, the second of which has a trace id of three bytes, or another invalid value.
 func oneBad(t *testing.T, change func(plog.LogRecord)) []byte {
 	t.Helper()
 	logs := plog.NewLogs()
@@ -63,7 +63,7 @@ func oneBad(t *testing.T, change func(plog.LogRecord)) []byte {
 	if change != nil {
 		return b
 	}
-	// The id's field is 0x4a 0x10 and 16 bytes; a field of three bytes and one that nobody knows take their place.
+	// The id's field is 0x4a 0x10 and 16 bytes; a field of three bytes and an unknown one replace it.
 	at := bytes.Index(b, []byte{0x4a, 0x10, 1, 2, 3})
 	require.Positive(t, at)
 	copy(b[at:], []byte{0x4a, 3, 1, 2, 3, 0x7a, 11})
@@ -150,7 +150,7 @@ func TestOneBadItemOverGRPC(t *testing.T) {
 	assert.Empty(t, answer, "full success says nothing")
 }
 
-// What a component behind the receiver leaves out is in the answer, beside what was left out here.
+// Items that a component after the receiver leaves out are in the answer, with those that were left out here.
 func TestItemsLeftOutBehindTheReceiver(t *testing.T) {
 	l := create(t, small())
 	h := l.handler(func(w http.ResponseWriter, r *http.Request) {
@@ -197,7 +197,7 @@ func TestFullSuccessSaysNothing(t *testing.T) {
 	assert.Equal(t, pb, answer.Header().Get("Content-Type"))
 }
 
-// Every refusal is a Status, in protobuf to whoever sent protobuf.
+// Every refusal is a Status, in protobuf for clients that sent protobuf.
 func TestRefusalsAreStatuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, kind string
@@ -241,7 +241,7 @@ func TestNamesOfEncodings(t *testing.T) {
 	assert.Equal(t, http.StatusOK, answer.Code)
 }
 
-// An error text with bytes that are no UTF-8 keeps its status.
+// An error text that is not UTF-8 keeps its status.
 func TestErrorTextsOfAnyBytes(t *testing.T) {
 	for _, kind := range []string{pb, js} {
 		h := create(t, small()).handler(func(w http.ResponseWriter, _ *http.Request) {

@@ -116,7 +116,7 @@ func (l *limited) handler(next http.HandlerFunc) http.Handler {
 	return h
 }
 
-// receive answers as the stock receiver does: a partial success of nothing, or 400 with what the decoder says.
+// receive answers like the stock receiver: an empty partial success, or 400 with the decoder's error.
 func receive(w http.ResponseWriter, r *http.Request) {
 	kind := r.Header.Get("Content-Type")
 	if r.Method != http.MethodPost {
@@ -233,7 +233,7 @@ func TestPathsOfTheUser(t *testing.T) {
 	}
 }
 
-// Past max_in_flight a request is told to come back; when another has been answered, it is admitted.
+// Past max_in_flight a request is told to retry; when another has been answered, it is admitted.
 func TestInFlight(t *testing.T) {
 	cfg := small()
 	cfg.MaxInFlight = 1000
@@ -269,7 +269,7 @@ func TestInFlight(t *testing.T) {
 	assert.Equal(t, map[string]int64{"in_flight": 1}, l.metric("refused_requests"))
 }
 
-// A client that stops in the middle of a body holds what it has sent no longer than read_timeout.
+// A client that stops in the middle of a body holds its memory no longer than read_timeout.
 func TestSlowBody(t *testing.T) {
 	cfg := small()
 	cfg.ReadTimeout = 100 * time.Millisecond
@@ -287,7 +287,7 @@ func TestSlowBody(t *testing.T) {
 	assert.Equal(t, map[string]int64{"slow": 1}, l.metric("refused_requests"))
 }
 
-// grpcServer serves OTLP over gRPC behind the extension.
+// grpcServer serves OTLP over gRPC with the extension.
 func grpcServer(l *limited) (*grpc.ClientConn, *counting) {
 	l.t.Helper()
 	options, err := l.ext.(extensionmiddleware.GRPCServer).GetGRPCServerOptions(l.t.Context())
@@ -378,7 +378,7 @@ func TestInFlightOverGRPC(t *testing.T) {
 	assert.Equal(t, map[string]int64{"in_flight": 1}, l.metric("refused_requests"))
 }
 
-// A message that never becomes whole is ended, and what has arrived of it is given back.
+// A message that never arrives completely is ended, and its memory is released.
 func TestSlowMessageOverGRPC(t *testing.T) {
 	cfg := small()
 	cfg.ReadTimeout = 100 * time.Millisecond
@@ -423,7 +423,7 @@ func TestReadmeExampleLoads(t *testing.T) {
 	assert.Len(t, readmetest.Load(t, "extensions", nestinglimitextension.NewFactory(), nil), 1)
 }
 
-// counting is an OTLP server that counts requests, and holds the first one back if it is told to.
+// counting is an OTLP server that counts requests, and can hold the first one back.
 type counting struct {
 	plogotlp.UnimplementedGRPCServer
 	requests   atomic.Int64

@@ -27,7 +27,7 @@ const consumers = 4
 
 var storageID = component.MustNewID("queue_storage")
 
-// ledger is what a client and a sink know: requests answered with success, and how often each one arrived.
+// ledger is the knowledge of a client and a sink: requests answered with success, and how often each one arrived.
 type ledger struct {
 	mu        sync.Mutex
 	accepted  []int64
@@ -108,7 +108,7 @@ func (l life) run(t *testing.T, book *ledger) {
 			})
 		}
 	}
-	time.Sleep(time.Minute) // of the bubble's time: batches flush, reads of a dead process give up
+	time.Sleep(time.Minute) // of the bubble's time: batches flush, reads of a dead process fail
 	synctest.Wait()
 	if l.holds != nil {
 		l.process.kill()
@@ -145,7 +145,7 @@ func TestKilledAtEveryOperationNothingIsLost(t *testing.T) {
 	}
 }
 
-// The same against the storage as it is: this is what the extension is for, and shows that the check above can fail.
+// The same with the stock storage: it shows what the extension is for, and that the check above can fail.
 func TestStockRecoveryLosesRequests(t *testing.T) {
 	worst := 0
 	killAtEvery(t, false, false, 1, func(id int64) bool { return id < consumers }, func(_, lost, _, _ int) {

@@ -33,7 +33,7 @@ const (
 	queueFile = "exporter_sink__logs"
 )
 
-// damages are those of whole files: what a power cut, a broken disk or a person leaves.
+// damages are those of whole files, as after a power cut, by a broken disk or by a person.
 var damages = map[string]func(b []byte) []byte{
 	"empty":          func([]byte) []byte { return nil },
 	"zeroed":         func(b []byte) []byte { return make([]byte, len(b)) },
@@ -45,7 +45,7 @@ var damages = map[string]func(b []byte) []byte{
 	"pages zeroed":   func(b []byte) []byte { clear(b[2*os.Getpagesize():]); return b },
 }
 
-// One damaged queue file costs what was in it, is kept, counted and named, and no other queue sees any of it.
+// One damaged queue file costs its content, is kept, counted and named, and does not affect other queues.
 func TestADamagedQueueFileStopsNothing(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestADamagedQueueFileStopsNothing(t *testing.T) {
 	}
 }
 
-// A damaged request is kept as a file of its own, and the others are sent.
+// A damaged request is kept as a separate file, and the others are sent.
 func TestADamagedRequestCostsItself(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir)
@@ -97,7 +97,7 @@ func TestADamagedRequestCostsItself(t *testing.T) {
 	assert.Len(t, aside, 1)
 }
 
-// The queue's state can be made anew from the requests that are there.
+// The queue's state can be rebuilt from the stored requests.
 func TestADamagedQueueStateCostsNothing(t *testing.T) {
 	for name, change := range map[string]func(ctx context.Context, client storage.Client) error{
 		"deleted": func(ctx context.Context, client storage.Client) error { return client.Delete(ctx, "qmv0") },
@@ -131,8 +131,8 @@ func TestADamagedQueueStateCostsNothing(t *testing.T) {
 	}
 }
 
-// Wherever bits flip, blocks are zeroed or the file is cut: the start succeeds, what is delivered is what was accepted, and when
-// anything is missing it was counted.
+// Wherever bits flip, blocks are zeroed or the file is cut: the start succeeds, only accepted requests are delivered, and every missing one is
+// counted.
 func TestAnyDamageIsSurvivedAndCounted(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir)
@@ -347,7 +347,7 @@ func (s *started) stop(t *testing.T) {
 	require.NoError(t, s.Shutdown(context.Background()))
 }
 
-// drain runs the exporter of fill with a sink that takes everything until its queue is empty, and returns what it took.
+// drain runs the exporter of fill with a sink that accepts everything until its queue is empty, and returns the accepted requests.
 func (s *started) drain(t *testing.T) map[string]int {
 	t.Helper()
 	var mu sync.Mutex
@@ -377,7 +377,7 @@ func (s *started) drain(t *testing.T) map[string]int {
 	return delivered
 }
 
-// damaged is what the extension has counted, of all reasons.
+// damaged is the extension's count, over all reasons.
 func (s *started) damaged(t *testing.T) int64 {
 	t.Helper()
 	found, err := s.metrics.GetMetric("otelcol_extension_queue_storage_damaged")

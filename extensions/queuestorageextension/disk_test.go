@@ -18,8 +18,8 @@ type disk struct {
 	files map[string]map[string][]byte // guarded by mu
 }
 
-// process is one life of a process on a disk. As a storage extension it dies at a chosen operation; from then on nothing
-// reaches the disk, and what the code goes on doing does not count.
+// process is one life of a process on a disk. As a storage extension it dies at a chosen operation; after that nothing reaches the disk, and the
+// rest of the code's work does not count.
 type process struct {
 	component.StartFunc
 	component.ShutdownFunc
@@ -31,7 +31,7 @@ type process struct {
 	// fail, when set, may refuse a transaction without killing.
 	fail func(ops []*storage.Operation) error
 
-	mu         sync.Mutex // also guards what is below
+	mu         sync.Mutex // also guards the fields below
 	operations int
 	dead       chan struct{}
 }

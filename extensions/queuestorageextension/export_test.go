@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 )
 
-// ReplaceFiles puts files in the place of file_storage, so that a test can let it fail, and makes reads try again without a
-// pause: the queue reads under a lock, and a bubble's clock stands still while others wait for it. ext must not be started.
+// ReplaceFiles replaces file_storage by files, so that a test can make it fail, and makes reads retry without a pause: the queue reads under a
+// lock, and a bubble's clock stops while others wait for it. ext must not be started.
 func ReplaceFiles(ext extension.Extension, files storage.Extension) {
 	ext.(*queueStorage).firstWait = 0
 	ext.(*queueStorage).open = func(context.Context) (storage.Extension, error) { return files, nil }

@@ -47,7 +47,7 @@ func TestKill9(t *testing.T) {
 			book.note(lines.Text())
 		}
 		kill()
-		for lines.Scan() { // what was answered before the end
+		for lines.Scan() { // answered before the end
 			book.note(lines.Text())
 		}
 	}

@@ -18,8 +18,7 @@ import (
 
 const patience = 30 * time.Second
 
-// Two gateways that share a Kafka come to know of each other, and of the bytes that each takes of a day; one that starts again goes on from
-// what it took before.
+// Two gateways that share a Kafka learn of each other, and of the bytes that each uses of a day; a restarted one continues from its former usage.
 func TestGatewaysShare(t *testing.T) {
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "penstock.layout"))
 	require.NoError(t, err)

@@ -108,7 +108,7 @@ func reads(w http.ResponseWriter, r *http.Request) {
 
 const acmeOnly = "overrides: [{tenant: acme, limits: {bytes_per_second: 1000}}]"
 
-// A request past the quota is answered before its body is read, as OTLP wants it, and passes after the time that it is told.
+// A request past the quota is answered before its body is read, in OTLP's form, and passes after the delay in the answer.
 func TestHTTPIsDecidedByContentLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := create(t, acmeOnly)
@@ -171,7 +171,7 @@ type iotestReader struct{ io.Reader }
 
 func (r iotestReader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 100)]) }
 
-// What a pipeline can't take now is given back: the client sends it again. What it refuses for good has been used.
+// A request that a pipeline refuses temporarily is refunded: the client sends it again. One that is refused permanently is not.
 func TestWhatIsNotStoredIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		code := http.StatusServiceUnavailable
@@ -276,7 +276,8 @@ overrides:
 	})
 }
 
-// Where the body names the tenants, each is charged its part of the bytes; one that is past its quota refuses the whole, and charges nobody.
+// If the body names the tenants, each is charged for its part of the bytes; one tenant past its quota refuses the whole request, and no tenant is
+// charged.
 func TestTenantsThatTheBodyNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := create(t, "defaults: {tenant: {bytes_per_second: 1000}}")
@@ -406,7 +407,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	assert.ErrorContains(t, confOf(t, "defaults: {tenant: {bytes_per_second: much}}").Unmarshal(cfg), "bytes_per_second")
 }
 
-// A tenant with a limit of log streams may go on with those that it has.
+// A tenant with a limit of log streams can continue with its present streams.
 func TestLogStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := create(t, "overrides: [{tenant: acme, limits: {streams: 2}}]")
@@ -426,7 +427,7 @@ func TestLogStreams(t *testing.T) {
 	})
 }
 
-// What was used of the bytes of a day is used after a restart, and of yesterday's nothing; a file that is damaged is a start at 0.
+// The used bytes of the day stay used after a restart, those of yesterday don't; a damaged file counts as 0.
 func TestBytesOfTheDaySurviveARestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "quota", "day.json")
 	conf := "{day_file: " + file + ", defaults: {tenant: {bytes_per_day: 1000}, key: {bytes_per_second: 1000000}}}"
@@ -440,7 +441,7 @@ func TestBytesOfTheDaySurviveARestart(t *testing.T) {
 	require.ErrorAs(t, send(m, 400), &refused)
 	assert.Equal(t, quota.Day, refused.Reason)
 	require.NoError(t, send(m, 300))
-	// kill -9 forgets a second at most: the file has what was taken before.
+	// kill -9 forgets at most a second: the file has the earlier usage.
 	assert.Eventually(t, func() bool {
 		content, err := os.ReadFile(file)
 		return err == nil && strings.Contains(string(content), `"bytes":1000}`)
@@ -462,7 +463,7 @@ func TestReadmeExamplesLoad(t *testing.T) {
 	readmetest.Load(t, "extensions", quotaextension.NewFactory(), nil)
 }
 
-// refusals compares the counter with what is wanted, by "scope reason tenant".
+// refusals compares the counter with the expected values, by "scope reason tenant".
 func refusals(t *testing.T, m *made, want map[string]int64) {
 	t.Helper()
 	got, err := m.tel.GetMetric("otelcol_extension_quota_refused_requests")

@@ -17,7 +17,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/udpdropsextension/internal/metadatatest"
 )
 
-// What a socket could not hold is what the metric says.
+// The metric counts the datagrams that a socket could not hold.
 func TestDropsAreWhatWasSentAndCannotBeRead(t *testing.T) {
 	telemetry := componenttest.NewTelemetry()
 	factory := udpdropsextension.NewFactory()
@@ -46,7 +46,7 @@ func TestDropsAreWhatWasSentAndCannotBeRead(t *testing.T) {
 	require.NoError(t, telemetry.Shutdown(context.Background()))
 }
 
-// pending reads what is in the socket's buffer and returns the number of datagrams.
+// pending reads the content of the socket's buffer and returns the number of datagrams.
 func pending(t *testing.T, conn *net.UDPConn) (count int) {
 	t.Helper()
 	raw, err := conn.SyscallConn()

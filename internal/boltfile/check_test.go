@@ -102,7 +102,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A torn write of a root page: bbolt goes on from the other one, and whoever asks is told.
+// An incomplete write of a root page: bbolt continues from the other one, and the report says so.
 func TestOneRootIsEnough(t *testing.T) {
 	for _, at := range []int{20, 4096 + 20} {
 		b := sample(t, 300)

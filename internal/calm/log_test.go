@@ -21,7 +21,7 @@ type watchedError struct{ error }
 
 func (watchedError) Watched() {}
 
-// log returns a calm log, the logger of its component otlp_grpc, and what was written.
+// log returns a calm log, the logger of its component otlp_grpc, and the written lines.
 func log(level zapcore.Level) (*zap.Logger, *zap.Logger, *observer.ObservedLogs) {
 	core, logs := observer.New(level)
 	root := zap.New(core, zap.WrapCore(calm.Log))

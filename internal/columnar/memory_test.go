@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Memory comes zero, keeps what is written while others come and go, and what waits is bounded.
+// Memory is zeroed, keeps its content while others come and go, and the waiting memory is bounded.
 func TestRecycler(t *testing.T) {
 	for seed := range uint64(8) {
 		rnd, r := rand.New(rand.NewPCG(seed, 1)), newRecycler()

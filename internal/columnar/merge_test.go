@@ -64,7 +64,7 @@ func merged(t *testing.T, files ...[]byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Files of several versions of a table become one with all columns; what a version had not is null, or empty.
+// Files of several versions of a table become one with all columns; values that a version lacks are null, or empty.
 func TestVersionsOfATableMergeIntoTheirUnion(t *testing.T) {
 	data, err := merged(t, version(t, map[string]bool{"note": true}, "a", "d"), version(t, map[string]bool{"count": true, "tags": true}, "b", "c"), version(t, nil, "e"))
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 	"github.com/penstockhq/penstock/internal/columnar"
 )
 
-// row is what the tests write and expect back, a nil pointer being null.
+// row is the tests' input and expected output; a nil pointer is null.
 type row struct {
 	name *string
 	tags []tag
@@ -212,7 +212,7 @@ func randomRows(seed uint64, n, wide int) []row {
 }
 
 func TestRowsComeBack(t *testing.T) {
-	table := newRowTable() // one table for all: nothing stays behind from the file before
+	table := newRowTable() // one table for all: nothing remains from the file before
 	for _, tc := range []struct {
 		name       string
 		rows, wide int

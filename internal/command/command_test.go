@@ -58,7 +58,7 @@ func TestWithoutConfigurationItSaysWhatToType(t *testing.T) {
 	}
 }
 
-// A distribution can have a configuration of its own that --config replaces.
+// A distribution can have its own configuration that --config replaces.
 func TestADefaultConfigurationIsEnough(t *testing.T) {
 	var set otelcol.CollectorSettings
 	set.ConfigProviderSettings.ResolverSettings.URIs = []string{"profile:bogus"}

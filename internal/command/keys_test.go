@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/internal/quota"
 )
 
-// The key is the last word that new prints, opens what it was made for until it is revoked, and is not in the file.
+// The key is the last word that new prints, admits to its scopes until it is revoked, and is not in the file.
 func TestKeys(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	out, err := call(t, "keys", "new", "--file", file, "--tenant", "acme", "--scope", "ingest,read", "--signal", "logs", "--service", "shop", "--expires", "90d", "--note", "for the shop",

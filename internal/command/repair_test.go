@@ -243,7 +243,7 @@ func write(t *testing.T, path string, b []byte) {
 	require.NoError(t, os.WriteFile(path, b, 0o600))
 }
 
-// content maps the files below dir to what is in them, apart from locks.
+// content maps the files below dir to their content, except locks.
 func content(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}

@@ -23,7 +23,7 @@ import (
 	"github.com/penstockhq/penstock/internal/command"
 )
 
-// ready is an extension that is told when all is ready, as a health check is.
+// ready is an extension that is notified when everything is ready, like a health check.
 type ready struct {
 	atReady func() error
 	shut    bool

@@ -51,7 +51,7 @@ func TestFollow(t *testing.T) {
 		assert.Equal(t, tt.want, datapoint.Follow(prevStart, prevTime, tt.start, tt.time, tt.fell), tt.name)
 	}
 
-	// A run whose start is unknown carries its first point's time as start time from
-	// then on; that is no reset (data model, "unknown start time").
+	// A run with an unknown start carries its first point's time as start time from then on; that is not a reset (data model, "unknown start
+	// time").
 	assert.Equal(t, datapoint.Grown, datapoint.Follow(100, 100, 100, 110, false))
 }

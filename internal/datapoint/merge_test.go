@@ -138,7 +138,7 @@ func TestHistogramsOfManyBounds(t *testing.T) {
 	assert.Equal(t, all.Count, held)
 }
 
-// A sum goes on over points that tell none; what those measured is missing from it.
+// A sum continues over points without one; the measurements of those points are missing in it.
 func TestASumGoesOnOverAGap(t *testing.T) {
 	with := func(sum float64) datapoint.Histogram {
 		return datapoint.Histogram{Moments: datapoint.Moments{Count: 1, Sum: sum, HasSum: true}, Counts: []uint64{1}}
@@ -158,7 +158,7 @@ func TestASumGoesOnOverAGap(t *testing.T) {
 	assert.True(t, nan.FiniteSum())
 	assert.Equal(t, none, nan)
 
-	// Of a cumulative run, the point behind the gap brings what the sum has grown by.
+	// In a cumulative run, the point after the gap brings the sum's increase.
 	last := with(2)
 	gap := datapoint.Histogram{Moments: datapoint.Moments{Count: 2}, Counts: []uint64{2}}
 	gap.Carry(last.Moments)
@@ -263,8 +263,7 @@ func exponentialOf(scale int32, values ...float64) datapoint.Exponential {
 	return e
 }
 
-// Whatever is merged, in whatever order: never more buckets than asked for, no count
-// lost, and the same histogram.
+// Whatever is merged, in any order: never more buckets than the limit, no lost count, and the same histogram.
 func TestExponentialAddIsBoundedAndOrderFree(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
@@ -389,9 +388,9 @@ func TestAScaleWithoutBucketsMeansNothing(t *testing.T) {
 	}
 }
 
-// Prometheus takes a total whose scale rises, or whose zero bucket becomes narrower, for one that began again, and counts what was
-// in it once more. So neither happens, whatever is added in whatever order: zeros alone with a coarse scale first, zero thresholds narrower
-// than the one that Prometheus writes for none.
+// Prometheus takes a total whose scale rises, or whose zero bucket becomes narrower, for a restarted one, and counts its content once more. So
+// neither happens, whatever is added in whatever order: zeros alone with a coarse scale first, zero thresholds narrower than the one that
+// Prometheus writes for none.
 func TestATotalNeverSeemsToBeginAgain(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 12))

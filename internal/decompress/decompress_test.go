@@ -84,7 +84,7 @@ func TestBody(t *testing.T) {
 	assert.ErrorIs(t, err, decompress.ErrUnknown)
 }
 
-// window is a frame of zstd that asks for a window of 2^(10+exponent) bytes and has one block of four zeros.
+// window is a frame of zstd that requests a window of 2^(10+exponent) bytes and has one block of four zeros.
 func window(exponent byte) []byte {
 	return []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, exponent << 3, 0x23, 0x00, 0x00, 0x00}
 }

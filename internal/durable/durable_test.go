@@ -26,7 +26,7 @@ func TestWriteFileReplacesTheWhole(t *testing.T) {
 	assertNames(t, filepath.Dir(path), "state")
 }
 
-// A write that fails leaves what was there, and nothing beside it.
+// A failed write leaves the former content, and no other file.
 func TestAFailedWriteLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "state")

@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a reader keeps in mind: at these lengths a file has a second idea, and a function a second step.
+// Limits for readability: beyond these lengths a file has a second idea, and a function a second step.
 const (
 	longestFile     = 400
 	longestFunction = 80
 )
 
-// Generated files and tests are exempt: nobody reads the ones, and a table of cases is as long as its cases.
+// Generated files and tests are exempt: the former are not read, and a table of cases is as long as its cases.
 func TestLengths(t *testing.T) {
 	root := filepath.Join("..", "..")
 	read := 0

@@ -16,7 +16,7 @@ var (
 	namedFolder = regexp.MustCompile("in `([a-z0-9_/]+)`")
 )
 
-// Each threat of docs/threats.md names tests, with the folder that they are in behind them.
+// Each threat of docs/threats.md names tests, followed by their folder.
 func TestEveryThreatHasItsTest(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page, err := os.ReadFile(filepath.Join(root, "docs", "threats.md"))

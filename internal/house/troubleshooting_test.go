@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An operator searches docs/troubleshooting.md for what the log says: an entry of its first columns begins every line that a
-// component writes at warn or error. Pages that can't be rendered are faults of ours, not theirs.
+// An operator searches docs/troubleshooting.md for a log line: an entry of its first columns begins every line that a component writes at warn or
+// error. Pages that can't be rendered are our own faults, not the operator's.
 func TestTroubleshootingKnowsEveryWarning(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page, err := os.ReadFile(filepath.Join(root, "docs", "troubleshooting.md"))

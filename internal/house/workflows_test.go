@@ -27,7 +27,7 @@ type workflow struct {
 // asRoot is how a step runs a target whose tests mount file systems.
 const asRoot = `sudo -E env "PATH=$PATH" `
 
-// Whoever sees a job fail can repeat it: each job runs Make targets that exist. Actions are pinned by commit, because a tag can be moved.
+// Each job can be repeated locally: it runs Make targets that exist. Actions are pinned by commit, because a tag can be moved.
 func TestWorkflowsRunMakeTargetsAndPinnedActions(t *testing.T) {
 	root := filepath.Join("..", "..")
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))

@@ -31,7 +31,7 @@ func TestBudget(t *testing.T) {
 	assert.Zero(t, b.Used())
 }
 
-// One client asks for ten times what there is, all the time. It gets two thirds, and each request of small ones gets through.
+// One client demands ten times the budget, all the time. It gets two thirds, and each small request passes.
 func TestAHeavyClientLeavesRoomForOthers(t *testing.T) {
 	const capacity = 3000
 	b, random := inflight.NewBudget(capacity), rand.New(rand.NewPCG(5, 6))

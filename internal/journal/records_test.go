@@ -55,7 +55,7 @@ func TestSourceOf(t *testing.T) {
 	}
 }
 
-// Usage is told by service, whether the key has it or not.
+// Usage is counted by service, whether the key contains it or not.
 func TestRecordsNameTheirService(t *testing.T) {
 	for _, signal := range []journal.Signal{journal.Metrics, journal.Logs, journal.Traces} {
 		b := batch(t, "a")
@@ -82,7 +82,7 @@ func TestRefusedSourcesAreNotWritten(t *testing.T) {
 	assert.Equal(t, map[string][]int64{"a": {0}, "c": {2}}, values(t, records))
 }
 
-// Records of other writers, or of an earlier release, may name a tenant that nobody would be let in with today.
+// Records of other writers, or of an earlier release, may have a tenant name that is no longer accepted.
 func TestRecordsOfImpossibleTenantsAreTheDefaults(t *testing.T) {
 	for name, bad := range map[string]bool{"a": false, "default": false, "a/b": true, "..": true, "": true, "a\nb": true, strings.Repeat("x", 151): true} {
 		r, err := journal.FromKafka((&journal.Record{Tenant: name}).Kafka("t"))
@@ -156,7 +156,7 @@ func TestResourcesAreTakenApart(t *testing.T) {
 	assert.Equal(t, request, b.Request, "the request is not written to")
 }
 
-// A queue on disk sends again, after a crash, what it had in flight: the same requests, merged into other batches.
+// After a crash, a queue on disk sends its in-flight requests again: the same requests, merged into other batches.
 func TestWhatComesAgainInOtherCompanyIsTheSameRecords(t *testing.T) {
 	first, again := batch(t, "a", "a", "b", "a", "a"), batch(t, "a", "a", "b", "a", "a")
 	var resources [][]byte

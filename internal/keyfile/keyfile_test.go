@@ -120,7 +120,7 @@ func TestLimits(t *testing.T) {
 	assert.Nil(t, (&keyfile.Set{}).TenantLimits("acme"))
 }
 
-// A series is a tenant's: the smallest number that any of its keys says holds, and what is said under tenants goes before.
+// A series belongs to a tenant: the smallest number of any of its keys applies, and an entry under tenants takes precedence.
 func TestSeries(t *testing.T) {
 	f, err := keyfile.Parse([]byte("tenants:\n- {tenant: beta, limits: {series: 0}}\n- {tenant: gamma, limits: {streams: 5}}"))
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 func TestFullDiskIsAnIOErrorAndLeavesNothing(t *testing.T) {
 	root := t.TempDir()
 	d := open(t, root)
-	// RLIMIT_FSIZE stands in for a full disk: write fails in the middle of the file.
+	// RLIMIT_FSIZE simulates a full disk: write fails in the middle of the file.
 	var old syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old))
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: old.Max}))

@@ -57,7 +57,7 @@ func TestABatchOfTwoHoursBalancesInBoth(t *testing.T) {
 	}
 }
 
-// What nobody says is in the ledger as unaccounted, in both directions.
+// Items without a fate are unaccounted in the ledger, in both directions.
 func TestWhatDoesNotAddUpShows(t *testing.T) {
 	for stored, want := range map[int64]int64{7: 3, 10: 0, 12: -2} {
 		b := ledger.NewBook(0)
@@ -73,7 +73,7 @@ func TestWhatDoesNotAddUpShows(t *testing.T) {
 	assert.EqualValues(t, 1, total.Unaccounted())
 }
 
-// A book is bounded, and whatever it gives up to keep apart it adds up.
+// A book is bounded, and adds up what it no longer counts separately.
 func TestABookIsBoundedAndLosesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	b := ledger.NewBook(0)

@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/internal/lentbody"
 )
 
-// A transport that goes on reading gets nothing of what the buffer holds next.
+// A transport that continues to read gets nothing of the buffer's next content.
 func TestNothingReadsTheBufferAfterTheEnd(t *testing.T) {
 	buffer := []byte("first request")
 	req, end, err := lentbody.NewRequest(t.Context(), http.MethodPost, "http://h", buffer)
@@ -34,7 +34,7 @@ func TestNothingReadsTheBufferAfterTheEnd(t *testing.T) {
 	}
 }
 
-// What has been read to its end stays read.
+// A body that has been read to its end stays read.
 func TestTheEndOfABodyIsNoError(t *testing.T) {
 	req, end, err := lentbody.NewRequest(t.Context(), http.MethodPost, "http://h", []byte("all"))
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ func metrics(resources ...string) pmetric.Metrics {
 	return md
 }
 
-// Records stay known when resources are taken out, in place, and what is put in has a record of its own.
+// Records stay known when resources are removed in place, and an added resource is its own record.
 func TestRecordsOfWhatIsLeft(t *testing.T) {
 	md := metrics("a", "b", "c", "d")
 	ctx := origin.With(t.Context(), md, []origin.Part{{Resources: 2}, {Resources: 1, Deduplicated: true}, {Resources: 1}})

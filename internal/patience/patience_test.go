@@ -22,7 +22,7 @@ func refuse(t *testing.T, p *patience.Tenants, r patience.Refusal, now time.Time
 	return p.Refused(t.Context(), r, now)
 }
 
-// nobody waits, and the sink refuses everybody who is asked about.
+// nobody: no tenant waits, and the sink refuses every tenant that is tried.
 func alone(tenant string) patience.Refusal {
 	return patience.Refusal{Tenant: tenant, Ask: func(context.Context, string) bool { return false }}
 }
@@ -64,7 +64,7 @@ func TestProgressEndsTheImpatience(t *testing.T) {
 	assert.False(t, aside)
 }
 
-// An expired token stops everybody: nothing is given up, however long it takes.
+// An expired token stops every tenant: none is set aside, however long it takes.
 func TestNobodyIsGivenUpWhereTheSinkTakesNobody(t *testing.T) {
 	p := patience.New(15 * time.Minute)
 	p.Taken("good", at(0))
@@ -88,7 +88,7 @@ func TestTheOnlyTenantIsNotGivenUp(t *testing.T) {
 	assert.Zero(t, asked)
 }
 
-// The tenant stands in front of all others, so none was tried since: the sink is asked about them.
+// The tenant comes before all others, so none was tried since: the sink is tried with them.
 func TestTheSinkIsAskedAboutThoseWhoWait(t *testing.T) {
 	for name, c := range map[string]struct {
 		before string // taken before the first refusal
@@ -131,7 +131,7 @@ func TestPatienceWithoutEnd(t *testing.T) {
 	assert.False(t, aside)
 }
 
-// Who can name tenants can't make it remember them for ever: the one refused longest ago begins anew.
+// A client that can name tenants can't make it remember them for ever: the one that was refused longest ago starts again.
 func TestTheTenantsAreBounded(t *testing.T) {
 	p := patience.New(time.Hour)
 	refuse(t, p, alone("first"), at(0))

@@ -49,7 +49,7 @@ func TestAQuotaHoldsWithinTwoPercent(t *testing.T) {
 	}
 }
 
-// A request that is larger than the burst passes when the bucket is full, and what it owes is paid before the next.
+// A request that is larger than the burst passes when the bucket is full, and its debt is paid before the next.
 func TestALargeRequestOwes(t *testing.T) {
 	table, l := quota.NewTable(10), quota.Limits{BytesPerSecond: 1000, Burst: 2 * time.Second}
 	require.Nil(t, table.Take(noon, bytesOf(1, l)))
@@ -65,7 +65,7 @@ func TestALargeRequestOwes(t *testing.T) {
 	assert.Nil(t, table.Take(full.Add(refused.Wait+1), bytesOf(1, l)))
 }
 
-// The mean rate of requests that are larger than the burst is the quota's, less what it takes them to come back once the bucket is full.
+// The mean rate of requests that are larger than the burst is the quota's, less the time until they retry once the bucket is full.
 func TestLargeRequestsOnTheMean(t *testing.T) {
 	const rate, size, length = 1000, 5000, 600
 	table, passed := quota.NewTable(10), 0
@@ -80,7 +80,7 @@ func TestLargeRequestsOnTheMean(t *testing.T) {
 	assert.InEpsilon(t, rate*length, passed, 0.02)
 }
 
-// A client that comes back after the wait that it was told passes, and one that comes earlier does not.
+// A client that retries after the wait in the answer passes, and an earlier one does not.
 func TestTheWaitIsRight(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
@@ -104,7 +104,7 @@ func TestTheWaitIsRight(t *testing.T) {
 	}
 }
 
-// A body whose length nobody knows is charged as it arrives: it gets no further than one whose length is known, and what it took is given back.
+// A body of unknown length is charged as it arrives: it gets no further than one of known length, and its charge is refunded.
 func TestABodyOfUnknownLength(t *testing.T) {
 	l := quota.Limits{BytesPerSecond: 1000, Burst: 10 * time.Second}
 	table := quota.NewTable(10)
@@ -169,7 +169,7 @@ func TestAChangedLimit(t *testing.T) {
 	assert.Nil(t, table.Take(noon.Add(time.Second), bytesOf(100, quota.Limits{BytesPerSecond: 100})))
 }
 
-// A clock that goes back gives nobody anything and takes nothing.
+// A clock that steps back gives and takes nothing.
 func TestAClockThatGoesBack(t *testing.T) {
 	table, l := quota.NewTable(10), quota.Limits{BytesPerSecond: 1000}
 	require.Nil(t, table.Take(noon, bytesOf(1000, l)))
@@ -201,7 +201,7 @@ func TestAMillionTenants(t *testing.T) {
 	runtime.KeepAlive(table)
 }
 
-// Those that send often stay, however many others come, and what is forgotten too early is counted.
+// Frequent senders stay, however many others arrive, and accounts that are evicted too early are counted.
 func TestWhoSendsOftenStays(t *testing.T) {
 	table, l := quota.NewTable(100), quota.Limits{BytesPerSecond: 1000}
 	require.Nil(t, table.Take(noon, bytesOf(100_000, l)))

@@ -15,7 +15,7 @@ import (
 
 const interval = time.Second
 
-// fleet is gateways with a topic between them: what one publishes reaches each other after a time of its own, in order.
+// fleet is gateways with a topic between them: a published record reaches each other gateway after a different time, in order.
 type fleet struct {
 	tables []*quota.Table
 	random *rand.Rand
@@ -66,14 +66,14 @@ func (f *fleet) publish(now time.Time, from int) {
 	for to := range f.tables {
 		at := now.Add(time.Duration(f.random.Int64N(int64(f.lag) + 1)))
 		if at.Before(f.last[to]) {
-			at = f.last[to] // one partition: nobody overtakes
+			at = f.last[to] // one partition: no record overtakes another
 		}
 		f.last[to] = at
 		heap.Push(&f.topic, arrival{at, f.topic.Len(), from, to, usage})
 	}
 }
 
-// read lets gateways read what has reached them.
+// read lets gateways read the records that have reached them.
 func (f *fleet) read(now time.Time) {
 	for f.topic.Len() > 0 && !f.topic[0].at.After(now) {
 		a := heap.Pop(&f.topic).(arrival)
@@ -104,8 +104,8 @@ func (f *fleet) run(from time.Time, length time.Duration, send func(now time.Tim
 	return now
 }
 
-// Ten gateways share the quotas of a thousand tenants, whose senders offer ten times the quota through three gateways each. Half of the
-// tenants' senders stay where they are, and those of the others move, each ten seconds. What passes is within the bound of the README.
+// Ten gateways share the quotas of a thousand tenants, whose senders offer ten times the quota through three gateways each. Half of the tenants'
+// senders stay, and those of the others move every ten seconds. The admitted rate is within the bound of the README.
 func TestTenGatewaysShareAThousandTenants(t *testing.T) {
 	const gateways, tenants, rate, size, senders = 10, 1000, 4000, 250, 3
 	const lag = 400 * time.Millisecond
@@ -158,7 +158,7 @@ func TestTenGatewaysShareAThousandTenants(t *testing.T) {
 	assert.Greater(t, least[1], 0.65)
 }
 
-// While nobody reaches the topic the parts stay as they were; a gateway that is gone alone loses its part to the others.
+// While no gateway reaches the topic, the shares stay unchanged; a single gateway that disappears loses its share to the others.
 func TestASilentTopicAndASilentGateway(t *testing.T) {
 	const rate = 1000
 	f := newFleet(2, 0)
@@ -187,7 +187,7 @@ func TestASilentTopicAndASilentGateway(t *testing.T) {
 	assert.InEpsilon(t, 30*rate, passed[0], 0.02)
 }
 
-// The bytes of a day are those of all gateways, and a gateway that starts again goes on where it was.
+// The bytes of a day are those of all gateways, and a restarted gateway continues from its former usage.
 func TestADayOfSeveralGateways(t *testing.T) {
 	f := newFleet(2, 0)
 	limits := quota.Limits{BytesPerDay: 1000}

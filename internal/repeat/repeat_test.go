@@ -17,13 +17,13 @@ func ExamplePoints() {
 	mark := repeat.Mark(streamkey.StringAttribute("route", "/"), 10, 20, []byte("5"))
 	first := points.Entry()
 	fmt.Println(points.Again(mark, first), points.Again(mark, first)) // two pods in one request
-	fmt.Println(points.Again(mark, points.Entry()))                   // the request comes again
+	fmt.Println(points.Again(mark, points.Entry()))                   // the request is repeated
 	// Output:
 	// false false
 	// true
 }
 
-// What tells two points apart changes the mark.
+// Every property that distinguishes two points changes the mark.
 func TestMark(t *testing.T) {
 	a, b := streamkey.StringAttribute("a", "1"), streamkey.StringAttribute("b", "1")
 	marks := map[uint64]bool{}

@@ -45,7 +45,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 	}
 }
 
-// What an earlier release stored is read: a queue's protobuf, offsets as JSON, states of processors.
+// Values of an earlier release are readable: a queue's protobuf, offsets as JSON, states of processors.
 func TestUnsealedValuesStayReadable(t *testing.T) {
 	for _, value := range [][]byte{nil, {}, {1, 0, 0, 0}, []byte("PSTK\x01 and so on"), []byte(`[{"Fingerprint": 1}]`), {0x0a, 0x82, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}} {
 		opened, err := seal.Open(value)

@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// seen keeps what a server's callbacks hear.
+// seen records the calls of a server's callbacks.
 type seen struct {
 	mu      sync.Mutex
 	packets []string
@@ -71,7 +71,7 @@ func (s *seen) settings(t *testing.T, addresses ...string) sockets.Settings {
 	return set
 }
 
-// What the kernel holds when a server stops is read, over each kind of socket.
+// Data that the kernel holds when a server stops is read, over each kind of socket.
 func TestStopReadsWhatTheKernelHolds(t *testing.T) {
 	s := &seen{}
 	path := filepath.Join(t.TempDir(), "s")
@@ -124,7 +124,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	assert.Equal(t, []string{sockets.TooMany}, s.refused)
 }
 
-// A socket file that a killed process left is no obstacle; one in use, or anything else at the path, is.
+// The socket file of a killed process does not prevent the start; one in use, or anything else at the path, does.
 func TestUnixSocketsLeftBehind(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	left, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

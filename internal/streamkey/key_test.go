@@ -121,8 +121,8 @@ func TestEveryPartOfTheIdentityCounts(t *testing.T) {
 	}
 }
 
-// The halves of a key serve as hash and as check, so each must be free of collisions by itself, and so must be its low
-// and high bits, on the kind of sets that telemetry has: small numbers, and values that differ in one digit.
+// The halves of a key serve as hash and as check, so each half must be free of collisions, and so must be its low and high bits, on typical sets of
+// telemetry: small numbers, and values that differ in one digit.
 func TestKeysSpread(t *testing.T) {
 	const n = 200_000
 	hi, lo := make(map[uint64]bool, n), make(map[uint64]bool, n)

@@ -17,7 +17,7 @@ func Example() {
 	}
 	defer h.Close(viewer)
 
-	// What the owner of the point does with a batch of two records:
+	// The owner of the point does this with a batch of two records:
 	for _, t := range p.Taps() {
 		t.See(2)
 		if t.Take(time.Now(), 2, 10) > 0 {

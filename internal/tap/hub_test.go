@@ -135,7 +135,7 @@ func TestTapsComeAndGoWhileBatchesPass(t *testing.T) {
 	assert.False(t, p.Open())
 }
 
-// BenchmarkClosed is what a batch pays while nobody looks.
+// BenchmarkClosed is the cost of a batch without an open tap.
 func BenchmarkClosed(b *testing.B) {
 	h := tap.NewHub(1)
 	p := point(tap.Before, "exporter", "a", "logs", "")

@@ -97,7 +97,7 @@ func TestWith(t *testing.T) {
 	assert.Empty(t, client.FromContext(ctx).Metadata.Get("authorization"))
 }
 
-// A name that passes can stand in a path, a header and a key of the journal.
+// A valid name can be part of a path, a header and a key of the journal.
 func FuzzCheck(f *testing.F) {
 	for _, s := range []string{"", "a", "..", "a/b", "\x00", "\u2028", strings.Repeat("é", 75)} {
 		f.Add(s)

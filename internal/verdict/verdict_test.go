@@ -79,7 +79,7 @@ func TestMessagesThatAreTooLargeAreNoOverload(t *testing.T) {
 	}
 }
 
-// A status nobody knows never counts as success.
+// An unknown status never counts as success.
 func FuzzHTTP(f *testing.F) {
 	f.Add(200)
 	f.Fuzz(func(t *testing.T, status int) {

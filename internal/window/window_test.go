@@ -118,8 +118,7 @@ func TestWatermarkBoundsSources(t *testing.T) {
 	assert.EqualValues(t, 1050, w.Mark())
 }
 
-// Against the definition: the least of those newest times that are at most idle behind the
-// newest of all, and never less than before.
+// Against the definition: the smallest of the newest times that are at most idle behind the newest of all, and never less than before.
 func TestWatermarkAgainstDefinition(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 3))

@@ -12,8 +12,8 @@ import (
 	"github.com/penstockhq/penstock/processors/quotaprocessor"
 )
 
-// BenchmarkConsume is what the processor itself costs: counting the items of a request of 100 points. BenchmarkRequest of the extension is the
-// rest, and testbed/bench/quota compares both with appending to the journal.
+// BenchmarkConsume is the processor's own cost: counting the items of a request of 100 points. BenchmarkRequest of the extension is the rest, and
+// testbed/bench/quota compares both with appending to the journal.
 func BenchmarkConsume(b *testing.B) {
 	f := quotaprocessor.NewFactory()
 	p, err := f.CreateMetrics(b.Context(), processortest.NewNopSettings(f.Type()), f.CreateDefaultConfig(), consumertest.NewNop())

@@ -31,7 +31,7 @@ import (
 	"github.com/penstockhq/penstock/processors/quotaprocessor/internal/metadatatest"
 )
 
-// keeper is an extension that notes what it is asked.
+// keeper is an extension that records its calls.
 type keeper struct {
 	component.StartFunc
 	component.ShutdownFunc
@@ -142,7 +142,7 @@ func TestMetricsAndTraces(t *testing.T) {
 	require.NoError(t, s.Shutdown(t.Context()))
 }
 
-// A refusal goes to the receiver, or the items are dropped and counted. What the rest of the pipeline does not take is given back.
+// A refusal goes to the receiver, or the items are dropped and counted. A request that the rest of the pipeline refuses is refunded.
 func TestPastAQuota(t *testing.T) {
 	refusal := &door.Error{Refusal: &quota.Refusal{Scope: quota.Tenant, Reason: quota.Items, Limit: 1, Wait: time.Second}}
 	host, sink := &keeper{refused: refusal}, &consumertest.LogsSink{}

@@ -39,7 +39,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// What the bounds admit fits into the memory: requests read and in flight, queries, and series at 4 KiB.
+// The admitted amounts fit into the memory: requests read and in flight, queries, and series at 4 KiB.
 func TestBoundsFitIntoTheMemory(t *testing.T) {
 	at := func(m map[string]any, keys ...string) int64 {
 		for _, k := range keys[:len(keys)-1] {

@@ -73,7 +73,7 @@ var everything = map[string]string{
 	"PENSTOCK_PII_KEY":              "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 }
 
-// journaled is everything behind a Kafka of somebody else's.
+// journaled is everything, with an external Kafka.
 var journaled = with(everything, "PENSTOCK_KAFKA_BROKERS", "kafka-0:9092,kafka-1:9092")
 
 func with(env map[string]string, name, value string) map[string]string {
@@ -316,7 +316,7 @@ func TestTheJournalIsWhereTheBrokersAre(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:19092", conf.Get("receivers::kafka_replay/lake::brokers"))
 }
 
-// Each signal is replayed into one store: the lake, where there is no other.
+// Each signal is replayed into one store: the lake, if there is no other.
 func TestReplaysGoIntoOneStoreOfEachSignal(t *testing.T) {
 	const jobs = "kafka_replay/jobs"
 	kafka := map[string]string{"PENSTOCK_KAFKA_BROKERS": "kafka-0:9092"}
@@ -402,7 +402,7 @@ func TestQuotas(t *testing.T) {
 	assert.Equal(t, map[string]any{"brokers": "a:9092,b:9092", "topic_prefix": "penstock"}, conf.Get("extensions::quota::share"))
 }
 
-// Syslog, StatsD and the journal are configured by variables, and syslog's records keep what they say of their hosts.
+// Syslog, StatsD and the journal are configured by variables, and syslog's records keep their hosts' attributes.
 func TestIntakeOfTheAgent(t *testing.T) {
 	conf := resolve(t, everything, "profile:agent")
 	assert.Equal(t, map[string]any{"endpoint": "udp://127.0.0.1:1514,tls://127.0.0.1:6514", "service_name": "shop",
@@ -455,7 +455,7 @@ func TestOriginsOfPagesAreListed(t *testing.T) {
 	}
 }
 
-// With a file of keys every listener that takes or shows something asks for one; without, none does.
+// With a file of keys every listener that receives or shows data requires one; without, none does.
 func TestKeysCloseEveryListener(t *testing.T) {
 	for profile, listeners := range map[string]map[string]string{
 		"standalone": {"receivers::otlp::protocols::grpc": "api_key_auth", "receivers::otlp::protocols::http": "api_key_auth", "receivers::ingest": "api_key_auth",
@@ -578,7 +578,7 @@ func TestReadmeNamesEveryVariable(t *testing.T) {
 	assert.Equal(t, slices.Sorted(maps.Keys(inCode)), slices.Sorted(maps.Keys(inReadme)))
 }
 
-// resolve does what the collector does with --config, in an environment of PENSTOCK_ variables.
+// resolve works like the collector with --config, in an environment of PENSTOCK_ variables.
 func resolve(t *testing.T, env map[string]string, uris ...string) *confmap.Conf {
 	t.Helper()
 	for _, pair := range os.Environ() {

@@ -78,7 +78,7 @@ func TestTopicsAreMadeOnceWithWhatThePromiseRestsOn(t *testing.T) {
 	assert.Equal(t, int32(4), read.Partitions)
 }
 
-// A broker that has not heard of a topic yet is asked again, for the journal and for what is made beside it.
+// A broker that does not know a topic yet is queried again, for the journal and for other topics.
 func TestABrokerThatDoesNotKnowATopicYetIsAskedAgain(t *testing.T) {
 	k, err := kfake.NewCluster(kfake.NumBrokers(3))
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/penstockhq/penstock/internal/journal/cluster"
 )
 
-// Retention can take what a scan is about to read, and more: what it waits for never comes.
+// Retention can delete the records that a scan is about to read, and more: they never arrive.
 func TestAScanEndsWhereNothingIsLeft(t *testing.T) {
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "scanned"))
 	require.NoError(t, err)

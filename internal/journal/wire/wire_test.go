@@ -72,7 +72,7 @@ func metrics(r *rand.Rand) pmetric.Metrics {
 	return md
 }
 
-// lines writes every data point of a request with all that stands around it, one a line, sorted.
+// lines writes every data point of a request with all enclosing messages, one per line, sorted.
 func lines(t *testing.T, requests ...[]byte) (all []string) {
 	t.Helper()
 	for _, request := range requests {

@@ -120,7 +120,7 @@ func TestOneOfManyCreates(t *testing.T) {
 	})
 }
 
-// A put whose answer is lost is repeated, and finds what it has made itself.
+// A put whose answer is lost is repeated, and finds its own object.
 func TestACreateWhoseAnswerIsLost(t *testing.T) {
 	f := storetest.New(t)
 	f.Fault = func(f *storetest.Store, w http.ResponseWriter, r *http.Request) bool {

@@ -285,7 +285,7 @@ func TestFind(t *testing.T) {
 	assert.Same(t, s, sampler.Find(host{component.MustNewID("console"): owner{s: s}}))
 }
 
-// BenchmarkOpen is what a batch of 100 records pays while somebody looks at all records of another component, and at this one.
+// BenchmarkOpen is the cost of a batch of 100 records while one tap shows all records of another component, and one shows this component's.
 func BenchmarkOpen(b *testing.B) {
 	for name, f := range map[string]tap.Filter{"elsewhere": {Component: "other"}, "here": {}} {
 		b.Run(name, func(b *testing.B) {

@@ -79,7 +79,7 @@ func TestOpenRefusesWhatIsNoToken(t *testing.T) {
 	}
 }
 
-// An empty or zeroed file is what a power cut leaves. It is kept aside, and nothing that it may have said is allowed.
+// A power cut can leave an empty or zeroed file. It is set aside, and its former token is no longer valid.
 func TestADamagedFileMakesAnotherToken(t *testing.T) {
 	for _, content := range []string{"", strings.Repeat("\x00", 65), strings.Repeat("a", 31) + "\x00a"} {
 		path := filepath.Join(t.TempDir(), "token")

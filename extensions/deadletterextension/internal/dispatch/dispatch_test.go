@@ -20,7 +20,7 @@ import (
 	"github.com/penstockhq/penstock/internal/verdict"
 )
 
-// world is a server that decides by the items' texts, and what the lane tells of.
+// world is a server that decides by the items' texts, and records the calls of the lane.
 type world struct {
 	t  *testing.T
 	mu sync.Mutex
@@ -160,7 +160,7 @@ func TestARefusalCostsTheItemThatItIsAbout(t *testing.T) {
 	}
 }
 
-// What somebody can mend, and what passes by itself, leaves the request as it is.
+// A refusal that an operator can resolve, or a temporary one, leaves the request unchanged.
 func TestNothingIsGivenUpThatSomebodyCanMend(t *testing.T) {
 	for code := codes.Code(1); code <= 17; code++ {
 		if verdict.GRPC(code, "").Verdict == verdict.Data {
@@ -202,8 +202,8 @@ func TestAPoisonousItemIsFoundWhileOthersPass(t *testing.T) {
 	}
 }
 
-// The server fails for everything: nothing is buried, however long that lasts, and only so many requests are parked. What is parked
-// passes when the server does.
+// The server fails for everything: nothing becomes a dead letter, however long that lasts, and the number of parked requests is bounded. They are
+// sent when the server works.
 func TestAServerThatFailsForAllBuriesNothing(t *testing.T) {
 	w, lane := newWorld(t, func([]string) codes.Code { return codes.Unknown })
 	w.room = 2

@@ -56,7 +56,7 @@ func TestTheOldestGoWhereTheBoundIsReached(t *testing.T) {
 	assert.Empty(t, removed, "what somebody has taken away was not removed here")
 }
 
-// A clock that stands still or steps back changes no order and replaces no letter.
+// A clock that stops or steps back changes no order and replaces no dead letter.
 func TestNamesAreUniqueAndInOrder(t *testing.T) {
 	box, err := letters.Open(t.TempDir(), 1<<20)
 	require.NoError(t, err)

@@ -170,7 +170,8 @@ func itemsOf(t *testing.T, signal parts.Signal, body []byte) (all []string) {
 	return all
 }
 
-// However a request is divided, its parts have each item once, in order, with all that it belongs to, and a selection has what it says.
+// However a request is divided, its parts have each item once, in order, with its resource, scope and metric, and a selection has the selected
+// items.
 func TestPartsAreTheWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for signal, body := range requests(t) {

@@ -286,10 +286,10 @@ func TestFullRefusesUntilConsumersMoveOn(t *testing.T) {
 	assert.Less(t, len(r.read(t)), int(acknowledged))
 }
 
-// A sink that takes nothing fills its topic's part; clients of the other signals don't notice.
+// A sink that accepts nothing fills its topic's share; clients of the other signals are not affected.
 func TestAFullTopicStopsNoOther(t *testing.T) {
 	set := settings(t.TempDir())
-	set.MaxBytes, set.SegmentBytes, set.TrimInterval = 256<<10, 4<<10, time.Hour // What a topic may take is known when it exists, not later.
+	set.MaxBytes, set.SegmentBytes, set.TrimInterval = 256<<10, 4<<10, time.Hour // A topic's limit applies from its creation.
 	r := open(t, set)
 	r.create(t, nil)
 	_, err := kadm.NewClient(r.client(t)).CreateTopic(t.Context(), 1, 1, nil, "other")
@@ -315,7 +315,7 @@ func TestAFullTopicStopsNoOther(t *testing.T) {
 	assert.InDelta(t, set.MaxBytes/4, fill("other"), 16<<10)
 }
 
-// Topics that keep their records for ever hold consumers' states: nobody but their owner trims them.
+// Topics that keep their records for ever hold consumers' states: only their owners trim them.
 func TestTopicsThatKeepForEverAreNotTrimmed(t *testing.T) {
 	set := settings(t.TempDir())
 	set.MaxBytes, set.SegmentBytes = 32<<10, 1<<10
@@ -344,7 +344,7 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	require.ErrorIs(t, altered[0].Err, kerr.InvalidConfig)
 }
 
-// What the follower's checkpoints rest on.
+// The properties that the follower's checkpoints need.
 func TestAFencedProducerCannotCommit(t *testing.T) {
 	r := open(t, settings(t.TempDir()))
 	r.create(t, nil)

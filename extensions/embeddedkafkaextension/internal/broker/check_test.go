@@ -13,7 +13,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/commitlog"
 )
 
-// A check finds what a start would find, also in segments that a start does not read, and changes nothing.
+// A check finds everything that a start would find, also in segments that a start does not read, and changes nothing.
 func TestACheckChangesNothing(t *testing.T) {
 	set := settings(t.TempDir())
 	set.SegmentBytes = 1 << 10

@@ -29,7 +29,7 @@ func inMemory(t *testing.T, fsys *disktest.FS) broker.Settings {
 	return set
 }
 
-// kept is a topic with records and one with checkpoints, and what was acknowledged of them.
+// kept is a topic with records and one with checkpoints, and their acknowledged content.
 type kept struct {
 	values      map[int64]string // of the topic, by offset
 	checkpoints map[int64]string
@@ -89,8 +89,8 @@ func readTo(t *testing.T, r *running, topic string) (got map[int64]string, end i
 	return got, last.Offset
 }
 
-// TestDamagedDirectories damages one file of a broker's directory, whichever, after a clean stop and after a kill. The broker starts;
-// what can't be read is what was in the place, named to the offset; new records are delivered.
+// TestDamagedDirectories damages any one file of a broker's directory, after a clean stop and after a kill. The broker starts; only records in the
+// damaged place are unreadable, named to the offset; new records are delivered.
 func TestDamagedDirectories(t *testing.T) {
 	for _, how := range []string{"closed", "killed"} {
 		fsys := disktest.New(1)

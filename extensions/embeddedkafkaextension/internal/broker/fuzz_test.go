@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// FuzzDecode feeds the request decoder. It must not panic, and what it makes must be in proportion to what it got.
+// FuzzDecode feeds the request decoder. It must not panic, and its output must be in proportion to its input.
 func FuzzDecode(f *testing.F) {
 	for key, v := range versions {
 		for version := v.min; version <= v.max; version++ {

@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/broker"
 )
 
-// childDirectory, when set, makes the test binary a broker that writes to itself and prints what was acknowledged.
+// childDirectory, when set, makes the test binary a broker that writes to itself and prints the acknowledged offsets.
 const childDirectory = "PENSTOCK_TEST_BROKER_DIRECTORY"
 
 func TestMain(m *testing.M) {

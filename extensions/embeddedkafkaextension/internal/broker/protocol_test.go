@@ -142,7 +142,7 @@ func TestOffsetsAreFoundByTime(t *testing.T) {
 	assert.Equal(t, [2]int64{9, 1090}, [2]int64{o.Offset, o.Timestamp})
 }
 
-// The topics of a journal are made with what the rest of the process asks for.
+// The topics of a journal are created with the settings that the rest of the process requests.
 func TestAJournalsTopics(t *testing.T) {
 	r := open(t, settings(t.TempDir()))
 	c := r.client(t)
@@ -238,7 +238,7 @@ func TestOldVersionsOfRequests(t *testing.T) {
 		q.Group, q.Groups = "g", []kmsg.OffsetFetchRequestGroup{{Group: "g"}}
 		require.NoError(t, withVersion(c, q, version, func(resp kmsg.Response) {
 			got := resp.(*kmsg.OffsetFetchResponse)
-			if version == 1 { // It has no way to ask for all.
+			if version == 1 { // This version can't request all groups.
 				return
 			}
 			if version < 8 {
@@ -250,7 +250,7 @@ func TestOldVersionsOfRequests(t *testing.T) {
 	}
 }
 
-// withVersion sends a request with a version and checks its answer. It has a connection of its own.
+// withVersion sends a request with a version over its own connection, and checks the answer.
 func withVersion(c *kgo.Client, q kmsg.Request, version int16, check func(kmsg.Response)) error {
 	address := c.OptValue(kgo.SeedBrokers).([]string)[0]
 	conn, err := net.Dial("tcp", address)

@@ -28,8 +28,8 @@ func (d lazyDisk) Open(name string, create bool) (disk.File, error) {
 	return lazyFile{f}, err
 }
 
-// BenchmarkStart starts a broker with 10 GiB of journal, whose process was killed, and reports how much memory that takes, what is
-// given back meanwhile included. It needs as much disk.
+// BenchmarkStart starts a broker with 10 GiB of journal, whose process was killed, and reports the allocated memory, including freed memory. It
+// needs as much disk.
 func BenchmarkStart(b *testing.B) {
 	set := broker.Settings{Address: "127.0.0.1:0", Directory: b.TempDir(), MaxBytes: 20 << 30, SegmentBytes: 16 << 20, TrimInterval: time.Hour, FS: lazyDisk{}}
 	r, err := broker.Open(set)

@@ -96,8 +96,8 @@ func (f *floor) reserve(at int64) error {
 	return nil
 }
 
-// TestDamageTakesWhatItHitsAndSaysSo damages one file of a log that was closed, or whose process was killed. Whatever can't be read
-// afterwards is named, to the offset, and nothing else is; new records are delivered behind all that there was.
+// TestDamageTakesWhatItHitsAndSaysSo damages one file of a log that was closed, or whose process was killed. Exactly the unreadable records are
+// named, to the offset; new records are delivered after all earlier ones.
 func TestDamageTakesWhatItHitsAndSaysSo(t *testing.T) {
 	for _, how := range []string{"closed", "killed"} {
 		for seed := range uint64(250) {
@@ -163,7 +163,7 @@ func lastSegment(files []string) (last string) {
 	return last
 }
 
-// checkDamage opens the log again and compares it with what was there.
+// checkDamage opens the log again and compares it with its former content.
 func checkDamage(t *testing.T, set commitlog.Settings, fsys *disktest.FS, rng *rand.Rand, before map[int64]piece, start, last int64) {
 	t.Helper()
 	p, findings, err := commitlog.OpenPartition(set)
@@ -178,7 +178,7 @@ func checkDamage(t *testing.T, set commitlog.Settings, fsys *disktest.FS, rng *r
 			assert.Equal(t, was.value, is.value, "offset %d", offset)
 			continue
 		}
-		if was.control && len(after) > 0 { // Written again behind what is missing, if it ended anything that is left.
+		if was.control && len(after) > 0 { // Written again after the missing records, if it ended anything that is left.
 			_, stable, end := p.Range()
 			assert.Equal(t, end, stable)
 		}

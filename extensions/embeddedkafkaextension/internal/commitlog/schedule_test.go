@@ -23,7 +23,7 @@ func newDisk(seed uint64) *disktest.FS {
 	return fsys
 }
 
-// schedule is a random life of a log: what was acknowledged, and what was ever seen at an offset.
+// schedule is a random life of a log: the acknowledged batches, and everything that was ever seen at an offset.
 type schedule struct {
 	rng          *rand.Rand
 	fsys         *disktest.FS
@@ -87,7 +87,7 @@ func (s *schedule) open() error {
 	}
 }
 
-// write sends what is waiting and something new, as a producer with five batches in flight does, and checks the answers.
+// write sends the waiting batches and a new one, like a producer with five batches in flight, and checks the answers.
 func (s *schedule) write() error {
 	for len(s.waiting) < 1+s.rng.IntN(5) {
 		if s.last {

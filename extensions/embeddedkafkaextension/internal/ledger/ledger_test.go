@@ -58,7 +58,7 @@ func TestChangesSurviveAPowerCut(t *testing.T) {
 	}
 }
 
-// A ledger is as large as what it knows, however long it runs and however often it starts.
+// The size of a ledger depends only on its content, however long it runs and however often it starts.
 func TestALedgerStaysSmall(t *testing.T) {
 	fsys := newDisk(t)
 	l := open(t, fsys)

@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedtsdbextension/internal/wal"
 )
 
-// disk opens files, remembers how much of each was fsynced, and fails when it is told to.
+// disk opens files, remembers how much of each was fsynced, and fails on demand.
 type disk struct {
 	mu     sync.Mutex
 	synced map[string]int64
@@ -124,7 +124,7 @@ func TestAFailedSyncMovesNoEnd(t *testing.T) {
 	assert.Equal(t, []string{"durable"}, records(t, dir))
 }
 
-// TestScanFindsTheFirstDamage writes logs, damages one byte or cuts a file, and reads all records before, none behind.
+// TestScanFindsTheFirstDamage writes logs, damages one byte or cuts a file, and reads all records before the damage, none after it.
 func TestScanFindsTheFirstDamage(t *testing.T) {
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 1))

@@ -47,7 +47,7 @@ func readAll(c encoding.Compressor, body []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// A frame of zstd may ask for a window of 2^(10+exponent) bytes; one of 32 MiB is the largest that is given.
+// A frame of zstd may request a window of 2^(10+exponent) bytes; 32 MiB is the largest accepted one.
 func TestWindowsOfZstdAreBounded(t *testing.T) {
 	_, err := readAll(encoding.GetCompressor("zstd"), []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 16 << 3, 0x23, 0x00, 0x00, 0x00})
 	assert.ErrorIs(t, err, zstd.ErrWindowSizeExceeded)
@@ -62,7 +62,7 @@ func TestMessagesGiveTheirTurnBack(t *testing.T) {
 			got, err := readAll(c, body)
 			require.NoError(t, err, name)
 			assert.Equal(t, "hello", string(got))
-			r, err := c.Decompress(bytes.NewReader(body)) // closed before its end, as grpc does with what is too large
+			r, err := c.Decompress(bytes.NewReader(body)) // closed before its end, as grpc does if it is too large
 			require.NoError(t, err)
 			require.NoError(t, r.(io.Closer).Close())
 			_, err = readAll(c, []byte("this is not compressed"))

@@ -104,7 +104,7 @@ func TestDepthInLogs(t *testing.T) {
 	}
 }
 
-// Decoders do not agree on where a group ends, so nothing could be said about what comes behind one.
+// Decoders do not agree where a group ends, so the cost of the bytes after one can't be computed.
 func TestGroupsAreRefused(t *testing.T) {
 	_, err := wide.Protobuf(cost.Logs, []byte{77<<3&0x7f | 3 | 0x80, 4, 8, 1, 77<<3&0x7f | 4 | 0x80, 4})
 	assert.ErrorIs(t, err, cost.ErrGroup)
@@ -228,7 +228,7 @@ func bombs() map[string]struct {
 	return all
 }
 
-// decoded keeps what a decoder makes of a body.
+// decoded keeps a decoder's result for a body.
 func decoded(t testing.TB, signal cost.Signal, body []byte) any {
 	t.Helper()
 	var err error
@@ -256,7 +256,7 @@ func heap() uint64 {
 	return s.HeapAlloc
 }
 
-// The size that is told is never less than the memory that the decoded request takes, and not absurdly more.
+// The computed size is never less than the memory of the decoded request, and not absurdly more.
 func TestSizeIsNeverTooLow(t *testing.T) {
 	for name, b := range bombs() {
 		usage, err := wide.Protobuf(b.signal, b.body)
@@ -325,7 +325,7 @@ func FuzzDepth(f *testing.F) {
 	})
 }
 
-// Whatever the bytes are: what a decoder makes of them, the whole or what it had when it gave up, has been counted.
+// For any bytes: everything that a decoder creates, completely or up to its error, has been counted.
 func FuzzLogs(f *testing.F) {
 	for _, b := range bombs() {
 		f.Add(b.body[:min(len(b.body), 300)])

@@ -23,7 +23,7 @@ var wide = otlp.Limits{Depth: 1000, Attributes: 1000, Size: 1 << 27}
 
 func free(int) error { return nil }
 
-// What pdata writes as JSON becomes what pdata writes as protobuf.
+// JSON written by pdata becomes the protobuf written by pdata.
 func TestJSONIsWhatPdataWrites(t *testing.T) {
 	logs, traces, metrics := testdata.GenerateLogs(20), testdata.GenerateTraces(20), testdata.GenerateMetrics(20)
 	every := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()
@@ -73,7 +73,7 @@ func decode(t *testing.T, text string) (plog.Logs, otlp.Rejected) {
 	return request.Logs(), rejected
 }
 
-// Each spelling stands for the same record as the plain one beside it.
+// Each spelling represents the same record as the plain one beside it.
 func TestSpellings(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"null is not set":      {`"timeUnixNano":null,"severityNumber":null,"traceId":null,"spanId":null,"body":null,"attributes":null,"flags":null,"severityText":null`, ``},
@@ -112,7 +112,7 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// An item that can't be read takes no other with it, and is named without a byte of its values.
+// An item that can't be read costs no other item, and is named without a byte of its values.
 func TestOneBadItem(t *testing.T) {
 	const where = "resourceLogs[0].scopeLogs[0].logRecords[1]"
 	for members, want := range map[string]string{
@@ -154,7 +154,7 @@ func TestOneBadItem(t *testing.T) {
 	}
 }
 
-// What is wrong around items takes those in it, counted, and leaves the others.
+// A mistake around items costs the items inside, counted, and no others.
 func TestBadContainers(t *testing.T) {
 	good := `{"scopeLogs":[{"logRecords":[{"severityText":"good"}]}]}`
 	three := `"logRecords":[{"body":{}},{"attributes":[{"key":"]"}]},{}]`
@@ -205,8 +205,8 @@ func TestWholeRequests(t *testing.T) {
 	assert.ErrorIs(t, err, full)
 }
 
-// Whatever the text is: it is read to the end or refused, and what is read is OTLP that pdata decodes. What the standard library
-// takes for no JSON is refused whole, but for the content of strings.
+// Any text is either read to the end or refused, and the result is OTLP that pdata decodes. A text that is not JSON for the standard library is
+// refused completely, except for the content of strings.
 func FuzzFromJSON(f *testing.F) {
 	f.Add([]byte(record(`"traceId":"5b8efff798038103d269b633813fc60c","body":{"arrayValue":{"values":[null,{"bytesValue":"-_"}]}}`)))
 	f.Add([]byte(`{"resourceLogs":[{"resource":{"attributes":[{"key":"a\"","value":{"intValue":"1"}}]}}],"x":[{"resourceLogs":1}]}`))

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// The schema says what the descriptors of opentelemetry-proto say, for every field of every message.
+// The schema agrees with the descriptors of opentelemetry-proto, for every field of every message.
 func TestSchemaIsThatOfTheProtoFiles(t *testing.T) {
 	seen := map[*message]bool{}
 	var compare func(m *message, d protoreflect.MessageDescriptor)

@@ -60,7 +60,7 @@ func TestSieveOfLogs(t *testing.T) {
 	assert.ErrorIs(t, err, otlp.ErrProtobuf)
 }
 
-// An item is measured with what is around it: its resource and scope travel with it.
+// An item is measured together with its resource and scope, which travel with it.
 func TestSieveOfLargeItems(t *testing.T) {
 	record := func(n int) []byte { return in(in(bytes.Repeat([]byte("x"), n), 3), 2) }
 	resource := func(n int) []byte { return in(in(bytes.Repeat([]byte("r"), n), 3, 1), 1) }
@@ -115,7 +115,7 @@ func TestSieveOfPoints(t *testing.T) {
 	assert.Contains(t, rejected.Message(), "resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints[1] is nested more than 3 deep")
 }
 
-// What is left of any bytes, when nothing is rejected, is those bytes' content.
+// If nothing is rejected, the result for any bytes has the same content.
 func FuzzSieve(f *testing.F) {
 	b, err := plogotlp.NewExportRequestFromLogs(testdata.GenerateLogs(2)).MarshalProto()
 	require.NoError(f, err)

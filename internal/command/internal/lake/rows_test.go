@@ -42,7 +42,7 @@ func TestCoveredOffsets(t *testing.T) {
 	assert.Zero(t, h.Files)
 }
 
-// What compaction has merged counts once, with the offsets of the files that it was merged of; a file that came again counts no more.
+// Files that compaction has merged count once, with their offsets; a file that reappears is not counted.
 func TestMergedFilesHoldWhatTheyWereMergedOf(t *testing.T) {
 	root := t.TempDir()
 	const dir = "logs/date=2026-11-30/hour=05/tenant=a"

@@ -65,7 +65,7 @@ func TestADryRunChangesNothingAndSaysAll(t *testing.T) {
 	assert.Contains(t, out.String(), "done:         renamed to b")
 }
 
-// A store that is in use stops everything before anything is read; what was opened before is given back.
+// A store in use stops everything before anything is read; stores that were already opened are closed.
 func TestAStoreInUse(t *testing.T) {
 	first := &stores{}
 	inUse := fmt.Errorf("%w by process 12", repair.ErrInUse)

@@ -43,7 +43,7 @@ var kind = component.MustNewType("test")
 
 const level = component.StabilityLevelBeta
 
-// through is a component of all signals that hands on what it gets; its capabilities are those of mutates.
+// through is a component of all signals that passes on its input; its capabilities are those of mutates.
 type through struct {
 	component.StartFunc
 	component.ShutdownFunc
@@ -324,7 +324,7 @@ func TestAnErrorOfTheFactoriesIsPassedOn(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 }
 
-// BenchmarkClosed compares a processor with the same one behind two points at which nobody looks.
+// BenchmarkClosed compares a processor with the same one between two unobserved points.
 func BenchmarkClosed(b *testing.B) {
 	plain := processors()
 	for name, f := range map[string]processor.Factory{"plain": plain, "tapped": wrapped(b, otelcol.Factories{Processors: map[component.Type]processor.Factory{kind: plain}}).Processors[kind]} {

@@ -1,3 +1,3 @@
-// Package top makes a table of a running collector for a terminal: rates, the journal's fill, each sink's lag and last error. It takes
-// what the console's API says, and draws lines of a given width.
+// Package top formats a table of a running collector for a terminal: rates, the journal's fill, each sink's lag and last error. It takes
+// the answers of the console's API, and draws lines of a given width.
 package top

@@ -31,7 +31,7 @@ var state = top.State{
 	Disks: []top.Disk{{12 << 30, 40 << 30}},
 }
 
-// values has one value at each of three times, ten seconds apart; a negative one stands for none.
+// values has one value at each of three times, ten seconds apart; a negative one means none.
 func one(name string, labels map[string]string, values ...float64) top.One {
 	s := top.One{Name: name, Labels: labels}
 	for _, v := range values {
@@ -49,7 +49,7 @@ func series() top.Series {
 	remote := map[string]string{"exporter": "prometheus_remote_write_with_a_very_long_name/of_its_own"}
 	return top.Series{Times: []int64{1_000, 11_000, 21_000}, Series: []top.One{
 		one("otelcol_receiver_accepted_log_records", otlp, 0, 10_000, 24_000),
-		one("otelcol_receiver_accepted_metric_points", otlp, 500, 0, 200), // the counter began anew
+		one("otelcol_receiver_accepted_metric_points", otlp, 500, 0, 200), // the counter restarted
 		one("otelcol_receiver_refused_log_records", otlp, -1, 0, 40),
 		one("otelcol_exporter_sent_metric_points", remote, 0, 0, 20),
 		one("otelcol_exporter_send_failed_metric_points", remote, 0, 0, 4),

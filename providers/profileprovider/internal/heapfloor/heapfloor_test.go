@@ -60,7 +60,7 @@ func TestASmallHeapIsCollectedSeldom(t *testing.T) {
 	t.Cleanup(func() { heapfloor.Keep(0) })
 	often := collections(400)
 	heapfloor.Keep(100 * mib)
-	collections(100) // until the first collection nobody knows what is live
+	collections(100) // until the first collection the live size is unknown
 	seldom := collections(400)
 	assert.Less(t, seldom, often/2)
 	heapfloor.Keep(0)
