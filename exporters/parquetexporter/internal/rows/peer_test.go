@@ -1,6 +1,7 @@
 package rows_test
 
 import (
+	"bytes"
 	"io"
 	"testing"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
 )
 
 // arrowLogs is the peer that one would write first: Arrow record builders with the columns that matter, and the library's
@@ -84,4 +87,31 @@ func benchArrow(b *testing.B, ld plog.Logs) {
 		arrowLogs(b, &out, ld)
 	}
 	report(b, out.n, begin)
+}
+
+// BenchmarkSameColumns compares with the library alone: it writes a file's own columns again, from Arrow arrays that are there already, dictionaries and levels still to be made.
+// What makes columns of OTLP, and sorts, is in this package's figure only.
+func BenchmarkSameColumns(b *testing.B) {
+	ld := longLogs(benchRows)
+	e := rows.NewLogs()
+	var file bytes.Buffer
+	for _, p := range e.Split(ld, "", 256).Partitions {
+		require.NoError(b, e.Write(&file, p))
+	}
+	table, err := pqarrow.ReadTable(b.Context(), bytes.NewReader(file.Bytes()), nil, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	require.NoError(b, err)
+	defer table.Release()
+	require.EqualValues(b, benchRows, table.NumRows(), "one partition")
+	b.Run("parquet", func(b *testing.B) { benchParquet(b, ld, e) })
+	b.Run("arrow_alone", func(b *testing.B) {
+		props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1))
+		b.ReportAllocs()
+		var out counter
+		begin := cpu(b)
+		for b.Loop() {
+			out.n = 0
+			require.NoError(b, pqarrow.WriteTable(table, struct{ io.Writer }{&out}, benchRows, props, pqarrow.DefaultWriterProps()))
+		}
+		report(b, out.n, begin)
+	})
 }

@@ -2,7 +2,9 @@ package rows_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -67,4 +69,41 @@ func BenchmarkLongLogs(b *testing.B) {
 			b.ReportMetric(float64(len(raw))/float64(n), "otlpB/row")
 		})
 	}
+}
+
+// BenchmarkPartitions is the heap that is live behind each tenth of a batch's partitions, at most: their number costs files, not memory. Of each hour there are 20 records.
+func BenchmarkPartitions(b *testing.B) {
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprint("partitions=", n), func(b *testing.B) {
+			ld := longLogs(20 * n)
+			at := 0
+			for _, rl := range ld.ResourceLogs().All() {
+				for _, lr := range rl.ScopeLogs().At(0).LogRecords().All() {
+					lr.SetTimestamp(pcommon.Timestamp(sampleStart + uint64(at/20)*3600e9))
+					at++
+				}
+			}
+			e := rows.NewLogs()
+			plan := e.Split(ld, "", n)
+			require.Len(b, plan.Partitions, n)
+			before, most := live(), uint64(0)
+			for b.Loop() {
+				for i, p := range plan.Partitions {
+					require.NoError(b, e.Write(io.Discard, p))
+					if (i+1)%(n/10) == 0 {
+						most = max(most, live())
+					}
+				}
+			}
+			b.ReportMetric(float64(max(most, before)-before)/(1<<20), "MiB")
+		})
+	}
+}
+
+// live is the heap that is in use behind a collection.
+func live() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
