@@ -22,7 +22,7 @@ func refuse(t *testing.T, p *patience.Tenants, r patience.Refusal, now time.Time
 	return p.Refused(t.Context(), r, now)
 }
 
-// nobody: no tenant waits, and the sink refuses every tenant that is tried.
+// nobody says that no tenant waits; the sink refuses every tenant that is tried.
 func alone(tenant string) patience.Refusal {
 	return patience.Refusal{Tenant: tenant, Ask: func(context.Context, string) bool { return false }}
 }

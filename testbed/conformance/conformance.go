@@ -30,7 +30,7 @@ type Endpoint struct {
 type Check struct {
 	// Section is the heading of the specification; Word is MUST, SHOULD, or where the rule comes from.
 	Section, Word string
-	// Rule is what the server does.
+	// Rule is the requirement for the server.
 	Rule string
 	// Run returns how the server breaks the rule, or nil.
 	Run func(ctx context.Context, e Endpoint) error
@@ -48,7 +48,7 @@ const (
 	jsonType = "application/json"
 )
 
-// reply is what a server answered over HTTP.
+// reply is a server's HTTP answer.
 type reply struct {
 	code   int
 	header http.Header

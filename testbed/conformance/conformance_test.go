@@ -126,7 +126,7 @@ func mark(err error) string {
 	return "yes"
 }
 
-// Any server can be asked: PENSTOCK_CONFORMANCE_HTTP and PENSTOCK_CONFORMANCE_GRPC are its addresses.
+// Any server can be tested: PENSTOCK_CONFORMANCE_HTTP and PENSTOCK_CONFORMANCE_GRPC are its addresses.
 func TestAnyEndpoint(t *testing.T) {
 	address, grpcAddress := os.Getenv("PENSTOCK_CONFORMANCE_HTTP"), os.Getenv("PENSTOCK_CONFORMANCE_GRPC")
 	if address == "" || grpcAddress == "" {

@@ -32,8 +32,8 @@ type host map[component.ID]component.Component
 
 func (h host) GetExtensions() map[component.ID]component.Component { return h }
 
-// An error whose text is no UTF-8 (the name of a file, what another server said) may be repeated like every other: the stock receiver alone answers it with 500,
-// and over gRPC without a delay.
+// A request that fails with an error text that is not UTF-8 (the name of a file, another server's message) must be retryable like others: the stock
+// receiver alone answers it with 500, and over gRPC without a delay.
 func TestErrorsWithBytesThatAreNoText(t *testing.T) {
 	middlewares := host{}
 	for _, f := range []extension.Factory{nestinglimitextension.NewFactory(), retryhintextension.NewFactory()} {

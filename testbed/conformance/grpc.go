@@ -50,7 +50,7 @@ func oneBad() []byte {
 	return message(1, message(2, good, message(2, message(9, []byte("abc"))), good))
 }
 
-// GRPCChecks are the rules of OTLP/gRPC, in the order of the specification, and then those of what it stands on.
+// GRPCChecks are the rules of OTLP/gRPC, in the order of the specification, and then those of the underlying specifications.
 func GRPCChecks() []Check { return slices.Concat(grpcAnswers(), grpcFailures(), wireGRPC()) }
 
 func wantCode(err error, want codes.Code) error {

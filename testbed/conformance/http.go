@@ -14,7 +14,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 )
 
-// HTTPChecks are the rules of OTLP/HTTP, in the order of the specification, and then those of what it stands on.
+// HTTPChecks are the rules of OTLP/HTTP, in the order of the specification, and then those of the underlying specifications.
 func HTTPChecks() []Check {
 	return slices.Concat(encodingChecks(), jsonChecks(), requestChecks(), responseChecks(), failureChecks(), badDataChecks(), wireHTTP())
 }

@@ -105,7 +105,8 @@ func wireGRPC() []Check {
 	}
 }
 
-// compressed sends a call whose message says that it has an encoding, and returns grpc-status. A client of grpc-go can only send what it can compress itself.
+// compressed sends a call whose message claims an encoding, and returns grpc-status. A client of grpc-go can only send encodings that it supports
+// itself.
 func compressed(ctx context.Context, e Endpoint, encoding string) (code string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -62,7 +62,7 @@ type tab struct {
 	admin string // host:port
 
 	mu       sync.Mutex
-	problems []string // guarded by mu: what the browser complained of
+	problems []string // guarded by mu: the browser's error messages
 }
 
 // open opens a tab with the key, if it is not empty, on the console at the address.
@@ -89,7 +89,7 @@ func command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.V
 	})
 }
 
-// heard takes what the browser complains of, and requests that leave the console's origin.
+// heard records the browser's error messages, and requests that leave the console's origin.
 func (p *tab) heard(event any) {
 	problem := ""
 	switch e := event.(type) {
@@ -121,7 +121,7 @@ func (p *tab) heard(event any) {
 	p.problems = append(p.problems, problem)
 }
 
-// complaints returns what the browser complained of since the last call.
+// complaints returns the browser's error messages since the last call.
 func (p *tab) complaints() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,7 +197,7 @@ func (p *tab) press(t testing.TB, text string) {
 	eval[bool](t, p, fmt.Sprintf(`([...document.querySelectorAll("button")].find((b) => b.innerText === %q).click(), true)`, text))
 }
 
-// check looks at what is shown, and says where that was if something is wrong.
+// check checks the shown view, and reports its address if something is wrong.
 func (p *tab) check(t testing.TB, where string) {
 	t.Helper()
 	assert.Empty(t, eval[[]string](t, p, look), where)
@@ -212,7 +212,7 @@ func (p *tab) views(t testing.TB) []string {
 	return ids
 }
 
-// picture writes what is shown, if pictures are wanted.
+// picture writes a screenshot, if pictures are requested.
 func (p *tab) picture(t testing.TB, name string) {
 	t.Helper()
 	if *screenshots == "" {

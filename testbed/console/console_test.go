@@ -82,7 +82,7 @@ func everyView(t *testing.T, p *tab, name string) {
 			eval[string](t, p, `location.hash = "#/nothing"`)
 			p.await(t, `document.querySelector("h1").innerText === "No such view"`)
 		} else if p.view(t, id); strings.Contains(id, "q=sum(") {
-			p.complaints() // the browser notes that the server answered 400, which is what the view is about
+			p.complaints() // the browser reports that the server answered 400, which the view is about
 		}
 		for _, how := range []struct {
 			width  int64
@@ -119,7 +119,7 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	})
 	page := open(t, chrome, p.Admin(), "")
 
-	// Who types the address of the listener comes to the overview, where the dead sink is told with what to do.
+	// The listener's bare address leads to the overview, which shows the dead sink and what to do.
 	page.run(t, chromedp.Navigate("http://"+p.Admin()+"/"))
 	page.await(t, `document.querySelector('[data-sink="loki"].bad .note')`)
 	sink := page.text(t, `[data-sink="loki"]`)
@@ -136,7 +136,7 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	eval[bool](t, page, `(() => { const i = document.querySelector("input[type=number]"); i.value = 5; return i.dispatchEvent(new Event("input")); })()`)
 	page.await(t, `document.querySelector("main").innerText.includes("series_per_metric: 5")`)
 
-	// PromQL with completion, by keyboard alone: / goes to the query, Tab takes what is proposed, Enter runs it.
+	// PromQL with completion, with the keyboard only: / focuses the query, Tab accepts the proposal, Enter runs it.
 	page.view(t, "metrics")
 	page.run(t, chromedp.KeyEvent("/"))
 	page.await(t, `document.activeElement.tagName === "TEXTAREA"`)
@@ -167,7 +167,7 @@ func TestEveryViewWithDataAndADeadSink(t *testing.T) {
 	page.check(t, "logs")
 	page.picture(t, "data-logs")
 	page.view(t, "logs?live=1")
-	ask.Eventually(t, func() error { // the tail shows what comes after it has begun
+	ask.Eventually(t, func() error { // the tail shows records that arrive after its beginning
 		shop(t, p, "")
 		if !eval[bool](t, page, `document.querySelector(".log .message") !== null`) {
 			return errors.New("no line yet")
@@ -226,7 +226,7 @@ func TestAReplayFromPreviewToDone(t *testing.T) {
 	page.check(t, "a job")
 	page.picture(t, "job")
 
-	// What shows personal data, deletes or replaces asks for the admin token, which is in no address.
+	// Actions that show personal data, delete or replace need the admin token, which is in no URL.
 	page.view(t, "scrubber")
 	page.run(t, chromedp.SetValue(chromedp.CSS(`.form input[type=text]`), "a test"), chromedp.SetValue(chromedp.CSS(`.form input[type=number][max="20"]`), "1"))
 	page.press(t, "Take lines")
@@ -248,7 +248,7 @@ func TestEveryViewWithoutData(t *testing.T) {
 		p := process.Start(t, process.Settings{DataDir: dir, Configs: []string{"profile:" + profile}, Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": "127.0.0.1:1"}})
 		page := open(t, chrome, p.Admin(), "")
 		everyView(t, page, profile)
-		if profile == "agent" { // a dead letter of an earlier run: nobody knows yet to which server logs go
+		if profile == "agent" { // a dead letter of an earlier run: the server of logs is not known yet
 			page.view(t, "deadletters")
 			page.await(t, `document.querySelector("[aria-label='Dead letters on disk'] tbody tr")?.innerText.includes("refused")`)
 			page.press(t, "Send again")

@@ -43,8 +43,8 @@ func javaJars(t *testing.T) string {
 	return path
 }
 
-// The SDK for Java, whose batches come faster than the quota of their key allows, comes back until it is let in, and loses nothing. It waits by
-// its own backoff, not by what it is told.
+// The SDK for Java, whose batches exceed the quota of their key, retries until it is admitted, and loses nothing. It waits by its own backoff, not
+// by the delay in the answer.
 func TestTheJavaSDKBacksOff(t *testing.T) {
 	const records, rate = 1100, 80_000
 	file, jars := filepath.Join(t.TempDir(), "keys.yaml"), javaJars(t)

@@ -49,8 +49,8 @@ service:
     metrics: {receivers: [otlp], processors: [cardinality_guard], exporters: [prometheus_tsdb]}
 `
 
-// http_requests_total gets a user_id, and the users become more and more. The store keeps its size, and what it answers for
-// any ten minutes is exactly what was sent, also over a restart in the middle.
+// http_requests_total gets a user_id, and the number of users grows. The store keeps its size, and its answer for any ten minutes is exactly what
+// was sent, also over a restart in the middle.
 func TestUserIDExplosion(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("embedded TSDB, restart %v", restart), func(t *testing.T) {

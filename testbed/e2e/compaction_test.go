@@ -53,9 +53,9 @@ func inStore(t *testing.T, seed uint64) lakePlace {
 		}}
 }
 
-// The gateway is killed while it writes files of past hours, merges them, compresses them harder, commits all that to tables and removes what is too old. Whatever the
-// moment, a reader of the table and one that asks the changes have no row twice and none that was there before is missing; in the end both have each acknowledged
-// record once, and nothing is left behind.
+// The gateway is killed while it writes files of past hours, merges them, recompresses them, commits all that to tables and removes expired files.
+// At any moment, a reader of the table and one that reads the changes have no row twice, and no earlier row is missing; in the end both have each
+// acknowledged record once, and no file is left over.
 func TestMergesSurviveKills(t *testing.T) {
 	t.Run("on disk", func(t *testing.T) {
 		t.Parallel()
@@ -126,7 +126,7 @@ func (c *counts) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// once says that no row is there twice, and that all of an earlier look are still there.
+// once checks that no row is stored twice, and that all rows of an earlier check still exist.
 func (c counts) once(t *testing.T, who string, before counts) {
 	t.Helper()
 	for service, batches := range c {
@@ -199,7 +199,7 @@ func (l look) lying(t *testing.T, dirs ...string) (names []string) {
 	return names
 }
 
-// moment says what the gateway was about when it was killed, as far as files tell.
+// moment describes what the gateway was doing when it was killed, according to its files.
 func (l look) moment(t *testing.T) (all []string) {
 	if len(l.lying(t, "_compacting")) > 0 {
 		all = append(all, "merged file not visible")

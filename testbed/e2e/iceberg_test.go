@@ -16,7 +16,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// A reader knows the catalog's address and nothing else. It prints, by service and batch of records, rows and different records; then what the table consists of.
+// A reader knows only the catalog's address. It prints, by service and batch of records, rows and different records; then the parts of the table.
 const tableScript = `
 import sys, json, collections
 from pyiceberg.catalog import load_catalog
@@ -132,7 +132,7 @@ func killWithTable(t *testing.T, env map[string]string, readerEnv []string, name
 	}
 	ask.Eventually(t, reconcile)
 
-	// One more commit, and what the killed ones have left is gone.
+	// One more commit, and the remains of the killed ones are gone.
 	last := send.StartLoadOf("load2", p.HTTP(), 1, 10)
 	last.Await(t, 10)
 	last.Stop()

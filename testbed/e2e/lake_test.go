@@ -32,8 +32,8 @@ func block(t *testing.T, readme, language string) string {
 	return code
 }
 
-// What the lake's README shows works as it stands there, in DuckDB and pyarrow, on what the binary wrote: promoted columns and
-// the map, joins, all types of metrics, times that can't be.
+// The examples of the lake's README work as written, in DuckDB and pyarrow, on the binary's files: promoted columns and the map, joins, all types
+// of metrics, invalid times.
 func TestReadersOfTheLake(t *testing.T) {
 	const readme = "../../exporters/parquetexporter/README.md"
 	traceID := [16]byte{0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36}

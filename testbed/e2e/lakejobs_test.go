@@ -61,7 +61,7 @@ func TestKillInTheMiddleOfAJobIntoTheLake(t *testing.T) {
 	require.EqualValues(t, requests*perRequest, counts["items"], "%v", job)
 
 	const rows = float64(requests * perRequest)
-	ask.Eventually(t, func() error { // What live delivery still collects goes out by itself.
+	ask.Eventually(t, func() error { // Data that live delivery still collects is sent automatically.
 		if n := ask.LakeRows(t, p.Lake(), "logs"); n < 2*int64(rows) {
 			return fmt.Errorf("%d rows", n)
 		}

@@ -33,8 +33,8 @@ func lateNoon(name string) plog.Logs {
 	return ld
 }
 
-// A range is half written when the process is killed, and the exporter's configuration is another when it starts again: every row is there
-// once, the range where it was begun, what comes later where the configuration says.
+// A range is half written when the process is killed, and the exporter's configuration is different after the restart: every row is stored once,
+// the range under the old configuration, later ones under the new one.
 func TestAHalfWrittenRangeKeepsItsLayout(t *testing.T) {
 	for name, c := range map[string]struct {
 		exporter string // of the second start

@@ -27,7 +27,7 @@ const (
 	seriesKept   = 3 // by the guard: the points of the other series are folded
 )
 
-// TestTheLedgerSurvivesKills: killed at random moments, the ledger says what was acknowledged, and what the stores hold.
+// TestTheLedgerSurvivesKills: after kills at random moments, the ledger agrees with the acknowledged items, and with the stores.
 func TestTheLedgerSurvivesKills(t *testing.T) { ledgerUnderKills(t, 3, 15) }
 
 // ledgerUnderKills kills a standalone collector so many times, each after up to most acknowledged requests.
@@ -95,7 +95,7 @@ func ledgerUnderKills(t *testing.T, kills, most int) {
 	})
 }
 
-// settled waits until the ledger has nothing buffered, and compares it with what was acknowledged: each item once, besides repetitions.
+// settled waits until the ledger has nothing buffered, and compares it with the acknowledged items: each item once, besides repetitions.
 func settled(t *testing.T, p *process.Process, signal string, acknowledged int64, names ...string) map[string]ledgers.Sink {
 	t.Helper()
 	var received int64
@@ -132,7 +132,7 @@ func marshal(t testing.TB, request interface{ MarshalProto() ([]byte, error) }) 
 
 var gaugeClock atomic.Int64 // the latest time that gauges has given, Unix ms
 
-// gauges returns n points of one series each, each with a time of its own.
+// gauges returns n points of one series each, each with a different time.
 func gauges(name string, n int) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	rm := md.ResourceMetrics().AppendEmpty()

@@ -18,7 +18,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// Log lines become a recorded series, and an alert in PromQL that asks for it and for a metric fires. Each line counts once, also over a kill.
+// Log lines become a recorded series, and an alert in PromQL that uses it and a metric fires. Each line counts once, also over a kill.
 func TestAnAlertOverLogsAndMetrics(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

@@ -74,7 +74,7 @@ func searched(p *process.Process, round int) (rows, distinct map[int]int, err er
 	return rows, distinct, lines.Err()
 }
 
-// What was answered can be searched a few seconds later, logs and spans apart, and over every route of the API.
+// Acknowledged records can be searched a few seconds later, logs and spans separately, and over every route of the API.
 func TestSearchableAfterTheAnswer(t *testing.T) {
 	p := process.Start(t, process.Settings{})
 	answer, err := send.Logs(p.HTTP(), send.LogBatch("shop", 0, 100))

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One component of ours in somebody else's distribution: `gomod` and `import` are all it takes. What it adds in modules
-// and bytes is printed; README.md quotes it.
+// One of our components in another distribution: it needs only `gomod` and `import`. The test prints the added modules and bytes; README.md quotes
+// it.
 func TestOneComponentInAnotherDistribution(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ type distribution struct {
 	megabytes float64
 }
 
-// buildDistribution runs ocb over manifest in a new directory and builds what it made, stripped.
+// buildDistribution runs ocb over manifest in a new directory and builds the result, stripped.
 func buildDistribution(t *testing.T, root, manifest string) distribution {
 	t.Helper()
 	dir := t.TempDir()

@@ -33,9 +33,9 @@ const tracedSegments = 100
 
 var powerSchedules = flag.Int("power-schedules", 50, "schedules of TestPowerCutsAndFailingDisks")
 
-// TestPowerCutsAndFailingDisks runs the standalone binary under strace, which lets writes and fsyncs of the TSDB's logs fail at random
-// and records what was fsynced. Then the process is killed, the TSDB's logs are cut to what was fsynced, or to some byte behind, its
-// head chunks removed, and the binary started again: every sample that remote write acknowledged, and every request that the journal did, is there.
+// TestPowerCutsAndFailingDisks runs the standalone binary under strace, which makes writes and fsyncs of the TSDB's logs fail at random and records
+// fsyncs. Then the process is killed, the TSDB's logs are cut to the fsynced length, or to some byte after it, its head chunks are removed, and the
+// binary is restarted: every sample that remote write acknowledged, and every request that the journal acknowledged, exists.
 func TestPowerCutsAndFailingDisks(t *testing.T) {
 	_, err := exec.LookPath("strace")
 	require.NoError(t, err, "this test needs strace: apt-get install strace")
@@ -170,7 +170,7 @@ var (
 	result = regexp.MustCompile(`= (-?\d+)`)
 )
 
-// cutToSynced reads the trace and leaves of each segment what was fsynced, or some of what was written behind.
+// cutToSynced reads the trace and keeps of each segment the fsynced part, or some of the rest.
 func cutToSynced(t *testing.T, tsdb, trace string, rng *rand.Rand) {
 	t.Helper()
 	text, err := os.ReadFile(trace)

@@ -17,8 +17,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// The official SDKs, whose batches come faster than the quota of their key allows, come back when they are told to, and lose nothing: each
-// id is in the lake once.
+// The official SDKs, whose batches exceed the quota of their key, retry when the answer says, and lose nothing: each id is in the lake once.
 func TestSDKsBackOffAsTold(t *testing.T) {
 	const records, rate = 1100, 80_000
 	file := filepath.Join(t.TempDir(), "keys.yaml")
@@ -59,8 +58,8 @@ func TestSDKsBackOffAsTold(t *testing.T) {
 		refused, err := ask.Metric(p.Telemetry(), "otelcol_extension_quota_refused_requests", `scope="key"`, fmt.Sprintf("tenant=%q", name))
 		require.NoError(t, err, name)
 		assert.Positive(t, refused, name)
-		// Three batches, of which each but the first is refused once, or twice where a clock is coarse. A sender that is not told, or does not
-		// listen, comes more often.
+		// Three batches, each except the first refused once, or twice with a coarse clock. A sender that gets no delay, or ignores it, retries more
+		// often.
 		assert.LessOrEqual(t, refused, 6.0, name)
 	}
 	p.Terminate(t)

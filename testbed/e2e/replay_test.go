@@ -28,7 +28,7 @@ const (
 	replayBudget = 20
 )
 
-// counted is what a route of a service has counted by a step.
+// counted is the value of a route's counter at a step.
 func counted(route, step int) float64 { return float64(route + step*(route%4+1)) }
 
 // requests is one export of both services, cumulative counters by route. cart has few routes, checkout too many for the budget.
@@ -53,8 +53,8 @@ func requests(begin time.Time, step int) pmetric.Metrics {
 	return md
 }
 
-// On Tuesday a budget was too tight, and the routes of a service were folded away. On Thursday the range is replayed with a
-// wider budget and `replace`, and what the TSDB answers about Tuesday is what was sent.
+// On Tuesday a budget was too tight, and the routes of a service were folded. On Thursday the range is replayed with a wider budget and `replace`,
+// and the TSDB's answers about Tuesday are what was sent.
 func TestTuesdayIsReplayedWithAWiderBudget(t *testing.T) {
 	budget := filepath.Join(t.TempDir(), "budget.yaml")
 	limit := func(series int) {
@@ -145,7 +145,7 @@ func TestTuesdayIsReplayedWithAWiderBudget(t *testing.T) {
 			require.Len(t, hour, 1, "rollups behind the guard are right too: %s", of)
 			assert.EqualValues(t, during/2*(route%4+1), hour[0].Value, of)
 		}
-		// What was not replayed is as it was: the other service, and the half hours around.
+		// Everything that was not replayed is unchanged: the other service, and the half hours around.
 		require.NoError(t, sameAt(p, `shop_requests_total{job="cart"}`, tuesday.Add(time.Hour), 5, before+during/2))
 		for _, at := range []time.Time{tuesday.Add(-replayStep), last} {
 			routes, err := ask.PromQL(p.TSDB(), `shop_requests_total{job="checkout",http_route!=""} @ `+fmt.Sprint(at.Unix()), at)
@@ -176,7 +176,7 @@ func overflowOf(service string) string {
 	return `shop_requests_total{job="` + service + `",otel_metric_overflow="true"}`
 }
 
-// sameAt compares a query's answer at a time with what the routes have counted by a step.
+// sameAt compares a query's answer at a time with the routes' counters at a step.
 func sameAt(p *process.Process, query string, at time.Time, routes, step int) error {
 	series, err := ask.PromQL(p.TSDB(), query, at)
 	if err != nil {
@@ -197,7 +197,7 @@ func sameAt(p *process.Process, query string, at time.Time, routes, step int) er
 	return nil
 }
 
-// replays asks the API of jobs.
+// replays queries the API of jobs.
 func replays(t *testing.T, p *process.Process, method, path, body string) (int, map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.Admin()+"/v1/replays"+path, strings.NewReader(body))

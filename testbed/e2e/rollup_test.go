@@ -57,8 +57,8 @@ service:
 
 func TestRollupsAgreeWithRaw(t *testing.T) { rollUp(t, 2) }
 
-// rollUp loads so many days, in order of time, into a TSDB as they are and into another as rollups, and asks both.
-// Half way the one with the rollups is restarted, which must not show.
+// rollUp loads a number of days, in order of time, into one TSDB as raw points and into another as rollups, and queries both. Half way the one with
+// the rollups is restarted, which must make no difference.
 func rollUp(t *testing.T, days int) {
 	raw, rolled := startRolledUp(t, ""), startRolledUp(t, "window_rollup")
 	hours := days * 24
@@ -133,7 +133,7 @@ func rollUp(t *testing.T, days int) {
 	report(t, raw, rolled, end, span)
 }
 
-// report tells what is stored.
+// report prints what is stored.
 func report(t *testing.T, raw, rolled *process.Process, end time.Time, span string) {
 	t.Helper()
 	stored := func(p *process.Process, selector string, names ...string) (n float64) {

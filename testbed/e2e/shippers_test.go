@@ -48,7 +48,7 @@ func TestClientsOfOtherServers(t *testing.T) {
 	}
 }
 
-// lakeSoon lets the lake take what there is; by default it waits 30 s for more.
+// lakeSoon makes the lake write its records soon; by default it waits 30 s for more.
 const lakeSoon = "--set=receivers::kafka_replay/lake::follow::range::max_wait=500ms"
 
 // awaitLake waits until the lake has n log records: what only the journal has when a process ends reaches the lake with the next start.
@@ -89,7 +89,7 @@ func TestTheLokiExporterAsAClient(t *testing.T) {
 	}
 }
 
-// A shipper that sends again what was not answered, while the gateway is killed, loses nothing and doubles nothing.
+// A shipper that resends unanswered requests while the gateway is killed loses nothing and doubles nothing.
 func TestBulkRequestsOverKills(t *testing.T) {
 	const clients, requests, documents = 4, 60, 50
 	p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
@@ -135,7 +135,7 @@ func TestBulkRequestsOverKills(t *testing.T) {
 	assert.Equal(t, [][]any{{float64(clients * requests * documents), float64(clients * requests * documents)}}, rows)
 }
 
-// Metric events of Splunk's collector are PromQL's to ask; a request that is sent twice counts once in the lake.
+// Metric events of Splunk's collector are available in PromQL; a request that is sent twice counts once in the lake.
 func TestSplunkMetricsAndRepetitions(t *testing.T) {
 	p := process.Start(t, process.Settings{})
 	answer, err := send.Post(p.Ingest(), "/services/collector", []byte(`{"event":"metric","host":"shop-1","fields":{"metric_name:cpu.busy":0.75,"core":"1","service":"shop"}}`), "Authorization", "Splunk token")

@@ -167,7 +167,7 @@ db.execute(views)
 print(json.dumps([db.execute(q).fetchall() for q in questions], default=str))
 `
 
-// The questions of docs/sql.md get their answers from DuckDB, as they stand there.
+// DuckDB answers the questions of docs/sql.md as written there.
 func TestTwelveQuestionsToTheLake(t *testing.T) {
 	page, err := os.ReadFile("../../docs/sql.md")
 	require.NoError(t, err)

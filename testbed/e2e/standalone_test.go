@@ -17,7 +17,7 @@ import (
 // batch is the number of records in one request of a load.
 const batch = 500
 
-// The official Python SDK over both transports; PromQL and SQL answer exactly what it sent.
+// The official Python SDK over both transports; PromQL and SQL return exactly what it sent.
 func TestPythonSDK(t *testing.T) {
 	const requests = 2000
 	for _, protocol := range []string{"grpc", "http"} {
@@ -48,7 +48,7 @@ func TestPythonSDK(t *testing.T) {
 	}
 }
 
-// A gateway that is told to stop answers what it has taken, and what it has answered is in the lake, once.
+// A gateway that is stopped answers the requests that it has accepted, and every acknowledged request is in the lake, once.
 func TestSIGTERMInTheMiddleOfALoad(t *testing.T) {
 	p := process.Start(t, process.Settings{})
 	load := send.StartLoad(p.HTTP(), 4, batch)
@@ -56,7 +56,7 @@ func TestSIGTERMInTheMiddleOfALoad(t *testing.T) {
 	p.Terminate(t)
 	load.Stop()
 
-	p.Restart(t) // what is left in the journal goes out now
+	p.Restart(t) // the rest of the journal is delivered now
 	var doubled, unacknowledged int
 	ask.Eventually(t, func() (err error) {
 		doubled, unacknowledged, err = load.Reconcile(stored(t, p))
@@ -81,7 +81,7 @@ func TestKillInTheMiddleOfALoad(t *testing.T) {
 			doubled, unacknowledged, err = load.Reconcile(stored(t, p))
 			return err
 		})
-		p.Terminate(t) // what the lake collects goes out now
+		p.Terminate(t) // the lake's collected records are written now
 		doubled, unacknowledged, err := load.Reconcile(stored(t, p))
 		require.NoError(t, err)
 		assert.Zero(t, doubled, "records that the lake has twice")

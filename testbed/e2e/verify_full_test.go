@@ -79,7 +79,7 @@ func (v *verified) run(args ...string) (printed string, code int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// clean waits until every store holds what the ledger says, and returns what is printed then.
+// clean waits until every store agrees with the ledger, and returns the output.
 func (v *verified) clean(args ...string) (printed string) {
 	v.t.Helper()
 	ask.Eventually(v.t, func() error {
@@ -114,7 +114,7 @@ func TestVerifyOfALakeInAnObjectStore(t *testing.T) {
 	assert.Len(t, regexp.MustCompile(`"offsets":\[\{"partition":\d+,"first":\d+,"next":\d+\}\]`).FindAllString(printed, -1), 1, printed)
 }
 
-// verify asks a real Prometheus, behind remote write, and a real Loki. Prometheus forgets a series, and of Loki's streams none is selected.
+// verify queries a real Prometheus, written by remote write, and a real Loki. Prometheus forgets a series, and no stream of Loki's is selected.
 func TestVerifyOfARealPrometheusAndLoki(t *testing.T) {
 	prom := prometheus.Configured(t, prometheus.Three, "storage: {tsdb: {out_of_order_time_window: 3h}}\n", "--web.enable-admin-api")
 	logs := loki.Start(t, loki.Settings{})

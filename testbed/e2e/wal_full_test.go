@@ -20,8 +20,8 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// A start after a crash with a million series in the write-ahead log: the health check answers at once, the TSDB says
-// that it is not ready, and what is written meanwhile arrives.
+// A start after a crash with a million series in the write-ahead log: the health check answers at once, the TSDB reports that it is not ready, and
+// data that is written meanwhile arrives.
 func TestStartWithAMillionSeriesInTheWAL(t *testing.T) {
 	const (
 		series  = 1_000_000

@@ -21,10 +21,10 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// grown is what a series has grown by: measurements, and their sum. Of a sum both are the same.
+// grown is the increase of a series: measurements, and their sum. For a sum both are equal.
 type grown struct{ count, sum float64 }
 
-// worlds makes random delta metrics and adds up for itself what can be added up.
+// worlds creates random delta metrics and adds them up independently.
 type worlds struct {
 	t    *testing.T
 	p    *process.Process

@@ -83,7 +83,7 @@ func (l *loki) lines() map[string]int {
 	return all
 }
 
-// bare prepares a gateway without Kafka: what it takes waits for each sink on its disk.
+// bare prepares a gateway without Kafka: its data waits for each sink on its disk.
 func bare(t *testing.T, g *gateway.Gateway, env map[string]string, args ...string) *process.Process {
 	t.Helper()
 	env["PENSTOCK_OTLP_EXPORT_ENDPOINT"] = g.Address
@@ -112,7 +112,7 @@ func short(where string, counts map[string]int, n int) (doubled int, err error) 
 	return doubled, err
 }
 
-// A gateway without Kafka is killed again and again while its sinks come and go: what it has acknowledged is in every sink at the end.
+// A gateway without Kafka is killed repeatedly while its sinks go down and up: everything that it has acknowledged is in every sink at the end.
 func gatewayUnderKills(t *testing.T, kills int) {
 	l := &loki{got: map[string]int{}}
 	server := httptest.NewServer(l)
@@ -225,7 +225,7 @@ func smallDisk(t *testing.T, size string) (dir string, under []string) {
 	return dir, []string{"nsenter", "-t", fmt.Sprint(holder.Process.Pid), "-U", "--preserve-credentials", "-m"}
 }
 
-// The disk of the queue is full: clients are refused for the time being, also behind a kill -9, and all that was taken arrives once the sink is back.
+// The disk of the queue is full: clients are refused temporarily, also after a kill -9, and all accepted data arrives once the sink is up.
 func TestAFullDiskUnderTheQueues(t *testing.T) {
 	if _, err := os.Stat("/usr/bin/nsenter"); err != nil {
 		t.Skip("needs nsenter")

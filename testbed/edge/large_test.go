@@ -130,7 +130,7 @@ func TestLargeItemsPassTheAgent(t *testing.T) {
 	p.Terminate(t)
 }
 
-// A server of somebody else's takes 4 MiB: what is larger is a dead letter, alone.
+// A third-party server accepts 4 MiB: a larger item becomes a dead letter, alone.
 func TestAForeignServersLimitCostsTheItemAlone(t *testing.T) {
 	g := gateway.New(t)
 	g.Stop(t)

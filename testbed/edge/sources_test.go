@@ -102,8 +102,8 @@ func (s *sources) write(network, variable, text string) {
 	require.NoError(s.t, conn.Close())
 }
 
-// send writes n ids in each way, n lines of StatsD over UDP and as many over TCP, and returns when the agent has passed all on: a kill costs
-// what it had not.
+// send writes n ids in each way, n lines of StatsD over UDP and as many over TCP, and returns when the agent has passed everything on, because a
+// kill costs the rest.
 func (s *sources) send(n int) {
 	s.t.Helper()
 	before := map[string]float64{}
@@ -137,7 +137,7 @@ func (s *sources) send(n int) {
 		}
 		return nil
 	})
-	// An interval has two points at most: three more are of two intervals, of which the second began behind the last line.
+	// An interval has at most two points: three more belong to two intervals, of which the second began after the last line.
 	points := s.accepted("otelcol_receiver_accepted_metric_points", "statsd_server")
 	ask.Eventually(s.t, func() error {
 		s.write("udp", "PENSTOCK_STATSD_ENDPOINT", "marker:1|c")

@@ -39,7 +39,7 @@ func agentIn(t *testing.T, g *gateway.Gateway, variables map[string]string, args
 		if exporter == "files" && !slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "otlp_grpc/files") }) {
 			continue
 		}
-		all = append(all, "--set=exporters::otlp_grpc/"+exporter+"::compression=gzip", // the stand-in knows no zstd
+		all = append(all, "--set=exporters::otlp_grpc/"+exporter+"::compression=gzip", // the stand-in does not support zstd
 			"--set=exporters::otlp_grpc/"+exporter+"::retry_on_failure::initial_interval=100ms",
 			"--set=exporters::otlp_grpc/"+exporter+"::retry_on_failure::max_interval=200ms",
 			"--set=exporters::otlp_grpc/"+exporter+"::sending_queue::batch::flush_timeout=50ms")
@@ -186,7 +186,7 @@ func TestARefusalCostsTheItemAlone(t *testing.T) {
 	p.Terminate(t)
 }
 
-// Only requests that the gateway stumbles over are in the queue, more than it has consumers: they don't hold up those behind them.
+// The queue has only requests that make the gateway fail, more than it has consumers: they don't delay later ones.
 func TestPoisonousRequestsDontHoldTheQueue(t *testing.T) {
 	g := gateway.New(t)
 	p := agent(t, g, "--set=exporters::otlp_grpc/gateway::sending_queue::batch::min_size=1")
@@ -203,7 +203,7 @@ func TestPoisonousRequestsDontHoldTheQueue(t *testing.T) {
 	for i := 10; i < 20; i++ {
 		logs(t, p, i, 1)
 	}
-	logs(t, p, 2, 8) // behind them
+	logs(t, p, 2, 8) // after them
 	logs(t, p, 20, 30)
 	ask.Eventually(t, func() error {
 		if n := len(g.Bodies()); n != 38 {
@@ -213,7 +213,7 @@ func TestPoisonousRequestsDontHoldTheQueue(t *testing.T) {
 	})
 	g.Decide(nil)
 	logs(t, p, 0, 2)
-	ask.Eventually(t, func() error { // what was parked passes, what is buried is a file
+	ask.Eventually(t, func() error { // parked requests are sent, dead letters are files
 		have := map[string]bool{}
 		for body := range g.Bodies() {
 			have[body] = true

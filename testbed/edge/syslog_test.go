@@ -16,7 +16,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/gateway"
 )
 
-// A burst of datagrams: what arrives at the gateway and what the kernel dropped make up what was sent.
+// A burst of datagrams: arrived ones plus those that the kernel dropped equal the sent ones.
 func TestSyslogDatagramsAreCounted(t *testing.T) {
 	g := gateway.New(t)
 	address := freeport.One(t)

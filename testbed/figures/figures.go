@@ -92,7 +92,7 @@ var (
 	value = regexp.MustCompile(`(1/)?([-+]?\d[\d ]*(?:\.\d+)?) ?(?:(k|M)\b)?[^\d|]{0,24}$`)
 )
 
-// Check returns what is wrong with the marked figures of a document, or nil.
+// Check returns the mistakes of a document's marked figures, or nil.
 func (r Report) Check(document string) error {
 	var errs []error
 	for i, line := range strings.Split(document, "\n") {

@@ -1,4 +1,4 @@
-// Package folded asks PromQL for exponential histograms that a cardinality guard has folded and a rollup has summed up: both, exporter and
+// Package folded queries PromQL for exponential histograms that a cardinality guard has folded and a rollup has summed up: both, exporter and
 // storage in one process, driven as a journal's worker drives them.
 package folded
 
@@ -81,7 +81,7 @@ func (d *database) ask(t *testing.T, query string, at time.Time) map[string]floa
 	return got
 }
 
-// sender is one stream of exponential histograms, and what it has measured.
+// sender is one stream of exponential histograms, and its measurements.
 type sender struct {
 	rnd          *rand.Rand
 	metric, user string
@@ -91,7 +91,7 @@ type sender struct {
 	begins       int // step of its first point
 	scale        int32
 	threshold    float64
-	since        time.Time // start of what it reports
+	since        time.Time // start of its reports
 	samples      []float64 // since then
 	all          []float64 // since ever
 	coarsest     *int32    // of all points that were sent
@@ -131,7 +131,7 @@ func fit(values []float64, scale int32, threshold float64) int32 {
 	}
 }
 
-// write makes a point of what is reported.
+// write creates a point from the reported values.
 func (s *sender) write(p pmetric.ExponentialHistogramDataPoint, at time.Time) {
 	p.Attributes().PutStr("user", s.user)
 	p.Attributes().PutStr("route", s.route)
@@ -236,7 +236,7 @@ func configure(t *testing.T, cfg component.Config, values map[string]any) {
 	require.NoError(t, confmap.Validate(cfg))
 }
 
-// run lets everybody measure and send, and closes what is due, as a worker does behind each range.
+// run makes all senders measure and send, and closes what is due, as a worker does after each range.
 func (w *world) run() {
 	ctx := delivery.With(w.t.Context(), w.session)
 	for n := range steps {

@@ -86,7 +86,7 @@ func slow(t *testing.T, p *process.Process) {
 	dial(t, 200, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", p.GRPC())
 }
 
-// slowBombs hold what they have sent, over HTTP what that would become if it were decompressed as it comes, and over gRPC 15 MiB each.
+// slowBombs hold what they have sent: over HTTP what it would become if it were decompressed on arrival, and over gRPC 15 MiB each.
 func slowBombs(t *testing.T, p *process.Process) {
 	bomb := encode(t, "gzip", make([]byte, 19<<20))
 	head := fmt.Sprintf("POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(bomb)+1)

@@ -11,7 +11,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// honest is a client that sends logs and asks PromQL all the while, and repeats what it is told to repeat, as SDKs do.
+// honest is a client that sends logs and queries PromQL all the time, and retries retryable requests, like SDKs.
 type honest struct {
 	p    *process.Process
 	stop chan struct{}

@@ -15,7 +15,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// attacks are what the process must outlive, in this order. Each returns the answers that it got.
+// attacks are the attacks that the process must outlive, in this order. Each returns its answers.
 var attacks = []struct {
 	name string
 	run  func(t *testing.T, p *process.Process)
@@ -113,7 +113,7 @@ func nested(t *testing.T, p *process.Process) {
 	}
 }
 
-// names are admitted: a budget folds what is too much. What is not admitted any more is told to come back.
+// names are admitted: a budget folds the surplus. Requests that are no longer admitted are told to retry.
 func names(t *testing.T, p *process.Process) {
 	for i := range 100 {
 		answer, err := send.Metrics(p.HTTP(), metricsOf(10_000*i, 10_000))

@@ -54,7 +54,7 @@ processors:
     rules: [{match: {metric: hits}, windows: [{size: 5s}], by: [service.namespace, service.name], aggregates: [increase]}]
 `
 
-// store is a TSDB in a process of its own.
+// store is a TSDB in a separate process.
 const store = `
 extensions:
   health_check: {endpoint: "${env:PENSTOCK_HEALTH_ENDPOINT}"}
@@ -126,7 +126,7 @@ func (f *fleet) join(p *process.Process) {
 	f.up = append(f.up, p)
 }
 
-// kill ends p as a crash does, and keeps what it has counted as late.
+// kill ends p like a crash, and keeps its count of late points.
 func (f *fleet) kill(p *process.Process) {
 	f.t.Helper()
 	n, err := lateOf(p)
@@ -135,7 +135,7 @@ func (f *fleet) kill(p *process.Process) {
 	p.Kill()
 }
 
-// terminate ends p in good order, and keeps what it has counted as late.
+// terminate ends p in good order, and keeps its count of late points.
 func (f *fleet) terminate(p *process.Process) {
 	f.t.Helper()
 	n, err := lateOf(p)
@@ -253,7 +253,7 @@ func (f *fleet) awaitMembers(n int) {
 	})
 }
 
-// reconcile stops the clients and compares what they sent with what the stores have, and with what the ledger says.
+// reconcile stops the clients and compares their data with the content of the stores, and with the ledger.
 func (f *fleet) reconcile() {
 	f.t.Helper()
 	f.totals()
@@ -318,8 +318,8 @@ func (f *fleet) totals() {
 	f.t.Logf("%.0f points: %.0f folded, totals exact; %.0f in windows, %.0f too late for them", points, folded, windows, late)
 }
 
-// balances waits until the ledger, as any of the gateways knows it, has nothing on its way, and compares it with what was acknowledged: each
-// item once, beside repetitions.
+// balances waits until the ledger, as any of the gateways knows it, has nothing buffered, and compares it with the acknowledged items: each item
+// once, besides repetitions.
 func (f *fleet) balances(signal string, items int64, sinks ...string) {
 	f.t.Helper()
 	for _, p := range f.up {

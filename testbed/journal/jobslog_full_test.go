@@ -36,7 +36,7 @@ func TestTheLogOfJobsSurvivesTheCleaner(t *testing.T) {
 	p.Restart(t)
 	ask.Eventually(t, func() error { return jobsAre(t, p, "ended done, open paused") })
 
-	// What the leader wrote anew is followed by more, and then cleaned.
+	// More entries follow those that the leader rewrote, and then the log is cleaned.
 	for range 3 {
 		askReplays(t, p, "POST", "/open/resume", "")
 		askReplays(t, p, "POST", "/open/pause", "")

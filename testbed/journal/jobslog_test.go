@@ -21,7 +21,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// grown is how many entries make the leader write the log of jobs anew.
+// grown is how many entries make the leader rewrite the log of jobs.
 const grown = 6000
 
 // jobsLog is the topic in which a gateway keeps its jobs.
@@ -40,7 +40,7 @@ func newJobsLog(t testing.TB, broker, prefix string) *jobsLog {
 	return &jobsLog{t, client, prefix + ".jobs.jobs"}
 }
 
-// wishes writes what somebody would who asks so often to pause a job.
+// wishes writes the entries of a client that requests a pause of a job very often.
 func (l *jobsLog) wishes(id string, n int) {
 	l.t.Helper()
 	records := make([]*kgo.Record, n)
@@ -51,7 +51,7 @@ func (l *jobsLog) wishes(id string, n int) {
 	require.NoError(l.t, l.client.ProduceSync(l.t.Context(), records...).FirstErr())
 }
 
-// bounds are the first offset and the one behind the last.
+// bounds are the first offset and the one after the last.
 func (l *jobsLog) bounds() (first, next int64) {
 	l.t.Helper()
 	adm := kadm.NewClient(l.client)
@@ -155,7 +155,7 @@ func askReplays(t testing.TB, p *process.Process, method, path, body string) (st
 	return status, answer
 }
 
-// windowsOfASecond lets jobs replay what was sent a moment ago.
+// windowsOfASecond lets jobs replay data that was sent a moment ago.
 const windowsOfASecond = `
 receivers: {kafka_replay/jobs: {jobs: {windows: [1s]}}}
 `
@@ -191,7 +191,7 @@ func sizeOf(t testing.TB, dir, topic string) (size int64) {
 	files := 0
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(path, topic) {
-			return nil // what is deleted meanwhile
+			return nil // deleted meanwhile
 		}
 		if info, err := d.Info(); err == nil {
 			size += info.Size()

@@ -65,8 +65,8 @@ func TestTotalsSurviveSixtyRandomKills(t *testing.T) {
 	f.reconcile()
 }
 
-// Two brokers of three are gone: what needs two in-sync replicas can't be promised, so clients are told to come back; when they are
-// back, so does everything.
+// Two of three brokers are down: data that needs two in-sync replicas can't be acknowledged, so clients are told to retry; when the brokers are up
+// again, everything works.
 func TestWithoutInSyncReplicasNothingIsAcknowledged(t *testing.T) {
 	k := kafka.Start(t, 3)
 	f := newFleet(t, k)

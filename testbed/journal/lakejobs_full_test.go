@@ -35,7 +35,7 @@ func TestAJobIntoTheLakeSurvivesThirtyRandomKills(t *testing.T) {
 	}
 	f.requests.Store(before)
 	to := time.Now().Add(2 * time.Millisecond).Truncate(time.Millisecond).UTC()
-	ask.Eventually(t, func() error { // What comes now is newer than the range.
+	ask.Eventually(t, func() error { // Data that arrives now is newer than the range.
 		if !time.Now().After(to) {
 			return fmt.Errorf("not yet %s", to)
 		}

@@ -27,7 +27,7 @@ processors:
   kafka_replay: {topics: {partitions: 2, replication_factor: 1, min_insync_replicas: 1, allow_weak_durability: true}}
 `
 
-// followed is what the log says when a worker begins. It says it ten times in a row at most.
+// followed is the log line at a worker's beginning. It occurs at most ten times in a row.
 const followed = "following a partition"
 
 // Static members: a restart moves nothing, and one that goes for good is not missed, whether it says so itself or is removed by another.

@@ -22,7 +22,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// The journal is nobody's private format: other clients read it, and what others write is followed.
+// The journal is not a private format: other clients can read it, and the records of other writers are followed.
 func TestOthersReadAndWriteTheJournal(t *testing.T) {
 	k := kafka.Start(t, 3)
 	f := newFleet(t, k)

@@ -20,8 +20,8 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
-// A Prometheus that was set up late gets what passed before: a job over all partitions of a Kafka of three brokers, a broker killed
-// meanwhile. A Prometheus without a window for old samples is asked first, and refused with the reason.
+// A Prometheus that was set up late gets earlier data: a job over all partitions of a Kafka of three brokers, a broker killed meanwhile. A
+// Prometheus without a window for old samples is queried first, and refused with the reason.
 func TestANewPrometheusGetsThePast(t *testing.T) {
 	k := kafka.Start(t, 3)
 	f := newFleet(t, k)
@@ -34,7 +34,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 
 	strict := prometheus.New(t, prometheus.Debian)
 	p := f.before(strict.Address)
-	f.until200("/v1/metrics", metricRequest(0), 0, &f.metrics) // its newest sample bounds what a store takes
+	f.until200("/v1/metrics", metricRequest(0), 0, &f.metrics) // its newest sample bounds what a store accepts
 	points += pointsPerRequest
 	sent := time.Now()
 	eventually(t, "live series", func() (float64, error) { return ask.PromValue(strict.Address, `count(hits_total) > bool 0`) }, 1)
@@ -67,7 +67,7 @@ func TestANewPrometheusGetsThePast(t *testing.T) {
 	finished(t, p, "past")
 }
 
-// before starts a gateway in front of another TSDB, whose jobs ask it.
+// before starts a gateway before another TSDB, which its jobs query.
 func (f *fleet) before(tsdb string) *process.Process {
 	f.t.Helper()
 	jobs := filepath.Join(f.t.TempDir(), "jobs.yaml")

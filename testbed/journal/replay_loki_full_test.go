@@ -130,8 +130,8 @@ func makeJob(t *testing.T, p *process.Process, spec string) {
 	require.Equal(t, http.StatusCreated, status, "%v", answer)
 }
 
-// A Loki that was set up late gets what passed before, lines of yesterday that came late included: a job over all partitions of a Kafka
-// of three brokers, one of them killed meanwhile. Another job delivers a part again, beside what is there.
+// A Loki that was set up late gets earlier data, including late lines of yesterday: a job over all partitions of a Kafka of three brokers, one of
+// them killed meanwhile. Another job delivers a part again, in addition.
 func TestALokiIsFilledAnew(t *testing.T) {
 	k := kafka.Start(t, 3)
 	l := newTraffic(t, k)
@@ -208,8 +208,8 @@ func linesOf(entries []loki.Entry) map[string]int {
 	return out
 }
 
-// What Loki will refuse is said before; who forces the job finds it counted. What it refused when it came is in the dead letters, and goes
-// to a Loki that takes it.
+// Refusals that Loki will make are predicted; a client that forces the job finds them counted. Lines that Loki refused on arrival are in the dead
+// letters, and a replay sends them to a Loki that accepts them.
 func TestWhatLokiRefuses(t *testing.T) {
 	const good, long, old, perRequest = 30, 40, 20, 50
 	k := kafka.Start(t, 3)

@@ -181,7 +181,7 @@ func (c *Cluster) Addresses() []string {
 	return all
 }
 
-// Client asks the brokers; it is closed when the test ends.
+// Client is a client of the brokers; it is closed when the test ends.
 func (c *Cluster) Client() *kgo.Client { return c.client }
 
 // Kill ends broker i with SIGKILL.

@@ -29,7 +29,7 @@ import (
 // The embedded logs' Loki API is compared with these answers without Loki; here they are compared with Loki.
 var answersDir = filepath.Join("..", "..", "..", "extensions", "embeddedlogsextension", "internal", "lokiapi", "testdata", "loki")
 
-// base is the time of the first entry. Loki is told to take it.
+// base is the time of the first entry. Loki is configured to accept it.
 var base = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 
 type storedEntry struct {
@@ -94,7 +94,7 @@ type answer struct {
 	JSON    json.RawMessage `json:"json,omitempty"`
 }
 
-// request makes one of a line of queries.txt: path, parameters, " :: ", query. Times are minutes behind base.
+// request builds one from a line of queries.txt: path, parameters, " :: ", query. Times are minutes after base.
 func request(t *testing.T, root string, base time.Time, line string) *http.Request {
 	t.Helper()
 	head, query, hasQuery := strings.Cut(line, " :: ")
@@ -215,11 +215,11 @@ func TestAnswersAreLokis(t *testing.T) {
 // errorDetails are in other words than Loki's.
 const errorDetails = "__error_details__"
 
-// canonical is an answer as lines, each a line of a log or a value, in an order of its own: Loki has none for equal times and for series.
+// canonical is an answer as lines, each a line of a log or a value, in a fixed order: Loki defines none for equal times and for series.
 func canonical(t *testing.T, a answer) []string {
 	t.Helper()
 	if a.JSON == nil {
-		return nil // texts of errors are told apart by their status
+		return nil // error texts differ; their status is compared
 	}
 	var body struct {
 		Data struct {

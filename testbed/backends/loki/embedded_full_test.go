@@ -71,7 +71,7 @@ func TestEmbeddedLogsAnswerAsLoki(t *testing.T) {
 	p := process.Start(t, process.Settings{Env: map[string]string{"PENSTOCK_LOKI_URL": server.URL(), "PENSTOCK_LAKE_URL": "off"}})
 	base := time.Now().Add(-59 * time.Minute).Truncate(time.Minute)
 	if base.Before(time.Now().Add(-time.Hour + 30*time.Second)) {
-		base = base.Add(30 * time.Second) // what is older than an hour gets the exporter's label late
+		base = base.Add(30 * time.Second) // lines older than an hour get the exporter's label late
 	}
 	entries := readEntries(t)
 	accepted(t, p, recordsOf(t, entries, base))
@@ -89,7 +89,7 @@ func TestEmbeddedLogsAnswerAsLoki(t *testing.T) {
 	known := knownDifferences(t)
 	compared := 0
 	for _, line := range requests(t) {
-		if known[line] || strings.Contains(line, "interval=") { // Loki thins out each hour by itself, from its own beginning
+		if known[line] || strings.Contains(line, "interval=") { // Loki thins out each hour separately, from its own beginning
 			continue
 		}
 		compared++

@@ -106,7 +106,7 @@ func query(t *testing.T, s *loki.Server, logql string) []loki.Entry {
 	return entries
 }
 
-// Every type of body and attribute: LogQL answers with what was sent, within five seconds, in both encodings.
+// Every type of body and attribute: LogQL returns what was sent, within five seconds, in both encodings.
 func TestLogQLAnswersWhatWasSent(t *testing.T) {
 	server := loki.Start(t, loki.Settings{})
 	for _, encoding := range []string{"protobuf", "json"} {
@@ -246,7 +246,7 @@ func TestNothingLostOrReordered(t *testing.T) {
 	assert.NotZero(t, way.count(http.StatusTooManyRequests), "Loki never limited the rate: the test shows less than it says")
 }
 
-// watcher passes requests on to Loki and notes what it took, and each status; 0 stands for no answer.
+// watcher passes requests on to Loki and records accepted lines, and each status; 0 means no answer.
 type watcher struct {
 	*httptest.Server
 	seen chan struct{}
@@ -319,7 +319,7 @@ func (w *watcher) taken() map[string][]string {
 	return w.lines
 }
 
-// Where Loki is stricter than the exporter knows, its answer says what is not stored: that is counted, the rest is stored.
+// If Loki is stricter than the exporter knows, its answer names the entries that are not stored: they are counted, and the rest is stored.
 func TestRefusalsAreCounted(t *testing.T) {
 	server := loki.Start(t, loki.Settings{Limits: "{max_line_size: 100B, reject_old_samples_max_age: 2h, max_label_value_length: 30, max_structured_metadata_entries_count: 5}"})
 	p := exporter(t, server, "labels: [{name: service_name, resource: [service.name]}]")
@@ -531,8 +531,8 @@ func TestLongAndIdenticalLines(t *testing.T) {
 	assert.Len(t, query(t, server, `{service_name="same"}`), 5)
 }
 
-// The journal of the standalone profile drives Loki. Both are killed in the middle: every acknowledged line is there, and
-// what was read and sent again is stored once.
+// The journal of the standalone profile drives Loki. Both are killed in the middle: every acknowledged line exists, and lines that were read and
+// sent again are stored once.
 func TestLogsThroughTheJournal(t *testing.T) {
 	const batches, size = 40, 250
 	server := loki.Start(t, loki.Settings{})

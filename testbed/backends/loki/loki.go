@@ -181,8 +181,8 @@ type Entry struct {
 	Line   string
 }
 
-// Query asks for the lines of a LogQL selector between two times, oldest first, as
-// many as there are: pages of 5000 are joined by time. Lines of one stream come in Loki's order.
+// Query returns all lines of a LogQL selector between two times, oldest first: pages of 5000 are joined by time. Lines of one stream are in Loki's
+// order.
 func (s *Server) Query(ctx context.Context, tenant, logql string, from, to time.Time) ([]Entry, error) {
 	const page = 5000
 	var all []Entry
@@ -195,7 +195,7 @@ func (s *Server) Query(ctx context.Context, tenant, logql string, from, to time.
 		if len(entries) < page {
 			return append(all, entries...), nil
 		}
-		// The last time may go on in the next page: read it again from its beginning.
+		// The next page may have more lines of the last time: read it again from its beginning.
 		last := entries[len(entries)-1].Nanos
 		whole := len(entries)
 		for whole > 0 && entries[whole-1].Nanos == last {

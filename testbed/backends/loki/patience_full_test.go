@@ -143,7 +143,7 @@ func has(t *testing.T, server *loki.Server, tenant string, n int) error {
 	return nil
 }
 
-// replayLetters replays what the dead letter has of tenant, and returns when the job is done.
+// replayLetters replays the dead letters of tenant, and returns when the job is done.
 func replayLetters(t *testing.T, p *process.Process, tenant string) {
 	t.Helper()
 	api := "http://" + p.Admin() + "/v1/replays"

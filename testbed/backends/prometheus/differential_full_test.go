@@ -284,7 +284,7 @@ func exemplars(r *rand.Rand, at pcommon.Timestamp, to pmetric.ExemplarSlice) {
 	}
 }
 
-// stored is all that a Prometheus has of each service: samples, and what is there at the end.
+// stored is a Prometheus' content for each service: samples, and the values at the end.
 func stored(t *testing.T, address string, at time.Time) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -326,8 +326,8 @@ func stored(t *testing.T, address string, at time.Time) map[string][]string {
 	return all
 }
 
-// What Prometheus makes of cumulative OTLP at its own endpoint, the exporter makes of it, every series and sample; where not, the
-// README's table says so, and no row of it is idle.
+// The exporter converts cumulative OTLP like Prometheus' own endpoint, every series and sample; the README's table lists the exceptions, and each
+// of its rows is used.
 func TestDifferencesFromPrometheusAreTheTable(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	require.NoError(t, err)
@@ -344,7 +344,7 @@ func TestDifferencesFromPrometheusAreTheTable(t *testing.T) {
 	ours := prometheus.New(t, prometheus.Three, features[prometheus.Three])
 	p := exporter(t, "http://"+ours.Address, `protocol: "2.0"`, "translation: {promote_resource_attributes: [k8s.pod.name, k8s_pod_name]}")
 	now := time.Now().Truncate(time.Millisecond)
-	wanted := func(service int) string { // what is to differ; mostly nothing
+	wanted := func(service int) string { // the expected difference; mostly none
 		if i := service % 24; i < len(rows) {
 			return rows[i]
 		}

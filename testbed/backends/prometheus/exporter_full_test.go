@@ -139,7 +139,7 @@ func everyType(t time.Time, temporality pmetric.AggregationTemporality) pmetric.
 	return md
 }
 
-// PromQL answers what was sent, for every type, through both versions of the protocol, to a Prometheus of either age.
+// PromQL returns what was sent, for every type, through both versions of the protocol, with an old and a new Prometheus.
 func TestPromQLAnswersWhatWasSent(t *testing.T) {
 	for _, c := range []struct {
 		release        prometheus.Release
@@ -264,7 +264,7 @@ func TestNothingLostOrReordered(t *testing.T) {
 					w.WriteHeader(http.StatusTooManyRequests)
 				case k%11 == 0:
 					w.WriteHeader(http.StatusServiceUnavailable)
-				case k%13 == 0: // taken, and nobody hears of it
+				case k%13 == 0: // accepted, and the answer is lost
 					lost.Add(1)
 					forward.ServeHTTP(httptest.NewRecorder(), r)
 					panic(http.ErrAbortHandler)
@@ -392,9 +392,8 @@ func deltas(t time.Time, n int) pmetric.Metrics {
 	return md
 }
 
-// The journal of the standalone profile drives a remote Prometheus that takes nothing out of order. Both are killed in the
-// middle. Every delta is in the totals once, each sample is there with one value, and what was read and sent again is told
-// apart from what is lost.
+// The journal of the standalone profile drives a remote Prometheus that accepts nothing out of order. Both are killed in the middle. Every delta is
+// in the totals once, each sample has one value, and repeated samples are distinguished from lost ones.
 func TestDeltasThroughTheJournal(t *testing.T) {
 	const rounds, series = 60, 100
 	server := prometheus.New(t, prometheus.Three)

@@ -130,7 +130,7 @@ func each(outcomes []outcome, value func(outcome) float64) (values []float64) {
 	return values
 }
 
-// outcome is what one run measured.
+// outcome is the result of one run.
 type outcome struct {
 	rate float64 // writes a second
 	cpu  float64 // seconds for each

@@ -1,2 +1,2 @@
-// Package lake measures what a log record costs the standalone binary: with a lake on disk and with one in an object store.
+// Package lake measures the cost of a log record in the standalone binary: with a lake on disk and with one in an object store.
 package lake

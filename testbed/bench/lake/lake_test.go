@@ -80,7 +80,7 @@ func request(b *testing.B, r *rand.Rand) []byte {
 	return raw
 }
 
-// variants are what a record goes through behind the journal.
+// variants are the components after the journal.
 var variants = []variant{
 	{name: "lake", counter: rowsWritten, args: withoutLogs},
 	{name: "lake-in-store", counter: rowsWritten, store: true, args: withoutLogs},
@@ -97,7 +97,7 @@ type variant struct {
 
 const rowsWritten = "otelcol_exporter_parquet_rows"
 
-// withoutLogs ends the following of logs into the store that answers LogsQL: its pipelines wait for a receiver to which nobody sends.
+// withoutLogs stops the store that answers LogsQL from following logs: its pipelines wait for a receiver without senders.
 var withoutLogs = []string{
 	"--set=receivers::otlp/idle::protocols::http::endpoint=127.0.0.1:0",
 	"--set=service::pipelines::logs/logs::receivers=[otlp/idle]",
@@ -168,8 +168,8 @@ func extensions(b *testing.B) []string {
 // profiled is how much of a run a CPU profile is of, from its beginning.
 const profiled = 8 * time.Second
 
-// profile begins a CPU profile of the process whose profiler listens at endpoint; the function ends it and keeps it under name, beside what the process has allocated so
-// far. Empty: none.
+// profile begins a CPU profile of the process whose profiler listens at endpoint; the function ends it and stores it under name, with the process's
+// allocations so far. Empty: none.
 func profile(b *testing.B, endpoint, name string) (stop func()) {
 	b.Helper()
 	if endpoint == "" {
@@ -193,7 +193,8 @@ func fetchProfile(endpoint, kind, name string) error {
 	return os.WriteFile(filepath.Join(profiles(), name), []byte(body), 0o600)
 }
 
-// spend sends records, no request like another (the journal drops those that come again), waits until they are where they go, and returns the CPU a record in microseconds.
+// spend sends records, each request different (the journal drops repeated ones), waits until they have arrived, and returns the CPU per record in
+// microseconds.
 func spend(b *testing.B, p *process.Process, r *rand.Rand, records int, counter string) float64 {
 	b.Helper()
 	arrived := func() float64 {

@@ -58,7 +58,7 @@ var senders = []sender{
 	{"otlphttp/none", "otlp_http", `otlp_http: {endpoint: %s/otlp, compression: none, headers: {X-Scope-OrgID: default}, sending_queue: {enabled: false}}`},
 }
 
-// nothing receives and drops: what it costs is taken off the others, so that exporters are compared and not receivers.
+// nothing receives and drops: its cost is subtracted from the others, so that exporters are compared and not receivers.
 var nothing = sender{"nop", "nop", "nop: # %s"}
 
 // BenchmarkSenders reports, as medians of interleaved rounds, records a second and core of the exporter alone, and

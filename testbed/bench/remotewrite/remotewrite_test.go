@@ -35,7 +35,7 @@ const (
 	attributes    = 8 // with job and instance: 10 labels and the name
 )
 
-// receiver reads requests and confirms what it is told to expect.
+// receiver reads requests and checks their content against the expectation.
 type receiver struct {
 	*httptest.Server
 	bytes atomic.Int64
@@ -188,7 +188,7 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cost is what a run took.
+// cost is the cost of a run.
 type cost struct {
 	cpu    time.Duration
 	allocs uint64

@@ -72,7 +72,7 @@ func BenchmarkReplay(b *testing.B) {
 
 func sendAll(b *testing.B, p *process.Process, from time.Time) {
 	b.Helper()
-	for r := range requests { // a step of all senders after the other: time goes on
+	for r := range requests { // the senders step one after the other, and time advances
 		var wg sync.WaitGroup
 		for s := range senders {
 			wg.Go(func() { sendOne(b, p, from.Add(time.Duration(r)*step), s) })

@@ -55,7 +55,7 @@ var works = []work{
 type side struct {
 	push  func(round int) time.Duration
 	take  func(pmetric.Metrics)  // of a processor: one batch
-	sent  *func(pmetric.Metrics) // of a processor: sees what comes out
+	sent  *func(pmetric.Metrics) // of a processor: sees its output
 	flush func() (points int, took time.Duration)
 }
 
@@ -163,7 +163,7 @@ func fill(tb testing.TB, s side, streams int) float64 {
 	return float64((total + took).Nanoseconds()) / float64(streams*rounds)
 }
 
-// written returns the time that copying what comes out takes, for each point that went in.
+// written returns the time of copying the output, for each input point.
 func written(tb testing.TB, w work, in *input, streams int) float64 {
 	tb.Helper()
 	var total time.Duration
@@ -191,7 +191,7 @@ func held(streams int, start func() side) float64 {
 
 func live() int64 {
 	runtime.GC()
-	runtime.GC() // What pools hold goes with the second.
+	runtime.GC() // The second collection frees the content of pools.
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

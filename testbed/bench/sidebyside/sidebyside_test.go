@@ -28,7 +28,7 @@ const (
 	lasts      = 10 * time.Second // of each run
 )
 
-// sink is the server behind a collector.
+// sink is a collector's destination.
 type sink interface {
 	arrived() int64         // records
 	stored() map[string]int // how often each body came
@@ -86,7 +86,7 @@ func chosen() (all []product) {
 	return all
 }
 
-// spent is what one run of one product cost.
+// spent is the cost of one run of one product.
 type spent struct {
 	records        int64
 	cpu            time.Duration
@@ -238,7 +238,7 @@ func killed(b *testing.B, p product, rng *rand.Rand) lost {
 	l.acknowledged = len(acknowledged) * perKilled
 	came := int64(-1)
 	for end := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		if n := sink.arrived(); n != came { // What is missing has come when nothing more does, for longer than any product waits between two attempts.
+		if n := sink.arrived(); n != came { // All records have arrived when no more arrive for longer than any product waits between two attempts.
 			came, end = n, time.Now().Add(45*time.Second)
 		}
 		stored := sink.stored()

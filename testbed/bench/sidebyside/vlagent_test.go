@@ -19,7 +19,7 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
-// native is a server for VictoriaLogs' agent: it counts the rows of its own protocol, which nothing else speaks.
+// native is a server for VictoriaLogs' agent: it counts the rows of its own protocol, which no other product uses.
 type native struct {
 	*httptest.Server
 	wire atomic.Int64

@@ -85,8 +85,8 @@ func promQL(address, query string, at time.Time) ([]promResult, error) {
 	return answer.Data.Result, nil
 }
 
-// PromIncrease returns by how much the counters of query, a selector of samples such as hits_total[1h], have increased since zero: a sample
-// that is smaller than the one before says that the counter began anew.
+// PromIncrease returns the increase of the counters of query, a selector of samples such as hits_total[1h], since zero: a sample that is smaller
+// than the previous one means that the counter restarted.
 func PromIncrease(address, query string, at time.Time) (total float64, restarts int, err error) {
 	results, err := promQL(address, query, at)
 	if err != nil {

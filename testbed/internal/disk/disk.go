@@ -18,7 +18,7 @@ type Disk struct {
 	image string // of an ext4; empty: memory
 }
 
-// Memory mounts a file system of so many bytes at dir. What it holds outlives processes.
+// Memory mounts a file system of that many bytes at dir. Its content outlives processes.
 func Memory(t testing.TB, dir string, bytes int64) *Disk {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o700))
@@ -41,14 +41,14 @@ func File(t testing.TB, dir string, bytes int64) *Disk {
 	return d
 }
 
-// Fail makes the file system of File what Linux makes of one whose disk fails: read-only at once, for open files too. What was not synced
-// is gone, as after a power cut. It stays so until Repair.
+// Fail makes the file system of File behave like one whose disk fails on Linux: read-only at once, also for open files. Unsynced data is gone, as
+// after a power cut. It stays so until Repair.
 func (d *Disk) Fail(t testing.TB) {
 	t.Helper()
 	run(t, "mount", "-o", "remount,abort", d.Dir)
 }
 
-// Repair mounts the file system anew. Nothing may have a file of it open.
+// Repair mounts the file system again. No file of it may be open.
 func (d *Disk) Repair(t testing.TB) {
 	t.Helper()
 	require.NoError(t, syscall.Unmount(d.Dir, 0))

@@ -188,7 +188,7 @@ func (g *Gateway) Asked() int {
 	return g.asked
 }
 
-// answer asks decide, and calls keep if it takes the request.
+// answer calls decide, and keep if it accepts the request.
 func (g *Gateway) answer(ctx context.Context, items []string, keep func()) error {
 	g.mu.Lock()
 	decide := g.decide

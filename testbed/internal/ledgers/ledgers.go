@@ -33,7 +33,7 @@ type Answer struct {
 	Missing  []struct{ Signal, Sink, Why string }
 }
 
-// Get asks p for the ledger of signal and tenant; further are pairs of parameter and value.
+// Get queries p for the ledger of signal and tenant; further are pairs of parameter and value.
 func Get(p *process.Process, signal, tenant string, further ...string) (a Answer, err error) {
 	q := url.Values{"signal": {signal}, "tenant": {tenant}}
 	for i := 0; i+1 < len(further); i += 2 {

@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Figure is what one benchmark measured in several interleaved runs. Its JSON form is one line of the file that
-// `make figures` collects.
+// Figure is the result of one benchmark in several interleaved runs. Its JSON form is one line of the file that `make figures` collects.
 type Figure struct {
 	Name   string  `json:"name"` // package and benchmark, such as guard/Pipeline/series=10000
 	Unit   string  `json:"unit"`

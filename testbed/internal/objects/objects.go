@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Kinds are the faults, in the order in which requests meet them: an answer that takes its time; two refusals; a connection that is reset in the middle
-// of the body; one that is reset after the store has done what it was asked.
+// Kinds are the faults, in the order in which requests meet them: a slow answer; two refusals; a connection that is reset in the middle of the
+// body; one that is reset after the store has executed the request.
 var Kinds = []string{"slow", "500", "slow down", "reset", "lost answer"}
 
 // Bucket is the one bucket of a store.

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FilesFail lets every write of the running child to a file fail (EFBIG), as on a full disk, until it is called with false or the child
-// is started again. Pipes and sockets go on.
+// FilesFail makes every write of the running child to a file fail (EFBIG), as on a full disk, until it is called with false or the child is
+// restarted. Pipes and sockets continue to work.
 func (p *Process) FilesFail(t testing.TB, fail bool) {
 	t.Helper()
 	var limit unix.Rlimit

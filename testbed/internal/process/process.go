@@ -24,7 +24,7 @@ import (
 	"github.com/penstockhq/penstock/internal/freeport"
 )
 
-// startTimeout is how long a start may take on a loaded two-core machine before a test gives up.
+// startTimeout is how long a start may take on a loaded two-core machine before a test fails.
 const startTimeout = 2 * time.Minute
 
 // Settings say how the child is started. The zero value is `penstock --config profile:standalone` in a new directory.
@@ -179,7 +179,7 @@ func (p *Process) Terminate(t testing.TB) {
 	select {
 	case <-p.done:
 	case <-time.After(startTimeout):
-		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // its log says then what it waits for
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // then its log says what it waits for
 		<-p.done
 		require.Failf(t, "still running after SIGTERM", "%s", p.Log())
 	}
@@ -195,7 +195,7 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Wait waits for the child to end by itself and returns its exit code.
+// Wait waits until the child ends and returns its exit code.
 func (p *Process) Wait(t testing.TB) int {
 	t.Helper()
 	select {
@@ -262,7 +262,7 @@ func (p *Process) Variable(name string) string { return p.env[name] }
 // DataDir is the child's data directory.
 func (p *Process) DataDir() string { return p.dir }
 
-// AdminToken is what the admin extension has made at the first start.
+// AdminToken is the token that the admin extension created at the first start.
 func (p *Process) AdminToken(t testing.TB) string {
 	t.Helper()
 	token, err := os.ReadFile(filepath.Join(p.dir, "admin-token"))

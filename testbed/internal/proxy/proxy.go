@@ -19,9 +19,9 @@ type Fault int32
 const (
 	// None passes everything.
 	None Fault = iota
-	// NoAnswers swallows what the server says: it has the request, and the client never knows.
+	// NoAnswers drops the server's data: it has the request, and the client does not learn that.
 	NoAnswers
-	// NoRequests swallows what the client says.
+	// NoRequests drops the client's data.
 	NoRequests
 	// Silence swallows both: half-open, as when a firewall has forgotten the connection.
 	Silence

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// Load posts log batches from several clients at once and remembers which of them were acknowledged. A client that gets an
-// error sends the same batch no second time, so whatever is stored twice was doubled behind the endpoint.
+// Load posts log batches from several clients concurrently and remembers the acknowledged ones. A client that gets an error never sends the same
+// batch again, so every duplicate arose after the endpoint.
 type Load struct {
 	service  string
 	endpoint string
@@ -112,9 +112,8 @@ func (l *Load) Stop() []int {
 	return l.acked
 }
 
-// Reconcile compares the acknowledged batches with what is stored: rows and distinct ids by batch number. It returns how
-// many records are stored more than once and how many unacknowledged ones are stored too; an acknowledged record that is
-// missing is an error.
+// Reconcile compares the acknowledged batches with the stored ones: rows and distinct ids by batch number. It returns how many records are stored
+// more than once and how many unacknowledged ones are stored too; a missing acknowledged record is an error.
 func (l *Load) Reconcile(rows, distinct map[int]int) (doubled, unacknowledged int, err error) {
 	acked := make(map[int]bool)
 	for _, number := range l.Stop() {

@@ -84,7 +84,7 @@ func (s *GoSDK) Emit(t testing.TB, n int) {
 	}
 }
 
-// Shutdown exports what was recorded and fails the test on any error.
+// Shutdown exports the recorded telemetry and fails the test on any error.
 func (s *GoSDK) Shutdown(t testing.TB) {
 	t.Helper()
 	ctx := context.Background()

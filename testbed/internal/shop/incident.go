@@ -47,7 +47,7 @@ func SendIncident(ctx context.Context, endpoint string, now time.Time) error {
 	return nil
 }
 
-// SendLate sends what a phone kept while it was offline: a count for each of the last ten minutes but the newest, delta.
+// SendLate sends the data that a phone kept while it was offline: a count for each of the last ten minutes except the newest, delta.
 func SendLate(ctx context.Context, endpoint string, now time.Time) error {
 	md, sum := counter("phone", "shop.taps", "{tap}")
 	sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)

@@ -105,7 +105,7 @@ func (s *Shop) Run(ctx context.Context, perSecond int) {
 	}
 }
 
-// Order sends what one order leaves: a trace through the four services that ends at now, log records, and metrics.
+// Order sends the telemetry of one order: a trace through the four services that ends at now, log records, and metrics.
 func (s *Shop) Order(now time.Time) {
 	s.orders++
 	user := fmt.Sprintf("u%03d", s.random.IntN(Users))
@@ -169,7 +169,7 @@ func (s *service) say(ctx context.Context, now time.Time, severity log.Severity,
 	s.logger.Emit(ctx, r)
 }
 
-// Close sends what is left.
+// Close sends the rest.
 func (s *Shop) Close(ctx context.Context) error {
 	var errs []error
 	for _, of := range []*service{s.storefront, s.checkout, s.payment, s.inventory} {
