@@ -115,7 +115,11 @@ func (a *API) filter(name, query string, exact map[string]any) (string, error) {
 		}
 		parts = append(parts, store.Quote(field)+":in("+strings.Join(quoted, ",")+")")
 	}
-	return strings.Join(parts, " "), nil
+	text := strings.Join(parts, " ")
+	if err := store.CheckFilter(text); err != nil { // a query that ends with a semicolon is a filter alone, but not within brackets
+		return "", bad("%s: %w", name, err)
+	}
+	return text, nil
 }
 
 func textOf(v any) string {
