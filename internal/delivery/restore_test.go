@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 	"time"
@@ -277,4 +278,49 @@ func TestACheckpointOfVersion1IsRead(t *testing.T) {
 	j.cancel = cancel
 	require.Error(t, j.worker.Run(ctx))
 	require.ErrorIs(t, j.failed, delivery.ErrState, "the checkpoint was decoded: what fails is the state in it")
+}
+
+// results is a component that closes something with each range, and notes under which time it is sent.
+type results struct {
+	session *delivery.Session
+	open    bool
+	sent    []time.Time
+}
+
+func (r *results) Restore(io.Reader) error { return nil }
+func (r *results) Advance(_ time.Time, _ bool, low time.Time) (due bool, out time.Time) {
+	return r.open, low
+}
+func (r *results) Snapshot(io.Writer) error { return nil }
+func (r *results) Flush(context.Context) error {
+	r.sent, r.open = append(r.sent, r.session.Now()), false
+	return nil
+}
+func (r *results) Adopt() {}
+
+// The clock was set far back: what components close is sent under a time that is not before the records', before and after a restart.
+func TestResultsAreNotOfTheFuture(t *testing.T) {
+	j := &journal{records: texts("r", 100), group: -1, inRange: 10} // Its clock stands in 1970.
+	var of *results
+	run := func(until int64) {
+		j.stopAt = until
+		j.worker = delivery.NewWorker(delivery.WorkerSettings{
+			Label: "p", Log: j, Store: j, Clock: j, Observer: j, Interval: time.Hour, DedupWindow: time.Hour, DedupMax: 1000, Permanent: func(error) bool { return false },
+			Deliver: func(ctx context.Context, _ delivery.Bounds, records []delivery.Record) error {
+				session, _ := delivery.From(ctx)
+				var err error
+				of, err = delivery.Join(session, "results", func() *results { return &results{session: session} })
+				of.open = len(records) > 0
+				return err
+			},
+		})
+		require.NoError(t, j.worker.Run(t.Context()))
+	}
+	run(50)
+	require.NotEmpty(t, of.sent)
+	assert.False(t, of.sent[len(of.sent)-1].Before(time.Unix(39, 0)), "%v", of.sent)
+	run(100)
+	for _, at := range of.sent {
+		assert.False(t, at.Before(time.Unix(49, 0)), "%v", of.sent)
+	}
 }

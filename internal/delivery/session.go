@@ -36,8 +36,8 @@ type Stateful interface {
 
 	// Advance moves everything that is due to the outbox. It must not close anything at or after low, because the component before can
 	// still send data for that time. It returns out, its promise to the next component: it sends nothing older than out any more,
-	// including the outbox (so while the outbox holds a value with time t, out is at most t). now counts only if atEnd: the driver has
-	// read all records. due reports whether the outbox holds anything; if false, the state is unchanged.
+	// including the outbox (so while the outbox holds a value with time t, out is at most t). now makes something due only if atEnd: the driver
+	// has read all records; otherwise it can only hold back a value that is far ahead of it. due reports whether the outbox holds anything; if false, the state is unchanged.
 	Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time)
 
 	// Snapshot writes everything, including rules and outbox. The session buffers w.

@@ -349,8 +349,13 @@ func (w *Worker) save(ctx context.Context) error {
 func (w *Worker) flush(ctx context.Context) error {
 	of := Of(ctx)
 	of.Outcome = &Outcome{}
-	// The records' time says nothing of results: they can be older, or of a gateway whose clock is wrong.
-	w.session.Deliver(w.set.Clock.Now(), w.session.MaybeRedelivered())
+	// Results are not of the future: their components have compared the points with the journal's time. Neither the last record's time nor the clock
+	// may say so when a clock was set back meanwhile; the journal's time without its jumps does not.
+	now := w.set.Clock.Now()
+	if w.seen.clock.now.After(now) {
+		now = w.seen.clock.now
+	}
+	w.session.Deliver(now, w.session.MaybeRedelivered())
 	if err := w.session.Flush(of.In(ctx)); err != nil {
 		return err
 	}

@@ -124,8 +124,8 @@ func overReleases(b *batch) {
 }
 
 // The clock of a standalone process jumps by an hour, forward and back. While it is behind, points of the present are too far in its future for a
-// TSDB: the ledger says how many were refused for that, and accounts for all others. Windows may close before their points come, and counters begin
-// anew, as after an hour without points.
+// TSDB: the ledger says how many were refused for that, and accounts for all others, and the counters have them. Windows may close before their
+// points come.
 func TestStandaloneStoresEverythingOnceWhenTheClockJumps(t *testing.T) {
 	inBatches(t, "standalone: the clock jumps by an hour, both ways and back", 0, whenTheClockJumps)
 }
@@ -164,7 +164,7 @@ func whenTheClockJumps(b *batch) {
 		}
 		return nil
 	})
-	// A counter may have begun anew, with what came after an hour without points, and went on from there.
+	// Folded points wait until the clock is right; a counter that began anew would go on from there.
 	var got float64
 	var restarts int
 	ask.Eventually(t, func() (err error) {

@@ -8,5 +8,5 @@
 // that benchmark, half of its last digit included. `make figures` runs the benchmarks and writes report.json and
 // report.md; `make check-figures` compares.
 //
-// Figures without a comment are not compared.
+// Figures without a comment are not compared: README.md says which, and why.
 package figures
