@@ -71,7 +71,7 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 		return nil
 	}
 	if len(f.fresh) > 0 {
-		w.session.Deliver(f.fresh[len(f.fresh)-1].Time, r.First < w.maybeRedeliveredUntil)
+		w.session.Deliver(w.notBefore(f.fresh[len(f.fresh)-1].Time), r.First < w.maybeRedeliveredUntil)
 	}
 	deliver()
 	return w.complete(ctx)
