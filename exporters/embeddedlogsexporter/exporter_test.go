@@ -98,7 +98,11 @@ func newLogs(t *testing.T, s *fakeStore) exporter.Logs {
 
 func session(t *testing.T, source delivery.Source, next int64) *delivery.Session {
 	t.Helper()
-	s, err := delivery.NewSession(delivery.Settings{Label: "penstock.logs-0", Source: source, Next: next})
+	label := "penstock.logs-0"
+	if id, ok := source.Job(); ok {
+		label += "@" + id // as the receiver labels jobs
+	}
+	s, err := delivery.NewSession(delivery.Settings{Label: label, Source: source, Next: next})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	return s

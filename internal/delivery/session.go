@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"sync"
 	"time"
 )
@@ -177,7 +178,11 @@ func (s *Session) Began() time.Time { return s.began }
 func (s *Session) Generation() uint32 { return s.logs }
 
 // Log identifies the log in which offsets count: partition, topic id and generation. An offset identifies a record only within one log.
-func (s *Session) Log() string { return fmt.Sprintf("%s/%x/%d", s.label, s.topic[:], s.logs) }
+// A job reads the same log as live delivery: its label ends with "@" and its id, which is no part of it.
+func (s *Session) Log() string {
+	partition, _, _ := strings.Cut(s.label, "@") // the name of a topic has none
+	return fmt.Sprintf("%s/%x/%d", partition, s.topic[:], s.logs)
+}
 
 // ByRecord reports whether a component needs each record as a batch of its own, with [Delivery].At: its state has a method ByRecord().
 func (s *Session) ByRecord() bool {
