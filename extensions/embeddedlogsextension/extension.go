@@ -55,6 +55,7 @@ type logsExtension struct {
 
 	rules    *logrules.Runner // set by Start; nil: there are no rules
 	arrivals arrivals
+	lastRow  atomic.Int64 // when rows were added last, in Unix nanoseconds
 
 	usage     usage.Sink // set by Start
 	mux       *admin.Mux

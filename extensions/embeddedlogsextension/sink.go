@@ -15,6 +15,9 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 )
 
+// rowsAge is for how long after the last row rows still count as coming.
+const rowsAge = 5 * time.Second
+
 // What follows is for the exporter embedded_logs, which finds the extension through the host and declares what it needs. Its errors are
 // temporary, unless it says otherwise.
 
@@ -43,6 +46,7 @@ func (e *logsExtension) add(add func(*store.Store, store.Batch) (store.Added, er
 	if err != nil {
 		return 0, nil, e.refuse(fmt.Errorf("embedded_logs: %w", err))
 	}
+	e.lastRow.Store(time.Now().UnixNano())
 	if e.rules != nil && b.At.Log != "" {
 		e.arrivals.came(b.At.Log, b.Received, time.Now())
 	}
@@ -55,6 +59,11 @@ func (e *logsExtension) add(add func(*store.Store, store.Batch) (store.Added, er
 		}
 	}
 	return added.Rows, refused, nil
+}
+
+// rowsCome says whether rows were added lately.
+func (e *logsExtension) rowsCome() bool {
+	return time.Now().UnixNano()-e.lastRow.Load() < int64(rowsAge)
 }
 
 // refuse counts a batch that is refused as a whole.

@@ -116,7 +116,7 @@ func must(b *testing.B, p *process.Process) float64 {
 
 // stored is how many rows the store has taken from live delivery.
 func stored(p *process.Process) (float64, error) {
-	return ask.Metric(p.Telemetry(), "otelcol_exporter_embedded_logs_sent_rows_total")
+	return ask.Metric(p.Telemetry(), "otelcol_exporter_embedded_logs_sent_rows", `exporter="embedded_logs"`)
 }
 
 // askOn asks until ctx ends. A query that is refused comes again after a second, as the answer says.

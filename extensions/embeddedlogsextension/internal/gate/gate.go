@@ -18,6 +18,13 @@ type Gate struct {
 	waiting atomic.Int64
 	most    int64
 	used    func(context.Context, time.Duration)
+	pace    *Pace // nil: none
+}
+
+// Paced makes the queries of the gate keep a pace, and returns the gate. Before its first use.
+func (g *Gate) Paced(p *Pace) *Gate {
+	g.pace = p
+	return g
 }
 
 // New returns a gate with so many places, for which so many may wait. used is called with the context of each query before it gives
@@ -30,7 +37,7 @@ func New(running, waiting int, used func(context.Context, time.Duration)) *Gate 
 func (g *Gate) Enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case g.places <- struct{}{}:
-		return g.leave(ctx), nil
+		return g.turn(ctx)
 	default:
 	}
 	defer g.waiting.Add(-1)
@@ -39,10 +46,27 @@ func (g *Gate) Enter(ctx context.Context) (leave func(), err error) {
 	}
 	select {
 	case g.places <- struct{}{}:
-		return g.leave(ctx), nil
+		return g.turn(ctx)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %d ran until this one's time was over (query::max_concurrency, query::timeout)", ErrBusy, cap(g.places))
 	}
+}
+
+// turn waits, with a place, until the pace lets the query run.
+func (g *Gate) turn(ctx context.Context) (leave func(), err error) {
+	if g.pace == nil {
+		return g.leave(ctx), nil
+	}
+	end, err := g.pace.enter(ctx)
+	if err != nil {
+		<-g.places
+		return nil, fmt.Errorf("%w: rows come in faster than the CPUs can take them, and queries give way (query::timeout)", ErrBusy)
+	}
+	back := g.leave(ctx)
+	return func() {
+		end()
+		back()
+	}, nil
 }
 
 func (g *Gate) leave(ctx context.Context) func() {

@@ -1,0 +1,122 @@
+package gate
+
+import (
+	"context"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+const (
+	// share is the part of the CPUs that all queries together get while they would slow what comes in.
+	share = 0.1
+	// calmAfter is how long nothing may have waited for a CPU before queries run freely again.
+	calmAfter = 2 * time.Second
+	// lookEvery is the pause between two looks at how long goroutines wait, and between two tries of a query that waits for its turn.
+	lookEvery = 50 * time.Millisecond
+	// contended is how long goroutines wait for a CPU, on average, when there is too much to do.
+	contended = 200 * time.Microsecond
+)
+
+// Pace lets queries run one by one, and for a tenth of the CPUs' time, while rows come in and the process has more to do than CPUs to do it with. At
+// other times it does nothing. Go has no priorities for goroutines, and the engine's readers can't be stopped within a query, so the pace is kept between
+// queries: a long one takes its share at once, and the next waits for as long as that lasts. Safe for concurrent use.
+type Pace struct {
+	busy    func() bool
+	readers int
+
+	mu      sync.Mutex
+	running int           // guarded by mu
+	owed    time.Duration // guarded by mu; CPU time that queries had, at the most, beyond their share
+	paid    time.Time     // guarded by mu; until when owed was reduced
+	last    time.Time     // guarded by mu; when it was busy last
+}
+
+// NewPace returns a pace; busy says whether there is something to give way to, readers is how many goroutines read for one query.
+func NewPace(busy func() bool, readers int) *Pace { return &Pace{busy: busy, readers: readers} }
+
+// enter returns when it is a query's turn, or with ctx's error. leave ends the query.
+func (p *Pace) enter(ctx context.Context) (leave func(), err error) {
+	for !p.turn(time.Now()) {
+		timer := time.NewTimer(lookEvery)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
+	began := time.Now()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.running--
+		p.owed += time.Since(began) * time.Duration(p.readers)
+	}, nil
+}
+
+func (p *Pace) turn(now time.Time) bool {
+	busy := p.busy()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if busy {
+		p.last = now
+	}
+	if now.Sub(p.last) >= calmAfter {
+		p.owed = 0
+	}
+	if !p.paid.IsZero() {
+		p.owed = max(0, p.owed-time.Duration(float64(now.Sub(p.paid))*share*float64(runtime.GOMAXPROCS(0))))
+	}
+	p.paid = now
+	if now.Sub(p.last) < calmAfter && (p.running > 0 || p.owed > 0) {
+		return false
+	}
+	p.running++
+	return true
+}
+
+// Contention tells whether goroutines of the process wait for a CPU. Safe for concurrent use.
+type Contention struct {
+	mu     sync.Mutex
+	looked time.Time        // guarded by mu
+	sample []metrics.Sample // guarded by mu
+	counts []uint64         // guarded by mu; of the look before
+	answer bool             // guarded by mu
+}
+
+// NewContention returns what tells it.
+func NewContention() *Contention {
+	return &Contention{sample: []metrics.Sample{{Name: "/sched/latencies:seconds"}}}
+}
+
+// Now says whether goroutines waited since the look before, which is lookEvery ago at least.
+func (c *Contention) Now() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if now.Sub(c.looked) < lookEvery {
+		return c.answer
+	}
+	c.looked = now
+	metrics.Read(c.sample)
+	if c.sample[0].Value.Kind() != metrics.KindFloat64Histogram {
+		return false
+	}
+	h := c.sample[0].Value.Float64Histogram()
+	if c.counts == nil {
+		c.counts = append(c.counts, h.Counts...)
+		return false
+	}
+	n, waited := uint64(0), 0.0
+	for i, count := range h.Counts {
+		if since := count - c.counts[i]; since > 0 && i > 0 { // the first bucket begins at -Inf
+			n += since
+			waited += float64(since) * h.Buckets[i]
+		}
+	}
+	copy(c.counts, h.Counts)
+	c.answer = n > 0 && waited/float64(n) > contended.Seconds()
+	return c.answer
+}

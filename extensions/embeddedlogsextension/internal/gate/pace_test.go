@@ -1,0 +1,75 @@
+package gate_test
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/gate"
+)
+
+// paced lets clients ask without end for a time; each query takes a second. It returns how many queries ended and how many ran side by side.
+func paced(t *testing.T, busy bool, clients int, during time.Duration) (ended, most int64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(func() bool { return busy }, 1))
+		ctx, cancel := context.WithTimeout(t.Context(), during)
+		defer cancel()
+		var running, high, done atomic.Int64
+		for range clients {
+			go func() {
+				for ctx.Err() == nil {
+					leave, err := g.Enter(ctx)
+					if err != nil {
+						assert.ErrorIs(t, err, gate.ErrBusy)
+						return
+					}
+					high.Store(max(high.Load(), running.Add(1)))
+					time.Sleep(time.Second)
+					running.Add(-1)
+					leave()
+					done.Add(1)
+				}
+			}()
+		}
+		<-ctx.Done()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		ended, most = done.Load(), high.Load()
+	})
+	return ended, most
+}
+
+func TestQueriesGiveWayToWhatComesIn(t *testing.T) {
+	cpus := float64(runtime.GOMAXPROCS(0))
+	ended, most := paced(t, true, 100, 100*time.Second)
+	assert.EqualValues(t, 1, most, "one by one")
+	assert.LessOrEqual(t, float64(ended), 0.1*cpus*100+2, "a tenth of the CPUs")
+	assert.GreaterOrEqual(t, float64(ended), 0.1*cpus*100*0.8)
+	ended, most = paced(t, false, 100, 100*time.Second)
+	assert.EqualValues(t, 4, most)
+	assert.GreaterOrEqual(t, ended, int64(396), "without need nothing waits")
+}
+
+func TestCalmForgives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := true
+		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(func() bool { return busy }, 1))
+		leave, err := g.Enter(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		leave()
+		busy = false
+		began := time.Now()
+		leave, err = g.Enter(t.Context())
+		require.NoError(t, err)
+		leave()
+		assert.Less(t, time.Since(began), 3*time.Second)
+	})
+}
