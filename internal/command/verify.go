@@ -26,6 +26,7 @@ type verifying struct {
 	hours                int
 	admin                adminFlags
 	lakes, lokis, proms  []string
+	logsql               []string
 	selector             string
 	timeout              time.Duration
 }
@@ -39,8 +40,8 @@ func newVerifyCommand() *cobra.Command {
 running collector. Where a store holds less than the ledger has stored, it says how many items are missing
 and prints the replay job that fills the gap. It changes nothing.
 
-The sinks lake, tsdb and loki are looked for where PENSTOCK_LAKE_URL, PENSTOCK_DATA_DIR, PENSTOCK_TSDB_ENDPOINT
-and PENSTOCK_LOKI_URL say. Other sinks, and other places, are named by flags: --prometheus remote_write=http://...
+The sinks lake, tsdb, logs and loki are looked for where PENSTOCK_LAKE_URL, PENSTOCK_DATA_DIR, PENSTOCK_TSDB_ENDPOINT,
+PENSTOCK_QUERY_ENDPOINT and PENSTOCK_LOKI_URL say. Other sinks, and other places, are named by flags: --prometheus remote_write=http://...
 
 It ends with 0 when every store holds what the ledger says, and with 1 otherwise.`,
 		Example: "  penstock verify                                    the hour before last\n  penstock verify --hour 2026-11-30T05:00:00Z --prometheus remote_write=http://mimir/prometheus",
@@ -56,6 +57,7 @@ It ends with 0 when every store holds what the ledger says, and with 1 otherwise
 	f.StringArrayVar(&v.lakes, "lake", nil, "[sink=]`url` or directory of a lake")
 	f.StringArrayVar(&v.proms, "prometheus", nil, "[sink=]`url` of a store that answers PromQL")
 	f.StringArrayVar(&v.lokis, "loki", nil, "[sink=]`url` of a Loki")
+	f.StringArrayVar(&v.logsql, "logsql", nil, "[sink=]`url` of an embedded_logs")
 	f.StringVar(&v.selector, "loki-selector", `{service_name=~".+"}`, "LogQL `selector` of all streams")
 	f.DurationVar(&v.timeout, "timeout", time.Minute, "timeout of one query")
 	return cmd
@@ -117,6 +119,7 @@ func (v *verifying) first(now time.Time) (time.Time, error) {
 // stores are the stores that the flags and variables name.
 func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]verify.Store, error) {
 	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Client: client}}
+	all["logs"] = &verify.Logs{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_QUERY_ENDPOINT"), "127.0.0.1:9428"), Header: l.Header, Client: client, Ledger: l, Sink: "logs"}
 	root := cmp.Or(os.Getenv("PENSTOCK_LAKE_URL"), filepath.Join(cmp.Or(os.Getenv(dataDirVariable), defaultDataDir), "lake"))
 	if root != "off" {
 		files, err := lakeAt(root)
@@ -139,6 +142,9 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 		}},
 		{"prometheus", "tsdb", v.proms, func(_, place string) (verify.Store, error) {
 			return &verify.Prometheus{URL: place, Client: client}, nil
+		}},
+		{"logsql", "logs", v.logsql, func(sink, place string) (verify.Store, error) {
+			return &verify.Logs{URL: place, Header: l.Header, Client: client, Ledger: l, Sink: sink}, nil
 		}},
 		{"loki", "loki", v.lokis, func(_, place string) (verify.Store, error) {
 			return &verify.Loki{URL: place, Selector: v.selector, Client: client}, nil

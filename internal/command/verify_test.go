@@ -90,6 +90,36 @@ func TestVerifyComparesStoresWithTheLedger(t *testing.T) {
 	assert.Contains(t, out, "more than live delivery has stored")
 }
 
+// The log store is asked for each signal, and tells tenants apart. A job that fills it goes to a receiver of its own where jobs go to the lake.
+func TestVerifyAsksTheLogStore(t *testing.T) {
+	sinks := `"partitions": [{"signal":"logs","sink":"logs"},{"signal":"logs","sink":"lake"},{"signal":"traces","sink":"logs"}]`
+	admin := server(t, func(*http.Request) string {
+		return `{"rows": [
+ {"signal": "logs", "tenant": "a", "hour": "2026-11-30T05:00:00Z", "sinks": {"logs": {"stored": 10}}},
+ {"signal": "logs", "tenant": "b", "hour": "2026-11-30T05:00:00Z", "sinks": {"logs": {"stored": 3}}},
+ {"signal": "traces", "tenant": "a", "hour": "2026-11-30T05:00:00Z", "sinks": {"logs": {"stored": 7}}}], "missing": [], ` + sinks + `}`
+	})
+	store := server(t, func(r *http.Request) string {
+		q := r.URL.Query()
+		if r.URL.Path != "/select/logsql/stats_query" || q.Get("start") != "1796014800000000000" || q.Get("end") != "1796018400000000000" {
+			return ""
+		}
+		if r.Header.Get("ProjectID") == "1" {
+			return `{"data":{"result":[{"metric":{"penstock_tenant":"a"},"value":[1,"5"]}]}}`
+		}
+		return `{"data":{"result":[{"metric":{"penstock_tenant":"a"},"value":[1,"10"]},{"metric":{"penstock_tenant":"b"},"value":[1,"1"]}]}}`
+	})
+	t.Setenv("PENSTOCK_QUERY_ENDPOINT", strings.TrimPrefix(store, "http://"))
+	out, err := call(t, "verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin)
+	require.ErrorContains(t, err, "2 gaps")
+	assert.Contains(t, out, "logs logs of tenant a: 10, as the ledger says")
+	assert.Contains(t, out, "logs logs of tenant b: the ledger has stored 3, the log store holds 1: 2 are missing")
+	assert.Contains(t, out, "in the profiles jobs of logs go to lake")
+	assert.Contains(t, out, `curl -X POST `+admin+`/kafka_replay/log_jobs/v1/replays -H 'Content-Type: application/json' -d '{"signal":"logs","by":"event","from":"2026-11-30T05:00:00Z","to":"2026-11-30T06:00:00Z","tenants":["b"]}'`)
+	assert.Contains(t, out, "traces logs of tenant a: the ledger has stored 7, the log store holds 5: 2 are missing")
+	assert.Contains(t, out, `curl -X POST `+admin+`/v1/replays`)
+}
+
 func TestVerifyOfNothing(t *testing.T) {
 	admin := server(t, func(*http.Request) string { return `{"rows":[],"partitions":[],"missing":[]}` })
 	out, err := call(t, "verify", "--admin", admin)

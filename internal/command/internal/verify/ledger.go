@@ -113,12 +113,15 @@ type offset struct {
 }
 
 // curl is the command that creates the job.
-func (l *Ledger) curl(j job) string {
+func (l *Ledger) curl(j job) string { return l.curlTo("/v1/replays", j) }
+
+// curlTo is curl for a receiver's own route.
+func (l *Ledger) curlTo(route string, j job) string {
 	var body strings.Builder
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(j) // texts and numbers only: can't fail
-	return fmt.Sprintf("curl -X POST %s/v1/replays -H 'Content-Type: application/json' -d '%s'", strings.TrimSuffix(l.URL, "/"),
+	return fmt.Sprintf("curl -X POST %s -H 'Content-Type: application/json' -d '%s'", strings.TrimSuffix(l.URL, "/")+route,
 		strings.ReplaceAll(strings.TrimSpace(body.String()), "'", `'\''`))
 }
 

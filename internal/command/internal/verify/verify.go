@@ -62,10 +62,6 @@ func Run(ctx context.Context, out io.Writer, set Settings) (r Result, err error)
 	wanted := a.byStore()
 	for _, k := range slices.SortedFunc(maps.Keys(wanted), func(a, b key) int { return compare(a.signal+a.sink, b.signal+b.sink) }) {
 		store := set.Stores[k.sink]
-		if store == nil && k.sink == inProcess {
-			say("%s %s: not compared: verify can't query embedded_logs yet", k.signal, k.sink)
-			continue
-		}
 		if store == nil {
 			r.Unknown++
 			say("%s %s: not checked: name its address (see --help)", k.signal, k.sink)
@@ -78,9 +74,6 @@ func Run(ctx context.Context, out io.Writer, set Settings) (r Result, err error)
 	}
 	return r, nil
 }
-
-// inProcess is the sink of embedded_logs in the profile standalone, which verify can't read.
-const inProcess = "logs"
 
 func compare(a, b string) int {
 	switch {
