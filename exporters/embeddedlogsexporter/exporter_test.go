@@ -84,7 +84,7 @@ func (h host) GetExtensions() map[component.ID]component.Component { return h.ex
 
 var storeID = component.MustNewID("embedded_logs")
 
-func newLogs(t *testing.T, s *fakeStore) exporter.Logs {
+func newLogs(t testing.TB, s component.Component) exporter.Logs {
 	t.Helper()
 	cfg := createDefaultConfig().(*Config)
 	cfg.Store = storeID
@@ -96,7 +96,7 @@ func newLogs(t *testing.T, s *fakeStore) exporter.Logs {
 	return logs
 }
 
-func session(t *testing.T, source delivery.Source, next int64) *delivery.Session {
+func session(t testing.TB, source delivery.Source, next int64) *delivery.Session {
 	t.Helper()
 	label := "penstock.logs-0"
 	if id, ok := source.Job(); ok {
@@ -120,7 +120,7 @@ func deliver(t *testing.T, to exporter.Logs, s *delivery.Session, offset int64, 
 }
 
 // join is the empty batch with which a worker begins.
-func join(t *testing.T, to exporter.Logs, s *delivery.Session) {
+func join(t testing.TB, to exporter.Logs, s *delivery.Session) {
 	t.Helper()
 	require.NoError(t, to.ConsumeLogs(delivery.With(t.Context(), s), plog.NewLogs()))
 }
