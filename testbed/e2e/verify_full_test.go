@@ -64,7 +64,7 @@ func (v *verified) points() {
 // run runs the command, with the process's variables.
 func (v *verified) run(args ...string) (printed string, code int) {
 	v.t.Helper()
-	args = append([]string{"verify", "--hour", v.at.Truncate(time.Hour).UTC().Format(time.RFC3339), "--admin", "http://" + v.p.Admin(), "--prometheus", "http://" + v.p.TSDB()}, args...)
+	args = append([]string{"verify", "--hour", v.at.Truncate(time.Hour).UTC().Format(time.RFC3339), "--admin", "http://" + v.p.Admin(), "--prometheus", "http://" + v.p.TSDB(), "--logsql", "http://" + v.p.Query()}, args...)
 	cmd := exec.CommandContext(v.t.Context(), process.Binary(v.t), args...)
 	cmd.Env = os.Environ()
 	for _, name := range []string{"PENSTOCK_LAKE_URL", "PENSTOCK_LOKI_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PENSTOCK_DATA_DIR"} {

@@ -24,7 +24,7 @@ func TestVerifyFindsWhatIsMissingAndSaysHowToFillIt(t *testing.T) {
 	p := process.Start(t, process.Settings{Args: []string{"--set=receivers.kafka_replay/lake.follow.range.max_wait=100ms"}})
 	at := time.Now().Truncate(time.Hour).Add(-30 * time.Minute) // the hour is over, and nothing else has it
 	verify := func() (printed string, code int) {
-		return call(t, "verify", "--hour", at.Truncate(time.Hour).UTC().Format(time.RFC3339), "--admin", "http://"+p.Admin(), "--lake", p.Lake(), "--prometheus", "http://"+p.TSDB())
+		return call(t, "verify", "--hour", at.Truncate(time.Hour).UTC().Format(time.RFC3339), "--admin", "http://"+p.Admin(), "--lake", p.Lake(), "--prometheus", "http://"+p.TSDB(), "--logsql", "http://"+p.Query())
 	}
 	answer, err := send.Metrics(p.HTTP(), measured(at))
 	require.NoError(t, err)
@@ -52,6 +52,7 @@ func TestVerifyFindsWhatIsMissingAndSaysHowToFillIt(t *testing.T) {
 	}
 	text := clean()
 	assert.Contains(t, text, "logs lake of tenant default: 40, as the ledger says")
+	assert.Contains(t, text, "logs logs of tenant default: 40, as the ledger says")
 	assert.Contains(t, text, "metrics tsdb: 4, as the ledger says", "a gauge, a counter, a histogram and a summary, a point each")
 
 	files := ask.LakeFiles(t, p.Lake(), "logs")
@@ -67,6 +68,7 @@ func TestVerifyFindsWhatIsMissingAndSaysHowToFillIt(t *testing.T) {
 	require.NoError(t, rows(t, p, 40))
 	text = clean()
 	assert.Contains(t, text, "logs lake of tenant default: 40, as the ledger says")
+	assert.Contains(t, text, "logs logs of tenant default: 40, as the ledger says")
 
 	// The whole hour is gone.
 	for _, f := range ask.LakeFiles(t, p.Lake(), "metrics") {
