@@ -61,7 +61,9 @@ service:
 			if err != nil {
 				return err
 			}
-			var job struct{ Status struct{ Phase, Reason string } }
+			var job struct {
+				Status struct{ Phase, Reason string }
+			}
 			if err := json.Unmarshal([]byte(text), &job); err != nil {
 				return err
 			}
