@@ -25,7 +25,7 @@ import (
 
 // server answers from a store that tests fill.
 type server struct {
-	t       *testing.T
+	t       testing.TB
 	store   *store.Store
 	mux     *http.ServeMux
 	view    store.View
@@ -33,7 +33,7 @@ type server struct {
 	offset  int64
 }
 
-func newServer(t *testing.T, change func(*bounded.Bounds)) *server {
+func newServer(t testing.TB, change func(*bounded.Bounds)) *server {
 	t.Helper()
 	s, err := store.Open(store.Settings{Directory: t.TempDir(), Retention: 7 * 24 * time.Hour, MaxTenants: 4, Memory: 64 << 20, Log: zaptest.NewLogger(t)})
 	require.NoError(t, err)
@@ -50,13 +50,18 @@ func newServer(t *testing.T, change func(*bounded.Bounds)) *server {
 	return srv
 }
 
-// add stores spans of a tenant.
+// add stores spans of a tenant, which can be searched then.
 func (s *server) add(tenant string, td ptrace.Traces) {
+	s.t.Helper()
+	s.addUnflushed(tenant, td)
+	require.NoError(s.t, s.store.Flush(s.t.Context()))
+}
+
+func (s *server) addUnflushed(tenant string, td ptrace.Traces) {
 	s.t.Helper()
 	s.offset++
 	_, err := s.store.AddTraces(s.t.Context(), td, store.Batch{At: store.Position{Log: "penstock.traces-0/x/0", Offset: s.offset}, Received: time.Now(), TenantOf: func(pcommon.Map) string { return tenant }})
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.store.Flush(s.t.Context()))
 }
 
 // answer is Jaeger's, as the clients read it.

@@ -53,7 +53,7 @@ func TestTheCollectorKeepsTheSameInAnyOrder(t *testing.T) {
 }
 
 func TestTheGraphCountsCallsBetweenServices(t *testing.T) {
-	g := newGraph()
+	g := newGraph(0)
 	g.add("t1", "2", "1", "carts") // before its parent
 	g.add("t1", "1", "", "web")
 	g.add("t1", "3", "1", "web")   // within a service

@@ -15,7 +15,7 @@ import (
 
 const (
 	defaultDependencies = 24 * time.Hour
-	// mostLinked bounds the spans whose parents are looked for: about 60 bytes each.
+	// mostLinked bounds the spans whose parents are looked for: about 100 bytes each.
 	mostLinked = 1_000_000
 )
 
@@ -32,7 +32,10 @@ type call struct {
 	child  uint32
 }
 
-func newGraph() *graph { return &graph{services: map[string]uint32{}, of: map[uint64]uint32{}} }
+// newGraph returns a graph with room for so many spans: growing would take twice the memory for a moment.
+func newGraph(spans uint64) *graph {
+	return &graph{services: map[string]uint32{}, of: make(map[uint64]uint32, spans), calls: make([]call, 0, spans)}
+}
 
 func spanKey(trace, span string) uint64 {
 	var d xxhash.Digest
@@ -99,7 +102,7 @@ func dependencies(ctx context.Context, r *request) (*Answer, error) {
 	for spans/factor > mostLinked {
 		factor *= 2
 	}
-	g := newGraph()
+	g := newGraph(spans / factor)
 	only := r.form.Get("service")
 	text := fmt.Sprintf("%s:* | fields %s, %s, %s, %s", store.TraceID, store.TraceID, store.SpanID, store.ParentSpanID, store.Quote(store.ServiceName))
 	err = r.run(ctx, text, start, end, func(b *store.Block) error {
