@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
@@ -20,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/lakeextension"
+	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/columnar"
 	"github.com/penstockhq/penstock/internal/lakestore"
 	"github.com/penstockhq/penstock/internal/readmetest"
@@ -161,6 +163,48 @@ func TestRetentionRemovesOldPartitions(t *testing.T) {
 		}
 	}, time.Minute, 10*time.Millisecond)
 	assert.Len(t, glob(t, root), 2)
+}
+
+// key is what an authenticator says of a client.
+type key map[string]any
+
+func (k key) GetAttribute(name string) any { return k[name] }
+func (k key) GetAttributeNames() []string  { return nil }
+
+// A table names the files of all tenants, so the key of one tenant gets no answer of the catalog that names a file, whatever it asks for; neither does a key without a
+// tenant that may only read. An operator gets the table.
+func TestATenantReachesNoFileThroughTheCatalog(t *testing.T) {
+	root := t.TempDir()
+	fill(t, root, time.Now().UTC().Truncate(time.Hour), 2)
+	h, _, _ := start(t, root, func(c *lakeextension.Config) { c.Tables.Every, c.Tables.Sweep = time.Second, time.Second })
+	ask := func(auth key, method, target string) (int, string) {
+		r := httptest.NewRequest(method, "/iceberg"+target, nil)
+		w := httptest.NewRecorder()
+		h.mux.ServeHTTP(w, r.WithContext(client.NewContext(r.Context(), client.Info{Auth: auth})))
+		return w.Code, w.Body.String()
+	}
+	operator := key{"scopes": []string{access.Admin}}
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		status, body := ask(operator, http.MethodGet, "/v1/namespaces/lake/tables/logs")
+		assert.Equal(c, http.StatusOK, status)
+		assert.Contains(c, body, root)
+	}, time.Minute, 10*time.Millisecond)
+	for name, auth := range map[string]key{
+		"a tenant's reader":       {"tenant": "a", "scopes": []string{access.Read}},
+		"another tenant's reader": {"tenant": "b", "scopes": []string{access.Read, access.Replay, access.Erase}},
+		"a reader of no tenant":   {"scopes": []string{access.Read}},
+	} {
+		for _, target := range []string{"/v1/config", "/v1/namespaces", "/v1/namespaces/lake", "/v1/namespaces/a", "/v1/namespaces/lake/tables", "/v1/namespaces/lake/tables/logs",
+			"/v1/namespaces/lake/tables/logs?snapshots=all", "/v1/lake/namespaces/lake/tables/logs", "/v1/namespaces/lake/tables/logs/../logs"} {
+			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+				status, body := ask(auth, method, target)
+				assert.NotEqual(t, http.StatusOK, status, "%s: %s %s", name, method, target)
+				assert.NotEqual(t, http.StatusNoContent, status, "%s: %s %s", name, method, target)
+				assert.NotContains(t, body, root, "%s: %s %s", name, method, target)
+				assert.NotContains(t, body, "metadata-location", "%s: %s %s", name, method, target)
+			}
+		}
+	}
 }
 
 func TestConfigurationsThatCannotWork(t *testing.T) {
