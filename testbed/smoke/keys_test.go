@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/stretchr/testify/assert"
@@ -29,7 +30,7 @@ func newKey(t *testing.T, file string, args ...string) string {
 
 func logOf(service, body string) []byte {
 	return fmt.Appendf(nil, `{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":%q}},{"key":"tenant.id","value":{"stringValue":"mallory"}}]},
-		"scopeLogs":[{"logRecords":[{"timeUnixNano":"1795910400000000000","body":{"stringValue":%q}}]}]}]}`, service, body)
+		"scopeLogs":[{"logRecords":[{"timeUnixNano":"%d","body":{"stringValue":%q}}]}]}]}`, service, time.Now().UnixNano(), body)
 }
 
 // With PENSTOCK_KEYS_FILE nobody without a key gets in, a key names the tenant whatever the client says, and revoking one is seen while
@@ -74,7 +75,7 @@ func TestKeys(t *testing.T) {
 		"a forwarder's attribute":    {200, post(p.HTTP(), "/v1/logs", logOf("a", "mallory 1"), "X-API-Key", forward)},
 		"JSON without":               {401, post(p.Ingest(), "/api/v1/logs/ingest", []byte(`{"message":"no"}`))},
 		"JSON":                       {202, post(p.Ingest(), "/api/v1/logs/ingest", []byte(`{"message":"acme 3"}`), "Authorization", "Bearer "+acme)},
-		"Loki":                       {204, post(p.Ingest(), "/loki/api/v1/push", []byte(`{"streams":[{"stream":{"app":"a"},"values":[["1795910400000000000","acme 4"]]}]}`), "X-API-Key", acme, "X-Scope-OrgID", "mallory")},
+		"Loki":                       {204, post(p.Ingest(), "/loki/api/v1/push", fmt.Appendf(nil, `{"streams":[{"stream":{"app":"a"},"values":[["%d","acme 4"]]}]}`, time.Now().UnixNano()), "X-API-Key", acme, "X-Scope-OrgID", "mallory")},
 		"Elasticsearch":              {200, post(p.Ingest(), "/_bulk", []byte("{\"index\":{}}\n{\"message\":\"acme 5\"}\n"), "Authorization", "ApiKey "+acme)},
 		"Elasticsearch without":      {401, post(p.Ingest(), "/_bulk", []byte("{\"index\":{}}\n{\"message\":\"no\"}\n"))},
 		"Splunk":                     {200, post(p.Ingest(), hec, []byte(`{"event":"acme 6"}`), "Authorization", "Splunk "+acme)},

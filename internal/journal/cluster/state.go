@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/internal/journal"
@@ -18,22 +21,31 @@ func EnsureState(ctx context.Context, client *kgo.Client, prefix string, signal 
 	if err != nil {
 		return layout, err
 	}
-	return layout, beside(ctx, client, signal.Topic(prefix), signal.StateTopic(prefix, group), layout.Partitions, deleteRecords)
+	return layout, beside(ctx, client, signal.Topic(prefix), signal.StateTopic(prefix, group), layout.Partitions, deleteRecords, keepForEver)
 }
 
 // EnsureLog creates a topic of one partition if it is missing, with as many replicas as the journal's layout topic, kept for ever. If there is no
 // journal yet it returns an error that may disappear on a retry.
 func EnsureLog(ctx context.Context, client *kgo.Client, prefix, topic string) error {
-	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, deleteRecords)
+	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, deleteRecords, keepForEver)
 }
 
-// EnsureTable creates a compacted topic of one partition, like EnsureLog: Kafka keeps the last record of each key.
+// tableAge is how long a broker that can't compact keeps the records of a table.
+const tableAge = 48 * time.Hour
+
+// EnsureTable creates a compacted topic of one partition, like EnsureLog: Kafka keeps the last record of each key. A broker that can't
+// compact, such as embedded_kafka, keeps all records of the last two days instead.
 func EnsureTable(ctx context.Context, client *kgo.Client, prefix, topic string) error {
-	return beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, compactRecords)
+	err := beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, compactRecords, keepForEver)
+	if errors.Is(err, kerr.InvalidConfig) {
+		err = beside(ctx, client, journal.LayoutTopic(prefix), topic, 1, deleteRecords, strconv.FormatInt(tableAge.Milliseconds(), 10))
+	}
+	return err
 }
 
-// beside creates topic name if it is missing, with the replicas and in-sync replicas of topic like and the cleanup policy keep.
-func beside(ctx context.Context, client *kgo.Client, like, name string, partitions int32, keep string) error {
+// beside creates topic name if it is missing, with the replicas and in-sync replicas of topic like and the cleanup policy keep. age is
+// its retention.ms.
+func beside(ctx context.Context, client *kgo.Client, like, name string, partitions int32, keep, age string) error {
 	adm := kadm.NewClient(client)
 	details, err := adm.ListTopics(ctx, like)
 	if err == nil {
@@ -50,7 +62,7 @@ func beside(ctx context.Context, client *kgo.Client, like, name string, partitio
 	if err != nil {
 		return err
 	}
-	configs := map[string]*string{policy: &keep, retention: kadm.StringPtr(keepForEver), unclean: kadm.StringPtr("false")}
+	configs := map[string]*string{policy: &keep, retention: &age, unclean: kadm.StringPtr("false")}
 	if n, ok := settings[minISR]; ok {
 		configs[minISR] = &n
 	}

@@ -156,6 +156,7 @@ func TestAJournalsTopics(t *testing.T) {
 		_, err = cluster.EnsureState(t.Context(), c, "p", journal.Metrics, "tsdb")
 		require.NoError(t, err)
 		require.NoError(t, cluster.EnsureLog(t.Context(), c, "p", "p.jobs"))
+		require.NoError(t, cluster.EnsureTable(t.Context(), c, "p", "p.quota"), "this broker can't compact, so it keeps two days")
 	}
 	p, err := cluster.NewProducer([]kgo.Opt{kgo.SeedBrokers(r.Address())}, 1<<30, 1<<20)
 	require.NoError(t, err)
@@ -176,7 +177,7 @@ func TestAJournalsTopics(t *testing.T) {
 	assert.Empty(t, r.findings())
 	have, err := kadm.NewClient(r.client(t)).ListTopics(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"p.deadletter", "p.layout", "p.metrics", "p.metrics.state.tsdb"}, have.Names())
+	assert.Equal(t, []string{"p.deadletter", "p.layout", "p.metrics", "p.metrics.state.tsdb", "p.quota"}, have.Names())
 }
 
 func randomBytes(n int) []byte {
