@@ -218,7 +218,7 @@ func (e *logsExporter) check(session *delivery.Session, marks []delivery.Mark) e
 	}
 	refill := gap.Job(e.signal)
 	e.telemetry.ExporterEmbeddedLogsLostRanges.Add(context.Background(), 1, e.self())
-	e.set.Logger.Error("The storage has lost rows that it had made durable", zap.String("partition", session.Label()), zap.Time("from", gap.From), zap.Time("to", gap.To),
+	e.set.Logger.Error("The storage has lost rows that it had made durable: run the job in refill, but first check which store jobs of this signal write to (docs/replay.md)", zap.String("partition", session.Label()), zap.Time("from", gap.From), zap.Time("to", gap.To),
 		zap.String("refill", refill), zap.Error(gap.Why))
 	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(fmt.Errorf("rows of partition %s may be missing in the storage: %w; refill them with %s", session.Label(), gap.Why, refill)))
 	return nil

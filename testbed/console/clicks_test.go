@@ -80,7 +80,7 @@ func TestFiveClicksFromTheLabelToItsReplay(t *testing.T) {
 	click("main a", "Replay "+from.Local().Truncate(time.Hour).Format("15:04"))
 	page.await(t, `document.getElementById("main")?.dataset.shown.startsWith("#/replay")`)
 	click("main button", "Preview")
-	page.await(t, `document.querySelector("main").innerText.includes("Nothing speaks against it")`)
+	page.await(t, `document.querySelector("main").innerText.includes("The preview found no problems")`)
 	page.check(t, "the preview of the replay")
 	click("main button", "Replay")
 	page.await(t, `document.querySelector("[data-job]")?.innerText.includes("done")`)

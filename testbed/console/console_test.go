@@ -234,7 +234,7 @@ func TestAReplayFromPreviewToDone(t *testing.T) {
 	page.complaints() // that it was refused
 	page.check(t, "the question for the token")
 	page.run(t, chromedp.SendKeys(chromedp.CSS(`dialog input`), p.AdminToken(t)+kb.Enter))
-	page.await(t, `document.querySelector("main").innerText.includes("No line came in that time.")`)
+	page.await(t, `document.querySelector("main").innerText.includes("No line arrived in that time.")`)
 	assert.NotContains(t, eval[string](t, page, "location.href"), p.AdminToken(t))
 	page.check(t, "lines that were taken")
 }

@@ -116,7 +116,7 @@ function header() {
   const label = () => { put(switcher, sun(), el("span", {class: "wide"}, " " + theme())); switcher.setAttribute("aria-label", "Colours: " + theme() + ". Change"); switcher.title = switcher.getAttribute("aria-label"); };
   label();
   const key = el("button", {class: "quiet", on: {click: async () => {
-    if (hasToken()) forgetToken(); else if (!await askToken("Everything that this page asks is asked with it.")) return;
+    if (hasToken()) forgetToken(); else if (!await askToken("The page sends it with every request.")) return;
     await start();
   }}});
   put(key, hasToken() ? "Forget key" : "Key");
@@ -164,7 +164,7 @@ async function start() {
   try {
     about = await get("console/v1/about");
   } catch (error) {
-    put(main, el("h1", {}, "Console"), failed(error, start), error.status === 401 && note("info", el("button", {class: "first", on: {click: async () => { if (await askToken("This collector asks for keys.")) await start(); }}}, "Enter a key")));
+    put(main, el("h1", {}, "Console"), failed(error, start), error.status === 401 && note("info", el("button", {class: "first", on: {click: async () => { if (await askToken("This collector requires an API key.")) await start(); }}}, "Enter a key")));
     return;
   }
   header();

@@ -7,9 +7,9 @@ import {Own} from "../lib/own.js";
 
 const received = "otelcol_receiver_kafka_replay_dead_letters", written = "otelcol_processor_kafka_replay_dead_letters", boxed = "otelcol_extension_dead_letter_items", parked = "otelcol_extension_dead_letter_parked_requests";
 const advice = {
-  decode: "The record is no OTLP that can be read. A replay meets the same; look who writes the topic.", refused: "The sink refuses it for good: its log says why. Mend the cause, then replay.", too_old: "The sink takes nothing that old. Widen its window, then replay.", too_new: "The clock of a sender is ahead.",
-  too_large: "Larger than the topic or the sink takes. Raise the limit, then replay.", labels: "Labels that the sink does not take.", line_too_long: "Lines longer than the sink takes.", tenant: "The tenant's name can't be one.", rate: "The sink limits the rate of this tenant. Raise it, then replay.", stream_limit: "The sink has no room for another stream.", stream_rate: "One stream is faster than the sink takes.",
-  metadata: "More metadata than the sink takes.", tenant_patience: "The tenant's sink refused for so long that its records stepped aside, so that others go on. Mend it, then replay.", retention: "Retention passed it before it was delivered.", best_effort: "The journal was full, and on_full is best_effort.",
+  decode: "The record can't be decoded as OTLP, and neither can a replay decode it. Check what else writes to the topic.", refused: "The sink refused it permanently; the log says why. Correct the cause, then replay.", too_old: "The sink does not accept data that old. Widen its window, then replay.", too_new: "The clock of a sender is ahead.",
+  too_large: "Larger than the topic or the sink accepts. Raise the limit, then replay.", labels: "Labels that the sink does not accept.", line_too_long: "Lines longer than the sink accepts.", tenant: "The tenant's name can't be one.", rate: "The sink limits the rate of this tenant. Raise it, then replay.", stream_limit: "The sink's limit of streams is reached.", stream_rate: "One stream is faster than the sink accepts.",
+  metadata: "More metadata than the sink accepts.", tenant_patience: "The tenant's sink refused for longer than tenant_patience, so the exporter set its records aside to deliver the others. Correct the cause, then replay.", retention: "Retention passed it before it was delivered.", best_effort: "The journal was full, and on_full is best_effort.",
 };
 
 function topic(signal, id, ctx, auto) {
@@ -54,12 +54,12 @@ export async function show(root, ctx) {
   await own.refresh(ctx.signal);
   const counts = el("div", {class: "view"});
   const topics = Object.entries(ctx.about.jobs).flatMap(([id, signals]) => signals.map((s) => topic(s, id, ctx, (own.last(received, {signal: s}) ?? 0) + (own.last(written, {signal: s}) ?? 0) > 0)));
-  if (topics.length === 0 && !ctx.about.components.dead_letter) { put(root, empty("Nothing sets letters aside here", "Dead letters need a journal, or the extension dead_letter between an exporter and its server.")); return; }
+  if (topics.length === 0 && !ctx.about.components.dead_letter) { put(root, empty("No component here stores dead letters", "Dead letters need a journal, or the extension dead_letter between an exporter and its server.")); return; }
   put(root, counts, topics, (ctx.about.components.dead_letter || []).map((id) => files(id, ctx)));
   await ctx.every(5, async () => {
     await own.refresh(ctx.signal);
     const rows = [...own.pick(received), ...own.pick(written), ...own.pick(boxed)].filter((s) => s.values.at(-1) > 0).map((s) => ({where: s.name === received ? "sink " + s.labels.group : s.name === written ? "journal" : "server of an exporter", signal: s.labels.signal || "", reason: s.labels.reason || "too_large", n: s.values.at(-1), of: s}));
     put(counts, panel("Set aside since the start", table([{key: "where", title: "Before"}, {key: "signal", title: "Signal"}, {key: "reason", title: "Reason", cell: (r) => el("code", {}, r.reason)}, {key: "n", title: "Count", num: true, cell: (r) => whole(r.n)}, {key: "rate", title: "Now", num: true, sort: (r) => own.rate(r.of.name, r.of.labels), cell: (r) => rate(own.rate(r.of.name, r.of.labels) ?? 0)}, {key: "", title: "", cell: (r) => spark(own.rates(r.of.name, r.of.labels), r.reason)}, {key: "todo", title: "What to do", class: "break", cell: (r) => advice[r.reason] || "The log of the process says why."}], rows, {sort: "n", empty: note("good", el("strong", {}, "None."), " Every record that came was taken by its sinks, or waits for them.")})),
-      ctx.about.components.dead_letter && panel("Parked", facts(["Requests", whole(own.last(parked) ?? 0)]), el("p", {class: "muted"}, "The server fails for them although it accepts others; they are sent again by themselves.")));
+      ctx.about.components.dead_letter && panel("Parked", facts(["Requests", whole(own.last(parked) ?? 0)]), el("p", {class: "muted"}, "The server fails for them although it accepts others; the exporter sends them again automatically.")));
   });
 }

@@ -38,7 +38,7 @@ function whatIf(root, all, id) {
   const out = el("div", {});
   const show = () => {
     const n = Number(input.value);
-    if (!(n >= 1)) { put(out, note("warn", "A budget is a number from 1 on.")); return; }
+    if (!(n >= 1)) { put(out, note("warn", "A budget is a number, 1 or more.")); return; }
     const over = all.metrics.filter((m) => m.series > n || m.folded.size > 0 && m.limit && n <= m.limit);
     const freed = all.metrics.filter((m) => m.folded.size > 0 && n > m.limit);
     put(out,
@@ -144,7 +144,7 @@ function promName(m) { return "{__name__=~" + JSON.stringify(m.metric.replace(/[
 
 export async function show(root, ctx) {
   const ids = ctx.about.components.cardinality_guard || [];
-  if (ids.length === 0) { put(root, empty("No guard stands in a pipeline", "cardinality_guard keeps the number of series within budgets, and sums right. The profiles standalone and gateway have one in front of the metrics store.")); return; }
+  if (ids.length === 0) { put(root, empty("No pipeline has a cardinality_guard", "cardinality_guard keeps the number of series within budgets, and sums right. The profiles standalone and gateway have one in front of the metrics store.")); return; }
   const places = ids.map((id) => [id, el("div", {class: "view"})]);
   put(root, places.map(([, place]) => place));
   let last = "";

@@ -38,7 +38,7 @@ export async function show(root, ctx) {
         el("p", {class: "row"}, r.trace_id && ctx.link("traces", {trace: r.trace_id, span: r.span_id, from: new Date(at - 3600000).toISOString(), to: new Date(at + 3600000).toISOString()}, "Trace"),
           ctx.link("logs", {q: "_stream_id:" + r._stream_id, from: new Date(at - 60000).toISOString(), to: new Date(at + 60000).toISOString(), here: r._time}, "Context: this stream, a minute around"),
           r["service.name"] && ctx.about.stores.includes("metrics") && ctx.link("metrics", {q: "{job=~" + JSON.stringify("(.*/)?" + r["service.name"].replace(/[.*+?^${}()|[\]\\]/g, "\\$&")) + "}", from: new Date(at - 900000).toISOString(), to: new Date(at + 900000).toISOString()}, "Metrics of the service")),
-        table([{key: "name", title: "Field", class: "mono break", cell: ([name]) => name, fixed: true}, {key: "value", title: "Value", class: "mono break", cell: ([, v]) => v, fixed: true}, {key: "do", title: "", class: "nowrap", cell: ([name, v]) => [el("button", {class: "quiet", title: "Only rows with this value", "aria-label": "Only " + name + " with this value", on: {click: () => narrow(name, v)}}, "+"), el("button", {class: "quiet", title: "Without rows with this value", "aria-label": "Without " + name + " with this value", on: {click: () => narrow(name, v, true)}}, "−")]}], fields)));
+        table([{key: "name", title: "Field", class: "mono break", cell: ([name]) => name, fixed: true}, {key: "value", title: "Value", class: "mono break", cell: ([, v]) => v, fixed: true}, {key: "do", title: "", class: "nowrap", cell: ([name, v]) => [el("button", {class: "quiet", title: "Only this value", "aria-label": "Only " + name + " with this value", on: {click: () => narrow(name, v)}}, "+"), el("button", {class: "quiet", title: "Exclude this value", "aria-label": "Without " + name + " with this value", on: {click: () => narrow(name, v, true)}}, "−")]}], fields)));
     });
     return line;
   };
@@ -66,7 +66,7 @@ export async function show(root, ctx) {
   const all = hits.reduce((n, h) => n + h[1], 0);
   const sides = facets.status === "fulfilled" ? facets.value.facets.filter((f) => !hidden.has(f.field_name) && f.values.length > 0 && !(f.values.length === 1 && f.values[0].hits === all)) : [];
   put(out, list.length === 0
-    ? empty("Nothing was found", q === "*" ? "No log records came in this time. Send OTLP logs, or look at a longer time." : "Look at a longer time, or for less. Words match whole words; word* matches their beginnings.")
+    ? empty("Nothing was found", q === "*" ? "No log records in this time range. Send OTLP logs, or choose a longer range." : "Choose a longer range, or a broader query. A word matches whole words; word* matches words that begin with it.")
     : [panel("", el("p", {class: "muted"}, whole(all) + " lines in " + duration((performance.now() - began) / 1000) + (all > list.length ? ", the newest " + list.length + " are shown" : "")), columns(hits, from, to, step, (a, b) => go({from: new Date(a).toISOString(), to: new Date(b).toISOString(), here: ""}), "Lines over time"),
       sides.length > 0 && el("details", {}, el("summary", {}, "Fields"), el("div", {class: "grid"}, sides.slice(0, 12).map((f) => el("div", {}, el("h3", {class: "break"}, f.field_name), f.values.map((v) => el("div", {class: "row"}, el("button", {class: "quiet break", on: {click: () => narrow(f.field_name, v.field_value)}}, String(v.field_value).slice(0, 120)), el("span", {class: "grow"}), el("small", {}, whole(v.hits))))))))),
     panel("", list.map(row))]);

@@ -119,7 +119,7 @@ export async function show(root, ctx) {
   const metric = metricOf(queries[0]);
   known.metrics().then((names) => {
     const more = rollupsOf(metric, names).slice(0, 8);
-    if (more.length && !ctx.signal.aborted) put(chips, el("small", {}, "Beside its rollups:"), more.map((n) => el("button", {class: "quiet", on: {click: () => { queries.push(n); save(); }}}, el("code", {}, n))));
+    if (more.length && !ctx.signal.aborted) put(chips, el("small", {}, "With its rollups:"), more.map((n) => el("button", {class: "quiet", on: {click: () => { queries.push(n); save(); }}}, el("code", {}, n))));
   }).catch(() => {});
   put(out, el("p", {class: "muted"}, "Asking…"));
   const began = performance.now();
@@ -135,7 +135,7 @@ export async function show(root, ctx) {
   const {common, name} = named(good);
   const about = el("p", {class: "muted break"}, good.length + (good.length === 1 ? " series" : " series") + " in " + duration(took / 1000), mode === "chart" && ", one point every " + duration(step / 1000), common && [". All have ", el("code", {}, common)]);
   if (good.length === 0) {
-    put(out, problems, problems.length === 0 && empty("Nothing was found", "No series has these labels in this time. Look at a longer time, or at fewer labels."));
+    put(out, problems, problems.length === 0 && empty("Nothing was found", "No series has these labels in this time range. Choose a longer range, or fewer labels."));
     return;
   }
   if (mode === "table") {

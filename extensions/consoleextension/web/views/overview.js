@@ -79,14 +79,14 @@ function stageIn(m, own) {
 }
 
 function stageScrub(m, own, ctx) {
-  if (m.scrubbers.size === 0) return el("div", {class: "stage warn"}, el("h2", {}, "Scrubbed"), el("p", {class: "muted"}, "No pii_scrubber stands in a pipeline: what comes in is stored as it is."));
+  if (m.scrubbers.size === 0) return el("div", {class: "stage warn"}, el("h2", {}, "Scrubbed"), el("p", {class: "muted"}, "No pipeline has a pii_scrubber: data is stored as received."));
   const found = own.last("otelcol_processor_pii_scrubber_findings") ?? 0;
   return el("div", {class: "stage"}, el("h2", {}, ctx.link("scrubber", {}, "Scrubbed")),
     line("Since the start", whole(found) + (found === 1 ? " finding" : " findings")), line("Now", rate(own.rate("otelcol_processor_pii_scrubber_findings") ?? 0), own.rates("otelcol_processor_pii_scrubber_findings"), "Findings a second"));
 }
 
 function stageJournal(m, own, state) {
-  if (!m.journal) return el("div", {class: "stage"}, el("h2", {}, "Queues"), el("p", {class: "muted"}, "No journal: each exporter keeps what waits in a queue of its own."));
+  if (!m.journal) return el("div", {class: "stage"}, el("h2", {}, "Queues"), el("p", {class: "muted"}, "No journal: each exporter has its own queue."));
   const size = own.last("otelcol_extension_embedded_kafka_size"), capacity = own.last("otelcol_extension_embedded_kafka_capacity");
   const full = own.last("otelcol_extension_embedded_kafka_full") > 0;
   const troubles = state.components.filter((c) => c.kind === "processor" && isJournal(c.id) && c.error);
@@ -95,16 +95,16 @@ function stageJournal(m, own, state) {
     line("Written", rate(growth ?? 0), own.rates("otelcol_processor_kafka_replay_appended_items"), "Items written a second"),
     size !== null && el("div", {}, el("p", {}, el("strong", {}, bytes(size)), capacity ? " of " + bytes(capacity) + " (" + percent(size / capacity) + ")" : ""), capacity ? bar(size / capacity, "Journal: " + percent(size / capacity) + " used") : ""),
     size === null && el("p", {class: "muted"}, "In Kafka"),
-    full && el("p", {class: "text-bad"}, "Full: clients are told to come back."),
+    full && el("p", {class: "text-bad"}, "Full: clients get a refusal and a time to retry."),
     troubles.map((t) => el("p", {class: "text-bad break"}, t.error)));
 }
 
 function advice(lane, own, state, m, waiting, age) {
   const room = own.last("otelcol_extension_embedded_kafka_capacity") - own.last("otelcol_extension_embedded_kafka_size");
   const growth = own.rate("otelcol_processor_kafka_replay_appended_bytes");
-  if (!m.journal || lane.groups.size === 0) return "What it should have waits in its queue and is tried again. Look whether it runs and whether this machine reaches it.";
+  if (!m.journal || lane.groups.size === 0) return "Its data waits in the exporter's queue and is sent again. Check that it runs and that this machine can reach it.";
   return "Nothing is lost: " + (waiting > 0 ? whole(waiting) + " records wait in the journal, the oldest for " + duration(age) + ". " : "the journal keeps what comes. ") +
-    "Look whether it runs and whether this machine reaches it; delivery goes on by itself when it answers." +
+    "Check that it runs and that this machine can reach it; delivery continues automatically when it answers." +
     (room > 0 && growth > 0 ? " At the present rate the journal has room for at least " + duration(room / growth) + "." : "");
 }
 
@@ -129,7 +129,7 @@ function laneOf(lane, own, state, m, ctx) {
     el("div", {class: "row"},
       facts(["Delivered", rate(sent)],
         lane.groups.size ? ["Waits in the journal", waiting ? whole(waiting) + (waiting === 1 ? " record" : " records") : "nothing"] : queued !== null && ["In the queue", whole(queued) + (capacity ? " of " + whole(capacity) : "")],
-        lane.groups.size && ["Oldest waits for", duration(age)], gone > 0 && ["Refused for good", rate(gone)]),
+        lane.groups.size && ["Oldest waits for", duration(age)], gone > 0 && ["Refused permanently", rate(gone)]),
       el("span", {class: "grow"}), spark(totals(own, "otelcol_exporter_sent_", {exporter: lane.id}), label(lane.id) + ": items delivered a second")),
     bad && el("div", {class: "note bad"}, wrong.map((w) => el("p", {class: "break"}, el("strong", {}, w.error))), el("p", {}, advice(lane, own, state, m, waiting, age))));
 }
@@ -150,7 +150,7 @@ function equation(own, ctx) {
     el("p", {class: "equation"}, el("span", {}, el("b", {}, "received")), "=", el("span", {}, el("b", {}, "stored")), "+", el("span", {}, el("b", {}, "folded")), "+", el("span", {}, el("b", {}, "dropped")), open.length ? pill("bad", "does not balance") : pill("good", "balances")),
     table([{key: "signal", title: "Signal"}, {key: "sink", title: "Sink"}, {...n("received"), title: "Received"}, {...n("stored"), title: "Stored"}, {...n("folded"), title: "Folded"}, {...n("dropped"), title: "Dropped"},
       {key: "unaccounted", title: "Unaccounted", num: true, cell: (r) => r.unaccounted ? el("strong", {class: "text-bad"}, whole(r.unaccounted)) : "0"}], rows, {label: "Ledger since it began", row: (r) => ({class: r.unaccounted ? "bad" : ""})}),
-    el("p", {class: "muted"}, "Items of this process, up to the last checkpoints. What waits in the journal is not received here yet."));
+    el("p", {class: "muted"}, "Items of this process, up to the last checkpoints. Items that still wait in the journal are not counted yet."));
 }
 
 function machine(own, state) {
@@ -168,7 +168,7 @@ function draw(root, state, own, ctx) {
   const quiet = own.times.length > 2 && [...m.intake.keys()].every((id) => ["host_metrics", "hostmetrics"].includes(kindOf(id)) || total(own, "otelcol_receiver_accepted_", {receiver: id}) === 0) && !(own.last("otelcol_processor_kafka_replay_appended_items") > 2000);
   put(root,
     others.map((c) => note("bad", el("strong", {}, c.kind + " " + c.id + ": "), el("span", {class: "break"}, c.error))),
-    quiet && note("info", el("strong", {}, "No application sends yet. "), "Point an OTLP exporter at this collector: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (HTTP) or :4317 (gRPC), unless the configuration says otherwise."),
+    quiet && note("info", el("strong", {}, "No application has sent data yet. "), "Point an OTLP exporter at this collector: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (HTTP) or :4317 (gRPC), unless the configuration says otherwise."),
     el("div", {class: "flow"}, stageIn(m, own), arrow(), stageScrub(m, own, ctx), arrow(), stageJournal(m, own, state), arrow(),
       el("div", {class: "lanes"}, m.lanes.length ? [...m.lanes].sort((a, b) => (troubleOf(b, state).length > 0) - (troubleOf(a, state).length > 0)).map((l) => laneOf(l, own, state, m, ctx)) : empty("No sink", "Nothing is delivered: add an exporter to a pipeline."))),
     el("div", {class: "grid wide2"}, equation(own, ctx), machine(own, state)));
@@ -179,7 +179,7 @@ async function tenantView(root, ctx) {
   await ctx.every(15, async () => {
     const usage = await get("v1/usage/", ctx.signal);
     const n = (key, title) => ({key, title, num: true, cell: (r) => whole(r[key])});
-    put(root, note("info", "You see what belongs to the tenant ", el("strong", {}, ctx.about.tenant || "of your key"), "."),
+    put(root, note("info", "You see the data of the tenant ", el("strong", {}, ctx.about.tenant || "of your key"), "."),
       panel("What you have sent", table([{key: "signal", title: "Signal"}, n("received", "Received"), {key: "stored", title: "Stored", cell: (r) => Object.entries(r.stored).map(([k, v]) => k + " " + whole(v)).join(", ")}, n("folded", "Folded"),
         {key: "dropped", title: "Dropped", cell: (r) => Object.entries(r.dropped).map(([k, v]) => k + " " + whole(v)).join(", ") || "0"}], usage.tenants, {empty: "Nothing was received yet: send OTLP with your key in the header X-API-Key."})),
       panel("By service", table([{key: "service", title: "Service"}, {key: "signal", title: "Signal"}, n("items", "Items"), {key: "bytes", title: "Bytes", num: true, cell: (r) => bytes(r.bytes)}], usage.intake, {sort: "items", empty: "Nothing since the start."})));

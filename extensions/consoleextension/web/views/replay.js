@@ -44,17 +44,17 @@ function form(signals, params) {
   f.by.addEventListener("change", showLate);
   showLate();
   const root = el("div", {class: "form"},
-    field("Signal", f.signal), field("From", f.source), field("Records that", f.by), field("Begin", f.from, "an age or a time"), field("End", f.to, "excluded"), late, field("Tenants", f.tenants), field("Keys", f.keys), field("Only what meets", f.condition), field("Records a second", f.records), field("Name of the job", f.id),
-    el("label", {class: "check all"}, f.replace, el("span", {}, "Replace: delete in the store what the job is about to write ", el("small", {}, "(needs the admin token or the scope erase)"))),
+    field("Signal", f.signal), field("From", f.source), field("Records that", f.by), field("Begin", f.from, "an age or a time"), field("End", f.to, "excluded"), late, field("Tenants", f.tenants), field("Keys", f.keys), field("Only items that match", f.condition), field("Records a second", f.records), field("Name of the job", f.id),
+    el("label", {class: "check all"}, f.replace, el("span", {}, "Replace: first delete from the store what the job will write ", el("small", {}, "(needs the admin token or the scope erase)"))),
     el("label", {class: "check all"}, f.mark, el("span", {}, "Mark each item with the name of the job ", el("small", {}, "(on metrics that makes new series)"))),
-    el("label", {class: "check all"}, f.force, "Run in spite of what the preview warns of"));
+    el("label", {class: "check all"}, f.force, "Run despite the preview's warnings"));
   return {root, read, fields: f};
 }
 
 function estimate(answer) {
   const e = answer.estimate;
   return el("div", {class: "view"},
-    answer.problems.length ? note("warn", el("strong", {}, "It would be refused, unless it is run in spite of this:"), el("ul", {}, answer.problems.map((p) => el("li", {class: "break"}, p)))) : note("good", el("strong", {}, "Nothing speaks against it.")),
+    answer.problems.length ? note("warn", el("strong", {}, "The job would be refused unless you force it:"), el("ul", {}, answer.problems.map((p) => el("li", {class: "break"}, p)))) : note("good", el("strong", {}, "The preview found no problems.")),
     facts(["Range", answer.range ? stamp(Date.parse(answer.range.from)) + " … " + stamp(Date.parse(answer.range.to)) : answer.spans.map((s) => `partition ${s.partition}: ${s.first}–${s.next}`).join(", ")], ["Records", (e.exact ? "" : "about ") + whole(e.records) + " of " + whole(e.scanned)], ["Items", (e.exact ? "" : "about ") + whole(e.items)], ["Bytes", bytes(e.bytes)]),
     e.sample.length > 0 && el("div", {}, el("h3", {}, "Some of its records"), table([{key: "received", title: "Received", cell: (s) => stamp(Date.parse(s.received))}, {key: "tenant", title: "Tenant"}, {key: "key", title: "Key", class: "mono break"}, {key: "partition", title: "Partition", num: true}, {key: "offset", title: "Offset", num: true}, {key: "items", title: "Items", num: true}, {key: "bytes", title: "Bytes", num: true, cell: (s) => bytes(s.bytes)}], e.sample)));
 }
@@ -82,7 +82,7 @@ function jobRow(job, id, changed, ctx) {
 function receiver(root, id, signals, ctx, many) {
   const f = form(signals, ctx.params);
   const answer = el("div", {}), list = el("div", {class: "view"}), errors = el("div", {});
-  const why = ctx.params.get("why") === "guard" && note("info", "A replay goes through the pipeline of today: ", ctx.link("guard", {}, "widen the budget"), " first, and then replay the hours in which series were folded. With Replace the store has each sample once.");
+  const why = ctx.params.get("why") === "guard" && note("info", "A replay goes through today's pipeline: ", ctx.link("guard", {}, "widen the budget"), " first, and then replay the hours in which series were folded. With Replace the store has each sample once.");
   const dry = el("button", {on: {click: () => run(true)}}, "Preview"), go = el("button", {class: "first", on: {click: () => run(false)}}, "Replay");
   async function run(onlyLook) {
     dry.disabled = go.disabled = true;
@@ -104,7 +104,7 @@ function receiver(root, id, signals, ctx, many) {
     const text = JSON.stringify(replays);
     if (text === last) return;
     last = text;
-    put(list, replays.length ? replays.map((job) => jobRow(job, id, (e) => refresh(e).catch((e2) => put(errors, failed(e2))), ctx)) : empty("No jobs yet", "Choose a range, look at the preview, then replay it. Live delivery goes on meanwhile."));
+    put(list, replays.length ? replays.map((job) => jobRow(job, id, (e) => refresh(e).catch((e2) => put(errors, failed(e2))), ctx)) : empty("No jobs yet", "Choose a range, check the preview, then replay it. Live delivery continues meanwhile."));
     for (const job of list.querySelectorAll("[data-job]")) if (open.includes(job.dataset.job)) job.querySelector("details").open = true;
   }
   put(root, why, panel(many ? "New job for " + id : "New job", f.root, el("p", {class: "row"}, dry, go), answer), errors, el("h2", {}, "Jobs"), list);

@@ -42,7 +42,7 @@ function capture(id) {
     try {
       const answer = await send("POST", id + "/capture", {reason: reason.value, lines: Number(lines.value), seconds: Number(seconds.value), found: found.checked});
       const detail = el("div", {});
-      put(out, table([{key: "signal", title: "Signal"}, {key: "key", title: "Key", class: "break"}, {key: "found", title: "Found", cell: (l) => l.findings.map((f) => [pill("warn", f.detector), " "])}, {key: "scrubbed", title: "What is stored", class: "mono break"}, {key: "", title: "", cell: (l) => el("button", {on: {click: () => put(detail, marked(l.text, l.findings))}}, "Show")}], answer.lines, {empty: "No line came in that time."}), detail);
+      put(out, table([{key: "signal", title: "Signal"}, {key: "key", title: "Key", class: "break"}, {key: "found", title: "Found", cell: (l) => l.findings.map((f) => [pill("warn", f.detector), " "])}, {key: "scrubbed", title: "What is stored", class: "mono break"}, {key: "", title: "", cell: (l) => el("button", {on: {click: () => put(detail, marked(l.text, l.findings))}}, "Show")}], answer.lines, {empty: "No line arrived in that time."}), detail);
     } catch (error) { put(out, failed(error)); }
   };
   return panel("Lines as they come in", el("p", {class: "muted"}, "Takes some lines before they are scrubbed. It shows what is in them, needs the admin token or a key with the scope decrypt, and is written to the audit log."),
@@ -64,7 +64,7 @@ function decrypt(id) {
 
 export async function show(root, ctx) {
   const ids = ctx.about.components.pii_scrubber || [];
-  if (ids.length === 0) { put(root, empty("No scrubber stands in a pipeline", "pii_scrubber takes personal data and secrets out before anything is stored. Every profile has it.")); return; }
+  if (ids.length === 0) { put(root, empty("No pipeline has a pii_scrubber", "pii_scrubber takes personal data and secrets out before anything is stored. Every profile has it.")); return; }
   const counts = el("div", {class: "view"});
   put(root, counts, ids.map((id) => [preview(id, ctx), ctx.about.scopes.includes("decrypt") || !ctx.about.keys ? [ctx.about.operator && capture(id), decrypt(id)] : null]));
   if (!ctx.about.operator) return;
@@ -81,7 +81,7 @@ export async function show(root, ctx) {
     }
     const missed = own.pick(p + "unscanned").filter((s) => s.values.at(-1) > 0);
     put(counts, panel("Findings since the start", table([{key: "detector", title: "Detector", cell: (r) => el("code", {}, r.detector)}, {key: "action", title: "Action"}, {key: "signals", title: "In", cell: (r) => [...r.signals].sort().join(", ")}, {key: "n", title: "Findings", num: true, cell: (r) => whole(r.n)},
-      {key: "rate", title: "Now", num: true, sort: (r) => own.rate(p + "findings", {detector: r.detector, action: r.action}), cell: (r) => rate(own.rate(p + "findings", {detector: r.detector, action: r.action}) ?? 0)}, {key: "", title: "", cell: (r) => spark(own.rates(p + "findings", {detector: r.detector, action: r.action}), r.detector + ": findings a second")}], [...rows.values()], {sort: "n", empty: empty("Nothing was found yet", "No personal data and no secret came since the start. Try a text below.")})),
-      missed.length > 0 && note("warn", el("strong", {}, "Some values could not be looked into: "), missed.map((s) => `${s.labels.reason} ${whole(s.values.at(-1))} (${s.labels.outcome})`).join(", ")));
+      {key: "rate", title: "Now", num: true, sort: (r) => own.rate(p + "findings", {detector: r.detector, action: r.action}), cell: (r) => rate(own.rate(p + "findings", {detector: r.detector, action: r.action}) ?? 0)}, {key: "", title: "", cell: (r) => spark(own.rates(p + "findings", {detector: r.detector, action: r.action}), r.detector + ": findings a second")}], [...rows.values()], {sort: "n", empty: empty("Nothing was found yet", "The scrubber has found no personal data or secrets since the start. Try a text below.")})),
+      missed.length > 0 && note("warn", el("strong", {}, "Some values could not be scrubbed in detail: "), missed.map((s) => `${s.labels.reason} ${whole(s.values.at(-1))} (${s.labels.outcome})`).join(", ")));
   });
 }

@@ -30,11 +30,11 @@ export async function show(root, ctx) {
   const there = await get("console/v1/tap", ctx.signal);
   const places = there.places;
   if (places.length === 0) {
-    put(root, empty("The components of this collector have no taps", "Its program is built without penstock's command line, which puts a tap before and after each component."));
+    put(root, empty("The components of this collector have no taps", "This program was built without penstock's command line, which puts a tap before and after each component."));
     return;
   }
   if (there.scrubbers.length === 0) {
-    put(root, empty("Nothing is shown without a scrubber", "A tap shows what pii_scrubber has cleaned, and nothing else. Name pii_scrubber in a pipeline, and a tap shows records of all pipelines."));
+    put(root, empty("Nothing is shown without a scrubber", "A tap shows only records that pii_scrubber has scrubbed. Add pii_scrubber to a pipeline, and a tap shows records of all pipelines."));
     return;
   }
   const asked = Object.fromEntries(["component", "signal", "pipeline", "side", "tenant"].map((k) => [k, ctx.params.get(k) || ""]));

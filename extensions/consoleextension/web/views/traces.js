@@ -48,7 +48,7 @@ function spanDetails(s, ctx) {
 async function waterfall(root, id, ctx) {
   const when = ctx.params.get("from") ? (({from, to}) => ({start: time(from), end: time(to)}))(bounds(ctx.params)) : {};
   const spans = await rows("traces", {query: equals("trace_id", id), ...when, limit: maxSpans}, ctx.signal);
-  if (spans.length === 0) { put(root, empty("No span of this trace is stored", el("code", {class: "break"}, id), "It may be older than the store keeps, or on its way. The lake may have it.")); return; }
+  if (spans.length === 0) { put(root, empty("No span of this trace is stored", el("code", {class: "break"}, id), "It may be older than the store's retention, or not stored yet. The lake may have it.")); return; }
   const list = tree(spans), begins = spans.map((s) => nanos(s._time)), ends = spans.map((s) => nanos(s._time) + Number(s.duration || 0));
   const start = Math.min(...begins), whole_ = Math.max(1, Math.max(...ends) - start);
   const services = [...new Set(list.map((s) => s["service.name"]))];
@@ -76,7 +76,7 @@ export async function show(root, ctx) {
   const {from, to} = bounds(ctx.params);
   const range = () => ({start: time(from), end: time(to)});
   const query = editor({value: q, label: "Filter of spans, in LogsQL", placeholder: 'service.name:="checkout" "POST /pay", or a trace id', candidates: completion("traces", range, ctx.signal), run: (text) => /^[0-9a-f]{32}$/i.test(text) ? ctx.go("traces", {trace: text.toLowerCase()}) : go({q: text})});
-  const slow = el("input", {type: "number", min: 0, value: least, placeholder: "ms", "aria-label": "At least so many milliseconds", on: {change: (e) => go({least: e.target.value})}});
+  const slow = el("input", {type: "number", min: 0, value: least, placeholder: "ms", "aria-label": "Minimum duration in milliseconds", on: {change: (e) => go({least: e.target.value})}});
   put(root, panel("", el("div", {class: "row nowrap-row"}, el("div", {class: "grow"}, query.root), el("button", {class: "first", on: {click: () => go({q: query.value()})}}, "Search")),
     el("div", {class: "row"}, picker(ctx.params, (a, b) => go({from: a, to: b})), el("label", {class: "check"}, el("input", {type: "checkbox", checked: errors, on: {change: (e) => go({errors: e.target.checked ? "1" : ""})}}), "Errors only"), el("span", {class: "row"}, "at least", slow, "ms"))), out);
   const trace = ctx.params.get("trace");
@@ -84,7 +84,7 @@ export async function show(root, ctx) {
   const filter = `(${q})` + (errors ? " status:~\"(?i)error\"" : "") + (Number(least) > 0 ? ` duration:>=${Math.round(Number(least) * 1e6)}` : "");
   const found = await rows("traces", {query: filter + " | stats by (trace_id) min(_time) began, count() spans | sort by (began) desc | limit " + maxTraces, ...range()}, ctx.signal);
   const ids = found.map((t) => t.trace_id).filter(Boolean);
-  if (ids.length === 0) { put(out, empty("No trace was found", q === "*" && !errors && !least ? "No spans came in this time. Send OTLP traces, or look at a longer time." : "Look at a longer time, or for less.")); return; }
+  if (ids.length === 0) { put(out, empty("No trace was found", q === "*" && !errors && !least ? "No spans in this time range. Send OTLP traces, or choose a longer range." : "Choose a longer range, or a broader query.")); return; }
   const of = await rows("traces", {query: `trace_id:in(${ids.map((i) => JSON.stringify(i)).join(",")}) | fields _time, _msg, trace_id, span_id, parent_span_id, duration, status, service.name`, start: time(from - 3600000), end: time(to + 3600000), limit: 20000}, ctx.signal);
   const traces = new Map();
   for (const s of of) {
