@@ -1,6 +1,8 @@
 package broker_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,13 +68,20 @@ func (r *running) close() {
 	}
 }
 
-// crash returns a copy of the directory as a kill -9 at this moment would leave it.
+// crash returns a copy of the directory as a kill -9 at this moment would leave it. When retention deletes a file while it is copied, the
+// copy is of no moment, and another one is made.
 func (r *running) crash(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "crashed")
-	require.NoError(t, os.CopyFS(dir, os.DirFS(r.set.Directory)))
-	r.close()
-	return dir
+	for {
+		dir := filepath.Join(t.TempDir(), "crashed")
+		err := os.CopyFS(dir, os.DirFS(r.set.Directory))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		r.close()
+		return dir
+	}
 }
 
 func (r *running) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +18,12 @@ import (
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/logrules"
 )
 
-// world is what a runner talks to: values by series, and what was recorded, as "12:01 a=1".
+// world is what a runner talks to: values by series, and what was recorded, as "12:01 a=1". The test holds mu but while it waits.
 type world struct {
+	mu       sync.Mutex
 	values   func(at time.Time) map[string]float64
 	evaluate error // what the next evaluations end with
-	sync     error
+	syncErr  error
 	behind   time.Duration
 	got      []string
 	failed   []string
@@ -36,8 +38,12 @@ func (w *world) run(ctx context.Context, t *testing.T) *logrules.Runner {
 		Rules: []logrules.Rule{{Group: "g", Record: "r", Expr: "e", Interval: time.Minute, Timeout: 5 * time.Second, MaxSeries: 10}},
 		Delay: 10 * time.Second, CatchUp: 30 * time.Minute, State: w.state,
 		Evaluate: func(ctx context.Context, _ *logrules.Rule, at time.Time) ([]logrules.Sample, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			if errors.Is(w.evaluate, context.DeadlineExceeded) {
+				w.mu.Unlock()
 				<-ctx.Done()
+				w.mu.Lock()
 				return nil, ctx.Err()
 			}
 			if w.evaluate != nil {
@@ -50,6 +56,8 @@ func (w *world) run(ctx context.Context, t *testing.T) *logrules.Runner {
 			return all, nil
 		},
 		Record: func(_ context.Context, at time.Time, all []logrules.Sample) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			for _, s := range all {
 				text := fmt.Sprint(s.Value)
 				if value.IsStaleNaN(s.Value) {
@@ -59,10 +67,20 @@ func (w *world) run(ctx context.Context, t *testing.T) *logrules.Runner {
 			}
 			return nil
 		},
-		Sync:     func(context.Context) error { return w.sync },
-		Behind:   func(time.Time) time.Duration { return w.behind },
+		Sync: func(context.Context) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.syncErr
+		},
+		Behind: func(time.Time) time.Duration {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.behind
+		},
 		Recorded: func(*logrules.Rule, int) {},
 		Failed: func(_ *logrules.Rule, err *logrules.Error, n int64, first bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.failed = append(w.failed, fmt.Sprintf("%s %d %t", err.Reason, n, first))
 		},
 		Unsaved: func(err error) { assert.NoError(t, err) },
@@ -76,26 +94,36 @@ func (w *world) run(ctx context.Context, t *testing.T) *logrules.Runner {
 func in(t *testing.T, f func(t *testing.T, w *world)) {
 	state := filepath.Join(t.TempDir(), "rules.json")
 	synctest.Test(t, func(t *testing.T) { // begins at 2000-01-01 00:00 UTC
-		f(t, &world{values: func(at time.Time) map[string]float64 { return map[string]float64{"a": float64(at.Minute())} }, state: state})
+		w := &world{values: func(at time.Time) map[string]float64 { return map[string]float64{"a": float64(at.Minute())} }, state: state}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		f(t, w)
 	})
 }
 
 // pass lets time pass while a runner works, and stops it.
 func (w *world) pass(t *testing.T, d time.Duration, during func()) {
 	ctx, cancel := context.WithCancel(t.Context())
-	defer synctest.Wait()
-	defer cancel()
 	w.run(ctx, t)
 	if during != nil {
 		during()
 	}
+	w.wait(d)
+	cancel()
+	w.wait(0)
+}
+
+// wait lets time pass until the runner has done what is due.
+func (w *world) wait(d time.Duration) {
+	w.mu.Unlock()
+	defer w.mu.Lock()
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 func TestSamplesHaveTheTimesOfTheInterval(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		time.Sleep(90 * time.Second)
+		w.wait(90 * time.Second)
 		w.pass(t, 39*time.Second, nil)
 		assert.Empty(t, w.got, "rows of 00:02 may still come until 00:02:10")
 		w.pass(t, 2*time.Minute+2*time.Second, nil)
@@ -125,11 +153,11 @@ func TestAStopIsMadeUpFor(t *testing.T) {
 			return map[string]float64{"a": 1}
 		}
 		w.pass(t, 150*time.Second, nil)
-		time.Sleep(2 * time.Minute)
+		w.wait(2 * time.Minute)
 		w.pass(t, time.Second, nil)
 		assert.Equal(t, []string{"00:01 a=1", "00:02 a=1", "00:03 b=2", "00:03 a=stale", "00:04 b=2"}, w.got, "each once, and what was there before the stop is known")
 		w.got = nil
-		time.Sleep(2 * time.Hour)
+		w.wait(2 * time.Hour)
 		w.pass(t, time.Second, nil)
 		assert.Equal(t, []string{"missed 90 true"}, w.failed, "from 00:05 to 01:34")
 		assert.Equal(t, "01:35 b=2", w.got[0])
@@ -141,7 +169,7 @@ func TestWhatCanNotRunYetIsTriedAgain(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		w.pass(t, 100*time.Second, func() {
 			w.evaluate = &logrules.Error{Reason: logrules.NotReady, Err: errors.New("opening")}
-			time.Sleep(80 * time.Second)
+			w.wait(80 * time.Second)
 			assert.Equal(t, []string{"not_ready 0 true", "not_ready 0 false"}, w.failed[:2])
 			w.evaluate = nil
 		})
@@ -153,9 +181,9 @@ func TestAnEvaluationThatFailsLeavesAGapThatIsCounted(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		w.pass(t, 2*time.Minute, func() {
 			w.evaluate = errRefused
-			time.Sleep(80 * time.Second)
+			w.wait(80 * time.Second)
 			w.evaluate = context.DeadlineExceeded
-			time.Sleep(time.Minute)
+			w.wait(time.Minute)
 			w.evaluate = nil
 		})
 		assert.Equal(t, []string{"refused 1 true", "timeout 1 false"}, w.failed)
@@ -167,12 +195,12 @@ func TestAnEvaluationWaitsForRowsThatAreOnTheirWay(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		w.behind = 5 * time.Minute
 		w.pass(t, 0, func() {
-			time.Sleep(6 * time.Minute)
+			w.wait(6 * time.Minute)
 			assert.Empty(t, w.got, "delivery has reached 00:01:00")
-			time.Sleep(20 * time.Second)
+			w.wait(20 * time.Second)
 			assert.Equal(t, []string{"00:01 a=1"}, w.got)
 			w.behind = time.Hour
-			time.Sleep(11 * time.Minute)
+			w.wait(11 * time.Minute)
 			assert.Equal(t, []string{"00:01 a=1", "00:02 a=2"}, w.got, "half of catch_up is the longest wait")
 		})
 	})
@@ -181,9 +209,9 @@ func TestAnEvaluationWaitsForRowsThatAreOnTheirWay(t *testing.T) {
 func TestWhatIsNotDurableIsRecordedAgain(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		w.pass(t, 3*time.Second, func() {
-			w.sync = errors.New("the log was cut")
-			time.Sleep(70*time.Second + time.Millisecond)
-			w.sync = nil
+			w.syncErr = errors.New("the log was cut")
+			w.wait(70*time.Second + time.Millisecond)
+			w.syncErr = nil
 		})
 		assert.Equal(t, []string{"00:01 a=1", "00:01 a=1"}, w.got)
 	})
