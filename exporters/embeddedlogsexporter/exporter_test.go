@@ -3,6 +3,7 @@ package embeddedlogsexporter
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,13 +54,13 @@ func (f *fakeStore) AddTraces(context.Context, ptrace.Traces, string, int64, tim
 
 func (f *fakeStore) Known(_ context.Context, _ bool, log string, from, to int64) (func(int64) func(int) bool, int64, error) {
 	next := int64(0)
-	has := map[rowID]bool{}
+	has := map[rowID]bool{} // without the log
 	offsets := map[int64]bool{}
 	for id := range f.rows {
-		if id.log == log && id.offset >= from {
+		if (id.log == log || strings.HasSuffix(log, "/") && strings.HasPrefix(id.log, log)) && id.offset >= from {
 			next = max(next, id.offset+1)
 			if id.offset < to {
-				has[id], offsets[id.offset] = true, true
+				has[rowID{"", id.offset, id.index}], offsets[id.offset] = true, true
 			}
 		}
 	}
@@ -67,7 +68,7 @@ func (f *fakeStore) Known(_ context.Context, _ bool, log string, from, to int64)
 		if !offsets[offset] {
 			return nil
 		}
-		return func(i int) bool { return has[rowID{log, offset, i}] }
+		return func(i int) bool { return has[rowID{"", offset, i}] }
 	}, next, nil
 }
 
@@ -98,11 +99,17 @@ func newLogs(t testing.TB, s component.Component) exporter.Logs {
 
 func session(t testing.TB, source delivery.Source, next int64) *delivery.Session {
 	t.Helper()
+	return cutSession(t, source, next, 0)
+}
+
+// cutSession is a session that found its log cut so often.
+func cutSession(t testing.TB, source delivery.Source, next int64, generation uint32) *delivery.Session {
+	t.Helper()
 	label := "penstock.logs-0"
 	if id, ok := source.Job(); ok {
 		label += "@" + id // as the receiver labels jobs
 	}
-	s, err := delivery.NewSession(delivery.Settings{Label: label, Source: source, Next: next})
+	s, err := delivery.NewSession(delivery.Settings{Label: label, Source: source, Next: next, Generation: generation})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	return s
@@ -188,6 +195,38 @@ func TestAJobAndLiveDeliveryAddNothingTwice(t *testing.T) {
 		require.NoError(t, deliver(t, logs, live, offset, 2))
 	}
 	once(t, s, 8*2)
+}
+
+// Live delivery counts how often it found the log cut. A job began later, or with a position of its own, and counts otherwise.
+func TestAJobAfterTheLogWasCutAddsNothingTwice(t *testing.T) {
+	s := &fakeStore{rows: map[rowID]int{}}
+	logs := newLogs(t, s)
+	before := session(t, delivery.Live, 0)
+	join(t, logs, before)
+	for offset := range int64(4) {
+		require.NoError(t, deliver(t, logs, before, offset, 2))
+	}
+	before.Close()
+	live := cutSession(t, delivery.Live, 3, 1)
+	join(t, logs, live)
+	for offset := int64(3); offset < 6; offset++ { // 3 is another record than before
+		require.NoError(t, deliver(t, logs, live, offset, 2))
+	}
+	once(t, s, 7*2)
+	delete(s.rows, rowID{live.Log(), 4, 0}) // lost
+	for _, id := range []string{"again", "and_again"} {
+		job := session(t, delivery.JobSource(id, time.Now()), 0)
+		join(t, logs, job)
+		for offset := range int64(8) {
+			require.NoError(t, deliver(t, logs, job, offset, 2))
+		}
+		once(t, s, 7*2)
+	}
+	assert.Contains(t, s.rows, rowID{live.Log(), 4, 0}, "live delivery, which reads behind its checkpoint again, looks there")
+	for offset := int64(6); offset < 8; offset++ {
+		require.NoError(t, deliver(t, logs, live, offset, 2))
+	}
+	once(t, s, 9*2)
 }
 
 func TestABatchOfSeveralRecordsIsAnError(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ var errNoRecord = errors.New("embedded_logs: the batch is no single record of th
 type member struct {
 	*delivery.Barrier
 	log       string // the session's
+	looks     string // where its rows are looked for: a job's in all generations of the log
 	partition *partition
 	live      bool
 
@@ -55,7 +57,7 @@ func (m *member) Close() {
 // partitions are those of the journal whose records pass through the exporter.
 type partitions struct {
 	mu  sync.Mutex
-	all map[string]*partition // guarded by mu; by log; as many as there are partitions
+	all map[string]*partition // guarded by mu; by log without its generation; as many as there are partitions
 }
 
 // partition lets jobs add nothing that live delivery is still to bring: both would add it.
@@ -65,16 +67,16 @@ type partition struct {
 	next int64        // guarded by mu; live delivery has brought what lies below
 }
 
-func (p *partitions) of(log string) *partition {
+func (p *partitions) of(generations string) *partition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all == nil {
 		p.all = map[string]*partition{}
 	}
-	one := p.all[log]
+	one := p.all[generations]
 	if one == nil {
 		one = &partition{}
-		p.all[log] = one
+		p.all[generations] = one
 	}
 	return one
 }
@@ -112,6 +114,10 @@ func (m *member) end(offset int64) {
 	m.partition.next = max(m.partition.next, lowest)
 }
 
+// generations is the part of a log's name that all its generations have. Live delivery and each job count on their own how often they found the
+// log cut, so a job can't know under which generation live delivery added a row.
+func generations(log string) string { return log[:strings.LastIndexByte(log, '/')+1] }
+
 // join makes the storage part of the session that ctx came with, so that a checkpoint is saved only behind its flush.
 func (e *logsExporter) join(ctx context.Context) error {
 	session, ok := delivery.From(ctx)
@@ -125,7 +131,11 @@ func (e *logsExporter) join(ctx context.Context) error {
 func (e *logsExporter) member(ctx context.Context, session *delivery.Session) (*member, error) {
 	m, err := delivery.Join(session, e.id, func() *member {
 		log := session.Log()
-		return &member{Barrier: delivery.NewBarrier(session, e.to.Sync), log: log, partition: e.of(log), live: session.Source() == delivery.Live, flights: map[int64]struct{}{}}
+		m := &member{Barrier: delivery.NewBarrier(session, e.to.Sync), log: log, looks: log, partition: e.of(generations(log)), live: session.Source() == delivery.Live, flights: map[int64]struct{}{}}
+		if !m.live {
+			m.looks = generations(log)
+		}
+		return m
 	})
 	if err != nil {
 		return nil, err
@@ -143,7 +153,7 @@ func (e *logsExporter) member(ctx context.Context, session *delivery.Session) (*
 		m.partition.enter(m, from)
 	}
 	// What was added behind the checkpoint, by the process or the session before.
-	if m.at, m.next, err = e.to.Known(ctx, e.signal == traces, m.log, from, from+window); err != nil {
+	if m.at, m.next, err = e.to.Known(ctx, e.signal == traces, m.looks, from, from+window); err != nil {
 		return nil, err
 	}
 	m.from, m.to = from, from+window
@@ -181,7 +191,10 @@ func (e *logsExporter) place(ctx context.Context) (p place, done func(), err err
 	} else {
 		m.partition.mu.RLock()
 		done = m.partition.mu.RUnlock
-		p.elsewhere = m.partition.live != nil && p.offset >= m.partition.next
+		if live := m.partition.live; live != nil {
+			p.elsewhere = p.offset >= m.partition.next
+			p.log = live.log // which reads behind its checkpoint again, and looks there
+		}
 	}
 	if p.known, p.again, err = e.known(ctx, m, p.offset); err != nil {
 		done()
@@ -201,7 +214,7 @@ func (e *logsExporter) known(ctx context.Context, m *member, offset int64) (know
 		return nil, false, nil // Nobody else adds live records.
 	}
 	if offset < m.from || offset >= m.to {
-		at, _, err := e.to.Known(ctx, e.signal == traces, m.log, offset, offset+window)
+		at, _, err := e.to.Known(ctx, e.signal == traces, m.looks, offset, offset+window)
 		if err != nil {
 			return nil, false, err
 		}

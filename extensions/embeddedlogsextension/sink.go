@@ -73,7 +73,8 @@ func (e *logsExtension) refuse(err error) error {
 }
 
 // Known returns what the storage has of a log at from or above and below to: at returns for an offset which rows there are, nil if there are
-// none. next is above the highest offset that the log has at from or above. Spans and log records have logs of their own.
+// none. next is above the highest offset that the log has at from or above. Spans and log records have logs of their own. A name that ends with
+// a slash is that of all logs that begin so.
 func (e *logsExtension) Known(ctx context.Context, spans bool, log string, from, to int64) (at func(offset int64) func(index int) bool, next int64, err error) {
 	s, err := e.use()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -47,7 +48,17 @@ func (k *Known) add(offset int64, index int) {
 // maxIndex bounds the memory that one row can take in Known: an OTLP request of 64 MiB has fewer records.
 const maxIndex = 1 << 26
 
-// Known returns the rows of a log of signal at from or above and below to, those that are not durable yet among them. It takes a bit for each
+// ofLog is the filter for a log; for all whose names begin so if the name ends with a slash.
+func ofLog(log string) string {
+	filter := LogField + ":=" + Quote(log)
+	if strings.HasSuffix(log, "/") {
+		filter += "*"
+	}
+	return filter
+}
+
+// Known returns the rows of a log of signal at from or above and below to, those that are not durable yet among them. A name that ends with a
+// slash is that of all logs that begin so: the generations of one. It takes a bit for each row
 // and about 100 bytes for each record, and reads the headers of all blocks; values only of those that may have such rows.
 //
 // Rows whose stream got lost are deleted and not returned: a crash can come after the rows are durable and before the stream is, and no query
@@ -63,7 +74,7 @@ func (s *Store) Known(ctx context.Context, signal Signal, log string, from, to i
 	if err != nil || !any {
 		return &Known{}, err
 	}
-	filter := fmt.Sprintf("%s:=%q %s:>=%d %s:<%d", LogField, log, OffsetField, from, OffsetField, to)
+	filter := fmt.Sprintf("%s %s:>=%d %s:<%d", ofLog(log), OffsetField, from, OffsetField, to)
 	all, err := s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField)
 	if err == nil && all.n > 0 {
 		before := all.n
@@ -81,7 +92,7 @@ func (s *Store) Known(ctx context.Context, signal Signal, log string, from, to i
 
 // lastOffset is the highest that a log has at from or above.
 func (s *Store) lastOffset(ctx context.Context, signal Signal, log string, from int64) (last int64, any bool, err error) {
-	q, err := s.prepare(Query{Text: fmt.Sprintf("%s:=%q %s:>=%d | stats max(%s) last", LogField, log, OffsetField, from, OffsetField), View: View{All: true}, Signal: signal})
+	q, err := s.prepare(Query{Text: fmt.Sprintf("%s %s:>=%d | stats max(%s) last", ofLog(log), OffsetField, from, OffsetField), View: View{All: true}, Signal: signal})
 	if err != nil {
 		return 0, false, err
 	}

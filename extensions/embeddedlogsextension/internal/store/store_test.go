@@ -169,6 +169,15 @@ func TestWhatIsKnownOfALog(t *testing.T) {
 	other, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/1", 0, 100)
 	require.NoError(t, err)
 	assert.Zero(t, other.Len(), "another generation's offsets are others")
+	every, err := s.Known(t.Context(), store.Logs, "penstock.logs-0/x/", 2, 100)
+	require.NoError(t, err)
+	assert.Equal(t, 200, every.Len(), "those of all generations")
+	assert.Equal(t, int64(4), every.Next())
+	for _, log := range []string{"penstock.logs-0/x", "penstock.logs-0/x/0/", "penstock.logs-0/y/"} {
+		none, err := s.Known(t.Context(), store.Logs, log, 0, 100)
+		require.NoError(t, err)
+		assert.Zero(t, none.Len(), log)
+	}
 
 	b := at("acme", 3)
 	b.Known = known.At(3)
