@@ -21,10 +21,11 @@ const (
 
 // Pace lets queries run one by one, and for a tenth of the CPUs' time, while rows come in and the process has more to do than CPUs to do it with. At
 // other times it does nothing. Go has no priorities for goroutines, and the engine's readers can't be stopped within a query, so the pace is kept between
-// queries: a long one takes its share at once, and the next waits for as long as that lasts. Safe for concurrent use.
+// queries: a long one takes its share at once, and the next waits for as long as that lasts, within a bound. Safe for concurrent use.
 type Pace struct {
 	busy    func() bool
 	readers int
+	longest time.Duration
 
 	mu      sync.Mutex
 	running int           // guarded by mu
@@ -33,8 +34,16 @@ type Pace struct {
 	last    time.Time     // guarded by mu; when it was busy last
 }
 
-// NewPace returns a pace; busy says whether there is something to give way to, readers is how many goroutines read for one query.
-func NewPace(busy func() bool, readers int) *Pace { return &Pace{busy: busy, readers: readers} }
+// NewPace returns a pace; busy says whether there is something to give way to, readers is how many goroutines read for one query. longest is how long
+// the next query waits at the most for what those before it had beyond their share: without it a few that are expensive keep all others out.
+func NewPace(busy func() bool, readers int, longest time.Duration) *Pace {
+	return &Pace{busy: busy, readers: readers, longest: longest}
+}
+
+// shareOf is the CPU time that queries have within d.
+func shareOf(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * share * float64(runtime.GOMAXPROCS(0)))
+}
 
 // enter returns when it is a query's turn, or with ctx's error. leave ends the query.
 func (p *Pace) enter(ctx context.Context) (leave func(), err error) {
@@ -52,7 +61,8 @@ func (p *Pace) enter(ctx context.Context) (leave func(), err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.running--
-		p.owed += time.Since(began) * time.Duration(p.readers)
+		p.pay(time.Now())
+		p.owed = min(p.owed+time.Since(began)*time.Duration(p.readers), shareOf(p.longest))
 	}, nil
 }
 
@@ -66,15 +76,20 @@ func (p *Pace) turn(now time.Time) bool {
 	if now.Sub(p.last) >= calmAfter {
 		p.owed = 0
 	}
-	if !p.paid.IsZero() {
-		p.owed = max(0, p.owed-time.Duration(float64(now.Sub(p.paid))*share*float64(runtime.GOMAXPROCS(0))))
-	}
-	p.paid = now
+	p.pay(now)
 	if now.Sub(p.last) < calmAfter && (p.running > 0 || p.owed > 0) {
 		return false
 	}
 	p.running++
 	return true
+}
+
+// pay takes off what queries may have had since it was called last. p.mu is held.
+func (p *Pace) pay(now time.Time) {
+	if !p.paid.IsZero() {
+		p.owed = max(0, p.owed-shareOf(now.Sub(p.paid)))
+	}
+	p.paid = now
 }
 
 // Contention tells whether goroutines of the process wait for a CPU. Safe for concurrent use.

@@ -18,7 +18,7 @@ import (
 func paced(t *testing.T, busy bool, clients int, during time.Duration) (ended, most int64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(func() bool { return busy }, 1))
+		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(func() bool { return busy }, 1, 15*time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), during)
 		defer cancel()
 		var running, high, done atomic.Int64
@@ -60,7 +60,7 @@ func TestQueriesGiveWayToWhatComesIn(t *testing.T) {
 func TestCalmForgives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := true
-		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(func() bool { return busy }, 1))
+		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(func() bool { return busy }, 1, 15*time.Second))
 		leave, err := g.Enter(t.Context())
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
@@ -71,5 +71,31 @@ func TestCalmForgives(t *testing.T) {
 		require.NoError(t, err)
 		leave()
 		assert.Less(t, time.Since(began), 3*time.Second)
+	})
+}
+
+// However long queries ran before, another has its turn in time.
+func TestNoDebtKeepsQueriesOutForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var busy atomic.Bool
+		g := gate.New(4, 100, func(context.Context, time.Duration) {}).Paced(gate.NewPace(busy.Load, 4, 15*time.Second))
+		for range 4 { // side by side, as long as nothing comes in
+			leave, err := g.Enter(t.Context())
+			require.NoError(t, err)
+			go func() {
+				time.Sleep(30 * time.Second)
+				leave()
+			}()
+		}
+		time.Sleep(25 * time.Second)
+		busy.Store(true)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			leave, err := g.Enter(ctx)
+			require.NoError(t, err)
+			time.Sleep(30 * time.Second)
+			leave()
+			cancel()
+		}
 	})
 }

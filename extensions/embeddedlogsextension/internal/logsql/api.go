@@ -66,6 +66,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler, failed fu
 	sent := &answer{ResponseWriter: w}
 	err := a.bounded(r, func(ctx context.Context, q *request) error {
 		q.began = began
+		until, _ := ctx.Deadline()
+		writeUntil(w, until)
+		defer writeUntil(w, time.Time{}) // the connection has more requests
 		return h(ctx, q, sent)
 	})
 	if err == nil {
@@ -80,6 +83,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler, failed fu
 		w.Header().Set("Retry-After", "1")
 	}
 	failed(w, code, err)
+}
+
+// writeUntil ends writes at a time, the zero time: never. A client that does not read what it asked for would keep its place from others for ever.
+func writeUntil(w http.ResponseWriter, t time.Time) {
+	_ = http.NewResponseController(w).SetWriteDeadline(t) // a writer that knows none has none
 }
 
 // bounded parses a request and waits for its place.

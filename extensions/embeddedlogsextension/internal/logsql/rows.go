@@ -2,7 +2,10 @@ package logsql
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -115,6 +118,9 @@ func (s *sender) sendAt(n int) error {
 	}
 	_, err := s.w.Write(s.buffer)
 	s.buffer = s.buffer[:0]
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the client does not read: %w", context.DeadlineExceeded)
+	}
 	return err
 }
 

@@ -37,7 +37,7 @@ type tail struct {
 // serveTail is /select/logsql/tail: rows as they come, until the client goes.
 func (a *API) serveTail(w http.ResponseWriter, r *http.Request) {
 	err := a.tail(w, r)
-	if err == nil || r.Context().Err() != nil {
+	if err == nil || errors.Is(err, context.Canceled) || r.Context().Err() != nil { // the client is gone, or doesn't read
 		return
 	}
 	code, reason := bounded.Meaning(r.Context(), err)
@@ -79,13 +79,19 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
 	_, _ = io.Copy(io.Discard, r.Body) // The listener waits for the end of a body, also of none, and not for long.
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
+	defer writeUntil(w, time.Time{})
 	t := &tail{q: q, seed: maphash.MakeSeed(), seen: map[uint64]int64{}, order: q.prepared.Query.IsFixedOutputFieldsOrder()}
 	from := time.Now().Add(-wait - back)
 	ticker := time.NewTicker(max(refresh, minRefresh))
 	defer ticker.Stop()
 	for {
 		until := time.Now().Add(-wait)
-		if err := a.look(ctx, t, w, from, until); err != nil {
+		lines, err := a.look(ctx, t, from, until)
+		if err != nil {
+			return err
+		}
+		writeUntil(w, time.Now().Add(a.Limits.Timeout))
+		if err := send(w, lines); err != nil {
 			return err
 		}
 		if next := until.Add(-lookBack); next.After(from) {
@@ -99,19 +105,21 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// look sends the rows that are there now and were not sent yet.
-func (a *API) look(ctx context.Context, t *tail, w http.ResponseWriter, from, until time.Time) error {
+// line is a row to be sent.
+type line struct {
+	at   int64
+	text []byte
+}
+
+// look returns the rows that are there now and were not sent yet, oldest first. It has given its place back when they are sent.
+func (a *API) look(ctx context.Context, t *tail, from, until time.Time) ([]line, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.Timeout)
 	defer cancel()
 	leave, err := a.Limits.Queries.Enter(ctx)
-	if errors.Is(err, store.ErrClosed) || err != nil {
-		return err
+	if err != nil {
+		return nil, err
 	}
 	defer leave()
-	type line struct {
-		at   int64
-		text []byte
-	}
 	var lines []line
 	p := t.q.prepared.Between(from, until)
 	err = t.q.store.RunPrepared(ctx, p, func(b *store.Block) error {
@@ -138,7 +146,7 @@ func (a *API) look(ctx context.Context, t *tail, w http.ResponseWriter, from, un
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for id, at := range t.seen {
 		if at < from.UnixNano() {
@@ -146,6 +154,10 @@ func (a *API) look(ctx context.Context, t *tail, w http.ResponseWriter, from, un
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return int(min(max(a.at-b.at, -1), 1)) })
+	return lines, nil
+}
+
+func send(w http.ResponseWriter, lines []line) error {
 	for _, l := range lines {
 		if _, err := w.Write(l.text); err != nil {
 			return context.Canceled
