@@ -26,6 +26,8 @@ const (
 	maxErasures = 1000
 	// rememberErasures is how long rows that were erased do not come back when their journal is read again. A checkpoint is seconds old.
 	rememberErasures = 24 * time.Hour
+	// readAgain is for how long after a start they don't come back in any case: the process may have stood still for days.
+	readAgain = time.Hour
 	// pollEvery is the pause between two looks whether a deletion has ended.
 	pollEvery = 50 * time.Millisecond
 )
@@ -45,7 +47,8 @@ type Erasure struct {
 
 // erasures remembers those of the last day. match is safe for concurrent use.
 type erasures struct {
-	path string
+	path   string
+	opened time.Time
 
 	mu  sync.RWMutex
 	all []remembered // guarded by mu; oldest first
@@ -62,7 +65,7 @@ type erasuresFile struct {
 }
 
 func (e *erasures) open(directory string) error {
-	e.path = filepath.Join(directory, erasuresName)
+	e.path, e.opened = filepath.Join(directory, erasuresName), time.Now()
 	data, err := os.ReadFile(e.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -91,7 +94,7 @@ func (e *erasures) open(directory string) error {
 func (e *erasures) add(one Erasure, filter *logstorage.Filter) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	kept := slices.DeleteFunc(slices.Clone(e.all), func(r remembered) bool { return one.At.Sub(r.At) > rememberErasures })
+	kept := slices.DeleteFunc(slices.Clone(e.all), func(r remembered) bool { return e.over(&r, one.At) })
 	if len(kept) >= maxErasures {
 		return fmt.Errorf("%d erasures within %s are as many as are remembered", len(kept), rememberErasures)
 	}
@@ -111,6 +114,11 @@ func (e *erasures) add(one Erasure, filter *logstorage.Filter) error {
 	return nil
 }
 
+// over says whether an erasure is to be forgotten.
+func (e *erasures) over(r *remembered, now time.Time) bool {
+	return now.Sub(r.At) > rememberErasures && now.Sub(e.opened) > readAgain
+}
+
 // match says whether a row that is read again, and was received then, was erased. The first fields are the stream's.
 func (e *erasures) match(signal Signal, tenant string, received time.Time, t int64, r *row) bool {
 	e.mu.RLock()
@@ -125,7 +133,11 @@ func (e *erasures) match(signal Signal, tenant string, received time.Time, t int
 	}
 	fields := append(slices.Clone(r.fields), logstorage.Field{Name: Time, Value: time.Unix(0, t).UTC().Format(time.RFC3339Nano)},
 		logstorage.Field{Name: Stream, Value: tags.String()})
+	now := time.Now()
 	for _, r := range e.all {
+		if e.over(&r, now) {
+			continue
+		}
 		if r.Signal == signal && (r.Tenant == "" || r.Tenant == tenant) && received.Before(r.At) && r.filter.MatchRow(fields) {
 			return true
 		}
@@ -149,16 +161,17 @@ func (s *Store) Erase(ctx context.Context, e Erasure) error {
 	if len(tenants) == 0 {
 		return nil
 	}
+	// A task leaves rows that lie in the future of its time. Relative times of the filter count from now, so those rows have a task of their own.
+	// A comment in the filter ends with its line.
+	ahead, err := logstorage.ParseFilterAtTimestamp(fmt.Sprintf("(%s\n) %s:>%s", e.Filter, Time, e.At.UTC().Format(time.RFC3339Nano)), e.At.UnixNano())
+	if err != nil {
+		return &QueryError{err}
+	}
 	if err := s.erased.add(e, filter); err != nil {
 		return err
 	}
 	if err := s.delete(ctx, e.ID, e.At, tenants, filter); err != nil {
 		return err
-	}
-	// A task leaves rows that lie in the future of its time. Relative times of the filter count from now, so those rows have a task of their own.
-	ahead, err := logstorage.ParseFilterAtTimestamp(fmt.Sprintf("(%s) %s:>%s", e.Filter, Time, e.At.UTC().Format(time.RFC3339Nano)), e.At.UnixNano())
-	if err != nil {
-		return &QueryError{err}
 	}
 	return s.delete(ctx, e.ID+"-ahead", e.At.Add(2*maxFuture), tenants, ahead)
 }

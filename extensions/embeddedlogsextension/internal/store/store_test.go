@@ -296,3 +296,13 @@ func TestErasedRowsDontComeBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 10, added.Rows, "what comes later stays")
 }
+
+func TestAFilterThatEndsWithAComment(t *testing.T) {
+	s := open(t, t.TempDir())
+	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, s.Erase(ctx, store.Erasure{ID: "one", Tenant: "acme", Filter: "* # all of them", At: time.Now()}))
+	assert.Equal(t, "0", count(t, s, store.Query{Text: "*", View: everything}))
+}
