@@ -140,13 +140,14 @@ func StatisticsOf(values []float64) *Statistics {
 	slices.Sort(values)
 	mean := 0.0
 	for i, v := range values {
-		mean += (v - mean) / float64(i+1) // a sum could overflow
+		mean += v/float64(i+1) - mean/float64(i+1) // a sum could overflow, and so could a difference
 	}
 	at := 0.95 * float64(len(values)-1)
 	low := int(at)
 	p95 := values[low]
 	if low+1 < len(values) {
-		p95 += (at - float64(low)) * (values[low+1] - p95)
+		part := at - float64(low)
+		p95 = (1-part)*p95 + part*values[low+1]
 	}
 	return &Statistics{Min: values[0], Max: values[len(values)-1], Mean: mean, P95: p95, Count: len(values)}
 }

@@ -15,7 +15,7 @@ import (
 
 const (
 	defaultDependencies = 24 * time.Hour
-	// mostLinked bounds the spans whose parents are looked for: about 100 bytes each.
+	// mostLinked is how many spans are looked at, about: 100 bytes each. The traces of a sample may have twice as many.
 	mostLinked = 1_000_000
 )
 
@@ -25,6 +25,7 @@ type graph struct {
 	names    []string
 	of       map[uint64]uint32 // the service of a span, by the hash of trace and span
 	calls    []call
+	most     int // spans
 }
 
 type call struct {
@@ -34,7 +35,7 @@ type call struct {
 
 // newGraph returns a graph with room for so many spans: growing would take twice the memory for a moment.
 func newGraph(spans uint64) *graph {
-	return &graph{services: map[string]uint32{}, of: make(map[uint64]uint32, spans), calls: make([]call, 0, spans)}
+	return &graph{services: map[string]uint32{}, of: make(map[uint64]uint32, spans), calls: make([]call, 0, spans), most: 2 * mostLinked}
 }
 
 func spanKey(trace, span string) uint64 {
@@ -46,8 +47,8 @@ func spanKey(trace, span string) uint64 {
 	return d.Sum64()
 }
 
-// add adds a span; one that is there already counts once.
-func (g *graph) add(trace, span, parent, service string) {
+// add adds a span; one that is there already counts once. The error is a *store.CostError.
+func (g *graph) add(trace, span, parent, service string) error {
 	id, ok := g.services[service]
 	if !ok {
 		id = uint32(len(g.names))
@@ -57,12 +58,16 @@ func (g *graph) add(trace, span, parent, service string) {
 	}
 	key := spanKey(trace, span)
 	if _, again := g.of[key]; again {
-		return
+		return nil
+	}
+	if len(g.of) >= g.most {
+		return &store.CostError{What: "spans of few traces", Cost: int64(len(g.of)) + 1, Most: int64(g.most)}
 	}
 	g.of[key] = id
 	if parent != "" {
 		g.calls = append(g.calls, call{spanKey(trace, parent), id})
 	}
+	return nil
 }
 
 // links returns the counts, times a factor.
@@ -109,7 +114,9 @@ func dependencies(ctx context.Context, r *request) (*Answer, error) {
 		traces, ids, parents, services := column(b, store.TraceID), column(b, store.SpanID), column(b, store.ParentSpanID), column(b, store.ServiceName)
 		for i := range b.Len() {
 			if factor == 1 || xxhash.Sum64String(traces[i])%factor == 0 {
-				g.add(traces[i], ids[i], parents[i], services[i])
+				if err := g.add(traces[i], ids[i], parents[i], services[i]); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

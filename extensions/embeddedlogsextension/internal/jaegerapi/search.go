@@ -106,11 +106,11 @@ func parseTime(form url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
+	if n >= 0 && n < leastMicros {
+		n *= 1000
+	}
 	if err != nil || n < 0 || n > mostMicros {
 		return time.Time{}, bad("unable to parse param '%s': %q is no Unix time in microseconds", name, text)
-	}
-	if n < leastMicros {
-		n *= 1000
 	}
 	return time.UnixMicro(n), nil
 }

@@ -117,6 +117,7 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 func (r *request) decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(r.body))
 	d.DisallowUnknownFields()
+	d.UseNumber()
 	if err := d.Decode(into); err != nil {
 		return bad("the body: %w", err)
 	}

@@ -138,8 +138,8 @@ func TestSearch(t *testing.T) {
 	now := time.Now()
 	s.add("acme",
 		record{at: now.Add(-3 * time.Minute), service: "shop", host: "a", body: "order 1 failed: out of stock", severity: plog.SeverityNumberError, trace: 7, attributes: map[string]any{"code": 500, "level": "taken"}},
-		record{at: now.Add(-2 * time.Minute), service: "shop", host: "b", body: "order 2 done", attributes: map[string]any{"code": 200, "vip": true}},
-		record{at: now.Add(-time.Minute), service: "pay", body: "paid 3", attributes: map[string]any{"code": 200}},
+		record{at: now.Add(-2 * time.Minute), service: "shop", host: "b", body: "order 2 done", attributes: map[string]any{"code": 200, "vip": true, "order": 9}},
+		record{at: now.Add(-time.Minute), service: "pay", body: "paid 3", attributes: map[string]any{"code": 200, "order": 9007199254740993}},
 		record{at: now.Add(-2 * time.Hour), service: "shop", body: "order 0 done"},
 	)
 	search := func(body string) (f found, code int) {
@@ -165,6 +165,8 @@ func TestSearch(t *testing.T) {
 		`{"size":2}`:                           {"paid 3", "order 2 done"},
 		`{"query":"\"out of stock\" or paid"}`: {"paid 3", "order 1 failed: out of stock"},
 		`{"filters":{"service.name":["pay","other"]}}`:           {"paid 3"},
+		`{"filters":{"order":9007199254740993}}`:                 {"paid 3"},
+		`{"filters":{"order":9.0}}`:                              {"order 2 done"},
 		`{"filters":{"vip":true}}`:                               {"order 2 done"},
 		`{"query":"order","time_range":{"start":"now-3h"}}`:      {"order 2 done", "order 1 failed: out of stock", "order 0 done"},
 		`{"query":"a) or (paid"}`:                                nil,

@@ -1,6 +1,7 @@
 package searchapi
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,4 +25,16 @@ func FuzzFilter(f *testing.F) {
 		}
 		require.NoError(t, store.CheckFilter(text), "%s", text)
 	})
+}
+
+// What nobody waits for any more is not compared.
+func TestAComparisonEndsWithItsRequest(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	keys := []correlated{{Key: "a"}}
+	require.NoError(t, compareAll(ctx, keys, nil, nil, minutes{}))
+	require.Equal(t, "no_metric", keys[0].Reason)
+	cancel()
+	keys[0].Reason = ""
+	require.ErrorIs(t, compareAll(ctx, keys, nil, nil, minutes{}), context.Canceled)
+	require.Empty(t, keys[0].Reason)
 }

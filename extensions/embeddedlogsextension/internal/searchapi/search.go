@@ -2,12 +2,15 @@ package searchapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
 )
@@ -104,7 +107,7 @@ func (a *API) filter(name, query string, exact map[string]any) (string, error) {
 		var quoted []string
 		for _, v := range values {
 			switch v.(type) {
-			case string, float64, bool:
+			case string, json.Number, bool:
 				quoted = append(quoted, store.Quote(textOf(v)))
 			default:
 				return "", bad("filters: a value of %q is neither a text nor a number nor a truth value", field)
@@ -122,9 +125,15 @@ func (a *API) filter(name, query string, exact map[string]any) (string, error) {
 	return text, nil
 }
 
+// textOf writes a value as the store does: whole numbers keep all their digits.
 func textOf(v any) string {
-	if n, ok := v.(float64); ok {
-		return strconv.FormatFloat(n, 'f', -1, 64)
+	if n, ok := v.(json.Number); ok {
+		if _, err := n.Int64(); err == nil {
+			return n.String()
+		}
+		if f, err := n.Float64(); err == nil {
+			return pcommon.NewValueDouble(f).AsString()
+		}
 	}
 	return fmt.Sprint(v)
 }
