@@ -5,6 +5,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/penstockhq/penstock/internal/datapoint"
 )
 
 type metrics struct{ pmetric.Metrics }
@@ -15,34 +17,17 @@ func (b metrics) of(i int) (r pcommon.Resource, n int) {
 	rm := b.ResourceMetrics().At(i)
 	for _, sm := range rm.ScopeMetrics().All() {
 		for _, m := range sm.Metrics().All() {
-			n += points(m)
+			n += datapoint.Count(m)
 		}
 	}
 	return rm.Resource(), n
-}
-
-// points returns how many data points a metric has.
-func points(m pmetric.Metric) int {
-	switch m.Type() {
-	case pmetric.MetricTypeGauge:
-		return m.Gauge().DataPoints().Len()
-	case pmetric.MetricTypeSum:
-		return m.Sum().DataPoints().Len()
-	case pmetric.MetricTypeHistogram:
-		return m.Histogram().DataPoints().Len()
-	case pmetric.MetricTypeExponentialHistogram:
-		return m.ExponentialHistogram().DataPoints().Len()
-	case pmetric.MetricTypeSummary:
-		return m.Summary().DataPoints().Len()
-	}
-	return 0
 }
 
 func (b metrics) take(resource, k int) one {
 	rm := b.ResourceMetrics().At(resource)
 	for _, sm := range rm.ScopeMetrics().All() {
 		for _, m := range sm.Metrics().All() {
-			if n := points(m); k >= n {
+			if n := datapoint.Count(m); k >= n {
 				k -= n
 				continue
 			}
