@@ -113,7 +113,7 @@ func TestAStorageThatHasLessThanTheCheckpointIsNoticed(t *testing.T) {
 	require.NoError(t, err)
 	ctx := delivery.With(t.Context(), s)
 	for i := range 10 {
-		s.Deliver(begin.Add(time.Duration(i)*time.Minute), false)
+		s.Delivered(begin.Add(time.Duration(i) * time.Minute))
 		require.NoError(t, e.ConsumeMetrics(ctx, orders(begin.Add(time.Duration(i)*time.Minute), 5)))
 		require.NoError(t, s.Sync(t.Context()))
 	}

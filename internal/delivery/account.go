@@ -147,7 +147,11 @@ func (b *books) lose(gone Bounds) {
 // created counts the items that a flush has sent.
 func (b *books) created(o *Outcome) {
 	if b != nil {
-		b.book.Create(ledger.HourOf(b.session.Now()), o.fates(0, false))
+		at := b.session.newest // Not Now: results are sent under another time than records.
+		if at.IsZero() {
+			at = b.session.Now()
+		}
+		b.book.Create(ledger.HourOf(at), o.fates(0, false))
 	}
 }
 

@@ -53,9 +53,15 @@ func (b *Barrier) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := Mark{At: b.session.Now(), Position: position}
+	m := Mark{At: b.session.newest, Position: position}
 	if n := len(b.marks); n > 0 {
 		m.Number = b.marks[n-1].Number + 1
+		if m.At.IsZero() { // Nothing was delivered since the restart.
+			m.At = b.marks[n-1].At
+		}
+	}
+	if m.At.IsZero() {
+		m.At = b.session.Now()
 	}
 	b.marks = thin(append(b.marks, m), maxMarks, func(older Mark) int64 { return m.Number - older.Number })
 	return nil

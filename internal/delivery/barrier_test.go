@@ -59,7 +59,7 @@ func TestACheckpointCarriesThePositionsOfASink(t *testing.T) {
 	b := sinkIn(t, s, "store", &length, nil)
 	const syncs = 5000
 	for i := range syncs {
-		s.Deliver(at.Add(time.Duration(i)*time.Second), false)
+		s.Delivered(at.Add(time.Duration(i) * time.Second))
 		require.NoError(t, s.Sync(t.Context()))
 	}
 	assert.Empty(t, b.Restored())

@@ -121,6 +121,7 @@ func (w *Worker) complete(ctx context.Context) error {
 	w.flights = w.flights[1:]
 	w.next, w.dirty = f.Next, true
 	w.anchors.deliver(f.Bounds, f.last)
+	w.session.Delivered(f.newest)
 	w.books.count(f)
 	if len(w.ranges) > 0 && w.ranges[0] == f.Bounds {
 		w.ranges = w.ranges[1:]

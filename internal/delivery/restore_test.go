@@ -37,6 +37,7 @@ type journal struct {
 	failed    error
 	patient   bool // failures are expected
 	cancel    context.CancelFunc
+	now       time.Time // zero: 1970
 }
 
 func (j *journal) end() int64 { return j.begin + int64(len(j.records)) }
@@ -100,8 +101,14 @@ func (j *journal) Save(_ context.Context, records []delivery.StateRecord) (int64
 	return first, nil
 }
 
-func (j *journal) Trim(context.Context, int64) error               { return nil }
-func (j *journal) Now() time.Time                                  { return time.Unix(0, 0) }
+func (j *journal) Trim(context.Context, int64) error { return nil }
+func (j *journal) Now() time.Time {
+	if j.now.IsZero() {
+		return time.Unix(0, 0)
+	}
+	return j.now
+}
+
 func (j *journal) Wait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 func (j *journal) Restored(offset int64, _ bool)                   { j.restored = offset }
 func (j *journal) Lost(b delivery.Bounds)                          { j.lost = append(j.lost, b) }

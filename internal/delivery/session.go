@@ -116,6 +116,8 @@ type Session struct {
 	// Fields of the current batch. The driver writes them between batches.
 	maybeRedelivered bool
 	now              time.Time
+	// newest is the journal time of the newest record whose delivery has ended; zero before the first.
+	newest time.Time
 
 	mu       sync.RWMutex
 	members  []member          // guarded by mu; only grows until closed
@@ -227,6 +229,13 @@ func (s *Session) Now() time.Time {
 // Deliver announces the next batch, for [Session.MaybeRedelivered] and [Session.Now]. It is for the driver.
 func (s *Session) Deliver(now time.Time, maybeRedelivered bool) {
 	s.now, s.maybeRedelivered = now, maybeRedelivered
+}
+
+// Delivered notes the journal time of the newest record that was delivered. It is for the driver.
+func (s *Session) Delivered(newest time.Time) {
+	if !newest.IsZero() {
+		s.newest = newest
+	}
 }
 
 // Enter begins work on a component's state; leave ends it. A checkpoint waits until all have left. So a batch enters once (not once per

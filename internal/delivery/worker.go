@@ -349,9 +349,11 @@ func (w *Worker) save(ctx context.Context) error {
 func (w *Worker) flush(ctx context.Context) error {
 	of := Of(ctx)
 	of.Outcome = &Outcome{}
+	now, again := w.session.now, w.session.maybeRedelivered
+	defer func() { w.session.Deliver(now, again) }()
 	// Results are not of the future: their components have compared the points with the journal's time. Neither the last record's time nor the clock
 	// may say so when a clock was set back meanwhile; the journal's time without its jumps does not.
-	w.session.Deliver(w.notBefore(w.set.Clock.Now()), w.session.MaybeRedelivered())
+	w.session.Deliver(w.notBefore(w.set.Clock.Now()), again)
 	if err := w.session.Flush(of.In(ctx)); err != nil {
 		return err
 	}
