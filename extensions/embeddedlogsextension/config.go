@@ -188,7 +188,9 @@ func (c *Config) checkRules(bad func(key, format string, args ...any)) {
 
 // loadRules reads the rules of all files.
 func (c *Config) loadRules() ([]logrules.Rule, error) {
-	return logrules.Load(c.RuleFiles, logrules.Defaults{Interval: c.EvaluationInterval, Timeout: c.Rules.Timeout, MaxSeries: c.Rules.MaxSeries}, statistics.Check)
+	return logrules.Load(c.RuleFiles, logrules.Defaults{Interval: c.EvaluationInterval, Timeout: c.Rules.Timeout, MaxSeries: c.Rules.MaxSeries}, func(expr string) error {
+		return statistics.CheckForged(expr, store.TenantField)
+	})
 }
 
 func (c *Config) access() listener.Access { return listener.Of(&c.HTTP, c.AllowAnonymous) }

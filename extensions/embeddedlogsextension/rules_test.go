@@ -218,3 +218,27 @@ func TestHowFarDeliveryIsBehind(t *testing.T) {
 	assert.Equal(t, time.Minute, a.behind(now.Add(time.Second)), "a job brings old records")
 	assert.Zero(t, a.behind(now.Add(arrivalAge)), "nothing comes any more")
 }
+
+// What a sender writes into a text doesn't take the place of its tenant.
+func TestASenderForgesNoTenant(t *testing.T) {
+	now := time.Now().Truncate(time.Minute)
+	rule := func(pipes string) string {
+		return `rules: [{record: lines, expr: '* | ` + pipes + ` | stats by (penstock_tenant) count() n'}]`
+	}
+	for _, pipes := range []string{"unpack_json keep_original_fields", "unpack_logfmt fields (a, b)", `unpack_json from _msg fields (a) result_prefix "in."`, `unpack_json result_prefix "in." | unpack_logfmt keep_original_fields`} {
+		c, r := ruled(t, &series{tenantLabel: "tenant"}, rule(pipes))
+		c.add(t, "acme", now.Add(-time.Second), `{"penstock_tenant":"globex","a":"1"}`)
+		c.add(t, "acme", now.Add(-time.Second), `penstock_tenant=globex a=1`)
+		got, err := c.at(t, r, now)
+		require.NoError(t, err)
+		assert.Equal(t, []string{`{__name__="lines", tenant="acme"} 2`}, got, pipes)
+	}
+	for _, pipes := range []string{"unpack_json", "filter x | unpack_logfmt from _msg", "unpack_json fields (penstock_tenant)", "unpack_json fields (penstock*)", "unpack_json keep_original_fields | unpack_json",
+		"unpack_json if (a:b) from _msg", `unpack_json result_prefix "penstock_"`} {
+		path := filepath.Join(t.TempDir(), "rules.yaml")
+		require.NoError(t, os.WriteFile(path, []byte("groups: [{name: g, "+rule(pipes)+"}]"), 0o600))
+		_, err := (&Config{RuleFiles: []string{path}}).loadRules()
+		assert.ErrorContains(t, err, "can overwrite penstock_tenant", pipes)
+	}
+	ruled(t, &series{}, `rules: [{record: lines, expr: '* | unpack_json | stats by (code) count() n'}]`)
+}
