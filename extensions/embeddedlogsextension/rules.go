@@ -76,12 +76,19 @@ func (e *logsExtension) setUpRules(host component.Host) error {
 	return err
 }
 
-// runRules evaluates once the storage is open, until the extension stops.
+// runRules evaluates once the storage is open and delivery has begun, until the extension stops.
 func (e *logsExtension) runRules() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	select {
 	case <-e.opened:
+	case <-e.stop:
+		return
+	}
+	// Rows that came before a stop may be in the journal alone. The first that is delivered tells how many are still to come.
+	select {
+	case <-e.arrivals.begun():
+	case <-time.After(deliveryBegins):
 	case <-e.stop:
 		return
 	}

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -241,4 +243,37 @@ func TestASenderForgesNoTenant(t *testing.T) {
 		assert.ErrorContains(t, err, "can overwrite penstock_tenant", pipes)
 	}
 	ruled(t, &series{}, `rules: [{record: lines, expr: '* | unpack_json | stats by (code) count() n'}]`)
+}
+
+// What came before a stop and was not delivered yet comes after the start: evaluations wait for it.
+func TestRulesWaitForDeliveryToBegin(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &logsExtension{opened: make(chan struct{}), stop: make(chan struct{})}
+			var evaluated atomic.Int64
+			rule := logrules.Rule{Group: "g", Record: "lines", Interval: time.Minute, Timeout: time.Minute}
+			var err error
+			e.rules, err = logrules.New(logrules.Settings{
+				Rules: []logrules.Rule{rule}, CatchUp: time.Hour, State: filepath.Join(t.TempDir(), "rules.json"), Behind: e.arrivals.behind,
+				Evaluate: func(context.Context, *logrules.Rule, time.Time) ([]logrules.Sample, error) {
+					evaluated.Add(1)
+					return nil, nil
+				},
+				Sync: func(context.Context) error { return nil }, Recorded: func(*logrules.Rule, int) {},
+			}, time.Now().Add(-10*time.Minute)) // nine are due
+			require.NoError(t, err)
+			close(e.opened)
+			go e.runRules()
+			synctest.Wait()
+			assert.Zero(t, evaluated.Load())
+			if comes {
+				e.arrivals.came("one", time.Now(), time.Now())
+			} else {
+				time.Sleep(deliveryBegins)
+			}
+			synctest.Wait()
+			assert.NotZero(t, evaluated.Load())
+			close(e.stop)
+		})
+	}
 }
