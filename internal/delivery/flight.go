@@ -71,7 +71,8 @@ func (w *Worker) launch(ctx context.Context, r Range) error {
 		return nil
 	}
 	if len(f.fresh) > 0 {
-		w.session.Deliver(w.notBefore(f.fresh[len(f.fresh)-1].Time), r.First < w.maybeRedeliveredUntil)
+		// What is of the future must not depend on which of the records around a clock that was set back are in one range.
+		w.session.Deliver(w.seen.clock.notBefore(f.fresh[len(f.fresh)-1].Time), r.First < w.maybeRedeliveredUntil)
 	}
 	deliver()
 	return w.complete(ctx)

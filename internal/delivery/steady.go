@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -10,6 +11,8 @@ const (
 	maxClocks = 8
 	// clockSteps divides the window: a step of the journal's time that is larger than one part of it is a jump, or a time without records.
 	clockSteps = 10
+	// maxSetBack is how far a clock can be set back so that points of the time before are not of the future.
+	maxSetBack = 24 * time.Hour
 	// clockMark begins the ids of the entries in which a checkpoint keeps the clocks. An older version reads such an entry as a record
 	// that is never repeated.
 	clockMark = "\xffclock\x00\x01"
@@ -78,6 +81,21 @@ func (s *steady) at(t time.Time) time.Time {
 	copy(s.clocks[1:i+1], s.clocks[:i])
 	s.clocks[0] = c
 	return s.now
+}
+
+// notBefore returns t, a time of a producer's clock, or the steady time where that is later: the clock was set back. The steady time counts only up
+// to what the remembered clocks show, because each unknown clock moves it ahead of them; and a clock that is ahead by more than a day was wrong
+// before it was set back.
+func (s *steady) notBefore(t time.Time) time.Time {
+	ahead := time.Duration(math.MinInt64)
+	for _, c := range s.clocks[:s.known] {
+		ahead = max(ahead, c.ahead)
+	}
+	now := s.now.Add(min(ahead, 0))
+	if by := now.Sub(t); s.known > 0 && by > 0 && by <= maxSetBack {
+		return now
+	}
+	return t
 }
 
 // differing returns what newSteady needs beside the steady time.

@@ -353,21 +353,12 @@ func (w *Worker) flush(ctx context.Context) error {
 	defer func() { w.session.Deliver(now, again) }()
 	// Results are not of the future: their components have compared the points with the journal's time. Neither the last record's time nor the clock
 	// may say so when a clock was set back meanwhile; the journal's time without its jumps does not.
-	w.session.Deliver(w.notBefore(w.set.Clock.Now()), again)
+	w.session.Deliver(w.seen.clock.notBefore(w.set.Clock.Now()), again)
 	if err := w.session.Flush(of.In(ctx)); err != nil {
 		return err
 	}
 	w.books.created(of.Outcome)
 	return nil
-}
-
-// notBefore returns t, or the journal's time without its jumps where that is later: t is of a clock that was set back. What is of the future must not
-// depend on which of the records around such a moment are in one range.
-func (w *Worker) notBefore(t time.Time) time.Time {
-	if w.seen.clock.now.After(t) {
-		return w.seen.clock.now
-	}
-	return t
 }
 
 // ignore discards an error that does no harm: the next trim deletes what this one did not.
