@@ -15,7 +15,7 @@ const (
 	fieldCost = 32
 )
 
-// field of a row; the names of all rows are shared.
+// field of a row; rows share the names.
 type field struct{ name, value string }
 
 // row is a span as it is stored, its fields in the order of their names.

@@ -16,6 +16,8 @@ import (
 const (
 	// mostNames bounds lists of services and of operations.
 	mostNames = 10_000
+	// mostKept is how many names of fields are remembered so that spans share them.
+	mostKept = 10_000
 	// traceSlack is how much earlier or later than the times of a search the other spans of a found trace may start.
 	traceSlack = time.Hour
 	// firstSlices is how many of the first slice a search's time has, slices grow by growth, and are no shorter than leastSlice.
@@ -217,10 +219,13 @@ func (r *request) tracesOf(ctx context.Context, ids []string, start, end time.Ti
 
 func bounds() string { return fmt.Sprintf("%d spans and %d MiB", mostSpans, mostBytes>>20) }
 
-// collect adds the rows of a block; names are those of fields, kept once.
+// collect adds the rows of a block; names are those of fields, which the rows share.
 func collect(b *store.Block, c *collector, names map[string]string) error {
 	times, _ := b.Times()
 	columns := b.Columns()
+	if len(names) > mostKept { // of a sender who never repeats one
+		clear(names)
+	}
 	for _, col := range columns {
 		if _, ok := names[col.Name]; !ok {
 			name := strings.Clone(col.Name)
