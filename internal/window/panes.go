@@ -57,6 +57,9 @@ func (p *Panes[T]) At(t int64) (value *T, fresh bool) {
 	return &p.open[i].value, !found
 }
 
+// Start returns the start of the i-th pane, from the oldest on.
+func (p *Panes[T]) Start(i int) int64 { return p.open[i].start }
+
 // Due says whether Take(mark) would yield anything.
 func (p *Panes[T]) Due(mark int64) bool {
 	return len(p.open) > 0 && p.open[0].start+p.width <= mark

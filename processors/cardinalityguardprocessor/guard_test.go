@@ -656,3 +656,34 @@ func TestNoPaneClosesBeforeItsTime(t *testing.T) {
 	}
 	assert.True(t, s.Advance(epoch.Add(5*flush), false), "the clock was set right")
 }
+
+// The collector's clock stays a day behind: open panes are bounded all the same.
+func TestPanesDoNotWaitForAClockForEver(t *testing.T) {
+	r := newRig(t, testConfig(func(c *Config) { c.Journal, c.Limits.SeriesPerMetric = journalRequired, 1 }))
+	g, sink := r.guard.(*guard), &consumertest.MetricsSink{}
+	g.next = sink
+	s, err := delivery.NewSession(delivery.Settings{Label: "p", Source: delivery.Live, Began: epoch.Add(-48 * time.Hour)})
+	require.NoError(t, err)
+	ctx := delivery.With(t.Context(), s)
+	const panes = 700
+	for n := range panes {
+		at := epoch.Add(time.Duration(n) * g.cfg.FlushInterval)
+		require.NoError(t, g.ConsumeMetrics(ctx, requests(at, users(0, 3)...)))
+		for _, atEnd := range []bool{false, true} {
+			if s.Advance(at.Add(-24*time.Hour), atEnd) {
+				require.NoError(t, s.Flush(ctx))
+			}
+		}
+	}
+	newest := pcommon.Timestamp(0)
+	for _, md := range sink.AllMetrics() {
+		for _, rm := range md.ResourceMetrics().All() {
+			for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+				if overflow, ok := m.Sum().DataPoints().At(0).Attributes().Get(overflowAttribute); ok && overflow.Bool() {
+					newest = max(newest, m.Sum().DataPoints().At(0).Timestamp())
+				}
+			}
+		}
+	}
+	assert.Greater(t, newest.AsTime(), epoch.Add((panes-515)*g.cfg.FlushInterval), "512 panes are open at most")
+}

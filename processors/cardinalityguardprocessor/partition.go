@@ -68,8 +68,14 @@ func newPartition(g *guard, s *delivery.Session) *partition {
 	p.clock = admission.NewClock(int64(r.IdleTimeout) / admission.Generations)
 	p.fold = fold.New(fold.Limits{
 		Streams: l.OverflowStreams, StreamsPerMetric: l.OverflowStreamsPerMetric, Contributors: l.Contributors, Exemplars: g.cfg.Exemplars,
+		Panes: maxPanes(r.IdleTimeout, r.FlushInterval),
 	}, r.FlushInterval, s.Began().UnixNano())
 	return p
+}
+
+// maxPanes is how many panes may be open while the clock is behind: more than one wrong sender can open, see bounded, and panes of an hour.
+func maxPanes(idle, width time.Duration) int {
+	return max(512, int((2*idle/admission.Generations+maxAhead+time.Hour)/width))
 }
 
 func (p *partition) activeSeries() int64    { return p.tree.TotalUsed() }
@@ -211,7 +217,8 @@ func (p *partition) take(r, old *rules) {
 
 // Advance closes panes: up to the newest event time minus one pane's width, for points that arrive a little later; at the end of the
 // input, time continues from there with the wall clock, but not past it. No pane closes more than five minutes before
-// its time by this clock: a store refuses points of the future, and a folded point stands for many.
+// its time by this clock: a store refuses points of the future, and a folded point stands for many. The fold bounds the panes that
+// wait for a clock that is behind.
 func (p *partition) Advance(now time.Time, atEnd bool, low time.Time) (due bool, out time.Time) {
 	if p.session.Source() == delivery.Direct {
 		p.refresh()

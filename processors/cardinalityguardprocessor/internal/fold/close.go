@@ -8,7 +8,7 @@ import (
 	"github.com/penstockhq/penstock/internal/window"
 )
 
-// Advance closes the panes that end at or before mark, and returns their points, in time order. closed is the earliest time that a later
+// Advance closes the panes that end at or before mark, and the oldest beyond Limits.Panes, and returns their points, in time order. closed is the earliest time that a later
 // call can still write.
 func (f *Fold) Advance(mark int64) (out []Batch, closed int64) { return f.advance(mark, false) }
 
@@ -25,6 +25,10 @@ func (f *Fold) advance(mark int64, last bool) (out []Batch, closed int64) {
 	for i := range f.shards {
 		sh := &f.shards[i]
 		sh.mu.Lock()
+		mark := mark
+		if n, most := sh.panes.Len(), f.limits.Panes; most > 0 && n > most {
+			mark = max(mark, sh.panes.Start(n-most))
+		}
 		for len(sh.retiring) > 0 {
 			list = sh.take(sh.retiring[0], mark, last, window.Never, list)
 			if sh.retiring[0].Len() > 0 {

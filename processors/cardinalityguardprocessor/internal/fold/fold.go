@@ -24,6 +24,7 @@ type Limits struct {
 	StreamsPerMetric int
 	Contributors     int // streams whose last value is remembered
 	Exemplars        int // per stream and pane
+	Panes            int // that an Advance leaves open; 0: as many as the mark says
 }
 
 // Fold holds overflow streams. It is sharded by metric: metrics in different shards don't block each other. It is safe for concurrent use,
