@@ -40,10 +40,13 @@ func newSeen(window time.Duration, max int, restored []SeenRecord, clock steady)
 
 // repeats reports whether r, with its time in the journal, repeats a record of the window, and adds r if not.
 func (s *seen) repeats(r SeenRecord) bool {
-	if s.window <= 0 || r.ID == (RecordID{}) {
+	if s.window <= 0 {
 		return false
 	}
-	r.Time = s.clock.at(r.Time)
+	r.Time = s.clock.at(r.Time) // Also of a record without an id: see steady.notBefore.
+	if r.ID == (RecordID{}) {
+		return false
+	}
 	drop := 0
 	for drop < len(s.queue) && (len(s.queue)-drop >= s.max || r.Time.Sub(s.queue[drop].Time) > s.window) {
 		delete(s.known, s.queue[drop].ID)

@@ -59,3 +59,16 @@ func TestTheTimeGoesOnAfterAClockWasSetBack(t *testing.T) {
 		assert.Equal(t, at.Add(time.Hour), s.notBefore(at))
 	}
 }
+
+// Records that are exempt from de-duplication show the time too: many senders' points have whole seconds.
+func TestRecordsWithoutAnIDMoveTheSteadyTime(t *testing.T) {
+	p := newProducers()
+	for second := range 300 {
+		at := noon.Add(time.Duration(second) * time.Second)
+		assert.False(t, p.seen.repeats(SeenRecord{Offset: int64(second), Time: at}))
+	}
+	back := noon.Add(300*time.Second - time.Hour)
+	assert.False(t, p.seen.repeats(SeenRecord{Offset: 300, Time: back}))
+	assert.Equal(t, noon.Add(299*time.Second), p.seen.clock.notBefore(back), "the clock was set back an hour")
+	assert.Empty(t, p.seen.queue)
+}
