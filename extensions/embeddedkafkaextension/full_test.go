@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/internal/journal/cluster"
@@ -56,14 +58,16 @@ func TestAStartOnAFullDiskWaitsForRoom(t *testing.T) {
 	assert.Equal(t, []string{"kept", "more"}, values)
 }
 
-// A process that waits for room stops at once.
+// A process that waits for room stops at once. It does not log its size limit with each attempt.
 func TestAStopWhileItWaitsForRoom(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kafka")
 	require.NoError(t, start(t, dir, freeport.One(t)).Shutdown(t.Context()))
 	tail := filepath.Join(dir, "ledger", "tail")
 	require.NoError(t, os.Remove(tail))
 	require.NoError(t, os.Symlink("/dev/full", tail))
-	ext := start(t, dir, freeport.One(t))
+	core, logs := observer.New(zap.InfoLevel)
+	ext := startLogged(t, dir, freeport.One(t), zap.New(core))
 	assert.True(t, ext.(cluster.Limited).JournalRoom("t").Full)
 	require.NoError(t, ext.Shutdown(t.Context()))
+	assert.Len(t, logs.All(), 1, "that the disk is full")
 }

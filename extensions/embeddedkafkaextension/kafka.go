@@ -120,6 +120,9 @@ func (k *kafka) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if k.cfg.MaxSize <= 0 {
+		k.log.Info("max_size is not set: the log may use a quarter of the free disk space, at most 10 GiB", zap.Int64("max_size", limit))
+	}
 	k.mu.Lock()
 	k.logged = nil
 	k.mu.Unlock()
@@ -136,9 +139,7 @@ func (k *kafka) limit() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("max_size: read the free space of the file system of %s: %w", k.cfg.Directory, err)
 	}
-	limit := max(min(free/freeShare, maxDefaultSize), minDefaultSize, int64(minSegments*k.cfg.segment(0)))
-	k.log.Info("max_size is not set: the log may use a quarter of the free disk space, at most 10 GiB", zap.Int64("max_size", limit))
-	return limit, nil
+	return max(min(free/freeShare, maxDefaultSize), minDefaultSize, int64(minSegments*k.cfg.segment(0))), nil
 }
 
 // found counts and logs a finding. The finding is in the message, because a sampling logger drops equal messages. A repeated attempt to open the log

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensiontest"
+	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension"
 	"github.com/penstockhq/penstock/internal/freeport"
@@ -24,11 +25,18 @@ import (
 
 func start(t *testing.T, dir, endpoint string) extension.Extension {
 	t.Helper()
+	return startLogged(t, dir, endpoint, zap.NewNop())
+}
+
+func startLogged(t *testing.T, dir, endpoint string, log *zap.Logger) extension.Extension {
+	t.Helper()
 	factory := embeddedkafkaextension.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*embeddedkafkaextension.Config)
 	cfg.Directory, cfg.Endpoint = dir, endpoint
 	require.NoError(t, confmap.Validate(cfg))
-	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
+	set := extensiontest.NewNopSettings(factory.Type())
+	set.Logger = log
+	ext, err := factory.Create(t.Context(), set, cfg)
 	require.NoError(t, err)
 	require.NoError(t, ext.Start(t.Context(), componenttest.NewNopHost()))
 	return ext
