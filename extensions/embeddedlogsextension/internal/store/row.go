@@ -31,6 +31,8 @@ type row struct {
 	shared int // how many of the first fields are those of all rows of a resource and scope
 	own    int // where the attributes begin
 	more   map[string]any
+	names  admitted
+	key    []byte // of the stream
 }
 
 // resource begins rows of a resource.
@@ -51,6 +53,11 @@ func (r *row) resource(tenant string, attributes pcommon.Map) {
 	}
 	r.stream = len(r.fields)
 	r.add(TenantField, tenant)
+	r.key = append(r.key[:0], tenant...)
+	for _, f := range r.fields[:r.stream] {
+		r.key = append(append(append(append(r.key, 0), f.Name...), 0), f.Value...)
+	}
+	r.names.enter(&r.of.names, string(r.key))
 	r.own = len(r.fields)
 	r.attributes(resourcePrefix, attributes)
 	r.shared = len(r.fields)
@@ -118,7 +125,7 @@ func (r *row) attribute(prefix, name string, v pcommon.Value, depth int) {
 	if prefix == "" && r.of.taken(r.signal, name) {
 		field = attributePrefix + name
 	}
-	if len(field) > maxName || len(r.fields)-r.own >= maxFields || r.has(field) {
+	if len(field) > maxName || len(r.fields)-r.own >= maxFields || r.has(field) || !r.names.has(field) {
 		if r.more == nil {
 			r.more = map[string]any{}
 		}

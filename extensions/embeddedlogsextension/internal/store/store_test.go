@@ -306,3 +306,33 @@ func TestAFilterThatEndsWithAComment(t *testing.T) {
 	require.NoError(t, s.Erase(ctx, store.Erasure{ID: "one", Tenant: "acme", Filter: "* # all of them", At: time.Now()}))
 	assert.Equal(t, "0", count(t, s, store.Query{Text: "*", View: everything}))
 }
+
+// The engine leaves out rows past the 2000th name in a block. Names past a stream's budget are kept beside, so that every row is stored.
+func TestEveryRowIsStoredHoweverManyNamesThereAre(t *testing.T) {
+	s := open(t, t.TempDir())
+	const n, each = 300, 10
+	ld := records("checkout", n)
+	for i, lr := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+		for k := range each {
+			lr.Attributes().PutStr(fmt.Sprintf("id-%d-%d", i, k), "v")
+		}
+	}
+	added, err := s.AddLogs(t.Context(), ld, at("acme", 0))
+	require.NoError(t, err)
+	assert.Equal(t, n, added.Rows)
+	require.NoError(t, s.Flush(t.Context()))
+	all := rows(t, s, store.Query{Text: "*", View: everything})
+	require.Len(t, all, n)
+	values := 0
+	for _, row := range all {
+		for name, v := range row {
+			switch {
+			case strings.HasPrefix(name, "id-"):
+				values++
+			case name == store.MoreField:
+				values += strings.Count(v, `"id-`)
+			}
+		}
+	}
+	assert.Equal(t, n*each, values, "no value is lost")
+}
