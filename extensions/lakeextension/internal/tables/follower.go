@@ -66,12 +66,13 @@ func (f *Follower) Round(ctx context.Context, now time.Time, all bool) (Report, 
 	r := Report{Refused: map[string]error{}}
 	seen := map[string]*lakestore.Change{}
 	defer func() { f.changes = seen }()
-	return r, f.attempt(ctx, &r, func(b *batch) error {
+	err := f.attempt(ctx, &r, func(b *batch) error {
 		if all {
 			return f.everything(ctx, seen, b)
 		}
 		return f.recent(ctx, now, seen, b)
 	})
+	return r, err
 }
 
 // attempt commits what look finds, and lets it look again when another gateway's commit came first.
