@@ -41,10 +41,10 @@ func TestRememberedNamesAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
 	td := ptrace.NewTraces()
-	const spans, each = 300, 100
+	const spans, each = 300, 80
 	for i := range spans {
 		rs := td.ResourceSpans().AppendEmpty()
-		rs.Resource().Attributes().PutInt("service.name", int64(i/10)) // the engine takes 2000 names of a stream at once
+		rs.Resource().Attributes().PutInt("service.name", int64(i/10)) // 800 names of each stream: the store makes 900 of them fields
 		span := rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
 		span.SetTraceID(pcommon.TraceID{15: 1})
 		span.SetSpanID(pcommon.SpanID{6: byte(i >> 8), 7: byte(i)})
