@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/internal/durable"
 	"github.com/penstockhq/penstock/internal/keyfile"
 )
 
@@ -40,7 +40,7 @@ type keys struct {
 
 // start reads the file, and then watches it.
 func (k *keys) start() error {
-	content, err := k.read()
+	content, err := durable.ReadFile(k.path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no file %q: `penstock keys new --file %s` creates it with its first key (PENSTOCK_KEYS_FILE in the profiles names it)", k.path, k.path)
 	}
@@ -78,28 +78,6 @@ func (k *keys) stop() {
 // `penstock keys revoke` leaves an empty list after the last key.
 var errEmpty = errors.New("it is empty: another process may be writing it")
 
-// read returns the file's content. A file that never ends, or a pipe that no process writes to, would block the watching goroutine for ever, so it
-// is refused.
-func (k *keys) read() ([]byte, error) {
-	info, err := os.Stat(k.path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%q is not a regular file", k.path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(k.path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(content) > maxFile {
-		err = fmt.Errorf("%q has more than %d bytes", k.path, maxFile)
-	}
-	return content, err
-}
-
 // use activates the keys of a valid file.
 func (k *keys) use(content []byte) error {
 	k.seen = sha256.Sum256(content)
@@ -117,7 +95,7 @@ func (k *keys) use(content []byte) error {
 // look reads the file again. It compares the content, not the time, so that two edits within one tick of the file system's clock count.
 func (k *keys) look() {
 	k.readToken()
-	content, err := k.read()
+	content, err := durable.ReadFile(k.path, maxFile)
 	if err != nil {
 		content = []byte(err.Error()) // log it once
 	}

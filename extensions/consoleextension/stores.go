@@ -1,7 +1,6 @@
 package consoleextension
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,13 +10,6 @@ import (
 
 	"github.com/penstockhq/penstock/internal/admin"
 )
-
-// store is an extension of this process that answers queries about what it stores: embedded_tsdb does.
-type store interface {
-	// QueryAPI returns what it stores ("metrics", "logs") and a handler of queries, paths as on the store's own listener. The handler
-	// keeps to the tenant of access.Of.
-	QueryAPI() (name string, h http.Handler)
-}
 
 // queryRoutes are what the console asks, by the name of the store. Nothing else of a store can be reached through it.
 var queryRoutes = map[string][]string{
@@ -30,24 +22,9 @@ var queryRoutes = map[string][]string{
 // stores are those of this process by name.
 type stores map[string]http.Handler
 
-// find looks among the host's extensions, in the order of their ids: the first one of a name counts.
+// find looks for those of the host.
 func (s *stores) find(host component.Host) {
-	*s = stores{}
-	extensions := host.GetExtensions()
-	ids := make([]component.ID, 0, len(extensions))
-	for id := range extensions {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b component.ID) int { return cmp.Compare(a.String(), b.String()) })
-	for _, id := range ids {
-		found, ok := extensions[id].(store)
-		if !ok {
-			continue
-		}
-		if name, h := found.QueryAPI(); (*s)[name] == nil {
-			(*s)[name] = h
-		}
-	}
+	*s = admin.QueryAPIs(host)
 	// A store of logs keeps spans too, unless there is a store of its own for them.
 	if h := (*s)["logs"]; h != nil && (*s)["traces"] == nil {
 		(*s)["traces"] = h

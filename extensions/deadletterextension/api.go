@@ -32,22 +32,12 @@ var (
 
 // mount shows the API on the admin extension, where there is one.
 func (d *deadLetter) mount(host component.Host) (unmount func()) {
-	authorizer := admin.FindAuthorizer(host)
 	mux := &admin.Mux{}
 	mux.HandleFunc("GET /{$}", needList, admin.Moved(d.id, "deadletters"))
 	mux.HandleFunc("GET /v1/letters", needList, d.serveList)
 	mux.HandleFunc("GET /v1/letters/{name}", needRead, d.serveLetter)
 	mux.HandleFunc("POST /v1/letters/{name}/send", needSend, d.serveSend)
-	mux.HandleFunc("DELETE /v1/letters/{name}", needRemove, func(w http.ResponseWriter, r *http.Request) {
-		who, err := authorizer.Authorize(r, access.Erase)
-		if err != nil {
-			admin.Challenge(w.Header())
-			http.Error(w, err.Error(), http.StatusUnauthorized)
-			return
-		}
-		admin.By(r.Context(), who)
-		d.serveRemove(w, r)
-	})
+	mux.HandleFunc("DELETE /v1/letters/{name}", needRemove, admin.Authorized(admin.FindAuthorizer(host), access.Erase, d.serveRemove))
 	return admin.Mount(host, d.id, "Dead letters, as JSON", mux, d.set.Logger)
 }
 

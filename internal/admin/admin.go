@@ -56,6 +56,18 @@ type refuseAll struct{}
 
 func (refuseAll) Authorize(*http.Request, string) (string, error) { return "", ErrNobody }
 
+// Authorized serves a request that a authorizes for the scope, and answers others with 401 and what they lack.
+func Authorized(a Authorizer, scope string, serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.Authorize(r, scope); err != nil {
+			Challenge(w.Header())
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return
+		}
+		serve(w, r)
+	}
+}
+
 // Challenge sets the headers of an answer with 401, for a client without authorization.
 func Challenge(h http.Header) {
 	h.Set("WWW-Authenticate", `Bearer realm="admin token"`)

@@ -24,6 +24,7 @@
 // Files, in the order of the data:
 //
 //	delivery.go, outcome.go, account.go   what a batch carries in its context: session, part, and the counts for the ledger
+//	stateful.go                           what a component implements to have state
 //	session.go, join.go, states.go        a partition's session, and how components find their state in it
 //	worker.go, flight.go                  the driver of a journal partition: read, deliver, checkpoint
 //	dedup.go, poison.go                   repeated records, and records that the pipeline refuses permanently

@@ -1,10 +1,11 @@
 // Package durable writes and moves files so that a crash or a power cut leaves the old file or the new one, never a part of
-// either, and sets damaged files aside under a name that says so.
+// either, sets damaged files aside under a name that says so, and reads files that somebody else may have replaced by anything.
 package durable
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,28 @@ import (
 
 // asideMark is between the original name of a file that was set aside and the time.
 const asideMark = ".damaged-"
+
+// ReadFile returns the content of a regular file of at most so many bytes. It refuses everything else: a device may never end, and a pipe that
+// no process writes to would block the reader for ever.
+func ReadFile(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%q is not a regular file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = fmt.Errorf("%q has more than %d bytes", path, most)
+	}
+	return content, err
+}
 
 // WriteFile makes the file at path hold data: it writes a temporary file beside it, fsyncs that, renames it and fsyncs the directory. On an error
 // path stays unchanged.

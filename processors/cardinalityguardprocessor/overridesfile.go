@@ -102,7 +102,7 @@ func (f *overridesFile) read() error {
 	f.state = state
 	list := []OverrideConfig(nil)
 	if state != (fileState{}) {
-		data, err := readAtMost(f.path, overridesFileMost)
+		data, err := durable.ReadFile(f.path, overridesFileMost)
 		if err != nil {
 			return err
 		}
@@ -186,23 +186,7 @@ func stateOf(path string) (fileState, error) {
 	if err != nil {
 		return fileState{}, err
 	}
-	if !info.Mode().IsRegular() {
-		return fileState{}, fmt.Errorf("%s is not a regular file", path)
-	}
 	return fileState{info.ModTime(), info.Size()}, nil
-}
-
-func readAtMost(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("%s has more than %d bytes", path, most)
-	}
-	return data, err
 }
 
 // decodeOverrides reads the content of an overrides file.

@@ -48,19 +48,14 @@ func (g *guard) page(authorizer admin.Authorizer) http.Handler {
 		g.answer(w, list, nil)
 	})
 	change := func(edit func(*overridesFile, http.ResponseWriter, *http.Request) ([]OverrideConfig, error)) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			if _, err := authorizer.Authorize(r, access.Admin); err != nil {
-				admin.Challenge(w.Header())
-				http.Error(w, err.Error(), http.StatusUnauthorized)
-				return
-			}
+		return admin.Authorized(authorizer, access.Admin, func(w http.ResponseWriter, r *http.Request) {
 			if g.rules.file == nil {
 				http.Error(w, "this guard has no overrides_file", http.StatusConflict)
 				return
 			}
 			list, err := edit(g.rules.file, w, r)
 			g.answer(w, list, err)
-		}
+		})
 	}
 	mux.HandleFunc("PUT /overrides", operates, change(func(f *overridesFile, w http.ResponseWriter, r *http.Request) ([]OverrideConfig, error) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOverrideBody))
