@@ -158,15 +158,16 @@ bench-numbers: build ## Metrics against peers, five interleaved pairs, CPU time:
 	cd testbed && $(GO) test -run '^$$' -bench 'Linear|Bytes' -benchtime 1x -timeout 60m ./bench/rollup
 
 .PHONY: figures
-figures: build kafka ## Run the benchmarks against peers and write testbed/figures/report.md (two hours, on an idle machine)
-	@rm -f $(BUILD)/figures.jsonl
-	$(MAKE) -C testbed/backends otelcol
-	cd testbed && FIGURES=$(CURDIR)/$(BUILD)/figures.jsonl $(GO) test -run '^$$' -bench . -benchtime 5x -p 1 -timeout 240m ./bench/...
-	cd testbed && $(GO) run ./figures/collect ../$(BUILD)/figures.jsonl
+figures: ## Run the benchmarks whose figures documents quote, write testbed/figures/report.md and the documents (three hours, on an idle machine; FIGURES="bench/lake quota" takes some)
+	cd testbed && $(GO) run ./figures/collect $(FIGURES)
+
+.PHONY: update-figures
+update-figures: ## Write the report's figures into the documents that mark them, without running a benchmark
+	cd testbed && $(GO) run ./figures/collect -update
 
 .PHONY: check-figures
-check-figures: ## Fail when a figure of a README is not what the benchmarks measured last
-	cd testbed && $(GO) test -count=1 ./figures
+check-figures: ## Fail when a document quotes another figure than the benchmarks measured last, or a measured one without a source
+	cd testbed && $(GO) test -count=1 -v ./figures
 
 .PHONY: cross
 cross: $(BUILD)/src/run.go ## Build the distribution for other systems: build/penstock-<os>-<arch>

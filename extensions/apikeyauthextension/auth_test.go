@@ -32,6 +32,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/apikeyauthextension"
 	"github.com/penstockhq/penstock/internal/access"
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/keyfile"
 	"github.com/penstockhq/penstock/internal/tenant"
 )
@@ -296,6 +297,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	defer func() { assert.NoError(b, e.Shutdown(context.Background())) }()
 	sources := map[string][]string{"Authorization": {"Bearer " + key}}
 	b.ReportAllocs()
+	defer cputime.Each(b)()
 	for b.Loop() {
 		if _, err := e.(extensionauth.Server).Authenticate(b.Context(), sources); err != nil {
 			b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/extensions/queuestorageextension"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
 
 // BenchmarkQueue sends requests of 100 records of 100 bytes through the real queue: in, out, removed. The peer is file_storage with
@@ -54,6 +55,7 @@ func benchmark(b *testing.B, ext extension.Extension) {
 		records.AppendEmpty().Body().SetStr("a line of about a hundred bytes, as applications write them: GET /index.html 200 in 12.5 ms by abc")
 	}
 	b.ReportAllocs()
+	defer cputime.Each(b)()
 	for b.Loop() {
 		all.Add(1)
 		require.NoError(b, logs.ConsumeLogs(b.Context(), batch))

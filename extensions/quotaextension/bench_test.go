@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/quotaextension"
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/quota"
 	"github.com/penstockhq/penstock/internal/quota/door"
 )
@@ -39,7 +38,7 @@ func BenchmarkRequest(b *testing.B) {
 		parts[i] = []door.Part{{Tenant: fmt.Sprint("tenant-", i), Service: "checkout", Items: 100}}
 	}
 	b.ReportAllocs()
-	before := spent()
+	defer cputime.Each(b)()
 	for i := 0; b.Loop(); i++ {
 		r := requests[i%len(requests)]
 		admitted, done, err := d.Request(r, "")
@@ -51,12 +50,4 @@ func BenchmarkRequest(b *testing.B) {
 		}
 		done(true)
 	}
-	b.ReportMetric(float64(spent()-before)/float64(b.N), "cpu-ns/op")
-}
-
-// spent is the CPU time of this process: a busy machine does not change it.
-func spent() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // can't fail
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/journal/wire"
 	"github.com/penstockhq/penstock/internal/tenant"
@@ -368,6 +369,7 @@ func BenchmarkRecords(b *testing.B) {
 			in.Request, _ = (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
 			b.SetBytes(int64(len(in.Request)))
 			b.ReportAllocs()
+			defer cputime.Each(b)()
 			for b.Loop() {
 				if _, _, err := in.Records(layout, 900<<10); err != nil {
 					b.Fatal(err)

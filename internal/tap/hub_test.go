@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/tap"
 )
 
@@ -141,6 +142,7 @@ func BenchmarkClosed(b *testing.B) {
 	p := point(tap.Before, "exporter", "a", "logs", "")
 	h.Add(p)
 	b.ReportAllocs()
+	defer cputime.Each(b)()
 	for b.Loop() {
 		if p.Open() {
 			b.Fatal("nobody looks")

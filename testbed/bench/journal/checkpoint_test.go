@@ -18,9 +18,11 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/processors/cardinalityguardprocessor"
 	"github.com/penstockhq/penstock/processors/windowrollupprocessor"
+	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
 // BenchmarkCheckpoint writes and restores the state of guard and rollup, with so many series that the guard has admitted and the rollup
@@ -37,31 +39,28 @@ func BenchmarkCheckpoint(b *testing.B) {
 				require.NoError(b, head.ConsumeMetrics(ctx, series(from, 10_000, 1)))
 			}
 			var state bytes.Buffer
-			var wrote, restored time.Duration
+			var wrote, restored []float64                                                 // ms of CPU
 			encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest)) // as the store
 			require.NoError(b, err)
-			compressed := 0
-			n := 0
 			for b.Loop() {
-				n++
 				state.Reset()
-				began := time.Now()
+				began := cputime.Spent()
 				require.NoError(b, session.Snapshot(&state))
 				records := (&delivery.Checkpoint{State: state.Bytes()}).Records(delivery.Generation{Number: 1})
-				wrote += time.Since(began)
+				wrote = append(wrote, (cputime.Spent()-began).Seconds()*1000)
 				require.NotEmpty(b, records)
-				began = time.Now()
+				began = cputime.Spent()
 				again, err := delivery.NewSession(delivery.Settings{Label: "p.metrics-0", State: state.Bytes()})
 				require.NoError(b, err)
 				require.NoError(b, components(b).ConsumeMetrics(delivery.With(b.Context(), again), pmetric.NewMetrics()))
-				restored += time.Since(began)
+				restored = append(restored, (cputime.Spent()-began).Seconds()*1000)
 				again.Close()
 			}
-			compressed = len(encoder.EncodeAll(state.Bytes(), nil))
-			b.ReportMetric(float64(state.Len())/1e6, "MB")
-			b.ReportMetric(float64(compressed)/1e6, "MB-zstd")
-			b.ReportMetric(wrote.Seconds()/float64(n)*1000, "write-ms")
-			b.ReportMetric(restored.Seconds()/float64(n)*1000, "restore-ms")
+			compressed := len(encoder.EncodeAll(state.Bytes(), nil))
+			measure.Report(b, []float64{float64(state.Len()) / 1e6}, "MB")
+			measure.Report(b, []float64{float64(compressed) / 1e6}, "MB-zstd")
+			measure.Report(b, wrote, "write-cpu-ms")
+			measure.Report(b, restored, "restore-cpu-ms")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

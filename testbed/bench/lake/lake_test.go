@@ -143,10 +143,10 @@ func BenchmarkStandalone(b *testing.B) {
 		alone = append(alone, round["lake"]-round["journal"])
 	}
 	for _, v := range variants {
-		b.ReportMetric(measure.Median(spent[v.name]), v.name+"-us/record")
+		measure.Report(b, spent[v.name], v.name+"-us/record")
 	}
-	b.ReportMetric(measure.Median(stores), "store/disk")
-	b.ReportMetric(measure.Median(alone), "lake-alone-us/record")
+	measure.Report(b, stores, "store/disk")
+	measure.Report(b, alone, "lake-alone-us/record")
 	b.ReportMetric(float64(len(request(b, r)))/perRequest, "otlpB/record")
 	b.ReportMetric(0, "ns/op")
 }

@@ -82,6 +82,7 @@ func BenchmarkSenders(b *testing.B) {
 			b.Logf("%-14s %9.0f records/s a core, %6.1f bytes a record (cpu µs a record by round: %.2f)",
 				s.name, 1e6/measure.Median(cpu[s.name]), measure.Median(wire[s.name]), cpu[s.name])
 			measure.Report(b, cpu[s.name], s.name+"-µs/record")
+			measure.Report(b, rates(cpu[s.name]), s.name+"-records/cpu-s")
 			measure.Report(b, wire[s.name], s.name+"-B/record")
 		}
 		for _, peer := range senders[1:] {
@@ -89,6 +90,15 @@ func BenchmarkSenders(b *testing.B) {
 			measure.Report(b, ratios(wire["loki"], wire[peer.name]), "x-bytes-of-"+peer.name)
 		}
 	}
+}
+
+// rates are records a second of CPU.
+func rates(perRecord []float64) []float64 {
+	all := make([]float64, len(perRecord))
+	for i, us := range perRecord {
+		all[i] = 1e6 / us
+	}
+	return all
 }
 
 // run sends all batches through the binary with one sender. It returns the CPU time of the process and the bytes that it sent on.

@@ -1,5 +1,3 @@
-//go:build unix
-
 package broker_test
 
 import (
@@ -9,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/extensions/embeddedkafkaextension/internal/broker"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
 
 // BenchmarkProduce compares the broker with kfake, which it has replaced, each with its default segments and flushed to disk: records of 5 KB that are each
@@ -70,7 +68,7 @@ func measure(b *testing.B, c *kgo.Client, writers int) {
 	b.SetBytes(int64(len(value)))
 	took := make([]time.Duration, b.N)
 	var next atomic.Int64
-	before := cpu()
+	before := cputime.Spent()
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for range writers {
@@ -89,11 +87,5 @@ func measure(b *testing.B, c *kgo.Client, writers int) {
 	b.StopTimer()
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
-	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
-}
-
-func cpu() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	b.ReportMetric(float64((cputime.Spent()-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }

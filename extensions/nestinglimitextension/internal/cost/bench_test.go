@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/testdata"
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
 
 // BenchmarkRequest compares the look at a request of 1000 records, or points, with decoding it, which follows.
@@ -33,6 +34,7 @@ func BenchmarkRequest(b *testing.B) {
 		b.Run(c.name+"/look", func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
+			defer cputime.Each(b)()
 			for b.Loop() {
 				_, err := c.look(body)
 				require.NoError(b, err)
@@ -41,6 +43,7 @@ func BenchmarkRequest(b *testing.B) {
 		b.Run(c.name+"/decode", func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
+			defer cputime.Each(b)()
 			for b.Loop() {
 				require.NoError(b, c.decode(body))
 			}

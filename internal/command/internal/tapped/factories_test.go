@@ -35,6 +35,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/xreceiver"
 
 	"github.com/penstockhq/penstock/internal/command/internal/tapped"
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/tap"
 	"github.com/penstockhq/penstock/internal/tap/sampler"
 )
@@ -336,6 +337,7 @@ func BenchmarkClosed(b *testing.B) {
 			require.NoError(b, p.Start(b.Context(), h))
 			ld, ctx := oneLog(), b.Context()
 			b.ReportAllocs()
+			defer cputime.Each(b)()
 			for b.Loop() {
 				_ = p.ConsumeLogs(ctx, ld)
 			}

@@ -1,11 +1,9 @@
 package corpus_test
 
 import (
-	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/corpus"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor/internal/detect"
 )
@@ -21,23 +19,18 @@ func BenchmarkDetector(b *testing.B) {
 			size += len(line)
 		}
 	}
-	cpu := func() int64 {
-		var u syscall.Rusage
-		require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-		return u.Utime.Nano() + u.Stime.Nano()
-	}
 	measure := func(name string, set detect.Set) {
 		s := detect.New(detect.Options{Detectors: set, Regions: []string{"US", "GB", "DE", "FR", "ES", "IT"}})
 		b.Run(name, func(b *testing.B) {
 			var spans []detect.Span
-			start, n := cpu(), 0
+			start, n := cputime.Spent(), 0
 			for b.Loop() {
 				for _, line := range lines {
 					spans = s.Scan(spans[:0], "", line)
 				}
 				n++
 			}
-			b.ReportMetric(float64(size)*float64(n)/float64(cpu()-start)*1e3, "MB/cpu-s")
+			b.ReportMetric(float64(size)*float64(n)/float64(cputime.Spent()-start)*1e3, "MB/cpu-s")
 		})
 	}
 	measure("all", detect.Precise)

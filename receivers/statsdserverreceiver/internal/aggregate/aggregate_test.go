@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/aggregate"
 	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/line"
 )
@@ -177,6 +178,7 @@ func BenchmarkAdd(b *testing.B) {
 	}
 	var l line.Line
 	b.ReportAllocs()
+	defer cputime.Each(b)()
 	i := 0
 	for b.Loop() {
 		if l.Parse(texts[i%1000]) != "" || table.Add(&l) != "" {

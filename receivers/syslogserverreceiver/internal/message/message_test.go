@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/message"
 )
 
@@ -112,6 +113,7 @@ func BenchmarkParse(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+			defer cputime.Each(b)()
 			for b.Loop() {
 				message.Parse(text, clock)
 			}
