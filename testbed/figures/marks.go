@@ -94,8 +94,19 @@ func (r Report) Check(document string) error {
 	return errors.Join(errs...)
 }
 
+// Marked returns the names in the marks of a document.
+func Marked(document string) []string {
+	var names []string
+	eachMark(document, func(_ int, text, name, _ string) string {
+		names = append(names, name)
+		return text
+	})
+	return names
+}
+
 // Waiting returns the figures, as name and unit, that a document marks and that no run has measured yet. They are compared
-// from then on. A mark that names no figure of any benchmark waits for ever: `make figures` fails on it.
+// from then on. A mark of a figure that its benchmark does not report waits until `make figures` runs it, and
+// fails there.
 func (r Report) Waiting(document string) []string {
 	var waiting []string
 	eachMark(document, func(_ int, text, name, unit string) string {

@@ -136,6 +136,9 @@ func (r run) measure() ([]measure.Figure, error) {
 		rounds.Add(printed.String())
 	}
 	if r.rounds > 0 {
+		if len(rounds.Figures()) == 0 {
+			return nil, fmt.Errorf("no benchmark that matches %q printed one of %s", r.bench, strings.Join(r.units, ", "))
+		}
 		return rounds.Figures(), nil
 	}
 	file, err := os.Open(lines)
