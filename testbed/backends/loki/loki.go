@@ -100,9 +100,7 @@ func Start(t testing.TB, settings Settings) *Server {
 	s := &Server{dir: t.TempDir()}
 	ports := freePorts(t, 2)
 	s.address = fmt.Sprintf("127.0.0.1:%d", ports[0])
-	var text bytes.Buffer
-	require.NoError(t, config.Execute(&text, map[string]any{"HTTP": ports[0], "GRPC": ports[1], "Dir": s.dir, "Limits": settings.Limits}))
-	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "loki.yaml"), text.Bytes(), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "loki.yaml"), Configuration(t, s.dir, ports[0], ports[1], settings.Limits), 0o600))
 	s.Override(t, settings.Overrides)
 	log, err := os.Create(filepath.Join(s.dir, "loki.log"))
 	require.NoError(t, err)
@@ -118,6 +116,14 @@ func Start(t testing.TB, settings Settings) *Server {
 	})
 	s.Run(t)
 	return s
+}
+
+// Configuration is Loki's YAML, for a directory, its two ports on loopback, and limits as [Settings] has them.
+func Configuration(t testing.TB, directory string, http, grpc int, limits string) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, config.Execute(&text, map[string]any{"HTTP": http, "GRPC": grpc, "Dir": directory, "Limits": limits}))
+	return text.Bytes()
 }
 
 // Override replaces the limits of single tenants by a YAML flow mapping, such as {team-a: {ingestion_rate_mb: 1}}; empty: they have those of all.

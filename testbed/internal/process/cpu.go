@@ -15,7 +15,13 @@ import (
 // CPUSoFar is the user and system time of a child that runs, from /proc, in ticks of 10 ms.
 func (p *Process) CPUSoFar(t testing.TB) time.Duration {
 	t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
+	return CPUOf(t, p.Pid())
+}
+
+// CPUOf is CPUSoFar of any process.
+func CPUOf(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	require.NoError(t, err)
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	var ticks time.Duration
