@@ -156,7 +156,11 @@ func (s *Store) run(ctx context.Context, p *Prepared, f func(*Block) error) erro
 	var mu sync.Mutex
 	var failed error
 	err := s.within(ctx, p, func(ctx context.Context, stop context.CancelFunc) error {
-		return s.engine.RunQuery(p.context(ctx), func(_ uint, db *logstorage.DataBlock) {
+		q, err := s.newest(ctx, p)
+		if err != nil {
+			return err
+		}
+		return s.engine.RunQuery(p.contextOf(ctx, q), func(_ uint, db *logstorage.DataBlock) {
 			mu.Lock()
 			defer mu.Unlock()
 			if failed != nil || db.RowsCount() == 0 {
@@ -248,7 +252,12 @@ func (s *Store) within(ctx context.Context, p *Prepared, f func(context.Context,
 }
 
 func (p *Prepared) context(ctx context.Context) *logstorage.QueryContext {
-	return logstorage.NewQueryContext(ctx, &p.stats, slices.Clone(p.seen), p.Query, false, p.hidden)
+	return p.contextOf(ctx, p.Query)
+}
+
+// contextOf is the context of a query that is part of p's.
+func (p *Prepared) contextOf(ctx context.Context, q *logstorage.Query) *logstorage.QueryContext {
+	return logstorage.NewQueryContext(ctx, &p.stats, slices.Clone(p.seen), q, false, p.hidden)
 }
 
 // watchEvery is how often it is looked whether a query has read too much.
