@@ -1,6 +1,7 @@
 package logsql
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -51,25 +52,50 @@ func statsRange(ctx context.Context, q *request, w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
-	type matrix struct {
-		Metric json.RawMessage `json:"metric"`
-		Values [][2]any        `json:"values"`
-	}
-	slices.SortStableFunc(points, func(a, b statistics.Point) int {
-		return cmp.Or(cmp.Compare(a.Place, b.Place), cmp.Compare(a.Name, b.Name), cmp.Compare(string(metricOf(&a)), string(metricOf(&b))), cmp.Compare(a.Time, b.Time))
-	})
-	result := []matrix{}
-	for i := range points {
-		metric := metricOf(&points[i])
-		if n := len(result); n == 0 || string(result[n-1].Metric) != string(metric) {
-			result = append(result, matrix{Metric: metric})
-		}
-		last := &result[len(result)-1]
-		last.Values = append(last.Values, pairOf(&points[i]))
-	}
+	result := matrixOf(points)
 	q.header(w)
 	writeJSON(w, map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
 	return nil
+}
+
+// rangeSeries is a series of a matrix.
+type rangeSeries struct {
+	Metric json.RawMessage `json:"metric"`
+	Values [][2]any        `json:"values"`
+
+	first  statistics.Point
+	points []statistics.Point
+}
+
+// matrixOf groups points into series, in the order of the query's statistics, of names and of labels; the points of each are in the order of time.
+func matrixOf(points []statistics.Point) []*rangeSeries {
+	byKey := map[string]*rangeSeries{}
+	result := []*rangeSeries{}
+	var key []byte
+	for _, p := range points {
+		key = append(strconv.AppendInt(key[:0], int64(p.Place), 10), 0)
+		key = append(append(key, p.Name...), 0)
+		for _, l := range p.Labels {
+			key = append(append(append(append(key, l.Name...), 0), l.Value...), 0)
+		}
+		of := byKey[string(key)]
+		if of == nil {
+			of = &rangeSeries{first: p, Metric: metricOf(&p)}
+			byKey[string(key)] = of
+			result = append(result, of)
+		}
+		of.points = append(of.points, p)
+	}
+	slices.SortFunc(result, func(a, b *rangeSeries) int {
+		return cmp.Or(cmp.Compare(a.first.Place, b.first.Place), cmp.Compare(a.first.Name, b.first.Name), bytes.Compare(a.Metric, b.Metric))
+	})
+	for _, of := range result {
+		slices.SortStableFunc(of.points, func(a, b statistics.Point) int { return cmp.Compare(a.Time, b.Time) })
+		for i := range of.points {
+			of.Values = append(of.Values, pairOf(&of.points[i]))
+		}
+	}
+	return result
 }
 
 // stats is /select/logsql/stats_query: statistics at one time.
