@@ -36,9 +36,9 @@ func TestNewestRows(t *testing.T) {
 	now := time.Now()
 	var times []time.Time
 	at0 := now.Add(-50 * time.Hour)
-	for len(times) < 3000 {
+	for len(times) < 800 {
 		heap := []time.Duration{time.Microsecond, time.Millisecond, time.Second, 10 * time.Minute}[random.IntN(4)]
-		for range random.IntN(300) {
+		for range random.IntN(100) {
 			if at0 = at0.Add(1 + time.Duration(random.Int64N(int64(heap)))); at0.Before(now) {
 				times = append(times, at0)
 			}
@@ -57,7 +57,7 @@ func TestNewestRows(t *testing.T) {
 		`_msg:in({service.name="cart"} third:=2 _time:1h | fields _msg)`, `order | extract "accepted by the <_time>"`, `* | filter third:=2`,
 	} {
 		whole := rows(t, s, store.Query{Text: filter + " | sort by (_time desc)", At: now, View: everything})
-		for _, window := range []struct{ offset, limit int }{{0, 1}, {0, 100}, {7, 50}, {0, 2000}, {0, 40_000}, {5000, 100}, {40_000, 3}} {
+		for _, window := range []struct{ offset, limit int }{{0, 1}, {0, 100}, {7, 50}, {1500, 100}, {0, 40_000}} {
 			text := fmt.Sprintf("%s | sort by (_time desc) offset %d limit %d | fields _time, _msg", filter, window.offset, window.limit)
 			found := rows(t, s, store.Query{Text: text, At: now, View: everything})
 			var want, got []string
@@ -75,7 +75,7 @@ func TestNewestRows(t *testing.T) {
 // A day's newest rows are found without looking at the day.
 func TestNewestRowsReadLittle(t *testing.T) {
 	s := open(t, t.TempDir())
-	const n = 20_000
+	const n = 10_000
 	begin := time.Now().Add(-24 * time.Hour)
 	const parts = 50 // each of a stream of its own, and so in a block of its own
 	for part := range parts {
