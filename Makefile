@@ -76,6 +76,10 @@ unit: ## Unit tests of the components, the commands and the telemetry, with the 
 simulation: ## 60 000 simulated schedules of crashes, lost answers and cut logs (twelve minutes)
 	$(GO) test -count=1 -timeout 60m ./internal/delivery/simulation -args -schedules 2500
 
+.PHONY: power-cuts
+power-cuts: ## 200 power cuts of embedded_logs: copies of its directory with what was fsynced alone, or with a random part of the rest (three minutes)
+	$(GO) test -count=1 -timeout 70m -tags full -v -run '^TestPowerCuts$$' ./extensions/embeddedlogsextension/internal/store
+
 .PHONY: smoke
 smoke: build ## The built binary, driven by a Go SDK
 	cd testbed && $(GO) test -count=1 -timeout 10m ./smoke/...

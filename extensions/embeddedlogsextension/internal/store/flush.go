@@ -137,8 +137,10 @@ func (s *Store) flushOnce() {
 	}
 }
 
-// settled says whether nothing is in memory alone. Nothing may be added meanwhile.
+// settled says whether nothing is in memory alone. Nothing may be added meanwhile. It moves rows from the engine's buffers into parts first: the
+// engine counts the buffered rows of its newest day alone, and no entry of an index that is on its way from a buffer to a part.
 func (s *Store) settled() bool {
+	s.engine.DebugFlush()
 	before := s.indexParts()
 	var of logstorage.StorageStats
 	s.engine.UpdateStats(&of)

@@ -189,7 +189,7 @@ type Stats struct {
 	Rows, Streams, Days, Tenants int64
 	// Bytes on disk; Uncompressed is what the rows would take as JSON, about.
 	Bytes, Uncompressed int64
-	// Unflushed rows are not durable yet.
+	// Unflushed rows are not durable yet; the engine leaves out those of the last second that belong to another day than the newest.
 	Unflushed int64
 }
 

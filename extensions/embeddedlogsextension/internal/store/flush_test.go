@@ -1,0 +1,37 @@
+package store
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+)
+
+// The engine tells the rows in its buffers of the newest day alone. A row of an older one that is there is not durable either.
+func TestARowOfAnOlderDayIsNotDurableBeforeItsFlush(t *testing.T) {
+	s, err := Open(Settings{Directory: t.TempDir(), Retention: 7 * day, MaxTenants: 1, Memory: 16 << 20, Log: zap.NewNop()})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close()) }()
+	older := time.Now().Add(-day)
+	addRowAt(t, s, older) // its stream is known of then on
+	addRowAt(t, s, time.Now())
+	require.NoError(t, s.Flush(t.Context()))
+	require.True(t, s.settled())
+
+	addRowAt(t, s, older)
+	assert.False(t, s.settled(), "a checkpoint would go past the row")
+}
+
+func addRowAt(t *testing.T, s *Store, at time.Time) {
+	t.Helper()
+	ld := plog.NewLogs()
+	lr := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	lr.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	lr.Body().SetStr("a row")
+	_, err := s.AddLogs(t.Context(), ld, Batch{Received: time.Now(), TenantOf: func(pcommon.Map) string { return "acme" }})
+	require.NoError(t, err)
+}
