@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/penstockhq/penstock/internal/access"
@@ -14,10 +17,14 @@ import (
 
 // serveRows answers GET /v1/ledger.
 func (l *ledgerExtension) serveRows(w http.ResponseWriter, r *http.Request) {
-	if !reads(w, r) {
+	if !reads(w, r) || !whole(w, r) {
 		return
 	}
-	q, err := parse(r)
+	values, err := parameters(r)
+	var q query
+	if err == nil {
+		q, err = parse(values)
+	}
 	if err == nil {
 		err = q.confine(access.Of(r.Context()))
 	}
@@ -46,10 +53,33 @@ func reads(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// parse parses the parameters of a request. An empty one restricts nothing.
-func parse(r *http.Request) (q query, err error) {
-	values := r.URL.Query()
+// whole reports whether r's path is that of the API and not one below it, and answers the others with 404.
+func whole(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.Path == "" || r.URL.Path == "/" {
+		return true
+	}
+	answerJSON(w, http.StatusNotFound, map[string]string{"error": "there is nothing below this address"})
+	return false
+}
+
+// parameters returns the parameters of a request. A query that can't be read is an error: without the unreadable part, it would mean something else.
+func parameters(r *http.Request) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("the query can't be read: %w", err)
+	}
+	return values, nil
+}
+
+// known are the parameters of the ledger.
+var known = []string{"signal", "tenant", "from", "to", "by"}
+
+// parse parses parameters. An empty one restricts nothing.
+func parse(values url.Values) (q query, err error) {
 	for name, all := range values {
+		if !slices.Contains(known, name) {
+			return q, fmt.Errorf("%s: is not a known parameter; the parameters are %s and %s", name, strings.Join(known[:len(known)-1], ", "), known[len(known)-1])
+		}
 		if len(all) > 1 {
 			return q, fmt.Errorf("%s: is given more than once", name)
 		}
@@ -74,12 +104,13 @@ func parse(r *http.Request) (q query, err error) {
 			} else if text != "receipt" {
 				err = fmt.Errorf("must be receipt or event")
 			}
-		default:
-			err = fmt.Errorf("is not a known parameter; the parameters are signal, tenant, from, to and by")
 		}
 		if err != nil {
 			return q, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if !q.from.IsZero() && !q.to.IsZero() && !q.from.Before(q.to) {
+		return q, errors.New("from: must be before to, which the range does not include")
 	}
 	return q, nil
 }
@@ -100,7 +131,7 @@ func (q *query) confine(c access.Client) error {
 // hour parses a whole hour.
 func hour(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil || !t.Equal(t.Truncate(time.Hour)) {
+	if err != nil || !t.Equal(t.Truncate(time.Hour)) || t.IsZero() { // the zero time is no bound
 		return t, fmt.Errorf("must be a whole hour such as 2026-11-30T05:00:00Z: the ledger counts by the hour")
 	}
 	return t.UTC(), nil

@@ -181,6 +181,48 @@ func TestRowsAddUp(t *testing.T) {
 	assert.Equal(t, http.StatusFound, h.get(t, "/ledger/", nil), "the console has the page")
 }
 
+// An answer is never about more than the request asked for.
+func TestWrongQuestionsAreRefused(t *testing.T) {
+	lake, tsdb := twoSinks()
+	_, h := start(t, nil, nil, lake, tsdb)
+	const eight, ten = "2027-01-15T08:00:00Z", "2027-01-15T10:00:00Z"
+	for query, want := range map[string]string{
+		"tenant=acme;signal=logs":          "the query can't be read",
+		"tenant=%zz":                       "the query can't be read",
+		"signal=LOGS":                      "signal: must be metrics, logs or traces",
+		"signal=logs&signal=metrics":       "signal: is given more than once",
+		"tennant=":                         "tennant: is not a known parameter; the parameters are signal, tenant, from, to and by",
+		"by=Event":                         "by: must be receipt or event",
+		"from=2027-01-15":                  "from: must be a whole hour",
+		"from=2027-01-15T08:00:00%2B05:30": "from: must be a whole hour",
+		"to=0001-01-01T00:00:00Z":          "to: must be a whole hour",
+		"to=1768464000":                    "to: must be a whole hour",
+		"from=" + ten + "&to=" + eight:     "from: must be before to",
+		"from=" + ten + "&to=" + ten:       "from: must be before to",
+	} {
+		for _, path := range []string{"/v1/ledger/", "/v1/usage/"} {
+			var a struct{ Error string }
+			assert.Equal(t, http.StatusBadRequest, h.get(t, path+"?"+query, &a), path+query)
+			assert.Contains(t, a.Error, want, path+query)
+		}
+	}
+	for query, rows := range map[string]int{
+		"from=" + eight + "&to=2027-01-15T09:00:00Z":        1,
+		"from=2027-01-15T13:30:00%2B05:30":                  1, // eight
+		"from=" + eight + "&by=event":                       0,
+		"to=" + eight:                                       0,
+		"from=1000-01-01T00:00:00Z&to=9999-12-31T23:00:00Z": 1,
+		"tenant=nobody":                                     0,
+		"signal=&tenant=&from=&to=&by=":                     1,
+	} {
+		var a rowsAnswer
+		require.Equal(t, http.StatusOK, h.get(t, "/v1/ledger/?"+query, &a), query)
+		assert.Len(t, a.Rows, rows, query)
+	}
+	assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/ledger/metrics", nil))
+	assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/usage/metrics", nil))
+}
+
 func TestAnImbalanceIsShownAndMeasured(t *testing.T) {
 	tel := componenttest.NewTelemetry()
 	defer func() { require.NoError(t, tel.Shutdown(context.Background())) }()
@@ -256,6 +298,15 @@ func TestReceipts(t *testing.T) {
 	assert.Equal(t, "buffered", a.Records[1].Sinks["tsdb"].State)
 	assert.Equal(t, "unknown", a.Records[2].Sinks["tsdb"].State)
 	assert.Equal(t, http.StatusBadRequest, h.get(t, "/v1/receipts/nonsense", nil))
+	for _, never := range []string{"metrics.0-6-1", "metrics.1-0-1", "metrics.0-50-3.7-1-1"} {
+		assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/receipts/"+never, nil), never)
+	}
+	assert.Equal(t, http.StatusOK, h.get(t, "/v1/receipts/logs.0-0-1", nil), "no sink takes logs, so nobody knows the journal's end")
+}
+
+func TestReceiptsWithoutAJournal(t *testing.T) {
+	_, h := start(t, nil, nil)
+	assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/receipts/logs.0-0-1", nil))
 }
 
 // A client gets a receipt if it requests one and its request was accepted.

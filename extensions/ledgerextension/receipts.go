@@ -44,6 +44,8 @@ type located struct {
 	Hour      string               `json:"hour,omitempty"`
 	Items     int64                `json:"items,omitempty"`
 	Sinks     map[string]sinkState `json:"sinks"`
+
+	never bool // the journal never had it
 }
 
 // sinkState is the record's state for one sink. If the record was delivered in one batch with others, and not all items of the batch were stored,
@@ -69,12 +71,20 @@ func (l *ledgerExtension) serveReceipt(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
+	if len(l.all()) == 0 {
+		answerJSON(w, http.StatusNotFound, map[string]string{"error": noJournal})
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), l.cfg.Timeout)
 	defer cancel()
 	found := l.locate(ctx, id, signal, places, whole)
 	c := access.Of(r.Context())
 	if _, one := c.Tenant(); one && slices.ContainsFunc(found.Records, func(l located) bool { return !c.Sees(l.Tenant) }) {
 		answerJSON(w, http.StatusNotFound, map[string]string{"error": "the API key's tenant has no such receipt, or the journal no longer holds its records"})
+		return
+	}
+	if !slices.ContainsFunc(found.Records, func(l located) bool { return !l.never }) {
+		answerJSON(w, http.StatusNotFound, map[string]string{"error": "the journal never had a record of this receipt"})
 		return
 	}
 	answerJSON(w, http.StatusOK, found)
@@ -112,6 +122,7 @@ func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places 
 // query determines the record's state for one sink.
 func (r *located) query(ctx context.Context, s ledger.Source, parts []ledger.Partition) {
 	r.Sinks[s.Sink()] = sinkState{State: stateUnknown, Why: "the journal has no such partition"}
+	r.never = true
 	for _, p := range parts {
 		if p.Index != r.Partition {
 			continue
@@ -121,6 +132,7 @@ func (r *located) query(ctx context.Context, s ledger.Source, parts []ledger.Par
 				r.InJournal, r.Tenant, r.Hour, r.Items = true, c.Tenant, c.Hour.String(), c.Items
 			})
 		}
+		r.never = r.Offset >= p.End
 		r.Sinks[s.Sink()] = r.in(p)
 	}
 }

@@ -236,7 +236,11 @@ func (l *ledgerExtension) buffer(ctx context.Context, q query, at place, sheets 
 	if err != nil {
 		why = "buffered records that were not counted: " + err.Error()
 	}
-	a.Missing = append(a.Missing, missing{Signal: sheets[0].source.Signal(), Partition: &at.index, From: &upTo, To: &end, Why: why})
+	m := missing{Signal: sheets[0].source.Signal(), Partition: &at.index, From: &upTo, To: &end, Why: why}
+	if q.confined {
+		m.From, m.To = nil, nil
+	}
+	a.Missing = append(a.Missing, m)
 }
 
 // add adds the sheets of one place to the rows of their signal. The received number is that of the sink that knows most, because all sinks read the

@@ -99,15 +99,16 @@ func (l *ledgerExtension) bill(ctx context.Context, q query) *bill {
 
 // serveUsage answers GET /v1/usage, as CSV with format=csv.
 func (l *ledgerExtension) serveUsage(w http.ResponseWriter, r *http.Request) {
-	if !reads(w, r) {
+	if !reads(w, r) || !whole(w, r) {
 		return
 	}
-	values := r.URL.Query()
+	values, err := parameters(r)
 	asCSV := values.Get("format") == "csv"
 	values.Del("format")
-	asked := r.Clone(r.Context())
-	asked.URL.RawQuery = values.Encode()
-	q, err := parse(asked)
+	var q query
+	if err == nil {
+		q, err = parse(values)
+	}
 	if err == nil {
 		err = q.confine(access.Of(r.Context()))
 	}

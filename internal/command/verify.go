@@ -119,7 +119,7 @@ func (v *verifying) first(now time.Time) (time.Time, error) {
 // stores are the stores that the flags and variables name.
 func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]verify.Store, error) {
 	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Client: client}}
-	all["logs"] = &verify.Logs{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_QUERY_ENDPOINT"), "127.0.0.1:9428"), Header: l.Header, Client: client, Ledger: l, Sink: "logs"}
+	all["logs"] = &verify.Logs{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_QUERY_ENDPOINT"), "127.0.0.1:9428"), Header: l.Header, Client: client}
 	root := cmp.Or(os.Getenv("PENSTOCK_LAKE_URL"), filepath.Join(cmp.Or(os.Getenv(dataDirVariable), defaultDataDir), "lake"))
 	if root != "off" {
 		files, err := lakeAt(root)
@@ -143,8 +143,8 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 		{"prometheus", "tsdb", v.proms, func(_, place string) (verify.Store, error) {
 			return &verify.Prometheus{URL: place, Client: client}, nil
 		}},
-		{"logsql", "logs", v.logsql, func(sink, place string) (verify.Store, error) {
-			return &verify.Logs{URL: place, Header: l.Header, Client: client, Ledger: l, Sink: sink}, nil
+		{"logsql", "logs", v.logsql, func(_, place string) (verify.Store, error) {
+			return &verify.Logs{URL: place, Header: l.Header, Client: client}, nil
 		}},
 		{"loki", "loki", v.lokis, func(_, place string) (verify.Store, error) {
 			return &verify.Loki{URL: place, Selector: v.selector, Client: client}, nil

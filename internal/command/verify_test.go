@@ -120,6 +120,82 @@ func TestVerifyAsksTheLogStore(t *testing.T) {
 	assert.Contains(t, out, `curl -X POST `+admin+`/v1/replays`)
 }
 
+// Points with names and attributes that histograms, summaries and the guard use, too, are counted, each once.
+func TestVerifyCountsWhatClientsSent(t *testing.T) {
+	const names = `"latency_bucket","latency_count","latency_sum","load","orders_count","orders_sum","wait","wait_count","wait_sum"`
+	const kinds = `"latency":[{"type":"histogram"}],"load":[{"type":"gauge"}],"orders_count":[{"type":"gauge"}],"orders_sum":[{"type":"gauge"}],"wait":[{"type":"summary"}]`
+	for what, c := range map[string]struct {
+		kinds string
+		asked []string
+	}{
+		"a store that knows the types": {kinds, []string{`latency_count`, `load`, `orders_count`, `orders_sum`, `wait without quantiles`, `wait_count`}},
+		"a store that knows none":      {"", []string{`latency_count`, `load`, `orders_count`, `wait without quantiles`, `wait_count`}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			var asked []string
+			tsdb := server(t, func(r *http.Request) string {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/label/__name__/values"):
+					return `{"data":[` + names + `]}`
+				case strings.HasSuffix(r.URL.Path, "/metadata"):
+					return `{"data":{` + c.kinds + `}}`
+				}
+				query := r.URL.Query().Get("query")
+				assert.NotContains(t, query, "otel_metric_overflow", "clients send overflow points, too")
+				assert.Contains(t, query, `penstock_partition=""`, "those of the guard")
+				name := strings.Split(query, `"`)[1]
+				if strings.Contains(query, `quantile=""`) {
+					name += " without quantiles"
+				}
+				asked = append(asked, name)
+				return vector("1")
+			})
+			out, err := call(t, "verify", "--hour", "2026-11-30T05:00:00Z", "--admin", server(t, func(*http.Request) string { return ledgerOf }), "--prometheus", tsdb)
+			require.Error(t, err, "other sinks can't be checked")
+			assert.Contains(t, out, "tsdb: the ledger has stored 20")
+			assert.Equal(t, c.asked, asked)
+		})
+	}
+}
+
+// The printed job goes to the sink that lacks something: in the profiles the jobs of a signal go to one sink, and the others need a receiver.
+func TestVerifySaysWhereJobsGo(t *testing.T) {
+	empty := server(t, func(r *http.Request) string {
+		if strings.HasSuffix(r.URL.Path, "/values") {
+			return `{"data":[]}`
+		}
+		return `{"data":{"result":[]}}`
+	})
+	for _, c := range []struct{ signal, sink, others, want, never string }{
+		{"metrics", "tsdb", "remote_write lake", "/v1/replays -H", "these need"},
+		{"metrics", "remote_write", "lake", "/v1/replays -H", "these need"},
+		{"metrics", "remote_write", "tsdb", "jobs of metrics go to tsdb: these need the receiver kafka_replay/remote_write_jobs in the pipeline metrics/remote_write", " /v1/replays"},
+		{"metrics", "lake", "tsdb", "jobs of metrics go to tsdb: these need the receiver kafka_replay/lake_jobs with jobs::recorded: [metrics] in the pipeline metrics/lake", " /v1/replays"},
+		{"logs", "lake", "logs", "/v1/replays -H", "these need"},
+		{"logs", "lake", "logs loki", "go to loki: these need the receiver kafka_replay/lake_jobs", " /v1/replays"},
+		{"logs", "loki", "lake logs", "/v1/replays -H", "these need"},
+		{"logs", "logs", "lake", "go to lake: these need the receiver kafka_replay/log_jobs in the pipeline logs/logs", " /v1/replays"},
+		{"traces", "lake", "logs", "/v1/replays -H", "these need"},
+		{"traces", "lake", "logs otlp", "go to otlp: these need the receiver kafka_replay/lake_jobs", " /v1/replays"},
+		{"logs", "mine", "", "/v1/replays -H", "these need"},
+	} {
+		t.Run(c.signal+" "+c.sink+" beside "+c.others, func(t *testing.T) {
+			var partitions []string
+			for _, sink := range strings.Fields(c.sink + " " + c.others) {
+				partitions = append(partitions, `{"signal":"`+c.signal+`","sink":"`+sink+`","partition":0,"start":0,"next":9,"end":9}`)
+			}
+			admin := server(t, func(*http.Request) string {
+				return `{"rows":[{"signal":"` + c.signal + `","tenant":"a","hour":"2026-11-30T05:00:00Z","sinks":{"` + c.sink + `":{"stored":3}}}],"missing":[],"partitions":[` + strings.Join(partitions, ",") + `]}`
+			})
+			out, err := call(t, "verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin, "--prometheus", empty, "--prometheus", "remote_write="+empty, "--loki", empty, "--loki", "mine="+empty,
+				"--logsql", empty, "--lake", t.TempDir())
+			require.ErrorContains(t, err, "1 gaps", out)
+			assert.Contains(t, out, c.want)
+			assert.NotContains(t, strings.ReplaceAll(out, admin+"/v1", " /v1"), c.never)
+		})
+	}
+}
+
 func TestVerifyOfNothing(t *testing.T) {
 	admin := server(t, func(*http.Request) string { return `{"rows":[],"partitions":[],"missing":[]}` })
 	out, err := call(t, "verify", "--admin", admin)

@@ -5,6 +5,7 @@ package receipt
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,7 +113,7 @@ func Parse(id string) (signal string, places []Place, whole bool, err error) {
 		partition, err1 := strconv.ParseInt(parts[0], 10, 32)
 		first, err2 := strconv.ParseInt(parts[1], 10, 64)
 		records, err3 := strconv.ParseInt(parts[2], 10, 32)
-		if err1 != nil || err2 != nil || err3 != nil || partition < 0 || first < 0 || records < 1 {
+		if err1 != nil || err2 != nil || err3 != nil || records < 1 || first > math.MaxInt64-records || text != fmt.Sprintf("%d-%d-%d", partition, first, records) {
 			return bad()
 		}
 		places = append(places, Place{int32(partition), first, records})

@@ -49,6 +49,14 @@ func TestWithoutANoteNothingIsNoted(t *testing.T) {
 	assert.False(t, receipt.Wanted(t.Context()))
 }
 
+// One record has one id.
+func TestOtherSpellingsOfAnIdAreNone(t *testing.T) {
+	for _, id := range []string{"logs.+0-0-1", "logs.00-0-1", "logs.0-0x1-1", "logs.0-0-01", "logs.0-9223372036854775807-1", "logs.0-0-0", "Logs.0-0-1", "logs.0-0-1.", " logs.0-0-1"} {
+		_, _, _, err := receipt.Parse(id)
+		assert.Error(t, err, id)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, id := range []string{"logs.0-1-1", "traces.1-2-3.4-5-6.more", "logs", "x.0-1-1", "logs.0-1", "logs.-1-1-1", "logs." + strings.Repeat("1-1-1.", 40)} {
 		f.Add(id)

@@ -73,11 +73,8 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 }
 
 // steps creates jobs from gaps: a job has one range of each partition.
-func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[int32][]lake.Span) (steps []string) {
-	if others := slices.DeleteFunc(a.sinks(signal), func(s string) bool { return s == l.Sink }); len(others) > 0 {
-		steps = append(steps, fmt.Sprintf("in the profiles jobs of %s go to %s: these need a kafka_replay receiver with jobs in a pipeline of %s that ends in the lake, and "+
-			"jobs::recorded: [%s]; docs/replay.md has one", signal, others[0], signal, signal))
-	}
+func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[int32][]lake.Span) []string {
+	var jobs []job
 	for i := 0; ; i++ {
 		j := job{Signal: signal, Tenants: []string{tenant}, Condition: within(signal, hour)}
 		for p, spans := range gaps {
@@ -86,10 +83,10 @@ func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[
 			}
 		}
 		if len(j.Offsets) == 0 {
-			return steps
+			return l.Ledger.steps(a, signal, l.Sink, jobs...)
 		}
 		slices.SortFunc(j.Offsets, func(a, b offset) int { return int(a.Partition - b.Partition) })
-		steps = append(steps, "fill it: "+l.Ledger.curl(j))
+		jobs = append(jobs, j)
 	}
 }
 

@@ -85,14 +85,42 @@ func (a *Answer) Unaccounted() (all []string) {
 	return all
 }
 
-// sinks are the sinks of signal.
-func (a *Answer) sinks(signal string) (all []string) {
-	for _, p := range a.Partitions {
-		if p.Signal == signal && !slices.Contains(all, p.Sink) {
-			all = append(all, p.Sink)
+// destinations are the sinks to which the profiles' replay jobs of a signal go: the first one that there is.
+var destinations = map[string][]string{
+	"metrics": {"tsdb", "remote_write"},
+	"logs":    {"loki", "lake", "logs"},
+	"traces":  {"otlp", "lake", "logs"},
+}
+
+// destination returns the sink to which the profiles' replay jobs of a signal go; empty: none, or a sink with a name that the profiles don't have.
+func (a *Answer) destination(signal string) string {
+	for _, sink := range destinations[signal] {
+		for _, p := range a.Partitions {
+			if p.Signal == signal && p.Sink == sink {
+				return sink
+			}
 		}
 	}
-	return all
+	return ""
+}
+
+// steps are the commands that create jobs for a sink. Where the profiles' jobs of the signal go to another sink, the jobs are for a receiver that
+// goes to this one.
+func (l *Ledger) steps(a *Answer, signal, sink string, jobs ...job) (steps []string) {
+	route := "/v1/replays"
+	if to := a.destination(signal); to != "" && to != sink {
+		receiver, settings := "kafka_replay/"+strings.TrimSuffix(sink, "s")+"_jobs", ""
+		if sink == "lake" {
+			settings = fmt.Sprintf(" with jobs::recorded: [%s]", signal)
+		}
+		steps = append(steps, fmt.Sprintf("in the profiles jobs of %s go to %s: these need the receiver %s%s in the pipeline %s/%s; docs/replay.md has it",
+			signal, to, receiver, settings, signal, sink))
+		route = "/" + receiver + route
+	}
+	for _, j := range jobs {
+		steps = append(steps, "fill it: "+l.curlTo(route, j))
+	}
+	return steps
 }
 
 // job is the body of POST /v1/replays.
@@ -112,10 +140,7 @@ type offset struct {
 	Next      int64 `json:"next"`
 }
 
-// curl is the command that creates the job.
-func (l *Ledger) curl(j job) string { return l.curlTo("/v1/replays", j) }
-
-// curlTo is curl for a receiver's own route.
+// curlTo is the command that creates the job at a route.
 func (l *Ledger) curlTo(route string, j job) string {
 	var body strings.Builder
 	e := json.NewEncoder(&body)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,6 @@ type Logs struct {
 	URL    string
 	Header http.Header
 	Client *http.Client
-	Ledger *Ledger
-	// Sink is the store's name in the ledger.
-	Sink string
 }
 
 // Name implements Store.
@@ -58,18 +54,4 @@ func (l *Logs) Held(ctx context.Context, signal string, hour time.Time, _ []stri
 		held[r.Metric["penstock_tenant"]] = n
 	}
 	return held, false, nil
-}
-
-// fill replays the whole hour: the store adds only the rows that it lacks, by their place in the journal. Where a signal has further sinks, the
-// profiles' jobs go to one of them.
-func (l *Logs) fill(_ context.Context, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
-	j := job{Signal: signal, By: "event", From: hour.Format(time.RFC3339), To: hour.Add(time.Hour).Format(time.RFC3339), Tenants: []string{tenant}}
-	others := slices.DeleteFunc(a.sinks(signal), func(s string) bool { return s == l.Sink })
-	if len(others) == 0 {
-		return []string{"fill it: " + l.Ledger.curl(j)}, nil
-	}
-	return []string{
-		fmt.Sprintf("in the profiles jobs of %s go to %s: these need the receiver kafka_replay/log_jobs; docs/replay.md has it", signal, others[0]),
-		"fill it: " + l.Ledger.curlTo("/kafka_replay/log_jobs/v1/replays", j),
-	}, nil
 }

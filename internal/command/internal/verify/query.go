@@ -11,9 +11,12 @@ import (
 	"time"
 )
 
-// points selects one sample of each data point of the named metric: not the quantiles of a summary, and not windows and overflow streams, which no
-// client sent.
-const points = `sum(count_over_time({__name__=%q,quantile="",rollup_window="",otel_metric_overflow=""}[1h]))`
+// points selects one sample of each data point of the named metric: not windows and the guard's overflow streams, which no client sent. A client
+// can send overflow points of its own; only the guard adds the partition.
+const points = `sum(count_over_time({__name__=%q,rollup_window="",penstock_partition=""%s}[1h]))`
+
+// noQuantiles is the part of points that leaves out the quantiles of a summary: its count has a sample of each of its points.
+const noQuantiles = `,quantile=""`
 
 // Prometheus is a store that answers PromQL.
 type Prometheus struct {
@@ -39,11 +42,16 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 	end := hour.Add(time.Hour - time.Millisecond)
 	at := strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)
 	all := int64(0)
+	kinds := p.kinds(ctx, base)
 	for _, name := range names.Data {
-		if name == "target_info" || partOfHistogram(name, names.Data) {
+		if name == "target_info" || partOfPoint(name, names.Data, kinds) {
 			continue
 		}
-		n, err := instant(ctx, p.Client, base+"/query", fmt.Sprintf(points, name), at, p.Header)
+		without := ""
+		if kinds[name] == "summary" || kinds[name] == "" && slices.Contains(names.Data, name+"_count") {
+			without = noQuantiles
+		}
+		n, err := instant(ctx, p.Client, base+"/query", fmt.Sprintf(points, name, without), at, p.Header)
 		if err != nil {
 			return nil, true, err
 		}
@@ -52,11 +60,32 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 	return map[string]int64{"": all}, true, nil
 }
 
-// partOfHistogram says whether a metric belongs to another one that has a sample of the same point: the count.
-func partOfHistogram(name string, names []string) bool {
+// kinds returns the types of metrics by name, of those whose type the store knows. Many stores know none.
+func (p *Prometheus) kinds(ctx context.Context, base string) map[string]string {
+	var a struct {
+		Data map[string][]struct{ Type string }
+	}
+	kinds := map[string]string{}
+	if err := get(ctx, p.Client, base+"/metadata", p.Header, &a); err != nil {
+		return kinds
+	}
+	for name, all := range a.Data {
+		if len(all) == 1 { // of several, any can be the right one
+			kinds[name] = all[0].Type
+		}
+	}
+	return kinds
+}
+
+// partOfPoint says whether a metric's samples belong to points of which another metric, the count, has a sample. Where the store does not know the
+// type, the names decide.
+func partOfPoint(name string, names []string, kinds map[string]string) bool {
+	if _, own := kinds[name]; own {
+		return false
+	}
 	for _, end := range []string{"_bucket", "_sum"} {
 		if base, ok := strings.CutSuffix(name, end); ok && slices.Contains(names, base+"_count") {
-			return true
+			return kinds[base] == "" || kinds[base] == "histogram" || kinds[base] == "summary"
 		}
 	}
 	return false

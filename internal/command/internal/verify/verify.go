@@ -114,9 +114,12 @@ func (r *Result) compare(ctx context.Context, say func(string, ...any), set Sett
 		case have < p.stored:
 			r.Gaps++
 			say("%s: the ledger has stored %d, %s holds %d: %d are missing", who, p.stored, store.Name(), have, p.stored-have)
-			steps, err := steps(ctx, store, set.Ledger, a, k.signal, tenant, set.Hour)
+			steps, err := steps(ctx, store, set.Ledger, a, k, tenant, set.Hour)
 			if err != nil {
 				return err
+			}
+			if shared && k.signal == "metrics" {
+				say("  points without a value, which end a series, may be among them: the store has them, and no query counts them")
 			}
 			for _, s := range steps {
 				say("  %s", s)
@@ -134,13 +137,13 @@ func (r *Result) compare(ctx context.Context, say func(string, ...any), set Sett
 }
 
 // steps says how to fill a gap.
-func steps(ctx context.Context, store Store, l *Ledger, a *Answer, signal, tenant string, hour time.Time) ([]string, error) {
+func steps(ctx context.Context, store Store, l *Ledger, a *Answer, k key, tenant string, hour time.Time) ([]string, error) {
 	if f, ok := store.(filler); ok {
-		return f.fill(ctx, a, signal, tenant, hour)
+		return f.fill(ctx, a, k.signal, tenant, hour)
 	}
-	j := job{Signal: signal, By: "event", From: hour.Format(time.RFC3339), To: hour.Add(time.Hour).Format(time.RFC3339)}
+	j := job{Signal: k.signal, By: "event", From: hour.Format(time.RFC3339), To: hour.Add(time.Hour).Format(time.RFC3339)}
 	if tenant != "" {
 		j.Tenants = []string{tenant}
 	}
-	return []string{"fill it: " + l.curl(j)}, nil
+	return l.steps(a, k.signal, k.sink, j), nil
 }
