@@ -66,14 +66,14 @@ SERIAL    := internal/columnar exporters/parquetexporter/internal/rows \
              extensions/lakeextension/internal/keeper
 
 .PHONY: unit
-unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 14 400 simulated schedules of crashes, lost answers and cut logs
+unit: ## Unit tests of the components, the commands and the telemetry, with the race detector; 16 200 simulated schedules of crashes, lost answers and cut logs
 	$(GO) test -race -timeout 20m $$($(GO) list $(PKGS) | grep -v $(foreach package,$(SERIAL),-e '/$(package)$$'))
 	$(GO) test -timeout 40m $(addprefix ./,$(SERIAL))
 	cd internal/command && $(GO) test -race ./...
 	cd telemetry/protectedtelemetry && $(GO) test -race ./...
 
 .PHONY: simulation
-simulation: ## 60 000 simulated schedules of crashes, lost answers and cut logs (twelve minutes)
+simulation: ## 67 500 simulated schedules of crashes, lost answers and cut logs (twelve minutes)
 	$(GO) test -count=1 -timeout 60m ./internal/delivery/simulation -args -schedules 2500
 
 .PHONY: power-cuts

@@ -85,6 +85,17 @@ func TestTheWindowIsOneOfTheJournalsTime(t *testing.T) {
 	assert.False(t, p.writes(3600-602, noon.Add(3600*time.Second)))
 }
 
+// The window holds a bounded number of records: beyond it a repetition counts again, although it comes soon.
+func TestTheWindowIsBounded(t *testing.T) {
+	p := newProducers()
+	p.seen.max = 100
+	for i := range 101 {
+		assert.False(t, p.writes(i, noon))
+	}
+	assert.True(t, p.writes(2, noon), "one of the latest")
+	assert.False(t, p.writes(0, noon), "101 records ago")
+}
+
 // Without new records, old ones leave the window too, but later: each gap counts as a tenth of the window.
 func TestRecordsLeaveTheWindowOfAPartitionWithFewRecords(t *testing.T) {
 	p := newProducers()

@@ -16,36 +16,47 @@ var (
 	namedFolder = regexp.MustCompile("in `([a-z0-9_/]+)`")
 )
 
-// Each threat of docs/threats.md names tests, followed by their folder.
-func TestEveryThreatHasItsTest(t *testing.T) {
+// Each threat of docs/threats.md and each claim of docs/delivery.md names tests, followed by their folder.
+func TestEveryThreatAndClaimHasItsTest(t *testing.T) {
+	for page, header := range map[string]string{"threats.md": "Threat", "delivery.md": "Claim"} {
+		t.Run(page, func(t *testing.T) { named(t, page, header) })
+	}
+}
+
+// named checks the last column of the tables of a page whose first column has the header.
+func named(t *testing.T, page, header string) {
 	root := filepath.Join("..", "..")
-	page, err := os.ReadFile(filepath.Join(root, "docs", "threats.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", page))
 	require.NoError(t, err)
-	threats := 0
-	for line := range strings.Lines(string(page)) {
-		cells := strings.Split(strings.TrimSpace(line), "|")
-		if len(cells) != 5 || strings.HasPrefix(cells[1], "---") || strings.TrimSpace(cells[1]) == "Threat" {
+	rows, within := 0, false
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if first := strings.TrimSpace(cells[0]); len(cells) < 2 || first == header {
+			within = first == header
 			continue
 		}
-		threats++
-		named := 0
-		for rest := cells[3]; ; {
+		if !within || strings.HasPrefix(cells[0], "---") {
+			continue
+		}
+		rows++
+		tests := 0
+		for rest := cells[len(cells)-1]; ; {
 			at := namedFolder.FindStringSubmatchIndex(rest)
 			if at == nil {
 				break
 			}
 			folder := rest[at[2]:at[3]]
-			tests := namedTest.FindAllStringSubmatch(rest[:at[0]], -1)
-			assert.NotEmpty(t, tests, "%s: no test before the folder %s", cells[1], folder)
-			for _, test := range tests {
-				named++
-				assert.True(t, hasTest(t, filepath.Join(root, folder), test[1]), "%s: there is no %s in %s", cells[1], test[1], folder)
+			found := namedTest.FindAllStringSubmatch(rest[:at[0]], -1)
+			assert.NotEmpty(t, found, "%s: no test before the folder %s", cells[0], folder)
+			for _, test := range found {
+				tests++
+				assert.True(t, hasTest(t, filepath.Join(root, folder), test[1]), "%s: there is no %s in %s", cells[0], test[1], folder)
 			}
 			rest = rest[at[1]:]
 		}
-		assert.Positive(t, named, "%s: no test", cells[1])
+		assert.Positive(t, tests, "%s: no test", cells[0])
 	}
-	assert.Greater(t, threats, 20, "the table is not where this test looks for it")
+	assert.Greater(t, rows, 20, "the table is not where this test looks for it")
 }
 
 // hasTest says whether a test of the folder has the name.
