@@ -33,7 +33,7 @@ const nine = ledger.Hour(500_000) // 2027-01-15T08:00:00Z
 type sourceOf struct {
 	sink, signal string
 	book         *ledger.Book
-	end          int64
+	start, end   int64
 	tail         map[int64]ledger.Content
 	err          error
 }
@@ -44,7 +44,7 @@ func (s *sourceOf) Journal() string             { return "p." + s.signal }
 func (s *sourceOf) Own() map[int32]*ledger.Book { return map[int32]*ledger.Book{0: s.book} }
 
 func (s *sourceOf) All(context.Context) ([]ledger.Partition, error) {
-	return []ledger.Partition{{Index: 0, Start: 0, End: s.end, Book: s.book, Missing: "nobody knows"}}, s.err
+	return []ledger.Partition{{Index: 0, Start: s.start, End: s.end, Book: s.book, Missing: "nobody knows"}}, s.err
 }
 
 func (s *sourceOf) Scan(_ context.Context, _ int32, first, next, maxBytes int64, each func(int64, ledger.Content)) (int64, error) {
@@ -302,6 +302,25 @@ func TestReceipts(t *testing.T) {
 		assert.Equal(t, http.StatusNotFound, h.get(t, "/v1/receipts/"+never, nil), never)
 	}
 	assert.Equal(t, http.StatusOK, h.get(t, "/v1/receipts/logs.0-0-1", nil), "no sink takes logs, so nobody knows the journal's end")
+}
+
+// Retention has deleted the records up to 10, and the sink had those up to 5.
+func TestReceiptsBehindRetention(t *testing.T) {
+	late := &sourceOf{sink: "loki", signal: "logs", book: bookOf(ledger.Fates{Stored: 10}), start: 10, end: 20, tail: map[int64]ledger.Content{12: record(1)}}
+	later := &sourceOf{sink: "lake", signal: "logs", book: ledger.NewBook(15), start: 10, end: 20, tail: late.tail}
+	_, h := start(t, nil, nil, late, later)
+	for offset, want := range map[string][2]string{"3": {"stored", "delivered"}, "7": {"lost", "delivered"}, "12": {"buffered", "delivered"}, "17": {"buffered", "buffered"}} {
+		var a struct {
+			Records []struct {
+				InJournal bool `json:"in_journal"`
+				Sinks     map[string]struct{ State string }
+			}
+		}
+		require.Equal(t, http.StatusOK, h.get(t, "/v1/receipts/logs.0-"+offset+"-1", &a), offset)
+		require.Len(t, a.Records, 1)
+		assert.Equal(t, want, [2]string{a.Records[0].Sinks["loki"].State, a.Records[0].Sinks["lake"].State}, offset)
+		assert.Equal(t, offset == "12", a.Records[0].InJournal, offset)
+	}
 }
 
 func TestReceiptsWithoutAJournal(t *testing.T) {

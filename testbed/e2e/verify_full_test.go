@@ -4,12 +4,17 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,8 +37,8 @@ type verified struct {
 	at time.Time // of the items
 }
 
-func newVerified(t *testing.T, env map[string]string) *verified {
-	return &verified{t: t, at: time.Now().Truncate(time.Hour).Add(-30 * time.Minute), p: process.Start(t, process.Settings{Env: env,
+func newVerified(t *testing.T, env map[string]string, configs ...string) *verified {
+	return &verified{t: t, at: time.Now().Truncate(time.Hour).Add(-30 * time.Minute), p: process.Start(t, process.Settings{Env: env, Configs: append([]string{"profile:standalone"}, configs...),
 		Args: []string{"--set=receivers.kafka_replay/lake.follow.range.max_wait=100ms"}})}
 }
 
@@ -140,4 +145,83 @@ func TestVerifyOfARealPrometheusAndLoki(t *testing.T) {
 	assert.Contains(t, printed, "the ledger has stored 30, Loki holds 0: 30 are missing")
 	assert.Contains(t, printed, `"signal":"metrics","by":"event"`)
 	assert.Contains(t, printed, `"signal":"logs","by":"event"`)
+}
+
+// remoteWriteJobs is the receiver that verify names for a remote TSDB beside that of the process.
+const remoteWriteJobs = `
+receivers:
+  kafka_replay/remote_write_jobs: {brokers: ["${env:PENSTOCK_KAFKA_ENDPOINT}"], topic_prefix: "${env:PENSTOCK_KAFKA_TOPIC_PREFIX:-penstock}", jobs: {}}
+service:
+  pipelines:
+    metrics/remote_write: {receivers: [kafka_replay/remote_write, kafka_replay/remote_write_jobs]}
+`
+
+// forgetful stands before a store, and answers what is written with success without passing it on while it forgets.
+type forgetful struct {
+	*httptest.Server
+	forgets atomic.Bool
+}
+
+func newForgetful(t *testing.T, store string) *forgetful {
+	target, err := url.Parse(store)
+	require.NoError(t, err)
+	f := &forgetful{}
+	work := httputil.NewSingleHostReverseProxy(target)
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !f.forgets.Load() {
+			work.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		for _, kind := range []string{"Samples", "Histograms", "Exemplars"} { // remote write 2 says what was written
+			w.Header().Set("X-Prometheus-Remote-Write-"+kind+"-Written", "5")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+// A real Prometheus and a real Loki have accepted what they do not hold. The jobs that verify prints, sent as printed, give it to them.
+func TestThePrintedJobsFillARealPrometheusAndLoki(t *testing.T) {
+	prom := prometheus.Configured(t, prometheus.Three, "storage: {tsdb: {out_of_order_time_window: 3h}}\n")
+	logs := loki.Start(t, loki.Settings{})
+	before := []*forgetful{newForgetful(t, "http://"+prom.Address), newForgetful(t, logs.URL())}
+	config := filepath.Join(t.TempDir(), "jobs.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(remoteWriteJobs), 0o600))
+	v := newVerified(t, map[string]string{"PENSTOCK_REMOTE_WRITE_URL": before[0].URL + "/api/v1/write", "PENSTOCK_LOKI_URL": before[1].URL}, config)
+	remote := []string{"--prometheus", "remote_write=http://" + prom.Address}
+	v.logs(0)
+	v.clean(remote...)
+	for _, f := range before {
+		f.forgets.Store(true)
+	}
+	v.logs(1)
+	v.points()
+	var printed string
+	ask.Eventually(t, func() error {
+		text, code := v.run(remote...)
+		printed = text
+		if code != 1 || strings.Contains(text, "on their way") || !strings.Contains(text, "holds 0: 5 are missing") || !strings.Contains(text, "Loki holds 10: 10 are missing") {
+			return fmt.Errorf("verify ends with %d: %s", code, text)
+		}
+		return nil
+	})
+	for _, f := range before {
+		f.forgets.Store(false)
+	}
+	assert.Contains(t, printed, "jobs of metrics go to tsdb: these need the receiver kafka_replay/remote_write_jobs in the pipeline metrics/remote_write")
+	jobs := regexp.MustCompile(`curl -X POST (\S+) -H 'Content-Type: application/json' -d '(.*)'`).FindAllStringSubmatch(printed, -1)
+	require.Len(t, jobs, 2, printed)
+	for _, j := range jobs {
+		resp, err := http.Post(j[1], "application/json", strings.NewReader(j[2]))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Less(t, resp.StatusCode, 300, "%s: %s", j[0], body)
+	}
+	text := v.clean(remote...)
+	assert.Contains(t, text, "logs loki of tenant default: 20, as the ledger says")
+	assert.Contains(t, text, "metrics remote_write: 5, as the ledger says")
 }
