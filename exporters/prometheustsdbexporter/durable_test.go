@@ -124,7 +124,7 @@ func TestAStorageThatHasLessThanTheCheckpointIsNoticed(t *testing.T) {
 	for lost, want := range map[int]string{
 		0: "",
 		9: `POST /v1/replays {"signal":"metrics","from":"2026-11-29T10:07:00Z","to":"2026-11-29T10:09:02Z"}`,
-		1: `POST /v1/replays {"signal":"metrics","from":"1970-01-01T00:00:00Z","to":"2026-11-29T10:09:02Z"}`,
+		1: `POST /v1/replays {"signal":"metrics","from":"1970-01-01T00:00:00Z","to":"2026-11-29T10:09:02Z","force":true}`,
 	} {
 		var reported []*componentstatus.Event
 		db.lost, db.run = lost, "b"

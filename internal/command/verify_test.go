@@ -136,6 +136,9 @@ func TestVerifyCountsWhatClientsSent(t *testing.T) {
 			tsdb := server(t, func(r *http.Request) string {
 				switch {
 				case strings.HasSuffix(r.URL.Path, "/label/__name__/values"):
+					if r.URL.Query().Get("start") != "" {
+						return `{"data":["load"]}` // it knows no times of samples out of order
+					}
 					return `{"data":[` + names + `]}`
 				case strings.HasSuffix(r.URL.Path, "/metadata"):
 					return `{"data":{` + c.kinds + `}}`

@@ -36,12 +36,13 @@ func FindGap(marks []Mark, holds func(position string) (gone, err error)) (*Gap,
 	return g, nil
 }
 
-// Job is the replay of signal that writes the range again.
+// Job is the replay of signal that writes the range again. A range from the journal's beginning is forced: the preflight refuses a range that begins
+// before what is left of the journal, or before the oldest time that a store accepts, and here everything that can be written is wanted.
 func (g *Gap) Job(signal string) string {
-	from := g.From
+	from, force := g.From, ""
 	if from.IsZero() {
-		from = time.Unix(0, 0)
+		from, force = time.Unix(0, 0), `,"force":true`
 	}
 	to := g.To.Add(2 * time.Second) // The API takes whole seconds and excludes the end.
-	return fmt.Sprintf(`POST /v1/replays {"signal":%q,"from":%q,"to":%q}`, signal, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+	return fmt.Sprintf(`POST /v1/replays {"signal":%q,"from":%q,"to":%q%s}`, signal, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339), force)
 }

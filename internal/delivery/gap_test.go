@@ -25,7 +25,7 @@ func TestAGapBeginsWhereTheSinkStillHadEverything(t *testing.T) {
 	for _, tc := range []struct{ name, held, why, job string }{
 		{name: "everything", held: "c"},
 		{"up to the first", "a", "c is gone", `POST /v1/replays {"signal":"logs","from":"2026-11-30T12:00:00Z","to":"2026-11-30T12:02:02Z"}`},
-		{"nothing", "", "c is gone", `POST /v1/replays {"signal":"logs","from":"1970-01-01T00:00:00Z","to":"2026-11-30T12:02:02Z"}`},
+		{"nothing", "", "c is gone", `POST /v1/replays {"signal":"logs","from":"1970-01-01T00:00:00Z","to":"2026-11-30T12:02:02Z","force":true}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			gap, err := delivery.FindGap(marks, holding(tc.held))

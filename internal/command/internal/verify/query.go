@@ -32,9 +32,8 @@ func (p *Prometheus) Name() string { return "the store at " + p.URL }
 // series of two metrics can be equal.
 func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []string) (map[string]int64, bool, error) {
 	base := strings.TrimSuffix(p.URL, "/") + "/api/v1"
-	q := url.Values{"start": {strconv.FormatInt(hour.Unix(), 10)}, "end": {strconv.FormatInt(hour.Add(time.Hour).Unix(), 10)}}
-	var names struct{ Data []string }
-	if err := get(ctx, p.Client, base+"/label/__name__/values?"+q.Encode(), p.Header, &names); err != nil {
+	names, err := p.names(ctx, base, hour)
+	if err != nil {
 		return nil, true, err
 	}
 	// A range includes its end and excludes its beginning: a range that ends a millisecond (the resolution of samples) before the next hour is the
@@ -43,12 +42,12 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 	at := strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)
 	all := int64(0)
 	kinds := p.kinds(ctx, base)
-	for _, name := range names.Data {
-		if name == "target_info" || partOfPoint(name, names.Data, kinds) {
+	for _, name := range names {
+		if name == "target_info" || partOfPoint(name, names, kinds) {
 			continue
 		}
 		without := ""
-		if kinds[name] == "summary" || kinds[name] == "" && slices.Contains(names.Data, name+"_count") {
+		if kinds[name] == "summary" || kinds[name] == "" && slices.Contains(names, name+"_count") {
 			without = noQuantiles
 		}
 		n, err := instant(ctx, p.Client, base+"/query", fmt.Sprintf(points, name, without), at, p.Header)
@@ -58,6 +57,21 @@ func (p *Prometheus) Held(ctx context.Context, _ string, hour time.Time, _ []str
 		all += n
 	}
 	return map[string]int64{"": all}, true, nil
+}
+
+// names returns the names of all metrics. Those of the hour alone would do, but a Prometheus leaves out the ones whose samples are all older than what its
+// head received in order, as those of a replay are. Others look only at recent data unless they are asked for a time.
+func (p *Prometheus) names(ctx context.Context, base string, hour time.Time) ([]string, error) {
+	var all []string
+	for _, query := range []url.Values{{}, {"start": {strconv.FormatInt(hour.Unix(), 10)}, "end": {strconv.FormatInt(hour.Add(time.Hour).Unix(), 10)}}} {
+		var names struct{ Data []string }
+		if err := get(ctx, p.Client, base+"/label/__name__/values?"+query.Encode(), p.Header, &names); err != nil {
+			return nil, err
+		}
+		all = append(all, names.Data...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // kinds returns the types of metrics by name, of those whose type the store knows. Many stores know none.
