@@ -99,13 +99,14 @@ func (q *request) align(r *http.Request) {
 	q.start, q.end = wholeSteps(q.start, q.end, int64(step), int64(offset))
 }
 
-// wholeSteps returns the begin of the step that start lies in, and the last nanosecond of the one of end. Bounds that are none stay.
+// wholeSteps returns the begin of the step that start lies in, and the last nanosecond of the one of end. Steps begin offset before whole multiples of
+// step, as the engine counts them. Bounds that are none stay.
 func wholeSteps(start, end, step, offset int64) (int64, int64) {
 	if start > math.MinInt64/2 && start < math.MaxInt64/2 {
-		start -= mod(start-offset, step)
+		start -= mod(start+offset, step)
 	}
 	if end > math.MinInt64/2 && end < math.MaxInt64/2 {
-		end += step - mod(end-offset, step) - 1
+		end += step - mod(end+offset, step) - 1
 	}
 	return start, end
 }

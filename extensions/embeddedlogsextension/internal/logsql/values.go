@@ -2,6 +2,7 @@ package logsql
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -77,10 +78,21 @@ func streamIDs(ctx context.Context, q *request, w http.ResponseWriter) error {
 	return answerHits(q, w, all, err)
 }
 
-// timeRange says which time a query selects.
+// timeRange says which time a query selects by itself, now, and where it says nothing, which one the request does.
 func timeRange(_ context.Context, q *request, w http.ResponseWriter) error {
-	start, end := q.prepared.Query.GetFilterTimeRange()
-	writeJSON(w, map[string]any{"start": formatTime(start), "end": formatTime(end), "hasTimeFilter": start != q.start || end != q.end})
+	p, err := q.store.Prepare(store.Query{Text: q.FormValue("query"), At: q.began})
+	if err != nil {
+		return err
+	}
+	start, end := p.Query.GetFilterTimeRange()
+	own := start != math.MinInt64 || end != math.MaxInt64
+	if start == math.MinInt64 {
+		start = q.start
+	}
+	if end == math.MaxInt64 && q.end != math.MaxInt64 {
+		end = q.end + 1
+	}
+	writeJSON(w, map[string]any{"start": formatTime(start), "end": formatTime(end), "hasTimeFilter": own})
 	return nil
 }
 
