@@ -187,7 +187,10 @@ func TestVerifySaysWhereJobsGo(t *testing.T) {
 			for _, sink := range strings.Fields(c.sink + " " + c.others) {
 				partitions = append(partitions, `{"signal":"`+c.signal+`","sink":"`+sink+`","partition":0,"start":0,"next":9,"end":9}`)
 			}
-			admin := server(t, func(*http.Request) string {
+			admin := server(t, func(r *http.Request) string {
+				if r.URL.Path == "/v1/replays" {
+					return `{"replays":[]}`
+				}
 				return `{"rows":[{"signal":"` + c.signal + `","tenant":"a","hour":"2026-11-30T05:00:00Z","sinks":{"` + c.sink + `":{"stored":3}}}],"missing":[],"partitions":[` + strings.Join(partitions, ",") + `]}`
 			})
 			out, err := call(t, "verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin, "--prometheus", empty, "--prometheus", "remote_write="+empty, "--loki", empty, "--loki", "mine="+empty,
@@ -197,6 +200,24 @@ func TestVerifySaysWhereJobsGo(t *testing.T) {
 			assert.NotContains(t, strings.ReplaceAll(out, admin+"/v1", " /v1"), c.never)
 		})
 	}
+}
+
+// Where several receivers have jobs, none answers at /v1/replays.
+func TestVerifyNamesTheReceiverAmongSeveral(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/replays" {
+			w.WriteHeader(http.StatusMultipleChoices)
+			return
+		}
+		_, _ = w.Write([]byte(`{"rows":[{"signal":"logs","tenant":"a","hour":"2026-11-30T05:00:00Z","sinks":{"loki":{"stored":3},"logs":{"stored":3}}}],"missing":[],
+ "partitions":[{"signal":"logs","sink":"loki"},{"signal":"logs","sink":"logs"}]}`))
+	}))
+	defer admin.Close()
+	empty := server(t, func(*http.Request) string { return `{"data":{"result":[]}}` })
+	out, err := call(t, "verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin.URL, "--loki", empty, "--logsql", empty)
+	require.ErrorContains(t, err, "2 gaps", out)
+	assert.Contains(t, out, admin.URL+"/kafka_replay/jobs/v1/replays")
+	assert.Contains(t, out, admin.URL+"/kafka_replay/log_jobs/v1/replays")
 }
 
 func TestVerifyOfNothing(t *testing.T) {

@@ -182,46 +182,52 @@ func newForgetful(t *testing.T, store string) *forgetful {
 	return f
 }
 
-// A real Prometheus and a real Loki have accepted what they do not hold. The jobs that verify prints, sent as printed, give it to them.
-func TestThePrintedJobsFillARealPrometheusAndLoki(t *testing.T) {
-	prom := prometheus.Configured(t, prometheus.Three, "storage: {tsdb: {out_of_order_time_window: 3h}}\n")
-	logs := loki.Start(t, loki.Settings{})
-	before := []*forgetful{newForgetful(t, "http://"+prom.Address), newForgetful(t, logs.URL())}
-	config := filepath.Join(t.TempDir(), "jobs.yaml")
-	require.NoError(t, os.WriteFile(config, []byte(remoteWriteJobs), 0o600))
-	v := newVerified(t, map[string]string{"PENSTOCK_REMOTE_WRITE_URL": before[0].URL + "/api/v1/write", "PENSTOCK_LOKI_URL": before[1].URL}, config)
-	remote := []string{"--prometheus", "remote_write=http://" + prom.Address}
-	v.logs(0)
-	v.clean(remote...)
-	for _, f := range before {
-		f.forgets.Store(true)
-	}
-	v.logs(1)
-	v.points()
-	var printed string
-	ask.Eventually(t, func() error {
-		text, code := v.run(remote...)
-		printed = text
-		if code != 1 || strings.Contains(text, "on their way") || !strings.Contains(text, "holds 0: 5 are missing") || !strings.Contains(text, "Loki holds 10: 10 are missing") {
+// fill runs verify until it finds the gap, runs the job that it prints, as printed, and returns verify's output after that.
+func (v *verified) fill(f *forgetful, gap string, args ...string) (before, after string) {
+	v.t.Helper()
+	ask.Eventually(v.t, func() error {
+		text, code := v.run(args...)
+		before = text
+		if code != 1 || strings.Contains(text, "on their way") || !strings.Contains(text, gap) {
 			return fmt.Errorf("verify ends with %d: %s", code, text)
 		}
 		return nil
 	})
-	for _, f := range before {
-		f.forgets.Store(false)
-	}
-	assert.Contains(t, printed, "jobs of metrics go to tsdb: these need the receiver kafka_replay/remote_write_jobs in the pipeline metrics/remote_write")
-	jobs := regexp.MustCompile(`curl -X POST (\S+) -H 'Content-Type: application/json' -d '(.*)'`).FindAllStringSubmatch(printed, -1)
-	require.Len(t, jobs, 2, printed)
-	for _, j := range jobs {
-		resp, err := http.Post(j[1], "application/json", strings.NewReader(j[2]))
-		require.NoError(t, err)
-		body, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		require.Less(t, resp.StatusCode, 300, "%s: %s", j[0], body)
-	}
-	text := v.clean(remote...)
-	assert.Contains(t, text, "logs loki of tenant default: 20, as the ledger says")
-	assert.Contains(t, text, "metrics remote_write: 5, as the ledger says")
+	f.forgets.Store(false)
+	jobs := regexp.MustCompile(`curl -X POST (\S+) -H 'Content-Type: application/json' -d '(.*)'`).FindAllStringSubmatch(before, -1)
+	require.Len(v.t, jobs, 1, before)
+	resp, err := http.Post(jobs[0][1], "application/json", strings.NewReader(jobs[0][2]))
+	require.NoError(v.t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(v.t, err)
+	require.NoError(v.t, resp.Body.Close())
+	require.Less(v.t, resp.StatusCode, 300, "%s: %s", jobs[0][0], body)
+	return before, v.clean(args...)
+}
+
+// A real Prometheus has accepted what it does not hold. The job that verify prints gives it to it, through the receiver that verify names.
+func TestThePrintedJobFillsARealPrometheus(t *testing.T) {
+	prom := prometheus.Configured(t, prometheus.Three, "storage: {tsdb: {out_of_order_time_window: 3h}}\n")
+	f := newForgetful(t, "http://"+prom.Address)
+	config := filepath.Join(t.TempDir(), "jobs.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(remoteWriteJobs), 0o600))
+	v := newVerified(t, map[string]string{"PENSTOCK_REMOTE_WRITE_URL": f.URL + "/api/v1/write"}, config)
+	f.forgets.Store(true)
+	v.points()
+	before, after := v.fill(f, "holds 0: 5 are missing", "--prometheus", "remote_write=http://"+prom.Address)
+	assert.Contains(t, before, "jobs of metrics go to tsdb: these need the receiver kafka_replay/remote_write_jobs in the pipeline metrics/remote_write")
+	assert.Contains(t, after, "metrics remote_write: 5, as the ledger says")
+}
+
+// So with a real Loki.
+func TestThePrintedJobFillsARealLoki(t *testing.T) {
+	logs := loki.Start(t, loki.Settings{})
+	f := newForgetful(t, logs.URL())
+	v := newVerified(t, map[string]string{"PENSTOCK_LOKI_URL": f.URL})
+	v.logs(0)
+	v.clean()
+	f.forgets.Store(true)
+	v.logs(1)
+	_, after := v.fill(f, "Loki holds 10: 10 are missing")
+	assert.Contains(t, after, "logs loki of tenant default: 20, as the ledger says")
 }

@@ -69,11 +69,11 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 	if len(gaps) == 0 {
 		return []string{"the journal no longer holds the missing records"}, nil
 	}
-	return l.steps(a, signal, tenant, hour, gaps), nil
+	return l.steps(ctx, a, signal, tenant, hour, gaps), nil
 }
 
 // steps creates jobs from gaps: a job has one range of each partition.
-func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[int32][]lake.Span) []string {
+func (l *Lake) steps(ctx context.Context, a *Answer, signal, tenant string, hour time.Time, gaps map[int32][]lake.Span) []string {
 	var jobs []job
 	for i := 0; ; i++ {
 		j := job{Signal: signal, Tenants: []string{tenant}, Condition: within(signal, hour)}
@@ -83,7 +83,7 @@ func (l *Lake) steps(a *Answer, signal, tenant string, hour time.Time, gaps map[
 			}
 		}
 		if len(j.Offsets) == 0 {
-			return l.Ledger.steps(a, signal, l.Sink, jobs...)
+			return l.Ledger.steps(ctx, a, signal, l.Sink, jobs...)
 		}
 		slices.SortFunc(j.Offsets, func(a, b offset) int { return int(a.Partition - b.Partition) })
 		jobs = append(jobs, j)

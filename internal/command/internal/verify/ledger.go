@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -106,8 +107,12 @@ func (a *Answer) destination(signal string) string {
 
 // steps are the commands that create jobs for a sink. Where the profiles' jobs of the signal go to another sink, the jobs are for a receiver that
 // goes to this one.
-func (l *Ledger) steps(a *Answer, signal, sink string, jobs ...job) (steps []string) {
-	route := "/v1/replays"
+func (l *Ledger) steps(ctx context.Context, a *Answer, signal, sink string, jobs ...job) (steps []string) {
+	const route = "/v1/replays"
+	at := route
+	if l.severalJobs(ctx) {
+		at = "/kafka_replay/jobs" + route
+	}
 	if to := a.destination(signal); to != "" && to != sink {
 		receiver, settings := "kafka_replay/"+strings.TrimSuffix(sink, "s")+"_jobs", ""
 		if sink == "lake" {
@@ -115,10 +120,10 @@ func (l *Ledger) steps(a *Answer, signal, sink string, jobs ...job) (steps []str
 		}
 		steps = append(steps, fmt.Sprintf("in the profiles jobs of %s go to %s: these need the receiver %s%s in the pipeline %s/%s; docs/replay.md has it",
 			signal, to, receiver, settings, signal, sink))
-		route = "/" + receiver + route
+		at = "/" + receiver + route
 	}
 	for _, j := range jobs {
-		steps = append(steps, "fill it: "+l.curlTo(route, j))
+		steps = append(steps, "fill it: "+l.curlTo(at, j))
 	}
 	return steps
 }
@@ -140,6 +145,13 @@ type offset struct {
 	Next      int64 `json:"next"`
 }
 
+// severalJobs says whether several receivers of the collector have jobs: then none of them answers without its name.
+func (l *Ledger) severalJobs(ctx context.Context) bool {
+	err := get(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/v1/replays", l.Header, &struct{}{})
+	refused, ok := errors.AsType[*statusError](err)
+	return ok && refused.status == http.StatusMultipleChoices
+}
+
 // curlTo is the command that creates the job at a route.
 func (l *Ledger) curlTo(route string, j job) string {
 	var body strings.Builder
@@ -150,7 +162,15 @@ func (l *Ledger) curlTo(route string, j job) string {
 		strings.ReplaceAll(strings.TrimSpace(body.String()), "'", `'\''`))
 }
 
-// get reads a JSON answer.
+// statusError is an answer that is no success.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// get reads a JSON answer; the error of one that is no success is a *statusError.
 func get(ctx context.Context, client *http.Client, address string, header http.Header, into any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -169,7 +189,7 @@ func get(ctx context.Context, client *http.Client, address string, header http.H
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s: %s", r.URL.Redacted(), resp.Status, strings.TrimSpace(string(body[:min(len(body), 500)])))
+		return &statusError{resp.StatusCode, fmt.Sprintf("%s answered %s: %s", r.URL.Redacted(), resp.Status, strings.TrimSpace(string(body[:min(len(body), 500)])))}
 	}
 	return json.Unmarshal(body, into)
 }

@@ -145,5 +145,5 @@ func steps(ctx context.Context, store Store, l *Ledger, a *Answer, k key, tenant
 	if tenant != "" {
 		j.Tenants = []string{tenant}
 	}
-	return l.steps(a, k.signal, k.sink, j), nil
+	return l.steps(ctx, a, k.signal, k.sink, j), nil
 }
