@@ -29,6 +29,7 @@ var runs = []run{
 	{folder: "testbed/bench/lake", bench: ".", time: "5x", needs: []string{binary}},
 	{folder: "testbed/bench/ledger", bench: ".", time: "7x", needs: []string{binary}},
 	{folder: "testbed/bench/logfiles", bench: ".", time: "5x", needs: []string{binary}},
+	{folder: "testbed/bench/logstores", bench: ".", time: "1x", needs: []string{binary, "-C testbed/backends victorialogs loki"}, tags: "full"},
 	{folder: "testbed/bench/loki", bench: ".", time: "1x", needs: []string{binary, "-C testbed/backends loki"}, tags: "full"},
 	{folder: "testbed/bench/pii", bench: "Lines|Record", time: "9x"},
 	{folder: "testbed/bench/quota", bench: ".", time: "9x", needs: []string{binary}},
