@@ -118,7 +118,7 @@ func (d doubt) Error() string {
 	if !d.From.IsZero() {
 		from = d.From.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("samples of partition %s that were journaled from %s to %s may be missing in the storage: %v; refill the gap with %s",
+	return fmt.Sprintf("samples of partition %s that were journaled from %s to %s may be missing in the storage: %v; once the hour of its end is over, refill the gap with %s",
 		d.partition, from, d.To.UTC().Format(time.RFC3339), d.Why, d.job())
 }
 

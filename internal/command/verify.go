@@ -86,6 +86,9 @@ func (v *verifying) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
+		if end := hour.Add(time.Hour); r.Gaps > 0 && time.Now().Before(end) {
+			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "this hour is not over: a job into a pipeline with rollups can fill its gaps after %s\n", end.Format(time.RFC3339))
+		}
 		all.Compared, all.Gaps, all.Unknown = all.Compared+r.Compared, all.Gaps+r.Gaps, all.Unknown+r.Unknown
 	}
 	switch {

@@ -220,6 +220,21 @@ func TestVerifyNamesTheReceiverAmongSeveral(t *testing.T) {
 	assert.Contains(t, out, admin.URL+"/kafka_replay/log_jobs/v1/replays")
 }
 
+func TestVerifySaysThatAnHourIsNotOver(t *testing.T) {
+	admin := server(t, func(*http.Request) string { return ledgerOf })
+	empty := server(t, func(r *http.Request) string {
+		if strings.HasSuffix(r.URL.Path, "/values") {
+			return `{"data":[]}`
+		}
+		return `{"data":{"result":[]}}`
+	})
+	for hour, want := range map[string]bool{"2020-11-30T05:00:00Z": false, "2999-11-30T05:00:00Z": true} {
+		out, err := call(t, "verify", "--hour", hour, "--admin", admin, "--prometheus", empty)
+		require.Error(t, err)
+		assert.Equal(t, want, strings.Contains(out, "this hour is not over: a job into a pipeline with rollups can fill its gaps after 2999-11-30T06:00:00Z"), out)
+	}
+}
+
 func TestVerifyOfNothing(t *testing.T) {
 	admin := server(t, func(*http.Request) string { return `{"rows":[],"partitions":[],"missing":[]}` })
 	out, err := call(t, "verify", "--admin", admin)
