@@ -182,7 +182,7 @@ func TestATraceHasJaegersShape(t *testing.T) {
 		"spans":[
 		{"traceID":"`+id+`","spanID":"0000000000000001","operationName":"GET /cart","references":[{"refType":"FOLLOWS_FROM","traceID":"0000000000000009","spanID":"0000000000000008"}],
 		 "startTime":`+strconv.FormatInt(began, 10)+`,"duration":300000,"processID":"p1","warnings":null,
-		 "tags":[{"key":"http.status_code","type":"string","value":"500"},{"key":"kind","type":"string","value":"an attribute of a taken name"},{"key":"span.kind","type":"string","value":"server"},
+		 "tags":[{"key":"http.status_code","type":"int64","value":500},{"key":"kind","type":"string","value":"an attribute of a taken name"},{"key":"span.kind","type":"string","value":"server"},
 		  {"key":"otel.status_code","type":"string","value":"ERROR"},{"key":"error","type":"bool","value":true},{"key":"otel.status_description","type":"string","value":"no cart"}],
 		 "logs":[{"timestamp":`+strconv.FormatInt(began+1000, 10)+`,"fields":[{"key":"event","type":"string","value":"exception"},{"key":"attempt","type":"int64","value":3},
 		  {"key":"exception.escaped","type":"bool","value":true},{"key":"exception.type","type":"string","value":"IOError"}]}]},

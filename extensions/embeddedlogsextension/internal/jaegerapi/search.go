@@ -221,14 +221,19 @@ func is(field, value string) string { return store.Quote(field) + ":=" + store.Q
 // scopeTag begins the tags that are attributes of the scope.
 const scopeTag = "otel.scope.attribute."
 
-// tagFilter looks among the attributes of the span and of its resource, and where Jaeger makes a tag of something else of the span, there.
+// tagFilter looks among the attributes of the span, of its resource and of its events, and where Jaeger makes a tag of something else of the span, there.
 func tagFilter(key, value string, nameOf func(string) string) string {
 	any := []string{is(nameOf(key), value), is(store.ResourceField(key), value)}
 	if name, ok := strings.CutPrefix(key, scopeTag); ok {
 		any = append(any, is(store.ScopeField(name), value))
 	}
+	if events := store.EventFilter(key, value); events != "" {
+		any = append(any, events)
+	}
 	lower := strings.ToLower(value)
 	switch key {
+	case "event":
+		any = append(any, store.EventNameFilter(value))
 	case "error":
 		if lower == "true" {
 			any = append(any, is(store.Status, "error"))

@@ -44,8 +44,14 @@ func text(key, value string) Tag { return Tag{key, "string", value} }
 
 func (m *traceMaker) add(r *row) {
 	p := parts{own: map[string]string{}}
+	var types map[string]string
 	for _, f := range r.fields {
-		m.each(f.name, f.value, p.put)
+		if f.name == store.TypesField {
+			decode(f.value, &types)
+		}
+	}
+	for _, f := range r.fields {
+		m.each(f.name, f.value, func(part store.Part, name, value string) { p.put(part, name, value, types[f.name]) })
 	}
 	s := Span{
 		TraceID: m.trace.TraceID, SpanID: p.own[store.SpanID], OperationName: p.own[store.Message], References: []Reference{}, StartTime: r.time / 1000,
@@ -62,14 +68,14 @@ func (m *traceMaker) add(r *row) {
 	m.trace.Spans = append(m.trace.Spans, s)
 }
 
-func (p *parts) put(part store.Part, name, value string) {
+func (p *parts) put(part store.Part, name, value, of string) {
 	switch part {
 	case store.Attribute:
-		p.attributes = append(p.attributes, text(name, value))
+		p.attributes = append(p.attributes, ofType(of, name, value))
 	case store.Scope:
-		p.scope = append(p.scope, text(scopeTag+name, value))
+		p.scope = append(p.scope, ofType(of, scopeTag+name, value))
 	case store.Resource:
-		p.resource = append(p.resource, text(name, value))
+		p.resource = append(p.resource, ofType(of, name, value))
 	case store.Copied, store.Own:
 		p.own[name] = value
 	}
@@ -160,6 +166,17 @@ func typed(attributes map[string]any) []Tag {
 	}
 	sortTags(tags)
 	return tags
+}
+
+// ofType makes a tag of an attribute's text, which JSON has no other form for where it is NaN or infinite.
+func ofType(name, key, value string) Tag {
+	if name == "" || !json.Valid([]byte(value)) {
+		return text(key, value)
+	}
+	if name == "bool" {
+		return Tag{key, name, value == "true"}
+	}
+	return Tag{key, name, json.Number(value)}
 }
 
 func tagOf(key string, v any) Tag {

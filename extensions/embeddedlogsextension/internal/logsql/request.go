@@ -201,7 +201,7 @@ func signalOf(r *http.Request) store.Signal {
 func hidden(r *http.Request) []string {
 	var all []string
 	if show, _ := strconv.ParseBool(r.FormValue("provenance")); !show {
-		all = append(all, store.Provenance...)
+		all = append(append(all, store.Provenance...), store.TypesField)
 	}
 	text := r.FormValue("hidden_fields_filters")
 	var list []string

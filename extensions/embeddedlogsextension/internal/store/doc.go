@@ -40,6 +40,7 @@
 //	status              ok or error; absent where it is not set
 //	status_message
 //	events              JSON: [{"time":<Unix ns>,"name":"exception","attributes":{"exception.type":"IOError"}}]
+//	penstock_types      JSON: {"http.status_code":"int64"}: the fields whose attributes are numbers (int64, float64) or truth values (bool)
 //	links               JSON: [{"trace_id":"...","span_id":"...","trace_state":"...","attributes":{}}]
 //
 // Values that are maps become a field for each of their values, names joined by dots; lists become JSON; numbers, truth values and bytes

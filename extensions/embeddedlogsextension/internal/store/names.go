@@ -40,6 +40,7 @@ const (
 	OffsetField = "penstock_offset"
 	IndexField  = "penstock_index"
 	MoreField   = "penstock_more"
+	TypesField  = "penstock_types"
 
 	resourcePrefix  = "resource."
 	attributePrefix = "attribute."

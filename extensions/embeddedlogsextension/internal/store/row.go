@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -31,6 +32,8 @@ type row struct {
 	shared int // how many of the first fields are those of all rows of a resource and scope
 	own    int // where the attributes begin
 	more   map[string]any
+	types  []byte // of the attributes that are no text, as they stand in TypesField
+	typed  struct{ resource, shared int }
 	names  admitted
 	key    []byte // of the stream
 }
@@ -59,8 +62,9 @@ func (r *row) resource(tenant string, attributes pcommon.Map) {
 	}
 	r.names.enter(&r.of.names, string(r.key))
 	r.own = len(r.fields)
+	r.types = r.types[:0]
 	r.attributes(resourcePrefix, attributes)
-	r.shared = len(r.fields)
+	r.shared, r.typed.resource = len(r.fields), len(r.types)
 }
 
 // scope goes on with rows of a scope of the resource; the resource's fields are the first n.
@@ -69,12 +73,13 @@ func (r *row) scope(n int, scope pcommon.InstrumentationScope) {
 	r.add(ScopeName, scope.Name())
 	r.add(ScopeVersion, scope.Version())
 	r.own = len(r.fields)
+	r.types = r.types[:r.typed.resource]
 	r.attributes(scopeAttribute, scope.Attributes())
-	r.shared = len(r.fields)
+	r.shared, r.typed.shared = len(r.fields), len(r.types)
 }
 
 // begin begins a row: only what all rows of the scope have is left.
-func (r *row) begin() { r.fields = r.fields[:r.shared] }
+func (r *row) begin() { r.fields, r.types = r.fields[:r.shared], r.types[:r.typed.shared] }
 
 // at adds the row's identity.
 func (r *row) at(p Position, index int) {
@@ -133,6 +138,30 @@ func (r *row) attribute(prefix, name string, v pcommon.Value, depth int) {
 		return
 	}
 	r.fields = append(r.fields, logstorage.Field{Name: field, Value: text})
+	if name := typeNames[v.Type()]; name != "" && r.signal == Traces {
+		r.types = append(append(append(appendJSON(append(r.types, ','), field), `:"`...), name...), '"')
+	}
+}
+
+// typeNames are the types that [TypesField] tells, as Jaeger calls them.
+var typeNames = map[pcommon.ValueType]string{pcommon.ValueTypeInt: "int64", pcommon.ValueTypeDouble: "float64", pcommon.ValueTypeBool: "bool"}
+
+// appendJSON appends a text as JSON.
+func appendJSON(to []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, _ := json.Marshal(text) // a text
+			return append(to, quoted...)
+		}
+	}
+	return append(append(append(to, '"'), text...), '"')
+}
+
+// addTypes adds the field of types, if an attribute has one.
+func (r *row) addTypes() {
+	if len(r.types) > 0 {
+		r.add(TypesField, "{"+string(r.types[1:])+"}")
+	}
 }
 
 // has looks for a field among the attributes of the map at hand.

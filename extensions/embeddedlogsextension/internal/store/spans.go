@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
+	"regexp"
 	"strconv"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -71,6 +72,7 @@ func (r *row) span(span ptrace.Span) {
 		r.add(Links, linksJSON(span.Links()))
 	}
 	r.attributes("", span.Attributes())
+	r.addTypes()
 	r.addMore()
 }
 
@@ -80,6 +82,26 @@ func eventsJSON(events ptrace.SpanEventSlice) string {
 		all = append(all, Event{Time: moment(e.Timestamp()), Name: e.Name(), Attributes: attributesJSON(e.Attributes())})
 	}
 	return jsonOf(all)
+}
+
+// EventFilter is LogsQL for spans with an event of which an attribute has a value, given as text. It looks at the JSON of [Events], where "name" and
+// "time" are the event's own: it finds no attributes of these names.
+func EventFilter(attribute, value string) string {
+	if attribute == "name" || attribute == "time" {
+		return ""
+	}
+	key := jsonOf(attribute) + ":"
+	filter := Events + ":" + Quote(key+jsonOf(value))
+	if json.Valid([]byte(value)) { // a number or a truth value
+		filter += " or " + Events + ":" + Quote(key+value+",") + " or " + Events + ":" + Quote(key+value+"}")
+	}
+	return filter
+}
+
+// EventNameFilter is LogsQL for spans with an event of a name.
+func EventNameFilter(name string) string {
+	named := `"name":` + jsonOf(name)
+	return "(" + Events + ":" + Quote(named) + " " + Events + ":~" + Quote(`"time":[0-9]+,`+regexp.QuoteMeta(named)) + ")"
 }
 
 func linksJSON(links ptrace.SpanLinkSlice) string {
