@@ -261,6 +261,39 @@ func TestWithoutAJournalItSaysWhatItCannotKnow(t *testing.T) {
 	assert.Contains(t, a.Error, "this collector follows no journal")
 }
 
+// A book keeps 48 hours apart. An answer about hours before those, or of the future, says where they are counted.
+func TestHoursThatAreNotKeptApartAreNamed(t *testing.T) {
+	book := ledger.NewBook(0)
+	for i := range int64(60) {
+		c := ledger.Content{Tenant: "acme", Hour: nine + ledger.Hour(i), Items: 1, Events: []ledger.HourItems{{Hour: nine + ledger.Hour(i), Items: 1}}}
+		book.Batch(i, i+1, []ledger.Content{c}, ledger.Fates{Stored: 1})
+		book.Next = i + 1
+	}
+	ahead := ledger.Content{Tenant: "acme", Hour: nine + 59, Items: 1, Events: []ledger.HourItems{{Hour: nine + 90, Items: 1}}}
+	book.Batch(60, 61, []ledger.Content{ahead}, ledger.Fates{Stored: 1})
+	book.Next = 61
+	_, h := start(t, nil, nil, &sourceOf{sink: "loki", signal: "logs", book: book, end: 61})
+	const first, kept = "2027-01-15T08:00:00Z", "2027-01-15T20:00:00Z" // twelve of sixty hours are added up
+	for query, want := range map[string][]string{
+		"":                                    {},
+		"?from=" + kept:                       {},
+		"?to=" + first:                        {},
+		"?from=" + first:                      {"hours before " + kept + " are counted in one row, earlier"},
+		"?from=1000-01-01T00:00:00Z":          {"hours before " + kept + " are counted in one row, earlier"},
+		"?tenant=other&from=" + first:         {},
+		"?by=event&to=9999-12-31T23:00:00Z":   {"hours of the future are counted in one row, later"},
+		"?by=event&to=2000-12-31T23:00:00Z":   {},
+		"?by=receipt&to=9999-12-31T23:00:00Z": {},
+	} {
+		var a rowsAnswer
+		require.Equal(t, http.StatusOK, h.get(t, "/v1/ledger/"+query, &a), query)
+		require.Len(t, a.Missing, len(want), query)
+		for i, text := range want {
+			assert.Contains(t, a.Missing[i].Why, text, query)
+		}
+	}
+}
+
 // A sink whose ledger began later has not seen earlier items: they are neither an imbalance nor buffered.
 func TestASinkThatCameLater(t *testing.T) {
 	lake, tsdb := twoSinks()

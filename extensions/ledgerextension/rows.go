@@ -134,6 +134,11 @@ func (l *ledgerExtension) rows(ctx context.Context, q query) *answer {
 		}
 		add(all[signal], signal, q, sheets)
 		for _, s := range sheets {
+			if why := s.without(q); why != "" {
+				a.Missing = append(a.Missing, missing{Signal: signal, Sink: s.source.Sink(), Partition: &s.Index, Why: why})
+			}
+		}
+		for _, s := range sheets {
 			for h, c := range s.Book.Created() {
 				if q.tenant == "" && q.wants(ledger.Key{Hour: h}) {
 					a.Created = append(a.Created, created{Signal: signal, Sink: s.source.Sink(), Hour: h.String(), Stored: c.Stored, Dropped: orEmpty(c.Dropped)})
@@ -294,6 +299,30 @@ func add(rows map[ledger.Key]*row, signal string, q query, sheets []*sheet) {
 			}
 		}
 	}
+}
+
+// without says why a book may have items of the range that the answer lacks: hours that it does not keep apart are in the rows "earlier" and "later", which
+// are in an answer whose range is open on their side.
+func (s *sheet) without(q query) string {
+	oldest, earlier, later := ledger.Later, false, false
+	for k := range s.Book.Cells(q.view) {
+		mine := q.tenant == "" || k.Tenant == q.tenant
+		switch k.Hour {
+		case ledger.Earlier:
+			earlier = earlier || mine
+		case ledger.Later:
+			later = later || mine
+		default:
+			oldest = min(oldest, k.Hour)
+		}
+	}
+	if earlier && !q.from.IsZero() && (oldest == ledger.Later || q.from.Before(oldest.Time())) {
+		return fmt.Sprintf("hours before %s are counted in one row, %s, which an answer has without from", oldest, ledger.Earlier)
+	}
+	if later && q.to.After(time.Now().Add(time.Hour)) {
+		return fmt.Sprintf("hours of the future are counted in one row, %s, which an answer has without to", ledger.Later)
+	}
+	return ""
 }
 
 // finish sums up the sinks.
