@@ -121,7 +121,7 @@ func (v *verifying) first(now time.Time) (time.Time, error) {
 
 // stores are the stores that the flags and variables name.
 func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]verify.Store, error) {
-	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Client: client}}
+	all := map[string]verify.Store{"tsdb": &verify.Prometheus{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_TSDB_ENDPOINT"), "127.0.0.1:9090"), Header: l.Header, Client: client}}
 	all["logs"] = &verify.Logs{URL: "http://" + cmp.Or(os.Getenv("PENSTOCK_QUERY_ENDPOINT"), "127.0.0.1:9428"), Header: l.Header, Client: client}
 	root := cmp.Or(os.Getenv("PENSTOCK_LAKE_URL"), filepath.Join(cmp.Or(os.Getenv(dataDirVariable), defaultDataDir), "lake"))
 	if root != "off" {
@@ -143,8 +143,12 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 			files, err := lakeAt(place)
 			return &verify.Lake{Files: files, Ledger: l, Sink: sink}, err
 		}},
-		{"prometheus", "tsdb", v.proms, func(_, place string) (verify.Store, error) {
-			return &verify.Prometheus{URL: place, Client: client}, nil
+		{"prometheus", "tsdb", v.proms, func(sink, place string) (verify.Store, error) {
+			store := &verify.Prometheus{URL: place, Client: client}
+			if sink == "tsdb" { // of the collector: with API keys it needs one, too. Other servers must not see it.
+				store.Header = l.Header
+			}
+			return store, nil
 		}},
 		{"logsql", "logs", v.logsql, func(_, place string) (verify.Store, error) {
 			return &verify.Logs{URL: place, Header: l.Header, Client: client}, nil

@@ -43,6 +43,7 @@ func TestVerifyComparesStoresWithTheLedger(t *testing.T) {
 	})
 	samples := "20"
 	tsdb := server(t, func(r *http.Request) string {
+		assert.Equal(t, "Bearer x", r.Header.Get("Authorization"), "the collector's own store needs a key where the collector does")
 		if strings.HasSuffix(r.URL.Path, "/label/__name__/values") {
 			return `{"data":["latency_bucket","latency_count","latency_sum","target_info"]}`
 		}
@@ -64,6 +65,7 @@ func TestVerifyComparesStoresWithTheLedger(t *testing.T) {
 		return call(t, append([]string{"verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin, "--header", "Authorization: Bearer x", "--loki", loki}, further...)...)
 	}
 	out, err := verify("--prometheus", tsdb, "--prometheus", "otlp="+server(t, func(r *http.Request) string {
+		assert.Empty(t, r.Header.Get("Authorization"), "another server")
 		if strings.HasSuffix(r.URL.Path, "/values") {
 			return `{"data":["x_sum"]}`
 		}
