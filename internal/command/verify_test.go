@@ -84,7 +84,8 @@ func TestVerifyComparesStoresWithTheLedger(t *testing.T) {
 	out, err = verify("--prometheus", tsdb)
 	require.ErrorContains(t, err, "1 gaps")
 	assert.Contains(t, out, "holds 17: 3 are missing")
-	assert.Contains(t, out, `curl -X POST `+admin+`/v1/replays -H 'Content-Type: application/json' -d '{"signal":"metrics","by":"event","from":"2026-11-30T05:00:00Z","to":"2026-11-30T06:00:00Z"}'`)
+	assert.NotContains(t, out, "Bearer", "keys are not printed")
+	assert.Contains(t, out, `fill it (add --header's value with -H): curl -X POST `+admin+`/v1/replays -H 'Content-Type: application/json' -d '{"signal":"metrics","by":"event","from":"2026-11-30T05:00:00Z","to":"2026-11-30T06:00:00Z"}'`)
 
 	samples = "25"
 	out, err = verify("--prometheus", tsdb, "--signal", "metrics")

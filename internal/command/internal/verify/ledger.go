@@ -122,8 +122,12 @@ func (l *Ledger) steps(ctx context.Context, a *Answer, signal, sink string, jobs
 			signal, to, receiver, settings, signal, sink))
 		at = "/" + receiver + route
 	}
+	fill := "fill it: "
+	if len(l.Header) > 0 { // not printed: it has a key
+		fill = "fill it (add --header's value with -H): "
+	}
 	for _, j := range jobs {
-		steps = append(steps, "fill it: "+l.curlTo(at, j))
+		steps = append(steps, fill+l.curlTo(at, j))
 	}
 	return steps
 }
