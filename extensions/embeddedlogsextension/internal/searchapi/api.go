@@ -2,12 +2,15 @@ package searchapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/timeutil"
@@ -119,7 +122,7 @@ func (r *request) decode(into any) error {
 	d.DisallowUnknownFields()
 	d.UseNumber()
 	if err := d.Decode(into); err != nil {
-		return bad("the body: %w", err)
+		return badBody(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return bad("the body: there is something behind the JSON object")
@@ -127,17 +130,53 @@ func (r *request) decode(into any) error {
 	return nil
 }
 
+// badBody says what is wrong with a body, without Go's names.
+func badBody(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return bad("the body is empty")
+	case !errors.As(err, &wrong):
+		return bad("the body: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	expected := map[reflect.Kind]string{reflect.String: "a text", reflect.Int: "a whole number", reflect.Map: "an object", reflect.Struct: "an object"}[wrong.Type.Kind()]
+	return bad("%s: %s where %s is expected", cmp.Or(wrong.Field, "the body"), wrong.Value, cmp.Or(expected, "something else"))
+}
+
+// moment is a time as a client writes it, a text or a number.
+type moment string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *moment) UnmarshalJSON(text []byte) error {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case nil:
+	case string:
+		*m = moment(v)
+	case json.Number:
+		*m = moment(v)
+	default:
+		*m = moment(text) // which parseTime refuses, with the name of the key
+	}
+	return nil
+}
+
 // timeRange is [start, end): RFC 3339, Unix time, or now-1h. Default: the last hour.
 type timeRange struct {
-	Start string `json:"start"`
-	End   string `json:"end"`
+	Start moment `json:"start"`
+	End   moment `json:"end"`
 }
 
 func (t timeRange) bounds(now time.Time) (start, end time.Time, err error) {
-	if end, err = parseTime("time_range.end", t.End, now, now); err != nil {
+	if end, err = parseTime("time_range.end", string(t.End), now, now); err != nil {
 		return start, end, err
 	}
-	if start, err = parseTime("time_range.start", t.Start, now, end.Add(-defaultRange)); err != nil {
+	if start, err = parseTime("time_range.start", string(t.Start), now, end.Add(-defaultRange)); err != nil {
 		return start, end, err
 	}
 	if !start.Before(end) {
@@ -152,7 +191,7 @@ func parseTime(name, text string, now, otherwise time.Time) (time.Time, error) {
 	}
 	nanos, err := timeutil.ParseTimeAt(text, now.UnixNano())
 	if err != nil {
-		return otherwise, bad("%s: %w", name, err)
+		return otherwise, bad("%s: %.60q is no time: now-1h, RFC 3339 or Unix time", name, text)
 	}
 	return time.Unix(0, nanos), nil
 }

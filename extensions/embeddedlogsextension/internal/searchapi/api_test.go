@@ -30,9 +30,14 @@ type prometheus struct {
 	body  string
 	path  string
 	asked url.Values
+	infos string // the label sets of target_info
 }
 
 func (p *prometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/api/v1/series" {
+		_, _ = w.Write([]byte(`{"status":"success","data":[` + p.infos + `]}`))
+		return
+	}
 	p.path, p.asked = r.URL.Path, r.URL.Query()
 	if r.Method != http.MethodGet || r.Header.Get("Accept-Encoding") != "" {
 		http.Error(w, "a client's headers", http.StatusTeapot)

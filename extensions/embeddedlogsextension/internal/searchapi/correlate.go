@@ -324,7 +324,15 @@ func (a *API) samplesOf(ctx context.Context, r *request, q *correlateRequest, ho
 	if err := a.ask(ctx, r, "/api/v1/query_range", form, &matrix); err != nil {
 		return nil, err
 	}
+	var known hosts
+	if q.By == "host" {
+		var err error
+		if known, err = a.hostsOf(ctx, r, start, end); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range matrix.Result {
+		known.name(s.Metric)
 		key := how.key(s.Metric)
 		if key == "" {
 			*unkeyed++
