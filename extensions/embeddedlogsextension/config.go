@@ -73,7 +73,7 @@ type QueryConfig struct {
 	MaxLength int `mapstructure:"max_length"`
 	// MaxRead is how many bytes of the storage, compressed, a query may read. Default 10737418240 (10 GiB); zero is no bound.
 	MaxRead int64 `mapstructure:"max_read"`
-	// Readers is how many goroutines read for one query. Default 0: half of the CPUs, one at least.
+	// Readers is how many goroutines read for one query. Default 0: half of the CPUs, one at least, while rows come in and the CPUs are busy, else all.
 	Readers int `mapstructure:"readers"`
 }
 

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/gate"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/logrules"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/metadata"
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
@@ -58,6 +59,7 @@ type logsExtension struct {
 	lastRow  atomic.Int64 // when rows were added last, in Unix nanoseconds
 
 	usage     usage.Sink // set by Start
+	pace      *gate.Pace // of queries, set by Start
 	mux       *admin.Mux
 	undeclare func() // set by Start
 	server    *http.Server
@@ -84,6 +86,8 @@ func (e *logsExtension) Start(ctx context.Context, host component.Host) error {
 	if err := e.setUpRules(host); err != nil {
 		return err
 	}
+	contention := gate.NewContention()
+	e.pace = gate.NewPace(func() bool { return contention.Now() && e.rowsCome() }, e.readers(), e.cfg.Query.Timeout/2)
 	e.mux = e.routes(host)
 	listener, err := e.cfg.HTTP.ToListener(ctx)
 	if err != nil {
@@ -152,15 +156,23 @@ func (e *logsExtension) open(host component.Host) {
 	}
 }
 
+// readers is how many goroutines read for a query while there is something to give way to.
+func (e *logsExtension) readers() int {
+	if n := e.cfg.Query.Readers; n > 0 {
+		return n
+	}
+	return max(1, runtime.GOMAXPROCS(0)/2)
+}
+
 func (e *logsExtension) settings() store.Settings {
 	c := e.cfg
-	readers := c.Query.Readers
-	if readers == 0 {
-		readers = max(1, runtime.GOMAXPROCS(0)/2)
+	var calm func() bool
+	if c.Query.Readers == 0 {
+		calm = e.pace.Calm
 	}
 	return store.Settings{
 		Directory: c.Directory, Retention: c.Retention.Time, MaxBytes: c.Retention.Size, MaxTenants: c.MaxTenants, StreamFields: c.StreamFields,
-		Memory: c.Memory, Readers: readers, Room: freespace.NewChecker(c.Directory, uint64(c.DiskReserve), roomAge, e.look).Check, Log: e.set.Logger,
+		Memory: c.Memory, Readers: e.readers(), Calm: calm, Room: freespace.NewChecker(c.Directory, uint64(c.DiskReserve), roomAge, e.look).Check, Log: e.set.Logger,
 	}
 }
 

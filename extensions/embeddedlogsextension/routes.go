@@ -42,8 +42,7 @@ var (
 func (e *logsExtension) routes(host component.Host) *admin.Mux {
 	mux := &admin.Mux{}
 	q := e.cfg.Query
-	contention := gate.NewContention()
-	queries := gate.New(q.MaxConcurrency, q.MaxWaiting, e.meterQuery).Paced(gate.NewPace(func() bool { return contention.Now() && e.rowsCome() }, e.settings().Readers, q.Timeout/2))
+	queries := gate.New(q.MaxConcurrency, q.MaxWaiting, e.meterQuery).Paced(e.pace)
 	tails := gate.New(q.MaxTails, 0, func(context.Context, time.Duration) {}) // each look of a tail is a query
 	api := &logsql.API{
 		Store: e.use, ViewOf: viewOf, Refused: e.refuseQuery, Version: e.set.BuildInfo.Version,

@@ -66,18 +66,31 @@ func (p *Pace) enter(ctx context.Context) (leave func(), err error) {
 	}, nil
 }
 
+// Calm says whether there was nothing to give way to for a while, so that a query may use all CPUs.
+func (p *Pace) Calm() bool {
+	now, busy := time.Now(), p.busy()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calmLocked(now, busy)
+}
+
+func (p *Pace) calmLocked(now time.Time, busy bool) bool {
+	if busy {
+		p.last = now
+	}
+	return now.Sub(p.last) >= calmAfter
+}
+
 func (p *Pace) turn(now time.Time) bool {
 	busy := p.busy()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if busy {
-		p.last = now
-	}
-	if now.Sub(p.last) >= calmAfter {
+	calm := p.calmLocked(now, busy)
+	if calm {
 		p.owed = 0
 	}
 	p.pay(now)
-	if now.Sub(p.last) < calmAfter && (p.running > 0 || p.owed > 0) {
+	if !calm && (p.running > 0 || p.owed > 0) {
 		return false
 	}
 	p.running++

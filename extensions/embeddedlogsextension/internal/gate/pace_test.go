@@ -99,3 +99,18 @@ func TestNoDebtKeepsQueriesOutForEver(t *testing.T) {
 		}
 	})
 }
+
+func TestCalmComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := false
+		p := gate.NewPace(func() bool { return busy }, 1, 15*time.Second)
+		assert.True(t, p.Calm(), "from the start")
+		busy = true
+		assert.False(t, p.Calm())
+		busy = false
+		time.Sleep(time.Second)
+		assert.False(t, p.Calm())
+		time.Sleep(2 * time.Second)
+		assert.True(t, p.Calm())
+	})
+}

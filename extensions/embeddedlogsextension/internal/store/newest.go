@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,9 @@ const (
 	// shortest is a range that is not made shorter.
 	shortest = 2 * time.Second
 )
+
+// readersOption changes no result.
+var readersOption = regexp.MustCompile(`^options\(parallel_readers=\d+\) `)
 
 // newest returns a query that has the result of p's and less time, if p's asks for the newest rows, `<filter> | sort by (_time desc) limit n`: the engine would
 // look at all rows that the filter selects. It tries ever shorter ends of the time for whether they have n rows, which costs a third of reading the whole at
@@ -66,7 +70,7 @@ func (s *Store) has(ctx context.Context, p *Prepared, rows *logstorage.Query, st
 // sameOverLess says whether a query selects within a shorter time what it selects of it within a longer one: its pipes leave rows and times as they are, and
 // it has no query inside, which the shorter time would bound too.
 func sameOverLess(q *logstorage.Query) bool {
-	text := q.String()
+	text := readersOption.ReplaceAllString(q.String(), "")
 	if strings.HasPrefix(text, "options(") {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,11 @@ func (s *Store) prepare(q Query) (*Prepared, error) {
 	if err != nil {
 		return nil, &QueryError{err}
 	}
+	if option := s.widened(); option != "" && !strings.HasPrefix(strings.TrimSpace(q.Text), "options") {
+		if wide, err := logstorage.ParseQueryAtTimestamp(option+q.Text, at.UnixNano()); err == nil {
+			parsed = wide
+		}
+	}
 	if n, most := parsed.GetParallelReaders(s.set.Readers), max(s.set.Readers, 2*runtime.GOMAXPROCS(0)); n > most {
 		return nil, &QueryError{fmt.Errorf("options: %d parallel readers are more than the %d that one query may have", n, most)}
 	}
@@ -94,6 +100,14 @@ func (s *Store) prepare(q Query) (*Prepared, error) {
 		parsed.AddTimeFilter(start, end)
 	}
 	return &Prepared{Query: parsed, tenants: func() []logstorage.TenantID { return s.tenants.seen(q.View, q.Signal) }, hidden: q.Hidden, maxRead: q.MaxRead}, nil
+}
+
+// widened is the LogsQL that goes before a query which may use all CPUs; empty: it may not.
+func (s *Store) widened() string {
+	if n := runtime.GOMAXPROCS(0); s.set.Calm != nil && n > s.set.Readers && s.set.Readers > 0 && s.set.Calm() {
+		return fmt.Sprintf("options(parallel_readers=%d) ", n)
+	}
+	return ""
 }
 
 // Read returns how many bytes a query has read.

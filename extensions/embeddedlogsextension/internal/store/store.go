@@ -63,6 +63,8 @@ type Settings struct {
 	Memory int64
 	// Readers is how many goroutines read for one query; 0: as many as there are CPUs.
 	Readers int
+	// Calm says whether a query may read with as many goroutines as there are CPUs, if that is more; nil: never.
+	Calm func() bool
 	// Room returns an error while nothing may be written for lack of room; nil: there is always room.
 	Room func() error
 	// Log gets the engine's warnings.
