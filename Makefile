@@ -174,9 +174,9 @@ check-figures: ## Fail when a document quotes another figure than the benchmarks
 	cd testbed && $(GO) test -count=1 -v ./figures
 
 .PHONY: cross
-cross: $(BUILD)/src/run.go ## Build the distribution for other systems: build/penstock-<os>-<arch>
+cross: $(BUILD)/src/run.go ## Build the distribution for other systems: build/penstock-<os>-<arch>, .exe for Windows
 	@set -e; for target in $(CROSS); do echo "$$target"; \
-		(cd $(BUILD)/src && GOOS=$${target%-*} GOARCH=$${target#*-} CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS) -o ../penstock-$$target .); done
+		(cd $(BUILD)/src && GOOS=$${target%-*} GOARCH=$${target#*-} CGO_ENABLED=0 $(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS) -o ../penstock-$$target$$(GOOS=$${target%-*} $(GO) env GOEXE) .); done
 
 .PHONY: vulncheck
 vulncheck: $(TOOLS)/govulncheck ## Known vulnerabilities in what the code calls (asks the Go vulnerability database)

@@ -44,6 +44,9 @@ func collect(update bool, names []string) error {
 		if len(some) == 0 {
 			return fmt.Errorf("no benchmarks in a folder like %s: collect/runs.go lists them", strings.Join(names, " "))
 		}
+		if err := prepare(some); err != nil {
+			return err
+		}
 		for _, r := range some {
 			measured, err := r.into(&report)
 			if err != nil {
@@ -76,6 +79,23 @@ func collect(update bool, names []string) error {
 	return errors.Join(append(mistakes, err)...)
 }
 
+// prepare makes what the runs need, each once.
+func prepare(some []run) error {
+	made := map[string]bool{}
+	for _, r := range some {
+		for _, need := range r.needs {
+			if made[need] {
+				continue
+			}
+			made[need] = true
+			if err := command(root, "make", append([]string{"--no-print-directory"}, strings.Fields(need)...)...).Run(); err != nil {
+				return fmt.Errorf("make %s: %w", need, err)
+			}
+		}
+	}
+	return nil
+}
+
 func write(report figures.Report) error {
 	raw, err := json.MarshalIndent(report, "", " ")
 	if err != nil {
@@ -89,11 +109,6 @@ func write(report figures.Report) error {
 
 // into runs the benchmarks and merges their figures, which it returns.
 func (r run) into(report *figures.Report) ([]measure.Figure, error) {
-	for _, need := range r.needs {
-		if err := command(root, "make", append([]string{"--no-print-directory"}, strings.Fields(need)...)...).Run(); err != nil {
-			return nil, fmt.Errorf("make %s: %w", need, err)
-		}
-	}
 	commit, err := exec.Command("git", "rev-parse", "--short=10", "HEAD").Output()
 	if err != nil {
 		return nil, fmt.Errorf("git rev-parse: %w", err)
