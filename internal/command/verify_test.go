@@ -238,6 +238,39 @@ func TestVerifySaysThatAnHourIsNotOver(t *testing.T) {
 	}
 }
 
+// The ledger counts further tenants of an hour together, in each partition others: then only the sum can be compared.
+func TestVerifyOfManyTenants(t *testing.T) {
+	rows := func(sink string) string {
+		return `{"signal":"logs","tenant":"a","hour":"2026-11-30T05:00:00Z","sinks":{"` + sink + `":{"stored":5}}},
+ {"signal":"logs","tenant":"(other/tenants)","hour":"2026-11-30T05:00:00Z","sinks":{"` + sink + `":{"stored":5}}}`
+	}
+	admin := server(t, func(*http.Request) string {
+		return `{"rows":[` + rows("logs") + `,` + rows("loki") + `],"missing":[],"partitions":[]}`
+	})
+	b := "4" // one of them is a's, too: in one partition a is among the others
+	logs := server(t, func(*http.Request) string {
+		return `{"data":{"result":[{"metric":{"penstock_tenant":"a"},"value":[1,"6"]},{"metric":{"penstock_tenant":"b"},"value":[1,"` + b + `"]}]}}`
+	})
+	loki := server(t, func(r *http.Request) string {
+		if strings.Contains(r.Header.Get("X-Scope-OrgID"), "/") {
+			return "" // no tenant
+		}
+		return `{"data":{"result":[]}}`
+	})
+	verify := func() (string, error) {
+		return call(t, "verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin, "--logsql", logs, "--loki", loki)
+	}
+	out, err := verify()
+	require.ErrorContains(t, err, "1 things could not be checked", out)
+	assert.Contains(t, out, "logs logs of all tenants: 10, as the ledger says")
+	assert.Contains(t, out, "logs loki: the ledger counts the tenants past 64 in an hour together, and Loki answers for single ones only")
+	b = "3"
+	out, err = verify()
+	require.ErrorContains(t, err, "1 gaps", out)
+	assert.Contains(t, out, "the ledger has stored 10, the log store holds 9: 1 are missing")
+	assert.NotContains(t, out, "curl", "a job would be for the wrong tenants")
+}
+
 func TestVerifyOfNothing(t *testing.T) {
 	admin := server(t, func(*http.Request) string { return `{"rows":[],"partitions":[],"missing":[]}` })
 	out, err := call(t, "verify", "--admin", admin)

@@ -17,6 +17,9 @@ type Lake struct {
 	Sink string
 }
 
+// Lists implements Store.
+func (l *Lake) Lists() bool { return true }
+
 // Name implements Store.
 func (l *Lake) Name() string { return "the lake" }
 

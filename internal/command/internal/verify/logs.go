@@ -17,6 +17,9 @@ type Logs struct {
 	Client *http.Client
 }
 
+// Lists implements Store.
+func (l *Logs) Lists() bool { return true }
+
 // Name implements Store.
 func (l *Logs) Name() string { return "the log store" }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/ledger"
 )
 
 // points selects one sample of each data point of the named metric: not windows and the guard's overflow streams, which no client sent. A client
@@ -24,6 +26,9 @@ type Prometheus struct {
 	Header http.Header
 	Client *http.Client
 }
+
+// Lists implements Store.
+func (p *Prometheus) Lists() bool { return false }
 
 // Name implements Store.
 func (p *Prometheus) Name() string { return "the store at " + p.URL }
@@ -114,6 +119,9 @@ type Loki struct {
 	Client   *http.Client
 }
 
+// Lists implements Store.
+func (l *Loki) Lists() bool { return false }
+
 // Name implements Store.
 func (l *Loki) Name() string { return "Loki" }
 
@@ -137,6 +145,9 @@ func (l *Loki) Held(ctx context.Context, _ string, hour time.Time, tenants []str
 	}
 	held := map[string]int64{}
 	for _, tenant := range tenants {
+		if tenant == ledger.OtherTenants { // no tenant's name
+			continue
+		}
 		if held[tenant], err = ask(tenant); err != nil {
 			return nil, false, err
 		}
