@@ -60,11 +60,11 @@ func inStore(t *testing.T, seed uint64) lakePlace {
 func TestMergesSurviveKills(t *testing.T) {
 	t.Run("on disk", func(t *testing.T) {
 		t.Parallel()
-		killMerging(t, onDisk(t), 2, 1)
+		killMerging(t, onDisk(t), 2, 1, &killed{})
 	})
 	t.Run("in an object store", func(t *testing.T) {
 		t.Parallel()
-		killMerging(t, inStore(t, 5), 2, 2)
+		killMerging(t, inStore(t, 5), 2, 2, &killed{})
 	})
 }
 
@@ -267,7 +267,20 @@ func oldSpans(t *testing.T, endpoint string, ago time.Duration) {
 	})
 }
 
-func killMerging(t *testing.T, place lakePlace, kills int, seed uint64) {
+// killed is what lakes of a place lived through.
+type killed struct {
+	Place  string         `json:"place"`
+	Binary string         `json:"binary"`
+	Seed   uint64         `json:"seed"`  // of the moments
+	Kills  int            `json:"kills"` // without a wrong row
+	Rows   int            `json:"rows"`  // acknowledged, each found once by all readers
+	Found  map[string]int `json:"found,omitempty"`
+	Failed bool           `json:"failed,omitempty"`
+	At     time.Time      `json:"at"`
+}
+
+// killMerging kills a gateway so many times, and counts in k.
+func killMerging(t *testing.T, place lakePlace, kills int, seed uint64, k *killed) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	place.faults(0.1)
 	p := process.New(t, process.Settings{Env: place.env, Args: []string{
@@ -282,7 +295,7 @@ func killMerging(t *testing.T, place lakePlace, kills int, seed uint64) {
 	p.AwaitHealthy(t)
 	var loads []*send.Load
 	var last look
-	moments := map[string]int{}
+	k.Found = map[string]int{}
 	for i := range kills {
 		ago := 3*time.Hour + time.Duration(i%2)*3*time.Hour // of those of six hours ago files are compressed harder
 		load := send.StartLoadFrom(ago, fmt.Sprint("load", i), p.HTTP(), 2, 10)
@@ -305,10 +318,11 @@ func killMerging(t *testing.T, place lakePlace, kills int, seed uint64) {
 		now.Table.once(t, "table", last.Table)
 		now.Glob.once(t, "exact glob", last.Glob)
 		for _, m := range now.moment(t) {
-			moments[m]++
+			k.Found[m]++
 		}
 		require.False(t, t.Failed(), "kill %d", i)
 		last = now
+		k.Kills++
 		place.faults(0.1)
 		p.Restart(t)
 	}
@@ -329,9 +343,8 @@ func killMerging(t *testing.T, place lakePlace, kills int, seed uint64) {
 	require.NoError(t, err)
 	// The last commit has collected what commits before it had left.
 	assert.LessOrEqual(t, len(l.Unneeded), 10, "files of the metadata that no version needs: %v", l.Unneeded)
-	acknowledged := 0
 	for _, load := range loads {
-		acknowledged += load.Acknowledged()
+		k.Rows += load.Acknowledged()
 	}
-	t.Logf("%d kills, %d records acknowledged, %d files; kills that found: %v; faults: %v", kills, acknowledged, len(l.Files), moments, place.met())
+	t.Logf("%d kills, %d records acknowledged, %d files; kills that found: %v; faults: %v", kills, k.Rows, len(l.Files), k.Found, place.met())
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // inVersity is a lake behind versitygw, an S3 server over a directory: a second opinion on what the protocol allows. It outlives the gateway under test.
-func inVersity(t *testing.T) lakePlace {
+func inVersity(t *testing.T, _ uint64) lakePlace {
 	binary := filepath.Join(filepath.Dir(process.Binary(t)), "backends", "versitygw")
 	require.FileExists(t, binary, "run `make -C testbed/backends versitygw` first")
 	dir, address := t.TempDir(), freeport.Claim(t, 1)[0]
@@ -40,4 +40,6 @@ func inVersity(t *testing.T) lakePlace {
 	}
 }
 
-func TestMergesSurviveKillsInVersity(t *testing.T) { killMerging(t, inVersity(t), 10, 6) }
+func TestMergesSurviveKillsInVersity(t *testing.T) {
+	killLakes(t, "versitygw", max(*mergeKills/20, 1), inVersity)
+}

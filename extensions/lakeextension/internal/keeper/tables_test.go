@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstockhq/penstock/extensions/lakeextension/internal/iceberg"
+	"github.com/penstockhq/penstock/extensions/lakeextension/internal/keeper"
 	"github.com/penstockhq/penstock/extensions/lakeextension/internal/tables"
 	"github.com/penstockhq/penstock/internal/lakestore"
 	"github.com/penstockhq/penstock/internal/lakestore/memstore"
@@ -239,4 +240,49 @@ func TestTheKeeperAndTheCommitterSideBySide(t *testing.T) {
 	clean(t, store)
 	assert.Equal(t, upTo(10*files), ids(t, store, tableFiles(t, store, "logs")))
 	assert.Empty(t, k.events.failed)
+}
+
+// A holder of the lease is suspended between the table's commit and the removal of an expired partition. Another one takes over, looks at the whole lake, and
+// doesn't list again what the first one removes when it wakes up.
+func TestASecondHolderListsNoDroppedFileAgain(t *testing.T) {
+	store, clock := memstore.New(), hour.Add(2*time.Hour)
+	store.Now = func() time.Time { return clock }
+	set := settings()
+	set.Retention = keeper.Retention{Keep: day}
+	holder := func(epoch int64, s *memstore.Store) *worker {
+		f := tables.NewFollower(s, openTable(s, "metrics", func() time.Time { return clock }), "metrics")
+		w := newWorker(s, epoch, set, f)
+		w.follower = f
+		return w
+	}
+	write(t, store, "metrics", hour, 0, 4)
+	pass(t, holder(1, store), "metrics", clock)
+	_, err := holder(1, store).follower.Round(t.Context(), clock, true)
+	require.NoError(t, err)
+	require.Len(t, tableFiles(t, store, "metrics"), 1)
+
+	clock = clock.Add(2 * day)
+	asleep, wake := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	first := holder(1, store.View(func(_, name string, after bool) error {
+		if !after && strings.HasPrefix(name, "metrics/") && len(tableFiles(t, store, "metrics")) == 0 {
+			once.Do(func() {
+				close(asleep)
+				<-wake
+			})
+		}
+		return nil
+	}))
+	done := make(chan error)
+	go func() {
+		_, err := first.Keeper.Pass(context.Background(), "metrics", clock)
+		done <- err
+	}()
+	<-asleep
+	_, err = holder(2, store).follower.Round(t.Context(), clock, true)
+	require.NoError(t, err)
+	close(wake)
+	require.NoError(t, <-done)
+	require.Empty(t, list(t, store, "metrics"))
+	assert.Empty(t, tableFiles(t, store, "metrics"), "the table names files that are gone")
 }

@@ -21,10 +21,45 @@ import (
 type Files interface {
 	// Each calls visit for every file below dir, and for none if dir does not exist.
 	Each(ctx context.Context, dir string, visit func(name string) error) error
-	// Rows returns the number of rows of a file. A missing one has been merged, and has none.
+	// Rows returns the number of rows of a file. A missing one has been merged, and has none. An error about its content wraps ErrDamaged.
 	Rows(ctx context.Context, name string) (int64, error)
 	// Changes reads the changes that compaction has made to the partitions below dir, each in order.
 	Changes(ctx context.Context, dir string) ([]lakestore.Change, error)
+}
+
+// ErrDamaged is wrapped by errors about the content of a file.
+var ErrDamaged = errors.New("it is damaged")
+
+// countRows reads a footer.
+func countRows(r io.ReaderAt, size int64) (rows int64, err error) {
+	w := &watched{ReaderAt: r}
+	defer func() {
+		if r := recover(); r != nil { // an invalid length in the file
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	f, err := file.NewParquetReader(io.NewSectionReader(w, 0, size))
+	switch {
+	case err == nil:
+		return f.NumRows(), f.Close()
+	case w.err != nil:
+		return 0, w.err
+	}
+	return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
+}
+
+// watched keeps the storage's error, whatever a decoder makes of it.
+type watched struct {
+	io.ReaderAt
+	err error
+}
+
+func (w *watched) ReadAt(p []byte, at int64) (int, error) {
+	n, err := w.ReaderAt.ReadAt(p, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
 }
 
 // Dir is a lake in a directory. Reading it leaves no trace there.
@@ -50,14 +85,19 @@ func (d Dir) Each(_ context.Context, dir string, visit func(string) error) error
 
 // Rows implements Files.
 func (d Dir) Rows(_ context.Context, name string) (int64, error) {
-	r, err := file.OpenParquetFile(filepath.Join(string(d), filepath.FromSlash(name)), false)
+	f, err := os.Open(filepath.Join(string(d), filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	return r.NumRows(), r.Close()
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return countRows(f, info.Size())
 }
 
 // Changes implements Files.
@@ -127,9 +167,5 @@ func (o Objects) Rows(ctx context.Context, name string) (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := file.NewParquetReader(io.NewSectionReader(f, 0, f.Size()))
-	if err != nil {
-		return 0, err
-	}
-	return r.NumRows(), r.Close()
+	return countRows(f, f.Size())
 }

@@ -58,6 +58,8 @@ type lake struct {
 	gate *flock.Flock
 	// generations are the newest generation of each partition, according to the names of files.
 	generations map[string]int
+	// changes are those of compaction, by directory.
+	changes map[string][]lakestore.Change
 }
 
 // takeLocks keeps writers out: each has its own locked file below _tmp, which it creates while it holds the gate.
@@ -98,7 +100,8 @@ func (l *lake) Close() error {
 // Find reads the footer of every file, and with Full the whole file; and it finds the files that were read again from the journal.
 func (l *lake) Find(ctx context.Context) (checked int, found []repair.Finding, err error) {
 	paths, err := l.list(ctx)
-	var failed error
+	found, failed := l.readChanges(ctx)
+	damaged := map[string]string{} // merged files below the root
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			return checked, found, ctx.Err()
@@ -107,12 +110,15 @@ func (l *lake) Find(ctx context.Context) (checked int, found []repair.Finding, e
 		text, err := examine(path, l.set.Full)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", path, err))
+		} else if rel := l.rel(path); text != "" && l.merged(rel) {
+			damaged[rel] = text
 		} else if text != "" {
 			found = append(found, l.damaged(path, text))
 		}
 	}
+	lost, lerr := l.lost(paths, damaged)
 	refilled, rerr := l.refilled()
-	return checked, append(found, refilled...), errors.Join(err, rerr, failed)
+	return checked, slices.Concat(found, lost, refilled), errors.Join(err, lerr, rerr, failed)
 }
 
 // list returns the files of the lake, and collects the generations from their names.
@@ -223,42 +229,33 @@ func decode(f *os.File, size int64, full bool) error {
 
 // damaged is the finding about a file of the lake.
 func (l *lake) damaged(path, text string) repair.Finding {
-	rel, err := filepath.Rel(l.set.Root, path)
-	if err != nil {
-		rel = path
-	}
+	rel := l.rel(path)
 	if info, err := os.Stat(path); err == nil {
 		text += fmt.Sprintf("; %d bytes, last written %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339))
 	}
 	f := repair.Finding{Path: path, Damage: text, Action: "move it to " + filepath.Join(l.set.Root, damagedDir, filepath.Dir(rel))}
-	part, ok := parseName(rel)
-	f.Lost = part.rows()
-	if !ok {
+	p, ok := parseName(rel)
+	f.Lost = p.rows()
+	f.Repair = func(context.Context) (string, error) { return l.setAside(path, rel) }
+	switch newest := l.generations[p.source]; {
+	case !ok:
 		f.Follows = "queries work again, without these rows. The file's name holds no range of a journal, so they can't be read again from one"
-		if mergedName.MatchString(filepath.Base(rel)) {
-			f.Follows = "queries work again, without these rows. Compaction merged them from the files that the documents below " +
-				filepath.Join(l.set.Root, lakestore.ChangesDir, filepath.Dir(rel)) + " name, with their ranges: while the journal has the offsets, a replay job of these ranges restores the rows"
-		}
-		f.Repair = func(context.Context) (string, error) { return l.setAside(path, rel) }
-		return f
-	}
-	if newest := l.generations[part.source]; part.generation < newest {
+	case p.byJob:
+		f.Follows = "queries work again, without these rows. A replay job wrote the file: while the journal has these offsets, run the job for them again"
+	case p.generation < newest:
 		f.Follows = fmt.Sprintf("queries work again, without these rows. The journal was cut after they were written (generation %d, now %d): "+
-			"its offsets can hold other records, so they can't be read again from it", part.generation, newest)
-		f.Repair = func(context.Context) (string, error) { return l.setAside(path, rel) }
-		return f
-	}
-	config := filepath.Join(l.set.Root, refillDir, part.base+".yaml")
-	f.Action += ", and write " + config
-	f.Follows = fmt.Sprintf("queries work again, without these rows. While the journal has the offsets, restore the rows: start penstock once with its usual flags and "+
-		"--config %s after the others, wait until its job is done (GET /kafka_replay/%s/v1/replays at the admin address), stop it, "+
-		"and run penstock repair --apply again", config, part.id())
-	f.Repair = func(context.Context) (string, error) {
-		if err := l.writeRefill(config, part); err != nil {
-			return "", err
+			"its offsets can hold other records, so they can't be read again from it", p.generation, newest)
+	default:
+		config := filepath.Join(l.set.Root, refillDir, p.base+".yaml")
+		f.Action += ", and write " + config
+		f.Follows = "queries work again, without these rows. " + howToRefill(config, p.id(), 1)
+		f.Repair = func(context.Context) (string, error) {
+			if err := l.writeRefill(p.base, p.id(), p.rows(), []part{p}); err != nil {
+				return "", err
+			}
+			done, err := l.setAside(path, rel)
+			return done + "; wrote " + config, err
 		}
-		done, err := l.setAside(path, rel)
-		return done + "; wrote " + config, err
 	}
 	return f
 }

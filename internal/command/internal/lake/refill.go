@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/penstockhq/penstock/internal/command/internal/repair"
 	"github.com/penstockhq/penstock/internal/durable"
@@ -31,9 +32,16 @@ type part struct {
 	next      uint64
 	// generation is how often the partition's log had been cut: other records can have the offsets of an older generation now.
 	generation int
+	// byJob: a job has written the file, not live delivery.
+	byJob bool
 }
 
-var rangeName = regexp.MustCompile(`^(((.+?)-(\d+))(?:-g(\d+))?-(\d{20})-(\d{20}))-(?:refilled-)?\d+\.parquet`)
+// from returns the log that the range is one of.
+func (p part) from() source { return source{p.topic, p.partition, p.generation} }
+
+// rangeName is the name of a file that a follower or a job has written: <topic>-<partition>[@job][-g<generation>]-<first>-<next>-<part>.parquet. No topic has
+// an @ in its name.
+var rangeName = regexp.MustCompile(`^((([^@]+?)-(\d+))(@[a-z0-9-]+?)?(?:-g(\d+))?-(\d{20})-(\d{20}))-(?:refilled-)?\d+\.parquet`)
 
 // parseName parses the path of a file below the root. ok is false if its name is not that of a range.
 func parseName(rel string) (p part, ok bool) {
@@ -45,19 +53,24 @@ func parseName(rel string) (p part, ok bool) {
 	}
 	p.base, p.source, p.topic = m[1], m[2], m[3]
 	p.partition, _ = strconv.Atoi(m[4])
-	p.generation, _ = strconv.Atoi(m[5])
-	p.first, _ = strconv.ParseUint(m[6], 10, 64)
-	p.next, _ = strconv.ParseUint(m[7], 10, 64)
+	p.byJob = m[5] != ""
+	p.generation, _ = strconv.Atoi(m[6])
+	p.first, _ = strconv.ParseUint(m[7], 10, 64)
+	p.next, _ = strconv.ParseUint(m[8], 10, 64)
 	return p, p.signal == "logs" || p.signal == "metrics" || p.signal == "traces"
 }
 
 // rows describes the rows of the file.
 func (p part) rows() string {
 	text := "rows of " + filepath.ToSlash(p.dir)
-	if p.base != "" {
-		text += fmt.Sprintf(", from offsets %d to %d of partition %d of %s", p.first, p.next-1, p.partition, p.topic)
+	if p.topic != "" {
+		text += ", from " + p.offsets()
 	}
 	return text
+}
+
+func (p part) offsets() string {
+	return fmt.Sprintf("offsets %d to %d of partition %d of %s", p.first, p.next-1, p.partition, p.topic)
 }
 
 // id names the range's components in a configuration.
@@ -65,42 +78,69 @@ func (p part) id() string {
 	return fmt.Sprintf("refill_%s_%d_%d_%d", p.signal, p.partition, p.first, p.next)
 }
 
-// job names the range's job, in at most 40 characters: offsets can be long.
-func (p part) job() string {
-	sum := sha256.Sum256([]byte(p.base))
+// job names the range's job of a refill that begins now, in at most 40 characters: offsets can be long, and a job of one name runs once.
+func (p part) job(now time.Time) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d %d %d %s", p.dir, p.topic, p.partition, p.first, p.next, now.UTC().Format(time.RFC3339Nano)))
 	return "refill-" + hex.EncodeToString(sum[:8])
 }
 
-// writeRefill writes the configuration of a job that delivers the range into a separate lake. The job reads the journal that the profiles name; in
-// another configuration, set the brokers.
-func (l *lake) writeRefill(path string, p part) error {
+// maxJobs bounds the jobs of one receiver.
+const maxJobs = 50
+
+// writeRefill writes the configuration of jobs that deliver ranges into a separate lake, and returns the names of their receivers. The jobs read the journal
+// that the profiles name; in another configuration, set the brokers. All ranges have one signal, and id names the components.
+func (l *lake) writeRefill(base, id, rows string, ranges []part) error {
+	path := filepath.Join(l.set.Root, refillDir, base+".yaml")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	root, err := filepath.Abs(filepath.Join(l.set.Root, refillDir, p.base))
+	root, err := filepath.Abs(filepath.Join(l.set.Root, refillDir, base))
 	if err != nil {
 		return err
 	}
-	prefix := strings.TrimSuffix(p.topic, "."+p.signal)
-	text := fmt.Sprintf(`# Reads %s again into %s.
-# Written by penstock repair: start penstock once with this file after its other configurations, then repair again.
-receivers:
-  kafka_replay/%[3]s:
-    brokers: "${env:PENSTOCK_KAFKA_BROKERS:-${env:PENSTOCK_KAFKA_ENDPOINT:-127.0.0.1:9092}}"
-    topic_prefix: %[4]q
-    jobs:
-      run:
-        - {id: %[10]s, signal: %[5]s, offsets: [{partition: %[6]d, first: %[7]d, next: %[8]d}]}
-exporters:
-  parquet/%[3]s:
-    url: %[9]q
-service:
-  pipelines:
-    %[5]s/%[3]s:
-      receivers: [kafka_replay/%[3]s]
-      exporters: [parquet/%[3]s]
-`, p.rows(), root, p.id(), prefix, p.signal, p.partition, p.first, p.next, root, p.job())
-	return durable.WriteFile(path, []byte(text), 0o600)
+	var receivers, exporters, pipelines strings.Builder
+	for i, jobs := range receiversOf(ranges) {
+		id, of := receiverName(id, i), jobs[0]
+		fmt.Fprintf(&receivers, "  kafka_replay/%s:\n    brokers: \"${env:PENSTOCK_KAFKA_BROKERS:-${env:PENSTOCK_KAFKA_ENDPOINT:-127.0.0.1:9092}}\"\n    topic_prefix: %q\n    jobs:\n      recorded: [%s]\n      run:\n",
+			id, strings.TrimSuffix(of.topic, "."+of.signal), of.signal)
+		for _, p := range jobs {
+			fmt.Fprintf(&receivers, "        - {id: %s, signal: %s, offsets: [{partition: %d, first: %d, next: %d}]}\n", p.job(l.set.Now), p.signal, p.partition, p.first, p.next)
+		}
+		fmt.Fprintf(&exporters, "  parquet/%s:\n    url: %q\n", id, root)
+		fmt.Fprintf(&pipelines, "    %s/%s:\n      receivers: [kafka_replay/%[2]s]\n      exporters: [parquet/%[2]s]\n", of.signal, id)
+	}
+	return durable.WriteFile(path, fmt.Appendf(nil, "# Reads %s again into %s.\n"+
+		"# Written by penstock repair: start penstock once with this file after its other configurations, then repair again.\n"+
+		"receivers:\n%sexporters:\n%sservice:\n  pipelines:\n%s", rows, root, receivers.String(), exporters.String(), pipelines.String()), 0o600)
+}
+
+// receiversOf divides ranges, which are in the order of their topics, among receivers: each has one topic.
+func receiversOf(ranges []part) (all [][]part) {
+	for _, p := range ranges {
+		if n := len(all) - 1; n >= 0 && all[n][0].topic == p.topic && len(all[n]) < maxJobs {
+			all[n] = append(all[n], p)
+			continue
+		}
+		all = append(all, []part{p})
+	}
+	return all
+}
+
+func receiverName(id string, i int) string {
+	if i == 0 {
+		return id
+	}
+	return fmt.Sprintf("%s_%d", id, i)
+}
+
+// howToRefill says how the rows of a configuration are restored.
+func howToRefill(config, id string, receivers int) string {
+	jobs := "its job is done (GET /kafka_replay/" + id + "/v1/replays at the admin address)"
+	if receivers > 1 {
+		jobs = fmt.Sprintf("the jobs of its %d receivers are done (GET /kafka_replay/%s/v1/replays at the admin address, and so on)", receivers, id)
+	}
+	return "While the journal has the offsets, restore the rows: start penstock once with its usual flags and --config " + config +
+		" after the others, wait until " + jobs + ", stop it, and run penstock repair --apply again"
 }
 
 // refilled finds the ranges that a job has written, and proposes to move the missing rows to their place.
@@ -117,7 +157,8 @@ func (l *lake) refilled() ([]repair.Finding, error) {
 		}
 		found = append(found, f...)
 	}
-	return found, nil
+	merged, err := l.restored()
+	return append(found, merged...), err
 }
 
 // place is a directory of the lake in which rows of a range are missing.

@@ -3,6 +3,7 @@ package lake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/url"
 	"path"
 	"regexp"
@@ -25,6 +26,30 @@ type Holding struct {
 	Spans map[int32][]Span
 	// Unnamed files don't say which offsets they hold.
 	Unnamed int
+	// Lost are merged files that are damaged or missing, with rows that no other file has. Damaged are the other files that can't be read. Neither counts above.
+	Lost    []Lost
+	Damaged map[string]error
+}
+
+// LostSpans are the offsets of the rows of lost and damaged files, by partition, in order.
+func (h *Holding) LostSpans() map[int32][]Span {
+	all := map[int32][]Span{}
+	for _, l := range h.Lost {
+		for p, spans := range l.Spans() {
+			all[p] = append(all[p], spans...)
+		}
+	}
+	for name := range h.Damaged {
+		if p, ok := parseName(name); ok {
+			for _, gap := range Gaps(h.Spans[int32(p.partition)], Span{int64(p.first), int64(p.next)}) { // a job can have filled it
+				all[int32(p.partition)] = append(all[int32(p.partition)], gap)
+			}
+		}
+	}
+	for p, spans := range all {
+		all[p] = join(spans)
+	}
+	return all
 }
 
 // spanName is the name of a file that a follower or a job has written: <topic>-<partition>[@job][-g<generation>]-<first>-<next>-<part>.parquet.
@@ -44,41 +69,93 @@ func Hold(ctx context.Context, files Files, signal string, hour time.Time) (map[
 	if err != nil {
 		return nil, err
 	}
-	names, merged, err := live(ctx, files, dir, names)
+	changes, err := files.Changes(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(names, merged...) {
-		encoded, ok := strings.CutPrefix(path.Base(path.Dir(name)), "tenant=")
-		if !ok {
-			continue
-		}
-		tenant, err := url.PathUnescape(encoded)
-		if err != nil {
-			tenant = encoded
-		}
+	at := func(name string) *Holding {
+		tenant := tenantOf(name)
 		if all[tenant] == nil {
-			all[tenant], newest[tenant] = &Holding{Spans: map[int32][]Span{}}, map[int32]int{}
+			all[tenant], newest[tenant] = &Holding{Spans: map[int32][]Span{}, Damaged: map[string]error{}}, map[int32]int{}
 		}
-		all[tenant].add(path.Base(name), newest[tenant])
+		return all[tenant]
 	}
-	for _, name := range names {
-		tenant, err := url.PathUnescape(strings.TrimPrefix(path.Base(path.Dir(name)), "tenant="))
-		if err != nil {
-			tenant = strings.TrimPrefix(path.Base(path.Dir(name)), "tenant=")
+	names = slices.DeleteFunc(names, func(name string) bool { return tenantOf(name) == "" })
+	rows, damaged := map[string]int64{}, map[string]string{}
+	counting, merged := live(names, changes)
+	for _, name := range counting {
+		n, err := files.Rows(ctx, name)
+		switch {
+		case errors.Is(err, ErrDamaged):
+			damaged[name] = err.Error()
+		case err != nil:
+			return nil, err
 		}
-		if h := all[tenant]; h != nil {
-			rows, err := files.Rows(ctx, name)
-			if err != nil {
+		rows[name] = n
+	}
+	if len(damaged) > 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return damaged[name] != "" })
+		counting, merged = live(names, changes)
+	}
+	for _, name := range slices.Concat(counting, merged) {
+		at(name).add(path.Base(name), newest[tenantOf(name)])
+	}
+	for _, name := range counting {
+		n, known := rows[name]
+		if !known { // its merged file is damaged
+			if n, err = files.Rows(ctx, name); err != nil {
 				return nil, err
 			}
-			h.Rows += rows
 		}
+		at(name).Rows += n
+	}
+	for _, l := range lostOf(names, changes, damaged) {
+		at(l.Path).Lost = append(at(l.Path).Lost, l)
+		delete(damaged, l.Path)
+	}
+	for name, why := range damaged {
+		at(name).Damaged[name] = errors.New(why)
 	}
 	for _, h := range all {
 		h.joinAll()
 	}
 	return all, nil
+}
+
+// tenantOf is the tenant of a file's directory; empty: it has none.
+func tenantOf(name string) string {
+	encoded, ok := strings.CutPrefix(path.Base(path.Dir(name)), "tenant=")
+	if !ok {
+		return ""
+	}
+	tenant, err := url.PathUnescape(encoded)
+	if err != nil {
+		return encoded
+	}
+	return tenant
+}
+
+// lostOf finds lost merged files in some directories.
+func lostOf(names []string, changes []lakestore.Change, damaged map[string]string) (all []Lost) {
+	dirs, newest := map[string]*directory{}, map[string]int{}
+	for _, c := range changes {
+		if dirs[c.Partition] == nil {
+			dirs[c.Partition] = &directory{}
+		}
+		dirs[c.Partition].changes = append(dirs[c.Partition].changes, c)
+	}
+	for _, name := range names {
+		if p, ok := parseName(name); ok {
+			newest[p.source] = max(newest[p.source], p.generation)
+		}
+		if d := dirs[path.Dir(name)]; d != nil {
+			d.files = append(d.files, lakestore.File{Path: name})
+		}
+	}
+	for _, at := range sortedKeys(dirs) {
+		all = append(all, dirs[at].lost(damaged, newest)...)
+	}
+	return all
 }
 
 // Covered reads the offsets of all files of signal from their names.
@@ -93,20 +170,23 @@ func Covered(ctx context.Context, files Files, signal string) (*Holding, error) 
 	if err != nil {
 		return nil, err
 	}
-	names, merged, err := live(ctx, files, signal, names)
-	for _, name := range append(names, merged...) {
+	changes, err := files.Changes(ctx, signal)
+	if err != nil {
+		return nil, err
+	}
+	counting, merged := live(names, changes)
+	for _, name := range slices.Concat(counting, merged) {
 		h.add(path.Base(name), newest)
 	}
 	h.joinAll()
-	return h, err
+	return h, nil
 }
 
 // live returns the files that count: without files that compaction has merged and that still exist, or exist again. It also returns the names of
 // the merged files: their rows are in files without a range in the name.
-func live(ctx context.Context, files Files, dir string, names []string) (counting, merged []string, err error) {
-	changes, err := files.Changes(ctx, dir)
-	if err != nil || len(changes) == 0 {
-		return names, nil, err
+func live(names []string, changes []lakestore.Change) (counting, merged []string) {
+	if len(changes) == 0 {
+		return names, nil
 	}
 	found := map[string][]lakestore.File{}
 	for _, name := range names {
@@ -130,7 +210,7 @@ func live(ctx context.Context, files Files, dir string, names []string) (countin
 		}
 	}
 	slices.Sort(counting)
-	return counting, merged, nil
+	return counting, merged
 }
 
 // mergedName is the name of a file that compaction has written.

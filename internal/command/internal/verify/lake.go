@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,6 +53,9 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 		return []string{fmt.Sprintf("%d files of the hour don't say which offsets they hold, so a job that fills the gap would store their rows twice: move them away first, "+
 			"then replay the hour", here.Unnamed)}, nil
 	}
+	if steps := l.refill(a, here, signal, tenant, hour); steps != nil {
+		return steps, nil
+	}
 	whole, part := map[int32][]lake.Span{}, map[int32][]lake.Span{}
 	for _, p := range a.Partitions {
 		if p.Signal != signal || p.Sink != l.Sink {
@@ -73,6 +77,45 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 		return []string{"the journal no longer holds the missing records"}, nil
 	}
 	return l.steps(ctx, a, signal, tenant, hour, gaps), nil
+}
+
+// refill names damaged and lost files, and creates the jobs that restore their rows. nil: there are none.
+func (l *Lake) refill(a *Answer, here *lake.Holding, signal, tenant string, hour time.Time) (steps []string) {
+	away := false
+	for _, lost := range here.Lost {
+		what := "is missing, and so are the files that were merged into it"
+		if lost.Damage != "" {
+			what, away = "can't be read ("+lost.Damage+")", true
+		}
+		steps = append(steps, fmt.Sprintf("%s %s: %s", lost.Path, what, &lost))
+	}
+	for _, name := range slices.Sorted(maps.Keys(here.Damaged)) {
+		away = true
+		steps = append(steps, fmt.Sprintf("%s can't be read (%v)", name, here.Damaged[name]))
+	}
+	if steps == nil {
+		return nil
+	}
+	if away {
+		steps = append(steps, "queries over "+signal+" fail until what can't be read is moved away: penstock repair does it on disk, and then fills the gap without a job of yours")
+	}
+	gaps := map[int32][]lake.Span{}
+	for partition, spans := range here.LostSpans() {
+		for _, p := range a.Partitions {
+			if p.Signal != signal || p.Sink != l.Sink || p.Partition != partition {
+				continue
+			}
+			for _, s := range spans {
+				if s.First, s.Next = max(s.First, p.Start), min(s.Next, p.Next); s.First < s.Next {
+					gaps[partition] = append(gaps[partition], s)
+				}
+			}
+		}
+	}
+	if len(gaps) == 0 {
+		return append(steps, "the journal no longer holds the missing records")
+	}
+	return append(steps, l.steps(a, signal, tenant, hour, gaps)...)
 }
 
 // steps creates jobs from gaps: a job has one range of each partition.
