@@ -164,24 +164,33 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// commit makes a change, and completes it.
-func (k *Keeper) commit(ctx context.Context, p *partition, c lakestore.Change, now time.Time) error {
+// record makes a change.
+func (k *Keeper) record(ctx context.Context, p *partition, c lakestore.Change, now time.Time) (lakestore.Change, error) {
 	c.Committed = now.UTC()
 	content, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return c, err
 	}
 	if err := k.held(); err != nil {
-		return err
+		return c, err
 	}
 	made, err := k.store.Create(ctx, lakestore.ChangePath(p.dir, c.Sequence), content)
 	if err != nil {
-		return err
+		return c, err
 	}
 	if !made {
-		return errRaced // what is staged goes in the next pass
+		return c, errRaced // what is staged goes in the next pass
 	}
 	p.last = c.Sequence
+	return c, nil
+}
+
+// commit makes a change, and completes it.
+func (k *Keeper) commit(ctx context.Context, p *partition, c lakestore.Change, now time.Time) error {
+	c, err := k.record(ctx, p, c, now)
+	if err != nil {
+		return err
+	}
 	for _, f := range c.Add {
 		if err := k.held(); err != nil {
 			return err

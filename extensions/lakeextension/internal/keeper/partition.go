@@ -43,7 +43,7 @@ func (k *Keeper) work(ctx context.Context, p *partition, now time.Time) error {
 	}
 	names, whole := dropped(classes, age)
 	if whole {
-		return k.drop(ctx, p, p.files)
+		return k.drop(ctx, p, p.files, now)
 	}
 	if len(names) > 0 {
 		if changes == nil && p.last > 0 {
@@ -241,26 +241,26 @@ func (k *Keeper) apply(ctx context.Context, c lakestore.Change) error {
 	return nil
 }
 
-// drop removes files of a partition: all of them, or some of the undated one. Tables forget them first.
-func (k *Keeper) drop(ctx context.Context, p *partition, files []lakestore.File) error {
+// drop removes files of a partition: all of them, or some of the undated one. It is a change without new files: from its commit on nobody reads or lists the files,
+// whoever removes them, and when. Tables forget them next.
+func (k *Keeper) drop(ctx context.Context, p *partition, files []lakestore.File, now time.Time) error {
 	if len(files) == 0 {
 		return nil
 	}
-	if err := k.apply(ctx, lakestore.Change{Partition: p.dir, Sequence: p.last + 1, Epoch: k.epoch(), Reason: "retention", Committed: time.Now(), Remove: files}); err != nil {
-		return err
-	}
+	c := lakestore.Change{Partition: p.dir, Sequence: p.last + 1, Epoch: k.epoch(), Reason: "retention", Remove: files}
 	if len(files) < len(p.files) {
-		for _, f := range files {
-			if err := k.held(); err != nil {
-				return err
-			}
-			if err := k.store.Remove(ctx, f.Path); err != nil {
-				return err
-			}
+		if err := k.commit(ctx, p, c, now); err != nil {
+			return err
 		}
-		p.files = slices.DeleteFunc(p.files, func(f lakestore.File) bool { return slices.Contains(files, f) })
 		k.events.Expired(p.signal, len(files))
 		return nil
+	}
+	c, err := k.record(ctx, p, c, now)
+	if err != nil {
+		return err
+	}
+	if err := k.apply(ctx, c); err != nil {
+		return err
 	}
 	if err := k.held(); err != nil {
 		return err
@@ -304,11 +304,12 @@ func (k *Keeper) workUndated(ctx context.Context, p *partition, classes []class,
 	}
 	var old []lakestore.File
 	for _, f := range p.files {
-		if _, whole := dropped(classes, now.Sub(f.Modified)); whole {
+		// Those of a day go together: each change of this partition stays.
+		if _, whole := dropped(classes, now.Sub(f.Modified.Truncate(24*time.Hour).Add(24*time.Hour))); whole {
 			old = append(old, f)
 		}
 	}
-	if err := k.drop(ctx, p, old); err != nil {
+	if err := k.drop(ctx, p, old, now); err != nil {
 		return err
 	}
 	days := map[string][]lakestore.File{}

@@ -8,9 +8,6 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
-// maxDropped bounds the names of files that retention is about to remove.
-const maxDropped = 100_000
-
 // Apply makes the table have what a change of a partition has made of it, in one commit, and lets it go of all that the change removes: these files can be
 // deleted afterwards. It can be repeated, also after later changes.
 func (f *Follower) Apply(ctx context.Context, c lakestore.Change) error {
@@ -63,15 +60,11 @@ func (f *Follower) without(ctx context.Context, c lakestore.Change, hour int32) 
 	return err
 }
 
-// drop lets the table go of files that retention removes next. Until it has, they are listed.
+// drop lets the table go of files that retention removes next.
 func (f *Follower) drop(ctx context.Context, c lakestore.Change, hour int32) error {
 	change := iceberg.Change{}
-	if len(f.dropped)+len(c.Remove) > maxDropped {
-		clear(f.dropped)
-	}
 	for _, file := range c.Remove {
 		change.Remove = append(change.Remove, iceberg.Removal{Name: file.Path, Hour: hour})
-		f.dropped[file.Path] = struct{}{}
 	}
 	r := Report{Refused: map[string]error{}}
 	return f.attempt(ctx, &r, func(b *batch) error { return b.make(ctx, change) })

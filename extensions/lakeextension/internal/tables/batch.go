@@ -31,16 +31,13 @@ type batch struct {
 
 // add compares what lies in a partition with what the table has.
 func (b *batch) add(ctx context.Context, p *partition, has map[string]iceberg.Known, seen map[string]*lakestore.Change, print uint64) error {
-	live, byChange, err := b.f.live(ctx, p, seen)
+	live, byChange, dropped, err := b.f.live(ctx, p, seen)
 	if err != nil {
 		return err
 	}
 	want := map[string]bool{}
 	var files []lakestore.File
 	for _, file := range live {
-		if _, dropped := b.f.dropped[file.Path]; dropped {
-			continue
-		}
 		want[file.Path] = true
 		k, there := has[file.Path]
 		refused, known := b.f.refused[file.Path]
@@ -60,16 +57,13 @@ func (b *batch) add(ctx context.Context, p *partition, has map[string]iceberg.Kn
 			b.appended.Add = append(b.appended.Add, d)
 		}
 	}
-	listed := map[string]bool{}
-	for _, file := range p.files {
-		listed[file.Path] = true
-	}
 	for name := range has {
 		switch {
 		case want[name]:
+		case dropped[name]:
+			b.expired.Remove = append(b.expired.Remove, iceberg.Removal{Name: name, Hour: p.hour})
 		case byChange[name]:
 			b.merged.Remove = append(b.merged.Remove, iceberg.Removal{Name: name, Hour: p.hour})
-		case listed[name]: // retention has it
 		default:
 			gone, err := b.f.gone(ctx, name)
 			if err != nil {

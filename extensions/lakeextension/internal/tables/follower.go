@@ -40,14 +40,13 @@ type Follower struct {
 	version int                          // of the table, that inStep is about
 	inStep  map[string]uint64            // by partition: what was listed when the table had all of it
 	refused map[string]int64             // names of files that the table can't have, with their sizes
-	dropped map[string]struct{}          // names of files that retention is about to remove
 	changes map[string]*lakestore.Change // by path: of the partitions that were looked at last
 	seed    maphash.Seed
 }
 
 // NewFollower returns a follower of a signal. It reads nothing.
 func NewFollower(store lakestore.Store, table *iceberg.Table, signal string) *Follower {
-	return &Follower{store: store, table: table, signal: signal, inStep: map[string]uint64{}, refused: map[string]int64{}, changes: map[string]*lakestore.Change{}, dropped: map[string]struct{}{}, seed: maphash.MakeSeed()}
+	return &Follower{store: store, table: table, signal: signal, inStep: map[string]uint64{}, refused: map[string]int64{}, changes: map[string]*lakestore.Change{}, seed: maphash.MakeSeed()}
 }
 
 // Report says what a round has done.
@@ -257,10 +256,10 @@ func (f *Follower) print(p *partition) uint64 {
 	return h.Sum64()
 }
 
-// live returns which files of a partition a reader should read, and which ones the changes have added and removed.
-func (f *Follower) live(ctx context.Context, p *partition, seen map[string]*lakestore.Change) (live []lakestore.File, merged map[string]bool, err error) {
+// live returns which files of a partition a reader should read, which ones merges have added and removed, and which ones retention has removed.
+func (f *Follower) live(ctx context.Context, p *partition, seen map[string]*lakestore.Change) (live []lakestore.File, merged, dropped map[string]bool, err error) {
 	var changes []lakestore.Change
-	merged = map[string]bool{}
+	merged, dropped = map[string]bool{}, map[string]bool{}
 	for _, document := range p.changes {
 		// A partition that retention has dropped begins anew, with changes of the same names.
 		key := fmt.Sprintf("%s %d", document.Path, document.Modified.UnixNano())
@@ -271,18 +270,22 @@ func (f *Follower) live(ctx context.Context, p *partition, seen map[string]*lake
 				continue // retention has just dropped the partition
 			}
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
 			c = &read
 		}
 		seen[key] = c
 		changes = append(changes, *c)
+		of := merged
+		if len(c.Add) == 0 {
+			of = dropped
+		}
 		for _, file := range slices.Concat(c.Add, c.Remove) {
-			merged[file.Path] = true
+			of[file.Path] = true
 		}
 	}
 	live, _ = lakestore.Live(p.files, changes)
-	return live, merged, nil
+	return live, merged, dropped, nil
 }
 
 // dataFile reads the footer of a file.
