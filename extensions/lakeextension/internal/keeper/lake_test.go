@@ -23,9 +23,9 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
-// hour is the partition that most tests fill; it is closed at noon, a minute from now: files are as old as the disk's clock says.
+// hour is the partition that most tests fill; it is closed at noon, hours from now: files are as old as the disk's clock says, however long the tests take.
 var (
-	noon = time.Now().UTC().Add(time.Minute)
+	noon = time.Now().UTC().Add(4 * time.Hour)
 	hour = noon.Truncate(time.Hour).Add(-5 * time.Hour)
 )
 
