@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,6 +119,9 @@ func (e *lakeExtension) keepTables(ctx context.Context, host component.Host) err
 	uri, err := readersURI(e.store)
 	if err != nil {
 		return fmt.Errorf("url: %q: %w", e.config.URL, err)
+	}
+	if strings.ContainsAny(uri, "#?") {
+		e.set.Logger.Warn("Readers of the lake's tables take # and ? for the end of a path: they will not find its files", zap.String("url", uri))
 	}
 	e.leave = append(e.leave, mountCatalog(host, e.id, e.store, uri, e.set.Logger))
 	c := newCommitter(e.store, uri, e.config.Tables, e.telemetry, e.set.Logger)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensiontest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/extensions/lakeextension"
 	"github.com/penstockhq/penstock/internal/access"
@@ -229,4 +232,24 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 
 func TestExamplesOfTheREADME(t *testing.T) {
 	assert.Len(t, readmetest.Load(t, "extensions", lakeextension.NewFactory(), nil), 2)
+}
+
+// Readers of tables take paths for URLs.
+func TestAPathThatReadersOfTablesCannotOpenIsNamed(t *testing.T) {
+	for name, want := range map[string]int{"a b%20ü": 0, "a#b": 1, "a?b": 1} {
+		core, logs := observer.New(zap.WarnLevel)
+		f := lakeextension.NewFactory()
+		set := extensiontest.NewNopSettings(f.Type())
+		set.Logger = zap.New(core)
+		cfg := f.CreateDefaultConfig().(*lakeextension.Config)
+		cfg.URL = filepath.Join(t.TempDir(), name)
+		if strings.Contains(t.TempDir(), "#") { // a test that runs several times
+			want = 1
+		}
+		e, err := f.Create(t.Context(), set, cfg)
+		require.NoError(t, err)
+		require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+		require.NoError(t, e.Shutdown(t.Context()))
+		assert.Len(t, logs.FilterMessageSnippet("take # and ? for the end of a path").All(), want, name)
+	}
 }

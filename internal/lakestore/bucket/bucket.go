@@ -126,17 +126,16 @@ func (b *Bucket) Check(ctx context.Context) (exists bool, err error) {
 	return exists, nil
 }
 
-// checkKeys reports missing keys: unsigned requests would get the misleading answer "access denied".
+// checkKeys reports missing keys.
 func (b *Bucket) checkKeys() error {
-	value, err := b.keys.GetWithContext(b.client.CredContext())
-	if err == nil && value.AccessKeyID != "" {
-		return nil
+	_, err := b.keys.GetWithContext(b.client.CredContext())
+	if err != nil && (errors.Is(err, errHalf) || !fromService()) { // a service that provides them may be down
+		err = fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	err = errors.Join(errNoKeys, err)
-	if fromService() {
-		return &lakestore.IOError{Op: "get keys", Err: err} // the service that provides them may be down
+	if err != nil {
+		return &lakestore.IOError{Op: "get keys", Err: err}
 	}
-	return &lakestore.IOError{Op: "get keys", Err: fmt.Errorf("%w: %w", ErrRefused, err)}
+	return nil
 }
 
 func (b *Bucket) prefix() string {

@@ -298,6 +298,22 @@ func TestKeysComeFromWhereAWSToolsLook(t *testing.T) {
 		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", service.URL+"/keys")
 		_, err := open(t, f.Location(""), bucket.Keys{}).Check(t.Context())
 		require.ErrorContains(t, err, "no keys")
+		require.ErrorContains(t, err, "connection refused")
 		require.NotErrorIs(t, err, bucket.ErrRefused)
+	})
+	t.Run("a token that is missing", func(t *testing.T) {
+		t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", filepath.Join(t.TempDir(), "token"))
+		t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/lake")
+		t.Setenv("AWS_REGION", "us-east-1")
+		_, err := open(t, f.Location(""), bucket.Keys{}).Check(t.Context())
+		require.ErrorContains(t, err, "token: no such file")
+		_, err = open(t, f.Location(""), bucket.Keys{}).Write(t.Context(), "logs", "range", content([]byte("body")))
+		require.ErrorContains(t, err, "token: no such file", "nothing is sent without a signature")
+	})
+	t.Run("half of a pair", func(t *testing.T) {
+		t.Setenv("AWS_ACCESS_KEY_ID", "key")
+		_, err := open(t, f.Location(""), bucket.Keys{}).Check(t.Context())
+		require.ErrorContains(t, err, "a key and its secret belong together, and there is only one of them in the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		require.ErrorIs(t, err, bucket.ErrRefused)
 	})
 }
