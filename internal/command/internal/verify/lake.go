@@ -53,7 +53,7 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 		return []string{fmt.Sprintf("%d files of the hour don't say which offsets they hold, so a job that fills the gap would store their rows twice: move them away first, "+
 			"then replay the hour", here.Unnamed)}, nil
 	}
-	if steps := l.refill(a, here, signal, tenant, hour); steps != nil {
+	if steps := l.refill(ctx, a, here, signal, tenant, hour); steps != nil {
 		return steps, nil
 	}
 	whole, part := map[int32][]lake.Span{}, map[int32][]lake.Span{}
@@ -80,7 +80,7 @@ func (l *Lake) fill(ctx context.Context, a *Answer, signal, tenant string, hour 
 }
 
 // refill names damaged and lost files, and creates the jobs that restore their rows. nil: there are none.
-func (l *Lake) refill(a *Answer, here *lake.Holding, signal, tenant string, hour time.Time) (steps []string) {
+func (l *Lake) refill(ctx context.Context, a *Answer, here *lake.Holding, signal, tenant string, hour time.Time) (steps []string) {
 	away := false
 	for _, lost := range here.Lost {
 		what := "is missing, and so are the files that were merged into it"
@@ -115,7 +115,7 @@ func (l *Lake) refill(a *Answer, here *lake.Holding, signal, tenant string, hour
 	if len(gaps) == 0 {
 		return append(steps, "the journal no longer holds the missing records")
 	}
-	return append(steps, l.steps(a, signal, tenant, hour, gaps)...)
+	return append(steps, l.steps(ctx, a, signal, tenant, hour, gaps)...)
 }
 
 // steps creates jobs from gaps: a job has one range of each partition.
