@@ -80,7 +80,7 @@ func TestRefusals(t *testing.T) {
 		{func(*lokiapi.Settings) {}, url.Values{"query": {strings.Repeat("x", 1001)}}, 400, "the query has 1001 bytes, more than 1000", "max_length"},
 		{func(s *lokiapi.Settings) { s.Limits.ScannedBytes = 10 }, url.Values{"query": {`{service_name="api"}`}, "start": {"1700000000"}}, 400, "read more than 10 bytes", "scanned_bytes"},
 		{func(*lokiapi.Settings) {}, url.Values{"query": {`{`}}, 400, "parse error at line 1, col 2", "bad_query"},
-		{func(*lokiapi.Settings) {}, url.Values{"query": {`{a="b"}`}, "start": {"yesterday"}}, 400, `"yesterday" is not a time`, "bad_query"},
+		{func(*lokiapi.Settings) {}, url.Values{"query": {`{a="b"}`}, "start": {"yesterday"}}, 400, `start: "yesterday" is not a time`, "bad_query"},
 		{func(*lokiapi.Settings) {}, url.Values{"query": {`{a="b"}`}, "interval": {"soon"}}, 400, `"soon" is not a duration`, "bad_query"},
 	} {
 		changed := s

@@ -16,8 +16,9 @@ const (
 	defaultPoints = 250
 )
 
-// moment reads nanoseconds, seconds (up to ten digits, or with a fraction), or RFC 3339.
-func moment(text string, otherwise time.Time) (time.Time, error) {
+// moment reads a parameter: nanoseconds, seconds (up to ten digits, or with a fraction), or RFC 3339.
+func (r *request) moment(name string, otherwise time.Time) (time.Time, error) {
+	text := r.Form.Get(name)
 	if text == "" {
 		return otherwise, nil
 	}
@@ -35,14 +36,14 @@ func moment(text string, otherwise time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || t.Year() < 1700 || t.Year() > 2250 {
-		return t, bad("%q is not a time: nanoseconds, seconds or RFC 3339", text)
+		return t, bad("%s: %q is not a time: nanoseconds, seconds or RFC 3339", name, text)
 	}
 	return t, nil
 }
 
 // bounds reads start, end and since.
 func (r *request) bounds() (start, end time.Time, err error) {
-	if end, err = moment(r.Form.Get("end"), r.now); err != nil {
+	if end, err = r.moment("end", r.now); err != nil {
 		return start, end, err
 	}
 	since := defaultSince
@@ -55,7 +56,7 @@ func (r *request) bounds() (start, end time.Time, err error) {
 	if from.After(r.now) {
 		from = r.now
 	}
-	if start, err = moment(r.Form.Get("start"), from.Add(-since)); err != nil {
+	if start, err = r.moment("start", from.Add(-since)); err != nil {
 		return start, end, err
 	}
 	if end.Before(start) {

@@ -36,7 +36,7 @@ func (a *API) query(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := moment(r.Form.Get("time"), r.now)
+	at, err := r.moment("time", r.now)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (a *API) newTail(r *request) (*tailing, error) {
 			return nil, bad("delay_for can't be less than zero or greater than %d", int(maxTailDelay.Seconds()))
 		}
 	}
-	t.from, err = moment(r.Form.Get("start"), r.now.Add(-time.Hour))
+	t.from, err = r.moment("start", r.now.Add(-time.Hour))
 	return t, err
 }
 
