@@ -21,7 +21,7 @@ import (
 // storage is what the extension offers. Its errors are temporary, but gone.
 type storage interface {
 	// AddLogs adds a record of the journal, or what came without one: log is empty then. known says which records the storage has, by their
-	// place among all of ld; again that the record may have been added before.
+	// place among all of ld; again that the record may have been added before. Where it fails, it may have added some rows.
 	AddLogs(ctx context.Context, ld plog.Logs, log string, offset int64, received time.Time, tenantOf func(pcommon.Map) string,
 		known func(int) bool, again bool) (rows int, refused map[string]int, err error)
 	// AddTraces is AddLogs of spans.
@@ -114,6 +114,7 @@ func (e *logsExporter) push(ctx context.Context, n int, add func(place, func(pco
 		return name
 	})
 	if err != nil {
+		p.member.mayHave(p.offset)
 		return err
 	}
 	e.count(ctx, n, rows, refused)

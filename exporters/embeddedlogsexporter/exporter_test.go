@@ -31,6 +31,7 @@ type fakeStore struct {
 	component.Component
 	rows     map[rowID]int
 	inTheWay bool
+	most     int // rows that it takes of a batch before it fails; 0: all
 	gone     error
 }
 
@@ -41,6 +42,9 @@ func (f *fakeStore) AddLogs(_ context.Context, ld plog.Logs, log string, offset 
 	rows := 0
 	for i := range ld.LogRecordCount() {
 		if known == nil || !known(i) {
+			if f.most > 0 && rows == f.most {
+				return 0, nil, errors.New("disk full")
+			}
 			f.rows[rowID{log, offset, i}]++
 			rows++
 		}
@@ -172,6 +176,25 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 	s.inTheWay = false
 	require.NoError(t, deliver(t, logs, live, 0, 2))
 	once(t, s, 2)
+}
+
+func TestABatchThatFailedInTheMiddleIsCompleted(t *testing.T) {
+	for _, source := range []delivery.Source{delivery.Live, delivery.JobSource("again", time.Now())} {
+		s := &fakeStore{rows: map[rowID]int{}}
+		logs := newLogs(t, s)
+		from := session(t, source, 0)
+		join(t, logs, from)
+		require.NoError(t, deliver(t, logs, from, 0, 5))
+		s.most = 2
+		for range 2 {
+			require.ErrorContains(t, deliver(t, logs, from, 1, 5), "disk full")
+		}
+		s.most = 0
+		for offset := int64(1); offset < 4; offset++ {
+			require.NoError(t, deliver(t, logs, from, offset, 5))
+		}
+		once(t, s, 4*5)
+	}
 }
 
 // A job fills what is missing, and leaves to live delivery what that is still to bring.

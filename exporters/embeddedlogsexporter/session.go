@@ -163,6 +163,7 @@ func (e *logsExporter) member(ctx context.Context, session *delivery.Session) (*
 
 // place is where a batch stands in the journal; the zero value but received: in none.
 type place struct {
+	member    *member
 	log       string
 	offset    int64
 	received  time.Time
@@ -184,7 +185,7 @@ func (e *logsExporter) place(ctx context.Context) (p place, done func(), err err
 	if of.At == nil {
 		return p, nil, errNoRecord
 	}
-	p = place{log: m.log, offset: of.At.Offset, received: of.At.Time}
+	p = place{member: m, log: m.log, offset: of.At.Offset, received: of.At.Time}
 	if m.live {
 		m.begin(p.offset)
 		done = func() { m.end(p.offset) }
@@ -221,6 +222,17 @@ func (e *logsExporter) known(ctx context.Context, m *member, offset int64) (know
 		m.at, m.from, m.to = at, offset, offset+window
 	}
 	return m.at(offset), true, nil
+}
+
+// mayHave says that the storage may have some rows of a record, since it failed to add them all: the next try asks which.
+func (m *member) mayHave(offset int64) {
+	if m == nil {
+		return // no journal, no identity
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.next = max(m.next, offset+1)
+	m.from, m.to = 0, 0
 }
 
 // check tells when the storage has less than the checkpoint says. The journal may still have what is missing.

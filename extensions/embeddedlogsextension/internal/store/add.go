@@ -72,7 +72,7 @@ type Added struct {
 	Refused [reasons]int
 }
 
-// AddLogs adds records. The error is temporary: the batch can be added again, and Known tells what is there.
+// AddLogs adds records. The error is temporary: the batch can be added again, but some of its rows may be there, and Known tells which.
 func (s *Store) AddLogs(ctx context.Context, ld plog.Logs, b Batch) (Added, error) {
 	return s.add(ctx, Logs, b, func(f func(string, int, int64, *row)) {
 		s.rows.logRows(ld, b.TenantOf, b.At, pcommon.NewTimestampFromTime(b.Received), f)
@@ -87,7 +87,7 @@ func (s *Store) AddTraces(ctx context.Context, td ptrace.Traces, b Batch) (Added
 }
 
 func (s *Store) add(ctx context.Context, signal Signal, b Batch, each func(func(tenant string, index int, t int64, r *row))) (Added, error) {
-	_, done, err := s.use(ctx)
+	ctx, done, err := s.use(ctx)
 	if err != nil {
 		return Added{}, err
 	}
@@ -95,13 +95,28 @@ func (s *Store) add(ctx context.Context, signal Signal, b Batch, each func(func(
 	if err := s.set.Room(); err != nil {
 		return Added{}, err
 	}
-	a := adding{s: s, signal: signal, batch: b, rows: logstorage.GetLogRows(nil, nil, nil, nil, ""), bounds: s.boundsAt(time.Now())}
-	defer logstorage.PutLogRows(a.rows)
+	buffer, err := s.buffers.take(ctx, s.rows.stream)
+	switch {
+	case s.closing.Err() != nil && err != nil:
+		return Added{}, ErrClosed
+	case err != nil:
+		return Added{}, err
+	}
+	s.adding.RLock()
+	defer s.adding.RUnlock()
+	a := adding{s: s, signal: signal, batch: b, buffer: buffer, bounds: s.boundsAt(time.Now())}
+	defer func() { s.buffers.put(a.buffer, s.expire) }()
 	each(a.row)
+	if a.added.Rows > 0 {
+		s.touched.add(a.days)
+		s.added.Add(1)
+	}
+	if a.buffer.size >= s.buffers.most {
+		s.flushBuffer(a.buffer)
+	}
 	if a.err != nil {
 		return Added{}, a.err
 	}
-	a.flush()
 	s.refused.count(&a.added)
 	return a.added, nil
 }
@@ -112,8 +127,10 @@ type adding struct {
 	signal Signal
 	batch  Batch
 	bounds bounds
-	rows   *logstorage.LogRows
-	times  []int64
+	buffer *buffer
+	days   []int64 // of the rows
+	tenant string  // whose row was added last
+	id     uint32  // the tenant's; 0: none was
 	added  Added
 	err    error // the file system's
 }
@@ -126,6 +143,7 @@ func (a *adding) row(tenant string, index int, t int64, r *row) {
 		a.added.Known++
 		return
 	}
+	size := logstorage.EstimatedJSONRowLen(r.fields)
 	switch {
 	case t < a.bounds.oldest:
 		a.added.Refused[TooOld]++
@@ -133,11 +151,11 @@ func (a *adding) row(tenant string, index int, t int64, r *row) {
 	case t > a.bounds.newest:
 		a.added.Refused[Future]++
 		return
-	case !r.fits():
+	case size > maxRow:
 		a.added.Refused[TooLarge]++
 		return
 	}
-	id, err := a.s.tenants.of(tenant)
+	id, err := a.tenantID(tenant)
 	switch {
 	case errors.Is(err, errTenants):
 		a.added.Refused[TooManyTenants]++
@@ -150,26 +168,30 @@ func (a *adding) row(tenant string, index int, t int64, r *row) {
 		a.added.Erased++
 		return
 	}
-	a.rows.MustAdd(logstorage.TenantID{AccountID: id, ProjectID: uint32(a.signal)}, t, r.fields, r.stream)
-	a.times = append(a.times, t)
-	a.added.Rows++
-	if a.rows.NeedFlush() {
-		a.flush()
+	b := a.buffer
+	if b.size > 0 && b.size+size > a.s.buffers.most {
+		a.s.flushBuffer(b)
 	}
+	b.rows.MustAdd(logstorage.TenantID{AccountID: id, ProjectID: uint32(a.signal)}, t, r.sorted(), -1)
+	b.size += size
+	a.s.buffers.rows.Add(1)
+	if day := dayOf(t); len(a.days) == 0 || a.days[len(a.days)-1] != day {
+		a.days = append(a.days, day)
+	}
+	a.added.Rows++
 }
 
-// flush hands the rows to the engine.
-func (a *adding) flush() {
-	if len(a.times) == 0 {
-		return
+// tenantID is the engine's number of a tenant.
+func (a *adding) tenantID(tenant string) (uint32, error) {
+	if a.id != 0 && tenant == a.tenant {
+		return a.id, nil
 	}
-	a.s.adding.RLock()
-	defer a.s.adding.RUnlock()
-	a.s.touched.add(a.times)
-	a.s.added.Add(1)
-	a.s.engine.MustAddRows(a.rows)
-	a.rows.ResetKeepSettings()
-	a.times = a.times[:0]
+	id, err := a.s.tenants.of(tenant)
+	if err != nil {
+		return 0, err
+	}
+	a.tenant, a.id = tenant, id
+	return id, nil
 }
 
 // bounds are the times that a row may have.

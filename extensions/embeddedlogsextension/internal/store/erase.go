@@ -126,13 +126,8 @@ func (e *erasures) match(signal Signal, tenant string, received time.Time, t int
 	if len(e.all) == 0 {
 		return false
 	}
-	tags := logstorage.GetStreamTags()
-	defer logstorage.PutStreamTags(tags)
-	for _, f := range r.fields[:r.stream] {
-		tags.Add(f.Name, f.Value)
-	}
 	fields := append(slices.Clone(r.fields), logstorage.Field{Name: Time, Value: time.Unix(0, t).UTC().Format(time.RFC3339Nano)},
-		logstorage.Field{Name: Stream, Value: tags.String()})
+		logstorage.Field{Name: Stream, Value: r.tags()})
 	now := time.Now()
 	for _, r := range e.all {
 		if e.over(&r, now) {
@@ -178,6 +173,7 @@ func (s *Store) Erase(ctx context.Context, e Erasure) error {
 
 // delete deletes rows up to a time by the engine's background task, and waits for its end. The filter's relative times count from that time.
 func (s *Store) delete(ctx context.Context, id string, until time.Time, tenants []logstorage.TenantID, filter *logstorage.Filter) error {
+	s.settleBuffers()
 	if err := s.engine.DeleteRunTask(ctx, id, until.UnixNano(), slices.Clone(tenants), filter); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ func (s *Store) Sync(ctx context.Context) (position string, err error) {
 	if f.durable >= wanted {
 		return f.position(), nil
 	}
+	s.settleBuffers()
 	s.flushOnce() // most of it, beside additions
 	reached, err := s.settle(ctx)
 	if err != nil {
@@ -111,6 +112,7 @@ func (s *Store) Sync(ctx context.Context) (position string, err error) {
 func (s *Store) settle(ctx context.Context) (int64, error) {
 	s.adding.Lock()
 	defer s.adding.Unlock()
+	s.handOver()
 	for !s.settled() {
 		s.flushOnce()
 		if s.settled() {

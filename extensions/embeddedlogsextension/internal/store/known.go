@@ -69,6 +69,7 @@ func (s *Store) Known(ctx context.Context, signal Signal, log string, from, to i
 		return nil, err
 	}
 	defer done()
+	s.settleBuffers()
 	s.engine.DebugFlush()
 	last, any, err := s.lastOffset(ctx, signal, log, from)
 	if err != nil || !any {

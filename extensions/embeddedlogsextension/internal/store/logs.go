@@ -1,7 +1,6 @@
 package store
 
 import (
-	"maps"
 	"strconv"
 	"strings"
 
@@ -29,21 +28,18 @@ func LevelOf(n plog.SeverityNumber, text string) string {
 // that have no time.
 func (m *rowMaker) logRows(ld plog.Logs, tenantOf func(pcommon.Map) string, at Position, received pcommon.Timestamp, f func(tenant string, index int, t int64, r *row)) {
 	r := &row{of: m, signal: Logs}
-	index := 0
+	index, offset := 0, strconv.FormatInt(at.Offset, 10)
 	for _, rl := range ld.ResourceLogs().All() {
-		r.more = nil
 		tenant := tenantOf(rl.Resource().Attributes())
-		r.resource(tenant, rl.Resource().Attributes())
-		resource, moreOfResource := len(r.fields), maps.Clone(r.more)
+		r.stage = newResource
 		for _, sl := range rl.ScopeLogs().All() {
-			r.more = maps.Clone(moreOfResource)
-			r.scope(resource, sl.Scope())
-			moreOfScope := r.more
+			r.stage = min(r.stage, newScope)
 			for _, lr := range sl.LogRecords().All() {
-				r.more = maps.Clone(moreOfScope)
+				t := moment(lr.Timestamp(), lr.ObservedTimestamp(), received)
+				r.enter(tenant, rl.Resource(), sl.Scope(), dayOf(t))
 				r.log(lr)
-				r.at(at, index)
-				f(tenant, index, moment(lr.Timestamp(), lr.ObservedTimestamp(), received), r)
+				r.place(at, offset, index)
+				f(tenant, index, t, r)
 				index++
 			}
 		}
@@ -52,7 +48,6 @@ func (m *rowMaker) logRows(ld plog.Logs, tenantOf func(pcommon.Map) string, at P
 
 // log makes the row of a record.
 func (r *row) log(lr plog.LogRecord) {
-	r.begin()
 	r.add(Message, lr.Body().AsString())
 	r.add(Level, LevelOf(lr.SeverityNumber(), lr.SeverityText()))
 	if n := lr.SeverityNumber(); n != plog.SeverityNumberUnspecified {
@@ -67,10 +62,10 @@ func (r *row) log(lr plog.LogRecord) {
 
 func (r *row) ids(trace pcommon.TraceID, span pcommon.SpanID) {
 	if !trace.IsEmpty() {
-		r.add(TraceID, trace.String())
+		r.add(TraceID, r.hex(trace[:]))
 	}
 	if !span.IsEmpty() {
-		r.add(SpanID, span.String())
+		r.add(SpanID, r.hex(span[:]))
 	}
 }
 

@@ -1,95 +1,135 @@
 package store
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 )
 
 const (
-	// maxNames is how many names of attributes a stream may use as fields within a period. The engine makes one block of the rows that a stream
-	// gets between two of its flushes, which are a second apart, and leaves out the rows past the 2000th name in a block. A block has names of two
-	// periods at most, and the store's own fields, of which there are fewer than a hundred.
+	// maxNames is how many names of attributes a stream may use as fields in a day. The engine merges the blocks of a stream's day, and leaves out rows
+	// where the names of a block and the fields of one of its rows would be more than 2000 together. The store has fewer than a hundred names of its own.
 	maxNames = 900
-	// namePeriod is longer than the engine keeps rows before it makes blocks of them.
-	namePeriod = 15 * time.Second
-	// maxAllNames bounds the names of all streams within a period, and so what is remembered: two periods of 200 000 names, some 40 MB at most.
-	maxAllNames = 200_000
+	// trustedNames is how many names a stream may use before the store looks which ones it has used before: most streams never have so many.
+	trustedNames = 50
+	// maxAllNames bounds the names that are remembered of all streams and days, 80 bytes each at the most.
+	maxAllNames = 500_000
+	// rememberNames is how long a stream's names are kept for sure that were more than trustedNames.
+	rememberNames = time.Hour
 )
 
 // nameBudget says which names of attributes may be fields, so that no block has more names than the engine takes. What may not is kept in
-// MoreField. The zero value is ready. It is safe for concurrent use.
+// MoreField. It is safe for concurrent use.
 type nameBudget struct {
-	mu       sync.Mutex
-	now      func() time.Time               // nil: time.Now
-	began    time.Time                      // of the period; guarded by mu
-	period   int                            // its number; guarded by mu
-	names    int                            // of all streams in it; guarded by mu
-	byStream map[string]map[string]struct{} // guarded by mu
+	load func(streamDay) ([]string, error) // the names that the store has of a stream's day
+	most int                               // maxAllNames
+
+	mu  sync.Mutex
+	n   int                     // names in all; guarded by mu
+	all map[string]*namesOfADay // guarded by mu
 }
 
-// enter returns the number of the period. Names that were admitted in an earlier one have to be admitted again.
-func (b *nameBudget) enter() int {
+// streamDay is a stream, and the day of rows of it.
+type streamDay struct {
+	tenant string
+	signal Signal
+	tags   string // as a LogsQL filter
+	day    int64
+}
+
+// namesOfADay are the names that a stream uses for the rows of a day.
+type namesOfADay struct {
+	of     streamDay
+	names  map[string]struct{} // guarded by nameBudget.mu
+	loaded bool                // guarded by nameBudget.mu; names has those of former processes too
+	used   time.Time           // guarded by nameBudget.mu
+}
+
+func newNameBudget(load func(streamDay) ([]string, error)) *nameBudget {
+	return &nameBudget{load: load, most: maxAllNames, all: map[string]*namesOfADay{}}
+}
+
+// enter begins rows of a stream and a day. stream is their key, and used during the call.
+func (b *nameBudget) enter(stream []byte, of func() streamDay) *namesOfADay {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clock := b.now
-	if clock == nil {
-		clock = time.Now
-	}
-	if t := clock(); b.byStream == nil || t.Sub(b.began) >= namePeriod {
-		b.began, b.names, b.byStream = t, 0, map[string]map[string]struct{}{}
-		b.period++
-	}
-	return b.period
-}
-
-// admits says whether the name may be a field of the stream in this period.
-func (b *nameBudget) admits(stream, name string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	names := b.byStream[stream]
-	if _, ok := names[name]; ok {
-		return true
-	}
-	if len(names) >= maxNames || b.names >= maxAllNames {
-		return false
-	}
-	if names == nil {
-		names = map[string]struct{}{}
-		b.byStream[strings.Clone(stream)] = names
-	}
-	names[strings.Clone(name)] = struct{}{}
-	b.names++
-	return true
-}
-
-// admitted are the names that rows of one stream may use, as far as one goroutine knows. It spares most rows the lock.
-type admitted struct {
-	budget *nameBudget
-	stream string
-	period int
-	names  map[string]struct{}
-}
-
-// enter begins rows of a stream.
-func (a *admitted) enter(budget *nameBudget, stream string) {
-	if period := budget.enter(); a.names == nil || period != a.period || stream != a.stream {
-		a.budget, a.stream, a.period = budget, stream, period
-		if a.names == nil {
-			a.names = map[string]struct{}{}
+	one := b.all[string(stream)]
+	if one == nil {
+		if b.n >= b.most {
+			b.forget(time.Now())
 		}
-		clear(a.names)
+		one = &namesOfADay{of: of(), names: map[string]struct{}{}}
+		b.all[string(stream)] = one
+		b.n++ // streams count too
+	}
+	one.used = time.Now()
+	return one
+}
+
+// forget makes room: for names of streams that have few, and of those that had no rows for long. b.mu is held.
+func (b *nameBudget) forget(now time.Time) {
+	for key, one := range b.all {
+		if len(one.names) <= trustedNames || now.Sub(one.used) > rememberNames {
+			delete(b.all, key)
+			b.n -= len(one.names) + 1
+		}
 	}
 }
 
-// has says whether the name may be a field.
-func (a *admitted) has(name string) bool {
-	if _, ok := a.names[name]; ok {
+// admits says whether a name may be a field. The first call past trustedNames asks the store.
+func (b *nameBudget) admits(one *namesOfADay, name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := one.names[name]; ok {
 		return true
 	}
-	if !a.budget.admits(a.stream, name) {
+	if len(one.names) >= trustedNames && !one.loaded {
+		b.mu.Unlock()
+		before, err := b.load(one.of)
+		b.mu.Lock()
+		if err != nil {
+			return false // the next row asks again
+		}
+		one.loaded = true
+		for _, n := range before {
+			b.add(one, n)
+		}
+		if _, ok := one.names[name]; ok {
+			return true
+		}
+	}
+	if len(one.names) >= maxNames || b.n >= 2*b.most {
 		return false
 	}
-	a.names[strings.Clone(name)] = struct{}{}
+	b.add(one, name)
 	return true
+}
+
+// add adds a name. b.mu is held.
+func (b *nameBudget) add(one *namesOfADay, name string) {
+	if _, ok := one.names[name]; !ok {
+		one.names[strings.Clone(name)] = struct{}{}
+		b.n++
+	}
+}
+
+// namesBefore are the fields that the store has of a stream's day. Other streams that have the same tags and more count too.
+func (s *Store) namesBefore(of streamDay) ([]string, error) {
+	from := time.Unix(of.day*int64(day/time.Second), 0)
+	p, err := s.prepare(Query{Text: of.tags, Start: from, End: from.Add(day), View: View{Tenant: of.tenant}, Signal: of.signal})
+	if err != nil {
+		return nil, fmt.Errorf("names of %s: %w", of.tags, err)
+	}
+	hits, err := s.hitsWithin(s.closing, p, func(q *logstorage.QueryContext) ([]Hit, error) { return s.engine.GetFieldNames(q, "") })
+	if err != nil {
+		return nil, fmt.Errorf("names of %s: %w", of.tags, err)
+	}
+	names := make([]string, 0, len(hits))
+	for _, h := range hits {
+		names = append(names, h.Value)
+	}
+	return names, nil
 }

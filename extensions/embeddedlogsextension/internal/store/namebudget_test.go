@@ -1,38 +1,101 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap/zaptest"
 )
 
-func TestAStreamsNamesAreBoundedWithinAPeriod(t *testing.T) {
-	now := time.Unix(1, 0)
-	b := nameBudget{now: func() time.Time { return now }}
-	var rows admitted
-	enter := func(stream string) { rows.enter(&b, stream) }
-	enter("a")
+func TestAStreamsNamesAreBoundedWithinADay(t *testing.T) {
+	b := newNameBudget(func(streamDay) ([]string, error) { return nil, nil })
+	enter := func(stream string) *namesOfADay {
+		return b.enter([]byte(stream), func() streamDay { return streamDay{} })
+	}
+	one := enter("a")
 	for i := range maxNames {
-		assert.True(t, rows.has(fmt.Sprint(i)))
+		assert.True(t, b.admits(one, fmt.Sprint(i)))
 	}
-	assert.False(t, rows.has("one more"))
-	assert.True(t, rows.has("0"), "what was admitted stays so")
-	enter("b")
-	assert.True(t, rows.has("one more"), "each stream has its own")
-	enter("a")
-	assert.False(t, rows.has("one more"))
-	assert.True(t, rows.has("7"))
-	now = now.Add(namePeriod)
-	enter("a")
-	assert.True(t, rows.has("one more"), "a new period")
-	for stream := 0; b.names < maxAllNames; stream++ {
-		enter(fmt.Sprint("s", stream))
-		for i := range maxNames {
-			rows.has(fmt.Sprint(i))
+	assert.False(t, b.admits(one, "one more"))
+	assert.True(t, b.admits(one, "0"), "what was admitted stays so")
+	assert.True(t, b.admits(enter("b"), "one more"), "each stream has its own")
+	assert.False(t, b.admits(enter("a"), "one more"))
+}
+
+func TestNamesOfFormerProcessesCount(t *testing.T) {
+	var before []string
+	for i := range maxNames - trustedNames {
+		before = append(before, fmt.Sprint("before-", i))
+	}
+	failed := errors.New("not now")
+	b := newNameBudget(func(streamDay) ([]string, error) { return before, failed })
+	one := b.enter([]byte("a"), func() streamDay { return streamDay{} })
+	for i := range trustedNames {
+		assert.True(t, b.admits(one, fmt.Sprint(i)))
+	}
+	assert.False(t, b.admits(one, "before-7"), "nothing is known of it")
+	failed = nil
+	assert.True(t, b.admits(one, "before-7"))
+	assert.False(t, b.admits(one, "another"))
+}
+
+func TestNamesOfAllStreamsAreBounded(t *testing.T) {
+	b := newNameBudget(func(streamDay) ([]string, error) { return nil, nil })
+	b.most = 10 * trustedNames
+	for stream := range 100 {
+		one := b.enter([]byte(fmt.Sprint(stream)), func() streamDay { return streamDay{} })
+		for i := range trustedNames * (1 + stream%2) {
+			b.admits(one, fmt.Sprint(i))
 		}
+		assert.LessOrEqual(t, b.n, 2*b.most+1+stream)
 	}
-	enter("another")
-	assert.False(t, rows.has("x"), "all streams together are bounded")
+	n := 0
+	for _, one := range b.all {
+		n += len(one.names) + 1
+	}
+	assert.Equal(t, n, b.n)
+	b.forget(time.Now().Add(2 * rememberNames))
+	assert.Zero(t, b.n)
+}
+
+// The engine merges the blocks of a stream's day, and leaves rows out where a block would have too many names: also those of former processes count.
+func TestMergesKeepRowsOfStreamsWithManyNames(t *testing.T) {
+	dir := t.TempDir()
+	var s *Store
+	reopen := func() {
+		if s != nil {
+			require.NoError(t, s.Close())
+		}
+		var err error
+		s, err = Open(Settings{Directory: dir, Retention: 7 * day, MaxTenants: 1, Memory: 64 << 20, Log: zaptest.NewLogger(t)})
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	const batches, n, each = 6, 300, 3
+	for batch := range batches {
+		if batch%2 == 0 {
+			reopen()
+		}
+		ld := plog.NewLogs()
+		records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+		for i := range n {
+			lr := records.AppendEmpty()
+			lr.Body().SetStr("x")
+			for k := range each {
+				lr.Attributes().PutStr(fmt.Sprintf("id-%d-%d-%d", batch, i, k), "v")
+			}
+		}
+		added, err := s.AddLogs(t.Context(), ld, Batch{Received: time.Now(), TenantOf: func(pcommon.Map) string { return "acme" }})
+		require.NoError(t, err)
+		assert.Equal(t, n, added.Rows)
+		require.NoError(t, s.Flush(t.Context()))
+	}
+	s.engine.MustForceMerge("")
+	assert.EqualValues(t, batches*n, s.Stats().Rows)
 }

@@ -102,7 +102,7 @@ func (s *Store) NameOf(signal Signal, attribute string) string {
 type rowMaker struct {
 	stream []string // service.name first
 	isOwn  map[Signal]map[string]struct{}
-	names  nameBudget
+	names  *nameBudget
 }
 
 func newRowMaker(streamFields []string) *rowMaker {

@@ -231,6 +231,11 @@ func (s *Store) hits(ctx context.Context, p *Prepared, f func(*logstorage.QueryC
 		return nil, err
 	}
 	defer done()
+	return s.hitsWithin(ctx, p, f)
+}
+
+// hitsWithin is hits of who uses the store already.
+func (s *Store) hitsWithin(ctx context.Context, p *Prepared, f func(*logstorage.QueryContext) ([]Hit, error)) (all []Hit, err error) {
 	err = s.within(ctx, p, func(ctx context.Context, _ context.CancelFunc) error {
 		all, err = f(p.context(ctx))
 		return err

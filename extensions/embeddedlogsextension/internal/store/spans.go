@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/json"
-	"maps"
 	"math"
 	"regexp"
 	"strconv"
@@ -29,21 +28,18 @@ type Link struct {
 // spanRows is logRows of spans.
 func (m *rowMaker) spanRows(td ptrace.Traces, tenantOf func(pcommon.Map) string, at Position, received pcommon.Timestamp, f func(tenant string, index int, t int64, r *row)) {
 	r := &row{of: m, signal: Traces}
-	index := 0
+	index, offset := 0, strconv.FormatInt(at.Offset, 10)
 	for _, rs := range td.ResourceSpans().All() {
-		r.more = nil
 		tenant := tenantOf(rs.Resource().Attributes())
-		r.resource(tenant, rs.Resource().Attributes())
-		resource, moreOfResource := len(r.fields), maps.Clone(r.more)
+		r.stage = newResource
 		for _, ss := range rs.ScopeSpans().All() {
-			r.more = maps.Clone(moreOfResource)
-			r.scope(resource, ss.Scope())
-			moreOfScope := r.more
+			r.stage = min(r.stage, newScope)
 			for _, span := range ss.Spans().All() {
-				r.more = maps.Clone(moreOfScope)
+				t := moment(span.StartTimestamp(), span.EndTimestamp(), received)
+				r.enter(tenant, rs.Resource(), ss.Scope(), dayOf(t))
 				r.span(span)
-				r.at(at, index)
-				f(tenant, index, moment(span.StartTimestamp(), span.EndTimestamp(), received), r)
+				r.place(at, offset, index)
+				f(tenant, index, t, r)
 				index++
 			}
 		}
@@ -52,11 +48,10 @@ func (m *rowMaker) spanRows(td ptrace.Traces, tenantOf func(pcommon.Map) string,
 
 // span makes the row of a span.
 func (r *row) span(span ptrace.Span) {
-	r.begin()
 	r.add(Message, span.Name())
 	r.ids(span.TraceID(), span.SpanID())
-	if !span.ParentSpanID().IsEmpty() {
-		r.add(ParentSpanID, span.ParentSpanID().String())
+	if parent := span.ParentSpanID(); !parent.IsEmpty() {
+		r.add(ParentSpanID, r.hex(parent[:]))
 	}
 	r.add(TraceState, span.TraceState().AsRaw())
 	r.add(Kind, clean(span.Kind().String()))

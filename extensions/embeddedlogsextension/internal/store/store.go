@@ -85,7 +85,8 @@ type Store struct {
 	close   context.CancelFunc
 	using   sync.RWMutex // held for reading by whoever uses the engine
 
-	adding  sync.RWMutex // held for reading while rows go into the engine; for writing while a flush makes sure of all
+	adding  sync.RWMutex // held for reading while rows go into buffers and from there into the engine; for writing while a flush makes sure of all
+	buffers *buffers
 	added   atomic.Int64 // counts additions
 	touched days         // days that got rows since the last flush
 	flushes flushes
@@ -118,7 +119,8 @@ func Open(set Settings) (_ *Store, err error) {
 		return nil, err
 	}
 	prepare(set.Memory, set.Log)
-	s := &Store{set: set, unlock: lock.Unlock, rows: newRowMaker(set.StreamFields)}
+	s := &Store{set: set, unlock: lock.Unlock, rows: newRowMaker(set.StreamFields), buffers: newBuffers(set.Memory)}
+	s.rows.names = newNameBudget(s.namesBefore)
 	s.closing, s.close = context.WithCancel(context.Background())
 	if s.tenants, err = openTenants(set.Directory, set.MaxTenants); err != nil {
 		return nil, err
@@ -182,6 +184,7 @@ func (s *Store) Close() error {
 	s.close()
 	s.using.Lock()
 	defer s.using.Unlock()
+	s.settleBuffers()
 	s.engine.MustClose()
 	return errors.Join(err, s.unlock())
 }
@@ -208,7 +211,7 @@ func (s *Store) Stats() Stats {
 		Rows: int64(of.RowsCount()), Streams: int64(of.StreamsCreatedTotal), Days: int64(of.PartitionsCount), Tenants: int64(s.tenants.count()),
 		Bytes:        int64(of.IndexdbSizeBytes + of.CompressedSmallPartSize + of.CompressedBigPartSize),
 		Uncompressed: int64(of.UncompressedInmemorySize + of.UncompressedSmallPartSize + of.UncompressedBigPartSize),
-		Unflushed:    int64(of.PendingRows + of.InmemoryRowsCount),
+		Unflushed:    int64(of.PendingRows+of.InmemoryRowsCount) + s.buffers.rows.Load(),
 	}
 }
 
@@ -218,17 +221,14 @@ type days struct {
 	all map[int64]struct{} // guarded by mu
 }
 
-func (d *days) add(times []int64) {
+func (d *days) add(days []int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.all == nil {
 		d.all = map[int64]struct{}{}
 	}
-	last := int64(math.MinInt64)
-	for _, t := range times {
-		if n := dayOf(t); n != last {
-			d.all[n], last = struct{}{}, n
-		}
+	for _, n := range days {
+		d.all[n] = struct{}{}
 	}
 }
 
