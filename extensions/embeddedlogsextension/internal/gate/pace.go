@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// share is the part of the CPUs that all queries together get while they would slow what comes in.
-	share = 0.1
+	// share is the part of the CPUs that all queries together get while they would slow what comes in. With a tenth, rows that come in as fast as they can
+	// lost 14 % to them: what queries allocate and what they displace from caches costs ingest too.
+	share = 0.06
 	// calmAfter is how long nothing may have waited for a CPU before queries run freely again.
 	calmAfter = 2 * time.Second
 	// lookEvery is the pause between two looks at how long goroutines wait, and between two tries of a query that waits for its turn.
@@ -19,7 +20,7 @@ const (
 	contended = 200 * time.Microsecond
 )
 
-// Pace lets queries run one by one, and for a tenth of the CPUs' time, while rows come in and the process has more to do than CPUs to do it with. At
+// Pace lets queries run one by one, and for a small share of the CPUs' time, while rows come in and the process has more to do than CPUs to do it with. At
 // other times it does nothing. Go has no priorities for goroutines, and the engine's readers can't be stopped within a query, so the pace is kept between
 // queries: a long one takes its share at once, and the next waits for as long as that lasts, within a bound. Safe for concurrent use.
 type Pace struct {

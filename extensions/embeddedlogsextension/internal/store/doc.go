@@ -16,7 +16,7 @@
 //	scope.name, scope.version, scope.attribute.<name>
 //	<name>              attributes of the record or span under their own names
 //	attribute.<name>    those attributes whose name is one of this list, a stream field's, or begins like one: resource., scope., attribute., penstock_, _
-//	penstock_more       a JSON object of attributes that can be no field: name over 128 bytes, two of one name, more than 1000, more than 900 of the stream in 15 s
+//	penstock_more       a JSON object of attributes that can be no field: name over 128 bytes, two of one name, more than 1000, more than 900 of the stream in a day
 //	penstock_tenant     the tenant's name
 //	penstock_log        the journal's log that the row came in: <topic>-<partition>/<topic's id>/<generation>; no journal, no field
 //	penstock_offset     the record's offset in it
