@@ -23,6 +23,7 @@ func TestARowOfAnOlderDayIsNotDurableBeforeItsFlush(t *testing.T) {
 	require.True(t, s.settled())
 
 	addRowAt(t, s, older)
+	s.settleBuffers()
 	assert.False(t, s.settled(), "a checkpoint would go past the row")
 }
 
