@@ -134,7 +134,9 @@ func (r run) measure() ([]measure.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := command(filepath.Join(root, r.module()), "go", "test", "-c", "-tags", r.tags, "-o", test, "./"+filepath.ToSlash(folder)).Run(); err != nil {
+	compile := command(filepath.Join(root, r.module()), "go", "test", "-c", "-tags", r.tags, "-o", test, "./"+filepath.ToSlash(folder))
+	compile.Env = append(os.Environ(), "CGO_ENABLED=0") // as the distribution is built: libraries compress otherwise with cgo
+	if err := compile.Run(); err != nil {
 		return nil, fmt.Errorf("go test -c: %w", err)
 	}
 	rounds := figures.Rounds{Package: r.folder, Units: r.units, Ours: r.ours}
