@@ -12,11 +12,13 @@ import (
 
 	"github.com/penstockhq/penstock/internal/journal"
 	"github.com/penstockhq/penstock/internal/origin"
+	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/lentlogs"
 )
 
 // Entry is the pipeline's first consumer, for encoded requests.
 type Entry interface {
-	// Decode decodes a request. dedupable reports whether equal bytes mean the same request: some time in it is finer than a second.
+	// Decode decodes a request. dedupable reports whether equal bytes mean the same request: some time in it is finer than a second. The payload may
+	// share the request's memory, which must not change.
 	Decode(request []byte) (payload any, dedupable bool, err error)
 	// Consume sends payloads on as one batch; no payloads are an empty batch. The payloads must not be used afterwards.
 	Consume(ctx context.Context, payloads []any) error
@@ -101,9 +103,12 @@ type logsHead struct{ next consumer.Logs }
 func (logsHead) Signal() journal.Signal { return journal.Logs }
 
 func (logsHead) Decode(request []byte) (any, bool, error) {
-	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(request)
-	if err != nil {
-		return nil, false, err
+	ld, ok := lentlogs.Decode(request)
+	if !ok {
+		var err error
+		if ld, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(request); err != nil {
+			return nil, false, err
+		}
 	}
 	for _, rl := range ld.ResourceLogs().All() {
 		for _, sl := range rl.ScopeLogs().All() {
