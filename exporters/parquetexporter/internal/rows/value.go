@@ -2,6 +2,7 @@ package rows
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"math"
 	"strconv"
 	"strings"
@@ -164,9 +165,7 @@ func (a *arena) since(mark int) []byte { return a.b[mark:len(a.b):len(a.b)] }
 // id renders an id as lower-case hex.
 func (a *arena) id(id []byte) []byte {
 	mark := a.mark()
-	for _, c := range id {
-		a.b = append(a.b, hexDigits[c>>4], hexDigits[c&15])
-	}
+	a.b = hex.AppendEncode(a.b, id)
 	return a.since(mark)
 }
 
