@@ -143,7 +143,7 @@ func (a *assignment) decode(k *kgo.Record) delivery.Record {
 	it.Content = content(k, &it.Record)
 	var dedupable bool
 	if it.Err == nil {
-		it.Request, dedupable, it.Err = a.f.entry.Decode(k.Value)
+		it.Request, dedupable, it.Err = a.f.entry.Read(k.Value)
 	}
 	if it.Err == nil && dedupable {
 		out.ID = delivery.RecordID(it.Record.ID())

@@ -20,6 +20,8 @@ type Entry interface {
 	// Decode decodes a request. dedupable reports whether equal bytes mean the same request: some time in it is finer than a second. The payload may
 	// share the request's memory, which must not change.
 	Decode(request []byte) (payload any, dedupable bool, err error)
+	// Read is Decode for a payload that is only passed to [Hours] and Consume, which may decode it then.
+	Read(request []byte) (payload any, dedupable bool, err error)
 	// Consume sends payloads on as one batch; no payloads are an empty batch. The payloads must not be used afterwards.
 	Consume(ctx context.Context, payloads []any) error
 	Signal() journal.Signal
@@ -48,6 +50,8 @@ func (metricsHead) Decode(request []byte) (any, bool, error) {
 	}
 	return md, fineMetrics(md), nil
 }
+
+func (h metricsHead) Read(request []byte) (any, bool, error) { return h.Decode(request) }
 
 func fineMetrics(md pmetric.Metrics) bool {
 	for _, rm := range md.ResourceMetrics().All() {
@@ -122,10 +126,24 @@ func (logsHead) Decode(request []byte) (any, bool, error) {
 	return ld, false, nil
 }
 
+func (h logsHead) Read(request []byte) (any, bool, error) {
+	if l, dedupable, ok := readLogs(request); ok {
+		return l, dedupable, nil
+	}
+	return h.Decode(request)
+}
+
 func (h logsHead) Consume(ctx context.Context, payloads []any) error {
 	all := plog.NewLogs()
 	for _, p := range payloads {
-		p.(plog.Logs).ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
+		ld, ok := p.(plog.Logs)
+		if !ok {
+			var err error
+			if ld, err = p.(*laterLogs).decode(); err != nil {
+				return err
+			}
+		}
+		ld.ResourceLogs().MoveAndAppendTo(all.ResourceLogs())
 	}
 	return h.next.ConsumeLogs(ctx, all)
 }
@@ -139,6 +157,8 @@ func (tracesHead) Decode(request []byte) (any, bool, error) {
 	td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(request)
 	return td, true, err
 }
+
+func (h tracesHead) Read(request []byte) (any, bool, error) { return h.Decode(request) }
 
 func (h tracesHead) Consume(ctx context.Context, payloads []any) error {
 	all := ptrace.NewTraces()

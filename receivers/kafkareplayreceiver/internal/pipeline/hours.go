@@ -12,10 +12,13 @@ import (
 )
 
 // Hours counts the items of a payload by the hour of their time: data points by their time, log records by theirs or else the observed
-// one, spans by their start. Items without a time count in 1970, as in the lake. payload is a result of [Entry].Decode.
+// one, spans by their start. Items without a time count in 1970, as in the lake. payload is a result of [Entry].Decode
+// or Read.
 func Hours(payload any) []ledger.HourItems {
 	h := hours{}
 	switch p := payload.(type) {
+	case *laterLogs:
+		h = p.hours
 	case pmetric.Metrics:
 		for _, rm := range p.ResourceMetrics().All() {
 			for _, sm := range rm.ScopeMetrics().All() {
