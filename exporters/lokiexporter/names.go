@@ -21,7 +21,7 @@ type name struct {
 // names turns attribute names into Loki's, by the rules that Loki applies when it stores them, so that Loki changes nothing. Not safe for
 // concurrent use.
 type names struct {
-	byKey  map[string]*name
+	byKey  map[string]lastName
 	byText map[string]*name
 	// last are the names of the previous entry, in order. Records of one scope mostly have the same attributes in the same order, and
 	// comparing costs a tenth of hashing.
@@ -30,7 +30,7 @@ type names struct {
 }
 
 type lastName struct {
-	key  string
+	key  string // a copy: an attribute's may share the memory of its request
 	name *name
 }
 
@@ -38,7 +38,7 @@ type lastName struct {
 const maxLast = 64
 
 func newNames() *names {
-	return &names{byKey: make(map[string]*name), byText: make(map[string]*name)}
+	return &names{byKey: make(map[string]lastName), byText: make(map[string]*name)}
 }
 
 // next starts an entry. It forgets all names if there are too many.
@@ -60,16 +60,16 @@ func (n *names) of(key string) *name {
 	known, ok := n.byKey[key]
 	if !ok {
 		key = strings.Clone(key)
-		known = n.text(normalizeName(key))
+		known = lastName{key, n.text(normalizeName(key))}
 		n.byKey[key] = known
 	}
 	switch {
 	case at < len(n.last):
-		n.last[at] = lastName{key, known}
+		n.last[at] = known
 	case at == len(n.last) && at < maxLast:
-		n.last = append(n.last, lastName{key, known})
+		n.last = append(n.last, known)
 	}
-	return known
+	return known.name
 }
 
 func (n *names) text(text string) *name {
