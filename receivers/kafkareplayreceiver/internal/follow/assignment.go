@@ -286,6 +286,7 @@ func (a *assignment) Delivered(b delivery.Bounds, newest time.Time, records, dup
 	if !newest.IsZero() {
 		a.newest.Store(newest.UnixNano())
 	}
+	a.f.noteCaughtUp(a)
 	if records > 0 {
 		a.f.sink.worked()
 	}

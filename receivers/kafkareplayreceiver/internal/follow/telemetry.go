@@ -91,12 +91,23 @@ func (f *follower) refreshEnds(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ends, f.asked = ends, asked
-	for p, a := range f.assigned {
-		if end, ok := ends.Lookup(f.topic, p); ok && a.next.Load() >= end.Offset {
-			a.caughtUp.Store(asked.UnixNano())
-		}
+	for _, a := range f.assigned {
+		f.noteCaughtUpLocked(a)
 	}
 	return nil
+}
+
+// noteCaughtUp notes that everything was delivered that was in the journal when its end was requested, if it was. A gauge without lag says so, too.
+func (f *follower) noteCaughtUp(a *assignment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noteCaughtUpLocked(a)
+}
+
+func (f *follower) noteCaughtUpLocked(a *assignment) {
+	if end, ok := f.ends.Lookup(f.topic, a.partition); ok && a.next.Load() >= end.Offset {
+		a.caughtUp.Store(f.asked.UnixNano())
+	}
 }
 
 // end returns the end of partition p, if it was requested after since.
