@@ -11,28 +11,28 @@ type message struct {
 type kind struct {
 	of     *message // the content; nil: not a message
 	once   bool     // of the fields of a message at most one is so, and comes at most once
-	length int      // of the content, unless that is empty; 0: any
+	length int      // of the content, unless that is empty; 0: plain
 }
 
 var request = describe()
 
 func describe() *message {
-	any := &kind{}
+	plain := &kind{}
 	value, entry, array, mapping := &message{}, &message{}, &message{}, &message{}
 	*value = message{fields: [128]*kind{
-		valueString: any, valueBool: any, valueInt: any, valueDouble: any, valueBytes: any, valueArray: {of: array}, valueMap: {of: mapping},
+		valueString: plain, valueBool: plain, valueInt: plain, valueDouble: plain, valueBytes: plain, valueArray: {of: array}, valueMap: {of: mapping},
 	}}
-	*entry = message{entry: true, fields: [128]*kind{entryKey: any, entryValue: {of: value, once: true}}}
+	*entry = message{entry: true, fields: [128]*kind{entryKey: plain, entryValue: {of: value, once: true}}}
 	array.fields[elementOfList] = &kind{of: value}
 	mapping.fields[elementOfList] = &kind{of: entry}
 	record := &message{timed: true, fields: [128]*kind{
-		recordTime: any, recordObserved: any, recordNumber: any, recordText: any, recordBody: {of: value}, attributesOfRecord: {of: entry}, droppedOfRecord: any,
-		recordFlags: any, recordTrace: {length: 16}, recordSpan: {length: 8}, recordEvent: any,
+		recordTime: plain, recordObserved: plain, recordNumber: plain, recordText: plain, recordBody: {of: value}, attributesOfRecord: {of: entry}, droppedOfRecord: plain,
+		recordFlags: plain, recordTrace: {length: 16}, recordSpan: {length: 8}, recordEvent: plain,
 	}}
-	scope := &message{fields: [128]*kind{scopeName: any, scopeVersion: any, attributesOfScope: {of: entry}, droppedOfScope: any}}
-	scopeLogs := &message{fields: [128]*kind{scopeScope: {of: scope, once: true}, scopeRecord: {of: record}, scopeURL: any}}
-	resource := &message{fields: [128]*kind{attributesOfResource: {of: entry}, droppedOfResource: any}}
-	resourceLogs := &message{fields: [128]*kind{resourceResource: {of: resource, once: true}, resourceScope: {of: scopeLogs}, resourceURL: any}}
+	scope := &message{fields: [128]*kind{scopeName: plain, scopeVersion: plain, attributesOfScope: {of: entry}, droppedOfScope: plain}}
+	scopeLogs := &message{fields: [128]*kind{scopeScope: {of: scope, once: true}, scopeRecord: {of: record}, scopeURL: plain}}
+	resource := &message{fields: [128]*kind{attributesOfResource: {of: entry}, droppedOfResource: plain}}
+	resourceLogs := &message{fields: [128]*kind{resourceResource: {of: resource, once: true}, resourceScope: {of: scopeLogs}, resourceURL: plain}}
 	return &message{fields: [128]*kind{requestResource: {of: resourceLogs}}}
 }
 
