@@ -146,6 +146,7 @@ func fill(b *testing.B, c corpus, s logStore, note func(unit string, value float
 	cpu := s.end(b) - idle
 	note("rows/cpu-s", float64(c.lines)/cpu.Seconds())
 	note("rows/s", float64(c.lines)/took.Seconds())
+	fmt.Fprintf(os.Stderr, "%s: %d rows in %.0f s, %.0f s of CPU\n", s.intake(), c.lines, took.Seconds(), cpu.Seconds())
 	note("B/row", float64(sizeOf(s.rows()))/float64(c.lines))
 	note("text-B/row", float64(text)/float64(c.lines))
 	note("log-B/row", float64(sizeOf(s.log()))/float64(c.lines))

@@ -4,5 +4,11 @@
 //	make build && make -C testbed/backends victorialogs loki && cd testbed
 //	go test -tags full -run '^$' -bench Stores -benchtime 1x -timeout 4h ./bench/logstores -args -lines 10000000
 //
-// A day of 10 GB: -stores standalone -lines 20000000 -directory on a disk with 6 GB.
+// A day of 10 GB: -args -lines 20000000 -stores nojournal,victorialogs -directory <on a disk with 8 GB>. The stores:
+//
+//	standalone    profile:standalone without its lake: scrubber, journal with fsync, one row for each place in the journal
+//	unscrubbed    the same without pii_scrubber
+//	nojournal     OTLP receiver and embedded_logs alone
+//	victorialogs  VictoriaLogs with its defaults
+//	loki          Loki with its defaults, one process, limits of rates raised
 package logstores
