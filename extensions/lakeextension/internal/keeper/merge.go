@@ -167,6 +167,9 @@ func (w *watched) Write(p []byte) (int, error) {
 // record makes a change.
 func (k *Keeper) record(ctx context.Context, p *partition, c lakestore.Change, now time.Time) (lakestore.Change, error) {
 	c.Committed = now.UTC()
+	if c.Add == nil {
+		c.Add = []lakestore.File{} // for SQL, null is no list
+	}
 	content, err := json.Marshal(c)
 	if err != nil {
 		return c, err

@@ -279,6 +279,11 @@ func TestASecondHolderListsNoDroppedFileAgain(t *testing.T) {
 		done <- err
 	}()
 	<-asleep
+	changes := list(t, store, lakestore.ChangesDir)
+	require.Len(t, changes, 1)
+	document, err := store.Tail(t.Context(), changes[0].Path, 1<<20)
+	require.NoError(t, err)
+	assert.Contains(t, string(document), `"add":[]`, "the exact glob of the README finds out by it what retention is about to remove")
 	_, err = holder(2, store).follower.Round(t.Context(), clock, true)
 	require.NoError(t, err)
 	close(wake)
