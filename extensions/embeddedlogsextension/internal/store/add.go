@@ -95,7 +95,7 @@ func (s *Store) add(ctx context.Context, signal Signal, b Batch, each func(func(
 	if err := s.set.Room(); err != nil {
 		return Added{}, err
 	}
-	buffer, err := s.buffers.take(ctx, s.rows.stream)
+	err = s.buffers.enter(ctx)
 	switch {
 	case s.closing.Err() != nil && err != nil:
 		return Added{}, ErrClosed
@@ -104,7 +104,7 @@ func (s *Store) add(ctx context.Context, signal Signal, b Batch, each func(func(
 	}
 	s.adding.RLock()
 	defer s.adding.RUnlock()
-	a := adding{s: s, signal: signal, batch: b, buffer: buffer, bounds: s.boundsAt(time.Now())}
+	a := adding{s: s, signal: signal, batch: b, buffer: s.buffers.take(s.rows.stream), bounds: s.boundsAt(time.Now())}
 	defer func() { s.buffers.put(a.buffer, s.expire) }()
 	each(a.row)
 	if a.added.Rows > 0 {

@@ -41,24 +41,30 @@ func newBuffers(memory int64) *buffers {
 	return &buffers{most: int(memory / bufferShare), used: make(chan struct{}, concurrentAdds)}
 }
 
-// take returns a buffer for an addition. It waits while there are as many additions as may be, and returns ctx's error if that ends first.
-func (b *buffers) take(ctx context.Context, streamFields []string) (*buffer, error) {
+// enter begins an addition. It waits while there are as many additions as may be, and returns ctx's error if that ends first.
+func (b *buffers) enter(ctx context.Context) error {
 	select {
 	case b.used <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
+}
+
+// take returns a buffer for an addition that has begun. It may have rows of earlier ones, which a flush must find: adding of the store is held from
+// before take until after put.
+func (b *buffers) take(streamFields []string) *buffer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := len(b.free); n > 0 {
 		one := b.free[n-1]
 		b.free = b.free[:n-1]
-		return one, nil
+		return one
 	}
-	return &buffer{rows: logstorage.GetLogRows(streamFields, nil, nil, nil, "")}, nil
+	return &buffer{rows: logstorage.GetLogRows(streamFields, nil, nil, nil, "")}
 }
 
-// put gives a buffer back after an addition. expire is called maxBufferAge after the first one.
+// put gives a buffer back and ends the addition. expire is called maxBufferAge after the first one.
 func (b *buffers) put(one *buffer, expire func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

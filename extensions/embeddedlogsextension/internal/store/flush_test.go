@@ -27,6 +27,25 @@ func TestARowOfAnOlderDayIsNotDurableBeforeItsFlush(t *testing.T) {
 	assert.False(t, s.settled(), "a checkpoint would go past the row")
 }
 
+// An addition that waits for a flush holds no rows of an earlier one: the flush would pass them.
+func TestAFlushHasTheRowsOfEarlierAdditions(t *testing.T) {
+	s, err := Open(Settings{Directory: t.TempDir(), Retention: 7 * day, MaxTenants: 1, Memory: 16 << 20, Log: zap.NewNop()})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close()) }()
+	addRowAt(t, s, time.Now())
+	s.adding.Lock() // as a flush does
+	added := make(chan struct{})
+	go func() {
+		defer close(added)
+		addRowAt(t, s, time.Now())
+	}()
+	assert.Eventually(t, func() bool { return len(s.buffers.used) == 1 }, 30*time.Second, time.Millisecond)
+	s.handOver()
+	assert.Zero(t, s.buffers.rows.Load(), "rows that the engine does not have")
+	s.adding.Unlock()
+	<-added
+}
+
 func addRowAt(t *testing.T, s *Store, at time.Time) {
 	t.Helper()
 	ld := plog.NewLogs()
