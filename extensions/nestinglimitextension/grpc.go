@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that is wrapped here, unless another package replaces it
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 
 	_ "github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/compressor" // bounds grpc's decompression
@@ -46,18 +49,27 @@ type call struct {
 	cancel context.CancelFunc
 	forget func() bool // stops the context from reporting the call's end
 	whole  atomic.Bool // the request is complete, or never will be
+	scout  bool        // see door.Shut
 	verdict
 }
 
 type callKey struct{}
 
 // tap sees a call when its headers have arrived. It runs in the connection's reader, so it must not block.
-func (l *nestingLimit) tap(ctx context.Context, _ *tap.Info) (context.Context, error) {
+func (l *nestingLimit) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
 	if l.messages.full() {
 		l.messages.makeRoom()
 		return nil, l.refuse(l.crowded()).status.Err()
 	}
-	c := &call{limit: l}
+	var of []inflight.Party
+	if 2*l.inFlight.Used() > l.inFlight.Capacity() { // below that no party holds more than its share
+		of = accountOf(ctx, info.Header)
+	}
+	scout, refused := l.atTheDoor(l.inFlight.Open(of...), -1)
+	if refused != nil {
+		return nil, l.refuse(refused).status.Err()
+	}
+	c := &call{limit: l, scout: scout}
 	ctx, c.cancel = context.WithCancel(context.WithValue(ctx, callKey{}, c))
 	c.timer = time.AfterFunc(l.cfg.ReadTimeout, c.abort)
 	c.reader = l.reading.Begin(time.Now(), c.abort)
@@ -129,6 +141,9 @@ func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler gr
 	}
 	var left partial.Answer
 	resp, err := handler(partial.With(ctx, &left), req)
+	if ok {
+		c.limit.memory.Learn(time.Now(), status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), highMemory), err == nil, c.scout)
+	}
 	if err != nil || !ok || c.schema == 0 {
 		return resp, err
 	}

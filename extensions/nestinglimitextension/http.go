@@ -84,6 +84,8 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 			a = ask()
 		}
 	}
+	a.WriteHeader(http.StatusOK) // if the receiver wrote nothing
+	l.memory.Learn(time.Now(), a.code == http.StatusServiceUnavailable && bytes.Contains(a.body.Bytes(), []byte(highMemory)), a.code == http.StatusOK, in.scout)
 	a.finish(w, kind, in)
 }
 
@@ -113,9 +115,10 @@ func mediaType(r *http.Request) (kind string, params map[string]string) {
 	return kind, params
 }
 
-// admit reads a request and measures it. It refuses a request unread if its declared length exceeds the free memory.
+// admit reads a request and measures it. It refuses a request unread if there is most likely no memory for it.
 func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string, held *inflight.Hold) (in *request, refused *refusal) {
-	if refused := l.judge(held.Fits(max(0, r.ContentLength))); refused != nil {
+	scout, refused := l.atTheDoor(held, r.ContentLength)
+	if refused != nil {
 		return nil, refused
 	}
 	control, stopper := http.NewResponseController(w), slowbody.NewStopper(w)
@@ -139,7 +142,7 @@ func (l *nestingLimit) admit(w http.ResponseWriter, r *http.Request, kind string
 	stopper.Arrived()
 	_ = control.SetReadDeadline(time.Time{}) // otherwise Go cancels the request at the deadline, although it was read completely
 	signal, known := signalOfPath(r.URL.Path)
-	in = &request{signal: signal, body: body}
+	in = &request{signal: signal, body: body, scout: scout}
 	if kind == jsonType && in.schema() != 0 {
 		if refused := l.fromJSON(in, grow); refused != nil {
 			return nil, refused

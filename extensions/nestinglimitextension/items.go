@@ -21,6 +21,7 @@ type request struct {
 	body    []byte // protobuf; of a signal without schema also JSON
 	partial otlp.PartialSuccess
 	sieved  bool // its items have been checked one by one
+	scout   bool // see door.Shut
 }
 
 // schema returns the request's schema, 0 if there is none: then the request is accepted or refused as a whole.

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/cost"
+	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/door"
 	"github.com/penstockhq/penstock/extensions/nestinglimitextension/internal/metadata"
 	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/inflight"
@@ -37,6 +38,8 @@ type nestingLimit struct {
 	inFlight  *inflight.Budget
 	reading   *inflight.Readers
 	messages  *meteredPool
+	usual     door.Usual
+	memory    door.Shut // whether memory_limiter refuses data
 }
 
 var (
@@ -133,7 +136,9 @@ func parties(ctx context.Context) []inflight.Party { return inflight.Parties(acc
 // hold reserves a request's memory from the bytes for requests in flight. The caller releases it.
 func (l *nestingLimit) hold(held *inflight.Hold, usage cost.Usage, body int) *refusal {
 	// Besides the decoded request there are its bytes, and the receiver's copy of them.
-	return l.judge(held.Take(int64(usage.Size) + 2*int64(body)))
+	n := int64(usage.Size) + 2*int64(body)
+	l.usual.Add(n)
+	return l.judge(held.Take(n))
 }
 
 func (l *nestingLimit) judge(v inflight.Verdict) *refusal {

@@ -81,16 +81,33 @@ func limitHeap(s surroundings) {
 		debug.SetMemoryLimit(s.memory / 4 * 3)
 	}
 	if !s.isSet("GOGC") {
-		heapfloor.Keep(uint64(heapFloor(s)))
+		heapfloor.Keep(heapBounds(s))
 	}
 }
 
-// heapFloor is the size up to which garbage may stay: an eighth of the memory, at most 512 MiB. On somebody else's machine there is none.
-func heapFloor(s surroundings) int64 {
+// The shares of the memory at which memory_limiter collects garbage itself, and by how much less it already refuses data, in percent.
+const limiterShare, spikeShare = 75, 20
+
+// heapBounds are the size up to which garbage may stay, an eighth of the memory and at most 512 MiB, and the one that garbage alone does not exceed: nine tenths of that from
+// which memory_limiter refuses data, because it counts garbage. On somebody else's machine, an agent's, garbage does not stay.
+func heapBounds(s surroundings) heapfloor.Bounds {
 	if s.profile == "agent" {
-		return 0
+		return heapfloor.Bounds{Ceiling: (agentLimit - agentSpike) / 10 * 9}
 	}
-	return min(s.memory/8, 512*mib)
+	return heapfloor.Bounds{Floor: uint64(min(s.memory/8, 512*mib)), Ceiling: uint64(s.memory / 100 * (limiterShare - spikeShare) / 10 * 9)}
+}
+
+// What memory_agent.yaml gives memory_limiter.
+const agentLimit, agentSpike = 512 * mib, 128 * mib
+
+// limiterBounds are memory_limiter's shares where GOMEMLIMIT says how much memory there is: it does not know that, and would take the whole machine's.
+func limiterBounds(s surroundings) map[string]any {
+	if !s.isSet("GOMEMLIMIT") {
+		return nil
+	}
+	return map[string]any{"processors": map[string]any{"memory_limiter": map[string]any{
+		"limit_mib": max(s.memory/mib*limiterShare/100, 1), "spike_limit_mib": s.memory / mib * spikeShare / 100,
+	}}}
 }
 
 // heapLimit is the value for GOMEMLIMIT, most of the memory.

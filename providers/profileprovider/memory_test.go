@@ -1,12 +1,14 @@
 package profileprovider
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
 )
 
 func TestMemory(t *testing.T) {
@@ -61,11 +63,39 @@ func TestBoundsFitIntoTheMemory(t *testing.T) {
 	assert.EqualValues(t, 2_000_000, at(tsdbBounds(large), "extensions", "embedded_tsdb", "max_series"))
 }
 
-// Garbage stays only where the machine is ours, and well below what memory_limiter refuses at.
-func TestTheHeapsFloor(t *testing.T) {
-	assert.Zero(t, heapFloor(surroundings{profile: "agent", memory: 64 * gib}))
+// Garbage stays only where the machine is ours, and no garbage makes memory_limiter refuse data.
+func TestTheHeapsBounds(t *testing.T) {
+	assert.Zero(t, heapBounds(surroundings{profile: "agent", memory: 64 * gib}).Floor)
 	for _, profile := range []string{"standalone", "gateway"} {
-		assert.EqualValues(t, 128*mib, heapFloor(surroundings{profile: profile, memory: gib}))
-		assert.EqualValues(t, 512*mib, heapFloor(surroundings{profile: profile, memory: 64 * gib}))
+		assert.EqualValues(t, 128*mib, heapBounds(surroundings{profile: profile, memory: gib}).Floor)
+		assert.EqualValues(t, 512*mib, heapBounds(surroundings{profile: profile, memory: 64 * gib}).Floor)
 	}
+	for _, profile := range []string{"standalone", "gateway", "agent"} {
+		for _, memory := range []int64{gib / 2, gib, 64 * gib} {
+			env := func(name string) (string, bool) { return "x", name == "GOMEMLIMIT" }
+			s := surroundings{profile: profile, memory: memory, env: env}
+			conf := limiterBounds(s)
+			if profile == "agent" {
+				var err error
+				conf, err = load(fragment{name: "memory_agent"})
+				require.NoError(t, err)
+			}
+			limiter := confmap.NewFromStringMap(conf)
+			var limit, spike int64
+			_, err := fmt.Sscan(fmt.Sprint(limiter.Get("processors::memory_limiter::limit_mib"), " ", limiter.Get("processors::memory_limiter::spike_limit_mib")), &limit, &spike)
+			require.NoError(t, err)
+			refuses := (limit - spike) * mib
+			assert.LessOrEqual(t, heapBounds(s).Ceiling, uint64(refuses)/100*91, "%s, %d MiB", profile, memory/mib)
+			assert.GreaterOrEqual(t, heapBounds(s).Ceiling, uint64(refuses)/100*89, "%s, %d MiB", profile, memory/mib)
+		}
+	}
+}
+
+// Without GOMEMLIMIT memory_limiter finds out by itself.
+func TestTheLimiterFollowsGOMEMLIMIT(t *testing.T) {
+	unset := func(string) (string, bool) { return "", false }
+	assert.Empty(t, limiterBounds(surroundings{memory: gib, env: unset}))
+	set := func(name string) (string, bool) { return "768MiB", name == "GOMEMLIMIT" }
+	assert.Equal(t, map[string]any{"processors": map[string]any{"memory_limiter": map[string]any{"limit_mib": int64(768), "spike_limit_mib": int64(204)}}},
+		limiterBounds(surroundings{memory: gib, env: set}))
 }

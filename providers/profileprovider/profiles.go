@@ -55,7 +55,7 @@ func sink(name string, when func(surroundings) bool, parts ...string) []fragment
 var profiles = map[string][]fragment{
 	"standalone": slices.Concat([]fragment{
 		{name: "common", fill: basics},
-		{name: "memory_server"},
+		{name: "memory_server", fill: limiterBounds},
 		{name: "scrub"},
 		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},
 		{name: "scrub_key", when: set("PENSTOCK_PII_KEY")},
@@ -102,7 +102,7 @@ var profiles = map[string][]fragment{
 	},
 	"gateway": slices.Concat([]fragment{
 		{name: "common", fill: basics},
-		{name: "memory_server"},
+		{name: "memory_server", fill: limiterBounds},
 		{name: "scrub"},
 		{name: "scrub_instances", when: func(s surroundings) bool { return !s.sharesJournal() }},
 		{name: "scrub_shared", when: surroundings.sharesJournal, fill: keyBrokers},

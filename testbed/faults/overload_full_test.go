@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
@@ -178,6 +179,20 @@ func (l *load) String() string {
 		l.rate(), l.cost().Round(time.Microsecond), l.became[accepted].Load(), l.became[refused].Load(), l.became[hintless].Load(), l.became[lost].Load(), l.took.Round(time.Second))
 }
 
+// drain waits until all sinks have what is in the journal, and returns how long that took.
+func drain(t *testing.T, p *process.Process) time.Duration {
+	begin := time.Now()
+	for quiet := 0; quiet < 3; {
+		lag, err := ask.Metric(p.Telemetry(), "otelcol_receiver_kafka_replay_lag", `signal="logs"`)
+		if quiet++; err != nil || lag > 0 {
+			quiet = 0
+		}
+		require.Less(t, time.Since(begin), 30*time.Minute, "%v records behind", lag)
+		time.Sleep(time.Second)
+	}
+	return time.Since(begin)
+}
+
 // Twice as much as it can take for minutes, from clients that have more requests under way than it has memory for: the process, which has one
 // processor, stays within its memory, tells clients when to come back, goes on accepting nearly as much as before, and takes the first request
 // afterwards at once. It fails when nothing is refused: then it was not overloaded.
@@ -186,16 +201,16 @@ func TestOverloadIsRefusedWithADelay(t *testing.T) {
 	require.NoError(t, err)
 	p := process.Start(t, process.Settings{
 		Under: []string{taskset, "-c", "0"},
-		Env:   map[string]string{"GOMEMLIMIT": strconv.Itoa(heap), "GOMAXPROCS": "1"},
-		// What memory_limiter's 75 % and 20 % are on a machine with so much memory.
-		Args: []string{fmt.Sprintf("--set=processors::memory_limiter::limit_mib=%d", heap>>20*75/100), fmt.Sprintf("--set=processors::memory_limiter::spike_limit_mib=%d", heap>>20*20/100)},
+		// The profile has the limits of a machine with 1 GiB then, three quarters of which are for the heap.
+		Env: map[string]string{"GOMEMLIMIT": strconv.Itoa(heap), "GOMAXPROCS": "1"},
 	})
 	requests := newNumbered(t)
 	sends := []func([]byte) verdict{overHTTP(p.HTTP()), overGRPC(t, p.GRPC())}
 	var peak, over load
-	peak.run(t, p, requests, sends, 16, 0, 30*time.Second)
+	peak.run(t, p, requests, sends, 16, 0, *overload) // as long: followers take the same part of the processor
 	t.Logf("as fast as 16 clients can: %s", &peak)
 	require.Positive(t, peak.rate())
+	t.Logf("sinks keep up with %.0f requests/s", float64(peak.became[accepted].Load())/(peak.took+drain(t, p)).Seconds())
 	resident := p.MostResident()
 	ended := make(chan time.Duration, 1)
 	time.AfterFunc(*overload, func() { // What was admitted before is still under way: a client that comes now waits behind it.
@@ -207,8 +222,19 @@ func TestOverloadIsRefusedWithADelay(t *testing.T) {
 	})
 	over.run(t, p, requests, sends, waiting, 2*peak.rate(), *overload)
 	recovery, most := <-ended, resident()
+	drained := drain(t, p)
 	t.Logf("at twice that: %s; %.0f %% of the peak, %.0f %% for each second of CPU", &over, over.rate()/peak.rate()*100, 100*float64(peak.cost())/float64(over.cost()))
 	t.Logf("the first request after the overload was accepted after %s; at most %d of %d MiB of its own memory resident", recovery.Round(time.Millisecond), most>>20, heap>>20)
+	t.Logf("with what sinks took longer: %.0f requests/s", float64(over.became[accepted].Load())/(over.took+drained).Seconds())
+	for _, reason := range []string{"in_flight", "share", "memory", "reading"} {
+		n, err := ask.Metric(p.Telemetry(), "otelcol_extension_nesting_limit_refused_requests", `reason="`+reason+`"`)
+		require.NoError(t, err)
+		t.Logf("refused before it was decoded: %.0f, %s", n, reason)
+	}
+	decoded, err := ask.Metric(p.Telemetry(), "otelcol_processor_memory_limiter_refused_log_records")
+	require.NoError(t, err)
+	t.Logf("decoded in vain: %.0f requests", decoded/perOverload)
+	assert.Less(t, decoded/perOverload, 0.1*float64(over.became[refused].Load()), "requests are refused unread")
 	assert.Positive(t, over.became[refused].Load(), "nothing was refused: it was no overload")
 	assert.Zero(t, over.became[hintless].Load(), "refused without a time to come back")
 	assert.GreaterOrEqual(t, over.rate(), 0.8*peak.rate(), "accepted, beside the peak")

@@ -124,7 +124,7 @@ func overReleases(b *batch) {
 }
 
 // The clock of a standalone process jumps by an hour, forward and back. While it is behind, points of the present are too far in its future for a
-// TSDB: the ledger says how many were refused for that, and accounts for all others, and the counters have at least those. Windows may close before
+// TSDB: the ledger says how many were refused for that, and accounts for all others, and the counters have all in the end. Windows may close before
 // their points come.
 func TestStandaloneStoresEverythingOnceWhenTheClockJumps(t *testing.T) {
 	inBatches(t, "standalone: the clock jumps by an hour, both ways and back", 0, whenTheClockJumps)
@@ -164,17 +164,17 @@ func whenTheClockJumps(b *batch) {
 		}
 		return nil
 	})
-	// Folded points wait until the clock is right; a counter that began anew would go on from there.
+	// Folded points wait until the clock is right; a counter that began anew would go on from there. A total that a sample was refused with is in the
+	// next one, so nothing is missing in the end: to look once the refused ones alone could be missing finds some still under way.
 	var got float64
 	var restarts int
 	ask.Eventually(t, func() (err error) {
 		got, restarts, err = ask.PromIncrease(a.p.TSDB(), `hits_total[3h]`, time.Now().Add(time.Hour))
-		if err == nil && got < items-float64(refused) {
+		if err == nil && got != items {
 			err = fmt.Errorf("counters have %v and began anew %d times, sent were %v; the ledger has %+v", got, restarts, items, tsdb)
 		}
 		return err
 	})
 	t.Logf("%d of %v points refused; counters have %v of %v, and began anew %d times", refused, items*11/10, got, items, restarts)
-	require.LessOrEqual(t, got, items)
-	a.done(int(items - got))
+	a.done(0)
 }

@@ -167,3 +167,20 @@ func TestLinesThatLokiRefusesAreInFiles(t *testing.T) {
 		return err
 	})
 }
+
+// memory_limiter refuses data after it was decoded; from then on requests are refused unread. The text of its error, by which nesting_limit knows it,
+// is the collector's.
+func TestHighMemoryIsRefusedUnread(t *testing.T) {
+	p := process.Start(t, process.Settings{Args: []string{"--set=processors::memory_limiter::limit_mib=2", "--set=processors::memory_limiter::spike_limit_mib=1"}})
+	ask.Eventually(t, func() error {
+		answer, err := send.Logs(p.HTTP(), send.LogBatch("refused", 0, 1))
+		if err != nil {
+			return err
+		}
+		unread, err := ask.Metric(p.Telemetry(), "otelcol_extension_nesting_limit_refused_requests", `reason="memory"`)
+		if err == nil && (answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" || unread == 0) {
+			err = fmt.Errorf("status %d, Retry-After %q, %v refused unread: %s", answer.Status, answer.Header.Get("Retry-After"), unread, answer.Body)
+		}
+		return err
+	})
+}

@@ -1,8 +1,12 @@
-// Package heapfloor keeps Go from collecting the garbage of a small heap too often.
+// Package heapfloor chooses when Go collects garbage: not too often while the heap is small, and before garbage alone reaches a memory limit.
 //
 // Go collects when the heap has grown by GOGC percent, which is to twice what is live by default. A gateway at rest has some 100 MiB that live and decodes up to 200 MB of
 // telemetry a second into garbage: it collects twice a second, and spends a sixth of its CPU on that. With a floor it collects when the heap has reached the floor, or twice
 // what is live, whichever is more. A heap that is above the floor costs no more memory than before.
+//
+// A limiter that refuses data when the heap is too large (memory_limiter of the collector) counts garbage too. A heap of which 280 MiB are live grows to 560 MiB by default: if
+// the limit is 500 MiB, the limiter refuses data a quarter of the time although memory is free. With a ceiling Go collects below the limit, as long as what is live leaves a fifth
+// of the ceiling for garbage; beyond that a collection frees too little for its cost, and refusing data is right.
 package heapfloor
 
 import (
@@ -15,40 +19,58 @@ import (
 const (
 	// least is Go's default, which holds from half of the floor on.
 	least = 100
+	// tight is the least percentage below a ceiling: four fifths of it may live. A collection at 25 percent costs four times as much for each byte allocated as one at 100.
+	tight = 25
 	// most bounds the growth of a process that has hardly begun to live.
 	most = 1000
 	// step is by how many percent a new value differs at least: to set one stops the program for some microseconds.
 	step = 10
 )
 
-// Percent returns the GOGC with which a heap grows to the larger of floor and twice of live before the next collection, in [100, 1000]. roots are the bytes of stacks and global
-// variables, to which Go applies GOGC too; sizes are in bytes.
-func Percent(live, roots, floor uint64) int {
-	if 2*live+roots >= floor {
-		return least
+// Bounds are the sizes of a heap, in bytes, between which garbage is collected. The zero value is Go's default.
+type Bounds struct {
+	// Floor is the least size at which it is collected; 0: twice what is live.
+	Floor uint64
+	// Ceiling is a size that garbage does not exceed while at most four fifths of it live; 0: none.
+	Ceiling uint64
+}
+
+// Percent returns the GOGC with which a heap grows to the larger of the floor and twice of live before the next collection, but not beyond the ceiling, in [25, 1000]. roots are
+// the bytes of stacks and global variables, to which Go applies GOGC too; sizes are in bytes.
+func (b Bounds) Percent(live, roots uint64) int {
+	percent := uint64(least)
+	if 2*live+roots < b.Floor {
+		percent = min((b.Floor-live)*100/max(live+roots, 1), most)
 	}
-	return int(min((floor-live)*100/max(live+roots, 1), most))
+	if b.Ceiling > 0 {
+		below := uint64(tight)
+		if live < b.Ceiling {
+			below = max(below, (b.Ceiling-live)*100/max(live+roots, 1))
+		}
+		percent = min(percent, below)
+	}
+	return int(percent)
 }
 
 // keeper sets GOGC after each collection.
 type keeper struct {
-	mu    sync.Mutex
-	floor uint64 // guarded by mu; 0: not kept
-	set   int    // guarded by mu; what GOGC is
-	armed bool   // guarded by mu
+	mu     sync.Mutex
+	bounds Bounds // guarded by mu; zero: not kept
+	set    int    // guarded by mu; what GOGC is
+	armed  bool   // guarded by mu
 }
 
-// process keeps the floor of this process, whose GOGC is one for all.
+// process keeps the bounds of this process, whose GOGC is one for all.
 var process keeper
 
-// Keep makes floor the least size, in bytes, at which this process collects its garbage. It replaces an earlier floor; 0 ends it, and sets GOGC to 100. It needs no goroutine:
-// each collection sets what the next one begins at.
-func Keep(floor uint64) {
+// Keep makes this process collect its garbage between bounds. They replace earlier ones; zero ends it, and sets GOGC to 100. It needs no goroutine: each collection sets what the
+// next one begins at.
+func Keep(bounds Bounds) {
 	process.mu.Lock()
 	defer process.mu.Unlock()
-	process.floor = floor
+	process.bounds = bounds
 	process.adjustLocked()
-	if !process.armed && floor > 0 {
+	if !process.armed && bounds != (Bounds{}) {
 		process.armed = true
 		process.arm()
 	}
@@ -63,7 +85,7 @@ func (k *keeper) arm() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.adjustLocked()
-		if k.armed = k.floor > 0; k.armed {
+		if k.armed = k.bounds != (Bounds{}); k.armed {
 			k.arm()
 		}
 	})
@@ -71,13 +93,13 @@ func (k *keeper) arm() {
 
 func (k *keeper) adjustLocked() {
 	percent := least
-	if k.floor > 0 {
-		percent = current(k.floor)
+	if k.bounds != (Bounds{}) {
+		percent = k.bounds.current()
 	}
 	if k.set == 0 {
 		k.set = least
 	}
-	if percent != least && max(percent, k.set)-min(percent, k.set) < k.set*step/100 {
+	if percent > least && max(percent, k.set)-min(percent, k.set) < k.set*step/100 {
 		return
 	}
 	if percent != k.set {
@@ -87,7 +109,7 @@ func (k *keeper) adjustLocked() {
 }
 
 // current is the percentage for what is live now.
-func current(floor uint64) int {
+func (b Bounds) current() int {
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(s)
 	sizes := [3]uint64{}
@@ -96,5 +118,5 @@ func current(floor uint64) int {
 			sizes[i] = s[i].Value.Uint64()
 		}
 	}
-	return Percent(sizes[0], sizes[1]+sizes[2], floor)
+	return b.Percent(sizes[0], sizes[1]+sizes[2])
 }
