@@ -28,8 +28,8 @@ type Config struct {
 	Endpoint string `mapstructure:"endpoint"`
 	// Directory holds the log. Required. One process at a time.
 	Directory string `mapstructure:"directory"`
-	// MaxSize caps the log on disk: bytes, or a size like 10GiB. Default 0: a quarter of the free disk space when the extension starts, at most 10
-	// GiB and at least 256 MiB.
+	// MaxSize caps the log on disk: bytes, or a size like 10GiB. Default 0: a quarter of the free disk space when the extension starts, or later if
+	// more is free then; at most 10 GiB and at least 256 MiB.
 	MaxSize Size `mapstructure:"max_size"`
 	// SegmentSize is the size of one file of a partition: bytes, or a size like 16MiB; only whole files are deleted. Default 0: a 256th of
 	// the cap, between 4 and 16 MiB.

@@ -110,7 +110,7 @@ func (k *kafka) open(ctx context.Context) error {
 		return err
 	}
 	b, err := broker.Open(broker.Settings{
-		Address: k.cfg.Endpoint, Directory: k.cfg.Directory, MaxBytes: limit, SegmentBytes: int64(k.cfg.segment(Size(limit))), TrimInterval: trimInterval,
+		Address: k.cfg.Endpoint, Directory: k.cfg.Directory, MaxBytes: limit, Allowed: k.allowed(), SegmentBytes: int64(k.cfg.segment(Size(limit))), TrimInterval: trimInterval,
 		Problem: func(err error) {
 			k.telemetry.ExtensionEmbeddedKafkaProblems.Add(ctx, 1)
 			k.log.Warn("the embedded broker has a problem", zap.Error(err))
@@ -127,7 +127,7 @@ func (k *kafka) open(ctx context.Context) error {
 	k.logged = nil
 	k.mu.Unlock()
 	k.broker.Store(b)
-	return k.observe(b, limit)
+	return k.observe(b)
 }
 
 // limit returns the size limit of the log.
@@ -139,7 +139,21 @@ func (k *kafka) limit() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("max_size: read the free space of the file system of %s: %w", k.cfg.Directory, err)
 	}
-	return max(min(free/freeShare, maxDefaultSize), minDefaultSize, int64(minSegments*k.cfg.segment(0))), nil
+	return k.defaultSize(free), nil
+}
+
+// defaultSize is the limit without max_size while so many bytes of the disk are free.
+func (k *kafka) defaultSize(free int64) int64 {
+	return max(min(free/freeShare, maxDefaultSize), minDefaultSize, int64(minSegments*k.cfg.segment(0)))
+}
+
+// allowed makes the limit grow with the free space. A log that was opened as soon as a full disk had some would otherwise keep the limit of that
+// moment until the next start.
+func (k *kafka) allowed() func(free int64) int64 {
+	if k.cfg.MaxSize > 0 {
+		return nil
+	}
+	return k.defaultSize
 }
 
 // found counts and logs a finding. The finding is in the message, because a sampling logger drops equal messages. A repeated attempt to open the log
@@ -163,9 +177,9 @@ func (k *kafka) found(ctx context.Context, f commitlog.Finding) {
 	k.log.Warn("the journal differs from the state in which the last process left it: " + f.String())
 }
 
-func (k *kafka) observe(b *broker.Broker, limit int64) error {
+func (k *kafka) observe(b *broker.Broker) error {
 	err := k.telemetry.RegisterExtensionEmbeddedKafkaCapacityCallback(func(_ context.Context, o metric.Int64Observer) error {
-		o.Observe(limit)
+		o.Observe(b.Limit())
 		return nil
 	})
 	if err != nil {

@@ -118,7 +118,7 @@ func (b *Broker) createTopic(q *kmsg.CreateTopicsRequestTopic, validateOnly bool
 		return refuse(kerr.InvalidReplicationFactor, fmt.Sprintf("replication factor %d: embedded_kafka is one broker", q.ReplicationFactor))
 	}
 	// Every partition keeps one segment; the other half of max_size is for records that are not consumed yet.
-	if have, room := b.partitions.Load(), b.set.MaxBytes/2/b.set.SegmentBytes; have+partitions > room {
+	if have, room := b.partitions.Load(), b.limit.Load()/2/b.set.SegmentBytes; have+partitions > room {
 		return refuse(kerr.InvalidPartitions, fmt.Sprintf(
 			"embedded_kafka: there are %d partitions; with %d more, segments of %d bytes would need more than half of max_size, which is enough for %d: use fewer partitions or a larger max_size",
 			have, partitions, b.set.SegmentBytes, room))

@@ -35,7 +35,7 @@ const (
 // ErrLocked says that another process has the directory open.
 var ErrLocked = errors.New("another process is using it")
 
-// Settings of a broker. All are required except Problem, Found and FS.
+// Settings of a broker. All are required except Allowed, Problem, Found and FS.
 type Settings struct {
 	// Address to listen on, host and port; the host must be a loopback address. Port 0 takes a free one.
 	Address string
@@ -44,6 +44,9 @@ type Settings struct {
 	// MaxBytes caps the log on disk. Before the log reaches it, the broker deletes consumed records, oldest first; after that it refuses produce
 	// requests until consumers move on. Each topic that deletes its records has a reserved part.
 	MaxBytes int64
+	// Allowed returns what MaxBytes would be if the broker was opened when so many bytes of the disk are free. The broker then takes it if it is more.
+	// nil: MaxBytes stays.
+	Allowed func(free int64) int64
 	// SegmentBytes is the size at which a partition begins a new file; only whole files are deleted.
 	SegmentBytes int64
 	// TrimInterval is the time between two checks of size and age.
@@ -85,6 +88,7 @@ type Broker struct {
 	memory   *semaphore.Weighted
 
 	bytes      atomic.Int64
+	limit      atomic.Int64 // Settings.MaxBytes, or what Allowed has said since
 	partitions atomic.Int64
 	rooms      atomic.Pointer[rooms]
 	notes      atomic.Pointer[notes]
@@ -139,12 +143,16 @@ func newBroker(set Settings) *Broker {
 	b := &Broker{set: set, topics: map[string]*topic{}, byID: map[[16]byte]*topic{}, transactions: map[string]*ledger.Transaction{},
 		memory: semaphore.NewWeighted(requestsBytes)}
 	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.limit.Store(set.MaxBytes)
 	b.rooms.Store(&rooms{})
 	b.notes.Store(&notes{})
 	b.groups.init(b)
 	b.producers.b = b
 	return b
 }
+
+// Limit is the current cap of the log on disk, in bytes.
+func (b *Broker) Limit() int64 { return b.limit.Load() }
 
 func (b *Broker) listen() (err error) {
 	if b.listener, err = net.Listen("tcp", b.set.Address); err != nil {

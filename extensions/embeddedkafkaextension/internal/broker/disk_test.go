@@ -176,3 +176,20 @@ func TestAFullDiskRefusesBeforeItIsFull(t *testing.T) {
 	require.Eventually(t, func() bool { return !r.Full() }, 30*time.Second, time.Millisecond)
 	produce(t, r.client(t), "y")
 }
+
+// A log that was opened while the disk was nearly full may take more when the disk has more, and keeps that when others fill the disk.
+func TestTheLimitGrowsWithTheFreeSpace(t *testing.T) {
+	d := &badDisk{}
+	d.free.Store(4 << 30)
+	set := settings(t.TempDir())
+	set.FS, set.Allowed = d, func(free int64) int64 { return free / 64 }
+	r := open(t, set)
+	assert.EqualValues(t, 64<<20, r.Limit())
+	d.free.Store(8 << 30)
+	require.Eventually(t, func() bool { return r.Limit() == 128<<20 }, 30*time.Second, time.Millisecond)
+	r.create(t, nil)
+	require.Eventually(t, func() bool { return r.Room(topic, time.Now()).Max == 128<<20 }, 30*time.Second, time.Millisecond)
+	d.free.Store(5 << 30)
+	produce(t, r.client(t), "y")
+	assert.EqualValues(t, 128<<20, r.Limit())
+}

@@ -44,7 +44,7 @@ type notes struct {
 // Room returns the room of a topic at the last check of the files, less the bytes appended since.
 func (b *Broker) Room(topic string, now time.Time) Room {
 	n := b.notes.Load()
-	r := Room{Used: b.bytes.Load(), Max: b.set.MaxBytes, Disk: n.disk, Rate: n.rates[topic], Full: b.full.Load()}
+	r := Room{Used: b.bytes.Load(), Max: b.limit.Load(), Disk: n.disk, Rate: n.rates[topic], Full: b.full.Load()}
 	if left := b.rooms.Load().byName[topic]; left != nil {
 		r.Left = max(0, left.Load())
 		r.Full = r.Full || r.Left == 0

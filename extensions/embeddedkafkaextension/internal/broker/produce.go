@@ -170,7 +170,7 @@ func (b *Broker) room(q *kmsg.ProduceRequest) bool {
 			size += int64(len(p.Records))
 		}
 	}
-	if b.bytes.Add(size) >= b.set.MaxBytes { // The next trim corrects the number.
+	if b.bytes.Add(size) >= b.limit.Load() { // The next trim corrects the number.
 		b.full.Store(true)
 	}
 	return true

@@ -83,7 +83,7 @@ func plan(segments []segment, limit int64, now time.Time) (upTo map[string]map[i
 func (b *Broker) trim(now time.Time) error {
 	b.trimming.Lock()
 	defer b.trimming.Unlock()
-	upTo, stay := plan(b.segments(), int64(fullAt*float64(b.set.MaxBytes)), now)
+	upTo, stay := plan(b.segments(), int64(fullAt*float64(b.limit.Load())), now)
 	var err error
 	for topic, partitions := range upTo {
 		for index, at := range partitions {
@@ -98,14 +98,17 @@ func (b *Broker) trim(now time.Time) error {
 	if e != nil {
 		return errors.Join(err, fmt.Errorf("free space of %s: %w", b.set.Directory, e))
 	}
+	if b.set.Allowed != nil {
+		b.limit.Store(max(b.limit.Load(), b.set.Allowed(free))) // for the next trim
+	}
 	left := b.ledger.Bytes()
 	for _, s := range stay {
 		left += s.bytes
 	}
-	before := b.rooms.Swap(newRooms(stay, b.set.MaxBytes))
+	before := b.rooms.Swap(newRooms(stay, b.limit.Load()))
 	b.bytes.Store(left)
-	b.full.Store(left >= b.set.MaxBytes || free < reserveBytes)
-	b.exhausted.Store(left >= 2*b.set.MaxBytes || free < reserveBytes/4)
+	b.full.Store(left >= b.limit.Load() || free < reserveBytes)
+	b.exhausted.Store(left >= 2*b.limit.Load() || free < reserveBytes/4)
 	b.note(before, stay, free < reserveBytes, now)
 	return err
 }
