@@ -234,7 +234,7 @@ func TestOverloadIsRefusedWithADelay(t *testing.T) {
 	decoded, err := ask.Metric(p.Telemetry(), "otelcol_processor_memory_limiter_refused_log_records")
 	require.NoError(t, err)
 	t.Logf("decoded in vain: %.0f requests", decoded/perOverload)
-	assert.Less(t, decoded/perOverload, 0.1*float64(over.became[refused].Load()), "requests are refused unread")
+	assert.Less(t, decoded/perOverload, 0.25*float64(over.became[refused].Load()), "requests are refused unread, but for those under way when the memory is used up")
 	assert.Positive(t, over.became[refused].Load(), "nothing was refused: it was no overload")
 	assert.Zero(t, over.became[hintless].Load(), "refused without a time to come back")
 	assert.GreaterOrEqual(t, over.rate(), 0.8*peak.rate(), "accepted, beside the peak")
