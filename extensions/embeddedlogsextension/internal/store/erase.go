@@ -215,8 +215,7 @@ func (s *Store) deleteLost(ctx context.Context, signal Signal, filter string) er
 	}
 	for id, all := range lost {
 		for n := range all {
-			from := time.Unix(0, n*int64(day)).UTC()
-			one := fmt.Sprintf("%s %s:%s %s:[%s, %s)", filter, StreamID, id, Time, from.Format(time.RFC3339), from.Add(day).Format(time.RFC3339))
+			one := fmt.Sprintf("%s %s:%s %s", filter, StreamID, id, onDay(n))
 			if known, err := s.streamIsKnown(ctx, signal, one); err != nil || known {
 				if err != nil {
 					return err
@@ -233,6 +232,12 @@ func (s *Store) deleteLost(ctx context.Context, signal Signal, filter string) er
 		}
 	}
 	return nil
+}
+
+// onDay is the filter for the rows of a day.
+func onDay(n int64) string {
+	from := time.Unix(0, n*int64(day)).UTC()
+	return fmt.Sprintf("%s:[%s, %s)", Time, from.Format(time.RFC3339), from.Add(day).Format(time.RFC3339))
 }
 
 // streamIsKnown says whether the index has the stream of the rows of filter: they are of one stream and one day.

@@ -76,16 +76,20 @@ func (s *Store) Known(ctx context.Context, signal Signal, log string, from, to i
 		return &Known{}, err
 	}
 	filter := fmt.Sprintf("%s %s:>=%d %s:<%d", ofLog(log), OffsetField, from, OffsetField, to)
-	all, err := s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField)
-	if err == nil && all.n > 0 {
-		before := all.n
-		all, err = s.positions(ctx, signal, filter+" | fields "+OffsetField+", "+IndexField+", "+Stream)
-		if err == nil && all.n < before {
-			err = s.deleteLost(ctx, signal, filter)
+	fields := " | fields " + OffsetField + ", " + IndexField + ", "
+	there, all, on := &Known{}, &Known{}, map[int64]bool{}
+	if err := s.positions(ctx, signal, filter+fields+Time, there, on); err != nil {
+		return nil, err
+	}
+	for n := range on { // Within one query the engine remembers streams across days, each of which has an index of its own.
+		if err := s.positions(ctx, signal, filter+" "+onDay(n)+fields+Stream, all, nil); err != nil {
+			return nil, err
 		}
 	}
-	if err != nil {
-		return nil, err
+	if all.n < there.n {
+		if err := s.deleteLost(ctx, signal, filter); err != nil {
+			return nil, err
+		}
 	}
 	all.next = last + 1
 	return all, nil
@@ -113,17 +117,22 @@ func (s *Store) lastOffset(ctx context.Context, signal Signal, log string, from 
 	return last, any, err
 }
 
-// positions runs a query whose rows have offset and index.
-func (s *Store) positions(ctx context.Context, signal Signal, text string) (*Known, error) {
+// positions adds the offset and index of a query's rows to k, and their days to on, unless that is nil.
+func (s *Store) positions(ctx context.Context, signal Signal, text string, k *Known, on map[int64]bool) error {
 	var mu sync.Mutex
-	k := &Known{}
 	q, err := s.prepare(Query{Text: text, View: View{All: true}, Signal: signal})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = s.run(ctx, q, func(b *Block) error {
+	return s.run(ctx, q, func(b *Block) error {
 		mu.Lock()
 		defer mu.Unlock()
+		if on != nil {
+			times, _ := b.Times()
+			for _, t := range times {
+				on[dayOf(t)] = true
+			}
+		}
 		offsets, indexes := b.Column(OffsetField), b.Column(IndexField)
 		for i := range b.Len() {
 			offset, err := strconv.ParseInt(offsets[i], 10, 64)
@@ -138,5 +147,4 @@ func (s *Store) positions(ctx context.Context, signal Signal, text string) (*Kno
 		}
 		return nil
 	})
-	return k, err
 }
