@@ -24,6 +24,7 @@ func TestTheCPUOfAnotherProcess(t *testing.T) {
 		_ = other.Process.Kill()
 		_ = other.Wait()
 	})
-	require.Positive(t, process.CPUOf(t, other.Process.Pid))
+	// The kernel adds up what a process used when it gives the CPU back.
+	require.Eventually(t, func() bool { return process.CPUOf(t, other.Process.Pid) > 0 }, time.Minute, time.Millisecond)
 	require.Less(t, process.CPUOf(t, other.Process.Pid), process.CPUOf(t, os.Getpid())+time.Minute)
 }
