@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/stretchr/testify/require"
 )
@@ -45,4 +46,31 @@ func LakeFiles(t testing.TB, lake, signal string) []string {
 	})
 	require.NoError(t, err)
 	return files
+}
+
+// LakeTexts returns how many rows of signal have each text of a column, nulls left out. The lake must not change meanwhile.
+func LakeTexts(t testing.TB, lake, signal, column string) map[string]int {
+	t.Helper()
+	rows := map[string]int{}
+	for _, path := range LakeFiles(t, lake, signal) {
+		r, err := file.OpenParquetFile(path, false)
+		require.NoError(t, err, path)
+		i := r.MetaData().Schema.ColumnIndexByName(column)
+		require.GreaterOrEqual(t, i, 0, "%s has no column %s", path, column)
+		for group := range r.NumRowGroups() {
+			of, err := r.RowGroup(group).Column(i)
+			require.NoError(t, err, path)
+			texts := of.(*file.ByteArrayColumnChunkReader)
+			values, levels := make([]parquet.ByteArray, 1024), make([]int16, 1024)
+			for texts.HasNext() {
+				_, n, err := texts.ReadBatch(int64(len(levels)), values, levels, nil)
+				require.NoError(t, err, path)
+				for _, value := range values[:n] {
+					rows[string(value)]++
+				}
+			}
+		}
+		require.NoError(t, r.Close())
+	}
+	return rows
 }
