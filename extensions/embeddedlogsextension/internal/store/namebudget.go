@@ -15,8 +15,10 @@ const (
 	maxNames = 900
 	// trustedNames is how many names a stream may use before the store looks which ones it has used before: most streams never have so many.
 	trustedNames = 50
-	// maxAllNames bounds the names that are remembered of all streams and days, 80 bytes each at the most.
-	maxAllNames = 500_000
+	// maxNameBytes bounds the memory for the names of all streams and days: some 500 000 names.
+	maxNameBytes = 40 << 20
+	// nameBytes and streamBytes are what a name, and a stream, take beside their texts.
+	nameBytes, streamBytes = 48, 300
 	// rememberNames is how long a stream's names are kept for sure that were more than trustedNames.
 	rememberNames = time.Hour
 )
@@ -25,11 +27,11 @@ const (
 // MoreField. It is safe for concurrent use.
 type nameBudget struct {
 	load func(streamDay) ([]string, error) // the names that the store has of a stream's day
-	most int                               // maxAllNames
+	most int                               // maxNameBytes
 
-	mu  sync.Mutex
-	n   int                     // names in all; guarded by mu
-	all map[string]*namesOfADay // guarded by mu
+	mu    sync.Mutex
+	bytes int                     // of all; guarded by mu
+	all   map[string]*namesOfADay // guarded by mu
 }
 
 // streamDay is a stream, and the day of rows of it.
@@ -46,10 +48,12 @@ type namesOfADay struct {
 	names  map[string]struct{} // guarded by nameBudget.mu
 	loaded bool                // guarded by nameBudget.mu; names has those of former processes too
 	used   time.Time           // guarded by nameBudget.mu
+	bytes  int                 // guarded by nameBudget.mu
+	gone   bool                // guarded by nameBudget.mu; forgotten, while rows of it are made
 }
 
 func newNameBudget(load func(streamDay) ([]string, error)) *nameBudget {
-	return &nameBudget{load: load, most: maxAllNames, all: map[string]*namesOfADay{}}
+	return &nameBudget{load: load, most: maxNameBytes, all: map[string]*namesOfADay{}}
 }
 
 // enter begins rows of a stream and a day. stream is their key, and used during the call.
@@ -58,12 +62,12 @@ func (b *nameBudget) enter(stream []byte, of func() streamDay) *namesOfADay {
 	defer b.mu.Unlock()
 	one := b.all[string(stream)]
 	if one == nil {
-		if b.n >= b.most {
+		if b.bytes >= b.most {
 			b.forget(time.Now())
 		}
 		one = &namesOfADay{of: of(), names: map[string]struct{}{}}
 		b.all[string(stream)] = one
-		b.n++ // streams count too
+		b.grow(one, streamBytes+len(stream)+len(one.of.tags)+len(one.of.tenant))
 	}
 	one.used = time.Now()
 	return one
@@ -74,7 +78,8 @@ func (b *nameBudget) forget(now time.Time) {
 	for key, one := range b.all {
 		if len(one.names) <= trustedNames || now.Sub(one.used) > rememberNames {
 			delete(b.all, key)
-			b.n -= len(one.names) + 1
+			b.bytes -= one.bytes
+			one.gone = true
 		}
 	}
 }
@@ -101,7 +106,7 @@ func (b *nameBudget) admits(one *namesOfADay, name string) bool {
 			return true
 		}
 	}
-	if len(one.names) >= maxNames || b.n >= 2*b.most {
+	if len(one.names) >= maxNames || b.bytes >= 2*b.most {
 		return false
 	}
 	b.add(one, name)
@@ -112,7 +117,15 @@ func (b *nameBudget) admits(one *namesOfADay, name string) bool {
 func (b *nameBudget) add(one *namesOfADay, name string) {
 	if _, ok := one.names[name]; !ok {
 		one.names[strings.Clone(name)] = struct{}{}
-		b.n++
+		b.grow(one, nameBytes+len(name))
+	}
+}
+
+// grow counts what a stream has more. b.mu is held.
+func (b *nameBudget) grow(one *namesOfADay, bytes int) {
+	if !one.gone {
+		one.bytes += bytes
+		b.bytes += bytes
 	}
 }
 

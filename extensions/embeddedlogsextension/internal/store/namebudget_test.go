@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,21 +48,47 @@ func TestNamesOfFormerProcessesCount(t *testing.T) {
 
 func TestNamesOfAllStreamsAreBounded(t *testing.T) {
 	b := newNameBudget(func(streamDay) ([]string, error) { return nil, nil })
-	b.most = 10 * trustedNames
+	b.most = 10 * (streamBytes + 2 + trustedNames*(nameBytes+2))
 	for stream := range 100 {
 		one := b.enter([]byte(fmt.Sprint(stream)), func() streamDay { return streamDay{} })
 		for i := range trustedNames * (1 + stream%2) {
 			b.admits(one, fmt.Sprint(i))
 		}
-		assert.LessOrEqual(t, b.n, 2*b.most+1+stream)
+		assert.LessOrEqual(t, b.bytes, 2*b.most+(1+stream)*(streamBytes+4))
 	}
 	n := 0
 	for _, one := range b.all {
-		n += len(one.names) + 1
+		n += one.bytes
 	}
-	assert.Equal(t, n, b.n)
+	assert.Equal(t, n, b.bytes)
 	b.forget(time.Now().Add(2 * rememberNames))
-	assert.Zero(t, b.n)
+	assert.Zero(t, b.bytes)
+}
+
+// Clients choose how long the values are that make a stream: what is remembered is bounded in bytes, not in names.
+func TestStreamsWithLongNamesAreBounded(t *testing.T) {
+	b := newNameBudget(func(streamDay) ([]string, error) { return nil, nil })
+	b.most = 1 << 20
+	long := strings.Repeat("x", 10_000)
+	for i := range 1000 {
+		stream := long + fmt.Sprint(i)
+		b.admits(b.enter([]byte(stream), func() streamDay { return streamDay{tags: stream} }), "a")
+	}
+	held := 0
+	for key, one := range b.all {
+		held += len(key) + len(one.of.tags)
+	}
+	assert.LessOrEqual(t, held, 2*b.most)
+}
+
+// A stream that is forgotten while its rows are made goes on with names that nobody remembers: they count no more.
+func TestNamesOfAForgottenStreamDoNotCount(t *testing.T) {
+	b := newNameBudget(func(streamDay) ([]string, error) { return nil, nil })
+	one := b.enter([]byte("a"), func() streamDay { return streamDay{} })
+	b.admits(one, "before")
+	b.forget(time.Now())
+	assert.True(t, b.admits(one, "after"))
+	assert.Zero(t, b.bytes)
 }
 
 // The engine merges the blocks of a stream's day, and leaves rows out where a block would have too many names: also those of former processes count.
