@@ -111,7 +111,7 @@ func (s *Store) add(ctx context.Context, signal Signal, b Batch, each func(func(
 		s.touched.add(a.days)
 		s.added.Add(1)
 	}
-	if a.buffer.size >= s.buffers.most {
+	if a.buffer.due(s.buffers.most) {
 		s.flushBuffer(a.buffer)
 	}
 	if a.err != nil {
@@ -171,6 +171,9 @@ func (a *adding) row(tenant string, index int, t int64, r *row) {
 	b := a.buffer
 	if b.size > 0 && b.size+size > a.s.buffers.most {
 		a.s.flushBuffer(b)
+	}
+	if b.size == 0 {
+		b.since = time.Now()
 	}
 	b.rows.MustAdd(logstorage.TenantID{AccountID: id, ProjectID: uint32(a.signal)}, t, r.sorted(), -1)
 	b.size += size

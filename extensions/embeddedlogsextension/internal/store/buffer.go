@@ -22,8 +22,14 @@ const (
 
 // buffer gathers rows of several additions. It is used by one goroutine at a time.
 type buffer struct {
-	rows *logstorage.LogRows
-	size int // as JSON
+	rows  *logstorage.LogRows
+	size  int       // as JSON
+	since time.Time // when it got the first row
+}
+
+// due says whether its rows are to go to the engine now. An addition asks at its end: when the time was over, it had the buffer, perhaps.
+func (b *buffer) due(most int) bool {
+	return b.size >= most || b.size > 0 && time.Since(b.since) >= maxBufferAge
 }
 
 // buffers are those of a store.

@@ -46,6 +46,21 @@ func TestAFlushHasTheRowsOfEarlierAdditions(t *testing.T) {
 	<-added
 }
 
+// A sender that leaves no pause has the buffer whenever the time is over. Its rows don't wait until the buffer is full.
+func TestABufferThatIsAlwaysInUseIsHandedOver(t *testing.T) {
+	s, err := Open(Settings{Directory: t.TempDir(), Retention: 7 * day, MaxTenants: 1, Memory: 16 << 20, Log: zap.NewNop()})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close()) }()
+	addRowAt(t, s, time.Now())
+	s.adding.Lock()
+	used := s.buffers.drain() // the time is over, and nobody has handed it over
+	used[0].since = used[0].since.Add(-maxBufferAge)
+	s.buffers.free = used
+	s.adding.Unlock()
+	addRowAt(t, s, time.Now())
+	assert.Zero(t, s.buffers.rows.Load())
+}
+
 func addRowAt(t *testing.T, s *Store, at time.Time) {
 	t.Helper()
 	ld := plog.NewLogs()
