@@ -337,6 +337,28 @@ func TestReceipts(t *testing.T) {
 	assert.Equal(t, http.StatusOK, h.get(t, "/v1/receipts/logs.0-0-1", nil), "no sink takes logs, so nobody knows the journal's end")
 }
 
+// A record that one sink's journal has was there, whatever is known of the others'.
+func TestAReceiptThatOneSinkKnows(t *testing.T) {
+	for _, err := range []error{nil, errors.New("no leader")} {
+		for _, ends := range [][2]int64{{6, 2}, {2, 6}} {
+			one := &sourceOf{sink: "loki", signal: "logs", book: bookOf(ledger.Fates{Stored: 10}), end: ends[0]}
+			other := &sourceOf{sink: "lake", signal: "logs", book: bookOf(ledger.Fates{Stored: 10}), end: ends[1]}
+			for _, s := range []*sourceOf{one, other} {
+				if s.end == 2 {
+					s.err = err
+				}
+			}
+			_, h := start(t, nil, nil, one, other)
+			assert.Equal(t, http.StatusOK, h.get(t, "/v1/receipts/logs.0-4-1", nil), "%v %v", ends, err)
+			want := http.StatusNotFound
+			if err != nil {
+				want = http.StatusOK
+			}
+			assert.Equal(t, want, h.get(t, "/v1/receipts/logs.0-7-1", nil), "%v %v", ends, err)
+		}
+	}
+}
+
 // Retention has deleted the records up to 10, and the sink had those up to 5.
 func TestReceiptsBehindRetention(t *testing.T) {
 	late := &sourceOf{sink: "loki", signal: "logs", book: bookOf(ledger.Fates{Stored: 10}), start: 10, end: 20, tail: map[int64]ledger.Content{12: record(1)}}

@@ -45,7 +45,7 @@ type located struct {
 	Items     int64                `json:"items,omitempty"`
 	Sinks     map[string]sinkState `json:"sinks"`
 
-	never bool // the journal never had it
+	asked, had bool // the ends of the journal, and whether one of them lies behind the record, or is unknown
 }
 
 // sinkState is the record's state for one sink. If the record was delivered in one batch with others, and not all items of the batch were stored,
@@ -83,7 +83,7 @@ func (l *ledgerExtension) serveReceipt(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusNotFound, map[string]string{"error": "the API key's tenant has no such receipt, or the journal no longer holds its records"})
 		return
 	}
-	if !slices.ContainsFunc(found.Records, func(l located) bool { return !l.never }) {
+	if !slices.ContainsFunc(found.Records, func(l located) bool { return !l.asked || l.had }) {
 		answerJSON(w, http.StatusNotFound, map[string]string{"error": "the journal never had a record of this receipt"})
 		return
 	}
@@ -110,6 +110,7 @@ func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places 
 		for i := range a.Records {
 			r := &a.Records[i]
 			if err != nil {
+				r.had = true
 				r.Sinks[s.Sink()] = sinkState{State: stateUnknown, Why: err.Error()}
 				continue
 			}
@@ -122,7 +123,7 @@ func (l *ledgerExtension) locate(ctx context.Context, id, signal string, places 
 // query determines the record's state for one sink.
 func (r *located) query(ctx context.Context, s ledger.Source, parts []ledger.Partition) {
 	r.Sinks[s.Sink()] = sinkState{State: stateUnknown, Why: "the journal has no such partition"}
-	r.never = true
+	r.asked = true
 	for _, p := range parts {
 		if p.Index != r.Partition {
 			continue
@@ -132,7 +133,7 @@ func (r *located) query(ctx context.Context, s ledger.Source, parts []ledger.Par
 				r.InJournal, r.Tenant, r.Hour, r.Items = true, c.Tenant, c.Hour.String(), c.Items
 			})
 		}
-		r.never = r.Offset >= p.End
+		r.had = r.had || r.Offset < p.End // sinks can follow different journals, or see the end at different moments
 		r.Sinks[s.Sink()] = r.in(p)
 	}
 }
