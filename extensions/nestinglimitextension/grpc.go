@@ -142,7 +142,7 @@ func intercept(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler gr
 	var left partial.Answer
 	resp, err := handler(partial.With(ctx, &left), req)
 	if ok {
-		c.limit.memory.Learn(time.Now(), status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), highMemory), err == nil, c.scout)
+		c.limit.memory.Learn(time.Now(), status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), highMemory), c.scout)
 	}
 	if err != nil || !ok || c.schema == 0 {
 		return resp, err

@@ -85,7 +85,7 @@ func (l *nestingLimit) serve(w http.ResponseWriter, r *http.Request, next http.H
 		}
 	}
 	a.WriteHeader(http.StatusOK) // if the receiver wrote nothing
-	l.memory.Learn(time.Now(), a.code == http.StatusServiceUnavailable && bytes.Contains(a.body.Bytes(), []byte(highMemory)), a.code == http.StatusOK, in.scout)
+	l.memory.Learn(time.Now(), a.code == http.StatusServiceUnavailable && bytes.Contains(a.body.Bytes(), []byte(highMemory)), in.scout)
 	a.finish(w, kind, in)
 }
 

@@ -99,15 +99,15 @@ func TestAClientsShareOverGRPC(t *testing.T) {
 // all are.
 func TestWhatMemoryLimiterRefusesIsNotRead(t *testing.T) {
 	refusal := status.New(codes.Unavailable, "data refused due to high memory usage")
-	var full atomic.Bool
-	full.Store(true)
+	broken := status.New(codes.Unavailable, "the journal is full")
+	var answer atomic.Pointer[status.Status]
 	var in atomic.Int64
 	for name, start := range map[string]func(l *limited) (ask func() codes.Code, askUnsent func() *status.Status){
 		"HTTP": func(l *limited) (func() codes.Code, func() *status.Status) {
 			h := l.handler(func(w http.ResponseWriter, _ *http.Request) {
 				in.Add(1)
-				if full.Load() {
-					text, err := proto.Marshal(refusal.Proto())
+				if why := answer.Load(); why != nil {
+					text, err := proto.Marshal(why.Proto())
 					require.NoError(t, err)
 					w.Header().Set("Content-Type", pb)
 					w.WriteHeader(http.StatusServiceUnavailable)
@@ -115,12 +115,12 @@ func TestWhatMemoryLimiterRefusesIsNotRead(t *testing.T) {
 				}
 			})
 			send := func(body io.Reader, length int64) *httptest.ResponseRecorder {
-				answer := httptest.NewRecorder()
+				to := httptest.NewRecorder()
 				r := httptest.NewRequest(http.MethodPost, "/v1/logs", body)
 				r.Header.Set("Content-Type", pb)
 				r.ContentLength = length
-				h.ServeHTTP(answer, r)
-				return answer
+				h.ServeHTTP(to, r)
+				return to
 			}
 			return func() codes.Code {
 					body, err := resources(1).MarshalProto()
@@ -146,10 +146,7 @@ func TestWhatMemoryLimiterRefusesIsNotRead(t *testing.T) {
 			conn, received := grpcServer(l)
 			received.answer = func() error {
 				in.Add(1)
-				if full.Load() {
-					return refusal.Err()
-				}
-				return nil
+				return answer.Load().Err()
 			}
 			return func() codes.Code {
 				_, err := plogotlp.NewGRPCClient(conn).Export(t.Context(), resources(1))
@@ -162,7 +159,7 @@ func TestWhatMemoryLimiterRefusesIsNotRead(t *testing.T) {
 			cfg.ReadTimeout = 100 * time.Millisecond
 			l := create(t, cfg)
 			ask, askUnsent := start(l)
-			full.Store(true)
+			answer.Store(refusal)
 			in.Store(0)
 			var got *status.Status
 			until(t, func() bool { // on a slow machine the moment for which a refusal stands can pass
@@ -179,7 +176,18 @@ func TestWhatMemoryLimiterRefusesIsNotRead(t *testing.T) {
 				require.Equal(t, codes.Unavailable, ask())
 				return in.Load() > before // one finds out
 			})
-			full.Store(false)
+			// Memory is free again, and something else refuses all: that is what clients are told.
+			answer.Store(broken)
+			before = in.Load()
+			until(t, func() bool { ask(); return in.Load() > before })
+			before = in.Load()
+			for range 10 {
+				require.Equal(t, codes.Unavailable, ask())
+			}
+			assert.EqualValues(t, 10, in.Load()-before)
+			answer.Store(refusal)
+			require.Equal(t, codes.Unavailable, ask())
+			answer.Store(nil)
 			until(t, func() bool { return ask() == codes.OK })
 			for range 10 {
 				require.Equal(t, codes.OK, ask())

@@ -65,12 +65,13 @@ func (s *Shut) Refuses(now time.Time) (refused, scout bool) {
 	return !scout, scout
 }
 
-// Learn notes the fate of a request that went in: whether it was refused for that reason, and whether it was accepted.
-func (s *Shut) Learn(now time.Time, refused, accepted, scout bool) {
+// Learn notes the fate of a request that went in: whether it was refused for that reason. A scout that was not opens the door, even if it was refused for
+// another one: else what refuses all requests, or those of one signal, would keep the door shut, for a reason that has passed.
+func (s *Shut) Learn(now time.Time, refused, scout bool) {
 	switch {
 	case refused:
 		s.until.Store(now.Add(Glance).UnixNano())
-	case accepted && scout: // one that went in before the door was shut proves nothing
+	case scout: // another one may have gone in before the door was shut
 		s.until.Store(0)
 	}
 }

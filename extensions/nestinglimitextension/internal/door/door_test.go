@@ -51,24 +51,24 @@ func TestOneRefusalStandsForMany(t *testing.T) {
 		return map[[2]bool]string{{false, false}: "in", {true, false}: "refused", {false, true}: "scout"}[[2]bool{refused, scout}]
 	}
 	assert.Equal(t, "in", ask())
-	s.Learn(now, false, true, false)
+	s.Learn(now, false, false)
 	assert.Equal(t, "in", ask())
-	s.Learn(now, true, false, false)
+	s.Learn(now, true, false)
 	assert.Equal(t, "refused", ask())
-	s.Learn(now, false, true, false)
+	s.Learn(now, false, false)
 	assert.Equal(t, "refused", ask(), "another was let in before")
 	now = now.Add(door.Glance)
 	assert.Equal(t, "scout", ask())
 	assert.Equal(t, "refused", ask(), "there is one scout")
-	s.Learn(now, true, false, true)
+	s.Learn(now, true, true)
 	assert.Equal(t, "refused", ask())
 	now = now.Add(door.Glance)
 	assert.Equal(t, "scout", ask())
 	now = now.Add(door.Glance)
 	assert.Equal(t, "scout", ask(), "nothing was heard of the last one")
-	s.Learn(now, false, true, true)
+	s.Learn(now, false, true)
 	assert.Equal(t, "in", ask())
-	s.Learn(now, true, false, false)
+	s.Learn(now, true, false)
 	now = now.Add(-time.Hour)
 	assert.Equal(t, "scout", ask(), "the clock was set back")
 }
@@ -76,7 +76,7 @@ func TestOneRefusalStandsForMany(t *testing.T) {
 func Example() {
 	var s door.Shut
 	now := time.Unix(0, 1)
-	s.Learn(now, true, false, false)
+	s.Learn(now, true, false)
 	fmt.Println(s.Refuses(now))
 	fmt.Println(s.Refuses(now.Add(door.Glance)))
 	// Output:
