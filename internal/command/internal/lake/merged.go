@@ -112,12 +112,16 @@ func (d *directory) lost(damaged map[string]string, newest map[string]int) (all 
 	}
 	kept := slices.Concat(slices.Collect(maps.Keys(have)), d.aside)
 	for _, c := range slices.Backward(d.changes) {
-		if at, ok := lakestore.ParsePartition(c.Partition); !ok || at.Undated() || c.Reason == refillReason {
-			continue // the retention of undated rows removes files without a change
+		at, ok := lakestore.ParsePartition(c.Partition)
+		if !ok || c.Reason == refillReason {
+			continue
 		}
 		for _, f := range c.Add {
 			if have[f.Path] || slices.Contains(d.staged, f.Path) {
 				continue
+			}
+			if at.Undated() && damaged[f.Path] == "" {
+				continue // earlier releases removed undated files that were too old without a change
 			}
 			leaves, _ := d.leaves(f)
 			leaves = slices.DeleteFunc(leaves, func(f lakestore.File) bool { return have[f.Path] })

@@ -59,6 +59,7 @@ func TestRangesOfLostMergedFiles(t *testing.T) {
 		"a job that wrote rows beside":             {changes: []lakestore.Change{merge(1, ranged(log+"@again", 3, 5), ranged(log, 0, 9))}, want: []string{"0-9 of penstock.logs-0"}, rows: 9, by: 2},
 		"a journal that was cut since":             {changes: []lakestore.Change{merge(1, ranged(log, 3, 5), ranged(log+"-g1", 0, 2))}, newest: map[string]int{log: 1}, want: []string{"0-2 of penstock.logs-0"}, rows: 2, cut: 2},
 		"rows that came without a time":            {changes: []lakestore.Change{{Partition: "logs/date=1970-01-01/hour=00/tenant=a", Sequence: 1, Add: first.Add, Remove: first.Remove}}},
+		"such rows in a damaged file":              {changes: []lakestore.Change{{Partition: "logs/date=1970-01-01/hour=00/tenant=a", Sequence: 1, Add: first.Add, Remove: first.Remove}}, files: first.Add, damaged: first.Add[0].Path, want: []string{"0-30 of penstock.logs-0"}, rows: 30},
 		"a refill, one file of which is set aside": {changes: []lakestore.Change{first, {Partition: hourOfTest, Sequence: 2, Reason: refillReason, Add: []lakestore.File{ranged(log, 0, 30)}, Remove: append(first.Add, first.Remove...)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
