@@ -1,9 +1,12 @@
 package lentlogs_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -191,6 +194,26 @@ func TestUnusualRequestsAreLeftToPdata(t *testing.T) {
 	} {
 		assert.Equal(t, c.fast, same(t, []byte(c.request)), name)
 	}
+}
+
+// A request as deep as the journal's largest record is by default, 900 KiB, does not end the process: another writer can have written it.
+func TestNestedValues(t *testing.T) {
+	size, headers := 0, [][]byte(nil)
+	in := func(tags ...byte) { // each message is around the one before
+		for _, tag := range tags {
+			h := binary.AppendUvarint([]byte{tag}, uint64(size))
+			headers, size = append(headers, h), size+len(h)
+		}
+	}
+	for size < 900<<10 {
+		in(0x0a, 0x2a)
+	}
+	in(0x2a, 0x12, 0x12, 0x0a)
+	slices.Reverse(headers)
+	request := bytes.Join(headers, nil)
+	assert.True(t, lentlogs.Check(request, func(_, _ uint64) {}))
+	_, ok := lentlogs.Decode(request)
+	assert.True(t, ok)
 }
 
 func TestTextsOfResourcesAreCopies(t *testing.T) {
