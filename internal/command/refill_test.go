@@ -87,4 +87,15 @@ func TestRepairTakesOverWhatJobsWroteForAMergedFile(t *testing.T) {
 	assert.Equal(t, before, read())
 	assert.NoFileExists(t, filepath.Join(lake, "_compacted", hourDir, "00000003.json"))
 	assert.Contains(t, repair(false), "nothing is damaged")
+
+	// As if it had been killed while it removed what the jobs had written.
+	for _, left := range []string{part("105", "130"), ""} {
+		write(t, from+".json", record)
+		if left != "" {
+			write(t, left, parquetFile(t, 25))
+		}
+		assert.Contains(t, repair(true), "the rows are in the lake")
+		assert.NoFileExists(t, filepath.Join(lake, "_compacted", hourDir, "00000003.json"), "rows would be there twice")
+		assert.Contains(t, repair(false), "nothing is damaged")
+	}
 }

@@ -217,6 +217,10 @@ func (l *lake) restore(from string, c lakestore.Change) (f repair.Finding, err e
 	if err != nil {
 		return f, err
 	}
+	if done := l.committed(c); done != nil {
+		return repair.Finding{Path: from, Damage: fmt.Sprintf("a repair of lost rows of %s was interrupted behind its commit", c.Partition), Lost: "nothing", Action: "complete it",
+			Follows: "the rows are in the lake again", Repair: func(context.Context) (string, error) { return l.place(from, files, *done) }}, nil
+	}
 	want, rows := int64(0), int64(0)
 	for _, r := range c.Remove {
 		want += r.Rows
@@ -252,41 +256,56 @@ func (l *lake) restore(from string, c lakestore.Change) (f repair.Finding, err e
 		f.Repair = func(context.Context) (string, error) { return "forgot them", l.endRefill(from) }
 	default:
 		f.Action, f.Follows = fmt.Sprintf("move %d files into the lake", len(files)), "the rows are in the lake again"
-		f.Repair = func(context.Context) (string, error) { return l.takeOver(from, c) }
+		f.Repair = func(context.Context) (string, error) { return l.takeOver(from, files, c) }
 	}
 	return f, nil
 }
 
-// takeOver commits a change, gives its files their place, and ends the refill. It can be repeated after it was interrupted.
-func (l *lake) takeOver(from string, c lakestore.Change) (string, error) {
-	sources, last, committed := c.Add, 0, false
-	for _, other := range l.changes[c.Partition] {
-		last = max(last, other.Sequence)
-		if add := inPlace(c.Partition, sources, other.Sequence); other.Reason == refillReason && slices.EqualFunc(add, other.Add, samePath) {
-			c.Add, committed = add, true // by a repair that was interrupted
-		}
+// committed returns the change that replaces the files of c, if a repair has committed it.
+func (l *lake) committed(c lakestore.Change) *lakestore.Change {
+	all := l.changes[c.Partition]
+	i := slices.IndexFunc(all, func(o lakestore.Change) bool {
+		return o.Reason == refillReason && slices.EqualFunc(o.Remove, c.Remove, samePath)
+	})
+	if i < 0 {
+		return nil
 	}
-	if !committed {
-		c.Sequence, c.Committed = last+1, l.set.Now.UTC()
-		c.Add = inPlace(c.Partition, sources, c.Sequence)
-		content, err := json.Marshal(c)
-		if err != nil {
-			return "", err
-		}
-		at := filepath.Join(l.set.Root, filepath.FromSlash(lakestore.ChangePath(c.Partition, c.Sequence)))
-		if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
-			return "", err
-		}
-		if made, err := durable.Create(at, content, 0o600); err != nil || !made {
-			return "", errors.Join(err, fmt.Errorf("%s could not be created", at))
-		}
+	return &all[i]
+}
+
+// takeOver commits a change, gives its files, which lie at sources, their place, and ends the refill.
+func (l *lake) takeOver(from string, sources []string, c lakestore.Change) (string, error) {
+	c.Sequence = 1
+	for _, other := range l.changes[c.Partition] {
+		c.Sequence = max(c.Sequence, other.Sequence+1)
+	}
+	c.Committed, c.Add = l.set.Now.UTC(), inPlace(c.Partition, c.Add, c.Sequence)
+	content, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	at := filepath.Join(l.set.Root, filepath.FromSlash(lakestore.ChangePath(c.Partition, c.Sequence)))
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		return "", err
+	}
+	if made, err := durable.Create(at, content, 0o600); err != nil || !made {
+		return "", errors.Join(err, fmt.Errorf("%s could not be created", at))
+	}
+	return l.place(from, sources, c)
+}
+
+// place gives the files of a committed change their place, and ends the refill. It can be repeated: where files are missing at sources, an earlier call had
+// placed all, and begun to remove them.
+func (l *lake) place(from string, sources []string, c lakestore.Change) (string, error) {
+	if len(sources) < len(c.Add) {
+		return "removed the rest", l.endRefill(from)
 	}
 	to := filepath.Join(l.set.Root, filepath.FromSlash(c.Partition))
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return "", err
 	}
-	for i, f := range sources {
-		if err := os.Link(f.Path, filepath.Join(to, path.Base(c.Add[i].Path))); err != nil && !errors.Is(err, fs.ErrExist) {
+	for i, f := range c.Add {
+		if err := os.Link(sources[i], filepath.Join(to, path.Base(f.Path))); err != nil && !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
 	}
