@@ -64,25 +64,25 @@ func TestFiveClicksFromTheLabelToItsReplay(t *testing.T) {
 	page := open(t, chrome, p.Admin(), "")
 	page.as(t, 1280, "light")
 	page.view(t, "overview")
-	click := func(selector, text string) {
+	click := func(selector, starts, has string) {
 		t.Helper()
-		found := fmt.Sprintf(`[...document.querySelectorAll(%q)].find((b) => b.innerText.startsWith(%q))`, selector, text)
+		found := fmt.Sprintf(`[...document.querySelectorAll(%q)].find((b) => b.innerText.startsWith(%q) && b.innerText.includes(%q))`, selector, starts, has)
 		page.await(t, found)
 		eval[bool](t, page, found+`.click() ?? true`)
 	}
-	click("main a", "guard")
+	click("main a", "guard", "")
 	page.await(t, `document.querySelector(".note.warn")?.innerText.includes("shop.requests of checkout is past its budget of 100 series: user.id is folded away")`)
 	page.check(t, "the exploding label")
-	click("main button", "Widen its budget to")
+	click("main button", "Widen its budget to", "")
 	page.await(t, `document.querySelector("dialog[open] input")`)
 	page.complaints() // that it was refused
 	page.run(t, chromedp.SendKeys(chromedp.CSS(`dialog input`), p.AdminToken(t)+kb.Enter))
-	click("main a", "Replay "+from.Local().Truncate(time.Hour).Format("15:04"))
+	click("main a", "Replay ", from.Local().Truncate(time.Hour).Format(" 15:04 to ")) // with the date if that was yesterday
 	page.await(t, `document.getElementById("main")?.dataset.shown.startsWith("#/replay")`)
-	click("main button", "Preview")
+	click("main button", "Preview", "")
 	page.await(t, `document.querySelector("main").innerText.includes("The preview found no problems")`)
 	page.check(t, "the preview of the replay")
-	click("main button", "Replay")
+	click("main button", "Replay", "")
 	page.await(t, `document.querySelector("[data-job]")?.innerText.includes("done")`)
 	page.check(t, "the replay")
 
