@@ -144,15 +144,14 @@ type share struct {
 // hour of receipt.
 func sharesOf(contents []Content) []share {
 	var all []share
+	var places Places[[2]Hour]
 	add := func(receipt, event Hour, items, received int64) {
-		for i := range all {
-			if s := &all[i]; s.receipt == receipt && s.event == event {
-				s.left += items
-				s.Received += received
-				return
-			}
+		i, added := places.Of([2]Hour{receipt, event})
+		if added {
+			all = append(all, share{receipt: receipt, event: event})
 		}
-		all = append(all, share{receipt: receipt, event: event, left: items, Cell: Cell{Received: received}})
+		all[i].left += items
+		all[i].Received += received
 	}
 	for _, c := range contents {
 		rest := c.Items

@@ -58,6 +58,29 @@ func TestABatchOfTwoHoursBalancesInBoth(t *testing.T) {
 }
 
 // Items without a fate are unaccounted in the ledger, in both directions.
+// A client can give each record of a request another hour: looking through all hours for each took many seconds.
+func TestABatchOfManyHours(t *testing.T) {
+	const n = 100_000
+	var events []ledger.HourItems
+	for range 2 {
+		for i := range ledger.Hour(n) {
+			events = append(events, at(i, 1))
+		}
+	}
+	b := ledger.NewBook(0)
+	b.Batch(0, 1, []ledger.Content{record("acme", nine, events...)}, ledger.Fates{Stored: 2*n - 1, Dropped: []ledger.Drop{{Reason: "too_old", Items: 1}}})
+	sum, hours := int64(0), 0
+	for k, c := range b.Cells(ledger.ByEvent) {
+		if hours++; k.Hour != ledger.Earlier {
+			assert.Equal(t, ledger.Cell{Received: 2, Stored: 2}, *c, k)
+		}
+		sum += c.Received
+	}
+	assert.EqualValues(t, 2*n, sum)
+	assert.Equal(t, ledger.MaxHours+1, hours)
+	assert.EqualValues(t, 1, b.Total().Dropped["too_old"])
+}
+
 func TestWhatDoesNotAddUpShows(t *testing.T) {
 	for stored, want := range map[int64]int64{7: 3, 10: 0, 12: -2} {
 		b := ledger.NewBook(0)

@@ -54,9 +54,10 @@ func Hours(payload any) []ledger.HourItems {
 	return h.all
 }
 
-// hours counts times by hour. Most records have one.
+// hours counts times by hour, in the order in which they come.
 type hours struct {
 	all        []ledger.HourItems
+	places     ledger.Places[ledger.Hour] // in all
 	last       int
 	start, end pcommon.Timestamp // of the last hour
 }
@@ -70,15 +71,11 @@ func (h *hours) add(t pcommon.Timestamp) {
 	h.start = t / hour * hour
 	h.end = h.start + hour
 	at := ledger.Hour(t / hour)
-	for i := range h.all {
-		if h.all[i].Hour == at {
-			h.last = i
-			h.all[i].Items++
-			return
-		}
+	added := false
+	if h.last, added = h.places.Of(at); added {
+		h.all = append(h.all, ledger.HourItems{Hour: at})
 	}
-	h.last = len(h.all)
-	h.all = append(h.all, ledger.HourItems{Hour: at, Items: 1})
+	h.all[h.last].Items++
 }
 
 func (h *hours) metric(m pmetric.Metric) {

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/penstockhq/penstock/internal/ledger"
 	"github.com/penstockhq/penstock/receivers/kafkareplayreceiver/internal/pipeline"
 )
 
@@ -24,6 +25,7 @@ func TestRequestsThatAreDecodedLater(t *testing.T) {
 	}{
 		"none":                  {},
 		"whole seconds":         {times: [][2]pcommon.Timestamp{{hour, 0}, {hour + 5e9, 0}, {2 * hour, 0}}},
+		"many hours":            {times: manyHours()},
 		"a fine time":           {times: [][2]pcommon.Timestamp{{hour, 0}, {hour + 1, 0}}},
 		"an observed time":      {times: [][2]pcommon.Timestamp{{0, 3 * hour}, {0, 0}}},
 		"an entity":             {times: [][2]pcommon.Timestamp{{hour, 0}}, tail: "\x0a\x04\x0a\x02\x1a\x00"},
@@ -56,7 +58,15 @@ func TestRequestsThatAreDecodedLater(t *testing.T) {
 				continue
 			}
 			require.NoError(t, err, name)
-			hours = append(hours, pipeline.Hours(payload), dedupable)
+			items := pipeline.Hours(payload)
+			sum, seen := int64(0), map[ledger.Hour]bool{}
+			for _, one := range items {
+				sum += one.Items
+				seen[one.Hour] = true
+			}
+			assert.EqualValues(t, len(c.times), sum, name)
+			assert.Len(t, seen, len(items), name)
+			hours = append(hours, items, dedupable)
 			require.NoError(t, entry.Consume(t.Context(), []any{payload}), name)
 		}
 		if !c.fails {
@@ -64,6 +74,14 @@ func TestRequestsThatAreDecodedLater(t *testing.T) {
 			assert.Equal(t, got[0], got[1], name)
 		}
 	}
+}
+
+// manyHours are each of a hundred hours three times, not in a row.
+func manyHours() (all [][2]pcommon.Timestamp) {
+	for i := range pcommon.Timestamp(300) {
+		all = append(all, [2]pcommon.Timestamp{i % 100 * 3600e9, 0})
+	}
+	return all
 }
 
 func TestWhatWasCheckedAndChangedIsRefused(t *testing.T) {
