@@ -16,6 +16,14 @@ type name struct {
 	text string
 	// entry is the last entry that used the name, shared the last scope whose shared pairs contain it.
 	entry, shared uint64
+	// inEntry and inShared are where the search for a free name that begins like this one goes on.
+	inEntry, inShared suffix
+}
+
+// suffix is the first number that may be free in an entry or a scope; all before it are taken.
+type suffix struct {
+	of     uint64 // the entry or scope
+	number int
 }
 
 // names turns attribute names into Loki's, by the rules that Loki applies when it stores them, so that Loki changes nothing. Not safe for
@@ -81,10 +89,14 @@ func (n *names) text(text string) *name {
 	return named
 }
 
-// free returns the first of text_2, text_3, ... for which taken returns false.
-func (n *names) free(text string, taken func(*name) bool) *name {
-	for i := 2; ; i++ {
-		if candidate := n.text(text + "_" + strconv.Itoa(i)); !taken(candidate) {
+// free returns the first of text_2, text_3, ... of named for which taken returns false. A name that is taken stays so in its entry or scope, so the search goes
+// on at from: a hostile client can send thousands of attributes of one name.
+func (n *names) free(named *name, from *suffix, of uint64, taken func(*name) bool) *name {
+	if from.of != of {
+		*from = suffix{of, 2}
+	}
+	for ; ; from.number++ {
+		if candidate := n.text(named.text + "_" + strconv.Itoa(from.number)); !taken(candidate) {
 			return candidate
 		}
 	}

@@ -144,7 +144,7 @@ func (t *translator) share(key, value string) {
 	}
 	n := t.names.of(key)
 	if n.shared == t.sharedVersion {
-		n = t.names.free(n.text, func(n *name) bool { return n.shared == t.sharedVersion })
+		n = t.names.free(n, &n.inShared, t.sharedVersion, func(n *name) bool { return n.shared == t.sharedVersion })
 	}
 	n.shared = t.sharedVersion
 	t.shared = append(t.shared, pair{n, value})
@@ -288,7 +288,7 @@ func (t *translator) put(key, value string) {
 
 func (t *translator) putNamed(n *name, value string) {
 	if n.entry == t.generation {
-		n = t.names.free(n.text, func(n *name) bool { return n.entry == t.generation })
+		n = t.names.free(n, &n.inEntry, t.generation, func(n *name) bool { return n.entry == t.generation })
 	}
 	n.entry = t.generation
 	size := len(n.text) + len(value)
