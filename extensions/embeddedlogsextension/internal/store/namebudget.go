@@ -19,8 +19,10 @@ const (
 	maxNameBytes = 40 << 20
 	// nameBytes and streamBytes are what a name, and a stream, take beside their texts.
 	nameBytes, streamBytes = 48, 300
-	// rememberNames is how long a stream's names are kept for sure that were more than trustedNames.
-	rememberNames = time.Hour
+	// rememberNames is how long a stream's names are kept that were more than trustedNames, and rememberLess is that where there is no room.
+	rememberNames, rememberLess = time.Hour, time.Minute
+	// forgetEvery is the pause between two looks for what can be forgotten: each goes through all streams.
+	forgetEvery = time.Second
 )
 
 // nameBudget says which names of attributes may be fields, so that no block has more names than the engine takes. What may not is kept in
@@ -32,6 +34,8 @@ type nameBudget struct {
 	mu    sync.Mutex
 	bytes int                     // of all; guarded by mu
 	all   map[string]*namesOfADay // guarded by mu
+	// forgot is when it was looked last for what can be forgotten; guarded by mu.
+	forgot time.Time
 }
 
 // streamDay is a stream, and the day of rows of it.
@@ -49,7 +53,7 @@ type namesOfADay struct {
 	loaded bool                // guarded by nameBudget.mu; names has those of former processes too
 	used   time.Time           // guarded by nameBudget.mu
 	bytes  int                 // guarded by nameBudget.mu
-	gone   bool                // guarded by nameBudget.mu; forgotten, while rows of it are made
+	gone   bool                // guarded by nameBudget.mu; not remembered: forgotten while rows of it are made, or there was no room
 }
 
 func newNameBudget(load func(streamDay) ([]string, error)) *nameBudget {
@@ -60,23 +64,34 @@ func newNameBudget(load func(streamDay) ([]string, error)) *nameBudget {
 func (b *nameBudget) enter(stream []byte, of func() streamDay) *namesOfADay {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
 	one := b.all[string(stream)]
 	if one == nil {
-		if b.bytes >= b.most {
-			b.forget(time.Now())
+		if b.bytes >= b.most && now.Sub(b.forgot) >= forgetEvery {
+			b.forget(now)
 		}
-		one = &namesOfADay{of: of(), names: map[string]struct{}{}}
-		b.all[string(stream)] = one
-		b.grow(one, streamBytes+len(stream)+len(one.of.tags)+len(one.of.tenant))
+		one = &namesOfADay{of: of(), names: map[string]struct{}{}, gone: b.full()}
+		if !one.gone {
+			b.all[string(stream)] = one
+			b.grow(one, streamBytes+len(stream)+len(one.of.tags)+len(one.of.tenant))
+		}
 	}
-	one.used = time.Now()
+	one.used = now
 	return one
 }
 
-// forget makes room: for names of streams that have few, and of those that had no rows for long. b.mu is held.
+// full says that no further names may be fields. b.mu is held.
+func (b *nameBudget) full() bool { return b.bytes >= 2*b.most }
+
+// forget makes room: it forgets streams that have few names, and those that had no rows for long. b.mu is held.
 func (b *nameBudget) forget(now time.Time) {
+	b.forgot = now
+	remember := rememberNames
+	if b.full() {
+		remember = rememberLess
+	}
 	for key, one := range b.all {
-		if len(one.names) <= trustedNames || now.Sub(one.used) > rememberNames {
+		if len(one.names) <= trustedNames || now.Sub(one.used) > remember {
 			delete(b.all, key)
 			b.bytes -= one.bytes
 			one.gone = true
@@ -106,7 +121,7 @@ func (b *nameBudget) admits(one *namesOfADay, name string) bool {
 			return true
 		}
 	}
-	if len(one.names) >= maxNames || b.bytes >= 2*b.most {
+	if len(one.names) >= maxNames || b.full() {
 		return false
 	}
 	b.add(one, name)

@@ -91,6 +91,35 @@ func TestNamesOfAForgottenStreamDoNotCount(t *testing.T) {
 	assert.Zero(t, b.bytes)
 }
 
+// Where many streams have many names, those of streams that have no rows now make room: after midnight all of the day before.
+func TestIdleStreamsMakeRoom(t *testing.T) {
+	b := newNameBudget(func(streamDay) ([]string, error) { return nil, nil })
+	b.most = 100_000
+	admitted := func(stream string) bool {
+		one := b.enter([]byte(stream), func() streamDay { return streamDay{} })
+		for i := range 2 * trustedNames {
+			if !b.admits(one, fmt.Sprint(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	full := 0
+	for admitted(fmt.Sprint(full)) {
+		full++
+	}
+	held := len(b.all)
+	for i := range 100 {
+		assert.False(t, admitted(fmt.Sprint("another ", i)))
+	}
+	assert.LessOrEqual(t, len(b.all), held, "what has no room is not remembered either")
+	for _, one := range b.all {
+		one.used = one.used.Add(-2 * rememberLess)
+	}
+	b.forgot = time.Time{}
+	assert.True(t, admitted("another"))
+}
+
 // The engine merges the blocks of a stream's day, and leaves rows out where a block would have too many names: also those of former processes count.
 func TestMergesKeepRowsOfStreamsWithManyNames(t *testing.T) {
 	dir := t.TempDir()
