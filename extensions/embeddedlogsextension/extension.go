@@ -79,6 +79,9 @@ func newExtension(cfg *Config, set extension.Settings) (*logsExtension, error) {
 // Start listens, and opens the storage, in the background if it takes longer than startGrace. A disk that is full or read-only doesn't stop
 // the start: the storage is opened when that is over.
 func (e *logsExtension) Start(ctx context.Context, host component.Host) error {
+	if err := store.CheckFsync(); err != nil {
+		return err
+	}
 	if err := e.observe(); err != nil {
 		return err
 	}

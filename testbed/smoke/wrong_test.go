@@ -115,3 +115,12 @@ func TestAStartThatFailsNamesTheVariable(t *testing.T) {
 		}
 	}
 }
+
+// The storage engine of embedded_logs reads a variable of the environment that turns its fsync off: a start with it is refused.
+func TestAStartWithoutFsyncIsRefused(t *testing.T) {
+	p := process.New(t, process.Settings{Env: map[string]string{"DISABLE_FSYNC_FOR_TESTING": "true"}})
+	p.Begin(t)
+	assert.Equal(t, 1, p.Wait(t))
+	assert.Contains(t, p.Log(), "embedded_logs")
+	assert.Contains(t, p.Log(), "DISABLE_FSYNC_FOR_TESTING=true")
+}
