@@ -81,18 +81,8 @@ func operandString(p Predicate) string {
 	return p.String()
 }
 
-func (p *And) String() string { return operandString(p.Left) + " and " + rightString(p.Right) }
-func (p *Or) String() string  { return p.Left.String() + " or " + rightOfOr(p.Right) }
-
-// rightString keeps the shape of the tree: both operators bind to the left.
-func rightString(p Predicate) string {
-	if _, ok := p.(*And); ok {
-		return "(" + p.String() + ")"
-	}
-	return operandString(p)
-}
-
-func rightOfOr(p Predicate) string { return operandString(p) }
+func (p *And) String() string { return operandString(p.Left) + " and " + operandString(p.Right) }
+func (p *Or) String() string  { return p.Left.String() + " or " + p.Right.String() }
 
 func (p *Compare) String() string   { return p.Name + p.Op + p.Text }
 func (p *IPCompare) String() string { return p.Name + p.Op + "ip(" + quote(p.Range) + ")" }

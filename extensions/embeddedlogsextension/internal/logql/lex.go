@@ -28,7 +28,8 @@ type token struct {
 
 func (t token) is(sign string) bool { return t.kind == kindSign && t.text == sign }
 
-func (t token) word(name string) bool { return t.kind == kindName && t.text == name }
+// word tells whether the token is this word; the case of LogQL's own words does not matter.
+func (t token) word(name string) bool { return t.kind == kindName && strings.EqualFold(t.text, name) }
 
 // describe names the token in an error.
 func (t token) describe() string {

@@ -3,6 +3,7 @@ package logql
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Limits bound what a query may be before anything is evaluated. Parsing takes about 200 bytes a token.
@@ -135,7 +136,8 @@ func (p *parser) operator() (string, int) {
 	if t.kind != kindSign && t.kind != kindName {
 		return "", 0
 	}
-	return t.text, precedence[t.text]
+	op := strings.ToLower(t.text)
+	return op, precedence[op]
 }
 
 // expr reads operators that bind more than lowest.
@@ -184,8 +186,8 @@ func (p *parser) combined(b *Binary, at token) (Expr, error) {
 	if set && (leftNumber || rightNumber) {
 		return nil, p.fail(at, "%q takes no numbers", b.Op)
 	}
-	if (leftNumber || rightNumber) && (b.Matched || b.Many != "") {
-		return nil, p.fail(at, "on and ignoring take series on both sides")
+	if leftNumber || rightNumber { // on and ignoring say nothing about a number
+		b.Matched, b.On, b.Labels, b.Many, b.Include = false, false, nil, "", nil
 	}
 	if leftNumber && rightNumber {
 		return &Number{Arithmetic(b.Op, b.Left.(*Number).Value, b.Right.(*Number).Value)}, nil
@@ -193,15 +195,11 @@ func (p *parser) combined(b *Binary, at token) (Expr, error) {
 	return b, nil
 }
 
-// matching reads bool, on, ignoring, group_left and group_right.
+// matching reads bool, on, ignoring, group_left and group_right. What says nothing about an operator is read and forgotten, as in Loki: bool but
+// behind a comparison, groups behind and, or and unless.
 func (p *parser) matching(b *Binary) error {
-	comparison := precedence[b.Op] == 3
-	if t := p.peek(); p.acceptWord("bool") {
-		if !comparison {
-			return p.fail(t, "bool stands behind comparisons only")
-		}
-		b.Bool = true
-	}
+	comparison, set := precedence[b.Op] == 3, precedence[b.Op] <= 2
+	b.Bool = p.acceptWord("bool") && comparison
 	for _, word := range []string{"on", "ignoring"} {
 		if !b.Matched && p.acceptWord(word) {
 			b.Matched, b.On = true, word == "on"
@@ -216,15 +214,17 @@ func (p *parser) matching(b *Binary) error {
 		return nil
 	}
 	p.next()
-	if !b.Matched || precedence[b.Op] <= 2 {
-		return p.fail(t, "%s stands behind on or ignoring of an arithmetic operator or a comparison", t.text)
+	if !b.Matched {
+		return p.fail(t, "%s stands behind on or ignoring", t.text)
 	}
-	b.Many = t.text[len("group_"):]
-	if !p.peek().is("(") {
-		return nil
-	}
+	b.Many = strings.ToLower(t.text)[len("group_"):]
 	var err error
-	b.Include, err = p.names()
+	if p.peek().is("(") {
+		b.Include, err = p.names()
+	}
+	if set {
+		b.Many, b.Include = "", nil
+	}
 	return err
 }
 
@@ -256,8 +256,15 @@ func (p *parser) operand() (Expr, error) {
 		return p.logQuery()
 	case t.is("("):
 		return p.bracketed()
-	case t.kind == kindNumber, t.is("-"), t.is("+"):
-		value, err := p.signedNumber()
+	case t.is("-"), t.is("+"):
+		p.next()
+		value, err := p.plainNumber()
+		if t.is("-") {
+			value = -value
+		}
+		return &Number{value}, err
+	case t.kind == kindNumber:
+		value, err := p.plainNumber()
 		return &Number{value}, err
 	case t.kind == kindName:
 		return p.call()
@@ -266,33 +273,18 @@ func (p *parser) operand() (Expr, error) {
 	}
 }
 
-// bracketed reads (a query); stages may follow the bracket of a log query.
+// bracketed reads (a query).
 func (p *parser) bracketed() (Expr, error) {
 	p.next()
 	e, err := p.expr(0)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.expect(")"); err != nil {
-		return nil, err
-	}
-	if q, ok := e.(*LogQuery); ok {
-		stages, err := p.stages()
-		if err != nil {
-			return nil, err
-		}
-		q.Stages = slices.Concat(q.Stages, stages)
-	}
-	return e, nil
+	return e, p.expect(")")
 }
 
-func (p *parser) signedNumber() (float64, error) {
-	sign := 1.0
-	if p.accept("-") {
-		sign = -1
-	} else {
-		p.accept("+")
-	}
+// plainNumber reads one without a sign.
+func (p *parser) plainNumber() (float64, error) {
 	t := p.peek()
 	if t.kind != kindNumber {
 		return 0, p.unexpected(t, "a number")
@@ -302,7 +294,7 @@ func (p *parser) signedNumber() (float64, error) {
 	if err != nil {
 		return 0, p.fail(t, "%q is not a number", shorten(t.text))
 	}
-	return sign * value, nil
+	return value, nil
 }
 
 func (p *parser) logQuery() (*LogQuery, error) {
@@ -326,9 +318,6 @@ func (p *parser) selector() ([]Matcher, error) {
 		if len(matchers) > 0 {
 			if err := p.expect(","); err != nil {
 				return nil, err
-			}
-			if p.accept("}") {
-				break
 			}
 		}
 		m, err := p.matcher()

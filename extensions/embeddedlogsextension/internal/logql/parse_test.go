@@ -13,7 +13,7 @@ import (
 // Each query, and the one form in which it is written back; empty: it is in that form already.
 var queries = []struct{ text, form string }{
 	{`{app="a"}`, ""},
-	{`{app="a",b=~"x.*", c!="y", d!~"z",}`, `{app="a", b=~"x.*", c!="y", d!~"z"}`},
+	{`{app="a",b=~"x.*", c!="y", d!~"z"}`, `{app="a", b=~"x.*", c!="y", d!~"z"}`},
 	{"{app=`a\\d`} # a comment\n |= `b`", `{app="a\\d"} |= "b"`},
 	{`{a="b"}|="x"!="y"|~"z+"!~"q"`, `{a="b"} |= "x" != "y" |~ "z+" !~ "q"`},
 	{`{a="b"} |= "x" or "y" or "z" |> "<_>a<_>" !> "b<_>"`, ""},
@@ -27,6 +27,10 @@ var queries = []struct{ text, form string }{
 	{`{a="b"} | x="1", y=~"2" z!="3" | w!~"4"`, `{a="b"} | x="1" and y=~"2" and z!="3" | w!~"4"`},
 	{`{a="b"} | a="1" or b="2" and c="3"`, ""},
 	{`{a="b"} | (a="1" or b="2") and c="3"`, ""},
+	{`{a="b"} | a="1", b="2" or c="3" d="4"`, `{a="b"} | a="1" and (b="2" or c="3" and d="4")`},
+	{`{a="b"} | a="1" and b="2", c="3" or d="4"`, `{a="b"} | a="1" and b="2" and (c="3" or d="4")`},
+	{`{a="b"} | JSON | a="1" OR b="2" | KEEP By`, `{a="b"} | json | a="1" or b="2" | keep By`},
+	{`SUM BY (x) (Rate({a="b"} | UNWRAP Bytes(Of)[1m] OFFSET 1m)) > BOOL 5`, `sum by (x) (rate({a="b"} | unwrap bytes(Of)[1m] offset 1m)) > bool 5`},
 	{`{a="b"} | size>20MB and took>=1h30m and n==5 or m!=-1.5`, ""},
 	{`{a="b"} | n=5`, `{a="b"} | n==5`},
 	{`{a="b"} | addr=ip("10.0.0.1")`, ""},
@@ -51,6 +55,8 @@ var queries = []struct{ text, form string }{
 	{`rate({a="b"}[1m]) / rate({a="b"}[1m]) * 100 > bool 5`, `((rate({a="b"}[1m]) / rate({a="b"}[1m])) * 100) > bool 5`},
 	{`rate({a="b"}[1m]) and on (x) rate({c="d"}[1m])`, ""},
 	{`rate({a="b"}[1m]) * on (x) group_left (y) rate({c="d"}[1m])`, ""},
+	{`rate({a="b"}[1m]) + bool on (x) 1`, `rate({a="b"}[1m]) + 1`},
+	{`rate({a="b"}[1m]) or on (x) group_left (y) vector(1)`, `rate({a="b"}[1m]) or on (x) vector(1)`},
 	{`rate({a="b"}[1m]) - ignoring (x) rate({c="d"}[1m])`, ""},
 	{`sort_desc(sum by (x) (rate({a="b"}[1m])))`, ""},
 	{`label_replace(rate({a="b"}[1m]), "x", "$1", "y", "(.*)")`, ""},
@@ -81,6 +87,7 @@ func TestParseErrors(t *testing.T) {
 		`{}`:                                     `line 1, col 1: queries require at least one regexp or equality matcher`,
 		`{a=~".*"}`:                              `line 1, col 1: queries require at least one`,
 		`{a!="b"}`:                               `line 1, col 1: queries require at least one`,
+		`{a="b",}`:                               `line 1, col 8: unexpected "}", expecting a name`,
 		`{a="b"`:                                 `line 1, col 7: unexpected end of query, expecting ","`,
 		`{a=b}`:                                  `line 1, col 4: unexpected "b", expecting a string`,
 		"{a=\"b\"}\n |= foo":                     `line 2, col 5: unexpected "foo", expecting a string`,
@@ -111,7 +118,11 @@ func TestParseErrors(t *testing.T) {
 		`sum({a="b"})`:                                  `line 1, col 5: expecting a metric query, not lines`,
 		`topk(0, rate({a="b"}[1m]))`:                    `line 1, col 6: invalid parameter "0" of topk`,
 		`rate({a="b"}[1m]) and 1`:                       `line 1, col 19: "and" takes no numbers`,
-		`rate({a="b"}[1m]) + bool 1`:                    `line 1, col 21: bool stands behind comparisons only`,
+		`({a="b"}) |= "x"`:                              `line 1, col 11: unexpected "|=", expecting end of query`,
+		`vector(-1)`:                                    `line 1, col 8: unexpected "-", expecting a number`,
+		`rate({a="b"}[1.5h])`:                           `line 1, col 14: the range "1.5h" has to be whole numbers`,
+		`rate({a="b"}[1m1h])`:                           `line 1, col 14: the range "1m1h" has to be whole numbers`,
+		`rate({a="b"}[ 1m ])`:                           `line 1, col 13: no spaces between the brackets of a range: [1m]`,
 		`sum_over_time({a="b"} | unwrap foo(x)[1m])`:    "line 1, col 32: `foo` is not supported",
 		`sum_over_time({a="b"} | unwrap x | json [1m])`: `line 1, col 36: only label filters stand behind unwrap`,
 	} {
@@ -125,6 +136,7 @@ func TestLimits(t *testing.T) {
 		"bytes":                 `{a="` + strings.Repeat("x", logql.DefaultLimits.Length) + `"}`,
 		"tokens":                `{a="b"}` + strings.Repeat(`|="x"`, logql.DefaultLimits.Tokens),
 		"brackets in each":      strings.Repeat("(", 1000) + "1" + strings.Repeat(")", 1000),
+		"brackets":              `{a="b"} | x=1` + strings.Repeat(", x=1 or x=1", 500),
 		"more than 64 brackets": `{a="b"} | ` + strings.Repeat("(", 1000) + `x="y"` + strings.Repeat(")", 1000),
 	} {
 		_, err := logql.Parse(query, logql.DefaultLimits)

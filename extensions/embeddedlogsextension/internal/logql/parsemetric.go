@@ -2,8 +2,10 @@ package logql
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 var (
@@ -23,6 +25,7 @@ var (
 // call reads a function or an aggregation.
 func (p *parser) call() (Expr, error) {
 	t := p.next()
+	t.text = strings.ToLower(t.text)
 	switch {
 	case slices.Contains(lineRanges, t.text), slices.Contains(unwrapRanges, t.text):
 		return p.rangeAggregation(t)
@@ -43,7 +46,7 @@ func (p *parser) vector() (Expr, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
-	value, err := p.signedNumber()
+	value, err := p.plainNumber()
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +121,10 @@ func (p *parser) aggregation(t token) (Expr, error) {
 		return nil, err
 	}
 	if a.Group != nil && (a.Op == "sort" || a.Op == "sort_desc") {
-		return nil, p.fail(at, "%s takes no grouping", a.Op)
+		if len(a.Group.Labels) > 0 {
+			return nil, p.fail(at, "%s takes no grouping", a.Op)
+		}
+		a.Group = nil
 	}
 	return a, nil
 }
@@ -134,7 +140,7 @@ func (p *parser) grouping(before *Grouping) (*Grouping, error) {
 	}
 	p.next()
 	names, err := p.names()
-	return &Grouping{Without: t.text == "without", Labels: names}, err
+	return &Grouping{Without: t.word("without"), Labels: names}, err
 }
 
 func (p *parser) rangeAggregation(t token) (Expr, error) {
@@ -149,7 +155,7 @@ func (p *parser) rangeAggregation(t token) (Expr, error) {
 	}
 	if r.Op == "quantile_over_time" {
 		at := p.peek()
-		if r.Param, err = p.signedNumber(); err != nil {
+		if r.Param, err = p.plainNumber(); err != nil {
 			return nil, err
 		}
 		if math.IsNaN(r.Param) {
@@ -264,10 +270,10 @@ func (p *parser) unwrap(r *Range) error {
 	}
 	u.Label = name
 	if p.accept("(") {
-		if !slices.Contains([]string{"duration", "duration_seconds", "bytes"}, name) {
+		u.Convert = strings.ToLower(name)
+		if !slices.Contains([]string{"duration", "duration_seconds", "bytes"}, u.Convert) {
 			return p.notSupported(at)
 		}
-		u.Convert = name
 		if u.Label, err = p.name(); err != nil {
 			return err
 		}
@@ -279,16 +285,25 @@ func (p *parser) unwrap(r *Range) error {
 	return nil
 }
 
+// rangeForm is Prometheus' form of durations.
+var rangeForm = regexp.MustCompile(`^(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?$`)
+
 func (p *parser) rangeOf(r *Range) error {
-	p.next()
-	t := p.next()
+	open, t := p.next(), p.next()
 	d, err := ParseDuration(t.text)
 	if err != nil || t.kind != kindQuantity || d <= 0 {
 		return p.unexpected(t, "a duration such as 5m")
 	}
+	if !rangeForm.MatchString(t.text) {
+		return p.fail(t, "the range %q has to be whole numbers with y, w, d, h, m, s and ms, the longest first: 1h30m", shorten(t.text))
+	}
 	r.Window = d
+	end := p.peek()
 	if err := p.expect("]"); err != nil {
 		return err
+	}
+	if end.at != open.at+len("[")+len(t.text) {
+		return p.fail(open, "no spaces between the brackets of a range: [%s]", t.text)
 	}
 	if !p.acceptWord("offset") {
 		return nil

@@ -3,7 +3,6 @@ package logql
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -118,7 +117,7 @@ func (p *parser) stage() (Stage, error) {
 	t := p.peek()
 	here := position(t.at)
 	if t.kind == kindName && !t.is("(") {
-		switch t.text {
+		switch word := strings.ToLower(t.text); word {
 		case "json":
 			p.next()
 			fields, err := p.fields()
@@ -148,12 +147,12 @@ func (p *parser) stage() (Stage, error) {
 			return p.labelFormat(here)
 		case "drop", "keep":
 			p.next()
-			return p.selectLabels(here, t.text == "keep")
+			return p.selectLabels(here, word == "keep")
 		case "distinct":
 			return nil, p.notSupported(t)
 		}
 	}
-	predicate, err := p.predicate()
+	predicate, err := p.predicate(0)
 	return &LabelFilter{here, predicate}, err
 }
 
@@ -278,113 +277,4 @@ func (p *parser) selectLabels(here position, keep bool) (Stage, error) {
 			return stage, nil
 		}
 	}
-}
-
-// predicate reads alternatives: and binds more than or; a comma and a space mean and.
-func (p *parser) predicate() (Predicate, error) {
-	leave, err := p.enter()
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	left, err := p.conjunction()
-	for err == nil && p.acceptWord("or") {
-		var right Predicate
-		if right, err = p.conjunction(); err == nil {
-			left = &Or{left, right}
-		}
-	}
-	return left, err
-}
-
-func (p *parser) conjunction() (Predicate, error) {
-	left, err := p.comparison()
-	for err == nil {
-		t := p.peek()
-		if t.is(",") || t.word("and") {
-			p.next()
-		} else if !t.is("(") && t.kind != kindName || t.word("or") || t.word("offset") {
-			return left, nil
-		}
-		var right Predicate
-		if right, err = p.comparison(); err == nil {
-			left = &And{left, right}
-		}
-	}
-	return nil, err
-}
-
-func (p *parser) comparison() (Predicate, error) {
-	if p.accept("(") {
-		inner, err := p.predicate()
-		if err != nil {
-			return nil, err
-		}
-		return inner, p.expect(")")
-	}
-	after := p.peekAfter()
-	value := p.tokens[min(p.at+2, len(p.tokens)-1)]
-	if value.kind == kindString {
-		m, err := p.matcher()
-		return &m, err
-	}
-	name, err := p.name()
-	if err != nil {
-		return nil, err
-	}
-	if after.kind != kindSign || !slices.Contains([]string{"=", "==", "!=", "=~", "!~", ">", ">=", "<", "<="}, after.text) {
-		return nil, p.unexpected(after, "a comparison")
-	}
-	p.next()
-	if p.isIP(p.at) {
-		if after.text != "=" && after.text != "!=" {
-			return nil, p.fail(after, "ip() stands behind = and != only")
-		}
-		text, err := p.ip()
-		return &IPCompare{name, after.text, text}, err
-	}
-	return p.number(name, after)
-}
-
-// number reads the right side of a numeric comparison.
-func (p *parser) number(name string, op token) (Predicate, error) {
-	c := &Compare{Name: name, Op: op.text}
-	if c.Op == "=" {
-		c.Op = "=="
-	}
-	if c.Op == "=~" || c.Op == "!~" {
-		return nil, p.unexpected(p.peek(), "a string")
-	}
-	sign := ""
-	if p.accept("-") {
-		sign = "-"
-	} else {
-		p.accept("+")
-	}
-	t := p.next()
-	c.Text = sign + t.text
-	switch t.kind {
-	case kindNumber:
-		value, err := strconv.ParseFloat(c.Text, 64)
-		if err != nil {
-			return nil, p.fail(t, "%q is not a number", shorten(t.text))
-		}
-		c.Value = value
-		return c, nil
-	case kindQuantity:
-		if d, err := ParseDuration(t.text); err == nil {
-			c.Measure, c.Value = Duration, d.Seconds()
-			if sign != "" {
-				c.Value = -c.Value
-			}
-			return c, nil
-		}
-		size, err := ParseBytes(t.text)
-		if err != nil || sign != "" {
-			return nil, p.fail(t, "%q is neither a duration nor a size", shorten(c.Text))
-		}
-		c.Measure, c.Value = Bytes, size
-		return c, nil
-	}
-	return nil, p.unexpected(t, "a string, a number, a duration or a size")
 }

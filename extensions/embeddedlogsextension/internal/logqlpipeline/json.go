@@ -175,34 +175,35 @@ func (s *jsonPaths) run(r *Record) bool {
 	}
 	for _, p := range s.paths {
 		scan := scanner{text: r.Line}
-		value, found := follow(&scan, p.steps, 0)
-		if _, taken := r.Value(p.name); found || !taken {
+		value, err := follow(&scan, p.steps, 0)
+		if err != nil && err != errAbsent {
+			r.Fail(errJSON, err.Error())
+		}
+		if _, taken := r.Value(p.name); err == nil || !taken {
 			r.extract(p.name, value)
 		}
 	}
 	return true
 }
 
-// follow reads the value at the end of a path; a value that is no string is taken as it is written.
-func follow(s *scanner, steps []step, depth int) (value string, found bool) {
+// follow reads the value at the end of a path; a value that is no string is taken as it is written. The error is errAbsent where there is none.
+func follow(s *scanner, steps []step, depth int) (value string, err error) {
 	if len(steps) == 0 {
 		if s.peek() == '"' {
-			value, err := s.str()
-			return value, err == nil
+			return s.str()
 		}
 		value, err := s.raw(depth)
-		if value == "null" {
-			value = ""
+		if err != nil || value == "null" {
+			return "", err
 		}
-		return value, err == nil
+		return value, nil
 	}
 	want := steps[0]
+	err = errAbsent
 	here := func(match bool) error {
-		if match && !found {
-			if value, found = follow(s, steps[1:], depth+1); found {
-				return errFound
-			}
-			return errNotJSON
+		if match {
+			value, err = follow(s, steps[1:], depth+1)
+			return errFound
 		}
 		return s.skip(depth + 1)
 	}
@@ -212,11 +213,12 @@ func follow(s *scanner, steps []step, depth int) (value string, found bool) {
 	case s.peek() == '[' && want.isIndex:
 		_ = s.array(func(i int) error { return here(i == want.index) })
 	}
-	return value, found
+	return value, err
 }
 
 var (
 	errFound  = errors.New("found")
+	errAbsent = errors.New("no such value")
 	errEnough = errors.New("enough")
 )
 
