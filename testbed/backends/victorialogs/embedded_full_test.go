@@ -111,8 +111,9 @@ func TestEmbeddedLogsAnswerAsVictoriaLogs(t *testing.T) {
 	t.Logf("%d requests", compared)
 }
 
+// has asks with a filter of streams: until the index of a day has a new stream, answers with _stream leave out its rows, now and then.
 func has(root string) error {
-	_, body, err := process.Fetch(context.Background(), root+"/select/logsql/query?"+url.Values{"query": {"* | count() n"}}.Encode())
+	_, body, err := process.Fetch(context.Background(), root+"/select/logsql/query?"+url.Values{"query": {`{service.name=~".+"} | count() n`}}.Encode())
 	if err == nil && !strings.Contains(body, `"n":"`+strconv.Itoa(records)+`"`) {
 		err = fmt.Errorf("rows: %s", body)
 	}
