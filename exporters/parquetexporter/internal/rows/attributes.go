@@ -101,6 +101,13 @@ type collector struct {
 	inex  []pcommon.Value
 }
 
+// forget lets go of texts of earlier rows: each can keep the request, or the fetch from the journal, whose memory it shares.
+func (c *collector) forget() {
+	clear(c.e.keys[:cap(c.e.keys)])
+	clear(c.e.values[:cap(c.e.values)])
+	clear(c.inex[:cap(c.inex)])
+}
+
 // collect renders m, without what promote takes. The result is valid until the next call; path names the map in the column exact.
 // Keys come out unique and valid; where m's are not, the whole of m goes to exact.
 func (c *collector) collect(path string, m pcommon.Map, promote func(string, pcommon.Value) bool) *entries {

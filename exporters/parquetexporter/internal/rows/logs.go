@@ -82,6 +82,7 @@ func (e *Logs) Release() {
 	clear(e.scopes)
 	e.rows, e.scopes = e.rows[:0], e.scopes[:0]
 	e.planner.reset()
+	e.forget()
 }
 
 // logTime is the event time in ns: when it happened, or else when it was seen.

@@ -92,6 +92,7 @@ func (e *Metrics) Release() {
 	clear(e.metrics)
 	e.rows, e.metrics = e.rows[:0], e.metrics[:0]
 	e.planner.reset()
+	e.forget()
 }
 
 func (e *Metrics) addMetric(s *scope, m pmetric.Metric) {

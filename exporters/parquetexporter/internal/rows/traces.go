@@ -121,6 +121,7 @@ func (e *Traces) Release() {
 	clear(e.scopes)
 	e.rows, e.scopes = e.rows[:0], e.scopes[:0]
 	e.planner.reset()
+	e.forget()
 }
 
 // Write encodes a partition of the plan as a Parquet file.
