@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,11 +117,14 @@ func (s *story) readable(store lakestore.Store, step int) {
 
 // killer makes a worker die at its n-th step: before the request, or after it was done and before it was answered. Nothing it asks later happens.
 type killer struct {
+	mu   sync.Mutex // footers are read side by side
 	left int
 	dead bool
 }
 
 func (k *killer) step(_, _ string, after bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.dead {
 		return memstore.ErrFault
 	}
@@ -176,13 +180,13 @@ func TestKilledAgainAndAgain(t *testing.T) {
 
 // sleeper suspends a worker at its n-th step, until it is woken.
 type sleeper struct {
-	left   int
+	left   atomic.Int64  // footers are read side by side
 	asleep chan struct{} // closed when it sleeps
 	wake   chan struct{}
 }
 
 func (k *sleeper) step(_, _ string, _ bool) error {
-	if k.left--; k.left == -1 {
+	if k.left.Add(-1) == -1 {
 		close(k.asleep)
 		<-k.wake
 	}
@@ -212,7 +216,8 @@ func TestSuspendedAtEveryStep(t *testing.T) {
 // suspended tells the story with a worker that sleeps at step n, of all steps of its passes.
 func suspended(t *testing.T, s *story, n int, learns bool) (slept bool) {
 	store := memstore.New()
-	k := &sleeper{left: n, asleep: make(chan struct{}), wake: make(chan struct{})}
+	k := &sleeper{asleep: make(chan struct{}), wake: make(chan struct{})}
+	k.left.Store(int64(n))
 	epoch := int64(0)
 	var wg sync.WaitGroup
 	woken := 0

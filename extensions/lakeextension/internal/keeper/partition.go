@@ -255,7 +255,12 @@ func (k *Keeper) drop(ctx context.Context, p *partition, files []lakestore.File,
 		k.events.Expired(p.signal, len(files))
 		return nil
 	}
-	c, err := k.record(ctx, p, c, now)
+	made, err := k.dropOf(ctx, p)
+	if err == nil && made != nil {
+		c = *made
+	} else if err == nil {
+		c, err = k.record(ctx, p, c, now)
+	}
 	if err != nil {
 		return err
 	}
@@ -274,6 +279,25 @@ func (k *Keeper) drop(ctx context.Context, p *partition, files []lakestore.File,
 	}
 	p.files = nil
 	return k.forget(ctx, p)
+}
+
+// dropOf returns the last change of a partition if it drops all files: an earlier pass has made it, and could not complete it. nil: it does not.
+func (k *Keeper) dropOf(ctx context.Context, p *partition) (*lakestore.Change, error) {
+	if p.last == 0 {
+		return nil, nil
+	}
+	c, err := k.read(ctx, lakestore.ChangePath(p.dir, p.last))
+	var storage *lakestore.IOError
+	if errors.As(err, &storage) {
+		return nil, err
+	}
+	removes := func(f lakestore.File) bool {
+		return slices.ContainsFunc(c.Remove, func(r lakestore.File) bool { return r.Path == f.Path })
+	}
+	if err != nil || len(c.Add) > 0 || slices.ContainsFunc(p.files, func(f lakestore.File) bool { return !removes(f) }) {
+		return nil, nil // a damaged one, too, is no drop that is known
+	}
+	return &c, nil
 }
 
 // forget removes the changes of a partition that has no file any more, from the last one on: those that a crash leaves have no gaps.
