@@ -56,11 +56,7 @@ func (s *sending) tenant(b *batch) {
 func (s *sending) recordsOf(b *batch) map[int32]int64 {
 	before := s.open
 	s.open = open{}
-	for _, st := range b.streams {
-		if len(st.entries) > 0 {
-			s.later(request{{st, 0, len(st.entries)}})
-		}
-	}
+	s.note(b.all())
 	records := s.resend
 	s.open = before
 	return records

@@ -16,6 +16,8 @@ type batch struct {
 	streams []*stream
 	byText  map[string]*stream
 	spare   *[][]entry // reusable slices for streams
+	// open: some entries of an earlier part have to be sent again, so later ones must not overtake them.
+	open bool
 }
 
 // stream is the entries of one stream in a batch.
@@ -33,6 +35,16 @@ type entry struct {
 	// record is the position of its record in the push.
 	record int32
 	nudged bool
+}
+
+// all is all entries.
+func (b *batch) all() (r request) {
+	for _, st := range b.streams {
+		if len(st.entries) > 0 {
+			r = append(r, span{st, 0, len(st.entries)})
+		}
+	}
+	return r
 }
 
 func (b *batch) stream(s *streamlimit.Stream) *stream {

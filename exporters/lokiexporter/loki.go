@@ -163,9 +163,6 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	s := &sending{exporter: e, ctx: ctx, workspace: w, now: now, splits: maxSplits, narrow: maxNarrowings}
 	batches := e.translate(ctx, ld, w, s)
 	e.countChanges(ctx, w.translator)
-	for _, b := range batches {
-		s.tenant(b)
-	}
 	s.keep(ld)
 	e.countSent(ctx, s)
 	// The ledger's entry: records that are processed. logRefusal reports those of them that Loki does not have.
@@ -174,11 +171,20 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	return s.result(ld)
 }
 
-// translate makes a batch for each tenant in ld.
+// translate makes a batch for each tenant in ld, and sends them when all is translated, and before that each time the arena is full: each entry repeats
+// what its resource says, so a small request can become gigabytes of entries.
 func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace, s *sending) []*batch {
 	fromClient := clientTenant(ctx, e.cfg.Tenant.MetadataKey)
 	var batches []*batch
 	byTenant := make(map[string]*batch)
+	send := func() {
+		e.arrange(batches, w)
+		for _, b := range batches {
+			s.part(b)
+		}
+		w.arena = w.arena[:0]
+	}
+	w.full = send
 	resources := ld.ResourceLogs()
 	for i := range resources.Len() {
 		rl := resources.At(i)
@@ -201,6 +207,12 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 	if w.outsideTime > 0 {
 		s.drop(reasonOutsideWindow, w.outsideTime, "the time is outside limits.max_age and limits.max_ahead")
 	}
+	send()
+	return batches
+}
+
+// arrange puts the entries of each stream into the order in which Loki gets them.
+func (e *lokiExporter) arrange(batches []*batch, w *workspace) {
 	for _, b := range batches {
 		for _, st := range b.streams {
 			st.sort()
@@ -209,7 +221,6 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 			}
 		}
 	}
-	return batches
 }
 
 // clientTenant follows internal/tenant's rule with the configured key, as resourceTenant does with the attribute and the default.

@@ -68,6 +68,19 @@ func (o *open) add(other open) {
 	maps.Copy(o.resend, other.resend)
 }
 
+// part sends the entries of b that are there, unless earlier ones of the tenant have to be sent again, and empties b.
+func (s *sending) part(b *batch) {
+	if before := len(s.resend); b.open {
+		s.note(b.all())
+	} else {
+		s.tenant(b)
+		b.open = len(s.resend) > before
+	}
+	for _, st := range b.streams {
+		st.entries, st.failed = st.entries[:0], false
+	}
+}
+
 // batch sends one tenant's entries, one request after the other, so that no stream overtakes itself.
 func (s *sending) batch(b *batch) {
 	p := packer{limit: s.exporter.cfg.Limits.RequestBytes}

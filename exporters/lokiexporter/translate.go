@@ -15,6 +15,9 @@ import (
 	"github.com/penstockhq/penstock/exporters/lokiexporter/internal/streamlimit"
 )
 
+// maxArena bounds the bytes of a push's entries that are in memory.
+const maxArena = 64 << 20
+
 // Space reserved for the marks that describe how an entry was changed.
 const (
 	reservedPairs = 4
@@ -46,7 +49,10 @@ type translator struct {
 	names  *names
 	now    time.Time
 
-	arena []byte // bodies of all entries of a push
+	arena []byte // bodies of the entries of a push, or of the part of it that is translated
+	// full sends the entries of the arena and empties it. It is called when the arena has more than most bytes.
+	full func()
+	most int
 	// pairs that all entries of a scope share, as pairs and encoded
 	shared        []pair
 	sharedBody    []byte
@@ -73,7 +79,7 @@ func newTranslator(cfg *Config, p *policy, onMove func(string, streamlimit.Move)
 	return &translator{
 		cfg: cfg, policy: p, names: newNames(), onMove: onMove,
 		resourceValues: make([]string, n), values: make([]string, n), used: make([]string, len(p.dynamic)),
-		targets: make(map[string]*target),
+		targets: make(map[string]*target), most: maxArena,
 	}
 }
 
@@ -93,7 +99,7 @@ func (t *translator) release() {
 	clear(t.shared)
 	clear(t.values)
 	clear(t.resourceValues)
-	t.document = document{}
+	t.document, t.full = document{}, nil
 }
 
 // add appends the records of rl to b. first is the position of its first record in the push; it returns the position after its last.
@@ -110,6 +116,9 @@ func (t *translator) add(rl plog.ResourceLogs, b *batch, first int32) int32 {
 			lr := records.At(j)
 			t.record(lr, b, first)
 			first++
+			if len(t.arena) > t.most {
+				t.full()
+			}
 		}
 	}
 	return first
