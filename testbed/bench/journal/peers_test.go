@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/processors/kafkareplayprocessor"
 	"github.com/penstockhq/penstock/testbed/backends/kafka"
 	"github.com/penstockhq/penstock/testbed/internal/measure"
@@ -143,7 +143,7 @@ func run(b *testing.B, callers, writes int, write func(int) error) outcome {
 	var failed atomic.Pointer[error]
 	each := writes / callers
 	latencies := make([]time.Duration, callers*each)
-	began, used := time.Now(), ownCPU(b)
+	began, used := time.Now(), cputime.Spent()
 	for c := range callers {
 		wg.Go(func() {
 			for i := range each {
@@ -162,14 +162,7 @@ func run(b *testing.B, callers, writes int, write func(int) error) outcome {
 	}
 	slices.Sort(latencies)
 	n := float64(len(latencies))
-	return outcome{n / took.Seconds(), (ownCPU(b) - used).Seconds() / n, latencies[len(latencies)/2]}
-}
-
-func ownCPU(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return outcome{n / took.Seconds(), (cputime.Spent() - used).Seconds() / n, latencies[len(latencies)/2]}
 }
 
 // batchOf is a request of fifty records from one of fifty hosts.

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
@@ -107,17 +107,9 @@ func both(b *testing.B) (ours, theirs consumer.Logs) {
 func timed(b *testing.B, p consumer.Logs, ld plog.Logs) time.Duration {
 	c := plog.NewLogs()
 	ld.CopyTo(c)
-	start := cpuTime(b)
+	start := cputime.Spent()
 	require.NoError(b, p.ConsumeLogs(context.Background(), c))
-	return cpuTime(b) - start
-}
-
-// cpuTime of this process: what others do on the machine doesn't count.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return cputime.Spent() - start
 }
 
 func compare(b *testing.B, ld plog.Logs, size int) {

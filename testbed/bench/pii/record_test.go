@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/processors/piiscrubberprocessor"
 	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
@@ -80,13 +81,13 @@ func BenchmarkRecord(b *testing.B) {
 				}
 			})
 			pass := func(next consumer.Logs) time.Duration {
-				start := cpuTime(b)
+				start := cputime.Spent()
 				for _, raw := range list {
 					req := plogotlp.NewExportRequest()
 					require.NoError(b, req.UnmarshalProto(raw))
 					require.NoError(b, next.ConsumeLogs(context.Background(), req.Logs()))
 				}
-				return cpuTime(b) - start
+				return cputime.Spent() - start
 			}
 			bare := consumertest.NewNop()
 			pass(with)

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/penstockhq/penstock/exporters/prometheustsdbexporter"
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/testbed/internal/measure"
 )
 
@@ -182,12 +182,6 @@ func (w workload) batch(at time.Time) pmetric.Metrics {
 	return md
 }
 
-func cpu(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // cost is the cost of a run.
 type cost struct {
 	cpu    time.Duration
@@ -199,11 +193,11 @@ func run(b *testing.B, e exporter.Metrics, r *receiver, batches []pmetric.Metric
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	sent, start := r.bytes.Load(), cpu(b)
+	sent, start := r.bytes.Load(), cputime.Spent()
 	for _, md := range batches {
 		require.NoError(b, e.ConsumeMetrics(b.Context(), md))
 	}
-	c := cost{cpu: cpu(b) - start, bytes: r.bytes.Load() - sent}
+	c := cost{cpu: cputime.Spent() - start, bytes: r.bytes.Load() - sent}
 	runtime.ReadMemStats(&after)
 	c.allocs = after.Mallocs - before.Mallocs
 	return c

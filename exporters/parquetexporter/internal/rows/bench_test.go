@@ -2,7 +2,6 @@ package rows_test
 
 import (
 	"io"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
 
 // Each benchmark encodes the same batch three ways: into this package's table, and into what contrib's file exporter writes with
@@ -24,17 +24,9 @@ type counter struct{ n int64 }
 
 func (c *counter) Write(p []byte) (int, error) { c.n += int64(len(p)); return len(p), nil }
 
-// cpu is what this process has used: other work on the machine doesn't count.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 func report(b *testing.B, bytes int64, begin time.Duration) {
 	b.Helper()
-	b.ReportMetric(float64(benchRows)*float64(b.N)/(cpu(b)-begin).Seconds(), "rows/cpu-s")
+	b.ReportMetric(float64(benchRows)*float64(b.N)/(cputime.Spent()-begin).Seconds(), "rows/cpu-s")
 	b.ReportMetric(float64(bytes)/benchRows, "B/row")
 }
 
@@ -44,7 +36,7 @@ func benchParquet[D any](b *testing.B, data D, e interface {
 }) {
 	b.ReportAllocs()
 	var out counter
-	begin := cpu(b)
+	begin := cputime.Spent()
 	for b.Loop() {
 		out.n = 0
 		for _, p := range e.Split(data, "", 256).Partitions {
@@ -59,7 +51,7 @@ func benchOTLP[D any](b *testing.B, data D, marshal func(D) ([]byte, error)) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	require.NoError(b, err)
 	var buf []byte
-	begin := cpu(b)
+	begin := cputime.Spent()
 	for b.Loop() {
 		msg, err := marshal(data)
 		require.NoError(b, err)

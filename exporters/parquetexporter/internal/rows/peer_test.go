@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
 
 // arrowLogs is the peer that one would write first: Arrow record builders with the columns that matter, and the library's
@@ -81,7 +82,7 @@ func arrowLogs(b *testing.B, w io.Writer, ld plog.Logs) {
 func benchArrow(b *testing.B, ld plog.Logs) {
 	b.ReportAllocs()
 	var out counter
-	begin := cpu(b)
+	begin := cputime.Spent()
 	for b.Loop() {
 		out.n = 0
 		arrowLogs(b, &out, ld)
@@ -107,7 +108,7 @@ func BenchmarkSameColumns(b *testing.B) {
 		props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1))
 		b.ReportAllocs()
 		var out counter
-		begin := cpu(b)
+		begin := cputime.Spent()
 		for b.Loop() {
 			out.n = 0
 			require.NoError(b, pqarrow.WriteTable(table, struct{ io.Writer }{&out}, benchRows, props, pqarrow.DefaultWriterProps()))

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/rows"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
 
 // longLogs are records of about 450 bytes of OTLP, in requests of 500 with a resource of their own, as a journal brings them.
@@ -54,7 +55,7 @@ func BenchmarkLongLogs(b *testing.B) {
 		b.Run(fmt.Sprint("rows=", n), func(b *testing.B) {
 			e := rows.NewLogs()
 			var out counter
-			begin := cpu(b)
+			begin := cputime.Spent()
 			b.ReportAllocs()
 			for b.Loop() {
 				for range 100000 / n {
@@ -64,7 +65,7 @@ func BenchmarkLongLogs(b *testing.B) {
 					}
 				}
 			}
-			b.ReportMetric((cpu(b)-begin).Seconds()*1e6/100000/float64(b.N), "us/row")
+			b.ReportMetric((cputime.Spent()-begin).Seconds()*1e6/100000/float64(b.N), "us/row")
 			b.ReportMetric(float64(out.n)/float64(n), "B/row")
 			b.ReportMetric(float64(len(raw))/float64(n), "otlpB/row")
 		})

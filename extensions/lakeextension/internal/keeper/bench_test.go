@@ -1,12 +1,9 @@
-//go:build unix
-
 package keeper_test
 
 import (
 	"fmt"
 	"io"
 	"path"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 
 	"github.com/penstockhq/penstock/extensions/lakeextension/internal/keeper"
 	"github.com/penstockhq/penstock/internal/columnar"
+	"github.com/penstockhq/penstock/internal/cputime"
 	"github.com/penstockhq/penstock/internal/lakestore"
 	"github.com/penstockhq/penstock/internal/lakestore/memstore"
 )
@@ -44,25 +42,18 @@ func BenchmarkMerge(b *testing.B) {
 					require.NoError(b, round.Put(b.Context(), f.Path, content))
 				}
 				k := keeper.New(round, set, nil, &events{}, func() error { return nil }, func() int64 { return 1 })
-				before := cpuTime(b)
+				before := cputime.Spent()
 				b.StartTimer()
 				_, err := k.Pass(b.Context(), "logs", noon)
 				b.StopTimer()
 				require.NoError(b, err)
-				cpu += cpuTime(b) - before
+				cpu += cputime.Spent() - before
 				require.Len(b, list(b, round, path.Dir(written[0].Path)), 1)
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N*files*rows), "cpu-ns/row")
 		})
 	}
-}
-
-// cpuTime is what the process has used so far: a machine that does other things too lengthens the time, not this.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // logFile encodes log records whose texts differ in numbers, of some services.

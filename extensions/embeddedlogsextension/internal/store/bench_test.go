@@ -1,5 +1,3 @@
-//go:build unix
-
 package store_test
 
 import (
@@ -7,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,17 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/extensions/embeddedlogsextension/internal/store"
+	"github.com/penstockhq/penstock/internal/cputime"
 )
-
-// cpu is the CPU time that the process has used.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
 
 // serviceRecords is a request of n log records of a service: a text of 150 bytes, a trace, six attributes and eight of the resource.
 func serviceRecords(r *rand.Rand, pod, n int, at time.Time) plog.Logs {
@@ -90,7 +78,7 @@ func BenchmarkAddLogs(b *testing.B) {
 					requests[i] = serviceRecords(r, r.IntN(20), n, time.Now().Add(-time.Hour+time.Duration(i)*time.Second))
 				}
 				b.StartTimer()
-				began := cpu(b)
+				began := cputime.Spent()
 				for offset := range int64(rows / n) {
 					if _, err := s.AddLogs(context.Background(), requests[offset%int64(len(requests))], at("acme", offset)); err != nil {
 						b.Fatal(err)
@@ -101,7 +89,7 @@ func BenchmarkAddLogs(b *testing.B) {
 						}
 					}
 				}
-				spent += cpu(b) - began
+				spent += cputime.Spent() - began
 				stored += rows
 				of := s.Stats()
 				bytes = float64(of.Bytes) / float64(of.Rows)
