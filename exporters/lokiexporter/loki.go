@@ -163,6 +163,7 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	s := &sending{exporter: e, ctx: ctx, workspace: w, now: now, splits: maxSplits, narrow: maxNarrowings}
 	batches := e.translate(ctx, ld, w, s)
 	e.countChanges(ctx, w.translator)
+	s.parts(batches)
 	s.keep(ld)
 	e.countSent(ctx, s)
 	// The ledger's entry: records that are processed. logRefusal reports those of them that Loki does not have.
@@ -171,20 +172,16 @@ func (e *lokiExporter) push(ctx context.Context, ld plog.Logs) error {
 	return s.result(ld)
 }
 
-// translate makes a batch for each tenant in ld, and sends them when all is translated, and before that each time the arena is full: each entry repeats
-// what its resource says, so a small request can become gigabytes of entries.
+// translate makes a batch for each tenant in ld. What is there when the arena is full it sends: each entry repeats what its resource says, so a small
+// request can become gigabytes of entries.
 func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace, s *sending) []*batch {
 	fromClient := clientTenant(ctx, e.cfg.Tenant.MetadataKey)
 	var batches []*batch
 	byTenant := make(map[string]*batch)
-	send := func() {
+	w.full = func() {
 		e.arrange(batches, w)
-		for _, b := range batches {
-			s.part(b)
-		}
-		w.arena = w.arena[:0]
+		s.parts(batches)
 	}
-	w.full = send
 	resources := ld.ResourceLogs()
 	for i := range resources.Len() {
 		rl := resources.At(i)
@@ -207,7 +204,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 	if w.outsideTime > 0 {
 		s.drop(reasonOutsideWindow, w.outsideTime, "the time is outside limits.max_age and limits.max_ahead")
 	}
-	send()
+	e.arrange(batches, w)
 	return batches
 }
 

@@ -68,6 +68,14 @@ func (o *open) add(other open) {
 	maps.Copy(o.resend, other.resend)
 }
 
+// parts sends the entries that are there, tenant by tenant, and makes place for others.
+func (s *sending) parts(batches []*batch) {
+	for _, b := range batches {
+		s.part(b)
+	}
+	s.arena = s.arena[:0]
+}
+
 // part sends the entries of b that are there, unless earlier ones of the tenant have to be sent again, and empties b.
 func (s *sending) part(b *batch) {
 	if before := len(s.resend); b.open {
