@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -16,21 +15,14 @@ import (
 
 // The query of the receiver's README finds payloads in the lake, byte for byte; those that are text are scrubbed. The server's own fields are beside them.
 func TestPayloadsInTheLake(t *testing.T) {
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
 	const binary = "\x00\xff\xfe jane@example.com \x80"
 	for kind, body := range map[string]string{"application/octet-stream": binary, "application/xml": "<to>jane@example.com</to>"} {
 		answer, err := send.Post(p.Ingest(), "/api/v1/logs/ingest", []byte(body), "Content-Type", kind)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusAccepted, answer.Status, answer.Body)
 	}
-	p.Terminate(t)
-	p.Restart(t) // what waits for a file to fill up is written, then or now
-	ask.Eventually(t, func() error {
-		if got := ask.LakeRows(t, p.Lake(), "logs"); got < 2 {
-			return fmt.Errorf("%d rows", got)
-		}
-		return nil
-	})
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 2})
 	p.Terminate(t)
 	query := "CREATE VIEW logs AS FROM " + ask.Lake(p.Lake(), "logs") + ";\n" + block(t, "../../receivers/ingestreceiver/README.md", "sql")
 	rows, err := ask.SQL(t, query)

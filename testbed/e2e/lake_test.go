@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,7 +40,7 @@ func TestReadersOfTheLake(t *testing.T) {
 	traceID := [16]byte{0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36}
 	day := time.Date(2026, 11, 24, 10, 30, 0, 123_456_789, time.UTC)
 	at := pcommon.NewTimestampFromTime(day)
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
 	accepted := func(answer send.Answer, err error) {
 		t.Helper()
 		require.NoError(t, err)
@@ -112,13 +113,10 @@ func TestReadersOfTheLake(t *testing.T) {
 	w.SetCount(5)
 	w.QuantileValues().AppendEmpty().SetQuantile(0.5)
 	accepted(send.Metrics(p.HTTP(), md))
-	p.Terminate(t)
-	p.Restart(t) // what waits for a file to fill up is written, then or now
-	ask.Eventually(t, func() error {
-		for signal, n := range map[string]int64{"logs": 4, "traces": 1} {
-			if got := ask.LakeRows(t, p.Lake(), signal); got < n {
-				return assert.AnError
-			}
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 4, "traces": 1})
+	ask.Eventually(t, func() error { // beside the host's
+		if n := ask.LakeTexts(t, p.Lake(), "metrics", "service_name")["checkout"]; n < 5 {
+			return fmt.Errorf("%d of 5 points are in the lake", n)
 		}
 		return nil
 	})

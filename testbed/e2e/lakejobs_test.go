@@ -61,12 +61,7 @@ func TestKillInTheMiddleOfAJobIntoTheLake(t *testing.T) {
 	require.EqualValues(t, requests*perRequest, counts["items"], "%v", job)
 
 	const rows = float64(requests * perRequest)
-	ask.Eventually(t, func() error { // Data that live delivery still collects is sent automatically.
-		if n := ask.LakeRows(t, p.Lake(), "logs"); n < 2*int64(rows) {
-			return fmt.Errorf("%d rows", n)
-		}
-		return nil
-	})
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 2 * int64(rows)}) // Data that live delivery still collects is sent automatically.
 	p.Terminate(t)
 	got, err := ask.SQL(t, `select coalesce(attributes['penstock.replay.id'], 'live') as by, count(*), count(distinct body), min(cast(split_part(body, ' ', 2) as int)), max(cast(split_part(body, ' ', 2) as int))
 		from `+ask.Lake(p.Lake(), "logs")+` where service_name = 'load' group by 1 order by 1`)

@@ -26,6 +26,21 @@ func sum(counts map[string]int) (all int) {
 	return all
 }
 
+// reconcile compares what the lake in dir has of load i with what was acknowledged.
+func reconcile(t *testing.T, dir string, i int, load *send.Load) (doubled, unacknowledged int, err error) {
+	t.Helper()
+	found, err := ask.SQL(t, fmt.Sprintf("SELECT (substr(body, 4)::INT // 10), count(*), count(DISTINCT body) FROM %s WHERE service_name = 'load%d' GROUP BY ALL", ask.Lake(dir, "logs"), i))
+	if err != nil {
+		return 0, 0, err
+	}
+	rows, distinct := map[int]int{}, map[int]int{}
+	for _, r := range found {
+		batch := int(r[0].(float64))
+		rows[batch], distinct[batch] = int(r[1].(float64)), int(r[2].(float64))
+	}
+	return load.Reconcile(rows, distinct)
+}
+
 // killIntoStore kills the gateway so many times while it writes to a store that fails one request in three.
 func killIntoStore(t *testing.T, kills int, seed uint64) {
 	store := objects.Start(t, seed)
@@ -56,9 +71,16 @@ func killIntoStore(t *testing.T, kills int, seed uint64) {
 		acknowledged += l.Acknowledged()
 	}
 	store.Faults(0)
-	ask.Eventually(t, func() error {
+	ask.Eventually(t, func() error { // counting rows is not enough: some were stored whose sender had no answer
 		if got := store.Rows(t, "logs"); got < int64(acknowledged) {
 			return fmt.Errorf("%d of %d rows", got, acknowledged)
+		}
+		dir := t.TempDir()
+		store.Download(t, dir)
+		for i, load := range loads {
+			if _, _, err := reconcile(t, dir, i, load); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -72,14 +94,7 @@ func killIntoStore(t *testing.T, kills int, seed uint64) {
 	dir := t.TempDir()
 	store.Download(t, dir)
 	for i, load := range loads {
-		found, err := ask.SQL(t, fmt.Sprintf("SELECT (substr(body, 4)::INT // 10), count(*), count(DISTINCT body) FROM %s WHERE service_name = 'load%d' GROUP BY ALL", ask.Lake(dir, "logs"), i))
-		require.NoError(t, err)
-		rows, distinct := map[int]int{}, map[int]int{}
-		for _, r := range found {
-			batch := int(r[0].(float64))
-			rows[batch], distinct[batch] = int(r[1].(float64)), int(r[2].(float64))
-		}
-		doubled, unacknowledged, err := load.Reconcile(rows, distinct)
+		doubled, unacknowledged, err := reconcile(t, dir, i, load)
 		require.NoError(t, err)
 		assert.Zero(t, doubled)
 		t.Logf("%d records are there whose sender had no answer", unacknowledged)

@@ -268,14 +268,13 @@ func plantAndSearch(t *testing.T, key, rules string, records, spans, points int)
 	require.NoError(t, err)
 	search("metrics", body2)
 
-	ask.Eventually(t, func() error {
-		for signal, want := range map[string]int64{"logs": int64(records), "traces": int64(spans)} {
-			if n := ask.LakeRows(t, p.Lake(), signal); n < want {
-				return fmt.Errorf("%d rows of %s", n, signal)
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": int64(records), "traces": int64(spans)})
+	ask.Eventually(t, func() error { // beside the host's
+		stored := ask.LakeTexts(t, p.Lake(), "metrics", "metric_name")
+		for _, name := range []string{"planted_gauge", "planted_sum", "planted_hist"} {
+			if n := stored[name]; n < points {
+				return fmt.Errorf("%d points of %s", n, name)
 			}
-		}
-		if ask.LakeRows(t, p.Lake(), "metrics") == 0 {
-			return fmt.Errorf("no metrics in the lake")
 		}
 		return nil
 	})

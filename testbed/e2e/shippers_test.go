@@ -137,7 +137,7 @@ func TestBulkRequestsOverKills(t *testing.T) {
 
 // Metric events of Splunk's collector are available in PromQL; a request that is sent twice counts once in the lake.
 func TestSplunkMetricsAndRepetitions(t *testing.T) {
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
 	answer, err := send.Post(p.Ingest(), "/services/collector", []byte(`{"event":"metric","host":"shop-1","fields":{"metric_name:cpu.busy":0.75,"core":"1","service":"shop"}}`), "Authorization", "Splunk token")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
@@ -155,6 +155,7 @@ func TestSplunkMetricsAndRepetitions(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 	}
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 1})
 	p.Terminate(t)
 	assert.EqualValues(t, 1, ask.LakeRows(t, p.Lake(), "logs"))
 }

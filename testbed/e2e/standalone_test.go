@@ -22,7 +22,7 @@ func TestPythonSDK(t *testing.T) {
 	const requests = 2000
 	for _, protocol := range []string{"grpc", "http"} {
 		t.Run(protocol, func(t *testing.T) {
-			p := process.Start(t, process.Settings{})
+			p := process.Start(t, process.Settings{Args: []string{lakeSoon}})
 			endpoint := p.GRPC()
 			if protocol == "http" {
 				endpoint = p.HTTP()
@@ -38,6 +38,7 @@ func TestPythonSDK(t *testing.T) {
 				}
 				return err
 			})
+			ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": requests, "traces": requests})
 			p.Terminate(t)
 			for _, signal := range []string{"logs", "traces"} {
 				rows, err := ask.SQL(t, `select count(*), count(distinct span_id) from `+ask.Lake(p.Lake(), signal)+` where service_name = 'shop'`)

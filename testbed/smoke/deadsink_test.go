@@ -239,11 +239,11 @@ func TestADeadSinkIsLoud(t *testing.T) {
 		}
 		return err
 	})
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": int64(accepted)})
+	p.Terminate(t)
 	assert.Positive(t, errorLines(p, "loki accepts logs again"))
 	assert.Positive(t, errorLines(p, "The journal has room again: logs are accepted"))
 	assert.NotContains(t, p.Log(), "Exporting failed. Will retry the request after interval.")
-	p.Terminate(t)
-	assert.GreaterOrEqual(t, ask.LakeRows(t, p.Lake(), "logs"), int64(accepted))
 }
 
 // The gateway is away: one line in each interval, none of gRPC's, and a stop drops nothing and does not say so.

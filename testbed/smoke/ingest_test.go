@@ -14,7 +14,7 @@ import (
 
 // What a client posts as plain JSON is answered when the journal has it, and comes out of the lake.
 func TestPlainJSONReachesTheLake(t *testing.T) {
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{soonInTheLake}})
 	for _, c := range []struct {
 		signal, kind, body string
 		code               int
@@ -34,6 +34,7 @@ func TestPlainJSONReachesTheLake(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, answer.Status, "web pages are kept away")
 
 	ask.Eventually(t, func() error { return wantValue(p, `kettle{job="kitchen"}`, 99.5) })
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 3})
 	p.Terminate(t)
 	assert.EqualValues(t, 3, ask.LakeRows(t, p.Lake(), "logs"), "one of two records, the payload and the event")
 }

@@ -78,12 +78,14 @@ func ended(p *process.Process, id string) error {
 func TestLogsAndTracesAreReplayedIntoTheLake(t *testing.T) {
 	const items = 50
 	for name, start := range map[string]func(*testing.T) *process.Process{
-		"standalone": func(t *testing.T) *process.Process { return process.Start(t, process.Settings{}) },
+		"standalone": func(t *testing.T) *process.Process {
+			return process.Start(t, process.Settings{Args: []string{soonInTheLake}})
+		},
 		"gateway": func(t *testing.T) *process.Process {
 			store := process.Start(t, process.Settings{})
 			config := filepath.Join(t.TempDir(), "one.yaml")
 			require.NoError(t, os.WriteFile(config, []byte(oneBroker), 0o600))
-			return process.Start(t, process.Settings{Configs: []string{"profile:gateway", config}, Env: map[string]string{
+			return process.Start(t, process.Settings{Configs: []string{"profile:gateway", config}, Args: []string{soonInTheLake}, Env: map[string]string{
 				"PENSTOCK_KAFKA_BROKERS": store.Variable("PENSTOCK_KAFKA_ENDPOINT"), "PENSTOCK_KAFKA_TOPIC_PREFIX": "lake",
 			}})
 		},
@@ -101,6 +103,7 @@ func TestLogsAndTracesAreReplayedIntoTheLake(t *testing.T) {
 				assert.EqualValues(t, items, job.Status.Counts.Items, signal)
 				assert.Zero(t, job.Status.Counts.RefusedItems, signal)
 			}
+			ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 2 * items, "traces": 2 * items})
 			p.Terminate(t)
 			for _, signal := range []string{"logs", "traces"} {
 				assert.EqualValues(t, 2*items, ask.LakeRows(t, p.Lake(), signal), signal)

@@ -27,7 +27,7 @@ func TestSDKToPromQLAndLake(t *testing.T) {
 		http bool
 	}{{"grpc", false}, {"http", true}} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := process.Start(t, process.Settings{})
+			p := process.Start(t, process.Settings{Args: []string{soonInTheLake}})
 			endpoint := p.GRPC()
 			if tt.http {
 				endpoint = p.HTTP()
@@ -42,6 +42,7 @@ func TestSDKToPromQLAndLake(t *testing.T) {
 			ask.Eventually(t, func() error {
 				return wantValue(p, `sum(latency_seconds_count{job="shop"})`, requests)
 			})
+			ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": requests, "traces": requests})
 			p.Terminate(t)
 			assert.EqualValues(t, requests, ask.LakeRows(t, p.Lake(), "logs"))
 			assert.EqualValues(t, requests, ask.LakeRows(t, p.Lake(), "traces"))
@@ -51,7 +52,7 @@ func TestSDKToPromQLAndLake(t *testing.T) {
 
 // OTLP/HTTP with JSON, as a browser or a curl sends it.
 func TestJSON(t *testing.T) {
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{soonInTheLake}})
 	const service = `"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"curl"}}]}`
 	now := fmt.Sprint(time.Now().UnixNano())
 	for path, body := range map[string]string{
@@ -66,6 +67,7 @@ func TestJSON(t *testing.T) {
 		assert.JSONEq(t, `{}`, answer.Body)
 	}
 	ask.Eventually(t, func() error { return wantValue(p, `temperature{job="curl"}`, 21.5) })
+	ask.AwaitLakeRows(t, p.Lake(), map[string]int64{"logs": 1, "traces": 1})
 	p.Terminate(t)
 	assert.EqualValues(t, 1, ask.LakeRows(t, p.Lake(), "logs"))
 	assert.EqualValues(t, 1, ask.LakeRows(t, p.Lake(), "traces"))

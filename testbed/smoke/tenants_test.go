@@ -20,7 +20,7 @@ import (
 
 // A resource whose name can't be a tenant's costs its own records alone, and the client hears how many and why, over both protocols.
 func TestABadTenantIsInTheAnswer(t *testing.T) {
-	p := process.Start(t, process.Settings{})
+	p := process.Start(t, process.Settings{Args: []string{soonInTheLake}})
 	ld := plog.NewLogs()
 	for tenant, records := range map[string]int{"acme": 1, "a/b": 2, strings.Repeat("x", 151): 3} {
 		rl := ld.ResourceLogs().AppendEmpty()

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,20 @@ func LakeRows(t testing.TB, lake, signal string) int64 {
 		require.NoError(t, r.Close())
 	}
 	return rows
+}
+
+// AwaitLakeRows waits until the lake in directory lake holds at least so many rows of each signal: what only the journal has when a process ends
+// reaches the lake with the next start.
+func AwaitLakeRows(t testing.TB, lake string, want map[string]int64) {
+	t.Helper()
+	Eventually(t, func() error {
+		for signal, n := range want {
+			if rows := LakeRows(t, lake, signal); rows < n {
+				return fmt.Errorf("the lake has %d of %d rows of %s", rows, n, signal)
+			}
+		}
+		return nil
+	})
 }
 
 // LakeFiles returns the finished files of signal. A lake that is not there yet has none.
