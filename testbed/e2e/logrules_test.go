@@ -45,7 +45,7 @@ groups:
 `)
 	overlay := write("rules.yaml", fmt.Sprintf(`
 extensions:
-  embedded_logs: {rule_files: [%q], rules: {delay: 3s}}
+  embedded_logs: {rule_files: [%q], rules: {delay: 6s}}
   embedded_tsdb: {rule_files: [%q]}
 `, recording, alerts))
 	p := process.Start(t, process.Settings{Configs: []string{"profile:standalone", overlay}})

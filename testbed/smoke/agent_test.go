@@ -308,6 +308,13 @@ func TestAgentStoppedHandsStatsDOver(t *testing.T) {
 		_, err = conn.Write([]byte("hits:1|c|@0.7\nhalf:0.5|c"))
 		require.NoError(t, err)
 	}
+	ask.Eventually(t, func() error { // what is still in the socket is lost with it
+		n, err := ask.Metric(p.Telemetry(), "otelcol_receiver_statsd_server_accepted_lines")
+		if err == nil && n < 200 {
+			err = fmt.Errorf("%v of 200 lines are counted", n)
+		}
+		return err
+	})
 	p.Terminate(t)
 	p.Begin(t) // what was on its way waits in the queue
 	p.AwaitHealthy(t)

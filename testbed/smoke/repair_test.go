@@ -61,8 +61,8 @@ func TestADamagedFileStopsNothing(t *testing.T) {
 					require.NoError(t, os.WriteFile(path, damage(b), 0o600))
 				}
 				p.Restart(t)
-				log := p.Log()
 				p.Terminate(t)
+				log := p.Log()
 				for i, path := range files {
 					if (i+len(name))%len(fileDamages) == 0 {
 						aside, err := filepath.Glob(path + ".damaged-*")

@@ -302,9 +302,20 @@ func TestNoRouteShowsAnotherTenant(t *testing.T) {
 		if !strings.Contains(text, "acme_stock") {
 			return fmt.Errorf("the TSDB has no series yet: %s", text)
 		}
+		if status, text := callAs(t, http.MethodGet, "http://"+p.Query()+"/select/logsql/query?query=*", acme, ""); status != http.StatusOK {
+			return fmt.Errorf("the log store is not open yet: %d %s", status, text)
+		}
 		return nil
 	})
-	status, text := callAs(t, http.MethodPost, "http://"+p.Admin()+"/v1/replays", acme, `{"signal":"logs","from":"-2h","to":"-1h","id":"acme-job","force":true}`) // of a time when there was nothing
+	var status int
+	var text string
+	ask.Eventually(t, func() error { // jobs are refused until the log of jobs has been read
+		status, text = callAs(t, http.MethodPost, "http://"+p.Admin()+"/v1/replays", acme, `{"signal":"logs","from":"-2h","to":"-1h","id":"acme-job","force":true}`) // of a time when there was nothing
+		if status == http.StatusServiceUnavailable {
+			return fmt.Errorf("%s", text)
+		}
+		return nil
+	})
 	require.Equal(t, http.StatusCreated, status, text)
 	var job struct{ Spec struct{ ID string } }
 	require.NoError(t, json.Unmarshal([]byte(text), &job))

@@ -76,13 +76,13 @@ func TestGatewaysBehindOneKafkaHashAlike(t *testing.T) {
 	assert.NotContains(t, one.Log()+two.Log(), "\twarn\t")
 
 	ask.Eventually(t, func() error {
-		got, err := ask.PromValue(store.TSDB(), "sum(count_over_time(logins[5m]))")
+		got, err := ask.PromValue(store.TSDB(), "sum(count_over_time(logins[1h]))")
 		if err == nil && got != float64(sent) {
 			err = fmt.Errorf("%v of %d samples", got, sent)
 		}
 		return err
 	})
-	series, err := ask.PromValue(store.TSDB(), `count(last_over_time(logins{user=~"\\[HMAC:email:.*"}[5m]))`)
+	series, err := ask.PromValue(store.TSDB(), `count(last_over_time(logins{user=~"\\[HMAC:email:.*"}[1h]))`)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, series, "one series for one user")
 	copied, err := os.ReadFile(filepath.Join(one.DataDir(), "pii.key"))
