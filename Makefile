@@ -82,11 +82,11 @@ power-cuts: ## 200 power cuts of embedded_logs: copies of its directory with wha
 
 .PHONY: smoke
 smoke: build ## The built binary, driven by a Go SDK
-	cd testbed && $(GO) test -count=1 -timeout 10m ./smoke/...
+	cd testbed && $(GO) test -count=1 -timeout 20m ./smoke/...
 
 .PHONY: testbed
 testbed: build $(VENV)/.ready kafka chromium ## The built binary against real SDKs and readers (fetches Python packages and Kafka); smoke is make test's
-	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 20m $$($(GO) list ./... | grep -v /smoke$$)
+	cd testbed && PENSTOCK_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count=1 -timeout 40m $$($(GO) list ./... | grep -v /smoke$$)
 
 .PHONY: testbed-full
 testbed-full: build previous $(VENV)/.ready backends ## Crash loops, load, real Prometheus, Loki and Kafka (an hour)

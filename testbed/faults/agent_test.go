@@ -63,7 +63,7 @@ func suffer(b *batch, s schedule, product string, settings func(testing.TB, stri
 	for range b.rounds {
 		s.round(r)
 	}
-	settled := r.settle(time.Minute)
+	settled := r.settle(3 * time.Minute)
 	r.process.Terminate(t)
 	b.note(settled)
 	return settled

@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds how long Eventually waits on a loaded machine.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // Series is one element of an instant vector.
 type Series struct {

@@ -16,7 +16,7 @@ import (
 )
 
 // requestTimeout bounds one plain request, so that a hanging receiver fails a test instead of stopping it.
-const requestTimeout = 30 * time.Second
+const requestTimeout = time.Minute
 
 // Answer is what an OTLP/HTTP receiver answered.
 type Answer struct {
