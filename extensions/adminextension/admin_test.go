@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/extension/extensiontest"
 
 	"github.com/penstockhq/penstock/extensions/adminextension"
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // mounter is how a component finds the extension: by this method alone.
@@ -301,7 +302,7 @@ func create(t *testing.T, settings map[string]any) extension.Extension {
 func start(t *testing.T, settings map[string]any, extensions map[component.ID]component.Component) (
 	admin started, get func(path string) (int, string)) {
 	t.Helper()
-	socket := filepath.Join(t.TempDir(), "admin.sock")
+	socket := freeport.Socket(t)
 	all := map[string]any{"endpoint": socket, "transport": "unix"}
 	for key, value := range settings {
 		all[key] = value

@@ -21,6 +21,7 @@ import (
 	"github.com/penstockhq/penstock/extensions/adminextension"
 	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/admin"
+	"github.com/penstockhq/penstock/internal/freeport"
 )
 
 // guarded answers with who was authorized.
@@ -168,7 +169,7 @@ func TestTheStartPageSaysWhatThisIs(t *testing.T) {
 	set := extensiontest.NewNopSettings(factory.Type())
 	set.BuildInfo = component.BuildInfo{Command: "penstock", Description: "Loses nothing", Version: "1.2.3"}
 	cfg := factory.CreateDefaultConfig().(*adminextension.Config)
-	cfg.ServerConfig.NetAddr.Endpoint = filepath.Join(t.TempDir(), "admin.sock")
+	cfg.ServerConfig.NetAddr.Endpoint = freeport.Socket(t)
 	cfg.ServerConfig.NetAddr.Transport = "unix"
 	ext, err := factory.Create(t.Context(), set, cfg)
 	require.NoError(t, err)

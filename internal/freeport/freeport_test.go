@@ -2,6 +2,9 @@ package freeport_test
 
 import (
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,4 +22,13 @@ func TestClaimsAreFreeAndDifferent(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 	}
+}
+
+func TestASocketsPathIsShort(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	require.NoError(t, os.Mkdir(long, 0o700))
+	t.Setenv("TMPDIR", long)
+	l, err := net.Listen("unix", freeport.Socket(t))
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/statsdserverreceiver/internal/metadatatest"
 )
@@ -42,7 +42,7 @@ func start(t *testing.T, next consumer.Metrics, change func(*Config)) *harness {
 		next = h.sink
 	}
 	cfg := createDefaultConfig().(*Config)
-	cfg.Endpoint = "127.0.0.1:0,unixgram://" + filepath.Join(t.TempDir(), "s")
+	cfg.Endpoint = "127.0.0.1:0,unixgram://" + freeport.Socket(t)
 	cfg.AggregationInterval = time.Hour
 	if change != nil {
 		change(cfg)

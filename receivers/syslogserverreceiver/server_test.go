@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/penstockhq/penstock/internal/certtest"
+	"github.com/penstockhq/penstock/internal/freeport"
 	"github.com/penstockhq/penstock/internal/handover/handovertest"
 	"github.com/penstockhq/penstock/internal/readmetest"
 	"github.com/penstockhq/penstock/receivers/syslogserverreceiver/internal/metadatatest"
@@ -44,7 +44,7 @@ func start(t *testing.T, next consumer.Logs, change func(*Config)) *harness {
 		next = h.sink
 	}
 	cfg := createDefaultConfig().(*Config)
-	cfg.Endpoint = "127.0.0.1:0,unixgram://" + filepath.Join(t.TempDir(), "s")
+	cfg.Endpoint = "127.0.0.1:0,unixgram://" + freeport.Socket(t)
 	cfg.Location = "UTC"
 	if change != nil {
 		change(cfg)
