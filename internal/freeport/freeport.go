@@ -22,7 +22,7 @@ const lowest, count = 20_000, 12_000
 // does not keep its port: another test may get it before the server binds it.
 func Claim(t testing.TB, n int) []string {
 	t.Helper()
-	claims := filepath.Join(os.TempDir(), fmt.Sprintf("penstock-test-ports-%d", os.Getuid()))
+	claims := filepath.Join(common(), fmt.Sprintf("penstock-test-ports-%d", os.Getuid()))
 	require.NoError(t, os.MkdirAll(claims, 0o755))
 	addresses := make([]string, 0, n)
 	for tries := 0; len(addresses) < n; tries++ {
@@ -43,6 +43,14 @@ func Claim(t testing.TB, n int) []string {
 		addresses = append(addresses, address)
 	}
 	return addresses
+}
+
+// common is the directory that all tests on this machine share, whatever their TMPDIR: ports are the machine's.
+func common() string {
+	if info, err := os.Stat("/tmp"); err == nil && info.IsDir() {
+		return "/tmp"
+	}
+	return os.TempDir()
 }
 
 // One returns one address, as Claim does.

@@ -61,6 +61,12 @@ func TestKeys(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		return answer.StatusCode
 	}
+	ask.Eventually(t, func() error { // the stores open beside the rest of the start
+		if got := get(p.TSDB(), "/-/ready", reader); got != http.StatusOK {
+			return fmt.Errorf("the TSDB is not open: %d", got)
+		}
+		return nil
+	})
 	const hec = "/services/collector"
 	for name, got := range map[string][2]int{
 		"no key":                     {401, post(p.HTTP(), "/v1/logs", logOf("a", "no"))},

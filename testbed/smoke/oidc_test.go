@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/penstockhq/penstock/testbed/internal/ask"
 	"github.com/penstockhq/penstock/testbed/internal/process"
 )
 
@@ -90,7 +92,14 @@ func TestTokensOfAnIdentityProvider(t *testing.T) {
 		"no tenant":         {http.MethodPost, "http://" + p.HTTP() + "/v1/logs", provider.token(t, "penstock", hour, map[string]any{"scope": "ingest"}), string(logOf("shop", "no")), 401},
 		"forged":            {http.MethodPost, "http://" + p.HTTP() + "/v1/logs", forged, string(logOf("shop", "no")), 401},
 	} {
-		status, text := callWith(t, c.method, c.url, c.body, "Authorization", "Bearer "+c.token)
+		var status int
+		var text string
+		ask.Eventually(t, func() error { // the stores open beside the rest of the start
+			if status, text = callWith(t, c.method, c.url, c.body, "Authorization", "Bearer "+c.token); status == http.StatusServiceUnavailable {
+				return errors.New(text)
+			}
+			return nil
+		})
 		assert.Equal(t, c.want, status, "%s: %s", name, text)
 	}
 	awaitRows(t, p, map[string]int64{"acme": 2})

@@ -53,7 +53,13 @@ func TestQuotas(t *testing.T) {
 		"/services/collector":    {p.Ingest(), jsonType, `{"event":"m"}`, `"code":9`},
 		"/api/v1/write":          {p.TSDB(), "application/x-protobuf", "x", "the quota of this key is used up"},
 	} {
-		answer := post(c.endpoint, path, c.kind, slow, []byte(c.body))
+		var answer send.Answer
+		ask.Eventually(t, func() error { // the stores open beside the rest of the start
+			if answer = post(c.endpoint, path, c.kind, slow, []byte(c.body)); answer.Status == http.StatusServiceUnavailable {
+				return fmt.Errorf("%s: %s", path, answer.Body)
+			}
+			return nil
+		})
 		assert.Equal(t, http.StatusTooManyRequests, answer.Status, path)
 		assert.NotEmpty(t, answer.Header.Get("Retry-After"), path)
 		assert.Contains(t, strings.ReplaceAll(answer.Body, ": ", ":"), strings.ReplaceAll(c.want, ": ", ":"), path)

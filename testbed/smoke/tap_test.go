@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -101,7 +103,13 @@ func TestATapWithoutAScrubberShowsNothing(t *testing.T) {
 	assert.Contains(t, printed, "no pii_scrubber runs in this collector")
 
 	// The same process in a table.
-	printed, code = call(t, "top", "--once", "--admin", "http://"+p.Admin())
+	ask.Eventually(t, func() error {
+		printed, code = call(t, "top", "--once", "--admin", "http://"+p.Admin())
+		if !regexp.MustCompile(`(?m)^prometheus_tsdb +delivers `).MatchString(printed) {
+			return fmt.Errorf("the TSDB is not open: %s", printed)
+		}
+		return nil
+	})
 	assert.Equal(t, 0, code, printed)
 	for _, row := range []string{`(?m)^COMES IN +NOW +REFUSED +SIGNALS$`, `(?m)^otlp .* logs, metrics, traces$`, `(?m)^JOURNAL +written `, `(?m)^GUARD +\d+ series; `, `(?m)^prometheus_tsdb +delivers `, `(?m)^parquet +delivers `} {
 		assert.Regexp(t, row, printed)
