@@ -30,7 +30,7 @@ var look string
 var screenshots = flag.String("screenshots", "", "directory in which to write pictures")
 
 // patience is how long a page may take on a loaded machine.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // browser is a headless Chromium, which ends with the test.
 func browser(t testing.TB) context.Context {
@@ -43,7 +43,7 @@ func browser(t testing.TB) context.Context {
 		}
 	}
 	require.NotEmpty(t, path, "there is no Chromium: `make chromium` installs Debian's")
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-dev-shm-usage", true)}
 	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)

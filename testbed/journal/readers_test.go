@@ -115,7 +115,7 @@ func readSarama(t *testing.T, addresses []string, topic string) []byte {
 	case m := <-found:
 		assert.True(t, strings.HasPrefix(string(m.Key), "default\x00"), "key %s", hex.EncodeToString(m.Key))
 		return m.Value
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		require.Fail(t, "sarama reads nothing")
 		return nil
 	}
