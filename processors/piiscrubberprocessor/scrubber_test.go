@@ -44,6 +44,12 @@ func plant(m pcommon.Map) {
 	args := m.PutEmptySlice("process.command_args")
 	args.AppendEmpty().SetStr("--password")
 	args.AppendEmpty().SetStr("canary-hunter2")
+	for _, line := range []string{"/usr/bin/curl -s -u bob:canary-hunter2 https://x", "curl --user bob:canary-hunter2", "sudo mysql -pcanary-hunter2", "sshpass -p canary-hunter2 ssh x", "docker login -p canary-hunter2"} {
+		list := m.PutEmptySlice(line[:8]).AppendEmpty().SetEmptySlice()
+		for arg := range strings.FieldsSeq(line) {
+			list.AppendEmpty().SetStr(arg)
+		}
+	}
 	header := m.PutEmptySlice("headers").AppendEmpty().SetEmptyMap()
 	header.PutStr("name", "Authorization")
 	header.PutStr("value", "canary-hunter2")

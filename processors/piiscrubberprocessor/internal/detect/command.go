@@ -31,6 +31,7 @@ const (
 	keyTool    // openssl, nuget
 	kadminTool
 	archiveTool
+	keygenTool
 )
 
 // toolOf returns the tool named by a word of a command line.
@@ -42,7 +43,7 @@ var toolOf = func() map[string]tools {
 		snmpTool: "snmpwalk snmpget snmpset snmpbulkwalk snmpbulkget snmptrap snmpstatus snmptable", ldapTool: "ldapsearch ldapmodify ldapadd ldapwhoami ldapdelete", ldapPasswordTool: "ldappasswd",
 		sqlTool: "sqlcmd bcp", ipmiTool: "ipmitool", sambaTool: "smbclient rpcclient winexe smbmap", lftpTool: "lftp", uploadTool: "twine cqlsh rdesktop",
 		remoteTool: "xfreerdp xfreerdp3 wfreerdp wlfreerdp sdl-freerdp", shellTool: "psexec psexec.py crackmapexec nxc netexec evil-winrm rabbitmqadmin racadm youtube-dl yt-dlp ncftpput ncftpget useradd usermod altool security crane",
-		upperTool: "osql mosquitto_pub mosquitto_sub zip unzip p4", keyTool: "openssl nuget", kadminTool: "kadmin kadmin.local", archiveTool: "7z 7za 7zz rar unrar",
+		upperTool: "osql mosquitto_pub mosquitto_sub zip unzip p4", keyTool: "openssl nuget", kadminTool: "kadmin kadmin.local", archiveTool: "7z 7za 7zz rar unrar", keygenTool: "ssh-keygen",
 	} {
 		for _, word := range strings.Fields(list) {
 			m[word] = t
@@ -90,9 +91,49 @@ func (sc *scan) toolsBefore(i int) tools {
 // readers of a password from their standard input.
 var readers = [...]string{"sudo -S", "docker login", "podman login", "helm registry login", "kinit", "chpasswd", "passwd --stdin", "gh auth login", "cryptsetup", "oras login", "crane auth login", "vault login -"}
 
+// record detects the value in a row of two cells, or in a row with a rule on both sides, whose first cell is the name of a secret (the '|'
+// between them is at i): psql's expanded display, a table of settings.
+func (sc *scan) record(i int) int {
+	t := sc.t
+	stop := blanksBefore(t, i)
+	start := runBack(t, stop, cKey, maxKeyName)
+	name := t[start:stop]
+	if stop == i || name == "" || !nameTails.has(name) {
+		return 0
+	}
+	begin := blanksBefore(t, start)
+	if at(t, begin-1) == '|' {
+		begin--
+	}
+	if begin > 0 && t[begin-1] != '\n' || nameStyle(name) != plainSecret {
+		return 0
+	}
+	from := i + 1
+	for at(t, from) == ' ' && from-i < maxKeyName {
+		from++
+	}
+	end := plainEnd(t, from)
+	if next := strings.TrimLeft(t[end:min(len(t), end+maxKeyName)], " "); next != "" && next[0] != '\n' && next[0] != '\r' && next[0] != '|' || !typedIn(t[from:end]) {
+		return 0
+	}
+	return sc.found(Password, from, end)
+}
+
+// blanksBefore returns where the blanks begin that end before i.
+func blanksBefore(t string, i int) int {
+	from := i
+	for from > 0 && i-from < maxKeyName && t[from-1] == ' ' {
+		from--
+	}
+	return from
+}
+
 // piped detects a secret that a command pipes into one that reads it: echo x | sudo -S (the '|' is at i).
 func (sc *scan) piped(i int) int {
 	t := sc.t
+	if stop := sc.record(i); stop > i {
+		return stop
+	}
 	next := i + 1
 	for at(t, next) == ' ' {
 		next++

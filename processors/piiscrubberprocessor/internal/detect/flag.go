@@ -36,6 +36,7 @@ var toolFlags = [...]toolFlag{
 	{letter: 'P', of: upperTool, strict: true},
 	{letter: 'k', of: keyTool, strict: true},
 	{letter: 'w', of: kadminTool, strict: true},
+	{letter: 'N', of: keygenTool},
 }
 
 // flagLetters are those of toolFlags.
@@ -49,7 +50,9 @@ var flagLetters = func() (set [256]bool) {
 // shortFlag detects the value of a short flag (the dash is at i).
 func (sc *scan) shortFlag(i int) int {
 	t := sc.t
-	if at(t, i-1) != ' ' {
+	if c := at(t, i-1); c == '"' || c == '\'' {
+		return sc.listedFlag(i)
+	} else if c != ' ' {
 		return 0
 	}
 	if is(at(t, i+4), cLetter) || foldAt(t, i, "-pw ") { // -storepass x, -password x
@@ -63,29 +66,76 @@ func (sc *scan) shortFlag(i int) int {
 	if !flagLetters[at(t, i+1)] {
 		return 0
 	}
+	start, attached := i+3, false
+	if at(t, i+2) != ' ' {
+		start, attached = i+2, true
+	}
+	if at(t, start) <= ' ' {
+		return 0
+	}
+	have := sc.toolsBefore(i)
+	if have == 0 {
+		return 0
+	}
+	end := 0
+	if c := at(t, start); c == '"' || c == '\'' {
+		start++
+		end = quoteEnd(t, start, c)
+	} else {
+		end = plainEnd(t, start)
+	}
+	if !have.take(t[i+1], attached, t[start:end]) {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// take reports whether v is a secret as the value of the short flag with this letter, after these tools.
+func (have tools) take(letter byte, attached bool, v string) bool {
 	for k := range toolFlags {
 		f := &toolFlags[k]
-		if at(t, i+1) != f.letter || (at(t, i+2) != ' ') != f.attached || at(t, i+2) <= ' ' && f.attached {
+		if letter != f.letter || attached != f.attached || have&f.of == 0 || have&f.with != f.with {
 			continue
 		}
-		if have := sc.toolsBefore(i); have&f.of == 0 || have&f.with != f.with {
+		if f.pairs && strings.IndexByte(v, '=') < 0 || f.strict && !typedIn(v) { // the name of a file; something else
 			continue
 		}
-		start := i + 2
-		if !f.attached {
-			start++
-		}
-		if f.pairs && strings.IndexByte(t[start:plainEnd(t, start+1)], '=') < 0 { // the name of a file
+		if letter == 'p' && len(v) < 6 && digitRun(v) == len(v) { // a port: sshpass -p x ssh -p 2222
 			continue
 		}
-		if f.strict && !typedIn(strings.Trim(t[start:plainEnd(t, min(start+1, len(t)))], "\"'")) {
-			continue
-		}
-		if end := sc.flagValue(start, f.user); end > start {
-			return end
+		if password, ok := passwordOf(v, f.user); ok && !placeholder(password) && password[0] != '-' {
+			return true
 		}
 	}
-	return 0
+	return false
+}
+
+// passwordOf returns what follows the user in v and the sign behind it; all of v if user is 0.
+func passwordOf(v string, user byte) (string, bool) {
+	if user == 0 {
+		return v, true
+	}
+	n := strings.IndexByte(v, user)
+	return v[n+1:], n > 0
+}
+
+// listedFlag is shortFlag for an element of a list: ["curl", "-u", "user:x"], ['mysql', '-px'] (the dash is at i, the quote before it).
+func (sc *scan) listedFlag(i int) int {
+	t, quote := sc.t, at(sc.t, i-1)
+	if !flagLetters[at(t, i+1)] || sc.toolsBefore(i) == 0 {
+		return 0
+	}
+	start, attached := i+2, at(t, i+2) != quote
+	if !attached {
+		if start = nextElement(t, start, quote); start == 0 {
+			return 0
+		}
+	}
+	end := quoteEnd(t, start, quote)
+	if !sc.tools.take(t[i+1], attached, t[start:end]) {
+		return 0
+	}
+	return sc.found(Password, start, end)
 }
 
 // flagValue detects the value of a flag that begins at i; with user, a user and this sign precede it.
@@ -98,15 +148,7 @@ func (sc *scan) flagValue(i int, user byte) int {
 	} else {
 		end = plainEnd(t, i)
 	}
-	password := i
-	if user != 0 {
-		n := strings.IndexByte(t[i:end], user)
-		if n < 1 {
-			return 0
-		}
-		password = i + n + 1
-	}
-	if v := t[password:end]; placeholder(v) || v[0] == '-' {
+	if password, ok := passwordOf(t[i:end], user); !ok || placeholder(password) || password[0] == '-' {
 		return 0
 	}
 	return sc.found(Password, i, end)
@@ -125,7 +167,7 @@ func (sc *scan) flag(i int) int {
 	if at(t, end) != ' ' {
 		return 0
 	}
-	if name := t[i:end]; (name == "--user" || name == "--proxy-user" || name == "--auth") && sc.toolsBefore(i)&(curlTool|wgetTool|httpieTool) != 0 {
+	if name := t[i:end]; userFlag(name) && sc.toolsBefore(i)&userTools != 0 {
 		return sc.flagValue(end+1, ':')
 	} else if name == "--body" && strings.Contains(t[max(0, i-maxKeyName):i], "secret set ") {
 		return sc.flagValue(end+1, 0)
@@ -162,19 +204,79 @@ func secureValue(t string, i int, name string) bool {
 	return strings.Contains(line, " SecureString") || strings.Contains(line, "keyvault secret set")
 }
 
-// nextArgument detects the value of a flag in a list of arguments: ["--token", "x"] (the quote after the flag is at i).
-func (sc *scan) nextArgument(name string, i int, quote byte) int {
-	t := sc.t
+// nextElement returns where the string begins that follows the one whose closing quote is at i in a list, 0 if none does.
+func nextElement(t string, i int, quote byte) int {
 	start := i + 1
 	for c := at(t, start); c == ',' || c == ' '; c = at(t, start) {
 		start++
 	}
-	if start == i+1 || at(t, start) != quote || !SecretFlag(name) {
+	if start == i+1 || at(t, start) != quote {
 		return 0
 	}
-	end := quoteEnd(t, start+1, quote)
-	if v := t[start+1 : end]; len(v) < 4 || placeholder(v) || v[0] == '-' || oneWord(v) {
+	return start + 1
+}
+
+// nextArgument detects the value of a flag in a list of arguments: ["--token", "x"], ["curl", "--user", "bob:x"] (the quote after the flag
+// is at i).
+func (sc *scan) nextArgument(name string, i int, quote byte) int {
+	t := sc.t
+	start := nextElement(t, i, quote)
+	if start == 0 {
 		return 0
 	}
-	return sc.found(Password, start+1, end)
+	end := quoteEnd(t, start, quote)
+	v := t[start:end]
+	if userFlag(name) && sc.toolsBefore(i)&userTools != 0 {
+		if password, ok := passwordOf(v, ':'); ok && !placeholder(password) {
+			return sc.found(Password, start, end)
+		}
+	}
+	if !SecretFlag(name) || len(v) < 4 || placeholder(v) || v[0] == '-' || oneWord(v) {
+		return 0
+	}
+	return sc.found(Password, start, end)
+}
+
+// userTools are the tools whose userFlag has a user and a password as its value.
+const userTools = curlTool | wgetTool | httpieTool
+
+// userFlag reports whether name is a long flag that has such a value.
+func userFlag(name string) bool {
+	return name == "--user" || name == "--proxy-user" || name == "--auth"
+}
+
+// Arguments follows a list of arguments and says which of them are secrets. The zero value is before the first.
+type Arguments struct {
+	tools tools
+	flag  string // the argument before, if the next one may be its value
+}
+
+// Secret reports whether the next argument contains a secret, and at which byte of it that begins: what follows "--password" or, after curl,
+// "-u"; the end of "-px" after mysql.
+func (a *Arguments) Secret(arg string) (from int, secret bool) {
+	flag := a.flag
+	a.flag = ""
+	switch {
+	case flag == "":
+	case len(flag) > 2 || a.tools.take(flag[1], false, arg):
+		return 0, true
+	}
+	if len(arg) < 2 {
+		return 0, false
+	}
+	if arg[0] != '-' {
+		if word := strings.TrimSuffix(arg[strings.LastIndexAny(arg, `/\\`)+1:], ".exe"); len(word) < 16 {
+			a.tools |= toolOf[word]
+		}
+		return 0, false
+	}
+	switch {
+	case SecretFlag(arg), len(arg) == 2 && flagLetters[arg[1]]:
+		a.flag = arg
+	case userFlag(arg) && a.tools&userTools != 0:
+		a.flag = "-u"
+	case flagLetters[arg[1]] && a.tools.take(arg[1], true, arg[2:]):
+		return 2, true
+	}
+	return 0, false
 }

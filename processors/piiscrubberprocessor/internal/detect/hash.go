@@ -17,20 +17,27 @@ func (sc *scan) dollar(i int) int {
 	if c := at(t, i+1); !sc.on.Has(Password) || !is(c, cDigit) && c != 'a' && c != 'y' && c != 'p' && c != 's' {
 		return sc.literal(i)
 	}
+	if end, known := hashAt(t, i); known {
+		return sc.found(Password, i, end)
+	}
+	return sc.literal(i)
+}
+
+// hashAt returns where the hash of a password that begins at i ends, i if none does, and whether it is as long as its form requires.
+func hashAt(t string, i int) (end int, known bool) {
 	for _, f := range hashForms {
 		if !strings.HasPrefix(t[i:], f.prefix) {
 			continue
 		}
-		end, limit := i, min(len(t), i+512)
+		end = i
+		limit := min(len(t), i+512)
 		for end < limit && (is(t[end], cAlnum) || strings.IndexByte("$./+=,-_", t[end]) >= 0) {
 			end++
 		}
 		for end > i && (t[end-1] == ',' || t[end-1] == '.' || t[end-1] == '-') {
 			end--
 		}
-		if end-i >= f.min && strings.Count(t[i:end], "$") >= 3 && digitAndLetter(t[i+len(f.prefix):end]) {
-			return sc.found(Password, i, end)
-		}
+		return end, end-i >= f.min && strings.Count(t[i:end], "$") >= 3 && digitAndLetter(t[i+len(f.prefix):end])
 	}
-	return sc.literal(i)
+	return i, false
 }

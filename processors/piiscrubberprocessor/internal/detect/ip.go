@@ -276,7 +276,11 @@ func ipv6At(t string, i int) (head [2]uint16, end int) {
 			break
 		}
 		if j == i+5 {
-			return head, 0
+			if gap < 0 || groups == 0 || !portAt(t, i) {
+				return head, 0
+			}
+			i--
+			break
 		}
 		if at(t, j) == '.' && groups > 0 {
 			_, e := ipv4At(t, i)
@@ -307,10 +311,16 @@ func ipv6At(t string, i int) (head [2]uint16, end int) {
 		}
 		i++
 	}
-	if gap < 0 && groups != 8 || gap >= 0 && groups > 7 || is(at(t, i), cWord) || at(t, i) == ':' && is(at(t, i+1), cHex) {
+	if gap < 0 && groups != 8 || gap >= 0 && groups > 7 || is(at(t, i), cWord) || at(t, i) == ':' && is(at(t, i+1), cHex) && !portAt(t, i+1) {
 		return head, 0
 	}
 	return head, i
+}
+
+// portAt reports whether the number at i is a port behind an address without brackets, and nothing that belongs to it follows.
+func portAt(t string, i int) bool {
+	end := run(t, i, cDigit, 6)
+	return end > i && end-i < 6 && !is(at(t, end), cWord) && (at(t, end) != ':' && at(t, end) != '.' || !is(at(t, end+1), cAlnum))
 }
 
 // wideGroups reports whether an address outside the allocated ranges has an unmistakable form: four groups or more, two of them of three

@@ -7,7 +7,7 @@ const beginMark, endMark = "-----BEGIN ", "-----END "
 // dash handles '-': a private key, a hardware address, a flag, a vendor's prefix.
 func (sc *scan) dash(i int) int {
 	t := sc.t
-	if at(t, i+1) == ' ' && at(t, i-1) == ' ' { // most dashes: between two parts of a line
+	if c := at(t, i+1); c == ' ' && at(t, i-1) == ' ' || c == '"' { // most dashes: between two parts of a line, and of an access log
 		return i + 1
 	}
 	if at(t, i+1) == '-' {

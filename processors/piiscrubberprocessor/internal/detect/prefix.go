@@ -80,6 +80,7 @@ var literals = [...]literal{
 	{kind: VendorToken, prefix: "dckr_pat_", anchor: 4, chars: cBase64, min: 20, max: 40},
 	{kind: VendorToken, prefix: "sntrys_", anchor: 6, chars: cBase64, extra: "+/=", min: 40},
 	{kind: VendorToken, prefix: "rubygems_", anchor: 8, chars: cHex, min: 48, max: 48},
+	{kind: VendorToken, prefix: "pcsk_", anchor: 4, chars: cWord, min: 55, max: 90, valid: mixed},
 	{kind: VendorToken, prefix: "gsk_", anchor: 3, chars: cAlnum, min: 40, max: 64},
 	{kind: VendorToken, prefix: "ntn_", anchor: 3, chars: cAlnum, min: 40, max: 60},
 	{kind: VendorToken, prefix: "pplx-", anchor: 4, chars: cAlnum, min: 40, max: 64},

@@ -83,7 +83,7 @@ func New(o Options) *Scanner {
 	set(aQuote, of(Password), "'")
 	set(aQuery, of(URLSecret), "?")
 	set(aJ, of(JWT), "J")
-	set(aProse, of(Password), "wW\xB1\xA0")
+	set(aProse, of(Password), "wW\xB1\xA0\x8C")
 	set(aWide, ^Set(0), "\xEF\xE2")
 	set(aKeyword, of(Password), "kK")
 	set(aDollar, of(Password, VendorToken), "$")
@@ -320,7 +320,10 @@ func Mark(t string, i int) int {
 			continue
 		}
 		j := i + len(m)
-		name := run(t, j, cWord, 64)
+		name := j
+		for name < len(t) && name-j < 64 && (is(t[name], cLower|cDigit) || t[name] == '_') { // as Config requires of a detector's name
+			name++
+		}
 		if name == j || !is(t[j], cLower) || digitRun(t[j:name]) > 4 {
 			return 0
 		}

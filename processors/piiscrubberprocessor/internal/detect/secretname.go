@@ -42,13 +42,14 @@ var secretNames = func() (t [256][]secretName) {
 		"storagekey", "authkey", "credential", "passkey", "connectionstring", "jwtsecret", "signingsecret", "webhooksecret", "hmacsecret", "cookiesecret", "sessionsecret",
 		"requirepass", "masterauth", "bindpw", "rootpw", "passwordconfirmation", "passwordconfirm", "passwordrepeat", "passwordagain", "passwordretype", "passwordnew", "passwordold", "password1", "password2",
 		"unsealkey", "recoverykey", "oauthverifier", "codeverifier", "sonarlogin", "סיסמה", "סיסמא", "รหัสผ่าน", "parole", "lozinka", "geslo", "парола", "Парола", "slaptažodis", "katasandi", "tokensecret", "oauthsecret", "enckey", "aeskey", "decryptionkey", "subscriptionkey", "presharedkey", "isakmpkey", "sharedkey", "storepass", "keypass", "sshpass", "rediscliauth", "aspnetsessionid", "connectsid", "clientkeydata", "secrettoken", "deploytoken", "bottoken", "secretid", "secretkeybase", "redisauth", "passwordplain", "authpass", "remotepass")
-	add(plainSecret, true, "pwd", "pw", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid", "psk")
+	add(plainSecret, true, "pwd", "pw", "pswd", "passcode", "cvv", "cvc", "cvv2", "otp", "jsessionid", "phpsessid", "psk")
 	add(pinSecret, true, "pin", "pincode", "pinnumber", "mfacode", "otpcode", "totpcode", "2facode", "smscode", "verificationcode", "confirmationcode", "onetimecode")
 	add(codesSecret, false, "backupcodes", "recoverycodes", "scratchcodes")
 	add(phraseSecret, false, "mnemonic", "seedphrase", "recoveryphrase")
 	add(basicSecret, true, "auth")
 	add(passSecret, true, "pass")
-	add(weakSecret, true, "secret", "token", "credentials", "creds", "csrf", "xsrf", "cleartext", "plaintext", "κωδικός", "Κωδικός", "المرور")
+	add(passSecret, false, "dbpass", "userpass", "adminpass", "rootpass")
+	add(weakSecret, true, "secret", "token", "credentials", "creds", "jwt", "bearer", "csrf", "xsrf", "cleartext", "plaintext", "κωδικός", "Κωδικός", "المرور")
 	add(weakSecret, false, "appkey", "applicationkey", "recoverycode", "backupcode")
 	add(authSecret, true, "authorization", "proxyauthorization", "xauthorization")
 	add(cookieSecret, true, "cookie", "setcookie")
@@ -61,7 +62,7 @@ var queryNames = map[string]secretStyle{
 	"sig": plainSecret, "signature": plainSecret, "x-amz-signature": plainSecret, "x-amz-credential": plainSecret,
 	"x-amz-security-token": plainSecret, "x-goog-signature": plainSecret, "x-goog-credential": plainSecret, "hmac": plainSecret,
 	"samlresponse": plainSecret, "samlrequest": plainSecret, "assertion": plainSecret, "client_assertion": plainSecret, "jwt": plainSecret,
-	"token": plainSecret, "secret": plainSecret, "auth": plainSecret, "pass": plainSecret,
+	"token": plainSecret, "secret": plainSecret, "auth": plainSecret, "pass": plainSecret, "temp_url_sig": plainSecret, "sign": weakSecret,
 	"sid": weakSecret, "key": weakSecret, "code": weakSecret, "session": weakSecret, "session_id": weakSecret, "sessionid": weakSecret, "ticket": weakSecret,
 }
 
@@ -70,6 +71,9 @@ func queryStyle(name string) secretStyle {
 	var buf [24]byte
 	if len(name) > len(buf) || !queryTails.has(name) {
 		return notSecret
+	}
+	if foldAt(name, len(name)-len("-signature"), "-signature") { // of object stores: x-oss-signature, q-signature
+		return plainSecret
 	}
 	for i := 0; i < len(name); i++ {
 		buf[i] = lower(name[i])

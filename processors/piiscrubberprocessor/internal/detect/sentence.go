@@ -29,6 +29,11 @@ func (sc *scan) sentence(i int) int {
 	switch {
 	case at(t, end) == '-' && foldAt(t, i-6, "htpasswd"):
 		return sc.passwordFile(end)
+	case foldAt(t, i-5, " password") && netrc(t[:i-5]):
+		if stop := plainEnd(t, end); stop-end > 3 && !placeholder(t[end:stop]) {
+			return sc.found(Password, end, stop)
+		}
+		return 0
 	case strings.HasPrefix(t[end:], "<<< "):
 		return sc.hereString(end + len("<<< "))
 	}
@@ -71,7 +76,17 @@ func (sc *scan) sentence(i int) int {
 	return sc.spoken(end, owned)
 }
 
-// passwordWord returns the end of the word for a password whose 'w' (or, of "contraseña" and "密码", another rare byte) is at i; 0 if there is none.
+// netrc reports whether t ends with the machine and the login of a line of netrc.
+func netrc(t string) bool {
+	login := runBack(t, len(t), cKey, maxKeyName) - len(" login ")
+	if login < 0 || !foldAt(t, login, " login ") {
+		return false
+	}
+	machine := runBack(t, login, cKey, maxKeyName)
+	return strings.HasSuffix(t[:machine], "machine ") || strings.HasPrefix(t[machine:], "default ")
+}
+
+// passwordWord returns the end of the word for a password whose 'w' (or, of "contraseña", "пароль" and "密码", another rare byte) is at i; 0 if there is none.
 func passwordWord(t string, i int) int {
 	switch {
 	case foldAt(t, i-4, "password"), foldAt(t, i-4, "passwort"), foldAt(t, i-4, "kennwort"):
@@ -83,6 +98,8 @@ func passwordWord(t string, i int) int {
 	case foldAt(t, i-5, "wachtwoord"):
 		return i + 5
 	case foldAt(t, i-5, "bindpw"), foldAt(t, i-5, "rootpw"):
+		return i + 1
+	case t[i] == 0x8C && i >= 11 && t[i-9:i+1] == "ароль" && (t[i-11:i-9] == "п" || t[i-11:i-9] == "П"):
 		return i + 1
 	case t[i] == 0xB1 && foldAt(t, i-len("contrase\xC3"), "contraseña"):
 		return i + 2
@@ -157,7 +174,7 @@ var spokenVerbs = [...]string{"has been ", "was ", "is: ", "is ", "changed ", "r
 
 // ofWhom returns the length of the word at i after which an owner is named.
 func ofWhom(t string, i int) int {
-	for _, word := range [...]string{"for ", "of ", "für ", "von ", "voor ", "för ", "til "} {
+	for _, word := range [...]string{"for ", "of ", "für ", "von ", "voor ", "för ", "til ", "para ", "de ", "del ", "для ", "от "} {
 		if foldAt(t, i, word) {
 			return len(word)
 		}
@@ -193,7 +210,7 @@ func verbs(t string, i int) (end int, owned bool) {
 
 // owner skips "user root" or "bob", and ':' or '=' after it; 0 if no owner is named.
 func owner(t string, i int) int {
-	for _, word := range [...]string{"the ", "user ", "account ", "login ", "database ", "db ", "role "} {
+	for _, word := range [...]string{"the ", "user ", "account ", "login ", "database ", "db ", "role ", "usuario ", "пользователя "} {
 		if foldAt(t, i, word) {
 			i += len(word)
 		}

@@ -45,6 +45,10 @@ func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuo
 			start, end = authValue(t, i)
 		default:
 			end = plainEnd(t, i)
+			if at(t, i) == '$' { // its parameters are joined by commas
+				hash, _ := hashAt(t, i)
+				end = max(end, hash)
+			}
 		}
 	}
 	if quoted && style == authSecret {

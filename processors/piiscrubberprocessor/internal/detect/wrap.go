@@ -14,8 +14,12 @@ func unwrapped(t string, i, sep int) int {
 		if body := heredoc(t, i); body > 0 {
 			return body
 		}
-		if end := run(t, i+1, cBase64, maxKeyName); end-i > 12 && at(t, end) == '>' && randomLooking(t[i+1:end]) { // token: <x>
-			return i + 1
+		start := i + 1
+		if at(t, start) == '<' {
+			start++
+		}
+		if end := run(t, start, cBase64, maxKeyName); end-start > 11 && at(t, end) == '>' && randomLooking(t[start:end]) { // token: <x>, <<x>>
+			return start
 		}
 	case (c == '"' || c == '\'') && at(t, i+1) == c && at(t, i+2) == c: // """x"""
 		return i + 2

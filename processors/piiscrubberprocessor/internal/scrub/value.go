@@ -242,23 +242,39 @@ func (b *Batch) value(key string, v pcommon.Value, depth int) outcome {
 	return kept
 }
 
-// slice scrubs the elements; after "--password" in a list of arguments the next one is removed whole.
+// slice scrubs the elements; in a list of arguments what follows "--password" or, after curl, "-u", is removed.
 func (b *Batch) slice(key string, list pcommon.Slice, depth int) {
-	flag := false
+	var args detect.Arguments
+	searched := b.s.BuiltinKeys && b.s.SensitiveRule.Action != protect.Off
 	for i := range list.Len() {
 		v := list.At(i)
-		o := kept
-		if flag && b.s.SensitiveRule.Action != protect.Off && v.Type() == pcommon.ValueTypeStr {
-			o = b.whole(key, v)
-			flag = false
-		} else {
-			flag = v.Type() == pcommon.ValueTypeStr && b.s.BuiltinKeys && detect.SecretFlag(v.Str())
+		o, secret := kept, false
+		if searched && v.Type() == pcommon.ValueTypeStr {
+			var from int
+			if from, secret = args.Secret(v.Str()); secret {
+				o = b.argument(key, v, from)
+			}
+		}
+		if !secret {
 			o = b.value(key, v, depth)
 		}
 		if o == dropped { // positions stay
 			pcommon.NewValueEmpty().CopyTo(v)
 		}
 	}
+}
+
+// argument removes the rest of a command's argument from the byte at from.
+func (b *Batch) argument(key string, v pcommon.Value, from int) outcome {
+	if from == 0 {
+		return b.whole(key, v)
+	}
+	flag, rest := v.Str()[:from], pcommon.NewValueStr(v.Str()[from:])
+	o := b.whole(key, rest)
+	if o == changed {
+		v.SetStr(flag + rest.Str())
+	}
+	return o
 }
 
 // number scrubs an integer. It changes as a whole, and becomes a string.
