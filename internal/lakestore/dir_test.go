@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -136,6 +138,21 @@ func TestUnfinishedFilesOfADeadProcessAreRemovedAndThoseOfALiveOneStay(t *testin
 
 	_, err = live.Write(t.Context(), "a", "", content("x"))
 	require.NoError(t, err, "a live writer keeps its directory")
+}
+
+// DuckDB, pyarrow and Polars decode the names of directories, and refuse a whole lake for one that is no text then.
+func TestATruncatedTenantIsText(t *testing.T) {
+	for _, name := range []string{strings.Repeat("é", 75), strings.Repeat("日", 50), strings.Repeat("😀", 37), "a" + strings.Repeat("日", 49), strings.Repeat(" ", 150), "ab" + strings.Repeat("#", 148)} {
+		encoded := lakestore.EncodeTenant(name)
+		decoded, err := url.PathUnescape(encoded)
+		require.NoError(t, err, name)
+		require.True(t, utf8.ValidString(decoded), encoded)
+		require.LessOrEqual(t, len(encoded), 180)
+		begin, _, cut := strings.Cut(decoded, "~")
+		require.True(t, cut)
+		require.True(t, strings.HasPrefix(name, begin), decoded)
+		require.GreaterOrEqual(t, len(begin), 40, decoded)
+	}
 }
 
 func FuzzEncodeTenant(f *testing.F) {

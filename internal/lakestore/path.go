@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxTenant bounds the encoded tenant in a path; file systems allow 255 bytes a name.
@@ -19,10 +20,15 @@ func PartitionDir(signal string, hour time.Time, tenant string) string {
 }
 
 // EncodeTenant makes a tenant's name safe as part of a path, in the way of Hive: every byte except letters, digits, '-', '_' and inner '.' becomes
-// %XX, which DuckDB and Spark decode. Different tenants get different names; one longer than 180 bytes is truncated and ends in '~' and a hash.
+// %XX, which DuckDB and Spark decode. Different tenants get different names; one longer than 180 bytes is truncated behind a character, and ends in '~'
+// and a hash: half of a character would be no text when it is decoded, and readers refuse all files for that.
 func EncodeTenant(tenant string) string {
 	var b strings.Builder
+	kept := 0 // bytes of a truncated name
 	for i := 0; i < len(tenant); i++ {
+		if b.Len() <= maxTenant-33 && utf8.RuneStart(tenant[i]) {
+			kept = b.Len()
+		}
 		c := tenant[i]
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.' && i > 0:
@@ -36,5 +42,5 @@ func EncodeTenant(tenant string) string {
 		return s
 	}
 	sum := sha256.Sum256([]byte(tenant))
-	return s[:maxTenant-33] + "~" + hex.EncodeToString(sum[:16])
+	return s[:kept] + "~" + hex.EncodeToString(sum[:16])
 }
