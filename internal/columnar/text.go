@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 )
 
 const (
@@ -216,6 +217,9 @@ func (t *Text) writeDictionary(w columnWriter) error {
 		if err := stats.UpdateFromArrow(words, false); err != nil {
 			return err
 		}
+		if t.words.has("") { // the library leaves it out of the bounds
+			stats.(*metadata.ByteArrayStatistics).SetMinMax(Bytes{}, Bytes{})
+		}
 	}
 	return w.WriteDictIndices(ids, defs, reps)
 }
@@ -269,6 +273,11 @@ func (d *dictionary) len() int { return max(0, len(d.offsets)-1) }
 
 func (d *dictionary) word(id int32) Bytes {
 	return d.text[d.offsets[id]:d.offsets[id+1]:d.offsets[id+1]]
+}
+
+func (d *dictionary) has(word string) bool {
+	_, ok := d.index[word]
+	return ok
 }
 
 func (d *dictionary) id(v Bytes) int32 {

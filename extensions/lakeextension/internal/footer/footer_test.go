@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +136,35 @@ func FuzzRead(f *testing.F) {
 			assert.ErrorIs(t, err, footer.ErrDamaged)
 		}
 	})
+}
+
+// The writer leaves out a bound of more than 4096 bytes, and a reader of statistics gets the empty text in its place: as an upper bound it would hide all rows.
+func TestATextThatIsTooLongForABound(t *testing.T) {
+	long := strings.Repeat("z", 5000)
+	for name, is := range map[string]struct {
+		texts        []string
+		lower, upper string // "-": none
+	}{
+		"greatest":        {[]string{"b", long}, "b", "-"},
+		"least":           {[]string{strings.Repeat("a", 5000), "b"}, "", "b"},
+		"both":            {[]string{strings.Repeat("a", 5000), long}, "-", "-"},
+		"beside an empty": {[]string{"b", "c"}, "b", "c"},
+	} {
+		var rows []row
+		for _, text := range is.texts {
+			rows = append(rows, row{hour, 1, text})
+		}
+		f := read(t, file(t, "acme", rows...))
+		i := slices.IndexFunc(f.Stats, func(s iceberg.Stats) bool { return s.Column == "body" })
+		require.GreaterOrEqual(t, i, 0)
+		bound := func(b []byte) string {
+			if b == nil {
+				return "-"
+			}
+			return string(b)
+		}
+		assert.Equal(t, is.lower, bound(f.Stats[i].Lower), name)
+		assert.Equal(t, is.upper, bound(f.Stats[i].Upper), name)
+		assert.EqualValues(t, 2, f.Stats[i].Values)
+	}
 }

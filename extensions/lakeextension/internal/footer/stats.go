@@ -31,6 +31,9 @@ func stats(m *metadata.FileMetaData) (all []iceberg.Stats, err error) {
 			if column.LogicalType().Equals(schema.StringLogicalType{}) {
 				s.Lower, s.Upper = iceberg.TextBounds(b.low, b.high)
 			}
+			if b.open {
+				s.Upper = nil
+			}
 		}
 		all = append(all, s)
 	}
@@ -41,6 +44,7 @@ type bounds struct {
 	nulls     int64
 	counted   bool // nulls is known
 	known     bool // low and high are; nil: all values are null
+	open      bool // but not high
 	low, high []byte
 }
 
@@ -86,6 +90,8 @@ func (b *bounds) widen(s metadata.TypedStatistics, p *schema.Column) {
 		return
 	}
 	low, high := s.EncodeMin(), s.EncodeMax()
+	// A writer leaves out a long text, and the library answers with the empty one then, which is a lower bound of all, and no upper one.
+	b.open = b.open || len(high) == 0
 	if b.low == nil || less(low, b.low) {
 		b.low = bytes.Clone(low)
 	}
