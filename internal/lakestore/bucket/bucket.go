@@ -265,25 +265,37 @@ func (b *Bucket) Names(ctx context.Context, signal string, each func(name string
 	})
 }
 
-// RemoveAbandoned removes the parts of objects that writers began at least a day ago and did not complete: the store keeps, and bills, them. It
-// returns the number of objects.
+// RemoveAbandoned removes the parts of a lake's files that writers began at least a day ago and did not complete: the store keeps, and bills, them.
+// Parts of other objects stay, since a lake without a prefix shares its bucket. It returns the number of objects.
 func (b *Bucket) RemoveAbandoned(ctx context.Context, now time.Time) (removed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	uploads, err := b.client.ListMultipartUploads(ctx, b.location.Bucket, b.prefix(), "", "", "", 1000)
-	if err != nil {
-		return 0, classify("list parts", err)
-	}
-	for _, u := range uploads.Uploads {
-		if now.Sub(u.Initiated) < abandonedAfter {
-			continue
+	key, id := "", ""
+	for {
+		page, err := b.client.ListMultipartUploads(ctx, b.location.Bucket, b.prefix(), key, id, "", 1000)
+		if err != nil {
+			return removed, classify("list parts", err)
 		}
-		if err := b.client.AbortMultipartUpload(ctx, b.location.Bucket, u.Key, u.UploadID); err != nil {
-			return removed, classify("abort "+u.Key, err)
+		for _, u := range page.Uploads {
+			if now.Sub(u.Initiated) < abandonedAfter || !b.isFile(u.Key) {
+				continue
+			}
+			if err := b.client.AbortMultipartUpload(ctx, b.location.Bucket, u.Key, u.UploadID); err != nil {
+				return removed, classify("abort "+u.Key, err)
+			}
+			removed++
 		}
-		removed++
+		if !page.IsTruncated || page.NextKeyMarker == key && page.NextUploadIDMarker == id {
+			return removed, nil
+		}
+		key, id = page.NextKeyMarker, page.NextUploadIDMarker
 	}
-	return removed, nil
+}
+
+// isFile reports whether an object is a file of the lake, or one that waits for its change.
+func (b *Bucket) isFile(key string) bool {
+	_, ok := lakestore.ParsePartition(lakestore.PartitionOf(strings.TrimPrefix(key, b.prefix())))
+	return ok && path.Ext(key) == lakestore.Extension
 }
 
 // classify distinguishes errors of the configuration from temporary ones.

@@ -201,7 +201,7 @@ func TestPartsOfAFailedObjectAreTakenBack(t *testing.T) {
 func TestPartsOfADeadWriterAreTakenBackADayLater(t *testing.T) {
 	f := storetest.New(t)
 	b := open(t, f.Location(""), keys)
-	req, err := http.NewRequest(http.MethodPost, f.URL+"/lake/some/prefix/logs/x.parquet?uploads", nil)
+	req, err := http.NewRequest(http.MethodPost, f.URL+"/lake/some/prefix/logs/date=2026-11-24/hour=07/tenant=a/x.parquet?uploads", nil)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Credential=key/")
 	resp, err := http.DefaultClient.Do(req)

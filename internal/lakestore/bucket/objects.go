@@ -28,6 +28,9 @@ func (b *Bucket) List(ctx context.Context, dir string, each func(lakestore.File)
 				if object.Err != nil {
 					return object.Err
 				}
+				if strings.HasSuffix(object.Key, "/") {
+					continue // some tools make an empty object for a directory
+				}
 				page = append(page, lakestore.File{Path: strings.TrimPrefix(object.Key, b.prefix()), Bytes: object.Size, Modified: object.LastModified})
 				if len(page) == pageKeys {
 					break
