@@ -106,7 +106,11 @@ func kept(host component.Host, root string) bool {
 func (e *parquetExporter[D]) checkSchema(ctx context.Context) error {
 	enc := e.encoders.Get().(encoder[D])
 	defer e.encoders.Put(enc)
-	return checkSchema(ctx, e.lakes.store, e.signal, enc.Columns())
+	damaged, err := checkSchema(ctx, e.lakes.store, e.signal, enc.Columns())
+	if len(damaged) > 0 {
+		e.logger.Warn("Damaged descriptions of the lake's tables: whether files of those versions can be read together with new ones is not known", zap.Strings("files", damaged))
+	}
+	return err
 }
 
 func (e *parquetExporter[D]) openStore(ctx context.Context) (lakestore.Store, error) {

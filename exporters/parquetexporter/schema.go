@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -27,17 +28,23 @@ type table struct {
 }
 
 // checkSchema compares the table of this version with those of all versions that have written into the lake, older and newer ones, and adds it to them.
-func checkSchema(ctx context.Context, store lakestore.Store, signal string, columns []string) error {
+// damaged are the documents that could not be compared; the one of this version is written anew.
+func checkSchema(ctx context.Context, store lakestore.Store, signal string, columns []string) (damaged []string, err error) {
 	documents, err := store.Documents(ctx, schemaDir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mine := table{Signal: signal, Version: rows.SchemaVersion, Columns: columns}
 	name := fmt.Sprintf("%s.v%s.json", mine.Signal, mine.Version)
 	var found []string
 	for _, of := range slices.Sorted(maps.Keys(documents)) {
 		var t table
-		if !strings.HasPrefix(of, signal+".") || json.Unmarshal(documents[of], &t) != nil {
+		if !strings.HasPrefix(of, signal+".v") || path.Ext(of) != ".json" {
+			continue
+		}
+		if json.Unmarshal(documents[of], &t) != nil || len(t.Columns) == 0 {
+			damaged = append(damaged, path.Join(schemaDir, of))
+			delete(documents, of)
 			continue
 		}
 		for _, difference := range rows.Differences(mine.Columns, t.Columns) {
@@ -45,14 +52,14 @@ func checkSchema(ctx context.Context, store lakestore.Store, signal string, colu
 		}
 	}
 	if len(found) > 0 {
-		return fmt.Errorf("%w: %s", errSchema, strings.Join(found, "; "))
+		return damaged, fmt.Errorf("%w: %s", errSchema, strings.Join(found, "; "))
 	}
 	if _, there := documents[name]; there {
-		return nil
+		return damaged, nil
 	}
 	content, err := json.MarshalIndent(mine, "", " ")
 	if err != nil {
-		return err
+		return damaged, err
 	}
-	return store.PutDocument(ctx, schemaDir, name, content)
+	return damaged, store.PutDocument(ctx, schemaDir, name, content)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/internal/lakestore/storetest"
 )
@@ -64,4 +66,29 @@ func TestTablesOfAStoreThatWasAwayAreComparedLater(t *testing.T) {
 	back.Store(true)
 	require.ErrorIs(t, e.ConsumeLogs(context.Background(), logsAt("", at(noon))), errSchema)
 	assert.Zero(t, rowsIn(t, s, "some/prefix/logs/"))
+}
+
+// What the disk has damaged is named, and the description of this version's table is written anew.
+func TestDamagedDescriptionsOfTables(t *testing.T) {
+	h := newHarness(t)
+	dir := filepath.Join(h.root, "_schema")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	for name, content := range map[string]string{"logs.v2.json": "", "logs.v1.json": `{"version":"1","colu`, "traces.v1.json": "", "logs.txt": ""} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	core, logs := observer.New(zap.WarnLevel)
+	h.set.Logger = zap.New(core)
+	for _, want := range [][]any{{"_schema/logs.v1.json", "_schema/logs.v2.json"}, {"_schema/logs.v1.json"}} {
+		e, err := NewFactory().CreateLogs(context.Background(), h.set, h.cfg)
+		require.NoError(t, err)
+		require.NoError(t, e.Start(context.Background(), componenttest.NewNopHost()))
+		require.NoError(t, e.Shutdown(context.Background()))
+		found := logs.FilterMessageSnippet("Damaged descriptions of the lake's tables").All()
+		logs.TakeAll()
+		require.Len(t, found, 1)
+		assert.Equal(t, want, found[0].ContextMap()["files"])
+		content, err := os.ReadFile(filepath.Join(dir, "logs.v2.json"))
+		require.NoError(t, err)
+		assert.Contains(t, string(content), `"body string?"`)
+	}
 }
