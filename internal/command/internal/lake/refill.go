@@ -176,7 +176,7 @@ func (l *lake) refill(from string) ([]repair.Finding, error) {
 	}
 	var places []place
 	seen := map[string]bool{}
-	read := 0
+	read, begun := 0, false
 	for _, path := range damaged {
 		rel, err := filepath.Rel(filepath.Join(l.set.Root, damagedDir), path)
 		if err != nil {
@@ -192,12 +192,13 @@ func (l *lake) refill(from string) ([]repair.Finding, error) {
 			return nil, err
 		}
 		read += len(rows)
+		begun = begun || exists(filepath.Join(from, p.dir, movingMark))
 		places = append(places, place{p, path, rows})
 	}
 	if len(places) == 0 {
 		return nil, nil
 	}
-	if read == 0 {
+	if read == 0 && !begun {
 		return []repair.Finding{{Path: places[0].aside, Damage: "set aside earlier", Lost: places[0].part.rows(),
 			Follows: fmt.Sprintf("the rows are not restored yet. While the journal has the offsets: start penstock once with its usual flags and --config %s.yaml "+
 				"after the others, wait for its job, and repair again. To give the rows up, delete that file", from)}}, nil
@@ -207,8 +208,12 @@ func (l *lake) refill(from string) ([]repair.Finding, error) {
 		Repair: func(context.Context) (string, error) { return l.moveIn(from, places) }}}, nil
 }
 
+// movingMark is a file beside the rows for a directory: all remaining files of their range were set aside, and what is there now are such rows, which an
+// earlier run has moved.
+const movingMark = "moving"
+
 // moveIn moves the rows of a range to the place of the missing ones, and ends its refill. It sets aside remaining files of the range: the new ones
-// have all of its rows.
+// have all of its rows. Killed at any moment, the next run goes on.
 func (l *lake) moveIn(from string, places []place) (string, error) {
 	moved := 0
 	for _, p := range places {
@@ -220,23 +225,25 @@ func (l *lake) moveIn(from string, places []place) (string, error) {
 			}
 		}
 		to := filepath.Join(l.set.Root, p.dir)
-		old, err := sorted(filepath.Join(to, p.base+"-*"+extension))
-		if err != nil {
-			return "", err
-		}
-		if len(p.rows) == 0 {
-			old = nil
-		}
-		for _, path := range old {
-			if _, err := l.setAside(path, filepath.Join(p.dir, filepath.Base(path))); err != nil {
+		if mark := filepath.Join(from, p.dir, movingMark); len(p.rows) > 0 && !exists(mark) {
+			old, err := sorted(filepath.Join(to, p.base+"-*"+extension))
+			if err != nil {
+				return "", err
+			}
+			for _, path := range old {
+				if _, err := l.setAside(path, filepath.Join(p.dir, filepath.Base(path))); err != nil {
+					return "", err
+				}
+			}
+			if err := durable.WriteFile(mark, nil, 0o600); err != nil {
 				return "", err
 			}
 		}
-		for i, path := range p.rows {
-			// Use the name of the damaged file, so that a second delivery of the range replaces it.
-			name, _, _ := strings.Cut(filepath.Base(p.aside), ".damaged-")
-			if i > 0 {
-				name = fmt.Sprintf("%s-refilled-%d%s", p.base, i, extension)
+		// Use the name of the damaged file, so that a second delivery of the range replaces it.
+		name, _, _ := strings.Cut(filepath.Base(p.aside), ".damaged-")
+		for _, path := range p.rows {
+			for n := 1; exists(filepath.Join(to, name)); n++ {
+				name = fmt.Sprintf("%s-refilled-%d%s", p.base, n, extension)
 			}
 			if err := durable.Rename(path, filepath.Join(to, name)); err != nil {
 				return "", err
@@ -245,8 +252,14 @@ func (l *lake) moveIn(from string, places []place) (string, error) {
 		}
 	}
 	done := fmt.Sprintf("moved %d files", moved)
-	if err := os.Remove(from + ".yaml"); err != nil {
+	// The mark goes before the configuration: one that stayed would be taken for that of a later refill of the range.
+	if err := os.RemoveAll(from); err != nil {
 		return done, err
 	}
-	return done, os.RemoveAll(from)
+	return done, os.Remove(from + ".yaml")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
