@@ -51,7 +51,7 @@ type Config struct {
 	// MaxShards bounds the requests in flight. Default 8.
 	MaxShards int `mapstructure:"max_shards"`
 
-	// IsolateRefused finds, with a 1.0 receiver, the samples of a request that it refuses because of their times, and sends the others
+	// IsolateRefused finds, with a 1.0 receiver, the samples of a request that it refuses because of their times or labels, and sends the others
 	// again, because Prometheus drops the request whole. Default true.
 	IsolateRefused bool `mapstructure:"isolate_refused"`
 	// TenantHeader is the header with the tenant, X-Scope-OrgID for Mimir: client metadata x-scope-orgid, else the resource attribute

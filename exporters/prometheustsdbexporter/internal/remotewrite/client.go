@@ -39,7 +39,12 @@ func (r Response) OK() bool { return r.Status/100 == 2 }
 
 // Retryable reports whether the request is to be sent again: the receiver can't accept it now, or not before an operator has corrected
 // credentials, address or protocol. An expired token says nothing about the samples.
-func (r Response) Retryable() bool { return verdict.HTTP(r.Status).Again() }
+func (r Response) Retryable() bool { return verdict.HTTP(r.Status).Again() && !r.rolledBack() }
+
+// rolledBack reports a 500 that is about the data: no sample of the request is stored.
+func (r Response) rolledBack() bool {
+	return r.Status == http.StatusInternalServerError && isDataError(r.Body)
+}
 
 // undecided reports whether a part of a request may be stored although it is to be sent again.
 func (r Response) undecided() bool {

@@ -2,6 +2,7 @@ package remotewrite
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ const (
 	OutOfOrder   Reason = "out_of_order"  // older than the newest sample of the series
 	TooLarge     Reason = "too_large"     // 413
 	TooOld       Reason = "too_old"       // older than the receiver's out-of-order window
-	Unsupported  Reason = "unsupported"   // version 1.0 can't encode it
+	Unsupported  Reason = "unsupported"   // version 1.0 can't encode it, or the receiver has native histograms switched off
 	Unconfirmed  Reason = "unconfirmed"   // a 2.0 receiver reported success for fewer samples than were sent
 )
 
@@ -46,10 +47,24 @@ var texts = []struct {
 	{"max_series", Limit},
 	{"limit", Limit},
 	{"too large", TooLarge},
+	{histogramsDisabled, Unsupported},
 	{"histogram", BadHistogram},
 	{"invalid", Invalid},
 	{"label", Invalid},
 	{"missing-metric-name", Invalid},
+}
+
+// histogramsDisabled is Prometheus' text for a request with native histograms where that feature is off.
+const histogramsDisabled = "native histograms are disabled"
+
+// dataErrors are texts with which a 500 is a verdict on the data. Prometheus answers 500 to each error of its storage for which it has no status of its
+// own: to samples that are too old before 2.52, to native histograms where they are off (https://github.com/prometheus/prometheus/issues/17181). It has
+// rolled back the request, and would refuse it for ever.
+var dataErrors = []string{"too old sample", "out of order sample", "duplicate sample for timestamp", histogramsDisabled}
+
+// isDataError reports whether body, of a 500, is about the data.
+func isDataError(body string) bool {
+	return slices.ContainsFunc(dataErrors, func(text string) bool { return strings.Contains(body, text) })
 }
 
 // ReasonOf returns the reason of a refusal whose status is a verdict on the data.

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// searchRequests bounds the requests that search for the refused samples of one 1.0 request.
+	// searchRequests bounds the requests that search for the refused samples of one request; searchBlindly is the bound where the receiver names a
+	// label, which all of them may have.
 	searchRequests = 256
+	searchBlindly  = 64
 	// maxDelivered bounds the memory of one Marks: 9 bytes a request.
 	maxDelivered = 1 << 16
 	// retry2 is the time after which 2.0 is tried again with a receiver that supported only 1.0.
@@ -202,29 +204,55 @@ func (b *batch) write(ctx context.Context, shard []int32, maybeRedelivered bool,
 			}
 			return 0, &RetryError{After: resp.RetryAfter, Status: resp.Status, Err: resp.err()}
 		}
-		if n > 1 && *budget > 1 && b.divisible(version, resp) {
+		if parts := b.divide(shard[:n], version, resp, budget); len(parts) > 1 {
 			b.mark(hash, refused)
-			return n, b.search(ctx, shard[:n], maybeRedelivered, budget)
+			return n, b.search(ctx, parts, maybeRedelivered, budget)
 		}
 		b.finish(hash, e, shard[:n], version, len(e.payload), resp, maybeRedelivered)
 		return n, nil
 	}
 }
 
-// divisible reports whether parts of a refused request may be accepted: it is too large, or it is a 1.0 request of which some samples are
-// refused, because such a receiver may have dropped all.
-func (b *batch) divisible(v Version, resp Response) bool {
-	if resp.OK() {
-		return false
+// divide returns the parts of a refused request that may be accepted, if there are any: it is too large, or the receiver may have dropped all of it because
+// of some samples. A 2.0 receiver says what it has written, unless it answers 500.
+func (b *batch) divide(request []int32, v Version, resp Response, budget *int) [][]int32 {
+	if resp.OK() || resp.Confirmed && !resp.rolledBack() || len(request) == 1 || *budget <= 1 {
+		return nil
 	}
 	why := ReasonOf(resp.Status, resp.Body)
-	return why == TooLarge && !resp.Confirmed || b.w.set.Isolate && v == V1 && why.ofOneSample()
+	switch isolate := b.w.set.Isolate && (v == V1 || resp.rolledBack()); {
+	case isolate && why == Unsupported:
+		return b.byKind(request)
+	case isolate && why == Invalid:
+		*budget = min(*budget, searchBlindly)
+	case why != TooLarge && !(isolate && why.ofOneSample()):
+		return nil
+	}
+	half := len(request) / 2
+	return [][]int32{request[:half], request[half:]}
 }
 
-// search sends the halves of a request.
-func (b *batch) search(ctx context.Context, shard []int32, maybeRedelivered bool, budget *int) error {
-	half := len(shard) / 2
-	for _, part := range [][]int32{shard[:half], shard[half:]} {
+// byKind returns the samples of a request without and with native histograms.
+func (b *batch) byKind(request []int32) (parts [][]int32) {
+	var plain, native []int32
+	for _, i := range request {
+		if s := &b.samples[i]; s.Histogram == nil && s.FloatHistogram == nil {
+			plain = append(plain, i)
+		} else {
+			native = append(native, i)
+		}
+	}
+	for _, part := range [][]int32{plain, native} {
+		if len(part) > 0 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// search sends the parts of a request.
+func (b *batch) search(ctx context.Context, parts [][]int32, maybeRedelivered bool, budget *int) error {
+	for _, part := range parts {
 		for len(part) > 0 {
 			*budget--
 			n, err := b.write(ctx, part, maybeRedelivered, budget)

@@ -95,9 +95,16 @@ func decode(req *http.Request) got {
 		panic(err)
 	}
 	for _, ts := range m.Timeseries {
-		g.series, g.times = append(g.series, ts.ToLabels(&b, nil).String()), append(g.times, ts.Samples[0].Timestamp)
+		g.series, g.times = append(g.series, ts.ToLabels(&b, nil).String()), append(g.times, timeOf1(ts))
 	}
 	return g
+}
+
+func timeOf1(ts prompb.TimeSeries) int64 {
+	if len(ts.Histograms) > 0 {
+		return ts.Histograms[0].Timestamp
+	}
+	return ts.Samples[0].Timestamp
 }
 
 // timeOf is the time of a series' only sample.
