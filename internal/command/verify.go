@@ -28,6 +28,8 @@ type verifying struct {
 	lakes, lokis, proms  []string
 	logsql               []string
 	selector             string
+	storeHeaders         []string
+	tenantHeaders        []string
 	timeout              time.Duration
 }
 
@@ -59,6 +61,8 @@ It ends with 0 when every store holds what the ledger says, and with 1 otherwise
 	f.StringArrayVar(&v.lokis, "loki", nil, "[sink=]`url` of a Loki")
 	f.StringArrayVar(&v.logsql, "logsql", nil, "[sink=]`url` of an embedded_logs")
 	f.StringVar(&v.selector, "loki-selector", `{service_name=~".+"}`, "LogQL `selector` of all streams")
+	f.StringArrayVar(&v.storeHeaders, "store-header", nil, "sink=`Name: value`: a header for the store of that sink alone, such as remote_write=Authorization: Bearer KEY")
+	f.StringArrayVar(&v.tenantHeaders, "tenant-header", nil, "sink=`Name`: a store that answers PromQL distinguishes tenants by this header, as Mimir does: remote_write=X-Scope-OrgID")
 	f.DurationVar(&v.timeout, "timeout", time.Minute, "timeout of one query")
 	return cmd
 }
@@ -169,7 +173,45 @@ func (v *verifying) stores(l *verify.Ledger, client *http.Client) (map[string]ve
 			all[sink] = store
 		}
 	}
-	return all, nil
+	return all, v.setHeaders(all)
+}
+
+// setHeaders gives stores the headers of the flags. A header for one store is not sent to another.
+func (v *verifying) setHeaders(stores map[string]verify.Store) error {
+	for _, text := range v.storeHeaders {
+		sink, line, _ := strings.Cut(text, "=")
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return fmt.Errorf("--store-header: %q has no sink, name and value, as in remote_write=Authorization: Bearer KEY", sink)
+		}
+		set := func(h http.Header) http.Header {
+			h = h.Clone() // the collector's own stores share it
+			if h == nil {
+				h = http.Header{}
+			}
+			h.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+			return h
+		}
+		switch store := stores[sink].(type) {
+		case *verify.Prometheus:
+			store.Header = set(store.Header)
+		case *verify.Loki:
+			store.Header = set(store.Header)
+		case *verify.Logs:
+			store.Header = set(store.Header)
+		default:
+			return fmt.Errorf("--store-header: no store of a sink %q is asked over HTTP", sink)
+		}
+	}
+	for _, text := range v.tenantHeaders {
+		sink, name, _ := strings.Cut(text, "=")
+		store, ok := stores[sink].(*verify.Prometheus)
+		if !ok || name == "" {
+			return fmt.Errorf("--tenant-header: %q is not the sink of a store that answers PromQL and a header, as in remote_write=X-Scope-OrgID", text)
+		}
+		store.TenantHeader = name
+	}
+	return nil
 }
 
 // lakeAt returns the files of the lake at a URL or path. Keys of an object store are searched like AWS's tools do.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -291,5 +292,63 @@ func TestVerifySaysWhatIsWrongWithItsFlags(t *testing.T) {
 	} {
 		_, err := call(t, append([]string{"verify"}, args...)...)
 		assert.ErrorContains(t, err, text)
+	}
+}
+
+// Foreign stores have keys of their own, and tenants by a header. Neither is sent to another store, or printed.
+func TestVerifyGivesEachStoreItsHeaders(t *testing.T) {
+	admin := server(t, func(r *http.Request) string {
+		assert.Empty(t, r.Header.Get("Authorization"))
+		return `{"rows": [
+ {"signal": "metrics", "tenant": "a", "hour": "2026-11-30T05:00:00Z", "sinks": {"remote_write": {"stored": 10}}},
+ {"signal": "metrics", "tenant": "b", "hour": "2026-11-30T05:00:00Z", "sinks": {"remote_write": {"stored": 3}}},
+ {"signal": "logs", "tenant": "a", "hour": "2026-11-30T05:00:00Z", "sinks": {"loki": {"stored": 5}}}], "partitions": [], "missing": []}`
+	})
+	var refused atomic.Bool
+	mimir := server(t, func(r *http.Request) string {
+		user, password, _ := r.BasicAuth()
+		if user != "reader" || password != "secret" || r.Header.Get("X-Scope-OrgID") == "" {
+			refused.Store(true)
+			return ""
+		}
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/label/__name__/values"):
+			return `{"data":["load"]}`
+		case r.Header.Get("X-Scope-OrgID") == "a":
+			return vector("10")
+		}
+		return vector("2")
+	})
+	loki := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer l" || r.Header.Get("X-Scope-OrgID") != "a" {
+			http.Error(w, "no", http.StatusForbidden) // an unknown tenant, too
+			return
+		}
+		_, _ = w.Write([]byte(vector("5")))
+	}))
+	t.Cleanup(loki.Close)
+	at := strings.Replace(mimir, "http://", "http://reader:secret@", 1)
+	verify := func(further ...string) (string, error) {
+		return call(t, append([]string{"verify", "--hour", "2026-11-30T05:00:00Z", "--admin", admin, "--loki", loki.URL, "--prometheus", "remote_write=" + at}, further...)...)
+	}
+	out, err := verify("--store-header", "loki=Authorization: Bearer l", "--tenant-header", "remote_write=X-Scope-OrgID")
+	require.ErrorContains(t, err, "1 gaps", out)
+	assert.Contains(t, out, "metrics remote_write of tenant a: 10, as the ledger says")
+	assert.Contains(t, out, "metrics remote_write of tenant b: the ledger has stored 3, the store at http://reader:xxxxx@")
+	assert.Contains(t, out, "logs loki of tenant a: 5, as the ledger says")
+	assert.NotContains(t, out, "secret")
+	assert.False(t, refused.Load())
+
+	// A tenant that a header names is the only one.
+	out, err = verify("--store-header", "loki=Authorization: Bearer l", "--store-header", "loki=X-Scope-OrgID: a", "--tenant-header", "remote_write=X-Scope-OrgID")
+	require.ErrorContains(t, err, "1 gaps", out)
+	assert.Contains(t, out, "logs loki: 5, as the ledger says")
+
+	for _, wrong := range [][]string{
+		{"--store-header", "loki"}, {"--store-header", "nobody=A: b"}, {"--store-header", "lake=A: b"},
+		{"--tenant-header", "loki=X-Scope-OrgID"}, {"--tenant-header", "remote_write"},
+	} {
+		_, err := verify(wrong...)
+		require.ErrorContains(t, err, wrong[0])
 	}
 }
