@@ -128,18 +128,22 @@ func GRPC(code codes.Code, message string) Answer {
 	return Answer{Verdict: Retry}
 }
 
-// RetryAfter parses the header of that name: seconds or a date (RFC 9110, section 10.2.3). 0 if it is missing, in the past, or invalid.
+// MaxRetryAfter is the longest wait that a server can ask for. A wrong clock or unit asks for days or years, in which nothing would be delivered although
+// the server is back; a request an hour costs a server nothing that really means it.
+const MaxRetryAfter = time.Hour
+
+// RetryAfter parses the header of that name: seconds or a date (RFC 9110, section 10.2.3), at most MaxRetryAfter. 0 if it is missing, in the past, or invalid.
 func RetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return 0
 	}
 	if seconds, err := strconv.Atoi(value); err == nil {
-		const most = 1 << 31 // seconds; more would overflow a Duration
+		const most = int(MaxRetryAfter / time.Second) // also because many seconds overflow a Duration
 		return time.Duration(min(max(seconds, 0), most)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
+		return min(max(at.Sub(now), 0), MaxRetryAfter)
 	}
 	return 0
 }

@@ -93,7 +93,9 @@ func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"": 0, "3": 3 * time.Second, " 3 ": 3 * time.Second, "-3": 0, "soon": 0, "1.5": 0,
-		"9223372036854775807":           (1 << 31) * time.Second,
+		"9223372036854775807":           verdict.MaxRetryAfter,
+		"31536000":                      verdict.MaxRetryAfter,
+		"Fri, 01 Jan 2027 00:00:00 GMT": verdict.MaxRetryAfter,
 		"Thu, 01 Jan 2026 00:00:07 GMT": 7 * time.Second,
 		"Wed, 31 Dec 2025 00:00:00 GMT": 0,
 	} {
