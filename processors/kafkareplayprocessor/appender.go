@@ -64,6 +64,7 @@ type appender struct {
 	ready  atomic.Pointer[target] // nil until Kafka has answered
 	health *health                // set by Start
 	usage  usage.Sink             // set by Start
+	anew   func()                 // prepares again, until that succeeds; set by Start
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -121,6 +122,7 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 	}
 	a.health, a.usage = newHealth(a, host), usage.Find(host)
 	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
+	a.anew = func() { a.prepareUntilDone(ctx, host) }
 	err = a.prepare(ctx)
 	if errors.Is(err, cluster.ErrRefused) || errors.Is(err, errOptions) {
 		return err
@@ -128,7 +130,7 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		a.set.Logger.Warn("Kafka can't be reached: requests are refused until it answers", zap.Error(err))
 		a.health.failed(err)
-		a.wg.Go(func() { a.prepareUntilDone(ctx, host) })
+		a.wg.Go(a.anew)
 	}
 	a.wg.Go(func() { a.health.run(ctx) })
 	return nil
@@ -176,12 +178,13 @@ func (a *appender) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	producer, err := cluster.NewProducer(opts, a.cfg.MaxInFlight, maxMessage)
+	topic := a.signal.Topic(a.cfg.Kafka.TopicPrefix)
+	producer, err := cluster.NewProducer(opts, a.cfg.MaxInFlight, maxMessage, map[string]int32{topic: layout.Partitions})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOptions, err)
 	}
 	a.ready.Store(&target{
-		producer: producer, topic: a.signal.Topic(a.cfg.Kafka.TopicPrefix), layout: layout,
+		producer: producer, topic: topic, layout: layout,
 		maxBytes: min(a.cfg.MaxRecord, int(maxMessage)-recordOverhead),
 		mostOne:  min(int(maxMessage), cluster.RecordBytes) - recordOverhead,
 	})
@@ -233,7 +236,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 	}
 	failed, err := t.producer.Write(ctx, toWrite)
 	if err != nil {
-		return a.unwritten(ctx, len(records), err)
+		return a.unwritten(ctx, t, len(records), err)
 	}
 	a.health.worked()
 	written := len(records) - len(failed)
@@ -253,7 +256,7 @@ func (a *appender) write(ctx context.Context, r *request) error {
 			return consumererror.NewPermanent(fmt.Errorf("an item is larger than the dead letter topic accepts (%d bytes): %w", cluster.DeadLetterBytes, err))
 		}
 		if err != nil {
-			return a.unwritten(ctx, len(failed), err)
+			return a.unwritten(ctx, t, len(failed), err)
 		}
 	}
 	for i, k := range toWrite {
@@ -296,8 +299,10 @@ func (a *appender) deadLetter(ctx context.Context, t *target, records []*kgo.Rec
 }
 
 // unwritten refuses a request of which not everything is written.
-func (a *appender) unwritten(ctx context.Context, records int, err error) error {
+func (a *appender) unwritten(ctx context.Context, t *target, records int, err error) error {
 	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		a.lost(t, err)
 	case errors.Is(err, cluster.ErrBusy):
 		return a.refuse(ctx, "busy", fmt.Errorf("journal: %w", err), retryAfter)
 	case errors.Is(context.Cause(ctx), errFull):
@@ -315,6 +320,19 @@ func (a *appender) unwritten(ctx context.Context, records int, err error) error 
 	}
 	a.health.failed(err)
 	return a.refuse(ctx, "kafka", fmt.Errorf("journal: %w", err), retryAfter)
+}
+
+// lost replaces t, whose topic was deleted: creates it if nobody has, and checks it. A client of a topic that was deleted and created again asks for the old
+// one for ever.
+func (a *appender) lost(t *target, err error) {
+	if !a.ready.CompareAndSwap(t, nil) {
+		return // another request was first
+	}
+	a.set.Logger.Warn("The journal's topic was deleted: requests are refused until there is one", zap.String("topic", t.topic), zap.Error(err))
+	a.wg.Go(func() {
+		t.producer.Close()
+		a.anew()
+	})
 }
 
 // refuse counts, and returns an error that becomes 503 with Retry-After, or UNAVAILABLE with RetryInfo.

@@ -82,6 +82,26 @@ func TestAJournalThatWasMadeAnewHidesNoRecord(t *testing.T) {
 	}
 }
 
+// The same while the receiver follows it: its clients remember the id of the deleted topic.
+func TestAJournalThatIsMadeAnewMeanwhileIsFollowed(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "t", bodies("old", 20)...)
+	s := newSink()
+	tel := telemetry(t)
+	host := &statusHost{Host: componenttest.NewNopHost()}
+	w.reportTo(t, host, s, tel.NewTelemetrySettings())
+	s.waitFor(t, 20)
+	w.remove(t, "p.logs")
+	topics := cluster.DefaultTopicsConfig()
+	topics.Partitions = 4
+	_, _, err := cluster.Ensure(t.Context(), w.c, "p", journal.Logs, topics)
+	require.NoError(t, err)
+	w.write(t, "t", bodies("new", 40)...)
+	for body, times := range s.waitFor(t, 60) {
+		assert.Equal(t, 1, times, body)
+	}
+}
+
 // An emptied state topic would cause everything to be delivered again: the group's offsets say where the checkpoints were.
 func TestAnEmptiedStateTopicRepeatsNothingOnRecord(t *testing.T) {
 	w := newWorld(t)

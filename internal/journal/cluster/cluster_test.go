@@ -209,7 +209,7 @@ func TestWhatComesMeanwhileSharesTheNextRequest(t *testing.T) {
 	const writers = 50
 	buffered := hooks{make(chan struct{}, writers+10)}
 	// Without rounds the records would linger.
-	p, err := cluster.NewProducer([]kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...), kgo.ProducerLinger(time.Minute), kgo.WithHooks(buffered)}, 1<<20, 1<<20)
+	p, err := cluster.NewProducer([]kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...), kgo.ProducerLinger(time.Minute), kgo.WithHooks(buffered)}, 1<<20, 1<<20, nil)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	write := func(i int) error {
@@ -306,7 +306,7 @@ func TestRecordsGoWhereTheySayOrWhereTheKeySays(t *testing.T) {
 	config, c := kafka(t, kfake.SeedTopics(4, "t"))
 	opts, err := config.Options(t.Context())
 	require.NoError(t, err)
-	p, err := cluster.NewProducer(opts, 1<<20, 1<<20)
+	p, err := cluster.NewProducer(opts, 1<<20, 1<<20, nil)
 	require.NoError(t, err)
 	defer p.Close()
 	var records []*kgo.Record
@@ -342,7 +342,7 @@ func TestWhatIsInFlightIsBounded(t *testing.T) {
 	config.Brokers = k.ListenAddrs()
 	opts, err := config.Options(t.Context())
 	require.NoError(t, err)
-	p, err := cluster.NewProducer(opts, 100, 1<<20)
+	p, err := cluster.NewProducer(opts, 100, 1<<20, nil)
 	require.NoError(t, err)
 	defer p.Close()
 	done := make(chan error)

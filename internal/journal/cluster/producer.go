@@ -18,6 +18,10 @@ import (
 // maxLinger is how long a record waits for requests in flight, at most: a broker that does not answer delays the others no longer than this.
 const maxLinger = 10 * time.Millisecond
 
+// metadataAge is the least time between two requests for metadata. After a leader has moved, or a topic was deleted, clients wait for the next one: 5 s by
+// default, twice if the first came too early.
+const metadataAge = 250 * time.Millisecond
+
 const (
 	// batchBytes bounds the plain records that share a batch.
 	batchBytes = 1 << 20
@@ -45,10 +49,12 @@ type Producer struct {
 }
 
 // NewProducer returns a producer with options opts that lets at most inFlight bytes of keys and values wait for Kafka. maxMessage is the topic's
-// max.message.bytes. Records go to their Partition; if that is -1, to the partition that Kafka's default hash of the key selects.
-func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32) (*Producer, error) {
-	opts = slices.Clip(slices.Concat([]kgo.Opt{kgo.ProducerLinger(maxLinger)}, opts, []kgo.Opt{
-		kgo.RecordPartitioner(byKey{kgo.StickyKeyPartitioner(nil)}),
+// max.message.bytes. Records go to their Partition; if that is -1, to the partition that Kafka's default hash of the key selects among those that
+// partitions has for the topic, even if it has got more since: a series that moves would begin anew, and nobody follows the new ones. Topics that are not in
+// it use all.
+func NewProducer(opts []kgo.Opt, inFlight int64, maxMessage int32, partitions map[string]int32) (*Producer, error) {
+	opts = slices.Clip(slices.Concat([]kgo.Opt{kgo.ProducerLinger(maxLinger), kgo.MetadataMinAge(metadataAge)}, opts, []kgo.Opt{
+		kgo.RecordPartitioner(byKey{kgo.StickyKeyPartitioner(nil), partitions}),
 		// The lowest level: a few percent larger, and half of the time.
 		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(1 << 30)})) // here the bound is in bytes
@@ -103,13 +109,17 @@ func (p *Producer) Write(ctx context.Context, records []*kgo.Record) (failed []*
 	return failed, err
 }
 
-// WriteLarge writes records of up to DeadLetterBytes and waits.
+// WriteLarge writes records of up to DeadLetterBytes and waits. After an error because their topic was deleted, the next call finds the one that was created
+// instead.
 func (p *Producer) WriteLarge(ctx context.Context, records ...*kgo.Record) error {
 	w := send(ctx, func(*kgo.Record) *kgo.Client { return p.large }, records, func() {})
 	err := w.wait(ctx)
 	if err == nil {
-		for _, e := range w.errs {
+		for i, e := range w.errs {
 			err = errors.Join(err, e)
+			if errors.Is(e, kerr.UnknownTopicID) {
+				p.large.PurgeTopicsFromProducing(records[i].Topic)
+			}
 		}
 	}
 	if err != nil {
@@ -177,13 +187,19 @@ func (p *Producer) Close() {
 }
 
 // byKey uses a record's partition if it has one.
-type byKey struct{ kgo.Partitioner }
-
-func (b byKey) ForTopic(topic string) kgo.TopicPartitioner {
-	return byKeyOf{b.Partitioner.ForTopic(topic)}
+type byKey struct {
+	kgo.Partitioner
+	partitions map[string]int32 // by topic
 }
 
-type byKeyOf struct{ kgo.TopicPartitioner }
+func (b byKey) ForTopic(topic string) kgo.TopicPartitioner {
+	return byKeyOf{b.Partitioner.ForTopic(topic), int(b.partitions[topic])}
+}
+
+type byKeyOf struct {
+	kgo.TopicPartitioner
+	most int // partitions to use; 0: all
+}
 
 // RequiresConsistency is always true: a partition that is down must not divert a series to another one.
 func (byKeyOf) RequiresConsistency(*kgo.Record) bool { return true }
@@ -191,6 +207,9 @@ func (byKeyOf) RequiresConsistency(*kgo.Record) bool { return true }
 func (b byKeyOf) Partition(r *kgo.Record, n int) int {
 	if r.Partition >= 0 {
 		return int(r.Partition)
+	}
+	if b.most > 0 {
+		n = min(n, b.most)
 	}
 	return b.TopicPartitioner.Partition(r, n)
 }

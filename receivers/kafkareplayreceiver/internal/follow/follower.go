@@ -170,7 +170,7 @@ func (f *follower) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deadLetters, err := cluster.NewProducer(f.admin.Opts(), cluster.DeadLetterBytes, cluster.DeadLetterBytes)
+	deadLetters, err := cluster.NewProducer(f.admin.Opts(), cluster.DeadLetterBytes, cluster.DeadLetterBytes, nil)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -55,6 +56,7 @@ type Log struct {
 	decode    func(*kgo.Record) delivery.Record
 	pending   []*kgo.Record // polled, but beyond the limits of the last range
 	at        int64         // next offset; -1: the reader must seek
+	gone      bool          // brokers did not know the topic that the reader asked for
 	end       int64         // the latest known end
 	floor     atomic.Int64  // unread records below it are skipped
 	waiting   context.Context
@@ -66,7 +68,7 @@ type Log struct {
 // NewLog returns the log of topic's partition; decode decodes a record for the pipeline. further are options for the client that reads.
 func NewLog(admin *kgo.Client, topic string, partition int32, limits Limits, decode func(*kgo.Record) delivery.Record, further ...kgo.Opt) (*Log, error) {
 	reader, err := kgo.NewClient(slices.Concat(admin.Opts(), further, []kgo.Opt{
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.MetadataMinAge(MetadataAge), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxPartitionBytes(fetchBytes), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxWait(tick)})...)
 	if err != nil {
 		return nil, err
@@ -141,7 +143,12 @@ func (s *Log) seek(ctx context.Context, offset int64) error {
 		return err
 	}
 	offset = max(offset, start)
-	s.reader.RemoveConsumePartitions(map[string][]int32{s.topic: {s.partition}})
+	if s.gone { // The reader would ask for the deleted topic's id for ever.
+		s.reader.PurgeTopicsFromConsuming(s.topic)
+		s.gone = false
+	} else {
+		s.reader.RemoveConsumePartitions(map[string][]int32{s.topic: {s.partition}})
+	}
 	s.reader.AddConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: {s.partition: kgo.NewOffset().At(offset)}})
 	s.pending, s.at = nil, offset
 	return nil
@@ -238,6 +245,7 @@ func (s *Log) poll(ctx context.Context, wait time.Duration) error {
 	})
 	if failed != nil {
 		s.at = -1
+		s.gone = s.gone || errors.Is(failed, kerr.UnknownTopicID) || errors.Is(failed, kerr.UnknownTopicOrPartition)
 		return failed
 	}
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {

@@ -20,7 +20,7 @@ const (
 	AskTimeout = 10 * time.Second
 	// RetryEvery is the longest pause before a retry.
 	RetryEvery = 2 * time.Second
-	// MetadataAge is how long a client that waits for topics caches that there are none.
+	// MetadataAge is how long a client that waits for topics caches that there are none, and a reader where their leaders are.
 	MetadataAge = 200 * time.Millisecond
 	// HandOver is how long a worker may take to finish a range when its partition moves to another member.
 	HandOver = 5 * time.Second
