@@ -203,6 +203,7 @@ func (e *lokiExporter) translate(ctx context.Context, ld plog.Logs, w *workspace
 	}
 	if w.outsideTime > 0 {
 		s.drop(reasonOutsideWindow, w.outsideTime, "the time is outside limits.max_age and limits.max_ahead")
+		s.unwanted = w.outsideTime
 	}
 	e.arrange(batches, w)
 	return batches

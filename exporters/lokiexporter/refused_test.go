@@ -206,6 +206,24 @@ func TestAPushThatIsRefusedWholeIsKeptOnce(t *testing.T) {
 	assert.EqualValues(t, 2, delivery.Of(ctx).Outcome.Refused(delivery.UnitItem))
 }
 
+// Entries that the configuration discards are counted, and nothing else, also where a push has no others.
+func TestWhatIsOutsideTheWindowIsOnlyCounted(t *testing.T) {
+	h := start(t, nil, nil)
+	d := &deadLetter{}
+	ctx := d.behind(t.Context(), "t")
+	ld := logs("a/10", "b/20")
+	for _, rl := range ld.ResourceLogs().All() {
+		for _, r := range rl.ScopeLogs().At(0).LogRecords().All() {
+			r.SetTimestamp(pcommon.NewTimestampFromTime(time.Now().Add(-8 * 24 * time.Hour)))
+		}
+	}
+	require.NoError(t, h.ConsumeLogs(ctx, ld))
+	assert.Empty(t, d.kept())
+	assert.Empty(t, h.loki.lines())
+	assert.Equal(t, map[string]int64{"outside_window": 2}, h.counted(t, "refused_entries"))
+	assert.EqualValues(t, 2, delivery.Of(ctx).Outcome.Refused(delivery.UnitItem))
+}
+
 // While the dead letter is full the refused entries are sent again, counted once.
 func TestRefusedEntriesComeAgainUntilTheyAreKept(t *testing.T) {
 	l := &limits{stored: map[string]bool{}, lineBytes: 2}

@@ -43,6 +43,7 @@ type sending struct {
 
 	accepted, refused, bytes int64
 	refusal                  string
+	unwanted                 int64 // of the refused: the configuration discards them
 
 	open
 	// aside is what goes to the dead letter.
@@ -314,10 +315,11 @@ func (s *sending) note(r request) {
 }
 
 // result is the result of the push: nil if nothing is left to do, an error with the records to send again, or a permanent one if
-// everything was refused and nothing is in a dead letter.
+// everything was refused and nothing is in a dead letter. Entries that the configuration discards are no error, whatever else is in the push: a follower
+// would send its range again record by record, and write each to the dead letter.
 func (s *sending) result(ld plog.Logs) error {
 	if s.err == nil {
-		if s.refused > 0 && s.accepted == 0 && len(s.aside) == 0 {
+		if s.refused > s.unwanted && s.accepted == 0 && len(s.aside) == 0 {
 			return consumererror.NewPermanent(errors.New(s.refusal))
 		}
 		return nil
