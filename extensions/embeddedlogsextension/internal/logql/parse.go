@@ -324,11 +324,11 @@ func (p *parser) selector() ([]Matcher, error) {
 		if err != nil {
 			return nil, err
 		}
-		needed = needed || (m.Op == "=" || m.Op == "=~") && !m.Matches("")
+		needed = needed || !m.Matches("")
 		matchers = append(matchers, m)
 	}
 	if !needed {
-		return nil, p.fail(open, "queries require at least one regexp or equality matcher that does not have an empty-compatible value; for instance, app=~\".*\" does not meet this requirement, but app=~\".+\" does")
+		return nil, p.fail(open, "queries require at least one matcher that does not have an empty-compatible value; for instance, app=~\".*\" does not meet this requirement, but app=~\".+\" does")
 	}
 	return matchers, nil
 }

@@ -13,6 +13,7 @@ import (
 // Each query, and the one form in which it is written back; empty: it is in that form already.
 var queries = []struct{ text, form string }{
 	{`{app="a"}`, ""},
+	{`{app!=""}`, ""},
 	{`{app="a",b=~"x.*", c!="y", d!~"z"}`, `{app="a", b=~"x.*", c!="y", d!~"z"}`},
 	{"{app=`a\\d`} # a comment\n |= `b`", `{app="a\\d"} |= "b"`},
 	{`{a="b"}|="x"!="y"|~"z+"!~"q"`, `{a="b"} |= "x" != "y" |~ "z+" !~ "q"`},
@@ -84,7 +85,7 @@ func TestParseErrors(t *testing.T) {
 	for query, want := range map[string]string{
 		``:                                       `line 1, col 1: unexpected end of query, expecting a selector {...}, a function, a number or "("`,
 		`{`:                                      `line 1, col 2: unexpected end of query, expecting a name`,
-		`{}`:                                     `line 1, col 1: queries require at least one regexp or equality matcher`,
+		`{}`:                                     `line 1, col 1: queries require at least one matcher`,
 		`{a=~".*"}`:                              `line 1, col 1: queries require at least one`,
 		`{a!="b"}`:                               `line 1, col 1: queries require at least one`,
 		`{a="b",}`:                               `line 1, col 8: unexpected "}", expecting a name`,
@@ -102,6 +103,7 @@ func TestParseErrors(t *testing.T) {
 		`{a="b"} | logfmt --loose`:               `line 1, col 18: unknown flag --loose`,
 		`{a="b"} | distinct x`:                   "line 1, col 11: `distinct` is not supported",
 		`{a="b"} | label_format x=y, x=z`:        `line 1, col 29: multiple label name "x" not allowed`,
+		`{a="b"} | label_format __error__="x"`:   `line 1, col 24: __error__ cannot be formatted`,
 		`{a="b"} | x > foo`:                      `line 1, col 15: unexpected "foo", expecting a string, a number, a duration or a size`,
 		`{a="b"} | x > 5q`:                       `line 1, col 15: "5q" is neither a duration nor a size`,
 		`{a="b"} | x =~ 5`:                       `line 1, col 16: unexpected "5", expecting a string`,

@@ -235,6 +235,9 @@ func (p *parser) labelFormat(here position) (Stage, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name == "__error__" {
+			return nil, p.fail(t, "__error__ cannot be formatted")
+		}
 		if seen[name] {
 			return nil, p.fail(t, "multiple label name %q not allowed in a single format operation", name)
 		}

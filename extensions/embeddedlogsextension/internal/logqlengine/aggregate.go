@@ -34,7 +34,7 @@ func (r *run) aggregate(ctx context.Context, a *logql.Aggregate, g grid) (*table
 	}
 	switch a.Op {
 	case "sort", "sort_desc":
-		return sorted(t, a.Op == "sort_desc"), nil
+		return sorted(t, a.Op == "sort_desc", g), nil
 	case "topk", "bottomk":
 		return r.topk(t, a, g), nil
 	}
@@ -179,12 +179,12 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// sorted is of use for one step alone.
-func sorted(t *table, descending bool) *table {
-	rows := slices.DeleteFunc(t.rows, func(r *row) bool { return len(r.has) != 1 || !r.has[0] })
-	if len(rows) == 0 {
+// sorted is of use for one step alone: the series of a range query have no order of values.
+func sorted(t *table, descending bool, g grid) *table {
+	if g.n != 1 {
 		return t
 	}
+	rows := slices.DeleteFunc(t.rows, func(r *row) bool { return !r.has[0] })
 	slices.SortStableFunc(rows, func(a, b *row) int { return byValue(a.values[0], b.values[0], descending) })
 	return &table{rows: rows, ordered: true}
 }

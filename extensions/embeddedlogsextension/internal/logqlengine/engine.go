@@ -22,6 +22,8 @@ type Selection struct {
 	Labels []*logql.Matcher
 	// Needed, unless nil, are the only labels that are looked at, beside those of streams: a source may leave the others out.
 	Needed []string
+	// Placed: entries need their places.
+	Placed bool
 }
 
 // Source has the entries.
@@ -142,8 +144,8 @@ func (r *run) end(ctx context.Context, err error) (Stats, error) {
 	return r.stats, err
 }
 
-// read sends the entries of a selection through a pipeline. wanted, if there is one, looks at the time first.
-func (r *run) read(ctx context.Context, stages []logql.Stage, s Selection, p *logqlpipeline.Pipeline, wanted func(int64) bool,
+// read sends the entries of a selection through a pipeline. wanted, if there is one, looks at the time and place first.
+func (r *run) read(ctx context.Context, stages []logql.Stage, s Selection, p *logqlpipeline.Pipeline, wanted func(*logqlpipeline.Entry) bool,
 	found func(*logqlpipeline.Entry, *logqlpipeline.Record) error) error {
 	s.Lines, s.Labels = hints(stages)
 	p.Until(ctx)
@@ -156,7 +158,7 @@ func (r *run) read(ctx context.Context, stages []logql.Stage, s Selection, p *lo
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if wanted != nil && !wanted(e.Time) {
+		if wanted != nil && !wanted(e) {
 			return nil
 		}
 		record, ok := p.Run(e)

@@ -22,8 +22,9 @@ type Lines struct {
 
 // Line is one line of an answer.
 type Line struct {
-	Time int64
-	Text string
+	Time  int64
+	Place logqlpipeline.Place
+	Text  string
 	// Labels are all of it; Stream, Metadata and Parsed are those of each category.
 	Labels, Stream, Metadata, Parsed logqlpipeline.Labels
 }
@@ -31,7 +32,7 @@ type Line struct {
 // firstSlice is the time in which lines are looked for at first; each slice is four times as long as the one before.
 const firstSlice = int64(time.Minute)
 
-// Lines evaluates a log query; the lines come in the direction of the query. text is the query, for errors.
+// Lines evaluates a log query; the lines come in the direction of the query, those of one time as they were stored. text is the query, for errors.
 func (e *Engine) Lines(ctx context.Context, text string, q *logql.LogQuery, l Lines) ([]Line, Stats, error) {
 	if l.Limit > e.limits.Entries {
 		return nil, Stats{}, tooMuch("entries", "max entries limit per query exceeded, limit > max_entries_limit_per_query (%d > %d)", l.Limit, e.limits.Entries)
@@ -45,7 +46,7 @@ func (e *Engine) Lines(ctx context.Context, text string, q *logql.LogQuery, l Li
 	c := &collector{Lines: l, most: e.limits.HeldBytes}
 	for from, to := range slicesOf(l.From, l.To, l.Forward) {
 		c.begin()
-		err := r.read(ctx, q.Stages, Selection{Matchers: q.Matchers, From: from, To: to}, pipeline, c.wanted, func(e *logqlpipeline.Entry, record *logqlpipeline.Record) error {
+		err := r.read(ctx, q.Stages, Selection{Matchers: q.Matchers, From: from, To: to, Placed: true}, pipeline, c.wanted, func(e *logqlpipeline.Entry, record *logqlpipeline.Record) error {
 			return c.add(e, record)
 		})
 		if err != nil {
@@ -92,8 +93,8 @@ type collector struct {
 	slice []Line
 	held  int64
 	most  int64
-	// cut is the time behind which a line is not among the first any more.
-	cut   int64
+	// cut is the line behind which no line is among the first any more.
+	cut   Line
 	isCut bool
 }
 
@@ -109,11 +110,21 @@ func (c *collector) compare(a, b int64) int {
 	return 1
 }
 
-func (c *collector) wanted(nanos int64) bool { return !c.isCut || c.compare(nanos, c.cut) < 0 }
+// order is negative where a comes before b in the direction of the query.
+func (c *collector) order(a, b *Line) int {
+	if a.Time != b.Time {
+		return c.compare(a.Time, b.Time)
+	}
+	return c.sign() * a.Place.Compare(b.Place)
+}
+
+func (c *collector) wanted(e *logqlpipeline.Entry) bool {
+	return !c.isCut || c.order(&Line{Time: e.Time, Place: e.Place}, &c.cut) < 0
+}
 
 func (c *collector) add(e *logqlpipeline.Entry, r *logqlpipeline.Record) error {
 	line := Line{
-		Time: e.Time, Text: strings.Clone(r.Line), Labels: r.Labels().Clone(), Stream: r.LabelsFrom(logqlpipeline.FromStream).Clone(),
+		Time: e.Time, Place: e.Place, Text: strings.Clone(r.Line), Labels: r.Labels().Clone(), Stream: r.LabelsFrom(logqlpipeline.FromStream).Clone(),
 		Metadata: r.LabelsFrom(logqlpipeline.FromMetadata).Clone(), Parsed: r.LabelsFrom(logqlpipeline.FromLine).Clone(),
 	}
 	c.slice = append(c.slice, line)
@@ -128,7 +139,7 @@ func (c *collector) add(e *logqlpipeline.Entry, r *logqlpipeline.Record) error {
 }
 
 func sizeOf(l *Line) int64 {
-	const fixed, perLabel = 200, 64
+	const fixed, perLabel = 216, 64
 	size := fixed + len(l.Text)
 	for _, label := range l.Labels {
 		size += perLabel + len(label.Name) + len(label.Value)
@@ -137,7 +148,7 @@ func sizeOf(l *Line) int64 {
 }
 
 func (c *collector) sort() {
-	slices.SortStableFunc(c.slice, func(a, b Line) int { return c.compare(a.Time, b.Time) })
+	slices.SortStableFunc(c.slice, func(a, b Line) int { return c.order(&a, &b) })
 }
 
 func (c *collector) shrink(most int) {
@@ -148,7 +159,7 @@ func (c *collector) shrink(most int) {
 	}
 	c.slice = c.slice[:min(most, len(c.slice))]
 	if most > 0 {
-		c.cut, c.isCut = c.slice[most-1].Time, true
+		c.cut, c.isCut = Line{Time: c.slice[most-1].Time, Place: c.slice[most-1].Place}, true
 	}
 }
 
@@ -165,14 +176,14 @@ func (c *collector) thinned() []Line {
 	}
 	kept := c.found[:1]
 	for _, line := range c.found[1:] {
-		if c.compare(line.Time, kept[len(kept)-1].Time+c.sign()*int64(c.Interval)) >= 0 {
+		if c.compare(line.Time, kept[len(kept)-1].Time+int64(c.sign())*int64(c.Interval)) >= 0 {
 			kept = append(kept, line)
 		}
 	}
 	return kept
 }
 
-func (c *collector) sign() int64 {
+func (c *collector) sign() int {
 	if c.Forward {
 		return 1
 	}

@@ -1,9 +1,11 @@
 package logqlengine
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -16,7 +18,8 @@ type window struct {
 	*row
 	// lines are the changes of the number of lines from step to step, and of the sum of their values.
 	lines, sums []float64
-	samples     []Point // of unwrapped values
+	samples     []Point               // of unwrapped values
+	places      []logqlpipeline.Place // of the samples, where the operation asks which one is first
 }
 
 // ranger evaluates one range aggregation.
@@ -66,7 +69,7 @@ func (r *run) rangeTable(ctx context.Context, e *logql.Range, g grid, grouping *
 		}
 	}
 	from, to := g.start-int64(e.Behind)-int64(e.Window)+1, g.at(g.n-1)-int64(e.Behind)+1
-	s := Selection{Matchers: e.Query.Matchers, From: from, To: to, Needed: w.want}
+	s := Selection{Matchers: e.Query.Matchers, From: from, To: to, Needed: w.want, Placed: w.placed()}
 	if err := r.read(ctx, stages, s, pipeline, nil, w.add); err != nil {
 		return nil, err
 	}
@@ -119,10 +122,16 @@ func (w *ranger) add(e *logqlpipeline.Entry, record *logqlpipeline.Record) error
 		return nil
 	}
 	if w.r.Unwrap != nil && w.r.Op != "absent_over_time" {
-		if w.samples++; w.samples > w.limits.Samples {
+		if w.samples++; w.placed() {
+			w.samples++ // a place is as large as a value and its time
+		}
+		if w.samples > w.limits.Samples {
 			return tooMuch("samples", "the query would hold more than %d unwrapped values: ask for a shorter time or fewer streams", w.limits.Samples)
 		}
 		series.samples = append(series.samples, Point{e.Time, value})
+		if w.placed() {
+			series.places = append(series.places, e.Place)
+		}
 		return nil
 	}
 	series.lines[first]++
@@ -271,17 +280,36 @@ func (w *ranger) absent() (*table, error) {
 	return &table{rows: []*row{out}}, nil
 }
 
+// placed: of values of one time it counts which was stored first.
+func (w *ranger) placed() bool {
+	return w.r.Unwrap != nil && (w.r.Op == "first_over_time" || w.r.Op == "last_over_time")
+}
+
+// byTime sorts samples by time, those of one time by their places.
+type byTime struct{ *window }
+
+func (s byTime) Len() int { return len(s.samples) }
+
+func (s byTime) Less(i, j int) bool {
+	if a, b := s.samples[i].Nanos, s.samples[j].Nanos; a != b {
+		return a < b
+	}
+	return s.places[i].Compare(s.places[j]) < 0
+}
+
+func (s byTime) Swap(i, j int) {
+	s.samples[i], s.samples[j] = s.samples[j], s.samples[i]
+	s.places[i], s.places[j] = s.places[j], s.places[i]
+}
+
 // slide moves the window over the sorted values.
 func (w *ranger) slide(ctx context.Context, s *window) error {
-	slices.SortStableFunc(s.samples, func(a, b Point) int {
-		switch {
-		case a.Nanos < b.Nanos:
-			return -1
-		case a.Nanos > b.Nanos:
-			return 1
-		}
-		return 0
-	})
+	if s.places != nil {
+		sort.Sort(byTime{s})
+		s.places = nil
+	} else {
+		slices.SortStableFunc(s.samples, func(a, b Point) int { return cmp.Compare(a.Nanos, b.Nanos) })
+	}
 	low, high := 0, 0
 	var sorted []float64
 	for i := range s.values {

@@ -114,9 +114,8 @@ func nextPair(line string) (key, value, rest string, err error) {
 		if end < 0 {
 			return "", "", line[len(line):], errNotLogfmt
 		}
-		value, err = strconv.Unquote(line[at:end])
-		if err != nil {
-			value, err = strings.ReplaceAll(line[at+1:end-1], `\"`, `"`), nil
+		if value, err = strconv.Unquote(line[at:end]); err != nil {
+			value = unescaped(line[at+1 : end-1])
 		}
 		return key, value, line[end:], nil
 	}
@@ -128,6 +127,21 @@ func nextPair(line string) (key, value, rest string, err error) {
 		at++
 	}
 	return key, line[start:at], line[at:], nil
+}
+
+// unescaped is a value that [strconv.Unquote] does not take: a newline in it is one, and next to escapes that nobody knows, as in C:\dir, no
+// other than that of a quote is one.
+func unescaped(text string) string {
+	var out strings.Builder
+	for rest := text; rest != ""; {
+		c, _, after, err := strconv.UnquoteChar(rest, '"')
+		if err != nil {
+			return strings.ReplaceAll(text, `\"`, `"`)
+		}
+		out.WriteRune(c)
+		rest = after
+	}
+	return out.String()
 }
 
 func wordEnd(line string, at int) int {

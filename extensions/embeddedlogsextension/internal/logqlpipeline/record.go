@@ -1,6 +1,7 @@
 package logqlpipeline
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -27,9 +28,19 @@ const SampleError = "SampleExtractionErr"
 // extracted is what Loki appends to a name that a label of the stream or of the metadata has already.
 const extracted = "_extracted"
 
+// Place orders entries of one time: first by the record of a journal that they came with, then by the place in it. An entry that came without a
+// journal has the zero Place.
+type Place struct{ Offset, Index int64 }
+
+// Compare is negative where p comes before other.
+func (p Place) Compare(other Place) int {
+	return cmp.Or(cmp.Compare(p.Offset, other.Offset), cmp.Compare(p.Index, other.Index))
+}
+
 // Entry is one line as it was stored. Nobody changes its labels.
 type Entry struct {
 	Time             int64 // nanoseconds since 1970
+	Place            Place // where a selection asks for it
 	Line             string
 	Stream, Metadata Labels
 }

@@ -3,8 +3,10 @@ package lokiapi
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -148,7 +150,7 @@ func (t *tailing) look(ctx context.Context, c *websocket.Conn, first bool) error
 	var fresh []logqlengine.Line
 	for i := range lines {
 		line := &lines[i]
-		key := strconv.FormatInt(line.Time, 10) + line.Labels.Key() + line.Text
+		key := fmt.Sprint(line.Time, line.Place) + line.Labels.Key() + line.Text
 		if _, known := t.seen[key]; !known {
 			fresh = append(fresh, *line)
 		}
@@ -166,6 +168,7 @@ func (t *tailing) look(ctx context.Context, c *websocket.Conn, first bool) error
 	if len(fresh) == 0 {
 		return nil
 	}
+	slices.Reverse(fresh) // a tail goes on below: oldest first
 	message := tailMessage{Streams: streams(fresh, false)}
 	if oldest := lines[len(lines)-1]; !first && len(lines) == t.engine.Limits().Entries { // older ones may have been left out
 		message.Dropped = []dropped{{oldest.Labels.Map(), strconv.FormatInt(oldest.Time, 10)}}

@@ -43,11 +43,16 @@ func (s *Source) Select(ctx context.Context, selection logqlengine.Selection, ea
 	if selection.Needed != nil && !slices.Contains(selection.Needed, lokiview.DetectedLevelLabel) {
 		detector = nil
 	}
-	return refused(s.Store.Run(ctx, s.query(text, selection.From, selection.To), func(b *store.Block) error {
+	q := s.query(text, selection.From, selection.To)
+	if selection.Placed {
+		q.Hidden = nil // parts of it are no labels, whatever is hidden
+	}
+	return refused(s.Store.Run(ctx, q, func(b *store.Block) error {
 		times, ok := b.Times()
 		if !ok {
 			return nil
 		}
+		offsets, indexes := b.Column(store.OffsetField), b.Column(store.IndexField)
 		rows := s.rows(b, detector)
 		lines := b.Column(store.Message)
 		for i := range b.Len() {
@@ -58,12 +63,23 @@ func (s *Source) Select(ctx context.Context, selection logqlengine.Selection, ea
 			if lines != nil {
 				line = lines[i]
 			}
-			if err := each(rows.Entry(i, times[i], line)); err != nil {
+			entry := rows.Entry(i, times[i], line)
+			entry.Place = logqlpipeline.Place{Offset: number(offsets, i), Index: number(indexes, i)}
+			if err := each(entry); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
+}
+
+// number is 0 where a row has none.
+func number(column []string, i int) int64 {
+	if column == nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(column[i], 10, 64)
+	return n
 }
 
 // refused gives the refusals of the store the name that those of queries have.
@@ -226,7 +242,12 @@ func any(fields []string, m *logql.Matcher) string {
 
 // without leaves out what Loki knows nothing of. The engine skips rows whose _stream is asked for while its index of streams does not show it yet,
 // which takes longer than rows take.
-const without = " | delete _stream, _stream_id, penstock_log, penstock_offset, penstock_index, penstock_tenant"
+func without(selection *logqlengine.Selection) string {
+	if selection.Placed {
+		return " | delete _stream, _stream_id, penstock_log, penstock_tenant"
+	}
+	return " | delete _stream, _stream_id, penstock_log, penstock_offset, penstock_index, penstock_tenant"
+}
 
 // filter is LogsQL that selects at least what the selection does. none: nothing can be selected.
 func (s *Source) filter(ctx context.Context, selection *logqlengine.Selection) (text string, none bool, err error) {
@@ -240,7 +261,7 @@ func (s *Source) filter(ctx context.Context, selection *logqlengine.Selection) (
 		return m.Matches("") || m.Name == lokiview.DetectedLevelLabel || m.Op != "=" && m.Op != "=~"
 	})
 	if len(hints) == 0 && selection.Needed == nil {
-		return and(filters) + without, false, nil
+		return and(filters) + without(selection), false, nil
 	}
 	byLabel, err := s.fieldsByLabel(ctx, and(filters), selection)
 	if err != nil {
@@ -254,9 +275,9 @@ func (s *Source) filter(ctx context.Context, selection *logqlengine.Selection) (
 		filters = append(filters, any(fields, m))
 	}
 	if selection.Needed != nil {
-		return and(filters) + " | fields " + fieldList(byLabel, selection.Needed), false, nil
+		return and(filters) + " | fields " + fieldList(byLabel, selection), false, nil
 	}
-	return and(filters) + without, false, nil
+	return and(filters) + without(selection), false, nil
 }
 
 // fieldsByLabel are the fields of the selected rows, by the labels that they are in Loki.
@@ -300,16 +321,19 @@ func fieldsOf(byLabel map[string][]string, label string) []string {
 	return fields
 }
 
-func fieldList(byLabel map[string][]string, labels []string) string {
+func fieldList(byLabel map[string][]string, selection *logqlengine.Selection) string {
 	fields := append([]string{store.Time, store.Message}, streamFields()...)
-	for _, label := range labels {
+	if selection.Placed {
+		fields = append(fields, store.OffsetField, store.IndexField)
+	}
+	for _, label := range selection.Needed {
 		for _, f := range fieldsOf(byLabel, label) {
 			if !slices.Contains(fields, f) {
 				fields = append(fields, f)
 			}
 		}
 	}
-	if slices.Contains(labels, lokiview.DetectedLevelLabel) {
+	if slices.Contains(selection.Needed, lokiview.DetectedLevelLabel) {
 		fields = append(fields, store.SeverityNum, store.SeverityText)
 	}
 	for i, f := range fields {
