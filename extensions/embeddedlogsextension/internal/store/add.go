@@ -66,7 +66,7 @@ type Added struct {
 	Rows int
 	// Known are rows that were there before.
 	Known int
-	// Erased are rows that were there before, and were erased.
+	// Erased are rows that were there before, or on their way, when they were erased.
 	Erased int
 	// Refused are rows that never will be, by [Reason].
 	Refused [reasons]int
@@ -164,7 +164,7 @@ func (a *adding) row(tenant string, index int, t int64, r *row) {
 		a.err = fmt.Errorf("name a tenant: %w", err)
 		return
 	}
-	if a.batch.Again && a.s.erased.match(a.signal, tenant, a.batch.Received, t, r) {
+	if (a.batch.Again || a.s.erased.after(a.batch.Received)) && a.s.erased.match(a.signal, tenant, a.batch.Received, t, r) {
 		a.added.Erased++
 		return
 	}

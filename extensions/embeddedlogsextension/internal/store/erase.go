@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -49,6 +50,7 @@ type Erasure struct {
 type erasures struct {
 	path   string
 	opened time.Time
+	newest atomic.Int64 // when the latest one was asked for, Unix nanoseconds; 0: there is none
 
 	mu  sync.RWMutex
 	all []remembered // guarded by mu; oldest first
@@ -86,6 +88,7 @@ func (e *erasures) open(directory string) error {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 		e.all = append(e.all, remembered{one, filter})
+		e.newest.Store(max(one.At.UnixNano(), e.newest.Load()))
 	}
 	return nil
 }
@@ -111,15 +114,19 @@ func (e *erasures) add(one Erasure, filter *logstorage.Filter) error {
 		return err
 	}
 	e.all = kept
+	e.newest.Store(max(one.At.UnixNano(), e.newest.Load()))
 	return nil
 }
+
+// after says whether rows were erased after a time: those that were received before, and are added only now, may be among them.
+func (e *erasures) after(received time.Time) bool { return received.UnixNano() < e.newest.Load() }
 
 // over says whether an erasure is to be forgotten.
 func (e *erasures) over(r *remembered, now time.Time) bool {
 	return now.Sub(r.At) > rememberErasures && now.Sub(e.opened) > readAgain
 }
 
-// match says whether a row that is read again, and was received then, was erased. The first fields are the stream's.
+// match says whether a row that was received then, and is added or read again only now, was erased. The first fields are the stream's.
 func (e *erasures) match(signal Signal, tenant string, received time.Time, t int64, r *row) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -140,8 +147,8 @@ func (e *erasures) match(signal Signal, tenant string, received time.Time, t int
 	return false
 }
 
-// Erase deletes rows, and returns when no query finds them and no file holds them. Rows that are read again from the journal behind the last
-// checkpoint don't come back. ctx's end does not end it: it goes on after a restart too.
+// Erase deletes rows, and returns when no query finds them and no file holds them. Rows that were received before, and are still on their way or are
+// read again from the journal behind the last checkpoint, don't come. ctx's end does not end it: it goes on after a restart too.
 func (s *Store) Erase(ctx context.Context, e Erasure) error {
 	ctx, done, err := s.use(ctx)
 	if err != nil {
@@ -152,10 +159,6 @@ func (s *Store) Erase(ctx context.Context, e Erasure) error {
 	if err != nil {
 		return &QueryError{err}
 	}
-	tenants := s.tenants.seen(View{All: e.Tenant == "", Tenant: e.Tenant}, e.Signal)
-	if len(tenants) == 0 {
-		return nil
-	}
 	// A task leaves rows that lie in the future of its time. Relative times of the filter count from now, so those rows have a task of their own.
 	// A comment in the filter ends with its line.
 	ahead, err := logstorage.ParseFilterAtTimestamp(fmt.Sprintf("(%s\n) %s:>%s", e.Filter, Time, e.At.UTC().Format(time.RFC3339Nano)), e.At.UnixNano())
@@ -164,6 +167,10 @@ func (s *Store) Erase(ctx context.Context, e Erasure) error {
 	}
 	if err := s.erased.add(e, filter); err != nil {
 		return err
+	}
+	tenants := s.tenants.seen(View{All: e.Tenant == "", Tenant: e.Tenant}, e.Signal)
+	if len(tenants) == 0 {
+		return nil // the engine would take no tenant for all
 	}
 	if err := s.delete(ctx, e.ID, e.At, tenants, filter); err != nil {
 		return err

@@ -297,6 +297,24 @@ func TestErasedRowsDontComeBack(t *testing.T) {
 	assert.Equal(t, 10, added.Rows, "what comes later stays")
 }
 
+// A client was answered, then rows were erased: what the journal still delivers of them is not stored, also where the tenant had no rows yet.
+func TestErasedRowsThatAreStillOnTheirWayDontCome(t *testing.T) {
+	s := open(t, t.TempDir())
+	b := at("acme", 0)
+	b.Received = time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, s.Erase(ctx, store.Erasure{ID: "one", Tenant: "acme", Filter: `number:=3`, At: b.Received.Add(time.Millisecond)}))
+	added, err := s.AddLogs(t.Context(), records("checkout", 10), b)
+	require.NoError(t, err)
+	assert.Equal(t, store.Added{Rows: 9, Erased: 1}, added)
+	b = at("acme", 1)
+	b.Received = time.Now().Add(time.Second)
+	added, err = s.AddLogs(t.Context(), records("checkout", 10), b)
+	require.NoError(t, err)
+	assert.Equal(t, 10, added.Rows, "what comes later stays")
+}
+
 func TestAFilterThatEndsWithAComment(t *testing.T) {
 	s := open(t, t.TempDir())
 	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
