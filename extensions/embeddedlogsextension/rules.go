@@ -135,7 +135,7 @@ func (c *recorder) evaluate(ctx context.Context, r *logrules.Rule, at time.Time)
 	if err != nil {
 		return nil, &logrules.Error{Reason: logrules.BadQuery, Err: err}
 	}
-	points, err := statistics.Of(ctx, s, p, names, r.MaxSeries)
+	points, err := statistics.Of(ctx, s, p, names, true, r.MaxSeries)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}

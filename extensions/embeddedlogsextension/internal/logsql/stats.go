@@ -48,7 +48,7 @@ func statsRange(ctx context.Context, q *request, w http.ResponseWriter) error {
 	if err != nil {
 		return badf("query: %w", err)
 	}
-	points, err := statistics.Of(ctx, q.store, q.prepared, labels, 0)
+	points, err := statistics.Of(ctx, q.store, q.prepared, labels, true, 0)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func stats(ctx context.Context, q *request, w http.ResponseWriter) error {
 	if err != nil {
 		return badf("query: %w", err)
 	}
-	points, err := statistics.Of(ctx, q.store, q.prepared, labels, 0)
+	points, err := statistics.Of(ctx, q.store, q.prepared, labels, false, 0)
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,15 @@ func TestARangeOfStatistics(t *testing.T) {
 	assert.Equal(t, want, answer.Data.Result)
 }
 
+// The time of statistics at one moment is that moment; a grouping by _time is a label like others.
+func TestStatisticsAtOneMomentByTime(t *testing.T) {
+	begin := time.Now().Add(-2 * time.Hour).Truncate(time.Hour)
+	w := httptest.NewRecorder()
+	served(t, begin, 1, 3, 4).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/select/logsql/stats_query?time=4102444800&query=*+|+stats+by+(_time:1h)+count()+n", nil))
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	assert.Contains(t, w.Body.String(), `{"metric":{"__name__":"n","_time":"`+begin.UTC().Format(time.RFC3339)+`"},"value":[4102444800,"12"]}`)
+}
+
 // BenchmarkRangeOfStatistics is a day's counts of twenty services, by the minute: 57 600 points.
 func BenchmarkRangeOfStatistics(b *testing.B) {
 	h := served(b, time.Now().Add(-25*time.Hour), 20, 24*60, 1)

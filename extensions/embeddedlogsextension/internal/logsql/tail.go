@@ -20,7 +20,7 @@ import (
 const (
 	// lookBack is how much older than the newest look a row may be that comes late; older ones a tail doesn't show.
 	lookBack = 30 * time.Second
-	// mostSeen bounds the rows that a tail remembers so that it shows none twice, 32 bytes each.
+	// mostSeen bounds the different rows that a tail remembers so that it shows none twice, 40 bytes each.
 	mostSeen = 200_000
 	// minRefresh is the shortest time between two looks.
 	minRefresh = 200 * time.Millisecond
@@ -30,8 +30,31 @@ const (
 type tail struct {
 	q     *request
 	seed  maphash.Seed
-	seen  map[uint64]int64 // the time of each row that was sent
-	order bool             // the query orders its fields
+	seen  map[uint64]sent
+	looks int
+	order bool // the query orders its fields
+}
+
+// sent are the rows with the same text, which have one time.
+type sent struct {
+	at         int64
+	rows       int // that were sent
+	look, here int // how many the last look has found
+}
+
+// isNew counts a row that a look finds; it is new where the look finds more of its text than were sent.
+func (t *tail) isNew(id uint64, at int64) bool {
+	of := t.seen[id]
+	if of.look != t.looks {
+		of.look, of.here = t.looks, 0
+	}
+	of.here++
+	more := of.here > of.rows
+	if more {
+		of.at, of.rows = at, of.here
+	}
+	t.seen[id] = of
+	return more
 }
 
 // serveTail is /select/logsql/tail: rows as they come, until the client goes.
@@ -80,7 +103,7 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	defer writeUntil(w, time.Time{})
-	t := &tail{q: q, seed: maphash.MakeSeed(), seen: map[uint64]int64{}, order: q.prepared.Query.IsFixedOutputFieldsOrder()}
+	t := &tail{q: q, seed: maphash.MakeSeed(), seen: map[uint64]sent{}, order: q.prepared.Query.IsFixedOutputFieldsOrder()}
 	from := time.Now().Add(-wait - back)
 	ticker := time.NewTicker(max(refresh, minRefresh))
 	defer ticker.Stop()
@@ -121,6 +144,7 @@ func (a *API) look(ctx context.Context, t *tail, from, until time.Time) ([]line,
 	}
 	defer leave()
 	var lines []line
+	t.looks++
 	p := t.q.prepared.Between(from, until)
 	err = t.q.store.RunPrepared(ctx, p, func(b *store.Block) error {
 		times, ok := b.Times()
@@ -134,13 +158,12 @@ func (a *API) look(ctx context.Context, t *tail, from, until time.Time) ([]line,
 		for i := range b.Len() {
 			text := appendRow(nil, columns, i)
 			id := maphash.Bytes(t.seed, text)
-			if _, ok := t.seen[id]; ok || len(text) == 0 {
+			if len(text) == 0 || !t.isNew(id, times[i]) {
 				continue
 			}
-			if len(t.seen) >= mostSeen {
-				return &store.CostError{What: "rows within " + lookBack.String(), Cost: int64(len(t.seen)) + 1, Most: mostSeen}
+			if len(t.seen) > mostSeen {
+				return &store.CostError{What: "rows within " + lookBack.String(), Cost: int64(len(t.seen)), Most: mostSeen}
 			}
-			t.seen[id] = times[i]
 			lines = append(lines, line{times[i], text})
 		}
 		return nil
@@ -148,8 +171,8 @@ func (a *API) look(ctx context.Context, t *tail, from, until time.Time) ([]line,
 	if err != nil {
 		return nil, err
 	}
-	for id, at := range t.seen {
-		if at < from.UnixNano() {
+	for id, of := range t.seen {
+		if of.at < from.UnixNano() {
 			delete(t.seen, id)
 		}
 	}

@@ -50,8 +50,8 @@ func Check(text string) error {
 }
 
 // Of runs a query; labels are the names that the query's GetStatsLabels returned. Fields that are no labels are statistics; a histogram is one
-// for each of its buckets. most bounds the points, 0 does not: the error is a *TooManyError then. Other errors are those of [store.Store.RunPrepared].
-func Of(ctx context.Context, s *store.Store, p *store.Prepared, labels []string, most int) ([]Point, error) {
+// for each of its buckets. inTime: _time is the time of a point, and no label; else each point has the query's time. most bounds the points, 0 does not: the error is a *TooManyError then. Other errors are those of [store.Store.RunPrepared].
+func Of(ctx context.Context, s *store.Store, p *store.Prepared, labels []string, inTime bool, most int) ([]Point, error) {
 	var points []Point
 	err := s.RunPrepared(ctx, p, func(b *store.Block) error {
 		columns := b.Columns()
@@ -60,7 +60,7 @@ func Of(ctx context.Context, s *store.Store, p *store.Prepared, labels []string,
 			var of []Label
 			for _, c := range columns {
 				switch {
-				case c.Name == store.Time:
+				case inTime && c.Name == store.Time:
 					if t, ok := logstorage.TryParseTimestampRFC3339Nano(c.Values[i]); ok {
 						at = t
 					}
@@ -70,7 +70,7 @@ func Of(ctx context.Context, s *store.Store, p *store.Prepared, labels []string,
 			}
 			place := 0
 			for _, c := range columns {
-				if c.Name != store.Time && !slices.Contains(labels, c.Name) {
+				if !slices.Contains(labels, c.Name) && (!inTime || c.Name != store.Time) {
 					points = appendStatistic(points, Point{strings.Clone(c.Name), place, of, at, strings.Clone(c.Values[i])})
 					place++
 				}
