@@ -249,6 +249,9 @@ func (s *Store) within(ctx context.Context, p *Prepared, f func(context.Context,
 	if len(tenants) == 0 {
 		return ctx.Err()
 	}
+	if err := guard(p.Query.String()); err != nil {
+		return &QueryError{err}
+	}
 	p.seen = tenants
 	running, stop := context.WithCancel(ctx)
 	defer stop()

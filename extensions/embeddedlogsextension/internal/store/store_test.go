@@ -315,6 +315,26 @@ func TestErasedRowsThatAreStillOnTheirWayDontCome(t *testing.T) {
 	assert.Equal(t, 10, added.Rows, "what comes later stays")
 }
 
+// The engine ends the process at block_stats behind a pipe that makes a field, also in a subquery.
+func TestBlockStatsIsTheFirstPipe(t *testing.T) {
+	s := open(t, t.TempDir())
+	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
+	require.NoError(t, err)
+	require.NoError(t, s.Flush(t.Context()))
+	for _, text := range []string{
+		"* | hash(number) as h | block_stats", "* | copy number n\n|  block_stats | limit 1", "* | union (* | len(_msg) as l | block_stats)",
+		`* | format "(|" as x | block_stats`, "number:in(* | copy number n | block_stats | fields n)",
+	} {
+		err := s.Run(t.Context(), store.Query{Text: text, View: everything}, func(*store.Block) error { return nil })
+		var wrong *store.QueryError
+		require.ErrorAs(t, err, &wrong, text)
+		assert.ErrorContains(t, err, "block_stats: it must be the first pipe", text)
+	}
+	for _, text := range []string{"* | block_stats", `"| x | block_stats" | fields _msg`, "* | block_stats | sort by (field) | limit 3", "* | union (* | block_stats)"} {
+		assert.NoError(t, s.Run(t.Context(), store.Query{Text: text, View: everything}, func(*store.Block) error { return nil }), text)
+	}
+}
+
 func TestAFilterThatEndsWithAComment(t *testing.T) {
 	s := open(t, t.TempDir())
 	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
