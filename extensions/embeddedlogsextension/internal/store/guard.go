@@ -2,19 +2,30 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
-// errBlockStats is a query at which the engine would end the process.
-var errBlockStats = errors.New("block_stats: it must be the first pipe")
+// Queries at which the engine (v1.52.2) would end the process.
+var (
+	// It looks up each field in the headers of the block, and dereferences nothing for a field that a pipe has made (pipe_block_stats.go).
+	errBlockStats = errors.New("block_stats: it must be the first pipe")
+	// It has no way to compare a field that is the same in all rows of a block with their time (filter_eq_field.go, filter_le_field.go).
+	errTimeField = errors.New("eq_field, lt_field, le_field: in a pipe, they can't compare with _time, and not behind copy or rename: use them before the first pipe")
+)
 
-// guard refuses a query whose text, as the engine writes it, has the pipe block_stats behind another pipe: the engine looks up each field in the
-// block's headers, and dereferences nothing for a field that a pipe has made (v1.52.2, pipe_block_stats.go).
+var (
+	copiers     = []string{"copy", "cp", "rename", "mv"}
+	comparisons = []string{"eq_field(", "lt_field(", "le_field("}
+)
+
+// guard refuses a query, as text, that would end the process.
 func guard(text string) error {
-	if !strings.Contains(text, "block_stats") {
+	if !strings.Contains(text, "block_stats") && !strings.Contains(text, "_field(") {
 		return nil
 	}
-	pipes := []int{0} // of the query and of each subquery around the place
+	pipes := []int{0} // of the query and of each subquery, or bracket, around the place
+	copied := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; c {
 		case '"', '\'', '`':
@@ -30,11 +41,32 @@ func guard(text string) error {
 				pipes = pipes[:len(pipes)-1]
 			}
 		case '|':
-			last := &pipes[len(pipes)-1]
-			if *last++; *last > 1 && strings.HasPrefix(strings.TrimLeft(text[i+1:], " "), "block_stats") {
+			pipes[len(pipes)-1]++
+			name := firstWord(text[i+1:])
+			copied = copied || slices.Contains(copiers, name)
+			if name == "block_stats" && pipes[len(pipes)-1] > 1 {
 				return errBlockStats
+			}
+		default:
+			if slices.Max(pipes) == 0 {
+				continue
+			}
+			for _, comparison := range comparisons {
+				with, is := strings.CutPrefix(text[i:], comparison)
+				if is && (copied || firstWord(strings.TrimLeft(with, " \"'`")) == Time) {
+					return errTimeField
+				}
 			}
 		}
 	}
 	return nil
+}
+
+func firstWord(text string) string {
+	text = strings.TrimLeft(text, " \t\r\n")
+	end := strings.IndexFunc(text, func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') })
+	if end < 0 {
+		return text
+	}
+	return text[:end]
 }

@@ -315,23 +315,38 @@ func TestErasedRowsThatAreStillOnTheirWayDontCome(t *testing.T) {
 	assert.Equal(t, 10, added.Rows, "what comes later stays")
 }
 
-// The engine ends the process at block_stats behind a pipe that makes a field, also in a subquery.
-func TestBlockStatsIsTheFirstPipe(t *testing.T) {
+// The engine ends the process at block_stats behind a pipe that makes a field, and where a pipe compares a field that is the same in all rows with
+// their time; also in a subquery.
+func TestQueriesThatWouldEndTheProcess(t *testing.T) {
 	s := open(t, t.TempDir())
 	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
 	require.NoError(t, err)
 	require.NoError(t, s.Flush(t.Context()))
-	for _, text := range []string{
-		"* | hash(number) as h | block_stats", "* | copy number n\n|  block_stats | limit 1", "* | union (* | len(_msg) as l | block_stats)",
-		`* | format "(|" as x | block_stats`, "number:in(* | copy number n | block_stats | fields n)",
+	run := func(text string) error {
+		return s.Run(t.Context(), store.Query{Text: text, View: everything}, func(*store.Block) error { return nil })
+	}
+	for text, want := range map[string]string{
+		"* | hash(number) as h | block_stats":                                   "block_stats: it must be the first pipe",
+		"* | copy number n\n|  block_stats | limit 1":                           "block_stats: it must be the first pipe",
+		"* | union (* | len(_msg) as l | block_stats)":                          "block_stats: it must be the first pipe",
+		`* | format "(|" as x | block_stats`:                                    "block_stats: it must be the first pipe",
+		"number:in(* | copy number n | block_stats | fields n)":                 "block_stats: it must be the first pipe",
+		"* | limit 5 | filter nope:eq_field(_time)":                             "they can't compare with _time",
+		`* | limit 5 | filter nope:lt_field("_time") or number:1`:               "they can't compare with _time",
+		"* | copy _time as t | filter nope:le_field(t)":                         "they can't compare with _time",
+		"* | mv _* t* | filter number:1 | stats count() if (x:eq_field(ttime))": "they can't compare with _time",
+		"* | format if (nope:eq_field(_time)) \"x\" as y":                       "they can't compare with _time",
 	} {
-		err := s.Run(t.Context(), store.Query{Text: text, View: everything}, func(*store.Block) error { return nil })
+		err := run(text)
 		var wrong *store.QueryError
 		require.ErrorAs(t, err, &wrong, text)
-		assert.ErrorContains(t, err, "block_stats: it must be the first pipe", text)
+		assert.ErrorContains(t, err, want, text)
 	}
-	for _, text := range []string{"* | block_stats", `"| x | block_stats" | fields _msg`, "* | block_stats | sort by (field) | limit 3", "* | union (* | block_stats)"} {
-		assert.NoError(t, s.Run(t.Context(), store.Query{Text: text, View: everything}, func(*store.Block) error { return nil }), text)
+	for _, text := range []string{
+		"* | block_stats", `"| x | block_stats" | fields _msg`, "* | block_stats | sort by (field) | limit 3", "* | union (* | block_stats)",
+		"nope:eq_field(_time)", "(number:lt_field(_time) or number:1) | copy number as n", "* | filter number:eq_field(nope)", "* | filter nope:eq_field(_time)",
+	} {
+		assert.NoError(t, run(text), text)
 	}
 }
 
