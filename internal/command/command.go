@@ -16,6 +16,13 @@ import (
 // configFlag is the flag of the collector that names a configuration.
 const configFlag = "config"
 
+// The collector's own help of print-config names a feature gate that does not exist any more.
+const (
+	printShort = "Prints the merged configuration, with every default"
+	printLong  = `Prints the merged configuration: all files, profiles and --set, with every default. --mode redacted (the default)
+hides secrets, --mode unredacted shows them. --format json is not stable between releases.`
+)
+
 // start is one way to start, for people who don't know any.
 type start struct{ args, does string }
 
@@ -40,16 +47,23 @@ func New(set otelcol.CollectorSettings) *cobra.Command {
 	root.Example = examples(root)
 	root.Args = noStrangers
 	root.SetUsageFunc(usage)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return pointToHelp(cmd, err) })
 	given.record(root)
 	root.RunE = newStart(set, given)
 	check(root, set, reader, given, false)
 	for _, cmd := range root.Commands() {
 		given.record(cmd)
-		if cmd.Name() == validateName {
+		switch cmd.Name() {
+		case validateName:
 			check(cmd, set, reader, given, true)
+		case "print-config":
+			cmd.Short, cmd.Long = printShort, printLong
 		}
 	}
 	root.AddCommand(newRepairCommand(), newKeysCommand(), newVerifyCommand(), newTapCommand(), newTopCommand())
+	for _, cmd := range root.Commands() {
+		explainArgs(cmd)
+	}
 	if len(set.ConfigProviderSettings.ResolverSettings.URIs) == 0 {
 		needConfig(root)
 		for _, cmd := range root.Commands() {
@@ -67,6 +81,26 @@ func Run(set otelcol.CollectorSettings) error {
 	umask.Close() // before anything is written, whatever the configuration says
 	set.Factories = tapped.Factories(set.Factories)
 	return program.Run(set, func() error { return New(set).Execute() })
+}
+
+// explainArgs makes cmd and its commands say where their help is if they get other arguments than they take.
+func explainArgs(cmd *cobra.Command) {
+	if takes := cmd.Args; takes != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := takes(cmd, args); err != nil {
+				return pointToHelp(cmd, err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		explainArgs(sub)
+	}
+}
+
+// pointToHelp adds to an error about cmd's flags or arguments where its help is.
+func pointToHelp(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w\n\n%s --help lists its flags and arguments", err, cmd.CommandPath())
 }
 
 // needConfig makes cmd say what to type if it is called without a configuration.

@@ -104,6 +104,27 @@ func TestAWordThatIsNoCommand(t *testing.T) {
 	}
 }
 
+func TestMistakesInFlagsAndArgumentsPointToTheHelp(t *testing.T) {
+	for help, args := range map[string][]string{
+		"penstock --help":              {"--nonsense"},
+		"penstock validate --help":     {"validate", "extra"},
+		"penstock print-config --help": {"print-config", "--nonsense"},
+		"penstock keys --help":         {"keys", "nonsense"},
+		"penstock top --help":          {"top", "extra"},
+	} {
+		printed, err := call(t, args...)
+		require.Error(t, err)
+		assert.Contains(t, printed, help, args)
+	}
+}
+
+// The collector's own help names a gate that is on by default.
+func TestTheHelpOfPrintConfigNamesNoGate(t *testing.T) {
+	printed, err := call(t, "print-config", "--help")
+	require.NoError(t, err)
+	assert.NotContains(t, printed, "otelcol.printInitialConfig")
+}
+
 func TestHelpBeginsWithWhatPeopleLookFor(t *testing.T) {
 	printed, err := call(t, "--help")
 	require.NoError(t, err)

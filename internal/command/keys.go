@@ -55,6 +55,9 @@ func newKeyCommand(file *string) *cobra.Command {
   penstock keys new --file keys.yaml --tenant acme --scope ingest --bytes-per-second 20000 --burst 10s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if k.Tenant == "" && k.NeedsTenant() {
+				return errors.New("no tenant is given: name it with --tenant. Only a key whose scopes are all forward or admin has none")
+			}
 			now := time.Now().UTC().Truncate(time.Second)
 			k.Created, k.Limits = now, limits()
 			if expires != "" {

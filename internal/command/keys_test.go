@@ -59,7 +59,8 @@ func TestKeysThatCanNotBe(t *testing.T) {
 	t.Setenv("PENSTOCK_KEYS_FILE", "")
 	for want, args := range map[string][]string{
 		"no file is given: name it with --file or PENSTOCK_KEYS_FILE": {"new", "--tenant", "a"},
-		"tenant: ":                               {"new", "--file", file},
+		"no tenant is given: name it with --tenant":                   {"new", "--file", file},
+		"tenant: ":                               {"new", "--file", file, "--tenant", "a/b"},
 		`scopes: "write" is not one of`:          {"new", "--file", file, "--tenant", "a", "--scope", "write"},
 		`signals: "log" is not one of`:           {"new", "--file", file, "--tenant", "a", "--signal", "log"},
 		"limits: bytes_per_second: -5":           {"new", "--file", file, "--tenant", "a", "--bytes-per-second", "-5"},
@@ -67,6 +68,7 @@ func TestKeysThatCanNotBe(t *testing.T) {
 		`--expires: "2020-01-01" is in the past`: {"new", "--file", file, "--tenant", "a", "--expires", "2020-01-01"},
 		"no such file":                           {"list", "--file", file},
 		"requires at least 1 arg":                {"revoke", "--file", file},
+		"penstock keys revoke --help":            {"revoke", "--file", file},
 	} {
 		_, err := call(t, append([]string{"keys"}, args...)...)
 		assert.ErrorContains(t, err, want, args)

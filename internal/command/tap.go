@@ -86,6 +86,7 @@ func (t *tapping) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	var last *tap.Counts
+	var printed int64 // fewer than the collector has handed over if --limit is reached
 	err = client.Lines(ctx, "/console/v1/tap/records", query, func(line []byte) (bool, error) {
 		var other struct{ Counts *tap.Counts }
 		if err := json.Unmarshal(line, &other); err != nil {
@@ -103,9 +104,11 @@ func (t *tapping) run(cmd *cobra.Command, args []string) error {
 			}
 		}
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
+		printed++
 		return err == nil, err
 	})
 	if last != nil {
+		last.Shown = printed
 		cmd.PrintErrln(counted(*last))
 	}
 	return err
@@ -155,7 +158,13 @@ func (t *tapping) mustExist(ctx context.Context, client *adminclient.Client, que
 			ids = append(ids, p.Component)
 		}
 	}
-	return fmt.Errorf("nothing matches. The components are %s; --list says where a tap can look", strings.Join(ids, ", "))
+	var given []string
+	for _, name := range []string{"side", "kind", "signal", "pipeline"} {
+		if value := query.Get(name); value != "" {
+			given = append(given, " --"+name+" "+value)
+		}
+	}
+	return fmt.Errorf("nothing matches%s. The components are %s; --list says where a tap can look", strings.Join(given, ""), strings.Join(ids, ", "))
 }
 
 func listPlaces(ctx context.Context, cmd *cobra.Command, client *adminclient.Client) error {

@@ -18,7 +18,7 @@ func TestTapPrintsRecordsAndWhatBecameOfTheOthers(t *testing.T) {
 			asked = r.URL.Query().Encode()
 			return `{"counts":{"seen":0}}
 {"time":"2026-11-30T20:00:00Z","side":"before","kind":"processor","component":"pii_scrubber","signal":"logs","pipeline":"logs","tenant":"acme","record":{"body":"paid"}}
-{"counts":{"seen":7,"shown":1,"slow":2,"long":1,"unscrubbed":3}}
+{"counts":{"seen":7,"shown":3,"slow":2,"long":1,"unscrubbed":3}}
 `
 		}
 		return ""
@@ -37,6 +37,7 @@ func TestTapPrintsRecordsAndWhatBecameOfTheOthers(t *testing.T) {
 
 	for want, args := range map[string][]string{
 		"nothing matches. The components are otlp, pii_scrubber": {"tap", "loki", "--admin", admin},
+		"nothing matches --side up --signal log. The components": {"tap", "--side", "up", "--signal", "log", "--admin", admin},
 		`--format: "xml" is neither text nor json`:               {"tap", "--format", "xml", "--admin", admin},
 		"no collector answers at http://127.0.0.1:1":             {"tap", "--admin", "http://127.0.0.1:1"},
 		"built without penstock's command line":                  {"tap", "--admin", server(t, func(*http.Request) string { return `{"places":[]}` })},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,12 +73,19 @@ func (v *verifying) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if v.signal != "" && !slices.Contains([]string{"metrics", "logs", "traces"}, v.signal) {
+		return fmt.Errorf("--signal: %q is not metrics, logs or traces", v.signal)
+	}
+	admin, err := adminclient.Address(v.admin.url)
+	if err != nil {
+		return err
+	}
 	client := &http.Client{Timeout: v.timeout}
 	header, err := adminclient.Header(v.admin.headers)
 	if err != nil {
 		return err
 	}
-	asked := &verify.Ledger{URL: v.admin.url, Client: client, Header: header}
+	asked := &verify.Ledger{URL: admin, Client: client, Header: header}
 	stores, err := v.stores(asked, client)
 	if err != nil {
 		return err

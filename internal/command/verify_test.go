@@ -287,6 +287,9 @@ func TestVerifySaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"--hours: must be at least 1":                        {"--hours", "0"},
 		`scheme "ftp" is not supported`:                      {"--lake", "ftp://bucket/lake"},
 		"no bucket":                                          {"--lake", "lake=s3:///lake"},
+		`--signal: "log" is not metrics, logs or traces`:     {"--signal", "log"},
+		`--admin: "ftp://x" is not the URL`:                  {"--admin", "ftp://x"},
+		"no collector answers at http://127.0.0.1:1: dial":   {"--admin", "127.0.0.1:1"},
 		"has no colon":                                       {"--header", "nonsense"},
 		"query the ledger":                                   {"--admin", server(t, func(*http.Request) string { return "" })},
 	} {

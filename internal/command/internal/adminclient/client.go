@@ -38,12 +38,9 @@ type Client struct {
 
 // New returns a client for an address, with headers of the form "Name: value".
 func New(address string, headers []string) (*Client, error) {
-	if !strings.Contains(address, "://") {
-		address = "http://" + address
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("--admin: %q is not the URL of an admin address, such as http://127.0.0.1:13134", address)
+	address, err := Address(address)
+	if err != nil {
+		return nil, err
 	}
 	header, err := Header(headers)
 	if err != nil {
@@ -52,7 +49,19 @@ func New(address string, headers []string) (*Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = patience
 	transport.DialContext = (&net.Dialer{Timeout: patience}).DialContext
-	return &Client{strings.TrimSuffix(address, "/"), header, &http.Client{Transport: transport}}, nil
+	return &Client{address, header, &http.Client{Transport: transport}}, nil
+}
+
+// Address returns the URL of an admin address, without a slash at its end. Without a scheme it is http.
+func Address(text string) (string, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", fmt.Errorf("--admin: %q is not the URL of an admin address, such as http://127.0.0.1:13134", text)
+	}
+	return strings.TrimSuffix(text, "/"), nil
 }
 
 // Header parses headers of the form "Name: value".

@@ -52,6 +52,10 @@ func (l *Ledger) Ask(ctx context.Context, hour time.Time, signal, tenant string)
 	}
 	a := &Answer{}
 	if err := get(ctx, l.Client, strings.TrimSuffix(l.URL, "/")+"/v1/ledger?"+q.Encode(), l.Header, a); err != nil {
+		var failed *url.Error
+		if errors.As(err, &failed) { // without the long address
+			return nil, fmt.Errorf("query the ledger: no collector answers at %s: %w. --admin or PENSTOCK_ADMIN_ENDPOINT names its admin address", l.URL, failed.Err)
+		}
 		return nil, fmt.Errorf("query the ledger: %w", err)
 	}
 	return a, nil
