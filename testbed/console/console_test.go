@@ -87,7 +87,7 @@ func everyView(t *testing.T, p *tab, name string) {
 		for _, how := range []struct {
 			width  int64
 			scheme string
-		}{{1280, "light"}, {1280, "dark"}, {500, "dark"}, {500, "light"}} {
+		}{{1280, "light"}, {1280, "dark"}, {400, "dark"}, {400, "light"}} {
 			p.as(t, how.width, how.scheme)
 			p.check(t, fmt.Sprintf("%s: %s at %d px, %s", name, id, how.width, how.scheme))
 			p.picture(t, fmt.Sprintf("%s-%s-%d-%s", name, strings.Map(plain, id), how.width, how.scheme))
@@ -248,6 +248,8 @@ func TestEveryViewWithoutData(t *testing.T) {
 		p := process.Start(t, process.Settings{DataDir: dir, Configs: []string{"profile:" + profile}, Env: map[string]string{"PENSTOCK_GATEWAY_ENDPOINT": "127.0.0.1:1"}})
 		page := open(t, chrome, p.Admin(), "")
 		everyView(t, page, profile)
+		eval[string](t, page, `(import("/console/lib/format.js").then((m) => { window.durations = [0.00023, 0.0008, 0.0015, 0.9999, 7, 90].map(m.duration).join(", ").replaceAll("\u202f", " "); }), "")`)
+		page.await(t, `window.durations === "230 µs, 800 µs, 1.50 ms, 1000 ms, 7 s, 1 min 30 s"`)
 		if profile == "agent" { // a dead letter of an earlier run: the server of logs is not known yet
 			page.view(t, "deadletters")
 			page.await(t, `document.querySelector("[aria-label='Dead letters on disk'] tbody tr")?.innerText.includes("refused")`)

@@ -8,6 +8,8 @@
   }
   const menu = document.querySelector(".side"), link = menu.querySelector("a");
   if (link && menu.clientHeight < link.offsetHeight) problems.push("the menu is cut: " + menu.clientHeight + " px high");
+  for (const cell of document.querySelectorAll("td.break, td.mono")) if (cell.clientWidth < 80 && cell.innerText.length > 12) problems.push("a column of " + cell.clientWidth + " px breaks words: " + cell.innerText.slice(0, 40));
+  for (const box of document.querySelectorAll("input[type=checkbox]")) if (box.checkVisibility() && box.offsetWidth < 12) problems.push("a checkbox of " + box.offsetWidth + " px");
   if (window.planted !== undefined) problems.push("a planted script has run");
   for (const e of document.querySelectorAll("script:not([src]), iframe, object, [onclick], [onerror], img:not([src$='icon.svg'])")) problems.push("markup from data: " + e.outerHTML.slice(0, 200));
 

@@ -25,8 +25,9 @@ export function percent(v) { return v === null || v === undefined || Number.isNa
 export function duration(s) {
   if (s === null || s === undefined || Number.isNaN(s)) return "–";
   if (s < 0) return "−" + duration(-s);
-  if (s > 0 && s < 0.001) return (s * 1e6).toPrecision(2) + "\u202fµs";
-  if (s > 0 && s < 1) return (s * 1000).toPrecision(3).replace(/\.0+$/, "") + "\u202fms";
+  const three = (v) => v >= 100 ? v.toFixed(0) : v.toPrecision(3).replace(/\.0+$/, ""); // toPrecision alone writes 1.00e+3
+  if (s > 0 && s < 0.001) return three(s * 1e6) + "\u202fµs";
+  if (s > 0 && s < 1) return three(s * 1000) + "\u202fms";
   if (s < 60) return (s < 10 ? s.toFixed(1).replace(/\.0$/, "") : s.toFixed(0)) + "\u202fs";
   if (s < 3600) return Math.floor(s / 60) + "\u202fmin" + (s % 60 >= 1 && s < 600 ? " " + Math.floor(s % 60) + "\u202fs" : "");
   if (s < 86400) return Math.floor(s / 3600) + "\u202fh" + (s % 3600 >= 60 ? " " + Math.floor(s % 3600 / 60) + "\u202fmin" : "");

@@ -121,8 +121,8 @@ function laneOf(lane, own, state, m, ctx) {
   const sent = total(own, "otelcol_exporter_sent_", {exporter: lane.id});
   const gone = total(own, "otelcol_exporter_send_failed_", {exporter: lane.id});
   const parts = [];
-  for (const id of lane.guards) parts.push(ctx.link("guard", {}, "guard"), el("span", {}, num(own.last("otelcol_processor_cardinality_guard_active_series") ?? 0) + " series" + (own.last("otelcol_processor_cardinality_guard_overflow_streams") ? ", " + num(own.last("otelcol_processor_cardinality_guard_overflow_streams")) + " overflow" : "")), "→");
-  if (lane.rollups.size) parts.push(ctx.about.operator ? ctx.link("rollups", {}, "rollups") : "rollups", el("span", {}, num(own.last("otelcol_processor_window_rollup_streams") ?? 0) + " streams"), "→");
+  for (const id of lane.guards) parts.push(ctx.link("guard", {}, "guard"), el("span", {}, num(own.last("otelcol_processor_cardinality_guard_active_series") ?? 0) + " series" + (own.last("otelcol_processor_cardinality_guard_overflow_streams") ? ", " + num(own.last("otelcol_processor_cardinality_guard_overflow_streams")) + " overflow" : "")), "→ ");
+  if (lane.rollups.size) parts.push(ctx.about.operator ? ctx.link("rollups", {}, "rollups") : "rollups", el("span", {}, num(own.last("otelcol_processor_window_rollup_streams") ?? 0) + " streams"), "→ ");
   return el("div", {class: "stage lane" + (bad ? " bad" : gone > 0 ? " warn" : ""), "data-sink": lane.id},
     el("h2", {}, el("span", {}, label(lane.id), " ", el("small", {}, [...lane.signals].join(", "))), bad ? pill("bad", "down for " + duration(Math.max(0, (Date.parse(state.now) - Math.min(...all.map((w) => Date.parse(w.since)))) / 1000))) : pill("good", "delivers")),
     parts.length > 0 && el("div", {class: "via"}, parts, label(lane.id)),
