@@ -35,7 +35,8 @@ run: build ## Build and start (PROFILE=standalone, agent or gateway)
 
 .PHONY: demo
 demo: build ## Build, start, and send a small shop for two minutes: something to see in every view of the console
-	cd testbed && $(GO) run ./demo
+	cd testbed && $(GO) build -o ../$(BUILD)/shop ./demo
+	cd testbed && ../$(BUILD)/shop
 
 .PHONY: build
 build: $(BUILD)/src/run.go ## Build the distribution: build/penstock
