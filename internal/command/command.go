@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 
 	"github.com/penstockhq/penstock/internal/command/internal/program"
+	_ "github.com/penstockhq/penstock/internal/command/internal/quiet" // filters a line that a library logs before main
 	"github.com/penstockhq/penstock/internal/command/internal/sources"
 	"github.com/penstockhq/penstock/internal/command/internal/tapped"
 	"github.com/penstockhq/penstock/internal/umask"
