@@ -5,14 +5,7 @@ import "strings"
 // value detects the value after the separator.
 func (sc *scan) value(sep int, name string, style secretStyle, kind Kind, keyQuoted bool) int {
 	t := sc.t
-	i := sep + 1
-	if at(t, i) == '>' || at(t, i) == '=' { // =>, :=
-		i++
-	}
-	spaced := false
-	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 48 {
-		i, spaced = i+1, true
-	}
+	i, spaced := afterSeparator(t, sep)
 	i = unwrapped(t, skipColour(t, i), sep)
 	if end := Mark(t, i); end > 0 {
 		return end
@@ -104,6 +97,18 @@ func (sc *scan) expression(sep, start, end int, name string, style secretStyle, 
 		return true
 	}
 	return style != authSecret && style != cookieSecret && prose(v, at(t, end), keyQuoted)
+}
+
+// afterSeparator returns where the text behind the separator at sep begins, and whether blanks (fewer than 48) are between.
+func afterSeparator(t string, sep int) (i int, spaced bool) {
+	i = sep + 1
+	if at(t, i) == '>' || at(t, i) == '=' { // =>, :=
+		i++
+	}
+	for i < len(t) && (t[i] == ' ' || t[i] == '\t') && i-sep < 48 {
+		i, spaced = i+1, true
+	}
+	return i, spaced
 }
 
 // valueStart returns where a value begins that may be in a list of one, or after its type as PHP dumps it.
