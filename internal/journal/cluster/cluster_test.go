@@ -246,6 +246,27 @@ func TestWhatComesMeanwhileSharesTheNextRequest(t *testing.T) {
 	assert.EqualValues(t, 2, requests.Load())
 }
 
+// A bootstrap broker that does not answer (its host is down, or a firewall drops its packets) is not the first that every client asks: while a caller waits
+// a few seconds only, a gateway would never start.
+func TestEveryBootstrapBrokerIsTheFirstOfSomeClient(t *testing.T) {
+	config := cluster.DefaultConfig()
+	config.Brokers = []string{"a:1", "b:1", "c:1"}
+	first := map[string]bool{}
+	for range 200 {
+		opts, err := config.Options(t.Context())
+		require.NoError(t, err)
+		c, err := kgo.NewClient(opts...)
+		require.NoError(t, err)
+		seeds, ok := c.OptValue(kgo.SeedBrokers).([]string)
+		require.True(t, ok)
+		require.ElementsMatch(t, config.Brokers, seeds)
+		first[seeds[0]] = true
+		c.Close()
+	}
+	assert.Len(t, first, 3)
+	assert.Equal(t, []string{"a:1", "b:1", "c:1"}, config.Brokers, "its messages name them in their order")
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	for want, change := range map[string]func(*cluster.Config){
 		"brokers: must name at least one":                           func(c *cluster.Config) { c.Brokers = nil },

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -114,7 +116,10 @@ func (c *SASLConfig) Validate() (err error) {
 
 // Options returns the client options for c.
 func (c *Config) Options(ctx context.Context) ([]kgo.Opt, error) {
-	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.ClientID)}
+	// A client asks the first broker first, and waits for it longer than callers do. One that does not answer must not be the first of every client.
+	brokers := slices.Clone(c.Brokers)
+	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] })
+	opts := []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID(c.ClientID)}
 	if c.TLS.HasValue() {
 		config, err := c.TLS.Get().LoadTLSConfig(ctx)
 		if err != nil {
