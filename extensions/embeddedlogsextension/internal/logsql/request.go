@@ -131,6 +131,9 @@ func (q *request) extraFilters() error {
 			if err != nil {
 				return badf("%s: %w", name, err)
 			}
+			if store.HasQuery(f.String()) { // the engine adds the filter to the query inside it, and to the one inside that, without end
+				return badf("%s: a filter with a query inside is not possible", name)
+			}
 			q.prepared.Query.AddExtraFilters(f)
 		}
 	}

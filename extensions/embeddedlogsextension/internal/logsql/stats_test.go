@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func served(t testing.TB, begin time.Time, services, minutes, n int) http.Handle
 	api := &logsql.API{
 		Store: func() (*store.Store, error) { return s, nil }, ViewOf: func(*http.Request) store.View { return store.View{All: true} },
 		Limits:  logsql.Limits{Timeout: time.Minute, MaxLength: 1000, Queries: gate.New(1, 0, unused), Tails: gate.New(1, 0, unused)},
-		Refused: func(reason string) { assert.Fail(t, reason) },
+		Refused: func(reason string) { assert.Equal(t, "bad_query", reason) },
 	}
 	mux := http.NewServeMux()
 	api.Routes(func(path string, h http.HandlerFunc) { mux.HandleFunc(path, h) })
@@ -81,6 +82,21 @@ func TestStatisticsAtOneMomentByTime(t *testing.T) {
 	served(t, begin, 1, 3, 4).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/select/logsql/stats_query?time=4102444800&query=*+|+stats+by+(_time:1h)+count()+n", nil))
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	assert.Contains(t, w.Body.String(), `{"metric":{"__name__":"n","_time":"`+begin.UTC().Format(time.RFC3339)+`"},"value":[4102444800,"12"]}`)
+}
+
+// The engine would add such a filter to the query inside it, and again to the one inside that: it never ended, and took all memory.
+func TestExtraFiltersHaveNoQueryInside(t *testing.T) {
+	h := served(t, time.Now().Add(-time.Hour), 1, 3, 4)
+	for filter, status := range map[string]int{
+		"_msg:in(* | fields _msg)":                       http.StatusBadRequest,
+		"# it's one\n_msg:contains_any(* | fields _msg)": http.StatusBadRequest,
+		`_msg:in("a | b", 'c | d')`:                      http.StatusOK,
+	} {
+		w := httptest.NewRecorder()
+		form := url.Values{"query": {"*"}, "extra_filters": {filter}}
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/select/logsql/query?"+form.Encode(), nil))
+		assert.Equal(t, status, w.Code, "%s: %s", filter, w.Body)
+	}
 }
 
 // BenchmarkRangeOfStatistics is a day's counts of twenty services, by the minute: 57 600 points.

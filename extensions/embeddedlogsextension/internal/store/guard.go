@@ -20,20 +20,14 @@ var (
 )
 
 // guard refuses a query, as text, that would end the process.
-func guard(text string) error {
+func guard(text string) (err error) {
 	if !strings.Contains(text, "block_stats") && !strings.Contains(text, "_field(") {
 		return nil
 	}
 	pipes := []int{0} // of the query and of each subquery, or bracket, around the place
 	copied := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '"', '\'', '`':
-			for i++; i < len(text) && text[i] != c; i++ {
-				if text[i] == '\\' && c != '`' {
-					i++
-				}
-			}
+	unquoted(text, func(i int) bool {
+		switch text[i] {
 		case '(':
 			pipes = append(pipes, 0)
 		case ')':
@@ -45,21 +39,49 @@ func guard(text string) error {
 			name := firstWord(text[i+1:])
 			copied = copied || slices.Contains(copiers, name)
 			if name == "block_stats" && pipes[len(pipes)-1] > 1 {
-				return errBlockStats
+				err = errBlockStats
 			}
 		default:
 			if slices.Max(pipes) == 0 {
-				continue
+				break
 			}
 			for _, comparison := range comparisons {
 				with, is := strings.CutPrefix(text[i:], comparison)
 				if is && (copied || firstWord(strings.TrimLeft(with, " \"'`")) == Time) {
-					return errTimeField
+					err = errTimeField
 				}
 			}
 		}
+		return err == nil
+	})
+	return err
+}
+
+// unquoted calls f with the place of each byte that stands in no quotes, until f returns false.
+func unquoted(text string, f func(i int) bool) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '"', '\'', '`':
+			for i++; i < len(text) && text[i] != c; i++ {
+				if text[i] == '\\' && c != '`' {
+					i++
+				}
+			}
+		default:
+			if !f(i) {
+				return
+			}
+		}
 	}
-	return nil
+}
+
+// HasQuery says whether a filter, as the engine writes it, has a query inside, such as in(... | fields ...).
+func HasQuery(filter string) (has bool) {
+	unquoted(filter, func(i int) bool {
+		has = filter[i] == '|'
+		return !has
+	})
+	return has
 }
 
 func firstWord(text string) string {
