@@ -141,6 +141,7 @@ func (e *lakeExtension) keepLease(ctx context.Context) {
 		}
 		if changed := e.status.lead(held, e.lease.Epoch()); changed && held {
 			e.set.Logger.Info("This collector looks after the lake now", zap.String("url", e.store.Root()), zap.Int64("epoch", e.lease.Epoch()))
+			e.checkConditions(ctx)
 		}
 		select {
 		case <-tick.C:

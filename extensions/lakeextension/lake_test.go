@@ -27,6 +27,7 @@ import (
 	"github.com/penstockhq/penstock/internal/access"
 	"github.com/penstockhq/penstock/internal/columnar"
 	"github.com/penstockhq/penstock/internal/lakestore"
+	"github.com/penstockhq/penstock/internal/lakestore/storetest"
 	"github.com/penstockhq/penstock/internal/readmetest"
 )
 
@@ -251,5 +252,39 @@ func TestAPathThatReadersOfTablesCannotOpenIsNamed(t *testing.T) {
 		require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
 		require.NoError(t, e.Shutdown(t.Context()))
 		assert.Len(t, logs.FilterMessageSnippet("take # and ? for the end of a path").All(), want, name)
+	}
+}
+
+// Of two gateways that create the same object one wins only if the store heeds the condition.
+func TestAStoreThatIgnoresConditionsIsNamed(t *testing.T) {
+	for name, ignores := range map[string]bool{"it heeds them": false, "it ignores them": true} {
+		t.Run(name, func(t *testing.T) {
+			store := storetest.New(t)
+			store.Fault = func(_ *storetest.Store, _ http.ResponseWriter, r *http.Request) bool {
+				if ignores {
+					r.Header.Del("If-None-Match")
+				}
+				return false
+			}
+			core, logs := observer.New(zap.InfoLevel)
+			f := lakeextension.NewFactory()
+			set := extensiontest.NewNopSettings(f.Type())
+			set.Logger = zap.New(core)
+			cfg := f.CreateDefaultConfig().(*lakeextension.Config)
+			cfg.URL, cfg.S3.AccessKeyID, cfg.S3.SecretAccessKey = store.Location(""), "key", "secret"
+			e, err := f.Create(t.Context(), set, cfg)
+			require.NoError(t, err)
+			require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+			warned := func() int { return logs.FilterMessageSnippet("ignores If-None-Match").Len() }
+			if ignores {
+				require.Eventually(t, func() bool { return warned() == 1 }, time.Minute, 10*time.Millisecond)
+			} else {
+				require.Eventually(t, func() bool { return logs.FilterMessageSnippet("looks after the lake").Len() == 1 }, time.Minute, 10*time.Millisecond)
+			}
+			require.NoError(t, e.Shutdown(t.Context()))
+			if !ignores {
+				require.Zero(t, warned())
+			}
+		})
 	}
 }
