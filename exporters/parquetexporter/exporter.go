@@ -253,7 +253,10 @@ func (e *parquetExporter[D]) layout(ctx context.Context) (layout, error) {
 	case err != nil:
 		return layout{}, err
 	}
-	rules.once.Do(func() { e.checkFiles(ctx, session) })
+	rules.once.Do(func() {
+		e.checkJournal(ctx, session)
+		e.checkFiles(ctx, session)
+	})
 	l := rules.InForce()
 	if l != e.lakes.configured {
 		e.formerly.Do(func() {
