@@ -26,8 +26,9 @@ import (
 	"github.com/penstockhq/penstock/testbed/internal/send"
 )
 
-// What every planted secret holds, so that one of them is found wherever it went. None is what a float may end in (0.44000000000000006).
-var canaries = []string{"canary", "49293911", "+1415555", "536-90-"}
+// What every planted secret holds, so that one of them is found wherever it went. None is what a float may end in (0.44000000000000006), and the
+// numbers are so long that no run meets them in the nanoseconds of some thousand times.
+var canaries = []string{"canary", "4929391100", "+1415555", "536-90-"}
 
 // planter hides secrets, each once, and counts them.
 type planter struct{ n int }

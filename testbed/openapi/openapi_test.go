@@ -26,7 +26,7 @@ func TestTheListenerIsAsDescribed(t *testing.T) {
 	url := "http://" + p.Ingest()
 	hooks, err := filepath.Abs(".")
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, ask.Python(t), "-m", "schemathesis.cli", "run", url+"/api/v1/openapi.yaml", "--url", url, "--phases", "examples,coverage,fuzzing",
 		"--exclude-checks", "negative_data_rejection", "--max-examples", examples, "--generation-deterministic", "--wait-for-schema", "60", "--request-timeout", "60", "--no-color")
