@@ -30,8 +30,8 @@ func TestTheAgentScrapes(t *testing.T) {
 	file := filepath.Join(dir, "scrape.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(`scrape_configs:
   - job_name: files
-    scrape_interval: 200ms
-    scrape_timeout: 200ms
+    scrape_interval: 1s # and as long for an answer
+    scrape_timeout: 1s
     file_sd_configs: [{files: ["`+targets+`"]}]
   - job_name: pods
     kubernetes_sd_configs: [{role: pod, api_server: "http://127.0.0.1:1"}]

@@ -96,7 +96,7 @@ func New(t testing.TB, settings Settings) *Process {
 	if settings.DataDir == "" {
 		settings.DataDir = t.TempDir()
 	}
-	ports := freeport.Claim(t, 9)
+	ports := freeport.Claim(t, 10)
 	p := &Process{Under: settings.Under, settings: settings, dir: settings.DataDir, log: &logBuffer{}, env: map[string]string{
 		"PENSTOCK_DATA_DIR":           settings.DataDir,
 		"PENSTOCK_OTLP_GRPC_ENDPOINT": ports[0],
@@ -107,6 +107,7 @@ func New(t testing.TB, settings Settings) *Process {
 		"PENSTOCK_KAFKA_ENDPOINT":     ports[6],
 		"PENSTOCK_INGEST_ENDPOINT":    ports[7],
 		"PENSTOCK_QUERY_ENDPOINT":     ports[8],
+		"PENSTOCK_STATSD_ENDPOINT":    ports[9], // of agents
 		"PENSTOCK_TELEMETRY_PORT":     ports[5][strings.LastIndexByte(ports[5], ':')+1:],
 	}}
 	for k, v := range settings.Env {
