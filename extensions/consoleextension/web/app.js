@@ -2,7 +2,7 @@
 import {el, put, svg} from "./lib/dom.js";
 import {askToken, forgetToken, get, hasToken} from "./lib/api.js";
 import {failed, note} from "./lib/ui.js";
-import {ago} from "./lib/format.js";
+import {duration} from "./lib/format.js";
 import {views} from "./views.js";
 
 const healthEvery = 2000;
@@ -142,7 +142,7 @@ function watch(place) {
         const answer = await get("v1/health", signal);
         kind = answer.status === "ok" ? "good" : "bad";
         const first = answer.reasons[0];
-        text = kind === "good" ? "All is well" : first ? answer.reasons.length + (answer.reasons.length === 1 ? " problem" : " problems") + ", since " + ago(first.since) : "Degraded";
+        text = kind === "good" ? "All is well" : first ? answer.reasons.length + (answer.reasons.length === 1 ? " problem" : " problems") + ", for " + duration(Math.max(0, Math.round((Date.now() - Date.parse(first.since)) / 1000))) : "Degraded";
         place.title = answer.reasons.map((r) => r.component + ": " + r.reason).join("\n");
       }
     } catch (error) {
