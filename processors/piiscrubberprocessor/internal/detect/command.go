@@ -66,8 +66,9 @@ func (sc *scan) toolsBefore(i int) tools {
 	for k := from; k < i; {
 		switch c := t[k]; {
 		case c == '\n' || c == '|' || c == ';':
-			sc.tools = 0
-			k++
+			if k++; c != '\n' || !quoteNext(t, k) || at(t, k-2) != ',' { // a list goes on in the next line
+				sc.tools = 0
+			}
 		case is(c, cAlnum):
 			end := run(t, k, cKey, maxKeyName)
 			if end > i {

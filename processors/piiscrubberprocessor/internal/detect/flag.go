@@ -207,7 +207,7 @@ func secureValue(t string, i int, name string) bool {
 // nextElement returns where the string begins that follows the one whose closing quote is at i in a list, 0 if none does.
 func nextElement(t string, i int, quote byte) int {
 	start := i + 1
-	for c := at(t, start); c == ',' || c == ' '; c = at(t, start) {
+	for c := at(t, start); c == ',' || c == ' ' || c == '\n'; c = at(t, start) {
 		start++
 	}
 	if start == i+1 || at(t, start) != quote {

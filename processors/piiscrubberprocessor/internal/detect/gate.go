@@ -33,7 +33,7 @@ var gateOf = func() (t [aEnd]gate) {
 	shut := map[anchor]struct{ before, behind string }{
 		aPercent: {behind: "234"},
 		aPlus:    {behind: "0123456789( "},
-		aParen:   {before: "esS ", behind: " \"'`\\@$+0123456789psatPSAT"},
+		aParen:   {before: "esS ", behind: " \"'`\\@$+0123456789psatPSATb"},
 		aDash:    {before: "< \"'0123456789abcdefABCDEF", behind: "->sSlLbB"},
 		aBracket: {behind: "RETH\""},
 		aBearer:  {behind: "eEyYaAsS"},

@@ -82,7 +82,7 @@ func New(o Options) *Scanner {
 	set(aElement, of(Password), ">")
 	set(aQuote, of(Password), "'")
 	set(aQuery, of(URLSecret), "?")
-	set(aJ, of(JWT), "J")
+	set(aJ, ^Set(0), "J")
 	set(aProse, of(Password), "wW\xB1\xA0\x8C")
 	set(aWide, ^Set(0), "\xEF\xE2")
 	set(aKeyword, of(Password), "kK")
@@ -131,6 +131,7 @@ type scan struct {
 	tools      tools
 	accountEnd int // the groups up to here have the form of an IBAN
 	commandTo  int
+	inside     bool // the text is what another one had in base64
 }
 
 // Scan appends the findings in text to dst, in order and without overlap, and returns it. key is the attribute key (or another label) of
@@ -214,7 +215,10 @@ func (sc *scan) look(i int, a anchor) int {
 	case aBearer:
 		return sc.orLiteral(i, sc.bearer(i))
 	case aJ:
-		return sc.orLiteral(i, sc.jwt(i))
+		if end := sc.jwt(i); end > i {
+			return end
+		}
+		return sc.orLiteral(i, sc.encoded(i))
 	case aElement:
 		return sc.element(i)
 	case aQuote:

@@ -6,6 +6,9 @@ import "strings"
 // "x".
 func (sc *scan) quotedName(i int) int {
 	t := sc.t
+	if at(t, i-1) == ' ' && at(t, i-2) == ',' && at(t, i-3) == t[i] {
+		return max(i+1, sc.listedHeader(i))
+	}
 	if at(t, i-1) != ' ' || !is(at(t, i-2), cLetter) {
 		return i + 1
 	}
@@ -31,6 +34,30 @@ func (sc *scan) quotedName(i int) int {
 		return special
 	}
 	return max(i+1, sc.found(Password, i+1, end))
+}
+
+// listedHeader detects the value of a header in a list of names and values, as Node's rawHeaders: [ 'Cookie', 'sid=x', 'X-Api-Key', 'x' ]
+// (the value's quote is at i). It returns its end, 0 if there is none.
+func (sc *scan) listedHeader(i int) int {
+	t := sc.t
+	start := runBack(t, i-3, cKey, maxKeyName)
+	name := t[start : i-3]
+	if at(t, start-1) != t[i] || !nameTails.has(name) {
+		return 0
+	}
+	switch style := nameStyle(name); {
+	case style == authSecret, style == cookieSecret:
+		return sc.value(i-2, name, style, Password, true)
+	case style == plainSecret && strings.IndexByte(name, '-') > 0:
+		end := quoteEnd(t, i+1, t[i])
+		if special := sc.specific(i+1, end); special > 0 {
+			return special
+		}
+		if typedIn(t[i+1:end]) && at(t, end) == t[i] {
+			return sc.found(Password, i+1, end)
+		}
+	}
+	return 0
 }
 
 // secretWord detects a value after the word "secret" and a verb, or after the number of a router's format (the 'c' is at i): "client

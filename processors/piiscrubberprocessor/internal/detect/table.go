@@ -197,6 +197,10 @@ func (sc *scan) paren(i int) int {
 			if end := sc.defined(i); end > i {
 				return end
 			}
+		case c == 'b' && (at(t, i+2) == '"' || at(t, i+2) == '\''): // Python's bytes: (b'x-api-key', b'x')
+			if end := sc.call(i); end > i {
+				return end
+			}
 		case is(c, cLetter):
 			if end := sc.tupled(i); end > i {
 				return end
@@ -226,7 +230,7 @@ func (sc *scan) call(i int) int {
 	for at(t, first) == ' ' && first < i+3 { // define( 'DB_PASSWORD', 'x' )
 		first++
 	}
-	if t[first] == '@' {
+	if t[first] == '@' || t[first] == 'b' {
 		first++
 	} else if t[first] == '$' {
 		return 0
@@ -254,6 +258,9 @@ func (sc *scan) call(i int) int {
 	style := nameStyle(t[start:end])
 	value := k + 1
 	for at(t, value) == ' ' {
+		value++
+	}
+	if at(t, value) == 'b' {
 		value++
 	}
 	if c := at(t, value+backslashes(t, value)); style == notSecret || style == dataSecret || c != '"' && c != '\'' && c != '`' {

@@ -5,7 +5,7 @@ package detect
 func (sc *scan) jwt(i int) int {
 	t := sc.t
 	start := i - 2
-	if start < 0 || t[start] != 'e' || t[start+1] != 'y' || is(at(t, start-1), cBase64) || at(t, start-1) == '.' {
+	if start < 0 || t[start] != 'e' || t[start+1] != 'y' || is(at(t, start-1), cBase64) || at(t, start-1) == '.' || !sc.on.Has(JWT) {
 		return 0
 	}
 	var part [5]int // ends
