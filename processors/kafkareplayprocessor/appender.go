@@ -36,8 +36,10 @@ import (
 )
 
 const (
-	// prepareWait is how long Start waits for Kafka before it continues without it, and retryEvery the interval of later attempts.
+	// prepareWait is how long Start waits for Kafka before it continues without it. Later attempts, each retryEvery after the last, wait twice as long as
+	// the one before, up to prepareMost: past brokers that do not answer, for each of which the client waits up to 10 s.
 	prepareWait = 3 * time.Second
+	prepareMost = 30 * time.Second
 	retryEvery  = 2 * time.Second
 	// retryAfter is the delay sent to refused clients.
 	retryAfter = time.Second
@@ -123,7 +125,7 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 	a.health, a.usage = newHealth(a, host), usage.Find(host)
 	ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	a.anew = func() { a.prepareUntilDone(ctx, host) }
-	err = a.prepare(ctx)
+	err = a.prepare(ctx, prepareWait)
 	if errors.Is(err, cluster.ErrRefused) || errors.Is(err, errOptions) {
 		return err
 	}
@@ -139,13 +141,13 @@ func (a *appender) Start(ctx context.Context, host component.Host) error {
 func (a *appender) prepareUntilDone(ctx context.Context, host component.Host) {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
-	for {
+	for wait := prepareWait; ; wait = min(2*wait, prepareMost) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		switch err := a.prepare(ctx); {
+		switch err := a.prepare(ctx, wait); {
 		case err == nil:
 			a.set.Logger.Info("Kafka is reachable: requests are accepted")
 			a.health.worked()
@@ -161,9 +163,9 @@ func (a *appender) prepareUntilDone(ctx context.Context, host component.Host) {
 
 var errOptions = errors.New("kafka client")
 
-// prepare connects and sets a.ready.
-func (a *appender) prepare(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, prepareWait)
+// prepare connects, within wait, and sets a.ready.
+func (a *appender) prepare(ctx context.Context, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	opts, err := a.cfg.Kafka.Options(ctx)
 	if err != nil {

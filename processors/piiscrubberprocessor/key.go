@@ -19,8 +19,10 @@ import (
 )
 
 const (
-	// shareWait is how long the extension may take to answer, and shareEvery the interval of retries.
+	// shareWait is how long the extension may take to answer at the start. Retries, each shareEvery after the last, wait twice as long as the one before, up to
+	// shareMost: a broker that does not answer must not be the end of each.
 	shareWait  = 3 * time.Second
+	shareMost  = 30 * time.Second
 	shareEvery = 2 * time.Second
 	// conditionKey is the key of the component's bad status.
 	conditionKey = "key"
@@ -111,12 +113,12 @@ func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySha
 	if own == nil {
 		own = localkey.New()
 	}
-	ask := func() ([]byte, error) {
-		ctx, cancel := context.WithTimeout(ctx, shareWait)
+	ask := func(wait time.Duration) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
 		return sharer.SharedKey(ctx, own)
 	}
-	secret, err := ask()
+	secret, err := ask(shareWait)
 	if err == nil {
 		return s.beginSharedLocked(host, secret, kept)
 	}
@@ -126,13 +128,13 @@ func (s *scrubber) share(ctx context.Context, host component.Host, sharer keySha
 	s.wg.Go(func() {
 		ticker := time.NewTicker(shareEvery)
 		defer ticker.Stop()
-		for {
+		for wait := shareWait; ; wait = min(2*wait, shareMost) {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
 			}
-			secret, err := ask()
+			secret, err := ask(wait)
 			if err != nil {
 				status.Bad(conditionKey, err.Error())
 				continue

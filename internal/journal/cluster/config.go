@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -114,12 +115,15 @@ func (c *SASLConfig) Validate() (err error) {
 	return err
 }
 
+// dialTimeout bounds a connection's beginning, with TLS. A client tries a broker whose host is down now and then, and its callers wait 10 s in all.
+const dialTimeout = 5 * time.Second
+
 // Options returns the client options for c.
 func (c *Config) Options(ctx context.Context) ([]kgo.Opt, error) {
 	// A client asks the first broker first, and waits for it longer than callers do. One that does not answer must not be the first of every client.
 	brokers := slices.Clone(c.Brokers)
 	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] })
-	opts := []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID(c.ClientID)}
+	opts := []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID(c.ClientID), kgo.DialTimeout(dialTimeout)}
 	if c.TLS.HasValue() {
 		config, err := c.TLS.Get().LoadTLSConfig(ctx)
 		if err != nil {
