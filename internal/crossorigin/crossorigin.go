@@ -42,7 +42,7 @@ func (r Reason) Message() string {
 // If CORS before these rules has allowed the origin, that rule and NoOrigins are satisfied.
 type Rules struct {
 	// LocalNames refuses a Host other than localhost or an IP address. It is for listeners on loopback without authentication, which trust every
-	// client.
+	// client. A request without a Host passes: no browser sends one, but health checks of load balancers speak HTTP/1.0.
 	LocalNames bool
 	// NoOrigins refuses every request with an Origin header. It is for APIs whose clients are not web pages.
 	NoOrigins bool
@@ -50,7 +50,7 @@ type Rules struct {
 
 // Check returns why r is refused. answer is the header of the response, in which CORS records what it has allowed.
 func (g Rules) Check(answer http.Header, r *http.Request) Reason {
-	if g.LocalNames && !LocalHost(r.Host) {
+	if g.LocalNames && r.Host != "" && !LocalHost(r.Host) {
 		return Host
 	}
 	if answer.Get("Access-Control-Allow-Origin") != "" {

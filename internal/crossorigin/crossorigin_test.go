@@ -30,7 +30,7 @@ func TestCheck(t *testing.T) {
 			map[string]string{"Origin": "http://evil.example:9090", "Sec-Fetch-Site": "same-origin"}, false, none, host, host},
 		{"a name that begins like an address", "GET", "127.0.0.1.evil.example", nil, false, none, host, host},
 		{"a name below localhost", "GET", "evil.localhost", nil, false, none, host, host},
-		{"no Host", "GET", "", nil, false, none, host, host},
+		{"no Host, as in HTTP/1.0", "GET", "", nil, false, none, none, none},
 		{"a form of another site", "POST", "127.0.0.1:9090",
 			map[string]string{"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}, false, crossSite, crossSite, origin},
 		{"an old browser", "POST", "127.0.0.1:9090", map[string]string{"Origin": "http://evil.example"}, false, crossSite, crossSite, origin},

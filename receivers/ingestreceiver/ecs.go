@@ -37,7 +37,11 @@ func splitECS(flat map[string]any) (resource, record map[string]any) {
 		if v == nil {
 			continue
 		}
-		if other := ecsNames[name]; other != "" && other != name {
+		other := ecsNames[name]
+		if _, text := v.(string); text && (name == "host" || name == "service") { // of shippers without ECS
+			other = name + ".name"
+		}
+		if other != "" && other != name {
 			if _, taken := flat[other]; !taken {
 				name = other
 			}

@@ -223,6 +223,20 @@ func TestBulk(t *testing.T) {
 	}
 }
 
+// Shippers that know nothing of ECS send the names of host and service as texts. A name in ECS's place takes precedence.
+func TestBulkWithPlainNames(t *testing.T) {
+	s := start(t, nil, nil)
+	got := s.send("POST", "/_bulk", "application/x-ndjson", bulkAction+`{"host":"h","service":"shop","message":"a"}`+"\n"+
+		bulkAction+`{"host":"short","host.name":"h","service":7,"message":"b"}`+"\n")
+	require.Equal(t, http.StatusOK, got.code, got.text)
+	all := s.stored()
+	require.Len(t, all, 2)
+	assert.Equal(t, map[string]any{"host.name": "h", "service.name": "shop"}, all[0].resource)
+	assert.Equal(t, map[string]any{"host.name": "h"}, all[1].resource)
+	assert.Equal(t, "short", all[1].Attributes().AsRaw()["host"])
+	assert.Equal(t, int64(7), all[1].Attributes().AsRaw()["service"])
+}
+
 func TestBulkRefusals(t *testing.T) {
 	s := start(t, nil, func(c *ingestreceiver.Config) { c.Shippers.MaxItems, c.Shippers.MaxBody = 1, 1000 })
 	for name, c := range map[string]struct {

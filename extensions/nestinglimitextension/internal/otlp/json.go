@@ -15,7 +15,8 @@ const lengthSize = 4
 // ErrTooLarge. grow is called with the number of bytes before more memory is allocated; its error is returned.
 //
 // It accepts everything that the JSON encodings of OTLP and proto3 require: null for unset fields, 64-bit integers as numbers and strings, ids in
-// hex of either case, base64 of either alphabet, names of enumerations, unknown fields. Time is linear in len(b), memory the result.
+// hex of either case, base64 of either alphabet, names of enumerations, unknown fields; except that a request with nothing but another signal's
+// items is refused, because it would be lost with a success as its answer. Time is linear in len(b), memory the result.
 func FromJSON(signal Signal, b []byte, limits Limits, grow func(int) error) (out []byte, rejected Rejected, err error) {
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	limits.Size = min(limits.Size, 1<<(7*lengthSize)-1)
@@ -29,6 +30,9 @@ func FromJSON(signal Signal, b []byte, limits Limits, grow func(int) error) (out
 	err = t.object(signal.root(), 1)
 	if err == nil && (t.peek() != 0 || t.pos < len(b)) {
 		err = ErrJSON
+	}
+	if err == nil && t.other != "" && len(t.out) == 0 && !rejected.Any() {
+		return nil, rejected, wholeFault(wrong("has nothing of this path's signal, but " + t.other + ", which belongs to " + otherRoots[t.other]))
 	}
 	var f *fault
 	if errors.As(err, &f) {
@@ -63,6 +67,14 @@ type transcoder struct {
 	grow     func(int) error
 	rejected *Rejected
 	path     []step
+	other    string // the field of another signal's request at the root, in JSON's spelling
+}
+
+// otherRoots are the fields that hold a request's items, in both spellings, with the path of their signal.
+var otherRoots = map[string]string{
+	"resourceLogs": "/v1/logs", "resource_logs": "/v1/logs",
+	"resourceMetrics": "/v1/metrics", "resource_metrics": "/v1/metrics",
+	"resourceSpans": "/v1/traces", "resource_spans": "/v1/traces",
 }
 
 // step is one part of the transcoder's position: a field, and the index in its list or -1.
@@ -118,6 +130,9 @@ func (t *transcoder) object(m *message, depth int) error {
 		}
 		switch {
 		case f == nil:
+			if depth == 1 && otherRoots[string(q)] != "" {
+				t.other = string(q)
+			}
 			_, err = t.skip()
 		case t.peek() == 'n':
 			err = t.expect("null")

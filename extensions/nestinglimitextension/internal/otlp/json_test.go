@@ -190,11 +190,16 @@ func TestWholeRequests(t *testing.T) {
 		assert.False(t, rejected.Any())
 		assert.Empty(t, b)
 	}
-	for text, want := range map[string]string{`null`: "the request is not an object", `[]`: "the request is not an object", `{"resourceLogs":{}}`: "resourceLogs is not a list", `{"resourceLogs":"secret"}`: "resourceLogs is not a list"} {
+	for text, want := range map[string]string{`null`: "the request is not an object", `[]`: "the request is not an object", `{"resourceLogs":{}}`: "resourceLogs is not a list", `{"resourceLogs":"secret"}`: "resourceLogs is not a list",
+		`{"resourceSpans":[{"scopeSpans":[]}]}`: "the request has nothing of this path's signal, but resourceSpans, which belongs to /v1/traces",
+		`{"resource_metrics":[],"a":1}`:         "the request has nothing of this path's signal, but resource_metrics, which belongs to /v1/metrics"} {
 		_, _, err := otlp.FromJSON(otlp.Logs, []byte(text), wide, free)
 		assert.EqualError(t, err, want)
 	}
-	_, _, err := otlp.FromJSON(otlp.Logs, []byte(`{"a":`+strings.Repeat("[", 1_000_000)), wide, free)
+	b, _, err := otlp.FromJSON(otlp.Logs, []byte(`{"resourceSpans":[{}],"resourceLogs":[{}]}`), wide, free)
+	assert.NoError(t, err, "unknown fields beside the signal's own are ignored")
+	assert.NotEmpty(t, b)
+	_, _, err = otlp.FromJSON(otlp.Logs, []byte(`{"a":`+strings.Repeat("[", 1_000_000)), wide, free)
 	assert.ErrorIs(t, err, otlp.ErrTooDeep)
 	small := wide
 	small.Size = 1000

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // JSON decodes the JSON form of a push request with at most maxEntries entries: {"streams": [{"stream": {"name": "value"}, "values":
@@ -80,7 +82,7 @@ func jsonStream(raw json.RawMessage, left *int) (Stream, error) {
 		}
 		e, err := jsonEntry(raw)
 		if err != nil {
-			s.reject(1, errEntry)
+			s.reject(1, err)
 			return nil
 		}
 		s.Entries = append(s.Entries, e)
@@ -99,9 +101,12 @@ func jsonEntry(raw json.RawMessage) (Entry, error) {
 	at := strings.Trim(string(parts[0]), `"`) // the time is a string of digits, or a number
 	nanos, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || nanos < 0 {
-		return Entry{}, errEntry
+		return Entry{}, errTime
 	}
 	e.Nanos = nanos
+	if t, ok := logvalue.Since1970(nanos); ok { // seconds to microseconds, which careless clients send, would be in 1970
+		e.Nanos = t.UnixNano()
+	}
 	if parts[1][0] != '"' || json.Unmarshal(parts[1], &e.Line) != nil {
 		return Entry{}, errEntry
 	}

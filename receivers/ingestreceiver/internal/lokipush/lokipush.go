@@ -28,6 +28,7 @@ var (
 
 	errLabels = errors.New(`the labels must have the form {name="value"}`)
 	errEntry  = errors.New("an entry is not [timestamp, line] or [timestamp, line, metadata]")
+	errTime   = errors.New("a timestamp is not a number of nanoseconds since 1970")
 	errPairs  = fmt.Errorf("more than %d labels or pieces of metadata", maxPairs)
 )
 

@@ -86,6 +86,20 @@ func TestOneBadItem(t *testing.T) {
 	assert.Equal(t, 1, got[1].Rejected)
 }
 
+// A time in another unit than nanoseconds does not end in 1970; one that can't be read is named as the reason.
+func TestTimesOfCarelessClients(t *testing.T) {
+	for text, want := range map[string]int64{`"1700000000123456789"`: 1700000000123456789, `1700000000123456789`: 1700000000123456789, `"1700000000"`: 1700000000e9,
+		`1700000000123`: 1700000000123e6, `"1700000000123456"`: 1700000000123456e3, `"1"`: 1} {
+		got, err := lokipush.JSON([]byte(`{"streams":[{"stream":{},"values":[[`+text+`,"a"]]}]}`), 10)
+		require.NoError(t, err)
+		require.Len(t, got[0].Entries, 1, text)
+		assert.Equal(t, want, got[0].Entries[0].Nanos, text)
+	}
+	got, err := lokipush.JSON([]byte(`{"streams":[{"stream":{},"values":[["2026-12-01T00:00:00Z","a"]]}]}`), 10)
+	require.NoError(t, err)
+	assert.EqualError(t, got[0].Problem, "a timestamp is not a number of nanoseconds since 1970")
+}
+
 func TestWholeRequests(t *testing.T) {
 	entry := push.Entry{Timestamp: time.Unix(1, 0)}
 	_, err := lokipush.Protobuf(request(t, push.Stream{Labels: "{}", Entries: []push.Entry{entry, entry, entry}}), 2)

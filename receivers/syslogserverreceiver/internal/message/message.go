@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
 // The reasons why a message could not be parsed completely.
@@ -50,12 +52,20 @@ type Clock struct {
 	Local *time.Location
 }
 
-// Parse parses a message without its framing. A text without a priority is a body, unchanged.
+// Parse parses a message without its framing. A text without a priority is a body, unchanged, unless it has RFC 3164's time and tag.
 func Parse(text string, clock Clock) Message {
 	m := Message{Body: text}
+	if rest, ok := strings.CutPrefix(text, bom); ok && strings.HasPrefix(rest, "<") {
+		text = rest
+	}
 	if text == "" || text[0] != '<' {
-		m.Reason = NoPriority
-		return m
+		if _, ok := logvalue.MonthAt(text, 0); ok {
+			if m.traditional(text, clock); m.App != "" {
+				m.Reason = NoPriority
+				return m
+			}
+		}
+		return Message{Body: text, Reason: NoPriority}
 	}
 	end := strings.IndexByte(text[:min(len(text), 5)], '>')
 	priority, err := strconv.ParseUint(text[1:max(end, 1)], 10, 8)

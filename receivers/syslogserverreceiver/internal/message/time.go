@@ -7,11 +7,17 @@ import (
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
 
-// at parses the time at the beginning of a traditional message: `Nov 24 05:00:00`, with a year after the day or a fraction, or in the form
-// of RFC 3339. end is after it and its zone.
+// at parses the time at the beginning of a traditional message: `Nov 24 05:00:00`, with a fraction, with a year before it, after the day or
+// after the time, or in the form of RFC 3339. end is after it and its zone.
 func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 	if s == "" {
 		return t, 0, false
+	}
+	if year, ok := yearAt(s, 0); ok {
+		if _, ok := logvalue.MonthAt(s, len("2026 ")); ok {
+			t, end, ok = c.monthly(s, len("2026 "), year)
+			return t, end, ok
+		}
 	}
 	if logvalue.IsDigit(s[0]) {
 		word, _, _ := strings.Cut(s, " ")
@@ -19,11 +25,16 @@ func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 		t, end, ok = c.iso(word)
 		return t, end, ok && end == len(word)
 	}
-	month, ok := logvalue.MonthAt(s, 0)
-	if !ok || len(s) < len("Jan 2 15:04:05") || s[3] != ' ' {
+	return c.monthly(s, 0, 0)
+}
+
+// monthly parses a time that begins with the name of a month at s[from]. year is 0 if no year precedes it.
+func (c Clock) monthly(s string, from, year int) (t time.Time, end int, ok bool) {
+	month, ok := logvalue.MonthAt(s, from)
+	if !ok || len(s)-from < len("Jan 2 15:04:05") || s[from+3] != ' ' {
 		return t, 0, false
 	}
-	i := 4
+	i := from + 4
 	if s[i] == ' ' {
 		i++
 	}
@@ -37,13 +48,15 @@ func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 	if i >= len(s) || s[i] != ' ' {
 		return t, 0, false
 	}
-	year := 0
-	if y, ok := logvalue.Digits(s, i+1, 4); ok && i+5 < len(s) && s[i+5] == ' ' {
+	if y, ok := yearAt(s, i+1); ok && year == 0 {
 		year, i = y, i+5
 	}
 	hour, minute, second, nanos, end, ok := logvalue.ClockAt(s, i+1)
 	if !ok {
 		return t, 0, false
+	}
+	if y, ok := yearAt(s, end+1); ok && year == 0 && s[end] == ' ' && y >= 1970 && y <= c.Now.Year()+1 {
+		year, end = y, end+5
 	}
 	clock := logvalue.Clock{Now: c.Now, Local: c.Local}
 	if offset, after, found := logvalue.ZoneAt(s, end); found && (after == len(s) || s[after] == ' ' || s[after] == ':') {
@@ -57,6 +70,12 @@ func (c Clock) at(s string) (t time.Time, end int, ok bool) {
 	}
 	t = clock.In(time.Date(year, month, day, hour, minute, second, nanos, time.UTC))
 	return t, end, day > 0 && time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Month() == month && logvalue.Fits(t)
+}
+
+// yearAt reads a year of four digits with a space after it.
+func yearAt(s string, i int) (year int, ok bool) {
+	year, ok = logvalue.Digits(s, i, 4)
+	return year, ok && i+4 < len(s) && s[i+4] == ' '
 }
 
 // iso parses a time of RFC 3339; end is after it. The zone may be missing, or have no colon.

@@ -2,6 +2,7 @@ package message
 
 import (
 	"strings"
+	"time"
 
 	"github.com/penstockhq/penstock/internal/logvalue"
 )
@@ -10,10 +11,13 @@ import (
 const maxTag = 128
 
 // traditional parses the part after the priority in RFC 3164: TIMESTAMP HOSTNAME TAG[PID]: CONTENT. Programs omit the host, and some
-// libraries everything except the content; Cisco's devices put a number first and a colon after the time.
+// libraries everything except the content; Cisco's devices put a number or a name first and a colon after the time.
 func (m *Message) traditional(rest string, clock Clock) {
 	head := sequence(rest)
 	t, end, ok := clock.at(strings.TrimLeft(head, "*."))
+	if !ok {
+		m.Host, head, t, end, ok = clock.device(head)
+	}
 	if !ok {
 		m.Reason = NoHeader
 		m.Body = strings.TrimPrefix(rest, bom)
@@ -27,6 +31,26 @@ func (m *Message) traditional(rest string, clock Clock) {
 		return
 	}
 	m.sender(strings.TrimPrefix(head, " "))
+}
+
+// device reads what Cisco's devices send before the time if they are told to name themselves: a name, a number or nothing, each with a
+// colon after it. Only a mnemonic after the time makes sure that it is one. rest begins with the time.
+func (c Clock) device(s string) (host, rest string, t time.Time, end int, ok bool) {
+	for range 2 {
+		field, after, found := strings.Cut(s, ": ")
+		if !found || (field != "" && !isHost(field)) {
+			break
+		}
+		if strings.Trim(field, "0123456789") != "" {
+			host = field
+		}
+		s = after
+		rest = strings.TrimLeft(s, "*.")
+		if t, end, ok = c.at(rest); ok && strings.HasPrefix(rest[end:], ": %") {
+			return host, rest, t, end, true
+		}
+	}
+	return "", s, time.Time{}, 0, false
 }
 
 // sequence is rest without the number at the beginning of Cisco's messages: `123: `.
@@ -68,6 +92,9 @@ func (m *Message) sender(rest string) {
 	}
 	m.Body = strings.TrimPrefix(m.Body, bom)
 	if m.App == "" {
+		if strings.HasPrefix(m.Body, ": %") { // an ASA that names itself
+			m.Body = m.Body[2:]
+		}
 		m.mnemonic()
 	}
 }
