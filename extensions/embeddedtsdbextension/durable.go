@@ -87,6 +87,10 @@ func (e *tsdbExtension) serveWrite(db *database.DB, w http.ResponseWriter, r *ht
 		e.comeAgain(w, e.refuse(err))
 		return
 	}
+	if text := mistaken(r); text != "" {
+		http.Error(w, "embedded_tsdb: "+text, http.StatusBadRequest)
+		return
+	}
 	answer := &heldAnswer{ResponseWriter: w, release: func() error { return db.Sync(r.Context()) }}
 	db.Handler().ServeHTTP(answer, r)
 	answer.WriteHeader(http.StatusOK) // if the handler has set no status
