@@ -16,6 +16,7 @@ import (
 type fields struct {
 	members                           []member
 	time, level, message, trace, span candidate
+	letter                            candidate // MongoDB's level, beside a time of its form
 	failure, failureType, stack       candidate
 }
 
@@ -59,13 +60,15 @@ func (f *fields) role(key string, index int) {
 		f.message.offer(index, 2)
 	case "@mt", "MessageTemplate":
 		f.message.offer(index, 3)
+	case "s":
+		f.letter.offer(index, 0)
 	case "trace_id":
 		f.trace.offer(index, 0)
-	case "traceId", "trace.id", "traceID", "TraceId", "traceid", "dd.trace_id", "@tr":
+	case "traceId", "trace.id", "traceID", "TraceId", "traceid", "dd.trace_id", "@tr", "logging.googleapis.com/trace":
 		f.trace.offer(index, 1)
 	case "span_id":
 		f.span.offer(index, 0)
-	case "spanId", "span.id", "spanID", "SpanId", "spanid", "dd.span_id", "@sp":
+	case "spanId", "span.id", "spanID", "SpanId", "spanid", "dd.span_id", "@sp", "logging.googleapis.com/spanId":
 		f.span.offer(index, 1)
 	default:
 		f.failureRole(key, index)
@@ -106,7 +109,11 @@ func (f *fields) liftTime(r plog.LogRecord, clock logvalue.Clock) {
 	case pcommon.ValueTypeDouble:
 		t, ok = logvalue.Since1970Float(m.double)
 	case pcommon.ValueTypeMap:
-		t, ok = instant(m.nested.Map())
+		if t, ok = instant(m.nested.Map()); !ok {
+			if t, ok = extended(m.nested.Map(), clock); ok && f.level.index == 0 {
+				f.level = f.letter
+			}
+		}
 	}
 	if ok {
 		setTime(r, t)
@@ -127,6 +134,15 @@ func instant(m pcommon.Map) (time.Time, bool) {
 		return time.Unix(seconds.Int(), nanos.Int()), true
 	}
 	return time.Time{}, false
+}
+
+// extended reads a time of MongoDB's extended JSON: {"$date": "2026-11-24T05:00:00.000+00:00"}.
+func extended(m pcommon.Map, clock logvalue.Clock) (time.Time, bool) {
+	date, ok := m.Get("$date")
+	if !ok || m.Len() != 1 || date.Type() != pcommon.ValueTypeStr {
+		return time.Time{}, false
+	}
+	return clock.Time(date.Str())
 }
 
 func (f *fields) liftLevel(r plog.LogRecord) {
@@ -177,6 +193,9 @@ func (f *fields) liftNestedLevel(r plog.LogRecord) {
 func (f *fields) liftIDs(r plog.LogRecord) {
 	f.trace.take(f.members, func(text string) bool {
 		var id pcommon.TraceID
+		if at := strings.LastIndex(text, "/traces/"); at >= 0 { // Google's: projects/NAME/traces/ID
+			text = text[at+len("/traces/"):]
+		}
 		ok := unhex(text, id[:])
 		if ok {
 			r.SetTraceID(id)

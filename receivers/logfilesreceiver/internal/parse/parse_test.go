@@ -118,6 +118,9 @@ func TestFormats(t *testing.T) {
 		{name: "ruby", line: `I, [2026-11-24T05:00:00.123456 #77]  INFO -- : started`, time: "2026-11-24T05:00:00.123456Z", level: plog.SeverityNumberInfo},
 		{name: "syslog without a process", line: `<14>Nov 24 05:00:00 web-1 backup: done`, time: utc, level: plog.SeverityNumberInfo, attributes: m{"syslog.facility": int64(1)},
 			origin: parse.Origin{Service: "backup", Host: "web-1"}},
+		{name: "MongoDB", line: `{"t":{"$date":"2026-11-24T06:00:00.000+01:00"},"s":"W","c":"NETWORK","id":22943,"ctx":"listener","msg":"Connection accepted"}`,
+			time: utc, level: plog.SeverityNumberWarn, attributes: m{"c": "NETWORK", "id": int64(22943), "ctx": "listener"}},
+		{name: "a letter without MongoDB's time", line: `{"t":{"$date":7},"s":"W","msg":"x"}`, attributes: m{"t": m{"$date": int64(7)}, "s": "W"}},
 		{name: "no JSON", line: `{"a":01}`},
 		{name: "no JSON behind it", line: `{"a":1} {"b":2}`},
 		{name: "text", line: `nothing of all that`},
@@ -164,7 +167,8 @@ func TestIDs(t *testing.T) {
 	const trace, span = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 	for _, line := range []string{"x trace_id=" + trace + " span_id=" + span, "[traceId: " + trace + ", spanId: " + span + "]",
 		"2026-11-24T05:00:00.000Z  INFO 7 --- [shop] [main] [" + trace + "-" + span + "] c.e.App : x", "INFO [shop," + trace + "-" + span + "] x",
-		`TRACE_ID="` + trace + `" SPAN_ID="` + span + `"`, `{"trace.id":"` + trace + `","span.id":"` + span + `"}`} {
+		`TRACE_ID="` + trace + `" SPAN_ID="` + span + `"`, `{"trace.id":"` + trace + `","span.id":"` + span + `"}`,
+		`{"logging.googleapis.com/trace":"projects/shop/traces/` + trace + `","logging.googleapis.com/spanId":"` + span + `"}`} {
 		r, _ := record(t, line)
 		assert.Equal(t, trace, r.TraceID().String(), line)
 		assert.Equal(t, span, r.SpanID().String(), line)
