@@ -280,37 +280,11 @@ func TestRemoteWriteBothVersions(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 	code, _, _ = s.do(http.MethodPost, "/api/v1/write", bytes.NewReader(snappy.Encode(nil, nil)), http.Header{"Content-Type": {"text/plain"}, "Content-Encoding": {"snappy"}})
 	assert.Equal(t, http.StatusUnsupportedMediaType, code)
+	code, _, text = s.write(v1(now, map[string]float64{"lost": 1}), contentV2)
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.Contains(t, text, "a message of remote write 1.0")
 	code, _, _ = s.do(http.MethodPost, "/api/v1/write", strings.NewReader("x"), http.Header{"Content-Type": {contentV1}, "Content-Encoding": {"gzip"}})
 	assert.Equal(t, http.StatusUnsupportedMediaType, code)
-}
-
-// Each version of remote write ignores the fields of the other: a message under the wrong name would be a success of which nothing is written.
-func TestAMessageOfAnotherVersionIsRefused(t *testing.T) {
-	s := start(t, testConfig(t, t.TempDir()))
-	second := &writev2.Request{Symbols: []string{"", "__name__", "orders_total"}, Timeseries: []writev2.TimeSeries{{LabelsRefs: []uint32{1, 2}}}}
-	first := v1(time.Now(), map[string]float64{"a": 1})
-	large := v1(time.Now(), nil)
-	for i := range 100 { // the literal's length takes more than a byte
-		large.Timeseries = append(large.Timeseries, v1(time.Now(), map[string]float64{fmt.Sprint("large_", i): 1}).Timeseries...)
-	}
-	for name, c := range map[string]struct {
-		message     proto.Message
-		contentType string
-		code        int
-	}{
-		"2.0 as 1.0":           {second, contentV1, http.StatusBadRequest},
-		"2.0 as 1.0, by name":  {second, contentV1 + ";proto=prometheus.WriteRequest", http.StatusBadRequest},
-		"1.0 as 2.0":           {first, contentV2, http.StatusBadRequest},
-		"large 1.0 as 2.0":     {large, contentV2, http.StatusBadRequest},
-		"1.0":                  {first, contentV1, http.StatusNoContent},
-		"large 1.0":            {large, contentV1, http.StatusNoContent},
-		"1.0 without anything": {&prompb.WriteRequest{}, contentV1, http.StatusNoContent},
-		"metadata alone":       {&prompb.WriteRequest{Metadata: []prompb.MetricMetadata{{MetricFamilyName: "a"}}}, contentV1, http.StatusNoContent},
-		"another message":      {first, contentV1 + ";proto=another", http.StatusUnsupportedMediaType},
-	} {
-		code, _, text := s.write(c.message, c.contentType)
-		assert.Equal(t, c.code, code, "%s: %s", name, text)
-	}
 }
 
 // refused is the samples that were refused, by reason.
