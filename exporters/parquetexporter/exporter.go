@@ -170,7 +170,7 @@ func (e *parquetExporter[D]) Shutdown(context.Context) error {
 // push writes a batch and returns when all of its files are durable. After an error the caller repeats the batch; files that were
 // already written are then replaced by themselves, because their names follow from their content, or from their range of the journal.
 func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
-	rules, err := e.layout(ctx)
+	rules, session, err := e.layout(ctx)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,10 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		}
 		e.unchecked.Store(false)
 	}
-	name := batchName(ctx)
+	name, err := e.batchName(ctx, store, session)
+	if err != nil {
+		return err
+	}
 	enc := e.encoders.Get().(encoder[D])
 	defer func() {
 		enc.Release()
@@ -239,31 +242,32 @@ func (e *parquetExporter[D]) enter(ctx context.Context, plan *rows.Plan, refused
 	outcome.Take(e.id, int64(all))
 }
 
-// layout returns what is in force for the batch. A range of the journal that was begun under another configuration comes again
-// under that one: its files then replace those of the first time.
-func (e *parquetExporter[D]) layout(ctx context.Context) (layout, error) {
+// layout returns what is in force for the batch, with its session's rules if it comes from a journal. A range of the journal that was begun under
+// another configuration comes again under that one: its files then replace those of the first time.
+func (e *parquetExporter[D]) layout(ctx context.Context) (layout, *sessionRules, error) {
 	session, ok := delivery.From(ctx)
 	if !ok {
-		return e.lakes.configured, nil
+		return e.lakes.configured, nil, nil
 	}
 	rules, err := delivery.Join(session, e.id, func() *sessionRules { return &sessionRules{Rules: delivery.NewRules(e.lakes.configured)} })
 	switch {
 	case errors.Is(err, delivery.ErrEnded): // A queue in between has kept it too long: repeating it here would never end.
-		return layout{}, consumererror.NewPermanent(err)
+		return layout{}, nil, consumererror.NewPermanent(err)
 	case err != nil:
-		return layout{}, err
+		return layout{}, nil, err
 	}
-	rules.once.Do(func() {
-		e.checkJournal(ctx, session)
-		e.checkFiles(ctx, session)
-	})
+	source, err := e.sourceName(ctx, e.lakes.store, session, rules)
+	if err != nil {
+		return layout{}, nil, err
+	}
+	rules.once.Do(func() { e.checkFiles(ctx, session, source) })
 	l := rules.InForce()
 	if l != e.lakes.configured {
 		e.formerly.Do(func() {
 			e.logger.Info("Ranges that began under another configuration are completed under that one", zap.String("root", l.Root), zap.Int("max_partitions", l.MaxPartitions))
 		})
 	}
-	return l, nil
+	return l, rules, nil
 }
 
 // warnUnrecorded says, once, that a journal's ranges come without names.

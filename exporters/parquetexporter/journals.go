@@ -12,38 +12,91 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/penstockhq/penstock/internal/delivery"
+	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
 const (
-	// journalsDir has a file for each source of named files: which log its offsets count in.
+	// journalsDir has a file <source>-g<generation>.txt for each log whose offsets are in names of files; its text is the log.
 	journalsDir = "_journals"
 	// unknownTopic is in the name of a log whose broker reports no ids.
 	unknownTopic = "/00000000000000000000000000000000/"
 	mostLog      = 1 << 10
 )
 
-// checkJournal tells when files of the same names come from two logs: two standalone collectors, each with a journal of its own, give equal offsets to different
-// records, and each replaces files of the other. The file is written anew, so both say so at their next start. It costs a read, at first a write.
-func (e *parquetExporter[D]) checkJournal(ctx context.Context, session *delivery.Session) {
-	log := session.Log()
-	if strings.Contains(log, unknownTopic) || strings.Contains(session.Label(), "@") { // a job reads the log of live delivery
+// generationIn returns the generation in the names of the session's files in a lake: the session's own, or, where another log has that one, the first free
+// one above. So two collectors, each with a journal of its own, replace no file of each other, nor does a journal that begins anew because its
+// directory was removed. The lake keeps it for ever, so a range that comes again has its name again. It costs a request for each log that the
+// partition has had. An error is one of the storage.
+func (e *parquetExporter[D]) generationIn(ctx context.Context, store lakestore.Store, session *delivery.Session) (uint32, error) {
+	log, own := session.Log(), session.Generation()
+	if strings.Contains(log, unknownTopic) {
+		return own, nil
+	}
+	before := ""
+	for g := uint32(0); ; g++ {
+		text := log
+		if g < own {
+			text += " begins later" // no other log may take it: its files would seem older than they are
+		}
+		has, made, err := claim(ctx, store, journalFile(sourceOf(session), g), text)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("which journals write into the lake: %w", err)
+		case has == log:
+			if !made {
+				before = ""
+			}
+			e.tellOthers(ctx, store, session, g, before)
+			return g, nil
+		case g >= own:
+			before = has
+		}
+	}
+}
+
+// claim creates the file at, unless it exists, and returns its text. The keys of an object store that may not list get no "not found" from a read, so
+// it is the write that decides.
+func claim(ctx context.Context, store lakestore.Store, at, text string) (has string, made bool, err error) {
+	for {
+		was, readErr := store.Tail(ctx, at, mostLog)
+		if readErr == nil {
+			return string(was), false, nil
+		}
+		made, err = store.Create(ctx, at, []byte(text))
+		switch {
+		case err != nil:
+			return "", false, err
+		case made:
+			return text, true, nil
+		case !errors.Is(readErr, fs.ErrNotExist):
+			return "", false, readErr
+		}
+	}
+}
+
+// tellOthers tells that the lake has files of other logs under the same source: of one before, when this one begins, or of one that began after this one.
+func (e *parquetExporter[D]) tellOthers(ctx context.Context, store lakestore.Store, session *delivery.Session, g uint32, before string) {
+	source, log := sourceOf(session), session.Log()
+	if before != "" {
+		e.logger.Warn("The lake has files of another journal: this one's files get another generation",
+			zap.String("source", source), zap.String("before", before), zap.String("log", log), zap.Uint32("generation", g))
+	}
+	later, err := store.Tail(ctx, journalFile(source, g+1), mostLog)
+	if err != nil || len(later) == 0 {
 		return
 	}
-	at := path.Join(journalsDir, sourceName(session)+".txt")
-	was, err := e.lakes.store.Tail(ctx, at, mostLog)
-	switch {
-	case err == nil && string(was) == log:
-		return
-	case err == nil:
-		err = fmt.Errorf("the lake has files of %s from the log %s, and this one is %s: if another collector writes here, give each a url of its own; if its data was removed since, nothing needs to be done",
-			sourceName(session), was, log)
-		e.logger.Error("Another journal has written files of the same names into the lake", zap.String("source", sourceName(session)), zap.Error(err))
-		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
-	case !errors.Is(err, fs.ErrNotExist):
-		e.logger.Debug("Which journal writes into the lake could not be read", zap.Error(err))
-		return
-	}
-	if err := e.lakes.store.Put(ctx, at, []byte(log)); err != nil {
-		e.logger.Debug("Which journal writes into the lake could not be written", zap.Error(err))
-	}
+	err = fmt.Errorf("the log %s writes files of %s into the lake, and so does this one, %s: give each collector a url of its own; no row is lost, but verify and repair know the newest log only",
+		later, source, log)
+	e.logger.Error("Another journal writes into the lake", zap.String("source", source), zap.Error(err))
+	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
+}
+
+func journalFile(source string, g uint32) string {
+	return path.Join(journalsDir, fmt.Sprintf("%s-g%d.txt", source, g))
+}
+
+// sourceOf is the partition that a session delivers: a job reads the log of live delivery.
+func sourceOf(session *delivery.Session) string {
+	source, _, _ := strings.Cut(session.Label(), "@")
+	return source
 }

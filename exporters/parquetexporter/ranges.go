@@ -15,23 +15,37 @@ import (
 	"github.com/penstockhq/penstock/internal/lakestore"
 )
 
-// batchName names the files of a batch. From the journal: by its range, so that a second delivery replaces the first, and by the log's
-// generation, so that a record which took the offset of another one doesn't replace it. Empty: by their content.
-func batchName(ctx context.Context) string {
+// batchName names the files of a batch in a lake. From the journal: by its range, so that a second delivery replaces the first, and by the generation of
+// the log in this lake, so that a record which took the offset of another one doesn't replace it. Empty: by their content.
+func (e *parquetExporter[D]) batchName(ctx context.Context, store lakestore.Store, rules *sessionRules) (string, error) {
 	of := delivery.Of(ctx)
 	part := of.Part
 	if of.Session == nil || part == nil {
-		return ""
+		return "", nil
 	}
-	return fmt.Sprintf("%s-%020d-%020d-%d", sourceName(of.Session), part.First, part.Next, part.Index)
+	source, err := e.sourceName(ctx, store, of.Session, rules)
+	return fmt.Sprintf("%s-%020d-%020d-%d", source, part.First, part.Next, part.Index), err
 }
 
-// sourceName is what the names of a partition's files begin with.
-func sourceName(session *delivery.Session) string {
-	if g := session.Generation(); g > 0 {
-		return fmt.Sprintf("%s-g%d", session.Label(), g)
+// sourceName is what the names of a partition's files in a lake begin with.
+func (e *parquetExporter[D]) sourceName(ctx context.Context, store lakestore.Store, session *delivery.Session, rules *sessionRules) (string, error) {
+	rules.mu.Lock()
+	defer rules.mu.Unlock()
+	g, known := rules.generations[store.Root()]
+	if !known {
+		var err error
+		if g, err = e.generationIn(ctx, store, session); err != nil {
+			return "", err
+		}
+		if rules.generations == nil {
+			rules.generations = map[string]uint32{}
+		}
+		rules.generations[store.Root()] = g
 	}
-	return session.Label()
+	if g > 0 {
+		return fmt.Sprintf("%s-g%d", session.Label(), g), nil
+	}
+	return session.Label(), nil
 }
 
 var rangeName = regexp.MustCompile(`^(.+)-(\d{20})-(\d{20})-\d+$`)
@@ -40,6 +54,9 @@ var rangeName = regexp.MustCompile(`^(.+)-(\d{20})-(\d{20})-\d+$`)
 type sessionRules struct {
 	*delivery.Rules[layout]
 	once sync.Once // of the check of the lake's files
+
+	mu          sync.Mutex
+	generations map[string]uint32 // guarded by mu; of the log, by the lake's root
 }
 
 // files knows, for each source of named files, the highest offset that the lake has rows below. It costs a listing of the lake, once, and
@@ -87,12 +104,12 @@ func (f *files) below(source string, list func(each func(name string)) error) (i
 
 // checkFiles tells when the lake has rows of offsets that the checkpoint knows nothing of: it is an older one, or there is none. What is
 // delivered from there on is cut into other ranges, so it is there twice.
-func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.Session) {
+func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.Session, source string) {
 	next, begun := session.Resumed()
 	if n := len(begun); n > 0 {
 		next = begun[n-1].Next
 	}
-	below, err := e.files.below(sourceName(session), func(each func(string)) error {
+	below, err := e.files.below(source, func(each func(string)) error {
 		return errors.Join(e.lakes.store.Names(ctx, e.signal, each), lakestore.MergedNames(ctx, e.lakes.store, e.signal, each))
 	})
 	if err != nil {
@@ -104,7 +121,7 @@ func (e *parquetExporter[D]) checkFiles(ctx context.Context, session *delivery.S
 	}
 	e.metrics.ExporterParquetRepeatedOffsets.Add(ctx, below-next, e.attr)
 	err = fmt.Errorf("the lake has files of %s up to offset %d, and its checkpoint resumes at %d: the state topic was emptied or restored; rows of the offsets between are there twice now",
-		sourceName(session), below, next)
-	e.logger.Error("The lake has rows that the checkpoint doesn't know", zap.String("source", sourceName(session)), zap.Int64("resumed", next), zap.Int64("files_below", below), zap.Error(err))
+		source, below, next)
+	e.logger.Error("The lake has rows that the checkpoint doesn't know", zap.String("source", source), zap.Int64("resumed", next), zap.Int64("files_below", below), zap.Error(err))
 	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
 }

@@ -8,8 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/penstockhq/penstock/exporters/parquetexporter/internal/metadatatest"
 	"github.com/penstockhq/penstock/internal/delivery"
@@ -73,30 +71,4 @@ func TestRowsOfALostCheckpointAreNoticed(t *testing.T) {
 			metadatatest.AssertEqualExporterParquetRepeatedOffsets(t, h.tel, sum("logs", "", c.noticed), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 		})
 	}
-}
-
-// Two collectors with a journal of their own in one lake would replace each other's files.
-func TestTwoJournalsInOneLakeAreNoticed(t *testing.T) {
-	h := newHarness(t)
-	core, logs := observer.New(zap.ErrorLevel)
-	h.set.Logger = zap.New(core)
-	write := func(label string, topic byte, generation uint32) int {
-		e := h.logs()
-		s, err := delivery.NewSession(delivery.Settings{Label: label, Topic: delivery.TopicID{topic}, Generation: generation})
-		require.NoError(t, err)
-		for range 2 { // it is said once
-			require.NoError(t, e.ConsumeLogs(delivery.With(t.Context(), s), plog.NewLogs()))
-		}
-		require.NoError(t, e.Shutdown(context.Background()))
-		defer logs.TakeAll()
-		return logs.FilterMessageSnippet("Another journal").Len()
-	}
-	assert.Zero(t, write("penstock.logs-3", 1, 0))
-	assert.Zero(t, write("penstock.logs-3", 1, 0), "the same one again")
-	assert.Zero(t, write("penstock.logs-2", 2, 0), "another partition")
-	assert.Zero(t, write("penstock.logs-3", 2, 1), "a topic that was made anew has names of its own")
-	assert.Zero(t, write("penstock.logs-3@again", 2, 0), "a job's names are its own")
-	assert.Zero(t, write("penstock.logs-3", 0, 0), "a broker without ids")
-	assert.Equal(t, 1, write("penstock.logs-3", 2, 0))
-	assert.Equal(t, 1, write("penstock.logs-3", 1, 0), "the other one says so, too")
 }
