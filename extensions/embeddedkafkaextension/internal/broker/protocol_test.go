@@ -158,7 +158,7 @@ func TestAJournalsTopics(t *testing.T) {
 		require.NoError(t, cluster.EnsureLog(t.Context(), c, "p", "p.jobs"))
 		require.NoError(t, cluster.EnsureTable(t.Context(), c, "p", "p.quota"), "this broker can't compact, so it keeps two days")
 	}
-	p, err := cluster.NewProducer([]kgo.Opt{kgo.SeedBrokers(r.Address())}, 1<<30, 1<<20)
+	p, err := cluster.NewProducer([]kgo.Opt{kgo.SeedBrokers(r.Address())}, 1<<30, 1<<20, nil)
 	require.NoError(t, err)
 	defer p.Close()
 	require.NoError(t, p.WriteLarge(t.Context(), &kgo.Record{Topic: "p.deadletter", Value: make([]byte, 20<<20)}))
