@@ -24,13 +24,13 @@ func guard(text string) (err error) {
 	if !strings.Contains(text, "block_stats") && !strings.Contains(text, "_field(") {
 		return nil
 	}
-	pipes := []int{0} // of the query and of each subquery, or bracket, around the place
+	pipes := []int{0} // of the query and of each subquery, or bracket, around the place: those of a range can be of two kinds, as in range(1, 5]
 	copied := false
 	unquoted(text, func(i int) bool {
 		switch text[i] {
-		case '(':
+		case '(', '[':
 			pipes = append(pipes, 0)
-		case ')':
+		case ')', ']':
 			if len(pipes) > 1 {
 				pipes = pipes[:len(pipes)-1]
 			}

@@ -336,6 +336,11 @@ func TestQueriesThatWouldEndTheProcess(t *testing.T) {
 		"* | copy _time as t | filter nope:le_field(t)":                         "they can't compare with _time",
 		"* | mv _* t* | filter number:1 | stats count() if (x:eq_field(ttime))": "they can't compare with _time",
 		"* | format if (nope:eq_field(_time)) \"x\" as y":                       "they can't compare with _time",
+		// The brackets of a range need not be of one kind.
+		"* | hash(number) as h | filter number:range(1, 5] | block_stats":                         "block_stats: it must be the first pipe",
+		"* | filter number:range(1, 5] | hash(number) as h | block_stats":                         "block_stats: it must be the first pipe",
+		"number:in(* | copy number n | filter number:range[1, 5) | block_stats | fields n)":       "block_stats: it must be the first pipe",
+		"number:in(* | limit 5 | filter number:range[1, 5) nope:eq_field(_time) | fields number)": "they can't compare with _time",
 	} {
 		err := run(text)
 		var wrong *store.QueryError
