@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
-	"mime"
 	"net/http"
+	"strings"
 )
 
 const (
@@ -17,11 +17,7 @@ const (
 // ignores the fields of the other, so such a request would be answered with a success and nothing of it would be written. It reads the first
 // bytes of the body and puts them back.
 func mistaken(r *http.Request) string {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	named := messageV1
-	if p := params["proto"]; err == nil && kind == "application/x-protobuf" && p != "" {
-		named = p
-	}
+	named := named(r.Header.Get("Content-Type"))
 	body := bufio.NewReaderSize(r.Body, 16)
 	begin, _ := body.Peek(16) // the handler gets the error
 	r.Body = struct {
@@ -30,11 +26,21 @@ func mistaken(r *http.Request) string {
 	}{body, r.Body}
 	switch field := firstField(begin); {
 	case named == messageV1 && (field == 4 || field == 5):
-		return "the body is a message of remote write 2.0: its Content-Type must have proto=" + messageV2
+		return "the body is a message of remote write 2.0: its Content-Type must be application/x-protobuf;proto=" + messageV2 + ", without a blank"
 	case named == messageV2 && (field == 1 || field == 3):
 		return "the body is a message of remote write 1.0: its Content-Type must not have proto=" + messageV2
 	}
 	return ""
+}
+
+// named is the message that the handler takes the body for: it compares the names of parameters as they are, also with a blank before them.
+func named(contentType string) string {
+	for p := range strings.SplitSeq(contentType, ";") {
+		if message, is := strings.CutPrefix(p, "proto="); is {
+			return strings.TrimSpace(message)
+		}
+	}
+	return messageV1
 }
 
 // firstField returns the number of the first field of a message in protobuf, compressed as a block of snappy; 0 if it can't be told. Nothing

@@ -30,18 +30,25 @@ func TestAMessageOfAnotherVersionIsRefused(t *testing.T) {
 		message           proto.Message
 		contentType, want string
 	}{
-		"2.0 as 1.0":            {second, contentV1, is2},
-		"2.0 as 1.0, by name":   {second, contentV1 + ";proto=prometheus.WriteRequest", is2},
-		"2.0 without a type":    {second, "", is2},
-		"1.0 as 2.0":            {first, contentV2, is1},
-		"large 1.0 as 2.0":      {large, contentV2, is1},
-		"1.0":                   {first, contentV1, ""},
-		"large 1.0":             {large, contentV1, ""},
-		"2.0":                   {second, contentV2, ""},
-		"1.0 without anything":  {&prompb.WriteRequest{}, contentV1, ""},
-		"metadata alone":        {&prompb.WriteRequest{Metadata: []prompb.MetricMetadata{{MetricFamilyName: "a"}}}, contentV1, ""},
-		"another message":       {first, contentV1 + ";proto=another", ""},
-		"another message, of 2": {second, contentV1 + ";proto=another", ""},
+		"2.0 as 1.0":          {second, contentV1, is2},
+		"2.0 as 1.0, by name": {second, contentV1 + ";proto=prometheus.WriteRequest", is2},
+		"2.0 without a type":  {second, "", is2},
+		"1.0 as 2.0":          {first, contentV2, is1},
+		"large 1.0 as 2.0":    {large, contentV2, is1},
+		// The handler reads these otherwise than a media type is read.
+		"2.0 behind a space":       {second, "application/x-protobuf; proto=" + messageV2, is2},
+		"2.0 in quotes":            {second, `application/x-protobuf;proto="` + messageV2 + `"`, ""}, // refused by the handler
+		"1.0 behind a space":       {first, "application/x-protobuf; proto=prometheus.WriteRequest", ""},
+		"1.0, the space hides 2.0": {first, "application/x-protobuf; proto=" + messageV2, ""},
+		"2.0 named twice":          {second, contentV2 + ";proto=" + messageV2, ""},
+		"1.0, 2.0 named twice":     {first, contentV2 + ";proto=" + messageV2, is1},
+		"1.0":                      {first, contentV1, ""},
+		"large 1.0":                {large, contentV1, ""},
+		"2.0":                      {second, contentV2, ""},
+		"1.0 without anything":     {&prompb.WriteRequest{}, contentV1, ""},
+		"metadata alone":           {&prompb.WriteRequest{Metadata: []prompb.MetricMetadata{{MetricFamilyName: "a"}}}, contentV1, ""},
+		"another message":          {first, contentV1 + ";proto=another", ""},
+		"another message, of 2":    {second, contentV1 + ";proto=another", ""},
 	} {
 		raw, err := proto.Marshal(c.message)
 		require.NoError(t, err)
