@@ -77,6 +77,12 @@ var otherRoots = map[string]string{
 	"resourceSpans": "/v1/traces", "resource_spans": "/v1/traces",
 }
 
+// empty reports whether value is null or a list without elements: as a field's value they are like no field.
+func empty(value []byte) bool {
+	value = bytes.TrimLeft(value, " \t\r\n")
+	return len(value) == 0 || value[0] == 'n' || value[0] == '[' && len(bytes.Trim(value, "[] \t\r\n")) == 0
+}
+
 // step is one part of the transcoder's position: a field, and the index in its list or -1.
 type step struct {
 	name  string
@@ -130,10 +136,11 @@ func (t *transcoder) object(m *message, depth int) error {
 		}
 		switch {
 		case f == nil:
-			if depth == 1 && otherRoots[string(q)] != "" {
+			from := t.pos
+			_, err = t.skip()
+			if depth == 1 && otherRoots[string(q)] != "" && !empty(t.b[from:t.pos]) {
 				t.other = string(q)
 			}
-			_, err = t.skip()
 		case t.peek() == 'n':
 			err = t.expect("null")
 		default:

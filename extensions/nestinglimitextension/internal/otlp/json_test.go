@@ -192,9 +192,13 @@ func TestWholeRequests(t *testing.T) {
 	}
 	for text, want := range map[string]string{`null`: "the request is not an object", `[]`: "the request is not an object", `{"resourceLogs":{}}`: "resourceLogs is not a list", `{"resourceLogs":"secret"}`: "resourceLogs is not a list",
 		`{"resourceSpans":[{"scopeSpans":[]}]}`: "the request has nothing of this path's signal, but resourceSpans, which belongs to /v1/traces",
-		`{"resource_metrics":[],"a":1}`:         "the request has nothing of this path's signal, but resource_metrics, which belongs to /v1/metrics"} {
+		`{"resource_metrics":[{}],"a":1}`:       "the request has nothing of this path's signal, but resource_metrics, which belongs to /v1/metrics"} {
 		_, _, err := otlp.FromJSON(otlp.Logs, []byte(text), wide, free)
 		assert.EqualError(t, err, want)
+	}
+	for _, text := range []string{`{"resourceLogs":[],"resourceMetrics":[],"resourceSpans":null}`, `{"resourceSpans":[ ]}`, `{"resourceMetrics":null}`} {
+		_, _, err := otlp.FromJSON(otlp.Logs, []byte(text), wide, free)
+		assert.NoError(t, err, "nothing of %s is lost", text)
 	}
 	b, _, err := otlp.FromJSON(otlp.Logs, []byte(`{"resourceSpans":[{}],"resourceLogs":[{}]}`), wide, free)
 	assert.NoError(t, err, "unknown fields beside the signal's own are ignored")
