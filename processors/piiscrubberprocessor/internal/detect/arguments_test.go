@@ -21,6 +21,7 @@ func TestArguments(t *testing.T) {
 		"redis-cli -h cache -a «hunter2» ping",
 		"ssh-keygen -t ed25519 -N «hunter2»",
 		"docker run -p 8080:80 nginx",
+		"docker run --name mysql -p3306:3306 mysql:8",
 		"curl -u bob https://x",
 		"curl -u ${USER}:${PASSWORD}",
 		"mysql -p db",

@@ -114,10 +114,16 @@ func (sc *scan) record(i int) int {
 		from++
 	}
 	end := plainEnd(t, from)
-	if next := strings.TrimLeft(t[end:min(len(t), end+maxKeyName)], " "); next != "" && next[0] != '\n' && next[0] != '\r' && next[0] != '|' || !typedIn(t[from:end]) {
+	if next := strings.TrimLeft(t[end:min(len(t), end+maxKeyName)], " "); next != "" && next[0] != '\n' && next[0] != '\r' && next[0] != '|' || !typedIn(t[from:end]) || sqlType(t[from:end]) {
 		return 0
 	}
 	return sc.found(Password, from, end)
+}
+
+// sqlType reports whether v has the form of a column's type: varchar(255), decimal(10,2).
+func sqlType(v string) bool {
+	open := strings.IndexByte(v, '(')
+	return open > 2 && run(v, 0, cAlnum, 16) == open && strings.HasSuffix(v, ")") && strings.Trim(v[open+1:len(v)-1], "0123456789,") == ""
 }
 
 // blanksBefore returns where the blanks begin that end before i.

@@ -100,7 +100,7 @@ func (have tools) take(letter byte, attached bool, v string) bool {
 		if f.pairs && strings.IndexByte(v, '=') < 0 || f.strict && !typedIn(v) { // the name of a file; something else
 			continue
 		}
-		if letter == 'p' && len(v) < 6 && digitRun(v) == len(v) { // a port: sshpass -p x ssh -p 2222
+		if letter == 'p' && ports(v) {
 			continue
 		}
 		if password, ok := passwordOf(v, f.user); ok && !placeholder(password) && password[0] != '-' {
@@ -108,6 +108,11 @@ func (have tools) take(letter byte, attached bool, v string) bool {
 		}
 	}
 	return false
+}
+
+// ports reports whether v is a port, or a mapping of ports: sshpass -p x ssh -p 2222, docker run --name mysql -p3306:3306.
+func ports(v string) bool {
+	return len(v) < 6 && digitRun(v) == len(v) || strings.IndexByte(v, ':') > 0 && strings.Trim(v, "0123456789.:") == ""
 }
 
 // passwordOf returns what follows the user in v and the sign behind it; all of v if user is 0.

@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // sentence detects "the password is x", "password x", "passwd (x)", "password for bob: x", "password changed from x to y" (the 'w' is at
 // i). Without a separator only what can't be a word is detected: letters and digits mixed.
@@ -256,11 +259,14 @@ func (sc *scan) spoken(i int, owned bool) int {
 	if len(v) > 64 || placeholder(v) || code(t, start, end) {
 		return 0
 	}
-	if len(v) >= 6 && passwordLike(v) || owned && len(v) >= 6 && !oneWord(v) && (signed(v) || randomLooking(v) && at(t, end) <= ' ' && t[start-1] == ' ' && at(t, start-2) == ':') {
+	if len(v) >= 6 && passwordLike(v) || owned && len(v) >= 6 && !oneWord(v) && (signed(v) || randomLooking(v) && strings.ContainsFunc(v, noLetter) && at(t, end) <= ' ' && t[start-1] == ' ' && at(t, start-2) == ':') {
 		return sc.found(Password, start, end)
 	}
 	return 0
 }
+
+// noLetter reports whether r is no letter of any script.
+func noLetter(r rune) bool { return !unicode.IsLetter(r) }
 
 // signed reports whether v contains letters and a sign that words and numbers don't.
 func signed(v string) bool {
