@@ -13,6 +13,7 @@ import (
 
 	"github.com/penstockhq/penstock/internal/delivery"
 	"github.com/penstockhq/penstock/internal/lakestore"
+	"github.com/penstockhq/penstock/internal/lakestore/bucket"
 )
 
 const (
@@ -20,7 +21,9 @@ const (
 	journalsDir = "_journals"
 	// unknownTopic is in the name of a log whose broker reports no ids.
 	unknownTopic = "/00000000000000000000000000000000/"
-	mostLog      = 1 << 10
+	// later ends the text of a generation that no log may take.
+	later   = " begins later"
+	mostLog = 1 << 10
 )
 
 // generationIn returns the generation in the names of the session's files in a lake: the session's own, or, where another log has that one, the first free
@@ -32,11 +35,16 @@ func (e *parquetExporter[D]) generationIn(ctx context.Context, store lakestore.S
 	if strings.Contains(log, unknownTopic) {
 		return own, nil
 	}
+	if strings.Contains(session.Label(), "@") {
+		if g, found, err := newestOf(ctx, store, session); found || err != nil {
+			return g, err
+		}
+	}
 	before := ""
 	for g := uint32(0); ; g++ {
 		text := log
 		if g < own {
-			text += " begins later" // no other log may take it: its files would seem older than they are
+			text += later // no other log may take it: its files would seem older than they are
 		}
 		has, made, err := claim(ctx, store, journalFile(sourceOf(session), g), text)
 		switch {
@@ -54,8 +62,26 @@ func (e *parquetExporter[D]) generationIn(ctx context.Context, store lakestore.S
 	}
 }
 
+// newestOf returns the newest generation of a job's log, if live delivery has written of it. Each counts on its own how often it found the log cut, and
+// whoever reads the lake's names takes files of lower generations for those of a former log.
+func newestOf(ctx context.Context, store lakestore.Store, session *delivery.Session) (g uint32, found bool, err error) {
+	topic := session.Log()
+	topic = topic[:strings.LastIndexByte(topic, '/')+1]
+	for i := uint32(0); ; i++ {
+		text, err := store.Tail(ctx, journalFile(sourceOf(session), i), mostLog)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, bucket.ErrRefused): // keys that may not list are denied what is not there
+			return g, found, nil
+		case err != nil:
+			return 0, false, fmt.Errorf("which journals write into the lake: %w", err)
+		case strings.HasPrefix(string(text), topic) && !strings.HasSuffix(string(text), later):
+			g, found = i, true
+		}
+	}
+}
+
 // claim creates the file at, unless it exists, and returns its text. The keys of an object store that may not list get no "not found" from a read, so
-// it is the write that decides.
+// it is the write that decides. On a storage that can't create without replacing, two that come at the same moment get one generation.
 func claim(ctx context.Context, store lakestore.Store, at, text string) (has string, made bool, err error) {
 	for {
 		was, readErr := store.Tail(ctx, at, mostLog)
@@ -63,6 +89,10 @@ func claim(ctx context.Context, store lakestore.Store, at, text string) (has str
 			return string(was), false, nil
 		}
 		made, err = store.Create(ctx, at, []byte(text))
+		if errors.Is(err, lakestore.ErrNoCreate) && errors.Is(readErr, fs.ErrNotExist) {
+			err = store.Put(ctx, at, []byte(text))
+			made = err == nil
+		}
 		switch {
 		case err != nil:
 			return "", false, err
@@ -81,12 +111,12 @@ func (e *parquetExporter[D]) tellOthers(ctx context.Context, store lakestore.Sto
 		e.logger.Warn("The lake has files of another journal: this one's files get another generation",
 			zap.String("source", source), zap.String("before", before), zap.String("log", log), zap.Uint32("generation", g))
 	}
-	later, err := store.Tail(ctx, journalFile(source, g+1), mostLog)
-	if err != nil || len(later) == 0 {
+	other, err := store.Tail(ctx, journalFile(source, g+1), mostLog)
+	if err != nil || len(other) == 0 {
 		return
 	}
 	err = fmt.Errorf("the log %s writes files of %s into the lake, and so does this one, %s: give each collector a url of its own; no row is lost, but verify and repair know the newest log only",
-		later, source, log)
+		strings.TrimSuffix(string(other), later), source, log)
 	e.logger.Error("Another journal writes into the lake", zap.String("source", source), zap.Error(err))
 	componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
 }

@@ -87,6 +87,12 @@ func TestJournalsInOneLakeReplaceNoFileOfEachOther(t *testing.T) {
 		{"a third, cut often", journal{topic: 3, generation: 6}, "-g6", nil},
 		{"a fourth", journal{topic: 4}, "-g7", []string{begins}},
 		{"a broker without ids", journal{generation: 9}, "-g9", nil},
+		{"a job, which counts on its own, of the log that is cut", journal{topic: 2, job: "@later"}, "@later-g2", nil},
+		{"a job of the log that is cut often", journal{topic: 3, job: "@later"}, "@later-g6", nil},
+		{"a fifth, cut before", journal{topic: 5, generation: 12}, "-g12", nil},
+		{"its job", journal{topic: 5, job: "@fill"}, "@fill-g12", nil},
+		{"the fifth again", journal{topic: 5, generation: 12}, "-g12", nil},
+		{"a job of a log without other files", journal{topic: 6, job: "@first"}, "@first-g13", []string{begins}},
 	} {
 		files := len(h.names(t))
 		c.h = h
@@ -119,6 +125,24 @@ func TestALogIsClaimedByKeysThatMayNotList(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "another's", has)
 	assert.False(t, made)
+}
+
+// A lake needs no hard links, and no conditional writes.
+func TestALogIsClaimedWithoutCreate(t *testing.T) {
+	dir, _, err := lakestore.Open(t.TempDir())
+	require.NoError(t, err)
+	for _, text := range []string{"mine", "another's"} {
+		has, made, err := claim(t.Context(), cannotCreate{dir}, "_journals/a-g0.txt", text)
+		require.NoError(t, err)
+		assert.Equal(t, "mine", has)
+		assert.Equal(t, text == "mine", made)
+	}
+}
+
+type cannotCreate struct{ lakestore.Store }
+
+func (cannotCreate) Create(context.Context, string, []byte) (bool, error) {
+	return false, &lakestore.IOError{Op: "create", Err: lakestore.ErrNoCreate}
 }
 
 type deniesMissing struct{ lakestore.Store }

@@ -43,7 +43,8 @@ type Dir struct {
 	mu    sync.Mutex
 	known map[string]struct{} // directories whose entry in their parent is durable
 
-	syncDir func(string) error // durable.SyncDir, except in tests
+	syncDir func(string) error          // durable.SyncDir, except in tests
+	link    func(from, to string) error // os.Link, except in tests
 }
 
 // Exists reports whether root is a lake that was opened for writing before.
@@ -58,7 +59,7 @@ func Open(root string) (*Dir, int, error) {
 	if err != nil {
 		return nil, 0, &IOError{"resolve " + root, err}
 	}
-	d := &Dir{root: root, known: map[string]struct{}{}, syncDir: durable.SyncDir}
+	d := &Dir{root: root, known: map[string]struct{}{}, syncDir: durable.SyncDir, link: os.Link}
 	tmp := filepath.Join(root, tmpDir)
 	if err := d.makeDurable(tmp); err != nil {
 		return nil, 0, err

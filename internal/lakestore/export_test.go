@@ -11,3 +11,6 @@ func (d *Dir) OnSync(each func(dir string) error) {
 		return durable.SyncDir(dir)
 	}
 }
+
+// OnLink calls link instead of os.Link.
+func (d *Dir) OnLink(link func(from, to string) error) { d.link = link }

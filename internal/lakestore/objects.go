@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // List implements Store.
@@ -69,13 +71,15 @@ func (d *Dir) Create(_ context.Context, path string, content []byte) (made bool,
 	if err := d.makeDurable(filepath.Dir(to)); err != nil {
 		return false, err
 	}
-	err = os.Link(tmp, to)
+	err = d.link(tmp, to)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		there, err := os.ReadFile(to)
 		return err == nil && bytes.Equal(there, content), wrap("read "+path, err)
 	case errors.Is(err, fs.ErrNotExist):
 		d.forget() // the directory was removed
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EPERM): // FAT, and what network and user space file systems answer
+		err = fmt.Errorf("%w (no hard links): %w", ErrNoCreate, err)
 	}
 	if err != nil {
 		return false, &IOError{"create " + path, err}

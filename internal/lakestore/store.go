@@ -2,11 +2,15 @@ package lakestore
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
 // Extension is the extension of a lake's files.
 const Extension = ".parquet"
+
+// ErrNoCreate says that the storage can't create a file without replacing one: a file system without hard links, an object store without conditional writes.
+var ErrNoCreate = errors.New("the storage can't create a file only if there is none")
 
 // Store stores the files of a lake, in a directory or elsewhere: a reader sees each of them completely or not at all. Safe for concurrent use.
 //
@@ -29,7 +33,7 @@ type Store interface {
 	// Tail returns the last n bytes of a file, or all of a shorter one.
 	Tail(ctx context.Context, path string, n int64) ([]byte, error)
 	// Create creates a small file with content, unless the file exists. made says whether the file has content now: created by this call, or by an
-	// earlier one whose answer was lost. So contents of different callers must differ.
+	// earlier one whose answer was lost. So contents of different callers must differ. ErrNoCreate: this storage can't.
 	Create(ctx context.Context, path string, content []byte) (made bool, err error)
 	// Put creates or replaces a small file.
 	Put(ctx context.Context, path string, content []byte) error

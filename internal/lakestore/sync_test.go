@@ -2,7 +2,9 @@ package lakestore_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,4 +52,21 @@ func TestAFailedFsyncOfADirectoryIsNoAnswer(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, ls(t, root, "logs/hour=2/a.parquet"), 1)
 	}
+}
+
+// FAT, and what network and user space file systems answer.
+func TestADirectoryWithoutHardLinksSaysSo(t *testing.T) {
+	for _, answer := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS} {
+		d := open(t, t.TempDir())
+		d.OnLink(func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: answer} })
+		_, err := d.Create(t.Context(), "_c/1.json", []byte("x"))
+		require.ErrorIs(t, err, lakestore.ErrNoCreate)
+		var storage *lakestore.IOError
+		require.ErrorAs(t, err, &storage)
+	}
+	d := open(t, t.TempDir())
+	d.OnLink(func(string, string) error { return syscall.ENOSPC })
+	_, err := d.Create(t.Context(), "_c/1.json", []byte("x"))
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NotErrorIs(t, err, lakestore.ErrNoCreate)
 }

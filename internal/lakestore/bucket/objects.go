@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -105,6 +106,8 @@ func (b *Bucket) Create(ctx context.Context, path string, content []byte) (made 
 	switch {
 	case err == nil:
 		return true, nil
+	case errors.As(err, &answer) && unconditional(answer):
+		return false, classify("create "+path, fmt.Errorf("%w (If-None-Match): %w", lakestore.ErrNoCreate, err))
 	case !errors.As(err, &answer) || answer.StatusCode != http.StatusPreconditionFailed:
 		return false, classify("create "+path, err)
 	}
@@ -117,6 +120,17 @@ func (b *Bucket) Create(ctx context.Context, path string, content []byte) (made 
 		return false, classify("read "+path, missing(err))
 	}
 	return bytes.Equal(there, content), nil
+}
+
+// unconditional says whether the store does not know the condition, or its method.
+func unconditional(answer minio.ErrorResponse) bool {
+	switch answer.StatusCode {
+	case http.StatusNotImplemented:
+		return true
+	case http.StatusBadRequest, http.StatusMethodNotAllowed:
+		return !passes(answer)
+	}
+	return false
 }
 
 // Put implements lakestore.Store.

@@ -138,3 +138,21 @@ func TestACreateWhoseAnswerIsLost(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, made)
 }
+
+// Some stores refuse a condition that they do not know.
+func TestAStoreWithoutConditionalWritesSaysSo(t *testing.T) {
+	for status, code := range map[int]string{http.StatusNotImplemented: "NotImplemented", http.StatusBadRequest: "InvalidArgument"} {
+		f := storetest.New(t)
+		f.Fault = func(_ *storetest.Store, w http.ResponseWriter, r *http.Request) bool {
+			conditional := r.Header.Get("If-None-Match") != ""
+			if conditional {
+				storetest.Refuse(w, status, code)
+			}
+			return conditional
+		}
+		b := open(t, f.Location(""), keys)
+		_, err := b.Create(t.Context(), "_c/1.json", []byte("x"))
+		require.ErrorIs(t, err, lakestore.ErrNoCreate)
+		require.NoError(t, b.Put(t.Context(), "_c/1.json", []byte("x")))
+	}
+}
