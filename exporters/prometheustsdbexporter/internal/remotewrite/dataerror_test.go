@@ -47,9 +47,11 @@ func TestA500AboutTheDataIsARefusal(t *testing.T) {
 	}
 }
 
-// A receiver with an error of its own is asked again, whatever it says.
+// A receiver with an error of its own is asked again, whatever else it says: one that writes to several others can have been refused by one, and have
+// found another away.
 func TestOther500sAreRetried(t *testing.T) {
-	for _, text := range []string{"", "index out of bounds", "rpc error: out of memory", "limit exceeded", "invalid argument"} {
+	for _, text := range []string{"", "index out of bounds", "rpc error: out of memory", "limit exceeded", "invalid argument",
+		"2 errors: forwarding request to endpoint b: connection refused; store locally: out of order sample"} {
 		r := newReceiver(t, func(w http.ResponseWriter, _ got) bool {
 			w.WriteHeader(http.StatusInternalServerError)
 			_, err := io.WriteString(w, text)

@@ -59,12 +59,12 @@ const histogramsDisabled = "native histograms are disabled"
 
 // dataErrors are texts with which a 500 is a verdict on the data. Prometheus answers 500 to each error of its storage for which it has no status of its
 // own: to samples that are too old before 2.52, to native histograms where they are off (https://github.com/prometheus/prometheus/issues/17181). It has
-// rolled back the request, and would refuse it for ever.
+// rolled back the request, and would refuse it for ever. It says nothing else then; a receiver that has found others away as well does.
 var dataErrors = []string{"too old sample", "out of order sample", "duplicate sample for timestamp", histogramsDisabled}
 
 // isDataError reports whether body, of a 500, is about the data.
 func isDataError(body string) bool {
-	return slices.ContainsFunc(dataErrors, func(text string) bool { return strings.Contains(body, text) })
+	return slices.Contains(dataErrors, strings.TrimSpace(body))
 }
 
 // ReasonOf returns the reason of a refusal whose status is a verdict on the data.
