@@ -157,7 +157,7 @@ func (s *Store) Erase(ctx context.Context, e Erasure) error {
 	defer done()
 	filter, err := logstorage.ParseFilterAtTimestamp(e.Filter, e.At.UnixNano())
 	if err == nil {
-		err = guard(e.Filter)
+		err = guard(filter.String())
 	}
 	if err != nil {
 		return &QueryError{err}

@@ -355,6 +355,23 @@ func TestQueriesThatWouldEndTheProcess(t *testing.T) {
 	}
 }
 
+func TestAnErasureThatWouldEndTheProcess(t *testing.T) {
+	s := open(t, t.TempDir())
+	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
+	require.NoError(t, err)
+	require.NoError(t, s.Flush(t.Context()))
+	for _, filter := range []string{
+		"number:in(* | hash(number) as h | block_stats | fields h)",
+		"number:in(* | hash(number) as h | BLOCK_STATS | fields h)",
+		"number:in(* | hash(number) as h # it's one\n| block_stats | fields h)",
+		"number:in(* | limit 5 | filter nope:eq_field (_time) | fields number)",
+	} {
+		err := s.Erase(t.Context(), store.Erasure{ID: "one", Tenant: "acme", Filter: filter, At: time.Now()})
+		var wrong *store.QueryError
+		assert.ErrorAs(t, err, &wrong, filter)
+	}
+}
+
 func TestAFilterThatEndsWithAComment(t *testing.T) {
 	s := open(t, t.TempDir())
 	_, err := s.AddLogs(t.Context(), records("checkout", 10), at("acme", 0))
