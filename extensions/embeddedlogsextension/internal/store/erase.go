@@ -59,6 +59,7 @@ type erasures struct {
 type remembered struct {
 	Erasure
 	filter *logstorage.Filter
+	judges bool // the filter can tell of a row that the engine does not have
 }
 
 type erasuresFile struct {
@@ -87,7 +88,7 @@ func (e *erasures) open(directory string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
-		e.all = append(e.all, remembered{one, filter})
+		e.all = append(e.all, remembered{one, filter, judges(filter.String())})
 		e.newest.Store(max(one.At.UnixNano(), e.newest.Load()))
 	}
 	return nil
@@ -101,7 +102,7 @@ func (e *erasures) add(one Erasure, filter *logstorage.Filter) error {
 	if len(kept) >= maxErasures {
 		return fmt.Errorf("%d erasures within %s are as many as are remembered", len(kept), rememberErasures)
 	}
-	kept = append(kept, remembered{one, filter})
+	kept = append(kept, remembered{one, filter, judges(filter.String())})
 	f := erasuresFile{Version: erasuresVersion}
 	for _, r := range kept {
 		f.Erasures = append(f.Erasures, r.Erasure)
@@ -140,7 +141,7 @@ func (e *erasures) match(signal Signal, tenant string, received time.Time, t int
 		if e.over(&r, now) {
 			continue
 		}
-		if r.Signal == signal && (r.Tenant == "" || r.Tenant == tenant) && received.Before(r.At) && r.filter.MatchRow(fields) {
+		if r.judges && r.Signal == signal && (r.Tenant == "" || r.Tenant == tenant) && received.Before(r.At) && r.filter.MatchRow(fields) {
 			return true
 		}
 	}

@@ -17,7 +17,7 @@ func TestAnErasureIsRememberedForADay(t *testing.T) {
 	require.NoError(t, err)
 	now := time.Now()
 	erased := func(at time.Time) bool {
-		e.all = []remembered{{Erasure{ID: "one", At: at}, filter}}
+		e.all = []remembered{{Erasure{ID: "one", At: at}, filter, true}}
 		return e.match(Logs, "acme", at.Add(-time.Second), at.UnixNano(), &row{})
 	}
 	assert.True(t, erased(now.Add(-47*time.Hour)), "at a start")

@@ -84,6 +84,17 @@ func HasQuery(filter string) (has bool) {
 	return has
 }
 
+// judges says whether a filter, as the engine writes it, can tell of a row alone whether it selects it. The engine takes the values of a query inside
+// for none then, and each text for one of type string; a negated filter would select all rows.
+func judges(filter string) bool {
+	can := !HasQuery(filter)
+	unquoted(filter, func(i int) bool {
+		can = can && !strings.HasPrefix(filter[i:], StreamID) && !strings.HasPrefix(filter[i:], "value_type(")
+		return can
+	})
+	return can
+}
+
 func firstWord(text string) string {
 	text = strings.TrimLeft(text, " \t\r\n")
 	end := strings.IndexFunc(text, func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') })
