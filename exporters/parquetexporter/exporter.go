@@ -170,11 +170,11 @@ func (e *parquetExporter[D]) Shutdown(context.Context) error {
 // push writes a batch and returns when all of its files are durable. After an error the caller repeats the batch; files that were
 // already written are then replaced by themselves, because their names follow from their content, or from their range of the journal.
 func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
-	rules, session, err := e.layout(ctx)
+	l, rules, err := e.layout(ctx)
 	if err != nil {
 		return err
 	}
-	store, err := e.lakes.open(ctx, rules.Root)
+	store, err := e.lakes.open(ctx, l.Root)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		}
 		e.unchecked.Store(false)
 	}
-	name, err := e.batchName(ctx, store, session)
+	name, err := e.batchName(ctx, store, rules)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (e *parquetExporter[D]) push(ctx context.Context, batch D) error {
 		e.encoders.Put(enc)
 	}()
 	fromClient, misnamed := tenant.Client(ctx)
-	plan := enc.Split(batch, fromClient, rules.MaxPartitions)
+	plan := enc.Split(batch, fromClient, l.MaxPartitions)
 	if name == "" && len(plan.Partitions) > 0 {
 		e.warnUnrecorded(ctx)
 	}

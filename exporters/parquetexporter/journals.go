@@ -51,10 +51,11 @@ func (e *parquetExporter[D]) generationIn(ctx context.Context, store lakestore.S
 		case err != nil:
 			return 0, fmt.Errorf("which journals write into the lake: %w", err)
 		case has == log:
-			if !made {
-				before = ""
+			if made && before != "" {
+				e.logger.Warn("The lake has files of another journal: this one's files get another generation",
+					zap.String("source", sourceOf(session)), zap.String("before", before), zap.String("log", log), zap.Uint32("generation", g))
 			}
-			e.tellOthers(ctx, store, session, g, before)
+			e.tellLater(ctx, store, session, g)
 			return g, nil
 		case g >= own:
 			before = has
@@ -63,7 +64,7 @@ func (e *parquetExporter[D]) generationIn(ctx context.Context, store lakestore.S
 }
 
 // newestOf returns the newest generation of a job's log, if live delivery has written of it. Each counts on its own how often it found the log cut, and
-// whoever reads the lake's names takes files of lower generations for those of a former log.
+// verify and repair take files of lower generations for those of a former log.
 func newestOf(ctx context.Context, store lakestore.Store, session *delivery.Session) (g uint32, found bool, err error) {
 	topic := session.Log()
 	topic = topic[:strings.LastIndexByte(topic, '/')+1]
@@ -104,13 +105,9 @@ func claim(ctx context.Context, store lakestore.Store, at, text string) (has str
 	}
 }
 
-// tellOthers tells that the lake has files of other logs under the same source: of one before, when this one begins, or of one that began after this one.
-func (e *parquetExporter[D]) tellOthers(ctx context.Context, store lakestore.Store, session *delivery.Session, g uint32, before string) {
+// tellLater tells that another log has begun to write files of the same source after the session's, which has generation g.
+func (e *parquetExporter[D]) tellLater(ctx context.Context, store lakestore.Store, session *delivery.Session, g uint32) {
 	source, log := sourceOf(session), session.Log()
-	if before != "" {
-		e.logger.Warn("The lake has files of another journal: this one's files get another generation",
-			zap.String("source", source), zap.String("before", before), zap.String("log", log), zap.Uint32("generation", g))
-	}
 	other, err := store.Tail(ctx, journalFile(source, g+1), mostLog)
 	if err != nil || len(other) == 0 {
 		return

@@ -27,25 +27,26 @@ func (e *parquetExporter[D]) batchName(ctx context.Context, store lakestore.Stor
 	return fmt.Sprintf("%s-%020d-%020d-%d", source, part.First, part.Next, part.Index), err
 }
 
-// sourceName is what the names of a partition's files in a lake begin with.
+// sourceName is what the names of a partition's files in a lake begin with. The lake is asked once in a session.
 func (e *parquetExporter[D]) sourceName(ctx context.Context, store lakestore.Store, session *delivery.Session, rules *sessionRules) (string, error) {
 	rules.mu.Lock()
 	defer rules.mu.Unlock()
-	g, known := rules.generations[store.Root()]
-	if !known {
-		var err error
-		if g, err = e.generationIn(ctx, store, session); err != nil {
-			return "", err
-		}
-		if rules.generations == nil {
-			rules.generations = map[string]uint32{}
-		}
-		rules.generations[store.Root()] = g
+	if source, known := rules.sources[store.Root()]; known {
+		return source, nil
 	}
+	g, err := e.generationIn(ctx, store, session)
+	if err != nil {
+		return "", err
+	}
+	source := session.Label()
 	if g > 0 {
-		return fmt.Sprintf("%s-g%d", session.Label(), g), nil
+		source += fmt.Sprintf("-g%d", g)
 	}
-	return session.Label(), nil
+	if rules.sources == nil {
+		rules.sources = map[string]string{}
+	}
+	rules.sources[store.Root()] = source
+	return source, nil
 }
 
 var rangeName = regexp.MustCompile(`^(.+)-(\d{20})-(\d{20})-\d+$`)
@@ -55,8 +56,8 @@ type sessionRules struct {
 	*delivery.Rules[layout]
 	once sync.Once // of the check of the lake's files
 
-	mu          sync.Mutex
-	generations map[string]uint32 // guarded by mu; of the log, by the lake's root
+	mu      sync.Mutex
+	sources map[string]string // guarded by mu; what names of files begin with, by the lake's root
 }
 
 // files knows, for each source of named files, the highest offset that the lake has rows below. It costs a listing of the lake, once, and

@@ -6,11 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
-)
 
-const (
-	messageV1 = "prometheus.WriteRequest"
-	messageV2 = "io.prometheus.write.v2.Request"
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 )
 
 // mistaken says that a request of remote write has a message of another version than its Content-Type names; empty: it has not. Each version
@@ -25,22 +22,22 @@ func mistaken(r *http.Request) string {
 		io.Closer
 	}{body, r.Body}
 	switch field := firstField(begin); {
-	case named == messageV1 && (field == 4 || field == 5):
-		return "the body is a message of remote write 2.0: its Content-Type must be application/x-protobuf;proto=" + messageV2 + ", without a blank"
-	case named == messageV2 && (field == 1 || field == 3):
-		return "the body is a message of remote write 1.0: its Content-Type must not have proto=" + messageV2
+	case named == remoteapi.WriteV1MessageType && (field == 4 || field == 5):
+		return "the body is a message of remote write 2.0: its Content-Type must be application/x-protobuf;proto=" + string(remoteapi.WriteV2MessageType) + ", without a blank"
+	case named == remoteapi.WriteV2MessageType && (field == 1 || field == 3):
+		return "the body is a message of remote write 1.0: its Content-Type must not have proto=" + string(remoteapi.WriteV2MessageType)
 	}
 	return ""
 }
 
 // named is the message that the handler takes the body for: it compares the names of parameters as they are, also with a blank before them.
-func named(contentType string) string {
+func named(contentType string) remoteapi.WriteMessageType {
 	for p := range strings.SplitSeq(contentType, ";") {
 		if message, is := strings.CutPrefix(p, "proto="); is {
-			return strings.TrimSpace(message)
+			return remoteapi.WriteMessageType(strings.TrimSpace(message))
 		}
 	}
-	return messageV1
+	return remoteapi.WriteV1MessageType
 }
 
 // firstField returns the number of the first field of a message in protobuf, compressed as a block of snappy; 0 if it can't be told. Nothing

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gogo/protobuf/proto"
 	"github.com/golang/snappy"
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 	"github.com/stretchr/testify/assert"
@@ -19,6 +20,7 @@ import (
 
 // Each version of remote write ignores the fields of the other: a message under the wrong name would be a success of which nothing is written.
 func TestAMessageOfAnotherVersionIsRefused(t *testing.T) {
+	const messageV2 = string(remoteapi.WriteV2MessageType)
 	second := &writev2.Request{Symbols: []string{"", "__name__", "orders_total"}, Timeseries: []writev2.TimeSeries{{LabelsRefs: []uint32{1, 2}}}}
 	first := v1(time.Now(), map[string]float64{"a": 1})
 	large := v1(time.Now(), nil)

@@ -243,10 +243,11 @@ func any(fields []string, m *logql.Matcher) string {
 // without leaves out what Loki knows nothing of. The engine skips rows whose _stream is asked for while its index of streams does not show it yet,
 // which takes longer than rows take.
 func without(selection *logqlengine.Selection) string {
-	if selection.Placed {
-		return " | delete _stream, _stream_id, penstock_log, penstock_tenant"
+	fields := []string{store.Stream, store.StreamID, store.LogField, store.TenantField}
+	if !selection.Placed {
+		fields = append(fields, store.OffsetField, store.IndexField)
 	}
-	return " | delete _stream, _stream_id, penstock_log, penstock_offset, penstock_index, penstock_tenant"
+	return " | delete " + strings.Join(fields, ", ")
 }
 
 // filter is LogsQL that selects at least what the selection does. none: nothing can be selected.

@@ -77,17 +77,19 @@ func (sc *scan) shortFlag(i int) int {
 	if have == 0 {
 		return 0
 	}
-	end := 0
-	if c := at(t, start); c == '"' || c == '\'' {
-		start++
-		end = quoteEnd(t, start, c)
-	} else {
-		end = plainEnd(t, start)
-	}
+	start, end := argumentAt(t, start)
 	if !have.take(t[i+1], attached, t[start:end]) {
 		return 0
 	}
 	return sc.found(Password, start, end)
+}
+
+// argumentAt returns the bounds of the argument at i, without its quotes if it is in some.
+func argumentAt(t string, i int) (start, end int) {
+	if c := at(t, i); c == '"' || c == '\'' {
+		return i + 1, quoteEnd(t, i+1, c)
+	}
+	return i, plainEnd(t, i)
 }
 
 // take reports whether v is a secret as the value of the short flag with this letter, after these tools.
@@ -146,13 +148,7 @@ func (sc *scan) listedFlag(i int) int {
 // flagValue detects the value of a flag that begins at i; with user, a user and this sign precede it.
 func (sc *scan) flagValue(i int, user byte) int {
 	t := sc.t
-	end := 0
-	if c := at(t, i); c == '"' || c == '\'' {
-		i++
-		end = quoteEnd(t, i, c)
-	} else {
-		end = plainEnd(t, i)
-	}
+	i, end := argumentAt(t, i)
 	if password, ok := passwordOf(t[i:end], user); !ok || placeholder(password) || password[0] == '-' {
 		return 0
 	}

@@ -20,13 +20,7 @@ func (sc *scan) identifiedBy(i int) int {
 	if foldAt(t, start, "values ") { // a hash
 		start += len("values ")
 	}
-	end := 0
-	if c := at(t, start); c == '\'' || c == '"' {
-		start++
-		end = quoteEnd(t, start, c)
-	} else {
-		end = plainEnd(t, start)
-	}
+	start, end := argumentAt(t, start)
 	if v := t[start:end]; len(v) < 3 || placeholder(v) || v[0] == ':' || v[0] == '&' {
 		return 0
 	}
